@@ -1,0 +1,287 @@
+// Package api is the contract between a running node and whatever a person
+// uses to drive it: the terminal app, the command line, scripts. It holds
+// types and errors only and imports nothing of ours but safetext, so that a
+// screen built on it cannot reach a key, a socket or the disk.
+//
+// A node runs once per profile. Inside its own process it is used through the
+// [Node] interface directly; other processes use the same interface through
+// the control socket (package control), which carries these types as JSON.
+// Field names are therefore a wire format: they are only ever added to.
+//
+// # Text
+//
+// Anything a contact can choose is a [safetext.Text]. Text typed by the
+// profile's owner is a plain string on the way in ([SendRequest.Text]) and a
+// Text like any other on the way out.
+//
+// # Events
+//
+// [Node.Events] delivers what happened after a given sequence number, in
+// order and without gaps, from the database: an event is on disk before it is
+// delivered. A reader that falls behind is never dropped; it reads slower.
+package api
+
+import (
+	"context"
+	"time"
+
+	"starling/node/api/safetext"
+)
+
+// MaxText is the longest text of one message in bytes of UTF-8. Longer text
+// is refused with [CodeTooLong]; nothing is cut.
+const MaxText = 32 << 10
+
+// MaxName is the longest name of a profile or contact in bytes of UTF-8.
+const MaxName = 64
+
+// Node is a running messenger.
+//
+// Every method may be called from any goroutine. An error is an [*Error],
+// unless the context ended first.
+type Node interface {
+	Status(ctx context.Context) (Status, error)
+
+	// Invite makes a one-time invite. It returns once the invite can be used:
+	// its bundle is stored in at least one mailbox.
+	Invite(ctx context.Context, req InviteRequest) (Invite, error)
+	// Invites lists the invites that are still open.
+	Invites(ctx context.Context) ([]Invite, error)
+	// RevokeInvite withdraws an open invite by its ID.
+	RevokeInvite(ctx context.Context, id string) error
+
+	// AddContact accepts an invite. It returns once the first message to the
+	// new contact is on disk; the contact is [ContactPending] until they answer.
+	AddContact(ctx context.Context, req AddContactRequest) (Contact, error)
+	Contacts(ctx context.Context) ([]Contact, error)
+	// Verification returns what two people compare to know that nobody sits
+	// between them.
+	Verification(ctx context.Context, contact string) (Verification, error)
+	// SetVerified records that the two people have compared it.
+	SetVerified(ctx context.Context, contact string, verified bool) (Contact, error)
+	RenameContact(ctx context.Context, contact, name string) (Contact, error)
+	// BlockContact stops or resumes receiving from a contact.
+	BlockContact(ctx context.Context, contact string, blocked bool) (Contact, error)
+	// RemoveContact erases a contact, its session and its messages.
+	RemoveContact(ctx context.Context, contact string) error
+
+	// Send puts a text in the outbox. It returns once the message is on disk,
+	// in state [StateQueued].
+	Send(ctx context.Context, req SendRequest) (Message, error)
+	// Retry queues a failed message again; Discard erases one.
+	Retry(ctx context.Context, message string) (Message, error)
+	Discard(ctx context.Context, message string) error
+	// Message returns one message by its ID.
+	Message(ctx context.Context, id string) (Message, error)
+	// History returns stored messages of one conversation, oldest first.
+	History(ctx context.Context, req HistoryRequest) ([]Message, error)
+	// MarkRead sets the unread line of a conversation behind its last message.
+	MarkRead(ctx context.Context, contact string) error
+
+	// Events calls f for each event after the given sequence number, in
+	// order, until f returns an error or ctx ends; it returns that error.
+	// After -1 means "only what happens from now on".
+	Events(ctx context.Context, after int64, f func(Event) error) error
+}
+
+// Wherever a method takes a contact it accepts the contact's ID or its exact
+// name; a name that two contacts share is refused with [CodeAmbiguous].
+
+// A Contact is one person, known to this profile by an identity of their own
+// that nobody else sees.
+type Contact struct {
+	ID       string        `json:"id"`
+	Name     safetext.Text `json:"name"`
+	State    ContactState  `json:"state"`
+	Verified bool          `json:"verified"`
+	Blocked  bool          `json:"blocked"`
+	Created  time.Time     `json:"created"`
+	Unread   int           `json:"unread"`
+	// Last is the newest message of the conversation, if there is one.
+	Last *Message `json:"last,omitempty"`
+}
+
+// ContactState says how far the first contact has come.
+type ContactState string
+
+const (
+	// ContactPending: we have used their invite and they have not answered.
+	ContactPending ContactState = "pending"
+	// ContactReady: both sides hold the session.
+	ContactReady ContactState = "ready"
+)
+
+// A Message is one text, in either direction.
+type Message struct {
+	ID           string        `json:"id"`
+	Conversation string        `json:"conversation"` // contact ID
+	From         safetext.Text `json:"from"`         // contact's name; our own name if Outgoing
+	Outgoing     bool          `json:"outgoing"`
+	Text         safetext.Text `json:"text"`
+	Time         time.Time     `json:"time"` // when it was sent, by the sender's clock
+	State        State         `json:"state"`
+	Reason       string        `json:"reason,omitempty"` // why it failed or waits
+	// Sequence orders messages as they became known here.
+	Sequence int64 `json:"seq"`
+}
+
+// State is how far a message has come. An outgoing one moves down this list
+// and never up, but for Retry; an incoming one is [StateReceived].
+type State string
+
+const (
+	StateQueued    State = "queued"    // on disk here
+	StateSealed    State = "sealed"    // encrypted; the session has moved on
+	StateSent      State = "sent"      // stored in a mailbox of the recipient
+	StateDelivered State = "delivered" // the recipient's key said so
+	StateFailed    State = "failed"    // given up; Reason says why
+	StateReceived  State = "received"
+)
+
+// SendRequest is one text to one contact. ID may be empty; a caller that sets
+// it (32 hex digits) can repeat a request without sending twice.
+type SendRequest struct {
+	Contact string `json:"contact"`
+	Text    string `json:"text"`
+	ID      string `json:"id,omitempty"`
+}
+
+// HistoryRequest asks for up to Limit messages before the one with sequence
+// Before; 0 means the newest and the default limit (100, at most 1,000).
+type HistoryRequest struct {
+	Contact string `json:"contact"`
+	Before  int64  `json:"before,omitempty"`
+	Limit   int    `json:"limit,omitempty"`
+}
+
+// InviteRequest asks for an invite that can be used once within Expires
+// (default 24 h, at least a minute, at most 7 days). Name, if given, names
+// the contact it will become.
+type InviteRequest struct {
+	Expires time.Duration `json:"expires,omitempty"`
+	Name    string        `json:"name,omitempty"`
+}
+
+// An Invite is a link that makes one contact.
+type Invite struct {
+	ID      string    `json:"id"`
+	Link    string    `json:"link"`
+	Expires time.Time `json:"expires"`
+}
+
+// AddContactRequest accepts an invite link under a name of our choice; an
+// empty name takes the one the inviter gave.
+type AddContactRequest struct {
+	Link string `json:"link"`
+	Name string `json:"name,omitempty"`
+}
+
+// Verification is the same on both sides if nobody sits between them.
+type Verification struct {
+	Contact string `json:"contact"`
+	// SafetyNumber is 60 digits in twelve groups of five.
+	SafetyNumber string `json:"safety_number"`
+	Verified     bool   `json:"verified"`
+}
+
+// Status is what holds now.
+type Status struct {
+	Role    string        `json:"role"`    // "client"
+	Name    safetext.Text `json:"name"`    // the owner's name
+	Profile string        `json:"profile"` // privacy profile: fast, mix, direct
+	Ready   bool          `json:"ready"`   // messages can leave now
+	// Reason says what is awaited when Ready is false.
+	Reason    string    `json:"reason,omitempty"`
+	PeerID    string    `json:"peer_id"` // this session's network identity
+	Hops      int       `json:"hops"`    // mixes on the way to a mailbox
+	Guards    []Guard   `json:"guards"`
+	Relays    int       `json:"relays_known"`
+	Mailboxes []Mailbox `json:"mailboxes"`
+	Outbox    Outbox    `json:"outbox"`
+	Contacts  int       `json:"contacts"`
+	// AllowPrivate: loopback and LAN relays are admitted and the rules of
+	// route diversity are relaxed. Only for meshes of one's own.
+	AllowPrivate bool      `json:"allow_private"`
+	Anonymity    Anonymity `json:"anonymity"`
+	BytesIn      int64     `json:"bytes_in"`
+	BytesOut     int64     `json:"bytes_out"`
+	// Refused counts what the network sent that was dropped, by kind.
+	Refused map[string]int64 `json:"refused"`
+	Started time.Time        `json:"started"`
+	Version string           `json:"version"`
+}
+
+// A Guard is a relay that this client connects to, and the only kind of
+// stranger that sees its address.
+type Guard struct {
+	PeerID    string `json:"peer_id"`
+	Address   string `json:"address"`
+	Connected bool   `json:"connected"`
+}
+
+// A Mailbox is a relay that keeps our mail until we fetch it.
+type Mailbox struct {
+	PeerID string `json:"peer_id"`
+	// Heard is when it last answered; zero if never.
+	Heard time.Time `json:"heard"`
+}
+
+// Outbox counts outgoing messages that are not delivered yet.
+type Outbox struct {
+	Queued int `json:"queued"`
+	Sealed int `json:"sealed"`
+	Sent   int `json:"sent"`
+	Failed int `json:"failed"`
+}
+
+// Anonymity is what the profile promises in the network as it is now.
+// Statement is one sentence for a person; it never says more than
+// docs/THREATMODEL.md.
+type Anonymity struct {
+	Statement string `json:"statement"`
+	// RelaysToLink is how many relays must work together to link sender and
+	// recipient of one message: the guard and the mailbox side.
+	RelaysToLink int `json:"relays_to_link"`
+	// EnoughRelays: routes can be chosen by the rules of diversity.
+	EnoughRelays bool `json:"enough_relays"`
+}
+
+// EventKind names what an event tells.
+type EventKind string
+
+const (
+	EventMessage EventKind = "message" // a message arrived or was queued here
+	EventState   EventKind = "state"   // an outgoing message changed its state
+	EventContact EventKind = "contact" // a contact is new or changed
+	EventRemoved EventKind = "removed" // a contact or message was erased
+	EventInvite  EventKind = "invite"  // an invite was used, expired or tried twice
+	EventStatus  EventKind = "status"  // the network changed; not stored, Seq is 0
+)
+
+// An Event is one line of `starling tail --json`. The fields of its kind are
+// set, the others are left out.
+type Event struct {
+	Kind EventKind `json:"event"`
+	Seq  int64     `json:"seq,omitempty"`
+
+	// EventMessage, EventState
+	ID           string         `json:"id,omitempty"`
+	Conversation string         `json:"conversation,omitempty"`
+	From         *safetext.Text `json:"from,omitempty"`
+	Text         *safetext.Text `json:"text,omitempty"`
+	Outgoing     bool           `json:"outgoing,omitempty"`
+	State        State          `json:"state,omitempty"`
+	Reason       string         `json:"reason,omitempty"`
+	Time         time.Time      `json:"time,omitzero"`
+
+	Contact *Contact     `json:"contact,omitempty"` // EventContact
+	Invite  *InviteEvent `json:"invite,omitempty"`  // EventInvite
+	Status  *Status      `json:"status,omitempty"`  // EventStatus
+}
+
+// InviteEvent tells what became of an invite.
+type InviteEvent struct {
+	ID      string `json:"id"`
+	What    string `json:"what"` // "used", "reused", "expired", "revoked"
+	Contact string `json:"contact,omitempty"`
+}

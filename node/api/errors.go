@@ -1,0 +1,63 @@
+package api
+
+import "errors"
+
+// An Error is what a person is told: what went wrong, and what to do next.
+// It holds no secret and no text chosen by a peer.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Is makes two errors of one code equal to [errors.Is].
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// CodeOf returns the code of the [Error] in err's chain, [CodeInternal] for
+// any other error and "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// Code is the closed set of things that go wrong. The exit code of a command
+// follows from it (see the table in docs/COMMANDS.md).
+type Code string
+
+const (
+	CodeInternal        Code = "internal"
+	CodeUsage           Code = "usage"
+	CodeNoProfile       Code = "no_profile"
+	CodeProfileExists   Code = "profile_exists"
+	CodeWrongPassphrase Code = "wrong_passphrase"
+	CodeDamaged         Code = "damaged_profile"
+	CodeInUse           Code = "profile_in_use"
+	CodeNoContact       Code = "unknown_contact"
+	CodeAmbiguous       Code = "ambiguous_contact"
+	CodeContactExists   Code = "contact_exists"
+	CodeBadInvite       Code = "bad_invite"     // truncated, mistyped, another program's
+	CodeInviteExpired   Code = "invite_expired" // its time is over
+	CodeInviteGone      Code = "invite_gone"    // used, withdrawn, or its mailboxes are lost
+	CodeOwnInvite       Code = "own_invite"
+	CodeNoInvite        Code = "unknown_invite"
+	CodeEmpty           Code = "empty_message"
+	CodeTooLong         Code = "message_too_long"
+	CodeBadText         Code = "bad_text" // not UTF-8
+	CodeNoMessage       Code = "unknown_message"
+	CodeOffline         Code = "offline"    // no guard can be reached
+	CodeFewRelays       Code = "few_relays" // too few relays for a route: fails closed
+	CodeTimeout         Code = "timeout"
+	CodeDiskFull        Code = "disk_full"
+	CodeClosed          Code = "closed" // the node is shutting down
+)
