@@ -1,0 +1,196 @@
+package outfox
+
+import (
+	"bytes"
+	"crypto/hpke"
+	"crypto/subtle"
+	"encoding/binary"
+	"time"
+
+	"starling/p2p/wire"
+)
+
+// Packet is a packet between two hops.
+type Packet struct {
+	epoch   byte
+	header  []byte // its size says the layer
+	payload [PayloadSize]byte
+}
+
+// ParsePacket reads a packet. b is not kept.
+func ParsePacket(b []byte) (*Packet, error) {
+	n := len(b) - 1 - PayloadSize
+	layer := 1
+	for layerSize(layer) != n {
+		if layer++; layer > Layers {
+			return nil, ErrRefused
+		}
+	}
+	p := &Packet{epoch: b[0], header: bytes.Clone(b[1 : 1+n])}
+	copy(p.payload[:], b[1+n:])
+	return p, nil
+}
+
+// Append appends the encoding of the packet, at most MaxPacketSize bytes.
+func (p *Packet) Append(b []byte) []byte {
+	b = append(b, p.epoch)
+	b = append(b, p.header...)
+	return append(b, p.payload[:]...)
+}
+
+// Frame returns the packet in a frame.
+func (p *Packet) Frame() *wire.Frame {
+	f, err := wire.NewFrame(wire.TypePacket, p.Append(make([]byte, 0, MaxPacketSize)))
+	if err != nil {
+		panic("outfox: " + err.Error()) // sizes are asserted above
+	}
+	return f
+}
+
+// Epoch returns the epoch byte, which says the key to peel with.
+func (p *Packet) Epoch() byte { return p.epoch }
+
+// Layer returns the layer to be peeled next, from 1 to Layers.
+func (p *Packet) Layer() int {
+	layer := 1
+	for layerSize(layer) != len(p.header) {
+		layer++
+	}
+	return layer
+}
+
+// Wrap makes a packet for a forward route: three mixes, then the mailbox. Each
+// call makes a different packet. The error is ErrRoute unless the system's
+// randomness fails.
+func Wrap(epoch byte, route [Layers]Hop, msg *Message) (*Packet, error) {
+	header, keys, err := wrapHeader(epoch, &route, Deliver, ReplyID{})
+	if err != nil {
+		return nil, err
+	}
+	p := &Packet{epoch: epoch, header: header}
+	copy(p.payload[zeroSize:], msg[:])
+	for layer := Layers; layer >= 1; layer-- {
+		encipher(&keys[layer-1], p.payload[:])
+	}
+	return p, nil
+}
+
+// wrapHeader seals the layers from the last to the first and returns the payload
+// key of each.
+func wrapHeader(epoch byte, route *[Layers]Hop, last Command, id ReplyID) ([]byte, *[Layers][keySize]byte, error) {
+	for i, h := range route {
+		if h.Key.IsZero() || i < Layers-1 && (h.Delay < 0 || h.Delay > MaxDelay) {
+			return nil, nil, ErrRoute
+		}
+	}
+	var keys [Layers][keySize]byte
+	plain := make([]byte, 0, HeaderSize)
+	plain = append(append(plain, byte(last)), id[:]...)
+	for layer := Layers; layer >= 1; layer-- {
+		if layer < Layers {
+			inner := plain
+			plain = make([]byte, 0, HeaderSize)
+			plain = append(plain, byte(Forward))
+			plain = binary.BigEndian.AppendUint32(plain, uint32(route[layer-1].Delay/time.Millisecond))
+			plain = append(plain, route[layer].ID[:]...)
+			plain = append(plain, inner...)
+		}
+		enc, s, err := hpke.NewSender(route[layer-1].Key.key, kdf, aead, info(layer, epoch))
+		if err != nil {
+			return nil, nil, ErrRoute
+		}
+		box, err := s.Seal(nil, plain)
+		if err != nil {
+			return nil, nil, err
+		}
+		key, err := s.Export(exportPayload, keySize)
+		if err != nil {
+			return nil, nil, err
+		}
+		keys[layer-1] = [keySize]byte(key)
+		plain = append(enc, box...)
+	}
+	return plain, &keys, nil
+}
+
+// Peeled is what a hop finds in its layer.
+type Peeled struct {
+	Command Command
+	Replay  ReplayTag // to be refused when seen before under the same key
+
+	// Of Forward.
+	Delay  time.Duration
+	Next   wire.NodeID
+	Packet *Packet
+
+	// Of Reply.
+	ReplyID ReplyID
+
+	payload *[PayloadSize]byte // of Deliver and Reply
+}
+
+// Peel opens one layer. It keeps no state: the caller picks the key by p.Epoch(),
+// and checks and stores the replay tag of what was opened. p is not changed. The
+// error is ErrRefused, whatever the reason.
+func (k *PrivateKey) Peel(p *Packet) (Peeled, error) {
+	layer := p.Layer()
+	r, err := hpke.NewRecipient(p.header[:encSize], k.key, kdf, aead, info(layer, p.epoch))
+	if err != nil {
+		return Peeled{}, ErrRefused
+	}
+	plain, err := r.Open(nil, p.header[encSize:])
+	if err != nil {
+		return Peeled{}, ErrRefused
+	}
+	key, err := r.Export(exportPayload, keySize)
+	if err != nil {
+		return Peeled{}, ErrRefused
+	}
+	replay, err := r.Export(exportReplay, ReplaySize)
+	if err != nil {
+		return Peeled{}, ErrRefused
+	}
+	out := Peeled{Command: Command(plain[0]), Replay: ReplayTag(replay)}
+	next := &Packet{epoch: p.epoch, payload: p.payload}
+	switch {
+	case layer < Layers && out.Command == Forward:
+		ms := binary.BigEndian.Uint32(plain[1:])
+		if ms > uint32(MaxDelay/time.Millisecond) {
+			return Peeled{}, ErrRefused
+		}
+		out.Delay = time.Duration(ms) * time.Millisecond
+		out.Next = wire.NodeID(plain[5:routeSize])
+		next.header = plain[routeSize:]
+		out.Packet = next
+	case layer == Layers && out.Command == Deliver:
+		if ReplyID(plain[1:]) != (ReplyID{}) {
+			return Peeled{}, ErrRefused
+		}
+		out.payload = &next.payload
+	case layer == Layers && out.Command == Reply:
+		out.ReplyID = ReplyID(plain[1:])
+		out.payload = &next.payload
+	default:
+		return Peeled{}, ErrRefused
+	}
+	decipher((*[keySize]byte)(key), next.payload[:])
+	return out, nil
+}
+
+// Message returns the message of a forward packet at its mailbox. The error is
+// ErrRefused when the payload was changed on the way or the command is another.
+func (p *Peeled) Message() (*Message, error) {
+	if p.Command != Deliver {
+		return nil, ErrRefused
+	}
+	return openPayload(p.payload)
+}
+
+// openPayload checks the zeros in constant time and returns what follows.
+func openPayload(b *[PayloadSize]byte) (*Message, error) {
+	var zero [zeroSize]byte
+	if subtle.ConstantTimeCompare(b[:zeroSize], zero[:]) != 1 {
+		return nil, ErrRefused
+	}
+	return (*Message)(b[zeroSize:]), nil
+}

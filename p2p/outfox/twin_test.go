@@ -1,0 +1,39 @@
+package outfox
+
+import (
+	"crypto/hpke"
+	"math/big"
+	"slices"
+	"testing"
+)
+
+// addOrderTwo returns the u coordinate of P + T, where T = (0, 0) is the point of
+// order two of Curve25519: for y² = x³ + Ax² + x, adding (0, 0) maps u to 1/u.
+func addOrderTwo(t *testing.T, u []byte) []byte {
+	t.Helper()
+	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+	be := slices.Clone(u)
+	slices.Reverse(be)
+	be[0] &= 0x7f
+	x := new(big.Int).SetBytes(be)
+	if x.ModInverse(x, prime) == nil {
+		t.Fatal("u is zero")
+	}
+	out := x.FillBytes(make([]byte, 32))
+	slices.Reverse(out)
+	return out
+}
+
+// seal makes a layer with any plaintext.
+func seal(t *testing.T, to PublicKey, layer int, plain []byte) []byte {
+	t.Helper()
+	enc, s, err := hpke.NewSender(to.key, kdf, aead, info(layer, testEpoch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := s.Seal(nil, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(enc, box...)
+}
