@@ -1,0 +1,155 @@
+// Package config says where a profile lives on disk and how its files are
+// written.
+//
+// A profile is one folder, mode 0700, and every file in it is 0600:
+//
+//	profile.key        the passphrase's wrapping of the two keys below (package store)
+//	profile.db         contacts, messages, sessions; encrypted whole (package store)
+//	profile.db-wal     what was written last; encrypted with the same key
+//	profile.lock       held by the node that runs this profile
+//	control.sock       the running node's control socket (package control)
+//
+// The folder is the one given by --profile, or $STARLING_PROFILE, or
+// "starling" in the user's XDG data directory. Nothing is written elsewhere,
+// with one exception: a unix socket's path has room for about 100 bytes, so a
+// deeper profile has its socket in the user's runtime directory, under a name
+// made from a hash of the profile's path.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"github.com/adrg/xdg"
+)
+
+// EnvProfile names the environment variable that holds the profile's folder.
+const EnvProfile = "STARLING_PROFILE"
+
+// maxSocketPath is the longest path given to a unix socket: macOS has room
+// for 103 bytes and a terminator, Linux for 107.
+const maxSocketPath = 100
+
+// A Profile is the folder of one person's messenger.
+type Profile struct{ Dir string }
+
+// Locate returns the profile in dir; if dir is empty, the one that the
+// environment names, or the default one. The folder need not exist.
+func Locate(dir string) (Profile, error) {
+	if dir == "" {
+		dir = os.Getenv(EnvProfile)
+	}
+	if dir == "" {
+		xdg.Reload()
+		dir = filepath.Join(xdg.DataHome, "starling")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return Profile{}, fmt.Errorf("locate profile: %w", err)
+	}
+	return Profile{Dir: abs}, nil
+}
+
+func (p Profile) KeyFile() string  { return filepath.Join(p.Dir, "profile.key") }
+func (p Profile) Database() string { return filepath.Join(p.Dir, "profile.db") }
+func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock") }
+
+// Exists reports whether the folder holds a profile, whole or not.
+func (p Profile) Exists() bool {
+	for _, name := range []string{p.KeyFile(), p.Database()} {
+		if _, err := os.Lstat(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Make makes the folder and takes everybody else's rights to it.
+func (p Profile) Make() error { return makePrivate(p.Dir) }
+
+// Socket returns the path of the control socket.
+func (p Profile) Socket() string {
+	path := filepath.Join(p.Dir, "control.sock")
+	if len(path) <= maxSocketPath {
+		return path
+	}
+	sum := sha256.Sum256([]byte(p.Dir))
+	return filepath.Join(runtimeDir(), "starling-"+hex.EncodeToString(sum[:8])+".sock")
+}
+
+// MakeSocketDir makes the folder of the control socket if it is not the
+// profile's. A folder that belongs to someone else is refused.
+func (p Profile) MakeSocketDir() error {
+	dir := filepath.Dir(p.Socket())
+	if dir == p.Dir {
+		return p.Make()
+	}
+	return makePrivate(dir)
+}
+
+// runtimeDir returns a short folder that belongs to this user alone.
+func runtimeDir() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && len(dir) < maxSocketPath/2 {
+		return filepath.Join(dir, "starling")
+	}
+	if runtime.GOOS == "windows" {
+		return filepath.Join(os.TempDir(), "starling")
+	}
+	return "/tmp/starling-" + strconv.Itoa(os.Getuid())
+}
+
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("not a folder")}
+	}
+	if runtime.GOOS == "windows" || info.Mode().Perm() == 0o700 {
+		return nil
+	}
+	return os.Chmod(dir, 0o700) // fails if the folder is someone else's
+}
+
+// WriteFile replaces the file whole or not at all, on disk when it returns.
+func WriteFile(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if d, err := os.Open(dir); err == nil { // not possible on Windows, where rename is enough
+		d.Sync()
+		d.Close()
+	}
+	return nil
+}
