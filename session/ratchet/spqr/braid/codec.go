@@ -1,0 +1,182 @@
+package braid
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"starling/session/ratchet/spqr/erasure"
+	"starling/session/ratchet/spqr/incremental"
+)
+
+// A stored State, integers big-endian: what every state has, then the fields
+// of its kind, in the order of the constants below.
+//
+//	1   kind
+//	4   epoch, 1 … MaxEpoch
+//	32  authenticator: root key
+//	32  authenticator: MAC key
+//
+// Keys and ciphertexts that follow from what is stored are not stored.
+const (
+	hasSeed   = 1 << iota // 64     key seed (d, z) of FIPS 203
+	hasHeader             // 64     ρ ‖ H(ek)
+	hasSecret             // 32     m
+	hasNext               // 2      index of the next chunk to send
+	hasCt1                // 960
+	hasVector             // 1,152
+	hasCt2                // 160    ct2 ‖ MAC
+	hasChunks             // 1+34·c c < bytes expected/32; each: index (2) ‖ chunk (32)
+)
+
+// layouts tells what a kind stores and how many bytes it is waiting for.
+var layouts = [kinds]struct {
+	fields   int
+	incoming int
+	started  bool // at least one chunk has arrived
+}{
+	keysUnsampled:        {},
+	keysSampled:          {fields: hasSeed | hasNext},
+	headerSent:           {fields: hasSeed | hasNext | hasChunks, incoming: ct1Size, started: true},
+	ct1Received:          {fields: hasSeed | hasNext | hasCt1},
+	ekSentCt1Received:    {fields: hasSeed | hasCt1 | hasChunks, incoming: ct2Size, started: true},
+	noHeaderReceived:     {fields: hasChunks, incoming: headerSize},
+	headerReceived:       {fields: hasHeader},
+	ct1Sampled:           {fields: hasHeader | hasSecret | hasNext | hasChunks, incoming: vectorSize},
+	ct1Acknowledged:      {fields: hasHeader | hasSecret | hasChunks, incoming: vectorSize},
+	ekReceivedCt1Sampled: {fields: hasHeader | hasSecret | hasNext | hasVector},
+	ct2Sampled:           {fields: hasNext | hasCt2},
+}
+
+// MaxSize bounds a stored State, in bytes: ekReceivedCt1Sampled and ct1Sampled
+// with all but one chunk are the largest.
+const MaxSize = 1 + 4 + 2*keySize + incremental.HeaderSize + incremental.SecretSize + 2 +
+	1 + (2+erasure.ChunkSize)*(vectorSize/erasure.ChunkSize)
+
+// ErrState is returned for bytes that are not a stored State.
+var ErrState = errors.New("braid: not a stored state")
+
+// AppendBinary appends the stored form of s to b. It never fails.
+func (s *State) AppendBinary(b []byte) ([]byte, error) {
+	b = append(b, byte(s.kind))
+	b = binary.BigEndian.AppendUint32(b, uint32(s.epoch))
+	b = append(b, s.auth.root[:]...)
+	b = append(b, s.auth.mac[:]...)
+	fields := layouts[s.kind].fields
+	if fields&hasSeed != 0 {
+		b = append(b, s.seed[:]...)
+	}
+	if fields&hasHeader != 0 {
+		b = append(b, s.header[:]...)
+	}
+	if fields&hasSecret != 0 {
+		b = append(b, s.m[:]...)
+	}
+	if fields&hasNext != 0 {
+		b = binary.BigEndian.AppendUint16(b, s.next)
+	}
+	if fields&hasCt1 != 0 {
+		b = append(b, s.ct1[:]...)
+	}
+	if fields&hasVector != 0 {
+		b = append(b, s.vector[:]...)
+	}
+	if fields&hasCt2 != 0 {
+		b = append(b, s.out...)
+	}
+	if fields&hasChunks != 0 {
+		chunks := s.in.Chunks()
+		b = append(b, byte(len(chunks)))
+		for i := range chunks {
+			b = binary.BigEndian.AppendUint16(b, chunks[i].Index)
+			b = append(b, chunks[i].Data[:]...)
+		}
+	}
+	return b, nil
+}
+
+// Unmarshal reads the whole of data as a stored State.
+func Unmarshal(suite *Suite, data []byte) (State, error) {
+	r := reader{data: data}
+	s := State{suite: suite, kind: kind(r.byte())}
+	s.epoch = uint64(r.uint32())
+	r.fill(s.auth.root[:])
+	r.fill(s.auth.mac[:])
+	if len(data) > MaxSize || s.kind >= kinds || s.epoch == 0 || s.epoch > MaxEpoch {
+		return State{}, ErrState
+	}
+	layout := &layouts[s.kind]
+	if layout.fields&hasSeed != 0 {
+		r.fill(s.seed[:])
+	}
+	if layout.fields&hasHeader != 0 {
+		r.fill(s.header[:])
+	}
+	if layout.fields&hasSecret != 0 {
+		r.fill(s.m[:])
+	}
+	if layout.fields&hasNext != 0 {
+		s.next = r.uint16()
+	}
+	if layout.fields&hasCt1 != 0 {
+		s.ct1 = new([ct1Size]byte)
+		r.fill(s.ct1[:])
+	}
+	if layout.fields&hasVector != 0 {
+		s.vector = new([vectorSize]byte)
+		r.fill(s.vector[:])
+	}
+	if layout.fields&hasCt2 != 0 {
+		s.out = make([]byte, ct2Size)
+		r.fill(s.out)
+	}
+	if layout.fields&hasChunks != 0 {
+		count := int(r.byte())
+		if count >= layout.incoming/erasure.ChunkSize || layout.started && count == 0 {
+			return State{}, ErrState
+		}
+		for range count {
+			c := erasure.Chunk{Index: r.uint16()}
+			r.fill(c.Data[:])
+			if added, err := s.in.Add(c); !added || err != nil {
+				return State{}, ErrState
+			}
+		}
+	}
+	if r.short || len(r.data) != 0 {
+		return State{}, ErrState
+	}
+	return s, nil
+}
+
+// reader takes fields off data; past the end it gives zeros and sets short.
+type reader struct {
+	data  []byte
+	short bool
+}
+
+func (r *reader) fill(p []byte) {
+	if len(r.data) < len(p) {
+		r.data, r.short = nil, true
+		return
+	}
+	copy(p, r.data)
+	r.data = r.data[len(p):]
+}
+
+func (r *reader) byte() byte {
+	var p [1]byte
+	r.fill(p[:])
+	return p[0]
+}
+
+func (r *reader) uint16() uint16 {
+	var p [2]byte
+	r.fill(p[:])
+	return binary.BigEndian.Uint16(p[:])
+}
+
+func (r *reader) uint32() uint32 {
+	var p [4]byte
+	r.fill(p[:])
+	return binary.BigEndian.Uint32(p[:])
+}

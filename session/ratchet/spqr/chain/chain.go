@@ -1,0 +1,280 @@
+// Package chain is the symmetric half of the Sparse Post-Quantum Ratchet
+// (Double Ratchet revision 4, section 5): from the keys that a sparse
+// continuous key agreement gives, one an epoch, to a key for every message.
+//
+//	RK, A, B = HKDF(salt 0³², ikm secret,    info Start,    96)   epoch 0
+//	RK, A, B = HKDF(salt RK,  ikm epoch key, info AddEpoch, 96)   epochs 1, 2, …
+//	CK, MK   = HKDF(salt 0³², ikm CK, info BE32(n) ‖ Next,  64)   n = 1, 2, …
+//
+// A is the initiator's sending chain and B the responder's. A new epoch is the
+// last one plus one, exactly. Chains are kept for two epochs, because a party
+// that knows a key goes on sending on the chain before until the other is sure
+// to know it too.
+//
+// Every message says how long its sender's previous chain was (section 5's
+// second way to retire epochs, and what PN is in the Double Ratchet). The first
+// message on a new chain therefore closes the one before: the keys of messages
+// still missing are put aside and the chain key is deleted. Keys put aside are
+// bounded three ways, all of them counted in messages and epochs and never in
+// time: MaxSkip for what one message may skip on a chain, MaxSkipped in all,
+// the oldest being deleted first, and MaxAge epochs.
+//
+// State is a value: an assignment makes an independent copy, and a call that
+// fails changes nothing.
+package chain
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"math"
+)
+
+// KeySize is the size of every key here, in bytes.
+const KeySize = 32
+
+// Limits.
+const (
+	MaxSkip    = 1000 // messages skipped on one chain by one message
+	MaxSkipped = 2000 // keys put aside
+	MaxAge     = 32   // epochs for which a key stays aside
+	MaxNumber  = math.MaxUint32 - 1
+)
+
+// Errors. After any of them the State is what it was.
+var (
+	ErrEpoch     = errors.New("chain: no such epoch")
+	ErrNumber    = errors.New("chain: message number used, too far ahead or contradictory")
+	ErrExhausted = errors.New("chain: message numbers used up")
+)
+
+// Labels are the three HKDF info strings.
+type Labels struct {
+	Start, AddEpoch, Next string
+}
+
+// Key is the key of one message.
+type Key [KeySize]byte
+
+// LogValue keeps the key out of logs.
+func (k Key) LogValue() slog.Value { return slog.StringValue("redacted") }
+
+// String keeps the key out of messages.
+func (k Key) String() string { return "redacted" }
+
+// State is one party's chains.
+type State struct {
+	labels    *Labels
+	initiator bool
+	root      Key
+	epoch     uint64     // the latest
+	chains    [2]epoch   // of epochs e and e-1, at index e mod 2
+	sending   uint64     // epoch of the latest message sent
+	sent      uint32     // its number
+	previous  uint32     // length of the sending chain before
+	aside     []asideKey // oldest first; never written once shared
+}
+
+// epoch holds the chains of one epoch.
+type epoch struct {
+	send, receive link
+}
+
+// link is a chain: the number of the last message and the key after it.
+type link struct {
+	live bool
+	n    uint32
+	key  Key
+}
+
+// asideKey is the key of a message that has not arrived.
+type asideKey struct {
+	epoch uint64
+	n     uint32
+	key   Key
+}
+
+// New returns the state before the first message, at epoch 0.
+func New(labels *Labels, initiator bool, secret [KeySize]byte) State {
+	s := State{labels: labels, initiator: initiator}
+	s.open(derive(secret[:], make([]byte, sha256.Size), labels.Start, 3*KeySize))
+	return s
+}
+
+// open sets the root and the chains of s.epoch.
+func (s *State) open(out []byte) {
+	s.root = Key(out[:KeySize])
+	a := link{live: true, key: Key(out[KeySize : 2*KeySize])}
+	b := link{live: true, key: Key(out[2*KeySize:])}
+	if !s.initiator {
+		a, b = b, a
+	}
+	s.chains[s.epoch&1] = epoch{a, b}
+	clear(out)
+}
+
+// Epoch is the latest epoch.
+func (s *State) Epoch() uint64 { return s.epoch }
+
+// AddEpoch opens an epoch, which must be the next, and drops what is too old.
+func (s *State) AddEpoch(number uint64, key *[KeySize]byte) error {
+	if number != s.epoch+1 {
+		return ErrEpoch
+	}
+	out := derive(key[:], s.root[:], s.labels.AddEpoch, 3*KeySize)
+	s.epoch = number
+	s.open(out)
+	s.forget(0)
+	return nil
+}
+
+// Send takes the next key of the sending chain of an epoch: the latest or the
+// one before, and never one older than at the last call. It returns the
+// message's number, from 1, and the length of the chain before.
+func (s *State) Send(number uint64) (n, previous uint32, key Key, err error) {
+	c := s.at(number)
+	if c == nil || !c.send.live || number != s.sending && number != s.sending+1 {
+		return 0, 0, key, ErrEpoch
+	}
+	if c.send.n >= MaxNumber {
+		return 0, 0, key, ErrExhausted
+	}
+	if number != s.sending {
+		s.previous = s.sent
+		if old := s.at(s.sending); old != nil {
+			old.send = link{}
+		}
+		s.sending = number
+	}
+	key = s.step(&c.send)
+	s.sent = c.send.n
+	return s.sent, s.previous, key, nil
+}
+
+// Receive returns the key of message n on the receiving chain of an epoch, once
+// only. previous is the length of that chain's predecessor, as the message
+// says.
+func (s *State) Receive(number uint64, n, previous uint32) (Key, error) {
+	next := *s
+	key, err := next.receive(number, n, &previous)
+	if err != nil {
+		return Key{}, err
+	}
+	*s = next
+	return key, nil
+}
+
+// ReceiveUnsealed is Receive for messages that do not say how long the chain
+// before was: that chain stays open until its epoch is dropped.
+func (s *State) ReceiveUnsealed(number uint64, n uint32) (Key, error) {
+	next := *s
+	key, err := next.receive(number, n, nil)
+	if err != nil {
+		return Key{}, err
+	}
+	*s = next
+	return key, nil
+}
+
+func (s *State) receive(number uint64, n uint32, previous *uint32) (Key, error) {
+	if n == 0 || n > MaxNumber {
+		return Key{}, ErrNumber
+	}
+	c := s.at(number)
+	if c == nil || !c.receive.live || n <= c.receive.n {
+		return s.take(number, n)
+	}
+	if number > 0 && previous != nil {
+		if old := s.at(number - 1); old != nil && old.receive.live {
+			if *previous < old.receive.n || *previous > MaxNumber {
+				return Key{}, ErrNumber
+			}
+			if err := s.skip(number-1, &old.receive, *previous); err != nil {
+				return Key{}, err
+			}
+			old.receive = link{}
+		}
+	}
+	if err := s.skip(number, &c.receive, n-1); err != nil {
+		return Key{}, err
+	}
+	return s.step(&c.receive), nil
+}
+
+// at returns the chains of an epoch, nil if they are gone or not yet there.
+func (s *State) at(number uint64) *epoch {
+	if number != s.epoch && number+1 != s.epoch {
+		return nil
+	}
+	return &s.chains[number&1]
+}
+
+// step moves a chain on by one message and returns its key.
+func (s *State) step(l *link) Key {
+	l.n++
+	info := make([]byte, 4, 64)
+	binary.BigEndian.PutUint32(info, l.n)
+	out := derive(l.key[:], make([]byte, sha256.Size), string(append(info, s.labels.Next...)), 2*KeySize)
+	l.key = Key(out[:KeySize])
+	key := Key(out[KeySize:])
+	clear(out)
+	return key
+}
+
+// skip moves a chain on to message n and puts the keys it passes aside.
+func (s *State) skip(number uint64, l *link, n uint32) error {
+	if n-l.n > MaxSkip {
+		return ErrNumber
+	}
+	if n == l.n {
+		return nil
+	}
+	s.forget(int(n - l.n))
+	for l.n < n {
+		key := s.step(l)
+		s.aside = append(s.aside, asideKey{number, l.n, key})
+	}
+	return nil
+}
+
+// take removes the key of a message from those put aside.
+func (s *State) take(number uint64, n uint32) (Key, error) {
+	for i := range s.aside {
+		if s.aside[i].epoch == number && s.aside[i].n == n {
+			key := s.aside[i].key
+			rest := make([]asideKey, 0, len(s.aside)-1)
+			rest = append(rest, s.aside[:i]...)
+			s.aside = append(rest, s.aside[i+1:]...)
+			return key, nil
+		}
+	}
+	return Key{}, ErrNumber
+}
+
+// forget drops keys that are too old, and the oldest of the rest until there is
+// room for more of them. What remains is a copy with that room.
+func (s *State) forget(more int) {
+	keep := s.aside
+	for len(keep) > 0 && (len(keep)+more > MaxSkipped || keep[0].epoch+MaxAge <= s.epoch) {
+		keep = keep[1:]
+	}
+	if more > 0 || len(keep) != len(s.aside) {
+		s.aside = append(make([]asideKey, 0, len(keep)+more), keep...)
+	}
+}
+
+func derive(secret, salt []byte, info string, size int) []byte {
+	out, err := hkdf.Key(sha256.New, secret, salt, info, size)
+	if err != nil {
+		panic(err) // HKDF fails for an over-long output only; sizes here are constants
+	}
+	return out
+}
+
+// LogValue keeps the state out of logs.
+func (s *State) LogValue() slog.Value { return slog.StringValue("redacted") }
+
+// String keeps the state out of messages.
+func (s *State) String() string { return "redacted" }
