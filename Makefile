@@ -1,0 +1,52 @@
+# Everything is built without cgo: one static binary.
+export CGO_ENABLED = 0
+
+GO      ?= go
+# How long `make fuzz` spends on each fuzz target.
+FUZZTIME ?= 10s
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.DEFAULT_GOAL := build
+.PHONY: build demo run test lint cross bench fuzz clean
+
+build: ## the static binary, bin/starling
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
+
+demo: build ## a mesh on this machine, an echo contact and the app
+	bin/starling demo
+
+run: build ## the app on your own profile
+	bin/starling
+
+test: ## every test; prints go test's own lines
+	$(GO) test -timeout 15m ./...
+
+lint: ## formatting, vet, staticcheck, and builds for every platform
+	@unformatted=$$(gofmt -l cmd node p2p session tui); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@$(MAKE) --no-print-directory cross
+
+cross: ## static builds for Linux, macOS and Windows
+	@for platform in $(PLATFORMS); do \
+		echo "build $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -o /dev/null ./cmd/starling || exit 1; \
+	done
+
+bench: build ## what it costs, as JSON lines, each with its bar
+	@$(GO) run ./cmd/internal/bench -binary bin/starling
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd node p2p session tui | xargs -n1 dirname | sort -u); do \
+		for target in $$(cat $$dir/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | sort -u); do \
+			echo "fuzz ./$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$dir; \
+		done; \
+	done
+
+clean: ## what the other targets made
+	rm -rf bin
