@@ -1,0 +1,167 @@
+// Package cli is the command line of Starling: the commands, what they print
+// and the exit code they end with. docs/COMMANDS.md is its manual and says
+// what scripts may rely on.
+//
+// A command that needs a messenger asks [app.connect] for one: the control
+// socket of the node that already runs on the profile, or a node of its own
+// that lives as long as the command. Commands therefore only ever see a
+// node/api.Node.
+//
+// Results go to standard output, everything else (logs, prompts, errors with
+// their hints) to standard error. A passphrase is never an argument. Text that
+// a contact chose is a safetext.Text by type and indented when it is shown, so
+// that no message can pose as a second one.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"starling/cmd/internal/buildinfo"
+	"starling/node/api"
+)
+
+// Main runs the command that os.Args names and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal asks for an orderly end, the second one ends at once.
+	context.AfterFunc(ctx, stop)
+	a := &app{
+		in:      os.Stdin,
+		out:     os.Stdout,
+		err:     os.Stderr,
+		getenv:  os.Getenv,
+		engine:  realEngine{},
+		screens: realScreens{},
+		inTTY:   term.IsTerminal(int(os.Stdin.Fd())),
+		outTTY:  term.IsTerminal(int(os.Stdout.Fd())),
+		errTTY:  term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	a.prompt = a.promptTerminal
+	return a.run(ctx, os.Args[1:])
+}
+
+// app is one run of the program: where it reads and writes, and the flags that
+// every command has.
+type app struct {
+	in                    io.Reader
+	out, err              io.Writer
+	getenv                func(string) string
+	engine                engine
+	screens               screens
+	inTTY, outTTY, errTTY bool
+	// prompt asks a person for a secret without showing it.
+	prompt func(question string) (string, error)
+
+	profile        string
+	passphraseFile string
+	verbose        bool
+	json           bool
+	network        network
+}
+
+// network is how a node that this command starts finds other relays.
+type network struct {
+	bootstrap    []string
+	allowPrivate bool
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	args = joinLists(root, args)
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !started {
+		// cobra could not make sense of the command line.
+		var known *api.Error
+		if !errors.As(err, &known) {
+			// Its suggestions are on lines of their own.
+			first, rest, _ := strings.Cut(err.Error(), "\n")
+			hint := "see starling help"
+			if suggested := strings.Fields(rest); len(suggested) > 0 {
+				hint = "did you mean starling " + suggested[len(suggested)-1] + "? See starling help"
+			}
+			err = &api.Error{Code: api.CodeUsage, Message: first, Hint: hint}
+		}
+		// The flag may stand behind the part that could not be read.
+		for _, arg := range args {
+			a.json = a.json || arg == "--json"
+		}
+	}
+	return a.fail(ctx, err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "starling",
+		Short: "A messenger with no server in the middle",
+		Long: `Starling is a messenger with no server to block, no key to hand over and no
+registry of who talks to whom. Without a command it opens the terminal app and
+walks a new user through making a profile.
+
+  starling demo     try it: a mesh on this machine and a contact that answers
+  starling          the app on your own profile`,
+		Version:       buildinfo.Get().Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("starling {{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.profile, "profile", "", "profile folder (default $STARLING_PROFILE, else the user's data folder)")
+	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "read the passphrase from the first line of this `FILE`")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log more to standard error")
+
+	a.asApp(root)
+	root.AddCommand(
+		a.initCommand(),
+		a.nodeCommand(),
+		a.relayCommand(),
+		a.inviteCommand(),
+		a.contactCommand(),
+		a.sendCommand(),
+		a.tailCommand(),
+		a.historyCommand(),
+		a.statusCommand(),
+		a.versionCommand(),
+	)
+	return root
+}
+
+// jsonFlag gives a command --json.
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON: one object, or one object a line")
+}
+
+// networkFlags gives a command the flags that matter when it starts a node.
+func (a *app) networkFlags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "relays to start from: one or more `MULTIADDR`s with /p2p/")
+	cmd.Flags().BoolVar(&a.network.allowPrivate, "allow-private", false, "admit relays on loopback and LAN addresses (meshes of your own)")
+}
+
+// logger writes to standard error: warnings, or everything with --verbose.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,290 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/node/api"
+)
+
+// maxLink bounds an invite link read from standard input, in bytes. Links are
+// shorter than 600.
+const maxLink = 4 << 10
+
+func (a *app) inviteCommand() *cobra.Command {
+	var (
+		req     api.InviteRequest
+		qr      bool
+		timeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "invite",
+		Short: "Make a one-time invite",
+		Long: `Make a link that one person can use once to become your contact. Send it over
+a channel you trust: whoever opens it first is the contact.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				if err := waitReady(cmd.Context(), node, timeout); err != nil {
+					return err
+				}
+				invite, err := node.Invite(cmd.Context(), req)
+				if err != nil {
+					return err
+				}
+				return a.print(invite, func(w io.Writer) {
+					if qr {
+						if err := qrCode(w, invite.Link); err != nil {
+							fmt.Fprintf(a.err, "starling: %v\n", err)
+						}
+					}
+					fmt.Fprintln(w, invite.Link)
+					fmt.Fprintf(a.err, "Works once, until %s. The other person runs:\n  starling contact add LINK --name NAME\n", clock(invite.Expires))
+					if node.hosted {
+						fmt.Fprintln(a.err, "They become a contact here when starling runs again and fetches their answer.")
+					}
+				})
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&req.Expires, "expires", 24*time.Hour, "how long it can be used, 1m to 168h")
+	cmd.Flags().StringVar(&req.Name, "name", "", "name of the contact it will become")
+	cmd.Flags().BoolVar(&qr, "qr", false, "draw it as a QR code too")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
+	a.jsonFlag(cmd)
+	a.networkFlags(cmd)
+	return cmd
+}
+
+func (a *app) contactCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "contact",
+		Short: "People: add, list, verify, rename, block, remove",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("see starling contact --help", "unknown command %q for starling contact", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(
+		a.contactAddCommand(),
+		a.contactListCommand(),
+		a.contactVerifyCommand(),
+		a.contactRenameCommand(),
+		a.contactBlockCommand(true),
+		a.contactBlockCommand(false),
+		a.contactRemoveCommand(),
+	)
+	for _, sub := range cmd.Commands() {
+		a.jsonFlag(sub)
+		a.networkFlags(sub)
+	}
+	return cmd
+}
+
+func (a *app) contactAddCommand() *cobra.Command {
+	var (
+		name    string
+		timeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "add LINK",
+		Short: "Become a contact of the person who made an invite",
+		Long: `Become a contact of the person who made an invite. With - for LINK it is read
+from standard input, which keeps it out of the list of processes.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			link := args[0]
+			if link == "-" {
+				line, err := bufio.NewReader(io.LimitReader(a.in, maxLink)).ReadString('\n')
+				if err != nil && err != io.EOF {
+					return fmt.Errorf("read link: %w", err)
+				}
+				link = line
+			}
+			link = strings.TrimSpace(link)
+			return a.with(cmd.Context(), func(node *connection) error {
+				contact, err := a.add(cmd.Context(), node, api.AddContactRequest{Link: link, Name: name}, timeout)
+				if err != nil {
+					return err
+				}
+				return a.print(contact, func(w io.Writer) {
+					fmt.Fprintf(w, "Added %s. They are a contact as soon as they answer; you can write now.\n", oneLine(contact.Name))
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what you call them (default: the name in the invite)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
+	return cmd
+}
+
+// add accepts an invite once the network is there. A node that ends with this
+// command first sends the answer, or the inviter would wait for the next start.
+func (a *app) add(ctx context.Context, node *connection, req api.AddContactRequest, timeout time.Duration) (api.Contact, error) {
+	if err := waitReady(ctx, node, timeout); err != nil {
+		return api.Contact{}, err
+	}
+	contact, err := node.AddContact(ctx, req)
+	if err != nil || !node.hosted {
+		return contact, err
+	}
+	deadline := time.Now().Add(timeout)
+	for time.Now().Before(deadline) {
+		status, err := node.Status(ctx)
+		if err != nil || status.Outbox.Queued+status.Outbox.Sealed == 0 {
+			return contact, err
+		}
+		select {
+		case <-time.After(pollEvery):
+		case <-ctx.Done():
+			return contact, ctx.Err()
+		}
+	}
+	fmt.Fprintln(a.err, "The answer to the invite is not sent yet; it goes out when starling runs again.")
+	return contact, nil
+}
+
+func (a *app) contactListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List contacts",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				contacts, err := node.Contacts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				for _, c := range contacts {
+					if err := a.print(c, func(w io.Writer) { fmt.Fprintln(w, contactLine(c)) }); err != nil {
+						return err
+					}
+				}
+				if len(contacts) == 0 && !a.json {
+					fmt.Fprintln(a.err, "No contacts yet. Make an invite with: starling invite")
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func contactLine(c api.Contact) string {
+	words := []string{string(c.State)}
+	if c.Verified {
+		words = append(words, "verified")
+	}
+	if c.Blocked {
+		words = append(words, "blocked")
+	}
+	if c.Unread > 0 {
+		words = append(words, fmt.Sprintf("%d unread", c.Unread))
+	}
+	return fmt.Sprintf("%s  (%s)", oneLine(c.Name), strings.Join(words, ", "))
+}
+
+func (a *app) contactVerifyCommand() *cobra.Command {
+	var yes, no bool
+	cmd := &cobra.Command{
+		Use:   "verify CONTACT",
+		Short: "Show the safety number; --yes records that it matched",
+		Long: `Show the safety number. Compare it with the one your contact sees, in person or
+in a call: if they are equal, nobody sits between you. --yes records that you
+have done so, --no takes it back.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if yes && no {
+				return usage("", "--yes and --no exclude each other")
+			}
+			return a.with(cmd.Context(), func(node *connection) error {
+				if yes || no {
+					if _, err := node.SetVerified(cmd.Context(), args[0], yes); err != nil {
+						return err
+					}
+				}
+				v, err := node.Verification(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.print(v, func(w io.Writer) {
+					groups := strings.Fields(v.SafetyNumber)
+					for i := 0; i < len(groups); i += 4 {
+						fmt.Fprintln(w, strings.Join(groups[i:min(i+4, len(groups))], " "))
+					}
+					if v.Verified {
+						fmt.Fprintln(w, "verified")
+					} else {
+						fmt.Fprintln(w, "not verified: compare this number with your contact's, then run this again with --yes")
+					}
+				})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "record that the numbers matched")
+	cmd.Flags().BoolVar(&no, "no", false, "record that they are not verified")
+	return cmd
+}
+
+func (a *app) contactRenameCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rename CONTACT NAME",
+		Short: "Give a contact another name, which only you see",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				c, err := node.RenameContact(cmd.Context(), args[0], args[1])
+				if err != nil {
+					return err
+				}
+				return a.print(c, func(w io.Writer) { fmt.Fprintln(w, contactLine(c)) })
+			})
+		},
+	}
+}
+
+func (a *app) contactBlockCommand(block bool) *cobra.Command {
+	use, short := "block CONTACT", "Stop receiving from a contact"
+	if !block {
+		use, short = "unblock CONTACT", "Receive from a blocked contact again"
+	}
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				c, err := node.BlockContact(cmd.Context(), args[0], block)
+				if err != nil {
+					return err
+				}
+				return a.print(c, func(w io.Writer) { fmt.Fprintln(w, contactLine(c)) })
+			})
+		},
+	}
+}
+
+func (a *app) contactRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove CONTACT",
+		Short: "Erase a contact, its keys and its messages",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				if err := node.RemoveContact(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				return a.print(map[string]string{"removed": args[0]}, func(w io.Writer) {
+					fmt.Fprintln(w, "Removed, with all messages and keys. They are not told.")
+				})
+			})
+		},
+	}
+}

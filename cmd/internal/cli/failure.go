@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"starling/node/api"
+)
+
+// Exit codes. They are a contract with scripts: docs/COMMANDS.md lists them,
+// and a number never changes its meaning.
+const (
+	exitOK          = 0
+	exitInternal    = 1
+	exitUsage       = 2
+	exitNoProfile   = 3
+	exitPassphrase  = 4
+	exitDamaged     = 5
+	exitInUse       = 6
+	exitContact     = 7
+	exitInvite      = 8
+	exitMessage     = 9
+	exitTimeout     = 10
+	exitNetwork     = 11
+	exitDisk        = 12
+	exitInterrupted = 130 // 128 + SIGINT, as shells count
+)
+
+// Codes that only the command line has.
+const (
+	codeGivenUp     api.Code = "message_failed"
+	codeInterrupted api.Code = "interrupted"
+)
+
+// outcome is how an error code ends a command. The hint is for errors that
+// bring none of their own.
+type outcome struct {
+	exit int
+	hint string
+}
+
+// outcomes has a line for every code of node/api; a test holds it complete.
+var outcomes = map[api.Code]outcome{
+	api.CodeInternal:        {exitInternal, "run the command again with --verbose to see more"},
+	api.CodeClosed:          {exitInternal, "the node was shutting down; run the command again"},
+	api.CodeUsage:           {exitUsage, "see starling help"},
+	api.CodeProfileExists:   {exitUsage, "use that profile, or choose another folder with --profile"},
+	api.CodeNoProfile:       {exitNoProfile, "make one with: starling init --name NAME, or run: starling"},
+	api.CodeWrongPassphrase: {exitPassphrase, "try again; a lost passphrase cannot be recovered"},
+	api.CodeDamaged:         {exitDamaged, "restore the profile from a backup; nothing was changed"},
+	api.CodeInUse:           {exitInUse, "stop the other node, or use it: other commands connect to it by themselves"},
+	api.CodeNoContact:       {exitContact, "see who is there with: starling contact list"},
+	api.CodeAmbiguous:       {exitContact, "use the contact's id from: starling contact list --json"},
+	api.CodeContactExists:   {exitContact, "choose another name with --name"},
+	api.CodeBadInvite:       {exitInvite, "copy the whole link, from \"starling:\" to its end, and try again"},
+	api.CodeInviteExpired:   {exitInvite, "ask for a new invite"},
+	api.CodeInviteGone:      {exitInvite, "an invite works once; ask for a new one"},
+	api.CodeOwnInvite:       {exitInvite, "send the link to the person you want to talk to"},
+	api.CodeNoInvite:        {exitInvite, "it was used, withdrawn or has expired; make one with: starling invite"},
+	api.CodeEmpty:           {exitMessage, "write some text: starling send CONTACT TEXT, or pipe it in"},
+	api.CodeTooLong:         {exitMessage, "split the text; one message holds 32 KiB"},
+	api.CodeBadText:         {exitMessage, "messages are UTF-8 text; convert it first, for example with iconv"},
+	api.CodeNoMessage:       {exitMessage, "see the stored messages with: starling history CONTACT"},
+	codeGivenUp:             {exitMessage, "send it again"},
+	api.CodeTimeout:         {exitTimeout, "try again, or allow more time with --timeout"},
+	api.CodeOffline:         {exitNetwork, "check the connection, or give a relay's address with --bootstrap"},
+	api.CodeFewRelays:       {exitNetwork, "wait for more relays, or give another one with --bootstrap; see starling status"},
+	api.CodeDiskFull:        {exitDisk, "free some space and try again; nothing was lost"},
+}
+
+// failure turns any error into the one that a person is told and the exit code
+// of the command.
+func failure(ctx context.Context, err error) (*api.Error, int) {
+	var told *api.Error
+	switch {
+	case errors.As(err, &told):
+		copied := *told
+		told = &copied
+	case ctx.Err() != nil:
+		return &api.Error{Code: codeInterrupted, Message: "interrupted"}, exitInterrupted
+	case errors.Is(err, syscall.ENOSPC):
+		told = &api.Error{Code: api.CodeDiskFull, Message: "the disk is full"}
+	case errors.Is(err, fs.ErrPermission):
+		told = &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: "check who owns the file and its permissions"}
+	default:
+		told = &api.Error{Code: api.CodeInternal, Message: err.Error()}
+	}
+	o, ok := outcomes[told.Code]
+	if !ok { // a newer node's code
+		o = outcomes[api.CodeInternal]
+	}
+	if told.Hint == "" {
+		told.Hint = o.hint
+	}
+	return told, o.exit
+}
+
+// fail prints an error and returns the exit code. With --json the words are
+// followed by one line {"error":{"code":…,"message":…,"hint":…,"exit":…}}.
+func (a *app) fail(ctx context.Context, err error) int {
+	told, exit := failure(ctx, err)
+	fmt.Fprintf(a.err, "starling: %s\n", told.Message)
+	if told.Hint != "" {
+		fmt.Fprintf(a.err, "hint: %s\n", told.Hint)
+	}
+	if a.json {
+		type object struct {
+			*api.Error
+			Exit int `json:"exit"`
+		}
+		line, jsonErr := json.Marshal(map[string]object{"error": {told, exit}})
+		if jsonErr == nil {
+			fmt.Fprintf(a.err, "%s\n", line)
+		}
+	}
+	return exit
+}
+
+// usage is an error in how a command was called.
+func usage(hint, format string, args ...any) error {
+	return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf(format, args...), Hint: hint}
+}

@@ -1,0 +1,292 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+)
+
+// fakeNode is a node in memory with one contact, Bob. Messages to him get as
+// far as reach says, one state each time they are looked at.
+type fakeNode struct {
+	api.Node // methods that no command uses
+	mu       sync.Mutex
+	status   api.Status
+	contacts []api.Contact
+	messages []api.Message
+	events   []api.Event
+	reach    api.State
+	reason   string
+	sent     []api.SendRequest
+	invites  []api.InviteRequest
+	links    []api.AddContactRequest
+	closed   bool
+	done     chan struct{}
+}
+
+func newFakeNode() *fakeNode {
+	return &fakeNode{
+		done:     make(chan struct{}),
+		status:   api.Status{Role: "client", Name: safetext.Line("Alice"), Ready: true, Hops: 3, Guards: []api.Guard{}, PeerID: "12D3"},
+		contacts: []api.Contact{{ID: "b0b", Name: safetext.Line("Bob"), State: api.ContactReady}},
+		reach:    api.StateDelivered,
+	}
+}
+
+func (n *fakeNode) contact(name string) (*api.Contact, error) {
+	for i := range n.contacts {
+		if n.contacts[i].ID == name || n.contacts[i].Name.String() == name {
+			return &n.contacts[i], nil
+		}
+	}
+	return nil, &api.Error{Code: api.CodeNoContact, Message: "no contact has this name"}
+}
+
+func (n *fakeNode) Status(context.Context) (api.Status, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.status, nil
+}
+
+func (n *fakeNode) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {
+	n.invites = append(n.invites, req)
+	return api.Invite{ID: "1d", Link: "starling:abcdefgh", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}, nil
+}
+
+func (n *fakeNode) AddContact(_ context.Context, req api.AddContactRequest) (api.Contact, error) {
+	n.links = append(n.links, req)
+	if !strings.HasPrefix(req.Link, "starling:") {
+		return api.Contact{}, &api.Error{Code: api.CodeBadInvite, Message: "this is not an invite"}
+	}
+	return api.Contact{ID: "ca", Name: safetext.Line(req.Name), State: api.ContactPending}, nil
+}
+
+func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) { return n.contacts, nil }
+
+func (n *fakeNode) Verification(_ context.Context, contact string) (api.Verification, error) {
+	c, err := n.contact(contact)
+	if err != nil {
+		return api.Verification{}, err
+	}
+	return api.Verification{Contact: c.ID, SafetyNumber: strings.TrimSpace(strings.Repeat("12345 ", 12)), Verified: c.Verified}, nil
+}
+
+func (n *fakeNode) SetVerified(_ context.Context, contact string, v bool) (api.Contact, error) {
+	c, err := n.contact(contact)
+	if err != nil {
+		return api.Contact{}, err
+	}
+	c.Verified = v
+	return *c, nil
+}
+
+func (n *fakeNode) RenameContact(_ context.Context, contact, name string) (api.Contact, error) {
+	c, err := n.contact(contact)
+	if err != nil {
+		return api.Contact{}, err
+	}
+	c.Name = safetext.Line(name)
+	return *c, nil
+}
+
+func (n *fakeNode) BlockContact(_ context.Context, contact string, blocked bool) (api.Contact, error) {
+	c, err := n.contact(contact)
+	if err != nil {
+		return api.Contact{}, err
+	}
+	c.Blocked = blocked
+	return *c, nil
+}
+
+func (n *fakeNode) RemoveContact(_ context.Context, contact string) error {
+	_, err := n.contact(contact)
+	if err == nil {
+		n.contacts = nil
+	}
+	return err
+}
+
+func (n *fakeNode) Send(_ context.Context, req api.SendRequest) (api.Message, error) {
+	c, err := n.contact(req.Contact)
+	if err != nil {
+		return api.Message{}, err
+	}
+	n.sent = append(n.sent, req)
+	m := api.Message{ID: fmt.Sprintf("%032x", len(n.messages)+1), Conversation: c.ID, Outgoing: true,
+		From: n.status.Name, Text: safetext.Clean(req.Text), State: api.StateQueued, Sequence: int64(len(n.messages) + 1)}
+	n.messages = append(n.messages, m)
+	return m, nil
+}
+
+func (n *fakeNode) Message(_ context.Context, id string) (api.Message, error) {
+	next := map[api.State]api.State{api.StateQueued: api.StateSealed, api.StateSealed: api.StateSent, api.StateSent: api.StateDelivered}
+	for i := range n.messages {
+		if m := &n.messages[i]; m.ID == id {
+			if n.reach == api.StateFailed {
+				m.State, m.Reason = api.StateFailed, n.reason
+			} else if m.State != n.reach {
+				m.State = next[m.State]
+			} else {
+				m.Reason = n.reason
+			}
+			return *m, nil
+		}
+	}
+	return api.Message{}, &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
+}
+
+func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
+	if _, err := n.contact(req.Contact); err != nil {
+		return nil, err
+	}
+	if req.Limit < 1 || req.Limit > 1000 {
+		return nil, fmt.Errorf("limit %d", req.Limit)
+	}
+	var page []api.Message
+	for _, m := range n.messages {
+		if req.Before == 0 || m.Sequence < req.Before {
+			page = append(page, m)
+		}
+	}
+	return page[max(0, len(page)-req.Limit):], nil
+}
+
+func (n *fakeNode) Events(ctx context.Context, after int64, f func(api.Event) error) error {
+	for _, e := range n.events {
+		if after < 0 || e.Seq <= after {
+			continue
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (n *fakeNode) Done() <-chan struct{} { return n.done }
+
+func (n *fakeNode) Close() error {
+	if !n.closed {
+		n.closed = true
+		close(n.done)
+	}
+	return nil
+}
+
+// fakeEngine has one profile, /alice.
+type fakeEngine struct {
+	node     *fakeNode
+	serving  bool // a node runs on the profile
+	startErr error
+	created  []newProfile
+	started  []startConfig
+	relays   []relayConfig
+}
+
+const fakePassphrase = "correct horse"
+
+func (e *fakeEngine) DefaultProfile() (string, error)     { return "/default", nil }
+func (e *fakeEngine) Exists(profile string) (bool, error) { return profile == "/alice", nil }
+
+func (e *fakeEngine) Create(_ context.Context, _ string, p newProfile) error {
+	e.created = append(e.created, p)
+	return nil
+}
+
+func (e *fakeEngine) Dial(context.Context, string) (api.Node, io.Closer, error) {
+	if !e.serving {
+		return nil, nil, errNoNode
+	}
+	return e.node, e.node, nil
+}
+
+func (e *fakeEngine) Start(_ context.Context, c startConfig) (running, error) {
+	e.started = append(e.started, c)
+	if e.startErr != nil {
+		return nil, e.startErr
+	}
+	if c.passphrase != fakePassphrase {
+		return nil, &api.Error{Code: api.CodeWrongPassphrase, Message: "wrong passphrase"}
+	}
+	return e.node, nil
+}
+
+func (e *fakeEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
+	e.relays = append(e.relays, c)
+	if err := ready("12D3relay", []string{"/ip4/127.0.0.1/tcp/4001/p2p/12D3relay"}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// fakeScreens lets a user leave the app at once.
+type fakeScreens struct{ setups, runs int }
+
+func (s *fakeScreens) Setup(_ context.Context, _ bool, create func(name, passphrase string) error) error {
+	s.setups++
+	return create("Alice", fakePassphrase)
+}
+
+func (s *fakeScreens) Run(context.Context, api.Node, bool) error {
+	s.runs++
+	return nil
+}
+
+// shell is one command run on a fake.
+type shell struct {
+	t        *testing.T
+	engine   *fakeEngine
+	screens  *fakeScreens
+	env      map[string]string
+	stdin    string
+	tty      bool
+	prompts  []string // answers to prompts
+	ctx      context.Context
+	out, err bytes.Buffer
+}
+
+// newShell has a profile, no running node, and the passphrase in the
+// environment.
+func newShell(t *testing.T) *shell {
+	return &shell{t: t, engine: &fakeEngine{node: newFakeNode()}, screens: &fakeScreens{}, ctx: t.Context(),
+		env: map[string]string{"STARLING_PROFILE": "/alice", "STARLING_PASSPHRASE": fakePassphrase}}
+}
+
+func (s *shell) run(args ...string) int {
+	s.out.Reset()
+	s.err.Reset()
+	a := &app{
+		in: strings.NewReader(s.stdin), out: &s.out, err: &s.err,
+		getenv:  func(k string) string { return s.env[k] },
+		engine:  s.engine,
+		screens: s.screens,
+		inTTY:   s.tty, outTTY: s.tty, errTTY: s.tty,
+		prompt: func(string) (string, error) {
+			if len(s.prompts) == 0 {
+				return "", io.ErrUnexpectedEOF
+			}
+			answer := s.prompts[0]
+			s.prompts = s.prompts[1:]
+			return answer, nil
+		},
+	}
+	return a.run(s.ctx, args)
+}
+
+// want runs a command and checks its exit code.
+func (s *shell) want(exit int, args ...string) {
+	s.t.Helper()
+	if got := s.run(args...); got != exit {
+		s.t.Fatalf("starling %q: exit %d, want %d\nstdout: %s\nstderr: %s", args, got, exit, &s.out, &s.err)
+	}
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"rsc.io/qr"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+)
+
+// printJSON writes v as one line with one write, so that a reader of a pipe
+// never waits for the rest of a line.
+func (a *app) printJSON(v any) error {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(line.Bytes())
+	return err
+}
+
+// print writes v as JSON with --json and as words otherwise.
+func (a *app) print(v any, words func(w io.Writer)) error {
+	if a.json {
+		return a.printJSON(v)
+	}
+	var text bytes.Buffer
+	words(&text)
+	_, err := a.out.Write(text.Bytes())
+	return err
+}
+
+// own makes text that no contact chose but a stranger may have, an address of
+// a relay for instance, fit for a terminal.
+func own(s string) safetext.Text { return safetext.Line(s) }
+
+// oneLine puts a name on one line: a Text may have several.
+func oneLine(t safetext.Text) safetext.Text { return safetext.Line(t.String()) }
+
+// block writes text whose lines after the first are indented, so that a
+// message cannot pose as the next one.
+func block(w io.Writer, t safetext.Text) {
+	for i, line := range strings.Split(t.String(), "\n") {
+		if i > 0 {
+			fmt.Fprint(w, "    ")
+		}
+		fmt.Fprintln(w, line)
+	}
+}
+
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// message writes one message as a person reads it.
+func message(w io.Writer, m api.Message) {
+	from := oneLine(m.From)
+	if m.Outgoing {
+		from = safetext.Line("you")
+	}
+	fmt.Fprintf(w, "%s  %s: ", clock(m.Time), from)
+	block(w, m.Text)
+	if m.Outgoing && m.State != api.StateDelivered {
+		fmt.Fprintf(w, "    (%s)\n", stateWords(m))
+	}
+}
+
+func stateWords(m api.Message) string {
+	words := map[api.State]string{
+		api.StateQueued:    "queued: on disk, not sent yet",
+		api.StateSealed:    "sealed: on its way to a mailbox",
+		api.StateSent:      "sent: waiting in a mailbox",
+		api.StateDelivered: "delivered",
+		api.StateFailed:    "failed",
+		api.StateReceived:  "received",
+	}[m.State]
+	if words == "" {
+		words = string(m.State)
+	}
+	if m.Reason != "" {
+		words += ": " + own(m.Reason).String()
+	}
+	return words
+}
+
+// qrCode draws a link with half blocks, dark on light, with the quiet zone of
+// two modules that phone cameras still accept.
+func qrCode(w io.Writer, link string) error {
+	// Upper case lets the code use its alphanumeric mode; links are
+	// case-insensitive.
+	code, err := qr.Encode(strings.ToUpper(link), qr.L)
+	if err != nil {
+		return fmt.Errorf("draw QR code: %w", err)
+	}
+	const quiet = 2
+	for y := -quiet; y < code.Size+quiet; y += 2 {
+		for x := -quiet; x < code.Size+quiet; x++ {
+			top, bottom := code.Black(x, y), code.Black(x, y+1)
+			switch {
+			case top && bottom:
+				fmt.Fprint(w, " ")
+			case top:
+				fmt.Fprint(w, "▄")
+			case bottom:
+				fmt.Fprint(w, "▀")
+			default:
+				fmt.Fprint(w, "█")
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}

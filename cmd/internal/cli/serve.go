@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"starling/node/api"
+)
+
+// ready is the line that node and relay print when they serve.
+type ready struct {
+	Event   string   `json:"event"` // "ready"
+	PeerID  string   `json:"peer_id"`
+	Addrs   []string `json:"addrs,omitempty"`   // relay
+	Profile string   `json:"profile,omitempty"` // node
+}
+
+func (a *app) nodeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "node [--bootstrap MULTIADDR...]",
+		Short: "Run the node without a screen, until interrupted",
+		Long: `Run the node of a profile without a screen. It prints one JSON line when other
+commands can connect to it: {"event":"ready",...}. Whether messages can leave
+yet is in starling status. SIGINT or SIGTERM ends it in order.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			dir, err := a.existingProfile()
+			if err != nil {
+				return err
+			}
+			node, err := a.start(ctx, dir, a.logger())
+			if err != nil {
+				return err
+			}
+			defer node.Close()
+			status, err := node.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if err := a.printJSON(ready{Event: "ready", PeerID: status.PeerID, Profile: dir}); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+			case <-node.Done():
+			}
+			return node.Close()
+		},
+	}
+	a.networkFlags(cmd)
+	return cmd
+}
+
+func (a *app) relayCommand() *cobra.Command {
+	var listen []string
+	cmd := &cobra.Command{
+		Use:   "relay --listen MULTIADDR... [--bootstrap MULTIADDR...]",
+		Short: "Run a relay, until interrupted",
+		Long: `Run a relay: it passes on and keeps sealed packets of people it does not know.
+It needs no passphrase and keeps its state in the folder relay of the profile folder. It prints one
+JSON line when it serves:
+
+  {"event":"ready","peer_id":"…","addrs":["/ip4/…/p2p/…"]}
+
+One of these addresses is what others give to --bootstrap. SIGINT or SIGTERM
+ends it in order.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(listen) == 0 {
+				return usage("for example: starling relay --listen /ip4/0.0.0.0/tcp/4001", "--listen is missing")
+			}
+			dir, err := a.profileDir()
+			if err != nil {
+				return err
+			}
+			// A folder of its own, so that a person's profile may be beside it.
+			config := relayConfig{stateDir: filepath.Join(dir, "relay"), listen: listen, network: a.network, log: a.logger()}
+			err = a.engine.Relay(cmd.Context(), config, func(peerID string, addrs []string) error {
+				return a.printJSON(ready{Event: "ready", PeerID: peerID, Addrs: addrs})
+			})
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringSliceVar(&listen, "listen", nil, "one or more `MULTIADDR`s to listen on")
+	a.networkFlags(cmd)
+	return cmd
+}
+
+func (a *app) initCommand() *cobra.Command {
+	var (
+		name string
+		kdf  string
+	)
+	cmd := &cobra.Command{
+		Use:   "init --name NAME",
+		Short: "Make a profile without a screen",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if name == "" {
+				return usage("for example: starling init --name alice", "--name is missing")
+			}
+			if kdf != "" && (kdf != "test" || a.getenv("STARLING_TESTING") != "1") {
+				return usage("leave the flag out", "--kdf %s is only for tests with $STARLING_TESTING=1", own(kdf))
+			}
+			dir, err := a.profileDir()
+			if err != nil {
+				return err
+			}
+			if exists, err := a.engine.Exists(dir); err != nil {
+				return err
+			} else if exists {
+				return &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
+			}
+			passphrase, err := a.newPassphrase()
+			if err != nil {
+				return err
+			}
+			p := newProfile{name: name, passphrase: passphrase, cheapKDF: kdf == "test"}
+			if err := a.engine.Create(cmd.Context(), dir, p); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]string{"profile": dir, "name": name})
+			}
+			fmt.Fprintf(a.out, "Made the profile of %s in %s\n", own(name), dir)
+			fmt.Fprintln(a.err, "Next: starling, or starling node")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what you are called; your contacts can see it")
+	cmd.Flags().StringVar(&kdf, "kdf", "", "\"test\" makes a profile that is quick to open and NOT safe")
+	if err := cmd.Flags().MarkHidden("kdf"); err != nil {
+		panic(err) // the flag was defined a line above
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/cmd/internal/buildinfo"
+	"starling/node/api"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "What holds now: network, mailboxes, outbox, anonymity",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				var waitErr error
+				if wait > 0 {
+					waitErr = waitReady(cmd.Context(), node, wait)
+				}
+				status, err := node.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if err := a.print(status, func(w io.Writer) { statusWords(w, status) }); err != nil {
+					return err
+				}
+				return waitErr
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&wait, "wait-ready", 0, "first wait this long until messages can leave; exit 11 if they cannot")
+	a.jsonFlag(cmd)
+	a.networkFlags(cmd)
+	return cmd
+}
+
+func statusWords(w io.Writer, s api.Status) {
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(w, "%-12s%s\n", label, fmt.Sprintf(format, args...))
+	}
+	line("name", "%s", oneLine(s.Name))
+	line("profile", "%s", own(s.Profile))
+	if s.Ready {
+		line("network", "ready: %d hops to a mailbox, %d relays known", s.Hops, s.Relays)
+	} else {
+		line("network", "waiting: %s (%d relays known)", own(s.Reason), s.Relays)
+	}
+	for _, g := range s.Guards {
+		state := "connected"
+		if !g.Connected {
+			state = "not connected"
+		}
+		line("guard", "%s  %s", own(g.Address), state)
+	}
+	for _, m := range s.Mailboxes {
+		heard := "never answered"
+		if !m.Heard.IsZero() {
+			heard = "answered " + clock(m.Heard)
+		}
+		line("mailbox", "%s  %s", own(m.PeerID), heard)
+	}
+	line("outbox", "%d queued, %d sealed, %d sent, %d failed", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
+	line("contacts", "%d", s.Contacts)
+	line("anonymity", "%s", own(s.Anonymity.Statement))
+	if s.AllowPrivate {
+		line("", "private addresses are admitted: only for meshes of your own")
+	}
+	var refused int64
+	for _, n := range s.Refused {
+		refused += n
+	}
+	line("traffic", "%d bytes in, %d bytes out, %d refused", s.BytesIn, s.BytesOut, refused)
+	line("peer id", "%s (new at every start)", own(s.PeerID))
+	line("version", "%s, up since %s", own(s.Version), clock(s.Started))
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Which build this is",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			info := buildinfo.Get()
+			return a.print(info, func(w io.Writer) {
+				fmt.Fprintf(w, "starling %s (%s, %s/%s)\n", info.Version, info.Go, info.OS, info.Arch)
+			})
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}

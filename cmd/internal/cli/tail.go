@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"starling/node/api"
+)
+
+func (a *app) tailCommand() *cobra.Command {
+	var (
+		follow bool
+		after  int64
+	)
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Messages and events: the stored ones, then --follow",
+		Long: `Print stored messages and events in order, and with --follow go on as they come
+until interrupted. A script that remembers the "seq" of the last line it has
+handled goes on behind it with --after SEQ and misses nothing; --after -1 prints
+only what is new.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if after < -1 {
+				return usage("use a seq printed before, 0 or -1", "--after %d is not a sequence number", after)
+			}
+			ctx := cmd.Context()
+			return a.with(ctx, func(node *connection) error {
+				show := func(e api.Event) error {
+					if !follow && e.Seq == 0 {
+						return nil
+					}
+					if !a.json && !worthShowing(e) {
+						return nil
+					}
+					return a.print(e, func(w io.Writer) { event(w, e) })
+				}
+				if !follow {
+					return stored(ctx, node, after, show)
+				}
+				err := node.Events(ctx, after, show)
+				if ctx.Err() != nil {
+					return nil // the way to end it
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens, until interrupted")
+	cmd.Flags().Int64Var(&after, "after", 0, "only events after this `SEQ`; -1 means only new ones")
+	a.jsonFlag(cmd)
+	a.networkFlags(cmd)
+	return cmd
+}
+
+// quiet is how long the stream of stored events must be silent to be at its
+// end. They come from the disk one after the other; only the end has a pause.
+const quiet = 300 * time.Millisecond
+
+// stored shows the events that are on disk now.
+func stored(ctx context.Context, node api.Node, after int64, show func(api.Event) error) error {
+	atEnd := errors.New("no more stored events")
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	pause := time.AfterFunc(quiet, func() { end(atEnd) })
+	err := node.Events(ctx, after, func(e api.Event) error {
+		pause.Stop()
+		defer pause.Reset(quiet)
+		return show(e)
+	})
+	if context.Cause(ctx) == atEnd {
+		return nil
+	}
+	return err
+}
+
+// worthShowing leaves out, for people, what only scripts follow.
+func worthShowing(e api.Event) bool {
+	return e.Kind != api.EventStatus && (e.Kind != api.EventState || e.State == api.StateFailed)
+}
+
+// event writes one event as a person reads it.
+func event(w io.Writer, e api.Event) {
+	switch {
+	case e.Kind == api.EventMessage && e.Text != nil && e.From != nil:
+		message(w, api.Message{From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
+	case e.Kind == api.EventState:
+		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason}))
+	case e.Kind == api.EventContact && e.Contact != nil:
+		fmt.Fprintf(w, "contact %s\n", contactLine(*e.Contact))
+	case e.Kind == api.EventInvite && e.Invite != nil:
+		fmt.Fprintf(w, "invite %s: %s\n", e.Invite.ID, own(e.Invite.What))
+	case e.Kind == api.EventRemoved:
+		fmt.Fprintf(w, "removed %s%s\n", e.ID, e.Conversation)
+	default:
+		fmt.Fprintf(w, "%s\n", own(string(e.Kind)))
+	}
+}
