@@ -54,15 +54,6 @@ func NewPrivateKey() (*PrivateKey, error) {
 	return &PrivateKey{k}, nil
 }
 
-// parsePrivateKey reads a private key. For vectors: keys are never stored.
-func parsePrivateKey(b []byte) (*PrivateKey, error) {
-	k, err := kem.NewPrivateKey(b)
-	if err != nil {
-		return nil, err
-	}
-	return &PrivateKey{k}, nil
-}
-
 // Public returns the key to hand out.
 func (k *PrivateKey) Public() PublicKey { return PublicKey{k.key.PublicKey()} }
 

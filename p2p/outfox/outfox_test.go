@@ -289,7 +289,7 @@ func TestReplayTag(t *testing.T) {
 		}
 		return got.Replay
 	}
-	if tag(p) != tag(p) {
+	if first, again := tag(p), tag(p); first != again {
 		t.Error("one packet, two tags")
 	}
 	if tag(p) == tag(q) {
