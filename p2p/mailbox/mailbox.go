@@ -1,0 +1,303 @@
+// Package mailbox stores boxes for people who are away.
+//
+// A box is 1,536 opaque bytes under a one-time tag of 16 bytes. Who knows the tag
+// may read and delete the box; nothing links two tags. Requests reach the mailbox
+// as the message of an Outfox packet and answers leave through the reply blocks
+// that came with the request, so the mailbox knows neither side.
+//
+// # Requests
+//
+// Every request and answer fills one outfox.Message of 2,032 bytes; what is left
+// is zeros, anything else is refused.
+//
+//	put    0     1     1
+//	       1     369   reply block for the answer
+//	       370   16    tag
+//	       386   1536  box
+//
+//	fetch  0     1     2
+//	       1     1     1 to keep what is left as a standing subscription, or 0
+//	       2     1     t, number of tags, at most 32
+//	       3     1     a, number of acknowledged tags, at most 32
+//	       4     1     b, number of reply blocks, 1 to 5
+//	       5     16·t  tags to look for
+//	       …     16·a  tags to delete
+//	       …     369·b reply blocks
+//
+// With 4 blocks 34 tags fit in all, with 5 blocks 11.
+//
+// # Answers
+//
+//	stored 0     1     1     the box is on disk (also when the same box was there)
+//	taken  0     1     2     another box is under the tag
+//	full   0     1     3     no room, or no disk; nothing was kept
+//	box    0     1     4
+//	       1     2     how many more boxes wait that these blocks could not carry
+//	       3     1     reply blocks that stand now
+//	       4     16    tag
+//	       20    1536  box
+//	none   0     1     5     none of the tags has a box
+//	       1     2     0
+//	       3     1     reply blocks that stand now
+//
+// A put is answered when the box is on disk. A fetch first deletes what is
+// acknowledged, then is answered by one box per block, or by none. What is left of
+// the blocks stands with the tags that had no box: each is pushed the moment it
+// arrives. A later fetch of the same tag takes the tag over. When no blocks are
+// left, or after SubscriptionLife, the subscription ends. Boxes stay until they
+// are acknowledged, or for TTL.
+//
+// Malformed requests are dropped without an answer.
+package mailbox
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"time"
+
+	"starling/p2p/outfox"
+)
+
+// Sizes in bytes, and limits.
+const (
+	TagSize   = 16
+	BoxSize   = 1536
+	MaxTags   = 32 // of a fetch
+	MaxAcks   = 32 // of a fetch
+	MaxBlocks = 5  // of a fetch
+
+	// TTL is how long a box waits.
+	TTL = 14 * 24 * time.Hour
+	// SubscriptionLife is how long a standing subscription lives at most. Reply
+	// blocks end with their epoch's keys, which may be earlier.
+	SubscriptionLife = 6 * time.Hour
+)
+
+const (
+	fetchHeader = 5
+	answerTag   = 4 // offset of the tag in a box answer
+	putSize     = 1 + outfox.BlockSize + TagSize + BoxSize
+)
+
+// A put fits into a message.
+const _ = uint(outfox.MessageSize - putSize)
+
+// Kinds of requests.
+const (
+	kindPut   = 1
+	kindFetch = 2
+)
+
+// ErrMalformed is the one error of the decoders.
+var ErrMalformed = errors.New("mailbox: malformed message")
+
+// ErrTooMuch means that a request does not fit: too many tags, acknowledgements
+// or blocks (see Room), or a box of the wrong size.
+var ErrTooMuch = errors.New("mailbox: request does not fit")
+
+// Tag is the one-time name of a box and the right to read and delete it.
+type Tag [TagSize]byte
+
+// String returns the first four bytes: a tag is a capability.
+func (t Tag) String() string { return hex.EncodeToString(t[:4]) + "…" }
+
+// LogValue keeps whole tags out of logs.
+func (t Tag) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// Box is what is stored.
+type Box [BoxSize]byte
+
+// Put asks to store a box.
+type Put struct {
+	Tag   Tag
+	Box   Box
+	Block *outfox.Block // for the answer
+}
+
+// Fetch asks for boxes.
+type Fetch struct {
+	Tags   []Tag
+	Acks   []Tag
+	Blocks []*outfox.Block
+	Watch  bool // keep what is left as a standing subscription
+}
+
+// Room returns how many tags and acknowledgements together fit into a fetch with
+// that many reply blocks.
+func Room(blocks int) int {
+	return max(0, (outfox.MessageSize-fetchHeader-blocks*outfox.BlockSize)/TagSize)
+}
+
+// Message encodes the request.
+func (p *Put) Message() *outfox.Message {
+	m := new(outfox.Message)
+	b := p.Block.Append(append(m[:0], kindPut))
+	copy(m[len(b)+copy(m[len(b):], p.Tag[:]):], p.Box[:])
+	return m
+}
+
+// Message encodes the request. The error is ErrTooMuch.
+func (f *Fetch) Message() (*outfox.Message, error) {
+	if len(f.Tags) > MaxTags || len(f.Acks) > MaxAcks || len(f.Blocks) < 1 || len(f.Blocks) > MaxBlocks ||
+		len(f.Tags)+len(f.Acks) > Room(len(f.Blocks)) {
+		return nil, ErrTooMuch
+	}
+	m := new(outfox.Message)
+	b := append(m[:0], kindFetch, 0, byte(len(f.Tags)), byte(len(f.Acks)), byte(len(f.Blocks)))
+	if f.Watch {
+		b[1] = 1
+	}
+	for _, t := range f.Tags {
+		b = append(b, t[:]...)
+	}
+	for _, t := range f.Acks {
+		b = append(b, t[:]...)
+	}
+	for _, block := range f.Blocks {
+		b = block.Append(b)
+	}
+	return m, nil
+}
+
+// ParseRequest reads a request: a *Put or a *Fetch.
+func ParseRequest(m *outfox.Message) (any, error) {
+	switch m[0] {
+	case kindPut:
+		return parsePut(m)
+	case kindFetch:
+		return parseFetch(m)
+	}
+	return nil, ErrMalformed
+}
+
+func parsePut(m *outfox.Message) (*Put, error) {
+	if !zero(m[putSize:]) {
+		return nil, ErrMalformed
+	}
+	block, err := outfox.ParseBlock(m[1 : 1+outfox.BlockSize])
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	p := &Put{Block: block}
+	b := m[1+outfox.BlockSize:]
+	copy(p.Box[:], b[copy(p.Tag[:], b):])
+	return p, nil
+}
+
+func parseFetch(m *outfox.Message) (*Fetch, error) {
+	watch, tags, acks, blocks := m[1], int(m[2]), int(m[3]), int(m[4])
+	size := fetchHeader + (tags+acks)*TagSize + blocks*outfox.BlockSize
+	if watch > 1 || tags > MaxTags || acks > MaxAcks || blocks < 1 || blocks > MaxBlocks ||
+		size > len(m) || !zero(m[size:]) {
+		return nil, ErrMalformed
+	}
+	f := &Fetch{Watch: watch == 1, Tags: make([]Tag, tags), Acks: make([]Tag, acks), Blocks: make([]*outfox.Block, blocks)}
+	b := m[fetchHeader:]
+	for i := range f.Tags {
+		b = b[copy(f.Tags[i][:], b):]
+	}
+	for i := range f.Acks {
+		b = b[copy(f.Acks[i][:], b):]
+	}
+	for i := range f.Blocks {
+		block, err := outfox.ParseBlock(b[:outfox.BlockSize])
+		if err != nil {
+			return nil, ErrMalformed
+		}
+		f.Blocks[i] = block
+		b = b[outfox.BlockSize:]
+	}
+	return f, nil
+}
+
+// Kind says what an answer is.
+type Kind byte
+
+// Kinds of answers.
+const (
+	Stored Kind = 1 // the box is on disk
+	Taken  Kind = 2 // another box is under the tag
+	Full   Kind = 3 // nothing was kept
+	Found  Kind = 4 // a box
+	None   Kind = 5 // none of the tags has a box
+)
+
+// String returns the word of the package comment.
+func (k Kind) String() string {
+	switch k {
+	case Stored:
+		return "stored"
+	case Taken:
+		return "taken"
+	case Full:
+		return "full"
+	case Found:
+		return "box"
+	case None:
+		return "none"
+	}
+	return "unknown"
+}
+
+// Answer is what comes back through a reply block.
+type Answer struct {
+	Kind     Kind
+	Pending  int // of Found: boxes that wait beyond this one for want of blocks
+	Standing int // of Found and None: reply blocks that stand now
+	Tag      Tag // of Found
+	Box      Box // of Found
+}
+
+// Message encodes the answer.
+func (a *Answer) Message() *outfox.Message {
+	m := new(outfox.Message)
+	m[0] = byte(a.Kind)
+	switch a.Kind {
+	case Found:
+		binary.BigEndian.PutUint16(m[1:], uint16(min(a.Pending, MaxTags)))
+		copy(m[answerTag:], a.Tag[:])
+		copy(m[answerTag+TagSize:], a.Box[:])
+		fallthrough
+	case None:
+		m[3] = byte(min(a.Standing, MaxBlocks))
+	}
+	return m
+}
+
+// ParseAnswer reads an answer.
+func ParseAnswer(m *outfox.Message) (*Answer, error) {
+	a := &Answer{Kind: Kind(m[0])}
+	end := 1
+	switch a.Kind {
+	case Stored, Taken, Full:
+	case Found:
+		a.Pending = int(binary.BigEndian.Uint16(m[1:]))
+		copy(a.Tag[:], m[answerTag:])
+		end = answerTag + TagSize
+		end += copy(a.Box[:], m[end:])
+		a.Standing = int(m[3])
+	case None:
+		if m[1] != 0 || m[2] != 0 {
+			return nil, ErrMalformed
+		}
+		a.Standing = int(m[3])
+		end = answerTag
+	default:
+		return nil, ErrMalformed
+	}
+	if a.Pending > MaxTags || a.Standing > MaxBlocks || !zero(m[end:]) {
+		return nil, ErrMalformed
+	}
+	return a, nil
+}
+
+func zero(b []byte) bool {
+	for _, v := range b {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,286 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// Defaults of ServerConfig.
+const (
+	DefaultMaxSubscriptions = 4096 // about 4 KiB each
+	DefaultMaxRequests      = 256  // about 8 KiB each
+)
+
+// expireEvery is how often what is too old is looked for.
+const expireEvery = 10 * time.Minute
+
+// Sender sends a packet to a relay. It must not block: what cannot be sent is
+// dropped.
+type Sender interface {
+	Send(first wire.NodeID, p *outfox.Packet)
+}
+
+// ServerConfig configures a Server.
+type ServerConfig struct {
+	Store  Store
+	Sender Sender
+	// MaxSubscriptions caps standing subscriptions; above it the one that was
+	// renewed longest ago ends. Zero is DefaultMaxSubscriptions.
+	MaxSubscriptions int
+	// MaxRequests caps the requests worked on at a time; above it requests are
+	// dropped. Puts that wait at the same time share a commit. Zero is
+	// DefaultMaxRequests.
+	MaxRequests int
+	Logger      *slog.Logger // nil: none
+}
+
+// Server answers requests. It is pure logic over a Store and a Sender.
+type Server struct {
+	cfg   ServerConfig
+	slots chan struct{}
+	work  sync.WaitGroup
+
+	mu   sync.Mutex // guards what follows
+	subs *subscriptions
+	// running is set while Run runs; a goroutine is started only under mu and with
+	// running set, so that Run can wait for all.
+	running bool
+
+	stats struct {
+		stored, taken, full, found, none, pushed, malformed, overloaded, failed atomic.Int64
+	}
+}
+
+// Stats counts what a Server did.
+type Stats struct {
+	Stored, Taken, Full int64 // answers to put
+	Found, None         int64 // answers to fetch
+	Pushed              int64 // boxes sent to standing subscriptions
+	Malformed           int64 // requests dropped for what they are
+	Overloaded          int64 // requests dropped for want of room
+	Failed              int64 // requests on which the store failed
+	Subscriptions       int   // standing now
+	Boxes               int   // stored now
+}
+
+// NewServer returns a server that works while Run runs.
+func NewServer(cfg ServerConfig) *Server {
+	if cfg.MaxSubscriptions == 0 {
+		cfg.MaxSubscriptions = DefaultMaxSubscriptions
+	}
+	if cfg.MaxRequests == 0 {
+		cfg.MaxRequests = DefaultMaxRequests
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{
+		cfg:   cfg,
+		slots: make(chan struct{}, cfg.MaxRequests),
+		subs:  newSubscriptions(cfg.MaxSubscriptions),
+	}
+}
+
+// Run lets the server work until ctx ends, then waits for the requests under way.
+// It must be called once.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		s.expire(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.mu.Lock()
+			s.running = false
+			s.mu.Unlock()
+			s.work.Wait()
+			return nil
+		}
+	}
+}
+
+func (s *Server) expire(ctx context.Context) {
+	now := time.Now()
+	s.mu.Lock()
+	s.subs.expire(now)
+	s.mu.Unlock()
+	if n, err := s.cfg.Store.Expire(ctx, now); err != nil && ctx.Err() == nil {
+		s.cfg.Logger.Error("mailbox: expiring boxes", "err", err)
+	} else if n > 0 {
+		s.cfg.Logger.Debug("mailbox: boxes expired", "count", n)
+	}
+}
+
+// Deliver takes the message of a packet that ended here. It does not block: above
+// MaxRequests, and while Run does not run, the message is dropped.
+func (s *Server) Deliver(m *outfox.Message) {
+	req, err := ParseRequest(m)
+	if err != nil {
+		s.stats.malformed.Add(1)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		s.stats.overloaded.Add(1)
+		return
+	}
+	if !s.running {
+		<-s.slots
+		s.stats.overloaded.Add(1)
+		return
+	}
+	s.work.Go(func() {
+		defer func() { <-s.slots }()
+		ctx := context.Background() // what was taken on is finished
+		switch r := req.(type) {
+		case *Put:
+			s.put(ctx, r)
+		case *Fetch:
+			s.fetch(ctx, r)
+		}
+	})
+}
+
+func (s *Server) put(ctx context.Context, p *Put) {
+	now := time.Now()
+	kind, count := Stored, &s.stats.stored
+	err := s.cfg.Store.Put(ctx, p.Tag, &p.Box, now.Add(TTL))
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrTaken):
+		kind, count = Taken, &s.stats.taken
+	default:
+		// Whatever keeps us from storing, the sender should go elsewhere.
+		kind, count = Full, &s.stats.full
+		if !errors.Is(err, ErrFull) {
+			s.failed("storing", err)
+		}
+	}
+	count.Add(1)
+	s.answer(p.Block, &Answer{Kind: kind})
+	if kind == Stored {
+		s.push(&p.Tag, &p.Box, now)
+	}
+}
+
+// push sends a box that arrived to who waits for it.
+func (s *Server) push(tag *Tag, box *Box, now time.Time) {
+	s.mu.Lock()
+	block, standing := s.subs.take(*tag, now)
+	s.mu.Unlock()
+	if block == nil {
+		return
+	}
+	s.stats.pushed.Add(1)
+	s.answer(block, &Answer{Kind: Found, Standing: standing, Tag: *tag, Box: *box})
+}
+
+func (s *Server) fetch(ctx context.Context, f *Fetch) {
+	now := time.Now()
+	if len(f.Acks) > 0 {
+		if err := s.cfg.Store.Delete(ctx, f.Acks); err != nil {
+			s.failed("deleting", err)
+			return // no answer: the client will acknowledge again
+		}
+	}
+	// Subscribe before looking: a box that is stored meanwhile is either found or
+	// pushed, and whoever takes the tag out of the subscription sends it.
+	sub := newSubscription(f, now)
+	if f.Watch && len(f.Tags) > 0 {
+		s.mu.Lock()
+		s.subs.add(sub)
+		s.mu.Unlock()
+	}
+	items, err := s.cfg.Store.Get(ctx, f.Tags, now)
+	if err != nil {
+		s.failed("reading", err)
+		return
+	}
+	type reply struct {
+		block  *outfox.Block
+		answer Answer
+	}
+	var replies []reply
+	pending := 0
+	s.mu.Lock()
+	for _, it := range items {
+		if _, ok := sub.tags[it.Tag]; !ok {
+			continue // pushed meanwhile
+		}
+		block := s.subs.takeFrom(sub, it.Tag, now)
+		if block == nil {
+			pending++
+			continue
+		}
+		replies = append(replies, reply{block, Answer{Kind: Found, Tag: it.Tag, Box: it.Box}})
+	}
+	if len(items) == 0 {
+		if block := s.subs.spend(sub, now); block != nil {
+			replies = append(replies, reply{block, Answer{Kind: None}})
+		}
+	}
+	standing := 0
+	if f.Watch {
+		standing = s.subs.standing(sub)
+	}
+	s.mu.Unlock()
+	for _, r := range replies {
+		r.answer.Standing = standing
+		if r.answer.Kind == Found {
+			r.answer.Pending = pending
+			s.stats.found.Add(1)
+		} else {
+			s.stats.none.Add(1)
+		}
+		s.answer(r.block, &r.answer)
+	}
+}
+
+func (s *Server) answer(b *outfox.Block, a *Answer) {
+	first, p, err := b.Reply(a.Message())
+	if err != nil {
+		s.cfg.Logger.Error("mailbox: making an answer", "err", err)
+		return
+	}
+	s.cfg.Sender.Send(first, p)
+}
+
+func (s *Server) failed(doing string, err error) {
+	s.stats.failed.Add(1)
+	s.cfg.Logger.Error("mailbox: "+doing, "err", err)
+}
+
+// Stats returns the counts.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	subs := s.subs.len()
+	s.mu.Unlock()
+	c := &s.stats
+	return Stats{
+		Stored: c.stored.Load(), Taken: c.taken.Load(), Full: c.full.Load(),
+		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(),
+		Malformed: c.malformed.Load(), Overloaded: c.overloaded.Load(), Failed: c.failed.Load(),
+		Subscriptions: subs, Boxes: s.cfg.Store.Len(),
+	}
+}
+
+// String sums up the counts.
+func (s Stats) String() string {
+	return fmt.Sprintf("stored %d, taken %d, full %d, found %d, none %d, pushed %d, malformed %d, overloaded %d, failed %d; %d subscriptions, %d boxes",
+		s.Stored, s.Taken, s.Full, s.Found, s.None, s.Pushed, s.Malformed, s.Overloaded, s.Failed, s.Subscriptions, s.Boxes)
+}

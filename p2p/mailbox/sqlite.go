@@ -1,0 +1,457 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// DefaultMaxBoxes is the quota of a SQLite store: about 430 MB on disk.
+const DefaultMaxBoxes = 1 << 18
+
+const (
+	maxBatch    = 256  // operations that share a commit
+	expireChunk = 1024 // boxes removed in one operation, so that others get their turn
+)
+
+// SQLite is a Store in one file. What Put and Delete did when they return survives
+// the death of the process and of the machine: write-ahead log, synchronous=FULL.
+// One goroutine owns the connection; operations that wait while it commits share
+// the next commit, so many at a time cost little more than one.
+type SQLite struct {
+	db  *sqlite3.Conn
+	max int64
+	ops chan *operation
+	len atomic.Int64
+
+	insert, find, read, remove, old *sqlite3.Stmt
+
+	closing   chan struct{} // no more operations
+	closed    chan struct{} // the goroutine has returned
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// operation is one call on its way through the goroutine.
+type operation struct {
+	write bool
+	do    func() error
+	done  chan error
+}
+
+const schemaVersion = 1
+
+// applicationID marks a database as a mailbox of ours ("StMb").
+const applicationID = 0x53744d62
+
+// Times are stored in whole hours, rounded up: when exactly a box came is nobody's
+// business.
+const schema = `
+CREATE TABLE box (
+	id      INTEGER PRIMARY KEY,
+	tag     BLOB    NOT NULL,
+	expires INTEGER NOT NULL, -- unix time in hours
+	box     BLOB    NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX box_tag ON box (tag);
+CREATE INDEX box_expires ON box (expires);
+`
+
+// OpenSQLite opens the store in a file, or makes it. maxBoxes is the quota; zero is
+// DefaultMaxBoxes. The file is checked first, which takes about a second for a
+// full store. The error is ErrDamaged when it is not a readable mailbox.
+func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
+	if maxBoxes == 0 {
+		maxBoxes = DefaultMaxBoxes
+	}
+	// SQLite would make it readable for others.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("mailbox: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("mailbox: %w", err)
+	}
+	db, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	s := &SQLite{
+		db:      db,
+		max:     int64(maxBoxes),
+		ops:     make(chan *operation, maxBatch),
+		closing: make(chan struct{}),
+		closed:  make(chan struct{}),
+	}
+	if err := s.prepare(); err != nil {
+		s.closeDB()
+		return nil, openError(path, err)
+	}
+	go s.work()
+	return s, nil
+}
+
+func openError(path string, err error) error {
+	switch err = mapError(err); {
+	case errors.Is(err, ErrDamaged):
+		return fmt.Errorf("%w: %s (move the file away to begin with an empty mailbox)", err, path)
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("mailbox: %s is in use by another process", path)
+	}
+	return fmt.Errorf("mailbox: opening %s: %w", path, err)
+}
+
+// mapError turns SQLite's errors into those of this package.
+func mapError(err error) error {
+	switch {
+	case errors.Is(err, sqlite3.FULL):
+		return ErrFull
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
+		return ErrDamaged
+	}
+	return err
+}
+
+func (s *SQLite) prepare() error {
+	for _, p := range []string{
+		"locking_mode = EXCLUSIVE", // one process, and no shared memory needed
+		"page_size = 8192",         // five boxes a page
+		"auto_vacuum = INCREMENTAL",
+		"journal_mode = WAL",
+		"synchronous = FULL",
+		"secure_delete = FAST",
+		"temp_store = MEMORY",
+		"cache_size = -4096",            // KiB
+		"journal_size_limit = 16777216", // bytes
+	} {
+		if err := s.db.Exec("PRAGMA " + p); err != nil {
+			return err
+		}
+	}
+	version, err := s.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	app, err := s.number("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	tables, err := s.number("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	switch {
+	case version == 0 && app == 0 && tables == 0:
+		err := s.db.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+			schema, schemaVersion, applicationID))
+		if err != nil {
+			return err
+		}
+	case version != schemaVersion || app != applicationID:
+		return ErrDamaged
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	n, err := s.number("SELECT count(*) FROM box")
+	if err != nil {
+		return err
+	}
+	s.len.Store(n)
+	for _, p := range []struct {
+		stmt **sqlite3.Stmt
+		sql  string
+	}{
+		{&s.insert, "INSERT INTO box (tag, expires, box) VALUES (?, ?, ?)"},
+		{&s.find, "SELECT box FROM box WHERE tag = ?"},
+		{&s.read, "SELECT box FROM box WHERE tag = ? AND expires > ?"},
+		{&s.remove, "DELETE FROM box WHERE tag = ?"},
+		{&s.old, "DELETE FROM box WHERE id IN (SELECT id FROM box WHERE expires <= ? LIMIT ?)"},
+	} {
+		if *p.stmt, _, err = s.db.Prepare(p.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check reads the whole database once.
+func (s *SQLite) check() error {
+	stmt, _, err := s.db.Prepare("PRAGMA quick_check(1)")
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	if stmt.Step() && stmt.ColumnText(0) != "ok" {
+		return ErrDamaged
+	}
+	return stmt.Err()
+}
+
+func (s *SQLite) number(sql string) (int64, error) {
+	stmt, _, err := s.db.Prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	defer stmt.Close()
+	var n int64
+	if stmt.Step() {
+		n = stmt.ColumnInt64(0)
+	}
+	return n, stmt.Err()
+}
+
+// Close finishes what was begun and closes the file. Operations after it return
+// ErrClosed.
+func (s *SQLite) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		<-s.closed
+		s.closeErr = s.closeDB()
+	})
+	return s.closeErr
+}
+
+func (s *SQLite) closeDB() error {
+	for _, q := range []*sqlite3.Stmt{s.insert, s.find, s.read, s.remove, s.old} {
+		q.Close() // repeats the error of its last step; nil does nothing
+	}
+	return s.db.Close()
+}
+
+// work owns the connection until Close.
+func (s *SQLite) work() {
+	defer close(s.closed)
+	batch := make([]*operation, 0, maxBatch)
+	for {
+		batch = batch[:0]
+		select {
+		case op := <-s.ops:
+			batch = append(batch, op)
+		case <-s.closing:
+			return
+		}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case op := <-s.ops:
+				batch = append(batch, op)
+			default:
+				break more
+			}
+		}
+		s.run(batch)
+	}
+}
+
+// run does a batch in one transaction. If that fails, each operation gets one of
+// its own, so that only those fail that must.
+func (s *SQLite) run(batch []*operation) {
+	results := make([]error, len(batch))
+	err := s.transact(batch, results)
+	if err != nil && len(batch) > 1 {
+		for i := range batch {
+			if err := s.transact(batch[i:i+1], results[i:i+1]); err != nil {
+				results[i] = err
+			}
+		}
+	} else if err != nil {
+		results[0] = err
+	}
+	for i, op := range batch {
+		op.done <- results[i]
+	}
+}
+
+// transact does operations and commits. What an operation says about itself goes
+// to results; an error of SQLite rolls everything back and is returned.
+func (s *SQLite) transact(batch []*operation, results []error) (err error) {
+	before := s.len.Load()
+	defer func() {
+		if err != nil {
+			s.len.Store(before)
+			if !s.db.GetAutocommit() {
+				err = errors.Join(err, s.db.Exec("ROLLBACK"))
+			}
+		}
+	}()
+	begin := "BEGIN"
+	for _, op := range batch {
+		if op.write {
+			begin = "BEGIN IMMEDIATE"
+		}
+	}
+	if err := s.db.Exec(begin); err != nil {
+		return mapError(err)
+	}
+	for i, op := range batch {
+		switch err := op.do(); err {
+		case nil, ErrTaken, ErrFull:
+			results[i] = err
+		default:
+			return mapError(err)
+		}
+	}
+	return mapError(s.db.Exec("COMMIT"))
+}
+
+// submit runs do in the goroutine and waits for the commit. When ctx ends first the
+// outcome is open.
+func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error {
+	op := &operation{write: write, do: do, done: make(chan error, 1)}
+	select {
+	case <-s.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case s.ops <- op:
+	case <-s.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closed:
+		select {
+		case err := <-op.done:
+			return err
+		default:
+			return ErrClosed
+		}
+	}
+}
+
+// Put implements Store.
+func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) error {
+	box = clone(box)
+	return s.submit(ctx, true, func() error {
+		found, err := s.load(s.find, tag, 0)
+		if err != nil {
+			return err
+		}
+		switch {
+		case found != nil && *found == *box:
+			return nil
+		case found != nil:
+			return ErrTaken
+		case s.len.Load() >= s.max:
+			return ErrFull
+		}
+		err = exec(s.insert, func(q *sqlite3.Stmt) error {
+			return errors.Join(q.BindBlob(1, tag[:]), q.BindInt64(2, hours(expires)), q.BindBlob(3, box[:]))
+		})
+		if err == nil {
+			s.len.Add(1)
+		}
+		return err
+	})
+}
+
+// Get implements Store.
+func (s *SQLite) Get(ctx context.Context, tags []Tag, now time.Time) ([]Item, error) {
+	var items []Item
+	err := s.submit(ctx, false, func() error {
+		items = nil
+		for _, t := range tags {
+			box, err := s.load(s.read, t, now.Unix()/3600)
+			if err != nil {
+				return err
+			}
+			if box != nil {
+				items = append(items, Item{t, *box})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+// load reads a box with s.find or s.read. It returns nil when there is none.
+func (s *SQLite) load(q *sqlite3.Stmt, tag Tag, hour int64) (box *Box, err error) {
+	defer func() { err = errors.Join(err, q.Reset()) }()
+	if err := q.BindBlob(1, tag[:]); err != nil {
+		return nil, err
+	}
+	if q == s.read {
+		if err := q.BindInt64(2, hour); err != nil {
+			return nil, err
+		}
+	}
+	if !q.Step() {
+		return nil, q.Err()
+	}
+	raw := q.ColumnRawBlob(0)
+	if len(raw) != BoxSize {
+		return nil, ErrDamaged
+	}
+	return clone((*Box)(raw)), nil
+}
+
+// Delete implements Store.
+func (s *SQLite) Delete(ctx context.Context, tags []Tag) error {
+	return s.submit(ctx, true, func() error {
+		for _, t := range tags {
+			if err := exec(s.remove, func(q *sqlite3.Stmt) error { return q.BindBlob(1, t[:]) }); err != nil {
+				return err
+			}
+			s.len.Add(-s.db.Changes())
+		}
+		return nil
+	})
+}
+
+// Expire implements Store. It also gives free pages back to the file system.
+func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err error) {
+	for {
+		var n int64
+		err := s.submit(ctx, true, func() error {
+			err := exec(s.old, func(q *sqlite3.Stmt) error {
+				return errors.Join(q.BindInt64(1, now.Unix()/3600), q.BindInt64(2, expireChunk))
+			})
+			if err != nil {
+				return err
+			}
+			n = s.db.Changes()
+			s.len.Add(-n)
+			return s.db.Exec("PRAGMA incremental_vacuum(1024)")
+		})
+		if err != nil {
+			return total, err
+		}
+		if total += int(n); n < expireChunk {
+			return total, nil
+		}
+	}
+}
+
+// Len implements Store.
+func (s *SQLite) Len() int { return int(s.len.Load()) }
+
+func exec(q *sqlite3.Stmt, bind func(*sqlite3.Stmt) error) error {
+	if err := bind(q); err != nil {
+		return err
+	}
+	return q.Exec()
+}
+
+// hours rounds up, so that no box expires early.
+func hours(t time.Time) int64 { return (t.Unix() + 3599) / 3600 }
+
+func clone(b *Box) *Box {
+	c := *b
+	return &c
+}

@@ -1,0 +1,142 @@
+package mailbox
+
+import (
+	"container/list"
+	"time"
+
+	"starling/p2p/outfox"
+)
+
+// subscription is the tags a client waits for and the reply blocks it left.
+type subscription struct {
+	tags    map[Tag]struct{}
+	blocks  []*outfox.Block
+	expires time.Time
+	place   *list.Element // in subscriptions.order while it stands
+}
+
+func newSubscription(f *Fetch, now time.Time) *subscription {
+	s := &subscription{
+		tags:    make(map[Tag]struct{}, len(f.Tags)),
+		blocks:  f.Blocks,
+		expires: now.Add(SubscriptionLife),
+	}
+	for _, t := range f.Tags {
+		s.tags[t] = struct{}{}
+	}
+	return s
+}
+
+// subscriptions are those that stand. A tag belongs to the newest that names it:
+// a client that comes back with new blocks takes over from its former self.
+type subscriptions struct {
+	max   int
+	byTag map[Tag]*subscription
+	order *list.List // of *subscription, oldest first; all live equally long
+}
+
+func newSubscriptions(max int) *subscriptions {
+	return &subscriptions{max: max, byTag: make(map[Tag]*subscription), order: list.New()}
+}
+
+func (s *subscriptions) len() int { return s.order.Len() }
+
+// add lets a subscription stand, at the cost of the oldest when there are too many.
+func (s *subscriptions) add(sub *subscription) {
+	for t := range sub.tags {
+		if old := s.byTag[t]; old != nil {
+			s.forget(old, t)
+		}
+		s.byTag[t] = sub
+	}
+	sub.place = s.order.PushBack(sub)
+	for s.order.Len() > s.max {
+		s.end(s.order.Front().Value.(*subscription))
+	}
+}
+
+// take uses a block of the subscription that waits for tag, if there is one, and
+// returns the block and how many still stand.
+func (s *subscriptions) take(tag Tag, now time.Time) (block *outfox.Block, standing int) {
+	sub := s.byTag[tag]
+	if sub == nil {
+		return nil, 0
+	}
+	if !sub.expires.After(now) {
+		s.end(sub)
+		return nil, 0
+	}
+	block = s.takeFrom(sub, tag, now)
+	return block, s.standing(sub)
+}
+
+// takeFrom uses a block for a tag of sub, which may stand or not. It returns nil
+// when the tag is not there any more or no block is left.
+func (s *subscriptions) takeFrom(sub *subscription, tag Tag, now time.Time) *outfox.Block {
+	if _, ok := sub.tags[tag]; !ok {
+		return nil
+	}
+	block := s.spend(sub, now)
+	if block != nil {
+		s.forget(sub, tag)
+	}
+	return block
+}
+
+// spend uses a block whose keys its hops still have. Without blocks a subscription
+// ends.
+func (s *subscriptions) spend(sub *subscription, now time.Time) (block *outfox.Block) {
+	epoch := outfox.EpochAt(now)
+	for block == nil && len(sub.blocks) > 0 {
+		if _, ok := epoch.Resolve(sub.blocks[0].Epoch()); ok {
+			block = sub.blocks[0]
+		}
+		sub.blocks = sub.blocks[1:]
+	}
+	if len(sub.blocks) == 0 {
+		s.end(sub)
+	}
+	return block
+}
+
+// forget takes a tag out of sub, which ends with its last tag.
+func (s *subscriptions) forget(sub *subscription, tag Tag) {
+	delete(sub.tags, tag)
+	if s.byTag[tag] == sub {
+		delete(s.byTag, tag)
+	}
+	if len(sub.tags) == 0 {
+		s.end(sub)
+	}
+}
+
+// standing returns how many blocks of sub wait for a box.
+func (s *subscriptions) standing(sub *subscription) int {
+	if sub.place == nil {
+		return 0
+	}
+	return len(sub.blocks)
+}
+
+func (s *subscriptions) end(sub *subscription) {
+	if sub.place == nil {
+		return
+	}
+	s.order.Remove(sub.place)
+	sub.place = nil
+	for t := range sub.tags {
+		if s.byTag[t] == sub {
+			delete(s.byTag, t)
+		}
+	}
+}
+
+func (s *subscriptions) expire(now time.Time) {
+	for e := s.order.Front(); e != nil; e = s.order.Front() {
+		sub := e.Value.(*subscription)
+		if sub.expires.After(now) {
+			return
+		}
+		s.end(sub)
+	}
+}
