@@ -1,0 +1,142 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/api"
+)
+
+// A Contact is one person, without the session.
+type Contact struct {
+	ID       ID
+	Name     string
+	Named    bool // the owner chose Name
+	State    api.ContactState
+	Verified bool
+	Blocked  bool
+	Created  time.Time
+	ReadSeq  int64  // messages up to here have been read
+	NextSeq  int64  // cells of the peer's chain below this have come, or are not waited for
+	Invite   string // the invite it came from
+}
+
+const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite`
+
+func scanContact(r Row) Contact {
+	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
+		r.Time(6), r.Int(7), r.Int(8), r.Text(9)}
+}
+
+// AddContact stores a new contact with its session.
+func (tx *Tx) AddContact(c Contact, session []byte) error {
+	return tx.exec(`INSERT INTO contacts(`+contactColumns+`, version, session)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite,
+		tx.seal("contacts", c.ID[:], 1, session))
+}
+
+// SetContact changes a contact, but for its session and invite.
+func (tx *Tx) SetContact(c Contact) error {
+	return tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
+		read_seq = ?, next_seq = ? WHERE id = ?`,
+		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ID)
+}
+
+func (tx *Tx) Contact(id ID) (Contact, error) {
+	return one(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE id = ?`, id)
+}
+
+func (tx *Tx) Contacts() ([]Contact, error) {
+	return collect(tx, scanContact, `SELECT `+contactColumns+` FROM contacts ORDER BY created, id`)
+}
+
+// ContactsNamed returns the contacts that have exactly this name.
+func (tx *Tx) ContactsNamed(name string) ([]Contact, error) {
+	return collect(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE name = ?`, name)
+}
+
+// ContactOfInvite returns the contact that came of an invite.
+func (tx *Tx) ContactOfInvite(invite string) (Contact, error) {
+	return one(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE invite = ?`, invite)
+}
+
+// RemoveContact erases a contact and all that belongs to it.
+func (tx *Tx) RemoveContact(id ID) error {
+	if err := tx.execOne(`DELETE FROM contacts WHERE id = ?`, id); err != nil {
+		return err
+	}
+	return errors.Join(
+		tx.exec(`DELETE FROM mailboxes WHERE owner = ?`, id),
+		tx.exec(`DELETE FROM events WHERE contact = ?`, id),
+		tx.exec(`UPDATE invites SET contact = NULL WHERE contact = ?`, id))
+}
+
+// Session returns a contact's session state and its version.
+func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
+	type row struct {
+		sealed  []byte
+		version int64
+	}
+	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+		`SELECT session, version FROM contacts WHERE id = ?`, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	state, err = tx.unseal("contacts", id[:], r.version, r.sealed)
+	return state, r.version, err
+}
+
+// ErrStale means that a session has moved on since it was read. A ratchet
+// must never be written from an old copy.
+var ErrStale = errors.New("session was changed by another transaction")
+
+// SetSession replaces the session state that was read with a version.
+func (tx *Tx) SetSession(id ID, version int64, state []byte) error {
+	err := tx.execOne(`UPDATE contacts SET session = ?, version = ? WHERE id = ? AND version = ?`,
+		tx.seal("contacts", id[:], version+1, state), version+1, id, version)
+	if err == ErrNotFound {
+		return ErrStale
+	}
+	return err
+}
+
+// A Mailbox is a relay where boxes wait for us or for a contact.
+type Mailbox struct {
+	Node    Node
+	Hint    []byte    // how to reach it (p2p.Client.Hint)
+	Retired time.Time // since when a newer set replaces it; zero: current
+}
+
+// Mailboxes returns the owner's mailboxes, current ones first. The owner is a
+// contact's ID or an invite's ID; mine tells our own from the peer's.
+func (tx *Tx) Mailboxes(owner []byte, mine bool) ([]Mailbox, error) {
+	return collect(tx, func(r Row) Mailbox { return Mailbox{Node(r.Blob(0)), r.Blob(1), r.Time(2)} },
+		`SELECT node, hint, retired FROM mailboxes WHERE owner = ? AND mine = ? AND length(node) = 32
+		ORDER BY retired, node`, owner, mine)
+}
+
+// SetMailboxes makes a set the owner's current one and retires those that are
+// not in it.
+func (tx *Tx) SetMailboxes(owner []byte, mine bool, now time.Time, set []Mailbox) error {
+	err := tx.exec(`UPDATE mailboxes SET retired = ? WHERE owner = ? AND mine = ? AND retired = 0`, now, owner, mine)
+	for _, m := range set {
+		if err != nil {
+			return err
+		}
+		err = tx.exec(`INSERT INTO mailboxes(owner, mine, node, hint) VALUES(?, ?, ?, ?)
+			ON CONFLICT(owner, mine, node) DO UPDATE SET hint = excluded.hint, retired = 0`,
+			owner, mine, m.Node[:], m.Hint)
+	}
+	return err
+}
+
+// DropMailboxes forgets the owner's mailboxes that were retired before a time;
+// the zero time means all of them, current ones too.
+func (tx *Tx) DropMailboxes(owner []byte, mine bool, before time.Time) error {
+	if before.IsZero() {
+		return tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ?`, owner, mine)
+	}
+	return tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ? AND retired != 0 AND retired < ?`,
+		owner, mine, before)
+}

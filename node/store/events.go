@@ -1,0 +1,55 @@
+package store
+
+import (
+	"time"
+
+	"starling/node/api"
+)
+
+// An Event says what happened. It refers to rows instead of repeating them, so
+// that what is erased is gone from here too.
+type Event struct {
+	Seq     int64
+	Kind    api.EventKind
+	Contact ID
+	Message ID
+	State   api.State
+	Reason  string // of EventInvite: what became of the invite
+	Invite  string
+	Time    time.Time
+}
+
+// Append adds an event to the log.
+func (tx *Tx) Append(e Event) (seq int64, err error) {
+	tx.events = true
+	err = tx.exec(`INSERT INTO events(kind, contact, message, state, reason, invite, time)
+		VALUES(?, ?, ?, ?, ?, ?, ?)`,
+		string(e.Kind), orNull(e.Contact), orNull(e.Message), string(e.State), e.Reason, e.Invite, e.Time)
+	return tx.s.conn.LastInsertRowID(), err
+}
+
+func orNull(id ID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id
+}
+
+// Events returns up to limit events after a sequence number, in order.
+func (tx *Tx) Events(after int64, limit int) ([]Event, error) {
+	return collect(tx, func(r Row) Event {
+		return Event{r.Int(0), api.EventKind(r.Text(1)), r.ID(2), r.ID(3),
+			api.State(r.Text(4)), r.Text(5), r.Text(6), r.Time(7)}
+	}, `SELECT seq, kind, contact, message, state, reason, invite, time
+		FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+}
+
+// LastEvent returns the sequence number of the newest event, 0 if none.
+func (tx *Tx) LastEvent() (int64, error) {
+	return tx.number(`SELECT max(seq) FROM events`)
+}
+
+// PruneEvents keeps the newest events.
+func (tx *Tx) PruneEvents(keep int) error {
+	return tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, keep)
+}

@@ -1,0 +1,75 @@
+package store
+
+import "time"
+
+// A Fragment is what one received cell held, kept until its content is
+// complete and its turn has come. One with Count 0 only marks its place.
+type Fragment struct {
+	Seq   int64 // of the cell in the sender's chain
+	Item  ID
+	Index int
+	Count int
+	Time  time.Time
+	Data  []byte
+}
+
+const fragmentColumns = `seq, item, idx, count, time, data`
+
+func scanFragment(r Row) Fragment {
+	return Fragment{r.Int(0), r.ID(1), int(r.Int(2)), int(r.Int(3)), r.Time(4), r.Blob(5)}
+}
+
+// AddFragment keeps a fragment; the first at its place stays.
+func (tx *Tx) AddFragment(contact ID, f Fragment) error {
+	return tx.exec(`INSERT INTO fragments(contact, `+fragmentColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, contact, f.Seq, f.Item, f.Index, f.Count, f.Time, f.Data)
+}
+
+// Fragments returns what is kept of a contact, in the order of its chain.
+func (tx *Tx) Fragments(contact ID) ([]Fragment, error) {
+	return collect(tx, scanFragment, `SELECT `+fragmentColumns+` FROM fragments WHERE contact = ? ORDER BY seq`, contact)
+}
+
+// CountFragments returns how many are kept of a contact.
+func (tx *Tx) CountFragments(contact ID) (int, error) {
+	n, err := tx.number(`SELECT count(*) FROM fragments WHERE contact = ?`, contact)
+	return int(n), err
+}
+
+// MarkFragment empties a fragment whose content has been taken.
+func (tx *Tx) MarkFragment(contact ID, seq int64) error {
+	return tx.exec(`UPDATE fragments SET count = 0, data = x'' WHERE contact = ? AND seq = ?`, contact, seq)
+}
+
+// DropFragment erases one fragment.
+func (tx *Tx) DropFragment(contact ID, seq int64) error {
+	return tx.exec(`DELETE FROM fragments WHERE contact = ? AND seq = ?`, contact, seq)
+}
+
+// ContactsWaiting returns the contacts of which fragments are kept.
+func (tx *Tx) ContactsWaiting() ([]ID, error) {
+	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM fragments`)
+}
+
+// OweReceipt records that a contact is to be told that an item came.
+func (tx *Tx) OweReceipt(contact, item ID) error {
+	return tx.exec(`INSERT INTO receipts(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, item)
+}
+
+// TakeReceipts removes and returns up to limit items that a contact is to be
+// told of.
+func (tx *Tx) TakeReceipts(contact ID, limit int) ([]ID, error) {
+	ids, err := collect(tx, func(r Row) ID { return r.ID(0) },
+		`SELECT item FROM receipts WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
+	for _, id := range ids {
+		if err == nil {
+			err = tx.exec(`DELETE FROM receipts WHERE contact = ? AND item = ?`, contact, id)
+		}
+	}
+	return ids, err
+}
+
+// ContactsOwed returns the contacts that receipts are owed to.
+func (tx *Tx) ContactsOwed() ([]ID, error) {
+	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM receipts`)
+}

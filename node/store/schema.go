@@ -1,0 +1,130 @@
+package store
+
+import "fmt"
+
+// migrations bring a database from version i to i+1. A released one is never
+// changed. Times are microseconds since 1970; ids, tags and nodes are 16, 16
+// and 32 bytes; columns marked sealed are as in seal.go.
+var migrations = []string{`
+CREATE TABLE meta (              -- single values: owner (plain), network (sealed)
+	key     TEXT PRIMARY KEY,
+	value   BLOB,
+	sealed  BLOB,                -- sealed
+	version INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE contacts (
+	id        BLOB PRIMARY KEY,
+	name      TEXT NOT NULL,
+	named     INTEGER NOT NULL,  -- 1: the owner chose the name, the peer's does not replace it
+	state     TEXT NOT NULL,     -- api.ContactState
+	verified  INTEGER NOT NULL DEFAULT 0,
+	blocked   INTEGER NOT NULL DEFAULT 0,
+	created   INTEGER NOT NULL,
+	read_seq  INTEGER NOT NULL DEFAULT 0, -- messages.seq
+	next_seq  INTEGER NOT NULL DEFAULT 0, -- cells of the peer's chain below this have come
+	invite    TEXT NOT NULL,     -- the invite it came from, ours or theirs
+	version   INTEGER NOT NULL DEFAULT 0,
+	session   BLOB               -- sealed
+);
+CREATE TABLE invites (
+	id        TEXT PRIMARY KEY,
+	name      TEXT NOT NULL,     -- of the contact it will become; may be empty
+	created   INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
+	state     TEXT NOT NULL,     -- open, used
+	contact   BLOB,
+	tags      BLOB,              -- once used: tags still watched, to notice a second use
+	version   INTEGER NOT NULL DEFAULT 0,
+	secret    BLOB               -- sealed; gone once used
+);
+CREATE TABLE mailboxes (
+	owner     BLOB NOT NULL,     -- contact id, or the text of an invite id
+	mine      INTEGER NOT NULL,  -- 1: we fetch there; 0: the peer does
+	node      BLOB NOT NULL,
+	hint      BLOB NOT NULL,
+	retired   INTEGER NOT NULL DEFAULT 0, -- since when a newer set replaces it
+	PRIMARY KEY (owner, mine, node)
+);
+CREATE TABLE messages (
+	seq       INTEGER PRIMARY KEY, -- of the event that told of it
+	id        BLOB NOT NULL UNIQUE,
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	outgoing  INTEGER NOT NULL,
+	text      TEXT NOT NULL,
+	time      INTEGER NOT NULL,
+	state     TEXT NOT NULL,     -- api.State
+	reason    TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX messages_contact ON messages(contact, seq);
+CREATE TABLE items (             -- the outbox: contents on their way
+	id        BLOB PRIMARY KEY,
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	kind      INTEGER NOT NULL,  -- chat.Kind
+	created   INTEGER NOT NULL,
+	state     TEXT NOT NULL,     -- api.State but delivered: that erases the row
+	content   BLOB               -- until sealed
+);
+CREATE INDEX items_contact ON items(contact);
+CREATE TABLE cells (
+	item      BLOB NOT NULL REFERENCES items(id) ON DELETE CASCADE,
+	idx       INTEGER NOT NULL,
+	tag       BLOB NOT NULL,
+	version   INTEGER NOT NULL DEFAULT 0,
+	box       BLOB NOT NULL,     -- sealed
+	UNIQUE (item, idx)
+);
+CREATE TABLE copies (            -- what mailboxes said they keep
+	item      BLOB NOT NULL REFERENCES items(id) ON DELETE CASCADE,
+	idx       INTEGER NOT NULL,
+	node      BLOB NOT NULL,
+	stored    INTEGER NOT NULL,  -- when
+	PRIMARY KEY (item, idx, node)
+);
+CREATE TABLE fragments (         -- the inbox: parts of contents, and contents that wait for their turn
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	seq       INTEGER NOT NULL,  -- of the cell, in the sender's chain
+	item      BLOB NOT NULL,
+	idx       INTEGER NOT NULL,
+	count     INTEGER NOT NULL,
+	time      INTEGER NOT NULL,  -- when it came
+	data      BLOB NOT NULL,
+	PRIMARY KEY (contact, seq)
+);
+CREATE TABLE receipts (          -- owed to the sender
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	item      BLOB NOT NULL,
+	PRIMARY KEY (contact, item)
+);
+CREATE TABLE events (
+	seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+	kind      TEXT NOT NULL,     -- api.EventKind
+	contact   BLOB,
+	message   BLOB,
+	state     TEXT NOT NULL DEFAULT '',
+	reason    TEXT NOT NULL DEFAULT '', -- of an invite: what became of it
+	invite    TEXT NOT NULL DEFAULT '',
+	time      INTEGER NOT NULL
+);
+`}
+
+func (s *Store) migrate() error {
+	tx := &Tx{s: s}
+	have, err := tx.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	if int(have) > len(migrations) {
+		return &DamagedError{"profile.db", fmt.Errorf(
+			"version %d is newer than this program's %d", have, len(migrations))}
+	}
+	for v := int(have); v < len(migrations); v++ {
+		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
+		if err := s.conn.Exec(script); err != nil {
+			if !s.conn.GetAutocommit() {
+				s.conn.Exec("ROLLBACK")
+			}
+			return fmt.Errorf("bring database to version %d: %w", v+1, mapError(err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,307 @@
+// Package store keeps one person's messenger on disk, encrypted.
+//
+// # Keys
+//
+//	passphrase ──Argon2id──► HKDF ──► wrapping key ──opens──► key file
+//	key file = {database key, row keys}
+//	database key ──Adiantum──► every page of profile.db and its log
+//	row key e ──XChaCha20-Poly1305──► session states, invites, cells, guards
+//
+// The whole database is encrypted, so names, counts and times are hidden; its
+// cipher is deterministic and knows no forgery. Rows that hold key material
+// are therefore sealed again, under a row key that [Store.Rotate] replaces:
+// what a row held before is then unreadable even in an old page or a flash
+// block that survived, for anyone who has not also kept the old key file and
+// knows the passphrase. The key file's layout is in keyfile.go, that of a
+// sealed row in seal.go.
+//
+// # Transactions
+//
+// Everything happens in [Store.Update] and [Store.View]. An Update is on disk
+// (synchronous=FULL) when it returns; callers that come at the same time share
+// one commit. A failing Update leaves nothing behind. Changes that somebody
+// may want to hear of append to the event log in the same transaction, and
+// [Store.Changed] wakes those who wait.
+//
+// A deleted row is overwritten (secure_delete) and leaves the write-ahead log
+// at the next [Store.Checkpoint].
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"github.com/ncruces/go-sqlite3"
+	_ "github.com/ncruces/go-sqlite3/vfs/adiantum" // registers the encrypting file system
+
+	"starling/node/config"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrNoProfile       = errors.New("no profile in this folder")
+	ErrExists          = errors.New("the folder holds a profile already")
+	ErrWrongPassphrase = errors.New("wrong passphrase")
+	ErrInUse           = errors.New("the profile is in use by another process")
+	ErrFull            = errors.New("no space left on disk")
+	ErrClosed          = errors.New("store is closed")
+	ErrNotFound        = errors.New("no such row")
+)
+
+// A DamagedError says which file of the profile cannot be read as what it
+// should be.
+type DamagedError struct {
+	File string // base name
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return e.File + " is damaged: " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Options are for tests and tools; the zero value is right otherwise.
+type Options struct {
+	// KDF is what a new key file costs to open; zero means [DefaultKDF].
+	KDF KDF
+	// VFS names a registered encrypting SQLite file system; "" means adiantum.
+	VFS string
+}
+
+// A Store is an open profile. It is safe for concurrent use.
+type Store struct {
+	profile config.Profile
+	lock    *flock.Flock
+
+	queueMu sync.Mutex
+	queue   []*job
+
+	mu     sync.Mutex // guards what follows
+	conn   *sqlite3.Conn
+	stmts  map[string]*sqlite3.Stmt
+	keys   *keyFile
+	closed bool
+	dirty  bool // the log holds pages since the last checkpoint
+
+	changedMu sync.Mutex
+	changed   chan struct{}
+}
+
+// Create makes a profile for an owner and leaves it closed.
+func Create(p config.Profile, passphrase, owner string, opt Options) (err error) {
+	if err := p.Make(); err != nil {
+		return mapError(err)
+	}
+	lock, err := acquire(p)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if p.Exists() {
+		return ErrExists
+	}
+	kdf := opt.KDF
+	if kdf == (KDF{}) {
+		kdf = DefaultKDF
+	}
+	keys, err := newKeyFile(passphrase, kdf)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			removeFiles(p)
+		}
+	}()
+	// The database first: a key file alone would look like a lost database.
+	f, err := os.OpenFile(p.Database(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return mapError(err)
+	}
+	f.Close()
+	s := &Store{profile: p, keys: keys, changed: make(chan struct{})}
+	if err := s.open(opt.VFS); err != nil {
+		return err
+	}
+	err = s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(owner) })
+	if err = errors.Join(err, s.closeDB()); err != nil {
+		return err
+	}
+	return mapError(config.WriteFile(p.KeyFile(), keys.marshal()))
+}
+
+func removeFiles(p config.Profile) {
+	for _, name := range []string{p.KeyFile(), p.Database(), p.Database() + "-wal", p.Database() + "-shm"} {
+		os.Remove(name)
+	}
+}
+
+// Open opens a profile. It takes the profile's lock until Close, and costs
+// what the key file's derivation costs.
+func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error) {
+	if !p.Exists() {
+		return nil, ErrNoProfile
+	}
+	lock, err := acquire(p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.Unlock()
+		}
+	}()
+	keys, err := readKeyFile(p.KeyFile(), passphrase)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(p.Database())
+	if err == nil && info.Size() == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return nil, &DamagedError{"profile.db", err}
+	}
+	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
+	if err := s.open(opt.VFS); err != nil {
+		return nil, err
+	}
+	if keys.rotating() { // the last rotation was cut short
+		if err := s.finishRotation(context.Background()); err != nil {
+			s.closeDB()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func acquire(p config.Profile) (*flock.Flock, error) {
+	lock := flock.New(p.Lock())
+	ok, err := lock.TryLock()
+	switch {
+	case err != nil:
+		return nil, mapError(err)
+	case !ok:
+		return nil, ErrInUse
+	}
+	return lock, nil
+}
+
+// pragmas set up a connection after its key. Exclusive locking keeps the
+// log's index in memory instead of in a third file. The log is folded into the
+// database when it reaches 4 MiB, and by Checkpoint before that.
+const pragmas = `
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA secure_delete = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA foreign_keys = ON;
+PRAGMA cache_size = -8192;
+PRAGMA wal_autocheckpoint = 1000;
+PRAGMA trusted_schema = OFF;
+`
+
+func (s *Store) open(vfs string) (err error) {
+	if vfs == "" {
+		vfs = "adiantum"
+	}
+	path := s.profile.Database()
+	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
+		RawQuery: url.Values{"vfs": {vfs}, "modeof": {path}}.Encode()}
+	conn, err := sqlite3.Open(uri.String())
+	if err != nil {
+		return mapError(err)
+	}
+	s.conn, s.stmts = conn, make(map[string]*sqlite3.Stmt)
+	defer func() {
+		if err != nil {
+			s.closeDB()
+		}
+	}()
+	// As a statement and not in the URI, which is kept for everyone to see.
+	if err := conn.Exec("PRAGMA hexkey = '" + hex.EncodeToString(s.keys.database[:]) + "'"); err != nil {
+		return fmt.Errorf("set database key: %w", mapError(err))
+	}
+	if err := conn.Exec(pragmas); err != nil {
+		return mapError(err)
+	}
+	return s.migrate()
+}
+
+// Changed returns a channel that is closed at the next commit that appends an
+// event.
+func (s *Store) Changed() <-chan struct{} {
+	s.changedMu.Lock()
+	defer s.changedMu.Unlock()
+	return s.changed
+}
+
+func (s *Store) notify() {
+	s.changedMu.Lock()
+	defer s.changedMu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Checkpoint folds the log into the database and empties it, so that deleted
+// rows are gone from disk. It does nothing when nothing was written.
+func (s *Store) Checkpoint() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return s.checkpoint()
+}
+
+func (s *Store) checkpoint() error {
+	if !s.dirty {
+		return nil
+	}
+	if _, _, err := s.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE); err != nil {
+		return mapError(err)
+	}
+	s.dirty = false
+	return nil
+}
+
+// Close empties the log and gives up the lock. Transactions that come later
+// fail with [ErrClosed].
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	err := s.checkpoint()
+	return errors.Join(err, s.closeDB(), s.lock.Unlock())
+}
+
+func (s *Store) closeDB() error {
+	for _, stmt := range s.stmts {
+		stmt.Close()
+	}
+	s.stmts = nil
+	return mapError(s.conn.Close())
+}
+
+// mapError turns what SQLite and the system say into this package's errors.
+func mapError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlite3.FULL), isFull(err):
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
+		return &DamagedError{"profile.db", err}
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w (%w)", ErrInUse, err)
+	}
+	return err
+}
