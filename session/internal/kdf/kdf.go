@@ -1,0 +1,121 @@
+// Package kdf is the one table of everything session derives a key, signs or
+// hashes under. Each use has its own label, so that no two uses can be
+// confused with each other; a test holds that all labels differ, that none is
+// the beginning of another, and that each is used.
+//
+//	Derive  HKDF-SHA-256 (RFC 5869) with the label as info
+//	Step    HMAC-SHA-256 with the label as message: one step of a key chain
+//	Hash    SHA-256 over the label and what follows it
+//
+// Signatures are made over the label followed by the encoded key.
+package kdf
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+)
+
+// Size is the length of a key, a chain key and a hash in bytes.
+const Size = sha256.Size
+
+// A Label names one use of a primitive.
+type Label string
+
+// The labels. The two of one byte are the constants of Double Ratchet section
+// 7.2; they are only ever used with Step, under chain keys.
+const (
+	// Handshake: PQXDH's SK, and what SK is split into.
+	PQXDH         Label = "Starling v1 PQXDH X25519 ML-KEM-1024 SHA-256"
+	SplitEC       Label = "Starling v1 split: double ratchet root key"
+	SplitPQ       Label = "Starling v1 split: post-quantum ratchet secret"
+	SplitHeaderA  Label = "Starling v1 split: header key of the initiator"
+	SplitHeaderB  Label = "Starling v1 split: next header key of the responder"
+	SplitTagsA    Label = "Starling v1 split: tags from the initiator"
+	SplitTagsB    Label = "Starling v1 split: tags from the responder"
+	SplitExporter Label = "Starling v1 split: exporter"
+
+	// Ratchet.
+	Root         Label = "Starling v1 KDF_RK_HE"
+	ChainMessage Label = "\x01"
+	ChainNext    Label = "\x02"
+	Hybrid       Label = "Starling v1 KDF_HYBRID"
+	Message      Label = "Starling v1 message keys"
+
+	// Tags of a direction.
+	TagValue Label = "Starling v1 tag: value"
+	TagNext  Label = "Starling v1 tag: next"
+
+	// Invite: what its secret gives.
+	InviteID         Label = "Starling v1 invite: id"
+	InviteBundleTags Label = "Starling v1 invite: bundle tags"
+	InviteBundleKey  Label = "Starling v1 invite: bundle key"
+	InviteHelloTags  Label = "Starling v1 invite: hello tags"
+	InviteHelloKey   Label = "Starling v1 invite: hello key"
+
+	// What a session tells its holder.
+	SafetyNumber Label = "Starling v1 safety number"
+	Export       Label = "Starling v1 export"
+
+	// Signatures.
+	SignDH      Label = "Starling v1 signature: identity DH key"
+	SignSigned  Label = "Starling v1 signature: signed prekey"
+	SignOneTime Label = "Starling v1 signature: one-time prekey"
+	SignKEM     Label = "Starling v1 signature: one-time KEM prekey"
+
+	// Hashes.
+	AssociatedData Label = "Starling v1 hash: associated data"
+	PreviousBody   Label = "Starling v1 hash: previous body"
+	BundleHash     Label = "Starling v1 hash: bundle"
+	LinkChecksum   Label = "Starling v1 hash: link"
+	ExportContext  Label = "Starling v1 hash: export context"
+)
+
+// Table lists every label.
+var Table = []Label{
+	PQXDH, SplitEC, SplitPQ, SplitHeaderA, SplitHeaderB, SplitTagsA, SplitTagsB, SplitExporter,
+	Root, ChainMessage, ChainNext, Hybrid, Message,
+	TagValue, TagNext,
+	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
+	SafetyNumber, Export,
+	SignDH, SignSigned, SignOneTime, SignKEM,
+	AssociatedData, PreviousBody, BundleHash, LinkChecksum, ExportContext,
+}
+
+// Derive fills out, in order, from HKDF-SHA-256 of secret. A nil salt is 32
+// zero bytes, as RFC 5869 has it.
+func Derive(l Label, salt, secret []byte, out ...[]byte) {
+	n := 0
+	for _, o := range out {
+		n += len(o)
+	}
+	okm, err := hkdf.Key(sha256.New, secret, salt, string(l), n)
+	if err != nil {
+		panic("kdf: " + err.Error()) // more than 8,160 bytes asked for
+	}
+	rest := okm
+	for _, o := range out {
+		rest = rest[copy(o, rest):]
+	}
+	clear(okm)
+}
+
+// Step is HMAC-SHA-256(key, label).
+func Step(l Label, key *[Size]byte) (out [Size]byte) {
+	h := hmac.New(sha256.New, key[:])
+	h.Write([]byte(l))
+	h.Sum(out[:0])
+	return out
+}
+
+// Hash is SHA-256(label ‖ parts). Whoever calls it gives parts of fixed width,
+// or one part, so that no two inputs run together to the same bytes.
+func Hash(l Label, parts ...[]byte) (out [Size]byte) {
+	h := sha256.New()
+	h.Write([]byte(l))
+	for _, p := range parts {
+		h.Write(p)
+	}
+	h.Sum(out[:0])
+	return out
+}

@@ -1,0 +1,135 @@
+package session
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	"starling/session/handshake"
+	"starling/session/identity"
+	"starling/session/internal/kdf"
+	"starling/session/invite"
+	"starling/session/prekey"
+)
+
+// Invitation is a link as the invitee sees it.
+type Invitation struct {
+	link *invite.Link
+	keys *invite.Keys
+}
+
+// ParseLink reads a link. Its errors are ErrForeign, ErrVersion, ErrTruncated
+// and ErrChecksum.
+func ParseLink(link string) (*Invitation, error) {
+	l, err := invite.Parse(link)
+	if err != nil {
+		return nil, err
+	}
+	return &Invitation{link: l, keys: invite.DeriveKeys(&l.Secret)}, nil
+}
+
+// Expires returns when the link ends.
+func (v *Invitation) Expires() time.Time { return v.link.Expires }
+
+// Hints returns what the inviter put in: where the bundle lies.
+func (v *Invitation) Hints() [][]byte { return v.link.Hints }
+
+// ID returns the id of the invite, which both sides know: 32 hex digits. It is
+// how a profile recognises a link of its own.
+func (v *Invitation) ID() string { return hex.EncodeToString(v.keys.ID[:]) }
+
+// BundleTags returns the 3 tags of the bundle.
+func (v *Invitation) BundleTags() []Tag { return bundleTags(v.keys) }
+
+// Join runs the handshake against the bundle, of which the cells may come in
+// any order, and seals the first content. It returns the session and the cells
+// to store where the hints say: the 3 of the hello, which carry the first
+// fragment, then one for each further fragment. The hello is repeated until
+// the session is established.
+func (v *Invitation) Join(now time.Time, bundle []Cell, id ID, first []byte) (*Session, []Cell, error) {
+	if now.After(v.link.Expires) {
+		return nil, nil, ErrExpired
+	}
+	if len(first) > MaxContent {
+		return nil, nil, ErrTooLong
+	}
+	prekeys, err := v.openBundle(bundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	self := identity.New()
+	hello, secrets, err := handshake.Initiate(self, prekeys, v.keys.ID)
+	if err != nil {
+		return nil, nil, ErrBundle
+	}
+	s, err := initiate(self, prekeys.Identity, prekeys.Signed, secrets)
+	if err != nil {
+		return nil, nil, ErrBundle
+	}
+	content, err := s.Seal(id, first)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, append(v.helloCells(hello, &content[0]), content[1:]...), nil
+}
+
+// openBundle puts the bundle together and checks everything about it.
+func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
+	plain := new([invite.BundleSize]byte)
+	for i, tag := range v.keys.BundleTags {
+		found := false
+		for j := range cells {
+			if found = cells[j].Tag == tag && v.keys.OpenBundle(i, &cells[j].Box, plain); found {
+				break
+			}
+		}
+		if !found {
+			return nil, ErrBundle
+		}
+	}
+	hash := kdf.Hash(kdf.BundleHash, plain[:])
+	if !equal(hash[:], v.link.BundleHash[:]) {
+		return nil, ErrBundle
+	}
+	if plain[0] != bundleVersion {
+		return nil, ErrVersion
+	}
+	rest := plain[5:]
+	if binary.BigEndian.Uint32(plain[1:]) != uint32(v.link.Expires.Unix()) || !zero(rest[prekey.BundleSize:]) {
+		return nil, ErrBundle
+	}
+	b, err := prekey.Parse(rest[:prekey.BundleSize])
+	if err != nil {
+		return nil, ErrBundle
+	}
+	return b, nil
+}
+
+// helloCells seals the hello in a slot at random, so that two people who use
+// one link seldom take each other's place.
+func (v *Invitation) helloCells(hello *handshake.Hello, first *Cell) []Cell {
+	plain := new([invite.HelloSize]byte)
+	hello.Append(plain[:0])
+	copy(plain[handshake.HelloSize:], first.Box[:])
+	var id [invite.HelloIDSize]byte
+	rand.Read(id[:])
+	var slot [1]byte
+	rand.Read(slot[:])
+	n := int(slot[0] % invite.Slots)
+	var cells []Cell
+	for i := range invite.Cells {
+		cells = append(cells, Cell{Tag: v.keys.HelloTags[n][i], Box: v.keys.SealHello(n, i, &id, plain)})
+	}
+	return cells
+}
+
+// String never shows the link.
+func (*Invitation) String() string { return "[invitation]" }
+
+// GoString never shows the link.
+func (v *Invitation) GoString() string { return v.String() }
+
+// LogValue never shows the link.
+func (v *Invitation) LogValue() slog.Value { return slog.StringValue(v.String()) }

@@ -1,0 +1,247 @@
+package session
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"time"
+
+	"starling/session/envelope"
+	"starling/session/handshake"
+	"starling/session/internal/kdf"
+	"starling/session/invite"
+	"starling/session/prekey"
+)
+
+// Why a link is not usable.
+var (
+	ErrForeign   = invite.ErrForeign
+	ErrVersion   = invite.ErrVersion
+	ErrTruncated = invite.ErrTruncated
+	ErrChecksum  = invite.ErrChecksum
+	ErrHints     = invite.ErrHints
+	ErrExpiry    = invite.ErrExpiry
+	// ErrExpired means that the invite's time is over.
+	ErrExpired = errors.New("invite expired")
+	// ErrBundle means that what lies under the bundle tags is not, or not
+	// wholly, what the link names.
+	ErrBundle = errors.New("invite bundle missing or damaged")
+	// ErrUsed means that a second person has used the link. The session with
+	// the first is not affected, but one of the two was not meant.
+	ErrUsed = errors.New("invite used twice")
+)
+
+// Grace is for how long after its expiry an invite still takes the hello of
+// somebody who joined in time while the inviter was away.
+const Grace = 7 * 24 * time.Hour
+
+// maxPending is how many hellos an invite collects cells of at one time.
+const maxPending = invite.Slots * invite.MaxHints
+
+// Invite is the inviter's side until somebody has joined.
+type Invite struct {
+	link     *invite.Link
+	keys     *invite.Keys
+	prekeys  *prekey.Private // nil once used
+	bundle   [][envelope.CellSize]byte
+	pending  []pendingHello
+	accepted [invite.HelloIDSize]byte // the hello that was accepted, once used
+}
+
+// pendingHello is a hello of which some cells have come.
+type pendingHello struct {
+	slot  uint8
+	id    [invite.HelloIDSize]byte
+	parts [invite.Cells]*[invite.HelloPart]byte
+}
+
+// NewInvite makes an invite with fresh keys. The hints, at most 3 of at most
+// 64 bytes, go into the link as they are.
+func NewInvite(expires time.Time, hints [][]byte) (*Invite, error) {
+	link, err := invite.New(expires, hints)
+	if err != nil {
+		return nil, err
+	}
+	v := &Invite{link: link, prekeys: prekey.New()}
+	plain := new([invite.BundleSize]byte)
+	b := append(plain[:0], bundleVersion)
+	b = binary.BigEndian.AppendUint32(b, uint32(link.Expires.Unix()))
+	v.prekeys.Bundle().Append(b)
+	link.BundleHash = kdf.Hash(kdf.BundleHash, plain[:])
+	v.keys = invite.DeriveKeys(&link.Secret)
+	for i := range invite.Cells {
+		v.bundle = append(v.bundle, v.keys.SealBundle(i, plain))
+	}
+	return v, nil
+}
+
+const bundleVersion = 1
+
+// Link returns the link to hand over. Who has it can join.
+func (v *Invite) Link() string { return v.link.Encode() }
+
+// Expires returns when the link ends.
+func (v *Invite) Expires() time.Time { return v.link.Expires }
+
+// Hints returns the hints in the link.
+func (v *Invite) Hints() [][]byte { return v.link.Hints }
+
+// ID returns the id of the invite, which both sides know: 32 hex digits.
+func (v *Invite) ID() string { return hex.EncodeToString(v.keys.ID[:]) }
+
+// Used reports whether somebody has joined. The invite then only notices that
+// it is used again.
+func (v *Invite) Used() bool { return v.prekeys == nil }
+
+// Bundle returns the 3 cells to store at the mailboxes that the hints name;
+// none once the invite is used.
+func (v *Invite) Bundle() []Cell {
+	var cells []Cell
+	for i := range v.bundle {
+		cells = append(cells, Cell{Tag: v.keys.BundleTags[i], Box: v.bundle[i]})
+	}
+	return cells
+}
+
+// BundleTags returns the tags of the bundle, to delete it by.
+func (v *Invite) BundleTags() []Tag { return bundleTags(v.keys) }
+
+func bundleTags(k *invite.Keys) []Tag {
+	var tags []Tag
+	for _, t := range k.BundleTags {
+		tags = append(tags, t)
+	}
+	return tags
+}
+
+// Window returns the 24 tags under which a hello may come.
+func (v *Invite) Window() []Tag {
+	var tags []Tag
+	for _, slot := range v.keys.HelloTags {
+		for _, t := range slot {
+			tags = append(tags, t)
+		}
+	}
+	return tags
+}
+
+// Accept takes a cell that came under one of the tags of Window. Until a hello
+// is complete it returns no session and no error, and the invite holds the
+// cell: store it. The first hello that authenticates gives the session and the
+// first part of its content, and burns the invite: its keys are gone, and a
+// different hello later is answered with ErrUsed.
+func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
+	slot, index, ok := v.keys.HelloPlace(c.Tag)
+	if !ok {
+		return nil, Part{}, ErrRefused
+	}
+	id, part, ok := v.keys.OpenHello(slot, index, &c.Box)
+	if !ok {
+		return nil, Part{}, ErrRefused
+	}
+	if v.Used() {
+		if equal(id[:], v.accepted[:]) {
+			return nil, Part{}, ErrRefused // the same hello again
+		}
+		return nil, Part{}, ErrUsed
+	}
+	if now.After(v.link.Expires.Add(Grace)) {
+		return nil, Part{}, ErrExpired
+	}
+	h, known := v.find(slot, id)
+	if !known && len(v.pending) == maxPending {
+		return nil, Part{}, ErrRefused
+	}
+	if h.parts[index] != nil {
+		return nil, Part{}, nil
+	}
+	h.parts[index] = &part
+	if !h.complete() {
+		v.keep(h)
+		return nil, Part{}, nil
+	}
+	s, first, err := v.respond(&h)
+	if err != nil {
+		return nil, Part{}, err
+	}
+	v.burn(id)
+	return s, first, nil
+}
+
+// find returns the hello with an id in a slot, empty if nothing of it has come.
+func (v *Invite) find(slot int, id [invite.HelloIDSize]byte) (h pendingHello, known bool) {
+	for _, h := range v.pending {
+		if int(h.slot) == slot && equal(h.id[:], id[:]) {
+			return h, true
+		}
+	}
+	return pendingHello{slot: uint8(slot), id: id}, false
+}
+
+func (v *Invite) keep(h pendingHello) {
+	for i := range v.pending {
+		if v.pending[i].slot == h.slot && v.pending[i].id == h.id {
+			v.pending[i] = h
+			return
+		}
+	}
+	v.pending = append(v.pending, h)
+}
+
+func (h *pendingHello) complete() bool {
+	for _, p := range h.parts {
+		if p == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// respond runs the responder's side of the handshake on a whole hello.
+func (v *Invite) respond(h *pendingHello) (*Session, Part, error) {
+	plain := make([]byte, 0, invite.HelloSize)
+	for _, p := range h.parts {
+		plain = append(plain, p[:]...)
+	}
+	hello, err := handshake.ParseHello(plain[:handshake.HelloSize])
+	if err != nil {
+		return nil, Part{}, ErrRefused
+	}
+	rest := plain[handshake.HelloSize:]
+	if !zero(rest[envelope.CellSize:]) {
+		return nil, Part{}, ErrRefused
+	}
+	secrets, err := handshake.Respond(v.prekeys, hello, v.keys.ID)
+	if err != nil {
+		return nil, Part{}, ErrRefused
+	}
+	s := respond(v.prekeys.Identity, hello.Identity, v.prekeys.Signed, secrets)
+	part, err := s.open(&Cell{Tag: s.receive.ahead[0], Box: [envelope.CellSize]byte(rest)})
+	if err != nil {
+		return nil, Part{}, ErrRefused
+	}
+	return s, part, nil
+}
+
+// burn erases what only the first hello may use.
+func (v *Invite) burn(id [invite.HelloIDSize]byte) {
+	v.prekeys, v.bundle, v.pending, v.accepted = nil, nil, nil, id
+}
+
+func zero(b []byte) bool {
+	var or byte
+	for _, c := range b {
+		or |= c
+	}
+	return or == 0
+}
+
+// String never shows the link.
+func (*Invite) String() string { return "[invite]" }
+
+// GoString never shows the link.
+func (v *Invite) GoString() string { return v.String() }
+
+// LogValue never shows the link.
+func (v *Invite) LogValue() slog.Value { return slog.StringValue(v.String()) }

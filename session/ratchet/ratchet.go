@@ -1,0 +1,325 @@
+// Package ratchet is the Double Ratchet, revision 4, with header encryption
+// (section 4 of the specification).
+//
+// Message of n plaintext bytes, HeaderSize + 16·(n/16 + 1) + 32 bytes:
+//
+//	IV            16  random
+//	header       112  AES-256-CBC of the 104 bytes below, PKCS #7
+//	header tag    32  HMAC-SHA-256 over IV ‖ header, under the header key
+//	body              AES-256-CBC of the plaintext, PKCS #7
+//	body tag      32  HMAC-SHA-256 over AD ‖ IV ‖ header ‖ header tag ‖ body
+//
+// Header, 104 bytes:
+//
+//	ratchet key   32  X25519, canonical
+//	PN             4  big-endian: length of the sender's previous chain
+//	N              4  big-endian: number in this chain
+//	post-quantum  64  message of the post-quantum ratchet
+//
+// Keys (labels in package kdf):
+//
+//	RK, CK, NHK = HKDF(salt RK, DH, Root), 32 + 32 + 64 bytes
+//	mk, CK      = HMAC(CK, 0x01), HMAC(CK, 0x02)
+//	mk          = HKDF(salt pq key, mk, Hybrid), 32 bytes
+//	key, IV     = HKDF(salt 32 × 0x00, mk, Message), 64 + 16 bytes
+//
+// A header key is a key of package cbchmac: AES-256 key ‖ HMAC key.
+//
+// Everything that comes is tried on a copy. A message that is refused, for
+// whatever reason, leaves the state as it was and gives [ErrRefused].
+//
+// A State is not safe for concurrent use.
+package ratchet
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+
+	"starling/session/internal/cbchmac"
+	"starling/session/internal/kdf"
+	"starling/session/internal/key"
+)
+
+// Sizes in bytes.
+const (
+	headerPlain = 32 + 4 + 4 + pqSize
+	// HeaderSize is the length of a sealed header.
+	HeaderSize = cbchmac.IVSize + (headerPlain/16+1)*16 + cbchmac.TagSize
+)
+
+// MessageSize is the length of a message of n plaintext bytes.
+func MessageSize(n int) int { return HeaderSize + cbchmac.SealedSize(n) }
+
+// BodySize is the length of the longest plaintext that fits a message of n
+// bytes, if n - HeaderSize is a multiple of 16.
+func BodySize(n int) int { return cbchmac.PlainSize(n - HeaderSize) }
+
+var (
+	// ErrRefused is the one answer to every message that does not open.
+	ErrRefused = errors.New("message refused")
+	// ErrCannotSend means that a responder has received nothing yet, or that a
+	// counter is used up.
+	ErrCannotSend = errors.New("cannot send on this ratchet")
+)
+
+// Keys are the secrets a ratchet starts from.
+type Keys struct {
+	Root    [kdf.Size]byte
+	HeaderA [cbchmac.KeySize]byte // header key of the initiator's first chain
+	HeaderB [cbchmac.KeySize]byte // header key of the responder's first chain
+	AD      [kdf.Size]byte        // associated data of every message
+}
+
+// String never shows the keys.
+func (Keys) String() string { return "[ratchet keys]" }
+
+// GoString never shows the keys.
+func (k Keys) GoString() string { return k.String() }
+
+// LogValue never shows the keys.
+func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// State is one side of a conversation.
+type State struct {
+	core
+	ad      [kdf.Size]byte
+	skipped skipped
+}
+
+// NewInitiator starts the side that sends first. remote is the responder's
+// signed prekey.
+func NewInitiator(k Keys, remote key.Public) (*State, error) {
+	c, err := starling.initiator(k.Root, remote, k.HeaderA, k.HeaderB)
+	if err != nil {
+		return nil, err
+	}
+	return &State{core: c, ad: k.AD}, nil
+}
+
+// NewResponder starts the side that receives first. own is its signed prekey.
+func NewResponder(k Keys, own key.Private) *State {
+	return &State{core: starling.responder(k.Root, own, k.HeaderA, k.HeaderB), ad: k.AD}
+}
+
+// String never shows the state.
+func (*State) String() string { return "[ratchet state]" }
+
+// GoString never shows the state.
+func (s *State) GoString() string { return s.String() }
+
+// LogValue never shows the state.
+func (s *State) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// header is the plaintext header.
+type header struct {
+	dh    key.Public
+	pn, n uint32
+	pq    [pqSize]byte
+}
+
+func (h *header) append(b []byte) []byte {
+	b = append(b, h.dh[:]...)
+	b = binary.BigEndian.AppendUint32(b, h.pn)
+	b = binary.BigEndian.AppendUint32(b, h.n)
+	return append(b, h.pq[:]...)
+}
+
+func parseHeader(b []byte) (h header, ok bool) {
+	if len(b) != headerPlain {
+		return h, false
+	}
+	dh, err := key.ParsePublic(b[:32])
+	if err != nil {
+		return h, false
+	}
+	h.dh = dh
+	h.pn = binary.BigEndian.Uint32(b[32:])
+	h.n = binary.BigEndian.Uint32(b[36:])
+	copy(h.pq[:], b[40:])
+	return h, true
+}
+
+// Seal appends the message that carries plaintext to dst. The state has moved
+// on when it returns: store it before the message leaves.
+func (s *State) Seal(dst, plaintext []byte) ([]byte, error) {
+	c := s.core
+	n, ec, err := c.nextSend()
+	if err != nil {
+		return dst, err
+	}
+	h := header{dh: c.dhs.Public(), pn: c.pn, n: n}
+	var pq [kdf.Size]byte
+	mk := hybrid(&ec, &pq)
+
+	start := len(dst)
+	var iv [cbchmac.IVSize]byte
+	rand.Read(iv[:])
+	dst = append(dst, iv[:]...)
+	var plain [headerPlain]byte
+	dst = cbchmac.Seal(dst, &c.hks, &iv, h.append(plain[:0]), iv[:])
+	sealed := dst[start:]
+	var k messageKey
+	k.expand(&starling, &mk)
+	dst = cbchmac.Seal(dst, &k.key, &k.iv, plaintext, s.ad[:], sealed)
+	k.clear()
+	s.core = c
+	return dst, nil
+}
+
+// messageKey is what a message key expands to.
+type messageKey struct {
+	key [cbchmac.KeySize]byte
+	iv  [cbchmac.IVSize]byte
+}
+
+// expand fills k and erases mk.
+func (k *messageKey) expand(su *suite, mk *[kdf.Size]byte) {
+	kdf.Derive(su.message, nil, mk[:], k.key[:], k.iv[:])
+	clear(mk[:])
+}
+
+func (k *messageKey) clear() { *k = messageKey{} }
+
+// CanSend reports whether n more messages can be sealed.
+func (s *State) CanSend(n int) bool {
+	return s.canSend && n <= maxCounter && s.ns <= maxCounter-uint32(n)
+}
+
+// Open appends the plaintext of a message to dst and moves the state on.
+func (s *State) Open(dst, message []byte) ([]byte, error) {
+	t, err := s.Try(dst, message)
+	if err != nil {
+		return dst, err
+	}
+	s.Commit(t)
+	return t.Plaintext, nil
+}
+
+// Try authenticates a message and appends its plaintext to dst, and leaves the
+// state as it is: Commit moves it on, if the plaintext is acceptable.
+func (s *State) Try(dst, message []byte) (*Trial, error) {
+	if len(message) < HeaderSize {
+		return nil, ErrRefused
+	}
+	sealed, body := message[:HeaderSize], message[HeaderSize:]
+	h, from, ok := s.openHeader(sealed)
+	if !ok {
+		return nil, ErrRefused
+	}
+	t, err := s.try(&h, from)
+	if err != nil {
+		return nil, ErrRefused
+	}
+	var pq [kdf.Size]byte
+	if h.pq != [pqSize]byte{} {
+		return nil, ErrRefused
+	}
+	mk := hybrid(&t.mk, &pq)
+	clear(t.mk[:])
+	var k messageKey
+	k.expand(&starling, &mk)
+	t.Plaintext, ok = cbchmac.Open(dst, &k.key, &k.iv, body, s.ad[:], sealed)
+	k.clear()
+	if !ok {
+		return nil, ErrRefused
+	}
+	return t, nil
+}
+
+// Where the key of a header comes from: the receiving chain, the next one, or
+// (from 0 up) a chain with skipped keys.
+const (
+	fromCurrent = -1
+	fromNext    = -2
+)
+
+// openHeader finds the header key that authenticates the sealed header.
+func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
+	iv := (*[cbchmac.IVSize]byte)(sealed)
+	rest := sealed[cbchmac.IVSize:]
+	var plain [headerPlain + 16]byte
+	open := func(hk *headerKey) bool {
+		p, ok := cbchmac.Open(plain[:0], hk, iv, rest, iv[:])
+		if !ok {
+			return false
+		}
+		h, ok = parseHeader(p)
+		return ok
+	}
+	if s.canReceive && open(&s.hkr) {
+		return h, fromCurrent, true
+	}
+	if open(&s.nhkr) {
+		return h, fromNext, true
+	}
+	for i := len(s.skipped.chains) - 1; i >= 0; i-- {
+		if c := &s.skipped.chains[i]; c.step != s.steps && open(&c.hk) {
+			return h, i, true
+		}
+	}
+	return h, 0, false
+}
+
+// A Trial is what opening one message would change. It is good for one Commit
+// to the state it came from, if nothing has happened to that state since.
+type Trial struct {
+	Plaintext []byte
+
+	core     core
+	mk       [kdf.Size]byte
+	used     [2]int // place of the skipped key that was used
+	isUsed   bool
+	old, now []skippedKey // newly skipped in the chain that ends, in the chain that is
+}
+
+// try finds the message key for a header without changing the state.
+func (s *State) try(h *header, from int) (t *Trial, err error) {
+	t = &Trial{core: s.core}
+	switch {
+	case from >= 0:
+		return t, t.takeSkipped(&s.skipped, from, h.n)
+	case from == fromCurrent && h.dh != s.dhr:
+		return nil, ErrRefused
+	case from == fromCurrent && h.n < s.nr:
+		return t, t.takeSkipped(&s.skipped, s.skipped.current(s.steps), h.n)
+	case from == fromNext:
+		if s.canReceive || h.pn != 0 {
+			if t.old, err = t.core.skipTo(h.pn, nil); err != nil {
+				return nil, err
+			}
+		}
+		if err = starling.ratchet(&t.core, h.dh); err != nil {
+			return nil, err
+		}
+	}
+	if t.now, err = t.core.skipTo(h.n, nil); err != nil {
+		return nil, err
+	}
+	t.mk = t.core.nextReceive()
+	return t, nil
+}
+
+func (t *Trial) takeSkipped(s *skipped, chain int, n uint32) error {
+	if chain < 0 {
+		return ErrRefused
+	}
+	i, ok := s.find(chain, n)
+	if !ok {
+		return ErrRefused
+	}
+	t.mk, t.used, t.isUsed = s.chains[chain].keys[i].mk, [2]int{chain, i}, true
+	return nil
+}
+
+// Commit makes a trial the state.
+func (s *State) Commit(t *Trial) {
+	if t.isUsed {
+		s.skipped.remove(t.used[0], t.used[1])
+	}
+	s.skipped.add(&s.hkr, s.steps, t.old)
+	s.core = t.core
+	s.skipped.add(&s.hkr, s.steps, t.now)
+	s.skipped.expire(s.steps)
+}

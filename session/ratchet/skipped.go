@@ -1,0 +1,93 @@
+package ratchet
+
+import (
+	"slices"
+
+	"starling/session/internal/kdf"
+)
+
+// Limits on what is kept for messages that have not come. They count events,
+// never time, and are the same in every client, so that nobody can be told
+// apart by them (Double Ratchet sections 8.4 and 8.7).
+const (
+	// MaxSkip is how far one message may move a receiving chain on.
+	MaxSkip = 1000
+	// MaxSkipped is how many skipped keys are kept; the oldest go first.
+	MaxSkipped = 2000
+	// MaxOldChains is for how many DH steps of the peer a skipped key is kept
+	// after its own chain has ended.
+	MaxOldChains = 256
+)
+
+// skipped holds message keys of messages that have not come, by receiving
+// chain, oldest chain first. The specification indexes them by (header key, n).
+type skipped struct {
+	chains []skippedChain
+	total  int
+}
+
+type skippedChain struct {
+	hk   headerKey
+	step uint32       // core.steps while the chain was the receiving chain
+	keys []skippedKey // ascending n, at least one
+}
+
+type skippedKey struct {
+	n  uint32
+	mk [kdf.Size]byte
+}
+
+// find returns the place of key n of chain i.
+func (s *skipped) find(i int, n uint32) (int, bool) {
+	return slices.BinarySearchFunc(s.chains[i].keys, n, func(k skippedKey, n uint32) int {
+		switch {
+		case k.n < n:
+			return -1
+		case k.n > n:
+			return 1
+		}
+		return 0
+	})
+}
+
+// current returns the place of the chain of a step, which is the last if it is
+// there at all; otherwise -1.
+func (s *skipped) current(step uint32) int {
+	if i := len(s.chains) - 1; i >= 0 && s.chains[i].step == step {
+		return i
+	}
+	return -1
+}
+
+// remove erases key j of chain i.
+func (s *skipped) remove(i, j int) {
+	keys := s.chains[i].keys
+	clear(keys[j].mk[:])
+	s.chains[i].keys = slices.Delete(keys, j, j+1)
+	s.total--
+	if len(s.chains[i].keys) == 0 {
+		clear(s.chains[i].hk[:])
+		s.chains = slices.Delete(s.chains, i, i+1)
+	}
+}
+
+// add keeps the keys of the chain of a step, which is the newest chain.
+func (s *skipped) add(hk *headerKey, step uint32, keys []skippedKey) {
+	if len(keys) == 0 {
+		return
+	}
+	i := s.current(step)
+	if i < 0 {
+		i = len(s.chains)
+		s.chains = append(s.chains, skippedChain{hk: *hk, step: step})
+	}
+	s.chains[i].keys = append(s.chains[i].keys, keys...)
+	s.total += len(keys)
+}
+
+// expire enforces the limits after the ratchet has come to a step.
+func (s *skipped) expire(step uint32) {
+	for len(s.chains) > 0 && (s.total > MaxSkipped || step-s.chains[0].step > MaxOldChains) {
+		s.remove(0, 0)
+	}
+}

@@ -1,0 +1,270 @@
+package session
+
+import (
+	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"starling/session/envelope"
+	"starling/session/identity"
+	"starling/session/invite"
+	"starling/session/prekey"
+	"starling/session/ratchet"
+)
+
+// ErrState is returned for bytes that are not a marshalled session or invite.
+var ErrState = errors.New("invalid session state")
+
+// First bytes of marshalled states. Layouts, integers big-endian:
+//
+//	session: version 1 ‖ flags 1 (1 initiator, 2 established) ‖
+//	         own identity 64 ‖ peer's identity 130 ‖ AD 32 ‖ exporter 32 ‖
+//	         sender: key 32 ‖ seq 8 ‖ previous 32 ‖
+//	         receiver: key 32 ‖ seq 8 ‖ last 32 ‖ tags 32 × 16 ‖
+//	           gaps 2, each: first 8 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16 ‖
+//	         ratchet state: the rest
+//	invite:  version 1 ‖ link 2 + n ‖ used 1, then
+//	         used:     accepted hello id 16
+//	         not used: prekeys 192 ‖ bundle 3 × 1,536 ‖
+//	           pending hellos 1, each: slot 1 ‖ id 16 ‖ parts 1 (bits) ‖ n × 1,471
+const (
+	sessionVersion = 1
+	inviteVersion  = 1
+)
+
+const (
+	flagInitiator   = 1
+	flagEstablished = 2
+)
+
+// MarshalBinary returns the session. It holds every key of the conversation.
+func (s *Session) MarshalBinary() ([]byte, error) {
+	r, err := s.ratchet.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, 1024+len(r)))
+	b.AddUint8(sessionVersion)
+	var flags uint8
+	if s.initiator {
+		flags |= flagInitiator
+	}
+	if s.established {
+		flags |= flagEstablished
+	}
+	b.AddUint8(flags)
+	b.AddBytes(s.self.Bytes())
+	b.AddBytes(s.peer.Append(nil))
+	b.AddBytes(s.ad[:])
+	b.AddBytes(s.exporter[:])
+	b.AddBytes(s.send.key[:])
+	b.AddUint64(s.send.seq)
+	b.AddBytes(s.send.previous[:])
+	s.receive.marshal(b)
+	b.AddBytes(r)
+	return b.Bytes()
+}
+
+func (r *receiver) marshal(b *cryptobyte.Builder) {
+	b.AddBytes(r.key[:])
+	b.AddUint64(r.seq)
+	b.AddBytes(r.last[:])
+	for i := range r.ahead {
+		b.AddBytes(r.ahead[i][:])
+	}
+	b.AddUint16(uint16(len(r.gaps)))
+	for i := range r.gaps {
+		g := &r.gaps[i]
+		b.AddUint64(g.first)
+		b.AddUint8(flag(g.known))
+		b.AddBytes(g.before[:])
+		b.AddBytes(g.after[:])
+		b.AddUint16(uint16(len(g.tags)))
+		for j := range g.tags {
+			b.AddBytes(g.tags[j][:])
+		}
+	}
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// UnmarshalSession reads what MarshalBinary returned.
+func UnmarshalSession(data []byte) (*Session, error) {
+	in := cryptobyte.String(data)
+	var version, flags uint8
+	var self, peer []byte
+	s := new(Session)
+	ok := in.ReadUint8(&version) && version == sessionVersion &&
+		in.ReadUint8(&flags) && flags <= flagInitiator|flagEstablished &&
+		in.ReadBytes(&self, identity.PrivateSize) && in.ReadBytes(&peer, identity.PublicSize) &&
+		in.CopyBytes(s.ad[:]) && in.CopyBytes(s.exporter[:]) &&
+		in.CopyBytes(s.send.key[:]) && in.ReadUint64(&s.send.seq) && in.CopyBytes(s.send.previous[:]) &&
+		s.receive.unmarshal(&in)
+	if !ok {
+		return nil, ErrState
+	}
+	s.initiator, s.established = flags&flagInitiator != 0, flags&flagEstablished != 0
+	var err error
+	if s.self, err = identity.ParsePrivate(self); err != nil {
+		return nil, ErrState
+	}
+	if s.peer, err = identity.Parse(peer); err != nil {
+		return nil, ErrState
+	}
+	if s.ratchet, err = ratchet.Unmarshal(in); err != nil {
+		return nil, ErrState
+	}
+	return s, nil
+}
+
+func (r *receiver) unmarshal(in *cryptobyte.String) bool {
+	if !in.CopyBytes(r.key[:]) || !in.ReadUint64(&r.seq) || !in.CopyBytes(r.last[:]) {
+		return false
+	}
+	for i := range r.ahead {
+		if !in.CopyBytes(r.ahead[i][:]) {
+			return false
+		}
+	}
+	var gaps uint16
+	if !in.ReadUint16(&gaps) || gaps > MaxGaps {
+		return false
+	}
+	var end uint64 // of the gap before
+	missing := 0
+	for i := range int(gaps) {
+		var g gap
+		var known uint8
+		var tags uint16
+		if !in.ReadUint64(&g.first) || !in.ReadUint8(&known) || known > 1 ||
+			!in.CopyBytes(g.before[:]) || !in.CopyBytes(g.after[:]) || !in.ReadUint16(&tags) {
+			return false
+		}
+		g.known = known == 1
+		missing += int(tags)
+		// A gap lies between two cells that have come, the first of all
+		// excepted, and ends below seq.
+		if tags == 0 || missing > MaxGaps || g.first >= r.seq || r.seq-g.first > MaxGapAge ||
+			uint64(tags) >= r.seq-g.first || i > 0 && g.first <= end {
+			return false
+		}
+		end = g.first + uint64(tags)
+		g.tags = make([]Tag, tags)
+		for j := range g.tags {
+			if !in.CopyBytes(g.tags[j][:]) {
+				return false
+			}
+		}
+		r.gaps = append(r.gaps, g)
+	}
+	return true
+}
+
+// MarshalBinary returns the invite. It holds the link and the private keys.
+func (v *Invite) MarshalBinary() ([]byte, error) {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddUint8(inviteVersion)
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v.link.Bytes()) })
+	b.AddUint8(flag(v.Used()))
+	if v.Used() {
+		b.AddBytes(v.accepted[:])
+		return b.Bytes()
+	}
+	b.AddBytes(v.prekeys.Bytes())
+	for i := range v.bundle {
+		b.AddBytes(v.bundle[i][:])
+	}
+	b.AddUint8(uint8(len(v.pending)))
+	for i := range v.pending {
+		h := &v.pending[i]
+		b.AddUint8(h.slot)
+		b.AddBytes(h.id[:])
+		var bits uint8
+		for j, p := range h.parts {
+			if p != nil {
+				bits |= 1 << j
+			}
+		}
+		b.AddUint8(bits)
+		for _, p := range h.parts {
+			if p != nil {
+				b.AddBytes(p[:])
+			}
+		}
+	}
+	return b.Bytes()
+}
+
+// UnmarshalInvite reads what MarshalBinary returned.
+func UnmarshalInvite(data []byte) (*Invite, error) {
+	in := cryptobyte.String(data)
+	var version, used uint8
+	var link cryptobyte.String
+	if !in.ReadUint8(&version) || version != inviteVersion || !in.ReadUint16LengthPrefixed(&link) ||
+		!in.ReadUint8(&used) || used > 1 {
+		return nil, ErrState
+	}
+	v := new(Invite)
+	var err error
+	if v.link, err = invite.ParseBytes(link); err != nil {
+		return nil, ErrState
+	}
+	v.keys = invite.DeriveKeys(&v.link.Secret)
+	if used == 1 {
+		if !in.CopyBytes(v.accepted[:]) || !in.Empty() {
+			return nil, ErrState
+		}
+		return v, nil
+	}
+	var prekeys []byte
+	if !in.ReadBytes(&prekeys, prekey.PrivateSize) {
+		return nil, ErrState
+	}
+	if v.prekeys, err = prekey.ParsePrivate(prekeys); err != nil {
+		return nil, ErrState
+	}
+	v.bundle = make([][envelope.CellSize]byte, invite.Cells)
+	for i := range v.bundle {
+		if !in.CopyBytes(v.bundle[i][:]) {
+			return nil, ErrState
+		}
+	}
+	if !v.readPending(&in) || !in.Empty() {
+		return nil, ErrState
+	}
+	return v, nil
+}
+
+func (v *Invite) readPending(in *cryptobyte.String) bool {
+	var n uint8
+	if !in.ReadUint8(&n) || n > maxPending {
+		return false
+	}
+	for range n {
+		var h pendingHello
+		var bits uint8
+		if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !in.CopyBytes(h.id[:]) ||
+			!in.ReadUint8(&bits) || bits == 0 || bits >= 1<<invite.Cells-1 {
+			return false
+		}
+		if _, known := v.find(int(h.slot), h.id); known {
+			return false
+		}
+		for j := range h.parts {
+			if bits&(1<<j) == 0 {
+				continue
+			}
+			h.parts[j] = new([invite.HelloPart]byte)
+			if !in.CopyBytes(h.parts[j][:]) {
+				return false
+			}
+		}
+		v.pending = append(v.pending, h)
+	}
+	return true
+}
