@@ -97,7 +97,7 @@ func newSession(self *identity.Private, peer identity.Public, s *handshake.Secre
 }
 
 func ratchetKeys(s *handshake.Secrets) ratchet.Keys {
-	return ratchet.Keys{Root: s.EC, HeaderA: s.HeaderA, HeaderB: s.HeaderB, AD: s.AD}
+	return ratchet.Keys{Root: s.EC, PQ: s.PQ, HeaderA: s.HeaderA, HeaderB: s.HeaderB, AD: s.AD}
 }
 
 // initiate makes the invitee's side.

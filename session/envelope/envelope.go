@@ -2,7 +2,7 @@
 // the plaintext inside.
 //
 // A cell has 1,536 bytes, all of them ciphertext. The plaintext of a cell of a
-// session (a ratchet message), [BodySize] = 1,343 bytes, integers big-endian:
+// session (a ratchet message), [BodySize] = 1,359 bytes, integers big-endian:
 //
 //	offset  size
 //	     0     1  version, 1
@@ -10,9 +10,9 @@
 //	     9    32  hash of the body before it in its direction; zeros in the first
 //	    41    16  content id
 //	    57     2  index of this fragment
-//	    59     2  count of fragments, 1..52
+//	    59     2  count of fragments, 1..51
 //	    61     2  length of the data
-//	    63  1280  data, then zeros
+//	    63  1296  data, then zeros
 //
 // There is one encoding of everything: every fragment but the last is full, the
 // last is empty only if it is the only one, and the rest is zeros.
@@ -29,7 +29,7 @@ import (
 const (
 	CellSize     = 1536
 	headSize     = 63
-	DataSize     = 1280 // data in one fragment
+	DataSize     = 1296 // data in one fragment
 	BodySize     = headSize + DataSize
 	MaxContent   = 64 << 10 // content of all fragments
 	MaxFragments = (MaxContent + DataSize - 1) / DataSize

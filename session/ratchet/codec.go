@@ -7,6 +7,7 @@ import (
 
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/ratchet/spqr"
 )
 
 // ErrState is returned for bytes that are not a marshalled state.
@@ -18,7 +19,8 @@ var ErrState = errors.New("invalid ratchet state")
 //	version 1 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖ DHs 32 ‖
 //	DHr 32 ‖ CKs 32 ‖ CKr 32 ‖ HKs 64 ‖ HKr 64 ‖ NHKs 64 ‖ NHKr 64 ‖
 //	Ns 4 ‖ Nr 4 ‖ PN 4 ‖ steps 4 ‖
-//	chains 2, each: header key 64 ‖ step 4 ‖ keys 2, each: n 4 ‖ key 32
+//	chains 2, each: header key 64 ‖ step 4 ‖ keys 2, each: n 4 ‖ key 32;
+//	the rest: state of the post-quantum ratchet
 const stateVersion = 1
 
 // MarshalBinary returns the state. It holds every key of the conversation.
@@ -56,7 +58,11 @@ func (s *State) MarshalBinary() ([]byte, error) {
 			b.AddBytes(c.keys[j].mk[:])
 		}
 	}
-	return b.Bytes()
+	out, err := b.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return s.pq.AppendBinary(out)
 }
 
 // Unmarshal reads what MarshalBinary returned.
@@ -84,7 +90,10 @@ func Unmarshal(data []byte) (*State, error) {
 	if _, err := key.ParsePublic(s.dhr[:]); err != nil {
 		return nil, ErrState
 	}
-	if !s.skipped.read(&in, s.steps) || !in.Empty() {
+	if !s.skipped.read(&in, s.steps) {
+		return nil, ErrState
+	}
+	if s.pq, err = spqr.Unmarshal(in); err != nil {
 		return nil, ErrState
 	}
 	return s, nil

@@ -1,26 +1,28 @@
-// Package ratchet is the Double Ratchet, revision 4, with header encryption
-// (section 4 of the specification).
+// Package ratchet is the Triple Ratchet of the Double Ratchet specification,
+// revision 4: the Double Ratchet with header encryption (section 4) and the
+// Sparse Post-Quantum Ratchet (section 5, package spqr) side by side, the keys
+// of both combined for every message (section 6).
 //
 // Message of n plaintext bytes, HeaderSize + 16·(n/16 + 1) + 32 bytes:
 //
 //	IV            16  random
-//	header       112  AES-256-CBC of the 104 bytes below, PKCS #7
+//	header        96  AES-256-CBC of the 87 bytes below, PKCS #7
 //	header tag    32  HMAC-SHA-256 over IV ‖ header, under the header key
 //	body              AES-256-CBC of the plaintext, PKCS #7
 //	body tag      32  HMAC-SHA-256 over AD ‖ IV ‖ header ‖ header tag ‖ body
 //
-// Header, 104 bytes:
+// Header (the composite header of section 6.5, fixed width), 87 bytes:
 //
 //	ratchet key   32  X25519, canonical
 //	PN             4  big-endian: length of the sender's previous chain
 //	N              4  big-endian: number in this chain
-//	post-quantum  64  message of the post-quantum ratchet
+//	post-quantum  47  message of package spqr
 //
 // Keys (labels in package kdf):
 //
 //	RK, CK, NHK = HKDF(salt RK, DH, Root), 32 + 32 + 64 bytes
 //	mk, CK      = HMAC(CK, 0x01), HMAC(CK, 0x02)
-//	mk          = HKDF(salt pq key, mk, Hybrid), 32 bytes
+//	mk          = HKDF(salt key of spqr, mk, Hybrid), 32 bytes
 //	key, IV     = HKDF(salt 32 × 0x00, mk, Message), 64 + 16 bytes
 //
 // A header key is a key of package cbchmac: AES-256 key ‖ HMAC key.
@@ -40,11 +42,12 @@ import (
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/ratchet/spqr"
 )
 
 // Sizes in bytes.
 const (
-	headerPlain = 32 + 4 + 4 + pqSize
+	headerPlain = 32 + 4 + 4 + spqr.MessageSize
 	// HeaderSize is the length of a sealed header.
 	HeaderSize = cbchmac.IVSize + (headerPlain/16+1)*16 + cbchmac.TagSize
 )
@@ -66,7 +69,8 @@ var (
 
 // Keys are the secrets a ratchet starts from.
 type Keys struct {
-	Root    [kdf.Size]byte
+	Root    [kdf.Size]byte        // of the Double Ratchet
+	PQ      [spqr.SecretSize]byte // of the post-quantum ratchet
 	HeaderA [cbchmac.KeySize]byte // header key of the initiator's first chain
 	HeaderB [cbchmac.KeySize]byte // header key of the responder's first chain
 	AD      [kdf.Size]byte        // associated data of every message
@@ -84,6 +88,7 @@ func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
 // State is one side of a conversation.
 type State struct {
 	core
+	pq      *spqr.State
 	ad      [kdf.Size]byte
 	skipped skipped
 }
@@ -95,12 +100,16 @@ func NewInitiator(k Keys, remote key.Public) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &State{core: c, ad: k.AD}, nil
+	return &State{core: c, pq: spqr.New(spqr.Initiator, k.PQ), ad: k.AD}, nil
 }
 
 // NewResponder starts the side that receives first. own is its signed prekey.
 func NewResponder(k Keys, own key.Private) *State {
-	return &State{core: starling.responder(k.Root, own, k.HeaderA, k.HeaderB), ad: k.AD}
+	return &State{
+		core: starling.responder(k.Root, own, k.HeaderA, k.HeaderB),
+		pq:   spqr.New(spqr.Responder, k.PQ),
+		ad:   k.AD,
+	}
 }
 
 // String never shows the state.
@@ -116,7 +125,7 @@ func (s *State) LogValue() slog.Value { return slog.StringValue(s.String()) }
 type header struct {
 	dh    key.Public
 	pn, n uint32
-	pq    [pqSize]byte
+	pq    [spqr.MessageSize]byte
 }
 
 func (h *header) append(b []byte) []byte {
@@ -149,8 +158,11 @@ func (s *State) Seal(dst, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	h := header{dh: c.dhs.Public(), pn: c.pn, n: n}
-	var pq [kdf.Size]byte
+	msg, pq, err := s.pq.Send()
+	if err != nil {
+		return dst, ErrCannotSend
+	}
+	h := header{dh: c.dhs.Public(), pn: c.pn, n: n, pq: msg}
 	mk := hybrid(&ec, &pq)
 
 	start := len(dst)
@@ -166,6 +178,15 @@ func (s *State) Seal(dst, plaintext []byte) ([]byte, error) {
 	k.clear()
 	s.core = c
 	return dst, nil
+}
+
+// hybrid is KDF_HYBRID (Double Ratchet sections 6 and 7.2): the post-quantum
+// key is the salt, the elliptic-curve key the input. It erases both.
+func hybrid(ec, pq *[kdf.Size]byte) (mk [kdf.Size]byte) {
+	kdf.Derive(kdf.Hybrid, pq[:], ec[:], mk[:])
+	clear(ec[:])
+	clear(pq[:])
+	return mk
 }
 
 // messageKey is what a message key expands to.
@@ -212,12 +233,12 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if err != nil {
 		return nil, ErrRefused
 	}
-	var pq [kdf.Size]byte
-	if h.pq != [pqSize]byte{} {
+	t.pq = s.pq.Clone()
+	pq, err := t.pq.Receive(h.pq[:])
+	if err != nil {
 		return nil, ErrRefused
 	}
 	mk := hybrid(&t.mk, &pq)
-	clear(t.mk[:])
 	var k messageKey
 	k.expand(&starling, &mk)
 	t.Plaintext, ok = cbchmac.Open(dst, &k.key, &k.iv, body, s.ad[:], sealed)
@@ -268,6 +289,7 @@ type Trial struct {
 	Plaintext []byte
 
 	core     core
+	pq       *spqr.State
 	mk       [kdf.Size]byte
 	used     [2]int // place of the skipped key that was used
 	isUsed   bool
@@ -319,7 +341,7 @@ func (s *State) Commit(t *Trial) {
 		s.skipped.remove(t.used[0], t.used[1])
 	}
 	s.skipped.add(&s.hkr, s.steps, t.old)
-	s.core = t.core
+	s.core, s.pq = t.core, t.pq
 	s.skipped.add(&s.hkr, s.steps, t.now)
 	s.skipped.expire(s.steps)
 }
