@@ -1,0 +1,126 @@
+package mix
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// Replies is a client's record of the reply blocks it handed out: each is good for
+// one reply, until the keys of its route end. T is what the client wants to know
+// again when the reply comes.
+//
+// The client is the last hop of the way back. Its own keys change with the epoch
+// like a relay's, and are never published: only the blocks are made for them.
+type Replies[T any] struct {
+	self wire.NodeID
+	max  int
+
+	mu    sync.Mutex
+	keys  map[outfox.Epoch]*outfox.PrivateKey
+	open  map[outfox.ReplyID]*list.Element
+	order *list.List // of *pending[T], oldest first
+}
+
+type pending[T any] struct {
+	keys  *outfox.Keys
+	epoch outfox.Epoch
+	owner T
+}
+
+// NewReplies returns an empty record for a client under its node id. It keeps at
+// most max blocks, about 300 bytes each: with more, the oldest are forgotten.
+func NewReplies[T any](self wire.NodeID, max int) *Replies[T] {
+	return &Replies[T]{
+		self: self, max: max,
+		keys:  make(map[outfox.Epoch]*outfox.PrivateKey),
+		open:  make(map[outfox.ReplyID]*list.Element),
+		order: list.New(),
+	}
+}
+
+// Block makes a reply block over a route from Routes.Back.
+func (r *Replies[T]) Block(epoch outfox.Epoch, route [outfox.Layers - 1]outfox.Hop, owner T) (*outfox.Block, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expire(time.Now())
+	key := r.keys[epoch]
+	if key == nil {
+		var err error
+		if key, err = outfox.NewPrivateKey(); err != nil {
+			return nil, err
+		}
+		r.keys[epoch] = key
+	}
+	block, keys, err := outfox.NewReplyBlock(epoch.Byte(), route, outfox.Hop{ID: r.self, Key: key.Public()})
+	if err != nil {
+		return nil, err
+	}
+	r.open[keys.ID()] = r.order.PushBack(&pending[T]{keys, epoch, owner})
+	for r.order.Len() > r.max {
+		r.forget(r.order.Front())
+	}
+	return block, nil
+}
+
+// Open opens a packet that came in, and forgets its block. The error is
+// outfox.ErrRefused for whatever is not the first, unchanged reply to a block.
+func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err error) {
+	var none T
+	now := time.Now()
+	r.mu.Lock()
+	r.expire(now)
+	var key *outfox.PrivateKey
+	if x, ok := outfox.EpochAt(now).Resolve(p.Epoch()); ok {
+		key = r.keys[x]
+	}
+	r.mu.Unlock()
+	if key == nil {
+		return none, nil, outfox.ErrRefused
+	}
+	got, err := key.Peel(p)
+	if err != nil || got.Command != outfox.Reply {
+		return none, nil, outfox.ErrRefused
+	}
+	r.mu.Lock()
+	e := r.open[got.ReplyID]
+	if e == nil {
+		r.mu.Unlock()
+		return none, nil, outfox.ErrRefused
+	}
+	it := e.Value.(*pending[T])
+	r.forget(e)
+	r.mu.Unlock()
+	if m, err = it.keys.Open(got); err != nil {
+		return none, nil, err
+	}
+	return it.owner, m, nil
+}
+
+// Len returns how many blocks are out.
+func (r *Replies[T]) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.order.Len()
+}
+
+// expire forgets keys and blocks of epochs that no relay accepts any more. Blocks
+// are made in the order of their epochs, or nearly.
+func (r *Replies[T]) expire(now time.Time) {
+	epoch := outfox.EpochAt(now)
+	for x := range r.keys {
+		if x+1 < epoch {
+			delete(r.keys, x)
+		}
+	}
+	for e := r.order.Front(); e != nil && e.Value.(*pending[T]).epoch+1 < epoch; e = r.order.Front() {
+		r.forget(e)
+	}
+}
+
+func (r *Replies[T]) forget(e *list.Element) {
+	delete(r.open, r.order.Remove(e).(*pending[T]).keys.ID())
+}

@@ -1,0 +1,347 @@
+package mix
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// Limits and defaults of Routes.
+const (
+	// DefaultMeanDelay is the mean wait at a mix in the fast profile.
+	DefaultMeanDelay = 30 * time.Millisecond
+	// delayCap is the largest sampled wait, in means: one in e^10 would be longer.
+	delayCap = 10
+
+	// Pins are the relays of the second layer. Their number and lives are those of
+	// Tor's vanguards-lite (proposal 333).
+	pinCount   = 4
+	maxPins    = 2 * pinCount // with those that are out of the directory
+	pinMinLife = 24 * time.Hour
+	pinMaxLife = 12 * 24 * time.Hour
+
+	// maxNetworks caps the networks a relay may say it is in. A mailbox that is in
+	// all the others' networks would leave only its accomplices for a route.
+	maxNetworks = 4
+)
+
+// Errors of Routes.
+var (
+	// ErrFewRelays means that no route keeps the rules. The message must wait.
+	ErrFewRelays = errors.New("mix: too few relays for a route")
+	// ErrUnknownRelay means that a relay asked for is not in the directory, or not
+	// fit for a route.
+	ErrUnknownRelay = errors.New("mix: unknown relay")
+)
+
+// Relay is what a client knows of a relay.
+type Relay struct {
+	ID    wire.NodeID
+	Key   outfox.PublicKey // of the epoch of the list
+	Addrs []netip.Addr
+}
+
+// Pin is a relay of the second layer.
+type Pin struct {
+	ID    wire.NodeID
+	Until time.Time
+}
+
+// RoutesConfig configures Routes.
+type RoutesConfig struct {
+	// AllowPrivate admits relays without a public address and lifts the rule on
+	// networks. For tests and demos on one machine.
+	AllowPrivate bool
+	// MeanDelay is the mean wait at each mix; zero is DefaultMeanDelay, below zero
+	// is no wait.
+	MeanDelay time.Duration
+	// Pins are those of the last time, from Pins.
+	Pins []Pin
+}
+
+// Routes chooses routes, by these rules:
+//
+//  1. The first mix is the guard that the caller keeps to; the mailbox is not it.
+//  2. The second mix is one of four pinned relays, each kept for 1 to 12 days: who
+//     makes a client answer again and again sees few relays around the guard.
+//  3. The third mix is any relay, anew for each packet.
+//  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6).
+//  5. The way back keeps the same rules, with its own choice.
+//  6. Each mix waits for an exponential time, sampled here.
+//
+// When the rules cannot be kept there is no route: ErrFewRelays. Every relay of the
+// directory counts the same, whatever it says of itself.
+type Routes struct {
+	cfg RoutesConfig
+	rnd *rand.Rand // over crypto/rand
+
+	mu     sync.Mutex // guards what follows, and rnd
+	epoch  outfox.Epoch
+	relays []relay
+	index  map[wire.NodeID]int
+	pins   []Pin
+}
+
+type relay struct {
+	Relay
+	networks []netip.Prefix
+}
+
+// NewRoutes returns Routes without relays: see Update.
+func NewRoutes(cfg RoutesConfig) *Routes {
+	if cfg.MeanDelay == 0 {
+		cfg.MeanDelay = DefaultMeanDelay
+	}
+	pins := slices.Clone(cfg.Pins)
+	if len(pins) > maxPins {
+		pins = pins[:maxPins]
+	}
+	return &Routes{cfg: cfg, rnd: rand.New(systemSource{}), pins: pins}
+}
+
+// systemSource is crypto/rand as a source of numbers.
+type systemSource struct{}
+
+func (systemSource) Uint64() uint64 {
+	var b [8]byte
+	crand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// Update replaces the directory by that of an epoch: the relays that have a key for
+// it. Call it with the whole list, when it changes and when an epoch begins. It
+// reports whether Pins changed.
+func (r *Routes) Update(epoch outfox.Epoch, list []Relay) (pinned bool) {
+	relays := make([]relay, 0, len(list))
+	index := make(map[wire.NodeID]int, len(list))
+	for _, it := range list {
+		networks, ok := r.networks(it.Addrs)
+		if _, twice := index[it.ID]; !ok || twice || it.Key.IsZero() {
+			continue
+		}
+		index[it.ID] = len(relays)
+		relays = append(relays, relay{it, networks})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.epoch, r.relays, r.index = epoch, relays, index
+	return r.repin(time.Now())
+}
+
+// networks returns the networks of a relay, and whether it is fit for routes.
+func (r *Routes) networks(addrs []netip.Addr) (list []netip.Prefix, ok bool) {
+	if r.cfg.AllowPrivate {
+		return nil, true
+	}
+	for _, a := range addrs {
+		a = a.Unmap().WithZone("")
+		if !public(a) {
+			continue
+		}
+		bits := 32
+		if a.Is4() {
+			bits = 16
+		}
+		if p := netip.PrefixFrom(a, bits).Masked(); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list, len(list) > 0 && len(list) <= maxNetworks
+}
+
+// private lists what netip does not know as such.
+var private = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("2001:db8::/32"),
+}
+
+func public(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() &&
+		!slices.ContainsFunc(private, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// apart reports whether both may be on one route.
+func apart(a, b *relay) bool {
+	return a.ID != b.ID && !slices.ContainsFunc(a.networks, func(p netip.Prefix) bool {
+		return slices.Contains(b.networks, p)
+	})
+}
+
+func apartFromAll(a *relay, others ...*relay) bool {
+	for _, b := range others {
+		if !apart(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Routes) known(id wire.NodeID) *relay {
+	if i, ok := r.index[id]; ok {
+		return &r.relays[i]
+	}
+	return nil
+}
+
+// repin drops pins that ended and adds new ones until pinCount are in the directory.
+// A pin that is missing there keeps its place, so that a relay that comes and goes,
+// or a directory that is only half read, does not cost many new pins.
+func (r *Routes) repin(now time.Time) (changed bool) {
+	var present []*relay
+	keep := r.pins[:0]
+	for _, p := range r.pins {
+		if !p.Until.After(now) || p.Until.After(now.Add(pinMaxLife)) {
+			changed = true
+			continue
+		}
+		keep = append(keep, p)
+		if it := r.known(p.ID); it != nil {
+			present = append(present, it)
+		}
+	}
+	r.pins = keep
+	for len(present) < pinCount && len(r.pins) < maxPins {
+		it := r.choose(present)
+		if it == nil {
+			break
+		}
+		present = append(present, it)
+		// The longer of two, so that most pins in use are long-lived.
+		span := int64(pinMaxLife - pinMinLife)
+		life := pinMinLife + time.Duration(max(r.rnd.Int64N(span), r.rnd.Int64N(span)))
+		r.pins = append(r.pins, Pin{it.ID, now.Add(life)})
+		changed = true
+	}
+	return changed
+}
+
+// choose returns a relay apart from all others, each as likely, or nil.
+func (r *Routes) choose(others []*relay) (it *relay) {
+	n := 0
+	for i := range r.relays {
+		if !apartFromAll(&r.relays[i], others...) {
+			continue
+		}
+		if n++; r.rnd.IntN(n) == 0 {
+			it = &r.relays[i]
+		}
+	}
+	return it
+}
+
+// Pins returns the pinned relays, to be kept for the next start.
+func (r *Routes) Pins() []Pin {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.pins)
+}
+
+// Len returns how many relays are fit for routes.
+func (r *Routes) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.relays)
+}
+
+// Pick returns n relays, apart from each other and from those to avoid: guards, or
+// mailboxes. The error is ErrFewRelays.
+func (r *Routes) Pick(n int, avoid ...wire.NodeID) ([]wire.NodeID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var others []*relay
+	for _, id := range avoid {
+		if it := r.known(id); it != nil {
+			others = append(others, it)
+		}
+	}
+	picked := make([]wire.NodeID, 0, n)
+	for len(picked) < n {
+		it := r.choose(others)
+		if it == nil {
+			return nil, ErrFewRelays
+		}
+		picked = append(picked, it.ID)
+		others = append(others, it)
+	}
+	return picked, nil
+}
+
+// Forward returns a route to a mailbox: guard, second, third, mailbox, and the
+// epoch of its keys. The error is ErrUnknownRelay when the guard or the mailbox is
+// not in the directory, and ErrFewRelays.
+func (r *Routes) Forward(guard, mailbox wire.NodeID) (outfox.Epoch, [outfox.Layers]outfox.Hop, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	way, err := r.way(guard, mailbox)
+	if err != nil {
+		return 0, [outfox.Layers]outfox.Hop{}, err
+	}
+	return r.epoch, [outfox.Layers]outfox.Hop{r.hop(way[0]), r.hop(way[1]), r.hop(way[2]), {ID: way[3].ID, Key: way[3].Key}}, nil
+}
+
+// Back returns a route for a reply block: third, second, guard, and the epoch of
+// its keys. Errors are those of Forward.
+func (r *Routes) Back(mailbox, guard wire.NodeID) (outfox.Epoch, [outfox.Layers - 1]outfox.Hop, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	way, err := r.way(guard, mailbox)
+	if err != nil {
+		return 0, [outfox.Layers - 1]outfox.Hop{}, err
+	}
+	return r.epoch, [outfox.Layers - 1]outfox.Hop{r.hop(way[2]), r.hop(way[1]), r.hop(way[0])}, nil
+}
+
+// way chooses guard, second, third and mailbox.
+func (r *Routes) way(guard, mailbox wire.NodeID) (way [outfox.Layers]*relay, err error) {
+	if outfox.EpochAt(time.Now()) > r.epoch+1 {
+		return way, ErrFewRelays // nobody has these keys any more
+	}
+	first, last := r.known(guard), r.known(mailbox)
+	if first == nil || last == nil {
+		return way, ErrUnknownRelay
+	}
+	if !apart(first, last) {
+		return way, ErrFewRelays
+	}
+	pins := slices.Clone(r.pins)
+	r.rnd.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
+	for _, p := range pins {
+		second := r.known(p.ID)
+		if second == nil || !apartFromAll(second, first, last) {
+			continue
+		}
+		if third := r.choose([]*relay{first, second, last}); third != nil {
+			return [outfox.Layers]*relay{first, second, third, last}, nil
+		}
+	}
+	return way, ErrFewRelays
+}
+
+// hop makes a stop with a wait of its own.
+func (r *Routes) hop(it *relay) outfox.Hop {
+	return outfox.Hop{ID: it.ID, Key: it.Key, Delay: r.delay()}
+}
+
+// delay samples an exponential wait.
+func (r *Routes) delay() time.Duration {
+	if r.cfg.MeanDelay < 0 {
+		return 0
+	}
+	d := time.Duration(min(r.rnd.ExpFloat64(), delayCap) * float64(r.cfg.MeanDelay))
+	return min(d.Round(time.Millisecond), outfox.MaxDelay)
+}
