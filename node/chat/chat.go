@@ -1,0 +1,209 @@
+// Package chat is what two people say to each other inside a session: the
+// encoding of contents, and the rules that texts and names obey.
+//
+// # Format
+//
+// A content is at most 64 KiB:
+//
+//	kind    1
+//	fields    each: number 1 ‖ length 2, big-endian ‖ value
+//
+// Fields come in ascending order of their numbers; only a mailbox may come
+// more than once. A field that a kind does not need is allowed there, and one
+// with an unknown number is kept and passed on as it is. A content of an
+// unknown kind is decoded all the same: it is for a newer program, and taken
+// for delivered. Anything else that deviates is malformed, whole.
+//
+//	kind         fields
+//	1 profile    name, mailbox…    who I am and where I fetch; the first content of each side
+//	2 text       text, time
+//	3 receipt    ids               these contents have come
+//	4 mailboxes  mailbox…          where I fetch from now on
+//	5 ask        ids               please repeat the receipts of those that have come
+//
+//	field        value
+//	1 name       UTF-8, at most 64 bytes
+//	2 mailbox    a hint of package p2p, 1 to 64 bytes; at most 4 of them
+//	3 text       UTF-8, 1 to 32,768 bytes
+//	4 time       8 bytes: milliseconds since 1970, up to the year 9999, by the sender's clock
+//	5 ids        16 bytes each, 1 to 64 of them
+//
+// There are at most 64 fields. Receipts and asks are not receipted themselves.
+package chat
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"starling/node/api"
+)
+
+// Kind says what a content is. The numbers are a wire format.
+type Kind uint8
+
+const (
+	Profile   Kind = 1
+	Text      Kind = 2
+	Receipt   Kind = 3
+	Mailboxes Kind = 4
+	Ask       Kind = 5
+)
+
+// Limits of the format.
+const (
+	MaxContent   = 64 << 10
+	MaxFields    = 64
+	MaxMailboxes = 4
+	MaxHint      = 64
+	MaxIDs       = 64
+)
+
+const (
+	fieldName    = 1
+	fieldMailbox = 2
+	fieldText    = 3
+	fieldTime    = 4
+	fieldIDs     = 5
+
+	fieldHead = 3
+	maxMillis = 253402300799999 // 9999-12-31T23:59:59.999Z
+)
+
+// ID names a content (session.ID).
+type ID = [16]byte
+
+// A Content is one thing said.
+type Content struct {
+	Kind      Kind
+	Name      string
+	Mailboxes [][]byte // hints
+	Text      string
+	Time      time.Time // to the millisecond
+	IDs       []ID
+	Unknown   []Field // in ascending order
+}
+
+// A Field is one that this program does not know.
+type Field struct {
+	Number uint8
+	Value  []byte
+}
+
+// Acknowledged reports whether the peer answers a content of this kind with a
+// receipt.
+func (k Kind) Acknowledged() bool { return k != Receipt && k != Ask }
+
+// Encode returns the content's bytes. It panics on a content that breaks the
+// limits: what people type is checked before ([CheckText], [CleanName]).
+func (c *Content) Encode() []byte {
+	b := []byte{byte(c.Kind)}
+	field := func(number uint8, value []byte) {
+		b = append(b, number)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
+		b = append(b, value...)
+	}
+	if c.Name != "" {
+		field(fieldName, []byte(c.Name))
+	}
+	for _, m := range c.Mailboxes {
+		field(fieldMailbox, m)
+	}
+	if c.Text != "" {
+		field(fieldText, []byte(c.Text))
+	}
+	if !c.Time.IsZero() {
+		field(fieldTime, binary.BigEndian.AppendUint64(nil, uint64(c.Time.UnixMilli())))
+	}
+	if len(c.IDs) > 0 {
+		var ids []byte
+		for _, id := range c.IDs {
+			ids = append(ids, id[:]...)
+		}
+		field(fieldIDs, ids)
+	}
+	for _, f := range c.Unknown {
+		field(f.Number, f.Value)
+	}
+	if _, err := Decode(b); err != nil {
+		panic("chat: encoding a content that breaks the limits")
+	}
+	return b
+}
+
+// ErrMalformed means that bytes are not a content.
+var ErrMalformed = errors.New("malformed content")
+
+// Decode reads a content. What it returns does not share memory with b.
+func Decode(b []byte) (*Content, error) {
+	if len(b) < 1 || len(b) > MaxContent || b[0] == 0 {
+		return nil, ErrMalformed
+	}
+	c := &Content{Kind: Kind(b[0])}
+	b = b[1:]
+	var last uint8
+	for n := 0; len(b) > 0; n++ {
+		if len(b) < fieldHead || n == MaxFields {
+			return nil, ErrMalformed
+		}
+		number, size := b[0], int(binary.BigEndian.Uint16(b[1:]))
+		b = b[fieldHead:]
+		if size > len(b) || number == 0 || number < last || number == last && number != fieldMailbox {
+			return nil, ErrMalformed
+		}
+		last = number
+		if !c.decodeField(number, b[:size]) {
+			return nil, ErrMalformed
+		}
+		b = b[size:]
+	}
+	if !c.complete() {
+		return nil, ErrMalformed
+	}
+	return c, nil
+}
+
+func (c *Content) decodeField(number uint8, v []byte) bool {
+	switch number {
+	case fieldName:
+		c.Name = string(v)
+		return len(v) >= 1 && len(v) <= api.MaxName && utf8.Valid(v)
+	case fieldMailbox:
+		c.Mailboxes = append(c.Mailboxes, append([]byte(nil), v...))
+		return len(v) >= 1 && len(v) <= MaxHint && len(c.Mailboxes) <= MaxMailboxes
+	case fieldText:
+		c.Text = string(v)
+		return len(v) >= 1 && len(v) <= api.MaxText && utf8.Valid(v)
+	case fieldTime:
+		if len(v) != 8 {
+			return false
+		}
+		ms := binary.BigEndian.Uint64(v)
+		c.Time = time.UnixMilli(int64(ms)).UTC()
+		return ms <= maxMillis
+	case fieldIDs:
+		if len(v) == 0 || len(v)%16 != 0 || len(v)/16 > MaxIDs {
+			return false
+		}
+		for ; len(v) > 0; v = v[16:] {
+			c.IDs = append(c.IDs, ID(v[:16]))
+		}
+		return true
+	}
+	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
+	return true
+}
+
+// complete reports whether the fields that the kind needs are there.
+func (c *Content) complete() bool {
+	switch c.Kind {
+	case Profile, Mailboxes:
+		return len(c.Mailboxes) > 0
+	case Text:
+		return c.Text != ""
+	case Receipt, Ask:
+		return len(c.IDs) > 0
+	}
+	return true
+}

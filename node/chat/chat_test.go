@@ -1,0 +1,145 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"starling/node/api"
+)
+
+// Layouts that must never change.
+func TestVectors(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_123).UTC()
+	for _, tt := range []struct {
+		name string
+		c    Content
+		hex  string
+	}{
+		{"profile", Content{Kind: Profile, Name: "Ada", Mailboxes: [][]byte{{1, 2}, {3}}},
+			"01" + "010003416461" + "0200020102" + "02000103"},
+		{"text", Content{Kind: Text, Text: "hé", Time: at},
+			"02" + "03000368c3a9" + "0400080000018bcfe5687b"},
+		{"receipt", Content{Kind: Receipt, IDs: []ID{{1}, {2}}},
+			"03" + "050020" + "01000000000000000000000000000000" + "02000000000000000000000000000000"},
+		{"mailboxes", Content{Kind: Mailboxes, Mailboxes: [][]byte{{9}}}, "04" + "02000109"},
+		{"ask", Content{Kind: Ask, IDs: []ID{{1}}}, "05" + "050010" + "01000000000000000000000000000000"},
+		{"unknown field", Content{Kind: Text, Text: "a", Unknown: []Field{{200, []byte{7}}}},
+			"02" + "03000161" + "c8000107"},
+		{"unknown kind", Content{Kind: 99}, "63"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hex.EncodeToString(tt.c.Encode()); got != tt.hex {
+				t.Errorf("encoded %s\nwant    %s", got, tt.hex)
+			}
+			b, _ := hex.DecodeString(tt.hex)
+			got, err := Decode(b)
+			if err != nil || !reflect.DeepEqual(*got, tt.c) {
+				t.Errorf("decoded %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	field := func(n byte, v []byte) []byte {
+		return append([]byte{n, byte(len(v) >> 8), byte(len(v))}, v...)
+	}
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	text := field(3, []byte("a"))
+	for name, b := range map[string][]byte{
+		"nothing":              {},
+		"kind 0":               {0},
+		"too long":             join([]byte{99}, field(200, make([]byte, 0xFFFF)), field(201, make([]byte, 100))),
+		"junk after":           join([]byte{2}, text, []byte{4}),
+		"value cut":            join([]byte{2}, []byte{3, 0, 2, 'a'}),
+		"field 0":              join([]byte{2}, field(0, nil), text),
+		"fields out of order":  join([]byte{2}, field(4, make([]byte, 8)), text),
+		"text twice":           join([]byte{2}, text, text),
+		"unknown twice":        join([]byte{2}, text, field(200, nil), field(200, nil)),
+		"text without text":    {2},
+		"empty text":           join([]byte{2}, field(3, nil)),
+		"text not UTF-8":       join([]byte{2}, field(3, []byte{0xFF})),
+		"text too long":        join([]byte{2}, field(3, bytes.Repeat([]byte{'a'}, api.MaxText+1))),
+		"time of 7 bytes":      join([]byte{2}, text, field(4, make([]byte, 7))),
+		"year 10000":           join([]byte{2}, text, field(4, []byte{0, 0, 0xE6, 0x77, 0xD2, 0x1F, 0xDC, 0})),
+		"time negative":        join([]byte{2}, text, field(4, bytes.Repeat([]byte{0xFF}, 8))),
+		"receipt for nothing":  {3},
+		"ids empty":            join([]byte{3}, field(5, nil)),
+		"ids cut":              join([]byte{3}, field(5, make([]byte, 17))),
+		"too many ids":         join([]byte{3}, field(5, make([]byte, 16*(MaxIDs+1)))),
+		"profile, no mailbox":  join([]byte{1}, field(1, []byte("Ada"))),
+		"empty name":           join([]byte{1}, field(1, nil), field(2, []byte{1})),
+		"name too long":        join([]byte{1}, field(1, bytes.Repeat([]byte{'a'}, api.MaxName+1)), field(2, []byte{1})),
+		"empty hint":           join([]byte{4}, field(2, nil)),
+		"hint too long":        join([]byte{4}, field(2, make([]byte, MaxHint+1))),
+		"too many mailboxes":   join([]byte{4}, bytes.Repeat(field(2, []byte{1}), MaxMailboxes+1)),
+		"field 3 in a profile": join([]byte{1}, field(2, []byte{1}), field(3, nil)),
+	} {
+		if c, err := Decode(b); err != ErrMalformed {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	many := []byte{99}
+	for i := range MaxFields + 1 {
+		many = append(many, field(byte(100+i), nil)...)
+	}
+	if _, err := Decode(many[:len(many)-3]); err != nil {
+		t.Errorf("%d fields: %v", MaxFields, err)
+	}
+	if _, err := Decode(many); err == nil {
+		t.Error("too many fields accepted")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add((&Content{Kind: Text, Text: "a", Time: time.UnixMilli(1)}).Encode())
+	f.Add((&Content{Kind: Profile, Name: "n", Mailboxes: [][]byte{{1}, {1}}}).Encode())
+	f.Add((&Content{Kind: Receipt, IDs: []ID{{}}, Unknown: []Field{{9, []byte{}}}}).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Decode(b)
+		if err != nil {
+			return
+		}
+		if got := c.Encode(); !bytes.Equal(got, b) {
+			t.Errorf("decoded %x, encoded again %x", b, got)
+		}
+	})
+}
+
+func TestCheckText(t *testing.T) {
+	for s, want := range map[string]error{
+		"":                                   ErrEmpty,
+		" \n\t":                              ErrEmpty,
+		"a":                                  nil,
+		strings.Repeat("a", api.MaxText):     nil,
+		strings.Repeat("a", api.MaxText+1):   ErrTooLong,
+		"a\xff":                              ErrNotUTF8,
+		strings.Repeat("é", api.MaxText/2+1): ErrTooLong,
+	} {
+		if err := CheckText(s); !errors.Is(err, want) {
+			t.Errorf("%.10q (%d bytes): %v, want %v", s, len(s), err, want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	if got, err := CleanName("  Ada\nLovelace "); got != "Ada Lovelace" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for s, want := range map[string]error{"": ErrEmpty, "\u202e": ErrEmpty, "\xff": ErrNotUTF8, strings.Repeat("é", 33): ErrTooLong} {
+		if _, err := CleanName(s); err != want {
+			t.Errorf("%q: %v, want %v", s, err, want)
+		}
+	}
+	if got := PeerName(strings.Repeat("é", 40)); got != strings.Repeat("é", 32) {
+		t.Errorf("got %q", got)
+	}
+	if got := PeerName("\x1b]0;title\x07"); strings.ContainsAny(got, "\x1b\x07") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,58 @@
+package chat
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+)
+
+// What is wrong with a text or a name.
+var (
+	ErrEmpty   = errors.New("it is empty")
+	ErrTooLong = errors.New("it is too long")
+	ErrNotUTF8 = errors.New("it is not UTF-8")
+)
+
+// CheckText reports what keeps a text from being sent: it is never cut or
+// changed.
+func CheckText(s string) error {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return ErrEmpty
+	case len(s) > api.MaxText:
+		return ErrTooLong
+	case !utf8.ValidString(s):
+		return ErrNotUTF8
+	}
+	return nil
+}
+
+// CleanName returns the name that the owner chose, for themselves or for a
+// contact, as one safe line.
+func CleanName(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", ErrNotUTF8
+	}
+	s = safetext.Line(s).String()
+	switch {
+	case s == "":
+		return "", ErrEmpty
+	case len(s) > api.MaxName:
+		return "", ErrTooLong
+	}
+	return s, nil
+}
+
+// PeerName returns a name that a contact gave themselves as one safe line,
+// shortened if need be, and "" if nothing is left of it.
+func PeerName(s string) string {
+	s = safetext.Line(s).String()
+	for len(s) > api.MaxName {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return strings.TrimSpace(s)
+}
