@@ -1,9 +1,6 @@
 package ratchet
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
@@ -70,12 +67,8 @@ func (su *suite) rootStep(rk *[kdf.Size]byte, ck *chainKey, nhk *headerKey, own 
 
 // chainStep is KDF_CK: it moves ck on and returns the message key.
 func chainStep(ck *chainKey) (mk [kdf.Size]byte) {
-	h := hmac.New(sha256.New, ck[:])
-	h.Write([]byte(kdf.ChainMessage))
-	h.Sum(mk[:0])
-	h.Reset()
-	h.Write([]byte(kdf.ChainNext))
-	h.Sum(ck[:0])
+	mk = kdf.Step(kdf.ChainMessage, ck)
+	*ck = kdf.Step(kdf.ChainNext, ck)
 	return mk
 }
 

@@ -162,22 +162,25 @@ func (s *State) Seal(dst, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return dst, ErrCannotSend
 	}
-	h := header{dh: c.dhs.Public(), pn: c.pn, n: n, pq: msg}
 	mk := hybrid(&ec, &pq)
+	s.core = c
+	return s.encode(dst, &header{dh: c.dhs.Public(), pn: c.pn, n: n, pq: msg}, &mk, plaintext), nil
+}
 
+// encode appends the message with a header and a message key, which it erases.
+func (s *State) encode(dst []byte, h *header, mk *[kdf.Size]byte, plaintext []byte) []byte {
 	start := len(dst)
 	var iv [cbchmac.IVSize]byte
 	rand.Read(iv[:])
 	dst = append(dst, iv[:]...)
 	var plain [headerPlain]byte
-	dst = cbchmac.Seal(dst, &c.hks, &iv, h.append(plain[:0]), iv[:])
+	dst = cbchmac.Seal(dst, &s.hks, &iv, h.append(plain[:0]), iv[:])
 	sealed := dst[start:]
 	var k messageKey
-	k.expand(&starling, &mk)
+	k.expand(&starling, mk)
 	dst = cbchmac.Seal(dst, &k.key, &k.iv, plaintext, s.ad[:], sealed)
 	k.clear()
-	s.core = c
-	return dst, nil
+	return dst
 }
 
 // hybrid is KDF_HYBRID (Double Ratchet sections 6 and 7.2): the post-quantum

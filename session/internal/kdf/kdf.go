@@ -7,14 +7,15 @@
 //	Step    HMAC-SHA-256 with the label as message: one step of a key chain
 //	Hash    SHA-256 over the label and what follows it
 //
+// HMAC and HKDF are written out over crypto/sha256 for inputs of bounded size,
+// on the stack: with crypto/hmac and crypto/hkdf a message costs two hundred
+// allocations and three times the time. Tests compare them with those packages
+// and with the vectors of RFC 4231, RFC 5869 and Wycheproof.
+//
 // Signatures are made over the label followed by the encoded key.
 package kdf
 
-import (
-	"crypto/hkdf"
-	"crypto/hmac"
-	"crypto/sha256"
-)
+import "crypto/sha256"
 
 // Size is the length of a key, a chain key and a hash in bytes.
 const Size = sha256.Size
@@ -83,30 +84,13 @@ var Table = []Label{
 }
 
 // Derive fills out, in order, from HKDF-SHA-256 of secret. A nil salt is 32
-// zero bytes, as RFC 5869 has it.
+// zero bytes, as RFC 5869 has it. Salt is at most 64 bytes, secret at most 192.
 func Derive(l Label, salt, secret []byte, out ...[]byte) {
-	n := 0
-	for _, o := range out {
-		n += len(o)
-	}
-	okm, err := hkdf.Key(sha256.New, secret, salt, string(l), n)
-	if err != nil {
-		panic("kdf: " + err.Error()) // more than 8,160 bytes asked for
-	}
-	rest := okm
-	for _, o := range out {
-		rest = rest[copy(o, rest):]
-	}
-	clear(okm)
+	HKDF(string(l), salt, secret, out...)
 }
 
 // Step is HMAC-SHA-256(key, label).
-func Step(l Label, key *[Size]byte) (out [Size]byte) {
-	h := hmac.New(sha256.New, key[:])
-	h.Write([]byte(l))
-	h.Sum(out[:0])
-	return out
-}
+func Step(l Label, key *[Size]byte) [Size]byte { return mac(key[:], string(l)) }
 
 // Hash is SHA-256(label ‖ parts). Whoever calls it gives parts of fixed width,
 // or one part, so that no two inputs run together to the same bytes.

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"crypto/ecdh"
+	"crypto/rand"
+	"fmt"
+	"testing"
+)
+
+// BenchmarkX25519 is the yardstick: one agreement.
+func BenchmarkX25519(b *testing.B) {
+	k, _ := ecdh.X25519().GenerateKey(rand.Reader)
+	p, _ := ecdh.X25519().GenerateKey(rand.Reader)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := k.ECDH(p.PublicKey()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStream seals and opens one message after another in one direction.
+func BenchmarkStream(b *testing.B) {
+	for _, size := range []int{100, 1024} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			alice, bob := pair(b)
+			content, id := make([]byte, size), newID()
+			b.ReportAllocs()
+			for b.Loop() {
+				exchange(b, alice, bob, id, content)
+			}
+		})
+	}
+}
+
+// BenchmarkPingPong lets the two sides take turns: each message is a DH step.
+func BenchmarkPingPong(b *testing.B) {
+	for _, size := range []int{100, 1024} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			alice, bob := pair(b)
+			content, id := make([]byte, size), newID()
+			b.ReportAllocs()
+			for b.Loop() {
+				exchange(b, alice, bob, id, content)
+				alice, bob = bob, alice
+			}
+		})
+	}
+}
+
+func exchange(b *testing.B, from, to *Session, id ID, content []byte) {
+	cells, err := from.Seal(id, content)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := to.Open(cells[0]); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	alice, _ := pair(b)
+	content, id := make([]byte, 1024), newID()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := alice.Seal(id, content); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkState stores and reads back a steady session.
+func BenchmarkState(b *testing.B) {
+	alice, bob := pair(b)
+	id := newID()
+	for range 500 {
+		exchange(b, alice, bob, id, nil)
+		exchange(b, bob, alice, id, nil)
+	}
+	b.Run("Marshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			data, _ := alice.MarshalBinary()
+			b.ReportMetric(float64(len(data)), "bytes")
+		}
+	})
+	data := state(b, alice)
+	b.Run("Unmarshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := UnmarshalSession(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkFirstContact makes an invite, joins and accepts.
+func BenchmarkFirstContact(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		pair(b)
+	}
+}
