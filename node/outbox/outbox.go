@@ -1,0 +1,625 @@
+// Package outbox sees to it that what was said reaches a mailbox of the one
+// it was said to, and that the truth is told about how far it has come.
+//
+// [Next] is the whole policy, a pure function of one content's state and the
+// time; [Outbox] carries out what it says. What must survive a crash is on disk
+// before it has consequences: the content before it is shown as queued, the
+// session's next state and the sealed cells before a cell leaves, in one
+// transaction. That a mailbox keeps a cell is written down when it says so; if
+// that is lost in a crash, the same cell is put there again, which changes
+// nothing.
+//
+// A content counts as sent once every cell lies in one mailbox at least, and as
+// delivered once the recipient's receipt has come (package inbox).
+package outbox
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/store"
+	"starling/session"
+)
+
+// What Config.Put may return besides other errors, which count as a lost try.
+var (
+	// ErrHold means that nothing can be sent at the moment. All tries pause.
+	ErrHold = errors.New("network is not ready")
+	// ErrRefused means that the mailbox did not take the cell: it is full, or
+	// something else lies under the tag.
+	ErrRefused = errors.New("mailbox refused")
+)
+
+// Config says what an outbox works with.
+type Config struct {
+	Store *store.Store
+	// Put stores a cell in a mailbox over one fresh route, and returns nil once
+	// it is on the mailbox's disk.
+	Put func(ctx context.Context, mailbox store.Node, tag store.Tag, box []byte) error
+	// Logger is nil for silence.
+	Logger *slog.Logger
+}
+
+const (
+	// maxBusy is how many cells are on their way at one time.
+	maxBusy = 64
+	// holdPause is how long to wait after ErrHold unless Kick comes first.
+	holdPause = 2 * time.Second
+	// diskPause is how long to wait after a write failed.
+	diskPause = 2 * time.Second
+	// maxKept bounds the sealed cells kept in memory from when they were made
+	// until they are stored; others are read from disk when they are sent.
+	maxKept = 4096
+)
+
+// An Outbox sends. Its methods may be called from any goroutine.
+type Outbox struct {
+	cfg     Config
+	log     *slog.Logger
+	timeout timer
+	wake    chan struct{}
+
+	mu      sync.Mutex
+	entries map[store.ID]*entry
+	peers   map[store.ID]*Peer
+	order   schedule
+	held    time.Time // nothing is put before this
+	busy    int
+	kept    int
+}
+
+// entry is an Entry and what carries it out.
+type entry struct {
+	Entry
+	tags  []store.Tag
+	boxes [][]byte // nil where it is to be read from disk
+	at    time.Time
+	index int // in the schedule, -1 if not
+	order int64
+	doing bool // an action other than Put is under way
+}
+
+// New makes an outbox. It does nothing before Run.
+func New(cfg Config) *Outbox {
+	o := &Outbox{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
+		entries: make(map[store.ID]*entry), peers: make(map[store.ID]*Peer)}
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
+// once the transaction is on disk.
+type Queued struct {
+	item  store.Item
+	boxes [][]byte
+}
+
+// Queue puts a content in the outbox and seals it, within a transaction. A
+// text has its message there already.
+func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
+	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
+	content := c.Encode()
+	if err := tx.AddItem(q.item); err != nil {
+		return q, err
+	}
+	return q, q.seal(tx, content)
+}
+
+func (q *Queued) seal(tx *store.Tx, content []byte) error {
+	state, version, err := tx.Session(q.item.Contact)
+	if err != nil {
+		return err
+	}
+	s, err := session.UnmarshalSession(state)
+	if err != nil {
+		return &store.DamagedError{File: "profile.db", Err: err}
+	}
+	cells, err := s.Seal(session.ID(q.item.ID), content)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if state, err = s.MarshalBinary(); err != nil {
+		return err
+	}
+	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
+		return err
+	}
+	return q.setCells(tx, cells)
+}
+
+// QueueSealed puts a content in the outbox whose cells the caller has.
+func QueueSealed(tx *store.Tx, contact, id store.ID, kind chat.Kind, cells []session.Cell, now time.Time) (Queued, error) {
+	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(kind), Created: now, State: api.StateQueued}}
+	if err := tx.AddItem(q.item); err != nil {
+		return q, err
+	}
+	return q, q.setCells(tx, cells)
+}
+
+func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
+	q.item.State = api.StateSealed
+	q.item.Cells, q.boxes = nil, nil
+	for i := range cells {
+		c := store.Cell{Index: i, Tag: store.Tag(cells[i].Tag), Box: cells[i].Box[:]}
+		q.item.Cells = append(q.item.Cells, c)
+		q.boxes = append(q.boxes, c.Box)
+	}
+	return tx.SealItem(q.item.ID, q.item.Cells)
+}
+
+// Add starts sending what a finished transaction has queued.
+func (o *Outbox) Add(queued ...Queued) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, q := range queued {
+		o.add(q.item, q.boxes)
+	}
+}
+
+func (o *Outbox) add(it store.Item, boxes [][]byte) {
+	if old := o.entries[it.ID]; old != nil {
+		o.forget(old)
+	}
+	e := &entry{index: -1, boxes: boxes, order: it.Created.UnixMicro(), Entry: Entry{
+		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State}}
+	if boxes == nil || o.kept+len(boxes) > maxKept {
+		e.boxes = make([][]byte, len(it.Cells))
+	} else {
+		o.kept += len(boxes)
+	}
+	for _, c := range it.Cells {
+		state := CellState{Copies: make(map[store.Node]*Copy)}
+		for node, at := range c.Stored {
+			state.Copies[node] = &Copy{Stored: at}
+		}
+		e.Cells = append(e.Cells, state)
+		e.tags = append(e.tags, c.Tag)
+	}
+	e.noteSent()
+	o.entries[it.ID] = e
+	o.lookAt(e, time.Time{})
+}
+
+// Remove forgets items whose rows are gone.
+func (o *Outbox) Remove(ids ...store.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, id := range ids {
+		if e := o.entries[id]; e != nil {
+			o.forget(e)
+		}
+	}
+}
+
+func (o *Outbox) forget(e *entry) {
+	for i := range e.boxes {
+		o.dropBox(e, i)
+	}
+	if e.index >= 0 {
+		heap.Remove(&o.order, e.index)
+	}
+	delete(o.entries, e.ID)
+}
+
+func (o *Outbox) dropBox(e *entry, i int) {
+	if e.boxes[i] != nil {
+		e.boxes[i] = nil
+		o.kept--
+	}
+}
+
+// SetMailboxes says where a contact fetches.
+func (o *Outbox) SetMailboxes(contact store.ID, nodes []store.Node) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.peer(contact).Mailboxes = nodes
+	o.lookAtAll(contact)
+}
+
+// Heard says that something came from a contact.
+func (o *Outbox) Heard(contact store.ID, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// Looking again is only worth it when it may bring an ask forward.
+	p := o.peer(contact)
+	look := at.Sub(p.Heard) > askHeard/2
+	p.Heard = at
+	if look {
+		o.lookAtAll(contact)
+	}
+}
+
+// RemoveContact forgets a contact and what was on its way there.
+func (o *Outbox) RemoveContact(contact store.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.peers, contact)
+	for _, e := range o.entries {
+		if e.Contact == contact {
+			o.forget(e)
+		}
+	}
+}
+
+// Kick tries again now what waits for the network.
+func (o *Outbox) Kick() {
+	o.mu.Lock()
+	o.held = time.Time{}
+	o.mu.Unlock()
+	o.signal()
+}
+
+// Holding reports whether the last try found the network not ready.
+func (o *Outbox) Holding() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Now().Before(o.held)
+}
+
+func (o *Outbox) peer(contact store.ID) *Peer {
+	p := o.peers[contact]
+	if p == nil {
+		p = new(Peer)
+		o.peers[contact] = p
+	}
+	return p
+}
+
+func (o *Outbox) lookAtAll(contact store.ID) {
+	for _, e := range o.entries {
+		if e.Contact == contact {
+			o.lookAt(e, time.Time{})
+		}
+	}
+}
+
+// lookAt puts an entry in the schedule.
+func (o *Outbox) lookAt(e *entry, at time.Time) {
+	e.at = at
+	if e.index >= 0 {
+		heap.Fix(&o.order, e.index)
+	} else {
+		heap.Push(&o.order, e)
+	}
+	o.signal()
+}
+
+func (o *Outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// noteSent sets Sent once every cell is stored somewhere.
+func (e *entry) noteSent() {
+	if !e.Sent.IsZero() || len(e.Cells) == 0 {
+		return
+	}
+	var sent time.Time
+	for _, cell := range e.Cells {
+		var first time.Time
+		for _, c := range cell.Copies {
+			if !c.Stored.IsZero() && (first.IsZero() || c.Stored.Before(first)) {
+				first = c.Stored
+			}
+		}
+		if first.IsZero() {
+			return
+		}
+		if first.After(sent) {
+			sent = first
+		}
+	}
+	e.Sent = sent
+}
+
+// Run sends until ctx ends.
+func (o *Outbox) Run(ctx context.Context) error {
+	if err := o.load(ctx); err != nil {
+		return err
+	}
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		next := o.work(ctx, &workers)
+		var timer <-chan time.Time
+		if !next.IsZero() {
+			timer = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-o.wake:
+		case <-timer:
+		}
+	}
+}
+
+// load takes up what an earlier run has left.
+func (o *Outbox) load(ctx context.Context) error {
+	return o.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		items, err := tx.Items()
+		if err != nil {
+			return err
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for _, it := range items {
+			if o.entries[it.ID] == nil {
+				o.add(it, nil)
+			}
+		}
+		return nil
+	})
+}
+
+// work starts everything that is due and returns when to look again.
+func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	for len(o.order) > 0 && o.busy < maxBusy {
+		e := o.order[0]
+		if e.at.After(now) {
+			return e.at
+		}
+		if now.Before(o.held) {
+			return o.held
+		}
+		heap.Pop(&o.order)
+		if e.doing {
+			continue // whoever does it looks again
+		}
+		actions, again := Next(&e.Entry, *o.peer(e.Contact), now, rand.Float64())
+		for _, a := range actions {
+			if a.Do == Put {
+				o.startPut(ctx, workers, e, a)
+				continue
+			}
+			e.doing = true
+			workers.Go(func() { o.act(ctx, e, a.Do) })
+		}
+		if !again.IsZero() && !e.doing {
+			o.lookAt(e, again)
+		}
+	}
+	return time.Time{} // a finished put wakes us
+}
+
+func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry, a Action) {
+	c := e.Cells[a.Cell].Copies[a.Node]
+	if c == nil {
+		c = new(Copy)
+		e.Cells[a.Cell].Copies[a.Node] = c
+	}
+	c.Busy = true
+	o.busy++
+	box := e.boxes[a.Cell]
+	workers.Go(func() { o.put(ctx, e, a, c, box) })
+}
+
+// put tries to store one copy.
+func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byte) {
+	start := time.Now()
+	err := o.tryPut(ctx, e, a, box)
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	sent := false
+	if err == nil {
+		o.timeout.observe(now.Sub(start))
+		sent, err = o.stored(ctx, e, a, now)
+	} else if now.Sub(start) >= o.timeout.wait() {
+		o.timeout.double()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.signal()
+	o.busy--
+	c.Busy = false
+	switch {
+	case err == nil:
+		if !c.Stored.IsZero() {
+			c.Repairs++
+		}
+		c.Stored, c.Tries, c.Refused = now, 0, false
+		if e.noteSent(); sent {
+			e.State = api.StateSent
+		}
+		if e.Cells[a.Cell].stored() >= Copies {
+			o.dropBox(e, a.Cell)
+		}
+	case errors.Is(err, ErrHold):
+		o.held = now.Add(holdPause)
+	default:
+		c.Tries++
+		c.Tried, c.Refused = now, errors.Is(err, ErrRefused)
+		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
+	}
+	if o.entries[e.ID] == e {
+		o.lookAt(e, time.Time{})
+	}
+}
+
+func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) error {
+	if box == nil {
+		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+			box, err = tx.Box(e.ID, a.Cell)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout.wait())
+	defer cancel()
+	return o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
+}
+
+// stored writes down that a mailbox keeps a cell, and whether that makes the
+// item sent. Other cells may be stored at the same time, so the rows decide.
+func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) (sent bool, err error) {
+	o.mu.Lock()
+	sealed := e.State == api.StateSealed
+	o.mu.Unlock()
+	err = o.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		sent = false
+		if err := tx.SetStored(e.ID, a.Cell, a.Node, now); err != nil || !sealed {
+			return err
+		}
+		it, err := tx.Item(e.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // delivered or erased in the meantime
+		}
+		if err != nil || it.State != api.StateSealed {
+			return err
+		}
+		for _, c := range it.Cells {
+			if len(c.Stored) == 0 {
+				return nil
+			}
+		}
+		sent = true
+		if err := tx.SetItemState(e.ID, api.StateSent); err != nil || e.Kind != chat.Text {
+			return err
+		}
+		m, err := tx.Message(e.ID)
+		if err != nil {
+			return err
+		}
+		return tx.SetState(m, api.StateSent, "", now)
+	})
+	return sent, err
+}
+
+// act does what is not a put.
+func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
+	now := time.Now()
+	var queued []Queued
+	err := o.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		queued = nil
+		switch do {
+		case Seal:
+			queued, err = reseal(tx, e.ID, now)
+		case Ask:
+			ask := &chat.Content{Kind: chat.Ask, IDs: []chat.ID{chat.ID(e.ID)}}
+			var q Queued
+			q, err = Queue(tx, e.Contact, store.NewID(), ask, now)
+			queued = []Queued{q}
+		case Fail:
+			err = fail(tx, &e.Entry, now)
+		case Finish:
+			err = tx.RemoveItem(e.ID)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // erased in the meantime
+		}
+		return err
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e.doing = false
+	if o.entries[e.ID] != e {
+		return
+	}
+	switch {
+	case err != nil:
+		if ctx.Err() == nil {
+			o.log.Warn("outbox cannot write", "err", err)
+			o.lookAt(e, now.Add(diskPause))
+		}
+		return
+	case do == Fail:
+		e.State = api.StateFailed
+	case do == Finish:
+		o.forget(e)
+		return
+	case do == Ask:
+		e.Asked++
+		e.AskedAt = now
+	}
+	for _, q := range queued {
+		o.add(q.item, q.boxes)
+	}
+	if e = o.entries[e.ID]; e != nil {
+		o.lookAt(e, time.Time{})
+	}
+}
+
+// reseal seals a content that was queued without.
+func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
+	it, err := tx.Item(id)
+	if err != nil {
+		return nil, err
+	}
+	q := Queued{item: it}
+	if it.State == api.StateQueued {
+		if err := q.seal(tx, it.Content); err != nil {
+			return nil, err
+		}
+		q.item.Content = nil
+		if chat.Kind(it.Kind) == chat.Text {
+			m, err := tx.Message(id)
+			if err != nil {
+				return nil, err
+			}
+			if err := tx.SetState(m, api.StateSealed, "", now); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return []Queued{q}, nil
+}
+
+func fail(tx *store.Tx, e *Entry, now time.Time) error {
+	if err := tx.SetItemState(e.ID, api.StateFailed); err != nil {
+		return err
+	}
+	m, err := tx.Message(e.ID)
+	if err != nil {
+		return err
+	}
+	return tx.SetState(m, api.StateFailed, failReason(e), now)
+}
+
+// schedule is a heap of entries by when to look at them, older contents first.
+type schedule []*entry
+
+func (s schedule) Len() int { return len(s) }
+func (s schedule) Less(i, j int) bool {
+	if !s[i].at.Equal(s[j].at) {
+		return s[i].at.Before(s[j].at)
+	}
+	return s[i].order < s[j].order
+}
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+func (s *schedule) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*s)
+	*s = append(*s, e)
+}
+func (s *schedule) Pop() any {
+	old := *s
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	e.index = -1
+	return e
+}
