@@ -61,6 +61,9 @@ func (a *app) asApp(root *cobra.Command) {
 
 // firstStart makes a profile with the user and opens the app on it.
 func (a *app) firstStart(ctx context.Context, dir string, plain bool) error {
+	if err := a.network.check(); err != nil {
+		return err
+	}
 	var passphrase string
 	err := a.screens.Setup(ctx, plain, func(name, chosen string) error {
 		passphrase = chosen

@@ -112,6 +112,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"init without a name", exitUsage, "usage", nil, []string{"init"}, "--name"},
 		{"test profile outside a test", exitUsage, "usage", func(s *shell) { s.env["STARLING_PROFILE"] = "/new" }, []string{"init", "--name", "x", "--kdf", "test"}, "tests"},
 		{"relay without an address", exitUsage, "usage", nil, []string{"relay"}, "--listen"},
+		{"relay on nonsense", exitUsage, "usage", nil, []string{"relay", "--listen", "nonsense"}, "nonsense"},
+		{"bootstrap without a peer id", exitUsage, "usage", nil, []string{"status", "--bootstrap", "/ip4/1.2.3.4/tcp/1"}, "/p2p/"},
+		{"private bootstrap", exitUsage, "usage", nil, []string{"status", "--bootstrap", "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"}, "private"},
 		{"the app without a terminal", exitUsage, "usage", nil, nil, "terminal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +170,11 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestListsOfAddresses(t *testing.T) {
-	const a, b, c = "/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/2", "/ip4/10.0.0.3/tcp/3"
+	const (
+		a = "/ip4/0.0.0.0/tcp/1"
+		b = "/ip6/::/tcp/2"
+		c = "/ip4/1.2.3.4/tcp/3/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
+	)
 	for _, args := range [][]string{
 		{"relay", "--listen", a, "--listen", b, "--bootstrap", c},
 		{"relay", "--listen", a, b, "--bootstrap", c},
@@ -189,8 +196,8 @@ func TestListsOfAddresses(t *testing.T) {
 	s := newShell(t)
 	s.want(exitUsage, "relay", "--listen")
 	// In other commands what follows is an argument.
-	s.want(exitOK, "send", "--bootstrap", a, "Bob", "hi")
-	if got := s.engine.started[0].network.bootstrap; !reflect.DeepEqual(got, []string{a}) {
+	s.want(exitOK, "send", "--bootstrap", c, "Bob", "hi")
+	if got := s.engine.started[0].network.bootstrap; !reflect.DeepEqual(got, []string{c}) {
 		t.Errorf("send: bootstrap %q", got)
 	}
 }

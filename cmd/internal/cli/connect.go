@@ -124,6 +124,9 @@ func (a *app) with(ctx context.Context, f func(*connection) error) error {
 
 // start runs a node in this process after asking for the passphrase.
 func (a *app) start(ctx context.Context, dir string, log *slog.Logger) (running, error) {
+	if err := a.network.check(); err != nil {
+		return nil, err
+	}
 	passphrase, err := a.passphrase("Passphrase: ")
 	if err != nil {
 		return nil, err

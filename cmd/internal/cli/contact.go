@@ -70,7 +70,7 @@ func (a *app) contactCommand() *cobra.Command {
 			if len(args) > 0 {
 				return usage("see starling contact --help", "unknown command %q for starling contact", args[0])
 			}
-			return cmd.Help()
+			return usage("see starling contact --help", "starling contact needs a command: add, list, verify, rename, block, unblock or remove")
 		},
 	}
 	cmd.AddCommand(

@@ -15,7 +15,7 @@ import (
 )
 
 // fakeNode is a node in memory with one contact, Bob. Messages to him get as
-// far as reach says, one state each time they are looked at.
+// far as reach says once somebody asks for the events behind them.
 type fakeNode struct {
 	api.Node // methods that no command uses
 	mu       sync.Mutex
@@ -127,20 +127,32 @@ func (n *fakeNode) Send(_ context.Context, req api.SendRequest) (api.Message, er
 }
 
 func (n *fakeNode) Message(_ context.Context, id string) (api.Message, error) {
-	next := map[api.State]api.State{api.StateQueued: api.StateSealed, api.StateSealed: api.StateSent, api.StateSent: api.StateDelivered}
-	for i := range n.messages {
-		if m := &n.messages[i]; m.ID == id {
-			if n.reach == api.StateFailed {
-				m.State, m.Reason = api.StateFailed, n.reason
-			} else if m.State != n.reach {
-				m.State = next[m.State]
-			} else {
-				m.Reason = n.reason
-			}
-			return *m, nil
+	for _, m := range n.messages {
+		if m.ID == id {
+			return m, nil
 		}
 	}
 	return api.Message{}, &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
+}
+
+// travel lets message i come as far as reach, telling of each step.
+func (n *fakeNode) travel(i int, f func(api.Event) error) error {
+	m := &n.messages[i]
+	m.Reason = n.reason
+	if n.reach == api.StateFailed {
+		m.State = api.StateFailed
+		return f(api.Event{Kind: api.EventState, ID: m.ID, State: m.State, Reason: m.Reason})
+	}
+	for _, s := range []api.State{api.StateSealed, api.StateSent, api.StateDelivered} {
+		if rank(s) > rank(n.reach) {
+			break
+		}
+		m.State = s
+		if err := f(api.Event{Kind: api.EventState, ID: m.ID, State: s}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
@@ -166,6 +178,13 @@ func (n *fakeNode) Events(ctx context.Context, after int64, f func(api.Event) er
 		}
 		if err := f(e); err != nil {
 			return err
+		}
+	}
+	for i := range n.messages {
+		if n.messages[i].Outgoing && after == n.messages[i].Sequence {
+			if err := n.travel(i, f); err != nil {
+				return err
+			}
 		}
 	}
 	<-ctx.Done()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -110,39 +111,47 @@ func rank(s api.State) int {
 	return 0
 }
 
-// awaitState waits until m has come as far as want. The message it returns is
-// the newest one known, also with an error.
+// awaitState waits until m has come as far as want; no timeout (0) waits for
+// ever. The message it returns is the newest one known, also with an error.
 func awaitState(ctx context.Context, node api.Node, m api.Message, want api.State, timeout time.Duration) (api.Message, error) {
-	var expired <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		expired = timer.C
-	}
-	for {
-		switch {
-		case m.State == api.StateFailed:
-			return m, &api.Error{Code: codeGivenUp, Message: "the message was given up: " + own(m.Reason).String(), Hint: "send it again from the app, or with another starling send"}
-		case rank(m.State) >= rank(want):
-			return m, nil
+	far := func(s api.State) bool { return s == api.StateFailed || rank(s) >= rank(want) }
+	if !far(m.State) {
+		waitCtx, cancel := ctx, context.CancelFunc(func() {})
+		if timeout > 0 {
+			waitCtx, cancel = context.WithTimeout(ctx, timeout)
 		}
-		select {
-		case <-time.After(pollEvery):
-		case <-expired:
+		defer cancel()
+		arrived := errors.New("arrived")
+		err := node.Events(waitCtx, m.Sequence, func(e api.Event) error {
+			if e.Kind == api.EventState && e.ID == m.ID {
+				m.State, m.Reason = e.State, e.Reason
+				if far(m.State) {
+					return arrived
+				}
+			}
+			return nil
+		})
+		if ctx.Err() != nil {
+			return m, ctx.Err()
+		}
+		if newest, newestErr := node.Message(ctx, m.ID); newestErr == nil {
+			m = newest // with what it waits for
+		}
+		if !errors.Is(err, arrived) && !far(m.State) {
+			if waitCtx.Err() == nil {
+				return m, err
+			}
 			return m, &api.Error{
 				Code:    api.CodeTimeout,
 				Message: fmt.Sprintf("the message is %s, not %s, after %s%s", m.State, want, timeout, because(m.Reason)),
 				Hint:    "it stays in the outbox and goes on when a node runs on this profile: starling node",
 			}
-		case <-ctx.Done():
-			return m, ctx.Err()
 		}
-		newer, err := node.Message(ctx, m.ID)
-		if err != nil {
-			return m, err
-		}
-		m = newer
 	}
+	if m.State == api.StateFailed {
+		return m, &api.Error{Code: codeGivenUp, Message: "the message was given up" + because(m.Reason)}
+	}
+	return m, nil
 }
 
 func because(reason string) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -71,6 +72,9 @@ ends it in order.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(listen) == 0 {
 				return usage("for example: starling relay --listen /ip4/0.0.0.0/tcp/4001", "--listen is missing")
+			}
+			if err := errors.Join(checkListen(listen), a.network.check()); err != nil {
+				return err
 			}
 			dir, err := a.profileDir()
 			if err != nil {

@@ -58,20 +58,37 @@ only what is new.`,
 	return cmd
 }
 
-// quiet is how long the stream of stored events must be silent to be at its
-// end. They come from the disk one after the other; only the end has a pause.
+// quiet is how long the stream of stored events is silent at its end. They
+// come from the disk one after the other; only the end has a pause.
 const quiet = 300 * time.Millisecond
 
-// stored shows the events that are on disk now.
+// stored shows the events that are on disk now: to the newest message, and
+// until the stream is quiet.
 func stored(ctx context.Context, node api.Node, after int64, show func(api.Event) error) error {
+	contacts, err := node.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	var newest int64
+	for _, c := range contacts {
+		if c.Last != nil {
+			newest = max(newest, c.Last.Sequence)
+		}
+	}
 	atEnd := errors.New("no more stored events")
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	pause := time.AfterFunc(quiet, func() { end(atEnd) })
-	err := node.Events(ctx, after, func(e api.Event) error {
+	if after >= 0 && after < newest {
 		pause.Stop()
-		defer pause.Reset(quiet)
-		return show(e)
+	}
+	err = node.Events(ctx, after, func(e api.Event) error {
+		pause.Stop()
+		err := show(e)
+		if e.Seq >= newest {
+			pause.Reset(quiet)
+		}
+		return err
 	})
 	if context.Cause(ctx) == atEnd {
 		return nil
