@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +81,7 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
-	db, err := sqlite3.OpenFlags(path, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE)
+	db, err := sqlite3.OpenFlags(dataSource(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -95,6 +98,12 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	}
 	go s.work()
 	return s, nil
+}
+
+// dataSource names the file, and lets the log beside it have the same mode.
+func dataSource(path string) string {
+	escaped := strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(path)), "+", "%20")
+	return "file:" + escaped + "?modeof=" + escaped
 }
 
 func openError(path string, err error) error {

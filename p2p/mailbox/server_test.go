@@ -1,0 +1,461 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// client makes reply blocks over hops that all have one key, and is the Sender that
+// carries answers back to itself.
+type client struct {
+	t   *testing.T
+	key *outfox.PrivateKey
+
+	mu      sync.Mutex
+	open    map[outfox.ReplyID]*outfox.Keys
+	answers []*Answer
+}
+
+func newClient(t *testing.T) *client {
+	key, err := outfox.NewPrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, key: key, open: make(map[outfox.ReplyID]*outfox.Keys)}
+}
+
+func (c *client) block() *outfox.Block {
+	c.t.Helper()
+	hop := outfox.Hop{Key: c.key.Public()}
+	b, k, err := outfox.NewReplyBlock(outfox.EpochAt(time.Now()).Byte(), [3]outfox.Hop{hop, hop, hop}, hop)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[k.ID()] = k
+	return b
+}
+
+func (c *client) blocks(n int) (blocks []*outfox.Block) {
+	for range n {
+		blocks = append(blocks, c.block())
+	}
+	return blocks
+}
+
+// Send implements Sender.
+func (c *client) Send(_ wire.NodeID, p *outfox.Packet) {
+	for {
+		got, err := c.key.Peel(p)
+		if err != nil {
+			c.t.Errorf("answer does not open: %v", err)
+			return
+		}
+		if got.Command == outfox.Forward {
+			p = got.Packet
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		keys := c.open[got.ReplyID]
+		delete(c.open, got.ReplyID)
+		if keys == nil {
+			c.t.Error("a reply block was used twice")
+			return
+		}
+		m, err := keys.Open(got)
+		if err != nil {
+			c.t.Errorf("answer: %v", err)
+			return
+		}
+		a, err := ParseAnswer(m)
+		if err != nil {
+			c.t.Errorf("answer: %v", err)
+			return
+		}
+		c.answers = append(c.answers, a)
+		return
+	}
+}
+
+// take waits for the server to be idle and returns what came since.
+func (c *client) take() []*Answer {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.answers
+	c.answers = nil
+	return out
+}
+
+func (c *client) want(kinds ...Kind) []*Answer {
+	c.t.Helper()
+	answers := c.take()
+	var got []Kind
+	for _, a := range answers {
+		got = append(got, a.Kind)
+	}
+	if !slices.Equal(got, kinds) {
+		c.t.Fatalf("answers %v, want %v", got, kinds)
+	}
+	return answers
+}
+
+// bubble runs test with a client and a running server in virtual time.
+func bubble(t *testing.T, cfg ServerConfig, test func(*testing.T, *client, *Server)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t)
+		cfg := cfg
+		cfg.Sender = c
+		if cfg.Store == nil {
+			cfg.Store = NewMemory(100)
+		}
+		s := NewServer(cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		test(t, c, s)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func deliverPut(t *testing.T, c *client, s *Server, tag Tag, box Box) {
+	t.Helper()
+	s.Deliver((&Put{Tag: tag, Box: box, Block: c.block()}).Message())
+}
+
+func deliverFetch(t *testing.T, s *Server, f Fetch) {
+	t.Helper()
+	m, err := f.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Deliver(m)
+}
+
+func TestPutAnswers(t *testing.T) {
+	bubble(t, ServerConfig{Store: NewMemory(1)}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(2), testBox()
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverPut(t, c, s, tags[0], testBox())
+		c.want(Taken)
+		deliverPut(t, c, s, tags[1], testBox())
+		c.want(Full)
+		if st := s.Stats(); st.Stored != 2 || st.Taken != 1 || st.Full != 1 || st.Boxes != 1 || st.Failed != 0 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+func TestFetchAnswersWithBoxes(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(6)
+		boxes := make(map[Tag]Box)
+		for _, tag := range tags[:5] {
+			boxes[tag] = testBox()
+			deliverPut(t, c, s, tag, boxes[tag])
+		}
+		c.want(Stored, Stored, Stored, Stored, Stored)
+
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(2)})
+		for i, a := range c.want(Found, Found) {
+			if a.Tag != tags[i] || a.Box != boxes[tags[i]] || a.Pending != 3 || a.Standing != 0 {
+				t.Errorf("answer %d: tag %v, pending %d, standing %d", i, a.Tag, a.Pending, a.Standing)
+			}
+		}
+		// Boxes stay until they are acknowledged.
+		deliverFetch(t, s, Fetch{Tags: tags[:1], Acks: tags[1:3], Blocks: c.blocks(3)})
+		if a := c.want(Found)[0]; a.Pending != 0 {
+			t.Errorf("pending %d", a.Pending)
+		}
+		deliverFetch(t, s, Fetch{Tags: tags[:4], Acks: tags[:1], Blocks: c.blocks(4)})
+		if a := c.want(Found)[0]; a.Tag != tags[3] {
+			t.Errorf("an acknowledged box was sent")
+		}
+		deliverFetch(t, s, Fetch{Tags: tags[5:], Blocks: c.blocks(2)})
+		c.want(None)
+		deliverFetch(t, s, Fetch{Acks: tags, Blocks: c.blocks(1)})
+		c.want(None)
+		if st := s.Stats(); st.Boxes != 0 || st.Subscriptions != 0 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// A tag that is named twice gets one answer.
+func TestFetchSameTagTwice(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tag := testTags(1)[0]
+		deliverPut(t, c, s, tag, testBox())
+		c.want(Stored)
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag, tag}, Blocks: c.blocks(3), Watch: true})
+		if a := c.want(Found)[0]; a.Pending != 0 || a.Standing != 0 {
+			t.Errorf("pending %d, standing %d", a.Pending, a.Standing)
+		}
+	})
+}
+
+func TestPush(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(6), testBox()
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(4), Watch: true})
+		if a := c.want(Found)[0]; a.Standing != 3 {
+			t.Errorf("standing %d, want 3", a.Standing)
+		}
+		for i, standing := range []int{2, 1, 0} {
+			box := testBox()
+			deliverPut(t, c, s, tags[i+1], box)
+			if a := c.want(Stored, Found)[1]; a.Tag != tags[i+1] || a.Box != box || a.Standing != standing {
+				t.Errorf("push %d: tag %v, standing %d", i, a.Tag, a.Standing)
+			}
+		}
+		if n := s.Stats().Subscriptions; n != 0 {
+			t.Errorf("%d subscriptions without blocks", n)
+		}
+		deliverPut(t, c, s, tags[4], testBox())
+		c.want(Stored) // no block left
+		if st := s.Stats(); st.Pushed != 3 || st.Boxes != 5 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// The same put again, as a repair, is answered but not pushed twice.
+func TestPushOnce(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(2), testBox()
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(4), Watch: true})
+		if a := c.want(None)[0]; a.Standing != 3 {
+			t.Errorf("standing %d, want 3", a.Standing)
+		}
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored, Found)
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+	})
+}
+
+// A client that comes back gets the boxes, not its former self.
+func TestNewSubscriptionTakesOver(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(3)
+		deliverFetch(t, s, Fetch{Tags: tags[:2], Blocks: c.blocks(5), Watch: true})
+		c.want(None)
+		later := newClient(t)
+		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: later.blocks(2), Watch: true})
+		c.mu.Lock()
+		for id, k := range later.open { // the one Sender carries for both
+			c.open[id] = k
+		}
+		c.mu.Unlock()
+		c.key, later.key = later.key, c.key
+		c.want(None)
+		deliverPut(t, c, s, tags[1], testBox())
+		if a := c.want(Stored, Found)[1]; a.Standing != 0 {
+			t.Errorf("pushed through the older subscription, which has %d blocks", a.Standing)
+		}
+		if n := s.Stats().Subscriptions; n != 1 {
+			t.Errorf("%d subscriptions, want the older with its other tag", n)
+		}
+	})
+}
+
+func TestSubscriptionEnds(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(3)
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(4), Watch: true})
+		c.want(None)
+		time.Sleep(SubscriptionLife - time.Second)
+		deliverPut(t, c, s, tags[0], testBox())
+		c.want(Stored, Found)
+		time.Sleep(time.Second)
+		deliverPut(t, c, s, tags[1], testBox())
+		c.want(Stored)
+		time.Sleep(expireEvery)
+		synctest.Wait()
+		if n := s.Stats().Subscriptions; n != 0 {
+			t.Errorf("%d subscriptions after their time", n)
+		}
+	})
+}
+
+// Blocks whose keys are gone are not wasted on an answer that cannot arrive.
+func TestStaleBlocksAreSkipped(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tag := testTags(1)[0]
+		fresh := c.block()
+		stale := testBlock(t, outfox.EpochAt(time.Now()).Byte()-2)
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: []*outfox.Block{stale, fresh, stale}, Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tag, testBox())
+		c.want(Stored) // nothing fresh is left
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: []*outfox.Block{stale}})
+		c.want()
+	})
+}
+
+func TestSubscriptionCap(t *testing.T) {
+	bubble(t, ServerConfig{MaxSubscriptions: 2}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(3)
+		for _, tag := range tags {
+			deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(2), Watch: true})
+			c.want(None)
+		}
+		if n := s.Stats().Subscriptions; n != 2 {
+			t.Fatalf("%d subscriptions, want 2", n)
+		}
+		deliverPut(t, c, s, tags[0], testBox())
+		c.want(Stored) // the oldest had to go
+		deliverPut(t, c, s, tags[2], testBox())
+		c.want(Stored, Found)
+	})
+}
+
+func TestBoxesExpire(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tag := testTags(1)[0]
+		deliverPut(t, c, s, tag, testBox())
+		c.want(Stored)
+		time.Sleep(TTL - time.Minute)
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(1)})
+		c.want(Found)
+		time.Sleep(time.Minute + expireEvery)
+		synctest.Wait()
+		if n := s.Stats().Boxes; n != 0 {
+			t.Errorf("%d boxes after their time", n)
+		}
+	})
+}
+
+func TestMalformedIsDropped(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		s.Deliver(new(outfox.Message))
+		m := (&Put{Tag: testTags(1)[0], Block: c.block()}).Message()
+		m[outfox.MessageSize-1] = 1
+		s.Deliver(m)
+		c.want()
+		if st := s.Stats(); st.Malformed != 2 || st.Boxes != 0 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// slowStore blocks until it is released, and then fails if told so.
+type slowStore struct {
+	*Memory
+	release chan struct{}
+	err     error
+}
+
+func (s *slowStore) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) error {
+	<-s.release
+	if s.err != nil {
+		return s.err
+	}
+	return s.Memory.Put(ctx, tag, box, expires)
+}
+
+func TestOverload(t *testing.T) {
+	slow := &slowStore{Memory: NewMemory(10), release: make(chan struct{})}
+	bubble(t, ServerConfig{Store: slow, MaxRequests: 2}, func(t *testing.T, c *client, s *Server) {
+		slow.release = make(chan struct{}) // of this bubble
+		for _, tag := range testTags(3) {
+			deliverPut(t, c, s, tag, testBox())
+		}
+		c.want() // nothing is answered before it is on disk
+		close(slow.release)
+		c.want(Stored, Stored)
+		if st := s.Stats(); st.Overloaded != 1 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+func TestStoreFails(t *testing.T) {
+	slow := &slowStore{Memory: NewMemory(10), release: make(chan struct{}), err: errors.New("disk on fire")}
+	close(slow.release)
+	bubble(t, ServerConfig{Store: slow}, func(t *testing.T, c *client, s *Server) {
+		tag := testTags(1)[0]
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(2), Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tag, testBox())
+		c.want(Full) // and nothing is pushed that was not kept
+		if st := s.Stats(); st.Failed != 1 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// After Run nothing is taken on, and what was taken on is finished.
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t)
+		slow := &slowStore{Memory: NewMemory(10), release: make(chan struct{})}
+		s := NewServer(ServerConfig{Store: slow, Sender: c})
+		deliverPut(t, c, s, testTags(1)[0], testBox()) // too early
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		deliverPut(t, c, s, testTags(1)[0], testBox())
+		cancel()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Fatal("Run returned before its requests")
+		default:
+		}
+		deliverPut(t, c, s, testTags(1)[0], testBox()) // too late
+		close(slow.release)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		c.want(Stored)
+		if st := s.Stats(); st.Overloaded != 2 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// However a put and the fetch that waits for it interleave, the box arrives once.
+func TestPutAndFetchRace(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		for range 100 {
+			tag := testTags(1)[0]
+			put := (&Put{Tag: tag, Box: testBox(), Block: c.block()}).Message()
+			fetch, err := (&Fetch{Tags: []Tag{tag}, Blocks: c.blocks(3), Watch: true}).Message()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go s.Deliver(put)
+			go s.Deliver(fetch)
+			found := 0
+			for _, a := range c.take() {
+				if a.Kind == Found {
+					found++
+				}
+			}
+			if found != 1 {
+				t.Fatalf("box arrived %d times", found)
+			}
+		}
+	})
+}
