@@ -1,0 +1,210 @@
+// Package host builds the libp2p host of each role from one small Config.
+//
+// The two roles differ in what they may show of themselves:
+//
+//	            relay                              client
+//	key         persistent, given by the caller    new at every start
+//	listens     yes                                never
+//	announces   public addresses                   nothing
+//	accepts     connections within limits          no inbound connection
+//	dials       relays                             its guards
+//
+// Both speak TCP, Noise and yamux and nothing else: no AutoNAT, no hole
+// punching, no circuit relay, no port mapping, no ping, no mDNS, no name
+// resolution. The agent and protocol strings that identify sends to every
+// peer are constants shared with any other libp2p program, so that they name
+// neither the product nor the machine.
+//
+// With AllowPrivate the connection limits are lifted, per-address ones too,
+// and private and loopback addresses are announced: a hundred relays may then
+// share one machine.
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	userAgent       = "go-libp2p"
+	protocolVersion = "ipfs/0.1.0"
+	dialTimeout     = 10 * time.Second
+)
+
+// A Host is a libp2p host that this package configured.
+type Host = host.Host
+
+// Config is what a caller may choose. The zero value is a client on the
+// public network.
+type Config struct {
+	// Key is the node's identity. A relay must have one; a client leaves it
+	// nil and gets a new Ed25519 key.
+	Key crypto.PrivKey
+	// Listen are the multiaddrs a relay listens on.
+	Listen []string
+	// AllowPrivate admits loopback and LAN addresses and lifts the limits
+	// per address.
+	AllowPrivate bool
+	// Source is the local address to dial from; zero leaves it to the system.
+	Source netip.Addr
+	// Options are appended last: a simulation replaces the transport here.
+	Options []libp2p.Option
+}
+
+// NewClient starts a host that can dial and do nothing else.
+func NewClient(cfg Config) (Host, error) {
+	quiet()
+	if cfg.Key == nil {
+		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("make ephemeral key: %w", err)
+		}
+		cfg.Key = key
+	}
+	limits, err := clientLimits()
+	if err != nil {
+		return nil, err
+	}
+	opts := append(shared(cfg),
+		libp2p.NoListenAddrs,
+		libp2p.ForceReachabilityPrivate(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }),
+		libp2p.ResourceManager(limits),
+		libp2p.Muxer(yamux.ID, muxer(time.Minute)),
+	)
+	h, err := libp2p.New(append(opts, cfg.Options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("start client host: %w", err)
+	}
+	return h, nil
+}
+
+// NewRelay starts a host that listens on cfg.Listen. It returns once all of
+// the addresses are bound.
+func NewRelay(cfg Config) (Host, error) {
+	quiet()
+	if cfg.Key == nil {
+		return nil, errors.New("a relay needs an identity key")
+	}
+	if len(cfg.Listen) == 0 {
+		return nil, errors.New("a relay needs an address to listen on")
+	}
+	listen := make([]multiaddr.Multiaddr, len(cfg.Listen))
+	for i, s := range cfg.Listen {
+		a, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("listen address %q: %w", s, err)
+		}
+		listen[i] = a
+	}
+	limits, err := relayLimits(cfg.AllowPrivate)
+	if err != nil {
+		return nil, err
+	}
+	// A mesh on one machine keeps fewer connections so that a hundred relays
+	// fit; the DHT would otherwise fill its table at their expense.
+	low, high, grace := 600, 900, 20*time.Second
+	if cfg.AllowPrivate {
+		low, high = 48, 96
+	}
+	conns, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(grace))
+	if err != nil {
+		return nil, fmt.Errorf("connection manager: %w", err)
+	}
+	opts := append(shared(cfg),
+		libp2p.ListenAddrs(listen...),
+		libp2p.ForceReachabilityPublic(),
+		libp2p.AddrsFactory(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+			return announced(all, cfg.AllowPrivate)
+		}),
+		libp2p.ResourceManager(limits),
+		libp2p.ConnectionManager(conns),
+		libp2p.Muxer(yamux.ID, muxer(30*time.Second)),
+	)
+	if cfg.AllowPrivate {
+		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
+	}
+	h, err := libp2p.New(append(opts, cfg.Options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("start relay host: %w", err)
+	}
+	return h, nil
+}
+
+func shared(cfg Config) []libp2p.Option {
+	// Only what is listened on is loaded: a second transport would be dialled
+	// from an address nobody can find again.
+	dialer := func(multiaddr.Multiaddr) (tcp.ContextDialer, error) {
+		d := &net.Dialer{Timeout: dialTimeout}
+		if cfg.Source.IsValid() {
+			d.LocalAddr = &net.TCPAddr{IP: cfg.Source.AsSlice()}
+		}
+		return d, nil
+	}
+	opts := []libp2p.Option{
+		libp2p.Identity(cfg.Key),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.WithDialerForAddr(dialer)),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.UserAgent(userAgent),
+		libp2p.ProtocolVersion(protocolVersion),
+		libp2p.Ping(false),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+		libp2p.MultiaddrResolver(noResolver{}),
+		libp2p.WithDialTimeout(dialTimeout),
+	}
+	return opts
+}
+
+// muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow
+// reader could fill, and a keepalive of the given period: it costs about
+// 300 bytes a time and finds a guard that died without closing.
+func muxer(keepAlive time.Duration) *yamux.Transport {
+	t := *yamux.DefaultTransport
+	t.MaxStreamWindowSize = 1 << 20
+	t.KeepAliveInterval = keepAlive
+	return &t
+}
+
+// announced keeps the addresses a stranger can use.
+func announced(all []multiaddr.Multiaddr, private bool) []multiaddr.Multiaddr {
+	if private {
+		return all
+	}
+	var keep []multiaddr.Multiaddr
+	for _, a := range all {
+		if manet.IsPublicAddr(a) {
+			keep = append(keep, a)
+		}
+	}
+	return keep
+}
+
+// noResolver refuses names: looking one up tells a name server who asks.
+type noResolver struct{}
+
+var errNoNames = errors.New("addresses with names are not resolved; use an IP address")
+
+func (noResolver) ResolveDNSAddr(context.Context, peerID, multiaddr.Multiaddr, int, int) ([]multiaddr.Multiaddr, error) {
+	return nil, errNoNames
+}
+
+func (noResolver) ResolveDNSComponent(context.Context, multiaddr.Multiaddr, int) ([]multiaddr.Multiaddr, error) {
+	return nil, errNoNames
+}
