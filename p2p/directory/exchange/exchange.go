@@ -1,0 +1,171 @@
+// Package exchange asks neighbours for what they know of the relays, and
+// answers when they ask. The pages are those of package directory; they travel
+// as frames of the link that packets use, too.
+package exchange
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+const (
+	// PageTimeout is how long the next page may take.
+	PageTimeout = 10 * time.Second
+
+	pagesAtOnce = 16
+	// maxPages bounds one Pull: a full directory of the largest descriptors.
+	maxPages = directory.MaxRelays/8 + 2
+	maxMarks = 256
+)
+
+// Errors of Pull.
+var (
+	ErrTimeout = errors.New("exchange: neighbour does not answer")
+	ErrRefused = errors.New("exchange: neighbour sends what is no directory")
+)
+
+// Config is how an Exchange is made. Directory and Send are required.
+type Config struct {
+	Directory *directory.Directory
+	// Send queues a frame for a neighbour.
+	Send func(wire.NodeID, *wire.Frame) error
+	// Serve answers requests.
+	Serve bool
+	// Count, if set, is called with the reason of every refusal.
+	Count func(reason string)
+}
+
+// Exchange is one node's side of the protocol.
+type Exchange struct {
+	cfg Config
+
+	mu    sync.Mutex
+	marks map[wire.NodeID]mark            // how far we have read whom
+	pulls map[uint64]chan *directory.Page // by nonce
+	from  map[uint64]wire.NodeID
+}
+
+type mark struct {
+	instance [8]byte
+	stamp    uint64
+}
+
+// New makes an Exchange.
+func New(cfg Config) *Exchange {
+	if cfg.Count == nil {
+		cfg.Count = func(string) {}
+	}
+	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]chan *directory.Page{}, from: map[uint64]wire.NodeID{}}
+}
+
+// Handle takes a frame of type TypeListRequest or TypeListPage.
+func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
+	switch f.Type() {
+	case wire.TypeListRequest:
+		r, err := directory.ParseRequest(f.Body())
+		if err != nil || !x.cfg.Serve {
+			x.cfg.Count("list: refused request")
+			return
+		}
+		x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
+			frame, err := wire.NewFrame(wire.TypeListPage, p.Append(make([]byte, 0, wire.MaxBody)))
+			return err == nil && x.cfg.Send(from, frame) == nil
+		})
+	case wire.TypeListPage:
+		p, err := directory.ParsePage(f.Body())
+		if err != nil {
+			x.cfg.Count("list: malformed page")
+			return
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		pages := x.pulls[p.Nonce]
+		if pages == nil || x.from[p.Nonce] != from {
+			x.cfg.Count("list: unasked page")
+			return
+		}
+		select {
+		case pages <- p:
+		default:
+			x.cfg.Count("list: unasked page")
+		}
+	}
+}
+
+// Pull reads everything that is new at a neighbour into the directory and
+// returns how many descriptors were taken.
+func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err error) {
+	nonce := rand.Uint64()
+	pages := make(chan *directory.Page, pagesAtOnce)
+	x.mu.Lock()
+	x.pulls[nonce], x.from[nonce] = pages, from
+	m := x.marks[from]
+	x.mu.Unlock()
+	defer func() {
+		x.mu.Lock()
+		delete(x.pulls, nonce)
+		delete(x.from, nonce)
+		x.mu.Unlock()
+	}()
+	timeout := time.NewTimer(PageTimeout)
+	defer timeout.Stop()
+	ask := true
+	for range maxPages {
+		if ask {
+			r := directory.Request{
+				Nonce: nonce, Instance: m.instance, After: m.stamp,
+				Digest: x.cfg.Directory.Snapshot().Digest, Pages: pagesAtOnce,
+			}
+			f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
+			if err != nil {
+				return added, err
+			}
+			if err := x.cfg.Send(from, f); err != nil {
+				return added, err
+			}
+			ask = false
+		}
+		timeout.Reset(PageTimeout)
+		var p *directory.Page
+		select {
+		case <-ctx.Done():
+			return added, ctx.Err()
+		case <-timeout.C:
+			return added, ErrTimeout
+		case p = <-pages:
+		}
+		for _, raw := range p.Descriptors {
+			switch err := x.cfg.Directory.Add(raw); {
+			case err == nil:
+				added++
+			case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
+				x.cfg.Count("list: forged descriptor")
+				return added, ErrRefused
+			}
+		}
+		m = mark{p.Instance, p.Stamp}
+		switch p.State {
+		case directory.PageLast, directory.PageSame:
+			x.remember(from, m)
+			return added, nil
+		case directory.PagePause:
+			ask = true
+		}
+	}
+	return added, ErrRefused
+}
+
+func (x *Exchange) remember(from wire.NodeID, m mark) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.marks) >= maxMarks {
+		clear(x.marks)
+	}
+	x.marks[from] = m
+}

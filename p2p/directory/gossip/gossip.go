@@ -1,0 +1,180 @@
+// Package gossip spreads relay descriptors between relays on one gossipsub
+// topic, wire.DirectoryTopic.
+//
+// Gossip names its source to the neighbours, so nothing but public data may
+// travel on it: a message is exactly one signed descriptor (package directory)
+// and carries no author, sequence number or signature of gossipsub's own. Its
+// id is the SHA-256 of its bytes.
+//
+// A message is valid when the directory takes it, and it is in the directory
+// before it is passed on. Malformed bytes and wrong signatures count against
+// whoever passed them on; what is merely old, early or too much is ignored. A
+// neighbour may bring Burst new descriptors at once and Rate a second.
+//
+// Gossip never repeats anything: who was not listening asks a neighbour for
+// pages. So a loss here costs time, not knowledge.
+package gossip
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"golang.org/x/time/rate"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+const (
+	// Rate and Burst bound the new descriptors one neighbour may bring.
+	Rate  = 50
+	Burst = 2000
+
+	// maxMessage is one descriptor and gossipsub's frame around several.
+	maxMessage = 64 << 10
+	protocolID = protocol.ID(wire.DHTPrefix + "/mesh")
+	maxPeers   = 4096
+)
+
+// Config is how a Gossip is made.
+type Config struct {
+	Host      host.Host
+	Directory *directory.Directory
+	// Count, if set, is called with the reason of every refusal.
+	Count func(reason string)
+	// Tap, if set, sees every message and who passed it on. For tests.
+	Tap func(from peer.ID, data []byte)
+}
+
+// Gossip is one relay's part of the topic.
+type Gossip struct {
+	cfg   Config
+	topic *pubsub.Topic
+	stop  func()
+
+	mu    sync.Mutex
+	rates map[peer.ID]*rate.Limiter
+}
+
+// New joins the topic. The goroutines of gossipsub end with ctx.
+func New(ctx context.Context, cfg Config) (*Gossip, error) {
+	g := &Gossip{cfg: cfg, rates: map[peer.ID]*rate.Limiter{}}
+	if cfg.Count == nil {
+		g.cfg.Count = func(string) {}
+	}
+	params := pubsub.DefaultGossipSubParams()
+	params.D, params.Dlo, params.Dhi, params.Dout = 6, 3, 9, 2
+	params.HistoryLength, params.HistoryGossip = 12, 6
+	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(wire.DirectoryTopic), 4)
+	ps, err := pubsub.NewGossipSub(ctx, cfg.Host,
+		pubsub.WithGossipSubProtocols([]protocol.ID{protocolID}, features),
+		pubsub.WithGossipSubParams(params),
+		// Without all three of these the publisher's peer id goes along, or
+		// every message has the same id.
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithNoAuthor(),
+		pubsub.WithMessageIdFn(messageID),
+		// A cold mesh has nobody to pass a message on to yet.
+		pubsub.WithFloodPublish(true),
+		pubsub.WithSubscriptionFilter(filter),
+		pubsub.WithMaxMessageSize(maxMessage),
+		pubsub.WithMaxControlMessageSize(maxMessage),
+		pubsub.WithPeerOutboundQueueSize(256),
+		pubsub.WithValidateQueueSize(256),
+		pubsub.WithValidateWorkers(1),
+		pubsub.WithSeenMessagesTTL(5*time.Minute),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start gossip: %w", err)
+	}
+	if err := ps.RegisterTopicValidator(wire.DirectoryTopic, g.validate); err != nil {
+		return nil, fmt.Errorf("start gossip: %w", err)
+	}
+	if g.topic, err = ps.Join(wire.DirectoryTopic); err != nil {
+		return nil, fmt.Errorf("join topic: %w", err)
+	}
+	// The validator is the reader: a subscription would only be a queue that
+	// overflows in silence.
+	stop, err := g.topic.Relay()
+	if err != nil {
+		return nil, fmt.Errorf("join topic: %w", err)
+	}
+	g.stop = stop
+	return g, nil
+}
+
+// Close leaves the topic.
+func (g *Gossip) Close() {
+	g.stop()
+	g.topic.Close()
+}
+
+// Peers returns how many neighbours are on the topic.
+func (g *Gossip) Peers() int { return len(g.topic.ListPeers()) }
+
+// Publish adds a descriptor to our directory and passes it on. The error says
+// why the directory did not take it.
+func (g *Gossip) Publish(ctx context.Context, raw []byte) error {
+	if err := g.topic.Publish(ctx, raw); err != nil {
+		return fmt.Errorf("publish descriptor: %w", err)
+	}
+	return nil
+}
+
+func features(f pubsub.GossipSubFeature, _ protocol.ID) bool {
+	return f == pubsub.GossipSubFeatureMesh || f == pubsub.GossipSubFeatureIdontwant
+}
+
+func messageID(m *pb.Message) string {
+	h := sha256.Sum256(m.GetData())
+	return string(h[:])
+}
+
+func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+	if g.cfg.Tap != nil {
+		g.cfg.Tap(from, m.Data)
+	}
+	if len(m.Data) > directory.MaxDescriptor {
+		g.cfg.Count("gossip: oversize")
+		return pubsub.ValidationReject
+	}
+	if from != g.cfg.Host.ID() && !g.limiter(from).Allow() {
+		g.cfg.Count("gossip: too fast")
+		return pubsub.ValidationIgnore
+	}
+	switch err := g.cfg.Directory.Add(m.Data); {
+	case err == nil:
+		return pubsub.ValidationAccept
+	case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
+		g.cfg.Count("gossip: malformed")
+		return pubsub.ValidationReject
+	case errors.Is(err, directory.ErrStale):
+		return pubsub.ValidationIgnore
+	default:
+		g.cfg.Count("gossip: not admitted")
+		return pubsub.ValidationIgnore
+	}
+}
+
+func (g *Gossip) limiter(from peer.ID) *rate.Limiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.rates[from]
+	if l == nil {
+		if len(g.rates) >= maxPeers {
+			clear(g.rates)
+		}
+		l = rate.NewLimiter(Rate, Burst)
+		g.rates[from] = l
+	}
+	return l
+}
