@@ -1,0 +1,145 @@
+// Package discovery lets relays find each other: through a kad-dht of their
+// own, and by keeping connections to those they know.
+//
+// The DHT has its own protocol prefix (wire.DHTPrefix) and all of its nodes
+// are relays and servers; clients never speak it. Relays publish a provider
+// record for one rendezvous key, the SHA-256 of Rendezvous, and look for
+// others under it. Values are not stored.
+//
+// Neither is a security nor a liveness dependency: whoever fills the key with
+// strangers only costs a few connections, and a relay that knows one other
+// relay learns the rest from its directory.
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/multiformats/go-multihash"
+
+	"starling/p2p/wire"
+)
+
+// Rendezvous is the text whose SHA-256 is the key relays meet at.
+const Rendezvous = "starling/relays/1"
+
+const (
+	bucketSize   = 8
+	refresh      = 30 * time.Minute
+	findLimit    = 32
+	findFirst    = 5 * time.Second
+	findInterval = 10 * time.Minute
+	provideEvery = 12 * time.Hour // records live 48 h, their addresses 24 h
+	queryTimeout = time.Minute
+)
+
+// Config is how a Discovery is made.
+type Config struct {
+	Host host.Host
+	// Bootstrap returns relays to fill an empty routing table from.
+	Bootstrap func() []peer.AddrInfo
+	// Found is called with every relay found under the key.
+	Found func(peer.AddrInfo)
+	// AllowPrivate admits loopback and LAN addresses and any number of peers
+	// per network.
+	AllowPrivate bool
+}
+
+// Discovery is one relay's part of the DHT.
+type Discovery struct {
+	cfg Config
+	dht *dht.IpfsDHT
+	key cid.Cid
+}
+
+// New joins the DHT as a server.
+func New(cfg Config) (*Discovery, error) {
+	opts := []dht.Option{
+		dht.ProtocolPrefix(protocol.ID(wire.DHTPrefix)),
+		dht.Mode(dht.ModeServer),
+		dht.BucketSize(bucketSize),
+		dht.Concurrency(4),
+		dht.RoutingTableRefreshPeriod(refresh),
+		dht.DisableValues(),
+		dht.BootstrapPeersFunc(cfg.Bootstrap),
+		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
+	}
+	if !cfg.AllowPrivate {
+		opts = append(opts,
+			dht.QueryFilter(dht.PublicQueryFilter),
+			dht.RoutingTableFilter(dht.PublicRoutingTableFilter),
+			dht.RoutingTablePeerDiversityFilter(dht.NewRTPeerDiversityFilter(cfg.Host, 2, 3)))
+	}
+	d, err := dht.New(cfg.Host, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("start dht: %w", err)
+	}
+	hash, err := multihash.Sum([]byte(Rendezvous), multihash.SHA2_256, -1)
+	if err != nil {
+		return nil, fmt.Errorf("rendezvous key: %w", err)
+	}
+	return &Discovery{cfg: cfg, dht: d, key: cid.NewCidV1(cid.Raw, hash)}, nil
+}
+
+// Close leaves the DHT.
+func (d *Discovery) Close() error { return d.dht.Close() }
+
+// Run advertises this relay and looks for others until ctx ends: soon and
+// often while the routing table is nearly empty, rarely later.
+func (d *Discovery) Run(ctx context.Context) error {
+	provided, peers := time.Time{}, 0
+	wait := jitter(findFirst)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		// A record stored while the table was small sits with few: repeat it
+		// when the table has grown.
+		size := d.dht.RoutingTable().Size()
+		if size > 0 && (time.Since(provided) > provideEvery || size >= 2*peers) {
+			if d.provide(ctx) == nil {
+				provided, peers = time.Now(), size
+			}
+		}
+		found := d.find(ctx)
+		if wait = min(2*wait, findInterval); found == 0 {
+			wait = min(wait, findFirst*6)
+		}
+		wait = jitter(wait)
+	}
+}
+
+func (d *Discovery) provide(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return d.dht.Provide(ctx, d.key, true)
+}
+
+func (d *Discovery) find(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	n := 0
+	for info := range d.dht.FindProvidersAsync(ctx, d.key, findLimit) {
+		if info.ID == d.cfg.Host.ID() {
+			continue
+		}
+		n++
+		d.cfg.Found(info)
+	}
+	return n
+}
+
+// jitter spreads d by a quarter either way.
+func jitter(d time.Duration) time.Duration {
+	return d - d/4 + rand.N(d/2+1)
+}

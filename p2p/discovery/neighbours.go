@@ -1,0 +1,110 @@
+package discovery
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// WantNeighbours is how many relays a relay keeps connected at least.
+	WantNeighbours = 8
+
+	rejoin     = 30 * time.Second // between looks when all is well
+	retryFirst = 200 * time.Millisecond
+	redial     = 2 // relays tried at a time
+	dialLimit  = 10 * time.Second
+)
+
+// Neighbours keeps a relay connected to others. While it has fewer than
+// WantNeighbours it dials known relays, with growing pauses while nobody
+// answers; once it has enough it still dials two random unconnected ones every
+// 30 seconds or so, because a mesh that was cut in two heals only when
+// somebody tries the other side.
+type Neighbours struct {
+	Host host.Host
+	// Known returns the relays to choose from: remembered, found, or given.
+	Known func() []peer.AddrInfo
+	// Connected returns the relays that are connected, as opposed to clients.
+	Connected func() int
+	// Changed returns a channel that is closed when Known may have grown.
+	Changed func() <-chan struct{}
+}
+
+// Run dials until ctx ends.
+func (n *Neighbours) Run(ctx context.Context) error {
+	failed := map[peer.ID]time.Time{} // not before
+	pause, heal := retryFirst, false
+	for {
+		changed := n.Changed()
+		before := n.Connected()
+		tried := n.dial(ctx, failed, before, heal)
+		heal = false
+		wait := jitter(rejoin)
+		if have := n.Connected(); have < WantNeighbours && tried > 0 {
+			if have > before {
+				pause = retryFirst
+			} else {
+				pause = min(2*pause, rejoin)
+			}
+			wait = jitter(pause)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+			heal = true
+		case <-changed:
+			// Let a burst of news arrive before looking at it.
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(jitter(retryFirst)):
+			}
+		}
+	}
+}
+
+func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, have int, heal bool) int {
+	var choice []peer.AddrInfo
+	now := time.Now()
+	for _, p := range n.Known() {
+		if p.ID != n.Host.ID() && len(p.Addrs) > 0 && now.After(failed[p.ID]) &&
+			n.Host.Network().Connectedness(p.ID) != network.Connected {
+			choice = append(choice, p)
+		}
+	}
+	rand.Shuffle(len(choice), func(i, j int) { choice[i], choice[j] = choice[j], choice[i] })
+	want := max(0, WantNeighbours-have)
+	if heal {
+		want = max(want, redial)
+	}
+	choice = choice[:min(want, len(choice))]
+	errs := make([]error, len(choice))
+	var g errgroup.Group
+	for i, p := range choice {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, dialLimit)
+			defer cancel()
+			errs[i] = n.Host.Connect(ctx, p)
+			return nil
+		})
+	}
+	g.Wait()
+	for i, p := range choice {
+		delete(failed, p.ID)
+		if errs[i] != nil && have > 0 {
+			// Others can be tried meanwhile; with nobody left, nothing waits.
+			failed[p.ID] = now.Add(jitter(rejoin))
+		}
+	}
+	if len(failed) > 1024 {
+		clear(failed)
+	}
+	return len(choice)
+}
