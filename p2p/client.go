@@ -1,0 +1,438 @@
+package p2p
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"golang.org/x/sync/errgroup"
+
+	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
+	"starling/p2p/guard"
+	"starling/p2p/host"
+	"starling/p2p/link"
+	"starling/p2p/mix"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// hops is how many mixes there are before the mailbox.
+const hops = outfox.Layers - 1
+
+// ClientConfig is how a Client is made.
+type ClientConfig struct {
+	// Bootstrap are multiaddrs of relays, ending in /p2p/…, to ask for the
+	// list of relays when nothing better is known.
+	Bootstrap []string
+	// AllowPrivate admits loopback and LAN relays and relaxes route diversity.
+	AllowPrivate bool
+	// MeanDelay is the mean delay at each mix: 0 is mix.DefaultMeanDelay,
+	// below 0 is none.
+	MeanDelay time.Duration
+	// State is what SaveState was given last, or nil. A state that cannot be
+	// read is forgotten.
+	State []byte
+	// SaveState keeps guards and known relays; nil keeps nothing. It is called
+	// from one goroutine at a time.
+	SaveState func([]byte) error
+	// OnBox gets every box that a watch finds, at least once, one at a time.
+	// The box is found again until it is acknowledged.
+	OnBox func(mailbox NodeID, tag Tag, box []byte)
+	// OnChange is called, one call at a time, when Status may have changed.
+	OnChange func()
+	// Logger is nil for silence.
+	Logger *slog.Logger
+	// Source is the local address to dial from; empty leaves it to the system.
+	Source string
+}
+
+// A Client puts boxes into mailboxes and watches for boxes. Its methods may be
+// called from any goroutine, before and while Run runs.
+type Client struct {
+	cfg    ClientConfig
+	log    *slog.Logger
+	source netip.Addr
+	timing timing
+	routes *mix.Routes
+
+	peerKey crypto.PrivKey
+	id      NodeID
+	dir     *directory.Directory
+	list    *exchange.Exchange
+	links   atomic.Pointer[link.Links] // while Run runs
+	replies *mix.Replies[*request]
+	watches watches
+	doubts  doubts
+	refused counter
+
+	wake    chan struct{} // guards: something happened
+	stale   chan struct{} // directory: ask again now
+	changed chan struct{} // for OnChange
+	save    chan struct{}
+
+	viewMu sync.Mutex
+	view   view
+
+	mu       sync.Mutex
+	guards   guard.List
+	attempts map[NodeID]*attempt
+	contacts map[NodeID]directory.Hint // where to ask when no guard answers
+}
+
+// timing is what tests and meshes on one machine want shorter.
+type timing struct {
+	retryMin, retryMax time.Duration // between dials of a guard
+	standIn            time.Duration // a guard away for longer is replaced for now
+	listFew            time.Duration // between looks at the list while it is too short, at most
+	list               time.Duration // between looks at the list
+	listMin            time.Duration // between looks that failures ask for
+	poll               time.Duration // a watch asks at least this often
+	pollShare          time.Duration // and no more often than this times the number of watches
+	keepalive          time.Duration // between frames on an idle link
+	answer             time.Duration // for an answer, beside the mixes' delays
+}
+
+func timings(private bool) timing {
+	t := timing{
+		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
+		standIn: time.Minute,
+		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second,
+		poll: 210 * time.Second, pollShare: 100 * time.Second,
+		keepalive: 10 * time.Minute,
+		answer:    6 * time.Second,
+	}
+	if private {
+		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
+		t.standIn = 2 * time.Second
+		t.listFew, t.listMin = time.Second, time.Second
+		t.list = 5 * time.Minute
+		t.answer = 4 * time.Second
+	}
+	return t
+}
+
+// NewClient makes a client. It does nothing before Run.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	c := &Client{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		timing:   timings(cfg.AllowPrivate),
+		dir:      directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate}),
+		wake:     make(chan struct{}, 1),
+		stale:    make(chan struct{}, 1),
+		changed:  make(chan struct{}, 1),
+		save:     make(chan struct{}, 1),
+		attempts: map[NodeID]*attempt{},
+		contacts: map[NodeID]directory.Hint{},
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Source != "" {
+		a, err := netip.ParseAddr(cfg.Source)
+		if err != nil {
+			return nil, fmt.Errorf("source address: %w", err)
+		}
+		c.source = a
+	}
+	for _, s := range cfg.Bootstrap {
+		h, err := directory.ParseBootstrap(s)
+		if err != nil {
+			return nil, err
+		}
+		if !cfg.AllowPrivate && !h.Address.Public() {
+			return nil, fmt.Errorf("bootstrap address %q is private; allow private addresses to use it", s)
+		}
+		c.contacts[h.ID] = h
+	}
+	pins, err := c.loadState(cfg.State)
+	if err != nil {
+		c.log.Warn("network state is damaged and forgotten", "err", err)
+	}
+	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins})
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make network identity: %w", err)
+	}
+	c.peerKey = key
+	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
+		return nil, err
+	}
+	c.replies = mix.NewReplies[*request](c.id, maxReplies)
+	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.add})
+	c.watches.init(c)
+	return c, nil
+}
+
+// Run connects and works until ctx ends. It is called once and returns the
+// context's error, or why the host could not start.
+func (c *Client) Run(ctx context.Context) error {
+	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	links := link.New(link.Config{
+		Host:    h,
+		Handle:  c.handle,
+		Count:   c.refused.add,
+		Changed: c.linkChanged,
+	})
+	c.links.Store(links)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.keepGuards(ctx, links) })
+	g.Go(func() error { return c.keepList(ctx, links) })
+	g.Go(func() error { return c.keepAlive(ctx, links) })
+	g.Go(func() error { return c.watches.run(ctx) })
+	g.Go(func() error { return c.watches.dispatch(ctx) })
+	g.Go(func() error { return c.tell(ctx) })
+	err = g.Wait()
+	links.Close()
+	c.links.Store(nil)
+	c.saveState()
+	c.cfg.callChange()
+	return err
+}
+
+func (cfg *ClientConfig) callChange() {
+	if cfg.OnChange != nil {
+		cfg.OnChange()
+	}
+}
+
+// tell calls back: OnChange, and SaveState not more than once a minute.
+func (c *Client) tell(ctx context.Context) error {
+	var saveAt <-chan time.Time
+	dir := c.dir.Changed()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.changed:
+			c.cfg.callChange()
+		case <-dir:
+			dir = c.dir.Changed()
+			kick(c.wake)
+			c.watches.relaysChanged()
+			if saveAt == nil {
+				saveAt = time.After(time.Minute)
+			}
+			c.cfg.callChange()
+		case <-c.save:
+			c.saveState()
+			saveAt = nil
+		case <-saveAt:
+			c.saveState()
+			saveAt = nil
+		}
+	}
+}
+
+// kick wakes whoever reads the channel, once.
+func kick(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Client) send(to NodeID, f *wire.Frame) error {
+	l := c.links.Load()
+	if l == nil {
+		return link.ErrClosed
+	}
+	return l.Send(to, f)
+}
+
+// handle takes a frame from a guard.
+func (c *Client) handle(from NodeID, f *wire.Frame) {
+	switch f.Type() {
+	case wire.TypePacket:
+		c.reply(f.Body())
+	case wire.TypeListPage, wire.TypeListRequest:
+		c.list.Handle(from, f)
+	case wire.TypeDrop:
+	default:
+		c.refused.add("unknown frame")
+	}
+}
+
+func (c *Client) linkChanged(peer NodeID, up bool) {
+	if !up {
+		c.watches.guardLost(peer)
+	} else {
+		kick(c.stale)
+		c.watches.retry()
+	}
+	kick(c.wake)
+	kick(c.changed)
+}
+
+// keepAlive sends a frame on links that would otherwise be silent so long that
+// the guard closes them.
+func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(jitter(c.timing.keepalive)):
+		}
+		for _, id := range links.Peers() {
+			if f, err := wire.NewFrame(wire.TypeDrop, nil); err == nil {
+				links.Send(id, f)
+			}
+		}
+	}
+}
+
+// keepList keeps the directory fresh.
+func (c *Client) keepList(ctx context.Context, links *link.Links) error {
+	few := 100 * time.Millisecond
+	for {
+		wait := jitter(c.timing.list)
+		if len(c.dir.Snapshot().Relays) < MinRelays {
+			wait = jitter(few)
+			few = min(2*few, c.timing.listFew)
+		} else {
+			few = 100 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		case <-c.stale:
+		}
+		began := time.Now()
+		for _, id := range shuffled(links.Peers()) {
+			if _, err := c.list.Pull(ctx, id); err == nil {
+				break
+			} else if ctx.Err() == nil {
+				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
+			}
+		}
+		// Failures ask for a look each; a minimum keeps that in bounds. While
+		// relays are few, looks come by the timer anyway.
+		pause := c.timing.listMin - time.Since(began)
+		if len(c.dir.Snapshot().Relays) < MinRelays || pause <= 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Hint returns at most 64 bytes by which a stranger can find a relay.
+func (c *Client) Hint(id NodeID) ([]byte, error) {
+	if d, ok := c.dir.Snapshot().Find(id); ok {
+		return directory.Hint{ID: id, Address: d.Addresses[0]}.Append(nil), nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, ok := c.contacts[id]; ok {
+		return h.Append(nil), nil
+	}
+	return nil, ErrUnknownRelay
+}
+
+// AddHint takes a hint that somebody gave us and returns the relay's id. The
+// relay is asked for the list when no guard answers.
+func (c *Client) AddHint(b []byte) (NodeID, error) {
+	h, err := directory.ParseHint(b)
+	if err != nil {
+		return NodeID{}, err
+	}
+	if !c.cfg.AllowPrivate && !h.Address.Public() {
+		return NodeID{}, directory.ErrPrivate
+	}
+	c.mu.Lock()
+	if len(c.contacts) < maxContacts {
+		c.contacts[h.ID] = h
+	}
+	c.mu.Unlock()
+	kick(c.wake)
+	return h.ID, nil
+}
+
+// Status says what holds now.
+func (c *Client) Status() Status {
+	snap := c.dir.Snapshot()
+	s := Status{
+		PeerID:       c.id.String(),
+		Relays:       len(snap.Relays),
+		EnoughRelays: len(snap.Relays) >= MinRelays,
+		Hops:         hops,
+		AllowPrivate: c.cfg.AllowPrivate,
+		Refused:      c.refused.all(),
+	}
+	links := c.links.Load()
+	if links != nil {
+		s.BytesIn, s.BytesOut = links.Traffic()
+	}
+	connected := 0
+	c.mu.Lock()
+	for _, g := range c.guards.Guards {
+		up := links != nil && links.Connected(g.ID)
+		if !up && len(s.Guards) >= guard.Use {
+			continue
+		}
+		if up {
+			connected++
+		}
+		s.Guards = append(s.Guards, GuardStatus{ID: g.ID, Addr: g.Address.Multiaddr().String(), Connected: up})
+	}
+	contacts := len(c.contacts)
+	c.mu.Unlock()
+	switch {
+	case links == nil:
+		s.Reason = "not running"
+	case connected == 0 && s.Relays == 0 && contacts == 0 && len(s.Guards) == 0:
+		s.Reason = "knows no relay; add a bootstrap address or use an invite"
+	case connected == 0 && s.Relays == 0:
+		s.Reason = "no known relay answers"
+	case !s.EnoughRelays:
+		s.Reason = fmt.Sprintf("knows %d relays, a route needs %d", s.Relays, MinRelays)
+	case connected == 0:
+		s.Reason = "connecting to a guard"
+	default:
+		s.Ready = true
+	}
+	return s
+}
+
+// counter counts by reason.
+type counter struct {
+	mu sync.Mutex
+	m  map[string]int64
+}
+
+func (n *counter) add(reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.m == nil {
+		n.m = map[string]int64{}
+	}
+	n.m[reason]++
+}
+
+func (n *counter) all() map[string]int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.m)
+}
+
+func shuffled(ids []NodeID) []NodeID {
+	shuffle(ids)
+	return slices.Clip(ids)
+}

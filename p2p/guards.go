@@ -1,0 +1,212 @@
+package p2p
+
+import (
+	"context"
+	mrand "math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"starling/p2p/directory"
+	"starling/p2p/guard"
+	"starling/p2p/link"
+)
+
+const maxContacts = 256
+
+// An attempt is what is remembered of dialling one relay since it last
+// answered.
+type attempt struct {
+	dialling bool
+	failures int
+	first    time.Time // of the failures
+	next     time.Time // not before
+}
+
+// keepGuards keeps exactly the wanted guards connected, and somebody to ask
+// for the list while there are none.
+//
+//	nothing known ──> ask a contact ──> list ──> draw guards ──> connected
+//	      ^                                           |              |
+//	      └────────── nobody answers ─────────────────┘ <── lost ────┘
+func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
+	done := make(chan struct{}, 1)
+	dials := 0
+	defer func() {
+		for ; dials > 0; dials-- {
+			<-done
+		}
+	}()
+	for {
+		now := time.Now()
+		keep, dial, next := c.plan(links, now)
+		if len(keep) == guard.Use {
+			for _, id := range links.Peers() {
+				if !slices.Contains(keep, id) {
+					links.Drop(id)
+				}
+			}
+		}
+		for _, h := range dial {
+			dials++
+			go func() {
+				c.dial(ctx, links, h)
+				done <- struct{}{}
+			}()
+		}
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		case <-c.wake:
+			timer.Stop()
+		case <-done:
+			dials--
+			timer.Stop()
+		}
+	}
+}
+
+// plan decides whom to keep and whom to dial now, and when to look again.
+func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []directory.Hint, next time.Time) {
+	snap := c.dir.Snapshot()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.guards.Prune(now)
+	anyUp := slices.ContainsFunc(c.guards.Guards, func(g guard.Guard) bool { return links.Connected(g.ID) })
+	away := func(id NodeID) bool {
+		a := c.attempts[id]
+		return a != nil && a.failures > 0 && (!anyUp || now.Sub(a.first) > c.timing.standIn)
+	}
+	var want []NodeID
+	for {
+		var more bool
+		keep, want, more = c.guards.Wanted(links.Connected, away)
+		if !more || len(snap.Relays) < MinRelays || !c.guards.Extend(snap, now, c.cfg.AllowPrivate) {
+			break
+		}
+		changed = true
+	}
+	if changed {
+		kick(c.save)
+	}
+	next = now.Add(time.Minute)
+	try := func(h directory.Hint) {
+		a := c.attempts[h.ID]
+		if a == nil {
+			a = &attempt{}
+			c.attempts[h.ID] = a
+		}
+		switch {
+		case a.dialling || links.Connected(h.ID):
+		case a.next.After(now):
+			if a.next.Before(next) {
+				next = a.next
+			}
+		default:
+			a.dialling = true
+			dial = append(dial, h)
+		}
+		// A guard that fails now counts as away only after a while.
+		if at := a.first.Add(c.timing.standIn); a.failures > 0 && at.After(now) && at.Before(next) {
+			next = at
+		}
+	}
+	for _, g := range c.guards.Guards {
+		if slices.Contains(want, g.ID) {
+			try(directory.Hint{ID: g.ID, Address: addressOf(snap, g.ID, g.Address)})
+		}
+	}
+	// Without a guard, ask strangers for the list, one at a time: only when it
+	// is too short to draw guards from, or all guards are away.
+	lost := len(links.Peers()) == 0 && !slices.ContainsFunc(want, func(id NodeID) bool { return !away(id) })
+	if lost || len(links.Peers()) == 0 && len(snap.Relays) < MinRelays {
+		if h, ok := c.contact(now, &next); ok {
+			try(h)
+		}
+	}
+	return keep, dial, next
+}
+
+func addressOf(snap *directory.Snapshot, id NodeID, known directory.Address) directory.Address {
+	if d, ok := snap.Find(id); ok && !slices.Contains(d.Addresses, known) {
+		return d.Addresses[0]
+	}
+	return known
+}
+
+// contact draws somebody to ask for the list whose pause is over.
+func (c *Client) contact(now time.Time, next *time.Time) (directory.Hint, bool) {
+	var some []directory.Hint
+	for id, h := range c.contacts {
+		a := c.attempts[id]
+		switch {
+		case a == nil || !a.dialling && !a.next.After(now):
+			some = append(some, h)
+		case a.dialling:
+			return directory.Hint{}, false
+		case a.next.Before(*next):
+			*next = a.next
+		}
+	}
+	if len(some) == 0 {
+		return directory.Hint{}, false
+	}
+	return some[mrand.IntN(len(some))], true
+}
+
+func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
+	err := links.Dial(ctx, h.ID, []multiaddr.Multiaddr{h.Address.Multiaddr()})
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.attempts[h.ID]
+	a.dialling = false
+	if err == nil {
+		*a = attempt{}
+		c.guards.Answered(h.ID, h.Address, now)
+		return
+	}
+	if a.failures++; a.failures == 1 {
+		a.first = now
+	}
+	pause := min(c.timing.retryMin<<min(a.failures-1, 16), c.timing.retryMax)
+	a.next = now.Add(jitter(pause))
+	if ctx.Err() == nil {
+		c.log.Debug("relay does not answer", "relay", h.ID, "err", err)
+	}
+	if len(c.attempts) > 4*maxContacts {
+		for id, o := range c.attempts {
+			if !o.dialling && now.After(o.next) {
+				delete(c.attempts, id)
+			}
+		}
+	}
+}
+
+// guardsUp returns the connected guards, the preferred first, and all guards.
+func (c *Client) guardsUp() (up, all []NodeID) {
+	links := c.links.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all = c.guards.IDs()
+	if links == nil {
+		return nil, all
+	}
+	for _, id := range all {
+		if links.Connected(id) && len(up) < guard.Use {
+			up = append(up, id)
+		}
+	}
+	return up, all
+}
+
+// jitter spreads d by a quarter either way.
+func jitter(d time.Duration) time.Duration { return d - d/4 + mrand.N(d/2+1) }
+
+func shuffle(ids []NodeID) {
+	mrand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+}

@@ -1,0 +1,388 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
+	"starling/p2p/directory/gossip"
+	"starling/p2p/discovery"
+	"starling/p2p/host"
+	"starling/p2p/link"
+	"starling/p2p/mailbox"
+	"starling/p2p/mix"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// Limits of a relay's links on the public network, in frames a second and at
+// once. A client in the fast profile sends a few a minute.
+const (
+	clientRate, clientBurst = 100, 1000
+	relayRate, relayBurst   = 5000, 20_000
+	linkIdle                = 15 * time.Minute
+)
+
+// RelayConfig is how a Relay is made.
+type RelayConfig struct {
+	// StateDir holds the relay's key, its mailboxes and the relays it knew.
+	// It is made if missing, readable for its owner only.
+	StateDir string
+	// Listen are the multiaddrs to listen on: /ip4/…/tcp/… or /ip6/…/tcp/….
+	Listen []string
+	// Bootstrap are multiaddrs of other relays, ending in /p2p/…. A relay
+	// without any waits to be found.
+	Bootstrap []string
+	// AllowPrivate admits loopback and LAN addresses and lifts the limits per
+	// address.
+	AllowPrivate bool
+	// MaxBoxes is the quota of the mailbox; 0 is mailbox.DefaultMaxBoxes.
+	MaxBoxes int
+	// Logger is nil for silence.
+	Logger *slog.Logger
+	// Source is the local address to dial from; empty leaves it to the system.
+	Source string
+	// Tap, if set, is shown all that the relay comes to see. For tests.
+	Tap func(Seen)
+}
+
+// A Relay carries packets, keeps mailboxes and the list of relays.
+type Relay struct {
+	cfg       RelayConfig
+	log       *slog.Logger
+	source    netip.Addr
+	bootstrap []directory.Hint
+	key       crypto.PrivKey
+	id        NodeID
+
+	dir     *directory.Directory
+	engine  *mix.Engine
+	store   *mailbox.SQLite
+	mail    *mailbox.Server
+	list    *exchange.Exchange
+	refused counter
+	ready   chan struct{}
+	keys    chan struct{} // the mix has new keys
+	closing sync.Once
+
+	// Set by Run before ready.
+	host   host.Host
+	links  *link.Links
+	gossip *gossip.Gossip
+
+	mu    sync.Mutex
+	found map[peer.ID]peer.AddrInfo // by the DHT, or remembered
+	seq   uint64
+}
+
+// RelayStatus says what a relay does now.
+type RelayStatus struct {
+	PeerID string
+	Addrs  []string
+	// Listed reports whether the relay has an address that others can use.
+	Listed bool
+	// Relays are known, Neighbours are connected relays, Links all links.
+	Relays, Neighbours, Links int
+	BytesIn, BytesOut         int64
+	Mix                       mix.Stats
+	Mailbox                   mailbox.Stats
+	Refused                   map[string]int64
+}
+
+// NewRelay opens the relay's state. Close it, unless Run is called.
+func NewRelay(cfg RelayConfig) (*Relay, error) {
+	r := &Relay{
+		cfg:   cfg,
+		log:   cfg.Logger,
+		dir:   directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate}),
+		ready: make(chan struct{}),
+		keys:  make(chan struct{}, 1),
+		found: map[peer.ID]peer.AddrInfo{},
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Source != "" {
+		a, err := netip.ParseAddr(cfg.Source)
+		if err != nil {
+			return nil, fmt.Errorf("source address: %w", err)
+		}
+		r.source = a
+	}
+	for _, s := range cfg.Bootstrap {
+		h, err := directory.ParseBootstrap(s)
+		if err != nil {
+			return nil, err
+		}
+		r.bootstrap = append(r.bootstrap, h)
+	}
+	if cfg.StateDir == "" {
+		return nil, errors.New("a relay needs a directory for its state")
+	}
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("relay state: %w", err)
+	}
+	var err error
+	if r.key, err = loadKey(filepath.Join(cfg.StateDir, keyFile)); err != nil {
+		return nil, err
+	}
+	if r.id, err = wire.NodeIDFromKey(r.key.GetPublic()); err != nil {
+		return nil, err
+	}
+	r.engine, err = mix.NewEngine(mix.Config{
+		Sink:   sink{r},
+		OnKeys: func() { kick(r.keys) },
+		Logger: r.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start mix: %w", err)
+	}
+	if r.store, err = mailbox.OpenSQLite(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes); err != nil {
+		return nil, err
+	}
+	r.mail = mailbox.NewServer(mailbox.ServerConfig{Store: r.store, Sender: sink{r}, Logger: r.log})
+	r.list = exchange.New(exchange.Config{
+		Directory: r.dir,
+		Send:      func(to NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
+		Serve:     true,
+		Count:     r.refused.add,
+	})
+	r.loadPeers()
+	return r, nil
+}
+
+// Close releases what NewRelay opened. Run does so itself.
+func (r *Relay) Close() error {
+	var err error
+	r.closing.Do(func() { err = r.store.Close() })
+	return err
+}
+
+// Run relays until ctx ends, then tells the others that it leaves. It is
+// called once and returns the context's error, or why it could not start.
+func (r *Relay) Run(ctx context.Context) error {
+	defer r.Close()
+	h, err := host.NewRelay(host.Config{
+		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
+	})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	r.host = h
+	r.links = link.New(link.Config{
+		Host:    h,
+		Handle:  r.handle,
+		Find:    r.addresses,
+		Changed: r.linkChanged,
+		Count:   r.refused.add,
+		Idle:    linkIdle,
+		Rate:    r.rate(),
+		Tap:     r.cfg.Tap,
+	})
+	defer r.links.Close()
+	r.links.Accept()
+	// Gossip outlives the rest, so that the farewell goes out.
+	gossiping, stop := context.WithCancel(context.Background())
+	defer stop()
+	r.gossip, err = gossip.New(gossiping, gossip.Config{
+		Host: h, Directory: r.dir, Count: r.refused.add, Tap: r.gossipTap(),
+	})
+	if err != nil {
+		return err
+	}
+	defer r.gossip.Close()
+	dht, err := discovery.New(discovery.Config{
+		Host: h, Bootstrap: r.known, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate,
+	})
+	if err != nil {
+		return err
+	}
+	defer dht.Close()
+	near := discovery.Neighbours{Host: h, Known: r.known, Connected: r.gossip.Peers, Changed: r.dir.Changed}
+
+	// The mailbox may answer until the last packet is handled.
+	serving, stopServing := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		r.mail.Run(serving)
+		close(served)
+	}()
+	defer func() { stopServing(); <-served }()
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.engine.Run(ctx) })
+	g.Go(func() error { return near.Run(ctx) })
+	g.Go(func() error { return dht.Run(ctx) })
+	g.Go(func() error { return r.announce(ctx) })
+	g.Go(func() error { return r.sync(ctx) })
+	g.Go(func() error { return r.keepPeers(ctx) })
+	close(r.ready)
+	err = g.Wait()
+	r.farewell()
+	return err
+}
+
+// Ready is closed once the relay listens. It does not wait for other relays.
+func (r *Relay) Ready() <-chan struct{} { return r.ready }
+
+// PeerID returns the relay's identity in libp2p's text form.
+func (r *Relay) PeerID() string { return r.id.String() }
+
+// ID returns the relay's identity.
+func (r *Relay) ID() NodeID { return r.id }
+
+// Addrs returns where the relay listens, each ending in /p2p/ and its peer id.
+// It is empty before Ready.
+func (r *Relay) Addrs() []string {
+	select {
+	case <-r.ready:
+	default:
+		return nil
+	}
+	var all []string
+	for _, a := range r.host.Network().ListenAddresses() {
+		addrs := []multiaddr.Multiaddr{a}
+		if some, err := r.host.Network().InterfaceListenAddresses(); err == nil && unspecified(a) {
+			addrs = some
+		}
+		for _, a := range addrs {
+			all = append(all, a.String()+"/p2p/"+r.id.String())
+		}
+	}
+	return all
+}
+
+func unspecified(a multiaddr.Multiaddr) bool {
+	_, err := directory.AddressOf(a)
+	return err != nil
+}
+
+// Status says what the relay does now.
+func (r *Relay) Status() RelayStatus {
+	s := RelayStatus{
+		PeerID:  r.id.String(),
+		Addrs:   r.Addrs(),
+		Relays:  len(r.dir.Snapshot().Relays),
+		Mix:     r.engine.Stats(),
+		Mailbox: r.mail.Stats(),
+		Refused: r.refused.all(),
+	}
+	_, s.Listed = r.dir.Snapshot().Find(r.id)
+	select {
+	case <-r.ready:
+		s.Neighbours = r.gossip.Peers()
+		s.Links = len(r.links.Peers())
+		s.BytesIn, s.BytesOut = r.links.Traffic()
+	default:
+	}
+	return s
+}
+
+// handle takes a frame from a neighbour. A packet is opened here, in the
+// reader of its link: who sends faster than that is made to wait.
+func (r *Relay) handle(from NodeID, f *wire.Frame) {
+	switch f.Type() {
+	case wire.TypePacket:
+		r.engine.Handle(f.Body())
+	case wire.TypeListRequest, wire.TypeListPage:
+		r.list.Handle(from, f)
+	case wire.TypeDrop:
+	default:
+		r.refused.add("unknown frame")
+	}
+}
+
+// sink is where packets go that leave the mix or the mailbox.
+type sink struct{ *Relay }
+
+// Forward implements mix.Sink. A relay is dialled at the addresses of its
+// descriptor; a client is reached over its own link or not at all.
+func (s sink) Forward(next wire.NodeID, p *outfox.Packet) { s.Send(next, p) }
+
+// Deliver implements mix.Sink.
+func (s sink) Deliver(m *outfox.Message) {
+	if s.cfg.Tap != nil {
+		s.cfg.Tap(Seen{What: "mail", Data: append([]byte(nil), m[:]...)})
+	}
+	s.mail.Deliver(m)
+}
+
+// Send implements mailbox.Sender.
+func (s sink) Send(next wire.NodeID, p *outfox.Packet) {
+	if next == s.id {
+		s.engine.Submit(p)
+		return
+	}
+	s.links.Send(next, p.Frame()) // what cannot be sent is counted there
+}
+
+func (r *Relay) addresses(id NodeID) []multiaddr.Multiaddr {
+	d, ok := r.dir.Find(id)
+	if !ok || d.Leaving() {
+		return nil
+	}
+	addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
+	for i, a := range d.Addresses {
+		addrs[i] = a.Multiaddr()
+	}
+	return addrs
+}
+
+func (r *Relay) rate() func(NodeID) (rate.Limit, int) {
+	if r.cfg.AllowPrivate {
+		return nil
+	}
+	return func(id NodeID) (rate.Limit, int) {
+		if _, ok := r.dir.Find(id); ok {
+			return relayRate, relayBurst
+		}
+		return clientRate, clientBurst
+	}
+}
+
+// linkChanged keeps the connection manager from closing a client's connection
+// to make room, and lets it prefer relays that are used.
+func (r *Relay) linkChanged(id NodeID, up bool) {
+	const tag = "link"
+	conns, p := r.host.ConnManager(), id.Peer()
+	switch {
+	case !up:
+		conns.Unprotect(p, tag)
+		conns.UntagPeer(p, tag)
+	case r.isRelay(p):
+		conns.TagPeer(p, tag, 10)
+	default:
+		conns.Protect(p, tag)
+	}
+}
+
+// isRelay reports whether a peer serves our links, which no client does.
+func (r *Relay) isRelay(p peer.ID) bool {
+	got, err := r.host.Peerstore().SupportsProtocols(p, wire.FrameProtocol)
+	return err == nil && len(got) > 0
+}
+
+func (r *Relay) gossipTap() func(peer.ID, []byte) {
+	if r.cfg.Tap == nil {
+		return nil
+	}
+	return func(from peer.ID, data []byte) {
+		id, _ := wire.NodeIDFromPeer(from)
+		r.cfg.Tap(Seen{What: "gossip", Peer: id, Data: append([]byte(nil), data...)})
+	}
+}

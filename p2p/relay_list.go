@@ -1,0 +1,248 @@
+package p2p
+
+import (
+	"context"
+	mrand "math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/multiformats/go-multiaddr"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+const (
+	// capacity is what a relay claims to carry, packets a second: about what
+	// one core opens in a quarter of its time.
+	capacity = 2000
+
+	lifeMin      = 3 * time.Hour
+	lifeMax      = 24 * time.Hour
+	lifePerRelay = 9 * time.Second
+
+	announceFirst = time.Second // while the neighbourhood grows
+	syncMin       = 30 * time.Second
+	syncMax       = 5 * time.Minute
+	syncTimeout   = time.Minute
+	maxFound      = 256
+)
+
+// lifetime is how long a descriptor is valid. In a large directory relays come
+// and go slowly and every descriptor costs everybody, so it grows with size.
+func lifetime(relays int) time.Duration {
+	return min(max(lifeMin, time.Duration(relays)*lifePerRelay), lifeMax)
+}
+
+// announce publishes our descriptor: at once, again when the neighbourhood has
+// grown, when keys or addresses change, and three times in a lifetime.
+func (r *Relay) announce(ctx context.Context) error {
+	addrs, err := r.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("relay"))
+	if err != nil {
+		return err
+	}
+	defer addrs.Close()
+	r.publish(ctx)
+	published, peers := time.Now(), 0
+	look := announceFirst
+	for {
+		timer := time.NewTimer(jitter(look))
+		due := false
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-r.keys:
+			due = true
+		case <-addrs.Out():
+			due = true
+		case <-timer.C:
+		}
+		timer.Stop()
+		n := r.gossip.Peers()
+		due = due || time.Since(published) > lifetime(len(r.dir.Snapshot().Relays))/3
+		// What was published to fewer neighbours may have gone nowhere; gossip
+		// does not repeat it.
+		if due || n > peers && peers < directory.MaxAddresses {
+			r.publish(ctx)
+			published, peers = time.Now(), n
+		}
+		if look < time.Minute {
+			look *= 2
+		}
+	}
+}
+
+// publish signs and spreads a new descriptor.
+func (r *Relay) publish(ctx context.Context) {
+	raw, err := r.descriptor(capacity)
+	if err != nil {
+		r.log.Warn("relay cannot be listed", "err", err)
+		return
+	}
+	if raw == nil {
+		r.log.Warn("relay has no public address and is not listed; listen on one, or allow private addresses")
+		return
+	}
+	if err := r.gossip.Publish(ctx, raw); err != nil && ctx.Err() == nil {
+		r.log.Warn("relay descriptor is not published", "err", err)
+	}
+}
+
+// farewell tells the others that this relay leaves.
+func (r *Relay) farewell() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if raw, err := r.descriptor(0); err == nil && raw != nil && r.gossip.Peers() > 0 {
+		if r.gossip.Publish(ctx, raw) == nil {
+			// Gossipsub writes in the background and says nothing when done.
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+// descriptor makes the next descriptor, or nil without an address.
+func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
+	var addrs []directory.Address
+	for _, m := range r.host.Addrs() {
+		a, err := directory.AddressOf(m)
+		if err == nil && len(addrs) < directory.MaxAddresses && (r.cfg.AllowPrivate || a.Public()) {
+			addrs = append(addrs, a)
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, nil
+	}
+	now := time.Now()
+	r.mu.Lock()
+	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
+	// After our clock was set back, what we said before still stands.
+	if d, ok := r.dir.Find(r.id); ok {
+		r.seq = max(r.seq, d.Sequence+1)
+	}
+	seq := r.seq
+	r.mu.Unlock()
+	keys := r.engine.Keys()
+	d := directory.Descriptor{
+		ID: r.id, Sequence: seq, Issued: now,
+		Expires:  now.Add(lifetime(len(r.dir.Snapshot().Relays))),
+		Capacity: capacity, Epoch: uint32(keys[0].Epoch), Addresses: addrs,
+	}
+	d.Keys[0], d.Keys[1] = keys[0].Public, keys[1].Public
+	return d.Sign(r.key)
+}
+
+// sync asks relays for what they know: each when it connects, and one now and
+// then, because gossip loses and a mesh that was cut has two lists.
+func (r *Relay) sync(ctx context.Context) error {
+	sub, err := r.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.Name("relay"), eventbus.BufSize(256))
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	slots := make(chan struct{}, 4)
+	pull := func(id NodeID, wait time.Duration) {
+		// Never wait for a slot: the next round will do.
+		select {
+		case slots <- struct{}{}:
+		default:
+			return
+		}
+		go func() {
+			defer func() { <-slots }()
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+			ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+			defer cancel()
+			if err := r.links.Dial(ctx, id, nil); err != nil {
+				return
+			}
+			if n, err := r.list.Pull(ctx, id); err != nil {
+				r.log.Debug("asking for the list of relays", "relay", id, "err", err)
+			} else if n > 0 {
+				r.log.Debug("list of relays grew", "by", n)
+			}
+		}()
+	}
+	defer func() {
+		for range cap(slots) {
+			slots <- struct{}{}
+		}
+	}()
+	pause := syncMin
+	for {
+		timer := time.NewTimer(jitter(pause))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case e := <-sub.Out():
+			done := e.(event.EvtPeerIdentificationCompleted)
+			if id, err := wire.NodeIDFromPeer(done.Peer); err == nil && r.isRelay(done.Peer) {
+				// The dialler opens the link; the other side uses it.
+				wait := time.Duration(0)
+				if done.Conn.Stat().Direction == network.DirInbound {
+					wait = 300 * time.Millisecond
+				}
+				pull(id, wait)
+			}
+		case <-timer.C:
+			if ids := r.relayPeers(); len(ids) > 0 {
+				pull(ids[mrand.IntN(len(ids))], 0)
+			}
+			pause = min(2*pause, syncMax)
+		}
+		timer.Stop()
+	}
+}
+
+func (r *Relay) relayPeers() []NodeID {
+	var ids []NodeID
+	for _, p := range r.host.Network().Peers() {
+		if id, err := wire.NodeIDFromPeer(p); err == nil && r.isRelay(p) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// known returns the relays to connect to: listed, given, or remembered.
+func (r *Relay) known() []peer.AddrInfo {
+	var all []peer.AddrInfo
+	for _, h := range r.bootstrap {
+		all = append(all, peer.AddrInfo{ID: h.ID.Peer(), Addrs: []multiaddr.Multiaddr{h.Address.Multiaddr()}})
+	}
+	for _, d := range r.dir.Snapshot().Relays {
+		if d.ID != r.id {
+			all = append(all, peer.AddrInfo{ID: d.ID.Peer(), Addrs: r.addresses(d.ID)})
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, info := range r.found {
+		all = append(all, info)
+	}
+	return all
+}
+
+// remember keeps a relay that the DHT or the disk knows.
+func (r *Relay) remember(info peer.AddrInfo) {
+	if info.ID == r.id.Peer() || len(info.Addrs) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.found) >= maxFound {
+		for id := range r.found { // any one: they come again
+			delete(r.found, id)
+			break
+		}
+	}
+	r.found[info.ID] = info
+}

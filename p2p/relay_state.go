@@ -1,0 +1,126 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"starling/p2p/directory"
+)
+
+// Files of a relay's state directory.
+const (
+	keyFile  = "relay.key"  // 32 bytes, the seed of the Ed25519 identity
+	mailFile = "mailbox.db" // package mailbox
+	peerFile = "relays"     // signed descriptors, each length (2) ‖ bytes
+)
+
+const savePeersEvery = 10 * time.Minute
+
+// loadKey reads the relay's identity, or makes it.
+func loadKey(path string) (crypto.PrivKey, error) {
+	seed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		seed = make([]byte, ed25519.SeedSize)
+		rand.Read(seed)
+		err = writeFile(path, seed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("relay key: %w", err)
+	}
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("relay key: %s is damaged; restore it, or remove it to become another relay", path)
+	}
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed))
+	if err != nil {
+		return nil, fmt.Errorf("relay key: %w", err)
+	}
+	return key, nil
+}
+
+// writeFile replaces a file at once, readable for its owner only.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if e := f.Sync(); err == nil {
+		err = e
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// loadPeers takes the relays known last time. Who has expired may still be
+// there under the same address. A damaged file is read as far as it goes.
+func (r *Relay) loadPeers() {
+	b, err := os.ReadFile(filepath.Join(r.cfg.StateDir, peerFile))
+	if err != nil || len(b) > 4<<20 {
+		return
+	}
+	for len(b) >= 2 {
+		n := int(binary.BigEndian.Uint16(b))
+		if b = b[2:]; n > len(b) {
+			return
+		}
+		d, err := directory.Parse(b[:n])
+		if err != nil {
+			return
+		}
+		if d.ID != r.id {
+			r.dir.Add(b[:n])
+			addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
+			for i, a := range d.Addresses {
+				addrs[i] = a.Multiaddr()
+			}
+			r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: addrs})
+		}
+		b = b[n:]
+	}
+}
+
+// keepPeers writes the known relays to disk now and then and at the end.
+func (r *Relay) keepPeers(ctx context.Context) error {
+	wait := 10 * time.Second
+	for {
+		select {
+		case <-ctx.Done():
+			r.savePeers()
+			return ctx.Err()
+		case <-time.After(wait):
+			r.savePeers()
+		}
+		wait = min(2*wait, savePeersEvery)
+	}
+}
+
+func (r *Relay) savePeers() {
+	var b []byte
+	for _, raw := range r.dir.Raw(maxStored) {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))
+		b = append(b, raw...)
+	}
+	if err := writeFile(filepath.Join(r.cfg.StateDir, peerFile), b); err != nil {
+		r.log.Warn("known relays are not saved", "err", err)
+	}
+}
