@@ -1,0 +1,370 @@
+// Package chatview shows one conversation: its messages with their states,
+// day lines, the unread line, and a selection to act on.
+//
+// Messages come in pages from the newest backwards and one by one at the end;
+// the view keeps its place through both. Each message is laid out once per
+// width and kept until something about it changes.
+package chatview
+
+import (
+	"slices"
+	"time"
+
+	"starling/node/api"
+	"starling/tui/list"
+	"starling/tui/term"
+	"starling/tui/theme"
+)
+
+type item struct {
+	api.Message
+	revision uint64
+}
+
+// View is a conversation on screen. Its methods are for one goroutine.
+type View struct {
+	th         *theme.Theme
+	now        func() time.Time
+	generation uint64 // of the theme
+
+	items  []item
+	index  map[string]int // position plus origin
+	origin int            // grows with every page put in front
+
+	complete bool // there is nothing older
+	loading  bool
+	unread   string // ID of the first unread message
+	unreadN  int
+	selected string
+	below    int // messages that came while the end was out of view
+
+	list          list.List
+	width, height int
+}
+
+// New returns an empty conversation.
+func New(th *theme.Theme, now func() time.Time) *View {
+	return &View{th: th, now: now, index: map[string]int{}}
+}
+
+// SetTheme changes the look.
+func (v *View) SetTheme(th *theme.Theme) {
+	v.th = th
+	v.generation++
+}
+
+// Len returns how many messages are loaded.
+func (v *View) Len() int { return len(v.items) }
+
+// Empty reports whether the conversation is known to have no messages.
+func (v *View) Empty() bool { return len(v.items) == 0 && v.complete }
+
+// Oldest returns the sequence number to load older messages before, 0 for the
+// newest page.
+func (v *View) Oldest() int64 {
+	for _, it := range v.items {
+		if it.Sequence > 0 {
+			return it.Sequence
+		}
+	}
+	return 0
+}
+
+// AddOlder puts a page in front, oldest message first. complete says that
+// nothing is older. Messages that are there already stay as they are.
+func (v *View) AddOlder(page []api.Message, complete bool) {
+	v.loading = false
+	if complete != v.complete {
+		v.complete = complete
+		v.touchFirst()
+	}
+	fresh := make([]item, 0, len(page))
+	for _, m := range page {
+		if _, known := v.index[m.ID]; !known {
+			fresh = append(fresh, item{Message: m})
+		} else if it := &v.items[v.at(m.ID)]; it.Sequence == 0 {
+			it.Sequence = m.Sequence
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	v.touchFirst()
+	v.items = append(fresh, v.items...)
+	v.origin += len(fresh)
+	for i, it := range fresh {
+		v.index[it.ID] = i - v.origin
+	}
+}
+
+// Add puts a message at the end, or changes the one with its ID.
+func (v *View) Add(m api.Message) {
+	if i := v.at(m.ID); i >= 0 {
+		if m.Sequence == 0 {
+			m.Sequence = v.items[i].Sequence
+		}
+		v.items[i].Message = m
+		v.items[i].revision++
+		return
+	}
+	v.index[m.ID] = len(v.items) - v.origin
+	v.items = append(v.items, item{Message: m})
+	if !v.list.AtEnd() {
+		v.below++
+	}
+}
+
+// SetState changes how far a message has come and reports whether it is here.
+func (v *View) SetState(id string, state api.State, reason string) bool {
+	i := v.at(id)
+	if i < 0 {
+		return false
+	}
+	it := &v.items[i]
+	if it.State != state || it.Reason != reason {
+		it.State, it.Reason = state, reason
+		it.revision++
+	}
+	return true
+}
+
+// Remove takes a message out.
+func (v *View) Remove(id string) {
+	i := v.at(id)
+	if i < 0 {
+		return
+	}
+	if v.selected == id {
+		v.selected = ""
+		if i > 0 {
+			v.selected = v.items[i-1].ID
+		} else if len(v.items) > 1 {
+			v.selected = v.items[1].ID
+		}
+	}
+	if v.unread == id {
+		v.unread = ""
+	}
+	v.items = slices.Delete(v.items, i, i+1)
+	delete(v.index, id)
+	for k := i; k < len(v.items); k++ {
+		v.index[v.items[k].ID] = k - v.origin
+	}
+}
+
+// Has reports whether a message is loaded.
+func (v *View) Has(id string) bool { return v.at(id) >= 0 }
+
+// Message returns a loaded message.
+func (v *View) Message(id string) (api.Message, bool) {
+	if i := v.at(id); i >= 0 {
+		return v.items[i].Message, true
+	}
+	return api.Message{}, false
+}
+
+func (v *View) at(id string) int {
+	if i, ok := v.index[id]; ok {
+		return i + v.origin
+	}
+	return -1
+}
+
+// touchFirst has the first message laid out again: what stands above it
+// changes.
+func (v *View) touchFirst() {
+	if len(v.items) > 0 {
+		v.items[0].revision++
+	}
+}
+
+// MarkUnread draws the unread line above the last n incoming messages and, if
+// they do not fit the view, begins there. It reports false if older messages
+// must be loaded to find the place.
+func (v *View) MarkUnread(n int) bool {
+	v.unread, v.unreadN = "", n
+	if n <= 0 {
+		return true
+	}
+	for i := len(v.items) - 1; i >= 0; i-- {
+		if !v.items[i].Outgoing {
+			if n--; n == 0 {
+				v.unread = v.items[i].ID
+				return true
+			}
+		}
+	}
+	if v.complete && len(v.items) > 0 {
+		v.unread = v.items[0].ID
+		return true
+	}
+	return v.complete
+}
+
+// BeginUnread draws the unread line above a message unless there is one.
+func (v *View) BeginUnread(id string) {
+	if v.unread == "" {
+		v.unread, v.unreadN = id, 0
+	}
+	v.unreadN++
+	if i := v.at(v.unread); i >= 0 {
+		v.items[i].revision++
+	}
+}
+
+// ClearUnread removes the unread line.
+func (v *View) ClearUnread() { v.unread, v.unreadN = "", 0 }
+
+// JumpUnread scrolls to the unread line and reports whether there is one.
+func (v *View) JumpUnread() bool {
+	if v.at(v.unread) < 0 {
+		return false
+	}
+	v.list.ShowTop(source{v}, v.unread)
+	return true
+}
+
+// Loading says that older messages are on their way.
+func (v *View) Loading() {
+	v.loading = true
+	v.touchFirst()
+}
+
+// margin is how many messages above the view are loaded ahead.
+const margin = 30
+
+// WantsOlder reports whether the view comes near the oldest loaded message.
+func (v *View) WantsOlder() bool {
+	return !v.complete && !v.loading && v.list.First() < margin
+}
+
+// AtEnd reports whether the newest message is in view.
+func (v *View) AtEnd() bool { return v.list.AtEnd() }
+
+// End goes to the newest message.
+func (v *View) End() {
+	v.list.End()
+	v.below = 0
+}
+
+// Scroll moves by lines, up if negative.
+func (v *View) Scroll(lines int) {
+	v.list.Scroll(source{v}, lines)
+	v.list.View(source{v})
+	if v.list.AtEnd() {
+		v.below = 0
+	}
+}
+
+// Page moves by most of the view.
+func (v *View) Page(by int) { v.Scroll(by * max(1, v.height-2)) }
+
+// Top goes to the oldest loaded message.
+func (v *View) Top() {
+	if len(v.items) > 0 {
+		v.list.ShowTop(source{v}, v.items[0].ID)
+	}
+}
+
+// Selected returns the selected message.
+func (v *View) Selected() (api.Message, bool) { return v.Message(v.selected) }
+
+// Deselect ends the selection.
+func (v *View) Deselect() { v.selected = "" }
+
+// Select selects a message and brings it into view.
+func (v *View) Select(id string) {
+	if v.at(id) >= 0 {
+		v.selected = id
+		v.list.Reveal(source{v}, id)
+	}
+}
+
+// SelectLast selects the last message in view.
+func (v *View) SelectLast() {
+	if len(v.items) == 0 {
+		return
+	}
+	i := len(v.items) - 1
+	if !v.list.AtEnd() {
+		if last := v.list.Last(); last >= 0 {
+			i = last
+		}
+	}
+	v.selected = v.items[i].ID
+}
+
+// Move moves the selection by messages.
+func (v *View) Move(by int) {
+	i := v.at(v.selected)
+	if i < 0 {
+		v.SelectLast()
+		return
+	}
+	i = max(0, min(i+by, len(v.items)-1))
+	v.selected = v.items[i].ID
+	v.list.Reveal(source{v}, v.selected)
+	if i == len(v.items)-1 {
+		v.End()
+	}
+}
+
+// SelectEdge selects the first or last loaded message.
+func (v *View) SelectEdge(last bool) {
+	if len(v.items) == 0 {
+		return
+	}
+	if last {
+		v.selected = v.items[len(v.items)-1].ID
+		v.End()
+		return
+	}
+	v.selected = v.items[0].ID
+	v.Top()
+}
+
+// Click selects the message in a row of the view and reports whether there is
+// one.
+func (v *View) Click(row int) bool {
+	i := v.list.At(row)
+	if i < 0 || i >= len(v.items) {
+		return false
+	}
+	v.selected = v.items[i].ID
+	return true
+}
+
+// Resize sets the size of the view in cells.
+func (v *View) Resize(width, height int) {
+	v.width, v.height = width, height
+	v.list.SetSize(width, height)
+}
+
+// Render returns the lines of the view, each of its full width.
+func (v *View) Render() []string {
+	lines := v.list.View(source{v})
+	if v.list.AtEnd() {
+		v.below = 0
+	}
+	for i, l := range lines {
+		if l == "" {
+			lines[i] = term.Spaces(v.width)
+		}
+	}
+	if v.below > 0 {
+		hint := v.th.Badge.Render(" ↓ " + plural(v.below, "new message") + " ")
+		last := len(lines) - 1
+		lines[last] = v.th.Cells.Over(lines[last], hint, max(0, v.width-v.th.Cells.Width(hint)-1), v.width)
+	}
+	return lines
+}
+
+// LastFailed returns the newest loaded message that failed.
+func (v *View) LastFailed() (api.Message, bool) {
+	for i := len(v.items) - 1; i >= 0; i-- {
+		if v.items[i].State == api.StateFailed {
+			return v.items[i].Message, true
+		}
+	}
+	return api.Message{}, false
+}

@@ -1,0 +1,245 @@
+package chatview
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"starling/node/api"
+	"starling/tui/list"
+	"starling/tui/term"
+	"starling/tui/theme"
+)
+
+const (
+	// together is how close messages of one person stand under one name.
+	together = 5 * time.Minute
+	// wide is where the states have a column of their own; below it they
+	// stand beside the name, and the text has the whole width.
+	wide = 44
+	// stateColumn fits the longest state, its glyph and a space before it.
+	stateColumn = 13
+	indent      = 2
+)
+
+// source shows the messages to the list.
+type source struct{ v *View }
+
+func (s source) Len() int { return len(s.v.items) }
+
+func (s source) Index(id string) int { return s.v.at(id) }
+
+// What stands above a message, and how it is drawn.
+const (
+	flagDay = 1 << iota
+	flagUnread
+	flagName
+	flagGap
+	flagSelected
+	flagBits = iota
+)
+
+func (s source) Key(i int) list.Key {
+	it := &s.v.items[i]
+	return list.Key{
+		ID:      it.ID,
+		Version: s.v.generation<<48 | it.revision<<flagBits | s.v.flags(i),
+	}
+}
+
+func (v *View) flags(i int) uint64 {
+	it := &v.items[i]
+	var f uint64
+	if it.ID == v.unread {
+		f |= flagUnread
+	}
+	if it.ID == v.selected {
+		f |= flagSelected
+	}
+	if i == 0 {
+		return f | flagDay | flagName
+	}
+	prev := &v.items[i-1]
+	if !sameDay(prev.Time, it.Time) {
+		f |= flagDay
+	}
+	gap := it.Time.Sub(prev.Time)
+	apart := prev.Outgoing != it.Outgoing || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
+	if apart {
+		f |= flagName | flagGap
+	} else if it.Outgoing && v.width < wide {
+		f |= flagName
+	}
+	return f
+}
+
+func sameDay(a, b time.Time) bool {
+	ay, am, ad := a.Local().Date()
+	by, bm, bd := b.Local().Date()
+	return ay == by && am == bm && ad == bd
+}
+
+// Lines lays out one message.
+func (s source) Lines(i, width int) []string {
+	v, th := s.v, s.v.th
+	it := &v.items[i]
+	flags := v.flags(i)
+	narrow := width < wide
+	out := v.above(i, width, flags)
+
+	left := term.Spaces(indent)
+	if flags&flagSelected != 0 {
+		left = th.Accent.Render(theme.GlyphBar) + " "
+	}
+	state := ""
+	if it.Outgoing {
+		state = v.state(it.State)
+	}
+	if flags&flagName != 0 {
+		role := th.Peer
+		if it.Outgoing {
+			role = th.Own
+		}
+		head := role.Render(v.name(it)) + "  " + th.Muted.Render(it.Time.Local().Format("15:04"))
+		right := ""
+		if narrow {
+			right = state
+		}
+		out = append(out, left+th.Cells.Ends(head, right, width-indent))
+	}
+	room := width - indent - 1
+	if !narrow {
+		room = width - indent - stateColumn
+	}
+	body := v.body(it.Text.String(), room)
+	for k, line := range body {
+		if k == len(body)-1 && !narrow && state != "" {
+			out = append(out, left+th.Cells.Fit(line, room)+term.Spaces(stateColumn-th.Cells.Width(state)-1)+state+" ")
+			continue
+		}
+		out = append(out, left+th.Cells.Fit(line, width-indent))
+	}
+	if it.Reason != "" && it.Outgoing && it.State != api.StateDelivered {
+		role, reason := th.Muted, it.Reason
+		if it.State == api.StateFailed {
+			role = th.Bad
+			reason += " · r retry · x discard"
+		}
+		for _, line := range th.Cells.Wrap(reason, width-indent-1) {
+			out = append(out, left+role.Render(line)+term.Spaces(width-indent-th.Cells.Width(line)))
+		}
+	}
+	return out
+}
+
+// above returns what stands between a message and the one before it.
+func (v *View) above(i, width int, flags uint64) []string {
+	th := v.th
+	var out []string
+	if i == 0 {
+		switch {
+		case v.loading:
+			out = append(out, th.Muted.Render(th.Cells.Center("loading older messages…", width)))
+		case v.complete:
+			out = append(out, term.Spaces(width), th.Muted.Render(th.Cells.Center("This is where the conversation begins.", width)))
+		}
+	}
+	if flags&flagDay != 0 {
+		out = append(out, term.Spaces(width), v.rule(th.Border, th.Muted, v.day(v.items[i].Time), width))
+	}
+	if flags&flagUnread != 0 {
+		if flags&flagDay == 0 {
+			out = append(out, term.Spaces(width))
+		}
+		label := "new"
+		if v.unreadN > 0 {
+			label = strconv.Itoa(v.unreadN) + " new"
+		}
+		out = append(out, v.rule(th.Accent, th.Accent, label, width))
+	}
+	if flags&flagGap != 0 && flags&(flagDay|flagUnread) == 0 {
+		out = append(out, term.Spaces(width))
+	}
+	return out
+}
+
+// rule is a line across with a label in its middle.
+func (v *View) rule(line, text theme.Role, label string, width int) string {
+	label = " " + label + " "
+	n := width - 2*indent - v.th.Cells.Width(label)
+	if n < 2 {
+		return text.Render(v.th.Cells.Center(label, width))
+	}
+	return term.Spaces(indent) + line.Render(strings.Repeat("─", n/2)) +
+		text.Render(label) + line.Render(strings.Repeat("─", n-n/2)) + term.Spaces(indent)
+}
+
+func (v *View) day(t time.Time) string {
+	t = t.Local()
+	if t.Year() == v.now().Local().Year() {
+		return t.Format("Monday 2 January")
+	}
+	return t.Format("Monday 2 January 2006")
+}
+
+func (v *View) name(it *item) string {
+	if it.Outgoing {
+		return "you"
+	}
+	if it.From.IsZero() {
+		return "unnamed"
+	}
+	return it.From.String()
+}
+
+func (v *View) state(s api.State) string {
+	th := v.th
+	switch s {
+	case api.StateQueued:
+		return th.Muted.Render(theme.GlyphQueued + " queued")
+	case api.StateSealed:
+		return th.Muted.Render(theme.GlyphSealed + " sealed")
+	case api.StateSent:
+		return th.Muted.Render(theme.GlyphSent + " sent")
+	case api.StateDelivered:
+		return th.Good.Render(theme.GlyphDelivered) + th.Muted.Render(" delivered")
+	case api.StateFailed:
+		return th.Bad.Render(theme.GlyphFailed + " failed")
+	}
+	return ""
+}
+
+const fence = "```"
+
+// body lays out a text: paragraphs wrapped at words, fenced code as it is.
+func (v *View) body(text string, width int) []string {
+	if !strings.Contains(text, fence) {
+		return v.th.Cells.Wrap(text, width)
+	}
+	var out []string
+	code := false
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.HasPrefix(strings.TrimLeft(line, " "), fence) {
+			code = !code
+			continue
+		}
+		if !code {
+			out = append(out, v.th.Cells.Wrap(line, width)...)
+			continue
+		}
+		for _, piece := range v.th.Cells.Chop(line, width-indent) {
+			out = append(out, v.th.Border.Render("│")+" "+v.th.Code.Render(piece))
+		}
+	}
+	if len(out) == 0 {
+		return []string{v.th.Muted.Render("(empty code)")}
+	}
+	return out
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}

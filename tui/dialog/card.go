@@ -1,0 +1,86 @@
+package dialog
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"starling/tui/theme"
+)
+
+// A Card tells something. Its text scrolls if it does not fit.
+type Card struct {
+	Title string
+	// Body lays the text out for a width; height is the room there is.
+	Body func(th *theme.Theme, width, height int) []string
+	// Buttons are under the text. The one with the key "enter" comes first.
+	Buttons []Button
+	// Width of the text, 0 for 56.
+	Width int
+	// Bare fills the screen with the body alone.
+	Bare bool
+
+	scroll int
+	page   int
+}
+
+// Key presses a button, scrolls, or closes with esc.
+func (c *Card) Key(k tea.KeyPressMsg) any {
+	key := k.Keystroke()
+	if action, ok := press(c.Buttons, key); ok {
+		return action
+	}
+	switch key {
+	case cancel, "q", "ctrl+c":
+		return Close{}
+	case "up", "k":
+		c.scroll--
+	case "down", "j":
+		c.scroll++
+	case "pgup", "ctrl+u":
+		c.scroll -= c.page
+	case "pgdown", "ctrl+d", "space":
+		c.scroll += c.page
+	case "home", "g":
+		c.scroll = 0
+	case "end", "shift+g":
+		c.scroll = 1 << 30
+	}
+	return nil
+}
+
+// Paste is nothing to a card.
+func (c *Card) Paste(string) any { return nil }
+
+// Click beside the buttons is nothing.
+func (c *Card) Click(int, int) any { return nil }
+
+// Wheel scrolls.
+func (c *Card) Wheel(lines int) { c.scroll += lines }
+
+// Render draws the card.
+func (c *Card) Render(th *theme.Theme, width, height int) Box {
+	if c.Bare {
+		box := Box{Width: width, Covers: true}
+		for _, line := range c.Body(th, width, height) {
+			box.Lines = append(box.Lines, th.Cells.Center(line, width))
+		}
+		for len(box.Lines) < height {
+			box.Lines = append(box.Lines, th.Cells.Fit("", width))
+		}
+		return box
+	}
+	want := c.Width
+	if want == 0 {
+		want = 56
+	}
+	inner := min(want, width-2*margin-frameW)
+	if width < 50 {
+		inner = width - frameW
+	}
+	air := 0
+	if height >= roomy {
+		air = 2
+	}
+	c.page = max(1, height-6)
+	body := c.Body(th, inner, height-3-air)
+	return draw(th, content{title: c.Title, body: body, buttons: c.Buttons, scroll: &c.scroll}, want, width, height)
+}

@@ -1,0 +1,224 @@
+package dialog
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"starling/tui/composer"
+	"starling/tui/theme"
+)
+
+// A Field is one question of a form: a line of text, or a choice.
+type Field struct {
+	Label string
+	Hint  string
+	Text  composer.Editor
+	// Choices, if any, are chosen from with left and right.
+	Choices []string
+	Chosen  int
+}
+
+// A Form asks for something. Enter goes to the next field and, from the last
+// one, submits.
+type Form struct {
+	Title  string
+	Intro  string
+	Fields []*Field
+	// Label of the button that submits.
+	Label string
+	// Submit makes the action of the answers; it may set Error and return nil.
+	Submit func() any
+	// Error tells what is wrong with the answers.
+	Error string
+	// Busy tells what is being waited for; the form takes no keys but esc.
+	Busy string
+	// Width of the text, 0 for 52.
+	Width int
+
+	at     int
+	scroll int
+	rows   []int // first row of each field in the body
+}
+
+// Key edits, moves between fields, submits or closes.
+func (f *Form) Key(k tea.KeyPressMsg) any {
+	key := k.Keystroke()
+	if key == cancel || key == "ctrl+c" {
+		return Close{}
+	}
+	if f.Busy != "" {
+		return nil
+	}
+	cur := f.Fields[f.at]
+	switch key {
+	case "enter":
+		if f.at < len(f.Fields)-1 {
+			f.at++
+			return nil
+		}
+		return f.submit()
+	case "tab", "down":
+		f.at = (f.at + 1) % len(f.Fields)
+		return nil
+	case "shift+tab", "up":
+		f.at = (f.at + len(f.Fields) - 1) % len(f.Fields)
+		return nil
+	}
+	if n := len(cur.Choices); n > 0 {
+		switch key {
+		case "left", "h", "-":
+			cur.Chosen = (cur.Chosen + n - 1) % n
+		case "right", "l", "space", "+":
+			cur.Chosen = (cur.Chosen + 1) % n
+		}
+		return nil
+	}
+	if cur.Text.Key(k) {
+		f.Error = ""
+	}
+	return nil
+}
+
+func (f *Form) submit() any {
+	f.Error = ""
+	return f.Submit()
+}
+
+// Paste puts text in; it never submits.
+func (f *Form) Paste(s string) any {
+	if f.Busy == "" && len(f.Fields[f.at].Choices) == 0 {
+		f.Fields[f.at].Text.Insert(s)
+		f.Error = ""
+	}
+	return nil
+}
+
+// Click goes to a field.
+func (f *Form) Click(_, y int) any {
+	if f.Busy != "" {
+		return nil
+	}
+	for i := len(f.rows) - 1; i >= 0; i-- {
+		if y >= f.rows[i] {
+			f.at = i
+			break
+		}
+	}
+	return nil
+}
+
+// Wheel is nothing to a form.
+func (f *Form) Wheel(int) {}
+
+// submitted is what the button does.
+type submitted struct{}
+
+// Act turns the button of a form into its action. The app passes every action
+// of the top dialog through it.
+func Act(d Dialog, action any) any {
+	if _, ok := action.(submitted); ok {
+		if f, ok := d.(*Form); ok && f.Busy == "" {
+			return f.submit()
+		}
+		return nil
+	}
+	return action
+}
+
+// Render draws the form.
+func (f *Form) Render(th *theme.Theme, width, height int) Box {
+	want := f.Width
+	if want == 0 {
+		want = 52
+	}
+	inner := min(want, width-2*margin-frameW)
+	if width < 50 {
+		inner = width - frameW
+	}
+	roomyForm := height >= roomy
+	var c content
+	c.title = f.Title
+	if f.Intro != "" && roomyForm {
+		for _, line := range th.Cells.Wrap(f.Intro, inner) {
+			c.body = append(c.body, th.Muted.Render(line))
+		}
+		c.body = append(c.body, "")
+	}
+	f.rows = f.rows[:0]
+	for i, field := range f.Fields {
+		if i > 0 && roomyForm {
+			c.body = append(c.body, "")
+		}
+		f.rows = append(f.rows, len(c.body))
+		label := th.Muted
+		bar := th.Border.Render(theme.GlyphBar)
+		if i == f.at && f.Busy == "" {
+			label = th.Title
+			bar = th.Accent.Render(theme.GlyphBar)
+		}
+		c.body = append(c.body, label.Render(field.Label))
+		if len(field.Choices) > 0 {
+			c.body = append(c.body, bar+" "+choices(th, field, i == f.at))
+			if i == f.at {
+				c.cy = len(c.body) - 1
+			}
+		} else {
+			lines, x, _ := field.Text.Render(th, inner-2, 1)
+			c.body = append(c.body, bar+" "+lines[0])
+			if i == f.at && f.Busy == "" {
+				c.cursor, c.cx, c.cy = true, x+2, len(c.body)-1
+			}
+		}
+		if field.Hint != "" && roomyForm {
+			for _, line := range th.Cells.Wrap(field.Hint, inner-2) {
+				c.body = append(c.body, "  "+th.Muted.Render(line))
+			}
+		}
+	}
+	note, role := f.Error, th.Bad
+	if f.Busy != "" {
+		note, role = f.Busy, th.Warn
+	}
+	if note != "" {
+		if roomyForm {
+			c.body = append(c.body, "")
+		}
+		for _, line := range th.Cells.Wrap(note, inner) {
+			c.body = append(c.body, role.Render(line))
+		}
+	}
+	c.buttons = []Button{
+		{Label: f.Label, Key: primary, Action: submitted{}},
+		{Label: "Cancel", Key: cancel, Action: Close{}},
+	}
+	if f.Busy != "" {
+		c.buttons = c.buttons[1:]
+	}
+	if note != "" && !roomyForm {
+		// The note matters more than the field on a small screen.
+		c.cy = max(c.cy, 0)
+	}
+	c.scroll = &f.scroll
+	box := draw(th, c, want, width, height)
+	for i := range f.rows {
+		f.rows[i] += box.top - f.scroll
+	}
+	return box
+}
+
+func choices(th *theme.Theme, f *Field, focused bool) string {
+	s := ""
+	for i, c := range f.Choices {
+		if i > 0 {
+			s += " "
+		}
+		switch {
+		case i == f.Chosen && focused:
+			s += th.Primary.Render(" " + c + " ")
+		case i == f.Chosen:
+			s += th.Selected.Render(" " + c + " ")
+		default:
+			s += th.Muted.Render(" " + c + " ")
+		}
+	}
+	return s
+}

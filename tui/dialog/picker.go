@@ -1,0 +1,208 @@
+package dialog
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/tui/composer"
+	"starling/tui/list"
+	"starling/tui/theme"
+)
+
+// A Choice is one row of a picker.
+type Choice struct {
+	Label  string
+	Detail string // at the right
+	Action any
+}
+
+// A Picker finds one of many by a few letters.
+type Picker struct {
+	Title   string
+	Choices []Choice
+	// None is shown when nothing matches.
+	None string
+
+	filter composer.Editor
+	found  []Choice
+	rows   list.Picker
+	asked  bool
+	room   int
+	from   int
+}
+
+// NewPicker returns a picker.
+func NewPicker(title, placeholder, none string, choices []Choice) *Picker {
+	p := &Picker{Title: title, Choices: choices, None: none}
+	p.filter.Placeholder = placeholder
+	p.filter.OneLine = true
+	p.search()
+	return p
+}
+
+// Key filters, moves or chooses.
+func (p *Picker) Key(k tea.KeyPressMsg) any {
+	switch k.Keystroke() {
+	case cancel, "ctrl+c", "ctrl+k", "ctrl+p":
+		return Close{}
+	case "enter":
+		return p.choose(p.rows.Selected)
+	case "up", "shift+tab":
+		p.rows.Move(-1, len(p.found))
+	case "down", "tab", "ctrl+n", "ctrl+j":
+		p.rows.Move(1, len(p.found))
+	case "pgup":
+		p.rows.Move(-p.room, len(p.found))
+	case "pgdown":
+		p.rows.Move(p.room, len(p.found))
+	default:
+		before := p.filter.Value()
+		p.filter.Key(k)
+		if p.filter.Value() != before {
+			p.search()
+		}
+	}
+	return nil
+}
+
+func (p *Picker) choose(i int) any {
+	if i < 0 || i >= len(p.found) {
+		return nil
+	}
+	return p.found[i].Action
+}
+
+// Paste puts text into the filter.
+func (p *Picker) Paste(s string) any {
+	p.filter.Insert(s)
+	p.search()
+	return nil
+}
+
+// Click chooses a row.
+func (p *Picker) Click(_, y int) any {
+	i := y - p.from
+	from, to := p.rows.Window(len(p.found), p.room)
+	if i < 0 || from+i >= to {
+		return nil
+	}
+	return p.choose(from + i)
+}
+
+// Wheel scrolls.
+func (p *Picker) Wheel(lines int) { p.rows.Scroll(lines, len(p.found), p.room) }
+
+func (p *Picker) search() {
+	p.found = Find(p.Choices, p.filter.Value())
+	p.rows = list.Picker{}
+}
+
+// Render draws the picker. Its height does not depend on what matches.
+func (p *Picker) Render(th *theme.Theme, width, height int) Box {
+	const want = 56
+	inner := min(want, width-2*margin-frameW)
+	if width < 50 {
+		inner = width - frameW
+	}
+	p.room = max(1, min(len(p.Choices), height-9, 14))
+	if height < roomy {
+		p.room = max(1, min(len(p.Choices), height-5))
+	}
+	line, x, _ := p.filter.Render(th, inner-2, 1)
+	c := content{title: p.Title, cursor: true, cx: x + 2}
+	c.body = append(c.body, th.Accent.Render(theme.GlyphPrompt)+" "+line[0])
+	if height >= roomy {
+		c.body = append(c.body, "")
+	}
+	first := len(c.body)
+	from, to := p.rows.Window(len(p.found), p.room)
+	for i := from; i < to; i++ {
+		ch := p.found[i]
+		if i == p.rows.Selected {
+			row := th.Cells.Ends(" "+ch.Label, ch.Detail+" ", inner)
+			c.body = append(c.body, th.Selected.Render(row))
+			continue
+		}
+		c.body = append(c.body, th.Cells.Ends(" "+ch.Label, th.Muted.Render(ch.Detail)+" ", inner))
+	}
+	if len(p.found) == 0 {
+		c.body = append(c.body, th.Muted.Render(" "+p.None))
+	}
+	for len(c.body) < first+p.room {
+		c.body = append(c.body, "")
+	}
+	box := draw(th, c, want, width, height)
+	p.from = box.top + first
+	return box
+}
+
+// Find returns the choices whose label has the letters of the query in order,
+// best first: a word that begins with them, then letters that stand together.
+func Find(choices []Choice, query string) []Choice {
+	query = strings.ToLower(strings.TrimSpace(query))
+	if query == "" {
+		return choices
+	}
+	type hit struct {
+		Choice
+		score int
+	}
+	var hits []hit
+	for _, c := range choices {
+		if score, ok := match(strings.ToLower(c.Label), query); ok {
+			hits = append(hits, hit{c, score})
+		}
+	}
+	slices.SortStableFunc(hits, func(a, b hit) int { return b.score - a.score })
+	out := make([]Choice, len(hits))
+	for i, h := range hits {
+		out[i] = h.Choice
+	}
+	return out
+}
+
+func match(text, query string) (score int, ok bool) {
+	if i := strings.Index(text, query); i >= 0 {
+		score = 1000 - i
+		if i == 0 {
+			return score + 1000, true
+		}
+		if r, _ := utf8.DecodeLastRuneInString(text[:i]); !unicode.IsLetter(r) {
+			score += 500
+		}
+		return score, true
+	}
+	prev := rune(' ')
+	together := false
+	rest := []rune(query)
+	for _, r := range text {
+		if len(rest) == 0 {
+			break
+		}
+		if unicode.IsSpace(rest[0]) {
+			rest = rest[1:]
+			if len(rest) == 0 {
+				break
+			}
+		}
+		if r == rest[0] {
+			rest = rest[1:]
+			score++
+			if together {
+				score += 3
+			}
+			if !unicode.IsLetter(prev) {
+				score += 5
+			}
+			together = true
+		} else {
+			together = false
+		}
+		prev = r
+	}
+	return score, len(rest) == 0
+}

@@ -1,0 +1,95 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+)
+
+const (
+	// frame is how long events are gathered before they are drawn at once.
+	frame = 16 * time.Millisecond
+	// most is how many events one batch holds; a node that is faster waits.
+	most = 4096
+	// again is how long to wait before asking a lost node again.
+	again = time.Second
+)
+
+// eventsMsg is what happened, in order.
+type eventsMsg []api.Event
+
+// feedMsg tells that the stream of events broke off, or with a nil error that
+// it is there again.
+type feedMsg struct{ err error }
+
+// Follow reads the node's events until ctx ends and hands them to send in
+// batches. A stream that breaks off is taken up where it stopped.
+func (a *App) Follow(ctx context.Context, send func(tea.Msg)) {
+	events := make(chan api.Event, most)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		a.read(ctx, events, send)
+	}()
+	defer func() { <-gone }()
+	for {
+		var batch eventsMsg
+		select {
+		case <-ctx.Done():
+			return
+		case ev := <-events:
+			batch = append(batch, ev)
+		}
+		timer := time.NewTimer(frame)
+	gather:
+		for len(batch) < most {
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case ev := <-events:
+				batch = append(batch, ev)
+			case <-timer.C:
+				break gather
+			}
+		}
+		timer.Stop()
+		send(batch)
+	}
+}
+
+func (a *App) read(ctx context.Context, events chan<- api.Event, send func(tea.Msg)) {
+	after := int64(-1)
+	broken := false
+	for ctx.Err() == nil {
+		err := a.node.Events(ctx, after, func(ev api.Event) error {
+			if broken {
+				broken = false
+				send(feedMsg{})
+			}
+			if ev.Seq > 0 {
+				after = ev.Seq
+			}
+			select {
+			case events <- ev:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if !broken {
+			broken = true
+			send(feedMsg{err: err})
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package keymap
+
+// ID names an action; it is what a configuration file refers to.
+type ID string
+
+const (
+	Send        ID = "send"
+	Newline     ID = "newline"
+	Leave       ID = "leave"
+	Write       ID = "write"
+	Open        ID = "open"
+	FocusNext   ID = "focus.next"
+	FocusPrev   ID = "focus.previous"
+	Switch      ID = "conversation.switch"
+	NextChat    ID = "conversation.next"
+	PrevChat    ID = "conversation.previous"
+	NextUnread  ID = "conversation.unread"
+	Up          ID = "move.up"
+	Down        ID = "move.down"
+	PageUp      ID = "move.page-up"
+	PageDown    ID = "move.page-down"
+	Top         ID = "move.top"
+	Bottom      ID = "move.bottom"
+	JumpUnread  ID = "message.unread"
+	Retry       ID = "message.retry"
+	Discard     ID = "message.discard"
+	Copy        ID = "message.copy"
+	Invite      ID = "invite"
+	AddContact  ID = "contact.add"
+	Verify      ID = "contact.verify"
+	Rename      ID = "contact.rename"
+	Block       ID = "contact.block"
+	Remove      ID = "contact.remove"
+	Network     ID = "network"
+	Details     ID = "details"
+	Mouse       ID = "mouse"
+	Palette     ID = "palette"
+	Help        ID = "help"
+	Redraw      ID = "redraw"
+	Suspend     ID = "suspend"
+	Quit        ID = "quit"
+	QuitAtOnce  ID = "quit.now"
+	groupWrite     = "Writing"
+	groupMove      = "Moving"
+	groupRead      = "Messages"
+	groupPeople    = "People"
+	groupApp       = "Starling"
+)
+
+var table = []Action{
+	{ID: Send, Name: "Send the message", Group: groupWrite, Keys: []string{"enter"}, In: Composer, Hidden: true},
+	{ID: Newline, Name: "Start a new line", Group: groupWrite, Keys: []string{"ctrl+j", "alt+enter", "shift+enter"}, In: Composer, Hidden: true},
+	{ID: Leave, Name: "Leave the text, move with single keys", Group: groupWrite, Keys: []string{"esc"}, In: Composer, Hidden: true},
+	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i", "enter"}, In: Messages},
+	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i"}, In: List},
+
+	{ID: Switch, Name: "Go to a conversation", Group: groupMove, Keys: []string{"ctrl+k"}, In: Anywhere},
+	{ID: Open, Name: "Open the conversation", Group: groupMove, Keys: []string{"enter", "l", "right"}, In: List, Hidden: true},
+	{ID: Leave, Name: "To the conversations", Group: groupMove, Keys: []string{"esc", "h", "left"}, In: Messages, Hidden: true},
+	{ID: Leave, Name: "Back to the text", Group: groupMove, Keys: []string{"esc"}, In: List, Hidden: true},
+	{ID: NextUnread, Name: "Next unread conversation", Group: groupMove, Keys: []string{"alt+u"}, In: Anywhere},
+	{ID: NextChat, Name: "Next conversation", Group: groupMove, Keys: []string{"alt+down"}, In: Anywhere},
+	{ID: PrevChat, Name: "Previous conversation", Group: groupMove, Keys: []string{"alt+up"}, In: Anywhere},
+	{ID: FocusNext, Name: "Next pane", Group: groupMove, Keys: []string{"tab"}, In: Anywhere, Hidden: true},
+	{ID: FocusPrev, Name: "Previous pane", Group: groupMove, Keys: []string{"shift+tab"}, In: Anywhere, Hidden: true},
+	{ID: Up, Name: "Up", Group: groupMove, Keys: []string{"k", "up"}, In: Lists, Hidden: true},
+	{ID: Down, Name: "Down", Group: groupMove, Keys: []string{"j", "down"}, In: Lists, Hidden: true},
+	{ID: PageUp, Name: "A page up", Group: groupMove, Keys: []string{"pgup"}, In: Anywhere, Hidden: true},
+	{ID: PageDown, Name: "A page down", Group: groupMove, Keys: []string{"pgdown"}, In: Anywhere, Hidden: true},
+	{ID: PageUp, Name: "A page up", Group: groupMove, Keys: []string{"ctrl+u", "ctrl+b"}, In: Lists, Hidden: true},
+	{ID: PageDown, Name: "A page down", Group: groupMove, Keys: []string{"ctrl+d", "ctrl+f"}, In: Lists, Hidden: true},
+	{ID: Top, Name: "To the oldest message here", Group: groupMove, Keys: []string{"g", "home"}, In: Lists, Hidden: true},
+	{ID: Bottom, Name: "To the newest message", Group: groupMove, Keys: []string{"G", "end"}, In: Lists},
+
+	{ID: JumpUnread, Name: "Jump to the first unread message", Group: groupRead, Keys: []string{"u"}, In: Messages},
+	{ID: Retry, Name: "Retry a failed message", Group: groupRead, Keys: []string{"r"}, In: Messages},
+	{ID: Discard, Name: "Discard a failed message", Group: groupRead, Keys: []string{"x"}, In: Messages},
+	{ID: Copy, Name: "Copy the message", Group: groupRead, Keys: []string{"y"}, In: Messages},
+
+	{ID: Invite, Name: "Invite somebody", Group: groupPeople, Keys: []string{"ctrl+n"}, In: Anywhere},
+	{ID: AddContact, Name: "Add a contact by their invite", Group: groupPeople, Keys: []string{"ctrl+o"}, In: Anywhere},
+	{ID: Verify, Name: "Verify the contact", Group: groupPeople, Keys: []string{"v"}, In: Lists},
+	{ID: Rename, Name: "Rename the contact", Group: groupPeople, Keys: []string{"e"}, In: Lists},
+	{ID: Block, Name: "Block or unblock the contact", Group: groupPeople, Keys: []string{"b"}, In: Lists},
+	{ID: Remove, Name: "Remove the contact", Group: groupPeople, Keys: []string{"D"}, In: Lists},
+
+	{ID: Palette, Name: "All actions", Group: groupApp, Keys: []string{"ctrl+p"}, In: Anywhere, Hidden: true},
+	{ID: Help, Name: "Help for where you are", Group: groupApp, Keys: []string{"f1"}, In: Composer},
+	{ID: Help, Name: "Help for where you are", Group: groupApp, Keys: []string{"?", "f1"}, In: Lists},
+	{ID: Network, Name: "What the network is doing", Group: groupApp, Keys: []string{"f2"}, In: Composer},
+	{ID: Network, Name: "What the network is doing", Group: groupApp, Keys: []string{"n", "f2"}, In: Lists},
+	{ID: Details, Name: "Show or hide the details", Group: groupApp, Keys: []string{"f3"}, In: Anywhere},
+	{ID: Mouse, Name: "Mouse on or off (off: select text with the terminal)", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},
+	{ID: Redraw, Name: "Draw the screen again", Group: groupApp, Keys: []string{"ctrl+l"}, In: Anywhere},
+	{ID: Suspend, Name: "Suspend to the shell", Group: groupApp, Keys: []string{"ctrl+z"}, In: Anywhere},
+	{ID: Quit, Name: "Quit (press twice)", Group: groupApp, Keys: []string{"ctrl+c"}, In: Anywhere, Hidden: true},
+	{ID: QuitAtOnce, Name: "Quit", Group: groupApp, Keys: []string{"ctrl+q"}, In: Anywhere},
+}

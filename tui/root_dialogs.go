@@ -1,0 +1,445 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui/dialog"
+	"starling/tui/keymap"
+	"starling/tui/theme"
+)
+
+// Actions that dialogs return.
+type (
+	visitAction struct{ contact string }
+	doAction    struct{ id keymap.ID }
+	copyAction  struct{ text, note string }
+	askInvite   struct{ form *dialog.Form }
+	askAdd      struct{ form *dialog.Form }
+	askRename   struct {
+		form    *dialog.Form
+		contact string
+	}
+	verifyAction struct {
+		contact  string
+		verified bool
+	}
+	blockAction struct {
+		contact string
+		blocked bool
+	}
+	removeAction  struct{ contact string }
+	discardAction struct{ message string }
+	showQR        struct{ link string }
+)
+
+// act does what the top dialog asks.
+func (a *App) act(action any) tea.Cmd {
+	switch action := action.(type) {
+	case nil:
+		return nil
+	case dialog.Close:
+		if a.dialogs.Top() == dialog.Dialog(a.network) {
+			a.network = nil
+		}
+		a.dialogs.Close()
+		return a.settle()
+	case visitAction:
+		a.dialogs.Close()
+		return a.visit(action.contact, true)
+	case doAction:
+		a.dialogs.Close()
+		return tea.Batch(a.do(action.id), a.settle())
+	case copyAction:
+		return tea.Batch(tea.SetClipboard(action.text), a.say(action.note))
+	case askInvite:
+		return a.makeInvite(action.form)
+	case askAdd:
+		return a.addContact(action.form)
+	case askRename:
+		return a.renameContact(action)
+	case verifyAction:
+		a.dialogs.Close()
+		return a.setVerified(action)
+	case blockAction:
+		a.dialogs.Close()
+		return a.ask(func(ctx context.Context) resultMsg {
+			c, err := a.node.BlockContact(ctx, action.contact, action.blocked)
+			return resultMsg{err: err, contact: &c, note: pick(action.blocked, "Blocked.", "Unblocked.")}
+		})
+	case removeAction:
+		a.dialogs.Close()
+		return a.ask(func(ctx context.Context) resultMsg {
+			err := a.node.RemoveContact(ctx, action.contact)
+			return resultMsg{err: err, removed: action.contact, note: "Removed."}
+		})
+	case discardAction:
+		a.dialogs.Close()
+		return a.ask(func(ctx context.Context) resultMsg {
+			err := a.node.Discard(ctx, action.message)
+			return resultMsg{err: err, erased: action.message, note: "Discarded."}
+		})
+	case showQR:
+		a.dialogs.Open(&dialog.Card{Bare: true, Body: func(th *theme.Theme, width, height int) []string {
+			return bareQR(th, action.link, width, height)
+		}})
+	}
+	return nil
+}
+
+// ask makes a command whose result may fail. A failed one carries nothing but
+// the error.
+func (a *App) ask(f func(context.Context) resultMsg) tea.Cmd {
+	return a.call(func(ctx context.Context) tea.Msg {
+		r := f(ctx)
+		if r.err != nil {
+			return resultMsg{err: r.err, from: r.from}
+		}
+		return r
+	})
+}
+
+// refuse shows an error in the form that waits, or in the status bar.
+func (a *App) refuse(form *dialog.Form, err error) tea.Cmd {
+	if form != nil && a.dialogs.Has(form) {
+		form.Busy, form.Error = "", describe(err)
+		return nil
+	}
+	return a.fail(err)
+}
+
+func (a *App) openSwitcher() {
+	choices := make([]dialog.Choice, 0, len(a.people))
+	for i := range a.people {
+		p := &a.people[i]
+		detail := ""
+		switch {
+		case p.Unread > 0:
+			detail = plural(p.Unread, "new")
+		case p.State == api.ContactPending:
+			detail = "pending"
+		case p.Last != nil:
+			detail = a.ago(p.Last.Time)
+		}
+		choices = append(choices, dialog.Choice{Label: line(p.Name), Detail: detail, Action: visitAction{p.ID}})
+	}
+	none := "Nobody of that name."
+	if len(choices) == 0 {
+		none = "Nobody here yet. ctrl+n invites somebody."
+	}
+	a.dialogs.Open(dialog.NewPicker("Go to", "type a name", none, choices))
+}
+
+func (a *App) openPalette() {
+	var choices []dialog.Choice
+	for _, action := range a.keys.Palette() {
+		key := a.keys.Key(a.focus, action.ID)
+		if key == "" {
+			key = action.Key()
+		}
+		choices = append(choices, dialog.Choice{Label: action.Name, Detail: key, Action: doAction{action.ID}})
+	}
+	a.dialogs.Open(dialog.NewPicker("What to do", "type a few letters", "No such action.", choices))
+}
+
+// openHelp shows the keys that work where the focus is.
+func (a *App) openHelp() {
+	where := map[keymap.Place]string{
+		keymap.Composer: "Writing", keymap.Messages: "In the messages", keymap.List: "In the conversations",
+	}[a.focus]
+	actions := a.keys.In(a.focus)
+	editing := a.focus == keymap.Composer
+	a.dialogs.Open(&dialog.Card{
+		Title: "Help · " + where,
+		Width: 62,
+		Body: func(th *theme.Theme, width, _ int) []string {
+			var out []string
+			group := ""
+			row := func(keys, name string) {
+				const column = 21
+				out = append(out, th.Accent.Render(th.Cells.Fit(keys, column))+" "+th.Cells.Truncate(name, width-column-1))
+			}
+			for _, x := range actions {
+				if x.Group != group {
+					if group != "" {
+						out = append(out, "")
+					}
+					group = x.Group
+					out = append(out, th.Title.Render(group))
+				}
+				keys := x.Keys
+				if len(keys) > 2 {
+					keys = keys[:2]
+				}
+				row(strings.Join(keys, "  "), x.Name)
+			}
+			if editing {
+				out = append(out, "", th.Title.Render("Editing"))
+				row("ctrl+a  ctrl+e", "Start and end of the line")
+				row("alt+b  alt+f", "A word back and forth")
+				row("ctrl+w  ctrl+u", "Erase a word, the line before")
+				row("ctrl+y", "Put back what was erased")
+			}
+			return out
+		},
+		Buttons: []dialog.Button{{Label: "Close", Key: "esc", Action: dialog.Close{}}},
+	})
+}
+
+func (a *App) openNetwork() tea.Cmd {
+	if a.network != nil {
+		return nil
+	}
+	a.network = &dialog.Card{
+		Title:   "Network",
+		Width:   68,
+		Body:    a.networkBody,
+		Buttons: []dialog.Button{{Label: "Close", Key: "esc", Action: dialog.Close{}}},
+	}
+	a.dialogs.Open(a.network)
+	return a.loadStatus()
+}
+
+// expiries are what an invite can be valid for.
+var expiries = []struct {
+	label string
+	time.Duration
+}{
+	{"1 hour", time.Hour},
+	{"24 hours", 24 * time.Hour},
+	{"7 days", 7 * 24 * time.Hour},
+}
+
+func (a *App) openInvite() {
+	form := &dialog.Form{
+		Title: "Invite somebody",
+		Intro: "An invite is a link, or a QR code, that makes one contact. Whoever has it first becomes that contact, so give it to them alone.",
+		Label: "Make the invite",
+	}
+	name := &dialog.Field{Label: "Who is it for?", Hint: "Only you see this name. It may stay empty."}
+	name.Text.OneLine, name.Text.Limit = true, api.MaxName
+	until := &dialog.Field{Label: "Valid for", Chosen: 1}
+	for _, e := range expiries {
+		until.Choices = append(until.Choices, e.label)
+	}
+	form.Fields = []*dialog.Field{name, until}
+	form.Submit = func() any { return askInvite{form} }
+	a.dialogs.Open(form)
+}
+
+func (a *App) makeInvite(form *dialog.Form) tea.Cmd {
+	form.Busy = "Putting the invite into a mailbox, so that it works while you are away…"
+	name := strings.TrimSpace(form.Fields[0].Text.Value())
+	expires := expiries[form.Fields[1].Chosen].Duration
+	return a.call(func(ctx context.Context) tea.Msg {
+		invite, err := a.node.Invite(ctx, api.InviteRequest{Name: name, Expires: expires})
+		return inviteMsg{invite: invite, name: name, err: err, from: form}
+	})
+}
+
+func (a *App) gotInvite(msg inviteMsg) tea.Cmd {
+	if msg.err != nil {
+		return a.refuse(msg.from, msg.err)
+	}
+	a.dialogs.Remove(msg.from)
+	link := msg.invite.Link
+	who := "them"
+	if msg.name != "" {
+		who = msg.name
+	}
+	expires := msg.invite.Expires.Local().Format("Monday 2 January, 15:04")
+	card := &dialog.Card{Title: "Invite for " + who, Width: 60}
+	if msg.name == "" {
+		card.Title = "Invite"
+	}
+	card.Body = func(th *theme.Theme, width, height int) []string {
+		return inviteBody(th, link, expires, width, height)
+	}
+	card.Buttons = []dialog.Button{
+		{Label: "Copy the link", Key: "c", Action: copyAction{link, "Link copied, if your terminal allows it."}},
+		{Label: "QR alone", Key: "f", Action: showQR{link}},
+		{Label: "Done", Key: "esc", Action: dialog.Close{}},
+	}
+	a.dialogs.Open(card)
+	return nil
+}
+
+// invited tells what became of an invite.
+func (a *App) invited(ev *api.InviteEvent) tea.Cmd {
+	if ev == nil {
+		return nil
+	}
+	switch ev.What {
+	case "used":
+		if c := a.contact(ev.Contact); c != nil {
+			return a.say("Your invite was used: " + line(c.Name) + " is here now.")
+		}
+		return a.say("Your invite was used.")
+	case "reused":
+		return a.note("An invite was tried a second time. It may have been seen by somebody else: verify your contact.", true)
+	case "expired":
+		return a.say("An invite expired without being used.")
+	}
+	return nil
+}
+
+func (a *App) openAdd() {
+	form := &dialog.Form{
+		Title: "Add a contact",
+		Intro: "Paste the link that they gave you. It works once.",
+		Label: "Add",
+	}
+	link := &dialog.Field{Label: "Their invite"}
+	link.Text.OneLine, link.Text.Limit = true, 4096
+	link.Text.Placeholder = "starling:…"
+	name := &dialog.Field{Label: "Their name", Hint: "As you want to see it."}
+	name.Text.OneLine, name.Text.Limit = true, api.MaxName
+	form.Fields = []*dialog.Field{link, name}
+	form.Submit = func() any {
+		if strings.TrimSpace(link.Text.Value()) == "" {
+			form.Error = "Paste the invite first. It begins with \"starling:\"."
+			return nil
+		}
+		return askAdd{form}
+	}
+	a.dialogs.Open(form)
+}
+
+func (a *App) addContact(form *dialog.Form) tea.Cmd {
+	form.Busy = "Fetching their keys from the mailbox and saying hello…"
+	// A link copied from a chat may be broken into lines.
+	link := strings.Join(strings.Fields(form.Fields[0].Text.Value()), "")
+	name := strings.TrimSpace(form.Fields[1].Text.Value())
+	return a.ask(func(ctx context.Context) resultMsg {
+		c, err := a.node.AddContact(ctx, api.AddContactRequest{Link: link, Name: name})
+		return resultMsg{err: err, from: form, contact: &c, open: true, note: "Added. You can write now; they will get it when they answer."}
+	})
+}
+
+// person opens the dialog for the contact that is meant: the selected one in
+// the list, else the open one.
+func (a *App) person(id keymap.ID) tea.Cmd {
+	who := a.current
+	if a.focus == keymap.List {
+		who = a.cursor
+	}
+	c := a.contact(who)
+	if c == nil {
+		return a.say("There is no contact yet.")
+	}
+	name := line(c.Name)
+	switch id {
+	case keymap.Verify:
+		return a.loadVerification(c.ID)
+	case keymap.Rename:
+		a.openRename(c.ID, name)
+	case keymap.Block:
+		if c.Blocked {
+			return a.act(blockAction{c.ID, false})
+		}
+		a.confirm(confirmation{
+			title: "Block " + name + "?",
+			text:  "Nothing of theirs is shown any more. They are not told. You can unblock them in the same way.",
+			label: "Block",
+			then:  blockAction{c.ID, true},
+		})
+	case keymap.Remove:
+		a.confirm(confirmation{
+			title: "Remove " + name + "?",
+			text:  "This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite.",
+			label: "Remove",
+			then:  removeAction{c.ID},
+		})
+	}
+	return nil
+}
+
+func (a *App) openRename(contact, name string) {
+	form := &dialog.Form{Title: "Rename " + name, Label: "Rename"}
+	field := &dialog.Field{Label: "New name", Hint: "Only you see it."}
+	field.Text.OneLine, field.Text.Limit = true, api.MaxName
+	field.Text.SetValue(name)
+	form.Fields = []*dialog.Field{field}
+	form.Submit = func() any {
+		if strings.TrimSpace(field.Text.Value()) == "" {
+			form.Error = "A name has at least one letter."
+			return nil
+		}
+		return askRename{form, contact}
+	}
+	a.dialogs.Open(form)
+}
+
+func (a *App) renameContact(r askRename) tea.Cmd {
+	name := strings.TrimSpace(r.form.Fields[0].Text.Value())
+	r.form.Busy = "Renaming…"
+	return a.ask(func(ctx context.Context) resultMsg {
+		c, err := a.node.RenameContact(ctx, r.contact, name)
+		return resultMsg{err: err, from: r.form, contact: &c}
+	})
+}
+
+func (a *App) loadVerification(contact string) tea.Cmd {
+	return a.call(func(ctx context.Context) tea.Msg {
+		v, err := a.node.Verification(ctx, contact)
+		return verificationMsg{contact, v, err}
+	})
+}
+
+func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
+	c := a.contact(msg.contact)
+	if msg.err != nil || c == nil {
+		return a.fail(msg.err)
+	}
+	name := line(c.Name)
+	card := &dialog.Card{Title: "Verify " + name, Width: 58}
+	card.Body = func(th *theme.Theme, width, height int) []string {
+		return verificationBody(th, msg.v, name, width, height)
+	}
+	if msg.v.Verified {
+		card.Buttons = []dialog.Button{
+			{Label: "Close", Key: "esc", Action: dialog.Close{}},
+			{Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, false}},
+		}
+	} else {
+		card.Buttons = []dialog.Button{
+			{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, true}},
+			{Label: "Close", Key: "esc", Action: dialog.Close{}},
+		}
+	}
+	a.dialogs.Open(card)
+	return nil
+}
+
+func (a *App) setVerified(v verifyAction) tea.Cmd {
+	return a.ask(func(ctx context.Context) resultMsg {
+		c, err := a.node.SetVerified(ctx, v.contact, v.verified)
+		return resultMsg{err: err, contact: &c, note: pick(v.verified, "Marked as verified.", "No longer marked as verified.")}
+	})
+}
+
+// confirmation asks before something that cannot be taken back.
+type confirmation struct {
+	title, text, label string
+	then               any
+}
+
+// confirm opens a confirmation. Its button has the key "y", so that an enter
+// that was meant for something else does not press it.
+func (a *App) confirm(c confirmation) {
+	a.dialogs.Open(&dialog.Card{
+		Title: c.title,
+		Width: 48,
+		Body: func(th *theme.Theme, width, _ int) []string {
+			return th.Cells.Wrap(c.text, width)
+		},
+		Buttons: []dialog.Button{
+			{Label: c.label, Key: "y", Action: c.then},
+			{Label: "Keep", Key: "esc", Action: dialog.Close{}},
+		},
+	})
+}

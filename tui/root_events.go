@@ -1,0 +1,203 @@
+package tui
+
+import (
+	"cmp"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/tui/keymap"
+)
+
+// apply applies a batch of events.
+func (a *App) apply(batch eventsMsg) tea.Cmd {
+	var cmds []tea.Cmd
+	unknown := false
+	moved := false
+	for i := range batch {
+		ev := &batch[i]
+		switch ev.Kind {
+		case api.EventMessage:
+			if a.contact(ev.Conversation) == nil {
+				unknown = true
+			}
+			a.arrived(ev)
+			moved = true
+		case api.EventState:
+			a.changed(ev)
+		case api.EventContact:
+			if ev.Contact != nil {
+				a.putContact(*ev.Contact)
+				moved = true
+			}
+		case api.EventRemoved:
+			a.removed(ev)
+		case api.EventInvite:
+			cmds = append(cmds, a.invited(ev.Invite))
+		case api.EventStatus:
+			if ev.Status != nil {
+				a.status, a.known = *ev.Status, true
+			}
+		}
+	}
+	if unknown {
+		cmds = append(cmds, a.loadContacts())
+	}
+	if moved {
+		a.sort()
+	}
+	cmds = append(cmds, a.settle())
+	return tea.Batch(cmds...)
+}
+
+// arrived takes a message that came in or was queued.
+func (a *App) arrived(ev *api.Event) {
+	m := message(ev)
+	a.highest++
+	a.rank[ev.Conversation] = a.highest
+	c := a.chats[ev.Conversation]
+	p := a.contact(ev.Conversation)
+	fresh := p == nil || p.Last == nil || p.Last.ID != m.ID
+	if p != nil {
+		if fresh && !m.Outgoing && m.State == api.StateReceived {
+			p.Unread++
+		}
+		p.Last = &m
+	}
+	if c == nil || !c.asked {
+		return
+	}
+	if c.loading {
+		c.late[m.ID] = *ev
+	}
+	known := c.view.Has(m.ID)
+	c.view.Add(m)
+	if !m.Outgoing && !known && (c.id != a.current || !a.active || !c.seen || !c.view.AtEnd()) {
+		c.view.BeginUnread(m.ID)
+	}
+}
+
+// changed takes a new state of a message of ours.
+func (a *App) changed(ev *api.Event) {
+	if p := a.contact(ev.Conversation); p != nil && p.Last != nil && p.Last.ID == ev.ID {
+		last := *p.Last
+		last.State, last.Reason = ev.State, ev.Reason
+		p.Last = &last
+	}
+	c := a.chats[ev.Conversation]
+	if c == nil {
+		return
+	}
+	if !c.view.SetState(ev.ID, ev.State, ev.Reason) || c.loading {
+		c.late[ev.ID] = *ev
+	}
+}
+
+// removed takes the end of a message or a contact.
+func (a *App) removed(ev *api.Event) {
+	if ev.ID != "" {
+		if c := a.chats[ev.Conversation]; c != nil {
+			c.view.Remove(ev.ID)
+			delete(c.late, ev.ID)
+		}
+		return
+	}
+	id := ev.Conversation
+	if id == "" && ev.Contact != nil {
+		id = ev.Contact.ID
+	}
+	a.forget(id)
+}
+
+// forget drops a contact that was removed.
+func (a *App) forget(id string) {
+	at := a.indexOf(id)
+	if at < 0 {
+		return
+	}
+	a.people = slices.Delete(a.people, at, at+1)
+	delete(a.chats, id)
+	if a.cursor == id {
+		a.cursor = ""
+	}
+	if a.current == id {
+		a.current = ""
+		a.focus = keymap.Composer
+	}
+	if a.cursor == "" && len(a.people) > 0 {
+		a.cursor = a.people[min(at, len(a.people)-1)].ID
+	}
+}
+
+// putContact adds or changes a contact.
+func (a *App) putContact(c api.Contact) {
+	at := a.indexOf(c.ID)
+	if at < 0 {
+		a.people = append(a.people, c)
+		a.highest++
+		a.rank[c.ID] = a.highest
+		return
+	}
+	if c.ID == a.current && a.people[at].Unread == 0 && a.reading() {
+		c.Unread = 0 // it was marked as read meanwhile
+	}
+	if c.Last == nil {
+		c.Last = a.people[at].Last
+	}
+	a.people[at] = c
+}
+
+// reading reports whether the person looks at the end of the open
+// conversation.
+func (a *App) reading() bool {
+	c := a.open()
+	return c != nil && c.seen && a.active && c.view.AtEnd()
+}
+
+// sort puts the people in order: the latest activity, as it became known
+// here, comes first. The clock of a sender has no say in it.
+func (a *App) sort() {
+	slices.SortStableFunc(a.people, func(x, y api.Contact) int {
+		return cmp.Or(
+			cmp.Compare(a.rank[y.ID], a.rank[x.ID]),
+			y.Created.Compare(x.Created),
+			cmp.Compare(x.ID, y.ID),
+		)
+	})
+}
+
+// message makes a message of its event.
+func message(ev *api.Event) api.Message {
+	m := api.Message{
+		ID: ev.ID, Conversation: ev.Conversation, Outgoing: ev.Outgoing,
+		Time: ev.Time, State: ev.State, Reason: ev.Reason,
+	}
+	if ev.From != nil {
+		m.From = *ev.From
+	}
+	if ev.Text != nil {
+		m.Text = *ev.Text
+	}
+	return m
+}
+
+// line makes one line of a text of one or more.
+func line(t safetext.Text) string { return safetext.Line(t.String()).String() }
+
+func (a *App) unread() int {
+	n := 0
+	for i := range a.people {
+		n += a.people[i].Unread
+	}
+	return n
+}
+
+func (a *App) unreadElsewhere() int {
+	n := a.unread()
+	if p := a.contact(a.current); p != nil {
+		n -= p.Unread
+	}
+	return n
+}

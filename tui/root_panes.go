@@ -1,0 +1,376 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/tui/keymap"
+	"starling/tui/term"
+	"starling/tui/theme"
+)
+
+// standing is what holds of a contact, in a glyph and words.
+func (a *App) standing(c api.Contact) string {
+	th := a.th
+	switch {
+	case c.Blocked:
+		return th.Bad.Render(theme.GlyphBlocked + " blocked")
+	case c.State == api.ContactPending:
+		return th.Warn.Render(theme.GlyphPending + " pending")
+	case c.Verified:
+		return th.Good.Render(theme.GlyphVerified + " verified")
+	}
+	return th.Muted.Render("not verified")
+}
+
+// mark is standing in one cell, for the list.
+func (a *App) mark(c *api.Contact) string {
+	switch {
+	case c.Blocked:
+		return a.th.Bad.Render(theme.GlyphBlocked)
+	case c.State == api.ContactPending:
+		return a.th.Warn.Render(theme.GlyphPending)
+	case c.Verified:
+		return a.th.Good.Render(theme.GlyphVerified)
+	}
+	return ""
+}
+
+// rowHeight is how many rows a conversation takes in the list.
+func (a *App) rowHeight() int {
+	if a.height >= 30 {
+		return 3
+	}
+	return 2
+}
+
+// listAt returns the conversation in a row of the list.
+func (a *App) listAt(row int) string {
+	per := a.rowHeight()
+	from, to := a.rows.Window(len(a.people), max(1, a.panes.list.h/per))
+	if i := from + row/per; i < to {
+		return a.people[i].ID
+	}
+	return ""
+}
+
+func (a *App) drawList(w, h int) []string {
+	th := a.th
+	out := make([]string, 0, h)
+	if len(a.people) == 0 {
+		if a.loaded {
+			out = append(out, term.Spaces(w), th.Cells.Fit(" "+th.Muted.Render("Nobody here yet."), w))
+		}
+	} else {
+		per := a.rowHeight()
+		shown := a.current
+		if a.focus == keymap.List {
+			shown = a.cursor
+		}
+		a.rows.Select(max(0, a.indexOf(shown)), len(a.people))
+		from, to := a.rows.Window(len(a.people), max(1, h/per))
+		for i := from; i < to; i++ {
+			out = append(out, a.drawContact(&a.people[i], w, per)...)
+		}
+	}
+	for len(out) < h {
+		out = append(out, term.Spaces(w))
+	}
+	return out[:h]
+}
+
+func (a *App) drawContact(c *api.Contact, w, rows int) []string {
+	th := a.th
+	bar := " "
+	selected := c.ID == a.cursor && a.focus == keymap.List
+	if c.ID == a.current || selected {
+		bar = th.Accent.Render(theme.GlyphBar)
+	}
+	when := ""
+	if c.Last != nil {
+		when = a.ago(c.Last.Time)
+	}
+	badge := ""
+	if c.Unread > 0 {
+		badge = th.Badge.Render(fmt.Sprintf(" %d ", min(c.Unread, 999)))
+	}
+	name := line(c.Name)
+	if name == "" {
+		name = "unnamed"
+	}
+	preview := a.preview(c)
+	room := w - 2
+	mark := a.mark(c)
+	if mark != "" {
+		mark = " " + mark
+	}
+	if selected {
+		nameRoom := room - th.Cells.Width(when) - th.Cells.Width(mark) - 2
+		first := th.Cells.Ends(th.Cells.Truncate(name, nameRoom)+ansiless(a, c), when, room)
+		return a.pad([]string{
+			bar + th.Selected.Render(" "+first),
+			bar + th.Cells.Ends(" "+th.Muted.Render(th.Cells.Truncate(preview, room-1)), badge, room) + " ",
+		}, w, rows)
+	}
+	role := th.Text
+	if c.Unread > 0 || c.ID == a.current {
+		role = th.Title
+	}
+	nameRoom := room - th.Cells.Width(when) - th.Cells.Width(mark) - 2
+	head := role.Render(th.Cells.Truncate(name, nameRoom)) + mark
+	return a.pad([]string{
+		bar + th.Cells.Ends(" "+head, th.Muted.Render(when), room) + " ",
+		bar + th.Cells.Ends(" "+th.Muted.Render(th.Cells.Truncate(preview, room-1)), badge, room) + " ",
+	}, w, rows)
+}
+
+// ansiless is the mark of a contact without colour, for a row drawn in one
+// style.
+func ansiless(a *App, c *api.Contact) string {
+	switch {
+	case c.Blocked:
+		return " " + theme.GlyphBlocked
+	case c.State == api.ContactPending:
+		return " " + theme.GlyphPending
+	case c.Verified:
+		return " " + theme.GlyphVerified
+	}
+	return ""
+}
+
+func (a *App) pad(lines []string, w, rows int) []string {
+	for len(lines) < rows {
+		lines = append(lines, term.Spaces(w))
+	}
+	return lines
+}
+
+// preview is the last message in one line, or what is awaited.
+func (a *App) preview(c *api.Contact) string {
+	if chat := a.chats[c.ID]; chat != nil && c.ID != a.current && !chat.text.Empty() {
+		return "draft: " + oneLine(chat.text.Value())
+	}
+	switch {
+	case c.Blocked:
+		return "blocked"
+	case c.Last == nil && c.State == api.ContactPending:
+		return "waiting for an answer"
+	case c.Last == nil:
+		return "no messages yet"
+	}
+	text := oneLine(c.Last.Text.String())
+	if c.Last.Outgoing {
+		if c.Last.State == api.StateFailed {
+			return theme.GlyphFailed + " " + text
+		}
+		return "you: " + text
+	}
+	return text
+}
+
+// previewBytes is how much of a message is looked at for its preview.
+const previewBytes = 256
+
+func oneLine(s string) string {
+	if len(s) > previewBytes {
+		s = strings.ToValidUTF8(s[:previewBytes], "")
+	}
+	return safetext.Line(s).String()
+}
+
+func (a *App) drawChat(w, h int) []string {
+	c := a.open()
+	var out []string
+	switch {
+	case c == nil && a.loaded:
+		out = a.welcome(w, h)
+	case c != nil && c.view.Empty():
+		out = a.hello(w, h)
+	case c != nil:
+		return c.view.Render()
+	}
+	for i := range out {
+		out[i] = a.th.Cells.Fit(out[i], w)
+	}
+	for len(out) < h {
+		out = append(out, term.Spaces(w))
+	}
+	return out[:h]
+}
+
+// welcome is shown while there is nobody: it says how to begin.
+func (a *App) welcome(w, h int) []string {
+	th := a.th
+	hello := "Welcome."
+	if name := line(a.status.Name); name != "" {
+		hello = "Welcome, " + name + "."
+	}
+	key := func(k keymap.ID, text string) string {
+		return th.Accent.Render(a.keys.Key(keymap.Composer, k)) + "  " + text
+	}
+	lines := []string{th.Title.Render(hello), ""}
+	wrap := min(w-4, 54)
+	for _, l := range th.Cells.Wrap("There is no directory to search. Two people meet by an invite that one gives to the other.", wrap) {
+		lines = append(lines, th.Muted.Render(l))
+	}
+	lines = append(lines, "",
+		key(keymap.Invite, "invite somebody"),
+		key(keymap.AddContact, "use an invite you were given"),
+		key(keymap.Network, "see what the network is doing"))
+	return a.middle(lines, w, h, wrap)
+}
+
+// hello is shown in a conversation without messages.
+func (a *App) hello(w, h int) []string {
+	c := a.contact(a.current)
+	if c == nil {
+		return nil
+	}
+	th := a.th
+	name := line(c.Name)
+	wrap := min(w-4, 54)
+	lines := []string{th.Title.Render("Say hello to " + th.Cells.Truncate(name, wrap-14) + "."), ""}
+	text := "Only the two of you can read what is written here."
+	switch {
+	case c.State == api.ContactPending:
+		text += " They have not answered your hello yet; what you write is kept for them."
+	case !c.Verified:
+		text += " To be sure that it is really them, compare your safety numbers: esc, then v."
+	}
+	for _, l := range th.Cells.Wrap(text, wrap) {
+		lines = append(lines, th.Muted.Render(l))
+	}
+	return a.middle(lines, w, h, wrap)
+}
+
+// middle puts lines in the middle of a pane.
+func (a *App) middle(lines []string, w, h, width int) []string {
+	out := make([]string, max(0, (h-len(lines))*2/5), h)
+	for i := range out {
+		out[i] = term.Spaces(w)
+	}
+	left := max(1, (w-width)/2)
+	for _, l := range lines {
+		out = append(out, term.Spaces(left)+l)
+	}
+	if len(out) > h {
+		out = out[len(out)-h:]
+	}
+	return out
+}
+
+func (a *App) drawComposer(r rect) ([]string, *tea.Cursor) {
+	th := a.th
+	c := a.open()
+	focused := a.focus == keymap.Composer
+	prompt := th.Muted.Render(theme.GlyphPrompt)
+	if focused {
+		prompt = th.Accent.Render(theme.GlyphPrompt)
+	}
+	person := a.contact(a.current)
+	if c == nil || person == nil {
+		return []string{th.Cells.Fit(" "+prompt, r.w)}, nil
+	}
+	switch name := line(person.Name); {
+	case person.Blocked:
+		c.text.Placeholder = name + " is blocked. Leave with esc, then b unblocks."
+	case !focused:
+		c.text.Placeholder = "i or enter to write"
+	default:
+		c.text.Placeholder = "Write to " + name
+	}
+	lines, x, y := c.text.Render(th, r.w-composerPad, r.h)
+	for i, l := range lines {
+		p := " "
+		if i == 0 {
+			p = prompt
+		}
+		lines[i] = " " + p + " " + l + " "
+	}
+	if !focused || person.Blocked {
+		return lines, nil
+	}
+	return lines, tea.NewCursor(r.x+3+x, r.y+y)
+}
+
+func (a *App) drawDetails(w, h int) []string {
+	th := a.th
+	var out []string
+	room := w - 2
+	add := func(s string) { out = append(out, " "+th.Cells.Fit(s, room)+" ") }
+	wrap := func(role theme.Role, s string) {
+		for _, l := range th.Cells.Wrap(safetext.Clean(s).String(), room) {
+			add(role.Render(l))
+		}
+	}
+	row := func(label, value string) { add(th.Cells.Ends(th.Muted.Render(label), value, room)) }
+	add("")
+	if c := a.contact(a.current); c != nil {
+		wrap(th.Title, line(c.Name))
+		add(a.standing(*c))
+		add("")
+		switch {
+		case c.State == api.ContactPending:
+			wrap(th.Muted, "They have not answered yet. What you write is kept and sent.")
+		case !c.Verified:
+			wrap(th.Muted, "Compare safety numbers to know that nobody sits between you.")
+		default:
+			wrap(th.Muted, "You have compared safety numbers.")
+		}
+		add("")
+		row("known since", c.Created.Local().Format("2 Jan 2006"))
+		if a.focus != keymap.Composer {
+			add("")
+			for _, id := range []keymap.ID{keymap.Verify, keymap.Rename, keymap.Block, keymap.Remove} {
+				add(th.Accent.Render(th.Cells.Fit(a.keys.Key(keymap.Messages, id), 3)) + th.Muted.Render(strings.ToLower(strings.Fields(a.name(id))[0])))
+			}
+		}
+		add("")
+		out = append(out, th.Border.Render(strings.Repeat("─", w)))
+		add("")
+	}
+	if a.known {
+		s := &a.status
+		add(th.Title.Render("What holds now"))
+		add("")
+		if s.Ready {
+			add(th.Good.Render(theme.GlyphReady) + " messages can leave")
+		} else {
+			wrap(th.Warn, theme.GlyphWaiting+" waiting: "+s.Reason)
+		}
+		add("")
+		wrap(th.Muted, s.Anonymity.Statement)
+		add("")
+		row("hops", fmt.Sprint(s.Hops))
+		row("guards", guards(s))
+		row("relays", fmt.Sprint(s.Relays))
+		row("mailboxes", fmt.Sprint(len(s.Mailboxes)))
+	}
+	for len(out) < h {
+		out = append(out, term.Spaces(w))
+	}
+	return out[:h]
+}
+
+func (a *App) name(id keymap.ID) string {
+	for _, x := range a.keys.All() {
+		if x.ID == id {
+			return x.Name
+		}
+	}
+	return string(id)
+}
+
+func guards(s *api.Status) string {
+	n := 0
+	for _, g := range s.Guards {
+		if g.Connected {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %d", n, len(s.Guards))
+}

@@ -1,0 +1,224 @@
+// Package term knows the terminal: how many cells text takes in it, how text
+// is cut and wrapped to fit, and what kind of terminal it is.
+//
+// Everything that measures text in the app uses one [Cells], because the
+// screen falls apart where two measures disagree. Terminals differ in how
+// they count emoji: most add up code points, newer ones count a whole
+// grapheme cluster (mode 2027). The renderer starts with the first way and
+// changes to the second when the terminal answers that it can; Cells must
+// then change with it.
+package term
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Ellipsis ends text that was cut.
+const Ellipsis = "…"
+
+// maxCluster is the longest user-perceived character shown, in bytes. The
+// longest emoji take 35; a chain of thousands joined into one would fill one
+// cell with kilobytes at every redraw.
+const maxCluster = 64
+
+// Cells measures text. The zero value adds up code points (wcwidth).
+type Cells struct {
+	// Graphemes counts whole grapheme clusters (mode 2027).
+	Graphemes bool
+}
+
+func (c Cells) method() ansi.Method {
+	if c.Graphemes {
+		return ansi.GraphemeWidth
+	}
+	return ansi.WcWidth
+}
+
+// Width returns the number of cells of one line; our own styling sequences
+// take none.
+func (c Cells) Width(s string) int {
+	if plainASCII(s) {
+		return len(s)
+	}
+	n := 0
+	for s != "" {
+		piece, w := c.piece(s)
+		s, n = s[len(piece):], n+w
+	}
+	return n
+}
+
+// Truncate cuts a line to at most w cells and ends it with an ellipsis if
+// anything was cut.
+func (c Cells) Truncate(s string, w int) string {
+	if w <= 0 {
+		return ""
+	}
+	if c.Width(s) <= w {
+		return s
+	}
+	return c.cut(s, w, Ellipsis)
+}
+
+// cut keeps the first w cells of a line, the last of them tail, and every
+// styling sequence, so that what was opened is closed.
+func (c Cells) cut(s string, w int, tail string) string {
+	room := w - c.Width(tail)
+	var b strings.Builder
+	full := false
+	for s != "" {
+		piece, n := c.piece(s)
+		s = s[len(piece):]
+		switch {
+		case n == 0 && piece[0] == escape:
+			b.WriteString(piece)
+		case full:
+		case n > room:
+			b.WriteString(tail)
+			full = true
+		case len(piece) > maxCluster:
+			b.WriteRune(utf8.RuneError)
+			room--
+		default:
+			b.WriteString(piece)
+			room -= n
+		}
+	}
+	return b.String()
+}
+
+// drop removes the first w cells of a line and keeps the styling in force. A
+// wide character cut in half is removed.
+func (c Cells) drop(s string, w int) string {
+	var b strings.Builder
+	for s != "" && w > 0 {
+		piece, n := c.piece(s)
+		s, w = s[len(piece):], w-n
+		if n == 0 && piece[0] == escape {
+			b.WriteString(piece)
+		}
+	}
+	for s != "" {
+		// Marks that belonged to what was removed.
+		piece, n := c.piece(s)
+		if n > 0 || piece[0] == escape {
+			break
+		}
+		s = s[len(piece):]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// Fit makes a line exactly w cells wide: cut, or padded with spaces.
+func (c Cells) Fit(s string, w int) string {
+	if w <= 0 {
+		return ""
+	}
+	n := c.Width(s)
+	if n > w {
+		s = c.cut(s, w, Ellipsis)
+		n = c.Width(s)
+	} else if len(s) > maxCluster && !plainASCII(s) {
+		s = c.cut(s, w, "")
+		n = c.Width(s)
+	}
+	return s + Spaces(w-n)
+}
+
+// Ends puts left and right at the ends of a line of exactly w cells. The right
+// one is kept; the left one is cut to leave a space before it.
+func (c Cells) Ends(left, right string, w int) string {
+	r := c.Width(right)
+	if r == 0 {
+		return c.Fit(left, w)
+	}
+	if r >= w {
+		return c.Fit(right, w)
+	}
+	return c.Fit(left, w-r-1) + " " + right
+}
+
+// Center puts s in the middle of a line of exactly w cells.
+func (c Cells) Center(s string, w int) string {
+	n := c.Width(s)
+	if n >= w {
+		return c.Fit(s, w)
+	}
+	left := (w - n) / 2
+	return Spaces(left) + s + Spaces(w-n-left)
+}
+
+// Over lays a line over another, starting at cell x, and keeps what is to the
+// left and right of it. under is w cells wide.
+func (c Cells) Over(under, over string, x, w int) string {
+	right := x + c.Width(over)
+	left := c.cut(under, x, "")
+	var b strings.Builder
+	b.WriteString(left)
+	b.WriteString(Spaces(x - c.Width(left)))
+	b.WriteString(over)
+	if right < w {
+		rest := c.drop(under, right)
+		b.WriteString(Spaces(w - right - c.Width(rest)))
+		b.WriteString(rest)
+	}
+	return b.String()
+}
+
+const escape = 0x1b
+
+// piece returns the first character of s, or the first styling sequence (CSI
+// … m), which has no width.
+func (c Cells) piece(s string) (string, int) {
+	if s[0] != escape {
+		return c.Next(s)
+	}
+	if len(s) > 1 && s[1] == '[' {
+		for i := 2; i < len(s); i++ {
+			if s[i] >= '@' && s[i] <= '~' {
+				return s[:i+1], 0
+			}
+		}
+	}
+	return s[:1], 0
+}
+
+// Next returns the first user-perceived character of s and its cells. It is
+// empty only if s is.
+func (c Cells) Next(s string) (cluster string, width int) {
+	if s == "" {
+		return "", 0
+	}
+	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
+		if s[0] < ' ' || s[0] == 0x7f {
+			return s[:1], 0
+		}
+		return s[:1], 1
+	}
+	return ansi.FirstGraphemeCluster(s, c.method())
+}
+
+// Spaces returns n spaces, none if n is negative.
+func Spaces(n int) string {
+	const some = "                                                                                                                                "
+	switch {
+	case n <= 0:
+		return ""
+	case n <= len(some):
+		return some[:n]
+	}
+	return strings.Repeat(" ", n)
+}
+
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

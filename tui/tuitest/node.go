@@ -1,0 +1,522 @@
+// Package tuitest helps to test the terminal app: a node in memory that does
+// what a test tells it to, a driver that reads like a user, and text that
+// tries to break screens. It is for tests only.
+package tuitest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+)
+
+// Node is an api.Node in memory. Its methods may be called from any
+// goroutine.
+type Node struct {
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced at every event
+	now      func() time.Time
+	status   api.Status
+	contacts []api.Contact
+	messages map[string][]api.Message
+	unread   map[string]int
+	events   []api.Event
+	seq      int64
+	ids      int
+	invites  []api.Invite
+	fails    map[string]error
+	calls    []string
+}
+
+var _ api.Node = (*Node)(nil)
+
+// NewNode returns a node that is ready and knows nobody.
+func NewNode(now func() time.Time) *Node {
+	return &Node{
+		changed:  make(chan struct{}),
+		now:      now,
+		messages: map[string][]api.Message{},
+		unread:   map[string]int{},
+		fails:    map[string]error{},
+		status: api.Status{
+			Role: "client", Name: safetext.Line("robin"), Profile: "fast", Ready: true,
+			PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFake1session", Hops: 3, Relays: 8,
+			Guards: []api.Guard{
+				{PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFakeguard01", Address: "/ip4/192.0.2.17/tcp/4001", Connected: true},
+				{PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFakeguard02", Address: "/ip4/198.51.100.4/tcp/4001", Connected: true},
+			},
+			Mailboxes: []api.Mailbox{
+				{PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFakebox0001", Heard: now().Add(-40 * time.Second)},
+				{PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFakebox0002", Heard: now().Add(-3 * time.Minute)},
+			},
+			Anonymity: api.Anonymity{
+				Statement:    "No single relay can link you to a contact; somebody who watches both ends of a route may.",
+				RelaysToLink: 2, EnoughRelays: true,
+			},
+			BytesIn: 182_331, BytesOut: 240_112,
+			Refused: map[string]int64{"replayed packet": 2},
+			Started: now(), Version: "0.1.0-fake",
+		},
+	}
+}
+
+// Fail makes the next call of a method fail.
+func (n *Node) Fail(method string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fails[method] = err
+}
+
+// Calls returns what was asked of the node.
+func (n *Node) Calls() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.calls)
+}
+
+// SetStatus changes the status and tells it.
+func (n *Node) SetStatus(f func(*api.Status)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f(&n.status)
+	n.tellStatus()
+}
+
+// Meet adds a contact and returns its ID.
+func (n *Node) Meet(name string, change ...func(*api.Contact)) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactReady, Created: n.now().Add(-20 * 24 * time.Hour)}
+	for _, f := range change {
+		f(&c)
+	}
+	n.contacts = append(n.contacts, c)
+	n.tellContact(c.ID)
+	return c.ID
+}
+
+// Seed stores messages without telling, oldest first. Outgoing ones are
+// delivered unless they say otherwise; a zero time is now.
+func (n *Node) Seed(contact string, messages ...api.Message) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range messages {
+		n.store(contact, m)
+	}
+}
+
+// Receive has a message come in and returns its ID.
+func (n *Node) Receive(contact, text string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := n.store(contact, api.Message{Text: safetext.Clean(text)})
+	n.unread[contact]++
+	n.tellMessage(m)
+	return m.ID
+}
+
+// Unread says how many of a contact's messages are unread.
+func (n *Node) Unread(contact string, count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unread[contact] = count
+}
+
+// State changes the state of a message and tells it.
+func (n *Node) State(id string, state api.State, reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if m := n.find(id); m != nil {
+		m.State, m.Reason = state, reason
+		n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Outgoing: m.Outgoing, State: state, Reason: reason, Time: m.Time})
+	}
+}
+
+// Last returns the newest message of a conversation.
+func (n *Node) Last(contact string) api.Message {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if m := n.messages[contact]; len(m) > 0 {
+		return m[len(m)-1]
+	}
+	return api.Message{}
+}
+
+// UseInvite tells that an invite was used.
+func (n *Node) UseInvite(id, contact string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tell(api.Event{Kind: api.EventInvite, Invite: &api.InviteEvent{ID: id, What: "used", Contact: contact}})
+}
+
+func (n *Node) id(prefix string) string {
+	n.ids++
+	return fmt.Sprintf("%s%031x", prefix, n.ids)
+}
+
+func (n *Node) store(contact string, m api.Message) api.Message {
+	if m.ID == "" {
+		m.ID = n.id("a")
+	}
+	m.Conversation = contact
+	n.seq++
+	m.Sequence = n.seq
+	if m.Time.IsZero() {
+		m.Time = n.now()
+	}
+	switch {
+	case !m.Outgoing:
+		m.State = api.StateReceived
+		if c := n.contact(contact); c != nil {
+			m.From = c.Name
+		}
+	case m.State == "":
+		m.State = api.StateDelivered
+	}
+	if m.Outgoing {
+		m.From = n.status.Name
+	}
+	n.messages[contact] = append(n.messages[contact], m)
+	return m
+}
+
+func (n *Node) find(id string) *api.Message {
+	for _, messages := range n.messages {
+		for i := range messages {
+			if messages[i].ID == id {
+				return &messages[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (n *Node) contact(id string) *api.Contact {
+	for i := range n.contacts {
+		if n.contacts[i].ID == id || n.contacts[i].Name.String() == id {
+			return &n.contacts[i]
+		}
+	}
+	return nil
+}
+
+// full returns a contact as the api gives it.
+func (n *Node) full(c api.Contact) api.Contact {
+	c.Unread = n.unread[c.ID]
+	if m := n.messages[c.ID]; len(m) > 0 {
+		last := m[len(m)-1]
+		c.Last = &last
+	}
+	return c
+}
+
+func (n *Node) tell(ev api.Event) {
+	if ev.Kind != api.EventStatus {
+		n.seq++
+		ev.Seq = n.seq
+	}
+	n.events = append(n.events, ev)
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *Node) tellMessage(m api.Message) {
+	n.tell(api.Event{Kind: api.EventMessage, ID: m.ID, Conversation: m.Conversation, From: &m.From, Text: &m.Text, Outgoing: m.Outgoing, State: m.State, Reason: m.Reason, Time: m.Time})
+}
+
+func (n *Node) tellContact(id string) {
+	if c := n.contact(id); c != nil {
+		full := n.full(*c)
+		n.tell(api.Event{Kind: api.EventContact, Contact: &full})
+	}
+}
+
+func (n *Node) tellStatus() {
+	s := n.status
+	s.Contacts = len(n.contacts)
+	n.tell(api.Event{Kind: api.EventStatus, Status: &s})
+}
+
+// begin notes a call and returns the error it is to fail with.
+func (n *Node) begin(method string, args ...any) error {
+	n.calls = append(n.calls, strings.TrimSpace(method+" "+fmt.Sprint(args...)))
+	if err := n.fails[method]; err != nil {
+		delete(n.fails, method)
+		return err
+	}
+	return nil
+}
+
+var (
+	errNoContact = &api.Error{Code: api.CodeNoContact, Message: "no such contact", Hint: "See the list of contacts."}
+	errNoMessage = &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
+	// ErrBadInvite is what a link that is none fails with.
+	ErrBadInvite = &api.Error{Code: api.CodeBadInvite, Message: "this is not a Starling invite", Hint: "Ask for the link again and paste all of it."}
+)
+
+func (n *Node) Status(context.Context) (api.Status, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.status
+	s.Contacts = len(n.contacts)
+	return s, n.begin("Status")
+}
+
+func (n *Node) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("Invite", req.Name); err != nil {
+		return api.Invite{}, err
+	}
+	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+	var b strings.Builder
+	for i := range 190 {
+		b.WriteByte(alphabet[(i*i*7+i*13+len(n.invites))%32])
+	}
+	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires)}
+	n.invites = append(n.invites, inv)
+	return inv, nil
+}
+
+func (n *Node) Invites(context.Context) ([]api.Invite, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.invites), n.begin("Invites")
+}
+
+func (n *Node) RevokeInvite(_ context.Context, id string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.invites = slices.DeleteFunc(n.invites, func(i api.Invite) bool { return i.ID == id })
+	return n.begin("RevokeInvite", id)
+}
+
+func (n *Node) AddContact(_ context.Context, req api.AddContactRequest) (api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("AddContact", req.Name); err != nil {
+		return api.Contact{}, err
+	}
+	if !strings.HasPrefix(req.Link, "starling:") {
+		return api.Contact{}, ErrBadInvite
+	}
+	name := req.Name
+	if name == "" {
+		name = "somebody"
+	}
+	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactPending, Created: n.now()}
+	n.contacts = append(n.contacts, c)
+	n.tellContact(c.ID)
+	return c, nil
+}
+
+func (n *Node) Contacts(context.Context) ([]api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]api.Contact, len(n.contacts))
+	for i, c := range n.contacts {
+		out[i] = n.full(c)
+	}
+	return out, n.begin("Contacts")
+}
+
+func (n *Node) Verification(_ context.Context, contact string) (api.Verification, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.contact(contact)
+	if c == nil {
+		return api.Verification{}, errNoContact
+	}
+	return api.Verification{
+		Contact:      c.ID,
+		SafetyNumber: "37287 04120 88417 52963 10294 66150 93318 20745 61029 48837 15570 90412",
+		Verified:     c.Verified,
+	}, n.begin("Verification", contact)
+}
+
+// change edits a contact and tells it.
+func (n *Node) change(contact string, f func(*api.Contact)) (api.Contact, error) {
+	c := n.contact(contact)
+	if c == nil {
+		return api.Contact{}, errNoContact
+	}
+	f(c)
+	n.tellContact(c.ID)
+	return n.full(*c), nil
+}
+
+func (n *Node) SetVerified(_ context.Context, contact string, verified bool) (api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("SetVerified", verified); err != nil {
+		return api.Contact{}, err
+	}
+	return n.change(contact, func(c *api.Contact) { c.Verified = verified })
+}
+
+func (n *Node) RenameContact(_ context.Context, contact, name string) (api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("RenameContact", name); err != nil {
+		return api.Contact{}, err
+	}
+	return n.change(contact, func(c *api.Contact) { c.Name = safetext.Line(name) })
+}
+
+func (n *Node) BlockContact(_ context.Context, contact string, blocked bool) (api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("BlockContact", blocked); err != nil {
+		return api.Contact{}, err
+	}
+	return n.change(contact, func(c *api.Contact) { c.Blocked = blocked })
+}
+
+func (n *Node) RemoveContact(_ context.Context, contact string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("RemoveContact"); err != nil {
+		return err
+	}
+	c := n.contact(contact)
+	if c == nil {
+		return errNoContact
+	}
+	id := c.ID
+	n.contacts = slices.DeleteFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
+	delete(n.messages, id)
+	n.tell(api.Event{Kind: api.EventRemoved, Conversation: id})
+	return nil
+}
+
+func (n *Node) Send(_ context.Context, req api.SendRequest) (api.Message, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("Send", req.Text); err != nil {
+		return api.Message{}, err
+	}
+	c := n.contact(req.Contact)
+	if c == nil {
+		return api.Message{}, errNoContact
+	}
+	if m := n.find(req.ID); m != nil && req.ID != "" {
+		return *m, nil
+	}
+	m := n.store(c.ID, api.Message{ID: req.ID, Outgoing: true, State: api.StateQueued, Text: safetext.Clean(req.Text)})
+	n.status.Outbox.Queued++
+	n.tellMessage(m)
+	return m, nil
+}
+
+func (n *Node) Retry(_ context.Context, id string) (api.Message, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("Retry"); err != nil {
+		return api.Message{}, err
+	}
+	m := n.find(id)
+	if m == nil {
+		return api.Message{}, errNoMessage
+	}
+	m.State, m.Reason = api.StateQueued, ""
+	n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Outgoing: true, State: m.State, Time: m.Time})
+	return *m, nil
+}
+
+func (n *Node) Discard(_ context.Context, id string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("Discard"); err != nil {
+		return err
+	}
+	m := n.find(id)
+	if m == nil {
+		return errNoMessage
+	}
+	conversation := m.Conversation
+	n.messages[conversation] = slices.DeleteFunc(n.messages[conversation], func(m api.Message) bool { return m.ID == id })
+	n.tell(api.Event{Kind: api.EventRemoved, ID: id, Conversation: conversation})
+	return nil
+}
+
+func (n *Node) Message(_ context.Context, id string) (api.Message, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if m := n.find(id); m != nil {
+		return *m, nil
+	}
+	return api.Message{}, errNoMessage
+}
+
+func (n *Node) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("History", req.Before); err != nil {
+		return nil, err
+	}
+	c := n.contact(req.Contact)
+	if c == nil {
+		return nil, errNoContact
+	}
+	all := n.messages[c.ID]
+	if req.Before > 0 {
+		i, _ := slices.BinarySearchFunc(all, req.Before, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })
+		all = all[:i]
+	}
+	limit := req.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	limit = min(limit, 1000)
+	return slices.Clone(all[max(0, len(all)-limit):]), nil
+}
+
+func (n *Node) MarkRead(_ context.Context, contact string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin("MarkRead"); err != nil {
+		return err
+	}
+	c := n.contact(contact)
+	if c == nil {
+		return errNoContact
+	}
+	n.unread[c.ID] = 0
+	n.tellContact(c.ID)
+	return nil
+}
+
+func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
+	n.mu.Lock()
+	at := len(n.events)
+	if after >= 0 {
+		at = 0
+		for at < len(n.events) && n.events[at].Seq <= after {
+			at++
+		}
+	}
+	for {
+		batch := slices.Clone(n.events[at:])
+		at = len(n.events)
+		changed := n.changed
+		n.mu.Unlock()
+		for _, ev := range batch {
+			if err := f(ev); err != nil {
+				return err
+			}
+		}
+		if len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-changed:
+			}
+		}
+		n.mu.Lock()
+	}
+}
