@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -119,7 +120,7 @@ func openError(path string, err error) error {
 // mapError turns SQLite's errors into those of this package.
 func mapError(err error) error {
 	switch {
-	case errors.Is(err, sqlite3.FULL):
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return ErrFull
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		return ErrDamaged
@@ -263,15 +264,16 @@ func (s *SQLite) work() {
 // its own, so that only those fail that must.
 func (s *SQLite) run(batch []*operation) {
 	results := make([]error, len(batch))
-	err := s.transact(batch, results)
-	if err != nil && len(batch) > 1 {
+	if err := s.transact(batch, results); err != nil {
+		if errors.Is(err, ErrFull) {
+			// Begin the log anew, so that a full disk still takes deletions.
+			s.db.WALCheckpoint("main", sqlite3.CHECKPOINT_RESTART)
+		}
 		for i := range batch {
 			if err := s.transact(batch[i:i+1], results[i:i+1]); err != nil {
 				results[i] = err
 			}
 		}
-	} else if err != nil {
-		results[0] = err
 	}
 	for i, op := range batch {
 		op.done <- results[i]
