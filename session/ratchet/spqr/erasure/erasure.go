@@ -18,7 +18,6 @@
 package erasure
 
 import (
-	"encoding/binary"
 	"errors"
 	"sync"
 )
@@ -26,12 +25,8 @@ import (
 // ChunkSize is the size of a chunk, in bytes.
 const ChunkSize = 32
 
-const (
-	elements = ChunkSize / 2
-
-	// maxSource bounds k: ML-KEM-768's key vector is 36 chunks.
-	maxSource = 36
-)
+// maxSource bounds k: ML-KEM-768's key vector is 36 chunks.
+const maxSource = 36
 
 // ErrConflict is returned for two different chunks of one index.
 var ErrConflict = errors.New("erasure: two chunks of one index differ")
@@ -102,26 +97,23 @@ func lagrange(points, weights []uint16) {
 }
 
 // evaluate returns the chunk at x of the code whose chunk at points[i] is
-// value(i), for an x that is none of the points: the barycentric form of
-// Lagrange interpolation, ∏(x-p_j) · Σ w_i·y_i/(x-p_i).
+// value(i): Lagrange interpolation, Σ y_i · w_i · ∏(x-p_j) over j ≠ i.
 func evaluate(points, weights []uint16, x uint16, value func(int) []byte) [ChunkSize]byte {
-	var buf [maxSource]uint16
-	diff := buf[:len(points)]
-	all := uint16(1)
-	for i, p := range points {
-		diff[i] = x ^ p
-		all = mul(all, diff[i])
-	}
-	invert(diff)
-	var sum [elements]uint16
+	var factors [maxSource]uint16
+	var values [maxSource]lanes
+	p := uint16(1) // ∏(x-p_j) over j < i, then over j > i
 	for i := range points {
-		addScaled(&sum, mul(all, mul(weights[i], diff[i])), value(i))
+		factors[i] = mul(weights[i], p)
+		p = mul(p, x^points[i])
 	}
-	var out [ChunkSize]byte
-	for i, v := range sum {
-		binary.BigEndian.PutUint16(out[2*i:], v)
+	p = 1
+	for i := len(points) - 1; i >= 0; i-- {
+		factors[i] = mul(factors[i], p)
+		p = mul(p, x^points[i])
+		values[i].load(value(i))
 	}
-	return out
+	sum := combine(factors[:len(points)], values[:len(points)])
+	return sum.bytes()
 }
 
 // Decoder collects chunks of one message. It is a value: a copy shares what it

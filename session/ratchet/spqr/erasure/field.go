@@ -1,5 +1,7 @@
 package erasure
 
+import "encoding/binary"
+
 // reduction is the low half of the field polynomial x^16 + x^12 + x^3 + x + 1,
 // the primitive polynomial of RFC 5510, section 8.1, for 16-bit elements.
 const reduction = 0x100b
@@ -46,21 +48,39 @@ func invert(a []uint16) {
 	}
 }
 
-// addScaled adds c times the sixteen elements of src to dst. Multiplication by
-// a fixed c is linear over the bits of the other factor, so four tables of
-// sixteen products, one per nibble, replace sixteen long multiplications.
-func addScaled(dst *[elements]uint16, c uint16, src []byte) {
-	var t [4][16]uint16
-	for n := range t {
-		for bit := 1; bit < 16; bit <<= 1 {
-			for i := range bit {
-				t[n][bit+i] = t[n][i] ^ c
+// lanes are the sixteen elements of a chunk, four to a word.
+type lanes [ChunkSize / 8]uint64
+
+func (l *lanes) load(b []byte) {
+	for i := range l {
+		l[i] = binary.BigEndian.Uint64(b[8*i:])
+	}
+}
+
+func (l *lanes) bytes() (b [ChunkSize]byte) {
+	for i, w := range l {
+		binary.BigEndian.PutUint64(b[8*i:], w)
+	}
+	return b
+}
+
+// combine returns Σ factors[i]·values[i], by Horner's rule over the bits of all
+// factors at once: sixteen doublings however many terms there are.
+func combine(factors []uint16, values []lanes) (sum lanes) {
+	const (
+		low  = 0x0001_0001_0001_0001
+		rest = 0xfffe_fffe_fffe_fffe
+	)
+	for bit := 15; bit >= 0; bit-- {
+		for j, w := range sum {
+			sum[j] = w<<1&rest ^ w>>15&low*reduction
+		}
+		for i, f := range factors {
+			mask := -uint64(f >> bit & 1)
+			for j, w := range values[i] {
+				sum[j] ^= w & mask
 			}
-			c = double(c)
 		}
 	}
-	for i := range dst {
-		hi, lo := src[2*i], src[2*i+1]
-		dst[i] ^= t[3][hi>>4] ^ t[2][hi&15] ^ t[1][lo>>4] ^ t[0][lo&15]
-	}
+	return sum
 }
