@@ -15,9 +15,9 @@ const (
 	// MaxSkipped is how many skipped keys are kept; the oldest go first.
 	MaxSkipped = 2000
 	// MaxOldChains is for how many DH steps of the peer a skipped key is kept
-	// after its own chain has ended. The post-quantum ratchet keeps its half of
-	// the key for two epochs, which take about as many.
-	MaxOldChains = 128
+	// after its own chain has ended: its header key is tried on every message
+	// that no newer key opens.
+	MaxOldChains = 256
 )
 
 // skipped holds message keys of messages that have not come, by receiving

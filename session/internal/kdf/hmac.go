@@ -2,12 +2,12 @@ package kdf
 
 import "crypto/sha256"
 
-// maxInput is the longest message of mac in bytes: PQXDH's key material.
+// maxInput is the longest message of MAC in bytes: PQXDH's key material.
 const maxInput = 192
 
-// mac is HMAC-SHA-256 (RFC 2104) of the parts, of at most maxInput bytes
+// MAC is HMAC-SHA-256 (RFC 2104) of the parts, of at most maxInput bytes
 // together, under a key of at most one block.
-func mac[T string | []byte](key []byte, parts ...T) [Size]byte {
+func MAC[T string | []byte](key []byte, parts ...T) [Size]byte {
 	var in [sha256.BlockSize + maxInput]byte
 	var out [sha256.BlockSize + Size]byte
 	if len(key) > sha256.BlockSize {
@@ -35,7 +35,7 @@ func mac[T string | []byte](key []byte, parts ...T) [Size]byte {
 // HKDF fills out, in order, from HKDF-SHA-256 (RFC 5869) of secret. Salt is at
 // most 64 bytes, secret at most 192, info at most 159.
 func HKDF(info string, salt, secret []byte, out ...[]byte) {
-	prk := mac(salt, secret)
+	prk := MAC(salt, secret)
 	var block [Size + maxInput]byte // T(i-1) ‖ info ‖ i
 	n := Size + copy(block[Size:maxInput-1], info)
 	if n != Size+len(info) {
@@ -51,7 +51,7 @@ func HKDF(info string, salt, secret []byte, out ...[]byte) {
 				if block[n] == 0 {
 					panic("kdf: more than 8,160 bytes asked for")
 				}
-				t = mac(prk[:], block[start:n+1])
+				t = MAC(prk[:], block[start:n+1])
 				copy(block[:], t[:])
 				start, used = 0, 0
 			}

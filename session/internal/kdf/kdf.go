@@ -90,7 +90,7 @@ func Derive(l Label, salt, secret []byte, out ...[]byte) {
 }
 
 // Step is HMAC-SHA-256(key, label).
-func Step(l Label, key *[Size]byte) [Size]byte { return mac(key[:], string(l)) }
+func Step(l Label, key *[Size]byte) [Size]byte { return MAC(key[:], string(l)) }
 
 // Hash is SHA-256(label ‖ parts). Whoever calls it gives parts of fixed width,
 // or one part, so that no two inputs run together to the same bytes.

@@ -105,7 +105,7 @@ func TestMatchesStandardLibrary(t *testing.T) {
 		k := data[:n%65]
 		h := hmac.New(sha256.New, k)
 		h.Write(data[:n])
-		got := mac(k, data[:n/2], data[n/2:n])
+		got := MAC(k, data[:n/2], data[n/2:n])
 		if want := h.Sum(nil); !bytes.Equal(got[:], want) {
 			t.Fatalf("HMAC of %d bytes: %x, want %x", n, got, want)
 		}

@@ -1,0 +1,74 @@
+package key_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"starling/session/internal/key"
+	"starling/session/internal/key/keytest"
+)
+
+func TestLowOrderAndNonCanonical(t *testing.T) {
+	own := key.Generate()
+	for _, u := range keytest.Bad() {
+		if secret, err := own.Agree(u); err == nil || secret != [32]byte{} {
+			t.Errorf("agreed with %x", u)
+		}
+	}
+	for _, u := range keytest.NonCanonical() {
+		if _, err := key.ParsePublic(u[:]); err == nil {
+			t.Errorf("parsed %x", u)
+		}
+		if _, err := key.DecodeEC(u.AppendEC(nil)); err == nil {
+			t.Errorf("decoded %x", u)
+		}
+	}
+	for _, u := range keytest.LowOrder() {
+		if _, err := key.ParsePublic(u[:]); err != nil {
+			t.Errorf("%x is canonical", u)
+		}
+	}
+}
+
+func TestTypeBytesAreDisjoint(t *testing.T) {
+	seen := map[byte]bool{}
+	for _, b := range []byte{key.TypeX25519, key.TypeEd25519, key.TypeKEM, key.TypeCiphertext} {
+		if seen[b] {
+			t.Errorf("type byte %#x twice", b)
+		}
+		seen[b] = true
+	}
+	enc := key.Generate().Public().AppendEC(nil)
+	for b := range 256 {
+		enc[0] = byte(b)
+		if _, err := key.DecodeEC(enc); (err == nil) != (b == key.TypeX25519) {
+			t.Errorf("type byte %#x: %v", b, err)
+		}
+	}
+}
+
+func TestPrivateRoundTrip(t *testing.T) {
+	k := key.Generate()
+	again, err := key.ParsePrivate(k.Bytes())
+	if err != nil || again.Public() != k.Public() || !bytes.Equal(again.Bytes(), k.Bytes()) {
+		t.Fatal("private key changed")
+	}
+	if _, err := key.ParsePrivate(make([]byte, 31)); err == nil {
+		t.Fatal("short private key parsed")
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		if s := fmt.Sprintf(verb, k); bytes.Contains([]byte(s), []byte(fmt.Sprintf(verb, k.Bytes()))) {
+			t.Errorf("%s prints the key", verb)
+		}
+	}
+}
+
+func FuzzDecodeEC(f *testing.F) {
+	f.Add(key.Generate().Public().AppendEC(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := key.DecodeEC(b); err == nil && !bytes.Equal(p.AppendEC(nil), b) {
+			t.Fatal("two encodings of one key")
+		}
+	})
+}
