@@ -3,11 +3,20 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // LimitPages makes SQLite believe that the disk has no more than n pages.
 func LimitPages(s *SQLite, n int) error {
 	return s.submit(context.Background(), false, func() error {
 		return s.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n))
+	})
+}
+
+// LeaveFree makes the store leave n bytes of the disk.
+func LeaveFree(s *SQLite, n uint64) error {
+	return s.submit(context.Background(), false, func() error {
+		s.minFree, s.lookedAt = n, time.Time{}
+		return nil
 	})
 }

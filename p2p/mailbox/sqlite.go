@@ -22,6 +22,11 @@ const DefaultMaxBoxes = 1 << 18
 const (
 	maxBatch    = 256  // operations that share a commit
 	expireChunk = 1024 // boxes removed in one operation, so that others get their turn
+
+	// minFree bytes of the disk are left to deletions, which need room in the log
+	// before they give any back, and to the rest of the machine.
+	minFree      = 32 << 20
+	freeInterval = time.Second // how often to look
 )
 
 // SQLite is a Store in one file. What Put and Delete did when they return survives
@@ -34,6 +39,11 @@ type SQLite struct {
 	ops chan *operation
 	len atomic.Int64
 
+	// Of the goroutine.
+	path                            string
+	minFree                         uint64
+	low                             bool // less than minFree at lookedAt
+	lookedAt                        time.Time
 	insert, find, read, remove, old *sqlite3.Stmt
 
 	closing   chan struct{} // no more operations
@@ -90,6 +100,8 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 		db:      db,
 		max:     int64(maxBoxes),
 		ops:     make(chan *operation, maxBatch),
+		path:    path,
+		minFree: minFree,
 		closing: make(chan struct{}),
 		closed:  make(chan struct{}),
 	}
@@ -356,7 +368,7 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) 
 			return nil
 		case found != nil:
 			return ErrTaken
-		case s.len.Load() >= s.max:
+		case s.len.Load() >= s.max, s.lowOnDisk():
 			return ErrFull
 		}
 		err = exec(s.insert, func(q *sqlite3.Stmt) error {
@@ -367,6 +379,15 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) 
 		}
 		return err
 	})
+}
+
+// lowOnDisk reports whether the disk is too full for another box.
+func (s *SQLite) lowOnDisk() bool {
+	if now := time.Now(); now.Sub(s.lookedAt) >= freeInterval {
+		free, ok := freeBytes(s.path)
+		s.low, s.lookedAt = ok && free < s.minFree, now
+	}
+	return s.low
 }
 
 // Get implements Store.

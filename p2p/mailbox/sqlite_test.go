@@ -234,6 +234,31 @@ func TestSQLiteFullDisk(t *testing.T) {
 	putN(t, s, 20_000)
 }
 
+// Before the disk is full boxes are refused, so that deletions keep their room.
+func TestSQLiteLowOnDisk(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("free space is not known")
+	}
+	s := openSQLite(t, dbPath(t), 10)
+	box := putN(t, s, 1)
+	if err := mailbox.LeaveFree(s, 1<<62); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), mailboxtest.Tag(2), box, time.Now().Add(mailbox.TTL)); !errors.Is(err, mailbox.ErrFull) {
+		t.Errorf("Put: %v", err)
+	}
+	if err := s.Put(t.Context(), mailboxtest.Tag(1), box, time.Now().Add(mailbox.TTL)); err != nil {
+		t.Errorf("Put of what is there: %v", err)
+	}
+	if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(1)}); err != nil || s.Len() != 0 {
+		t.Errorf("Delete: %v", err)
+	}
+	if err := mailbox.LeaveFree(s, 0); err != nil {
+		t.Fatal(err)
+	}
+	putN(t, s, 2)
+}
+
 // What expires gives its room on the disk back.
 func TestSQLiteShrinks(t *testing.T) {
 	path := dbPath(t)
