@@ -45,20 +45,52 @@ func BenchmarkClone(b *testing.B) {
 	}
 }
 
-// BenchmarkMarshal reports the size of a stored state over many epochs.
+// BenchmarkMarshal is storing a state, and how much there is to store over some
+// epochs.
 func BenchmarkMarshal(b *testing.B) {
 	alice, bob := newPair()
-	var buf []byte
-	largest, total, n := 0, 0, 0
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
+	var states []*State
+	largest, total := 0, 0
+	for range 500 {
 		pass(b, alice, bob)
 		pass(b, bob, alice)
-		b.StartTimer()
-		buf, _ = alice.AppendBinary(buf[:0])
-		largest, total, n = max(largest, len(buf)), total+len(buf), n+1
+		for _, s := range []*State{alice, bob} {
+			states = append(states, s.Clone())
+			n := len(stored(b, s))
+			largest, total = max(largest, n), total+n
+		}
+	}
+	var buf []byte
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = states[n%len(states)].AppendBinary(buf[:0])
+		n++
 	}
 	b.ReportMetric(float64(largest), "B/largest")
-	b.ReportMetric(float64(total)/float64(n), "B/mean")
+	b.ReportMetric(float64(total)/float64(len(states)), "B/mean")
+}
+
+// BenchmarkUnmarshal is reading a state and sending with it, which makes the
+// key or ciphertext that is not stored.
+func BenchmarkUnmarshal(b *testing.B) {
+	alice, bob := newPair()
+	var states [][]byte
+	for range 500 {
+		pass(b, alice, bob)
+		pass(b, bob, alice)
+		states = append(states, stored(b, alice))
+	}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := Unmarshal(states[n%len(states)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := s.Send(); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
 }
