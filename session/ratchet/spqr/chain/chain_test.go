@@ -176,6 +176,9 @@ func TestEpochs(t *testing.T) {
 	if _, _, _, err := a.Send(0); err != ErrEpoch {
 		t.Errorf("sent on a chain that was left: %v", err)
 	}
+	if a.at(0).send != (link{}) {
+		t.Error("the key of a chain that was left is still there")
+	}
 	short := m1[0]
 	short.previous = 5
 	refuse(t, &b, short, "chain shorter than what came")
@@ -291,7 +294,14 @@ func TestCopies(t *testing.T) {
 	a, b := newPair()
 	m := send(t, &a, 0, 10)
 	accept(t, &b, m[5])
-	c := b
+	c, d := b, b
+	accept(t, &c, m[7])
+	accept(t, &d, m[9])
+	accept(t, &c, m[8])
+	accept(t, &d, m[7])
+	accept(t, &c, m[6])
+	accept(t, &d, m[8])
+	c = b
 	before := stored(t, &c)
 	for _, i := range []int{0, 2, 9, 1, 8} {
 		accept(t, &b, m[i])
