@@ -1,0 +1,418 @@
+package session
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"starling/session/envelope"
+)
+
+// talking returns a pair that has exchanged messages both ways.
+func talking(t testing.TB) (alice, bob *Session) {
+	t.Helper()
+	alice, bob = pair(t)
+	open(t, alice, seal(t, bob, "b"), "b")
+	open(t, bob, seal(t, alice, "a"), "a")
+	return alice, bob
+}
+
+func TestReplay(t *testing.T) {
+	alice, bob := talking(t)
+	c := seal(t, alice, "once")
+	open(t, bob, c, "once")
+	refuse(t, bob, c)
+	for range 5 {
+		open(t, alice, seal(t, bob, "b"), "b")
+		open(t, bob, seal(t, alice, "a"), "a")
+		refuse(t, bob, c)
+	}
+	bob = restore(t, state(t, bob))
+	refuse(t, bob, c)
+	// Under a tag that is still waited for.
+	for _, tag := range bob.Window() {
+		refuse(t, bob, Cell{Tag: tag, Box: c.Box})
+	}
+}
+
+func TestReflection(t *testing.T) {
+	alice, bob := talking(t)
+	for _, s := range []*Session{alice, bob} {
+		c := seal(t, s, "mine")
+		refuse(t, s, c)
+		for _, tag := range s.Window()[:3] {
+			refuse(t, s, Cell{Tag: tag, Box: c.Box})
+		}
+	}
+}
+
+// TestTagsSwapped: a mailbox that stores boxes under each other's tags.
+func TestTagsSwapped(t *testing.T) {
+	alice, bob := talking(t)
+	a, b := seal(t, alice, "a"), seal(t, alice, "b")
+	refuse(t, bob, Cell{Tag: a.Tag, Box: b.Box})
+	refuse(t, bob, Cell{Tag: b.Tag, Box: a.Box})
+	open(t, bob, b, "b")
+	refuse(t, bob, Cell{Tag: a.Tag, Box: b.Box})
+	open(t, bob, a, "a")
+}
+
+func TestEveryBitFlip(t *testing.T) {
+	alice, bob := talking(t)
+	c := seal(t, alice, "x")
+	before := state(t, bob)
+	for i := range len(c.Box) * 8 {
+		c.Box[i/8] ^= 1 << (i % 8)
+		if _, err := bob.Open(c); err != ErrRefused {
+			t.Fatalf("bit %d: %v", i, err)
+		}
+		c.Box[i/8] ^= 1 << (i % 8)
+	}
+	for i := range len(c.Tag) * 8 {
+		c.Tag[i/8] ^= 1 << (i % 8)
+		if _, err := bob.Open(c); err != ErrRefused {
+			t.Fatalf("bit %d of the tag: %v", i, err)
+		}
+		c.Tag[i/8] ^= 1 << (i % 8)
+	}
+	if !bytes.Equal(before, state(t, bob)) {
+		t.Fatal("state changed")
+	}
+	open(t, bob, c, "x")
+}
+
+// TestUniformError: noise, a foreign session's cell, a replay, a damaged cell
+// and a malformed body give the very same error.
+func TestUniformError(t *testing.T) {
+	alice, bob := talking(t)
+	stranger, _ := talking(t)
+	opened := seal(t, alice, "x")
+	open(t, bob, opened, "x")
+	next := bob.Window()[0]
+	var noise Cell
+	rand.Read(noise.Box[:])
+	noise.Tag = next
+	foreign := seal(t, stranger, "x")
+	foreign.Tag = next
+	damaged := seal(t, alice, "x")
+	damaged.Box[1000] ^= 1
+	for name, c := range map[string]Cell{
+		"noise": noise, "unknown tag": {}, "foreign": foreign, "replay": opened, "damaged": damaged,
+		"nothing": {Tag: next},
+	} {
+		if p, err := bob.Open(c); err != ErrRefused || p.Data != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// sealBody seals a body as only the peer could, however wrong it is.
+func sealBody(t *testing.T, s *Session, edit func(b *envelope.Body, plain *[envelope.BodySize]byte)) Cell {
+	t.Helper()
+	s = restore(t, state(t, s))
+	b := envelope.Body{Seq: s.send.seq, Previous: s.send.previous, Count: 1, Data: []byte("x")}
+	var plain [envelope.BodySize]byte
+	edit(&b, nil)
+	b.Encode(&plain)
+	edit(&b, &plain)
+	var c Cell
+	if _, err := s.ratchet.Seal(c.Box[:0], plain[:]); err != nil {
+		t.Fatal(err)
+	}
+	c.Tag = s.send.next(&plain)
+	return c
+}
+
+// TestMalformedBody: what authenticates is still checked before it counts.
+func TestMalformedBody(t *testing.T) {
+	alice, bob := talking(t)
+	type plain = [envelope.BodySize]byte
+	for name, edit := range map[string]func(b *envelope.Body, p *plain){
+		"version":          func(_ *envelope.Body, p *plain) { set(p, 0, 2) },
+		"padding":          func(_ *envelope.Body, p *plain) { set(p, envelope.BodySize-1, 1) },
+		"padding begins":   func(_ *envelope.Body, p *plain) { set(p, 64, 1) },
+		"length over-long": func(_ *envelope.Body, p *plain) { set(p, 61, 0xff) },
+		"sequence behind":  func(b *envelope.Body, _ *plain) { b.Seq = 0 },
+		"sequence ahead":   func(b *envelope.Body, _ *plain) { b.Seq = 1 << 62 },
+		"no fragments":     func(b *envelope.Body, _ *plain) { b.Count = 0 },
+		"index":            func(b *envelope.Body, _ *plain) { b.Index = 9 },
+	} {
+		t.Run(name, func(t *testing.T) { refuse(t, bob, sealBody(t, alice, edit)) })
+	}
+	open(t, bob, sealBody(t, alice, func(*envelope.Body, *plain) {}), "x")
+}
+
+func set(p *[envelope.BodySize]byte, i int, v byte) {
+	if p != nil {
+		p[i] = v
+	}
+}
+
+// TestHistoryForked: every cell names the body before it, so a peer that tells
+// two histories is found out as soon as both ends of a gap are here.
+func TestHistoryForked(t *testing.T) {
+	alice, bob := talking(t)
+	forged := sealBody(t, alice, func(b *envelope.Body, _ *[envelope.BodySize]byte) { b.Previous[0] ^= 1 })
+	before := state(t, bob)
+	if _, err := bob.Open(forged); err != ErrForked || !errors.Is(err, ErrRefused) {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, state(t, bob)) {
+		t.Fatal("state changed")
+	}
+	// The same in a gap: at its front, and against the cell after it.
+	first := sealBody(t, alice, func(b *envelope.Body, _ *[envelope.BodySize]byte) { b.Previous[0] ^= 1 })
+	other := sealBody(t, alice, func(b *envelope.Body, _ *[envelope.BodySize]byte) { b.Data = []byte("another") })
+	genuine := seal(t, alice, "x")
+	open(t, bob, seal(t, alice, "y"), "y")
+	for _, c := range []Cell{first, other} {
+		if _, err := bob.Open(c); err != ErrForked {
+			t.Fatal(err)
+		}
+	}
+	open(t, bob, genuine, "x")
+}
+
+// TestRestoredBackup: a sender that goes back to an older state repeats tags,
+// which the mailbox refuses, and cells, which the receiver refuses; where it
+// gets beyond what was received, the fork is seen. No key opens two messages.
+func TestRestoredBackup(t *testing.T) {
+	alice, bob := talking(t)
+	backup := state(t, alice)
+	var sent []Cell
+	for i := range 3 {
+		sent = append(sent, seal(t, alice, fmt.Sprint(i)))
+		open(t, bob, sent[i], fmt.Sprint(i))
+	}
+	alice = restore(t, backup)
+	for i := range 3 {
+		c := seal(t, alice, "restored")
+		if c.Tag != sent[i].Tag {
+			t.Fatal("a restored state must repeat its tags, so that mailboxes notice")
+		}
+		refuse(t, bob, c)
+	}
+	if _, err := bob.Open(seal(t, alice, "restored")); err != ErrForked {
+		t.Fatal(err)
+	}
+}
+
+// TestCrashBetweenSealAndSend: the state was stored, the cell was lost with
+// the process; the content is sealed again under a fresh key and tag.
+func TestCrashBetweenSealAndSend(t *testing.T) {
+	alice, bob := talking(t)
+	id := newID()
+	lost, err := alice.Seal(id, []byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice = restore(t, state(t, alice))
+	again, err := alice.Seal(id, []byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again[0].Tag == lost[0].Tag {
+		t.Fatal("a tag twice")
+	}
+	for i := 0; i < envelope.CellSize; i += 16 {
+		if bytes.Equal(again[0].Box[i:i+16], lost[0].Box[i:i+16]) {
+			t.Fatal("a ciphertext block twice: a key was used again")
+		}
+	}
+	p, err := bob.Open(again[0])
+	if err != nil || p.ID != id {
+		t.Fatal("the content id is what names it", err)
+	}
+	open(t, bob, lost[0], "text")
+}
+
+// TestTailLossIsVisible: a cell that is held back leaves its tag in the window
+// and a gap in the numbers; nothing is silently renumbered.
+func TestTailLossIsVisible(t *testing.T) {
+	alice, bob := talking(t)
+	first := seal(t, alice, "1")
+	p1, err := bob.Open(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := seal(t, alice, "2")
+	p3, err := bob.Open(seal(t, alice, "3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p3.Seq != p1.Seq+2 {
+		t.Fatalf("sequence numbers %d and %d", p1.Seq, p3.Seq)
+	}
+	w := bob.Window()
+	if len(w) != Ahead+1 || w[0] != held.Tag {
+		t.Fatal("the missing cell is not asked for first")
+	}
+	p2, err := bob.Open(held)
+	if err != nil || p2.Seq != p1.Seq+1 {
+		t.Fatal(err)
+	}
+}
+
+// TestTooFarAhead: one cell beyond the window is refused, and opens when the
+// window has come there.
+func TestTooFarAhead(t *testing.T) {
+	alice, bob := talking(t)
+	var cells []Cell
+	for range Ahead + 1 {
+		cells = append(cells, seal(t, alice, "x"))
+	}
+	refuse(t, bob, cells[Ahead])
+	open(t, bob, cells[0], "x")
+	open(t, bob, cells[Ahead], "x")
+}
+
+func TestGapLimits(t *testing.T) {
+	alice, bob := talking(t)
+	var lost []Cell
+	for range 20 {
+		for range Ahead - 1 {
+			lost = append(lost, seal(t, alice, "lost"))
+		}
+		open(t, bob, seal(t, alice, "x"), "x")
+	}
+	if n := len(bob.Window()); n != MaxGaps+Ahead {
+		t.Fatalf("window of %d", n)
+	}
+	refuse(t, bob, lost[0])
+	bob = restore(t, state(t, bob))
+	kept := lost[len(lost)-MaxGaps:]
+	refuse(t, bob, lost[len(lost)-MaxGaps-1])
+	for i := range kept {
+		open(t, bob, kept[len(kept)-1-i], "lost")
+	}
+	if n := len(bob.Window()); n != Ahead {
+		t.Fatalf("window of %d", n)
+	}
+
+	old := seal(t, alice, "old")
+	for range MaxGapAge {
+		open(t, bob, seal(t, alice, "x"), "x")
+	}
+	if n := len(bob.Window()); n != Ahead {
+		t.Fatalf("window of %d after %d cells", n, MaxGapAge)
+	}
+	refuse(t, bob, old)
+}
+
+// TestNoResetOnFailure: no amount of refused cells changes a session; the
+// genuine cell still opens.
+func TestNoResetOnFailure(t *testing.T) {
+	alice, bob := talking(t)
+	before := state(t, bob)
+	window := bob.Window()
+	var c Cell
+	for i := range 500 {
+		rand.Read(c.Box[:])
+		c.Tag = window[i%len(window)]
+		if _, err := bob.Open(c); err != ErrRefused {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(before, state(t, bob)) {
+		t.Fatal("state changed")
+	}
+	open(t, bob, seal(t, alice, "x"), "x")
+}
+
+// TestSafetyNumber: the same for the two, different for everyone else, and so
+// different on both sides of someone in the middle.
+func TestSafetyNumber(t *testing.T) {
+	alice, bob := pair(t)
+	mallory1, mallory2 := pair(t)
+	n := alice.SafetyNumber()
+	groups := strings.Fields(n)
+	if len(groups) != 12 || len(n) != 71 {
+		t.Fatalf("%q", n)
+	}
+	for _, g := range groups {
+		if len(g) != 5 || strings.Trim(g, "0123456789") != "" {
+			t.Fatalf("%q", n)
+		}
+	}
+	if n != bob.SafetyNumber() || n == mallory1.SafetyNumber() || n == mallory2.SafetyNumber() {
+		t.Fatal("safety numbers")
+	}
+	if restore(t, state(t, alice)).SafetyNumber() != n {
+		t.Fatal("the number changes with a restart")
+	}
+}
+
+// TestSteadyState holds the bound on a stored session that nothing is missing
+// from, through whole agreements of the post-quantum ratchet.
+func TestSteadyState(t *testing.T) {
+	alice, bob := talking(t)
+	for range 400 {
+		open(t, bob, seal(t, alice, "x"), "x")
+		open(t, alice, seal(t, bob, "x"), "x")
+		for _, s := range []*Session{alice, bob} {
+			if n := len(state(t, s)); n > 16<<10 {
+				t.Fatalf("%d bytes", n)
+			}
+		}
+	}
+}
+
+func TestSessionIsNotPrinted(t *testing.T) {
+	alice, _ := pair(t)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if s := fmt.Sprintf(verb, alice); s != "[session]" {
+			t.Errorf("%s: %.40q", verb, s)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	alice, bob := talking(f)
+	c := seal(f, alice, "x")
+	f.Add(c.Tag[:], c.Box[:])
+	tag := bob.Window()[3]
+	f.Add(tag[:], []byte{})
+	before := state(f, bob)
+	f.Fuzz(func(t *testing.T, tag, box []byte) {
+		var c Cell
+		copy(c.Tag[:], tag)
+		copy(c.Box[:], box)
+		s := restore(t, before)
+		if _, err := s.Open(c); err != nil && !bytes.Equal(before, state(t, s)) {
+			t.Fatal("a refused cell changed the state")
+		}
+	})
+}
+
+func FuzzUnmarshalSession(f *testing.F) {
+	alice, bob := talking(f)
+	f.Add(state(f, alice))
+	for range 9 {
+		seal(f, alice, "lost")
+		seal(f, alice, "lost")
+		open(f, bob, seal(f, alice, "x"), "x")
+		open(f, alice, seal(f, bob, "x"), "x")
+	}
+	f.Add(state(f, bob))
+	c := seal(f, alice, "x")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := UnmarshalSession(data)
+		if err != nil {
+			if err != ErrState {
+				t.Fatal(err)
+			}
+			return
+		}
+		if !bytes.Equal(state(t, s), data) {
+			t.Fatal("two encodings of one session")
+		}
+		s.Open(c)
+		s.Seal(newID(), []byte("x"))
+		s.Window()
+		s.SafetyNumber()
+		restore(t, state(t, s))
+	})
+}
