@@ -85,6 +85,7 @@ type Client struct {
 	mu       sync.Mutex
 	guards   guard.List
 	attempts map[NodeID]*attempt
+	expected map[*request]struct{}     // to be failed when a guard is lost
 	contacts map[NodeID]directory.Hint // where to ask when no guard answers
 }
 
@@ -132,6 +133,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		changed:  make(chan struct{}, 1),
 		save:     make(chan struct{}, 1),
 		attempts: map[NodeID]*attempt{},
+		expected: map[*request]struct{}{},
 		contacts: map[NodeID]directory.Hint{},
 	}
 	if c.log == nil {
@@ -268,6 +270,7 @@ func (c *Client) handle(from NodeID, f *wire.Frame) {
 
 func (c *Client) linkChanged(peer NodeID, up bool) {
 	if !up {
+		c.guardLost(peer)
 		c.watches.guardLost(peer)
 	} else {
 		kick(c.stale)
@@ -399,6 +402,8 @@ func (c *Client) Status() Status {
 		s.Reason = "not running"
 	case connected == 0 && s.Relays == 0 && contacts == 0 && len(s.Guards) == 0:
 		s.Reason = "knows no relay; add a bootstrap address or use an invite"
+	case s.Relays == 0 && s.Refused[directory.ErrFuture.Error()]+s.Refused[directory.ErrExpired.Error()] > 0:
+		s.Reason = "all relays speak of another time; is the clock of this computer right?"
 	case connected == 0 && s.Relays == 0:
 		s.Reason = "no known relay answers"
 	case !s.EnoughRelays:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
@@ -230,6 +231,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return dht.Run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
+	g.Go(func() error { return r.alarm(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
 	close(r.ready)
 	err = g.Wait()
@@ -362,6 +364,7 @@ func (r *Relay) linkChanged(id NodeID, up bool) {
 	conns, p := r.host.ConnManager(), id.Peer()
 	switch {
 	case !up:
+		r.list.Forget(id)
 		conns.Unprotect(p, tag)
 		conns.UntagPeer(p, tag)
 	case r.isRelay(p):
@@ -385,4 +388,10 @@ func (r *Relay) gossipTap() func(peer.ID, []byte) {
 		id, _ := wire.NodeIDFromPeer(from)
 		r.cfg.Tap(Seen{What: "gossip", Peer: id, Data: append([]byte(nil), data...)})
 	}
+}
+
+// Connected reports whether a peer, in libp2p's text form, is connected.
+func (r *Relay) Connected(peerID string) bool {
+	p, err := peer.Decode(peerID)
+	return err == nil && r.host != nil && r.host.Network().Connectedness(p) == network.Connected
 }

@@ -24,11 +24,16 @@ const (
 	lifeMax      = 24 * time.Hour
 	lifePerRelay = 9 * time.Second
 
-	announceFirst = time.Second // while the neighbourhood grows
-	syncMin       = 30 * time.Second
-	syncMax       = 5 * time.Minute
-	syncTimeout   = time.Minute
-	maxFound      = 256
+	announceLook     = time.Minute
+	announceSettle   = 50 * time.Millisecond
+	announceTo       = 4               // neighbours at which one announcement is enough
+	alarmWait        = 5 * time.Second // collects what happens at the same time
+	alarmWaitPrivate = 100 * time.Millisecond
+
+	syncMin     = 30 * time.Second
+	syncMax     = 5 * time.Minute
+	syncTimeout = time.Minute
+	maxFound    = 256
 )
 
 // lifetime is how long a descriptor is valid. In a large directory relays come
@@ -47,9 +52,15 @@ func (r *Relay) announce(ctx context.Context) error {
 	defer addrs.Close()
 	r.publish(ctx)
 	published, peers := time.Now(), 0
-	look := announceFirst
+	grown := make(chan struct{}, 1)
+	done := make(chan struct{})
+	go func() {
+		r.gossip.Joined(ctx, func() { kick(grown) })
+		close(done)
+	}()
+	defer func() { <-done }()
 	for {
-		timer := time.NewTimer(jitter(look))
+		timer := time.NewTimer(jitter(announceLook))
 		due := false
 		select {
 		case <-ctx.Done():
@@ -59,19 +70,22 @@ func (r *Relay) announce(ctx context.Context) error {
 			due = true
 		case <-addrs.Out():
 			due = true
+		case <-grown:
+			// Others may be coming, too, and their streams be opening.
+			select {
+			case <-time.After(announceSettle):
+			case <-ctx.Done():
+			}
 		case <-timer.C:
 		}
 		timer.Stop()
 		n := r.gossip.Peers()
 		due = due || time.Since(published) > lifetime(len(r.dir.Snapshot().Relays))/3
-		// What was published to fewer neighbours may have gone nowhere; gossip
-		// does not repeat it.
-		if due || n > peers && peers < directory.MaxAddresses {
+		// What was published to few neighbours may have gone nowhere, and
+		// gossip does not repeat it.
+		if due || n > peers && peers < announceTo {
 			r.publish(ctx)
 			published, peers = time.Now(), n
-		}
-		if look < time.Minute {
-			look *= 2
 		}
 	}
 }
@@ -199,6 +213,35 @@ func (r *Relay) sync(ctx context.Context) error {
 			pause = min(2*pause, syncMax)
 		}
 		timer.Stop()
+	}
+}
+
+// alarm tells our clients when packets they make would be lost: a relay left
+// or has other keys. Clients ask for the list rarely, and would find out by
+// losing something.
+func (r *Relay) alarm(ctx context.Context) error {
+	wait := alarmWait
+	if r.cfg.AllowPrivate {
+		wait = alarmWaitPrivate
+	}
+	urgent := r.dir.Urgent()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-urgent:
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(jitter(wait)):
+		}
+		urgent = r.dir.Urgent()
+		for _, id := range r.links.Peers() {
+			if !r.isRelay(id.Peer()) {
+				r.list.Push(id)
+			}
+		}
 	}
 }
 

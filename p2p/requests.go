@@ -19,9 +19,11 @@ const maxReplies = 1 << 14
 // A request is one packet to a mailbox and the reply blocks it carries.
 type request struct {
 	mailbox NodeID
-	guards  []NodeID     // that answers may come in by
-	hops    []outfox.Hop // of all the ways, there and back
-	epoch   outfox.Epoch // of their keys
+	first   NodeID        // the guard it goes out by
+	guards  []NodeID      // that answers may come in by
+	hops    []outfox.Hop  // of all the ways, there and back
+	epoch   outfox.Epoch  // of their keys
+	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
 }
@@ -92,6 +94,8 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	if len(up) == 0 {
 		return nil, ErrOffline
 	}
+	// Doubts are about mixes: who is asked for is tried.
+	c.doubts.answered(append(up, mailbox))
 	snap := c.directoryNow()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
@@ -113,6 +117,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, msg *outfo
 	if err != nil {
 		return fmt.Errorf("make packet: %w", err)
 	}
+	req.first = guard
 	req.hops = append(req.hops, way[:]...)
 	links := c.links.Load()
 	if links == nil {
@@ -139,7 +144,11 @@ func (c *Client) patience() time.Duration {
 
 // failed notes that a request brought no answer.
 func (c *Client) failed(req *request) {
-	c.doubts.failed(req.relays(), time.Now())
+	up, _ := c.guardsUp()
+	mixes := slices.DeleteFunc(req.relays(), func(id NodeID) bool {
+		return id == req.mailbox || slices.Contains(up, id)
+	})
+	c.doubts.failed(mixes, time.Now())
 	kick(c.stale)
 }
 
@@ -169,6 +178,7 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	if err := c.post(ctx, req, up, put.Message()); err != nil {
 		return err
 	}
+	defer c.expect(req)()
 	a, err := c.await(ctx, req, answer)
 	if err != nil {
 		return err
@@ -185,6 +195,38 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	return ErrTimeout
 }
 
+// expect lets a request fail at once when a guard on its way is lost, until
+// the returned function is called.
+func (c *Client) expect(req *request) (end func()) {
+	req.lost = make(chan struct{})
+	links := c.links.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if links == nil || !links.Connected(req.first) {
+		close(req.lost)
+		return func() {}
+	}
+	c.expected[req] = struct{}{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.expected, req)
+	}
+}
+
+// guardLost fails what could only have come back, or is perhaps still waiting
+// to be sent, over a guard.
+func (c *Client) guardLost(id NodeID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for req := range c.expected {
+		if req.first == id || slices.Contains(req.guards, id) {
+			delete(c.expected, req)
+			close(req.lost)
+		}
+	}
+}
+
 // await waits for the first answer to a request.
 func (c *Client) await(ctx context.Context, req *request, answer <-chan *mailbox.Answer) (*mailbox.Answer, error) {
 	timer := time.NewTimer(c.patience())
@@ -193,6 +235,8 @@ func (c *Client) await(ctx context.Context, req *request, answer <-chan *mailbox
 	case a := <-answer:
 		c.doubts.answered(req.relays())
 		return a, nil
+	case <-req.lost:
+		return nil, ErrTimeout
 	case <-timer.C:
 	case <-ctx.Done():
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -266,6 +310,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 	if err := c.post(ctx, req, up, msg); err != nil {
 		return false, err
 	}
+	defer c.expect(req)()
 	a, err := c.await(ctx, req, answers)
 	if err != nil {
 		return false, err

@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	"encoding/hex"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -12,8 +13,8 @@ import (
 )
 
 const (
-	maxDelivered = 1 << 14          // boxes handed out and not acknowledged
-	holdBack     = 30 * time.Second // before such a box is asked for again
+	maxDelivered = 1 << 14          // boxes handed out that are remembered
+	holdBack     = 30 * time.Second // before one is handed out again, unless acknowledged
 	boxQueue     = 256              // boxes that wait for OnBox
 	maxPoll      = 2 * time.Hour    // well below mailbox.SubscriptionLife
 	settle       = 500 * time.Millisecond
@@ -45,11 +46,16 @@ type found struct {
 	box     []byte
 }
 
-// delivery remembers whose box was handed out, and when.
+// delivery remembers whose box was handed out, and when. The same box can come
+// twice when it was pushed and asked for at the same time.
 type delivery struct {
-	key string
-	at  time.Time
+	key   string
+	at    time.Time
+	acked bool
 }
+
+// fresh reports whether the box need not be handed out again.
+func (d delivery) fresh(now time.Time) bool { return d.acked || now.Sub(d.at) < holdBack }
 
 type watch struct {
 	key      string
@@ -146,7 +152,10 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) {
 	for _, t := range tags {
 		d, ok := ws.delivered[t]
 		w := ws.m[d.key]
-		delete(ws.delivered, t)
+		if ok {
+			d.acked = true
+			ws.delivered[t] = d
+		}
 		if ok && w != nil && w.mailbox == mailbox {
 			w.acks = append(w.acks, t)
 			w.at(now.Add(jitter(4 * settle)))
@@ -287,9 +296,11 @@ func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
 	w.due = now.Add(ws.interval())
 	var tags []Tag
 	for _, t := range w.tags {
-		if d, ok := ws.delivered[t]; !ok || now.Sub(d.at) > holdBack {
+		d, ok := ws.delivered[t]
+		switch {
+		case !ok || !d.fresh(now):
 			tags = append(tags, t)
-		} else {
+		case !d.acked:
 			w.at(d.at.Add(holdBack))
 		}
 	}
@@ -373,6 +384,9 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 			ws.c.refused.add("wrong answer")
 			break
 		}
+		if d, ok := ws.delivered[a.Tag]; ok && d.fresh(now) {
+			break
+		}
 		select {
 		case ws.boxes <- found{w.mailbox, a.Tag, a.Box[:]}:
 			ws.remember(a.Tag, w.key, now)
@@ -398,9 +412,12 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 
 func (ws *watches) remember(t Tag, key string, now time.Time) {
 	if len(ws.delivered) >= maxDelivered {
+		maps.DeleteFunc(ws.delivered, func(_ Tag, d delivery) bool { return d.acked })
+	}
+	if len(ws.delivered) >= maxDelivered {
 		clear(ws.delivered)
 	}
-	ws.delivered[t] = delivery{key, now}
+	ws.delivered[t] = delivery{key: key, at: now}
 }
 
 // dispatch hands boxes out, one at a time, until ctx ends.

@@ -163,14 +163,14 @@ func (d *Descriptor) Key(epoch uint32) (outfox.PublicKey, bool) {
 // Leaving reports whether the relay has said goodbye.
 func (d *Descriptor) Leaving() bool { return d.Capacity == 0 }
 
-// SameNetwork reports whether two relays have addresses in one wide block, so
-// that one operator may well hold both.
-func (d *Descriptor) SameNetwork(o *Descriptor) bool {
-	for _, a := range d.Addresses {
-		for _, b := range o.Addresses {
-			if a.Wide() == b.Wide() {
-				return true
-			}
+// breaks reports whether packets made for the older descriptor are lost.
+func (d *Descriptor) breaks(old *Descriptor) bool {
+	if d.Leaving() != old.Leaving() {
+		return true
+	}
+	for i, key := range old.Keys {
+		if now, ok := d.Key(old.Epoch + uint32(i)); ok && !now.Equal(key) {
+			return true
 		}
 	}
 	return false

@@ -92,6 +92,7 @@ type Directory struct {
 	stamp    uint64
 	instance [8]byte
 	changed  chan struct{}
+	urgent   chan struct{}
 	snap     *Snapshot
 }
 
@@ -133,6 +134,7 @@ func New(cfg Config) *Directory {
 		relays:   map[wire.NodeID]*entry{},
 		networks: map[netip.Prefix]int{},
 		changed:  make(chan struct{}),
+		urgent:   make(chan struct{}),
 	}
 	rand.Read(d.instance[:])
 	return d
@@ -160,7 +162,8 @@ func (d *Directory) Add(raw []byte) error {
 	if err := d.admit(desc); err != nil {
 		return err
 	}
-	d.remove(d.relays[desc.ID])
+	old := d.relays[desc.ID]
+	d.remove(old)
 	d.stamp++
 	e := &entry{Descriptor: desc, raw: bytes.Clone(raw), stamp: d.stamp}
 	d.relays[desc.ID] = e
@@ -170,6 +173,10 @@ func (d *Directory) Add(raw []byte) error {
 	}
 	d.compact()
 	d.touch()
+	if old != nil && desc.breaks(old.Descriptor) {
+		close(d.urgent)
+		d.urgent = make(chan struct{})
+	}
 	return nil
 }
 
@@ -266,6 +273,14 @@ func (d *Directory) Changed() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.changed
+}
+
+// Urgent returns a channel that is closed when a relay says that packets made
+// for its last descriptor will not arrive: it leaves, or has other keys.
+func (d *Directory) Urgent() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.urgent
 }
 
 // Find returns the descriptor held for a node, leaving or not.

@@ -61,6 +61,12 @@ func (r Request) Append(b []byte) []byte {
 	return append(b, r.Pages)
 }
 
+// Since is the request of somebody who has everything up to a stamp of this
+// directory, as if it had come with nonce 0.
+func (d *Directory) Since(stamp uint64) Request {
+	return Request{Instance: d.instance, After: stamp, Pages: 1}
+}
+
 // ParseRequest reads exactly one request.
 func ParseRequest(b []byte) (Request, error) {
 	if len(b) != requestSize || b[56] == 0 || b[56] > MaxPages {

@@ -1,6 +1,9 @@
 // Package exchange asks neighbours for what they know of the relays, and
 // answers when they ask. The pages are those of package directory; they travel
 // as frames of the link that packets use, too.
+//
+// Who has asked once is a listener: when something happened that cannot wait,
+// it gets the pages that it misses with nonce 0.
 package exchange
 
 import (
@@ -20,8 +23,9 @@ const (
 
 	pagesAtOnce = 16
 	// maxPages bounds one Pull: a full directory of the largest descriptors.
-	maxPages = directory.MaxRelays/8 + 2
-	maxMarks = 256
+	maxPages     = directory.MaxRelays/8 + 2
+	maxMarks     = 256
+	maxListeners = 4096
 )
 
 // Errors of Pull.
@@ -49,6 +53,7 @@ type Exchange struct {
 	marks map[wire.NodeID]mark            // how far we have read whom
 	pulls map[uint64]chan *directory.Page // by nonce
 	from  map[uint64]wire.NodeID
+	told  map[wire.NodeID]uint64 // stamp up to which listeners have everything
 }
 
 type mark struct {
@@ -61,7 +66,7 @@ func New(cfg Config) *Exchange {
 	if cfg.Count == nil {
 		cfg.Count = func(string) {}
 	}
-	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]chan *directory.Page{}, from: map[uint64]wire.NodeID{}}
+	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]chan *directory.Page{}, from: map[uint64]wire.NodeID{}, told: map[wire.NodeID]uint64{}}
 }
 
 // Handle takes a frame of type TypeListRequest or TypeListPage.
@@ -73,10 +78,7 @@ func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
 			x.cfg.Count("list: refused request")
 			return
 		}
-		x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
-			frame, err := wire.NewFrame(wire.TypeListPage, p.Append(make([]byte, 0, wire.MaxBody)))
-			return err == nil && x.cfg.Send(from, frame) == nil
-		})
+		x.answer(from, r)
 	case wire.TypeListPage:
 		p, err := directory.ParsePage(f.Body())
 		if err != nil {
@@ -85,6 +87,13 @@ func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
 		}
 		x.mu.Lock()
 		defer x.mu.Unlock()
+		if m, ok := x.marks[from]; ok && p.Nonce == 0 && m.instance == p.Instance {
+			// Unasked, but of somebody we asked before.
+			if _, err := x.take(p); err == nil {
+				x.marks[from] = mark{p.Instance, p.Stamp}
+			}
+			return
+		}
 		pages := x.pulls[p.Nonce]
 		if pages == nil || x.from[p.Nonce] != from {
 			x.cfg.Count("list: unasked page")
@@ -98,10 +107,60 @@ func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
 	}
 }
 
+// answer sends pages to a listener.
+func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
+	x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
+		frame, err := wire.NewFrame(wire.TypeListPage, p.Append(make([]byte, 0, wire.MaxBody)))
+		if err != nil || x.cfg.Send(to, frame) != nil {
+			return false
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if len(x.told) >= maxListeners {
+			clear(x.told)
+		}
+		x.told[to] = p.Stamp
+		return true
+	})
+}
+
+// Push sends a listener what it misses. Others are left alone.
+func (x *Exchange) Push(to wire.NodeID) {
+	x.mu.Lock()
+	after, ok := x.told[to]
+	x.mu.Unlock()
+	if ok {
+		x.answer(to, x.cfg.Directory.Since(after))
+	}
+}
+
+// Forget ends listening.
+func (x *Exchange) Forget(id wire.NodeID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.told, id)
+}
+
+// take adds the descriptors of a page.
+func (x *Exchange) take(p *directory.Page) (added int, err error) {
+	for _, raw := range p.Descriptors {
+		switch err := x.cfg.Directory.Add(raw); {
+		case err == nil:
+			added++
+		case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
+			x.cfg.Count("list: forged descriptor")
+			return added, ErrRefused
+		case !errors.Is(err, directory.ErrStale):
+			x.cfg.Count(err.Error())
+		}
+	}
+	return added, nil
+}
+
 // Pull reads everything that is new at a neighbour into the directory and
 // returns how many descriptors were taken.
 func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err error) {
-	nonce := rand.Uint64()
+	nonce := rand.Uint64() | 1 // not 0
 	pages := make(chan *directory.Page, pagesAtOnce)
 	x.mu.Lock()
 	x.pulls[nonce], x.from[nonce] = pages, from
@@ -140,14 +199,9 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			return added, ErrTimeout
 		case p = <-pages:
 		}
-		for _, raw := range p.Descriptors {
-			switch err := x.cfg.Directory.Add(raw); {
-			case err == nil:
-				added++
-			case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
-				x.cfg.Count("list: forged descriptor")
-				return added, ErrRefused
-			}
+		n, err := x.take(p)
+		if added += n; err != nil {
+			return added, err
 		}
 		m = mark{p.Instance, p.Stamp}
 		switch p.State {

@@ -112,6 +112,24 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	return g, nil
 }
 
+// Joined calls f for every neighbour that comes to the topic, until ctx ends.
+func (g *Gossip) Joined(ctx context.Context, f func()) error {
+	events, err := g.topic.EventHandler()
+	if err != nil {
+		return fmt.Errorf("watch topic: %w", err)
+	}
+	defer events.Cancel()
+	for {
+		e, err := events.NextPeerEvent(ctx)
+		if err != nil {
+			return err
+		}
+		if e.Type == pubsub.PeerJoin {
+			f()
+		}
+	}
+}
+
 // Close leaves the topic.
 func (g *Gossip) Close() {
 	g.stop()
