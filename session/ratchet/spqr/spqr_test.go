@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 		"one byte short":     p.msg[:MessageSize-1],
 		"one byte long":      append(bytes.Clone(p.msg[:]), 0),
 		"unknown type":       edit(func(m []byte) { m[offType] = 7 }),
-		"Ct1Ack, never sent": edit(func(m []byte) { m[offType] = byte(braid.Ct1Ack) }),
+		"Ct1Ack, never sent": edit(func(m []byte) { clear(m[offIndex:]); m[offType] = byte(braid.Ct1Ack) }),
 		"None with a chunk":  edit(func(m []byte) { m[offType], m[offChunk] = 0, 1 }),
 		"None with an index": edit(func(m []byte) { clear(m[offIndex:]); m[offType], m[offIndex] = 0, 1 }),
 		"epoch 0":            edit(func(m []byte) { binary.BigEndian.PutUint32(m[offEpoch:], 0) }),
@@ -218,6 +218,30 @@ func TestRefusals(t *testing.T) {
 	accept(t, b, p)
 	refuse(t, b, p.msg[:], "repeated")
 	refuse(t, reload(t, b), p.msg[:], "repeated after a restart")
+
+	a, b = newPair()
+	p = send(t, a)
+	p.msg[offPrevious+3] = 1
+	refuse(t, b, p.msg[:], "a chain before the first")
+}
+
+// The parts of a stored state have to belong together.
+func TestStatePartsMatch(t *testing.T) {
+	a, b := newPair()
+	early := a.Clone()
+	for a.Epoch() < 2 {
+		pass(t, a, b)
+		pass(t, b, a)
+	}
+	for name, s := range map[string]*State{
+		"agreement ahead of the chains": {role: Initiator, chain: early.chain, braid: a.braid},
+		"chains ahead of the agreement": {role: Initiator, chain: a.chain, braid: early.braid},
+		"the other role":                {role: Responder, chain: a.chain, braid: a.braid},
+	} {
+		if _, err := Unmarshal(stored(t, s)); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // A message turned back on its sender: the numbers may fit, the key does not.

@@ -346,16 +346,21 @@ func TestBothOrders(t *testing.T) {
 
 	a, b = prepare()
 	ct1(a, b, 1)
-	for range 36 {
+	for range 35 {
 		m, _ := send(t, a)
 		accept(t, b, m)
 	}
+	m, _ := send(t, a)
+	m.Chunk.Data[7] ^= 1
+	refuse(t, b, m, incremental.ErrKey)
+	m.Chunk.Data[7] ^= 1
+	accept(t, b, m)
 	if b.kind != ekReceivedCt1Sampled {
 		t.Fatalf("(10): state %d", b.kind)
 	}
 	c := *b
 	ct1(a, b, 29)
-	m, _ := send(t, a)
+	m, _ = send(t, a)
 	if accept(t, b, m); b.kind != ct2Sampled {
 		t.Fatalf("(12): state %d", b.kind)
 	}
@@ -409,6 +414,39 @@ func TestLastEpoch(t *testing.T) {
 	}
 	m, _ := send(t, b)
 	refuse(t, a, m, ErrExhausted)
+}
+
+// A stored state holds no chunk twice, and not so many that it would have moved
+// on, and at least one where a chunk is what moved it there.
+func TestStoredChunks(t *testing.T) {
+	a, b := newPair()
+	run(t, a, b, a, headerSent)
+	for a.kind == headerSent && len(a.in.Chunks()) < 29 {
+		m, _ := send(t, b)
+		accept(t, a, m)
+	}
+	good := stored(t, a)
+	const chunk = 2 + erasure.ChunkSize
+	at := len(good) - 29*chunk - 1
+	if good[at] != 29 {
+		t.Fatalf("%d chunks", good[at])
+	}
+	last := good[len(good)-chunk:]
+	another := append([]byte{1, 1}, last[2:]...)
+	with := func(count byte, rest ...[]byte) []byte {
+		return append(append(bytes.Clone(good[:at]), count), bytes.Join(rest, nil)...)
+	}
+	for name, data := range map[string][]byte{
+		"none":      with(0),
+		"too many":  with(30, good[at+1:], another),
+		"twice":     with(29, good[at+1:len(good)-2*chunk], last, last),
+		"too short": with(29, good[at+1:len(good)-1]),
+		"too long":  with(29, good[at+1:], []byte{0}),
+	} {
+		if _, err := Unmarshal(&suite, data); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func FuzzUnmarshal(f *testing.F) {

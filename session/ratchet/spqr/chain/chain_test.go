@@ -315,6 +315,34 @@ func TestCopies(t *testing.T) {
 	accept(t, &b, m[7])
 }
 
+// Keys put aside are stored in one order, each once, none too old or to come.
+func TestAsideOrder(t *testing.T) {
+	a, b := newPair()
+	m := send(t, &a, 0, 3)
+	accept(t, &b, m[2])
+	good := stored(t, &b)
+	x, y := good[len(good)-2*asideSize:len(good)-asideSize], good[len(good)-asideSize:]
+	head := good[:len(good)-2*asideSize]
+	number := func(k []byte, epoch, n uint32) []byte {
+		k = bytes.Clone(k)
+		binary.BigEndian.PutUint32(k, epoch)
+		binary.BigEndian.PutUint32(k[4:], n)
+		return k
+	}
+	for name, list := range map[string][2][]byte{
+		"swapped":        {y, x},
+		"repeated":       {x, x},
+		"number 0":       {number(x, 0, 0), y},
+		"not passed yet": {x, number(y, 0, 3)},
+		"epoch to come":  {x, number(y, 1, 1)},
+	} {
+		data := append(append(bytes.Clone(head), list[0]...), list[1]...)
+		if _, _, err := Unmarshal(&labels, false, data); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	a, b := newPair()
 	f.Add(stored(f, &b))

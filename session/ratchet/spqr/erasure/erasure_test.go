@@ -140,12 +140,14 @@ func TestDuplicatesAndConflicts(t *testing.T) {
 // Copies are independent even when both grow from the same chunks.
 func TestCopies(t *testing.T) {
 	r := newRand(5)
-	m1, m2 := message(r, 3), message(r, 3)
+	m1, m2 := message(r, 5), message(r, 5)
+	copy(m2, m1[:3*ChunkSize])
 	var d1 Decoder
-	d1.Add(Encode(m1, 0))
-	copy(m2, m1[:ChunkSize])
+	for x := range uint16(3) {
+		d1.Add(Encode(m1, x))
+	}
 	d2 := d1
-	for x := uint16(1); x < 3; x++ {
+	for x := uint16(3); x < 5; x++ {
 		d1.Add(Encode(m1, x))
 		d2.Add(Encode(m2, x))
 	}
