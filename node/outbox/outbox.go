@@ -623,3 +623,21 @@ func (s *schedule) Pop() any {
 	e.index = -1
 	return e
 }
+
+// Restart gives a failed item its whole lifetime again, within a transaction.
+// Its cells are the same, and go to where the recipient fetches now.
+func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error) {
+	it, err := tx.Item(id)
+	if err != nil {
+		return Queued{}, "", err
+	}
+	state := api.StateSealed
+	if len(it.Cells) == 0 {
+		state = api.StateQueued
+	}
+	if err := tx.RestartItem(id, state, now); err != nil {
+		return Queued{}, "", err
+	}
+	it, err = tx.Item(id)
+	return Queued{item: it}, state, err
+}

@@ -73,3 +73,19 @@ func (tx *Tx) TakeReceipts(contact ID, limit int) ([]ID, error) {
 func (tx *Tx) ContactsOwed() ([]ID, error) {
 	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM receipts`)
 }
+
+// AddSeen records a content, other than a text, that has been taken: the
+// sender may ask whether it came.
+func (tx *Tx) AddSeen(contact, item ID) error {
+	return tx.exec(`INSERT INTO seen(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, item)
+}
+
+// Seen reports whether a content of a contact has come whole: a text among the
+// messages or the fragments, or something else that was recorded.
+func (tx *Tx) Seen(contact, item ID) (bool, error) {
+	n, err := tx.number(`SELECT
+		EXISTS(SELECT 1 FROM messages WHERE id = ?2 AND contact = ?1 AND outgoing = 0) OR
+		EXISTS(SELECT 1 FROM seen WHERE contact = ?1 AND item = ?2) OR
+		EXISTS(SELECT 1 FROM receipts WHERE contact = ?1 AND item = ?2)`, contact, item)
+	return n != 0, err
+}

@@ -2,52 +2,62 @@ package store
 
 import "time"
 
+// InviteState says what has become of an invite of ours.
+type InviteState string
+
+const (
+	InviteOpen    InviteState = "open"
+	InviteUsed    InviteState = "used"
+	InviteReused  InviteState = "reused"  // used, and somebody else tried as well
+	InviteExpired InviteState = "expired" // nobody came; a hello under way is still taken
+)
+
 // An Invite is one of our own invites.
 type Invite struct {
 	ID      string
 	Name    string // of the contact it will become
 	Created time.Time
 	Expires time.Time
-	Used    bool
-	Contact ID    // that used it
-	Tags    []Tag // of a used invite: still watched, to notice a second use
+	State   InviteState
+	Contact ID // that used it
 }
 
-const inviteColumns = `id, name, created, expires, state, contact, tags`
+const inviteColumns = `id, name, created, expires, state, contact`
 
 func scanInvite(r Row) Invite {
-	in := Invite{ID: r.Text(0), Name: r.Text(1), Created: r.Time(2), Expires: r.Time(3),
-		Used: r.Text(4) == "used", Contact: r.ID(5)}
-	for b := r.Blob(6); len(b) >= 16; b = b[16:] {
-		in.Tags = append(in.Tags, Tag(b[:16]))
-	}
-	return in
+	return Invite{r.Text(0), r.Text(1), r.Time(2), r.Time(3), InviteState(r.Text(4)), r.ID(5)}
 }
 
-// AddInvite stores an open invite and its secret.
+// AddInvite stores an invite and its secret.
 func (tx *Tx) AddInvite(in Invite, secret []byte) error {
-	return tx.exec(`INSERT INTO invites(id, name, created, expires, state, version, secret)
-		VALUES(?, ?, ?, ?, 'open', 1, ?)`,
-		in.ID, in.Name, in.Created, in.Expires, tx.seal("invites", []byte(in.ID), 1, secret))
+	return tx.exec(`INSERT INTO invites(`+inviteColumns+`, version, secret) VALUES(?, ?, ?, ?, ?, ?, 1, ?)`,
+		in.ID, in.Name, in.Created, in.Expires, string(in.State), orNull(in.Contact),
+		tx.seal("invites", []byte(in.ID), 1, secret))
 }
 
 func (tx *Tx) Invite(id string) (Invite, error) {
 	return one(tx, scanInvite, `SELECT `+inviteColumns+` FROM invites WHERE id = ?`, id)
 }
 
-// Invites returns all invites, used ones too.
+// Invites returns all invites, in whatever state.
 func (tx *Tx) Invites() ([]Invite, error) {
 	return collect(tx, scanInvite, `SELECT `+inviteColumns+` FROM invites ORDER BY created, id`)
 }
 
-// InviteSecret returns the secret of an open invite and its version.
+// SetInvite changes an invite's state and contact.
+func (tx *Tx) SetInvite(in Invite) error {
+	return tx.execOne(`UPDATE invites SET state = ?, contact = ? WHERE id = ?`,
+		string(in.State), orNull(in.Contact), in.ID)
+}
+
+// InviteSecret returns an invite's secret and its version.
 func (tx *Tx) InviteSecret(id string) (secret []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
 	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
-		`SELECT secret, version FROM invites WHERE id = ? AND secret IS NOT NULL`, id)
+		`SELECT secret, version FROM invites WHERE id = ?`, id)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -63,25 +73,6 @@ func (tx *Tx) SetInviteSecret(id string, version int64, secret []byte) error {
 		return ErrStale
 	}
 	return err
-}
-
-// UseInvite erases an invite's secret: it has become a contact.
-func (tx *Tx) UseInvite(id string, contact ID, watch []Tag) error {
-	return tx.execOne(`UPDATE invites SET state = 'used', secret = NULL, contact = ?, tags = ? WHERE id = ?`,
-		contact, joinTags(watch), id)
-}
-
-// SetInviteTags replaces the tags that are watched for a second use.
-func (tx *Tx) SetInviteTags(id string, watch []Tag) error {
-	return tx.execOne(`UPDATE invites SET tags = ? WHERE id = ?`, joinTags(watch), id)
-}
-
-func joinTags(tags []Tag) []byte {
-	var b []byte
-	for _, t := range tags {
-		b = append(b, t[:]...)
-	}
-	return b
 }
 
 // RemoveInvite erases an invite and its mailboxes.

@@ -134,3 +134,14 @@ func (tx *Tx) RestartItem(id ID, state api.State, now time.Time) error {
 func (tx *Tx) RemoveItem(id ID) error {
 	return tx.execOne(`DELETE FROM items WHERE id = ?`, id)
 }
+
+// Waiting reports whether items of some kinds are on their way to a contact.
+func (tx *Tx) Waiting(contact ID, kinds ...int) (bool, error) {
+	for _, kind := range kinds {
+		n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM items WHERE contact = ? AND kind = ?)`, contact, kind)
+		if err != nil || n != 0 {
+			return n != 0, err
+		}
+	}
+	return false, nil
+}

@@ -31,11 +31,10 @@ CREATE TABLE invites (
 	name      TEXT NOT NULL,     -- of the contact it will become; may be empty
 	created   INTEGER NOT NULL,
 	expires   INTEGER NOT NULL,
-	state     TEXT NOT NULL,     -- open, used
-	contact   BLOB,
-	tags      BLOB,              -- once used: tags still watched, to notice a second use
+	state     TEXT NOT NULL,     -- InviteState
+	contact   BLOB,              -- that used it
 	version   INTEGER NOT NULL DEFAULT 0,
-	secret    BLOB               -- sealed; gone once used
+	secret    BLOB               -- sealed; once used it only notices a second use
 );
 CREATE TABLE mailboxes (
 	owner     BLOB NOT NULL,     -- contact id, or the text of an invite id
@@ -91,6 +90,11 @@ CREATE TABLE fragments (         -- the inbox: parts of contents, and contents t
 	PRIMARY KEY (contact, seq)
 );
 CREATE TABLE receipts (          -- owed to the sender
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	item      BLOB NOT NULL,
+	PRIMARY KEY (contact, item)
+);
+CREATE TABLE seen (              -- contents other than texts that have come
 	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
 	item      BLOB NOT NULL,
 	PRIMARY KEY (contact, item)

@@ -314,7 +314,7 @@ func TestRotate(t *testing.T) {
 	update(t, s, func(tx *Tx) error {
 		return errors.Join(
 			tx.SetNetworkState([]byte("guards")),
-			tx.AddInvite(Invite{ID: "inv", Created: now, Expires: now}, []byte("invite")),
+			tx.AddInvite(Invite{ID: "inv", Created: now, Expires: now, State: InviteOpen}, []byte("invite")),
 			tx.AddItem(item),
 			tx.SealItem(item.ID, []Cell{{Tag: tag, Box: []byte("box")}}))
 	})

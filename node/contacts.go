@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/node/chat"
+	"starling/node/store"
+	"starling/session"
+)
+
+// Contacts lists all contacts, oldest first.
+func (n *Node) Contacts(ctx context.Context) (out []api.Contact, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error {
+		all, err := tx.Contacts()
+		out = make([]api.Contact, 0, len(all))
+		for _, c := range all {
+			if err != nil {
+				return err
+			}
+			var a api.Contact
+			a, err = n.contact(tx, c)
+			out = append(out, a)
+		}
+		return err
+	})
+	return out, err
+}
+
+// contact returns a contact as it is shown.
+func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
+	out := api.Contact{ID: c.ID.String(), Name: safetext.Line(c.Name), State: c.State,
+		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created}
+	var err error
+	if out.Unread, err = tx.Unread(c.ID, c.ReadSeq); err != nil {
+		return out, err
+	}
+	last, err := tx.LastMessage(c.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	m, err := n.message(tx, last)
+	out.Last = &m
+	return out, err
+}
+
+// find returns the contact with this ID or this name.
+func find(tx *store.Tx, who string) (store.Contact, error) {
+	if id, err := store.ParseID(who); err == nil {
+		if c, err := tx.Contact(id); !errors.Is(err, store.ErrNotFound) {
+			return c, err
+		}
+	}
+	named, err := tx.ContactsNamed(who)
+	switch {
+	case err != nil:
+		return store.Contact{}, err
+	case len(named) == 0:
+		return store.Contact{}, &api.Error{Code: api.CodeNoContact, Message: "there is no such contact",
+			Hint: "see starling contact list"}
+	case len(named) > 1:
+		return store.Contact{}, &api.Error{Code: api.CodeAmbiguous, Message: "more than one contact has this name",
+			Hint: "use the ID (starling contact list --json), or rename one of them"}
+	}
+	return named[0], nil
+}
+
+// changeContact changes a contact and tells of it.
+func (n *Node) changeContact(ctx context.Context, who string, change func(*store.Tx, *store.Contact) error) (out api.Contact, id store.ID, err error) {
+	err = n.update(ctx, func(tx *store.Tx) error {
+		c, err := find(tx, who)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, &c); err != nil {
+			return err
+		}
+		if err := tx.SetContact(c); err != nil {
+			return err
+		}
+		if _, err := tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: time.Now()}); err != nil {
+			return err
+		}
+		id = c.ID
+		out, err = n.contact(tx, c)
+		return err
+	})
+	return out, id, err
+}
+
+// Verification returns the safety number.
+func (n *Node) Verification(ctx context.Context, who string) (v api.Verification, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error {
+		c, err := find(tx, who)
+		if err != nil {
+			return err
+		}
+		state, _, err := tx.Session(c.ID)
+		if err != nil {
+			return err
+		}
+		s, err := session.UnmarshalSession(state)
+		if err != nil {
+			return &store.DamagedError{File: "profile.db", Err: err}
+		}
+		v = api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(), Verified: c.Verified}
+		return nil
+	})
+	return v, err
+}
+
+// SetVerified records that two people have compared their safety numbers.
+func (n *Node) SetVerified(ctx context.Context, who string, verified bool) (api.Contact, error) {
+	c, _, err := n.changeContact(ctx, who, func(_ *store.Tx, c *store.Contact) error {
+		c.Verified = verified
+		return nil
+	})
+	return c, err
+}
+
+// RenameContact gives a contact a name of our own.
+func (n *Node) RenameContact(ctx context.Context, who, name string) (api.Contact, error) {
+	name, err := chat.CleanName(name)
+	if err != nil {
+		return api.Contact{}, nameError(err)
+	}
+	c, _, err := n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
+		if err := freeName(tx, name, c.ID); err != nil {
+			return err
+		}
+		c.Name, c.Named = name, true
+		return nil
+	})
+	return c, err
+}
+
+// freeName refuses a name that the owner chose and another contact has.
+func freeName(tx *store.Tx, name string, except store.ID) error {
+	others, err := tx.ContactsNamed(name)
+	for _, o := range others {
+		if o.ID != except {
+			return &api.Error{Code: api.CodeContactExists, Message: "another contact has this name", Hint: "choose another name"}
+		}
+	}
+	return err
+}
+
+// BlockContact stops or resumes receiving from a contact. What comes meanwhile
+// waits in the mailboxes for as long as they keep it.
+func (n *Node) BlockContact(ctx context.Context, who string, blocked bool) (api.Contact, error) {
+	c, id, err := n.changeContact(ctx, who, func(_ *store.Tx, c *store.Contact) error {
+		c.Blocked = blocked
+		return nil
+	})
+	if err != nil {
+		return c, err
+	}
+	return c, apiError(n.inbox.RefreshContact(ctx, id))
+}
+
+// RemoveContact erases a contact, its session and its messages.
+func (n *Node) RemoveContact(ctx context.Context, who string) error {
+	var id store.ID
+	err := n.update(ctx, func(tx *store.Tx) error {
+		c, err := find(tx, who)
+		if err != nil {
+			return err
+		}
+		id = c.ID
+		if err := tx.RemoveContact(id); err != nil {
+			return err
+		}
+		_, err = tx.Append(store.Event{Kind: api.EventRemoved, Contact: id, Time: time.Now()})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.outbox.RemoveContact(id)
+	if err := n.inbox.RefreshContact(ctx, id); err != nil {
+		return apiError(err)
+	}
+	// What was erased is gone from disk when we say so.
+	return apiError(n.store.Checkpoint())
+}
+
+func (n *Node) view(ctx context.Context, fn func(*store.Tx) error) error {
+	return apiError(n.store.View(ctx, fn))
+}
+
+func (n *Node) update(ctx context.Context, fn func(*store.Tx) error) error {
+	if n.ctx.Err() != nil {
+		return closedError
+	}
+	return apiError(n.store.Update(ctx, fn))
+}

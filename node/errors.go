@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/control"
+	"starling/node/store"
+	"starling/p2p"
+	"starling/session"
+)
+
+var closedError = &api.Error{Code: api.CodeClosed, Message: "the node is shutting down"}
+
+// apiError tells a person what went wrong. This is the one place where errors
+// of the packages below become words.
+func apiError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *api.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	e := &api.Error{Code: api.CodeInternal, Message: err.Error(),
+		Hint: "this should not happen: please report it with what you did"}
+	var damaged *store.DamagedError
+	switch is := func(target error) bool { return errors.Is(err, target) }; {
+	case is(store.ErrNoProfile):
+		set(e, api.CodeNoProfile, "there is no profile in this folder", "make one: starling init --name NAME")
+	case is(store.ErrExists):
+		set(e, api.CodeProfileExists, "the folder holds a profile already", "choose another folder with --profile")
+	case is(store.ErrWrongPassphrase):
+		set(e, api.CodeWrongPassphrase, "wrong passphrase", "try again; without it the profile cannot be opened")
+	case is(store.ErrInUse), is(control.ErrInUse):
+		set(e, api.CodeInUse, "another process uses this profile", "stop it, or use another profile with --profile")
+	case is(store.ErrFull):
+		set(e, api.CodeDiskFull, "no space left on the disk", "free some space; nothing was lost, and nothing was half written")
+	case errors.As(err, &damaged):
+		set(e, api.CodeDamaged, damaged.Error(), "restore a backup: starling restore FILE; keep the damaged folder until that has worked")
+	case is(store.ErrClosed):
+		return closedError
+	case is(p2p.ErrOffline):
+		set(e, api.CodeOffline, "not connected: no relay answers", "check the network, or give a relay's address with --bootstrap")
+	case is(p2p.ErrFewRelays):
+		set(e, api.CodeFewRelays, "too few relays are known for an anonymous route", "wait a moment, or give another relay's address with --bootstrap")
+	case is(p2p.ErrTimeout), is(p2p.ErrUnknownRelay), is(p2p.ErrFull), is(p2p.ErrTaken):
+		set(e, api.CodeTimeout, "no mailbox has answered in time", "try again")
+	case is(session.ErrExpired):
+		set(e, api.CodeInviteExpired, "the invite has expired", "ask for a new one")
+	case is(session.ErrForeign):
+		set(e, api.CodeBadInvite, "this is not a Starling invite", "an invite begins with starling:")
+	case is(session.ErrVersion):
+		set(e, api.CodeBadInvite, "the invite is of a newer version", "update Starling")
+	case is(session.ErrTruncated):
+		set(e, api.CodeBadInvite, "the invite is incomplete", "copy the whole link, to its last letter")
+	case is(session.ErrChecksum):
+		set(e, api.CodeBadInvite, "the invite is mistyped", "copy the link again, or scan the QR code")
+	case is(session.ErrBundle):
+		set(e, api.CodeInviteGone, "the invite leads nowhere: it was used, withdrawn, or its mailboxes are lost", "ask for a new one")
+	case is(session.ErrTooLong):
+		set(e, api.CodeTooLong, "the message is too long", "")
+	case is(session.ErrExhausted):
+		set(e, api.CodeInternal, "the session with this contact is used up", "make a new contact with a new invite")
+	case is(fs.ErrPermission):
+		set(e, api.CodeUsage, err.Error(), "check who owns the folder, or choose another with --profile")
+	}
+	return e
+}
+
+func textError(err error) error {
+	switch {
+	case errors.Is(err, chat.ErrEmpty):
+		return &api.Error{Code: api.CodeEmpty, Message: "the message is empty", Hint: "write something"}
+	case errors.Is(err, chat.ErrTooLong):
+		return &api.Error{Code: api.CodeTooLong, Message: "the message is longer than 32 KiB", Hint: "send it in parts"}
+	}
+	return &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text", Hint: "convert it first"}
+}
+
+func nameError(err error) error {
+	e := &api.Error{Code: api.CodeUsage, Message: "the name is not UTF-8 text", Hint: "choose another"}
+	switch {
+	case errors.Is(err, chat.ErrEmpty):
+		e.Message = "the name is empty"
+	case errors.Is(err, chat.ErrTooLong):
+		e.Message = "the name is longer than 64 bytes"
+	}
+	return e
+}
+
+func set(e *api.Error, code api.Code, message, hint string) {
+	e.Code, e.Message, e.Hint = code, message, hint
+}

@@ -1,0 +1,392 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/session"
+)
+
+// A batch is one transaction over boxes that came together, and what is to be
+// done once it is on disk.
+type batch struct {
+	in    *Inbox
+	tx    *store.Tx
+	now   time.Time
+	peers map[store.ID]*peer
+
+	acks    []ack
+	plans   map[owner]watching
+	queued  []outbox.Queued
+	gone    []store.ID // items that are delivered
+	moved   map[store.ID][]store.Node
+	owed    map[store.ID]bool
+	held    map[store.ID]bool
+	refused []string
+}
+
+type ack struct {
+	node store.Node
+	tag  store.Tag
+}
+
+// peer is a contact with its session while a batch works on it.
+type peer struct {
+	store.Contact
+	session   *session.Session
+	version   int64
+	moved     bool             // the session
+	changed   bool             // the row, beside the session
+	fragments []store.Fragment // ascending by Seq
+}
+
+func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
+	return &batch{in: in, tx: tx, now: now, peers: make(map[store.ID]*peer),
+		plans: make(map[owner]watching), moved: make(map[store.ID][]store.Node),
+		owed: make(map[store.ID]bool), held: make(map[store.ID]bool)}
+}
+
+// takeAll takes a box and those that wait behind it, and does not give up
+// before they are on disk.
+func (in *Inbox) takeAll(ctx context.Context, first box) {
+	boxes := []box{first}
+	for len(boxes) < maxBatch {
+		select {
+		case b := <-in.boxes:
+			boxes = append(boxes, b)
+			continue
+		default:
+		}
+		break
+	}
+	for {
+		err := in.take(ctx, boxes)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) && len(boxes) > 1 {
+			// One row that cannot be read must not stop the others.
+			for _, b := range boxes {
+				in.take(ctx, []box{b})
+			}
+			return
+		}
+		in.log.Warn("inbox cannot write", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(diskPause):
+		}
+	}
+}
+
+// take opens boxes, writes down what they hold, and then lets go of them.
+func (in *Inbox) take(ctx context.Context, boxes []box) error {
+	now := time.Now()
+	var b *batch
+	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, now)
+		for i := range boxes {
+			if err := b.box(&boxes[i]); err != nil {
+				return err
+			}
+		}
+		return b.finish()
+	})
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	for i := range boxes {
+		in.heard[boxes[i].node] = now
+	}
+	in.mu.Unlock()
+	in.apply(b)
+	return nil
+}
+
+// apply does what follows from a transaction that is on disk.
+func (in *Inbox) apply(b *batch) {
+	for _, a := range b.acks {
+		in.cfg.Network.Ack(a.node, a.tag)
+	}
+	in.setWatches(b.plans)
+	for id, nodes := range b.moved {
+		in.cfg.Outbox.SetMailboxes(id, nodes)
+	}
+	in.cfg.Outbox.Remove(b.gone...)
+	in.cfg.Outbox.Add(b.queued...)
+	for id := range b.peers {
+		in.cfg.Outbox.Heard(id, b.now)
+	}
+	in.owe(b.owed, b.now)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id, held := range b.held {
+		if held {
+			in.held[id], in.heldNew = true, true
+		} else {
+			delete(in.held, id)
+		}
+	}
+	for _, what := range b.refused {
+		in.refused[what]++
+	}
+}
+
+// box takes one box. An error is one of the disk: what the network sends is
+// refused, not failed on.
+func (b *batch) box(x *box) error {
+	tag := store.Tag(x.cell.Tag)
+	b.in.mu.Lock()
+	o, known := b.in.tags[tag]
+	muted := b.in.watches[o].muted
+	b.in.mu.Unlock()
+	if muted {
+		return nil
+	}
+	b.acks = append(b.acks, ack{x.node, tag})
+	switch {
+	case !known: // a second copy
+		return nil
+	case o.invite != "":
+		return b.hello(o.invite, &x.cell)
+	}
+	p, err := b.peer(o.contact)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	part, err := p.session.Open(x.cell)
+	switch {
+	case err == nil:
+		p.moved = true
+		return b.part(p, part)
+	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
+	case errors.Is(err, session.ErrForked):
+		b.refused = append(b.refused, "cell of an older state")
+	default:
+		b.refused = append(b.refused, "cell")
+	}
+	return nil
+}
+
+func (p *peer) waitsFor(tag session.Tag) bool {
+	for _, t := range p.session.Window() {
+		if t == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// peer loads a contact, once per batch.
+func (b *batch) peer(id store.ID) (*peer, error) {
+	if p := b.peers[id]; p != nil {
+		return p, nil
+	}
+	c, err := b.tx.Contact(id)
+	if err != nil {
+		return nil, err
+	}
+	s, version, err := loadSession(b.tx, id)
+	if err != nil {
+		return nil, err
+	}
+	fragments, err := b.tx.Fragments(id)
+	if err != nil {
+		return nil, err
+	}
+	p := &peer{Contact: c, session: s, version: version, fragments: fragments}
+	b.peers[id] = p
+	return p, nil
+}
+
+func loadSession(tx *store.Tx, id store.ID) (*session.Session, int64, error) {
+	state, version, err := tx.Session(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	s, err := session.UnmarshalSession(state)
+	if err != nil {
+		return nil, 0, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	return s, version, nil
+}
+
+// finish writes what the boxes have changed.
+func (b *batch) finish() error {
+	for _, p := range b.peers {
+		if p.moved {
+			state, err := p.session.MarshalBinary()
+			if err != nil {
+				return err
+			}
+			if err := b.tx.SetSession(p.ID, p.version, state); err != nil {
+				return err
+			}
+			o := owner{contact: p.ID}
+			w := watching{tags: toTags(p.session.Window()), muted: p.Blocked}
+			if w.nodes, err = nodes(b.tx, o); err != nil {
+				return err
+			}
+			b.plans[o] = w
+		}
+		if p.changed {
+			if err := b.tx.SetContact(p.Contact); err != nil {
+				return err
+			}
+		}
+		b.held[p.ID] = len(p.fragments) > 0
+	}
+	return nil
+}
+
+// content takes a whole content whose turn has come.
+func (b *batch) content(p *peer, id store.ID, c *chat.Content) error {
+	if p.State == api.ContactPending {
+		p.State, p.changed = api.ContactReady, true
+		if err := b.tellContact(p.ID); err != nil {
+			return err
+		}
+	}
+	switch c.Kind {
+	case chat.Text:
+		return b.text(p, id, c)
+	case chat.Profile, chat.Mailboxes:
+		if err := b.profile(p, c); err != nil {
+			return err
+		}
+	case chat.Receipt:
+		return b.receipt(p, c.IDs)
+	case chat.Ask:
+		return b.ask(p, c.IDs)
+	}
+	return b.tx.AddSeen(p.ID, id)
+}
+
+func (b *batch) tellContact(id store.ID) error {
+	_, err := b.tx.Append(store.Event{Kind: api.EventContact, Contact: id, Time: b.now})
+	return err
+}
+
+// text shows a text.
+func (b *batch) text(p *peer, id store.ID, c *chat.Content) error {
+	_, err := b.tx.Message(id)
+	if err == nil {
+		return nil // shown before, or made up to look like another message
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	at := c.Time
+	if at.IsZero() || at.After(b.now) {
+		at = b.now
+	}
+	_, err = b.tx.AddMessage(store.Message{ID: id, Contact: p.ID, Text: c.Text, Time: at, State: api.StateReceived}, b.now)
+	return err
+}
+
+// profile takes a peer's name and mailboxes.
+func (b *batch) profile(p *peer, c *chat.Content) error {
+	if name := chat.PeerName(c.Name); name != "" && !p.Named && name != p.Name {
+		p.Name, p.changed = name, true
+		if err := b.tellContact(p.ID); err != nil {
+			return err
+		}
+	}
+	var set []store.Mailbox
+	var nodes []store.Node
+	for _, hint := range c.Mailboxes {
+		node, err := b.in.cfg.Network.AddHint(hint)
+		if err != nil {
+			b.refused = append(b.refused, "mailbox hint")
+			continue
+		}
+		set = append(set, store.Mailbox{Node: node, Hint: hint})
+		nodes = append(nodes, node)
+	}
+	if len(set) == 0 {
+		return nil // keep what we know
+	}
+	b.moved[p.ID] = nodes
+	if err := b.tx.SetMailboxes(p.ID[:], false, b.now, set); err != nil {
+		return err
+	}
+	return b.tx.DropMailboxes(p.ID[:], false, b.now.Add(time.Microsecond))
+}
+
+// receipt marks what has come as delivered.
+func (b *batch) receipt(p *peer, ids []chat.ID) error {
+	for _, raw := range ids {
+		id := store.ID(raw)
+		it, err := b.tx.Item(id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && it.Contact != p.ID {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := b.tx.RemoveItem(id); err != nil {
+			return err
+		}
+		b.gone = append(b.gone, id)
+		if chat.Kind(it.Kind) != chat.Text {
+			continue
+		}
+		m, err := b.tx.Message(id)
+		if err != nil {
+			return err
+		}
+		if err := b.tx.SetState(m, api.StateDelivered, "", b.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask repeats receipts.
+func (b *batch) ask(p *peer, ids []chat.ID) error {
+	for _, id := range ids {
+		seen, err := b.tx.Seen(p.ID, store.ID(id))
+		if err == nil && seen {
+			err = b.owe(p.ID, store.ID(id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) owe(contact, item store.ID) error {
+	b.owed[contact] = true
+	return b.tx.OweReceipt(contact, item)
+}
+
+// receipts puts one receipt in the outbox for what a contact is owed.
+func (b *batch) receipts(contact store.ID) error {
+	ids, err := b.tx.TakeReceipts(contact, chat.MaxIDs)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	c := &chat.Content{Kind: chat.Receipt}
+	for _, id := range ids {
+		c.IDs = append(c.IDs, chat.ID(id))
+	}
+	q, err := outbox.Queue(b.tx, contact, store.NewID(), c, b.now)
+	if err != nil {
+		return err
+	}
+	b.queued = append(b.queued, q)
+	if len(ids) == chat.MaxIDs {
+		b.owed[contact] = true
+	}
+	return nil
+}

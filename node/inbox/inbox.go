@@ -1,0 +1,503 @@
+// Package inbox takes what mailboxes hand over, opens it, and keeps it.
+//
+// Every tag that is waited for belongs to a session or to an open invite. A box
+// is opened, and the session's next state, the fragment or the message, the
+// receipt that is now owed and the event that tells of it are written in one
+// transaction; only then may the mailbox delete the box. Whatever a crash
+// interrupts, the box comes again, and a box that comes again changes nothing:
+// its tag is not waited for any more.
+//
+// # Order
+//
+// Cells of one sender are numbered. A text is acknowledged once it is whole and
+// on disk, and shown once everything before it is shown, or after
+// [DefaultHold]: a mailbox may have lost what is missing, and the sender will
+// store it again. What comes later than that is shown late.
+//
+// # Receipts
+//
+// Receipts are sent together after a short random wait, so that an answer's
+// time does not tell when the message came.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/session"
+)
+
+// Network is where boxes come from.
+type Network interface {
+	// Watch asks a mailbox for boxes under tags from now on; it replaces the
+	// watch of the same key, and no tags end it.
+	Watch(key string, mailbox store.Node, tags []store.Tag)
+	// Ack lets a mailbox delete boxes.
+	Ack(mailbox store.Node, tags ...store.Tag)
+	// ChooseMailboxes draws n mailboxes to use.
+	ChooseMailboxes(n int) ([]store.Mailbox, error)
+	// AddHint reads a mailbox that somebody else chose.
+	AddHint(hint []byte) (store.Node, error)
+}
+
+// Config says what an inbox works with.
+type Config struct {
+	Store   *store.Store
+	Outbox  *outbox.Outbox
+	Network Network
+	// ReceiptDelay is the mean wait before receipts go out; 0 means
+	// [DefaultReceiptDelay].
+	ReceiptDelay time.Duration
+	// Hold is for how long a text waits for what should come before it; 0
+	// means [DefaultHold].
+	Hold time.Duration
+	// Logger is nil for silence.
+	Logger *slog.Logger
+}
+
+const (
+	DefaultReceiptDelay = 200 * time.Millisecond
+	DefaultHold         = time.Minute
+
+	// maxBatch is how many boxes share a transaction.
+	maxBatch = 64
+	// maxWaiting is how many boxes wait for one.
+	maxWaiting = 256
+	// diskPause is how long to wait after a write failed.
+	diskPause = 2 * time.Second
+	// oldMailboxes is for how long mailboxes that the peer no longer uses are
+	// still watched.
+	oldMailboxes = 6 * time.Hour
+	tidyEvery    = time.Hour
+)
+
+// An Inbox receives. Its methods may be called from any goroutine.
+type Inbox struct {
+	cfg    Config
+	log    *slog.Logger
+	boxes  chan box
+	wake   chan struct{}
+	ctx    context.Context // of Run: OnBox must not outlive it
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	tags    map[store.Tag]owner
+	watches map[owner]watching
+	owed    map[store.ID]time.Time // when receipts go to a contact
+	held    map[store.ID]bool      // contacts of which fragments wait
+	heldNew bool                   // more of them since the last look
+	refused map[string]int64
+	heard   map[store.Node]time.Time // when a mailbox last handed something over
+}
+
+// An owner is what a tag belongs to: a contact's session or an invite.
+type owner struct {
+	contact store.ID
+	invite  string
+}
+
+func (o owner) bytes() []byte {
+	if o.invite != "" {
+		return []byte(o.invite)
+	}
+	return o.contact[:]
+}
+
+// watching is what is waited for on behalf of an owner.
+type watching struct {
+	nodes []store.Node
+	tags  []store.Tag
+	muted bool // boxes are neither opened nor deleted
+}
+
+type box struct {
+	node store.Node
+	cell session.Cell
+}
+
+// New makes an inbox. It does nothing before Run.
+func New(cfg Config) *Inbox {
+	if cfg.ReceiptDelay == 0 {
+		cfg.ReceiptDelay = DefaultReceiptDelay
+	}
+	if cfg.Hold == 0 {
+		cfg.Hold = DefaultHold
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	in := &Inbox{cfg: cfg, log: cfg.Logger,
+		boxes: make(chan box, maxWaiting), wake: make(chan struct{}, 1),
+		tags: make(map[store.Tag]owner), watches: make(map[owner]watching),
+		owed: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
+		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
+	in.ctx, in.cancel = context.WithCancel(context.Background())
+	return in
+}
+
+// OnBox takes a box from the network. It waits while too many are waiting.
+func (in *Inbox) OnBox(node store.Node, tag store.Tag, b []byte) {
+	x := box{node: node}
+	if len(b) != len(x.cell.Box) {
+		in.refuse("box size")
+		return
+	}
+	x.cell.Tag = session.Tag(tag)
+	copy(x.cell.Box[:], b)
+	select {
+	case in.boxes <- x:
+	case <-in.ctx.Done():
+	}
+}
+
+func (in *Inbox) refuse(what string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.refused[what]++
+}
+
+// Refused returns how many boxes and contents were dropped, by reason.
+func (in *Inbox) Refused() map[string]int64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	out := make(map[string]int64, len(in.refused))
+	for k, v := range in.refused {
+		out[k] = v
+	}
+	return out
+}
+
+// Mailboxes returns the mailboxes that are watched, and when each last handed
+// something over.
+func (in *Inbox) Mailboxes() map[store.Node]time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	out := make(map[store.Node]time.Time)
+	for _, w := range in.watches {
+		for _, n := range w.nodes {
+			out[n] = in.heard[n]
+		}
+	}
+	return out
+}
+
+// Run receives until ctx ends.
+func (in *Inbox) Run(ctx context.Context) error {
+	defer in.cancel()
+	if err := in.load(ctx); err != nil {
+		return err
+	}
+	// What is to be done by the clock. Each says when it is due again.
+	chores := []struct {
+		do func(context.Context) (time.Time, error)
+		at time.Time
+	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()}, {do: in.tidy, at: time.Now().Add(tidyEvery)}}
+	const receipts, releases, invites = 0, 1, 2
+	for {
+		now := time.Now()
+		next := now.Add(tidyEvery)
+		for i := range chores {
+			c := &chores[i]
+			if !c.at.IsZero() && !c.at.After(now) || i == receipts || i == releases && in.takeHeldNew() {
+				at, err := c.do(ctx)
+				if err != nil {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					in.log.Warn("inbox cannot write", "err", err)
+					at = now.Add(diskPause)
+				}
+				c.at = at
+			}
+			if !c.at.IsZero() && c.at.Before(next) {
+				next = c.at
+			}
+		}
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-in.wake:
+			chores[invites].at = now
+		case <-timer.C:
+		case b := <-in.boxes:
+			in.takeAll(ctx, b)
+		}
+		timer.Stop()
+	}
+}
+
+func (in *Inbox) takeHeldNew() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	was := in.heldNew
+	in.heldNew = false
+	return was
+}
+
+func (in *Inbox) signal() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// load takes up what an earlier run has left.
+func (in *Inbox) load(ctx context.Context) error {
+	var owners []owner
+	var owed, waiting []store.ID
+	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		contacts, err := tx.Contacts()
+		if err != nil {
+			return err
+		}
+		for _, c := range contacts {
+			owners = append(owners, owner{contact: c.ID})
+			theirs, err := tx.Mailboxes(c.ID[:], false)
+			if err != nil {
+				return err
+			}
+			in.cfg.Outbox.SetMailboxes(c.ID, in.current(theirs))
+		}
+		invites, err := tx.Invites()
+		if err != nil {
+			return err
+		}
+		for _, i := range invites {
+			owners = append(owners, owner{invite: i.ID})
+		}
+		if owed, err = tx.ContactsOwed(); err != nil {
+			return err
+		}
+		waiting, err = tx.ContactsWaiting()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	for _, id := range owed {
+		in.owed[id] = time.Now()
+	}
+	for _, id := range waiting {
+		in.held[id] = true
+	}
+	in.mu.Unlock()
+	return in.watch(ctx, owners...)
+}
+
+// current returns the nodes that are not retired, and hands their hints to the
+// network, which may not know them yet.
+func (in *Inbox) current(set []store.Mailbox) (nodes []store.Node) {
+	for _, m := range set {
+		if m.Retired.IsZero() {
+			in.cfg.Network.AddHint(m.Hint)
+			nodes = append(nodes, m.Node)
+		}
+	}
+	return nodes
+}
+
+// RefreshContact takes up a contact that is new, changed or gone.
+func (in *Inbox) RefreshContact(ctx context.Context, id store.ID) error {
+	return in.watch(ctx, owner{contact: id})
+}
+
+// RefreshInvite takes up an invite that is new or gone.
+func (in *Inbox) RefreshInvite(ctx context.Context, id string) error {
+	in.signal()
+	return in.watch(ctx, owner{invite: id})
+}
+
+// watch works out anew what is waited for on behalf of owners.
+func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
+	plans := make(map[owner]watching)
+	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		for _, o := range owners {
+			w, err := plan(tx, o)
+			if err != nil {
+				return err
+			}
+			plans[o] = w
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	in.setWatches(plans)
+	return nil
+}
+
+// plan returns what is to be waited for on behalf of an owner: nothing if it
+// is gone.
+func plan(tx *store.Tx, o owner) (w watching, err error) {
+	var tags []session.Tag
+	if o.invite != "" {
+		var i *session.Invite
+		if i, _, err = loadInvite(tx, o.invite); err == nil {
+			tags = i.Window()
+		}
+	} else {
+		var c store.Contact
+		if c, err = tx.Contact(o.contact); err == nil {
+			w.muted = c.Blocked
+			var s *session.Session
+			if s, _, err = loadSession(tx, o.contact); err == nil {
+				tags = s.Window()
+			}
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return watching{}, nil
+	}
+	if err != nil {
+		return watching{}, err
+	}
+	w.tags = toTags(tags)
+	w.nodes, err = nodes(tx, o)
+	return w, err
+}
+
+// nodes returns the mailboxes where we fetch on behalf of an owner.
+func nodes(tx *store.Tx, o owner) (out []store.Node, err error) {
+	mine, err := tx.Mailboxes(o.bytes(), true)
+	for _, m := range mine {
+		out = append(out, m.Node)
+	}
+	return out, err
+}
+
+func toTags(in []session.Tag) []store.Tag {
+	out := make([]store.Tag, len(in))
+	for i, t := range in {
+		out[i] = store.Tag(t)
+	}
+	return out
+}
+
+// setWatches replaces what is waited for, here and at the mailboxes.
+func (in *Inbox) setWatches(plans map[owner]watching) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for o, w := range plans {
+		old := in.watches[o]
+		for _, t := range old.tags {
+			if in.tags[t] == o {
+				delete(in.tags, t)
+			}
+		}
+		delete(in.watches, o)
+		if len(w.tags) > 0 {
+			in.watches[o] = w
+		}
+		for _, t := range w.tags {
+			in.tags[t] = o
+		}
+		keep := make(map[store.Node]bool)
+		if !w.muted {
+			for _, n := range w.nodes {
+				keep[n] = true
+				in.cfg.Network.Watch(watchKey(o, n), n, w.tags)
+			}
+		}
+		for _, n := range old.nodes {
+			if !keep[n] {
+				in.cfg.Network.Watch(watchKey(o, n), n, nil)
+			}
+		}
+	}
+}
+
+func watchKey(o owner, n store.Node) string { return string(o.bytes()) + "/" + string(n[:]) }
+
+// sendReceipts tells contacts what has come, those whose wait is over.
+func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
+	now := time.Now()
+	var due []store.ID
+	in.mu.Lock()
+	for id, at := range in.owed {
+		if !at.After(now) {
+			due = append(due, id)
+		} else if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	in.mu.Unlock()
+	if len(due) == 0 {
+		return next, nil
+	}
+	var b *batch
+	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, now)
+		for _, id := range due {
+			if err := b.receipts(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return next, err
+	}
+	in.mu.Lock()
+	for _, id := range due {
+		delete(in.owed, id)
+	}
+	in.mu.Unlock()
+	in.apply(b)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id := range b.owed {
+		in.owed[id] = now // more than one receipt holds
+		next = now
+	}
+	return next, nil
+}
+
+// owe plans receipts for contacts. The wait is between half and one and a half
+// times the mean.
+func (in *Inbox) owe(ids map[store.ID]bool, now time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id := range ids {
+		if _, ok := in.owed[id]; !ok {
+			in.owed[id] = now.Add(in.cfg.ReceiptDelay/2 + rand.N(in.cfg.ReceiptDelay))
+		}
+	}
+}
+
+// tidy gives up mailboxes that nobody uses any more.
+func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
+	now := time.Now()
+	next = now.Add(tidyEvery)
+	var owners []owner
+	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		owners = nil
+		contacts, err := tx.Contacts()
+		for _, c := range contacts {
+			if err != nil {
+				return err
+			}
+			var moving bool
+			// Before the peer knows of the new ones they use the old ones.
+			if moving, err = tx.Waiting(c.ID, int(chat.Profile), int(chat.Mailboxes)); err == nil && !moving {
+				err = tx.DropMailboxes(c.ID[:], true, now.Add(-oldMailboxes))
+				owners = append(owners, owner{contact: c.ID})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return next, err
+	}
+	return next, in.watch(ctx, owners...)
+}

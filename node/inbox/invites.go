@@ -1,0 +1,278 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/session"
+)
+
+func loadInvite(tx *store.Tx, id string) (*session.Invite, int64, error) {
+	secret, version, err := tx.InviteSecret(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	i, err := session.UnmarshalInvite(secret)
+	if err != nil {
+		return nil, 0, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	return i, version, nil
+}
+
+// hello takes a cell that came for an invite. The first whole hello that is
+// genuine makes a contact; what comes of others is told, not taken.
+func (b *batch) hello(id string, cell *session.Cell) error {
+	row, err := b.tx.Invite(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	i, version, err := loadInvite(b.tx, id)
+	if err != nil {
+		return err
+	}
+	s, part, err := i.Accept(b.now, *cell)
+	if errors.Is(err, session.ErrUsed) {
+		return b.reused(row)
+	}
+	if err != nil {
+		b.refused = append(b.refused, "hello")
+		return nil
+	}
+	secret, err := i.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if err := b.tx.SetInviteSecret(id, version, secret); err != nil {
+		return err
+	}
+	if s == nil {
+		return nil // more cells are to come
+	}
+	return b.accept(row, i, s, part)
+}
+
+func (b *batch) reused(row store.Invite) error {
+	if row.State == store.InviteReused {
+		return nil // told before
+	}
+	row.State = store.InviteReused
+	if err := b.tx.SetInvite(row); err != nil {
+		return err
+	}
+	return b.tellInvite(row, "reused")
+}
+
+func (b *batch) tellInvite(row store.Invite, what string) error {
+	_, err := b.tx.Append(store.Event{Kind: api.EventInvite, Contact: row.Contact, Invite: row.ID, Reason: what, Time: b.now})
+	return err
+}
+
+// accept makes the contact that used an invite, and answers with our name and
+// fresh mailboxes, which only this contact will know.
+func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, part session.Part) error {
+	state, err := s.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	c := store.Contact{ID: store.NewID(), Name: row.Name, Named: row.Name != "",
+		State: api.ContactReady, Created: b.now, Invite: row.ID}
+	if c.Name == "" {
+		c.Name = NamelessName(c.ID)
+	}
+	if err := b.tx.AddContact(c, state); err != nil {
+		return err
+	}
+	row.Contact, row.State = c.ID, store.InviteUsed
+	if err := b.tx.SetInvite(row); err != nil {
+		return err
+	}
+	// They write to the invite's mailboxes until they know the new ones.
+	old, err := b.tx.Mailboxes([]byte(row.ID), true)
+	if err != nil {
+		return err
+	}
+	if err := b.tx.SetMailboxes(c.ID[:], true, b.now, old); err != nil {
+		return err
+	}
+	fresh, err := b.in.cfg.Network.ChooseMailboxes(outbox.Copies)
+	if err != nil {
+		fresh = old // too few relays at the moment: stay where we are
+	}
+	if err := b.tx.SetMailboxes(c.ID[:], true, b.now, fresh); err != nil {
+		return err
+	}
+	for _, m := range old {
+		for _, t := range i.BundleTags() {
+			b.acks = append(b.acks, ack{m.Node, store.Tag(t)})
+		}
+	}
+	if err := b.tellContact(c.ID); err != nil {
+		return err
+	}
+	p := &peer{Contact: c, session: s, version: 1, moved: true}
+	b.peers[c.ID] = p
+	if err := b.part(p, part); err != nil {
+		return err
+	}
+	// Name and mailboxes are set before anything tells of the invite.
+	if err := b.tellInvite(row, "used"); err != nil {
+		return err
+	}
+	owner, err := b.tx.Owner()
+	if err != nil {
+		return err
+	}
+	if b.plans[ownerOf(row)], err = plan(b.tx, ownerOf(row)); err != nil {
+		return err
+	}
+	return b.seal(p, &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(fresh)})
+}
+
+func ownerOf(row store.Invite) owner { return owner{invite: row.ID} }
+
+// seal puts a content in the outbox for a peer whose session this batch holds.
+func (b *batch) seal(p *peer, c *chat.Content) error {
+	id := store.NewID()
+	cells, err := p.session.Seal(session.ID(id), c.Encode())
+	if err != nil {
+		return err
+	}
+	q, err := outbox.QueueSealed(b.tx, p.ID, id, c.Kind, cells, b.now)
+	b.queued = append(b.queued, q)
+	return err
+}
+
+// NamelessName is what a contact is called before there is a name.
+func NamelessName(id store.ID) string { return "contact " + id.String()[:6] }
+
+// Hints returns how to reach mailboxes, as contents tell it.
+func Hints(set []store.Mailbox) (hints [][]byte) {
+	for _, m := range set {
+		hints = append(hints, m.Hint)
+	}
+	return hints
+}
+
+// expireInvites ends invites whose time is over, and returns when the next one
+// ends. A used one is watched until its time is over; an unused one for as
+// long after it as somebody may have joined before.
+func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) {
+	now := time.Now()
+	var invites []store.Invite
+	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		invites, err = tx.Invites()
+		return err
+	})
+	due := false
+	for _, i := range invites {
+		at := endOf(i)
+		if !at.After(now) {
+			due = true
+		} else if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if err != nil || !due {
+		return next, err
+	}
+	var b *batch
+	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, now)
+		for _, i := range invites {
+			if endOf(i).After(now) {
+				continue
+			}
+			if err := b.expire(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return next, err
+	}
+	in.apply(b)
+	return now, nil
+}
+
+func endOf(i store.Invite) time.Time {
+	if i.State == store.InviteExpired {
+		return i.Expires.Add(session.Grace)
+	}
+	return i.Expires
+}
+
+func (b *batch) expire(row store.Invite) error {
+	if row.State != store.InviteOpen {
+		b.plans[ownerOf(row)] = watching{}
+		return b.tx.RemoveInvite(row.ID)
+	}
+	row.State = store.InviteExpired
+	if err := b.tx.SetInvite(row); err != nil {
+		return err
+	}
+	if err := b.dropBundle(row.ID); err != nil {
+		return err
+	}
+	return b.tellInvite(row, "expired")
+}
+
+// dropBundle lets the mailboxes delete what an invite's link leads to.
+func (b *batch) dropBundle(id string) error {
+	i, _, err := loadInvite(b.tx, id)
+	if err != nil {
+		return err
+	}
+	boxes, err := b.tx.Mailboxes([]byte(id), true)
+	for _, m := range boxes {
+		for _, t := range i.BundleTags() {
+			b.acks = append(b.acks, ack{m.Node, store.Tag(t)})
+		}
+	}
+	return err
+}
+
+// Revoke withdraws an open invite.
+func (in *Inbox) Revoke(ctx context.Context, id string) error {
+	var b *batch
+	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, time.Now())
+		row, err := tx.Invite(id)
+		if err != nil {
+			return err
+		}
+		if row.State != store.InviteOpen {
+			return store.ErrNotFound
+		}
+		if err := b.dropBundle(id); err != nil {
+			return err
+		}
+		b.plans[ownerOf(row)] = watching{}
+		if err := tx.RemoveInvite(id); err != nil {
+			return err
+		}
+		return b.tellInvite(row, "revoked")
+	})
+	if err != nil {
+		return err
+	}
+	in.apply(b)
+	return nil
+}
+
+// Forget erases an invite that came to nothing before anybody had its link.
+func (in *Inbox) Forget(ctx context.Context, id string) error {
+	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.RemoveInvite(id) })
+	if err != nil {
+		return err
+	}
+	return in.watch(ctx, owner{invite: id})
+}

@@ -1,0 +1,445 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/inbox"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/p2p"
+	"starling/session"
+)
+
+// Lifetimes of invites.
+const (
+	defaultExpiry = 24 * time.Hour
+	minExpiry     = time.Minute
+	maxExpiry     = 7 * 24 * time.Hour
+)
+
+// How long Invite and AddContact try to reach a mailbox, and one try of it.
+const (
+	reachMailbox = 30 * time.Second
+	oneTry       = 8 * time.Second
+	betweenTries = 300 * time.Millisecond
+)
+
+// Invite makes a one-time invite, and returns once a mailbox keeps what its
+// link leads to. If none does, nothing of it is left.
+func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
+	if req.Expires == 0 {
+		req.Expires = defaultExpiry
+	}
+	if req.Expires < minExpiry || req.Expires > maxExpiry {
+		return out, &api.Error{Code: api.CodeUsage, Message: "an invite lives for a minute at least and 7 days at most",
+			Hint: "for example --expires 24h"}
+	}
+	if req.Name != "" {
+		if req.Name, err = chat.CleanName(req.Name); err != nil {
+			return out, nameError(err)
+		}
+	}
+	boxes, err := n.chooseMailboxes()
+	if err != nil {
+		return out, err
+	}
+	now := time.Now()
+	invite, err := session.NewInvite(now.Add(req.Expires), inbox.Hints(boxes))
+	if err != nil {
+		return out, apiError(err)
+	}
+	secret, err := invite.MarshalBinary()
+	if err != nil {
+		return out, apiError(err)
+	}
+	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires(), State: store.InviteOpen}
+	err = n.update(ctx, func(tx *store.Tx) error {
+		if req.Name != "" {
+			if err := freeName(tx, req.Name, store.ID{}); err != nil {
+				return err
+			}
+		}
+		if err := tx.AddInvite(row, secret); err != nil {
+			return err
+		}
+		return tx.SetMailboxes([]byte(row.ID), true, now, boxes)
+	})
+	if err != nil {
+		return out, err
+	}
+	if err := n.storeBundle(ctx, invite.Bundle(), boxes); err != nil {
+		n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
+		return out, err
+	}
+	if err := n.inbox.RefreshInvite(ctx, row.ID); err != nil {
+		return out, apiError(err)
+	}
+	return api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires}, nil
+}
+
+// chooseMailboxes draws mailboxes, or says why there are none.
+func (n *Node) chooseMailboxes() ([]store.Mailbox, error) {
+	status := n.net.Status()
+	if !status.Ready && status.EnoughRelays {
+		return nil, apiError(p2p.ErrOffline)
+	}
+	boxes, err := n.net.ChooseMailboxes(outbox.Copies)
+	if errors.Is(err, p2p.ErrFewRelays) && !connected(status) {
+		err = p2p.ErrOffline // the reason behind the reason
+	}
+	return boxes, apiError(err)
+}
+
+func connected(s p2p.Status) bool {
+	for _, g := range s.Guards {
+		if g.Connected {
+			return true
+		}
+	}
+	return false
+}
+
+// storeBundle stores an invite's bundle and returns once one mailbox has all of
+// it; the others go on in the background.
+func (n *Node) storeBundle(ctx context.Context, bundle []session.Cell, boxes []store.Mailbox) error {
+	results := make(chan error, len(boxes))
+	for _, m := range boxes {
+		n.later(func(ctx context.Context) { results <- n.putAll(ctx, m.Node, bundle, reachMailbox) })
+	}
+	var last error
+	for range boxes {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.ctx.Done():
+			return closedError
+		case err := <-results:
+			if err == nil {
+				return nil
+			}
+			last = err
+		}
+	}
+	return apiError(last)
+}
+
+// putAll stores cells in a mailbox, trying again until the time is over.
+func (n *Node) putAll(ctx context.Context, node store.Node, cells []session.Cell, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	errs := make([]error, len(cells))
+	var wg sync.WaitGroup
+	for i := range cells {
+		wg.Go(func() {
+			errs[i] = try(ctx, func(ctx context.Context) error {
+				return n.net.Put(ctx, node, store.Tag(cells[i].Tag), cells[i].Box[:])
+			})
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// try does something until it works or ctx ends, and returns why it last
+// failed. What cannot work is not tried again.
+func try(ctx context.Context, do func(context.Context) error) error {
+	for {
+		one, cancel := context.WithTimeout(ctx, oneTry)
+		err := do(one)
+		cancel()
+		if err == nil || errors.Is(err, p2p.ErrTaken) || errors.Is(err, p2p.ErrFewRelays) || errors.Is(err, p2p.ErrOffline) {
+			return err
+		}
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			err = p2p.ErrTimeout
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(betweenTries):
+		}
+	}
+}
+
+// storeBundles stores the bundles of open invites again: the node may have
+// ended before all mailboxes had them, and a mailbox may have lost its own.
+func (n *Node) storeBundles(ctx context.Context) error {
+	for {
+		changed := n.statusChanged()
+		if n.net.Status().Ready {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+	type work struct {
+		cells []session.Cell
+		boxes []store.Mailbox
+	}
+	var all []work
+	err := n.store.View(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Invites()
+		for _, row := range rows {
+			if err != nil {
+				return err
+			}
+			if row.State != store.InviteOpen || !row.Created.Before(n.started) {
+				continue
+			}
+			var secret []byte
+			if secret, _, err = tx.InviteSecret(row.ID); err != nil {
+				return err
+			}
+			invite, err := session.UnmarshalInvite(secret)
+			if err != nil {
+				return &store.DamagedError{File: "profile.db", Err: err}
+			}
+			boxes, err := tx.Mailboxes([]byte(row.ID), true)
+			if err != nil {
+				return err
+			}
+			all = append(all, work{invite.Bundle(), boxes})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		for _, m := range w.boxes {
+			n.net.AddHint(m.Hint)
+			if err := n.putAll(ctx, m.Node, w.cells, reachMailbox); err != nil && ctx.Err() == nil {
+				n.log.Warn("invite not stored again", "err", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Invites lists the invites that are still open.
+func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
+	out = []api.Invite{}
+	err = n.view(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Invites()
+		for _, row := range rows {
+			if err != nil {
+				return err
+			}
+			if row.State != store.InviteOpen || !row.Expires.After(time.Now()) {
+				continue
+			}
+			var secret []byte
+			if secret, _, err = tx.InviteSecret(row.ID); err != nil {
+				return err
+			}
+			invite, err := session.UnmarshalInvite(secret)
+			if err != nil {
+				return &store.DamagedError{File: "profile.db", Err: err}
+			}
+			out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires})
+		}
+		return err
+	})
+	return out, err
+}
+
+// RevokeInvite withdraws an open invite.
+func (n *Node) RevokeInvite(ctx context.Context, id string) error {
+	err := n.inbox.Revoke(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return &api.Error{Code: api.CodeNoInvite, Message: "there is no open invite with this ID",
+			Hint: "it may have been used or have expired"}
+	}
+	return apiError(err)
+}
+
+// AddContact accepts an invite. The network is asked first: when that fails,
+// nothing has changed.
+func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out api.Contact, err error) {
+	invitation, err := session.ParseLink(req.Link)
+	if err != nil {
+		return out, apiError(err)
+	}
+	if req.Name != "" {
+		if req.Name, err = chat.CleanName(req.Name); err != nil {
+			return out, nameError(err)
+		}
+	}
+	if !invitation.Expires().After(time.Now()) {
+		return out, apiError(session.ErrExpired)
+	}
+	if err := n.view(ctx, func(tx *store.Tx) error { return n.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
+		return out, err
+	}
+	var theirs []store.Mailbox
+	for _, hint := range invitation.Hints() {
+		if node, err := n.net.AddHint(hint); err == nil {
+			theirs = append(theirs, store.Mailbox{Node: node, Hint: hint})
+		}
+	}
+	if len(theirs) == 0 {
+		return out, &api.Error{Code: api.CodeBadInvite, Message: "the invite names no mailbox that can be used here",
+			Hint: "if it is from a mesh of your own, use --allow-private"}
+	}
+	bundle, err := n.fetchBundle(ctx, invitation, theirs)
+	if err != nil {
+		return out, err
+	}
+	mine, err := n.chooseMailboxes()
+	if err != nil {
+		return out, err
+	}
+	return n.join(ctx, invitation, bundle, req.Name, mine, theirs)
+}
+
+// mayAdd refuses an invite of our own, one that was accepted before, and a
+// name that is taken.
+func (n *Node) mayAdd(tx *store.Tx, invite, name string) error {
+	switch _, err := tx.Invite(invite); {
+	case err == nil:
+		return &api.Error{Code: api.CodeOwnInvite, Message: "this is an invite of your own", Hint: "give it to the person you want to talk to"}
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	switch _, err := tx.ContactOfInvite(invite); {
+	case err == nil:
+		return &api.Error{Code: api.CodeContactExists, Message: "this invite has already been accepted here", Hint: "see starling contact list"}
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	if name == "" {
+		return nil
+	}
+	return freeName(tx, name, store.ID{})
+}
+
+// fetchBundle asks all mailboxes of an invite at once. It is gone when all of
+// them say so.
+func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []store.Mailbox) ([]session.Cell, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
+	defer cancel()
+	type result struct {
+		found map[store.Tag][]byte
+		err   error
+	}
+	results := make(chan result, len(boxes))
+	var tags []store.Tag
+	for _, t := range v.BundleTags() {
+		tags = append(tags, store.Tag(t))
+	}
+	for _, m := range boxes {
+		go func() {
+			var r result
+			r.err = try(ctx, func(ctx context.Context) (err error) {
+				r.found, err = n.net.Fetch(ctx, m.Node, tags)
+				return err
+			})
+			results <- r
+		}()
+	}
+	var cells []session.Cell
+	var failure error
+	for range boxes {
+		select {
+		case <-n.ctx.Done():
+			return nil, closedError
+		case r := <-results:
+			if r.err != nil {
+				failure = r.err
+			}
+			for tag, box := range r.found {
+				c := session.Cell{Tag: session.Tag(tag)}
+				if len(box) == len(c.Box) {
+					copy(c.Box[:], box)
+					cells = append(cells, c)
+				}
+			}
+		}
+		if complete(cells, tags) {
+			return cells, nil
+		}
+	}
+	if failure == nil {
+		failure = session.ErrBundle
+	}
+	return nil, apiError(failure)
+}
+
+func complete(cells []session.Cell, tags []store.Tag) bool {
+	have := make(map[store.Tag]bool)
+	for _, c := range cells {
+		have[store.Tag(c.Tag)] = true
+	}
+	for _, t := range tags {
+		if !have[t] {
+			return false
+		}
+	}
+	return true
+}
+
+// join makes the session and the contact and queues the hello, in one
+// transaction.
+func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, name string, mine, theirs []store.Mailbox) (out api.Contact, err error) {
+	now := time.Now()
+	c := store.Contact{ID: store.NewID(), Name: name, Named: name != "", State: api.ContactPending,
+		Created: now, Invite: v.ID()}
+	if name == "" {
+		c.Name = inbox.NamelessName(c.ID)
+	}
+	var queued outbox.Queued
+	err = n.update(ctx, func(tx *store.Tx) error {
+		if err := n.mayAdd(tx, v.ID(), name); err != nil {
+			return err
+		}
+		owner, err := tx.Owner()
+		if err != nil {
+			return err
+		}
+		id := store.NewID()
+		hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: inbox.Hints(mine)}
+		s, cells, err := v.Join(now, bundle, session.ID(id), hello.Encode())
+		if err != nil {
+			return err
+		}
+		state, err := s.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		if err := tx.AddContact(c, state); err != nil {
+			return err
+		}
+		if err := tx.SetMailboxes(c.ID[:], true, now, mine); err != nil {
+			return err
+		}
+		if err := tx.SetMailboxes(c.ID[:], false, now, theirs); err != nil {
+			return err
+		}
+		if queued, err = outbox.QueueSealed(tx, c.ID, id, chat.Profile, cells, now); err != nil {
+			return err
+		}
+		if _, err := tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: now}); err != nil {
+			return err
+		}
+		out, err = n.contact(tx, c)
+		return err
+	})
+	if err != nil {
+		return api.Contact{}, err
+	}
+	var nodes []store.Node
+	for _, m := range theirs {
+		nodes = append(nodes, m.Node)
+	}
+	n.outbox.SetMailboxes(c.ID, nodes)
+	n.outbox.Add(queued)
+	return out, apiError(n.inbox.RefreshContact(ctx, c.ID))
+}

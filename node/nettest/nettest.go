@@ -1,0 +1,415 @@
+// Package nettest is a network in memory for tests of the node: mailboxes that
+// keep boxes under tags, and everything that can go wrong on the way there.
+package nettest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p"
+)
+
+// A Net is a set of mailboxes. The zero value of its settings is a network
+// without delay or fault; they may be changed between calls of Set.
+type Net struct {
+	mu      sync.Mutex
+	set     Settings
+	boxes   map[p2p.NodeID]map[p2p.Tag][]byte
+	down    map[p2p.NodeID]bool
+	clients map[*Client]bool
+	puts    int
+	everPut map[p2p.Tag]bool
+	mailbox []p2p.NodeID
+}
+
+// Settings are what goes wrong.
+type Settings struct {
+	// Delay is the mean time of a box or answer on its way.
+	Delay time.Duration
+	// LosePut is the share of puts that never arrive, LoseAnswer of those that
+	// arrive without the sender learning of it, LosePush of boxes that are not
+	// handed over at the first try.
+	LosePut, LoseAnswer, LosePush float64
+	// Duplicate is the share of boxes that are handed over twice.
+	Duplicate float64
+	// Forget is the share of boxes that a mailbox says it keeps, and does not.
+	Forget float64
+	// Timeout is how long a lost put takes to fail; 0 means 50 ms.
+	Timeout time.Duration
+	// Again is after how long a box that was not acknowledged is handed over
+	// again; 0 means 100 ms.
+	Again time.Duration
+}
+
+// New makes a network with that many mailboxes.
+func New(mailboxes int) *Net {
+	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), down: make(map[p2p.NodeID]bool),
+		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag]bool)}
+	for i := range mailboxes {
+		var id p2p.NodeID
+		binary.BigEndian.PutUint64(id[:], uint64(i+1))
+		n.mailbox = append(n.mailbox, id)
+		n.boxes[id] = make(map[p2p.Tag][]byte)
+	}
+	return n
+}
+
+// Set changes what goes wrong.
+func (n *Net) Set(s Settings) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.set = s
+}
+
+// Mailboxes returns all mailboxes.
+func (n *Net) Mailboxes() []p2p.NodeID { return n.mailbox }
+
+// SetDown takes a mailbox away or brings it back.
+func (n *Net) SetDown(id p2p.NodeID, down bool) {
+	n.mu.Lock()
+	n.down[id] = down
+	n.mu.Unlock()
+	n.pushAll()
+}
+
+// Wipe makes a mailbox forget all boxes.
+func (n *Net) Wipe(id p2p.NodeID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.boxes[id])
+}
+
+// Boxes returns how many boxes lie in the mailboxes.
+func (n *Net) Boxes() (count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range n.boxes {
+		count += len(m)
+	}
+	return count
+}
+
+// Puts returns how many boxes were tried to be stored, and under how many tags.
+func (n *Net) Puts() (puts, tags int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.puts, len(n.everPut)
+}
+
+// A Client is one user of the network.
+type Client struct {
+	net     *Net
+	cfg     p2p.ClientConfig
+	found   chan found
+	mu      sync.Mutex
+	offline bool
+	few     bool
+	watches map[string]watch
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+}
+
+type watch struct {
+	node p2p.NodeID
+	tags []p2p.Tag
+}
+
+type found struct {
+	node p2p.NodeID
+	tag  p2p.Tag
+	box  []byte
+}
+
+// Client makes a client. Its callbacks are called while Run runs.
+func (n *Net) Client(cfg p2p.ClientConfig) *Client {
+	c := &Client{net: n, cfg: cfg, found: make(chan found, 1024), watches: make(map[string]watch)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Run hands over boxes until ctx ends.
+func (c *Client) Run(ctx context.Context) error {
+	c.net.mu.Lock()
+	c.net.clients[c] = true
+	again := c.net.set.Again
+	c.net.mu.Unlock()
+	if again == 0 {
+		again = 100 * time.Millisecond
+	}
+	defer func() {
+		c.net.mu.Lock()
+		delete(c.net.clients, c)
+		c.net.mu.Unlock()
+		c.cancel()
+		c.work.Wait()
+		if c.cfg.SaveState != nil {
+			c.cfg.SaveState([]byte("guards"))
+		}
+	}()
+	if c.cfg.OnChange != nil {
+		c.cfg.OnChange()
+	}
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	c.push()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case f := <-c.found:
+			if c.cfg.OnBox != nil {
+				c.cfg.OnBox(f.node, f.tag, f.box)
+			}
+		case <-tick.C:
+			c.push()
+		}
+	}
+}
+
+// SetOffline cuts the client off, or lets it back.
+func (c *Client) SetOffline(offline bool) {
+	c.mu.Lock()
+	c.offline = offline
+	c.mu.Unlock()
+	if c.cfg.OnChange != nil {
+		c.cfg.OnChange()
+	}
+	c.push()
+}
+
+// SetFewRelays makes routes impossible.
+func (c *Client) SetFewRelays(few bool) {
+	c.mu.Lock()
+	c.few = few
+	c.mu.Unlock()
+	if c.cfg.OnChange != nil {
+		c.cfg.OnChange()
+	}
+}
+
+func (c *Client) state() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.offline:
+		return p2p.ErrOffline
+	case c.few:
+		return p2p.ErrFewRelays
+	}
+	return nil
+}
+
+// Put stores a box.
+func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []byte) error {
+	if len(box) != p2p.BoxSize {
+		return p2p.ErrSize
+	}
+	if err := c.state(); err != nil {
+		return err
+	}
+	n := c.net
+	n.mu.Lock()
+	s := n.set
+	n.puts++
+	n.everPut[tag] = true
+	n.mu.Unlock()
+	if err := c.wait(ctx, s.Delay); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	boxes, known := n.boxes[node]
+	lost := n.down[node] || rand.Float64() < s.LosePut
+	var taken bool
+	if known && !lost && rand.Float64() >= s.Forget {
+		old, ok := boxes[tag]
+		taken = ok && !bytes.Equal(old, box)
+		if !ok {
+			boxes[tag] = bytes.Clone(box)
+		}
+	}
+	n.mu.Unlock()
+	switch {
+	case !known:
+		return p2p.ErrUnknownRelay
+	case lost || rand.Float64() < s.LoseAnswer:
+		if !lost {
+			n.pushAll()
+		}
+		timeout := s.Timeout
+		if timeout == 0 {
+			timeout = 50 * time.Millisecond
+		}
+		if err := c.wait(ctx, timeout); err != nil {
+			return err
+		}
+		return p2p.ErrTimeout
+	case taken:
+		return p2p.ErrTaken
+	}
+	n.pushAll()
+	return c.wait(ctx, s.Delay)
+}
+
+// wait takes about d; less or more, so that things overtake each other.
+func (c *Client) wait(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Duration(rand.ExpFloat64() * float64(d))):
+		return nil
+	}
+}
+
+// Fetch looks once.
+func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (map[p2p.Tag][]byte, error) {
+	if err := c.state(); err != nil {
+		return nil, err
+	}
+	n := c.net
+	n.mu.Lock()
+	delay, down := n.set.Delay, n.down[node]
+	out := make(map[p2p.Tag][]byte)
+	for _, t := range tags {
+		if b := n.boxes[node][t]; b != nil {
+			out[t] = bytes.Clone(b)
+		}
+	}
+	_, known := n.boxes[node]
+	n.mu.Unlock()
+	if err := c.wait(ctx, 2*delay); err != nil {
+		return nil, err
+	}
+	switch {
+	case !known:
+		return nil, p2p.ErrUnknownRelay
+	case down:
+		return nil, p2p.ErrTimeout
+	}
+	return out, nil
+}
+
+// Watch subscribes.
+func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
+	c.mu.Lock()
+	if len(tags) == 0 {
+		delete(c.watches, key)
+	} else {
+		c.watches[key] = watch{node, slices.Clone(tags)}
+	}
+	c.mu.Unlock()
+	c.push()
+}
+
+// Ack deletes.
+func (c *Client) Ack(node p2p.NodeID, tags ...p2p.Tag) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	for _, t := range tags {
+		delete(c.net.boxes[node], t)
+	}
+}
+
+func (n *Net) pushAll() {
+	n.mu.Lock()
+	clients := make([]*Client, 0, len(n.clients))
+	for c := range n.clients {
+		clients = append(clients, c)
+	}
+	n.mu.Unlock()
+	for _, c := range clients {
+		c.push()
+	}
+}
+
+// push hands over what lies under watched tags.
+func (c *Client) push() {
+	if c.state() != nil || c.ctx.Err() != nil {
+		return
+	}
+	c.mu.Lock()
+	var all []found
+	c.net.mu.Lock()
+	s := c.net.set
+	for _, w := range c.watches {
+		if c.net.down[w.node] {
+			continue
+		}
+		for _, t := range w.tags {
+			if b := c.net.boxes[w.node][t]; b != nil {
+				all = append(all, found{w.node, t, b})
+			}
+		}
+	}
+	c.net.mu.Unlock()
+	c.mu.Unlock()
+	for _, f := range all {
+		if rand.Float64() < s.LosePush {
+			continue
+		}
+		times := 1
+		if rand.Float64() < s.Duplicate {
+			times = 2
+		}
+		for range times {
+			c.work.Go(func() {
+				if c.wait(c.ctx, s.Delay) != nil {
+					return
+				}
+				select {
+				case c.found <- f:
+				case <-c.ctx.Done():
+				}
+			})
+		}
+	}
+}
+
+// ChooseMailboxes draws n.
+func (c *Client) ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error) {
+	if c.few {
+		return nil, p2p.ErrFewRelays
+	}
+	var out []p2p.NodeID
+	for _, i := range rand.Perm(len(c.net.mailbox)) {
+		if id := c.net.mailbox[i]; len(out) < n && !slices.Contains(avoid, id) {
+			out = append(out, id)
+		}
+	}
+	if len(out) < n {
+		return nil, p2p.ErrFewRelays
+	}
+	return out, nil
+}
+
+// Hint returns the node's id.
+func (c *Client) Hint(id p2p.NodeID) ([]byte, error) { return id[:], nil }
+
+// AddHint reads what Hint returned.
+func (c *Client) AddHint(b []byte) (id p2p.NodeID, err error) {
+	if len(b) != len(id) {
+		return id, p2p.ErrUnknownRelay
+	}
+	return p2p.NodeID(b), nil
+}
+
+// Status says whether the client is cut off.
+func (c *Client) Status() p2p.Status {
+	s := p2p.Status{Ready: true, PeerID: "test", Relays: len(c.net.mailbox), EnoughRelays: true, Hops: 3, AllowPrivate: true,
+		Guards: []p2p.GuardStatus{{ID: c.net.mailbox[0], Addr: "/memory", Connected: true}}}
+	switch c.state() {
+	case p2p.ErrOffline:
+		s.Ready, s.Reason, s.Guards[0].Connected = false, "no guard answers", false
+	case p2p.ErrFewRelays:
+		s.Ready, s.Reason, s.EnoughRelays = false, "too few relays", false
+	}
+	return s
+}

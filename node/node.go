@@ -1,0 +1,275 @@
+// Package node is one person's running messenger. It joins sessions and the
+// network, keeps the truth on disk, and is what every screen and command talks
+// to, as a starling/node/api.Node.
+//
+//	config    where a profile lives
+//	store     the encrypted profile
+//	chat      what is said inside a session
+//	outbox    what to send next; sends it
+//	inbox     opens what comes, keeps it, acknowledges it
+//	control   the api over a unix socket
+//
+// The way of a text: Send writes it, its sealed cells and the session's next
+// state in one transaction and returns; the outbox puts each cell into two
+// mailboxes of the recipient and writes down what the mailboxes say; the
+// recipient's inbox opens the cells, writes down the text and the receipt it
+// owes, and lets the mailbox delete them; its outbox sends the receipt; our
+// inbox takes that and the text is delivered. A crash at any point repeats
+// work, and never loses or doubles a text.
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/config"
+	"starling/node/control"
+	"starling/node/inbox"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/p2p"
+)
+
+// Config says how a node runs.
+type Config struct {
+	Profile    config.Profile
+	Passphrase string
+	// Bootstrap are multiaddrs of relays, ending in /p2p/…, to begin with.
+	Bootstrap []string
+	// AllowPrivate admits loopback and LAN relays and relaxes route diversity.
+	AllowPrivate bool
+	// MeanDelay is the mean delay at each mix: 0 is that of the fast profile,
+	// below 0 is none.
+	MeanDelay time.Duration
+	// ReceiptDelay is the mean wait before a receipt; 0 is that of the fast
+	// profile (inbox.DefaultReceiptDelay).
+	ReceiptDelay time.Duration
+	// Version is what Status tells.
+	Version string
+	// Logger is nil for silence.
+	Logger *slog.Logger
+	// NoSocket leaves out the control socket: only this process uses the node.
+	NoSocket bool
+	// Source is the local address to dial from; empty leaves it to the system.
+	Source string
+
+	// NewNetwork makes the network; nil is package p2p.
+	NewNetwork func(p2p.ClientConfig) (Network, error)
+	// Store is for tests.
+	Store store.Options
+}
+
+// Create makes a profile for an owner. It is quick to open, and to guess, with
+// store.CheapKDF; the zero KDF is store.DefaultKDF.
+func Create(p config.Profile, passphrase, owner string, kdf store.KDF) error {
+	name, err := chat.CleanName(owner)
+	if err != nil {
+		return nameError(err)
+	}
+	return apiError(store.Create(p, passphrase, name, store.Options{KDF: kdf}))
+}
+
+// A Node is a running messenger. It implements api.Node.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	store   *store.Store
+	net     mesh
+	outbox  *outbox.Outbox
+	inbox   *inbox.Inbox
+	started time.Time
+	serving chan struct{}
+
+	// Background work of calls that have returned; it ends with Run.
+	ctx        context.Context
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+
+	changedMu sync.Mutex
+	changed   chan struct{} // closed when the network's status changes
+
+	runMu   sync.Mutex
+	running bool
+	stopped chan struct{}
+	closing sync.Once
+	closed  error
+}
+
+var _ api.Node = (*Node)(nil)
+
+// housekeeping is how often deleted rows leave the log, and rotateEvery how
+// often the row key is replaced, if anything was written.
+const (
+	housekeeping = 30 * time.Second
+	rotateEvery  = time.Hour
+	// keepEvents bounds the event log.
+	keepEvents = 200_000
+)
+
+// New opens the profile and takes its lock. The node works from Run on; Close
+// gives the profile up.
+func New(cfg Config) (_ *Node, err error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s, err := store.Open(cfg.Profile, cfg.Passphrase, cfg.Store)
+	if err != nil {
+		return nil, apiError(err)
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	n := &Node{cfg: cfg, log: cfg.Logger, store: s, started: time.Now(),
+		serving: make(chan struct{}), changed: make(chan struct{}), stopped: make(chan struct{})}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	var state []byte
+	err = s.View(n.ctx, func(tx *store.Tx) error { state, err = tx.NetworkState(); return err })
+	if err != nil {
+		return nil, apiError(err)
+	}
+	newNetwork := cfg.NewNetwork
+	if newNetwork == nil {
+		newNetwork = func(c p2p.ClientConfig) (Network, error) { return p2p.NewClient(c) }
+	}
+	network, err := newNetwork(p2p.ClientConfig{
+		Bootstrap:    cfg.Bootstrap,
+		AllowPrivate: cfg.AllowPrivate,
+		MeanDelay:    cfg.MeanDelay,
+		State:        state,
+		SaveState:    n.saveNetwork,
+		OnBox:        n.onBox,
+		OnChange:     n.onChange,
+		Logger:       cfg.Logger,
+		Source:       cfg.Source,
+	})
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeUsage, Message: err.Error(), Hint: "check the bootstrap addresses"}
+	}
+	n.net = mesh{network}
+	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger})
+	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
+		ReceiptDelay: cfg.ReceiptDelay, Logger: cfg.Logger})
+	return n, nil
+}
+
+// Serving is closed once Run serves the control socket and everything works.
+func (n *Node) Serving() <-chan struct{} { return n.serving }
+
+// Run works until ctx ends or Close is called, and returns nil then. It is
+// called once.
+func (n *Node) Run(ctx context.Context) (err error) {
+	n.runMu.Lock()
+	if n.running || n.ctx.Err() != nil {
+		n.runMu.Unlock()
+		return closedError
+	}
+	n.running = true
+	n.runMu.Unlock()
+	defer close(n.stopped)
+	defer n.cancel()
+	stop := context.AfterFunc(ctx, n.cancel)
+	defer stop()
+
+	var server *control.Server
+	if !n.cfg.NoSocket {
+		if server, err = control.Listen(n.cfg.Profile, n); err != nil {
+			return apiError(err)
+		}
+	}
+	g, ctx := errgroup.WithContext(n.ctx)
+	g.Go(func() error { return n.net.Run(ctx) })
+	g.Go(func() error { return n.outbox.Run(ctx) })
+	g.Go(func() error { return n.inbox.Run(ctx) })
+	g.Go(func() error { return n.housekeep(ctx) })
+	g.Go(func() error { return n.storeBundles(ctx) })
+	if server != nil {
+		g.Go(func() error { return server.Run(ctx) })
+	}
+	close(n.serving)
+	err = g.Wait()
+	n.cancel()
+	n.background.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return apiError(err)
+}
+
+// Close ends Run, waits for it, and gives the profile up.
+func (n *Node) Close() error {
+	n.closing.Do(func() {
+		n.cancel()
+		n.runMu.Lock()
+		running := n.running
+		n.runMu.Unlock()
+		if running {
+			<-n.stopped
+		}
+		n.closed = apiError(n.store.Close())
+	})
+	return n.closed
+}
+
+// housekeep empties the log of what was deleted and replaces the row key.
+func (n *Node) housekeep(ctx context.Context) error {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	rotated := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		err := n.store.Checkpoint()
+		if err == nil && time.Since(rotated) >= rotateEvery {
+			rotated = time.Now()
+			err = errors.Join(
+				n.store.Update(ctx, func(tx *store.Tx) error { return tx.PruneEvents(keepEvents) }),
+				n.store.Rotate(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
+			n.log.Warn("housekeeping", "err", err)
+		}
+	}
+}
+
+func (n *Node) saveNetwork(state []byte) error {
+	// Also when the network ends, which is after ctx.
+	return n.store.Update(context.Background(), func(tx *store.Tx) error { return tx.SetNetworkState(state) })
+}
+
+func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
+	n.inbox.OnBox(store.Node(mailbox), store.Tag(tag), box)
+}
+
+func (n *Node) onChange() {
+	n.outbox.Kick()
+	n.changedMu.Lock()
+	defer n.changedMu.Unlock()
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *Node) statusChanged() <-chan struct{} {
+	n.changedMu.Lock()
+	defer n.changedMu.Unlock()
+	return n.changed
+}
+
+// later runs work that outlives the call that started it.
+func (n *Node) later(f func(ctx context.Context)) {
+	if n.ctx.Err() != nil {
+		return
+	}
+	n.background.Go(func() { f(n.ctx) })
+}

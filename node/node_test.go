@@ -1,0 +1,213 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"starling/node/api"
+	"starling/node/config"
+	"starling/node/nettest"
+	"starling/node/store"
+	"starling/p2p"
+)
+
+// A user is a node in a test, and what happens to it.
+type user struct {
+	*Node
+	t    testing.TB
+	dir  config.Profile
+	net  *nettest.Net
+	link *nettest.Client
+	log  *eventLog
+	stop func() error
+}
+
+const passphrase = "open sesame"
+
+// newUser makes a profile and starts a node on it.
+func newUser(t testing.TB, net *nettest.Net, name string) *user {
+	t.Helper()
+	u := &user{t: t, net: net, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
+	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
+		t.Fatal(err)
+	}
+	u.start()
+	return u
+}
+
+func (u *user) start() {
+	u.t.Helper()
+	n, err := New(Config{
+		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
+		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) {
+			u.link = u.net.Client(cfg)
+			return u.link, nil
+		},
+	})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.Node = n
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(context.Background()) }()
+	<-n.Serving()
+	u.log = watchEvents(u.t, n)
+	u.stop = func() error {
+		err := n.Close()
+		if run := <-ended; run != nil {
+			u.t.Errorf("Run: %v", run)
+		}
+		ended <- nil
+		return err
+	}
+	u.t.Cleanup(func() {
+		if err := u.stop(); err != nil {
+			u.t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// restart ends the node and starts another one on the profile.
+func (u *user) restart() {
+	u.t.Helper()
+	u.shutdown()
+	u.start()
+}
+
+func (u *user) shutdown() {
+	u.t.Helper()
+	if err := u.stop(); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatal("never came: " + what)
+		}
+		time.Sleep(time.Millisecond) // polls a real condition
+	}
+}
+
+// befriend makes two users contacts of each other, by name.
+func befriend(t testing.TB, a, b *user) {
+	t.Helper()
+	invite, err := a.Invite(t.Context(), api.InviteRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link}); err != nil {
+		t.Fatal(err)
+	}
+	waitFriends(t, a, b)
+}
+
+func waitFriends(t testing.TB, a, b *user) {
+	t.Helper()
+	eventually(t, "contacts ready on both sides", func() bool { return a.ready(b) && b.ready(a) })
+}
+
+func (u *user) owner() string {
+	s, err := u.Status(context.Background())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return s.Name.String()
+}
+
+func (u *user) ready(other *user) bool {
+	all, err := u.Contacts(context.Background())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Name.String() == other.owner() {
+			return c.State == api.ContactReady
+		}
+	}
+	return false
+}
+
+func (u *user) send(to *user, text string) api.Message {
+	u.t.Helper()
+	m, err := u.Send(context.Background(), api.SendRequest{Contact: to.owner(), Text: text})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return m
+}
+
+func (u *user) waitState(id string, want api.State) {
+	u.t.Helper()
+	var m api.Message
+	defer func() {
+		if u.t.Failed() {
+			u.t.Logf("message is %s", m.State)
+		}
+	}()
+	eventually(u.t, "state "+string(want), func() bool {
+		var err error
+		if m, err = u.Message(context.Background(), id); err != nil {
+			u.t.Fatal(err)
+		}
+		return m.State == want
+	})
+}
+
+// texts returns what a conversation holds, incoming texts only.
+func (u *user) texts(from *user) (out []string) {
+	all, err := u.History(context.Background(), api.HistoryRequest{Contact: from.owner(), Limit: 1000})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	for _, m := range all {
+		if !m.Outgoing {
+			out = append(out, m.Text.String())
+		}
+	}
+	return out
+}
+
+func TestFirstMessage(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	befriend(t, ada, bob)
+
+	m := ada.send(bob, "hello")
+	if m.State != api.StateQueued {
+		t.Errorf("sent message is %s", m.State)
+	}
+	ada.waitState(m.ID, api.StateDelivered)
+	if got := bob.texts(ada); fmt.Sprint(got) != "[hello]" {
+		t.Errorf("got %q", got)
+	}
+	back := bob.send(ada, "hi")
+	bob.waitState(back.ID, api.StateDelivered)
+	if got := ada.texts(bob); fmt.Sprint(got) != "[hi]" {
+		t.Errorf("got %q", got)
+	}
+	ada.log.wantStates(t, m.ID, api.StateSealed, api.StateSent, api.StateDelivered)
+
+	a, err := ada.Verification(t.Context(), "Bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bob.Verification(t.Context(), "Ada")
+	if err != nil || a.SafetyNumber != b.SafetyNumber || len(a.SafetyNumber) != 71 {
+		t.Errorf("safety numbers %q and %q, %v", a.SafetyNumber, b.SafetyNumber, err)
+	}
+	// Nothing is left lying about, and nothing waits.
+	eventually(t, "empty mailboxes", func() bool { return net.Boxes() == 0 })
+	for _, u := range []*user{ada, bob} {
+		if s, _ := u.Status(t.Context()); s.Outbox != (api.Outbox{}) || s.Contacts != 1 || len(s.Mailboxes) == 0 {
+			t.Errorf("status %+v", s)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/node/store"
+	"starling/p2p"
+)
+
+// What the fast profile promises, in the words of docs/THREATMODEL.md.
+const (
+	promiseNone    = "Nothing is sent: there is no route that keeps you anonymous."
+	promisePrivate = "A mesh of your own: whoever runs its relays can see who talks to whom."
+	promiseFast    = "Contacts and mailboxes do not see your address; no single relay can link you to a contact."
+)
+
+// Status says what holds now.
+func (n *Node) Status(ctx context.Context) (api.Status, error) {
+	net := n.net.Status()
+	s := api.Status{
+		Role: "client", Profile: "fast", Version: n.cfg.Version, Started: n.started,
+		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
+		Relays: net.Relays, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
+		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
+		Anonymity: promise(net),
+	}
+	for _, g := range net.Guards {
+		s.Guards = append(s.Guards, api.Guard{PeerID: g.ID.String(), Address: g.Addr, Connected: g.Connected})
+	}
+	heard := n.inbox.Mailboxes()
+	nodes := make([]store.Node, 0, len(heard))
+	for node := range heard {
+		nodes = append(nodes, node)
+	}
+	slices.SortFunc(nodes, func(a, b store.Node) int { return bytes.Compare(a[:], b[:]) })
+	for _, node := range nodes {
+		s.Mailboxes = append(s.Mailboxes, api.Mailbox{PeerID: p2p.NodeID(node).String(), Heard: heard[node]})
+	}
+	for what, count := range net.Refused {
+		s.Refused[what] += count
+	}
+	for what, count := range n.inbox.Refused() {
+		s.Refused[what] += count
+	}
+	err := n.view(ctx, func(tx *store.Tx) error {
+		owner, err := tx.Owner()
+		if err != nil {
+			return err
+		}
+		s.Name = safetext.Line(owner)
+		contacts, err := tx.Contacts()
+		if err != nil {
+			return err
+		}
+		s.Contacts = len(contacts)
+		counts, err := tx.CountStates()
+		s.Outbox = api.Outbox{Queued: counts[api.StateQueued], Sealed: counts[api.StateSealed],
+			Sent: counts[api.StateSent], Failed: counts[api.StateFailed]}
+		return err
+	})
+	return s, err
+}
+
+func promise(net p2p.Status) api.Anonymity {
+	a := api.Anonymity{Statement: promiseFast, RelaysToLink: 2, EnoughRelays: net.EnoughRelays}
+	switch {
+	case !net.EnoughRelays:
+		a.Statement, a.RelaysToLink = promiseNone, 0
+	case net.AllowPrivate:
+		a.Statement = promisePrivate
+	}
+	return a
+}
