@@ -53,6 +53,8 @@ type ClientConfig struct {
 	Logger *slog.Logger
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
+	// Tap, if set, is shown every frame on the links. For tests.
+	Tap func(Seen)
 }
 
 // A Client puts boxes into mailboxes and watches for boxes. Its methods may be
@@ -188,6 +190,7 @@ func (c *Client) Run(ctx context.Context) error {
 		Handle:  c.handle,
 		Count:   c.refused.add,
 		Changed: c.linkChanged,
+		Tap:     c.cfg.Tap,
 	})
 	c.links.Store(links)
 	g, ctx := errgroup.WithContext(ctx)

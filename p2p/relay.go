@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -185,6 +186,11 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	defer h.Close()
 	r.host = h
+	if r.cfg.Tap != nil {
+		h.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+			r.tap("conn", c.RemotePeer(), c.RemoteMultiaddr(), nil)
+		}})
+	}
 	r.links = link.New(link.Config{
 		Host:    h,
 		Handle:  r.handle,
@@ -197,18 +203,24 @@ func (r *Relay) Run(ctx context.Context) error {
 	})
 	defer r.links.Close()
 	r.links.Accept()
+	var gossipTap func(peer.ID, []byte)
+	var dhtTap func(network.Conn, []byte)
+	if r.cfg.Tap != nil {
+		gossipTap = func(from peer.ID, data []byte) { r.tap("gossip", from, nil, data) }
+		dhtTap = func(c network.Conn, data []byte) { r.tap("dht", c.RemotePeer(), c.RemoteMultiaddr(), data) }
+	}
 	// Gossip outlives the rest, so that the farewell goes out.
 	gossiping, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.gossip, err = gossip.New(gossiping, gossip.Config{
-		Host: h, Directory: r.dir, Count: r.refused.add, Tap: r.gossipTap(),
+		Host: h, Directory: r.dir, Count: r.refused.add, Tap: gossipTap,
 	})
 	if err != nil {
 		return err
 	}
 	defer r.gossip.Close()
 	dht, err := discovery.New(discovery.Config{
-		Host: h, Bootstrap: r.known, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate,
+		Host: h, Bootstrap: r.known, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
 	})
 	if err != nil {
 		return err
@@ -319,13 +331,16 @@ func (s sink) Forward(next wire.NodeID, p *outfox.Packet) { s.Send(next, p) }
 // Deliver implements mix.Sink.
 func (s sink) Deliver(m *outfox.Message) {
 	if s.cfg.Tap != nil {
-		s.cfg.Tap(Seen{What: "mail", Data: append([]byte(nil), m[:]...)})
+		s.tap("mail", "", nil, m[:])
 	}
 	s.mail.Deliver(m)
 }
 
 // Send implements mailbox.Sender.
 func (s sink) Send(next wire.NodeID, p *outfox.Packet) {
+	if s.cfg.Tap != nil {
+		s.tap("next", next.Peer(), nil, nil)
+	}
 	if next == s.id {
 		s.engine.Submit(p)
 		return
@@ -380,14 +395,14 @@ func (r *Relay) isRelay(p peer.ID) bool {
 	return err == nil && len(got) > 0
 }
 
-func (r *Relay) gossipTap() func(peer.ID, []byte) {
-	if r.cfg.Tap == nil {
-		return nil
+// tap shows something to the test that listens.
+func (r *Relay) tap(what string, p peer.ID, addr multiaddr.Multiaddr, data []byte) {
+	seen := Seen{What: what, Data: bytes.Clone(data)}
+	seen.Peer, _ = wire.NodeIDFromPeer(p)
+	if addr != nil {
+		seen.Addr = addr.String()
 	}
-	return func(from peer.ID, data []byte) {
-		id, _ := wire.NodeIDFromPeer(from)
-		r.cfg.Tap(Seen{What: "gossip", Peer: id, Data: append([]byte(nil), data...)})
-	}
+	r.cfg.Tap(seen)
 }
 
 // Connected reports whether a peer, in libp2p's text form, is connected.

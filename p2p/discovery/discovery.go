@@ -19,7 +19,9 @@ import (
 
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
+	pb "github.com/libp2p/go-libp2p-kad-dht/pb"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
@@ -51,6 +53,8 @@ type Config struct {
 	// AllowPrivate admits loopback and LAN addresses and any number of peers
 	// per network.
 	AllowPrivate bool
+	// Tap, if set, sees who asks the DHT for what. For tests.
+	Tap func(from network.Conn, data []byte)
 }
 
 // Discovery is one relay's part of the DHT.
@@ -77,6 +81,11 @@ func New(cfg Config) (*Discovery, error) {
 			dht.QueryFilter(dht.PublicQueryFilter),
 			dht.RoutingTableFilter(dht.PublicRoutingTableFilter),
 			dht.RoutingTablePeerDiversityFilter(dht.NewRTPeerDiversityFilter(cfg.Host, 2, 3)))
+	}
+	if cfg.Tap != nil {
+		opts = append(opts, dht.OnRequestHook(func(_ context.Context, s network.Stream, req *pb.Message) {
+			cfg.Tap(s.Conn(), fmt.Append(nil, req))
+		}))
 	}
 	d, err := dht.New(cfg.Host, opts...)
 	if err != nil {

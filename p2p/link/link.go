@@ -67,7 +67,7 @@ var (
 
 // Seen is what a node came to see, for tests that ask who learns what.
 type Seen struct {
-	What string // "conn", "in", "out"; the users of links add their own
+	What string // "in" or "out"; the users of links add their own
 	Peer wire.NodeID
 	Addr string // remote address of the connection
 	Data []byte
@@ -88,6 +88,8 @@ type Config struct {
 	Count func(reason string)
 	// Idle is how long a link may be silent; 0 means for ever.
 	Idle time.Duration
+	// FrameTimeout overrides the constant of that name, if not 0.
+	FrameTimeout time.Duration
 	// Rate, if set, returns how many frames a second, and at once, are read from
 	// a peer's link.
 	Rate func(wire.NodeID) (rate.Limit, int)
@@ -124,6 +126,9 @@ type dial struct {
 
 // New makes Links without a link.
 func New(cfg Config) *Links {
+	if cfg.FrameTimeout == 0 {
+		cfg.FrameTimeout = FrameTimeout
+	}
 	l := &Links{cfg: cfg, peers: map[wire.NodeID][]*stream{}, dials: map[wire.NodeID]*dial{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
@@ -338,7 +343,6 @@ func (l *Links) serve(s network.Stream, up chan struct{}) {
 		return
 	}
 	close(up)
-	l.tap("conn", s.Conn(), id, nil)
 	go func() {
 		defer l.wg.Done()
 		l.write(st)
@@ -416,7 +420,7 @@ func (l *Links) read(st *stream) error {
 				}
 				continue
 			}
-			st.s.SetReadDeadline(time.Now().Add(FrameTimeout))
+			st.s.SetReadDeadline(time.Now().Add(l.cfg.FrameTimeout))
 			if _, err := io.ReadFull(st.s, f[n:]); err != nil {
 				if os.IsTimeout(err) {
 					return errSlow

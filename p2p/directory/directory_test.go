@@ -1,0 +1,576 @@
+package directory
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// relay signs descriptors. Relay n always has the same identity.
+type relay struct {
+	key crypto.PrivKey
+	d   Descriptor
+}
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newRelay(tb testing.TB, n int) *relay {
+	tb.Helper()
+	var seed [ed25519.SeedSize]byte
+	binary.BigEndian.PutUint64(seed[:], uint64(n)+1)
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &relay{key: key}
+	id, err := wire.NodeIDFromKey(key.GetPublic())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.d = Descriptor{
+		ID: id, Sequence: 1, Issued: start, Expires: start.Add(3 * time.Hour), Capacity: 100,
+		Epoch:     uint32(outfox.EpochAt(start)),
+		Addresses: []Address{{netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(n >> 8), byte(n), 1}), 4001)}},
+	}
+	r.newKeys(tb)
+	return r
+}
+
+func (r *relay) newKeys(tb testing.TB) {
+	for i := range r.d.Keys {
+		k, err := outfox.NewPrivateKey()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		r.d.Keys[i] = k.Public()
+	}
+}
+
+func (r *relay) sign(tb testing.TB) []byte {
+	tb.Helper()
+	raw, err := r.d.Sign(r.key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return raw
+}
+
+// at is a directory whose clock stands still until it is moved.
+func at(now *time.Time, private bool) *Directory {
+	return New(Config{AllowPrivate: private, Now: func() time.Time { return *now }})
+}
+
+func TestDescriptorRoundTrip(t *testing.T) {
+	r := newRelay(t, 1)
+	r.d.Addresses = append(r.d.Addresses,
+		Address{netip.MustParseAddrPort("[2a01:4f8::1]:65535")},
+		Address{netip.MustParseAddrPort("9.9.9.9:1")},
+		Address{netip.MustParseAddrPort("[2a01:4f8::2]:2")})
+	raw := r.sign(t)
+	d, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := d.Sign(r.key)
+	if err != nil || !bytes.Equal(raw, again) {
+		t.Errorf("signing what was read gives other bytes: %v", err)
+	}
+	if want := fixedSize + 2*7 + 2*19 + signatureSize; len(raw) != want {
+		t.Errorf("%d bytes, want %d", len(raw), want)
+	}
+	for i := range 2 {
+		if k, ok := d.Key(r.d.Epoch + uint32(i)); !ok || !k.Equal(r.d.Keys[i]) {
+			t.Errorf("key of epoch +%d: %v", i, ok)
+		}
+	}
+	if _, ok := d.Key(r.d.Epoch + 2); ok {
+		t.Error("there is a key of epoch +2")
+	}
+}
+
+// TestDescriptorRefused flips every bit and cuts at every length: nothing but
+// the signed bytes is accepted.
+func TestDescriptorRefused(t *testing.T) {
+	raw := newRelay(t, 1).sign(t)
+	for i := range len(raw) * 8 {
+		b := bytes.Clone(raw)
+		b[i/8] ^= 1 << (i % 8)
+		if _, err := Parse(b); err == nil {
+			t.Fatalf("bit %d of byte %d changed: accepted", i%8, i/8)
+		}
+	}
+	for n := range raw {
+		if _, err := Parse(raw[:n]); err == nil {
+			t.Fatalf("cut at %d: accepted", n)
+		}
+	}
+	if _, err := Parse(append(bytes.Clone(raw), 0)); err == nil {
+		t.Error("a byte too many: accepted")
+	}
+	if _, err := Parse(make([]byte, 1<<20)); err == nil {
+		t.Error("1 MiB: accepted")
+	}
+	// Signed by its relay, but not as it should be.
+	for name, edit := range map[string]func(*Descriptor){
+		"lives too long":   func(d *Descriptor) { d.Expires = d.Issued.Add(MaxLifetime + time.Second) },
+		"never lives":      func(d *Descriptor) { d.Expires = d.Issued },
+		"zero port":        func(d *Descriptor) { d.Addresses[0] = Address{netip.MustParseAddrPort("9.9.9.9:0")} },
+		"unspecified":      func(d *Descriptor) { d.Addresses[0] = Address{netip.MustParseAddrPort("0.0.0.0:1")} },
+		"mapped":           func(d *Descriptor) { d.Addresses[0] = Address{netip.MustParseAddrPort("[::ffff:9.9.9.9]:1")} },
+		"another's id":     func(d *Descriptor) { d.ID[0] ^= 1 },
+		"beyond all times": func(d *Descriptor) { d.Issued, d.Expires = time.Unix(1<<41, 0), time.Unix(1<<41+1, 0) },
+	} {
+		r := newRelay(t, 1)
+		edit(&r.d)
+		raw, err := r.d.Sign(r.key)
+		if err != nil {
+			continue
+		}
+		if _, err := Parse(raw); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for name, edit := range map[string]func(*Descriptor){
+		"no address":     func(d *Descriptor) { d.Addresses = nil },
+		"five addresses": func(d *Descriptor) { d.Addresses = slices.Repeat(d.Addresses, 5) },
+		"no key":         func(d *Descriptor) { d.Keys[1] = outfox.PublicKey{} },
+	} {
+		r := newRelay(t, 1)
+		edit(&r.d)
+		if _, err := r.d.Sign(r.key); err == nil {
+			t.Errorf("%s: signed", name)
+		}
+	}
+}
+
+// TestSignatureDomain: a descriptor is not signed as anything else would be.
+func TestSignatureDomain(t *testing.T) {
+	r := newRelay(t, 1)
+	raw := r.sign(t)
+	n := len(raw) - signatureSize
+	for _, label := range []string{"", "starling/relay-descriptor/2\x00", "starling/relay-descriptor/1"} {
+		sig, err := r.key.Sign(append([]byte(label), raw[:n]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(append(bytes.Clone(raw[:n]), sig...)); !errors.Is(err, ErrSignature) {
+			t.Errorf("label %q: %v", label, err)
+		}
+	}
+}
+
+func TestAdd(t *testing.T) {
+	now := start
+	d := at(&now, false)
+	r := newRelay(t, 1)
+	first := r.sign(t)
+	if err := d.Add(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Add(first); !errors.Is(err, ErrStale) {
+		t.Errorf("the same again: %v", err)
+	}
+	r.d.Sequence = 5
+	if err := d.Add(r.sign(t)); err != nil {
+		t.Errorf("newer: %v", err)
+	}
+	r.d.Sequence = 4
+	if err := d.Add(r.sign(t)); !errors.Is(err, ErrStale) {
+		t.Errorf("older: %v", err)
+	}
+	if err := d.Add(first); !errors.Is(err, ErrStale) {
+		t.Errorf("replayed: %v", err)
+	}
+	for name, c := range map[string]struct {
+		edit func(*Descriptor)
+		want error
+	}{
+		"expired":     {func(d *Descriptor) { d.Issued, d.Expires = start.Add(-2*time.Hour), start }, ErrExpired},
+		"from future": {func(d *Descriptor) { d.Issued = start.Add(MaxSkew + time.Second) }, ErrFuture},
+		"loopback":    {func(d *Descriptor) { d.Addresses[0] = Address{netip.MustParseAddrPort("127.0.0.1:1")} }, ErrPrivate},
+		"LAN": {func(d *Descriptor) {
+			d.Addresses = append(d.Addresses, Address{netip.MustParseAddrPort("192.168.1.1:1")})
+		}, ErrPrivate},
+	} {
+		r := newRelay(t, 2)
+		c.edit(&r.d)
+		if err := d.Add(r.sign(t)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r = newRelay(t, 3)
+	r.d.Issued = start.Add(MaxSkew)
+	if err := d.Add(r.sign(t)); err != nil {
+		t.Errorf("a clock a little ahead: %v", err)
+	}
+	r = newRelay(t, 4)
+	r.d.Addresses[0] = Address{netip.MustParseAddrPort("127.0.0.1:1")}
+	if err := at(&now, true).Add(r.sign(t)); err != nil {
+		t.Errorf("loopback where it is admitted: %v", err)
+	}
+}
+
+// TestNetworkCap: no network fills the directory; a relay may renew, move and
+// leave, and its place is free again.
+func TestNetworkCap(t *testing.T) {
+	now := start
+	d := at(&now, false)
+	in := func(n int, network byte) *relay {
+		r := newRelay(t, n)
+		r.d.Addresses[0] = Address{netip.AddrPortFrom(netip.AddrFrom4([4]byte{12, 0, network, byte(n)}), 1)}
+		return r
+	}
+	var relays []*relay
+	for n := range MaxPerNetwork {
+		relays = append(relays, in(n, 1))
+		if err := d.Add(relays[n].sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := in(100, 1)
+	if err := d.Add(late.sign(t)); !errors.Is(err, ErrCrowded) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := d.Add(in(101, 2).sign(t)); err != nil {
+		t.Errorf("of the next network: %v", err)
+	}
+	relays[0].d.Sequence++
+	if err := d.Add(relays[0].sign(t)); err != nil {
+		t.Errorf("renewed: %v", err)
+	}
+	relays[0].d.Sequence++
+	relays[0].d.Addresses[0] = Address{netip.MustParseAddrPort("13.0.0.1:1")}
+	if err := d.Add(relays[0].sign(t)); err != nil {
+		t.Errorf("moved: %v", err)
+	}
+	if err := d.Add(late.sign(t)); err != nil {
+		t.Errorf("after one has moved: %v", err)
+	}
+	if err := at(&now, true).Add(late.sign(t)); err != nil {
+		t.Errorf("where private addresses are admitted: %v", err)
+	}
+}
+
+func TestFull(t *testing.T) {
+	now := start
+	d := New(Config{Now: func() time.Time { return now }, MaxRelays: 3})
+	for n := range 3 {
+		r := newRelay(t, n)
+		r.d.Expires = start.Add(time.Duration(n+1) * time.Hour)
+		if err := d.Add(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRelay(t, 9)
+	if err := d.Add(r.sign(t)); !errors.Is(err, ErrFull) {
+		t.Errorf("full: %v", err)
+	}
+	now = start.Add(time.Hour)
+	if err := d.Add(r.sign(t)); err != nil {
+		t.Errorf("after one has expired: %v", err)
+	}
+	if n := len(d.Snapshot().Relays); n != 3 {
+		t.Errorf("%d relays", n)
+	}
+}
+
+// TestSnapshot: the digest depends on what is held and not on the order it
+// came in; expiry and leaving show.
+func TestSnapshot(t *testing.T) {
+	now := start
+	a, b := at(&now, false), at(&now, false)
+	var raws [][]byte
+	for n := range 20 {
+		raws = append(raws, newRelay(t, n).sign(t))
+	}
+	for i := range raws {
+		a.Add(raws[i])
+		b.Add(raws[len(raws)-1-i])
+	}
+	if a.Snapshot().Digest != b.Snapshot().Digest {
+		t.Error("digests differ by order")
+	}
+	if a.Snapshot() != a.Snapshot() {
+		t.Error("a snapshot is made anew without a change")
+	}
+	if !slices.IsSortedFunc(a.Snapshot().Relays, func(x, y *Descriptor) int { return bytes.Compare(x.ID[:], y.ID[:]) }) {
+		t.Error("not ordered")
+	}
+	changed := a.Changed()
+	r := newRelay(t, 3)
+	r.d.Sequence, r.d.Capacity = 2, 0
+	urgent := a.Urgent()
+	if err := a.Add(r.sign(t)); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	<-urgent
+	if _, ok := a.Snapshot().Find(r.d.ID); ok || len(a.Snapshot().Relays) != 19 {
+		t.Error("a relay that leaves is still listed")
+	}
+	if d, ok := a.Find(r.d.ID); !ok || !d.Leaving() {
+		t.Error("its farewell is forgotten")
+	}
+	if a.Snapshot().Digest == b.Snapshot().Digest {
+		t.Error("digests do not differ")
+	}
+	now = start.Add(4 * time.Hour)
+	if len(a.Snapshot().Relays) != 0 || a.Snapshot().Digest != at(&now, false).Snapshot().Digest {
+		t.Error("expired relays are still there")
+	}
+	if _, ok := a.Find(r.d.ID); ok || len(a.Raw(100)) != 0 {
+		t.Error("expired relays are still found")
+	}
+}
+
+// TestUrgent: a renewal is not urgent, other keys of the same epoch are.
+func TestUrgent(t *testing.T) {
+	now := start
+	d := at(&now, false)
+	r := newRelay(t, 1)
+	closed := func(ch <-chan struct{}) bool {
+		select {
+		case <-ch:
+			return true
+		default:
+			return false
+		}
+	}
+	d.Add(r.sign(t))
+	ch := d.Urgent()
+	r.d.Sequence++
+	r.d.Epoch, r.d.Keys[0] = r.d.Epoch+1, r.d.Keys[1]
+	r2 := newRelay(t, 1)
+	r.d.Keys[1] = r2.d.Keys[1]
+	if d.Add(r.sign(t)); closed(ch) {
+		t.Error("the next epoch is urgent")
+	}
+	r.d.Sequence++
+	r.newKeys(t)
+	if d.Add(r.sign(t)); !closed(ch) {
+		t.Error("new keys are not urgent")
+	}
+}
+
+// TestAnswer reads a directory in pages, then only what is new.
+func TestAnswer(t *testing.T) {
+	now := start
+	src := at(&now, false)
+	const relays = 300
+	for n := range relays {
+		if err := src.Add(newRelay(t, n).sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dst := at(&now, false)
+	req := Request{Nonce: 42, Pages: 4}
+	pull := func() (pages, got int) {
+		for {
+			req.Digest = dst.Snapshot().Digest
+			r, err := ParseRequest(req.Append(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var last PageState
+			n := 0
+			src.Answer(r, func(p *Page) bool {
+				b := p.Append(nil)
+				if len(b) > wire.MaxBody {
+					t.Fatalf("a page of %d bytes", len(b))
+				}
+				p, err := ParsePage(b)
+				if err != nil || p.Nonce != 42 {
+					t.Fatalf("page: %v", err)
+				}
+				for _, raw := range p.Descriptors {
+					if err := dst.Add(raw); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pages++
+				n++
+				got += len(p.Descriptors)
+				req.Instance, req.After, last = p.Instance, p.Stamp, p.State
+				return true
+			})
+			if n > 4 {
+				t.Fatalf("%d pages at once", n)
+			}
+			if last == PageLast || last == PageSame {
+				return pages, got
+			}
+		}
+	}
+	if _, got := pull(); got != relays || dst.Snapshot().Digest != src.Snapshot().Digest {
+		t.Fatalf("got %d", got)
+	}
+	if pages, got := pull(); pages != 1 || got != 0 {
+		t.Errorf("nothing new: %d pages, %d descriptors", pages, got)
+	}
+	for _, n := range []int{5, 7, 301} {
+		r := newRelay(t, n)
+		r.d.Sequence = 2
+		if err := src.Add(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pages, got := pull(); pages != 1 || got != 3 {
+		t.Errorf("three new: %d pages, %d descriptors", pages, got)
+	}
+	// Another instance knows nothing of our stamp.
+	req.Instance[0] ^= 1
+	dst = at(&now, false)
+	if _, got := pull(); got != relays+1 {
+		t.Errorf("another instance: %d descriptors", got)
+	}
+}
+
+// TestLogBounded: a relay that renews for ever does not make the log grow.
+func TestLogBounded(t *testing.T) {
+	now := start
+	d := at(&now, false)
+	r := newRelay(t, 1)
+	for range 1000 {
+		r.d.Sequence++
+		if err := d.Add(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(d.log) > 2*64 {
+		t.Errorf("%d entries for one relay", len(d.log))
+	}
+}
+
+func TestHint(t *testing.T) {
+	for _, s := range []string{
+		"/ip4/9.9.9.9/tcp/4001/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+		"/ip6/2a01:4f8::1/tcp/4001/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+	} {
+		h, err := ParseBootstrap(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Multiaddr().String(); got != s {
+			t.Errorf("%s became %s", s, got)
+		}
+		b := h.Append(nil)
+		if len(b) > HintMax {
+			t.Errorf("%d bytes", len(b))
+		}
+		if again, err := ParseHint(b); err != nil || again != h {
+			t.Errorf("%v: %v", again, err)
+		}
+		for n := range b {
+			if _, err := ParseHint(b[:n]); err == nil {
+				t.Errorf("cut at %d: accepted", n)
+			}
+		}
+		if _, err := ParseHint(append(b, 0)); err == nil {
+			t.Error("a byte too many: accepted")
+		}
+	}
+	for _, s := range []string{
+		"", "/", "/ip4/9.9.9.9/tcp/4001", "/ip4/9.9.9.9/udp/1/quic-v1/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+		"/dns4/a.b/tcp/1/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+		"/ip4/0.0.0.0/tcp/1/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+		"/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD",
+		"/ip4/9.9.9.9/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+	} {
+		if h, err := ParseBootstrap(s); err == nil {
+			t.Errorf("%q is accepted as %v", s, h)
+		}
+	}
+}
+
+func FuzzDescriptor(f *testing.F) {
+	f.Add(newRelay(f, 1).sign(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := parse(b)
+		if err != nil {
+			return
+		}
+		// What is read is written the same way, up to the signature.
+		again, err := d.Sign(newRelay(t, 1).key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(b) - signatureSize; !bytes.Equal(b[:n], again[:n]) {
+			t.Fatalf("%x became %x", b[:n], again[:n])
+		}
+	})
+}
+
+func FuzzPage(f *testing.F) {
+	p := Page{Nonce: 1, Stamp: 2, Descriptors: [][]byte{newRelay(f, 1).sign(f)}}
+	f.Add(p.Append(nil))
+	f.Add((&Page{State: PageSame}).Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := ParsePage(b); err == nil && !bytes.Equal(p.Append(nil), b) {
+			t.Fatalf("%x is not written as it was read", b)
+		}
+		if r, err := ParseRequest(b); err == nil && !bytes.Equal(r.Append(nil), b) {
+			t.Fatalf("%x is not written as it was read", b)
+		}
+	})
+}
+
+func FuzzHint(f *testing.F) {
+	f.Add(Hint{Address: Address{netip.MustParseAddrPort("9.9.9.9:1")}}.Append(nil))
+	f.Add(Hint{Address: Address{netip.MustParseAddrPort("[2a01::9]:1")}}.Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, err := ParseHint(b); err == nil && !bytes.Equal(h.Append(nil), b) {
+			t.Fatalf("%x is not written as it was read", b)
+		}
+	})
+}
+
+// BenchmarkDirectory measures a directory at its bound: adding, taking a
+// snapshot after a change, and answering who has all but one.
+func BenchmarkDirectory(b *testing.B) {
+	now := start
+	raws := make([][]byte, MaxRelays)
+	for n := range raws {
+		raws[n] = newRelay(b, n).sign(b)
+	}
+	b.Run(fmt.Sprint("Add/", MaxRelays), func(b *testing.B) {
+		for range b.N {
+			d := at(&now, false)
+			for _, raw := range raws {
+				if err := d.Add(raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+	d := at(&now, false)
+	for _, raw := range raws {
+		d.Add(raw)
+	}
+	r := newRelay(b, 0)
+	b.Run("Snapshot", func(b *testing.B) {
+		for range b.N {
+			b.StopTimer()
+			r.d.Sequence++
+			d.Add(r.sign(b))
+			b.StartTimer()
+			d.Snapshot()
+		}
+	})
+	b.Run("Answer", func(b *testing.B) {
+		req := d.Since(d.stamp - 1)
+		for range b.N {
+			d.Answer(req, func(*Page) bool { return true })
+		}
+	})
+}

@@ -1,0 +1,323 @@
+package link_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"crypto/rand"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"go.uber.org/goleak"
+	"golang.org/x/time/rate"
+
+	"starling/p2p/host"
+	"starling/p2p/link"
+	"starling/p2p/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// node is a host with links, and what they got.
+type node struct {
+	host.Host
+	links *link.Links
+	id    wire.NodeID
+
+	mu     sync.Mutex
+	frames []*wire.Frame
+	counts map[string]int
+}
+
+func newNode(tb testing.TB, edit func(*link.Config)) *node {
+	tb.Helper()
+	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n := &node{Host: h, counts: map[string]int{}}
+	n.id, _ = wire.NodeIDFromKey(pub)
+	cfg := link.Config{
+		Host: h,
+		Handle: func(_ wire.NodeID, f *wire.Frame) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.frames = append(n.frames, f)
+		},
+		Count: func(reason string) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.counts[reason]++
+		},
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	n.links = link.New(cfg)
+	n.links.Accept()
+	tb.Cleanup(func() {
+		n.links.Close()
+		h.Close()
+	})
+	return n
+}
+
+func (n *node) got() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.frames)
+}
+
+func (n *node) count(reason string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.counts[reason]
+}
+
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			tb.Fatal("not in time: " + what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func frame(n uint32) *wire.Frame {
+	f, _ := wire.NewFrame(wire.TypePacket, binary.BigEndian.AppendUint32(nil, n))
+	return f
+}
+
+// TestBothWays: one link carries frames in both directions, in order.
+func TestBothWays(t *testing.T) {
+	a, b := newNode(t, nil), newNode(t, nil)
+	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range uint32(n) {
+		if err := a.links.SendWait(t.Context(), b.id, frame(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all arrive", func() bool { return b.got() == n })
+	for i, f := range b.frames {
+		if !bytes.Equal(f[:], frame(uint32(i))[:]) {
+			t.Fatalf("frame %d is another", i)
+		}
+	}
+	if err := b.links.Send(a.id, frame(7)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "answer arrives", func() bool { return a.got() == 1 })
+	if in, out := a.links.Traffic(); in != wire.FrameSize || out != n*wire.FrameSize {
+		t.Errorf("traffic is %d in, %d out", in, out)
+	}
+}
+
+// TestSendDials: without a link Send dials where Find says; whom nobody knows
+// costs the frame and a count.
+func TestSendDials(t *testing.T) {
+	b := newNode(t, nil)
+	a := newNode(t, func(cfg *link.Config) {
+		cfg.Find = func(id wire.NodeID) []multiaddr.Multiaddr {
+			if id != b.id {
+				return nil
+			}
+			return b.Addrs()
+		}
+	})
+	for i := range uint32(10) {
+		if err := a.links.Send(b.id, frame(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "frames that waited for the dial arrive", func() bool { return b.got() == 10 })
+	if err := a.links.Send(wire.NodeID{1}, frame(0)); !errors.Is(err, link.ErrNoLink) {
+		t.Errorf("to nobody: %v", err)
+	}
+	if a.count("no link") != 1 {
+		t.Errorf("counts: %v", a.counts)
+	}
+}
+
+// TestUnreachable: a frame for a relay that is gone is counted.
+func TestUnreachable(t *testing.T) {
+	gone := newNode(t, nil)
+	addrs := gone.Addrs()
+	gone.Close()
+	a := newNode(t, func(cfg *link.Config) {
+		cfg.Find = func(wire.NodeID) []multiaddr.Multiaddr { return addrs }
+	})
+	a.links.Send(gone.id, frame(0))
+	eventually(t, "counted", func() bool { return a.count("unreachable") == 1 })
+	// For a while nobody tries again.
+	if err := a.links.Send(gone.id, frame(0)); !errors.Is(err, link.ErrNoLink) {
+		t.Errorf("after a failed dial: %v", err)
+	}
+}
+
+// raw opens a stream that is not ours.
+func raw(t *testing.T, from *node, to *node) network.Stream {
+	t.Helper()
+	if err := from.Connect(t.Context(), peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := from.NewStream(t.Context(), to.ID(), wire.FrameProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestHostile: whoever sends something else than frames loses the link and is
+// counted; nothing reaches the handler.
+func TestHostile(t *testing.T) {
+	whole := func(edit func(f *wire.Frame)) []byte {
+		f := frame(1)
+		edit(f)
+		return f[:]
+	}
+	for name, c := range map[string]struct {
+		bytes  []byte
+		reason string
+	}{
+		"garbage":      {bytes.Repeat([]byte{0xa5}, wire.FrameSize), "malformed frame"},
+		"zeros":        {make([]byte, wire.FrameSize), "malformed frame"},
+		"longest body": {whole(func(f *wire.Frame) { f[1], f[2] = 0xff, 0xff }), "malformed frame"},
+		"padding":      {whole(func(f *wire.Frame) { f[wire.FrameSize-1] = 1 }), "malformed frame"},
+		"slow loris":   {frame(1)[:wire.FrameSize-1], "slow frame"},
+		"one byte":     {frame(1)[:1], "slow frame"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newNode(t, nil)
+			b := newNode(t, func(cfg *link.Config) { cfg.FrameTimeout = 50 * time.Millisecond })
+			s := raw(t, a, b)
+			defer s.Reset()
+			if _, err := s.Write(c.bytes); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "counted", func() bool { return b.count(c.reason) == 1 })
+			eventually(t, "link closed", func() bool { return !b.links.Connected(a.id) })
+			s.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, err := s.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("read after: %v", err)
+			}
+			if b.got() != 0 {
+				t.Error("a frame was handled")
+			}
+		})
+	}
+}
+
+// TestTooManyLinks: one peer cannot open links without end.
+func TestTooManyLinks(t *testing.T) {
+	a, b := newNode(t, nil), newNode(t, nil)
+	for range 8 {
+		s := raw(t, a, b)
+		defer s.Reset()
+		s.Write(frame(0)[:])
+	}
+	eventually(t, "refused", func() bool { return b.count("too many links") == 4 && b.got() == 4 })
+}
+
+// TestDeafPeer: a peer that does not read costs a bounded queue, and others
+// nothing.
+func TestDeafPeer(t *testing.T) {
+	a, b, c := newNode(t, nil), newNode(t, nil), newNode(t, nil)
+	s := raw(t, a, b) // and never read
+	defer s.Reset()
+	s.Write(frame(0)[:])
+	eventually(t, "link", func() bool { return b.links.Connected(a.id) })
+	if err := b.links.Dial(t.Context(), c.id, c.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	full := 0
+	for i := range uint32(4 * link.QueueSize) {
+		if errors.Is(b.links.Send(a.id, frame(i)), link.ErrFull) {
+			full++
+		}
+	}
+	if full == 0 || b.count("queue full") != full {
+		t.Errorf("%d frames did not fit, counts %v", full, b.counts)
+	}
+	if err := b.links.Send(c.id, frame(1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other gets its frame", func() bool { return c.got() == 1 })
+}
+
+// TestIdle: a silent link ends.
+func TestIdle(t *testing.T) {
+	var mu sync.Mutex
+	changes := map[bool]int{}
+	a := newNode(t, nil)
+	b := newNode(t, func(cfg *link.Config) {
+		cfg.Idle = 50 * time.Millisecond
+		cfg.Changed = func(_ wire.NodeID, up bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			changes[up]++
+		}
+	})
+	s := raw(t, a, b)
+	defer s.Reset()
+	s.Write(frame(0)[:])
+	eventually(t, "up and down", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Equal(changes, map[bool]int{true: 1, false: 1})
+	})
+}
+
+// TestRate: who sends too fast is slowed down, not refused.
+func TestRate(t *testing.T) {
+	a := newNode(t, nil)
+	b := newNode(t, func(cfg *link.Config) {
+		cfg.Rate = func(wire.NodeID) (rate.Limit, int) { return 200, 10 }
+	})
+	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	const n = 40
+	for i := range uint32(n) {
+		if err := a.links.SendWait(t.Context(), b.id, frame(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all arrive", func() bool { return b.got() == n })
+	if took := time.Since(began); took < 100*time.Millisecond {
+		t.Errorf("%d frames in %v", n, took)
+	}
+}
+
+// TestClose: after Close nothing is sent and nobody connects.
+func TestClose(t *testing.T) {
+	a, b := newNode(t, nil), newNode(t, nil)
+	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	a.links.Close()
+	a.links.Close()
+	if err := a.links.Send(b.id, frame(1)); !errors.Is(err, link.ErrClosed) {
+		t.Errorf("send: %v", err)
+	}
+	if err := a.links.SendWait(t.Context(), b.id, frame(1)); err == nil {
+		t.Error("send: no error")
+	}
+}
