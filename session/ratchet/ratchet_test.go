@@ -281,6 +281,38 @@ func TestSkipLimit(t *testing.T) {
 	}
 }
 
+// TestSkipLimitOfTheCore: the same limits without the help of the post-quantum
+// ratchet, which has its own.
+func TestSkipLimitOfTheCore(t *testing.T) {
+	for _, c := range []struct {
+		nr, n uint32
+		ok    bool
+	}{
+		{0, 0, true}, {0, MaxSkip, true}, {0, MaxSkip + 1, false}, {5, MaxSkip + 5, true}, {5, MaxSkip + 6, false},
+		{5, 5, true}, {5, 4, false}, {maxCounter - 3, maxCounter - 1, true}, {maxCounter - 3, maxCounter, false},
+	} {
+		r := core{canReceive: true, nr: c.nr}
+		keys, err := r.skipTo(c.n, nil)
+		if (err == nil) != c.ok || c.ok && (r.nr != c.n || len(keys) != int(c.n-c.nr)) {
+			t.Errorf("from %d to %d: %v", c.nr, c.n, err)
+		}
+		none := core{nr: 0}
+		if _, err := none.skipTo(c.n, nil); (err == nil) != (c.n == 0) {
+			t.Errorf("without a chain to %d: %v", c.n, err)
+		}
+	}
+}
+
+// TestRatchetKeyOfTheChain: a chain has one ratchet key; a header of the chain
+// that names another is refused.
+func TestRatchetKeyOfTheChain(t *testing.T) {
+	alice, bob := talking(t)
+	pass(t, alice, bob) // alice's chain is bob's receiving chain now
+	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = key.Generate().Public() }))
+	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = bob.dhs.Public() }))
+	pass(t, alice, bob)
+}
+
 func TestCounterJumps(t *testing.T) {
 	alice, bob := talking(t)
 	for _, n := range []uint32{1, MaxSkip, MaxSkip + 1, 1 << 31, maxCounter - 1, maxCounter} {

@@ -18,15 +18,16 @@ package cbchmac
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/subtle"
+
+	"starling/session/internal/kdf"
 )
 
 // Sizes in bytes.
 const (
 	KeySize = 64
 	IVSize  = aes.BlockSize
-	TagSize = sha256.Size
+	TagSize = kdf.Size
 )
 
 // SealedSize is the length of n sealed bytes.
@@ -50,7 +51,8 @@ func Seal(dst []byte, key *[KeySize]byte, iv *[IVSize]byte, plaintext []byte, ad
 	}
 	ciphertext := dst[start:]
 	cipher.NewCBCEncrypter(block, iv[:]).CryptBlocks(ciphertext, ciphertext)
-	return appendTag(dst, key, ciphertext, ad)
+	t := tag(key, ciphertext, ad)
+	return append(dst, t[:]...)
 }
 
 // Open appends the plaintext of sealed to dst. It reports false, and nothing
@@ -88,15 +90,11 @@ func Verify(key *[KeySize]byte, sealed []byte, ad ...[]byte) bool {
 	if n < 0 {
 		return false
 	}
-	var tag [TagSize]byte
-	return hmac.Equal(appendTag(tag[:0], key, sealed[:n], ad), sealed[n:])
+	want := tag(key, sealed[:n], ad)
+	return subtle.ConstantTimeCompare(want[:], sealed[n:]) == 1
 }
 
-func appendTag(dst []byte, key *[KeySize]byte, ciphertext []byte, ad [][]byte) []byte {
-	h := hmac.New(sha256.New, key[32:])
-	for _, a := range ad {
-		h.Write(a)
-	}
-	h.Write(ciphertext)
-	return h.Sum(dst)
+func tag(key *[KeySize]byte, ciphertext []byte, ad [][]byte) [TagSize]byte {
+	var parts [4][]byte // on the stack for what callers need
+	return kdf.MAC(key[32:], append(append(parts[:0], ad...), ciphertext)...)
 }

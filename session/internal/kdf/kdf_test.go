@@ -101,7 +101,7 @@ func TestLabelsUsed(t *testing.T) {
 // crypto/hkdf at every size that matters.
 func TestMatchesStandardLibrary(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 16)
-	for n := range maxInput + 1 {
+	for n := range len(data) {
 		k := data[:n%65]
 		h := hmac.New(sha256.New, k)
 		h.Write(data[:n])
@@ -111,7 +111,7 @@ func TestMatchesStandardLibrary(t *testing.T) {
 		}
 	}
 	for n := range 300 {
-		salt, secret, info := data[:n%65], data[:n%(maxInput+1)], string(data[:n%159])
+		salt, secret, info := data[:n%65], data[:n%len(data)], string(data[:n%159])
 		want, err := hkdf.Key(sha256.New, secret, salt, info, n)
 		if err != nil {
 			t.Fatal(err)
@@ -127,7 +127,6 @@ func TestMatchesStandardLibrary(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for name, f := range map[string]func(){
 		"key":    func() { HKDF("", make([]byte, 65), nil, make([]byte, 1)) },
-		"input":  func() { HKDF("", nil, make([]byte, maxInput+1), make([]byte, 1)) },
 		"info":   func() { HKDF(strings.Repeat("x", 160), nil, nil, make([]byte, 1)) },
 		"output": func() { HKDF("", nil, nil, make([]byte, 255*Size+1)) },
 	} {
