@@ -2,6 +2,7 @@ package mix
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -113,6 +114,29 @@ func TestMailboxEnd(t *testing.T) {
 	wantRefused(t, e, map[string]int64{"payload": 1, "misplaced": 1})
 	if st := e.Stats(); len(s.delivered) != 1 || st.Seen != 12 {
 		t.Errorf("delivered %d, seen %d", len(s.delivered), st.Seen)
+	}
+}
+
+// The set forgets nothing and finds nothing that is not there.
+func TestSeen(t *testing.T) {
+	const n = 50_000
+	s := newSeen(n)
+	tag := func(i int) (t outfox.ReplayTag) {
+		binary.BigEndian.PutUint64(t[:], uint64(i))
+		return t
+	}
+	for i := range n {
+		if v := s.add(tag(i)); v != seenNow {
+			t.Fatalf("tag %d: %v when new", i, v)
+		}
+	}
+	for i := range n {
+		if v := s.add(tag(i)); v != seenBefore {
+			t.Fatalf("tag %d: %v when seen", i, v)
+		}
+	}
+	if v := s.add(tag(n)); v != seenFull || s.len() != n {
+		t.Fatalf("one more: %v, %d kept", v, s.len())
 	}
 }
 

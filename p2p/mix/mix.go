@@ -98,7 +98,7 @@ type Engine struct {
 // epochKey is a key and what it opened.
 type epochKey struct {
 	private *outfox.PrivateKey
-	seen    seen
+	seen    *seen
 }
 
 // Key is the public part of an engine's key, for the relay's descriptor.

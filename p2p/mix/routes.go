@@ -231,17 +231,23 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 }
 
 // choose returns a relay apart from all others, each as likely, or nil.
-func (r *Routes) choose(others []*relay) (it *relay) {
-	n := 0
-	for i := range r.relays {
-		if !apartFromAll(&r.relays[i], others...) {
-			continue
-		}
-		if n++; r.rnd.IntN(n) == 0 {
-			it = &r.relays[i]
+func (r *Routes) choose(others []*relay) *relay {
+	// Nearly every relay fits in a large directory: guess before looking at all.
+	for range min(len(r.relays), 16) {
+		if it := &r.relays[r.rnd.IntN(len(r.relays))]; apartFromAll(it, others...) {
+			return it
 		}
 	}
-	return it
+	var fit []*relay
+	for i := range r.relays {
+		if it := &r.relays[i]; apartFromAll(it, others...) {
+			fit = append(fit, it)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return fit[r.rnd.IntN(len(fit))]
 }
 
 // Pins returns the pinned relays, to be kept for the next start.
