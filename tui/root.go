@@ -34,14 +34,17 @@ type App struct {
 	mouse         bool
 	details       bool // shown where there is room
 
-	people  []api.Contact // in the order shown
-	loaded  bool          // people are known
-	rank    map[string]int64
-	highest int64
-	chats   map[string]*chat
-	current string // open conversation
-	cursor  string // selected in the list
-	rows    list.Picker
+	people []api.Contact // in the order shown
+	loaded bool          // people are known
+
+	listening bool // events come in
+	behind    bool // events may have been missed
+	rank      map[string]int64
+	highest   int64
+	chats     map[string]*chat
+	current   string // open conversation
+	cursor    string // selected in the list
+	rows      list.Picker
 
 	status  api.Status
 	known   bool  // status is known
@@ -113,7 +116,8 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 
 // Init asks the node for what to show and the terminal for its background.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(a.loadStatus(), a.loadContacts(), a.loadDrafts(), tea.RequestBackgroundColor)
+	return tea.Batch(a.loadStatus(), a.loadContacts(), a.loadDrafts(), tea.RequestBackgroundColor,
+		a.opts.After(again, catchUpMsg{}))
 }
 
 // Update applies one message. It does no input or output.
@@ -152,6 +156,12 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotContacts(msg)
 	case statusMsg:
 		return a, a.gotStatus(msg)
+	case catchUpMsg:
+		if a.listening {
+			a.dirty = false
+			return a, nil
+		}
+		return a, a.loadContacts()
 	case draftsMsg:
 		a.gotDrafts(msg)
 	case pageMsg:
@@ -225,6 +235,10 @@ func (a *App) contact(id string) *api.Contact {
 	}
 	return nil
 }
+
+// catchUpMsg comes a moment after the start, for what happened before the
+// node's events were listened to.
+type catchUpMsg struct{}
 
 type noticeOver int
 

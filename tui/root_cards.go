@@ -90,28 +90,36 @@ func bareQR(th *theme.Theme, link string, width, height int) []string {
 }
 
 // verificationBody shows the safety number in twelve groups.
-func verificationBody(th *theme.Theme, v api.Verification, name string, width, _ int) []string {
+func verificationBody(th *theme.Theme, v api.Verification, name string, width, height int) []string {
 	var out []string
+	wrap := func(text string) {
+		for _, l := range th.Cells.Wrap(text, width) {
+			out = append(out, th.Muted.Render(l))
+		}
+	}
+	numbers := func() {
+		per := 4
+		if width < 4*5+3*3 {
+			per = 3
+		}
+		for row := range slices.Chunk(digits(v.SafetyNumber), per) {
+			out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
+		}
+		out = append(out, "")
+	}
 	if v.Verified {
 		out = append(out, th.Good.Render(theme.GlyphVerified+" You have verified "+name+"."), "")
 	}
-	text := "Compare these numbers with " + name + ", face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you."
-	for _, l := range th.Cells.Wrap(text, width) {
-		out = append(out, th.Muted.Render(l))
+	small := height < 12
+	if small {
+		numbers() // what matters most
 	}
+	wrap("Compare these numbers with " + name + ", face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.")
 	out = append(out, "")
-	groups := digits(v.SafetyNumber)
-	per := 4
-	if width < 4*5+3*3 {
-		per = 3
+	if !small {
+		numbers()
 	}
-	for row := range slices.Chunk(groups, per) {
-		out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
-	}
-	out = append(out, "")
-	for _, l := range th.Cells.Wrap("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.", width) {
-		out = append(out, th.Muted.Render(l))
-	}
+	wrap("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.")
 	return out
 }
 

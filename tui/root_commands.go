@@ -10,6 +10,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 )
@@ -31,6 +32,7 @@ type (
 		chat     string
 		messages []api.Message
 		limit    int
+		newest   bool // to be put at the end, not in front
 		err      error
 	}
 	sentMsg struct {
@@ -141,6 +143,17 @@ func (a *App) loadPage(c *chat) tea.Cmd {
 	})
 }
 
+// loadNewest asks for the newest page of a conversation that has fallen
+// behind.
+func (a *App) loadNewest(c *chat) tea.Cmd {
+	c.loading = true
+	req := api.HistoryRequest{Contact: c.id, Limit: pageSize}
+	return a.call(func(ctx context.Context) tea.Msg {
+		messages, err := a.node.History(ctx, req)
+		return pageMsg{chat: req.Contact, messages: messages, newest: true, err: err}
+	})
+}
+
 func (a *App) markRead(contact string) tea.Cmd {
 	return a.call(func(ctx context.Context) tea.Msg {
 		if err := a.node.MarkRead(ctx, contact); err != nil {
@@ -194,8 +207,11 @@ func (a *App) gotContacts(msg contactsMsg) tea.Cmd {
 		}
 	}
 	a.sort()
-	if !first || len(a.people) == 0 {
-		return a.settle()
+	if len(a.people) == 0 {
+		return nil
+	}
+	if !first {
+		return a.catchUp()
 	}
 	if a.width < twoPanes && len(a.people) > 1 {
 		a.focus = keymap.List
@@ -210,10 +226,36 @@ func (a *App) gotStatus(msg statusMsg) tea.Cmd {
 	}
 	a.status, a.known = msg.status, true
 	if a.lost != nil || !a.loaded {
-		a.lost = nil
+		a.lost, a.behind = nil, true
 		return a.loadContacts()
 	}
 	return nil
+}
+
+// catchUp loads what conversations have missed: messages that came before the
+// node's events were listened to, or while it did not answer.
+func (a *App) catchUp() tea.Cmd {
+	var cmds []tea.Cmd
+	behind := a.behind
+	a.behind = false
+	for i := range a.people {
+		p := &a.people[i]
+		c := a.chats[p.ID]
+		if c == nil || !c.asked || c.loading {
+			continue
+		}
+		switch missed := p.Last != nil && !c.view.Has(p.Last.ID); {
+		case c.id == a.current && (behind || missed):
+			cmds = append(cmds, a.loadNewest(c))
+		case behind || missed:
+			// It is loaded again when it is opened.
+			c.view, c.asked = chatview.New(a.th, a.opts.Now), false
+		}
+	}
+	if a.current == "" {
+		cmds = append(cmds, a.visit(a.people[0].ID, false))
+	}
+	return tea.Batch(append(cmds, a.settle())...)
 }
 
 func (a *App) gotDrafts(drafts draftsMsg) {
@@ -236,13 +278,22 @@ func (a *App) gotPage(msg pageMsg) tea.Cmd {
 		c.unread = 0
 		return a.fail(msg.err)
 	}
-	c.view.AddOlder(msg.messages, len(msg.messages) < msg.limit)
+	if msg.newest {
+		for _, m := range msg.messages {
+			a.show(c, m)
+		}
+	} else {
+		c.view.AddOlder(msg.messages, len(msg.messages) < msg.limit)
+	}
 	for id, ev := range c.late {
 		c.view.SetState(id, ev.State, ev.Reason)
 		delete(c.late, id)
 	}
 	a.placeUnread(c)
 	a.arrange()
+	if _, ok := c.view.Selected(); !ok && c.id == a.current && a.focus == keymap.Messages {
+		c.view.SelectLast()
+	}
 	return a.settle()
 }
 
@@ -305,6 +356,7 @@ func (a *App) gotResult(msg resultMsg) tea.Cmd {
 		for _, c := range a.chats {
 			c.view.Remove(msg.erased)
 		}
+		cmds = append(cmds, a.loadContacts()) // the last message may be another
 	}
 	if msg.removed != "" {
 		a.forget(msg.removed)
@@ -323,6 +375,7 @@ func (a *App) feed(msg feedMsg) tea.Cmd {
 	if msg.err != nil {
 		return a.broken(msg.err)
 	}
+	a.behind = true
 	return tea.Batch(a.loadStatus(), a.loadContacts())
 }
 

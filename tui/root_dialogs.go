@@ -125,7 +125,7 @@ func (a *App) openSwitcher() {
 		case p.Last != nil:
 			detail = a.ago(p.Last.Time)
 		}
-		choices = append(choices, dialog.Choice{Label: line(p.Name), Detail: detail, Action: visitAction{p.ID}})
+		choices = append(choices, dialog.Choice{Label: nameOf(p), Detail: detail, Action: visitAction{p.ID}})
 	}
 	none := "Nobody of that name."
 	if len(choices) == 0 {
@@ -159,8 +159,11 @@ func (a *App) openHelp() {
 		Body: func(th *theme.Theme, width, _ int) []string {
 			var out []string
 			group := ""
+			column, most := 21, 2
+			if width < 50 {
+				column, most = 11, 1
+			}
 			row := func(keys, name string) {
-				const column = 21
 				out = append(out, th.Accent.Render(th.Cells.Fit(keys, column))+" "+th.Cells.Truncate(name, width-column-1))
 			}
 			for _, x := range actions {
@@ -171,10 +174,7 @@ func (a *App) openHelp() {
 					group = x.Group
 					out = append(out, th.Title.Render(group))
 				}
-				keys := x.Keys
-				if len(keys) > 2 {
-					keys = keys[:2]
-				}
+				keys := x.Keys[:min(len(x.Keys), most)]
 				row(strings.Join(keys, "  "), x.Name)
 			}
 			if editing {
@@ -276,7 +276,7 @@ func (a *App) invited(ev *api.InviteEvent) tea.Cmd {
 	switch ev.What {
 	case "used":
 		if c := a.contact(ev.Contact); c != nil {
-			return a.say("Your invite was used: " + line(c.Name) + " is here now.")
+			return a.say("Your invite was used: " + nameOf(c) + " is here now.")
 		}
 		return a.say("Your invite was used.")
 	case "reused":
@@ -331,7 +331,7 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 	if c == nil {
 		return a.say("There is no contact yet.")
 	}
-	name := line(c.Name)
+	name := nameOf(c)
 	switch id {
 	case keymap.Verify:
 		return a.loadVerification(c.ID)
@@ -395,7 +395,7 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 	if msg.err != nil || c == nil {
 		return a.fail(msg.err)
 	}
-	name := line(c.Name)
+	name := nameOf(c)
 	card := &dialog.Card{Title: "Verify " + name, Width: 58}
 	card.Body = func(th *theme.Theme, width, height int) []string {
 		return verificationBody(th, msg.v, name, width, height)

@@ -3,6 +3,7 @@ package tui
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -34,6 +35,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			}
 		case api.EventRemoved:
 			a.removed(ev)
+			unknown = true // the last message may be another
 		case api.EventInvite:
 			cmds = append(cmds, a.invited(ev.Invite))
 		case api.EventStatus:
@@ -42,7 +44,10 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			}
 		}
 	}
-	if unknown {
+	if unknown || !a.listening {
+		// Before the first event, something may have been missed.
+		a.behind = a.behind || !a.listening
+		a.listening = true
 		cmds = append(cmds, a.loadContacts())
 	}
 	if moved {
@@ -72,9 +77,15 @@ func (a *App) arrived(ev *api.Event) {
 	if c.loading {
 		c.late[m.ID] = *ev
 	}
+	a.show(c, m)
+}
+
+// show puts a message at the end of a conversation, below the unread line if
+// nobody looks.
+func (a *App) show(c *chat, m api.Message) {
 	known := c.view.Has(m.ID)
 	c.view.Add(m)
-	if !m.Outgoing && !known && (c.id != a.current || !a.active || !c.seen || !c.view.AtEnd()) {
+	if !m.Outgoing && !known && (c.id != a.current || !a.reading()) {
 		c.view.BeginUnread(m.ID)
 	}
 }
@@ -143,9 +154,6 @@ func (a *App) putContact(c api.Contact) {
 	if c.ID == a.current && a.people[at].Unread == 0 && a.reading() {
 		c.Unread = 0 // it was marked as read meanwhile
 	}
-	if c.Last == nil {
-		c.Last = a.people[at].Last
-	}
 	a.people[at] = c
 }
 
@@ -185,6 +193,22 @@ func message(ev *api.Event) api.Message {
 
 // line makes one line of a text of one or more.
 func line(t safetext.Text) string { return safetext.Line(t.String()).String() }
+
+// nameOf is a contact's name as it is shown. It cannot look like one of our
+// marks: a name may come from the contact.
+func nameOf(c *api.Contact) string {
+	name := strings.Map(func(r rune) rune {
+		switch r {
+		case '✓', '✔', '✅', '☑', '🗸':
+			return '·'
+		}
+		return r
+	}, line(c.Name))
+	if name == "" {
+		return "unnamed"
+	}
+	return name
+}
 
 func (a *App) unread() int {
 	n := 0

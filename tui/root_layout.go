@@ -229,12 +229,16 @@ func (a *App) header() string {
 		if n := a.unread(); n > 0 {
 			right = th.Accent.Render(fmt.Sprintf("%d new", n)) + " "
 		}
-		parts = append(parts, th.Cells.Ends(" "+head(keymap.List, "Conversations"), right, l.list.w))
+		name := "Conversations"
+		if l.list.w < 26 {
+			name = "Chats"
+		}
+		parts = append(parts, th.Cells.Ends(" "+head(keymap.List, name), right, l.list.w))
 	}
 	if l.chat.w > 0 {
 		name, mark := "Starling", ""
 		if c := a.contact(a.current); c != nil {
-			name, mark = line(c.Name), a.standing(*c)
+			name, mark = nameOf(c), a.standing(*c)
 		}
 		back := " "
 		if l.panes == 1 {

@@ -87,8 +87,11 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 	th := a.th
 	bar := " "
 	selected := c.ID == a.cursor && a.focus == keymap.List
-	if c.ID == a.current || selected {
+	switch {
+	case selected, c.ID == a.current && a.focus != keymap.List:
 		bar = th.Accent.Render(theme.GlyphBar)
+	case c.ID == a.current:
+		bar = th.Border.Render(theme.GlyphBar)
 	}
 	when := ""
 	if c.Last != nil {
@@ -98,10 +101,7 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 	if c.Unread > 0 {
 		badge = th.Badge.Render(fmt.Sprintf(" %d ", min(c.Unread, 999)))
 	}
-	name := line(c.Name)
-	if name == "" {
-		name = "unnamed"
-	}
+	name := nameOf(c)
 	preview := a.preview(c)
 	room := w - 2
 	mark := a.mark(c)
@@ -110,9 +110,9 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 	}
 	if selected {
 		nameRoom := room - th.Cells.Width(when) - th.Cells.Width(mark) - 2
-		first := th.Cells.Ends(th.Cells.Truncate(name, nameRoom)+ansiless(a, c), when, room)
+		first := th.Cells.Ends(th.Cells.Truncate(name, nameRoom)+ansiless(a, c), when, room-1)
 		return a.pad([]string{
-			bar + th.Selected.Render(" "+first),
+			bar + th.Selected.Render(" "+th.Cells.Fit(first, room)),
 			bar + th.Cells.Ends(" "+th.Muted.Render(th.Cells.Truncate(preview, room-1)), badge, room) + " ",
 		}, w, rows)
 	}
@@ -179,7 +179,7 @@ func oneLine(s string) string {
 	if len(s) > previewBytes {
 		s = strings.ToValidUTF8(s[:previewBytes], "")
 	}
-	return safetext.Line(s).String()
+	return safetext.Line(strings.ReplaceAll(s, "```", " ")).String()
 }
 
 func (a *App) drawChat(w, h int) []string {
@@ -210,14 +210,17 @@ func (a *App) welcome(w, h int) []string {
 		hello = "Welcome, " + name + "."
 	}
 	key := func(k keymap.ID, text string) string {
-		return th.Accent.Render(a.keys.Key(keymap.Composer, k)) + "  " + text
+		return th.Accent.Render(th.Cells.Fit(a.keys.Key(keymap.Composer, k), 8)) + text
 	}
 	lines := []string{th.Title.Render(hello), ""}
 	wrap := min(w-4, 54)
-	for _, l := range th.Cells.Wrap("There is no directory to search. Two people meet by an invite that one gives to the other.", wrap) {
-		lines = append(lines, th.Muted.Render(l))
+	if h > 8 {
+		for _, l := range th.Cells.Wrap("There is no directory to search. Two people meet by an invite that one gives to the other.", wrap) {
+			lines = append(lines, th.Muted.Render(l))
+		}
+		lines = append(lines, "")
 	}
-	lines = append(lines, "",
+	lines = append(lines,
 		key(keymap.Invite, "invite somebody"),
 		key(keymap.AddContact, "use an invite you were given"),
 		key(keymap.Network, "see what the network is doing"))
@@ -231,7 +234,7 @@ func (a *App) hello(w, h int) []string {
 		return nil
 	}
 	th := a.th
-	name := line(c.Name)
+	name := nameOf(c)
 	wrap := min(w-4, 54)
 	lines := []string{th.Title.Render("Say hello to " + th.Cells.Truncate(name, wrap-14) + "."), ""}
 	text := "Only the two of you can read what is written here."
@@ -258,7 +261,7 @@ func (a *App) middle(lines []string, w, h, width int) []string {
 		out = append(out, term.Spaces(left)+l)
 	}
 	if len(out) > h {
-		out = out[len(out)-h:]
+		out = out[:h]
 	}
 	return out
 }
@@ -275,7 +278,7 @@ func (a *App) drawComposer(r rect) ([]string, *tea.Cursor) {
 	if c == nil || person == nil {
 		return []string{th.Cells.Fit(" "+prompt, r.w)}, nil
 	}
-	switch name := line(person.Name); {
+	switch name := nameOf(person); {
 	case person.Blocked:
 		c.text.Placeholder = name + " is blocked. Leave with esc, then b unblocks."
 	case !focused:
@@ -310,7 +313,7 @@ func (a *App) drawDetails(w, h int) []string {
 	row := func(label, value string) { add(th.Cells.Ends(th.Muted.Render(label), value, room)) }
 	add("")
 	if c := a.contact(a.current); c != nil {
-		wrap(th.Title, line(c.Name))
+		wrap(th.Title, nameOf(c))
 		add(a.standing(*c))
 		add("")
 		switch {

@@ -221,6 +221,7 @@ func (v *View) JumpUnread() bool {
 		return false
 	}
 	v.list.ShowTop(source{v}, v.unread)
+	v.list.View(source{v}) // what follows may be short enough for the end
 	return true
 }
 
@@ -351,8 +352,11 @@ func (v *View) Render() []string {
 			lines[i] = term.Spaces(v.width)
 		}
 	}
-	if v.below > 0 {
-		hint := v.th.Badge.Render(" ↓ " + plural(v.below, "new message") + " ")
+	if !v.list.AtEnd() {
+		hint := v.th.Selected.Render(" ↓ more ")
+		if v.below > 0 {
+			hint = v.th.Badge.Render(" ↓ " + plural(v.below, "new message") + " ")
+		}
 		last := len(lines) - 1
 		lines[last] = v.th.Cells.Over(lines[last], hint, max(0, v.width-v.th.Cells.Width(hint)-1), v.width)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/tui/list"
 	"starling/tui/term"
 	"starling/tui/theme"
@@ -120,14 +121,16 @@ func (s source) Lines(i, width int) []string {
 		out = append(out, left+th.Cells.Fit(line, width-indent))
 	}
 	if it.Reason != "" && it.Outgoing && it.State != api.StateDelivered {
-		role, reason := th.Muted, it.Reason
+		role := th.Muted
 		if it.State == api.StateFailed {
 			role = th.Bad
-			reason += " · r retry · x discard"
 		}
-		for _, line := range th.Cells.Wrap(reason, width-indent-1) {
-			out = append(out, left+role.Render(line)+term.Spaces(width-indent-th.Cells.Width(line)))
+		for _, line := range th.Cells.Wrap(safetext.Clean(it.Reason).String(), width-indent-1) {
+			out = append(out, left+th.Cells.Fit(role.Render(line), width-indent))
 		}
+	}
+	if it.Outgoing && it.State == api.StateFailed {
+		out = append(out, left+th.Cells.Fit(th.Accent.Render("r")+th.Muted.Render(" retry   ")+th.Accent.Render("x")+th.Muted.Render(" discard"), width-indent))
 	}
 	return out
 }
@@ -189,7 +192,7 @@ func (v *View) name(it *item) string {
 	if it.From.IsZero() {
 		return "unnamed"
 	}
-	return it.From.String()
+	return safetext.Line(it.From.String()).String()
 }
 
 func (v *View) state(s api.State) string {

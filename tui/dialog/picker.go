@@ -30,7 +30,6 @@ type Picker struct {
 	filter composer.Editor
 	found  []Choice
 	rows   list.Picker
-	asked  bool
 	room   int
 	from   int
 }

@@ -494,6 +494,13 @@ func (n *Node) MarkRead(_ context.Context, contact string) error {
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
 	n.mu.Lock()
 	at := len(n.events)
+	status := n.status
+	n.mu.Unlock()
+	// A listener learns at once that it is heard.
+	if err := f(api.Event{Kind: api.EventStatus, Status: &status}); err != nil {
+		return err
+	}
+	n.mu.Lock()
 	if after >= 0 {
 		at = 0
 		for at < len(n.events) && n.events[at].Seq <= after {

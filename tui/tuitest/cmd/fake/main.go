@@ -27,7 +27,9 @@ func main() {
 
 	ctx := context.Background()
 	if *setup != "" {
-		fmt.Println("setup is not there yet")
+		why := flag.Args()
+		r, err := tui.Setup(ctx, *setup == "old", why...)
+		fmt.Printf("%q, passphrase of %d bytes, %v\n", r.Name, len(r.Passphrase), err)
 		return
 	}
 	node := tuitest.NewNode(time.Now)
