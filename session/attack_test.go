@@ -174,6 +174,19 @@ func TestHistoryForked(t *testing.T) {
 		}
 	}
 	open(t, bob, genuine, "x")
+
+	// In the middle of a gap, against the cell before it, which came late.
+	late := seal(t, alice, "late")
+	middle := sealBody(t, alice, func(b *envelope.Body, _ *[envelope.BodySize]byte) { b.Previous[0] ^= 1 })
+	genuine = seal(t, alice, "x")
+	last := seal(t, alice, "last")
+	open(t, bob, seal(t, alice, "y"), "y")
+	open(t, bob, late, "late")
+	if _, err := bob.Open(middle); err != ErrForked {
+		t.Fatal(err)
+	}
+	open(t, bob, last, "last")
+	open(t, bob, genuine, "x")
 }
 
 // TestRestoredBackup: a sender that goes back to an older state repeats tags,

@@ -81,9 +81,12 @@ var (
 
 // Session is one side of a conversation.
 type Session struct {
-	self        *identity.Private
-	peer        identity.Public
-	initiator   bool
+	// The identities and the role outlive the handshake so that a session that
+	// had to be given up can be followed by one between the same two people.
+	self      *identity.Private
+	peer      identity.Public
+	initiator bool
+
 	established bool // something the peer sent in this session has opened
 	ad          [kdf.Size]byte
 	exporter    [kdf.Size]byte
