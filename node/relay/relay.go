@@ -1,0 +1,94 @@
+// Package relay runs a relay as a program of its own: one per state folder, in
+// the errors of node/api.
+//
+// The state folder, mode 0700, holds what package p2p keeps there (the relay's
+// network key and its mailboxes) and
+//
+//	relay.lock    held while the relay runs
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/gofrs/flock"
+
+	"starling/node/api"
+	"starling/p2p"
+)
+
+// Config says which relay to run.
+type Config struct {
+	StateDir     string
+	Listen       []string // multiaddrs
+	Bootstrap    []string // multiaddrs of other relays, with /p2p/
+	AllowPrivate bool
+	Logger       *slog.Logger
+}
+
+// Run runs a relay until ctx ends and returns nil then. It calls ready once,
+// when the relay serves, with its network identity and the addresses that
+// others reach it at.
+func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string) error) error {
+	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
+		return told(err)
+	}
+	lock := flock.New(filepath.Join(c.StateDir, "relay.lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return told(err)
+	}
+	if !held {
+		return &api.Error{Code: api.CodeInUse, Message: "another relay runs on " + c.StateDir, Hint: "stop it, or give this one a folder of its own with --profile"}
+	}
+	defer lock.Unlock()
+
+	r, err := p2p.NewRelay(p2p.RelayConfig{
+		StateDir:     c.StateDir,
+		Listen:       c.Listen,
+		Bootstrap:    c.Bootstrap,
+		AllowPrivate: c.AllowPrivate,
+		Logger:       c.Logger,
+	})
+	if err != nil {
+		return told(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	select {
+	case err = <-ended:
+	case <-r.Ready():
+		readyErr := ready(r.PeerID(), r.Addrs())
+		if readyErr != nil {
+			stop()
+		}
+		err = errors.Join(readyErr, <-ended)
+		if readyErr != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return told(err)
+}
+
+// told puts what goes wrong with a relay into words.
+func told(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC):
+		return &api.Error{Code: api.CodeDiskFull, Message: "the disk is full: " + err.Error()}
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &api.Error{Code: api.CodeInUse, Message: "the address is in use: " + err.Error(), Hint: "stop the other program, or choose another port with --listen"}
+	}
+	return fmt.Errorf("relay: %w", err)
+}

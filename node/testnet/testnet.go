@@ -1,0 +1,240 @@
+// Package testnet runs a mesh of relays in this process, on loopback.
+//
+// They are the relays that strangers run, with their own keys, directories,
+// mailboxes on disk and real connections between them; only their addresses
+// are private, so a node joins them with private addresses allowed. The demo,
+// the benchmarks and the tests of package node stand on it.
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"starling/p2p"
+)
+
+// Options say which mesh to run.
+type Options struct {
+	Relays int
+	// Dir is where relay i keeps its state, in a folder of its own; empty for
+	// a temporary folder that Close removes.
+	Dir string
+	// Listen is where relay i listens; nil for a free TCP port of 127.0.0.1.
+	Listen func(i int) []string
+	Logger *slog.Logger // nil for none
+}
+
+// Mesh is a running mesh. Its methods may be called from any goroutine.
+type Mesh struct {
+	dir     string
+	ownsDir bool
+	listen  func(i int) []string
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	relays []*relay
+}
+
+// relay is one relay of the mesh and the goroutine that runs it.
+type relay struct {
+	host   *p2p.Relay
+	peerID string
+	addrs  []string
+	stop   context.CancelFunc
+	ended  chan struct{}
+	err    error // how it ended; read after ended is closed
+}
+
+// Start starts the relays and returns when all of them serve and know each other. They run until
+// they are stopped; ctx bounds the start only.
+func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
+	if o.Relays < 1 {
+		return nil, fmt.Errorf("testnet: %d relays", o.Relays)
+	}
+	m := &Mesh{dir: o.Dir, listen: o.Listen, log: o.Logger, relays: make([]*relay, o.Relays)}
+	if m.listen == nil {
+		m.listen = func(int) []string { return []string{"/ip4/127.0.0.1/tcp/0"} }
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if m.dir == "" {
+		if m.dir, err = os.MkdirTemp("", "starling-testnet-"); err != nil {
+			return nil, fmt.Errorf("testnet: %w", err)
+		}
+		m.ownsDir = true
+	}
+	// The first relay knows nobody, the others know the first one.
+	if err := m.start(ctx, 0, nil); err != nil {
+		return nil, err
+	}
+	way := m.relays[0].addrs
+	errs := make([]error, o.Relays)
+	var wg sync.WaitGroup
+	for i := 1; i < o.Relays; i++ {
+		wg.Go(func() { errs[i] = m.start(ctx, i, way) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, m.settle(ctx)
+}
+
+// settle waits until every relay that runs knows every other one, so that
+// whoever joins then learns of all of them at once.
+func (m *Mesh) settle(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		running, fewest := 0, len(m.relays)
+		for _, r := range m.relays {
+			if r != nil {
+				running++
+				fewest = min(fewest, r.host.Status().Relays)
+			}
+		}
+		m.mu.Unlock()
+		if fewest >= running {
+			return nil
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("testnet: a relay knows %d of %d: %w", fewest, running, ctx.Err())
+		}
+	}
+}
+
+// start runs relay i and waits until it serves.
+func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
+	dir := filepath.Join(m.dir, fmt.Sprintf("relay-%02d", i))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("testnet: %w", err)
+	}
+	host, err := p2p.NewRelay(p2p.RelayConfig{
+		StateDir:     dir,
+		Listen:       m.listen(i),
+		Bootstrap:    bootstrap,
+		AllowPrivate: true,
+		Logger:       m.log.With("relay", i),
+	})
+	if err != nil {
+		return fmt.Errorf("testnet: relay %d: %w", i, err)
+	}
+	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r := &relay{host: host, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.err = host.Run(runCtx)
+	}()
+	select {
+	case <-host.Ready():
+	case <-r.ended:
+		stop()
+		return fmt.Errorf("testnet: relay %d ended while starting: %w", i, r.err)
+	case <-ctx.Done():
+		stop()
+		<-r.ended
+		return ctx.Err()
+	}
+	r.peerID, r.addrs = host.PeerID(), host.Addrs()
+	m.mu.Lock()
+	m.relays[i] = r
+	m.mu.Unlock()
+	return nil
+}
+
+// bootstraps is how many relays a newcomer is told of.
+const bootstraps = 3
+
+// Bootstrap returns addresses, with /p2p/, of the first relays that run.
+func (m *Mesh) Bootstrap() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var addrs []string
+	told := 0
+	for _, r := range m.relays {
+		if r != nil && told < bootstraps {
+			addrs = append(addrs, r.addrs...)
+			told++
+		}
+	}
+	return addrs
+}
+
+// Relays returns the number of relays, the stopped ones included.
+func (m *Mesh) Relays() int { return len(m.relays) }
+
+// PeerID returns the network identity of relay i, or "" if it is stopped.
+func (m *Mesh) PeerID(i int) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.relays[i] == nil {
+		return ""
+	}
+	return m.relays[i].peerID
+}
+
+// Index returns the relay with this network identity, or -1.
+func (m *Mesh) Index(peerID string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, r := range m.relays {
+		if r != nil && r.peerID == peerID {
+			return i
+		}
+	}
+	return -1
+}
+
+// Stop ends relay i and waits until it has. Its state stays on disk.
+func (m *Mesh) Stop(i int) error {
+	m.mu.Lock()
+	r := m.relays[i]
+	m.relays[i] = nil
+	m.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.stop()
+	<-r.ended
+	if r.err != nil && !errors.Is(r.err, context.Canceled) {
+		return fmt.Errorf("testnet: relay %d: %w", i, r.err)
+	}
+	return nil
+}
+
+// Restart starts relay i again after Stop, with the identity and the mailboxes
+// it had. It may get another port.
+func (m *Mesh) Restart(ctx context.Context, i int) error {
+	if err := m.start(ctx, i, m.Bootstrap()); err != nil {
+		return err
+	}
+	return m.settle(ctx)
+}
+
+// Close stops all relays and removes what the mesh alone has made.
+func (m *Mesh) Close() error {
+	errs := make([]error, len(m.relays))
+	var wg sync.WaitGroup
+	for i := range m.relays {
+		wg.Go(func() { errs[i] = m.Stop(i) })
+	}
+	wg.Wait()
+	err := errors.Join(errs...)
+	if m.ownsDir {
+		err = errors.Join(err, os.RemoveAll(m.dir))
+	}
+	return err
+}
