@@ -132,6 +132,7 @@ walks a new user through making a profile.
 
 	a.asApp(root)
 	root.AddCommand(
+		a.demoCommand(),
 		a.initCommand(),
 		a.nodeCommand(),
 		a.relayCommand(),

@@ -456,7 +456,7 @@ func TestTheApp(t *testing.T) {
 	s := newShell(t)
 	s.tty = true
 	s.want(exitOK)
-	if s.screens.runs != 1 || len(s.engine.started) != 1 || !s.engine.node.closed {
+	if s.screens.runs != 1 || len(s.engine.started) != 1 || !s.engine.node.closed || len(s.screens.problems) != 0 {
 		t.Errorf("with a profile: %+v, started %d", s.screens, len(s.engine.started))
 	}
 
@@ -467,19 +467,60 @@ func TestTheApp(t *testing.T) {
 		t.Errorf("with a running node: %+v, started %d", s.screens, len(s.engine.started))
 	}
 
+	// A wrong passphrase on the screen is asked for again, one from the
+	// environment is not.
+	s = newShell(t)
+	s.tty = true
+	delete(s.env, "STARLING_PASSPHRASE")
+	s.screens.answers = []string{"guess", fakePassphrase}
+	s.want(exitOK)
+	if got := s.screens.problems; s.screens.runs != 1 || len(got) != 2 || got[1] != "wrong passphrase" {
+		t.Errorf("after a wrong passphrase: %+v", s.screens)
+	}
+	s = newShell(t)
+	s.tty = true
+	s.env["STARLING_PASSPHRASE"] = "guess"
+	s.want(exitPassphrase)
+
+	// The first start makes a profile, with the slow derivation.
 	s = newShell(t)
 	s.tty = true
 	s.env["STARLING_PROFILE"] = "/new"
+	s.screens.answers = []string{fakePassphrase}
 	s.want(exitOK)
-	if s.screens.setups != 1 || s.screens.runs != 1 || len(s.engine.created) != 1 || s.engine.created[0].cheapKDF {
+	if s.screens.runs != 1 || len(s.engine.created) != 1 || s.engine.created[0] != (newProfile{name: "Alice", passphrase: fakePassphrase}) {
 		t.Errorf("without a profile: %+v, created %+v", s.screens, s.engine.created)
+	}
+	s = newShell(t)
+	s.tty = true
+	s.env["STARLING_PROFILE"] = "/new"
+	s.want(exitOK) // the user leaves
+	if s.screens.runs != 0 || len(s.engine.created) != 0 {
+		t.Errorf("after leaving: %+v, created %+v", s.screens, s.engine.created)
+	}
+
+	// The same, line by line.
+	s = newShell(t)
+	s.tty = true
+	s.env["STARLING_PROFILE"] = "/new"
+	delete(s.env, "STARLING_PASSPHRASE")
+	s.stdin, s.prompts = "Alice \nrest", []string{fakePassphrase, fakePassphrase}
+	s.want(exitOK, "--plain")
+	if s.screens.runs != 1 || len(s.engine.created) != 1 || s.engine.created[0].name != "Alice" {
+		t.Errorf("--plain: %+v, created %+v", s.screens, s.engine.created)
+	}
+	s = newShell(t)
+	s.env["STARLING_PROFILE"] = "/new"
+	s.want(exitNoProfile, "--plain") // nobody to ask
+	if s.screens.runs != 0 {
+		t.Error("the app ran without a profile")
 	}
 }
 
 func TestHelpAndVersion(t *testing.T) {
 	s := newShell(t)
 	s.want(exitOK, "help")
-	for _, command := range []string{"init", "node", "relay", "invite", "contact", "send", "tail", "history", "status", "version", "completion"} {
+	for _, command := range []string{"demo", "init", "node", "relay", "invite", "contact", "send", "tail", "history", "status", "version", "completion"} {
 		if !strings.Contains(s.out.String(), "\n  "+command+" ") {
 			t.Errorf("help does not name %s", command)
 		}

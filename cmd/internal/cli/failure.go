@@ -82,6 +82,8 @@ func failure(ctx context.Context, err error) (*api.Error, int) {
 		told = &copied
 	case ctx.Err() != nil:
 		return &api.Error{Code: codeInterrupted, Message: "interrupted"}, exitInterrupted
+	case errors.Is(err, context.DeadlineExceeded):
+		told = &api.Error{Code: api.CodeTimeout, Message: "time ran out"}
 	case errors.Is(err, syscall.ENOSPC):
 		told = &api.Error{Code: api.CodeDiskFull, Message: "the disk is full"}
 	case errors.Is(err, fs.ErrPermission):

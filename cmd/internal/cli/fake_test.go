@@ -213,8 +213,10 @@ type fakeEngine struct {
 
 const fakePassphrase = "correct horse"
 
-func (e *fakeEngine) DefaultProfile() (string, error)     { return "/default", nil }
-func (e *fakeEngine) Exists(profile string) (bool, error) { return profile == "/alice", nil }
+func (e *fakeEngine) DefaultProfile() (string, error) { return "/default", nil }
+func (e *fakeEngine) Exists(profile string) (bool, error) {
+	return profile == "/alice" || len(e.created) > 0, nil
+}
 
 func (e *fakeEngine) Create(_ context.Context, _ string, p newProfile) error {
 	e.created = append(e.created, p)
@@ -248,12 +250,20 @@ func (e *fakeEngine) Relay(ctx context.Context, c relayConfig, ready func(string
 	return ctx.Err()
 }
 
-// fakeScreens lets a user leave the app at once.
-type fakeScreens struct{ setups, runs int }
+// fakeScreens answers the first screens, and leaves the app at once.
+type fakeScreens struct {
+	answers  []string // passphrases; none left: the user leaves
+	problems []string
+	runs     int
+}
 
-func (s *fakeScreens) Setup(_ context.Context, _ bool, create func(name, passphrase string) error) error {
-	s.setups++
-	return create("Alice", fakePassphrase)
+func (s *fakeScreens) Setup(_ context.Context, _ bool, problem string) (name, passphrase string, err error) {
+	s.problems = append(s.problems, problem)
+	if len(s.answers) == 0 {
+		return "", "", errLeft
+	}
+	passphrase, s.answers = s.answers[0], s.answers[1:]
+	return "Alice", passphrase, nil
 }
 
 func (s *fakeScreens) Run(context.Context, api.Node, bool) error {

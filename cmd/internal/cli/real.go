@@ -4,26 +4,121 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 
+	"starling/cmd/internal/buildinfo"
+	"starling/node"
 	"starling/node/api"
+	"starling/node/config"
+	"starling/node/control"
+	"starling/node/relay"
+	"starling/node/store"
+	"starling/tui"
 )
 
+// realEngine runs nodes and relays. This file is where the command line meets
+// the packages that do the work.
 type realEngine struct{}
 
-var errNotYet = errors.New("not built yet")
-
-func (realEngine) DefaultProfile() (string, error)                  { return "", errNotYet }
-func (realEngine) Exists(string) (bool, error)                      { return false, nil }
-func (realEngine) Create(context.Context, string, newProfile) error { return errNotYet }
-func (realEngine) Dial(context.Context, string) (api.Node, io.Closer, error) {
-	return nil, nil, errNotYet
-}
-func (realEngine) Start(context.Context, startConfig) (running, error) { return nil, errNotYet }
-func (realEngine) Relay(context.Context, relayConfig, func(string, []string) error) error {
-	return errNotYet
+func (realEngine) DefaultProfile() (string, error) {
+	p, err := config.Locate("")
+	return p.Dir, err
 }
 
+func (realEngine) Exists(profile string) (bool, error) {
+	return config.Profile{Dir: profile}.Exists(), nil
+}
+
+func (realEngine) Create(_ context.Context, profile string, p newProfile) error {
+	var kdf store.KDF // the default one
+	if p.cheapKDF {
+		kdf = store.CheapKDF
+	}
+	return node.Create(config.Profile{Dir: profile}, p.passphrase, p.name, kdf)
+}
+
+func (realEngine) Dial(ctx context.Context, profile string) (api.Node, io.Closer, error) {
+	c, err := control.Dial(ctx, config.Profile{Dir: profile})
+	if errors.Is(err, control.ErrNoNode) {
+		return nil, nil, errNoNode
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c, nil
+}
+
+func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
+	n, err := node.New(node.Config{
+		Profile:      config.Profile{Dir: c.profile},
+		Passphrase:   c.passphrase,
+		Bootstrap:    c.network.bootstrap,
+		AllowPrivate: c.network.allowPrivate,
+		Version:      buildinfo.Get().Version,
+		Logger:       c.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &hosted{Node: n, done: make(chan struct{})}
+	go func() {
+		defer close(h.done)
+		h.err = n.Run(context.Background())
+	}()
+	select {
+	case <-n.Serving():
+		return h, nil
+	case <-h.done:
+		return nil, h.Close()
+	case <-ctx.Done():
+		h.Close()
+		return nil, ctx.Err()
+	}
+}
+
+// hosted is a node in this process and the goroutine that runs it.
+type hosted struct {
+	*node.Node
+	done chan struct{}
+	err  error // how it ended; read after done is closed
+}
+
+func (h *hosted) Done() <-chan struct{} { return h.done }
+
+func (h *hosted) Close() error {
+	err := h.Node.Close()
+	<-h.done
+	return errors.Join(h.err, err)
+}
+
+func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
+	return relay.Run(ctx, relay.Config{
+		StateDir:     c.stateDir,
+		Listen:       c.listen,
+		Bootstrap:    c.network.bootstrap,
+		AllowPrivate: c.network.allowPrivate,
+		Logger:       c.log,
+	}, ready)
+}
+
+// realScreens is package tui.
 type realScreens struct{}
 
-func (realScreens) Setup(context.Context, bool, func(string, string) error) error { return errNotYet }
-func (realScreens) Run(context.Context, api.Node, bool) error                     { return errNotYet }
+func (realScreens) Setup(ctx context.Context, existing bool, problem string) (name, passphrase string, err error) {
+	var problems []string
+	if problem != "" {
+		problems = append(problems, problem)
+	}
+	got, err := tui.Setup(ctx, existing, problems...)
+	if errors.Is(err, tui.ErrCancelled) {
+		return "", "", errLeft
+	}
+	return got.Name, got.Passphrase, err
+}
+
+func (realScreens) Run(ctx context.Context, node api.Node, plain bool) error {
+	if plain {
+		return tui.RunPlain(ctx, node, os.Stdin, os.Stdout)
+	}
+	return tui.Run(ctx, node, tui.Options{})
+}
