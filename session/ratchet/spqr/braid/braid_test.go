@@ -295,6 +295,24 @@ func TestCorruption(t *testing.T) {
 	refuse(t, a, m, erasure.ErrConflict)
 }
 
+// Keys and encapsulations are drawn anew every time.
+func TestRandom(t *testing.T) {
+	a, b := newPair()
+	x, y := *a, *a
+	m1, _ := send(t, &x)
+	m2, _ := send(t, &y)
+	if m1 == m2 || x.seed == y.seed {
+		t.Error("two keys are the same")
+	}
+	run(t, a, b, b, headerReceived)
+	x, y = *b, *b
+	m1, k1 := send(t, &x)
+	m2, k2 := send(t, &y)
+	if m1 == m2 || *k1 == *k2 || x.m == y.m {
+		t.Error("two encapsulations are the same")
+	}
+}
+
 // Parties with different secrets never agree: the first header fails.
 func TestSecretMatters(t *testing.T) {
 	a, _ := newPair()

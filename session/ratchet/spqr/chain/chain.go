@@ -7,9 +7,10 @@
 //	CK, MK   = HKDF(salt 0³², ikm CK, info BE32(n) ‖ Next,  64)   n = 1, 2, …
 //
 // A is the initiator's sending chain and B the responder's. A new epoch is the
-// last one plus one, exactly. Chains are kept for two epochs, because a party
-// that knows a key goes on sending on the chain before until the other is sure
-// to know it too.
+// last one plus one, exactly. A party that knows a key goes on sending on the
+// chain before until the other is sure to know it too, so chains are kept of
+// the epoch last sent in, of the one before it, and of the one after if it is
+// open already.
 //
 // Every message says how long its sender's previous chain was (section 5's
 // second way to retire epochs, and what PN is in the Double Ratchet). The first
@@ -70,7 +71,7 @@ type State struct {
 	initiator bool
 	root      Key
 	epoch     uint64     // the latest
-	chains    [2]epoch   // of epochs e and e-1, at index e mod 2
+	chains    [3]epoch   // of the latest epochs, each at its number mod 3
 	sending   uint64     // epoch of the latest message sent
 	sent      uint32     // its number
 	previous  uint32     // length of the sending chain before
@@ -111,7 +112,7 @@ func (s *State) open(out []byte) {
 	if !s.initiator {
 		a, b = b, a
 	}
-	s.chains[s.epoch&1] = epoch{a, b}
+	s.chains[s.epoch%3] = epoch{a, b}
 	clear(out)
 }
 
@@ -145,6 +146,9 @@ func (s *State) Send(number uint64) (n, previous uint32, key Key, err error) {
 		s.previous = s.sent
 		if old := s.at(s.sending); old != nil {
 			old.send = link{}
+		}
+		if old := s.at(number - 2); number >= 2 && old != nil {
+			old.receive = link{}
 		}
 		s.sending = number
 	}
@@ -205,10 +209,10 @@ func (s *State) receive(number uint64, n uint32, previous *uint32) (Key, error) 
 
 // at returns the chains of an epoch, nil if they are gone or not yet there.
 func (s *State) at(number uint64) *epoch {
-	if number != s.epoch && number+1 != s.epoch {
+	if number > s.epoch || s.epoch-number > 2 {
 		return nil
 	}
-	return &s.chains[number&1]
+	return &s.chains[number%3]
 }
 
 // step moves a chain on by one message and returns its key.

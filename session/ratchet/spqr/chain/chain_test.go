@@ -176,7 +176,7 @@ func TestEpochs(t *testing.T) {
 	if _, _, _, err := a.Send(0); err != ErrEpoch {
 		t.Errorf("sent on a chain that was left: %v", err)
 	}
-	if a.at(0).send != (link{}) {
+	if a.chains[0].send != (link{}) {
 		t.Error("the key of a chain that was left is still there")
 	}
 	short := m1[0]
@@ -274,17 +274,24 @@ func TestNumbersEnd(t *testing.T) {
 
 func TestUnsealed(t *testing.T) {
 	a, b := newPair()
-	m0 := send(t, &a, 0, 3)
+	m0 := send(t, &a, 0, 4)
 	addEpoch(t, 1, &a, &b)
 	m1 := send(t, &a, 1, 2)
-	for _, m := range []sent{m0[0], m1[1], m0[2], m0[1], m1[0]} {
+	receive := func(m sent) {
+		t.Helper()
 		key, err := b.ReceiveUnsealed(m.epoch, m.n)
 		if err != nil || key != m.key {
 			t.Fatalf("epoch %d message %d: %v", m.epoch, m.n, err)
 		}
 	}
+	for _, m := range []sent{m0[0], m1[1], m0[2], m0[1], m1[0]} {
+		receive(m)
+	}
+	// The chain of epoch 0 is kept until b sends in epoch 2.
 	addEpoch(t, 2, &b)
-	if _, err := b.ReceiveUnsealed(0, 4); err == nil {
+	receive(m0[3])
+	send(t, &b, 2, 1)
+	if _, err := b.ReceiveUnsealed(0, 5); err == nil {
 		t.Error("a chain is kept for three epochs")
 	}
 }
@@ -295,12 +302,11 @@ func TestCopies(t *testing.T) {
 	m := send(t, &a, 0, 10)
 	accept(t, &b, m[5])
 	c, d := b, b
-	accept(t, &c, m[7])
-	accept(t, &d, m[9])
-	accept(t, &c, m[8])
-	accept(t, &d, m[7])
+	accept(t, &c, m[7]) // puts message 7 aside
+	accept(t, &d, m[6])
+	accept(t, &d, m[8]) // puts message 8 aside
 	accept(t, &c, m[6])
-	accept(t, &d, m[8])
+	accept(t, &d, m[7])
 	c = b
 	before := stored(t, &c)
 	for _, i := range []int{0, 2, 9, 1, 8} {
@@ -341,6 +347,11 @@ func TestAsideOrder(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	data := stored(t, &a)
+	data[KeySize+4+4+3]++ // the number of the last message, which the chain repeats
+	if _, _, err := Unmarshal(&labels, true, data); err != ErrState {
+		t.Errorf("two numbers of the last message: %v", err)
+	}
 }
 
 func FuzzUnmarshal(f *testing.F) {
@@ -365,7 +376,7 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Fatal("two encodings of one state")
 		}
 		// Whatever it holds, using it does not panic and leaves it storable.
-		s.Receive(s.epoch, s.chains[s.epoch&1].receive.n+2, s.sent)
+		s.Receive(s.epoch, s.at(s.epoch).receive.n+2, s.sent)
 		s.Send(s.epoch)
 		if s.epoch < 1<<32-2 {
 			s.AddEpoch(s.epoch+1, epochKey(1))

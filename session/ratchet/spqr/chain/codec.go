@@ -21,7 +21,8 @@ import (
 //	    epoch (4) ‖ number (4) ‖ key (32), in ascending order of the first two
 //
 // What is present follows from the fields before it, so there is one encoding
-// of a state.
+// of a state. A receiving chain of E-2 is closed by the time there is an E: the
+// messages that agreed on E came on the chain of E-1.
 const (
 	fixedSize = KeySize + 4*4 + 2*linkSize + 2
 	linkSize  = 4 + KeySize
@@ -42,7 +43,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, uint32(s.sending))
 	b = binary.BigEndian.AppendUint32(b, s.sent)
 	b = binary.BigEndian.AppendUint32(b, s.previous)
-	latest := &s.chains[s.epoch&1]
+	latest := s.at(s.epoch)
 	b = latest.send.append(b)
 	b = latest.receive.append(b)
 	if old := s.at(s.epoch - 1); s.epoch > 0 {
@@ -84,7 +85,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 		return State{}, nil, ErrState
 	}
 	ok := true
-	latest := &s.chains[s.epoch&1]
+	latest := s.at(s.epoch)
 	data = latest.send.parse(data, &ok)
 	data = latest.receive.parse(data, &ok)
 	using := &latest.send
