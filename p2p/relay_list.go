@@ -25,6 +25,7 @@ const (
 	lifePerRelay = 9 * time.Second
 
 	announceLook     = time.Minute
+	announceAgain    = 2500 * time.Millisecond
 	announceSettle   = 50 * time.Millisecond
 	announceTo       = 4               // neighbours at which one announcement is enough
 	alarmWait        = 5 * time.Second // collects what happens at the same time
@@ -52,6 +53,9 @@ func (r *Relay) announce(ctx context.Context) error {
 	defer addrs.Close()
 	r.publish(ctx)
 	published, peers := time.Now(), 0
+	// Gossip passes a message on to whom a heartbeat, once a second, has made
+	// part of the mesh. What was said before that may have gone nowhere.
+	again := time.After(jitter(announceAgain))
 	grown := make(chan struct{}, 1)
 	done := make(chan struct{})
 	go func() {
@@ -69,6 +73,8 @@ func (r *Relay) announce(ctx context.Context) error {
 		case <-r.keys:
 			due = true
 		case <-addrs.Out():
+			due = true
+		case <-again:
 			due = true
 		case <-grown:
 			// Others may be coming, too, and their streams be opening.

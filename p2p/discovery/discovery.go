@@ -37,7 +37,8 @@ const (
 	bucketSize   = 8
 	refresh      = 30 * time.Minute
 	findLimit    = 32
-	findFirst    = 5 * time.Second
+	findFirst    = time.Second
+	findAlone    = 30 * time.Second // while nobody is found
 	findInterval = 10 * time.Minute
 	provideEvery = 12 * time.Hour // records live 48 h, their addresses 24 h
 	queryTimeout = time.Minute
@@ -122,7 +123,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 		}
 		found := d.find(ctx)
 		if wait = min(2*wait, findInterval); found == 0 {
-			wait = min(wait, findFirst*6)
+			wait = min(wait, findAlone)
 		}
 		wait = jitter(wait)
 	}

@@ -128,7 +128,7 @@ func NewRelay(cfg Config) (Host, error) {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
 	opts := append(shared(cfg),
-		libp2p.ListenAddrs(listen...),
+		libp2p.NoListenAddrs, // see below
 		libp2p.ForceReachabilityPublic(),
 		libp2p.AddrsFactory(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 			return announced(all, cfg.AllowPrivate)
@@ -143,6 +143,14 @@ func NewRelay(cfg Config) (Host, error) {
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start relay host: %w", err)
+	}
+	// When libp2p.New listens and cannot, it leaves goroutines behind, and it
+	// is content with one address out of several.
+	for _, a := range listen {
+		if err := h.Network().Listen(a); err != nil {
+			h.Close()
+			return nil, fmt.Errorf("listen on %s: %w", a, err)
+		}
 	}
 	return h, nil
 }
@@ -159,7 +167,9 @@ func shared(cfg Config) []libp2p.Option {
 	}
 	opts := []libp2p.Option{
 		libp2p.Identity(cfg.Key),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.WithDialerForAddr(dialer)),
+		// With port reuse a second relay on a taken port would start and get half
+		// of the connections.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.WithDialerForAddr(dialer), tcp.DisableReuseport()),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),

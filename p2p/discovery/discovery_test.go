@@ -1,0 +1,148 @@
+package discovery_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"go.uber.org/goleak"
+
+	"starling/p2p/discovery"
+	"starling/p2p/host"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newHost(t *testing.T) host.Host {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func info(h host.Host) peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()} }
+
+// run runs f until the test ends and checks that it ends with its context.
+func run(t *testing.T, f func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(40 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("not in time: " + what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestFindByDHT: relays that know only the first one find each other.
+func TestFindByDHT(t *testing.T) {
+	const n = 4
+	var hosts []host.Host
+	var mu sync.Mutex
+	found := make([]map[peer.ID]bool, n)
+	for i := range n {
+		h := newHost(t)
+		hosts = append(hosts, h)
+		found[i] = map[peer.ID]bool{}
+		d, err := discovery.New(discovery.Config{
+			Host: h, AllowPrivate: true,
+			Bootstrap: func() []peer.AddrInfo { return nil },
+			Found: func(p peer.AddrInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(p.Addrs) > 0 {
+					found[i][p.ID] = true
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		if i > 0 {
+			if err := h.Connect(t.Context(), info(hosts[0])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(t, d.Run)
+	}
+	eventually(t, "everybody finds everybody", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return !slices.ContainsFunc(found, func(m map[peer.ID]bool) bool { return len(m) < n-1 })
+	})
+}
+
+// TestNeighbours: a relay connects to those it knows, goes on trying who does
+// not answer, and takes up who becomes known later.
+func TestNeighbours(t *testing.T) {
+	h := newHost(t)
+	var others []host.Host
+	for range 3 {
+		others = append(others, newHost(t))
+	}
+	gone := newHost(t)
+	gone.Close()
+	var mu sync.Mutex
+	known := []peer.AddrInfo{info(h), {ID: others[2].ID()}, info(gone), info(others[0])}
+	changed := make(chan struct{})
+	n := discovery.Neighbours{
+		Host: h,
+		Known: func() []peer.AddrInfo {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(known)
+		},
+		Connected: func() int { return len(h.Network().Peers()) },
+		Changed: func() <-chan struct{} {
+			mu.Lock()
+			defer mu.Unlock()
+			return changed
+		},
+	}
+	run(t, n.Run)
+	up := func(o host.Host) bool { return h.Network().Connectedness(o.ID()) == network.Connected }
+	eventually(t, "the first is connected", func() bool { return up(others[0]) })
+	mu.Lock()
+	known = append(known, info(others[1]))
+	close(changed)
+	changed = make(chan struct{})
+	mu.Unlock()
+	eventually(t, "the second is connected", func() bool { return up(others[1]) })
+	if up(others[2]) {
+		t.Error("connected to one without an address")
+	}
+	// Who is lost is dialled again.
+	h.Network().ClosePeer(others[0].ID())
+	mu.Lock()
+	close(changed)
+	changed = make(chan struct{})
+	mu.Unlock()
+	eventually(t, "the first is back", func() bool { return up(others[0]) })
+}
