@@ -36,11 +36,13 @@
 //
 // The specifications are in the public domain. Parameters, messages, labels,
 // authenticator, states and transitions follow the Braid's sections 2.2 to 2.6;
-// the derivations, the counter in the chain step, new epoch = old + 1 and two
-// kept epochs follow sections 5.2 to 5.7 of the Double Ratchet. Ours, where the
+// the derivations, the counter in the chain step, new epoch = old + 1 and the
+// epochs kept follow sections 5.2 to 5.7 of the Double Ratchet. Ours, where the
 // texts leave the choice: both PROTOCOL_INFO strings, the form of KDF_SCKA_CK,
-// the erasure code's field and points, the message and state layouts, and
-// "previous", which section 5 offers as the second way to retire a chain.
+// the message and state layouts, and "previous", which section 5 offers as the
+// second way to retire a chain. The erasure code's field and points, the form
+// of KDF_SCKA_CK, the place of the MACs and the order of the transitions are
+// those of the deployed protocol: package session/internal/interop shows it.
 package spqr
 
 import (
