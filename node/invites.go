@@ -57,7 +57,7 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	if err != nil {
 		return out, apiError(err)
 	}
-	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires(), State: store.InviteOpen}
+	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen}
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if req.Name != "" {
 			if err := freeName(tx, req.Name, store.ID{}); err != nil {

@@ -18,6 +18,7 @@ import (
 type user struct {
 	*Node
 	t    testing.TB
+	name string
 	dir  config.Profile
 	net  *nettest.Net
 	link *nettest.Client
@@ -30,7 +31,7 @@ const passphrase = "open sesame"
 // newUser makes a profile and starts a node on it.
 func newUser(t testing.TB, net *nettest.Net, name string) *user {
 	t.Helper()
-	u := &user{t: t, net: net, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
+	u := &user{t: t, name: name, net: net, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
 	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
 		t.Fatal(err)
 	}
@@ -114,21 +115,13 @@ func waitFriends(t testing.TB, a, b *user) {
 	eventually(t, "contacts ready on both sides", func() bool { return a.ready(b) && b.ready(a) })
 }
 
-func (u *user) owner() string {
-	s, err := u.Status(context.Background())
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	return s.Name.String()
-}
-
 func (u *user) ready(other *user) bool {
 	all, err := u.Contacts(context.Background())
 	if err != nil {
 		u.t.Fatal(err)
 	}
 	for _, c := range all {
-		if c.Name.String() == other.owner() {
+		if c.Name.String() == other.name {
 			return c.State == api.ContactReady
 		}
 	}
@@ -137,7 +130,7 @@ func (u *user) ready(other *user) bool {
 
 func (u *user) send(to *user, text string) api.Message {
 	u.t.Helper()
-	m, err := u.Send(context.Background(), api.SendRequest{Contact: to.owner(), Text: text})
+	m, err := u.Send(context.Background(), api.SendRequest{Contact: to.name, Text: text})
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -146,15 +139,9 @@ func (u *user) send(to *user, text string) api.Message {
 
 func (u *user) waitState(id string, want api.State) {
 	u.t.Helper()
-	var m api.Message
-	defer func() {
-		if u.t.Failed() {
-			u.t.Logf("message is %s", m.State)
-		}
-	}()
 	eventually(u.t, "state "+string(want), func() bool {
-		var err error
-		if m, err = u.Message(context.Background(), id); err != nil {
+		m, err := u.Message(context.Background(), id)
+		if err != nil {
 			u.t.Fatal(err)
 		}
 		return m.State == want
@@ -163,7 +150,7 @@ func (u *user) waitState(id string, want api.State) {
 
 // texts returns what a conversation holds, incoming texts only.
 func (u *user) texts(from *user) (out []string) {
-	all, err := u.History(context.Background(), api.HistoryRequest{Contact: from.owner(), Limit: 1000})
+	all, err := u.History(context.Background(), api.HistoryRequest{Contact: from.name, Limit: 1000})
 	if err != nil {
 		u.t.Fatal(err)
 	}

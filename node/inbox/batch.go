@@ -43,6 +43,7 @@ type peer struct {
 	moved     bool             // the session
 	changed   bool             // the row, beside the session
 	fragments []store.Fragment // ascending by Seq
+	came      []arrival
 }
 
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
@@ -167,6 +168,7 @@ func (b *batch) box(x *box) error {
 	switch {
 	case err == nil:
 		p.moved = true
+		p.came = append(p.came, arrival{tag, b.now})
 		return b.part(p, part)
 	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
 	case errors.Is(err, session.ErrForked):
@@ -232,7 +234,7 @@ func (b *batch) finish() error {
 				return err
 			}
 			o := owner{contact: p.ID}
-			w := watching{tags: toTags(p.session.Window()), muted: p.Blocked}
+			w := watching{tags: toTags(p.session.Window()), came: p.came, muted: p.Blocked}
 			if w.nodes, err = nodes(b.tx, o); err != nil {
 				return err
 			}

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,7 +76,12 @@ const (
 	// oldMailboxes is for how long mailboxes that the peer no longer uses are
 	// still watched.
 	oldMailboxes = 6 * time.Hour
-	tidyEvery    = time.Hour
+	// keptBack is how many of the tags ahead make room for tags of second
+	// copies, which are asked for secondCopy long, at most maxCame of them.
+	keptBack   = 8
+	secondCopy = 10 * time.Second
+	maxCame    = 40
+	tidyEvery  = time.Hour
 )
 
 // An Inbox receives. Its methods may be called from any goroutine.
@@ -113,8 +119,37 @@ func (o owner) bytes() []byte {
 // watching is what is waited for on behalf of an owner.
 type watching struct {
 	nodes []store.Node
-	tags  []store.Tag
-	muted bool // boxes are neither opened nor deleted
+	tags  []store.Tag // with those of cells that were passed over first
+	came  []arrival   // what came lately, oldest first: a second copy may follow
+	muted bool        // boxes are neither opened nor deleted
+}
+
+// arrival is a tag whose cell has come.
+type arrival struct {
+	tag store.Tag
+	at  time.Time
+}
+
+// asked returns the tags to ask the mailboxes for. In quiet times they fit into
+// one request (mailbox.MaxTags): the last of the tags ahead are only needed
+// when many cells are lost at once, and then more of them come.
+func (w *watching) asked() []store.Tag {
+	n := len(w.tags)
+	if len(w.came) > 0 {
+		n -= min(n, keptBack)
+	}
+	tags := w.tags[:n:n]
+	for _, a := range w.came {
+		tags = append(tags, a.tag)
+	}
+	return tags
+}
+
+// forget drops arrivals whose second copy should have come, but for the last
+// few, which cost nothing.
+func (w *watching) forget(now time.Time) {
+	w.came = slices.DeleteFunc(w.came, func(a arrival) bool { return now.Sub(a.at) > secondCopy && len(w.came) > keptBack })
+	w.came = w.came[max(0, len(w.came)-maxCame):]
 }
 
 type box struct {
@@ -396,6 +431,8 @@ func (in *Inbox) setWatches(plans map[owner]watching) {
 			}
 		}
 		delete(in.watches, o)
+		w.came = append(old.came, w.came...)
+		w.forget(time.Now())
 		if len(w.tags) > 0 {
 			in.watches[o] = w
 		}
@@ -406,7 +443,7 @@ func (in *Inbox) setWatches(plans map[owner]watching) {
 		if !w.muted {
 			for _, n := range w.nodes {
 				keep[n] = true
-				in.cfg.Network.Watch(watchKey(o, n), n, w.tags)
+				in.cfg.Network.Watch(watchKey(o, n), n, w.asked())
 			}
 		}
 		for _, n := range old.nodes {
