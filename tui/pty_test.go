@@ -188,7 +188,7 @@ var ours = regexp.MustCompile(strings.Join([]string{
 	`^\x1b\]2;(Starling)?(\x07|\x1b\\)`,
 	`^\x1b\]0;(Starling)?(\x07|\x1b\\)`,
 	`^\x1b[78M]`,
-	`^\x1bP\+q[0-9a-f;]*\x1b\\`, // asks for capabilities, in hex
+	`^\x1bP\+q(524742|5463)(;5463)?\x1b\\`, // asks for RGB and Tc
 	`^\x1b\[\?5W`,
 	`^\x1b\[[0-9]*b`, // repeat
 	`^\x1b\[[0-9]*[a` + "`" + `]`,

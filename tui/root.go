@@ -122,6 +122,7 @@ func (a *App) Init() tea.Cmd {
 
 // Update applies one message. It does no input or output.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	before := a.dirty
 	a.dirty = true
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
@@ -142,9 +143,11 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BlurMsg:
 		a.active = false
 	case tea.BackgroundColorMsg:
-		a.retheme(msg.IsDark(), a.th.Cells)
+		if a.dirty = before; msg.IsDark() != a.th.Dark {
+			a.retheme(msg.IsDark(), a.th.Cells)
+		}
 	case tea.ModeReportMsg:
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
+		if a.dirty = before; msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
 			// The renderer now counts in grapheme clusters; so must we.
 			a.retheme(a.th.Dark, term.Cells{Graphemes: true})
 		}
@@ -158,7 +161,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotStatus(msg)
 	case catchUpMsg:
 		if a.listening {
-			a.dirty = false
+			a.dirty = before
 			return a, nil
 		}
 		return a, a.loadContacts()
@@ -176,12 +179,12 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotVerification(msg)
 	case noticeOver:
 		if a.notice.id != int(msg) {
-			a.dirty = false
+			a.dirty = before
 		} else {
 			a.notice.text = ""
 		}
 	default:
-		a.dirty = false
+		a.dirty = before
 	}
 	return a, nil
 }
@@ -197,10 +200,7 @@ func (a *App) View() tea.View {
 }
 
 func (a *App) retheme(dark bool, cells term.Cells) {
-	if dark == a.th.Dark && cells == a.th.Cells {
-		a.dirty = false
-		return
-	}
+	a.dirty = true
 	a.th = theme.New(dark, cells)
 	for _, c := range a.chats {
 		c.view.SetTheme(a.th)

@@ -236,7 +236,11 @@ const margin = 30
 
 // WantsOlder reports whether the view comes near the oldest loaded message.
 func (v *View) WantsOlder() bool {
-	return !v.complete && !v.loading && v.list.First() < margin
+	if v.complete || v.loading || v.height == 0 {
+		return false
+	}
+	v.list.View(source{v})
+	return v.list.First() < margin
 }
 
 // AtEnd reports whether the newest message is in view.

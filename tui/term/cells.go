@@ -43,12 +43,19 @@ func (c Cells) Width(s string) int {
 	if plainASCII(s) {
 		return len(s)
 	}
-	n := 0
+	n, _ := c.measure(s)
+	return n
+}
+
+// measure returns the cells of a line and whether there is a monstrous
+// character in it.
+func (c Cells) measure(s string) (n int, monster bool) {
 	for s != "" {
 		piece, w := c.piece(s)
 		s, n = s[len(piece):], n+w
+		monster = monster || len(piece) > maxCluster
 	}
-	return n
+	return n, monster
 }
 
 // Truncate cuts a line to at most w cells and ends it with an ellipsis if
@@ -118,11 +125,15 @@ func (c Cells) Fit(s string, w int) string {
 	if w <= 0 {
 		return ""
 	}
-	n := c.Width(s)
-	if n > w {
+	if plainASCII(s) && len(s) <= w {
+		return s + Spaces(w-len(s))
+	}
+	n, monster := c.measure(s)
+	switch {
+	case n > w:
 		s = c.cut(s, w, Ellipsis)
 		n = c.Width(s)
-	} else if len(s) > maxCluster && !plainASCII(s) {
+	case monster:
 		s = c.cut(s, w, "")
 		n = c.Width(s)
 	}
@@ -193,13 +204,50 @@ func (c Cells) Next(s string) (cluster string, width int) {
 	if s == "" {
 		return "", 0
 	}
-	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
-		if s[0] < ' ' || s[0] == 0x7f {
-			return s[:1], 0
+	r, n := utf8.DecodeRuneInString(s)
+	w := 0
+	switch {
+	case r < ' ' || r == 0x7f:
+		return s[:1], 0
+	case r < utf8.RuneSelf:
+		w = 1
+	case narrowNotAmbiguous:
+		w = plain(r)
+	}
+	if w > 0 {
+		if n == len(s) || s[n] < utf8.RuneSelf {
+			return s[:n], w
 		}
-		return s[:1], 1
+		if next, _ := utf8.DecodeRuneInString(s[n:]); plain(next) > 0 {
+			return s[:n], w
+		}
 	}
 	return ansi.FirstGraphemeCluster(s, c.method())
+}
+
+// narrowNotAmbiguous is false where the environment asks for ambiguous
+// characters to be wide, and [plain] does not hold.
+var narrowNotAmbiguous = ansi.StringWidthWc("я") == 1 && ansi.StringWidth("я") == 1
+
+// plain returns the cells of a character that never joins another one before
+// or after it, 0 for any that might. It spares most text the search for
+// clusters; a test compares it with that.
+func plain(r rune) int {
+	switch {
+	case r >= 0xa1 && r <= 0x2ff && r != 0xad && r != 0xa9 && r != 0xae, // Latin
+		r >= 0x391 && r <= 0x3a1, r >= 0x3b1 && r <= 0x3c9, // Greek
+		r >= 0x400 && r <= 0x481, r >= 0x48a && r <= 0x52f, // Cyrillic
+		r >= 0x5d0 && r <= 0x5ea, r >= 0x620 && r <= 0x64a, // Hebrew, Arabic
+		r >= 0x2010 && r <= 0x2027, r >= 0x2500 && r <= 0x257f, // punctuation, lines
+		r == utf8.RuneError:
+		return 1
+	case r >= 0x3041 && r <= 0x3096, r >= 0x30a1 && r <= 0x30fa, // kana
+		r >= 0x3400 && r <= 0x4dbf, r >= 0x4e00 && r <= 0x9fff, // Han
+		r >= 0xac00 && r <= 0xd7a3, // Hangul
+		r == 0x3001, r == 0x3002, r >= 0xff01 && r <= 0xff5e:
+		return 2
+	}
+	return 0
 }
 
 // Spaces returns n spaces, none if n is negative.

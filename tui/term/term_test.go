@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 func TestFit(t *testing.T) {
@@ -97,6 +99,26 @@ func TestMonstersAreReplaced(t *testing.T) {
 		}
 		if got := c.Fit(monster, 20); len(got) > 40 {
 			t.Errorf("%+v: Fit keeps %d bytes", c, len(got))
+		}
+	}
+}
+
+func TestPlainAgreesWithTheSearch(t *testing.T) {
+	if !narrowNotAmbiguous {
+		t.Skip("the environment asks for wide characters")
+	}
+	for _, m := range []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth} {
+		for r := rune(0xa0); r < 0x20000; r++ {
+			w := plain(r)
+			if w == 0 {
+				continue
+			}
+			for _, next := range []string{"", "a", "я", "日", string(r), "\uFFFD", "1"} {
+				s := string(r) + next
+				if cluster, n := ansi.FirstGraphemeCluster(s, m); cluster != string(r) || n != w {
+					t.Fatalf("%U before %q: cluster %q of %d cells, not %d", r, next, cluster, n, w)
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,170 @@
+package tui_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui"
+	"starling/tui/tuitest"
+)
+
+// crowded returns the app at 200×60 on a conversation of count messages,
+// with its first page loaded.
+func crowded(b *testing.B, count int) *tui.App {
+	node := tuitest.NewNode(clock)
+	tuitest.People(node)
+	id := node.Meet("crowd")
+	tuitest.Crowd(node, id, count)
+	return opened(node)
+}
+
+// opened runs the app's first commands to their end, without a terminal.
+func opened(node api.Node) *tui.App {
+	app := tui.New(context.Background(), node, tui.Options{Now: clock, After: func(time.Duration, tea.Msg) tea.Cmd { return nil }})
+	app.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
+	runAll(app, app.Init())
+	app.View()
+	return app
+}
+
+func runAll(app *tui.App, cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case tea.BatchMsg:
+		for _, c := range msg {
+			runAll(app, c)
+		}
+	case nil:
+	default:
+		_, next := app.Update(msg)
+		runAll(app, next)
+	}
+}
+
+// A whole frame at 200×60, everything in it drawn again but for messages that
+// did not change.
+func BenchmarkFrame(b *testing.B) {
+	app := crowded(b, 1000)
+	key := tuitest.Key("x")
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(key)
+		app.View()
+	}
+}
+
+// The same with no message laid out before: after a resize.
+func BenchmarkFrameAfterResize(b *testing.B) {
+	app := crowded(b, 1000)
+	width := 200
+	b.ReportAllocs()
+	for b.Loop() {
+		width = 399 - width
+		app.Update(tea.WindowSizeMsg{Width: width, Height: 60})
+		app.View()
+	}
+}
+
+// What a message that changes nothing costs.
+func BenchmarkNothingChanged(b *testing.B) {
+	app := crowded(b, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(tea.MouseMotionMsg{X: 1, Y: 1})
+		app.View()
+	}
+}
+
+func BenchmarkScroll(b *testing.B) {
+	app := crowded(b, 100_000)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		wheel := tea.MouseWheelUp
+		if i++; i%40 > 19 {
+			wheel = tea.MouseWheelDown
+		}
+		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
+		runAll(app, cmd)
+		app.View()
+	}
+}
+
+// From pressing enter in the switcher to the frame with the newest messages.
+func BenchmarkOpen100000(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("crowd")
+	tuitest.Crowd(node, id, 100_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		app := opened(node)
+		if !strings.Contains(app.View().Content, "100000:") {
+			b.Fatal("the newest message is not on the screen")
+		}
+	}
+}
+
+// A thousand messages that come at once, and the frame that shows them.
+func BenchmarkThousandMessages(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("crowd")
+	tuitest.Crowd(node, id, 1000)
+	app := opened(node)
+	ctx, cancel := context.WithCancel(context.Background())
+	batches := make(chan tea.Msg, 16)
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		app.Follow(ctx, func(msg tea.Msg) { batches <- msg })
+	}()
+	<-batches // it listens
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for range 1000 {
+			n++
+			node.Receive(id, fmt.Sprint("message ", n))
+		}
+		last := fmt.Sprint("message ", n)
+		for !strings.Contains(app.View().Content, last) {
+			_, cmd := app.Update(<-batches)
+			runAll(app, cmd)
+		}
+	}
+	cancel()
+	<-followed
+}
+
+// 128 KiB of ESC [ as a message and as its preview, through to the frame.
+func BenchmarkEscapes128KiB(b *testing.B) {
+	text := strings.Repeat("\x1b[", 1<<16)
+	node := tuitest.NewNode(clock)
+	id := node.Meet("mallory")
+	node.Receive(id, text)
+	b.ReportAllocs()
+	for b.Loop() {
+		app := opened(node)
+		app.View()
+	}
+}
+
+func BenchmarkTower5000Marks(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("mallory")
+	node.Receive(id, "a"+strings.Repeat("\u0301", 5000))
+	app := opened(node)
+	b.ReportMetric(float64(len(app.View().Content)), "frame-bytes")
+	key := tuitest.Key("x")
+	for b.Loop() {
+		app.Update(key)
+		app.View()
+	}
+}
