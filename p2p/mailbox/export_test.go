@@ -20,3 +20,11 @@ func LeaveFree(s *SQLite, n uint64) error {
 		return nil
 	})
 }
+
+// OnCommit calls hook before each commit, which fails when it returns false.
+func OnCommit(s *SQLite, hook func() (ok bool)) error {
+	return s.submit(context.Background(), false, func() error {
+		s.db.CommitHook(hook)
+		return nil
+	})
+}

@@ -275,12 +275,19 @@ func TestNewSubscriptionTakesOver(t *testing.T) {
 		if n := s.Stats().Subscriptions; n != 1 {
 			t.Errorf("%d subscriptions, want the older with its other tag", n)
 		}
+		// One that is left without a tag ends.
+		deliverFetch(t, s, Fetch{Tags: tags[:1], Blocks: c.blocks(3), Watch: true})
+		c.want(None)
+		if n := s.Stats().Subscriptions; n != 1 {
+			t.Errorf("%d subscriptions, want only the newest", n)
+		}
 	})
 }
 
 func TestSubscriptionEnds(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags := testTags(3)
+		time.Sleep(time.Minute) // so that it ends between two looks
 		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(4), Watch: true})
 		c.want(None)
 		time.Sleep(SubscriptionLife - time.Second)

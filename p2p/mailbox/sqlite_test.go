@@ -16,9 +16,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+	"go.uber.org/goleak"
 
 	"starling/p2p/mailbox"
 	"starling/p2p/mailbox/mailboxtest"
@@ -234,6 +236,51 @@ func TestSQLiteFullDisk(t *testing.T) {
 	putN(t, s, 20_000)
 }
 
+// Nobody is told that a box is stored before it is.
+func TestSQLiteAnswersAfterCommit(t *testing.T) {
+	path := dbPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := mailbox.OpenSQLite(path, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		decide := make(chan bool)
+		committing := 0
+		if err := mailbox.OnCommit(s, func() bool { committing++; return <-decide }); err != nil {
+			t.Fatal(err)
+		}
+		results := make(chan error, 1)
+		go func() {
+			results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+		}()
+		// First no, in the batch and when it is tried by itself, then yes.
+		for n, ok := range []bool{false, false, true} {
+			synctest.Wait()
+			select {
+			case err := <-results:
+				t.Fatalf("answered before the commit: %v", err)
+			default:
+			}
+			if committing != n+1 {
+				t.Fatalf("%d commits begun, want %d", committing, n+1)
+			}
+			decide <- ok
+			if n == 1 {
+				if err := <-results; err == nil || s.Len() != 0 {
+					t.Fatalf("stored without a commit: %v, Len %d", err, s.Len())
+				}
+				go func() {
+					results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+				}()
+			}
+		}
+		if err := <-results; err != nil || s.Len() != 1 {
+			t.Fatalf("Put: %v, Len %d", err, s.Len())
+		}
+	})
+}
+
 // Before the disk is full boxes are refused, so that deletions keep their room.
 func TestSQLiteLowOnDisk(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -291,7 +338,7 @@ func TestMain(m *testing.M) {
 		}
 		storeForever(path, n)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // storeForever says on standard output what is stored.
