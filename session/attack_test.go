@@ -122,7 +122,7 @@ func sealBody(t *testing.T, s *Session, edit func(b *envelope.Body, plain *[enve
 	if _, err := s.ratchet.Seal(c.Box[:0], plain[:]); err != nil {
 		t.Fatal(err)
 	}
-	c.Tag = s.send.next(&plain)
+	c.Tag = s.send.next(&c.Box)
 	return c
 }
 
@@ -151,7 +151,7 @@ func set(p *[envelope.BodySize]byte, i int, v byte) {
 	}
 }
 
-// TestHistoryForked: every cell names the body before it, so a peer that tells
+// TestHistoryForked: every cell names the cell before it, so a peer that tells
 // two histories is found out as soon as both ends of a gap are here.
 func TestHistoryForked(t *testing.T) {
 	alice, bob := talking(t)

@@ -30,19 +30,18 @@ func nextTag(k *[kdf.Size]byte) (tag Tag) {
 	return tag
 }
 
-// bodyHash is what the next body of the direction names as the one before it.
-func bodyHash(body []byte) [kdf.Size]byte { return kdf.Hash(kdf.PreviousBody, body) }
+type mac = [envelope.MACSize]byte
 
 // sender is the sending direction.
 type sender struct {
 	key      [kdf.Size]byte // of the tag of cell seq
 	seq      uint64         // of the next cell
-	previous [kdf.Size]byte // hash of body seq-1
+	previous mac            // of cell seq-1
 }
 
-// next moves on behind body and returns its tag.
-func (s *sender) next(body *[envelope.BodySize]byte) Tag {
-	s.previous = bodyHash(body[:])
+// next moves on behind a box and returns its tag.
+func (s *sender) next(box *[envelope.CellSize]byte) Tag {
+	s.previous = envelope.MAC(box)
 	s.seq++
 	return nextTag(&s.key)
 }
@@ -52,7 +51,7 @@ func (s *sender) next(body *[envelope.BodySize]byte) Tag {
 type receiver struct {
 	key   [kdf.Size]byte // of the tag after ahead
 	seq   uint64         // one more than the highest received
-	last  [kdf.Size]byte // hash of body seq-1
+	last  mac            // of cell seq-1
 	ahead [Ahead]Tag     // of cells seq, seq+1, …
 	gaps  []gap          // ascending
 }
@@ -61,9 +60,9 @@ type receiver struct {
 type gap struct {
 	first  uint64
 	tags   []Tag
-	before [kdf.Size]byte // hash of body first-1
-	known  bool           // before is known; not so when older cells of the run were given up
-	after  [kdf.Size]byte // what body first+len(tags) named as the one before it
+	before mac  // of cell first-1
+	known  bool // before is known; not so when older cells of the run were given up
+	after  mac  // what cell first+len(tags) named as the one before it
 }
 
 // place is where a cell belongs.
@@ -112,9 +111,9 @@ func (r *receiver) find(tag Tag) (place, bool) {
 	return place{}, false
 }
 
-// continues reports whether a body at p, with its own hash and the one it
+// continues reports whether a cell at p, with its own MAC and the one it
 // names, agrees with its neighbours as far as they are here.
-func (r *receiver) continues(p place, previous, hash *[kdf.Size]byte) bool {
+func (r *receiver) continues(p place, previous, own *mac) bool {
 	if p.gap < 0 {
 		return p.offset > 0 || equal(previous[:], r.last[:])
 	}
@@ -122,13 +121,13 @@ func (r *receiver) continues(p place, previous, hash *[kdf.Size]byte) bool {
 	if p.offset == 0 && g.known && !equal(previous[:], g.before[:]) {
 		return false
 	}
-	return p.offset < len(g.tags)-1 || equal(hash[:], g.after[:])
+	return p.offset < len(g.tags)-1 || equal(own[:], g.after[:])
 }
 
 // accept notes that the cell at p has come.
-func (r *receiver) accept(p place, previous, hash *[kdf.Size]byte) {
+func (r *receiver) accept(p place, previous, own *mac) {
 	if p.gap >= 0 {
-		r.fill(p, previous, hash)
+		r.fill(p, previous, own)
 		return
 	}
 	if p.offset > 0 {
@@ -137,7 +136,7 @@ func (r *receiver) accept(p place, previous, hash *[kdf.Size]byte) {
 			before: r.last, known: true, after: *previous,
 		})
 	}
-	r.seq, r.last = p.seq+1, *hash
+	r.seq, r.last = p.seq+1, *own
 	n := copy(r.ahead[:], r.ahead[p.offset+1:])
 	for ; n < Ahead; n++ {
 		r.ahead[n] = nextTag(&r.key)
@@ -146,10 +145,10 @@ func (r *receiver) accept(p place, previous, hash *[kdf.Size]byte) {
 }
 
 // fill splits a gap around the cell at p.
-func (r *receiver) fill(p place, previous, hash *[kdf.Size]byte) {
+func (r *receiver) fill(p place, previous, own *mac) {
 	g := r.gaps[p.gap]
 	left := gap{first: g.first, tags: g.tags[:p.offset:p.offset], before: g.before, known: g.known, after: *previous}
-	right := gap{first: p.seq + 1, tags: g.tags[p.offset+1:], before: *hash, known: true, after: g.after}
+	right := gap{first: p.seq + 1, tags: g.tags[p.offset+1:], before: *own, known: true, after: g.after}
 	rest := append([]gap(nil), r.gaps[p.gap+1:]...)
 	r.gaps = r.gaps[:p.gap]
 	for _, part := range []gap{left, right} {

@@ -145,7 +145,7 @@ func (s *Session) Seal(id ID, content []byte) ([]Cell, error) {
 		if _, err := s.ratchet.Seal(c.Box[:0], plain[:]); err != nil {
 			return nil, ErrExhausted // unreachable: CanSend said so
 		}
-		c.Tag = s.send.next(&plain)
+		c.Tag = s.send.next(&c.Box)
 	}
 	clear(plain[:])
 	return cells, nil
@@ -167,12 +167,12 @@ func (s *Session) open(c *Cell) (Part, error) {
 	if err != nil || body.Seq != at.seq {
 		return Part{}, ErrRefused
 	}
-	hash := bodyHash(trial.Plaintext)
-	if !s.receive.continues(at, &body.Previous, &hash) {
+	mac := envelope.MAC(&c.Box)
+	if !s.receive.continues(at, &body.Previous, &mac) {
 		return Part{}, ErrForked
 	}
 	s.ratchet.Commit(trial)
-	s.receive.accept(at, &body.Previous, &hash)
+	s.receive.accept(at, &body.Previous, &mac)
 	s.established = true
 	return Part{ID: body.ID, Index: body.Index, Count: body.Count, Data: body.Data, Seq: body.Seq}, nil
 }

@@ -7,12 +7,15 @@
 //	offset  size
 //	     0     1  version, 1
 //	     1     8  sequence number of the cell in its direction, from 0
-//	     9    32  hash of the body before it in its direction; zeros in the first
+//	     9    32  MAC of the cell before it in its direction; zeros in the first
 //	    41    16  content id
 //	    57     2  index of this fragment
 //	    59     2  count of fragments, 1..51
 //	    61     2  length of the data
 //	    63  1296  data, then zeros
+//
+// The MAC of a cell is its last 32 bytes: HMAC-SHA-256 over everything in it
+// under a key of its own, and so a hash of it, and of all cells before it.
 //
 // There is one encoding of everything: every fragment but the last is full, the
 // last is empty only if it is the only one, and the rest is zeros.
@@ -34,7 +37,7 @@ const (
 	MaxContent   = 64 << 10 // content of all fragments
 	MaxFragments = (MaxContent + DataSize - 1) / DataSize
 	IDSize       = 16
-	HashSize     = 32
+	MACSize      = 32
 )
 
 // A ratchet message of a body fills a cell exactly.
@@ -50,11 +53,16 @@ var ErrInvalid = errors.New("invalid envelope")
 // Body is one fragment of a content with its place in the direction.
 type Body struct {
 	Seq      uint64
-	Previous [HashSize]byte
+	Previous [MACSize]byte
 	ID       [IDSize]byte
 	Index    uint16
 	Count    uint16
 	Data     []byte // at most DataSize bytes
+}
+
+// MAC returns the MAC of a cell, which the next cell names as Previous.
+func MAC(cell *[CellSize]byte) [MACSize]byte {
+	return [MACSize]byte(cell[CellSize-MACSize:])
 }
 
 // Count returns how many fragments a content of n bytes has.

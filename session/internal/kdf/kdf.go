@@ -66,7 +66,6 @@ const (
 
 	// Hashes.
 	AssociatedData Label = "Starling v1 hash: associated data"
-	PreviousBody   Label = "Starling v1 hash: previous body"
 	BundleHash     Label = "Starling v1 hash: bundle"
 	LinkChecksum   Label = "Starling v1 hash: link"
 	ExportContext  Label = "Starling v1 hash: export context"
@@ -80,7 +79,7 @@ var Table = []Label{
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
 	SafetyNumber, Export,
 	SignDH, SignSigned, SignOneTime, SignKEM,
-	AssociatedData, PreviousBody, BundleHash, LinkChecksum, ExportContext,
+	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
 
 // Derive fills out, in order, from HKDF-SHA-256 of secret. A nil salt is 32
