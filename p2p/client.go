@@ -218,6 +218,7 @@ func (cfg *ClientConfig) callChange() {
 func (c *Client) tell(ctx context.Context) error {
 	var saveAt <-chan time.Time
 	dir := c.dir.Changed()
+	kick(c.wake) // it may have changed already
 	for {
 		select {
 		case <-ctx.Done():

@@ -301,7 +301,7 @@ func TestSnapshot(t *testing.T) {
 	if a.Snapshot().Digest != b.Snapshot().Digest {
 		t.Error("digests differ by order")
 	}
-	if a.Snapshot() != a.Snapshot() {
+	if first := a.Snapshot(); first != a.Snapshot() {
 		t.Error("a snapshot is made anew without a change")
 	}
 	if !slices.IsSortedFunc(a.Snapshot().Relays, func(x, y *Descriptor) int { return bytes.Compare(x.ID[:], y.ID[:]) }) {

@@ -36,6 +36,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 
@@ -195,6 +196,11 @@ func (l *Links) Dial(ctx context.Context, id wire.NodeID, addrs []multiaddr.Mult
 	}
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
+	// Who calls us has a backoff of its own; libp2p's would keep us from a
+	// relay for minutes after it is back.
+	if s, ok := l.cfg.Host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(id.Peer())
+	}
 	if err := l.cfg.Host.Connect(ctx, peer.AddrInfo{ID: id.Peer(), Addrs: addrs}); err != nil {
 		return err
 	}

@@ -165,8 +165,14 @@ func (c *Client) Stop() { c.stop() }
 // WaitReady waits until the client is ready with both guards.
 func (c *Client) WaitReady(tb testing.TB) {
 	tb.Helper()
+	var s p2p.Status
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("client: %+v", s)
+		}
+	})
 	Eventually(tb, "client ready", func() bool {
-		s := c.Status()
+		s = c.Status()
 		up := 0
 		for _, g := range s.Guards {
 			if g.Connected {

@@ -164,6 +164,7 @@ func TestHostileNeighbour(t *testing.T) {
 		raw[len(raw)-1] ^= 1
 		p.Descriptors = [][]byte{raw}
 	}
+	junk, _ := wire.NewFrame(wire.TypeListPage, []byte("x"))
 	page := func(edit func(*directory.Page)) func(*wire.Frame) *wire.Frame {
 		return func(f *wire.Frame) *wire.Frame {
 			p, err := directory.ParsePage(f.Body())
@@ -183,7 +184,7 @@ func TestHostileNeighbour(t *testing.T) {
 		"forged":       {page(forged), ErrRefused, "list: forged descriptor"},
 		"other nonce":  {page(func(p *directory.Page) { p.Nonce++ }), ErrTimeout, "list: unasked page"},
 		"nonce 0":      {page(func(p *directory.Page) { p.Nonce = 0 }), ErrTimeout, "list: unasked page"},
-		"no page":      {func(f *wire.Frame) *wire.Frame { f, _ = wire.NewFrame(wire.TypeListPage, []byte("x")); return f }, ErrTimeout, "list: malformed page"},
+		"no page":      {func(*wire.Frame) *wire.Frame { return junk }, ErrTimeout, "list: malformed page"},
 		"silence":      {func(*wire.Frame) *wire.Frame { return nil }, ErrTimeout, ""},
 		"without end":  {page(func(p *directory.Page) { p.State = directory.PagePause }), ErrRefused, ""},
 		"more to come": {page(func(p *directory.Page) { p.State = directory.PageFollows }), ErrTimeout, ""},
