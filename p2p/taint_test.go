@@ -100,14 +100,14 @@ func TestTaint(t *testing.T) {
 		if n == 200 {
 			t.Fatal("some relay never carried a packet")
 		}
-		tag := randomTag()
+		toAlice, toBob := randomTag(), randomTag()
 		for i := range 2 {
-			alice.Watch(fmt.Sprint("bob", i), aliceBoxes[i], []p2p.Tag{tag})
-			bob.Watch(fmt.Sprint("alice", i), bobBoxes[i], []p2p.Tag{tag})
-			mustPut(t, alice, bobBoxes[i], tag, randomBox())
-			mustPut(t, bob, aliceBoxes[i], tag, randomBox())
+			alice.Watch(fmt.Sprint("bob", i), aliceBoxes[i], []p2p.Tag{toAlice})
+			bob.Watch(fmt.Sprint("alice", i), bobBoxes[i], []p2p.Tag{toBob})
+			mustPut(t, alice, bobBoxes[i], toBob, randomBox())
+			mustPut(t, bob, aliceBoxes[i], toAlice, randomBox())
 		}
-		p2ptest.Eventually(t, "both receive", func() bool { return aliceIn.has(tag) && bobIn.has(tag) })
+		p2ptest.Eventually(t, "both receive", func() bool { return aliceIn.has(toAlice) && bobIn.has(toBob) })
 	}
 
 	type person struct {

@@ -5,10 +5,11 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
+
+	"starling/p2p/host"
 )
 
 const (
@@ -91,7 +92,7 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, dialLimit)
 			defer cancel()
-			errs[i] = n.Host.Connect(ctx, p)
+			errs[i] = host.Connect(ctx, n.Host, p)
 			return nil
 		})
 	}

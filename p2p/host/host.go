@@ -32,8 +32,10 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
@@ -155,6 +157,15 @@ func NewRelay(cfg Config) (Host, error) {
 	return h, nil
 }
 
+// Connect connects to a node now. libp2p would refuse for up to five minutes
+// after a failure; whoever dials here has a backoff of its own.
+func Connect(ctx context.Context, h Host, info peer.AddrInfo) error {
+	if s, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(info.ID)
+	}
+	return h.Connect(ctx, info)
+}
+
 func shared(cfg Config) []libp2p.Option {
 	// Only what is listened on is loaded: a second transport would be dialled
 	// from an address nobody can find again.
@@ -211,7 +222,7 @@ type noResolver struct{}
 
 var errNoNames = errors.New("addresses with names are not resolved; use an IP address")
 
-func (noResolver) ResolveDNSAddr(context.Context, peerID, multiaddr.Multiaddr, int, int) ([]multiaddr.Multiaddr, error) {
+func (noResolver) ResolveDNSAddr(context.Context, peer.ID, multiaddr.Multiaddr, int, int) ([]multiaddr.Multiaddr, error) {
 	return nil, errNoNames
 }
 

@@ -12,13 +12,10 @@ import (
 	golog "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
 )
-
-type peerID = peer.ID
 
 // Limits of a relay on the public network, per source address. libp2p's own
 // (8 connections and 0.2 new ones a second per IPv4 address) would lock out

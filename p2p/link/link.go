@@ -33,13 +33,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 
+	"starling/p2p/host"
 	"starling/p2p/wire"
 )
 
@@ -196,12 +195,7 @@ func (l *Links) Dial(ctx context.Context, id wire.NodeID, addrs []multiaddr.Mult
 	}
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
-	// Who calls us has a backoff of its own; libp2p's would keep us from a
-	// relay for minutes after it is back.
-	if s, ok := l.cfg.Host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(id.Peer())
-	}
-	if err := l.cfg.Host.Connect(ctx, peer.AddrInfo{ID: id.Peer(), Addrs: addrs}); err != nil {
+	if err := host.Connect(ctx, l.cfg.Host, peer.AddrInfo{ID: id.Peer(), Addrs: addrs}); err != nil {
 		return err
 	}
 	s, err := l.cfg.Host.NewStream(network.WithNoDial(ctx, "link"), id.Peer(), wire.FrameProtocol)

@@ -1,0 +1,157 @@
+package p2p_test
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"starling/p2p"
+	"starling/p2p/p2ptest"
+)
+
+// BenchmarkPut is the round trip of one box to the disk of a mailbox and back,
+// over 8 relays on loopback, without mixing delay.
+func BenchmarkPut(b *testing.B) {
+	mesh := p2ptest.NewMesh(b, 8, nil)
+	a := mesh.Client(nil)
+	a.WaitReady(b)
+	m := mailboxes(b, a, 1)[0]
+	box := randomBox()
+	for range 50 { // let the relays connect
+		mustPut(b, a, m, randomTag(), box)
+	}
+	b.ResetTimer()
+	for range b.N {
+		mustPut(b, a, m, randomTag(), box)
+	}
+}
+
+// BenchmarkStored is how many boxes a second a mesh of 8 relays on one machine
+// stores, with 64 puts under way at a time from 4 clients to 8 mailboxes.
+func BenchmarkStored(b *testing.B) {
+	mesh := p2ptest.NewMesh(b, 8, nil)
+	var clients []*p2ptest.Client
+	for range 4 {
+		c := mesh.Client(nil)
+		c.WaitReady(b)
+		clients = append(clients, c)
+	}
+	box := randomBox()
+	put := func(n int64) {
+		var wg sync.WaitGroup
+		var left, failed atomic.Int64
+		left.Store(n)
+		for i := range 64 {
+			wg.Go(func() {
+				c := clients[i%len(clients)]
+				for left.Add(-1) >= 0 {
+					if err := c.Put(b.Context(), mesh.Relays[i%8].ID(), randomTag(), box); err != nil {
+						failed.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := failed.Load(); n > 0 {
+			b.Errorf("%d of %d failed", n, b.N)
+		}
+	}
+	put(200)
+	b.ResetTimer()
+	put(int64(b.N))
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "boxes/s")
+}
+
+// BenchmarkPush is the time from the start of a put to OnBox at the recipient.
+func BenchmarkPush(b *testing.B) {
+	mesh := p2ptest.NewMesh(b, 8, nil)
+	a := mesh.Client(nil)
+	got := make(chan p2p.Tag, 64)
+	c := mesh.Client(func(cfg *p2p.ClientConfig) {
+		cfg.OnBox = func(_ p2p.NodeID, tag p2p.Tag, _ []byte) { got <- tag }
+	})
+	a.WaitReady(b)
+	c.WaitReady(b)
+	m := mailboxes(b, c, 1)[0]
+	box := randomBox()
+	next := randomTags(32)
+	wait := func(tag p2p.Tag) {
+		for t := range got {
+			if t == tag {
+				return
+			}
+		}
+	}
+	one := func() {
+		tag := next[0]
+		next = append(next[1:], randomTag())
+		go a.Put(b.Context(), m, tag, box)
+		wait(tag)
+		c.Watch("a", m, next)
+		c.Ack(m, tag)
+	}
+	c.Watch("a", m, next)
+	for range 20 {
+		one()
+	}
+	b.ResetTimer()
+	for range b.N {
+		one()
+	}
+}
+
+// BenchmarkColdStart is from NewClient with nothing but a bootstrap address to
+// the first box on a mailbox's disk.
+func BenchmarkColdStart(b *testing.B) {
+	mesh := p2ptest.NewMesh(b, 8, nil)
+	box := randomBox()
+	b.ResetTimer()
+	for range b.N {
+		c := mesh.Client(nil)
+		for {
+			ids, err := c.ChooseMailboxes(1)
+			if err == nil && c.Put(b.Context(), ids[0], randomTag(), box) == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		b.StopTimer()
+		c.Stop()
+		b.StartTimer()
+	}
+}
+
+// BenchmarkMesh starts relays in one process until all know all, and reports
+// what a relay costs.
+func BenchmarkMesh(b *testing.B) {
+	for _, n := range []int{8, 25, 100} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for range b.N {
+				before, goroutines := rss(), runtime.NumGoroutine()
+				mesh := p2ptest.NewMesh(b, n, nil)
+				b.StopTimer()
+				runtime.GC()
+				b.ReportMetric(float64(rss()-before)/float64(n)/(1<<20), "MiB/relay")
+				b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(n), "goroutines/relay")
+				mesh.Stop()
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// rss returns the resident memory of this process in bytes, where Linux says.
+func rss() int64 {
+	b, _ := os.ReadFile("/proc/self/statm")
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(f[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
