@@ -19,6 +19,7 @@ type user struct {
 	*Node
 	t    testing.TB
 	name string
+	vfs  string // file system of the store, "" for the real one
 	dir  config.Profile
 	net  *nettest.Net
 	link *nettest.Client
@@ -31,7 +32,12 @@ const passphrase = "open sesame"
 // newUser makes a profile and starts a node on it.
 func newUser(t testing.TB, net *nettest.Net, name string) *user {
 	t.Helper()
-	u := &user{t: t, name: name, net: net, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
+	return newUserOn(t, net, name, "")
+}
+
+func newUserOn(t testing.TB, net *nettest.Net, name, vfs string) *user {
+	t.Helper()
+	u := &user{t: t, name: name, vfs: vfs, net: net, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
 	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +49,7 @@ func (u *user) start() {
 	u.t.Helper()
 	n, err := New(Config{
 		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
+		Store: store.Options{VFS: u.vfs},
 		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) {
 			u.link = u.net.Client(cfg)
 			return u.link, nil

@@ -166,6 +166,9 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, &DamagedError{"profile.db", err}
 	}
+	if err := mendLog(p); err != nil {
+		return nil, err
+	}
 	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
 	if err := s.open(opt.VFS); err != nil {
 		return nil, err
@@ -177,6 +180,19 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		}
 	}
 	return s, nil
+}
+
+// mendLog drops the last block of the write-ahead log if its write was cut
+// short: nobody was told that it is there, and the cipher cannot read a part
+// of a block.
+func mendLog(p config.Profile) error {
+	const block = 4096
+	log := p.Database() + "-wal"
+	info, err := os.Stat(log)
+	if err != nil || info.Size()%block == 0 {
+		return nil
+	}
+	return mapError(os.Truncate(log, info.Size()/block*block))
 }
 
 func acquire(p config.Profile) (*flock.Flock, error) {
