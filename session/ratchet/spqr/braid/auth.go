@@ -1,10 +1,11 @@
 package braid
 
 import (
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+
+	"starling/session/internal/kdf"
 )
 
 // Suite holds what the specification leaves to the implementer. It is a
@@ -39,14 +40,14 @@ type authenticator struct {
 
 // update mixes the key of epoch into a.
 func (a *authenticator) update(suite *Suite, epoch uint64, key *[keySize]byte) {
-	salt, secret := a.root[:], key[:]
+	info := suite.info(labelAuth, epoch)
 	if suite.RootAsInput {
-		salt, secret = make([]byte, sha256.Size), append(a.root[:keySize:keySize], key[:]...)
+		kdf.HKDF(info, nil, append(a.root[:keySize:keySize], key[:]...), a.root[:], a.mac[:])
+	} else {
+		root := a.root
+		kdf.HKDF(info, root[:], key[:], a.root[:], a.mac[:])
+		clear(root[:])
 	}
-	out := derive(secret, salt, suite.info(labelAuth, epoch), 2*keySize)
-	copy(a.root[:], out[:keySize])
-	copy(a.mac[:], out[keySize:])
-	clear(out)
 }
 
 // header is MacHdr.
@@ -66,11 +67,12 @@ func (a *authenticator) ciphertext(suite *Suite, epoch uint64, ct1, ct2 []byte) 
 	return h.Sum(nil)
 }
 
-// epochKey is KDF_OK: the key of epoch from ML-KEM's shared secret.
-func (suite *Suite) epochKey(epoch uint64, shared *[keySize]byte) [keySize]byte {
-	out := derive(shared[:], make([]byte, sha256.Size), suite.info(labelKey, epoch), keySize)
+// epochKey is KDF_OK: the key of epoch from ML-KEM's shared secret, which it
+// erases.
+func (suite *Suite) epochKey(epoch uint64, shared *[keySize]byte) (key [keySize]byte) {
+	kdf.HKDF(suite.info(labelKey, epoch), nil, shared[:], key[:])
 	clear(shared[:])
-	return [keySize]byte(out)
+	return key
 }
 
 // info is PROTOCOL_INFO ‖ label ‖ ToBytes(epoch).
@@ -79,12 +81,4 @@ func (suite *Suite) info(label string, epoch uint64) string {
 	b = append(b, suite.Info...)
 	b = append(b, label...)
 	return string(binary.BigEndian.AppendUint64(b, epoch))
-}
-
-func derive(secret, salt []byte, info string, size int) []byte {
-	out, err := hkdf.Key(sha256.New, secret, salt, info, size)
-	if err != nil {
-		panic(err) // HKDF fails for an over-long output only; sizes here are constants
-	}
-	return out
 }

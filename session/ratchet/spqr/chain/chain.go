@@ -25,12 +25,12 @@
 package chain
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"log/slog"
 	"math"
+
+	"starling/session/internal/kdf"
 )
 
 // KeySize is the size of every key here, in bytes.
@@ -100,20 +100,20 @@ type asideKey struct {
 // New returns the state before the first message, at epoch 0.
 func New(labels *Labels, initiator bool, secret [KeySize]byte) State {
 	s := State{labels: labels, initiator: initiator}
-	s.open(derive(secret[:], make([]byte, sha256.Size), labels.Start, 3*KeySize))
+	s.open(labels.Start, nil, secret[:])
 	return s
 }
 
-// open sets the root and the chains of s.epoch.
-func (s *State) open(out []byte) {
-	s.root = Key(out[:KeySize])
-	a := link{live: true, key: Key(out[KeySize : 2*KeySize])}
-	b := link{live: true, key: Key(out[2*KeySize:])}
+// open derives the root and the chains of s.epoch.
+func (s *State) open(info string, salt, secret []byte) {
+	var root Key
+	a, b := link{live: true}, link{live: true}
+	kdf.HKDF(info, salt, secret, root[:], a.key[:], b.key[:])
 	if !s.initiator {
 		a, b = b, a
 	}
+	s.root = root
 	s.chains[s.epoch%3] = epoch{a, b}
-	clear(out)
 }
 
 // Epoch is the latest epoch.
@@ -124,9 +124,8 @@ func (s *State) AddEpoch(number uint64, key *[KeySize]byte) error {
 	if number != s.epoch+1 {
 		return ErrEpoch
 	}
-	out := derive(key[:], s.root[:], s.labels.AddEpoch, 3*KeySize)
 	s.epoch = number
-	s.open(out)
+	s.open(s.labels.AddEpoch, s.root[:], key[:])
 	s.forget(0)
 	return nil
 }
@@ -216,14 +215,10 @@ func (s *State) at(number uint64) *epoch {
 }
 
 // step moves a chain on by one message and returns its key.
-func (s *State) step(l *link) Key {
+func (s *State) step(l *link) (key Key) {
 	l.n++
-	info := make([]byte, 4, 64)
-	binary.BigEndian.PutUint32(info, l.n)
-	out := derive(l.key[:], make([]byte, sha256.Size), string(append(info, s.labels.Next...)), 2*KeySize)
-	l.key = Key(out[:KeySize])
-	key := Key(out[KeySize:])
-	clear(out)
+	info := binary.BigEndian.AppendUint32(make([]byte, 0, 64), l.n)
+	kdf.HKDF(string(append(info, s.labels.Next...)), nil, l.key[:], l.key[:], key[:])
 	return key
 }
 
@@ -267,14 +262,6 @@ func (s *State) forget(more int) {
 	if more > 0 || len(keep) != len(s.aside) {
 		s.aside = append(make([]asideKey, 0, len(keep)+more), keep...)
 	}
-}
-
-func derive(secret, salt []byte, info string, size int) []byte {
-	out, err := hkdf.Key(sha256.New, secret, salt, info, size)
-	if err != nil {
-		panic(err) // HKDF fails for an over-long output only; sizes here are constants
-	}
-	return out
 }
 
 // LogValue keeps the state out of logs.
