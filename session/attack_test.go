@@ -375,7 +375,7 @@ func TestSteadyState(t *testing.T) {
 
 func TestSessionIsNotPrinted(t *testing.T) {
 	alice, _ := pair(t)
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 		if s := fmt.Sprintf(verb, alice); s != "[session]" {
 			t.Errorf("%s: %.40q", verb, s)
 		}

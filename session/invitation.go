@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -128,8 +130,8 @@ func (v *Invitation) helloCells(hello *handshake.Hello, first *Cell) []Cell {
 // String never shows the link.
 func (*Invitation) String() string { return "[invitation]" }
 
-// GoString never shows the link.
-func (v *Invitation) GoString() string { return v.String() }
+// Format never shows the link, whatever the verb.
+func (v *Invitation) Format(f fmt.State, _ rune) { io.WriteString(f, v.String()) }
 
 // LogValue never shows the link.
 func (v *Invitation) LogValue() slog.Value { return slog.StringValue(v.String()) }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -240,8 +242,8 @@ func zero(b []byte) bool {
 // String never shows the link.
 func (*Invite) String() string { return "[invite]" }
 
-// GoString never shows the link.
-func (v *Invite) GoString() string { return v.String() }
+// Format never shows the link, whatever the verb.
+func (v *Invite) Format(f fmt.State, _ rune) { io.WriteString(f, v.String()) }
 
 // LogValue never shows the link.
 func (v *Invite) LogValue() slog.Value { return slog.StringValue(v.String()) }

@@ -329,7 +329,7 @@ func TestInviteIsNotPrinted(t *testing.T) {
 	v := newInvite(t)
 	n, _ := ParseLink(v.Link())
 	for _, x := range []any{v, n} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 			if s := fmt.Sprintf(verb, x); !strings.HasPrefix(s, "[invit") {
 				t.Errorf("%s: %.40q", verb, s)
 			}

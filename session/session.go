@@ -31,6 +31,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/envelope"
@@ -81,10 +82,11 @@ var (
 
 // Session is one side of a conversation.
 type Session struct {
-	// The identities and the role outlive the handshake so that a session that
-	// had to be given up can be followed by one between the same two people.
-	self      *identity.Private
-	peer      identity.Public
+	// The identities, encoded, and the role outlive the handshake so that a
+	// session that had to be given up can be followed by one between the same
+	// two people.
+	self      [identity.PrivateSize]byte
+	peer      [identity.PublicSize]byte
 	initiator bool
 
 	established bool // something the peer sent in this session has opened
@@ -96,7 +98,11 @@ type Session struct {
 }
 
 func newSession(self *identity.Private, peer identity.Public, s *handshake.Secrets) *Session {
-	return &Session{self: self, peer: peer, ad: s.AD, exporter: s.Exporter}
+	return &Session{
+		self: [identity.PrivateSize]byte(self.Bytes()),
+		peer: [identity.PublicSize]byte(peer.Append(nil)),
+		ad:   s.AD, exporter: s.Exporter,
+	}
 }
 
 func ratchetKeys(s *handshake.Secrets) ratchet.Keys {
@@ -215,8 +221,8 @@ func (s *Session) Export(context string) (secret [32]byte) {
 // String never shows the session.
 func (*Session) String() string { return "[session]" }
 
-// GoString never shows the session.
-func (s *Session) GoString() string { return s.String() }
+// Format never shows the session, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue never shows the session.
 func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"starling/session/envelope"
-	"starling/session/identity"
 	"starling/session/invite"
 	"starling/session/prekey"
 	"starling/session/ratchet"
@@ -53,8 +52,8 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 		flags |= flagEstablished
 	}
 	b.AddUint8(flags)
-	b.AddBytes(s.self.Bytes())
-	b.AddBytes(s.peer.Append(nil))
+	b.AddBytes(s.self[:])
+	b.AddBytes(s.peer[:])
 	b.AddBytes(s.ad[:])
 	b.AddBytes(s.exporter[:])
 	b.AddBytes(s.send.key[:])
@@ -97,11 +96,10 @@ func flag(b bool) uint8 {
 func UnmarshalSession(data []byte) (*Session, error) {
 	in := cryptobyte.String(data)
 	var version, flags uint8
-	var self, peer []byte
 	s := new(Session)
 	ok := in.ReadUint8(&version) && version == sessionVersion &&
 		in.ReadUint8(&flags) && flags <= flagInitiator|flagEstablished &&
-		in.ReadBytes(&self, identity.PrivateSize) && in.ReadBytes(&peer, identity.PublicSize) &&
+		in.CopyBytes(s.self[:]) && in.CopyBytes(s.peer[:]) &&
 		in.CopyBytes(s.ad[:]) && in.CopyBytes(s.exporter[:]) &&
 		in.CopyBytes(s.send.key[:]) && in.ReadUint64(&s.send.seq) && in.CopyBytes(s.send.previous[:]) &&
 		s.receive.unmarshal(&in)
@@ -110,12 +108,6 @@ func UnmarshalSession(data []byte) (*Session, error) {
 	}
 	s.initiator, s.established = flags&flagInitiator != 0, flags&flagEstablished != 0
 	var err error
-	if s.self, err = identity.ParsePrivate(self); err != nil {
-		return nil, ErrState
-	}
-	if s.peer, err = identity.Parse(peer); err != nil {
-		return nil, ErrState
-	}
 	if s.ratchet, err = ratchet.Unmarshal(in); err != nil {
 		return nil, ErrState
 	}

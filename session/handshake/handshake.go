@@ -30,6 +30,8 @@ package handshake
 import (
 	"crypto/mlkem"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/identity"
@@ -77,8 +79,8 @@ func (*Secrets) LogValue() slog.Value { return slog.StringValue("[secrets]") }
 // String never shows the secrets.
 func (*Secrets) String() string { return "[secrets]" }
 
-// GoString never shows the secrets.
-func (*Secrets) GoString() string { return "[secrets]" }
+// Format never shows the secrets, whatever the verb.
+func (s *Secrets) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // Initiate runs Alice's side against a bundle whose signatures are checked.
 func Initiate(self *identity.Private, bundle *prekey.Bundle, invite [InviteIDSize]byte) (*Hello, *Secrets, error) {

@@ -20,6 +20,8 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/internal/kdf"
@@ -97,8 +99,8 @@ func (p *Private) Bytes() []byte { return append(p.sign.Seed(), p.dh.Bytes()...)
 // String never shows the keys.
 func (p *Private) String() string { return "[private identity]" }
 
-// GoString never shows the keys.
-func (p *Private) GoString() string { return p.String() }
+// Format never shows the keys, whatever the verb.
+func (p *Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // LogValue never shows the keys.
 func (p *Private) LogValue() slog.Value { return slog.StringValue(p.String()) }

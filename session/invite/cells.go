@@ -2,6 +2,8 @@ package invite
 
 import (
 	"crypto/rand"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/envelope"
@@ -70,8 +72,8 @@ func slices(tags [][TagSize]byte) (s [][]byte) {
 // String never shows the keys.
 func (*Keys) String() string { return "[invite keys]" }
 
-// GoString never shows the keys.
-func (k *Keys) GoString() string { return k.String() }
+// Format never shows the keys, whatever the verb.
+func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // LogValue never shows the keys.
 func (k *Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }

@@ -39,6 +39,8 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -122,8 +124,8 @@ func (l *Link) Bytes() []byte {
 // String never shows the secret; see Encode.
 func (l *Link) String() string { return "[invite link]" }
 
-// GoString never shows the secret.
-func (l *Link) GoString() string { return l.String() }
+// Format never shows the secret, whatever the verb.
+func (l *Link) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
 
 // LogValue never shows the secret.
 func (l *Link) LogValue() slog.Value { return slog.StringValue(l.String()) }

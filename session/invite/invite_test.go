@@ -202,7 +202,7 @@ func TestCellsOpenInTheirPlaceOnly(t *testing.T) {
 func TestSecretsAreNotPrinted(t *testing.T) {
 	l := link(t)
 	for _, v := range []any{l, DeriveKeys(&l.Secret)} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 			if s := fmt.Sprintf(verb, v); !strings.HasPrefix(s, "[invite ") {
 				t.Errorf("%s: %q", verb, s)
 			}

@@ -19,6 +19,8 @@ import (
 	"crypto/ed25519"
 	"crypto/mlkem"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/identity"
@@ -167,8 +169,8 @@ func ParsePrivate(b []byte) (*Private, error) {
 // String never shows the keys.
 func (p *Private) String() string { return "[private prekeys]" }
 
-// GoString never shows the keys.
-func (p *Private) GoString() string { return p.String() }
+// Format never shows the keys, whatever the verb.
+func (p *Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // LogValue never shows the keys.
 func (p *Private) LogValue() slog.Value { return slog.StringValue(p.String()) }

@@ -132,7 +132,7 @@ func reject(t *testing.T, name string, b *Bundle) {
 
 func TestPrivateIsNotPrinted(t *testing.T) {
 	p := New()
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 		if s := fmt.Sprintf(verb, p); s != "[private prekeys]" {
 			t.Errorf("%s: %q", verb, s)
 		}

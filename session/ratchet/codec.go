@@ -16,8 +16,8 @@ var ErrState = errors.New("invalid ratchet state")
 // stateVersion is the first byte of a marshalled state. Layout, integers
 // big-endian:
 //
-//	version 1 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖ DHs 32 ‖
-//	DHr 32 ‖ CKs 32 ‖ CKr 32 ‖ HKs 64 ‖ HKr 64 ‖ NHKs 64 ‖ NHKr 64 ‖
+//	version 1 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖
+//	DHs 32 ‖ its public key 32 ‖ DHr 32 ‖ CKs 32 ‖ CKr 32 ‖ HKs 64 ‖ HKr 64 ‖ NHKs 64 ‖ NHKr 64 ‖
 //	Ns 4 ‖ Nr 4 ‖ PN 4 ‖ steps 4 ‖
 //	chains 2, each: header key 64 ‖ step 4 ‖ keys 2, each: n 4 ‖ key 32;
 //	the rest: state of the post-quantum ratchet
@@ -38,6 +38,8 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	b.AddUint8(flags)
 	b.AddBytes(s.rk[:])
 	b.AddBytes(s.dhs.Bytes())
+	public := s.dhs.Public()
+	b.AddBytes(public[:])
 	b.AddBytes(s.dhr[:])
 	b.AddBytes(s.cks[:])
 	b.AddBytes(s.ckr[:])
@@ -71,9 +73,10 @@ func Unmarshal(data []byte) (*State, error) {
 	s := new(State)
 	var version, flags uint8
 	var dhs [32]byte
+	var public key.Public
 	ok := in.ReadUint8(&version) && version == stateVersion &&
 		in.CopyBytes(s.ad[:]) && in.ReadUint8(&flags) && flags <= 3 &&
-		in.CopyBytes(s.rk[:]) && in.CopyBytes(dhs[:]) && in.CopyBytes(s.dhr[:]) &&
+		in.CopyBytes(s.rk[:]) && in.CopyBytes(dhs[:]) && in.CopyBytes(public[:]) && in.CopyBytes(s.dhr[:]) &&
 		in.CopyBytes(s.cks[:]) && in.CopyBytes(s.ckr[:]) &&
 		in.CopyBytes(s.hks[:]) && in.CopyBytes(s.hkr[:]) &&
 		in.CopyBytes(s.nhks[:]) && in.CopyBytes(s.nhkr[:]) &&
@@ -82,17 +85,14 @@ func Unmarshal(data []byte) (*State, error) {
 		return nil, ErrState
 	}
 	s.canSend, s.canReceive = flags&1 != 0, flags&2 != 0
-	own, err := key.ParsePrivate(dhs[:])
-	if err != nil {
-		return nil, ErrState
-	}
-	s.dhs = own
+	s.dhs = key.Restore(dhs, public)
 	if _, err := key.ParsePublic(s.dhr[:]); err != nil {
 		return nil, ErrState
 	}
 	if !s.skipped.read(&in, s.steps) {
 		return nil, ErrState
 	}
+	var err error
 	if s.pq, err = spqr.Unmarshal(in); err != nil {
 		return nil, ErrState
 	}

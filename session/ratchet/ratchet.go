@@ -37,6 +37,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 
 	"starling/session/internal/cbchmac"
@@ -79,8 +81,8 @@ type Keys struct {
 // String never shows the keys.
 func (Keys) String() string { return "[ratchet keys]" }
 
-// GoString never shows the keys.
-func (k Keys) GoString() string { return k.String() }
+// Format never shows the keys, whatever the verb.
+func (k Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // LogValue never shows the keys.
 func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
@@ -115,8 +117,8 @@ func NewResponder(k Keys, own key.Private) *State {
 // String never shows the state.
 func (*State) String() string { return "[ratchet state]" }
 
-// GoString never shows the state.
-func (s *State) GoString() string { return s.String() }
+// Format never shows the state, whatever the verb.
+func (s *State) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue never shows the state.
 func (s *State) LogValue() slog.Value { return slog.StringValue(s.String()) }

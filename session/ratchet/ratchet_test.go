@@ -181,7 +181,7 @@ func TestPrivateStateIsNotPrinted(t *testing.T) {
 	alice, _ := newPair(t)
 	k := Keys{Root: [32]byte{1, 2, 3}}
 	for _, v := range []any{alice, k, &k} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 			if s := fmt.Sprintf(verb, v); len(s) > 20 || s[0] != '[' {
 				t.Errorf("%s of %T: %q", verb, v, s)
 			}

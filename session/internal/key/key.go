@@ -18,6 +18,8 @@ import (
 	"crypto/mlkem"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -77,11 +79,11 @@ func canonical(u []byte) bool {
 	return u[0] < 0xed
 }
 
-// Private is an X25519 private key with its public key. The zero Private is no
-// key; see IsZero.
+// Private is an X25519 private key with its public key.
 type Private struct {
-	k      *ecdh.PrivateKey
+	scalar [32]byte
 	public Public
+	k      *ecdh.PrivateKey // of scalar; nil until it is needed after Restore
 }
 
 // Generate makes a fresh key.
@@ -103,19 +105,18 @@ func ParsePrivate(b []byte) (Private, error) {
 }
 
 func wrap(k *ecdh.PrivateKey) Private {
-	p := Private{k: k}
-	copy(p.public[:], k.PublicKey().Bytes())
-	return p
+	return Private{scalar: [32]byte(k.Bytes()), public: Public(k.PublicKey().Bytes()), k: k}
 }
 
-// IsZero reports whether p holds no key.
-func (p Private) IsZero() bool { return p.k == nil }
+// Restore is ParsePrivate for a key whose public key was stored with it: it
+// saves computing that again.
+func Restore(scalar [32]byte, public Public) Private { return Private{scalar: scalar, public: public} }
 
 // Public returns the public key.
 func (p Private) Public() Public { return p.public }
 
 // Bytes returns the 32-byte scalar.
-func (p Private) Bytes() []byte { return p.k.Bytes() }
+func (p Private) Bytes() []byte { return append([]byte(nil), p.scalar[:]...) }
 
 // Agree computes X25519 and refuses a non-canonical peer and a result of all
 // zeros.
@@ -126,6 +127,11 @@ func (p Private) Agree(peer Public) (secret [32]byte, err error) {
 	k, err := ecdh.X25519().NewPublicKey(peer[:])
 	if err != nil {
 		return secret, ErrInvalid
+	}
+	if p.k == nil {
+		if p.k, err = ecdh.X25519().NewPrivateKey(p.scalar[:]); err != nil {
+			return secret, ErrInvalid
+		}
 	}
 	s, err := p.k.ECDH(k)
 	if err != nil {
@@ -139,8 +145,8 @@ func (p Private) Agree(peer Public) (secret [32]byte, err error) {
 // String never shows the key.
 func (p Private) String() string { return "[private key]" }
 
-// GoString never shows the key.
-func (p Private) GoString() string { return p.String() }
+// Format never shows the key, whatever the verb.
+func (p Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // LogValue never shows the key.
 func (p Private) LogValue() slog.Value { return slog.StringValue(p.String()) }

@@ -54,6 +54,20 @@ func TestPrivateRoundTrip(t *testing.T) {
 	if err != nil || again.Public() != k.Public() || !bytes.Equal(again.Bytes(), k.Bytes()) {
 		t.Fatal("private key changed")
 	}
+	peer := key.Generate()
+	want, err := k.Agree(peer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored := key.Restore([32]byte(k.Bytes()), k.Public())
+	for _, agree := range []func() ([32]byte, error){
+		func() ([32]byte, error) { return restored.Agree(peer.Public()) },
+		func() ([32]byte, error) { return peer.Agree(restored.Public()) },
+	} {
+		if got, err := agree(); err != nil || got != want {
+			t.Fatal("a restored key agrees on something else", err)
+		}
+	}
 	if _, err := key.ParsePrivate(make([]byte, 31)); err == nil {
 		t.Fatal("short private key parsed")
 	}
