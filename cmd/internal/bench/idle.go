@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"starling/node/store"
+	"starling/node/testnet"
+)
+
+// settled is how long a client does nothing before its memory is read.
+const settled = 15 * time.Second
+
+// idle measures the memory of a client that waits, as a process of its own and
+// with a real profile's passphrase derivation behind it.
+func idle(ctx context.Context, binary string) error {
+	if runtime.GOOS != "linux" {
+		watch("idle client, memory", 0, "MiB", "read on Linux only")
+		return nil
+	}
+	mesh, err := testnet.Start(ctx, testnet.Options{Relays: relays})
+	if err != nil {
+		return err
+	}
+	defer mesh.Close()
+	dir, err := os.MkdirTemp("", "starling-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	begin := time.Now()
+	profile, err := newProfile(filepath.Join(dir, "idle"), store.DefaultKDF)
+	if err != nil {
+		return err
+	}
+	watch("make a profile", ms(time.Since(begin)), "ms", "nearly all of it derives the key from the passphrase")
+
+	args := []string{"node", "--profile", profile.Dir, "--allow-private", "--bootstrap", strings.Join(mesh.Bootstrap(), ",")}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append(os.Environ(), "STARLING_PASSPHRASE="+passphrase)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	}()
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		return fmt.Errorf("node printed %q: %w", line, err)
+	}
+	select {
+	case <-time.After(settled):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	rss, err := residentKiB(cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	atMost("idle client, memory", float64(rss)/1024, 60, "MiB", fmt.Sprintf("RSS of starling node %v after its start", settled))
+	return nil
+}
+
+func residentKiB(pid int) (int, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			return strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")))
+		}
+	}
+	return 0, errors.New("no VmRSS in /proc")
+}
