@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"starling/cmd/internal/buildinfo"
 	"starling/node"
@@ -60,6 +61,8 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Deriving the key took 64 MiB that are never needed again.
+	debug.FreeOSMemory()
 	h := &hosted{Node: n, done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
