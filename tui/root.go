@@ -37,6 +37,7 @@ type App struct {
 	people []api.Contact // in the order shown
 	loaded bool          // people are known
 
+	begun     bool // the first focus is chosen
 	listening bool // events come in
 	behind    bool // events may have been missed
 	rank      map[string]int64
@@ -127,6 +128,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		a.width, a.height = msg.Width, msg.Height
+		a.begin()
 		a.arrange()
 		return a, a.settle()
 	case tea.KeyPressMsg:
@@ -175,6 +177,8 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotResult(msg)
 	case inviteMsg:
 		return a, a.gotInvite(msg)
+	case invitesMsg:
+		return a, a.gotInvites(msg)
 	case verificationMsg:
 		return a, a.gotVerification(msg)
 	case noticeOver:
@@ -197,6 +201,19 @@ func (a *App) View() tea.View {
 	a.dirty = false
 	a.view = a.draw()
 	return a.view
+}
+
+// begin chooses the first focus once the size and the people are known: the
+// text, so that typing works at once, but the list where only one pane fits
+// and there is a choice.
+func (a *App) begin() {
+	if a.begun || a.width == 0 || len(a.people) == 0 {
+		return
+	}
+	a.begun = true
+	if a.width < twoPanes && len(a.people) > 1 {
+		a.focusOn(keymap.List)
+	}
 }
 
 func (a *App) retheme(dark bool, cells term.Cells) {

@@ -62,6 +62,8 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 		return a.openNetwork()
 	case keymap.Invite:
 		a.openInvite()
+	case keymap.Invites:
+		return a.loadInvites()
 	case keymap.AddContact:
 		a.openAdd()
 	case keymap.Verify, keymap.Rename, keymap.Block, keymap.Remove:

@@ -57,6 +57,10 @@ type (
 		err    error
 		from   *dialog.Form
 	}
+	invitesMsg struct {
+		invites []api.Invite
+		err     error
+	}
 	verificationMsg struct {
 		contact string
 		v       api.Verification
@@ -213,10 +217,9 @@ func (a *App) gotContacts(msg contactsMsg) tea.Cmd {
 	if !first {
 		return a.catchUp()
 	}
-	if a.width < twoPanes && len(a.people) > 1 {
-		a.focus = keymap.List
-	}
-	return a.visit(a.people[0].ID, false)
+	cmd := a.visit(a.people[0].ID, false)
+	a.begin()
+	return cmd
 }
 
 func (a *App) gotStatus(msg statusMsg) tea.Cmd {

@@ -35,6 +35,8 @@ type (
 	removeAction  struct{ contact string }
 	discardAction struct{ message string }
 	showQR        struct{ link string }
+	askRevoke     struct{ invite api.Invite }
+	revokeAction  struct{ invite string }
 )
 
 // act does what the top dialog asks.
@@ -82,6 +84,19 @@ func (a *App) act(action any) tea.Cmd {
 		return a.ask(func(ctx context.Context) resultMsg {
 			err := a.node.Discard(ctx, action.message)
 			return resultMsg{err: err, erased: action.message, note: "Discarded."}
+		})
+	case askRevoke:
+		a.confirm(confirmation{
+			title: "Withdraw this invite?",
+			text:  "It is open until " + until(action.invite.Expires) + ". Whoever has the link can then no longer use it.",
+			label: "Withdraw",
+			then:  revokeAction{action.invite.ID},
+		})
+	case revokeAction:
+		a.dialogs.Close() // the question
+		a.dialogs.Close() // the list, which is no longer true
+		return a.ask(func(ctx context.Context) resultMsg {
+			return resultMsg{err: a.node.RevokeInvite(ctx, action.invite), note: "Withdrawn."}
 		})
 	case showQR:
 		a.dialogs.Open(&dialog.Card{Bare: true, Body: func(th *theme.Theme, width, height int) []string {
@@ -251,7 +266,7 @@ func (a *App) gotInvite(msg inviteMsg) tea.Cmd {
 	if msg.name != "" {
 		who = msg.name
 	}
-	expires := msg.invite.Expires.Local().Format("Monday 2 January, 15:04")
+	expires := until(msg.invite.Expires)
 	card := &dialog.Card{Title: "Invite for " + who, Width: 60}
 	if msg.name == "" {
 		card.Title = "Invite"
@@ -265,6 +280,32 @@ func (a *App) gotInvite(msg inviteMsg) tea.Cmd {
 		{Label: "Done", Key: "esc", Action: dialog.Close{}},
 	}
 	a.dialogs.Open(card)
+	return nil
+}
+
+func until(t time.Time) string { return t.Local().Format("Monday 2 January, 15:04") }
+
+func (a *App) loadInvites() tea.Cmd {
+	return a.call(func(ctx context.Context) tea.Msg {
+		invites, err := a.node.Invites(ctx)
+		return invitesMsg{invites, err}
+	})
+}
+
+// gotInvites lists the open invites; choosing one withdraws it.
+func (a *App) gotInvites(msg invitesMsg) tea.Cmd {
+	if msg.err != nil {
+		return a.fail(msg.err)
+	}
+	if len(msg.invites) == 0 {
+		return a.say("No open invites.")
+	}
+	var choices []dialog.Choice
+	for _, inv := range msg.invites {
+		end := inv.Link[max(0, len(inv.Link)-6):]
+		choices = append(choices, dialog.Choice{Label: "withdraw …" + end, Detail: "until " + until(inv.Expires), Action: askRevoke{inv}})
+	}
+	a.dialogs.Open(dialog.NewPicker("Open invites", "the end of the link", "No such invite.", choices))
 	return nil
 }
 

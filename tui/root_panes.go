@@ -191,6 +191,9 @@ func (a *App) drawChat(w, h int) []string {
 	case c != nil && c.view.Empty():
 		out = a.hello(w, h)
 	case c != nil:
+		if p := a.contact(c.id); p != nil {
+			c.view.SetPeer(nameOf(p))
+		}
 		return c.view.Render()
 	}
 	for i := range out {
@@ -333,7 +336,7 @@ func (a *App) drawDetails(w, h int) []string {
 			}
 		}
 		add("")
-		out = append(out, th.Border.Render(strings.Repeat("─", w)))
+		add(th.Border.Render(strings.Repeat("─", room)))
 		add("")
 	}
 	if a.known {

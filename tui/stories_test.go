@@ -1,16 +1,20 @@
 package tui_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui"
 	"starling/tui/tuitest"
 )
 
@@ -401,4 +405,68 @@ func TestEveryKeyOnEveryScreen(t *testing.T) {
 			checkFrame(t, u, size[0], size[1], fmt.Sprintf("%dx%d after key %d %q", size[0], size[1], i, k))
 		}
 	}
+}
+
+func TestOpenInvites(t *testing.T) {
+	node, _, u := alone(t)
+	u.Press("esc", "I").Expect().Sees("No open invites.")
+	u.Press("ctrl+n").Enter().Enter().Expect().Sees("Copy the link")
+	u.Press("esc", "I").Expect().Sees("Open invites", "until Monday 23 November, 12:00")
+	u.Enter().Expect().Sees("Withdraw this invite?")
+	u.Press("y").Expect().Sees("Withdrawn.").SeesNot("Open invites")
+	if invites, _ := node.Invites(t.Context()); len(invites) != 0 {
+		t.Errorf("still open: %v", invites)
+	}
+}
+
+func TestRenamedContactIsRenamedEverywhere(t *testing.T) {
+	node, id, u := alone(t)
+	node.Receive(id, "it is me")
+	u.Expect().Sees("it is me", "alice  12:00")
+	if _, err := node.RenameContact(t.Context(), id, "Alicia"); err != nil {
+		t.Fatal(err)
+	}
+	u.Expect().Sees("Alicia  12:00").SeesNot("alice")
+}
+
+// memory keeps drafts as a disk would.
+type memory struct {
+	mu     sync.Mutex
+	drafts map[string]string
+}
+
+func (m *memory) LoadDrafts(context.Context) (map[string]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.drafts), nil
+}
+
+func (m *memory) SaveDraft(_ context.Context, contact, text string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drafts[contact] = text
+	return nil
+}
+
+func TestDraftsAreLoadedAndSaved(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	alice := node.Meet("alice")
+	bob := node.Meet("bob")
+	drafts := &memory{drafts: map[string]string{bob: "begun yesterday"}}
+	u := tuitest.NewUser(t, node, tui.Options{Now: clock, Drafts: drafts})
+	u.Open("bob").Expect().Sees("› begun yesterday")
+	u.Type(", ended today").Open("alice").Type("x").Open("bob")
+	u.Expect().That("both to be kept", func() bool {
+		kept, _ := drafts.LoadDrafts(t.Context())
+		return kept[bob] == "begun yesterday, ended today" && kept[alice] == "x"
+	})
+}
+
+func TestFirstFocus(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	tuitest.People(node)
+	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock}, 50, 20)
+	u.Expect().Sees("Conversations", "bob")
+	wide := tuitest.NewUserAt(t, node, tui.Options{Now: clock}, 100, 30)
+	wide.Type("at once").Expect().Sees("› at once")
 }

@@ -62,12 +62,12 @@ type Drafts interface {
 // programs, and terminals run what is in it.
 const title = "Starling"
 
-// Run shows the app until the person quits or ctx ends. It returns nil when
-// the person quits.
+// Run shows the app until the person quits or ctx ends. It returns nil for both.
 func Run(ctx context.Context, node api.Node, opts Options) error {
 	if opts.Plain || term.Dumb() {
 		return RunPlain(ctx, node, os.Stdin, os.Stdout)
 	}
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	app := New(ctx, node, opts)
@@ -81,7 +81,7 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 	app.saveDrafts(context.WithoutCancel(ctx))
 	cancel()
 	<-followed
-	if errors.Is(err, tea.ErrInterrupted) {
+	if errors.Is(err, tea.ErrInterrupted) || outer.Err() != nil {
 		return nil
 	}
 	return err

@@ -25,7 +25,8 @@ type item struct {
 type View struct {
 	th         *theme.Theme
 	now        func() time.Time
-	generation uint64 // of the theme
+	peer       string // the contact's name
+	generation uint64 // of the theme and the name
 
 	items  []item
 	index  map[string]int // position plus origin
@@ -51,6 +52,14 @@ func New(th *theme.Theme, now func() time.Time) *View {
 func (v *View) SetTheme(th *theme.Theme) {
 	v.th = th
 	v.generation++
+}
+
+// SetPeer sets the name that stands above the contact's messages.
+func (v *View) SetPeer(name string) {
+	if name != v.peer {
+		v.peer = name
+		v.generation++
+	}
 }
 
 // Len returns how many messages are loaded.

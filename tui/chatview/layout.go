@@ -189,8 +189,8 @@ func (v *View) name(it *item) string {
 	if it.Outgoing {
 		return "you"
 	}
-	if it.From.IsZero() {
-		return "unnamed"
+	if v.peer != "" {
+		return v.peer
 	}
 	return safetext.Line(it.From.String()).String()
 }

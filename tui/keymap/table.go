@@ -26,6 +26,7 @@ const (
 	Discard     ID = "message.discard"
 	Copy        ID = "message.copy"
 	Invite      ID = "invite"
+	Invites     ID = "invites"
 	AddContact  ID = "contact.add"
 	Verify      ID = "contact.verify"
 	Rename      ID = "contact.rename"
@@ -78,6 +79,7 @@ var table = []Action{
 	{ID: Copy, Name: "Copy the message", Group: groupRead, Keys: []string{"y"}, In: Messages},
 
 	{ID: Invite, Name: "Invite somebody", Group: groupPeople, Keys: []string{"ctrl+n"}, In: Anywhere},
+	{ID: Invites, Name: "Open invites", Group: groupPeople, Keys: []string{"I"}, In: Lists},
 	{ID: AddContact, Name: "Add a contact by their invite", Group: groupPeople, Keys: []string{"ctrl+o"}, In: Anywhere},
 	{ID: Verify, Name: "Verify the contact", Group: groupPeople, Keys: []string{"v"}, In: Lists},
 	{ID: Rename, Name: "Rename the contact", Group: groupPeople, Keys: []string{"e"}, In: Lists},

@@ -78,7 +78,7 @@ func New(dark bool, cells term.Cells) *Theme {
 		Peer:     role(pick(lipgloss.Magenta, lipgloss.Magenta).Bold(true)),
 		Good:     role(pick(lipgloss.Green, lipgloss.Green)),
 		Warn:     role(pick(lipgloss.Yellow, lipgloss.Magenta)),
-		Bad:      role(pick(lipgloss.BrightRed, lipgloss.Red).Bold(true)),
+		Bad:      role(pick(lipgloss.BrightRed, lipgloss.Red)),
 		Selected: role(plain.Reverse(true)),
 		Badge:    role(accent.Bold(true).Reverse(true)),
 		Code:     role(pick(lipgloss.Yellow, lipgloss.Blue)),

@@ -8,7 +8,7 @@ import (
 
 func TestRoleWrapsAndResets(t *testing.T) {
 	th := New(true, term.Cells{})
-	if got, want := th.Bad.Render("x"), "\x1b[1;91mx\x1b[m"; got != want {
+	if got, want := th.Own.Render("x"), "\x1b[1;36mx\x1b[m"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := th.Text.Render("x"); got != "x" {

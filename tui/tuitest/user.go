@@ -45,12 +45,18 @@ const restless = 50 * time.Millisecond
 // NewUser starts the app on a node at 80×24 and ends it with the test.
 func NewUser(t testing.TB, node api.Node, opts tui.Options) *User {
 	t.Helper()
+	return NewUserAt(t, node, opts, 80, 24)
+}
+
+// NewUserAt starts the app on a terminal of a size.
+func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int) *User {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	if opts.After == nil {
 		opts.After = func(time.Duration, tea.Msg) tea.Cmd { return nil }
 	}
 	app := tui.New(ctx, node, opts)
-	u := newUser(t, app)
+	u := newUser(t, app, width, height)
 	followed := make(chan struct{})
 	heard := make(chan struct{})
 	var once sync.Once
@@ -78,13 +84,13 @@ func NewUser(t testing.TB, node api.Node, opts tui.Options) *User {
 // NewUserOf starts any screen, such as the first ones.
 func NewUserOf(t testing.TB, model tea.Model) *User {
 	t.Helper()
-	return newUser(t, model)
+	return newUser(t, model, 80, 24)
 }
 
-func newUser(t testing.TB, model tea.Model) *User {
+func newUser(t testing.TB, model tea.Model, width, height int) *User {
 	u := &User{t: t, app: model, msgs: make(chan tea.Msg, 1024)}
 	u.run(model.Init())
-	return u.Resize(80, 24)
+	return u.Resize(width, height)
 }
 
 func (u *User) send(ctx context.Context) func(tea.Msg) {
