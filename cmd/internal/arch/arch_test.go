@@ -1,0 +1,359 @@
+// Package arch holds the shape of the house: which package may know which, how
+// packages are named and introduced, and how large a file may grow. It has
+// tests only. docs/ARCHITECTURE.md draws the same picture.
+package arch
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// An arrow lets packages import packages. A pattern ending in /... means a
+// package and all below it. The arrows of a package are those with the longest
+// from that matches it: a line for a package replaces the lines for its tree.
+type arrow struct{ from, to, why string }
+
+var arrows = []arrow{
+	{"cmd/starling", "cmd/internal/cli", "main is only the door"},
+	{"cmd/internal/cli", "cmd/internal/buildinfo", "version"},
+	{"cmd/internal/cli", "tui", "the app is one of the commands"},
+	{"cmd/internal/cli", "node", "a command may run the node itself"},
+	{"cmd/internal/cli", "node/api/...", "commands see a node only through its contract"},
+	{"cmd/internal/cli", "node/config", "where the profile is"},
+	{"cmd/internal/cli", "node/control", "the way to a node in another process"},
+	{"cmd/internal/cli", "node/relay", "starling relay"},
+	{"cmd/internal/cli", "node/store", "what a new profile's passphrase costs to guess"},
+	{"cmd/internal/cli", "node/testnet", "starling demo"},
+
+	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
+	{"cmd/internal/bench", "p2p", "measures the network without people"},
+	{"cmd/internal/bench", "p2p/outfox", "measures a packet beside one X25519 operation"},
+	{"cmd/internal/bench", "session", "measures a message's encryption"},
+
+	{"tui/...", "tui/...", "the screen is made of parts"},
+	{"tui/...", "node/api/...", "the screen cannot reach a key, a socket or the disk"},
+
+	{"node/api/...", "node/api/safetext", "the contract imports nothing else of ours"},
+	{"node/testnet", "p2p", "a mesh is relays, and knows no people"},
+	{"node/relay", "p2p", "a relay knows no people either"},
+	{"node/relay", "node/api/...", "and says what goes wrong as a node does"},
+	{"node/...", "node/...", "the node is made of parts"},
+	{"node/...", "session/...", "the node joins people's secrets"},
+	{"node/...", "p2p/...", "with the network that carries them"},
+
+	{"session/...", "session/...", "no network, no disk, no clock: only itself"},
+	{"p2p/...", "p2p/...", "peers, never people: only itself"},
+}
+
+// testArrows are for test files, beside the arrows above.
+var testArrows = []arrow{}
+
+const module = "starling/"
+
+// A file is one parsed source file.
+type file struct {
+	path string // slash-separated, from the module's root
+	dir  string // the package's folder
+	test bool
+	ast  *ast.File
+	fset *token.FileSet
+	len  int // lines
+}
+
+func root(t *testing.T) string {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// files parses all Go files, those of other systems included.
+func files(t *testing.T) []file {
+	t.Helper()
+	root := root(t)
+	var all []file
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		fset := token.NewFileSet()
+		parsed, err := parser.ParseFile(fset, rel, src, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		all = append(all, file{
+			path: rel, dir: path.Dir(rel), test: strings.HasSuffix(rel, "_test.go"),
+			ast: parsed, fset: fset, len: bytes.Count(src, []byte("\n")),
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 20 {
+		t.Fatalf("found only %d files", len(all))
+	}
+	return all
+}
+
+func (f file) imports(t *testing.T) []string {
+	var paths []string
+	for _, spec := range f.ast.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func matches(pattern, pkg string) bool {
+	tree, all := strings.CutSuffix(pattern, "/...")
+	return pkg == tree || (all && strings.HasPrefix(pkg, tree+"/"))
+}
+
+// allow returns the index of the arrow that lets from import to, or -1.
+func allow(arrows []arrow, from, to string) int {
+	closest := 0
+	for _, a := range arrows {
+		if matches(a.from, from) {
+			closest = max(closest, closeness(a.from))
+		}
+	}
+	for i, a := range arrows {
+		if closeness(a.from) == closest && matches(a.from, from) && matches(a.to, to) {
+			return i
+		}
+	}
+	return -1
+}
+
+// closeness orders the patterns that match one package: the deeper the closer,
+// and one package before a tree.
+func closeness(pattern string) int {
+	tree, all := strings.CutSuffix(pattern, "/...")
+	if all {
+		return 2 * len(tree)
+	}
+	return 2*len(tree) + 1
+}
+
+func TestArrows(t *testing.T) {
+	used := make([]bool, len(arrows))
+	usedByTests := make([]bool, len(testArrows))
+	for _, f := range files(t) {
+		for _, imported := range f.imports(t) {
+			to, ours := strings.CutPrefix(imported, module)
+			if !ours || to == f.dir {
+				continue
+			}
+			i := allow(arrows, f.dir, to)
+			if i >= 0 {
+				used[i] = used[i] || !f.test
+				continue
+			}
+			if f.test {
+				if j := allow(testArrows, f.dir, to); j >= 0 {
+					usedByTests[j] = true
+					continue
+				}
+			}
+			t.Errorf("%s: %s must not import %s", f.path, f.dir, to)
+		}
+	}
+	for i, a := range arrows {
+		if a.why == "" {
+			t.Errorf("the arrow %s → %s gives no reason", a.from, a.to)
+		}
+		if !used[i] {
+			t.Errorf("the arrow %s → %s is stale: nothing uses it", a.from, a.to)
+		}
+	}
+	for i, a := range testArrows {
+		if !usedByTests[i] {
+			t.Errorf("the test arrow %s → %s is stale: nothing uses it", a.from, a.to)
+		}
+	}
+}
+
+func TestAllow(t *testing.T) {
+	table := []arrow{{"a/...", "b/...", ""}, {"a/x", "c", ""}}
+	for _, tt := range []struct {
+		from, to string
+		want     int
+	}{
+		{"a", "b", 0}, {"a/y", "b/z", 0}, {"a/x", "c", 1},
+		{"a/x", "b", -1}, {"a", "c", -1}, {"ab", "b", -1}, {"a/x/y", "b", 0}, {"a", "bc", -1},
+	} {
+		if got := allow(table, tt.from, tt.to); got != tt.want {
+			t.Errorf("%s → %s: line %d, want %d", tt.from, tt.to, got, tt.want)
+		}
+	}
+}
+
+// TestSessionIsPure holds what makes session testable and auditable: state in,
+// state out.
+func TestSessionIsPure(t *testing.T) {
+	forbidden := map[string]string{
+		"os": "disk", "io/fs": "disk", "database/sql": "disk", "log/slog": "logs", "log": "logs",
+		"context":   "goroutines to cancel",
+		"math/rand": "randomness that is not secret", "math/rand/v2": "randomness that is not secret",
+	}
+	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+	for _, f := range files(t) {
+		if f.test || !matches("session/...", f.dir) {
+			continue
+		}
+		for _, imported := range f.imports(t) {
+			why, bad := forbidden[imported]
+			if imported == "net" || strings.HasPrefix(imported, "net/") {
+				why, bad = "network", true
+			}
+			// A key may hide itself from a logger.
+			if bad && !(imported == "log/slog" && onlyLogValuer(f.ast)) {
+				t.Errorf("%s imports %s: session has no %s", f.path, imported, why)
+			}
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: session starts no goroutine", f.fset.Position(n.Pos()))
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clock, n.Sel.Name) {
+					t.Errorf("%s: session has no clock", f.fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+}
+
+// onlyLogValuer reports whether a file uses slog only to say what a logger may
+// show of a type.
+func onlyLogValuer(f *ast.File) bool {
+	ok := true
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, isSelector := n.(*ast.SelectorExpr); isSelector {
+			if x, isIdent := s.X.(*ast.Ident); isIdent && x.Name == "slog" && s.Sel.Name != "Value" && s.Sel.Name != "StringValue" {
+				ok = false
+			}
+		}
+		return true
+	})
+	return ok
+}
+
+func TestPackages(t *testing.T) {
+	forbidden := []string{"util", "utils", "common", "helper", "helpers", "types", "manager", "managers", "misc", "shared", "lib"}
+	comments := map[string][]string{} // folder → files with a package comment
+	var folders []string
+	for _, f := range files(t) {
+		if f.dir == "." {
+			t.Errorf("%s: there is no package at the top", f.path)
+		}
+		if !slices.Contains(folders, f.dir) {
+			folders = append(folders, f.dir)
+		}
+		name := strings.TrimSuffix(f.ast.Name.Name, "_test")
+		if name != "main" && name != path.Base(f.dir) {
+			t.Errorf("%s: package %s is in folder %s", f.path, name, f.dir)
+		}
+		for _, part := range strings.Split(f.dir, "/") {
+			if slices.Contains(forbidden, part) {
+				t.Errorf("%s: %q says nothing about what is inside", f.dir, part)
+			}
+		}
+		if f.ast.Doc != nil && !isDirective(f.ast.Doc) {
+			comments[f.dir] = append(comments[f.dir], f.path)
+			text := f.ast.Doc.Text()
+			start := "Package " + name + " "
+			if name == "main" {
+				start = "Command " + path.Base(f.dir) + " "
+			}
+			if !strings.HasPrefix(text, start) {
+				t.Errorf("%s: the package comment does not start with %q", f.path, start)
+			}
+		}
+		if !f.test && f.len > 700 {
+			t.Errorf("%s has %d lines; at most 700: it holds more than one idea", f.path, f.len)
+		}
+		for _, imported := range f.imports(t) {
+			if imported == "C" {
+				t.Errorf("%s uses cgo", f.path)
+			}
+		}
+	}
+	for _, folder := range folders {
+		if n := len(comments[folder]); n != 1 {
+			t.Errorf("%s has %d package comments, not one: %v", folder, n, comments[folder])
+		}
+	}
+}
+
+func isDirective(doc *ast.CommentGroup) bool { return strings.TrimSpace(doc.Text()) == "" }
+
+func TestMainIsShort(t *testing.T) {
+	lines := 0
+	for _, f := range files(t) {
+		if f.dir == "cmd/starling" && !f.test {
+			lines += f.len
+		}
+	}
+	if lines == 0 || lines > 30 {
+		t.Errorf("cmd/starling has %d lines; 1 to 30", lines)
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	want := []string{".ci", "LICENSE", "Makefile", "README.md", "cmd", "docs", "go.mod", "go.sum", "node", "p2p", "session", "tui"}
+	entries, err := os.ReadDir(root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	for _, e := range entries {
+		have = append(have, e.Name())
+		built := e.Name() == "bin"
+		if !built && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(want, e.Name()) {
+			t.Errorf("%s does not belong at the top", e.Name())
+		}
+	}
+	for _, name := range want {
+		if !slices.Contains(have, name) {
+			t.Errorf("%s is missing at the top", name)
+		}
+	}
+}
