@@ -1,8 +1,15 @@
 package ratchet
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
+
+	"starling/session/internal/cbchmac"
 
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
@@ -51,6 +58,116 @@ func TestFixedVector(t *testing.T) {
 		if string(b) != string(make([]byte, 32)) {
 			t.Error("a key is not erased after its use")
 		}
+	}
+}
+
+const vectors = "../internal/vectors"
+
+// hexBytes is bytes that JSON has in hexadecimal.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(b []byte) (err error) {
+	*h, err = hex.DecodeString(string(b))
+	return err
+}
+
+func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+
+// TestCellOfSecondImplementation opens a message that layout.py made from
+// nothing but the package comments.
+func TestCellOfSecondImplementation(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(vectors, "testdata/layout.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Body    struct{ Body hexBytes }
+		Message struct {
+			HeaderKey hexBytes `json:"header_key"`
+			DH        hexBytes
+			PN, N     uint32
+			PQMessage hexBytes `json:"pq_message"`
+			EC, PQ    hexBytes
+			AD        hexBytes
+			IV        hexBytes
+			Cell      hexBytes
+		}
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	m := &v.Message
+	s := &State{core: core{nhkr: headerKey(m.HeaderKey)}, ad: [kdf.Size]byte(m.AD)}
+	sealed := m.Cell[:HeaderSize]
+	h, from, ok := s.openHeader(sealed)
+	if !ok || from != fromNext {
+		t.Fatal("the header does not open")
+	}
+	want := header{dh: key.Public(m.DH), pn: m.PN, n: m.N, pq: [len(header{}.pq)]byte(m.PQMessage)}
+	if h != want {
+		t.Fatalf("header %+v, want %+v", h, want)
+	}
+	mk := hybrid((*[kdf.Size]byte)(m.EC), (*[kdf.Size]byte)(m.PQ))
+	var k messageKey
+	k.expand(&starling, &mk)
+	body, ok := cbchmac.Open(nil, &k.key, &k.iv, m.Cell[HeaderSize:], s.ad[:], sealed)
+	if !ok || !bytes.Equal(body, v.Body.Body) {
+		t.Fatal("the body does not open")
+	}
+}
+
+// TestCellsForSecondImplementation has layout.py open what Seal makes.
+func TestCellsForSecondImplementation(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 here")
+	}
+	type cell struct {
+		HeaderKey hexBytes `json:"header_key"`
+		Header    hexBytes `json:"header"`
+		EC        hexBytes `json:"ec"`
+		PQ        hexBytes `json:"pq"`
+		AD        hexBytes `json:"ad"`
+		Cell      hexBytes `json:"cell"`
+		Body      hexBytes `json:"body"`
+	}
+	alice, bob := newPair(t)
+	var cells []cell
+	for i := range 6 {
+		from, to := alice, bob
+		if i%2 == 1 {
+			from, to = bob, alice
+		}
+		// The keys that the next Seal will use.
+		c := copyOf(t, from)
+		_, ec, err := c.nextSend()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, pq, err := c.pq.Send()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := bytes.Repeat([]byte{byte(i)}, 1359)
+		m := seal(t, from, string(body))
+		h, _, ok := to.openHeader(m[:HeaderSize])
+		if !ok {
+			t.Fatal("the header does not open")
+		}
+		cells = append(cells, cell{from.hks[:], h.append(nil), ec[:], pq[:], from.ad[:], m, body})
+		cells[i].HeaderKey = bytes.Clone(cells[i].HeaderKey)
+		open(t, to, m, string(body))
+	}
+	b, err := json.Marshal(cells)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "cells.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(python, filepath.Join(vectors, "layout.py"), file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 

@@ -1,6 +1,12 @@
-// Package vectors checks the primitives under session, as session uses them,
-// against published test vectors: those of the RFCs in testdata/rfc.json, and
-// groups of Wycheproof (github.com/c2sp/wycheproof, v1, Apache License 2.0)
-// without what the tests do not read. Of the large ML-KEM files a few tests of
-// each kind are kept; of the others, all.
+// Package vectors holds test vectors and checks the primitives under session,
+// as session uses them, against published ones: those of the RFCs in
+// testdata/rfc.json, and groups of Wycheproof (github.com/c2sp/wycheproof, v1,
+// Apache License 2.0) without what the tests do not read. Of the large ML-KEM
+// files a few tests of each kind are kept; of the others, all.
+//
+// testdata/layout.json are our own, made by layout.py: a second implementation
+// of the link, the invite's keys and cells, the tag chains, the message keys,
+// the body and the whole cell, in Python without any library, written from the
+// package comments. The tests of those packages check it, and have layout.py
+// open what they seal where there is a Python.
 package vectors
