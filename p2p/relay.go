@@ -36,7 +36,7 @@ import (
 const (
 	clientRate, clientBurst = 100, 1000
 	relayRate, relayBurst   = 5000, 20_000
-	linkIdle                = 15 * time.Minute
+	clientIdle, relayIdle   = 15 * time.Minute, 2 * time.Minute
 )
 
 // RelayConfig is how a Relay is made.
@@ -197,7 +197,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		Find:    r.addresses,
 		Changed: r.linkChanged,
 		Count:   r.refused.add,
-		Idle:    linkIdle,
+		Idle:    r.idle,
 		Rate:    r.rate(),
 		Tap:     r.cfg.Tap,
 	})
@@ -219,14 +219,15 @@ func (r *Relay) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.gossip.Close()
+	neighbours := func() int { return len(r.relayPeers()) }
 	dht, err := discovery.New(discovery.Config{
-		Host: h, Bootstrap: r.known, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
+		Host: h, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
 	})
 	if err != nil {
 		return err
 	}
 	defer dht.Close()
-	near := discovery.Neighbours{Host: h, Known: r.known, Connected: r.gossip.Peers, Changed: r.dir.Changed}
+	near := discovery.Neighbours{Host: h, Known: r.known, Connected: neighbours, Changed: r.dir.Changed}
 
 	// The mailbox may answer until the last packet is handled.
 	serving, stopServing := context.WithCancel(context.Background())
@@ -372,21 +373,23 @@ func (r *Relay) rate() func(NodeID) (rate.Limit, int) {
 	}
 }
 
-// linkChanged keeps the connection manager from closing a client's connection
-// to make room, and lets it prefer relays that are used.
+func (r *Relay) idle(id NodeID) time.Duration {
+	if r.isRelay(id.Peer()) {
+		return relayIdle
+	}
+	return clientIdle
+}
+
+// linkChanged keeps the connection manager from closing a connection that is
+// in use to make room: packets would be lost with it.
 func (r *Relay) linkChanged(id NodeID, up bool) {
 	const tag = "link"
-	conns, p := r.host.ConnManager(), id.Peer()
-	switch {
-	case !up:
-		r.list.Forget(id)
-		conns.Unprotect(p, tag)
-		conns.UntagPeer(p, tag)
-	case r.isRelay(p):
-		conns.TagPeer(p, tag, 10)
-	default:
-		conns.Protect(p, tag)
+	if up {
+		r.host.ConnManager().Protect(id.Peer(), tag)
+		return
 	}
+	r.list.Forget(id)
+	r.host.ConnManager().Unprotect(id.Peer(), tag)
 }
 
 // isRelay reports whether a peer serves our links, which no client does.

@@ -35,9 +35,8 @@ const Rendezvous = "starling/relays/1"
 
 const (
 	bucketSize   = 8
-	refresh      = 30 * time.Minute
 	findLimit    = 32
-	findFirst    = time.Second
+	findFirst    = 2 * time.Second
 	findAlone    = 30 * time.Second // while nobody is found
 	findInterval = 10 * time.Minute
 	provideEvery = 12 * time.Hour // records live 48 h, their addresses 24 h
@@ -49,6 +48,8 @@ type Config struct {
 	Host host.Host
 	// Bootstrap returns relays to fill an empty routing table from.
 	Bootstrap func() []peer.AddrInfo
+	// Lonely reports whether this relay needs others.
+	Lonely func() bool
 	// Found is called with every relay found under the key.
 	Found func(peer.AddrInfo)
 	// AllowPrivate admits loopback and LAN addresses and any number of peers
@@ -72,7 +73,9 @@ func New(cfg Config) (*Discovery, error) {
 		dht.Mode(dht.ModeServer),
 		dht.BucketSize(bucketSize),
 		dht.Concurrency(4),
-		dht.RoutingTableRefreshPeriod(refresh),
+		// The table fills with who is connected. Refreshing it would connect
+		// every relay with nearly every other one of a small mesh.
+		dht.DisableAutoRefresh(),
 		dht.DisableValues(),
 		dht.BootstrapPeersFunc(cfg.Bootstrap),
 		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
@@ -102,8 +105,9 @@ func New(cfg Config) (*Discovery, error) {
 // Close leaves the DHT.
 func (d *Discovery) Close() error { return d.dht.Close() }
 
-// Run advertises this relay and looks for others until ctx ends: soon and
-// often while the routing table is nearly empty, rarely later.
+// Run advertises this relay, and looks for others while it is lonely, until
+// ctx ends. Whoever is not lonely leaves the DHT alone: each look-up connects
+// to the eight relays nearest to the key.
 func (d *Discovery) Run(ctx context.Context) error {
 	provided, peers := time.Time{}, 0
 	wait := jitter(findFirst)
@@ -113,6 +117,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(wait):
 		}
+		lonely := d.cfg.Lonely()
 		// A record stored while the table was small sits with few: repeat it
 		// when the table has grown.
 		size := d.dht.RoutingTable().Size()
@@ -121,8 +126,12 @@ func (d *Discovery) Run(ctx context.Context) error {
 				provided, peers = time.Now(), size
 			}
 		}
-		found := d.find(ctx)
-		if wait = min(2*wait, findInterval); found == 0 {
+		if !lonely {
+			wait = jitter(findInterval)
+			continue
+		}
+		wait = min(2*wait, findInterval)
+		if d.find(ctx) == 0 {
 			wait = min(wait, findAlone)
 		}
 		wait = jitter(wait)

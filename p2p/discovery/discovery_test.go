@@ -73,6 +73,7 @@ func TestFindByDHT(t *testing.T) {
 		d, err := discovery.New(discovery.Config{
 			Host: h, AllowPrivate: true,
 			Bootstrap: func() []peer.AddrInfo { return nil },
+			Lonely:    func() bool { return true },
 			Found: func(p peer.AddrInfo) {
 				mu.Lock()
 				defer mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 const (
 	// WantNeighbours is how many relays a relay keeps connected at least.
-	WantNeighbours = 8
+	WantNeighbours = 6
 
 	rejoin     = 30 * time.Second // between looks when all is well
 	retryFirst = 200 * time.Millisecond

@@ -123,7 +123,7 @@ func NewRelay(cfg Config) (Host, error) {
 	// fit; the DHT would otherwise fill its table at their expense.
 	low, high, grace := 600, 900, 20*time.Second
 	if cfg.AllowPrivate {
-		low, high = 48, 96
+		low, high, grace = 24, 48, 5*time.Second
 	}
 	conns, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(grace))
 	if err != nil {

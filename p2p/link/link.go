@@ -86,8 +86,8 @@ type Config struct {
 	Changed func(peer wire.NodeID, up bool)
 	// Count, if set, is called with the reason of every drop or refusal.
 	Count func(reason string)
-	// Idle is how long a link may be silent; 0 means for ever.
-	Idle time.Duration
+	// Idle, if set, returns how long a peer's link may be silent.
+	Idle func(wire.NodeID) time.Duration
 	// FrameTimeout overrides the constant of that name, if not 0.
 	FrameTimeout time.Duration
 	// Rate, if set, returns how many frames a second, and at once, are read from
@@ -408,8 +408,8 @@ func (l *Links) read(st *stream) error {
 				return err
 			}
 		}
-		if l.cfg.Idle > 0 {
-			st.s.SetReadDeadline(time.Now().Add(l.cfg.Idle))
+		if l.cfg.Idle != nil {
+			st.s.SetReadDeadline(time.Now().Add(l.cfg.Idle(st.peer)))
 		}
 		f := new(wire.Frame)
 		n, err := st.s.Read(f[:])

@@ -267,7 +267,7 @@ func TestIdle(t *testing.T) {
 	changes := map[bool]int{}
 	a := newNode(t, nil)
 	b := newNode(t, func(cfg *link.Config) {
-		cfg.Idle = 50 * time.Millisecond
+		cfg.Idle = func(wire.NodeID) time.Duration { return 50 * time.Millisecond }
 		cfg.Changed = func(_ wire.NodeID, up bool) {
 			mu.Lock()
 			defer mu.Unlock()
