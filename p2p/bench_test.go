@@ -1,8 +1,12 @@
 package p2p_test
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -132,16 +136,61 @@ func BenchmarkMesh(b *testing.B) {
 	for _, n := range []int{8, 25, 100} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			for range b.N {
+				debug.FreeOSMemory()
 				before, goroutines := rss(), runtime.NumGoroutine()
 				mesh := p2ptest.NewMesh(b, n, nil)
 				b.StopTimer()
-				runtime.GC()
+				debug.FreeOSMemory()
 				b.ReportMetric(float64(rss()-before)/float64(n)/(1<<20), "MiB/relay")
 				b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(n), "goroutines/relay")
 				mesh.Stop()
 				b.StartTimer()
 			}
 		})
+	}
+}
+
+// idleClient, in the environment, makes this program a client and nothing else:
+// it watches at five mailboxes for a while and prints its memory.
+const idleClient = "STARLING_TEST_IDLE_CLIENT"
+
+func runIdleClient(bootstrap string) {
+	c, err := p2p.NewClient(p2p.ClientConfig{Bootstrap: []string{bootstrap}, AllowPrivate: true})
+	if err != nil {
+		panic(err)
+	}
+	go c.Run(context.Background())
+	for !c.Status().Ready {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for i := range 10 {
+		ids, err := c.ChooseMailboxes(1)
+		if err != nil {
+			panic(err)
+		}
+		c.Watch(fmt.Sprint(i), ids[0], randomTags(32))
+	}
+	time.Sleep(5 * time.Second)
+	s := c.Status()
+	fmt.Println(rss(), runtime.NumGoroutine(), s.BytesIn, s.BytesOut)
+}
+
+// BenchmarkIdleClient reports the resident memory of a process that is only a
+// client, with ten watches, five seconds after its start.
+func BenchmarkIdleClient(b *testing.B) {
+	mesh := p2ptest.NewMesh(b, 8, nil)
+	for range b.N {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), idleClient+"="+mesh.Bootstrap()[0])
+		out, err := cmd.Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var mem, goroutines, in, sent int64
+		fmt.Sscan(string(out), &mem, &goroutines, &in, &sent)
+		b.ReportMetric(float64(mem)/(1<<20), "MiB")
+		b.ReportMetric(float64(goroutines), "goroutines")
+		b.ReportMetric(float64(in+sent)/1024, "KiB")
 	}
 }
 

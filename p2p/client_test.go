@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +18,13 @@ import (
 	"starling/p2p/p2ptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if bootstrap := os.Getenv(idleClient); bootstrap != "" {
+		runIdleClient(bootstrap)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func randomTag() (t p2p.Tag) {
 	rand.Read(t[:])
