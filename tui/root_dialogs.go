@@ -140,7 +140,7 @@ func (a *App) openSwitcher() {
 		case p.Last != nil:
 			detail = a.ago(p.Last.Time)
 		}
-		choices = append(choices, dialog.Choice{Label: nameOf(p), Detail: detail, Action: visitAction{p.ID}})
+		choices = append(choices, dialog.Choice{Label: a.nameOf(p), Detail: detail, Action: visitAction{p.ID}})
 	}
 	none := "Nobody of that name."
 	if len(choices) == 0 {
@@ -317,7 +317,7 @@ func (a *App) invited(ev *api.InviteEvent) tea.Cmd {
 	switch ev.What {
 	case "used":
 		if c := a.contact(ev.Contact); c != nil {
-			return a.say("Your invite was used: " + nameOf(c) + " is here now.")
+			return a.say("Your invite was used: " + a.nameOf(c) + " is here now.")
 		}
 		return a.say("Your invite was used.")
 	case "reused":
@@ -372,7 +372,7 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 	if c == nil {
 		return a.say("There is no contact yet.")
 	}
-	name := nameOf(c)
+	name := a.nameOf(c)
 	switch id {
 	case keymap.Verify:
 		return a.loadVerification(c.ID)
@@ -436,7 +436,7 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 	if msg.err != nil || c == nil {
 		return a.fail(msg.err)
 	}
-	name := nameOf(c)
+	name := a.nameOf(c)
 	card := &dialog.Card{Title: "Verify " + name, Width: 58}
 	card.Body = func(th *theme.Theme, width, height int) []string {
 		return verificationBody(th, msg.v, name, width, height)

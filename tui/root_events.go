@@ -196,7 +196,7 @@ func line(t safetext.Text) string { return safetext.Line(t.String()).String() }
 
 // nameOf is a contact's name as it is shown. It cannot look like one of our
 // marks: a name may come from the contact.
-func nameOf(c *api.Contact) string {
+func (a *App) nameOf(c *api.Contact) string {
 	name := strings.Map(func(r rune) rune {
 		switch r {
 		case '✓', '✔', '✅', '☑', '🗸':
@@ -207,7 +207,7 @@ func nameOf(c *api.Contact) string {
 	if name == "" {
 		return "unnamed"
 	}
-	return name
+	return a.th.Cells.Steady(name)
 }
 
 func (a *App) unread() int {

@@ -238,7 +238,7 @@ func (a *App) header() string {
 	if l.chat.w > 0 {
 		name, mark := "Starling", ""
 		if c := a.contact(a.current); c != nil {
-			name, mark = nameOf(c), a.standing(*c)
+			name, mark = a.nameOf(c), a.standing(*c)
 		}
 		back := " "
 		if l.panes == 1 {

@@ -101,7 +101,7 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 	if c.Unread > 0 {
 		badge = th.Badge.Render(fmt.Sprintf(" %d ", min(c.Unread, 999)))
 	}
-	name := nameOf(c)
+	name := a.nameOf(c)
 	preview := a.preview(c)
 	room := w - 2
 	mark := a.mark(c)
@@ -152,7 +152,7 @@ func (a *App) pad(lines []string, w, rows int) []string {
 // preview is the last message in one line, or what is awaited.
 func (a *App) preview(c *api.Contact) string {
 	if chat := a.chats[c.ID]; chat != nil && c.ID != a.current && !chat.text.Empty() {
-		return "draft: " + oneLine(chat.text.Value())
+		return "draft: " + a.oneLine(chat.text.Value())
 	}
 	switch {
 	case c.Blocked:
@@ -162,7 +162,7 @@ func (a *App) preview(c *api.Contact) string {
 	case c.Last == nil:
 		return "no messages yet"
 	}
-	text := oneLine(c.Last.Text.String())
+	text := a.oneLine(c.Last.Text.String())
 	if c.Last.Outgoing {
 		if c.Last.State == api.StateFailed {
 			return theme.GlyphFailed + " " + text
@@ -175,11 +175,11 @@ func (a *App) preview(c *api.Contact) string {
 // previewBytes is how much of a message is looked at for its preview.
 const previewBytes = 256
 
-func oneLine(s string) string {
+func (a *App) oneLine(s string) string {
 	if len(s) > previewBytes {
 		s = strings.ToValidUTF8(s[:previewBytes], "")
 	}
-	return safetext.Line(strings.ReplaceAll(s, "```", " ")).String()
+	return a.th.Cells.Steady(safetext.Line(strings.ReplaceAll(s, "```", " ")).String())
 }
 
 func (a *App) drawChat(w, h int) []string {
@@ -192,7 +192,7 @@ func (a *App) drawChat(w, h int) []string {
 		out = a.hello(w, h)
 	case c != nil:
 		if p := a.contact(c.id); p != nil {
-			c.view.SetPeer(nameOf(p))
+			c.view.SetPeer(a.nameOf(p))
 		}
 		return c.view.Render()
 	}
@@ -237,7 +237,7 @@ func (a *App) hello(w, h int) []string {
 		return nil
 	}
 	th := a.th
-	name := nameOf(c)
+	name := a.nameOf(c)
 	wrap := min(w-4, 54)
 	lines := []string{th.Title.Render("Say hello to " + th.Cells.Truncate(name, wrap-14) + "."), ""}
 	text := "Only the two of you can read what is written here."
@@ -281,7 +281,7 @@ func (a *App) drawComposer(r rect) ([]string, *tea.Cursor) {
 	if c == nil || person == nil {
 		return []string{th.Cells.Fit(" "+prompt, r.w)}, nil
 	}
-	switch name := nameOf(person); {
+	switch name := a.nameOf(person); {
 	case person.Blocked:
 		c.text.Placeholder = name + " is blocked. Leave with esc, then b unblocks."
 	case !focused:
@@ -316,7 +316,7 @@ func (a *App) drawDetails(w, h int) []string {
 	row := func(label, value string) { add(th.Cells.Ends(th.Muted.Render(label), value, room)) }
 	add("")
 	if c := a.contact(a.current); c != nil {
-		wrap(th.Title, nameOf(c))
+		wrap(th.Title, a.nameOf(c))
 		add(a.standing(*c))
 		add("")
 		switch {

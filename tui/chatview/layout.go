@@ -21,6 +21,9 @@ const (
 	// stateColumn fits the longest state, its glyph and a space before it.
 	stateColumn = 13
 	indent      = 2
+	// measure is the widest a message is laid out: longer lines are hard to
+	// read, and its state would stand far from it.
+	measure = 104
 )
 
 // source shows the messages to the list.
@@ -82,7 +85,18 @@ func sameDay(a, b time.Time) bool {
 
 // Lines lays out one message.
 func (s source) Lines(i, width int) []string {
-	v, th := s.v, s.v.th
+	if width <= measure {
+		return s.v.lines(i, width)
+	}
+	lines := s.v.lines(i, measure)
+	for k := range lines {
+		lines[k] += term.Spaces(width - measure)
+	}
+	return lines
+}
+
+func (v *View) lines(i, width int) []string {
+	th := v.th
 	it := &v.items[i]
 	flags := v.flags(i)
 	narrow := width < wide
@@ -192,7 +206,7 @@ func (v *View) name(it *item) string {
 	if v.peer != "" {
 		return v.peer
 	}
-	return safetext.Line(it.From.String()).String()
+	return v.th.Cells.Steady(safetext.Line(it.From.String()).String())
 }
 
 func (v *View) state(s api.State) string {
@@ -216,6 +230,7 @@ const fence = "```"
 
 // body lays out a text: paragraphs wrapped at words, fenced code as it is.
 func (v *View) body(text string, width int) []string {
+	text = v.th.Cells.Steady(text)
 	if !strings.Contains(text, fence) {
 		return v.th.Cells.Wrap(text, width)
 	}

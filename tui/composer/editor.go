@@ -219,8 +219,12 @@ func (e *Editor) vertical(by, goal int) bool {
 // shown returns the next character and the cells that it is drawn with.
 func (e *Editor) shown(s string) (string, int) {
 	cluster, n := e.cells.Next(s)
-	if e.Hidden {
-		return cluster, 1
+	switch {
+	case e.Hidden:
+		n = 1
+	case len(cluster) > 4:
+		// More than one code point: it may be drawn in a simpler way.
+		n = e.cells.Width(e.cells.Steady(cluster))
 	}
 	return cluster, n
 }
@@ -306,7 +310,7 @@ func (e *Editor) Render(th *theme.Theme, width, height int) (lines []string, x, 
 		if e.Hidden {
 			s = strings.Repeat("•", e.count(s))
 		}
-		lines[i] = th.Cells.Fit(s, width)
+		lines[i] = th.Cells.Fit(th.Cells.Steady(s), width)
 	}
 	return lines, min(col, width-1), r - e.scroll
 }

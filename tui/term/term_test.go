@@ -91,6 +91,25 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+func TestSteady(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"plain 日本 text", "plain 日本 text"},
+		{"👨\u200d👩\u200d👧!", "👨!"},
+		{"👩\U0001F3FD\u200d🚀", "👩"},
+		{"🏳\uFE0F\u200d🌈 ❤\uFE0F ✈\uFE0F", "🏳 ❤ ✈"},
+		{"🇩🇪 1\uFE0F\u20E3", "DE 1"},
+		{"می\u200cخواهم क\u094d\u200dष", "می\u200cخواهم क\u094d\u200dष"}, // joiners that letters need
+		{"👩\u200d", "👩"},
+	} {
+		if got := (Cells{}).Steady(tc.in); got != tc.want {
+			t.Errorf("Steady(%q) = %q, want %q", tc.in, got, tc.want)
+		}
+		if got := (Cells{Graphemes: true}).Steady(tc.in); got != tc.in {
+			t.Errorf("%q is changed to %q where clusters are counted", tc.in, got)
+		}
+	}
+}
+
 func TestMonstersAreReplaced(t *testing.T) {
 	monster := strings.Repeat("👩\u200d", 5000) + "👩"
 	for _, c := range []Cells{{}, {Graphemes: true}} {
