@@ -95,6 +95,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"second node", exitInUse, "profile_in_use", func(s *shell) {
 			s.engine.startErr = &api.Error{Code: api.CodeInUse, Message: "another node runs on this profile"}
 		}, []string{"node"}, "another node"},
+		{"second node, seen by its socket", exitInUse, "profile_in_use", func(s *shell) { s.engine.serving = true }, []string{"node"}, "already"},
 		{"disk full", exitDisk, "disk_full", func(s *shell) {
 			s.engine.startErr = &api.Error{Code: api.CodeDiskFull, Message: "the disk is full"}
 		}, []string{"status"}, "disk"},

@@ -32,6 +32,11 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 			if err != nil {
 				return err
 			}
+			// Said before a passphrase is asked for.
+			if _, other, err := a.engine.Dial(ctx, dir); err == nil {
+				other.Close()
+				return &api.Error{Code: api.CodeInUse, Message: "a node runs on this profile already"}
+			}
 			node, err := a.start(ctx, dir, a.logger())
 			if err != nil {
 				return err
