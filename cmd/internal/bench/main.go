@@ -30,9 +30,17 @@ type result struct {
 
 func main() {
 	binary := flag.String("binary", "bin/starling", "the program to measure")
+	libsignal := flag.String("libsignal", "", "measure only sessions, beside the libsignal installed in this `folder`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *libsignal != "" {
+		if err := besideLibsignal(ctx, *libsignal); err != nil {
+			fmt.Fprintf(os.Stderr, "bench libsignal: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	failed := false
 	for _, part := range []struct {
 		name string

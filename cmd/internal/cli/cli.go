@@ -156,6 +156,12 @@ func (a *app) jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON: one object, or one object a line")
 }
 
+// alwaysJSON gives --json to a command that prints JSON anyhow; it adds the
+// error object.
+func (a *app) alwaysJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "errors as JSON too; the output always is")
+}
+
 // networkFlags gives a command the flags that matter when it starts a node.
 func (a *app) networkFlags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "relays to start from: one or more `MULTIADDR`s with /p2p/")

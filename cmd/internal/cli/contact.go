@@ -40,7 +40,7 @@ a channel you trust: whoever opens it first is the contact.`,
 				}
 				return a.print(invite, func(w io.Writer) {
 					if qr {
-						if err := qrCode(w, invite.Link); err != nil {
+						if err := qrCode(w, invite.Link, a.outTTY && a.getenv("TERM") != "dumb"); err != nil {
 							fmt.Fprintf(a.err, "starling: %v\n", err)
 						}
 					}

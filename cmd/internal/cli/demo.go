@@ -70,6 +70,7 @@ three relays, as they would in the wild. Everything is removed at the end.
 	cmd.Flags().BoolVar(&plain, "plain", false, "line by line, for screen readers and simple terminals")
 	cmd.Flags().IntVar(&relays, "relays", 8, "how many relays")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "with --headless: how long the exchange may take")
+	cmd.Flags().BoolVar(&a.json, "json", false, "with --headless: errors as JSON too; the output always is")
 	return cmd
 }
 

@@ -89,9 +89,10 @@ func stateWords(m api.Message) string {
 	return words
 }
 
-// qrCode draws a link with half blocks, dark on light, with the quiet zone of
-// two modules that phone cameras still accept.
-func qrCode(w io.Writer, link string) error {
+// qrCode draws a link with half blocks, with the quiet zone of two modules that
+// phone cameras still accept. In colour it is black on white whatever the
+// terminal's background; without, it is right on a dark one.
+func qrCode(w io.Writer, link string, colour bool) error {
 	// Upper case lets the code use its alphanumeric mode; links are
 	// case-insensitive.
 	code, err := qr.Encode(strings.ToUpper(link), qr.L)
@@ -99,7 +100,12 @@ func qrCode(w io.Writer, link string) error {
 		return fmt.Errorf("draw QR code: %w", err)
 	}
 	const quiet = 2
+	begin, end := "", "\n"
+	if colour {
+		begin, end = "\x1b[38;5;231;48;5;16m", "\x1b[0m\n"
+	}
 	for y := -quiet; y < code.Size+quiet; y += 2 {
+		fmt.Fprint(w, begin)
 		for x := -quiet; x < code.Size+quiet; x++ {
 			top, bottom := code.Black(x, y), code.Black(x, y+1)
 			switch {
@@ -113,7 +119,7 @@ func qrCode(w io.Writer, link string) error {
 				fmt.Fprint(w, "█")
 			}
 		}
-		fmt.Fprintln(w)
+		fmt.Fprint(w, end)
 	}
 	return nil
 }

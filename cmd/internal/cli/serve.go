@@ -56,6 +56,7 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 			return node.Close()
 		},
 	}
+	a.alwaysJSON(cmd)
 	a.networkFlags(cmd)
 	return cmd
 }
@@ -97,6 +98,7 @@ ends it in order.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&listen, "listen", nil, "one or more `MULTIADDR`s to listen on")
+	a.alwaysJSON(cmd)
 	a.networkFlags(cmd)
 	return cmd
 }
