@@ -110,9 +110,10 @@ type Snapshot struct {
 	// Digest is the same for equal sets of descriptors.
 	Digest [32]byte
 
-	byID  map[wire.NodeID]*Descriptor
-	stamp uint64    // of the last change in it
-	until time.Time // a descriptor expires then
+	byID    map[wire.NodeID]*Descriptor
+	stamp   uint64    // of the last change in it
+	until   time.Time // a descriptor expires then
+	private bool      // Config.AllowPrivate
 }
 
 // Find returns a relay's descriptor.
@@ -303,7 +304,7 @@ func (d *Directory) Snapshot() *Snapshot {
 		return d.snap
 	}
 	d.prune(now)
-	s := &Snapshot{byID: make(map[wire.NodeID]*Descriptor, len(d.relays)), stamp: d.stamp, until: now.Add(MaxLifetime)}
+	s := &Snapshot{byID: make(map[wire.NodeID]*Descriptor, len(d.relays)), stamp: d.stamp, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
 	all := make([]*Descriptor, 0, len(d.relays))
 	for _, e := range d.relays {
 		all = append(all, e.Descriptor)

@@ -1,0 +1,65 @@
+package directory
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/netip"
+	"slices"
+
+	"starling/p2p/wire"
+)
+
+// RendezvousLabel separates the scores of Rendezvous from other uses of a
+// secret.
+const RendezvousLabel = "starling/rendezvous/1\x00"
+
+// Rendezvous ranks the relays for those who share a secret and returns the
+// first n that are not to be avoided: fewer when there are fewer. Two who do
+// not talk find the same places this way when those they knew are gone.
+//
+// It is highest-random-weight hashing (Thaler and Ravishankar, 1998). The
+// score of a relay is HMAC-SHA256(secret, RendezvousLabel ‖ node id) and
+// depends on no other relay, so who comes or goes changes the ranking only
+// where it stands in it itself. Without the secret the ranking is random, and
+// nobody can take a place in it; who has the secret, a contact, can make node
+// ids until one is first.
+//
+// A relay that shares a network (Address.Wide) with one before it is passed
+// over, because both may fail, or listen, together. With private addresses
+// admitted there is no such rule. The first n are a prefix of the first n+1.
+func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wire.NodeID {
+	type scored struct {
+		score [sha256.Size]byte
+		d     *Descriptor
+	}
+	all := make([]scored, 0, len(s.Relays))
+	mac := hmac.New(sha256.New, secret[:])
+	for _, d := range s.Relays {
+		if slices.Contains(avoid, d.ID) {
+			continue
+		}
+		mac.Reset()
+		mac.Write([]byte(RendezvousLabel))
+		mac.Write(d.ID[:])
+		it := scored{d: d}
+		mac.Sum(it.score[:0])
+		all = append(all, it)
+	}
+	slices.SortFunc(all, func(a, b scored) int { return bytes.Compare(b.score[:], a.score[:]) })
+	var ids []wire.NodeID
+	taken := map[netip.Prefix]bool{}
+	for _, it := range all {
+		if len(ids) == n {
+			break
+		}
+		if !s.private && slices.ContainsFunc(it.d.Addresses, func(a Address) bool { return taken[a.Wide()] }) {
+			continue
+		}
+		for _, a := range it.d.Addresses {
+			taken[a.Wide()] = true
+		}
+		ids = append(ids, it.d.ID)
+	}
+	return ids
+}
