@@ -102,6 +102,7 @@ type timing struct {
 	pollShare          time.Duration // and no more often than this times the number of watches
 	keepalive          time.Duration // between frames on an idle link
 	answer             time.Duration // for an answer, beside the mixes' delays
+	replies            int           // blocks that may be out
 }
 
 func timings(private bool) timing {
@@ -112,6 +113,7 @@ func timings(private bool) timing {
 		poll: 210 * time.Second, pollShare: 100 * time.Second,
 		keepalive: 10 * time.Minute,
 		answer:    6 * time.Second,
+		replies:   maxReplies,
 	}
 	if private {
 		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
@@ -125,10 +127,14 @@ func timings(private bool) timing {
 
 // NewClient makes a client. It does nothing before Run.
 func NewClient(cfg ClientConfig) (*Client, error) {
+	return newClient(cfg, timings(cfg.AllowPrivate))
+}
+
+func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 	c := &Client{
 		cfg:      cfg,
 		log:      cfg.Logger,
-		timing:   timings(cfg.AllowPrivate),
+		timing:   timing,
 		dir:      directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate}),
 		wake:     make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
@@ -171,7 +177,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
-	c.replies = mix.NewReplies[*request](c.id, maxReplies)
+	c.replies = mix.NewReplies[*request](c.id, timing.replies)
 	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.add})
 	c.watches.init(c)
 	return c, nil

@@ -118,8 +118,11 @@ func (m *Mesh) Stop() {
 	wg.Wait()
 }
 
-// Bootstrap returns an address of the first relay.
-func (m *Mesh) Bootstrap() []string { return m.Relays[0].Addrs()[:1] }
+// Bootstrap returns the address of the first relay, running or not.
+func (m *Mesh) Bootstrap() []string {
+	r := m.Relays[0]
+	return []string{r.addr + "/p2p/" + r.PeerID()}
+}
 
 // Find returns the relay of an id.
 func (m *Mesh) Find(id p2p.NodeID) *Relay {
