@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -94,10 +95,16 @@ func TestDraftsStayWithTheirConversation(t *testing.T) {
 
 func TestSendingKeepsTheOrder(t *testing.T) {
 	node, id, u := alone(t)
-	for i := range 30 {
+	release := node.Hold("Send")
+	for i := range 5 {
 		u.Type(fmt.Sprint("n", i)).Enter()
 	}
-	u.Expect().Message("n29").State(api.StateQueued)
+	calls := slices.DeleteFunc(node.Calls(), func(c string) bool { return !strings.HasPrefix(c, "Send") })
+	if len(calls) != 1 {
+		t.Errorf("at once: %q", calls)
+	}
+	release()
+	u.Expect().Message("n4").State(api.StateQueued)
 	messages, _ := node.History(t.Context(), api.HistoryRequest{Contact: id})
 	for i, m := range messages {
 		if m.Text.String() != fmt.Sprint("n", i) {
@@ -130,6 +137,7 @@ func TestNotReadWhileTheWindowIsElsewhere(t *testing.T) {
 	u.Type("x").Do(tea.BlurMsg{})
 	node.Receive(id, "are you there?")
 	u.Expect().Sees("are you there?", "1 new")
+	u.Do(tea.BlurMsg{}) // waits for what was asked of the node
 	if slices.Contains(node.Calls(), "MarkRead") {
 		t.Error("marked as read unseen")
 	}
@@ -213,14 +221,34 @@ func topMessage(u *tuitest.User) string {
 }
 
 func TestStatesThatComeWhileAPageLoads(t *testing.T) {
-	node, id, u := alone(t)
-	other := node.Meet("bob")
-	node.Seed(other, api.Message{ID: "m1", Text: safetext.Clean("slow"), Outgoing: true, State: api.StateQueued})
+	node, _, u := alone(t)
+	bob := node.Meet("bob")
+	node.Seed(bob, api.Message{ID: "m1", Text: safetext.Clean("slow"), Outgoing: true, State: api.StateQueued})
 	u.Expect().Sees("bob")
-	u.Press("ctrl+k").Type("bob")
-	node.State("m1", api.StateDelivered, "")
-	u.Enter().Expect().Message("slow").State(api.StateDelivered)
-	_ = id
+	release := node.Hold("History")
+	u.Open("bob")
+	node.State("m1", api.StateDelivered, "") // while the page, with the old state, is on its way
+	node.Meet("carol")
+	u.Expect().Sees("carol") // the event before it has been applied
+	release()
+	u.Expect().Message("slow").State(api.StateDelivered)
+}
+
+func TestStreamOfEventsBreaks(t *testing.T) {
+	node, id, u := alone(t)
+	node.Break()
+	node.Receive(id, "in the gap")
+	u.Expect().Sees("in the gap").SeesNot("no answer")
+	node.Receive(id, "after it")
+	u.Expect().Sees("after it")
+}
+
+func TestEmojiFollowTheTerminal(t *testing.T) {
+	node, id, u := alone(t)
+	node.Receive(id, "flag 🇩🇪 heart ❤\uFE0F")
+	u.Expect().Sees("flag DE heart ❤")
+	u.Do(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
+	u.Expect().Sees("flag 🇩🇪 heart ❤\uFE0F")
 }
 
 func TestInvite(t *testing.T) {

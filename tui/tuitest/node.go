@@ -30,6 +30,8 @@ type Node struct {
 	ids      int
 	invites  []api.Invite
 	fails    map[string]error
+	held     map[string]chan struct{}
+	broken   chan struct{} // closed to end the streams of events
 	calls    []string
 }
 
@@ -43,6 +45,8 @@ func NewNode(now func() time.Time) *Node {
 		messages: map[string][]api.Message{},
 		unread:   map[string]int{},
 		fails:    map[string]error{},
+		held:     map[string]chan struct{}{},
+		broken:   make(chan struct{}),
 		status: api.Status{
 			Role: "client", Name: safetext.Line("robin"), Profile: "fast", Ready: true,
 			PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFake1session", Hops: 3, Relays: 8,
@@ -70,6 +74,43 @@ func (n *Node) Fail(method string, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.fails[method] = err
+}
+
+// Hold keeps the answers of a method back until release is called. What it
+// does is done at once.
+func (n *Node) Hold(method string) (release func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	gate := make(chan struct{})
+	n.held[method] = gate
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.held, method)
+		close(gate)
+	}
+}
+
+// gate waits until the answers of a method are let go.
+func (n *Node) gate(ctx context.Context, method string) {
+	n.mu.Lock()
+	gate := n.held[method]
+	n.mu.Unlock()
+	if gate == nil {
+		return
+	}
+	select {
+	case <-gate:
+	case <-ctx.Done():
+	}
+}
+
+// Break ends all streams of events, as a node does that goes away.
+func (n *Node) Break() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.broken)
+	n.broken = make(chan struct{})
 }
 
 // Calls returns what was asked of the node.
@@ -254,6 +295,7 @@ func (n *Node) begin(method string, args ...any) error {
 
 var (
 	errNoContact = &api.Error{Code: api.CodeNoContact, Message: "no such contact", Hint: "See the list of contacts."}
+	errGone      = &api.Error{Code: api.CodeClosed, Message: "the node went away"}
 	errNoMessage = &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
 	// ErrBadInvite is what a link that is none fails with.
 	ErrBadInvite = &api.Error{Code: api.CodeBadInvite, Message: "this is not a Starling invite", Hint: "Ask for the link again and paste all of it."}
@@ -394,7 +436,8 @@ func (n *Node) RemoveContact(_ context.Context, contact string) error {
 	return nil
 }
 
-func (n *Node) Send(_ context.Context, req api.SendRequest) (api.Message, error) {
+func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, error) {
+	defer n.gate(ctx, "Send")
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin("Send", req.Text); err != nil {
@@ -453,7 +496,8 @@ func (n *Node) Message(_ context.Context, id string) (api.Message, error) {
 	return api.Message{}, errNoMessage
 }
 
-func (n *Node) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
+func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Message, error) {
+	defer n.gate(ctx, "History")
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin("History", req.Before); err != nil {
@@ -495,6 +539,7 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 	n.mu.Lock()
 	at := len(n.events)
 	status := n.status
+	broken := n.broken
 	n.mu.Unlock()
 	// A listener learns at once that it is heard.
 	if err := f(api.Event{Kind: api.EventStatus, Status: &status}); err != nil {
@@ -521,6 +566,8 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
+			case <-broken:
+				return errGone
 			case <-changed:
 			}
 		}
