@@ -229,6 +229,9 @@ func (a *App) chat(id string) *chat {
 	c := a.chats[id]
 	if c == nil {
 		c = &chat{id: id, view: chatview.New(a.th, a.opts.Now), late: map[string]api.Event{}}
+		if p := a.contact(id); p != nil {
+			c.view.SetPeer(a.nameOf(p))
+		}
 		c.text.Limit = api.MaxText
 		a.chats[id] = c
 	}

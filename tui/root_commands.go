@@ -228,7 +228,7 @@ func (a *App) gotStatus(msg statusMsg) tea.Cmd {
 		return a.broken(msg.err)
 	}
 	a.status, a.known = msg.status, true
-	if a.lost != nil || !a.loaded {
+	if a.lost != nil {
 		a.lost, a.behind = nil, true
 		return a.loadContacts()
 	}

@@ -19,6 +19,7 @@ import (
 type item struct {
 	api.Message
 	revision uint64
+	long     *wrapped // of a long text
 }
 
 // View is a conversation on screen. Its methods are for one goroutine.
@@ -29,6 +30,7 @@ type View struct {
 	generation uint64 // of the theme and the name
 
 	items  []item
+	store  []item         // the room in front of items, in the same array
 	index  map[string]int // position plus origin
 	origin int            // grows with every page put in front
 
@@ -99,11 +101,33 @@ func (v *View) AddOlder(page []api.Message, complete bool) {
 		return
 	}
 	v.touchFirst()
-	v.items = append(fresh, v.items...)
+	v.prepend(fresh)
 	v.origin += len(fresh)
 	for i, it := range fresh {
 		v.index[it.ID] = i - v.origin
 	}
+}
+
+// prepend puts items in front. There is room kept for it, so that a hundred
+// thousand messages are not moved for every page.
+func (v *View) prepend(fresh []item) {
+	front := len(v.store)
+	if front < len(fresh) {
+		front = len(fresh) + len(v.items)
+		v.grow(front)
+	}
+	front -= len(fresh)
+	whole := v.store[:len(v.store)+len(v.items)]
+	copy(whole[front:], fresh)
+	v.store, v.items = whole[:front], whole[front:]
+}
+
+// grow makes room for more messages: front in front, and some at the end.
+func (v *View) grow(front int) {
+	n := front + len(v.items)
+	whole := make([]item, n, n+len(v.items)/2+64)
+	copy(whole[front:], v.items)
+	v.store, v.items = whole[:front], whole[front:]
 }
 
 // Add puts a message at the end, or changes the one with its ID.
@@ -112,11 +136,15 @@ func (v *View) Add(m api.Message) {
 		if m.Sequence == 0 {
 			m.Sequence = v.items[i].Sequence
 		}
-		v.items[i].Message = m
-		v.items[i].revision++
+		if m != v.items[i].Message {
+			v.items[i] = item{Message: m, revision: v.items[i].revision + 1}
+		}
 		return
 	}
 	v.index[m.ID] = len(v.items) - v.origin
+	if len(v.items) == cap(v.items) {
+		v.grow(len(v.store))
+	}
 	v.items = append(v.items, item{Message: m})
 	if !v.list.AtEnd() {
 		v.below++

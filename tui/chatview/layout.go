@@ -126,7 +126,7 @@ func (v *View) lines(i, width int) []string {
 	if !narrow {
 		room = width - indent - stateColumn
 	}
-	body := v.body(it.Text.String(), room)
+	body := v.wrap(it, room)
 	for k, line := range body {
 		if k == len(body)-1 && !narrow && state != "" {
 			out = append(out, left+th.Cells.Fit(line, room)+term.Spaces(stateColumn-th.Cells.Width(state)-1)+state+" ")
@@ -224,6 +224,28 @@ func (v *View) state(s api.State) string {
 		return th.Bad.Render(theme.GlyphFailed + " failed")
 	}
 	return ""
+}
+
+// wrapped is a long text, kept as it was laid out: a state or an unread line
+// changes nothing of it.
+type wrapped struct {
+	width      int
+	generation uint64
+	lines      []string
+}
+
+// longText is the size from which a layout is kept, in bytes.
+const longText = 2048
+
+func (v *View) wrap(it *item, width int) []string {
+	text := it.Text.String()
+	if len(text) < longText {
+		return v.body(text, width)
+	}
+	if w := it.long; w == nil || w.width != width || w.generation != v.generation {
+		it.long = &wrapped{width: width, generation: v.generation, lines: v.body(text, width)}
+	}
+	return it.long.lines
 }
 
 const fence = "```"
