@@ -61,6 +61,11 @@ func (v *Invitation) Join(now time.Time, bundle []Cell, id ID, first []byte) (*S
 	if err != nil {
 		return nil, nil, err
 	}
+	return v.join(prekeys, id, first)
+}
+
+// join runs the handshake with a fresh identity.
+func (v *Invitation) join(prekeys *prekey.Bundle, id ID, first []byte) (*Session, []Cell, error) {
 	self := identity.New()
 	hello, secrets, err := handshake.Initiate(self, prekeys, v.keys.ID)
 	if err != nil {

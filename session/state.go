@@ -175,19 +175,7 @@ func (v *Invite) MarshalBinary() ([]byte, error) {
 	for i := range v.pending {
 		h := &v.pending[i]
 		b.AddUint8(h.slot)
-		b.AddBytes(h.id[:])
-		var bits uint8
-		for j, p := range h.parts {
-			if p != nil {
-				bits |= 1 << j
-			}
-		}
-		b.AddUint8(bits)
-		for _, p := range h.parts {
-			if p != nil {
-				b.AddBytes(p[:])
-			}
-		}
+		addParts(b, &h.id, &h.parts)
 	}
 	return b.Bytes()
 }
@@ -239,22 +227,11 @@ func (v *Invite) readPending(in *cryptobyte.String) bool {
 	}
 	for range n {
 		var h pendingHello
-		var bits uint8
-		if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !in.CopyBytes(h.id[:]) ||
-			!in.ReadUint8(&bits) || bits == 0 || bits >= 1<<invite.Cells-1 {
+		if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !readParts(in, &h.id, &h.parts) {
 			return false
 		}
 		if _, known := v.find(int(h.slot), h.id); known {
 			return false
-		}
-		for j := range h.parts {
-			if bits&(1<<j) == 0 {
-				continue
-			}
-			h.parts[j] = new([invite.HelloPart]byte)
-			if !in.CopyBytes(h.parts[j][:]) {
-				return false
-			}
 		}
 		v.pending = append(v.pending, h)
 	}

@@ -54,8 +54,14 @@ const (
 	InviteHelloTags  Label = "Starling v1 invite: hello tags"
 	InviteHelloKey   Label = "Starling v1 invite: hello key"
 
+	// Reset: what takes the place of an invite's secret when a session is given
+	// up, by who makes the offer.
+	ResetInitiator Label = "Starling v1 reset: offer of the initiator"
+	ResetResponder Label = "Starling v1 reset: offer of the responder"
+
 	// What a session tells its holder.
 	SafetyNumber Label = "Starling v1 safety number"
+	VerifyCode   Label = "Starling v1 verification code"
 	Export       Label = "Starling v1 export"
 
 	// Signatures.
@@ -77,7 +83,7 @@ var Table = []Label{
 	Root, ChainMessage, ChainNext, Hybrid, Message,
 	TagValue, TagNext,
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
-	SafetyNumber, Export,
+	ResetInitiator, ResetResponder, SafetyNumber, VerifyCode, Export,
 	SignDH, SignSigned, SignOneTime, SignKEM,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
