@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -87,7 +88,8 @@ func told(err error) error {
 		return nil
 	case errors.Is(err, syscall.ENOSPC):
 		return &api.Error{Code: api.CodeDiskFull, Message: "the disk is full: " + err.Error()}
-	case errors.Is(err, syscall.EADDRINUSE):
+	// libp2p keeps only the words of the system's error.
+	case errors.Is(err, syscall.EADDRINUSE), strings.Contains(err.Error(), syscall.EADDRINUSE.Error()):
 		return &api.Error{Code: api.CodeInUse, Message: "the address is in use: " + err.Error(), Hint: "stop the other program, or choose another port with --listen"}
 	}
 	return fmt.Errorf("relay: %w", err)
