@@ -10,7 +10,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo run test lint cross bench fuzz clean
+.PHONY: build demo run test lint cross bench fuzz interop interop-bench clean
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -48,5 +48,22 @@ fuzz: ## every fuzz target for FUZZTIME each
 		done; \
 	done
 
+# The oracle of session/internal/interop: AGPL, so never linked or shipped.
+LIBSIGNAL := session/internal/interop/testdata/libsignal
+
+$(LIBSIGNAL)/node_modules: $(LIBSIGNAL)/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+		{ echo "interop needs Node 20 or later with npm; the recorded transcripts are part of make test" >&2; exit 1; }
+	@cd $(LIBSIGNAL) && npm ci --ignore-scripts --no-audit --no-fund || \
+		{ echo "interop needs the npm registry once, for the packages in $(LIBSIGNAL)/package-lock.json" >&2; exit 1; }
+	@touch $@
+
+interop: $(LIBSIGNAL)/node_modules ## the session's parts against libsignal, live
+	$(GO) test -count=1 -v ./session/internal/interop -live
+
+interop-bench: $(LIBSIGNAL)/node_modules ## sessions beside libsignal, as JSON lines
+	@$(GO) build -o bin/bench ./cmd/internal/bench
+	@$$(command -v taskset >/dev/null && echo taskset -c 0) bin/bench -libsignal $(LIBSIGNAL)
+
 clean: ## what the other targets made
-	rm -rf bin
+	rm -rf bin $(LIBSIGNAL)/node_modules

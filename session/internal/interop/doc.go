@@ -17,9 +17,8 @@
 // the same randomness our end has to ask the same questions, byte for byte, and
 // to understand the same answers.
 //
-// To run against the oracle:
+// make interop installs the oracle in testdata/libsignal and asks it; make
+// interop-bench measures it beside a session. To record anew:
 //
-//	npm install --prefix DIR @signalapp/libsignal-client@0.103.0
-//	STARLING_LIBSIGNAL=DIR go test ./session/internal/interop -run Live
-//	STARLING_LIBSIGNAL=DIR go test ./session/internal/interop -run Transcripts -record
+//	go test ./session/internal/interop -run Transcripts -record
 package interop

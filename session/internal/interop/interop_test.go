@@ -105,8 +105,10 @@ func (s *script) run(t *testing.T, o oracle) {
 		}
 	}
 	c.drain()
-	t.Logf("%d sent, %d received, %d lost, %d repetitions and %d forgeries refused, %d key comparisons, %d epochs",
+	if s.steps > 0 {
+		t.Logf("%d sent, %d received, %d lost, %d repetitions and %d forgeries refused, %d key comparisons, %d epochs",
 		c.sent, c.received, c.lost, c.repeated, c.forged, c.compared, c.end.pq.Epoch())
+	}
 	if want := uint64(s.steps / 400); c.end.pq.Epoch() < want {
 		t.Errorf("%d epochs, want at least %d", c.end.pq.Epoch(), want)
 	}

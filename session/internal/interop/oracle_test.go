@@ -6,15 +6,15 @@ import (
 	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 )
 
 // request and answer are what goes between a test and the oracle, one JSON
-// object a line each. testdata/oracle.js says what they mean.
+// object a line each. testdata/libsignal/oracle.js says what they mean.
 type request struct {
 	Do      string     `json:"do"`
 	Text    hexBytes   `json:"text,omitempty"`
@@ -55,15 +55,18 @@ type libsignal struct {
 	out *bufio.Reader
 }
 
-// startLibsignal starts the oracle, if STARLING_LIBSIGNAL says where it is.
+var live = flag.Bool("live", false, "ask the oracle that make interop installed")
+
+// startLibsignal starts the oracle, if the flags ask for it.
 func startLibsignal(t testing.TB) *libsignal {
 	t.Helper()
-	dir := os.Getenv("STARLING_LIBSIGNAL")
-	if dir == "" {
-		t.Skip("STARLING_LIBSIGNAL is not set: see the package comment")
+	if !*live && !*record {
+		t.Skip("without -live: make interop runs this")
 	}
-	cmd := exec.Command("node", filepath.Join("testdata", "oracle.js"))
-	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(dir, "node_modules"))
+	if _, err := os.Stat("testdata/libsignal/node_modules"); err != nil {
+		t.Fatal("libsignal is not installed: run make interop")
+	}
+	cmd := exec.Command("node", "testdata/libsignal/oracle.js")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
