@@ -28,3 +28,12 @@ func OnCommit(s *SQLite, hook func() (ok bool)) error {
 		return nil
 	})
 }
+
+// HighestRow returns the highest id in use.
+func HighestRow(s *SQLite) (n int64, err error) {
+	err = s.submit(context.Background(), false, func() (err error) {
+		n, err = s.number("SELECT max(id) FROM box")
+		return err
+	})
+	return n, err
+}

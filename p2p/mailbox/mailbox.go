@@ -28,8 +28,8 @@
 //
 // # Answers
 //
-//	stored 0     1     1     the box is on disk (also when the same box was there)
-//	taken  0     1     2     another box is under the tag
+//	stored 0     1     1     the box is on disk, or was and has been acknowledged
+//	taken  0     1     2     another box is, or was, under the tag
 //	full   0     1     3     no room, or no disk; nothing was kept
 //	box    0     1     4
 //	       1     2     how many more boxes wait that these blocks could not carry
@@ -48,6 +48,40 @@
 // are acknowledged, or for TTL.
 //
 // Malformed requests are dropped without an answer.
+//
+// An acknowledged box leaves a tombstone of 16 bytes until it would have expired, so
+// that a repair which comes late is not stored again. Tombstones are on disk, and as
+// many as boxes are kept at most; then the oldest go.
+//
+// # Room
+//
+// Nobody has a share of the room, because nobody has a name: every packet comes from
+// a mix, and which mix is the sender's choice anew each time. A limit for each link
+// would shut out those whose packets come the same way, and no attacker. What can be
+// told apart is whether a fetch has named the tag of a box, before or since.
+// Recipients name the tags ahead of those they have received, so nearly all mail is
+// asked for before it comes, also while the recipient is away.
+//
+//   - Three quarters of the room are for boxes asked for, one for others. While there
+//     is room everybody gets it. When there is none, a new box replaces a random one
+//     of the class that has more than its share, at once. If none has, it replaces
+//     one of its own class, and that not faster than the share in TurnoverTime, with
+//     a sixteenth of it in advance. Otherwise the answer is full, and the sender
+//     knows that it must go elsewhere.
+//   - Puts are limited in a second, each class for itself. Interest and standing
+//     subscriptions have their caps and a turnover of the same kind: who is there
+//     and renews is not driven out, a newcomer waits for its turn.
+//
+// So a flood of boxes that nobody asks for takes nothing from those that somebody
+// does. Of the others, invites for example, what is stored stays a day in the mean,
+// and what comes gets in as often as the ration and the flood allow. Nothing is shut
+// out until boxes expire: replacing never stops.
+//
+// An attacker who asks for his boxes pays one fetch more for 32 of them and is then
+// like anybody else. Against him there is only this: what is stored stays 18 hours
+// in the mean, what is not stored is refused openly, and recipients have more than
+// one mailbox. Only a price for each put would do better. TestFlood and
+// BenchmarkFlood have the figures.
 package mailbox
 
 import (

@@ -9,14 +9,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/p2p/outfox"
 	"starling/p2p/wire"
 )
 
 // Defaults of ServerConfig.
 const (
-	DefaultMaxSubscriptions = 4096 // about 4 KiB each
-	DefaultMaxRequests      = 256  // about 8 KiB each
+	DefaultMaxSubscriptions = 4096    // about 8 KiB each
+	DefaultMaxRequests      = 256     // about 8 KiB each
+	DefaultMaxInterest      = 1 << 18 // about 25 bytes each
+	DefaultPutRate          = 1000    // a second
+	putBurst                = 10      // seconds of PutRate
 )
 
 // expireEvery is how often what is too old is looked for.
@@ -32,14 +37,21 @@ type Sender interface {
 type ServerConfig struct {
 	Store  Store
 	Sender Sender
-	// MaxSubscriptions caps standing subscriptions; above it the one that was
-	// renewed longest ago ends. Zero is DefaultMaxSubscriptions.
+	// MaxSubscriptions caps standing subscriptions; above it new ones end those
+	// renewed longest ago, as many as there are within SubscriptionLife, or do not
+	// stand. Zero is DefaultMaxSubscriptions.
 	MaxSubscriptions int
 	// MaxRequests caps the requests worked on at a time; above it requests are
 	// dropped. Puts that wait at the same time share a commit. Zero is
 	// DefaultMaxRequests.
 	MaxRequests int
-	Logger      *slog.Logger // nil: none
+	// MaxInterest caps the tags remembered that fetches have named. Zero is
+	// DefaultMaxInterest.
+	MaxInterest int
+	// PutRate caps puts a second, of those asked for and of the others each; above
+	// it the answer is full. Zero is DefaultPutRate.
+	PutRate int
+	Logger  *slog.Logger // nil: none
 }
 
 // Server answers requests. It is pure logic over a Store and a Sender.
@@ -50,6 +62,9 @@ type Server struct {
 
 	mu   sync.Mutex // guards what follows
 	subs *subscriptions
+	// interest is what fetches named, puts what comes, by class.
+	interest *interest
+	puts     [classes]*rate.Limiter
 	// running is set while Run runs; a goroutine is started only under mu and with
 	// running set, so that Run can wait for all.
 	running bool
@@ -68,7 +83,7 @@ type Stats struct {
 	Overloaded          int64 // requests dropped for want of room
 	Failed              int64 // requests on which the store failed
 	Subscriptions       int   // standing now
-	Boxes               int   // stored now
+	Counts
 }
 
 // NewServer returns a server that works while Run runs.
@@ -79,14 +94,25 @@ func NewServer(cfg ServerConfig) *Server {
 	if cfg.MaxRequests == 0 {
 		cfg.MaxRequests = DefaultMaxRequests
 	}
+	if cfg.MaxInterest == 0 {
+		cfg.MaxInterest = DefaultMaxInterest
+	}
+	if cfg.PutRate == 0 {
+		cfg.PutRate = DefaultPutRate
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
-		cfg:   cfg,
-		slots: make(chan struct{}, cfg.MaxRequests),
-		subs:  newSubscriptions(cfg.MaxSubscriptions),
+	s := &Server{
+		cfg:      cfg,
+		slots:    make(chan struct{}, cfg.MaxRequests),
+		subs:     newSubscriptions(cfg.MaxSubscriptions),
+		interest: newInterest(cfg.MaxInterest),
 	}
+	for c := unasked; c < classes; c++ {
+		s.puts[c] = rate.NewLimiter(rate.Limit(cfg.PutRate), putBurst*cfg.PutRate)
+	}
+	return s
 }
 
 // Run lets the server work until ctx ends, then waits for the requests under way.
@@ -115,6 +141,7 @@ func (s *Server) expire(ctx context.Context) {
 	now := time.Now()
 	s.mu.Lock()
 	s.subs.expire(now)
+	s.interest.expire(now)
 	s.mu.Unlock()
 	if n, err := s.cfg.Store.Expire(ctx, now); err != nil && ctx.Err() == nil {
 		s.cfg.Logger.Error("mailbox: expiring boxes", "err", err)
@@ -158,10 +185,16 @@ func (s *Server) Deliver(m *outfox.Message) {
 
 func (s *Server) put(ctx context.Context, p *Put) {
 	now := time.Now()
+	s.mu.Lock()
+	askedFor := s.subs.byTag[p.Tag] != nil || s.interest.has(p.Tag)
+	s.mu.Unlock()
+	err := ErrFull
+	if s.puts[classOf(askedFor)].AllowN(now, 1) {
+		err = s.cfg.Store.Put(ctx, p.Tag, &p.Box, now.Add(TTL), askedFor)
+	}
 	kind, count := Stored, &s.stats.stored
-	err := s.cfg.Store.Put(ctx, p.Tag, &p.Box, now.Add(TTL))
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, ErrAcknowledged):
 	case errors.Is(err, ErrTaken):
 		kind, count = Taken, &s.stats.taken
 	default:
@@ -173,7 +206,7 @@ func (s *Server) put(ctx context.Context, p *Put) {
 	}
 	count.Add(1)
 	s.answer(p.Block, &Answer{Kind: kind})
-	if kind == Stored {
+	if err == nil {
 		s.push(&p.Tag, &p.Box, now)
 	}
 }
@@ -198,12 +231,16 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 			return // no answer: the client will acknowledge again
 		}
 	}
+	s.mu.Lock()
+	s.interest.forget(f.Acks)
+	s.interest.add(f.Tags, now)
+	s.mu.Unlock()
 	// Subscribe before looking: a box that is stored meanwhile is either found or
 	// pushed, and whoever takes the tag out of the subscription sends it.
 	sub := newSubscription(f, now)
 	if f.Watch && len(f.Tags) > 0 {
 		s.mu.Lock()
-		s.subs.add(sub)
+		s.subs.add(sub, now)
 		s.mu.Unlock()
 	}
 	items, err := s.cfg.Store.Get(ctx, f.Tags, now)
@@ -275,12 +312,12 @@ func (s *Server) Stats() Stats {
 		Stored: c.stored.Load(), Taken: c.taken.Load(), Full: c.full.Load(),
 		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(),
 		Malformed: c.malformed.Load(), Overloaded: c.overloaded.Load(), Failed: c.failed.Load(),
-		Subscriptions: subs, Boxes: s.cfg.Store.Len(),
+		Subscriptions: subs, Counts: s.cfg.Store.Counts(),
 	}
 }
 
 // String sums up the counts.
 func (s Stats) String() string {
-	return fmt.Sprintf("stored %d, taken %d, full %d, found %d, none %d, pushed %d, malformed %d, overloaded %d, failed %d; %d subscriptions, %d boxes",
-		s.Stored, s.Taken, s.Full, s.Found, s.None, s.Pushed, s.Malformed, s.Overloaded, s.Failed, s.Subscriptions, s.Boxes)
+	return fmt.Sprintf("stored %d, taken %d, full %d, found %d, none %d, pushed %d, malformed %d, overloaded %d, failed %d; %d subscriptions, %d boxes, %d of them asked for, %d acknowledged, %d evicted",
+		s.Stored, s.Taken, s.Full, s.Found, s.None, s.Pushed, s.Malformed, s.Overloaded, s.Failed, s.Subscriptions, s.Boxes, s.Asked, s.Acknowledged, s.Evicted)
 }

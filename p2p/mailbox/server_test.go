@@ -155,9 +155,11 @@ func TestPutAnswers(t *testing.T) {
 		c.want(Stored)
 		deliverPut(t, c, s, tags[0], testBox())
 		c.want(Taken)
-		deliverPut(t, c, s, tags[1], testBox())
+		deliverPut(t, c, s, tags[1], testBox()) // takes the place of the first
+		c.want(Stored)
+		deliverPut(t, c, s, tags[0], testBox())
 		c.want(Full)
-		if st := s.Stats(); st.Stored != 2 || st.Taken != 1 || st.Full != 1 || st.Boxes != 1 || st.Failed != 0 {
+		if st := s.Stats(); st.Stored != 3 || st.Taken != 1 || st.Full != 1 || st.Boxes != 1 || st.Evicted != 1 || st.Failed != 0 {
 			t.Errorf("stats: %v", st)
 		}
 	})
@@ -336,6 +338,37 @@ func TestSubscriptionCap(t *testing.T) {
 	})
 }
 
+// Newcomers do not drive out who renews, but get in by and by.
+func TestSubscriptionFlood(t *testing.T) {
+	bubble(t, ServerConfig{MaxSubscriptions: 32}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(32)
+		watch := func(tags []Tag) int {
+			deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(2), Watch: true})
+			return c.want(None)[0].Standing
+		}
+		watch(tags)
+		newcomers := 0
+		for range 100 { // a flood of 20 for each renewal
+			for range 20 {
+				newcomers += watch(testTags(2))
+			}
+			if watch(tags) != 1 {
+				t.Fatal("who renews was driven out")
+			}
+			time.Sleep(4 * time.Minute)
+		}
+		// Of 2,000 first those for whom there is room, then 32 in six hours.
+		if newcomers < 31+32 || newcomers > 31+32*3/2 {
+			t.Errorf("%d newcomers stood", newcomers)
+		}
+		if n := s.Stats().Subscriptions; n != 32 {
+			t.Errorf("%d subscriptions, want 32", n)
+		}
+		deliverPut(t, c, s, tags[0], testBox())
+		c.want(Stored, Found)
+	})
+}
+
 func TestBoxesExpire(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag := testTags(1)[0]
@@ -372,12 +405,12 @@ type slowStore struct {
 	err     error
 }
 
-func (s *slowStore) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) error {
+func (s *slowStore) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, asked bool) error {
 	<-s.release
 	if s.err != nil {
 		return s.err
 	}
-	return s.Memory.Put(ctx, tag, box, expires)
+	return s.Memory.Put(ctx, tag, box, expires, asked)
 }
 
 func TestOverload(t *testing.T) {
@@ -463,6 +496,94 @@ func TestPutAndFetchRace(t *testing.T) {
 			if found != 1 {
 				t.Fatalf("box arrived %d times", found)
 			}
+		}
+	})
+}
+
+// A repair that comes after the acknowledgement is answered and goes no further.
+func TestRepairAfterAcknowledgement(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(2), testBox()
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverFetch(t, s, Fetch{Tags: tags, Acks: tags[:1], Blocks: c.blocks(4), Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverPut(t, c, s, tags[0], testBox())
+		c.want(Taken)
+		if st := s.Stats(); st.Pushed != 0 || st.Boxes != 0 || st.Acknowledged != 1 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// What a fetch named counts as asked for: before the put, long before it, and
+// after it, until the tag is used up.
+func TestAskedFor(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(5)
+		asked := func(want int) {
+			t.Helper()
+			c.take()
+			if got := s.Stats().Asked; got != want {
+				t.Errorf("%d boxes asked for, want %d", got, want)
+			}
+		}
+		deliverFetch(t, s, Fetch{Tags: tags[:2], Blocks: c.blocks(1)}) // and no subscription
+		deliverPut(t, c, s, tags[2], testBox())
+		asked(0)
+		deliverPut(t, c, s, tags[0], testBox())
+		asked(1)
+		time.Sleep(TTL - time.Hour)
+		deliverPut(t, c, s, tags[1], testBox())
+		asked(2)
+		deliverPut(t, c, s, tags[3], testBox())
+		deliverFetch(t, s, Fetch{Tags: tags[3:4], Blocks: c.blocks(1)})
+		asked(3)
+		deliverFetch(t, s, Fetch{Tags: tags[4:], Blocks: c.blocks(1)})
+		deliverFetch(t, s, Fetch{Acks: tags[4:], Blocks: c.blocks(1)})
+		asked(3)
+		deliverPut(t, c, s, tags[4], testBox())
+		asked(3)
+	})
+}
+
+// Interest does not last longer than boxes do.
+func TestInterestEnds(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags := testTags(1)
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(1)})
+		time.Sleep(TTL + 2*time.Hour)
+		deliverPut(t, c, s, tags[0], testBox())
+		c.take()
+		if st := s.Stats(); st.Asked != 0 || st.Boxes != 1 {
+			t.Errorf("stats: %v", st)
+		}
+	})
+}
+
+// Too many puts a second are answered, and those nobody asked for do not cost the
+// others their turn.
+func TestPutRate(t *testing.T) {
+	bubble(t, ServerConfig{Store: NewMemory(1000), PutRate: 2}, func(t *testing.T, c *client, s *Server) {
+		wanted := testTags(1)
+		deliverFetch(t, s, Fetch{Tags: wanted, Blocks: c.blocks(1)})
+		for range 30 {
+			deliverPut(t, c, s, testTags(1)[0], testBox())
+		}
+		deliverPut(t, c, s, wanted[0], testBox())
+		c.take()
+		if st := s.Stats(); st.Stored != 21 || st.Full != 10 || st.Asked != 1 {
+			t.Errorf("stats: %v", st)
+		}
+		time.Sleep(time.Second)
+		for range 3 {
+			deliverPut(t, c, s, testTags(1)[0], testBox())
+		}
+		c.take()
+		if st := s.Stats(); st.Stored != 23 {
+			t.Errorf("stats: %v", st)
 		}
 	})
 }

@@ -22,6 +22,7 @@ const DefaultMaxBoxes = 1 << 18
 const (
 	maxBatch    = 256  // operations that share a commit
 	expireChunk = 1024 // boxes removed in one operation, so that others get their turn
+	maxID       = 1 << 28
 
 	// minFree bytes of the disk are left to deletions, which need room in the log
 	// before they give any back, and to the rest of the machine.
@@ -34,17 +35,19 @@ const (
 // One goroutine owns the connection; operations that wait while it commits share
 // the next commit, so many at a time cost little more than one.
 type SQLite struct {
-	db  *sqlite3.Conn
-	max int64
-	ops chan *operation
-	len atomic.Int64
+	db     *sqlite3.Conn
+	ops    chan *operation
+	counts atomic.Pointer[Counts] // after the last commit
 
 	// Of the goroutine.
-	path                            string
-	minFree                         uint64
-	low                             bool // less than minFree at lookedAt
-	lookedAt                        time.Time
-	insert, find, read, remove, old *sqlite3.Stmt
+	quota    *quota // a row is an id less 1
+	graves   int    // tombstones
+	evicted  int64
+	path     string
+	minFree  uint64
+	low      bool // less than minFree at lookedAt
+	lookedAt time.Time
+	stmt     statements
 
 	closing   chan struct{} // no more operations
 	closed    chan struct{} // the goroutine has returned
@@ -59,7 +62,17 @@ type operation struct {
 	done  chan error
 }
 
-const schemaVersion = 1
+// statements are the prepared ones; their SQL is in prepare.
+type statements struct {
+	insert, find, remove, old    *sqlite3.Stmt
+	bury, grave, oldest, decayed *sqlite3.Stmt
+}
+
+func (s *statements) all() []*sqlite3.Stmt {
+	return []*sqlite3.Stmt{s.insert, s.find, s.remove, s.old, s.bury, s.grave, s.oldest, s.decayed}
+}
+
+const schemaVersion = 2
 
 // applicationID marks a database as a mailbox of ours ("StMb").
 const applicationID = 0x53744d62
@@ -68,18 +81,26 @@ const applicationID = 0x53744d62
 // business.
 const schema = `
 CREATE TABLE box (
-	id      INTEGER PRIMARY KEY,
+	id      INTEGER PRIMARY KEY, -- small: those of boxes that are gone are used again
 	tag     BLOB    NOT NULL,
 	expires INTEGER NOT NULL, -- unix time in hours
+	asked   INTEGER NOT NULL, -- 1: a fetch had named the tag when the box came
 	box     BLOB    NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX box_tag ON box (tag);
-CREATE INDEX box_expires ON box (expires);
+CREATE INDEX box_expires ON box (expires, asked);
+CREATE TABLE tombstone (
+	tag     INTEGER PRIMARY KEY,
+	box     INTEGER NOT NULL,
+	expires INTEGER NOT NULL -- unix time in hours
+) STRICT;
+CREATE INDEX tombstone_expires ON tombstone (expires);
 `
 
 // OpenSQLite opens the store in a file, or makes it. maxBoxes is the quota; zero is
-// DefaultMaxBoxes. The file is checked first, which takes about a second for a
-// full store. The error is ErrDamaged when it is not a readable mailbox.
+// DefaultMaxBoxes; boxes above a quota that was lowered are dropped, and as many
+// tombstones are kept as boxes. The file is checked first, which takes about a
+// second for a full store. The error is ErrDamaged when it is not a readable mailbox.
 func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	if maxBoxes == 0 {
 		maxBoxes = DefaultMaxBoxes
@@ -98,7 +119,7 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	}
 	s := &SQLite{
 		db:      db,
-		max:     int64(maxBoxes),
+		quota:   newQuota(maxBoxes),
 		ops:     make(chan *operation, maxBatch),
 		path:    path,
 		minFree: minFree,
@@ -181,26 +202,67 @@ func (s *SQLite) prepare() error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	n, err := s.number("SELECT count(*) FROM box")
-	if err != nil {
+	if err := s.load(); err != nil {
 		return err
 	}
-	s.len.Store(n)
 	for _, p := range []struct {
 		stmt **sqlite3.Stmt
 		sql  string
 	}{
-		{&s.insert, "INSERT INTO box (tag, expires, box) VALUES (?, ?, ?)"},
-		{&s.find, "SELECT box FROM box WHERE tag = ?"},
-		{&s.read, "SELECT box FROM box WHERE tag = ? AND expires > ?"},
-		{&s.remove, "DELETE FROM box WHERE tag = ?"},
-		{&s.old, "DELETE FROM box WHERE id IN (SELECT id FROM box WHERE expires <= ? LIMIT ?)"},
+		{&s.stmt.insert, "REPLACE INTO box (id, tag, expires, asked, box) VALUES (?, ?, ?, ?, ?)"},
+		{&s.stmt.find, "SELECT id, expires, box FROM box WHERE tag = ?"},
+		{&s.stmt.remove, "DELETE FROM box WHERE tag = ? RETURNING id, expires, box"},
+		{&s.stmt.old, "DELETE FROM box WHERE id IN (SELECT id FROM box WHERE expires <= ? LIMIT ?) RETURNING id"},
+		{&s.stmt.bury, "REPLACE INTO tombstone (tag, box, expires) VALUES (?, ?, ?)"},
+		{&s.stmt.grave, "SELECT box FROM tombstone WHERE tag = ?"},
+		{&s.stmt.oldest, "DELETE FROM tombstone WHERE tag IN (SELECT tag FROM tombstone ORDER BY expires LIMIT ?)"},
+		{&s.stmt.decayed, "DELETE FROM tombstone WHERE tag IN (SELECT tag FROM tombstone WHERE expires <= ? LIMIT ?)"},
 	} {
 		if *p.stmt, _, err = s.db.Prepare(p.sql); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// load learns which rows are in use, and drops what is above the quota.
+func (s *SQLite) load() error {
+	for table, order := range map[string]string{"box": "asked, id DESC", "tombstone": "expires"} {
+		n, err := s.number("SELECT count(*) FROM " + table)
+		if err != nil {
+			return err
+		}
+		if over := n - int64(s.quota.max); over > 0 {
+			err := s.db.Exec(fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %s ORDER BY %s LIMIT %d)", table, table, order, over))
+			if err != nil {
+				return err
+			}
+			n -= over
+		}
+		if table == "tombstone" {
+			s.graves = int(n)
+		}
+	}
+	stmt, _, err := s.db.Prepare("SELECT id, asked FROM box") // from an index, without the boxes
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for stmt.Step() {
+		id := stmt.ColumnInt64(0)
+		if id < 1 || id > maxID {
+			return ErrDamaged
+		}
+		s.quota.set(int(id-1), classOf(stmt.ColumnInt64(1) != 0))
+	}
+	s.quota.undo = nil // it is as long as the store
+	s.count()
+	return stmt.Err()
+}
+
+// count publishes the counts.
+func (s *SQLite) count() {
+	s.counts.Store(&Counts{Boxes: s.quota.len(), Asked: s.quota.count[asked], Acknowledged: s.graves, Evicted: s.evicted})
 }
 
 // check reads the whole database once.
@@ -241,7 +303,7 @@ func (s *SQLite) Close() error {
 }
 
 func (s *SQLite) closeDB() error {
-	for _, q := range []*sqlite3.Stmt{s.insert, s.find, s.read, s.remove, s.old} {
+	for _, q := range s.stmt.all() {
 		q.Close() // repeats the error of its last step; nil does nothing
 	}
 	return s.db.Close()
@@ -295,13 +357,17 @@ func (s *SQLite) run(batch []*operation) {
 // transact does operations and commits. What an operation says about itself goes
 // to results; an error of SQLite rolls everything back and is returned.
 func (s *SQLite) transact(batch []*operation, results []error) (err error) {
-	before := s.len.Load()
+	graves, evicted := s.graves, s.evicted
 	defer func() {
-		if err != nil {
-			s.len.Store(before)
-			if !s.db.GetAutocommit() {
-				err = errors.Join(err, s.db.Exec("ROLLBACK"))
-			}
+		if err == nil {
+			s.quota.commit()
+			s.count()
+			return
+		}
+		s.quota.rollback()
+		s.graves, s.evicted = graves, evicted
+		if !s.db.GetAutocommit() {
+			err = errors.Join(err, s.db.Exec("ROLLBACK"))
 		}
 	}()
 	begin := "BEGIN"
@@ -315,7 +381,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 	}
 	for i, op := range batch {
 		switch err := op.do(); err {
-		case nil, ErrTaken, ErrFull:
+		case nil, ErrTaken, ErrFull, ErrAcknowledged:
 			results[i] = err
 		default:
 			return mapError(err)
@@ -353,137 +419,4 @@ func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error 
 			return ErrClosed
 		}
 	}
-}
-
-// Put implements Store.
-func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time) error {
-	box = clone(box)
-	return s.submit(ctx, true, func() error {
-		found, err := s.load(s.find, tag, 0)
-		if err != nil {
-			return err
-		}
-		switch {
-		case found != nil && *found == *box:
-			return nil
-		case found != nil:
-			return ErrTaken
-		case s.len.Load() >= s.max, s.lowOnDisk():
-			return ErrFull
-		}
-		err = exec(s.insert, func(q *sqlite3.Stmt) error {
-			return errors.Join(q.BindBlob(1, tag[:]), q.BindInt64(2, hours(expires)), q.BindBlob(3, box[:]))
-		})
-		if err == nil {
-			s.len.Add(1)
-		}
-		return err
-	})
-}
-
-// lowOnDisk reports whether the disk is too full for another box.
-func (s *SQLite) lowOnDisk() bool {
-	if now := time.Now(); now.Sub(s.lookedAt) >= freeInterval {
-		free, ok := freeBytes(s.path)
-		s.low, s.lookedAt = ok && free < s.minFree, now
-	}
-	return s.low
-}
-
-// Get implements Store.
-func (s *SQLite) Get(ctx context.Context, tags []Tag, now time.Time) ([]Item, error) {
-	var items []Item
-	err := s.submit(ctx, false, func() error {
-		items = nil
-		for _, t := range tags {
-			box, err := s.load(s.read, t, now.Unix()/3600)
-			if err != nil {
-				return err
-			}
-			if box != nil {
-				items = append(items, Item{t, *box})
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-// load reads a box with s.find or s.read. It returns nil when there is none.
-func (s *SQLite) load(q *sqlite3.Stmt, tag Tag, hour int64) (box *Box, err error) {
-	defer func() { err = errors.Join(err, q.Reset()) }()
-	if err := q.BindBlob(1, tag[:]); err != nil {
-		return nil, err
-	}
-	if q == s.read {
-		if err := q.BindInt64(2, hour); err != nil {
-			return nil, err
-		}
-	}
-	if !q.Step() {
-		return nil, q.Err()
-	}
-	raw := q.ColumnRawBlob(0)
-	if len(raw) != BoxSize {
-		return nil, ErrDamaged
-	}
-	return clone((*Box)(raw)), nil
-}
-
-// Delete implements Store.
-func (s *SQLite) Delete(ctx context.Context, tags []Tag) error {
-	return s.submit(ctx, true, func() error {
-		for _, t := range tags {
-			if err := exec(s.remove, func(q *sqlite3.Stmt) error { return q.BindBlob(1, t[:]) }); err != nil {
-				return err
-			}
-			s.len.Add(-s.db.Changes())
-		}
-		return nil
-	})
-}
-
-// Expire implements Store. It also gives free pages back to the file system.
-func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err error) {
-	for {
-		var n int64
-		err := s.submit(ctx, true, func() error {
-			err := exec(s.old, func(q *sqlite3.Stmt) error {
-				return errors.Join(q.BindInt64(1, now.Unix()/3600), q.BindInt64(2, expireChunk))
-			})
-			if err != nil {
-				return err
-			}
-			n = s.db.Changes()
-			s.len.Add(-n)
-			return s.db.Exec("PRAGMA incremental_vacuum(1024)")
-		})
-		if err != nil {
-			return total, err
-		}
-		if total += int(n); n < expireChunk {
-			return total, nil
-		}
-	}
-}
-
-// Len implements Store.
-func (s *SQLite) Len() int { return int(s.len.Load()) }
-
-func exec(q *sqlite3.Stmt, bind func(*sqlite3.Stmt) error) error {
-	if err := bind(q); err != nil {
-		return err
-	}
-	return q.Exec()
-}
-
-// hours rounds up, so that no box expires early.
-func hours(t time.Time) int64 { return (t.Unix() + 3599) / 3600 }
-
-func clone(b *Box) *Box {
-	c := *b
-	return &c
 }

@@ -55,7 +55,7 @@ func TestMemory(t *testing.T) {
 func putN(t testing.TB, s mailbox.Store, n int) *mailbox.Box {
 	t.Helper()
 	box := mailboxtest.RandomBox()
-	if err := s.Put(t.Context(), mailboxtest.Tag(n), box, time.Now().Add(mailbox.TTL)); err != nil {
+	if err := s.Put(t.Context(), mailboxtest.Tag(n), box, time.Now().Add(mailbox.TTL), false); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 	return box
@@ -83,13 +83,116 @@ func TestSQLiteRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Put(t.Context(), mailboxtest.Tag(3), box, time.Now()); !errors.Is(err, mailbox.ErrClosed) {
+	if err := s.Put(t.Context(), mailboxtest.Tag(3), box, time.Now(), false); !errors.Is(err, mailbox.ErrClosed) {
 		t.Errorf("Put after Close: %v", err)
 	}
 	s = openSQLite(t, path, 10)
 	items, err := s.Get(t.Context(), []mailbox.Tag{mailboxtest.Tag(1), mailboxtest.Tag(2)}, time.Now())
 	if err != nil || len(items) != 1 || items[0].Box != *box || s.Len() != 1 {
 		t.Fatalf("%d boxes after a restart, Len %d: %v", len(items), s.Len(), err)
+	}
+}
+
+// What was acknowledged, and what was asked for, is known after a restart.
+func TestSQLiteRemembers(t *testing.T) {
+	path := dbPath(t)
+	s := openSQLite(t, path, 10)
+	box := putN(t, s, 1)
+	putN(t, s, 2)
+	if err := s.Put(t.Context(), mailboxtest.Tag(3), box, time.Now().Add(mailbox.TTL), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openSQLite(t, path, 10)
+	if got, want := s.Counts(), (mailbox.Counts{Boxes: 2, Asked: 1, Acknowledged: 1}); got != want {
+		t.Errorf("after a restart: %+v, want %+v", got, want)
+	}
+	if err := s.Put(t.Context(), mailboxtest.Tag(1), box, time.Now().Add(mailbox.TTL), false); !errors.Is(err, mailbox.ErrAcknowledged) {
+		t.Errorf("repair: %v", err)
+	}
+	if err := s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false); !errors.Is(err, mailbox.ErrTaken) {
+		t.Errorf("another box: %v", err)
+	}
+	// The row of the acknowledged box is used again.
+	putN(t, s, 4)
+	putN(t, s, 5)
+	if n, err := mailbox.HighestRow(s); n != 4 || err != nil {
+		t.Errorf("4 boxes reach row %d: %v", n, err)
+	}
+}
+
+// A quota that was lowered holds after the next start, and costs those first that
+// nobody asked for.
+func TestSQLiteLowerQuota(t *testing.T) {
+	path := dbPath(t)
+	s := openSQLite(t, path, 100)
+	box := mailboxtest.RandomBox()
+	for n := range 100 {
+		if err := s.Put(t.Context(), mailboxtest.Tag(n), box, time.Now().Add(mailbox.TTL), n%2 == 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 30 {
+		if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openSQLite(t, path, 20)
+		if got, want := s.Counts(), (mailbox.Counts{Boxes: 20, Asked: 20, Acknowledged: 20}); got != want {
+			t.Errorf("start %d: %+v, want %+v", round, got, want)
+		}
+	}
+	// Rows above the quota do not get in the way of new boxes.
+	for n := 30; n < 100; n += 2 {
+		if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Len() != 0 {
+		t.Fatalf("%d boxes", s.Len())
+	}
+	for n := 200; n < 220; n++ {
+		putN(t, s, n)
+	}
+	if n, err := mailbox.HighestRow(s); n != 20 || err != nil {
+		t.Errorf("20 boxes reach row %d: %v", n, err)
+	}
+}
+
+// What fails with its commit leaves no trace in the counts.
+func TestSQLiteFailedCommit(t *testing.T) {
+	s := openSQLite(t, dbPath(t), 8)
+	for n := range 8 {
+		putN(t, s, n)
+	}
+	before := s.Counts()
+	ok := false
+	if err := mailbox.OnCommit(s, func() bool { return ok }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), mailboxtest.Tag(100), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), true); err == nil {
+		t.Error("stored without a commit")
+	}
+	if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(1), mailboxtest.Tag(2)}); err == nil {
+		t.Error("deleted without a commit")
+	}
+	if got := s.Counts(); got != before {
+		t.Errorf("%+v became %+v", before, got)
+	}
+	ok = true
+	for n := range 8 {
+		if !hasBox(t, s, n) {
+			t.Errorf("box %d is gone", n)
+		}
 	}
 }
 
@@ -192,7 +295,7 @@ func TestSQLiteFullDisk(t *testing.T) {
 	}
 	stored := 0
 	for {
-		err := s.Put(t.Context(), mailboxtest.Tag(stored), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+		err := s.Put(t.Context(), mailboxtest.Tag(stored), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false)
 		if errors.Is(err, mailbox.ErrFull) {
 			break
 		}
@@ -209,7 +312,7 @@ func TestSQLiteFullDisk(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range 20 {
 		wg.Go(func() {
-			err := s.Put(t.Context(), mailboxtest.Tag(10_000+n), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+			err := s.Put(t.Context(), mailboxtest.Tag(10_000+n), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false)
 			if errors.Is(err, mailbox.ErrFull) {
 				full.Add(1)
 			} else if err != nil {
@@ -252,7 +355,7 @@ func TestSQLiteAnswersAfterCommit(t *testing.T) {
 		}
 		results := make(chan error, 1)
 		go func() {
-			results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+			results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false)
 		}()
 		// First no, in the batch and when it is tried by itself, then yes.
 		for n, ok := range []bool{false, false, true} {
@@ -271,7 +374,7 @@ func TestSQLiteAnswersAfterCommit(t *testing.T) {
 					t.Fatalf("stored without a commit: %v, Len %d", err, s.Len())
 				}
 				go func() {
-					results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL))
+					results <- s.Put(t.Context(), mailboxtest.Tag(1), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false)
 				}()
 			}
 		}
@@ -291,10 +394,10 @@ func TestSQLiteLowOnDisk(t *testing.T) {
 	if err := mailbox.LeaveFree(s, 1<<62); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Put(t.Context(), mailboxtest.Tag(2), box, time.Now().Add(mailbox.TTL)); !errors.Is(err, mailbox.ErrFull) {
+	if err := s.Put(t.Context(), mailboxtest.Tag(2), box, time.Now().Add(mailbox.TTL), false); !errors.Is(err, mailbox.ErrFull) {
 		t.Errorf("Put: %v", err)
 	}
-	if err := s.Put(t.Context(), mailboxtest.Tag(1), box, time.Now().Add(mailbox.TTL)); err != nil {
+	if err := s.Put(t.Context(), mailboxtest.Tag(1), box, time.Now().Add(mailbox.TTL), false); err != nil {
 		t.Errorf("Put of what is there: %v", err)
 	}
 	if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(1)}); err != nil || s.Len() != 0 {
@@ -353,7 +456,7 @@ func storeForever(path string, first int64) {
 		go func() {
 			for {
 				n := int(next.Add(1))
-				if err := s.Put(context.Background(), mailboxtest.Tag(n), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL)); err != nil {
+				if err := s.Put(context.Background(), mailboxtest.Tag(n), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), false); err != nil {
 					panic(err)
 				}
 				fmt.Println(n)
@@ -425,7 +528,7 @@ func BenchmarkSQLitePut(b *testing.B) {
 						}
 						var tag mailbox.Tag
 						copy(tag[:], fmt.Sprintf("%x", uint64(n)*0x9e3779b97f4a7c15))
-						if err := s.Put(context.Background(), tag, box, time.Now().Add(mailbox.TTL)); err != nil {
+						if err := s.Put(context.Background(), tag, box, time.Now().Add(mailbox.TTL), false); err != nil {
 							b.Error(err)
 							return
 						}
@@ -454,13 +557,16 @@ func BenchmarkSQLiteGet32(b *testing.B) {
 	}
 }
 
+// BenchmarkSQLiteOpen is a start with 100,000 boxes whose file the system
+// has in its cache.
 func BenchmarkSQLiteOpen(b *testing.B) {
+	const boxes = 100_000
 	path := dbPath(b)
 	s := openSQLite(b, path, 0)
 	var wg sync.WaitGroup
-	for g := range 64 {
+	for g := range 250 {
 		wg.Go(func() {
-			for n := range 20_000 / 64 {
+			for n := range boxes / 250 {
 				putN(b, s, g*1000+n)
 			}
 		})
@@ -478,7 +584,10 @@ func BenchmarkSQLiteOpen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		if s.Len() != boxes {
+			b.Fatalf("%d boxes", s.Len())
+		}
 		s.Close()
 	}
-	b.ReportMetric(float64(st.Size())/20_000, "bytes/box")
+	b.ReportMetric(float64(st.Size())/boxes, "bytes/box")
 }

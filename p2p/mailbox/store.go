@@ -3,7 +3,6 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 )
 
@@ -13,6 +12,8 @@ var (
 	ErrTaken = errors.New("mailbox: tag is taken")
 	// ErrFull means that there is no room, in the quota or on the disk.
 	ErrFull = errors.New("mailbox: full")
+	// ErrAcknowledged means that the very box was here and was acknowledged.
+	ErrAcknowledged = errors.New("mailbox: box was acknowledged")
 	// ErrDamaged means that the database is not readable as ours.
 	ErrDamaged = errors.New("mailbox: damaged database")
 	// ErrClosed means that the store was closed.
@@ -29,92 +30,30 @@ type Item struct {
 // when its effect is as durable as the store can make it. Package mailboxtest has
 // the tests that every Store passes.
 type Store interface {
-	// Put stores a box until it expires. It returns nil also when the same box is
-	// there already, whose life does not change; ErrTaken; ErrFull; or another
-	// error when nothing was kept.
-	Put(ctx context.Context, tag Tag, box *Box, expires time.Time) error
+	// Put stores a box until it expires; asked says that a fetch has named its tag.
+	// It returns nil also when the same box is there already, whose life does not
+	// change; ErrAcknowledged; ErrTaken when another box is under the tag, or was
+	// and has been acknowledged; ErrFull; or another error when nothing was kept.
+	// It may cost another box its place: see Room in the package comment.
+	Put(ctx context.Context, tag Tag, box *Box, expires time.Time, asked bool) error
 	// Get returns the boxes under those of the tags that have one and did not
-	// expire, in the order of the tags, at most len(tags).
+	// expire, in the order of the tags, at most len(tags). They count as asked for.
 	Get(ctx context.Context, tags []Tag, now time.Time) ([]Item, error)
-	// Delete removes boxes. Tags without one are no error.
+	// Delete removes boxes that were acknowledged, and remembers them until they
+	// would have expired. Tags without a box are no error and not remembered.
 	Delete(ctx context.Context, tags []Tag) error
 	// Expire removes what expired and returns how many boxes that were.
 	Expire(ctx context.Context, now time.Time) (int, error)
 	// Len returns how many boxes are stored.
 	Len() int
+	// Counts says more.
+	Counts() Counts
 }
 
-// Memory is a Store for tests and simulations: nothing survives.
-type Memory struct {
-	max   int
-	mu    sync.Mutex
-	boxes map[Tag]memoryBox
-}
-
-type memoryBox struct {
-	box     Box
-	expires time.Time
-}
-
-// NewMemory returns an empty store for at most max boxes.
-func NewMemory(max int) *Memory { return &Memory{max: max, boxes: make(map[Tag]memoryBox)} }
-
-// Put implements Store.
-func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old, ok := s.boxes[tag]; ok {
-		if old.box != *box {
-			return ErrTaken
-		}
-		return nil
-	}
-	if len(s.boxes) >= s.max {
-		return ErrFull
-	}
-	s.boxes[tag] = memoryBox{*box, expires}
-	return nil
-}
-
-// Get implements Store.
-func (s *Memory) Get(_ context.Context, tags []Tag, now time.Time) ([]Item, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var items []Item
-	for _, t := range tags {
-		if b, ok := s.boxes[t]; ok && b.expires.After(now) {
-			items = append(items, Item{t, b.box})
-		}
-	}
-	return items, nil
-}
-
-// Delete implements Store.
-func (s *Memory) Delete(_ context.Context, tags []Tag) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range tags {
-		delete(s.boxes, t)
-	}
-	return nil
-}
-
-// Expire implements Store.
-func (s *Memory) Expire(_ context.Context, now time.Time) (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for t, b := range s.boxes {
-		if !b.expires.After(now) {
-			delete(s.boxes, t)
-			n++
-		}
-	}
-	return n, nil
-}
-
-// Len implements Store.
-func (s *Memory) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.boxes)
+// Counts says what is in a Store.
+type Counts struct {
+	Boxes        int   // stored
+	Asked        int   // of them, those a fetch has named
+	Acknowledged int   // remembered
+	Evicted      int64 // boxes that made room for others since the start
 }

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"starling/p2p/outfox"
 )
 
@@ -33,26 +35,38 @@ type subscriptions struct {
 	max   int
 	byTag map[Tag]*subscription
 	order *list.List // of *subscription, oldest first; all live equally long
+	// turnover rations the ends of old ones for new ones.
+	turnover *rate.Limiter
 }
 
 func newSubscriptions(max int) *subscriptions {
-	return &subscriptions{max: max, byTag: make(map[Tag]*subscription), order: list.New()}
+	return &subscriptions{
+		max: max, byTag: make(map[Tag]*subscription), order: list.New(),
+		turnover: rate.NewLimiter(rate.Limit(float64(max)/SubscriptionLife.Seconds()), max/16+1),
+	}
 }
 
 func (s *subscriptions) len() int { return s.order.Len() }
 
-// add lets a subscription stand, at the cost of the oldest when there are too many.
-func (s *subscriptions) add(sub *subscription) {
+// add lets a subscription stand. When there are too many, one that takes over from
+// its former self has its place; others end the oldest, so slowly that whoever
+// renews in time stays, or do not stand.
+func (s *subscriptions) add(sub *subscription, now time.Time) {
 	for t := range sub.tags {
 		if old := s.byTag[t]; old != nil {
 			s.forget(old, t)
 		}
+	}
+	if s.order.Len() >= s.max {
+		if !s.turnover.AllowN(now, 1) {
+			return
+		}
+		s.end(s.order.Front().Value.(*subscription))
+	}
+	for t := range sub.tags {
 		s.byTag[t] = sub
 	}
 	sub.place = s.order.PushBack(sub)
-	for s.order.Len() > s.max {
-		s.end(s.order.Front().Value.(*subscription))
-	}
 }
 
 // take uses a block of the subscription that waits for tag, if there is one, and

@@ -27,7 +27,10 @@ func TestStore(t *testing.T, open func(t *testing.T, max int) mailbox.Store) {
 		{"PutGetDelete", 100, testPutGetDelete},
 		{"GetKeepsOrder", 100, testOrder},
 		{"Taken", 100, testTaken},
-		{"Full", 3, testFull},
+		{"Full", 40, testFull},
+		{"AskedByGet", 40, testAskedByGet},
+		{"Acknowledged", 10, testAcknowledged},
+		{"TombstonesExpire", 10, testTombstonesExpire},
 		{"Expiry", 2000, testExpiry},
 		{"CallerMayReuseTheBox", 100, testReuse},
 		{"Concurrent", 1000, testConcurrent},
@@ -52,7 +55,7 @@ func RandomBox() *mailbox.Box {
 
 func put(t *testing.T, s mailbox.Store, tag mailbox.Tag, box *mailbox.Box) {
 	t.Helper()
-	if err := s.Put(t.Context(), tag, box, start.Add(mailbox.TTL)); err != nil {
+	if err := s.Put(t.Context(), tag, box, start.Add(mailbox.TTL), false); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 }
@@ -101,9 +104,6 @@ func testPutGetDelete(t *testing.T, s mailbox.Store) {
 	if items := get(t, s, start); len(items) != 0 {
 		t.Fatal("no tags, but boxes")
 	}
-	// A deleted tag can be used again.
-	put(t, s, Tag(1), RandomBox())
-	wantLen(t, s, 2)
 }
 
 func testOrder(t *testing.T, s mailbox.Store) {
@@ -126,7 +126,7 @@ func testTaken(t *testing.T, s mailbox.Store) {
 	put(t, s, Tag(1), box)
 	other := *box
 	other[mailbox.BoxSize-1] ^= 1
-	if err := s.Put(t.Context(), Tag(1), &other, start.Add(mailbox.TTL)); !errors.Is(err, mailbox.ErrTaken) {
+	if err := s.Put(t.Context(), Tag(1), &other, start.Add(mailbox.TTL), false); !errors.Is(err, mailbox.ErrTaken) {
 		t.Fatalf("another box under the tag: %v", err)
 	}
 	if items := get(t, s, start, Tag(1)); len(items) != 1 || items[0].Box != *box {
@@ -135,25 +135,138 @@ func testTaken(t *testing.T, s mailbox.Store) {
 	wantLen(t, s, 1)
 }
 
+func wantCounts(t *testing.T, s mailbox.Store, want mailbox.Counts) {
+	t.Helper()
+	if got := s.Counts(); got != want {
+		t.Fatalf("store counts %+v, want %+v", got, want)
+	}
+}
+
+// tryPut stores n boxes from a tag on and returns how many were refused.
+func tryPut(t *testing.T, s mailbox.Store, from, n int, asked bool) (full int) {
+	t.Helper()
+	box := RandomBox()
+	for i := range n {
+		switch err := s.Put(t.Context(), Tag(from+i), box, start.Add(mailbox.TTL), asked); {
+		case errors.Is(err, mailbox.ErrFull):
+			full++
+		case err != nil:
+			t.Fatalf("Put: %v", err)
+		}
+	}
+	return full
+}
+
+// Of 40 boxes 30 may be asked for and 10 not; who has less room than that gets it
+// at once, and everybody else by and by.
 func testFull(t *testing.T, s mailbox.Store) {
-	first := RandomBox()
-	put(t, s, Tag(0), first)
-	put(t, s, Tag(1), RandomBox())
-	put(t, s, Tag(2), RandomBox())
-	if err := s.Put(t.Context(), Tag(3), RandomBox(), start.Add(mailbox.TTL)); !errors.Is(err, mailbox.ErrFull) {
-		t.Fatalf("fourth box of three: %v", err)
+	if full := tryPut(t, s, 0, 40, false); full != 0 {
+		t.Fatalf("%d refused with room", full)
 	}
-	put(t, s, Tag(0), first) // there already
-	if err := s.Put(t.Context(), Tag(0), RandomBox(), start.Add(mailbox.TTL)); !errors.Is(err, mailbox.ErrTaken) {
-		t.Fatalf("another box under a tag of a full store: %v", err)
+	// One of forty may take the place of its like now, and none for hours.
+	if full := tryPut(t, s, 100, 20, false); full != 19 {
+		t.Fatalf("%d of 20 refused", full)
 	}
-	if len(get(t, s, start, Tag(0), Tag(1), Tag(2), Tag(3))) != 3 {
-		t.Fatal("a refused box cost another")
+	wantCounts(t, s, mailbox.Counts{Boxes: 40, Evicted: 1})
+	if full := tryPut(t, s, 200, 30, true); full != 0 {
+		t.Fatalf("%d refused that were asked for", full)
 	}
+	wantCounts(t, s, mailbox.Counts{Boxes: 40, Asked: 30, Evicted: 31})
+	for n := range 30 {
+		if len(get(t, s, start, Tag(200+n))) != 1 {
+			t.Fatal("one that was asked for is gone")
+		}
+	}
+	if full := tryPut(t, s, 300, 10, true); full != 8 {
+		t.Fatalf("%d of 10 refused", full)
+	}
+	if full := tryPut(t, s, 400, 10, false); full != 10 {
+		t.Fatalf("%d of 10 refused", full)
+	}
+	wantCounts(t, s, mailbox.Counts{Boxes: 40, Asked: 30, Evicted: 33})
+	held := 0
+	for _, it := range append(get(t, s, start, tags(0, 40)...), get(t, s, start, tags(100, 20)...)...) {
+		put(t, s, it.Tag, &it.Box) // the same again needs no room
+		held++
+	}
+	if held != 10 {
+		t.Fatalf("%d boxes nobody asked for, want 10", held)
+	}
+}
+
+func tags(from, n int) (all []mailbox.Tag) {
+	for i := range n {
+		all = append(all, Tag(from+i))
+	}
+	return all
+}
+
+func testAskedByGet(t *testing.T, s mailbox.Store) {
+	tryPut(t, s, 0, 40, false)
+	get(t, s, start, tags(0, 20)...)
+	get(t, s, start, tags(0, 20)...)
+	wantCounts(t, s, mailbox.Counts{Boxes: 40, Asked: 20})
+	if err := s.Delete(t.Context(), tags(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	wantCounts(t, s, mailbox.Counts{Boxes: 39, Asked: 19, Acknowledged: 1})
+	tryPut(t, s, 100, 1+11, true) // the free one, and those above ten
+	wantCounts(t, s, mailbox.Counts{Boxes: 40, Asked: 30, Acknowledged: 1, Evicted: 10 + 1})
+	for _, tag := range tags(1, 19) {
+		if len(get(t, s, start, tag)) == 0 {
+			return // the eleventh replaced one of its like, which one is chance
+		}
+	}
+	if len(get(t, s, start, tags(100, 12)...)) != 11 {
+		t.Fatal("one that was asked for is gone")
+	}
+}
+
+func testAcknowledged(t *testing.T, s mailbox.Store) {
+	box, other := RandomBox(), RandomBox()
+	put(t, s, Tag(1), box)
+	put(t, s, Tag(2), other)
+	if err := s.Delete(t.Context(), tags(1, 8)); err != nil {
+		t.Fatal(err)
+	}
+	wantCounts(t, s, mailbox.Counts{Acknowledged: 2}) // only what was there
+	for range 2 {
+		if err := s.Put(t.Context(), Tag(1), box, start.Add(mailbox.TTL), true); !errors.Is(err, mailbox.ErrAcknowledged) {
+			t.Fatalf("the same box again: %v", err)
+		}
+		if err := s.Put(t.Context(), Tag(1), other, start.Add(mailbox.TTL), true); !errors.Is(err, mailbox.ErrTaken) {
+			t.Fatalf("another box under a used tag: %v", err)
+		}
+	}
+	if len(get(t, s, start, Tag(1))) != 0 {
+		t.Fatal("an acknowledged box is handed out")
+	}
+	// As many are remembered as there may be boxes.
+	for n := range 20 {
+		put(t, s, Tag(100+n), box)
+		if err := s.Delete(t.Context(), []mailbox.Tag{Tag(100 + n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCounts(t, s, mailbox.Counts{Acknowledged: 10})
+}
+
+// A tombstone stands as long as the box would have lived.
+func testTombstonesExpire(t *testing.T, s mailbox.Store) {
+	box := RandomBox()
+	put(t, s, Tag(1), box)
 	if err := s.Delete(t.Context(), []mailbox.Tag{Tag(1)}); err != nil {
 		t.Fatal(err)
 	}
-	put(t, s, Tag(3), RandomBox())
+	if n, err := s.Expire(t.Context(), start.Add(mailbox.TTL-time.Second)); n != 0 || err != nil {
+		t.Fatalf("%d boxes expired: %v", n, err)
+	}
+	wantCounts(t, s, mailbox.Counts{Acknowledged: 1})
+	if n, err := s.Expire(t.Context(), start.Add(mailbox.TTL+2*time.Hour)); n != 0 || err != nil {
+		t.Fatalf("%d boxes expired: %v", n, err)
+	}
+	wantCounts(t, s, mailbox.Counts{})
+	put(t, s, Tag(1), RandomBox())
 }
 
 func testExpiry(t *testing.T, s mailbox.Store) {
@@ -163,7 +276,7 @@ func testExpiry(t *testing.T, s mailbox.Store) {
 		if n >= early {
 			life = 48 * time.Hour
 		}
-		if err := s.Put(t.Context(), Tag(n), RandomBox(), start.Add(life)); err != nil {
+		if err := s.Put(t.Context(), Tag(n), RandomBox(), start.Add(life), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,7 +323,7 @@ func testConcurrent(t *testing.T, s mailbox.Store) {
 			for i := range 20 {
 				n := g*20 + i
 				box := RandomBox()
-				if err := s.Put(t.Context(), Tag(n), box, start.Add(mailbox.TTL)); err != nil {
+				if err := s.Put(t.Context(), Tag(n), box, start.Add(mailbox.TTL), false); err != nil {
 					t.Errorf("Put: %v", err)
 				}
 				items, err := s.Get(t.Context(), []mailbox.Tag{Tag(n)}, start)
@@ -233,7 +346,7 @@ func testOneWins(t *testing.T, s mailbox.Store) {
 	var wg sync.WaitGroup
 	results := make([]error, 20)
 	for i := range results {
-		wg.Go(func() { results[i] = s.Put(t.Context(), Tag(1), RandomBox(), start.Add(mailbox.TTL)) })
+		wg.Go(func() { results[i] = s.Put(t.Context(), Tag(1), RandomBox(), start.Add(mailbox.TTL), false) })
 	}
 	wg.Wait()
 	won := 0
