@@ -11,7 +11,7 @@
 // A client is connected to two guards and to nobody else. It listens nowhere,
 // has a new network identity at every start, and chooses its routes itself
 // from the list of all relays that its guards hand it. When there is no route
-// that keeps the rules (package p2p/route) nothing is sent, and Status says
+// that keeps the rules (mix.Routes) nothing is sent, and Status says
 // why.
 //
 // # The parts
@@ -22,10 +22,10 @@
 //	directory  signed descriptors of relays; gossip and exchange spread them
 //	discovery  how relays find relays
 //	outfox     the packets
-//	mix        a hop: open, check for replay, wait, pass on
+//	mix        a hop: open, check for replay, wait, pass on; and choosing hops
 //	mailbox    boxes on disk and who waits for them
 //	guard      which relays a client connects to
-//	route      which relays a packet passes
+//	recall     what a client keeps from one start to the next
 package p2p
 
 import (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,13 +16,14 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/directory"
+	"starling/p2p/recall"
 )
 
 // Files of a relay's state directory.
 const (
 	keyFile  = "relay.key"  // 32 bytes, the seed of the Ed25519 identity
 	mailFile = "mailbox.db" // package mailbox
-	peerFile = "relays"     // signed descriptors, each length (2) ‖ bytes
+	peerFile = "relays"     // signed descriptors, see package recall
 )
 
 const savePeersEvery = 10 * time.Minute
@@ -72,30 +72,28 @@ func writeFile(path string, b []byte) error {
 }
 
 // loadPeers takes the relays known last time. Who has expired may still be
-// there under the same address. A damaged file is read as far as it goes.
+// there under the same address.
 func (r *Relay) loadPeers() {
 	b, err := os.ReadFile(filepath.Join(r.cfg.StateDir, peerFile))
-	if err != nil || len(b) > 4<<20 {
+	if err != nil {
 		return
 	}
-	for len(b) >= 2 {
-		n := int(binary.BigEndian.Uint16(b))
-		if b = b[2:]; n > len(b) {
-			return
+	raws, err := recall.ParseDescriptors(b)
+	if err != nil {
+		r.log.Warn("known relays are damaged and forgotten", "err", err)
+		return
+	}
+	for _, raw := range raws {
+		d, err := directory.Parse(raw)
+		if err != nil || d.ID == r.id {
+			continue
 		}
-		d, err := directory.Parse(b[:n])
-		if err != nil {
-			return
+		r.dir.Add(raw)
+		addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
+		for i, a := range d.Addresses {
+			addrs[i] = a.Multiaddr()
 		}
-		if d.ID != r.id {
-			r.dir.Add(b[:n])
-			addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
-			for i, a := range d.Addresses {
-				addrs[i] = a.Multiaddr()
-			}
-			r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: addrs})
-		}
-		b = b[n:]
+		r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: addrs})
 	}
 }
 
@@ -115,11 +113,7 @@ func (r *Relay) keepPeers(ctx context.Context) error {
 }
 
 func (r *Relay) savePeers() {
-	var b []byte
-	for _, raw := range r.dir.Raw(maxStored) {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))
-		b = append(b, raw...)
-	}
+	b := recall.AppendDescriptors(nil, r.dir.Raw(maxStored))
 	if err := writeFile(filepath.Join(r.cfg.StateDir, peerFile), b); err != nil {
 		r.log.Warn("known relays are not saved", "err", err)
 	}

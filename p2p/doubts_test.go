@@ -1,54 +1,11 @@
 package p2p
 
 import (
-	"bytes"
-	"net/netip"
 	"testing"
 	"time"
 
-	"starling/p2p/directory"
 	"starling/p2p/mix"
 )
-
-func stored(tb testing.TB) []byte {
-	tb.Helper()
-	c, err := NewClient(ClientConfig{AllowPrivate: true})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &directory.Snapshot{Relays: []*directory.Descriptor{{
-		ID: c.id, Addresses: []directory.Address{{AddrPort: netip.MustParseAddrPort("127.0.0.1:1")}},
-	}}}
-	c.guards.Extend(s, time.Now(), true)
-	var state []byte
-	c.cfg.SaveState = func(b []byte) error { state = b; return nil }
-	c.saveState()
-	return state
-}
-
-// FuzzState: a damaged state is an error and nothing worse, and what is read
-// is written the same way.
-func FuzzState(f *testing.F) {
-	f.Add(stored(f))
-	f.Add([]byte{stateVersion, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := NewClient(ClientConfig{AllowPrivate: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		pins, err := c.loadState(b)
-		if err != nil || len(b) == 0 {
-			if len(c.guards.Guards) != 0 {
-				t.Error("guards of a damaged state are taken over")
-			}
-			return
-		}
-		again := c.guards.Append([]byte{stateVersion})
-		if !bytes.HasPrefix(b, again) || int(b[len(again)]) != len(pins) {
-			t.Errorf("%x is not written as it was read", b)
-		}
-	})
-}
 
 func TestDoubts(t *testing.T) {
 	var d doubts
