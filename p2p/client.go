@@ -199,6 +199,7 @@ func (c *Client) Run(ctx context.Context) error {
 		Tap:     c.cfg.Tap,
 	})
 	c.links.Store(links)
+	kick(c.changed) // Status says more from here on
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.keepGuards(ctx, links) })
 	g.Go(func() error { return c.keepList(ctx, links) })

@@ -172,7 +172,8 @@ func (ws *watches) orphan(mailbox NodeID, acks []Tag, now time.Time) {
 	if len(acks) == 0 {
 		return
 	}
-	key := "\x00ack " + hex.EncodeToString(acks[0][:])
+	// The same tag is acknowledged at each mailbox that has a copy.
+	key := "\x00ack " + mailbox.String() + " " + hex.EncodeToString(acks[0][:])
 	ws.m[key] = &watch{key: key, mailbox: mailbox, acks: acks, due: now.Add(jitter(2 * settle))}
 }
 
