@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"starling/session/internal/doubleratchet"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
 	"starling/session/internal/key/keytest"
@@ -64,9 +65,9 @@ func TestResponderBeforeFirstReceive(t *testing.T) {
 	}
 	// What someone would send who counts on keys of all zeros.
 	zero := copyOf(t, alice)
-	zero.hks, zero.cks = headerKey{}, chainKey{}
+	zero.ec.HKs, zero.ec.CKs = doubleratchet.HeaderKey{}, doubleratchet.Key{}
 	for name, s := range map[string]*State{"responder": bob, "initiator": alice} {
-		for _, dh := range []key.Public{{}, zero.dhs.Public(), s.dhr, s.dhs.Public()} {
+		for _, dh := range []key.Public{{}, zero.ec.DHs.Public(), s.ec.DHr, s.ec.DHs.Public()} {
 			refuse(t, s, forge(t, zero, name, func(h *header) { h.dh = dh }))
 		}
 		for _, n := range []int{0, 1, HeaderSize - 1, HeaderSize, HeaderSize + 48, 1536} {
@@ -113,47 +114,25 @@ func TestSkipLimit(t *testing.T) {
 	}
 }
 
-// TestSkipLimitOfTheCore: the same limits without the help of the post-quantum
-// ratchet, which has its own.
-func TestSkipLimitOfTheCore(t *testing.T) {
-	for _, c := range []struct {
-		nr, n uint32
-		ok    bool
-	}{
-		{0, 0, true}, {0, MaxSkip, true}, {0, MaxSkip + 1, false}, {5, MaxSkip + 5, true}, {5, MaxSkip + 6, false},
-		{5, 5, true}, {5, 4, false}, {maxCounter - 3, maxCounter - 1, true}, {maxCounter - 3, maxCounter, false},
-	} {
-		r := core{canReceive: true, nr: c.nr}
-		keys, err := r.skipTo(c.n, nil)
-		if (err == nil) != c.ok || c.ok && (r.nr != c.n || len(keys) != int(c.n-c.nr)) {
-			t.Errorf("from %d to %d: %v", c.nr, c.n, err)
-		}
-		none := core{nr: 0}
-		if _, err := none.skipTo(c.n, nil); (err == nil) != (c.n == 0) {
-			t.Errorf("without a chain to %d: %v", c.n, err)
-		}
-	}
-}
-
 // TestRatchetKeyOfTheChain: a chain has one ratchet key; a header of the chain
 // that names another is refused.
 func TestRatchetKeyOfTheChain(t *testing.T) {
 	alice, bob := talking(t)
 	pass(t, alice, bob) // alice's chain is bob's receiving chain now
 	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = key.Generate().Public() }))
-	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = bob.dhs.Public() }))
+	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = bob.ec.DHs.Public() }))
 	pass(t, alice, bob)
 }
 
 func TestCounterJumps(t *testing.T) {
 	alice, bob := talking(t)
-	for _, n := range []uint32{1, MaxSkip, MaxSkip + 1, 1 << 31, maxCounter - 1, maxCounter} {
+	for _, n := range []uint32{1, MaxSkip, MaxSkip + 1, 1 << 31, doubleratchet.MaxCounter - 1, doubleratchet.MaxCounter} {
 		refuse(t, bob, forge(t, alice, "n", func(h *header) { h.n = n }))
 		refuse(t, bob, forge(t, alice, "n", func(h *header) { h.n += n }))
 	}
 	pass(t, alice, bob)
 	pass(t, bob, alice)
-	for _, pn := range []uint32{0, MaxSkip + 3, 1 << 31, maxCounter - 1, maxCounter} {
+	for _, pn := range []uint32{0, MaxSkip + 3, 1 << 31, doubleratchet.MaxCounter - 1, doubleratchet.MaxCounter} {
 		m := forge(t, alice, "pn", func(h *header) { h.pn = pn })
 		if pn == 0 {
 			refuse(t, bob, m) // fewer than have come
@@ -161,7 +140,7 @@ func TestCounterJumps(t *testing.T) {
 		}
 		refuse(t, bob, m)
 	}
-	alice.ns = maxCounter
+	alice.ec.Ns = doubleratchet.MaxCounter
 	if _, err := alice.Seal(nil, nil); err != ErrCannotSend || alice.CanSend(1) {
 		t.Fatal("the last counter was used:", err)
 	}
@@ -335,10 +314,10 @@ func TestPostQuantumAbsent(t *testing.T) {
 func TestNoPostQuantumDowngrade(t *testing.T) {
 	alice, bob := talking(t)
 	c := copyOf(t, alice)
-	n, ec, _ := c.nextSend()
+	n, ec, _ := c.ec.NextSend()
 	msg, _, _ := c.pq.Send()
 	var none [kdf.Size]byte
-	h := header{dh: c.dhs.Public(), pn: c.pn, n: n, pq: msg}
+	h := header{dh: c.ec.DHs.Public(), pn: c.ec.PN, n: n, pq: msg}
 	mk := hybrid(&ec, &none)
 	refuse(t, bob, c.encode(nil, &h, &mk, []byte("x")))
 }
@@ -366,9 +345,9 @@ func resealHeader(t testing.TB, to *State, m []byte, edit func(h *header)) []byt
 	if !ok {
 		t.Fatal("header does not open")
 	}
-	s := &State{core: core{hks: to.hkr}}
+	s := &State{ec: doubleratchet.State{HKs: to.ec.HKr}}
 	if from == fromNext {
-		s.hks = to.nhkr
+		s.ec.HKs = to.ec.NHKr
 	}
 	edit(&h)
 	var mk [kdf.Size]byte

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"starling/session/internal/doubleratchet"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
 	"starling/session/ratchet/spqr"
@@ -29,24 +30,24 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	b.AddUint8(stateVersion)
 	b.AddBytes(s.ad[:])
 	var flags byte
-	if s.canSend {
+	if s.ec.CanSend {
 		flags |= 1
 	}
-	if s.canReceive {
+	if s.ec.CanReceive {
 		flags |= 2
 	}
 	b.AddUint8(flags)
-	b.AddBytes(s.rk[:])
-	b.AddBytes(s.dhs.Bytes())
-	public := s.dhs.Public()
+	b.AddBytes(s.ec.RK[:])
+	b.AddBytes(s.ec.DHs.Bytes())
+	public := s.ec.DHs.Public()
 	b.AddBytes(public[:])
-	b.AddBytes(s.dhr[:])
-	b.AddBytes(s.cks[:])
-	b.AddBytes(s.ckr[:])
-	for _, hk := range []*headerKey{&s.hks, &s.hkr, &s.nhks, &s.nhkr} {
+	b.AddBytes(s.ec.DHr[:])
+	b.AddBytes(s.ec.CKs[:])
+	b.AddBytes(s.ec.CKr[:])
+	for _, hk := range []*doubleratchet.HeaderKey{&s.ec.HKs, &s.ec.HKr, &s.ec.NHKs, &s.ec.NHKr} {
 		b.AddBytes(hk[:])
 	}
-	for _, n := range []uint32{s.ns, s.nr, s.pn, s.steps} {
+	for _, n := range []uint32{s.ec.Ns, s.ec.Nr, s.ec.PN, s.ec.Steps} {
 		b.AddUint32(n)
 	}
 	b.AddUint16(uint16(len(s.skipped.chains)))
@@ -56,8 +57,8 @@ func (s *State) MarshalBinary() ([]byte, error) {
 		b.AddUint32(c.step)
 		b.AddUint16(uint16(len(c.keys)))
 		for j := range c.keys {
-			b.AddUint32(c.keys[j].n)
-			b.AddBytes(c.keys[j].mk[:])
+			b.AddUint32(c.keys[j].N)
+			b.AddBytes(c.keys[j].MK[:])
 		}
 	}
 	out, err := b.Bytes()
@@ -76,20 +77,20 @@ func Unmarshal(data []byte) (*State, error) {
 	var public key.Public
 	ok := in.ReadUint8(&version) && version == stateVersion &&
 		in.CopyBytes(s.ad[:]) && in.ReadUint8(&flags) && flags <= 3 &&
-		in.CopyBytes(s.rk[:]) && in.CopyBytes(dhs[:]) && in.CopyBytes(public[:]) && in.CopyBytes(s.dhr[:]) &&
-		in.CopyBytes(s.cks[:]) && in.CopyBytes(s.ckr[:]) &&
-		in.CopyBytes(s.hks[:]) && in.CopyBytes(s.hkr[:]) &&
-		in.CopyBytes(s.nhks[:]) && in.CopyBytes(s.nhkr[:]) &&
-		in.ReadUint32(&s.ns) && in.ReadUint32(&s.nr) && in.ReadUint32(&s.pn) && in.ReadUint32(&s.steps)
+		in.CopyBytes(s.ec.RK[:]) && in.CopyBytes(dhs[:]) && in.CopyBytes(public[:]) && in.CopyBytes(s.ec.DHr[:]) &&
+		in.CopyBytes(s.ec.CKs[:]) && in.CopyBytes(s.ec.CKr[:]) &&
+		in.CopyBytes(s.ec.HKs[:]) && in.CopyBytes(s.ec.HKr[:]) &&
+		in.CopyBytes(s.ec.NHKs[:]) && in.CopyBytes(s.ec.NHKr[:]) &&
+		in.ReadUint32(&s.ec.Ns) && in.ReadUint32(&s.ec.Nr) && in.ReadUint32(&s.ec.PN) && in.ReadUint32(&s.ec.Steps)
 	if !ok {
 		return nil, ErrState
 	}
-	s.canSend, s.canReceive = flags&1 != 0, flags&2 != 0
-	s.dhs = key.Restore(dhs, public)
-	if _, err := key.ParsePublic(s.dhr[:]); err != nil {
+	s.ec.CanSend, s.ec.CanReceive = flags&1 != 0, flags&2 != 0
+	s.ec.DHs = key.Restore(dhs, public)
+	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil {
 		return nil, ErrState
 	}
-	if !s.skipped.read(&in, s.steps) {
+	if !s.skipped.read(&in, s.ec.Steps) {
 		return nil, ErrState
 	}
 	var err error
@@ -117,10 +118,10 @@ func (s *skipped) read(in *cryptobyte.String, steps uint32) bool {
 			keys == 0 || s.total > MaxSkipped || len(*in) < int(keys)*(4+kdf.Size) {
 			return false
 		}
-		c.keys = make([]skippedKey, keys)
+		c.keys = make([]doubleratchet.Skipped, keys)
 		for j := range c.keys {
 			k := &c.keys[j]
-			if !in.ReadUint32(&k.n) || !in.CopyBytes(k.mk[:]) || k.n == maxCounter || j > 0 && k.n <= c.keys[j-1].n {
+			if !in.ReadUint32(&k.N) || !in.CopyBytes(k.MK[:]) || k.N == doubleratchet.MaxCounter || j > 0 && k.N <= c.keys[j-1].N {
 				return false
 			}
 		}

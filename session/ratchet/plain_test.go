@@ -95,13 +95,13 @@ func (p *plain) skip(until uint32) {
 // same fails unless the two ratchets hold the same keys.
 func (p *plain) same(t *testing.T, s *State) {
 	t.Helper()
-	if string(p.rk) != string(s.rk[:]) || p.ns != s.ns || p.nr != s.nr || p.pn != s.pn {
+	if string(p.rk) != string(s.ec.RK[:]) || p.ns != s.ec.Ns || p.nr != s.ec.Nr || p.pn != s.ec.PN {
 		t.Fatal("root key or counters differ")
 	}
-	if p.cks != nil && string(p.cks) != string(s.cks[:]) || p.ckr != nil && string(p.ckr) != string(s.ckr[:]) {
+	if p.cks != nil && string(p.cks) != string(s.ec.CKs[:]) || p.ckr != nil && string(p.ckr) != string(s.ec.CKr[:]) {
 		t.Fatal("chain keys differ")
 	}
-	if (p.cks != nil) != s.canSend || (p.ckr != nil) != s.canReceive || len(p.skipped) != s.skipped.total {
+	if (p.cks != nil) != s.ec.CanSend || (p.ckr != nil) != s.ec.CanReceive || len(p.skipped) != s.skipped.total {
 		t.Fatal("chains or skipped keys differ")
 	}
 }
@@ -128,7 +128,7 @@ func TestHeaderEncryptionChangesNoKey(t *testing.T) {
 			for i, s := range sides {
 				shadows[i] = &plain{rk: k.Root[:], skipped: map[string][]byte{}}
 				shadows[i].generate = func() *ecdh.PrivateKey {
-					own, err := ecdh.X25519().NewPrivateKey(s.dhs.Bytes())
+					own, err := ecdh.X25519().NewPrivateKey(s.ec.DHs.Bytes())
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -150,8 +150,8 @@ func TestHeaderEncryptionChangesNoKey(t *testing.T) {
 			for range 2000 {
 				from := random.IntN(2)
 				if s, p := sides[from], shadows[from]; s.CanSend(1) && random.IntN(2) == 0 {
-					c := s.core
-					_, mk, _ := c.nextSend()
+					c := s.ec
+					_, mk, _ := c.NextSend()
 					m := seal(t, s, "m")
 					h, want := p.encrypt()
 					if string(mk[:]) != string(want) {
@@ -178,8 +178,8 @@ func TestHeaderEncryptionChangesNoKey(t *testing.T) {
 				shadows[from].same(t, sides[from])
 				opened++
 			}
-			if sent < 400 || opened < 300 || alice.steps < 20 {
-				t.Fatalf("%d sent, %d opened, %d steps", sent, opened, alice.steps)
+			if sent < 400 || opened < 300 || alice.ec.Steps < 20 {
+				t.Fatalf("%d sent, %d opened, %d steps", sent, opened, alice.ec.Steps)
 			}
 		})
 	}

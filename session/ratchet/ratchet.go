@@ -42,6 +42,7 @@ import (
 	"log/slog"
 
 	"starling/session/internal/cbchmac"
+	"starling/session/internal/doubleratchet"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
 	"starling/session/ratchet/spqr"
@@ -89,7 +90,7 @@ func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // State is one side of a conversation.
 type State struct {
-	core
+	ec      doubleratchet.State
 	pq      *spqr.State
 	ad      [kdf.Size]byte
 	skipped skipped
@@ -98,19 +99,19 @@ type State struct {
 // NewInitiator starts the side that sends first. remote is the responder's
 // signed prekey.
 func NewInitiator(k Keys, remote key.Public) (*State, error) {
-	c, err := starling.initiator(k.Root, remote, k.HeaderA, k.HeaderB)
+	c, err := doubleratchet.Starling.Initiator(k.Root, remote, k.HeaderA, k.HeaderB)
 	if err != nil {
 		return nil, err
 	}
-	return &State{core: c, pq: spqr.New(spqr.Initiator, k.PQ), ad: k.AD}, nil
+	return &State{ec: c, pq: spqr.New(spqr.Initiator, k.PQ), ad: k.AD}, nil
 }
 
 // NewResponder starts the side that receives first. own is its signed prekey.
 func NewResponder(k Keys, own key.Private) *State {
 	return &State{
-		core: starling.responder(k.Root, own, k.HeaderA, k.HeaderB),
-		pq:   spqr.New(spqr.Responder, k.PQ),
-		ad:   k.AD,
+		ec: doubleratchet.Starling.Responder(k.Root, own, k.HeaderA, k.HeaderB),
+		pq: spqr.New(spqr.Responder, k.PQ),
+		ad: k.AD,
 	}
 }
 
@@ -155,18 +156,18 @@ func parseHeader(b []byte) (h header, ok bool) {
 // Seal appends the message that carries plaintext to dst. The state has moved
 // on when it returns: store it before the message leaves.
 func (s *State) Seal(dst, plaintext []byte) ([]byte, error) {
-	c := s.core
-	n, ec, err := c.nextSend()
+	c := s.ec
+	n, ec, err := c.NextSend()
 	if err != nil {
-		return dst, err
+		return dst, ErrCannotSend
 	}
 	msg, pq, err := s.pq.Send()
 	if err != nil {
 		return dst, ErrCannotSend
 	}
 	mk := hybrid(&ec, &pq)
-	s.core = c
-	return s.encode(dst, &header{dh: c.dhs.Public(), pn: c.pn, n: n, pq: msg}, &mk, plaintext), nil
+	s.ec = c
+	return s.encode(dst, &header{dh: c.DHs.Public(), pn: c.PN, n: n, pq: msg}, &mk, plaintext), nil
 }
 
 // encode appends the message with a header and a message key, which it erases.
@@ -176,10 +177,10 @@ func (s *State) encode(dst []byte, h *header, mk *[kdf.Size]byte, plaintext []by
 	rand.Read(iv[:])
 	dst = append(dst, iv[:]...)
 	var plain [headerPlain]byte
-	dst = cbchmac.Seal(dst, &s.hks, &iv, h.append(plain[:0]), iv[:])
+	dst = cbchmac.Seal(dst, &s.ec.HKs, &iv, h.append(plain[:0]), iv[:])
 	sealed := dst[start:]
 	var k messageKey
-	k.expand(&starling, mk)
+	k.expand(mk)
 	dst = cbchmac.Seal(dst, &k.key, &k.iv, plaintext, s.ad[:], sealed)
 	k.clear()
 	return dst
@@ -201,8 +202,8 @@ type messageKey struct {
 }
 
 // expand fills k and erases mk.
-func (k *messageKey) expand(su *suite, mk *[kdf.Size]byte) {
-	kdf.Derive(su.message, nil, mk[:], k.key[:], k.iv[:])
+func (k *messageKey) expand(mk *[kdf.Size]byte) {
+	kdf.Derive(kdf.Message, nil, mk[:], k.key[:], k.iv[:])
 	clear(mk[:])
 }
 
@@ -210,7 +211,7 @@ func (k *messageKey) clear() { *k = messageKey{} }
 
 // CanSend reports whether n more messages can be sealed.
 func (s *State) CanSend(n int) bool {
-	return s.canSend && n <= maxCounter && s.ns <= maxCounter-uint32(n)
+	return s.ec.CanSend && n <= doubleratchet.MaxCounter && s.ec.Ns <= doubleratchet.MaxCounter-uint32(n)
 }
 
 // Open appends the plaintext of a message to dst and moves the state on.
@@ -245,7 +246,7 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	}
 	mk := hybrid(&t.mk, &pq)
 	var k messageKey
-	k.expand(&starling, &mk)
+	k.expand(&mk)
 	t.Plaintext, ok = cbchmac.Open(dst, &k.key, &k.iv, body, s.ad[:], sealed)
 	k.clear()
 	if !ok {
@@ -266,7 +267,7 @@ func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
 	iv := (*[cbchmac.IVSize]byte)(sealed)
 	rest := sealed[cbchmac.IVSize:]
 	var plain [headerPlain + 16]byte
-	open := func(hk *headerKey) bool {
+	open := func(hk *doubleratchet.HeaderKey) bool {
 		p, ok := cbchmac.Open(plain[:0], hk, iv, rest, iv[:])
 		if !ok {
 			return false
@@ -274,14 +275,14 @@ func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
 		h, ok = parseHeader(p)
 		return ok
 	}
-	if s.canReceive && open(&s.hkr) {
+	if s.ec.CanReceive && open(&s.ec.HKr) {
 		return h, fromCurrent, true
 	}
-	if open(&s.nhkr) {
+	if open(&s.ec.NHKr) {
 		return h, fromNext, true
 	}
 	for i := len(s.skipped.chains) - 1; i >= 0; i-- {
-		if c := &s.skipped.chains[i]; c.step != s.steps && open(&c.hk) {
+		if c := &s.skipped.chains[i]; c.step != s.ec.Steps && open(&c.hk) {
 			return h, i, true
 		}
 	}
@@ -293,38 +294,38 @@ func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
 type Trial struct {
 	Plaintext []byte
 
-	core     core
+	ec       doubleratchet.State
 	pq       *spqr.State
 	mk       [kdf.Size]byte
 	used     [2]int // place of the skipped key that was used
 	isUsed   bool
-	old, now []skippedKey // newly skipped in the chain that ends, in the chain that is
+	old, now []doubleratchet.Skipped // newly skipped in the chain that ends, in the chain that is
 }
 
 // try finds the message key for a header without changing the state.
 func (s *State) try(h *header, from int) (t *Trial, err error) {
-	t = &Trial{core: s.core}
+	t = &Trial{ec: s.ec}
 	switch {
 	case from >= 0:
 		return t, t.takeSkipped(&s.skipped, from, h.n)
-	case from == fromCurrent && h.dh != s.dhr:
+	case from == fromCurrent && h.dh != s.ec.DHr:
 		return nil, ErrRefused
-	case from == fromCurrent && h.n < s.nr:
-		return t, t.takeSkipped(&s.skipped, s.skipped.current(s.steps), h.n)
+	case from == fromCurrent && h.n < s.ec.Nr:
+		return t, t.takeSkipped(&s.skipped, s.skipped.current(s.ec.Steps), h.n)
 	case from == fromNext:
-		if s.canReceive || h.pn != 0 {
-			if t.old, err = t.core.skipTo(h.pn, nil); err != nil {
+		if s.ec.CanReceive || h.pn != 0 {
+			if t.old, err = t.ec.SkipTo(h.pn, nil); err != nil {
 				return nil, err
 			}
 		}
-		if err = starling.ratchet(&t.core, h.dh); err != nil {
+		if err = doubleratchet.Starling.Ratchet(&t.ec, h.dh); err != nil {
 			return nil, err
 		}
 	}
-	if t.now, err = t.core.skipTo(h.n, nil); err != nil {
+	if t.now, err = t.ec.SkipTo(h.n, nil); err != nil {
 		return nil, err
 	}
-	t.mk = t.core.nextReceive()
+	t.mk = t.ec.NextReceive()
 	return t, nil
 }
 
@@ -336,7 +337,7 @@ func (t *Trial) takeSkipped(s *skipped, chain int, n uint32) error {
 	if !ok {
 		return ErrRefused
 	}
-	t.mk, t.used, t.isUsed = s.chains[chain].keys[i].mk, [2]int{chain, i}, true
+	t.mk, t.used, t.isUsed = s.chains[chain].keys[i].MK, [2]int{chain, i}, true
 	return nil
 }
 
@@ -345,8 +346,8 @@ func (s *State) Commit(t *Trial) {
 	if t.isUsed {
 		s.skipped.remove(t.used[0], t.used[1])
 	}
-	s.skipped.add(&s.hkr, s.steps, t.old)
-	s.core, s.pq = t.core, t.pq
-	s.skipped.add(&s.hkr, s.steps, t.now)
-	s.skipped.expire(s.steps)
+	s.skipped.add(&s.ec.HKr, s.ec.Steps, t.old)
+	s.ec, s.pq = t.ec, t.pq
+	s.skipped.add(&s.ec.HKr, s.ec.Steps, t.now)
+	s.skipped.expire(s.ec.Steps)
 }

@@ -92,7 +92,7 @@ func refuse(t testing.TB, s *State, m []byte) {
 func forge(t testing.TB, s *State, plaintext string, edit func(h *header)) []byte {
 	t.Helper()
 	s = copyOf(t, s)
-	n, ec, err := s.nextSend()
+	n, ec, err := s.ec.NextSend()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func forge(t testing.TB, s *State, plaintext string, edit func(h *header)) []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := header{dh: s.dhs.Public(), pn: s.pn, n: n, pq: msg}
+	h := header{dh: s.ec.DHs.Public(), pn: s.ec.PN, n: n, pq: msg}
 	edit(&h)
 	mk := hybrid(&ec, &pq)
 	return s.encode(nil, &h, &mk, []byte(plaintext))
@@ -127,8 +127,8 @@ func TestConversation(t *testing.T) {
 		}
 		alice, bob = copyOf(t, alice), copyOf(t, bob)
 	}
-	if alice.pq.Epoch() < 4 || alice.steps < 100 {
-		t.Fatalf("%d epochs, %d DH steps", alice.pq.Epoch(), alice.steps)
+	if alice.pq.Epoch() < 4 || alice.ec.Steps < 100 {
+		t.Fatalf("%d epochs, %d DH steps", alice.pq.Epoch(), alice.ec.Steps)
 	}
 }
 

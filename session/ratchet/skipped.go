@@ -3,7 +3,7 @@ package ratchet
 import (
 	"slices"
 
-	"starling/session/internal/kdf"
+	"starling/session/internal/doubleratchet"
 )
 
 // Limits on what is kept for messages that have not come. They count events,
@@ -11,7 +11,7 @@ import (
 // apart by them (Double Ratchet sections 8.4 and 8.7).
 const (
 	// MaxSkip is how far one message may move a receiving chain on.
-	MaxSkip = 1000
+	MaxSkip = doubleratchet.MaxSkip
 	// MaxSkipped is how many skipped keys are kept; the oldest go first.
 	MaxSkipped = 2000
 	// MaxOldChains is for how many DH steps of the peer a skipped key is kept
@@ -28,23 +28,18 @@ type skipped struct {
 }
 
 type skippedChain struct {
-	hk   headerKey
-	step uint32       // core.steps while the chain was the receiving chain
-	keys []skippedKey // ascending n, at least one
-}
-
-type skippedKey struct {
-	n  uint32
-	mk [kdf.Size]byte
+	hk   doubleratchet.HeaderKey
+	step uint32                  // ec.Steps while the chain was the receiving chain
+	keys []doubleratchet.Skipped // ascending n, at least one
 }
 
 // find returns the place of key n of chain i.
 func (s *skipped) find(i int, n uint32) (int, bool) {
-	return slices.BinarySearchFunc(s.chains[i].keys, n, func(k skippedKey, n uint32) int {
+	return slices.BinarySearchFunc(s.chains[i].keys, n, func(k doubleratchet.Skipped, n uint32) int {
 		switch {
-		case k.n < n:
+		case k.N < n:
 			return -1
-		case k.n > n:
+		case k.N > n:
 			return 1
 		}
 		return 0
@@ -63,7 +58,7 @@ func (s *skipped) current(step uint32) int {
 // remove erases key j of chain i.
 func (s *skipped) remove(i, j int) {
 	keys := s.chains[i].keys
-	clear(keys[j].mk[:])
+	clear(keys[j].MK[:])
 	s.chains[i].keys = slices.Delete(keys, j, j+1)
 	s.total--
 	if len(s.chains[i].keys) == 0 {
@@ -73,7 +68,7 @@ func (s *skipped) remove(i, j int) {
 }
 
 // add keeps the keys of the chain of a step, which is the newest chain.
-func (s *skipped) add(hk *headerKey, step uint32, keys []skippedKey) {
+func (s *skipped) add(hk *doubleratchet.HeaderKey, step uint32, keys []doubleratchet.Skipped) {
 	if len(keys) == 0 {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"starling/session/internal/cbchmac"
+	"starling/session/internal/doubleratchet"
 
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
@@ -30,9 +31,9 @@ func TestFixedVector(t *testing.T) {
 	for i := range rk {
 		rk[i], pq[i] = byte(i), byte(32+i)
 	}
-	var ck chainKey
-	var nhk headerKey
-	if err := starling.rootStep(&rk, &ck, &nhk, own, peer); err != nil {
+	var ck doubleratchet.Key
+	var nhk doubleratchet.HeaderKey
+	if err := doubleratchet.Starling.RootStep(&rk, &ck, &nhk, own, peer); err != nil {
 		t.Fatal(err)
 	}
 	want := func(name string, got []byte, hex string) {
@@ -45,12 +46,12 @@ func TestFixedVector(t *testing.T) {
 	want("CK", ck[:], "31af44273bbd24349cff714686096acaa97c9454fa4b2153bbae316ed8a23d54")
 	want("NHK", nhk[:], "2400b8c85cf8d1387f80f3940ae1b6441144771e08a3cf3a4c067dde195946b4"+
 		"c04618ce046a3e9e05ef633b490410d272b6e9d4fe4077c3e9e02b06a2b49f28")
-	ec := chainStep(&ck)
+	ec := doubleratchet.ChainStep(&ck)
 	want("ec mk", ec[:], "f322af1751b4a863bf13c4fb1c8f9bba1eed6e443cdc5430107ef78f715f6617")
 	mk := hybrid(&ec, &pq)
 	want("mk", mk[:], "70e72d0579800fcb1c0eee2747fde519c661c612aee391ddf28cccf7fb230f14")
 	var k messageKey
-	k.expand(&starling, &mk)
+	k.expand(&mk)
 	want("message key", k.key[:], "40ac05683afbaf6c0a770df91eb7813e2431e3a8c47003a408bfa248627781ce"+
 		"301c189c20c332032f5069651914a5b57c0bad36153d9dcb9909bf0a338c88ef")
 	want("message IV", k.iv[:], "bdc3ad6e89676f416f6e1b495c947888")
@@ -97,7 +98,7 @@ func TestCellOfSecondImplementation(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &v.Message
-	s := &State{core: core{nhkr: headerKey(m.HeaderKey)}, ad: [kdf.Size]byte(m.AD)}
+	s := &State{ec: doubleratchet.State{NHKr: doubleratchet.HeaderKey(m.HeaderKey)}, ad: [kdf.Size]byte(m.AD)}
 	sealed := m.Cell[:HeaderSize]
 	h, from, ok := s.openHeader(sealed)
 	if !ok || from != fromNext {
@@ -109,7 +110,7 @@ func TestCellOfSecondImplementation(t *testing.T) {
 	}
 	mk := hybrid((*[kdf.Size]byte)(m.EC), (*[kdf.Size]byte)(m.PQ))
 	var k messageKey
-	k.expand(&starling, &mk)
+	k.expand(&mk)
 	body, ok := cbchmac.Open(nil, &k.key, &k.iv, m.Cell[HeaderSize:], s.ad[:], sealed)
 	if !ok || !bytes.Equal(body, v.Body.Body) {
 		t.Fatal("the body does not open")
@@ -140,7 +141,7 @@ func TestCellsForSecondImplementation(t *testing.T) {
 		}
 		// The keys that the next Seal will use.
 		c := copyOf(t, from)
-		_, ec, err := c.nextSend()
+		_, ec, err := c.ec.NextSend()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +155,7 @@ func TestCellsForSecondImplementation(t *testing.T) {
 		if !ok {
 			t.Fatal("the header does not open")
 		}
-		cells = append(cells, cell{from.hks[:], h.append(nil), ec[:], pq[:], from.ad[:], m, body})
+		cells = append(cells, cell{from.ec.HKs[:], h.append(nil), ec[:], pq[:], from.ad[:], m, body})
 		cells[i].HeaderKey = bytes.Clone(cells[i].HeaderKey)
 		open(t, to, m, string(body))
 	}
