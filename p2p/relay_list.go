@@ -24,11 +24,14 @@ const (
 	lifeMax      = 24 * time.Hour
 	lifePerRelay = 9 * time.Second
 
-	announceLook     = time.Minute
-	announceAgain    = 2500 * time.Millisecond
-	announceSettle   = 50 * time.Millisecond
-	announceTo       = 4               // neighbours at which one announcement is enough
-	alarmWait        = 5 * time.Second // collects what happens at the same time
+	// When to announce ourselves, and to how many neighbours once is enough.
+	announceLook   = time.Minute
+	announceAgain  = 2500 * time.Millisecond
+	announceSettle = 50 * time.Millisecond
+	announceTo     = 4
+
+	// How long news that cannot wait is collected before clients hear it.
+	alarmWait        = 5 * time.Second
 	alarmWaitPrivate = 100 * time.Millisecond
 
 	syncMin     = 30 * time.Second
