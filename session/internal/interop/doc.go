@@ -7,9 +7,11 @@
 // The suite of constants and the wire format are those of that program: PQXDH
 // with X25519 and round-3 Kyber-1024, the Double Ratchet without header
 // encryption, 8-byte MACs, and the Sparse Post-Quantum Ratchet over the same
-// ML-KEM Braid as ours. Everything of the Braid, the erasure code, the
-// incremental ML-KEM and the chains is the code that Starling runs; only labels
-// and the encoding of messages differ.
+// ML-KEM Braid as ours. The key schedule of the Double Ratchet (package
+// doubleratchet), the Braid, the erasure code, the incremental ML-KEM, the
+// chains, and the keys' encoding and agreement are the code that Starling runs;
+// only labels and the encoding of messages differ. That header encryption
+// changes none of the keys compared here is tested in session/ratchet.
 //
 // A run asks the oracle for a conversation of random order, with losses,
 // repetitions and forgeries, in both roles. Its questions and answers are

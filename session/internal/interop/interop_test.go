@@ -107,7 +107,7 @@ func (s *script) run(t *testing.T, o oracle) {
 	c.drain()
 	if s.steps > 0 {
 		t.Logf("%d sent, %d received, %d lost, %d repetitions and %d forgeries refused, %d key comparisons, %d epochs",
-		c.sent, c.received, c.lost, c.repeated, c.forged, c.compared, c.end.pq.Epoch())
+			c.sent, c.received, c.lost, c.repeated, c.forged, c.compared, c.end.pq.Epoch())
 	}
 	if want := uint64(s.steps / 400); c.end.pq.Epoch() < want {
 		t.Errorf("%d epochs, want at least %d", c.end.pq.Epoch(), want)
@@ -271,7 +271,7 @@ func (c *conversation) drain() {
 // keys: which one depends on who spoke last.
 func (c *conversation) compare() {
 	sending, receiving := chains(c.end.pq)
-	keys := []hexBytes{sending, receiving, c.end.ec.cks[:], c.end.ec.ckr[:]}
+	keys := []hexBytes{sending, receiving, c.end.ec.CKs[:], c.end.ec.CKr[:]}
 	a := c.o.ask(c.t, request{Do: "holds", Keys: keys})
 	if len(a.Holds) != len(keys) {
 		c.t.Fatal("no answer")

@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"maps"
 
 	"github.com/cloudflare/circl/kem/kyber/kyber1024"
 
+	"starling/session/internal/doubleratchet"
+	"starling/session/internal/key"
 	"starling/session/ratchet/spqr"
 	"starling/session/ratchet/spqr/braid"
 	"starling/session/ratchet/spqr/chain"
@@ -31,17 +33,18 @@ var suite = spqr.Suite{
 	Unsealed: true,
 }
 
-// Info strings of the classical half.
+// classicalSuite holds them for the Double Ratchet.
+var classicalSuite = doubleratchet.Suite{Root: "WhisperRatchet"}
+
+// The other info strings.
 const (
 	infoHandshake = "WhisperText_X25519_SHA-256_CRYSTALS-KYBER-1024"
-	infoRoot      = "WhisperRatchet"
 	infoMessage   = "WhisperMessageKeys"
 )
 
 const (
 	version   = 0x44 // this version 4, lowest version 4
 	macSize   = 8
-	typeEC    = 0x05
 	typeKyber = 0x08
 
 	idOne, idSigned, idKEM, idRegistration = 31, 32, 33, 5
@@ -69,8 +72,13 @@ type end struct {
 
 // initiate is PQXDH's initiator.
 func initiate(bundle answer) (*end, error) {
-	identity, base := newKey(), newKey()
-	theirs, signed, one := point(bundle.Identity), point(bundle.Signed), point(bundle.One)
+	identity, base := key.Generate(), key.Generate()
+	theirs, err1 := key.DecodeEC(bundle.Identity)
+	signed, err2 := key.DecodeEC(bundle.Signed)
+	one, err3 := key.DecodeEC(bundle.One)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
 	var kem kyber1024.PublicKey
 	if len(bundle.KEM) != 1+kyber1024.PublicKeySize || bundle.KEM[0] != typeKyber {
 		return nil, errRefused
@@ -81,15 +89,17 @@ func initiate(bundle answer) (*end, error) {
 	rand.Read(seed)
 	kem.EncapsulateTo(ct, ss, seed)
 
-	root, _, pq := handshake(dh(identity, signed), dh(base, theirs), dh(base, signed), dh(base, one), ss)
+	root, pq, err := handshake(ss, pair{identity, signed}, pair{base, theirs}, pair{base, signed}, pair{base, one})
+	if err != nil {
+		return nil, err
+	}
 	e := &end{
-		own: encode(identity.PublicKey()), peer: bundle.Identity,
-		base: encode(base.PublicKey()), kyber: append([]byte{typeKyber}, ct...),
+		own: identity.Public().AppendEC(nil), peer: bundle.Identity,
+		base: base.Public().AppendEC(nil), kyber: append([]byte{typeKyber}, ct...),
 		pq: spqr.NewSuite(&suite, spqr.Initiator, pq),
 	}
-	e.ec = classical{rk: root, dhs: newKey(), dhr: signed}
-	e.ec.rk, e.ec.cks = e.ec.rootStep(e.ec.dhs, signed)
-	return e, nil
+	e.ec.State, err = classicalSuite.Initiator(root, signed, doubleratchet.HeaderKey{}, doubleratchet.HeaderKey{})
+	return e, err
 }
 
 // respond is PQXDH's responder, on the first message.
@@ -98,10 +108,13 @@ func respond(keys answer, message []byte) (*end, error) {
 	if err != nil || message[0] != version {
 		return nil, errRefused
 	}
-	identity, signed, one := private(keys.Identity), private(keys.Signed), private(keys.One)
-	theirs, base := point(f[3].bytes), point(f[2].bytes)
-	if theirs == nil || base == nil {
-		return nil, errRefused
+	identity, err1 := key.ParsePrivate(keys.Identity)
+	signed, err2 := key.ParsePrivate(keys.Signed)
+	one, err3 := key.ParsePrivate(keys.One)
+	theirs, err4 := key.DecodeEC(f[3].bytes)
+	base, err5 := key.DecodeEC(f[2].bytes)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return nil, err
 	}
 	var kem kyber1024.PrivateKey
 	if len(keys.KEM) != 1+kyber1024.PrivateKeySize || len(f[8].bytes) != 1+kyber1024.CiphertextSize {
@@ -110,21 +123,37 @@ func respond(keys answer, message []byte) (*end, error) {
 	kem.Unpack(keys.KEM[1:])
 	ss := make([]byte, kyber1024.SharedKeySize)
 	kem.DecapsulateTo(ss, f[8].bytes[1:])
-	root, _, pq := handshake(dh(signed, theirs), dh(identity, base), dh(signed, base), dh(one, base), ss)
-	return &end{
-		own: encode(identity.PublicKey()), peer: f[3].bytes, established: true,
+	root, pq, err := handshake(ss, pair{signed, theirs}, pair{identity, base}, pair{signed, base}, pair{one, base})
+	if err != nil {
+		return nil, err
+	}
+	e := &end{
+		own: identity.Public().AppendEC(nil), peer: f[3].bytes, established: true,
 		pq: spqr.NewSuite(&suite, spqr.Responder, pq),
-		ec: classical{rk: root, dhs: signed},
-	}, nil
+	}
+	e.ec.State = classicalSuite.Responder(root, signed, doubleratchet.HeaderKey{}, doubleratchet.HeaderKey{})
+	return e, nil
 }
 
-func handshake(secrets ...[]byte) (root, ck, pq [32]byte) {
+// pair is a private key and the public key to agree with.
+type pair struct {
+	own    key.Private
+	remote key.Public
+}
+
+// handshake derives the secrets of the two ratchets. The 32 bytes between them
+// are a chain key that the oracle does not use either.
+func handshake(shared []byte, pairs ...pair) (root, pq [32]byte, err error) {
 	in := bytes.Repeat([]byte{0xff}, 32)
-	for _, s := range secrets {
-		in = append(in, s...)
+	for _, p := range pairs {
+		dh, err := p.own.Agree(p.remote)
+		if err != nil {
+			return root, pq, err
+		}
+		in = append(in, dh[:]...)
 	}
-	out := derive(in, nil, infoHandshake, 96)
-	return [32]byte(out[:32]), [32]byte(out[32:64]), [32]byte(out[64:])
+	out := derive(append(in, shared...), nil, infoHandshake, 96)
+	return [32]byte(out[:32]), [32]byte(out[64:]), nil
 }
 
 // seal encrypts text and says whether the message is a pre-key message.
@@ -133,7 +162,10 @@ func (e *end) seal(text []byte) (message []byte, prekey bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	n, mk := e.ec.send()
+	n, mk, err := e.ec.NextSend()
+	if err != nil {
+		return nil, false, err
+	}
 	keys := derive(mk[:], pqKey[:], infoMessage, 80)
 	pad := aes.BlockSize - len(text)%aes.BlockSize
 	body := append(bytes.Clone(text), bytes.Repeat([]byte{byte(pad)}, pad)...)
@@ -141,9 +173,9 @@ func (e *end) seal(text []byte) (message []byte, prekey bool, err error) {
 	cipher.NewCBCEncrypter(block, keys[64:]).CryptBlocks(body, body)
 
 	b := []byte{version}
-	b = appendBytes(b, 1, encode(e.ec.dhs.PublicKey()))
+	b = appendBytes(b, 1, e.ec.DHs.Public().AppendEC(nil))
 	b = appendNumber(b, 2, uint64(n))
-	b = appendNumber(b, 3, uint64(e.ec.pn))
+	b = appendNumber(b, 3, uint64(e.ec.PN))
 	b = appendBytes(b, 4, body)
 	b = appendBytes(b, 5, encodeSPQR(&m))
 	if !e.established {
@@ -190,7 +222,11 @@ func (e *end) open(message []byte, prekey bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	mk, err := ec.receive(f[1].bytes, uint32(f[2].number))
+	remote, err := key.DecodeEC(f[1].bytes)
+	if err != nil {
+		return nil, err
+	}
+	mk, err := ec.receive(remote, uint32(f[2].number))
 	if err != nil {
 		return nil, err
 	}
@@ -216,89 +252,56 @@ func tag(key, from, to, message []byte) []byte {
 	return h.Sum(nil)[:macSize]
 }
 
-// classical is the Double Ratchet, sections 3.2 to 3.5, without limits.
+// classical is the Double Ratchet without header encryption: the code that
+// Starling runs, with header keys that nobody looks at, and with a map of
+// skipped keys without limits.
 type classical struct {
-	rk         [32]byte
-	dhs        *ecdh.PrivateKey
-	dhr        *ecdh.PublicKey
-	cks, ckr   [32]byte
-	ns, nr, pn uint32
-	skipped    map[skip][32]byte
+	doubleratchet.State
+	skipped map[skip]doubleratchet.Key
 }
 
 type skip struct {
-	dh string
+	dh key.Public
 	n  uint32
 }
 
-func (c *classical) clone() classical {
-	d := *c
-	d.skipped = make(map[skip][32]byte, len(c.skipped))
-	for k, v := range c.skipped {
-		d.skipped[k] = v
-	}
-	return d
-}
+func (c *classical) clone() classical { return classical{c.State, maps.Clone(c.skipped)} }
 
-func (c *classical) rootStep(own *ecdh.PrivateKey, remote *ecdh.PublicKey) (rk, ck [32]byte) {
-	out := derive(dh(own, remote), c.rk[:], infoRoot, 64)
-	return [32]byte(out[:32]), [32]byte(out[32:])
-}
+// keepOpen is how many keys of a chain are taken in advance when the next chain
+// begins. How long the chain was is not known: the oracle's PN is one less, and
+// it goes without.
+const keepOpen = 60
 
-func chainStep(ck *[32]byte) (mk [32]byte) {
-	step := func(b byte) [32]byte {
-		h := hmac.New(sha256.New, ck[:])
-		h.Write([]byte{b})
-		return [32]byte(h.Sum(nil))
-	}
-	mk, *ck = step(1), step(2)
-	return mk
-}
-
-func (c *classical) send() (n uint32, mk [32]byte) {
-	c.ns++
-	return c.ns - 1, chainStep(&c.cks)
-}
-
-func (c *classical) receive(remote []byte, n uint32) (mk [32]byte, err error) {
-	if mk, ok := c.skipped[skip{string(remote), n}]; ok {
-		delete(c.skipped, skip{string(remote), n})
+func (c *classical) receive(remote key.Public, n uint32) (mk doubleratchet.Key, err error) {
+	if mk, ok := c.skipped[skip{remote, n}]; ok {
+		delete(c.skipped, skip{remote, n})
 		return mk, nil
 	}
-	next := point(remote)
-	if next == nil {
-		return mk, errRefused
-	}
-	if c.dhr == nil || !next.Equal(c.dhr) {
-		// The rest of the chain before is not known here: PN is not reliable
-		// (the oracle does not use it), so that chain stays open.
-		if c.dhr != nil {
-			for range 60 {
-				c.skipOne()
+	if remote != c.DHr || !c.CanReceive {
+		if c.CanReceive {
+			if err := c.skipTo(c.Nr + keepOpen); err != nil {
+				return mk, err
 			}
 		}
-		c.pn, c.ns, c.nr = c.ns, 0, 0
-		c.dhr = next
-		c.rk, c.ckr = c.rootStep(c.dhs, c.dhr)
-		c.dhs = newKey()
-		c.rk, c.cks = c.rootStep(c.dhs, c.dhr)
+		if err := classicalSuite.Ratchet(&c.State, remote); err != nil {
+			return mk, err
+		}
 	}
-	if n < c.nr || n > c.nr+1000 {
-		return mk, errRefused
+	if err := c.skipTo(n); err != nil {
+		return mk, err
 	}
-	for c.nr < n {
-		c.skipOne()
-	}
-	c.nr++
-	return chainStep(&c.ckr), nil
+	return c.NextReceive(), nil
 }
 
-func (c *classical) skipOne() {
-	if c.skipped == nil {
-		c.skipped = map[skip][32]byte{}
+func (c *classical) skipTo(n uint32) error {
+	keys, err := c.SkipTo(n, nil)
+	for _, k := range keys {
+		if c.skipped == nil {
+			c.skipped = map[skip]doubleratchet.Key{}
+		}
+		c.skipped[skip{c.DHr, k.N}] = k.MK
 	}
-	c.skipped[skip{string(encode(c.dhr)), c.nr}] = chainStep(&c.ckr)
-	c.nr++
+	return err
 }
 
 // encodeSPQR writes a message of the post-quantum ratchet as the oracle does:
@@ -346,37 +349,6 @@ func derive(secret, salt []byte, info string, size int) []byte {
 		panic(err)
 	}
 	return out
-}
-
-func newKey() *ecdh.PrivateKey {
-	b := make([]byte, 32)
-	rand.Read(b)
-	return private(b)
-}
-
-func private(b []byte) *ecdh.PrivateKey {
-	k, err := ecdh.X25519().NewPrivateKey(b)
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
-
-func encode(p *ecdh.PublicKey) []byte { return append([]byte{typeEC}, p.Bytes()...) }
-
-// point is nil for what is not a public key.
-func point(b []byte) *ecdh.PublicKey {
-	if len(b) != 33 || b[0] != typeEC {
-		return nil
-	}
-	p, _ := ecdh.X25519().NewPublicKey(b[1:])
-	return p
-}
-
-// dh is nil for a remote key of low order.
-func dh(own *ecdh.PrivateKey, remote *ecdh.PublicKey) []byte {
-	s, _ := own.ECDH(remote)
-	return s
 }
 
 // A little of protocol buffers: fields that are numbers or bytes, each once.
