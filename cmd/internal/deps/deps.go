@@ -5,6 +5,7 @@ import (
 	_ "charm.land/bubbles/v2/textarea"
 	_ "charm.land/bubbletea/v2"
 	_ "charm.land/lipgloss/v2"
+	_ "github.com/BurntSushi/toml"
 	_ "github.com/adrg/xdg"
 	_ "github.com/charmbracelet/colorprofile"
 	_ "github.com/charmbracelet/ultraviolet"
