@@ -1,0 +1,306 @@
+"""Checks every section of the vectors. README.md says what is in each."""
+
+import content
+import network
+import session
+import spqr
+from primitives import Refused, agree, cut, need, x25519_public
+
+
+def unhex(value):
+    """The section with bytes in place of text that is hexadecimal: all but what is in TEXT."""
+    if isinstance(value, dict):
+        return {k: v if k in TEXT else unhex(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [unhex(v) for v in value]
+    return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+TEXT = {"about", "why", "link", "safety_number", "who", "do", "ip"}
+
+
+def equal(what, have, want):
+    if have != want:
+        raise AssertionError(f"{what}: {show(have)}, want {show(want)}")
+
+
+def show(value):
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+def refused(what, function, *arguments):
+    try:
+        function(*arguments)
+    except Refused:
+        return
+    raise AssertionError(what + ": not refused")
+
+
+class Tape:
+    """Randomness that was drawn before."""
+
+    def __init__(self, *draws):
+        self.draws = [d for d in draws if d]
+
+    def __call__(self, n):
+        equal("size of what is drawn", len(self.draws[0]), n)
+        return self.draws.pop(0)
+
+    def end(self):
+        equal("what is left to draw", self.draws, [])
+
+
+def private_bundle(keys):
+    """Signing seed, DH key, SPK, OPK and KEM seed, one behind the other."""
+    signing, dh, spk, opk, kem = cut(keys, 32, 32, 32, 32, 64)
+    return session.Bundle.make(session.Identity(signing, dh), spk, opk, kem)
+
+
+def check_invite(v):
+    keys = session.InviteKeys(v["secret"])
+    equal("id", keys.id, v["id"])
+    equal("bundle tags", list(keys.bundle_tags), v["bundle_tags"])
+    equal("bundle key", keys.bundle_key, v["bundle_key"])
+    equal("hello tags", list(keys.hello_tags), v["hello_tags"])
+    equal("hello key", keys.hello_key, v["hello_key"])
+
+    bundle = private_bundle(v["prekeys"])
+    equal("bundle", bundle.encoded, v["bundle"])
+    plain = session.bundle_plain(v["expiry"], bundle.encoded)
+    equal("bundle hash", session.bundle_hash(plain), v["bundle_hash"])
+    opened = session.open_bundle(keys, v["bundle_hash"], v["expiry"], v["bundle_cells"])
+    equal("bundle in the cells", opened.encoded, v["bundle"])
+    ivs = [cell[:16] for cell in v["bundle_cells"]]
+    equal("bundle cells", session.seal_bundle(keys, plain, ivs), v["bundle_cells"])
+
+    said = v["secret"], v["bundle_hash"], v["expiry"], v["hints"]
+    equal("link", session.encode_link(*said), v["link"])
+    equal("what the link says", session.decode_link(v["link"]), said)
+    equal("link in capitals", session.decode_link(" " + v["link"].upper() + "\n"), said)
+    refused("cut link", session.decode_link, v["link"][:-1])
+
+    h = v["hello"]
+    parts = [session.open_hello_cell(keys, h["slot"], i, c) for i, c in enumerate(h["cells"])]
+    equal("hello", b"".join(part for _, part in parts), h["plain"])
+    equal("hello id", {hello_id for hello_id, _ in parts}, {h["id"]})
+    ivs = [cell[:16] for cell in h["cells"]]
+    equal("hello cells", session.seal_hello(keys, h["slot"], h["id"], h["plain"], ivs), h["cells"])
+    refused("another slot", session.open_hello_cell, keys, h["slot"] ^ 1, 0, h["cells"][0])
+    return "link, keys, bundle and 6 cells"
+
+
+def split_of(s):
+    return {"root": s.root, "pq": s.pq, "header_a": s.header_a, "header_b": s.header_b,
+            "tags_a": s.tags_a, "tags_b": s.tags_b, "exporter": s.exporter}
+
+
+def check_handshake(v):
+    bob = private_bundle(v["bob"])
+    equal("bundle", bob.encoded, v["bundle"])
+    equal("bundle that comes back", session.Bundle.parse(v["bundle"]).keys(), bob.keys())
+    alice = session.Identity(*cut(v["alice"], 32, 32))
+    equal("identity of A", v["initial"][:130], alice.encoded)
+    secrets = [session.pqxdh_bob(bob, v["initial"], v["invite_id"])]
+    if "m" in v:
+        initial, s = session.pqxdh_alice(
+            alice, v["ephemeral"], session.Bundle.parse(v["bundle"]), v["invite_id"], v["m"])
+        equal("initial message", initial, v["initial"])
+        secrets.append(s)
+    for s in secrets:
+        equal("DH", s.dhs, v["dh"])
+        equal("SS", s.ss, v["ss"])
+        equal("SK", s.sk, v["sk"])
+        equal("AD", s.ad, v["ad"])
+        equal("split", split_of(s), v["split"])
+    changed = bytearray(v["bundle"])
+    changed[-1] ^= 1
+    refused("changed signature", session.Bundle.parse, bytes(changed))
+    return "PQXDH"
+
+
+def ratchet_pair(v):
+    class Split:
+        root, pq, ad = v["root"], v["pq"], v["ad"]
+        header_a, header_b = v["header_a"], v["header_b"]
+
+    spk = x25519_public(v["spk"])
+    return {"a": session.DoubleRatchet(Split, True, spk=spk, dh=v["dh"]),
+            "b": session.DoubleRatchet(Split, False, spk_private=v["spk"])}
+
+
+def check_ratchet(v):
+    ends = ratchet_pair(v)
+    for i, step in enumerate(v["steps"]):
+        end = ends[step["who"]]
+        if step["do"] == "send":
+            tape = Tape(step.get("kem"), step["iv"])
+            equal(f"step {i}: message", end.send(step["plain"], tape), step["message"])
+        else:
+            sent = v["steps"][step["of"]]
+            tape = Tape(step.get("dh"))
+            equal(f"step {i}: plaintext", end.receive(sent["message"], tape), sent["plain"])
+            refused(f"step {i}: again", session.copy.deepcopy(end).receive, sent["message"])
+        tape.end()
+    return f"{len(v['steps'])} steps, {end.steps} DH steps, epoch {end.pq.braid.epoch}"
+
+
+def check_spqr(v):
+    ends = {"initiator": spqr.Ratchet(True, v["secret"]), "responder": spqr.Ratchet(False, v["secret"])}
+    for i, step in enumerate(v["steps"]):
+        end = ends[step["who"]]
+        if step["do"] == "send":
+            tape = Tape(step.get("kem"))
+            equal(f"step {i}", end.send(tape), (step["message"], step["key"]))
+            tape.end()
+        elif step.get("refused"):
+            refused(f"step {i}", session.copy.deepcopy(end).receive, step["message"])
+        else:
+            equal(f"step {i}", end.receive(step["message"]), step["key"])
+        if "epoch" in step:
+            equal(f"step {i}: epoch", len(end.sending) - 1, step["epoch"])
+    return f"{len(v['steps'])} steps to epoch {end.braid.epoch}"
+
+
+def check_cell(v):
+    equal("tags", session.tags(v["tag_key"], len(v["tags"])), v["tags"])
+    for b in v["bodies"]:
+        fields = [b[k] for k in ("seq", "previous", "id", "index", "count", "data")]
+        equal("body", session.encode_body(*fields), b["body"])
+        equal("body that comes back", list(session.decode_body(b["body"])), fields)
+    for b in v["refused"]:
+        refused(b["why"], session.decode_body, b["body"])
+    return f"{len(v['tags'])} tags, {len(v['bodies'])} bodies, {len(v['refused'])} refused"
+
+
+def check_session(v):
+    secret, bundle_hash, expiry, hints = session.decode_link(v["link"])
+    keys = session.InviteKeys(secret)
+    session.open_bundle(keys, bundle_hash, expiry, v["bundle_cells"])
+    bob = session.Invite.restore(secret, private_bundle(v["prekeys"]))
+    for i, c in enumerate(v["hello"]):
+        done = bob.accept(c["tag"], c["box"])
+        equal("accepted", done is not None, i == 2)
+    bob, part = done
+    equal("safety number", bob.safety_number, v["safety_number"])
+    equal("export", bob.export(b"starling vectors"), v["export"])
+    equal("first content", (part[2], part[5]), (v["id"], v["first"]))
+    for c in v["cells"]:
+        part = bob.open(c["tag"], c["box"])
+        want = c["seq"], c["id"], c["index"], c["count"], c["data"]
+        equal("fragment", (part[0], *part[2:]), want)
+        refused("again", bob.open, c["tag"], c["box"])
+        equal("window", bob.window(), c["window"])
+    return f"first contact and {len(v['cells'])} cells"
+
+
+def check_content(v):
+    for c in v["contents"]:
+        fields = [(f["number"], f["value"]) for f in c["fields"]]
+        equal("content", content.encode(c["kind"], fields), c["content"])
+        equal("content that comes back", content.decode(c["content"]), (c["kind"], fields))
+    for c in v["refused"]:
+        refused(c["why"], content.decode, c["content"])
+    return f"{len(v['contents'])} contents, {len(v['refused'])} refused"
+
+
+def check_route(v, first):
+    """Peels a packet and returns the payload keys and what the last hop found."""
+    packet, keys = first, []
+    for i, hop in enumerate(v["hops"]):
+        equal(f"packet for hop {i}", packet, hop["packet"])
+        equal(f"public key of hop {i}", x25519_public(hop["private"]), hop["public"])
+        opened = network.Opened(hop["private"], packet)
+        equal(f"payload key of hop {i}", opened.payload_key, hop["payload_key"])
+        equal(f"replay tag of hop {i}", opened.replay, hop["replay"])
+        refused(f"hop {i}, wrong key", network.Opened, bytes(31) + b"\x40", packet)
+        keys.append(opened.payload_key)
+        if i < 3:
+            next_hop = opened.next_id, opened.delay
+            equal(f"after hop {i}", next_hop, (v["hops"][i + 1]["id"], hop["delay_ms"]))
+            packet = opened.packet
+    equal("payload at the end", opened.payload, v["final"])
+    return keys, opened
+
+
+def check_packet(v):
+    for block in v["lioness"]:
+        equal("enciphered", network.encipher(block["key"], block["plain"]), block["cipher"])
+        equal("deciphered", network.decipher(block["key"], block["cipher"]), block["plain"])
+    f = v["forward"]
+    _, opened = check_route(f, f["hops"][0]["packet"])
+    equal("command", opened.command, network.DELIVER)
+    equal("message", network.message_of(opened.payload), f["message"])
+
+    r = v["reply"]
+    equal("epoch", r["block"][0], r["epoch"])
+    first, packet = network.use_reply_block(r["block"], r["message"])
+    equal("first hop", first, r["hops"][0]["id"])
+    keys, opened = check_route(r, packet)
+    equal("reply id", (opened.command, opened.reply_id), (network.REPLY, r["reply_id"]))
+    equal("reply", network.open_reply(r["block"], keys, opened), r["message"])
+    return "LIONESS, a packet and a reply over 4 hops each"
+
+
+def check_mailbox(v):
+    for p in v["puts"]:
+        equal("put", network.encode_put(p["block"], p["tag"], p["box"]), p["message"])
+        equal("put that comes back", network.decode_request(p["message"]),
+              ("put", p["block"], p["tag"], p["box"]))
+    for f in v["fetches"]:
+        fields = int(f["stand"]), f["tags"], f["deleted"], f["blocks"]
+        equal("fetch", network.encode_fetch(*fields), f["message"])
+        equal("fetch that comes back", network.decode_request(f["message"]), ("fetch", *fields))
+    for a in v["answers"]:
+        fields = a["kind"], a["pending"], a["blocks"], a["tag"], a["box"]
+        equal("answer", network.encode_answer(*fields), a["message"])
+        equal("answer that comes back", network.decode_answer(a["message"]), fields)
+    for m in v["refused_requests"]:
+        refused(m["why"], network.decode_request, m["message"])
+    for m in v["refused_answers"]:
+        refused(m["why"], network.decode_answer, m["message"])
+    return f"{len(v['puts'] + v['fetches'])} requests, {len(v['answers'])} answers"
+
+
+def address(a):
+    return bytes(network.ip_bytes(a["ip"])), a["port"]
+
+
+def check_directory(v):
+    decoded = []
+    for d in v["descriptors"]:
+        fields = {f: d[f] for f in network.FIELDS}
+        fields["addresses"] = [address(a) for a in d["addresses"]]
+        equal("descriptor", network.encode_descriptor(d["seed"], fields), d["descriptor"])
+        equal("descriptor that comes back", network.decode_descriptor(d["descriptor"]), fields)
+        hint = network.encode_hint(d["node_id"], *fields["addresses"][0])
+        equal("hint", hint, d["hint"])
+        equal("hint that comes back", network.decode_hint(hint), (d["node_id"], *fields["addresses"][0]))
+        equal("peer id", network.peer_id(d["node_id"]), d["peer_id"])
+        decoded.append(fields)
+    equal("digest", network.digest(decoded), v["digest"])
+    r = v["request"]
+    fields = tuple(r[k] for k in ("nonce", "instance", "after", "digest", "pages"))
+    equal("request", network.encode_list_request(*fields), r["request"])
+    equal("request that comes back", network.decode_list_request(r["request"]), fields)
+    p = v["page"]
+    fields = tuple(p[k] for k in ("nonce", "instance", "stamp", "state", "descriptors"))
+    equal("page", network.encode_page(*fields), p["page"])
+    equal("page that comes back", network.decode_page(p["page"]), fields)
+    for d in v["refused"]:
+        refused(d["why"], network.decode_descriptor, d["descriptor"])
+    return f"{len(decoded)} descriptors, {len(v['refused'])} refused, a request and a page"
+
+
+def check_frame(v):
+    for f in v["frames"]:
+        equal("frame", network.encode_frame(f["type"], f["body"]), f["frame"])
+        equal("frame that comes back", network.decode_frame(f["frame"]), (f["type"], f["body"]))
+    for f in v["refused"]:
+        refused(f["why"], network.decode_frame, f["frame"])
+    return f"{len(v['frames'])} frames, {len(v['refused'])} refused"
+
+
+SECTIONS = {
+    name.removeprefix("check_"): function
+    for name, function in list(globals().items()) if name.startswith("check_") and name != "check_route"
+}

@@ -1,0 +1,50 @@
+"""What contents say: PROTOCOL.md section 4."""
+
+from primitives import Reader, be, need
+
+PROFILE, TEXT, RECEIPT, MAILBOXES, ASK = 1, 2, 3, 4, 5
+NAME, MAILBOX, TEXT_FIELD, TIME, IDS = 1, 2, 3, 4, 5
+NEEDS = {PROFILE: MAILBOX, TEXT: TEXT_FIELD, RECEIPT: IDS, MAILBOXES: MAILBOX, ASK: IDS}
+LATEST = 253_402_300_799_999
+
+
+def encode(kind, fields):
+    """fields: (number, value) in order."""
+    return be(kind, 1) + b"".join(be(n, 1) + be(len(v), 2) + v for n, v in fields)
+
+
+def _text(value, most):
+    need(1 <= len(value) <= most, "length of a text")
+    try:
+        value.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        need(False, "not UTF-8")
+
+
+def decode(data):
+    """Returns kind and fields, unknown ones too."""
+    need(len(data) <= 65536, "too long")
+    r = Reader(data)
+    kind, fields, last = r.int(1), [], 0
+    need(kind != 0, "kind 0")
+    while r.at < len(r.data):
+        number, value = r.int(1), r.take(r.int(2))
+        need(number > last or number == last == MAILBOX, "order of fields")
+        last = number
+        fields.append((number, value))
+    need(len(fields) <= 64, "number of fields")
+    for number, value in fields:
+        if number == NAME:
+            _text(value, 64)
+        elif number == MAILBOX:
+            need(1 <= len(value) <= 64, "length of a hint")
+        elif number == TEXT_FIELD:
+            _text(value, 32768)
+        elif number == TIME:
+            need(len(value) == 8 and int.from_bytes(value, "big") <= LATEST, "time")
+        elif number == IDS:
+            need(len(value) % 16 == 0 and 1 <= len(value) // 16 <= 64, "ids")
+    numbers = [n for n, _ in fields]
+    need(numbers.count(MAILBOX) <= 4, "number of mailboxes")
+    need(NEEDS.get(kind) is None or NEEDS[kind] in numbers, "needed field")
+    return kind, fields

@@ -1,0 +1,342 @@
+"""The network layer: PROTOCOL.md sections 5.1 and 5.3 to 5.8.
+
+In order: names and frames, LIONESS, packets and reply blocks, mailbox messages, and what the
+directory sends.
+"""
+
+import hashlib
+import ipaddress
+
+from primitives import (
+    ZERO32, Reader, be, chacha20, cut, ed25519_public, ed25519_sign, ed25519_verify, hkdf,
+    hpke_open, hpke_seal, need, random, sha256, x25519_check, xor)
+
+# --- Names and frames (5.1) -----------------------------------------------------------------
+
+FRAME = 2400
+PACKET_FRAME, DROP, LIST_REQUEST, LIST_PAGE = 1, 2, 3, 4
+
+
+def peer_id(node_id):
+    return bytes.fromhex("002408011220") + node_id
+
+
+def encode_frame(kind, body):
+    need(len(body) <= FRAME - 3, "length")
+    return be(kind, 1) + be(len(body), 2) + body + bytes(FRAME - 3 - len(body))
+
+
+def decode_frame(frame):
+    need(len(frame) == FRAME, "length")
+    r = Reader(frame)
+    kind, n = r.int(1), r.int(2)
+    need(kind != 0, "type")
+    body = r.take(n)
+    r.zeros()
+    return kind, body
+
+
+# --- LIONESS (5.3) ----------------------------------------------------------------------------
+
+_NONCE = b"chacha20_iv\x00"
+
+
+def _round_keys(master):
+    return cut(hashlib.shake_128(master).digest(128), 32, 32, 32, 32)
+
+
+def _stream(key, data):
+    return chacha20(key, 0, _NONCE, data)
+
+
+def _mac(key, data):
+    return hashlib.blake2b(data, digest_size=32, key=key).digest()
+
+
+def encipher(master, block):
+    k1, k2, k3, k4 = _round_keys(master)
+    left, right = block[:32], block[32:]
+    right = _stream(xor(left, k1), right)
+    left = xor(left, _mac(k2, right))
+    right = _stream(xor(left, k3), right)
+    left = xor(left, _mac(k4, right))
+    return left + right
+
+
+def decipher(master, block):
+    k1, k2, k3, k4 = _round_keys(master)
+    left, right = block[:32], block[32:]
+    left = xor(left, _mac(k4, right))
+    right = _stream(xor(left, k3), right)
+    left = xor(left, _mac(k2, right))
+    right = _stream(xor(left, k1), right)
+    return left + right
+
+
+# --- Packets (5.3) ----------------------------------------------------------------------------
+
+MESSAGE, PAYLOAD = 2032, 2048
+HEADERS = {1: 320, 2: 235, 3: 150, 4: 65}  # by layer
+FORWARD, DELIVER, REPLY = 1, 2, 3
+MAX_DELAY = 300_000
+OUTFOX = b"starling/outfox/1"
+
+
+def _info(layer, epoch):
+    return OUTFOX + bytes([layer, epoch])
+
+
+def make_header(epoch, hops, last, ephemerals=(None,) * 4):
+    """hops: four of (node id, public mix key, delay in ms); last: the plaintext of layer 4.
+
+    Returns the header and the payload keys p1 … p4.
+    """
+    header, keys = b"", []
+    for layer in (4, 3, 2, 1):
+        _, public, delay = hops[layer - 1]
+        plain = last
+        if layer < 4:
+            plain = be(FORWARD, 1) + be(delay, 4) + hops[layer][0] + header
+        header, context = hpke_seal(public, _info(layer, epoch), plain, ephemerals[layer - 1])
+        keys.insert(0, context.export(b"payload", 32))
+    return header, keys
+
+
+def payload(message):
+    need(len(message) == MESSAGE, "length")
+    return bytes(16) + message
+
+
+def message_of(block):
+    need(not any(block[:16]), "payload was changed")
+    return block[16:]
+
+
+def make_packet(epoch, hops, message, ephemerals=(None,) * 4):
+    header, keys = make_header(epoch, hops, be(DELIVER, 1) + bytes(16), ephemerals)
+    block = payload(message)
+    for key in reversed(keys):
+        block = encipher(key, block)
+    return bytes([epoch]) + header + block
+
+
+class Opened:
+    """What a hop finds: command, delay and next packet, or reply id, and the payload."""
+
+    def __init__(self, private, packet):
+        layers = {1 + size + PAYLOAD: layer for layer, size in HEADERS.items()}
+        need(len(packet) in layers, "length")
+        self.layer = layers[len(packet)]
+        epoch, header, block = cut(packet, 1, HEADERS[self.layer], PAYLOAD)
+        plain, context = hpke_open(private, _info(self.layer, epoch[0]), header)
+        r = Reader(plain)
+        self.command = r.int(1)
+        if self.layer < 4:
+            need(self.command == FORWARD, "command")
+            self.delay, self.next_id, inner = r.int(4), r.take(32), r.rest()
+            need(self.delay <= MAX_DELAY, "delay")
+        else:
+            need(self.command in (DELIVER, REPLY), "command")
+            self.reply_id = r.take(16)
+            need(self.command == REPLY or not any(self.reply_id), "padding is not zero")
+        self.payload_key = context.export(b"payload", 32)
+        self.replay = context.export(b"replay", 16)
+        self.payload = decipher(self.payload_key, block)
+        if self.layer < 4:
+            self.packet = epoch + inner + self.payload
+
+
+def make_reply_block(epoch, hops, reply_id, seed=None, ephemerals=(None,) * 4):
+    """Returns the block and the payload keys p1 … p4, which the client keeps."""
+    header, keys = make_header(epoch, hops, be(REPLY, 1) + reply_id, ephemerals)
+    return bytes([epoch]) + hops[0][0] + (seed or random(16)) + header, keys
+
+
+def _reply_key(seed):
+    return hkdf(ZERO32, seed, OUTFOX + b" reply", 32)
+
+
+def use_reply_block(block, message):
+    """Returns the first hop and the packet for it."""
+    epoch, first, seed, header = cut(block, 1, 32, 16, 320)
+    return first, epoch + header + encipher(_reply_key(seed), payload(message))
+
+
+def open_reply(block, keys, opened):
+    """The message, for the client who made the block and is layer 4."""
+    data = opened.payload
+    for key in reversed(keys):
+        data = encipher(key, data)
+    return message_of(decipher(_reply_key(block[33:49]), data))
+
+
+# --- Mailbox (5.4) ----------------------------------------------------------------------------
+
+PUT, FETCH = 1, 2
+STORED, TAKEN, FULL, BOX, EMPTY = 1, 2, 3, 4, 5
+
+
+def _padded(message):
+    need(len(message) <= MESSAGE, "too long")
+    return message + bytes(MESSAGE - len(message))
+
+
+def encode_put(block, tag, box):
+    return _padded(be(PUT, 1) + block + tag + box)
+
+
+def encode_fetch(stand, tags, deleted, blocks):
+    head = bytes([FETCH, stand, len(tags), len(deleted), len(blocks)])
+    return _padded(head + b"".join(tags) + b"".join(deleted) + b"".join(blocks))
+
+
+def decode_request(message):
+    """Returns ("put", block, tag, box) or ("fetch", stand, tags, deleted, blocks)."""
+    need(len(message) == MESSAGE, "length")
+    r = Reader(message)
+    kind = r.int(1)
+    need(kind in (PUT, FETCH), "type")
+    if kind == PUT:
+        request = "put", r.take(369), r.take(16), r.take(1536)
+    else:
+        stand, t, a, b = r.int(1), r.int(1), r.int(1), r.int(1)
+        need(stand <= 1 and t <= 32 and a <= 32 and 1 <= b <= 5, "counts")
+        request = ("fetch", stand, [r.take(16) for _ in range(t)],
+                   [r.take(16) for _ in range(a)], [r.take(369) for _ in range(b)])
+    r.zeros()
+    return request
+
+
+def encode_answer(kind, pending=0, blocks=0, tag=b"", box=b""):
+    message = be(kind, 1)
+    if kind in (BOX, EMPTY):
+        message += be(pending, 2) + be(blocks, 1) + tag + box
+    return _padded(message)
+
+
+def decode_answer(message):
+    """Returns kind, pending, blocks, tag, box."""
+    need(len(message) == MESSAGE, "length")
+    r = Reader(message)
+    kind = r.int(1)
+    need(STORED <= kind <= EMPTY, "type")
+    pending, blocks, tag, box = 0, 0, b"", b""
+    if kind in (BOX, EMPTY):
+        pending, blocks = r.int(2), r.int(1)
+        need(pending <= 32 and blocks <= 5 and (kind == BOX or pending == 0), "counts")
+    if kind == BOX:
+        tag, box = r.take(16), r.take(1536)
+    r.zeros()
+    return kind, pending, blocks, tag, box
+
+
+# --- Directory (5.6 to 5.8) -------------------------------------------------------------------
+
+_SIGNED = b"starling/relay-descriptor/1\x00"
+
+
+def ip_bytes(text):
+    return ipaddress.ip_address(text).packed
+
+
+def encode_address(ip, port):
+    return be({4: 1, 16: 2}[len(ip)], 1) + ip + be(port, 2)
+
+
+def decode_address(r):
+    kind = r.int(1)
+    need(kind in (1, 2), "kind of address")
+    ip, port = r.take(4 if kind == 1 else 16), r.int(2)
+    need(port != 0 and any(ip), "port 0, or unspecified")
+    need(not 224 <= ip[0] <= 239 if kind == 1 else ip[0] != 255, "multicast")
+    need(ip[:12] != bytes(10) + b"\xff\xff", "IPv4 in IPv6")
+    return ip, port
+
+
+def encode_hint(node_id, ip, port):
+    return node_id + encode_address(ip, port)
+
+
+def decode_hint(hint):
+    r = Reader(hint)
+    node_id, address = r.take(32), decode_address(r)
+    r.done()
+    return node_id, *address
+
+
+FIELDS = ("node_id", "sequence", "issued", "expires", "capacity", "epoch", "key", "next_key")
+_SIZES = (32, 8, 8, 8, 2, 4, 32, 32)
+
+
+def encode_descriptor(seed, d):
+    """d: a value for each of FIELDS (node_id is filled in), and addresses [(ip, port)]."""
+    d = dict(d, node_id=ed25519_public(seed))
+    data = b"\x01"
+    for field, size in zip(FIELDS, _SIZES):
+        data += be(d[field], size) if isinstance(d[field], int) else d[field]
+    data += be(len(d["addresses"]), 1) + b"".join(encode_address(*a) for a in d["addresses"])
+    return data + ed25519_sign(seed, _SIGNED + data)
+
+
+def decode_descriptor(data):
+    need(len(data) <= 512, "length")
+    r = Reader(data)
+    need(r.int(1) == 1, "version")
+    d = {field: r.take(size) for field, size in zip(FIELDS, _SIZES)}
+    for field in ("sequence", "issued", "expires", "capacity", "epoch"):
+        d[field] = int.from_bytes(d[field], "big")
+    need(d["issued"] < d["expires"] <= d["issued"] + 25 * 3600, "lifetime")
+    need(d["expires"] <= 2**40, "time")
+    x25519_check(d["key"])
+    x25519_check(d["next_key"])
+    count = r.int(1)
+    need(1 <= count <= 4, "number of addresses")
+    d["addresses"] = [decode_address(r) for _ in range(count)]
+    signed, signature = r.data[: r.at], r.take(64)
+    r.done()
+    need(ed25519_verify(d["node_id"], _SIGNED + signed, signature), "signature")
+    return d
+
+
+def digest(descriptors):
+    """descriptors: decoded ones, in any order."""
+    known = sorted((d["node_id"], d["sequence"]) for d in descriptors)
+    return sha256(b"".join(node_id + be(sequence, 8) for node_id, sequence in known))
+
+
+def encode_list_request(nonce, instance, after, have, pages):
+    return nonce + instance + be(after, 8) + have + be(pages, 1)
+
+
+def decode_list_request(data):
+    r = Reader(data)
+    nonce, instance, after, have, pages = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1)
+    r.done()
+    need(any(nonce) and 1 <= pages <= 32, "nonce or pages")
+    return nonce, instance, after, have, pages
+
+
+def encode_page(nonce, instance, stamp, state, descriptors):
+    data = nonce + instance + be(stamp, 8) + be(state, 1)
+    data += b"".join(be(len(d), 2) + d for d in descriptors)
+    need(len(data) <= FRAME - 3, "length")
+    return data
+
+
+def decode_page(data):
+    need(len(data) <= FRAME - 3, "length")
+    r = Reader(data)
+    nonce, instance, stamp, state = r.take(8), r.take(8), r.int(8), r.int(1)
+    need(state <= 3, "state")
+    descriptors = []
+    while r.at < len(data):
+        descriptors.append(r.take(r.int(2)))
+    need(state != 3 or not descriptors, "descriptors although nothing is new")
+    for d in descriptors:
+        decode_descriptor(d)
+    return nonce, instance, stamp, state, descriptors
+
+
+def relay_cid():
+    """CIDv1, codec raw, multihash sha2-256."""
+    return bytes.fromhex("01551220") + sha256(b"starling/relays/1")

@@ -1,0 +1,215 @@
+"""Makes the sections of the vectors from fresh randomness, for the Go tests to open."""
+
+import random as dice
+import time
+
+import content
+import network
+import session
+from checks import private_bundle, ratchet_pair, split_of
+from primitives import be, ed25519_public, random, x25519_public
+
+
+def some(n):
+    return dice.randrange(n)
+
+
+def make_invite():
+    secret, prekeys, expiry = random(32), random(192), int(time.time()) + 86400
+    hints = [random(39), random(51)]
+    keys, bundle = session.InviteKeys(secret), private_bundle(prekeys)
+    plain = session.bundle_plain(expiry, bundle.encoded)
+    bundle_hash = session.bundle_hash(plain)
+    hello = {"slot": some(8), "id": random(16), "plain": random(4413)}
+    hello["cells"] = session.seal_hello(keys, hello["slot"], hello["id"], hello["plain"])
+    return {
+        "secret": secret, "expiry": expiry, "hints": hints, "bundle_hash": bundle_hash,
+        "link": session.encode_link(secret, bundle_hash, expiry, hints), "id": keys.id,
+        "bundle_tags": keys.bundle_tags, "bundle_key": keys.bundle_key,
+        "hello_tags": keys.hello_tags, "hello_key": keys.hello_key,
+        "prekeys": prekeys, "bundle": bundle.encoded,
+        "bundle_cells": session.seal_bundle(keys, plain), "hello": hello,
+    }
+
+
+def make_handshake():
+    alice, bob, ephemeral, invite_id, m = (random(n) for n in (64, 192, 32, 16, 32))
+    bundle = private_bundle(bob)
+    identity = session.Identity(alice[:32], alice[32:])
+    initial, s = session.pqxdh_alice(identity, ephemeral, bundle, invite_id, m)
+    return {"alice": alice, "ephemeral": ephemeral, "m": m, "bob": bob, "bundle": bundle.encoded,
+            "invite_id": invite_id, "initial": initial, "dh": s.dhs, "ss": s.ss, "sk": s.sk,
+            "ad": s.ad, "split": split_of(s)}
+
+
+def make_ratchet():
+    """What A sends before B has answered; the conversation goes on in --talk."""
+    v = {"root": random(32), "pq": random(32), "ad": random(32), "header_a": random(64),
+         "header_b": random(64), "spk": random(32), "dh": random(32), "steps": []}
+    a = ratchet_pair(v)["a"]
+    for n in range(12):
+        plain, drawn = random(some(40)), []
+
+        def draw(size):
+            drawn.append(random(size))
+            return drawn[-1]
+
+        step = {"who": "a", "do": "send", "plain": plain, "message": a.send(plain, draw)}
+        if len(drawn) == 2:
+            step["kem"] = drawn[0]
+        step["iv"] = drawn[-1]
+        v["steps"].append(step)
+    order = list(range(12))
+    dice.shuffle(order)
+    first = {"dh": random(32)}
+    for n in order:
+        v["steps"].append({"who": "b", "do": "receive", "of": n, **first})
+        first = {}
+    return v
+
+
+def make_cell():
+    v = {"tag_key": random(32), "bodies": [], "refused": []}
+    v["tags"] = session.tags(v["tag_key"], 40)
+    for n in (0, 1, 1296, 1297, 4000, 65536):
+        data, content_id = random(n), random(16)
+        parts = session.fragments(data)
+        i = some(len(parts))
+        fields = {"seq": some(2**40) + 1, "previous": random(32), "id": content_id,
+                  "index": i, "count": len(parts), "data": parts[i]}
+        v["bodies"].append(fields | {"body": session.encode_body(*fields.values())})
+    return v
+
+
+def make_session():
+    prekeys = random(192)
+    bob = session.Invite(int(time.time()) + 86400, [random(39)], private_bundle(prekeys))
+    v = {"link": bob.link, "prekeys": prekeys, "bundle_cells": [box for _, box in bob.cells],
+         "id": random(16), "first": random(100)}
+    alice, hello = session.join(bob.link, v["bundle_cells"], v["id"], v["first"])
+    v["hello"] = [{"tag": tag, "box": box} for tag, box in hello]
+    v["safety_number"], v["export"] = alice.safety_number, alice.export(b"starling vectors")
+    cells = [c for n in (0, 10, 3000) for c in alice.seal(random(16), random(n))]
+    dice.shuffle(cells)
+    done = [done for tag, box in hello if (done := bob.accept(tag, box))]
+    peer, v["cells"] = done[0][0], []
+    for tag, box in cells:
+        seq, _, content_id, index, count, data = peer.open(tag, box)
+        v["cells"].append({"tag": tag, "box": box, "seq": seq, "id": content_id, "index": index,
+                           "count": count, "data": data, "window": peer.window()})
+    return v
+
+
+def make_content():
+    hint, ids, now = random(39), random(48), be(int(time.time() * 1000), 8)
+    contents = []
+    for kind, fields in (
+        (content.PROFILE, [(1, "Ada ✨".encode()), (2, hint), (2, random(51))]),
+        (content.TEXT, [(3, ("text " * some(100) + "!").encode()), (4, now), (200, b"later")]),
+        (content.RECEIPT, [(5, ids)]),
+        (content.MAILBOXES, [(2, random(64))]),
+        (content.ASK, [(5, ids[:16])]),
+        (99, [(77, b"")]),
+    ):
+        made = [{"number": n, "value": v} for n, v in fields]
+        contents.append({"kind": kind, "fields": made, "content": content.encode(kind, fields)})
+    return {"contents": contents, "refused": []}
+
+
+def _route():
+    private = [random(32) for _ in range(4)]
+    hops = [(random(32), x25519_public(k), some(300)) for k in private]
+    return private, hops
+
+
+def _hops(private, hops, packet):
+    made = []
+    for i, key in enumerate(private):
+        opened = network.Opened(key, packet)
+        made.append({"id": hops[i][0], "private": key, "public": hops[i][1],
+                     "delay_ms": hops[i][2] if i < 3 else 0, "packet": packet,
+                     "payload_key": opened.payload_key, "replay": opened.replay})
+        packet = opened.packet if i < 3 else b""
+    return {"hops": made, "final": opened.payload}
+
+
+def make_packet():
+    lioness = []
+    for _ in range(2):
+        key, plain = random(32), random(2048)
+        lioness.append({"key": key, "plain": plain, "cipher": network.encipher(key, plain)})
+
+    epoch, message = some(256), random(2032)
+    private, hops = _route()
+    packet = network.make_packet(epoch, hops, message)
+    forward = {"epoch": epoch, "message": message} | _hops(private, hops, packet)
+
+    private, hops = _route()
+    reply_id, message = random(16), random(2032)
+    block, _ = network.make_reply_block(epoch, hops, reply_id)
+    _, packet = network.use_reply_block(block, message)
+    reply = {"epoch": epoch, "message": message, "block": block, "reply_id": reply_id}
+    return {"lioness": lioness, "forward": forward, "reply": reply | _hops(private, hops, packet)}
+
+
+def make_mailbox():
+    def block():
+        return bytes([some(256)]) + random(368)
+
+    def tags(n):
+        return [random(16) for _ in range(n)]
+
+    put = {"block": block(), "tag": random(16), "box": random(1536)}
+    fetches = []
+    for stand, t, a, b in ((0, 1, 0, 1), (1, 32, 25, 3), (1, 0, 32, 1), (0, 11, 0, 5)):
+        f = {"stand": stand, "tags": tags(t), "deleted": tags(a), "blocks": [block() for _ in range(b)]}
+        fetches.append(f | {"stand": bool(stand), "message": network.encode_fetch(*f.values())})
+    answers = []
+    for kind, pending, blocks in ((1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 32, 5), (5, 0, 3)):
+        found = kind == network.BOX
+        a = {"kind": kind, "pending": pending, "blocks": blocks,
+             "tag": random(16 * found), "box": random(1536 * found)}
+        answers.append(a | {"message": network.encode_answer(*a.values())})
+    return {"puts": [put | {"message": network.encode_put(*put.values())}], "fetches": fetches,
+            "answers": answers, "refused_requests": [], "refused_answers": []}
+
+
+def make_directory():
+    descriptors, now = [], int(time.time())
+    for ips in (["192.0.2.7"], ["198.51.100.1", "2001:db8::1"]):
+        seed = random(32)
+        d = {"seed": seed, "node_id": ed25519_public(seed), "sequence": now * 1000, "issued": now,
+             "expires": now + 3 * 3600, "capacity": some(65536), "epoch": now // 86400,
+             "key": x25519_public(random(32)), "next_key": x25519_public(random(32))}
+        addresses = [(network.ip_bytes(ip), 4001 + i) for i, ip in enumerate(ips)]
+        d["descriptor"] = network.encode_descriptor(seed, d | {"addresses": addresses})
+        d["addresses"] = [{"ip": ip, "port": 4001 + i} for i, ip in enumerate(ips)]
+        d["hint"] = network.encode_hint(d["node_id"], *addresses[0])
+        d["peer_id"] = network.peer_id(d["node_id"])
+        descriptors.append(d)
+    r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
+         "digest": network.digest(descriptors), "pages": 1 + some(32)}
+    p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "state": some(3),
+         "descriptors": [d["descriptor"] for d in descriptors]}
+    return {"descriptors": descriptors, "digest": r["digest"], "refused": [],
+            "request": r | {"request": network.encode_list_request(*r.values())},
+            "page": p | {"page": network.encode_page(*p.values())}}
+
+
+def make_frame():
+    frames = [{"type": kind, "body": random(n)} for kind, n in ((1, 2369), (2, 0), (3, 57), (4, 2397))]
+    return {"frames": [f | {"frame": network.encode_frame(*f.values())} for f in frames], "refused": []}
+
+
+def tohex(value):
+    if isinstance(value, dict):
+        return {k: tohex(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [tohex(v) for v in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+SECTIONS = {
+    name.removeprefix("make_"): function
+    for name, function in list(globals().items()) if name.startswith("make_")
+}
