@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"starling/tui"
 	"starling/tui/term"
 	"starling/tui/tuitest"
 )
@@ -65,6 +66,17 @@ func TestGoldenScreens(t *testing.T) {
 				golden(t, s.name+"_"+size.name, u.Screen())
 			})
 		}
+		t.Run("reused_"+size.name, func(t *testing.T) {
+			node, ids, u := seeded(t)
+			u.Resize(size.w, size.h).Expect().Sees("I pass by your street")
+			node.TellInvite("i1", "reused", ids["alice"])
+			u.Expect().Sees("An invite was used twice")
+			checkFrame(t, u, size.w, size.h, "reused")
+			golden(t, "reused_"+size.name, u.Screen())
+			u.Do(tui.AlertReady).Press("esc").Expect().SeesNot("used twice ─").Sees("that matters.")
+			checkFrame(t, u, size.w, size.h, "notice")
+			golden(t, "notice_"+size.name, u.Screen())
+		})
 		t.Run("welcome_"+size.name, func(t *testing.T) {
 			u := start(t, tuitest.NewNode(clock))
 			u.Resize(size.w, size.h).Expect().Sees("Welcome, robin.")

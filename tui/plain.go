@@ -15,6 +15,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 )
 
 // plain is the linear mode: lines in, lines out, nothing drawn. A line is
@@ -224,17 +225,39 @@ func (p *plain) tell(ev *api.Event) {
 			}
 		}
 	case api.EventInvite:
-		if ev.Invite != nil && ev.Invite.What == "used" {
-			p.print("Your invite was used by %s.", p.nameOf(ev.Invite.Contact))
-		} else if ev.Invite != nil && ev.Invite.What != "revoked" {
-			p.print("An invite: %s.", ev.Invite.What)
+		if ev.Invite != nil {
+			p.invited(ev.Invite)
 		}
+	case eventNotice:
+		m := message(ev)
+		m.State = chatview.Notice
+		p.message(m, ev.Conversation != p.current)
+	}
+}
+
+// invited tells what became of an invite.
+func (p *plain) invited(ev *api.InviteEvent) {
+	switch ev.What {
+	case "used":
+		p.print("Your invite was used by %s.", p.nameOf(ev.Contact))
+	case "reused":
+		name := p.nameOf(ev.Contact)
+		p.print("Warning: the invite of %s was used twice. Somebody else had the link, and may have been the first. "+
+			"Compare safety numbers with /verify before you write anything that matters; if they differ, remove the contact and make a new invite.", name)
+	case "expired":
+		p.print("An invite expired unused. Its link no longer works.")
+	case "revoked":
+		p.print("An invite was withdrawn. Its link no longer works.")
 	}
 }
 
 // message prints one message.
 func (p *plain) message(m api.Message, elsewhere bool) {
 	at := m.Time.Local().Format("15:04")
+	if m.State == chatview.Notice {
+		p.print("%s Notice, %s: %s", at, p.nameOf(m.Conversation), line(m.Text))
+		return
+	}
 	if !m.Outgoing {
 		p.print("%s %s: %s", at, p.nameOf(m.Conversation), m.Text)
 		return

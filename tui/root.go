@@ -53,6 +53,9 @@ type App struct {
 	polling bool  // it is being asked again
 	dialogs dialog.Stack
 	network *dialog.Card // if open
+	alert   *dialog.Card // that opened by itself, if open
+	shown   bool         // the alert is on top
+	early   bool         // the alert has just opened: keys are not meant for it
 
 	notice   notice
 	quitting bool // ctrl+c was pressed once
@@ -78,6 +81,7 @@ type chat struct {
 	jump   bool // go there at the next drawing
 	seen   bool // the person did something since it was opened
 	saved  string
+	told   []api.Message // notices of this app's own
 }
 
 type notice struct {
@@ -181,6 +185,10 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotInvites(msg)
 	case verificationMsg:
 		return a, a.gotVerification(msg)
+	case alertReady:
+		if a.early = false; a.alert == nil {
+			a.dirty = before
+		}
 	case noticeOver:
 		if a.notice.id != int(msg) {
 			a.dirty = before

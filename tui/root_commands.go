@@ -288,6 +288,9 @@ func (a *App) gotPage(msg pageMsg) tea.Cmd {
 	} else {
 		c.view.AddOlder(msg.messages, len(msg.messages) < msg.limit)
 	}
+	for _, m := range c.told {
+		c.view.Add(m)
+	}
 	for id, ev := range c.late {
 		c.view.SetState(id, ev.State, ev.Reason)
 		delete(c.late, id)

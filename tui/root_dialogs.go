@@ -24,6 +24,7 @@ type (
 		form    *dialog.Form
 		contact string
 	}
+	checkAction  struct{ contact string } // compare safety numbers
 	verifyAction struct {
 		contact  string
 		verified bool
@@ -39,12 +40,19 @@ type (
 	revokeAction  struct{ invite string }
 )
 
-// act does what the top dialog asks.
+// act does what the top dialog asks, and shows the one that waited for it.
 func (a *App) act(action any) tea.Cmd {
+	return tea.Batch(a.perform(action), a.surface())
+}
+
+func (a *App) perform(action any) tea.Cmd {
 	switch action := action.(type) {
 	case nil:
 		return nil
 	case dialog.Close:
+		if a.dialogs.Top() == dialog.Dialog(a.alert) {
+			a.alert = nil
+		}
 		if a.dialogs.Top() == dialog.Dialog(a.network) {
 			a.network = nil
 		}
@@ -64,6 +72,10 @@ func (a *App) act(action any) tea.Cmd {
 		return a.addContact(action.form)
 	case askRename:
 		return a.renameContact(action)
+	case checkAction:
+		a.dialogs.Close()
+		a.alert = nil
+		return tea.Batch(a.visit(action.contact, true), a.loadVerification(action.contact))
 	case verifyAction:
 		a.dialogs.Close()
 		return a.setVerified(action)
@@ -96,7 +108,7 @@ func (a *App) act(action any) tea.Cmd {
 		a.dialogs.Close() // the question
 		a.dialogs.Close() // the list, which is no longer true
 		return a.ask(func(ctx context.Context) resultMsg {
-			return resultMsg{err: a.node.RevokeInvite(ctx, action.invite), note: "Withdrawn."}
+			return resultMsg{err: a.node.RevokeInvite(ctx, action.invite), note: "Withdrawn. The link of that invite no longer works."}
 		})
 	case showQR:
 		a.dialogs.Open(&dialog.Card{Bare: true, Body: func(th *theme.Theme, width, height int) []string {
@@ -306,25 +318,6 @@ func (a *App) gotInvites(msg invitesMsg) tea.Cmd {
 		choices = append(choices, dialog.Choice{Label: "withdraw …" + end, Detail: "until " + until(inv.Expires), Action: askRevoke{inv}})
 	}
 	a.dialogs.Open(dialog.NewPicker("Open invites", "the end of the link", "No such invite.", choices))
-	return nil
-}
-
-// invited tells what became of an invite.
-func (a *App) invited(ev *api.InviteEvent) tea.Cmd {
-	if ev == nil {
-		return nil
-	}
-	switch ev.What {
-	case "used":
-		if c := a.contact(ev.Contact); c != nil {
-			return a.say("Your invite was used: " + a.nameOf(c) + " is here now.")
-		}
-		return a.say("Your invite was used.")
-	case "reused":
-		return a.note("An invite was tried a second time. It may have been seen by somebody else: verify your contact.", true)
-	case "expired":
-		return a.say("An invite expired without being used.")
-	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/keymap"
 )
 
@@ -25,6 +26,9 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 				unknown = true
 			}
 			a.arrived(ev)
+			moved = true
+		case eventNotice:
+			a.noticed(ev)
 			moved = true
 		case api.EventState:
 			a.changed(ev)
@@ -80,12 +84,24 @@ func (a *App) arrived(ev *api.Event) {
 	a.show(c, m)
 }
 
+// eventNotice is something that the node itself says in a conversation.
+const eventNotice api.EventKind = "notice"
+
+// noticed takes what the node says in a conversation.
+func (a *App) noticed(ev *api.Event) {
+	if ev.ID == "" {
+		return
+	}
+	ev.State = chatview.Notice
+	a.arrived(ev)
+}
+
 // show puts a message at the end of a conversation, below the unread line if
 // nobody looks.
 func (a *App) show(c *chat, m api.Message) {
 	known := c.view.Has(m.ID)
 	c.view.Add(m)
-	if !m.Outgoing && !known && (c.id != a.current || !a.reading()) {
+	if !m.Outgoing && m.State != chatview.Notice && !known && (c.id != a.current || !a.reading()) {
 		c.view.BeginUnread(m.ID)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // key routes a keystroke: the top dialog, then the table of keys for the
 // place of the focus, then the text.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
-	if d := a.dialogs.Top(); d != nil {
+	if d := a.dialogs.Top(); d != nil && !a.tooEarly(d) {
 		return a.act(dialog.Act(d, d.Key(k)))
 	}
 	c := a.open()
@@ -57,7 +57,7 @@ func (a *App) paste(text string) tea.Cmd {
 	// Terminals send line breaks of a paste as CR; some as CR LF.
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
-	if d := a.dialogs.Top(); d != nil {
+	if d := a.dialogs.Top(); d != nil && !a.tooEarly(d) {
 		return a.act(dialog.Act(d, d.Paste(text)))
 	}
 	if !a.writable() {

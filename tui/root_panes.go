@@ -8,6 +8,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/keymap"
 	"starling/tui/term"
 	"starling/tui/theme"
@@ -163,6 +164,9 @@ func (a *App) preview(c *api.Contact) string {
 		return "no messages yet"
 	}
 	text := a.oneLine(c.Last.Text.String())
+	if c.Last.State == chatview.Notice {
+		return theme.GlyphNotice + " " + text
+	}
 	if c.Last.Outgoing {
 		if c.Last.State == api.StateFailed {
 			return theme.GlyphFailed + " " + text

@@ -22,6 +22,11 @@ type item struct {
 	long     *wrapped // of a long text
 }
 
+// Notice is the state of what nobody sent: the node itself says it.
+const Notice api.State = "notice"
+
+func notice(it *item) bool { return it.State == Notice }
+
 // View is a conversation on screen. Its methods are for one goroutine.
 type View struct {
 	th         *theme.Theme
@@ -224,7 +229,7 @@ func (v *View) MarkUnread(n int) bool {
 		return true
 	}
 	for i := len(v.items) - 1; i >= 0; i-- {
-		if !v.items[i].Outgoing {
+		if it := &v.items[i]; !it.Outgoing && !notice(it) {
 			if n--; n == 0 {
 				v.unread = v.items[i].ID
 				return true

@@ -68,9 +68,11 @@ func (v *View) flags(i int) uint64 {
 		f |= flagDay
 	}
 	gap := it.Time.Sub(prev.Time)
-	apart := prev.Outgoing != it.Outgoing || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
+	apart := prev.Outgoing != it.Outgoing || notice(prev) != notice(it) || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
 	if apart {
 		f |= flagName | flagGap
+	} else if notice(it) {
+		f |= flagGap
 	} else if it.Outgoing && v.width < wide {
 		f |= flagName
 	}
@@ -105,6 +107,9 @@ func (v *View) lines(i, width int) []string {
 	left := term.Spaces(indent)
 	if flags&flagSelected != 0 {
 		left = th.Accent.Render(theme.GlyphBar) + " "
+	}
+	if notice(it) {
+		return append(out, v.notice(it, left, width)...)
 	}
 	state := ""
 	if it.Outgoing {
@@ -145,6 +150,24 @@ func (v *View) lines(i, width int) []string {
 	}
 	if it.Outgoing && it.State == api.StateFailed {
 		out = append(out, left+th.Cells.Fit(th.Accent.Render("r")+th.Muted.Render(" retry   ")+th.Accent.Render("x")+th.Muted.Render(" discard"), width-indent))
+	}
+	return out
+}
+
+// noticeMeasure is the widest a notice is laid out.
+const noticeMeasure = 60
+
+// notice lays out what the node itself says: in the middle, where nothing
+// that a contact writes can stand.
+func (v *View) notice(it *item, left string, width int) []string {
+	th := v.th
+	room := max(1, min(width-4*indent, noticeMeasure))
+	var out []string
+	for i, line := range th.Cells.Wrap(th.Cells.Steady(it.Text.String()), room) {
+		if i == 0 {
+			line = theme.GlyphNotice + " " + line
+		}
+		out = append(out, left+th.Cells.Center(th.Warn.Render(line), width-indent))
 	}
 	return out
 }

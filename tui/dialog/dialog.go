@@ -63,6 +63,9 @@ type Stack struct {
 // Open puts a dialog on top.
 func (s *Stack) Open(d Dialog) { s.open = append(s.open, d) }
 
+// OpenLast puts a dialog below all that are open.
+func (s *Stack) OpenLast(d Dialog) { s.open = append([]Dialog{d}, s.open...) }
+
 // Top returns the dialog that has the keys, nil if none is open.
 func (s *Stack) Top() Dialog {
 	if len(s.open) == 0 {

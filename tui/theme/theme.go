@@ -98,6 +98,7 @@ const (
 	GlyphVerified  = "✓"
 	GlyphPending   = "…"
 	GlyphBlocked   = "⊘"
+	GlyphNotice    = "!"
 	GlyphReady     = "●"
 	GlyphWaiting   = "○"
 	GlyphBar       = "▌"

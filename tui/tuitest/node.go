@@ -13,6 +13,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 )
 
 // Node is an api.Node in memory. Its methods may be called from any
@@ -189,10 +190,23 @@ func (n *Node) Last(contact string) api.Message {
 }
 
 // UseInvite tells that an invite was used.
-func (n *Node) UseInvite(id, contact string) {
+func (n *Node) UseInvite(id, contact string) { n.TellInvite(id, "used", contact) }
+
+// TellInvite tells what became of an invite: "used", "reused", "expired" or
+// "revoked".
+func (n *Node) TellInvite(id, what, contact string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.tell(api.Event{Kind: api.EventInvite, Invite: &api.InviteEvent{ID: id, What: "used", Contact: contact}})
+	n.tell(api.Event{Kind: api.EventInvite, Invite: &api.InviteEvent{ID: id, What: what, Contact: contact}})
+}
+
+// Notice has the node say something in a conversation and returns its ID.
+func (n *Node) Notice(contact, text string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := n.store(contact, api.Message{Text: safetext.Clean(text), State: chatview.Notice})
+	n.tell(api.Event{Kind: "notice", ID: m.ID, Conversation: m.Conversation, Text: &m.Text, State: m.State, Time: m.Time})
+	return m.ID
 }
 
 func (n *Node) id(prefix string) string {
@@ -211,6 +225,7 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 		m.Time = n.now()
 	}
 	switch {
+	case m.State == chatview.Notice:
 	case !m.Outgoing:
 		m.State = api.StateReceived
 		if c := n.contact(contact); c != nil {

@@ -1,0 +1,5 @@
+package tui
+
+// AlertReady ends the time in which a dialog that opened by itself takes no
+// keys.
+var AlertReady = alertReady{}

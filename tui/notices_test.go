@@ -1,0 +1,91 @@
+package tui_test
+
+import (
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/tui"
+	"starling/tui/tuitest"
+)
+
+// withTimer returns a node that knows alice, a user, and what lets all the
+// time pass that the app waits for.
+func withTimer(t *testing.T) (*tuitest.Node, string, *tuitest.User, func()) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	waiting := make(chan tea.Msg, 64)
+	u := tuitest.NewUser(t, node, tui.Options{Now: clock, After: func(_ time.Duration, msg tea.Msg) tea.Cmd {
+		waiting <- msg
+		return nil
+	}})
+	u.Expect().Sees("Write to alice")
+	return node, id, u, func() {
+		for {
+			select {
+			case msg := <-waiting:
+				u.Do(msg)
+			default:
+				return
+			}
+		}
+	}
+}
+
+func TestInviteUsedTwiceCannotBeMissed(t *testing.T) {
+	node, id, u, pass := withTimer(t)
+	pass()
+	node.TellInvite("i1", "reused", id)
+	u.Expect().Sees("An invite was used twice", "Somebody tried the link", "Compare safety numbers").Status("An invite was used twice")
+	// What was being typed goes where it was meant to go and closes nothing.
+	u.Type("vq").Press("esc", "i").Expect().Sees("An invite was used twice")
+	pass()
+	u.Press("esc").Expect().SeesNot("An invite was used twice").Sees("› vq", "! The link of this contact's invite", "and may")
+	u.Press("esc", "y").Expect().Status("Copied")
+	node.TellInvite("i2", "reused", id)
+	u.Expect().Sees("An invite was used twice")
+	pass()
+	u.Press("v").Expect().Sees("Verify alice", "37287").SeesNot("An invite was used twice")
+}
+
+func TestWarningWaitsForAnOpenDialog(t *testing.T) {
+	node, id, u, pass := withTimer(t)
+	u.Press("ctrl+n").Type("Zo")
+	node.TellInvite("i1", "reused", id)
+	u.Expect().Status("An invite was used twice").Sees("Invite somebody")
+	u.Type("e").Expect().Sees("Zoe")
+	u.Press("esc", "esc").Expect().Sees("An invite was used twice")
+	pass()
+	u.Press("esc").Expect().SeesNot("An invite was used twice")
+}
+
+func TestWarningOfAnInviteWithoutContact(t *testing.T) {
+	node, _, u, pass := withTimer(t)
+	node.TellInvite("i1", "reused", "")
+	u.Expect().Sees("An invite was used twice", "the contact that it")
+	pass()
+	u.Press("esc").Expect().Sees("Write to alice")
+}
+
+func TestEndsOfInvites(t *testing.T) {
+	node, _, u := alone(t)
+	node.TellInvite("i1", "expired", "")
+	u.Expect().Status("An invite expired unused. Its link no longer works")
+	node.TellInvite("i2", "revoked", "")
+	u.Expect().Status("The link of that invite no longer works")
+}
+
+func TestNoticesOfTheNode(t *testing.T) {
+	node, id, u := alone(t)
+	node.Receive(id, "before")
+	node.Notice(id, "This conversation has a new session.")
+	node.Receive(id, "after")
+	u.Expect().Sees("before", "     ! This conversation has a new session.", "after")
+	node.Notice(id, "And another.")
+	u.Expect().Sees("! And another.")
+	other := start(t, node)
+	other.Expect().Sees("2 new", "! This conversation has a new session.", "! And another.")
+	other.Resize(40, 10).Expect().Sees("! And another.")
+	checkFrame(t, other, 40, 10, "notice")
+}
