@@ -8,6 +8,7 @@ import (
 	"crypto/mlkem"
 	"crypto/mlkem/mlkemtest"
 	"crypto/sha256"
+	"crypto/sha3"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/ratchet/spqr/incremental"
 )
 
 // hexBytes is bytes that JSON has in hexadecimal.
@@ -36,7 +38,8 @@ type vector struct {
 	Public, Private, Shared hexBytes // X25519
 	IKM, Salt, Info, OKM    hexBytes // HKDF
 	Size                    int
-	Key, IV, Msg, CT, Tag   hexBytes // HMAC, AES-CBC
+	Key, IV, Msg, CT, Tag   hexBytes // HMAC, AES-CBC, ChaCha20-Poly1305
+	AAD                     hexBytes // ChaCha20-Poly1305
 	Sig                     hexBytes // Ed25519
 	Seed, EK, C, M          hexBytes // ML-KEM
 	K                       hexBytes `json:"K"`
@@ -279,8 +282,34 @@ func TestWycheproofMLKEM768(t *testing.T) {
 	})
 }
 
+// TestWycheproofMLKEM768Encapsulation also encapsulates in two parts, as the
+// post-quantum ratchet does.
+func TestWycheproofMLKEM768Encapsulation(t *testing.T) {
+	wycheproof(t, "mlkem_768_encaps", mlkem768EncapsTests, func(t *testing.T, _ group, v vector) {
+		k, err := mlkem.NewEncapsulationKey768(v.EK)
+		var ss, c []byte
+		if err == nil {
+			ss, c, err = mlkemtest.Encapsulate768(k, v.M)
+		}
+		if (err == nil) != (v.Result == "valid") || err == nil && (!bytes.Equal(ss, v.K) || !bytes.Equal(c, v.C)) {
+			t.Errorf("%d (%s): %v", v.ID, v.Flags, err)
+		}
+
+		hash := sha3.Sum256(v.EK)
+		header := [incremental.HeaderSize]byte(append(bytes.Clone(v.EK[incremental.VectorSize:]), hash[:]...))
+		m := [incremental.SecretSize]byte(v.M)
+		ct1, secret := incremental.Encaps1(&header, &m)
+		ct2, err := incremental.Encaps2(&header, &m, (*[incremental.VectorSize]byte)(v.EK))
+		if (err == nil) != (v.Result == "valid") ||
+			err == nil && (!bytes.Equal(secret[:], v.K) || !bytes.Equal(append(ct1[:], ct2[:]...), v.C)) {
+			t.Errorf("%d (%s), in two parts: %v", v.ID, v.Flags, err)
+		}
+	})
+}
+
 // How many tests of the large files are kept.
 const (
+	mlkem768EncapsTests  = 28
 	mlkem1024Tests       = 33
 	mlkem1024EncapsTests = 29
 	mlkem768Tests        = 33
