@@ -126,7 +126,8 @@ type Message struct {
 }
 
 // State is how far a message has come. An outgoing one moves down this list
-// and never up, but for Retry; an incoming one is [StateReceived].
+// and never up, but for Retry and for a session that was given up: what is not
+// delivered by then is queued again. An incoming one is [StateReceived].
 type State string
 
 const (
@@ -136,6 +137,9 @@ const (
 	StateDelivered State = "delivered" // the recipient's key said so
 	StateFailed    State = "failed"    // given up; Reason says why
 	StateReceived  State = "received"
+	// StateNotice marks what nobody sent: the node tells it in a conversation,
+	// for example that the session is a new one. No contact can make one.
+	StateNotice State = "notice"
 )
 
 // SendRequest is one text to one contact. ID may be empty; a caller that sets
@@ -181,7 +185,10 @@ type Verification struct {
 	Contact string `json:"contact"`
 	// SafetyNumber is 60 digits in twelve groups of five.
 	SafetyNumber string `json:"safety_number"`
-	Verified     bool   `json:"verified"`
+	// Code says the same for a QR code: "starling-verify:" and 52 letters and
+	// digits, in either case.
+	Code     string `json:"code"`
+	Verified bool   `json:"verified"`
 }
 
 // Status is what holds now.
@@ -251,6 +258,7 @@ type EventKind string
 
 const (
 	EventMessage EventKind = "message" // a message arrived or was queued here
+	EventNotice  EventKind = "notice"  // the node itself has something to say in a conversation
 	EventState   EventKind = "state"   // an outgoing message changed its state
 	EventContact EventKind = "contact" // a contact is new or changed
 	EventRemoved EventKind = "removed" // a contact or message was erased
@@ -264,7 +272,7 @@ type Event struct {
 	Kind EventKind `json:"event"`
 	Seq  int64     `json:"seq,omitempty"`
 
-	// EventMessage, EventState
+	// EventMessage, EventNotice, EventState
 	ID           string         `json:"id,omitempty"`
 	Conversation string         `json:"conversation,omitempty"`
 	From         *safetext.Text `json:"from,omitempty"`

@@ -11,9 +11,11 @@
 //
 // The folder is the one given by --profile, or $STARLING_PROFILE, or
 // "starling" in the user's XDG data directory. Nothing is written elsewhere,
-// with one exception: a unix socket's path has room for about 100 bytes, so a
+// with two exceptions. A unix socket's path has room for about 100 bytes, so a
 // deeper profile has its socket in the user's runtime directory, under a name
-// made from a hash of the profile's path.
+// made from a hash of the profile's path. And what tells a profile from a copy
+// of it that was put back cannot be part of the copy: it is a file of 25 bytes
+// with a random name in the folder that [Markers] returns.
 package config
 
 import (
@@ -60,6 +62,16 @@ func Locate(dir string) (Profile, error) {
 func (p Profile) KeyFile() string  { return filepath.Join(p.Dir, "profile.key") }
 func (p Profile) Database() string { return filepath.Join(p.Dir, "profile.db") }
 func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock") }
+
+// Markers returns the folder for what tells profiles from copies of them:
+// "starling/markers" in the user's XDG state directory; "" if there is none.
+func Markers() string {
+	xdg.Reload()
+	if !filepath.IsAbs(xdg.StateHome) {
+		return ""
+	}
+	return filepath.Join(xdg.StateHome, "starling", "markers")
+}
 
 // Exists reports whether the folder holds a profile, whole or not.
 func (p Profile) Exists() bool {

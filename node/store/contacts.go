@@ -30,6 +30,7 @@ func scanContact(r Row) Contact {
 
 // AddContact stores a new contact with its session.
 func (tx *Tx) AddContact(c Contact, session []byte) error {
+	tx.moved = true
 	return tx.exec(`INSERT INTO contacts(`+contactColumns+`, version, session)
 		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite,
@@ -72,7 +73,8 @@ func (tx *Tx) RemoveContact(id ID) error {
 		tx.exec(`UPDATE invites SET contact = NULL WHERE contact = ?`, id))
 }
 
-// Session returns a contact's session state and its version.
+// Session returns a contact's session state and its version, and the version
+// even with [ErrNoSession].
 func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
@@ -82,6 +84,9 @@ func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
 		`SELECT session, version FROM contacts WHERE id = ?`, id)
 	if err != nil {
 		return nil, 0, err
+	}
+	if r.sealed == nil {
+		return nil, r.version, ErrNoSession
 	}
 	state, err = tx.unseal("contacts", id[:], r.version, r.sealed)
 	return state, r.version, err
@@ -93,6 +98,7 @@ var ErrStale = errors.New("session was changed by another transaction")
 
 // SetSession replaces the session state that was read with a version.
 func (tx *Tx) SetSession(id ID, version int64, state []byte) error {
+	tx.moved = true
 	err := tx.execOne(`UPDATE contacts SET session = ?, version = ? WHERE id = ? AND version = ?`,
 		tx.seal("contacts", id[:], version+1, state), version+1, id, version)
 	if err == ErrNotFound {

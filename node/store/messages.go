@@ -31,8 +31,13 @@ func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return seq, tx.exec(`INSERT INTO messages(`+messageColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason)
+	m.Seq = seq
+	return seq, tx.insertMessage(m)
+}
+
+func (tx *Tx) insertMessage(m Message) error {
+	return tx.exec(`INSERT INTO messages(`+messageColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
+		m.Seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason)
 }
 
 func (tx *Tx) Message(id ID) (Message, error) {

@@ -109,6 +109,12 @@ CREATE TABLE events (
 	invite    TEXT NOT NULL DEFAULT '',
 	time      INTEGER NOT NULL
 );
+`, `
+CREATE TABLE resets (            -- what is left of a session that was given up
+	contact   BLOB PRIMARY KEY REFERENCES contacts(id) ON DELETE CASCADE,
+	version   INTEGER NOT NULL,
+	state     BLOB NOT NULL      -- sealed
+);
 `}
 
 func (s *Store) migrate() error {

@@ -123,6 +123,7 @@ var sealedColumns = []struct{ table, id, column string }{
 	{"contacts", "id", "session"},
 	{"invites", "id", "secret"},
 	{"cells", "tag", "box"},
+	{"resets", "contact", "state"},
 }
 
 func (tx *Tx) reseal() error {

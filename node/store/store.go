@@ -23,6 +23,9 @@
 // may want to hear of append to the event log in the same transaction, and
 // [Store.Changed] wakes those who wait.
 //
+// A commit that moves a session also moves the marker, which tells this
+// database from a copy of it that is put back (marker.go).
+//
 // A deleted row is overwritten (secure_delete) and leaves the write-ahead log
 // at the next [Store.Checkpoint].
 package store
@@ -64,12 +67,18 @@ type DamagedError struct {
 func (e *DamagedError) Error() string { return e.File + " is damaged: " + e.Err.Error() }
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// Options are for tests and tools; the zero value is right otherwise.
+// Options say how a profile is opened. All but Markers are for tests and tools.
 type Options struct {
 	// KDF is what a new key file costs to open; zero means [DefaultKDF].
 	KDF KDF
+	// Markers is the folder outside the profile for what tells it from copies
+	// of it (config.Markers); "" leaves that out.
+	Markers string
 	// VFS names a registered encrypting SQLite file system; "" means adiantum.
 	VFS string
+	// NoSync does not wait for the disk: a crash of the process loses nothing,
+	// one of the machine does.
+	NoSync bool
 }
 
 // A Store is an open profile. It is safe for concurrent use.
@@ -86,6 +95,10 @@ type Store struct {
 	keys   *keyFile
 	closed bool
 	dirty  bool // the log holds pages since the last checkpoint
+
+	marker     *markerRow // nil: not kept
+	markerFile markerFile
+	restored   bool
 
 	changedMu sync.Mutex
 	changed   chan struct{}
@@ -124,7 +137,7 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	}
 	f.Close()
 	s := &Store{profile: p, keys: keys, changed: make(chan struct{})}
-	if err := s.open(opt.VFS); err != nil {
+	if err := s.open(opt); err != nil {
 		return err
 	}
 	err = s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(owner) })
@@ -170,13 +183,20 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		return nil, err
 	}
 	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
-	if err := s.open(opt.VFS); err != nil {
+	if err := s.open(opt); err != nil {
 		return nil, err
 	}
 	if keys.rotating() { // the last rotation was cut short
 		if err := s.finishRotation(context.Background()); err != nil {
 			s.closeDB()
 			return nil, err
+		}
+	}
+	if opt.Markers != "" {
+		if err := s.openMarker(opt.Markers); err != nil {
+			s.markerFile.close()
+			s.closeDB()
+			return nil, mapError(err)
 		}
 	}
 	return s, nil
@@ -222,7 +242,8 @@ PRAGMA wal_autocheckpoint = 1000;
 PRAGMA trusted_schema = OFF;
 `
 
-func (s *Store) open(vfs string) (err error) {
+func (s *Store) open(opt Options) (err error) {
+	vfs := opt.VFS
 	if vfs == "" {
 		vfs = "adiantum"
 	}
@@ -243,7 +264,11 @@ func (s *Store) open(vfs string) (err error) {
 	if err := conn.Exec("PRAGMA hexkey = '" + hex.EncodeToString(s.keys.database[:]) + "'"); err != nil {
 		return fmt.Errorf("set database key: %w", mapError(err))
 	}
-	if err := conn.Exec(pragmas); err != nil {
+	setup := pragmas
+	if opt.NoSync {
+		setup += "PRAGMA synchronous = OFF;"
+	}
+	if err := conn.Exec(setup); err != nil {
 		return mapError(err)
 	}
 	return s.migrate()
@@ -296,6 +321,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	err := s.checkpoint()
+	s.markerFile.close()
 	return errors.Join(err, s.closeDB(), s.lock.Unlock())
 }
 

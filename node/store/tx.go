@@ -12,6 +12,8 @@ import (
 type Tx struct {
 	s      *Store
 	events bool // something was appended to the event log
+	// For the marker: a session moved, the database gets a new lineage.
+	moved, lineage bool
 }
 
 type job struct {
@@ -92,13 +94,18 @@ func (s *Store) runBatch() {
 		return
 	}
 	s.dirty = true
-	if err := s.conn.Exec("COMMIT"); err != nil {
+	next, err := tx.nextMarker()
+	if err == nil {
+		err = s.conn.Exec("COMMIT")
+	}
+	if err != nil {
 		if !s.conn.GetAutocommit() {
 			s.conn.Exec("ROLLBACK")
 		}
 		failAll(mapError(err))
 		return
 	}
+	s.committed(next)
 	if tx.events {
 		s.notify()
 	}

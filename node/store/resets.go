@@ -1,0 +1,89 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/api"
+)
+
+// ErrNoSession means that a contact's session was given up and the next one
+// is not there yet.
+var ErrNoSession = errors.New("the session was given up")
+
+// DropSession erases a contact's session.
+func (tx *Tx) DropSession(id ID) error {
+	tx.moved = true
+	return tx.execOne(`UPDATE contacts SET session = NULL, version = version + 1 WHERE id = ?`, id)
+}
+
+// Reset returns what is left of a contact's former session until the new one
+// has answered, and its version; [ErrNotFound] if there is nothing.
+func (tx *Tx) Reset(contact ID) (state []byte, version int64, err error) {
+	type row struct {
+		sealed  []byte
+		version int64
+	}
+	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+		`SELECT state, version FROM resets WHERE contact = ?`, contact)
+	if err != nil {
+		return nil, 0, err
+	}
+	state, err = tx.unseal("resets", contact[:], r.version, r.sealed)
+	return state, r.version, err
+}
+
+// SetReset replaces what was read with a version, 0 if there was nothing.
+func (tx *Tx) SetReset(contact ID, version int64, state []byte) error {
+	err := tx.execOne(`INSERT INTO resets(contact, version, state) VALUES(?1, ?2 + 1, ?3)
+		ON CONFLICT(contact) DO UPDATE SET version = excluded.version, state = excluded.state WHERE version = ?2`,
+		contact, version, tx.seal("resets", contact[:], version+1, state))
+	if err == ErrNotFound {
+		return ErrStale
+	}
+	return err
+}
+
+// RemoveReset erases what is left of a former session.
+func (tx *Tx) RemoveReset(contact ID) error {
+	return tx.exec(`DELETE FROM resets WHERE contact = ?`, contact)
+}
+
+// ItemsOf returns what is on its way to a contact, in the order it was queued.
+func (tx *Tx) ItemsOf(contact ID) ([]Item, error) {
+	items, err := collect(tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE contact = ? ORDER BY rowid`, contact)
+	for i := range items {
+		if err == nil {
+			err = tx.loadCells(&items[i])
+		}
+	}
+	return items, err
+}
+
+// UnsealItem gives an item its content back and erases its cells. It is to be
+// sealed in another session.
+func (tx *Tx) UnsealItem(it Item) error {
+	if err := tx.execOne(`UPDATE items SET state = ?, content = ? WHERE id = ?`, string(it.State), it.Content, it.ID); err != nil {
+		return err
+	}
+	if err := tx.exec(`DELETE FROM cells WHERE item = ?`, it.ID); err != nil {
+		return err
+	}
+	return tx.exec(`DELETE FROM copies WHERE item = ?`, it.ID)
+}
+
+// DropFragments erases all fragments of a contact.
+func (tx *Tx) DropFragments(contact ID) error {
+	return tx.exec(`DELETE FROM fragments WHERE contact = ?`, contact)
+}
+
+// AddNotice stores something that the node itself tells in a conversation, and
+// the event that tells of it.
+func (tx *Tx) AddNotice(m Message, now time.Time) (err error) {
+	m.Seq, err = tx.Append(Event{Kind: api.EventNotice, Contact: m.Contact, Message: m.ID, Time: now})
+	if err != nil {
+		return err
+	}
+	m.State = api.StateNotice
+	return tx.insertMessage(m)
+}
