@@ -2,7 +2,6 @@ package session
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,9 +24,6 @@ const (
 	// (ErrForked).
 	ReasonForked Reason = 2
 )
-
-// ErrOffered means that an offer was made before.
-var ErrOffered = errors.New("offer made before")
 
 // A Reset is what is left of a session that has to be given up, and the way to
 // the next one between the same two people:
@@ -59,6 +55,7 @@ type Reset struct {
 	own, peer [32]byte
 	offer     *Invite // ours, nil if none
 	pending   []pendingOffer
+	taken     [][invite.HelloIDSize]byte // offers of the peer that were whole
 }
 
 // pendingOffer is an offer of the peer of which some cells have come.
@@ -72,6 +69,9 @@ const (
 	// maxOffers is how many offers are put together at one time: a profile
 	// restored twice makes two. The oldest is given up first.
 	maxOffers = 2
+	// maxTaken is how many offers are taken before the session that comes of
+	// one is established.
+	maxTaken = 8
 )
 
 // offerExpiry is the end of time of an invite: an offer waits for its answer.
@@ -90,12 +90,10 @@ func (s *Session) Reset() *Reset {
 	return r
 }
 
-// Offer makes the offer, with fresh keys, and the answer will be stored where
-// the hints, 1 to 3 of at most 64 bytes, say. It is made once.
+// Offer makes an offer, with fresh keys; the answer will be stored where the
+// hints, 1 to 3 of at most 64 bytes, say. An offer made before is withdrawn: a
+// profile may have been restored in between.
 func (r *Reset) Offer(why Reason, hints [][]byte) error {
-	if r.offer != nil {
-		return ErrOffered
-	}
 	if len(hints) == 0 {
 		return ErrHints
 	}
@@ -185,6 +183,14 @@ func (r *Reset) takeOffer(i int, c *Cell) (*Offered, error) {
 	if !ok {
 		return nil, ErrRefused
 	}
+	for i := range r.taken {
+		if equal(r.taken[i][:], id[:]) {
+			return nil, nil // the same offer again
+		}
+	}
+	if len(r.taken) == maxTaken {
+		return nil, ErrRefused
+	}
 	at := r.find(&id)
 	p := pendingOffer{id: id}
 	if at >= 0 {
@@ -212,7 +218,7 @@ func (r *Reset) takeOffer(i int, c *Cell) (*Offered, error) {
 		return nil, ErrRefused
 	}
 	o.invitation = &Invitation{link: &invite.Link{Secret: r.peer, Expires: offerExpiry, Hints: o.Hints}, keys: keys}
-	r.offer, r.pending = nil, nil
+	r.offer, r.pending, r.taken = nil, nil, append(r.taken, id)
 	return o, nil
 }
 
@@ -273,6 +279,7 @@ func (o *Offered) Join(id ID, first []byte) (*Session, []Cell, error) {
 // Layout of a marshalled reset:
 //
 //	version 1 ‖ flags 1 (1 initiator, 2 offering) ‖ own secret 32 ‖ peer's secret 32 ‖
+//	offers taken 1, each: id 16 ‖
 //	offers under way 1, each: id 16 ‖ parts 1 (bits) ‖ n × 1,471 ‖
 //	our offer: the rest, as an invite
 const (
@@ -295,6 +302,10 @@ func (r *Reset) MarshalBinary() ([]byte, error) {
 	b.AddUint8(flags)
 	b.AddBytes(r.own[:])
 	b.AddBytes(r.peer[:])
+	b.AddUint8(uint8(len(r.taken)))
+	for i := range r.taken {
+		b.AddBytes(r.taken[i][:])
+	}
 	b.AddUint8(uint8(len(r.pending)))
 	for i := range r.pending {
 		addParts(b, &r.pending[i].id, &r.pending[i].parts)
@@ -317,7 +328,17 @@ func UnmarshalReset(data []byte) (*Reset, error) {
 	if !in.ReadUint8(&version) || version != resetVersion ||
 		!in.ReadUint8(&flags) || flags > flagInitiator|flagOffering ||
 		!in.CopyBytes(r.own[:]) || !in.CopyBytes(r.peer[:]) ||
-		!in.ReadUint8(&n) || n > maxOffers {
+		!in.ReadUint8(&n) || n > maxTaken {
+		return nil, ErrState
+	}
+	for range n {
+		var id [invite.HelloIDSize]byte
+		if !in.CopyBytes(id[:]) {
+			return nil, ErrState
+		}
+		r.taken = append(r.taken, id)
+	}
+	if !in.ReadUint8(&n) || n > maxOffers {
 		return nil, ErrState
 	}
 	r.initiator = flags&flagInitiator != 0

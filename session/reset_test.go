@@ -180,6 +180,28 @@ func TestResetFromBothSides(t *testing.T) {
 	open(t, s, seal(t, other, "1"), "1")
 }
 
+// An offer is taken once, and no more than maxTaken are.
+func TestResetReplay(t *testing.T) {
+	a, b := talking(t)
+	r := a.Reset()
+	for range maxTaken {
+		o := offer(t, b, ReasonRestored).Bundle()
+		r, _ = takeOffer(t, r, o)
+		before := resetState(t, r)
+		for _, c := range o {
+			if step, err := r.Take(c); err != nil || step.Offered != nil {
+				t.Fatal(step, err)
+			}
+		}
+		if !bytes.Equal(before, resetState(t, r)) {
+			t.Fatal("a second copy changed the reset")
+		}
+	}
+	for _, c := range offer(t, b, ReasonRestored).Bundle() {
+		refuseStep(t, r, c)
+	}
+}
+
 // A profile restored twice from one copy makes two offers; cells of both come
 // mixed, and each whole one can be answered.
 func TestResetTwice(t *testing.T) {
@@ -291,7 +313,8 @@ func TestResetLimits(t *testing.T) {
 	if err := r.Offer(ReasonRestored, hints); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Offer(ReasonRestored, hints); !errors.Is(err, ErrOffered) {
+	before := r.Bundle()
+	if err := r.Offer(ReasonRestored, hints); err != nil || r.Bundle()[0] == before[0] {
 		t.Errorf("second offer: %v", err)
 	}
 	for _, x := range []any{r, new(Offered)} {
