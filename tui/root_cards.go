@@ -173,7 +173,10 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 		wrap(th.Text, s.Anonymity.Statement)
 	}
 	if n := s.Anonymity.RelaysToLink; n > 0 {
-		wrap(th.Muted, fmt.Sprintf("%s would have to work together to link you to a contact.", plural(n, "relay")))
+		wrap(th.Muted, fmt.Sprintf("%s in the right places, working together, can link you to a contact. So can who watches both your lines.", plural(n, "relay")))
+	}
+	if s.Hops > 0 {
+		wrap(th.Muted, "Below about a hundred people online at the same time there is little to hide in.")
 	}
 	if !s.Anonymity.EnoughRelays {
 		wrap(th.Warn, "There are too few relays to choose routes by the rules of diversity.")

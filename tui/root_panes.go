@@ -247,9 +247,9 @@ func (a *App) hello(w, h int) []string {
 	text := "Only the two of you can read what is written here."
 	switch {
 	case c.State == api.ContactPending:
-		text += " They have not answered your hello yet; what you write is kept for them."
+		text = "What you write is encrypted for whoever made the invite. They have not answered your hello yet; it is kept for them."
 	case !c.Verified:
-		text += " To be sure that it is really them, compare your safety numbers: esc, then v."
+		text = "What you write is encrypted for whoever holds the other end. To be sure that it is really them, compare your safety numbers: esc, then v."
 	}
 	for _, l := range th.Cells.Wrap(text, wrap) {
 		lines = append(lines, th.Muted.Render(l))

@@ -33,12 +33,13 @@ type SetupResult struct {
 	Passphrase string
 }
 
-// The words of the first screens.
+// The words of the first screens. They say no more than docs/THREATMODEL.md.
 const (
-	setupIntro = "Your messages travel through three relays, so that no single relay learns who talks to whom and no contact learns your address; only the relay you enter by sees it. When that cannot be kept, a message waits and the app says why."
+	setupIntro = "Messages are encrypted for your contact alone and go through three relays, each of which sees only its neighbours on the way. Your two entry guards see your address and when you are online; a contact does not, unless a guard is theirs.\n" +
+		"Who watches both ends, or runs enough of the relays, can still link you, and below about a hundred people online there is little to hide in."
 	unlockText = "Your profile on this device is encrypted."
 	nameHint   = "It need not be your real name."
-	passHint   = "It encrypts everything on this device; nobody can recover it. Four unrelated words are good."
+	passHint   = "It encrypts what Starling keeps on this device; nobody can recover it. Four unrelated words are good."
 )
 
 // Setup asks for a name and a new passphrase, or, if a profile exists, for

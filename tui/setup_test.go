@@ -12,10 +12,10 @@ import (
 func TestSetupOfANewProfile(t *testing.T) {
 	s := tui.NewSetup(false, "")
 	u := tuitest.NewUserOf(t, s)
-	u.Expect().Sees("Welcome to Starling", "three relays", "a message waits")
+	u.Expect().Sees("Welcome to Starling", "three relays", "two entry guards", "little to hide in")
 	checkFrame(t, u, 80, 24, "setup")
 	golden(t, "setup_80x24", u.Screen())
-	u.Enter().Enter().Enter().Expect().Sees("Type a name first.")
+	u.Enter().Enter().Enter().Expect().Sees("Type a name first.", "Your name")
 	u.Press("up", "up").Type("robin").Enter().Type("short").Enter().Type("short").Enter()
 	u.Expect().Sees("at least 8 characters", "•••••").SeesNot("short\u0020")
 	u.Press("up", "ctrl+u").Type("long enough").Enter().Press("ctrl+u").Type("long enoigh").Enter()

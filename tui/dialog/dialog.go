@@ -141,6 +141,7 @@ func (s *Stack) Draw(th *theme.Theme, screen []string, width int) *tea.Cursor {
 const (
 	sidePad = 2              // between border and text
 	frameW  = 2 + 2*sidePad  // columns that are not text
+	frameH  = 6              // rows that are not text, with air and buttons
 	roomy   = 16             // rows from which there is air in a dialog
 	margin  = 2              // columns of screen left at each side
 	primary = "enter"        // key of the first button

@@ -137,11 +137,12 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	roomyForm := height >= roomy
 	var c content
 	c.title = f.Title
+	var intro []string
 	if f.Intro != "" && roomyForm {
 		for _, line := range th.Cells.Wrap(f.Intro, inner) {
-			c.body = append(c.body, th.Muted.Render(line))
+			intro = append(intro, th.Muted.Render(line))
 		}
-		c.body = append(c.body, "")
+		intro = append(intro, "")
 	}
 	f.rows = f.rows[:0]
 	for i, field := range f.Fields {
@@ -184,6 +185,14 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		}
 		for _, line := range th.Cells.Wrap(note, inner) {
 			c.body = append(c.body, role.Render(line))
+		}
+	}
+	// What is wrong must be seen; the introduction gives way to it.
+	if note == "" || len(intro)+len(c.body) <= height-frameH {
+		c.body = append(intro, c.body...)
+		c.cy += len(intro)
+		for i := range f.rows {
+			f.rows[i] += len(intro)
 		}
 	}
 	c.buttons = []Button{
