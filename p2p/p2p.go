@@ -6,13 +6,13 @@
 // that somebody above has sealed, under a tag that somebody above has agreed.
 //
 //	client ── guard ── second ── third ── mailbox      a request
-//	client ── guard ── second ── third ── mailbox      its answer, other relays
+//	client ── guard ── second ── third ── mailbox      its answer, a route of its own
 //
 // A client is connected to two guards and to nobody else. It listens nowhere,
 // has a new network identity at every start, and chooses its routes itself
-// from the list of all relays that its guards hand it. When there is no route
-// that keeps the rules (mix.Routes) nothing is sent, and Status says
-// why.
+// from the list of all relays that its guards hand it: one for the request and
+// one for each answer, which may share relays. When there is no route that
+// keeps the rules (mix.Routes) nothing is sent, and Status says why.
 //
 // # The parts
 //

@@ -33,10 +33,8 @@ import (
 // Protocol ids, topic and DHT prefix. They name no application: a peer that
 // asks what we speak learns nothing from the words.
 const (
-	// FrameProtocol carries packets and drop frames, one after the other.
+	// FrameProtocol carries frames of every type, one after the other.
 	FrameProtocol = "/st/1/frame"
-	// DirectoryProtocol carries a request frame one way and pages back.
-	DirectoryProtocol = "/st/1/list"
 	// DHTPrefix is the protocol prefix of the mesh's own kad-dht.
 	DHTPrefix = "/st/1"
 	// DirectoryTopic is the gossipsub topic of signed descriptors.

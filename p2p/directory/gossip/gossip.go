@@ -9,7 +9,8 @@
 // A message is valid when the directory takes it, and it is in the directory
 // before it is passed on. Malformed bytes and wrong signatures count against
 // whoever passed them on; what is merely old, early or too much is ignored. A
-// neighbour may bring Burst new descriptors at once and Rate a second.
+// neighbour may bring Burst messages at once and Rate a second, of those that
+// gossipsub has not seen before; those the directory then refuses count, too.
 //
 // Gossip never repeats anything: who was not listening asks a neighbour for
 // pages. So a loss here costs time, not knowledge.
@@ -35,7 +36,7 @@ import (
 )
 
 const (
-	// Rate and Burst bound the new descriptors one neighbour may bring.
+	// Rate and Burst bound the messages that one neighbour may bring first.
 	Rate  = 50
 	Burst = 2000
 
