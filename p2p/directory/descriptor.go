@@ -22,6 +22,7 @@ const (
 
 	descriptorLabel = "starling/relay-descriptor/1\x00"
 	signatureSize   = 64
+	lastSecond      = 1 << 40 // beyond it times no longer compare as numbers do
 	fixedSize       = 1 + wire.NodeIDSize + 8 + 8 + 8 + 2 + 4 + 2*outfox.PublicKeySize + 1
 )
 
@@ -102,8 +103,6 @@ func parse(raw []byte) (*Descriptor, error) {
 	d.Sequence, b = binary.BigEndian.Uint64(b), b[8:]
 	issued, expires := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 	b = b[16:]
-	// Beyond this, times no longer compare as numbers do.
-	const lastSecond = 1 << 40
 	if issued > lastSecond || expires > lastSecond || expires <= issued ||
 		expires-issued > uint64(MaxLifetime/time.Second) {
 		return nil, ErrMalformed

@@ -109,6 +109,8 @@ type Snapshot struct {
 	Relays []*Descriptor
 	// Digest is the same for equal sets of descriptors.
 	Digest [32]byte
+	// Sketch is a part of it for each first byte of the node ids.
+	Sketch Sketch
 
 	byID    map[wire.NodeID]*Descriptor
 	stamp   uint64    // of the last change in it
@@ -313,20 +315,30 @@ func (d *Directory) Snapshot() *Snapshot {
 		}
 	}
 	slices.SortFunc(all, func(a, b *Descriptor) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	h := sha256.New()
-	var seq [8]byte
-	for _, desc := range all {
-		h.Write(desc.ID[:])
-		binary.BigEndian.PutUint64(seq[:], desc.Sequence)
-		h.Write(seq[:])
-		if !desc.Leaving() {
-			s.Relays = append(s.Relays, desc)
-			s.byID[desc.ID] = desc
-		}
+	s.digest(all)
+	s.Relays = slices.DeleteFunc(all, (*Descriptor).Leaving)
+	for _, desc := range s.Relays {
+		s.byID[desc.ID] = desc
 	}
-	h.Sum(s.Digest[:0])
 	d.snap = s
 	return s
+}
+
+// digest fills Digest and Sketch from descriptors in order.
+func (s *Snapshot) digest(all []*Descriptor) {
+	whole, bucket := sha256.New(), sha256.New()
+	var item [wire.NodeIDSize + 8]byte
+	for i, desc := range all {
+		copy(item[:], desc.ID[:])
+		binary.BigEndian.PutUint64(item[wire.NodeIDSize:], desc.Sequence)
+		whole.Write(item[:])
+		bucket.Write(item[:])
+		if first := desc.ID[0]; i+1 == len(all) || all[i+1].ID[0] != first {
+			copy(s.Sketch[first][:], bucket.Sum(nil))
+			bucket.Reset()
+		}
+	}
+	whole.Sum(s.Digest[:0])
 }
 
 // Raw returns up to limit signed descriptors as they were received, the newest
@@ -347,17 +359,17 @@ func (d *Directory) Raw(limit int) [][]byte {
 	return all
 }
 
-// since returns the first descriptors after a stamp in the order they came, as
-// many as fit into size bytes with two bytes of length each, the stamp of the
-// last, and whether there are more.
-func (d *Directory) since(after uint64, size int) (raws [][]byte, last uint64, more bool) {
+// since returns the first descriptors that are wanted after a stamp in the order
+// they came, as many as fit into size bytes with two bytes of length each, the
+// stamp of the last, and whether there are more.
+func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool) (raws [][]byte, last uint64, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
 	last = after
 	i := sort.Search(len(d.log), func(i int) bool { return d.log[i].stamp > after })
 	for _, e := range d.log[i:] {
-		if e.dead || !e.Expires.After(now) {
+		if e.dead || !e.Expires.After(now) || !wanted(e.Descriptor) {
 			continue
 		}
 		if size -= 2 + len(e.raw); size < 0 {

@@ -436,6 +436,78 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestNarrowRequest: what is asked for is what comes.
+func TestNarrowRequest(t *testing.T) {
+	now := start
+	d := at(&now, false)
+	const relays = 100
+	for n := range relays {
+		r := newRelay(t, n)
+		r.d.Issued = start.Add(time.Duration(n-relays) * time.Minute)
+		r.d.Expires = r.d.Issued.Add(24 * time.Hour)
+		if err := d.Add(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(n *Narrow) (got []*Descriptor) {
+		r, err := ParseRequest(Request{Pages: MaxPages, Narrow: n}.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Answer(r, func(p *Page) bool {
+			for _, raw := range p.Descriptors {
+				desc, err := Parse(raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, desc)
+			}
+			return true
+		})
+		return got
+	}
+	if n := len(get(nil)); n != relays {
+		t.Errorf("%d of %d relays", n, relays)
+	}
+	if n := len(get(&Narrow{})); n != relays {
+		t.Errorf("%d of %d relays for an empty sketch", n, relays)
+	}
+	if n := len(get(&Narrow{Issued: start.Add(-30 * time.Minute)})); n != 30 {
+		t.Errorf("%d relays of the last 30 minutes", n)
+	}
+	same := d.Snapshot().Sketch
+	if n := len(get(&Narrow{Sketch: same})); n != 0 {
+		t.Errorf("%d relays for the same sketch", n)
+	}
+	first := d.Snapshot().Relays[0].ID[0]
+	same[first][7] ^= 1
+	got := get(&Narrow{Sketch: same})
+	if len(got) == 0 {
+		t.Error("no relay of the bucket that differs")
+	}
+	for _, desc := range got {
+		if desc.ID[0] != first {
+			t.Error("a relay of another bucket")
+		}
+	}
+	long := Request{Pages: 1, Narrow: &Narrow{Issued: time.Unix(lastSecond, 0)}}.Append(nil)
+	for n := range long {
+		if n == requestSize {
+			continue
+		}
+		if _, err := ParseRequest(long[:n]); err == nil {
+			t.Errorf("cut at %d: accepted", n)
+		}
+	}
+	if _, err := ParseRequest(append(long, 0)); err == nil {
+		t.Error("a byte too many: accepted")
+	}
+	long[requestSize+1] = 255
+	if _, err := ParseRequest(long); err == nil {
+		t.Error("a time beyond all times: accepted")
+	}
+}
+
 // TestLogBounded: a relay that renews for ever does not make the log grow.
 func TestLogBounded(t *testing.T) {
 	now := start
@@ -515,6 +587,8 @@ func FuzzPage(f *testing.F) {
 	p := Page{Nonce: 1, Stamp: 2, Descriptors: [][]byte{newRelay(f, 1).sign(f)}}
 	f.Add(p.Append(nil))
 	f.Add((&Page{State: PageSame}).Append(nil))
+	f.Add(Request{Nonce: 1, Pages: 1}.Append(nil))
+	f.Add(Request{Nonce: 1, Pages: 1, Narrow: &Narrow{Issued: start, Sketch: Sketch{255: {1}}}}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := ParsePage(b); err == nil && !bytes.Equal(p.Append(nil), b) {
 			t.Fatalf("%x is not written as it was read", b)

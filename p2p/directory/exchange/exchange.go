@@ -2,6 +2,11 @@
 // answers when they ask. The pages are those of package directory; they travel
 // as frames of the link that packets use, too.
 //
+// Of a neighbour that was asked before only what came to it since then is asked
+// for. Of another one, or one that restarted, somebody who has a list asks twice:
+// for what was issued since the list was last complete, and then for all where
+// the two still differ, which is little unless the mesh was cut.
+//
 // Who has asked once is a listener: when something happened that cannot wait,
 // it gets the pages that it misses with nonce 0.
 package exchange
@@ -26,6 +31,11 @@ const (
 	maxPages     = directory.MaxRelays/8 + 2
 	maxMarks     = 256
 	maxListeners = 4096
+
+	// narrowFrom is how many relays make it worth to leave some out, and overlap
+	// what may be under way, or said by a clock that is wrong.
+	narrowFrom = 64
+	overlap    = directory.MaxSkew + 5*time.Minute
 )
 
 // Errors of Pull.
@@ -54,6 +64,7 @@ type Exchange struct {
 	pulls map[uint64]chan *directory.Page // by nonce
 	from  map[uint64]wire.NodeID
 	told  map[wire.NodeID]uint64 // stamp up to which listeners have everything
+	whole time.Time              // when some neighbour last gave us all it had
 }
 
 type mark struct {
@@ -160,12 +171,18 @@ func (x *Exchange) take(p *directory.Page) (added int, err error) {
 // Pull reads everything that is new at a neighbour into the directory and
 // returns how many descriptors were taken.
 func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err error) {
+	began := time.Now()
 	nonce := rand.Uint64() | 1 // not 0
 	pages := make(chan *directory.Page, pagesAtOnce)
 	x.mu.Lock()
 	x.pulls[nonce], x.from[nonce] = pages, from
 	m := x.marks[from]
+	issued := x.whole
 	x.mu.Unlock()
+	if !issued.IsZero() {
+		issued = issued.Add(-overlap)
+	}
+	narrow := m == mark{}
 	defer func() {
 		x.mu.Lock()
 		delete(x.pulls, nonce)
@@ -174,13 +191,12 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 	}()
 	timeout := time.NewTimer(PageTimeout)
 	defer timeout.Stop()
-	ask := true
+	ask, recent := true, false // recent: what is older was left out
 	for range maxPages {
 		if ask {
-			r := directory.Request{
-				Nonce: nonce, Instance: m.instance, After: m.stamp,
-				Digest: x.cfg.Directory.Snapshot().Digest, Pages: pagesAtOnce,
-			}
+			ask = false
+			r := x.request(nonce, m, narrow, issued)
+			recent = recent || r.Narrow != nil && !issued.IsZero()
 			f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
 			if err != nil {
 				return added, err
@@ -188,7 +204,6 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			if err := x.cfg.Send(from, f); err != nil {
 				return added, err
 			}
-			ask = false
 		}
 		timeout.Reset(PageTimeout)
 		var p *directory.Page
@@ -203,21 +218,37 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 		if added += n; err != nil {
 			return added, err
 		}
+		// After a restart it began from 0, and there is no need to read on like that.
+		narrow = narrow || p.Instance != m.instance
 		m = mark{p.Instance, p.Stamp}
-		switch p.State {
-		case directory.PageLast, directory.PageSame:
-			x.remember(from, m)
-			return added, nil
-		case directory.PagePause:
+		switch {
+		case p.State == directory.PagePause:
 			ask = true
+		case p.State == directory.PageLast && recent:
+			ask, recent, issued = true, false, time.Time{}
+			m.stamp = 0
+		case p.State != directory.PageFollows:
+			x.remember(from, m, began)
+			return added, nil
 		}
 	}
 	return added, ErrRefused
 }
 
-func (x *Exchange) remember(from wire.NodeID, m mark) {
+// request asks for what came after a mark.
+func (x *Exchange) request(nonce uint64, m mark, narrow bool, issued time.Time) directory.Request {
+	snap := x.cfg.Directory.Snapshot()
+	r := directory.Request{Nonce: nonce, Instance: m.instance, After: m.stamp, Digest: snap.Digest, Pages: pagesAtOnce}
+	if narrow && len(snap.Relays) >= narrowFrom {
+		r.Narrow = &directory.Narrow{Issued: issued, Sketch: snap.Sketch}
+	}
+	return r
+}
+
+func (x *Exchange) remember(from wire.NodeID, m mark, whole time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.whole = whole
 	if len(x.marks) >= maxMarks {
 		clear(x.marks)
 	}

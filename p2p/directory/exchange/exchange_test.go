@@ -63,6 +63,11 @@ func newPair(serveA bool) *pair {
 
 func descriptor(tb testing.TB, n int, seq uint64) []byte {
 	tb.Helper()
+	return descriptorOf(tb, n, seq, time.Now())
+}
+
+func descriptorOf(tb testing.TB, n int, seq uint64, issued time.Time) []byte {
+	tb.Helper()
 	var seed [ed25519.SeedSize]byte
 	binary.BigEndian.PutUint64(seed[:], uint64(n)+1)
 	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
@@ -71,7 +76,7 @@ func descriptor(tb testing.TB, n int, seq uint64) []byte {
 	}
 	id, _ := wire.NodeIDFromKey(key.GetPublic())
 	d := directory.Descriptor{
-		ID: id, Sequence: seq, Issued: time.Now(), Expires: time.Now().Add(time.Hour), Capacity: 1,
+		ID: id, Sequence: seq, Issued: issued, Expires: issued.Add(2 * time.Hour), Capacity: 1,
 		Epoch:     uint32(outfox.EpochAt(time.Now())),
 		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(n >> 8), byte(n), 1}), 1)}},
 	}
@@ -122,6 +127,111 @@ func TestPull(t *testing.T) {
 	if p.counts["list: refused request"] != 1 {
 		t.Errorf("counts: %v", p.counts)
 	}
+}
+
+// star is one exchange that asks several neighbours, and counts frames.
+type star struct {
+	x      *Exchange
+	dir    *directory.Directory
+	others map[wire.NodeID]*Exchange
+	dirs   map[wire.NodeID]*directory.Directory
+	frames int // to the one in the middle
+}
+
+func newStar(neighbours ...wire.NodeID) *star {
+	s := &star{dir: directory.New(directory.Config{}), others: map[wire.NodeID]*Exchange{}, dirs: map[wire.NodeID]*directory.Directory{}}
+	me := wire.NodeID{99}
+	s.x = New(Config{Directory: s.dir, Send: func(to wire.NodeID, f *wire.Frame) error {
+		s.others[to].Handle(me, f)
+		return nil
+	}})
+	for _, id := range neighbours {
+		s.restart(id)
+	}
+	return s
+}
+
+// restart gives a neighbour a new directory with what it had.
+func (s *star) restart(id wire.NodeID) {
+	d := directory.New(directory.Config{})
+	if old := s.dirs[id]; old != nil {
+		for _, raw := range old.Raw(directory.MaxRelays) {
+			d.Add(raw)
+		}
+	}
+	s.dirs[id] = d
+	s.others[id] = New(Config{Directory: d, Serve: true, Send: func(_ wire.NodeID, f *wire.Frame) error {
+		s.frames++
+		s.x.Handle(id, f)
+		return nil
+	}})
+}
+
+func (s *star) pull(t *testing.T, from wire.NodeID) (added, frames int) {
+	t.Helper()
+	s.frames = 0
+	added, err := s.x.Pull(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.dir.Snapshot().Digest != s.dirs[from].Snapshot().Digest {
+		t.Error("not all was read")
+	}
+	return added, s.frames
+}
+
+// Who has a list from one neighbour gets only the difference from another, and
+// from one that restarted; but all of it, also what is old.
+func TestPullFromOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := wire.NodeID{1}, wire.NodeID{2}
+		s := newStar(a, b)
+		const relays = 500 // about 45 pages
+		add := func(raw []byte, to ...wire.NodeID) {
+			for _, id := range to {
+				if err := s.dirs[id].Add(raw); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for n := range relays {
+			add(descriptor(t, n, 1), a, b)
+		}
+		if added, frames := s.pull(t, a); added != relays || frames < 40 {
+			t.Fatalf("newcomer: %d added, %d frames", added, frames)
+		}
+		if added, frames := s.pull(t, b); added != 0 || frames != 1 {
+			t.Errorf("same list elsewhere: %d added, %d frames", added, frames)
+		}
+		s.x.marks = map[wire.NodeID]mark{} // as if it had asked neither
+
+		time.Sleep(30 * time.Minute)
+		for n := range 5 {
+			add(descriptor(t, n, 2), a, b)
+		}
+		if added, frames := s.pull(t, b); added != 5 || frames > 3 {
+			t.Errorf("five new ones elsewhere: %d added, %d frames", added, frames)
+		}
+		s.restart(b)
+		add(descriptor(t, 6, 2), a, b)
+		if added, frames := s.pull(t, b); added != 1 || frames > 16+3 {
+			t.Errorf("one new one after a restart: %d added, %d frames", added, frames)
+		}
+		// The other half of a mesh that was cut knows relays of long ago.
+		c := wire.NodeID{3}
+		s.restart(c)
+		for _, raw := range s.dirs[b].Raw(relays) {
+			add(raw, c)
+		}
+		for n := range 20 {
+			add(descriptor(t, relays+n, 1), c)
+		}
+		time.Sleep(20 * time.Minute)
+		s.pull(t, b) // so that what c alone has is too old to be asked for first
+		if added, frames := s.pull(t, c); added != 20 || frames > 16 {
+			t.Errorf("old ones of another half: %d added, %d frames", added, frames)
+		}
+	})
 }
 
 func timeout(t *testing.T, d time.Duration) context.Context {

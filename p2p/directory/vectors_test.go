@@ -1,0 +1,215 @@
+package directory
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/docs/vectors"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+type directoryVectors struct {
+	Descriptors []descriptorVector  `json:"descriptors"`
+	Digest      vectors.Hex         `json:"digest"`
+	Request     requestVector       `json:"request"`
+	Page        pageVector          `json:"page"`
+	Refused     []refusedDescriptor `json:"refused"`
+}
+
+type descriptorVector struct {
+	Seed       vectors.Hex     `json:"seed"`
+	NodeID     vectors.Hex     `json:"node_id"`
+	Sequence   uint64          `json:"sequence"`
+	Issued     int64           `json:"issued"`
+	Expires    int64           `json:"expires"`
+	Capacity   uint16          `json:"capacity"`
+	Epoch      uint32          `json:"epoch"`
+	Key        vectors.Hex     `json:"key"`
+	NextKey    vectors.Hex     `json:"next_key"`
+	Addresses  []addressVector `json:"addresses"`
+	Descriptor vectors.Hex     `json:"descriptor"`
+	Hint       vectors.Hex     `json:"hint"` // with the first address
+	PeerID     vectors.Hex     `json:"peer_id"`
+}
+
+type addressVector struct {
+	IP   netip.Addr `json:"ip"`
+	Port uint16     `json:"port"`
+}
+
+type requestVector struct {
+	Nonce    vectors.Hex `json:"nonce"`
+	Instance vectors.Hex `json:"instance"`
+	After    uint64      `json:"after"`
+	Digest   vectors.Hex `json:"digest"`
+	Pages    byte        `json:"pages"`
+	Request  vectors.Hex `json:"request"`
+}
+
+type pageVector struct {
+	Nonce       vectors.Hex   `json:"nonce"`
+	Instance    vectors.Hex   `json:"instance"`
+	Stamp       uint64        `json:"stamp"`
+	State       PageState     `json:"state"`
+	Descriptors []vectors.Hex `json:"descriptors"`
+	Page        vectors.Hex   `json:"page"`
+}
+
+type refusedDescriptor struct {
+	Why        string      `json:"why"`
+	Descriptor vectors.Hex `json:"descriptor"`
+}
+
+func drawn(n int) vectors.Hex {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// relay is the descriptor before it is signed, and the key that signs it.
+func (v *descriptorVector) relay(t *testing.T) *relay {
+	t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(v.Seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{key: key, d: Descriptor{
+		Sequence: v.Sequence, Issued: time.Unix(v.Issued, 0), Expires: time.Unix(v.Expires, 0),
+		Capacity: v.Capacity, Epoch: v.Epoch,
+	}}
+	if r.d.ID, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range []vectors.Hex{v.Key, v.NextKey} {
+		if r.d.Keys[i], err = outfox.ParsePublicKey(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range v.Addresses {
+		r.d.Addresses = append(r.d.Addresses, Address{netip.AddrPortFrom(a.IP, a.Port)})
+	}
+	return r
+}
+
+func makeDirectory(t *testing.T) (v directoryVectors) {
+	now := time.Unix(1_800_000_000, 0)
+	d := at(&now, true)
+	for i, ips := range [][]string{{"192.0.2.7"}, {"198.51.100.1", "2001:db8::1", "203.0.113.9", "2001:db8::2"}} {
+		r := newRelay(t, i)
+		one := descriptorVector{
+			Seed: drawn(ed25519.SeedSize), Sequence: uint64(now.UnixMilli()), Issued: now.Unix(),
+			Expires: now.Add(3 * time.Hour).Unix(), Capacity: uint16(500 * i), Epoch: uint32(outfox.EpochAt(now)),
+			Key: r.d.Keys[0].Bytes(), NextKey: r.d.Keys[1].Bytes(),
+		}
+		for _, ip := range ips {
+			one.Addresses = append(one.Addresses, addressVector{netip.MustParseAddr(ip), 4001})
+		}
+		r = one.relay(t)
+		one.NodeID, one.Descriptor = bytes.Clone(r.d.ID[:]), r.sign(t)
+		one.Hint = Hint{ID: r.d.ID, Address: r.d.Addresses[0]}.Append(nil)
+		one.PeerID = []byte(r.d.ID.Peer())
+		if err := d.Add(one.Descriptor); err != nil {
+			t.Fatal(err)
+		}
+		v.Descriptors = append(v.Descriptors, one)
+	}
+	digest := d.Snapshot().Digest
+	v.Digest = digest[:]
+	v.Request = requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16}
+	v.Request.Request = v.Request.request().Append(nil)
+	v.Page = pageVector{Nonce: v.Request.Nonce, Instance: drawn(8), Stamp: 79, State: PageLast}
+	for i := range v.Descriptors {
+		v.Page.Descriptors = append(v.Page.Descriptors, v.Descriptors[i].Descriptor)
+	}
+	v.Page.Page = v.Page.page().Append(nil)
+
+	// All but the first are signed by the relay itself.
+	refuse := func(why string, edit func(b []byte) []byte) {
+		b := edit(bytes.Clone(v.Descriptors[0].Descriptor[:len(v.Descriptors[0].Descriptor)-signatureSize]))
+		sig, err := v.Descriptors[0].relay(t).key.Sign(append([]byte(descriptorLabel), b...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Refused = append(v.Refused, refusedDescriptor{why, append(b, sig...)})
+	}
+	forged := bytes.Clone(v.Descriptors[0].Descriptor)
+	forged[40]++
+	v.Refused = []refusedDescriptor{{"forged", forged}}
+	refuse("version 2", func(b []byte) []byte { b[0] = 2; return b })
+	refuse("valid for more than 25 hours", func(b []byte) []byte {
+		binary.BigEndian.PutUint64(b[49:], uint64(now.Unix()+25*3600+1))
+		return b
+	})
+	refuse("expires when it is issued", func(b []byte) []byte { copy(b[49:57], b[41:49]); return b })
+	refuse("no address", func(b []byte) []byte { b[127] = 0; return b[:128] })
+	refuse("kind of address", func(b []byte) []byte { b[128] = 3; return b })
+	refuse("port 0", func(b []byte) []byte { b[133], b[134] = 0, 0; return b })
+	refuse("multicast", func(b []byte) []byte { b[129] = 224; return b })
+	refuse("a byte more", func(b []byte) []byte { return append(b, 0) })
+	return v
+}
+
+func (v *requestVector) request() Request {
+	return Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages}
+}
+
+func (v *pageVector) page() *Page {
+	p := &Page{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), Stamp: v.Stamp, State: v.State}
+	for _, d := range v.Descriptors {
+		p.Descriptors = append(p.Descriptors, d)
+	}
+	return p
+}
+
+func TestVectors(t *testing.T) {
+	vectors.Made(t, "directory", makeDirectory, checkDirectory)
+	vectors.Produced(t, "directory", checkDirectory)
+}
+
+func checkDirectory(t *testing.T, v directoryVectors) {
+	now := time.Unix(v.Descriptors[0].Issued, 0)
+	d := at(&now, true)
+	for i, want := range v.Descriptors {
+		r := want.relay(t)
+		got, err := Parse(want.Descriptor)
+		if err != nil || !reflect.DeepEqual(*got, r.d) {
+			t.Fatalf("descriptor %d: %v: %+v", i, err, got)
+		}
+		if !bytes.Equal(got.ID[:], want.NodeID) || !bytes.Equal([]byte(got.ID.Peer()), want.PeerID) {
+			t.Errorf("descriptor %d: another node", i)
+		}
+		if !bytes.Equal(r.sign(t), want.Descriptor) {
+			t.Errorf("descriptor %d is made differently", i)
+		}
+		hint, err := ParseHint(want.Hint)
+		if err != nil || hint.ID != got.ID || hint.Address != got.Addresses[0] || !bytes.Equal(hint.Append(nil), want.Hint) {
+			t.Errorf("hint %d: %v", i, err)
+		}
+		if err := d.Add(want.Descriptor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if digest := d.Snapshot().Digest; !bytes.Equal(digest[:], v.Digest) {
+		t.Errorf("digest %x", digest)
+	}
+	if r, err := ParseRequest(v.Request.Request); err != nil || r != v.Request.request() || !bytes.Equal(r.Append(nil), v.Request.Request) {
+		t.Errorf("request: %v", err)
+	}
+	if p, err := ParsePage(v.Page.Page); err != nil || !reflect.DeepEqual(p, v.Page.page()) || !bytes.Equal(p.Append(nil), v.Page.Page) {
+		t.Errorf("page: %v", err)
+	}
+	for _, r := range v.Refused {
+		if _, err := Parse(r.Descriptor); err == nil {
+			t.Errorf("%s: taken", r.Why)
+		}
+	}
+}
