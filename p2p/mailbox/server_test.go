@@ -531,6 +531,7 @@ func TestAskedFor(t *testing.T) {
 			}
 		}
 		deliverFetch(t, s, Fetch{Tags: tags[:2], Blocks: c.blocks(1)}) // and no subscription
+		asked(0)
 		deliverPut(t, c, s, tags[2], testBox())
 		asked(0)
 		deliverPut(t, c, s, tags[0], testBox())
@@ -539,9 +540,11 @@ func TestAskedFor(t *testing.T) {
 		deliverPut(t, c, s, tags[1], testBox())
 		asked(2)
 		deliverPut(t, c, s, tags[3], testBox())
+		asked(2)
 		deliverFetch(t, s, Fetch{Tags: tags[3:4], Blocks: c.blocks(1)})
 		asked(3)
 		deliverFetch(t, s, Fetch{Tags: tags[4:], Blocks: c.blocks(1)})
+		asked(3)
 		deliverFetch(t, s, Fetch{Acks: tags[4:], Blocks: c.blocks(1)})
 		asked(3)
 		deliverPut(t, c, s, tags[4], testBox())
@@ -563,12 +566,38 @@ func TestInterestEnds(t *testing.T) {
 	})
 }
 
+// A flood of fetches makes the mailbox forget slowly.
+func TestInterestCap(t *testing.T) {
+	now := time.Now()
+	i := newInterest(32)
+	first := testTags(32)
+	i.add(first, now)
+	i.add(first, now)
+	for range 100 {
+		i.add(testTags(32), now)
+	}
+	known := 0
+	for _, tag := range first {
+		if i.has(tag) {
+			known++
+		}
+	}
+	if len(i.last) != 32 || known < 32-3 || known == 32 {
+		t.Errorf("%d tags are remembered, %d of the first 32", len(i.last), known)
+	}
+	i.expire(now.Add(TTL + 2*time.Hour))
+	if len(i.last) != 0 {
+		t.Errorf("%d tags after their time", len(i.last))
+	}
+}
+
 // Too many puts a second are answered, and those nobody asked for do not cost the
 // others their turn.
 func TestPutRate(t *testing.T) {
 	bubble(t, ServerConfig{Store: NewMemory(1000), PutRate: 2}, func(t *testing.T, c *client, s *Server) {
 		wanted := testTags(1)
 		deliverFetch(t, s, Fetch{Tags: wanted, Blocks: c.blocks(1)})
+		c.take()
 		for range 30 {
 			deliverPut(t, c, s, testTags(1)[0], testBox())
 		}

@@ -189,6 +189,12 @@ func TestSQLiteFailedCommit(t *testing.T) {
 		t.Errorf("%+v became %+v", before, got)
 	}
 	ok = true
+	if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(9)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Counts(); got != before {
+		t.Errorf("%+v became %+v with the next commit", before, got)
+	}
 	for n := range 8 {
 		if !hasBox(t, s, n) {
 			t.Errorf("box %d is gone", n)

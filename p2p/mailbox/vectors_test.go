@@ -1,0 +1,183 @@
+package mailbox
+
+import (
+	"bytes"
+	"crypto/rand"
+	"reflect"
+	"testing"
+
+	"starling/docs/vectors"
+	"starling/p2p/outfox"
+)
+
+type messageVectors struct {
+	Puts            []putVector      `json:"puts"`
+	Fetches         []fetchVector    `json:"fetches"`
+	Answers         []answerVector   `json:"answers"`
+	RefusedRequests []refusedMessage `json:"refused_requests"`
+	RefusedAnswers  []refusedMessage `json:"refused_answers"`
+}
+
+type putVector struct {
+	Block   vectors.Hex `json:"block"`
+	Tag     vectors.Hex `json:"tag"`
+	Box     vectors.Hex `json:"box"`
+	Message vectors.Hex `json:"message"`
+}
+
+type fetchVector struct {
+	Stand   bool          `json:"stand"`
+	Tags    []vectors.Hex `json:"tags"`
+	Deleted []vectors.Hex `json:"deleted"`
+	Blocks  []vectors.Hex `json:"blocks"`
+	Message vectors.Hex   `json:"message"`
+}
+
+type answerVector struct {
+	Kind    Kind        `json:"kind"`
+	Pending int         `json:"pending"`
+	Blocks  int         `json:"blocks"`
+	Tag     vectors.Hex `json:"tag"`
+	Box     vectors.Hex `json:"box"`
+	Message vectors.Hex `json:"message"`
+}
+
+type refusedMessage struct {
+	Why     string      `json:"why"`
+	Message vectors.Hex `json:"message"`
+}
+
+func drawn(n int) vectors.Hex {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func makeMessages(t *testing.T) (v messageVectors) {
+	p := putVector{Block: drawn(outfox.BlockSize), Tag: drawn(TagSize), Box: drawn(BoxSize)}
+	p.Message = p.message(t)
+	v.Puts = append(v.Puts, p)
+	many := func(n, size int) []vectors.Hex {
+		all := make([]vectors.Hex, n)
+		for i := range all {
+			all[i] = drawn(size)
+		}
+		return all
+	}
+	for i, n := range [][3]int{{1, 0, 1}, {32, 32, 2}, {0, 32, 1}, {11, 0, 5}} {
+		f := fetchVector{Stand: i%2 == 1, Tags: many(n[0], TagSize), Deleted: many(n[1], TagSize), Blocks: many(n[2], outfox.BlockSize)}
+		f.Message = f.message(t)
+		v.Fetches = append(v.Fetches, f)
+	}
+	for _, a := range []answerVector{
+		{Kind: Stored}, {Kind: Taken}, {Kind: Full},
+		{Kind: Found, Pending: MaxTags, Blocks: MaxBlocks, Tag: drawn(TagSize), Box: drawn(BoxSize)},
+		{Kind: None, Blocks: 3},
+	} {
+		a.Message = a.answer().Message()[:]
+		v.Answers = append(v.Answers, a)
+	}
+	changed := func(m vectors.Hex, at int, to byte) vectors.Hex {
+		m = bytes.Clone(m)
+		m[at] = to
+		return m
+	}
+	fetch, box, none := v.Fetches[0].Message, v.Answers[3].Message, v.Answers[4].Message
+	v.RefusedRequests = []refusedMessage{
+		{"no such request", changed(p.Message, 0, 3)},
+		{"put: not zero at the end", changed(p.Message, len(p.Message)-1, 1)},
+		{"fetch: stand neither 0 nor 1", changed(fetch, 1, 2)},
+		{"fetch: 33 tags", changed(fetch, 2, 33)},
+		{"fetch: no reply block", changed(fetch, 4, 0)},
+		{"fetch: 6 reply blocks", changed(fetch, 4, 6)},
+		{"fetch: more than there is room for", changed(v.Fetches[1].Message, 4, 3)},
+		{"fetch: not zero at the end", changed(fetch, len(fetch)-1, 1)},
+	}
+	v.RefusedAnswers = []refusedMessage{
+		{"no such answer", changed(none, 0, 6)},
+		{"stored: not zero behind", changed(v.Answers[0].Message, 1, 1)},
+		{"box: 33 more", changed(box, 2, 33)},
+		{"box: 6 blocks stand", changed(box, 3, 6)},
+		{"none: some more", changed(none, 2, 1)},
+	}
+	return v
+}
+
+func (v *putVector) message(t *testing.T) vectors.Hex {
+	block, err := outfox.ParseBlock(v.Block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&Put{Tag: Tag(v.Tag), Box: Box(v.Box), Block: block}).Message()[:]
+}
+
+func (v *fetchVector) message(t *testing.T) vectors.Hex {
+	f := Fetch{Watch: v.Stand}
+	for _, tag := range v.Tags {
+		f.Tags = append(f.Tags, Tag(tag))
+	}
+	for _, tag := range v.Deleted {
+		f.Acks = append(f.Acks, Tag(tag))
+	}
+	for _, b := range v.Blocks {
+		block, err := outfox.ParseBlock(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Blocks = append(f.Blocks, block)
+	}
+	m, err := f.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m[:]
+}
+
+func (v *answerVector) answer() *Answer {
+	a := &Answer{Kind: v.Kind, Pending: v.Pending, Standing: v.Blocks}
+	copy(a.Tag[:], v.Tag)
+	copy(a.Box[:], v.Box)
+	return a
+}
+
+func TestVectors(t *testing.T) {
+	check := func(t *testing.T, v messageVectors) {
+		for i, p := range v.Puts {
+			got, err := ParseRequest((*outfox.Message)(p.Message))
+			put, ok := got.(*Put)
+			if err != nil || !ok || !bytes.Equal(put.Tag[:], p.Tag) || !bytes.Equal(put.Box[:], p.Box) ||
+				!bytes.Equal(put.Block.Append(nil), p.Block) || !bytes.Equal(p.message(t), p.Message) {
+				t.Errorf("put %d: %v", i, err)
+			}
+		}
+		for i, f := range v.Fetches {
+			got, err := ParseRequest((*outfox.Message)(f.Message))
+			fetch, ok := got.(*Fetch)
+			if err != nil || !ok || fetch.Watch != f.Stand || len(fetch.Tags) != len(f.Tags) ||
+				len(fetch.Acks) != len(f.Deleted) || len(fetch.Blocks) != len(f.Blocks) {
+				t.Fatalf("fetch %d: %v", i, err)
+			}
+			if again, err := fetch.Message(); err != nil || !bytes.Equal(again[:], f.Message) || !bytes.Equal(f.message(t), f.Message) {
+				t.Errorf("fetch %d is made differently: %v", i, err)
+			}
+		}
+		for i, a := range v.Answers {
+			got, err := ParseAnswer((*outfox.Message)(a.Message))
+			if err != nil || !reflect.DeepEqual(got, a.answer()) || !bytes.Equal(got.Message()[:], a.Message) {
+				t.Errorf("answer %d: %v", i, err)
+			}
+		}
+		for _, m := range v.RefusedRequests {
+			if _, err := ParseRequest((*outfox.Message)(m.Message)); err == nil {
+				t.Errorf("%s: taken", m.Why)
+			}
+		}
+		for _, m := range v.RefusedAnswers {
+			if _, err := ParseAnswer((*outfox.Message)(m.Message)); err == nil {
+				t.Errorf("%s: taken", m.Why)
+			}
+		}
+	}
+	vectors.Made(t, "mailbox", makeMessages, check)
+	vectors.Produced(t, "mailbox", check)
+}
