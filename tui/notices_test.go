@@ -1,6 +1,8 @@
 package tui_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +76,38 @@ func TestEndsOfInvites(t *testing.T) {
 	u.Expect().Status("An invite expired unused. Its link no longer works")
 	node.TellInvite("i2", "revoked", "")
 	u.Expect().Status("The link of that invite no longer works")
+}
+
+func TestCompareByPaste(t *testing.T) {
+	node, _, u := alone(t)
+	wrong := strings.Replace(tuitest.SafetyNumber, "37287", "37288", 1)
+	for _, c := range []struct{ theirs, want string }{
+		{tuitest.SafetyNumber, "  match  "},
+		{strings.ReplaceAll(tuitest.SafetyNumber, " ", "\n"), "  match  "},
+		{strings.ToUpper(tuitest.Code), "  match  "},
+		{wrong, "  does not match  "},
+		{tuitest.Code[:len(tuitest.Code)-1] + "x", "  does not match  "},
+		{tuitest.SafetyNumber[:20], "this has 17"},
+		{tuitest.Code[:20], "this has 20"},
+		{"hello", "Type the 60 digits"},
+		{"", "Type the 60 digits"},
+	} {
+		u.Press("esc", "v", "c").Paste(c.theirs).Enter().Expect().Sees(c.want)
+		u.Press("esc").Expect().SeesNot("Compare with", "Compared with").Sees("not verified")
+		u.Press("i")
+	}
+	u.Press("esc", "v", "c").Paste(wrong).Enter().Press("c").Paste(tuitest.SafetyNumber).Enter().Expect().Sees("  match  ")
+	u.Press("m").Expect().Sees("✓ verified").SeesNot("Compared")
+	if !slices.Contains(node.Calls(), "SetVerified true") {
+		t.Errorf("calls: %q", node.Calls())
+	}
+}
+
+func TestVerificationCodeAlone(t *testing.T) {
+	_, _, u := alone(t)
+	u.Press("esc", "v").Expect().Sees("▀▀▀▀▀▀▀", "37287   04120")
+	u.Press("f").Expect().Sees("▀▀▀▀▀▀▀").SeesNot("37287")
+	u.Press("esc", "esc").Resize(50, 20).Press("v").Expect().Sees("37287   04120").SeesNot("▀▀▀▀▀▀▀")
 }
 
 func TestNoticesOfTheNode(t *testing.T) {

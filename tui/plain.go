@@ -15,7 +15,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui/chatview"
 )
 
 // plain is the linear mode: lines in, lines out, nothing drawn. A line is
@@ -228,9 +227,9 @@ func (p *plain) tell(ev *api.Event) {
 		if ev.Invite != nil {
 			p.invited(ev.Invite)
 		}
-	case eventNotice:
+	case api.EventNotice:
 		m := message(ev)
-		m.State = chatview.Notice
+		m.State = api.StateNotice
 		p.message(m, ev.Conversation != p.current)
 	}
 }
@@ -254,7 +253,7 @@ func (p *plain) invited(ev *api.InviteEvent) {
 // message prints one message.
 func (p *plain) message(m api.Message, elsewhere bool) {
 	at := m.Time.Local().Format("15:04")
-	if m.State == chatview.Notice {
+	if m.State == api.StateNotice {
 		p.print("%s Notice, %s: %s", at, p.nameOf(m.Conversation), line(m.Text))
 		return
 	}

@@ -89,56 +89,6 @@ func bareQR(th *theme.Theme, link string, width, height int) []string {
 		th.Muted.Render("esc closes"))
 }
 
-// verificationBody shows the safety number in twelve groups.
-func verificationBody(th *theme.Theme, v api.Verification, name string, width, height int) []string {
-	var out []string
-	wrap := func(text string) {
-		for _, l := range th.Cells.Wrap(text, width) {
-			out = append(out, th.Muted.Render(l))
-		}
-	}
-	numbers := func() {
-		per := 4
-		if width < 4*5+3*3 {
-			per = 3
-		}
-		for row := range slices.Chunk(digits(v.SafetyNumber), per) {
-			out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
-		}
-		out = append(out, "")
-	}
-	if v.Verified {
-		out = append(out, th.Good.Render(theme.GlyphVerified+" You have verified "+name+"."), "")
-	}
-	small := height < 12
-	if small {
-		numbers() // what matters most
-	}
-	wrap("Compare these numbers with " + name + ", face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.")
-	out = append(out, "")
-	if !small {
-		numbers()
-	}
-	wrap("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.")
-	return out
-}
-
-// digits splits a safety number into groups of five.
-func digits(s string) []string {
-	s = strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, s)
-	var out []string
-	for len(s) > 5 {
-		out = append(out, s[:5])
-		s = s[5:]
-	}
-	return append(out, s)
-}
-
 // networkBody tells what holds now.
 func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	s := &a.status

@@ -76,6 +76,12 @@ func (a *App) perform(action any) tea.Cmd {
 		a.dialogs.Close()
 		a.alert = nil
 		return tea.Batch(a.visit(action.contact, true), a.loadVerification(action.contact))
+	case compareAction:
+		a.dialogs.Close()
+		a.openCompare(action)
+	case comparedAction:
+		a.dialogs.Close()
+		a.openCompared(action)
 	case verifyAction:
 		a.dialogs.Close()
 		return a.setVerified(action)
@@ -414,45 +420,6 @@ func (a *App) renameContact(r askRename) tea.Cmd {
 	return a.ask(func(ctx context.Context) resultMsg {
 		c, err := a.node.RenameContact(ctx, r.contact, name)
 		return resultMsg{err: err, from: r.form, contact: &c}
-	})
-}
-
-func (a *App) loadVerification(contact string) tea.Cmd {
-	return a.call(func(ctx context.Context) tea.Msg {
-		v, err := a.node.Verification(ctx, contact)
-		return verificationMsg{contact, v, err}
-	})
-}
-
-func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
-	c := a.contact(msg.contact)
-	if msg.err != nil || c == nil {
-		return a.fail(msg.err)
-	}
-	name := a.nameOf(c)
-	card := &dialog.Card{Title: "Verify " + name, Width: 58}
-	card.Body = func(th *theme.Theme, width, height int) []string {
-		return verificationBody(th, msg.v, name, width, height)
-	}
-	if msg.v.Verified {
-		card.Buttons = []dialog.Button{
-			{Label: "Close", Key: "esc", Action: dialog.Close{}},
-			{Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, false}},
-		}
-	} else {
-		card.Buttons = []dialog.Button{
-			{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, true}},
-			{Label: "Close", Key: "esc", Action: dialog.Close{}},
-		}
-	}
-	a.dialogs.Open(card)
-	return nil
-}
-
-func (a *App) setVerified(v verifyAction) tea.Cmd {
-	return a.ask(func(ctx context.Context) resultMsg {
-		c, err := a.node.SetVerified(ctx, v.contact, v.verified)
-		return resultMsg{err: err, contact: &c, note: pick(v.verified, "Marked as verified.", "No longer marked as verified.")}
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui/chatview"
 	"starling/tui/keymap"
 )
 
@@ -27,7 +26,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			}
 			a.arrived(ev)
 			moved = true
-		case eventNotice:
+		case api.EventNotice:
 			a.noticed(ev)
 			moved = true
 		case api.EventState:
@@ -84,15 +83,12 @@ func (a *App) arrived(ev *api.Event) {
 	a.show(c, m)
 }
 
-// eventNotice is something that the node itself says in a conversation.
-const eventNotice api.EventKind = "notice"
-
 // noticed takes what the node says in a conversation.
 func (a *App) noticed(ev *api.Event) {
 	if ev.ID == "" {
 		return
 	}
-	ev.State = chatview.Notice
+	ev.State = api.StateNotice
 	a.arrived(ev)
 }
 
@@ -101,7 +97,7 @@ func (a *App) noticed(ev *api.Event) {
 func (a *App) show(c *chat, m api.Message) {
 	known := c.view.Has(m.ID)
 	c.view.Add(m)
-	if !m.Outgoing && m.State != chatview.Notice && !known && (c.id != a.current || !a.reading()) {
+	if !m.Outgoing && m.State != api.StateNotice && !known && (c.id != a.current || !a.reading()) {
 		c.view.BeginUnread(m.ID)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/theme"
 )
@@ -47,7 +46,7 @@ func (a *App) tell(contact, id, text string) {
 	c := a.chat(contact)
 	m := api.Message{
 		ID: id, Conversation: contact, Text: safetext.Clean(text),
-		Time: a.opts.Now(), State: chatview.Notice,
+		Time: a.opts.Now(), State: api.StateNotice,
 	}
 	c.told = append(c.told, m)
 	c.view.Add(m)

@@ -8,7 +8,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui/chatview"
 	"starling/tui/keymap"
 	"starling/tui/term"
 	"starling/tui/theme"
@@ -164,7 +163,7 @@ func (a *App) preview(c *api.Contact) string {
 		return "no messages yet"
 	}
 	text := a.oneLine(c.Last.Text.String())
-	if c.Last.State == chatview.Notice {
+	if c.Last.State == api.StateNotice {
 		return theme.GlyphNotice + " " + text
 	}
 	if c.Last.Outgoing {

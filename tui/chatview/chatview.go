@@ -22,10 +22,8 @@ type item struct {
 	long     *wrapped // of a long text
 }
 
-// Notice is the state of what nobody sent: the node itself says it.
-const Notice api.State = "notice"
-
-func notice(it *item) bool { return it.State == Notice }
+// notice reports whether the node itself says this.
+func notice(it *item) bool { return it.State == api.StateNotice }
 
 // View is a conversation on screen. Its methods are for one goroutine.
 type View struct {

@@ -13,7 +13,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui/chatview"
 )
 
 // Node is an api.Node in memory. Its methods may be called from any
@@ -204,8 +203,8 @@ func (n *Node) TellInvite(id, what, contact string) {
 func (n *Node) Notice(contact, text string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	m := n.store(contact, api.Message{Text: safetext.Clean(text), State: chatview.Notice})
-	n.tell(api.Event{Kind: "notice", ID: m.ID, Conversation: m.Conversation, Text: &m.Text, State: m.State, Time: m.Time})
+	m := n.store(contact, api.Message{Text: safetext.Clean(text), State: api.StateNotice})
+	n.tell(api.Event{Kind: api.EventNotice, ID: m.ID, Conversation: m.Conversation, Text: &m.Text, State: m.State, Time: m.Time})
 	return m.ID
 }
 
@@ -225,7 +224,7 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 		m.Time = n.now()
 	}
 	switch {
-	case m.State == chatview.Notice:
+	case m.State == api.StateNotice:
 	case !m.Outgoing:
 		m.State = api.StateReceived
 		if c := n.contact(contact); c != nil {
@@ -307,6 +306,12 @@ func (n *Node) begin(method string, args ...any) error {
 	}
 	return nil
 }
+
+// What every contact of a Node is verified with.
+const (
+	SafetyNumber = "37287 04120 88417 52963 10294 66150 93318 20745 61029 48837 15570 90412"
+	Code         = "starling-verify:k3vq7hd2m5xw4tnyr6ajcz2pe7uo5igfbs3lqxw4mnd6vkth2ary"
+)
 
 var (
 	errNoContact = &api.Error{Code: api.CodeNoContact, Message: "no such contact", Hint: "See the list of contacts."}
@@ -391,7 +396,8 @@ func (n *Node) Verification(_ context.Context, contact string) (api.Verification
 	}
 	return api.Verification{
 		Contact:      c.ID,
-		SafetyNumber: "37287 04120 88417 52963 10294 66150 93318 20745 61029 48837 15570 90412",
+		SafetyNumber: SafetyNumber,
+		Code:         Code,
 		Verified:     c.Verified,
 	}, n.begin("Verification", contact)
 }

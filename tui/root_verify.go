@@ -1,0 +1,231 @@
+package tui
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui/dialog"
+	"starling/tui/theme"
+)
+
+const (
+	safetyDigits = 60
+	// codeScheme begins what a scanner reads from a verification QR code.
+	codeScheme = "starling-verify:"
+)
+
+// The only words that a comparison ends with.
+const (
+	wordMatch    = "match"
+	wordMismatch = "does not match"
+)
+
+type (
+	// compareAction asks for what the other side shows.
+	compareAction struct {
+		contact, name string
+		v             api.Verification
+	}
+	// comparedAction shows what came of it.
+	comparedAction struct {
+		compareAction
+		match bool
+	}
+)
+
+func (a *App) loadVerification(contact string) tea.Cmd {
+	return a.call(func(ctx context.Context) tea.Msg {
+		v, err := a.node.Verification(ctx, contact)
+		return verificationMsg{contact, v, err}
+	})
+}
+
+func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
+	c := a.contact(msg.contact)
+	if msg.err != nil || c == nil {
+		return a.fail(msg.err)
+	}
+	name := a.nameOf(c)
+	card := &dialog.Card{Title: "Verify " + name, Width: 70}
+	card.Body = func(th *theme.Theme, width, height int) []string {
+		return verificationBody(th, msg.v, name, width, height)
+	}
+	closing := dialog.Button{Label: "Close", Key: "esc", Action: dialog.Close{}}
+	if msg.v.Verified {
+		card.Buttons = []dialog.Button{closing, {Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, false}}}
+	} else {
+		card.Buttons = []dialog.Button{{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, true}}, closing}
+	}
+	card.Buttons = append(card.Buttons, dialog.Button{Label: "Compare by paste", Key: "c", Action: compareAction{c.ID, name, msg.v}})
+	if msg.v.Code != "" {
+		card.Buttons = append(card.Buttons, dialog.Button{Label: "QR alone", Key: "f", Action: showQR{msg.v.Code}})
+	}
+	a.dialogs.Open(card)
+	return nil
+}
+
+func (a *App) setVerified(v verifyAction) tea.Cmd {
+	return a.ask(func(ctx context.Context) resultMsg {
+		c, err := a.node.SetVerified(ctx, v.contact, v.verified)
+		return resultMsg{err: err, contact: &c, note: pick(v.verified, "Marked as verified.", "No longer marked as verified.")}
+	})
+}
+
+// openCompare asks for the other side's numbers or code.
+func (a *App) openCompare(c compareAction) {
+	form := &dialog.Form{
+		Title: "Compare with " + c.name,
+		Intro: "Type or paste the numbers that " + c.name + " sees, or what your scanner read from their QR code. " +
+			"Take it from their screen or their voice; in a message of this conversation it proves nothing.",
+		Label: "Compare",
+	}
+	theirs := &dialog.Field{Label: "Theirs"}
+	theirs.Text.OneLine, theirs.Text.Limit = true, 512
+	theirs.Text.Placeholder = "60 digits, or " + codeScheme + "…"
+	form.Fields = []*dialog.Field{theirs}
+	form.Submit = func() any {
+		match, wrong := compareWith(c.v, theirs.Text.Value())
+		if wrong != "" {
+			form.Error = wrong
+			return nil
+		}
+		return comparedAction{c, match}
+	}
+	a.dialogs.Open(form)
+}
+
+// compareWith compares what we have with what was typed. It says what is
+// wrong if that is neither whole numbers nor a code.
+func compareWith(v api.Verification, theirs string) (match bool, wrong string) {
+	theirs = strings.ToLower(strings.Join(strings.Fields(theirs), ""))
+	same := func(x, y string) bool { return subtle.ConstantTimeCompare([]byte(x), []byte(y)) == 1 }
+	if strings.HasPrefix(theirs, codeScheme) {
+		code := strings.ToLower(v.Code)
+		switch {
+		case code == "":
+			return false, "There is no code here to compare with. Type the 60 digits."
+		case len(theirs) != len(code):
+			return false, fmt.Sprintf("A code has %d characters, this has %d. Scan it again.", len(code), len(theirs))
+		}
+		return same(theirs, code), ""
+	}
+	theirs = strings.NewReplacer("-", "", ".", "", ",", "").Replace(theirs)
+	if theirs == "" || strings.Trim(theirs, "0123456789") != "" {
+		return false, "Type the 60 digits, or paste a code that begins with \"" + codeScheme + "\"."
+	}
+	if len(theirs) != safetyDigits {
+		return false, fmt.Sprintf("There are %d digits, this has %d.", safetyDigits, len(theirs))
+	}
+	return same(theirs, strings.Join(digits(v.SafetyNumber), "")), ""
+}
+
+// openCompared shows what came of a comparison.
+func (a *App) openCompared(c comparedAction) {
+	word, role, text := wordMismatch, a.th.Bad, warnMismatch
+	buttons := []dialog.Button{
+		{Label: "Compare again", Key: "c", Action: c.compareAction},
+		{Label: "Close", Key: "esc", Action: dialog.Close{}},
+	}
+	if c.match {
+		word, role = wordMatch, a.th.Good
+		text = "What you entered is what you have here. If it came from " + c.name + " on a way that nobody can forge, nobody sits between you."
+		buttons[0] = dialog.Button{Label: "Mark as verified", Key: "m", Action: verifyAction{c.contact, true}}
+	}
+	a.dialogs.Open(&dialog.Card{
+		Title: "Compared with " + c.name,
+		Width: 48,
+		Body: func(th *theme.Theme, width, _ int) []string {
+			return append([]string{th.Cells.Center(role.Render(word), width), ""}, th.Cells.Wrap(text, width)...)
+		},
+		Buttons: buttons,
+	})
+}
+
+const warnMismatch = "If one differs, somebody may be reading along: do not write, and make a new contact from a new invite."
+
+// verificationBody shows the safety number in twelve groups and, where there
+// is room, the same as a QR code beside it.
+func verificationBody(th *theme.Theme, v api.Verification, name string, width, height int) []string {
+	const gap = 3
+	var code []string
+	if v.Code != "" {
+		code = drawQR(th, v.Code, 2)
+	}
+	if len(code) > 0 {
+		w := th.Cells.Width(code[0])
+		if room := width - w - gap; room >= 30 && len(code)+2 <= height {
+			side := verificationText(th, v, name, room, height)
+			out := make([]string, 0, len(code))
+			for i := range max(len(code), len(side)) {
+				left, right := th.Cells.Fit("", w), ""
+				if i < len(code) {
+					left = code[i]
+				}
+				if i < len(side) {
+					right = side[i]
+				}
+				out = append(out, left+th.Cells.Fit("", gap)+right)
+			}
+			return out
+		}
+	}
+	return verificationText(th, v, name, width, height)
+}
+
+func verificationText(th *theme.Theme, v api.Verification, name string, width, height int) []string {
+	var out []string
+	wrap := func(text string) {
+		for _, l := range th.Cells.Wrap(text, width) {
+			out = append(out, th.Muted.Render(l))
+		}
+	}
+	numbers := func() {
+		per := 4
+		if width < 4*5+3*3 {
+			per = 3
+		}
+		for row := range slices.Chunk(digits(v.SafetyNumber), per) {
+			out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
+		}
+		out = append(out, "")
+	}
+	if v.Verified {
+		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" You have verified "+name+".", width) {
+			out = append(out, th.Good.Render(l))
+		}
+		out = append(out, "")
+	}
+	small := height < 12
+	if small {
+		numbers() // what matters most
+	}
+	wrap("Compare these numbers with " + name + ", face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.")
+	out = append(out, "")
+	if !small {
+		numbers()
+	}
+	wrap(warnMismatch)
+	return out
+}
+
+// digits splits a safety number into groups of five.
+func digits(s string) []string {
+	s = strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+	var out []string
+	for len(s) > 5 {
+		out = append(out, s[:5])
+		s = s[5:]
+	}
+	return append(out, s)
+}
