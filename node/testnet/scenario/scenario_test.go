@@ -1,0 +1,294 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const whole = `name = "whole"
+about = "everything at once"
+engine = "process"
+seed = 7
+relays = 12
+users = 4
+duration = "1m"
+settle = "30s"
+mean_delay = "0s"
+
+[messages]
+count = 120
+rate = 4
+size = [40, 1000]
+pairs = "couples"
+
+[churn]
+per_minute = 0.5
+away = "5s"
+from = "10s"
+until = "40s"
+
+[link]
+latency = "75ms"
+loss = 0.1
+
+[[event]]
+at = "1s"
+do = "stop"
+relays = [3]
+
+[[event]] # the second
+at = "2s"
+do = "offline"
+users = [0, 2]
+drain = true
+
+[[event]]
+at = "50s"
+do = "restart"
+
+[[event]]
+at = "51s"
+do = "online"
+`
+
+func parse(t *testing.T, src string) *Scenario {
+	t.Helper()
+	s, err := Parse("x.toml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestParse(t *testing.T) {
+	s := parse(t, whole)
+	s.lines = nil
+	want := &Scenario{File: "x.toml", Name: "whole", About: "everything at once", Engine: "process", Seed: 7,
+		Relays: 12, Users: 4, Duration: time.Minute, Settle: 30 * time.Second,
+		Messages: Messages{Count: 120, Rate: 4, MinSize: 40, MaxSize: 1000, Pairs: Couples},
+		Churn:    Churn{0.5, 5 * time.Second, 10 * time.Second, 40 * time.Second},
+		Link:     Link{75 * time.Millisecond, 0.1},
+		Events: []Event{
+			{At: time.Second, Do: Stop, Relays: []int{3}, path: "event[0]"},
+			{At: 2 * time.Second, Do: Offline, Users: []int{0, 2}, Drain: true, path: "event[1]"},
+			{At: 50 * time.Second, Do: Restart, path: "event[2]"},
+			{At: 51 * time.Second, Do: Online, path: "event[3]"},
+		}}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("parsed\n%+v, want\n%+v", s, want)
+	}
+	small := parse(t, "name='s'\nrelays=5\nusers=2\nduration='2s'\nmessages = {rate = 10}\n")
+	if small.Messages.Count != 20 || small.Settle != defaultSettle || small.MeanDelay != defaultMeanDelay || small.Seed != 1 {
+		t.Errorf("defaults: %+v", small)
+	}
+}
+
+// TestMistakes changes one line of a scenario at a time.
+func TestMistakes(t *testing.T) {
+	for _, tt := range []struct{ old, new, want string }{
+		{`relays = 12`, `relays = 4`, `x.toml:5: relays is 4; it is 5 to 2000`},
+		{`relays = 12`, `relays = "12"`, `x.toml:5: relays is not a whole number`},
+		{`relays = 12`, `relais = 12`, `x.toml:0: "relays" is missing`},
+		{`seed = 7`, `sede = 7`, `x.toml:4: there is no key "sede"`},
+		{`seed = 7`, `seed = 7 7`, `x.toml:4: expected a top-level item`},
+		{`seed = 7`, `name = "b"`, `x.toml:4: Key 'name' has already been defined.`},
+		{`name = "whole"`, `name = "../x"`, `x.toml:1: name is "../x"`},
+		{`"process"`, `"docker"`, `x.toml:3: there is no engine "docker"`},
+		{`"1m"`, `60`, `x.toml:7: duration is not a duration`},
+		{`"1m"`, `"0s"`, `x.toml:7: duration is 0s`},
+		{`count = 120`, `count = 0`, `x.toml:12: count is 0`},
+		{`rate = 4`, `rate = 1`, `x.toml:13: 120 messages at this rate take longer`},
+		{`rate = 4`, `rate = nan`, `x.toml:13: rate is NaN`},
+		{`[40, 1000]`, `[1000, 40]`, `x.toml:14: size is a number of bytes`},
+		{`[40, 1000]`, `1`, `x.toml:14: size is a number of bytes`},
+		{`"couples"`, `"triples"`, `x.toml:15: pairs is "triples"`},
+		{`per_minute = 0.5`, `per_hour = 0.5`, `x.toml:17: "churn.per_minute" is missing`},
+		{`until = "40s"`, `until = "4s"`, `x.toml:21: churn ends before`},
+		{`until = "40s"`, `until = "2m"`, `x.toml:21: until is 2m0s`},
+		{`loss = 0.1`, `loss = 1.1`, `x.toml:25: loss is 1.1`},
+		{`relays = [3]`, `relays = [12]`, `x.toml:30: there is no 12 among relays 0 to 11`},
+		{`relays = [3]`, `relays = [3, 3]`, `x.toml:30: relays names 3 twice`},
+		{`relays = [3]`, `relays = 3`, `x.toml:30: relays is not a list`},
+		{`relays = [3]`, `users = [3]`, `x.toml:30: stop takes no users`},
+		{`relays = [3]`, ``, `x.toml:29: stop takes either relays or a fraction`},
+		{"users = [0, 2]", "users = [0]\nuser = 2", `x.toml:36: there is no key "event[1].user"`},
+		{`drain = true`, `drain = "yes"`, `x.toml:36: drain is neither`},
+		{`"offline"`, `"sleep"`, `x.toml:34: there is no event "sleep"`},
+		{`at = "2s"`, `at = "2m"`, `x.toml:33: at is 2m0s`},
+		{`[[event]] # the second`, `[event]`, `x.toml:32: Key 'event' has already been defined.`},
+	} {
+		t.Run(tt.new, func(t *testing.T) {
+			if !strings.Contains(whole, tt.old) {
+				t.Fatalf("%q is not in the scenario", tt.old)
+			}
+			want := strings.Replace(tt.want, ":0:", ":", 1)
+			_, err := Parse("x.toml", []byte(strings.Replace(whole, tt.old, tt.new, 1)))
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v, want %s…", err, want)
+			}
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Errorf("%T is no *Error", err)
+			}
+		})
+	}
+	if _, err := Parse("x.toml", make([]byte, maxFile+1)); err == nil {
+		t.Error("a file of more than 1 MiB is a scenario")
+	}
+}
+
+func TestRunnable(t *testing.T) {
+	plain := "name='s'\nengine='%s'\nrelays=6\nusers=2\nduration='2s'\nmessages={count=1}\n"
+	for _, tt := range []struct{ engine, more, want string }{
+		{"process", "", ""},
+		{"namespaces", "", `x.toml:2: engine "namespaces" is not there yet; "process" works`},
+		{"virtual", "", `x.toml:2: engine "virtual" is not there yet; "process" works`},
+		{"process", "[[event]]\nat='1s'\ndo='kill'\nrelays=[1]\n", `x.toml:9: engine "process" cannot do kill; "namespaces" (not there yet) can`},
+		{"process", "[[event]]\nat='1s'\ndo='partition'\nfraction=0.5\n", `x.toml:9: engine "process" cannot do partition; "namespaces" (not there yet) and "virtual" (not there yet) can`},
+		{"process", "[link]\nloss=0.1\n", `x.toml:8: engine "process" cannot do loss; "namespaces" (not there yet) and "virtual" (not there yet) can`},
+	} {
+		err := parse(t, fmt.Sprintf(plain, tt.engine)+tt.more).Runnable()
+		if got := fmt.Sprint(err); err != nil && got != tt.want || err == nil && tt.want != "" {
+			t.Errorf("%s %q: %v, want %s", tt.engine, tt.more, err, tt.want)
+		}
+	}
+}
+
+func TestPlanFollowsFromTheSeed(t *testing.T) {
+	s := parse(t, whole)
+	a, err := s.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := parse(t, whole).Plan()
+	if err != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("the same seed made another plan (%v)", err)
+	}
+	s.Seed++
+	if c, err := s.Plan(); err != nil || reflect.DeepEqual(a, c) {
+		t.Errorf("another seed made the same plan (%v)", err)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	s := parse(t, whole)
+	p, err := s.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [][2]int{{0, 1}, {2, 3}}; !reflect.DeepEqual(p.Pairs, want) || p.Messages() != 120 {
+		t.Errorf("pairs %v, %d messages", p.Pairs, p.Messages())
+	}
+	next := map[[2]int]int{}
+	stops, restarts, offline := 0, 0, false
+	for i, step := range p.Steps {
+		if i > 0 && step.At < p.Steps[i-1].At {
+			t.Fatalf("step %d is before the one before it", i)
+		}
+		switch m := step.Message; step.Do {
+		case Send:
+			way := [2]int{m.From, m.To}
+			if m.Index != next[way] || m.Size < 40 || m.Size > 1000 {
+				t.Errorf("message %+v, want index %d", m, next[way])
+			}
+			next[way]++
+			if offline && (m.From == 0 || m.From == 2) {
+				t.Errorf("user %d writes while offline", m.From)
+			}
+		case Stop:
+			stops += len(step.Relays)
+		case Restart:
+			restarts += len(step.Relays)
+		case Offline:
+			offline = true
+		case Online:
+			if offline = false; !slices.Equal(step.Users, []int{0, 2}) {
+				t.Errorf("online: %v", step.Users)
+			}
+		}
+	}
+	if stops != 4 || restarts != 4 { // 12 relays, half a minute, half of them a minute, and one by the script
+		t.Errorf("%d stops, %d restarts", stops, restarts)
+	}
+}
+
+func TestPlanRefusesContradictions(t *testing.T) {
+	const base = "name='s'\nrelays=6\nusers=2\nduration='10s'\nmessages={count=10}\n"
+	event := func(at, do, more string) string {
+		return fmt.Sprintf("[[event]]\nat='%s'\ndo='%s'\n%s\n", at, do, more)
+	}
+	for _, tt := range []struct{ more, want string }{
+		{event("1s", "stop", "relays=[1]") + event("2s", "stop", "relays=[1]"), "x.toml:10: relay 1 is stopped already"},
+		{event("1s", "restart", "relays=[1]"), "x.toml:6: relay 1 runs already"},
+		{event("1s", "stop", "fraction=1.0"), "x.toml:6: no relay is left"},
+		{event("1s", "online", "users=[1]"), "x.toml:6: user 1 is online already"},
+		{event("1s", "offline", "users=[1]"), "x.toml:6: user 1 stays offline"},
+		{event("0s", "offline", ""), "x.toml:5: nobody is online to send the last 10 messages"},
+		{"[churn]\nper_minute=6\naway='9s'\nuntil='9s'\n", "x.toml:7: at "},
+	} {
+		_, err := parse(t, base+tt.more).Plan()
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%q: %v, want %s…", tt.more, err, tt.want)
+		}
+	}
+}
+
+func TestCommittedScenariosRun(t *testing.T) {
+	files, err := filepath.Glob("../scenarios/*.toml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d scenarios, %v", len(files), err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(file, src)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); s.Name != name || s.About == "" {
+			t.Errorf("%s is called %q, about %q", file, s.Name, s.About)
+		}
+		for seed := range uint64(200) { // --seed may say any
+			s.Seed = seed
+			if _, err := s.Plan(); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+				break
+			}
+		}
+		if err := s.Runnable(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add([]byte("name='s'\nrelays=5\nusers=2\nduration='2s'\nmessages = {rate = 10}\nevent = [{at='1s', do='offline'}]"))
+	f.Add([]byte("[messages]\n\"count\" = 3\nx = '''\n[churn]\n'''"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		s, err := Parse("x.toml", src)
+		if err != nil {
+			if strings.ContainsRune(err.Error(), '\n') {
+				t.Errorf("an error of several lines: %q", err)
+			}
+			return
+		}
+		if s.Relays > 100 || s.Users > 20 || s.Messages.Count > 1000 || s.Churn.PerMinute*s.Duration.Minutes() > 10 {
+			return
+		}
+		p, err := s.Plan()
+		if err == nil && p.Messages() != s.Messages.Count {
+			t.Errorf("%d messages planned of %d", p.Messages(), s.Messages.Count)
+		}
+	})
+}

@@ -1,0 +1,277 @@
+package scenario
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// A Plan is what an engine carries out: who is a contact of whom, and every
+// step with its time, in order. It follows from the scenario and its seed
+// alone.
+type Plan struct {
+	Pairs [][2]int // the first of two invites the second
+	Steps []Step
+}
+
+// A Step happens At a time after the traffic has begun.
+type Step struct {
+	At      time.Duration
+	Do      Action
+	Relays  []int   // Stop, Kill, Restart; the one side of Partition
+	Users   []int   // Offline, Online, Reopen
+	Drain   bool    // Offline, Reopen
+	Message Message // Send
+}
+
+// A Message is one text. Index counts those of one user to another from 0.
+type Message struct {
+	From, To, Index int
+	Size            int
+}
+
+// Messages returns how many messages the plan sends.
+func (p Plan) Messages() (n int) {
+	for _, s := range p.Steps {
+		if s.Do == Send {
+			n++
+		}
+	}
+	return n
+}
+
+// Streams of randomness, so that more messages do not change the churn.
+const (
+	streamMessages = iota + 1
+	streamRelays
+	streamChurn
+)
+
+// Plan makes the schedule. It refuses a script that contradicts itself, or
+// that no messenger could pass: a relay stopped twice, a reader who never
+// comes back.
+func (s *Scenario) Plan() (Plan, error) {
+	b := &planner{
+		s:        s,
+		down:     make([]bool, s.Relays),
+		offline:  make([]bool, s.Users),
+		left:     make([]string, s.Users),
+		unread:   make([]bool, s.Users),
+		next:     map[[2]int]int{},
+		messages: rand.New(rand.NewPCG(s.Seed, streamMessages)),
+		draws:    rand.New(rand.NewPCG(s.Seed, streamRelays)),
+	}
+	p := Plan{Pairs: s.pairs()}
+	for _, pair := range p.Pairs {
+		b.ways = append(b.ways, pair, [2]int{pair[1], pair[0]})
+	}
+	todo := slices.Concat(b.script(), b.churn(), b.traffic())
+	slices.SortStableFunc(todo, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
+	for _, e := range todo {
+		if err := e.do(e.at); err != nil {
+			return Plan{}, err
+		}
+	}
+	if b.waiting > 0 {
+		return Plan{}, s.errorf("messages", "nobody is online to send the last %d messages", b.waiting)
+	}
+	for i, offline := range b.offline {
+		if offline && b.unread[i] {
+			return Plan{}, s.errorf(b.left[i], "user %d stays offline and can never be shown its messages", i)
+		}
+	}
+	p.Steps = b.steps
+	return p, nil
+}
+
+func (s *Scenario) pairs() (pairs [][2]int) {
+	switch s.Messages.Pairs {
+	case Couples:
+		for i := 0; i < s.Users; i += 2 {
+			pairs = append(pairs, [2]int{i, i + 1})
+		}
+	case All:
+		for i := range s.Users {
+			for j := i + 1; j < s.Users; j++ {
+				pairs = append(pairs, [2]int{i, j})
+			}
+		}
+	default:
+		for i := range s.Users {
+			if j := (i + 1) % s.Users; i < j || s.Users > 2 {
+				pairs = append(pairs, [2]int{i, j})
+			}
+		}
+	}
+	return pairs
+}
+
+// planner walks through the script in order of time and keeps who is there.
+type planner struct {
+	s        *Scenario
+	ways     [][2]int // from, to
+	down     []bool   // relays
+	offline  []bool   // users
+	left     []string // where the script sent a user offline
+	unread   []bool   // users to whom something was written since they last drained
+	next     map[[2]int]int
+	waiting  int // messages for which nobody was online
+	steps    []Step
+	messages *rand.Rand
+	draws    *rand.Rand
+}
+
+type entry struct {
+	at time.Duration
+	do func(at time.Duration) error
+}
+
+func (b *planner) add(s Step) { b.steps = append(b.steps, s) }
+
+func (b *planner) script() (todo []entry) {
+	for _, e := range b.s.Events {
+		todo = append(todo, entry{e.At, func(time.Duration) error { return b.event(e) }})
+	}
+	return todo
+}
+
+func (b *planner) event(e Event) error {
+	step := Step{At: e.At, Do: e.Do, Drain: e.Drain}
+	switch e.Do {
+	case Stop, Kill, Restart:
+		wantDown := e.Do == Restart
+		step.Relays = e.Relays
+		if step.Relays == nil {
+			step.Relays = b.where(wantDown)
+			if e.Fraction > 0 {
+				step.Relays = b.draw(step.Relays, e.Fraction)
+			}
+		}
+		for _, i := range step.Relays {
+			if b.down[i] != wantDown {
+				return b.s.errorf(e.path, "relay %d %s", i, either(wantDown, "runs already", "is stopped already"))
+			}
+			b.down[i] = !wantDown
+		}
+		if len(b.where(false)) == 0 {
+			return b.s.errorf(e.path, "no relay is left")
+		}
+	case Partition:
+		step.Relays = e.Relays
+		if step.Relays == nil {
+			step.Relays = b.draw(b.where(false), e.Fraction)
+		}
+	case Offline, Online, Reopen:
+		wantOffline := e.Do == Online
+		step.Users = e.Users
+		for i := range b.offline {
+			if e.Users == nil && b.offline[i] == wantOffline {
+				step.Users = append(step.Users, i)
+			}
+		}
+		for _, i := range step.Users {
+			if b.offline[i] != wantOffline {
+				return b.s.errorf(e.path, "user %d is %s already", i, either(wantOffline, "online", "offline"))
+			}
+			b.offline[i] = e.Do == Offline
+			b.left[i] = e.path
+			b.unread[i] = b.unread[i] && !e.Drain
+		}
+	}
+	b.add(step)
+	if e.Do == Online {
+		for n := b.waiting; n > 0; n-- {
+			b.waiting--
+			b.send(e.At)
+		}
+	}
+	return nil
+}
+
+func either(yes bool, a, b string) string {
+	if yes {
+		return a
+	}
+	return b
+}
+
+// where returns the relays that are down, or those that are not.
+func (b *planner) where(down bool) (out []int) {
+	for i, d := range b.down {
+		if d == down {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// draw returns a fraction of all relays out of some, at least one, in order.
+func (b *planner) draw(from []int, fraction float64) []int {
+	n := max(1, int(math.Round(fraction*float64(b.s.Relays))))
+	from = slices.Clone(from)
+	b.draws.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+	from = from[:min(n, len(from))]
+	slices.Sort(from)
+	return from
+}
+
+// churn spreads the stops evenly with some chance, each with its return.
+func (b *planner) churn() (todo []entry) {
+	c := b.s.Churn
+	random := rand.New(rand.NewPCG(b.s.Seed, streamChurn))
+	span := c.Until - c.From
+	stops := int(math.Round(c.PerMinute * float64(b.s.Relays) * span.Minutes()))
+	for i := range stops {
+		at := c.From + time.Duration((float64(i)+random.Float64())/float64(stops)*float64(span))
+		victim := -1
+		todo = append(todo, entry{at, func(at time.Duration) error {
+			up := b.where(false)
+			if len(up) <= minRelays {
+				return b.s.errorf("churn.per_minute", "at %v fewer than %d relays would be left; more relays, or a shorter away, leave more", at.Round(time.Millisecond), minRelays)
+			}
+			victim = up[random.IntN(len(up))]
+			b.down[victim] = true
+			b.add(Step{At: at, Do: Stop, Relays: []int{victim}})
+			return nil
+		}}, entry{at + c.Away, func(at time.Duration) error {
+			if b.down[victim] { // the script may have been faster
+				b.down[victim] = false
+				b.add(Step{At: at, Do: Restart, Relays: []int{victim}})
+			}
+			return nil
+		}})
+	}
+	return todo
+}
+
+func (b *planner) traffic() (todo []entry) {
+	m := b.s.Messages
+	for i := range m.Count {
+		at := time.Duration((float64(i) + b.messages.Float64()) / m.Rate * float64(time.Second))
+		todo = append(todo, entry{min(at, b.s.Duration), func(at time.Duration) error { b.send(at); return nil }})
+	}
+	return todo
+}
+
+// send lets somebody who is online write a message; if nobody is, it waits
+// for the next one.
+func (b *planner) send(at time.Duration) {
+	var ways [][2]int
+	for _, w := range b.ways {
+		if !b.offline[w[0]] {
+			ways = append(ways, w)
+		}
+	}
+	if len(ways) == 0 {
+		b.waiting++
+		return
+	}
+	w := ways[b.messages.IntN(len(ways))]
+	m := b.s.Messages
+	size := m.MinSize + b.messages.IntN(m.MaxSize-m.MinSize+1)
+	b.add(Step{At: at, Do: Send, Message: Message{From: w[0], To: w[1], Index: b.next[w], Size: size}})
+	b.next[w]++
+	b.unread[w[1]] = true
+}
