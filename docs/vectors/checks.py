@@ -1,5 +1,7 @@
 """Checks every section of the vectors. README.md says what is in each."""
 
+import copy
+
 import content
 import network
 import session
@@ -136,10 +138,10 @@ def check_ratchet(v):
             tape = Tape(step.get("kem"), step["iv"])
             equal(f"step {i}: message", end.send(step["plain"], tape), step["message"])
         else:
-            sent = v["steps"][step["of"]]
+            sent = v["steps"][step.get("of", 0)]
             tape = Tape(step.get("dh"))
             equal(f"step {i}: plaintext", end.receive(sent["message"], tape), sent["plain"])
-            refused(f"step {i}: again", session.copy.deepcopy(end).receive, sent["message"])
+            refused(f"step {i}: again", copy.deepcopy(end).receive, sent["message"])
         tape.end()
     return f"{len(v['steps'])} steps, {end.steps} DH steps, epoch {end.pq.braid.epoch}"
 
@@ -153,9 +155,10 @@ def check_spqr(v):
             equal(f"step {i}", end.send(tape), (step["message"], step["key"]))
             tape.end()
         elif step.get("refused"):
-            refused(f"step {i}", session.copy.deepcopy(end).receive, step["message"])
+            refused(f"step {i}", copy.deepcopy(end).receive, v["steps"][step["of"]]["message"])
         else:
-            equal(f"step {i}", end.receive(step["message"]), step["key"])
+            sent = v["steps"][step.get("of", 0)]
+            equal(f"step {i}", end.receive(sent["message"]), sent["key"])
         if "epoch" in step:
             equal(f"step {i}: epoch", len(end.sending) - 1, step["epoch"])
     return f"{len(v['steps'])} steps to epoch {end.braid.epoch}"

@@ -6,7 +6,8 @@ import time
 import content
 import network
 import session
-from checks import private_bundle, ratchet_pair, split_of
+import spqr
+from checks import equal, private_bundle, ratchet_pair, split_of
 from primitives import be, ed25519_public, random, x25519_public
 
 
@@ -42,30 +43,88 @@ def make_handshake():
             "ad": s.ad, "split": split_of(s)}
 
 
+class Draws:
+    """Randomness that is kept, to go into the vectors."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def __call__(self, n):
+        self.drawn.append(random(n))
+        return self.drawn[-1]
+
+
+def converse(names, enough, send, receive):
+    """Steps of a conversation over a network that loses and delays.
+
+    send and receive return what else is to be kept of a step.
+    """
+    steps, waiting = [], []
+    while not enough():
+        who = dice.randrange(2)
+        waiting.append((1 - who, len(steps)))
+        steps.append({"who": names[who], "do": "send", **send(names[who])})
+        dice.shuffle(waiting)
+        while waiting and dice.random() < 0.6:
+            to, of = waiting.pop()
+            if dice.random() < 0.9:
+                steps.append({"who": names[to], "do": "receive", "of": of,
+                              **receive(names[to], steps[of])})
+    return steps
+
+
+def make_spqr():
+    secret = random(32)
+    ends = {"initiator": spqr.Ratchet(True, secret), "responder": spqr.Ratchet(False, secret)}
+
+    def epochs(end):
+        return len(end.sending) - 1
+
+    def send(name):
+        draw, before = Draws(), epochs(ends[name])
+        message, key = ends[name].send(draw)
+        step = {"message": message, "key": key}
+        if draw.drawn:
+            step["kem"] = draw.drawn[0]
+        if epochs(ends[name]) != before:
+            step["epoch"] = before + 1
+        return step
+
+    def receive(name, sent):
+        before = epochs(ends[name])
+        equal("key", ends[name].receive(sent["message"]), sent["key"])
+        return {"epoch": before + 1} if epochs(ends[name]) != before else {}
+
+    def enough():
+        return min(map(epochs, ends.values())) >= 3
+
+    return {"secret": secret, "steps": converse(list(ends), enough, send, receive)}
+
+
 def make_ratchet():
-    """What A sends before B has answered; the conversation goes on in --talk."""
     v = {"root": random(32), "pq": random(32), "ad": random(32), "header_a": random(64),
-         "header_b": random(64), "spk": random(32), "dh": random(32), "steps": []}
-    a = ratchet_pair(v)["a"]
-    for n in range(12):
-        plain, drawn = random(some(40)), []
+         "header_b": random(64), "spk": random(32), "dh": random(32)}
+    ends = ratchet_pair(v)
 
-        def draw(size):
-            drawn.append(random(size))
-            return drawn[-1]
+    def send(name):
+        draw, plain = Draws(), random(some(40))
+        step = {"plain": plain, "message": ends[name].send(plain, draw)}
+        if len(draw.drawn) == 2:
+            step["kem"] = draw.drawn[0]
+        return step | {"iv": draw.drawn[-1]}
 
-        step = {"who": "a", "do": "send", "plain": plain, "message": a.send(plain, draw)}
-        if len(drawn) == 2:
-            step["kem"] = drawn[0]
-        step["iv"] = drawn[-1]
-        v["steps"].append(step)
-    order = list(range(12))
-    dice.shuffle(order)
-    first = {"dh": random(32)}
-    for n in order:
-        v["steps"].append({"who": "b", "do": "receive", "of": n, **first})
-        first = {}
-    return v
+    def receive(name, sent):
+        draw = Draws()
+        equal("plaintext", ends[name].receive(sent["message"], draw), sent["plain"])
+        return {"dh": draw.drawn[0]} if draw.drawn else {}
+
+    first = [{"who": "a", "do": "send", **send("a")}]
+    first.append({"who": "b", "do": "receive", "of": 0, **receive("b", first[0])})
+    rest = converse(list(ends), lambda: ends["a"].pq.braid.epoch > 2, send, receive)
+    for step in rest:
+        if "of" in step:
+            step["of"] += 2
+    return v | {"steps": first + rest}
 
 
 def make_cell():

@@ -3,76 +3,52 @@ package outfox
 import (
 	"bytes"
 	"crypto/hpke"
-	"encoding/hex"
-	"encoding/json"
-	"flag"
-	"os"
+	"crypto/rand"
 	"testing"
 	"time"
+
+	"starling/docs/vectors"
 )
 
-var update = flag.Bool("update", false, "write new vectors")
-
-const vectorFile = "testdata/vectors.json"
-
-// vectors are for those who write a second implementation: everything a hop needs
-// to peel, and what it must find. Binary values are in hex.
-type vectors struct {
-	Suite   string
-	Label   string
-	Lioness []lionessVector
-	Forward routeVector
-	Reply   routeVector
+// packetVectors hold everything a hop needs to peel, and what it must find.
+type packetVectors struct {
+	Lioness []lionessVector `json:"lioness"`
+	Forward routeVector     `json:"forward"`
+	Reply   routeVector     `json:"reply"`
 }
 
 type lionessVector struct {
-	Key, Plain, Cipher hexBytes
+	Key    vectors.Hex `json:"key"`
+	Plain  vectors.Hex `json:"plain"`
+	Cipher vectors.Hex `json:"cipher"`
 }
 
 type routeVector struct {
-	Epoch   byte
-	Message hexBytes
-	Block   hexBytes    `json:",omitempty"` // of a reply, and
-	Start   hexBytes    `json:",omitempty"` // the key that comes of its seed
-	ReplyID hexBytes    `json:",omitempty"`
-	Hops    []hopVector // the last finds the message, or the reply
+	Epoch   byte        `json:"epoch"`
+	Message vectors.Hex `json:"message"`
+	Block   vectors.Hex `json:"block,omitempty"` // of a reply
+	ReplyID vectors.Hex `json:"reply_id,omitempty"`
+	Hops    []hopVector `json:"hops"` // the last finds the message, or the reply
 	// Final is the payload after the last hop deciphered.
-	Final hexBytes
+	Final vectors.Hex `json:"final"`
 }
 
 type hopVector struct {
-	ID         hexBytes
-	Private    hexBytes
-	Public     hexBytes
-	DelayMs    int64
-	Packet     hexBytes // as it comes in
-	PayloadKey hexBytes
-	Replay     hexBytes
-}
-
-type hexBytes []byte
-
-func (b hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(b)), nil }
-
-func (b *hexBytes) UnmarshalText(s []byte) (err error) {
-	*b, err = hex.DecodeString(string(s))
-	return err
+	ID         vectors.Hex `json:"id"`
+	Private    vectors.Hex `json:"private"`
+	Public     vectors.Hex `json:"public"`
+	DelayMs    int64       `json:"delay_ms"`
+	Packet     vectors.Hex `json:"packet"` // as it comes in
+	PayloadKey vectors.Hex `json:"payload_key"`
+	Replay     vectors.Hex `json:"replay"`
 }
 
 func TestVectors(t *testing.T) {
-	if *update {
-		writeVectors(t)
-	}
-	raw, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
+	vectors.Made(t, "packet", makePackets, checkPackets)
+	vectors.Produced(t, "packet", checkPackets)
+}
+
+func checkPackets(t *testing.T, v packetVectors) {
 	for i, l := range v.Lioness {
 		block := bytes.Clone(l.Plain)
 		encipher((*[keySize]byte)(l.Key), block)
@@ -95,7 +71,10 @@ func TestVectors(t *testing.T) {
 	if err != nil || !bytes.Equal(first[:], v.Reply.Hops[0].ID) || !bytes.Equal(p.Append(nil), v.Reply.Hops[0].Packet) {
 		t.Errorf("reply: another packet: %v", err)
 	}
-	keys := &Keys{id: ReplyID(v.Reply.ReplyID), start: [keySize]byte(v.Reply.Start)}
+	keys := &Keys{id: ReplyID(v.Reply.ReplyID)}
+	if keys.start, err = startKey(&block.seed); err != nil {
+		t.Fatal(err)
+	}
 	for i := range keys.hops {
 		keys.hops[i] = [keySize]byte(v.Reply.Hops[i].PayloadKey)
 	}
@@ -119,8 +98,8 @@ func peelVector(t *testing.T, v *routeVector) (got Peeled) {
 		if got, err = key.Peel(p); err != nil {
 			t.Fatalf("hop %d: %v", i, err)
 		}
-		if !bytes.Equal(got.Replay[:], h.Replay) {
-			t.Errorf("hop %d: replay tag %x, want %x", i, got.Replay, h.Replay)
+		if !bytes.Equal(got.Replay[:], h.Replay) || !bytes.Equal(payloadKey(t, key, p, v.Epoch), h.PayloadKey) {
+			t.Errorf("hop %d: another replay tag or payload key", i)
 		}
 		if i == Layers-1 {
 			if !bytes.Equal(got.payload[:], v.Final) {
@@ -137,6 +116,19 @@ func peelVector(t *testing.T, v *routeVector) (got Peeled) {
 	return got
 }
 
+func payloadKey(t *testing.T, key *PrivateKey, p *Packet, epoch byte) []byte {
+	t.Helper()
+	r, err := hpke.NewRecipient(p.header[:encSize], key.key, kdf, aead, info(p.Layer(), epoch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := r.Export(exportPayload, keySize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func vectorKey(t *testing.T, b []byte) *PrivateKey {
 	t.Helper()
 	k, err := kem.NewPrivateKey(b)
@@ -146,19 +138,16 @@ func vectorKey(t *testing.T, b []byte) *PrivateKey {
 	return &PrivateKey{k}
 }
 
-func writeVectors(t *testing.T) {
-	v := vectors{Suite: "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305", Label: label}
-	for i := range 2 {
-		key := [keySize]byte(pattern(keySize, 1+i))
-		block := pattern(PayloadSize, 3+i)
-		l := lionessVector{Key: key[:], Plain: bytes.Clone(block)}
-		encipher(&key, block)
-		l.Cipher = block
+func makePackets(t *testing.T) (v packetVectors) {
+	for range 2 {
+		l := lionessVector{Key: drawn(keySize), Plain: drawn(PayloadSize)}
+		l.Cipher = bytes.Clone(l.Plain)
+		encipher((*[keySize]byte)(l.Key), l.Cipher)
 		v.Lioness = append(v.Lioness, l)
 	}
 
-	route, hops := vectorRoute(t, 10)
-	msg := (*Message)(pattern(MessageSize, 5))
+	route, hops := vectorRoute(t)
+	msg := (*Message)(drawn(MessageSize))
 	p, err := Wrap(200, route, msg)
 	if err != nil {
 		t.Fatal(err)
@@ -166,8 +155,8 @@ func writeVectors(t *testing.T) {
 	v.Forward = routeVector{Epoch: 200, Message: msg[:], Hops: hops}
 	fillVector(t, &v.Forward, p)
 
-	route, hops = vectorRoute(t, 20)
-	msg = (*Message)(pattern(MessageSize, 6))
+	route, hops = vectorRoute(t)
+	msg = (*Message)(drawn(MessageSize))
 	block, keys, err := NewReplyBlock(0, [3]Hop(route[:3]), route[3])
 	if err != nil {
 		t.Fatal(err)
@@ -175,16 +164,9 @@ func writeVectors(t *testing.T) {
 	if _, p, err = block.Reply(msg); err != nil {
 		t.Fatal(err)
 	}
-	v.Reply = routeVector{Epoch: 0, Message: msg[:], Block: block.Append(nil), Start: keys.start[:], ReplyID: keys.id[:], Hops: hops}
+	v.Reply = routeVector{Message: msg[:], Block: block.Append(nil), ReplyID: keys.id[:], Hops: hops}
 	fillVector(t, &v.Reply, p)
-
-	out, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(vectorFile, append(out, '\n'), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return v
 }
 
 // fillVector notes what each hop gets and finds.
@@ -198,13 +180,7 @@ func fillVector(t *testing.T, v *routeVector, p *Packet) {
 			t.Fatal(err)
 		}
 		h.Replay = got.Replay[:]
-		r, err := hpke.NewRecipient(p.header[:encSize], key.key, kdf, aead, info(i+1, v.Epoch))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.PayloadKey, err = r.Export(exportPayload, keySize); err != nil {
-			t.Fatal(err)
-		}
+		h.PayloadKey = payloadKey(t, key, p, v.Epoch)
 		if got.payload != nil {
 			v.Final = got.payload[:]
 		}
@@ -212,22 +188,22 @@ func fillVector(t *testing.T, v *routeVector, p *Packet) {
 	}
 }
 
-func vectorRoute(t *testing.T, seed int) (route [Layers]Hop, hops []hopVector) {
+func vectorRoute(t *testing.T) (route [Layers]Hop, hops []hopVector) {
 	for i := range route {
-		private := pattern(32, seed+i)
+		private := drawn(32)
 		key := vectorKey(t, private)
-		route[i] = Hop{Key: key.Public(), Delay: time.Duration(17*i) * time.Millisecond}
-		copy(route[i].ID[:], pattern(32, seed+100+i))
+		route[i] = Hop{Key: key.Public()}
+		if i < Layers-1 {
+			route[i].Delay = time.Duration(17*i) * time.Millisecond
+		}
+		copy(route[i].ID[:], drawn(32))
 		hops = append(hops, hopVector{ID: bytes.Clone(route[i].ID[:]), Private: private, Public: key.Public().Bytes(), DelayMs: route[i].Delay.Milliseconds()})
 	}
 	return route, hops
 }
 
-// pattern returns n bytes that depend on seed.
-func pattern(n, seed int) []byte {
+func drawn(n int) vectors.Hex {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i*(2*seed+1) + seed + i>>8)
-	}
+	rand.Read(b)
 	return b
 }

@@ -1,40 +1,33 @@
 package spqr
 
 import (
-	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/cryptotest"
+
+	"starling/docs/vectors"
+	"starling/session/ratchet/spqr/braid"
 )
 
-var update = flag.Bool("update", false, "write testdata/vectors.json anew")
-
-// vectors is a conversation from its first message to its third epoch, over a
-// network that loses and delays some of it. It is all another implementation
-// needs: what is random is in the state stored after the step that drew it.
-type vectors struct {
-	About  string `json:"about"`
-	Secret string `json:"secret"`
-	Steps  []step `json:"steps"`
+// spqrVectors is a conversation from its first message to its third epoch, over
+// a network that loses and delays some of it.
+type spqrVectors struct {
+	Secret vectors.Hex  `json:"secret"`
+	Steps  []vectorStep `json:"steps"`
 }
 
-type step struct {
-	End     string `json:"end"`               // initiator or responder
-	Do      string `json:"do"`                // send or receive
-	Message string `json:"message"`           // sent now, or received now
-	Key     string `json:"key"`               // of that message
-	State   string `json:"state,omitempty"`   // stored state afterwards, if the step drew randomness
-	SHA256  string `json:"state_sha256"`      // of the stored state afterwards
-	Epoch   uint64 `json:"epochs,omitempty"`  // agreed on so far, where the step changed it
-	Fails   bool   `json:"refused,omitempty"` // receive: the message is refused
+type vectorStep struct {
+	Who     string      `json:"who"`               // initiator or responder
+	Do      string      `json:"do"`                // send or receive
+	KEM     vectors.Hex `json:"kem,omitempty"`     // drawn in this step: the seed d ‖ z of a key, or m
+	Message vectors.Hex `json:"message,omitempty"` // sent
+	Key     vectors.Hex `json:"key,omitempty"`     // of that message
+	Of      int         `json:"of,omitempty"`      // receive: the step that sent the message
+	Refused bool        `json:"refused,omitempty"` // receive: it is refused
+	Epoch   uint64      `json:"epoch,omitempty"`   // agreed on so far, where the step changed it
 }
-
-const vectorsFile = "testdata/vectors.json"
 
 // schedule says what the network does with message i of all.
 func schedule(i int) (lost bool, delay int) {
@@ -47,127 +40,150 @@ func schedule(i int) (lost bool, delay int) {
 	return false, 0
 }
 
-func makeVectors(t *testing.T) vectors {
-	cryptotest.SetGlobalRandom(t, 20260)
-	v := vectors{
-		About:  "Sparse Post-Quantum Ratchet over the ML-KEM Braid; layouts in the package comments of session/ratchet/spqr and its subpackages",
-		Secret: hex.EncodeToString(testSecret[:]),
-	}
+func makeVectors(t *testing.T) spqrVectors {
+	v := spqrVectors{Secret: testSecret[:]}
 	a, b := newPair()
 	ends, names := [2]*State{a, b}, [2]string{"initiator", "responder"}
 	type waiting struct {
-		packet
-		at, to int
+		of, at, to int
 	}
 	var late []waiting
-	record := func(who int, do string, p packet, before uint64) *step {
-		s := step{End: names[who], Do: do, Message: hex.EncodeToString(p.msg[:]), Key: hex.EncodeToString(p.key[:])}
-		sum := sha256.Sum256(stored(t, ends[who]))
-		s.SHA256 = hex.EncodeToString(sum[:])
+	record := func(who int, before uint64, s vectorStep) {
+		s.Who = names[who]
 		if e := ends[who].Epoch(); e != before {
 			s.Epoch = e
 		}
 		v.Steps = append(v.Steps, s)
-		return &v.Steps[len(v.Steps)-1]
 	}
-	receive := func(who int, p packet) {
+	receive := func(who, of int) {
 		before := ends[who].Epoch()
+		p := packet{[MessageSize]byte(v.Steps[of].Message), [KeySize]byte(v.Steps[of].Key)}
 		accept(t, ends[who], p)
-		record(who, "receive", p, before)
+		record(who, before, vectorStep{Do: "receive", Of: of})
 	}
 	for i := 0; ends[0].Epoch() < 3 || ends[1].Epoch() < 3; i++ {
-		who := i % 2
-		before, unsampled := ends[who].Epoch(), ends[who].Clone()
-		p := send(t, ends[who])
-		s := record(who, "send", p, before)
-		if again := send(t, unsampled); again.msg != p.msg || ends[who].Epoch() != before ||
-			!bytes.Equal(stored(t, unsampled), stored(t, ends[who])) {
-			s.State = hex.EncodeToString(stored(t, ends[who]))
-		}
+		who, of := i%2, len(v.Steps)
+		before := ends[who].Epoch()
+		kem := make([]byte, draws(t, ends[who]))
+		rand.Read(kem)
+		p := sendDrawn(t, ends[who], kem)
+		record(who, before, vectorStep{Do: "send", KEM: kem, Message: p.msg[:], Key: p.key[:]})
 		lost, delay := schedule(i)
 		switch {
 		case lost:
 		case delay > 0:
-			late = append(late, waiting{p, i + delay, 1 - who})
+			late = append(late, waiting{of, i + delay, 1 - who})
 		default:
-			receive(1-who, p)
+			receive(1-who, of)
 		}
 		for len(late) > 0 && late[0].at <= i {
-			receive(late[0].to, late[0].packet)
-			p := late[0].packet
-			refuse(t, ends[late[0].to], p.msg[:], "repeated")
-			record(late[0].to, "receive", p, ends[late[0].to].Epoch()).Fails = true
+			to, of := late[0].to, late[0].of
+			receive(to, of)
+			refuse(t, ends[to], v.Steps[of].Message, "repeated")
+			record(to, ends[to].Epoch(), vectorStep{Do: "receive", Of: of, Refused: true})
 			late = late[1:]
 		}
 	}
 	return v
 }
 
-func TestVectors(t *testing.T) {
-	if *update {
-		data, err := json.MarshalIndent(makeVectors(t), "", " ")
+// draws is how many random bytes the next Send takes: 64 for a key, 32 for a
+// ciphertext, or none.
+func draws(t *testing.T, s *State) int {
+	t.Helper()
+	m, _, err := s.Clone().SendMessage()
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case m.Chunk.Index == 0 && m.Type == braid.Hdr:
+		return 64
+	case m.Chunk.Index == 0 && m.Type == braid.Ct1:
+		return 32
+	}
+	return 0
+}
+
+// sendDrawn sends with random bytes that are given.
+func sendDrawn(t *testing.T, s *State, kem []byte) packet {
+	t.Helper()
+	if len(kem) == 64 {
+		// KeysUnsampled becomes KeysSampled before the first chunk.
+		b, err := s.braid.AppendBinary(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.MkdirAll(filepath.Dir(vectorsFile), 0o755); err != nil {
+		b[0]++
+		b = append(append(b, kem...), 0, 0)
+		if s.braid, err = braid.Unmarshal(&s.suite.Braid, b); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(vectorsFile, append(data, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		return send(t, s)
 	}
-	data, err := os.ReadFile(vectorsFile)
-	if err != nil {
-		t.Fatal(err)
+	system := rand.Reader
+	defer func() { rand.Reader = system }()
+	rand.Reader = &tape{t, kem}
+	return send(t, s)
+}
+
+// tape gives random bytes that were drawn before.
+type tape struct {
+	t    *testing.T
+	left []byte
+}
+
+func (r *tape) Read(b []byte) (int, error) {
+	if len(b) > len(r.left) {
+		r.t.Errorf("%d random bytes more than there should be", len(b)-len(r.left))
 	}
-	var v vectors
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
-	secret := [SecretSize]byte(unhex(t, v.Secret))
+	r.left = r.left[copy(b, r.left):]
+	return len(b), nil
+}
+
+// replay goes through the steps again.
+func replay(t *testing.T, v spqrVectors, after func(end *State)) {
+	secret := [SecretSize]byte(v.Secret)
 	ends := map[string]*State{"initiator": New(Initiator, secret), "responder": New(Responder, secret)}
 	for i, s := range v.Steps {
-		state := ends[s.End]
-		msg, key := unhex(t, s.Message), unhex(t, s.Key)
+		end := ends[s.Who]
 		switch {
 		case s.Do == "send":
-			p := send(t, state)
-			if !bytes.Equal(p.key[:], key) {
-				t.Fatalf("step %d: wrong key", i)
+			if n := draws(t, end); n != len(s.KEM) {
+				t.Fatalf("step %d draws %d bytes, not %d", i, n, len(s.KEM))
 			}
-			if s.State != "" { // random: go on from what was drawn then
-				if state, err = Unmarshal(unhex(t, s.State)); err != nil {
-					t.Fatalf("step %d: %v", i, err)
-				}
-				ends[s.End] = state
-			} else if !bytes.Equal(p.msg[:], msg) {
-				t.Fatalf("step %d: wrong message", i)
+			if p := sendDrawn(t, end, s.KEM); string(p.msg[:]) != string(s.Message) || string(p.key[:]) != string(s.Key) {
+				t.Fatalf("step %d: another message or key", i)
 			}
-		case s.Fails:
-			refuse(t, state, msg, "repeated")
+		case s.Refused:
+			refuse(t, end, v.Steps[s.Of].Message, "repeated")
 		default:
-			got, err := state.Receive(msg)
-			if err != nil || !bytes.Equal(got[:], key) {
+			got, err := end.Receive(v.Steps[s.Of].Message)
+			if err != nil || string(got[:]) != string(v.Steps[s.Of].Key) {
 				t.Fatalf("step %d: %v", i, err)
 			}
 		}
-		if s.Epoch != 0 && state.Epoch() != s.Epoch {
-			t.Fatalf("step %d: epoch %d, want %d", i, state.Epoch(), s.Epoch)
+		if s.Epoch != 0 && end.Epoch() != s.Epoch {
+			t.Fatalf("step %d: epoch %d, want %d", i, end.Epoch(), s.Epoch)
 		}
-		if sum := sha256.Sum256(stored(t, state)); !bytes.Equal(sum[:], unhex(t, s.SHA256)) {
-			t.Fatalf("step %d: the state is stored differently", i)
-		}
+		after(end)
 	}
 	if ends["initiator"].Epoch() < 3 || ends["responder"].Epoch() < 3 {
 		t.Fatal("the vectors end too early")
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
+func TestVectors(t *testing.T) {
+	check := func(t *testing.T, v spqrVectors) { replay(t, v, func(*State) {}) }
+	vectors.Made(t, "spqr", makeVectors, check)
+	vectors.Produced(t, "spqr", check)
+}
+
+// TestStoredForm holds the form in which states are stored: profiles have it.
+func TestStoredForm(t *testing.T) {
+	const want = "69f7f8a7ebefd0e05e1915ee6d95c5a1d2a3ec64ced9d0bc362f1c56cdecc692"
+	cryptotest.SetGlobalRandom(t, 20260)
+	all := sha256.New()
+	replay(t, makeVectors(t), func(end *State) { all.Write(stored(t, end)) })
+	if got := hex.EncodeToString(all.Sum(nil)); got != want {
+		t.Errorf("states are stored differently: %s", got)
 	}
-	return b
 }

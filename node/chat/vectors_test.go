@@ -1,0 +1,124 @@
+package chat
+
+import (
+	"bytes"
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"starling/docs/vectors"
+)
+
+type contentVectors struct {
+	Contents []contentVector  `json:"contents"`
+	Refused  []refusedContent `json:"refused"`
+}
+
+type contentVector struct {
+	Kind    Kind          `json:"kind"`
+	Fields  []fieldVector `json:"fields"`
+	Content vectors.Hex   `json:"content"`
+}
+
+type fieldVector struct {
+	Number uint8       `json:"number"`
+	Value  vectors.Hex `json:"value"`
+}
+
+type refusedContent struct {
+	Why     string      `json:"why"`
+	Content vectors.Hex `json:"content"`
+}
+
+// fields are a content's, as the format has them.
+func (c *Content) fields() []fieldVector {
+	f := []fieldVector{}
+	add := func(number uint8, value []byte) { f = append(f, fieldVector{number, value}) }
+	if c.Name != "" {
+		add(fieldName, []byte(c.Name))
+	}
+	for _, m := range c.Mailboxes {
+		add(fieldMailbox, m)
+	}
+	if c.Text != "" {
+		add(fieldText, []byte(c.Text))
+	}
+	if !c.Time.IsZero() {
+		ms := c.Time.UnixMilli()
+		add(fieldTime, []byte{byte(ms >> 56), byte(ms >> 48), byte(ms >> 40), byte(ms >> 32), byte(ms >> 24), byte(ms >> 16), byte(ms >> 8), byte(ms)})
+	}
+	if len(c.IDs) > 0 {
+		var ids []byte
+		for _, id := range c.IDs {
+			ids = append(ids, id[:]...)
+		}
+		add(fieldIDs, ids)
+	}
+	for _, u := range c.Unknown {
+		add(u.Number, u.Value)
+	}
+	return f
+}
+
+func makeContents(*testing.T) (v contentVectors) {
+	drawn := func(n int) []byte {
+		b := make([]byte, n)
+		rand.Read(b)
+		return b
+	}
+	ids := []ID{ID(drawn(16)), ID(drawn(16))}
+	for _, c := range []Content{
+		{Kind: Profile, Name: "Ada ✨", Mailboxes: [][]byte{drawn(39), drawn(51)}},
+		{Kind: Text, Text: "How are you?\n", Time: time.UnixMilli(1_800_000_000_123).UTC()},
+		{Kind: Text, Text: "from later", Unknown: []Field{{6, drawn(3)}, {255, nil}}},
+		{Kind: Receipt, IDs: ids},
+		{Kind: Mailboxes, Mailboxes: [][]byte{drawn(64), drawn(1), drawn(39), drawn(39)}},
+		{Kind: Ask, IDs: ids[:1], Time: time.UnixMilli(maxMillis).UTC()},
+		{Kind: 99},
+	} {
+		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
+	}
+	v.Refused = []refusedContent{
+		{"empty", nil},
+		{"kind 0", []byte{0}},
+		{"text without a text", []byte{2}},
+		{"field 0", []byte{99, 0, 0, 0}},
+		{"descending", []byte{99, 7, 0, 0, 6, 0, 0}},
+		{"twice", []byte{99, 7, 0, 0, 7, 0, 0}},
+		{"empty text", []byte{2, 3, 0, 0}},
+		{"not UTF-8", []byte{2, 3, 0, 1, 0xff}},
+		{"time of 7 bytes", []byte{99, 4, 0, 7, 0, 0, 0, 0, 0, 0, 0}},
+		{"time after the year 9999", []byte{99, 4, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0}},
+		{"half an id", []byte{99, 5, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8}},
+		{"five mailboxes", []byte{4, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1}},
+		{"cut", []byte{99, 7, 0, 2, 1}},
+	}
+	return v
+}
+
+func TestSecondImplementation(t *testing.T) {
+	check := func(t *testing.T, v contentVectors) {
+		for i, want := range v.Contents {
+			c, err := Decode(want.Content)
+			if err != nil || c.Kind != want.Kind || !bytes.Equal(c.Encode(), want.Content) {
+				t.Fatalf("content %d: %v", i, err)
+			}
+			fields := c.fields()
+			if len(fields) != len(want.Fields) {
+				t.Fatalf("content %d: %d fields, want %d", i, len(fields), len(want.Fields))
+			}
+			for j, f := range fields {
+				if f.Number != want.Fields[j].Number || !bytes.Equal(f.Value, want.Fields[j].Value) {
+					t.Errorf("content %d, field %d: %d %x", i, j, f.Number, []byte(f.Value))
+				}
+			}
+		}
+		for _, r := range v.Refused {
+			if _, err := Decode(r.Content); err == nil {
+				t.Errorf("%s: taken", r.Why)
+			}
+		}
+	}
+	vectors.Made(t, "content", makeContents, check)
+	vectors.Produced(t, "content", check)
+}

@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/rand"
+	"testing"
+
+	"starling/docs/vectors"
+)
+
+type frameVectors struct {
+	Frames  []frameVector  `json:"frames"`
+	Refused []refusedFrame `json:"refused"`
+}
+
+type frameVector struct {
+	Type  Type        `json:"type"`
+	Body  vectors.Hex `json:"body"`
+	Frame vectors.Hex `json:"frame"`
+}
+
+type refusedFrame struct {
+	Why   string      `json:"why"`
+	Frame vectors.Hex `json:"frame"`
+}
+
+func makeFrames(t *testing.T) (v frameVectors) {
+	for i, n := range []int{2369, 0, 57, MaxBody} {
+		kind, body := Type(i+1), make([]byte, n)
+		rand.Read(body)
+		f, err := NewFrame(kind, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Frames = append(v.Frames, frameVector{kind, body, f[:]})
+	}
+	refuse := func(why string, edit func(b []byte) []byte) {
+		v.Refused = append(v.Refused, refusedFrame{why, edit(bytes.Clone(v.Frames[2].Frame))})
+	}
+	refuse("type 0", func(b []byte) []byte { b[0] = 0; return b })
+	refuse("body longer than the frame", func(b []byte) []byte { b[1], b[2] = 0x09, 0x5e; return b })
+	refuse("padding not zero", func(b []byte) []byte { b[FrameSize-1] = 1; return b })
+	refuse("one byte less", func(b []byte) []byte { return b[1:] })
+	return v
+}
+
+func TestVectors(t *testing.T) {
+	check := func(t *testing.T, v frameVectors) {
+		for i, f := range v.Frames {
+			var got Frame
+			if err := ReadFrame(bytes.NewReader(f.Frame), &got); err != nil || got.Type() != f.Type || !bytes.Equal(got.Body(), f.Body) {
+				t.Errorf("frame %d: %v", i, err)
+			}
+			made, err := NewFrame(f.Type, f.Body)
+			if err != nil || !bytes.Equal(made[:], f.Frame) {
+				t.Errorf("frame %d is made differently: %v", i, err)
+			}
+		}
+		for _, f := range v.Refused {
+			if ReadFrame(bytes.NewReader(f.Frame), new(Frame)) == nil {
+				t.Errorf("%s: taken", f.Why)
+			}
+		}
+	}
+	vectors.Made(t, "frame", makeFrames, check)
+	vectors.Produced(t, "frame", check)
+}
