@@ -85,6 +85,7 @@ type Directory struct {
 
 	mu       sync.Mutex
 	relays   map[wire.NodeID]*entry
+	order    []*entry // the same by id, so that a snapshot need not sort
 	networks map[netip.Prefix]int
 	// log holds the entries in the order they came, which is what a page
 	// counts in; an entry that was replaced or removed is dead.
@@ -112,7 +113,6 @@ type Snapshot struct {
 	// Sketch is a part of it for each first byte of the node ids.
 	Sketch Sketch
 
-	byID    map[wire.NodeID]*Descriptor
 	stamp   uint64    // of the last change in it
 	until   time.Time // a descriptor expires then
 	private bool      // Config.AllowPrivate
@@ -120,9 +120,13 @@ type Snapshot struct {
 
 // Find returns a relay's descriptor.
 func (s *Snapshot) Find(id wire.NodeID) (*Descriptor, bool) {
-	d, ok := s.byID[id]
-	return d, ok
+	if i, ok := slices.BinarySearchFunc(s.Relays, id, compareID); ok {
+		return s.Relays[i], true
+	}
+	return nil, false
 }
+
+func compareID(d *Descriptor, id wire.NodeID) int { return bytes.Compare(d.ID[:], id[:]) }
 
 // New makes an empty directory.
 func New(cfg Config) *Directory {
@@ -170,6 +174,11 @@ func (d *Directory) Add(raw []byte) error {
 	d.stamp++
 	e := &entry{Descriptor: desc, raw: bytes.Clone(raw), stamp: d.stamp}
 	d.relays[desc.ID] = e
+	i, held := slices.BinarySearchFunc(d.order, desc.ID, func(e *entry, id wire.NodeID) int { return compareID(e.Descriptor, id) })
+	if !held {
+		d.order = slices.Insert(d.order, i, nil)
+	}
+	d.order[i] = e
 	d.log = append(d.log, e)
 	for _, n := range networksOf(desc) {
 		d.networks[n]++
@@ -265,6 +274,7 @@ func (d *Directory) prune(now time.Time) {
 		}
 	}
 	if gone {
+		d.order = slices.DeleteFunc(d.order, func(e *entry) bool { return e.dead })
 		d.compact()
 		d.touch()
 	}
@@ -306,36 +316,32 @@ func (d *Directory) Snapshot() *Snapshot {
 		return d.snap
 	}
 	d.prune(now)
-	s := &Snapshot{byID: make(map[wire.NodeID]*Descriptor, len(d.relays)), stamp: d.stamp, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
-	all := make([]*Descriptor, 0, len(d.relays))
-	for _, e := range d.relays {
-		all = append(all, e.Descriptor)
+	s := &Snapshot{stamp: d.stamp, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
+	all := make([]*Descriptor, len(d.order))
+	for i, e := range d.order {
+		all[i] = e.Descriptor
 		if e.Expires.Before(s.until) {
 			s.until = e.Expires
 		}
 	}
-	slices.SortFunc(all, func(a, b *Descriptor) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	s.digest(all)
 	s.Relays = slices.DeleteFunc(all, (*Descriptor).Leaving)
-	for _, desc := range s.Relays {
-		s.byID[desc.ID] = desc
-	}
 	d.snap = s
 	return s
 }
 
 // digest fills Digest and Sketch from descriptors in order.
 func (s *Snapshot) digest(all []*Descriptor) {
-	whole, bucket := sha256.New(), sha256.New()
-	var item [wire.NodeIDSize + 8]byte
+	whole := sha256.New()
+	var bucket []byte
 	for i, desc := range all {
-		copy(item[:], desc.ID[:])
-		binary.BigEndian.PutUint64(item[wire.NodeIDSize:], desc.Sequence)
-		whole.Write(item[:])
-		bucket.Write(item[:])
+		bucket = append(bucket, desc.ID[:]...)
+		bucket = binary.BigEndian.AppendUint64(bucket, desc.Sequence)
 		if first := desc.ID[0]; i+1 == len(all) || all[i+1].ID[0] != first {
-			copy(s.Sketch[first][:], bucket.Sum(nil))
-			bucket.Reset()
+			whole.Write(bucket)
+			sum := sha256.Sum256(bucket)
+			copy(s.Sketch[first][:], sum[:])
+			bucket = bucket[:0]
 		}
 	}
 	whole.Sum(s.Digest[:0])
