@@ -14,13 +14,14 @@
 package key
 
 import (
-	"crypto/ecdh"
 	"crypto/mlkem"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/cloudflare/circl/dh/x25519"
 )
 
 // Type bytes.
@@ -81,36 +82,30 @@ func canonical(u []byte) bool {
 
 // Private is an X25519 private key with its public key.
 type Private struct {
-	scalar [32]byte
+	scalar x25519.Key
 	public Public
-	k      *ecdh.PrivateKey // of scalar; nil until it is needed after Restore
 }
 
 // Generate makes a fresh key.
-func Generate() Private {
-	k, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		panic("key: " + err.Error()) // the system's randomness never fails
-	}
-	return wrap(k)
+func Generate() (p Private) {
+	rand.Read(p.scalar[:])
+	x25519.KeyGen((*x25519.Key)(&p.public), &p.scalar)
+	return p
 }
 
 // ParsePrivate takes what Bytes returned.
-func ParsePrivate(b []byte) (Private, error) {
-	k, err := ecdh.X25519().NewPrivateKey(b)
-	if err != nil {
+func ParsePrivate(b []byte) (p Private, err error) {
+	if len(b) != len(p.scalar) {
 		return Private{}, ErrInvalid
 	}
-	return wrap(k), nil
-}
-
-func wrap(k *ecdh.PrivateKey) Private {
-	return Private{scalar: [32]byte(k.Bytes()), public: Public(k.PublicKey().Bytes()), k: k}
+	copy(p.scalar[:], b)
+	x25519.KeyGen((*x25519.Key)(&p.public), &p.scalar)
+	return p, nil
 }
 
 // Restore is ParsePrivate for a key whose public key was stored with it: it
 // saves computing that again.
-func Restore(scalar [32]byte, public Public) Private { return Private{scalar: scalar, public: public} }
+func Restore(scalar [32]byte, public Public) Private { return Private{scalar, public} }
 
 // Public returns the public key.
 func (p Private) Public() Public { return p.public }
@@ -124,21 +119,9 @@ func (p Private) Agree(peer Public) (secret [32]byte, err error) {
 	if !canonical(peer[:]) {
 		return secret, ErrInvalid
 	}
-	k, err := ecdh.X25519().NewPublicKey(peer[:])
-	if err != nil {
-		return secret, ErrInvalid
+	if !x25519.Shared((*x25519.Key)(&secret), &p.scalar, (*x25519.Key)(&peer)) {
+		return [32]byte{}, ErrInvalid
 	}
-	if p.k == nil {
-		if p.k, err = ecdh.X25519().NewPrivateKey(p.scalar[:]); err != nil {
-			return secret, ErrInvalid
-		}
-	}
-	s, err := p.k.ECDH(k)
-	if err != nil {
-		return secret, ErrInvalid
-	}
-	copy(secret[:], s)
-	clear(s)
 	return secret, nil
 }
 

@@ -2,6 +2,7 @@ package key_test
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"fmt"
 	"testing"
 
@@ -85,4 +86,31 @@ func FuzzDecodeEC(f *testing.F) {
 			t.Fatal("two encodings of one key")
 		}
 	})
+}
+
+// TestMatchesStandardLibrary compares public keys and agreements with
+// crypto/ecdh's.
+func TestMatchesStandardLibrary(t *testing.T) {
+	for range 200 {
+		own, peer := key.Generate(), key.Generate()
+		k, err := ecdh.X25519().NewPrivateKey(own.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if public := own.Public(); !bytes.Equal(public[:], k.PublicKey().Bytes()) {
+			t.Fatal("public key")
+		}
+		public := peer.Public()
+		remote, err := ecdh.X25519().NewPublicKey(public[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := k.ECDH(remote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := own.Agree(public); err != nil || !bytes.Equal(got[:], want) {
+			t.Fatal("agreement")
+		}
+	}
 }
