@@ -276,9 +276,6 @@ const fence = "```"
 // body lays out a text: paragraphs wrapped at words, fenced code as it is.
 func (v *View) body(text string, width int) []string {
 	text = v.th.Cells.Steady(text)
-	if !strings.Contains(text, fence) {
-		return v.th.Cells.Wrap(text, width)
-	}
 	var out []string
 	code := false
 	for line := range strings.SplitSeq(text, "\n") {
@@ -287,7 +284,7 @@ func (v *View) body(text string, width int) []string {
 			continue
 		}
 		if !code {
-			out = append(out, v.th.Cells.Wrap(line, width)...)
+			out = append(out, v.wrapRich(inline(line), width)...)
 			continue
 		}
 		for _, piece := range v.th.Cells.Chop(line, width-indent) {

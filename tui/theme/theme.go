@@ -50,9 +50,13 @@ type Theme struct {
 	Selected Role // the selected row where it has the focus
 	Badge    Role // counts of unread messages
 	Code     Role // code in messages
+	Link     Role // where a link leads
 	Button   Role // a button
 	Primary  Role // the button that enter presses
-	Ink      Role // dark modules of a QR code on light
+
+	Strong, Emphasis, StrongEmphasis Role // in messages
+
+	Ink Role // dark modules of a QR code on light
 }
 
 // New returns the theme for a dark or light background.
@@ -82,9 +86,15 @@ func New(dark bool, cells term.Cells) *Theme {
 		Selected: role(plain.Reverse(true)),
 		Badge:    role(accent.Bold(true).Reverse(true)),
 		Code:     role(pick(lipgloss.Yellow, lipgloss.Blue)),
-		Button:   role(plain),
-		Primary:  role(accent.Bold(true).Reverse(true)),
-		Ink:      role(lipgloss.NewStyle().Foreground(lipgloss.Black).Background(lipgloss.BrightWhite)),
+		Link:     role(accent.Underline(true)),
+		Strong:   role(plain.Bold(true)),
+		Emphasis: role(plain.Italic(true)),
+
+		StrongEmphasis: role(plain.Bold(true).Italic(true)),
+
+		Button:  role(plain),
+		Primary: role(accent.Bold(true).Reverse(true)),
+		Ink:     role(lipgloss.NewStyle().Foreground(lipgloss.Black).Background(lipgloss.BrightWhite)),
 	}
 }
 
