@@ -119,11 +119,11 @@ func NewRelay(cfg Config) (Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A mesh on one machine keeps fewer connections so that a hundred relays
-	// fit; the DHT would otherwise fill its table at their expense.
+	// A mesh on one machine keeps a few connections a relay, however many
+	// relays there are, so that a hundred fit: memory is connections.
 	low, high, grace := 600, 900, 20*time.Second
 	if cfg.AllowPrivate {
-		low, high, grace = 24, 48, 5*time.Second
+		low, high, grace = 12, 16, 5*time.Second
 	}
 	conns, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(grace))
 	if err != nil {
@@ -195,11 +195,14 @@ func shared(cfg Config) []libp2p.Option {
 
 // muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow
 // reader could fill, and a keepalive of the given period: it costs about
-// 300 bytes a time and finds a guard that died without closing.
+// 300 bytes a time and finds a guard that died without closing. Round trips, by
+// which windows grow, are measured at the start and then rarely: yamux would do
+// so twice a minute from both ends, 2 MB a day for an idle client.
 func muxer(keepAlive time.Duration) *yamux.Transport {
 	t := *yamux.DefaultTransport
 	t.MaxStreamWindowSize = 1 << 20
 	t.KeepAliveInterval = keepAlive
+	t.MeasureRTTInterval = 10 * time.Minute
 	return &t
 }
 
