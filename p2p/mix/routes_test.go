@@ -395,3 +395,16 @@ func BenchmarkForward10000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkUpdate10000 is what a change in a directory of 10,000 relays costs the
+// first route after it.
+func BenchmarkUpdate10000(b *testing.B) {
+	var list []Relay
+	for i := range 10_000 {
+		list = append(list, relayAt(i, fmt.Sprintf("%d.%d.%d.1", 20+i%100, i/100%250, i%250)))
+	}
+	r := newRoutes(RoutesConfig{}, list)
+	for b.Loop() {
+		r.Update(r.epoch, list)
+	}
+}
