@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"os/exec"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -100,6 +101,9 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 			return tea.Tick(d, func(time.Time) tea.Msg { return msg })
 		}
 	}
+	if opts.Exec == nil {
+		opts.Exec = func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd { return tea.ExecProcess(cmd, then) }
+	}
 	if opts.Keys == nil {
 		opts.Keys = keymap.Default()
 	}
@@ -185,6 +189,10 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, a.gotInvites(msg)
 	case verificationMsg:
 		return a, a.gotVerification(msg)
+	case editMsg:
+		return a, a.gotEdit(msg)
+	case editedMsg:
+		return a, a.gotEdited(msg)
 	case alertReady:
 		if a.early = false; a.alert == nil {
 			a.dirty = before

@@ -21,6 +21,12 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 		if a.writable() {
 			c.text.Insert("\n")
 		}
+	case keymap.Undo:
+		if a.writable() && !c.text.Undo() {
+			return a.say("Nothing to undo.")
+		}
+	case keymap.Edit:
+		return a.edit()
 	case keymap.Leave:
 		switch a.focus {
 		case keymap.Composer:

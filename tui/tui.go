@@ -1,6 +1,6 @@
 // Package tui is the terminal app. It talks to a running node through
 // node/api and to nothing else of ours: it cannot reach a key, a socket or
-// the disk.
+// the database. It writes one file, the text that goes to the person's editor.
 //
 // # Structure
 //
@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -49,6 +50,9 @@ type Options struct {
 	Now func() time.Time
 	// After delivers a message later; nil is tea.Tick. Tests set it.
 	After func(time.Duration, tea.Msg) tea.Cmd
+	// Exec gives the terminal to another program for a while; nil is
+	// tea.ExecProcess. Tests set it.
+	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
 }
 
 // Drafts keeps unsent text, by contact ID.

@@ -28,6 +28,9 @@ type Editor struct {
 	// Limit is the most bytes it takes, 0 for no limit; more is not put in.
 	Limit int
 
+	past   []past // states to undo to, the latest last
+	typing bool   // the last change was typing; more of it is one change
+
 	cells  term.Cells
 	text   string
 	pos    int // of the cursor in text, in bytes
@@ -43,8 +46,53 @@ func (e *Editor) Value() string { return e.text }
 // Empty reports whether there is no text.
 func (e *Editor) Empty() bool { return e.text == "" }
 
-// SetValue replaces the text and puts the cursor at its end.
+// past is a state of the field.
+type past struct {
+	text string
+	pos  int
+}
+
+// maxPast is how many changes can be undone.
+const maxPast = 100
+
+// remember keeps the state before a change. A hidden field keeps nothing.
+func (e *Editor) remember(typing bool) {
+	if more := typing && e.typing; e.Hidden || more {
+		return
+	}
+	e.typing = typing
+	if len(e.past) == maxPast {
+		e.past = append(e.past[:0], e.past[1:]...)
+	}
+	e.past = append(e.past, past{e.text, e.pos})
+}
+
+// Undo takes the last change back and reports whether there was one. Typing
+// up to a space is one change.
+func (e *Editor) Undo() bool {
+	n := len(e.past)
+	if n == 0 {
+		return false
+	}
+	e.text, e.pos = e.past[n-1].text, e.past[n-1].pos
+	e.past[n-1] = past{}
+	e.past = e.past[:n-1]
+	e.goal, e.typing = -1, false
+	return true
+}
+
+// Replace is SetValue that can be undone.
+func (e *Editor) Replace(s string) {
+	e.remember(false)
+	kept := e.past
+	e.SetValue(s)
+	e.past = kept
+}
+
+// SetValue replaces the text, puts the cursor at its end and forgets what was
+// before: a text that was sent does not come back.
 func (e *Editor) SetValue(s string) {
+	e.past, e.typing = nil, false
 	e.text = e.clean(s)
 	e.pos, e.goal, e.scroll = len(e.text), -1, 0
 }
@@ -55,6 +103,10 @@ func (e *Editor) Insert(s string) bool {
 	if e.Limit > 0 && len(e.text)+len(s) > e.Limit {
 		return false
 	}
+	if s == "" {
+		return true
+	}
+	e.remember(len(s) <= utf8.UTFMax && s != " " && s != "\n")
 	e.text = e.text[:e.pos] + s + e.text[e.pos:]
 	e.pos += len(s)
 	e.goal = -1
@@ -73,6 +125,9 @@ func (e *Editor) clean(s string) string {
 func (e *Editor) Key(k tea.KeyPressMsg) bool {
 	goal := e.goal
 	e.goal = -1
+	if k.Text == "" {
+		e.typing = false
+	}
 	switch k.Keystroke() {
 	case "left", "ctrl+b":
 		e.pos = e.before(e.pos)
@@ -121,6 +176,10 @@ func (e *Editor) Key(k tea.KeyPressMsg) bool {
 }
 
 func (e *Editor) remove(from, to int) {
+	if from == to {
+		return
+	}
+	e.remember(false)
 	e.text = e.text[:from] + e.text[to:]
 	e.pos = from
 }

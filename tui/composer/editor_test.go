@@ -75,6 +75,37 @@ func TestEditing(t *testing.T) {
 	}
 }
 
+func TestUndo(t *testing.T) {
+	var e Editor
+	e.Render(theme.New(true, term.Cells{}), 40, 3)
+	press(&e, "o", "n", "e", " ", "t", "w", "o", "ctrl+w", "backspace")
+	e.Insert("pasted\ntext")
+	for _, want := range []string{"one", "one ", "one two", "one ", "one", ""} {
+		if !e.Undo() || e.Value() != want || !e.valid() {
+			t.Errorf("undone to %q, want %q", e.Value(), want)
+		}
+	}
+	if e.Undo() {
+		t.Error("there is more to undo")
+	}
+	e.SetValue("new")
+	e.Replace("changed")
+	if !e.Undo() || e.Value() != "new" || e.Undo() {
+		t.Errorf("got %q", e.Value())
+	}
+	secret := Editor{Hidden: true}
+	secret.Insert("x")
+	if secret.Undo() || secret.past != nil {
+		t.Error("a hidden text is kept")
+	}
+	for i := range 3 * maxPast {
+		e.Replace(strings.Repeat("x", i))
+	}
+	if len(e.past) != maxPast {
+		t.Errorf("%d states", len(e.past))
+	}
+}
+
 func TestPasteIsCleanedAndPutIn(t *testing.T) {
 	var e Editor
 	e.Insert("a\r\nb\x1b[31m\tc")
@@ -133,12 +164,16 @@ func FuzzEditor(f *testing.F) {
 		if width < 1 || width > 100 || len(ops) > 200 {
 			return
 		}
-		keys := []string{"left", "right", "up", "down", "backspace", "delete", "ctrl+w", "alt+d", "ctrl+u", "ctrl+y", "home", "end", "alt+left", "alt+right", "x", "日"}
+		keys := []string{"undo", "left", "right", "up", "down", "backspace", "delete", "ctrl+w", "alt+d", "ctrl+u", "ctrl+y", "home", "end", "alt+left", "alt+right", "x", "日"}
 		var e Editor
 		e.SetValue(text)
 		th := theme.New(true, term.Cells{})
 		for _, op := range ops {
-			press(&e, keys[int(op)%len(keys)])
+			if k := keys[int(op)%len(keys)]; k == "undo" {
+				e.Undo()
+			} else {
+				press(&e, k)
+			}
 			if !e.valid() {
 				t.Fatalf("cursor at %d of %q", e.pos, e.text)
 			}

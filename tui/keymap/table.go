@@ -7,6 +7,8 @@ const (
 	Send        ID = "send"
 	Newline     ID = "newline"
 	Leave       ID = "leave"
+	Undo        ID = "undo"
+	Edit        ID = "edit"
 	Write       ID = "write"
 	Open        ID = "open"
 	FocusNext   ID = "focus.next"
@@ -51,6 +53,8 @@ const (
 var table = []Action{
 	{ID: Send, Name: "Send the message", Group: groupWrite, Keys: []string{"enter"}, In: Composer, Hidden: true},
 	{ID: Newline, Name: "Start a new line", Group: groupWrite, Keys: []string{"ctrl+j", "alt+enter", "shift+enter"}, In: Composer, Hidden: true},
+	{ID: Undo, Name: "Undo the last change of the text", Group: groupWrite, Keys: []string{"ctrl+_", "ctrl+/", "alt+z"}, In: Composer},
+	{ID: Edit, Name: "Write in your own editor ($EDITOR)", Group: groupWrite, Keys: []string{"ctrl+x"}, In: Composer},
 	{ID: Leave, Name: "Leave the text, move with single keys", Group: groupWrite, Keys: []string{"esc"}, In: Composer, Hidden: true},
 	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i", "enter"}, In: Messages},
 	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i"}, In: List},
