@@ -240,18 +240,47 @@ func TestPush(t *testing.T) {
 	})
 }
 
-// The same put again, as a repair, is answered but not pushed twice.
-func TestPushOnce(t *testing.T) {
+// A sender that repairs thinks that the box was lost, and it may have been on the
+// way to the recipient: it is pushed once more, but no more than that.
+func TestRepairIsPushedAgain(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags, box := testTags(2), testBox()
-		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(4), Watch: true})
-		if a := c.want(None)[0]; a.Standing != 3 {
-			t.Errorf("standing %d, want 3", a.Standing)
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(5), Watch: true})
+		if a := c.want(None)[0]; a.Standing != 4 {
+			t.Errorf("standing %d, want 4", a.Standing)
 		}
 		deliverPut(t, c, s, tags[0], box)
 		c.want(Stored, Found)
 		deliverPut(t, c, s, tags[0], box)
+		if a := c.want(Stored, Found)[1]; a.Tag != tags[0] || a.Box != box || a.Standing != 2 {
+			t.Errorf("pushed again: tag %v, standing %d", a.Tag, a.Standing)
+		}
+		deliverPut(t, c, s, tags[0], box)
 		c.want(Stored)
+		// What a fetch found is as good as pushed.
+		deliverPut(t, c, s, tags[1], box)
+		c.want(Stored, Found)
+		deliverPut(t, c, s, tags[1], box)
+		c.want(Stored) // it was the last tag
+	})
+}
+
+// Nothing is pushed again that was acknowledged, or that a newer subscription has
+// not asked for.
+func TestNoRepairAfterRenewal(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(3), testBox()
+		deliverFetch(t, s, Fetch{Tags: tags[:2], Blocks: c.blocks(5), Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored, Found)
+		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: c.blocks(5), Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		if len(s.subs.byTag) != 2 || s.Stats().Subscriptions != 1 {
+			t.Errorf("%d tags in %d subscriptions", len(s.subs.byTag), s.Stats().Subscriptions)
+		}
 	})
 }
 

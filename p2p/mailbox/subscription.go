@@ -12,6 +12,7 @@ import (
 // subscription is the tags a client waits for and the reply blocks it left.
 type subscription struct {
 	tags    map[Tag]struct{}
+	sent    map[Tag]struct{} // whose box went out once
 	blocks  []*outfox.Block
 	expires time.Time
 	place   *list.Element // in subscriptions.order while it stands
@@ -80,7 +81,17 @@ func (s *subscriptions) take(tag Tag, now time.Time) (block *outfox.Block, stand
 		s.end(sub)
 		return nil, 0
 	}
-	block = s.takeFrom(sub, tag, now)
+	if _, again := sub.sent[tag]; again {
+		// The sender repairs what it thinks was lost. Once, so that it cannot use
+		// up the blocks.
+		s.forget(sub, tag)
+		if sub.place == nil {
+			return nil, 0
+		}
+		block = s.spend(sub, now)
+	} else {
+		block = s.takeFrom(sub, tag, now)
+	}
 	return block, s.standing(sub)
 }
 
@@ -91,9 +102,18 @@ func (s *subscriptions) takeFrom(sub *subscription, tag Tag, now time.Time) *out
 		return nil
 	}
 	block := s.spend(sub, now)
-	if block != nil {
-		s.forget(sub, tag)
+	if block == nil {
+		return nil
 	}
+	delete(sub.tags, tag)
+	if len(sub.tags) == 0 {
+		s.end(sub)
+		return block
+	}
+	if sub.sent == nil {
+		sub.sent = make(map[Tag]struct{})
+	}
+	sub.sent[tag] = struct{}{}
 	return block
 }
 
@@ -116,6 +136,7 @@ func (s *subscriptions) spend(sub *subscription, now time.Time) (block *outfox.B
 // forget takes a tag out of sub, which ends with its last tag.
 func (s *subscriptions) forget(sub *subscription, tag Tag) {
 	delete(sub.tags, tag)
+	delete(sub.sent, tag)
 	if s.byTag[tag] == sub {
 		delete(s.byTag, tag)
 	}
@@ -138,9 +159,11 @@ func (s *subscriptions) end(sub *subscription) {
 	}
 	s.order.Remove(sub.place)
 	sub.place = nil
-	for t := range sub.tags {
-		if s.byTag[t] == sub {
-			delete(s.byTag, t)
+	for _, tags := range []map[Tag]struct{}{sub.tags, sub.sent} {
+		for t := range tags {
+			if s.byTag[t] == sub {
+				delete(s.byTag, t)
+			}
 		}
 	}
 }
