@@ -58,6 +58,9 @@ class Party:
     def window(self):
         return {"tags": [tag.hex() for tag in self.session.window()]}
 
+    def epoch(self):
+        return {"epoch": self.session.ratchet.pq.braid.epoch}
+
     def safety_number(self):
         return {"safety_number": self.session.safety_number}
 

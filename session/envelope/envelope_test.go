@@ -2,9 +2,6 @@ package envelope
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 )
 
@@ -122,36 +119,4 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("two encodings of one body")
 		}
 	})
-}
-
-// TestSecondImplementation checks the layout against layout.py, which was
-// written from nothing but the package comment.
-func TestSecondImplementation(t *testing.T) {
-	b, err := os.ReadFile("../internal/vectors/testdata/layout.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Body struct {
-			Seq                      uint64
-			Index, Count             uint16
-			Previous, ID, Data, Body string
-		}
-	}
-	if err := json.Unmarshal(b, &file); err != nil {
-		t.Fatal(err)
-	}
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	v := file.Body
-	body := Body{Seq: v.Seq, Previous: [32]byte(unhex(v.Previous)), ID: [16]byte(unhex(v.ID)),
-		Index: v.Index, Count: v.Count, Data: unhex(v.Data)}
-	if !bytes.Equal(encode(body), unhex(v.Body)) {
-		t.Error("body differs")
-	}
 }

@@ -2,18 +2,17 @@ package ratchet
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"testing"
 
-	"starling/session/internal/cbchmac"
+	"starling/docs/vectors"
 	"starling/session/internal/doubleratchet"
-
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/ratchet/spqr"
+	"starling/session/ratchet/spqr/braid"
 )
 
 // TestFixedVector follows one key from a DH output to the key and IV of a
@@ -62,114 +61,214 @@ func TestFixedVector(t *testing.T) {
 	}
 }
 
-const vectors = "../internal/vectors"
-
-// hexBytes is bytes that JSON has in hexadecimal.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
+type ratchetVectors struct {
+	Root    vectors.Hex  `json:"root"`
+	PQ      vectors.Hex  `json:"pq"`
+	AD      vectors.Hex  `json:"ad"`
+	HeaderA vectors.Hex  `json:"header_a"`
+	HeaderB vectors.Hex  `json:"header_b"`
+	SPK     vectors.Hex  `json:"spk"` // private
+	DH      vectors.Hex  `json:"dh"`  // first ratchet key of A, private
+	Steps   []vectorStep `json:"steps"`
 }
 
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+type vectorStep struct {
+	Who     string      `json:"who"` // a or b
+	Do      string      `json:"do"`  // send or receive
+	Plain   vectors.Hex `json:"plain,omitempty"`
+	KEM     vectors.Hex `json:"kem,omitempty"`     // drawn to send: see section spqr
+	IV      vectors.Hex `json:"iv,omitempty"`      // drawn to send: IV of the header
+	Message vectors.Hex `json:"message,omitempty"` // sent
+	Of      int         `json:"of,omitempty"`      // receive: the step that sent the message
+	DH      vectors.Hex `json:"dh,omitempty"`      // drawn to receive: ratchet key
+}
 
-// TestCellOfSecondImplementation opens a message that layout.py made from
-// nothing but the package comments.
-func TestCellOfSecondImplementation(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(vectors, "testdata/layout.json"))
+func drawn(n int) vectors.Hex {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+func (v *ratchetVectors) pair(t *testing.T) map[string]*State {
+	t.Helper()
+	k := Keys{
+		Root: [kdf.Size]byte(v.Root), PQ: [spqr.SecretSize]byte(v.PQ), AD: [kdf.Size]byte(v.AD),
+		HeaderA: doubleratchet.HeaderKey(v.HeaderA), HeaderB: doubleratchet.HeaderKey(v.HeaderB),
+	}
+	spk := private(t, v.SPK)
+	a, err := NewInitiator(k, spk.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var v struct {
-		Body    struct{ Body hexBytes }
-		Message struct {
-			HeaderKey hexBytes `json:"header_key"`
-			DH        hexBytes
-			PN, N     uint32
-			PQMessage hexBytes `json:"pq_message"`
-			EC, PQ    hexBytes
-			AD        hexBytes
-			IV        hexBytes
-			Cell      hexBytes
-		}
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
+	a.ec.RK = k.Root
+	sendingStep(t, a, v.DH)
+	return map[string]*State{"a": a, "b": NewResponder(k, spk)}
+}
+
+func private(t *testing.T, b []byte) key.Private {
+	t.Helper()
+	k, err := key.ParsePrivate(b)
+	if err != nil {
 		t.Fatal(err)
 	}
-	m := &v.Message
-	s := &State{ec: doubleratchet.State{NHKr: doubleratchet.HeaderKey(m.HeaderKey)}, ad: [kdf.Size]byte(m.AD)}
-	sealed := m.Cell[:HeaderSize]
-	h, from, ok := s.openHeader(sealed)
-	if !ok || from != fromNext {
-		t.Fatal("the header does not open")
-	}
-	want := header{dh: key.Public(m.DH), pn: m.PN, n: m.N, pq: [len(header{}.pq)]byte(m.PQMessage)}
-	if h != want {
-		t.Fatalf("header %+v, want %+v", h, want)
-	}
-	mk := hybrid((*[kdf.Size]byte)(m.EC), (*[kdf.Size]byte)(m.PQ))
-	var k messageKey
-	k.expand(&mk)
-	body, ok := cbchmac.Open(nil, &k.key, &k.iv, m.Cell[HeaderSize:], s.ad[:], sealed)
-	if !ok || !bytes.Equal(body, v.Body.Body) {
-		t.Fatal("the body does not open")
+	return k
+}
+
+// sendingStep is the half of a DH step that draws the ratchet key, with one that
+// is given. The root key is the one before.
+func sendingStep(t *testing.T, s *State, dh []byte) {
+	t.Helper()
+	s.ec.DHs = private(t, dh)
+	if err := doubleratchet.Starling.RootStep(&s.ec.RK, &s.ec.CKs, &s.ec.NHKs, s.ec.DHs, s.ec.DHr); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// TestCellsForSecondImplementation has layout.py open what Seal makes.
-func TestCellsForSecondImplementation(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3 here")
+// draws is how many random bytes the next Seal takes for ML-KEM: 64 for a key,
+// 32 for a ciphertext, or none.
+func draws(t *testing.T, s *State) int {
+	t.Helper()
+	m, _, err := s.pq.Clone().SendMessage()
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case m.Chunk.Index == 0 && m.Type == braid.Hdr:
+		return 64
+	case m.Chunk.Index == 0 && m.Type == braid.Ct1:
+		return 32
 	}
-	type cell struct {
-		HeaderKey hexBytes `json:"header_key"`
-		Header    hexBytes `json:"header"`
-		EC        hexBytes `json:"ec"`
-		PQ        hexBytes `json:"pq"`
-		AD        hexBytes `json:"ad"`
-		Cell      hexBytes `json:"cell"`
-		Body      hexBytes `json:"body"`
-	}
-	alice, bob := newPair(t)
-	var cells []cell
-	for i := range 6 {
-		from, to := alice, bob
-		if i%2 == 1 {
-			from, to = bob, alice
-		}
-		// The keys that the next Seal will use.
-		c := copyOf(t, from)
-		_, ec, err := c.ec.NextSend()
+	return 0
+}
+
+// sealDrawn seals with random bytes that are given.
+func sealDrawn(t *testing.T, s *State, step *vectorStep) []byte {
+	t.Helper()
+	tape := &tape{t: t, left: slices.Concat(step.KEM, step.IV)}
+	if len(step.KEM) == 64 {
+		// The stored state ends with the Braid's: kind, epoch and two keys in
+		// KeysUnsampled, and also seed and index in KeysSampled, the next kind.
+		b, err := s.pq.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, pq, err := c.pq.Send()
-		if err != nil {
+		b[len(b)-1-4-2*kdf.Size]++
+		if s.pq, err = spqr.Unmarshal(append(append(b, step.KEM...), 0, 0)); err != nil {
 			t.Fatal(err)
 		}
-		body := bytes.Repeat([]byte{byte(i)}, 1359)
-		m := seal(t, from, string(body))
-		h, _, ok := to.openHeader(m[:HeaderSize])
-		if !ok {
-			t.Fatal("the header does not open")
+		tape.left = step.IV
+	}
+	system := rand.Reader
+	defer func() { rand.Reader = system }()
+	rand.Reader = tape
+	return seal(t, s, string(step.Plain))
+}
+
+// tape gives random bytes that were drawn before.
+type tape struct {
+	t    *testing.T
+	left []byte
+}
+
+func (r *tape) Read(b []byte) (int, error) {
+	if len(b) > len(r.left) {
+		r.t.Errorf("%d random bytes more than there should be", len(b)-len(r.left))
+	}
+	r.left = r.left[copy(b, r.left):]
+	return len(b), nil
+}
+
+// openDrawn opens with the ratchet key that is given, if the message brings a
+// DH step.
+func openDrawn(t *testing.T, s *State, message, plain, dh []byte) {
+	t.Helper()
+	before := s.ec
+	open(t, s, message, string(plain))
+	if stepped := s.ec.Steps != before.Steps; stepped != (len(dh) > 0) {
+		t.Fatalf("DH step: %v", stepped)
+	}
+	if len(dh) > 0 {
+		s.ec.RK = before.RK
+		var ck doubleratchet.Key
+		var nhk doubleratchet.HeaderKey
+		if err := doubleratchet.Starling.RootStep(&s.ec.RK, &ck, &nhk, before.DHs, s.ec.DHr); err != nil {
+			t.Fatal(err)
 		}
-		cells = append(cells, cell{from.ec.HKs[:], h.append(nil), ec[:], pq[:], from.ad[:], m, body})
-		cells[i].HeaderKey = bytes.Clone(cells[i].HeaderKey)
-		open(t, to, m, string(body))
+		sendingStep(t, s, dh)
 	}
-	b, err := json.Marshal(cells)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// makeRatchet is a conversation in which many messages are lost or late.
+func makeRatchet(t *testing.T) ratchetVectors {
+	v := ratchetVectors{Root: drawn(32), PQ: drawn(32), AD: drawn(32), HeaderA: drawn(64), HeaderB: drawn(64), SPK: drawn(32), DH: drawn(32)}
+	ends := v.pair(t)
+	send := func(who string) int {
+		step := vectorStep{Who: who, Do: "send", Plain: drawn(len(v.Steps) % 40), KEM: drawn(draws(t, ends[who])), IV: drawn(16)}
+		step.Message = sealDrawn(t, ends[who], &step)
+		v.Steps = append(v.Steps, step)
+		return len(v.Steps) - 1
 	}
-	file := filepath.Join(t.TempDir(), "cells.json")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		t.Fatal(err)
+	receive := func(who string, of int) {
+		step := vectorStep{Who: who, Do: "receive", Of: of}
+		m := v.Steps[of].Message
+		try := copyOf(t, ends[who])
+		open(t, try, m, string(v.Steps[of].Plain))
+		if try.ec.Steps != ends[who].ec.Steps {
+			step.DH = drawn(32)
+		}
+		openDrawn(t, ends[who], m, v.Steps[of].Plain, step.DH)
+		v.Steps = append(v.Steps, step)
 	}
-	if out, err := exec.Command(python, filepath.Join(vectors, "layout.py"), file).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	receive("b", send("a"))
+	late := map[string][]int{}
+	for turn := range 60 {
+		from, to := "a", "b"
+		if turn%2 == 1 {
+			from, to = to, from
+		}
+		for i := range 1 + turn%4 {
+			switch of := send(from); (turn + i) % 5 {
+			case 1:
+				late[to] = append(late[to], of)
+			case 3: // lost
+			default:
+				receive(to, of)
+			}
+		}
+		if turn%7 == 6 {
+			slices.Reverse(late[to])
+			for _, of := range late[to] {
+				receive(to, of)
+			}
+			late[to] = nil
+		}
 	}
+	return v
+}
+
+func checkRatchet(t *testing.T, v ratchetVectors) {
+	ends := v.pair(t)
+	for i, step := range v.Steps {
+		s := ends[step.Who]
+		if step.Do == "receive" {
+			sent := v.Steps[step.Of]
+			openDrawn(t, s, sent.Message, sent.Plain, step.DH)
+			refuse(t, s, sent.Message)
+			continue
+		}
+		if n := draws(t, s); n != len(step.KEM) {
+			t.Fatalf("step %d draws %d bytes for ML-KEM, not %d", i, n, len(step.KEM))
+		}
+		if m := sealDrawn(t, s, &step); !bytes.Equal(m, step.Message) {
+			t.Fatalf("step %d: another message", i)
+		}
+	}
+}
+
+// TestVectors replays conversations byte by byte: of this package, and of the
+// second implementation.
+func TestVectors(t *testing.T) {
+	vectors.Made(t, "ratchet", makeRatchet, checkRatchet)
+	vectors.Produced(t, "ratchet", checkRatchet)
 }
 
 func unhex(t testing.TB, s string) []byte {

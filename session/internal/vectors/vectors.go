@@ -6,9 +6,5 @@
 // primitives that p2p/outfox and node/store use: HPKE, ChaCha20-Poly1305 and
 // XChaCha20-Poly1305, Argon2id.
 //
-// testdata/layout.json are our own, made by layout.py: a second implementation
-// of the link, the invite's keys and cells, the tag chains, the message keys,
-// the body and the whole cell, in Python without any library, written from the
-// package comments. The tests of those packages check it, and have layout.py
-// open what they seal where there is a Python.
+// Our own vectors are in docs/vectors.
 package vectors
