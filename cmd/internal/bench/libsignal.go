@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +65,7 @@ type comparison struct {
 
 func (c *comparison) run(node *libsignal) error {
 	// A turn is some 20 ms, so that one falls between two neighbours.
-	const turns = 40
+	const turns, first = 40, 4
 	messages, few := 800, 100 // of ours, of theirs
 	if c.size > 1<<10 {
 		messages, few = 20, 40
@@ -75,22 +76,21 @@ func (c *comparison) run(node *libsignal) error {
 	}
 	theirs := question{InMemory: !c.bytes, PingPong: c.pingpong, Size: c.size, Messages: few}
 	var a answer
-	var ours, other, allocs float64
-	for range turns {
+	var cold, allocs float64
+	ours, other := math.Inf(1), math.Inf(1)
+	for turn := range turns {
 		if a, err = node.run(theirs); err != nil {
 			return err
 		}
-		if us := a.Nanoseconds / 1000 / float64(few); other == 0 || us < other {
-			other = us
+		us := a.Nanoseconds / 1000 / float64(few)
+		other = min(other, us)
+		if turn < first {
+			cold += us / first
 		}
-		us, n, err := own.run(messages)
-		if err != nil {
+		if us, allocs, err = own.run(messages); err != nil {
 			return err
 		}
-		if ours == 0 || us < ours {
-			ours = us
-		}
-		allocs = n
+		ours = min(ours, us)
 	}
 	state, err := own.state()
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *comparison) run(node *libsignal) error {
 	}
 	name := "session, " + c.name
 	watch(name, ours, "us", fmt.Sprintf("processor time of a message, sealed and opened; %d B on the wire", own.wire))
-	watch(name+": libsignal", other, "us", fmt.Sprintf("%d B on the wire, state %d B", a.Wire, a.State))
+	watch(name+": libsignal", other, "us", fmt.Sprintf("%d B on the wire, state %d B; the first %d messages %.0f us each", a.Wire, a.State, first*few, cold))
 	if c.bar > 0 {
 		atLeast(name+": libsignal / session", other/ours, c.bar, "ratio", "in one run")
 	} else {
