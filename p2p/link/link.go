@@ -117,6 +117,7 @@ type stream struct {
 	s    network.Stream
 	out  chan *wire.Frame
 	done chan struct{} // closed when the reader has ended
+	last atomic.Int64  // Unix nanoseconds of the last write
 }
 
 type dial struct {
@@ -185,6 +186,19 @@ func (l *Links) Peers() []wire.NodeID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Collect(maps.Keys(l.peers))
+}
+
+// Quiet returns those to whom nothing was written for a time.
+func (l *Links) Quiet(d time.Duration) (ids []wire.NodeID) {
+	before := time.Now().Add(-d).UnixNano()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, streams := range l.peers {
+		if !slices.ContainsFunc(streams, func(st *stream) bool { return st.last.Load() > before }) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Dial connects to a node at the given addresses and opens a link, unless
@@ -464,6 +478,7 @@ func (l *Links) write(st *stream) {
 			st.s.Reset()
 			return
 		}
+		st.last.Store(time.Now().UnixNano())
 		l.out.Add(int64(len(data) / wire.FrameSize))
 	}
 }

@@ -129,6 +129,24 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
+// TestQuiet: a link is quiet until something is written to it.
+func TestQuiet(t *testing.T) {
+	a, b := newNode(t, nil), newNode(t, nil)
+	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.links.Quiet(time.Hour); len(got) != 1 || got[0] != b.id {
+		t.Errorf("before the first frame %v are quiet", got)
+	}
+	if err := a.links.Send(b.id, frame(1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "not quiet", func() bool { return len(a.links.Quiet(time.Hour)) == 0 })
+	if got := a.links.Quiet(0); len(got) != 1 {
+		t.Errorf("%v are quiet since now", got)
+	}
+}
+
 // TestSendDials: without a link Send dials where Find says; whom nobody knows
 // costs the frame and a count.
 func TestSendDials(t *testing.T) {
