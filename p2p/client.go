@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"golang.org/x/sync/errgroup"
 
@@ -55,6 +56,9 @@ type ClientConfig struct {
 	Source string
 	// Tap, if set, is shown every frame on the links. For tests.
 	Tap func(Seen)
+	// Options are the last word about the libp2p host: a simulation puts its
+	// own network there. Nobody else should.
+	Options []libp2p.Option
 }
 
 // A Client puts boxes into mailboxes and watches for boxes. Its methods may be
@@ -186,7 +190,7 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 // Run connects and works until ctx ends. It is called once and returns the
 // context's error, or why the host could not start.
 func (c *Client) Run(ctx context.Context) error {
-	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source})
+	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source, Options: c.cfg.Options})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -60,6 +61,12 @@ type RelayConfig struct {
 	Source string
 	// Tap, if set, is shown all that the relay comes to see. For tests.
 	Tap func(Seen)
+	// Store keeps the boxes instead of a database in StateDir, if not nil; the
+	// relay does not close it. For simulations.
+	Store mailbox.Store
+	// Options are the last word about the libp2p host: a simulation puts its
+	// own network there. Nobody else should.
+	Options []libp2p.Option
 }
 
 // A Relay carries packets, keeps mailboxes and the list of relays.
@@ -73,7 +80,7 @@ type Relay struct {
 
 	dir     *directory.Directory
 	engine  *mix.Engine
-	store   *mailbox.SQLite
+	store   *mailbox.SQLite // nil with RelayConfig.Store
 	mail    *mailbox.Server
 	list    *exchange.Exchange
 	refused counter
@@ -153,10 +160,14 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mix: %w", err)
 	}
-	if r.store, err = mailbox.OpenSQLite(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes); err != nil {
-		return nil, err
+	store := cfg.Store
+	if store == nil {
+		if r.store, err = mailbox.OpenSQLite(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes); err != nil {
+			return nil, err
+		}
+		store = r.store
 	}
-	r.mail = mailbox.NewServer(mailbox.ServerConfig{Store: r.store, Sender: sink{r}, Logger: r.log})
+	r.mail = mailbox.NewServer(mailbox.ServerConfig{Store: store, Sender: sink{r}, Logger: r.log})
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
@@ -170,7 +181,11 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 // Close releases what NewRelay opened. Run does so itself.
 func (r *Relay) Close() error {
 	var err error
-	r.closing.Do(func() { err = r.store.Close() })
+	r.closing.Do(func() {
+		if r.store != nil {
+			err = r.store.Close()
+		}
+	})
 	return err
 }
 
@@ -179,7 +194,7 @@ func (r *Relay) Close() error {
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
 	h, err := host.NewRelay(host.Config{
-		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
+		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source, Options: r.cfg.Options,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,282 @@
+package virtual_test
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p"
+	"starling/p2p/p2ptest/virtual"
+)
+
+// wan is what DESIGN.md asks to be measured on.
+var wan = virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
+
+func randomTag() (t p2p.Tag) {
+	rand.Read(t[:])
+	return t
+}
+
+func randomBox() []byte {
+	b := make([]byte, p2p.BoxSize)
+	rand.Read(b)
+	return b
+}
+
+// A post is a recipient who watches at a mailbox, and a sender.
+type post struct {
+	tb       testing.TB
+	from, to *virtual.Client
+	mailbox  p2p.NodeID
+	window   []p2p.Tag
+	ctx      context.Context // of the puts
+	cancel   context.CancelFunc
+	puts     sync.WaitGroup
+
+	mu   sync.Mutex
+	sent map[p2p.Tag]time.Time
+	took map[p2p.Tag]time.Duration
+	more int // boxes that came again
+}
+
+func newPost(tb testing.TB, m *virtual.Mesh) *post {
+	p := &post{tb: tb, sent: map[p2p.Tag]time.Time{}, took: map[p2p.Tag]time.Duration{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.from = m.Client(nil)
+	p.to = m.Client(func(cfg *p2p.ClientConfig) {
+		cfg.OnBox = func(_ p2p.NodeID, tag p2p.Tag, _ []byte) { p.got(tag) }
+	})
+	for _, c := range []*virtual.Client{p.from, p.to} {
+		virtual.Eventually(tb, "client ready", func() bool {
+			s := c.Status()
+			return s.Ready && len(s.Guards) == 2 && s.Guards[0].Connected && s.Guards[1].Connected && s.Relays == len(m.Relays)
+		})
+	}
+	ids, err := p.to.ChooseMailboxes(1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.mailbox = ids[0]
+	for range 32 {
+		p.window = append(p.window, randomTag())
+	}
+	p.watch()
+	return p
+}
+
+func (p *post) watch() { p.to.Watch("post", p.mailbox, slices.Clone(p.window)) }
+
+func (p *post) got(tag p2p.Tag) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, again := p.took[tag]; again {
+		p.more++
+	} else {
+		p.took[tag] = time.Since(p.sent[tag])
+		p.window = append(slices.DeleteFunc(p.window, func(t p2p.Tag) bool { return t == tag }), randomTag())
+		p.watch()
+	}
+	p.to.Ack(p.mailbox, tag)
+}
+
+// send puts a box, over and over until it is on the mailbox's disk or until
+// patience ends, as the outbox of a node does.
+func (p *post) send(patience time.Duration) p2p.Tag {
+	p.mu.Lock()
+	tag := p.window[0]
+	for _, t := range p.window {
+		if _, used := p.sent[t]; !used {
+			tag = t
+			break
+		}
+	}
+	p.sent[tag] = time.Now()
+	p.mu.Unlock()
+	box := randomBox()
+	p.puts.Go(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		for ctx.Err() == nil && p.from.Put(ctx, p.mailbox, tag, box) != nil {
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+		}
+	})
+	return tag
+}
+
+func (p *post) delivered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.took)
+}
+
+func (p *post) has(tag p2p.Tag) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.took[tag]
+	return ok
+}
+
+func (p *post) stop() {
+	p.cancel()
+	p.puts.Wait()
+	p.from.Stop()
+	p.to.Stop()
+}
+
+// quantiles returns the median, the 99th percentile and the largest.
+func (p *post) quantiles() (p50, p99, most time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []time.Duration
+	for _, d := range p.took {
+		all = append(all, d.Round(time.Millisecond))
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100], all[len(all)-1]
+}
+
+// TestLatency: from Put to OnBox over three mixes with their mean delay of 30 ms
+// on links of 50 to 100 ms. Twelve pairs, because each has the latency of its
+// own guards in all it sends.
+func TestLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, wan)
+		defer m.Stop()
+		t.Logf("12 relays know each other after %v", m.Settle(12))
+		const pairs, first, boxes = 12, 10, 40
+		all := post{took: map[p2p.Tag]time.Duration{}}
+		for range pairs {
+			p := newPost(t, m)
+			for i := range first + boxes {
+				if i == first { // the links between relays stand
+					virtual.Eventually(t, "first boxes", func() bool { return p.delivered() == first })
+					p.mu.Lock()
+					clear(p.took)
+					p.mu.Unlock()
+				}
+				p.send(time.Minute)
+				time.Sleep(500 * time.Millisecond)
+			}
+			virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+			p.stop()
+			maps.Copy(all.took, p.took)
+			all.more += p.more
+		}
+		p50, p99, most := all.quantiles()
+		t.Logf("put to OnBox, %d boxes: p50 %v, p99 %v, max %v; %d came again", len(all.took), p50, p99, most, all.more)
+		if p50 > 850*time.Millisecond || p99 > 1200*time.Millisecond {
+			t.Errorf("p50 %v, p99 %v; 0.8 and 1.1 s are what a mean draw of guards gives", p50, p99)
+		}
+	})
+}
+
+// TestLoss: a tenth of all packets is lost on every link, and every box arrives.
+func TestLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		links := wan
+		links.Loss = 0.1
+		m := virtual.NewMesh(t, 12, links)
+		defer m.Stop()
+		t.Logf("12 relays know each other after %v", m.Settle(12))
+		p := newPost(t, m)
+		defer p.stop()
+		const boxes = 200
+		for range boxes {
+			p.send(10 * time.Minute)
+			time.Sleep(time.Second)
+		}
+		virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+		p50, p99, most := p.quantiles()
+		sent, lost := m.Packets()
+		t.Logf("put to OnBox, %d boxes: p50 %v, p99 %v, max %v; %d came again; %d of %d packets lost", boxes, p50, p99, most, p.more, lost, sent)
+		if lost < sent/20 {
+			t.Errorf("%d of %d packets lost: that is no tenth", lost, sent)
+		}
+	})
+}
+
+// TestPartition: half of the relays, among them the mailbox, are cut off from
+// the other half and from the clients for two minutes. What was sent meanwhile
+// arrives soon after.
+func TestPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, wan)
+		defer m.Stop()
+		m.Settle(12)
+		p := newPost(t, m)
+		defer p.stop()
+		first := p.send(time.Minute)
+		virtual.Eventually(t, "a box before", func() bool { return p.has(first) })
+
+		cut := []int{}
+		for _, r := range m.Relays {
+			if r.ID() == p.mailbox || r.Node%2 == 0 && len(cut) < 5 {
+				cut = append(cut, r.Node)
+			}
+		}
+		m.Cut(cut...)
+		during := p.send(time.Hour)
+		time.Sleep(2 * time.Minute)
+		if p.has(during) {
+			t.Fatal("a box came through a cut")
+		}
+		m.Heal()
+		t.Logf("sent during the cut, shown %v after its end", virtual.Eventually(t, "the box sent meanwhile", func() bool { return p.has(during) }))
+		t.Logf("every relay lists 12 again %v later", m.Settle(12))
+		after := p.send(time.Minute)
+		t.Logf("sent after that, shown in %v", virtual.Eventually(t, "a box after", func() bool { return p.has(after) }))
+	})
+}
+
+// TestRestarts: within an hour a third of the relays restart, with new mix keys
+// and the boxes they had, each at a time of its own and away for a minute.
+func TestRestarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("an hour, if a virtual one")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const relays, boxes = 12, 120
+		m := virtual.NewMesh(t, relays, wan)
+		defer m.Stop()
+		m.Settle(relays)
+		p := newPost(t, m)
+		defer p.stop()
+		down := map[int]*virtual.Relay{}
+		restarts := 0
+		for minute := range 60 {
+			for at, r := range down {
+				if at == minute {
+					r.Start()
+					delete(down, at)
+				}
+			}
+			if minute%15 == 5 {
+				r := m.Relays[1+(restarts*3)%(relays-1)]
+				r.Stop()
+				down[minute+1] = r
+				restarts++
+			}
+			for range boxes / 60 {
+				p.send(time.Hour)
+				time.Sleep(30 * time.Second)
+			}
+		}
+		for _, r := range down {
+			r.Start()
+		}
+		virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+		p50, p99, most := p.quantiles()
+		t.Logf("%d restarts of %d relays in an hour, %d boxes: p50 %v, p99 %v, max %v; %d came again", restarts, relays, boxes, p50, p99, most, p.more)
+		if restarts < relays*3/10 {
+			t.Errorf("only %d of %d relays restarted", restarts, relays)
+		}
+	})
+}
