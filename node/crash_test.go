@@ -150,6 +150,10 @@ func runKilled(t *testing.T, victim string, kill int) bool {
 			t.Errorf("%s has %v", u.name, got)
 		}
 	}
+	// Killed after the last word, perhaps while it shuts down.
+	if err := m.stop(); !m.revive() && err != nil {
+		t.Errorf("Close: %v", err)
+	}
 	return m.revived
 }
 

@@ -16,12 +16,14 @@ import (
 // newMeshUser makes a profile and a node on a mesh of real relays.
 func newMeshUser(t testing.TB, mesh *testnet.Mesh, name string, delay time.Duration) *user {
 	t.Helper()
+	_, noSync := t.(*testing.T) // benchmarks wait for the disk
 	u := &user{t: t, name: name, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
 	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
 		t.Fatal(err)
 	}
 	n, err := New(Config{Profile: u.dir, Passphrase: passphrase, Bootstrap: mesh.Bootstrap(),
-		AllowPrivate: true, MeanDelay: delay, NoSocket: true})
+		AllowPrivate: true, MeanDelay: delay, NoSocket: true,
+		Store: store.Options{NoSync: noSync}})
 	if err != nil {
 		t.Fatal(err)
 	}

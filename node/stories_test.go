@@ -82,6 +82,7 @@ func TestNeverTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.waitState(early.ID, api.StateSent)
+	eventually(t, "hello in the mailboxes", bob.outboxIdle)
 	bob.shutdown()
 
 	ada.start()
@@ -100,7 +101,7 @@ func TestNeverTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada.waitState(answer.ID, api.StateSent)
-	eventually(t, "receipts in the mailboxes", func() bool { n, _ := net.Puts(); return n > 0 && ada.outboxIdle() })
+	eventually(t, "receipts in the mailboxes", ada.outboxIdle)
 	ada.shutdown()
 
 	bob.start()
@@ -109,6 +110,7 @@ func TestNeverTogether(t *testing.T) {
 	if s, _ := bob.Contacts(t.Context()); s[0].State != api.ContactReady {
 		t.Errorf("contact is %s", s[0].State)
 	}
+	eventually(t, "receipts in the mailboxes", bob.outboxIdle)
 	bob.shutdown()
 
 	ada.start()

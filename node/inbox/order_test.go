@@ -39,7 +39,7 @@ func newBench(t *testing.T) *bench {
 	if err := store.Create(p, "x", "Ada", store.Options{KDF: store.CheapKDF}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(p, "x", store.Options{})
+	s, err := store.Open(p, "x", store.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
