@@ -104,7 +104,7 @@ type timing struct {
 	listMin            time.Duration // between looks that failures ask for
 	poll               time.Duration // a watch asks at least this often
 	pollShare          time.Duration // and no more often than this times the number of watches
-	keepalive          time.Duration // between frames on an idle link
+	keepalive          time.Duration // about this long an idle link is silent
 	answer             time.Duration // for an answer, beside the mixes' delays
 	replies            int           // blocks that may be out
 }
@@ -114,7 +114,7 @@ func timings(private bool) timing {
 		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
 		standIn: time.Minute,
 		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second,
-		poll: 210 * time.Second, pollShare: 100 * time.Second,
+		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
 		keepalive: 10 * time.Minute,
 		answer:    6 * time.Second,
 		replies:   maxReplies,
@@ -295,16 +295,16 @@ func (c *Client) linkChanged(peer NodeID, up bool) {
 	kick(c.changed)
 }
 
-// keepAlive sends a frame on links that would otherwise be silent so long that
-// the guard closes them.
+// keepAlive sends a frame on links that would otherwise be silent so long, a
+// quarter of an hour, that the guard closes them.
 func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(jitter(c.timing.keepalive)):
+		case <-time.After(jitter(c.timing.keepalive / 2)):
 		}
-		for _, id := range links.Peers() {
+		for _, id := range links.Quiet(c.timing.keepalive * 2 / 3) {
 			if f, err := wire.NewFrame(wire.TypeDrop, nil); err == nil {
 				links.Send(id, f)
 			}

@@ -16,7 +16,7 @@ const (
 	maxDelivered = 1 << 14          // boxes handed out that are remembered
 	holdBack     = 30 * time.Second // before one is handed out again, unless acknowledged
 	boxQueue     = 256              // boxes that wait for OnBox
-	maxPoll      = 2 * time.Hour    // well below mailbox.SubscriptionLife
+	maxPoll      = 4 * time.Hour    // well below mailbox.SubscriptionLife
 	settle       = 500 * time.Millisecond
 	fewBlocks    = 1 // standing blocks at which new ones are sent
 )
