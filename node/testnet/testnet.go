@@ -37,9 +37,13 @@ type Mesh struct {
 	listen  func(i int) []string
 	log     *slog.Logger
 
-	mu     sync.Mutex
-	relays []*relay
+	mu      sync.Mutex
+	relays  []*relay
+	traffic []Traffic // of what was stopped
 }
+
+// Traffic is bytes on all links of a relay.
+type Traffic struct{ In, Out int64 }
 
 // relay is one relay of the mesh and the goroutine that runs it.
 type relay struct {
@@ -57,7 +61,8 @@ func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
 	if o.Relays < 1 {
 		return nil, fmt.Errorf("testnet: %d relays", o.Relays)
 	}
-	m := &Mesh{dir: o.Dir, listen: o.Listen, log: o.Logger, relays: make([]*relay, o.Relays)}
+	m := &Mesh{dir: o.Dir, listen: o.Listen, log: o.Logger, relays: make([]*relay, o.Relays),
+		traffic: make([]Traffic, o.Relays)}
 	if m.listen == nil {
 		m.listen = func(int) []string { return []string{"/ip4/127.0.0.1/tcp/0"} }
 	}
@@ -198,11 +203,29 @@ func (m *Mesh) Index(peerID string) int {
 	return -1
 }
 
+// Traffic returns what relay i has received and sent, over all its restarts.
+func (m *Mesh) Traffic(i int) Traffic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.relays[i] == nil {
+		return m.traffic[i]
+	}
+	return m.traffic[i].plus(m.relays[i])
+}
+
+func (t Traffic) plus(r *relay) Traffic {
+	s := r.host.Status()
+	return Traffic{t.In + s.BytesIn, t.Out + s.BytesOut}
+}
+
 // Stop ends relay i and waits until it has. Its state stays on disk.
 func (m *Mesh) Stop(i int) error {
 	m.mu.Lock()
 	r := m.relays[i]
 	m.relays[i] = nil
+	if r != nil {
+		m.traffic[i] = m.traffic[i].plus(r)
+	}
 	m.mu.Unlock()
 	if r == nil {
 		return nil

@@ -77,8 +77,12 @@ func TestMeshCarriesBoxes(t *testing.T) {
 
 	// A relay that comes back is the same and has kept what it was given.
 	i := m.Index(mailboxes[0].String())
+	before := m.Traffic(i)
 	if err := m.Stop(i); err != nil {
 		t.Fatal(err)
+	}
+	if stopped := m.Traffic(i); before.In < p2p.BoxSize || before.Out == 0 || stopped.In < before.In || stopped.Out < before.Out {
+		t.Errorf("traffic %+v, and %+v after its end", before, stopped)
 	}
 	if m.PeerID(i) != "" || m.Stop(i) != nil {
 		t.Error("a stopped relay runs")

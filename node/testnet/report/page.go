@@ -1,0 +1,154 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"starling/node/testnet/plot"
+)
+
+type chart struct {
+	file string
+	svg  []byte
+}
+
+func (r *Report) charts() []chart {
+	sent, shown, delivered, toShown, _ := r.Ledger.Times()
+	var marks []plot.Mark
+	for _, m := range r.Marks {
+		marks = append(marks, plot.Mark{At: m.At.Seconds(), Label: fmt.Sprintf("%.1f s: %s", m.At.Seconds(), m.Label)})
+	}
+	var took []float64
+	for _, d := range toShown {
+		took = append(took, float64(d.Microseconds())/1000)
+	}
+	percentile := func(name string, p float64) plot.Mark {
+		v := Percentile(toShown, p)
+		return plot.Mark{At: float64(v.Microseconds()) / 1000, Label: fmt.Sprintf("%s %d ms", name, v.Milliseconds())}
+	}
+	unit, per := byteUnit(r.Traffic)
+	var bars []plot.Bar
+	for _, t := range r.Traffic {
+		bars = append(bars, plot.Bar{Name: t.Name, Parts: []float64{float64(t.In) / per, float64(t.Out) / per}})
+	}
+	return []chart{
+		{"latency.svg", plot.Distribution("From writing to shown", plot.Axis{Label: "time", Unit: "ms"}, took,
+			percentile("median", 0.5), percentile("p99", 0.99))},
+		{"delivery.svg", plot.Curves("Delivery over time", plot.Axis{Label: "time", Unit: "s"}, plot.Axis{Label: "messages"},
+			[]plot.Series{curve("written", sent), curve("shown", shown), curve("delivered", delivered)}, "what happened to the mesh", marks)},
+		{"traffic.svg", plot.Bars("Bytes per node", plot.Axis{Label: "traffic", Unit: unit}, []string{"received", "sent"}, bars)},
+	}
+}
+
+// curve counts up at each time.
+func curve(name string, times []time.Duration) plot.Series {
+	s := plot.Series{Name: name}
+	for i, t := range times {
+		s.X, s.Y = append(s.X, t.Seconds()), append(s.Y, float64(i+1))
+	}
+	return s
+}
+
+func byteUnit(all []Traffic) (name string, per float64) {
+	var most int64
+	for _, t := range all {
+		most = max(most, t.In+t.Out)
+	}
+	switch {
+	case most >= 10<<20:
+		return "MiB", 1 << 20
+	case most >= 10<<10:
+		return "KiB", 1 << 10
+	}
+	return "bytes", 1
+}
+
+var page = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{{.S.Name}} – starling testnet</title>
+<style>
+:root{--ink:#1d2430;--dim:#667085;--paper:#fff;--card:#f6f7f9;--good:#1f7a4d;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#98a2b3;--paper:#14181f;--card:#1c222c;--good:#5fce9b;--bad:#ff8a80}}
+body{margin:0 auto;padding:28px 20px 48px;max-width:860px;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+h1{margin:0;font-size:24px}p{margin:4px 0 18px;color:var(--dim)}
+.verdict{margin:0 0 18px;font-weight:600}.good{color:var(--good)}.bad{color:var(--bad)}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(180px,1fr));gap:10px;margin:0 0 26px}
+dl div{background:var(--card);border-radius:8px;padding:10px 14px}dt{color:var(--dim);font-size:13px}dd{margin:0;font-size:19px;font-variant-numeric:tabular-nums}
+figure{margin:0 0 30px}svg{width:100%;height:auto;display:block}
+</style>
+<h1>{{.S.Name}}</h1>
+<p>{{.About}} {{.S.Relays}} relays and {{.S.Users}} users, engine {{.S.Engine}}, seed {{.S.Seed}}.</p>
+<p class="verdict {{if .S.Passed}}good{{else}}bad{{end}}">{{.Verdict}}</p>
+<dl>
+{{range .Cards}}<div><dt>{{.Name}}</dt><dd>{{.Value}}</dd></div>
+{{end}}</dl>
+{{range .Charts}}<figure>{{.}}</figure>
+{{end}}</html>
+`))
+
+type card struct{ Name, Value string }
+
+func (r *Report) page(charts []chart) []byte {
+	var svg []template.HTML
+	for _, c := range charts {
+		svg = append(svg, template.HTML(c.svg)) // package plot has escaped every text in it
+	}
+	var out bytes.Buffer
+	err := page.Execute(&out, map[string]any{
+		"S": r.Summary, "About": r.About, "Verdict": r.Summary.Verdict(), "Cards": r.Summary.cards(), "Charts": svg,
+	})
+	if err != nil {
+		panic(err) // the template and its data are both here
+	}
+	return out.Bytes()
+}
+
+// Verdict says in one sentence how the run went.
+func (s Summary) Verdict() string {
+	if s.Passed() {
+		return fmt.Sprintf("All %d messages were shown exactly once and in order.", s.Shown)
+	}
+	var wrong []string
+	if s.Interrupted {
+		wrong = append(wrong, "interrupted")
+	}
+	for _, w := range []struct {
+		n    int
+		word string
+	}{{s.Planned - s.Sent, "not written"}, {s.Lost, "not shown"}, {s.Duplicates, "shown twice"}, {s.OutOfOrder, "out of order"}, {s.Strange, "that nobody wrote"}} {
+		if w.n > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d %s", w.n, w.word))
+		}
+	}
+	return fmt.Sprintf("%d of %d messages were shown: %s.", s.Shown, s.Planned, strings.Join(wrong, ", "))
+}
+
+func (s Summary) cards() []card {
+	return []card{
+		{"written", fmt.Sprint(s.Sent)},
+		{"shown", fmt.Sprint(s.Shown)},
+		{"twice / out of order", fmt.Sprintf("%d / %d", s.Duplicates, s.OutOfOrder)},
+		{"delivered, with a receipt", fmt.Sprint(s.Delivered)},
+		{"until shown, median", fmt.Sprintf("%d ms", s.P50)},
+		{"until shown, p99", fmt.Sprintf("%d ms", s.P99)},
+		{"until delivered, median", fmt.Sprintf("%d ms", s.DeliveredP50)},
+		{"boxes sent / again", fmt.Sprintf("%d / %d", s.Puts, s.Resends)},
+		{"relays stopped", fmt.Sprint(s.RelayStops)},
+		{"nodes opened again", fmt.Sprint(s.Reopens)},
+		{"a user's traffic", size(s.UserBytesIn + s.UserBytesOut)},
+		{"a relay's traffic", size(s.RelayBytesIn + s.RelayBytesOut)},
+	}
+}
+
+func size(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
+}

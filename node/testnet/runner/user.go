@@ -1,0 +1,343 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"starling/node"
+	"starling/node/api"
+	"starling/node/config"
+	"starling/node/store"
+	"starling/node/testnet/report"
+	"starling/node/testnet/scenario"
+	"starling/p2p"
+)
+
+// user is one person with a profile that lives as long as the run.
+type user struct {
+	r          *run
+	index      int
+	profile    config.Profile
+	passphrase string
+	contacts   map[int]string // the other's index → contact
+	people     map[string]int // and back
+
+	mu      sync.Mutex
+	node    *node.Node // nil while offline
+	ended   sync.WaitGroup
+	after   int64 // the last event that was seen
+	in, out int64 // bytes of the nodes that were closed
+	mine    map[string]scenario.Message
+	broken  error // why a node ended by itself
+}
+
+func newUser(r *run, i int) (*user, error) {
+	u := &user{r: r, index: i, profile: config.Profile{Dir: filepath.Join(r.dir, fmt.Sprintf("user-%d", i))}, passphrase: rand.Text(),
+		contacts: map[int]string{}, people: map[string]int{}, mine: map[string]scenario.Message{}}
+	// Nobody has to guess the passphrase of a profile that is gone soon.
+	return u, node.Create(u.profile, u.passphrase, name(i), store.CheapKDF)
+}
+
+func name(i int) string { return fmt.Sprintf("User %d", i) }
+
+// open starts the user's node and watches what it shows.
+func (u *user) open(ctx context.Context, bootstrap []string) error {
+	delay := u.r.s.MeanDelay
+	if delay == 0 {
+		delay = -1 // none
+	}
+	n, err := node.New(node.Config{
+		Profile: u.profile, Passphrase: u.passphrase, Bootstrap: bootstrap, AllowPrivate: true,
+		MeanDelay: delay, NoSocket: true, Logger: u.r.o.Logger.With("user", u.index),
+		NewNetwork: func(c p2p.ClientConfig) (node.Network, error) {
+			client, err := p2p.NewClient(c)
+			return counted{client, &u.r.load}, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.node = n
+	u.ended.Go(func() {
+		if err := n.Run(context.WithoutCancel(ctx)); err != nil {
+			u.mu.Lock()
+			u.broken = err
+			u.mu.Unlock()
+		}
+	})
+	after := u.after
+	u.ended.Go(func() {
+		n.Events(context.WithoutCancel(ctx), after, func(e api.Event) error { u.event(e); return nil })
+	})
+	return nil
+}
+
+// running returns the node, nil while the user is offline.
+func (u *user) running() *node.Node {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.node
+}
+
+func (u *user) online() bool { return u.running() != nil }
+
+// close ends the user's node and waits until it has ended.
+func (u *user) close(ctx context.Context) error {
+	n := u.running()
+	if n == nil {
+		return nil
+	}
+	if s, err := n.Status(ctx); err == nil {
+		u.in, u.out = u.in+s.BytesIn, u.out+s.BytesOut
+	}
+	err := n.Close()
+	u.ended.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.node = nil
+	return errors.Join(err, u.broken)
+}
+
+// bytes returns what all nodes of the user received and sent.
+func (u *user) bytes(ctx context.Context) (in, out int64) {
+	in, out = u.in, u.out
+	if n := u.running(); n != nil {
+		if s, err := n.Status(ctx); err == nil {
+			in, out = in+s.BytesIn, out+s.BytesOut
+		}
+	}
+	return in, out
+}
+
+// wait asks until the answer is yes.
+func (u *user) wait(ctx context.Context, yes func(*node.Node) (bool, error)) error {
+	for {
+		ok, err := yes(u.running())
+		if err != nil || ok {
+			return err
+		}
+		if err := sleep(ctx, poll); err != nil {
+			return err
+		}
+	}
+}
+
+func (u *user) ready(ctx context.Context) error {
+	err := u.wait(ctx, func(n *node.Node) (bool, error) {
+		s, err := n.Status(ctx)
+		return s.Ready, err
+	})
+	if err != nil {
+		return fmt.Errorf("user %d does not get ready: %w", u.index, err)
+	}
+	return nil
+}
+
+// drain waits until what the user wrote lies in mailboxes and what was written
+// to them is shown, for a time at most.
+func (u *user) drain(ctx context.Context, most time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	err := u.wait(limited, func(n *node.Node) (bool, error) {
+		s, err := n.Status(limited)
+		return s.Outbox.Queued+s.Outbox.Sealed == 0 && u.r.ledger.Pending(u.index) == 0, err
+	})
+	if limited.Err() != nil {
+		return ctx.Err() // what is missing is missing in the report
+	}
+	return err
+}
+
+// meet makes two users contacts by an invite, as people do.
+func meet(ctx context.Context, a, b *user) error {
+	again := func(what string, do func() error) error {
+		for {
+			err := do()
+			switch api.CodeOf(err) {
+			case api.CodeTimeout, api.CodeOffline, api.CodeFewRelays:
+				if sleep(ctx, poll) == nil {
+					continue
+				}
+			case "":
+				return nil
+			}
+			return fmt.Errorf("%s users %d and %d: %w", what, a.index, b.index, err)
+		}
+	}
+	var invite api.Invite
+	err := again("invite", func() (err error) {
+		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: name(b.index)})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = again("make contacts of", func() error {
+		_, err := b.running().AddContact(ctx, api.AddContactRequest{Link: invite.Link, Name: name(a.index)})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, side := range [][2]*user{{a, b}, {b, a}} {
+		err := side[0].wait(ctx, func(n *node.Node) (bool, error) {
+			contacts, err := n.Contacts(ctx)
+			for _, c := range contacts {
+				if c.Name.String() == name(side[1].index) && c.State == api.ContactReady {
+					return true, nil
+				}
+			}
+			return false, err
+		})
+		if err != nil {
+			return fmt.Errorf("users %d and %d do not become contacts: %w", a.index, b.index, err)
+		}
+	}
+	return nil
+}
+
+// know learns which contact is which user.
+func (u *user) know(ctx context.Context) error {
+	contacts, err := u.running().Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, c := range contacts {
+		var i int
+		if _, err := fmt.Sscanf(c.Name.String(), "User %d", &i); err != nil {
+			return fmt.Errorf("user %d has a contact of another name", u.index)
+		}
+		u.contacts[i], u.people[c.ID] = c.ID, i
+	}
+	return nil
+}
+
+// send writes one message of the plan.
+func (u *user) send(ctx context.Context, m scenario.Message) error {
+	n := u.running()
+	if n == nil {
+		return fmt.Errorf("user %d is offline and cannot write", u.index)
+	}
+	// The seed is no part of it: a profile is never used twice.
+	var what [12]byte
+	binary.BigEndian.PutUint32(what[0:], uint32(m.From))
+	binary.BigEndian.PutUint32(what[4:], uint32(m.To))
+	binary.BigEndian.PutUint32(what[8:], uint32(m.Index))
+	sum := sha256.Sum256(what[:])
+	id := hex.EncodeToString(sum[:16])
+	u.mu.Lock()
+	u.mine[id] = m
+	contact := u.contacts[m.To]
+	u.mu.Unlock()
+	at := u.r.elapsed()
+	u.r.note(messageEvent{Event: "sent", MS: at.Milliseconds(), From: m.From, To: m.To, Index: m.Index, Size: m.Size})
+	u.r.ledger.Sent(report.Way{From: m.From, To: m.To}, at)
+	if _, err := n.Send(ctx, api.SendRequest{Contact: contact, Text: text(m), ID: id}); err != nil {
+		return fmt.Errorf("user %d cannot write: %w", u.index, err)
+	}
+	return nil
+}
+
+// messageEvent is a line of events.jsonl.
+type messageEvent struct {
+	Event  string `json:"event"` // "sent", "shown", "delivered", "failed"
+	MS     int64  `json:"ms"`
+	From   int    `json:"from"`
+	To     int    `json:"to"`
+	Index  int    `json:"index"`
+	Size   int    `json:"size,omitempty"`
+	Took   int64  `json:"took_ms,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// event takes what the node tells of messages.
+func (u *user) event(e api.Event) {
+	at := u.r.elapsed()
+	u.mu.Lock()
+	u.after = max(u.after, e.Seq)
+	m, isMine := u.mine[e.ID]
+	from, known := u.people[e.Conversation]
+	u.mu.Unlock()
+	line := messageEvent{MS: at.Milliseconds(), From: m.From, To: m.To, Index: m.Index}
+	way := report.Way{From: m.From, To: m.To}
+	var took time.Duration
+	first := false
+	switch {
+	case e.Kind == api.EventMessage && !e.Outgoing && e.Text != nil && known:
+		index, ok := read(e.Text.String(), from, u.index)
+		if !ok {
+			index = -1 // nobody wrote that
+		}
+		line.Event, line.From, line.To, line.Index = "shown", from, u.index, index
+		took, first = u.r.ledger.Shown(report.Way{From: from, To: u.index}, index, at)
+	case e.Kind == api.EventState && isMine && e.State == api.StateDelivered:
+		line.Event = "delivered"
+		took, first = u.r.ledger.Delivered(way, m.Index, at)
+	case e.Kind == api.EventState && isMine && e.State == api.StateFailed:
+		line.Event, line.Reason, first = "failed", e.Reason, true
+	}
+	if line.Event == "shown" || first {
+		line.Took = took.Milliseconds()
+		u.r.note(line)
+	}
+}
+
+// compare holds the user's conversations against what was shown.
+func (u *user) compare(ctx context.Context) error {
+	n := u.running()
+	if n == nil {
+		return nil
+	}
+	for from, contact := range u.contacts {
+		var stored []int
+		for before := int64(0); ; {
+			page, err := n.History(ctx, api.HistoryRequest{Contact: contact, Before: before, Limit: 1000})
+			if err != nil {
+				return err
+			}
+			var indexes []int
+			for _, m := range page {
+				if index, ok := read(m.Text.String(), from, u.index); ok && !m.Outgoing {
+					indexes = append(indexes, index)
+				}
+			}
+			stored = append(indexes, stored...)
+			if len(page) < 1000 {
+				break
+			}
+			before = page[0].Sequence
+		}
+		u.r.ledger.Stored(report.Way{From: from, To: u.index}, stored)
+	}
+	return nil
+}
+
+const format = "testnet %d>%d #%d of %d bytes "
+
+// text says which message it is, and is as long as the plan says.
+func text(m scenario.Message) string {
+	head := fmt.Sprintf(format, m.From, m.To, m.Index, m.Size)
+	return head + strings.Repeat(".", max(0, m.Size-len(head)))
+}
+
+// read returns which message a text is, and whether it is whole.
+func read(s string, from, to int) (index int, ok bool) {
+	m := scenario.Message{}
+	if _, err := fmt.Sscanf(s, format, &m.From, &m.To, &m.Index, &m.Size); err != nil || m.Size > api.MaxText {
+		return 0, false
+	}
+	return m.Index, m.From == from && m.To == to && s == text(m)
+}
