@@ -51,6 +51,7 @@ func TestGoldenScreens(t *testing.T) {
 		{"add", []string{"ctrl+o"}, "Add a contact"},
 		{"verify", []string{"alt+down", "esc", "v"}, "Verify bob"},
 		{"network", []string{"f2"}, "Network"},
+		{"incognito", []string{"f5"}, "incognito"},
 		{"remove", []string{"esc", "D"}, "Remove alice?"},
 	}
 	for _, size := range sizes {

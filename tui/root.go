@@ -33,6 +33,7 @@ type App struct {
 	focus         keymap.Place
 	active        bool // the terminal window has the focus
 	mouse         bool
+	hidden        bool // names and texts are blocks
 	details       bool // shown where there is room
 
 	people []api.Contact // in the order shown
@@ -117,6 +118,7 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 		active:  true,
 		mouse:   !opts.NoMouse,
 		details: true,
+		hidden:  opts.Incognito,
 		rank:    map[string]int64{},
 		chats:   map[string]*chat{},
 		dirty:   true,
@@ -240,6 +242,23 @@ func (a *App) retheme(dark bool, cells term.Cells) {
 	}
 }
 
+// conceal hides or shows names and texts.
+func (a *App) conceal(hidden bool) {
+	a.hidden = hidden
+	for _, c := range a.chats {
+		c.view.SetHidden(hidden)
+		c.text.Masked = hidden
+	}
+}
+
+// mask hides a text if the person asked for it.
+func (a *App) mask(s string) string {
+	if a.hidden {
+		return a.th.Cells.Mask(s)
+	}
+	return s
+}
+
 // chat returns the conversation with a contact.
 func (a *App) chat(id string) *chat {
 	c := a.chats[id]
@@ -249,6 +268,8 @@ func (a *App) chat(id string) *chat {
 			c.view.SetPeer(a.nameOf(p))
 		}
 		c.text.Limit = api.MaxText
+		c.text.Masked = a.hidden
+		c.view.SetHidden(a.hidden)
 		a.chats[id] = c
 	}
 	return c

@@ -85,6 +85,9 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 			return a.say("The mouse works the app. Press f4 to select text with it.")
 		}
 		return a.say("The mouse is the terminal's: select and copy as usual. Press f4 to get it back.")
+	case keymap.Incognito:
+		a.notice.text = "" // it may hold a name
+		a.conceal(!a.hidden)
 	case keymap.Redraw:
 		return func() tea.Msg { return tea.ClearScreen() }
 	case keymap.Suspend:

@@ -253,6 +253,7 @@ func (a *App) catchUp() tea.Cmd {
 		case behind || missed:
 			// It is loaded again when it is opened.
 			c.view, c.asked = chatview.New(a.th, a.opts.Now), false
+			c.view.SetHidden(a.hidden)
 		}
 	}
 	if a.current == "" {

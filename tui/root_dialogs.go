@@ -158,7 +158,7 @@ func (a *App) openSwitcher() {
 		case p.Last != nil:
 			detail = a.ago(p.Last.Time)
 		}
-		choices = append(choices, dialog.Choice{Label: a.nameOf(p), Detail: detail, Action: visitAction{p.ID}})
+		choices = append(choices, dialog.Choice{Label: a.nameOf(p), Find: a.openName(p), Detail: detail, Action: visitAction{p.ID}})
 	}
 	none := "Nobody of that name."
 	if len(choices) == 0 {
@@ -376,7 +376,7 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 	case keymap.Verify:
 		return a.loadVerification(c.ID)
 	case keymap.Rename:
-		a.openRename(c.ID, name)
+		a.openRename(c.ID, a.openName(c))
 	case keymap.Block:
 		if c.Blocked {
 			return a.act(blockAction{c.ID, false})
@@ -399,10 +399,11 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 }
 
 func (a *App) openRename(contact, name string) {
-	form := &dialog.Form{Title: "Rename " + name, Label: "Rename"}
+	form := &dialog.Form{Title: "Rename " + a.mask(name), Label: "Rename"}
 	field := &dialog.Field{Label: "New name", Hint: "Only you see it."}
 	field.Text.OneLine, field.Text.Limit = true, api.MaxName
 	field.Text.SetValue(name)
+	field.Text.Masked = a.hidden
 	form.Fields = []*dialog.Field{field}
 	form.Submit = func() any {
 		if strings.TrimSpace(field.Text.Value()) == "" {

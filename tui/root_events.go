@@ -206,9 +206,12 @@ func message(ev *api.Event) api.Message {
 // line makes one line of a text of one or more.
 func line(t safetext.Text) string { return safetext.Line(t.String()).String() }
 
-// nameOf is a contact's name as it is shown. It cannot look like one of our
+// nameOf is a contact's name as it is shown.
+func (a *App) nameOf(c *api.Contact) string { return a.mask(a.openName(c)) }
+
+// openName is a contact's name, hidden or not. It cannot look like one of our
 // marks: a name may come from the contact.
-func (a *App) nameOf(c *api.Contact) string {
+func (a *App) openName(c *api.Contact) string {
 	name := strings.Map(func(r rune) rune {
 		switch r {
 		case '✓', '✔', '✅', '☑', '🗸':

@@ -182,7 +182,7 @@ func (a *App) oneLine(s string) string {
 	if len(s) > previewBytes {
 		s = strings.ToValidUTF8(s[:previewBytes], "")
 	}
-	return a.th.Cells.Steady(safetext.Line(strings.ReplaceAll(s, "```", " ")).String())
+	return a.mask(a.th.Cells.Steady(safetext.Line(strings.ReplaceAll(s, "```", " ")).String()))
 }
 
 func (a *App) drawChat(w, h int) []string {
@@ -212,7 +212,7 @@ func (a *App) drawChat(w, h int) []string {
 func (a *App) welcome(w, h int) []string {
 	th := a.th
 	hello := "Welcome."
-	if name := line(a.status.Name); name != "" {
+	if name := a.mask(line(a.status.Name)); name != "" {
 		hello = "Welcome, " + name + "."
 	}
 	key := func(k keymap.ID, text string) string {

@@ -60,6 +60,9 @@ func (a *App) truth() []string {
 		return []string{th.Muted.Render("starting…")}
 	}
 	var parts []string
+	if a.hidden {
+		parts = append(parts, th.Accent.Render("▒ incognito"))
+	}
 	if s.Ready {
 		parts = append(parts, th.Good.Render(theme.GlyphReady)+" "+safetext.Line(s.Profile).String())
 	} else {

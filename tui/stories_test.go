@@ -375,6 +375,32 @@ func TestOnePane(t *testing.T) {
 	u.ClickAt(0, 0).Expect().Sees("Conversations")
 }
 
+func TestIncognito(t *testing.T) {
+	_, _, u := seeded(t)
+	u.Resize(120, 40).Type("a jotting").Press("f5").Expect().Status("incognito")
+	hidden := func(when string) {
+		t.Helper()
+		for _, secret := range []string{"alice", "bob", "Pat", "李明", "street", "figures", "fix", "jotting", "peel"} {
+			if strings.Contains(u.Screen(), secret) {
+				t.Errorf("%s: %q is on\n%s", when, secret, u.Screen())
+			}
+		}
+	}
+	hidden("at first")
+	u.Press("esc", "e").Expect().Sees("Rename ▒▒▒▒▒")
+	hidden("rename")
+	u.Enter().Expect().SeesNot("Rename") // it is not renamed to blocks
+	u.Press("D").Expect().Sees("Remove ▒▒▒▒▒?")
+	u.Press("esc", "v").Expect().Sees("Verify ▒▒▒▒▒")
+	hidden("verify")
+	u.Press("esc", "ctrl+k")
+	hidden("switcher")
+	u.Press("b", "o", "b").Enter().Expect().Sees("Write to ▒▒▒")
+	hidden("another conversation")
+	u.Press("esc")
+	u.Press("f5").Expect().Sees("bob", "alice", "Here is the fix").SeesNot("incognito", "▒")
+}
+
 func TestTooSmall(t *testing.T) {
 	_, _, u := alone(t)
 	u.Type("kept").Resize(39, 12).Expect().Sees("It is 39×12", "needs 40×10")

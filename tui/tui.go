@@ -42,6 +42,9 @@ type Options struct {
 	Plain bool
 	// NoMouse leaves the mouse to the terminal. F4 changes it.
 	NoMouse bool
+	// Incognito starts with names and texts hidden on the full screen; F5
+	// changes it. The linear mode reads everything out.
+	Incognito bool
 	// Drafts keeps unsent text between runs; nil keeps it in memory.
 	Drafts Drafts
 	// Keys is the table of keys; nil is the one shipped.

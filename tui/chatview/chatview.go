@@ -30,7 +30,8 @@ type View struct {
 	th         *theme.Theme
 	now        func() time.Time
 	peer       string // the contact's name
-	generation uint64 // of the theme and the name
+	hidden     bool   // texts are blocks
+	generation uint64 // of the theme, the name and hidden
 
 	items  []item
 	store  []item         // the room in front of items, in the same array
@@ -63,6 +64,14 @@ func (v *View) SetTheme(th *theme.Theme) {
 func (v *View) SetPeer(name string) {
 	if name != v.peer {
 		v.peer = name
+		v.generation++
+	}
+}
+
+// SetHidden shows texts as blocks.
+func (v *View) SetHidden(hidden bool) {
+	if hidden != v.hidden {
+		v.hidden = hidden
 		v.generation++
 	}
 }

@@ -226,7 +226,7 @@ func (v *View) name(it *item) string {
 	if it.Outgoing {
 		return "you"
 	}
-	if v.peer != "" {
+	if v.peer != "" || v.hidden {
 		return v.peer
 	}
 	return v.th.Cells.Steady(safetext.Line(it.From.String()).String())
@@ -276,6 +276,9 @@ const fence = "```"
 // body lays out a text: paragraphs wrapped at words, fenced code as it is.
 func (v *View) body(text string, width int) []string {
 	text = v.th.Cells.Steady(text)
+	if v.hidden {
+		return v.th.Cells.Wrap(v.th.Cells.Mask(text), width)
+	}
 	var out []string
 	code := false
 	for line := range strings.SplitSeq(text, "\n") {

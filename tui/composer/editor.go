@@ -25,6 +25,8 @@ type Editor struct {
 	OneLine bool
 	// Hidden shows a dot for each character.
 	Hidden bool
+	// Masked shows blocks instead of letters.
+	Masked bool
 	// Limit is the most bytes it takes, 0 for no limit; more is not put in.
 	Limit int
 
@@ -369,7 +371,11 @@ func (e *Editor) Render(th *theme.Theme, width, height int) (lines []string, x, 
 		if e.Hidden {
 			s = strings.Repeat("•", e.count(s))
 		}
-		lines[i] = th.Cells.Fit(th.Cells.Steady(s), width)
+		s = th.Cells.Steady(s)
+		if e.Masked {
+			s = th.Cells.Mask(s)
+		}
+		lines[i] = th.Cells.Fit(s, width)
 	}
 	return lines, min(col, width-1), r - e.scroll
 }

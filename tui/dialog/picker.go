@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,6 +17,7 @@ import (
 // A Choice is one row of a picker.
 type Choice struct {
 	Label  string
+	Find   string // what is searched, if it is not the label
 	Detail string // at the right
 	Action any
 }
@@ -152,7 +154,7 @@ func Find(choices []Choice, query string) []Choice {
 	}
 	var hits []hit
 	for _, c := range choices {
-		if score, ok := match(strings.ToLower(c.Label), query); ok {
+		if score, ok := match(strings.ToLower(cmp.Or(c.Find, c.Label)), query); ok {
 			hits = append(hits, hit{c, score})
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	Network     ID = "network"
 	Details     ID = "details"
 	Mouse       ID = "mouse"
+	Incognito   ID = "incognito"
 	Palette     ID = "palette"
 	Help        ID = "help"
 	Redraw      ID = "redraw"
@@ -97,6 +98,7 @@ var table = []Action{
 	{ID: Network, Name: "What the network is doing", Group: groupApp, Keys: []string{"n", "f2"}, In: Lists},
 	{ID: Details, Name: "Show or hide the details", Group: groupApp, Keys: []string{"f3"}, In: Anywhere},
 	{ID: Mouse, Name: "Mouse on or off (off: select text with the terminal)", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},
+	{ID: Incognito, Name: "Hide or show names and texts", Group: groupApp, Keys: []string{"f5"}, In: Anywhere},
 	{ID: Redraw, Name: "Draw the screen again", Group: groupApp, Keys: []string{"ctrl+l"}, In: Anywhere},
 	{ID: Suspend, Name: "Suspend to the shell", Group: groupApp, Keys: []string{"ctrl+z"}, In: Anywhere},
 	{ID: Quit, Name: "Quit (press twice)", Group: groupApp, Keys: []string{"ctrl+c"}, In: Anywhere, Hidden: true},
