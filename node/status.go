@@ -15,7 +15,7 @@ import (
 const (
 	promiseNone    = "Nothing is sent: there is no route that keeps you anonymous."
 	promisePrivate = "A mesh of your own: whoever runs its relays can see who talks to whom."
-	promiseFast    = "Contacts and mailboxes do not see your address; no single relay can link you to a contact."
+	promiseFast    = "Only your two guards see your address. Who runs a guard of yours and one of your contact's, or watches both lines, can link you."
 )
 
 // Status says what holds now.
