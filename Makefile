@@ -12,7 +12,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo run test lint cross bench fuzz interop interop-bench clean
+.PHONY: build demo run test lint cross bench fuzz vectors interop interop-bench clean
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -27,7 +27,7 @@ test: ## every test; prints go test's own lines
 	$(GO) test -timeout 15m ./...
 
 lint: ## formatting, vet, staticcheck, and builds for every platform
-	@unformatted=$$(gofmt -l cmd node p2p session tui); \
+	@unformatted=$$(gofmt -l cmd docs node p2p session tui); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
@@ -49,6 +49,13 @@ fuzz: ## every fuzz target for FUZZTIME each
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$dir; \
 		done; \
 	done
+
+# The packages that make docs/vectors.
+VECTORS = $(shell grep -rl --include='*_test.go' '"starling/docs/vectors"' node p2p session | xargs -n1 dirname | sort -u | sed 's,^,./,')
+
+vectors: ## docs/vectors anew, Go and Python each checking the other
+	$(GO) test -count=1 $(VECTORS) -run 'Vectors|SecondImplementation|Talk' -update
+	$(GO) test -count=1 -v ./docs/vectors
 
 # The oracle of session/internal/interop: AGPL, so never linked or shipped.
 LIBSIGNAL := session/internal/interop/testdata/libsignal

@@ -21,8 +21,15 @@ from primitives import Refused
 
 
 def check(sections):
+    """Says what is right and what is wrong, and reports whether all is right."""
+    right = True
     for name in sorted(sections):
-        print(f"{name}: {checks.SECTIONS[name](checks.unhex(sections[name]))}")
+        try:
+            print(f"{name}: {checks.SECTIONS[name](checks.unhex(sections[name]))}")
+        except (AssertionError, Refused) as wrong:
+            print(f"{name} is wrong: {wrong}")
+            right = False
+    return right
 
 
 def beside():
@@ -99,9 +106,9 @@ def main():
         sections = {name: produce.tohex(produce.SECTIONS[name]()) for name in names}
         pathlib.Path(args.produce).write_text(json.dumps(sections, indent=1))
     elif args.check:
-        check(json.loads(pathlib.Path(args.check).read_text()))
+        sys.exit(not check(json.loads(pathlib.Path(args.check).read_text())))
     else:
-        check(beside())
+        sys.exit(not check(beside()))
 
 
 if __name__ == "__main__":
