@@ -65,7 +65,7 @@ type comparison struct {
 
 func (c *comparison) run(node *libsignal) error {
 	// A turn is some 20 ms, so that one falls between two neighbours.
-	const turns, first = 40, 4
+	const turns = 40
 	messages, few := 800, 100 // of ours, of theirs
 	if c.size > 1<<10 {
 		messages, few = 20, 40
@@ -76,17 +76,13 @@ func (c *comparison) run(node *libsignal) error {
 	}
 	theirs := question{InMemory: !c.bytes, PingPong: c.pingpong, Size: c.size, Messages: few}
 	var a answer
-	var cold, allocs float64
+	var us, allocs float64
 	ours, other := math.Inf(1), math.Inf(1)
-	for turn := range turns {
+	for range turns {
 		if a, err = node.run(theirs); err != nil {
 			return err
 		}
-		us := a.Nanoseconds / 1000 / float64(few)
-		other = min(other, us)
-		if turn < first {
-			cold += us / first
-		}
+		other = min(other, a.Nanoseconds/1000/float64(few))
 		if us, allocs, err = own.run(messages); err != nil {
 			return err
 		}
@@ -98,7 +94,7 @@ func (c *comparison) run(node *libsignal) error {
 	}
 	name := "session, " + c.name
 	watch(name, ours, "us", fmt.Sprintf("processor time of a message, sealed and opened; %d B on the wire", own.wire))
-	watch(name+": libsignal", other, "us", fmt.Sprintf("%d B on the wire, state %d B; the first %d messages %.0f us each", a.Wire, a.State, first*few, cold))
+	watch(name+": libsignal", other, "us", fmt.Sprintf("%d B on the wire, state %d B", a.Wire, a.State))
 	if c.bar > 0 {
 		atLeast(name+": libsignal / session", other/ours, c.bar, "ratio", "in one run")
 	} else {
