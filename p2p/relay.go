@@ -38,6 +38,7 @@ const (
 	clientRate, clientBurst = 100, 1000
 	relayRate, relayBurst   = 5000, 20_000
 	clientIdle, relayIdle   = 15 * time.Minute, 2 * time.Minute
+	relayIdlePrivate        = 20 * time.Second // of many relays on one machine
 )
 
 // RelayConfig is how a Relay is made.
@@ -389,14 +390,18 @@ func (r *Relay) rate() func(NodeID) (rate.Limit, int) {
 }
 
 func (r *Relay) idle(id NodeID) time.Duration {
-	if r.isRelay(id.Peer()) {
-		return relayIdle
+	switch {
+	case !r.isRelay(id.Peer()):
+		return clientIdle
+	case r.cfg.AllowPrivate:
+		return relayIdlePrivate
 	}
-	return clientIdle
+	return relayIdle
 }
 
 // linkChanged keeps the connection manager from closing a connection that is
-// in use to make room: packets would be lost with it.
+// in use to make room: packets would be lost with it. A link between relays
+// that carries nothing ends by itself, and then the connection may.
 func (r *Relay) linkChanged(id NodeID, up bool) {
 	const tag = "link"
 	if up {

@@ -20,6 +20,7 @@ import (
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pb "github.com/libp2p/go-libp2p-kad-dht/pb"
+	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -91,7 +92,7 @@ func New(cfg Config) (*Discovery, error) {
 			cfg.Tap(s.Conn(), fmt.Append(nil, req))
 		}))
 	}
-	d, err := dht.New(cfg.Host, opts...)
+	d, err := dht.New(unprotected{cfg.Host}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}
@@ -101,6 +102,13 @@ func New(cfg Config) (*Discovery, error) {
 	}
 	return &Discovery{cfg: cfg, dht: d, key: cid.NewCidV1(cid.Raw, hash)}, nil
 }
+
+// unprotected is a host on which the DHT cannot keep connections: it would hold
+// everybody in its first two buckets, which in a small mesh is everybody. Whom
+// it needs it dials.
+type unprotected struct{ host.Host }
+
+func (unprotected) ConnManager() connmgr.ConnManager { return connmgr.NullConnMgr{} }
 
 // Close leaves the DHT.
 func (d *Discovery) Close() error { return d.dht.Close() }

@@ -75,6 +75,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout = 6, 3, 9, 2
 	params.HistoryLength, params.HistoryGossip = 12, 6
+	params.Connectors = 1 // for peers that others recommend; nobody does
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(wire.DirectoryTopic), 4)
 	ps, err := pubsub.NewGossipSub(ctx, cfg.Host,
 		pubsub.WithGossipSubProtocols([]protocol.ID{protocolID}, features),
