@@ -281,17 +281,20 @@ def check_directory(v):
         equal("peer id", network.peer_id(d["node_id"]), d["peer_id"])
         decoded.append(fields)
     equal("digest", network.digest(decoded), v["digest"])
-    r = v["request"]
-    fields = tuple(r[k] for k in ("nonce", "instance", "after", "digest", "pages"))
-    equal("request", network.encode_list_request(*fields), r["request"])
-    equal("request that comes back", network.decode_list_request(r["request"]), fields)
+    for r in v["requests"]:
+        narrow = (r["issued"], r["sketch"]) if "sketch" in r else None
+        if narrow:
+            equal("sketch", network.sketch(decoded), r["sketch"])
+        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages")), narrow
+        equal("request", network.encode_list_request(*fields), r["request"])
+        equal("request that comes back", network.decode_list_request(r["request"]), fields)
     p = v["page"]
     fields = tuple(p[k] for k in ("nonce", "instance", "stamp", "state", "descriptors"))
     equal("page", network.encode_page(*fields), p["page"])
     equal("page that comes back", network.decode_page(p["page"]), fields)
     for d in v["refused"]:
         refused(d["why"], network.decode_descriptor, d["descriptor"])
-    return f"{len(decoded)} descriptors, {len(v['refused'])} refused, a request and a page"
+    return f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests and a page"
 
 
 def check_frame(v):

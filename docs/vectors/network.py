@@ -304,16 +304,28 @@ def digest(descriptors):
     return sha256(b"".join(node_id + be(sequence, 8) for node_id, sequence in known))
 
 
-def encode_list_request(nonce, instance, after, have, pages):
-    return nonce + instance + be(after, 8) + have + be(pages, 1)
+def sketch(descriptors):
+    """descriptors: decoded ones, in any order."""
+    out = b""
+    for first in range(256):
+        known = [d for d in descriptors if d["node_id"][0] == first]
+        out += digest(known)[:8] if known else bytes(8)
+    return out
+
+
+def encode_list_request(nonce, instance, after, have, pages, narrow=None):
+    """narrow: issued and sketch."""
+    request = nonce + instance + be(after, 8) + have + be(pages, 1)
+    return request + be(narrow[0], 8) + narrow[1] if narrow else request
 
 
 def decode_list_request(data):
     r = Reader(data)
     nonce, instance, after, have, pages = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1)
+    narrow = (r.int(8), r.take(2048)) if r.at < len(data) else None
     r.done()
     need(any(nonce) and 1 <= pages <= 32, "nonce or pages")
-    return nonce, instance, after, have, pages
+    return nonce, instance, after, have, pages, narrow
 
 
 def encode_page(nonce, instance, stamp, state, descriptors):

@@ -251,11 +251,16 @@ def make_directory():
         descriptors.append(d)
     r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
          "digest": network.digest(descriptors), "pages": 1 + some(32)}
+    narrow = 1 + some(2**40 - 1), network.sketch(descriptors)
+    requests = [
+        r | {"request": network.encode_list_request(*r.values())},
+        r | {"request": network.encode_list_request(*r.values(), narrow),
+             "issued": narrow[0], "sketch": narrow[1]},
+    ]
     p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "state": some(3),
          "descriptors": [d["descriptor"] for d in descriptors]}
     return {"descriptors": descriptors, "digest": r["digest"], "refused": [],
-            "request": r | {"request": network.encode_list_request(*r.values())},
-            "page": p | {"page": network.encode_page(*p.values())}}
+            "requests": requests, "page": p | {"page": network.encode_page(*p.values())}}
 
 
 def make_frame():

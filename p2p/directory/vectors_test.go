@@ -20,7 +20,7 @@ import (
 type directoryVectors struct {
 	Descriptors []descriptorVector  `json:"descriptors"`
 	Digest      vectors.Hex         `json:"digest"`
-	Request     requestVector       `json:"request"`
+	Requests    []requestVector     `json:"requests"`
 	Page        pageVector          `json:"page"`
 	Refused     []refusedDescriptor `json:"refused"`
 }
@@ -52,6 +52,8 @@ type requestVector struct {
 	After    uint64      `json:"after"`
 	Digest   vectors.Hex `json:"digest"`
 	Pages    byte        `json:"pages"`
+	Issued   int64       `json:"issued,omitempty"` // with the sketch
+	Sketch   vectors.Hex `json:"sketch,omitempty"`
 	Request  vectors.Hex `json:"request"`
 }
 
@@ -122,11 +124,15 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 		}
 		v.Descriptors = append(v.Descriptors, one)
 	}
-	digest := d.Snapshot().Digest
-	v.Digest = digest[:]
-	v.Request = requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16}
-	v.Request.Request = v.Request.request().Append(nil)
-	v.Page = pageVector{Nonce: v.Request.Nonce, Instance: drawn(8), Stamp: 79, State: PageLast}
+	snap := d.Snapshot()
+	v.Digest = snap.Digest[:]
+	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16}
+	r.Request = r.request().Append(nil)
+	v.Requests = append(v.Requests, r)
+	r.Issued, r.Sketch = now.Unix()-3600, sketchOf(snap)
+	r.Request = r.request().Append(nil)
+	v.Requests = append(v.Requests, r)
+	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, State: PageLast}
 	for i := range v.Descriptors {
 		v.Page.Descriptors = append(v.Page.Descriptors, v.Descriptors[i].Descriptor)
 	}
@@ -158,8 +164,22 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	return v
 }
 
+func sketchOf(s *Snapshot) (b vectors.Hex) {
+	for i := range s.Sketch {
+		b = append(b, s.Sketch[i][:]...)
+	}
+	return b
+}
+
 func (v *requestVector) request() Request {
-	return Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages}
+	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages}
+	if len(v.Sketch) > 0 {
+		r.Narrow = &Narrow{Issued: time.Unix(v.Issued, 0)}
+		for i := range r.Narrow.Sketch {
+			copy(r.Narrow.Sketch[i][:], v.Sketch[8*i:])
+		}
+	}
+	return r
 }
 
 func (v *pageVector) page() *Page {
@@ -198,11 +218,17 @@ func checkDirectory(t *testing.T, v directoryVectors) {
 			t.Fatal(err)
 		}
 	}
-	if digest := d.Snapshot().Digest; !bytes.Equal(digest[:], v.Digest) {
-		t.Errorf("digest %x", digest)
+	snap := d.Snapshot()
+	if !bytes.Equal(snap.Digest[:], v.Digest) {
+		t.Errorf("digest %x", snap.Digest)
 	}
-	if r, err := ParseRequest(v.Request.Request); err != nil || r != v.Request.request() || !bytes.Equal(r.Append(nil), v.Request.Request) {
-		t.Errorf("request: %v", err)
+	for i, want := range v.Requests {
+		if len(want.Sketch) > 0 && !bytes.Equal(sketchOf(snap), want.Sketch) {
+			t.Error("another sketch")
+		}
+		if r, err := ParseRequest(want.Request); err != nil || !reflect.DeepEqual(r, want.request()) || !bytes.Equal(r.Append(nil), want.Request) {
+			t.Errorf("request %d: %v", i, err)
+		}
 	}
 	if p, err := ParsePage(v.Page.Page); err != nil || !reflect.DeepEqual(p, v.Page.page()) || !bytes.Equal(p.Append(nil), v.Page.Page) {
 		t.Errorf("page: %v", err)
