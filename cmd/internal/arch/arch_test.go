@@ -33,7 +33,7 @@ var arrows = []arrow{
 	{"cmd/internal/cli", "node/control", "the way to a node in another process"},
 	{"cmd/internal/cli", "node/relay", "starling relay"},
 	{"cmd/internal/cli", "node/store", "what a new profile's passphrase costs to guess"},
-	{"cmd/internal/cli", "node/testnet", "starling demo"},
+	{"cmd/internal/cli", "node/testnet/...", "starling demo and starling testnet"},
 
 	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},

@@ -146,6 +146,7 @@ walks a new user through making a profile.
 		a.tailCommand(),
 		a.historyCommand(),
 		a.statusCommand(),
+		a.testnetCommand(),
 		a.versionCommand(),
 	)
 	return root

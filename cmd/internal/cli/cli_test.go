@@ -50,7 +50,7 @@ func TestEveryCodeHasAnOutcomeAndIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range append(codes(t), codeGivenUp) {
+	for _, code := range append(codes(t), codeGivenUp, codeLost) {
 		o, ok := outcomes[code]
 		if !ok {
 			t.Errorf("%s has no outcome", code)

@@ -66,6 +66,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeBadText:         {exitMessage, "messages are UTF-8 text; convert it first, for example with iconv"},
 	api.CodeNoMessage:       {exitMessage, "see the stored messages with: starling history CONTACT"},
 	codeGivenUp:             {exitMessage, "send it again"},
+	codeLost:                {exitMessage, "see what happened in a report: --report DIR"},
 	api.CodeTimeout:         {exitTimeout, "try again, or allow more time with --timeout"},
 	api.CodeOffline:         {exitNetwork, "check the connection, or give a relay's address with --bootstrap"},
 	api.CodeFewRelays:       {exitNetwork, "wait for more relays, or give another one with --bootstrap; see starling status"},

@@ -65,8 +65,8 @@ func Distribution(title string, x Axis, values []float64, marks ...Mark) []byte 
 	}
 	for i, m := range marks {
 		at := xs.at(min(m.At, xs.to))
-		y := float64(top + 12 + 15*i) // one below the other: they may be close
-		c.line("mark", at, top, at, top+innerH)
+		y := float64(top - 22 + 15*i) // above the bars, one below the other: they may be close
+		c.line("mark", at, y-10, at, top+innerH)
 		if at > left+innerW*3/4 {
 			c.text("label end", at-5, y, m.Label)
 		} else {

@@ -72,24 +72,19 @@ func (s *Scenario) read(r *reader, top table) {
 	s.Settle = top.duration("settle", defaultSettle, time.Second, maxTime)
 	s.MeanDelay = top.duration("mean_delay", defaultMeanDelay, 0, time.Minute)
 	switch {
-	case s.Name == "":
-		top.fail("name", "the scenario has no name")
-	case !validName.MatchString(s.Name):
+	case top.has("name") && !validName.MatchString(s.Name):
 		top.fail("name", "name is %q; it has letters, digits and dashes, at most 41", s.Name)
 	case !knownEngine(s.Engine):
 		top.fail("engine", "there is no engine %q; there are %q, %q and %q", s.Engine, Process, Namespaces, Virtual)
 	}
-	top.need("relays", "users", "duration", "messages")
-	s.readMessages(top.table("messages"))
+	messages, churn, link, events := top.table("messages"), top.table("churn"), top.table("link"), top.tables("event")
+	top.end("name", "relays", "users", "duration", "messages")
+	s.readMessages(messages)
 	if top.has("churn") {
-		s.readChurn(top.table("churn"))
+		s.readChurn(churn)
 	}
-	if top.has("link") {
-		t := top.table("link")
-		s.Link = Link{t.duration("latency", 0, 0, time.Minute), t.number("loss", 0, 0, 1)}
-		t.end()
-	}
-	events := top.tables("event")
+	s.Link = Link{link.duration("latency", 0, 0, time.Minute), link.number("loss", 0, 0, 1)}
+	link.end()
 	if len(events) > maxEvents {
 		top.fail("event", "there are %d events; at most %d", len(events), maxEvents)
 		return
@@ -97,7 +92,6 @@ func (s *Scenario) read(r *reader, top table) {
 	for _, t := range events {
 		s.readEvent(t)
 	}
-	top.end()
 }
 
 func (s *Scenario) readMessages(t table) {
@@ -106,6 +100,7 @@ func (s *Scenario) readMessages(t table) {
 	m.Rate = t.number("rate", 0, 0.001, 100_000)
 	m.MinSize, m.MaxSize = t.size("size", 64)
 	m.Pairs = t.text("pairs", Ring)
+	t.end()
 	if r := t.r; r.err != nil {
 		return
 	}
@@ -126,7 +121,6 @@ func (s *Scenario) readMessages(t table) {
 	case float64(m.Count)/m.Rate > seconds+0.001:
 		t.fail("rate", "%d messages at this rate take longer than the duration, %v", m.Count, s.Duration)
 	}
-	t.end()
 }
 
 func (s *Scenario) readChurn(t table) {
@@ -138,8 +132,7 @@ func (s *Scenario) readChurn(t table) {
 	if c.Until < c.From {
 		t.fail("until", "churn ends before it begins")
 	}
-	t.need("per_minute")
-	t.end()
+	t.end("per_minute")
 }
 
 func (s *Scenario) readEvent(t table) {
@@ -150,7 +143,7 @@ func (s *Scenario) readEvent(t table) {
 	e.Users = t.indexes("users", s.Users)
 	e.Fraction = t.number("fraction", 0, 0, 1)
 	e.Drain = t.boolean("drain")
-	t.need("at", "do")
+	t.end("at", "do")
 	refuse := func(action string, keys ...string) {
 		for _, k := range keys {
 			if t.has(k) {
@@ -180,7 +173,6 @@ func (s *Scenario) readEvent(t table) {
 	default:
 		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, partition and heal", e.Do)
 	}
-	t.end()
 	s.Events = append(s.Events, e)
 }
 
@@ -227,18 +219,17 @@ func (t table) take(key string) (any, bool) {
 
 func (t table) has(key string) bool { _, ok := t.keys[key]; return ok }
 
-func (t table) need(keys ...string) {
-	for _, k := range keys {
-		if !t.has(k) {
-			t.fail("", "%q is missing", t.at(k))
-		}
-	}
-}
-
-func (t table) end() {
+// end refuses what nobody has taken, and what is not there but has to be: a
+// mistyped key first.
+func (t table) end(required ...string) {
 	for _, k := range slices.Sorted(maps.Keys(t.keys)) {
 		if _, ok := t.keys[k].(taken); !ok {
 			t.fail(k, "there is no key %q", t.at(k))
+		}
+	}
+	for _, k := range required {
+		if !t.has(k) {
+			t.fail("", "%q is missing", t.at(k))
 		}
 	}
 }

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"starling/node/api"
+	"starling/node/testnet/report"
+	"starling/node/testnet/runner"
+	"starling/node/testnet/scenario"
+)
+
+// codeLost: a testnet found messages missing, doubled or out of order.
+const codeLost api.Code = "messages_lost"
+
+func (a *app) testnetCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "testnet",
+		Short: "Meshes for developers",
+		Long: `Run whole meshes on this machine from a scenario file: relays, users, what they
+send each other, and what goes wrong meanwhile. docs/TESTNET.md has the format.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.testnetRunCommand())
+	return cmd
+}
+
+func (a *app) testnetRunCommand() *cobra.Command {
+	var (
+		dir  string
+		seed uint64
+	)
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO.toml...",
+		Short: "Run scenarios and check that every message is shown once and in order",
+		Long: `Run scenarios, one after the other, and check on the receiving side that every
+message is shown exactly once and in order. The exit code says whether it was.
+
+--report writes a folder with one page (index.html), its charts and all events;
+with several scenarios, a folder in it for each. An interrupted run writes it too.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			var scenarios []*scenario.Scenario
+			names := map[string]bool{}
+			for _, file := range files {
+				s, err := readScenario(file)
+				if err != nil {
+					return err
+				}
+				if names[s.Name] && dir != "" {
+					return usage("give one of them another name", "two scenarios are called %q and would share a report", s.Name)
+				}
+				names[s.Name] = true
+				if cmd.Flags().Changed("seed") {
+					s.Seed = seed
+				}
+				if _, err := s.Plan(); err != nil {
+					return usage("see docs/TESTNET.md", "%s", own(err.Error()))
+				}
+				scenarios = append(scenarios, s)
+			}
+			failed := 0
+			for _, s := range scenarios {
+				to := dir
+				if dir != "" && len(scenarios) > 1 {
+					to = filepath.Join(dir, s.Name)
+				}
+				summary, err := a.runScenario(cmd.Context(), s, to)
+				if err != nil {
+					return err
+				}
+				if cmd.Context().Err() != nil {
+					return cmd.Context().Err()
+				}
+				if !summary.Passed() {
+					failed++
+				}
+			}
+			if failed > 0 {
+				return &api.Error{Code: codeLost, Message: fmt.Sprintf("%d of %d scenarios failed", failed, len(scenarios))}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "report", "", "write the report into this `DIR`")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "use this seed instead of the scenario's")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// readScenario reads a file that an engine can run.
+func readScenario(file string) (*scenario.Scenario, error) {
+	const hint = "see docs/TESTNET.md"
+	src, err := os.ReadFile(file)
+	var where *fs.PathError
+	if errors.As(err, &where) {
+		return nil, usage(hint, "cannot read the scenario %s: %v", own(file), where.Err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := scenario.Parse(file, src)
+	if err == nil {
+		err = s.Runnable()
+	}
+	if err != nil {
+		return nil, usage(hint, "%s", own(err.Error()))
+	}
+	return s, nil
+}
+
+// runScenario runs one scenario, tells of it and writes its report.
+func (a *app) runScenario(ctx context.Context, s *scenario.Scenario, dir string) (report.Summary, error) {
+	if dir != "" { // before minutes of work, not after
+		if err := report.Check(dir); err != nil {
+			return report.Summary{}, usage("choose another folder with --report", "%v", err)
+		}
+	}
+	shown := false // a line of progress stands on the terminal
+	got, err := runner.Run(ctx, s, runner.Options{
+		Logger: a.appLogger(),
+		Say:    func(words string) { a.progress("%s: %s", s.Name, words) },
+		Progress: func(p runner.Progress) {
+			if a.json {
+				a.printJSON(p)
+			}
+			if a.errTTY {
+				fmt.Fprintf(a.err, "\r\x1b[K%s: %ds  written %d of %d, shown %d, delivered %d  relays %d/%d, users %d/%d",
+					s.Name, p.MS/1000, p.Sent, p.Planned, p.Shown, p.Delivered, p.Relays, s.Relays, p.Users, s.Users)
+				shown = true
+			}
+		},
+	})
+	if shown {
+		fmt.Fprintln(a.err)
+	}
+	if err != nil {
+		return report.Summary{}, err
+	}
+	if dir != "" {
+		if err := got.Write(dir); err != nil {
+			return report.Summary{}, err
+		}
+		a.progress("%s: the report is %s", s.Name, filepath.Join(dir, "index.html"))
+	}
+	if a.json {
+		return got.Summary, a.printJSON(got.Summary)
+	}
+	sum := got.Summary
+	_, err = fmt.Fprintf(a.out, "%s: %s\n    median %d ms, p99 %d ms until shown; %d boxes sent, %d of them again\n",
+		s.Name, sum.Verdict(), sum.P50, sum.P99, sum.Puts, sum.Resends)
+	return sum, err
+}
