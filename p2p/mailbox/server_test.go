@@ -276,6 +276,9 @@ func TestNoRepairAfterRenewal(t *testing.T) {
 		c.want(Stored, Found)
 		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: c.blocks(5), Watch: true})
 		c.want(None)
+		if n := len(s.subs.byTag); n != 2 {
+			t.Errorf("%d tags stand, want 2", n)
+		}
 		deliverPut(t, c, s, tags[0], box)
 		c.want(Stored)
 		if len(s.subs.byTag) != 2 || s.Stats().Subscriptions != 1 {

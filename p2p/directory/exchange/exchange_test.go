@@ -197,6 +197,7 @@ func TestPullFromOthers(t *testing.T) {
 		for n := range relays {
 			add(descriptor(t, n, 1), a, b)
 		}
+		time.Sleep(time.Hour)
 		if added, frames := s.pull(t, a); added != relays || frames < 40 {
 			t.Fatalf("newcomer: %d added, %d frames", added, frames)
 		}
@@ -206,14 +207,14 @@ func TestPullFromOthers(t *testing.T) {
 		s.x.marks = map[wire.NodeID]mark{} // as if it had asked neither
 
 		time.Sleep(30 * time.Minute)
-		for n := range 5 {
+		for n := range 100 { // in so many buckets that a sketch alone would not do
 			add(descriptor(t, n, 2), a, b)
 		}
-		if added, frames := s.pull(t, b); added != 5 || frames > 3 {
-			t.Errorf("five new ones elsewhere: %d added, %d frames", added, frames)
+		if added, frames := s.pull(t, b); added != 100 || frames > 11 {
+			t.Errorf("a hundred new ones elsewhere: %d added, %d frames", added, frames)
 		}
 		s.restart(b)
-		add(descriptor(t, 6, 2), a, b)
+		add(descriptor(t, 106, 2), a, b)
 		if added, frames := s.pull(t, b); added != 1 || frames > 16+3 {
 			t.Errorf("one new one after a restart: %d added, %d frames", added, frames)
 		}
