@@ -376,6 +376,7 @@ func TestInviteUsedTwice(t *testing.T) {
 	if puts, tags := net.Puts(); puts > 0 && tags >= 3+3+3 {
 		eventually(t, "a second use", func() bool { return slices.Contains(ada.log.invites(), "reused") })
 	}
+	eventually(t, "the first use", func() bool { return len(ada.log.invites()) > 0 })
 	if got := ada.log.invites(); got[0] != "used" || len(got) > 2 {
 		t.Errorf("told %v", got)
 	}
