@@ -57,6 +57,9 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 			return err
 		}
 		s.Contacts = len(contacts)
+		if s.LastEvent, err = tx.LastEvent(); err != nil {
+			return err
+		}
 		counts, err := tx.CountStates()
 		s.Outbox = api.Outbox{Queued: counts[api.StateQueued], Sealed: counts[api.StateSealed],
 			Sent: counts[api.StateSent], Failed: counts[api.StateFailed]}

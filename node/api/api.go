@@ -206,6 +206,8 @@ type Status struct {
 	Mailboxes []Mailbox `json:"mailboxes"`
 	Outbox    Outbox    `json:"outbox"`
 	Contacts  int       `json:"contacts"`
+	// LastEvent is the sequence number of the newest event, 0 if none.
+	LastEvent int64 `json:"last_event"`
 	// AllowPrivate: loopback and LAN relays are admitted and the rules of
 	// route diversity are relaxed. Only for meshes of one's own.
 	AllowPrivate bool      `json:"allow_private"`

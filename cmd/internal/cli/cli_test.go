@@ -521,7 +521,7 @@ func TestTheApp(t *testing.T) {
 func TestHelpAndVersion(t *testing.T) {
 	s := newShell(t)
 	s.want(exitOK, "help")
-	for _, command := range []string{"demo", "init", "node", "relay", "invite", "contact", "send", "tail", "history", "status", "version", "completion"} {
+	for _, command := range []string{"demo", "init", "node", "relay", "invite", "contact", "send", "tail", "history", "status", "testnet", "version", "completion"} {
 		if !strings.Contains(s.out.String(), "\n  "+command+" ") {
 			t.Errorf("help does not name %s", command)
 		}

@@ -53,7 +53,11 @@ func (n *fakeNode) contact(name string) (*api.Contact, error) {
 func (n *fakeNode) Status(context.Context) (api.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.status, nil
+	s := n.status
+	for _, e := range n.events {
+		s.LastEvent = max(s.LastEvent, e.Seq)
+	}
+	return s, nil
 }
 
 func (n *fakeNode) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {

@@ -58,39 +58,38 @@ only what is new.`,
 	return cmd
 }
 
-// quiet is how long the stream of stored events is silent at its end. They
-// come from the disk one after the other; only the end has a pause.
-const quiet = 300 * time.Millisecond
+// quiet ends the wait for a last event that was erased after we had heard of
+// it: what erases it tells so in a later one, but only while the node runs.
+const quiet = 3 * time.Second
 
-// stored shows the events that are on disk now: to the newest message, and
-// until the stream is quiet.
+// stored shows the events that are on disk now.
 func stored(ctx context.Context, node api.Node, after int64, show func(api.Event) error) error {
-	contacts, err := node.Contacts(ctx)
+	status, err := node.Status(ctx)
 	if err != nil {
 		return err
 	}
-	var newest int64
-	for _, c := range contacts {
-		if c.Last != nil {
-			newest = max(newest, c.Last.Sequence)
-		}
+	if after < 0 || after >= status.LastEvent {
+		return nil
 	}
 	atEnd := errors.New("no more stored events")
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	pause := time.AfterFunc(quiet, func() { end(atEnd) })
-	if after >= 0 && after < newest {
-		pause.Stop()
-	}
+	defer pause.Stop()
 	err = node.Events(ctx, after, func(e api.Event) error {
-		pause.Stop()
-		err := show(e)
-		if e.Seq >= newest {
-			pause.Reset(quiet)
+		pause.Reset(quiet)
+		if e.Seq > status.LastEvent {
+			return atEnd
 		}
-		return err
+		if err := show(e); err != nil {
+			return err
+		}
+		if e.Seq == status.LastEvent {
+			return atEnd
+		}
+		return nil
 	})
-	if context.Cause(ctx) == atEnd {
+	if errors.Is(err, atEnd) || context.Cause(ctx) == atEnd {
 		return nil
 	}
 	return err
