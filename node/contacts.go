@@ -102,6 +102,10 @@ func (n *Node) Verification(ctx context.Context, who string) (v api.Verification
 			return err
 		}
 		state, _, err := tx.Session(c.ID)
+		if errors.Is(err, store.ErrNoSession) {
+			return &api.Error{Code: api.CodeUsage, Message: "there is no session to verify: a new one begins when this contact answers",
+				Hint: "try again once they have been online"}
+		}
 		if err != nil {
 			return err
 		}
@@ -109,7 +113,8 @@ func (n *Node) Verification(ctx context.Context, who string) (v api.Verification
 		if err != nil {
 			return &store.DamagedError{File: "profile.db", Err: err}
 		}
-		v = api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(), Verified: c.Verified}
+		v = api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(),
+			Code: s.VerificationCode(), Verified: c.Verified}
 		return nil
 	})
 	return v, err

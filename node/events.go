@@ -98,7 +98,7 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 		e.ID = row.Message.String()
 	}
 	switch row.Kind {
-	case api.EventMessage:
+	case api.EventMessage, api.EventNotice:
 		m, err := tx.Message(row.Message)
 		if err != nil {
 			return e, err

@@ -61,6 +61,9 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if out, err = n.message(tx, m); err != nil {
 			return err
 		}
+		if !q.Sealed() {
+			return outbox.Wait(tx, m, now)
+		}
 		return tx.SetState(m, api.StateSealed, "", now)
 	})
 	if err != nil {
@@ -83,6 +86,9 @@ func (n *Node) message(tx *store.Tx, m store.Message) (api.Message, error) {
 }
 
 func (n *Node) author(tx *store.Tx, m store.Message) (string, error) {
+	if m.State == api.StateNotice {
+		return "Starling", nil
+	}
 	if m.Outgoing {
 		return tx.Owner()
 	}

@@ -42,7 +42,9 @@ func (m mesh) Put(ctx context.Context, node store.Node, tag store.Tag, box []byt
 	switch {
 	case errors.Is(err, p2p.ErrOffline), errors.Is(err, p2p.ErrFewRelays):
 		return fmt.Errorf("%w: %w", outbox.ErrHold, err)
-	case errors.Is(err, p2p.ErrTaken), errors.Is(err, p2p.ErrFull):
+	case errors.Is(err, p2p.ErrTaken):
+		return fmt.Errorf("%w: %w", outbox.ErrTaken, err)
+	case errors.Is(err, p2p.ErrFull):
 		return fmt.Errorf("%w: %w", outbox.ErrRefused, err)
 	}
 	return err

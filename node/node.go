@@ -155,9 +155,19 @@ func New(cfg Config) (_ *Node, err error) {
 		return nil, &api.Error{Code: api.CodeUsage, Message: err.Error(), Hint: "check the bootstrap addresses"}
 	}
 	n.net = mesh{network}
-	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger})
+	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger,
+		Taken: func(ctx context.Context, contact store.ID) { n.inbox.Taken(ctx, contact) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
 		ReceiptDelay: cfg.ReceiptDelay, Logger: cfg.Logger})
+	if s.Restored() {
+		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
+		if err := n.inbox.Restored(n.ctx); err != nil {
+			return nil, apiError(err)
+		}
+	}
+	if err := s.MarkerError(); err != nil {
+		cfg.Logger.Warn("a copy of this profile that is put back may go unnoticed", "err", err)
+	}
 	return n, nil
 }
 

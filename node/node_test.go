@@ -20,6 +20,7 @@ type user struct {
 	t    testing.TB
 	name string
 	vfs  string // file system of the store, "" for the real one
+	mark string // folder for the store's markers, "" for none
 	dir  config.Profile
 	net  *nettest.Net
 	link *nettest.Client
@@ -47,16 +48,22 @@ func newUserOn(t testing.TB, net *nettest.Net, name, vfs string) *user {
 
 func (u *user) start() {
 	u.t.Helper()
+	if err := u.tryStart(); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func (u *user) tryStart() error {
 	n, err := New(Config{
 		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
-		Store: store.Options{VFS: u.vfs},
+		Store: store.Options{VFS: u.vfs, NoSync: u.vfs == "", Markers: u.mark},
 		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) {
 			u.link = u.net.Client(cfg)
 			return u.link, nil
 		},
 	})
 	if err != nil {
-		u.t.Fatal(err)
+		return err
 	}
 	u.Node = n
 	ended := make(chan error, 1)
@@ -76,6 +83,7 @@ func (u *user) start() {
 			u.t.Errorf("Close: %v", err)
 		}
 	})
+	return nil
 }
 
 // restart ends the node and starts another one on the profile.

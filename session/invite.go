@@ -191,6 +191,18 @@ func (v *Invite) keep(h pendingHello) {
 	v.pending = append(v.pending, h)
 }
 
+// parts counts the cells that are kept.
+func (v *Invite) parts() (n int) {
+	for i := range v.pending {
+		for _, p := range v.pending[i].parts {
+			if p != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func (h *pendingHello) complete() bool {
 	for _, p := range h.parts {
 		if p == nil {

@@ -147,8 +147,9 @@ func (r *Reset) Window() (tags []Tag) {
 // offers.
 func (r *Reset) stands() bool { return r.offer != nil && r.initiator }
 
-// A Step is what a cell has completed; nothing yet, if both are nil.
+// A Step is what a cell has brought.
 type Step struct {
+	New     bool     // it had not come before
 	Offered *Offered // by the peer; ours, if there was one, is withdrawn
 	Session *Session // the answer to ours, with the first part of its content
 	Part    Part
@@ -159,14 +160,16 @@ type Step struct {
 func (r *Reset) Take(c Cell) (step Step, err error) {
 	for i, tag := range invite.DeriveBundleTags(&r.peer) {
 		if equal(tag[:], c.Tag[:]) {
-			step.Offered, err = r.takeOffer(i, &c)
+			step.New, step.Offered, err = r.takeOffer(i, &c)
 			return step, err
 		}
 	}
 	if r.offer == nil {
 		return step, ErrRefused
 	}
+	before := r.offer.parts()
 	step.Session, step.Part, err = r.offer.Accept(time.Time{}, c)
+	step.New = step.Session != nil || r.offer.parts() > before
 	if step.Session != nil {
 		r.offer = nil
 	}
@@ -174,22 +177,22 @@ func (r *Reset) Take(c Cell) (step Step, err error) {
 }
 
 // takeOffer takes cell i of an offer.
-func (r *Reset) takeOffer(i int, c *Cell) (*Offered, error) {
+func (r *Reset) takeOffer(i int, c *Cell) (isNew bool, o *Offered, err error) {
 	if r.stands() {
-		return nil, ErrRefused
+		return false, nil, ErrRefused
 	}
 	keys := invite.DeriveKeys(&r.peer)
 	id, part, ok := keys.OpenOffer(i, &c.Box)
 	if !ok {
-		return nil, ErrRefused
+		return false, nil, ErrRefused
 	}
 	for i := range r.taken {
 		if equal(r.taken[i][:], id[:]) {
-			return nil, nil // the same offer again
+			return false, nil, nil // the same offer again
 		}
 	}
 	if len(r.taken) == maxTaken {
-		return nil, ErrRefused
+		return false, nil, ErrRefused
 	}
 	at := r.find(&id)
 	p := pendingOffer{id: id}
@@ -197,7 +200,7 @@ func (r *Reset) takeOffer(i int, c *Cell) (*Offered, error) {
 		p = r.pending[at]
 	}
 	if p.parts[i] != nil {
-		return nil, nil
+		return false, nil, nil
 	}
 	p.parts[i] = &part
 	rest := append([]pendingOffer(nil), r.pending...)
@@ -209,17 +212,17 @@ func (r *Reset) takeOffer(i int, c *Cell) (*Offered, error) {
 		if part == nil {
 			rest = append(rest, p)
 			r.pending = rest[max(0, len(rest)-maxOffers):]
-			return nil, nil
+			return true, nil, nil
 		}
 		plain = append(plain, part[:]...)
 	}
-	o, ok := parseOffer(plain)
+	o, ok = parseOffer(plain)
 	if !ok {
-		return nil, ErrRefused
+		return false, nil, ErrRefused
 	}
 	o.invitation = &Invitation{link: &invite.Link{Secret: r.peer, Expires: offerExpiry, Hints: o.Hints}, keys: keys}
 	r.offer, r.pending, r.taken = nil, nil, append(r.taken, id)
-	return o, nil
+	return true, o, nil
 }
 
 func (r *Reset) find(id *[invite.HelloIDSize]byte) int {

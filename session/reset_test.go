@@ -53,6 +53,9 @@ func takeOffer(t testing.TB, r *Reset, cells []Cell) (*Reset, *Offered) {
 		if err != nil {
 			t.Fatalf("cell %d: %v", i, err)
 		}
+		if !step.New {
+			t.Fatalf("cell %d has come before", i)
+		}
 		if (step.Offered != nil) != (i == len(cells)-1) {
 			t.Fatalf("offer after cell %d: %v", i, step.Offered)
 		}
@@ -69,8 +72,11 @@ func takeAnswer(t testing.TB, r *Reset, cells []Cell) (*Session, Part) {
 	for _, c := range cells[:3] {
 		r = reread(t, r)
 		step, err := r.Take(c)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || !step.New {
+			t.Fatal(step, err)
+		}
+		if again, err := reread(t, r).Take(c); step.Session == nil && (err != nil || again.New) {
+			t.Fatal("a second copy is new")
 		}
 		if step.Session != nil {
 			return step.Session, step.Part
@@ -189,7 +195,7 @@ func TestResetReplay(t *testing.T) {
 		r, _ = takeOffer(t, r, o)
 		before := resetState(t, r)
 		for _, c := range o {
-			if step, err := r.Take(c); err != nil || step.Offered != nil {
+			if step, err := r.Take(c); err != nil || step.New || step.Offered != nil {
 				t.Fatal(step, err)
 			}
 		}

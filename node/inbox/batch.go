@@ -28,6 +28,8 @@ type batch struct {
 	owed    map[store.ID]bool
 	held    map[store.ID]bool
 	refused []string
+	// Contacts whose session was given up (true) or replaced.
+	suspended map[store.ID]bool
 }
 
 type ack struct {
@@ -38,10 +40,11 @@ type ack struct {
 // peer is a contact with its session while a batch works on it.
 type peer struct {
 	store.Contact
-	session   *session.Session
+	session   *session.Session // nil if it was given up
 	version   int64
 	moved     bool             // the session
 	changed   bool             // the row, beside the session
+	watch     bool             // what is waited for, beside the session
 	fragments []store.Fragment // ascending by Seq
 	came      []arrival
 }
@@ -49,7 +52,7 @@ type peer struct {
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
 	return &batch{in: in, tx: tx, now: now, peers: make(map[store.ID]*peer),
 		plans: make(map[owner]watching), moved: make(map[store.ID][]store.Node),
-		owed: make(map[store.ID]bool), held: make(map[store.ID]bool)}
+		owed: make(map[store.ID]bool), held: make(map[store.ID]bool), suspended: make(map[store.ID]bool)}
 }
 
 // takeAll takes a box and those that wait behind it, and does not give up
@@ -121,6 +124,9 @@ func (in *Inbox) apply(b *batch) {
 	}
 	in.cfg.Outbox.Remove(b.gone...)
 	in.cfg.Outbox.Add(b.queued...)
+	for id, suspended := range b.suspended {
+		in.cfg.Outbox.Suspend(id, suspended)
+	}
 	for id := range b.peers {
 		in.cfg.Outbox.Heard(id, b.now)
 	}
@@ -164,6 +170,9 @@ func (b *batch) box(x *box) error {
 	if err != nil {
 		return err
 	}
+	if p.session == nil {
+		return b.step(p, &x.cell)
+	}
 	part, err := p.session.Open(x.cell)
 	switch {
 	case err == nil:
@@ -171,8 +180,10 @@ func (b *batch) box(x *box) error {
 		p.came = append(p.came, arrival{tag, b.now})
 		return b.part(p, part)
 	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
+		return b.step(p, &x.cell)
 	case errors.Is(err, session.ErrForked):
 		b.refused = append(b.refused, "cell of an older state")
+		return b.giveUp(p, session.ReasonForked)
 	default:
 		b.refused = append(b.refused, "cell")
 	}
@@ -198,7 +209,7 @@ func (b *batch) peer(id store.ID) (*peer, error) {
 		return nil, err
 	}
 	s, version, err := loadSession(b.tx, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNoSession) {
 		return nil, err
 	}
 	fragments, err := b.tx.Fragments(id)
@@ -213,7 +224,7 @@ func (b *batch) peer(id store.ID) (*peer, error) {
 func loadSession(tx *store.Tx, id store.ID) (*session.Session, int64, error) {
 	state, version, err := tx.Session(id)
 	if err != nil {
-		return nil, 0, err
+		return nil, version, err
 	}
 	s, err := session.UnmarshalSession(state)
 	if err != nil {
@@ -233,12 +244,14 @@ func (b *batch) finish() error {
 			if err := b.tx.SetSession(p.ID, p.version, state); err != nil {
 				return err
 			}
-			o := owner{contact: p.ID}
-			w := watching{tags: toTags(p.session.Window()), came: p.came, muted: p.Blocked}
-			if w.nodes, err = nodes(b.tx, o); err != nil {
+		}
+		if p.moved || p.watch {
+			w, err := planContact(b.tx, p.Contact, p.session)
+			if err != nil {
 				return err
 			}
-			b.plans[o] = w
+			w.came = p.came
+			b.plans[owner{contact: p.ID}] = w
 		}
 		if p.changed {
 			if err := b.tx.SetContact(p.Contact); err != nil {
@@ -253,8 +266,13 @@ func (b *batch) finish() error {
 // content takes a whole content whose turn has come.
 func (b *batch) content(p *peer, id store.ID, c *chat.Content) error {
 	if p.State == api.ContactPending {
-		p.State, p.changed = api.ContactReady, true
-		if err := b.tellContact(p.ID); err != nil {
+		p.State, p.changed, p.watch = api.ContactReady, true, true
+		// The session holds: what is left of one before it is of no more use.
+		err := b.tx.RemoveReset(p.ID)
+		if err == nil {
+			err = b.tellContact(p.ID)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -303,9 +321,16 @@ func (b *batch) profile(p *peer, c *chat.Content) error {
 			return err
 		}
 	}
-	var set []store.Mailbox
-	var nodes []store.Node
-	for _, hint := range c.Mailboxes {
+	set, nodes := b.mailboxes(c.Mailboxes)
+	if len(set) == 0 {
+		return nil // keep what we know
+	}
+	return b.setMailboxes(p, set, nodes)
+}
+
+// mailboxes reads where a peer says that they fetch.
+func (b *batch) mailboxes(hints [][]byte) (set []store.Mailbox, nodes []store.Node) {
+	for _, hint := range hints {
 		node, err := b.in.cfg.Network.AddHint(hint)
 		if err != nil {
 			b.refused = append(b.refused, "mailbox hint")
@@ -314,9 +339,10 @@ func (b *batch) profile(p *peer, c *chat.Content) error {
 		set = append(set, store.Mailbox{Node: node, Hint: hint})
 		nodes = append(nodes, node)
 	}
-	if len(set) == 0 {
-		return nil // keep what we know
-	}
+	return set, nodes
+}
+
+func (b *batch) setMailboxes(p *peer, set []store.Mailbox, nodes []store.Node) error {
 	b.moved[p.ID] = nodes
 	if err := b.tx.SetMailboxes(p.ID[:], false, b.now, set); err != nil {
 		return err

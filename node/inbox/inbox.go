@@ -120,8 +120,12 @@ func (o owner) bytes() []byte {
 type watching struct {
 	nodes []store.Node
 	tags  []store.Tag // with those of cells that were passed over first
-	came  []arrival   // what came lately, oldest first: a second copy may follow
-	muted bool        // boxes are neither opened nor deleted
+	// session: tags end with those ahead in a session, and spare other ones
+	// come before all of the session's.
+	session bool
+	spare   int
+	came    []arrival // what came lately, oldest first: a second copy may follow
+	muted   bool      // boxes are neither opened nor deleted
 }
 
 // arrival is a tag whose cell has come.
@@ -135,8 +139,11 @@ type arrival struct {
 // when many cells are lost at once, and then more of them come.
 func (w *watching) asked() []store.Tag {
 	n := len(w.tags)
-	if len(w.came) > 0 {
-		n -= min(n, keptBack)
+	if w.session {
+		n -= w.spare
+		if len(w.came) > 0 {
+			n -= min(n, keptBack)
+		}
 	}
 	tags := w.tags[:n:n]
 	for _, a := range w.came {
@@ -301,6 +308,8 @@ func (in *Inbox) load(ctx context.Context) error {
 				return err
 			}
 			in.cfg.Outbox.SetMailboxes(c.ID, in.current(theirs))
+			_, _, err = tx.Session(c.ID)
+			in.cfg.Outbox.Suspend(c.ID, errors.Is(err, store.ErrNoSession))
 		}
 		invites, err := tx.Invites()
 		if err != nil {
@@ -384,10 +393,9 @@ func plan(tx *store.Tx, o owner) (w watching, err error) {
 	} else {
 		var c store.Contact
 		if c, err = tx.Contact(o.contact); err == nil {
-			w.muted = c.Blocked
 			var s *session.Session
-			if s, _, err = loadSession(tx, o.contact); err == nil {
-				tags = s.Window()
+			if s, _, err = loadSession(tx, o.contact); err == nil || errors.Is(err, store.ErrNoSession) {
+				return planContact(tx, c, s)
 			}
 		}
 	}
@@ -398,6 +406,22 @@ func plan(tx *store.Tx, o owner) (w watching, err error) {
 		return watching{}, err
 	}
 	w.tags = toTags(tags)
+	w.nodes, err = nodes(tx, o)
+	return w, err
+}
+
+// planContact returns what is to be waited for on behalf of a contact, with
+// its session or with none: the cells of the session, and its end.
+func planContact(tx *store.Tx, c store.Contact, s *session.Session) (w watching, err error) {
+	o := owner{contact: c.ID}
+	if w.tags, err = resetTags(tx, c.ID, s); err != nil {
+		return w, err
+	}
+	if s != nil {
+		w.session, w.spare = true, len(w.tags)
+		w.tags = append(w.tags, toTags(s.Window())...)
+	}
+	w.muted = c.Blocked
 	w.nodes, err = nodes(tx, o)
 	return w, err
 }

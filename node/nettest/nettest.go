@@ -23,7 +23,9 @@ type Net struct {
 	down    map[p2p.NodeID]bool
 	clients map[*Client]bool
 	puts    int
-	everPut map[p2p.Tag]bool
+	everPut map[p2p.Tag][]byte
+	clashes int
+	liars   map[p2p.NodeID]bool
 	mailbox []p2p.NodeID
 }
 
@@ -49,7 +51,7 @@ type Settings struct {
 // New makes a network with that many mailboxes.
 func New(mailboxes int) *Net {
 	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), down: make(map[p2p.NodeID]bool),
-		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag]bool)}
+		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte), liars: make(map[p2p.NodeID]bool)}
 	for i := range mailboxes {
 		var id p2p.NodeID
 		binary.BigEndian.PutUint64(id[:], uint64(i+1))
@@ -77,6 +79,15 @@ func (n *Net) SetDown(id p2p.NodeID, down bool) {
 	n.pushAll()
 }
 
+// SetLiar makes a mailbox say of every put that the tag is taken, and hand over
+// rubbish under every tag that it is asked for; or makes it honest again.
+func (n *Net) SetLiar(id p2p.NodeID, liar bool) {
+	n.mu.Lock()
+	n.liars[id] = liar
+	n.mu.Unlock()
+	n.pushAll()
+}
+
 // Wipe makes a mailbox forget all boxes.
 func (n *Net) Wipe(id p2p.NodeID) {
 	n.mu.Lock()
@@ -99,6 +110,14 @@ func (n *Net) Puts() (puts, tags int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.puts, len(n.everPut)
+}
+
+// Clashes returns how often a box was tried to be stored under a tag that was
+// used for another before.
+func (n *Net) Clashes() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.clashes
 }
 
 // A Client is one user of the network.
@@ -217,7 +236,11 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	n.mu.Lock()
 	s := n.set
 	n.puts++
-	n.everPut[tag] = true
+	if first, ok := n.everPut[tag]; !ok {
+		n.everPut[tag] = bytes.Clone(box)
+	} else if !bytes.Equal(first, box) {
+		n.clashes++
+	}
 	n.mu.Unlock()
 	if err := c.wait(ctx, s.Delay); err != nil {
 		return err
@@ -226,7 +249,9 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	boxes, known := n.boxes[node]
 	lost := n.down[node] || rand.Float64() < s.LosePut
 	var taken bool
-	if known && !lost && rand.Float64() >= s.Forget {
+	if n.liars[node] {
+		taken, known = true, true
+	} else if known && !lost && rand.Float64() >= s.Forget {
 		old, ok := boxes[tag]
 		taken = ok && !bytes.Equal(old, box)
 		if !ok {
@@ -344,7 +369,11 @@ func (c *Client) push() {
 			continue
 		}
 		for _, t := range w.tags {
-			if b := c.net.boxes[w.node][t]; b != nil {
+			b := c.net.boxes[w.node][t]
+			if c.net.liars[w.node] {
+				b = make([]byte, p2p.BoxSize)
+			}
+			if b != nil {
 				all = append(all, found{w.node, t, b})
 			}
 		}

@@ -36,6 +36,8 @@ var (
 	// ErrRefused means that the mailbox did not take the cell: it is full, or
 	// something else lies under the tag.
 	ErrRefused = errors.New("mailbox refused")
+	// ErrTaken is an ErrRefused: something else lies under the tag.
+	ErrTaken = fmt.Errorf("%w: the tag is taken", ErrRefused)
 )
 
 // Config says what an outbox works with.
@@ -44,6 +46,9 @@ type Config struct {
 	// Put stores a cell in a mailbox over one fresh route, and returns nil once
 	// it is on the mailbox's disk.
 	Put func(ctx context.Context, mailbox store.Node, tag store.Tag, box []byte) error
+	// Taken is told when every mailbox of a contact has something else under a
+	// tag of ours: our sessions were used by somebody else. nil: nobody is.
+	Taken func(ctx context.Context, contact store.ID)
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
@@ -112,8 +117,17 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 	if err := tx.AddItem(q.item); err != nil {
 		return q, err
 	}
-	return q, q.seal(tx, content)
+	err := q.seal(tx, content)
+	if errors.Is(err, store.ErrNoSession) { // until there is a new one
+		q.item.Content = content
+		err = tx.UnsealItem(q.item)
+	}
+	return q, err
 }
+
+// Sealed reports whether the content is encrypted, and not waiting for a
+// session.
+func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
 
 func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	state, version, err := tx.Session(q.item.Contact)
@@ -413,10 +427,17 @@ func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry
 
 // put tries to store one copy.
 func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byte) {
+	if o.putOne(ctx, e, a, c, box) && o.cfg.Taken != nil {
+		o.cfg.Taken(ctx, e.Contact)
+	}
+}
+
+// putOne reports whether the cell was found taken everywhere.
+func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (taken bool) {
 	start := time.Now()
 	err := o.tryPut(ctx, e, a, box)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	now := time.Now()
 	sent := false
@@ -436,7 +457,7 @@ func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byt
 		if !c.Stored.IsZero() {
 			c.Repairs++
 		}
-		c.Stored, c.Tries, c.Refused = now, 0, false
+		c.Stored, c.Tries, c.Refused, c.Taken = now, 0, false, false
 		if e.noteSent(); sent {
 			e.State = api.StateSent
 		}
@@ -447,18 +468,20 @@ func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byt
 		o.held = now.Add(holdPause)
 	default:
 		c.Tries++
-		c.Tried, c.Refused = now, errors.Is(err, ErrRefused)
+		c.Tried, c.Refused, c.Taken = now, errors.Is(err, ErrRefused), errors.Is(err, ErrTaken)
 		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
 	}
 	if o.entries[e.ID] == e {
 		o.lookAt(e, time.Time{})
+		return c.Taken && Taken(&e.Entry, *o.peer(e.Contact), a.Cell)
 	}
+	return false
 }
 
 func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) error {
 	if box == nil {
 		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-			box, err = tx.Box(e.ID, a.Cell)
+			box, err = tx.Box(e.ID, e.tags[a.Cell])
 			return err
 		})
 		if err != nil {
@@ -478,6 +501,10 @@ func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) 
 	o.mu.Unlock()
 	err = o.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		sent = false
+		// It may have been sealed in another session in the meantime.
+		if same, err := tx.HasCell(e.ID, e.tags[a.Cell]); err != nil || !same {
+			return err
+		}
 		if err := tx.SetStored(e.ID, a.Cell, a.Node, now); err != nil || !sealed {
 			return err
 		}
@@ -539,7 +566,9 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
-			o.log.Warn("outbox cannot write", "err", err)
+			if !errors.Is(err, store.ErrNoSession) {
+				o.log.Warn("outbox cannot write", "err", err)
+			}
 			o.lookAt(e, now.Add(diskPause))
 		}
 		return

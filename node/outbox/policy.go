@@ -63,6 +63,7 @@ type Copy struct {
 	Tries   int       // failures since the last success
 	Tried   time.Time // when the last try ended
 	Refused bool      // the last try ended with a refusal
+	Taken   bool      // because something else lies there
 	Busy    bool      // a try is under way
 }
 
@@ -70,6 +71,7 @@ type Copy struct {
 type Peer struct {
 	Mailboxes []store.Node // current ones
 	Heard     time.Time    // when something last came from them
+	Suspended bool         // their session was given up: nothing can be sealed
 }
 
 // An Action is the next thing to do for an entry.
@@ -118,6 +120,9 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		later(end)
 	}
 	if e.State == api.StateQueued {
+		if p.Suspended {
+			return nil, again
+		}
 		return []Action{{Do: Seal}}, again
 	}
 	// due collects an action, or the time at which it will be one.
@@ -155,7 +160,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	case len(targets) == 0:
 	case !e.Kind.Acknowledged() && !missing:
 		return []Action{{Do: Finish}}, time.Time{}
-	case e.Kind.Acknowledged() && !e.Sent.IsZero():
+	case e.Kind.Acknowledged() && !e.Sent.IsZero() && !p.Suspended:
 		due(askAt(e, p, jitter), Action{Do: Ask})
 	}
 	return actions, again

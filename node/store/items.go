@@ -98,15 +98,15 @@ func (tx *Tx) loadCells(it *Item) (err error) {
 	return err
 }
 
-// Box returns the sealed cell itself.
-func (tx *Tx) Box(item ID, index int) ([]byte, error) {
-	type row struct{ tag, box []byte }
-	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Blob(1)} },
-		`SELECT tag, box FROM cells WHERE item = ? AND idx = ?`, item, index)
+// Box returns the sealed cell of an item that belongs under a tag. An item that
+// was sealed again has others.
+func (tx *Tx) Box(item ID, tag Tag) ([]byte, error) {
+	box, err := one(tx, func(r Row) []byte { return r.Blob(0) },
+		`SELECT box FROM cells WHERE item = ? AND tag = ?`, item, tag[:])
 	if err != nil {
 		return nil, err
 	}
-	return tx.unseal("cells", r.tag, 0, r.box)
+	return tx.unseal("cells", tag[:], 0, box)
 }
 
 // SetStored records that a mailbox keeps a cell. The item may be gone by now,

@@ -72,6 +72,12 @@ func (tx *Tx) UnsealItem(it Item) error {
 	return tx.exec(`DELETE FROM copies WHERE item = ?`, it.ID)
 }
 
+// HasCell reports whether an item has a cell under a tag.
+func (tx *Tx) HasCell(item ID, tag Tag) (bool, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM cells WHERE item = ? AND tag = ?)`, item, tag[:])
+	return n != 0, err
+}
+
 // DropFragments erases all fragments of a contact.
 func (tx *Tx) DropFragments(contact ID) error {
 	return tx.exec(`DELETE FROM fragments WHERE contact = ?`, contact)

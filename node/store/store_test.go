@@ -324,7 +324,7 @@ func TestRotate(t *testing.T) {
 			session, _, err1 := tx.Session(c.ID)
 			network, err2 := tx.NetworkState()
 			invite, _, err3 := tx.InviteSecret("inv")
-			box, err4 := tx.Box(item.ID, 0)
+			box, err4 := tx.Box(item.ID, tag)
 			if got := fmt.Sprintf("%s %s %s %s", session, network, invite, box); got != "state guards invite box" {
 				t.Errorf("got %q", got)
 			}

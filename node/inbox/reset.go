@@ -1,0 +1,325 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/session"
+)
+
+// What a conversation tells about its sessions (ADR 0007).
+const (
+	noticeRestored = "This profile was restored from an older copy, or came from another machine. " +
+		"A new session with this contact begins when they answer. Compare safety numbers again then."
+	noticeForked = "Your contact's profile was restored from an older copy, or runs twice. " +
+		"A new session begins when they answer. Compare safety numbers again then."
+	noticeTheirs = "Your contact's profile was restored from an older copy, or came from another machine; " +
+		"this is a new session. Compare safety numbers again."
+	noticeOurs = "Your contact has noticed that this profile was restored from an older copy, or runs twice; " +
+		"this is a new session. Compare safety numbers again."
+)
+
+// Restored gives up every session of a profile that was restored, and withdraws
+// its invites. It is called before Run and before anything is sent.
+func (in *Inbox) Restored(ctx context.Context) error {
+	return in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b := in.newBatch(tx, time.Now())
+		contacts, err := tx.Contacts()
+		for _, c := range contacts {
+			if err != nil {
+				return err
+			}
+			var p *peer
+			if p, err = b.peer(c.ID); err == nil {
+				err = b.giveUp(p, session.ReasonRestored)
+			}
+		}
+		if err == nil {
+			err = b.withdraw()
+		}
+		if err != nil {
+			return err
+		}
+		tx.NewLineage()
+		return b.finish()
+	})
+}
+
+// withdraw erases invites whose keys another copy of the profile may have used.
+func (b *batch) withdraw() error {
+	invites, err := b.tx.Invites()
+	for _, row := range invites {
+		if err != nil {
+			return err
+		}
+		if row.State != store.InviteOpen && row.State != store.InviteExpired {
+			continue
+		}
+		if err = b.tx.RemoveInvite(row.ID); err == nil && row.State == store.InviteOpen {
+			err = b.tellInvite(row, "revoked")
+		}
+	}
+	return err
+}
+
+// Taken gives up the session of a contact of whose mailboxes each has something
+// else under a tag of ours.
+func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
+	var b *batch
+	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, time.Now())
+		p, err := b.peer(contact)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil || p.session == nil || p.State == api.ContactPending {
+			return err
+		}
+		if err := b.giveUp(p, session.ReasonRestored); err != nil {
+			return err
+		}
+		return b.finish()
+	})
+	if err == nil {
+		in.apply(b)
+	} else if ctx.Err() == nil {
+		in.log.Warn("inbox cannot write", "err", err)
+	}
+}
+
+// reset returns what is left of a contact's former session, or what would be
+// left of this one, and the version of its row.
+func (b *batch) reset(p *peer) (*session.Reset, int64, error) {
+	r, version, err := loadReset(b.tx, p.ID)
+	if errors.Is(err, store.ErrNotFound) && p.session != nil {
+		return p.session.Reset(), 0, nil
+	}
+	return r, version, err
+}
+
+func loadReset(tx *store.Tx, id store.ID) (*session.Reset, int64, error) {
+	state, version, err := tx.Reset(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := session.UnmarshalReset(state)
+	if err != nil {
+		return nil, 0, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	return r, version, nil
+}
+
+func (b *batch) setReset(p *peer, r *session.Reset) error {
+	_, version, err := b.tx.Reset(p.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	state, err := r.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return b.tx.SetReset(p.ID, version, state)
+}
+
+// resetTags returns the tags under which an offer of a new session may come,
+// and the answer to one of ours.
+func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, error) {
+	r, _, err := loadReset(tx, id)
+	if errors.Is(err, store.ErrNotFound) && s != nil {
+		r, err = s.Reset(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return toTags(r.Window()), nil
+}
+
+// giveUp erases the session with a contact and offers a new one.
+func (b *batch) giveUp(p *peer, why session.Reason) error {
+	var r *session.Reset
+	var err error
+	if p.session != nil {
+		r = p.session.Reset()
+	} else if r, _, err = b.reset(p); errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	mine, err := b.tx.Mailboxes(p.ID[:], true)
+	if err != nil {
+		return err
+	}
+	// Current ones come first.
+	if err := r.Offer(why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
+		return err
+	}
+	// An accepted invite that nobody has answered: the inviter learns of this
+	// session only by its hello.
+	hello := p.State == api.ContactPending && p.session != nil
+	waiting, err := b.close(p, hello)
+	if err != nil {
+		return err
+	}
+	if err := b.tx.DropSession(p.ID); err != nil {
+		return err
+	}
+	p.session, p.moved, p.version = nil, false, p.version+1
+	if err := b.setReset(p, r); err != nil {
+		return err
+	}
+	offer, err := outbox.QueueSealed(b.tx, p.ID, store.NewID(), chat.Profile, r.Bundle(), b.now)
+	if err != nil {
+		return err
+	}
+	b.queued = append(append(b.queued, offer), waiting...)
+	b.suspended[p.ID] = true
+	if why == session.ReasonForked {
+		return b.renewed(p, noticeForked)
+	}
+	return b.renewed(p, noticeRestored)
+}
+
+// maxHints is how many mailboxes an offer names.
+const maxHints = 3
+
+// close ends what belongs to the session that a contact had: what has come and
+// waits for its turn is shown, what is on its way is taken back.
+func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) {
+	for _, ok := p.early(); ok; _, ok = p.early() {
+		if err := b.skip(p); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.tx.DropFragments(p.ID); err != nil {
+		return nil, err
+	}
+	p.fragments, p.NextSeq, p.changed = nil, 0, true
+	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
+	b.gone = append(b.gone, gone...)
+	return waiting, err
+}
+
+// renewed tells of a session that was given up, and takes the verification
+// that belonged to it.
+func (b *batch) renewed(p *peer, notice string) error {
+	p.State, p.Verified, p.changed, p.watch = api.ContactPending, false, true, true
+	if err := b.tellContact(p.ID); err != nil {
+		return err
+	}
+	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: notice, Time: b.now}, b.now)
+}
+
+// step takes a cell that belongs to no session: it may be one of an offer of a
+// new session, or of the answer to ours.
+func (b *batch) step(p *peer, cell *session.Cell) error {
+	r, _, err := b.reset(p)
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	waited := false
+	for _, t := range r.Window() {
+		waited = waited || t == cell.Tag
+	}
+	if !waited {
+		return nil // a second copy
+	}
+	step, err := r.Take(*cell)
+	if err != nil {
+		b.refused = append(b.refused, "reset")
+		return nil
+	}
+	if !step.New {
+		return nil
+	}
+	p.came, p.watch = append(p.came, arrival{store.Tag(cell.Tag), b.now}), true
+	if step.Session != nil {
+		return b.answered(p, step.Session, step.Part)
+	}
+	if err := b.setReset(p, r); err != nil || step.Offered == nil {
+		return err
+	}
+	return b.join(p, step.Offered)
+}
+
+// join answers an offer: a new session takes the place of the one we have.
+func (b *batch) join(p *peer, o *session.Offered) error {
+	set, nodes := b.mailboxes(o.Hints)
+	if len(set) == 0 {
+		return nil // the offer cannot be answered; another one can
+	}
+	mine, err := b.tx.Mailboxes(p.ID[:], true)
+	if err != nil {
+		return err
+	}
+	owner, err := b.tx.Owner()
+	if err != nil {
+		return err
+	}
+	id := store.NewID()
+	hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(mine[:min(len(mine), maxHints)])}
+	s, cells, err := o.Join(session.ID(id), hello.Encode())
+	if err != nil {
+		b.refused = append(b.refused, "reset")
+		return nil
+	}
+	if err := b.setMailboxes(p, set, nodes); err != nil {
+		return err
+	}
+	if err := b.replace(p, s, func() error {
+		q, err := outbox.QueueSealed(b.tx, p.ID, id, chat.Profile, cells, b.now)
+		b.queued = append(b.queued, q)
+		return err
+	}); err != nil {
+		return err
+	}
+	if o.Reason == session.ReasonForked {
+		return b.renewed(p, noticeOurs)
+	}
+	return b.renewed(p, noticeTheirs)
+}
+
+// answered takes the session that the answer to our offer has made.
+func (b *batch) answered(p *peer, s *session.Session, part session.Part) error {
+	if err := b.tx.RemoveReset(p.ID); err != nil {
+		return err
+	}
+	return b.replace(p, s, func() error {
+		if err := b.part(p, part); err != nil {
+			return err
+		}
+		owner, err := b.tx.Owner()
+		if err != nil {
+			return err
+		}
+		mine, err := b.tx.Mailboxes(p.ID[:], true)
+		if err != nil {
+			return err
+		}
+		return b.seal(p, &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(mine[:min(len(mine), maxHints)])})
+	})
+}
+
+// replace puts a new session in the place of a contact's former one: greet
+// begins it, then what was not delivered is sealed anew.
+func (b *batch) replace(p *peer, s *session.Session, greet func() error) error {
+	waiting, err := b.close(p, false)
+	if err != nil {
+		return err
+	}
+	p.session, p.moved, p.watch = s, true, true
+	b.suspended[p.ID] = false
+	if err := greet(); err != nil {
+		return err
+	}
+	err = outbox.Reseal(b.tx, s, waiting, b.now)
+	b.queued = append(b.queued, waiting...)
+	return err
+}
