@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			// Lets init --kdf test make profiles that open quickly.
 			env.Setenv("STARLING_TESTING", "1")
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Values[processes{}] = map[string]*process{}
 			return nil
 		},
@@ -94,7 +95,7 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 	program := filepath.Join(strings.Split(ts.Getenv("PATH"), string(filepath.ListSeparator))[0], args[1])
 	p := &process{cmd: exec.Command(program, args[2:]...), ready: make(chan string, 1), ended: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "STARLING_TESTING", "XDG_DATA_HOME", "PATH", "HOME", "TMPDIR"} {
+	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "STARLING_TESTING", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR"} {
 		p.cmd.Env = append(p.cmd.Env, key+"="+ts.Getenv(key))
 	}
 	p.cmd.Stderr = p

@@ -51,6 +51,8 @@ type startConfig struct {
 	passphrase string
 	network    network
 	log        *slog.Logger
+	// temporary leaves no trace outside the profile's folder, which will go.
+	temporary bool
 }
 
 // running is a node in this process.

@@ -3,6 +3,8 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -192,19 +194,31 @@ func contactLine(c api.Contact) string {
 }
 
 func (a *app) contactVerifyCommand() *cobra.Command {
-	var yes, no bool
+	var (
+		yes, no, drawQR bool
+		code, number    string
+	)
 	cmd := &cobra.Command{
 		Use:   "verify CONTACT",
-		Short: "Show the safety number; --yes records that it matched",
+		Short: "Show or compare the safety number",
 		Long: `Show the safety number. Compare it with the one your contact sees, in person or
 in a call: if they are equal, nobody sits between you. --yes records that you
-have done so, --no takes it back.`,
+have done so, --no takes it back. --number and --code compare what your contact
+sees, digits or the text of their QR code, and record it only if it is the same.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if yes && no {
 				return usage("", "--yes and --no exclude each other")
 			}
+			if (yes || no) && code+number != "" || code != "" && number != "" {
+				return usage("", "give one of --yes, --no, --code and --number")
+			}
 			return a.with(cmd.Context(), func(node *connection) error {
+				if code+number != "" {
+					if err := compare(cmd.Context(), node, args[0], code, number); err != nil {
+						return err
+					}
+				}
 				if yes || no {
 					if _, err := node.SetVerified(cmd.Context(), args[0], yes); err != nil {
 						return err
@@ -215,6 +229,12 @@ have done so, --no takes it back.`,
 					return err
 				}
 				return a.print(v, func(w io.Writer) {
+					if drawQR {
+						if err := qrCode(w, v.Code, a.outTTY && a.getenv("TERM") != "dumb"); err != nil {
+							fmt.Fprintf(a.err, "starling: %v\n", err)
+						}
+						fmt.Fprintln(w, v.Code)
+					}
 					groups := strings.Fields(v.SafetyNumber)
 					for i := 0; i < len(groups); i += 4 {
 						fmt.Fprintln(w, strings.Join(groups[i:min(i+4, len(groups))], " "))
@@ -230,7 +250,36 @@ have done so, --no takes it back.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "record that the numbers matched")
 	cmd.Flags().BoolVar(&no, "no", false, "record that they are not verified")
+	cmd.Flags().BoolVar(&drawQR, "qr", false, "draw it as a QR code too")
+	cmd.Flags().StringVar(&code, "code", "", "the `TEXT` of your contact's QR code")
+	cmd.Flags().StringVar(&number, "number", "", "the 60 `DIGITS` that your contact sees")
 	return cmd
+}
+
+// compare records that a contact is verified if what they see is what is seen
+// here, and takes that back if the session was replaced meanwhile.
+func compare(ctx context.Context, node api.Node, contact, code, number string) error {
+	before, err := node.Verification(ctx, contact)
+	if err != nil {
+		return err
+	}
+	same := func(a, b string) bool {
+		squeeze := func(s string) []byte { return []byte(strings.ToLower(strings.Join(strings.Fields(s), ""))) }
+		return subtle.ConstantTimeCompare(squeeze(a), squeeze(b)) == 1
+	}
+	if code != "" && !same(code, before.Code) || number != "" && !same(number, before.SafetyNumber) {
+		return &api.Error{Code: api.CodeUsage, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
+			Hint: "compare again in person; until then, do not take this contact for verified"}
+	}
+	if _, err := node.SetVerified(ctx, contact, true); err != nil {
+		return err
+	}
+	after, err := node.Verification(ctx, contact)
+	if err == nil && after.SafetyNumber == before.SafetyNumber {
+		return nil
+	}
+	_, err2 := node.SetVerified(ctx, contact, false)
+	return errors.Join(errors.New("the session was replaced meanwhile: compare again"), err, err2)
 }
 
 func (a *app) contactRenameCommand() *cobra.Command {

@@ -149,6 +149,7 @@ func (a *app) demoNode(ctx context.Context, d *demo, name string, log *slog.Logg
 		passphrase: passphrase,
 		network:    network{bootstrap: d.mesh.Bootstrap(), allowPrivate: true},
 		log:        log.With("demo", name),
+		temporary:  true,
 	})
 }
 

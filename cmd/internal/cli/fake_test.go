@@ -80,7 +80,8 @@ func (n *fakeNode) Verification(_ context.Context, contact string) (api.Verifica
 	if err != nil {
 		return api.Verification{}, err
 	}
-	return api.Verification{Contact: c.ID, SafetyNumber: strings.TrimSpace(strings.Repeat("12345 ", 12)), Verified: c.Verified}, nil
+	return api.Verification{Contact: c.ID, SafetyNumber: strings.TrimSpace(strings.Repeat("12345 ", 12)),
+		Code: "starling-verify:" + strings.Repeat("abcd", 13), Verified: c.Verified}, nil
 }
 
 func (n *fakeNode) SetVerified(_ context.Context, contact string, v bool) (api.Contact, error) {

@@ -50,6 +50,10 @@ func (realEngine) Dial(ctx context.Context, profile string) (api.Node, io.Closer
 }
 
 func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
+	markers := config.Markers()
+	if c.temporary {
+		markers = ""
+	}
 	n, err := node.New(node.Config{
 		Profile:      config.Profile{Dir: c.profile},
 		Passphrase:   c.passphrase,
@@ -57,6 +61,7 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 		AllowPrivate: c.network.allowPrivate,
 		Version:      buildinfo.Get().Version,
 		Logger:       c.log,
+		Store:        store.Options{Markers: markers},
 	})
 	if err != nil {
 		return nil, err

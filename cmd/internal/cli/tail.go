@@ -103,7 +103,7 @@ func worthShowing(e api.Event) bool {
 // event writes one event as a person reads it.
 func event(w io.Writer, e api.Event) {
 	switch {
-	case e.Kind == api.EventMessage && e.Text != nil && e.From != nil:
+	case (e.Kind == api.EventMessage || e.Kind == api.EventNotice) && e.Text != nil && e.From != nil:
 		message(w, api.Message{From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
 	case e.Kind == api.EventState:
 		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason}))

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+// Only what is the same here and there makes a contact verified.
+func TestVerifyByComparing(t *testing.T) {
+	s := newShell(t)
+	digits := strings.Repeat("12345", 12)
+	code := "starling-verify:" + strings.Repeat("abcd", 13)
+	for _, args := range [][]string{
+		{"--number", digits[:59] + "6"}, {"--number", digits[:59]}, {"--number", " "}, {"--number", code},
+		{"--code", code[:67] + "e"}, {"--code", digits}, {"--code", "starling-verify:"},
+		{"--code", code, "--yes"}, {"--code", code, "--number", digits},
+	} {
+		s.want(exitUsage, append([]string{"contact", "verify", "Bob"}, args...)...)
+		s.want(exitOK, "contact", "verify", "Bob", "--json")
+		if !strings.Contains(s.out.String(), `"verified":false`) {
+			t.Fatalf("%q: %s", args, &s.out)
+		}
+	}
+	for _, args := range [][]string{
+		{"--number", digits}, {"--number", strings.Repeat(" 12345", 12)},
+		{"--code", code}, {"--code", strings.ToUpper(code)},
+	} {
+		s.want(exitOK, append([]string{"contact", "verify", "Bob", "--json"}, args...)...)
+		if !strings.Contains(s.out.String(), `"verified":true`) {
+			t.Errorf("%q: %s", args, &s.out)
+		}
+		s.want(exitOK, "contact", "verify", "Bob", "--no")
+	}
+	s.want(exitOK, "contact", "verify", "Bob", "--qr")
+	if got := s.out.String(); !strings.Contains(got, code) || !strings.Contains(got, "▄") {
+		t.Errorf("--qr printed %s", got)
+	}
+}
