@@ -189,6 +189,34 @@ func TestHistoryForked(t *testing.T) {
 	open(t, bob, genuine, "x")
 }
 
+// TestForkedChain: a peer that went back and then received ends its chain before
+// messages of it that have come. The header alone shows it, and only the peer can
+// have made it: a cell that was moved to another tag shows nothing.
+func TestForkedChain(t *testing.T) {
+	alice, bob := talking(t)
+	open(t, alice, seal(t, bob, "a"), "a")
+	open(t, bob, seal(t, alice, "b"), "b")
+	backup := state(t, alice)
+	moved := seal(t, alice, "in one history")
+	open(t, bob, moved, "in one history")
+	reply := seal(t, bob, "seen")
+	alice = restore(t, backup)
+	open(t, alice, reply, "seen")
+	seal(t, alice, "under a tag that was used")
+	forked := seal(t, alice, "in another history")
+	before := state(t, bob)
+	if _, err := bob.Open(forked); err != ErrForked {
+		t.Fatal(err)
+	}
+	moved.Tag = bob.Window()[0]
+	if _, err := bob.Open(moved); err != ErrRefused {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, state(t, bob)) {
+		t.Fatal("state changed")
+	}
+}
+
 // TestRestoredBackup: a sender that goes back to an older state repeats tags,
 // which the mailbox refuses, and cells, which the receiver refuses; where it
 // gets beyond what was received, the fork is seen. No key opens two messages.

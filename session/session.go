@@ -166,6 +166,9 @@ func (s *Session) open(c *Cell) (Part, error) {
 		return Part{}, ErrRefused
 	}
 	trial, err := s.ratchet.Try(nil, c.Box[:])
+	if errors.Is(err, ratchet.ErrForked) {
+		return Part{}, ErrForked
+	}
 	if err != nil {
 		return Part{}, ErrRefused
 	}

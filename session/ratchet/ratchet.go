@@ -63,8 +63,12 @@ func MessageSize(n int) int { return HeaderSize + cbchmac.SealedSize(n) }
 func BodySize(n int) int { return cbchmac.PlainSize(n - HeaderSize) }
 
 var (
-	// ErrRefused is the one answer to every message that does not open.
+	// ErrRefused is the one answer to every message that does not open, but for
+	// ErrForked.
 	ErrRefused = errors.New("message refused")
+	// ErrForked means that the peer made this message, but from an older state
+	// than one it has sent from before.
+	ErrForked = errors.New("message of another history")
 	// ErrCannotSend means that a responder has received nothing yet, or that a
 	// counter is used up.
 	ErrCannotSend = errors.New("cannot send on this ratchet")
@@ -235,6 +239,9 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if !ok {
 		return nil, ErrRefused
 	}
+	if s.forked(&h, from) {
+		return nil, ErrForked
+	}
 	t, err := s.try(&h, from)
 	if err != nil {
 		return nil, ErrRefused
@@ -302,14 +309,26 @@ type Trial struct {
 	old, now []doubleratchet.Skipped // newly skipped in the chain that ends, in the chain that is
 }
 
+// forked reports whether an authentic header contradicts what the peer has sent
+// before. Nobody else can have made it, and no message of one history, moved or
+// repeated, has such a header: a chain has one ratchet key, and it ends no sooner
+// than the last of its messages that came.
+func (s *State) forked(h *header, from int) bool {
+	switch from {
+	case fromCurrent:
+		return h.dh != s.ec.DHr
+	case fromNext:
+		return s.ec.CanReceive && h.pn < s.ec.Nr
+	}
+	return false
+}
+
 // try finds the message key for a header without changing the state.
 func (s *State) try(h *header, from int) (t *Trial, err error) {
 	t = &Trial{ec: s.ec}
 	switch {
 	case from >= 0:
 		return t, t.takeSkipped(&s.skipped, from, h.n)
-	case from == fromCurrent && h.dh != s.ec.DHr:
-		return nil, ErrRefused
 	case from == fromCurrent && h.n < s.ec.Nr:
 		return t, t.takeSkipped(&s.skipped, s.skipped.current(s.ec.Steps), h.n)
 	case from == fromNext:
