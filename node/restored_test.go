@@ -331,6 +331,7 @@ func TestRestoredUnmarked(t *testing.T) {
 			if name == "Bob" {
 				victim, peer = bob, ada
 			}
+			eventually(t, "quiet", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
 			victim.shutdown()
 			old := victim.copyProfile()
 			t.Run("taken", func(t *testing.T) {
