@@ -284,39 +284,6 @@ func TestRestoredInvite(t *testing.T) {
 	eventually(t, "an event", func() bool { return slices.Contains(ada.invitesTold(), "revoked") })
 }
 
-// The same copy is put back twice, the second time before the first new session
-// is there.
-func TestRestoredTwice(t *testing.T) {
-	net := nettest.New(5)
-	ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
-	befriend(t, ada, bob)
-	talk(t, ada, bob, "first")
-	ada.shutdown()
-	old := ada.copyProfile()
-	ada.start()
-	talk(t, ada, bob, "second")
-	bob.shutdown()
-	ada.shutdown()
-	ada.putBack(old)
-	ada.start()
-	eventually(t, "an offer in the mailboxes", ada.outboxOffered)
-	ada.shutdown()
-	bob.start()
-	eventually(t, "an answer to the first offer", func() bool {
-		return bob.contact(ada).State == api.ContactPending && bob.outboxOffered()
-	})
-	lost := bob.send(ada, "to nobody")
-	bob.waitState(lost.ID, api.StateSent)
-	ada.putBack(old)
-	ada.start()
-	waitFriends(t, ada, bob)
-	bob.waitState(lost.ID, api.StateDelivered)
-	talk(t, ada, bob, "third")
-	if got := ada.said(bob); count(got, "to nobody") != 1 {
-		t.Errorf("Ada has %q", got)
-	}
-}
-
 // A restored copy that no marker gives away, as when a whole machine is put
 // back: what it sends under tags that nobody has read yet is found out.
 func TestRestoredUnmarked(t *testing.T) {
