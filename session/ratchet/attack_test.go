@@ -115,12 +115,12 @@ func TestSkipLimit(t *testing.T) {
 }
 
 // TestRatchetKeyOfTheChain: a chain has one ratchet key; a header of the chain
-// that names another is refused.
+// that names another is of another history.
 func TestRatchetKeyOfTheChain(t *testing.T) {
 	alice, bob := talking(t)
 	pass(t, alice, bob) // alice's chain is bob's receiving chain now
-	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = key.Generate().Public() }))
-	refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = bob.ec.DHs.Public() }))
+	refuseWith(t, ErrForked, bob, forge(t, alice, "x", func(h *header) { h.dh = key.Generate().Public() }))
+	refuseWith(t, ErrForked, bob, forge(t, alice, "x", func(h *header) { h.dh = bob.ec.DHs.Public() }))
 	pass(t, alice, bob)
 }
 
@@ -135,7 +135,7 @@ func TestCounterJumps(t *testing.T) {
 	for _, pn := range []uint32{0, MaxSkip + 3, 1 << 31, doubleratchet.MaxCounter - 1, doubleratchet.MaxCounter} {
 		m := forge(t, alice, "pn", func(h *header) { h.pn = pn })
 		if pn == 0 {
-			refuse(t, bob, m) // fewer than have come
+			refuseWith(t, ErrForked, bob, m) // fewer than have come
 			continue
 		}
 		refuse(t, bob, m)

@@ -79,9 +79,15 @@ func copyOf(t testing.TB, s *State) *State {
 // refuse checks that s refuses a message with the one error and stays as it is.
 func refuse(t testing.TB, s *State, m []byte) {
 	t.Helper()
+	refuseWith(t, ErrRefused, s, m)
+}
+
+// refuseWith is refuse with the error that is due.
+func refuseWith(t testing.TB, want error, s *State, m []byte) {
+	t.Helper()
 	before := bytesOf(t, s)
-	if _, err := s.Open(nil, m); err != ErrRefused {
-		t.Fatalf("error %v, want ErrRefused", err)
+	if _, err := s.Open(nil, m); err != want {
+		t.Fatalf("error %v, want %v", err, want)
 	}
 	if !bytes.Equal(before, bytesOf(t, s)) {
 		t.Fatal("a refused message changed the state")
