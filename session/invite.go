@@ -39,7 +39,8 @@ var (
 const Grace = 7 * 24 * time.Hour
 
 // maxPending is how many hellos an invite collects cells of at one time.
-const maxPending = invite.Slots * invite.MaxHints
+// Each takes 4.4 KB of the stored state.
+const maxPending = 24
 
 // Invite is the inviter's side until somebody has joined.
 type Invite struct {

@@ -10,7 +10,7 @@
 //
 // Fields come in ascending order of their numbers; only a mailbox may come
 // more than once. A field that a kind does not need is allowed there, and one
-// with an unknown number is kept and passed on as it is. A content of an
+// with an unknown number is decoded and ignored. A content of an
 // unknown kind is decoded all the same: it is for a newer program, and taken
 // for delivered. Anything else that deviates is malformed, whole.
 //

@@ -28,7 +28,8 @@
 // A header key is a key of package cbchmac: AES-256 key ‖ HMAC key.
 //
 // Everything that comes is tried on a copy. A message that is refused, for
-// whatever reason, leaves the state as it was and gives [ErrRefused].
+// whatever reason, leaves the state as it was and gives [ErrRefused]; one that only a
+// peer of another history can have made gives [ErrForked].
 //
 // A State is not safe for concurrent use.
 package ratchet

@@ -7,9 +7,10 @@
 //	sealed      ciphertext ‖ tag 32
 //	tag         HMAC-SHA-256(HMAC key, AD ‖ ciphertext)
 //
-// The tag commits to the key: finding a ciphertext that opens under two keys is
-// finding a collision of HMAC-SHA-256. That matters here, because a receiver
-// tries several header keys on one header.
+// The tag commits to the HMAC key, and both halves of a key are derived together:
+// finding a ciphertext that opens under two keys is finding a collision of
+// HMAC-SHA-256. That matters here, because a receiver tries several header keys
+// on one header.
 //
 // The associated data has a fixed width wherever a key is used; the IV is
 // either derived with the key or part of the associated data.
