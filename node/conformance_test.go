@@ -181,7 +181,14 @@ var conformance = map[string]func(*testing.T, *pair){
 		if err != nil || c.Name.String() != "Robert" {
 			t.Fatalf("%+v, %v", c, err)
 		}
-		if c, err = p.ada.SetVerified(ctx, c.ID, true); err != nil || !c.Verified {
+		v, err := p.ada.Verification(ctx, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = p.ada.SetVerified(ctx, c.ID, "an older number"); api.CodeOf(err) != api.CodeChanged {
+			t.Errorf("another number: %v", err)
+		}
+		if c, err = p.ada.SetVerified(ctx, c.ID, v.Code); err != nil || !c.Verified {
 			t.Errorf("%+v, %v", c, err)
 		}
 		if v, err := p.ada.Verification(ctx, "Robert"); err != nil || !v.Verified || v.Contact != c.ID {

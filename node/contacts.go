@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"starling/node/api"
@@ -101,30 +102,41 @@ func (n *Node) Verification(ctx context.Context, who string) (v api.Verification
 		if err != nil {
 			return err
 		}
-		state, _, err := tx.Session(c.ID)
-		if errors.Is(err, store.ErrNoSession) {
-			return &api.Error{Code: api.CodeUsage, Message: "there is no session to verify: a new one begins when this contact answers",
-				Hint: "try again once they have been online"}
-		}
-		if err != nil {
-			return err
-		}
-		s, err := session.UnmarshalSession(state)
-		if err != nil {
-			return &store.DamagedError{File: "profile.db", Err: err}
-		}
-		v = api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(),
-			Code: s.VerificationCode(), Verified: c.Verified}
-		return nil
+		v, err = verification(tx, c)
+		return err
 	})
 	return v, err
 }
 
-// SetVerified records that two people have compared their safety numbers.
-func (n *Node) SetVerified(ctx context.Context, who string, verified bool) (api.Contact, error) {
-	c, _, err := n.changeContact(ctx, who, func(_ *store.Tx, c *store.Contact) error {
-		c.Verified = verified
-		return nil
+func verification(tx *store.Tx, c store.Contact) (v api.Verification, err error) {
+	state, _, err := tx.Session(c.ID)
+	if errors.Is(err, store.ErrNoSession) {
+		return v, &api.Error{Code: api.CodeUsage, Message: "there is no session to verify: a new one begins when this contact answers",
+			Hint: "try again once they have been online"}
+	}
+	if err != nil {
+		return v, err
+	}
+	s, err := session.UnmarshalSession(state)
+	if err != nil {
+		return v, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	return api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(),
+		Code: s.VerificationCode(), Verified: c.Verified}, nil
+}
+
+// SetVerified records that two people have compared what they saw.
+func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, error) {
+	c, _, err := n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
+		if c.Verified = seen != ""; !c.Verified {
+			return nil
+		}
+		v, err := verification(tx, *c)
+		if err == nil && !strings.EqualFold(seen, v.Code) && seen != v.SafetyNumber {
+			err = &api.Error{Code: api.CodeChanged, Message: "this is not the safety number of the session as it is now",
+				Hint: "look at it again, and compare again"}
+		}
+		return err
 	})
 	return c, err
 }

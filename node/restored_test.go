@@ -87,10 +87,14 @@ func talk(t testing.TB, a, b *user, text string) {
 func verify(t testing.TB, a, b *user) (number, code string) {
 	t.Helper()
 	for _, who := range [][2]*user{{a, b}, {b, a}} {
-		if _, err := who[0].SetVerified(t.Context(), who[1].name, true); err != nil {
+		v, err := who[0].Verification(t.Context(), who[1].name)
+		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := who[0].Verification(t.Context(), who[1].name)
+		if _, err := who[0].SetVerified(t.Context(), who[1].name, v.SafetyNumber); err != nil {
+			t.Fatal(err)
+		}
+		v, err = who[0].Verification(t.Context(), who[1].name)
 		if err != nil || !v.Verified || number != "" && v.SafetyNumber != number || code != "" && v.Code != code {
 			t.Fatalf("%+v, %v", v, err)
 		}

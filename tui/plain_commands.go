@@ -71,7 +71,15 @@ func (p *plain) line(ctx context.Context, text string, more <-chan string) error
 		return p.verify(ctx, rest)
 	case "/verified", "/unverified":
 		return p.about(rest, func(c api.Contact) error {
-			_, err := p.node.SetVerified(ctx, c.ID, command == "/verified")
+			seen := ""
+			if command == "/verified" {
+				v, err := p.node.Verification(ctx, c.ID)
+				if err != nil {
+					return err
+				}
+				seen = v.SafetyNumber
+			}
+			_, err := p.node.SetVerified(ctx, c.ID, seen)
 			return p.done(err, "%s is %s.", line(c.Name), command[1:])
 		})
 	case "/rename":

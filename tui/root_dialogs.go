@@ -26,8 +26,8 @@ type (
 	}
 	checkAction  struct{ contact string } // compare safety numbers
 	verifyAction struct {
-		contact  string
-		verified bool
+		contact string
+		seen    string
 	}
 	blockAction struct {
 		contact string

@@ -58,9 +58,9 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 	}
 	closing := dialog.Button{Label: "Close", Key: "esc", Action: dialog.Close{}}
 	if msg.v.Verified {
-		card.Buttons = []dialog.Button{closing, {Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, false}}}
+		card.Buttons = []dialog.Button{closing, {Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, ""}}}
 	} else {
-		card.Buttons = []dialog.Button{{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, true}}, closing}
+		card.Buttons = []dialog.Button{{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, msg.v.SafetyNumber}}, closing}
 	}
 	card.Buttons = append(card.Buttons, dialog.Button{Label: "Compare by paste", Key: "c", Action: compareAction{c.ID, name, msg.v}})
 	if msg.v.Code != "" {
@@ -72,8 +72,8 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 
 func (a *App) setVerified(v verifyAction) tea.Cmd {
 	return a.ask(func(ctx context.Context) resultMsg {
-		c, err := a.node.SetVerified(ctx, v.contact, v.verified)
-		return resultMsg{err: err, contact: &c, note: pick(v.verified, "Marked as verified.", "No longer marked as verified.")}
+		c, err := a.node.SetVerified(ctx, v.contact, v.seen)
+		return resultMsg{err: err, contact: &c, note: pick(v.seen != "", "Marked as verified.", "No longer marked as verified.")}
 	})
 }
 
@@ -135,7 +135,7 @@ func (a *App) openCompared(c comparedAction) {
 	if c.match {
 		word, role = wordMatch, a.th.Good
 		text = "What you entered is what you have here. If it came from " + c.name + " on a way that nobody can forge, nobody sits between you."
-		buttons[0] = dialog.Button{Label: "Mark as verified", Key: "m", Action: verifyAction{c.contact, true}}
+		buttons[0] = dialog.Button{Label: "Mark as verified", Key: "m", Action: verifyAction{c.contact, c.v.SafetyNumber}}
 	}
 	a.dialogs.Open(&dialog.Card{
 		Title: "Compared with " + c.name,

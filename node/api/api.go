@@ -32,6 +32,14 @@ import (
 // is refused with [CodeTooLong]; nothing is cut.
 const MaxText = 32 << 10
 
+// More limits in bytes: of a picture, of what a [Quote] shows, and of the emoji
+// of a [Reaction].
+const (
+	MaxPicture = 48 << 10
+	MaxQuote   = 200
+	MaxEmoji   = 32
+)
+
 // MaxName is the longest name of a profile or contact in bytes of UTF-8.
 const MaxName = 64
 
@@ -57,26 +65,58 @@ type Node interface {
 	// Verification returns what two people compare to know that nobody sits
 	// between them.
 	Verification(ctx context.Context, contact string) (Verification, error)
-	// SetVerified records that the two people have compared it.
-	SetVerified(ctx context.Context, contact string, verified bool) (Contact, error)
+	// SetVerified records that the two people have compared it: seen is the
+	// safety number or the code that they compared, and it is refused with
+	// [CodeChanged] if the session has another by now. Empty takes it back.
+	SetVerified(ctx context.Context, contact, seen string) (Contact, error)
 	RenameContact(ctx context.Context, contact, name string) (Contact, error)
 	// BlockContact stops or resumes receiving from a contact.
 	BlockContact(ctx context.Context, contact string, blocked bool) (Contact, error)
 	// RemoveContact erases a contact, its session and its messages.
 	RemoveContact(ctx context.Context, contact string) error
+	// ChangeConversation changes how a conversation is kept.
+	ChangeConversation(ctx context.Context, req ConversationRequest) (Contact, error)
 
-	// Send puts a text in the outbox. It returns once the message is on disk,
-	// in state [StateQueued].
+	// Send puts a message in the outbox. It returns once the message is on
+	// disk, in state [StateQueued].
 	Send(ctx context.Context, req SendRequest) (Message, error)
 	// Retry queues a failed message again; Discard erases one.
 	Retry(ctx context.Context, message string) (Message, error)
 	Discard(ctx context.Context, message string) error
+	// Edit replaces the text of an own message, here and at the contact.
+	Edit(ctx context.Context, req EditRequest) (Message, error)
+	// Delete erases messages here, and own ones at the contact too if asked.
+	Delete(ctx context.Context, req DeleteRequest) error
+	// React sets our one reaction to a message; an empty one takes it back.
+	React(ctx context.Context, req ReactRequest) (Message, error)
+	// Typing tells a contact that we are writing, if [Settings.Typing] is on.
+	// It may be called at every key; nothing of it is kept.
+	Typing(ctx context.Context, contact string) error
 	// Message returns one message by its ID.
 	Message(ctx context.Context, id string) (Message, error)
 	// History returns stored messages of one conversation, oldest first.
 	History(ctx context.Context, req HistoryRequest) ([]Message, error)
+	// Search returns stored messages that hold all the words, newest first.
+	Search(ctx context.Context, req SearchRequest) ([]Message, error)
 	// MarkRead sets the unread line of a conversation behind its last message.
+	// Messages that disappear begin to count down.
 	MarkRead(ctx context.Context, contact string) error
+
+	// Drafts returns all unsent texts; SaveDraft replaces one, and an empty
+	// text erases it.
+	Drafts(ctx context.Context) ([]Draft, error)
+	SaveDraft(ctx context.Context, draft Draft) error
+	Settings(ctx context.Context) (Settings, error)
+	ChangeSettings(ctx context.Context, change SettingsChange) (Settings, error)
+
+	// Unlock reports whether this is the profile's passphrase, for a screen
+	// that was locked: [CodeWrongPassphrase] if not.
+	Unlock(ctx context.Context, passphrase string) error
+	// Backup writes the whole profile, encrypted, to a new file.
+	Backup(ctx context.Context, req BackupRequest) error
+	// Wipe destroys the profile's keys and files and ends the node. It cannot
+	// be undone.
+	Wipe(ctx context.Context) error
 
 	// Events calls f for each event after the given sequence number, in
 	// order, until f returns an error or ctx ends; it returns that error.
@@ -97,8 +137,10 @@ type Contact struct {
 	Blocked  bool          `json:"blocked"`
 	Created  time.Time     `json:"created"`
 	Unread   int           `json:"unread"`
-	// Last is the newest message of the conversation, if there is one.
+	// Last is the newest message of the conversation, if there is one; its
+	// picture is left out.
 	Last *Message `json:"last,omitempty"`
+	Conversation
 }
 
 // ContactState says how far the first contact has come.
@@ -111,7 +153,7 @@ const (
 	ContactReady ContactState = "ready"
 )
 
-// A Message is one text, in either direction.
+// A Message is one text or picture, in either direction.
 type Message struct {
 	ID           string        `json:"id"`
 	Conversation string        `json:"conversation"` // contact ID
@@ -123,6 +165,44 @@ type Message struct {
 	Reason       string        `json:"reason,omitempty"` // why it failed or waits
 	// Sequence orders messages as they became known here.
 	Sequence int64 `json:"seq"`
+
+	Reply     *Quote     `json:"reply,omitempty"` // what it answers
+	Forwarded bool       `json:"forwarded,omitempty"`
+	Picture   *Picture   `json:"picture,omitempty"` // Text is its caption, and may be empty
+	Edited    time.Time  `json:"edited,omitzero"`   // when its sender last changed it
+	Deleted   bool       `json:"deleted,omitempty"` // its sender took it back: there is no text left
+	Reactions []Reaction `json:"reactions,omitempty"`
+	// Read is when the contact said that they have read it; only for outgoing
+	// messages, and only if they tell.
+	Read time.Time `json:"read,omitzero"`
+	// Timer is after how many seconds it disappears, counted from when it was
+	// read, or from when it was delivered if it is outgoing; 0: never. Expires
+	// is when that will be, once it counts.
+	Timer   int       `json:"timer,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// A Quote is the message that another one answers. All but its ID is as known
+// here and left out if it is not.
+type Quote struct {
+	ID       string        `json:"id"`
+	From     safetext.Text `json:"from,omitzero"`
+	Outgoing bool          `json:"outgoing,omitempty"`
+	Text     safetext.Text `json:"text,omitzero"` // its first [MaxQuote] bytes, as one line
+}
+
+// A Reaction is what one side thinks of a message, in one emoji.
+type Reaction struct {
+	Outgoing bool          `json:"outgoing"`
+	Emoji    safetext.Text `json:"emoji"`
+}
+
+// A Picture is a small one that came with its message. Nobody has looked into
+// Data: decode it with limits.
+type Picture struct {
+	Type string `json:"type"` // "image/png", "image/jpeg" or "image/gif"
+	Data []byte `json:"data,omitempty"`
+	Size int    `json:"size"` // of Data in bytes
 }
 
 // State is how far a message has come. An outgoing one moves down this list
@@ -142,18 +222,57 @@ const (
 	StateNotice State = "notice"
 )
 
-// SendRequest is one text to one contact. ID may be empty; a caller that sets
-// it (32 hex digits) can repeat a request without sending twice.
+// SendRequest is one message to one contact. ID may be empty; a caller that
+// sets it (32 hex digits) can repeat a request without sending twice.
 type SendRequest struct {
 	Contact string `json:"contact"`
 	Text    string `json:"text"`
 	ID      string `json:"id,omitempty"`
+	// ReplyTo is the ID of the message of this conversation that it answers.
+	ReplyTo string `json:"reply_to,omitempty"`
+	// Forward is the ID of a message, of any conversation, whose text and
+	// picture are sent instead of Text.
+	Forward string `json:"forward,omitempty"`
+	// Picture is a PNG, JPEG or GIF of at most [MaxPicture] bytes; Text is then
+	// its caption and may be empty.
+	Picture []byte `json:"picture,omitempty"`
+}
+
+// EditRequest gives an own message another text.
+type EditRequest struct {
+	Message string `json:"message"`
+	Text    string `json:"text"`
+}
+
+// DeleteRequest names up to 64 messages of one conversation. Both asks the
+// contact's node to erase them too; it is refused for messages of the contact.
+type DeleteRequest struct {
+	Messages []string `json:"messages"`
+	Both     bool     `json:"both,omitempty"`
+}
+
+// ReactRequest is one emoji of at most [MaxEmoji] bytes, or none.
+type ReactRequest struct {
+	Message string `json:"message"`
+	Emoji   string `json:"emoji"`
 }
 
 // HistoryRequest asks for up to Limit messages before the one with sequence
-// Before; 0 means the newest and the default limit (100, at most 1,000).
+// Before; 0 means the newest and the default limit (100, at most 1,000). With
+// After it asks for the first ones after that sequence instead.
 type HistoryRequest struct {
 	Contact string `json:"contact"`
+	Before  int64  `json:"before,omitempty"`
+	After   int64  `json:"after,omitempty"`
+	Limit   int    `json:"limit,omitempty"`
+}
+
+// SearchRequest asks for up to Limit messages (default 50, at most 1,000) that
+// hold every word, in any case and order, the last one as a beginning; in one
+// conversation if Contact is set. Before is as in [HistoryRequest].
+type SearchRequest struct {
+	Words   string `json:"words"`
+	Contact string `json:"contact,omitempty"`
 	Before  int64  `json:"before,omitempty"`
 	Limit   int    `json:"limit,omitempty"`
 }
@@ -262,6 +381,9 @@ const (
 	EventMessage EventKind = "message" // a message arrived or was queued here
 	EventNotice  EventKind = "notice"  // the node itself has something to say in a conversation
 	EventState   EventKind = "state"   // an outgoing message changed its state
+	EventChanged EventKind = "changed" // a message was edited, taken back, reacted to, read, or began to count down
+	EventTyping  EventKind = "typing"  // a contact is writing; not stored, Seq is 0
+	EventDraft   EventKind = "draft"   // a draft changed; not stored, Seq is 0
 	EventContact EventKind = "contact" // a contact is new or changed
 	EventRemoved EventKind = "removed" // a contact or message was erased
 	EventInvite  EventKind = "invite"  // an invite was used, expired or tried twice
@@ -274,7 +396,8 @@ type Event struct {
 	Kind EventKind `json:"event"`
 	Seq  int64     `json:"seq,omitempty"`
 
-	// EventMessage, EventNotice, EventState
+	// EventMessage, EventNotice, EventState, EventChanged; EventTyping and
+	// EventDraft have Conversation only.
 	ID           string         `json:"id,omitempty"`
 	Conversation string         `json:"conversation,omitempty"`
 	From         *safetext.Text `json:"from,omitempty"`
@@ -284,6 +407,7 @@ type Event struct {
 	Reason       string         `json:"reason,omitempty"`
 	Time         time.Time      `json:"time,omitzero"`
 
+	Message *Message     `json:"message,omitempty"` // EventMessage, EventNotice, EventChanged: all of it, as it is now
 	Contact *Contact     `json:"contact,omitempty"` // EventContact
 	Invite  *InviteEvent `json:"invite,omitempty"`  // EventInvite
 	Status  *Status      `json:"status,omitempty"`  // EventStatus

@@ -57,6 +57,7 @@ const (
 	CodeNoMessage       Code = "unknown_message"
 	CodeOffline         Code = "offline"    // no guard can be reached
 	CodeFewRelays       Code = "few_relays" // too few relays for a route: fails closed
+	CodeChanged         Code = "changed"    // something else holds by now: look again
 	CodeTimeout         Code = "timeout"
 	CodeDiskFull        Code = "disk_full"
 	CodeClosed          Code = "closed" // the node is shutting down

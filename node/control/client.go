@@ -220,8 +220,8 @@ func (c *Client) Verification(ctx context.Context, contact string) (api.Verifica
 	return get[api.Verification](ctx, c, "verification", contactParams{Contact: contact})
 }
 
-func (c *Client) SetVerified(ctx context.Context, contact string, verified bool) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "set_verified", contactParams{Contact: contact, Set: verified})
+func (c *Client) SetVerified(ctx context.Context, contact, seen string) (api.Contact, error) {
+	return get[api.Contact](ctx, c, "set_verified", contactParams{Contact: contact, Seen: seen})
 }
 
 func (c *Client) RenameContact(ctx context.Context, contact, name string) (api.Contact, error) {
@@ -254,6 +254,58 @@ func (c *Client) Message(ctx context.Context, id string) (api.Message, error) {
 
 func (c *Client) History(ctx context.Context, req api.HistoryRequest) ([]api.Message, error) {
 	return collect[api.Message](ctx, c, "history", req)
+}
+
+func (c *Client) Edit(ctx context.Context, req api.EditRequest) (api.Message, error) {
+	return get[api.Message](ctx, c, "edit", req)
+}
+
+func (c *Client) Delete(ctx context.Context, req api.DeleteRequest) error {
+	return c.call(ctx, "delete", req, nil, nil)
+}
+
+func (c *Client) React(ctx context.Context, req api.ReactRequest) (api.Message, error) {
+	return get[api.Message](ctx, c, "react", req)
+}
+
+func (c *Client) Typing(ctx context.Context, contact string) error {
+	return c.call(ctx, "typing", contactParams{Contact: contact}, nil, nil)
+}
+
+func (c *Client) Search(ctx context.Context, req api.SearchRequest) ([]api.Message, error) {
+	return collect[api.Message](ctx, c, "search", req)
+}
+
+func (c *Client) ChangeConversation(ctx context.Context, req api.ConversationRequest) (api.Contact, error) {
+	return get[api.Contact](ctx, c, "change_conversation", req)
+}
+
+func (c *Client) Drafts(ctx context.Context) ([]api.Draft, error) {
+	return collect[api.Draft](ctx, c, "drafts", nil)
+}
+
+func (c *Client) SaveDraft(ctx context.Context, draft api.Draft) error {
+	return c.call(ctx, "save_draft", draft, nil, nil)
+}
+
+func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
+	return get[api.Settings](ctx, c, "settings", nil)
+}
+
+func (c *Client) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
+	return get[api.Settings](ctx, c, "change_settings", change)
+}
+
+func (c *Client) Unlock(ctx context.Context, passphrase string) error {
+	return c.call(ctx, "unlock", passphraseParams{passphrase}, nil, nil)
+}
+
+func (c *Client) Backup(ctx context.Context, req api.BackupRequest) error {
+	return c.call(ctx, "backup", req, nil, nil)
+}
+
+func (c *Client) Wipe(ctx context.Context) error {
+	return c.call(ctx, "wipe", nil, nil, nil)
 }
 
 func (c *Client) MarkRead(ctx context.Context, contact string) error {

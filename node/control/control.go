@@ -71,6 +71,10 @@ type (
 		Contact string `json:"contact"`
 		Name    string `json:"name,omitempty"`
 		Set     bool   `json:"set,omitempty"`
+		Seen    string `json:"seen,omitempty"`
+	}
+	passphraseParams struct {
+		Passphrase string `json:"passphrase"`
 	}
 	eventParams struct {
 		After int64 `json:"after"`

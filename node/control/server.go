@@ -265,7 +265,7 @@ func (k *call) run() (any, error) {
 	case "verification":
 		return with(req, func(p contactParams) (any, error) { return n.Verification(ctx, p.Contact) })
 	case "set_verified":
-		return with(req, func(p contactParams) (any, error) { return n.SetVerified(ctx, p.Contact, p.Set) })
+		return with(req, func(p contactParams) (any, error) { return n.SetVerified(ctx, p.Contact, p.Seen) })
 	case "rename_contact":
 		return with(req, func(p contactParams) (any, error) { return n.RenameContact(ctx, p.Contact, p.Name) })
 	case "block_contact":
@@ -285,6 +285,36 @@ func (k *call) run() (any, error) {
 			messages, err := n.History(ctx, p)
 			return nil, list(k, messages, err)
 		})
+	case "edit":
+		return with(req, func(p api.EditRequest) (any, error) { return n.Edit(ctx, p) })
+	case "delete":
+		return with(req, func(p api.DeleteRequest) (any, error) { return nil, n.Delete(ctx, p) })
+	case "react":
+		return with(req, func(p api.ReactRequest) (any, error) { return n.React(ctx, p) })
+	case "typing":
+		return with(req, func(p contactParams) (any, error) { return nil, n.Typing(ctx, p.Contact) })
+	case "search":
+		return with(req, func(p api.SearchRequest) (any, error) {
+			messages, err := n.Search(ctx, p)
+			return nil, list(k, messages, err)
+		})
+	case "change_conversation":
+		return with(req, func(p api.ConversationRequest) (any, error) { return n.ChangeConversation(ctx, p) })
+	case "drafts":
+		drafts, err := n.Drafts(ctx)
+		return nil, list(k, drafts, err)
+	case "save_draft":
+		return with(req, func(p api.Draft) (any, error) { return nil, n.SaveDraft(ctx, p) })
+	case "settings":
+		return n.Settings(ctx)
+	case "change_settings":
+		return with(req, func(p api.SettingsChange) (any, error) { return n.ChangeSettings(ctx, p) })
+	case "unlock":
+		return with(req, func(p passphraseParams) (any, error) { return nil, n.Unlock(ctx, p.Passphrase) })
+	case "backup":
+		return with(req, func(p api.BackupRequest) (any, error) { return nil, n.Backup(ctx, p) })
+	case "wipe":
+		return nil, n.Wipe(ctx)
 	case "mark_read":
 		return with(req, func(p contactParams) (any, error) { return nil, n.MarkRead(ctx, p.Contact) })
 	case "events":

@@ -7,6 +7,7 @@
 package chatview
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -148,7 +149,7 @@ func (v *View) Add(m api.Message) {
 		if m.Sequence == 0 {
 			m.Sequence = v.items[i].Sequence
 		}
-		if m != v.items[i].Message {
+		if !reflect.DeepEqual(m, v.items[i].Message) {
 			v.items[i] = item{Message: m, revision: v.items[i].revision + 1}
 		}
 		return

@@ -413,13 +413,13 @@ func (n *Node) change(contact string, f func(*api.Contact)) (api.Contact, error)
 	return n.full(*c), nil
 }
 
-func (n *Node) SetVerified(_ context.Context, contact string, verified bool) (api.Contact, error) {
+func (n *Node) SetVerified(_ context.Context, contact, seen string) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("SetVerified", verified); err != nil {
+	if err := n.begin("SetVerified", seen != ""); err != nil {
 		return api.Contact{}, err
 	}
-	return n.change(contact, func(c *api.Contact) { c.Verified = verified })
+	return n.change(contact, func(c *api.Contact) { c.Verified = seen != "" })
 }
 
 func (n *Node) RenameContact(_ context.Context, contact, name string) (api.Contact, error) {

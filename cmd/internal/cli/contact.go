@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -220,7 +219,15 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 					}
 				}
 				if yes || no {
-					if _, err := node.SetVerified(cmd.Context(), args[0], yes); err != nil {
+					seen := ""
+					if yes {
+						v, err := node.Verification(cmd.Context(), args[0])
+						if err != nil {
+							return err
+						}
+						seen = v.SafetyNumber
+					}
+					if _, err := node.SetVerified(cmd.Context(), args[0], seen); err != nil {
 						return err
 					}
 				}
@@ -257,9 +264,9 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 }
 
 // compare records that a contact is verified if what they see is what is seen
-// here, and takes that back if the session was replaced meanwhile.
+// here.
 func compare(ctx context.Context, node api.Node, contact, code, number string) error {
-	before, err := node.Verification(ctx, contact)
+	here, err := node.Verification(ctx, contact)
 	if err != nil {
 		return err
 	}
@@ -267,19 +274,12 @@ func compare(ctx context.Context, node api.Node, contact, code, number string) e
 		squeeze := func(s string) []byte { return []byte(strings.ToLower(strings.Join(strings.Fields(s), ""))) }
 		return subtle.ConstantTimeCompare(squeeze(a), squeeze(b)) == 1
 	}
-	if code != "" && !same(code, before.Code) || number != "" && !same(number, before.SafetyNumber) {
+	if code != "" && !same(code, here.Code) || number != "" && !same(number, here.SafetyNumber) {
 		return &api.Error{Code: api.CodeUsage, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
 			Hint: "compare again in person; until then, do not take this contact for verified"}
 	}
-	if _, err := node.SetVerified(ctx, contact, true); err != nil {
-		return err
-	}
-	after, err := node.Verification(ctx, contact)
-	if err == nil && after.SafetyNumber == before.SafetyNumber {
-		return nil
-	}
-	_, err2 := node.SetVerified(ctx, contact, false)
-	return errors.Join(errors.New("the session was replaced meanwhile: compare again"), err, err2)
+	_, err = node.SetVerified(ctx, contact, here.SafetyNumber)
+	return err
 }
 
 func (a *app) contactRenameCommand() *cobra.Command {

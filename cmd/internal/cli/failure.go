@@ -56,6 +56,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeNoContact:       {exitContact, "see who is there with: starling contact list"},
 	api.CodeAmbiguous:       {exitContact, "use the contact's id from: starling contact list --json"},
 	api.CodeContactExists:   {exitContact, "choose another name with --name"},
+	api.CodeChanged:         {exitContact, "look again, and decide again"},
 	api.CodeBadInvite:       {exitInvite, "copy the whole link, from \"starling:\" to its end, and try again"},
 	api.CodeInviteExpired:   {exitInvite, "ask for a new invite"},
 	api.CodeInviteGone:      {exitInvite, "an invite works once; ask for a new one"},

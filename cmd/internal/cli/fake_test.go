@@ -84,12 +84,12 @@ func (n *fakeNode) Verification(_ context.Context, contact string) (api.Verifica
 		Code: "starling-verify:" + strings.Repeat("abcd", 13), Verified: c.Verified}, nil
 }
 
-func (n *fakeNode) SetVerified(_ context.Context, contact string, v bool) (api.Contact, error) {
+func (n *fakeNode) SetVerified(_ context.Context, contact, seen string) (api.Contact, error) {
 	c, err := n.contact(contact)
 	if err != nil {
 		return api.Contact{}, err
 	}
-	c.Verified = v
+	c.Verified = seen != ""
 	return *c, nil
 }
 
