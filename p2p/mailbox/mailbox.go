@@ -44,10 +44,9 @@
 // acknowledged, then is answered by one box per block, or by none. What is left of
 // the blocks stands with the tags that had no box: each is pushed the moment it
 // arrives, and once more when the same box is put again: its sender repairs, and the
-// first may have been lost on the way. A later fetch of the same tag that
-// stands takes the tag over. When no blocks are
-// left, or after SubscriptionLife, the subscription ends. Boxes stay until they
-// are acknowledged, or for TTL.
+// first may have been lost on the way. A later fetch of the same tag that stands
+// takes the tag over. When no blocks are left, or after SubscriptionLife, the
+// subscription ends. Boxes stay until they are acknowledged, or for TTL.
 //
 // Malformed requests are dropped without an answer.
 //
