@@ -26,6 +26,8 @@ type Network interface {
 	Watch(key string, mailbox p2p.NodeID, tags []p2p.Tag)
 	Ack(mailbox p2p.NodeID, tags ...p2p.Tag)
 	ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error)
+	Missing([]p2p.NodeID) ([]p2p.NodeID, error)
+	Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error)
 	Hint(p2p.NodeID) ([]byte, error)
 	AddHint([]byte) (p2p.NodeID, error)
 	Status() p2p.Status
@@ -68,10 +70,10 @@ func (m mesh) Ack(node store.Node, tags ...store.Tag) {
 }
 
 // ChooseMailboxes draws up to n mailboxes, at least one.
-func (m mesh) ChooseMailboxes(n int) (set []store.Mailbox, err error) {
+func (m mesh) ChooseMailboxes(n int, avoid ...store.Node) (set []store.Mailbox, err error) {
 	var nodes []p2p.NodeID
 	for ; n > 0; n-- {
-		if nodes, err = m.n.ChooseMailboxes(n); err == nil {
+		if nodes, err = m.n.ChooseMailboxes(n, toIDs(avoid)...); err == nil {
 			break
 		}
 	}
@@ -88,6 +90,16 @@ func (m mesh) ChooseMailboxes(n int) (set []store.Mailbox, err error) {
 	return set, nil
 }
 
+func (m mesh) Missing(nodes []store.Node) ([]store.Node, error) {
+	missing, err := m.n.Missing(toIDs(nodes))
+	return toNodes(missing), err
+}
+
+func (m mesh) Rendezvous(secret [32]byte, n int) ([]store.Node, error) {
+	nodes, err := m.n.Rendezvous(secret, n)
+	return toNodes(nodes), err
+}
+
 func (m mesh) AddHint(hint []byte) (store.Node, error) {
 	node, err := m.n.AddHint(hint)
 	return store.Node(node), err
@@ -97,6 +109,22 @@ func toTags(in []store.Tag) []p2p.Tag {
 	out := make([]p2p.Tag, len(in))
 	for i, t := range in {
 		out[i] = p2p.Tag(t)
+	}
+	return out
+}
+
+func toIDs(in []store.Node) []p2p.NodeID {
+	out := make([]p2p.NodeID, len(in))
+	for i, n := range in {
+		out[i] = p2p.NodeID(n)
+	}
+	return out
+}
+
+func toNodes(in []p2p.NodeID) []store.Node {
+	out := make([]store.Node, len(in))
+	for i, n := range in {
+		out[i] = store.Node(n)
 	}
 	return out
 }

@@ -78,7 +78,9 @@ type Client struct {
 	replies *mix.Replies[*request]
 	watches watches
 	doubts  doubts
+	silence silence
 	refused counter
+	listed  atomic.Pointer[time.Time] // when a guard last gave us its list
 
 	wake    chan struct{} // guards: something happened
 	stale   chan struct{} // directory: ask again now
@@ -102,6 +104,7 @@ type timing struct {
 	listFew            time.Duration // between looks at the list while it is too short, at most
 	list               time.Duration // between looks at the list
 	listMin            time.Duration // between looks that failures ask for
+	listUnknown        time.Duration // and that an unknown mailbox asks for
 	poll               time.Duration // a watch asks at least this often
 	pollShare          time.Duration // and no more often than this times the number of watches
 	keepalive          time.Duration // about this long an idle link is silent
@@ -113,7 +116,7 @@ func timings(private bool) timing {
 	t := timing{
 		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
 		standIn: time.Minute,
-		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second,
+		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
 		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
 		keepalive: 10 * time.Minute,
 		answer:    6 * time.Second,
@@ -122,7 +125,7 @@ func timings(private bool) timing {
 	if private {
 		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
 		t.standIn = 2 * time.Second
-		t.listFew, t.listMin = time.Second, time.Second
+		t.listFew, t.listMin, t.listUnknown = time.Second, time.Second, time.Second
 		t.list = 5 * time.Minute
 		t.answer = 4 * time.Second
 	}
@@ -332,6 +335,7 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		began := time.Now()
 		for _, id := range shuffled(links.Peers()) {
 			if _, err := c.list.Pull(ctx, id); err == nil {
+				c.listed.Store(new(time.Now()))
 				break
 			} else if ctx.Err() == nil {
 				c.log.Debug("asking for the list of relays", "relay", id, "err", err)

@@ -101,7 +101,9 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 		return nil, ErrFewRelays
 	}
 	if _, ok := snap.Find(mailbox); !ok {
-		kick(c.stale)
+		if at := c.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
+			kick(c.stale)
+		}
 		return nil, ErrUnknownRelay
 	}
 	return up, nil
@@ -142,13 +144,21 @@ func (c *Client) patience() time.Duration {
 	return c.timing.answer + 24*max(0, delay)
 }
 
+// answered notes that a request brought an answer.
+func (c *Client) answered(req *request) {
+	c.doubts.answered(req.relays())
+	c.silence.answer(req.mailbox, time.Now())
+}
+
 // failed notes that a request brought no answer.
 func (c *Client) failed(req *request) {
 	up, _ := c.guardsUp()
 	mixes := slices.DeleteFunc(req.relays(), func(id NodeID) bool {
 		return id == req.mailbox || slices.Contains(up, id)
 	})
-	c.doubts.failed(mixes, time.Now())
+	now := time.Now()
+	c.doubts.failed(mixes, now)
+	c.silence.failed(req.mailbox, now)
 	kick(c.stale)
 }
 
@@ -233,7 +243,7 @@ func (c *Client) await(ctx context.Context, req *request, answer <-chan *mailbox
 	defer timer.Stop()
 	select {
 	case a := <-answer:
-		c.doubts.answered(req.relays())
+		c.answered(req)
 		return a, nil
 	case <-req.lost:
 		return nil, ErrTimeout

@@ -104,6 +104,9 @@ func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
 		w = &watch{key: key, mailbox: mailbox}
 		ws.m[key] = w
 	}
+	if slices.Equal(w.tags, tags) {
+		return
+	}
 	w.tags = slices.Clone(tags)
 	switch {
 	case len(tags) == 0:
@@ -215,7 +218,7 @@ func (ws *watches) relaysChanged() {
 				w.at(soon())
 			}
 		}
-		if w.failures > 0 {
+		if _, ok := snap.Find(w.mailbox); ok && w.failures > 0 {
 			w.at(soon())
 		}
 	}
@@ -285,9 +288,14 @@ func (ws *watches) overdue(w *watch, now time.Time) {
 	})
 }
 
-// failed puts the next attempt off.
+// failed puts the next attempt off: with a mailbox that seems to be gone until
+// the next poll.
 func (ws *watches) failed(w *watch, now time.Time) {
 	w.failures++
+	if ws.c.missing(ws.c.dir.Snapshot(), w.mailbox) {
+		w.due = now.Add(ws.interval())
+		return
+	}
 	pause := ws.c.timing.retryMin << min(w.failures, 7)
 	w.due = now.Add(jitter(min(pause, time.Minute)))
 }
@@ -375,7 +383,7 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 		l.answered = true
 		l.acks = nil
 		w.failures = 0
-		ws.c.doubts.answered(l.req.relays())
+		ws.c.answered(l.req)
 	}
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	switch a.Kind {

@@ -194,6 +194,9 @@ func (s *Session) Window() []Tag { return s.receive.window() }
 // answered, or we are the one who did.
 func (s *Session) Established() bool { return s.established }
 
+// Initiator reports whether this side began the handshake: exactly one does.
+func (s *Session) Initiator() bool { return s.initiator }
+
 // SafetyNumber returns 60 digits in 12 groups of 5 that are the same on both
 // sides, and only there: they come from a hash over both identities and the
 // rest of the handshake's associated data.

@@ -127,8 +127,10 @@ func (in *Inbox) apply(b *batch) {
 	for id, suspended := range b.suspended {
 		in.cfg.Outbox.Suspend(id, suspended)
 	}
-	for id := range b.peers {
-		in.cfg.Outbox.Heard(id, b.now)
+	for id, p := range b.peers {
+		if len(p.came) > 0 {
+			in.cfg.Outbox.Heard(id, b.now)
+		}
 	}
 	in.owe(b.owed, b.now)
 	in.mu.Lock()
@@ -246,7 +248,7 @@ func (b *batch) finish() error {
 			}
 		}
 		if p.moved || p.watch {
-			w, err := planContact(b.tx, p.Contact, p.session)
+			w, err := b.in.planContact(b.tx, p.Contact, p.session)
 			if err != nil {
 				return err
 			}

@@ -42,8 +42,13 @@ type Network interface {
 	Watch(key string, mailbox store.Node, tags []store.Tag)
 	// Ack lets a mailbox delete boxes.
 	Ack(mailbox store.Node, tags ...store.Tag)
-	// ChooseMailboxes draws n mailboxes to use.
-	ChooseMailboxes(n int) ([]store.Mailbox, error)
+	// ChooseMailboxes draws up to n mailboxes to use, none of them in avoid.
+	ChooseMailboxes(n int, avoid ...store.Node) ([]store.Mailbox, error)
+	// Missing returns those of some mailboxes that do not work now, or an error
+	// if that cannot be told.
+	Missing([]store.Node) ([]store.Node, error)
+	// Rendezvous ranks mailboxes by a secret and returns the first n.
+	Rendezvous(secret [32]byte, n int) ([]store.Node, error)
 	// AddHint reads a mailbox that somebody else chose.
 	AddHint(hint []byte) (store.Node, error)
 }
@@ -101,6 +106,8 @@ type Inbox struct {
 	heldNew bool                   // more of them since the last look
 	refused map[string]int64
 	heard   map[store.Node]time.Time // when a mailbox last handed something over
+	missing map[store.Node]time.Time // mailboxes that do not work, since when; never changed
+	looked  bool                     // missing is of this start
 }
 
 // An owner is what a tag belongs to: a contact's session or an invite.
@@ -240,7 +247,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 	chores := []struct {
 		do func(context.Context) (time.Time, error)
 		at time.Time
-	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()}, {do: in.tidy, at: time.Now().Add(tidyEvery)}}
+	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
+		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}}
 	const receipts, releases, invites = 0, 1, 2
 	for {
 		now := time.Now()
@@ -296,6 +304,7 @@ func (in *Inbox) signal() {
 func (in *Inbox) load(ctx context.Context) error {
 	var owners []owner
 	var owed, waiting []store.ID
+	var missing map[store.Node]time.Time
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		contacts, err := tx.Contacts()
 		if err != nil {
@@ -307,7 +316,10 @@ func (in *Inbox) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			in.cfg.Outbox.SetMailboxes(c.ID, in.current(theirs))
+			for _, m := range theirs {
+				in.cfg.Network.AddHint(m.Hint) // it may not be known yet
+			}
+			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 			_, _, err = tx.Session(c.ID)
 			in.cfg.Outbox.Suspend(c.ID, errors.Is(err, store.ErrNoSession))
 		}
@@ -321,6 +333,9 @@ func (in *Inbox) load(ctx context.Context) error {
 		if owed, err = tx.ContactsOwed(); err != nil {
 			return err
 		}
+		if missing, err = tx.Missing(); err != nil {
+			return err
+		}
 		waiting, err = tx.ContactsWaiting()
 		return err
 	})
@@ -328,6 +343,7 @@ func (in *Inbox) load(ctx context.Context) error {
 		return err
 	}
 	in.mu.Lock()
+	in.missing = missing
 	for _, id := range owed {
 		in.owed[id] = time.Now()
 	}
@@ -336,18 +352,6 @@ func (in *Inbox) load(ctx context.Context) error {
 	}
 	in.mu.Unlock()
 	return in.watch(ctx, owners...)
-}
-
-// current returns the nodes that are not retired, and hands their hints to the
-// network, which may not know them yet.
-func (in *Inbox) current(set []store.Mailbox) (nodes []store.Node) {
-	for _, m := range set {
-		if m.Retired.IsZero() {
-			in.cfg.Network.AddHint(m.Hint)
-			nodes = append(nodes, m.Node)
-		}
-	}
-	return nodes
 }
 
 // RefreshContact takes up a contact that is new, changed or gone.
@@ -366,7 +370,7 @@ func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
 	plans := make(map[owner]watching)
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		for _, o := range owners {
-			w, err := plan(tx, o)
+			w, err := in.plan(tx, o)
 			if err != nil {
 				return err
 			}
@@ -383,7 +387,7 @@ func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
 
 // plan returns what is to be waited for on behalf of an owner: nothing if it
 // is gone.
-func plan(tx *store.Tx, o owner) (w watching, err error) {
+func (in *Inbox) plan(tx *store.Tx, o owner) (w watching, err error) {
 	var tags []session.Tag
 	if o.invite != "" {
 		var i *session.Invite
@@ -395,7 +399,7 @@ func plan(tx *store.Tx, o owner) (w watching, err error) {
 		if c, err = tx.Contact(o.contact); err == nil {
 			var s *session.Session
 			if s, _, err = loadSession(tx, o.contact); err == nil || errors.Is(err, store.ErrNoSession) {
-				return planContact(tx, c, s)
+				return in.planContact(tx, c, s)
 			}
 		}
 	}
@@ -412,7 +416,7 @@ func plan(tx *store.Tx, o owner) (w watching, err error) {
 
 // planContact returns what is to be waited for on behalf of a contact, with
 // its session or with none: the cells of the session, and its end.
-func planContact(tx *store.Tx, c store.Contact, s *session.Session) (w watching, err error) {
+func (in *Inbox) planContact(tx *store.Tx, c store.Contact, s *session.Session) (w watching, err error) {
 	o := owner{contact: c.ID}
 	if w.tags, err = resetTags(tx, c.ID, s); err != nil {
 		return w, err
@@ -423,6 +427,7 @@ func planContact(tx *store.Tx, c store.Contact, s *session.Session) (w watching,
 	}
 	w.muted = c.Blocked
 	w.nodes, err = nodes(tx, o)
+	w.nodes = append(w.nodes, in.meetingPlaces(w.nodes, s)...)
 	return w, err
 }
 

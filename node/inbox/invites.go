@@ -130,7 +130,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err != nil {
 		return err
 	}
-	if b.plans[ownerOf(row)], err = plan(b.tx, ownerOf(row)); err != nil {
+	if b.plans[ownerOf(row)], err = b.in.plan(b.tx, ownerOf(row)); err != nil {
 		return err
 	}
 	return b.seal(p, &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(fresh)})

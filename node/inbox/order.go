@@ -27,7 +27,7 @@ func (b *batch) part(p *peer, part session.Part) error {
 		Time: b.now, Data: part.Data}
 	if f.Count == 1 && seq == p.NextSeq && len(p.fragments) == 0 { // nearly always
 		p.NextSeq, p.changed = seq+1, true
-		return b.whole(p, f.Item, f.Data, true)
+		return b.whole(p, f, f.Data, true)
 	}
 	if len(p.fragments) >= maxFragments {
 		if err := b.makeRoom(p); err != nil {
@@ -46,7 +46,7 @@ func (b *batch) part(p *peer, part session.Part) error {
 		c, err := chat.Decode(data)
 		switch {
 		case err != nil || c.Kind != chat.Text:
-			if err := b.whole(p, f.Item, data, true); err != nil {
+			if err := b.whole(p, f, data, true); err != nil {
 				return err
 			}
 			if err := b.mark(p, parts); err != nil {
@@ -78,18 +78,26 @@ func (b *batch) makeRoom(p *peer) error {
 	return nil
 }
 
-// whole takes a whole content; tell says whether to acknowledge it.
-func (b *batch) whole(p *peer, item store.ID, data []byte, tell bool) error {
+// whole takes a whole content, of which f is a part; tell says whether to
+// acknowledge it.
+func (b *batch) whole(p *peer, f store.Fragment, data []byte, tell bool) error {
 	c, err := chat.Decode(data)
 	if err != nil {
 		b.refused = append(b.refused, "content")
 		return nil
 	}
-	if err := b.content(p, item, c); err != nil {
+	if len(c.Mailboxes) > 0 {
+		if f.Seq < p.ToldSeq {
+			c.Mailboxes = nil // newer ones were told in a cell that came before
+		} else {
+			p.ToldSeq, p.changed = f.Seq+1, true
+		}
+	}
+	if err := b.content(p, f.Item, c); err != nil {
 		return err
 	}
 	if tell && c.Kind.Acknowledged() {
-		return b.owe(p.ID, item)
+		return b.owe(p.ID, f.Item)
 	}
 	return nil
 }
@@ -160,7 +168,7 @@ func (b *batch) showNext(p *peer) (bool, error) {
 		if !ok {
 			continue
 		}
-		if err := b.whole(p, f.Item, data, false); err != nil {
+		if err := b.whole(p, f, data, false); err != nil {
 			return false, err
 		}
 		return true, b.mark(p, seqs)

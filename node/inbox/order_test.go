@@ -28,9 +28,13 @@ type bench struct {
 
 type noNetwork struct{}
 
-func (noNetwork) Watch(string, store.Node, []store.Tag)            {}
-func (noNetwork) Ack(store.Node, ...store.Tag)                     {}
-func (noNetwork) ChooseMailboxes(int) ([]store.Mailbox, error)     { return nil, errors.New("none") }
+func (noNetwork) Watch(string, store.Node, []store.Tag) {}
+func (noNetwork) Ack(store.Node, ...store.Tag)          {}
+func (noNetwork) ChooseMailboxes(int, ...store.Node) ([]store.Mailbox, error) {
+	return nil, errors.New("none")
+}
+func (noNetwork) Missing([]store.Node) ([]store.Node, error)       { return nil, errors.New("none") }
+func (noNetwork) Rendezvous([32]byte, int) ([]store.Node, error)   { return nil, errors.New("none") }
 func (noNetwork) AddHint(hint []byte) (node store.Node, err error) { copy(node[:], hint); return }
 
 func newBench(t *testing.T) *bench {
@@ -359,5 +363,27 @@ func TestAsk(t *testing.T) {
 	b.take(parts(&seq, ask, 500)[0])
 	if ids := take(); len(ids) != 2 || !slices.Contains(ids, store.ID(p.ID)) || !slices.Contains(ids, store.ID(profile.ID)) {
 		t.Errorf("owed %v", ids)
+	}
+}
+
+// Mailboxes that were told earlier and come later do not replace newer ones.
+func TestMailboxesToldLate(t *testing.T) {
+	b := newBench(t)
+	var told [2]store.Node
+	told[0][0], told[1][0] = 1, 2
+	seq := uint64(0)
+	var all []session.Part
+	for i := range told {
+		all = append(all, parts(&seq, &chat.Content{Kind: chat.Mailboxes, Mailboxes: [][]byte{told[i][:]}}, 1000)...)
+	}
+	for _, part := range []session.Part{all[1], all[0]} {
+		b.take(part)
+		b.update(func(tx *store.Tx) error {
+			set, err := tx.Mailboxes(b.contact[:], false)
+			if len(set) != 1 || set[0].Node != told[1] {
+				t.Errorf("after cell %d: %v", part.Seq, set)
+			}
+			return err
+		})
 	}
 }

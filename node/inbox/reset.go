@@ -198,7 +198,7 @@ func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) 
 	if err := b.tx.DropFragments(p.ID); err != nil {
 		return nil, err
 	}
-	p.fragments, p.NextSeq, p.changed = nil, 0, true
+	p.fragments, p.NextSeq, p.ToldSeq, p.changed = nil, 0, 0, true
 	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
 	b.gone = append(b.gone, gone...)
 	return waiting, err

@@ -5,9 +5,11 @@ package nettest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -417,6 +419,34 @@ func (c *Client) ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, erro
 		return nil, p2p.ErrFewRelays
 	}
 	return out, nil
+}
+
+// Missing returns the mailboxes that are down.
+func (c *Client) Missing(ids []p2p.NodeID) (missing []p2p.NodeID, err error) {
+	if err := c.state(); err != nil {
+		return nil, err
+	}
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	for _, id := range ids {
+		if c.net.down[id] {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
+}
+
+// Rendezvous ranks the mailboxes that are not down.
+func (c *Client) Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	ids := slices.DeleteFunc(slices.Clone(c.net.mailbox), func(id p2p.NodeID) bool { return c.net.down[id] })
+	score := func(id p2p.NodeID) string {
+		sum := sha256.Sum256(append(secret[:], id[:]...))
+		return string(sum[:])
+	}
+	slices.SortFunc(ids, func(a, b p2p.NodeID) int { return strings.Compare(score(a), score(b)) })
+	return ids[:min(n, len(ids))], nil
 }
 
 // Hint returns the node's id.

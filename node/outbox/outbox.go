@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +77,7 @@ type Outbox struct {
 	entries map[store.ID]*entry
 	peers   map[store.ID]*Peer
 	order   schedule
+	gone    func(store.Node) bool
 	held    time.Time // nothing is put before this
 	busy    int
 	kept    int
@@ -95,7 +97,8 @@ type entry struct {
 // New makes an outbox. It does nothing before Run.
 func New(cfg Config) *Outbox {
 	o := &Outbox{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
-		entries: make(map[store.ID]*entry), peers: make(map[store.ID]*Peer)}
+		entries: make(map[store.ID]*entry), peers: make(map[store.ID]*Peer),
+		gone: func(store.Node) bool { return false }}
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
@@ -199,6 +202,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 		e.Cells = append(e.Cells, state)
 		e.tags = append(e.tags, c.Tag)
 	}
+	e.setGone(o.gone)
 	e.noteSent()
 	o.entries[it.ID] = e
 	o.lookAt(e, time.Time{})
@@ -236,8 +240,57 @@ func (o *Outbox) dropBox(e *entry, i int) {
 func (o *Outbox) SetMailboxes(contact store.ID, nodes []store.Node) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.peer(contact).Mailboxes = nodes
+	p := o.peer(contact)
+	if slices.Equal(p.Mailboxes, nodes) {
+		return
+	}
+	p.Mailboxes = nodes
 	o.lookAtAll(contact)
+}
+
+// SetGone says which mailboxes are gone: what lies there is stored elsewhere.
+func (o *Outbox) SetGone(gone func(store.Node) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gone = gone
+	for _, e := range o.entries {
+		if e.setGone(gone) {
+			o.lookAt(e, time.Time{})
+		}
+	}
+}
+
+// setGone says of every copy whether its mailbox is gone, and reports whether
+// that has changed anything.
+func (e *entry) setGone(gone func(store.Node) bool) (changed bool) {
+	for _, cell := range e.Cells {
+		for node, c := range cell.Copies {
+			if is := gone(node); is != c.Gone {
+				c.Gone, changed = is, true
+			}
+		}
+	}
+	return changed
+}
+
+// Nodes returns the mailboxes where contacts fetch and where copies lie.
+func (o *Outbox) Nodes() map[store.Node]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	nodes := make(map[store.Node]bool)
+	for _, p := range o.peers {
+		for _, n := range p.Mailboxes {
+			nodes[n] = true
+		}
+	}
+	for _, e := range o.entries {
+		for _, cell := range e.Cells {
+			for n := range cell.Copies {
+				nodes[n] = true
+			}
+		}
+	}
+	return nodes
 }
 
 // Heard says that something came from a contact.
@@ -416,7 +469,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry, a Action) {
 	c := e.Cells[a.Cell].Copies[a.Node]
 	if c == nil {
-		c = new(Copy)
+		c = &Copy{Gone: o.gone(a.Node)}
 		e.Cells[a.Cell].Copies[a.Node] = c
 	}
 	c.Busy = true

@@ -65,6 +65,7 @@ type Copy struct {
 	Refused bool      // the last try ended with a refusal
 	Taken   bool      // because something else lies there
 	Busy    bool      // a try is under way
+	Gone    bool      // the mailbox is gone, and the copy with it
 }
 
 // A Peer is what the policy knows of an entry's recipient.
@@ -166,9 +167,10 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	return actions, again
 }
 
+// stored returns how many copies lie where they can be fetched.
 func (c *CellState) stored() (n int) {
 	for _, copy := range c.Copies {
-		if !copy.Stored.IsZero() {
+		if !copy.Stored.IsZero() && !copy.Gone {
 			n++
 		}
 	}

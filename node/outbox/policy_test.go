@@ -99,6 +99,9 @@ func TestNext(t *testing.T) {
 		{"recipient has moved, one lies at an old place", with(text, func(e *Entry) {
 			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: failed(9, 0)}), api.StateSent, t0
 		}), Peer{Mailboxes: []store.Node{c, d}}, time.Second, "put 0 c, put 0 d", askSilent},
+		{"a mailbox is gone with its copy", with(text, func(e *Entry) {
+			e.Cells, e.State, e.Sent = cells(copies{a: {Stored: t0, Gone: true}, b: stored(0)}), api.StateSent, t0
+		}), Peer{Mailboxes: []store.Node{b, c}}, time.Second, "put 0 c", firstRepair},
 		{"heard from since, no receipt", with(text, func(e *Entry) {
 			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: stored(0)}), api.StateSent, t0
 		}), Peer{Mailboxes: two.Mailboxes, Heard: at(askHeard + 1)}, askHeard + 2, "ask", firstRepair},

@@ -19,29 +19,30 @@ type Contact struct {
 	ReadSeq  int64  // messages up to here have been read
 	NextSeq  int64  // cells of the peer's chain below this have come, or are not waited for
 	Invite   string // the invite it came from
+	ToldSeq  int64  // the mailboxes we know were told below this cell of the peer's chain
 }
 
-const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite`
+const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq`
 
 func scanContact(r Row) Contact {
 	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
-		r.Time(6), r.Int(7), r.Int(8), r.Text(9)}
+		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10)}
 }
 
 // AddContact stores a new contact with its session.
 func (tx *Tx) AddContact(c Contact, session []byte) error {
 	tx.moved = true
 	return tx.exec(`INSERT INTO contacts(`+contactColumns+`, version, session)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
-		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite,
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite, c.ToldSeq,
 		tx.seal("contacts", c.ID[:], 1, session))
 }
 
 // SetContact changes a contact, but for its session and invite.
 func (tx *Tx) SetContact(c Contact) error {
 	return tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
-		read_seq = ?, next_seq = ? WHERE id = ?`,
-		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ID)
+		read_seq = ?, next_seq = ?, told_seq = ? WHERE id = ?`,
+		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ToldSeq, c.ID)
 }
 
 func (tx *Tx) Contact(id ID) (Contact, error) {
@@ -145,4 +146,30 @@ func (tx *Tx) DropMailboxes(owner []byte, mine bool, before time.Time) error {
 	}
 	return tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ? AND retired != 0 AND retired < ?`,
 		owner, mine, before)
+}
+
+// Missing returns the mailboxes that do not work, and since when.
+func (tx *Tx) Missing() (map[Node]time.Time, error) {
+	type row struct {
+		node  Node
+		since time.Time
+	}
+	rows, err := collect(tx, func(r Row) row { return row{Node(r.Blob(0)), r.Time(1)} },
+		`SELECT node, since FROM missing WHERE length(node) = 32`)
+	out := make(map[Node]time.Time, len(rows))
+	for _, r := range rows {
+		out[r.node] = r.since
+	}
+	return out, err
+}
+
+// SetMissing replaces what Missing returns.
+func (tx *Tx) SetMissing(missing map[Node]time.Time) error {
+	err := tx.exec(`DELETE FROM missing`)
+	for node, since := range missing {
+		if err == nil {
+			err = tx.exec(`INSERT INTO missing(node, since) VALUES(?, ?)`, node[:], since)
+		}
+	}
+	return err
 }

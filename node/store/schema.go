@@ -115,6 +115,12 @@ CREATE TABLE resets (            -- what is left of a session that was given up
 	version   INTEGER NOT NULL,
 	state     BLOB NOT NULL      -- sealed
 );
+`, `
+CREATE TABLE missing (           -- mailboxes that do not work
+	node      BLOB PRIMARY KEY,
+	since     INTEGER NOT NULL
+);
+ALTER TABLE contacts ADD COLUMN told_seq INTEGER NOT NULL DEFAULT 0; -- cells of the peer's chain below this have told mailboxes
 `}
 
 func (s *Store) migrate() error {

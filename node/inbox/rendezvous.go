@@ -1,0 +1,235 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+	"starling/session"
+)
+
+// # Mailboxes that are gone
+//
+// A mailbox that is not listed any more, or does not answer, is missing, and
+// gone once it was missing for goneAfter; a relay that restarts is back sooner.
+// Sender and recipient of a direction then meet without having talked at the
+// relays that rank highest by a secret of the session. The sender puts what is
+// not delivered there, so that two copies lie where they can be fetched. The
+// recipient looks there as soon as a mailbox was missing for lookAfter, and at
+// more relays than the sender uses, for the two may know different ones. Once
+// a mailbox of its own is gone it chooses others and tells; the sender leaves
+// the meeting places when it hears that, the recipient when it is acknowledged.
+const (
+	goneAfter = 10 * time.Minute
+	lookAfter = time.Minute
+	// meetings is how far down the ranking the recipient looks; the sender
+	// uses the first that are not gone.
+	meetings = outbox.Copies + 2
+	// lookEvery is how often mailboxes are looked after, lookSoon while it
+	// cannot be told what has become of them.
+	lookEvery = 30 * time.Second
+	lookSoon  = 5 * time.Second
+)
+
+// ranking returns where to meet, for what we are to receive or to send.
+func (in *Inbox) ranking(s *session.Session, receive bool) []store.Node {
+	recipient := "responder"
+	if s.Initiator() == receive {
+		recipient = "initiator"
+	}
+	nodes, err := in.cfg.Network.Rendezvous(s.Export("starling/rendezvous/1 "+recipient), meetings)
+	if err != nil {
+		return nil // there is no route to them either
+	}
+	return nodes
+}
+
+// missingFor returns a test whether a mailbox was missing for that long.
+func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.looked { // what is known is of another start
+		return func(store.Node) bool { return false }
+	}
+	missing, before := in.missing, time.Now().Add(-d)
+	return func(n store.Node) bool {
+		since, ok := missing[n]
+		return ok && !since.After(before)
+	}
+}
+
+// targets returns where to put what is for a contact who told mailboxes.
+func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
+	gone := in.missingFor(goneAfter)
+	there := slices.DeleteFunc(slices.Clone(told), gone)
+	if len(there) == len(told) || s == nil || !s.Established() {
+		return told
+	}
+	for _, n := range in.ranking(s, false) {
+		if len(there) < outbox.Copies && !gone(n) && !slices.Contains(there, n) {
+			there = append(there, n)
+		}
+	}
+	if len(there) == 0 {
+		return told
+	}
+	return there
+}
+
+// meetingPlaces returns where to look besides our mailboxes.
+func (in *Inbox) meetingPlaces(mine []store.Node, s *session.Session) []store.Node {
+	if s == nil || !slices.ContainsFunc(mine, in.missingFor(lookAfter)) {
+		return nil
+	}
+	return slices.DeleteFunc(in.ranking(s, true), func(n store.Node) bool { return slices.Contains(mine, n) })
+}
+
+// lookAfterMailboxes finds out which mailboxes are missing, and does what
+// follows from it.
+func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err error) {
+	now := time.Now()
+	nodes := in.cfg.Outbox.Nodes()
+	in.mu.Lock()
+	for _, w := range in.watches {
+		for _, n := range w.nodes {
+			nodes[n] = true
+		}
+	}
+	was := in.missing
+	in.mu.Unlock()
+	missing, err := in.cfg.Network.Missing(slices.Collect(maps.Keys(nodes)))
+	if err != nil {
+		return now.Add(lookSoon), nil
+	}
+	is := make(map[store.Node]time.Time, len(missing))
+	for _, n := range missing {
+		if is[n] = was[n]; is[n].IsZero() {
+			is[n] = now
+		}
+	}
+	if !maps.Equal(is, was) {
+		if err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
+			return next, err
+		}
+	}
+	in.mu.Lock()
+	in.missing, in.looked = is, true
+	in.mu.Unlock()
+	next = now.Add(lookEvery)
+	if len(is) == 0 && len(was) == 0 {
+		return next, nil
+	}
+	in.cfg.Outbox.SetGone(in.missingFor(goneAfter))
+	return next, in.follow(ctx, now)
+}
+
+// follow lets everything follow from which mailboxes are missing.
+func (in *Inbox) follow(ctx context.Context, now time.Time) error {
+	gone := in.missingFor(goneAfter)
+	targets := make(map[store.ID][]store.Node)
+	plans := make(map[owner]watching)
+	var moving []store.ID
+	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		contacts, err := tx.Contacts()
+		if err != nil {
+			return err
+		}
+		for _, c := range contacts {
+			s, _, err := loadSession(tx, c.ID)
+			if errors.Is(err, store.ErrNoSession) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			theirs, err := tx.Mailboxes(c.ID[:], false)
+			if err != nil {
+				return err
+			}
+			targets[c.ID] = in.targets(current(theirs), s)
+			mine, err := tx.Mailboxes(c.ID[:], true)
+			if err != nil {
+				return err
+			}
+			if !c.Blocked && slices.ContainsFunc(current(mine), gone) {
+				moving = append(moving, c.ID)
+			}
+			if plans[owner{contact: c.ID}], err = in.planContact(tx, c, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for id, nodes := range targets {
+		in.cfg.Outbox.SetMailboxes(id, nodes)
+	}
+	in.setWatches(plans)
+	if len(moving) == 0 {
+		return nil
+	}
+	var b *batch
+	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, now)
+		for _, id := range moving {
+			p, err := b.peer(id)
+			if err == nil && p.session != nil {
+				err = b.move(p, gone)
+			}
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return b.finish()
+	})
+	if err == nil {
+		in.apply(b)
+	}
+	return err
+}
+
+// move replaces those of our mailboxes for a contact that are gone, and tells.
+// The old ones are watched until that has been acknowledged, and a while after.
+func (b *batch) move(p *peer, gone func(store.Node) bool) error {
+	mine, err := b.tx.Mailboxes(p.ID[:], true)
+	if err != nil {
+		return err
+	}
+	var set []store.Mailbox
+	var avoid []store.Node
+	for _, m := range mine {
+		avoid = append(avoid, m.Node)
+		if m.Retired.IsZero() && !gone(m.Node) {
+			set = append(set, m)
+		}
+	}
+	if n := outbox.Copies - len(set); n > 0 {
+		fresh, err := b.in.cfg.Network.ChooseMailboxes(n, avoid...)
+		if err != nil {
+			return nil // later
+		}
+		set = append(set, fresh...)
+	}
+	if err := b.tx.SetMailboxes(p.ID[:], true, b.now, set); err != nil {
+		return err
+	}
+	p.moved, p.watch = true, true
+	return b.seal(p, &chat.Content{Kind: chat.Mailboxes, Mailboxes: Hints(set)})
+}
+
+// current returns the nodes that are not retired.
+func current(set []store.Mailbox) (nodes []store.Node) {
+	for _, m := range set {
+		if m.Retired.IsZero() {
+			nodes = append(nodes, m.Node)
+		}
+	}
+	return nodes
+}
