@@ -17,15 +17,16 @@ import (
 // A user is a node in a test, and what happens to it.
 type user struct {
 	*Node
-	t    testing.TB
-	name string
-	vfs  string // file system of the store, "" for the real one
-	mark string // folder for the store's markers, "" for none
-	dir  config.Profile
-	net  *nettest.Net
-	link *nettest.Client
-	log  *eventLog
-	stop func() error
+	t       testing.TB
+	name    string
+	vfs     string // file system of the store, "" for the real one
+	mark    string // folder for the store's markers, "" for none
+	dir     config.Profile
+	net     *nettest.Net
+	link    *nettest.Client
+	network func(p2p.ClientConfig) (Network, error) // nil for a client of net
+	log     *eventLog
+	stop    func() error
 }
 
 const passphrase = "open sesame"
@@ -54,13 +55,17 @@ func (u *user) start() {
 }
 
 func (u *user) tryStart() error {
-	n, err := New(Config{
-		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
-		Store: store.Options{VFS: u.vfs, NoSync: u.vfs == "", Markers: u.mark},
-		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) {
+	network := u.network
+	if network == nil {
+		network = func(cfg p2p.ClientConfig) (Network, error) {
 			u.link = u.net.Client(cfg)
 			return u.link, nil
-		},
+		}
+	}
+	n, err := New(Config{
+		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
+		Store:      store.Options{VFS: u.vfs, NoSync: u.vfs == "", Markers: u.mark},
+		NewNetwork: network,
 	})
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ import (
 	"starling/node/nettest"
 )
 
-// virtual runs a test in virtual time, on a network whose clients look for
+// inVirtualTime runs a test in virtual time, on a network whose clients look for
 // boxes again every ten minutes.
-func virtual(t *testing.T, test func(t *testing.T, net *nettest.Net, ada, bob *user)) {
+func inVirtualTime(t *testing.T, test func(t *testing.T, net *nettest.Net, ada, bob *user)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		net := nettest.New(4)
@@ -41,7 +41,7 @@ func (u *user) state(id string) (api.State, string) {
 
 // A recipient who is away for longer than mailboxes keep boxes.
 func TestExpiry(t *testing.T) {
-	virtual(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		bob.shutdown()
 		m := ada.send(bob, "hello")
 		time.Sleep(13 * 24 * time.Hour)
@@ -79,7 +79,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestDiscard(t *testing.T) {
-	virtual(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		bob.shutdown()
 		m := ada.send(bob, "hello")
 		time.Sleep(15 * 24 * time.Hour)
@@ -100,7 +100,7 @@ func TestDiscard(t *testing.T) {
 
 // Mailboxes that say that they keep a box, and do not: it is stored again.
 func TestRepair(t *testing.T) {
-	virtual(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		net.Set(nettest.Settings{Again: quiet.Again, Forget: 1})
 		m := ada.send(bob, "hello")
 		time.Sleep(time.Minute)
@@ -117,7 +117,7 @@ func TestRepair(t *testing.T) {
 
 // A receipt that is lost is asked for.
 func TestLostReceipt(t *testing.T) {
-	virtual(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		bob.shutdown()
 		m := ada.send(bob, "hello")
 		time.Sleep(time.Minute)
@@ -147,7 +147,7 @@ func TestLostReceipt(t *testing.T) {
 // are lost on the way, for days: every text arrives, once. Order may only break
 // where something was missing for longer than the wait.
 func TestLossyDays(t *testing.T) {
-	virtual(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		net.Set(nettest.Settings{Again: quiet.Again, Forget: 0.3, LosePut: 0.3, LoseAnswer: 0.3, Delay: 100 * time.Millisecond, Timeout: 5 * time.Second})
 		var ids []string
 		for i := range 100 {

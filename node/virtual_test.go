@@ -1,0 +1,89 @@
+package node
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/node/api"
+	"starling/node/config"
+	"starling/node/store"
+	"starling/p2p"
+	"starling/p2p/p2ptest/virtual"
+)
+
+// newVirtualUser makes a profile and starts a node on a virtual network.
+func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user {
+	t.Helper()
+	u := &user{t: t, name: name, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
+	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
+		t.Fatal(err)
+	}
+	u.network = func(cfg p2p.ClientConfig) (Network, error) {
+		cfg.Options, cfg.Bootstrap = m.Options(place), m.Bootstrap()
+		return p2p.NewClient(cfg)
+	}
+	u.start()
+	virtual.Eventually(t, "a ready network", func() bool {
+		s, err := u.Status(t.Context())
+		return err == nil && s.Ready
+	})
+	return u
+}
+
+// On real relays over slow links: Bob is away, one of his mailboxes leaves and
+// the other falls silent. What Ada writes arrives when he is back.
+func TestMailboxesVanish(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hours, if virtual ones")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond,
+			BitsPerSecond: 20_000_000, Seed: 1})
+		defer m.Stop()
+		m.Settle(12)
+		ada, bob := newVirtualUser(t, m, "Ada", 100), newVirtualUser(t, m, "Bob", 101)
+		defer func() { ada.shutdown(); bob.shutdown() }()
+		invite, err := ada.Invite(t.Context(), api.InviteRequest{Name: "Bob"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link, Name: "Ada"}); err != nil {
+			t.Fatal(err)
+		}
+		virtual.Eventually(t, "contacts", func() bool { return ada.ready(bob) && bob.ready(ada) })
+		time.Sleep(time.Minute)
+		old := ada.fetchesAt(bob)
+		bob.shutdown()
+		reached := func(ids []string, want api.State) func() bool {
+			return func() bool {
+				return !slices.ContainsFunc(ids, func(id string) bool { state, _ := ada.state(id); return state != want })
+			}
+		}
+		ids := ada.sendAll(bob, []string{"0", "1"})
+		virtual.Eventually(t, "stored", reached(ids, api.StateSent))
+		for _, r := range m.Relays {
+			switch r.ID() {
+			case old[0]:
+				r.Stop()
+			case old[1]:
+				m.Cut(r.Node)
+			}
+		}
+		late := ada.sendAll(bob, []string{"2", "3", "4"})
+		t.Logf("stored at replacements after %v", virtual.Eventually(t, "stored at replacements", reached(late, api.StateSent)))
+		time.Sleep(time.Hour)
+		bob.start()
+		ids = append(ids, late...)
+		t.Logf("delivered %v after Bob is back", virtual.Eventually(t, "delivered", reached(ids, api.StateDelivered)))
+		if got := bob.texts(ada); !slices.Equal(got, numbered(5)) {
+			t.Errorf("Bob has %v", got)
+		}
+		t.Logf("told new mailboxes %v later", virtual.Eventually(t, "new mailboxes", func() bool {
+			now := ada.fetchesAt(bob)
+			return len(now) == 2 && !slices.Contains(now, old[0]) && !slices.Contains(now, old[1])
+		}))
+	})
+}
