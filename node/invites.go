@@ -109,7 +109,7 @@ func connected(s p2p.Status) bool {
 func (n *Node) storeBundle(ctx context.Context, bundle []session.Cell, boxes []store.Mailbox) error {
 	results := make(chan error, len(boxes))
 	for _, m := range boxes {
-		n.later(func(ctx context.Context) { results <- n.putAll(ctx, m.Node, bundle, reachMailbox) })
+		n.later(func(ctx context.Context) { results <- n.putBundle(ctx, m.Node, bundle) })
 	}
 	var last error
 	for range boxes {
@@ -128,16 +128,24 @@ func (n *Node) storeBundle(ctx context.Context, bundle []session.Cell, boxes []s
 	return apiError(last)
 }
 
-// putAll stores cells in a mailbox, trying again until the time is over.
-func (n *Node) putAll(ctx context.Context, node store.Node, cells []session.Cell, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// putBundle stores a bundle in a mailbox, trying again for a while. It asks for
+// the cells first: a mailbox that has no room drops what nobody has asked for.
+func (n *Node) putBundle(ctx context.Context, node store.Node, cells []session.Cell) error {
+	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
+	tags := make([]store.Tag, len(cells))
+	for i := range cells {
+		tags[i] = store.Tag(cells[i].Tag)
+	}
+	ask, end := context.WithTimeout(ctx, oneTry)
+	n.net.Fetch(ask, node, tags) // without it the bundle is only easier to drop
+	end()
 	errs := make([]error, len(cells))
 	var wg sync.WaitGroup
 	for i := range cells {
 		wg.Go(func() {
 			errs[i] = try(ctx, func(ctx context.Context) error {
-				return n.net.Put(ctx, node, store.Tag(cells[i].Tag), cells[i].Box[:])
+				return n.net.Put(ctx, node, tags[i], cells[i].Box[:])
 			})
 		})
 	}
@@ -216,7 +224,7 @@ func (n *Node) storeBundles(ctx context.Context) error {
 	for _, w := range all {
 		for _, m := range w.boxes {
 			n.net.AddHint(m.Hint)
-			if err := n.putAll(ctx, m.Node, w.cells, reachMailbox); err != nil && ctx.Err() == nil {
+			if err := n.putBundle(ctx, m.Node, w.cells); err != nil && ctx.Err() == nil {
 				n.log.Warn("invite not stored again", "err", err)
 			}
 		}

@@ -336,6 +336,9 @@ func TestRevokeInvite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := net.Unasked(); n != 0 {
+		t.Errorf("%d boxes of the bundle that nobody has asked for", n)
+	}
 	if err := ada.RevokeInvite(t.Context(), invite.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type Net struct {
 	puts    int
 	everPut map[p2p.Tag][]byte
 	clashes int
+	asked   map[p2p.Tag]bool
+	unasked int
 	liars   map[p2p.NodeID]bool
 	mailbox []p2p.NodeID
 }
@@ -53,7 +55,7 @@ type Settings struct {
 // New makes a network with that many mailboxes.
 func New(mailboxes int) *Net {
 	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), down: make(map[p2p.NodeID]bool),
-		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte), liars: make(map[p2p.NodeID]bool)}
+		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte), asked: make(map[p2p.Tag]bool), liars: make(map[p2p.NodeID]bool)}
 	for i := range mailboxes {
 		var id p2p.NodeID
 		binary.BigEndian.PutUint64(id[:], uint64(i+1))
@@ -120,6 +122,14 @@ func (n *Net) Clashes() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.clashes
+}
+
+// Unasked returns how many boxes were tried to be stored before anybody looked
+// for them: those are the first that a full mailbox drops.
+func (n *Net) Unasked() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.unasked
 }
 
 // A Client is one user of the network.
@@ -238,6 +248,9 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	n.mu.Lock()
 	s := n.set
 	n.puts++
+	if !n.asked[tag] {
+		n.unasked++
+	}
 	if first, ok := n.everPut[tag]; !ok {
 		n.everPut[tag] = bytes.Clone(box)
 	} else if !bytes.Equal(first, box) {
@@ -306,6 +319,7 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 	delay, down := n.set.Delay, n.down[node]
 	out := make(map[p2p.Tag][]byte)
 	for _, t := range tags {
+		n.asked[t] = true
 		if b := n.boxes[node][t]; b != nil {
 			out[t] = bytes.Clone(b)
 		}
@@ -333,6 +347,11 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 		c.watches[key] = watch{node, slices.Clone(tags)}
 	}
 	c.mu.Unlock()
+	c.net.mu.Lock()
+	for _, t := range tags {
+		c.net.asked[t] = true
+	}
+	c.net.mu.Unlock()
 	c.push()
 }
 
