@@ -234,6 +234,63 @@ func (u *user) outboxOffered() bool {
 
 func (u *user) outboxEmpty() bool { return len(u.items()) == 0 }
 
+// A copy is put back again and again. Mailboxes remember where its first offers
+// lay, the contact which session it was: every time both get a new session, as
+// long as mailboxes have a place for one more offer, and once they have forgotten.
+func TestRestoredTwice(t *testing.T) {
+	for _, name := range []string{"Ada", "Bob"} {
+		t.Run(name, func(t *testing.T) {
+			net := nettest.New(5)
+			ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
+			befriend(t, ada, bob)
+			talk(t, ada, bob, "first")
+			victim, peer := ada, bob
+			if name == "Bob" {
+				victim, peer = bob, ada
+			}
+			victim.shutdown()
+			old := victim.copyProfile()
+			victim.start()
+			talk(t, ada, bob, "after the copy")
+			putBack := func() {
+				t.Helper()
+				victim.shutdown()
+				victim.putBack(old)
+				victim.start()
+				eventually(t, "an offer in the mailboxes", func() bool {
+					return victim.outboxOffered() || victim.contact(peer).State == api.ContactReady
+				})
+			}
+			renewed := func(what string) {
+				t.Helper()
+				waitFriends(t, ada, bob)
+				talk(t, ada, bob, what)
+				if n := victim.notices(peer); len(n) != 1 {
+					t.Errorf("%s sees notices %q", victim.name, n)
+				}
+			}
+			putBack()
+			renewed("the first time")
+			peer.shutdown()
+			putBack()
+			putBack()
+			peer.start()
+			renewed("twice before it was read")
+			if net.Clashes() == 0 {
+				t.Error("no offer met the tag of an earlier one: the test sees nothing")
+			}
+			for _, m := range net.Mailboxes() {
+				net.Wipe(m) // 14 days later
+			}
+			putBack()
+			renewed("after mailboxes forgot")
+			if n := len(peer.notices(victim)); n < 3 {
+				t.Errorf("%s sees %d notices", peer.name, n)
+			}
+		})
+	}
+}
+
 // The copy was made when nobody had answered the invite yet.
 func TestRestoredWhilePending(t *testing.T) {
 	net := nettest.New(5)
@@ -326,34 +383,45 @@ func TestRestoredUnmarked(t *testing.T) {
 	}
 }
 
-// The peer has read everything and then gets a cell of another history.
+// The peer has read everything and then gets a cell of another history: under
+// tags that mailboxes have forgotten, or that they refuse, so that both sides
+// find out at once.
 func TestRestoredForked(t *testing.T) {
-	net := nettest.New(5)
-	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
-	befriend(t, ada, bob)
-	talk(t, ada, bob, "first")
-	eventually(t, "quiet", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
-	number, code := verify(t, ada, bob)
-	ada.shutdown()
-	old := ada.copyProfile()
-	ada.start()
-	seen := ada.send(bob, "in one history")
-	ada.waitState(seen.ID, api.StateDelivered)
-	ada.shutdown()
-	ada.putBack(old)
-	ada.start()
-	// Under tags that Bob has seen it comes to nothing; then it is found out.
-	first := ada.send(bob, "one").ID
-	second := ada.send(bob, "two").ID
-	third := ada.send(bob, "three").ID
-	for _, id := range []string{first, second, third} {
-		ada.waitState(id, api.StateDelivered)
+	for _, forgotten := range []bool{true, false} {
+		t.Run(fmt.Sprint("tags forgotten: ", forgotten), func(t *testing.T) {
+			net := nettest.New(5)
+			ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+			befriend(t, ada, bob)
+			talk(t, ada, bob, "first")
+			eventually(t, "quiet", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
+			number, code := verify(t, ada, bob)
+			ada.shutdown()
+			old := ada.copyProfile()
+			ada.start()
+			seen := ada.send(bob, "in one history")
+			ada.waitState(seen.ID, api.StateDelivered)
+			ada.shutdown()
+			if forgotten {
+				for _, m := range net.Mailboxes() {
+					net.Wipe(m)
+				}
+			}
+			ada.putBack(old)
+			ada.start()
+			// Under tags that Bob has seen it comes to nothing; then it is found out.
+			first := ada.send(bob, "one").ID
+			second := ada.send(bob, "two").ID
+			third := ada.send(bob, "three").ID
+			for _, id := range []string{first, second, third} {
+				ada.waitState(id, api.StateDelivered)
+			}
+			if got := bob.said(ada); count(got, "one") != 1 || count(got, "two") != 1 || count(got, "three") != 1 {
+				t.Errorf("Bob has %q", got)
+			}
+			talk(t, ada, bob, "on")
+			wantNewSession(t, number, code, ada, bob)
+		})
 	}
-	if got := bob.said(ada); count(got, "one") != 1 || count(got, "two") != 1 || count(got, "three") != 1 {
-		t.Errorf("Bob has %q", got)
-	}
-	talk(t, ada, bob, "on")
-	wantNewSession(t, number, code, ada, bob)
 }
 
 // A mailbox that answers with rubbish, and one mailbox of two that says that

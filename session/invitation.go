@@ -71,7 +71,7 @@ func (v *Invitation) join(prekeys *prekey.Bundle, id ID, first []byte) (*Session
 	if err != nil {
 		return nil, nil, ErrBundle
 	}
-	s, err := initiate(self, prekeys.Identity, prekeys.Signed, secrets)
+	s, err := initiate(prekeys.Signed, secrets)
 	if err != nil {
 		return nil, nil, ErrBundle
 	}

@@ -231,7 +231,7 @@ func (v *Invite) respond(h *pendingHello) (*Session, Part, error) {
 	if err != nil {
 		return nil, Part{}, ErrRefused
 	}
-	s := respond(v.prekeys.Identity, hello.Identity, v.prekeys.Signed, secrets)
+	s := respond(v.prekeys.Signed, secrets)
 	part, err := s.open(&Cell{Tag: s.receive.ahead[0], Box: [envelope.CellSize]byte(rest)})
 	if err != nil {
 		return nil, Part{}, ErrRefused

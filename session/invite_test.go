@@ -77,7 +77,7 @@ func craft(t testing.TB, v *Invite, edit func(h *handshake.Hello, first *Cell, p
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := initiate(self, bundle.Identity, bundle.Signed, secrets)
+	s, err := initiate(bundle.Signed, secrets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"starling/session/envelope"
 	"starling/session/internal/kdf"
 	"starling/session/invite"
 	"starling/session/prekey"
@@ -30,122 +31,163 @@ const (
 //
 //	who has to give it up                  the other
 //	Session.Reset, Offer → Bundle          Session.Reset → Window
+//	           — knock, in mailboxes →     Take → Window
 //	           — bundle, in mailboxes →    Take → Offered
 //	Take → Session             ← hello —   Offered.Join → Session, hello cells
 //
-// It works as an invite does, with fresh identities, and a secret that the old
-// session's exporter gives instead of a link:
+// An offer is an invite of its own, with fresh keys. Its link is not handed over
+// by a person but in a knock, a cell under a tag and a key that the exporter of
+// the old session gives:
 //
 //	secret = HKDF(exporter, ResetInitiator or ResetResponder), by who offers
+//	tags, key: package invite, Knock
 //
-// The keys and tags follow from the secret as those of an invite do (package
-// invite). The offer is 4,413 bytes, cut like a hello, under the bundle tags:
+//	reason     1  Reason
+//	time       8  of the offer: ms since 1970
+//	link     2+n  the bytes inside a link, behind their length; expiry 2³² − 1
+//	zeros         the rest of 1,487
 //
-//	version        1  2
-//	reason         1  Reason
-//	bundle     1,957  prekey.Bundle
-//	hints          1  how many, 1..3, then each: length 1 (1..64) ‖ bytes
-//	zeros             the rest
+// Of the offers that follow one session the latest stands, whoever makes it; of
+// two of one millisecond that of the session's initiator. So what was put into a
+// mailbox before a profile was restored once more comes to nothing.
 //
-// If both sides offer, the offer of the old session's initiator stands. Whoever
-// holds a copy of the old session can make an offer and answer one: a reset
-// says so to the people, and takes their verification away.
+// A session remembers the secret under which it was offered: a copy of the
+// profile from before, put back a second time, knocks there again. It is
+// forgotten with the next session but one.
+//
+// Whoever holds a copy of the old session can make an offer and answer one: a
+// reset says so to the people, and takes their verification away.
 type Reset struct {
 	initiator bool // our role in the old session
-	own, peer [32]byte
-	offer     *Invite // ours, nil if none
-	pending   []pendingOffer
-	taken     [][invite.HelloIDSize]byte // offers of the peer that were whole
+	own       [32]byte
+	doors     []door // where the peer may knock: of the old session, of the one before
+	offer     *offer // ours, nil if none
+	pending   *pendingOffer
 }
 
-// pendingOffer is an offer of the peer of which some cells have come.
+// A door is where the peer may knock.
+type door struct {
+	secret [32]byte
+	last   uint64 // time of the last offer that came this way, 0 if none
+}
+
+// offer is what we offer.
+type offer struct {
+	reason Reason
+	time   uint64
+	slot   int // of the knock
+	knock  [envelope.CellSize]byte
+	invite *Invite
+}
+
+// pendingOffer is the last offer of the peer while its bundle is not whole.
 type pendingOffer struct {
-	id    [invite.HelloIDSize]byte
-	parts [invite.Cells]*[invite.HelloPart]byte
+	reason     Reason
+	door       int
+	invitation *Invitation
+	bundle     [invite.Cells]*[envelope.CellSize]byte
 }
-
-const (
-	offerVersion = 2
-	// maxOffers is how many offers are put together at one time: a profile
-	// restored twice makes two. The oldest is given up first.
-	maxOffers = 2
-	// maxTaken is how many offers are taken before the session that comes of
-	// one is established.
-	maxTaken = 8
-)
 
 // offerExpiry is the end of time of an invite: an offer waits for its answer.
 var offerExpiry = time.Unix(1<<32-1, 0)
 
+// maxOfferTime is the last millisecond of the year 9999.
+const maxOfferTime = 253_402_300_799_999
+
 // Reset returns what can follow the session. The session is not changed; who
 // gives it up erases it.
 func (s *Session) Reset() *Reset {
-	r := &Reset{initiator: s.initiator}
-	a, b := &r.own, &r.peer
+	r := &Reset{initiator: s.initiator, doors: make([]door, 1, 2)}
+	a, b := &r.own, &r.doors[0].secret
 	if !s.initiator {
 		a, b = b, a
 	}
 	kdf.Derive(kdf.ResetInitiator, nil, s.exporter[:], a[:])
 	kdf.Derive(kdf.ResetResponder, nil, s.exporter[:], b[:])
+	if s.former != nil {
+		r.doors = append(r.doors, *s.former)
+	}
 	return r
 }
 
 // Offer makes an offer, with fresh keys; the answer will be stored where the
 // hints, 1 to 3 of at most 64 bytes, say. An offer made before is withdrawn: a
 // profile may have been restored in between.
-func (r *Reset) Offer(why Reason, hints [][]byte) error {
+func (r *Reset) Offer(now time.Time, why Reason, hints [][]byte) error {
 	if len(hints) == 0 {
 		return ErrHints
 	}
-	link, err := invite.New(offerExpiry, hints)
+	v, err := NewInvite(offerExpiry, hints)
 	if err != nil {
 		return err
 	}
-	link.Secret = r.own
-	v := &Invite{link: link, keys: invite.DeriveKeys(&r.own), prekeys: prekey.New()}
-	plain := new([invite.HelloSize]byte)
-	b := v.prekeys.Bundle().Append(append(plain[:0], offerVersion, byte(why)))
-	b = append(b, byte(len(hints)))
-	for _, h := range hints {
-		b = append(append(b, byte(len(h))), h...)
+	o := &offer{reason: why, time: uint64(min(max(now.UnixMilli(), 1), maxOfferTime)), invite: v}
+	if r.offer != nil {
+		o.time = max(o.time, r.offer.time+1)
 	}
-	var id [invite.HelloIDSize]byte
-	rand.Read(id[:])
-	for i := range invite.Cells {
-		v.bundle = append(v.bundle, v.keys.SealOffer(i, &id, plain))
+	o.seal(&r.own)
+	r.offer = o
+	if r.pending != nil && r.pending.door == 0 && r.stands(r.doors[0].last) {
+		r.pending = nil
 	}
-	r.offer = v
 	return nil
 }
 
-// Offering reports whether there is an offer of ours.
-func (r *Reset) Offering() bool { return r.offer != nil }
+// seal seals the knock in its slot.
+func (o *offer) seal(secret *[32]byte) {
+	plain := o.plain()
+	o.knock = invite.DeriveKnock(secret).Seal(o.slot, &plain)
+}
 
-// Bundle returns the 3 cells of our offer, to store where the peer fetches.
+// plain returns the plaintext of the knock.
+func (o *offer) plain() (plain [invite.KnockSize]byte) {
+	b := append(plain[:0], byte(o.reason))
+	b = binary.BigEndian.AppendUint64(b, o.time)
+	link := o.invite.link.Bytes()
+	b = binary.BigEndian.AppendUint16(b, uint16(len(link)))
+	_ = append(b, link...)
+	return plain
+}
+
+// Elsewhere moves the knock of our offer to the next of its tags, when the one
+// it had was taken: the profile was restored before. It reports whether there
+// was another.
+func (r *Reset) Elsewhere() bool {
+	if r.offer == nil || r.offer.slot == invite.Knocks-1 {
+		return false
+	}
+	r.offer.slot++
+	r.offer.seal(&r.own)
+	return true
+}
+
+// Bundle returns the 4 cells of our offer, to store where the peer fetches: the
+// knock, and the bundle.
 func (r *Reset) Bundle() []Cell {
 	if r.offer == nil {
 		return nil
 	}
-	return r.offer.Bundle()
+	tag := invite.DeriveKnock(&r.own).Tags[r.offer.slot]
+	return append([]Cell{{Tag: tag, Box: r.offer.knock}}, r.offer.invite.Bundle()...)
 }
 
-// Window returns the tags under which something may come: the 3 of an offer of
-// the peer, unless ours stands, and the 24 of an answer to ours.
+// Window returns the tags under which something may come: 3 of a knock of the
+// peer for the session and for the one before it, the 3 of a bundle if there was
+// a knock, and the 24 of an answer to our offer.
 func (r *Reset) Window() (tags []Tag) {
-	if !r.stands() {
-		for _, t := range invite.DeriveBundleTags(&r.peer) {
+	for i := range r.doors {
+		for _, t := range invite.DeriveKnock(&r.doors[i].secret).Tags {
 			tags = append(tags, t)
 		}
 	}
+	if r.pending != nil {
+		tags = append(tags, r.pending.invitation.BundleTags()...)
+	}
 	if r.offer != nil {
-		tags = append(tags, r.offer.Window()...)
+		tags = append(tags, r.offer.invite.Window()...)
 	}
 	return tags
 }
-
-// stands reports whether our offer is the one that counts, whatever the peer
-// offers.
-func (r *Reset) stands() bool { return r.offer != nil && r.initiator }
 
 // A Step is what a cell has brought.
 type Step struct {
@@ -158,80 +200,116 @@ type Step struct {
 // Take takes a cell that came under one of the tags of Window. The reset holds
 // what it needs of the cell: store it. It is unchanged if it returns an error.
 func (r *Reset) Take(c Cell) (step Step, err error) {
-	for i, tag := range invite.DeriveBundleTags(&r.peer) {
-		if equal(tag[:], c.Tag[:]) {
-			step.New, step.Offered, err = r.takeOffer(i, &c)
-			return step, err
+	for i := range r.doors {
+		knock := invite.DeriveKnock(&r.doors[i].secret)
+		for slot, tag := range knock.Tags {
+			if equal(tag[:], c.Tag[:]) {
+				step.New, err = r.takeKnock(i, knock, slot, &c)
+				return step, err
+			}
+		}
+	}
+	if r.pending != nil {
+		for i, tag := range r.pending.invitation.keys.BundleTags {
+			if equal(tag[:], c.Tag[:]) {
+				step.New, step.Offered, err = r.takeBundle(i, &c)
+				return step, err
+			}
 		}
 	}
 	if r.offer == nil {
 		return step, ErrRefused
 	}
-	before := r.offer.parts()
-	step.Session, step.Part, err = r.offer.Accept(time.Time{}, c)
-	step.New = step.Session != nil || r.offer.parts() > before
+	v := r.offer.invite
+	before := v.parts()
+	step.Session, step.Part, err = v.Accept(time.Time{}, c)
+	step.New = step.Session != nil || v.parts() > before
 	if step.Session != nil {
-		r.offer = nil
+		former := r.doors[0]
+		former.last = max(former.last, r.offer.time)
+		step.Session.former, r.offer = &former, nil
 	}
 	return step, err
 }
 
-// takeOffer takes cell i of an offer.
-func (r *Reset) takeOffer(i int, c *Cell) (isNew bool, o *Offered, err error) {
-	if r.stands() {
-		return false, nil, ErrRefused
-	}
-	keys := invite.DeriveKeys(&r.peer)
-	id, part, ok := keys.OpenOffer(i, &c.Box)
+// takeKnock takes a knock. One that comes again, or that a later offer has
+// overtaken, changes nothing.
+func (r *Reset) takeKnock(at int, k *invite.Knock, slot int, c *Cell) (isNew bool, err error) {
+	plain, ok := k.Open(slot, &c.Box)
 	if !ok {
-		return false, nil, ErrRefused
+		return false, ErrRefused
 	}
-	for i := range r.taken {
-		if equal(r.taken[i][:], id[:]) {
-			return false, nil, nil // the same offer again
-		}
+	p, sent, err := parseKnock(plain[:])
+	if err != nil {
+		return false, err
 	}
-	if len(r.taken) == maxTaken {
-		return false, nil, ErrRefused
+	d := &r.doors[at]
+	if sent <= d.last || at == 0 && r.stands(sent) {
+		return false, nil
 	}
-	at := r.find(&id)
-	p := pendingOffer{id: id}
-	if at >= 0 {
-		p = r.pending[at]
-	}
-	if p.parts[i] != nil {
-		return false, nil, nil
-	}
-	p.parts[i] = &part
-	rest := append([]pendingOffer(nil), r.pending...)
-	if at >= 0 {
-		rest = append(rest[:at], rest[at+1:]...)
-	}
-	var plain []byte
-	for _, part := range p.parts {
-		if part == nil {
-			rest = append(rest, p)
-			r.pending = rest[max(0, len(rest)-maxOffers):]
-			return true, nil, nil
-		}
-		plain = append(plain, part[:]...)
-	}
-	o, ok = parseOffer(plain)
-	if !ok {
-		return false, nil, ErrRefused
-	}
-	o.invitation = &Invitation{link: &invite.Link{Secret: r.peer, Expires: offerExpiry, Hints: o.Hints}, keys: keys}
-	r.offer, r.pending, r.taken = nil, nil, append(r.taken, id)
-	return true, o, nil
+	p.door = at
+	d.last, r.pending = sent, p
+	return true, nil
 }
 
-func (r *Reset) find(id *[invite.HelloIDSize]byte) int {
-	for i := range r.pending {
-		if equal(r.pending[i].id[:], id[:]) {
-			return i
-		}
+// stands reports whether our offer is the one that counts beside one of the
+// peer. They see ours, having the session that we had.
+func (r *Reset) stands(theirs uint64) bool {
+	return r.offer != nil && (r.offer.time > theirs || r.offer.time == theirs && r.initiator)
+}
+
+// parseKnock reads the plaintext of a knock.
+func parseKnock(plain []byte) (p *pendingOffer, sent uint64, err error) {
+	in := cryptobyte.String(plain)
+	var why uint8
+	var link cryptobyte.String
+	if len(plain) != invite.KnockSize ||
+		!in.ReadUint8(&why) || why < uint8(ReasonRestored) || why > uint8(ReasonForked) ||
+		!in.ReadUint64(&sent) || sent == 0 || sent > maxOfferTime ||
+		!in.ReadUint16LengthPrefixed(&link) || !zero(in) {
+		return nil, 0, ErrRefused
 	}
-	return -1
+	v, err := offeredLink(link)
+	if err != nil {
+		return nil, 0, ErrRefused
+	}
+	return &pendingOffer{reason: Reason(why), invitation: v}, sent, nil
+}
+
+// offeredLink reads the link of an offer.
+func offeredLink(b []byte) (*Invitation, error) {
+	l, err := invite.ParseBytes(b)
+	if err != nil || !l.Expires.Equal(offerExpiry) || len(l.Hints) == 0 {
+		return nil, ErrRefused
+	}
+	return &Invitation{link: l, keys: invite.DeriveKeys(&l.Secret)}, nil
+}
+
+// takeBundle takes a cell of the bundle of the pending offer.
+func (r *Reset) takeBundle(i int, c *Cell) (isNew bool, o *Offered, err error) {
+	p := *r.pending
+	if !p.invitation.keys.OpenBundle(i, &c.Box, new([invite.BundleSize]byte)) {
+		return false, nil, ErrRefused
+	}
+	if p.bundle[i] != nil {
+		return false, nil, nil
+	}
+	p.bundle[i] = &c.Box
+	var cells []Cell
+	for j, box := range p.bundle {
+		if box == nil {
+			r.pending = &p
+			return true, nil, nil
+		}
+		cells = append(cells, Cell{Tag: p.invitation.keys.BundleTags[j], Box: *box})
+	}
+	prekeys, err := p.invitation.openBundle(cells)
+	if err != nil {
+		return false, nil, ErrRefused
+	}
+	o = &Offered{Reason: p.reason, Hints: p.invitation.Hints(), invitation: p.invitation, prekeys: prekeys, former: r.doors[p.door]}
+	r.offer, r.pending = nil, nil
+	return true, o, nil
 }
 
 // Offered is an offer of the peer, whole and with its signatures checked.
@@ -241,33 +319,7 @@ type Offered struct {
 
 	invitation *Invitation
 	prekeys    *prekey.Bundle
-}
-
-// parseOffer reads the plaintext of an offer.
-func parseOffer(plain []byte) (*Offered, bool) {
-	in := cryptobyte.String(plain)
-	var version, why, n uint8
-	var bundle []byte
-	if len(plain) != invite.HelloSize || !in.ReadUint8(&version) || version != offerVersion ||
-		!in.ReadUint8(&why) || why < uint8(ReasonRestored) || why > uint8(ReasonForked) ||
-		!in.ReadBytes(&bundle, prekey.BundleSize) ||
-		!in.ReadUint8(&n) || n < 1 || n > invite.MaxHints {
-		return nil, false
-	}
-	o := &Offered{Reason: Reason(why)}
-	for range n {
-		var h cryptobyte.String
-		if !in.ReadUint8LengthPrefixed(&h) || len(h) == 0 || len(h) > invite.MaxHintSize {
-			return nil, false
-		}
-		o.Hints = append(o.Hints, append([]byte(nil), h...))
-	}
-	if !zero(in) {
-		return nil, false
-	}
-	var err error
-	o.prekeys, err = prekey.Parse(bundle)
-	return o, err == nil
+	former     door
 }
 
 // Join runs the handshake against the offer with a fresh identity and seals the
@@ -276,18 +328,23 @@ func (o *Offered) Join(id ID, first []byte) (*Session, []Cell, error) {
 	if len(first) > MaxContent {
 		return nil, nil, ErrTooLong
 	}
-	return o.invitation.join(o.prekeys, id, first)
+	s, cells, err := o.invitation.join(o.prekeys, id, first)
+	if err == nil {
+		s.former = &o.former
+	}
+	return s, cells, err
 }
 
 // Layout of a marshalled reset:
 //
-//	version 1 ‖ flags 1 (1 initiator, 2 offering) ‖ own secret 32 ‖ peer's secret 32 ‖
-//	offers taken 1, each: id 16 ‖
-//	offers under way 1, each: id 16 ‖ parts 1 (bits) ‖ n × 1,471 ‖
-//	our offer: the rest, as an invite
+//	version 2 ‖ flags 1 (1 initiator, 2 our offer, 4 offer of the peer) ‖ own secret 32 ‖
+//	doors 1 (1 or 2), each: secret 32 ‖ last 8 ‖
+//	offer of the peer: reason 1 ‖ door 1 ‖ link 2 + n ‖ cells 1 (bits) ‖ n × 1,536 ‖
+//	our offer: reason 1 ‖ time 8 ‖ slot 1 ‖ knock 1,536 ‖ the rest, as an invite
 const (
-	resetVersion = 1
+	resetVersion = 2
 	flagOffering = 2
+	flagPending  = 4
 )
 
 // MarshalBinary returns the reset. It holds secrets of the old session and the
@@ -302,101 +359,125 @@ func (r *Reset) MarshalBinary() ([]byte, error) {
 	if r.offer != nil {
 		flags |= flagOffering
 	}
+	if r.pending != nil {
+		flags |= flagPending
+	}
 	b.AddUint8(flags)
 	b.AddBytes(r.own[:])
-	b.AddBytes(r.peer[:])
-	b.AddUint8(uint8(len(r.taken)))
-	for i := range r.taken {
-		b.AddBytes(r.taken[i][:])
+	b.AddUint8(uint8(len(r.doors)))
+	for i := range r.doors {
+		r.doors[i].marshal(b)
 	}
-	b.AddUint8(uint8(len(r.pending)))
-	for i := range r.pending {
-		addParts(b, &r.pending[i].id, &r.pending[i].parts)
+	if r.pending != nil {
+		r.pending.marshal(b)
 	}
-	if r.offer != nil {
-		offer, err := r.offer.MarshalBinary()
+	if o := r.offer; o != nil {
+		b.AddUint8(uint8(o.reason))
+		b.AddUint64(o.time)
+		b.AddUint8(uint8(o.slot))
+		b.AddBytes(o.knock[:])
+		v, err := o.invite.MarshalBinary()
 		if err != nil {
 			return nil, err
 		}
-		b.AddBytes(offer)
+		b.AddBytes(v)
 	}
 	return b.Bytes()
+}
+
+func (d *door) marshal(b *cryptobyte.Builder) {
+	b.AddBytes(d.secret[:])
+	b.AddUint64(d.last)
+}
+
+func (d *door) unmarshal(in *cryptobyte.String) bool {
+	return in.CopyBytes(d.secret[:]) && in.ReadUint64(&d.last) && d.last <= maxOfferTime
+}
+
+func (p *pendingOffer) marshal(b *cryptobyte.Builder) {
+	b.AddUint8(uint8(p.reason))
+	b.AddUint8(uint8(p.door))
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(p.invitation.link.Bytes()) })
+	var bits uint8
+	for i, box := range p.bundle {
+		if box != nil {
+			bits |= 1 << i
+		}
+	}
+	b.AddUint8(bits)
+	for _, box := range p.bundle {
+		if box != nil {
+			b.AddBytes(box[:])
+		}
+	}
 }
 
 // UnmarshalReset reads what MarshalBinary returned.
 func UnmarshalReset(data []byte) (*Reset, error) {
 	in := cryptobyte.String(data)
-	var version, flags, n uint8
+	var version, flags, doors uint8
 	r := new(Reset)
 	if !in.ReadUint8(&version) || version != resetVersion ||
-		!in.ReadUint8(&flags) || flags > flagInitiator|flagOffering ||
-		!in.CopyBytes(r.own[:]) || !in.CopyBytes(r.peer[:]) ||
-		!in.ReadUint8(&n) || n > maxTaken {
-		return nil, ErrState
-	}
-	for range n {
-		var id [invite.HelloIDSize]byte
-		if !in.CopyBytes(id[:]) {
-			return nil, ErrState
-		}
-		r.taken = append(r.taken, id)
-	}
-	if !in.ReadUint8(&n) || n > maxOffers {
+		!in.ReadUint8(&flags) || flags > flagInitiator|flagOffering|flagPending ||
+		!in.CopyBytes(r.own[:]) ||
+		!in.ReadUint8(&doors) || doors < 1 || doors > 2 {
 		return nil, ErrState
 	}
 	r.initiator = flags&flagInitiator != 0
-	for range n {
-		var p pendingOffer
-		if !readParts(&in, &p.id, &p.parts) || r.find(&p.id) >= 0 {
+	r.doors = make([]door, doors)
+	for i := range r.doors {
+		if !r.doors[i].unmarshal(&in) {
 			return nil, ErrState
 		}
-		r.pending = append(r.pending, p)
 	}
-	if flags&flagOffering == 0 {
-		if !in.Empty() {
-			return nil, ErrState
-		}
-		return r, nil
-	}
-	var err error
-	if r.offer, err = UnmarshalInvite(in); err != nil || r.offer.Used() || !equal(r.offer.link.Secret[:], r.own[:]) {
+	if flags&flagPending != 0 && !r.readPending(&in) ||
+		flags&flagOffering != 0 && !r.readOffer(&in) || !in.Empty() {
 		return nil, ErrState
 	}
 	return r, nil
 }
 
-// addParts writes what has come of something cut in three.
-func addParts(b *cryptobyte.Builder, id *[invite.HelloIDSize]byte, parts *[invite.Cells]*[invite.HelloPart]byte) {
-	b.AddBytes(id[:])
-	var bits uint8
-	for i, p := range parts {
-		if p != nil {
-			bits |= 1 << i
-		}
-	}
-	b.AddUint8(bits)
-	for _, p := range parts {
-		if p != nil {
-			b.AddBytes(p[:])
-		}
-	}
-}
-
-// readParts reads what addParts wrote: one part at least, and never all.
-func readParts(in *cryptobyte.String, id *[invite.HelloIDSize]byte, parts *[invite.Cells]*[invite.HelloPart]byte) bool {
-	var bits uint8
-	if !in.CopyBytes(id[:]) || !in.ReadUint8(&bits) || bits == 0 || bits >= 1<<invite.Cells-1 {
+func (r *Reset) readPending(in *cryptobyte.String) bool {
+	var reason, at, bits uint8
+	var link cryptobyte.String
+	if !in.ReadUint8(&reason) || reason < uint8(ReasonRestored) || reason > uint8(ReasonForked) ||
+		!in.ReadUint8(&at) || int(at) >= len(r.doors) ||
+		!in.ReadUint16LengthPrefixed(&link) ||
+		!in.ReadUint8(&bits) || bits >= 1<<invite.Cells-1 {
 		return false
 	}
-	for i := range parts {
+	v, err := offeredLink(link)
+	if err != nil {
+		return false
+	}
+	r.pending = &pendingOffer{reason: Reason(reason), door: int(at), invitation: v}
+	for i := range r.pending.bundle {
 		if bits&(1<<i) == 0 {
 			continue
 		}
-		parts[i] = new([invite.HelloPart]byte)
-		if !in.CopyBytes(parts[i][:]) {
+		box := new([envelope.CellSize]byte)
+		if !in.CopyBytes(box[:]) {
 			return false
 		}
+		r.pending.bundle[i] = box
 	}
+	return true
+}
+
+func (r *Reset) readOffer(in *cryptobyte.String) bool {
+	var reason, slot uint8
+	o := new(offer)
+	if !in.ReadUint8(&reason) || reason < uint8(ReasonRestored) || reason > uint8(ReasonForked) ||
+		!in.ReadUint64(&o.time) || o.time == 0 || o.time > maxOfferTime ||
+		!in.ReadUint8(&slot) || slot >= invite.Knocks || !in.CopyBytes(o.knock[:]) {
+		return false
+	}
+	var err error
+	o.reason, o.slot = Reason(reason), int(slot)
+	if o.invite, err = UnmarshalInvite(*in); err != nil || o.invite.Used() {
+		return false
+	}
+	*in, r.offer = nil, o
 	return true
 }
 

@@ -2,10 +2,12 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"starling/session/invite"
 )
@@ -35,10 +37,11 @@ func reread(t testing.TB, r *Reset) *Reset {
 	return again
 }
 
-func offer(t testing.TB, s *Session, why Reason) *Reset {
+// offering gives up a session: it makes an offer at a time after now.
+func offering(t testing.TB, s *Session, after time.Duration, why Reason) *Reset {
 	t.Helper()
 	r := s.Reset()
-	if err := r.Offer(why, hints); err != nil {
+	if err := r.Offer(now.Add(after), why, hints); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -49,6 +52,9 @@ func takeOffer(t testing.TB, r *Reset, cells []Cell) (*Reset, *Offered) {
 	t.Helper()
 	for i, c := range cells {
 		r = reread(t, r)
+		if !containsTag(r.Window(), c.Tag) {
+			t.Fatalf("cell %d is not waited for", i)
+		}
 		step, err := r.Take(c)
 		if err != nil {
 			t.Fatalf("cell %d: %v", i, err)
@@ -60,11 +66,39 @@ func takeOffer(t testing.TB, r *Reset, cells []Cell) (*Reset, *Offered) {
 			t.Fatalf("offer after cell %d: %v", i, step.Offered)
 		}
 		if step.Offered != nil {
-			return r, step.Offered
+			return reread(t, r), step.Offered
 		}
 	}
 	t.Fatal("no offer")
 	panic("unreachable")
+}
+
+// ignoreStep checks that a cell changes nothing, and is nothing wrong.
+func ignoreStep(t testing.TB, r *Reset, c Cell) {
+	t.Helper()
+	before := resetState(t, r)
+	step, err := r.Take(c)
+	if err != nil || step.New || step.Offered != nil || step.Session != nil {
+		t.Fatalf("step %+v, error %v", step, err)
+	}
+	if !bytes.Equal(before, resetState(t, r)) {
+		t.Fatal("an overtaken cell changed the reset")
+	}
+}
+
+// renew brings two sides to their next session: one offers, the other answers.
+func renew(t testing.TB, from, to *Reset) (offered, joined *Session) {
+	t.Helper()
+	_, o := takeOffer(t, to, from.Bundle())
+	joined, cells, err := o.Join(newID(), []byte("again"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offered, _ = takeAnswer(t, from, cells)
+	joined, offered = restore(t, state(t, joined)), restore(t, state(t, offered))
+	open(t, joined, seal(t, offered, "1"), "1")
+	open(t, offered, seal(t, joined, "2"), "2")
+	return offered, joined
 }
 
 func takeAnswer(t testing.TB, r *Reset, cells []Cell) (*Session, Part) {
@@ -113,12 +147,15 @@ func TestReset(t *testing.T) {
 				open(t, peer, seal(t, restored, "x"), "x")
 				open(t, restored, seal(t, peer, "y"), "y")
 			}
-			r := offer(t, old, ReasonRestored)
+			r := offering(t, old, 0, ReasonRestored)
 			other := peer.Reset()
-			if w := other.Window(); len(w) != invite.Cells || w[0] != r.Bundle()[0].Tag {
+			if w := other.Window(); len(w) != invite.Knocks || w[0] != r.Bundle()[0].Tag {
 				t.Fatalf("window %v", w)
 			}
-			_, o := takeOffer(t, other, reread(t, r).Bundle())
+			other, o := takeOffer(t, other, reread(t, r).Bundle())
+			if len(other.Window()) != invite.Knocks {
+				t.Error("the bundle is still waited for")
+			}
 			if o.Reason != ReasonRestored || len(o.Hints) != 2 || !bytes.Equal(o.Hints[1], hints[1]) {
 				t.Errorf("offer %d %q", o.Reason, o.Hints)
 			}
@@ -148,9 +185,6 @@ func TestReset(t *testing.T) {
 					t.Fatal("a tag of the old session")
 				}
 			}
-			if bytes.Equal(joined.self[:], peer.self[:]) || bytes.Equal(answered.self[:], old.self[:]) {
-				t.Error("an identity of the old session")
-			}
 		})
 	}
 }
@@ -164,75 +198,160 @@ func containsTag(tags []Tag, tag Tag) bool {
 	return false
 }
 
-// Both sides offer at once: the offer of the old initiator stands.
+// Both sides offer at once: the later offer stands, and of two of one
+// millisecond that of the old initiator.
 func TestResetFromBothSides(t *testing.T) {
-	a, b := talking(t)
-	ra, rb := offer(t, a, ReasonRestored), offer(t, b, ReasonForked)
-	for _, c := range rb.Bundle() {
-		refuseStep(t, ra, c)
-		if containsTag(ra.Window(), c.Tag) {
-			t.Error("an offer that does not count is waited for")
-		}
+	for name, at := range map[string][2]time.Duration{
+		"initiator later": {time.Minute, 0}, "same time": {0, 0}, "responder later": {0, time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := talking(t)
+			stands := offering(t, a, at[0], ReasonRestored)
+			falls := offering(t, b, at[1], ReasonForked)
+			if at[1] > at[0] {
+				stands, falls = falls, stands
+			}
+			ignoreStep(t, stands, falls.Bundle()[0])
+			falls, o := takeOffer(t, falls, stands.Bundle())
+			if falls.Bundle() != nil {
+				t.Error("the other offer was not withdrawn")
+			}
+			s, cells, err := o.Join(newID(), []byte("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, _ := takeAnswer(t, stands, cells)
+			open(t, s, seal(t, other, "1"), "1")
+			// The offer that fell is still in a mailbox.
+			for _, s := range []*Session{s, other} {
+				for _, c := range falls.Bundle() {
+					ignoreStep(t, s.Reset(), c)
+				}
+			}
+		})
 	}
-	rb, o := takeOffer(t, rb, ra.Bundle())
-	if rb.Offering() {
-		t.Error("the other offer was not withdrawn")
-	}
-	s, cells, err := o.Join(newID(), []byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, _ := takeAnswer(t, ra, cells)
-	open(t, s, seal(t, other, "1"), "1")
 }
 
-// An offer is taken once, and no more than maxTaken are.
+// What one side began to hear of is overtaken by an offer of its own.
+func TestResetOvertakesPending(t *testing.T) {
+	a, b := talking(t)
+	theirs := offering(t, b, 0, ReasonForked).Bundle()
+	r := a.Reset()
+	for _, c := range theirs[:2] {
+		if step, err := r.Take(c); err != nil || !step.New {
+			t.Fatal(step, err)
+		}
+	}
+	if err := r.Offer(now.Add(time.Second), ReasonRestored, hints); err != nil {
+		t.Fatal(err)
+	}
+	refuseStep(t, reread(t, r), theirs[2])
+	renew(t, r, b.Reset())
+}
+
+// An offer is taken once, in each of its copies.
 func TestResetReplay(t *testing.T) {
 	a, b := talking(t)
+	cells := offering(t, b, 0, ReasonRestored).Bundle()
 	r := a.Reset()
-	for range maxTaken {
-		o := offer(t, b, ReasonRestored).Bundle()
-		r, _ = takeOffer(t, r, o)
-		before := resetState(t, r)
-		for _, c := range o {
-			if step, err := r.Take(c); err != nil || step.New || step.Offered != nil {
+	for i, c := range cells {
+		if step, err := r.Take(c); err != nil || !step.New {
+			t.Fatal(step, err)
+		}
+		for _, again := range cells[:i+1] {
+			if i < len(cells)-1 || again == cells[0] {
+				ignoreStep(t, r, again)
+			} else {
+				refuseStep(t, r, again) // its tag is not waited for any more
+			}
+		}
+	}
+}
+
+// A profile restored twice from one copy makes two offers. Whatever comes first,
+// and whether or not the first was answered, the second has the session in the
+// end, and the first cannot take it away again.
+func TestRestoredTwice(t *testing.T) {
+	a, b := talking(t)
+	copied := state(t, b)
+	first := offering(t, restore(t, copied), 0, ReasonRestored)
+	second := offering(t, restore(t, copied), time.Hour, ReasonRestored)
+	if first.Bundle()[0].Tag != second.Bundle()[0].Tag || !second.Elsewhere() || first.Bundle()[0].Tag == second.Bundle()[0].Tag {
+		t.Fatal("the second offer has no place of its own")
+	}
+	one, two := first.Bundle(), second.Bundle()
+
+	t.Run("second overtakes", func(t *testing.T) {
+		r := a.Reset()
+		for _, c := range []Cell{one[0], one[1], two[0]} {
+			if step, err := r.Take(c); err != nil || !step.New || step.Offered != nil {
 				t.Fatal(step, err)
 			}
 		}
-		if !bytes.Equal(before, resetState(t, r)) {
-			t.Fatal("a second copy changed the reset")
+		refuseStep(t, r, one[2])
+		takeOffer(t, r, two[1:])
+	})
+	t.Run("first comes late", func(t *testing.T) {
+		r := a.Reset()
+		if _, err := r.Take(two[0]); err != nil {
+			t.Fatal(err)
 		}
-	}
-	for _, c := range offer(t, b, ReasonRestored).Bundle() {
-		refuseStep(t, r, c)
+		ignoreStep(t, r, one[0])
+	})
+	for _, answered := range []bool{false, true} {
+		t.Run(fmt.Sprint("first answered: ", answered), func(t *testing.T) {
+			_, o := takeOffer(t, a.Reset(), one)
+			peer, cells, err := o.Join(newID(), []byte("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answered {
+				mine, _ := takeAnswer(t, reread(t, first), cells)
+				open(t, peer, seal(t, mine, "in the first"), "in the first")
+			}
+			peer = restore(t, state(t, peer))
+			restored := reread(t, second)
+			for _, c := range cells { // the answer to the first gives the second nothing
+				if containsTag(restored.Window(), c.Tag) {
+					t.Fatal("an answer to another offer is waited for")
+				}
+			}
+			ignoreStep(t, peer.Reset(), one[0])
+			mine, peer := renew(t, restored, peer.Reset())
+			ignoreStep(t, peer.Reset(), one[0])
+			ignoreStep(t, peer.Reset(), two[0])
+
+			// Any number of times, and by the other side as well.
+			third := offering(t, restore(t, copied), 2*time.Hour, ReasonRestored)
+			for third.Elsewhere() {
+			}
+			mine, peer = renew(t, third, peer.Reset())
+			renew(t, offering(t, peer, 3*time.Hour, ReasonForked), mine.Reset())
+		})
 	}
 }
 
-// A profile restored twice from one copy makes two offers; cells of both come
-// mixed, and each whole one can be answered.
-func TestResetTwice(t *testing.T) {
+// The peer of who was restored can be restored from a copy of the same session.
+func TestBothRestoredInTurn(t *testing.T) {
 	a, b := talking(t)
-	copied := state(t, b)
-	first, second := offer(t, restore(t, copied), ReasonRestored), offer(t, restore(t, copied), ReasonRestored)
-	r := a.Reset()
-	one, two := first.Bundle(), second.Bundle()
-	for _, c := range []Cell{one[0], two[1], two[2], one[0]} {
-		if step, err := r.Take(c); err != nil || step.Offered != nil {
-			t.Fatal(step, err)
-		}
+	copyOfA, copyOfB := state(t, a), state(t, b)
+	b, a = renew(t, offering(t, restore(t, copyOfB), 0, ReasonRestored), a.Reset())
+	a, b = renew(t, offering(t, restore(t, copyOfA), time.Hour, ReasonRestored), b.Reset())
+	renew(t, offering(t, restore(t, copyOfB), 2*time.Hour, ReasonRestored), a.Reset())
+}
+
+// A copy of a session that is two sessions old is not heard any more.
+func TestRestoredFromTooOldACopy(t *testing.T) {
+	a, b := talking(t)
+	tooOld := state(t, b)
+	b, a = renew(t, offering(t, b, 0, ReasonRestored), a.Reset())
+	b, a = renew(t, offering(t, b, time.Hour, ReasonRestored), a.Reset())
+	knock := offering(t, restore(t, tooOld), 2*time.Hour, ReasonRestored).Bundle()[0]
+	if containsTag(a.Reset().Window(), knock.Tag) {
+		t.Error("waited for")
 	}
-	_, o := takeOffer(t, r, two[:1])
-	_, cells, err := o.Join(newID(), []byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cells[:2] { // an answer to another offer gives nothing
-		if step, err := first.Take(c); err != nil || step.Session != nil {
-			t.Fatal(step, err)
-		}
-	}
-	refuseStep(t, first, cells[2])
-	takeAnswer(t, second, cells)
+	refuseStep(t, a.Reset(), knock)
+	open(t, a, seal(t, b, "on"), "on")
 }
 
 // Nothing but an offer under the old session's secret is one: no damage, no
@@ -240,24 +359,35 @@ func TestResetTwice(t *testing.T) {
 func TestResetNeverOnDecryptFailure(t *testing.T) {
 	a, b := talking(t)
 	r := a.Reset()
-	genuine := offer(t, b, ReasonRestored).Bundle()
+	genuine := offering(t, b, 0, ReasonRestored).Bundle()
 	c, d := talking(t)
-	for i, tag := range r.Window() {
+	for _, tag := range r.Window() {
 		refuseStep(t, r, Cell{Tag: tag})                              // zeros
 		refuseStep(t, r, Cell{Tag: tag, Box: seal(t, b, "x").Box})    // a cell of the session
-		refuseStep(t, r, Cell{Tag: tag, Box: genuine[(i+1)%3].Box})   // another part
-		refuseStep(t, r, Cell{Tag: tag, Box: newInvite(t).bundle[i]}) // of an invite
+		refuseStep(t, r, Cell{Tag: tag, Box: genuine[1].Box})         // another part
+		refuseStep(t, r, Cell{Tag: tag, Box: newInvite(t).bundle[0]}) // of an invite
 		for _, s := range []*Session{a, c, d} {
-			refuseStep(t, r, Cell{Tag: tag, Box: offer(t, s, ReasonRestored).Bundle()[i].Box})
+			refuseStep(t, r, Cell{Tag: tag, Box: offering(t, s, 0, ReasonRestored).Bundle()[0].Box})
 		}
+		if tag != genuine[0].Tag {
+			refuseStep(t, r, Cell{Tag: tag, Box: genuine[0].Box}) // another place
+		}
+	}
+	for i, cell := range genuine[:3] {
 		for _, at := range []int{0, 16, 500, 1504, 1535} {
-			damaged := genuine[i]
+			damaged := cell
 			damaged.Box[at] ^= 1
 			refuseStep(t, r, damaged)
 		}
+		if i > 0 {
+			refuseStep(t, r, Cell{Tag: cell.Tag, Box: genuine[i+1].Box}) // another part
+		}
+		if step, err := r.Take(cell); err != nil || !step.New {
+			t.Fatal(step, err)
+		}
 	}
-	for _, cell := range offer(t, a, ReasonRestored).Bundle() {
-		refuseStep(t, r, cell) // under tags of its own, which are ours
+	for _, cell := range offering(t, a, 0, ReasonRestored).Bundle() {
+		refuseStep(t, r, cell) // reflected: our own tags are not waited for
 	}
 	// A session that gets only rubbish goes on as it was.
 	for _, tag := range b.Window() {
@@ -266,45 +396,83 @@ func TestResetNeverOnDecryptFailure(t *testing.T) {
 	open(t, b, seal(t, a, "still here"), "still here")
 }
 
-// An offer that deviates in any field is refused, though its author holds the
-// secret.
-func TestResetMalformedOffer(t *testing.T) {
-	a, b := talking(t)
-	r := offer(t, b, ReasonRestored)
-	keys := invite.DeriveKeys(&r.own)
-	var id [invite.HelloIDSize]byte
-	plain := new([invite.HelloSize]byte)
-	for i, c := range r.Bundle() {
-		_, part, ok := keys.OpenOffer(i, &c.Box)
-		if !ok {
-			t.Fatal("cannot open")
-		}
-		copy(plain[i*invite.HelloPart:], part[:])
+// knockOf returns the plaintext of an offer's knock.
+func knockOf(t testing.TB, r *Reset) (plain [invite.KnockSize]byte) {
+	t.Helper()
+	plain, ok := invite.DeriveKnock(&r.own).Open(r.offer.slot, &r.offer.knock)
+	if !ok {
+		t.Fatal("cannot open")
 	}
-	const hintsAt = 2 + 1957
-	for name, edit := range map[string]func(p *[invite.HelloSize]byte){
-		"none":              func(*[invite.HelloSize]byte) {},
-		"version":           func(p *[invite.HelloSize]byte) { p[0] = 1 },
-		"reason 0":          func(p *[invite.HelloSize]byte) { p[1] = 0 },
-		"reason 3":          func(p *[invite.HelloSize]byte) { p[1] = 3 },
-		"signature":         func(p *[invite.HelloSize]byte) { p[hintsAt-1] ^= 1 },
-		"identity":          func(p *[invite.HelloSize]byte) { p[10] ^= 1 },
-		"no hint":           func(p *[invite.HelloSize]byte) { p[hintsAt] = 0 },
-		"four hints":        func(p *[invite.HelloSize]byte) { p[hintsAt] = 4 },
-		"empty hint":        func(p *[invite.HelloSize]byte) { p[hintsAt+1] = 0 },
-		"hint of 65 bytes":  func(p *[invite.HelloSize]byte) { p[hintsAt+1] = 65 },
-		"rest not all zero": func(p *[invite.HelloSize]byte) { p[len(p)-1] = 1 },
+	return plain
+}
+
+// A knock that deviates in any field is refused, though its author holds the
+// secret.
+func TestMalformedKnock(t *testing.T) {
+	a, b := talking(t)
+	r := offering(t, b, 0, ReasonRestored)
+	plain := knockOf(t, r)
+	link := len(r.offer.invite.link.Bytes())
+	const linkAt = 1 + 8 + 2
+	relink := func(edit func(l *invite.Link)) func(p *[invite.KnockSize]byte) {
+		return func(p *[invite.KnockSize]byte) {
+			l := *r.offer.invite.link
+			edit(&l)
+			clear(p[linkAt-2:])
+			b := l.Bytes()
+			binary.BigEndian.PutUint16(p[linkAt-2:], uint16(len(b)))
+			copy(p[linkAt:], b)
+		}
+	}
+	for name, edit := range map[string]func(p *[invite.KnockSize]byte){
+		"none":              func(*[invite.KnockSize]byte) {},
+		"reason 0":          func(p *[invite.KnockSize]byte) { p[0] = 0 },
+		"reason 3":          func(p *[invite.KnockSize]byte) { p[0] = 3 },
+		"time 0":            func(p *[invite.KnockSize]byte) { clear(p[1:9]) },
+		"year 10000":        func(p *[invite.KnockSize]byte) { binary.BigEndian.PutUint64(p[1:], maxOfferTime+1) },
+		"longer than it is": func(p *[invite.KnockSize]byte) { p[9] = 0xff },
+		"cut link":          func(p *[invite.KnockSize]byte) { p[10]-- },
+		"version of link":   func(p *[invite.KnockSize]byte) { p[linkAt] = 2 },
+		"checksum":          func(p *[invite.KnockSize]byte) { p[linkAt+link-1] ^= 1 },
+		"an expiry":         relink(func(l *invite.Link) { l.Expires = now }),
+		"no hint":           relink(func(l *invite.Link) { l.Hints = nil }),
+		"rest not all zero": func(p *[invite.KnockSize]byte) { p[len(p)-1] = 1 },
 	} {
-		p := *plain
+		p := plain
 		edit(&p)
 		other := a.Reset()
-		var last error
-		for i, tag := range other.Window() {
-			_, last = other.Take(Cell{Tag: tag, Box: keys.SealOffer(i, &id, &p)})
+		tag := other.Window()[0]
+		c := Cell{Tag: tag, Box: invite.DeriveKnock(&r.own).Seal(0, &p)}
+		if name != "none" {
+			refuseStep(t, other, c)
+		} else if step, err := other.Take(c); err != nil || !step.New {
+			t.Errorf("%s: %v", name, err)
 		}
-		if name == "none" != (last == nil) {
-			t.Errorf("%s: %v", name, last)
+	}
+}
+
+// The bundle of an offer is the one its link names.
+func TestResetForeignBundle(t *testing.T) {
+	a, b := talking(t)
+	r := a.Reset()
+	o := offering(t, b, 0, ReasonRestored)
+	if _, err := r.Take(o.Bundle()[0]); err != nil {
+		t.Fatal(err)
+	}
+	plain := new([invite.BundleSize]byte)
+	copy(plain[:], []byte{bundleVersion, 0xff, 0xff, 0xff, 0xff})
+	copy(plain[5:], newInvite(t).prekeys.Bundle().Append(nil))
+	var last error
+	for i, tag := range o.offer.invite.BundleTags() {
+		c := Cell{Tag: tag, Box: o.offer.invite.keys.SealBundle(i, plain)}
+		if i < 2 {
+			_, last = r.Take(c)
+		} else {
+			refuseStep(t, r, c)
 		}
+	}
+	if last != nil {
+		t.Error(last)
 	}
 }
 
@@ -312,20 +480,27 @@ func TestResetLimits(t *testing.T) {
 	_, b := talking(t)
 	r := b.Reset()
 	for _, bad := range [][][]byte{nil, {{}}, {make([]byte, 65)}, {{1}, {2}, {3}, {4}}} {
-		if err := r.Offer(ReasonRestored, bad); !errors.Is(err, ErrHints) {
+		if err := r.Offer(now, ReasonRestored, bad); !errors.Is(err, ErrHints) {
 			t.Errorf("hints %v: %v", bad, err)
 		}
 	}
-	if err := r.Offer(ReasonRestored, hints); err != nil {
+	if r.Elsewhere() || r.Bundle() != nil {
+		t.Error("no offer has a place")
+	}
+	long := bytes.Repeat([]byte{1}, 64)
+	if err := r.Offer(now, ReasonRestored, [][]byte{long, long, long}); err != nil {
 		t.Fatal(err)
 	}
 	before := r.Bundle()
-	if err := r.Offer(ReasonRestored, hints); err != nil || r.Bundle()[0] == before[0] {
+	if err := r.Offer(now.Add(-time.Hour), ReasonRestored, hints); err != nil || r.Bundle()[0] == before[0] {
 		t.Errorf("second offer: %v", err)
 	}
-	for _, x := range []any{r, new(Offered)} {
+	if k := knockOf(t, r); binary.BigEndian.Uint64(k[1:]) != uint64(now.UnixMilli())+1 {
+		t.Error("a second offer is not later than the first")
+	}
+	for _, x := range []any{r, new(Offered), invite.DeriveKnock(&r.own)} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%x"} {
-			if s := fmt.Sprintf(verb, x); s != "[reset]" && s != "[offer]" {
+			if s := fmt.Sprintf(verb, x); s != "[reset]" && s != "[offer]" && s != "[knock]" {
 				t.Errorf("%s: %.40q", verb, s)
 			}
 		}
@@ -348,14 +523,18 @@ func TestVerificationCode(t *testing.T) {
 
 func FuzzResetTake(f *testing.F) {
 	a, b := talking(f)
-	r := offer(f, b, ReasonRestored)
-	for _, c := range r.Bundle() {
+	r := offering(f, b, 0, ReasonRestored)
+	half := a.Reset()
+	for i, c := range r.Bundle() {
 		f.Add(c.Tag[:], c.Box[:])
+		if i < 2 {
+			half.Take(c)
+		}
 	}
 	for _, t := range r.Window() {
 		f.Add(t[:], []byte{})
 	}
-	states := [][]byte{resetState(f, a.Reset()), resetState(f, r)}
+	states := [][]byte{resetState(f, a.Reset()), resetState(f, r), resetState(f, half)}
 	f.Fuzz(func(t *testing.T, tag, box []byte) {
 		var c Cell
 		copy(c.Tag[:], tag)
@@ -365,38 +544,45 @@ func FuzzResetTake(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.Take(c); err != nil && !bytes.Equal(before, resetState(t, r)) {
-				t.Fatal("a refused cell changed the reset")
+			if step, err := r.Take(c); !step.New && !bytes.Equal(before, resetState(t, r)) {
+				t.Fatalf("a cell that brought nothing changed the reset: %v", err)
 			}
 		}
 	})
 }
 
-func FuzzParseOffer(f *testing.F) {
+func FuzzParseKnock(f *testing.F) {
 	_, b := talking(f)
-	r := offer(f, b, ReasonForked)
-	keys := invite.DeriveKeys(&r.own)
-	var plain []byte
-	for i, c := range r.Bundle() {
-		_, part, _ := keys.OpenOffer(i, &c.Box)
-		plain = append(plain, part[:]...)
-	}
-	f.Add(plain)
+	plain := knockOf(f, offering(f, b, 0, ReasonForked))
+	f.Add(plain[:])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if o, ok := parseOffer(data); ok && (len(o.Hints) == 0 || len(o.Hints) > invite.MaxHints || o.prekeys == nil) {
-			t.Fatal("accepted")
+		p, sent, err := parseKnock(data)
+		if err != nil {
+			if err != ErrRefused {
+				t.Fatal(err)
+			}
+			return
+		}
+		o := offer{reason: p.reason, time: sent, invite: &Invite{link: p.invitation.link}}
+		if b := o.plain(); !bytes.Equal(b[:], data) {
+			t.Fatal("two encodings of one knock")
 		}
 	})
 }
 
 func FuzzUnmarshalReset(f *testing.F) {
 	a, b := talking(f)
-	r := offer(f, b, ReasonRestored)
+	r := offering(f, b, 0, ReasonRestored)
 	f.Add(resetState(f, r))
 	f.Add(resetState(f, a.Reset()))
 	half := a.Reset()
-	half.Take(r.Bundle()[1])
-	f.Add(resetState(f, half))
+	for _, c := range r.Bundle()[:3] {
+		half.Take(c)
+		f.Add(resetState(f, half))
+	}
+	b, a = renew(f, r, a.Reset())
+	f.Add(resetState(f, a.Reset()))
+	f.Add(resetState(f, offering(f, b, time.Second, ReasonForked)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := UnmarshalReset(data)
 		if err != nil {
@@ -411,6 +597,7 @@ func FuzzUnmarshalReset(f *testing.F) {
 		for _, tag := range r.Window() {
 			r.Take(Cell{Tag: tag})
 		}
+		r.Elsewhere()
 		r.Bundle()
 	})
 }

@@ -36,7 +36,6 @@ import (
 
 	"starling/session/envelope"
 	"starling/session/handshake"
-	"starling/session/identity"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
 	"starling/session/ratchet"
@@ -82,27 +81,14 @@ var (
 
 // Session is one side of a conversation.
 type Session struct {
-	// The identities, encoded, and the role outlive the handshake so that a
-	// session that had to be given up can be followed by one between the same
-	// two people.
-	self      [identity.PrivateSize]byte
-	peer      [identity.PublicSize]byte
-	initiator bool
-
+	initiator   bool // in the handshake
 	established bool // something the peer sent in this session has opened
 	ad          [kdf.Size]byte
 	exporter    [kdf.Size]byte
+	former      *door // by which the session was offered, nil if by an invite (Reset)
 	send        sender
 	receive     receiver
 	ratchet     *ratchet.State
-}
-
-func newSession(self *identity.Private, peer identity.Public, s *handshake.Secrets) *Session {
-	return &Session{
-		self: [identity.PrivateSize]byte(self.Bytes()),
-		peer: [identity.PublicSize]byte(peer.Append(nil)),
-		ad:   s.AD, exporter: s.Exporter,
-	}
 }
 
 func ratchetKeys(s *handshake.Secrets) ratchet.Keys {
@@ -110,23 +96,19 @@ func ratchetKeys(s *handshake.Secrets) ratchet.Keys {
 }
 
 // initiate makes the invitee's side.
-func initiate(self *identity.Private, peer identity.Public, signed key.Public, secrets *handshake.Secrets) (*Session, error) {
-	s := newSession(self, peer, secrets)
-	s.initiator = true
-	s.send = sender{key: secrets.TagsA}
-	s.receive = newReceiver(secrets.TagsB)
+func initiate(signed key.Public, secrets *handshake.Secrets) (*Session, error) {
+	s := &Session{initiator: true, ad: secrets.AD, exporter: secrets.Exporter,
+		send: sender{key: secrets.TagsA}, receive: newReceiver(secrets.TagsB)}
 	var err error
 	s.ratchet, err = ratchet.NewInitiator(ratchetKeys(secrets), signed)
 	return s, err
 }
 
 // respond makes the inviter's side.
-func respond(self *identity.Private, peer identity.Public, signed key.Private, secrets *handshake.Secrets) *Session {
-	s := newSession(self, peer, secrets)
-	s.send = sender{key: secrets.TagsB}
-	s.receive = newReceiver(secrets.TagsA)
-	s.ratchet = ratchet.NewResponder(ratchetKeys(secrets), signed)
-	return s
+func respond(signed key.Private, secrets *handshake.Secrets) *Session {
+	return &Session{ad: secrets.AD, exporter: secrets.Exporter,
+		send: sender{key: secrets.TagsB}, receive: newReceiver(secrets.TagsA),
+		ratchet: ratchet.NewResponder(ratchetKeys(secrets), signed)}
 }
 
 // Seal encrypts content into one cell per fragment. The caller stores the

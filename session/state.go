@@ -16,8 +16,9 @@ var ErrState = errors.New("invalid session state")
 
 // First bytes of marshalled states. Layouts, integers big-endian:
 //
-//	session: version 1 ‖ flags 1 (1 initiator, 2 established) ‖
-//	         own identity 64 ‖ peer's identity 130 ‖ AD 32 ‖ exporter 32 ‖
+//	session: version 2 ‖ flags 1 (1 initiator, 2 established, 4 offered) ‖
+//	         AD 32 ‖ exporter 32 ‖
+//	         if there is one, the secret that offered it: secret 32 ‖ last 8 ‖
 //	         sender: key 32 ‖ seq 8 ‖ previous 32 ‖
 //	         receiver: key 32 ‖ seq 8 ‖ last 32 ‖ tags 32 × 16 ‖
 //	           gaps 2, each: first 8 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16 ‖
@@ -27,13 +28,14 @@ var ErrState = errors.New("invalid session state")
 //	         not used: prekeys 192 ‖ bundle 3 × 1,536 ‖
 //	           pending hellos 1, each: slot 1 ‖ id 16 ‖ parts 1 (bits) ‖ n × 1,471
 const (
-	sessionVersion = 1
+	sessionVersion = 2
 	inviteVersion  = 1
 )
 
 const (
 	flagInitiator   = 1
 	flagEstablished = 2
+	flagFormer      = 4
 )
 
 // MarshalBinary returns the session. It holds every key of the conversation.
@@ -51,11 +53,15 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 	if s.established {
 		flags |= flagEstablished
 	}
+	if s.former != nil {
+		flags |= flagFormer
+	}
 	b.AddUint8(flags)
-	b.AddBytes(s.self[:])
-	b.AddBytes(s.peer[:])
 	b.AddBytes(s.ad[:])
 	b.AddBytes(s.exporter[:])
+	if s.former != nil {
+		s.former.marshal(b)
+	}
 	b.AddBytes(s.send.key[:])
 	b.AddUint64(s.send.seq)
 	b.AddBytes(s.send.previous[:])
@@ -98,10 +104,13 @@ func UnmarshalSession(data []byte) (*Session, error) {
 	var version, flags uint8
 	s := new(Session)
 	ok := in.ReadUint8(&version) && version == sessionVersion &&
-		in.ReadUint8(&flags) && flags <= flagInitiator|flagEstablished &&
-		in.CopyBytes(s.self[:]) && in.CopyBytes(s.peer[:]) &&
-		in.CopyBytes(s.ad[:]) && in.CopyBytes(s.exporter[:]) &&
-		in.CopyBytes(s.send.key[:]) && in.ReadUint64(&s.send.seq) && in.CopyBytes(s.send.previous[:]) &&
+		in.ReadUint8(&flags) && flags <= flagInitiator|flagEstablished|flagFormer &&
+		in.CopyBytes(s.ad[:]) && in.CopyBytes(s.exporter[:])
+	if ok && flags&flagFormer != 0 {
+		s.former = new(door)
+		ok = s.former.unmarshal(&in)
+	}
+	ok = ok && in.CopyBytes(s.send.key[:]) && in.ReadUint64(&s.send.seq) && in.CopyBytes(s.send.previous[:]) &&
 		s.receive.unmarshal(&in)
 	if !ok {
 		return nil, ErrState
@@ -173,9 +182,7 @@ func (v *Invite) MarshalBinary() ([]byte, error) {
 	}
 	b.AddUint8(uint8(len(v.pending)))
 	for i := range v.pending {
-		h := &v.pending[i]
-		b.AddUint8(h.slot)
-		addParts(b, &h.id, &h.parts)
+		v.pending[i].marshal(b)
 	}
 	return b.Bytes()
 }
@@ -227,13 +234,49 @@ func (v *Invite) readPending(in *cryptobyte.String) bool {
 	}
 	for range n {
 		var h pendingHello
-		if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !readParts(in, &h.id, &h.parts) {
+		if !h.unmarshal(in) {
 			return false
 		}
 		if _, known := v.find(int(h.slot), h.id); known {
 			return false
 		}
 		v.pending = append(v.pending, h)
+	}
+	return true
+}
+
+func (h *pendingHello) marshal(b *cryptobyte.Builder) {
+	b.AddUint8(h.slot)
+	b.AddBytes(h.id[:])
+	var bits uint8
+	for i, p := range h.parts {
+		if p != nil {
+			bits |= 1 << i
+		}
+	}
+	b.AddUint8(bits)
+	for _, p := range h.parts {
+		if p != nil {
+			b.AddBytes(p[:])
+		}
+	}
+}
+
+// unmarshal reads what marshal wrote: one part at least, and never all.
+func (h *pendingHello) unmarshal(in *cryptobyte.String) bool {
+	var bits uint8
+	if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !in.CopyBytes(h.id[:]) ||
+		!in.ReadUint8(&bits) || bits == 0 || bits >= 1<<invite.Cells-1 {
+		return false
+	}
+	for i := range h.parts {
+		if bits&(1<<i) == 0 {
+			continue
+		}
+		h.parts[i] = new([invite.HelloPart]byte)
+		if !in.CopyBytes(h.parts[i][:]) {
+			return false
+		}
 	}
 	return true
 }

@@ -123,10 +123,10 @@ func (in *Inbox) apply(b *batch) {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
 	in.cfg.Outbox.Remove(b.gone...)
-	in.cfg.Outbox.Add(b.queued...)
 	for id, suspended := range b.suspended {
 		in.cfg.Outbox.Suspend(id, suspended)
 	}
+	in.cfg.Outbox.Add(b.queued...)
 	for id, p := range b.peers {
 		if len(p.came) > 0 {
 			in.cfg.Outbox.Heard(id, b.now)
@@ -269,12 +269,7 @@ func (b *batch) finish() error {
 func (b *batch) content(p *peer, id store.ID, c *chat.Content) error {
 	if p.State == api.ContactPending {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
-		// The session holds: what is left of one before it is of no more use.
-		err := b.tx.RemoveReset(p.ID)
-		if err == nil {
-			err = b.tellContact(p.ID)
-		}
-		if err != nil {
+		if err := b.tellContact(p.ID); err != nil {
 			return err
 		}
 	}

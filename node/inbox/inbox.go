@@ -319,9 +319,9 @@ func (in *Inbox) load(ctx context.Context) error {
 			for _, m := range theirs {
 				in.cfg.Network.AddHint(m.Hint) // it may not be known yet
 			}
-			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 			_, _, err = tx.Session(c.ID)
 			in.cfg.Outbox.Suspend(c.ID, errors.Is(err, store.ErrNoSession))
+			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 		}
 		invites, err := tx.Invites()
 		if err != nil {

@@ -67,8 +67,9 @@ func (b *batch) withdraw() error {
 	return err
 }
 
-// Taken gives up the session of a contact of whose mailboxes each has something
-// else under a tag of ours.
+// Taken is told when each mailbox of a contact has something else under a tag of
+// ours: the session of the contact is given up or, if it was, the offer of a new
+// one goes elsewhere.
 func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
 	var b *batch
 	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -77,8 +78,14 @@ func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
-		if err != nil || p.session == nil || p.State == api.ContactPending {
+		if err != nil {
 			return err
+		}
+		if p.session == nil {
+			return b.elsewhere(p)
+		}
+		if p.State == api.ContactPending {
+			return nil
 		}
 		if err := b.giveUp(p, session.ReasonRestored); err != nil {
 			return err
@@ -90,6 +97,42 @@ func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
 	} else if ctx.Err() == nil {
 		in.log.Warn("inbox cannot write", "err", err)
 	}
+}
+
+// elsewhere leaves the offer of a new session under other tags: an earlier one,
+// made before the profile was put back once more, has those that it had.
+func (b *batch) elsewhere(p *peer) error {
+	r, _, err := b.reset(p)
+	if err != nil {
+		return err
+	}
+	old := r.Bundle()
+	if !r.Elsewhere() {
+		return nil // until mailboxes forget
+	}
+	items, err := b.tx.ItemsOf(p.ID)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		offered, err := b.tx.HasCell(it.ID, store.Tag(old[0].Tag))
+		if err == nil && offered {
+			b.gone, err = append(b.gone, it.ID), b.tx.RemoveItem(it.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.setReset(p, r); err != nil {
+		return err
+	}
+	return b.queueOffer(p, r)
+}
+
+func (b *batch) queueOffer(p *peer, r *session.Reset) error {
+	q, err := outbox.QueueSealed(b.tx, p.ID, store.NewID(), chat.Profile, r.Bundle(), b.now)
+	b.queued = append(b.queued, q)
+	return err
 }
 
 // reset returns what is left of a contact's former session, or what would be
@@ -141,13 +184,11 @@ func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, erro
 
 // giveUp erases the session with a contact and offers a new one.
 func (b *batch) giveUp(p *peer, why session.Reason) error {
-	var r *session.Reset
-	var err error
-	if p.session != nil {
-		r = p.session.Reset()
-	} else if r, _, err = b.reset(p); errors.Is(err, store.ErrNotFound) {
+	r, _, err := b.reset(p)
+	if errors.Is(err, store.ErrNotFound) {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	mine, err := b.tx.Mailboxes(p.ID[:], true)
@@ -155,7 +196,7 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 		return err
 	}
 	// Current ones come first.
-	if err := r.Offer(why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
+	if err := r.Offer(b.now, why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
 		return err
 	}
 	// An accepted invite that nobody has answered: the inviter learns of this
@@ -172,11 +213,10 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 	if err := b.setReset(p, r); err != nil {
 		return err
 	}
-	offer, err := outbox.QueueSealed(b.tx, p.ID, store.NewID(), chat.Profile, r.Bundle(), b.now)
-	if err != nil {
+	if err := b.queueOffer(p, r); err != nil {
 		return err
 	}
-	b.queued = append(append(b.queued, offer), waiting...)
+	b.queued = append(b.queued, waiting...)
 	b.suspended[p.ID] = true
 	if why == session.ReasonForked {
 		return b.renewed(p, noticeForked)
@@ -240,13 +280,13 @@ func (b *batch) step(p *peer, cell *session.Cell) error {
 		return nil
 	}
 	p.came, p.watch = append(p.came, arrival{store.Tag(cell.Tag), b.now}), true
-	if step.Session != nil {
+	switch {
+	case step.Session != nil:
 		return b.answered(p, step.Session, step.Part)
+	case step.Offered != nil:
+		return b.join(p, step.Offered)
 	}
-	if err := b.setReset(p, r); err != nil || step.Offered == nil {
-		return err
-	}
-	return b.join(p, step.Offered)
+	return b.setReset(p, r)
 }
 
 // join answers an offer: a new session takes the place of the one we have.
@@ -270,14 +310,18 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 		b.refused = append(b.refused, "reset")
 		return nil
 	}
+	if err := b.tx.RemoveReset(p.ID); err != nil {
+		return err
+	}
 	if err := b.setMailboxes(p, set, nodes); err != nil {
 		return err
 	}
+	givenUp := p.session == nil
 	if err := b.replace(p, s, func() error {
 		q, err := outbox.QueueSealed(b.tx, p.ID, id, chat.Profile, cells, b.now)
 		b.queued = append(b.queued, q)
 		return err
-	}); err != nil {
+	}); err != nil || givenUp { // we found out first, and have said so
 		return err
 	}
 	if o.Reason == session.ReasonForked {

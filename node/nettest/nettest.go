@@ -22,6 +22,7 @@ type Net struct {
 	mu      sync.Mutex
 	set     Settings
 	boxes   map[p2p.NodeID]map[p2p.Tag][]byte
+	graves  map[p2p.NodeID]map[p2p.Tag][]byte // what was acknowledged
 	down    map[p2p.NodeID]bool
 	clients map[*Client]bool
 	puts    int
@@ -54,13 +55,14 @@ type Settings struct {
 
 // New makes a network with that many mailboxes.
 func New(mailboxes int) *Net {
-	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), down: make(map[p2p.NodeID]bool),
-		clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte), asked: make(map[p2p.Tag]bool), liars: make(map[p2p.NodeID]bool)}
+	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), graves: make(map[p2p.NodeID]map[p2p.Tag][]byte),
+		down: make(map[p2p.NodeID]bool), clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte),
+		asked: make(map[p2p.Tag]bool), liars: make(map[p2p.NodeID]bool)}
 	for i := range mailboxes {
 		var id p2p.NodeID
 		binary.BigEndian.PutUint64(id[:], uint64(i+1))
 		n.mailbox = append(n.mailbox, id)
-		n.boxes[id] = make(map[p2p.Tag][]byte)
+		n.boxes[id], n.graves[id] = make(map[p2p.Tag][]byte), make(map[p2p.Tag][]byte)
 	}
 	return n
 }
@@ -92,11 +94,12 @@ func (n *Net) SetLiar(id p2p.NodeID, liar bool) {
 	n.pushAll()
 }
 
-// Wipe makes a mailbox forget all boxes.
+// Wipe makes a mailbox forget all boxes, and which tags were used.
 func (n *Net) Wipe(id p2p.NodeID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.boxes[id])
+	clear(n.graves[id])
 }
 
 // Boxes returns how many boxes lie in the mailboxes.
@@ -267,9 +270,11 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	if n.liars[node] {
 		taken, known = true, true
 	} else if known && !lost && rand.Float64() >= s.Forget {
-		old, ok := boxes[tag]
-		taken = ok && !bytes.Equal(old, box)
-		if !ok {
+		old, buried := n.graves[node][tag]
+		if !buried {
+			old = boxes[tag]
+		}
+		if taken = old != nil && !bytes.Equal(old, box); old == nil {
 			boxes[tag] = bytes.Clone(box)
 		}
 	}
@@ -355,12 +360,15 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 	c.push()
 }
 
-// Ack deletes.
+// Ack deletes. The tag stays taken by what lay under it.
 func (c *Client) Ack(node p2p.NodeID, tags ...p2p.Tag) {
 	c.net.mu.Lock()
 	defer c.net.mu.Unlock()
 	for _, t := range tags {
-		delete(c.net.boxes[node], t)
+		if box := c.net.boxes[node][t]; box != nil {
+			c.net.graves[node][t] = box
+			delete(c.net.boxes[node], t)
+		}
 	}
 }
 

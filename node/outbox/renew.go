@@ -108,9 +108,9 @@ func (o *Outbox) Suspend(contact store.ID, suspended bool) {
 
 // Taken reports whether every mailbox of a contact holds something else under
 // the tag of a cell. A hello may lose its place to that of another person with
-// the same link, so those do not count.
+// the same link, so those do not count; an offer of a new session does.
 func Taken(e *Entry, p Peer, cell int) bool {
-	if e.Kind == chat.Profile || cell >= len(e.Cells) || len(p.Mailboxes) == 0 {
+	if e.Kind == chat.Profile && !p.Suspended || cell >= len(e.Cells) || len(p.Mailboxes) == 0 {
 		return false
 	}
 	for _, node := range p.Mailboxes[:min(len(p.Mailboxes), Copies)] {

@@ -31,13 +31,12 @@ const (
 const (
 	_ = uint(BundleSize - 5 - prekey.BundleSize)
 	_ = uint(HelloSize - handshake.HelloSize - envelope.CellSize)
-	_ = uint(HelloSize - 2 - prekey.BundleSize - 1 - MaxHints*(1+MaxHintSize))
 )
 
 const (
 	purposeBundle = 1
 	purposeHello  = 2
-	purposeOffer  = 3
+	purposeKnock  = 3
 )
 
 // Keys are what the secret of a link gives.
@@ -49,16 +48,11 @@ type Keys struct {
 	hello      [cbchmac.KeySize]byte
 }
 
-// DeriveBundleTags derives only where the bundle lies.
-func DeriveBundleTags(secret *[32]byte) (tags [Cells][TagSize]byte) {
-	kdf.Derive(kdf.InviteBundleTags, nil, secret[:], slices(tags[:])...)
-	return tags
-}
-
 // DeriveKeys derives the keys.
 func DeriveKeys(secret *[32]byte) *Keys {
-	k := &Keys{BundleTags: DeriveBundleTags(secret)}
+	k := new(Keys)
 	kdf.Derive(kdf.InviteID, nil, secret[:], k.ID[:])
+	kdf.Derive(kdf.InviteBundleTags, nil, secret[:], slices(k.BundleTags[:])...)
 	var hello [][]byte
 	for i := range k.HelloTags {
 		hello = append(hello, slices(k.HelloTags[i][:])...)
@@ -98,35 +92,16 @@ func (k *Keys) OpenBundle(index int, cell *[envelope.CellSize]byte, bundle *[Bun
 
 // SealHello seals part index of a hello in a slot.
 func (k *Keys) SealHello(slot, index int, id *[HelloIDSize]byte, hello *[HelloSize]byte) (cell [envelope.CellSize]byte) {
-	sealNamed(&cell, &k.hello, purposeHello, slot, index, id, hello)
-	return cell
-}
-
-// SealOffer seals part index of an offer, which lies where a bundle would.
-func (k *Keys) SealOffer(index int, id *[HelloIDSize]byte, offer *[HelloSize]byte) (cell [envelope.CellSize]byte) {
-	sealNamed(&cell, &k.bundle, purposeOffer, 0, index, id, offer)
-	return cell
-}
-
-func sealNamed(cell *[envelope.CellSize]byte, key *[cbchmac.KeySize]byte, purpose, slot, index int, id *[HelloIDSize]byte, whole *[HelloSize]byte) {
 	var part [partSize]byte
-	copy(part[copy(part[:], id[:]):], whole[index*HelloPart:][:HelloPart])
-	sealCell(cell, key, purpose, slot, index, part[:])
+	copy(part[copy(part[:], id[:]):], hello[index*HelloPart:][:HelloPart])
+	sealCell(&cell, &k.hello, purposeHello, slot, index, part[:])
+	return cell
 }
 
 // OpenHello opens a cell that came under the tag of a slot and index.
 func (k *Keys) OpenHello(slot, index int, cell *[envelope.CellSize]byte) (id [HelloIDSize]byte, part [HelloPart]byte, ok bool) {
-	return openNamed(&k.hello, purposeHello, slot, index, cell)
-}
-
-// OpenOffer opens a cell that came under a tag of the bundle.
-func (k *Keys) OpenOffer(index int, cell *[envelope.CellSize]byte) (id [HelloIDSize]byte, part [HelloPart]byte, ok bool) {
-	return openNamed(&k.bundle, purposeOffer, 0, index, cell)
-}
-
-func openNamed(key *[cbchmac.KeySize]byte, purpose, slot, index int, cell *[envelope.CellSize]byte) (id [HelloIDSize]byte, part [HelloPart]byte, ok bool) {
 	var b [partSize]byte
-	if !openCell(b[:], key, purpose, slot, index, cell) {
+	if !openCell(b[:], &k.hello, purposeHello, slot, index, cell) {
 		return id, part, false
 	}
 	copy(part[:], b[copy(id[:], b[:]):])

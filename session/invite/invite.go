@@ -26,10 +26,8 @@
 //	body 1488  AES-256-CBC of 1,487 bytes, PKCS #7
 //	tag    32  HMAC-SHA-256 over purpose 1 ‖ slot 1 ‖ index 1 ‖ IV ‖ body
 //
-// Purpose is 1 for a bundle (slot 0), 2 for a hello and 3 for an offer (slot 0),
-// which lies under the tags of the bundle when the secret is one of a reset (see
-// session.Reset) and is cut like a hello. A bundle is cut into
-// three parts of 1,487 bytes; it is version 1 ‖ expiry 4 ‖ prekey bundle 1,957 ‖
+// Purpose is 1 for a bundle (slot 0), 2 for a hello and 3 for a [Knock]. A bundle
+// is cut into three parts of 1,487 bytes; it is version 1 ‖ expiry 4 ‖ prekey bundle 1,957 ‖
 // zeros. A hello is cut into three parts of 1,471 bytes, each behind a random
 // id of 16 bytes that is the same in the three; it is handshake.Hello 1,732 ‖
 // the first cell of the session 1,536 ‖ zeros.

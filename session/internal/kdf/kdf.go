@@ -54,10 +54,12 @@ const (
 	InviteHelloTags  Label = "Starling v1 invite: hello tags"
 	InviteHelloKey   Label = "Starling v1 invite: hello key"
 
-	// Reset: what takes the place of an invite's secret when a session is given
-	// up, by who makes the offer.
+	// Reset: the secrets under which a session that was given up is followed by
+	// another, by who makes the offer, and what they give.
 	ResetInitiator Label = "Starling v1 reset: offer of the initiator"
 	ResetResponder Label = "Starling v1 reset: offer of the responder"
+	ResetTags      Label = "Starling v1 reset: tags"
+	ResetKey       Label = "Starling v1 reset: key"
 
 	// What a session tells its holder.
 	SafetyNumber Label = "Starling v1 safety number"
@@ -83,7 +85,7 @@ var Table = []Label{
 	Root, ChainMessage, ChainNext, Hybrid, Message,
 	TagValue, TagNext,
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
-	ResetInitiator, ResetResponder, SafetyNumber, VerifyCode, Export,
+	ResetInitiator, ResetResponder, ResetTags, ResetKey, SafetyNumber, VerifyCode, Export,
 	SignDH, SignSigned, SignOneTime, SignKEM,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
