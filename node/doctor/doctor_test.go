@@ -1,0 +1,351 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"starling/node/api"
+	"starling/node/config"
+	"starling/p2p/directory"
+)
+
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// fakeNode is a node that is well.
+type fakeNode struct {
+	api.Node
+	status   api.Status
+	err      error
+	contacts []api.Contact
+	messages map[string][]api.Message
+}
+
+func (n *fakeNode) Status(context.Context) (api.Status, error) { return n.status, n.err }
+
+func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) { return n.contacts, n.err }
+
+func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
+	return n.messages[req.Contact], nil
+}
+
+const secret = "12D3KooWSecret" // of addresses and peer ids that must not be told
+
+func wellNode() *fakeNode {
+	return &fakeNode{
+		status: api.Status{
+			Ready: true, PeerID: secret, Relays: 9, Version: "v1", Contacts: 1,
+			Guards:    []api.Guard{{PeerID: secret, Address: "/ip4/198.51.100.7/tcp/1", Connected: true}, {Address: "/ip4/198.51.100.8/tcp/1", Connected: true}},
+			Mailboxes: []api.Mailbox{{PeerID: secret, Heard: now}},
+			Anonymity: api.Anonymity{EnoughRelays: true},
+		},
+		contacts: []api.Contact{{ID: "b0b"}},
+	}
+}
+
+// well is a patient that lacks nothing.
+func well(t *testing.T) *Patient {
+	dir := filepath.Join(t.TempDir(), "profile-of-"+secret)
+	write(t, dir, "profile.key", 0o600)
+	write(t, dir, "profile.db", 0o600)
+	write(t, dir, "profile.lock", 0o600)
+	write(t, dir, "control.sock", 0o600)
+	write(t, dir, "pass", 0o600)
+	return &Patient{Profile: config.Profile{Dir: dir}, PassphraseFile: filepath.Join(dir, "pass"), Node: wellNode(), Version: "v1",
+		System: &System{
+			Now:       func() time.Time { return now },
+			Free:      func(string) (uint64, error) { return 10 << 30, nil },
+			Files:     func() (uint64, error) { return 65536, nil },
+			Addresses: func() ([]net.Addr, error) { return interfaces("9.9.9.9/24", "192.168.1.2/24", "2001:db8::1/64"), nil },
+			Listen:    func(string) error { return nil },
+			Dial:      func(context.Context, string) error { return nil },
+		}}
+}
+
+func write(t *testing.T, dir, name string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte("x"), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, now, now); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func interfaces(cidrs ...string) []net.Addr {
+	var all []net.Addr
+	for _, s := range cidrs {
+		ip, network, _ := net.ParseCIDR(s)
+		network.IP = ip
+		all = append(all, network)
+	}
+	return all
+}
+
+func find(t *testing.T, findings []Finding, name string) Finding {
+	t.Helper()
+	for _, f := range findings {
+		if f.Check == name {
+			return f
+		}
+	}
+	t.Fatalf("there is no check %s", name)
+	return Finding{}
+}
+
+func TestChecksAreNamedAndMendable(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	for _, checks := range [][]Check{Node, RelayChecks} {
+		seen := map[string]bool{}
+		for _, c := range checks {
+			if !name.MatchString(c.Name) || seen[c.Name] || c.Remedy == "" || c.Run == nil {
+				t.Errorf("check %+v", c.Name)
+			}
+			seen[c.Name] = true
+		}
+	}
+}
+
+func TestAWellNode(t *testing.T) {
+	for _, f := range Examine(t.Context(), *well(t), false) {
+		if f.Result != OK || f.Remedy != "" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func lock(t *testing.T, path string) {
+	t.Helper()
+	l := flock.New(path)
+	if got, err := l.TryLock(); err != nil || !got {
+		t.Fatal(got, err)
+	}
+	t.Cleanup(func() { l.Close() })
+}
+
+// Every check finds what it is for, says what to do, and names nobody.
+func TestFindings(t *testing.T) {
+	node := func(f func(*fakeNode)) func(*testing.T, *Patient) {
+		return func(_ *testing.T, p *Patient) { f(p.Node.(*fakeNode)) }
+	}
+	chmod := func(name string, mode os.FileMode) func(*testing.T, *Patient) {
+		return func(t *testing.T, p *Patient) {
+			if err := os.Chmod(filepath.Join(p.Profile.Dir, name), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(name string) func(*testing.T, *Patient) {
+		return func(t *testing.T, p *Patient) {
+			if err := os.RemoveAll(filepath.Join(p.Profile.Dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name, check string
+		want        Result
+		says        string
+		sick        func(*testing.T, *Patient)
+	}{
+		{"no profile", "profile", Failed, "no profile", remove("")},
+		{"no database", "profile", Failed, "profile.db", remove("profile.db")},
+		{"cut key", "profile", Failed, "damaged", func(t *testing.T, p *Patient) {
+			if err := os.Truncate(p.Profile.KeyFile(), 0); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"open folder", "permissions", Failed, "1 part", chmod("", 0o755)},
+		{"open database", "permissions", Failed, "1 part", chmod("profile.db", 0o640)},
+		{"open passphrase", "passphrase-file", Failed, "may read", chmod("pass", 0o644)},
+		{"no passphrase file", "passphrase-file", Failed, "cannot be read", remove("pass")},
+		{"no passphrase file given", "passphrase-file", Skipped, "no passphrase file", func(_ *testing.T, p *Patient) { p.PassphraseFile = "" }},
+		{"full disk", "disk", Failed, "3 MiB", func(_ *testing.T, p *Patient) { p.System.Free = func(string) (uint64, error) { return 3 << 20, nil } }},
+		{"filling disk", "disk", Warning, "100 MiB", func(_ *testing.T, p *Patient) { p.System.Free = func(string) (uint64, error) { return 100 << 20, nil } }},
+		{"unknown disk", "disk", Skipped, "not known", func(_ *testing.T, p *Patient) {
+			p.System.Free = func(string) (uint64, error) { return 0, errors.ErrUnsupported }
+		}},
+		{"clock set back", "clock", Failed, "2 days", func(_ *testing.T, p *Patient) { p.System.Now = func() time.Time { return now.Add(-50 * time.Hour) } }},
+		{"clock behind all relays", "clock", Failed, "later", node(func(n *fakeNode) {
+			n.status.Relays, n.status.Refused = 0, map[string]int64{directory.ErrFuture.Error(): 5, directory.ErrExpired.Error(): 1}
+		})},
+		{"clock before all relays", "clock", Failed, "earlier", node(func(n *fakeNode) {
+			n.status.Relays, n.status.Refused = 0, map[string]int64{directory.ErrExpired.Error(): 5}
+		})},
+		{"clock behind some relays", "clock", Warning, "later", node(func(n *fakeNode) { n.status.Refused = map[string]int64{directory.ErrFuture.Error(): 50} })},
+		{"a relay that is wrong", "clock", OK, "agrees", node(func(n *fakeNode) { n.status.Refused = map[string]int64{directory.ErrFuture.Error(): 3} })},
+		{"no node", "node", Warning, "no node", func(_ *testing.T, p *Patient) { p.Node = nil }},
+		{"hung node", "node", Failed, "nobody answers", func(t *testing.T, p *Patient) { p.Node = nil; lock(t, p.Profile.Lock()) }},
+		{"silent node", "node", Failed, "does not say", node(func(n *fakeNode) { n.err = context.DeadlineExceeded })},
+		{"open socket", "node", Failed, "control socket", chmod("control.sock", 0o666)},
+		{"waiting node", "node", Warning, "no known relay answers", node(func(n *fakeNode) { n.status.Ready, n.status.Reason = false, "no known relay answers" })},
+		{"old node", "version", Warning, "v0", node(func(n *fakeNode) { n.status.Version = "v0" })},
+		{"no relay", "relays", Failed, "5 are needed", node(func(n *fakeNode) { n.status.Relays = 0 })},
+		{"few relays", "relays", Failed, "4 relays known", node(func(n *fakeNode) { n.status.Relays = 4 })},
+		{"no guard", "guards", Failed, "chosen", node(func(n *fakeNode) { n.status.Guards = nil })},
+		{"guards away", "guards", Failed, "none of 2", node(func(n *fakeNode) { n.status.Guards[0].Connected, n.status.Guards[1].Connected = false, false })},
+		{"one guard away", "guards", Warning, "one guard", node(func(n *fakeNode) { n.status.Guards[1].Connected = false })},
+		{"no mailbox", "mailboxes", Failed, "no mailbox", node(func(n *fakeNode) { n.status.Mailboxes = nil })},
+		{"nobody to hear from", "mailboxes", Skipped, "no contact", node(func(n *fakeNode) { n.status.Mailboxes, n.status.Contacts = nil, 0 })},
+		{"given up", "outbox", Warning, "1 message was given up", node(func(n *fakeNode) { n.status.Outbox.Failed = 1 })},
+		{"on the way", "outbox", OK, "2 messages are", node(func(n *fakeNode) { n.status.Outbox.Queued = 2 })},
+		{"waiting for the other side", "outbox", OK, "3 messages in mailboxes", node(func(n *fakeNode) { n.status.Outbox.Sent = 3 })},
+		{"stuck", "outbox", Failed, "the oldest for 3 hours: too few relays", node(func(n *fakeNode) {
+			n.status.Outbox.Sealed = 2
+			n.messages = map[string][]api.Message{"b0b": {
+				{State: api.StateSent, Time: now.Add(-24 * time.Hour)},
+				{State: api.StateSealed, Time: now.Add(-3 * time.Hour), Reason: "too few relays"},
+				{State: api.StateQueued, Time: now},
+			}}
+		})},
+		{"private mesh", "private-addresses", Warning, "private", node(func(n *fakeNode) { n.status.AllowPrivate = true })},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := well(t)
+			tt.sick(t, p)
+			findings := Examine(t.Context(), *p, false)
+			f := find(t, findings, tt.check)
+			if f.Result != tt.want || !strings.Contains(f.Says, tt.says) {
+				t.Errorf("%s says %s %q", f.Check, f.Result, f.Says)
+			}
+			if (f.Result == Failed || f.Result == Warning) && f.Remedy == "" {
+				t.Errorf("%s knows no remedy", f.Check)
+			}
+			silent(t, findings)
+		})
+	}
+}
+
+// silent wants findings that name nobody and no place.
+func silent(t *testing.T, findings []Finding) {
+	t.Helper()
+	for _, f := range findings {
+		text := f.Says + f.Remedy
+		if f.Detail != nil || strings.Contains(text, secret) || strings.Contains(text, "198.51.100.") || strings.Contains(text, "9.9.9.9") {
+			t.Errorf("%s tells too much: %+v", f.Check, f)
+		}
+	}
+}
+
+func TestDetailIsAskedFor(t *testing.T) {
+	var told []string
+	for _, f := range Examine(t.Context(), *well(t), true) {
+		told = append(told, f.Detail...)
+	}
+	for _, want := range []string{secret, "/ip4/198.51.100.7/tcp/1 connected"} {
+		if !strings.Contains(strings.Join(told, "\n"), want) {
+			t.Errorf("%q is not in %q", want, told)
+		}
+	}
+}
+
+func TestRelayChecks(t *testing.T) {
+	busy := func(string) error { return errors.New("address already in use") }
+	away := func(context.Context, string) error { return errors.New("connection refused") }
+	for _, tt := range []struct {
+		name, listen, check string
+		want                Result
+		says                string
+		sick                func(*testing.T, *Patient)
+	}{
+		{"any address", "/ip4/0.0.0.0/tcp/4001", "listen-address", OK, "1 of 2", nil},
+		{"public", "/ip4/9.9.9.9/tcp/4001", "listen-address", OK, "1 of 1", nil},
+		{"private only", "/ip4/192.168.1.2/tcp/4001", "listen-address", Failed, "none of 1", nil},
+		{"own mesh", "/ip4/127.0.0.1/tcp/4001", "listen-address", OK, "mesh of your own", func(_ *testing.T, p *Patient) { p.Relay.AllowPrivate = true }},
+		{"nonsense", "nonsense", "listen-address", Failed, "not an address", nil},
+		{"not TCP", "/ip4/9.9.9.9/udp/4001", "listen-address", Failed, "not an address", nil},
+		{"a name", "/dns4/a.example/tcp/4001", "listen-address", Failed, "not an address", nil},
+		{"free port", "/ip4/9.9.9.9/tcp/4001", "port", OK, "free", nil},
+		{"taken port", "/ip4/9.9.9.9/tcp/4001", "port", Failed, "cannot be taken", func(_ *testing.T, p *Patient) { p.System.Listen = busy }},
+		{"our port", "/ip4/9.9.9.9/tcp/4001", "port", OK, "relay that runs", func(t *testing.T, p *Patient) {
+			p.System.Listen = busy
+			lock(t, filepath.Join(p.Relay.StateDir, "relay.lock"))
+		}},
+		{"port of chance", "/ip4/9.9.9.9/tcp/0", "port", Warning, "port 0", nil},
+		{"not running", "/ip4/9.9.9.9/tcp/4001", "reachable", Skipped, "does not run", nil},
+		{"reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", OK, "answer", func(t *testing.T, p *Patient) { lock(t, filepath.Join(p.Relay.StateDir, "relay.lock")) }},
+		{"unreachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "1 of 1", func(t *testing.T, p *Patient) {
+			p.System.Dial = away
+			lock(t, filepath.Join(p.Relay.StateDir, "relay.lock"))
+		}},
+		{"few files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Failed, "256", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 256, nil } }},
+		{"some files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Warning, "1024", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 1024, nil } }},
+		{"open key", "/ip4/9.9.9.9/tcp/4001", "relay-folder", Failed, "1 part", func(t *testing.T, p *Patient) {
+			if err := os.Chmod(filepath.Join(p.Relay.StateDir, "relay.key"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"clock set back", "/ip4/9.9.9.9/tcp/4001", "clock", Failed, "future", func(_ *testing.T, p *Patient) {
+			p.System.Now = func() time.Time { return now.Add(-time.Hour) }
+		}},
+		{"full disk", "/ip4/9.9.9.9/tcp/4001", "disk", Failed, "0 MiB", func(_ *testing.T, p *Patient) { p.System.Free = func(string) (uint64, error) { return 0, nil } }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := well(t)
+			dir := filepath.Join(p.Profile.Dir, "relay")
+			write(t, dir, "relay.key", 0o600)
+			p.Relay = &Relay{StateDir: dir, Listen: []string{tt.listen}}
+			if tt.sick != nil {
+				tt.sick(t, p)
+			}
+			findings := Examine(t.Context(), *p, false)
+			f := find(t, findings, tt.check)
+			if f.Result != tt.want || !strings.Contains(f.Says, tt.says) {
+				t.Errorf("%s says %s %q", f.Check, f.Result, f.Says)
+			}
+			silent(t, findings)
+		})
+	}
+}
+
+// The real machine answers.
+func TestMachine(t *testing.T) {
+	m := machine()
+	if free, err := m.Free(t.TempDir()); err != nil && !errors.Is(err, errors.ErrUnsupported) || err == nil && free == 0 {
+		t.Errorf("%d bytes free: %v", free, err)
+	}
+	if n, err := m.Files(); err != nil && !errors.Is(err, errors.ErrUnsupported) || err == nil && n == 0 {
+		t.Errorf("%d files: %v", n, err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := l.Addr().String()
+	if m.Listen(at) == nil {
+		t.Error("a taken port was taken again")
+	}
+	if err := m.Dial(t.Context(), at); err != nil {
+		t.Error(err)
+	}
+	if m.Dial(t.Context(), "127.0.0.1:1") == nil {
+		t.Error("a closed port answered")
+	}
+}
+
+func TestRoughly(t *testing.T) {
+	for _, tt := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{0, "0 seconds"}, {time.Second, "1 second"}, {59 * time.Second, "59 seconds"}, {time.Minute, "1 minute"},
+		{119 * time.Minute, "119 minutes"}, {2 * time.Hour, "2 hours"}, {47 * time.Hour, "47 hours"}, {-48 * time.Hour, "2 days"},
+	} {
+		if got := roughly(tt.d); got != tt.want {
+			t.Errorf("%v is %s, not %s", tt.d, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"starling/node/api"
+	"starling/p2p"
+	"starling/p2p/directory"
+)
+
+// Node are the checks of a person's node.
+var Node = []Check{
+	{"profile", "make one with: starling init --name NAME, or start: starling", checkProfile},
+	{"permissions", "take the others' rights away: chmod -R go= on the profile's folder", checkPermissions},
+	{"passphrase-file", "take the others' rights away with chmod 600, and think about a new profile if somebody else uses this machine", checkPassphraseFile},
+	{"disk", "free some space; messages wait meanwhile and none is lost", checkDisk},
+	{"clock", "set this computer's date and time, best by switching on its network time", checkClock},
+	{"node", "start it: starling, or starling node", checkNode},
+	{"version", "end the node that runs and start it again", checkVersion},
+	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one", checkRelays},
+	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports", checkGuards},
+	{"mailboxes", "leave the node running: it finds mailboxes as soon as it knows enough relays", checkMailboxes},
+	{"outbox", "leave the node running; what was given up goes out again with: starling retry ID", checkOutbox},
+	{"private-addresses", "leave out --allow-private and --lan, unless this mesh is your own", checkPrivate},
+}
+
+// noNode is why a check was left out, if it was.
+func (p *Patient) noNode() (Finding, bool) {
+	switch {
+	case p.Node == nil:
+		return skip("no node runs; run this again while starling runs"), true
+	case p.statusErr != nil:
+		return skip("the node does not answer"), true
+	}
+	return Finding{}, false
+}
+
+func checkClock(_ context.Context, p *Patient) Finding {
+	if d := ahead(p.Profile.Dir, p.System.Now()); d > clockSlack {
+		return fail("this profile was written %s in the future: the clock was set back, or is wrong", roughly(d))
+	}
+	if p.Node == nil || p.statusErr != nil {
+		return ok("the clock is not behind the profile; the relays' clocks are compared while a node runs")
+	}
+	early, late := sum(p.status.Refused, directory.ErrFuture.Error()), sum(p.status.Refused, directory.ErrExpired.Error())
+	switch {
+	case p.status.Relays == 0 && early > late:
+		return fail("all relays speak of a later time than this computer")
+	case p.status.Relays == 0 && late > 0:
+		return fail("all relays speak of an earlier time than this computer")
+	case early > int64(p.status.Relays):
+		return warn("%d descriptions of relays came from a later time than this computer's", early)
+	case p.status.Relays == 0:
+		return skip("no relay is known whose time could be compared")
+	}
+	return ok("it agrees with %s", count(p.status.Relays, "relay"))
+}
+
+func checkNode(_ context.Context, p *Patient) Finding {
+	place := p.Profile.Socket()
+	switch {
+	case p.Node == nil && socketThere(p.Profile) && held(p.Profile.Lock()):
+		f := fail("a node holds the profile, but nobody answers on its control socket")
+		f.Remedy = "end that program, by force if it has to be, and start again; nothing is lost"
+		return f.at(place)
+	case p.Node == nil:
+		return warn("no node runs: messages neither come nor go").at(place)
+	case p.statusErr != nil:
+		f := fail("the node does not say how it is: %v", p.statusErr)
+		f.Remedy = "end it and start it again"
+		return f.at(place)
+	case socketOpen(p.Profile):
+		f := fail("other users of this machine may use the node's control socket")
+		f.Remedy = "end the node and start it again: it makes the socket anew, for you alone"
+		return f.at(place)
+	case !p.status.Ready:
+		f := warn("the node runs, and waits: %s", p.status.Reason)
+		f.Remedy = "see the checks relays and guards"
+		return f.at(place)
+	}
+	return ok("it runs, and messages can leave").at(place, "peer id "+p.status.PeerID)
+}
+
+// held reports whether a program holds a lock file. It takes the lock for a
+// moment, so it is asked only when there is no other way to know.
+func held(path string) bool {
+	lock := flock.New(path)
+	got, err := lock.TryLock()
+	if got {
+		lock.Unlock()
+	}
+	return err == nil && !got
+}
+
+func checkVersion(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	if p.status.Version != p.Version {
+		return warn("the node that runs is version %s, this program is %s", p.status.Version, p.Version)
+	}
+	return ok("the node and this program are both version %s", p.Version)
+}
+
+func checkRelays(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	known := p.status.Relays
+	switch {
+	case known == 0:
+		return fail("no relay is known; %d are needed", p2p.MinRelays)
+	case known < p2p.MinRelays || !p.status.Anonymity.EnoughRelays:
+		return fail("%s known; a route needs %d, so messages wait", count(known, "relay"), p2p.MinRelays)
+	}
+	return ok("%d known, %d needed", known, p2p.MinRelays)
+}
+
+func checkGuards(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	up, places := 0, []string{}
+	for _, g := range p.status.Guards {
+		state := "not connected"
+		if g.Connected {
+			up++
+			state = "connected"
+		}
+		places = append(places, g.Address+" "+state)
+	}
+	switch {
+	case up == 0 && len(places) == 0:
+		return fail("no guard is chosen yet")
+	case up == 0:
+		return fail("none of %s is connected", count(len(places), "guard")).at(places...)
+	case up < 2:
+		return warn("one guard is connected, the other one is not").at(places...)
+	}
+	return ok("%s connected", count(up, "guard")).at(places...)
+}
+
+func checkMailboxes(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	heard, places := 0, []string{}
+	for _, m := range p.status.Mailboxes {
+		if !m.Heard.IsZero() {
+			heard++
+		}
+		places = append(places, m.PeerID)
+	}
+	switch {
+	case len(places) == 0 && p.status.Contacts == 0:
+		return skip("there is no contact yet who could write")
+	case len(places) == 0:
+		return fail("no mailbox waits for mail")
+	}
+	// One that has nothing for us is silent.
+	return ok("%s watched; %d handed over something since the start", boxes(len(places)), heard).at(places...)
+}
+
+func boxes(n int) string {
+	if n == 1 {
+		return "1 mailbox is"
+	}
+	return fmt.Sprintf("%d mailboxes are", n)
+}
+
+// stuckAfter is how long a message may be on its way to a mailbox.
+const stuckAfter = 10 * time.Minute
+
+// look is how many of the newest messages of a conversation are looked at.
+const look = 200
+
+func checkOutbox(ctx context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	o := p.status.Outbox
+	if o.Queued+o.Sealed+o.Failed == 0 {
+		if o.Sent == 0 {
+			return ok("nothing waits")
+		}
+		return ok("%s in mailboxes, waiting for the recipients", count(o.Sent, "message"))
+	}
+	oldest, reason, err := oldestWaiting(ctx, p)
+	if err != nil {
+		return skip("the messages cannot be read: %v", err)
+	}
+	switch age := p.System.Now().Sub(oldest); {
+	case !oldest.IsZero() && age > stuckAfter:
+		because := ""
+		if reason != "" {
+			because = ": " + reason
+		}
+		return fail("%s not in a mailbox yet, the oldest for %s%s", are(o.Queued+o.Sealed), roughly(age), because)
+	case o.Failed > 0:
+		return warn("%s given up", were(o.Failed))
+	}
+	return ok("%s on the way", are(o.Queued+o.Sealed))
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "1 message is"
+	}
+	return fmt.Sprintf("%d messages are", n)
+}
+
+func were(n int) string {
+	if n == 1 {
+		return "1 message was"
+	}
+	return fmt.Sprintf("%d messages were", n)
+}
+
+// oldestWaiting returns when the oldest message that is in no mailbox was
+// written, and what it waits for.
+func oldestWaiting(ctx context.Context, p *Patient) (oldest time.Time, reason string, err error) {
+	contacts, err := p.Node.Contacts(ctx)
+	if err != nil {
+		return oldest, "", err
+	}
+	for _, c := range contacts {
+		messages, err := p.Node.History(ctx, api.HistoryRequest{Contact: c.ID, Limit: look})
+		if err != nil {
+			return oldest, "", err
+		}
+		for _, m := range messages {
+			if m.State != api.StateQueued && m.State != api.StateSealed {
+				continue
+			}
+			if oldest.IsZero() || m.Time.Before(oldest) {
+				oldest, reason = m.Time, m.Reason
+			}
+		}
+	}
+	return oldest, reason, nil
+}
+
+func checkPrivate(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	if p.status.AllowPrivate {
+		return warn("private addresses are admitted: whoever runs such a mesh can see who talks to whom")
+	}
+	return ok("only public relays are used")
+}
