@@ -31,6 +31,7 @@ var arrows = []arrow{
 	{"cmd/internal/cli", "node/api/...", "commands see a node only through its contract"},
 	{"cmd/internal/cli", "node/config", "where the profile is"},
 	{"cmd/internal/cli", "node/control", "the way to a node in another process"},
+	{"cmd/internal/cli", "node/doctor", "starling doctor"},
 	{"cmd/internal/cli", "node/relay", "starling relay"},
 	{"cmd/internal/cli", "node/store", "what a new profile's passphrase costs to guess"},
 	{"cmd/internal/cli", "node/testnet/...", "starling demo and starling testnet"},

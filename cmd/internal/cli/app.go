@@ -57,7 +57,7 @@ func (a *app) asApp(root *cobra.Command) {
 		}
 		return errors.Join(a.screen(ctx, host, plain), host.Close())
 	}
-	root.Flags().BoolVar(&plain, "plain", false, "line by line, for screen readers and simple terminals")
+	root.Flags().BoolVar(&plain, "plain", false, "line by line, for screen readers and pipes")
 	a.networkFlags(root)
 }
 

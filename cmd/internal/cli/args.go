@@ -16,7 +16,7 @@ var listFlags = []string{"--listen", "--bootstrap"}
 // values joined by commas, are the flag parser's own.
 func joinLists(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
-	if err != nil || (cmd.Name() != "node" && cmd.Name() != "relay") {
+	if err != nil || !slices.Contains([]string{"node", "relay", "doctor"}, cmd.Name()) {
 		return args
 	}
 	var joined []string

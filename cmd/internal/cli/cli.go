@@ -14,8 +14,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -71,6 +73,7 @@ type app struct {
 	passphraseFile string
 	verbose        bool
 	json           bool
+	ids            bool // print the ids of messages
 	network        network
 }
 
@@ -114,6 +117,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return a.fail(ctx, err)
 }
 
+// Commands stand in the order of their use.
+func init() { cobra.EnableCommandSorting = false }
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "starling",
@@ -130,26 +136,59 @@ walks a new user through making a profile.
 	}
 	root.SetVersionTemplate("starling {{.Version}}\n")
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.profile, "profile", "", "profile folder (default $STARLING_PROFILE, else the user's data folder)")
-	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "read the passphrase from the first line of this `FILE`")
+	flags.StringVar(&a.profile, "profile", "", "`DIR` of the profile (default $STARLING_PROFILE)")
+	flags.StringVar(&a.passphraseFile, "passphrase-file", "", "the first line of this `FILE` is the passphrase")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log more to standard error")
 
 	a.asApp(root)
-	root.AddCommand(
-		a.demoCommand(),
-		a.initCommand(),
-		a.nodeCommand(),
-		a.relayCommand(),
-		a.inviteCommand(),
-		a.contactCommand(),
-		a.sendCommand(),
-		a.tailCommand(),
-		a.historyCommand(),
-		a.statusCommand(),
-		a.testnetCommand(),
-		a.versionCommand(),
-	)
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"start", "Start:", []*cobra.Command{a.demoCommand(), a.initCommand(), a.nodeCommand(), a.relayCommand()}},
+		{"people", "People:", []*cobra.Command{a.inviteCommand(), a.contactCommand()}},
+		{"talk", "Talk:", []*cobra.Command{
+			a.sendCommand(), a.tailCommand(), a.historyCommand(), a.searchCommand(), a.readCommand(), a.draftCommand(),
+			a.editCommand(), a.deleteCommand(), a.reactCommand(), a.forwardCommand(), a.retryCommand(), a.discardCommand(),
+		}},
+		{"profile", "Profile:", []*cobra.Command{a.settingsCommand(), a.backupCommand(), a.restoreCommand(), a.wipeCommand()}},
+		{"look", "Look behind:", []*cobra.Command{a.statusCommand(), a.doctorCommand(), a.testnetCommand(), a.versionCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, cmd := range g.commands {
+			cmd.GroupID = g.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(a.manCommand())
+	root.SetHelpCommandGroupID("look")
+	root.SetCompletionCommandGroupID("look")
+	root.InitDefaultHelpCmd()
+	usageOfOthers := root.UsageFunc()
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		if cmd.HasParent() {
+			return usageOfOthers(cmd)
+		}
+		return overview(cmd.OutOrStderr(), cmd)
+	})
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
+}
+
+// overview is the usage of the program: all commands on one screen.
+func overview(w io.Writer, root *cobra.Command) error {
+	var page bytes.Buffer
+	for _, g := range root.Groups() {
+		fmt.Fprintln(&page, g.Title)
+		for _, cmd := range root.Commands() {
+			if cmd.GroupID == g.ID && (cmd.IsAvailableCommand() || cmd.Name() == "help") {
+				fmt.Fprintf(&page, "  %-11s %s\n", cmd.Name(), cmd.Short)
+			}
+		}
+	}
+	fmt.Fprintf(&page, "Flags; a command's own: starling COMMAND --help\n%s", root.LocalFlags().FlagUsages())
+	_, err := w.Write(page.Bytes())
+	return err
 }
 
 // jsonFlag gives a command --json.
@@ -165,8 +204,8 @@ func (a *app) alwaysJSON(cmd *cobra.Command) {
 
 // networkFlags gives a command the flags that matter when it starts a node.
 func (a *app) networkFlags(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "relays to start from: one or more `MULTIADDR`s with /p2p/")
-	cmd.Flags().BoolVar(&a.network.allowPrivate, "allow-private", false, "admit relays on loopback and LAN addresses (meshes of your own)")
+	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "`MULTIADDR`s of relays to start from")
+	cmd.Flags().BoolVar(&a.network.allowPrivate, "allow-private", false, "admit loopback and LAN relays: a mesh of your own")
 }
 
 // logger writes to standard error: warnings, or everything with --verbose.

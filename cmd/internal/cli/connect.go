@@ -31,6 +31,10 @@ type engine interface {
 	// Start runs a node in this process, its control socket included, until
 	// it is closed; ctx bounds the start only. It returns when the node serves.
 	Start(ctx context.Context, c startConfig) (running, error)
+	// Restore makes a profile from a backup.
+	Restore(ctx context.Context, profile, file, passphrase string) error
+	// Wipe destroys a profile on which no node runs.
+	Wipe(ctx context.Context, profile string) error
 	// Relay runs a relay until ctx ends and calls ready once.
 	Relay(ctx context.Context, c relayConfig, ready func(peerID string, addrs []string) error) error
 }
@@ -189,7 +193,7 @@ const maxPassphrase = 4 << 10
 // in this order, and never from the command line.
 func (a *app) passphrase(question string) (string, error) {
 	if a.passphraseFile != "" {
-		return readPassphrase(a.passphraseFile)
+		return readPassphrase("--passphrase-file", a.passphraseFile)
 	}
 	if p := a.getenv("STARLING_PASSPHRASE"); p != "" {
 		return p, nil
@@ -225,10 +229,10 @@ func (a *app) newPassphrase() (string, error) {
 	return p, nil
 }
 
-func readPassphrase(file string) (string, error) {
+func readPassphrase(flag, file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", &api.Error{Code: api.CodeUsage, Message: "passphrase file: " + err.Error(), Hint: "check the path given to --passphrase-file"}
+		return "", &api.Error{Code: api.CodeUsage, Message: "passphrase file: " + err.Error(), Hint: "check the path given to " + flag}
 	}
 	defer f.Close()
 	line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase+1)).ReadString('\n')
@@ -236,7 +240,7 @@ func readPassphrase(file string) (string, error) {
 		return "", fmt.Errorf("passphrase file: %w", err)
 	}
 	if len(line) > maxPassphrase {
-		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase file's first line is longer than 4 KiB", Hint: "check the path given to --passphrase-file"}
+		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase file's first line is longer than 4 KiB", Hint: "check the path given to " + flag}
 	}
 	return strings.TrimRight(line, "\r\n"), nil
 }

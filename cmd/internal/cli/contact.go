@@ -58,20 +58,58 @@ a channel you trust: whoever opens it first is the contact.`,
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the contact it will become")
 	cmd.Flags().BoolVar(&qr, "qr", false, "draw it as a QR code too")
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
-	a.jsonFlag(cmd)
-	a.networkFlags(cmd)
-	return cmd
+	cmd.AddCommand(a.inviteListCommand(), a.inviteRevokeCommand())
+	return a.onNode(cmd)
+}
+
+func (a *app) inviteListCommand() *cobra.Command {
+	return a.onNode(&cobra.Command{
+		Use:   "list",
+		Short: "List the invites that nobody has used yet",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				invites, err := node.Invites(cmd.Context())
+				if err != nil {
+					return err
+				}
+				for _, i := range invites {
+					err := a.print(i, func(w io.Writer) { fmt.Fprintf(w, "%s  until %s  %s\n", i.ID, clock(i.Expires), i.Link) })
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	})
+}
+
+func (a *app) inviteRevokeCommand() *cobra.Command {
+	return a.onNode(&cobra.Command{
+		Use:   "revoke ID",
+		Short: "Withdraw an invite, so that nobody can use it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				if err := node.RevokeInvite(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				return a.print(map[string]string{"revoked": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Withdrawn.") })
+			})
+		},
+	})
 }
 
 func (a *app) contactCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "contact",
-		Short: "People: add, list, verify, rename, block, remove",
+		Short: "People: add, list, verify, mute, pin, timer, block, remove …",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("see starling contact --help", "unknown command %q for starling contact", args[0])
 			}
-			return usage("see starling contact --help", "starling contact needs a command: add, list, verify, rename, block, unblock or remove")
+			return usage("see starling contact --help", "starling contact needs a command, such as list or verify")
 		},
 	}
 	cmd.AddCommand(
@@ -83,9 +121,12 @@ func (a *app) contactCommand() *cobra.Command {
 		a.contactBlockCommand(false),
 		a.contactRemoveCommand(),
 	)
+	cmd.AddCommand(a.conversationCommands()...)
 	for _, sub := range cmd.Commands() {
-		a.jsonFlag(sub)
-		a.networkFlags(sub)
+		a.onNode(sub)
+		if strings.Contains(sub.Use, " CONTACT") && sub.ValidArgsFunction == nil {
+			sub.ValidArgsFunction = a.completeContacts(1)
+		}
 	}
 	return cmd
 }
@@ -137,17 +178,11 @@ func (a *app) add(ctx context.Context, node *connection, req api.AddContactReque
 	if err != nil || !node.hosted {
 		return contact, err
 	}
-	deadline := time.Now().Add(timeout)
-	for time.Now().Before(deadline) {
-		status, err := node.Status(ctx)
-		if err != nil || status.Outbox.Queued+status.Outbox.Sealed == 0 {
-			return contact, err
-		}
-		select {
-		case <-time.After(pollEvery):
-		case <-ctx.Done():
-			return contact, ctx.Err()
-		}
+	if drained(ctx, node, timeout) {
+		return contact, nil
+	}
+	if ctx.Err() != nil {
+		return contact, ctx.Err()
 	}
 	fmt.Fprintln(a.err, "The answer to the invite is not sent yet; it goes out when starling runs again.")
 	return contact, nil
@@ -189,6 +224,7 @@ func contactLine(c api.Contact) string {
 	if c.Unread > 0 {
 		words = append(words, fmt.Sprintf("%d unread", c.Unread))
 	}
+	words = append(words, conversationWords(c.Conversation, time.Now())...)
 	return fmt.Sprintf("%s  (%s)", oneLine(c.Name), strings.Join(words, ", "))
 }
 

@@ -29,7 +29,7 @@ func (a *app) demoCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Try it: a mesh on this machine, a contact that answers, and the app",
+		Short: "Try it: a mesh on this machine and a contact that answers",
 		Long: `Run relays on this machine, a contact that echoes what you write, and the app
 on top. The app and the contact are ordinary nodes that reach each other through
 three relays, as they would in the wild. Everything is removed at the end.

@@ -27,8 +27,31 @@ const (
 	exitTimeout     = 10
 	exitNetwork     = 11
 	exitDisk        = 12
+	exitUnwell      = 13
 	exitInterrupted = 130 // 128 + SIGINT, as shells count
 )
+
+// exits says what the codes mean, for the man pages.
+var exits = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "Done."},
+	{exitInternal, "Internal error."},
+	{exitUsage, "The command was called wrongly."},
+	{exitNoProfile, "There is no profile."},
+	{exitPassphrase, "Wrong passphrase, or none given."},
+	{exitDamaged, "The profile is damaged."},
+	{exitInUse, "Another node runs on the profile and cannot be reached."},
+	{exitContact, "Contact: unknown, ambiguous, the name is taken, or something else holds by now."},
+	{exitInvite, "Invite: truncated or foreign, expired, used, one's own, unknown."},
+	{exitMessage, "Message: empty, too long, not UTF-8, unknown, given up; a testnet that failed."},
+	{exitTimeout, "Time ran out; a message stays in the outbox."},
+	{exitNetwork, "Network: no relay can be reached, or too few for a route."},
+	{exitDisk, "The disk is full."},
+	{exitUnwell, "Doctor: a check failed."},
+	{exitInterrupted, "Interrupted before it was done."},
+}
 
 // Codes that only the command line has.
 const (
@@ -67,6 +90,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeBadText:         {exitMessage, "messages are UTF-8 text; convert it first, for example with iconv"},
 	api.CodeNoMessage:       {exitMessage, "see the stored messages with: starling history CONTACT"},
 	codeGivenUp:             {exitMessage, "send it again"},
+	codeUnwell:              {exitUnwell, "each line that failed says what to do"},
 	codeLost:                {exitMessage, "see what happened in a report: --report DIR"},
 	api.CodeTimeout:         {exitTimeout, "try again, or allow more time with --timeout"},
 	api.CodeOffline:         {exitNetwork, "check the connection, or give a relay's address with --bootstrap"},

@@ -28,6 +28,12 @@ type fakeNode struct {
 	sent     []api.SendRequest
 	invites  []api.InviteRequest
 	links    []api.AddContactRequest
+	deleted  []api.DeleteRequest
+	searches []api.SearchRequest
+	drafts   []api.Draft
+	settings api.Settings
+	backups  []api.BackupRequest
+	wiped    bool
 	closed   bool
 	done     chan struct{}
 }
@@ -169,9 +175,12 @@ func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Mes
 	}
 	var page []api.Message
 	for _, m := range n.messages {
-		if req.Before == 0 || m.Sequence < req.Before {
+		if (req.Before == 0 || m.Sequence < req.Before) && m.Sequence > req.After {
 			page = append(page, m)
 		}
+	}
+	if req.After > 0 {
+		return page[:min(len(page), req.Limit)], nil
 	}
 	return page[max(0, len(page)-req.Limit):], nil
 }
@@ -214,6 +223,8 @@ type fakeEngine struct {
 	created  []newProfile
 	started  []startConfig
 	relays   []relayConfig
+	restored []string
+	wiped    []string
 }
 
 const fakePassphrase = "correct horse"

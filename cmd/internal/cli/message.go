@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,62 +17,117 @@ import (
 
 func (a *app) sendCommand() *cobra.Command {
 	var (
-		wait    string
-		id      string
-		timeout time.Duration
+		w       wait
+		req     api.SendRequest
+		picture string
 	)
 	cmd := &cobra.Command{
 		Use:   "send CONTACT [TEXT]",
 		Short: "Send a message; the text from the argument or standard input",
 		Long: `Send a message. Without TEXT it is read from standard input; one line feed at
-its end is not part of it.
+its end is not part of it. With --picture TEXT is its caption and may be left out.
 
 --wait says when the command returns: queued (on disk here), sent (in a mailbox
 of the recipient) or delivered (the recipient's key said so). The default is
 queued when a node runs on the profile, which then goes on sending, and sent
 when it does not, because nothing goes on sending after the command. When the
 time is over the message stays in the outbox.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: a.completeContacts(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			if wait != "" && rank(api.State(wait)) == 0 {
-				return usage("use queued, sent or delivered", "--wait %s is not a state to wait for", own(wait))
-			}
-			text, err := a.text(args[1:])
-			if err != nil {
+			if err := w.check(); err != nil {
 				return err
 			}
-			return a.with(ctx, func(node *connection) error {
-				m, err := node.Send(ctx, api.SendRequest{Contact: args[0], Text: text, ID: id})
-				if err != nil {
+			req.Contact = args[0]
+			if picture != "" {
+				var err error
+				if req.Picture, err = readPicture(picture); err != nil {
 					return err
 				}
-				want := api.State(wait)
-				if want == "" {
-					want = api.StateQueued
-					if node.hosted {
-						want = api.StateSent
-					}
-				}
-				m, waitErr := awaitState(ctx, node, m, want, timeout)
-				if err := a.print(m, func(w io.Writer) { fmt.Fprintln(w, stateWords(m)) }); err != nil {
+			}
+			if picture == "" || len(args) > 1 {
+				var err error
+				if req.Text, err = a.text(args[1:], picture != ""); err != nil {
 					return err
 				}
-				return waitErr
+			}
+			return a.with(cmd.Context(), func(node *connection) error {
+				return a.sendAndWait(cmd.Context(), node, req, w)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&wait, "wait", "", "return when the message is `queued|sent|delivered`")
-	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait; 0 means for ever")
-	cmd.Flags().StringVar(&id, "id", "", "message id, 32 hex digits; repeating a command with the same id sends once")
-	a.jsonFlag(cmd)
-	a.networkFlags(cmd)
-	return cmd
+	w.flags(cmd)
+	cmd.Flags().StringVar(&req.ID, "id", "", "message id, 32 hex digits; repeating a command with the same id sends once")
+	cmd.Flags().StringVar(&req.ReplyTo, "reply-to", "", "the message `ID` that this one answers")
+	cmd.Flags().StringVar(&picture, "picture", "", "send this PNG, JPEG or GIF `FILE` of at most 48 KiB")
+	return a.onNode(cmd)
 }
 
-// text is the message of a send command. It is checked here because what is
-// not UTF-8 cannot cross the control socket, and what is too long should not.
-func (a *app) text(args []string) (string, error) {
+// readPicture reads a picture's file. What is in it the node looks at.
+func readPicture(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, usage("check the path given to --picture", "picture: %v", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, api.MaxPicture+1))
+	switch {
+	case err != nil:
+		return nil, usage("check the path given to --picture", "picture: %v", err)
+	case len(data) == 0:
+		return nil, usage("check the path given to --picture", "the picture's file is empty")
+	case len(data) > api.MaxPicture:
+		return nil, &api.Error{Code: api.CodeTooLong, Message: "the picture is larger than 48 KiB (49,152 bytes)", Hint: "make it smaller, for example with: magick in.jpg -resize 800x800 -quality 60 out.jpg"}
+	}
+	return data, nil
+}
+
+// wait is until when a command that sends waits.
+type wait struct {
+	state   string
+	timeout time.Duration
+}
+
+func (w *wait) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&w.state, "wait", "", "return when the message is `queued|sent|delivered`")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 30*time.Second, "how long to wait; 0 means for ever")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{"queued", "sent", "delivered"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+func (w *wait) check() error {
+	if w.state != "" && rank(api.State(w.state)) == 0 {
+		return usage("use queued, sent or delivered", "--wait %s is not a state to wait for", own(w.state))
+	}
+	return nil
+}
+
+func (a *app) sendAndWait(ctx context.Context, node *connection, req api.SendRequest, w wait) error {
+	m, err := node.Send(ctx, req)
+	if err != nil {
+		return err
+	}
+	return a.awaitAndPrint(ctx, node, m, w)
+}
+
+// awaitAndPrint prints a message once it has come as far as asked, or as it
+// stands when the time is over.
+func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message, w wait) error {
+	want := api.State(w.state)
+	if want == "" {
+		want = api.StateQueued
+		if node.hosted {
+			want = api.StateSent
+		}
+	}
+	m, waitErr := awaitState(ctx, node, m, want, w.timeout)
+	if err := a.print(m, func(w io.Writer) { fmt.Fprintln(w, stateWords(m)) }); err != nil {
+		return err
+	}
+	return waitErr
+}
+
+// text is the text of a message, from the argument or standard input.
+func (a *app) text(args []string, mayBeEmpty bool) (string, error) {
 	var text string
 	if len(args) > 0 {
 		text = args[0]
@@ -85,15 +141,24 @@ func (a *app) text(args []string) (string, error) {
 		}
 		text = strings.TrimSuffix(string(b), "\n")
 	}
+	if text == "" && mayBeEmpty {
+		return "", nil
+	}
+	return text, checkText(text, api.MaxText, "the message is longer than 32 KiB (32,768 bytes)")
+}
+
+// checkText refuses what no node would take. It is done here because what is not
+// UTF-8 cannot cross the control socket, and what is too long should not.
+func checkText(text string, limit int, tooLong string) error {
 	switch {
 	case text == "":
-		return "", &api.Error{Code: api.CodeEmpty, Message: "the message is empty"}
-	case len(text) > api.MaxText:
-		return "", &api.Error{Code: api.CodeTooLong, Message: "the message is longer than 32 KiB (32,768 bytes)"}
+		return &api.Error{Code: api.CodeEmpty, Message: "the message is empty"}
+	case len(text) > limit:
+		return &api.Error{Code: api.CodeTooLong, Message: tooLong}
 	case !utf8.ValidString(text):
-		return "", &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text"}
+		return &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text"}
 	}
-	return text, nil
+	return nil
 }
 
 // rank orders the states that one can wait for; 0 for the others.
@@ -159,71 +224,4 @@ func because(reason string) string {
 		return ""
 	}
 	return " (" + own(reason).String() + ")"
-}
-
-func (a *app) historyCommand() *cobra.Command {
-	var (
-		limit  int
-		before int64
-	)
-	cmd := &cobra.Command{
-		Use:   "history CONTACT",
-		Short: "Stored messages of one conversation, oldest first",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 0 || before < 0 {
-				return usage("", "--limit and --before are not negative")
-			}
-			return a.with(cmd.Context(), func(node *connection) error {
-				messages, err := history(cmd.Context(), node, args[0], before, limit)
-				if err != nil {
-					return err
-				}
-				for _, m := range messages {
-					if err := a.print(m, func(w io.Writer) { message(w, m) }); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		},
-	}
-	cmd.Flags().IntVar(&limit, "limit", 100, "the newest `N` messages; 0 means all")
-	cmd.Flags().Int64Var(&before, "before", 0, "only messages before this `SEQ`")
-	a.jsonFlag(cmd)
-	a.networkFlags(cmd)
-	return cmd
-}
-
-// historyPage is how many messages one call asks for; the api's limit is 1,000.
-const historyPage = 500
-
-// history reads the newest limit messages before a sequence number, oldest
-// first, in pages. Limit 0 reads all of them.
-func history(ctx context.Context, node api.Node, contact string, before int64, limit int) ([]api.Message, error) {
-	var pages [][]api.Message
-	for left := limit; limit == 0 || left > 0; {
-		ask := historyPage
-		if limit > 0 {
-			ask = min(left, historyPage)
-		}
-		page, err := node.History(ctx, api.HistoryRequest{Contact: contact, Before: before, Limit: ask})
-		if err != nil {
-			return nil, err
-		}
-		if len(page) == 0 {
-			break
-		}
-		pages = append(pages, page)
-		before = page[0].Sequence
-		left -= len(page)
-		if len(page) < ask {
-			break
-		}
-	}
-	var all []api.Message
-	for i := len(pages) - 1; i >= 0; i-- {
-		all = append(all, pages[i]...)
-	}
-	return all, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"rsc.io/qr"
 
 	"starling/node/api"
@@ -42,6 +43,9 @@ func (a *app) print(v any, words func(w io.Writer)) error {
 // a relay for instance, fit for a terminal.
 func own(s string) safetext.Text { return safetext.Line(s) }
 
+// cleanOwn is [own] for text of several lines.
+func cleanOwn(s string) safetext.Text { return safetext.Clean(s) }
+
 // oneLine puts a name on one line: a Text may have several.
 func oneLine(t safetext.Text) safetext.Text { return safetext.Line(t.String()) }
 
@@ -58,17 +62,88 @@ func block(w io.Writer, t safetext.Text) {
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
-// message writes one message as a person reads it.
+// message writes one message as a person reads it, with its id if asked.
+func (a *app) message(w io.Writer, m api.Message) {
+	if a.ids {
+		fmt.Fprintf(w, "%s  ", own(m.ID))
+	}
+	message(w, m)
+}
+
+// idsFlag gives a command that prints messages --ids.
+func (a *app) idsFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.ids, "ids", false, "print each message's id before it")
+}
+
+// message writes one message as a person reads it. What is about it is on
+// indented lines below, where no text of a contact can be mistaken for it: a
+// text's own further lines have four spaces, these have two and a sign.
 func message(w io.Writer, m api.Message) {
 	from := oneLine(m.From)
 	if m.Outgoing {
 		from = safetext.Line("you")
 	}
 	fmt.Fprintf(w, "%s  %s: ", clock(m.Time), from)
-	block(w, m.Text)
+	switch {
+	case m.Deleted:
+		fmt.Fprintln(w, "(taken back)")
+	case m.Picture != nil && m.Text.String() == "":
+		fmt.Fprintln(w, pictureWords(m.Picture))
+	default:
+		block(w, m.Text)
+		if m.Picture != nil {
+			fmt.Fprintf(w, "  + %s\n", pictureWords(m.Picture))
+		}
+	}
+	for _, about := range aboutMessage(m) {
+		fmt.Fprintf(w, "  + %s\n", about)
+	}
 	if m.Outgoing && m.State != api.StateDelivered {
 		fmt.Fprintf(w, "    (%s)\n", stateWords(m))
 	}
+}
+
+func pictureWords(p *api.Picture) string {
+	return fmt.Sprintf("[picture: %s, %d bytes]", own(p.Type), p.Size)
+}
+
+// aboutMessage says what there is beside a message's text.
+func aboutMessage(m api.Message) []string {
+	var about []string
+	if q := m.Reply; q != nil {
+		who := oneLine(q.From).String()
+		if q.Outgoing {
+			who = "you"
+		}
+		words := "answers " + who + ": " + oneLine(q.Text).String()
+		if q.Text.String() == "" {
+			words = "answers a message that is not here"
+		}
+		about = append(about, words)
+	}
+	if m.Forwarded {
+		about = append(about, "forwarded")
+	}
+	if !m.Edited.IsZero() && !m.Deleted {
+		about = append(about, "changed "+clock(m.Edited))
+	}
+	for _, r := range m.Reactions {
+		who := "they"
+		if r.Outgoing {
+			who = "you"
+		}
+		about = append(about, who+": "+oneLine(r.Emoji).String())
+	}
+	if !m.Read.IsZero() {
+		about = append(about, "read "+clock(m.Read))
+	}
+	switch {
+	case !m.Expires.IsZero():
+		about = append(about, "disappears "+clock(m.Expires))
+	case m.Timer > 0:
+		about = append(about, "disappears "+lasting(m.Timer)+" after it was read")
+	}
+	return about
 }
 
 func stateWords(m api.Message) string {

@@ -99,6 +99,12 @@ func (h *hosted) Close() error {
 	return errors.Join(h.err, err)
 }
 
+func (realEngine) Restore(context.Context, string, string, string) error { return unfinished }
+
+func (realEngine) Wipe(context.Context, string) error { return unfinished }
+
+var unfinished = &api.Error{Code: api.CodeUsage, Message: "this program cannot do that yet"}
+
 func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
 	return relay.Run(ctx, relay.Config{
 		StateDir:     c.stateDir,

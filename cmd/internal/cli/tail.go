@@ -38,7 +38,7 @@ only what is new.`,
 					if !a.json && !worthShowing(e) {
 						return nil
 					}
-					return a.print(e, func(w io.Writer) { event(w, e) })
+					return a.print(e, func(w io.Writer) { a.event(w, e) })
 				}
 				if !follow {
 					return stored(ctx, node, after, show)
@@ -53,9 +53,8 @@ only what is new.`,
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens, until interrupted")
 	cmd.Flags().Int64Var(&after, "after", 0, "only events after this `SEQ`; -1 means only new ones")
-	a.jsonFlag(cmd)
-	a.networkFlags(cmd)
-	return cmd
+	a.idsFlag(cmd)
+	return a.onNode(cmd)
 }
 
 // quiet ends the wait for a last event that was erased after we had heard of
@@ -97,14 +96,25 @@ func stored(ctx context.Context, node api.Node, after int64, show func(api.Event
 
 // worthShowing leaves out, for people, what only scripts follow.
 func worthShowing(e api.Event) bool {
-	return e.Kind != api.EventStatus && (e.Kind != api.EventState || e.State == api.StateFailed)
+	switch e.Kind {
+	case api.EventStatus, api.EventTyping, api.EventDraft:
+		return false
+	case api.EventState:
+		return e.State == api.StateFailed
+	}
+	return true
 }
 
 // event writes one event as a person reads it.
-func event(w io.Writer, e api.Event) {
+func (a *app) event(w io.Writer, e api.Event) {
 	switch {
+	case e.Message != nil:
+		if e.Kind == api.EventChanged {
+			fmt.Fprint(w, "changed: ")
+		}
+		a.message(w, *e.Message)
 	case (e.Kind == api.EventMessage || e.Kind == api.EventNotice) && e.Text != nil && e.From != nil:
-		message(w, api.Message{From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
+		a.message(w, api.Message{ID: e.ID, From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
 	case e.Kind == api.EventState:
 		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason}))
 	case e.Kind == api.EventContact && e.Contact != nil:

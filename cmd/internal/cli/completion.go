@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"starling/node/api"
+)
+
+// completeTimeout is how long pressing tab may take.
+const completeTimeout = 500 * time.Millisecond
+
+// completeContacts completes the first n arguments with the contacts of the node
+// that runs. None is started for it: that would ask for a passphrase.
+//
+// A contact's name can come from the contact, and a shell that is offered
+// "$(…)" may end up running it. Names that are no plain words are left out; the
+// contact's id is offered in their place.
+func (a *app) completeContacts(n int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		const directive = cobra.ShellCompDirectiveNoFileComp
+		if len(args) >= n {
+			return nil, directive
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+		defer cancel()
+		dir, err := a.profileDir()
+		if err != nil {
+			return nil, directive
+		}
+		node, closer, err := a.engine.Dial(ctx, dir)
+		if err != nil {
+			return nil, directive
+		}
+		defer closer.Close()
+		contacts, err := node.Contacts(ctx)
+		if err != nil {
+			return nil, directive
+		}
+		return contactChoices(contacts), directive
+	}
+}
+
+func contactChoices(contacts []api.Contact) []cobra.Completion {
+	bearers := map[string]int{}
+	for _, c := range contacts {
+		bearers[c.Name.String()]++
+	}
+	var choices []cobra.Completion
+	for _, c := range contacts {
+		if name := c.Name.String(); plainWord(name) && bearers[name] == 1 {
+			choices = append(choices, name)
+		} else {
+			choices = append(choices, cobra.CompletionWithDesc(c.ID, plainText(name)))
+		}
+	}
+	return choices
+}
+
+func plainRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-' || r == '_' || r == '.'
+}
+
+// plainWord reports whether every shell takes a name for itself.
+func plainWord(s string) bool {
+	return s != "" && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool { return !plainRune(r) })
+}
+
+// plainText replaces what a shell might take for more than text.
+func plainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if plainRune(r) || r == ' ' {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// completeThen completes contacts and then one of a few words.
+func (a *app) completeThen(n int, words ...cobra.Completion) cobra.CompletionFunc {
+	contacts := a.completeContacts(n)
+	return func(cmd *cobra.Command, args []string, to string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == n {
+			return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		}
+		return contacts(cmd, args, to)
+	}
+}
+
+// settingChoices are the names of the settings and what they can be.
+var settingChoices = []struct {
+	name   string
+	values []cobra.Completion
+}{
+	{"typing", []cobra.Completion{"on", "off"}},
+	{"read-receipts", []cobra.Completion{"on", "off"}},
+	{"notify", []cobra.Completion{"none", "hidden", "name", "text"}},
+	{"lock-after", []cobra.Completion{"1m", "5m", "15m", "1h", "off"}},
+}
+
+func completeSettings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []cobra.Completion
+	for _, s := range settingChoices {
+		if len(args)%2 == 1 && s.name == args[len(args)-1] {
+			return s.values, cobra.ShellCompDirectiveNoFileComp
+		}
+		names = append(names, s.name)
+	}
+	if len(args)%2 == 1 {
+		names = nil
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
