@@ -14,6 +14,9 @@ import (
 	"starling/p2p/p2ptest/virtual"
 )
 
+// slow is what DESIGN.md asks to be measured on.
+var slow = virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
+
 // newVirtualUser makes a profile and starts a node on a virtual network.
 func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user {
 	t.Helper()
@@ -33,6 +36,57 @@ func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user
 	return u
 }
 
+// newVirtualPair makes two contacts.
+func newVirtualPair(t *testing.T, m *virtual.Mesh) (ada, bob *user) {
+	t.Helper()
+	ada, bob = newVirtualUser(t, m, "Ada", 100), newVirtualUser(t, m, "Bob", 101)
+	invite, err := ada.Invite(t.Context(), api.InviteRequest{Name: "Bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link, Name: "Ada"}); err != nil {
+		t.Fatal(err)
+	}
+	virtual.Eventually(t, "contacts", func() bool { return ada.ready(bob) && bob.ready(ada) })
+	return ada, bob
+}
+
+// reached reports whether all of some messages are in a state.
+func (u *user) reached(ids []string, want api.State) bool {
+	return !slices.ContainsFunc(ids, func(id string) bool { state, _ := u.state(id); return state != want })
+}
+
+// 200 texts at once over slow links: all are shown in order, and nothing of
+// them stays behind in the mailboxes.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, slow)
+		defer m.Stop()
+		m.Settle(12)
+		ada, bob := newVirtualPair(t, m)
+		defer func() { ada.shutdown(); bob.shutdown() }()
+		time.Sleep(5 * time.Minute)
+		const texts = 200
+		began := time.Now()
+		ids := ada.sendAll(bob, numbered(texts))
+		virtual.Eventually(t, "shown", func() bool { return len(bob.texts(ada)) == texts })
+		t.Logf("shown in %v, %.0f a second", time.Since(began), texts/time.Since(began).Seconds())
+		virtual.Eventually(t, "delivered", func() bool { return ada.reached(ids, api.StateDelivered) })
+		t.Logf("delivered after %v", time.Since(began))
+		if !slices.Equal(bob.texts(ada), numbered(texts)) {
+			t.Error("out of order")
+		}
+		time.Sleep(10 * time.Minute)
+		left := 0
+		for _, r := range m.Relays {
+			left += r.Status().Mailbox.Boxes
+		}
+		if left > 0 {
+			t.Errorf("%d boxes are left in the mailboxes", left)
+		}
+	})
+}
+
 // On real relays over slow links: Bob is away, one of his mailboxes leaves and
 // the other falls silent. What Ada writes arrives when he is back.
 func TestMailboxesVanish(t *testing.T) {
@@ -40,27 +94,16 @@ func TestMailboxesVanish(t *testing.T) {
 		t.Skip("hours, if virtual ones")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond,
-			BitsPerSecond: 20_000_000, Seed: 1})
+		m := virtual.NewMesh(t, 12, slow)
 		defer m.Stop()
 		m.Settle(12)
-		ada, bob := newVirtualUser(t, m, "Ada", 100), newVirtualUser(t, m, "Bob", 101)
+		ada, bob := newVirtualPair(t, m)
 		defer func() { ada.shutdown(); bob.shutdown() }()
-		invite, err := ada.Invite(t.Context(), api.InviteRequest{Name: "Bob"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link, Name: "Ada"}); err != nil {
-			t.Fatal(err)
-		}
-		virtual.Eventually(t, "contacts", func() bool { return ada.ready(bob) && bob.ready(ada) })
 		time.Sleep(time.Minute)
 		old := ada.fetchesAt(bob)
 		bob.shutdown()
 		reached := func(ids []string, want api.State) func() bool {
-			return func() bool {
-				return !slices.ContainsFunc(ids, func(id string) bool { state, _ := ada.state(id); return state != want })
-			}
+			return func() bool { return ada.reached(ids, want) }
 		}
 		ids := ada.sendAll(bob, []string{"0", "1"})
 		virtual.Eventually(t, "stored", reached(ids, api.StateSent))

@@ -19,6 +19,18 @@ const (
 	maxPoll      = 4 * time.Hour    // well below mailbox.SubscriptionLife
 	settle       = 500 * time.Millisecond
 	fewBlocks    = 1 // standing blocks at which new ones are sent
+
+	// A burst is when the blocks of a lease are used up within burstTime, or a
+	// mailbox says that it has more. From then on until nothing has come for
+	// burstEnd, tags are asked for in leases that have a block for each, of
+	// burstBegin tags at first and twice as many each time, and those that turn
+	// up are asked for as they do, burstGather together, beside those that are
+	// under way. Without it every four or five boxes would take a round trip.
+	burstTime   = time.Second
+	burstEnd    = 3 * time.Second
+	burstGather = 50 * time.Millisecond
+	burstBegin  = 3 * mailbox.MaxBlocks
+	burstMost   = 128
 )
 
 // watches are the standing subscriptions. Each lives as one or more leases at
@@ -37,7 +49,13 @@ type watches struct {
 
 	mu        sync.Mutex
 	m         map[string]*watch
-	delivered map[Tag]delivery
+	delivered map[place]delivery
+}
+
+// place is where a box lies: the same one may lie in two mailboxes.
+type place struct {
+	mailbox NodeID
+	tag     Tag
 }
 
 type found struct {
@@ -65,16 +83,27 @@ type watch struct {
 	leases   []*lease
 	due      time.Time
 	failures int
+	burst    int       // how many tags are to have a block each; 0 in quiet times
+	until    time.Time // when the burst is over, unless more comes
 }
 
 type lease struct {
 	w        *watch
 	req      *request
 	tags     []Tag
-	acks     []Tag // went along; not certain before the first answer
-	left     int   // answers that can still come
+	acks     []Tag     // went along; not certain before the first answer
+	left     int       // answers that can still come
+	came     int       // boxes
+	first    time.Time // when the first of them came
 	answered bool
+	spent    bool // nothing stands any more: the mailbox had more than blocks, or the way is gone
 	deadline time.Time
+}
+
+// expect makes the burst one of n boxes at least.
+func (w *watch) expect(n int, now time.Time) {
+	w.burst = max(w.burst, min(n, burstMost))
+	w.until = now.Add(burstEnd)
 }
 
 func (ws *watches) init(c *Client) {
@@ -82,7 +111,7 @@ func (ws *watches) init(c *Client) {
 	ws.boxes = make(chan found, boxQueue)
 	ws.wake = make(chan struct{}, 1)
 	ws.m = map[string]*watch{}
-	ws.delivered = map[Tag]delivery{}
+	ws.delivered = map[place]delivery{}
 }
 
 // Watch asks a mailbox to push boxes under tags as they arrive, and keeps
@@ -114,6 +143,8 @@ func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
 		ws.orphan(mailbox, w.acks, now)
 	case !w.covered():
 		w.at(now)
+	case w.burst > 0:
+		w.at(now.Add(burstGather))
 	default:
 		// Most of the tags stand there already: news can wait for more news.
 		w.at(now.Add(settle))
@@ -153,13 +184,13 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) {
 	defer ws.mu.Unlock()
 	var orphans []Tag
 	for _, t := range tags {
-		d, ok := ws.delivered[t]
-		w := ws.m[d.key]
-		if ok {
+		w := ws.asking(mailbox, t)
+		if d, ok := ws.delivered[place{mailbox, t}]; ok {
 			d.acked = true
-			ws.delivered[t] = d
+			ws.delivered[place{mailbox, t}] = d
+			w = ws.m[d.key]
 		}
-		if ok && w != nil && w.mailbox == mailbox {
+		if w != nil && w.mailbox == mailbox {
 			w.acks = append(w.acks, t)
 			w.at(now.Add(jitter(4 * settle)))
 		} else {
@@ -168,6 +199,16 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) {
 	}
 	ws.orphan(mailbox, orphans, now)
 	kick(ws.wake)
+}
+
+// asking returns the watch that names a tag at a mailbox, nil if none does.
+func (ws *watches) asking(mailbox NodeID, t Tag) *watch {
+	for _, w := range ws.m {
+		if w.mailbox == mailbox && slices.Contains(w.tags, t) {
+			return w
+		}
+	}
+	return nil
 }
 
 // orphan sends acknowledgements whose watch is gone in a watch of their own.
@@ -187,6 +228,7 @@ func (ws *watches) guardLost(id NodeID) {
 	for _, w := range ws.m {
 		for _, l := range w.leases {
 			if l.left > 0 && slices.Contains(l.req.guards, id) {
+				l.spent = true
 				w.at(soon())
 			}
 		}
@@ -215,6 +257,7 @@ func (ws *watches) relaysChanged() {
 	for _, w := range ws.m {
 		for _, l := range w.leases {
 			if l.left > 0 && !l.req.valid(snap) {
+				l.spent = true
 				w.at(soon())
 			}
 		}
@@ -303,30 +346,33 @@ func (ws *watches) failed(w *watch, now time.Time) {
 // issue sends the requests of one watch, with new blocks.
 func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
 	w.due = now.Add(ws.interval())
+	if now.After(w.until) {
+		w.burst = 0
+	}
+	standing := ws.keep(w)
 	var tags []Tag
 	for _, t := range w.tags {
-		d, ok := ws.delivered[t]
+		d, ok := ws.delivered[place{w.mailbox, t}]
 		switch {
+		case standing[t]:
 		case !ok || !d.fresh(now):
 			tags = append(tags, t)
 		case !d.acked:
 			w.at(d.at.Add(holdBack))
 		}
 	}
-	// Acknowledgements of leases under way were perhaps lost with them: they
-	// go along once more.
-	for _, l := range w.leases {
-		if !l.answered {
-			w.acks = append(w.acks, l.acks...)
-		}
-	}
-	w.leases = nil
 	acks := w.acks
 	w.acks = nil
+	dense := w.burst - len(standing) // how many tags are to have a block each
 	for len(tags) > 0 || len(acks) > 0 {
 		l := &lease{w: w, deadline: now.Add(ws.c.patience())}
-		l.tags, tags = cut(tags, mailbox.MaxTags)
-		l.acks, acks = cut(acks, min(mailbox.MaxAcks, mailbox.Room(3)-len(l.tags)))
+		most, blocks := mailbox.MaxTags, 3
+		if dense > 0 {
+			most, blocks = mailbox.MaxBlocks, mailbox.MaxBlocks
+		}
+		l.tags, tags = cut(tags, most)
+		dense -= len(l.tags)
+		l.acks, acks = cut(acks, min(mailbox.MaxAcks, mailbox.Room(blocks)-len(l.tags)))
 		if err := ws.post(ctx, l); err != nil {
 			w.acks = append(append(w.acks, l.acks...), acks...)
 			ws.failed(w, now)
@@ -334,6 +380,34 @@ func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
 		}
 		w.leases = append(w.leases, l)
 	}
+}
+
+// keep drops the leases that new ones replace: in a burst those that do not
+// stand, else all. It returns the tags of those that stay. Acknowledgements of
+// leases under way were perhaps lost with them: they go along once more.
+func (ws *watches) keep(w *watch) map[Tag]bool {
+	standing := map[Tag]bool{}
+	w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool {
+		if w.burst > 0 && !l.spent {
+			var rest []Tag
+			for _, t := range l.tags {
+				if _, came := ws.delivered[place{w.mailbox, t}]; !came {
+					rest = append(rest, t)
+				}
+			}
+			if !l.answered || len(rest) > 0 && l.left >= min(len(rest), fewBlocks+1) {
+				for _, t := range rest {
+					standing[t] = true
+				}
+				return false
+			}
+		}
+		if !l.answered {
+			w.acks = append(w.acks, l.acks...)
+		}
+		return true
+	})
+	return standing
 }
 
 func cut(tags []Tag, n int) (head, rest []Tag) {
@@ -357,7 +431,7 @@ func (ws *watches) post(ctx context.Context, l *lease) error {
 	l.req = &request{mailbox: l.w.mailbox, answered: func(a *mailbox.Answer) { ws.answer(l, a) }}
 	n := 1
 	if len(l.tags) > 0 {
-		n = blocksFor(len(l.tags) + len(l.acks))
+		n = min(blocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
 	}
 	blocks, err := c.blocks(l.req, up, n)
 	if err != nil {
@@ -393,40 +467,50 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 			ws.c.refused.add("wrong answer")
 			break
 		}
-		if d, ok := ws.delivered[a.Tag]; ok && d.fresh(now) {
+		if l.came++; l.came == 1 {
+			l.first = now
+		}
+		if w.burst > 0 {
+			w.until = now.Add(burstEnd)
+		}
+		at := place{w.mailbox, a.Tag}
+		if d, ok := ws.delivered[at]; ok && d.fresh(now) {
 			break
 		}
 		select {
 		case ws.boxes <- found{w.mailbox, a.Tag, a.Box[:]}:
-			ws.remember(a.Tag, w.key, now)
+			ws.remember(at, w.key, now)
 		default:
 			ws.c.refused.add("boxes come too fast")
 			w.at(now.Add(jitter(4 * settle)))
 		}
-		if a.Pending > 0 && current {
+		if a.Pending > 0 {
 			// All blocks of the lease are on their way here; ask for the rest
-			// when they have come, or should have.
-			if w.at(now.Add(ws.c.moreWait())); l.left <= 0 {
-				w.at(now)
-			}
+			// when most of them have come.
+			l.spent = true
+			w.expect(a.Pending+mailbox.MaxBlocks, now)
+			w.at(now.Add(burstGather))
 		}
 	default:
 		ws.c.refused.add("wrong answer")
 	}
+	if l.left <= fewBlocks && l.came > fewBlocks && now.Sub(l.first) < burstTime {
+		w.expect(max(burstBegin, 2*w.burst), now)
+	}
 	if current && l.left <= fewBlocks && len(l.tags) > 0 {
-		w.at(now.Add(settle / 10))
+		w.at(now.Add(burstGather))
 	}
 	kick(ws.wake)
 }
 
-func (ws *watches) remember(t Tag, key string, now time.Time) {
+func (ws *watches) remember(at place, key string, now time.Time) {
 	if len(ws.delivered) >= maxDelivered {
-		maps.DeleteFunc(ws.delivered, func(_ Tag, d delivery) bool { return d.acked })
+		maps.DeleteFunc(ws.delivered, func(_ place, d delivery) bool { return d.acked })
 	}
 	if len(ws.delivered) >= maxDelivered {
 		clear(ws.delivered)
 	}
-	ws.delivered[t] = delivery{key: key, at: now}
+	ws.delivered[at] = delivery{key: key, at: now}
 }
 
 // dispatch hands boxes out, one at a time, until ctx ends.

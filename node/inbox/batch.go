@@ -119,6 +119,7 @@ func (in *Inbox) apply(b *batch) {
 		in.cfg.Network.Ack(a.node, a.tag)
 	}
 	in.setWatches(b.plans)
+	in.handedOver(b.acks)
 	for id, nodes := range b.moved {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
@@ -173,16 +174,16 @@ func (b *batch) box(x *box) error {
 		return err
 	}
 	if p.session == nil {
-		return b.step(p, &x.cell)
+		return b.step(p, x)
 	}
 	part, err := p.session.Open(x.cell)
 	switch {
 	case err == nil:
 		p.moved = true
-		p.came = append(p.came, arrival{tag, b.now})
+		p.came = append(p.came, arrival{tag, b.now, []store.Node{x.node}})
 		return b.part(p, part)
 	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
-		return b.step(p, &x.cell)
+		return b.step(p, x)
 	case errors.Is(err, session.ErrForked):
 		b.refused = append(b.refused, "cell of an older state")
 		return b.giveUp(p, session.ReasonForked)

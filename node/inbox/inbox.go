@@ -82,10 +82,10 @@ const (
 	// still watched.
 	oldMailboxes = 6 * time.Hour
 	// keptBack is how many of the tags ahead make room for tags of second
-	// copies, which are asked for secondCopy long, at most maxCame of them.
+	// copies, which are asked for secondCopy long, at most maxSecond of them.
 	keptBack   = 8
 	secondCopy = 10 * time.Second
-	maxCame    = 40
+	maxSecond  = 64
 	tidyEvery  = time.Hour
 )
 
@@ -101,6 +101,7 @@ type Inbox struct {
 	mu      sync.Mutex
 	tags    map[store.Tag]owner
 	watches map[owner]watching
+	second  map[store.Tag]owner    // of what came and lies elsewhere too
 	owed    map[store.ID]time.Time // when receipts go to a contact
 	held    map[store.ID]bool      // contacts of which fragments wait
 	heldNew bool                   // more of them since the last look
@@ -131,39 +132,45 @@ type watching struct {
 	// come before all of the session's.
 	session bool
 	spare   int
-	came    []arrival // what came lately, oldest first: a second copy may follow
+	came    []arrival // what came lately, oldest first, and lies elsewhere too
 	muted   bool      // boxes are neither opened nor deleted
 }
 
 // arrival is a tag whose cell has come.
 type arrival struct {
-	tag store.Tag
-	at  time.Time
+	tag   store.Tag
+	at    time.Time
+	nodes []store.Node // first who handed it over, then who should have a copy
 }
 
-// asked returns the tags to ask the mailboxes for. In quiet times they fit into
-// one request (mailbox.MaxTags): the last of the tags ahead are only needed
-// when many cells are lost at once, and then more of them come.
-func (w *watching) asked() []store.Tag {
-	n := len(w.tags)
-	if w.session {
-		n -= w.spare
-		if len(w.came) > 0 {
-			n -= min(n, keptBack)
+// asked returns the tags to ask a mailbox for. In quiet times they fit into one
+// request (mailbox.MaxTags): the last of the tags ahead are only needed when
+// many cells come at once.
+func (w *watching) asked(node store.Node) []store.Tag {
+	var second []store.Tag
+	for _, a := range w.came {
+		if slices.Contains(a.nodes, node) {
+			second = append(second, a.tag)
 		}
 	}
-	tags := w.tags[:n:n]
-	for _, a := range w.came {
-		tags = append(tags, a.tag)
+	n := len(w.tags)
+	if w.session && len(second) <= keptBack {
+		n = max(0, n-w.spare-len(second))
 	}
-	return tags
+	return append(w.tags[:n:n], second...)
 }
 
-// forget drops arrivals whose second copy should have come, but for the last
+// settle takes out arrivals of which no mailbox has a copy any more, and
+// returns those of which the second copy should have come, but for the last
 // few, which cost nothing.
-func (w *watching) forget(now time.Time) {
-	w.came = slices.DeleteFunc(w.came, func(a arrival) bool { return now.Sub(a.at) > secondCopy && len(w.came) > keptBack })
-	w.came = w.came[max(0, len(w.came)-maxCame):]
+func (w *watching) settle(now time.Time) (late []arrival) {
+	w.came = slices.DeleteFunc(w.came, func(a arrival) bool { return len(a.nodes) == 0 })
+	n := 0
+	for n < len(w.came)-keptBack && (now.Sub(w.came[n].at) > secondCopy || n < len(w.came)-maxSecond) {
+		n++
+	}
+	late, w.came = w.came[:n:n], w.came[n:]
+	return late
 }
 
 type box struct {
@@ -184,7 +191,7 @@ func New(cfg Config) *Inbox {
 	}
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
 		boxes: make(chan box, maxWaiting), wake: make(chan struct{}, 1),
-		tags: make(map[store.Tag]owner), watches: make(map[owner]watching),
+		tags: make(map[store.Tag]owner), watches: make(map[owner]watching), second: make(map[store.Tag]owner),
 		owed: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
 		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
@@ -460,10 +467,21 @@ func (in *Inbox) setWatches(plans map[owner]watching) {
 			}
 		}
 		delete(in.watches, o)
-		w.came = append(old.came, w.came...)
-		w.forget(time.Now())
+		for _, a := range w.came {
+			a.nodes = slices.DeleteFunc(slices.Clone(w.nodes), func(n store.Node) bool { return n == a.nodes[0] })
+			if len(a.nodes) > 0 {
+				old.came = append(old.came, a)
+				in.second[a.tag] = o
+			}
+		}
+		w.came = old.came
+		in.letGo(&w)
 		if len(w.tags) > 0 {
 			in.watches[o] = w
+		} else {
+			for _, a := range w.came {
+				delete(in.second, a.tag)
+			}
 		}
 		for _, t := range w.tags {
 			in.tags[t] = o
@@ -472,12 +490,40 @@ func (in *Inbox) setWatches(plans map[owner]watching) {
 		if !w.muted {
 			for _, n := range w.nodes {
 				keep[n] = true
-				in.cfg.Network.Watch(watchKey(o, n), n, w.asked())
+				in.cfg.Network.Watch(watchKey(o, n), n, w.asked(n))
 			}
 		}
 		for _, n := range old.nodes {
 			if !keep[n] {
 				in.cfg.Network.Watch(watchKey(o, n), n, nil)
+			}
+		}
+	}
+}
+
+// letGo lets mailboxes delete copies that should have come long ago: the cells
+// came from elsewhere, and what is stored later nobody waits for.
+func (in *Inbox) letGo(w *watching) {
+	for _, a := range w.settle(time.Now()) {
+		delete(in.second, a.tag)
+		for _, n := range a.nodes {
+			in.cfg.Network.Ack(n, a.tag)
+		}
+	}
+}
+
+// handedOver notes that mailboxes have no copy of some cells any more.
+func (in *Inbox) handedOver(copies []ack) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, c := range copies {
+		came := in.watches[in.second[c.tag]].came
+		for i := range came {
+			if a := &came[i]; a.tag == c.tag {
+				a.nodes = slices.DeleteFunc(a.nodes, func(n store.Node) bool { return n == c.node })
+				if len(a.nodes) == 0 {
+					delete(in.second, a.tag)
+				}
 			}
 		}
 	}

@@ -256,7 +256,8 @@ func (b *batch) renewed(p *peer, notice string) error {
 
 // step takes a cell that belongs to no session: it may be one of an offer of a
 // new session, or of the answer to ours.
-func (b *batch) step(p *peer, cell *session.Cell) error {
+func (b *batch) step(p *peer, x *box) error {
+	cell := &x.cell
 	r, _, err := b.reset(p)
 	if err != nil {
 		if errors.Is(err, store.ErrNotFound) {
@@ -279,7 +280,7 @@ func (b *batch) step(p *peer, cell *session.Cell) error {
 	if !step.New {
 		return nil
 	}
-	p.came, p.watch = append(p.came, arrival{store.Tag(cell.Tag), b.now}), true
+	p.came, p.watch = append(p.came, arrival{store.Tag(cell.Tag), b.now, []store.Node{x.node}}), true
 	switch {
 	case step.Session != nil:
 		return b.answered(p, step.Session, step.Part)

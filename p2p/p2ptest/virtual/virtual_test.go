@@ -38,10 +38,11 @@ type post struct {
 	cancel   context.CancelFunc
 	puts     sync.WaitGroup
 
-	mu   sync.Mutex
-	sent map[p2p.Tag]time.Time
-	took map[p2p.Tag]time.Duration
-	more int // boxes that came again
+	mu    sync.Mutex
+	chain []p2p.Tag // that the window moves along, random ones after it
+	sent  map[p2p.Tag]time.Time
+	took  map[p2p.Tag]time.Duration
+	more  int // boxes that came again
 }
 
 func newPost(tb testing.TB, m *virtual.Mesh) *post {
@@ -78,7 +79,11 @@ func (p *post) got(tag p2p.Tag) {
 		p.more++
 	} else {
 		p.took[tag] = time.Since(p.sent[tag])
-		p.window = append(slices.DeleteFunc(p.window, func(t p2p.Tag) bool { return t == tag }), randomTag())
+		next := randomTag()
+		if len(p.chain) > 0 {
+			next, p.chain = p.chain[0], p.chain[1:]
+		}
+		p.window = append(slices.DeleteFunc(p.window, func(t p2p.Tag) bool { return t == tag }), next)
 		p.watch()
 	}
 	p.to.Ack(p.mailbox, tag)
@@ -109,6 +114,48 @@ func (p *post) send(patience time.Duration) p2p.Tag {
 		}
 	})
 	return tag
+}
+
+// burst puts boxes under a chain of tags, 64 at a time, and returns how long the
+// recipient took to get all. If it was away, the time begins when it is back.
+func (p *post) burst(boxes int, away bool) time.Duration {
+	chain := make([]p2p.Tag, boxes+32)
+	for i := range chain {
+		chain[i] = randomTag()
+	}
+	p.mu.Lock()
+	p.chain, p.window = chain[32:], slices.Clone(chain[:32])
+	clear(p.took)
+	p.more = 0
+	p.mu.Unlock()
+	if away {
+		p.to.Watch("post", p.mailbox, nil)
+	} else {
+		p.watch()
+		time.Sleep(5 * time.Second)
+	}
+	began := time.Now()
+	var puts sync.WaitGroup
+	room := make(chan struct{}, 64)
+	for _, tag := range chain[:boxes] {
+		room <- struct{}{}
+		puts.Go(func() {
+			box := randomBox()
+			for p.from.Put(p.ctx, p.mailbox, tag, box) != nil && p.ctx.Err() == nil {
+				time.Sleep(time.Second)
+			}
+			<-room
+		})
+	}
+	if away {
+		puts.Wait()
+		began = time.Now()
+		p.watch()
+	}
+	virtual.Eventually(p.tb, "all boxes", func() bool { return p.delivered() == boxes })
+	took := time.Since(began)
+	puts.Wait()
+	return took
 }
 
 func (p *post) delivered() int {
@@ -279,4 +326,28 @@ func TestRestarts(t *testing.T) {
 			t.Errorf("only %d of %d relays restarted", restarts, relays)
 		}
 	})
+}
+
+// TestBurst: 200 boxes are put as fast as a sender may, to a recipient who
+// waits, and to one who comes back.
+func TestBurst(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m := virtual.NewMesh(t, 12, wan)
+			defer m.Stop()
+			m.Settle(12)
+			p := newPost(t, m)
+			defer p.stop()
+			for i := range 5 { // the links between relays stand
+				p.send(time.Minute)
+				virtual.Eventually(t, "first boxes", func() bool { return p.delivered() == i+1 })
+			}
+			const boxes = 200
+			took := p.burst(boxes, away)
+			t.Logf("away %v: %d boxes in %v, %.0f a second; %d came again", away, boxes, took, boxes/took.Seconds(), p.more)
+			if rate := boxes / took.Seconds(); rate < 20 {
+				t.Errorf("%.0f boxes a second", rate)
+			}
+		})
+	}
 }
