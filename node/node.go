@@ -57,6 +57,8 @@ type Config struct {
 	Logger *slog.Logger
 	// NoSocket leaves out the control socket: only this process uses the node.
 	NoSocket bool
+	// LAN asks the local network for relays while none is reached.
+	LAN bool
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 
@@ -143,6 +145,7 @@ func New(cfg Config) (_ *Node, err error) {
 	network, err := newNetwork(p2p.ClientConfig{
 		Bootstrap:    cfg.Bootstrap,
 		AllowPrivate: cfg.AllowPrivate,
+		LAN:          cfg.LAN,
 		MeanDelay:    cfg.MeanDelay,
 		State:        state,
 		SaveState:    n.saveNetwork,

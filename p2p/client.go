@@ -36,6 +36,9 @@ type ClientConfig struct {
 	Bootstrap []string
 	// AllowPrivate admits loopback and LAN relays and relaxes route diversity.
 	AllowPrivate bool
+	// LAN asks the local network for relays while no guard is connected. The
+	// question is heard by everybody there. It takes AllowPrivate.
+	LAN bool
 	// MeanDelay is the mean delay at each mix: 0 is mix.DefaultMeanDelay,
 	// below 0 is none.
 	MeanDelay time.Duration
@@ -154,6 +157,9 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.LAN && !cfg.AllowPrivate {
+		return nil, errLAN
+	}
 	if cfg.Source != "" {
 		a, err := netip.ParseAddr(cfg.Source)
 		if err != nil {
@@ -214,6 +220,9 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.watches.run(ctx) })
 	g.Go(func() error { return c.watches.dispatch(ctx) })
 	g.Go(func() error { return c.tell(ctx) })
+	if c.cfg.LAN {
+		g.Go(func() error { return c.findLAN(ctx) })
+	}
 	err = g.Wait()
 	links.Close()
 	c.links.Store(nil)

@@ -54,6 +54,9 @@ type RelayConfig struct {
 	// AllowPrivate admits loopback and LAN addresses and lifts the limits per
 	// address.
 	AllowPrivate bool
+	// LAN answers who looks for relays on the local network, and looks there
+	// for others. It takes AllowPrivate.
+	LAN bool
 	// MaxBoxes is the quota of the mailbox; 0 is mailbox.DefaultMaxBoxes.
 	MaxBoxes int
 	// Logger is nil for silence.
@@ -125,6 +128,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.LAN && !cfg.AllowPrivate {
+		return nil, errLAN
 	}
 	if cfg.Source != "" {
 		a, err := netip.ParseAddr(cfg.Source)
@@ -262,6 +268,10 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.sync(ctx) })
 	g.Go(func() error { return r.alarm(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
+	if r.cfg.LAN {
+		g.Go(func() error { return r.announceLAN(ctx) })
+		g.Go(func() error { return r.findLAN(ctx, neighbours) })
+	}
 	close(r.ready)
 	err = g.Wait()
 	r.farewell()

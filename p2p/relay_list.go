@@ -132,6 +132,9 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	var addrs []directory.Address
 	for _, m := range r.host.Addrs() {
 		a, err := directory.AddressOf(m)
+		if err == nil && r.cfg.LAN && a.Addr().IsLoopback() {
+			continue // on another machine it leads nowhere
+		}
 		if err == nil && len(addrs) < directory.MaxAddresses && (r.cfg.AllowPrivate || a.Public()) {
 			addrs = append(addrs, a)
 		}

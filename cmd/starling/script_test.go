@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"fill":     fill,
 			"cut":      cut,
 			"tinydisk": tinyDisk,
+			"network":  makeNetwork,
 		},
 	})
 }
@@ -93,7 +94,11 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	name := args[0]
 	program := filepath.Join(strings.Split(ts.Getenv("PATH"), string(filepath.ListSeparator))[0], args[1])
-	p := &process{cmd: exec.Command(program, args[2:]...), ready: make(chan string, 1), ended: make(chan struct{})}
+	command := append([]string{program}, args[2:]...)
+	if machine := ts.Getenv("MACHINE"); machine != "" {
+		command = append([]string{"ip", "netns", "exec", machine}, command...)
+	}
+	p := &process{cmd: exec.Command(command[0], command[1:]...), ready: make(chan string, 1), ended: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "STARLING_TESTING", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR"} {
 		p.cmd.Env = append(p.cmd.Env, key+"="+ts.Getenv(key))
@@ -290,13 +295,57 @@ func mountTiny(dir, size string) error {
 
 func unmount(dir string) { exec.Command("umount", "-l", dir).Run() }
 
-// condition [mount]: this machine lets us mount a file system.
+// makeNetwork NAME... makes machines of these names, network namespaces on one
+// switch, until the end of the script. A program is spawned on the one that
+// $MACHINE names.
+func makeNetwork(ts *testscript.TestScript, neg bool, args []string) {
+	run := func(args ...string) {
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			ts.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	// Names of namespaces are the whole machine's; those of interfaces are short.
+	unique := strconv.Itoa(os.Getpid())
+	hub := "starling-hub-" + unique
+	run("netns", "add", hub)
+	ts.Defer(func() { exec.Command("ip", "netns", "del", hub).Run() })
+	run("-n", hub, "link", "add", "name", "switch", "type", "bridge", "mcast_snooping", "0")
+	run("-n", hub, "link", "set", "switch", "up")
+	for i, name := range args {
+		machine, port := "starling-"+name+"-"+unique, fmt.Sprintf("port%d", i)
+		run("netns", "add", machine)
+		ts.Defer(func() { exec.Command("ip", "netns", "del", machine).Run() })
+		run("-n", hub, "link", "add", "name", port, "type", "veth", "peer", "name", "eth0", "netns", machine)
+		run("-n", hub, "link", "set", port, "master", "switch", "up")
+		run("-n", machine, "addr", "add", fmt.Sprintf("10.77.0.%d/24", i+1), "dev", "eth0")
+		run("-n", machine, "link", "set", "eth0", "up")
+		run("-n", machine, "link", "set", "lo", "up")
+		ts.Setenv(name, machine)
+	}
+}
+
+// canMakeNetworks tries.
+func canMakeNetworks() bool {
+	name := "starling-try-" + strconv.Itoa(os.Getpid())
+	if exec.Command("ip", "netns", "add", name).Run() != nil {
+		return false
+	}
+	defer exec.Command("ip", "netns", "del", name).Run()
+	return exec.Command("ip", "-n", name, "link", "add", "name", "switch", "type", "bridge").Run() == nil &&
+		exec.Command("ip", "-n", name, "link", "add", "name", "port0", "type", "veth", "peer", "name", "port1").Run() == nil
+}
+
+// condition [mount]: this machine lets us mount a file system; [network]: and
+// make networks.
 func condition(name string) (bool, error) {
-	if name != "mount" {
+	if name != "mount" && name != "network" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		return false, nil
+	}
+	if name == "network" {
+		return canMakeNetworks(), nil
 	}
 	dir, err := os.MkdirTemp("", "starling-mount-")
 	if err != nil {

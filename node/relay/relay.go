@@ -29,6 +29,7 @@ type Config struct {
 	Listen       []string // multiaddrs
 	Bootstrap    []string // multiaddrs of other relays, with /p2p/
 	AllowPrivate bool
+	LAN          bool // answer on the local network; takes AllowPrivate
 	Logger       *slog.Logger
 }
 
@@ -54,6 +55,7 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 		Listen:       c.Listen,
 		Bootstrap:    c.Bootstrap,
 		AllowPrivate: c.AllowPrivate,
+		LAN:          c.LAN,
 		Logger:       c.Logger,
 	})
 	if err != nil {

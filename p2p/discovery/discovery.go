@@ -1,5 +1,6 @@
 // Package discovery lets relays find each other: through a kad-dht of their
-// own, and by keeping connections to those they know.
+// own, by keeping connections to those they know, and, where the owner asked for
+// it, by a question on the local network (package lan).
 //
 // The DHT has its own protocol prefix (wire.DHTPrefix) and all of its nodes
 // are relays and servers; clients never speak it. Relays publish a provider

@@ -81,6 +81,7 @@ type app struct {
 type network struct {
 	bootstrap    []string
 	allowPrivate bool
+	lan          bool // ask the local network; admits private addresses
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -92,7 +93,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.err)
 
 	started := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		started = true
+		a.network.allowPrivate = a.network.allowPrivate || a.network.lan
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -206,6 +210,7 @@ func (a *app) alwaysJSON(cmd *cobra.Command) {
 func (a *app) networkFlags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "`MULTIADDR`s of relays to start from")
 	cmd.Flags().BoolVar(&a.network.allowPrivate, "allow-private", false, "admit loopback and LAN relays: a mesh of your own")
+	cmd.Flags().BoolVar(&a.network.lan, "lan", false, "ask the local network for relays, aloud")
 }
 
 // logger writes to standard error: warnings, or everything with --verbose.

@@ -59,6 +59,7 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 		Passphrase:   c.passphrase,
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
+		LAN:          c.network.lan,
 		Version:      buildinfo.Get().Version,
 		Logger:       c.log,
 		Store:        store.Options{Markers: markers},
@@ -111,6 +112,7 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 		Listen:       c.listen,
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
+		LAN:          c.network.lan,
 		Logger:       c.log,
 	}, ready)
 }

@@ -72,10 +72,15 @@ JSON line when it serves:
 
   {"event":"ready","peer_id":"…","addrs":["/ip4/…/p2p/…"]}
 
-One of these addresses is what others give to --bootstrap. SIGINT or SIGTERM
-ends it in order.`,
+One of these addresses is what others give to --bootstrap. With --lan they need
+none: the relay answers whoever looks for one on the local network, looks for
+others there itself, and takes any port if --listen is left out. SIGINT or
+SIGTERM ends it in order.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(listen) == 0 && a.network.lan {
+				listen = []string{"/ip4/0.0.0.0/tcp/0"} // found by asking, so any port will do
+			}
 			if len(listen) == 0 {
 				return usage("for example: starling relay --listen /ip4/0.0.0.0/tcp/4001", "--listen is missing")
 			}
