@@ -3,8 +3,13 @@
 from primitives import Reader, be, need
 
 PROFILE, TEXT, RECEIPT, MAILBOXES, ASK = 1, 2, 3, 4, 5
+EDIT, DELETE, REACTION, PICTURE, TIMER, READ, TYPING = 6, 7, 8, 9, 10, 11, 12
 NAME, MAILBOX, TEXT_FIELD, TIME, IDS = 1, 2, 3, 4, 5
-NEEDS = {PROFILE: MAILBOX, TEXT: TEXT_FIELD, RECEIPT: IDS, MAILBOXES: MAILBOX, ASK: IDS}
+REF, FORWARDED, TIMER_FIELD, EMOJI, PICTURE_FIELD = 6, 7, 8, 9, 10
+NEEDS = {PROFILE: {MAILBOX}, TEXT: {TEXT_FIELD}, RECEIPT: {IDS}, MAILBOXES: {MAILBOX}, ASK: {IDS},
+         EDIT: {REF, TEXT_FIELD}, DELETE: {IDS}, REACTION: {REF}, PICTURE: {PICTURE_FIELD},
+         READ: {IDS}, TYPING: {TIME}}
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 LATEST = 253_402_300_799_999
 
 
@@ -44,7 +49,17 @@ def decode(data):
             need(len(value) == 8 and int.from_bytes(value, "big") <= LATEST, "time")
         elif number == IDS:
             need(len(value) % 16 == 0 and 1 <= len(value) // 16 <= 64, "ids")
+        elif number == REF:
+            need(len(value) == 16 and any(value), "ref")
+        elif number == FORWARDED:
+            need(not value, "forwarded")
+        elif number == TIMER_FIELD:
+            need(len(value) == 4 and 5 <= int.from_bytes(value, "big") <= 2_419_200, "timer")
+        elif number == EMOJI:
+            _text(value, 32)
+        elif number == PICTURE_FIELD:
+            need(len(value) <= 49152 and value.startswith(PICTURES), "picture")
     numbers = [n for n, _ in fields]
     need(numbers.count(MAILBOX) <= 4, "number of mailboxes")
-    need(NEEDS.get(kind) is None or NEEDS[kind] in numbers, "needed field")
+    need(NEEDS.get(kind, set()) <= set(numbers), "needed field")
     return kind, fields

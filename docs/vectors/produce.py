@@ -172,6 +172,15 @@ def make_content():
         (content.MAILBOXES, [(2, random(64))]),
         (content.ASK, [(5, ids[:16])]),
         (99, [(77, b"")]),
+        (content.TEXT, [(3, b"answer"), (6, random(16)), (7, b""), (8, be(5, 4))]),
+        (content.EDIT, [(3, "née".encode()), (4, now), (6, random(16))]),
+        (content.DELETE, [(5, ids)]),
+        (content.REACTION, [(6, random(16)), (9, "❤️".encode())]),
+        (content.PICTURE, [(3, b"caption"), (4, now), (10, content.PICTURES[some(4)] + random(some(1000)))]),
+        (content.TIMER, [(8, be(2_419_200, 4))]),
+        (content.TIMER, []),
+        (content.READ, [(4, now), (5, ids)]),
+        (content.TYPING, [(4, now)]),
     ):
         made = [{"number": n, "value": v} for n, v in fields]
         contents.append({"kind": kind, "fields": made, "content": content.encode(kind, fields)})

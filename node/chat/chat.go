@@ -15,11 +15,18 @@
 // for delivered. Anything else that deviates is malformed, whole.
 //
 //	kind         fields
-//	1 profile    name, mailbox…    who I am and where I fetch; the first content of each side
-//	2 text       text, time
-//	3 receipt    ids               these contents have come
-//	4 mailboxes  mailbox…          where I fetch from now on
-//	5 ask        ids               please repeat the receipts of those that have come
+//	1 profile    name, mailbox…         who I am and where I fetch; the first content of each side
+//	2 text       text; time, ref, forwarded, timer
+//	3 receipt    ids                    these contents have come
+//	4 mailboxes  mailbox…               where I fetch from now on
+//	5 ask        ids                    please repeat the receipts of those that have come
+//	6 edit       ref, text; time        my message has this text now
+//	7 delete     ids                    I take my messages back
+//	8 reaction   ref; emoji             what I think of a message; without emoji: nothing any more
+//	9 picture    picture; text, time, ref, forwarded, timer
+//	10 timer     ; timer                I offer that messages disappear; without timer: that they stay
+//	11 read      ids; time              I have read your messages
+//	12 typing    time                   I am writing
 //
 //	field        value
 //	1 name       UTF-8, at most 64 bytes
@@ -27,8 +34,20 @@
 //	3 text       UTF-8, 1 to 32,768 bytes
 //	4 time       8 bytes: milliseconds since 1970, up to the year 9999, by the sender's clock
 //	5 ids        16 bytes each, 1 to 64 of them
+//	6 ref        16 bytes: the message that this is about; of a message, the one it answers
+//	7 forwarded  empty: somebody else wrote it
+//	8 timer      4 bytes: 5 to 2,419,200 seconds after which a message disappears
+//	9 emoji      UTF-8, 1 to 32 bytes
+//	10 picture   a PNG, JPEG or GIF by its first bytes, at most 49,152 bytes
 //
-// There are at most 64 fields. Receipts and asks are not receipted themselves.
+// There are at most 64 fields. Receipts, asks and typings are not receipted.
+//
+// # Order
+//
+// What makes up a conversation, texts, pictures, edits, deletes, reactions and
+// timers, is taken in the order of its sender's chain ([Kind.InTurn]); the rest
+// at once. Of two edits of one message, or two reactions or timers of one side,
+// the one later in the chain holds, whichever came first.
 package chat
 
 import (
@@ -49,6 +68,13 @@ const (
 	Receipt   Kind = 3
 	Mailboxes Kind = 4
 	Ask       Kind = 5
+	Edit      Kind = 6
+	Delete    Kind = 7
+	Reaction  Kind = 8
+	Picture   Kind = 9
+	Timer     Kind = 10
+	Read      Kind = 11
+	Typing    Kind = 12
 )
 
 // Limits of the format.
@@ -58,14 +84,23 @@ const (
 	MaxMailboxes = 4
 	MaxHint      = 64
 	MaxIDs       = 64
+	MinTimer     = 5 // seconds
+	// MaxCaption is the longest text beside a picture: the two and the other
+	// fields fit into a content.
+	MaxCaption = 8 << 10
 )
 
 const (
-	fieldName    = 1
-	fieldMailbox = 2
-	fieldText    = 3
-	fieldTime    = 4
-	fieldIDs     = 5
+	fieldName      = 1
+	fieldMailbox   = 2
+	fieldText      = 3
+	fieldTime      = 4
+	fieldIDs       = 5
+	fieldRef       = 6
+	fieldForwarded = 7
+	fieldTimer     = 8
+	fieldEmoji     = 9
+	fieldPicture   = 10
 
 	fieldHead = 3
 	maxMillis = 253402300799999 // 9999-12-31T23:59:59.999Z
@@ -82,6 +117,11 @@ type Content struct {
 	Text      string
 	Time      time.Time // to the millisecond
 	IDs       []ID
+	Ref       ID // zero: none
+	Forwarded bool
+	Timer     int // seconds; 0: none
+	Emoji     string
+	Picture   []byte
 	Unknown   []Field // in ascending order
 }
 
@@ -93,7 +133,21 @@ type Field struct {
 
 // Acknowledged reports whether the peer answers a content of this kind with a
 // receipt.
-func (k Kind) Acknowledged() bool { return k != Receipt && k != Ask }
+func (k Kind) Acknowledged() bool { return k != Receipt && k != Ask && k != Typing }
+
+// Message reports whether a content of this kind is a message of a
+// conversation.
+func (k Kind) Message() bool { return k == Text || k == Picture }
+
+// InTurn reports whether a content of this kind is taken in its place of the
+// sender's chain.
+func (k Kind) InTurn() bool {
+	switch k {
+	case Text, Picture, Edit, Delete, Reaction, Timer:
+		return true
+	}
+	return false
+}
 
 // Encode returns the content's bytes. It panics on a content that breaks the
 // limits: what people type is checked before ([CheckText], [CleanName]).
@@ -122,6 +176,21 @@ func (c *Content) Encode() []byte {
 			ids = append(ids, id[:]...)
 		}
 		field(fieldIDs, ids)
+	}
+	if c.Ref != (ID{}) {
+		field(fieldRef, c.Ref[:])
+	}
+	if c.Forwarded {
+		field(fieldForwarded, nil)
+	}
+	if c.Timer != 0 {
+		field(fieldTimer, binary.BigEndian.AppendUint32(nil, uint32(c.Timer)))
+	}
+	if c.Emoji != "" {
+		field(fieldEmoji, []byte(c.Emoji))
+	}
+	if len(c.Picture) > 0 {
+		field(fieldPicture, c.Picture)
 	}
 	for _, f := range c.Unknown {
 		field(f.Number, f.Value)
@@ -190,6 +259,28 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 			c.IDs = append(c.IDs, ID(v[:16]))
 		}
 		return true
+	case fieldRef:
+		if len(v) != len(c.Ref) {
+			return false
+		}
+		c.Ref = ID(v)
+		return c.Ref != (ID{})
+	case fieldForwarded:
+		c.Forwarded = true
+		return len(v) == 0
+	case fieldTimer:
+		if len(v) != 4 {
+			return false
+		}
+		seconds := binary.BigEndian.Uint32(v)
+		c.Timer = int(seconds)
+		return seconds >= MinTimer && seconds <= api.MaxTimer
+	case fieldEmoji:
+		c.Emoji = string(v)
+		return len(v) >= 1 && len(v) <= api.MaxEmoji && utf8.Valid(v)
+	case fieldPicture:
+		c.Picture = append([]byte(nil), v...)
+		return len(v) <= api.MaxPicture && PictureType(v) != ""
 	}
 	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
 	return true
@@ -202,8 +293,16 @@ func (c *Content) complete() bool {
 		return len(c.Mailboxes) > 0
 	case Text:
 		return c.Text != ""
-	case Receipt, Ask:
+	case Receipt, Ask, Delete, Read:
 		return len(c.IDs) > 0
+	case Edit:
+		return c.Ref != ID{} && c.Text != ""
+	case Reaction:
+		return c.Ref != ID{}
+	case Picture:
+		return c.Picture != nil
+	case Typing:
+		return !c.Time.IsZero()
 	}
 	return true
 }

@@ -28,6 +28,18 @@ func TestVectors(t *testing.T) {
 			"03" + "050020" + "01000000000000000000000000000000" + "02000000000000000000000000000000"},
 		{"mailboxes", Content{Kind: Mailboxes, Mailboxes: [][]byte{{9}}}, "04" + "02000109"},
 		{"ask", Content{Kind: Ask, IDs: []ID{{1}}}, "05" + "050010" + "01000000000000000000000000000000"},
+		{"answer", Content{Kind: Text, Text: "a", Ref: ID{1}, Forwarded: true, Timer: 60},
+			"02" + "03000161" + "060010" + "01000000000000000000000000000000" + "070000" + "0800040000003c"},
+		{"edit", Content{Kind: Edit, Ref: ID{1}, Text: "b", Time: at},
+			"06" + "03000162" + "0400080000018bcfe5687b" + "060010" + "01000000000000000000000000000000"},
+		{"delete", Content{Kind: Delete, IDs: []ID{{1}}}, "07" + "050010" + "01000000000000000000000000000000"},
+		{"reaction", Content{Kind: Reaction, Ref: ID{1}, Emoji: "é"}, "08" + "060010" + "01000000000000000000000000000000" + "090002c3a9"},
+		{"reaction taken back", Content{Kind: Reaction, Ref: ID{1}}, "08" + "060010" + "01000000000000000000000000000000"},
+		{"picture", Content{Kind: Picture, Picture: []byte("GIF87a!")}, "09" + "0a0007" + "47494638376121"},
+		{"timer", Content{Kind: Timer, Timer: api.MaxTimer}, "0a" + "0800040024ea00"},
+		{"no timer", Content{Kind: Timer}, "0a"},
+		{"read", Content{Kind: Read, IDs: []ID{{1}}, Time: at}, "0b" + "0400080000018bcfe5687b" + "050010" + "01000000000000000000000000000000"},
+		{"typing", Content{Kind: Typing, Time: at}, "0c" + "0400080000018bcfe5687b"},
 		{"unknown field", Content{Kind: Text, Text: "a", Unknown: []Field{{200, []byte{7}}}},
 			"02" + "03000161" + "c8000107"},
 		{"unknown kind", Content{Kind: 99}, "63"},
@@ -78,6 +90,24 @@ func TestDecodeRefuses(t *testing.T) {
 		"empty hint":           join([]byte{4}, field(2, nil)),
 		"hint too long":        join([]byte{4}, field(2, make([]byte, MaxHint+1))),
 		"too many mailboxes":   join([]byte{4}, bytes.Repeat(field(2, []byte{1}), MaxMailboxes+1)),
+		"edit without text":    join([]byte{6}, field(6, []byte("0123456789abcdef"))),
+		"edit of nothing":      join([]byte{6}, text),
+		"delete of nothing":    {7},
+		"reaction to nothing":  join([]byte{8}, field(9, []byte("!"))),
+		"picture, none":        join([]byte{9}, text),
+		"picture of no type":   join([]byte{9}, field(10, []byte("BM...."))),
+		"picture too large":    join([]byte{9}, field(10, append([]byte("GIF89a"), make([]byte, api.MaxPicture)...))),
+		"empty picture":        join([]byte{9}, field(10, nil)),
+		"read nothing":         {11},
+		"typing without time":  {12},
+		"ref of zeros":         join([]byte{2}, text, field(6, make([]byte, 16))),
+		"ref too long":         join([]byte{2}, text, field(6, make([]byte, 17))),
+		"forwarded is full":    join([]byte{2}, text, field(7, []byte{0})),
+		"timer of 4 s":         join([]byte{2}, text, field(8, []byte{0, 0, 0, 4})),
+		"timer too long":       join([]byte{2}, text, field(8, []byte{0, 0x24, 0xea, 1})),
+		"timer never":          join([]byte{10}, field(8, make([]byte, 4))),
+		"empty emoji":          join([]byte{2}, text, field(9, nil)),
+		"emoji too long":       join([]byte{2}, text, field(9, make([]byte, api.MaxEmoji+1))),
 		"field 3 in a profile": join([]byte{1}, field(2, []byte{1}), field(3, nil)),
 	} {
 		if c, err := Decode(b); err != ErrMalformed {
@@ -99,7 +129,10 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add((&Content{Kind: Text, Text: "a", Time: time.UnixMilli(1)}).Encode())
 	f.Add((&Content{Kind: Profile, Name: "n", Mailboxes: [][]byte{{1}, {1}}}).Encode())
-	f.Add((&Content{Kind: Receipt, IDs: []ID{{}}, Unknown: []Field{{9, []byte{}}}}).Encode())
+	f.Add((&Content{Kind: Receipt, IDs: []ID{{}}, Unknown: []Field{{99, []byte{}}}}).Encode())
+	f.Add((&Content{Kind: Edit, Ref: ID{1}, Text: "b", Forwarded: true, Timer: MinTimer}).Encode())
+	f.Add((&Content{Kind: Reaction, Ref: ID{1}, Emoji: "👍"}).Encode())
+	f.Add((&Content{Kind: Picture, Picture: []byte("GIF89a")}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Decode(b)
 		if err != nil {
@@ -141,5 +174,42 @@ func TestNames(t *testing.T) {
 	}
 	if got := PeerName("\x1b]0;title\x07"); strings.ContainsAny(got, "\x1b\x07") {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestCleanEmoji(t *testing.T) {
+	for s, want := range map[string]string{
+		"👍": "👍", "👍🏽": "👍🏽", "👩‍👩‍👧": "👩‍👩‍👧", "1️⃣": "1️⃣", "é": "é", " 👍\n": "👍",
+		"": "", " ": "", "a b": "", "\x1b[2J": "", "\u202e": "", "\xff": "", strings.Repeat("👍", 9): "",
+	} {
+		if got := CleanEmoji(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestCheckPicture(t *testing.T) {
+	gif := append([]byte("GIF89a"), make([]byte, api.MaxPicture-6)...)
+	for _, tt := range []struct {
+		data    []byte
+		caption string
+		want    error
+	}{
+		{gif, strings.Repeat("a", MaxCaption), nil},
+		{append(gif, 0), "", ErrTooLarge},
+		{[]byte("GIF88a"), "", ErrNoPicture},
+		{nil, "", ErrNoPicture},
+		{gif, strings.Repeat("a", MaxCaption+1), ErrTooLong},
+		{gif, "\xff", ErrNotUTF8},
+	} {
+		if err := CheckPicture(tt.data, tt.caption); err != tt.want {
+			t.Errorf("%d bytes: %v, want %v", len(tt.data), err, tt.want)
+		}
+	}
+	// The largest of all fits.
+	c := Content{Kind: Picture, Picture: gif, Text: strings.Repeat("a", MaxCaption), Time: time.UnixMilli(1),
+		Ref: ID{1}, Forwarded: true, Timer: api.MaxTimer}
+	if _, err := Decode(c.Encode()); err != nil {
+		t.Error(err)
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"starling/node/api/safetext"
 )
 
-// What is wrong with a text or a name.
+// What is wrong with a text, a name or a picture.
 var (
 	ErrEmpty   = errors.New("it is empty")
 	ErrTooLong = errors.New("it is too long")
 	ErrNotUTF8 = errors.New("it is not UTF-8")
+
+	ErrTooLarge  = errors.New("the picture is too large")
+	ErrNoPicture = errors.New("it is not a picture")
 )
 
 // CheckText reports what keeps a text from being sent: it is never cut or
@@ -55,4 +58,49 @@ func PeerName(s string) string {
 		s = s[:len(s)-n]
 	}
 	return strings.TrimSpace(s)
+}
+
+// CleanEmoji returns the emoji of a reaction as it is shown, "" if it is none:
+// empty, too long, or more than one word.
+func CleanEmoji(s string) string {
+	if len(s) > api.MaxEmoji || !utf8.ValidString(s) {
+		return ""
+	}
+	s = safetext.Line(s).String()
+	if strings.ContainsAny(s, " \uFFFD") {
+		return ""
+	}
+	return s
+}
+
+// PictureType returns what the first bytes of a picture say that it is,
+// "image/png", "image/jpeg" or "image/gif", and "" for anything else. Nobody
+// looks further here.
+func PictureType(b []byte) string {
+	for _, t := range []struct{ magic, name string }{
+		{"\x89PNG\r\n\x1a\n", "image/png"},
+		{"\xff\xd8\xff", "image/jpeg"},
+		{"GIF87a", "image/gif"},
+		{"GIF89a", "image/gif"},
+	} {
+		if strings.HasPrefix(string(b[:min(len(b), len(t.magic))]), t.magic) {
+			return t.name
+		}
+	}
+	return ""
+}
+
+// CheckPicture reports what keeps a picture, with its caption, from being sent.
+func CheckPicture(data []byte, caption string) error {
+	switch {
+	case len(data) > api.MaxPicture:
+		return ErrTooLarge
+	case PictureType(data) == "":
+		return ErrNoPicture
+	case len(caption) > MaxCaption:
+		return ErrTooLong
+	case !utf8.ValidString(caption):
+		return ErrNotUTF8
+	}
+	return nil
 }

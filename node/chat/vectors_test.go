@@ -54,6 +54,21 @@ func (c *Content) fields() []fieldVector {
 		}
 		add(fieldIDs, ids)
 	}
+	if c.Ref != (ID{}) {
+		add(fieldRef, c.Ref[:])
+	}
+	if c.Forwarded {
+		add(fieldForwarded, nil)
+	}
+	if t := c.Timer; t != 0 {
+		add(fieldTimer, []byte{byte(t >> 24), byte(t >> 16), byte(t >> 8), byte(t)})
+	}
+	if c.Emoji != "" {
+		add(fieldEmoji, []byte(c.Emoji))
+	}
+	if len(c.Picture) > 0 {
+		add(fieldPicture, c.Picture)
+	}
 	for _, u := range c.Unknown {
 		add(u.Number, u.Value)
 	}
@@ -67,14 +82,28 @@ func makeContents(*testing.T) (v contentVectors) {
 		return b
 	}
 	ids := []ID{ID(drawn(16)), ID(drawn(16))}
+	at := time.UnixMilli(1_800_000_000_123).UTC()
 	for _, c := range []Content{
 		{Kind: Profile, Name: "Ada ✨", Mailboxes: [][]byte{drawn(39), drawn(51)}},
-		{Kind: Text, Text: "How are you?\n", Time: time.UnixMilli(1_800_000_000_123).UTC()},
-		{Kind: Text, Text: "from later", Unknown: []Field{{6, drawn(3)}, {255, nil}}},
+		{Kind: Text, Text: "How are you?\n", Time: at},
+		{Kind: Text, Text: "from later", Unknown: []Field{{200, drawn(3)}, {255, nil}}},
 		{Kind: Receipt, IDs: ids},
 		{Kind: Mailboxes, Mailboxes: [][]byte{drawn(64), drawn(1), drawn(39), drawn(39)}},
 		{Kind: Ask, IDs: ids[:1], Time: time.UnixMilli(maxMillis).UTC()},
 		{Kind: 99},
+		{Kind: Text, Text: "an answer that disappears", Time: at, Ref: ids[0], Timer: 3600},
+		{Kind: Text, Text: "somebody else's", Forwarded: true},
+		{Kind: Edit, Ref: ids[1], Text: "How are you today?", Time: at},
+		{Kind: Delete, IDs: ids},
+		{Kind: Reaction, Ref: ids[0], Emoji: "👍🏽"},
+		{Kind: Reaction, Ref: ids[0]},
+		{Kind: Picture, Picture: append([]byte("\x89PNG\r\n\x1a\n"), drawn(20)...), Text: "caption", Time: at},
+		{Kind: Picture, Picture: append([]byte("\xff\xd8\xff"), drawn(5)...), Ref: ids[0], Forwarded: true, Timer: 5},
+		{Kind: Picture, Picture: []byte("GIF89a")},
+		{Kind: Timer, Timer: 2_419_200},
+		{Kind: Timer},
+		{Kind: Read, IDs: ids, Time: at},
+		{Kind: Typing, Time: at},
 	} {
 		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
 	}
@@ -89,6 +118,23 @@ func makeContents(*testing.T) (v contentVectors) {
 		{"not UTF-8", []byte{2, 3, 0, 1, 0xff}},
 		{"time of 7 bytes", []byte{99, 4, 0, 7, 0, 0, 0, 0, 0, 0, 0}},
 		{"time after the year 9999", []byte{99, 4, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0}},
+		{"edit without a text", append([]byte{6, 6, 0, 16}, drawn(16)...)},
+		{"edit of nothing", []byte{6, 3, 0, 1, 'a'}},
+		{"delete of nothing", []byte{7}},
+		{"reaction to nothing", []byte{8, 9, 0, 1, '!'}},
+		{"picture without one", []byte{9, 3, 0, 1, 'a'}},
+		{"picture of another type", append([]byte{9, 10, 0, 4}, "RIFF"...)},
+		{"read nothing", []byte{11}},
+		{"typing at no time", []byte{12}},
+		{"ref of zeros", append([]byte{99, 6, 0, 16}, make([]byte, 16)...)},
+		{"ref of 15 bytes", append([]byte{99, 6, 0, 15}, drawn(15)...)},
+		{"forwarded with a value", []byte{99, 7, 0, 1, 1}},
+		{"timer of 4 seconds", []byte{99, 8, 0, 4, 0, 0, 0, 4}},
+		{"timer of more than four weeks", []byte{99, 8, 0, 4, 0, 0x24, 0xea, 1}},
+		{"timer of 3 bytes", []byte{99, 8, 0, 3, 0, 0, 60}},
+		{"empty emoji", []byte{99, 9, 0, 0}},
+		{"emoji of 33 bytes", append([]byte{99, 9, 0, 33}, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"...)},
+		{"emoji not UTF-8", []byte{99, 9, 0, 1, 0xff}},
 		{"half an id", []byte{99, 5, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8}},
 		{"five mailboxes", []byte{4, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1}},
 		{"cut", []byte{99, 7, 0, 2, 1}},
