@@ -34,7 +34,9 @@ func (n *Node) Contacts(ctx context.Context) (out []api.Contact, err error) {
 // contact returns a contact as it is shown.
 func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	out := api.Contact{ID: c.ID.String(), Name: safetext.Line(c.Name), State: c.State,
-		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created}
+		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created,
+		Conversation: api.Conversation{Pinned: c.Pinned, Archived: c.Archived, MutedUntil: c.Muted, Notify: c.Notify,
+			Timer: c.Timer, TimerMine: c.TimerMine, TimerTheirs: c.TimerTheirs}}
 	var err error
 	if out.Unread, err = tx.Unread(c.ID, c.ReadSeq); err != nil {
 		return out, err
@@ -46,7 +48,7 @@ func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	if err != nil {
 		return out, err
 	}
-	m, err := n.message(tx, last)
+	m, err := n.newViewer(tx).outline(last)
 	out.Last = &m
 	return out, err
 }

@@ -2,46 +2,481 @@ package node
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/inbox"
+	"starling/node/outbox"
+	"starling/node/store"
 )
 
-var unfinished = &api.Error{Code: api.CodeUsage, Message: "this node cannot do that yet"}
+const (
+	// typingPause is the least time between two typings to one contact.
+	typingPause = 5 * time.Second
+	// maxReceived is how many of the newest messages MarkRead tells a contact
+	// of and begins to count down.
+	maxReceived = 1 << 10
+	// expireBatch is how many messages disappear in one transaction.
+	expireBatch = 256
+)
 
-func (n *Node) Edit(ctx context.Context, req api.EditRequest) (api.Message, error) {
-	return api.Message{}, unfinished
+// own refuses to change a message that is not ours to change.
+func own(m store.Message) error {
+	switch {
+	case !m.Outgoing || m.State == api.StateNotice:
+		return &api.Error{Code: api.CodeUsage, Message: "only messages of your own can be changed"}
+	case m.Deleted:
+		return noMessage
+	}
+	return nil
 }
 
-func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error { return unfinished }
-
-func (n *Node) React(ctx context.Context, req api.ReactRequest) (api.Message, error) {
-	return api.Message{}, unfinished
+// Edit replaces the text of an own message, here and at the contact.
+func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, err error) {
+	if err := textError(chat.CheckText(req.Text)); err != nil {
+		return out, err
+	}
+	now := time.Now()
+	var queued []outbox.Queued
+	err = n.update(ctx, func(tx *store.Tx) error {
+		queued = nil
+		m, err := findMessage(tx, req.Message)
+		if err == nil {
+			err = own(m)
+		}
+		switch {
+		case err != nil:
+			return err
+		case m.Picture != "" && len(req.Text) > api.MaxCaption:
+			return pictureError(chat.ErrTooLong)
+		case m.Forwarded:
+			return &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
+		case m.State == api.StateFailed:
+			return &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
+		case m.Text != req.Text:
+			if err := tx.SetText(m, req.Text, now, m.Place, now); err != nil {
+				return err
+			}
+			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
+				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.ID), Text: req.Text, Time: now}, now)
+			if err != nil {
+				return err
+			}
+			queued = append(queued, q)
+			m.Text, m.Edited = req.Text, now
+		}
+		out, err = n.message(tx, m)
+		return err
+	})
+	if err != nil {
+		return api.Message{}, err
+	}
+	n.outbox.Add(queued...)
+	return out, nil
 }
 
-func (n *Node) Typing(ctx context.Context, contact string) error { return unfinished }
-
-func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message, error) {
-	return nil, unfinished
+// Delete erases messages here, and takes own ones back if asked.
+func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
+	if len(req.Messages) == 0 || len(req.Messages) > chat.MaxIDs {
+		return &api.Error{Code: api.CodeUsage, Message: "name from 1 to 64 messages to delete"}
+	}
+	now := time.Now()
+	var queued []outbox.Queued
+	var gone []store.ID
+	err := n.update(ctx, func(tx *store.Tx) error {
+		queued, gone = nil, nil
+		var all []store.Message
+		named := make(map[store.ID]bool)
+		for _, id := range req.Messages {
+			m, err := findMessage(tx, id)
+			if err == nil && req.Both {
+				err = own(m)
+			}
+			if err != nil {
+				return err
+			}
+			if !named[m.ID] {
+				named[m.ID], all = true, append(all, m)
+			}
+			if m.Contact != all[0].Contact {
+				return &api.Error{Code: api.CodeUsage, Message: "these messages are of more than one conversation"}
+			}
+		}
+		taken := &chat.Content{Kind: chat.Delete}
+		for _, m := range all {
+			if !req.Both {
+				if err := tx.Erase(m, now); err != nil {
+					return err
+				}
+			} else {
+				if err := tx.TakeBack(m, now); err != nil {
+					return err
+				}
+				taken.IDs = append(taken.IDs, chat.ID(m.ID))
+			}
+			if m.State == api.StateFailed {
+				if err := tx.RemoveItem(m.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+				gone = append(gone, m.ID)
+			}
+		}
+		if !req.Both {
+			return nil
+		}
+		q, err := outbox.Queue(tx, all[0].Contact, store.NewID(), taken, now)
+		queued = append(queued, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.outbox.Remove(gone...)
+	n.outbox.Add(queued...)
+	// What was erased is gone from disk when we say so.
+	return apiError(n.store.Checkpoint())
 }
 
+// React sets our one reaction to a message, or takes it back.
+func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message, err error) {
+	emoji := chat.CleanEmoji(req.Emoji)
+	if req.Emoji != "" && emoji == "" {
+		return out, &api.Error{Code: api.CodeUsage, Message: "a reaction is one emoji", Hint: "for example 👍"}
+	}
+	now := time.Now()
+	var queued []outbox.Queued
+	err = n.update(ctx, func(tx *store.Tx) error {
+		queued = nil
+		m, err := findMessage(tx, req.Message)
+		if err == nil && m.Deleted {
+			err = noMessage
+		}
+		if err == nil && m.State == api.StateNotice {
+			err = &api.Error{Code: api.CodeUsage, Message: "nobody sent this: there is nobody to react to"}
+		}
+		if err != nil {
+			return err
+		}
+		old, err := tx.Reaction(m.ID, true)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if old.Emoji != emoji {
+			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Emoji: emoji}, now); err != nil {
+				return err
+			}
+			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
+				&chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.ID), Emoji: emoji}, now)
+			if err != nil {
+				return err
+			}
+			queued = append(queued, q)
+		}
+		out, err = n.message(tx, m)
+		return err
+	})
+	if err != nil {
+		return api.Message{}, err
+	}
+	n.outbox.Add(queued...)
+	return out, nil
+}
+
+// Typing tells a contact that we are writing, if that is wanted, it can be sent
+// at once, and it was not told just now.
+func (n *Node) Typing(ctx context.Context, who string) error {
+	now := time.Now()
+	ready := n.net.Status().Ready && !n.outbox.Holding()
+	var c store.Contact
+	err := n.view(ctx, func(tx *store.Tx) (err error) {
+		if c, err = find(tx, who); err != nil {
+			return err
+		}
+		set, err := tx.Settings()
+		ready = ready && set.Typing && c.State == api.ContactReady && !c.Blocked
+		return err
+	})
+	if err != nil || !ready || !n.mayType(c.ID, now) {
+		return err
+	}
+	var queued outbox.Queued
+	err = n.update(ctx, func(tx *store.Tx) (err error) {
+		queued, err = outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Typing, Time: now}, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.outbox.Add(queued)
+	return nil
+}
+
+func (n *Node) mayType(contact store.ID, now time.Time) bool {
+	n.typingMu.Lock()
+	defer n.typingMu.Unlock()
+	if now.Sub(n.typing[contact]) < typingPause {
+		return false
+	}
+	n.typing[contact] = now
+	return true
+}
+
+func (n *Node) onTyping(contact store.ID) {
+	n.live.tell(api.Event{Kind: api.EventTyping, Conversation: contact.String(), Time: time.Now()})
+}
+
+// MarkRead sets the unread line of a conversation behind its last message,
+// tells the contact if that is wanted, and begins to count down.
+func (n *Node) MarkRead(ctx context.Context, who string) error {
+	now := time.Now()
+	var queued []outbox.Queued
+	err := n.update(ctx, func(tx *store.Tx) error {
+		queued = nil
+		c, err := find(tx, who)
+		if err != nil {
+			return err
+		}
+		last, err := tx.LastMessage(c.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil || last.Seq <= c.ReadSeq {
+			return err
+		}
+		fresh, err := tx.Received(c.ID, c.ReadSeq, maxReceived)
+		if err != nil {
+			return err
+		}
+		c.ReadSeq = last.Seq
+		if err := tx.SetContact(c); err != nil {
+			return err
+		}
+		for _, m := range fresh {
+			if err := tx.CountDown(m, now); err != nil {
+				return err
+			}
+		}
+		set, err := tx.Settings()
+		if err != nil {
+			return err
+		}
+		if set.ReadReceipts && !c.Blocked {
+			if queued, err = tellRead(tx, c.ID, fresh, now); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: now})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.outbox.Add(queued...)
+	return nil
+}
+
+func tellRead(tx *store.Tx, contact store.ID, fresh []store.Message, now time.Time) (queued []outbox.Queued, err error) {
+	for len(fresh) > 0 {
+		read := &chat.Content{Kind: chat.Read, Time: now}
+		for _, m := range fresh[:min(len(fresh), chat.MaxIDs)] {
+			read.IDs = append(read.IDs, chat.ID(m.ID))
+		}
+		fresh = fresh[len(read.IDs):]
+		q, err := outbox.Queue(tx, contact, store.NewID(), read, now)
+		if err != nil {
+			return nil, err
+		}
+		queued = append(queued, q)
+	}
+	return queued, nil
+}
+
+// expire erases messages whose time is over, when it is.
+func (n *Node) expire(ctx context.Context) error {
+	for {
+		changed := n.store.Changed()
+		var next time.Time
+		err := n.store.View(ctx, func(tx *store.Tx) (err error) { next, err = tx.NextExpiry(); return err })
+		if err == nil && !next.IsZero() && !next.After(time.Now()) {
+			if err = n.eraseExpired(ctx); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			n.log.Warn("messages cannot disappear", "err", err)
+			next, changed = time.Now().Add(housekeeping), nil
+		}
+		var due <-chan time.Time
+		if !next.IsZero() {
+			due = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-due:
+		}
+	}
+}
+
+func (n *Node) eraseExpired(ctx context.Context) error {
+	now := time.Now()
+	err := n.store.Update(ctx, func(tx *store.Tx) error {
+		over, err := tx.Expired(now, expireBatch)
+		for _, m := range over {
+			if err == nil {
+				err = tx.Erase(m, now)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return n.store.Checkpoint()
+}
+
+// ChangeConversation changes how a conversation is kept. A timer is an offer
+// to the contact; the rest stays here.
 func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationRequest) (api.Contact, error) {
-	return api.Contact{}, unfinished
+	if t := req.Timer; t != nil && *t != 0 && (*t < chat.MinTimer || *t > api.MaxTimer) {
+		return api.Contact{}, &api.Error{Code: api.CodeUsage, Message: "messages disappear after 5 seconds at least and 4 weeks at most",
+			Hint: "0 lets them stay"}
+	}
+	if req.Notify != nil && *req.Notify != "" && !validNotify(*req.Notify) {
+		return api.Contact{}, badNotify
+	}
+	var queued []outbox.Queued
+	c, _, err := n.changeContact(ctx, req.Contact, func(tx *store.Tx, c *store.Contact) (err error) {
+		if req.Pinned != nil {
+			c.Pinned = *req.Pinned
+		}
+		if req.Archived != nil {
+			c.Archived = *req.Archived
+		}
+		if req.MutedUntil != nil {
+			c.Muted = *req.MutedUntil
+		}
+		if req.Notify != nil {
+			c.Notify = *req.Notify
+		}
+		if queued = nil; req.Timer != nil && *req.Timer != c.TimerMine {
+			queued, err = offerTimer(tx, c, *req.Timer)
+		}
+		return err
+	})
+	if err != nil {
+		return api.Contact{}, err
+	}
+	n.outbox.Add(queued...)
+	return c, nil
 }
 
-func (n *Node) Drafts(ctx context.Context) ([]api.Draft, error) { return nil, unfinished }
-
-func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) error { return unfinished }
-
-func (n *Node) Settings(ctx context.Context) (api.Settings, error) {
-	return api.Settings{}, unfinished
+func offerTimer(tx *store.Tx, c *store.Contact, seconds int) ([]outbox.Queued, error) {
+	now := time.Now()
+	c.TimerMine = seconds
+	text := "You offered that new messages " + inbox.TimerText(seconds) + "."
+	if c.TimerTheirs == seconds {
+		c.Timer = seconds
+		text = "From now on new messages " + inbox.TimerText(seconds) + ", as you both want."
+	}
+	// Outgoing: it is not news to the owner.
+	err := tx.AddNotice(store.Message{ID: store.NewID(), Contact: c.ID, Outgoing: true, Text: text, Time: now}, now)
+	if err != nil {
+		return nil, err
+	}
+	q, err := outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Timer, Timer: seconds}, now)
+	return []outbox.Queued{q}, err
 }
 
-func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
-	return api.Settings{}, unfinished
+var badNotify = &api.Error{Code: api.CodeUsage, Message: "a notification says none, hidden, name or text"}
+
+func validNotify(l api.NotifyLevel) bool {
+	switch l {
+	case api.NotifyNone, api.NotifyHidden, api.NotifyName, api.NotifyText:
+		return true
+	}
+	return false
 }
 
-func (n *Node) Unlock(ctx context.Context, passphrase string) error { return unfinished }
+// Drafts returns all unsent texts.
+func (n *Node) Drafts(ctx context.Context) (out []api.Draft, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error {
+		all, err := tx.Drafts()
+		out = make([]api.Draft, 0, len(all))
+		for _, d := range all {
+			a := api.Draft{Contact: d.Contact.String(), Text: d.Text}
+			if !d.Ref.IsZero() {
+				a.ReplyTo = d.Ref.String()
+			}
+			out = append(out, a)
+		}
+		return err
+	})
+	return out, err
+}
 
-func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error { return unfinished }
+// SaveDraft replaces the unsent text of a conversation.
+func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
+	d := store.Draft{Text: draft.Text}
+	if err := chat.CheckText(draft.Text); err != nil && !errors.Is(err, chat.ErrEmpty) {
+		return textError(err)
+	}
+	if draft.ReplyTo != "" {
+		if d.Ref, err = store.ParseID(draft.ReplyTo); err != nil {
+			return noMessage
+		}
+	}
+	err = n.update(ctx, func(tx *store.Tx) error {
+		c, err := find(tx, draft.Contact)
+		if err != nil {
+			return err
+		}
+		d.Contact = c.ID
+		return tx.SetDraft(d)
+	})
+	if err == nil {
+		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String(), Time: time.Now()})
+	}
+	return err
+}
 
-func (n *Node) Wipe(ctx context.Context) error { return unfinished }
+// Settings returns the owner's choices.
+func (n *Node) Settings(ctx context.Context) (set api.Settings, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error { set, err = tx.Settings(); return err })
+	return set, err
+}
+
+// ChangeSettings changes what is set of them.
+func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (set api.Settings, err error) {
+	if change.Notify != nil && !validNotify(*change.Notify) {
+		return set, badNotify
+	}
+	if change.LockAfter != nil && *change.LockAfter < 0 {
+		return set, &api.Error{Code: api.CodeUsage, Message: "the screen locks after some seconds, or never with 0"}
+	}
+	err = n.update(ctx, func(tx *store.Tx) error {
+		if set, err = tx.Settings(); err != nil {
+			return err
+		}
+		if change.Typing != nil {
+			set.Typing = *change.Typing
+		}
+		if change.ReadReceipts != nil {
+			set.ReadReceipts = *change.ReadReceipts
+		}
+		if change.Notify != nil {
+			set.Notify = *change.Notify
+		}
+		if change.LockAfter != nil {
+			set.LockAfter = *change.LockAfter
+		}
+		return tx.SetSettings(set)
+	})
+	return set, err
+}

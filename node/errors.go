@@ -76,12 +76,29 @@ func apiError(err error) error {
 
 func textError(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, chat.ErrEmpty):
 		return &api.Error{Code: api.CodeEmpty, Message: "the message is empty", Hint: "write something"}
 	case errors.Is(err, chat.ErrTooLong):
 		return &api.Error{Code: api.CodeTooLong, Message: "the message is longer than 32 KiB", Hint: "send it in parts"}
 	}
 	return &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text", Hint: "convert it first"}
+}
+
+func pictureError(err error) error {
+	e := &api.Error{Code: api.CodeUsage}
+	switch {
+	case errors.Is(err, chat.ErrTooLarge):
+		set(e, api.CodeTooLong, "the picture is larger than 48 KiB", "send a smaller one")
+	case errors.Is(err, chat.ErrNoPicture):
+		set(e, api.CodeUsage, "this is not a PNG, JPEG or GIF", "convert it first")
+	case errors.Is(err, chat.ErrTooLong):
+		set(e, api.CodeTooLong, "the text of a picture is longer than 8 KiB", "send it as a message of its own")
+	default:
+		return textError(err)
+	}
+	return e
 }
 
 func nameError(err error) error {

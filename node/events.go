@@ -3,9 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"math"
+	"sync"
 
 	"starling/node/api"
-	"starling/node/api/safetext"
 	"starling/node/store"
 )
 
@@ -26,6 +27,7 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 		}
 	}
 	status := n.statusChanged()
+	_, at, told := n.live.since(math.MaxUint64)
 	for {
 		// Taken before the look, so that nothing falls between.
 		changed := n.store.Changed()
@@ -49,6 +51,14 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
+		case <-told:
+			var events []api.Event
+			events, at, told = n.live.since(at)
+			for _, e := range events {
+				if err := f(e); err != nil {
+					return err
+				}
+			}
 		case <-status:
 			status = n.statusChanged()
 			s, err := n.Status(ctx)
@@ -90,7 +100,7 @@ func (n *Node) events(ctx context.Context, after int64) (last int64, out []api.E
 // event returns an event as it is told, [store.ErrNotFound] if what it tells
 // of has been erased.
 func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
-	e := api.Event{Kind: row.Kind, Seq: row.Seq, Time: row.Time}
+	e := api.Event{Kind: row.Kind, Seq: row.Seq, Time: row.Time, State: row.State}
 	if !row.Contact.IsZero() {
 		e.Conversation = row.Contact.String()
 	}
@@ -98,20 +108,21 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 		e.ID = row.Message.String()
 	}
 	switch row.Kind {
-	case api.EventMessage, api.EventNotice:
-		m, err := tx.Message(row.Message)
+	case api.EventMessage, api.EventNotice, api.EventChanged:
+		row, err := tx.Message(row.Message)
 		if err != nil {
 			return e, err
 		}
-		name, err := n.author(tx, m)
+		m, err := n.message(tx, row)
 		if err != nil {
 			return e, err
 		}
-		from, text := safetext.Line(name), safetext.Clean(m.Text)
-		e.From, e.Text, e.Outgoing, e.Time = &from, &text, m.Outgoing, m.Time
-		e.State = row.State
+		if e.Message = &m; e.State == "" {
+			e.State = m.State
+		}
+		e.From, e.Text, e.Outgoing, e.Time = &m.From, &m.Text, m.Outgoing, m.Time
 	case api.EventState:
-		e.State, e.Reason, e.Outgoing = row.State, row.Reason, true
+		e.Reason, e.Outgoing = row.Reason, true
 	case api.EventContact:
 		c, err := tx.Contact(row.Contact)
 		if err != nil {
@@ -126,4 +137,41 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 		e.Invite = &api.InviteEvent{ID: row.Invite, What: row.Reason, Contact: e.Conversation}
 	}
 	return e, nil
+}
+
+// keepLive is how many events that are not stored a slow reader may be behind.
+const keepLive = 64
+
+// live are the last events that are not stored. The zero value is none.
+type live struct {
+	mu      sync.Mutex
+	last    []api.Event
+	count   uint64 // of all there were
+	changed chan struct{}
+}
+
+// tell adds an event.
+func (l *live) tell(e api.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	if l.last = append(l.last, e); len(l.last) > keepLive {
+		l.last = l.last[1:]
+	}
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// since returns what there is of the events after the first n, how many there
+// were, and a channel that is closed at the next one.
+func (l *live) since(n uint64) ([]api.Event, uint64, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	fresh := min(l.count-min(n, l.count), uint64(len(l.last)))
+	return append([]api.Event(nil), l.last[uint64(len(l.last))-fresh:]...), l.count, l.changed
 }

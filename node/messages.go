@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -13,17 +15,15 @@ import (
 	"starling/node/store"
 )
 
-// Limits of History.
+// Limits of History and Search.
 const (
 	defaultHistory = 100
+	defaultSearch  = 50
 	maxHistory     = 1000
 )
 
-// Send puts a text in the outbox and returns once it is on disk.
+// Send puts a message in the outbox and returns once it is on disk.
 func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, err error) {
-	if err := chat.CheckText(req.Text); err != nil {
-		return out, textError(err)
-	}
 	id := store.NewID()
 	if req.ID != "" {
 		if id, err = store.ParseID(req.ID); err != nil || id.IsZero() {
@@ -31,29 +31,53 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		}
 	}
 	now := time.Now()
+	m := store.Message{ID: id, Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued, Data: req.Picture}
+	switch {
+	case req.Forward == "":
+		err = checkMessage(&m)
+	case req.Text != "" || req.Picture != nil:
+		err = &api.Error{Code: api.CodeUsage, Message: "what is forwarded has its own text and picture"}
+	}
+	if err != nil {
+		return out, err
+	}
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
 		queued = nil
+		m := m // the transaction may run twice
 		c, err := find(tx, req.Contact)
 		if err != nil {
 			return err
 		}
-		m, err := tx.Message(id)
-		switch {
-		case err == nil && m.Outgoing && m.Contact == c.ID && m.Text == req.Text:
-			out, err = n.message(tx, m) // the same request again
+		m.Contact, m.Timer = c.ID, c.Timer
+		if req.Forward != "" {
+			if err := forward(tx, &m, req.Forward); err != nil {
+				return err
+			}
+		}
+		if req.ReplyTo != "" {
+			to, err := findMessage(tx, req.ReplyTo)
+			if err == nil && (to.Contact != c.ID || to.State == api.StateNotice) {
+				err = noMessage
+			}
+			if err != nil {
+				return err
+			}
+			m.Ref = to.ID
+		}
+		switch there, err := tx.Message(id); {
+		case err == nil && sameRequest(there, m):
+			out, err = n.message(tx, there)
 			return err
 		case err == nil:
 			return &api.Error{Code: api.CodeUsage, Message: "the message ID is taken", Hint: "leave it out to have one made"}
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
-		m = store.Message{ID: id, Contact: c.ID, Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued}
 		if m.Seq, err = tx.AddMessage(m, now); err != nil {
 			return err
 		}
-		content := &chat.Content{Kind: chat.Text, Text: req.Text, Time: now}
-		q, err := outbox.Queue(tx, c.ID, id, content, now)
+		q, err := outbox.Queue(tx, c.ID, id, outbox.Message(m), now)
 		if err != nil {
 			return err
 		}
@@ -73,27 +97,166 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	return out, nil
 }
 
+// checkMessage refuses what cannot be sent, and looks at the picture.
+func checkMessage(m *store.Message) error {
+	if m.Data == nil {
+		return textError(chat.CheckText(m.Text))
+	}
+	m.Picture, m.Size = chat.PictureType(m.Data), len(m.Data)
+	return pictureError(chat.CheckPicture(m.Data, m.Text))
+}
+
+// forward gives a message what another one says.
+func forward(tx *store.Tx, m *store.Message, id string) error {
+	from, err := findMessage(tx, id)
+	if err != nil {
+		return err
+	}
+	if from.Deleted || from.State == api.StateNotice {
+		return &api.Error{Code: api.CodeUsage, Message: "there is nothing to forward: the message was taken back, or nobody sent it"}
+	}
+	m.Text, m.Forwarded = from.Text, true
+	if from.Picture != "" {
+		if m.Data, err = tx.Picture(from.ID); err != nil {
+			return err
+		}
+	}
+	return checkMessage(m)
+}
+
+// sameRequest reports whether a stored message came of a request like this one.
+func sameRequest(there, m store.Message) bool {
+	same := there.Text == m.Text && there.Size == m.Size && there.Ref == m.Ref && there.Forwarded == m.Forwarded
+	return there.Outgoing && there.Contact == m.Contact && (same || there.Deleted || !there.Edited.IsZero())
+}
+
 // message returns a message as it is shown.
 func (n *Node) message(tx *store.Tx, m store.Message) (api.Message, error) {
-	out := api.Message{ID: m.ID.String(), Conversation: m.Contact.String(), Outgoing: m.Outgoing,
-		Text: safetext.Clean(m.Text), Time: m.Time, State: m.State, Reason: m.Reason, Sequence: m.Seq}
-	name, err := n.author(tx, m)
-	out.From = safetext.Line(name)
-	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && n.outbox.Holding() {
+	return n.newViewer(tx).message(m)
+}
+
+// A viewer turns messages into what is shown of them, within a transaction.
+type viewer struct {
+	tx      *store.Tx
+	holding bool
+	names   map[store.ID]string // of contacts; the owner's under the zero ID
+}
+
+func (n *Node) newViewer(tx *store.Tx) *viewer {
+	return &viewer{tx: tx, holding: n.outbox.Holding(), names: make(map[store.ID]string)}
+}
+
+// messages returns messages of all kinds of conversations, or a part of one
+// without gaps, which is faster.
+func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error) {
+	out := make([]api.Message, 0, len(rows))
+	if len(rows) == 0 {
+		return out, nil
+	}
+	var reactions []store.Reaction
+	for i, m := range rows {
+		var err error
+		switch {
+		case !page:
+			reactions, err = v.tx.Reactions(m.Contact, m.Seq, m.Seq)
+		case i == 0:
+			reactions, err = v.tx.Reactions(m.Contact, m.Seq, rows[len(rows)-1].Seq)
+		}
+		if err != nil {
+			return nil, err
+		}
+		a, err := v.outline(m)
+		if err == nil && m.Picture != "" {
+			a.Picture.Data, err = v.tx.Picture(m.ID)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for len(reactions) > 0 && reactions[0].Message == m.ID {
+			a.Reactions = append(a.Reactions, api.Reaction{Outgoing: reactions[0].Outgoing, Emoji: safetext.Line(reactions[0].Emoji)})
+			reactions = reactions[1:]
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (v *viewer) message(m store.Message) (api.Message, error) {
+	all, err := v.messages([]store.Message{m}, false)
+	if err != nil {
+		return api.Message{}, err
+	}
+	return all[0], nil
+}
+
+// outline returns a message without its reactions and the data of its picture.
+func (v *viewer) outline(m store.Message) (out api.Message, err error) {
+	out = api.Message{ID: m.ID.String(), Conversation: m.Contact.String(), Outgoing: m.Outgoing,
+		Text: safetext.Clean(m.Text), Time: m.Time, State: m.State, Reason: m.Reason, Sequence: m.Seq,
+		Forwarded: m.Forwarded, Edited: m.Edited, Deleted: m.Deleted, Read: m.Read, Timer: m.Timer, Expires: m.Expires}
+	if m.Picture != "" {
+		out.Picture = &api.Picture{Type: m.Picture, Size: m.Size}
+	}
+	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
+	}
+	if out.From, err = v.author(m); err == nil && !m.Ref.IsZero() {
+		out.Reply, err = v.quote(m)
 	}
 	return out, err
 }
 
-func (n *Node) author(tx *store.Tx, m store.Message) (string, error) {
+func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	if m.State == api.StateNotice {
-		return "Starling", nil
+		return safetext.Line("Starling"), nil
 	}
+	id := m.Contact
 	if m.Outgoing {
-		return tx.Owner()
+		id = store.ID{}
 	}
-	c, err := tx.Contact(m.Contact)
-	return c.Name, err
+	name, ok := v.names[id]
+	if !ok {
+		var err error
+		if m.Outgoing {
+			name, err = v.tx.Owner()
+		} else {
+			var c store.Contact
+			c, err = v.tx.Contact(id)
+			name = c.Name
+		}
+		if err != nil {
+			return safetext.Text{}, err
+		}
+		v.names[id] = name
+	}
+	return safetext.Line(name), nil
+}
+
+// quote returns what a message answers, as it is known here.
+func (v *viewer) quote(m store.Message) (*api.Quote, error) {
+	q := &api.Quote{ID: m.Ref.String()}
+	to, err := v.tx.Message(m.Ref)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (to.Contact != m.Contact || to.State == api.StateNotice) {
+		return q, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	q.Outgoing = to.Outgoing
+	q.Text = safetext.Line(cut(safetext.Line(to.Text).String(), api.MaxQuote))
+	q.From, err = v.author(to)
+	return q, err
+}
+
+// cut returns the first bytes of a text, at most size, without half a letter.
+func cut(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	for !utf8.RuneStart(s[size]) {
+		size--
+	}
+	return s[:size]
 }
 
 var noMessage = &api.Error{Code: api.CodeNoMessage, Message: "there is no such message", Hint: "see starling history CONTACT --json"}
@@ -125,26 +288,61 @@ func (n *Node) Message(ctx context.Context, id string) (out api.Message, err err
 
 // History returns messages of one conversation, oldest first.
 func (n *Node) History(ctx context.Context, req api.HistoryRequest) (out []api.Message, err error) {
-	if req.Before <= 0 {
-		req.Before = math.MaxInt64
-	}
-	if req.Limit <= 0 {
-		req.Limit = defaultHistory
-	}
 	err = n.view(ctx, func(tx *store.Tx) error {
 		c, err := find(tx, req.Contact)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.History(c.ID, req.Before, min(req.Limit, maxHistory))
-		out = make([]api.Message, 0, len(rows))
-		for _, m := range rows {
+		var rows []store.Message
+		if req.After > 0 {
+			rows, err = tx.HistoryAfter(c.ID, req.After, limit(req.Limit, defaultHistory))
+		} else {
+			rows, err = tx.History(c.ID, before(req.Before), limit(req.Limit, defaultHistory))
+		}
+		if err == nil {
+			out, err = n.newViewer(tx).messages(rows, true)
+		}
+		return err
+	})
+	return out, err
+}
+
+func before(seq int64) int64 {
+	if seq <= 0 {
+		return math.MaxInt64
+	}
+	return seq
+}
+
+func limit(n, most int) int {
+	if n <= 0 {
+		return most
+	}
+	return min(n, maxHistory)
+}
+
+// Search returns messages that hold all words, newest first.
+func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Message, err error) {
+	switch {
+	case strings.TrimSpace(req.Words) == "":
+		return nil, &api.Error{Code: api.CodeEmpty, Message: "there is nothing to search for", Hint: "give a word, or its beginning"}
+	case len(req.Words) > store.MaxWords:
+		return nil, &api.Error{Code: api.CodeTooLong, Message: "these are too many words to search for"}
+	case !utf8.ValidString(req.Words):
+		return nil, textError(chat.ErrNotUTF8)
+	}
+	err = n.view(ctx, func(tx *store.Tx) error {
+		var contact store.ID
+		if req.Contact != "" {
+			c, err := find(tx, req.Contact)
 			if err != nil {
 				return err
 			}
-			var a api.Message
-			a, err = n.message(tx, m)
-			out = append(out, a)
+			contact = c.ID
+		}
+		rows, err := tx.Search(req.Words, contact, before(req.Before), limit(req.Limit, defaultSearch))
+		if err == nil {
+			out, err = n.newViewer(tx).messages(rows, false)
 		}
 		return err
 	})
@@ -160,7 +358,7 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 		if err != nil {
 			return err
 		}
-		if m.State != api.StateFailed {
+		if m.State != api.StateFailed || m.Deleted {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be tried again"}
 		}
 		q, state, err := outbox.Restart(tx, m.ID, now)
@@ -197,38 +395,11 @@ func (n *Node) Discard(ctx context.Context, id string) error {
 		if err := tx.RemoveItem(m.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := tx.RemoveMessage(m.ID); err != nil {
-			return err
-		}
-		_, err = tx.Append(store.Event{Kind: api.EventRemoved, Contact: m.Contact, Message: m.ID, Time: time.Now()})
-		return err
+		return tx.Erase(m, time.Now())
 	})
 	if err != nil {
 		return err
 	}
 	n.outbox.Remove(gone)
 	return nil
-}
-
-// MarkRead sets the unread line of a conversation behind its last message.
-func (n *Node) MarkRead(ctx context.Context, who string) error {
-	return n.update(ctx, func(tx *store.Tx) error {
-		c, err := find(tx, who)
-		if err != nil {
-			return err
-		}
-		last, err := tx.LastMessage(c.ID)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil || last.Seq <= c.ReadSeq {
-			return err
-		}
-		c.ReadSeq = last.Seq
-		if err := tx.SetContact(c); err != nil {
-			return err
-		}
-		_, err = tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: time.Now()})
-		return err
-	})
 }

@@ -88,6 +88,10 @@ type Node struct {
 	inbox   *inbox.Inbox
 	started time.Time
 	serving chan struct{}
+	live    live
+
+	typingMu sync.Mutex
+	typing   map[store.ID]time.Time // when contacts were last told that we write
 
 	// Background work of calls that have returned; it ends with Run.
 	ctx        context.Context
@@ -131,7 +135,7 @@ func New(cfg Config) (_ *Node, err error) {
 		}
 	}()
 	n := &Node{cfg: cfg, log: cfg.Logger, store: s, started: time.Now(),
-		serving: make(chan struct{}), changed: make(chan struct{}), stopped: make(chan struct{})}
+		serving: make(chan struct{}), typing: make(map[store.ID]time.Time), changed: make(chan struct{}), stopped: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	var state []byte
 	err = s.View(n.ctx, func(tx *store.Tx) error { state, err = tx.NetworkState(); return err })
@@ -161,7 +165,7 @@ func New(cfg Config) (_ *Node, err error) {
 	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger,
 		Taken: func(ctx context.Context, contact store.ID) { n.inbox.Taken(ctx, contact) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
-		ReceiptDelay: cfg.ReceiptDelay, Logger: cfg.Logger})
+		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Logger: cfg.Logger})
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
 		if err := n.inbox.Restored(n.ctx); err != nil {
@@ -203,6 +207,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.outbox.Run(ctx) })
 	g.Go(func() error { return n.inbox.Run(ctx) })
 	g.Go(func() error { return n.housekeep(ctx) })
+	g.Go(func() error { return n.expire(ctx) })
 	g.Go(func() error { return n.storeBundles(ctx) })
 	if server != nil {
 		g.Go(func() error { return server.Run(ctx) })

@@ -32,10 +32,11 @@ import (
 // is refused with [CodeTooLong]; nothing is cut.
 const MaxText = 32 << 10
 
-// More limits in bytes: of a picture, of what a [Quote] shows, and of the emoji
-// of a [Reaction].
+// More limits in bytes: of a picture and of the text beside it, of what a
+// [Quote] shows, and of the emoji of a [Reaction].
 const (
 	MaxPicture = 48 << 10
+	MaxCaption = 8 << 10
 	MaxQuote   = 200
 	MaxEmoji   = 32
 )
@@ -137,8 +138,8 @@ type Contact struct {
 	Blocked  bool          `json:"blocked"`
 	Created  time.Time     `json:"created"`
 	Unread   int           `json:"unread"`
-	// Last is the newest message of the conversation, if there is one; its
-	// picture is left out.
+	// Last is the newest message of the conversation, if there is one, without
+	// its reactions and the data of its picture.
 	Last *Message `json:"last,omitempty"`
 	Conversation
 }
@@ -234,7 +235,7 @@ type SendRequest struct {
 	// picture are sent instead of Text.
 	Forward string `json:"forward,omitempty"`
 	// Picture is a PNG, JPEG or GIF of at most [MaxPicture] bytes; Text is then
-	// its caption and may be empty.
+	// its caption of at most [MaxCaption] bytes, and may be empty.
 	Picture []byte `json:"picture,omitempty"`
 }
 

@@ -85,9 +85,6 @@ const (
 	MaxHint      = 64
 	MaxIDs       = 64
 	MinTimer     = 5 // seconds
-	// MaxCaption is the longest text beside a picture: the two and the other
-	// fields fit into a content.
-	MaxCaption = 8 << 10
 )
 
 const (

@@ -195,11 +195,11 @@ func TestCheckPicture(t *testing.T) {
 		caption string
 		want    error
 	}{
-		{gif, strings.Repeat("a", MaxCaption), nil},
+		{gif, strings.Repeat("a", api.MaxCaption), nil},
 		{append(gif, 0), "", ErrTooLarge},
 		{[]byte("GIF88a"), "", ErrNoPicture},
 		{nil, "", ErrNoPicture},
-		{gif, strings.Repeat("a", MaxCaption+1), ErrTooLong},
+		{gif, strings.Repeat("a", api.MaxCaption+1), ErrTooLong},
 		{gif, "\xff", ErrNotUTF8},
 	} {
 		if err := CheckPicture(tt.data, tt.caption); err != tt.want {
@@ -207,7 +207,7 @@ func TestCheckPicture(t *testing.T) {
 		}
 	}
 	// The largest of all fits.
-	c := Content{Kind: Picture, Picture: gif, Text: strings.Repeat("a", MaxCaption), Time: time.UnixMilli(1),
+	c := Content{Kind: Picture, Picture: gif, Text: strings.Repeat("a", api.MaxCaption), Time: time.UnixMilli(1),
 		Ref: ID{1}, Forwarded: true, Timer: api.MaxTimer}
 	if _, err := Decode(c.Encode()); err != nil {
 		t.Error(err)

@@ -97,7 +97,7 @@ func CheckPicture(data []byte, caption string) error {
 		return ErrTooLarge
 	case PictureType(data) == "":
 		return ErrNoPicture
-	case len(caption) > MaxCaption:
+	case len(caption) > api.MaxCaption:
 		return ErrTooLong
 	case !utf8.ValidString(caption):
 		return ErrNotUTF8

@@ -27,6 +27,7 @@ type batch struct {
 	moved   map[store.ID][]store.Node
 	owed    map[store.ID]bool
 	held    map[store.ID]bool
+	typing  map[store.ID]bool
 	refused []string
 	// Contacts whose session was given up (true) or replaced.
 	suspended map[store.ID]bool
@@ -52,7 +53,7 @@ type peer struct {
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
 	return &batch{in: in, tx: tx, now: now, peers: make(map[store.ID]*peer),
 		plans: make(map[owner]watching), moved: make(map[store.ID][]store.Node),
-		owed: make(map[store.ID]bool), held: make(map[store.ID]bool), suspended: make(map[store.ID]bool)}
+		owed: make(map[store.ID]bool), typing: make(map[store.ID]bool), held: make(map[store.ID]bool), suspended: make(map[store.ID]bool)}
 }
 
 // takeAll takes a box and those that wait behind it, and does not give up
@@ -134,6 +135,9 @@ func (in *Inbox) apply(b *batch) {
 		}
 	}
 	in.owe(b.owed, b.now)
+	for id := range b.typing {
+		in.cfg.Typing(id)
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id, held := range b.held {
@@ -266,8 +270,9 @@ func (b *batch) finish() error {
 	return nil
 }
 
-// content takes a whole content whose turn has come.
-func (b *batch) content(p *peer, id store.ID, c *chat.Content) error {
+// content takes a whole content whose turn has come, and stands at a place of
+// the peer's.
+func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) error {
 	if p.State == api.ContactPending {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
 		if err := b.tellContact(p.ID); err != nil {
@@ -275,39 +280,54 @@ func (b *batch) content(p *peer, id store.ID, c *chat.Content) error {
 		}
 	}
 	switch c.Kind {
-	case chat.Text:
-		return b.text(p, id, c)
-	case chat.Profile, chat.Mailboxes:
-		if err := b.profile(p, c); err != nil {
-			return err
-		}
+	case chat.Text, chat.Picture:
+		return b.message(p, id, c)
 	case chat.Receipt:
 		return b.receipt(p, c.IDs)
 	case chat.Ask:
 		return b.ask(p, c.IDs)
+	case chat.Typing:
+		if c.Time.Sub(b.now).Abs() <= freshTyping {
+			b.typing[p.ID] = true
+		}
+		return nil
+	}
+	// It may come twice, the second time in another session.
+	if again, err := b.tx.HasSeen(p.ID, id); err != nil || again {
+		return err
+	}
+	var err error
+	switch c.Kind {
+	case chat.Profile, chat.Mailboxes:
+		err = b.profile(p, c)
+	case chat.Edit:
+		err = b.change(p, store.Change{Message: store.ID(c.Ref), Kind: int(c.Kind), Place: place, Text: c.Text, Time: b.past(c.Time)})
+	case chat.Reaction:
+		emoji := chat.CleanEmoji(c.Emoji)
+		if c.Emoji != "" && emoji == "" {
+			b.refused = append(b.refused, "reaction")
+			break
+		}
+		err = b.change(p, store.Change{Message: store.ID(c.Ref), Kind: int(c.Kind), Place: place, Text: emoji})
+	case chat.Delete:
+		for _, ref := range c.IDs {
+			if err == nil {
+				err = b.change(p, store.Change{Message: store.ID(ref), Kind: int(c.Kind), Place: place})
+			}
+		}
+	case chat.Timer:
+		err = b.timer(p, place, c.Timer)
+	case chat.Read:
+		err = b.read(p, c.IDs, b.past(c.Time))
+	}
+	if err != nil {
+		return err
 	}
 	return b.tx.AddSeen(p.ID, id)
 }
 
 func (b *batch) tellContact(id store.ID) error {
 	_, err := b.tx.Append(store.Event{Kind: api.EventContact, Contact: id, Time: b.now})
-	return err
-}
-
-// text shows a text.
-func (b *batch) text(p *peer, id store.ID, c *chat.Content) error {
-	_, err := b.tx.Message(id)
-	if err == nil {
-		return nil // shown before, or made up to look like another message
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	at := c.Time
-	if at.IsZero() || at.After(b.now) {
-		at = b.now
-	}
-	_, err = b.tx.AddMessage(store.Message{ID: id, Contact: p.ID, Text: c.Text, Time: at, State: api.StateReceived}, b.now)
 	return err
 }
 
@@ -363,14 +383,7 @@ func (b *batch) receipt(p *peer, ids []chat.ID) error {
 			return err
 		}
 		b.gone = append(b.gone, id)
-		if chat.Kind(it.Kind) != chat.Text {
-			continue
-		}
-		m, err := b.tx.Message(id)
-		if err != nil {
-			return err
-		}
-		if err := b.tx.SetState(m, api.StateDelivered, "", b.now); err != nil {
+		if err := b.tx.Tell(id, api.StateDelivered, "", b.now); err != nil {
 			return err
 		}
 	}

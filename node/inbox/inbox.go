@@ -9,10 +9,12 @@
 //
 // # Order
 //
-// Cells of one sender are numbered. A text is acknowledged once it is whole and
-// on disk, and shown once everything before it is shown, or after
-// [DefaultHold]: a mailbox may have lost what is missing, and the sender will
-// store it again. What comes later than that is shown late.
+// Cells of one sender are numbered. What makes up a conversation (texts, edits,
+// reactions and so on) is acknowledged once it is whole and on disk, and taken
+// once everything before it is, or after [DefaultHold]: a mailbox may have lost
+// what is missing, and the sender will store it again. What comes later than
+// that is taken late, and of two edits of one message the one later in the
+// chain still holds (conversation.go).
 //
 // # Receipts
 //
@@ -64,6 +66,8 @@ type Config struct {
 	// Hold is for how long a text waits for what should come before it; 0
 	// means [DefaultHold].
 	Hold time.Duration
+	// Typing is told when a contact writes; nil: nobody is.
+	Typing func(contact store.ID)
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
@@ -185,6 +189,9 @@ func New(cfg Config) *Inbox {
 	}
 	if cfg.Hold == 0 {
 		cfg.Hold = DefaultHold
+	}
+	if cfg.Typing == nil {
+		cfg.Typing = func(store.ID) {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -19,8 +19,8 @@ const (
 	fragmentAge = session.MaxGapAge
 )
 
-// part takes what a cell held. Contents that are not texts are taken as soon
-// as they are whole, texts in their turn.
+// part takes what a cell held. What makes up a conversation is taken in its
+// turn, other contents as soon as they are whole.
 func (b *batch) part(p *peer, part session.Part) error {
 	seq := int64(part.Seq)
 	f := store.Fragment{Seq: seq, Item: store.ID(part.ID), Index: int(part.Index), Count: int(part.Count),
@@ -40,12 +40,12 @@ func (b *batch) part(p *peer, part session.Part) error {
 	at, _ := slices.BinarySearchFunc(p.fragments, seq, func(f store.Fragment, seq int64) int { return int(f.Seq - seq) })
 	p.fragments = slices.Insert(p.fragments, at, f)
 
-	// Acknowledge a text that is whole though its turn has not come, and take
+	// Acknowledge what is whole though its turn has not come, and take
 	// what needs no turn.
 	if data, parts, ok := p.assemble(f.Item, f.Count); ok {
 		c, err := chat.Decode(data)
 		switch {
-		case err != nil || c.Kind != chat.Text:
+		case err != nil || !c.Kind.InTurn():
 			if err := b.whole(p, f, data, true); err != nil {
 				return err
 			}
@@ -93,7 +93,7 @@ func (b *batch) whole(p *peer, f store.Fragment, data []byte, tell bool) error {
 			p.ToldSeq, p.changed = f.Seq+1, true
 		}
 	}
-	if err := b.content(p, f.Item, c); err != nil {
+	if err := b.content(p, f.Item, p.place(f.Seq), c); err != nil {
 		return err
 	}
 	if tell && c.Kind.Acknowledged() {

@@ -239,6 +239,7 @@ func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) 
 		return nil, err
 	}
 	p.fragments, p.NextSeq, p.ToldSeq, p.changed = nil, 0, 0, true
+	p.Chain++
 	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
 	b.gone = append(b.gone, gone...)
 	return waiting, err

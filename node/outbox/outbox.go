@@ -113,17 +113,26 @@ type Queued struct {
 }
 
 // Queue puts a content in the outbox and seals it, within a transaction. A
-// text has its message there already.
+// message, and what is edited, is in the database already. Without a session
+// what belongs to a conversation waits for one, and the rest is not queued.
 func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
 	content := c.Encode()
+	switch {
+	case c.Kind == chat.Edit:
+		q.item.Ref = store.ID(c.Ref)
+	case keeps(c.Kind):
+		q.item.Content = content
+	}
 	if err := tx.AddItem(q.item); err != nil {
 		return q, err
 	}
 	err := q.seal(tx, content)
 	if errors.Is(err, store.ErrNoSession) { // until there is a new one
-		q.item.Content = content
-		err = tx.UnsealItem(q.item)
+		err = nil
+		if !survives(c.Kind) {
+			err = tx.RemoveItem(id)
+		}
 	}
 	return q, err
 }
@@ -131,6 +140,9 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 // Sealed reports whether the content is encrypted, and not waiting for a
 // session.
 func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
+
+// there reports whether the content is in the outbox.
+func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
 
 func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	state, version, err := tx.Session(q.item.Contact)
@@ -171,7 +183,7 @@ func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
 		q.item.Cells = append(q.item.Cells, c)
 		q.boxes = append(q.boxes, c.Box)
 	}
-	return tx.SealItem(q.item.ID, q.item.Cells)
+	return tx.SealItem(q.item.ID, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
 }
 
 // Add starts sending what a finished transaction has queued.
@@ -179,7 +191,9 @@ func (o *Outbox) Add(queued ...Queued) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, q := range queued {
-		o.add(q.item, q.boxes)
+		if q.there() {
+			o.add(q.item, q.boxes)
+		}
 	}
 }
 
@@ -574,14 +588,10 @@ func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) 
 			}
 		}
 		sent = true
-		if err := tx.SetItemState(e.ID, api.StateSent); err != nil || e.Kind != chat.Text {
+		if err := tx.SetItemState(e.ID, api.StateSent); err != nil {
 			return err
 		}
-		m, err := tx.Message(e.ID)
-		if err != nil {
-			return err
-		}
-		return tx.SetState(m, api.StateSent, "", now)
+		return tx.Tell(e.ID, api.StateSent, "", now)
 	})
 	return sent, err
 }
@@ -627,7 +637,7 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		return
 	case do == Fail:
 		e.State = api.StateFailed
-	case do == Finish:
+	case do == Finish, do == Seal && len(queued) == 0:
 		o.forget(e)
 		return
 	case do == Ask:
@@ -635,14 +645,17 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		e.AskedAt = now
 	}
 	for _, q := range queued {
-		o.add(q.item, q.boxes)
+		if q.there() {
+			o.add(q.item, q.boxes)
+		}
 	}
 	if e = o.entries[e.ID]; e != nil {
 		o.lookAt(e, time.Time{})
 	}
 }
 
-// reseal seals a content that was queued without.
+// reseal seals a content that was queued without a session. One whose message
+// was erased has nothing to say any more and is dropped.
 func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
 	it, err := tx.Item(id)
 	if err != nil {
@@ -650,18 +663,18 @@ func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
 	}
 	q := Queued{item: it}
 	if it.State == api.StateQueued {
-		if err := q.seal(tx, it.Content); err != nil {
-			return nil, err
+		content, err := said(tx, it)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, tx.RemoveItem(id)
 		}
-		q.item.Content = nil
-		if chat.Kind(it.Kind) == chat.Text {
-			m, err := tx.Message(id)
-			if err != nil {
-				return nil, err
-			}
-			if err := tx.SetState(m, api.StateSealed, "", now); err != nil {
-				return nil, err
-			}
+		if err == nil {
+			err = q.seal(tx, content)
+		}
+		if err == nil {
+			err = tx.Tell(id, api.StateSealed, "", now)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return []Queued{q}, nil
@@ -671,55 +684,5 @@ func fail(tx *store.Tx, e *Entry, now time.Time) error {
 	if err := tx.SetItemState(e.ID, api.StateFailed); err != nil {
 		return err
 	}
-	m, err := tx.Message(e.ID)
-	if err != nil {
-		return err
-	}
-	return tx.SetState(m, api.StateFailed, failReason(e), now)
-}
-
-// schedule is a heap of entries by when to look at them, older contents first.
-type schedule []*entry
-
-func (s schedule) Len() int { return len(s) }
-func (s schedule) Less(i, j int) bool {
-	if !s[i].at.Equal(s[j].at) {
-		return s[i].at.Before(s[j].at)
-	}
-	return s[i].order < s[j].order
-}
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-func (s *schedule) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*s)
-	*s = append(*s, e)
-}
-func (s *schedule) Pop() any {
-	old := *s
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	e.index = -1
-	return e
-}
-
-// Restart gives a failed item its whole lifetime again, within a transaction.
-// Its cells are the same, and go to where the recipient fetches now.
-func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error) {
-	it, err := tx.Item(id)
-	if err != nil {
-		return Queued{}, "", err
-	}
-	state := api.StateSealed
-	if len(it.Cells) == 0 {
-		state = api.StateQueued
-	}
-	if err := tx.RestartItem(id, state, now); err != nil {
-		return Queued{}, "", err
-	}
-	it, err = tx.Item(id)
-	return Queued{item: it}, state, err
+	return tx.Tell(e.ID, api.StateFailed, failReason(e), now)
 }

@@ -100,7 +100,9 @@ const (
 //	queued ──Seal──► sealed ──Put, every cell once──► sent ──receipt──► gone
 //	   └──────────────────┴───────── Lifetime ──────────┴──► failed
 //
-// Contents that nobody acknowledges are finished when all copies are stored.
+// Contents that nobody acknowledges are finished when all copies are stored; of
+// a typing that is one, wherever it is stored first: without it the recipient
+// would wait for its place.
 // Those that tell where to send do not age: without them nobody can answer.
 func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, again time.Time) {
 	if e.State == api.StateFailed {
@@ -113,7 +115,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	}
 	if end := e.Created.Add(Lifetime); e.Kind != chat.Profile && e.Kind != chat.Mailboxes {
 		if !now.Before(end) {
-			if e.Kind == chat.Text {
+			if e.Kind.Message() {
 				return []Action{{Do: Fail}}, time.Time{}
 			}
 			return []Action{{Do: Finish}}, time.Time{}
@@ -139,12 +141,19 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	for i := range e.Cells {
 		cell := &e.Cells[i]
 		stored := cell.stored()
+		enough := len(targets)
+		if e.Kind == chat.Typing {
+			enough = min(enough, 1)
+		}
 		for _, node := range targets {
+			if e.Kind == chat.Typing && node != cell.one(targets) {
+				continue
+			}
 			c := cell.Copies[node]
 			put := Action{Do: Put, Cell: i, Node: node}
 			switch {
 			case c == nil || c.Stored.IsZero():
-				if stored >= len(targets) {
+				if stored >= enough {
 					continue // enough lie elsewhere, from before the recipient moved
 				}
 				missing = true
@@ -165,6 +174,25 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		due(askAt(e, p, jitter), Action{Do: Ask})
 	}
 	return actions, again
+}
+
+// one returns the target of a cell that is to be stored once: where it is on
+// its way or stored, else where it failed least.
+func (c *CellState) one(targets []store.Node) (best store.Node) {
+	least := -1
+	for _, node := range targets {
+		tries := 0
+		if copy := c.Copies[node]; copy != nil {
+			if copy.Busy || !copy.Stored.IsZero() && !copy.Gone {
+				return node
+			}
+			tries = copy.Tries
+		}
+		if least < 0 || tries < least {
+			best, least = node, tries
+		}
+	}
+	return best
 }
 
 // stored returns how many copies lie where they can be fetched.

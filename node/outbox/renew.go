@@ -13,10 +13,63 @@ import (
 // waitsForSession is the reason of a message whose session was given up.
 const waitsForSession = "waits for a new session with this contact"
 
+// survives reports whether a content is said again in the next session if it
+// was not delivered. The others come anew with that session.
+func survives(k chat.Kind) bool { return k.Message() || k == chat.Edit || keeps(k) }
+
+// keeps reports whether an item keeps what it says until it is delivered,
+// because no other row does.
+func keeps(k chat.Kind) bool {
+	switch k {
+	case chat.Delete, chat.Reaction, chat.Timer, chat.Read:
+		return true
+	}
+	return false
+}
+
+// said returns what an item says, [store.ErrNotFound] if that was erased.
+func said(tx *store.Tx, it store.Item) ([]byte, error) {
+	kind := chat.Kind(it.Kind)
+	if keeps(kind) {
+		return it.Content, nil
+	}
+	id := it.ID
+	if kind == chat.Edit {
+		id = it.Ref
+	}
+	m, err := tx.Message(id)
+	if err != nil {
+		return nil, err
+	}
+	if m.Deleted {
+		return nil, store.ErrNotFound
+	}
+	if kind == chat.Edit {
+		return (&chat.Content{Kind: kind, Ref: chat.ID(id), Text: m.Text, Time: m.Edited}).Encode(), nil
+	}
+	if m.Picture != "" {
+		if m.Data, err = tx.Picture(id); err != nil {
+			return nil, err
+		}
+	}
+	return Message(m).Encode(), nil
+}
+
+// Message returns the content that a message is sent as, with its picture if it
+// has one.
+func Message(m store.Message) *chat.Content {
+	c := &chat.Content{Kind: chat.Text, Text: m.Text, Time: m.Time, Ref: chat.ID(m.Ref),
+		Forwarded: m.Forwarded, Timer: m.Timer, Picture: m.Data}
+	if m.Picture != "" {
+		c.Kind = chat.Picture
+	}
+	return c
+}
+
 // Unseal takes back, within a transaction, what is on its way to a contact
-// whose session is given up: texts get their contents back and wait for the
-// next session, under the ids they had; everything else is erased, and comes
-// with that session. It returns what waits, in order, and what was erased.
+// whose session is given up: what belongs to the conversation waits for the
+// next session, under the ids it had; everything else is erased, and comes with
+// that session. It returns what waits, in order, and what was erased.
 //
 // Keep leaves the first hello of an invite that we accepted on its way. It is
 // the same cells as before.
@@ -30,14 +83,14 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 		if kind == chat.Profile && keep {
 			continue
 		}
-		if kind == chat.Text {
+		err = store.ErrNotFound
+		if survives(kind) {
 			var q Queued
-			q, err = unsealText(tx, it, now)
-			if err == nil {
+			if q, err = unseal(tx, it, now); err == nil {
 				waiting = append(waiting, q)
 			}
 		}
-		if kind != chat.Text || errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			gone = append(gone, it.ID)
 			err = tx.RemoveItem(it.ID)
 		}
@@ -45,19 +98,20 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 	return waiting, gone, err
 }
 
-func unsealText(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
-	m, err := tx.Message(it.ID)
-	if err != nil {
+// unseal returns [store.ErrNotFound] if nothing is left of what the item says.
+func unseal(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
+	if _, err := said(tx, it); err != nil {
 		return Queued{}, err
 	}
-	it.Content = (&chat.Content{Kind: chat.Text, Text: m.Text, Time: m.Time}).Encode()
 	it.Cells = nil
 	if it.State != api.StateFailed {
 		it.State = api.StateQueued
-		if m.State != api.StateQueued || m.Reason != waitsForSession {
-			if err := tx.SetState(m, api.StateQueued, waitsForSession, now); err != nil {
-				return Queued{}, err
-			}
+		m, err := tx.Message(it.ID)
+		if err == nil && (m.State != api.StateQueued || m.Reason != waitsForSession) {
+			err = tx.SetState(m, api.StateQueued, waitsForSession, now)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Queued{}, err
 		}
 	}
 	return Queued{item: it}, tx.UnsealItem(it)
@@ -71,19 +125,18 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 		if q.item.State != api.StateQueued {
 			continue // failed before
 		}
-		cells, err := s.Seal(session.ID(q.item.ID), q.item.Content)
+		content, err := said(tx, q.item)
 		if err != nil {
 			return err
 		}
-		q.item.Content = nil
+		cells, err := s.Seal(session.ID(q.item.ID), content)
+		if err != nil {
+			return err
+		}
 		if err := q.setCells(tx, cells); err != nil {
 			return err
 		}
-		m, err := tx.Message(q.item.ID)
-		if err != nil {
-			return err
-		}
-		if err := tx.SetState(m, api.StateSealed, "", now); err != nil {
+		if err := tx.Tell(q.item.ID, api.StateSealed, "", now); err != nil {
 			return err
 		}
 	}
@@ -119,4 +172,22 @@ func Taken(e *Entry, p Peer, cell int) bool {
 		}
 	}
 	return true
+}
+
+// Restart gives a failed item its whole lifetime again, within a transaction.
+// Its cells are the same, and go to where the recipient fetches now.
+func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error) {
+	it, err := tx.Item(id)
+	if err != nil {
+		return Queued{}, "", err
+	}
+	state := api.StateSealed
+	if len(it.Cells) == 0 {
+		state = api.StateQueued
+	}
+	if err := tx.RestartItem(id, state, now); err != nil {
+		return Queued{}, "", err
+	}
+	it, err = tx.Item(id)
+	return Queued{item: it}, state, err
 }

@@ -20,20 +20,33 @@ type Contact struct {
 	NextSeq  int64  // cells of the peer's chain below this have come, or are not waited for
 	Invite   string // the invite it came from
 	ToldSeq  int64  // the mailboxes we know were told below this cell of the peer's chain
+
+	Pinned   bool
+	Archived bool
+	Muted    time.Time // until then
+	Notify   api.NotifyLevel
+	// After how many seconds messages disappear: in effect, and offered.
+	Timer, TimerMine, TimerTheirs int
+	TimerPlace                    int64 // of TimerTheirs; -1: none has come
+	Chain                         int64 // how many chains the peer had before this one
 }
 
-const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq`
+const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq,
+	pinned, archived, muted, notify, timer, timer_mine, timer_theirs, timer_place, chain`
 
 func scanContact(r Row) Contact {
 	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
-		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10)}
+		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10),
+		r.Bool(11), r.Bool(12), r.Time(13), api.NotifyLevel(r.Text(14)),
+		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19)}
 }
 
-// AddContact stores a new contact with its session.
+// AddContact stores a new contact with its session. How its conversation is
+// kept is set later.
 func (tx *Tx) AddContact(c Contact, session []byte) error {
 	tx.moved = true
-	return tx.exec(`INSERT INTO contacts(`+contactColumns+`, version, session)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+	return tx.exec(`INSERT INTO contacts(id, name, named, state, verified, blocked, created, read_seq, next_seq, invite,
+		told_seq, version, session) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite, c.ToldSeq,
 		tx.seal("contacts", c.ID[:], 1, session))
 }
@@ -41,8 +54,11 @@ func (tx *Tx) AddContact(c Contact, session []byte) error {
 // SetContact changes a contact, but for its session and invite.
 func (tx *Tx) SetContact(c Contact) error {
 	return tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
-		read_seq = ?, next_seq = ?, told_seq = ? WHERE id = ?`,
-		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ToldSeq, c.ID)
+		read_seq = ?, next_seq = ?, told_seq = ?, pinned = ?, archived = ?, muted = ?, notify = ?,
+		timer = ?, timer_mine = ?, timer_theirs = ?, timer_place = ?, chain = ? WHERE id = ?`,
+		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ToldSeq,
+		c.Pinned, c.Archived, c.Muted, string(c.Notify),
+		c.Timer, c.TimerMine, c.TimerTheirs, c.TimerPlace, c.Chain, c.ID)
 }
 
 func (tx *Tx) Contact(id ID) (Contact, error) {

@@ -74,10 +74,16 @@ func (tx *Tx) ContactsOwed() ([]ID, error) {
 	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM receipts`)
 }
 
-// AddSeen records a content, other than a text, that has been taken: the
-// sender may ask whether it came.
+// AddSeen records a content that has been taken and is no message here, or not
+// any more: the sender may ask whether it came, and it may come again.
 func (tx *Tx) AddSeen(contact, item ID) error {
 	return tx.exec(`INSERT INTO seen(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, item)
+}
+
+// HasSeen reports whether a content was recorded with [Tx.AddSeen].
+func (tx *Tx) HasSeen(contact, item ID) (bool, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM seen WHERE contact = ? AND item = ?)`, contact, item)
+	return n != 0, err
 }
 
 // Seen reports whether a content of a contact has come whole: a text among the

@@ -13,7 +13,8 @@ type Item struct {
 	Kind    int // chat.Kind
 	Created time.Time
 	State   api.State
-	Content []byte // until it is sealed
+	Ref     ID     // of an edit: the message
+	Content []byte // nil if it is to be made of a message, and once it is sealed unless it is kept
 	Cells   []Cell // once it is sealed, without their boxes
 }
 
@@ -25,11 +26,11 @@ type Cell struct {
 	Stored map[Node]time.Time // mailboxes that have said they keep it
 }
 
-const itemColumns = `id, contact, kind, created, state, content`
+const itemColumns = `id, contact, kind, created, state, ref, content`
 
 func scanItem(r Row) Item {
 	return Item{ID: r.ID(0), Contact: r.ID(1), Kind: int(r.Int(2)), Created: r.Time(3),
-		State: api.State(r.Text(4)), Content: r.Blob(5)}
+		State: api.State(r.Text(4)), Ref: r.ID(5), Content: r.Blob(6)}
 }
 
 // AddItem puts a content in the outbox.
@@ -38,13 +39,14 @@ func (tx *Tx) AddItem(it Item) error {
 	if it.Content != nil {
 		content = it.Content
 	}
-	return tx.exec(`INSERT INTO items(`+itemColumns+`) VALUES(?, ?, ?, ?, ?, ?)`,
-		it.ID, it.Contact, it.Kind, it.Created, string(it.State), content)
+	return tx.exec(`INSERT INTO items(`+itemColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?)`,
+		it.ID, it.Contact, it.Kind, it.Created, string(it.State), orNull(it.Ref), content)
 }
 
-// SealItem replaces an item's content by its cells.
-func (tx *Tx) SealItem(id ID, cells []Cell) error {
-	if err := tx.execOne(`UPDATE items SET state = 'sealed', content = NULL WHERE id = ?`, id); err != nil {
+// SealItem gives an item its cells. What it says is erased unless it is kept
+// for another session.
+func (tx *Tx) SealItem(id ID, cells []Cell, keep bool) error {
+	if err := tx.execOne(`UPDATE items SET state = 'sealed', content = iif(?2, content, NULL) WHERE id = ?1`, id, keep); err != nil {
 		return err
 	}
 	for _, c := range cells {

@@ -1,12 +1,13 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"starling/node/api"
 )
 
-// A Message is one text in either direction.
+// A Message is one text or picture in either direction, or a notice.
 type Message struct {
 	Seq      int64 // of the event that told of it
 	ID       ID
@@ -16,35 +17,76 @@ type Message struct {
 	Time     time.Time
 	State    api.State
 	Reason   string
+
+	Ref       ID // what it answers; zero: nothing
+	Forwarded bool
+	Edited    time.Time // when its sender last did
+	Place     int64     // of that edit; -1: none
+	Deleted   bool      // nothing is left of it
+	Read      time.Time // when the contact said so
+	Timer     int       // seconds after which it disappears; 0: never
+	Expires   time.Time // when it will; zero: it does not count down
+	Picture   string    // its type; empty: none
+	Size      int       // of the picture in bytes
+	Data      []byte    // the picture, for AddMessage only: see Tx.Picture
 }
 
-const messageColumns = `seq, id, contact, outgoing, text, time, state, reason`
+const messageColumns = `seq, id, contact, outgoing, text, time, state, reason,
+	ref, forwarded, edited, place, deleted, read, timer, expires, picture, size`
 
 func scanMessage(r Row) Message {
-	return Message{r.Int(0), r.ID(1), r.ID(2), r.Bool(3), r.Text(4), r.Time(5), api.State(r.Text(6)), r.Text(7)}
+	return Message{r.Int(0), r.ID(1), r.ID(2), r.Bool(3), r.Text(4), r.Time(5), api.State(r.Text(6)), r.Text(7),
+		r.ID(8), r.Bool(9), r.Time(10), r.Int(11), r.Bool(12), r.Time(13), int(r.Int(14)), r.Time(15),
+		r.Text(16), int(r.Int(17)), nil}
 }
 
-// AddMessage stores a message and the event that tells of it, and returns its
-// sequence number. A known ID is refused: see [Tx.Message].
+// AddMessage stores a message, which nobody has edited, and the event that
+// tells of it, and returns its sequence number. A known ID is refused: see
+// [Tx.Message].
 func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
-	seq, err = tx.Append(Event{Kind: api.EventMessage, Contact: m.Contact, Message: m.ID, State: m.State, Time: now})
+	return tx.addMessage(m, api.EventMessage, now)
+}
+
+// AddNotice stores something that the node itself tells in a conversation, and
+// the event that tells of it.
+func (tx *Tx) AddNotice(m Message, now time.Time) error {
+	m.State = api.StateNotice
+	_, err := tx.addMessage(m, api.EventNotice, now)
+	return err
+}
+
+func (tx *Tx) addMessage(m Message, kind api.EventKind, now time.Time) (seq int64, err error) {
+	seq, err = tx.Append(Event{Kind: kind, Contact: m.Contact, Message: m.ID, State: m.State, Time: now})
 	if err != nil {
 		return 0, err
 	}
-	m.Seq = seq
-	return seq, tx.insertMessage(m)
-}
-
-func (tx *Tx) insertMessage(m Message) error {
-	return tx.exec(`INSERT INTO messages(`+messageColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
-		m.Seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason)
+	err = tx.exec(`INSERT INTO messages(seq, id, contact, outgoing, text, time, state, reason,
+		ref, forwarded, deleted, timer, picture, size) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
+		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size)
+	if err == nil && m.Data != nil {
+		err = tx.exec(`INSERT INTO pictures(message, data) VALUES(?, ?)`, m.ID, m.Data)
+	}
+	return seq, err
 }
 
 func (tx *Tx) Message(id ID) (Message, error) {
 	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = ?`, id)
 }
 
-// SetState changes an outgoing message's state and tells of it.
+// Picture returns the picture of a message.
+func (tx *Tx) Picture(message ID) ([]byte, error) {
+	return one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM pictures WHERE message = ?`, message)
+}
+
+// changed tells that a message is not what it was.
+func (tx *Tx) changed(m Message, now time.Time) error {
+	_, err := tx.Append(Event{Kind: api.EventChanged, Contact: m.Contact, Message: m.ID, Time: now})
+	return err
+}
+
+// SetState changes an outgoing message's state and tells of it. One that
+// disappears begins to count down when it is delivered.
 func (tx *Tx) SetState(m Message, state api.State, reason string, now time.Time) error {
 	if err := tx.execOne(`UPDATE messages SET state = ?, reason = ? WHERE id = ?`,
 		string(state), reason, m.ID); err != nil {
@@ -52,15 +94,93 @@ func (tx *Tx) SetState(m Message, state api.State, reason string, now time.Time)
 	}
 	_, err := tx.Append(Event{Kind: api.EventState, Contact: m.Contact, Message: m.ID,
 		State: state, Reason: reason, Time: now})
+	if err == nil && state == api.StateDelivered {
+		err = tx.CountDown(m, now)
+	}
 	return err
 }
 
-// RemoveMessage erases a message and the events that told of it.
-func (tx *Tx) RemoveMessage(id ID) error {
-	if err := tx.execOne(`DELETE FROM messages WHERE id = ?`, id); err != nil {
+// Tell is SetState for the message that an item of the outbox carries. One
+// that carries none, or whose message was erased, has nothing to tell.
+func (tx *Tx) Tell(item ID, state api.State, reason string, now time.Time) error {
+	m, err := tx.Message(item)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE message = ?)`, id)
+	return tx.SetState(m, state, reason, now)
+}
+
+// CountDown starts the timer of a message, if it has one that does not run.
+func (tx *Tx) CountDown(m Message, now time.Time) error {
+	if m.Timer == 0 || !m.Expires.IsZero() {
+		return nil
+	}
+	at := now.Add(time.Duration(m.Timer) * time.Second)
+	if err := tx.execOne(`UPDATE messages SET expires = ? WHERE id = ?`, at, m.ID); err != nil {
+		return err
+	}
+	return tx.changed(m, now)
+}
+
+// SetText replaces the text of a message by the edit at a place.
+func (tx *Tx) SetText(m Message, text string, edited time.Time, place int64, now time.Time) error {
+	if err := tx.execOne(`UPDATE messages SET text = ?, edited = ?, place = ? WHERE id = ?`,
+		text, edited, place, m.ID); err != nil {
+		return err
+	}
+	return tx.changed(m, now)
+}
+
+// TakeBack erases all that a message says. Its empty place stays, so that no
+// late copy and no late edit brings it back.
+func (tx *Tx) TakeBack(m Message, now time.Time) error {
+	if err := tx.execOne(`UPDATE messages SET text = '', ref = NULL, forwarded = 0, edited = 0, deleted = 1,
+		picture = '', size = 0 WHERE id = ?`, m.ID); err != nil {
+		return err
+	}
+	return errors.Join(
+		tx.exec(`DELETE FROM pictures WHERE message = ?`, m.ID),
+		tx.exec(`DELETE FROM reactions WHERE message = ?`, m.ID),
+		tx.changed(m, now))
+}
+
+// SetRead records that the contact has read an outgoing message.
+func (tx *Tx) SetRead(m Message, at, now time.Time) error {
+	if err := tx.execOne(`UPDATE messages SET read = ? WHERE id = ?`, at, m.ID); err != nil {
+		return err
+	}
+	return tx.changed(m, now)
+}
+
+// Erase erases a message whole, and the events that told of it, and tells that
+// it is gone. A copy of it that comes later is not shown.
+func (tx *Tx) Erase(m Message, now time.Time) error {
+	err := errors.Join(
+		tx.execOne(`DELETE FROM messages WHERE id = ?`, m.ID),
+		tx.exec(`DELETE FROM events WHERE message = ?`, m.ID))
+	if err == nil && m.State != api.StateNotice {
+		err = tx.AddSeen(m.Contact, m.ID)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: m.ID, Time: now})
+	return err
+}
+
+// Expired returns up to limit messages whose time is over.
+func (tx *Tx) Expired(now time.Time, limit int) ([]Message, error) {
+	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+		WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?`, now, limit)
+}
+
+// NextExpiry returns when the next message disappears; zero: none counts down.
+func (tx *Tx) NextExpiry() (time.Time, error) {
+	n, err := tx.number(`SELECT min(expires) FROM messages WHERE expires > 0`)
+	return fromMicros(n), err
 }
 
 // History returns up to limit messages of a conversation before a sequence
@@ -71,6 +191,13 @@ func (tx *Tx) History(contact ID, before int64, limit int) ([]Message, error) {
 		ORDER BY seq`, contact, before, limit)
 }
 
+// HistoryAfter returns the first messages of a conversation after a sequence
+// number.
+func (tx *Tx) HistoryAfter(contact ID, after int64, limit int) ([]Message, error) {
+	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+		WHERE contact = ? AND seq > ? ORDER BY seq LIMIT ?`, contact, after, limit)
+}
+
 // LastMessage returns the newest message of a conversation.
 func (tx *Tx) LastMessage(contact ID) (Message, error) {
 	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
@@ -79,8 +206,18 @@ func (tx *Tx) LastMessage(contact ID) (Message, error) {
 
 // Unread counts incoming messages after a sequence number.
 func (tx *Tx) Unread(contact ID, after int64) (int, error) {
-	n, err := tx.number(`SELECT count(*) FROM messages WHERE contact = ? AND seq > ? AND outgoing = 0`, contact, after)
+	n, err := tx.number(`SELECT count(*) FROM messages
+		WHERE contact = ? AND seq > ? AND outgoing = 0 AND deleted = 0`, contact, after)
 	return int(n), err
+}
+
+// Received returns the newest incoming messages after a sequence number, at
+// most limit of them, oldest first.
+func (tx *Tx) Received(contact ID, after int64, limit int) ([]Message, error) {
+	return collect(tx, scanMessage, `SELECT * FROM (
+		SELECT `+messageColumns+` FROM messages
+		WHERE contact = ? AND seq > ? AND state = 'received' AND deleted = 0 ORDER BY seq DESC LIMIT ?)
+		ORDER BY seq`, contact, after, limit)
 }
 
 // CountStates counts outgoing messages that are not delivered, by state.
@@ -90,7 +227,8 @@ func (tx *Tx) CountStates() (map[api.State]int, error) {
 		n     int
 	}
 	rows, err := collect(tx, func(r Row) row { return row{api.State(r.Text(0)), int(r.Int(1))} },
-		`SELECT state, count(*) FROM messages WHERE state IN ('queued', 'sealed', 'sent', 'failed') GROUP BY state`)
+		`SELECT state, count(*) FROM messages WHERE state IN ('queued', 'sealed', 'sent', 'failed')
+		AND deleted = 0 GROUP BY state`)
 	counts := make(map[api.State]int)
 	for _, r := range rows {
 		counts[r.state] = r.n

@@ -1,5 +1,11 @@
 package store
 
+import (
+	"encoding/json"
+
+	"starling/node/api"
+)
+
 // Owner returns the name that contacts are told.
 func (tx *Tx) Owner() (string, error) {
 	return one(tx, func(r Row) string { return string(r.Blob(0)) },
@@ -10,6 +16,34 @@ func (tx *Tx) Owner() (string, error) {
 func (tx *Tx) SetOwner(name string) error {
 	return tx.exec(`INSERT INTO meta(key, value) VALUES('owner', ?)
 		ON CONFLICT(key) DO UPDATE SET value = excluded.value`, []byte(name))
+}
+
+const settingsKey = "settings"
+
+// Settings returns the owner's choices.
+func (tx *Tx) Settings() (api.Settings, error) {
+	set := api.Settings{Notify: api.NotifyHidden}
+	raw, err := one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, settingsKey)
+	if err == ErrNotFound {
+		return set, nil
+	}
+	if err != nil {
+		return set, err
+	}
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return set, &DamagedError{"profile.db", err}
+	}
+	return set, nil
+}
+
+// SetSettings replaces the owner's choices.
+func (tx *Tx) SetSettings(set api.Settings) error {
+	raw, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	return tx.exec(`INSERT INTO meta(key, value) VALUES(?, ?)
+		ON CONFLICT(key) DO UPDATE SET value = excluded.value`, settingsKey, raw)
 }
 
 const networkKey = "network"

@@ -1,11 +1,6 @@
 package store
 
-import (
-	"errors"
-	"time"
-
-	"starling/node/api"
-)
+import "errors"
 
 // ErrNoSession means that a contact's session was given up and the next one
 // is not there yet.
@@ -60,10 +55,10 @@ func (tx *Tx) ItemsOf(contact ID) ([]Item, error) {
 	return items, err
 }
 
-// UnsealItem gives an item its content back and erases its cells. It is to be
-// sealed in another session.
+// UnsealItem sets an item's state and erases its cells. It is to be sealed in
+// another session.
 func (tx *Tx) UnsealItem(it Item) error {
-	if err := tx.execOne(`UPDATE items SET state = ?, content = ? WHERE id = ?`, string(it.State), it.Content, it.ID); err != nil {
+	if err := tx.execOne(`UPDATE items SET state = ? WHERE id = ?`, string(it.State), it.ID); err != nil {
 		return err
 	}
 	if err := tx.exec(`DELETE FROM cells WHERE item = ?`, it.ID); err != nil {
@@ -81,15 +76,4 @@ func (tx *Tx) HasCell(item ID, tag Tag) (bool, error) {
 // DropFragments erases all fragments of a contact.
 func (tx *Tx) DropFragments(contact ID) error {
 	return tx.exec(`DELETE FROM fragments WHERE contact = ?`, contact)
-}
-
-// AddNotice stores something that the node itself tells in a conversation, and
-// the event that tells of it.
-func (tx *Tx) AddNotice(m Message, now time.Time) (err error) {
-	m.Seq, err = tx.Append(Event{Kind: api.EventNotice, Contact: m.Contact, Message: m.ID, Time: now})
-	if err != nil {
-		return err
-	}
-	m.State = api.StateNotice
-	return tx.insertMessage(m)
 }

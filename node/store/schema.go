@@ -4,7 +4,8 @@ import "fmt"
 
 // migrations bring a database from version i to i+1. A released one is never
 // changed. Times are microseconds since 1970; ids, tags and nodes are 16, 16
-// and 32 bytes; columns marked sealed are as in seal.go.
+// and 32 bytes; columns marked sealed are as in seal.go. The
+// functions of search.go are there already.
 var migrations = []string{`
 CREATE TABLE meta (              -- single values: owner (plain), network (sealed)
 	key     TEXT PRIMARY KEY,
@@ -121,7 +122,57 @@ CREATE TABLE missing (           -- mailboxes that do not work
 	since     INTEGER NOT NULL
 );
 ALTER TABLE contacts ADD COLUMN told_seq INTEGER NOT NULL DEFAULT 0; -- cells of the peer's chain below this have told mailboxes
-`}
+`, `
+ALTER TABLE contacts ADD COLUMN pinned       INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN archived     INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contacts ADD COLUMN muted        INTEGER NOT NULL DEFAULT 0;  -- until when
+ALTER TABLE contacts ADD COLUMN notify       TEXT    NOT NULL DEFAULT ''; -- api.NotifyLevel
+ALTER TABLE contacts ADD COLUMN timer        INTEGER NOT NULL DEFAULT 0;  -- in seconds: in effect,
+ALTER TABLE contacts ADD COLUMN timer_mine   INTEGER NOT NULL DEFAULT 0;  -- offered by us,
+ALTER TABLE contacts ADD COLUMN timer_theirs INTEGER NOT NULL DEFAULT 0;  -- and by the peer,
+ALTER TABLE contacts ADD COLUMN timer_place  INTEGER NOT NULL DEFAULT -1; -- at this place
+ALTER TABLE contacts ADD COLUMN chain        INTEGER NOT NULL DEFAULT 0;  -- how many chains the peer had before this one
+-- A place is where a content stands among all of a peer: chain << 40 | number of its cell.
+ALTER TABLE messages ADD COLUMN ref       BLOB;                        -- what it answers
+ALTER TABLE messages ADD COLUMN forwarded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN edited    INTEGER NOT NULL DEFAULT 0;  -- when its sender last did
+ALTER TABLE messages ADD COLUMN place     INTEGER NOT NULL DEFAULT -1; -- of that edit
+ALTER TABLE messages ADD COLUMN deleted   INTEGER NOT NULL DEFAULT 0;  -- 1: taken back by its sender; nothing is left of it
+ALTER TABLE messages ADD COLUMN read      INTEGER NOT NULL DEFAULT 0;  -- when the contact said so
+ALTER TABLE messages ADD COLUMN timer     INTEGER NOT NULL DEFAULT 0;  -- seconds
+ALTER TABLE messages ADD COLUMN expires   INTEGER NOT NULL DEFAULT 0;  -- 0: it does not count down
+ALTER TABLE messages ADD COLUMN picture   TEXT    NOT NULL DEFAULT ''; -- its type, of this
+ALTER TABLE messages ADD COLUMN size      INTEGER NOT NULL DEFAULT 0;  -- many bytes
+CREATE INDEX messages_expires ON messages(expires) WHERE expires > 0;
+CREATE INDEX messages_waiting ON messages(state) WHERE state IN ('queued', 'sealed', 'sent', 'failed');
+CREATE INDEX events_message ON events(message) WHERE message IS NOT NULL;
+CREATE TABLE pictures (
+	message   BLOB PRIMARY KEY REFERENCES messages(id) ON DELETE CASCADE,
+	data      BLOB NOT NULL
+);
+CREATE TABLE reactions (
+	message   BLOB NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+	outgoing  INTEGER NOT NULL,
+	emoji     TEXT NOT NULL,     -- empty: taken back
+	place     INTEGER NOT NULL,
+	PRIMARY KEY (message, outgoing)
+);
+CREATE TABLE changes (           -- of messages of a peer that have not come
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	message   BLOB NOT NULL,
+	kind      INTEGER NOT NULL,  -- chat.Kind
+	place     INTEGER NOT NULL,
+	text      TEXT NOT NULL,     -- of an edit or reaction
+	time      INTEGER NOT NULL,
+	PRIMARY KEY (contact, message, kind)
+);
+ALTER TABLE items ADD COLUMN ref BLOB; -- of an edit: the message, which holds the text
+CREATE TABLE drafts (
+	contact   BLOB PRIMARY KEY REFERENCES contacts(id) ON DELETE CASCADE,
+	text      TEXT NOT NULL,
+	ref       BLOB               -- what it answers
+);
+`, searchSchema}
 
 func (s *Store) migrate() error {
 	tx := &Tx{s: s}

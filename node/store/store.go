@@ -26,6 +26,9 @@
 // A commit that moves a session also moves the marker, which tells this
 // database from a copy of it that is put back (marker.go).
 //
+// What is said can be searched: the index of words is in the same database
+// (search.go).
+//
 // A deleted row is overwritten (secure_delete) and leaves the write-ahead log
 // at the next [Store.Checkpoint].
 package store
@@ -271,7 +274,13 @@ func (s *Store) open(opt Options) (err error) {
 	if err := conn.Exec(setup); err != nil {
 		return mapError(err)
 	}
-	return s.migrate()
+	if err := openSearch(conn); err != nil {
+		return mapError(err)
+	}
+	if err := s.migrate(); err != nil {
+		return err
+	}
+	return s.renewSearch()
 }
 
 // Changed returns a channel that is closed at the next commit that appends an

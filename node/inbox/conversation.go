@@ -1,0 +1,167 @@
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/store"
+)
+
+// freshTyping is how old a typing may be, by its time, to be told of.
+const freshTyping = 15 * time.Second
+
+// place returns where a cell stands among all that a peer has sent: a session
+// that replaces another begins another chain.
+func (p *peer) place(seq int64) int64 { return p.Chain<<40 | seq }
+
+// past returns a peer's time, and now instead of none or of a later one.
+func (b *batch) past(t time.Time) time.Time {
+	if t.IsZero() || t.After(b.now) {
+		return b.now
+	}
+	return t
+}
+
+// message shows a text or a picture, as it is by now: what the peer has said
+// of it may have come before it.
+func (b *batch) message(p *peer, id store.ID, c *chat.Content) error {
+	_, err := b.tx.Message(id)
+	if err == nil {
+		return nil // shown before, or made up to look like another message
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if erased, err := b.tx.HasSeen(p.ID, id); err != nil || erased {
+		return err
+	}
+	changes, err := b.tx.TakeChanges(p.ID, id)
+	if err != nil {
+		return err
+	}
+	m := store.Message{ID: id, Contact: p.ID, Text: c.Text, Time: b.past(c.Time), State: api.StateReceived,
+		Ref: store.ID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer}
+	if c.Kind == chat.Picture {
+		m.Picture, m.Size, m.Data = chat.PictureType(c.Picture), len(c.Picture), c.Picture
+	}
+	for _, change := range changes {
+		if chat.Kind(change.Kind) == chat.Delete {
+			m = store.Message{ID: id, Contact: p.ID, Time: m.Time, State: m.State, Timer: m.Timer, Deleted: true}
+			changes = nil
+			break
+		}
+	}
+	if _, err := b.tx.AddMessage(m, b.now); err != nil {
+		return err
+	}
+	for _, change := range changes {
+		if err := b.change(p, change); err != nil {
+			return err
+		}
+	}
+	if p.Archived {
+		p.Archived, p.changed = false, true
+		return b.tellContact(p.ID)
+	}
+	return nil
+}
+
+// change takes what a peer says of a message: it edits or takes back its own
+// ones and reacts to those of both, in its own conversation. What is about a
+// message that has not come is kept for it.
+func (b *batch) change(p *peer, c store.Change) error {
+	m, err := b.tx.Message(c.Message)
+	if errors.Is(err, store.ErrNotFound) {
+		if erased, err := b.tx.HasSeen(p.ID, c.Message); err != nil || erased {
+			return err
+		}
+		return b.tx.AddChange(p.ID, c)
+	}
+	if err != nil {
+		return err
+	}
+	kind := chat.Kind(c.Kind)
+	switch {
+	case m.Contact != p.ID || m.State == api.StateNotice || m.Outgoing && kind != chat.Reaction:
+		b.refused = append(b.refused, "change of another's message")
+		return nil
+	case m.Deleted:
+		return nil
+	case kind == chat.Delete:
+		return b.tx.TakeBack(m, b.now)
+	case kind == chat.Edit:
+		if c.Place <= m.Place {
+			return nil // an older one that comes late
+		}
+		return b.tx.SetText(m, c.Text, c.Time, c.Place, b.now)
+	}
+	old, err := b.tx.Reaction(m.ID, false)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && c.Place <= old.Place {
+		return nil
+	}
+	return b.tx.SetReaction(m, store.Reaction{Message: m.ID, Emoji: c.Text, Place: c.Place}, b.now)
+}
+
+// timer takes a peer's offer of after how many seconds messages disappear.
+func (b *batch) timer(p *peer, place int64, seconds int) error {
+	if place <= p.TimerPlace {
+		return nil
+	}
+	before := p.TimerTheirs
+	p.TimerTheirs, p.TimerPlace, p.changed = seconds, place, true
+	if seconds == before && seconds == p.Timer {
+		return nil
+	}
+	text := "Your contact offers that new messages " + TimerText(seconds) + "."
+	if p.TimerMine == seconds {
+		p.Timer = seconds
+		text = "From now on new messages " + TimerText(seconds) + ", as you both want."
+	}
+	if err := b.tellContact(p.ID); err != nil {
+		return err
+	}
+	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: text, Time: b.now}, b.now)
+}
+
+// TimerText says what messages do: they "disappear 1 hour after they were
+// read", or they "do not disappear".
+func TimerText(seconds int) string {
+	if seconds == 0 {
+		return "do not disappear"
+	}
+	for _, u := range []struct {
+		seconds int
+		name    string
+	}{{7 * 24 * 3600, "week"}, {24 * 3600, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}} {
+		if n := seconds / u.seconds; seconds%u.seconds == 0 {
+			if n > 1 {
+				u.name += "s"
+			}
+			return fmt.Sprintf("disappear %d %s after they were read", n, u.name)
+		}
+	}
+	panic("unreachable")
+}
+
+// read notes that a peer has read messages of ours.
+func (b *batch) read(p *peer, ids []chat.ID, at time.Time) error {
+	for _, id := range ids {
+		m, err := b.tx.Message(store.ID(id))
+		if errors.Is(err, store.ErrNotFound) || err == nil && (m.Contact != p.ID || !m.Outgoing || m.Deleted || !m.Read.IsZero()) {
+			continue
+		}
+		if err == nil {
+			err = b.tx.SetRead(m, at, b.now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

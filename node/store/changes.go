@@ -1,0 +1,98 @@
+package store
+
+import "time"
+
+// A Reaction is what one side thinks of a message.
+type Reaction struct {
+	Message  ID
+	Outgoing bool
+	Emoji    string // empty: taken back
+	Place    int64
+}
+
+func scanReaction(r Row) Reaction { return Reaction{r.ID(0), r.Bool(1), r.Text(2), r.Int(3)} }
+
+// SetReaction sets one side's reaction to a message. One that was taken back
+// keeps its place.
+func (tx *Tx) SetReaction(m Message, r Reaction, now time.Time) error {
+	if err := tx.exec(`INSERT INTO reactions(message, outgoing, emoji, place) VALUES(?, ?, ?, ?)
+		ON CONFLICT(message, outgoing) DO UPDATE SET emoji = excluded.emoji, place = excluded.place`,
+		m.ID, r.Outgoing, r.Emoji, r.Place); err != nil {
+		return err
+	}
+	return tx.changed(m, now)
+}
+
+// Reaction returns one side's reaction to a message.
+func (tx *Tx) Reaction(message ID, outgoing bool) (Reaction, error) {
+	return one(tx, scanReaction, `SELECT message, outgoing, emoji, place FROM reactions
+		WHERE message = ? AND outgoing = ?`, message, outgoing)
+}
+
+// Reactions returns those to messages of a conversation between two sequence
+// numbers, both included, our own ones last.
+func (tx *Tx) Reactions(contact ID, first, last int64) ([]Reaction, error) {
+	return collect(tx, scanReaction, `SELECT r.message, r.outgoing, r.emoji, r.place
+		FROM messages m JOIN reactions r ON r.message = m.id
+		WHERE m.contact = ? AND m.seq BETWEEN ? AND ? AND r.emoji <> '' ORDER BY m.seq, r.outgoing`, contact, first, last)
+}
+
+// A Change is an edit, a delete or a reaction of a peer to a message that has
+// not come yet.
+type Change struct {
+	Message ID
+	Kind    int // chat.Kind
+	Place   int64
+	Text    string // new text or emoji
+	Time    time.Time
+}
+
+// maxChanges bounds what a contact may say of messages that never come.
+const maxChanges = 256
+
+// AddChange keeps a change until its message comes; of two of one kind the one
+// at the later place. When there are too many, the oldest goes.
+func (tx *Tx) AddChange(contact ID, c Change) error {
+	err := tx.exec(`INSERT INTO changes(contact, message, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
+		ON CONFLICT(contact, message, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
+		WHERE excluded.place > place`, contact, c.Message, c.Kind, c.Place, c.Text, c.Time)
+	if err != nil {
+		return err
+	}
+	return tx.exec(`DELETE FROM changes WHERE rowid IN (
+		SELECT rowid FROM changes WHERE contact = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)`, contact, maxChanges)
+}
+
+// TakeChanges removes and returns what a contact has said of a message, in
+// order.
+func (tx *Tx) TakeChanges(contact, message ID) ([]Change, error) {
+	all, err := collect(tx, func(r Row) Change { return Change{r.ID(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)} },
+		`SELECT message, kind, place, text, time FROM changes WHERE contact = ? AND message = ? ORDER BY place`, contact, message)
+	if err == nil && len(all) > 0 {
+		err = tx.exec(`DELETE FROM changes WHERE contact = ? AND message = ?`, contact, message)
+	}
+	return all, err
+}
+
+// A Draft is a text of the owner that was not sent yet.
+type Draft struct {
+	Contact ID
+	Text    string
+	Ref     ID // what it answers; zero: nothing
+}
+
+// Drafts returns all drafts. One whose message is gone answers nothing.
+func (tx *Tx) Drafts() ([]Draft, error) {
+	return collect(tx, func(r Row) Draft { return Draft{r.ID(0), r.Text(1), r.ID(2)} },
+		`SELECT d.contact, d.text, m.id FROM drafts d
+		LEFT JOIN messages m ON m.id = d.ref AND m.contact = d.contact ORDER BY d.contact`)
+}
+
+// SetDraft replaces a draft; an empty one is erased.
+func (tx *Tx) SetDraft(d Draft) error {
+	if d.Text == "" {
+		return tx.exec(`DELETE FROM drafts WHERE contact = ?`, d.Contact)
+	}
+	return tx.exec(`INSERT INTO drafts(contact, text, ref) VALUES(?, ?, ?)
+		ON CONFLICT(contact) DO UPDATE SET text = excluded.text, ref = excluded.ref`, d.Contact, d.Text, orNull(d.Ref))
+}
