@@ -49,7 +49,7 @@ func alone(t testing.TB) (*tuitest.Node, string, *tuitest.User) {
 }
 
 func start(t testing.TB, node api.Node) *tuitest.User {
-	return tuitest.NewUser(t, node, tui.Options{Now: clock})
+	return tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en"})
 }
 
 // golden compares a screen with testdata/NAME.golden.

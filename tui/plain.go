@@ -7,14 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	xterm "golang.org/x/term"
+
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
+	"starling/tui/theme"
 )
 
 // plain is the linear mode: lines in, lines out, nothing drawn. A line is
@@ -22,19 +27,28 @@ import (
 // command. Everything is said in words and once, for screen readers and for
 // terminals that can do nothing else.
 type plain struct {
-	node api.Node
-	now  func() time.Time
+	node   api.Node
+	opts   Options
+	now    func() time.Time
+	th     *theme.Theme // of no colours, for its language
+	asking *asking
 
-	mu      sync.Mutex // guards what follows, and the order of lines
-	out     io.Writer
-	people  []api.Contact
-	current string
-	sent    []string          // IDs of our messages, by number
-	numbers map[string]int    // and back
-	texts   map[string]string // contact of each
-	ready   bool
-	reason  string
-	told    bool // the network was spoken of
+	mu       sync.Mutex // guards what follows, and the order of lines
+	out      io.Writer
+	people   []api.Contact
+	current  string
+	numbered []string               // IDs of the messages that were read out
+	numbers  map[string]int         // and back, from 1
+	messages map[string]api.Message // as they were read out
+	seen     map[string]string      // safety numbers that were read out
+	wrote    map[string]time.Time   // when a contact was last said to be writing
+	hidden   bool
+	locked   bool
+	missed   int // messages that came while it was locked
+	settings api.Settings
+	ready    bool
+	reason   string
+	told     bool // the network was spoken of
 }
 
 // errQuit ends the linear mode.
@@ -42,9 +56,16 @@ var errQuit = errors.New("quit")
 
 // RunPlain runs the linear mode: it prints messages line by line and reads
 // commands and messages from in until it ends, /quit, or ctx ends.
-func RunPlain(ctx context.Context, node api.Node, in io.Reader, out io.Writer) error {
+func RunPlain(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &plain{node: node, now: time.Now, out: out, numbers: map[string]int{}, texts: map[string]string{}}
+	p := &plain{
+		node: node, opts: opts, now: opts.Now, out: out, hidden: opts.Incognito,
+		th:      &theme.Theme{Words: catalogue.New(opts.Language)},
+		numbers: map[string]int{}, messages: map[string]api.Message{}, seen: map[string]string{}, wrote: map[string]time.Time{},
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
 	if err := p.start(ctx); err != nil {
 		cancel()
 		return err
@@ -58,64 +79,160 @@ func RunPlain(ctx context.Context, node api.Node, in io.Reader, out io.Writer) e
 		cancel()
 		<-followed
 	}()
+	p.asking = ask(ctx, in, p)
+	for {
+		text, err := p.asking.line(false, p.idle())
+		switch {
+		case errors.Is(err, errIdle):
+			err = p.lock(ctx)
+		case err != nil:
+			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+				return nil
+			}
+			return err
+		default:
+			err = p.line(ctx, text)
+		}
+		switch {
+		case errors.Is(err, errQuit), errors.Is(err, io.EOF):
+			return nil
+		case err != nil && ctx.Err() == nil:
+			p.say("Error: %s", describe(p.th.Words, err))
+		}
+	}
+}
 
-	// A read of the standard input cannot be interrupted: the goroutine ends
-	// with the line it waits for.
-	lines := make(chan string)
-	ended := make(chan error, 1)
+// asking reads lines one by one when they are asked for, so that a secret can
+// be read without its letters being shown. A read of the standard input cannot
+// be interrupted: the goroutine ends with the line it waits for.
+type asking struct {
+	ctx     context.Context
+	want    chan bool // secret
+	lines   chan string
+	ended   chan error
+	pending bool // a line has been asked for and has not come
+}
+
+var errIdle = errors.New("nobody is there")
+
+func ask(ctx context.Context, in io.Reader, p *plain) *asking {
+	a := &asking{ctx: ctx, want: make(chan bool), lines: make(chan string), ended: make(chan error, 1)}
+	file, _ := in.(*os.File)
+	terminal := file != nil && xterm.IsTerminal(int(file.Fd()))
 	go func() {
 		s := bufio.NewScanner(in)
 		s.Buffer(make([]byte, 4096), api.MaxText+4096)
-		for s.Scan() {
+		for {
+			var secret bool
 			select {
-			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			case secret = <-a.want:
+			}
+			var text string
+			if secret && terminal {
+				b, err := xterm.ReadPassword(int(file.Fd()))
+				if err != nil {
+					a.ended <- err
+					return
+				}
+				text = string(b)
+			} else {
+				if !s.Scan() {
+					a.ended <- cmp.Or(s.Err(), io.EOF)
+					return
+				}
+				text = s.Text()
+			}
+			select {
+			case a.lines <- text:
 			case <-ctx.Done():
 				return
 			}
 		}
-		ended <- s.Err()
 	}()
-	for {
+	return a
+}
+
+// line waits for a line. It gives up with errIdle after idle, 0 for never.
+func (a *asking) line(secret bool, idle time.Duration) (string, error) {
+	if !a.pending {
 		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-ended:
-			return err
-		case text := <-lines:
-			err := p.line(ctx, text, lines)
-			switch {
-			case errors.Is(err, errQuit):
-				return nil
-			case err != nil && ctx.Err() == nil:
-				p.say("Error: %s", describe(err))
-			}
+		case a.want <- secret:
+			a.pending = true
+		case err := <-a.ended:
+			a.ended <- err
+			return "", err
+		case <-a.ctx.Done():
+			return "", a.ctx.Err()
 		}
+	}
+	var over <-chan time.Time
+	if idle > 0 {
+		timer := time.NewTimer(idle)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-a.ctx.Done():
+		return "", a.ctx.Err()
+	case err := <-a.ended:
+		a.ended <- err
+		return "", err
+	case text := <-a.lines:
+		a.pending = false
+		return text, nil
+	case <-over:
+		return "", errIdle
 	}
 }
 
+// start says where the person is.
 func (p *plain) start(ctx context.Context) error {
+	p.say("Starling, line by line. Type /help for the commands, /quit to leave.")
 	status, err := p.node.Status(ctx)
 	if err != nil {
 		return err
 	}
-	p.say("Starling. %s", "Type /help for the commands.")
+	if name := line(status.Name); name != "" && !p.hidden {
+		p.say("You are %s.", name)
+	}
 	p.network(&status)
+	if s, err := p.node.Settings(ctx); err == nil { // else as it is by default
+		p.settings = s
+	}
 	if err := p.load(ctx); err != nil {
 		return err
 	}
-	p.list()
+	p.list(false)
 	return nil
 }
 
-// say prints one message of ours; its arguments are safe text.
-func (p *plain) say(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.print(format, args...)
+func (p *plain) t(english string, args ...any) string { return p.th.T(english, args...) }
+func (p *plain) n(n int, one, many string) string     { return p.th.N(n, one, many) }
+func (p *plain) fault(english string, hint string) error {
+	return p.usage(api.CodeUsage, english, hint)
+}
+func (p *plain) usage(c api.Code, english, h string) error {
+	return &api.Error{Code: c, Message: english, Hint: h}
 }
 
-func (p *plain) print(format string, args ...any) {
-	text := safetext.Clean(fmt.Sprintf(format, args...)).String()
+// say prints one text of ours, in the person's language; its arguments are
+// safe text.
+func (p *plain) say(english string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.print(english, args...)
+}
+
+func (p *plain) print(english string, args ...any) {
+	if !p.locked {
+		p.write(p.t(english, args...))
+	}
+}
+
+func (p *plain) write(text string) {
+	text = safetext.Clean(text).String()
 	fmt.Fprintln(p.out, strings.ReplaceAll(text, "\n", "\n  "))
 }
 
@@ -134,34 +251,59 @@ func (p *plain) load(ctx context.Context) error {
 }
 
 // list prints the conversations with their numbers.
-func (p *plain) list() {
+func (p *plain) list(archived bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.people) == 0 {
 		p.print("Nobody is here yet. /invite makes an invite for somebody; /add LINK NAME uses one you were given.")
+		if p.opts.Join != nil {
+			p.print("/join ADDRESS joins by a relay.")
+		}
 		return
 	}
+	left := 0
 	for i := range p.people {
 		c := &p.people[i]
-		about := standingWords(c)
-		if c.Unread > 0 {
-			about += ", " + plural(c.Unread, "new")
+		if c.Archived && !archived {
+			left++
+			continue
 		}
-		p.print("%d. %s (%s)", i+1, line(c.Name), about)
+		p.print("%d. %s (%s)", i+1, p.name(c), p.about(c))
+	}
+	if left > 0 {
+		p.write(p.n(left, "%d archived. /list all reads it too.", "%d archived. /list all reads them too."))
 	}
 	p.print("Type /open and a number or a name to choose a conversation.")
 }
 
-func standingWords(c *api.Contact) string {
+// about is what holds of a contact and its conversation, in words.
+func (p *plain) about(c *api.Contact) string {
+	words := []string{standingWords(p.th, c)}
+	add := func(cond bool, word string) {
+		if cond {
+			words = append(words, word)
+		}
+	}
+	if c.Unread > 0 {
+		add(true, p.n(c.Unread, "%d new", "%d new"))
+	}
+	add(c.Pinned, p.t("pinned"))
+	add(c.MutedUntil.After(p.now()), p.t("muted"))
+	add(c.Archived, p.t("archived"))
+	add(c.Timer > 0, p.t("disappears"))
+	return strings.Join(words, ", ")
+}
+
+func standingWords(th *theme.Theme, c *api.Contact) string {
 	switch {
 	case c.Blocked:
-		return "blocked"
+		return th.T("blocked")
 	case c.State == api.ContactPending:
-		return "pending"
+		return th.T("pending")
 	case c.Verified:
-		return "verified"
+		return th.T("verified")
 	}
-	return "not verified"
+	return th.T("not verified")
 }
 
 func (p *plain) contact(id string) *api.Contact {
@@ -173,157 +315,27 @@ func (p *plain) contact(id string) *api.Contact {
 	return nil
 }
 
+// name is a contact's name, or its number if names are hidden.
+func (p *plain) name(c *api.Contact) string {
+	if !p.hidden {
+		if name := markless(c.Name); name != "" {
+			return name
+		}
+		return p.t("unnamed")
+	}
+	for i := range p.people {
+		if p.people[i].ID == c.ID {
+			return p.t("contact %d", i+1)
+		}
+	}
+	return p.t("a contact")
+}
+
 func (p *plain) nameOf(id string) string {
 	if c := p.contact(id); c != nil {
-		return line(c.Name)
+		return p.name(c)
 	}
-	return "somebody"
-}
-
-// follow prints what happens.
-func (p *plain) follow(ctx context.Context) {
-	after := int64(-1)
-	for ctx.Err() == nil {
-		err := p.node.Events(ctx, after, func(ev api.Event) error {
-			after = max(after, ev.Seq)
-			p.tell(&ev)
-			return nil
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		p.say("The node does not answer: %s", describe(err))
-		select {
-		case <-ctx.Done():
-		case <-time.After(again):
-		}
-	}
-}
-
-func (p *plain) tell(ev *api.Event) {
-	if ev.Kind == api.EventStatus && ev.Status != nil {
-		p.network(ev.Status)
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch ev.Kind {
-	case api.EventMessage:
-		p.message(message(ev), ev.Conversation != p.current)
-	case api.EventState:
-		p.state(ev)
-	case api.EventContact:
-		if ev.Contact != nil {
-			p.changed(*ev.Contact)
-		}
-	case api.EventRemoved:
-		if ev.ID == "" {
-			p.people = slices.DeleteFunc(p.people, func(c api.Contact) bool { return c.ID == ev.Conversation })
-			if p.current == ev.Conversation {
-				p.current = ""
-			}
-		}
-	case api.EventInvite:
-		if ev.Invite != nil {
-			p.invited(ev.Invite)
-		}
-	case api.EventNotice:
-		m := message(ev)
-		m.State = api.StateNotice
-		p.message(m, ev.Conversation != p.current)
-	}
-}
-
-// invited tells what became of an invite.
-func (p *plain) invited(ev *api.InviteEvent) {
-	switch ev.What {
-	case "used":
-		p.print("Your invite was used by %s.", p.nameOf(ev.Contact))
-	case "reused":
-		name := p.nameOf(ev.Contact)
-		p.print("Warning: the invite of %s was used twice. Somebody else had the link, and may have been the first. "+
-			"Compare safety numbers with /verify before you write anything that matters; if they differ, remove the contact and make a new invite.", name)
-	case "expired":
-		p.print("An invite expired unused. Its link no longer works.")
-	case "revoked":
-		p.print("An invite was withdrawn. Its link no longer works.")
-	}
-}
-
-// message prints one message.
-func (p *plain) message(m api.Message, elsewhere bool) {
-	at := m.Time.Local().Format("15:04")
-	if m.State == api.StateNotice {
-		p.print("%s Notice, %s: %s", at, p.nameOf(m.Conversation), line(m.Text))
-		return
-	}
-	if !m.Outgoing {
-		p.print("%s %s: %s", at, p.nameOf(m.Conversation), m.Text)
-		return
-	}
-	n := p.number(m)
-	to := ""
-	if elsewhere {
-		to = " to " + p.nameOf(m.Conversation)
-	}
-	state := string(m.State)
-	if m.State == api.StateFailed && m.Reason != "" {
-		state += " (" + safetext.Line(m.Reason).String() + ")"
-	}
-	p.print("%s you%s, message %d, %s: %s", at, to, n, state, m.Text)
-}
-
-// number gives one of our messages the number that commands refer to.
-func (p *plain) number(m api.Message) int {
-	if n, ok := p.numbers[m.ID]; ok {
-		return n
-	}
-	p.sent = append(p.sent, m.ID)
-	p.numbers[m.ID] = len(p.sent)
-	p.texts[m.ID] = m.Conversation
-	return len(p.sent)
-}
-
-func (p *plain) state(ev *api.Event) {
-	n, ok := p.numbers[ev.ID]
-	if !ok || ev.State == api.StateSealed {
-		return
-	}
-	text := fmt.Sprintf("Message %d to %s: %s", n, p.nameOf(p.texts[ev.ID]), ev.State)
-	if ev.Reason != "" && ev.State != api.StateDelivered {
-		text += ", " + safetext.Line(ev.Reason).String()
-	}
-	if ev.State == api.StateFailed {
-		text += fmt.Sprintf(" Type /retry %d or /discard %d.", n, n)
-	}
-	p.print("%s", text)
-}
-
-func (p *plain) changed(c api.Contact) {
-	old := p.contact(c.ID)
-	switch {
-	case old == nil:
-		p.people = append(p.people, c)
-		p.print("%s was added (%s).", line(c.Name), standingWords(&c))
-		return
-	case old.State == api.ContactPending && c.State == api.ContactReady:
-		p.print("%s has answered.", line(c.Name))
-	}
-	*old = c
-}
-
-func (p *plain) network(s *api.Status) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.told && s.Ready == p.ready && s.Reason == p.reason {
-		return
-	}
-	p.told, p.ready, p.reason = true, s.Ready, s.Reason
-	if s.Ready {
-		p.print("Network: ready. Profile %s, %s, %s known.", s.Profile, plural(s.Hops, "hop"), plural(s.Relays, "relay"))
-	} else {
-		p.print("Network: waiting: %s. Messages are kept until they can leave.", strings.TrimRight(s.Reason, "."))
-	}
+	return p.t("somebody")
 }
 
 // find finds a contact by number, name, or the beginning of a name.
@@ -334,7 +346,7 @@ func (p *plain) find(who string) (api.Contact, error) {
 		if c := p.contact(p.current); c != nil {
 			return *c, nil
 		}
-		return api.Contact{}, &api.Error{Code: api.CodeUsage, Message: "no conversation is open", Hint: "Type /open and a name."}
+		return api.Contact{}, p.fault(catalogue.Mark("no conversation is open"), catalogue.Mark("Type /open and a name."))
 	}
 	if n, err := strconv.Atoi(who); err == nil && n >= 1 && n <= len(p.people) {
 		return p.people[n-1], nil
@@ -352,7 +364,7 @@ func (p *plain) find(who string) (api.Contact, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return api.Contact{}, &api.Error{Code: api.CodeNoContact, Message: "nobody of that name", Hint: "Type /list."}
+		return api.Contact{}, p.usage(api.CodeNoContact, catalogue.Mark("nobody of that name"), catalogue.Mark("Type /list."))
 	}
-	return api.Contact{}, &api.Error{Code: api.CodeAmbiguous, Message: "more than one name begins like that", Hint: "Type more of it, or the number from /list."}
+	return api.Contact{}, p.usage(api.CodeAmbiguous, catalogue.Mark("more than one name begins like that"), catalogue.Mark("Type more of it, or the number from /list."))
 }

@@ -3,115 +3,120 @@ package tui
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
 )
 
-const plainHelp = `A line that does not begin with a slash is sent to the open conversation.
-/list: the conversations.
-/open NAME or NUMBER: choose one.
-/history NUMBER: the last messages of it, 20 if no number is given.
-/write: several lines, up to a line with a single dot.
-/invite NAME: make an invite. /invites: the open ones.
-/add LINK NAME: use an invite you were given.
-/verify NAME: the numbers to compare. /verified, /unverified: note the result.
-/rename NEW NAME: rename the open conversation.
-/block, /unblock, /remove NAME: as they say.
-/retry NUMBER, /discard NUMBER: a message that failed.
-/status: what the network does.
-/quit: leave. A line that begins with two slashes sends one of them.`
+// A command of the linear mode. Its words are what follows its name.
+type command struct {
+	name, args, help string
+	run              func(p *plain, ctx context.Context, words string) error
+}
 
-// line does what one line of input says. more reads the next ones.
-func (p *plain) line(ctx context.Context, text string, more <-chan string) error {
-	if text == "" {
+// commands are all of them, in the order in which they are explained.
+var commands []command
+
+func init() {
+	m := catalogue.Mark
+	commands = []command{
+		{"/list", "", m("the conversations; /list all: archived ones too"), (*plain).listing},
+		{"/open", m("NAME or NUMBER"), m("choose one"), (*plain).open},
+		{"/next", "", m("open the next one with something new"), (*plain).next},
+		{"/history", m("NUMBER"), m("the last messages of it, 20 if no number is given"), (*plain).historyOf},
+		{"/write", "", m("several lines, up to a line with a single dot"), (*plain).several},
+		{"/reply", m("NUMBER TEXT"), m("answer a message"), (*plain).reply},
+		{"/edit", m("NUMBER TEXT"), m("give a message of yours another text"), (*plain).edit},
+		{"/delete", m("NUMBER"), m("erase a message here; /delete NUMBER both: at your contact too"), (*plain).erase},
+		{"/react", m("NUMBER EMOJI"), m("react with an emoji or its name; none takes it back"), (*plain).react},
+		{"/forward", m("NUMBER NAME"), m("send a message on"), (*plain).forward},
+		{"/original", m("NUMBER"), m("the message that it answers"), (*plain).original},
+		{"/find", m("WORDS"), m("search in the open conversation"), (*plain).findHere},
+		{"/search", m("WORDS"), m("search in all conversations"), (*plain).search},
+		{"/around", m("NUMBER"), m("what stands around a message"), (*plain).around},
+		{"/draft", m("TEXT"), m("keep a text for later; alone: read it; /draft send: send it"), (*plain).draft},
+		{"/retry", m("NUMBER"), m("queue a failed message again"), (*plain).retry},
+		{"/discard", m("NUMBER"), m("erase a failed message"), (*plain).discard},
+		{"/pin", "", m("pin the conversation; /unpin: not"), (*plain).pin},
+		{"/mute", m("TIME"), m("announce nothing new, for 8h, 7d or for ever; /unmute: again"), (*plain).mute},
+		{"/archive", "", m("out of the list until something new comes; /unarchive: back"), (*plain).archive},
+		{"/timer", m("TIME"), m("offer messages that disappear after 30s, 1h, 7d; agree; off"), (*plain).timer},
+		{"/notify", m("LEVEL"), m("what is announced: none, hidden, name, text, default"), (*plain).notify},
+		{"/invite", m("NAME"), m("make an invite for somebody"), (*plain).invite},
+		{"/invites", "", m("the open invites; /withdraw NUMBER ends one"), (*plain).invites},
+		{"/add", m("LINK NAME"), m("use an invite you were given"), (*plain).add},
+		{"/verify", m("NAME"), m("the numbers to compare; /verified, /unverified: note the result"), (*plain).verify},
+		{"/rename", m("NEW NAME"), m("rename the open conversation"), (*plain).rename},
+		{"/block", m("NAME"), m("receive nothing from them; /unblock: again"), (*plain).block},
+		{"/remove", m("NAME"), m("erase a contact and all messages"), (*plain).remove},
+		{"/status", "", m("what the network does"), (*plain).status},
+		{"/join", m("ADDRESS"), m("join by a relay"), (*plain).join},
+		{"/incognito", "", m("hide names and texts, or not"), (*plain).incognito},
+		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*plain).showSettings},
+		{"/lock", "", m("say nothing until the passphrase is typed"), (*plain).lockCommand},
+		{"/backup", m("FILE"), m("write an encrypted copy of the profile"), (*plain).backup},
+		{"/wipe", "", m("destroy everything here"), (*plain).wipe},
+		{"/quit", "", m("leave"), func(*plain, context.Context, string) error { return errQuit }},
+		// What belongs to the ones above.
+		{"/help", "", "", (*plain).help},
+		{"/unpin", "", "", (*plain).unpin},
+		{"/unmute", "", "", (*plain).unmute},
+		{"/unarchive", "", "", (*plain).unarchive},
+		{"/withdraw", "", "", (*plain).withdraw},
+		{"/verified", "", "", (*plain).verified},
+		{"/unverified", "", "", (*plain).unverified},
+		{"/unblock", "", "", (*plain).unblock},
+		{"/set", "", "", (*plain).set},
+	}
+}
+
+// line does what one line of input says.
+func (p *plain) line(ctx context.Context, text string) error {
+	switch {
+	case text == "":
 		return nil
+	case strings.HasPrefix(text, "//"):
+		return p.send(ctx, api.SendRequest{Text: text[1:]})
+	case !strings.HasPrefix(text, "/"):
+		return p.send(ctx, api.SendRequest{Text: text})
 	}
-	if !strings.HasPrefix(text, "/") {
-		return p.send(ctx, text)
-	}
-	if strings.HasPrefix(text, "//") {
-		return p.send(ctx, text[1:])
-	}
-	command, rest, _ := strings.Cut(text, " ")
-	rest = strings.TrimSpace(rest)
-	switch command {
-	case "/help":
-		p.say("%s", plainHelp)
-	case "/quit":
-		return errQuit
-	case "/list":
-		if err := p.load(ctx); err != nil {
-			return err
+	name, words, _ := strings.Cut(text, " ")
+	for _, c := range commands {
+		if c.name == name {
+			return c.run(p, ctx, strings.TrimSpace(words))
 		}
-		p.list()
-	case "/open":
-		return p.open(ctx, rest)
-	case "/history":
-		n, _ := strconv.Atoi(rest)
-		return p.history(ctx, n)
-	case "/write":
-		return p.write(ctx, more)
-	case "/invite":
-		return p.invite(ctx, rest)
-	case "/invites":
-		return p.invites(ctx)
-	case "/add":
-		link, name, _ := strings.Cut(rest, " ")
-		p.say("Fetching their keys and saying hello…")
-		c, err := p.node.AddContact(ctx, api.AddContactRequest{Link: link, Name: strings.TrimSpace(name)})
-		if err != nil {
-			return err
+	}
+	return p.fault(p.t("there is no command %s", safetext.Line(name)), catalogue.Mark("Type /help."))
+}
+
+func (p *plain) help(context.Context, string) error {
+	p.say("A line that does not begin with a slash is sent to the open conversation. One that begins with two slashes sends one of them.")
+	for _, c := range commands {
+		if c.help == "" || c.name == "/join" && p.opts.Join == nil {
+			continue
 		}
-		p.say("Added %s. They are pending until they answer.", line(c.Name))
-		return p.enter(c)
-	case "/verify":
-		return p.verify(ctx, rest)
-	case "/verified", "/unverified":
-		return p.about(rest, func(c api.Contact) error {
-			seen := ""
-			if command == "/verified" {
-				v, err := p.node.Verification(ctx, c.ID)
-				if err != nil {
-					return err
-				}
-				seen = v.SafetyNumber
-			}
-			_, err := p.node.SetVerified(ctx, c.ID, seen)
-			return p.done(err, "%s is %s.", line(c.Name), command[1:])
-		})
-	case "/rename":
-		return p.about("", func(c api.Contact) error {
-			_, err := p.node.RenameContact(ctx, c.ID, rest)
-			return p.done(err, "Renamed.")
-		})
-	case "/block", "/unblock":
-		return p.about(rest, func(c api.Contact) error {
-			_, err := p.node.BlockContact(ctx, c.ID, command == "/block")
-			return p.done(err, "%s is %sed.", line(c.Name), command[1:])
-		})
-	case "/remove":
-		return p.remove(ctx, rest)
-	case "/retry", "/discard":
-		return p.resolve(ctx, command, rest)
-	case "/status":
-		return p.status(ctx)
-	default:
-		return &api.Error{Code: api.CodeUsage, Message: "there is no command " + command, Hint: "Type /help."}
+		if c.args == "" {
+			p.say("%s: %s.", c.name, p.t(c.help))
+			continue
+		}
+		p.say("%s %s: %s.", c.name, p.t(c.args), p.t(c.help))
 	}
 	return nil
 }
 
-func (p *plain) done(err error, format string, args ...any) error {
+func (p *plain) done(err error, english string, args ...any) error {
 	if err == nil {
-		p.say(format, args...)
+		p.say(english, args...)
 	}
 	return err
 }
 
-func (p *plain) about(who string, f func(api.Contact) error) error {
+// with does something with a contact, the open one if nobody is named.
+func (p *plain) with(who string, f func(api.Contact) error) error {
 	c, err := p.find(who)
 	if err != nil {
 		return err
@@ -119,40 +124,21 @@ func (p *plain) about(who string, f func(api.Contact) error) error {
 	return f(c)
 }
 
-func (p *plain) send(ctx context.Context, text string) error {
-	return p.about("", func(c api.Contact) error {
-		_, err := p.node.Send(ctx, api.SendRequest{Contact: c.ID, Text: text, ID: newID()})
-		return err // the event says that it is queued
-	})
-}
-
-// write reads lines up to a single dot and sends them as one message.
-func (p *plain) write(ctx context.Context, more <-chan string) error {
-	p.say("Write. A line with a single dot sends, one with /cancel does not.")
-	var lines []string
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case l := <-more:
-			switch l {
-			case ".":
-				return p.send(ctx, strings.Join(lines, "\n"))
-			case "/cancel":
-				p.say("Not sent.")
-				return nil
-			}
-			lines = append(lines, l)
-		}
+func (p *plain) listing(ctx context.Context, words string) error {
+	if err := p.load(ctx); err != nil {
+		return err
 	}
+	p.list(words == "all")
+	return nil
 }
 
 func (p *plain) open(ctx context.Context, who string) error {
-	return p.about(who, func(c api.Contact) error {
-		if err := p.enter(c); err != nil {
+	return p.with(who, func(c api.Contact) error {
+		p.enter(c)
+		if err := p.history(ctx, max(5, min(c.Unread, 100))); err != nil {
 			return err
 		}
-		if err := p.history(ctx, max(5, min(c.Unread, 100))); err != nil {
+		if err := p.tellDraft(ctx, c.ID); err != nil {
 			return err
 		}
 		return p.node.MarkRead(ctx, c.ID)
@@ -160,38 +146,31 @@ func (p *plain) open(ctx context.Context, who string) error {
 }
 
 // enter makes a conversation the open one.
-func (p *plain) enter(c api.Contact) error {
+func (p *plain) enter(c api.Contact) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.current = c.ID
-	p.mu.Unlock()
-	p.say("Conversation with %s (%s).", line(c.Name), standingWords(&c))
-	return nil
+	p.print("Conversation with %s (%s).", p.name(&c), p.about(&c))
 }
 
-func (p *plain) history(ctx context.Context, n int) error {
-	if n <= 0 {
-		n = 20
+func (p *plain) next(ctx context.Context, _ string) error {
+	if err := p.load(ctx); err != nil {
+		return err
 	}
-	return p.about("", func(c api.Contact) error {
-		messages, err := p.node.History(ctx, api.HistoryRequest{Contact: c.ID, Limit: min(n, 1000)})
-		if err != nil {
-			return err
+	p.mu.Lock()
+	id := ""
+	for i := range p.people {
+		if c := &p.people[i]; c.Unread > 0 && id == "" {
+			id = c.ID
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		day := ""
-		for _, m := range messages {
-			if d := m.Time.Local().Format("Monday 2 January 2006"); d != day {
-				day = d
-				p.print("%s", day)
-			}
-			p.message(m, false)
-		}
-		if len(messages) == 0 {
-			p.print("No messages yet.")
-		}
+	}
+	at := slices.IndexFunc(p.people, func(c api.Contact) bool { return c.ID == id })
+	p.mu.Unlock()
+	if at < 0 {
+		p.say("Nothing unread elsewhere.")
 		return nil
-	})
+	}
+	return p.open(ctx, fmt.Sprint(at+1))
 }
 
 func (p *plain) invite(ctx context.Context, name string) error {
@@ -200,18 +179,18 @@ func (p *plain) invite(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	p.say("Give this link to one person. It works once, until %s.", inv.Expires.Local().Format("Monday 2 January, 15:04"))
+	p.say("Give this link to one person. It works once, until %s.", p.th.Time(inv.Expires, "Monday 2 January, 15:04"))
 	p.say("%s", inv.Link)
 	return nil
 }
 
-func (p *plain) invites(ctx context.Context) error {
+func (p *plain) invites(ctx context.Context, _ string) error {
 	all, err := p.node.Invites(ctx)
 	if err != nil {
 		return err
 	}
-	for _, inv := range all {
-		p.say("Open until %s: %s", inv.Expires.Local().Format("Monday 2 January, 15:04"), inv.Link)
+	for i, inv := range all {
+		p.say("%d. Open until %s: %s", i+1, p.th.Time(inv.Expires, "Monday 2 January, 15:04"), inv.Link)
 	}
 	if len(all) == 0 {
 		p.say("No open invites.")
@@ -219,15 +198,61 @@ func (p *plain) invites(ctx context.Context) error {
 	return nil
 }
 
+func (p *plain) withdraw(ctx context.Context, number string) error {
+	all, err := p.node.Invites(ctx)
+	if err != nil {
+		return err
+	}
+	var n int
+	if _, err := fmt.Sscan(number, &n); err != nil || n < 1 || n > len(all) {
+		return p.fault(catalogue.Mark("no open invite has that number"), catalogue.Mark("Type /invites to see the numbers."))
+	}
+	return p.node.RevokeInvite(ctx, all[n-1].ID) // the event tells
+}
+
+func (p *plain) add(ctx context.Context, words string) error {
+	link, name, _ := strings.Cut(words, " ")
+	p.say("Fetching their keys and saying hello…")
+	c, err := p.node.AddContact(ctx, api.AddContactRequest{Link: link, Name: strings.TrimSpace(name)})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	if p.contact(c.ID) == nil {
+		p.people = append(p.people, c) // the event may come later
+	}
+	p.mu.Unlock()
+	p.say("Added %s. They are pending until they answer.", p.shown(&c))
+	p.enter(c)
+	return nil
+}
+
+// shown is name for callers that do not hold the lock.
+func (p *plain) shown(c *api.Contact) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.name(c)
+}
+
 func (p *plain) verify(ctx context.Context, who string) error {
-	return p.about(who, func(c api.Contact) error {
+	return p.with(who, func(c api.Contact) error {
 		v, err := p.node.Verification(ctx, c.ID)
 		if err != nil {
 			return err
 		}
-		p.say("Compare with %s, face to face or in a call. %s.", line(c.Name), pick(v.Verified, "You have verified them", "Not verified yet"))
+		p.mu.Lock()
+		p.seen[c.ID] = v.SafetyNumber
+		p.mu.Unlock()
+		if v.Verified {
+			p.say("Compare with %s, face to face or in a call. You have verified them.", p.shown(&c))
+		} else {
+			p.say("Compare with %s, face to face or in a call. Not verified yet.", p.shown(&c))
+		}
 		for i, group := range digits(v.SafetyNumber) {
 			p.say("%d: %s", i+1, group)
+		}
+		if v.Code != "" {
+			p.say("As a code: %s", safetext.Line(v.Code))
 		}
 		if !v.Verified {
 			p.say("If all are equal, type /verified.")
@@ -236,58 +261,96 @@ func (p *plain) verify(ctx context.Context, who string) error {
 	})
 }
 
+// verified notes what was read out and compared, not what may hold by now.
+func (p *plain) verified(ctx context.Context, who string) error {
+	return p.with(who, func(c api.Contact) error {
+		p.mu.Lock()
+		seen := p.seen[c.ID]
+		p.mu.Unlock()
+		if seen == "" {
+			return p.fault(catalogue.Mark("no numbers were read out yet"), catalogue.Mark("Type /verify first, and compare them."))
+		}
+		_, err := p.node.SetVerified(ctx, c.ID, seen)
+		return p.done(err, "%s is verified.", p.shown(&c))
+	})
+}
+
+func (p *plain) unverified(ctx context.Context, who string) error {
+	return p.with(who, func(c api.Contact) error {
+		_, err := p.node.SetVerified(ctx, c.ID, "")
+		return p.done(err, "%s is unverified.", p.shown(&c))
+	})
+}
+
+func (p *plain) rename(ctx context.Context, name string) error {
+	return p.with("", func(c api.Contact) error {
+		_, err := p.node.RenameContact(ctx, c.ID, name)
+		return p.done(err, "Renamed.")
+	})
+}
+
+func (p *plain) block(ctx context.Context, who string) error {
+	return p.with(who, func(c api.Contact) error {
+		_, err := p.node.BlockContact(ctx, c.ID, true)
+		return p.done(err, "%s is blocked.", p.shown(&c))
+	})
+}
+
+func (p *plain) unblock(ctx context.Context, who string) error {
+	return p.with(who, func(c api.Contact) error {
+		_, err := p.node.BlockContact(ctx, c.ID, false)
+		return p.done(err, "%s is unblocked.", p.shown(&c))
+	})
+}
+
 func (p *plain) remove(ctx context.Context, who string) error {
 	name, sure := strings.CutSuffix(who, " yes")
 	if who == "" {
-		return &api.Error{Code: api.CodeUsage, Message: "say whom to remove", Hint: "Type /remove and a name."}
+		return p.fault(catalogue.Mark("say whom to remove"), catalogue.Mark("Type /remove and a name."))
 	}
-	return p.about(name, func(c api.Contact) error {
+	return p.with(name, func(c api.Contact) error {
 		if !sure {
-			p.say("This erases %s, the keys and all messages. Type /remove %s yes", line(c.Name), line(c.Name))
+			p.say("This erases %s, the keys and all messages. Type /remove %s yes", p.shown(&c), name)
 			return nil
 		}
 		return p.done(p.node.RemoveContact(ctx, c.ID), "Removed.")
 	})
 }
 
-func (p *plain) resolve(ctx context.Context, command, number string) error {
-	n, err := strconv.Atoi(number)
-	p.mu.Lock()
-	id := ""
-	if err == nil && n >= 1 && n <= len(p.sent) {
-		id = p.sent[n-1]
+func (p *plain) join(ctx context.Context, address string) error {
+	if p.opts.Join == nil {
+		return p.fault(catalogue.Mark("relays are given when the app is started"), catalogue.Mark("Start it with --bootstrap and an address."))
 	}
-	p.mu.Unlock()
-	if id == "" {
-		return &api.Error{Code: api.CodeNoMessage, Message: "no message of yours has that number", Hint: "Type /history to see the numbers."}
+	if address == "" && p.opts.Nearby != nil {
+		found, err := p.opts.Nearby(ctx)
+		for _, a := range found {
+			p.say("Found on your network: %s", safetext.Line(a))
+		}
+		return err
 	}
-	if command == "/discard" {
-		return p.done(p.node.Discard(ctx, id), "Discarded.")
-	}
-	_, err = p.node.Retry(ctx, id)
-	return p.done(err, "Queued again.")
+	return p.done(p.opts.Join(ctx, address), "The relay is known now.")
 }
 
-func (p *plain) status(ctx context.Context) error {
+func (p *plain) status(ctx context.Context, _ string) error {
 	s, err := p.node.Status(ctx)
 	if err != nil {
 		return err
 	}
-	ready := "ready"
-	if !s.Ready {
-		ready = "waiting: " + s.Reason
+	if s.Ready {
+		p.say("Network: ready")
+	} else {
+		p.say("Network: waiting: %s", p.t(s.Reason))
 	}
-	p.say("Network: %s", ready)
-	p.say("%s", s.Anonymity.Statement)
+	p.say("%s", p.t(s.Anonymity.Statement))
 	p.say("Profile %s. Way out: %s. Guards connected: %s. Relays known: %d. Mailboxes: %d.",
-		s.Profile, strings.ReplaceAll(route(&s), " → ", ", "), guards(&s), s.Relays, len(s.Mailboxes))
+		s.Profile, strings.ReplaceAll(route(p.th, &s), " → ", ", "), guards(p.th, &s), s.Relays, len(s.Mailboxes))
 	p.say("Outbox: %d queued, %d sealed, %d in mailboxes, %d failed.", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
 	if s.AllowPrivate {
 		p.say("Private and loopback relays are admitted: this is a mesh of your own, not for strangers.")
 	}
 	p.say("Received %s, sent %s.", bytes(s.BytesIn), bytes(s.BytesOut))
-	for kind, n := range s.Refused {
-		p.say("Refused: %s", safetext.Line(fmt.Sprintf("%d %s", n, kind)))
+	for _, kind := range slices.Sorted(maps.Keys(s.Refused)) {
+		p.say("Refused: %s", safetext.Line(fmt.Sprintf("%d %s", s.Refused[kind], p.t(kind))))
 	}
 	return nil
 }

@@ -190,6 +190,7 @@ var ours = regexp.MustCompile(strings.Join([]string{
 	`^\x1b[78M]`,
 	`^\x1bP\+q(524742|5463)(;5463)?\x1b\\`, // asks for RGB and Tc
 	`^\x1b\[\?5W`,
+	`^\x1b\[c`,       // asks what the terminal can
 	`^\x1b\[[0-9]*b`, // repeat
 	`^\x1b\[[0-9]*[a` + "`" + `]`,
 	`^\x1b\[[0-9]*[IZE]`,

@@ -2,18 +2,25 @@ package tui
 
 import (
 	"context"
+	"image"
+	"os"
 	"os/exec"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/ansi"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/composer"
 	"starling/tui/dialog"
+	"starling/tui/emoji"
 	"starling/tui/keymap"
 	"starling/tui/list"
+	"starling/tui/notify"
+	"starling/tui/picture"
 	"starling/tui/term"
 	"starling/tui/theme"
 )
@@ -35,6 +42,7 @@ type App struct {
 	mouse         bool
 	hidden        bool // names and texts are blocks
 	details       bool // shown where there is room
+	archive       bool // archived conversations are shown
 
 	people []api.Contact // in the order shown
 	loaded bool          // people are known
@@ -55,9 +63,14 @@ type App struct {
 	polling bool  // it is being asked again
 	dialogs dialog.Stack
 	network *dialog.Card // if open
-	alert   *dialog.Card // that opened by itself, if open
-	shown   bool         // the alert is on top
-	early   bool         // the alert has just opened: keys are not meant for it
+
+	settings api.Settings
+	lock     lock
+	teller   teller
+	gallery  gallery
+	recent   emoji.Recent
+	searched map[string]string // last words, by where
+	wiped    bool
 
 	notice   notice
 	quitting bool // ctrl+c was pressed once
@@ -77,13 +90,22 @@ type chat struct {
 
 	asked   bool // the first page
 	loading bool // a page
+	round   int  // grows when another part is shown: pages of before are late
 	// late holds changes of messages that may be on a page under way.
 	late   map[string]api.Event
-	unread int  // where to draw the unread line once the place is loaded
-	jump   bool // go there at the next drawing
-	seen   bool // the person did something since it was opened
-	saved  string
+	unread int           // where to draw the unread line once the place is loaded
+	jump   bool          // go there at the next drawing
+	seen   bool          // the person did something since it was opened
 	told   []api.Message // notices of this app's own
+
+	reply   *api.Message // the one that the text answers
+	editing *api.Message // the one whose text is being changed
+	kept    string       // the text before that
+	saved   api.Draft    // as the node has it
+	edits   int          // counts changes of the text
+
+	writes time.Time // until when the contact is taken to be writing
+	writ   time.Time // when we last told that we are
 }
 
 type notice struct {
@@ -108,26 +130,39 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	if opts.Keys == nil {
 		opts.Keys = keymap.Default()
 	}
+	if opts.Getenv == nil {
+		opts.Getenv = os.Getenv
+	}
+	th := theme.New(true, term.Cells{})
+	th.Words = catalogue.New(opts.Language)
 	return &App{
-		ctx:     ctx,
-		node:    node,
-		opts:    opts,
-		keys:    opts.Keys,
-		th:      theme.New(true, term.Cells{}),
-		focus:   keymap.Composer,
-		active:  true,
-		mouse:   !opts.NoMouse,
-		details: true,
-		hidden:  opts.Incognito,
-		rank:    map[string]int64{},
-		chats:   map[string]*chat{},
-		dirty:   true,
+		ctx:      ctx,
+		node:     node,
+		opts:     opts,
+		keys:     opts.Keys,
+		th:       th,
+		focus:    keymap.Composer,
+		active:   true,
+		mouse:    !opts.NoMouse,
+		details:  true,
+		hidden:   opts.Incognito,
+		rank:     map[string]int64{},
+		chats:    map[string]*chat{},
+		searched: map[string]string{},
+		teller:   teller{kind: notify.Detect(opts.Getenv)},
+		gallery:  gallery{kind: picture.Detect(opts.Getenv), thumbs: map[string]*image.RGBA{}},
+		lock:     lock{used: opts.Now()},
+		dirty:    true,
 	}
 }
 
 // Init asks the node for what to show and the terminal for its background.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(a.loadStatus(), a.loadContacts(), a.loadDrafts(), tea.RequestBackgroundColor,
+	var ask tea.Cmd
+	if a.gallery.kind == picture.Half {
+		ask = tea.Raw(ansi.RequestPrimaryDeviceAttributes)
+	}
+	return tea.Batch(a.loadStatus(), a.loadContacts(), a.loadDrafts(), a.loadSettings(), tea.RequestBackgroundColor, ask,
 		a.opts.After(again, catchUpMsg{}))
 }
 
@@ -140,20 +175,43 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		a.width, a.height = msg.Width, msg.Height
 		a.begin()
 		a.arrange()
-		return a, a.settle()
+		return a, tea.Batch(a.settle(), a.redrawZoom())
 	case tea.KeyPressMsg:
+		a.lock.used = a.opts.Now()
+		if a.lock.form != nil {
+			return a, a.lockedKey(msg)
+		}
 		return a, a.key(msg)
 	case tea.PasteMsg:
+		a.lock.used = a.opts.Now()
+		if a.lock.form != nil {
+			a.lock.form.Paste(msg.Content)
+			return a, nil
+		}
 		return a, a.paste(msg.Content)
 	case tea.MouseClickMsg:
+		a.lock.used = a.opts.Now()
+		if a.lock.form != nil {
+			return a, nil
+		}
 		return a, a.click(msg.Mouse())
 	case tea.MouseWheelMsg:
+		a.lock.used = a.opts.Now()
+		if a.lock.form != nil {
+			return a, nil
+		}
 		return a, a.wheel(msg.Mouse())
 	case tea.FocusMsg:
-		a.active = true
+		a.active, a.teller.focus = true, true
 		return a, a.settle()
 	case tea.BlurMsg:
-		a.active = false
+		a.active, a.teller.focus = false, true
+	case tea.ColorProfileMsg:
+		a.gallery.coloured(msg.String())
+	case uv.PrimaryDeviceAttributesEvent:
+		a.gallery.attributes(msg)
+	case uv.CellSizeEvent:
+		a.gallery.cellW, a.gallery.cellH = msg.Width, msg.Height
 	case tea.BackgroundColorMsg:
 		if a.dirty = before; msg.IsDark() != a.th.Dark {
 			a.retheme(msg.IsDark(), a.th.Cells)
@@ -178,7 +236,37 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		return a, a.loadContacts()
 	case draftsMsg:
-		a.gotDrafts(msg)
+		return a, a.gotDrafts(msg)
+	case draftDue:
+		return a, a.draftDue(msg)
+	case answeredMsg:
+		a.gotAnswered(msg)
+	case nearbyMsg:
+		a.gotNearby(msg)
+	case settingsMsg:
+		return a, a.gotSettings(msg)
+	case windowMsg:
+		return a, a.gotWindow(msg)
+	case foundMsg:
+		msg.panel.Show(msg.n, msg.hits, a.describe(msg.err))
+	case changedMsg:
+		return a, a.gotChanged(msg)
+	case originalMsg:
+		return a, a.gotOriginal(msg)
+	case thumbsMsg:
+		a.gotThumbs(msg)
+	case zoomMsg:
+		return a, a.gotZoom(msg)
+	case zoomDue:
+		return a, a.drawZoom()
+	case typingOver:
+		a.typingOver(msg)
+	case idleMsg:
+		return a, a.idle(msg)
+	case unlockedMsg:
+		return a, a.gotUnlocked(msg)
+	case wipedMsg:
+		return a, a.gotWiped(msg)
 	case pageMsg:
 		return a, a.gotPage(msg)
 	case sentMsg:
@@ -196,7 +284,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case editedMsg:
 		return a, a.gotEdited(msg)
 	case alertReady:
-		if a.early = false; a.alert == nil {
+		if !a.dialogs.Ready() {
 			a.dirty = before
 		}
 	case noticeOver:
@@ -236,7 +324,9 @@ func (a *App) begin() {
 
 func (a *App) retheme(dark bool, cells term.Cells) {
 	a.dirty = true
+	words := a.th.Words
 	a.th = theme.New(dark, cells)
+	a.th.Words = words
 	for _, c := range a.chats {
 		c.view.SetTheme(a.th)
 	}
@@ -263,16 +353,24 @@ func (a *App) mask(s string) string {
 func (a *App) chat(id string) *chat {
 	c := a.chats[id]
 	if c == nil {
-		c = &chat{id: id, view: chatview.New(a.th, a.opts.Now), late: map[string]api.Event{}}
+		c = &chat{id: id, view: chatview.New(a.th, a.opts.Now), late: map[string]api.Event{}, saved: api.Draft{Contact: id}}
 		if p := a.contact(id); p != nil {
 			c.view.SetPeer(a.nameOf(p))
 		}
 		c.text.Limit = api.MaxText
 		c.text.Masked = a.hidden
-		c.view.SetHidden(a.hidden)
+		a.prepare(c)
 		a.chats[id] = c
 	}
 	return c
+}
+
+// prepare makes the view of a conversation as the others are.
+func (a *App) prepare(c *chat) {
+	c.view.SetHidden(a.hidden)
+	c.view.SetPictures(&a.gallery)
+	key := func(id keymap.ID) string { return a.keys.Key(keymap.Messages, id) }
+	c.view.SetHints(chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom)})
 }
 
 // open returns the open conversation, nil if there is none.
@@ -302,12 +400,23 @@ type noticeOver int
 // noticeTime is how long a notice stays.
 const noticeTime = 6 * time.Second
 
-// say shows a line in the status bar for a while.
-func (a *App) say(text string) tea.Cmd { return a.note(text, false) }
+// t puts an English text into the person's language and formats it.
+func (a *App) t(english string, args ...any) string { return a.th.T(english, args...) }
+
+// n is t for a text with a number.
+func (a *App) n(n int, one, many string) string { return a.th.N(n, one, many) }
+
+// say shows a line in the status bar for a while, in the person's language.
+func (a *App) say(english string, args ...any) tea.Cmd { return a.note(a.t(english, args...), false) }
+
+// complain is say for what went wrong.
+func (a *App) complain(english string, args ...any) tea.Cmd {
+	return a.note(a.t(english, args...), true)
+}
 
 // fail shows what went wrong and what to do.
 func (a *App) fail(err error) tea.Cmd {
-	text := describe(err)
+	text := a.describe(err)
 	if text == "" {
 		return nil
 	}
@@ -318,3 +427,6 @@ func (a *App) note(text string, bad bool) tea.Cmd {
 	a.notice = notice{text: text, bad: bad, id: a.notice.id + 1}
 	return a.opts.After(noticeTime, noticeOver(a.notice.id))
 }
+
+// describe puts an error into words: what went wrong and what to do.
+func (a *App) describe(err error) string { return describe(a.th.Words, err) }

@@ -7,8 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"starling/node/api"
 	"starling/tui/keymap"
+	"starling/tui/preferences"
 )
 
 // do does what the table of keys names.
@@ -28,10 +28,12 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 	case keymap.Edit:
 		return a.edit()
 	case keymap.Leave:
-		switch a.focus {
-		case keymap.Composer:
+		switch {
+		case a.focus == keymap.Composer && a.dismiss():
+			return a.touched(c)
+		case a.focus == keymap.Composer:
 			a.focusOn(keymap.Messages)
-		case keymap.Messages:
+		case a.focus == keymap.Messages:
 			a.focusOn(keymap.List)
 		default:
 			a.focusOn(keymap.Composer)
@@ -49,15 +51,18 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 	case keymap.NextChat, keymap.PrevChat, keymap.NextUnread:
 		return a.step(id)
 	case keymap.Up, keymap.Down, keymap.PageUp, keymap.PageDown, keymap.Top, keymap.Bottom:
-		a.move(id)
+		return a.move(id)
+	case keymap.Search, keymap.SearchAll:
+		return a.openSearch(id)
 	case keymap.JumpUnread:
 		if c != nil && !c.view.JumpUnread() {
 			return a.say("No unread message here.")
 		}
-	case keymap.Retry, keymap.Discard:
-		return a.resolve(id)
-	case keymap.Copy:
-		return a.copyMessage()
+	case keymap.Menu, keymap.Reply, keymap.EditMessage, keymap.Delete, keymap.React, keymap.Forward,
+		keymap.Original, keymap.Zoom, keymap.Retry, keymap.Discard, keymap.Copy, keymap.Emoji:
+		return a.message(id)
+	case keymap.Conversation, keymap.Pin, keymap.Mute, keymap.Archive, keymap.Archived, keymap.Timer:
+		return a.keep(id)
 	case keymap.Switch:
 		a.openSwitcher()
 	case keymap.Palette:
@@ -88,6 +93,19 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 	case keymap.Incognito:
 		a.notice.text = "" // it may hold a name
 		a.conceal(!a.hidden)
+		if c != nil {
+			return a.look(c)
+		}
+	case keymap.Lock:
+		return a.lockScreen()
+	case keymap.Settings:
+		a.dialogs.Open(preferences.Settings(a.th, a.settings))
+	case keymap.Backup:
+		a.dialogs.Open(preferences.Backup(a.th, a.backupPath()))
+	case keymap.Wipe:
+		a.openWipe()
+	case keymap.Join:
+		return a.openJoin()
 	case keymap.Redraw:
 		return func() tea.Msg { return tea.ClearScreen() }
 	case keymap.Suspend:
@@ -117,6 +135,7 @@ func (a *App) focusOn(p keymap.Place) {
 			}
 		} else {
 			c.view.Deselect()
+			c.view.SetFound(nil)
 		}
 	}
 	if p == keymap.List {
@@ -136,23 +155,24 @@ func (a *App) cycle(by int) {
 }
 
 // move scrolls or moves the selection where the focus is.
-func (a *App) move(id keymap.ID) {
+func (a *App) move(id keymap.ID) tea.Cmd {
 	if a.focus == keymap.List {
+		n := len(a.listed())
 		page := max(1, a.panes.list.h/a.rowHeight()-1)
 		by := map[keymap.ID]int{
 			keymap.Up: -1, keymap.Down: 1, keymap.PageUp: -page, keymap.PageDown: page,
-			keymap.Top: -len(a.people), keymap.Bottom: len(a.people),
+			keymap.Top: -n, keymap.Bottom: n,
 		}[id]
-		a.rows.Select(a.indexOf(a.cursor), len(a.people))
-		a.rows.Move(by, len(a.people))
-		if len(a.people) > 0 {
+		a.rows.Select(a.indexOf(a.cursor), n)
+		a.rows.Move(by, n)
+		if n > 0 {
 			a.cursor = a.people[a.rows.Selected].ID
 		}
-		return
+		return nil
 	}
 	c := a.open()
 	if c == nil {
-		return
+		return nil
 	}
 	switch id {
 	case keymap.Up:
@@ -166,11 +186,15 @@ func (a *App) move(id keymap.ID) {
 	case keymap.Top:
 		c.view.SelectEdge(false)
 	case keymap.Bottom:
+		if c.view.Partial() {
+			return a.toEnd(c)
+		}
 		c.view.SelectEdge(true)
 	}
 	if a.focus == keymap.Messages && (id == keymap.PageUp || id == keymap.PageDown) {
 		c.view.SelectLast()
 	}
+	return nil
 }
 
 func (a *App) indexOf(id string) int {
@@ -189,6 +213,9 @@ func (a *App) step(id keymap.ID) tea.Cmd {
 		return nil
 	}
 	at := a.indexOf(a.current)
+	if id != keymap.NextUnread && at < len(a.listed()) {
+		n = len(a.listed())
+	}
 	if id == keymap.NextUnread {
 		for k := 1; k <= n; k++ {
 			p := a.people[(at+k+n)%n]
@@ -228,6 +255,11 @@ func (a *App) visit(id string, chosen bool) tea.Cmd {
 		cmds = append(cmds, a.loadPage(c))
 	case unread > 0 && !again:
 		c.unread = unread
+		if c.view.Partial() {
+			c.jump = true
+			cmds = append(cmds, a.toEnd(c))
+			break
+		}
 		c.view.End()
 		a.placeUnread(c)
 	}
@@ -260,6 +292,9 @@ func (a *App) settle() tea.Cmd {
 	if c.asked && !c.loading && (c.unread > 0 || c.view.WantsOlder()) && a.height > 0 {
 		cmds = append(cmds, a.loadPage(c))
 	}
+	if c.asked && !c.loading && c.view.WantsNewer() && a.height > 0 {
+		cmds = append(cmds, a.loadNewer(c))
+	}
 	return tea.Batch(cmds...)
 }
 
@@ -276,11 +311,19 @@ func (a *App) send() tea.Cmd {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
+	if c.editing != nil {
+		return a.submitEdit(c, text)
+	}
+	out := outgoing{contact: c.id, text: text, id: newID()}
+	if c.reply != nil {
+		out.reply = c.reply
+		c.reply = nil
+	}
 	c.text.SetValue("")
+	c.edits++
 	c.view.ClearUnread()
-	c.view.End()
-	a.outgoing = append(a.outgoing, outgoing{contact: c.id, text: text, id: newID()})
-	return a.sendNext()
+	a.outgoing = append(a.outgoing, out)
+	return tea.Batch(a.toEnd(c), a.sendNext(), a.saveDraft(c))
 }
 
 // newID names a message, so that handing it over again does not send it
@@ -289,41 +332,4 @@ func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// resolve retries or discards a failed message: the selected one, else the
-// last one that failed.
-func (a *App) resolve(id keymap.ID) tea.Cmd {
-	c := a.open()
-	if c == nil {
-		return nil
-	}
-	m, ok := c.view.Selected()
-	if !ok || m.State != api.StateFailed {
-		if m, ok = c.view.LastFailed(); !ok {
-			return a.say("No failed message here.")
-		}
-	}
-	if id == keymap.Retry {
-		return a.retry(m.ID)
-	}
-	a.confirm(confirmation{
-		title: "Discard this message?",
-		text:  "It was not delivered. Discarding erases it here.",
-		label: "Discard",
-		then:  discardAction{m.ID},
-	})
-	return nil
-}
-
-func (a *App) copyMessage() tea.Cmd {
-	c := a.open()
-	if c == nil {
-		return nil
-	}
-	m, ok := c.view.Selected()
-	if !ok {
-		return a.say("Select a message first: esc, then up and down.")
-	}
-	return tea.Batch(tea.SetClipboard(m.Text.String()), a.say("Copied, if your terminal allows it."))
 }

@@ -17,7 +17,7 @@ import (
 // inviteBody shows the link, and the QR code if there is room for it.
 func inviteBody(th *theme.Theme, link, expires string, width, height int) []string {
 	var out []string
-	note := th.Muted.Render("Works once, until " + expires + ".")
+	note := th.Muted.Render(th.T("Works once, until %s.", expires))
 	lines := th.Cells.Chop(link, width)
 	code := drawQR(th, link, 2)
 	if len(code) > 0 && th.Cells.Width(code[0]) <= width && len(code)+len(lines)+6 <= height {
@@ -26,7 +26,7 @@ func inviteBody(th *theme.Theme, link, expires string, width, height int) []stri
 		}
 		out = append(out, "")
 	} else {
-		out = append(out, th.Muted.Render("The QR code needs a larger window: try f, or make it larger."), "")
+		out = append(out, th.Muted.Render(th.T("The QR code needs a larger window: try f, or make it larger.")), "")
 	}
 	for _, l := range lines {
 		out = append(out, th.Accent.Render(l))
@@ -76,24 +76,24 @@ func bareQR(th *theme.Theme, link string, width, height int) []string {
 		out := make([]string, (height-len(code))/2, height)
 		out = append(out, code...)
 		if len(out) < height-1 {
-			out = append(out, "", th.Muted.Render("esc closes"))
+			out = append(out, "", th.Accent.Render("esc")+th.Muted.Render(" "+th.T("closes")))
 		}
 		return out[:min(len(out), height)]
 	}
 	size := len(drawQR(th, link, 0))
 	out := make([]string, height/3)
 	return append(out,
-		"This window is too small for the code.",
-		fmt.Sprintf("It needs %d×%d.", size*2+2, size),
+		th.T("This window is too small for the code."),
+		th.T("It needs %d×%d.", size*2+2, size),
 		"",
-		th.Muted.Render("esc closes"))
+		th.Accent.Render("esc")+th.Muted.Render(" "+th.T("closes")))
 }
 
 // networkBody tells what holds now.
 func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	s := &a.status
 	if !a.known {
-		return []string{th.Muted.Render("The node has not said anything yet.")}
+		return []string{th.Muted.Render(th.T("The node has not said anything yet."))}
 	}
 	var out []string
 	wrap := func(role theme.Role, text string) {
@@ -113,82 +113,82 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 		}
 	}
 	if s.Ready {
-		out = append(out, th.Good.Render(theme.GlyphReady+" Messages can leave now."))
+		out = append(out, th.Good.Render(theme.GlyphReady+" "+th.T("Messages can leave now.")))
 	} else {
-		wrap(th.Warn, theme.GlyphWaiting+" waiting: "+s.Reason)
-		wrap(th.Muted, "Messages wait on this device and leave when the promise below can be kept.")
+		wrap(th.Warn, theme.GlyphWaiting+" "+th.T("waiting: %s", th.T(s.Reason)))
+		wrap(th.Muted, th.T("Messages wait on this device and leave when the promise below can be kept."))
 	}
-	head("What this promises")
+	head(th.T("What this promises"))
 	if s.Anonymity.Statement != "" {
-		wrap(th.Text, s.Anonymity.Statement)
+		wrap(th.Text, th.T(s.Anonymity.Statement))
 	}
 	if n := s.Anonymity.RelaysToLink; n > 0 {
-		wrap(th.Muted, fmt.Sprintf("%s in the right places, working together, can link you to a contact. So can who watches both your lines.", plural(n, "relay")))
+		wrap(th.Muted, th.N(n, "%d relay in the right place can link you to a contact. So can who watches both your lines.", "%d relays in the right places, working together, can link you to a contact. So can who watches both your lines."))
 	}
 	if s.Hops > 0 {
-		wrap(th.Muted, "Below about a hundred people online at the same time there is little to hide in.")
+		wrap(th.Muted, th.T("Below about a hundred people online at the same time there is little to hide in."))
 	}
 	if !s.Anonymity.EnoughRelays {
-		wrap(th.Warn, "There are too few relays to choose routes by the rules of diversity.")
+		wrap(th.Warn, th.T("There are too few relays to choose routes by the rules of diversity."))
 	}
 	if s.AllowPrivate {
-		wrap(th.Warn, "Private and loopback relays are admitted: this is a mesh of your own, not for strangers.")
+		wrap(th.Warn, th.T("Private and loopback relays are admitted: this is a mesh of your own, not for strangers."))
 	}
-	head("Route")
-	row("profile", s.Profile)
-	row("way out", route(s))
-	row("this session", short(s.PeerID))
-	row("relays known", fmt.Sprint(s.Relays))
-	head("Guards")
+	head(th.T("Route"))
+	row(th.T("profile"), s.Profile)
+	row(th.T("way out"), route(th, s))
+	row(th.T("this session"), short(s.PeerID))
+	row(th.T("relays known"), fmt.Sprint(s.Relays))
+	head(th.T("Guards"))
 	if len(s.Guards) == 0 {
-		wrap(th.Muted, "None yet. A guard is a relay that you connect to, the only kind that sees your address.")
+		wrap(th.Muted, th.T("None yet. A guard is a relay that you connect to, the only kind that sees your address."))
 	}
 	for _, g := range s.Guards {
-		mark := th.Good.Render(theme.GlyphReady) + " connected"
+		mark := th.Good.Render(theme.GlyphReady) + " " + th.T("connected")
 		if !g.Connected {
-			mark = th.Warn.Render(theme.GlyphWaiting) + " not connected"
+			mark = th.Warn.Render(theme.GlyphWaiting) + " " + th.T("not connected")
 		}
 		out = append(out, th.Cells.Fit(mark, column+3)+" "+th.Cells.Truncate(short(safetext.Line(g.PeerID).String())+"  "+th.Muted.Render(safetext.Line(g.Address).String()), width-column-4))
 	}
-	head("Mailboxes")
+	head(th.T("Mailboxes"))
 	if len(s.Mailboxes) == 0 {
-		wrap(th.Muted, "None yet. Mailboxes keep what is sent to you until you fetch it.")
+		wrap(th.Muted, th.T("None yet. Mailboxes keep what is sent to you until you fetch it."))
 	}
 	for _, m := range s.Mailboxes {
-		heard := "not heard yet"
+		heard := th.T("not heard yet")
 		if !m.Heard.IsZero() {
-			heard = "heard " + a.since(m.Heard)
+			heard = th.T("heard %s", a.since(m.Heard))
 		}
 		out = append(out, th.Cells.Ends(short(safetext.Line(m.PeerID).String()), th.Muted.Render(heard), width))
 	}
-	head("Messages on their way")
-	row("queued", fmt.Sprint(s.Outbox.Queued))
-	row("sealed", fmt.Sprint(s.Outbox.Sealed))
-	row("in mailboxes", fmt.Sprint(s.Outbox.Sent))
-	row("failed", fmt.Sprint(s.Outbox.Failed))
-	head("Traffic")
-	row("received", bytes(s.BytesIn))
-	row("sent", bytes(s.BytesOut))
+	head(th.T("Messages on their way"))
+	row(th.T("queued"), fmt.Sprint(s.Outbox.Queued))
+	row(th.T("sealed"), fmt.Sprint(s.Outbox.Sealed))
+	row(th.T("in mailboxes"), fmt.Sprint(s.Outbox.Sent))
+	row(th.T("failed"), fmt.Sprint(s.Outbox.Failed))
+	head(th.T("Traffic"))
+	row(th.T("received"), bytes(s.BytesIn))
+	row(th.T("sent"), bytes(s.BytesOut))
 	for _, kind := range slices.Sorted(maps.Keys(s.Refused)) {
-		row("refused", fmt.Sprintf("%d %s", s.Refused[kind], kind))
+		row(th.T("refused"), fmt.Sprintf("%d %s", s.Refused[kind], th.T(kind)))
 	}
 	if s.Version != "" {
 		out = append(out, "")
-		row("version", s.Version)
+		row(th.T("version"), s.Version)
 	}
 	return out
 }
 
 // route draws the way out by its stations.
-func route(s *api.Status) string {
+func route(th *theme.Theme, s *api.Status) string {
 	if s.Hops <= 0 {
-		return "direct, no relay hides your address"
+		return th.T("direct, no relay hides your address")
 	}
-	way := []string{"you", "guard"}
+	way := []string{th.T("you"), th.T("guard")}
 	for range s.Hops - 1 {
-		way = append(way, "mix")
+		way = append(way, th.T("mix"))
 	}
-	return strings.Join(append(way, "mailbox"), " → ")
+	return strings.Join(append(way, th.T("mailbox")), " → ")
 }
 
 // short keeps the end of an identifier, the part that differs.
@@ -214,13 +214,13 @@ func (a *App) since(t time.Time) string {
 	d := a.opts.Now().Sub(t)
 	switch {
 	case d < time.Minute:
-		return "just now"
+		return a.t("just now")
 	case d < time.Hour:
-		return plural(int(d.Minutes()), "minute") + " ago"
+		return a.n(int(d.Minutes()), "%d minute ago", "%d minutes ago")
 	case d < 48*time.Hour:
-		return plural(int(d.Hours()), "hour") + " ago"
+		return a.n(int(d.Hours()), "%d hour ago", "%d hours ago")
 	}
-	return plural(int(d.Hours()/24), "day") + " ago"
+	return a.n(int(d.Hours()/24), "%d day ago", "%d days ago")
 }
 
 // ago is a time as the list shows it: of today the hour, else the day.
@@ -231,16 +231,9 @@ func (a *App) ago(t time.Time) string {
 	case t.Year() == now.Year() && t.YearDay() == now.YearDay():
 		return t.Format("15:04")
 	case t.Before(now) && now.Sub(t) < 6*24*time.Hour:
-		return t.Format("Mon")
+		return a.th.Time(t, "Mon")
 	case t.Year() == now.Year():
-		return t.Format("2 Jan")
+		return a.th.Time(t, "2 Jan")
 	}
 	return t.Format("2006")
-}
-
-func plural(n int, what string) string {
-	if n == 1 || what == "new" {
-		return fmt.Sprintf("%d %s", n, what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -10,6 +10,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
@@ -27,9 +28,9 @@ type (
 		status api.Status
 		err    error
 	}
-	draftsMsg map[string]string
-	pageMsg   struct {
+	pageMsg struct {
 		chat     string
+		round    int
 		messages []api.Message
 		limit    int
 		newest   bool // to be put at the end, not in front
@@ -68,8 +69,12 @@ type (
 	}
 )
 
-// outgoing is a text on its way to the node.
-type outgoing struct{ contact, text, id string }
+// outgoing is a message on its way to the node.
+type outgoing struct {
+	contact, text, id string
+	reply             *api.Message // that it answers
+	forward           string       // message that is sent on instead of a text
+}
 
 // call makes a command of something that waits.
 func (a *App) call(f func(context.Context) tea.Msg) tea.Cmd {
@@ -91,45 +96,6 @@ func (a *App) loadStatus() tea.Cmd {
 	})
 }
 
-func (a *App) loadDrafts() tea.Cmd {
-	if a.opts.Drafts == nil {
-		return nil
-	}
-	return a.call(func(ctx context.Context) tea.Msg {
-		drafts, err := a.opts.Drafts.LoadDrafts(ctx)
-		if err != nil {
-			return resultMsg{err: err}
-		}
-		return draftsMsg(drafts)
-	})
-}
-
-func (a *App) saveDraft(c *chat) tea.Cmd {
-	text := c.text.Value()
-	if a.opts.Drafts == nil || text == c.saved {
-		return nil
-	}
-	c.saved = text
-	return a.call(func(ctx context.Context) tea.Msg {
-		if err := a.opts.Drafts.SaveDraft(ctx, c.id, text); err != nil {
-			return resultMsg{err: err}
-		}
-		return nil
-	})
-}
-
-// saveDrafts keeps what was not sent when the app ends.
-func (a *App) saveDrafts(ctx context.Context) {
-	if a.opts.Drafts == nil {
-		return
-	}
-	for _, c := range a.chats {
-		if text := c.text.Value(); text != c.saved {
-			_ = a.opts.Drafts.SaveDraft(ctx, c.id, text) // nobody is left to tell
-		}
-	}
-}
-
 // loadPage asks for the next older page, or the newest.
 func (a *App) loadPage(c *chat) tea.Cmd {
 	c.loading = true
@@ -141,9 +107,10 @@ func (a *App) loadPage(c *chat) tea.Cmd {
 		c.view.Loading()
 	}
 	req := api.HistoryRequest{Contact: c.id, Before: c.view.Oldest(), Limit: limit}
+	round := c.round
 	return a.call(func(ctx context.Context) tea.Msg {
 		messages, err := a.node.History(ctx, req)
-		return pageMsg{chat: req.Contact, messages: messages, limit: limit, err: err}
+		return pageMsg{chat: req.Contact, round: round, messages: messages, limit: limit, err: err}
 	})
 }
 
@@ -152,9 +119,10 @@ func (a *App) loadPage(c *chat) tea.Cmd {
 func (a *App) loadNewest(c *chat) tea.Cmd {
 	c.loading = true
 	req := api.HistoryRequest{Contact: c.id, Limit: pageSize}
+	round := c.round
 	return a.call(func(ctx context.Context) tea.Msg {
 		messages, err := a.node.History(ctx, req)
-		return pageMsg{chat: req.Contact, messages: messages, newest: true, err: err}
+		return pageMsg{chat: req.Contact, round: round, messages: messages, newest: true, err: err}
 	})
 }
 
@@ -176,15 +144,20 @@ func (a *App) sendNext() tea.Cmd {
 	a.sending = true
 	out := a.outgoing[0]
 	return a.call(func(ctx context.Context) tea.Msg {
-		m, err := a.node.Send(ctx, api.SendRequest{Contact: out.contact, Text: out.text, ID: out.id})
+		req := api.SendRequest{Contact: out.contact, Text: out.text, ID: out.id, Forward: out.forward}
+		if out.reply != nil {
+			req.ReplyTo = out.reply.ID
+		}
+		m, err := a.node.Send(ctx, req)
 		return sentMsg{out, m, err}
 	})
 }
 
 func (a *App) retry(id string) tea.Cmd {
+	note := a.t("Queued again.")
 	return a.call(func(ctx context.Context) tea.Msg {
 		m, err := a.node.Retry(ctx, id)
-		return resultMsg{note: "Queued again.", err: err, message: &m}
+		return resultMsg{note: note, err: err, message: &m}
 	})
 }
 
@@ -253,7 +226,7 @@ func (a *App) catchUp() tea.Cmd {
 		case behind || missed:
 			// It is loaded again when it is opened.
 			c.view, c.asked = chatview.New(a.th, a.opts.Now), false
-			c.view.SetHidden(a.hidden)
+			a.prepare(c)
 		}
 	}
 	if a.current == "" {
@@ -262,18 +235,9 @@ func (a *App) catchUp() tea.Cmd {
 	return tea.Batch(append(cmds, a.settle())...)
 }
 
-func (a *App) gotDrafts(drafts draftsMsg) {
-	for id, text := range drafts {
-		if c := a.chat(id); c.text.Empty() {
-			c.text.SetValue(text)
-			c.saved = c.text.Value()
-		}
-	}
-}
-
 func (a *App) gotPage(msg pageMsg) tea.Cmd {
 	c := a.chats[msg.chat]
-	if c == nil {
+	if c == nil || msg.round != c.round {
 		return nil
 	}
 	c.loading = false
@@ -289,19 +253,31 @@ func (a *App) gotPage(msg pageMsg) tea.Cmd {
 	} else {
 		c.view.AddOlder(msg.messages, len(msg.messages) < msg.limit)
 	}
-	for _, m := range c.told {
-		c.view.Add(m)
-	}
-	for id, ev := range c.late {
-		c.view.SetState(id, ev.State, ev.Reason)
-		delete(c.late, id)
-	}
+	a.catchLate(c)
 	a.placeUnread(c)
 	a.arrange()
 	if _, ok := c.view.Selected(); !ok && c.id == a.current && a.focus == keymap.Messages {
 		c.view.SelectLast()
 	}
-	return a.settle()
+	return tea.Batch(a.look(c), a.settle())
+}
+
+// catchLate applies what came while a page was under way.
+func (a *App) catchLate(c *chat) {
+	for _, m := range c.told {
+		c.view.Add(m)
+	}
+	for id, ev := range c.late {
+		switch {
+		case ev.Kind == api.EventState:
+			c.view.SetState(id, ev.State, ev.Reason)
+		case ev.Kind == api.EventChanged && ev.Message != nil:
+			c.view.Change(*ev.Message)
+		case ev.Kind == api.EventMessage || ev.Kind == api.EventNotice:
+			a.show(c, message(&ev))
+		}
+		delete(c.late, id)
+	}
 }
 
 func (a *App) gotSent(msg sentMsg) tea.Cmd {
@@ -321,22 +297,27 @@ func (a *App) gotSent(msg sentMsg) tea.Cmd {
 	}
 	// Nothing is lost: what could not be handed over goes back to the field,
 	// with what was to follow it.
-	back := []string{msg.text}
+	var back []string
 	rest := a.outgoing[:0]
-	for _, o := range a.outgoing {
-		if o.contact == msg.contact {
-			back = append(back, o.text)
-		} else {
+	for _, o := range append([]outgoing{msg.outgoing}, a.outgoing...) {
+		switch {
+		case o.contact != msg.contact:
 			rest = append(rest, o)
+		case o.text != "":
+			back = append(back, o.text)
 		}
 	}
 	a.outgoing = rest
 	c := a.chat(msg.contact)
+	a.unedit(c)
 	if !c.text.Empty() {
 		back = append(back, c.text.Value())
 	}
 	c.text.SetValue(strings.Join(back, "\n"))
-	return tea.Batch(a.fail(msg.err), a.sendNext())
+	if c.reply == nil {
+		c.reply = msg.reply
+	}
+	return tea.Batch(a.fail(msg.err), a.touched(c), a.sendNext())
 }
 
 func (a *App) gotResult(msg resultMsg) tea.Cmd {
@@ -372,7 +353,7 @@ func (a *App) gotResult(msg resultMsg) tea.Cmd {
 		}
 	}
 	if msg.note != "" {
-		cmds = append(cmds, a.say(msg.note))
+		cmds = append(cmds, a.note(msg.note, false))
 	}
 	return tea.Batch(cmds...)
 }
@@ -408,14 +389,14 @@ func (a *App) broken(err error) tea.Cmd {
 }
 
 // describe puts an error into words: what went wrong and what to do.
-func describe(err error) string {
+func describe(words *catalogue.Catalogue, err error) string {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return ""
 	}
-	text := err.Error()
+	text := words.Text(err.Error())
 	var e *api.Error
 	if errors.As(err, &e) && e.Hint != "" {
-		text = strings.TrimRight(text, ". ") + ". " + e.Hint
+		text = strings.TrimRight(text, ". ") + ". " + words.Text(e.Hint)
 	}
 	return safetext.Line(text).String()
 }

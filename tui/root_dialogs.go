@@ -10,6 +10,8 @@ import (
 	"starling/node/api"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
+	"starling/tui/preferences"
+	"starling/tui/search"
 	"starling/tui/theme"
 )
 
@@ -50,11 +52,11 @@ func (a *App) perform(action any) tea.Cmd {
 	case nil:
 		return nil
 	case dialog.Close:
-		if a.dialogs.Top() == dialog.Dialog(a.alert) {
-			a.alert = nil
-		}
 		if a.dialogs.Top() == dialog.Dialog(a.network) {
 			a.network = nil
+		}
+		if a.gallery.card != nil && a.dialogs.Top() == dialog.Dialog(a.gallery.card) {
+			return tea.Batch(a.closeZoom(), a.settle())
 		}
 		a.dialogs.Close()
 		return a.settle()
@@ -65,7 +67,7 @@ func (a *App) perform(action any) tea.Cmd {
 		a.dialogs.Close()
 		return tea.Batch(a.do(action.id), a.settle())
 	case copyAction:
-		return tea.Batch(tea.SetClipboard(action.text), a.say(action.note))
+		return tea.Batch(tea.SetClipboard(action.text), a.note(action.note, false))
 	case askInvite:
 		return a.makeInvite(action.form)
 	case askAdd:
@@ -74,7 +76,6 @@ func (a *App) perform(action any) tea.Cmd {
 		return a.renameContact(action)
 	case checkAction:
 		a.dialogs.Close()
-		a.alert = nil
 		return tea.Batch(a.visit(action.contact, true), a.loadVerification(action.contact))
 	case compareAction:
 		a.dialogs.Close()
@@ -85,28 +86,59 @@ func (a *App) perform(action any) tea.Cmd {
 	case verifyAction:
 		a.dialogs.Close()
 		return a.setVerified(action)
+	case deleteAction:
+		a.dialogs.Close()
+		return a.erase(action)
+	case reactAction:
+		a.dialogs.Close()
+		return a.react(action)
+	case forwardAction:
+		a.dialogs.Close()
+		return a.forward(action)
+	case emojiAction:
+		a.dialogs.Close()
+		a.recent.Use(action.char)
+		if c := a.open(); c != nil && a.writable() {
+			c.text.Insert(action.char)
+			return a.touched(c)
+		}
+	case search.Ask:
+		return a.search(action)
+	case search.Jump:
+		a.dialogs.Close()
+		return a.goTo(action.Message, action.Words)
+	case preferences.SettingsAction:
+		return a.changeSettings(action)
+	case preferences.ConversationAction:
+		return a.changeConversation(action.Form, action.ConversationRequest, a.t("Saved."))
+	case preferences.BackupAction:
+		return a.backup(action)
+	case wipeAction:
+		return a.wipe()
+	case joinAction:
+		return a.join(action)
 	case blockAction:
 		a.dialogs.Close()
 		return a.ask(func(ctx context.Context) resultMsg {
 			c, err := a.node.BlockContact(ctx, action.contact, action.blocked)
-			return resultMsg{err: err, contact: &c, note: pick(action.blocked, "Blocked.", "Unblocked.")}
+			return resultMsg{err: err, contact: &c, note: pick(action.blocked, a.t("Blocked."), a.t("Unblocked."))}
 		})
 	case removeAction:
 		a.dialogs.Close()
 		return a.ask(func(ctx context.Context) resultMsg {
 			err := a.node.RemoveContact(ctx, action.contact)
-			return resultMsg{err: err, removed: action.contact, note: "Removed."}
+			return resultMsg{err: err, removed: action.contact, note: a.t("Removed.")}
 		})
 	case discardAction:
 		a.dialogs.Close()
 		return a.ask(func(ctx context.Context) resultMsg {
 			err := a.node.Discard(ctx, action.message)
-			return resultMsg{err: err, erased: action.message, note: "Discarded."}
+			return resultMsg{err: err, erased: action.message, note: a.t("Discarded.")}
 		})
 	case askRevoke:
 		a.confirm(confirmation{
 			title: "Withdraw this invite?",
-			text:  "It is open until " + until(action.invite.Expires) + ". Whoever has the link can then no longer use it.",
+			text:  a.t("It is open until %s. Whoever has the link can then no longer use it.", a.until(action.invite.Expires)),
 			label: "Withdraw",
 			then:  revokeAction{action.invite.ID},
 		})
@@ -114,7 +146,7 @@ func (a *App) perform(action any) tea.Cmd {
 		a.dialogs.Close() // the question
 		a.dialogs.Close() // the list, which is no longer true
 		return a.ask(func(ctx context.Context) resultMsg {
-			return resultMsg{err: a.node.RevokeInvite(ctx, action.invite), note: "Withdrawn. The link of that invite no longer works."}
+			return resultMsg{err: a.node.RevokeInvite(ctx, action.invite), note: a.t("Withdrawn. The link of that invite no longer works.")}
 		})
 	case showQR:
 		a.dialogs.Open(&dialog.Card{Bare: true, Body: func(th *theme.Theme, width, height int) []string {
@@ -139,7 +171,7 @@ func (a *App) ask(f func(context.Context) resultMsg) tea.Cmd {
 // refuse shows an error in the form that waits, or in the status bar.
 func (a *App) refuse(form *dialog.Form, err error) tea.Cmd {
 	if form != nil && a.dialogs.Has(form) {
-		form.Busy, form.Error = "", describe(err)
+		form.Busy, form.Error = "", a.describe(err)
 		return nil
 	}
 	return a.fail(err)
@@ -152,19 +184,19 @@ func (a *App) openSwitcher() {
 		detail := ""
 		switch {
 		case p.Unread > 0:
-			detail = plural(p.Unread, "new")
+			detail = a.n(p.Unread, "%d new", "%d new")
 		case p.State == api.ContactPending:
-			detail = "pending"
+			detail = a.t("pending")
 		case p.Last != nil:
 			detail = a.ago(p.Last.Time)
 		}
 		choices = append(choices, dialog.Choice{Label: a.nameOf(p), Find: a.openName(p), Detail: detail, Action: visitAction{p.ID}})
 	}
-	none := "Nobody of that name."
+	none := a.t("Nobody of that name.")
 	if len(choices) == 0 {
-		none = "Nobody here yet. ctrl+n invites somebody."
+		none = a.t("Nobody here yet. ctrl+n invites somebody.")
 	}
-	a.dialogs.Open(dialog.NewPicker("Go to", "type a name", none, choices))
+	a.dialogs.Open(dialog.NewPicker("Go to", a.t("type a name"), none, choices))
 }
 
 func (a *App) openPalette() {
@@ -174,20 +206,20 @@ func (a *App) openPalette() {
 		if key == "" {
 			key = action.Key()
 		}
-		choices = append(choices, dialog.Choice{Label: action.Name, Detail: key, Action: doAction{action.ID}})
+		choices = append(choices, dialog.Choice{Label: a.t(action.Name), Find: a.t(action.Name) + " " + action.Name, Detail: key, Action: doAction{action.ID}})
 	}
-	a.dialogs.Open(dialog.NewPicker("What to do", "type a few letters", "No such action.", choices))
+	a.dialogs.Open(dialog.NewPicker("What to do", a.t("type a few letters"), "No such action.", choices))
 }
 
 // openHelp shows the keys that work where the focus is.
 func (a *App) openHelp() {
 	where := map[keymap.Place]string{
-		keymap.Composer: "Writing", keymap.Messages: "In the messages", keymap.List: "In the conversations",
+		keymap.Composer: a.t("Writing"), keymap.Messages: a.t("In the messages"), keymap.List: a.t("In the conversations"),
 	}[a.focus]
 	actions := a.keys.In(a.focus)
 	editing := a.focus == keymap.Composer
 	a.dialogs.Open(&dialog.Card{
-		Title: "Help · " + where,
+		Title: a.t("Help") + " · " + where,
 		Width: 62,
 		Body: func(th *theme.Theme, width, _ int) []string {
 			var out []string
@@ -205,17 +237,17 @@ func (a *App) openHelp() {
 						out = append(out, "")
 					}
 					group = x.Group
-					out = append(out, th.Title.Render(group))
+					out = append(out, th.Title.Render(th.T(group)))
 				}
 				keys := x.Keys[:min(len(x.Keys), most)]
-				row(strings.Join(keys, "  "), x.Name)
+				row(strings.Join(keys, "  "), th.T(x.Name))
 			}
 			if editing {
-				out = append(out, "", th.Title.Render("Editing"))
-				row("ctrl+a  ctrl+e", "Start and end of the line")
-				row("alt+b  alt+f", "A word back and forth")
-				row("ctrl+w  ctrl+u", "Erase a word, the line before")
-				row("ctrl+y", "Put back what was erased")
+				out = append(out, "", th.Title.Render(th.T("Editing")))
+				row("ctrl+a  ctrl+e", th.T("Start and end of the line"))
+				row("alt+b  alt+f", th.T("A word back and forth"))
+				row("ctrl+w  ctrl+u", th.T("Erase a word, the line before"))
+				row("ctrl+y", th.T("Put back what was erased"))
 			}
 			return out
 		},
@@ -265,7 +297,7 @@ func (a *App) openInvite() {
 }
 
 func (a *App) makeInvite(form *dialog.Form) tea.Cmd {
-	form.Busy = "Putting the invite into a mailbox, so that it works while you are away…"
+	form.Busy = a.t("Putting the invite into a mailbox, so that it works while you are away…")
 	name := strings.TrimSpace(form.Fields[0].Text.Value())
 	expires := expiries[form.Fields[1].Chosen].Duration
 	return a.call(func(ctx context.Context) tea.Msg {
@@ -280,20 +312,16 @@ func (a *App) gotInvite(msg inviteMsg) tea.Cmd {
 	}
 	a.dialogs.Remove(msg.from)
 	link := msg.invite.Link
-	who := "them"
-	if msg.name != "" {
-		who = msg.name
-	}
-	expires := until(msg.invite.Expires)
-	card := &dialog.Card{Title: "Invite for " + who, Width: 60}
+	expires := a.until(msg.invite.Expires)
+	card := &dialog.Card{Title: a.t("Invite for %s", msg.name), Width: 60}
 	if msg.name == "" {
-		card.Title = "Invite"
+		card.Title = a.t("Invite")
 	}
 	card.Body = func(th *theme.Theme, width, height int) []string {
 		return inviteBody(th, link, expires, width, height)
 	}
 	card.Buttons = []dialog.Button{
-		{Label: "Copy the link", Key: "c", Action: copyAction{link, "Link copied, if your terminal allows it."}},
+		{Label: "Copy the link", Key: "c", Action: copyAction{link, a.t("Link copied, if your terminal allows it.")}},
 		{Label: "QR alone", Key: "f", Action: showQR{link}},
 		{Label: "Done", Key: "esc", Action: dialog.Close{}},
 	}
@@ -301,7 +329,7 @@ func (a *App) gotInvite(msg inviteMsg) tea.Cmd {
 	return nil
 }
 
-func until(t time.Time) string { return t.Local().Format("Monday 2 January, 15:04") }
+func (a *App) until(t time.Time) string { return a.th.Time(t, "Monday 2 January, 15:04") }
 
 func (a *App) loadInvites() tea.Cmd {
 	return a.call(func(ctx context.Context) tea.Msg {
@@ -321,9 +349,9 @@ func (a *App) gotInvites(msg invitesMsg) tea.Cmd {
 	var choices []dialog.Choice
 	for _, inv := range msg.invites {
 		end := inv.Link[max(0, len(inv.Link)-6):]
-		choices = append(choices, dialog.Choice{Label: "withdraw …" + end, Detail: "until " + until(inv.Expires), Action: askRevoke{inv}})
+		choices = append(choices, dialog.Choice{Label: a.t("withdraw …%s", end), Detail: a.t("until %s", a.until(inv.Expires)), Action: askRevoke{inv}})
 	}
-	a.dialogs.Open(dialog.NewPicker("Open invites", "the end of the link", "No such invite.", choices))
+	a.dialogs.Open(dialog.NewPicker("Open invites", a.t("the end of the link"), "No such invite.", choices))
 	return nil
 }
 
@@ -341,7 +369,7 @@ func (a *App) openAdd() {
 	form.Fields = []*dialog.Field{link, name}
 	form.Submit = func() any {
 		if strings.TrimSpace(link.Text.Value()) == "" {
-			form.Error = "Paste the invite first. It begins with \"starling:\"."
+			form.Error = a.t("Paste the invite first. It begins with \"starling:\".")
 			return nil
 		}
 		return askAdd{form}
@@ -350,24 +378,20 @@ func (a *App) openAdd() {
 }
 
 func (a *App) addContact(form *dialog.Form) tea.Cmd {
-	form.Busy = "Fetching their keys from the mailbox and saying hello…"
+	form.Busy = a.t("Fetching their keys from the mailbox and saying hello…")
 	// A link copied from a chat may be broken into lines.
 	link := strings.Join(strings.Fields(form.Fields[0].Text.Value()), "")
 	name := strings.TrimSpace(form.Fields[1].Text.Value())
 	return a.ask(func(ctx context.Context) resultMsg {
 		c, err := a.node.AddContact(ctx, api.AddContactRequest{Link: link, Name: name})
-		return resultMsg{err: err, from: form, contact: &c, open: true, note: "Added. You can write now; they will get it when they answer."}
+		return resultMsg{err: err, from: form, contact: &c, open: true, note: a.t("Added. You can write now; they will get it when they answer.")}
 	})
 }
 
 // person opens the dialog for the contact that is meant: the selected one in
 // the list, else the open one.
 func (a *App) person(id keymap.ID) tea.Cmd {
-	who := a.current
-	if a.focus == keymap.List {
-		who = a.cursor
-	}
-	c := a.contact(who)
+	c := a.meantContact()
 	if c == nil {
 		return a.say("There is no contact yet.")
 	}
@@ -382,15 +406,15 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 			return a.act(blockAction{c.ID, false})
 		}
 		a.confirm(confirmation{
-			title: "Block " + name + "?",
-			text:  "Nothing of theirs is shown any more. They are not told. You can unblock them in the same way.",
+			title: a.t("Block %s?", name),
+			text:  a.t("Nothing of theirs is shown any more. They are not told. You can unblock them in the same way."),
 			label: "Block",
 			then:  blockAction{c.ID, true},
 		})
 	case keymap.Remove:
 		a.confirm(confirmation{
-			title: "Remove " + name + "?",
-			text:  "This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite.",
+			title: a.t("Remove %s?", name),
+			text:  a.t("This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite."),
 			label: "Remove",
 			then:  removeAction{c.ID},
 		})
@@ -399,7 +423,7 @@ func (a *App) person(id keymap.ID) tea.Cmd {
 }
 
 func (a *App) openRename(contact, name string) {
-	form := &dialog.Form{Title: "Rename " + a.mask(name), Label: "Rename"}
+	form := &dialog.Form{Title: a.t("Rename %s", a.mask(name)), Label: "Rename"}
 	field := &dialog.Field{Label: "New name", Hint: "Only you see it."}
 	field.Text.OneLine, field.Text.Limit = true, api.MaxName
 	field.Text.SetValue(name)
@@ -407,7 +431,7 @@ func (a *App) openRename(contact, name string) {
 	form.Fields = []*dialog.Field{field}
 	form.Submit = func() any {
 		if strings.TrimSpace(field.Text.Value()) == "" {
-			form.Error = "A name has at least one letter."
+			form.Error = a.t("A name has at least one letter.")
 			return nil
 		}
 		return askRename{form, contact}
@@ -417,7 +441,7 @@ func (a *App) openRename(contact, name string) {
 
 func (a *App) renameContact(r askRename) tea.Cmd {
 	name := strings.TrimSpace(r.form.Fields[0].Text.Value())
-	r.form.Busy = "Renaming…"
+	r.form.Busy = a.t("Renaming…")
 	return a.ask(func(ctx context.Context) resultMsg {
 		c, err := a.node.RenameContact(ctx, r.contact, name)
 		return resultMsg{err: err, from: r.form, contact: &c}

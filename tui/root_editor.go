@@ -72,7 +72,7 @@ func editor() []string {
 // gotEdit gives the terminal to the editor.
 func (a *App) gotEdit(msg editMsg) tea.Cmd {
 	if msg.err != nil {
-		return a.note("There is no place for the text of the editor.", true)
+		return a.complain("There is no place for the text of the editor.")
 	}
 	command := editor()
 	cmd := exec.CommandContext(a.ctx, command[0], append(command[1:], msg.file)...)
@@ -100,9 +100,9 @@ func readEdited(file string) (string, error) {
 func (a *App) gotEdited(msg editedMsg) tea.Cmd {
 	if msg.err != nil {
 		if errors.Is(msg.err, exec.ErrNotFound) || errors.Is(msg.err, fs.ErrNotExist) {
-			return a.note("The editor was not found. Set $VISUAL or $EDITOR to its name.", true)
+			return a.complain("The editor was not found. Set $VISUAL or $EDITOR to its name.")
 		}
-		return a.note("The editor ended with an error. The text is as it was.", true)
+		return a.complain("The editor ended with an error. The text is as it was.")
 	}
 	if a.contact(msg.contact) == nil {
 		return nil
@@ -110,7 +110,7 @@ func (a *App) gotEdited(msg editedMsg) tea.Cmd {
 	c := a.chat(msg.contact)
 	c.text.Replace(msg.text)
 	if len(c.text.Value()) > api.MaxText {
-		return a.note("This is too long for one message. Nothing is cut; shorten it before you send.", true)
+		return a.complain("This is too long for one message. Nothing is cut; shorten it before you send.")
 	}
 	return a.say("The text is back. Nothing is sent before you press enter.")
 }

@@ -3,7 +3,7 @@ package tui
 import (
 	"cmp"
 	"slices"
-	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -17,6 +17,8 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	var cmds []tea.Cmd
 	unknown := false
 	moved := false
+	drafts := false
+	var fresh []api.Message
 	for i := range batch {
 		ev := &batch[i]
 		switch ev.Kind {
@@ -24,13 +26,19 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			if a.contact(ev.Conversation) == nil {
 				unknown = true
 			}
-			a.arrived(ev)
+			if a.arrived(ev) {
+				fresh = append(fresh, message(ev))
+			}
 			moved = true
 		case api.EventNotice:
 			a.noticed(ev)
 			moved = true
-		case api.EventState:
+		case api.EventState, api.EventChanged:
 			a.changed(ev)
+		case api.EventTyping:
+			cmds = append(cmds, a.writing(ev.Conversation))
+		case api.EventDraft:
+			drafts = true
 		case api.EventContact:
 			if ev.Contact != nil {
 				a.putContact(*ev.Contact)
@@ -56,31 +64,44 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	if moved {
 		a.sort()
 	}
-	cmds = append(cmds, a.settle())
+	if drafts {
+		cmds = append(cmds, a.loadDrafts())
+	}
+	if c := a.open(); c != nil {
+		cmds = append(cmds, a.look(c))
+	}
+	cmds = append(cmds, a.announce(fresh), a.settle())
 	return tea.Batch(cmds...)
 }
 
-// arrived takes a message that came in or was queued.
-func (a *App) arrived(ev *api.Event) {
+// arrived takes a message that came in or was queued, and reports whether it
+// is a new one of a contact.
+func (a *App) arrived(ev *api.Event) bool {
 	m := message(ev)
 	a.highest++
 	a.rank[ev.Conversation] = a.highest
 	c := a.chats[ev.Conversation]
 	p := a.contact(ev.Conversation)
-	fresh := p == nil || p.Last == nil || p.Last.ID != m.ID
+	fresh := (p == nil || p.Last == nil || p.Last.ID != m.ID) && !m.Outgoing && m.State == api.StateReceived
 	if p != nil {
-		if fresh && !m.Outgoing && m.State == api.StateReceived {
+		if fresh {
 			p.Unread++
 		}
 		p.Last = &m
 	}
-	if c == nil || !c.asked {
-		return
+	if c == nil {
+		return fresh
 	}
-	if c.loading {
-		c.late[m.ID] = *ev
+	if !m.Outgoing {
+		c.writes = time.Time{}
 	}
-	a.show(c, m)
+	if c.asked {
+		if c.loading {
+			c.late[m.ID] = *ev
+		}
+		a.show(c, m)
+	}
+	return fresh
 }
 
 // noticed takes what the node says in a conversation.
@@ -102,10 +123,13 @@ func (a *App) show(c *chat, m api.Message) {
 	}
 }
 
-// changed takes a new state of a message of ours.
+// changed takes what changed about a message.
 func (a *App) changed(ev *api.Event) {
 	if p := a.contact(ev.Conversation); p != nil && p.Last != nil && p.Last.ID == ev.ID {
 		last := *p.Last
+		if ev.Message != nil {
+			last = *ev.Message
+		}
 		last.State, last.Reason = ev.State, ev.Reason
 		p.Last = &last
 	}
@@ -113,9 +137,31 @@ func (a *App) changed(ev *api.Event) {
 	if c == nil {
 		return
 	}
-	if !c.view.SetState(ev.ID, ev.State, ev.Reason) || c.loading {
-		c.late[ev.ID] = *ev
+	if ev.Kind == api.EventChanged {
+		if ev.Message != nil && (!c.view.Change(*ev.Message) || c.loading) {
+			c.hold(ev)
+		}
+		return
 	}
+	if !c.view.SetState(ev.ID, ev.State, ev.Reason) || c.loading {
+		c.hold(ev)
+	}
+}
+
+// hold keeps a change for the page on which its message may be. A message that
+// is held itself is kept as it is now.
+func (c *chat) hold(ev *api.Event) {
+	late := *ev
+	if old, ok := c.late[ev.ID]; ok && old.Kind == api.EventMessage {
+		m := message(&old)
+		if ev.Message != nil {
+			m = *ev.Message
+		}
+		m.State, m.Reason = ev.State, ev.Reason
+		old.Message = &m
+		late = old
+	}
+	c.late[ev.ID] = late
 }
 
 // removed takes the end of a message or a contact.
@@ -124,7 +170,14 @@ func (a *App) removed(ev *api.Event) {
 		if c := a.chats[ev.Conversation]; c != nil {
 			c.view.Remove(ev.ID)
 			delete(c.late, ev.ID)
+			if c.editing != nil && c.editing.ID == ev.ID {
+				a.unedit(c)
+			}
+			if c.reply != nil && c.reply.ID == ev.ID {
+				c.reply = nil
+			}
 		}
+		delete(a.gallery.thumbs, ev.ID)
 		return
 	}
 	id := ev.Conversation
@@ -176,11 +229,22 @@ func (a *App) reading() bool {
 	return c != nil && c.seen && a.active && c.view.AtEnd()
 }
 
-// sort puts the people in order: the latest activity, as it became known
-// here, comes first. The clock of a sender has no say in it.
+// sort puts the people in order: pinned ones first, archived ones last, and
+// among them the latest activity, as it became known here. The clock of a
+// sender has no say in it.
 func (a *App) sort() {
+	group := func(c *api.Contact) int {
+		switch {
+		case c.Archived:
+			return 2
+		case c.Pinned:
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(a.people, func(x, y api.Contact) int {
 		return cmp.Or(
+			cmp.Compare(group(&x), group(&y)),
 			cmp.Compare(a.rank[y.ID], a.rank[x.ID]),
 			y.Created.Compare(x.Created),
 			cmp.Compare(x.ID, y.ID),
@@ -190,6 +254,9 @@ func (a *App) sort() {
 
 // message makes a message of its event.
 func message(ev *api.Event) api.Message {
+	if ev.Message != nil {
+		return *ev.Message
+	}
 	m := api.Message{
 		ID: ev.ID, Conversation: ev.Conversation, Outgoing: ev.Outgoing,
 		Time: ev.Time, State: ev.State, Reason: ev.Reason,
@@ -212,15 +279,9 @@ func (a *App) nameOf(c *api.Contact) string { return a.mask(a.openName(c)) }
 // openName is a contact's name, hidden or not. It cannot look like one of our
 // marks: a name may come from the contact.
 func (a *App) openName(c *api.Contact) string {
-	name := strings.Map(func(r rune) rune {
-		switch r {
-		case '✓', '✔', '✅', '☑', '🗸':
-			return '·'
-		}
-		return r
-	}, line(c.Name))
+	name := markless(c.Name)
 	if name == "" {
-		return "unnamed"
+		return a.t("unnamed")
 	}
 	return a.th.Cells.Steady(name)
 }

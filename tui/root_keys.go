@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -13,7 +12,7 @@ import (
 // key routes a keystroke: the top dialog, then the table of keys for the
 // place of the focus, then the text.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
-	if d := a.dialogs.Top(); d != nil && !a.tooEarly(d) {
+	if d := a.dialogs.Keys(); d != nil {
 		return a.act(dialog.Act(d, d.Key(k)))
 	}
 	c := a.open()
@@ -27,15 +26,21 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	if bound {
 		return tea.Batch(a.do(id), a.settle())
 	}
-	if a.focus == keymap.Composer && a.writable() {
-		if !c.text.Key(k) && k.Keystroke() == "up" && c.text.Empty() {
-			return a.do(keymap.Leave)
-		}
-		if len(c.text.Value()) > c.text.Limit-256 {
-			return a.say(fmt.Sprintf("%d of %d bytes in one message", len(c.text.Value()), c.text.Limit))
-		}
+	if a.focus != keymap.Composer || !a.writable() {
+		return a.settle()
 	}
-	return a.settle()
+	before := c.text.Value()
+	if !c.text.Key(k) && k.Keystroke() == "up" && c.text.Empty() {
+		return a.do(keymap.Leave)
+	}
+	if c.text.Value() == before {
+		return a.settle()
+	}
+	cmds := []tea.Cmd{a.settle(), a.touched(c), a.typing(c)}
+	if n := len(c.text.Value()); n > c.text.Limit-256 {
+		cmds = append(cmds, a.say("%d of %d bytes in one message", n, c.text.Limit))
+	}
+	return tea.Batch(cmds...)
 }
 
 // calm takes back the first ctrl+c.
@@ -57,7 +62,7 @@ func (a *App) paste(text string) tea.Cmd {
 	// Terminals send line breaks of a paste as CR; some as CR LF.
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
-	if d := a.dialogs.Top(); d != nil && !a.tooEarly(d) {
+	if d := a.dialogs.Keys(); d != nil {
 		return a.act(dialog.Act(d, d.Paste(text)))
 	}
 	if !a.writable() {
@@ -67,10 +72,10 @@ func (a *App) paste(text string) tea.Cmd {
 	c.seen = true
 	a.focus = keymap.Composer
 	if !c.text.Insert(text) {
-		return a.note(fmt.Sprintf("Too long to paste: one message takes %d bytes.", c.text.Limit), true)
+		return a.complain("Too long to paste: one message takes %d bytes.", c.text.Limit)
 	}
 	if n := strings.Count(text, "\n") + 1; n > 3 {
-		return a.say(fmt.Sprintf("Pasted %d lines. Nothing is sent before you press enter.", n))
+		return tea.Batch(a.touched(c), a.say("Pasted %d lines. Nothing is sent before you press enter.", n))
 	}
-	return nil
+	return a.touched(c)
 }

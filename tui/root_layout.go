@@ -76,6 +76,9 @@ func (a *App) arrange() {
 		rows := 1
 		if c := a.open(); c != nil {
 			rows = c.text.Height(a.th.Cells, middle.w-composerPad, clamp((bottom-top)/3, 1, 10))
+			if c.reply != nil || c.editing != nil {
+				rows++
+			}
 		}
 		l.composer = rect{x: middle.x, y: bottom - rows, w: middle.w, h: rows}
 		l.chat = rect{x: middle.x, y: top, w: middle.w, h: bottom - top - rows - 1}
@@ -105,6 +108,12 @@ func (a *App) draw() tea.View {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
 	if a.width == 0 {
+		return v
+	}
+	if a.lock.form != nil {
+		content, cursor := a.drawLock(a.th)
+		v.SetContent(content)
+		v.Cursor = cursor
 		return v
 	}
 	a.arrange()
@@ -161,7 +170,7 @@ func (a *App) screen() ([]string, *tea.Cursor) {
 				b.WriteString(pick(ruled, th.Border.Render("├"), bar))
 			}
 			if ruled {
-				b.WriteString(a.line(keymap.Composer).Render(strings.Repeat("─", l.chat.w)))
+				b.WriteString(a.aboveComposer(l.chat.w))
 			} else {
 				b.WriteString(middle[i])
 			}
@@ -176,7 +185,44 @@ func (a *App) screen() ([]string, *tea.Cursor) {
 		rows = append(rows, a.rule(a.height-2, "┴"))
 	}
 	rows = append(rows, a.drawStatus())
+	if cursor == nil {
+		cursor = a.selectionCursor()
+	}
 	return rows, cursor
+}
+
+// selectionCursor is where the text cursor stands while nothing is written: on
+// the selected row, for those who hear the screen.
+func (a *App) selectionCursor() *tea.Cursor {
+	l := a.panes
+	switch a.focus {
+	case keymap.Messages:
+		if c := a.open(); c != nil && l.chat.w > 0 {
+			if y := c.view.SelectedRow(); y >= 0 {
+				return tea.NewCursor(l.chat.x, l.chat.y+y)
+			}
+		}
+	case keymap.List:
+		n := len(a.listed())
+		per := a.rowHeight()
+		from, to := a.rows.Window(n, max(1, l.list.h/per))
+		if i := a.rows.Selected; l.list.w > 0 && i >= from && i < to {
+			return tea.NewCursor(0, l.list.y+(i-from)*per)
+		}
+	}
+	return nil
+}
+
+// aboveComposer is the line between the messages and the text. It tells if the
+// contact is writing.
+func (a *App) aboveComposer(w int) string {
+	role := a.line(keymap.Composer)
+	c := a.contact(a.current)
+	if c == nil || !a.isWriting(c.ID) {
+		return role.Render(strings.Repeat("─", w))
+	}
+	text := a.th.Cells.Truncate(" "+a.t("%s is writing…", a.nameOf(c))+" ", w-4)
+	return role.Render("──") + a.th.Muted.Render(text) + role.Render(strings.Repeat("─", max(0, w-2-a.th.Cells.Width(text))))
 }
 
 // line is how the border of a pane is drawn: quiet, unless the focus is there.
@@ -227,11 +273,11 @@ func (a *App) header() string {
 	if l.list.w > 0 {
 		right := ""
 		if n := a.unread(); n > 0 {
-			right = th.Accent.Render(fmt.Sprintf("%d new", n)) + " "
+			right = th.Accent.Render(a.n(n, "%d new", "%d new")) + " "
 		}
-		name := "Conversations"
-		if l.list.w < 26 {
-			name = "Chats"
+		name := a.t("Conversations")
+		if l.list.w < 26 || th.Cells.Width(name)+12 > l.list.w {
+			name = a.t("Chats")
 		}
 		parts = append(parts, th.Cells.Ends(" "+head(keymap.List, name), right, l.list.w))
 	}
@@ -251,7 +297,7 @@ func (a *App) header() string {
 		parts = append(parts, th.Cells.Ends(back+head(place, name), mark+" ", l.chat.w))
 	}
 	if l.details.w > 0 {
-		parts = append(parts, th.Cells.Fit(" "+th.Title.Render("Details"), l.details.w))
+		parts = append(parts, th.Cells.Fit(" "+th.Title.Render(a.t("Details")), l.details.w))
 	}
 	return strings.Join(parts, bar)
 }
@@ -266,9 +312,9 @@ func pick(cond bool, yes, no string) string {
 // tooSmall is shown on a screen where nothing fits.
 func (a *App) tooSmall() string {
 	lines := []string{
-		"This window is too small.",
-		fmt.Sprintf("It is %d×%d;", a.width, a.height),
-		fmt.Sprintf("Starling needs %d×%d.", minWidth, minHeight),
+		a.t("This window is too small."),
+		a.t("It is %d×%d;", a.width, a.height),
+		a.t("Starling needs %d×%d.", minWidth, minHeight),
 	}
 	out := make([]string, 0, a.height)
 	for range max(0, (a.height-len(lines))/2) {

@@ -32,7 +32,11 @@ func (a *App) click(m tea.Mouse) tea.Cmd {
 	case l.composer.has(m.X, m.Y):
 		a.focus = keymap.Composer
 		if c := a.open(); c != nil {
-			c.text.Click(m.X-l.composer.x-2, m.Y-l.composer.y)
+			y := m.Y - l.composer.y
+			if (c.reply != nil || c.editing != nil) && l.composer.h > 1 {
+				y--
+			}
+			c.text.Click(m.X-l.composer.x-3, max(0, y))
 		}
 	case l.chat.has(m.X, m.Y):
 		if c := a.open(); c != nil && c.view.Click(m.Y-l.chat.y) {
@@ -64,8 +68,8 @@ func (a *App) wheel(m tea.Mouse) tea.Cmd {
 	l := a.panes
 	switch {
 	case l.list.has(m.X, m.Y):
-		a.rows.Scroll(by/wheelLines, len(a.people), max(1, l.list.h/a.rowHeight()))
-		if a.rows.Selected < len(a.people) {
+		a.rows.Scroll(by/wheelLines, len(a.listed()), max(1, l.list.h/a.rowHeight()))
+		if a.rows.Selected < len(a.listed()) {
 			a.cursor = a.people[a.rows.Selected].ID
 		}
 	default:

@@ -8,7 +8,9 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/keymap"
+	"starling/tui/preferences"
 	"starling/tui/term"
 	"starling/tui/theme"
 )
@@ -18,13 +20,13 @@ func (a *App) standing(c api.Contact) string {
 	th := a.th
 	switch {
 	case c.Blocked:
-		return th.Bad.Render(theme.GlyphBlocked + " blocked")
+		return th.Bad.Render(theme.GlyphBlocked + " " + a.t("blocked"))
 	case c.State == api.ContactPending:
-		return th.Warn.Render(theme.GlyphPending + " pending")
+		return th.Warn.Render(theme.GlyphPending + " " + a.t("pending"))
 	case c.Verified:
-		return th.Good.Render(theme.GlyphVerified + " verified")
+		return th.Good.Render(theme.GlyphVerified + " " + a.t("verified"))
 	}
-	return th.Muted.Render("not verified")
+	return th.Muted.Render(a.t("not verified"))
 }
 
 // mark is standing in one cell, for the list.
@@ -51,7 +53,7 @@ func (a *App) rowHeight() int {
 // listAt returns the conversation in a row of the list.
 func (a *App) listAt(row int) string {
 	per := a.rowHeight()
-	from, to := a.rows.Window(len(a.people), max(1, a.panes.list.h/per))
+	from, to := a.rows.Window(len(a.listed()), max(1, a.panes.list.h/per))
 	if i := from + row/per; i < to {
 		return a.people[i].ID
 	}
@@ -63,7 +65,7 @@ func (a *App) drawList(w, h int) []string {
 	out := make([]string, 0, h)
 	if len(a.people) == 0 {
 		if a.loaded {
-			out = append(out, term.Spaces(w), th.Cells.Fit(" "+th.Muted.Render("Nobody here yet."), w))
+			out = append(out, term.Spaces(w), th.Cells.Fit(" "+th.Muted.Render(a.t("Nobody here yet.")), w))
 		}
 	} else {
 		per := a.rowHeight()
@@ -71,10 +73,14 @@ func (a *App) drawList(w, h int) []string {
 		if a.focus == keymap.List {
 			shown = a.cursor
 		}
-		a.rows.Select(max(0, a.indexOf(shown)), len(a.people))
-		from, to := a.rows.Window(len(a.people), max(1, h/per))
+		n := len(a.listed())
+		a.rows.Select(max(0, a.indexOf(shown)), n)
+		from, to := a.rows.Window(n, max(1, h/per))
 		for i := from; i < to; i++ {
 			out = append(out, a.drawContact(&a.people[i], w, per)...)
+		}
+		if hidden := len(a.people) - n; hidden > 0 && to == n && len(out) < h {
+			out = append(out, th.Cells.Fit("  "+th.Muted.Render(a.n(hidden, "%d archived", "%d archived")+"  ")+th.Accent.Render(a.keys.Key(keymap.List, keymap.Archived))+th.Muted.Render(" "+a.t("shows")), w))
 		}
 	}
 	for len(out) < h {
@@ -108,9 +114,11 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 	if mark != "" {
 		mark = " " + mark
 	}
+	kept := a.kept(c)
+	mark += th.Muted.Render(kept)
 	if selected {
 		nameRoom := room - th.Cells.Width(when) - th.Cells.Width(mark) - 2
-		first := th.Cells.Ends(th.Cells.Truncate(name, nameRoom)+ansiless(a, c), when, room-1)
+		first := th.Cells.Ends(th.Cells.Truncate(name, nameRoom)+ansiless(a, c)+kept, when, room-1)
 		return a.pad([]string{
 			bar + th.Selected.Render(" "+th.Cells.Fit(first, room)),
 			bar + th.Cells.Ends(" "+th.Muted.Render(th.Cells.Truncate(preview, room-1)), badge, room) + " ",
@@ -126,6 +134,21 @@ func (a *App) drawContact(c *api.Contact, w, rows int) []string {
 		bar + th.Cells.Ends(" "+head, th.Muted.Render(when), room) + " ",
 		bar + th.Cells.Ends(" "+th.Muted.Render(th.Cells.Truncate(preview, room-1)), badge, room) + " ",
 	}, w, rows)
+}
+
+// kept is how a conversation is kept, in one cell each.
+func (a *App) kept(c *api.Contact) string {
+	s := ""
+	if c.Pinned {
+		s += " " + theme.GlyphPinned
+	}
+	if a.muted(c) {
+		s += " " + theme.GlyphMuted
+	}
+	if c.Timer > 0 {
+		s += " " + theme.GlyphTimer
+	}
+	return s
 }
 
 // ansiless is the mark of a contact without colour, for a row drawn in one
@@ -151,18 +174,30 @@ func (a *App) pad(lines []string, w, rows int) []string {
 
 // preview is the last message in one line, or what is awaited.
 func (a *App) preview(c *api.Contact) string {
-	if chat := a.chats[c.ID]; chat != nil && c.ID != a.current && !chat.text.Empty() {
-		return "draft: " + a.oneLine(chat.text.Value())
+	if chat := a.chats[c.ID]; chat != nil && c.ID != a.current {
+		if d := chat.draft(); d.Text != "" {
+			return theme.GlyphDraft + " " + a.t("draft: %s", a.oneLine(d.Text))
+		}
 	}
 	switch {
 	case c.Blocked:
-		return "blocked"
+		return a.t("blocked")
+	case a.isWriting(c.ID):
+		return a.t("writing…")
 	case c.Last == nil && c.State == api.ContactPending:
-		return "waiting for an answer"
+		return a.t("waiting for an answer")
 	case c.Last == nil:
-		return "no messages yet"
+		return a.t("no messages yet")
 	}
 	text := a.oneLine(c.Last.Text.String())
+	switch {
+	case c.Last.Deleted:
+		text = a.t("taken back")
+	case c.Last.Picture != nil && c.Last.Text.IsZero():
+		text = a.t("a picture")
+	case c.Last.State == api.StateNotice:
+		text = a.oneLine(a.t(c.Last.Text.String()))
+	}
 	if c.Last.State == api.StateNotice {
 		return theme.GlyphNotice + " " + text
 	}
@@ -170,7 +205,7 @@ func (a *App) preview(c *api.Contact) string {
 		if c.Last.State == api.StateFailed {
 			return theme.GlyphFailed + " " + text
 		}
-		return "you: " + text
+		return a.t("you: %s", text)
 	}
 	return text
 }
@@ -211,9 +246,9 @@ func (a *App) drawChat(w, h int) []string {
 // welcome is shown while there is nobody: it says how to begin.
 func (a *App) welcome(w, h int) []string {
 	th := a.th
-	hello := "Welcome."
+	hello := a.t("Welcome.")
 	if name := a.mask(line(a.status.Name)); name != "" {
-		hello = "Welcome, " + name + "."
+		hello = a.t("Welcome, %s.", name)
 	}
 	key := func(k keymap.ID, text string) string {
 		return th.Accent.Render(th.Cells.Fit(a.keys.Key(keymap.Composer, k), 8)) + text
@@ -221,15 +256,24 @@ func (a *App) welcome(w, h int) []string {
 	lines := []string{th.Title.Render(hello), ""}
 	wrap := min(w-4, 54)
 	if h > 8 {
-		for _, l := range th.Cells.Wrap("There is no directory to search. Two people meet by an invite that one gives to the other.", wrap) {
+		for _, l := range th.Cells.Wrap(a.t("There is no directory to search. Two people meet by an invite that one gives to the other."), wrap) {
 			lines = append(lines, th.Muted.Render(l))
 		}
 		lines = append(lines, "")
 	}
 	lines = append(lines,
-		key(keymap.Invite, "invite somebody"),
-		key(keymap.AddContact, "use an invite you were given"),
-		key(keymap.Network, "see what the network is doing"))
+		key(keymap.Invite, a.t("invite somebody: a link or a QR code")),
+		key(keymap.AddContact, a.t("use an invite you were given")))
+	if a.opts.Join != nil {
+		lines = append(lines, key(keymap.Join, a.t("join by the address of a relay")))
+	}
+	lines = append(lines, key(keymap.Network, a.t("see what the network is doing")))
+	if a.known && !a.status.Ready && h > len(lines)+2 {
+		lines = append(lines, "")
+		for _, l := range th.Cells.Wrap(theme.GlyphWaiting+" "+a.t("waiting: %s", safetext.Line(a.t(a.status.Reason)).String()), wrap) {
+			lines = append(lines, th.Warn.Render(l))
+		}
+	}
 	return a.middle(lines, w, h, wrap)
 }
 
@@ -242,13 +286,13 @@ func (a *App) hello(w, h int) []string {
 	th := a.th
 	name := a.nameOf(c)
 	wrap := min(w-4, 54)
-	lines := []string{th.Title.Render("Say hello to " + th.Cells.Truncate(name, wrap-14) + "."), ""}
-	text := "Only the two of you can read what is written here."
+	lines := []string{th.Title.Render(a.t("Say hello to %s.", th.Cells.Truncate(name, wrap-14))), ""}
+	text := a.t("Only the two of you can read what is written here.")
 	switch {
 	case c.State == api.ContactPending:
-		text = "What you write is encrypted for whoever made the invite. They have not answered your hello yet; it is kept for them."
+		text = a.t("What you write is encrypted for whoever made the invite. They have not answered your hello yet; it is kept for them.")
 	case !c.Verified:
-		text = "What you write is encrypted for whoever holds the other end. To be sure that it is really them, compare your safety numbers: esc, then v."
+		text = a.t("What you write is encrypted for whoever holds the other end. To be sure that it is really them, compare your safety numbers: esc, then v.")
 	}
 	for _, l := range th.Cells.Wrap(text, wrap) {
 		lines = append(lines, th.Muted.Render(l))
@@ -286,19 +330,28 @@ func (a *App) drawComposer(r rect) ([]string, *tea.Cursor) {
 	}
 	switch name := a.nameOf(person); {
 	case person.Blocked:
-		c.text.Placeholder = name + " is blocked. Leave with esc, then b unblocks."
+		c.text.Placeholder = a.t("%s is blocked. Leave with esc, then b unblocks.", name)
 	case !focused:
-		c.text.Placeholder = "i or enter to write"
+		c.text.Placeholder = a.t("i to write")
 	default:
-		c.text.Placeholder = "Write to " + name
+		c.text.Placeholder = a.t("Write to %s", name)
 	}
-	lines, x, y := c.text.Render(th, r.w-composerPad, r.h)
+	banner := a.banner(c, r.w)
+	rows := r.h
+	if banner != "" {
+		rows = max(1, rows-1)
+	}
+	lines, x, y := c.text.Render(th, r.w-composerPad, rows)
 	for i, l := range lines {
 		p := " "
 		if i == 0 {
 			p = prompt
 		}
 		lines[i] = " " + p + " " + l + " "
+	}
+	if banner != "" && r.h > 1 {
+		lines = append([]string{banner}, lines...)
+		y++
 	}
 	if !focused || person.Blocked {
 		return lines, nil
@@ -324,18 +377,39 @@ func (a *App) drawDetails(w, h int) []string {
 		add("")
 		switch {
 		case c.State == api.ContactPending:
-			wrap(th.Muted, "They have not answered yet. What you write is kept and sent.")
+			wrap(th.Muted, a.t("They have not answered yet. What you write is kept and sent."))
 		case !c.Verified:
-			wrap(th.Muted, "Compare safety numbers to know that nobody sits between you.")
+			wrap(th.Muted, a.t("Compare safety numbers to know that nobody sits between you."))
 		default:
-			wrap(th.Muted, "You have compared safety numbers.")
+			wrap(th.Muted, a.t("You have compared safety numbers."))
 		}
 		add("")
-		row("known since", c.Created.Local().Format("2 Jan 2006"))
+		row(a.t("known since"), th.Time(c.Created, "2 Jan 2006"))
+		switch {
+		case c.MutedUntil.Equal(api.Forever):
+			row(a.t("muted"), a.t("always"))
+		case a.muted(c):
+			row(a.t("muted"), a.t("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
+		}
+		if c.Timer > 0 {
+			row(a.t("disappears"), chatview.Span(th, c.Timer))
+		}
+		if c.TimerTheirs != c.TimerMine && c.TimerTheirs > 0 {
+			wrap(th.Warn, a.t("%s offers messages that disappear after %s.", a.nameOf(c), chatview.Span(th, c.TimerTheirs)))
+		}
+		if c.Notify != "" {
+			row(a.t("announces"), a.t(preferences.Level(c.Notify)))
+		}
 		if a.focus != keymap.Composer {
 			add("")
-			for _, id := range []keymap.ID{keymap.Verify, keymap.Rename, keymap.Block, keymap.Remove} {
-				add(th.Accent.Render(th.Cells.Fit(a.keys.Key(keymap.Messages, id), 3)) + th.Muted.Render(strings.ToLower(strings.Fields(a.name(id))[0])))
+			for _, x := range []struct {
+				id   keymap.ID
+				what string
+			}{
+				{keymap.Verify, a.t("verify")}, {keymap.Conversation, a.t("how it is kept")}, {keymap.Timer, a.t("timer")},
+				{keymap.Rename, a.t("rename")}, {keymap.Block, a.t("block")}, {keymap.Remove, a.t("remove")},
+			} {
+				add(th.Accent.Render(th.Cells.Fit(a.keys.Key(a.focus, x.id), 3)) + th.Muted.Render(x.what))
 			}
 		}
 		add("")
@@ -344,20 +418,20 @@ func (a *App) drawDetails(w, h int) []string {
 	}
 	if a.known {
 		s := &a.status
-		add(th.Title.Render("What holds now"))
+		add(th.Title.Render(a.t("What holds now")))
 		add("")
 		if s.Ready {
-			add(th.Good.Render(theme.GlyphReady) + " messages can leave")
+			add(th.Good.Render(theme.GlyphReady) + " " + a.t("messages can leave"))
 		} else {
-			wrap(th.Warn, theme.GlyphWaiting+" waiting: "+s.Reason)
+			wrap(th.Warn, theme.GlyphWaiting+" "+a.t("waiting: %s", a.t(s.Reason)))
 		}
 		add("")
-		wrap(th.Muted, s.Anonymity.Statement)
+		wrap(th.Muted, a.t(s.Anonymity.Statement))
 		add("")
-		row("hops", fmt.Sprint(s.Hops))
-		row("guards", guards(s))
-		row("relays", fmt.Sprint(s.Relays))
-		row("mailboxes", fmt.Sprint(len(s.Mailboxes)))
+		row(a.t("hops"), fmt.Sprint(s.Hops))
+		row(a.t("guards"), a.guards(s))
+		row(a.t("relays"), fmt.Sprint(s.Relays))
+		row(a.t("mailboxes"), fmt.Sprint(len(s.Mailboxes)))
 	}
 	for len(out) < h {
 		out = append(out, term.Spaces(w))
@@ -368,18 +442,20 @@ func (a *App) drawDetails(w, h int) []string {
 func (a *App) name(id keymap.ID) string {
 	for _, x := range a.keys.All() {
 		if x.ID == id {
-			return x.Name
+			return a.t(x.Name)
 		}
 	}
 	return string(id)
 }
 
-func guards(s *api.Status) string {
+func (a *App) guards(s *api.Status) string { return guards(a.th, s) }
+
+func guards(th *theme.Theme, s *api.Status) string {
 	n := 0
 	for _, g := range s.Guards {
 		if g.Connected {
 			n++
 		}
 	}
-	return fmt.Sprintf("%d of %d", n, len(s.Guards))
+	return th.T("%d of %d", n, len(s.Guards))
 }

@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"fmt"
-
 	"starling/node/api/safetext"
 	"starling/tui/keymap"
 	"starling/tui/theme"
@@ -54,38 +52,38 @@ func (a *App) drawStatus() string {
 func (a *App) truth() []string {
 	th, s := a.th, &a.status
 	if a.lost != nil {
-		return []string{th.Bad.Render(theme.GlyphFailed + " no answer from the node: " + describe(a.lost))}
+		return []string{th.Bad.Render(theme.GlyphFailed + " " + a.t("no answer from the node: %s", a.describe(a.lost)))}
 	}
 	if !a.known {
-		return []string{th.Muted.Render("starting…")}
+		return []string{th.Muted.Render(a.t("starting…"))}
 	}
 	var parts []string
 	if a.hidden {
-		parts = append(parts, th.Accent.Render("▒ incognito"))
+		parts = append(parts, th.Accent.Render("▒ "+a.t("incognito")))
 	}
 	if s.Ready {
 		parts = append(parts, th.Good.Render(theme.GlyphReady)+" "+safetext.Line(s.Profile).String())
 	} else {
-		parts = append(parts, th.Warn.Render(theme.GlyphWaiting+" waiting: "+safetext.Line(s.Reason).String()))
+		parts = append(parts, th.Warn.Render(theme.GlyphWaiting+" "+a.t("waiting: %s", safetext.Line(a.t(s.Reason)).String())))
 	}
 	if s.Outbox.Failed > 0 {
-		parts = append(parts, th.Bad.Render(fmt.Sprintf("%d failed", s.Outbox.Failed)))
+		parts = append(parts, th.Bad.Render(a.n(s.Outbox.Failed, "%d failed", "%d failed")))
 	}
 	if n := s.Outbox.Queued + s.Outbox.Sealed + s.Outbox.Sent; n > 0 {
-		parts = append(parts, fmt.Sprintf("outbox %d", n))
+		parts = append(parts, a.t("outbox %d", n))
 	}
 	if s.AllowPrivate {
-		parts = append(parts, th.Warn.Render("private mesh"))
+		parts = append(parts, th.Warn.Render(a.t("private mesh")))
 	}
 	if !s.Ready {
 		parts = append(parts, th.Muted.Render(safetext.Line(s.Profile).String()))
 	}
 	parts = append(parts,
-		th.Muted.Render(plural(s.Hops, "hop")),
-		th.Muted.Render("guards "+guards(s)),
-		th.Muted.Render(plural(s.Relays, "relay")))
+		th.Muted.Render(a.n(s.Hops, "%d hop", "%d hops")),
+		th.Muted.Render(a.t("guards %s", a.guards(s))),
+		th.Muted.Render(a.n(s.Relays, "%d relay", "%d relays")))
 	if s.Outbox.Queued+s.Outbox.Sealed+s.Outbox.Sent == 0 {
-		parts = append(parts, th.Muted.Render("outbox empty"))
+		parts = append(parts, th.Muted.Render(a.t("outbox empty")))
 	}
 	return parts
 }
@@ -97,9 +95,9 @@ func (a *App) hints() []hint {
 	k := func(id keymap.ID) string { return a.keys.Key(a.focus, id) }
 	switch a.focus {
 	case keymap.Composer:
-		return []hint{{k(keymap.Palette), "actions"}, {k(keymap.Help), "help"}, {k(keymap.Switch), "go to"}}
+		return []hint{{k(keymap.Palette), a.t("actions")}, {k(keymap.Help), a.t("help")}, {k(keymap.Switch), a.t("go to")}}
 	case keymap.Messages:
-		return []hint{{k(keymap.Help), "help"}, {k(keymap.Write), "write"}, {k(keymap.Leave), "conversations"}}
+		return []hint{{k(keymap.Help), a.t("help")}, {k(keymap.Menu), a.t("menu")}, {k(keymap.Write), a.t("write")}, {k(keymap.Leave), a.t("conversations")}}
 	}
-	return []hint{{k(keymap.Help), "help"}, {k(keymap.Open), "open"}, {k(keymap.Invite), "invite"}}
+	return []hint{{k(keymap.Help), a.t("help")}, {k(keymap.Open), a.t("open")}, {k(keymap.Invite), a.t("invite")}}
 }

@@ -3,13 +3,13 @@ package tui
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/dialog"
 	"starling/tui/theme"
 )
@@ -18,12 +18,6 @@ const (
 	safetyDigits = 60
 	// codeScheme begins what a scanner reads from a verification QR code.
 	codeScheme = "starling-verify:"
-)
-
-// The only words that a comparison ends with.
-const (
-	wordMatch    = "match"
-	wordMismatch = "does not match"
 )
 
 type (
@@ -52,7 +46,7 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 		return a.fail(msg.err)
 	}
 	name := a.nameOf(c)
-	card := &dialog.Card{Title: "Verify " + name, Width: 70}
+	card := &dialog.Card{Title: a.t("Verify %s", name), Width: 70}
 	card.Body = func(th *theme.Theme, width, height int) []string {
 		return verificationBody(th, msg.v, name, width, height)
 	}
@@ -71,26 +65,26 @@ func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
 }
 
 func (a *App) setVerified(v verifyAction) tea.Cmd {
+	note := pick(v.seen != "", a.t("Marked as verified."), a.t("No longer marked as verified."))
 	return a.ask(func(ctx context.Context) resultMsg {
 		c, err := a.node.SetVerified(ctx, v.contact, v.seen)
-		return resultMsg{err: err, contact: &c, note: pick(v.seen != "", "Marked as verified.", "No longer marked as verified.")}
+		return resultMsg{err: err, contact: &c, note: note}
 	})
 }
 
 // openCompare asks for the other side's numbers or code.
 func (a *App) openCompare(c compareAction) {
 	form := &dialog.Form{
-		Title: "Compare with " + c.name,
-		Intro: "Type or paste the numbers that " + c.name + " sees, or what your scanner read from their QR code. " +
-			"Take it from their screen or their voice; in a message of this conversation it proves nothing.",
+		Title: a.t("Compare with %s", c.name),
+		Intro: a.t("Type or paste the numbers that %s sees, or what your scanner read from their QR code. Take it from their screen or their voice; in a message of this conversation it proves nothing.", c.name),
 		Label: "Compare",
 	}
 	theirs := &dialog.Field{Label: "Theirs"}
 	theirs.Text.OneLine, theirs.Text.Limit = true, 512
-	theirs.Text.Placeholder = "60 digits, or " + codeScheme + "…"
+	theirs.Text.Placeholder = a.t("60 digits, or %s…", codeScheme)
 	form.Fields = []*dialog.Field{theirs}
 	form.Submit = func() any {
-		match, wrong := compareWith(c.v, theirs.Text.Value())
+		match, wrong := compareWith(a.th.Words, c.v, theirs.Text.Value())
 		if wrong != "" {
 			form.Error = wrong
 			return nil
@@ -102,43 +96,43 @@ func (a *App) openCompare(c compareAction) {
 
 // compareWith compares what we have with what was typed. It says what is
 // wrong if that is neither whole numbers nor a code.
-func compareWith(v api.Verification, theirs string) (match bool, wrong string) {
+func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (match bool, wrong string) {
 	theirs = strings.ToLower(strings.Join(strings.Fields(theirs), ""))
 	same := func(x, y string) bool { return subtle.ConstantTimeCompare([]byte(x), []byte(y)) == 1 }
 	if strings.HasPrefix(theirs, codeScheme) {
 		code := strings.ToLower(v.Code)
 		switch {
 		case code == "":
-			return false, "There is no code here to compare with. Type the 60 digits."
+			return false, w.Text("There is no code here to compare with. Type the 60 digits.")
 		case len(theirs) != len(code):
-			return false, fmt.Sprintf("A code has %d characters, this has %d. Scan it again.", len(code), len(theirs))
+			return false, w.Sprintf("A code has %d characters, this has %d. Scan it again.", len(code), len(theirs))
 		}
 		return same(theirs, code), ""
 	}
 	theirs = strings.NewReplacer("-", "", ".", "", ",", "").Replace(theirs)
 	if theirs == "" || strings.Trim(theirs, "0123456789") != "" {
-		return false, "Type the 60 digits, or paste a code that begins with \"" + codeScheme + "\"."
+		return false, w.Sprintf("Type the 60 digits, or paste a code that begins with \"%s\".", codeScheme)
 	}
 	if len(theirs) != safetyDigits {
-		return false, fmt.Sprintf("There are %d digits, this has %d.", safetyDigits, len(theirs))
+		return false, w.Sprintf("There are %d digits, this has %d.", safetyDigits, len(theirs))
 	}
 	return same(theirs, strings.Join(digits(v.SafetyNumber), "")), ""
 }
 
 // openCompared shows what came of a comparison.
 func (a *App) openCompared(c comparedAction) {
-	word, role, text := wordMismatch, a.th.Bad, warnMismatch
+	word, role, text := a.t("does not match"), a.th.Bad, a.t(warnMismatch)
 	buttons := []dialog.Button{
 		{Label: "Compare again", Key: "c", Action: c.compareAction},
 		{Label: "Close", Key: "esc", Action: dialog.Close{}},
 	}
 	if c.match {
-		word, role = wordMatch, a.th.Good
-		text = "What you entered is what you have here. If it came from " + c.name + " on a way that nobody can forge, nobody sits between you."
+		word, role = a.t("match"), a.th.Good
+		text = a.t("What you entered is what you have here. If it came from %s on a way that nobody can forge, nobody sits between you.", c.name)
 		buttons[0] = dialog.Button{Label: "Mark as verified", Key: "m", Action: verifyAction{c.contact, c.v.SafetyNumber}}
 	}
 	a.dialogs.Open(&dialog.Card{
-		Title: "Compared with " + c.name,
+		Title: a.t("Compared with %s", c.name),
 		Width: 48,
 		Body: func(th *theme.Theme, width, _ int) []string {
 			return append([]string{th.Cells.Center(role.Render(word), width), ""}, th.Cells.Wrap(text, width)...)
@@ -147,7 +141,7 @@ func (a *App) openCompared(c comparedAction) {
 	})
 }
 
-const warnMismatch = "If one differs, somebody may be reading along: do not write, and make a new contact from a new invite."
+var warnMismatch = catalogue.Mark("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.")
 
 // verificationBody shows the safety number in twelve groups and, where there
 // is room, the same as a QR code beside it.
@@ -196,7 +190,7 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 		out = append(out, "")
 	}
 	if v.Verified {
-		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" You have verified "+name+".", width) {
+		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" "+th.T("You have verified %s.", name), width) {
 			out = append(out, th.Good.Render(l))
 		}
 		out = append(out, "")
@@ -205,12 +199,12 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 	if small {
 		numbers() // what matters most
 	}
-	wrap("Compare these numbers with " + name + ", face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.")
+	wrap(th.T("Compare these numbers with %s, face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.", name))
 	out = append(out, "")
 	if !small {
 		numbers()
 	}
-	wrap(warnMismatch)
+	wrap(th.T(warnMismatch))
 	return out
 }
 

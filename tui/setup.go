@@ -15,13 +15,30 @@ import (
 	xterm "golang.org/x/term"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/dialog"
 	"starling/tui/term"
 	"starling/tui/theme"
 )
 
-// ErrCancelled is returned when the person leaves the first screens.
-var ErrCancelled = errors.New("cancelled")
+// ErrCancelled is returned when the person leaves the first screens, ErrDemo
+// when they want to look at the demo instead.
+var (
+	ErrCancelled = errors.New("cancelled")
+	ErrDemo      = errors.New("the demo is wanted")
+)
+
+// SetupOptions say what the first screens are for.
+type SetupOptions struct {
+	// Existing: there is a profile; only its passphrase is asked for.
+	Existing bool
+	// Problem tells why it is asked again.
+	Problem string
+	// Language is as in [Options].
+	Language string
+	// Demo offers the demo to a new person; Setup then returns [ErrDemo].
+	Demo bool
+}
 
 // MinPassphrase is the shortest passphrase of a new profile, in characters.
 const MinPassphrase = 8
@@ -34,30 +51,28 @@ type SetupResult struct {
 }
 
 // The words of the first screens. They say no more than docs/THREATMODEL.md.
-const (
-	setupIntro = "Messages are encrypted for your contact alone and go through three relays, each of which sees only its neighbours on the way. Your two entry guards see your address and when you are online; a contact does not, unless a guard is theirs.\n" +
-		"Who watches both ends, or runs enough of the relays, can still link you, and below about a hundred people online there is little to hide in."
-	unlockText = "Your profile on this device is encrypted."
-	nameHint   = "It need not be your real name."
-	passHint   = "It encrypts what Starling keeps on this device; nobody can recover it. Four unrelated words are good."
+var (
+	setupWho    = catalogue.Mark("Messages are encrypted for your contact alone and go through three relays, each of which sees only its neighbours on the way. Your two entry guards see your address and when you are online; a contact does not, unless a guard is theirs.")
+	setupLimits = catalogue.Mark("Who watches both ends, or runs enough of the relays, can still link you, and below about a hundred people online there is little to hide in.")
+	unlockIntro = catalogue.Mark("Your profile on this device is encrypted.")
+	nameHint    = catalogue.Mark("It need not be your real name.")
+	passHint    = catalogue.Mark("It encrypts what Starling keeps on this device; nobody can recover it. Four unrelated words are good.")
 )
 
 // Setup asks for a name and a new passphrase, or, if a profile exists, for
-// its passphrase. problem, if given, tells why it asks again. It returns
-// [ErrCancelled] if the person leaves.
-func Setup(ctx context.Context, existing bool, problem ...string) (SetupResult, error) {
-	why := strings.Join(problem, " ")
+// its passphrase. It returns [ErrCancelled] if the person leaves.
+func Setup(ctx context.Context, opts SetupOptions) (SetupResult, error) {
 	if term.Dumb() {
 		if !xterm.IsTerminal(int(os.Stdin.Fd())) {
 			return SetupResult{}, errors.New("there is no terminal to ask for a passphrase on")
 		}
-		return setupPlain(os.Stdin, os.Stdout, existing, why, func() (string, error) {
+		return setupPlain(os.Stdin, os.Stdout, opts, func() (string, error) {
 			b, err := xterm.ReadPassword(int(os.Stdin.Fd()))
 			fmt.Fprintln(os.Stdout)
 			return string(b), err
 		})
 	}
-	s := NewSetup(existing, why)
+	s := NewSetup(opts)
 	if _, err := tea.NewProgram(s, tea.WithContext(ctx)).Run(); err != nil {
 		if ctx.Err() != nil {
 			return SetupResult{}, ctx.Err()
@@ -75,24 +90,26 @@ type SetupScreen struct {
 	width, height int
 	form          *dialog.Form
 	dialogs       dialog.Stack
-	done          bool
+	done, demo    bool
 	result        SetupResult
 }
 
 // NewSetup returns the first screen of a new or an existing profile.
-func NewSetup(existing bool, problem string) *SetupScreen {
-	s := &SetupScreen{th: theme.New(true, term.Cells{})}
+func NewSetup(opts SetupOptions) *SetupScreen {
+	s := &SetupScreen{}
+	s.retheme(true, term.Cells{}, catalogue.New(opts.Language))
+	t := s.th.T
 	field := func(label, hint string, hidden bool) *dialog.Field {
 		f := &dialog.Field{Label: label, Hint: hint}
 		f.Text.OneLine, f.Text.Hidden, f.Text.Limit = true, hidden, 1024
 		return f
 	}
 	pass := field("Passphrase", "", true)
-	if existing {
-		s.form = &dialog.Form{Title: "Starling", Intro: unlockText, Label: "Unlock", Fields: []*dialog.Field{pass}, Error: problem}
+	if opts.Existing {
+		s.form = &dialog.Form{Title: "Starling", Intro: unlockIntro, Label: "Unlock", Fields: []*dialog.Field{pass}, Error: t(opts.Problem)}
 		s.form.Submit = func() any {
 			if pass.Text.Empty() {
-				s.form.Error = "Type your passphrase."
+				s.form.Error = t("Type your passphrase.")
 				return nil
 			}
 			return SetupResult{Passphrase: pass.Text.Value()}
@@ -102,10 +119,13 @@ func NewSetup(existing bool, problem string) *SetupScreen {
 		name := field("Your name", nameHint, false)
 		name.Text.Limit = api.MaxName
 		again := field("Passphrase again", "", true)
-		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: setupIntro, Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: problem}
+		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(setupWho) + "\n" + t(setupLimits), Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
+		if opts.Demo {
+			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: ErrDemo}}
+		}
 		s.form.Submit = func() any {
 			r := SetupResult{Name: strings.TrimSpace(name.Text.Value()), Passphrase: pass.Text.Value()}
-			if s.form.Error = setupError(r, again.Text.Value()); s.form.Error != "" {
+			if s.form.Error = setupError(s.th.Words, r, again.Text.Value()); s.form.Error != "" {
 				return nil
 			}
 			return r
@@ -116,24 +136,32 @@ func NewSetup(existing bool, problem string) *SetupScreen {
 }
 
 // setupError says what is wrong with the answers for a new profile, or "".
-func setupError(r SetupResult, again string) string {
+func setupError(w *catalogue.Catalogue, r SetupResult, again string) string {
 	switch {
 	case r.Name == "":
-		return "Type a name first."
+		return w.Text("Type a name first.")
 	case utf8.RuneCountInString(r.Passphrase) < MinPassphrase:
-		return fmt.Sprintf("The passphrase is too short: at least %d characters.", MinPassphrase)
+		return w.Sprintf("The passphrase is too short: at least %d characters.", MinPassphrase)
 	case r.Passphrase != again:
-		return "The two passphrases differ. Type both again."
+		return w.Text("The two passphrases differ. Type both again.")
 	}
 	return ""
 }
 
 // Result returns what was typed, or ErrCancelled.
 func (s *SetupScreen) Result() (SetupResult, error) {
+	if s.demo {
+		return SetupResult{}, ErrDemo
+	}
 	if !s.done {
 		return SetupResult{}, ErrCancelled
 	}
 	return s.result, nil
+}
+
+func (s *SetupScreen) retheme(dark bool, cells term.Cells, words *catalogue.Catalogue) {
+	s.th = theme.New(dark, cells)
+	s.th.Words = words
 }
 
 // Init asks the terminal for its background.
@@ -145,10 +173,10 @@ func (s *SetupScreen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
 	case tea.BackgroundColorMsg:
-		s.th = theme.New(msg.IsDark(), s.th.Cells)
+		s.retheme(msg.IsDark(), s.th.Cells, s.th.Words)
 	case tea.ModeReportMsg:
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
-			s.th = theme.New(s.th.Dark, term.Cells{Graphemes: true})
+			s.retheme(s.th.Dark, term.Cells{Graphemes: true}, s.th.Words)
 		}
 	case tea.KeyPressMsg:
 		return s, s.act(s.form.Key(msg))
@@ -164,6 +192,9 @@ func (s *SetupScreen) act(action any) tea.Cmd {
 	switch action := dialog.Act(s.form, action).(type) {
 	case dialog.Close:
 		return tea.Quit
+	case error:
+		s.demo = true
+		return tea.Quit
 	case SetupResult:
 		s.done, s.result = true, action
 		return tea.Quit
@@ -177,7 +208,7 @@ func (s *SetupScreen) View() tea.View {
 	v.AltScreen = true
 	v.WindowTitle = title
 	v.MouseMode = tea.MouseModeCellMotion
-	if s.width == 0 || s.done {
+	if s.width == 0 || s.done || s.demo {
 		return v
 	}
 	screen := make([]string, s.height)
@@ -193,37 +224,44 @@ func (s *SetupScreen) View() tea.View {
 }
 
 // setupPlain asks line by line. secret reads a line without showing it.
-func setupPlain(in io.Reader, out io.Writer, existing bool, problem string, secret func() (string, error)) (SetupResult, error) {
+func setupPlain(in io.Reader, out io.Writer, opts SetupOptions, secret func() (string, error)) (SetupResult, error) {
 	var r SetupResult
-	if problem != "" {
-		fmt.Fprintln(out, problem)
+	w := catalogue.New(opts.Language)
+	if opts.Problem != "" {
+		fmt.Fprintln(out, w.Text(opts.Problem))
 	}
-	if existing {
-		fmt.Fprint(out, unlockText, "\nPassphrase: ")
+	if opts.Existing {
+		fmt.Fprintf(out, "%s\n%s: ", w.Text(unlockIntro), w.Text("Passphrase"))
 		pass, err := secret()
 		r.Passphrase = pass
 		return r, err
 	}
-	fmt.Fprint(out, "Welcome to Starling. ", setupIntro, "\n")
+	fmt.Fprintf(out, "%s. %s\n%s\n", w.Text("Welcome to Starling"), w.Text(setupWho), w.Text(setupLimits))
+	if opts.Demo {
+		fmt.Fprintln(out, w.Text("To look at it first, type /demo as the name."))
+	}
 	lines := bufio.NewScanner(in)
 	for {
-		fmt.Fprint(out, "Your name (", nameHint, "): ")
+		fmt.Fprintf(out, "%s (%s) ", w.Text("Your name"), w.Text(nameHint))
 		if !lines.Scan() {
 			return SetupResult{}, errors.Join(ErrCancelled, lines.Err())
 		}
 		r.Name = strings.TrimSpace(lines.Text())
-		fmt.Fprint(out, passHint, "\nPassphrase: ")
+		if opts.Demo && r.Name == "/demo" {
+			return SetupResult{}, ErrDemo
+		}
+		fmt.Fprintf(out, "%s\n%s: ", w.Text(passHint), w.Text("Passphrase"))
 		pass, err := secret()
 		if err != nil {
 			return SetupResult{}, err
 		}
-		fmt.Fprint(out, "Passphrase again: ")
+		fmt.Fprintf(out, "%s: ", w.Text("Passphrase again"))
 		again, err := secret()
 		if err != nil {
 			return SetupResult{}, err
 		}
 		r.Passphrase = pass
-		wrong := setupError(r, again)
+		wrong := setupError(w, r, again)
 		if wrong == "" {
 			return r, nil
 		}

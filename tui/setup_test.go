@@ -10,7 +10,7 @@ import (
 )
 
 func TestSetupOfANewProfile(t *testing.T) {
-	s := tui.NewSetup(false, "")
+	s := tui.NewSetup(tui.SetupOptions{Language: "en"})
 	u := tuitest.NewUserOf(t, s)
 	u.Expect().Sees("Welcome to Starling", "three relays", "two entry guards", "little to hide in")
 	checkFrame(t, u, 80, 24, "setup")
@@ -30,7 +30,7 @@ func TestSetupOfANewProfile(t *testing.T) {
 }
 
 func TestSetupOfAnExistingProfile(t *testing.T) {
-	s := tui.NewSetup(true, "That was not the passphrase.")
+	s := tui.NewSetup(tui.SetupOptions{Existing: true, Problem: "That was not the passphrase.", Language: "en"})
 	u := tuitest.NewUserOf(t, s)
 	u.Expect().Sees("That was not the passphrase.")
 	golden(t, "unlock_80x24", u.Screen())
@@ -42,7 +42,7 @@ func TestSetupOfAnExistingProfile(t *testing.T) {
 }
 
 func TestSetupIsLeft(t *testing.T) {
-	s := tui.NewSetup(false, "")
+	s := tui.NewSetup(tui.SetupOptions{Language: "en"})
 	tuitest.NewUserOf(t, s).Resize(40, 10).Type("robin").Press("esc").Expect().Quit()
 	if _, err := s.Result(); !errors.Is(err, tui.ErrCancelled) {
 		t.Errorf("got %v", err)

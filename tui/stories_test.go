@@ -1,13 +1,10 @@
 package tui_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -36,9 +33,9 @@ func TestFailedMessage(t *testing.T) {
 	u.Type("to nowhere").Enter().Expect().Message("to nowhere").State(api.StateQueued)
 	node.State(node.Last(id).ID, api.StateFailed, "the mailbox did not answer")
 	u.Expect().Message("to nowhere").State(api.StateFailed)
-	u.Expect().Sees("the mailbox did not answer", "r retry")
+	u.Expect().Sees("the mailbox did not answer", "R retry")
 
-	u.Press("esc", "r").Expect().Message("to nowhere").State(api.StateQueued)
+	u.Press("esc", "R").Expect().Message("to nowhere").State(api.StateQueued)
 	node.State(node.Last(id).ID, api.StateFailed, "again")
 	u.Expect().Message("to nowhere").State(api.StateFailed)
 	u.Press("x").Expect().Sees("Discard this message?")
@@ -300,7 +297,7 @@ func TestRenameBlockRemove(t *testing.T) {
 	node, _, u := alone(t)
 	node.Meet("bob")
 	u.Expect().Sees("bob")
-	u.Press("esc", "e").Expect().Sees("Rename alice")
+	u.Press("esc", "E").Expect().Sees("Rename alice")
 	u.Press("ctrl+u").Enter().Expect().Sees("at least one letter")
 	u.Type("Alicia").Enter().Expect().SeesNot("Rename alice").Sees("Alicia")
 	u.Press("b").Expect().Sees("Block Alicia?")
@@ -351,7 +348,7 @@ func TestMouse(t *testing.T) {
 	_, _, u := seeded(t)
 	u.Click("bob").Expect().Sees("Write to bob", "Did you see the figures?")
 	u.Click("Did you see the figures?").Expect().Sees("▌ Did you see")
-	u.Click("i or enter to write").Expect().Sees("Write to bob")
+	u.Click("i to write").Expect().Sees("Write to bob")
 	before := u.Screen()
 	u.Wheel(40, 10, -2)
 	if u.Screen() == before {
@@ -387,7 +384,7 @@ func TestIncognito(t *testing.T) {
 		}
 	}
 	hidden("at first")
-	u.Press("esc", "e").Expect().Sees("Rename ▒▒▒▒▒")
+	u.Press("esc", "E").Expect().Sees("Rename ▒▒▒▒▒")
 	hidden("rename")
 	u.Enter().Expect().SeesNot("Rename") // it is not renamed to blocks
 	u.Press("D").Expect().Sees("Remove ▒▒▒▒▒?")
@@ -483,44 +480,24 @@ func TestRenamedContactIsRenamedEverywhere(t *testing.T) {
 	u.Expect().Sees("Alicia  12:00").SeesNot("alice")
 }
 
-// memory keeps drafts as a disk would.
-type memory struct {
-	mu     sync.Mutex
-	drafts map[string]string
-}
-
-func (m *memory) LoadDrafts(context.Context) (map[string]string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.drafts), nil
-}
-
-func (m *memory) SaveDraft(_ context.Context, contact, text string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.drafts[contact] = text
-	return nil
-}
-
 func TestDraftsAreLoadedAndSaved(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	alice := node.Meet("alice")
 	bob := node.Meet("bob")
-	drafts := &memory{drafts: map[string]string{bob: "begun yesterday"}}
-	u := tuitest.NewUser(t, node, tui.Options{Now: clock, Drafts: drafts})
+	_ = node.SaveDraft(t.Context(), api.Draft{Contact: bob, Text: "begun yesterday"})
+	u := start(t, node)
 	u.Open("bob").Expect().Sees("› begun yesterday")
 	u.Type(", ended today").Open("alice").Type("x").Open("bob")
 	u.Expect().That("both to be kept", func() bool {
-		kept, _ := drafts.LoadDrafts(t.Context())
-		return kept[bob] == "begun yesterday, ended today" && kept[alice] == "x"
+		return node.Draft(bob).Text == "begun yesterday, ended today" && node.Draft(alice).Text == "x"
 	})
 }
 
 func TestFirstFocus(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	tuitest.People(node)
-	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock}, 50, 20)
+	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: "en"}, 50, 20)
 	u.Expect().Sees("Conversations", "bob")
-	wide := tuitest.NewUserAt(t, node, tui.Options{Now: clock}, 100, 30)
+	wide := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: "en"}, 100, 30)
 	wide.Type("at once").Expect().Sees("› at once")
 }

@@ -7,8 +7,11 @@
 // There is one model, [App], split by concern: root_keys.go routes keys,
 // root_layout.go computes the panes and draws them, root_events.go applies
 // what the node tells, root_actions.go does what the table in package keymap
-// names, root_commands.go calls the node. Its parts (chatview, composer,
-// dialog, list) are plain structs that draw themselves.
+// names, root_commands.go calls the node; root_messages.go,
+// root_conversation.go, root_search.go and root_lock.go hold what belongs to
+// one thing that a person does. Its parts (chatview, composer, dialog, search,
+// list) are plain structs that draw themselves; preferences makes forms,
+// picture, notify, emoji and catalogue know nothing of the screen.
 //
 // Update does no input or output. Everything that waits is a command; one
 // goroutine ([App.Follow]) reads the node's events and hands them over in
@@ -24,6 +27,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"time"
@@ -42,13 +46,25 @@ type Options struct {
 	Plain bool
 	// NoMouse leaves the mouse to the terminal. F4 changes it.
 	NoMouse bool
-	// Incognito starts with names and texts hidden on the full screen; F5
-	// changes it. The linear mode reads everything out.
+	// Incognito starts with names and texts hidden; F5, and /incognito in the
+	// linear mode, change it.
 	Incognito bool
-	// Drafts keeps unsent text between runs; nil keeps it in memory.
-	Drafts Drafts
-	// Keys is the table of keys; nil is the one shipped.
+	// Language is what is spoken: "en", "de", "ru". Empty is the language of
+	// the environment ($LC_ALL, $LC_MESSAGES, $LANG); one that is not there is
+	// English.
+	Language string
+	// Keys is the table of keys; nil is the one shipped. keymap.Parse makes
+	// one of a person's configuration.
 	Keys *keymap.Map
+	// Join adds a relay to start from by its address (/ip4/…/p2p/…), now and
+	// for the next starts; nil: the app does not offer it. An *api.Error is
+	// shown in its words.
+	Join func(ctx context.Context, address string) error
+	// Nearby looks for relays on the local network and returns their
+	// addresses, for Join; nil: the app does not offer it.
+	Nearby func(ctx context.Context) ([]string, error)
+	// BackupDir is where a backup is offered to go; empty: nowhere.
+	BackupDir string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// After delivers a message later; nil is tea.Tick. Tests set it.
@@ -56,13 +72,8 @@ type Options struct {
 	// Exec gives the terminal to another program for a while; nil is
 	// tea.ExecProcess. Tests set it.
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
-}
-
-// Drafts keeps unsent text, by contact ID.
-type Drafts interface {
-	LoadDrafts(ctx context.Context) (map[string]string, error)
-	// SaveDraft replaces the draft of a contact; empty text removes it.
-	SaveDraft(ctx context.Context, contact, text string) error
+	// Getenv tells about the terminal; nil is os.Getenv. Tests set it.
+	Getenv func(string) string
 }
 
 // title is the window title. It never changes: a title is shown by other
@@ -72,7 +83,7 @@ const title = "Starling"
 // Run shows the app until the person quits or ctx ends. It returns nil for both.
 func Run(ctx context.Context, node api.Node, opts Options) error {
 	if opts.Plain || term.Dumb() {
-		return RunPlain(ctx, node, os.Stdin, os.Stdout)
+		return RunPlain(ctx, node, opts, os.Stdin, os.Stdout)
 	}
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
@@ -85,7 +96,11 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 		app.Follow(ctx, program.Send)
 	}()
 	_, err := program.Run()
-	app.saveDrafts(context.WithoutCancel(ctx))
+	if app.wiped {
+		fmt.Println(app.t("The profile on this device is destroyed."))
+	} else {
+		app.saveDrafts(context.WithoutCancel(ctx))
+	}
 	cancel()
 	<-followed
 	if errors.Is(err, tea.ErrInterrupted) || outer.Err() != nil {

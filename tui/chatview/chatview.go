@@ -32,7 +32,10 @@ type View struct {
 	now        func() time.Time
 	peer       string // the contact's name
 	hidden     bool   // texts are blocks
-	generation uint64 // of the theme, the name and hidden
+	generation uint64 // of the theme, the name, hidden and found
+	found      []string
+	pictures   Pictures
+	hints      Hints
 
 	items  []item
 	store  []item         // the room in front of items, in the same array
@@ -40,6 +43,7 @@ type View struct {
 	origin int            // grows with every page put in front
 
 	complete bool // there is nothing older
+	partial  bool // there is something newer than what is loaded
 	loading  bool
 	unread   string // ID of the first unread message
 	unreadN  int
@@ -50,9 +54,16 @@ type View struct {
 	width, height int
 }
 
+// Pictures draws the pictures of messages.
+type Pictures interface {
+	// Picture returns the lines of a picture in at most width by height cells,
+	// none if it is not drawn: then the message says what it is.
+	Picture(id string, width, height int) []string
+}
+
 // New returns an empty conversation.
 func New(th *theme.Theme, now func() time.Time) *View {
-	return &View{th: th, now: now, index: map[string]int{}}
+	return &View{th: th, now: now, index: map[string]int{}, hints: Hints{"R", "x", "z"}}
 }
 
 // SetTheme changes the look.
@@ -74,6 +85,30 @@ func (v *View) SetHidden(hidden bool) {
 	if hidden != v.hidden {
 		v.hidden = hidden
 		v.generation++
+	}
+}
+
+// Hints are the keys that a message names.
+type Hints struct{ Retry, Discard, Zoom string }
+
+// SetHints sets the keys that a message names.
+func (v *View) SetHints(h Hints) { v.hints = h }
+
+// SetPictures sets what draws pictures.
+func (v *View) SetPictures(p Pictures) { v.pictures = p }
+
+// SetFound shows where words stand in the messages, none for nil.
+func (v *View) SetFound(words []string) {
+	if !slices.Equal(words, v.found) {
+		v.found = words
+		v.generation++
+	}
+}
+
+// Touch has a message laid out again.
+func (v *View) Touch(id string) {
+	if i := v.at(id); i >= 0 {
+		v.items[i].revision++
 	}
 }
 
@@ -143,15 +178,65 @@ func (v *View) grow(front int) {
 	v.store, v.items = whole[:front], whole[front:]
 }
 
-// Add puts a message at the end, or changes the one with its ID.
+// Newest returns the sequence number to load newer messages after.
+func (v *View) Newest() int64 {
+	for i := len(v.items) - 1; i >= 0; i-- {
+		if n := v.items[i].Sequence; n > 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// Reset shows another part of the conversation. older and newer say that
+// nothing is before or behind it.
+func (v *View) Reset(page []api.Message, older, newer bool) {
+	v.items, v.store, v.index, v.origin = nil, nil, map[string]int{}, 0
+	v.complete, v.partial, v.loading = older, false, false
+	v.selected, v.below = "", 0
+	v.list.End()
+	for _, m := range page {
+		v.Add(m)
+	}
+	v.partial = !newer
+	v.below = 0
+}
+
+// AddNewer puts a page behind the last message. complete says that nothing is
+// newer.
+func (v *View) AddNewer(page []api.Message, complete bool) {
+	v.partial, v.loading = false, false
+	below := v.below
+	for _, m := range page {
+		v.Add(m)
+	}
+	v.partial = !complete
+	if v.below = below; complete && v.list.AtEnd() {
+		v.below = 0
+	}
+}
+
+// Partial reports whether there is something newer than what is loaded.
+func (v *View) Partial() bool { return v.partial }
+
+// WantsNewer reports whether the view comes near the newest message that is
+// loaded while there are newer ones.
+func (v *View) WantsNewer() bool {
+	if !v.partial || v.loading || v.height == 0 {
+		return false
+	}
+	v.list.View(source{v})
+	return v.list.Last() >= len(v.items)-margin
+}
+
+// Add puts a message at the end, or changes the one with its ID. One that
+// would leave a gap is only counted.
 func (v *View) Add(m api.Message) {
-	if i := v.at(m.ID); i >= 0 {
-		if m.Sequence == 0 {
-			m.Sequence = v.items[i].Sequence
-		}
-		if !reflect.DeepEqual(m, v.items[i].Message) {
-			v.items[i] = item{Message: m, revision: v.items[i].revision + 1}
-		}
+	if v.Change(m) {
+		return
+	}
+	if v.partial {
+		v.below++
 		return
 	}
 	v.index[m.ID] = len(v.items) - v.origin
@@ -162,6 +247,24 @@ func (v *View) Add(m api.Message) {
 	if !v.list.AtEnd() {
 		v.below++
 	}
+}
+
+// Change changes the message with the same ID and reports whether it is here.
+func (v *View) Change(m api.Message) bool {
+	i := v.at(m.ID)
+	if i < 0 {
+		return false
+	}
+	if m.Sequence == 0 {
+		m.Sequence = v.items[i].Sequence
+	}
+	if m.Picture != nil && m.Picture.Data == nil && v.items[i].Picture != nil {
+		m.Picture = v.items[i].Picture
+	}
+	if !reflect.DeepEqual(m, v.items[i].Message) {
+		v.items[i] = item{Message: m, revision: v.items[i].revision + 1}
+	}
+	return true
 }
 
 // SetState changes how far a message has come and reports whether it is here.
@@ -294,7 +397,7 @@ func (v *View) WantsOlder() bool {
 }
 
 // AtEnd reports whether the newest message is in view.
-func (v *View) AtEnd() bool { return v.list.AtEnd() }
+func (v *View) AtEnd() bool { return v.list.AtEnd() && !v.partial }
 
 // End goes to the newest message.
 func (v *View) End() {
@@ -306,7 +409,7 @@ func (v *View) End() {
 func (v *View) Scroll(lines int) {
 	v.list.Scroll(source{v}, lines)
 	v.list.View(source{v})
-	if v.list.AtEnd() {
+	if v.AtEnd() {
 		v.below = 0
 	}
 }
@@ -319,6 +422,32 @@ func (v *View) Top() {
 	if len(v.items) > 0 {
 		v.list.ShowTop(source{v}, v.items[0].ID)
 	}
+}
+
+// Pictured returns the loaded messages that have a picture.
+func (v *View) Pictured() []api.Message {
+	var out []api.Message
+	for i := range v.items {
+		if v.items[i].Picture != nil {
+			out = append(out, v.items[i].Message)
+		}
+	}
+	return out
+}
+
+// SelectedRow returns the row of the view where the selected message begins,
+// -1 if it is not in view.
+func (v *View) SelectedRow() int {
+	i := v.at(v.selected)
+	if i < 0 {
+		return -1
+	}
+	for y := range v.height {
+		if v.list.At(y) == i {
+			return y
+		}
+	}
+	return -1
 }
 
 // Selected returns the selected message.
@@ -398,7 +527,7 @@ func (v *View) Resize(width, height int) {
 // Render returns the lines of the view, each of its full width.
 func (v *View) Render() []string {
 	lines := v.list.View(source{v})
-	if v.list.AtEnd() {
+	if v.AtEnd() {
 		v.below = 0
 	}
 	for i, l := range lines {
@@ -406,10 +535,10 @@ func (v *View) Render() []string {
 			lines[i] = term.Spaces(v.width)
 		}
 	}
-	if !v.list.AtEnd() {
-		hint := v.th.Selected.Render(" ↓ more ")
+	if !v.AtEnd() && len(v.items) > 0 {
+		hint := v.th.Selected.Render(" ↓ " + v.th.T("more") + " ")
 		if v.below > 0 {
-			hint = v.th.Badge.Render(" ↓ " + plural(v.below, "new message") + " ")
+			hint = v.th.Badge.Render(" ↓ " + v.th.N(v.below, "%d new message", "%d new messages") + " ")
 		}
 		last := len(lines) - 1
 		lines[last] = v.th.Cells.Over(lines[last], hint, max(0, v.width-v.th.Cells.Width(hint)-1), v.width)
@@ -417,10 +546,10 @@ func (v *View) Render() []string {
 	return lines
 }
 
-// LastFailed returns the newest loaded message that failed.
-func (v *View) LastFailed() (api.Message, bool) {
+// LastWhere returns the newest loaded message that is right.
+func (v *View) LastWhere(right func(*api.Message) bool) (api.Message, bool) {
 	for i := len(v.items) - 1; i >= 0; i-- {
-		if v.items[i].State == api.StateFailed {
+		if right(&v.items[i].Message) {
 			return v.items[i].Message, true
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	italic
 	code
 	link
+	found
 )
 
 // rich is text with a style for each byte; nil styles are plain text.
@@ -268,6 +269,8 @@ func (v *View) paint(line string, styles []style) string {
 
 func (v *View) role(st style) theme.Role {
 	switch {
+	case st&found != 0:
+		return v.th.Found
 	case st&code != 0:
 		return v.th.Code
 	case st&link != 0:

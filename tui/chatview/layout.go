@@ -1,7 +1,6 @@
 package chatview
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +112,7 @@ func (v *View) lines(i, width int) []string {
 	}
 	state := ""
 	if it.Outgoing {
-		state = v.state(it.State)
+		state = v.state(it)
 	}
 	if flags&flagName != 0 {
 		role := th.Peer
@@ -131,7 +130,7 @@ func (v *View) lines(i, width int) []string {
 	if !narrow {
 		room = width - indent - stateColumn
 	}
-	body := v.wrap(it, room)
+	body := v.content(it, room)
 	for k, line := range body {
 		if k == len(body)-1 && !narrow && state != "" {
 			out = append(out, left+th.Cells.Fit(line, room)+term.Spaces(stateColumn-th.Cells.Width(state)-1)+state+" ")
@@ -139,17 +138,20 @@ func (v *View) lines(i, width int) []string {
 		}
 		out = append(out, left+th.Cells.Fit(line, width-indent))
 	}
+	if foot := v.foot(it); foot != "" {
+		out = append(out, left+th.Cells.Fit(foot, width-indent))
+	}
 	if it.Reason != "" && it.Outgoing && it.State != api.StateDelivered {
 		role := th.Muted
 		if it.State == api.StateFailed {
 			role = th.Bad
 		}
-		for _, line := range th.Cells.Wrap(safetext.Clean(it.Reason).String(), width-indent-1) {
+		for _, line := range th.Cells.Wrap(safetext.Clean(th.T(it.Reason)).String(), width-indent-1) {
 			out = append(out, left+th.Cells.Fit(role.Render(line), width-indent))
 		}
 	}
 	if it.Outgoing && it.State == api.StateFailed {
-		out = append(out, left+th.Cells.Fit(th.Accent.Render("r")+th.Muted.Render(" retry   ")+th.Accent.Render("x")+th.Muted.Render(" discard"), width-indent))
+		out = append(out, left+th.Cells.Fit(th.Accent.Render(v.hints.Retry)+th.Muted.Render(" "+th.T("retry")+"   ")+th.Accent.Render(v.hints.Discard)+th.Muted.Render(" "+th.T("discard")), width-indent))
 	}
 	return out
 }
@@ -163,7 +165,7 @@ func (v *View) notice(it *item, left string, width int) []string {
 	th := v.th
 	room := max(1, min(width-4*indent, noticeMeasure))
 	var out []string
-	for i, line := range th.Cells.Wrap(th.Cells.Steady(it.Text.String()), room) {
+	for i, line := range th.Cells.Wrap(th.Cells.Steady(th.T(it.Text.String())), room) {
 		if i == 0 {
 			line = theme.GlyphNotice + " " + line
 		}
@@ -179,9 +181,9 @@ func (v *View) above(i, width int, flags uint64) []string {
 	if i == 0 {
 		switch {
 		case v.loading:
-			out = append(out, th.Muted.Render(th.Cells.Center("loading older messages…", width)))
+			out = append(out, th.Muted.Render(th.Cells.Center(th.T("loading older messages…"), width)))
 		case v.complete:
-			out = append(out, term.Spaces(width), th.Muted.Render(th.Cells.Center("This is where the conversation begins.", width)))
+			out = append(out, term.Spaces(width), th.Muted.Render(th.Cells.Center(th.T("This is where the conversation begins."), width)))
 		}
 	}
 	if flags&flagDay != 0 {
@@ -191,9 +193,9 @@ func (v *View) above(i, width int, flags uint64) []string {
 		if flags&flagDay == 0 {
 			out = append(out, term.Spaces(width))
 		}
-		label := "new"
+		label := th.T("new")
 		if v.unreadN > 0 {
-			label = strconv.Itoa(v.unreadN) + " new"
+			label = th.N(v.unreadN, "%d new", "%d new")
 		}
 		out = append(out, v.rule(th.Accent, th.Accent, label, width))
 	}
@@ -215,16 +217,15 @@ func (v *View) rule(line, text theme.Role, label string, width int) string {
 }
 
 func (v *View) day(t time.Time) string {
-	t = t.Local()
-	if t.Year() == v.now().Local().Year() {
-		return t.Format("Monday 2 January")
+	if t.Local().Year() == v.now().Local().Year() {
+		return v.th.Time(t, "Monday 2 January")
 	}
-	return t.Format("Monday 2 January 2006")
+	return v.th.Time(t, "Monday 2 January 2006")
 }
 
 func (v *View) name(it *item) string {
 	if it.Outgoing {
-		return "you"
+		return v.th.T("you")
 	}
 	if v.peer != "" || v.hidden {
 		return v.peer
@@ -232,19 +233,25 @@ func (v *View) name(it *item) string {
 	return v.th.Cells.Steady(safetext.Line(it.From.String()).String())
 }
 
-func (v *View) state(s api.State) string {
+func (v *View) state(it *item) string {
 	th := v.th
-	switch s {
+	switch {
+	case it.Deleted:
+		return ""
+	case !it.Read.IsZero():
+		return th.Good.Render(theme.GlyphRead) + th.Muted.Render(" "+th.T("read"))
+	}
+	switch it.State {
 	case api.StateQueued:
-		return th.Muted.Render(theme.GlyphQueued + " queued")
+		return th.Muted.Render(theme.GlyphQueued + " " + th.T("queued"))
 	case api.StateSealed:
-		return th.Muted.Render(theme.GlyphSealed + " sealed")
+		return th.Muted.Render(theme.GlyphSealed + " " + th.T("sealed"))
 	case api.StateSent:
-		return th.Muted.Render(theme.GlyphSent + " sent")
+		return th.Muted.Render(theme.GlyphSent + " " + th.T("sent"))
 	case api.StateDelivered:
-		return th.Good.Render(theme.GlyphDelivered) + th.Muted.Render(" delivered")
+		return th.Good.Render(theme.GlyphDelivered) + th.Muted.Render(" "+th.T("delivered"))
 	case api.StateFailed:
-		return th.Bad.Render(theme.GlyphFailed + " failed")
+		return th.Bad.Render(theme.GlyphFailed + " " + th.T("failed"))
 	}
 	return ""
 }
@@ -287,7 +294,7 @@ func (v *View) body(text string, width int) []string {
 			continue
 		}
 		if !code {
-			out = append(out, v.wrapRich(inline(line), width)...)
+			out = append(out, v.wrapRich(v.highlight(inline(line)), width)...)
 			continue
 		}
 		for _, piece := range v.th.Cells.Chop(line, width-indent) {
@@ -295,14 +302,7 @@ func (v *View) body(text string, width int) []string {
 		}
 	}
 	if len(out) == 0 {
-		return []string{v.th.Muted.Render("(empty code)")}
+		return []string{v.th.Muted.Render(v.th.T("(empty code)"))}
 	}
 	return out
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }

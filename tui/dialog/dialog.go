@@ -4,10 +4,18 @@
 // A dialog changes only itself. What it is asked to do comes back as an
 // action, a value of the app's own that the app acts on; nil is nothing and
 // [Close] closes it.
+//
+// A dialog that opens by itself ([Stack.Volunteer]) comes below those that are
+// open, and once it is on top it takes no keys for [Grace]: they were meant for
+// what was there before.
+//
+// Titles, labels and hints are put into the person's language here; what holds
+// a name comes translated.
 package dialog
 
 import (
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -53,39 +61,84 @@ type Button struct {
 	Action any
 }
 
+// Grace is how long a dialog that opened by itself takes no keys.
+const Grace = 1200 * time.Millisecond
+
+// entry is an open dialog. One that came by itself is early until its grace
+// is over, which begins when it is on top.
+type entry struct {
+	Dialog
+	early, begun bool
+}
+
 // Stack is the open dialogs, the top one last.
 type Stack struct {
-	open []Dialog
+	open []entry
 	box  Box // of the top one, as last drawn
 	x, y int
 }
 
 // Open puts a dialog on top.
-func (s *Stack) Open(d Dialog) { s.open = append(s.open, d) }
+func (s *Stack) Open(d Dialog) { s.open = append(s.open, entry{Dialog: d}) }
 
-// OpenLast puts a dialog below all that are open.
-func (s *Stack) OpenLast(d Dialog) { s.open = append([]Dialog{d}, s.open...) }
+// Volunteer puts a dialog that nobody asked for below all that are open.
+func (s *Stack) Volunteer(d Dialog) {
+	s.open = append([]entry{{Dialog: d, early: true}}, s.open...)
+}
 
-// Top returns the dialog that has the keys, nil if none is open.
+// Surfaced reports, once, that a volunteer has come to the top: Ready is to be
+// called after [Grace].
+func (s *Stack) Surfaced() bool {
+	n := len(s.open)
+	if n == 0 || !s.open[n-1].early || s.open[n-1].begun {
+		return false
+	}
+	s.open[n-1].begun = true
+	return true
+}
+
+// Ready ends the grace of what is on top, and reports whether there was any.
+func (s *Stack) Ready() bool {
+	n := len(s.open)
+	if n == 0 || !s.open[n-1].begun || !s.open[n-1].early {
+		return false
+	}
+	s.open[n-1].early = false
+	return true
+}
+
+// Top returns the dialog that is drawn, nil if none is open.
 func (s *Stack) Top() Dialog {
 	if len(s.open) == 0 {
 		return nil
 	}
-	return s.open[len(s.open)-1]
+	return s.open[len(s.open)-1].Dialog
+}
+
+// Keys returns the dialog that has the keys, nil if none has: then they are
+// for what is below.
+func (s *Stack) Keys() Dialog {
+	if n := len(s.open); n > 0 && !s.open[n-1].early {
+		return s.open[n-1].Dialog
+	}
+	return nil
 }
 
 // Close closes the top dialog.
 func (s *Stack) Close() {
 	if n := len(s.open); n > 0 {
-		s.open[n-1] = nil
+		s.open[n-1] = entry{}
 		s.open = s.open[:n-1]
 	}
 }
 
+// Clear closes all.
+func (s *Stack) Clear() { s.open = nil }
+
 // Remove closes a dialog wherever it is.
 func (s *Stack) Remove(d Dialog) {
 	for i, o := range s.open {
-		if o == d {
+		if o.Dialog == d {
 			s.open = append(s.open[:i], s.open[i+1:]...)
 			return
 		}
@@ -95,7 +148,7 @@ func (s *Stack) Remove(d Dialog) {
 // Has reports whether a dialog is open.
 func (s *Stack) Has(d Dialog) bool {
 	for _, o := range s.open {
-		if o == d {
+		if o.Dialog == d {
 			return true
 		}
 	}
@@ -139,16 +192,14 @@ func (s *Stack) Draw(th *theme.Theme, screen []string, width int) *tea.Cursor {
 }
 
 const (
-	sidePad = 2              // between border and text
-	frameW  = 2 + 2*sidePad  // columns that are not text
-	frameH  = 6              // rows that are not text, with air and buttons
-	roomy   = 16             // rows from which there is air in a dialog
-	margin  = 2              // columns of screen left at each side
-	primary = "enter"        // key of the first button
-	cancel  = "esc"          // key that closes
-	more    = " more below " // in the border when text goes on
-	before  = " more above " // in the border when text begins above
-	ruleH   = "─"            // border
+	sidePad = 2             // between border and text
+	frameW  = 2 + 2*sidePad // columns that are not text
+	frameH  = 6             // rows that are not text, with air and buttons
+	roomy   = 16            // rows from which there is air in a dialog
+	margin  = 2             // columns of screen left at each side
+	primary = "enter"       // key of the first button
+	cancel  = "esc"         // key that closes
+	ruleH   = "─"           // border
 )
 
 // content is what goes into a frame.
@@ -198,12 +249,12 @@ func draw(th *theme.Theme, c content, want, width, height int) Box {
 	}
 	upper, lower := "", ""
 	if from > 0 {
-		upper = before
+		upper = " " + th.T("more above") + " "
 	}
 	if from+room < len(c.body) {
-		lower = more
+		lower = " " + th.T("more below") + " "
 	}
-	box.Lines = append(box.Lines, edge(th, "╭", "╮", c.title, upper, outer))
+	box.Lines = append(box.Lines, edge(th, "╭", "╮", th.T(c.title), upper, outer))
 	for range air {
 		row("")
 	}
@@ -267,7 +318,7 @@ func buttonRows(th *theme.Theme, buttons []Button, width int) []foot {
 		}
 	}
 	for _, b := range buttons {
-		text := " " + b.Label + " "
+		text := " " + th.T(b.Label) + " "
 		hint := ""
 		if b.Key != "" {
 			hint = " " + b.Key

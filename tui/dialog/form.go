@@ -27,6 +27,8 @@ type Form struct {
 	Label string
 	// Submit makes the action of the answers; it may set Error and return nil.
 	Submit func() any
+	// More are further buttons; their keys work wherever the cursor is.
+	More []Button
 	// Error tells what is wrong with the answers.
 	Error string
 	// Busy tells what is being waited for; the form takes no keys but esc.
@@ -47,6 +49,9 @@ func (f *Form) Key(k tea.KeyPressMsg) any {
 	}
 	if f.Busy != "" {
 		return nil
+	}
+	if action, ok := press(f.More, key); ok {
+		return action
 	}
 	cur := f.Fields[f.at]
 	switch key {
@@ -82,6 +87,9 @@ func (f *Form) submit() any {
 	f.Error = ""
 	return f.Submit()
 }
+
+// Focus goes to a field.
+func (f *Form) Focus(i int) { f.at = max(0, min(i, len(f.Fields)-1)) }
 
 // Paste puts text in; it never submits.
 func (f *Form) Paste(s string) any {
@@ -139,7 +147,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	c.title = f.Title
 	var intro []string
 	if f.Intro != "" && roomyForm {
-		for _, line := range th.Cells.Wrap(f.Intro, inner) {
+		for _, line := range th.Cells.Wrap(th.T(f.Intro), inner) {
 			intro = append(intro, th.Muted.Render(line))
 		}
 		intro = append(intro, "")
@@ -156,9 +164,9 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			label = th.Title
 			bar = th.Accent.Render(theme.GlyphBar)
 		}
-		c.body = append(c.body, label.Render(field.Label))
+		c.body = append(c.body, label.Render(th.T(field.Label)))
 		if len(field.Choices) > 0 {
-			c.body = append(c.body, bar+" "+choices(th, field, i == f.at))
+			c.body = append(c.body, bar+" "+choices(th, field, i == f.at, inner-2))
 			if i == f.at {
 				c.cy = len(c.body) - 1
 			}
@@ -170,7 +178,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			}
 		}
 		if field.Hint != "" && roomyForm {
-			for _, line := range th.Cells.Wrap(field.Hint, inner-2) {
+			for _, line := range th.Cells.Wrap(th.T(field.Hint), inner-2) {
 				c.body = append(c.body, "  "+th.Muted.Render(line))
 			}
 		}
@@ -199,6 +207,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		{Label: f.Label, Key: primary, Action: submitted{}},
 		{Label: "Cancel", Key: cancel, Action: Close{}},
 	}
+	c.buttons = append(c.buttons, f.More...)
 	if f.Busy != "" {
 		c.buttons = c.buttons[1:]
 	}
@@ -214,9 +223,24 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	return box
 }
 
-func choices(th *theme.Theme, f *Field, focused bool) string {
+// choices draws what can be chosen, or only what is where there is no room for
+// all.
+func choices(th *theme.Theme, f *Field, focused bool, width int) string {
+	all := 0
+	for _, c := range f.Choices {
+		all += th.Cells.Width(th.T(c)) + 3
+	}
+	if all > width {
+		r := th.Selected
+		if focused {
+			r = th.Primary
+		}
+		c := th.T(f.Choices[f.Chosen])
+		return th.Muted.Render("‹ ") + r.Render(" "+c+" ") + th.Muted.Render(" ›")
+	}
 	s := ""
 	for i, c := range f.Choices {
+		c = th.T(c)
 		if i > 0 {
 			s += " "
 		}

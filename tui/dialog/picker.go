@@ -131,7 +131,7 @@ func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 		c.body = append(c.body, th.Cells.Ends(" "+ch.Label, th.Muted.Render(ch.Detail)+" ", inner))
 	}
 	if len(p.found) == 0 {
-		c.body = append(c.body, th.Muted.Render(" "+p.None))
+		c.body = append(c.body, th.Muted.Render(th.Cells.Truncate(" "+th.T(p.None), inner)))
 	}
 	for len(c.body) < first+p.room {
 		c.body = append(c.body, "")

@@ -42,7 +42,7 @@ func TestPaletteHasEachActionOnce(t *testing.T) {
 
 func TestLookup(t *testing.T) {
 	m := Default()
-	if id, ok := m.Lookup(Messages, "r"); !ok || id != Retry {
+	if id, ok := m.Lookup(Messages, "r"); !ok || id != Reply {
 		t.Errorf("r in messages is %q", id)
 	}
 	if id, ok := m.Lookup(Composer, "r"); ok {

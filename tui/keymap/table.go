@@ -1,54 +1,82 @@
 package keymap
 
-// ID names an action; it is what a configuration file refers to.
+// ID names an action; it is what a configuration refers to.
 type ID string
 
 const (
-	Send        ID = "send"
-	Newline     ID = "newline"
-	Leave       ID = "leave"
-	Undo        ID = "undo"
-	Edit        ID = "edit"
-	Write       ID = "write"
-	Open        ID = "open"
-	FocusNext   ID = "focus.next"
-	FocusPrev   ID = "focus.previous"
-	Switch      ID = "conversation.switch"
-	NextChat    ID = "conversation.next"
-	PrevChat    ID = "conversation.previous"
-	NextUnread  ID = "conversation.unread"
-	Up          ID = "move.up"
-	Down        ID = "move.down"
-	PageUp      ID = "move.page-up"
-	PageDown    ID = "move.page-down"
-	Top         ID = "move.top"
-	Bottom      ID = "move.bottom"
-	JumpUnread  ID = "message.unread"
-	Retry       ID = "message.retry"
-	Discard     ID = "message.discard"
-	Copy        ID = "message.copy"
-	Invite      ID = "invite"
-	Invites     ID = "invites"
-	AddContact  ID = "contact.add"
-	Verify      ID = "contact.verify"
-	Rename      ID = "contact.rename"
-	Block       ID = "contact.block"
-	Remove      ID = "contact.remove"
-	Network     ID = "network"
-	Details     ID = "details"
-	Mouse       ID = "mouse"
-	Incognito   ID = "incognito"
-	Palette     ID = "palette"
-	Help        ID = "help"
-	Redraw      ID = "redraw"
-	Suspend     ID = "suspend"
-	Quit        ID = "quit"
-	QuitAtOnce  ID = "quit.now"
-	groupWrite     = "Writing"
-	groupMove      = "Moving"
-	groupRead      = "Messages"
-	groupPeople    = "People"
-	groupApp       = "Starling"
+	Send         ID = "send"
+	Newline      ID = "newline"
+	Leave        ID = "leave"
+	Undo         ID = "undo"
+	Edit         ID = "edit"
+	Emoji        ID = "emoji"
+	Write        ID = "write"
+	Open         ID = "open"
+	FocusNext    ID = "focus.next"
+	FocusPrev    ID = "focus.previous"
+	Switch       ID = "conversation.switch"
+	NextChat     ID = "conversation.next"
+	PrevChat     ID = "conversation.previous"
+	NextUnread   ID = "conversation.unread"
+	Conversation ID = "conversation.settings"
+	Pin          ID = "conversation.pin"
+	Mute         ID = "conversation.mute"
+	Archive      ID = "conversation.archive"
+	Archived     ID = "conversation.archived"
+	Timer        ID = "conversation.timer"
+	Up           ID = "move.up"
+	Down         ID = "move.down"
+	PageUp       ID = "move.page-up"
+	PageDown     ID = "move.page-down"
+	Top          ID = "move.top"
+	Bottom       ID = "move.bottom"
+	Search       ID = "search"
+	SearchAll    ID = "search.all"
+	Menu         ID = "message.menu"
+	JumpUnread   ID = "message.unread"
+	Reply        ID = "message.reply"
+	EditMessage  ID = "message.edit"
+	Delete       ID = "message.delete"
+	React        ID = "message.react"
+	Forward      ID = "message.forward"
+	Original     ID = "message.original"
+	Zoom         ID = "message.picture"
+	Retry        ID = "message.retry"
+	Discard      ID = "message.discard"
+	Copy         ID = "message.copy"
+	Invite       ID = "invite"
+	Invites      ID = "invites"
+	AddContact   ID = "contact.add"
+	Verify       ID = "contact.verify"
+	Rename       ID = "contact.rename"
+	Block        ID = "contact.block"
+	Remove       ID = "contact.remove"
+	Join         ID = "network.join"
+	Network      ID = "network"
+	Details      ID = "details"
+	Mouse        ID = "mouse"
+	Incognito    ID = "incognito"
+	Lock         ID = "lock"
+	Settings     ID = "settings"
+	Backup       ID = "backup"
+	Wipe         ID = "wipe"
+	Palette      ID = "palette"
+	Help         ID = "help"
+	Redraw       ID = "redraw"
+	Suspend      ID = "suspend"
+	Quit         ID = "quit"
+	QuitAtOnce   ID = "quit.now"
+)
+
+// Headings in the help.
+const (
+	groupWrite  = "Writing"
+	groupMove   = "Moving"
+	groupRead   = "Messages"
+	groupChat   = "Conversation"
+	groupPeople = "People"
+	groupSafety = "Safety"
+	groupApp    = "Starling"
 )
 
 var table = []Action{
@@ -56,11 +84,15 @@ var table = []Action{
 	{ID: Newline, Name: "Start a new line", Group: groupWrite, Keys: []string{"ctrl+j", "alt+enter", "shift+enter"}, In: Composer, Hidden: true},
 	{ID: Undo, Name: "Undo the last change of the text", Group: groupWrite, Keys: []string{"ctrl+_", "ctrl+/", "alt+z"}, In: Composer},
 	{ID: Edit, Name: "Write in your own editor ($EDITOR)", Group: groupWrite, Keys: []string{"ctrl+x"}, In: Composer},
+	{ID: Emoji, Name: "Put in an emoji", Group: groupWrite, Keys: []string{"alt+m"}, In: Composer},
 	{ID: Leave, Name: "Leave the text, move with single keys", Group: groupWrite, Keys: []string{"esc"}, In: Composer, Hidden: true},
-	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i", "enter"}, In: Messages},
-	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i"}, In: List},
+	{ID: Write, Name: "Write a message", Group: groupWrite, Keys: []string{"i"}, In: Lists},
 
 	{ID: Switch, Name: "Go to a conversation", Group: groupMove, Keys: []string{"ctrl+k"}, In: Anywhere},
+	{ID: Search, Name: "Search in this conversation", Group: groupMove, Keys: []string{"/", "alt+/"}, In: Messages},
+	{ID: Search, Name: "Search in this conversation", Group: groupMove, Keys: []string{"alt+/"}, In: Composer | List},
+	{ID: SearchAll, Name: "Search in all conversations", Group: groupMove, Keys: []string{"/", "ctrl+s"}, In: List},
+	{ID: SearchAll, Name: "Search in all conversations", Group: groupMove, Keys: []string{"ctrl+s"}, In: Composer | Messages},
 	{ID: Open, Name: "Open the conversation", Group: groupMove, Keys: []string{"enter", "l", "right"}, In: List, Hidden: true},
 	{ID: Leave, Name: "To the conversations", Group: groupMove, Keys: []string{"esc", "h", "left"}, In: Messages, Hidden: true},
 	{ID: Leave, Name: "Back to the text", Group: groupMove, Keys: []string{"esc"}, In: List, Hidden: true},
@@ -78,27 +110,51 @@ var table = []Action{
 	{ID: Top, Name: "To the oldest message here", Group: groupMove, Keys: []string{"g", "home"}, In: Lists, Hidden: true},
 	{ID: Bottom, Name: "To the newest message", Group: groupMove, Keys: []string{"G", "end"}, In: Lists},
 
-	{ID: JumpUnread, Name: "Jump to the first unread message", Group: groupRead, Keys: []string{"u"}, In: Messages},
-	{ID: Retry, Name: "Retry a failed message", Group: groupRead, Keys: []string{"r"}, In: Messages},
-	{ID: Discard, Name: "Discard a failed message", Group: groupRead, Keys: []string{"x"}, In: Messages},
+	{ID: Menu, Name: "What can be done with the message", Group: groupRead, Keys: []string{"enter", "space"}, In: Messages},
+	{ID: Reply, Name: "Answer the message", Group: groupRead, Keys: []string{"r"}, In: Messages},
+	{ID: Reply, Name: "Answer the last message", Group: groupRead, Keys: []string{"alt+r"}, In: Composer | List},
+	{ID: EditMessage, Name: "Edit your message", Group: groupRead, Keys: []string{"e"}, In: Messages},
+	{ID: EditMessage, Name: "Edit your last message", Group: groupRead, Keys: []string{"alt+e"}, In: Composer | List},
+	{ID: Delete, Name: "Delete the message", Group: groupRead, Keys: []string{"d"}, In: Messages},
+	{ID: React, Name: "React with an emoji", Group: groupRead, Keys: []string{"+"}, In: Messages},
+	{ID: Forward, Name: "Forward the message", Group: groupRead, Keys: []string{"f"}, In: Messages},
 	{ID: Copy, Name: "Copy the message", Group: groupRead, Keys: []string{"y"}, In: Messages},
+	{ID: Original, Name: "Go to the message that it answers", Group: groupRead, Keys: []string{"o"}, In: Messages},
+	{ID: Zoom, Name: "Show the picture", Group: groupRead, Keys: []string{"z"}, In: Messages},
+	{ID: JumpUnread, Name: "Jump to the first unread message", Group: groupRead, Keys: []string{"u"}, In: Messages},
+	{ID: Retry, Name: "Retry a failed message", Group: groupRead, Keys: []string{"R"}, In: Messages},
+	{ID: Discard, Name: "Discard a failed message", Group: groupRead, Keys: []string{"x"}, In: Messages},
+
+	{ID: Conversation, Name: "How this conversation is kept", Group: groupChat, Keys: []string{"c"}, In: Lists},
+	{ID: Pin, Name: "Pin the conversation, or not", Group: groupChat, Keys: []string{"p"}, In: Lists},
+	{ID: Mute, Name: "Mute the conversation, or not", Group: groupChat, Keys: []string{"m"}, In: Lists},
+	{ID: Archive, Name: "Archive the conversation, or take it back", Group: groupChat, Keys: []string{"a"}, In: Lists},
+	{ID: Archived, Name: "Show or hide archived conversations", Group: groupChat, Keys: []string{"A"}, In: Lists},
+	{ID: Timer, Name: "Messages that disappear", Group: groupChat, Keys: []string{"t"}, In: Lists},
 
 	{ID: Invite, Name: "Invite somebody", Group: groupPeople, Keys: []string{"ctrl+n"}, In: Anywhere},
 	{ID: Invites, Name: "Open invites", Group: groupPeople, Keys: []string{"I"}, In: Lists},
 	{ID: AddContact, Name: "Add a contact by their invite", Group: groupPeople, Keys: []string{"ctrl+o"}, In: Anywhere},
 	{ID: Verify, Name: "Verify the contact", Group: groupPeople, Keys: []string{"v"}, In: Lists},
-	{ID: Rename, Name: "Rename the contact", Group: groupPeople, Keys: []string{"e"}, In: Lists},
+	{ID: Rename, Name: "Rename the contact", Group: groupPeople, Keys: []string{"e"}, In: List},
+	{ID: Rename, Name: "Rename the contact", Group: groupPeople, Keys: []string{"E"}, In: Messages},
 	{ID: Block, Name: "Block or unblock the contact", Group: groupPeople, Keys: []string{"b"}, In: Lists},
 	{ID: Remove, Name: "Remove the contact", Group: groupPeople, Keys: []string{"D"}, In: Lists},
+
+	{ID: Incognito, Name: "Hide or show names and texts", Group: groupSafety, Keys: []string{"f5"}, In: Anywhere},
+	{ID: Lock, Name: "Lock the screen", Group: groupSafety, Keys: []string{"f6"}, In: Anywhere},
+	{ID: Settings, Name: "Settings", Group: groupSafety, Keys: []string{"f7"}, In: Anywhere},
+	{ID: Backup, Name: "Make a backup", Group: groupSafety, Keys: []string{"f8"}, In: Anywhere},
+	{ID: Wipe, Name: "Destroy everything here (f9, then w)", Group: groupSafety, Keys: []string{"f9"}, In: Anywhere},
 
 	{ID: Palette, Name: "All actions", Group: groupApp, Keys: []string{"ctrl+p"}, In: Anywhere, Hidden: true},
 	{ID: Help, Name: "Help for where you are", Group: groupApp, Keys: []string{"f1"}, In: Composer},
 	{ID: Help, Name: "Help for where you are", Group: groupApp, Keys: []string{"?", "f1"}, In: Lists},
 	{ID: Network, Name: "What the network is doing", Group: groupApp, Keys: []string{"f2"}, In: Composer},
 	{ID: Network, Name: "What the network is doing", Group: groupApp, Keys: []string{"n", "f2"}, In: Lists},
+	{ID: Join, Name: "Join by the address of a relay", Group: groupApp, Keys: []string{"f10"}, In: Anywhere},
 	{ID: Details, Name: "Show or hide the details", Group: groupApp, Keys: []string{"f3"}, In: Anywhere},
 	{ID: Mouse, Name: "Mouse on or off (off: select text with the terminal)", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},
-	{ID: Incognito, Name: "Hide or show names and texts", Group: groupApp, Keys: []string{"f5"}, In: Anywhere},
 	{ID: Redraw, Name: "Draw the screen again", Group: groupApp, Keys: []string{"ctrl+l"}, In: Anywhere},
 	{ID: Suspend, Name: "Suspend to the shell", Group: groupApp, Keys: []string{"ctrl+z"}, In: Anywhere},
 	{ID: Quit, Name: "Quit (press twice)", Group: groupApp, Keys: []string{"ctrl+c"}, In: Anywhere, Hidden: true},

@@ -9,9 +9,11 @@ package theme
 import (
 	"image/color"
 	"strings"
+	"time"
 
 	"charm.land/lipgloss/v2"
 
+	"starling/tui/catalogue"
 	"starling/tui/term"
 )
 
@@ -31,10 +33,12 @@ func role(s lipgloss.Style) Role {
 	return Role{open: open, end: end}
 }
 
-// A Theme is a set of roles and the measure of the terminal they are for.
+// A Theme is a set of roles, the measure of the terminal they are for, and the
+// language that the person reads.
 type Theme struct {
 	Cells term.Cells
 	Dark  bool
+	Words *catalogue.Catalogue
 
 	Text     Role // what people wrote
 	Muted    Role // times, hints, what can be overlooked
@@ -56,8 +60,18 @@ type Theme struct {
 
 	Strong, Emphasis, StrongEmphasis Role // in messages
 
-	Ink Role // dark modules of a QR code on light
+	Found Role // words that were searched for
+	Ink   Role // dark modules of a QR code on light
 }
+
+// T puts an English text into the person's language and formats it.
+func (th *Theme) T(english string, args ...any) string { return th.Words.Sprintf(english, args...) }
+
+// N is T for a text with a number.
+func (th *Theme) N(n int, one, many string) string { return th.Words.Count(n, one, many) }
+
+// Time formats a time.
+func (th *Theme) Time(t time.Time, layout string) string { return th.Words.Time(t.Local(), layout) }
 
 // New returns the theme for a dark or light background.
 func New(dark bool, cells term.Cells) *Theme {
@@ -94,6 +108,7 @@ func New(dark bool, cells term.Cells) *Theme {
 
 		Button:  role(plain),
 		Primary: role(accent.Bold(true).Reverse(true)),
+		Found:   role(plain.Reverse(true)),
 		Ink:     role(lipgloss.NewStyle().Foreground(lipgloss.Black).Background(lipgloss.BrightWhite)),
 	}
 }
@@ -113,4 +128,12 @@ const (
 	GlyphWaiting   = "○"
 	GlyphBar       = "▌"
 	GlyphPrompt    = "›"
+	GlyphRead      = "✓✓"
+	GlyphPinned    = "▴"
+	GlyphMuted     = "⊖"
+	GlyphTimer     = "◷"
+	GlyphReply     = "↳"
+	GlyphForward   = "↷"
+	GlyphQuote     = "┃"
+	GlyphDraft     = "✎"
 )

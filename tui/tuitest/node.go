@@ -24,6 +24,8 @@ type Node struct {
 	status   api.Status
 	contacts []api.Contact
 	messages map[string][]api.Message
+	drafts   map[string]api.Draft
+	settings api.Settings
 	unread   map[string]int
 	events   []api.Event
 	seq      int64
@@ -44,6 +46,8 @@ func NewNode(now func() time.Time) *Node {
 		now:      now,
 		messages: map[string][]api.Message{},
 		unread:   map[string]int{},
+		drafts:   map[string]api.Draft{},
+		settings: api.Settings{Notify: api.NotifyHidden},
 		fails:    map[string]error{},
 		held:     map[string]chan struct{}{},
 		broken:   make(chan struct{}),
@@ -155,8 +159,23 @@ func (n *Node) Seed(contact string, messages ...api.Message) {
 func (n *Node) Receive(contact, text string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	m := n.store(contact, api.Message{Text: safetext.Clean(text)})
+	return n.receive(contact, api.Message{Text: safetext.Clean(text)})
+}
+
+// ReceiveMessage has a message of any kind come in and returns its ID.
+func (n *Node) ReceiveMessage(contact string, m api.Message) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.receive(contact, m)
+}
+
+func (n *Node) receive(contact string, m api.Message) string {
+	m = n.store(contact, m)
 	n.unread[contact]++
+	if c := n.contact(contact); c != nil && c.Archived {
+		c.Archived = false
+		n.tellContact(contact)
+	}
 	n.tellMessage(m)
 	return m.ID
 }
@@ -204,7 +223,7 @@ func (n *Node) Notice(contact, text string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m := n.store(contact, api.Message{Text: safetext.Clean(text), State: api.StateNotice})
-	n.tell(api.Event{Kind: api.EventNotice, ID: m.ID, Conversation: m.Conversation, Text: &m.Text, State: m.State, Time: m.Time})
+	n.tellAbout(api.EventNotice, m)
 	return m.ID
 }
 
@@ -265,13 +284,18 @@ func (n *Node) full(c api.Contact) api.Contact {
 	c.Unread = n.unread[c.ID]
 	if m := n.messages[c.ID]; len(m) > 0 {
 		last := m[len(m)-1]
+		if last.Picture != nil {
+			last.Picture = &api.Picture{Type: last.Picture.Type, Size: last.Picture.Size}
+		}
 		c.Last = &last
 	}
 	return c
 }
 
 func (n *Node) tell(ev api.Event) {
-	if ev.Kind != api.EventStatus {
+	switch ev.Kind {
+	case api.EventStatus, api.EventTyping, api.EventDraft: // not stored
+	default:
 		n.seq++
 		ev.Seq = n.seq
 	}
@@ -281,7 +305,15 @@ func (n *Node) tell(ev api.Event) {
 }
 
 func (n *Node) tellMessage(m api.Message) {
-	n.tell(api.Event{Kind: api.EventMessage, ID: m.ID, Conversation: m.Conversation, From: &m.From, Text: &m.Text, Outgoing: m.Outgoing, State: m.State, Reason: m.Reason, Time: m.Time})
+	n.tellAbout(api.EventMessage, m)
+}
+
+// tellAbout tells of a message, with all of it as it is now.
+func (n *Node) tellAbout(kind api.EventKind, m api.Message) {
+	n.tell(api.Event{
+		Kind: kind, ID: m.ID, Conversation: m.Conversation, From: &m.From, Text: &m.Text,
+		Outgoing: m.Outgoing, State: m.State, Reason: m.Reason, Time: m.Time, Message: &m,
+	})
 }
 
 func (n *Node) tellContact(id string) {
@@ -327,233 +359,6 @@ func (n *Node) Status(context.Context) (api.Status, error) {
 	s := n.status
 	s.Contacts = len(n.contacts)
 	return s, n.begin("Status")
-}
-
-func (n *Node) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("Invite", req.Name); err != nil {
-		return api.Invite{}, err
-	}
-	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-	var b strings.Builder
-	for i := range 190 {
-		b.WriteByte(alphabet[(i*i*7+i*13+len(n.invites))%32])
-	}
-	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires)}
-	n.invites = append(n.invites, inv)
-	return inv, nil
-}
-
-func (n *Node) Invites(context.Context) ([]api.Invite, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Clone(n.invites), n.begin("Invites")
-}
-
-func (n *Node) RevokeInvite(_ context.Context, id string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.invites = slices.DeleteFunc(n.invites, func(i api.Invite) bool { return i.ID == id })
-	return n.begin("RevokeInvite", id)
-}
-
-func (n *Node) AddContact(_ context.Context, req api.AddContactRequest) (api.Contact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("AddContact", req.Name); err != nil {
-		return api.Contact{}, err
-	}
-	if !strings.HasPrefix(req.Link, "starling:") {
-		return api.Contact{}, ErrBadInvite
-	}
-	name := req.Name
-	if name == "" {
-		name = "somebody"
-	}
-	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactPending, Created: n.now()}
-	n.contacts = append(n.contacts, c)
-	n.tellContact(c.ID)
-	return c, nil
-}
-
-func (n *Node) Contacts(context.Context) ([]api.Contact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	out := make([]api.Contact, len(n.contacts))
-	for i, c := range n.contacts {
-		out[i] = n.full(c)
-	}
-	return out, n.begin("Contacts")
-}
-
-func (n *Node) Verification(_ context.Context, contact string) (api.Verification, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	c := n.contact(contact)
-	if c == nil {
-		return api.Verification{}, errNoContact
-	}
-	return api.Verification{
-		Contact:      c.ID,
-		SafetyNumber: SafetyNumber,
-		Code:         Code,
-		Verified:     c.Verified,
-	}, n.begin("Verification", contact)
-}
-
-// change edits a contact and tells it.
-func (n *Node) change(contact string, f func(*api.Contact)) (api.Contact, error) {
-	c := n.contact(contact)
-	if c == nil {
-		return api.Contact{}, errNoContact
-	}
-	f(c)
-	n.tellContact(c.ID)
-	return n.full(*c), nil
-}
-
-func (n *Node) SetVerified(_ context.Context, contact, seen string) (api.Contact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("SetVerified", seen != ""); err != nil {
-		return api.Contact{}, err
-	}
-	return n.change(contact, func(c *api.Contact) { c.Verified = seen != "" })
-}
-
-func (n *Node) RenameContact(_ context.Context, contact, name string) (api.Contact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("RenameContact", name); err != nil {
-		return api.Contact{}, err
-	}
-	return n.change(contact, func(c *api.Contact) { c.Name = safetext.Line(name) })
-}
-
-func (n *Node) BlockContact(_ context.Context, contact string, blocked bool) (api.Contact, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("BlockContact", blocked); err != nil {
-		return api.Contact{}, err
-	}
-	return n.change(contact, func(c *api.Contact) { c.Blocked = blocked })
-}
-
-func (n *Node) RemoveContact(_ context.Context, contact string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("RemoveContact"); err != nil {
-		return err
-	}
-	c := n.contact(contact)
-	if c == nil {
-		return errNoContact
-	}
-	id := c.ID
-	n.contacts = slices.DeleteFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
-	delete(n.messages, id)
-	n.tell(api.Event{Kind: api.EventRemoved, Conversation: id})
-	return nil
-}
-
-func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, error) {
-	defer n.gate(ctx, "Send")
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("Send", req.Text); err != nil {
-		return api.Message{}, err
-	}
-	c := n.contact(req.Contact)
-	if c == nil {
-		return api.Message{}, errNoContact
-	}
-	if m := n.find(req.ID); m != nil && req.ID != "" {
-		return *m, nil
-	}
-	m := n.store(c.ID, api.Message{ID: req.ID, Outgoing: true, State: api.StateQueued, Text: safetext.Clean(req.Text)})
-	n.status.Outbox.Queued++
-	n.tellMessage(m)
-	return m, nil
-}
-
-func (n *Node) Retry(_ context.Context, id string) (api.Message, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("Retry"); err != nil {
-		return api.Message{}, err
-	}
-	m := n.find(id)
-	if m == nil {
-		return api.Message{}, errNoMessage
-	}
-	m.State, m.Reason = api.StateQueued, ""
-	n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Outgoing: true, State: m.State, Time: m.Time})
-	return *m, nil
-}
-
-func (n *Node) Discard(_ context.Context, id string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("Discard"); err != nil {
-		return err
-	}
-	m := n.find(id)
-	if m == nil {
-		return errNoMessage
-	}
-	conversation := m.Conversation
-	n.messages[conversation] = slices.DeleteFunc(n.messages[conversation], func(m api.Message) bool { return m.ID == id })
-	n.tell(api.Event{Kind: api.EventRemoved, ID: id, Conversation: conversation})
-	return nil
-}
-
-func (n *Node) Message(_ context.Context, id string) (api.Message, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if m := n.find(id); m != nil {
-		return *m, nil
-	}
-	return api.Message{}, errNoMessage
-}
-
-func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Message, error) {
-	defer n.gate(ctx, "History")
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("History", req.Before); err != nil {
-		return nil, err
-	}
-	c := n.contact(req.Contact)
-	if c == nil {
-		return nil, errNoContact
-	}
-	all := n.messages[c.ID]
-	if req.Before > 0 {
-		i, _ := slices.BinarySearchFunc(all, req.Before, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })
-		all = all[:i]
-	}
-	limit := req.Limit
-	if limit <= 0 {
-		limit = 100
-	}
-	limit = min(limit, 1000)
-	return slices.Clone(all[max(0, len(all)-limit):]), nil
-}
-
-func (n *Node) MarkRead(_ context.Context, contact string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin("MarkRead"); err != nil {
-		return err
-	}
-	c := n.contact(contact)
-	if c == nil {
-		return errNoContact
-	}
-	n.unread[c.ID] = 0
-	n.tellContact(c.ID)
-	return nil
 }
 
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"runtime/debug"
 
 	"starling/cmd/internal/buildinfo"
@@ -121,11 +120,7 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 type realScreens struct{}
 
 func (realScreens) Setup(ctx context.Context, existing bool, problem string) (name, passphrase string, err error) {
-	var problems []string
-	if problem != "" {
-		problems = append(problems, problem)
-	}
-	got, err := tui.Setup(ctx, existing, problems...)
+	got, err := tui.Setup(ctx, tui.SetupOptions{Existing: existing, Problem: problem})
 	if errors.Is(err, tui.ErrCancelled) {
 		return "", "", errLeft
 	}
@@ -133,8 +128,5 @@ func (realScreens) Setup(ctx context.Context, existing bool, problem string) (na
 }
 
 func (realScreens) Run(ctx context.Context, node api.Node, plain bool) error {
-	if plain {
-		return tui.RunPlain(ctx, node, os.Stdin, os.Stdout)
-	}
-	return tui.Run(ctx, node, tui.Options{})
+	return tui.Run(ctx, node, tui.Options{Plain: plain})
 }

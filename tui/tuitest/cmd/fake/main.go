@@ -2,6 +2,7 @@
 // It is for developers; nothing it shows is real.
 //
 //	go run ./tui/tuitest/cmd/fake [-empty] [-hostile] [-plain] [-crowd N] [-waiting] [-setup new|old]
+//		[-language de] [-join] [-lock SECONDS]
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"starling/node/api"
@@ -23,12 +25,14 @@ func main() {
 	waiting := flag.Bool("waiting", false, "the network is not ready")
 	crowd := flag.Int("crowd", 0, "a conversation of so many messages")
 	setup := flag.String("setup", "", "the first screens: new or old")
+	language := flag.String("language", "", "en, de, ru")
+	join := flag.Bool("join", false, "relays can be joined")
+	lock := flag.Int("lock", 0, "lock after so many idle seconds")
 	flag.Parse()
 
 	ctx := context.Background()
 	if *setup != "" {
-		why := flag.Args()
-		r, err := tui.Setup(ctx, *setup == "old", why...)
+		r, err := tui.Setup(ctx, tui.SetupOptions{Existing: *setup == "old", Problem: strings.Join(flag.Args(), " "), Demo: true})
 		fmt.Printf("%q, passphrase of %d bytes, %v\n", r.Name, len(r.Passphrase), err)
 		return
 	}
@@ -51,7 +55,12 @@ func main() {
 		})
 	}
 	go node.Answer(ctx)
-	if err := tui.Run(ctx, node, tui.Options{Plain: *plain}); err != nil {
+	_, _ = node.ChangeSettings(ctx, api.SettingsChange{LockAfter: lock})
+	opts := tui.Options{Plain: *plain, Language: *language, BackupDir: os.TempDir()}
+	if *join {
+		opts.Join = func(context.Context, string) error { return nil }
+	}
+	if err := tui.Run(ctx, node, opts); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -1,0 +1,40 @@
+package emoji
+
+import (
+	"testing"
+	"unicode/utf8"
+
+	"starling/tui/term"
+)
+
+func TestAllAreSteady(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range All {
+		if seen[e.Char] || seen[e.Name] {
+			t.Errorf("%s %q is there twice", e.Char, e.Name)
+		}
+		seen[e.Char], seen[e.Name] = true, true
+		for _, c := range []term.Cells{{}, {Graphemes: true}} {
+			if n := c.Width(e.Char); n != 2 || utf8.RuneCountInString(e.Char) != 1 {
+				t.Errorf("%s takes %d cells", e.Char, n)
+			}
+		}
+	}
+}
+
+func TestRecent(t *testing.T) {
+	var r Recent
+	for _, c := range []string{"🔥", "👀", "🔥", "🎉", "💯", "😂", "🙏", "👎", "👍", "😮"} {
+		r.Use(c)
+	}
+	if len(r) != maxRecent || r[0] != "😮" {
+		t.Errorf("recent are %v", r)
+	}
+	all := r.Sorted()
+	if len(all) != len(All) || all[0].Char != "😮" || all[7].Char != "🔥" {
+		t.Errorf("sorted begins %v", all[:9])
+	}
+	if Named("party") != "🎉" || Named("nothing") != "" {
+		t.Error("names are not found")
+	}
+}

@@ -1,0 +1,278 @@
+package tui
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"starling/node/api"
+	"starling/tui/catalogue"
+	"starling/tui/emoji"
+)
+
+// send hands a message for the open conversation to the node.
+func (p *plain) send(ctx context.Context, req api.SendRequest) error {
+	return p.with(req.Contact, func(c api.Contact) error {
+		req.Contact, req.ID = c.ID, newID()
+		_, err := p.node.Send(ctx, req)
+		return err // the event says that it is queued
+	})
+}
+
+// several reads lines up to a single dot and sends them as one message.
+func (p *plain) several(ctx context.Context, _ string) error {
+	p.say("Write. A line with a single dot sends, one with /cancel does not.")
+	var lines []string
+	for {
+		l, err := p.asking.line(false, 0)
+		switch {
+		case err != nil:
+			return err
+		case l == ".":
+			return p.send(ctx, api.SendRequest{Text: strings.Join(lines, "\n")})
+		case l == "/cancel":
+			p.say("Not sent.")
+			return nil
+		}
+		lines = append(lines, l)
+	}
+}
+
+// numberedMessage finds a message by the number at the beginning of words, and
+// returns what follows it.
+func (p *plain) numberedMessage(words string) (m api.Message, rest string, err error) {
+	number, rest, _ := strings.Cut(words, " ")
+	n, err := strconv.Atoi(number)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil && n >= 1 && n <= len(p.numbered) {
+		if m, ok := p.messages[p.numbered[n-1]]; ok {
+			return m, strings.TrimSpace(rest), nil
+		}
+	}
+	return api.Message{}, "", p.usage(api.CodeNoMessage, catalogue.Mark("no message has that number"), catalogue.Mark("Type /history to see the numbers."))
+}
+
+func (p *plain) reply(ctx context.Context, words string) error {
+	m, text, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	return p.send(ctx, api.SendRequest{Contact: m.Conversation, Text: text, ReplyTo: m.ID})
+}
+
+func (p *plain) edit(ctx context.Context, words string) error {
+	m, text, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	if !m.Outgoing {
+		return p.fault(catalogue.Mark("only a text of your own can be edited"), "")
+	}
+	_, err = p.node.Edit(ctx, api.EditRequest{Message: m.ID, Text: text})
+	return err // the event tells
+}
+
+func (p *plain) erase(ctx context.Context, words string) error {
+	m, rest, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	return p.node.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}, Both: rest == "both"})
+}
+
+func (p *plain) react(ctx context.Context, words string) error {
+	m, char, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	if char == "" {
+		return p.fault(catalogue.Mark("say with which emoji"), catalogue.Mark("Type /react, the number, and an emoji or its name."))
+	}
+	for _, e := range emoji.All {
+		if strings.EqualFold(char, e.Name) || strings.EqualFold(char, p.t(e.Name)) {
+			char = e.Char
+		}
+	}
+	if char == "none" {
+		char = ""
+	}
+	_, err = p.node.React(ctx, api.ReactRequest{Message: m.ID, Emoji: char})
+	if char == "" {
+		return p.done(err, "The reaction is taken back.")
+	}
+	return p.done(err, "You react: %s", char)
+}
+
+func (p *plain) forward(ctx context.Context, words string) error {
+	m, who, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	if who == "" {
+		return p.fault(catalogue.Mark("say to whom"), catalogue.Mark("Type /forward, the number, and a name."))
+	}
+	return p.with(who, func(c api.Contact) error {
+		return p.send(ctx, api.SendRequest{Contact: c.ID, Forward: m.ID})
+	})
+}
+
+func (p *plain) original(ctx context.Context, words string) error {
+	m, _, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	if m.Reply == nil {
+		p.say("This message answers none.")
+		return nil
+	}
+	of, err := p.node.Message(ctx, m.Reply.ID)
+	if err != nil {
+		return err
+	}
+	p.read([]api.Message{of}, false)
+	return nil
+}
+
+// read reads messages out, with their days.
+func (p *plain) read(messages []api.Message, elsewhere bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	day := ""
+	for _, m := range messages {
+		if d := p.th.Time(m.Time, "Monday 2 January 2006"); d != day {
+			day = d
+			p.print("%s", day)
+		}
+		p.message(m, elsewhere)
+	}
+}
+
+func (p *plain) historyOf(ctx context.Context, words string) error {
+	n, _ := strconv.Atoi(words)
+	return p.history(ctx, n)
+}
+
+func (p *plain) history(ctx context.Context, n int) error {
+	if n <= 0 {
+		n = 20
+	}
+	return p.with("", func(c api.Contact) error {
+		messages, err := p.node.History(ctx, api.HistoryRequest{Contact: c.ID, Limit: min(n, 1000)})
+		if err != nil {
+			return err
+		}
+		p.read(messages, false)
+		if len(messages) == 0 {
+			p.say("No messages yet.")
+		}
+		return nil
+	})
+}
+
+// aroundPlain is how many messages are read out before and behind one.
+const aroundPlain = 5
+
+func (p *plain) around(ctx context.Context, words string) error {
+	m, _, err := p.numberedMessage(words)
+	if err != nil {
+		return err
+	}
+	if m.Sequence == 0 {
+		if m, err = p.node.Message(ctx, m.ID); err != nil {
+			return err
+		}
+	}
+	before, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, Before: m.Sequence + 1, Limit: aroundPlain + 1})
+	if err != nil {
+		return err
+	}
+	behind, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, After: m.Sequence, Limit: aroundPlain})
+	if err != nil {
+		return err
+	}
+	p.read(append(before, behind...), true)
+	return nil
+}
+
+func (p *plain) findHere(ctx context.Context, words string) error {
+	return p.with("", func(c api.Contact) error { return p.hits(ctx, words, c.ID) })
+}
+
+func (p *plain) search(ctx context.Context, words string) error { return p.hits(ctx, words, "") }
+
+// maxHits is how many messages of a search are read out.
+const maxHits = 20
+
+func (p *plain) hits(ctx context.Context, words, contact string) error {
+	found, err := p.node.Search(ctx, api.SearchRequest{Words: words, Contact: contact, Limit: maxHits})
+	if err != nil {
+		return err
+	}
+	p.read(found, true)
+	if len(found) == 0 {
+		p.say("No message has these words.")
+		return nil
+	}
+	p.say("Type /around and a number for what stands around a message.")
+	return nil
+}
+
+func (p *plain) draft(ctx context.Context, text string) error {
+	return p.with("", func(c api.Contact) error {
+		switch text {
+		case "":
+			return p.tellDraft(ctx, c.ID)
+		case "send":
+			d, err := p.draftOf(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			if d.Text == "" {
+				p.say("There is no draft.")
+				return nil
+			}
+			if err := p.send(ctx, api.SendRequest{Contact: c.ID, Text: d.Text, ReplyTo: d.ReplyTo}); err != nil {
+				return err
+			}
+			return p.node.SaveDraft(ctx, api.Draft{Contact: c.ID})
+		}
+		return p.done(p.node.SaveDraft(ctx, api.Draft{Contact: c.ID, Text: text}), "Kept. /draft send sends it.")
+	})
+}
+
+func (p *plain) draftOf(ctx context.Context, contact string) (api.Draft, error) {
+	drafts, err := p.node.Drafts(ctx)
+	for _, d := range drafts {
+		if d.Contact == contact {
+			return d, nil
+		}
+	}
+	return api.Draft{}, err
+}
+
+func (p *plain) tellDraft(ctx context.Context, contact string) error {
+	d, err := p.draftOf(ctx, contact)
+	if d.Text != "" && !p.hidden {
+		p.say("Draft: %s", d.Text)
+		p.say("/draft send sends it.")
+	}
+	return err
+}
+
+func (p *plain) retry(ctx context.Context, number string) error {
+	m, _, err := p.numberedMessage(number)
+	if err != nil {
+		return err
+	}
+	_, err = p.node.Retry(ctx, m.ID)
+	return p.done(err, "Queued again.")
+}
+
+func (p *plain) discard(ctx context.Context, number string) error {
+	m, _, err := p.numberedMessage(number)
+	if err != nil {
+		return err
+	}
+	return p.done(p.node.Discard(ctx, m.ID), "Discarded.")
+}

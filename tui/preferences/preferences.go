@@ -1,0 +1,249 @@
+// Package preferences holds the forms by which a person chooses how things
+// are: the settings of the profile, how a conversation is kept, the timer of
+// messages that disappear, and where a backup goes. A form's action carries
+// what was chosen, ready for the node.
+package preferences
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"starling/node/api"
+	"starling/tui/chatview"
+	"starling/tui/dialog"
+	"starling/tui/theme"
+)
+
+// The actions of the forms.
+type (
+	// SettingsAction changes the settings.
+	SettingsAction struct {
+		Form   *dialog.Form
+		Change api.SettingsChange
+	}
+	// ConversationAction changes a conversation.
+	ConversationAction struct {
+		Form *dialog.Form
+		api.ConversationRequest
+	}
+	// BackupAction writes a backup.
+	BackupAction struct {
+		Form *dialog.Form
+		api.BackupRequest
+	}
+)
+
+// levels are the ways to notify, in the order of what they tell.
+var levels = []struct {
+	api.NotifyLevel
+	label string
+}{
+	{api.NotifyNone, "nothing"}, {api.NotifyHidden, "that something came"}, {api.NotifyName, "from whom"}, {api.NotifyText, "all of it"},
+}
+
+// Level is the label of a level.
+func Level(l api.NotifyLevel) string {
+	for _, x := range levels {
+		if x.NotifyLevel == l {
+			return x.label
+		}
+	}
+	return levels[1].label
+}
+
+// Locks are the idle seconds after which the screen may lock.
+var Locks = []int{0, 60, 5 * 60, 15 * 60, 60 * 60}
+
+// Timers are the seconds after which messages may disappear.
+var Timers = []int{0, 30, 5 * 60, 60 * 60, 8 * 60 * 60, 24 * 60 * 60, 7 * 24 * 60 * 60, api.MaxTimer}
+
+// spans labels a choice of seconds; one that is in force but not offered here
+// is put among them.
+func spans(th *theme.Theme, seconds []int, now int, none string) (labels []string, values []int, chosen int) {
+	values = slices.Clone(seconds)
+	if !slices.Contains(values, now) {
+		values = append(values, now)
+		slices.Sort(values)
+	}
+	chosen = slices.Index(values, now)
+	for _, s := range values {
+		label := none
+		if s > 0 {
+			label = chatview.Span(th, s)
+		}
+		labels = append(labels, label)
+	}
+	return labels, values, chosen
+}
+
+func field(label, hint string, chosen int, choices ...string) *dialog.Field {
+	return &dialog.Field{Label: label, Hint: hint, Choices: choices, Chosen: chosen}
+}
+
+func yes(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Settings asks for the settings of the profile.
+func Settings(th *theme.Theme, s api.Settings) *dialog.Form {
+	level := 1
+	var labels []string
+	for i, l := range levels {
+		labels = append(labels, l.label)
+		if l.NotifyLevel == s.Notify {
+			level = i
+		}
+	}
+	locks, values, chosen := spans(th, Locks, s.LockAfter, "never")
+	f := &dialog.Form{Title: "Settings", Label: "Save", Width: 62}
+	f.Fields = []*dialog.Field{
+		field("Tell contacts that you are writing", "It tells when you are there.", yes(s.Typing), "no", "yes"),
+		field("Tell contacts that you have read", "It tells when you were there.", yes(s.ReadReceipts), "no", "yes"),
+		field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...),
+		field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...),
+	}
+	f.Submit = func() any {
+		typing, read := f.Fields[0].Chosen == 1, f.Fields[1].Chosen == 1
+		notify, lock := levels[f.Fields[2].Chosen].NotifyLevel, values[f.Fields[3].Chosen]
+		return SettingsAction{f, api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock}}
+	}
+	return f
+}
+
+// mutes are for how long a conversation may be muted.
+var mutes = []struct {
+	label string
+	time.Duration
+}{{"no", 0}, {"1 hour", time.Hour}, {"8 hours", 8 * time.Hour}, {"1 week", 7 * 24 * time.Hour}, {"always", -1}}
+
+// MuteUntil is the end of a mute that begins now; negative is for ever.
+func MuteUntil(now time.Time, d time.Duration) time.Time {
+	switch {
+	case d < 0:
+		return api.Forever
+	case d == 0:
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// Conversation asks how a conversation is kept. name is the contact's.
+func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *dialog.Form {
+	f := &dialog.Form{Title: name, Label: "Save", Width: 62}
+	var labels []string
+	for _, m := range mutes {
+		labels = append(labels, m.label)
+	}
+	muted := 0
+	switch {
+	case c.MutedUntil.Equal(api.Forever):
+		muted = len(labels) - 1
+	case c.MutedUntil.After(now):
+		muted = len(labels)
+		labels = append(labels, th.T("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
+	}
+	notify := []string{"as the settings say"}
+	level := 0
+	for i, l := range levels {
+		notify = append(notify, l.label)
+		if c.Notify == l.NotifyLevel {
+			level = i + 1
+		}
+	}
+	f.Fields = []*dialog.Field{
+		field("Pinned to the top of the list", "", yes(c.Pinned), "no", "yes"),
+		field("Muted", "Nothing new is announced.", muted, labels...),
+		field("Archived", "Out of the list until something new comes.", yes(c.Archived), "no", "yes"),
+		field("Notifications say", "", level, notify...),
+	}
+	id, was := c.ID, c.MutedUntil
+	f.Submit = func() any {
+		pinned, archived := f.Fields[0].Chosen == 1, f.Fields[2].Chosen == 1
+		req := api.ConversationRequest{Contact: id, Pinned: &pinned, Archived: &archived}
+		until := was
+		for _, m := range mutes {
+			if m.label == labels[f.Fields[1].Chosen] {
+				until = MuteUntil(now, m.Duration)
+			}
+		}
+		req.MutedUntil = &until
+		var l api.NotifyLevel
+		if n := f.Fields[3].Chosen; n > 0 {
+			l = levels[n-1].NotifyLevel
+		}
+		req.Notify = &l
+		return ConversationAction{f, req}
+	}
+	return f
+}
+
+// Timer asks after how long messages disappear. Both sides have to want the
+// same.
+func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
+	f := &dialog.Form{Title: "Messages that disappear", Label: "Offer", Width: 56}
+	f.Intro = th.T("New messages are erased on both sides: what you receive after you read it, what you send after it arrived. It begins when %s wants the same. Nobody can make the other side forget what was seen.", name)
+	mine := c.TimerMine
+	hint := ""
+	switch {
+	case c.TimerTheirs != c.TimerMine && c.TimerTheirs > 0:
+		hint = th.T("%s offers %s.", name, chatview.Span(th, c.TimerTheirs))
+		if c.TimerMine == 0 {
+			mine = c.TimerTheirs
+			f.Label = "Agree"
+		}
+	case c.TimerTheirs != c.TimerMine && c.Timer == 0:
+		hint = th.T("You have offered %s; %s has not agreed yet.", chatview.Span(th, c.TimerMine), name)
+	case c.TimerTheirs != c.TimerMine:
+		hint = th.T("%s wants to end it.", name)
+	case c.Timer > 0:
+		hint = th.T("Both of you have agreed on %s.", chatview.Span(th, c.Timer))
+	}
+	labels, values, chosen := spans(th, Timers, mine, "never")
+	f.Fields = []*dialog.Field{field("Disappear after", hint, chosen, labels...)}
+	id := c.ID
+	f.Submit = func() any {
+		seconds := values[f.Fields[0].Chosen]
+		return ConversationAction{f, api.ConversationRequest{Contact: id, Timer: &seconds}}
+	}
+	return f
+}
+
+// MinPassphrase is the shortest passphrase of a backup, in characters.
+const MinPassphrase = 8
+
+// Backup asks where a backup goes and what opens it.
+func Backup(th *theme.Theme, path string) *dialog.Form {
+	f := &dialog.Form{
+		Title: "Make a backup", Label: "Write it", Width: 60,
+		Intro: "A copy of the whole profile, encrypted in the age format. Restore it with: starling restore FILE. Whoever runs two copies at once breaks the sessions of both.",
+	}
+	text := func(label, hint string, hidden bool) *dialog.Field {
+		x := &dialog.Field{Label: label, Hint: hint}
+		x.Text.OneLine, x.Text.Hidden, x.Text.Limit = true, hidden, 1024
+		return x
+	}
+	file := text("New file", "", false)
+	file.Text.SetValue(path)
+	first := text("Passphrase of the backup", "Who has the file can try to guess it for ever: make it long.", true)
+	again := text("Passphrase again", "", true)
+	f.Fields = []*dialog.Field{file, first, again}
+	f.Submit = func() any {
+		switch {
+		case strings.TrimSpace(file.Text.Value()) == "":
+			f.Error = th.T("Type the name of a new file.")
+		case utf8.RuneCountInString(first.Text.Value()) < MinPassphrase:
+			f.Error = th.T("The passphrase is too short: at least %d characters.", MinPassphrase)
+		case first.Text.Value() != again.Text.Value():
+			f.Error = th.T("The two passphrases differ. Type both again.")
+		default:
+			return BackupAction{f, api.BackupRequest{Path: strings.TrimSpace(file.Text.Value()), Passphrase: first.Text.Value()}}
+		}
+		return nil
+	}
+	return f
+}

@@ -1,0 +1,249 @@
+// Package search is the dialog that finds messages: words are typed, hits come
+// with what stands around them, and one of them is gone to.
+//
+// The panel asks by an [Ask] that the app answers with [Panel.Show]; each has a
+// number, so that a slow answer to an older question is not shown. It shows
+// what it is given and keeps nothing.
+package search
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/tui/composer"
+	"starling/tui/dialog"
+	"starling/tui/list"
+	"starling/tui/match"
+	"starling/tui/term"
+	"starling/tui/theme"
+)
+
+// PageSize is how many hits are asked for at once.
+const PageSize = 50
+
+type (
+	// Ask is the action that asks for hits.
+	Ask struct {
+		Panel *Panel
+		N     int
+		api.SearchRequest
+	}
+	// Jump is the action that goes to a message.
+	Jump struct {
+		Message api.Message
+		Words   []string
+	}
+)
+
+// Panel is the dialog.
+type Panel struct {
+	Title string
+	// Contact is where to search, everywhere if it is empty.
+	Contact string
+	// Name is whose message it is, and where if there is more than one place.
+	Name func(api.Message) string
+	// When is when it was sent.
+	When func(api.Message) string
+	// Mask hides what is not to be read.
+	Mask func(string) string
+
+	words  composer.Editor
+	n      int // of the last question
+	hits   []api.Message
+	whole  bool // there are no more
+	asking bool
+	wrong  string
+	rows   list.Picker
+	room   int
+	from   int
+}
+
+// New returns a panel with words to begin with.
+func New(title, placeholder, words string) *Panel {
+	p := &Panel{Title: title}
+	p.words.OneLine, p.words.Limit = true, 256
+	p.words.Placeholder = placeholder
+	p.words.SetValue(words)
+	return p
+}
+
+// Words returns what is searched for.
+func (p *Panel) Words() string { return p.words.Value() }
+
+// Question asks for what is typed, nil if that is nothing.
+func (p *Panel) Question() any {
+	p.n++
+	p.hits, p.whole, p.wrong, p.rows = nil, false, "", list.Picker{}
+	if len(match.Words(p.words.Value())) == 0 {
+		p.asking = false
+		return nil
+	}
+	return p.ask(0)
+}
+
+func (p *Panel) ask(before int64) any {
+	p.asking = true
+	return Ask{p, p.n, api.SearchRequest{Words: p.words.Value(), Contact: p.Contact, Before: before, Limit: PageSize}}
+}
+
+// Show takes the answer to question n.
+func (p *Panel) Show(n int, hits []api.Message, wrong string) {
+	if n != p.n {
+		return
+	}
+	p.asking = false
+	p.hits = append(p.hits, hits...)
+	p.whole = len(hits) < PageSize
+	p.wrong = wrong
+}
+
+// Key edits the words, moves or goes there.
+func (p *Panel) Key(k tea.KeyPressMsg) any {
+	switch k.Keystroke() {
+	case "esc", "ctrl+c":
+		return dialog.Close{}
+	case "enter":
+		return p.choose(p.rows.Selected)
+	case "up", "shift+tab":
+		p.rows.Move(-1, len(p.hits))
+	case "down", "tab", "ctrl+n":
+		p.rows.Move(1, len(p.hits))
+		return p.more()
+	case "pgup":
+		p.rows.Move(-p.room, len(p.hits))
+	case "pgdown":
+		p.rows.Move(p.room, len(p.hits))
+		return p.more()
+	default:
+		before := p.words.Value()
+		p.words.Key(k)
+		if p.words.Value() != before {
+			return p.Question()
+		}
+	}
+	return nil
+}
+
+// more asks for the next hits when the last one is near.
+func (p *Panel) more() any {
+	if p.whole || p.asking || len(p.hits) == 0 || p.rows.Selected < len(p.hits)-p.room {
+		return nil
+	}
+	return p.ask(p.hits[len(p.hits)-1].Sequence)
+}
+
+func (p *Panel) choose(i int) any {
+	if i < 0 || i >= len(p.hits) {
+		return nil
+	}
+	return Jump{p.hits[i], match.Words(p.words.Value())}
+}
+
+// Paste puts text into the words.
+func (p *Panel) Paste(s string) any {
+	p.words.Insert(s)
+	return p.Question()
+}
+
+// Click goes to a hit.
+func (p *Panel) Click(_, y int) any {
+	i := (y - p.from) / perHit
+	from, to := p.rows.Window(len(p.hits), p.room)
+	if y < p.from || from+i >= to {
+		return nil
+	}
+	return p.choose(from + i)
+}
+
+// Wheel scrolls.
+func (p *Panel) Wheel(lines int) { p.rows.Scroll(lines, len(p.hits), p.room) }
+
+// perHit is the rows of a hit: whose it is, and what it says.
+const perHit = 2
+
+// Render draws the panel. Its height does not depend on what was found.
+func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
+	frame := dialog.NewFrame(th, th.T(p.Title), 72, width, height)
+	inner := frame.Inner
+	line, x, _ := p.words.Render(th, inner-2, 1)
+	frame.Add(th.Accent.Render(theme.GlyphPrompt) + " " + line[0])
+	frame.Cursor(x+2, 0)
+	status := ""
+	switch {
+	case p.wrong != "":
+		status = th.Bad.Render(p.wrong)
+	case p.asking && len(p.hits) == 0:
+		status = th.Muted.Render(th.T("searching…"))
+	case len(p.hits) == 0 && len(match.Words(p.words.Value())) > 0:
+		status = th.Muted.Render(th.T("No message has these words."))
+	case len(p.hits) > 0 && p.whole:
+		status = th.Muted.Render(th.N(len(p.hits), "%d message", "%d messages"))
+	case len(p.hits) > 0:
+		status = th.Muted.Render(th.T("%d messages and more", len(p.hits)))
+	default:
+		status = th.Muted.Render(th.T("Whole words in any order; the last one may be a beginning."))
+	}
+	frame.Add(th.Cells.Truncate(status, inner))
+	p.from = frame.Top()
+	p.room = max(1, frame.Room()/perHit)
+	from, to := p.rows.Window(len(p.hits), p.room)
+	for i := from; i < to; i++ {
+		p.hit(frame, th, p.hits[i], i == p.rows.Selected)
+	}
+	for range (p.room - (to - from)) * perHit {
+		frame.Add("")
+	}
+	return frame.Box()
+}
+
+func (p *Panel) hit(f *dialog.Frame, th *theme.Theme, m api.Message, selected bool) {
+	bar, name := " ", th.Title
+	if selected {
+		bar, name = th.Accent.Render(theme.GlyphBar), th.Own
+	}
+	f.Add(bar + th.Cells.Ends(name.Render(th.Cells.Truncate(p.Name(m), f.Inner-16)), th.Muted.Render(p.When(m)), f.Inner-1))
+	f.Add(bar + " " + p.snippet(th, m.Text, f.Inner-2))
+}
+
+// snippet is the part of a text around the first word found, in one line.
+func (p *Panel) snippet(th *theme.Theme, text safetext.Text, width int) string {
+	words := match.Words(p.words.Value())
+	s := text.String()
+	at, _ := match.Next(s, words)
+	if at < 0 {
+		at = 0
+	}
+	from := at
+	for k := 0; from > 0 && k < width/3; k++ {
+		_, n := utf8.DecodeLastRuneInString(s[:from])
+		from -= n
+	}
+	if from > 0 {
+		if sp := strings.IndexAny(s[from:at], " \n"); sp >= 0 {
+			from += sp + 1
+		}
+	}
+	end := min(len(s), at+8*width)
+	for end < len(s) && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	line := th.Cells.Steady(safetext.Line(s[from:end]).String())
+	if from > 0 {
+		line = term.Ellipsis + line
+	}
+	if p.Mask != nil {
+		if masked := p.Mask(line); masked != line {
+			return th.Muted.Render(th.Cells.Truncate(masked, width))
+		}
+	}
+	line = th.Cells.Truncate(line, width)
+	i, n := match.Next(line, words)
+	if i < 0 {
+		return line
+	}
+	return line[:i] + th.Found.Render(line[i:i+n]) + line[i+n:]
+}
