@@ -263,7 +263,7 @@ func (n *Node) housekeep(ctx context.Context) error {
 
 func (n *Node) saveNetwork(state []byte) error {
 	// Also when the network ends, which is after ctx.
-	return n.store.Update(context.Background(), func(tx *store.Tx) error { return tx.SetNetworkState(state) })
+	return n.store.Note(context.Background(), func(tx *store.Tx) error { return tx.SetNetworkState(state) })
 }
 
 func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {

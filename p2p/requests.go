@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"starling/p2p/directory"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
@@ -71,23 +73,6 @@ func (c *Client) reply(body []byte) {
 	req.answered(a)
 }
 
-// blocks makes n reply blocks for a request.
-func (c *Client) blocks(req *request, up []NodeID, n int) ([]*outfox.Block, error) {
-	blocks := make([]*outfox.Block, n)
-	for i := range blocks {
-		epoch, way, err := c.back(up, i, req.mailbox)
-		if err != nil {
-			return nil, err
-		}
-		if blocks[i], err = c.replies.Block(epoch, way, req); err != nil {
-			return nil, err
-		}
-		req.hops, req.epoch = append(req.hops, way[:]...), epoch
-		req.guards = append(req.guards, way[len(way)-1].ID)
-	}
-	return blocks, nil
-}
-
 // ready returns the guards to use for a mailbox, or why there is no way to it.
 func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	up, _ := c.guardsUp()
@@ -109,23 +94,51 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	return up, nil
 }
 
-// post sends a message on its way to the mailbox of req.
-func (c *Client) post(ctx context.Context, req *request, up []NodeID, msg *outfox.Message) error {
+// A sealing is a message that takes reply blocks along.
+type sealing func([]*outfox.Block) (*outfox.Message, error)
+
+// post sends a message with n reply blocks on its way to the mailbox of req.
+// The blocks and the packet's header, 8 operations on a curve each, are made
+// side by side.
+func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, seal sealing) error {
+	var made errgroup.Group
 	guard, epoch, way, err := c.forward(up, req.mailbox)
 	if err != nil {
 		return err
 	}
-	p, err := outfox.Wrap(epoch.Byte(), way, msg)
-	if err != nil {
+	var header *outfox.Header
+	made.Go(func() (err error) {
+		header, err = outfox.NewHeader(epoch.Byte(), way)
+		return err
+	})
+	req.first, req.epoch = guard, epoch
+	req.hops = append(req.hops, way[:]...)
+	blocks := make([]*outfox.Block, n)
+	for i := range blocks {
+		epoch, way, err := c.back(up, i, req.mailbox)
+		if err != nil {
+			made.Wait()
+			return err
+		}
+		made.Go(func() (err error) {
+			blocks[i], err = c.replies.Block(epoch, way, req)
+			return err
+		})
+		req.hops = append(req.hops, way[:]...)
+		req.guards = append(req.guards, way[len(way)-1].ID)
+	}
+	if err := made.Wait(); err != nil {
 		return fmt.Errorf("make packet: %w", err)
 	}
-	req.first = guard
-	req.hops = append(req.hops, way[:]...)
+	msg, err := seal(blocks)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
 	links := c.links.Load()
 	if links == nil {
 		return ErrOffline
 	}
-	if err := links.SendWait(ctx, guard, p.Frame()); err != nil {
+	if err := links.SendWait(ctx, guard, header.Wrap(msg).Frame()); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -180,12 +193,11 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 		default:
 		}
 	}}
-	blocks, err := c.blocks(req, up, 1)
+	err = c.post(ctx, req, up, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
+		put := mailbox.Put{Tag: tag, Box: mailbox.Box(box), Block: blocks[0]}
+		return put.Message(), nil
+	})
 	if err != nil {
-		return err
-	}
-	put := mailbox.Put{Tag: tag, Box: mailbox.Box(box), Block: blocks[0]}
-	if err := c.post(ctx, req, up, put.Message()); err != nil {
 		return err
 	}
 	defer c.expect(req)()
@@ -308,16 +320,12 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		default:
 		}
 	}}
-	blocks, err := c.blocks(req, up, min(blocksFor(len(tags)), len(tags)))
+	n := min(blocksFor(len(tags)), len(tags))
+	err = c.post(ctx, req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
+		f := mailbox.Fetch{Tags: tags, Blocks: blocks}
+		return f.Message()
+	})
 	if err != nil {
-		return false, err
-	}
-	f := mailbox.Fetch{Tags: tags, Blocks: blocks}
-	msg, err := f.Message()
-	if err != nil {
-		return false, fmt.Errorf("make request: %w", err)
-	}
-	if err := c.post(ctx, req, up, msg); err != nil {
 		return false, err
 	}
 	defer c.expect(req)()
@@ -339,7 +347,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 			c.refused.add("wrong answer")
 			return false, ErrTimeout
 		}
-		if got == len(blocks) {
+		if got == n {
 			return false, nil
 		}
 		timer := time.NewTimer(c.moreWait())

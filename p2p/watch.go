@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starling/p2p/mailbox"
+	"starling/p2p/outfox"
 )
 
 const (
@@ -433,17 +434,11 @@ func (ws *watches) post(ctx context.Context, l *lease) error {
 	if len(l.tags) > 0 {
 		n = min(blocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
 	}
-	blocks, err := c.blocks(l.req, up, n)
-	if err != nil {
-		return err
-	}
-	f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks, Watch: len(l.tags) > 0}
-	msg, err := f.Message()
-	if err != nil {
-		return err
-	}
 	l.left = n
-	return c.post(ctx, l.req, up, msg)
+	return c.post(ctx, l.req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
+		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks, Watch: len(l.tags) > 0}
+		return f.Message()
+	})
 }
 
 // answer takes one answer to a lease. It is called from a link's reader.

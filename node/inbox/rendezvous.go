@@ -113,7 +113,7 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 		}
 	}
 	if !maps.Equal(is, was) {
-		if err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
+		if err := in.cfg.Store.Note(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
 			return next, err
 		}
 	}

@@ -566,7 +566,7 @@ func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) 
 	o.mu.Lock()
 	sealed := e.State == api.StateSealed
 	o.mu.Unlock()
-	err = o.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = o.cfg.Store.Note(ctx, func(tx *store.Tx) error {
 		sent = false
 		// It may have been sealed in another session in the meantime.
 		if same, err := tx.HasCell(e.ID, e.tags[a.Cell]); err != nil || !same {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -132,5 +133,27 @@ func TestDiskFull(t *testing.T) {
 	}
 	if n := count(); n != 100 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// Only what must outlive a crash of the machine waits for the disk.
+func TestNote(t *testing.T) {
+	fs := faultfs.Register("note")
+	s, err := Open(newProfile(t), secret, Options{VFS: "note"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, step := range []struct {
+		do    func(context.Context, func(*Tx) error) error
+		waits bool
+	}{{s.Update, true}, {s.Note, false}, {s.Update, true}, {s.Note, false}} {
+		before := fs.Syncs()
+		if err := step.do(t.Context(), func(tx *Tx) error { return tx.SetOwner(fmt.Sprint(i)) }); err != nil {
+			t.Fatal(err)
+		}
+		if waits := fs.Syncs() > before; waits != step.waits {
+			t.Errorf("waits for the disk: %v, want %v", waits, step.waits)
+		}
 	}
 }

@@ -92,12 +92,13 @@ type Store struct {
 	queueMu sync.Mutex
 	queue   []*job
 
-	mu     sync.Mutex // guards what follows
-	conn   *sqlite3.Conn
-	stmts  map[string]*sqlite3.Stmt
-	keys   *keyFile
-	closed bool
-	dirty  bool // the log holds pages since the last checkpoint
+	mu             sync.Mutex // guards what follows
+	conn           *sqlite3.Conn
+	stmts          map[string]*sqlite3.Stmt
+	keys           *keyFile
+	closed         bool
+	dirty          bool   // the log holds pages since the last checkpoint
+	sync, noteSync string // PRAGMA synchronous, for Note too
 
 	marker     *markerRow // nil: not kept
 	markerFile markerFile
@@ -236,7 +237,6 @@ func acquire(p config.Profile) (*flock.Flock, error) {
 const pragmas = `
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA foreign_keys = ON;
@@ -267,11 +267,11 @@ func (s *Store) open(opt Options) (err error) {
 	if err := conn.Exec("PRAGMA hexkey = '" + hex.EncodeToString(s.keys.database[:]) + "'"); err != nil {
 		return fmt.Errorf("set database key: %w", mapError(err))
 	}
-	setup := pragmas
+	s.sync, s.noteSync = "FULL", "NORMAL"
 	if opt.NoSync {
-		setup += "PRAGMA synchronous = OFF;"
+		s.sync, s.noteSync = "OFF", "OFF"
 	}
-	if err := conn.Exec(setup); err != nil {
+	if err := conn.Exec(pragmas + "PRAGMA synchronous = " + s.sync); err != nil {
 		return mapError(err)
 	}
 	if err := openSearch(conn); err != nil {

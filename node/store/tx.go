@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,6 +19,7 @@ type Tx struct {
 
 type job struct {
 	fn   func(*Tx) error
+	note bool // the disk need not be waited for
 	err  error
 	done chan struct{}
 }
@@ -30,10 +32,20 @@ const maxBatch = 128
 // goroutine; it must not call Update or View, and must leave effects outside
 // the transaction to its caller, for after Update.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	return s.update(ctx, &job{fn: fn, done: make(chan struct{})})
+}
+
+// Note is Update for what may be lost when the machine, not only the process,
+// crashes before the next Update: it does not wait for the disk. fn must not
+// move a session.
+func (s *Store) Note(ctx context.Context, fn func(*Tx) error) error {
+	return s.update(ctx, &job{fn: fn, note: true, done: make(chan struct{})})
+}
+
+func (s *Store) update(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{fn: fn, done: make(chan struct{})}
 	s.queueMu.Lock()
 	s.queue = append(s.queue, j)
 	s.queueMu.Unlock()
@@ -73,6 +85,13 @@ func (s *Store) runBatch() {
 		return
 	}
 	tx := &Tx{s: s}
+	if notes(batch) {
+		if err := s.conn.Exec("PRAGMA synchronous = " + s.noteSync); err != nil {
+			failAll(mapError(err))
+			return
+		}
+		defer s.conn.Exec("PRAGMA synchronous = " + s.sync)
+	}
 	if err := s.conn.Exec("BEGIN IMMEDIATE"); err != nil {
 		failAll(mapError(err))
 		return
@@ -109,6 +128,11 @@ func (s *Store) runBatch() {
 	if tx.events {
 		s.notify()
 	}
+}
+
+// notes reports whether nobody of a batch waits for the disk.
+func notes(batch []*job) bool {
+	return !slices.ContainsFunc(batch, func(j *job) bool { return !j.note })
 }
 
 // step runs one job, in a savepoint of its own when it shares the commit.

@@ -44,26 +44,34 @@ func NewReplies[T any](self wire.NodeID, max int) *Replies[T] {
 
 // Block makes a reply block over a route from Routes.Back.
 func (r *Replies[T]) Block(epoch outfox.Epoch, route [outfox.Layers - 1]outfox.Hop, owner T) (*outfox.Block, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.expire(time.Now())
-	key := r.keys[epoch]
-	if key == nil {
-		var err error
-		if key, err = outfox.NewPrivateKey(); err != nil {
-			return nil, err
-		}
-		r.keys[epoch] = key
+	key, err := r.key(epoch)
+	if err != nil {
+		return nil, err
 	}
 	block, keys, err := outfox.NewReplyBlock(epoch.Byte(), route, outfox.Hop{ID: r.self, Key: key.Public()})
 	if err != nil {
 		return nil, err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.open[keys.ID()] = r.order.PushBack(&pending[T]{keys, epoch, owner})
 	for r.order.Len() > r.max {
 		r.forget(r.order.Front())
 	}
 	return block, nil
+}
+
+// key returns the client's key of an epoch, and forgets old ones.
+func (r *Replies[T]) key(epoch outfox.Epoch) (key *outfox.PrivateKey, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expire(time.Now())
+	if key = r.keys[epoch]; key == nil {
+		if key, err = outfox.NewPrivateKey(); err == nil {
+			r.keys[epoch] = key
+		}
+	}
+	return key, err
 }
 
 // Open opens a packet that came in, and forgets its block. The error is

@@ -5,6 +5,7 @@ import (
 	"crypto/hpke"
 	"crypto/subtle"
 	"encoding/binary"
+	"log/slog"
 	"time"
 
 	"starling/p2p/wire"
@@ -59,21 +60,51 @@ func (p *Packet) Layer() int {
 	return layer
 }
 
-// Wrap makes a packet for a forward route: three mixes, then the mailbox. Each
-// call makes a different packet. The error is ErrRoute unless the system's
-// randomness fails.
-func Wrap(epoch byte, route [Layers]Hop, msg *Message) (*Packet, error) {
-	header, keys, err := wrapHeader(epoch, &route, Deliver, ReplyID{})
+// Header is a packet without its message, which is nearly all the work.
+type Header struct {
+	epoch byte
+	bytes []byte
+	keys  *[Layers][keySize]byte
+}
+
+// NewHeader makes the header of one packet for a forward route: three mixes,
+// then the mailbox. The error is ErrRoute unless the system's randomness fails.
+func NewHeader(epoch byte, route [Layers]Hop) (*Header, error) {
+	b, keys, err := wrapHeader(epoch, &route, Deliver, ReplyID{})
 	if err != nil {
 		return nil, err
 	}
-	p := &Packet{epoch: epoch, header: header}
+	return &Header{epoch, b, keys}, nil
+}
+
+// Wrap makes the packet. It must be called once: a header of two packets shows
+// that they have one sender.
+func (h *Header) Wrap(msg *Message) *Packet {
+	p := &Packet{epoch: h.epoch, header: h.bytes}
 	copy(p.payload[zeroSize:], msg[:])
 	for layer := Layers; layer >= 1; layer-- {
-		encipher(&keys[layer-1], p.payload[:])
+		encipher(&h.keys[layer-1], p.payload[:])
 	}
-	return p, nil
+	return p
 }
+
+// Wrap is NewHeader and Wrap.
+func Wrap(epoch byte, route [Layers]Hop, msg *Message) (*Packet, error) {
+	h, err := NewHeader(epoch, route)
+	if err != nil {
+		return nil, err
+	}
+	return h.Wrap(msg), nil
+}
+
+// String keeps the keys out of logs.
+func (h *Header) String() string { return "outfox header" }
+
+// GoString keeps the keys out of logs.
+func (h *Header) GoString() string { return h.String() }
+
+// LogValue keeps the keys out of logs.
+func (h *Header) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
 // wrapHeader seals the layers from the last to the first and returns the payload
 // key of each.

@@ -16,6 +16,7 @@ type FS struct {
 	vfs.VFS
 	mu     sync.Mutex
 	writes int
+	syncs  int
 	full   bool
 	killAt int // the write that is torn, and after which nothing is written; 0: none
 	killed chan struct{}
@@ -34,6 +35,13 @@ func (f *FS) Writes() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.writes
+}
+
+// Syncs returns how often the disk was waited for.
+func (f *FS) Syncs() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.syncs
 }
 
 // SetFull makes every write fail for want of space, or lets them go on.
@@ -123,6 +131,7 @@ func (f *file) Truncate(size int64) error {
 
 func (f *file) Sync(flags vfs.SyncFlag) error {
 	f.fs.mu.Lock()
+	f.fs.syncs++
 	dead := f.fs.dead()
 	f.fs.mu.Unlock()
 	if dead {
