@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"cut":      cut,
 			"tinydisk": tinyDisk,
 			"network":  makeNetwork,
+			"block":    codeBlock,
 		},
 	})
 }
@@ -276,6 +277,39 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
 }
+
+// codeBlock PAGE NAME writes the script that a page of the manual shows, and
+// whose first comment says "# NAME ", into a file of that name.
+func codeBlock(ts *testscript.TestScript, neg bool, args []string) {
+	page, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(args[0])))
+	ts.Check(err)
+	const indent = "    "
+	var script strings.Builder
+	found := false
+	for line := range strings.Lines(string(page)) {
+		code, ok := strings.CutPrefix(line, indent)
+		switch {
+		case !ok && found:
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(script.String()), 0o700))
+			return
+		case !ok:
+			script.Reset()
+		default:
+			script.WriteString(code)
+			found = found || strings.HasPrefix(code, "# "+args[1]+" ")
+		}
+	}
+	ts.Fatalf("%s shows no %s", args[0], args[1])
+}
+
+// root is the folder of the repository, before scripts change folders.
+var root = func() string {
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}()
 
 // tinyDisk DIR BYTES mounts a small file system until the end of the script.
 func tinyDisk(ts *testscript.TestScript, neg bool, args []string) {
