@@ -42,6 +42,14 @@ func apiError(err error) error {
 		set(e, api.CodeInUse, "another process uses this profile", "stop it, or use another profile with --profile")
 	case is(store.ErrFull):
 		set(e, api.CodeDiskFull, "no space left on the disk", "free some space; nothing was lost, and nothing was half written")
+	case is(store.ErrNoBackup):
+		set(e, api.CodeDamaged, "this is not a whole backup of a Starling profile", "try another copy of it")
+	case is(store.ErrFileExists):
+		set(e, api.CodeUsage, "there is a file of this name already", "choose another name for the backup")
+	case is(store.ErrNoSecret):
+		set(e, api.CodeUsage, "the passphrase of the backup is empty", "whoever has the file would have all of it: choose a passphrase")
+	case is(store.ErrNotEmpty):
+		set(e, api.CodeUsage, "the folder is not empty", "choose another with --profile")
 	case errors.As(err, &damaged):
 		set(e, api.CodeDamaged, damaged.Error(), "restore a backup: starling restore FILE; keep the damaged folder until that has worked")
 	case is(store.ErrClosed):
@@ -68,6 +76,8 @@ func apiError(err error) error {
 		set(e, api.CodeTooLong, "the message is too long", "")
 	case is(session.ErrExhausted):
 		set(e, api.CodeInternal, "the session with this contact is used up", "make a new contact with a new invite")
+	case is(fs.ErrNotExist):
+		set(e, api.CodeUsage, err.Error(), "check the path")
 	case is(fs.ErrPermission):
 		set(e, api.CodeUsage, err.Error(), "check who owns the folder, or choose another with --profile")
 	}

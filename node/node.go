@@ -22,7 +22,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -89,6 +91,9 @@ type Node struct {
 	started time.Time
 	serving chan struct{}
 	live    live
+
+	unlock attempts
+	wiped  atomic.Bool
 
 	typingMu sync.Mutex
 	typing   map[store.ID]time.Time // when contacts were last told that we write
@@ -233,6 +238,9 @@ func (n *Node) Close() error {
 			<-n.stopped
 		}
 		n.closed = apiError(n.store.Close())
+		if n.wiped.Load() {
+			os.Remove(n.cfg.Profile.Dir) // it is empty by now
+		}
 	})
 	return n.closed
 }

@@ -2,14 +2,115 @@ package node
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"starling/node/api"
+	"starling/node/config"
+	"starling/node/store"
 )
 
-var unfinished = &api.Error{Code: api.CodeUsage, Message: "this node cannot do that yet"}
+// How long a wrong passphrase makes the next one wait: nothing at first, then
+// a second, then twice as long each time.
+const (
+	freeAttempts   = 3
+	longestAttempt = 30 * time.Second
+)
 
-func (n *Node) Unlock(ctx context.Context, passphrase string) error { return unfinished }
+// attempts are wrong passphrases in a row.
+type attempts struct {
+	mu     sync.Mutex
+	busy   chan struct{} // closed when the one under way has ended; nil: none is
+	failed int
+	next   time.Time
+}
 
-func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error { return unfinished }
+// begin waits until a passphrase may be tried, one at a time.
+func (a *attempts) begin(ctx context.Context) error {
+	for {
+		a.mu.Lock()
+		busy, wait := a.busy, time.Until(a.next)
+		if busy == nil && wait <= 0 {
+			a.busy = make(chan struct{})
+			a.mu.Unlock()
+			return nil
+		}
+		a.mu.Unlock()
+		var after <-chan time.Time
+		if busy == nil {
+			after = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-busy:
+		case <-after:
+		}
+	}
+}
 
-func (n *Node) Wipe(ctx context.Context) error { return unfinished }
+func (a *attempts) end(failed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.busy)
+	a.busy = nil
+	if !failed {
+		a.failed = 0
+		return
+	}
+	if a.failed++; a.failed >= freeAttempts {
+		wait := time.Second << min(a.failed-freeAttempts, 10)
+		a.next = time.Now().Add(min(wait, longestAttempt))
+	}
+}
+
+// Unlock reports whether this is the profile's passphrase. It waits after wrong
+// ones, so that nobody can try many at a locked screen.
+func (n *Node) Unlock(ctx context.Context, passphrase string) error {
+	if err := n.unlock.begin(ctx); err != nil {
+		return err
+	}
+	err := n.store.CheckPassphrase(passphrase)
+	n.unlock.end(errors.Is(err, store.ErrWrongPassphrase))
+	return apiError(err)
+}
+
+// Backup writes the whole profile, encrypted, to a new file.
+func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
+	if !filepath.IsAbs(req.Path) {
+		return &api.Error{Code: api.CodeUsage, Message: "the path of a backup begins at the root",
+			Hint: "the node has a working directory of its own"}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })
+	defer stop()
+	err := n.store.Backup(ctx, req.Path, req.Passphrase)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return apiError(err)
+}
+
+// Restore makes a profile, in a folder that is empty or not there, from a
+// backup: whole, or not at all. It opens with the passphrase that the profile
+// had; passphrase is that of the backup.
+func Restore(ctx context.Context, p config.Profile, file, passphrase string) error {
+	return apiError(store.Restore(ctx, p, file, passphrase))
+}
+
+// Wipe destroys the profile and ends the node.
+func (n *Node) Wipe(ctx context.Context) error {
+	if n.ctx.Err() != nil {
+		return closedError
+	}
+	err := n.store.Wipe()
+	n.wiped.Store(true)
+	n.cancel()
+	return apiError(err)
+}
+
+// Wipe destroys a profile on which no node runs, without its passphrase.
+func Wipe(p config.Profile) error { return apiError(store.Wipe(p)) }

@@ -27,6 +27,7 @@ package control
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"starling/node/api"
 )
@@ -37,6 +38,9 @@ const (
 
 	firstItems = 64 // that may come unasked
 	moreItems  = 32 // that each "more" allows
+
+	// lastAnswer is how long a client has to take answers when the node ends.
+	lastAnswer = time.Second
 )
 
 // Errors that callers tell apart.

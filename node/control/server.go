@@ -100,11 +100,16 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	c := &connection{node: s.node, conn: conn, calls: make(map[uint64]*call)}
 	ctx, cancel := context.WithCancel(ctx)
 	var calls sync.WaitGroup
+	defer conn.Close()
 	defer calls.Wait()
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	// At the end no more requests are read. Those that run are answered: one of
+	// them may be what ends the node.
+	stop := context.AfterFunc(ctx, func() {
+		conn.SetReadDeadline(time.Now())
+		conn.SetWriteDeadline(time.Now().Add(lastAnswer))
+	})
 	defer stop()
-	defer conn.Close()
 
 	lines := newLines(conn)
 	for lines.Scan() {
@@ -129,6 +134,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 			k.answer()
 		})
 	}
+	conn.SetWriteDeadline(time.Now().Add(lastAnswer))
 }
 
 func newLines(conn net.Conn) *bufio.Scanner {

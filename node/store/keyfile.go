@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -236,6 +238,25 @@ func (k *keyFile) rowKey(epoch uint64) (*[32]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// CheckPassphrase returns [ErrWrongPassphrase] unless this is the passphrase of
+// the profile. It costs what opening does, whatever is given, and holds up
+// nobody meanwhile.
+func (s *Store) CheckPassphrase(passphrase string) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	header, wrap := s.keys.header, bytes.Clone(s.keys.wrap)
+	s.mu.Unlock()
+	defer clear(wrap)
+	kdf := KDF{binary.BigEndian.Uint32(header[9:]), binary.BigEndian.Uint32(header[13:]), header[17]}
+	if subtle.ConstantTimeCompare(kdf.derive(passphrase, header[18:]), wrap) != 1 {
+		return ErrWrongPassphrase
+	}
+	return nil
 }
 
 // ChangePassphrase wraps the keys of a closed profile under a new passphrase.

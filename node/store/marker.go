@@ -144,7 +144,7 @@ func (s *Store) openMarker(dir string) error {
 	if len(b) == markerSize && b[0] == markerVersion {
 		f.found, f.there = parseMarker(b[1:]), true
 	}
-	if s.restored = !s.marker.right(f); !s.restored {
+	if s.restored = s.restored || !s.marker.right(f); !s.restored {
 		f.create(&s.marker.marker)
 	}
 	return nil
@@ -187,6 +187,11 @@ func (tx *Tx) setMarker(r *markerRow) error {
 // nextMarker writes the marker of a commit that moves sessions, and returns
 // it; nil if there is none to write.
 func (tx *Tx) nextMarker() (*markerRow, error) {
+	if tx.lineage {
+		if err := tx.exec(`DELETE FROM meta WHERE key = ?`, restoredKey); err != nil {
+			return nil, err
+		}
+	}
 	now := tx.s.marker
 	if now == nil || !tx.moved && !tx.lineage || tx.s.restored && !tx.lineage {
 		return nil, nil
@@ -220,8 +225,8 @@ func (s *Store) committed(next *markerRow) {
 	s.markerFile.create(&next.marker)
 }
 
-// Restored reports whether the profile is a copy that was put back, or came
-// from another machine: no session in it may be used again. The transaction
+// Restored reports whether the profile is a copy that was put back, came out of
+// a backup, or came from another machine: no session in it may be used again. The transaction
 // that gives them up calls [Tx.NewLineage].
 func (s *Store) Restored() bool {
 	s.mu.Lock()
@@ -235,6 +240,13 @@ func (s *Store) MarkerError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.markerFile.err
+}
+
+// isCopy reports whether the database came out of a backup and no session of
+// it has been given up yet.
+func (s *Store) isCopy() (bool, error) {
+	n, err := (&Tx{s: s}).number(`SELECT EXISTS(SELECT 1 FROM meta WHERE key = ?)`, restoredKey)
+	return n != 0, err
 }
 
 // NewLineage tells this database from the one that it was copied from.

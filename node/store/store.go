@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -104,6 +105,9 @@ type Store struct {
 	markerFile markerFile
 	restored   bool
 
+	copying  *sqlite3.Backup // under way, guarded by mu
+	backupMu sync.Mutex      // one at a time
+
 	changedMu sync.Mutex
 	changed   chan struct{}
 }
@@ -118,6 +122,9 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 		return err
 	}
 	defer lock.Unlock()
+	if _, err := finishWipe(p); err != nil {
+		return mapError(err)
+	}
 	if p.Exists() {
 		return ErrExists
 	}
@@ -172,6 +179,14 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 			lock.Unlock()
 		}
 	}()
+	wiped, err := finishWipe(p)
+	if wiped {
+		return nil, errors.Join(ErrNoProfile, mapError(err))
+	}
+	snapshots, _ := filepath.Glob(filepath.Join(p.Dir, snapshotPattern))
+	for _, left := range snapshots { // a backup was cut short; nobody has the key
+		os.Remove(left)
+	}
 	keys, err := readKeyFile(p.KeyFile(), passphrase)
 	if err != nil {
 		return nil, err
@@ -195,6 +210,10 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 			s.closeDB()
 			return nil, err
 		}
+	}
+	if s.restored, err = s.isCopy(); err != nil {
+		s.closeDB()
+		return nil, err
 	}
 	if opt.Markers != "" {
 		if err := s.openMarker(opt.Markers); err != nil {
@@ -335,6 +354,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closeDB() error {
+	s.endCopy()
 	for _, stmt := range s.stmts {
 		stmt.Close()
 	}

@@ -124,6 +124,9 @@ func (s *Store) runBatch() {
 		failAll(mapError(err))
 		return
 	}
+	if tx.lineage {
+		s.restored = false
+	}
 	s.committed(next)
 	if tx.events {
 		s.notify()

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/node/api"
+	"starling/node/config"
+	"starling/node/nettest"
+)
+
+// A profile is wiped, and restored from a backup that is older than what was
+// said since: sessions begin anew, both people see it, and what was in the
+// backup is there.
+func TestBackupStory(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	talk(t, ada, bob, "before")
+	number, code := verify(t, ada, bob)
+	m := ada.send(bob, "frist")
+	ada.waitState(m.ID, api.StateDelivered)
+	path := filepath.Join(t.TempDir(), "ada.age")
+	if err := ada.Backup(t.Context(), api.BackupRequest{Path: "ada.age", Passphrase: "b"}); api.CodeOf(err) != api.CodeUsage {
+		t.Errorf("relative path: %v", err)
+	}
+	if err := ada.Backup(t.Context(), api.BackupRequest{Path: path, Passphrase: "backup"}); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, ada, bob, "after")
+	ada.edit(m.ID, "first")
+	bob.see(m.ID, "the edit", textIs("first"))
+	if err := ada.Wipe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ada.Status(t.Context()); api.CodeOf(err) != api.CodeClosed {
+		t.Errorf("after the end: %v", err)
+	}
+	ada.shutdown()
+	if _, err := os.Stat(ada.dir.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+	if err := Restore(t.Context(), ada.dir, path, "wrong"); api.CodeOf(err) != api.CodeWrongPassphrase {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	if err := Restore(t.Context(), ada.dir, path, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(t.Context(), ada.dir, path, "backup"); api.CodeOf(err) != api.CodeProfileExists {
+		t.Errorf("over a profile: %v", err)
+	}
+	ada.start()
+	wantNewSession(t, number, code, ada, bob)
+	talk(t, ada, bob, "anew")
+	if got := ada.said(bob); len(got) != 2 || got[0] != "before back" || got[1] != "anew back" {
+		t.Errorf("Ada has %q", got)
+	}
+	// What the backup does not know can still be changed by it.
+	ada.edit(m.ID, "from the backup")
+	bob.see(m.ID, "the edit", textIs("from the backup"))
+	if net.Clashes() != 0 {
+		t.Errorf("%d tags were used twice", net.Clashes())
+	}
+}
+
+// A backup that is restored beside the profile is a copy too, where nothing
+// outside the profile remembers it.
+func TestBackupWithoutMarkers(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	talk(t, ada, bob, "before")
+	number, code := verify(t, ada, bob)
+	path := filepath.Join(t.TempDir(), "ada.age")
+	if err := ada.Backup(t.Context(), api.BackupRequest{Path: path, Passphrase: "backup"}); err != nil {
+		t.Fatal(err)
+	}
+	ada.shutdown()
+	ada.dir = config.Profile{Dir: filepath.Join(t.TempDir(), "restored")}
+	if err := Restore(t.Context(), ada.dir, path, "backup"); err != nil {
+		t.Fatal(err)
+	}
+	ada.start()
+	wantNewSession(t, number, code, ada, bob)
+	ada.restart()
+	talk(t, ada, bob, "anew")
+	if n := ada.notices(bob); len(n) != 1 {
+		t.Errorf("notices %q", n)
+	}
+}
+
+// Wrong passphrases make the next one wait, and only those.
+func TestUnlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ada := newUser(t, nettest.New(2), "Ada")
+		try := func(p string) (time.Duration, error) {
+			start := time.Now()
+			err := ada.Unlock(t.Context(), p)
+			return time.Since(start), err
+		}
+		for i, want := range []time.Duration{0, 0, 0, 1, 2, 4, 8, 16, 30, 30} {
+			if took, err := try("wrong"); api.CodeOf(err) != api.CodeWrongPassphrase || took != want*time.Second {
+				t.Errorf("try %d: %v after %v", i, err, took)
+			}
+		}
+		if took, err := try(passphrase); err != nil || took != 30*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		if took, err := try(passphrase); err != nil || took != 0 {
+			t.Errorf("%v after %v", err, took)
+		}
+		ada.shutdown()
+		if _, err := try(passphrase); api.CodeOf(err) != api.CodeClosed {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"starling/node/config"
+)
+
+// Wiping a profile begins with its key file, which is overwritten with zeros
+// and on disk as such before anything else happens: from then on nothing in
+// the folder can be read by anybody. The key file goes last, so that whoever
+// finds zeros there knows what was meant and finishes it.
+
+// Wipe destroys the profile. The store is closed afterwards, whatever is
+// returned.
+func (s *Store) Wipe() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.closed = true
+	first := overwrite(s.profile.KeyFile())
+	s.keys.forget()
+	s.markerFile.close()
+	s.closeDB() // what it still writes is under a key that is gone
+	err := wipeFiles(s.profile, s.markerFile.path, once)
+	s.lock.Unlock()
+	os.Remove(s.profile.Lock())
+	return errors.Join(first, err)
+}
+
+// Wipe destroys a profile that nobody runs, without its passphrase.
+func Wipe(p config.Profile) error {
+	if !p.Exists() {
+		return ErrNoProfile
+	}
+	lock, err := acquire(p)
+	if err != nil {
+		return err
+	}
+	err = wipeFiles(p, "", once)
+	lock.Unlock()
+	os.Remove(p.Lock())
+	os.Remove(p.Dir)
+	return mapError(err)
+}
+
+// forget overwrites the keys in memory.
+func (k *keyFile) forget() {
+	clear(k.wrap)
+	*k = keyFile{}
+}
+
+func once(step func() error) error { return step() }
+
+// wipeFiles destroys a profile's files and the marker outside. It does each
+// step through do, and goes on after one that fails: less is left then.
+func wipeFiles(p config.Profile, marker string, do func(step func() error) error) error {
+	key := p.KeyFile()
+	keys := []string{key}
+	copies, _ := filepath.Glob(filepath.Join(p.Dir, ".profile.key-*")) // of a write that was cut short
+	keys = append(copies, keys...)
+	var errs []error
+	for i := len(keys) - 1; i >= 0; i-- {
+		errs = append(errs, do(func() error { return overwrite(keys[i]) }))
+	}
+	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm"}
+	snapshots, _ := filepath.Glob(filepath.Join(p.Dir, snapshotPattern))
+	rest = append(append(rest, snapshots...), marker)
+	for _, path := range append(rest, keys...) {
+		if path != "" {
+			errs = append(errs, do(func() error { return remove(path) }))
+		}
+	}
+	errs = append(errs, do(func() error { return syncFolder(p.Dir) }))
+	return errors.Join(errs...)
+}
+
+// overwrite replaces what is in a file by zeros. What the file system or the
+// disk keep of it elsewhere is out of reach.
+func overwrite(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.Write(make([]byte, min(info.Size(), 1<<16)))
+	}
+	return errors.Join(err, f.Sync())
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil // not possible on Windows, and not needed
+	}
+	defer d.Close()
+	d.Sync()
+	return nil
+}
+
+// finishWipe finishes a wipe that was cut short, and reports whether there was
+// one. The caller holds the profile's lock.
+func finishWipe(p config.Profile) (bool, error) {
+	f, err := os.Open(p.KeyFile())
+	if err != nil {
+		return false, nil
+	}
+	b := make([]byte, keyFileSize+1)
+	n, _ := f.Read(b)
+	f.Close()
+	if n != keyFileSize || !bytes.Equal(b[:n], make([]byte, n)) {
+		return false, nil
+	}
+	return true, wipeFiles(p, "", once)
+}
