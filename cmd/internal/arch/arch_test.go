@@ -27,6 +27,7 @@ var arrows = []arrow{
 	{"cmd/starling", "cmd/internal/cli", "main is only the door"},
 	{"cmd/internal/cli", "cmd/internal/buildinfo", "version"},
 	{"cmd/internal/cli", "tui", "the app is one of the commands"},
+	{"cmd/internal/cli", "tui/keymap", "reads the owner's keys before the app starts"},
 	{"cmd/internal/cli", "node", "a command may run the node itself"},
 	{"cmd/internal/cli", "node/api/...", "commands see a node only through its contract"},
 	{"cmd/internal/cli", "node/config", "where the profile is"},

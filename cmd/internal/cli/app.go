@@ -5,65 +5,168 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"starling/node/api"
+	"starling/tui/keymap"
 )
 
 // screens is what the commands need of package tui.
 type screens interface {
 	// Setup asks a new user for a name and a passphrase, or, if the profile
-	// exists, for its passphrase. A problem says why it asks again. It returns
-	// errLeft when the user leaves.
-	Setup(ctx context.Context, existing bool, problem string) (name, passphrase string, err error)
+	// exists, for its passphrase. It returns errLeft when the user leaves, and
+	// errDemo when they want to see the demo instead.
+	Setup(ctx context.Context, s setup) (name, passphrase string, err error)
 	// Run shows the app until the user leaves or ctx ends.
-	Run(ctx context.Context, node api.Node, plain bool) error
+	Run(ctx context.Context, node api.Node, s screenOptions) error
+}
+
+// setup is what the first screens are for. A problem says why they ask again.
+type setup struct {
+	existing bool
+	problem  string
+	language string
 }
 
 // errLeft ends the program without a word.
-var errLeft = errors.New("the user has left")
+var (
+	errLeft = errors.New("the user has left")
+	errDemo = errors.New("the user wants to see the demo")
+)
+
+// look is how the app is shown.
+type look struct {
+	plain     bool
+	incognito bool
+	language  string
+	keys      string // a file
+}
+
+// screenOptions are what the app gets besides a node.
+type screenOptions struct {
+	look
+	keys *keymap.Map // nil: those shipped
+	// join adds a relay by its address, nearby finds some on the local network.
+	// Either is nil if it cannot be done.
+	join      func(ctx context.Context, address string) error
+	nearby    func(ctx context.Context) ([]string, error)
+	backupDir string
+}
+
+// lookFlags gives a command that shows the app its flags.
+func (a *app) lookFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.look.plain, "plain", false, "line by line, for screen readers and pipes")
+	cmd.Flags().BoolVar(&a.look.incognito, "incognito", false, "names and texts hidden until F5")
+	cmd.Flags().StringVar(&a.look.language, "language", "", "`en`, de or ru (default: that of the system)")
+	cmd.Flags().StringVar(&a.look.keys, "keys", "", "your keys, a TOML `FILE` (default: the profile's)")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("language", cobra.FixedCompletions([]string{"en", "de", "ru"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// languages are those the app speaks.
+var languages = []string{"en", "de", "ru"}
+
+// screenOptions reads what the owner has configured.
+func (a *app) screenOptions() (screenOptions, error) {
+	s := screenOptions{look: a.look}
+	if s.language == "" {
+		s.language = a.getenv("STARLING_LANGUAGE")
+	}
+	if s.language != "" && !slices.Contains(languages, s.language) {
+		return s, usage("there are en, de and ru", "the app does not speak %s", own(s.language))
+	}
+	var err error
+	s.keys, err = a.keyTable()
+	return s, err
+}
+
+// keysFile is where a profile keeps its owner's keys.
+const keysFile = "keys.toml"
+
+func (a *app) keyTable() (*keymap.Map, error) {
+	path := a.look.keys
+	if path == "" {
+		dir, err := a.profileDir()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(dir, keysFile)
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && a.look.keys == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, usage("check the path given to --keys", "keys: %v", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, keymap.MaxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	keys, err := keymap.Parse(string(text))
+	if err != nil {
+		return nil, usage("mend the file, or move it away to have the keys shipped; docs/COMMANDS.md shows how it is written", "%s: %v", own(path), err)
+	}
+	return keys, nil
+}
 
 // asApp makes the root command open the terminal app.
 func (a *app) asApp(root *cobra.Command) {
-	var plain bool
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
-		if !plain {
+		if !a.look.plain {
 			if err := a.needTerminal("starling --plain"); err != nil {
 				return err
 			}
+		}
+		options, err := a.screenOptions()
+		if err != nil {
+			return err
 		}
 		dir, err := a.profileDir()
 		if err != nil {
 			return err
 		}
+		if home, err := os.UserHomeDir(); err == nil {
+			options.backupDir = home
+		}
 		node, closer, err := a.engine.Dial(ctx, dir)
 		if err == nil {
 			defer closer.Close()
-			return a.screen(ctx, node, plain)
+			return a.screen(ctx, node, options)
 		}
 		if !errors.Is(err, errNoNode) {
 			return err
 		}
-		host, err := a.open(ctx, dir, plain)
-		if errors.Is(err, errLeft) {
+		host, err := a.open(ctx, dir, options)
+		switch {
+		case errors.Is(err, errLeft):
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, errDemo):
+			return a.demo(ctx, demoRelays, options)
+		case err != nil:
 			return err
 		}
-		return errors.Join(a.screen(ctx, host, plain), host.Close())
+		options.join = host.Join
+		if a.network.lan {
+			options.nearby = a.engine.Nearby
+		}
+		return errors.Join(a.screen(ctx, host, options), host.Close())
 	}
-	root.Flags().BoolVar(&plain, "plain", false, "line by line, for screen readers and pipes")
+	a.lookFlags(root)
 	a.networkFlags(root)
 }
 
 // open starts a node on the profile for the app, after making the profile if
 // there is none. What the user can mend is asked for again.
-func (a *app) open(ctx context.Context, dir string, plain bool) (running, error) {
+func (a *app) open(ctx context.Context, dir string, options screenOptions) (running, error) {
 	if err := a.network.check(); err != nil {
 		return nil, err
 	}
@@ -73,7 +176,7 @@ func (a *app) open(ctx context.Context, dir string, plain bool) (running, error)
 		if err != nil {
 			return nil, err
 		}
-		name, passphrase, asked, err := a.credentials(ctx, existing, plain, problem)
+		name, passphrase, asked, err := a.credentials(ctx, setup{existing, problem, options.language}, options.plain)
 		if err != nil {
 			return nil, err
 		}
@@ -97,22 +200,22 @@ func (a *app) open(ctx context.Context, dir string, plain bool) (running, error)
 
 // credentials asks for what opens or makes a profile. It reports whether a
 // person was asked and may be asked again.
-func (a *app) credentials(ctx context.Context, existing, plain bool, problem string) (name, passphrase string, asked bool, err error) {
+func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passphrase string, asked bool, err error) {
 	given := a.passphraseFile != "" || a.getenv("STARLING_PASSPHRASE") != ""
 	switch {
-	case existing && given:
+	case s.existing && given:
 		passphrase, err = a.passphrase("")
 		return "", passphrase, false, err
 	case !plain:
-		name, passphrase, err = a.screens.Setup(ctx, existing, problem)
+		name, passphrase, err = a.screens.Setup(ctx, s)
 		return name, passphrase, true, err
-	case !a.inTTY && !existing:
+	case !a.inTTY && !s.existing:
 		return "", "", false, &api.Error{Code: api.CodeNoProfile, Message: "there is no profile yet"}
 	}
-	if problem != "" {
-		fmt.Fprintf(a.err, "starling: %s\n", problem)
+	if s.problem != "" {
+		fmt.Fprintf(a.err, "starling: %s\n", s.problem)
 	}
-	if existing {
+	if s.existing {
 		passphrase, err = a.passphrase("Passphrase: ")
 		return "", passphrase, true, err
 	}
@@ -146,8 +249,8 @@ func readLine(r io.Reader) (string, error) {
 }
 
 // screen shows the app. Ending it with a signal is as good as leaving it.
-func (a *app) screen(ctx context.Context, node api.Node, plain bool) error {
-	err := a.screens.Run(ctx, node, plain)
+func (a *app) screen(ctx context.Context, node api.Node, options screenOptions) error {
+	err := a.screens.Run(ctx, node, options)
 	if ctx.Err() != nil {
 		return nil
 	}

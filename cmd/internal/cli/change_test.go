@@ -360,3 +360,51 @@ func TestTailChanges(t *testing.T) {
 		t.Errorf("printed %s", &s.out)
 	}
 }
+
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	s := talked(t, 0)
+	s.tty = true
+	s.want(exitOK, "--incognito", "--language", "de")
+	if got := s.screens.options; !got.incognito || got.language != "de" || got.keys != nil || got.join != nil {
+		t.Errorf("options %+v", got)
+	}
+	s.env["STARLING_LANGUAGE"] = "ru"
+	s.want(exitOK, "--plain")
+	if got := s.screens.options; got.incognito || got.language != "ru" || !got.plain {
+		t.Errorf("options %+v", got)
+	}
+	s.want(exitUsage, "--language", "xx")
+
+	// The profile's own keys, and others.
+	s.env["STARLING_PROFILE"] = dir
+	if err := os.WriteFile(filepath.Join(dir, keysFile), []byte("send = \"ctrl+s\"\nnewline = \"enter\"\nsearch.all = []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitOK)
+	if s.screens.options.keys == nil {
+		t.Error("the profile's keys were not read")
+	}
+	bad := filepath.Join(dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("\nfly = \"ctrl+s\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitUsage, "--keys", bad)
+	if !strings.Contains(s.err.String(), "2") || !strings.Contains(s.err.String(), "fly") {
+		t.Errorf("the error does not name the line: %s", &s.err)
+	}
+	s.want(exitUsage, "--keys", bad+"x")
+
+	// A node of its own can take relays; one that is told to may look around.
+	s.engine.serving = false
+	s.env["STARLING_PROFILE"] = "/alice"
+	s.want(exitOK)
+	if got := s.screens.options; got.join == nil || got.nearby != nil {
+		t.Errorf("options %+v", got)
+	}
+	s.engine.node.closed, s.engine.node.done = false, make(chan struct{})
+	s.want(exitOK, "--lan")
+	if got := s.screens.options; got.nearby == nil || !s.engine.started[len(s.engine.started)-1].network.allowPrivate {
+		t.Errorf("options %+v", got)
+	}
+}

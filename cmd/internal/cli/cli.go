@@ -74,6 +74,7 @@ type app struct {
 	verbose        bool
 	json           bool
 	ids            bool // print the ids of messages
+	look           look
 	network        network
 }
 
@@ -128,12 +129,10 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "starling",
 		Short: "A messenger with no server in the middle",
-		Long: `Starling is a messenger with no server to block, no key to hand over and no
-registry of who talks to whom. Without a command it opens the terminal app and
-walks a new user through making a profile.
+		Long: `A messenger with no server to block and no registry of who talks to whom.
 
   starling demo     try it: a mesh on this machine and a contact that answers
-  starling          the app on your own profile`,
+  starling          the app on your own profile, which it makes if there is none`,
 		Version:       buildinfo.Get().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -168,6 +167,8 @@ walks a new user through making a profile.
 	root.SetHelpCommandGroupID("look")
 	root.SetCompletionCommandGroupID("look")
 	root.InitDefaultHelpCmd()
+	root.InitDefaultHelpFlag()
+	cobra.CheckErr(root.Flags().MarkHidden("help")) // it was asked for a moment ago
 	usageOfOthers := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		if cmd.HasParent() {

@@ -31,6 +31,9 @@ type engine interface {
 	// Start runs a node in this process, its control socket included, until
 	// it is closed; ctx bounds the start only. It returns when the node serves.
 	Start(ctx context.Context, c startConfig) (running, error)
+	// Nearby returns the addresses of relays on the local network, which hears
+	// that they are looked for.
+	Nearby(ctx context.Context) ([]string, error)
 	// Restore makes a profile from a backup.
 	Restore(ctx context.Context, profile, file, passphrase string) error
 	// Wipe destroys a profile on which no node runs.
@@ -66,6 +69,8 @@ type running interface {
 	// Close may be called again and returns how the node ended.
 	Done() <-chan struct{}
 	Close() error
+	// Join adds a relay to start from and waits until relays are known.
+	Join(ctx context.Context, address string) error
 }
 
 type relayConfig struct {

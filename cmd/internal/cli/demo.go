@@ -23,7 +23,6 @@ import (
 func (a *app) demoCommand() *cobra.Command {
 	var (
 		headless bool
-		plain    bool
 		relays   int
 		timeout  time.Duration
 	)
@@ -40,42 +39,55 @@ three relays, as they would in the wild. Everything is removed at the end.
 			if relays < minDemoRelays || relays > 100 {
 				return usage("", "--relays is %d; a mesh has %d to 100", relays, minDemoRelays)
 			}
-			if !headless && !plain {
-				if err := a.needTerminal("starling demo --headless"); err != nil {
+			if !headless {
+				if !a.look.plain {
+					if err := a.needTerminal("starling demo --headless"); err != nil {
+						return err
+					}
+				}
+				options, err := a.screenOptions()
+				if err != nil {
 					return err
 				}
+				return a.demo(cmd.Context(), relays, options)
 			}
-			log := a.logger()
-			if !headless {
-				log = a.appLogger()
-			}
-			d, err := a.startDemo(cmd.Context(), relays, log)
+			d, err := a.startDemo(cmd.Context(), relays, a.logger())
 			if err != nil {
 				return err
 			}
 			defer d.close()
-			if headless {
-				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-				defer cancel()
-				err := a.exchange(ctx, d)
-				if errors.Is(err, context.DeadlineExceeded) {
-					err = &api.Error{Code: api.CodeTimeout, Message: "the exchange did not end within " + timeout.String()}
-				}
-				return err
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			err = a.exchange(ctx, d)
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = &api.Error{Code: api.CodeTimeout, Message: "the exchange did not end within " + timeout.String()}
 			}
-			return a.screen(cmd.Context(), d.me, plain)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&headless, "headless", false, "one exchange without a screen, as JSON lines")
-	cmd.Flags().BoolVar(&plain, "plain", false, "line by line, for screen readers and simple terminals")
-	cmd.Flags().IntVar(&relays, "relays", 8, "how many relays")
+	cmd.Flags().IntVar(&relays, "relays", demoRelays, "how many relays")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "with --headless: how long the exchange may take")
 	cmd.Flags().BoolVar(&a.json, "json", false, "with --headless: errors as JSON too; the output always is")
+	a.lookFlags(cmd)
 	return cmd
 }
 
 // minDemoRelays is the least from which a client starts.
-const minDemoRelays = 5
+const (
+	minDemoRelays = 5
+	demoRelays    = 8
+)
+
+// demo shows the app on a mesh of this machine.
+func (a *app) demo(ctx context.Context, relays int, options screenOptions) error {
+	d, err := a.startDemo(ctx, relays, a.appLogger())
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return a.screen(ctx, d.me, options)
+}
 
 // demo is a mesh with two people on it.
 type demo struct {

@@ -175,3 +175,7 @@ func (e *fakeEngine) Wipe(_ context.Context, profile string) error {
 	e.wiped = append(e.wiped, profile)
 	return nil
 }
+
+func (n *fakeNode) Join(context.Context, string) error { return nil }
+
+func (e *fakeEngine) Nearby(context.Context) ([]string, error) { return nil, nil }

@@ -271,10 +271,11 @@ type fakeScreens struct {
 	answers  []string // passphrases; none left: the user leaves
 	problems []string
 	runs     int
+	options  screenOptions // of the last run
 }
 
-func (s *fakeScreens) Setup(_ context.Context, _ bool, problem string) (name, passphrase string, err error) {
-	s.problems = append(s.problems, problem)
+func (s *fakeScreens) Setup(_ context.Context, setup setup) (name, passphrase string, err error) {
+	s.problems = append(s.problems, setup.problem)
 	if len(s.answers) == 0 {
 		return "", "", errLeft
 	}
@@ -282,8 +283,9 @@ func (s *fakeScreens) Setup(_ context.Context, _ bool, problem string) (name, pa
 	return "Alice", passphrase, nil
 }
 
-func (s *fakeScreens) Run(context.Context, api.Node, bool) error {
+func (s *fakeScreens) Run(_ context.Context, _ api.Node, options screenOptions) error {
 	s.runs++
+	s.options = options
 	return nil
 }
 

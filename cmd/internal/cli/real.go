@@ -99,6 +99,8 @@ func (h *hosted) Close() error {
 	return errors.Join(h.err, err)
 }
 
+func (realEngine) Nearby(ctx context.Context) ([]string, error) { return node.Nearby(ctx) }
+
 func (realEngine) Restore(context.Context, string, string, string) error { return unfinished }
 
 func (realEngine) Wipe(context.Context, string) error { return unfinished }
@@ -119,14 +121,25 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 // realScreens is package tui.
 type realScreens struct{}
 
-func (realScreens) Setup(ctx context.Context, existing bool, problem string) (name, passphrase string, err error) {
-	got, err := tui.Setup(ctx, tui.SetupOptions{Existing: existing, Problem: problem})
-	if errors.Is(err, tui.ErrCancelled) {
+func (realScreens) Setup(ctx context.Context, s setup) (name, passphrase string, err error) {
+	got, err := tui.Setup(ctx, tui.SetupOptions{Existing: s.existing, Problem: s.problem, Language: s.language, Demo: true})
+	switch {
+	case errors.Is(err, tui.ErrCancelled):
 		return "", "", errLeft
+	case errors.Is(err, tui.ErrDemo):
+		return "", "", errDemo
 	}
 	return got.Name, got.Passphrase, err
 }
 
-func (realScreens) Run(ctx context.Context, node api.Node, plain bool) error {
-	return tui.Run(ctx, node, tui.Options{Plain: plain})
+func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) error {
+	return tui.Run(ctx, node, tui.Options{
+		Plain:     s.plain,
+		Incognito: s.incognito,
+		Language:  s.language,
+		Keys:      s.keys,
+		Join:      s.join,
+		Nearby:    s.nearby,
+		BackupDir: s.backupDir,
+	})
 }
