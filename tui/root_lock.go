@@ -48,7 +48,7 @@ func (a *App) lockScreen() tea.Cmd {
 	a.closeZoom()
 	pass := &dialog.Field{Label: "Passphrase"}
 	pass.Text.OneLine, pass.Text.Hidden, pass.Text.Limit = true, true, 1024
-	form := &dialog.Form{Title: "Starling", Label: "Unlock", Intro: "The screen is locked. Messages come in and leave as before.", Fields: []*dialog.Field{pass}}
+	form := &dialog.Form{Title: "Starling", Label: "Unlock", Intro: "The screen is locked. Messages come in and leave as before.", Fields: []*dialog.Field{pass}, NoCancel: true}
 	form.Submit = func() any {
 		if pass.Text.Empty() {
 			form.Error = a.t("Type your passphrase.")
@@ -185,5 +185,5 @@ func (a *App) gotWiped(msg wipedMsg) tea.Cmd {
 	a.gallery.forget()
 	a.status = api.Status{}
 	a.dialogs.Clear()
-	return tea.Sequence(func() tea.Msg { return tea.ClearScreen() }, tea.Quit)
+	return tea.Quit
 }

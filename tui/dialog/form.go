@@ -27,6 +27,8 @@ type Form struct {
 	Label string
 	// Submit makes the action of the answers; it may set Error and return nil.
 	Submit func() any
+	// NoCancel leaves the button out that closes the form.
+	NoCancel bool
 	// More are further buttons; their keys work wherever the cursor is.
 	More []Button
 	// Error tells what is wrong with the answers.
@@ -167,8 +169,8 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		c.body = append(c.body, label.Render(th.T(field.Label)))
 		if len(field.Choices) > 0 {
 			c.body = append(c.body, bar+" "+choices(th, field, i == f.at, inner-2))
-			if i == f.at {
-				c.cy = len(c.body) - 1
+			if i == f.at && f.Busy == "" {
+				c.cursor, c.cx, c.cy = true, 1, len(c.body)-1
 			}
 		} else {
 			lines, x, _ := field.Text.Render(th, inner-2, 1)
@@ -208,6 +210,9 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		{Label: "Cancel", Key: cancel, Action: Close{}},
 	}
 	c.buttons = append(c.buttons, f.More...)
+	if f.NoCancel {
+		c.buttons = c.buttons[:1]
+	}
 	if f.Busy != "" {
 		c.buttons = c.buttons[1:]
 	}

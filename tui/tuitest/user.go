@@ -31,6 +31,7 @@ type User struct {
 	screen        []string
 	view          tea.View
 	clipboard     string
+	raw           string // what was written past the renderer
 	quit          bool
 	pending       int // commands that have not answered
 }
@@ -118,6 +119,10 @@ func (u *User) update(msg tea.Msg) {
 		for _, cmd := range msg {
 			u.run(cmd)
 		}
+		return
+	}
+	if raw, ok := msg.(tea.RawMsg); ok {
+		u.raw += fmt.Sprint(raw.Msg)
 		return
 	}
 	if v := reflect.ValueOf(msg); v.Type().String() == "tea.setClipboardMsg" {
@@ -257,6 +262,14 @@ func (u *User) Clipboard() string {
 	return u.clipboard
 }
 
+// Raw returns what was written past the renderer since it was last asked.
+func (u *User) Raw() string {
+	u.drain()
+	raw := u.raw
+	u.raw = ""
+	return raw
+}
+
 // Expect begins an expectation of what the screen comes to show.
 func (u *User) Expect() *Expectation { return &Expectation{u: u} }
 
@@ -370,6 +383,7 @@ var keyCodes = map[string]rune{
 	"home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
 	"backspace": tea.KeyBackspace, "delete": tea.KeyDelete,
 	"f1": tea.KeyF1, "f2": tea.KeyF2, "f3": tea.KeyF3, "f4": tea.KeyF4, "f5": tea.KeyF5,
+	"f6": tea.KeyF6, "f7": tea.KeyF7, "f8": tea.KeyF8, "f9": tea.KeyF9, "f10": tea.KeyF10,
 }
 
 // Key makes a keystroke of its name.

@@ -39,6 +39,8 @@ func main() {
 	node := tuitest.NewNode(time.Now)
 	if !*empty {
 		tuitest.People(node)
+		rich := tuitest.Rich(node)
+		node.Writes(rich)
 	}
 	if *hostile {
 		tuitest.Attack(node)
