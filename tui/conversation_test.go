@@ -15,8 +15,8 @@ import (
 	"starling/tui/tuitest"
 )
 
-func trueColor() tea.Msg { return tea.ColorProfileMsg{Profile: colorprofile.TrueColor} }
-func fewColours() tea.Msg  { return tea.ColorProfileMsg{Profile: colorprofile.ANSI} }
+func trueColor() tea.Msg  { return tea.ColorProfileMsg{Profile: colorprofile.TrueColor} }
+func fewColours() tea.Msg { return tea.ColorProfileMsg{Profile: colorprofile.ANSI} }
 
 // order returns the names in the list, from the top.
 func order(u *tuitest.User, names ...string) []string {
@@ -184,7 +184,9 @@ func TestJoin(t *testing.T) {
 	joined := make(chan string, 1)
 	fails := true
 	v := tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en",
-		Nearby: func(context.Context) ([]string, error) { return []string{"/ip4/192.168.1.7/tcp/4001/p2p/12D3KooWx"}, nil },
+		Nearby: func(context.Context) ([]string, error) {
+			return []string{"/ip4/192.168.1.7/tcp/4001/p2p/12D3KooWx"}, nil
+		},
 		Join: func(_ context.Context, address string) error {
 			joined <- address
 			if fails {

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/preferences"
@@ -274,9 +275,9 @@ var expiries = []struct {
 	label string
 	time.Duration
 }{
-	{"1 hour", time.Hour},
-	{"24 hours", 24 * time.Hour},
-	{"7 days", 7 * 24 * time.Hour},
+	{catalogue.Mark("1 hour"), time.Hour},
+	{catalogue.Mark("24 hours"), 24 * time.Hour},
+	{catalogue.Mark("7 days"), 7 * 24 * time.Hour},
 }
 
 func (a *App) openInvite() {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/theme"
@@ -35,12 +36,15 @@ type (
 	}
 )
 
+// m marks a text for the catalogues.
+var m = catalogue.Mark
+
 // levels are the ways to notify, in the order of what they tell.
 var levels = []struct {
 	api.NotifyLevel
 	label string
 }{
-	{api.NotifyNone, "nothing"}, {api.NotifyHidden, "that something came"}, {api.NotifyName, "from whom"}, {api.NotifyText, "all of it"},
+	{api.NotifyNone, m("nothing")}, {api.NotifyHidden, m("that something came")}, {api.NotifyName, m("from whom")}, {api.NotifyText, m("all of it")},
 }
 
 // Level is the label of a level.
@@ -119,7 +123,7 @@ func Settings(th *theme.Theme, s api.Settings) *dialog.Form {
 var mutes = []struct {
 	label string
 	time.Duration
-}{{"no", 0}, {"1 hour", time.Hour}, {"8 hours", 8 * time.Hour}, {"1 week", 7 * 24 * time.Hour}, {"always", -1}}
+}{{m("no"), 0}, {m("1 hour"), time.Hour}, {m("8 hours"), 8 * time.Hour}, {m("1 week"), 7 * 24 * time.Hour}, {m("always"), -1}}
 
 // MuteUntil is the end of a mute that begins now; negative is for ever.
 func MuteUntil(now time.Time, d time.Duration) time.Time {
@@ -136,8 +140,8 @@ func MuteUntil(now time.Time, d time.Duration) time.Time {
 func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *dialog.Form {
 	f := &dialog.Form{Title: name, Label: "Save", Width: 62}
 	var labels []string
-	for _, m := range mutes {
-		labels = append(labels, m.label)
+	for _, x := range mutes {
+		labels = append(labels, x.label)
 	}
 	muted := 0
 	switch {
@@ -147,7 +151,7 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *
 		muted = len(labels)
 		labels = append(labels, th.T("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
 	}
-	notify := []string{"as the settings say"}
+	notify := []string{m("as the settings say")}
 	level := 0
 	for i, l := range levels {
 		notify = append(notify, l.label)
@@ -166,9 +170,9 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *
 		pinned, archived := f.Fields[0].Chosen == 1, f.Fields[2].Chosen == 1
 		req := api.ConversationRequest{Contact: id, Pinned: &pinned, Archived: &archived}
 		until := was
-		for _, m := range mutes {
-			if m.label == labels[f.Fields[1].Chosen] {
-				until = MuteUntil(now, m.Duration)
+		for _, x := range mutes {
+			if x.label == labels[f.Fields[1].Chosen] {
+				until = MuteUntil(now, x.Duration)
 			}
 		}
 		req.MutedUntil = &until
@@ -194,7 +198,7 @@ func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
 		hint = th.T("%s offers %s.", name, chatview.Span(th, c.TimerTheirs))
 		if c.TimerMine == 0 {
 			mine = c.TimerTheirs
-			f.Label = "Agree"
+			f.Label = m("Agree")
 		}
 	case c.TimerTheirs != c.TimerMine && c.Timer == 0:
 		hint = th.T("You have offered %s; %s has not agreed yet.", chatview.Span(th, c.TimerMine), name)
