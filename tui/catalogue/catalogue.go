@@ -14,6 +14,8 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -97,15 +99,32 @@ func (c *Catalogue) Language() string {
 	return c.language
 }
 
-// Text returns a text in the language.
+// Text returns a text in the language. One with numbers in it that is not
+// there is looked up with %d for each.
 func (c *Catalogue) Text(english string) string {
-	if c != nil {
-		if e, ok := c.entries[english]; ok && e.Text != "" {
-			return e.Text
-		}
+	if c == nil {
+		return english
+	}
+	if e, ok := c.entries[english]; ok && e.Text != "" {
+		return e.Text
+	}
+	if !strings.ContainsAny(english, "0123456789") || strings.Contains(english, "%") {
+		return english
+	}
+	var numbers []any
+	key := number.ReplaceAllStringFunc(english, func(s string) string {
+		n, _ := strconv.Atoi(s)
+		numbers = append(numbers, n)
+		return "%d"
+	})
+	if e, ok := c.entries[key]; ok && e.Text != "" {
+		return fmt.Sprintf(e.Text, numbers...)
 	}
 	return english
 }
+
+// number is one that a text of the node may hold.
+var number = regexp.MustCompile(`\b[0-9]{1,9}\b`)
 
 // Sprintf formats a text of the language. Its arguments may be in another
 // order there: %[2]s.
@@ -145,7 +164,7 @@ var names = []struct {
 }{
 	{"Monday", func(t time.Time) string { return t.Weekday().String() }},
 	{"January", func(t time.Time) string { return t.Month().String() }},
-	{"Mon", func(t time.Time) string { return t.Weekday().String()[:3] }},
+	{"Mon", func(t time.Time) string { return "short " + t.Weekday().String()[:3] }},
 	{"Jan", func(t time.Time) string { return "short " + t.Month().String()[:3] }},
 }
 

@@ -115,7 +115,7 @@ func said(t *testing.T) map[string]text {
 	for day := range 7 {
 		name := time.Weekday(day).String()
 		add(name, "", "names")
-		add(name[:3], "", "names")
+		add("short "+name[:3], "", "names")
 	}
 	for month := time.January; month <= time.December; month++ {
 		add(month.String(), "", "names")
@@ -271,12 +271,30 @@ func TestLanguageOfTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestTextsOfTheNode(t *testing.T) {
+	de := catalogue.New("de")
+	for english, want := range map[string]string{
+		"knows 3 relays, a route needs 5":                                       "kennt 3 Relays, ein Weg braucht 5",
+		"the message is longer than 32 KiB":                                     "die Nachricht ist länger als 32 KiB",
+		"You offered that new messages disappear 2 hours after they were read.": "Du hast vorgeschlagen, dass neue Nachrichten 2 Stunden nach dem Lesen verschwinden.",
+		"something 100% new":                                                    "something 100% new",
+		"never heard of":                                                        "never heard of",
+	} {
+		if got := de.Text(english); got != want {
+			t.Errorf("%q: %q", english, got)
+		}
+	}
+}
+
 func TestTime(t *testing.T) {
 	at := time.Date(2026, 3, 2, 9, 5, 0, 0, time.UTC)
 	for language, want := range map[string]string{"en": "Monday 2 March, 09:05", "de": "Montag, 2. März, 09:05 Uhr", "ru": "понедельник, 2 марта, 09:05"} {
 		if got := catalogue.New(language).Time(at, "Monday 2 January, 15:04"); got != want {
 			t.Errorf("%s: %q, want %q", language, got, want)
 		}
+	}
+	if got := catalogue.New("de").Time(at.Add(-24*time.Hour), "Mon"); got != "So" {
+		t.Errorf("a Sunday is %q", got)
 	}
 }
 
