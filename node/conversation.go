@@ -15,8 +15,7 @@ import (
 const (
 	// typingPause is the least time between two typings to one contact.
 	typingPause = 5 * time.Second
-	// maxReceived is how many of the newest messages MarkRead tells a contact
-	// of and begins to count down.
+	// maxReceived is how many of the newest messages MarkRead tells a contact of.
 	maxReceived = 1 << 10
 	// expireBatch is how many messages disappear in one transaction.
 	expireBatch = 256
@@ -245,27 +244,25 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		if err != nil || last.Seq <= c.ReadSeq {
 			return err
 		}
-		fresh, err := tx.Received(c.ID, c.ReadSeq, maxReceived)
+		timed, err := tx.Timed(c.ID, c.ReadSeq)
+		for _, m := range timed {
+			if err == nil {
+				err = tx.CountDown(m, now)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		set, err := tx.Settings()
+		if err == nil && set.ReadReceipts && !c.Blocked {
+			queued, err = tellRead(tx, c, now)
+		}
 		if err != nil {
 			return err
 		}
 		c.ReadSeq = last.Seq
 		if err := tx.SetContact(c); err != nil {
 			return err
-		}
-		for _, m := range fresh {
-			if err := tx.CountDown(m, now); err != nil {
-				return err
-			}
-		}
-		set, err := tx.Settings()
-		if err != nil {
-			return err
-		}
-		if set.ReadReceipts && !c.Blocked {
-			if queued, err = tellRead(tx, c.ID, fresh, now); err != nil {
-				return err
-			}
 		}
 		_, err = tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: now})
 		return err
@@ -277,14 +274,19 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 	return nil
 }
 
-func tellRead(tx *store.Tx, contact store.ID, fresh []store.Message, now time.Time) (queued []outbox.Queued, err error) {
+// tellRead tells a contact of what was not read before.
+func tellRead(tx *store.Tx, c store.Contact, now time.Time) (queued []outbox.Queued, err error) {
+	fresh, err := tx.Received(c.ID, c.ReadSeq, maxReceived)
+	if err != nil {
+		return nil, err
+	}
 	for len(fresh) > 0 {
 		read := &chat.Content{Kind: chat.Read, Time: now}
 		for _, m := range fresh[:min(len(fresh), chat.MaxIDs)] {
 			read.IDs = append(read.IDs, chat.ID(m.ID))
 		}
 		fresh = fresh[len(read.IDs):]
-		q, err := outbox.Queue(tx, contact, store.NewID(), read, now)
+		q, err := outbox.Queue(tx, c.ID, store.NewID(), read, now)
 		if err != nil {
 			return nil, err
 		}

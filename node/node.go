@@ -122,6 +122,8 @@ const (
 	rotateEvery  = time.Hour
 	// keepEvents bounds the event log.
 	keepEvents = 200_000
+	// keepSeen bounds what is remembered of contents that are no messages.
+	keepSeen = 100_000
 )
 
 // New opens the profile and takes its lock. The node works from Run on; Close
@@ -260,7 +262,7 @@ func (n *Node) housekeep(ctx context.Context) error {
 		if err == nil && time.Since(rotated) >= rotateEvery {
 			rotated = time.Now()
 			err = errors.Join(
-				n.store.Update(ctx, func(tx *store.Tx) error { return tx.PruneEvents(keepEvents) }),
+				n.store.Update(ctx, func(tx *store.Tx) error { return tx.Prune(keepEvents, keepSeen) }),
 				n.store.Rotate(ctx))
 		}
 		if err != nil && ctx.Err() == nil {

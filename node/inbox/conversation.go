@@ -78,7 +78,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 		if erased, err := b.tx.HasSeen(p.ID, c.Message); err != nil || erased {
 			return err
 		}
-		return b.tx.AddChange(p.ID, c)
+		return b.keepChange(p, c)
 	}
 	if err != nil {
 		return err
@@ -106,6 +106,28 @@ func (b *batch) change(p *peer, c store.Change) error {
 		return nil
 	}
 	return b.tx.SetReaction(m, store.Reaction{Message: m.ID, Emoji: c.Text, Place: c.Place}, b.now)
+}
+
+// keepChange keeps what is said of a message that has not come. Beside a delete
+// nothing is kept.
+func (b *batch) keepChange(p *peer, c store.Change) error {
+	kept, err := b.tx.TakeChanges(p.ID, c.Message)
+	if err != nil {
+		return err
+	}
+	kept = append(kept, c)
+	for _, c := range kept {
+		if chat.Kind(c.Kind) == chat.Delete {
+			kept = []store.Change{c}
+			break
+		}
+	}
+	for _, c := range kept {
+		if err := b.tx.AddChange(p.ID, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // timer takes a peer's offer of after how many seconds messages disappear.

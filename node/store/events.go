@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"starling/node/api"
@@ -49,7 +50,10 @@ func (tx *Tx) LastEvent() (int64, error) {
 	return tx.number(`SELECT max(seq) FROM events`)
 }
 
-// PruneEvents keeps the newest events.
-func (tx *Tx) PruneEvents(keep int) error {
-	return tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, keep)
+// Prune keeps the newest events, and the newest contents that were recorded as
+// seen: nobody asks for older ones, or sends them again.
+func (tx *Tx) Prune(events, seen int) error {
+	return errors.Join(
+		tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, events),
+		tx.exec(`DELETE FROM seen WHERE rowid <= (SELECT max(rowid) FROM seen) - ?`, seen))
 }

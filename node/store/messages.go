@@ -220,6 +220,13 @@ func (tx *Tx) Received(contact ID, after int64, limit int) ([]Message, error) {
 		ORDER BY seq`, contact, after, limit)
 }
 
+// Timed returns incoming messages after a sequence number that disappear and do
+// not count down.
+func (tx *Tx) Timed(contact ID, after int64) ([]Message, error) {
+	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+		WHERE contact = ? AND seq > ? AND outgoing = 0 AND timer > 0 AND expires = 0 ORDER BY seq`, contact, after)
+}
+
 // CountStates counts outgoing messages that are not delivered, by state.
 func (tx *Tx) CountStates() (map[api.State]int, error) {
 	type row struct {
