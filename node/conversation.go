@@ -434,14 +434,18 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 			return noMessage
 		}
 	}
-	err = n.update(ctx, func(tx *store.Tx) error {
+	if n.ctx.Err() != nil {
+		return closedError
+	}
+	// It comes with every key, and is not worth waiting for the disk.
+	err = apiError(n.store.Note(ctx, func(tx *store.Tx) error {
 		c, err := find(tx, draft.Contact)
 		if err != nil {
 			return err
 		}
 		d.Contact = c.ID
 		return tx.SetDraft(d)
-	})
+	}))
 	if err == nil {
 		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String(), Time: time.Now()})
 	}

@@ -27,7 +27,8 @@
 // database from a copy of it that is put back (marker.go).
 //
 // What is said can be searched: the index of words is in the same database
-// (search.go).
+// (search.go). A profile can be backed up while it is used (backup.go), and be
+// destroyed (wipe.go).
 //
 // A deleted row is overwritten (secure_delete) and leaves the write-ahead log
 // at the next [Store.Checkpoint].
