@@ -5,41 +5,52 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3/vfs"
+
 	"starling/node/api"
 	"starling/node/nettest"
-	"starling/node/store/faultfs"
+	storefs "starling/node/store/faultfs"
+	"starling/p2p/mailbox"
+	"starling/p2p/mailbox/faultfs"
 )
 
-// A node killed at any write, from the first invite to the last receipt, and
-// started again: every text that was shown as queued is delivered, once, in
-// order. STARLING_CRASH=all tries every write of either side, not a few.
+// A node or the only mailbox killed at any write, from the first invite to the
+// last receipt, and started again: every text that was shown as queued is
+// delivered, once, in order. With power the machine goes down, and what was not
+// synced is lost as well. STARLING_CRASH=all tries every write, not a few.
 func TestKilledNode(t *testing.T) {
-	for _, victim := range []string{"Ada", "Bob"} {
-		t.Run(victim, func(t *testing.T) {
-			stride := 97
-			if os.Getenv("STARLING_CRASH") == "all" {
-				stride = 1
-			}
-			for kill := 1; ; kill += stride {
-				if !runKilled(t, victim, kill) {
-					if kill < 4*stride {
-						t.Errorf("only %d writes: the test sees nothing", kill)
+	for _, victim := range []string{"Ada", "Bob", "mailbox"} {
+		for _, power := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, power fails=%v", victim, power), func(t *testing.T) {
+				stride := map[string]int{"Ada": 197, "Bob": 197, "mailbox": 29}[victim]
+				if os.Getenv("STARLING_CRASH") == "all" {
+					stride = 1
+				}
+				for kill := 1; ; kill += stride {
+					killed := runKilled(t, victim, kill, power)
+					if t.Failed() {
+						t.Fatalf("killed at write %d", kill)
 					}
-					return
+					if !killed {
+						t.Logf("%d writes, every %d. tried", kill, stride)
+						if kill < 2*stride {
+							t.Errorf("only %d writes: the test sees nothing", kill)
+						}
+						return
+					}
 				}
-				if t.Failed() {
-					t.Fatalf("killed at write %d", kill)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 
-// A mortal is a user who is killed once.
+// A mortal is a user who is killed once, or nobody.
 type mortal struct {
 	*user
 	fs      *faultfs.FS
@@ -64,21 +75,31 @@ func (m *mortal) revive() bool {
 }
 
 // runKilled plays the story and reports whether the victim was killed in it.
-func runKilled(t *testing.T, victim string, kill int) bool {
+func runKilled(t *testing.T, victim string, kill int, power bool) bool {
+	name := fmt.Sprintf("%s-%v-%d", victim, power, kill)
+	var fs *faultfs.FS
+	disks := map[string]string{}
 	net := nettest.New(4)
-	vfs := fmt.Sprintf("node-%s-%d", victim, kill)
-	m := &mortal{fs: faultfs.Register(vfs)}
-	other := "Bob"
-	if victim == "Bob" {
-		other = "Ada"
+	if victim == "mailbox" {
+		net = nettest.New(1)
+		fs = faultfs.New()
+		vfs.Register(name, fs)
+	} else {
+		fs = storefs.Register(name)
+		disks[victim] = name
 	}
-	friend := newUser(t, net, other)
-	m.user = newUserOn(t, net, victim, vfs)
-	ada, bob := m.user, friend
-	if victim == "Bob" {
-		ada, bob = friend, m.user
+	ada, bob := newUserOn(t, net, "Ada", disks["Ada"]), newUserOn(t, net, "Bob", disks["Bob"])
+	m := &mortal{fs: fs, user: map[string]*user{"Ada": ada, "Bob": bob}[victim]}
+	if power {
+		fs.FailPowerAfter(kill)
+	} else {
+		fs.KillAfter(kill)
 	}
-	m.fs.KillAfter(kill)
+	if victim == "mailbox" {
+		end := mortalMailbox(t, net, fs, name)
+		defer end()
+		m.revived = true // by itself
+	}
 
 	// do repeats a step that failed because the victim was killed in it.
 	do := func(what string, step func() error) {
@@ -150,11 +171,51 @@ func runKilled(t *testing.T, victim string, kill int) bool {
 			t.Errorf("%s has %v", u.name, got)
 		}
 	}
+	if m.user == nil {
+		return fs.Dead()
+	}
 	// Killed after the last word, perhaps while it shuts down.
 	if err := m.stop(); !m.revive() && err != nil {
 		t.Errorf("Close: %v", err)
 	}
 	return m.revived
+}
+
+// mortalMailbox puts the only mailbox on a disk, and starts it again, on the
+// ordinary one, when it has been killed.
+func mortalMailbox(t *testing.T, net *nettest.Net, fs *faultfs.FS, disk string) (end func()) {
+	id, path := net.Mailboxes()[0], filepath.Join(t.TempDir(), "mailbox.db")
+	open := func(disk string) *mailbox.SQLite {
+		s, err := mailbox.OpenSQLiteOn(disk, path, 1000)
+		if err != nil {
+			if disk == "" {
+				t.Errorf("open again: %v", err)
+			}
+			return nil
+		}
+		net.SetStore(id, s)
+		return s
+	}
+	s := open(disk)
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-fs.Killed():
+			if s != nil {
+				s.Close()
+			}
+			s = open("")
+		case <-ended:
+		}
+	})
+	return func() {
+		close(ended)
+		watch.Wait()
+		if s != nil {
+			s.Close()
+		}
+	}
 }
 
 // incoming returns the texts that came from the only contact.
@@ -175,7 +236,7 @@ func incoming(u *user) (out []string) {
 // While the disk is full nothing is accepted that cannot be kept, and what
 // others send waits; then everything goes on.
 func TestDiskFull(t *testing.T) {
-	fs := faultfs.Register("node-full")
+	fs := storefs.Register("node-full")
 	net := nettest.New(4)
 	ada, bob := newUserOn(t, net, "Ada", "node-full"), newUser(t, net, "Bob")
 	befriend(t, ada, bob)

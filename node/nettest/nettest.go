@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"starling/p2p"
+	"starling/p2p/mailbox"
 )
 
 // A Net is a set of mailboxes. The zero value of its settings is a network
@@ -21,8 +23,7 @@ import (
 type Net struct {
 	mu      sync.Mutex
 	set     Settings
-	boxes   map[p2p.NodeID]map[p2p.Tag][]byte
-	graves  map[p2p.NodeID]map[p2p.Tag][]byte // what was acknowledged
+	stores  map[p2p.NodeID]mailbox.Store
 	down    map[p2p.NodeID]bool
 	clients map[*Client]bool
 	puts    int
@@ -53,16 +54,19 @@ type Settings struct {
 	Again time.Duration
 }
 
+// room is how many boxes a mailbox in memory takes.
+const room = 100_000
+
 // New makes a network with that many mailboxes.
 func New(mailboxes int) *Net {
-	n := &Net{boxes: make(map[p2p.NodeID]map[p2p.Tag][]byte), graves: make(map[p2p.NodeID]map[p2p.Tag][]byte),
+	n := &Net{stores: make(map[p2p.NodeID]mailbox.Store),
 		down: make(map[p2p.NodeID]bool), clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte),
 		asked: make(map[p2p.Tag]bool), liars: make(map[p2p.NodeID]bool)}
 	for i := range mailboxes {
 		var id p2p.NodeID
 		binary.BigEndian.PutUint64(id[:], uint64(i+1))
 		n.mailbox = append(n.mailbox, id)
-		n.boxes[id], n.graves[id] = make(map[p2p.Tag][]byte), make(map[p2p.Tag][]byte)
+		n.stores[id] = mailbox.NewMemory(room)
 	}
 	return n
 }
@@ -95,19 +99,23 @@ func (n *Net) SetLiar(id p2p.NodeID, liar bool) {
 }
 
 // Wipe makes a mailbox forget all boxes, and which tags were used.
-func (n *Net) Wipe(id p2p.NodeID) {
+func (n *Net) Wipe(id p2p.NodeID) { n.SetStore(id, mailbox.NewMemory(room)) }
+
+// SetStore lets a mailbox keep its boxes elsewhere than in memory. What the
+// store fails on is not answered.
+func (n *Net) SetStore(id p2p.NodeID, s mailbox.Store) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	clear(n.boxes[id])
-	clear(n.graves[id])
+	n.stores[id] = s
+	n.mu.Unlock()
+	n.pushAll()
 }
 
 // Boxes returns how many boxes lie in the mailboxes.
 func (n *Net) Boxes() (count int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, m := range n.boxes {
-		count += len(m)
+	for _, s := range n.stores {
+		count += s.Len()
 	}
 	return count
 }
@@ -264,21 +272,15 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 		return err
 	}
 	n.mu.Lock()
-	boxes, known := n.boxes[node]
+	disk, known := n.stores[node]
 	lost := n.down[node] || rand.Float64() < s.LosePut
-	var taken bool
-	if n.liars[node] {
-		taken, known = true, true
-	} else if known && !lost && rand.Float64() >= s.Forget {
-		old, buried := n.graves[node][tag]
-		if !buried {
-			old = boxes[tag]
-		}
-		if taken = old != nil && !bytes.Equal(old, box); old == nil {
-			boxes[tag] = bytes.Clone(box)
-		}
-	}
+	taken := n.liars[node]
 	n.mu.Unlock()
+	if known && !taken && !lost && rand.Float64() >= s.Forget {
+		err := disk.Put(ctx, tag, (*mailbox.Box)(box), time.Now().Add(mailbox.TTL), false)
+		taken = errors.Is(err, mailbox.ErrTaken)
+		lost = err != nil && !taken && !errors.Is(err, mailbox.ErrAcknowledged)
+	}
 	switch {
 	case !known:
 		return p2p.ErrUnknownRelay
@@ -322,15 +324,19 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 	n := c.net
 	n.mu.Lock()
 	delay, down := n.set.Delay, n.down[node]
-	out := make(map[p2p.Tag][]byte)
 	for _, t := range tags {
 		n.asked[t] = true
-		if b := n.boxes[node][t]; b != nil {
-			out[t] = bytes.Clone(b)
+	}
+	disk, known := n.stores[node]
+	n.mu.Unlock()
+	out := make(map[p2p.Tag][]byte)
+	if known {
+		items, err := disk.Get(ctx, tags, time.Now())
+		down = down || err != nil
+		for i := range items {
+			out[items[i].Tag] = items[i].Box[:]
 		}
 	}
-	_, known := n.boxes[node]
-	n.mu.Unlock()
 	if err := c.wait(ctx, 2*delay); err != nil {
 		return nil, err
 	}
@@ -363,12 +369,10 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 // Ack deletes. The tag stays taken by what lay under it.
 func (c *Client) Ack(node p2p.NodeID, tags ...p2p.Tag) {
 	c.net.mu.Lock()
-	defer c.net.mu.Unlock()
-	for _, t := range tags {
-		if box := c.net.boxes[node][t]; box != nil {
-			c.net.graves[node][t] = box
-			delete(c.net.boxes[node], t)
-		}
+	disk, known := c.net.stores[node]
+	c.net.mu.Unlock()
+	if known {
+		disk.Delete(context.Background(), tags)
 	}
 }
 
@@ -394,17 +398,19 @@ func (c *Client) push() {
 	c.net.mu.Lock()
 	s := c.net.set
 	for _, w := range c.watches {
-		if c.net.down[w.node] {
+		disk, known := c.net.stores[w.node]
+		if c.net.down[w.node] || !known {
 			continue
 		}
-		for _, t := range w.tags {
-			b := c.net.boxes[w.node][t]
-			if c.net.liars[w.node] {
-				b = make([]byte, p2p.BoxSize)
+		items, _ := disk.Get(context.Background(), w.tags, time.Now())
+		if c.net.liars[w.node] {
+			items = make([]mailbox.Item, len(w.tags))
+			for i, t := range w.tags {
+				items[i].Tag = t
 			}
-			if b != nil {
-				all = append(all, found{w.node, t, b})
-			}
+		}
+		for i := range items {
+			all = append(all, found{w.node, items[i].Tag, items[i].Box[:]})
 		}
 	}
 	c.net.mu.Unlock()

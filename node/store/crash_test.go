@@ -11,15 +11,22 @@ import (
 	"starling/node/store/faultfs"
 )
 
-// A store killed at any write holds, when it is opened again, exactly what was
-// reported as written. STARLING_CRASH=all tries every write, not one in eleven.
+// A store killed at any write, or whose machine loses its power then, holds,
+// when it is opened again, exactly what was reported as written.
+// STARLING_CRASH=all tries every write, not one in eleven.
 func TestKilledAtEveryWrite(t *testing.T) {
+	for _, power := range []bool{false, true} {
+		t.Run(fmt.Sprintf("power fails=%v", power), func(t *testing.T) { killAtEveryWrite(t, power) })
+	}
+}
+
+func killAtEveryWrite(t *testing.T, power bool) {
 	stride := 11
 	if os.Getenv("STARLING_CRASH") == "all" {
 		stride = 1
 	}
 	for kill := 0; ; kill += stride {
-		name := fmt.Sprintf("kill-%d", kill)
+		name := fmt.Sprintf("kill-%v-%d", power, kill)
 		fs := faultfs.Register(name)
 		p := newProfile(t)
 		s, err := Open(p, secret, Options{VFS: name})
@@ -27,7 +34,11 @@ func TestKilledAtEveryWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := addContact(t, s, "A", []byte("0"))
-		fs.KillAfter(kill)
+		if power {
+			fs.FailPowerAfter(kill)
+		} else {
+			fs.KillAfter(kill)
+		}
 		done := 0
 		for step := 1; step <= 12; step++ {
 			err := s.Update(t.Context(), func(tx *Tx) error {
@@ -83,6 +94,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 		}
 		s.Close()
 		if !killed {
+			t.Logf("%d writes, every %d. tried", kill, stride)
 			if kill < 40 {
 				t.Errorf("only %d writes: the test sees nothing", kill)
 			}

@@ -102,6 +102,12 @@ CREATE INDEX tombstone_expires ON tombstone (expires);
 // tombstones are kept as boxes. The file is checked first, which takes about a
 // second for a full store. The error is ErrDamaged when it is not a readable mailbox.
 func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
+	return OpenSQLiteOn("", path, maxBoxes)
+}
+
+// OpenSQLiteOn is OpenSQLite on a file system that SQLite knows by name, for
+// tests; "" is the system's.
+func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 	if maxBoxes == 0 {
 		maxBoxes = DefaultMaxBoxes
 	}
@@ -113,7 +119,7 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
-	db, err := sqlite3.OpenFlags(dataSource(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
+	db, err := sqlite3.OpenFlags(dataSource(path, vfs), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -135,9 +141,12 @@ func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 }
 
 // dataSource names the file, and lets the log beside it have the same mode.
-func dataSource(path string) string {
+func dataSource(path, vfs string) string {
 	escaped := strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(path)), "+", "%20")
-	return "file:" + escaped + "?modeof=" + escaped
+	if vfs != "" {
+		vfs = "&vfs=" + vfs
+	}
+	return "file:" + escaped + "?modeof=" + escaped + vfs
 }
 
 func openError(path string, err error) error {
