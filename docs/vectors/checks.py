@@ -294,7 +294,15 @@ def check_directory(v):
     equal("page that comes back", network.decode_page(p["page"]), fields)
     for d in v["refused"]:
         refused(d["why"], network.decode_descriptor, d["descriptor"])
-    return f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests and a page"
+    for r in v["refused_requests"]:
+        refused(r["why"], network.decode_list_request, r["request"])
+    m = v["rendezvous"]
+    relays = [(r["node_id"], [address(a) for a in r["addresses"]]) for r in m["relays"]]
+    for r in m["relays"]:
+        equal("score", network.score(m["secret"], r["node_id"]), r["score"])
+    equal("ranking", network.rendezvous(m["secret"], relays), m["ranking"])
+    return (f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests, "
+            f"a page and a ranking of {len(relays)}")
 
 
 def check_frame(v):

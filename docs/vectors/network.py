@@ -9,7 +9,7 @@ import ipaddress
 
 from primitives import (
     ZERO32, Reader, be, chacha20, cut, ed25519_public, ed25519_sign, ed25519_verify, hkdf,
-    hpke_open, hpke_seal, need, random, sha256, x25519_check, xor)
+    hmac, hpke_open, hpke_seal, need, random, sha256, x25519_check, xor)
 
 # --- Names and frames (5.1) -----------------------------------------------------------------
 
@@ -311,6 +311,25 @@ def sketch(descriptors):
         known = [d for d in descriptors if d["node_id"][0] == first]
         out += digest(known)[:8] if known else bytes(8)
     return out
+
+
+def score(secret, node_id):
+    return hmac(secret, b"starling/rendezvous/1" + b"\0" + node_id)
+
+
+def networks(addresses):
+    """The /16 of IPv4 and /32 of IPv6 addresses, given as bytes."""
+    return {(len(ip), ip[: 2 if len(ip) == 4 else 4]) for ip, _ in addresses}
+
+
+def rendezvous(secret, relays):
+    """relays: (node id, [(ip, port)]). Returns the node ids, highest first."""
+    ranking, used = [], set()
+    for node_id, addresses in sorted(relays, key=lambda r: score(secret, r[0]), reverse=True):
+        if not used & networks(addresses):
+            used |= networks(addresses)
+            ranking.append(node_id)
+    return ranking
 
 
 def encode_list_request(nonce, instance, after, have, pages, narrow=None):

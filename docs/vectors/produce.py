@@ -7,7 +7,7 @@ import content
 import network
 import session
 import spqr
-from checks import equal, private_bundle, ratchet_pair, split_of
+from checks import address, equal, private_bundle, ratchet_pair, split_of
 from primitives import be, ed25519_public, random, x25519_public
 
 
@@ -245,6 +245,16 @@ def make_mailbox():
             "answers": answers, "refused_requests": [], "refused_answers": []}
 
 
+def _ranking():
+    secret, relays = random(32), []
+    for ips in (["192.0.2.7"], ["192.0.3.7"], ["198.51.100.1", "2001:db8::1"], ["2001:db8:5::1"], ["203.0.113.1"]):
+        node_id = random(32)
+        relays.append({"node_id": node_id, "score": network.score(secret, node_id),
+                       "addresses": [{"ip": ip, "port": 4001} for ip in ips]})
+    places = [(r["node_id"], list(map(address, r["addresses"]))) for r in relays]
+    return {"secret": secret, "relays": relays, "ranking": network.rendezvous(secret, places)}
+
+
 def make_directory():
     descriptors, now = [], int(time.time())
     for ips in (["192.0.2.7"], ["198.51.100.1", "2001:db8::1"]):
@@ -268,7 +278,8 @@ def make_directory():
     ]
     p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "state": some(3),
          "descriptors": [d["descriptor"] for d in descriptors]}
-    return {"descriptors": descriptors, "digest": r["digest"], "refused": [],
+    return {"descriptors": descriptors, "digest": r["digest"], "refused": [], "refused_requests": [],
+            "rendezvous": _ranking(),
             "requests": requests, "page": p | {"page": network.encode_page(*p.values())}}
 
 

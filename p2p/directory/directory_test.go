@@ -450,7 +450,7 @@ func TestNarrowRequest(t *testing.T) {
 		}
 	}
 	get := func(n *Narrow) (got []*Descriptor) {
-		r, err := ParseRequest(Request{Pages: MaxPages, Narrow: n}.Append(nil))
+		r, err := ParseRequest(Request{Nonce: 1, Pages: MaxPages, Narrow: n}.Append(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +490,7 @@ func TestNarrowRequest(t *testing.T) {
 			t.Error("a relay of another bucket")
 		}
 	}
-	long := Request{Pages: 1, Narrow: &Narrow{Issued: time.Unix(lastSecond, 0)}}.Append(nil)
+	long := Request{Nonce: 1, Pages: 1, Narrow: &Narrow{Issued: time.Unix(lastSecond, 0)}}.Append(nil)
 	for n := range long {
 		if n == requestSize {
 			continue

@@ -122,6 +122,9 @@ func ParseRequest(b []byte) (Request, error) {
 		Digest:   [32]byte(b[24:]),
 		Pages:    b[56],
 	}
+	if r.Nonce == 0 { // pages that nobody asked for have it
+		return Request{}, ErrPage
+	}
 	if b = b[requestSize:]; len(b) == 0 {
 		return r, nil
 	}

@@ -3,7 +3,9 @@ package directory
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
 	"reflect"
@@ -23,6 +25,64 @@ type directoryVectors struct {
 	Requests    []requestVector     `json:"requests"`
 	Page        pageVector          `json:"page"`
 	Refused     []refusedDescriptor `json:"refused"`
+	// RefusedRequests are not answered.
+	RefusedRequests []refusedRequest `json:"refused_requests"`
+	Rendezvous      rendezvousVector `json:"rendezvous"`
+}
+
+type refusedRequest struct {
+	Why     string      `json:"why"`
+	Request vectors.Hex `json:"request"`
+}
+
+// rendezvousVector is the ranking of relays under a secret.
+type rendezvousVector struct {
+	Secret  vectors.Hex   `json:"secret"`
+	Relays  []placeVector `json:"relays"`
+	Ranking []vectors.Hex `json:"ranking"` // node ids
+}
+
+type placeVector struct {
+	NodeID    vectors.Hex     `json:"node_id"`
+	Score     vectors.Hex     `json:"score"`
+	Addresses []addressVector `json:"addresses"`
+}
+
+func (v *rendezvousVector) snapshot() *Snapshot {
+	s := new(Snapshot)
+	for _, r := range v.Relays {
+		d := &Descriptor{ID: wire.NodeID(r.NodeID)}
+		for _, a := range r.Addresses {
+			d.Addresses = append(d.Addresses, Address{netip.AddrPortFrom(a.IP, a.Port)})
+		}
+		s.Relays = append(s.Relays, d)
+	}
+	return s
+}
+
+func (v *rendezvousVector) rank() (ranking []vectors.Hex) {
+	for _, id := range v.snapshot().Rendezvous([32]byte(v.Secret), len(v.Relays)) {
+		ranking = append(ranking, id[:])
+	}
+	return ranking
+}
+
+func makeRendezvous() (v rendezvousVector) {
+	v.Secret = drawn(32)
+	for _, ips := range [][]string{{"192.0.2.7"}, {"192.0.99.1"}, {"198.51.100.1", "2001:db8::1"}, {"2001:db8:7::1"},
+		{"2001:db9::1", "203.0.113.9"}, {"203.0.113.10"}, {"198.51.7.7"}, {"100.64.0.1"}} {
+		r := placeVector{NodeID: drawn(32)}
+		for _, ip := range ips {
+			r.Addresses = append(r.Addresses, addressVector{netip.MustParseAddr(ip), 4001})
+		}
+		mac := hmac.New(sha256.New, v.Secret)
+		mac.Write([]byte(RendezvousLabel))
+		mac.Write(r.NodeID)
+		r.Score = mac.Sum(nil)
+		v.Relays = append(v.Relays, r)
+	}
+	v.Ranking = v.rank()
+	return v
 }
 
 type descriptorVector struct {
@@ -132,6 +192,15 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	r.Issued, r.Sketch = now.Unix()-3600, sketchOf(snap)
 	r.Request = r.request().Append(nil)
 	v.Requests = append(v.Requests, r)
+	refuseRequest := func(why string, edit func(r *Request)) {
+		r := r.request()
+		edit(&r)
+		v.RefusedRequests = append(v.RefusedRequests, refusedRequest{why, r.Append(nil)})
+	}
+	refuseRequest("nonce 0", func(r *Request) { r.Nonce = 0 })
+	refuseRequest("no page", func(r *Request) { r.Pages = 0 })
+	refuseRequest("33 pages", func(r *Request) { r.Pages = 33 })
+	v.Rendezvous = makeRendezvous()
 	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, State: PageLast}
 	for i := range v.Descriptors {
 		v.Page.Descriptors = append(v.Page.Descriptors, v.Descriptors[i].Descriptor)
@@ -232,6 +301,14 @@ func checkDirectory(t *testing.T, v directoryVectors) {
 	}
 	if p, err := ParsePage(v.Page.Page); err != nil || !reflect.DeepEqual(p, v.Page.page()) || !bytes.Equal(p.Append(nil), v.Page.Page) {
 		t.Errorf("page: %v", err)
+	}
+	for _, r := range v.RefusedRequests {
+		if _, err := ParseRequest(r.Request); err == nil {
+			t.Errorf("%s: taken", r.Why)
+		}
+	}
+	if got := v.Rendezvous.rank(); !reflect.DeepEqual(got, v.Rendezvous.Ranking) {
+		t.Errorf("another ranking: %x", got)
 	}
 	for _, r := range v.Refused {
 		if _, err := Parse(r.Descriptor); err == nil {
