@@ -135,6 +135,7 @@ type sessionVectors struct {
 	ID           vectors.Hex   `json:"id"` // of the first content
 	First        vectors.Hex   `json:"first"`
 	SafetyNumber string        `json:"safety_number"`
+	Verification string        `json:"verification_code"`
 	Export       vectors.Hex   `json:"export"` // context "starling vectors"
 	Cells        []openVector  `json:"cells"`
 }
@@ -190,7 +191,7 @@ func makeSession(t *testing.T) (v sessionVectors) {
 	for _, c := range hello {
 		v.Hello = append(v.Hello, vectorOf(c))
 	}
-	v.SafetyNumber = alice.SafetyNumber()
+	v.SafetyNumber, v.Verification = alice.SafetyNumber(), alice.VerificationCode()
 	export := alice.Export("starling vectors")
 	v.Export = export[:]
 	peer, _ := accept(t, bob, hello)
@@ -239,6 +240,9 @@ func checkSession(t *testing.T, v sessionVectors) {
 	s, first := accept(t, bob, hello)
 	if !bytes.Equal(first.ID[:], v.ID) || !bytes.Equal(first.Data, v.First) || s.SafetyNumber() != v.SafetyNumber {
 		t.Error("another first content or safety number")
+	}
+	if s.VerificationCode() != v.Verification {
+		t.Error("another verification code")
 	}
 	if export := s.Export("starling vectors"); !bytes.Equal(export[:], v.Export) {
 		t.Error("another export")

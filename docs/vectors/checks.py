@@ -18,7 +18,7 @@ def unhex(value):
     return bytes.fromhex(value) if isinstance(value, str) else value
 
 
-TEXT = {"about", "why", "link", "safety_number", "who", "do", "ip"}
+TEXT = {"about", "why", "link", "safety_number", "verification_code", "who", "do", "then", "ip"}
 
 
 def equal(what, have, want):
@@ -185,6 +185,7 @@ def check_session(v):
         equal("accepted", done is not None, i == 2)
     bob, part = done
     equal("safety number", bob.safety_number, v["safety_number"])
+    equal("verification code", bob.verification_code, v["verification_code"])
     equal("export", bob.export(b"starling vectors"), v["export"])
     equal("first content", (part[2], part[5]), (v["id"], v["first"]))
     for c in v["cells"]:
@@ -194,6 +195,36 @@ def check_session(v):
         refused("again", bob.open, c["tag"], c["box"])
         equal("window", bob.window(), c["window"])
     return f"first contact and {len(v['cells'])} cells"
+
+
+def check_reset(v):
+    r = session.Reset(v["exporter"], v["initiator"], v["waiting"], (v["former"]["secret"], v["last"]))
+    equal("own secret", r.own, v["own"]["secret"])
+    equal("peer's secret", r.peer, v["peer"]["secret"])
+    for door in (v["own"], v["peer"], v["former"]):
+        equal("tags", list(session.Knock(door["secret"]).tags), door["tags"])
+    for step in v["steps"]:
+        try:
+            then = r.take(step["tag"], step["box"])
+        except Refused:
+            then = "refused"
+        if isinstance(then, session.Bundle):
+            offered, then = then, "offered"
+        equal(step["about"], then, step["then"])
+    bob, said = private_bundle(v["prekeys"]), session.decode_link(v["link"])
+    equal("bundle that was offered", offered.encoded, bob.encoded)
+    equal("link", r.link, said)
+    equal("knock", session.knock_plain(v["reason"], v["time"], said), v["knock"])
+    equal("knock that comes back", session.parse_knock(v["knock"]), (v["reason"], v["time"], said))
+    for plain in v["refused"]:
+        refused("knock", session.parse_knock, plain)
+    maker = session.Invite.restore(said[0], bob)
+    for c in v["hello"]:
+        done = maker.accept(c["tag"], c["box"])
+    maker, part = done
+    equal("first content", (part[2], part[5]), (v["id"], v["first"]))
+    equal("safety number", maker.safety_number, v["safety_number"])
+    return f"{len(v['steps'])} steps, {len(v['refused'])} refused, and the next session"
 
 
 def check_content(v):

@@ -151,6 +151,7 @@ def make_session():
     alice, hello = session.join(bob.link, v["bundle_cells"], v["id"], v["first"])
     v["hello"] = [{"tag": tag, "box": box} for tag, box in hello]
     v["safety_number"], v["export"] = alice.safety_number, alice.export(b"starling vectors")
+    v["verification_code"] = alice.verification_code
     cells = [c for n in (0, 10, 3000) for c in alice.seal(random(16), random(n))]
     dice.shuffle(cells)
     done = [done for tag, box in hello if (done := bob.accept(tag, box))]
@@ -160,6 +161,46 @@ def make_session():
         v["cells"].append({"tag": tag, "box": box, "seq": seq, "id": content_id, "index": index,
                            "count": count, "data": data, "window": peer.window()})
     return v
+
+
+def make_reset():
+    v = {"exporter": random(32), "initiator": False, "last": some(10**6), "waiting": 10**12 + some(10**6)}
+    former = random(32)
+    r = session.Reset(v["exporter"], v["initiator"], v["waiting"], (former, v["last"]))
+    for name, secret in (("own", r.own), ("peer", r.peer), ("former", former)):
+        v[name] = {"secret": secret, "tags": session.Knock(secret).tags}
+
+    def offer(secret, slot, time):
+        prekeys = random(192)
+        made = session.Invite(session.OFFER_EXPIRY, [random(39)], private_bundle(prekeys))
+        said = session.decode_link(made.link)
+        knock = session.knock_plain(1 + some(2), time, said)
+        return prekeys, made, knock, [session.Knock(secret).seal(slot, knock), *made.cells]
+
+    *_, early = offer(r.peer, 0, v["waiting"] - 1)
+    *_, old = offer(former, some(3), v["last"] + 1)
+    prekeys, made, knock, cells = offer(r.peer, some(3), v["waiting"])
+    *_, late = offer(r.peer, some(3), v["waiting"])
+    v["steps"] = [
+        {"about": about, "tag": cell[0], "box": cell[1], "then": then} for about, cell, then in (
+            ("earlier than an own offer", early[0], "ignored"),
+            ("under what the session came of", old[0], "new"),
+            ("its bundle", old[3], "new"),
+            ("at the time of an own offer, by the initiator", cells[0], "new"),
+            ("overtaken", old[1], "refused"),
+            ("bundle", cells[3], "new"),
+            ("bundle again", cells[3], "ignored"),
+            ("wrong part", (cells[1][0], cells[2][1]), "refused"),
+            ("bundle", cells[1], "new"),
+            ("bundle", cells[2], "offered"),
+            ("another of the same time", late[0], "ignored"))]
+    v["id"], v["first"] = random(16), random(100)
+    alice, hello = session.join_bundle(made.keys, made.bundle, v["id"], v["first"])
+    v["hello"] = [{"tag": tag, "box": box} for tag, box in hello]
+    reason, time, _ = session.parse_knock(knock)
+    cut_off, other = knock[:10] + bytes([knock[10] - 1]) + knock[11:], b"\x04" + knock[1:]
+    return v | {"reason": reason, "time": time, "link": made.link, "prekeys": prekeys, "knock": knock,
+                "safety_number": alice.safety_number, "refused": [cut_off, other]}
 
 
 def make_content():

@@ -1,7 +1,7 @@
-"""The session layer: PROTOCOL.md sections 3.1 to 3.5, 3.7 and 3.8.
+"""The session layer: PROTOCOL.md sections 3.1 to 3.5 and 3.7 to 3.9.
 
 In order: keys and bundle, invite, handshake, Double Ratchet with encrypted headers, cell,
-and the two parties of a conversation.
+the two parties of a conversation, and how a session follows on another.
 """
 
 import base64
@@ -116,11 +116,14 @@ class Bundle:
 # --- Invite (3.2) -----------------------------------------------------------------------------
 
 
-def encode_link(secret, bundle_hash, expiry, hints):
+def link_bytes(secret, bundle_hash, expiry, hints):
     data = b"\x01" + secret + bundle_hash + be(expiry, 4) + be(len(hints), 1)
     data += b"".join(be(len(h), 1) + h for h in hints)
-    data += hash_("hash: link", data)[:4]
-    return "starling:" + base64.b32encode(data).decode().rstrip("=").lower()
+    return data + hash_("hash: link", data)[:4]
+
+
+def encode_link(*said):
+    return "starling:" + base64.b32encode(link_bytes(*said)).decode().rstrip("=").lower()
 
 
 def decode_link(text):
@@ -132,6 +135,12 @@ def decode_link(text):
         data = base64.b32decode(digits + "=" * (-len(digits) % 8))
     except ValueError:
         need(False, "not base32")
+    said = parse_link_bytes(data)
+    need(encode_link(*said) == text, "stray bits")
+    return said
+
+
+def parse_link_bytes(data):
     need(len(data) > 4 and hash_("hash: link", data[:-4])[:4] == data[-4:], "checksum")
     r = Reader(data[:-4])
     need(r.int(1) == 1, "version")
@@ -143,11 +152,10 @@ def decode_link(text):
         need(1 <= n <= 64, "length of a hint")
         hints.append(r.take(n))
     r.done()
-    need(encode_link(secret, bundle_hash, expiry, hints) == text, "stray bits")
     return secret, bundle_hash, expiry, hints
 
 
-BUNDLE_CELL, HELLO_CELL = 1, 2  # purposes
+BUNDLE_CELL, HELLO_CELL, KNOCK_CELL = 1, 2, 3  # purposes
 
 
 class InviteKeys:
@@ -250,6 +258,10 @@ class Secrets:
         b = derive("safety number", None, self.ad, 60)
         groups = cut(b, *[5] * 12)
         return " ".join(f"{int.from_bytes(g, 'big') % 100000:05}" for g in groups)
+
+    def verification_code(self):
+        code = base64.b32encode(derive("verification code", None, self.ad, 32))
+        return "starling-verify:" + code.decode().rstrip("=").lower()
 
     def export(self, context, n=32):
         return derive("export", hash_("hash: export context", context), self.exporter, n)
@@ -465,6 +477,7 @@ class Session:
 
     def __init__(self, secrets, ratchet, tags_out, tags_in):
         self.safety_number, self.export = secrets.safety_number(), secrets.export
+        self.verification_code = secrets.verification_code()
         self.ratchet = ratchet
         self.tags_out, self.tags_in = tags_out, tags_in
         self.sent, self.last_mac = 0, ZERO32
@@ -559,7 +572,10 @@ def join(link, bundle_cells, content_id, first):
     """The invitee, Alice. Returns the session and the hello cells."""
     secret, expected_hash, expiry, _ = decode_link(link)
     keys = InviteKeys(secret)
-    bundle = open_bundle(keys, expected_hash, expiry, bundle_cells)
+    return join_bundle(keys, open_bundle(keys, expected_hash, expiry, bundle_cells), content_id, first)
+
+
+def join_bundle(keys, bundle, content_id, first):
     identity = Identity(random(32), random(32))
     initial, s = pqxdh_alice(identity, random(32), bundle, keys.id)
     session = Session(s, DoubleRatchet(s, True, spk=bundle.spk), s.tags_a, s.tags_b)
@@ -568,3 +584,90 @@ def join(link, bundle_cells, content_id, first):
     slot = random(1)[0] % 8
     hello = seal_hello(keys, slot, random(16), hello_plain(initial, cells[0][1]))
     return session, list(zip(keys.hello_tags[3 * slot : 3 * slot + 3], hello))
+
+
+# --- Reset (3.9) ----------------------------------------------------------------------------------
+
+OFFER_EXPIRY, LAST_TIME = 2**32 - 1, 253_402_300_799_999
+
+
+def reset_secrets(exporter):
+    """R_A and R_B."""
+    return [derive(f"reset: offer of the {role}", None, exporter, 32) for role in ("initiator", "responder")]
+
+
+class Knock:
+    """Where, and under which key, R has a knock lie."""
+
+    def __init__(self, secret):
+        self.tags = cut(derive("reset: tags", None, secret, 48), *[16] * 3)
+        self.key = derive("reset: key", None, secret, 64)
+
+    def seal(self, slot, plain):
+        return self.tags[slot], seal_invite_cell(self.key, KNOCK_CELL, slot, 0, plain)
+
+    def open(self, tag, box):
+        return open_invite_cell(self.key, KNOCK_CELL, self.tags.index(tag), 0, box)
+
+
+def knock_plain(reason, time, link):
+    """link: what it says."""
+    link = link_bytes(*link)
+    plain = be(reason, 1) + be(time, 8) + be(len(link), 2) + link
+    return plain + bytes(1487 - len(plain))
+
+
+def parse_knock(plain):
+    need(len(plain) == 1487, "length")
+    r = Reader(plain)
+    reason, time = r.int(1), r.int(8)
+    link = parse_link_bytes(r.take(r.int(2)))
+    r.zeros()
+    need(reason in (1, 2) and 1 <= time <= LAST_TIME, "reason or time")
+    need(link[2] == OFFER_EXPIRY and link[3], "expiry, or no hint")
+    return reason, time, link
+
+
+class Reset:
+    """Somebody to whom the peer may come with an offer.
+
+    waiting: the time of an own offer that waits, if there is one; former: R by which the
+    session was offered, and the time of that offer, if it was.
+    """
+
+    def __init__(self, exporter, initiator, waiting=None, former=None):
+        r_a, r_b = reset_secrets(exporter)
+        self.own, self.peer = (r_a, r_b) if initiator else (r_b, r_a)
+        self.initiator, self.waiting = initiator, waiting
+        self.doors = [[Knock(self.peer), 0]]  # where the peer may knock, and the last time
+        if former:
+            self.doors.append([Knock(former[0]), former[1]])
+        self.link = self.keys = self.bundle = None  # of the offer that is not whole
+
+    def take(self, tag, box):
+        """Returns "ignored", "new", or the bundle of an offer that is whole."""
+        for door in self.doors:
+            if tag in door[0].tags:
+                return self.take_knock(door, *parse_knock(door[0].open(tag, box)))
+        need(self.keys and tag in self.keys.bundle_tags, "not waited for")
+        i = self.keys.bundle_tags.index(tag)
+        open_invite_cell(self.keys.bundle_key, BUNDLE_CELL, 0, i, box)
+        if i in self.bundle:
+            return "ignored"
+        self.bundle[i] = box
+        if len(self.bundle) < 3:
+            return "new"
+        _, expected_hash, expiry, _ = self.link
+        bundle = open_bundle(self.keys, expected_hash, expiry, [self.bundle[i] for i in range(3)])
+        self.keys = self.waiting = None
+        return bundle
+
+    def take_knock(self, door, reason, time, link):
+        if time <= door[1]:
+            return "ignored"
+        if door is self.doors[0] and self.waiting and (
+                time < self.waiting or time == self.waiting and self.initiator):
+            return "ignored"
+        door[1] = time
+        self.link, self.keys, self.bundle = link, InviteKeys(link[0]), {}
+        return "new"
