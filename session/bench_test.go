@@ -95,6 +95,20 @@ func BenchmarkState(b *testing.B) {
 	})
 }
 
+// BenchmarkStored is BenchmarkPingPong with both states stored and read back
+// around every message, as a node does.
+func BenchmarkStored(b *testing.B) {
+	alice, bob := pair(b)
+	from, to := state(b, alice), state(b, bob)
+	content, id := make([]byte, 1024), newID()
+	b.ReportAllocs()
+	for b.Loop() {
+		alice, bob = restore(b, from), restore(b, to)
+		exchange(b, alice, bob, id, content)
+		from, to = state(b, bob), state(b, alice)
+	}
+}
+
 // BenchmarkFirstContact makes an invite, joins and accepts.
 func BenchmarkFirstContact(b *testing.B) {
 	b.ReportAllocs()

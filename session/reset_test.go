@@ -317,7 +317,7 @@ func TestRestoredTwice(t *testing.T) {
 				}
 			}
 			ignoreStep(t, peer.Reset(), one[0])
-			mine, peer := renew(t, restored, peer.Reset())
+			_, peer = renew(t, restored, peer.Reset())
 			ignoreStep(t, peer.Reset(), one[0])
 			ignoreStep(t, peer.Reset(), two[0])
 
@@ -325,7 +325,7 @@ func TestRestoredTwice(t *testing.T) {
 			third := offering(t, restore(t, copied), 2*time.Hour, ReasonRestored)
 			for third.Elsewhere() {
 			}
-			mine, peer = renew(t, third, peer.Reset())
+			mine, peer := renew(t, third, peer.Reset())
 			renew(t, offering(t, peer, 3*time.Hour, ReasonForked), mine.Reset())
 		})
 	}
@@ -335,8 +335,8 @@ func TestRestoredTwice(t *testing.T) {
 func TestBothRestoredInTurn(t *testing.T) {
 	a, b := talking(t)
 	copyOfA, copyOfB := state(t, a), state(t, b)
-	b, a = renew(t, offering(t, restore(t, copyOfB), 0, ReasonRestored), a.Reset())
-	a, b = renew(t, offering(t, restore(t, copyOfA), time.Hour, ReasonRestored), b.Reset())
+	b, _ = renew(t, offering(t, restore(t, copyOfB), 0, ReasonRestored), a.Reset())
+	a, _ = renew(t, offering(t, restore(t, copyOfA), time.Hour, ReasonRestored), b.Reset())
 	renew(t, offering(t, restore(t, copyOfB), 2*time.Hour, ReasonRestored), a.Reset())
 }
 

@@ -17,12 +17,12 @@ var ErrState = errors.New("invalid ratchet state")
 // stateVersion is the first byte of a marshalled state. Layout, integers
 // big-endian:
 //
-//	version 1 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖
+//	version 2 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖
 //	DHs 32 ‖ its public key 32 ‖ DHr 32 ‖ CKs 32 ‖ CKr 32 ‖ HKs 64 ‖ HKr 64 ‖ NHKs 64 ‖ NHKr 64 ‖
 //	Ns 4 ‖ Nr 4 ‖ PN 4 ‖ steps 4 ‖
 //	chains 2, each: header key 64 ‖ step 4 ‖ keys 2, each: n 4 ‖ key 32;
 //	the rest: state of the post-quantum ratchet
-const stateVersion = 1
+const stateVersion = 2
 
 // MarshalBinary returns the state. It holds every key of the conversation.
 func (s *State) MarshalBinary() ([]byte, error) {

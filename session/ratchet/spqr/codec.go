@@ -5,7 +5,7 @@ import (
 	"starling/session/ratchet/spqr/chain"
 )
 
-const stateVersion = 1
+const stateVersion = 2
 
 // MaxStateSize bounds a stored state, in bytes.
 const MaxStateSize = 2 + chain.MaxSize + braid.MaxSize

@@ -136,11 +136,10 @@ type State struct {
 	header [incremental.HeaderSize]byte
 	m      [incremental.SecretSize]byte
 
-	vector *[vectorSize]byte // ekReceivedCt1Sampled
-	ct1    *[ct1Size]byte    // ct1Received, ekSentCt1Received; derived from m on the other side
-	out    []byte            // what is being sent; stored in ct2Sampled, derived elsewhere
-
-	key *incremental.Key // of seed, made when it is first needed
+	hdr    *[headerSize]byte // keysSampled: with its MAC
+	vector *[vectorSize]byte // key side until ct1Received; ekReceivedCt1Sampled
+	ct1    *[ct1Size]byte    // ct1Received, ekSentCt1Received; ct1Sampled to ekReceivedCt1Sampled
+	ct2    *[ct2Size]byte    // ct2Sampled: with its MAC
 }
 
 // NewInitiator returns the state of the party that sends the first key
@@ -189,11 +188,14 @@ func (s *State) send() (msg Message, key *Key, err error) {
 	msg.Epoch = s.epoch
 	switch s.kind {
 	case keysUnsampled: // (1)
-		if s.key, err = incremental.Generate(); err != nil {
+		k, err := incremental.Generate()
+		if err != nil {
 			return msg, nil, err
 		}
-		s.seed = s.key.Seed()
 		s.enter(keysSampled)
+		header := k.Header()
+		mac := s.auth.header(s.suite, s.epoch, header[:])
+		s.seed, s.vector, s.hdr = k.Seed(), k.Vector(), (*[headerSize]byte)(append(header[:], mac...))
 		msg.Type = Hdr
 	case keysSampled:
 		msg.Type = Hdr
@@ -215,11 +217,7 @@ func (s *State) send() (msg Message, key *Key, err error) {
 		msg.Type = Ct2
 	}
 	if msg.Type.HasChunk() {
-		source, err := s.source()
-		if err != nil {
-			return msg, nil, err
-		}
-		msg.Chunk = erasure.Encode(source, s.next)
+		msg.Chunk = erasure.Encode(s.source(), s.next)
 		s.next++
 	}
 	return msg, key, nil
@@ -253,6 +251,7 @@ func (s *State) receive(msg *Message) (*Key, error) {
 	case keysSampled: // (2)
 		if msg.Type == Ct1 {
 			s.enter(headerSent)
+			s.hdr = nil
 			return nil, s.collect(msg)
 		}
 	case headerSent: // (3)
@@ -262,6 +261,7 @@ func (s *State) receive(msg *Message) (*Key, error) {
 	case ct1Received: // (4)
 		if msg.Type == Ct2 {
 			s.enter(ekSentCt1Received)
+			s.vector = nil
 			return nil, s.collect(msg)
 		}
 	case ekSentCt1Received: // (5)
@@ -317,10 +317,11 @@ func (s *State) receiveCt2(msg *Message) (*Key, error) {
 		return nil, ErrExhausted
 	}
 	ct2, mac := in[:incremental.Ct2Size], in[incremental.Ct2Size:]
-	if err := s.open(); err != nil {
+	k, err := incremental.NewKey(&s.seed)
+	if err != nil {
 		return nil, err
 	}
-	shared, err := s.key.Decapsulate(s.ct1, (*[incremental.Ct2Size]byte)(ct2))
+	shared, err := k.Decapsulate(s.ct1, (*[incremental.Ct2Size]byte)(ct2))
 	if err != nil {
 		return nil, err
 	}
@@ -377,8 +378,7 @@ func (s *State) receiveVector(msg *Message) error {
 		s.vector = vector
 		s.kind = ekReceivedCt1Sampled
 	case acknowledged: // (8)
-		s.kind = ct1Acknowledged
-		s.next, s.out = 0, nil
+		s.kind, s.next = ct1Acknowledged, 0
 	}
 	return nil
 }
@@ -389,55 +389,27 @@ func (s *State) encapsulate(vector *[vectorSize]byte) error {
 	if err != nil {
 		return err
 	}
-	mac := s.auth.ciphertext(s.suite, s.epoch, s.firstPart()[:], ct2[:])
-	*s = State{suite: s.suite, kind: ct2Sampled, epoch: s.epoch, auth: s.auth, out: append(ct2[:], mac...)}
+	mac := s.auth.ciphertext(s.suite, s.epoch, s.ct1[:], ct2[:])
+	*s = State{suite: s.suite, kind: ct2Sampled, epoch: s.epoch, auth: s.auth, ct2: (*[ct2Size]byte)(append(ct2[:], mac...))}
 	return nil
 }
 
 // enter moves to a state that sends or receives something else than before.
 func (s *State) enter(k kind) {
-	s.kind, s.next, s.out, s.in = k, 0, nil, erasure.Decoder{}
+	s.kind, s.next, s.in = k, 0, erasure.Decoder{}
 }
 
 // source returns what is being sent, in full.
-func (s *State) source() ([]byte, error) {
-	if s.out != nil {
-		return s.out, nil
-	}
+func (s *State) source() []byte {
 	switch s.kind {
 	case keysSampled:
-		if err := s.open(); err != nil {
-			return nil, err
-		}
-		header := s.key.Header()
-		s.out = append(header[:], s.auth.header(s.suite, s.epoch, header[:])...)
+		return s.hdr[:]
 	case headerSent, ct1Received:
-		if err := s.open(); err != nil {
-			return nil, err
-		}
-		s.out = s.key.Vector()
+		return s.vector[:]
 	case ct1Sampled, ekReceivedCt1Sampled:
-		s.out = s.firstPart()[:]
+		return s.ct1[:]
 	}
-	return s.out, nil
-}
-
-// open makes the key of the stored seed, unless that has been done.
-func (s *State) open() (err error) {
-	if s.key == nil {
-		s.key, err = incremental.NewKey(&s.seed)
-	}
-	return err
-}
-
-// firstPart is ct1: on the ciphertext side it follows from the header and m.
-func (s *State) firstPart() *[ct1Size]byte {
-	if s.ct1 == nil {
-		ct1, shared := incremental.Encaps1(&s.header, &s.m)
-		clear(shared[:])
-		s.ct1 = &ct1
-	}
-	return s.ct1
+	return s.ct2[:]
 }
 
 // LogValue keeps the state out of logs.

@@ -16,9 +16,11 @@ import (
 //	32  authenticator: root key
 //	32  authenticator: MAC key
 //
-// Keys and ciphertexts that follow from what is stored are not stored.
+// What is being sent is stored although it follows from the seed or from m: to
+// make it again costs as much as the rest of a message.
 const (
 	hasSeed   = 1 << iota // 64     key seed (d, z) of FIPS 203
+	hasHdr                // 96     ρ ‖ H(ek) ‖ MAC
 	hasHeader             // 64     ρ ‖ H(ek)
 	hasSecret             // 32     m
 	hasNext               // 2      index of the next chunk to send
@@ -35,22 +37,22 @@ var layouts = [kinds]struct {
 	started  bool // at least one chunk has arrived
 }{
 	keysUnsampled:        {},
-	keysSampled:          {fields: hasSeed | hasNext},
-	headerSent:           {fields: hasSeed | hasNext | hasChunks, incoming: ct1Size, started: true},
-	ct1Received:          {fields: hasSeed | hasNext | hasCt1},
+	keysSampled:          {fields: hasSeed | hasHdr | hasNext | hasVector},
+	headerSent:           {fields: hasSeed | hasNext | hasVector | hasChunks, incoming: ct1Size, started: true},
+	ct1Received:          {fields: hasSeed | hasNext | hasCt1 | hasVector},
 	ekSentCt1Received:    {fields: hasSeed | hasCt1 | hasChunks, incoming: ct2Size, started: true},
 	noHeaderReceived:     {fields: hasChunks, incoming: headerSize},
 	headerReceived:       {fields: hasHeader},
-	ct1Sampled:           {fields: hasHeader | hasSecret | hasNext | hasChunks, incoming: vectorSize},
-	ct1Acknowledged:      {fields: hasHeader | hasSecret | hasChunks, incoming: vectorSize},
-	ekReceivedCt1Sampled: {fields: hasHeader | hasSecret | hasNext | hasVector},
+	ct1Sampled:           {fields: hasHeader | hasSecret | hasNext | hasCt1 | hasChunks, incoming: vectorSize},
+	ct1Acknowledged:      {fields: hasHeader | hasSecret | hasCt1 | hasChunks, incoming: vectorSize},
+	ekReceivedCt1Sampled: {fields: hasHeader | hasSecret | hasNext | hasCt1 | hasVector},
 	ct2Sampled:           {fields: hasNext | hasCt2},
 }
 
-// MaxSize bounds a stored State, in bytes: ekReceivedCt1Sampled and ct1Sampled
-// with all but one chunk are the largest.
+// MaxSize bounds a stored State, in bytes: ct1Sampled with all but one chunk is
+// the largest.
 const MaxSize = 1 + 4 + 2*keySize + incremental.HeaderSize + incremental.SecretSize + 2 +
-	1 + (2+erasure.ChunkSize)*(vectorSize/erasure.ChunkSize)
+	ct1Size + 1 + (2+erasure.ChunkSize)*(vectorSize/erasure.ChunkSize)
 
 // ErrState is returned for bytes that are not a stored State.
 var ErrState = errors.New("braid: not a stored state")
@@ -64,6 +66,9 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	fields := layouts[s.kind].fields
 	if fields&hasSeed != 0 {
 		b = append(b, s.seed[:]...)
+	}
+	if fields&hasHdr != 0 {
+		b = append(b, s.hdr[:]...)
 	}
 	if fields&hasHeader != 0 {
 		b = append(b, s.header[:]...)
@@ -81,7 +86,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 		b = append(b, s.vector[:]...)
 	}
 	if fields&hasCt2 != 0 {
-		b = append(b, s.out...)
+		b = append(b, s.ct2[:]...)
 	}
 	if fields&hasChunks != 0 {
 		chunks := s.in.Chunks()
@@ -108,6 +113,10 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 	if layout.fields&hasSeed != 0 {
 		r.fill(s.seed[:])
 	}
+	if layout.fields&hasHdr != 0 {
+		s.hdr = new([headerSize]byte)
+		r.fill(s.hdr[:])
+	}
 	if layout.fields&hasHeader != 0 {
 		r.fill(s.header[:])
 	}
@@ -126,8 +135,8 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 		r.fill(s.vector[:])
 	}
 	if layout.fields&hasCt2 != 0 {
-		s.out = make([]byte, ct2Size)
-		r.fill(s.out)
+		s.ct2 = new([ct2Size]byte)
+		r.fill(s.ct2[:])
 	}
 	if layout.fields&hasChunks != 0 {
 		count := int(r.byte())

@@ -20,6 +20,7 @@ package incremental
 
 import (
 	"crypto/mlkem"
+	"crypto/rand"
 	"crypto/sha3"
 	"crypto/subtle"
 	"errors"
@@ -57,11 +58,9 @@ type Key struct {
 
 // Generate makes a key from crypto/rand.
 func Generate() (*Key, error) {
-	dk, err := mlkem.GenerateKey768()
-	if err != nil {
-		return nil, err
-	}
-	return &Key{dk, dk.EncapsulationKey().Bytes()}, nil
+	var seed [KeySize]byte
+	rand.Read(seed[:])
+	return NewKey(&seed)
 }
 
 // NewKey returns the key of a seed that Seed returned.
@@ -87,7 +86,7 @@ func (k *Key) Header() [HeaderSize]byte {
 
 // Vector returns the other part of the encapsulation key. The caller must not
 // change it.
-func (k *Key) Vector() []byte { return k.ek[:VectorSize:VectorSize] }
+func (k *Key) Vector() *[VectorSize]byte { return (*[VectorSize]byte)(k.ek) }
 
 // Decapsulate returns the shared secret of ct1 ‖ ct2, or a secret that nobody
 // else knows if that is not a ciphertext for k (FIPS 203, implicit rejection).

@@ -24,7 +24,7 @@ func TestEqualsMLKEM(t *testing.T) {
 		rand.Read(m[:])
 		header := k.Header()
 		ct1, ss := Encaps1(&header, &m)
-		ct2, err := Encaps2(&header, &m, (*[VectorSize]byte)(k.Vector()))
+		ct2, err := Encaps2(&header, &m, k.Vector())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,12 +71,12 @@ func TestAccumulated(t *testing.T) {
 			t.Fatal(err)
 		}
 		header := k.Header()
-		o.Write(k.Vector())
+		o.Write(k.Vector()[:])
 		o.Write(header[:seedSize])
 
 		s.Read(m[:])
 		c1, ss := Encaps1(&header, &m)
-		c2, err := Encaps2(&header, &m, (*[VectorSize]byte)(k.Vector()))
+		c2, err := Encaps2(&header, &m, k.Vector())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,8 +108,8 @@ func TestVectorMustFitHeader(t *testing.T) {
 	header := k.Header()
 	var m [SecretSize]byte
 	wrong := map[string][]byte{
-		"another key's": other.Vector(),
-		"one bit":       flip(k.Vector(), 3),
+		"another key's": other.Vector()[:],
+		"one bit":       flip(k.Vector()[:], 3),
 	}
 	for name, v := range wrong {
 		if _, err := Encaps2(&header, &m, (*[VectorSize]byte)(v)); err != ErrKey {
@@ -120,7 +120,7 @@ func TestVectorMustFitHeader(t *testing.T) {
 		}
 	}
 	// A coefficient that is not reduced modulo q, under a header that fits.
-	v := bytes.Clone(k.Vector())
+	v := bytes.Clone(k.Vector()[:])
 	v[0], v[1] = 0xff, v[1]|0x0f
 	ek := append(v, header[:seedSize]...)
 	sum := sha3.Sum256(ek)
@@ -152,6 +152,6 @@ func BenchmarkEncaps2(b *testing.B) {
 	var m [SecretSize]byte
 	b.ReportAllocs()
 	for b.Loop() {
-		Encaps2(&header, &m, (*[VectorSize]byte)(k.Vector()))
+		Encaps2(&header, &m, k.Vector())
 	}
 }
