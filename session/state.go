@@ -81,7 +81,7 @@ func (r *receiver) marshal(b *cryptobyte.Builder) {
 	for i := range r.gaps {
 		g := &r.gaps[i]
 		b.AddUint64(g.first)
-		b.AddUint8(flag(g.known))
+		b.AddUint8(bit(g.known))
 		b.AddBytes(g.before[:])
 		b.AddBytes(g.after[:])
 		b.AddUint16(uint16(len(g.tags)))
@@ -91,7 +91,7 @@ func (r *receiver) marshal(b *cryptobyte.Builder) {
 	}
 }
 
-func flag(b bool) uint8 {
+func bit(b bool) uint8 {
 	if b {
 		return 1
 	}
@@ -171,7 +171,7 @@ func (v *Invite) MarshalBinary() ([]byte, error) {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddUint8(inviteVersion)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v.link.Bytes()) })
-	b.AddUint8(flag(v.Used()))
+	b.AddUint8(bit(v.Used()))
 	if v.Used() {
 		b.AddBytes(v.accepted[:])
 		return b.Bytes()
