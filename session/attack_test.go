@@ -401,6 +401,33 @@ func TestSteadyState(t *testing.T) {
 	}
 }
 
+// TestCellsLookAlike: no byte of a cell is the same in all cells, of whatever
+// kind: there is no version, type, limit or length in clear.
+func TestCellsLookAlike(t *testing.T) {
+	alice, bob := talking(t)
+	kinds := map[string][]Cell{}
+	for range 40 {
+		v := newInvite(t)
+		_, hello := join(t, v, "x")
+		offer := offering(t, bob, 0, ReasonRestored).Bundle()
+		kinds["bundle"] = append(kinds["bundle"], v.Bundle()[0])
+		kinds["hello"] = append(kinds["hello"], hello[0])
+		kinds["knock"] = append(kinds["knock"], offer[0])
+		kinds["message"] = append(kinds["message"], seal(t, alice, "x"))
+	}
+	for kind, cells := range kinds {
+		for i := range envelope.CellSize {
+			same := true
+			for _, c := range cells {
+				same = same && c.Box[i] == cells[0].Box[i]
+			}
+			if same {
+				t.Errorf("%s: byte %d is always %#02x", kind, i, cells[0].Box[i])
+			}
+		}
+	}
+}
+
 func TestSessionIsNotPrinted(t *testing.T) {
 	alice, _ := pair(t)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {

@@ -88,7 +88,7 @@ func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
 	for i, tag := range v.keys.BundleTags {
 		found := false
 		for j := range cells {
-			if found = cells[j].Tag == tag && v.keys.OpenBundle(i, &cells[j].Box, plain); found {
+			if found = equal(cells[j].Tag[:], tag[:]) && v.keys.OpenBundle(i, &cells[j].Box, plain); found {
 				break
 			}
 		}

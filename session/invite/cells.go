@@ -2,6 +2,7 @@ package invite
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -112,7 +113,7 @@ func (k *Keys) OpenHello(slot, index int, cell *[envelope.CellSize]byte) (id [He
 func (k *Keys) HelloPlace(tag [TagSize]byte) (slot, index int, ok bool) {
 	for s := range k.HelloTags {
 		for i := range k.HelloTags[s] {
-			if k.HelloTags[s][i] == tag {
+			if subtle.ConstantTimeCompare(k.HelloTags[s][i][:], tag[:]) == 1 {
 				return s, i, true
 			}
 		}

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"math"
+	"testing"
+)
+
+// Who can write to the disk cannot make the passphrase cheap to guess, nor have
+// the program spend its memory on it.
+func TestKDFParametersChanged(t *testing.T) {
+	k, err := newKeyFile(secret, KDF{Passes: 2, Memory: 128, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		at    int
+		value uint32
+		wrong bool // else damaged
+	}{
+		"same":          {9, 2, false},
+		"fewer passes":  {9, 1, true},
+		"less memory":   {13, 64, true},
+		"no pass":       {9, 0, false},
+		"endless":       {9, math.MaxUint32, false},
+		"no memory":     {13, 0, false},
+		"all of memory": {13, math.MaxUint32, false},
+	} {
+		b := k.marshal()
+		binary.BigEndian.PutUint32(b[c.at:], c.value)
+		sum := sha256.Sum256(b[:keySumAt])
+		copy(b[keySumAt:], sum[:])
+		_, err := parseKeyFile(b, secret)
+		if name == "same" {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err == nil || errors.Is(err, ErrWrongPassphrase) != c.wrong {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
