@@ -368,7 +368,11 @@ func TestRestoredUnmarked(t *testing.T) {
 				peer.shutdown()
 				m := victim.send(peer, "in one history")
 				victim.waitState(m.ID, api.StateSent)
-				eventually(t, "both copies", func() bool { return net.Boxes() >= 2 })
+				eventually(t, "both copies", func() bool {
+					return slices.ContainsFunc(victim.items(), func(it store.Item) bool {
+						return it.ID.String() == m.ID && len(it.Cells[0].Stored) == 2
+					})
+				})
 				victim.shutdown()
 				victim.putBack(old)
 				victim.start()
