@@ -37,3 +37,10 @@ func HighestRow(s *SQLite) (n int64, err error) {
 	})
 	return n, err
 }
+
+// AddMigration makes the schema one version newer until the returned function is
+// called.
+func AddMigration(script string) (end func()) {
+	migrations = append(migrations, script)
+	return func() { migrations = migrations[:len(migrations)-1] }
+}

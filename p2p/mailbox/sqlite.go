@@ -72,14 +72,15 @@ func (s *statements) all() []*sqlite3.Stmt {
 	return []*sqlite3.Stmt{s.insert, s.find, s.remove, s.old, s.bury, s.grave, s.oldest, s.decayed}
 }
 
-const schemaVersion = 2
-
 // applicationID marks a database as a mailbox of ours ("StMb").
 const applicationID = 0x53744d62
 
+// migrations make a database and bring it from each version to the next, the first
+// to firstVersion. A released one is never changed. (Version 1 was not released.)
+//
 // Times are stored in whole hours, rounded up: when exactly a box came is nobody's
 // business.
-const schema = `
+var migrations = []string{`
 CREATE TABLE box (
 	id      INTEGER PRIMARY KEY, -- small: those of boxes that are gone are used again
 	tag     BLOB    NOT NULL,
@@ -95,7 +96,9 @@ CREATE TABLE tombstone (
 	expires INTEGER NOT NULL -- unix time in hours
 ) STRICT;
 CREATE INDEX tombstone_expires ON tombstone (expires);
-`
+`}
+
+const firstVersion = 2
 
 // OpenSQLite opens the store in a file, or makes it. maxBoxes is the quota; zero is
 // DefaultMaxBoxes; boxes above a quota that was lowered are dropped, and as many
@@ -198,15 +201,22 @@ func (s *SQLite) prepare() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case version == 0 && app == 0 && tables == 0:
+	if version == 0 && app == 0 && tables == 0 {
+		version, app = firstVersion-1, applicationID
+	} else if version < firstVersion {
+		return ErrDamaged
+	}
+	done := version - firstVersion + 1
+	if app != applicationID || done > int64(len(migrations)) {
+		return ErrDamaged // not ours, or of a later program
+	}
+	for _, script := range migrations[done:] {
+		version++
 		err := s.db.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
-			schema, schemaVersion, applicationID))
+			script, version, applicationID))
 		if err != nil {
 			return err
 		}
-	case version != schemaVersion || app != applicationID:
-		return ErrDamaged
 	}
 	if err := s.check(); err != nil {
 		return err

@@ -286,6 +286,26 @@ func TestSQLiteForeignDatabase(t *testing.T) {
 	}
 }
 
+// A database of an older program is brought up to date with what is in it, one of
+// a later program is left alone.
+func TestSQLiteMigrates(t *testing.T) {
+	path := dbPath(t)
+	s := openSQLite(t, path, 10)
+	putN(t, s, 1)
+	s.Close()
+	end := mailbox.AddMigration("ALTER TABLE box ADD COLUMN later INTEGER;")
+	s = openSQLite(t, path, 10)
+	if !hasBox(t, s, 1) {
+		t.Error("the box is gone")
+	}
+	s.Close()
+	openSQLite(t, path, 10).Close() // once is enough
+	end()
+	if _, err := mailbox.OpenSQLite(path, 10); !errors.Is(err, mailbox.ErrDamaged) {
+		t.Errorf("opened the file of a later program: %v", err)
+	}
+}
+
 func TestSQLiteNoSuchFolder(t *testing.T) {
 	_, err := mailbox.OpenSQLite(filepath.Join(t.TempDir(), "no", "such", "folder.db"), 10)
 	if !errors.Is(err, os.ErrNotExist) {
