@@ -27,7 +27,6 @@ import (
 	"starling/node/api"
 	"starling/node/chat"
 	"starling/node/store"
-	"starling/session"
 )
 
 // What Config.Put may return besides other errors, which count as a lost try.
@@ -103,87 +102,6 @@ func New(cfg Config) *Outbox {
 		o.log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-// A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
-// once the transaction is on disk.
-type Queued struct {
-	item  store.Item
-	boxes [][]byte
-}
-
-// Queue puts a content in the outbox and seals it, within a transaction. A
-// message, and what is edited, is in the database already. Without a session
-// what belongs to a conversation waits for one, and the rest is not queued.
-func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
-	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
-	content := c.Encode()
-	switch {
-	case c.Kind == chat.Edit:
-		q.item.Ref = store.ID(c.Ref)
-	case keeps(c.Kind):
-		q.item.Content = content
-	}
-	if err := tx.AddItem(q.item); err != nil {
-		return q, err
-	}
-	err := q.seal(tx, content)
-	if errors.Is(err, store.ErrNoSession) { // until there is a new one
-		err = nil
-		if !survives(c.Kind) {
-			err = tx.RemoveItem(id)
-		}
-	}
-	return q, err
-}
-
-// Sealed reports whether the content is encrypted, and not waiting for a
-// session.
-func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
-
-// there reports whether the content is in the outbox.
-func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
-
-func (q *Queued) seal(tx *store.Tx, content []byte) error {
-	state, version, err := tx.Session(q.item.Contact)
-	if err != nil {
-		return err
-	}
-	s, err := session.UnmarshalSession(state)
-	if err != nil {
-		return &store.DamagedError{File: "profile.db", Err: err}
-	}
-	cells, err := s.Seal(session.ID(q.item.ID), content)
-	if err != nil {
-		return fmt.Errorf("seal: %w", err)
-	}
-	if state, err = s.MarshalBinary(); err != nil {
-		return err
-	}
-	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
-		return err
-	}
-	return q.setCells(tx, cells)
-}
-
-// QueueSealed puts a content in the outbox whose cells the caller has.
-func QueueSealed(tx *store.Tx, contact, id store.ID, kind chat.Kind, cells []session.Cell, now time.Time) (Queued, error) {
-	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(kind), Created: now, State: api.StateQueued}}
-	if err := tx.AddItem(q.item); err != nil {
-		return q, err
-	}
-	return q, q.setCells(tx, cells)
-}
-
-func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
-	q.item.State = api.StateSealed
-	q.item.Cells, q.boxes = nil, nil
-	for i := range cells {
-		c := store.Cell{Index: i, Tag: store.Tag(cells[i].Tag), Box: cells[i].Box[:]}
-		q.item.Cells = append(q.item.Cells, c)
-		q.boxes = append(q.boxes, c.Box)
-	}
-	return tx.SealItem(q.item.ID, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
 }
 
 // Add starts sending what a finished transaction has queued.
@@ -480,122 +398,6 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 	return time.Time{} // a finished put wakes us
 }
 
-func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry, a Action) {
-	c := e.Cells[a.Cell].Copies[a.Node]
-	if c == nil {
-		c = &Copy{Gone: o.gone(a.Node)}
-		e.Cells[a.Cell].Copies[a.Node] = c
-	}
-	c.Busy = true
-	o.busy++
-	box := e.boxes[a.Cell]
-	workers.Go(func() { o.put(ctx, e, a, c, box) })
-}
-
-// put tries to store one copy.
-func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byte) {
-	if o.putOne(ctx, e, a, c, box) && o.cfg.Taken != nil {
-		o.cfg.Taken(ctx, e.Contact)
-	}
-}
-
-// putOne reports whether the cell was found taken everywhere.
-func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (taken bool) {
-	start := time.Now()
-	err := o.tryPut(ctx, e, a, box)
-	if ctx.Err() != nil {
-		return false
-	}
-	now := time.Now()
-	sent := false
-	if err == nil {
-		o.timeout.observe(now.Sub(start))
-		sent, err = o.stored(ctx, e, a, now)
-	} else if now.Sub(start) >= o.timeout.wait() {
-		o.timeout.double()
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.signal()
-	o.busy--
-	c.Busy = false
-	switch {
-	case err == nil:
-		if !c.Stored.IsZero() {
-			c.Repairs++
-		}
-		c.Stored, c.Tries, c.Refused, c.Taken = now, 0, false, false
-		if e.noteSent(); sent {
-			e.State = api.StateSent
-		}
-		if e.Cells[a.Cell].stored() >= Copies {
-			o.dropBox(e, a.Cell)
-		}
-	case errors.Is(err, ErrHold):
-		o.held = now.Add(holdPause)
-	default:
-		c.Tries++
-		c.Tried, c.Refused, c.Taken = now, errors.Is(err, ErrRefused), errors.Is(err, ErrTaken)
-		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
-	}
-	if o.entries[e.ID] == e {
-		o.lookAt(e, time.Time{})
-		return c.Taken && Taken(&e.Entry, *o.peer(e.Contact), a.Cell)
-	}
-	return false
-}
-
-func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) error {
-	if box == nil {
-		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-			box, err = tx.Box(e.ID, e.tags[a.Cell])
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout.wait())
-	defer cancel()
-	return o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
-}
-
-// stored writes down that a mailbox keeps a cell, and whether that makes the
-// item sent. Other cells may be stored at the same time, so the rows decide.
-func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) (sent bool, err error) {
-	o.mu.Lock()
-	sealed := e.State == api.StateSealed
-	o.mu.Unlock()
-	err = o.cfg.Store.Note(ctx, func(tx *store.Tx) error {
-		sent = false
-		// It may have been sealed in another session in the meantime.
-		if same, err := tx.HasCell(e.ID, e.tags[a.Cell]); err != nil || !same {
-			return err
-		}
-		if err := tx.SetStored(e.ID, a.Cell, a.Node, now); err != nil || !sealed {
-			return err
-		}
-		it, err := tx.Item(e.ID)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // delivered or erased in the meantime
-		}
-		if err != nil || it.State != api.StateSealed {
-			return err
-		}
-		for _, c := range it.Cells {
-			if len(c.Stored) == 0 {
-				return nil
-			}
-		}
-		sent = true
-		if err := tx.SetItemState(e.ID, api.StateSent); err != nil {
-			return err
-		}
-		return tx.Tell(e.ID, api.StateSent, "", now)
-	})
-	return sent, err
-}
-
 // act does what is not a put.
 func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	now := time.Now()
@@ -652,32 +454,6 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	if e = o.entries[e.ID]; e != nil {
 		o.lookAt(e, time.Time{})
 	}
-}
-
-// reseal seals a content that was queued without a session. One whose message
-// was erased has nothing to say any more and is dropped.
-func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
-	it, err := tx.Item(id)
-	if err != nil {
-		return nil, err
-	}
-	q := Queued{item: it}
-	if it.State == api.StateQueued {
-		content, err := said(tx, it)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, tx.RemoveItem(id)
-		}
-		if err == nil {
-			err = q.seal(tx, content)
-		}
-		if err == nil {
-			err = tx.Tell(id, api.StateSealed, "", now)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return []Queued{q}, nil
 }
 
 func fail(tx *store.Tx, e *Entry, now time.Time) error {

@@ -1,0 +1,127 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"starling/node/api"
+	"starling/node/store"
+)
+
+func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry, a Action) {
+	c := e.Cells[a.Cell].Copies[a.Node]
+	if c == nil {
+		c = &Copy{Gone: o.gone(a.Node)}
+		e.Cells[a.Cell].Copies[a.Node] = c
+	}
+	c.Busy = true
+	o.busy++
+	box := e.boxes[a.Cell]
+	workers.Go(func() { o.put(ctx, e, a, c, box) })
+}
+
+// put tries to store one copy.
+func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byte) {
+	if o.putOne(ctx, e, a, c, box) && o.cfg.Taken != nil {
+		o.cfg.Taken(ctx, e.Contact)
+	}
+}
+
+// putOne reports whether the cell was found taken everywhere.
+func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (taken bool) {
+	start := time.Now()
+	err := o.tryPut(ctx, e, a, box)
+	if ctx.Err() != nil {
+		return false
+	}
+	now := time.Now()
+	sent := false
+	if err == nil {
+		o.timeout.observe(now.Sub(start))
+		sent, err = o.stored(ctx, e, a, now)
+	} else if now.Sub(start) >= o.timeout.wait() {
+		o.timeout.double()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.signal()
+	o.busy--
+	c.Busy = false
+	switch {
+	case err == nil:
+		if !c.Stored.IsZero() {
+			c.Repairs++
+		}
+		c.Stored, c.Tries, c.Refused, c.Taken = now, 0, false, false
+		if e.noteSent(); sent {
+			e.State = api.StateSent
+		}
+		if e.Cells[a.Cell].stored() >= Copies {
+			o.dropBox(e, a.Cell)
+		}
+	case errors.Is(err, ErrHold):
+		o.held = now.Add(holdPause)
+	default:
+		c.Tries++
+		c.Tried, c.Refused, c.Taken = now, errors.Is(err, ErrRefused), errors.Is(err, ErrTaken)
+		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
+	}
+	if o.entries[e.ID] == e {
+		o.lookAt(e, time.Time{})
+		return c.Taken && Taken(&e.Entry, *o.peer(e.Contact), a.Cell)
+	}
+	return false
+}
+
+func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) error {
+	if box == nil {
+		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+			box, err = tx.Box(e.ID, e.tags[a.Cell])
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout.wait())
+	defer cancel()
+	return o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
+}
+
+// stored writes down that a mailbox keeps a cell, and whether that makes the
+// item sent. Other cells may be stored at the same time, so the rows decide.
+func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) (sent bool, err error) {
+	o.mu.Lock()
+	sealed := e.State == api.StateSealed
+	o.mu.Unlock()
+	err = o.cfg.Store.Note(ctx, func(tx *store.Tx) error {
+		sent = false
+		// It may have been sealed in another session in the meantime.
+		if same, err := tx.HasCell(e.ID, e.tags[a.Cell]); err != nil || !same {
+			return err
+		}
+		if err := tx.SetStored(e.ID, a.Cell, a.Node, now); err != nil || !sealed {
+			return err
+		}
+		it, err := tx.Item(e.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // delivered or erased in the meantime
+		}
+		if err != nil || it.State != api.StateSealed {
+			return err
+		}
+		for _, c := range it.Cells {
+			if len(c.Stored) == 0 {
+				return nil
+			}
+		}
+		sent = true
+		if err := tx.SetItemState(e.ID, api.StateSent); err != nil {
+			return err
+		}
+		return tx.Tell(e.ID, api.StateSent, "", now)
+	})
+	return sent, err
+}

@@ -1,0 +1,119 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/store"
+	"starling/session"
+)
+
+// A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
+// once the transaction is on disk.
+type Queued struct {
+	item  store.Item
+	boxes [][]byte
+}
+
+// Queue puts a content in the outbox and seals it, within a transaction. A
+// message, and what is edited, is in the database already. Without a session
+// what belongs to a conversation waits for one, and the rest is not queued.
+func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
+	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
+	content := c.Encode()
+	switch {
+	case c.Kind == chat.Edit:
+		q.item.Ref = store.ID(c.Ref)
+	case keeps(c.Kind):
+		q.item.Content = content
+	}
+	if err := tx.AddItem(q.item); err != nil {
+		return q, err
+	}
+	err := q.seal(tx, content)
+	if errors.Is(err, store.ErrNoSession) { // until there is a new one
+		err = nil
+		if !survives(c.Kind) {
+			err = tx.RemoveItem(id)
+		}
+	}
+	return q, err
+}
+
+// Sealed reports whether the content is encrypted, and not waiting for a
+// session.
+func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
+
+// there reports whether the content is in the outbox.
+func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
+
+func (q *Queued) seal(tx *store.Tx, content []byte) error {
+	state, version, err := tx.Session(q.item.Contact)
+	if err != nil {
+		return err
+	}
+	s, err := session.UnmarshalSession(state)
+	if err != nil {
+		return &store.DamagedError{File: "profile.db", Err: err}
+	}
+	cells, err := s.Seal(session.ID(q.item.ID), content)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if state, err = s.MarshalBinary(); err != nil {
+		return err
+	}
+	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
+		return err
+	}
+	return q.setCells(tx, cells)
+}
+
+// QueueSealed puts a content in the outbox whose cells the caller has.
+func QueueSealed(tx *store.Tx, contact, id store.ID, kind chat.Kind, cells []session.Cell, now time.Time) (Queued, error) {
+	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(kind), Created: now, State: api.StateQueued}}
+	if err := tx.AddItem(q.item); err != nil {
+		return q, err
+	}
+	return q, q.setCells(tx, cells)
+}
+
+func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
+	q.item.State = api.StateSealed
+	q.item.Cells, q.boxes = nil, nil
+	for i := range cells {
+		c := store.Cell{Index: i, Tag: store.Tag(cells[i].Tag), Box: cells[i].Box[:]}
+		q.item.Cells = append(q.item.Cells, c)
+		q.boxes = append(q.boxes, c.Box)
+	}
+	return tx.SealItem(q.item.ID, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
+}
+
+// reseal seals a content that was queued without a session. One whose message
+// was erased has nothing to say any more and is dropped.
+func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
+	it, err := tx.Item(id)
+	if err != nil {
+		return nil, err
+	}
+	q := Queued{item: it}
+	if it.State == api.StateQueued {
+		content, err := said(tx, it)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, tx.RemoveItem(id)
+		}
+		if err == nil {
+			err = q.seal(tx, content)
+		}
+		if err == nil {
+			err = tx.Tell(id, api.StateSealed, "", now)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return []Queued{q}, nil
+}
