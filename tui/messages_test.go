@@ -18,7 +18,7 @@ func TestAnswer(t *testing.T) {
 	node, id, u := alone(t)
 	question := node.Receive(id, "At nine or at ten?")
 	u.Expect().Sees("alice  12:00", "At nine or at ten?")
-	u.Press("alt+r").Expect().Sees("↳ alice  At nine or at ten?", "esc not")
+	u.Press("alt+r").Expect().Sees("↳ alice  At nine or at ten?", "esc cancels")
 	u.Type("Nine.").Enter().Expect().Sees("┃ alice: At nine or at ten?", "Nine.").SeesNot("↳ alice")
 	if r := node.Last(id).Reply; r == nil || r.ID != question {
 		t.Errorf("answers %+v", r)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"starling/node/api"
 	"starling/tui"
 	"starling/tui/tuitest"
 )
@@ -28,13 +29,32 @@ func runFakeApp() int {
 	node := tuitest.NewNode(clock)
 	node.Meet("alice")
 	tuitest.Attack(node)
+	all := api.NotifyText
+	_, _ = node.ChangeSettings(context.Background(), api.SettingsChange{Notify: &all})
+	go attackAgain(node)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := tui.Run(ctx, node, tui.Options{Now: clock, Plain: os.Getenv(fakeApp) == "plain"}); err != nil {
+	if err := tui.Run(ctx, node, tui.Options{Plain: os.Getenv(fakeApp) == "plain", Language: "en"}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
+}
+
+// attackAgain receives every hostile text once more when a draft says
+// "attack!": by then the person looks elsewhere.
+func attackAgain(node *tuitest.Node) {
+	_ = node.Events(context.Background(), -1, func(ev api.Event) error {
+		if ev.Kind != api.EventDraft || !strings.HasSuffix(node.Draft(ev.Conversation).Text, "attack!") {
+			return nil
+		}
+		for i, h := range tuitest.Hostile {
+			if i%6 == 0 {
+				time.AfterFunc(time.Duration(i)*600*time.Millisecond, func() { node.Receive(ev.Conversation, h) })
+			}
+		}
+		return nil
+	})
 }
 
 // terminal is the other end of a pseudo-terminal: it keeps every byte.
@@ -53,7 +73,7 @@ func newTerminal(t *testing.T, kind string, width, height int) *terminal {
 		t.Skip("no pseudo-terminal")
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fakeApp+"="+kind, "TERM=xterm-256color", "COLORTERM=truecolor")
+	cmd.Env = append(os.Environ(), fakeApp+"="+kind, "TERM=foot", "COLORTERM=truecolor", "TMUX=", "TERM_PROGRAM=", "KITTY_WINDOW_ID=", "VTE_VERSION=")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(width), Rows: uint16(height)})
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
@@ -134,8 +154,14 @@ func TestHostileBytesNeverReachTheTerminal(t *testing.T) {
 	for _, key := range []string{
 		"\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B",
 		"\x0b", "m", "a", "l", "l", "\r", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~",
-		"\t", "k", "k", "k", "v", "q", "D", "\x1b[27u", "e", "\x1b[27u", "n", "q",
+		"\t", "k", "k", "k", "v", "q", "D", "\x1b[27u", "E", "\x1b[27u", "n", "q",
 		"\x10", "\x1b[27u",
+		// What can be done with hostile messages, and how their sender is kept.
+		"\r", "j", "k", "\x1b[27u", "+", "t", "\x1b[27u", "f", "m", "\x1b[27u", "d", "\x1b[27u", "o", "r", "x", "\x1b[27u", "\x1b[27u", "\x1b[27u",
+		"c", "\x1b[27u", "t", "\x1b[27u", "z", "\x1b[27u", "k", "z", "\x1b[27u", "/", "PWNED", "\x1b[B", "\r", "\x1b[27u",
+		"\x13", "PWNED", "\x1b[B", "\x1b[B", "\x1b[6~", "\r", "o",
+		// Notified of them, with all of the text, while looking elsewhere.
+		"i", "\x1b[O", "attack!",
 	} {
 		term.keys(key)
 		term.quiet()
@@ -143,6 +169,7 @@ func TestHostileBytesNeverReachTheTerminal(t *testing.T) {
 	if err := pty.Setsize(term.tty, &pty.Winsize{Cols: 44, Rows: 12}); err != nil {
 		t.Fatal(err)
 	}
+	term.wait(0, "\x1b]777;notify;Starling;")
 	term.quiet()
 	term.keys("\x11")
 	if err := term.cmd.Wait(); err != nil {
@@ -190,8 +217,9 @@ var ours = regexp.MustCompile(strings.Join([]string{
 	`^\x1b[78M]`,
 	`^\x1bP\+q(524742|5463)(;5463)?\x1b\\`, // asks for RGB and Tc
 	`^\x1b\[\?5W`,
-	`^\x1b\[c`,       // asks what the terminal can
-	`^\x1b\[[0-9]*b`, // repeat
+	`^\x1b\]777;notify;Starling;[^\x00-\x1f\x7f;]*\x1b\\\x07`, // tells that something came
+	`^\x1b\[c`,                                                // asks what the terminal can
+	`^\x1b\[[0-9]*b`,                                          // repeat
 	`^\x1b\[[0-9]*[a` + "`" + `]`,
 	`^\x1b\[[0-9]*[IZE]`,
 }, "|"))

@@ -221,7 +221,7 @@ func (a *App) banner(c *chat, w int) string {
 	default:
 		return ""
 	}
-	right := th.Accent.Render("esc") + " " + th.Muted.Render(a.t("not"))
+	right := th.Accent.Render("esc") + " " + th.Muted.Render(a.t("cancels"))
 	return th.Cells.Ends(" "+th.Accent.Render(head)+"  "+th.Muted.Render(text), right+" ", w)
 }
 

@@ -54,7 +54,7 @@ func (a *App) announce(arrived []api.Message) tea.Cmd {
 		if level != api.NotifyNone && (a.lock.form != nil || a.hidden) {
 			level = api.NotifyHidden
 		}
-		body, ok := notify.Words(level, c.Name, m.Text, a.t("New message"), a.t("a picture"))
+		body, ok := notify.Words(level, safetext.Line(a.openName(c)), m.Text, a.t("New message"), a.t("a picture"))
 		if !ok {
 			continue
 		}

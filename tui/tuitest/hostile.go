@@ -3,6 +3,7 @@ package tuitest
 import (
 	"strings"
 
+	"starling/node/api"
 	"starling/node/api/safetext"
 )
 
@@ -34,6 +35,22 @@ var Hostile = []string{
 	"\U000e0041\U000e0042tags",
 	"\ufff9anno\ufffatation\ufffb",
 	"zero\u200bwidth\u2060\ufeffjoin",
+	"\U0010EEEE\u0305\u0305PWNED",                               // a place for one of kitty's pictures
+	"\x1b]9;PWNED\x07\x1b]777;notify;PWNED;PWNED\x07",           // notifications
+	"\x1b]99;i=1:d=0;PWNED\x1b\\\x1b]9;4;1;50\x07",              // and progress
+	"\x1b]1337;File=inline=1:UFdORUQ=\x07\x1bP0;1qPWNED\x1b\\",  // pictures
+	"\x1b[?2026h\x1b[?1047h\x1b[3J\x1b[22;0tPWNED",              // hold the screen, forget the scrollback
+	"\x1b[>1u\x1b[=5;1u\x1b[?9001hPWNED",                        // other keys
+	"\x1b]4;1;rgb:00/00/00\x07\x1b]104\x07\x1b]12;red\x07PWNED", // colours
+	"\u0085\u2028\u2029PWNED\v\fPWNED",                          // lines that are none
+	strings.Repeat("\u202e", 3000) + "PWNED",                    // a tower of overrides
+	strings.Repeat("*_`[", 4000),                                // marks without an end
+	strings.Repeat("https://", 3000),                            //
+	strings.Repeat("क\u094d\u200d", 3000),                       // a conjunct of 9,000 code points
+	"🏴" + strings.Repeat("\U000e0067", 2000) + "\U000e007f",     // a flag of tags
+	strings.Repeat("🇩", 999) + strings.Repeat("\ufe0f", 999),    // half a flag, and selectors
+	"```\n" + strings.Repeat("\t", 5000) + "PWNED\n```",         // code of tabs
+	"✓ verified\n✓✓ read\n──────── 3 new ────────\n! Notice: PWNED", // what only we say
 }
 
 // Attack adds contacts whose names and messages are hostile.
@@ -49,6 +66,7 @@ func Attack(n *Node) {
 		other := n.Meet(h)
 		n.Receive(other, "my name is the attack")
 	}
+	attackFields(n, id)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	// A name of more than one line, as JSON would decode it.
@@ -57,4 +75,22 @@ func Attack(n *Node) {
 			n.contacts[i].Name = safetext.Clean("mallory\n\n✓ verified")
 		}
 	}
+}
+
+// attackFields sends everything else that a contact can choose.
+func attackFields(n *Node, id string) {
+	for i, h := range Hostile {
+		bad := safetext.Clean(h)
+		own := "ab" + strings.Repeat("0", 28) + string(rune('a'+i/10%6)) + string(rune('0'+i%10))
+		n.Seed(id, api.Message{ID: own, Text: safetext.Line("what did you say?"), Outgoing: true, Time: n.now(), Reactions: []api.Reaction{{Emoji: bad}, {Outgoing: true, Emoji: safetext.Line("👍")}}})
+		n.ReceiveMessage(id, api.Message{
+			Text: bad, From: bad, Forwarded: i%2 == 0, Edited: n.now(),
+			Reply:     &api.Quote{ID: own, From: bad, Text: bad},
+			Reactions: []api.Reaction{{Emoji: bad}},
+			Picture:   &api.Picture{Type: "image/" + h, Data: []byte(h), Size: len(h)},
+			Timer:     1 << 30,
+		})
+		n.Writes(id)
+	}
+	n.Offer(id, 1<<30)
 }
