@@ -353,7 +353,7 @@ func (p *plain) find(who string) (api.Contact, error) {
 	}
 	var found []api.Contact
 	for _, c := range p.people {
-		if line(c.Name) == who {
+		if line(c.Name) == who || c.ID == who {
 			return c, nil
 		}
 		if strings.HasPrefix(strings.ToLower(line(c.Name)), strings.ToLower(who)) {

@@ -69,6 +69,9 @@ func (p *plain) seconds(s string) (int, error) {
 }
 
 func (p *plain) timer(ctx context.Context, words string) error {
+	if err := p.load(ctx); err != nil {
+		return err
+	}
 	return p.with("", func(c api.Contact) error {
 		seconds := 0
 		switch words {
@@ -95,7 +98,11 @@ func (p *plain) timer(ctx context.Context, words string) error {
 func (p *plain) tellTimer(c *api.Contact) {
 	name, span := p.shown(c), func(n int) string { return chatview.Span(p.th, n) }
 	switch {
-	case c.Timer > 0:
+	case c.Timer > 0 && c.TimerMine == 0:
+		p.say("You want to end it; %s has not agreed yet.", name)
+	case c.Timer > 0 && c.TimerTheirs == 0:
+		p.say("%s wants to end it.", name)
+	case c.Timer > 0 && c.TimerMine == c.TimerTheirs:
 		p.say("New messages disappear after %s, on both sides.", span(c.Timer))
 	case c.TimerMine > 0:
 		p.say("You have offered %s; %s has not agreed yet.", span(c.TimerMine), name)

@@ -52,6 +52,13 @@ func (l *linear) say(lines ...string) *linear {
 	return l
 }
 
+// text returns all that was printed.
+func (l *linear) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
 // expect waits for texts to be printed, each after the one before.
 func (l *linear) expect(texts ...string) *linear {
 	l.t.Helper()

@@ -194,6 +194,8 @@ func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
 	mine := c.TimerMine
 	hint := ""
 	switch {
+	case c.Timer > 0 && c.TimerMine == 0 && c.TimerTheirs > 0:
+		hint = th.T("You want to end it; %s has not agreed yet.", name)
 	case c.TimerTheirs != c.TimerMine && c.TimerTheirs > 0:
 		hint = th.T("%s offers %s.", name, chatview.Span(th, c.TimerTheirs))
 		if c.TimerMine == 0 {

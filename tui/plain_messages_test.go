@@ -1,0 +1,167 @@
+package tui_test
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/tui"
+	"starling/tui/tuitest"
+)
+
+func TestLinearMessages(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	bob := node.Meet("bob")
+	first := node.Receive(id, "At nine or at ten?")
+	l := newLinear(t, node)
+	l.expect("2. bob").say("/open alice").expect("alice, message 1: At nine or at ten?")
+	l.say("/reply 1 Nine.").expect("you, message 2, queued: (answers: message 1) Nine.")
+	if r := node.Last(id).Reply; r == nil || r.ID != first {
+		t.Errorf("answers %+v", r)
+	}
+	mine := node.Last(id).ID
+	l.say("/edit 2 Ten.").expect("Message 2 was edited: (answers: message 1) Ten. (edited)")
+	l.say("/edit 1 never").expect("only a text of your own can be edited")
+	l.say("/react 1 rocket").expect("You react: 🚀")
+	l.say("/react 1 none").expect("The reaction is taken back.")
+	l.say("/react 1").expect("say with which emoji")
+	node.Change(mine, func(m *api.Message) { m.Read = noon })
+	l.expect("alice has read message 2.")
+	node.Change(mine, func(m *api.Message) { m.Reactions = []api.Reaction{{Emoji: safetext.Line("🎉")}} })
+	l.expect("alice reacts to message 2: 🎉")
+	l.say("/original 2").expect("alice, message 1: At nine")
+	l.say("/forward 1 bob").expect("you to bob, message 3, queued: (forwarded) At nine or at ten?")
+	if !node.Last(bob).Forwarded {
+		t.Error("bob has nothing")
+	}
+	node.ReceiveMessage(id, api.Message{Text: safetext.Line("look"), Picture: tuitest.Picture(20, 10)})
+	l.expect("alice, message 4: (picture, PNG, ")
+	node.Change(first, func(m *api.Message) { m.Deleted = true })
+	l.expect("alice took message 1 back.")
+	l.say("/delete 2 both").expect("Message 2 is gone.")
+	if !slices.Contains(node.Calls(), "Delete 1 true") {
+		t.Errorf("calls: %q", node.Calls())
+	}
+	l.say("/delete 2").expect("no message has that number")
+	node.Writes(id)
+	l.expect("alice is writing.")
+	l.say("/draft not yet").expect("Kept.")
+	l.say("/draft").expect("Draft: not yet")
+	l.say("/draft send").expect("queued: not yet")
+	l.say("/draft").say("/draft send").expect("There is no draft.")
+}
+
+func TestLinearSearch(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("crowd")
+	bob := node.Meet("bob")
+	tuitest.Crowd(node, id, 300)
+	node.Seed(bob, tuitest.Text("The relay of bob", noon, false))
+	l := newLinear(t, node)
+	l.expect("2. bob").say("/search nothing-like-it").expect("No message has these words.")
+	l.say("/search bob").expect("bob, message 1: The relay of bob", "/around")
+	l.say("/open crowd").expect("crowd, message 6: 300:")
+	l.say("/find 150").expect("message 7: 150:")
+	l.say("/around 7").expect("145:", "150:", "155:")
+	l.say("/next").expect("Nothing unread elsewhere.")
+	node.Receive(bob, "news")
+	l.expect("news").say("/next").expect("Conversation with bob (not verified, 1 new).")
+}
+
+func TestLinearKeeping(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	l := newLinear(t, node)
+	l.expect("1. alice").say("/open 1").expect("No messages yet.")
+	l.say("/pin").expect("Pinned.")
+	l.say("/mute 8h").expect("Muted")
+	l.say("/mute soon").expect("that is no time")
+	l.say("/notify name").expect("Saved.")
+	l.say("/notify loud").expect("that is no level")
+	l.say("/archive").expect("Archived until")
+	contacts, _ := node.Contacts(t.Context())
+	c := contacts[0].Conversation
+	if !c.Pinned || !c.Archived || c.Notify != api.NotifyName || !c.MutedUntil.Equal(noon.Add(8*time.Hour)) {
+		t.Errorf("kept as %+v", c)
+	}
+	l.say("/list").expect("1 archived. /list all reads it too.")
+	l.say("/list all").expect("1. alice (not verified, pinned, muted, archived)")
+	l.say("/unpin", "/unmute", "/unarchive").expect("No longer pinned.", "No longer muted.", "Back in the list.")
+	l.say("/timer").expect("New messages stay.")
+	l.say("/timer 1h").expect("You have offered 1 hour; alice has not agreed yet.")
+	node.Offer(id, 300)
+	l.expect("alice offers messages that disappear after 5 minutes.")
+	l.say("/timer agree").expect("New messages disappear after 5 minutes, on both sides.")
+	l.say("/timer off").expect("You want to end it; alice has not agreed yet.")
+	node.Offer(id, 0)
+	l.say("/timer").expect("New messages stay.")
+	l.say("/settings").expect("typing, tell contacts that you are writing: no", "lock, when idle for: never")
+	l.say("/set typing yes").expect("Saved.")
+	l.say("/set lock 5m").expect("Saved.")
+	l.say("/set colour red").expect("that is no setting")
+	if s, _ := node.Settings(t.Context()); !s.Typing || s.LockAfter != 300 {
+		t.Errorf("settings are %+v", s)
+	}
+	l.say("/verified").expect("no numbers were read out yet")
+	l.say("/join x").expect("relays are given when the app is started")
+}
+
+func TestLinearSafety(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	l := newLinear(t, node)
+	l.expect("1. alice").say("/open 1").expect("No messages yet.")
+	l.say("/incognito").expect("Names and texts are hidden.")
+	node.Receive(id, "a secret")
+	l.expect("contact 1, message 1: (hidden)")
+	l.say("/incognito off").expect("read out again")
+	l.say("/lock").expect("Locked.")
+	node.Receive(id, "while locked")
+	l.say("hello?").expect("That was not the passphrase.")
+	l.say("/list", "/open alice").expect("That was not the passphrase.", "That was not the passphrase.")
+	l.say(tuitest.Passphrase).expect("Unlocked.", "1 message came meanwhile.")
+	if out := l.text(); strings.Contains(out, "while locked") || strings.Contains(out, "a secret") {
+		t.Errorf("read out:\n%s", out)
+	}
+	if m := node.Last(id); m.Outgoing {
+		t.Errorf("sent %q from behind the lock", m.Text)
+	}
+	l.say("/backup").expect("say where to")
+	l.say("/backup /tmp/x", "short").expect("too short")
+	l.say("/backup /tmp/x", "long enough", "long enoigh").expect("differ")
+	l.say("/backup /tmp/x", "long enough", "long enough").expect("The backup is in /tmp/x.")
+	l.say("/wipe").expect("Type /wipe yes")
+	l.say("/wipe yes").expect("The profile on this device is destroyed.")
+	if err := <-l.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLinearLockWhenIdle(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	after := 1
+	_, _ = node.ChangeSettings(t.Context(), api.SettingsChange{LockAfter: &after})
+	l := newLinear(t, node)
+	l.expect("1. alice", "Locked.").say(tuitest.Passphrase).expect("Unlocked.")
+}
+
+func TestLinearGerman(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("anna")
+	r, w := io.Pipe()
+	l := &linear{t: t, in: w, ended: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { l.ended <- tui.RunPlain(ctx, node, tui.Options{Now: clock, Language: "de"}, r, l) }()
+	l.expect("1. anna (nicht geprüft)").say("/help").expect("/list: die Unterhaltungen", "/quit: beenden.")
+	l.say("/open zoe").expect("Fehler: niemand dieses Namens. Tippe /list.")
+	cancel()
+	w.Close()
+	<-l.ended
+}
