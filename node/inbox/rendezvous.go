@@ -31,9 +31,11 @@ const (
 	// uses the first that are not gone.
 	meetings = outbox.Copies + 2
 	// lookEvery is how often mailboxes are looked after, lookSoon while it
-	// cannot be told what has become of them.
-	lookEvery = 30 * time.Second
-	lookSoon  = 5 * time.Second
+	// cannot be told what has become of them, and lookRarely once all that are
+	// missing are gone and everything has followed from it.
+	lookEvery  = 30 * time.Second
+	lookSoon   = 5 * time.Second
+	lookRarely = 5 * time.Minute
 )
 
 // ranking returns where to meet, for what we are to receive or to send.
@@ -120,11 +122,16 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 	in.mu.Lock()
 	in.missing, in.looked = is, true
 	in.mu.Unlock()
-	next = now.Add(lookEvery)
 	if len(is) == 0 && len(was) == 0 {
-		return next, nil
+		return now.Add(lookEvery), nil
 	}
 	in.cfg.Outbox.SetGone(in.missingFor(goneAfter))
+	next = now.Add(lookRarely)
+	for _, since := range is {
+		if since.After(now.Add(-goneAfter - lookEvery)) {
+			next = now.Add(lookEvery)
+		}
+	}
 	return next, in.follow(ctx, now)
 }
 

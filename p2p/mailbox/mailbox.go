@@ -81,8 +81,15 @@
 // An attacker who asks for his boxes pays one fetch more for 32 of them and is then
 // like anybody else. Against him there is only this: what is stored stays 18 hours
 // in the mean, what is not stored is refused openly, and recipients have more than
-// one mailbox. Only a price for each put would do better. TestFlood and
-// BenchmarkFlood have the figures.
+// one mailbox. TestFlood and BenchmarkFlood have the figures.
+//
+// Only a price for each put would do better, and it is not asked. A hash over tag,
+// box and mailbox with d leading zeros would fit into what is left of a put, and d
+// into what is left of full. But twenty zeros cost somebody with one processor a third
+// of a second for each copy, and somebody with a graphics card a ten-thousandth:
+// whoever wants to fill a mailbox would pay less than those who use it. Puzzles that
+// are dear to make for everybody and cheap to check (Equi-X) have no implementation
+// that could be used here.
 package mailbox
 
 import (
