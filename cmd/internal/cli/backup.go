@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -109,7 +110,11 @@ use a profile in two places: the contacts' messages would go to one of them.`,
 			if err != nil {
 				return err
 			}
-			if err := a.engine.Restore(cmd.Context(), dir, args[0], passphrase); err != nil {
+			err = a.engine.Restore(cmd.Context(), dir, args[0], passphrase)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = usage("check the path", "there is no file %s", own(args[0]))
+			}
+			if err != nil {
 				return err
 			}
 			return a.print(map[string]string{"profile": dir}, func(w io.Writer) {

@@ -101,11 +101,13 @@ func (h *hosted) Close() error {
 
 func (realEngine) Nearby(ctx context.Context) ([]string, error) { return node.Nearby(ctx) }
 
-func (realEngine) Restore(context.Context, string, string, string) error { return unfinished }
+func (realEngine) Restore(ctx context.Context, profile, file, passphrase string) error {
+	return node.Restore(ctx, config.Profile{Dir: profile}, file, passphrase)
+}
 
-func (realEngine) Wipe(context.Context, string) error { return unfinished }
-
-var unfinished = &api.Error{Code: api.CodeUsage, Message: "this program cannot do that yet"}
+func (realEngine) Wipe(_ context.Context, profile string) error {
+	return node.Wipe(config.Profile{Dir: profile})
+}
 
 func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
 	return relay.Run(ctx, relay.Config{
