@@ -30,6 +30,7 @@ type result struct {
 
 func main() {
 	binary := flag.String("binary", "bin/starling", "the program to measure")
+	only := flag.String("only", "", "measure only this `part`: crypto, binary, mailbox, messages, histories, screens or idle")
 	libsignal := flag.String("libsignal", "", "measure only sessions, beside the libsignal installed in this `folder`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -50,8 +51,13 @@ func main() {
 		{"binary", binarySize},
 		{"mailbox", mailboxes},
 		{"messages", messages},
+		{"histories", histories},
+		{"screens", screens},
 		{"idle", idle},
 	} {
+		if *only != "" && *only != part.name {
+			continue
+		}
 		if err := part.run(ctx, *binary); err != nil {
 			fmt.Fprintf(os.Stderr, "bench %s: %v\n", part.name, err)
 			failed = true

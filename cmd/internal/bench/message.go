@@ -31,8 +31,10 @@ const (
 	none  = -1 // as quick as the machine is
 )
 
+func profileAt(dir string) config.Profile { return config.Profile{Dir: dir} }
+
 func newProfile(dir string, kdf store.KDF) (config.Profile, error) {
-	p := config.Profile{Dir: dir}
+	p := profileAt(dir)
 	return p, node.Create(p, passphrase, filepath.Base(dir), kdf)
 }
 

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/creack/pty"
+
+	"starling/node/config"
+	"starling/node/control"
+	"starling/node/store"
+	"starling/tui/tuitest"
+)
+
+// screens measures what a person at the screen waits for: the parts of the
+// screen alone, and the whole program in a pseudo-terminal.
+func screens(ctx context.Context, binary string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return errors.Join(frames(ctx), coldStart(ctx, binary), typing(ctx, binary))
+}
+
+// frameBars are the benchmarks of package tui that have a bar, and what a
+// figure of theirs means.
+var frameBars = []struct {
+	bench, name string
+	bar         float64 // milliseconds; 0: none
+	note        string
+}{
+	{"BenchmarkFrame", "frame at 200×60", 4, ""},
+	{"BenchmarkFrameAfterResize", "frame at 200×60, nothing laid out before", 0, ""},
+	{"BenchmarkNothingChanged", "frame at 200×60, nothing changed", 0.1, ""},
+	{"BenchmarkScroll", "scroll a step in 100,000 messages, 200×60", 4, ""},
+	{"BenchmarkOpen100000", "open a conversation of 100,000 messages, the screen's part", 50, ""},
+	{"BenchmarkThousandMessages", "1,000 messages at once, to the frame that shows them", 250, "a quarter of the second in which they may come"},
+	{"BenchmarkEscapes128KiB", "a message of 128 KiB of ESC [", 10, ""},
+}
+
+// frames runs benchmarks of package tui, which measure without a terminal.
+func frames(ctx context.Context) error {
+	var names []string
+	for _, f := range frameBars {
+		names = append(names, strings.TrimPrefix(f.bench, "Benchmark"))
+	}
+	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "0.5s", "./tui")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("benchmarks of tui: %w\n%s", err, out)
+	}
+	for _, f := range frameBars {
+		ns, ok := perOp(out, f.bench)
+		switch {
+		case !ok:
+			return fmt.Errorf("tui has no %s", f.bench)
+		case f.bar == 0:
+			watch(f.name, ns/1e6, "ms", f.note)
+		default:
+			atMost(f.name, ns/1e6, f.bar, "ms", f.note)
+		}
+	}
+	return nil
+}
+
+// perOp finds the nanoseconds of one benchmark in what go test printed.
+func perOp(out []byte, name string) (ns float64, ok bool) {
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || fields[3] != "ns/op" || fields[0] != name && !strings.HasPrefix(fields[0], name+"-") {
+			continue
+		}
+		ns, err := strconv.ParseFloat(fields[2], 64)
+		return ns, err == nil
+	}
+	return 0, false
+}
+
+// terminal is the program in a pseudo-terminal.
+type terminal struct {
+	cmd   *exec.Cmd
+	file  *os.File
+	mu    sync.Mutex
+	shown bytes.Buffer
+	grown chan struct{}
+	ended chan struct{}
+}
+
+func openTerminal(ctx context.Context, binary string, args ...string) (*terminal, error) {
+	t := &terminal{cmd: exec.CommandContext(ctx, binary, args...), grown: make(chan struct{}, 1), ended: make(chan struct{})}
+	t.cmd.Env = append(os.Environ(), "STARLING_PASSPHRASE="+passphrase, "TERM=xterm-256color", "LANG=en_US.UTF-8", "LC_ALL=en_US.UTF-8")
+	var err error
+	if t.file, err = pty.StartWithSize(t.cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(t.ended)
+		b := make([]byte, 64<<10)
+		for in := bufio.NewReader(t.file); ; {
+			n, err := in.Read(b)
+			if err != nil {
+				return
+			}
+			t.mu.Lock()
+			t.shown.Write(b[:n])
+			t.mu.Unlock()
+			select {
+			case t.grown <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return t, nil
+}
+
+// await returns when the program has written text since the last call.
+func (t *terminal) await(ctx context.Context, text string) error {
+	for {
+		t.mu.Lock()
+		at := bytes.Index(t.shown.Bytes(), []byte(text))
+		if at >= 0 {
+			t.shown.Next(at + len(text))
+		}
+		t.mu.Unlock()
+		if at >= 0 {
+			return nil
+		}
+		select {
+		case <-t.grown:
+		case <-t.ended:
+			return fmt.Errorf("the app ended before it showed %q", text)
+		case <-ctx.Done():
+			return fmt.Errorf("the app did not show %q", text)
+		}
+	}
+}
+
+func (t *terminal) close() {
+	t.cmd.Process.Kill()
+	t.cmd.Wait()
+	t.file.Close()
+	<-t.ended
+}
+
+const starts = 5
+
+// coldStart measures from the start of the program to a screen with the
+// conversations on it. The profile is one that is quick to open: a person's
+// takes as long as the key derivation more.
+func coldStart(ctx context.Context, binary string) error {
+	dir, err := os.MkdirTemp("", "starling-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	profile, err := newProfile(filepath.Join(dir, "starter"), store.CheapKDF)
+	if err != nil {
+		return err
+	}
+	var times []time.Duration
+	for range starts {
+		begin := time.Now()
+		t, err := openTerminal(ctx, binary, "--profile", profile.Dir)
+		if err != nil {
+			return err
+		}
+		err = t.await(ctx, "directory") // a word of the first frame
+		times = append(times, time.Since(begin))
+		t.close()
+		if err != nil {
+			return err
+		}
+	}
+	atMost("cold start to a usable screen, median", ms(quantile(times, 0.5)), 300, "ms", "without the key derivation")
+	return nil
+}
+
+// A burst is a thousand messages in a second, while somebody types.
+const (
+	burst    = 1000
+	burstFor = time.Second
+	keyEvery = 40 * time.Millisecond
+)
+
+// typing measures how long a typed letter takes to the screen while a thousand
+// messages come in within a second. They come through the control socket, as
+// from a node in another process.
+func typing(ctx context.Context, binary string) error {
+	dir, err := os.MkdirTemp("", "starling-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	profile := config.Profile{Dir: filepath.Join(dir, "typist")}
+	node := tuitest.NewNode(time.Now)
+	crowd := node.Meet("crowd")
+	tuitest.Crowd(node, crowd, 1000)
+	server, err := control.Listen(profile, node)
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- server.Run(serving) }()
+	defer func() { stop(); <-served }()
+
+	t, err := openTerminal(ctx, binary, "--profile", profile.Dir)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	if err := t.await(ctx, "1000:"); err != nil {
+		return err
+	}
+	came := make(chan struct{})
+	go func() {
+		defer close(came)
+		tick := time.NewTicker(burstFor / burst)
+		defer tick.Stop()
+		for i := range burst {
+			node.Receive(crowd, fmt.Sprintf("burst %d of many letters", i))
+			<-tick.C
+		}
+	}()
+	var times []time.Duration
+	// Letters that no message has, each typed once.
+	for letter := rune(0x0430); ; letter++ {
+		begin := time.Now()
+		if _, err := t.file.WriteString(string(letter)); err != nil {
+			return err
+		}
+		if err := t.await(ctx, string(letter)); err != nil {
+			return err
+		}
+		times = append(times, time.Since(begin))
+		select {
+		case <-came:
+		case <-time.After(keyEvery):
+			continue
+		}
+		break
+	}
+	if err := t.await(ctx, fmt.Sprintf("burst %d", burst-1)); err != nil {
+		return err
+	}
+	atMost("a key's way to the screen while 1,000 messages come in a second, 95 %", ms(quantile(times, 0.95)), 100, "ms",
+		fmt.Sprintf("%d keys, median %.1f ms", len(times), ms(quantile(times, 0.5))))
+	return nil
+}
