@@ -223,7 +223,7 @@ func (n *Node) mayType(contact store.ID, now time.Time) bool {
 }
 
 func (n *Node) onTyping(contact store.ID) {
-	n.live.tell(api.Event{Kind: api.EventTyping, Conversation: contact.String(), Time: time.Now()})
+	n.live.tell(api.Event{Kind: api.EventTyping, Conversation: contact.String()})
 }
 
 // MarkRead sets the unread line of a conversation behind its last message,
@@ -447,7 +447,7 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 		return tx.SetDraft(d)
 	}))
 	if err == nil {
-		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String(), Time: time.Now()})
+		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String()})
 	}
 	return err
 }

@@ -454,3 +454,24 @@ func TestArchived(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// What was erased or taken back while it waited leaves nothing in the outbox
+// when its time is over.
+func TestErasedWhileItWaits(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		time.Sleep(time.Minute)
+		ada.waitIdle()
+		bob.shutdown()
+		erased, taken := ada.send(bob, "erased"), ada.send(bob, "taken back")
+		time.Sleep(time.Minute)
+		ada.takeBack(taken.ID)
+		if err := ada.Delete(t.Context(), api.DeleteRequest{Messages: []string{erased.ID}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * 24 * time.Hour)
+		ada.waitIdle()
+		if s, _ := ada.Status(t.Context()); s.Outbox != (api.Outbox{}) {
+			t.Errorf("%+v", s.Outbox)
+		}
+	})
+}

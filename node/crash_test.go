@@ -22,8 +22,9 @@ import (
 
 // A node or the only mailbox killed at any write, from the first invite to the
 // last receipt, and started again: every text that was shown as queued is
-// delivered, once, in order. With power the machine goes down, and what was not
-// synced is lost as well. STARLING_CRASH=all tries every write, not a few.
+// delivered, once, in order, and so is what was done to it. With power the
+// machine goes down, and what was not synced is lost as well.
+// STARLING_CRASH=all tries every write, not a few.
 func TestKilledNode(t *testing.T) {
 	for _, victim := range []string{"Ada", "Bob", "mailbox"} {
 		for _, power := range []bool{false, true} {
@@ -156,6 +157,19 @@ func runKilled(t *testing.T, victim string, kill int, power bool) bool {
 			ids = append(ids, id)
 		}
 	}
+	for i, u := range []*user{ada, bob} {
+		do("edit", func() error {
+			_, err := u.Edit(ctx, api.EditRequest{Message: ids[i], Text: "edited"})
+			return err
+		})
+		do("delete", func() error {
+			err := u.Delete(ctx, api.DeleteRequest{Messages: []string{ids[2+i]}, Both: true})
+			if api.CodeOf(err) == api.CodeNoMessage {
+				return nil // as above
+			}
+			return err
+		})
+	}
 	for i, id := range ids {
 		u := []*user{ada, bob}[i%2]
 		wait("delivered", func() bool {
@@ -163,10 +177,13 @@ func runKilled(t *testing.T, victim string, kill int, power bool) bool {
 			return err == nil && msg.State == api.StateDelivered
 		})
 	}
-	want := numbered(5)
+	want := []string{"edited", "", "2", "3", "4"}
 	for _, u := range []*user{ada, bob} {
 		var got []string
-		wait("all texts", func() bool { got = incoming(u); return len(got) >= len(want) })
+		wait("all texts", func() bool {
+			got = incoming(u)
+			return len(got) > len(want) || len(got) == len(want) && got[0] == want[0] && got[1] == want[1]
+		})
 		if !slices.Equal(got, want) {
 			t.Errorf("%s has %v", u.name, got)
 		}

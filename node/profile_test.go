@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,7 +11,10 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
+	"starling/node/control"
 	"starling/node/nettest"
+	"starling/node/store"
+	"starling/p2p"
 )
 
 // A profile is wiped, and restored from a backup that is older than what was
@@ -90,6 +94,41 @@ func TestBackupWithoutMarkers(t *testing.T) {
 	talk(t, ada, bob, "anew")
 	if n := ada.notices(bob); len(n) != 1 {
 		t.Errorf("notices %q", n)
+	}
+}
+
+// A wipe that came through the control socket is answered though it ends the
+// node, and leaves nothing but the folder above.
+func TestWipeThroughSocket(t *testing.T) {
+	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
+	if err := Create(p, passphrase, "Ada", store.CheapKDF); err != nil {
+		t.Fatal(err)
+	}
+	mesh := nettest.New(2)
+	n, err := New(Config{Profile: p, Passphrase: passphrase,
+		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) { return mesh.Client(cfg), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(context.Background()) }()
+	<-n.Serving()
+	c, err := control.Dial(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Wipe(t.Context()); err != nil {
+		t.Errorf("wipe: %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if err := n.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if _, err := os.Stat(p.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
 	}
 }
 

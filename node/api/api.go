@@ -245,8 +245,10 @@ type EditRequest struct {
 	Text    string `json:"text"`
 }
 
-// DeleteRequest names up to 64 messages of one conversation. Both asks the
-// contact's node to erase them too; it is refused for messages of the contact.
+// DeleteRequest names up to 64 messages of one conversation. Without Both they
+// are erased here, and what is on its way still arrives. Both takes them back:
+// here and at the contact their empty places stay. It is refused for messages
+// of the contact.
 type DeleteRequest struct {
 	Messages []string `json:"messages"`
 	Both     bool     `json:"both,omitempty"`
@@ -270,7 +272,8 @@ type HistoryRequest struct {
 
 // SearchRequest asks for up to Limit messages (default 50, at most 1,000) that
 // hold every word, in any case and order, the last one as a beginning; in one
-// conversation if Contact is set. Before is as in [HistoryRequest].
+// conversation if Contact is set. Words are at most 1 KiB; what has no letter,
+// digit or emoji finds nothing. Before is as in [HistoryRequest].
 type SearchRequest struct {
 	Words   string `json:"words"`
 	Contact string `json:"contact,omitempty"`

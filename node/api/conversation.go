@@ -71,9 +71,10 @@ type SettingsChange struct {
 	LockAfter    *int         `json:"lock_after,omitempty"`
 }
 
-// BackupRequest is where a backup goes: the path of a file that is not there
-// yet, on the machine of the node. It is in the age format (age-encryption.org),
-// opened with Passphrase.
+// BackupRequest is where a backup goes: the absolute path of a file that is not
+// there yet, on the machine of the node. It is in the age format
+// (age-encryption.org), opened with Passphrase; the profile that is restored
+// from it opens with the passphrase that it had.
 type BackupRequest struct {
 	Path       string `json:"path"`
 	Passphrase string `json:"passphrase"`

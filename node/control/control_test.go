@@ -257,3 +257,48 @@ func FuzzServer(f *testing.F) {
 		}
 	})
 }
+
+// ending is a node that a call ends.
+type ending struct {
+	stub
+	end context.CancelFunc
+}
+
+func (e ending) Wipe(context.Context) error { e.end(); return nil }
+
+// The call that ends the node is answered, and so are those that run then; a
+// client that does not read holds up nobody.
+func TestLastAnswers(t *testing.T) {
+	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := Listen(p, ending{end: cancel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	deaf, err := net.Dial("unix", p.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	for range 60 { // more than a socket holds
+		deaf.Write([]byte(`{"id":1,"method":"events","params":{"after":0}}` + "\n" + `{"id":1,"method":"cancel"}` + "\n"))
+	}
+	c := dial(t, p)
+	waiting := make(chan error, 1)
+	go func() { waiting <- c.RevokeInvite(t.Context(), "wait") }()
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wipe(t.Context()); err != nil {
+		t.Errorf("wipe: %v", err)
+	}
+	if err := <-waiting; api.CodeOf(err) != api.CodeClosed {
+		t.Errorf("the other call: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run: %v", err)
+	}
+}

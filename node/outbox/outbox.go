@@ -456,9 +456,17 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	}
 }
 
+// fail gives a message up. One that was erased or taken back is forgotten.
 func fail(tx *store.Tx, e *Entry, now time.Time) error {
-	if err := tx.SetItemState(e.ID, api.StateFailed); err != nil {
-		return err
+	m, err := tx.Message(e.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && m.Deleted {
+		return tx.RemoveItem(e.ID)
 	}
-	return tx.Tell(e.ID, api.StateFailed, failReason(e), now)
+	if err == nil {
+		err = tx.SetItemState(e.ID, api.StateFailed)
+	}
+	if err == nil {
+		err = tx.SetState(m, api.StateFailed, failReason(e), now)
+	}
+	return err
 }

@@ -172,7 +172,9 @@ CREATE TABLE drafts (
 	text      TEXT NOT NULL,
 	ref       BLOB               -- what it answers
 );
-`, searchSchema}
+`, searchSchema, `
+CREATE INDEX messages_unread ON messages(contact, seq) WHERE outgoing = 0 AND deleted = 0;
+`}
 
 func (s *Store) migrate() error {
 	tx := &Tx{s: s}
