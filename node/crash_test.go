@@ -214,15 +214,19 @@ func mortalMailbox(t *testing.T, net *nettest.Net, fs *faultfs.FS, disk string) 
 		return s
 	}
 	s := open(disk)
+	if s == nil { // killed while it was opened
+		s = open("")
+		disk = ""
+	}
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		select {
 		case <-fs.Killed():
-			if s != nil {
+			if disk != "" {
 				s.Close()
+				s = open("")
 			}
-			s = open("")
 		case <-ended:
 		}
 	})

@@ -45,8 +45,10 @@ func (c *Client) missing(snap *directory.Snapshot, id NodeID) bool {
 
 const (
 	// silentAfter is how many requests to a mailbox in a row, each over another
-	// route, bring no answer before it counts as silent.
+	// route, bring no answer before it counts as silent. Those that end within
+	// silentApart are one: they may have been lost together.
 	silentAfter = 8
+	silentApart = time.Second
 	maxSilences = 1024
 )
 
@@ -59,8 +61,8 @@ type silence struct {
 }
 
 type unanswered struct {
-	requests int
-	since    time.Time
+	requests    int
+	since, last time.Time
 }
 
 func (s *silence) failed(id NodeID, now time.Time) {
@@ -73,7 +75,10 @@ func (s *silence) failed(id NodeID, now time.Time) {
 		}
 		u.since = now
 	}
-	u.requests++
+	if now.Sub(u.last) >= silentApart {
+		u.requests++
+	}
+	u.last = now
 	s.m[id] = u
 }
 

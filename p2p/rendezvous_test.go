@@ -12,7 +12,7 @@ func TestSilence(t *testing.T) {
 	mailbox, other := NodeID{1}, NodeID{2}
 	s.answer(other, now)
 	for range silentAfter {
-		now = now.Add(time.Second)
+		now = now.Add(silentApart)
 		s.failed(mailbox, now)
 	}
 	if s.of(mailbox) {
@@ -26,9 +26,11 @@ func TestSilence(t *testing.T) {
 	if s.of(mailbox) {
 		t.Error("silent after an answer")
 	}
-	s.failed(mailbox, now.Add(3*time.Second))
+	for range silentAfter {
+		s.failed(mailbox, now.Add(3*time.Second))
+	}
 	s.answer(other, now.Add(4*time.Second))
 	if s.of(mailbox) {
-		t.Error("silent after one failure")
+		t.Error("silent after failures that came together")
 	}
 }

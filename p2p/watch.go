@@ -314,8 +314,10 @@ func (ws *watches) turn(ctx context.Context, now time.Time) time.Time {
 	return next
 }
 
-// overdue gives up leases that were not answered in time.
+// overdue gives up leases that were not answered in time. Several at once are
+// one failure: a burst has many under way.
 func (ws *watches) overdue(w *watch, now time.Time) {
+	late := false
 	w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool {
 		if l.answered {
 			// An acknowledgement alone is over with its answer.
@@ -327,9 +329,12 @@ func (ws *watches) overdue(w *watch, now time.Time) {
 		ws.c.failed(l.req)
 		w.acks = append(w.acks, l.acks...)
 		l.acks = nil
-		ws.failed(w, now)
+		late = true
 		return true
 	})
+	if late {
+		ws.failed(w, now)
+	}
 }
 
 // failed puts the next attempt off: with a mailbox that seems to be gone until
