@@ -2,7 +2,8 @@
 export CGO_ENABLED = 0
 
 GO      ?= go
-# How long `make fuzz` spends on each fuzz target.
+# How long `make fuzz` spends on each fuzz target: there are some 50, so that it
+# takes about ten minutes in all.
 FUZZTIME ?= 10s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
