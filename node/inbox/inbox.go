@@ -98,6 +98,7 @@ type Inbox struct {
 	cfg    Config
 	log    *slog.Logger
 	boxes  chan box
+	taken  chan store.ID // contacts of which tags were found taken
 	wake   chan struct{}
 	ctx    context.Context // of Run: OnBox must not outlive it
 	cancel context.CancelFunc
@@ -197,7 +198,7 @@ func New(cfg Config) *Inbox {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
-		boxes: make(chan box, maxWaiting), wake: make(chan struct{}, 1),
+		boxes: make(chan box, maxWaiting), taken: make(chan store.ID), wake: make(chan struct{}, 1),
 		tags: make(map[store.Tag]owner), watches: make(map[owner]watching), second: make(map[store.Tag]owner),
 		owed: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
 		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
@@ -294,6 +295,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 		case <-timer.C:
 		case b := <-in.boxes:
 			in.takeAll(ctx, b)
+		case contact := <-in.taken:
+			in.giveUpTaken(ctx, contact)
 		}
 		timer.Stop()
 	}

@@ -69,8 +69,17 @@ func (b *batch) withdraw() error {
 
 // Taken is told when each mailbox of a contact has something else under a tag of
 // ours: the session of the contact is given up or, if it was, the offer of a new
-// one goes elsewhere.
+// one goes elsewhere. Run does it, between boxes: what is waited for must follow
+// from what was written last.
 func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
+	select {
+	case in.taken <- contact:
+	case <-ctx.Done():
+	case <-in.ctx.Done():
+	}
+}
+
+func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
 	var b *batch
 	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		b = in.newBatch(tx, time.Now())
