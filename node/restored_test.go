@@ -316,7 +316,9 @@ func TestRestoredWhilePending(t *testing.T) {
 	waitFriends(t, ada, bob)
 	bob.waitState(early.ID, api.StateDelivered)
 	talk(t, ada, bob, "now")
-	if got := ada.said(bob); count(got, "early") != 1 || count(got, "now back") != 1 {
+	// It is shown behind what comes before it.
+	eventually(t, "the last text", func() bool { return count(ada.said(bob), "now back") == 1 })
+	if got := ada.said(bob); count(got, "early") != 1 {
 		t.Errorf("Ada has %q", got)
 	}
 	if n := net.Clashes(); n != 0 {
