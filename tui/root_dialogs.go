@@ -212,6 +212,10 @@ func (a *App) openPalette() {
 	a.dialogs.Open(dialog.NewPicker("What to do", a.t("type a few letters"), "No such action.", choices))
 }
 
+// idWidth is from where the help shows the names that a configuration of keys
+// uses.
+const idWidth = 68
+
 // openHelp shows the keys that work where the focus is.
 func (a *App) openHelp() {
 	where := map[keymap.Place]string{
@@ -221,7 +225,7 @@ func (a *App) openHelp() {
 	editing := a.focus == keymap.Composer
 	a.dialogs.Open(&dialog.Card{
 		Title: a.t("Help") + " · " + where,
-		Width: 62,
+		Width: 84,
 		Body: func(th *theme.Theme, width, _ int) []string {
 			var out []string
 			group := ""
@@ -229,8 +233,13 @@ func (a *App) openHelp() {
 			if width < 50 {
 				column, most = 11, 1
 			}
-			row := func(keys, name string) {
-				out = append(out, th.Accent.Render(th.Cells.Fit(keys, column))+" "+th.Cells.Truncate(name, width-column-1))
+			row := func(keys, name, id string) {
+				left := th.Accent.Render(th.Cells.Fit(keys, column)) + " "
+				if width < idWidth {
+					out = append(out, left+th.Cells.Truncate(name, width-column-1))
+					return
+				}
+				out = append(out, th.Cells.Ends(left+name, th.Muted.Render(id), width))
 			}
 			for _, x := range actions {
 				if x.Group != group {
@@ -241,14 +250,14 @@ func (a *App) openHelp() {
 					out = append(out, th.Title.Render(th.T(group)))
 				}
 				keys := x.Keys[:min(len(x.Keys), most)]
-				row(strings.Join(keys, "  "), th.T(x.Name))
+				row(strings.Join(keys, "  "), th.T(x.Name), string(x.ID))
 			}
 			if editing {
 				out = append(out, "", th.Title.Render(th.T("Editing")))
-				row("ctrl+a  ctrl+e", th.T("Start and end of the line"))
-				row("alt+b  alt+f", th.T("A word back and forth"))
-				row("ctrl+w  ctrl+u", th.T("Erase a word, the line before"))
-				row("ctrl+y", th.T("Put back what was erased"))
+				row("ctrl+a  ctrl+e", th.T("Start and end of the line"), "")
+				row("alt+b  alt+f", th.T("A word back and forth"), "")
+				row("ctrl+w  ctrl+u", th.T("Erase a word, the line before"), "")
+				row("ctrl+y", th.T("Put back what was erased"), "")
 			}
 			return out
 		},
