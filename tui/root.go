@@ -70,6 +70,7 @@ type App struct {
 	gallery  gallery
 	recent   emoji.Recent
 	searched map[string]string // last words, by where
+	wiping   *dialog.Card      // the question before everything is destroyed
 	wiped    bool
 
 	notice   notice

@@ -93,6 +93,12 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 	case keymap.Incognito:
 		a.notice.text = "" // it may hold a name
 		a.conceal(!a.hidden)
+		if a.hidden {
+			zoomed := a.closeZoom()
+			a.dialogs.Clear() // they may hold names too
+			a.network = nil
+			return zoomed
+		}
 		if c != nil {
 			return a.look(c)
 		}

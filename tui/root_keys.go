@@ -9,10 +9,16 @@ import (
 	"starling/tui/keymap"
 )
 
+// urgent are the actions whose keys work in dialogs too.
+var urgent = map[keymap.ID]bool{keymap.Lock: true, keymap.Wipe: true, keymap.Incognito: true, keymap.QuitAtOnce: true}
+
 // key routes a keystroke: the top dialog, then the table of keys for the
 // place of the focus, then the text.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	if d := a.dialogs.Keys(); d != nil {
+		if id, bound := a.keys.Lookup(a.focus, k.String()); bound && urgent[id] && k.Text == "" {
+			return a.do(id)
+		}
 		return a.act(dialog.Act(d, d.Key(k)))
 	}
 	c := a.open()

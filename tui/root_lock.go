@@ -145,9 +145,12 @@ func (a *App) idle(msg idleMsg) tea.Cmd {
 // openWipe asks before everything is destroyed. It is for somebody who has no
 // time: one key opens it, one does it.
 func (a *App) openWipe() {
+	if a.wiping != nil && a.dialogs.Has(a.wiping) {
+		return
+	}
 	text := a.t("The keys of this profile are destroyed and its files erased: contacts, messages, drafts, everything, at once. Nothing brings it back but a backup that you have elsewhere.") +
 		"\n\n" + a.t("Contacts keep what they have. A disk or a file system with snapshots may keep old blocks; without the keys they are noise. What waits in mailboxes is deleted there after 14 days.")
-	a.dialogs.Open(&dialog.Card{
+	a.wiping = &dialog.Card{
 		Title: "Destroy everything here?",
 		Width: 56,
 		Body: func(th *theme.Theme, width, _ int) []string {
@@ -164,7 +167,8 @@ func (a *App) openWipe() {
 			{Label: "Destroy everything now", Key: "w", Action: wipeAction{}},
 			{Label: "Keep", Key: "esc", Action: dialog.Close{}},
 		},
-	})
+	}
+	a.dialogs.Open(a.wiping)
 }
 
 func (a *App) wipe() tea.Cmd {

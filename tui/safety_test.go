@@ -201,3 +201,14 @@ func TestCursorStandsOnTheSelection(t *testing.T) {
 		t.Errorf("in a form the cursor is on %q", l)
 	}
 }
+
+func TestUrgentKeysWorkInDialogs(t *testing.T) {
+	node, _, u := alone(t)
+	u.Press("ctrl+n").Type("Zo").Press("f6").Expect().Sees("The screen is locked")
+	u.Type(tuitest.Passphrase).Enter().Expect().Sees("Invite somebody", "Zo")
+	u.Press("f5").Expect().SeesNot("Invite somebody", "alice").Status("incognito")
+	u.Press("f5", "ctrl+s").Type("w").Press("f9", "f9").Expect().Sees("Destroy everything here?")
+	u.Press("esc").Expect().SeesNot("Destroy").Sees("Search in all")
+	u.Press("f9", "w").Expect().Quit()
+	_ = node
+}
