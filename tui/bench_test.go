@@ -168,3 +168,75 @@ func BenchmarkTower5000Marks(b *testing.B) {
 		app.View()
 	}
 }
+
+// A frame at 200×60 of a conversation in which every message has everything:
+// quotes, reactions, marks, pictures.
+func BenchmarkFrameRich(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	for range 12 {
+		tuitest.Rich(node)
+	}
+	app := opened(node)
+	key := tuitest.Key("x")
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(key)
+		app.View()
+	}
+}
+
+// The same with all that a contact can attack with, scrolled through.
+func BenchmarkFrameHostile(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	tuitest.Attack(node)
+	app := opened(node)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		wheel := tea.MouseWheelUp
+		if i++; i%400 > 199 {
+			wheel = tea.MouseWheelDown
+		}
+		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
+		runAll(app, cmd)
+		app.View()
+	}
+}
+
+// From the last letter of the words to the frame with the hits, beside what
+// the node takes to find them.
+func BenchmarkSearchFrame(b *testing.B) {
+	app := crowded(b, 100_000)
+	_, cmd := app.Update(tuitest.Key("ctrl+s"))
+	runAll(app, cmd)
+	for _, r := range "mailbox" {
+		_, cmd = app.Update(tea.KeyPressMsg{Code: r, Text: string(r)})
+	}
+	runAll(app, cmd)
+	if !strings.Contains(app.View().Content, "50 messages and more") {
+		b.Fatal("nothing was found")
+	}
+	down, up := tuitest.Key("down"), tuitest.Key("up")
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(down)
+		app.View()
+		app.Update(up)
+		app.View()
+	}
+}
+
+// 128 KiB of ESC [ made safe and laid out: what one such message costs.
+func BenchmarkEscapes128KiBMessage(b *testing.B) {
+	text := strings.Repeat("\x1b[", 1<<16)
+	node := tuitest.NewNode(clock)
+	id := node.Meet("mallory")
+	app := opened(node)
+	b.ReportAllocs()
+	for b.Loop() {
+		node.Seed(id, tuitest.Text(text, noon, false))
+		m := node.Last(id)
+		app.Update(tui.Events(api.Event{Kind: api.EventMessage, ID: m.ID, Conversation: id, Message: &m}))
+		app.View()
+	}
+}

@@ -263,6 +263,7 @@ func (p *plain) backup(ctx context.Context, path string) error {
 	if path == "" {
 		return p.fault(catalogue.Mark("say where to"), catalogue.Mark("Type /backup and the name of a new file."))
 	}
+	path = absolute(path)
 	p.say("Type a passphrase for the backup.")
 	first, err := p.asking.line(true, 0)
 	if err != nil {

@@ -46,7 +46,7 @@ func (a *App) lockScreen() tea.Cmd {
 	}
 	a.notice.text, a.quitting = "", false
 	a.closeZoom()
-	pass := &dialog.Field{Label: "Passphrase"}
+	pass := &dialog.Field{Label: "Passphrase", Hint: "ctrl+q quits."}
 	pass.Text.OneLine, pass.Text.Hidden, pass.Text.Limit = true, true, 1024
 	form := &dialog.Form{Title: "Starling", Label: "Unlock", Intro: "The screen is locked. Messages come in and leave as before.", Fields: []*dialog.Field{pass}, NoCancel: true}
 	form.Submit = func() any {
