@@ -150,6 +150,7 @@ func (term *terminal) quiet() {
 func TestHostileBytesNeverReachTheTerminal(t *testing.T) {
 	term := newTerminal(t, "screen", 100, 30)
 	term.wait(0, "alice")
+	from := 0
 	// Through the conversations, the messages, the dialogs with names in them.
 	for _, key := range []string{
 		"\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B", "\x1b[1;3B",
@@ -158,11 +159,16 @@ func TestHostileBytesNeverReachTheTerminal(t *testing.T) {
 		"\x10", "\x1b[27u",
 		// What can be done with hostile messages, and how their sender is kept.
 		"\r", "j", "k", "\x1b[27u", "+", "t", "\x1b[27u", "f", "m", "\x1b[27u", "d", "\x1b[27u", "o", "r", "x", "\x1b[27u", "\x1b[27u", "\x1b[27u",
-		"c", "\x1b[27u", "t", "\x1b[27u", "z", "\x1b[27u", "k", "z", "\x1b[27u", "/", "PWNED", "\x1b[B", "\r", "\x1b[27u",
-		"\x13", "PWNED", "\x1b[B", "\x1b[B", "\x1b[6~", "\r", "o",
+		"c", "\x1b[27u", "t", "\x1b[27u", "z", "\x1b[27u", "k", "z", "\x1b[27u", "/", "PWNED", "wait messages", "\x1b[B", "\r", "\x1b[27u",
+		"\x13", "\x15", "PWNED", "wait messages", "\x1b[B", "\x1b[B", "\x1b[6~", "\r", "o",
 		// Notified of them, with all of the text, while looking elsewhere.
-		"i", "\x1b[O", "attack!",
+		"\x1b[27u", "i", "\x1b[O", "attack!",
 	} {
+		if text, ok := strings.CutPrefix(key, "wait "); ok {
+			term.wait(from, text)
+			continue
+		}
+		from = len(term.bytes())
 		term.keys(key)
 		term.quiet()
 	}
