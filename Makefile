@@ -13,7 +13,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo run man test lint cross bench fuzz vectors interop interop-bench clean
+.PHONY: build demo run man record test lint cross bench fuzz vectors interop interop-bench clean
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -26,6 +26,9 @@ run: build ## the app on your own profile
 
 man: build ## man pages of all commands, bin/man
 	bin/starling man bin/man
+
+record: build ## docs/screens anew: the demo, played in tmux
+	docs/record.sh
 
 test: ## every test; prints go test's own lines
 	$(GO) test -timeout 15m ./...
