@@ -92,26 +92,41 @@ func (in *Inbox) takeAll(ctx context.Context, first box) {
 // take opens boxes, writes down what they hold, and then lets go of them.
 func (in *Inbox) take(ctx context.Context, boxes []box) error {
 	now := time.Now()
-	var b *batch
-	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, now)
+	_, err := in.commit(ctx, now, func(b *batch) error {
 		for i := range boxes {
 			if err := b.box(&boxes[i]); err != nil {
 				return err
 			}
 		}
-		return b.finish()
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	for i := range boxes {
 		in.heard[boxes[i].node] = now
 	}
-	in.mu.Unlock()
-	in.apply(b)
 	return nil
+}
+
+// commit fills a batch, writes it, and does what follows from it. One at a time:
+// what is waited for must follow from what was written last.
+func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) error) (b *batch, err error) {
+	in.turn.Lock()
+	defer in.turn.Unlock()
+	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		b = in.newBatch(tx, now)
+		if err := fill(b); err != nil {
+			return err
+		}
+		return b.finish()
+	})
+	if err == nil {
+		in.apply(b)
+	}
+	return b, err
 }
 
 // apply does what follows from a transaction that is on disk.

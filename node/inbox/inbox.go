@@ -103,6 +103,10 @@ type Inbox struct {
 	ctx    context.Context // of Run: OnBox must not outlive it
 	cancel context.CancelFunc
 
+	// turn is held from when it is read what is to be waited for until that is
+	// waited for.
+	turn sync.Mutex
+
 	mu      sync.Mutex
 	tags    map[store.Tag]owner
 	watches map[owner]watching
@@ -384,6 +388,8 @@ func (in *Inbox) RefreshInvite(ctx context.Context, id string) error {
 
 // watch works out anew what is waited for on behalf of owners.
 func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
+	in.turn.Lock()
+	defer in.turn.Unlock()
 	plans := make(map[owner]watching)
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		for _, o := range owners {
@@ -557,9 +563,7 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 	if len(due) == 0 {
 		return next, nil
 	}
-	var b *batch
-	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, now)
+	b, err := in.commit(ctx, now, func(b *batch) error {
 		for _, id := range due {
 			if err := b.receipts(id); err != nil {
 				return err
@@ -571,13 +575,10 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 		return next, err
 	}
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	for _, id := range due {
 		delete(in.owed, id)
 	}
-	in.mu.Unlock()
-	in.apply(b)
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for id := range b.owed {
 		in.owed[id] = now // more than one receipt holds
 		next = now

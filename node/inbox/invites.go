@@ -183,9 +183,7 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 	if err != nil || !due {
 		return next, err
 	}
-	var b *batch
-	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, now)
+	_, err = in.commit(ctx, now, func(b *batch) error {
 		for _, i := range invites {
 			if endOf(i).After(now) {
 				continue
@@ -199,7 +197,6 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 	if err != nil {
 		return next, err
 	}
-	in.apply(b)
 	return now, nil
 }
 
@@ -242,10 +239,8 @@ func (b *batch) dropBundle(id string) error {
 
 // Revoke withdraws an open invite.
 func (in *Inbox) Revoke(ctx context.Context, id string) error {
-	var b *batch
-	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, time.Now())
-		row, err := tx.Invite(id)
+	_, err := in.commit(ctx, time.Now(), func(b *batch) error {
+		row, err := b.tx.Invite(id)
 		if err != nil {
 			return err
 		}
@@ -256,16 +251,12 @@ func (in *Inbox) Revoke(ctx context.Context, id string) error {
 			return err
 		}
 		b.plans[ownerOf(row)] = watching{}
-		if err := tx.RemoveInvite(id); err != nil {
+		if err := b.tx.RemoveInvite(id); err != nil {
 			return err
 		}
 		return b.tellInvite(row, "revoked")
 	})
-	if err != nil {
-		return err
-	}
-	in.apply(b)
-	return nil
+	return err
 }
 
 // Forget erases an invite that came to nothing before anybody had its link.

@@ -232,11 +232,9 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 	if err != nil || !over {
 		return next, err
 	}
-	var b *batch
-	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, now)
+	_, err = in.commit(ctx, now, func(b *batch) error {
 		for _, id := range waiting {
-			if _, err := tx.Contact(id); err != nil {
+			if _, err := b.tx.Contact(id); err != nil {
 				b.held[id] = false
 				continue
 			}
@@ -254,12 +252,11 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 				}
 			}
 		}
-		return b.finish()
+		return nil
 	})
 	if err != nil {
 		return next, err
 	}
-	in.apply(b)
 	return now, nil // look again at what is left
 }
 

@@ -138,10 +138,33 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 // follow lets everything follow from which mailboxes are missing.
 func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 	gone := in.missingFor(goneAfter)
+	moving, err := in.redirect(ctx, gone)
+	if err != nil || len(moving) == 0 {
+		return err
+	}
+	_, err = in.commit(ctx, now, func(b *batch) error {
+		for _, id := range moving {
+			p, err := b.peer(id)
+			if err == nil && p.session != nil {
+				err = b.move(p, gone)
+			}
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// redirect puts and looks where mailboxes are, and returns the contacts for whom
+// one of ours is gone.
+func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
+	in.turn.Lock()
+	defer in.turn.Unlock()
 	targets := make(map[store.ID][]store.Node)
 	plans := make(map[owner]watching)
-	var moving []store.ID
-	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		contacts, err := tx.Contacts()
 		if err != nil {
 			return err
@@ -173,33 +196,13 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for id, nodes := range targets {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
 	in.setWatches(plans)
-	if len(moving) == 0 {
-		return nil
-	}
-	var b *batch
-	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, now)
-		for _, id := range moving {
-			p, err := b.peer(id)
-			if err == nil && p.session != nil {
-				err = b.move(p, gone)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		return b.finish()
-	})
-	if err == nil {
-		in.apply(b)
-	}
-	return err
+	return moving, nil
 }
 
 // move replaces those of our mailboxes for a contact that are gone, and tells.

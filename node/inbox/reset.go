@@ -80,9 +80,7 @@ func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
 }
 
 func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
-	var b *batch
-	err := in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		b = in.newBatch(tx, time.Now())
+	_, err := in.commit(ctx, time.Now(), func(b *batch) error {
 		p, err := b.peer(contact)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -96,14 +94,9 @@ func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
 		if p.State == api.ContactPending {
 			return nil
 		}
-		if err := b.giveUp(p, session.ReasonRestored); err != nil {
-			return err
-		}
-		return b.finish()
+		return b.giveUp(p, session.ReasonRestored)
 	})
-	if err == nil {
-		in.apply(b)
-	} else if ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		in.log.Warn("inbox cannot write", "err", err)
 	}
 }
