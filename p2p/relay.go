@@ -71,6 +71,13 @@ type RelayConfig struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
+	// Clock is what the relay takes for the time of day; nil is time.Now. For
+	// simulations of machines whose clock is wrong.
+	Clock func() time.Time
+	// Meddle, if set, gets every packet that leaves the relay, and send to pass
+	// it on as often and as late as it likes, if at all. For simulations of
+	// relays that are slow, broken or hostile.
+	Meddle func(next NodeID, p *outfox.Packet, send func(*outfox.Packet))
 }
 
 // A Relay carries packets, keeps mailboxes and the list of relays.
@@ -121,7 +128,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r := &Relay{
 		cfg:   cfg,
 		log:   cfg.Logger,
-		dir:   directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate}),
+		dir:   directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock}),
 		ready: make(chan struct{}),
 		keys:  make(chan struct{}, 1),
 		found: map[peer.ID]peer.AddrInfo{},
@@ -162,6 +169,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r.engine, err = mix.NewEngine(mix.Config{
 		Sink:   sink{r},
 		OnKeys: func() { kick(r.keys) },
+		Now:    cfg.Clock,
 		Logger: r.log,
 	})
 	if err != nil {
@@ -368,11 +376,19 @@ func (s sink) Send(next wire.NodeID, p *outfox.Packet) {
 	if s.cfg.Tap != nil {
 		s.tap("next", next.Peer(), nil, nil)
 	}
-	if next == s.id {
-		s.engine.Submit(p)
+	if s.cfg.Meddle != nil {
+		s.cfg.Meddle(next, p, func(p *outfox.Packet) { s.send(next, p) })
 		return
 	}
-	s.links.Send(next, p.Frame()) // what cannot be sent is counted there
+	s.send(next, p)
+}
+
+func (r *Relay) send(next wire.NodeID, p *outfox.Packet) {
+	if next == r.id {
+		r.engine.Submit(p)
+		return
+	}
+	r.links.Send(next, p.Frame()) // what cannot be sent is counted there
 }
 
 func (r *Relay) addresses(id NodeID) []multiaddr.Multiaddr {

@@ -55,10 +55,11 @@ type Sink interface {
 // Config configures an Engine.
 type Config struct {
 	Sink       Sink
-	MaxDelayed int          // packets that wait at a time; zero is DefaultMaxDelayed
-	MaxSeen    int          // packets opened per key; zero is DefaultMaxSeen
-	OnKeys     func()       // called by Run when Keys changed; may be nil
-	Logger     *slog.Logger // nil: none
+	MaxDelayed int              // packets that wait at a time; zero is DefaultMaxDelayed
+	MaxSeen    int              // packets opened per key; zero is DefaultMaxSeen
+	OnKeys     func()           // called by Run when Keys changed; may be nil
+	Now        func() time.Time // for epochs; nil is time.Now
+	Logger     *slog.Logger     // nil: none
 }
 
 // Reason is why a packet was dropped.
@@ -118,12 +119,15 @@ func NewEngine(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	e := &Engine{
 		cfg:    cfg,
 		delays: newDelays(cfg.MaxDelayed),
 		keys:   make(map[outfox.Epoch]*epochKey),
 	}
-	if _, err := e.advance(time.Now()); err != nil {
+	if _, err := e.advance(cfg.Now()); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -174,13 +178,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer work.Wait()
 	for {
 		// Not one long wait: the machine may sleep, or its clock be set.
-		wait := min(time.Minute, max(time.Second, time.Until(outfox.EpochAt(time.Now()).End())))
+		wait := min(time.Minute, max(time.Second, outfox.EpochAt(e.cfg.Now()).End().Sub(e.cfg.Now())))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil
 		}
-		changed, err := e.advance(time.Now())
+		changed, err := e.advance(e.cfg.Now())
 		if err != nil {
 			return err
 		}
