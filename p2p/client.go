@@ -62,6 +62,9 @@ type ClientConfig struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
+	// Clock is what the client takes for the time of day; nil is time.Now. For
+	// simulations of machines whose clock is wrong.
+	Clock func() time.Time
 }
 
 // A Client puts boxes into mailboxes and watches for boxes. Its methods may be
@@ -81,6 +84,7 @@ type Client struct {
 	replies *mix.Replies[*request]
 	watches watches
 	doubts  doubts
+	mutes   mutes
 	silence silence
 	refused counter
 	listed  atomic.Pointer[time.Time] // when a guard last gave us its list
@@ -145,7 +149,7 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		timing:   timing,
-		dir:      directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate}),
+		dir:      directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock}),
 		wake:     make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
@@ -286,7 +290,7 @@ func (c *Client) send(to NodeID, f *wire.Frame) error {
 func (c *Client) handle(from NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
-		c.reply(f.Body())
+		c.reply(from, f.Body())
 	case wire.TypeListPage, wire.TypeListRequest:
 		c.list.Handle(from, f)
 	case wire.TypeDrop:

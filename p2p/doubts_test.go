@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -13,19 +14,93 @@ func TestDoubts(t *testing.T) {
 	var d doubts
 	now := time.Now()
 	a, b := NodeID{1}, NodeID{2}
-	d.failed([]NodeID{a, b}, now)
+	d.failed([]NodeID{a, b}, nil, now)
 	if ids, _ := d.avoided(now); len(ids) != 0 {
 		t.Error("avoided after one failure")
 	}
-	d.answered([]NodeID{b})
+	d.answered([]NodeID{b}, now)
 	_, before := d.avoided(now)
-	d.failed([]NodeID{a, b}, now)
+	d.failed([]NodeID{a, b}, nil, now)
 	ids, after := d.avoided(now)
 	if !ids[a] || ids[b] || before == after {
 		t.Errorf("avoided: %v", ids)
 	}
 	if ids, _ := d.avoided(now.Add(doubtLife + time.Second)); len(ids) != 0 {
 		t.Error("avoided for ever")
+	}
+	// Who has been on the way of an answer is not blamed beside one who has not.
+	if d.m[b].points != 0 {
+		t.Error("blamed in spite of a proof")
+	}
+	// When both have, both are: one of them has changed.
+	d.failed([]NodeID{b}, nil, now)
+	d.failed([]NodeID{b}, nil, now)
+	if ids, _ := d.avoided(now); !ids[b] {
+		t.Error("a proof is one for ever")
+	}
+	d.excused([]NodeID{a, b})
+	if ids, _ := d.avoided(now); len(ids) != 0 {
+		t.Error("not excused")
+	}
+	// Nor is anybody for the silence of a guard or mailbox that never answered.
+	for range 2 * doubtPoints {
+		d.failed([]NodeID{b}, []NodeID{{9}}, now)
+	}
+	if ids, _ := d.avoided(now); !d.m[b].proven(now) && len(ids) != 0 {
+		t.Error("blamed for another")
+	}
+	d.failed([]NodeID{a}, nil, now)
+	d.failed([]NodeID{a}, nil, now)
+	if d.forgive(); d.m[a].points != 0 || d.m[a].times != 1 {
+		t.Errorf("not forgiven: %+v", d.m[a])
+	}
+	// It takes longer each time, until there is an answer.
+	later := now
+	for _, want := range []time.Duration{2 * doubtLife, 4 * doubtLife} {
+		later = later.Add(doubtMost + time.Second)
+		d.failed([]NodeID{a}, nil, later)
+		d.failed([]NodeID{a}, nil, later)
+		ids, _ := d.avoided(later.Add(want))
+		if after, _ := d.avoided(later.Add(want + time.Second)); !ids[a] || after[a] {
+			t.Errorf("not avoided for %v", want)
+		}
+	}
+}
+
+// TestDoubtsFindWhoSwallows: of 50 relays ten pass nothing on. Routes are drawn
+// as a client does; soon most of them bring an answer.
+func TestDoubtsFindWhoSwallows(t *testing.T) {
+	var d doubts
+	now := time.Now()
+	answers := 0
+	for i := range 400 {
+		now = now.Add(2 * time.Second)
+		avoid, _ := d.avoided(now)
+		var fit, route []NodeID
+		for n := range byte(50) {
+			if !avoid[NodeID{n}] {
+				fit = append(fit, NodeID{n})
+			}
+		}
+		if len(fit) < 25 {
+			t.Fatalf("after %d routes only %d relays are left", i, len(fit))
+		}
+		swallowed := false
+		for _, j := range rand.Perm(len(fit))[:5] {
+			route = append(route, fit[j])
+			swallowed = swallowed || fit[j][0] < 10
+		}
+		if swallowed {
+			d.failed(route, nil, now)
+		} else {
+			d.answered(route, now)
+			if i >= 200 {
+				answers++
+			}
+		}
+	}
+	if t.Logf("%d of the last 200 answered", answers); answers < 160 {
+		t.Errorf("only %d of the last 200 routes brought an answer", answers)
 	}
 }
 

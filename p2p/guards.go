@@ -77,18 +77,27 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 	defer c.mu.Unlock()
 	changed := c.guards.Prune(now)
 	anyUp := slices.ContainsFunc(c.guards.Guards, func(g guard.Guard) bool { return links.Connected(g.ID) })
+	up := func(id NodeID) bool { return links.Connected(id) && !c.mutes.is(id, now) }
 	away := func(id NodeID) bool {
 		a := c.attempts[id]
-		return a != nil && a.failures > 0 && (!anyUp || now.Sub(a.first) > c.timing.standIn)
+		return c.mutes.is(id, now) || a != nil && a.failures > 0 && (!anyUp || now.Sub(a.first) > c.timing.standIn)
 	}
 	var want []NodeID
 	for {
 		var more bool
-		keep, want, more = c.guards.Wanted(links.Connected, away)
-		if !more || len(snap.Relays) < MinRelays || !c.guards.Extend(snap, now, c.cfg.AllowPrivate) {
+		keep, want, more = c.guards.Wanted(up, away)
+		if !more {
 			break
 		}
-		changed = true
+		if len(snap.Relays) >= MinRelays && c.guards.Extend(snap, now, c.cfg.AllowPrivate) {
+			changed = true
+			continue
+		}
+		if len(keep) == 0 && slices.ContainsFunc(want, func(id NodeID) bool { return c.mutes.is(id, now) }) {
+			c.mutes.forget() // there are no others: perhaps it was not they
+			continue
+		}
+		break
 	}
 	if changed {
 		kick(c.save)
@@ -116,7 +125,7 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 		}
 	}
 	for _, g := range c.guards.Guards {
-		if slices.Contains(want, g.ID) {
+		if slices.Contains(want, g.ID) && !c.mutes.is(g.ID, now) {
 			try(directory.Hint{ID: g.ID, Address: addressOf(snap, g.ID, g.Address)})
 		}
 	}
@@ -196,9 +205,12 @@ func (c *Client) guardsUp() (up, all []NodeID) {
 	if links == nil {
 		return nil, all
 	}
-	for _, id := range all {
-		if links.Connected(id) && len(up) < guard.Use {
-			up = append(up, id)
+	now := time.Now()
+	for _, mute := range []bool{false, true} { // a mute one is better than none
+		for _, id := range all {
+			if links.Connected(id) && c.mutes.is(id, now) == mute && len(up) < guard.Use && (!mute || len(up) == 0) {
+				up = append(up, id)
+			}
 		}
 	}
 	return up, all

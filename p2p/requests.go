@@ -54,7 +54,7 @@ func (r *request) valid(snap *directory.Snapshot) bool {
 }
 
 // reply opens a packet that a guard has brought.
-func (c *Client) reply(body []byte) {
+func (c *Client) reply(from NodeID, body []byte) {
 	p, err := outfox.ParsePacket(body)
 	if err != nil {
 		c.refused.add("malformed packet")
@@ -70,6 +70,7 @@ func (c *Client) reply(body []byte) {
 		c.refused.add("malformed answer")
 		return
 	}
+	c.mutes.answered(from, req.first)
 	req.answered(a)
 }
 
@@ -80,7 +81,7 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 		return nil, ErrOffline
 	}
 	// Doubts are about mixes: who is asked for is tried.
-	c.doubts.answered(append(up, mailbox))
+	c.doubts.excused(append(up, mailbox))
 	snap := c.directoryNow()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
@@ -159,7 +160,15 @@ func (c *Client) patience() time.Duration {
 
 // answered notes that a request brought an answer.
 func (c *Client) answered(req *request) {
-	c.doubts.answered(req.relays())
+	// Which of several blocks came back nobody knows.
+	proved := req.relays()
+	if len(req.guards) > 1 {
+		proved = proved[:0]
+		for _, h := range req.hops[len(req.hops)-outfox.Layers:] {
+			proved = append(proved, h.ID)
+		}
+	}
+	c.doubts.answered(proved, time.Now())
 	c.silence.answer(req.mailbox, time.Now())
 }
 
@@ -170,8 +179,17 @@ func (c *Client) failed(req *request) {
 		return id == req.mailbox || slices.Contains(up, id)
 	})
 	now := time.Now()
-	c.doubts.failed(mixes, now)
+	c.doubts.failed(mixes, append(up, req.mailbox), now)
 	c.silence.failed(req.mailbox, now)
+	// Of several ways back one is enough; the way there is the only one.
+	over := []NodeID{req.first}
+	if len(req.guards) == 1 && req.guards[0] != req.first {
+		over = append(over, req.guards[0])
+	}
+	if c.mutes.failed(over, req.mailbox, now) {
+		c.doubts.forgive()
+		kick(c.wake)
+	}
 	kick(c.stale)
 }
 

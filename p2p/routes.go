@@ -32,6 +32,9 @@ func (c *Client) directoryNow() *directory.Snapshot {
 	now := time.Now()
 	snap := c.dir.Snapshot()
 	epoch := outfox.EpochAt(now)
+	if c.cfg.Clock != nil {
+		epoch = outfox.EpochAt(c.cfg.Clock())
+	}
 	c.viewMu.Lock()
 	defer c.viewMu.Unlock()
 	avoid, version := c.doubts.avoided(now)
@@ -39,12 +42,25 @@ func (c *Client) directoryNow() *directory.Snapshot {
 		return snap
 	}
 	c.view = view{snap, epoch, version, now}
-	list := relayList(snap, epoch, func(id NodeID) bool { return !avoid[id] })
+	fits := func(id NodeID) bool { return !avoid[id] }
+	list := relayList(snap, epoch, fits)
 	if len(list) < MinRelays || len(list) < len(snap.Relays)/2 {
 		// When half of the world seems to be down it is probably us.
-		list = relayList(snap, epoch, func(NodeID) bool { return true })
+		clear(avoid)
+		list = relayList(snap, epoch, fits)
 	}
-	if c.routes.Update(epoch, list) {
+	changed := c.routes.Update(epoch, list)
+	if pins := c.routes.Pins(); !slices.ContainsFunc(pins, func(p mix.Pin) bool { return fits(p.ID) }) {
+		// Without any of them there is no route, and there may be no others.
+		ids := make([]NodeID, len(pins))
+		for i, p := range pins {
+			ids[i] = p.ID
+			delete(avoid, p.ID)
+		}
+		c.doubts.excused(ids)
+		changed = c.routes.Update(epoch, relayList(snap, epoch, fits)) || changed
+	}
+	if changed {
 		kick(c.save)
 	}
 	return snap
