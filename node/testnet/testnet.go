@@ -27,6 +27,8 @@ type Options struct {
 	Dir string
 	// Listen is where relay i listens; nil for a free TCP port of 127.0.0.1.
 	Listen func(i int) []string
+	// Edit may change the configuration of relay i before each start.
+	Edit   func(i int, cfg *p2p.RelayConfig)
 	Logger *slog.Logger // nil for none
 }
 
@@ -35,6 +37,7 @@ type Mesh struct {
 	dir     string
 	ownsDir bool
 	listen  func(i int) []string
+	edit    func(i int, cfg *p2p.RelayConfig)
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -61,7 +64,7 @@ func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
 	if o.Relays < 1 {
 		return nil, fmt.Errorf("testnet: %d relays", o.Relays)
 	}
-	m := &Mesh{dir: o.Dir, listen: o.Listen, log: o.Logger, relays: make([]*relay, o.Relays),
+	m := &Mesh{dir: o.Dir, listen: o.Listen, edit: o.Edit, log: o.Logger, relays: make([]*relay, o.Relays),
 		traffic: make([]Traffic, o.Relays)}
 	if m.listen == nil {
 		m.listen = func(int) []string { return []string{"/ip4/127.0.0.1/tcp/0"} }
@@ -121,19 +124,26 @@ func (m *Mesh) settle(ctx context.Context) error {
 	}
 }
 
+// Dir returns the folder of relay i in that of a mesh.
+func Dir(mesh string, i int) string { return filepath.Join(mesh, fmt.Sprintf("relay-%02d", i)) }
+
 // start runs relay i and waits until it serves.
 func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
-	dir := filepath.Join(m.dir, fmt.Sprintf("relay-%02d", i))
+	dir := Dir(m.dir, i)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
-	host, err := p2p.NewRelay(p2p.RelayConfig{
+	cfg := p2p.RelayConfig{
 		StateDir:     dir,
 		Listen:       m.listen(i),
 		Bootstrap:    bootstrap,
 		AllowPrivate: true,
 		Logger:       m.log.With("relay", i),
-	})
+	}
+	if m.edit != nil {
+		m.edit(i, &cfg)
+	}
+	host, err := p2p.NewRelay(cfg)
 	if err != nil {
 		return fmt.Errorf("testnet: relay %d: %w", i, err)
 	}
@@ -164,12 +174,17 @@ func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
 const bootstraps = 3
 
 // Bootstrap returns addresses, with /p2p/, of the first relays that run.
-func (m *Mesh) Bootstrap() []string {
+func (m *Mesh) Bootstrap() []string { return m.BootstrapFrom(0) }
+
+// BootstrapFrom returns those of the first relays that run from relay i on, so
+// that not all newcomers of a large mesh ask the same three.
+func (m *Mesh) BootstrapFrom(i int) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var addrs []string
 	told := 0
-	for _, r := range m.relays {
+	for j := range m.relays {
+		r := m.relays[(i+j)%len(m.relays)]
 		if r != nil && told < bootstraps {
 			addrs = append(addrs, r.addrs...)
 			told++
@@ -241,10 +256,26 @@ func (m *Mesh) Stop(i int) error {
 // Restart starts relay i again after Stop, with the identity and the mailboxes
 // it had. It may get another port.
 func (m *Mesh) Restart(ctx context.Context, i int) error {
-	if err := m.start(ctx, i, m.Bootstrap()); err != nil {
+	if err := m.Resume(ctx, i); err != nil {
 		return err
 	}
 	return m.settle(ctx)
+}
+
+// Resume is Restart without waiting until all others know of it.
+func (m *Mesh) Resume(ctx context.Context, i int) error {
+	return m.start(ctx, i, m.BootstrapFrom(i+1))
+}
+
+// Status returns what relay i does, and whether it runs.
+func (m *Mesh) Status(i int) (p2p.RelayStatus, bool) {
+	m.mu.Lock()
+	r := m.relays[i]
+	m.mu.Unlock()
+	if r == nil {
+		return p2p.RelayStatus{}, false
+	}
+	return r.host.Status(), true
 }
 
 // Close stops all relays and removes what the mesh alone has made.

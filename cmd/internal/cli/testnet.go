@@ -34,8 +34,8 @@ send each other, and what goes wrong meanwhile. docs/TESTNET.md has the format.`
 
 func (a *app) testnetRunCommand() *cobra.Command {
 	var (
-		dir  string
-		seed uint64
+		dir, engine string
+		seed        uint64
 	)
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO.toml...",
@@ -50,7 +50,7 @@ with several scenarios, a folder in it for each. An interrupted run writes it to
 			var scenarios []*scenario.Scenario
 			names := map[string]bool{}
 			for _, file := range files {
-				s, err := readScenario(file)
+				s, err := readScenario(file, engine)
 				if err != nil {
 					return err
 				}
@@ -90,13 +90,14 @@ with several scenarios, a folder in it for each. An interrupted run writes it to
 		},
 	}
 	cmd.Flags().StringVar(&dir, "report", "", "write the report into this `DIR`")
+	cmd.Flags().StringVar(&engine, "engine", "", "use this `ENGINE` instead of the scenario's: loopback, processes, namespaces, virtual")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "use this seed instead of the scenario's")
 	a.jsonFlag(cmd)
 	return cmd
 }
 
 // readScenario reads a file that an engine can run.
-func readScenario(file string) (*scenario.Scenario, error) {
+func readScenario(file, engine string) (*scenario.Scenario, error) {
 	const hint = "see docs/TESTNET.md"
 	src, err := os.ReadFile(file)
 	var where *fs.PathError
@@ -107,11 +108,19 @@ func readScenario(file string) (*scenario.Scenario, error) {
 		return nil, err
 	}
 	s, err := scenario.Parse(file, src)
+	if err == nil && engine != "" {
+		if err := s.SetEngine(engine); err != nil {
+			return nil, usage(hint, "%v", err)
+		}
+	}
 	if err == nil {
 		err = s.Runnable()
 	}
 	if err != nil {
 		return nil, usage(hint, "%s", own(err.Error()))
+	}
+	if err := runner.Missing(s); err != nil {
+		return nil, usage(hint, "%s: %v", own(file), err)
 	}
 	return s, nil
 }
@@ -123,24 +132,23 @@ func (a *app) runScenario(ctx context.Context, s *scenario.Scenario, dir string)
 			return report.Summary{}, usage("choose another folder with --report", "%v", err)
 		}
 	}
-	shown := false // a line of progress stands on the terminal
+	program, err := os.Executable()
+	if err != nil {
+		return report.Summary{}, err
+	}
+	view := watchMesh(a.err, a.errTTY, s)
 	got, err := runner.Run(ctx, s, runner.Options{
-		Logger: a.appLogger(),
-		Say:    func(words string) { a.progress("%s: %s", s.Name, words) },
+		Program: program,
+		Logger:  a.appLogger(),
+		Say:     view.say,
 		Progress: func(p runner.Progress) {
 			if a.json {
 				a.printJSON(p)
 			}
-			if a.errTTY {
-				fmt.Fprintf(a.err, "\r\x1b[K%s: %ds  written %d of %d, shown %d, delivered %d  relays %d/%d, users %d/%d",
-					s.Name, p.MS/1000, p.Sent, p.Planned, p.Shown, p.Delivered, p.Relays, s.Relays, p.Users, s.Users)
-				shown = true
-			}
+			view.show(p)
 		},
 	})
-	if shown {
-		fmt.Fprintln(a.err)
-	}
+	view.end()
 	if err != nil {
 		return report.Summary{}, err
 	}

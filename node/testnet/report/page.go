@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,8 +113,17 @@ func (r *Report) page(charts []chart) []byte {
 
 // Verdict says in one sentence how the run went.
 func (s Summary) Verdict() string {
-	if s.Passed() {
-		return fmt.Sprintf("All %d messages were shown exactly once and in order.", s.Shown)
+	var missed string
+	for _, b := range s.Bars {
+		if !b.Held {
+			missed += fmt.Sprintf(" Missed: %s is %s, at most %s.", b.What, b.amount(b.Got), b.amount(b.Limit))
+		}
+	}
+	if s.delivered() {
+		if s.Planned == 0 {
+			return strings.TrimSpace("Everybody ran to the end." + missed)
+		}
+		return fmt.Sprintf("All %d messages were shown exactly once and in order.%s", s.Shown, missed)
 	}
 	var wrong []string
 	if s.Interrupted {
@@ -126,11 +137,15 @@ func (s Summary) Verdict() string {
 			wrong = append(wrong, fmt.Sprintf("%d %s", w.n, w.word))
 		}
 	}
-	return fmt.Sprintf("%d of %d messages were shown: %s.", s.Shown, s.Planned, strings.Join(wrong, ", "))
+	return fmt.Sprintf("%d of %d messages were shown: %s.%s", s.Shown, s.Planned, strings.Join(wrong, ", "), missed)
+}
+
+func (b Bar) amount(v float64) string {
+	return strings.TrimSpace(strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64) + " " + b.Unit)
 }
 
 func (s Summary) cards() []card {
-	return []card{
+	cards := []card{
 		{"written", fmt.Sprint(s.Sent)},
 		{"shown", fmt.Sprint(s.Shown)},
 		{"twice / out of order", fmt.Sprintf("%d / %d", s.Duplicates, s.OutOfOrder)},
@@ -143,7 +158,22 @@ func (s Summary) cards() []card {
 		{"nodes opened again", fmt.Sprint(s.Reopens)},
 		{"a user's traffic", size(s.UserBytesIn + s.UserBytesOut)},
 		{"a relay's traffic", size(s.RelayBytesIn + s.RelayBytesOut)},
+		{"of it, a user's a day", size(s.UserBytesDay)},
+		{"real time", fmt.Sprintf("%.1f s", float64(s.WallMS)/1000)},
 	}
+	if s.Packets > 0 {
+		cards = append(cards, card{"packets sent / lost", fmt.Sprintf("%d / %d", s.Packets, s.PacketsLost)})
+	}
+	if s.MiBPerNode > 0 {
+		cards = append(cards, card{"a node's memory, goroutines", fmt.Sprintf("%.2f MiB, %.0f", s.MiBPerNode, s.GoroutinesPerNode)})
+	}
+	if s.UserRSSMiB > 0 {
+		cards = append(cards, card{"largest user, relay", fmt.Sprintf("%.1f, %.1f MiB", s.UserRSSMiB, s.RelayRSSMiB)})
+	}
+	for _, b := range s.Bars {
+		cards = append(cards, card{b.What + ", at most " + b.amount(b.Limit), b.amount(b.Got)})
+	}
+	return cards
 }
 
 func size(n int64) string {

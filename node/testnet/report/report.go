@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"starling/node/testnet/scenario"
 )
 
 // Summary is the last line of a run and the file summary.json. Times are in
@@ -37,23 +40,82 @@ type Summary struct {
 	Resends int64 `json:"resends"` // those that had been handed to the same mailbox before
 	Failed  int64 `json:"failed_puts"`
 
+	// On all links, where the engine sees them.
+	Packets     int64 `json:"packets,omitempty"`
+	PacketsLost int64 `json:"packets_lost,omitempty"`
+
 	UserBytesIn   int64 `json:"user_bytes_in"` // mean per user
 	UserBytesOut  int64 `json:"user_bytes_out"`
 	RelayBytesIn  int64 `json:"relay_bytes_in"` // mean per relay
 	RelayBytesOut int64 `json:"relay_bytes_out"`
+	UserBytesDay  int64 `json:"user_bytes_day"` // both ways, at the rate since the traffic began
+	RelayBytesDay int64 `json:"relay_bytes_day"`
 
 	RelayStops int   `json:"relay_stops"`
-	Reopens    int   `json:"reopens"` // nodes opened during the traffic
-	StartMS    int64 `json:"start_ms"`
-	TrafficMS  int64 `json:"traffic_ms"`
-	LateMS     int64 `json:"late_ms"` // the most that a step came after its time
+	Reopens    int   `json:"reopens"`     // nodes opened during the traffic
+	ReadyMS    int64 `json:"ready_ms"`    // real time until everybody runs
+	StartMS    int64 `json:"start_ms"`    // real time until all are contacts
+	TrafficMS  int64 `json:"traffic_ms"`  // in the engine's time
+	WallMS     int64 `json:"wall_ms"`     // real time of the whole run
+	LateMS     int64 `json:"late_ms"`     // the most that a step came after its time
+	RelayBoxes int64 `json:"relay_boxes"` // in all mailboxes at the end
 	Goroutines int   `json:"goroutines"`
 	RSSMiB     int64 `json:"rss_mib,omitempty"` // where the system tells it
+
+	// Of one process, where each node has its own.
+	UserRSSMiB  float64 `json:"user_rss_mib,omitempty"`
+	RelayRSSMiB float64 `json:"relay_rss_mib,omitempty"`
+
+	// Where the cost of a node was measured: in this mesh, in one of a quarter of
+	// the size, and the larger of the two quotients.
+	MiBPerNode             float64 `json:"mib_per_node,omitempty"`
+	GoroutinesPerNode      float64 `json:"goroutines_per_node,omitempty"`
+	SmallMiBPerNode        float64 `json:"small_mib_per_node,omitempty"`
+	SmallGoroutinesPerNode float64 `json:"small_goroutines_per_node,omitempty"`
+	Growth                 float64 `json:"growth,omitempty"`
+
+	Bars []Bar `json:"bars,omitempty"`
 }
 
-// Passed reports whether all that was planned was shown once and in order.
+// A Bar is something that must hold beside every message being shown once and
+// in order.
+type Bar struct {
+	What  string  `json:"what"`
+	Unit  string  `json:"unit,omitempty"`
+	Got   float64 `json:"got"`
+	Limit float64 `json:"limit"`
+	Held  bool    `json:"held"`
+}
+
+// Passed reports whether all that was planned was shown once and in order, and
+// every bar held.
 func (s Summary) Passed() bool {
+	return s.delivered() && !slices.ContainsFunc(s.Bars, func(b Bar) bool { return !b.Held })
+}
+
+func (s Summary) delivered() bool {
 	return !s.Interrupted && s.Sent == s.Planned && s.Shown == s.Sent && s.Duplicates == 0 && s.OutOfOrder == 0 && s.Strange == 0
+}
+
+// Finish holds the summary against the bars and makes it the last event.
+func (r *Report) Finish(bar scenario.Bar) {
+	s := &r.Summary
+	check := func(what, unit string, got, limit float64) {
+		if limit > 0 {
+			s.Bars = append(s.Bars, Bar{what, unit, got, limit, got <= limit && !s.Interrupted})
+		}
+	}
+	check("start", "s", float64(s.ReadyMS)/1000, bar.Start.Seconds())
+	check("wall", "s", float64(s.WallMS)/1000, bar.Wall.Seconds())
+	check("p99", "s", float64(s.P99)/1000, bar.P99.Seconds())
+	check("memory of a user", "MiB", s.UserRSSMiB, bar.UserRSS)
+	check("a user's bytes a day", "B", float64(s.UserBytesDay), bar.UserBytesDay)
+	check("growth of cost", "", s.Growth, bar.Growth)
+	line, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // all of it is our own
+	}
+	r.Events = append(r.Events, line)
 }
 
 // Traffic is what one node received and sent.

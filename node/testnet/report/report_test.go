@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,7 @@ func TestWrite(t *testing.T) {
 		return data
 	}
 	var s Summary
-	if err := json.Unmarshal(read("summary.json"), &s); err != nil || s != sample().Summary {
+	if err := json.Unmarshal(read("summary.json"), &s); err != nil || !reflect.DeepEqual(s, sample().Summary) {
 		t.Errorf("summary %+v, %v", s, err)
 	}
 	if lines := strings.Count(string(read("events.jsonl")), "\n"); lines != 2 {

@@ -1,29 +1,29 @@
-// Package runner carries out a scenario: real relays and real nodes in this
-// process, on loopback, with private addresses allowed. It writes the messages
-// of the plan, watches what every reader is shown, and reports.
+// Package runner carries out a scenario on one of the engines. It writes the
+// messages of the plan, watches what every reader is shown, and reports.
 //
-// Three goroutines follow the plan side by side: one stops and restarts
-// relays, one takes users away and brings them back, writing their messages in
-// between, and one tells of the progress. A step that takes long makes those
-// behind it late, never lost; the report says how late.
+// Four goroutines follow the plan side by side: one ends and restarts relays,
+// one breaks and mends disks and links, one takes users away and brings them
+// back, writing their messages in between, and one tells of the progress. A
+// step that takes long makes those behind it late, never lost; the report says
+// how late.
 package runner
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"starling/node/testnet"
+	"starling/node/testnet/engine"
+	"starling/node/testnet/engine/loopback"
+	"starling/node/testnet/engine/namespaces"
+	"starling/node/testnet/engine/processes"
+	"starling/node/testnet/engine/virtual"
 	"starling/node/testnet/report"
 	"starling/node/testnet/scenario"
 )
@@ -32,9 +32,12 @@ import (
 type Options struct {
 	// Say is told in words what goes on before the traffic; nil for nobody.
 	Say func(string)
-	// Progress is told once a second how far the traffic is; nil for nobody.
+	// Progress is told once a second how far the traffic is, in virtual time
+	// at most 500 times; nil for nobody.
 	Progress func(Progress)
 	Logger   *slog.Logger // nil for none
+	// Program is the starling that engines with processes run.
+	Program string
 }
 
 // Progress is how far a run is.
@@ -42,45 +45,61 @@ type Progress struct {
 	Event string `json:"event"` // "progress"
 	MS    int64  `json:"ms"`    // since the traffic began
 	report.Counts
-	Planned int `json:"planned"`
-	Relays  int `json:"relays_up"`
-	Users   int `json:"users_online"`
+	InFlight int   `json:"in_flight"` // written and not shown
+	Planned  int   `json:"planned"`
+	Relays   int   `json:"relays_up"`
+	Users    int   `json:"users_online"`
+	Puts     int64 `json:"puts"`
+	Resends  int64 `json:"resends"`
+	Failed   int64 `json:"failed_puts"`
+	Packets  int64 `json:"packets,omitempty"`
+	Lost     int64 `json:"packets_lost,omitempty"`
+	Down     []int `json:"-"` // relays
+	Away     []int `json:"-"` // users
 }
 
 const (
 	// joining bounds the start of a mesh and the making of contacts.
-	joining = 5 * time.Minute
+	joining = 30 * time.Minute
 	// receipts is how long a run waits for the last of them: a message counts
 	// when it is shown.
 	receipts = 10 * time.Second
 	// closing bounds the last questions to nodes of an interrupted run.
 	closing = 10 * time.Second
 	poll    = 20 * time.Millisecond
+	// pause is how long a person waits before they try again what failed.
+	pause = time.Second
+	// atOnce is how many nodes are started, or left, at a time.
+	atOnce = 8
+	// tellings is how often a run in virtual time tells of itself, at most.
+	tellings = 500
 )
 
 // run is one run of a scenario.
 type run struct {
-	s       *scenario.Scenario
-	plan    scenario.Plan
-	o       Options
-	dir     string
-	mesh    *testnet.Mesh
-	users   []*user
-	ledger  *report.Ledger
-	load    load
-	start   time.Duration
-	traffic time.Duration
+	s      *scenario.Scenario
+	plan   scenario.Plan
+	o      Options
+	engine engine.Engine
+	users  []*user
+	ledger *report.Ledger
+
+	entered, ready, joined time.Time       // real
+	first                  engine.Measures // when the traffic began
+	traffic                time.Duration
 
 	mu         sync.Mutex
 	began      time.Time // of the traffic
 	events     [][]byte
 	marks      []report.Mark
 	late       time.Duration
-	relaysUp   int
+	down       map[int]bool // relays
 	stops      int
 	reopens    int
 	goroutines int
 	rss        int64
+	userRSS    int64 // the largest
+	relayRSS   int64
 }
 
 // Run carries out a scenario that is [scenario.Scenario.Runnable]. When ctx
@@ -91,40 +110,88 @@ func Run(ctx context.Context, s *scenario.Scenario, o Options) (_ *report.Report
 	if err := s.Runnable(); err != nil {
 		return nil, err
 	}
-	plan, err := s.Plan()
-	if err != nil {
-		return nil, err
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &run{s: s, plan: plan, o: o, ledger: report.NewLedger(), relaysUp: s.Relays}
-	if r.dir, err = os.MkdirTemp("", "starling-testnet-"); err != nil {
+	var small *cost
+	if s.Bar.Growth > 0 {
+		if small, err = quarter(ctx, s, o); err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+	}
+	got, whole, err := carryOut(ctx, s, o)
+	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(r.dir)
-	defer r.close()
+	if small != nil {
+		whole.compare(small, &got.Summary)
+	}
+	got.Finish(s.Bar)
+	return got, nil
+}
 
-	begin := time.Now()
-	err = r.join(ctx)
-	r.start = time.Since(begin)
-	if err == nil {
-		r.say("Messages flow…")
-		r.mu.Lock()
-		r.began = time.Now()
-		r.mu.Unlock()
-		err = r.follow(ctx)
-		r.traffic = r.elapsed()
+// carryOut makes one mesh and runs the scenario in it.
+func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report.Report, whole *cost, err error) {
+	plan, err := s.Plan()
+	if err != nil {
+		return nil, nil, err
 	}
-	if err != nil && ctx.Err() == nil {
-		return nil, err
+	dir, err := os.MkdirTemp("", "starling-testnet-")
+	if err != nil {
+		return nil, nil, err
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
-	defer cancel()
-	if err := r.compare(last); err != nil {
-		return nil, err
+	defer os.RemoveAll(dir)
+	r := &run{s: s, plan: plan, o: o, ledger: report.NewLedger(), down: map[int]bool{}}
+	if r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: o.Logger, Program: o.Program}); err != nil {
+		return nil, nil, err
 	}
-	return r.report(last, ctx.Err() != nil), nil
+	before := freshCost()
+	interrupted := false
+	err = r.engine.Enter(ctx, func(ctx context.Context) error {
+		defer r.close()
+		r.entered = r.engine.Now()
+		err := r.join(ctx)
+		if err == nil {
+			if s.Bar.Growth > 0 {
+				whole = before.of(r.s)
+			}
+			err = r.follow(ctx)
+			r.traffic = r.elapsed()
+		}
+		interrupted = ctx.Err() != nil
+		if err != nil && !interrupted {
+			return err
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		defer cancel()
+		if err := r.compare(last); err != nil {
+			return err
+		}
+		got = r.report(last, interrupted)
+		return nil
+	})
+	return got, whole, err
+}
+
+// Missing says what this machine lacks for the scenario's engine, and which
+// engine works; nil for nothing.
+func Missing(s *scenario.Scenario) error {
+	if s.Engine == scenario.Namespaces {
+		return namespaces.Missing(s)
+	}
+	return nil
+}
+
+func newEngine(c engine.Config) (engine.Engine, error) {
+	switch c.Scenario.Engine {
+	case scenario.Virtual:
+		return virtual.New(c), nil
+	case scenario.Processes:
+		return processes.New(c, processes.Local{})
+	case scenario.Namespaces:
+		return namespaces.New(c)
+	}
+	return loopback.New(c), nil
 }
 
 // elapsed returns how long the traffic has gone on.
@@ -148,36 +215,42 @@ func (r *run) join(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, joining)
 	defer cancel()
 	r.say("Starting %d relays…", r.s.Relays)
-	r.mesh, err = testnet.Start(ctx, testnet.Options{Relays: r.s.Relays, Dir: filepath.Join(r.dir, "relays"), Logger: r.o.Logger})
-	if err != nil {
+	if err := r.engine.Start(ctx); err != nil {
 		return err
 	}
 	r.say("Starting %d users…", r.s.Users)
 	for i := range r.s.Users {
-		u, err := newUser(r, i)
-		if err != nil {
-			return err
-		}
-		r.users = append(r.users, u)
+		r.users = append(r.users, newUser(r, i))
 	}
 	if err := together(ctx, r.users, func(ctx context.Context, u *user) error {
-		return errors.Join(u.open(ctx, r.mesh.Bootstrap()), u.ready(ctx))
+		if err := u.open(ctx); err != nil {
+			return err
+		}
+		return u.ready(ctx)
 	}); err != nil {
 		return err
 	}
+	r.ready = r.engine.Now()
 	r.say("Making %d pairs of contacts…", len(r.plan.Pairs))
+	var made atomic.Int64
 	if err := together(ctx, r.plan.Pairs, func(ctx context.Context, p [2]int) error {
+		defer func() {
+			if n := made.Add(1); n%100 == 0 {
+				r.say("%d of %d pairs are contacts.", n, len(r.plan.Pairs))
+			}
+		}()
 		return meet(ctx, r.users[p[0]], r.users[p[1]])
 	}); err != nil {
 		return err
 	}
+	r.joined = r.engine.Now()
 	return together(ctx, r.users, func(ctx context.Context, u *user) error { return u.know(ctx) })
 }
 
 // together does something to all, a few at a time.
 func together[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
+	g.SetLimit(atOnce)
 	for _, x := range all {
 		g.Go(func() error { return do(ctx, x) })
 	}
@@ -186,6 +259,11 @@ func together[T any](ctx context.Context, all []T, do func(context.Context, T) e
 
 // follow carries out the plan and waits for what is still on its way.
 func (r *run) follow(ctx context.Context) error {
+	r.say("Messages flow…")
+	r.first = r.engine.Measure(ctx)
+	r.mu.Lock()
+	r.began = time.Now()
+	r.mu.Unlock()
 	tell, done := context.WithCancel(ctx)
 	var teller sync.WaitGroup
 	teller.Go(func() { r.tell(tell) })
@@ -193,11 +271,13 @@ func (r *run) follow(ctx context.Context) error {
 	defer done()
 
 	g, lanes := errgroup.WithContext(ctx)
-	var relays, people []scenario.Step
+	var relays, faults, people []scenario.Step
 	for _, step := range r.plan.Steps {
 		switch step.Do {
-		case scenario.Stop, scenario.Restart:
+		case scenario.Stop, scenario.Kill, scenario.Restart:
 			relays = append(relays, step)
+		case scenario.Fill, scenario.Free, scenario.Partition, scenario.Heal, scenario.Block, scenario.Unblock:
+			faults = append(faults, step)
 		default:
 			people = append(people, step)
 		}
@@ -205,17 +285,18 @@ func (r *run) follow(ctx context.Context) error {
 	for _, lane := range []struct {
 		steps []scenario.Step
 		do    func(context.Context, scenario.Step) error
-	}{{relays, r.relayStep}, {people, r.peopleStep}} {
+	}{{relays, r.relayStep}, {faults, r.faultStep}, {people, r.peopleStep}} {
 		g.Go(func() error {
 			for _, step := range lane.steps {
 				if err := r.until(lanes, step.At); err != nil {
 					return err
 				}
 				if err := lane.do(lanes, step); err != nil {
-					return err
+					return fmt.Errorf("%s after %v: %w", step.Do, r.elapsed().Round(time.Millisecond), err)
 				}
 			}
-			return nil
+			// Also who has nothing to do stays until the end.
+			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -248,29 +329,50 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (r *run) relayStep(ctx context.Context, step scenario.Step) error {
-	r.mark(step.Do, "relay", step.Relays)
+	r.mark(step)
 	return together(ctx, step.Relays, func(ctx context.Context, i int) error {
-		err, change := error(nil), 1
-		if step.Do == scenario.Stop {
-			err, change = r.mesh.Stop(i), -1
-		} else {
-			err = r.mesh.Restart(ctx, i)
+		do := r.engine.Restart
+		switch step.Do {
+		case scenario.Stop:
+			do = r.engine.Stop
+		case scenario.Kill:
+			do = r.engine.Kill
 		}
+		err := do(ctx, i)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.relaysUp += change
-		if change < 0 {
+		if step.Do == scenario.Restart {
+			delete(r.down, i)
+		} else {
+			r.down[i] = true
 			r.stops++
 		}
 		return err
 	})
 }
 
+func (r *run) faultStep(_ context.Context, step scenario.Step) error {
+	r.mark(step)
+	switch step.Do {
+	case scenario.Fill:
+		return r.engine.Fill(step.Relays, step.Users)
+	case scenario.Free:
+		return r.engine.Free()
+	case scenario.Partition:
+		return r.engine.Partition(step.Relays)
+	case scenario.Heal:
+		return r.engine.Heal()
+	case scenario.Block:
+		return r.engine.Block(step.Relays)
+	}
+	return r.engine.Unblock()
+}
+
 func (r *run) peopleStep(ctx context.Context, step scenario.Step) error {
 	if step.Do == scenario.Send {
 		return r.users[step.Message.From].send(ctx, step.Message)
 	}
-	r.mark(step.Do, "user", step.Users)
+	r.mark(step)
 	return together(ctx, step.Users, func(ctx context.Context, i int) error {
 		u := r.users[i]
 		if step.Drain {
@@ -278,8 +380,12 @@ func (r *run) peopleStep(ctx context.Context, step scenario.Step) error {
 				return err
 			}
 		}
+		end := r.engine.Shut
+		if step.Do == scenario.Crash {
+			end = r.engine.Crash
+		}
 		if step.Do != scenario.Online {
-			if err := u.close(ctx); err != nil {
+			if err := u.close(ctx, end); err != nil {
 				return err
 			}
 		}
@@ -289,7 +395,7 @@ func (r *run) peopleStep(ctx context.Context, step scenario.Step) error {
 		r.mu.Lock()
 		r.reopens++
 		r.mu.Unlock()
-		return u.open(ctx, r.mesh.Bootstrap())
+		return u.open(ctx)
 	})
 }
 
@@ -323,113 +429,10 @@ func (r *run) compare(ctx context.Context) error {
 	return nil
 }
 
-// tell reports the progress until ctx ends.
-func (r *run) tell(ctx context.Context) {
-	for {
-		r.measure()
-		p := Progress{Event: "progress", MS: r.elapsed().Milliseconds(), Counts: r.ledger.Counts(), Planned: r.plan.Messages()}
-		r.mu.Lock()
-		p.Relays = r.relaysUp
-		r.mu.Unlock()
-		for _, u := range r.users {
-			if u.online() {
-				p.Users++
-			}
-		}
-		r.note(p)
-		if r.o.Progress != nil {
-			r.o.Progress(p)
-		}
-		if sleep(ctx, time.Second) != nil {
-			return
-		}
-	}
-}
-
-func (r *run) measure() {
-	rss := residentMiB()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.goroutines = max(r.goroutines, runtime.NumGoroutine())
-	r.rss = max(r.rss, rss)
-}
-
-// note keeps an event for the report.
-func (r *run) note(event any) {
-	line, err := json.Marshal(event)
-	if err != nil {
-		panic(err) // all of them are our own types
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, line)
-}
-
-// meshEvent tells of relays that stop and users that leave.
-type meshEvent struct {
-	Event  scenario.Action `json:"event"`
-	MS     int64           `json:"ms"`
-	Relays []int           `json:"relays,omitempty"`
-	Users  []int           `json:"users,omitempty"`
-}
-
-func (r *run) mark(do scenario.Action, kind string, which []int) {
-	at := r.elapsed()
-	e := meshEvent{Event: do, MS: at.Milliseconds(), Relays: which}
-	if kind == "user" {
-		e.Relays, e.Users = nil, which
-	}
-	r.note(e)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.marks = append(r.marks, report.Mark{At: at, Label: fmt.Sprintf("%s %s %v", do, kind, which)})
-}
-
-func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
-	r.measure()
-	out := &report.Report{About: r.s.About, Ledger: r.ledger}
-	s := &out.Summary
-	*s = report.Summary{Event: "summary", Name: r.s.Name, Engine: r.s.Engine, Seed: r.s.Seed,
-		Relays: r.s.Relays, Users: r.s.Users, Counts: r.ledger.Counts(), Planned: r.plan.Messages(), Interrupted: interrupted,
-		StartMS: r.start.Milliseconds(), TrafficMS: r.traffic.Milliseconds()}
-	s.Lost = s.Sent - s.Shown
-	_, _, _, toShown, toDelivered := r.ledger.Times()
-	s.P50, s.P90 = report.Percentile(toShown, 0.5).Milliseconds(), report.Percentile(toShown, 0.9).Milliseconds()
-	s.P99, s.Max = report.Percentile(toShown, 0.99).Milliseconds(), report.Percentile(toShown, 1).Milliseconds()
-	s.DeliveredP50 = report.Percentile(toDelivered, 0.5).Milliseconds()
-	s.DeliveredP99 = report.Percentile(toDelivered, 0.99).Milliseconds()
-	s.Puts, s.Resends, s.Failed = r.load.numbers()
-	for _, u := range r.users {
-		in, sent := u.bytes(ctx)
-		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("u%d", u.index), In: in, Out: sent})
-		s.UserBytesIn += in / int64(r.s.Users)
-		s.UserBytesOut += sent / int64(r.s.Users)
-	}
-	for i := range r.s.Relays {
-		if r.mesh == nil {
-			break
-		}
-		t := r.mesh.Traffic(i)
-		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("r%d", i), In: t.In, Out: t.Out})
-		s.RelayBytesIn += t.In / int64(r.s.Relays)
-		s.RelayBytesOut += t.Out / int64(r.s.Relays)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s.RelayStops, s.Reopens, s.LateMS = r.stops, r.reopens, r.late.Milliseconds()
-	s.Goroutines, s.RSSMiB = r.goroutines, r.rss
-	line, err := json.Marshal(s)
-	if err != nil {
-		panic(err)
-	}
-	out.Marks, out.Events = r.marks, append(slices.Clone(r.events), line)
-	return out
-}
-
-// close ends people before relays, so that nobody waits for a lost relay.
+// close ends everything.
 func (r *run) close() {
-	together(context.Background(), r.users, func(ctx context.Context, u *user) error { return u.close(ctx) })
-	if r.mesh != nil {
-		r.mesh.Close()
+	together(context.Background(), r.users, func(ctx context.Context, u *user) error { return u.close(ctx, r.engine.Shut) })
+	if err := r.engine.Close(); err != nil {
+		r.o.Logger.Warn("closing the mesh", "err", err)
 	}
 }

@@ -2,89 +2,59 @@ package runner
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"starling/node"
 	"starling/node/api"
-	"starling/node/config"
-	"starling/node/store"
+	"starling/node/testnet/engine"
 	"starling/node/testnet/report"
 	"starling/node/testnet/scenario"
-	"starling/p2p"
 )
 
-// user is one person with a profile that lives as long as the run.
+// user is one person, as the runner sees them.
 type user struct {
-	r          *run
-	index      int
-	profile    config.Profile
-	passphrase string
-	contacts   map[int]string // the other's index → contact
-	people     map[string]int // and back
+	r        *run
+	index    int
+	contacts map[int]string // the other's index → contact
+	people   map[string]int // and back
 
 	mu      sync.Mutex
-	node    *node.Node // nil while offline
-	ended   sync.WaitGroup
+	node    api.Node // nil while offline
+	unwatch context.CancelFunc
+	watched sync.WaitGroup
 	after   int64 // the last event that was seen
-	in, out int64 // bytes of the nodes that were closed
 	mine    map[string]scenario.Message
-	broken  error // why a node ended by itself
 }
 
-func newUser(r *run, i int) (*user, error) {
-	u := &user{r: r, index: i, profile: config.Profile{Dir: filepath.Join(r.dir, fmt.Sprintf("user-%d", i))}, passphrase: rand.Text(),
-		contacts: map[int]string{}, people: map[string]int{}, mine: map[string]scenario.Message{}}
-	// Nobody has to guess the passphrase of a profile that is gone soon.
-	return u, node.Create(u.profile, u.passphrase, name(i), store.CheapKDF)
+func newUser(r *run, i int) *user {
+	return &user{r: r, index: i, contacts: map[int]string{}, people: map[string]int{}, mine: map[string]scenario.Message{}}
 }
-
-func name(i int) string { return fmt.Sprintf("User %d", i) }
 
 // open starts the user's node and watches what it shows.
-func (u *user) open(ctx context.Context, bootstrap []string) error {
-	delay := u.r.s.MeanDelay
-	if delay == 0 {
-		delay = -1 // none
-	}
-	n, err := node.New(node.Config{
-		Profile: u.profile, Passphrase: u.passphrase, Bootstrap: bootstrap, AllowPrivate: true,
-		MeanDelay: delay, NoSocket: true, Logger: u.r.o.Logger.With("user", u.index),
-		NewNetwork: func(c p2p.ClientConfig) (node.Network, error) {
-			client, err := p2p.NewClient(c)
-			return counted{client, &u.r.load}, err
-		},
-	})
+func (u *user) open(ctx context.Context) error {
+	n, err := u.r.engine.Open(ctx, u.index)
 	if err != nil {
-		return err
+		return fmt.Errorf("user %d: %w", u.index, err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.node = n
-	u.ended.Go(func() {
-		if err := n.Run(context.WithoutCancel(ctx)); err != nil {
-			u.mu.Lock()
-			u.broken = err
-			u.mu.Unlock()
-		}
-	})
+	var watch context.Context
+	watch, u.unwatch = context.WithCancel(context.WithoutCancel(ctx))
 	after := u.after
-	u.ended.Go(func() {
-		n.Events(context.WithoutCancel(ctx), after, func(e api.Event) error { u.event(e); return nil })
+	u.watched.Go(func() {
+		n.Events(watch, after, func(e api.Event) error { u.event(e); return nil })
 	})
 	return nil
 }
 
 // running returns the node, nil while the user is offline.
-func (u *user) running() *node.Node {
+func (u *user) running() api.Node {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.node
@@ -92,36 +62,25 @@ func (u *user) running() *node.Node {
 
 func (u *user) online() bool { return u.running() != nil }
 
-// close ends the user's node and waits until it has ended.
-func (u *user) close(ctx context.Context) error {
-	n := u.running()
-	if n == nil {
+// close ends the user's node by one of the engine's ways.
+func (u *user) close(ctx context.Context, end func(context.Context, int) error) error {
+	if !u.online() {
 		return nil
 	}
-	if s, err := n.Status(ctx); err == nil {
-		u.in, u.out = u.in+s.BytesIn, u.out+s.BytesOut
-	}
-	err := n.Close()
-	u.ended.Wait()
+	err := end(ctx, u.index)
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.node = nil
-	return errors.Join(err, u.broken)
-}
-
-// bytes returns what all nodes of the user received and sent.
-func (u *user) bytes(ctx context.Context) (in, out int64) {
-	in, out = u.in, u.out
-	if n := u.running(); n != nil {
-		if s, err := n.Status(ctx); err == nil {
-			in, out = in+s.BytesIn, out+s.BytesOut
-		}
+	u.mu.Unlock()
+	u.unwatch()
+	u.watched.Wait()
+	if err != nil {
+		return fmt.Errorf("user %d: %w", u.index, err)
 	}
-	return in, out
+	return nil
 }
 
 // wait asks until the answer is yes.
-func (u *user) wait(ctx context.Context, yes func(*node.Node) (bool, error)) error {
+func (u *user) wait(ctx context.Context, yes func(api.Node) (bool, error)) error {
 	for {
 		ok, err := yes(u.running())
 		if err != nil || ok {
@@ -134,7 +93,7 @@ func (u *user) wait(ctx context.Context, yes func(*node.Node) (bool, error)) err
 }
 
 func (u *user) ready(ctx context.Context) error {
-	err := u.wait(ctx, func(n *node.Node) (bool, error) {
+	err := u.wait(ctx, func(n api.Node) (bool, error) {
 		s, err := n.Status(ctx)
 		return s.Ready, err
 	})
@@ -149,7 +108,7 @@ func (u *user) ready(ctx context.Context) error {
 func (u *user) drain(ctx context.Context, most time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	err := u.wait(limited, func(n *node.Node) (bool, error) {
+	err := u.wait(limited, func(n api.Node) (bool, error) {
 		s, err := n.Status(limited)
 		return s.Outbox.Queued+s.Outbox.Sealed == 0 && u.r.ledger.Pending(u.index) == 0, err
 	})
@@ -166,7 +125,7 @@ func meet(ctx context.Context, a, b *user) error {
 			err := do()
 			switch api.CodeOf(err) {
 			case api.CodeTimeout, api.CodeOffline, api.CodeFewRelays:
-				if sleep(ctx, poll) == nil {
+				if sleep(ctx, pause) == nil {
 					continue
 				}
 			case "":
@@ -177,24 +136,24 @@ func meet(ctx context.Context, a, b *user) error {
 	}
 	var invite api.Invite
 	err := again("invite", func() (err error) {
-		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: name(b.index)})
+		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: engine.Name(b.index)})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	err = again("make contacts of", func() error {
-		_, err := b.running().AddContact(ctx, api.AddContactRequest{Link: invite.Link, Name: name(a.index)})
+		_, err := b.running().AddContact(ctx, api.AddContactRequest{Link: invite.Link, Name: engine.Name(a.index)})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, side := range [][2]*user{{a, b}, {b, a}} {
-		err := side[0].wait(ctx, func(n *node.Node) (bool, error) {
+		err := side[0].wait(ctx, func(n api.Node) (bool, error) {
 			contacts, err := n.Contacts(ctx)
 			for _, c := range contacts {
-				if c.Name.String() == name(side[1].index) && c.State == api.ContactReady {
+				if c.Name.String() == engine.Name(side[1].index) && c.State == api.ContactReady {
 					return true, nil
 				}
 			}

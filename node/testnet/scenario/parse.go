@@ -64,29 +64,40 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func (s *Scenario) read(r *reader, top table) {
 	s.Name = top.text("name", "")
 	s.About = top.text("about", "")
-	s.Engine = top.text("engine", Process)
+	s.Engine = top.text("engine", Loopback)
 	s.Seed = uint64(top.integer("seed", 1, 0, math.MaxInt64))
 	s.Relays = int(top.integer("relays", 0, minRelays, maxRelays))
 	s.Users = int(top.integer("users", 0, minUsers, maxUsers))
 	s.Duration = top.duration("duration", 0, time.Second, maxTime)
 	s.Settle = top.duration("settle", defaultSettle, time.Second, maxTime)
 	s.MeanDelay = top.duration("mean_delay", defaultMeanDelay, 0, time.Minute)
+	s.NAT = top.boolean("nat")
 	switch {
 	case top.has("name") && !validName.MatchString(s.Name):
 		top.fail("name", "name is %q; it has letters, digits and dashes, at most 41", s.Name)
-	case !knownEngine(s.Engine):
-		top.fail("engine", "there is no engine %q; there are %q, %q and %q", s.Engine, Process, Namespaces, Virtual)
+	case !slices.Contains(Engines(), s.Engine):
+		top.fail("engine", "%v", noEngine(s.Engine))
 	}
-	messages, churn, link, events := top.table("messages"), top.table("churn"), top.table("link"), top.tables("event")
+	messages, shifts, churn, link, bar := top.table("messages"), top.table("shifts"), top.table("churn"), top.table("link"), top.table("bar")
+	bad, skew, events := top.tables("bad"), top.tables("skew"), top.tables("event")
 	top.end("name", "relays", "users", "duration", "messages")
 	s.readMessages(messages)
 	if top.has("churn") {
 		s.readChurn(churn)
 	}
-	s.Link = Link{link.duration("latency", 0, 0, time.Minute), link.number("loss", 0, 0, 1)}
-	link.end()
-	if len(events) > maxEvents {
-		top.fail("event", "there are %d events; at most %d", len(events), maxEvents)
+	if top.has("shifts") {
+		s.readShifts(shifts)
+	}
+	s.readLink(link)
+	for _, t := range bad {
+		s.readBad(t)
+	}
+	for _, t := range skew {
+		s.readSkew(t)
+	}
+	s.readBar(bar)
+	if len(events)+len(bad)+len(skew) > maxEvents {
+		top.fail("event", "there are more than %d events", maxEvents)
 		return
 	}
 	for _, t := range events {
@@ -96,7 +107,7 @@ func (s *Scenario) read(r *reader, top table) {
 
 func (s *Scenario) readMessages(t table) {
 	m := &s.Messages
-	m.Count = int(t.integer("count", 0, 1, maxMessages))
+	m.Count = int(t.integer("count", 0, 0, maxMessages))
 	m.Rate = t.number("rate", 0, 0.001, 100_000)
 	m.MinSize, m.MaxSize = t.size("size", 64)
 	m.Pairs = t.text("pairs", Ring)
@@ -110,6 +121,7 @@ func (s *Scenario) readMessages(t table) {
 		t.fail("pairs", "pairs is %q; it is %q, %q or %q", m.Pairs, Ring, Couples, All)
 	case m.Pairs == Couples && s.Users%2 != 0:
 		t.fail("pairs", "%d users do not make couples", s.Users)
+	case m.Count == 0 && m.Rate == 0 && t.has("count"):
 	case m.Count == 0 && m.Rate == 0:
 		t.fail("", "messages have neither a count nor a rate")
 	case m.Count == 0 && m.Rate*seconds > maxMessages:
@@ -132,48 +144,8 @@ func (s *Scenario) readChurn(t table) {
 	if c.Until < c.From {
 		t.fail("until", "churn ends before it begins")
 	}
+	c.Kill = t.boolean("kill")
 	t.end("per_minute")
-}
-
-func (s *Scenario) readEvent(t table) {
-	e := Event{path: t.path}
-	e.At = t.duration("at", 0, 0, s.Duration)
-	e.Do = Action(t.text("do", ""))
-	e.Relays = t.indexes("relays", s.Relays)
-	e.Users = t.indexes("users", s.Users)
-	e.Fraction = t.number("fraction", 0, 0, 1)
-	e.Drain = t.boolean("drain")
-	t.end("at", "do")
-	refuse := func(action string, keys ...string) {
-		for _, k := range keys {
-			if t.has(k) {
-				t.fail(k, "%s takes no %s", action, k)
-			}
-		}
-	}
-	switch e.Do {
-	case Stop, Kill:
-		refuse(string(e.Do), "users", "drain")
-		if t.has("relays") == (e.Fraction > 0) {
-			t.fail("do", "%s takes either relays or a fraction of them", e.Do)
-		}
-	case Restart:
-		refuse(string(e.Do), "users", "drain", "fraction")
-	case Offline, Reopen:
-		refuse(string(e.Do), "relays", "fraction")
-	case Online:
-		refuse(string(e.Do), "relays", "fraction", "drain")
-	case Partition:
-		refuse(string(e.Do), "users", "drain")
-		if t.has("relays") == (e.Fraction > 0) {
-			t.fail("do", "partition takes either the relays on one side or a fraction of them")
-		}
-	case Heal:
-		refuse(string(e.Do), "relays", "users", "drain", "fraction")
-	default:
-		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, partition and heal", e.Do)
-	}
-	s.Events = append(s.Events, e)
 }
 
 // reader keeps the first mistake of all tables.
@@ -309,6 +281,26 @@ func (t table) duration(key string, other, least, most time.Duration) time.Durat
 		t.fail(key, "%s is %v; it is %v to %v", key, d, least, most)
 	}
 	return d
+}
+
+// durations reads one duration or [least, most].
+func (t table) durations(key string, most time.Duration) (from, to time.Duration) {
+	list, ok := t.keys[key].([]any)
+	if !ok {
+		d := t.duration(key, 0, 0, most)
+		return d, d
+	}
+	t.take(key)
+	var both []time.Duration
+	for _, v := range list {
+		one := table{t.path, map[string]any{key: v}, t.r}
+		both = append(both, one.duration(key, 0, 0, most))
+	}
+	if len(both) != 2 || both[0] > both[1] {
+		t.fail(key, "%s is a duration or [least, most]", key)
+		return 0, 0
+	}
+	return both[0], both[1]
 }
 
 func (t table) size(key string, other int) (least, most int) {

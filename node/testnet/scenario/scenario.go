@@ -1,6 +1,6 @@
 // Package scenario is the file format of starling testnet: a mesh, its users,
-// what they send each other and what goes wrong meanwhile. One file works for
-// every engine that can do what it asks for.
+// what they send each other, what goes wrong meanwhile and what must hold. One
+// file works for every engine that can do what it asks for.
 //
 // A scenario is TOML. Durations are strings ("90s", "1h30m"), fractions are
 // between 0 and 1, relays and users are counted from 0. Keys that are not
@@ -8,36 +8,55 @@
 //
 //	name = "churn"            # letters, digits and dashes; required
 //	about = "one sentence"    # for the report
-//	engine = "process"        # or "namespaces", "virtual"; default "process"
+//	engine = "loopback"       # "processes", "namespaces", "virtual"
 //	seed = 1                  # the same seed makes the same schedule
 //	relays = 8                # 5 to 2000; required
 //	users = 4                 # 2 to 1000; required
 //	duration = "20s"          # messages and events happen in it; required
 //	settle = "1m"             # how long the last messages may take after it
 //	mean_delay = "30ms"       # at each mix; "0s" is none
+//	nat = true                # every user is behind a NAT router of its own
 //
 //	[messages]                # required
-//	count = 100               # in all; or a rate, or both
+//	count = 100               # in all; or a rate, or both; 0 for none
 //	rate = 5.0                # messages a second
 //	size = 64                 # bytes of text, or [least, most]
 //	pairs = "ring"            # who talks to whom: "ring", "couples" (0 and 1,
 //	                          # 2 and 3, …), "all"; always in both directions
+//
+//	[shifts]                  # couples only: the two are never online together
+//	every = "30m"             # and change places this often; drains at the end
 //
 //	[churn]                   # relays that come and go
 //	per_minute = 0.3          # fraction of the relays that stop in a minute
 //	away = "10s"              # how long each of them is gone
 //	from = "0s"               # the first one after, and the last one before;
 //	until = "20s"             # default: so that all are back in time
+//	kill = true               # they end as in a power cut
 //
 //	[link]                    # every link between two machines
-//	latency = "75ms"          # one way
+//	latency = "75ms"          # one way, or ["50ms", "100ms"]: drawn per pair
 //	loss = 0.1                # fraction of the packets
+//	bandwidth = 20.0          # of each machine, in megabits a second each way
+//
+//	[[bad]]                   # relays that are slow, broken or hostile
+//	fraction = 0.2            # as many, drawn by the seed, or relays = [0, 3]
+//	drop = 1.0                # fraction of the packets they swallow,
+//	replay = 0.1              # send twice,
+//	tamper = 0.1              # or change; and how long
+//	delay = "2s"              # they hold each packet beside what they should
+//
+//	[[skew]]                  # clocks that are wrong
+//	by = "-90s"
+//	relays = [0, 3]           # or a fraction of them; and or
+//	users = [1]
 //
 //	[[event]]                 # any number of them
 //	at = "5s"
 //	do = "stop"               # relays: stop, restart, kill
-//	                          # users: offline, online, reopen
-//	                          # links: partition, heal
+//	                          # users: offline, online, reopen, crash
+//	                          # disks: fill, free
+//	                          # links: partition, heal, block, unblock
 //	relays = [0, 3]           # these, or
 //	fraction = 0.25           # as many, drawn by the seed; a restart of
 //	                          # neither means all that are stopped
@@ -45,11 +64,13 @@
 //	drain = true              # offline, reopen: first wait until what the user
 //	                          # wrote lies in a mailbox and what was written
 //	                          # to them is shown
+//
+//	[bar]                     # what must hold, beside every message being shown
+//	wall = "10m"              # once and in order: see Bar
 package scenario
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -65,10 +86,15 @@ type Scenario struct {
 	Duration  time.Duration
 	Settle    time.Duration
 	MeanDelay time.Duration // 0: none
+	NAT       bool
 	Messages  Messages
+	Shifts    time.Duration // 0: none
 	Churn     Churn
 	Link      Link
+	Bad       []Bad
+	Skew      []Skew
 	Events    []Event
+	Bar       Bar
 
 	lines lines
 }
@@ -93,12 +119,56 @@ type Churn struct {
 	PerMinute   float64
 	Away        time.Duration
 	From, Until time.Duration
+	Kill        bool
 }
 
 // Link is what every link between two machines does to packets.
 type Link struct {
-	Latency time.Duration
-	Loss    float64
+	LatencyMin, LatencyMax time.Duration
+	Loss                   float64
+	Bandwidth              float64 // megabits a second, each way; 0: no limit
+}
+
+// Bad is relays that do not do what they should to the packets they pass on.
+type Bad struct {
+	Relays               []int
+	Fraction             float64
+	Drop, Replay, Tamper float64
+	Delay                time.Duration
+}
+
+// Skew is machines whose clock is wrong By some time.
+type Skew struct {
+	Relays   []int
+	Fraction float64 // of the relays
+	Users    []int
+	By       time.Duration
+}
+
+// Bar is what must hold beside every message being shown once and in order. A
+// zero value asks for nothing.
+type Bar struct {
+	Start        time.Duration // real time until everybody runs and knows the relays
+	Wall         time.Duration // real time of the whole run
+	P99          time.Duration // from writing to shown
+	UserRSS      float64       // MiB of the largest user's process
+	UserBytesDay float64       // bytes a day both ways, mean of the users, after the start
+	// Growth is how much more a node may cost, in memory and in goroutines, than
+	// in a mesh of a quarter of the size, which is run first.
+	Growth float64
+}
+
+// Quarter returns a mesh of a quarter of the size in which nothing happens: what
+// the growth of cost is measured against.
+func (s *Scenario) Quarter() *Scenario {
+	q := *s
+	q.Name += "-quarter"
+	q.Relays, q.Users = max(minRelays, s.Relays/4), max(minUsers, s.Users/8*2)
+	q.Duration = time.Second
+	q.Messages = Messages{MinSize: MinSize, MaxSize: MinSize, Pairs: s.Messages.Pairs}
+	q.Shifts, q.Churn, q.Bad, q.Skew, q.Events = 0, Churn{}, nil, nil, nil
+	q.Bar = Bar{Growth: s.Bar.Growth}
+	return &q
 }
 
 // Action is what an event or a step does.
@@ -111,9 +181,14 @@ const (
 	Offline   Action = "offline" // users close their node
 	Online    Action = "online"  // users open their node
 	Reopen    Action = "reopen"  // both at once
+	Crash     Action = "crash"   // the same, with an end as in a power cut
+	Fill      Action = "fill"    // disks are full
+	Free      Action = "free"    // disks have room again
 	Partition Action = "partition"
 	Heal      Action = "heal"
-	Send      Action = "send" // a user writes a message; only in a Plan
+	Block     Action = "block"   // users cannot reach these relays
+	Unblock   Action = "unblock" // they can again
+	Send      Action = "send"    // a user writes a message; only in a Plan
 )
 
 // Event is one line of the script.
@@ -126,97 +201,6 @@ type Event struct {
 	Drain    bool
 
 	path string // its table, for errors
-}
-
-// The engines.
-const (
-	Process    = "process"    // real nodes in this process, on loopback
-	Namespaces = "namespaces" // real processes in Linux network namespaces
-	Virtual    = "virtual"    // a simulated network in virtual time
-)
-
-// engines says which engine can do what only some can, and which exist. The
-// order is that of preference.
-var engines = []struct {
-	name  string
-	built bool
-	can   []string
-}{
-	{Process, true, nil},
-	{Namespaces, false, []string{string(Kill), string(Partition), "latency", "loss"}},
-	{Virtual, false, []string{string(Partition), "latency", "loss"}},
-}
-
-func knownEngine(name string) bool {
-	for _, e := range engines {
-		if e.name == name {
-			return true
-		}
-	}
-	return false
-}
-
-// Runnable returns why the scenario's engine cannot run it, and which can.
-func (s *Scenario) Runnable() error {
-	for _, e := range engines {
-		if e.name != s.Engine {
-			continue
-		}
-		if !e.built {
-			return s.errorf("engine", "engine %q is not there yet; %q works", e.name, Process)
-		}
-		for _, n := range s.needs() {
-			if !contains(e.can, n.what) {
-				return s.errorf(n.path, "engine %q cannot do %s; %s", e.name, n.what, whoCan(n.what))
-			}
-		}
-		return nil
-	}
-	return s.errorf("engine", "there is no engine %q", s.Engine)
-}
-
-type need struct{ what, path string }
-
-// needs lists what not every engine can do.
-func (s *Scenario) needs() (all []need) {
-	if s.Link.Latency > 0 {
-		all = append(all, need{"latency", "link.latency"})
-	}
-	if s.Link.Loss > 0 {
-		all = append(all, need{"loss", "link.loss"})
-	}
-	for _, e := range s.Events {
-		switch e.Do {
-		case Kill:
-			all = append(all, need{string(Kill), e.path + ".do"})
-		case Partition, Heal:
-			all = append(all, need{string(Partition), e.path + ".do"})
-		}
-	}
-	return all
-}
-
-func whoCan(what string) string {
-	var can []string
-	for _, e := range engines {
-		if contains(e.can, what) {
-			word := fmt.Sprintf("%q", e.name)
-			if !e.built {
-				word += " (not there yet)"
-			}
-			can = append(can, word)
-		}
-	}
-	return strings.Join(can, " and ") + " can"
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 // An Error is a mistake in a scenario.

@@ -14,14 +14,16 @@ import (
 type Plan struct {
 	Pairs [][2]int // the first of two invites the second
 	Steps []Step
+	Bad   map[int]Bad              // by relay
+	Skew  [2]map[int]time.Duration // by relay, and by user
 }
 
 // A Step happens At a time after the traffic has begun.
 type Step struct {
 	At      time.Duration
 	Do      Action
-	Relays  []int   // Stop, Kill, Restart; the one side of Partition
-	Users   []int   // Offline, Online, Reopen
+	Relays  []int   // Stop, Kill, Restart, Fill, Block; the one side of Partition
+	Users   []int   // Offline, Online, Reopen, Crash, Fill
 	Drain   bool    // Offline, Reopen
 	Message Message // Send
 }
@@ -47,6 +49,7 @@ const (
 	streamMessages = iota + 1
 	streamRelays
 	streamChurn
+	streamFaults
 )
 
 // Plan makes the schedule. It refuses a script that contradicts itself, or
@@ -57,6 +60,7 @@ func (s *Scenario) Plan() (Plan, error) {
 		s:        s,
 		down:     make([]bool, s.Relays),
 		offline:  make([]bool, s.Users),
+		full:     make([]bool, s.Users),
 		left:     make([]string, s.Users),
 		unread:   make([]bool, s.Users),
 		next:     map[[2]int]int{},
@@ -64,10 +68,11 @@ func (s *Scenario) Plan() (Plan, error) {
 		draws:    rand.New(rand.NewPCG(s.Seed, streamRelays)),
 	}
 	p := Plan{Pairs: s.pairs()}
+	b.faults(&p)
 	for _, pair := range p.Pairs {
 		b.ways = append(b.ways, pair, [2]int{pair[1], pair[0]})
 	}
-	todo := slices.Concat(b.script(), b.churn(), b.traffic())
+	todo := slices.Concat(b.script(), b.shifts(), b.churn(), b.traffic())
 	slices.SortStableFunc(todo, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
 	for _, e := range todo {
 		if err := e.do(e.at); err != nil {
@@ -114,6 +119,7 @@ type planner struct {
 	ways     [][2]int // from, to
 	down     []bool   // relays
 	offline  []bool   // users
+	full     []bool   // users whose disk takes nothing
 	left     []string // where the script sent a user offline
 	unread   []bool   // users to whom something was written since they last drained
 	next     map[[2]int]int
@@ -146,7 +152,7 @@ func (b *planner) event(e Event) error {
 		if step.Relays == nil {
 			step.Relays = b.where(wantDown)
 			if e.Fraction > 0 {
-				step.Relays = b.draw(step.Relays, e.Fraction)
+				step.Relays = b.draw(b.draws, step.Relays, e.Fraction)
 			}
 		}
 		for _, i := range step.Relays {
@@ -158,12 +164,17 @@ func (b *planner) event(e Event) error {
 		if len(b.where(false)) == 0 {
 			return b.s.errorf(e.path, "no relay is left")
 		}
-	case Partition:
-		step.Relays = e.Relays
-		if step.Relays == nil {
-			step.Relays = b.draw(b.where(false), e.Fraction)
+	case Partition, Block, Fill:
+		step.Relays, step.Users = e.Relays, e.Users
+		if e.Fraction > 0 {
+			step.Relays = b.draw(b.draws, b.where(false), e.Fraction)
 		}
-	case Offline, Online, Reopen:
+		for _, i := range e.Users {
+			b.full[i] = true
+		}
+	case Free:
+		clear(b.full)
+	case Offline, Online, Reopen, Crash:
 		wantOffline := e.Do == Online
 		step.Users = e.Users
 		for i := range b.offline {
@@ -208,13 +219,69 @@ func (b *planner) where(down bool) (out []int) {
 }
 
 // draw returns a fraction of all relays out of some, at least one, in order.
-func (b *planner) draw(from []int, fraction float64) []int {
+func (b *planner) draw(random *rand.Rand, from []int, fraction float64) []int {
 	n := max(1, int(math.Round(fraction*float64(b.s.Relays))))
 	from = slices.Clone(from)
-	b.draws.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+	random.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
 	from = from[:min(n, len(from))]
 	slices.Sort(from)
 	return from
+}
+
+// faults draws the machines that are wrong from the beginning.
+func (b *planner) faults(p *Plan) {
+	random := rand.New(rand.NewPCG(b.s.Seed, streamFaults))
+	drawn := func(relays []int, fraction float64) []int {
+		if fraction > 0 {
+			return b.draw(random, b.where(false), fraction)
+		}
+		return relays
+	}
+	p.Bad = map[int]Bad{}
+	for _, bad := range b.s.Bad {
+		for _, i := range drawn(bad.Relays, bad.Fraction) {
+			p.Bad[i] = bad
+		}
+	}
+	p.Skew = [2]map[int]time.Duration{{}, {}}
+	for _, k := range b.s.Skew {
+		for _, i := range drawn(k.Relays, k.Fraction) {
+			p.Skew[0][i] = k.By
+		}
+		for _, i := range k.Users {
+			p.Skew[1][i] = k.By
+		}
+	}
+}
+
+// shifts lets the two of each couple take turns. Whoever is there last has
+// read everything: the last turns come after the messages.
+func (b *planner) shifts() (todo []entry) {
+	every := b.s.Shifts
+	if every == 0 {
+		return nil
+	}
+	turn := func(at time.Duration, leave, come int) {
+		do := func(action Action, which int) entry {
+			e := Event{At: at, Do: action, Drain: at > 0 && action == Offline, path: "shifts"}
+			for u := which; u < b.s.Users; u += 2 {
+				e.Users = append(e.Users, u)
+			}
+			return entry{at, func(time.Duration) error { return b.event(e) }}
+		}
+		if todo = append(todo, do(Offline, leave)); at > 0 {
+			todo = append(todo, do(Online, come))
+		}
+	}
+	turn(0, 1, 0)
+	here := 0
+	for at := every; at < b.s.Duration; at += every {
+		turn(at, here, 1-here)
+		here = 1 - here
+	}
+	turn(b.s.Duration, here, 1-here)
+	turn(b.s.Duration, 1-here, here)
+	return todo
 }
 
 // churn spreads the stops evenly with some chance, each with its return.
@@ -222,6 +289,10 @@ func (b *planner) churn() (todo []entry) {
 	c := b.s.Churn
 	random := rand.New(rand.NewPCG(b.s.Seed, streamChurn))
 	span := c.Until - c.From
+	end := Stop
+	if c.Kill {
+		end = Kill
+	}
 	stops := int(math.Round(c.PerMinute * float64(b.s.Relays) * span.Minutes()))
 	for i := range stops {
 		at := c.From + time.Duration((float64(i)+random.Float64())/float64(stops)*float64(span))
@@ -233,7 +304,7 @@ func (b *planner) churn() (todo []entry) {
 			}
 			victim = up[random.IntN(len(up))]
 			b.down[victim] = true
-			b.add(Step{At: at, Do: Stop, Relays: []int{victim}})
+			b.add(Step{At: at, Do: end, Relays: []int{victim}})
 			return nil
 		}}, entry{at + c.Away, func(at time.Duration) error {
 			if b.down[victim] { // the script may have been faster
@@ -246,6 +317,7 @@ func (b *planner) churn() (todo []entry) {
 	return todo
 }
 
+// traffic spreads the messages evenly with some chance.
 func (b *planner) traffic() (todo []entry) {
 	m := b.s.Messages
 	for i := range m.Count {
@@ -260,7 +332,7 @@ func (b *planner) traffic() (todo []entry) {
 func (b *planner) send(at time.Duration) {
 	var ways [][2]int
 	for _, w := range b.ways {
-		if !b.offline[w[0]] {
+		if !b.offline[w[0]] && !b.full[w[0]] {
 			ways = append(ways, w)
 		}
 	}

@@ -1,4 +1,4 @@
-package runner
+package engine
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"starling/p2p"
 )
 
-// load counts boxes that are handed to mailboxes.
-type load struct {
+// Load counts boxes that are handed to mailboxes by nodes of this process.
+type Load struct {
 	mu     sync.Mutex
 	tried  map[place]bool
 	puts   int64
@@ -25,16 +25,20 @@ type place struct {
 	tag     p2p.Tag
 }
 
-func (l *load) numbers() (puts, again, failed int64) {
+// Numbers returns the puts, those of them that were repeated, and those that
+// failed.
+func (l *Load) Numbers() (puts, again, failed int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.puts, l.again, l.failed
 }
 
-// counted is a network whose puts are counted.
+// Count makes a network's puts be counted.
+func (l *Load) Count(n node.Network) node.Network { return counted{n, l} }
+
 type counted struct {
 	node.Network
-	load *load
+	load *Load
 }
 
 func (c counted) Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box []byte) error {
@@ -48,7 +52,7 @@ func (c counted) Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box [
 	return err
 }
 
-func (l *load) put(p place) {
+func (l *Load) put(p place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tried == nil {
@@ -61,10 +65,10 @@ func (l *load) put(p place) {
 	l.tried[p] = true
 }
 
-// residentMiB returns the memory of this process, 0 where only other ways than
-// Linux's lead to it.
-func residentMiB() int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
+// Resident returns the memory of a process in bytes, 0 where only other ways
+// than Linux's lead to it.
+func Resident(pid int) int64 {
+	statm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	fields := strings.Fields(string(statm))
 	if err != nil || len(fields) < 2 {
 		return 0
@@ -73,5 +77,5 @@ func residentMiB() int64 {
 	if err != nil {
 		return 0
 	}
-	return pages * int64(os.Getpagesize()) >> 20
+	return pages * int64(os.Getpagesize())
 }

@@ -1,0 +1,109 @@
+// Package engine says what carries a scenario: something that runs relays and
+// the nodes of users, and lets go wrong between them what the scenario asks for.
+//
+//	loopback    real nodes in this process, real sockets, real time
+//	processes   the program itself, a process for each node
+//	namespaces  the same, each in a network namespace of its own
+//	virtual     real nodes in this process on a simulated network, in virtual time
+//
+// Package runner writes the messages, watches what is shown, and counts; it does
+// not know which engine it has.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"starling/node/api"
+	"starling/node/testnet/scenario"
+)
+
+// Config is what every engine is made from.
+type Config struct {
+	Scenario *scenario.Scenario
+	Plan     scenario.Plan
+	Dir      string       // for what it keeps on disk; removed by who made it
+	Logger   *slog.Logger // never nil
+	Program  string       // the starling to run, for engines that run processes
+}
+
+// An Engine runs one mesh. Relays and users are counted from 0. Its methods may
+// be called from any goroutine, but not two at a time for the same relay or
+// user.
+type Engine interface {
+	// Enter calls do where the engine's time passes and returns what it returns.
+	// Everything below is called from in there.
+	Enter(ctx context.Context, do func(context.Context) error) error
+
+	// Now is the real time, also where time is virtual.
+	Now() time.Time
+
+	// Start starts all relays and returns when all serve and know each other.
+	Start(ctx context.Context) error
+	// Stop ends a relay in order, Kill as in a power cut. Its disk stays.
+	Stop(ctx context.Context, relay int) error
+	Kill(ctx context.Context, relay int) error
+	// Restart starts it again and returns when it serves.
+	Restart(ctx context.Context, relay int) error
+
+	// Open starts a user's node, with a new profile the first time. What it
+	// returns is used until Shut or Crash.
+	Open(ctx context.Context, user int) (api.Node, error)
+	// Shut ends it in order, Crash as in a power cut. An error is one of the
+	// node, also if it ended before.
+	Shut(ctx context.Context, user int) error
+	Crash(ctx context.Context, user int) error
+
+	// Fill makes disks full; Free makes room on all of them.
+	Fill(relays, users []int) error
+	Free() error
+	// Partition cuts relays off from the rest of the relays and from the users.
+	Partition(relays []int) error
+	Heal() error
+	// Block keeps all users from reaching relays.
+	Block(relays []int) error
+	Unblock() error
+
+	// Measure returns what the nodes have cost so far.
+	Measure(ctx context.Context) Measures
+	// Close ends everything.
+	Close() error
+}
+
+// Measures are numbers of one moment.
+type Measures struct {
+	Relays, Users []Traffic // by index, over all restarts
+	Puts, Again   int64     // boxes handed to mailboxes; those handed there before
+	Failed        int64     // puts that failed
+	Packets, Lost int64     // on all links, where the engine sees them
+	Goroutines    int       // of this process
+	RSS           int64     // bytes resident, of all processes together
+	RelayRSS      []int64   // by index, where each has a process; 0: does not run
+	UserRSS       []int64
+	RelayDisk     []int64 // bytes of each relay's folder, where it is asked for
+	RelayBoxes    int64   // stored in all mailboxes, where the engine sees them
+}
+
+// Traffic is bytes on all links of a node.
+type Traffic struct{ In, Out int64 }
+
+// ErrCannot is what an engine says to what scenario.Can denies.
+var ErrCannot = errors.New("this engine cannot do that")
+
+// Unable is an engine that can do nothing of what not every engine can.
+type Unable struct{}
+
+// Enter calls do.
+func (Unable) Enter(ctx context.Context, do func(context.Context) error) error { return do(ctx) }
+
+// The others return ErrCannot.
+func (Unable) Kill(context.Context, int) error  { return ErrCannot }
+func (Unable) Crash(context.Context, int) error { return ErrCannot }
+func (Unable) Fill([]int, []int) error          { return ErrCannot }
+func (Unable) Free() error                      { return ErrCannot }
+func (Unable) Partition([]int) error            { return ErrCannot }
+func (Unable) Heal() error                      { return ErrCannot }
+func (Unable) Block([]int) error                { return ErrCannot }
+func (Unable) Unblock() error                   { return ErrCannot }

@@ -1,0 +1,127 @@
+// Package loopback runs a scenario with real relays and real nodes in this
+// process, on 127.0.0.1, with private addresses allowed. Time and sockets are
+// real, so no two runs are alike.
+package loopback
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"starling/node/testnet"
+	"starling/node/testnet/engine"
+	"starling/p2p"
+	"starling/p2p/mailbox"
+)
+
+// Engine implements engine.Engine.
+type Engine struct {
+	engine.Unable
+	*engine.Nodes
+	cfg   engine.Config
+	load  engine.Load
+	mesh  *testnet.Mesh
+	disks []*engine.Disk // of relays, while there are any
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New makes an engine. Nothing runs before Start.
+func New(cfg engine.Config) *Engine {
+	e := &Engine{cfg: cfg, disks: make([]*engine.Disk, cfg.Scenario.Relays)}
+	e.Nodes = engine.NewNodes(cfg, &e.load)
+	e.Nodes.AllowPrivate = true
+	e.Nodes.Bootstrap = func(user int) []string { return e.mesh.BootstrapFrom(user) }
+	return e
+}
+
+// Now implements engine.Engine.
+func (e *Engine) Now() time.Time { return time.Now() }
+
+// Start implements engine.Engine.
+func (e *Engine) Start(ctx context.Context) (err error) {
+	dir := filepath.Join(e.cfg.Dir, "relays")
+	for i := range e.disks {
+		name := testnet.Dir(dir, i)
+		if err := os.MkdirAll(name, 0o700); err != nil {
+			return err
+		}
+		boxes, err := mailbox.OpenSQLite(filepath.Join(name, "mailbox.db"), 0)
+		if err != nil {
+			return err
+		}
+		e.disks[i] = &engine.Disk{Store: boxes}
+	}
+	e.mesh, err = testnet.Start(ctx, testnet.Options{
+		Relays: e.cfg.Scenario.Relays, Dir: dir, Logger: e.cfg.Logger,
+		Edit: func(i int, c *p2p.RelayConfig) {
+			c.Store = e.disks[i]
+			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
+			c.Meddle = engine.Meddle(e.cfg.Plan, e.cfg.Scenario.Seed, i)
+		},
+	})
+	return err
+}
+
+// Stop implements engine.Engine.
+func (e *Engine) Stop(_ context.Context, relay int) error { return e.mesh.Stop(relay) }
+
+// Restart implements engine.Engine.
+func (e *Engine) Restart(ctx context.Context, relay int) error { return e.mesh.Resume(ctx, relay) }
+
+// Crash implements engine.Engine.
+func (e *Engine) Crash(context.Context, int) error { return engine.ErrCannot }
+
+// Fill implements engine.Engine.
+func (e *Engine) Fill(relays, users []int) error {
+	e.Nodes.Fill(users, true)
+	for _, i := range relays {
+		e.disks[i].SetFull(true)
+	}
+	return nil
+}
+
+// Free implements engine.Engine.
+func (e *Engine) Free() error {
+	for i := range e.cfg.Scenario.Users {
+		e.Nodes.Fill([]int{i}, false)
+	}
+	for _, d := range e.disks {
+		d.SetFull(false)
+	}
+	return nil
+}
+
+// Measure implements engine.Engine.
+func (e *Engine) Measure(ctx context.Context) engine.Measures {
+	m := engine.Measures{Users: e.Nodes.Traffic(ctx), Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
+	m.Puts, m.Again, m.Failed = e.load.Numbers()
+	for i := range e.disks {
+		t := testnet.Traffic{}
+		if e.mesh != nil {
+			t = e.mesh.Traffic(i)
+		}
+		m.Relays = append(m.Relays, engine.Traffic(t))
+		if e.disks[i] != nil {
+			m.RelayBoxes += int64(e.disks[i].Len())
+		}
+	}
+	return m
+}
+
+// Close ends people before relays, so that nobody waits for a lost relay.
+func (e *Engine) Close() error {
+	err := e.Nodes.Close()
+	if e.mesh != nil {
+		err = errors.Join(err, e.mesh.Close())
+	}
+	for _, d := range e.disks {
+		if d != nil {
+			err = errors.Join(err, d.Store.(*mailbox.SQLite).Close())
+		}
+	}
+	return err
+}

@@ -1,0 +1,252 @@
+// Package namespaces runs a scenario with a process for each node, each in a
+// Linux network namespace of its own, on a bridge, with users behind NAT
+// routers if the scenario says so: what relays and users see of each other is
+// what they would on the public network. Packets are lost, and addresses
+// blocked, by nftables; a partition is a second bridge; a full disk is a full
+// tmpfs.
+//
+// It needs root, ip of iproute2, and nft for NAT, loss and blocked addresses.
+// What is missing an error says, with the engines that do without.
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"starling/node/testnet/engine"
+	"starling/node/testnet/engine/processes"
+	"starling/node/testnet/scenario"
+)
+
+// Engine implements engine.Engine.
+type Engine struct {
+	*processes.Engine
+	s      *scenario.Scenario
+	lab    *lab
+	mounts []string
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Missing says what this machine lacks to run a scenario, nil for nothing. Its
+// words are for a person.
+func Missing(s *scenario.Scenario) error {
+	var missing []string
+	if runtime.GOOS != "linux" {
+		missing = append(missing, "Linux")
+	} else {
+		if os.Geteuid() != 0 {
+			missing = append(missing, "root")
+		}
+		if _, err := exec.LookPath("ip"); err != nil {
+			missing = append(missing, "ip (install iproute2)")
+		}
+		if why := needsNFT(s); why != "" {
+			if _, err := exec.LookPath("nft"); err != nil {
+				missing = append(missing, fmt.Sprintf("nft for %s (install nftables)", why))
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	var others []string
+	for _, name := range s.Able() {
+		if name != scenario.Namespaces {
+			others = append(others, "--engine "+name)
+		}
+	}
+	works := "no other engine can do all of this scenario"
+	if len(others) > 0 {
+		works = strings.Join(others, " or ") + " works"
+	}
+	return fmt.Errorf("engine %q lacks %s; %s", scenario.Namespaces, strings.Join(missing, " and "), works)
+}
+
+// needsNFT says what the scenario needs nftables for.
+func needsNFT(s *scenario.Scenario) string {
+	var why []string
+	if s.NAT {
+		why = append(why, "nat")
+	}
+	if s.Link.Loss > 0 {
+		why = append(why, "loss")
+	}
+	for _, e := range s.Events {
+		if e.Do == scenario.Block {
+			why = append(why, "block")
+			break
+		}
+	}
+	return strings.Join(why, ", ")
+}
+
+// New makes an engine, or says what is missing for it.
+func New(cfg engine.Config) (*Engine, error) {
+	s := cfg.Scenario
+	if err := Missing(s); err != nil {
+		return nil, err
+	}
+	if s.Relays > maxRelays {
+		return nil, fmt.Errorf("engine %q has addresses for %d relays", scenario.Namespaces, maxRelays)
+	}
+	e := &Engine{s: s, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "", links: map[string]string{}}}
+	var err error
+	e.Engine, err = processes.New(cfg, place{e.lab})
+	return e, err
+}
+
+// place puts processes into the namespaces.
+type place struct{ *lab }
+
+func (p place) Relay(i int, program string, args ...string) *exec.Cmd {
+	return p.command(fmt.Sprintf("r%d", i), program, args...)
+}
+
+func (p place) User(i int, program string, args ...string) *exec.Cmd {
+	return p.command(fmt.Sprintf("u%d", i), program, args...)
+}
+
+func (p place) Listen(i int) string { return fmt.Sprintf("/ip4/%s/tcp/%d", relayAddress(i), port) }
+func (p place) Private() bool       { return false }
+
+// Start implements engine.Engine.
+func (e *Engine) Start(ctx context.Context) error {
+	clearUp()
+	if err := e.lab.build(e.s); err != nil {
+		return fmt.Errorf("engine %q: %w", scenario.Namespaces, err)
+	}
+	for _, event := range e.s.Events {
+		if event.Do == scenario.Fill {
+			if err := e.mountDisks(); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return e.Engine.Start(ctx)
+}
+
+// Partition implements engine.Engine.
+func (e *Engine) Partition(relays []int) error { return e.lab.plug("cut", names(relays)...) }
+
+// Heal implements engine.Engine.
+func (e *Engine) Heal() error { return e.lab.plug("mesh", e.lab.all()...) }
+
+func names(relays []int) (machines []string) {
+	for _, i := range relays {
+		machines = append(machines, fmt.Sprintf("r%d", i))
+	}
+	return machines
+}
+
+// Block implements engine.Engine.
+func (e *Engine) Block(relays []int) error {
+	var addresses []string
+	for _, i := range relays {
+		addresses = append(addresses, relayAddress(i))
+	}
+	return e.lab.rules("hub", "add element bridge lab blocked { "+strings.Join(addresses, ", ")+" }")
+}
+
+// Unblock implements engine.Engine.
+func (e *Engine) Unblock() error { return e.lab.rules("hub", "flush set bridge lab blocked") }
+
+// room is the size of a node's disk where disks get full, in MiB.
+const room = 64
+
+// mountDisks gives every node a disk of its own.
+func (e *Engine) mountDisks() error {
+	var dirs []string
+	for i := range e.s.Relays {
+		dirs = append(dirs, e.RelayDir(i))
+	}
+	for i := range e.s.Users {
+		dirs = append(dirs, e.UserDir(i))
+	}
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		if err := mount(dir, room<<20); err != nil {
+			return fmt.Errorf("mount a disk for a node: %w", err)
+		}
+		e.mounts = append(e.mounts, dir)
+	}
+	return nil
+}
+
+// filler is the file that fills a disk.
+const filler = "filler"
+
+// Fill implements engine.Engine.
+func (e *Engine) Fill(relays, users []int) error {
+	var dirs []string
+	for _, i := range relays {
+		dirs = append(dirs, e.RelayDir(i))
+	}
+	for _, i := range users {
+		dirs = append(dirs, e.UserDir(i))
+	}
+	for _, dir := range dirs {
+		f, err := os.OpenFile(filepath.Join(dir, filler), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		for size := 1 << 20; size > 0; { // ever smaller pieces, until none fits
+			if _, err := f.Write(make([]byte, size)); err != nil {
+				size /= 2
+			}
+		}
+		f.Close()
+	}
+	return nil
+}
+
+// Free implements engine.Engine.
+func (e *Engine) Free() error {
+	var err error
+	for _, dir := range e.mounts {
+		if e := os.Remove(filepath.Join(dir, filler)); e != nil && !errors.Is(e, os.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// Measure implements engine.Engine. Bytes are those of whole packets on the
+// wire, with their Ethernet headers.
+func (e *Engine) Measure(ctx context.Context) engine.Measures {
+	m := e.Engine.Measure(ctx)
+	wire := e.lab.traffic()
+	of := func(machine string) engine.Traffic {
+		return engine.Traffic{In: wire[machine][0], Out: wire[machine][1]}
+	}
+	m.Relays, m.Users = nil, nil
+	for i := range e.s.Relays {
+		m.Relays = append(m.Relays, of(fmt.Sprintf("r%d", i)))
+	}
+	for i := range e.s.Users {
+		name := fmt.Sprintf("u%d", i)
+		if e.s.NAT {
+			name += "-nat"
+		}
+		m.Users = append(m.Users, of(name))
+	}
+	return m
+}
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	err := e.Engine.Close()
+	for _, dir := range e.mounts {
+		err = errors.Join(err, unmount(dir))
+	}
+	return errors.Join(err, remove(e.lab.id))
+}

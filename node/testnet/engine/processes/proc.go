@@ -1,0 +1,121 @@
+package processes
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const (
+	starting = time.Minute      // from the start of a process to its line
+	stopping = 20 * time.Second // from the signal to its end
+	quoted   = 400              // bytes of what it last said, in errors
+)
+
+// ready is the line that relays and nodes print when they serve.
+type ready struct {
+	Event  string   `json:"event"`
+	PeerID string   `json:"peer_id"`
+	Addrs  []string `json:"addrs"`
+}
+
+// proc is one running process.
+type proc struct {
+	cmd   *exec.Cmd
+	log   string // file with what it said
+	ready ready
+	ended chan struct{}
+	err   error // read after ended is closed
+}
+
+// run starts a process and waits for its line.
+func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
+	said, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer said.Close() // the process has its own
+	cmd.Stderr = said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	dieTogether(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	p := &proc{cmd: cmd, log: log, ended: make(chan struct{})}
+	line := make(chan error, 1)
+	go func() {
+		defer close(p.ended)
+		lines := bufio.NewScanner(out)
+		if lines.Scan() {
+			line <- json.Unmarshal(lines.Bytes(), &p.ready)
+		}
+		for lines.Scan() {
+		}
+		p.err = cmd.Wait()
+	}()
+	timer := time.NewTimer(starting)
+	defer timer.Stop()
+	select {
+	case err := <-line:
+		if err == nil && p.ready.Event == "ready" {
+			return p, nil
+		}
+		err = errors.New("it does not say that it is ready")
+		p.kill()
+		return nil, p.failed(err)
+	case <-p.ended:
+		return nil, p.failed(p.err)
+	case <-timer.C:
+		p.kill()
+		return nil, p.failed(errors.New("it does not get ready"))
+	case <-ctx.Done():
+		p.kill()
+		return nil, ctx.Err()
+	}
+}
+
+// failed says what went wrong, with the last of what the process said itself.
+func (p *proc) failed(err error) error {
+	said, _ := os.ReadFile(p.log)
+	if len(said) > quoted {
+		said = said[len(said)-quoted:]
+	}
+	return fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, strings.TrimSpace(string(said)))
+}
+
+// stop ends the process in order, or by force when it takes too long.
+func (p *proc) stop() error {
+	select {
+	case <-p.ended:
+		return p.failed(errors.Join(errors.New("it ended by itself"), p.err))
+	default:
+	}
+	interrupt(p.cmd.Process)
+	timer := time.NewTimer(stopping)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C:
+		p.kill()
+		return p.failed(errors.New("it does not end"))
+	}
+	if p.err != nil {
+		return p.failed(p.err)
+	}
+	return nil
+}
+
+// kill ends the process at once.
+func (p *proc) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}

@@ -1,0 +1,224 @@
+// Package virtual runs a scenario in virtual time: relays and nodes are those
+// that people run, in this process, on a network that p2p/p2ptest/virtual
+// simulates packet by packet, by the rules and timers of the public one.
+//
+// An hour takes as long as the work that is done in it. What is drawn here
+// follows from the scenario's seed: who is a relay (their keys), the latency of
+// each pair of machines, what bad relays do. What the nodes draw themselves,
+// and the order in which Go runs goroutines that are ready at the same moment,
+// does not; so two runs of a seed agree on the schedule and on what everybody
+// is shown in the end, and differ in milliseconds.
+//
+// What differs from the loopback engine beside time: packets are QUIC's, boxes
+// of relays are in memory, which outlives the relay as a disk does.
+package virtual
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"starling/node/api"
+	"starling/node/testnet"
+	"starling/node/testnet/engine"
+	"starling/node/testnet/scenario"
+	"starling/p2p"
+	"starling/p2p/mailbox"
+	"starling/p2p/p2ptest/virtual"
+)
+
+// room is how many boxes a relay takes.
+const room = 100_000
+
+// Engine implements engine.Engine.
+type Engine struct {
+	*engine.Nodes
+	cfg   engine.Config
+	load  engine.Load
+	net   *virtual.Network
+	mesh  *testnet.Mesh
+	disks []*engine.Disk // of relays
+	wall  *wallClock
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New makes an engine. Nothing runs before Start.
+func New(cfg engine.Config) *Engine {
+	e := &Engine{cfg: cfg}
+	e.Nodes = engine.NewNodes(cfg, &e.load)
+	e.Nodes.Bootstrap = func(user int) []string { return e.mesh.BootstrapFrom(user) }
+	e.Nodes.Client = func(user int, c *p2p.ClientConfig) { c.Options = e.net.Options(e.user(user)) }
+	return e
+}
+
+// user is the network's number of a user; relays have theirs.
+func (e *Engine) user(i int) int { return e.cfg.Scenario.Relays + i }
+
+// Enter implements engine.Engine.
+func (e *Engine) Enter(ctx context.Context, do func(context.Context) error) error {
+	e.wall = newWallClock()
+	defer e.wall.Stop()
+	return bubble(ctx, do)
+}
+
+// Now implements engine.Engine.
+func (e *Engine) Now() time.Time { return e.wall.Now() }
+
+// Start implements engine.Engine.
+func (e *Engine) Start(ctx context.Context) (err error) {
+	s := e.cfg.Scenario
+	e.net = virtual.NewNetwork(links(s))
+	dir := filepath.Join(e.cfg.Dir, "relays")
+	for i := range s.Relays {
+		if err := identity(testnet.Dir(dir, i), s.Seed, i); err != nil {
+			return err
+		}
+		e.disks = append(e.disks, &engine.Disk{Store: mailbox.NewMemory(room)})
+	}
+	e.mesh, err = testnet.Start(ctx, testnet.Options{
+		Relays: s.Relays, Dir: dir, Logger: e.cfg.Logger,
+		Listen: func(i int) []string {
+			return []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(i), virtual.Port)}
+		},
+		Edit: func(i int, c *p2p.RelayConfig) {
+			c.AllowPrivate = false
+			c.Store = e.disks[i]
+			c.Options = e.net.Options(i)
+			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
+			c.Meddle = engine.Meddle(e.cfg.Plan, s.Seed, i)
+		},
+	})
+	return err
+}
+
+// bandwidth of a machine where the scenario says nothing, in bits a second.
+const bandwidth = 1e9
+
+func links(s *scenario.Scenario) virtual.Links {
+	l := virtual.Links{LatencyMin: s.Link.LatencyMin, LatencyMax: s.Link.LatencyMax,
+		BitsPerSecond: bandwidth, Loss: s.Link.Loss, Seed: s.Seed}
+	if s.Link.Bandwidth > 0 {
+		l.BitsPerSecond = int(s.Link.Bandwidth * 1e6)
+	}
+	return l
+}
+
+// identity gives a relay the key that follows from the seed.
+func identity(dir string, seed uint64, relay int) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	label := binary.BigEndian.AppendUint64([]byte("starling testnet relay "), seed)
+	key := sha256.Sum256(binary.BigEndian.AppendUint64(label, uint64(relay)))
+	return os.WriteFile(filepath.Join(dir, "relay.key"), key[:], 0o600)
+}
+
+// Stop implements engine.Engine.
+func (e *Engine) Stop(_ context.Context, relay int) error { return e.mesh.Stop(relay) }
+
+// Kill takes the relay off the network first, so that nobody hears of its end.
+func (e *Engine) Kill(_ context.Context, relay int) error {
+	e.net.Down(relay, true)
+	return e.mesh.Stop(relay)
+}
+
+// Restart implements engine.Engine.
+func (e *Engine) Restart(ctx context.Context, relay int) error {
+	e.net.Down(relay, false)
+	return e.mesh.Resume(ctx, relay)
+}
+
+// Open implements engine.Engine.
+func (e *Engine) Open(ctx context.Context, user int) (api.Node, error) {
+	e.net.Down(e.user(user), false)
+	return e.Nodes.Open(ctx, user)
+}
+
+// Crash implements engine.Engine.
+func (e *Engine) Crash(ctx context.Context, user int) error {
+	e.net.Down(e.user(user), true)
+	return e.Nodes.Crash(ctx, user)
+}
+
+// Fill implements engine.Engine.
+func (e *Engine) Fill(relays, users []int) error {
+	e.Nodes.Fill(users, true)
+	for _, i := range relays {
+		e.disks[i].SetFull(true)
+	}
+	return nil
+}
+
+// Free implements engine.Engine.
+func (e *Engine) Free() error {
+	for i := range e.cfg.Scenario.Users {
+		e.Nodes.Fill([]int{i}, false)
+	}
+	for _, d := range e.disks {
+		d.SetFull(false)
+	}
+	return nil
+}
+
+// Partition implements engine.Engine.
+func (e *Engine) Partition(relays []int) error { e.net.Cut(relays...); return nil }
+
+// Heal implements engine.Engine.
+func (e *Engine) Heal() error { e.net.Heal(); return nil }
+
+// Block implements engine.Engine.
+func (e *Engine) Block(relays []int) error {
+	for _, r := range relays {
+		for u := range e.cfg.Scenario.Users {
+			e.net.Block(e.user(u), r)
+		}
+	}
+	return nil
+}
+
+// Unblock implements engine.Engine.
+func (e *Engine) Unblock() error { e.net.Unblock(); return nil }
+
+// Measure implements engine.Engine.
+func (e *Engine) Measure(context.Context) engine.Measures {
+	m := engine.Measures{Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
+	m.Puts, m.Again, m.Failed = e.load.Numbers()
+	if e.net == nil {
+		return m
+	}
+	m.Packets, m.Lost = e.net.Packets()
+	for i := range e.cfg.Scenario.Relays {
+		m.Relays = append(m.Relays, e.traffic(i))
+	}
+	for i := range e.cfg.Scenario.Users {
+		m.Users = append(m.Users, e.traffic(e.user(i)))
+	}
+	for _, d := range e.disks {
+		m.RelayBoxes += int64(d.Len())
+	}
+	return m
+}
+
+func (e *Engine) traffic(node int) engine.Traffic {
+	in, out := e.net.Traffic(node)
+	return engine.Traffic{In: in, Out: out}
+}
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	err := e.Nodes.Close()
+	if e.mesh != nil {
+		err = errors.Join(err, e.mesh.Close())
+	}
+	if e.net != nil {
+		e.net.Close()
+	}
+	return err
+}

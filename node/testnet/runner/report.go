@@ -1,0 +1,188 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"starling/node/testnet/engine"
+	"starling/node/testnet/report"
+	"starling/node/testnet/scenario"
+)
+
+// tell reports the progress until ctx ends.
+func (r *run) tell(ctx context.Context) {
+	every := time.Second
+	if r.s.Engine == scenario.Virtual {
+		every = max(every, r.s.Duration/tellings)
+	}
+	for {
+		m := r.measure(ctx)
+		p := Progress{Event: "progress", MS: r.elapsed().Milliseconds(), Counts: r.ledger.Counts(), Planned: r.plan.Messages(),
+			Puts: m.Puts, Resends: m.Again, Failed: m.Failed, Packets: m.Packets, Lost: m.Lost}
+		p.InFlight = p.Sent - p.Shown
+		r.mu.Lock()
+		p.Down = slices.Collect(maps.Keys(r.down))
+		r.mu.Unlock()
+		p.Relays = r.s.Relays - len(p.Down)
+		for i, u := range r.users {
+			if u.online() {
+				p.Users++
+			} else {
+				p.Away = append(p.Away, i)
+			}
+		}
+		r.note(p)
+		if r.o.Progress != nil {
+			r.o.Progress(p)
+		}
+		if sleep(ctx, every) != nil {
+			return
+		}
+	}
+}
+
+func (r *run) measure(ctx context.Context) engine.Measures {
+	m := r.engine.Measure(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.goroutines = max(r.goroutines, m.Goroutines)
+	r.rss = max(r.rss, m.RSS)
+	for _, rss := range m.UserRSS {
+		r.userRSS = max(r.userRSS, rss)
+	}
+	for _, rss := range m.RelayRSS {
+		r.relayRSS = max(r.relayRSS, rss)
+	}
+	return m
+}
+
+// note keeps an event for the report.
+func (r *run) note(event any) {
+	line, err := json.Marshal(event)
+	if err != nil {
+		panic(err) // all of them are our own types
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, line)
+}
+
+// meshEvent tells of relays that stop and users that leave.
+type meshEvent struct {
+	Event  scenario.Action `json:"event"`
+	MS     int64           `json:"ms"`
+	Relays []int           `json:"relays,omitempty"`
+	Users  []int           `json:"users,omitempty"`
+}
+
+func (r *run) mark(step scenario.Step) {
+	at := r.elapsed()
+	r.note(meshEvent{Event: step.Do, MS: at.Milliseconds(), Relays: step.Relays, Users: step.Users})
+	label := string(step.Do)
+	if len(step.Relays) > 0 {
+		label += fmt.Sprintf(" relay %v", step.Relays)
+	}
+	if len(step.Users) > 0 {
+		label += fmt.Sprintf(" user %v", step.Users)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, report.Mark{At: at, Label: label})
+}
+
+const (
+	mib = 1 << 20
+	day = 24 * time.Hour
+)
+
+func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
+	m := r.measure(ctx)
+	out := &report.Report{About: r.s.About, Ledger: r.ledger}
+	s := &out.Summary
+	*s = report.Summary{Event: "summary", Name: r.s.Name, Engine: r.s.Engine, Seed: r.s.Seed,
+		Relays: r.s.Relays, Users: r.s.Users, Counts: r.ledger.Counts(), Planned: r.plan.Messages(), Interrupted: interrupted,
+		TrafficMS: r.traffic.Milliseconds(), WallMS: r.engine.Now().Sub(r.entered).Milliseconds()}
+	if !r.joined.IsZero() {
+		s.ReadyMS, s.StartMS = r.ready.Sub(r.entered).Milliseconds(), r.joined.Sub(r.entered).Milliseconds()
+	}
+	s.Lost = s.Sent - s.Shown
+	_, _, _, toShown, toDelivered := r.ledger.Times()
+	s.P50, s.P90 = report.Percentile(toShown, 0.5).Milliseconds(), report.Percentile(toShown, 0.9).Milliseconds()
+	s.P99, s.Max = report.Percentile(toShown, 0.99).Milliseconds(), report.Percentile(toShown, 1).Milliseconds()
+	s.DeliveredP50 = report.Percentile(toDelivered, 0.5).Milliseconds()
+	s.DeliveredP99 = report.Percentile(toDelivered, 0.99).Milliseconds()
+	s.Puts, s.Resends, s.Failed = m.Puts, m.Again, m.Failed
+	s.Packets, s.PacketsLost, s.RelayBoxes = m.Packets, m.Lost, m.RelayBoxes
+	s.UserBytesIn, s.UserBytesOut = mean(m.Users)
+	s.RelayBytesIn, s.RelayBytesOut = mean(m.Relays)
+	for i, t := range m.Users {
+		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("u%d", i), In: t.In, Out: t.Out})
+	}
+	for i, t := range m.Relays {
+		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("r%d", i), In: t.In, Out: t.Out})
+	}
+	if r.traffic > 0 {
+		perDay := func(now, then []engine.Traffic) int64 {
+			in, sent := mean(now)
+			in0, sent0 := mean(then)
+			return int64(float64(in+sent-in0-sent0) * float64(day) / float64(r.traffic))
+		}
+		s.UserBytesDay, s.RelayBytesDay = perDay(m.Users, r.first.Users), perDay(m.Relays, r.first.Relays)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.RelayStops, s.Reopens, s.LateMS = r.stops, r.reopens, r.late.Milliseconds()
+	s.Goroutines, s.RSSMiB = r.goroutines, r.rss/mib
+	s.UserRSSMiB, s.RelayRSSMiB = float64(r.userRSS)/mib, float64(r.relayRSS)/mib
+	out.Marks, out.Events = r.marks, slices.Clone(r.events)
+	return out
+}
+
+func mean(all []engine.Traffic) (in, sent int64) {
+	for _, t := range all {
+		in, sent = in+t.In, sent+t.Out
+	}
+	n := max(1, int64(len(all)))
+	return in / n, sent / n
+}
+
+// cost is what a mesh in this process costs.
+type cost struct{ rss, goroutines float64 }
+
+// freshCost is what the process costs before there is a mesh.
+func freshCost() cost {
+	debug.FreeOSMemory()
+	return cost{float64(engine.Resident(os.Getpid())), float64(runtime.NumGoroutine())}
+}
+
+// of returns what each node of a mesh has added.
+func (before cost) of(s *scenario.Scenario) *cost {
+	now, nodes := freshCost(), float64(s.Relays+s.Users)
+	return &cost{(now.rss - before.rss) / nodes, (now.goroutines - before.goroutines) / nodes}
+}
+
+// compare writes down what a node costs, and how much more than in a small mesh.
+func (c *cost) compare(small *cost, s *report.Summary) {
+	if c == nil {
+		return // interrupted
+	}
+	s.MiBPerNode, s.GoroutinesPerNode = c.rss/mib, c.goroutines
+	s.Growth = max(c.rss/small.rss, c.goroutines/small.goroutines)
+	s.SmallMiBPerNode, s.SmallGoroutinesPerNode = small.rss/mib, small.goroutines
+}
+
+// quarter starts a mesh of a quarter of the size, ends it, and returns what it
+// cost.
+func quarter(ctx context.Context, s *scenario.Scenario, o Options) (*cost, error) {
+	small := s.Quarter()
+	o.Progress = nil
+	_, c, err := carryOut(ctx, small, o)
+	return c, err
+}

@@ -1,0 +1,148 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The engines.
+const (
+	Loopback   = "loopback"   // real nodes in this process
+	Processes  = "processes"  // real processes on loopback
+	Namespaces = "namespaces" // real processes in Linux network namespaces
+	Virtual    = "virtual"    // real nodes on a simulated network in virtual time
+)
+
+// A Feature is what not every engine can do, as errors and tables name it.
+type Feature string
+
+// The features.
+const (
+	KillRelays   Feature = "kill"
+	CrashUsers   Feature = "crash"
+	FullDisk     Feature = "full disks"
+	CutMesh      Feature = "partition"
+	BlockRelays  Feature = "block"
+	Latency      Feature = "latency"
+	Bandwidth    Feature = "bandwidth"
+	Loss         Feature = "loss"
+	BadRelays    Feature = "bad relays"
+	ClockSkew    Feature = "clock skew"
+	NAT          Feature = "nat"
+	UserMemory   Feature = "the memory of one user"
+	GrowthOfCost Feature = "growth"
+	MeanDelay    Feature = "mean_delay"
+)
+
+// Engines returns the names of all engines in order of preference.
+func Engines() []string {
+	return []string{Loopback, Processes, Namespaces, Virtual}
+}
+
+// features says which engine can do what only some can.
+var features = map[string][]Feature{
+	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
+	Processes:  {KillRelays, CrashUsers, UserMemory},
+	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory},
+	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
+}
+
+// Can reports whether an engine can do something that not every one can.
+func Can(engine string, f Feature) bool { return slices.Contains(features[engine], f) }
+
+// SetEngine chooses another engine than the file does.
+func (s *Scenario) SetEngine(name string) error {
+	if !slices.Contains(Engines(), name) {
+		return noEngine(name)
+	}
+	s.Engine = name
+	return nil
+}
+
+func noEngine(name string) error {
+	return fmt.Errorf("there is no engine %q; there are %s", name, list(Engines()))
+}
+
+// Runnable returns why the scenario's engine cannot run it, and which can.
+func (s *Scenario) Runnable() error {
+	var need []Feature
+	for _, n := range s.needs() {
+		need = append(need, n.what)
+	}
+	for _, n := range s.needs() {
+		if Can(s.Engine, n.what) {
+			continue
+		}
+		whole, some := able(need), able([]Feature{n.what})
+		switch {
+		case len(whole) > 0:
+			return s.errorf(n.path, "engine %q cannot do %s; %s can", s.Engine, n.what, list(whole))
+		default:
+			return s.errorf(n.path, "engine %q cannot do %s; %s can, but not the rest of this scenario", s.Engine, n.what, list(some))
+		}
+	}
+	return nil
+}
+
+// Able returns the engines that can run the scenario.
+func (s *Scenario) Able() []string {
+	var need []Feature
+	for _, n := range s.needs() {
+		need = append(need, n.what)
+	}
+	return able(need)
+}
+
+func able(need []Feature) (names []string) {
+	for _, e := range Engines() {
+		if !slices.ContainsFunc(need, func(f Feature) bool { return !Can(e, f) }) {
+			names = append(names, e)
+		}
+	}
+	return names
+}
+
+func list(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	if last := len(quoted) - 1; last > 0 {
+		return strings.Join(quoted[:last], ", ") + " and " + quoted[last]
+	}
+	return strings.Join(quoted, "")
+}
+
+type need struct {
+	what Feature
+	path string
+}
+
+// needs lists what the scenario asks for that not every engine can do.
+func (s *Scenario) needs() (all []need) {
+	add := func(asked bool, what Feature, path string) {
+		if asked {
+			all = append(all, need{what, path})
+		}
+	}
+	add(s.MeanDelay != defaultMeanDelay, MeanDelay, "mean_delay")
+	add(s.NAT, NAT, "nat")
+	add(s.Link.LatencyMax > 0, Latency, "link.latency")
+	add(s.Link.Loss > 0, Loss, "link.loss")
+	add(s.Link.Bandwidth > 0, Bandwidth, "link.bandwidth")
+	add(s.Churn.Kill, KillRelays, "churn.kill")
+	add(len(s.Bad) > 0, BadRelays, "bad[0]")
+	add(len(s.Skew) > 0, ClockSkew, "skew[0]")
+	for _, e := range s.Events {
+		if what, ok := map[Action]Feature{
+			Kill: KillRelays, Crash: CrashUsers, Fill: FullDisk, Free: FullDisk,
+			Partition: CutMesh, Heal: CutMesh, Block: BlockRelays, Unblock: BlockRelays,
+		}[e.Do]; ok {
+			add(true, what, e.path+".do")
+		}
+	}
+	add(s.Bar.UserRSS > 0, UserMemory, "bar.user_rss_mib")
+	add(s.Bar.Growth > 0, GrowthOfCost, "bar.growth")
+	return all
+}

@@ -1,0 +1,102 @@
+package scenario
+
+import "time"
+
+func (s *Scenario) readShifts(t table) {
+	s.Shifts = t.duration("every", 0, time.Second, s.Duration)
+	t.end("every")
+	if s.Messages.Pairs != Couples {
+		t.fail("every", "only couples can take turns: pairs is %q", s.Messages.Pairs)
+	}
+}
+
+func (s *Scenario) readLink(t table) {
+	l := &s.Link
+	l.LatencyMin, l.LatencyMax = t.durations("latency", time.Minute)
+	l.Loss = t.number("loss", 0, 0, 1)
+	l.Bandwidth = t.number("bandwidth", 0, 0.1, 10_000)
+	t.end()
+}
+
+func (s *Scenario) readBad(t table) {
+	b := Bad{Relays: t.indexes("relays", s.Relays), Fraction: t.number("fraction", 0, 0, 1),
+		Drop: t.number("drop", 0, 0, 1), Replay: t.number("replay", 0, 0, 1), Tamper: t.number("tamper", 0, 0, 1),
+		Delay: t.duration("delay", 0, 0, time.Hour)}
+	t.end()
+	switch {
+	case t.has("relays") == (b.Fraction > 0):
+		t.fail("", "bad relays are either relays or a fraction of them")
+	case b.Drop == 0 && b.Replay == 0 && b.Tamper == 0 && b.Delay == 0:
+		t.fail("", "these relays do nothing bad: there are drop, replay, tamper and delay")
+	}
+	s.Bad = append(s.Bad, b)
+}
+
+func (s *Scenario) readSkew(t table) {
+	k := Skew{Relays: t.indexes("relays", s.Relays), Users: t.indexes("users", s.Users),
+		Fraction: t.number("fraction", 0, 0, 1), By: t.duration("by", 0, -maxTime, maxTime)}
+	t.end("by")
+	if t.has("relays") && k.Fraction > 0 || !t.has("relays") && !t.has("users") && k.Fraction == 0 {
+		t.fail("", "wrong clocks are those of users, and of either relays or a fraction of them")
+	}
+	s.Skew = append(s.Skew, k)
+}
+
+func (s *Scenario) readBar(t table) {
+	s.Bar = Bar{
+		Start:        t.duration("start", 0, 0, maxTime),
+		Wall:         t.duration("wall", 0, 0, maxTime),
+		P99:          t.duration("p99", 0, 0, maxTime),
+		UserRSS:      t.number("user_rss_mib", 0, 1, 1<<20),
+		UserBytesDay: t.number("user_bytes_day", 0, 1, 1<<40),
+		Growth:       t.number("growth", 0, 0.1, 100),
+	}
+	t.end()
+}
+
+// What an event may say beside at and do.
+const (
+	takesRelays = 1 << iota
+	takesFraction
+	takesUsers
+	takesDrain
+	oneOf // either relays or a fraction of them
+)
+
+var takes = map[Action]int{
+	Stop: takesRelays | takesFraction | oneOf, Kill: takesRelays | takesFraction | oneOf, Restart: takesRelays,
+	Offline: takesUsers | takesDrain, Reopen: takesUsers | takesDrain, Online: takesUsers, Crash: takesUsers,
+	Partition: takesRelays | takesFraction | oneOf, Heal: 0,
+	Block: takesRelays | takesFraction | oneOf, Unblock: 0,
+	Fill: takesRelays | takesFraction | takesUsers, Free: 0,
+}
+
+func (s *Scenario) readEvent(t table) {
+	e := Event{path: t.path}
+	e.At = t.duration("at", 0, 0, s.Duration)
+	e.Do = Action(t.text("do", ""))
+	e.Relays = t.indexes("relays", s.Relays)
+	e.Users = t.indexes("users", s.Users)
+	e.Fraction = t.number("fraction", 0, 0, 1)
+	e.Drain = t.boolean("drain")
+	t.end("at", "do")
+	may, known := takes[e.Do]
+	if !known {
+		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, crash, fill, free, partition, heal, block and unblock", e.Do)
+	}
+	for _, k := range []struct {
+		key string
+		bit int
+	}{{"relays", takesRelays}, {"fraction", takesFraction}, {"users", takesUsers}, {"drain", takesDrain}} {
+		if t.has(k.key) && may&k.bit == 0 {
+			t.fail(k.key, "%s takes no %s", e.Do, k.key)
+		}
+	}
+	if may&oneOf != 0 && t.has("relays") == (e.Fraction > 0) {
+		t.fail("do", "%s takes either relays or a fraction of them", e.Do)
+	}
+	if e.Do == Fill && (t.has("relays") && e.Fraction > 0 || !t.has("relays") && !t.has("users") && e.Fraction == 0) {
+		t.fail("do", "fill takes users, and either relays or a fraction of them")
+	}
+	s.Events = append(s.Events, e)
+}
