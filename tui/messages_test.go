@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui"
@@ -164,6 +166,19 @@ func TestMenuOffersWhatCanBeDone(t *testing.T) {
 	u.Expect().Message("mine").State(api.StateFailed)
 	u.Press("esc", "enter").Expect().Sees("Retry a failed message", "Discard a failed message").SeesNot("Answer the message")
 	u.Press("R").Expect().Message("mine").State(api.StateQueued)
+}
+
+func TestMenuByMouse(t *testing.T) {
+	node, id, u := alone(t)
+	node.Receive(id, "press me")
+	u.Expect().Sees("alice  12:00", "press me")
+	for y, l := range strings.Split(u.Screen(), "\n") {
+		if strings.Contains(l, "  press me") && strings.Contains(l, "│") {
+			u.Do(tea.MouseClickMsg{X: 30, Y: y, Button: tea.MouseRight})
+		}
+	}
+	u.Expect().Sees("─ Message ─")
+	u.Click("React with an emoji").Expect().Sees("─ React ─")
 }
 
 func TestReadAndExpiry(t *testing.T) {

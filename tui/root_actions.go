@@ -146,6 +146,9 @@ func (a *App) focusOn(p keymap.Place) {
 	}
 	if p == keymap.List {
 		a.cursor = a.current
+		if shown := a.listed(); len(shown) > 0 && a.indexOf(a.cursor) >= len(shown) {
+			a.cursor = shown[0].ID // the open one is archived
+		}
 	}
 	a.focus = p
 }

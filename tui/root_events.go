@@ -17,7 +17,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	var cmds []tea.Cmd
 	unknown := false
 	moved := false
-	drafts := false
+	drafts, pictures := false, false
 	var fresh []api.Message
 	for i := range batch {
 		ev := &batch[i]
@@ -26,8 +26,10 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			if a.contact(ev.Conversation) == nil {
 				unknown = true
 			}
+			m := message(ev)
+			pictures = pictures || m.Picture != nil
 			if a.arrived(ev) {
-				fresh = append(fresh, message(ev))
+				fresh = append(fresh, m)
 			}
 			moved = true
 		case api.EventNotice:
@@ -67,7 +69,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	if drafts {
 		cmds = append(cmds, a.loadDrafts())
 	}
-	if c := a.open(); c != nil {
+	if c := a.open(); c != nil && pictures {
 		cmds = append(cmds, a.look(c))
 	}
 	cmds = append(cmds, a.announce(fresh), a.settle())

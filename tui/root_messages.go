@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -85,8 +86,10 @@ func (a *App) message(id keymap.ID) tea.Cmd {
 		if !ok {
 			return nil
 		}
-		if m.State == api.StateNotice {
-			return a.erase(deleteAction{m.ID, false})
+		if c := a.open(); slices.ContainsFunc(c.told, func(told api.Message) bool { return told.ID == m.ID }) {
+			c.told = slices.DeleteFunc(c.told, func(told api.Message) bool { return told.ID == m.ID })
+			c.view.Remove(m.ID) // the node does not know of it
+			return nil
 		}
 		a.openDelete(m)
 	case keymap.React:

@@ -11,6 +11,13 @@ import (
 const wheelLines = 3
 
 func (a *App) click(m tea.Mouse) tea.Cmd {
+	if m.Button == tea.MouseRight && a.dialogs.Top() == nil && a.panes.chat.has(m.X, m.Y) {
+		if c := a.open(); c != nil && c.view.Click(m.Y-a.panes.chat.y) {
+			c.seen = true
+			a.focus = keymap.Messages
+			return a.openMenu()
+		}
+	}
 	if m.Button != tea.MouseLeft {
 		return nil
 	}
