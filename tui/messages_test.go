@@ -117,7 +117,9 @@ func TestDelete(t *testing.T) {
 	u.Enter().Expect().Sees("Delete this message?") // not by enter
 	u.Press("y").Expect().SeesNot("theirs").Status("Deleted here.")
 	u.Press("d").Expect().Sees("Delete for both")
-	u.Press("b").Expect().SeesNot("mine too").Status("asked to do the same")
+	u.Press("b").Expect().SeesNot("mine too").Sees("This message was taken back.").Status("asked to do the same")
+	u.Press("d").Expect().Sees("Delete this message?").SeesNot("Delete for both")
+	u.Press("y").Expect().SeesNot("This message was taken back.")
 	if !slices.Contains(node.Calls(), "Delete 1 true") {
 		t.Errorf("calls: %q", node.Calls())
 	}

@@ -44,10 +44,11 @@ func TestLinearMessages(t *testing.T) {
 	l.expect("alice, message 4: (picture, PNG, ")
 	node.Change(first, func(m *api.Message) { m.Deleted = true })
 	l.expect("alice took message 1 back.")
-	l.say("/delete 2 both").expect("Message 2 is gone.")
+	l.say("/delete 2 both").expect("You took message 2 back.")
 	if !slices.Contains(node.Calls(), "Delete 1 true") {
 		t.Errorf("calls: %q", node.Calls())
 	}
+	l.say("/delete 2").expect("Message 2 is gone.")
 	l.say("/delete 2").expect("no message has that number")
 	node.Writes(id)
 	l.expect("alice is writing.")

@@ -225,6 +225,8 @@ func (p *plain) edited(m api.Message) {
 	p.messages[m.ID] = m
 	who := p.nameOf(m.Conversation)
 	switch {
+	case m.Deleted && !old.Deleted && m.Outgoing:
+		p.print("You took message %d back.", n)
 	case m.Deleted && !old.Deleted:
 		p.print("%s took message %d back.", who, n)
 	case !m.Edited.Equal(old.Edited):

@@ -259,7 +259,7 @@ func (a *App) openDelete(m api.Message) {
 	card := &dialog.Card{Title: "Delete this message?", Width: 52}
 	text := a.t("It is erased on this device. Your contact keeps what they have.")
 	card.Buttons = []dialog.Button{{Label: "Delete here", Key: "y", Action: deleteAction{m.ID, false}}}
-	if m.Outgoing && m.State != api.StateFailed {
+	if m.Outgoing && !m.Deleted && m.State != api.StateFailed {
 		text = a.t("It is erased on this device, and, if you like, your contact's device is asked to erase it too. Whether they have read or copied it nobody can undo.")
 		card.Buttons = append(card.Buttons, dialog.Button{Label: "Delete for both", Key: "b", Action: deleteAction{m.ID, true}})
 	}
@@ -275,7 +275,11 @@ func (a *App) erase(d deleteAction) tea.Cmd {
 	}
 	return a.ask(func(ctx context.Context) resultMsg {
 		err := a.node.Delete(ctx, api.DeleteRequest{Messages: []string{d.message}, Both: d.both})
-		return resultMsg{err: err, erased: d.message, note: note}
+		r := resultMsg{err: err, note: note}
+		if !d.both {
+			r.erased = d.message // what was taken back says so and stays
+		}
+		return r
 	})
 }
 

@@ -51,7 +51,12 @@ func (n *Node) Delete(_ context.Context, req api.DeleteRequest) error {
 		if req.Both && !m.Outgoing {
 			return errNotOwn
 		}
-		n.erase(id, m.Conversation)
+		if !req.Both {
+			n.erase(id, m.Conversation)
+			continue
+		}
+		m.Deleted, m.Text, m.Picture, m.Reactions = true, safetext.Text{}, nil, nil
+		n.tellAbout(api.EventChanged, *m)
 	}
 	return nil
 }
