@@ -13,7 +13,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: build demo run man record test lint cross bench fuzz vectors interop interop-bench clean
+.PHONY: build soak demo run man record test lint cross bench fuzz vectors interop interop-bench clean
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -48,6 +48,14 @@ cross: ## static builds for Linux, macOS and Windows
 
 bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling
+
+# The long scenarios: an hour or so on a machine that does nothing else.
+SOAK = day lossy thousand hundred idle
+
+soak: build ## the long testnets, each with its bar; reports in bin/soak
+	@failed=; for s in $(SOAK); do \
+		bin/starling testnet run node/testnet/scenarios/$$s.toml --report bin/soak/$$s || failed="$$failed $$s"; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd node p2p session tui | xargs -n1 dirname | sort -u); do \

@@ -152,11 +152,11 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 		r.entered = r.engine.Now()
 		err := r.join(ctx)
 		if err == nil {
-			if s.Bar.Growth > 0 {
-				whole = before.of(r.s)
-			}
 			err = r.follow(ctx)
 			r.traffic = r.elapsed()
+		}
+		if err == nil && s.Bar.Growth > 0 {
+			whole = before.of(r.s) // now that what only the start needs has ended
 		}
 		interrupted = ctx.Err() != nil
 		if err != nil && !interrupted {

@@ -164,7 +164,6 @@ func (s *Scenario) Quarter() *Scenario {
 	q := *s
 	q.Name += "-quarter"
 	q.Relays, q.Users = max(minRelays, s.Relays/4), max(minUsers, s.Users/8*2)
-	q.Duration = time.Second
 	q.Messages = Messages{MinSize: MinSize, MaxSize: MinSize, Pairs: s.Messages.Pairs}
 	q.Shifts, q.Churn, q.Bad, q.Skew, q.Events = 0, Churn{}, nil, nil, nil
 	q.Bar = Bar{Growth: s.Bar.Growth}
