@@ -67,6 +67,9 @@ func Words(level api.NotifyLevel, from, text safetext.Text, something, picture s
 
 // clean keeps the printable characters of a text, as one line.
 func clean(s string) string {
+	if len(s) > 16*maxText {
+		s = strings.ToValidUTF8(s[:16*maxText], "")
+	}
 	s = safetext.Line(s).String()
 	var b strings.Builder
 	n := 0

@@ -53,13 +53,19 @@ type Panel struct {
 
 	words  composer.Editor
 	n      int // of the last question
-	hits   []api.Message
+	hits   []hit
 	whole  bool // there are no more
 	asking bool
 	wrong  string
 	rows   list.Picker
 	room   int
 	from   int
+}
+
+// A hit is a message and where in its text the first word stands.
+type hit struct {
+	api.Message
+	at int
 }
 
 // New returns a panel with words to begin with.
@@ -96,7 +102,11 @@ func (p *Panel) Show(n int, hits []api.Message, wrong string) {
 		return
 	}
 	p.asking = false
-	p.hits = append(p.hits, hits...)
+	words := match.Words(p.words.Value())
+	for _, m := range hits {
+		at, _ := match.Next(m.Text.String(), words)
+		p.hits = append(p.hits, hit{m, max(at, 0)})
+	}
 	p.whole = len(hits) < PageSize
 	p.wrong = wrong
 }
@@ -140,7 +150,7 @@ func (p *Panel) choose(i int) any {
 	if i < 0 || i >= len(p.hits) {
 		return nil
 	}
-	return Jump{p.hits[i], match.Words(p.words.Value())}
+	return Jump{p.hits[i].Message, match.Words(p.words.Value())}
 }
 
 // Paste puts text into the words.
@@ -200,23 +210,19 @@ func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
 	return frame.Box()
 }
 
-func (p *Panel) hit(f *dialog.Frame, th *theme.Theme, m api.Message, selected bool) {
+func (p *Panel) hit(f *dialog.Frame, th *theme.Theme, m hit, selected bool) {
 	bar, name := " ", th.Title
 	if selected {
 		bar, name = th.Accent.Render(theme.GlyphBar), th.Own
 	}
-	f.Add(bar + th.Cells.Ends(name.Render(th.Cells.Truncate(p.Name(m), f.Inner-16)), th.Muted.Render(p.When(m)), f.Inner-1))
-	f.Add(bar + " " + p.snippet(th, m.Text, f.Inner-2))
+	f.Add(bar + th.Cells.Ends(name.Render(th.Cells.Truncate(p.Name(m.Message), f.Inner-16)), th.Muted.Render(p.When(m.Message)), f.Inner-1))
+	f.Add(bar + " " + p.snippet(th, m, f.Inner-2))
 }
 
 // snippet is the part of a text around the first word found, in one line.
-func (p *Panel) snippet(th *theme.Theme, text safetext.Text, width int) string {
+func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 	words := match.Words(p.words.Value())
-	s := text.String()
-	at, _ := match.Next(s, words)
-	if at < 0 {
-		at = 0
-	}
+	s, at := m.Text.String(), m.at
 	from := at
 	for k := 0; from > 0 && k < width/3; k++ {
 		_, n := utf8.DecodeLastRuneInString(s[:from])
