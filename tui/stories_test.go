@@ -447,8 +447,11 @@ func TestContactCannotLookVerified(t *testing.T) {
 
 func TestEveryKeyOnEveryScreen(t *testing.T) {
 	// A tour that only must not panic or leave the frame.
-	_, _, u := seeded(t)
-	keys := []string{"esc", "tab", "j", "k", "g", "G", "u", "r", "x", "y", "v", "esc", "e", "esc", "b", "esc", "D", "esc", "n", "esc", "?", "esc", "ctrl+k", "down", "pgdown", "enter", "ctrl+p", "esc", "f1", "esc", "f2", "pgdown", "esc", "f3", "f4", "ctrl+n", "tab", "right", "esc", "ctrl+o", "esc", "pgup", "pgdown", "alt+down", "alt+up", "alt+u", "shift+tab", "i", "a", "ctrl+j", "up", "backspace"}
+	node, _, u := seeded(t)
+	tuitest.Rich(node)
+	u.Open("carol")
+	keys := []string{"esc", "tab", "j", "k", "g", "G", "u", "r", "x", "y", "v", "esc", "e", "esc", "b", "esc", "D", "esc", "n", "esc", "?", "esc", "ctrl+k", "down", "pgdown", "enter", "ctrl+p", "esc", "f1", "esc", "f2", "pgdown", "esc", "f3", "f4", "ctrl+n", "tab", "right", "esc", "ctrl+o", "esc", "pgup", "pgdown", "alt+down", "alt+up", "alt+u", "shift+tab", "i", "a", "ctrl+j", "up", "backspace",
+		"alt+r", "esc", "alt+e", "esc", "alt+m", "esc", "ctrl+s", "t", "down", "enter", "/", "esc", "space", "esc", "+", "esc", "d", "esc", "f", "esc", "o", "z", "esc", "c", "esc", "t", "esc", "p", "p", "m", "m", "a", "A", "A", "a", "f7", "right", "esc", "f8", "esc", "f9", "esc", "f10", "f5", "f5", "i"}
 	for _, size := range [][2]int{{40, 10}, {59, 13}, {60, 20}, {80, 24}, {99, 17}, {100, 30}, {200, 60}, {300, 100}} {
 		u.Resize(size[0], size[1])
 		for i, k := range keys {
