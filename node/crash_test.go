@@ -279,7 +279,7 @@ func TestDiskFull(t *testing.T) {
 	fs.SetFull(false)
 	bob.waitState(m.ID, api.StateDelivered)
 	ada.waitState(ada.send(bob, "yes").ID, api.StateDelivered)
-	if got := bob.texts(ada); !slices.Equal(got, []string{"yes"}) {
+	if got := bob.shown(ada, 1); !slices.Equal(got, []string{"yes"}) {
 		t.Errorf("got %v", got)
 	}
 }

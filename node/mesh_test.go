@@ -67,7 +67,7 @@ func TestRealRelays(t *testing.T) {
 	back := bob.send(ada, "hi")
 	ada.waitAll(ids, api.StateDelivered)
 	bob.waitState(back.ID, api.StateDelivered)
-	if got := bob.texts(ada); fmt.Sprint(got) != fmt.Sprint(numbered(20)) {
+	if got := bob.shown(ada, 20); fmt.Sprint(got) != fmt.Sprint(numbered(20)) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -169,6 +169,14 @@ func (u *user) waitState(id string, want api.State) {
 }
 
 // texts returns what a conversation holds, incoming texts only.
+// shown waits for n texts of a contact and returns all that are there. A text is
+// delivered once it is on disk, and shown behind what comes before it.
+func (u *user) shown(from *user, n int) (out []string) {
+	u.t.Helper()
+	eventually(u.t, fmt.Sprint(n, " texts"), func() bool { out = u.texts(from); return len(out) >= n })
+	return out
+}
+
 func (u *user) texts(from *user) (out []string) {
 	all, err := u.History(context.Background(), api.HistoryRequest{Contact: from.name, Limit: 1000})
 	if err != nil {
@@ -192,12 +200,12 @@ func TestFirstMessage(t *testing.T) {
 		t.Errorf("sent message is %s", m.State)
 	}
 	ada.waitState(m.ID, api.StateDelivered)
-	if got := bob.texts(ada); fmt.Sprint(got) != "[hello]" {
+	if got := bob.shown(ada, 1); fmt.Sprint(got) != "[hello]" {
 		t.Errorf("got %q", got)
 	}
 	back := bob.send(ada, "hi")
 	bob.waitState(back.ID, api.StateDelivered)
-	if got := ada.texts(bob); fmt.Sprint(got) != "[hi]" {
+	if got := ada.shown(bob, 1); fmt.Sprint(got) != "[hi]" {
 		t.Errorf("got %q", got)
 	}
 	ada.log.wantStates(t, m.ID, api.StateSealed, api.StateSent, api.StateDelivered)

@@ -82,6 +82,9 @@ func talk(t testing.TB, a, b *user, text string) {
 	there, back := a.send(b, text+" there"), b.send(a, text+" back")
 	a.waitState(there.ID, api.StateDelivered)
 	b.waitState(back.ID, api.StateDelivered)
+	eventually(t, "what was said", func() bool {
+		return slices.Contains(b.said(a), text+" there") && slices.Contains(a.said(b), text+" back")
+	})
 }
 
 func verify(t testing.TB, a, b *user) (number, code string) {
@@ -316,9 +319,7 @@ func TestRestoredWhilePending(t *testing.T) {
 	waitFriends(t, ada, bob)
 	bob.waitState(early.ID, api.StateDelivered)
 	talk(t, ada, bob, "now")
-	// It is shown behind what comes before it.
-	eventually(t, "the last text", func() bool { return count(ada.said(bob), "now back") == 1 })
-	if got := ada.said(bob); count(got, "early") != 1 {
+	if got := ada.said(bob); count(got, "early") != 1 || count(got, "now back") != 1 {
 		t.Errorf("Ada has %q", got)
 	}
 	if n := net.Clashes(); n != 0 {
@@ -421,6 +422,7 @@ func TestRestoredForked(t *testing.T) {
 			for _, id := range []string{first, second, third} {
 				ada.waitState(id, api.StateDelivered)
 			}
+			eventually(t, "the last text", func() bool { return slices.Contains(bob.said(ada), "three") })
 			if got := bob.said(ada); count(got, "one") != 1 || count(got, "two") != 1 || count(got, "three") != 1 {
 				t.Errorf("Bob has %q", got)
 			}

@@ -171,7 +171,7 @@ func TestRestarts(t *testing.T) {
 		}
 	}
 	ada.waitAll(ids, api.StateDelivered)
-	if got := bob.texts(ada); !slices.Equal(got, numbered(20)) {
+	if got := bob.shown(ada, 20); !slices.Equal(got, numbered(20)) {
 		t.Errorf("got %v", got)
 	}
 	// Event numbers go on where they were, and old events are still told.
