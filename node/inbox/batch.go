@@ -293,6 +293,9 @@ func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) erro
 		if err := b.tellContact(p.ID); err != nil {
 			return err
 		}
+		if err := b.helloCame(p); err != nil {
+			return err
+		}
 	}
 	switch c.Kind {
 	case chat.Text, chat.Picture:
@@ -339,6 +342,23 @@ func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) erro
 		return err
 	}
 	return b.tx.AddSeen(p.ID, id)
+}
+
+// helloCame ends what is left to do for our hello: that the peer speaks in the
+// session proves that it came. It must not go to the mailboxes that they tell
+// now, where nobody looks for it.
+func (b *batch) helloCame(p *peer) error {
+	items, err := b.tx.ItemsOf(p.ID)
+	if err != nil {
+		return err
+	}
+	var hello []chat.ID
+	for _, it := range items {
+		if chat.Kind(it.Kind) == chat.Profile {
+			hello = append(hello, chat.ID(it.ID))
+		}
+	}
+	return b.receipt(p, hello)
 }
 
 func (b *batch) tellContact(id store.ID) error {
