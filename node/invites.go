@@ -72,7 +72,7 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	if err != nil {
 		return out, err
 	}
-	if err := n.storeBundle(ctx, invite.Bundle(), boxes); err != nil {
+	if err := n.storeBundle(ctx, row.ID, invite.Bundle(), boxes); err != nil {
 		n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
 		return out, err
 	}
@@ -106,10 +106,10 @@ func connected(s p2p.Status) bool {
 
 // storeBundle stores an invite's bundle and returns once one mailbox has all of
 // it; the others go on in the background.
-func (n *Node) storeBundle(ctx context.Context, bundle []session.Cell, boxes []store.Mailbox) error {
+func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell, boxes []store.Mailbox) error {
 	results := make(chan error, len(boxes))
 	for _, m := range boxes {
-		n.later(func(ctx context.Context) { results <- n.putBundle(ctx, m.Node, bundle) })
+		n.later(func(ctx context.Context) { results <- n.putBundle(ctx, id, m.Node, bundle) })
 	}
 	var last error
 	for range boxes {
@@ -130,7 +130,8 @@ func (n *Node) storeBundle(ctx context.Context, bundle []session.Cell, boxes []s
 
 // putBundle stores a bundle in a mailbox, trying again for a while. It asks for
 // the cells first: a mailbox that has no room drops what nobody has asked for.
-func (n *Node) putBundle(ctx context.Context, node store.Node, cells []session.Cell) error {
+// If the invite was used or withdrawn meanwhile, the mailbox may delete them.
+func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells []session.Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
 	tags := make([]store.Tag, len(cells))
@@ -150,6 +151,11 @@ func (n *Node) putBundle(ctx context.Context, node store.Node, cells []session.C
 		})
 	}
 	wg.Wait()
+	var row store.Invite
+	err := n.store.View(ctx, func(tx *store.Tx) (err error) { row, err = tx.Invite(id); return err })
+	if errors.Is(err, store.ErrNotFound) || err == nil && row.State != store.InviteOpen {
+		n.net.Ack(node, tags...)
+	}
 	return errors.Join(errs...)
 }
 
@@ -189,6 +195,7 @@ func (n *Node) storeBundles(ctx context.Context) error {
 		}
 	}
 	type work struct {
+		id    string
 		cells []session.Cell
 		boxes []store.Mailbox
 	}
@@ -214,7 +221,7 @@ func (n *Node) storeBundles(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			all = append(all, work{invite.Bundle(), boxes})
+			all = append(all, work{row.ID, invite.Bundle(), boxes})
 		}
 		return err
 	})
@@ -224,7 +231,7 @@ func (n *Node) storeBundles(ctx context.Context) error {
 	for _, w := range all {
 		for _, m := range w.boxes {
 			n.net.AddHint(m.Hint)
-			if err := n.putBundle(ctx, m.Node, w.cells); err != nil && ctx.Err() == nil {
+			if err := n.putBundle(ctx, w.id, m.Node, w.cells); err != nil && ctx.Err() == nil {
 				n.log.Warn("invite not stored again", "err", err)
 			}
 		}
