@@ -23,7 +23,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stub answers what the tests of the protocol ask; package node runs the whole
 // api through the socket.
+// What it does not answer itself has ended.
 type stub struct{ api.Node }
+
+func newStub() stub {
+	conn, _ := net.Pipe()
+	conn.Close()
+	done := make(chan struct{})
+	close(done)
+	return stub{&Client{conn: conn, calls: make(map[uint64]chan response), done: done}}
+}
 
 func (stub) Status(context.Context) (api.Status, error) {
 	return api.Status{Name: safetext.Line("Ada"), Version: "<&>"}, nil
@@ -53,7 +62,7 @@ func (stub) Events(ctx context.Context, after int64, f func(api.Event) error) er
 func serve(t testing.TB) config.Profile {
 	t.Helper()
 	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
-	s, err := Listen(p, stub{})
+	s, err := Listen(p, newStub())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +93,7 @@ func dial(t testing.TB, p config.Profile) *Client {
 
 func TestOwnership(t *testing.T) {
 	p := serve(t)
-	if _, err := Listen(p, stub{}); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(p, newStub()); !errors.Is(err, ErrInUse) {
 		t.Errorf("second server: %v", err)
 	}
 	if _, err := Dial(t.Context(), config.Profile{Dir: t.TempDir()}); !errors.Is(err, ErrNoNode) {
@@ -113,7 +122,7 @@ func TestStaleSocket(t *testing.T) {
 	if _, err := Dial(t.Context(), p); !errors.Is(err, ErrNoNode) {
 		t.Errorf("dial: %v", err)
 	}
-	s, err := Listen(p, stub{})
+	s, err := Listen(p, newStub())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +241,8 @@ func TestBadLines(t *testing.T) {
 func FuzzServer(f *testing.F) {
 	p := serve(f)
 	f.Add(`{"id":1,"method":"status"}`)
+	f.Add(`{"id":1,"method":"invite"}`)
+	f.Add(`{"id":1,"method":"search","params":{"words":"a"}}`)
 	f.Add(`{"id":1,"method":"revoke_invite","params":{"id":""}}`)
 	f.Fuzz(func(t *testing.T, line string) {
 		if strings.Contains(line, "events") || strings.Contains(line, "wait") {
