@@ -17,8 +17,9 @@ import (
 	"starling/tui/term"
 )
 
-// patience is how long an expectation waits for the app to come to it.
-const patience = 5 * time.Second
+// patience is how long an expectation waits for the app, and a real network, to
+// come to it.
+const patience = 20 * time.Second
 
 // User drives the app as a person does: it types, clicks and looks at the
 // screen. It works on any node, so the same stories can be told to a real one.
