@@ -60,7 +60,7 @@ func TestTwoPeopleAtTheirScreens(t *testing.T) {
 	bob.Type("Are you there?").Enter().Expect().Message("Are you there?").State(api.StateDelivered)
 	ada.Expect().Sees("Are you there?")
 	ada.Press("alt+r").Type("I am, teh first").Enter().Expect().Sees("┃ bob: Are you there?").Message("teh first").State(api.StateDelivered)
-	bob.Expect().Sees("Are you there?", "I am, teh first")
+	bob.Expect().Sees("Are you there?", "I am, teh first", "mailboxes              2")
 
 	// Words are mended, thought of, and taken back, on both screens.
 	ada.Press("alt+e").Expect().Sees("› I am, teh first")
