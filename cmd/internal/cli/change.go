@@ -27,6 +27,19 @@ func (a *app) onNode(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// act returns what a command does that asks the node for one thing, about its
+// one argument, and then says in a word, and as JSON under a key, that it is done.
+func (a *app) act(do func(api.Node, context.Context, string) error, key, done string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd.Context(), func(node *connection) error {
+			if err := do(node, cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			return a.print(map[string]string{key: args[0]}, func(w io.Writer) { fmt.Fprintln(w, done) })
+		})
+	}
+}
+
 func (a *app) editCommand() *cobra.Command {
 	return a.onNode(&cobra.Command{
 		Use:   "edit ID [TEXT]",
@@ -168,14 +181,7 @@ func (a *app) discardCommand() *cobra.Command {
 		Use:   "discard ID",
 		Short: "Erase a message that was given up",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), func(node *connection) error {
-				if err := node.Discard(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-				return a.print(map[string]string{"discarded": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Erased.") })
-			})
-		},
+		RunE:  a.act(api.Node.Discard, "discarded", "Erased."),
 	})
 }
 
@@ -187,14 +193,7 @@ func (a *app) readCommand() *cobra.Command {
 told; messages that disappear begin to count down.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeContacts(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), func(node *connection) error {
-				if err := node.MarkRead(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-				return a.print(map[string]string{"read": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Read.") })
-			})
-		},
+		RunE:              a.act(api.Node.MarkRead, "read", "Read."),
 	})
 }
 

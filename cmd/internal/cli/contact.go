@@ -90,14 +90,7 @@ func (a *app) inviteRevokeCommand() *cobra.Command {
 		Use:   "revoke ID",
 		Short: "Withdraw an invite, so that nobody can use it",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), func(node *connection) error {
-				if err := node.RevokeInvite(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-				return a.print(map[string]string{"revoked": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Withdrawn.") })
-			})
-		},
+		RunE:  a.act(api.Node.RevokeInvite, "revoked", "Withdrawn."),
 	})
 }
 
@@ -361,15 +354,6 @@ func (a *app) contactRemoveCommand() *cobra.Command {
 		Use:   "remove CONTACT",
 		Short: "Erase a contact, its keys and its messages",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), func(node *connection) error {
-				if err := node.RemoveContact(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-				return a.print(map[string]string{"removed": args[0]}, func(w io.Writer) {
-					fmt.Fprintln(w, "Removed, with all messages and keys. They are not told.")
-				})
-			})
-		},
+		RunE:  a.act(api.Node.RemoveContact, "removed", "Removed, with all messages and keys. They are not told."),
 	}
 }
