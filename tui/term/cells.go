@@ -137,7 +137,26 @@ func (c Cells) Fit(s string, w int) string {
 		s = c.cut(s, w, "")
 		n = c.Width(s)
 	}
+	for c.prepends(s) {
+		_, size := utf8.DecodeLastRuneInString(s)
+		if s, n = s[:len(s)-size], c.Width(s[:len(s)-size]); n < w {
+			s += string(utf8.RuneError)
+			n = c.Width(s)
+		}
+	}
 	return s + Spaces(w-n)
+}
+
+// prepends reports whether a line ends in one of the few letters that join the
+// next character (Prepend in Unicode Annex 29), and would swallow the space or
+// the border that comes behind it.
+func (c Cells) prepends(s string) bool {
+	if !c.Graphemes || s == "" || s[len(s)-1] < utf8.RuneSelf {
+		return false
+	}
+	r, _ := utf8.DecodeLastRuneInString(s)
+	cluster, _ := ansi.FirstGraphemeCluster(string(r)+" ", ansi.GraphemeWidth)
+	return len(cluster) > len(string(r))
 }
 
 // Ends puts left and right at the ends of a line of exactly w cells. The right

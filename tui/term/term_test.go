@@ -144,6 +144,8 @@ func TestPlainAgreesWithTheSearch(t *testing.T) {
 
 func FuzzWrap(f *testing.F) {
 	f.Add("one two 日本語 👨‍👩‍👧 e\u0301", 5, true)
+	f.Add("\u070f", 105, true)
+	f.Add("ab\u0d4e\u0d4e", 4, true)
 	f.Fuzz(func(t *testing.T, s string, w int, graphemes bool) {
 		if w < 1 || w > 200 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
 			return
@@ -158,6 +160,9 @@ func FuzzWrap(f *testing.F) {
 		}
 		if n := c.Width(c.Fit(s, w)); n != w {
 			t.Fatalf("Fit(%q, %d) has %d cells", s, w, n)
+		}
+		if n := c.Width(c.Fit(s, w) + "│"); n != w+1 {
+			t.Fatalf("Fit(%q, %d) and a border have %d cells", s, w, n)
 		}
 	})
 }
