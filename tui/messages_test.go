@@ -147,6 +147,7 @@ func TestForward(t *testing.T) {
 	node, id, u := alone(t)
 	bob := node.Meet("bob")
 	node.Receive(id, "worth knowing")
+	u.Expect().Sees("bob")
 	u.Open("alice").Expect().Sees("worth knowing")
 	u.Press("esc", "f").Type("bob").Enter().Expect().Status("Forwarded to bob.")
 	u.Open("bob").Expect().Sees("↷ forwarded", "worth knowing")
