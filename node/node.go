@@ -8,6 +8,9 @@
 //	outbox    what to send next; sends it
 //	inbox     opens what comes, keeps it, acknowledges it
 //	control   the api over a unix socket
+//	doctor    what is wrong around a node
+//	relay     a relay as a program
+//	testnet   meshes from scenario files
 //
 // The way of a text: Send writes it, its sealed cells and the session's next
 // state in one transaction and returns; the outbox puts each cell into two
@@ -172,7 +175,7 @@ func New(cfg Config) (_ *Node, err error) {
 	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger,
 		Taken: func(ctx context.Context, contact store.ID) { n.inbox.Taken(ctx, contact) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
-		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Logger: cfg.Logger})
+		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Moved: n.tellStatus, Logger: cfg.Logger})
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
 		if err := n.inbox.Restored(n.ctx); err != nil {
@@ -282,6 +285,11 @@ func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
 
 func (n *Node) onChange() {
 	n.outbox.Kick()
+	n.tellStatus()
+}
+
+// tellStatus lets all that follow the events have the status anew.
+func (n *Node) tellStatus() {
 	n.changedMu.Lock()
 	defer n.changedMu.Unlock()
 	close(n.changed)

@@ -17,7 +17,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	var cmds []tea.Cmd
 	unknown := false
 	moved := false
-	drafts, pictures, person := false, false, false
+	drafts, pictures := false, false
 	var fresh []api.Message
 	for i := range batch {
 		ev := &batch[i]
@@ -43,8 +43,6 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			drafts = true
 		case api.EventContact:
 			if ev.Contact != nil {
-				was := a.contact(ev.Contact.ID)
-				person = person || was == nil || was.State != ev.Contact.State
 				a.putContact(*ev.Contact)
 				moved = true
 			}
@@ -67,9 +65,6 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	}
 	if moved {
 		a.sort()
-	}
-	if person && !a.polling {
-		cmds = append(cmds, a.loadStatus()) // there are mailboxes for them now
 	}
 	if drafts {
 		cmds = append(cmds, a.loadDrafts())

@@ -67,6 +67,9 @@ type Config struct {
 	Hold time.Duration
 	// Typing is told when a contact writes; nil: nobody is.
 	Typing func(contact store.ID)
+	// Moved is told when other mailboxes are watched than before; nil: nobody
+	// is. It must not call back.
+	Moved func()
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
@@ -134,6 +137,9 @@ func New(cfg Config) *Inbox {
 	}
 	if cfg.Typing == nil {
 		cfg.Typing = func(store.ID) {}
+	}
+	if cfg.Moved == nil {
+		cfg.Moved = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -172,8 +172,10 @@ func toTags(in []session.Tag) []store.Tag {
 func (in *Inbox) setWatches(plans map[owner]watching) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	moved := false
 	for o, w := range plans {
 		old := in.watches[o]
+		moved = moved || !slices.Equal(w.nodes, old.nodes)
 		for _, t := range old.tags {
 			if in.tags[t] == o {
 				delete(in.tags, t)
@@ -211,6 +213,9 @@ func (in *Inbox) setWatches(plans map[owner]watching) {
 				in.cfg.Network.Watch(watchKey(o, n), n, nil)
 			}
 		}
+	}
+	if moved {
+		in.cfg.Moved()
 	}
 }
 
