@@ -355,18 +355,10 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 	}
 	var queued []outbox.Queued
 	c, _, err := n.changeContact(ctx, req.Contact, func(tx *store.Tx, c *store.Contact) (err error) {
-		if req.Pinned != nil {
-			c.Pinned = *req.Pinned
-		}
-		if req.Archived != nil {
-			c.Archived = *req.Archived
-		}
-		if req.MutedUntil != nil {
-			c.Muted = *req.MutedUntil
-		}
-		if req.Notify != nil {
-			c.Notify = *req.Notify
-		}
+		replace(&c.Pinned, req.Pinned)
+		replace(&c.Archived, req.Archived)
+		replace(&c.Muted, req.MutedUntil)
+		replace(&c.Notify, req.Notify)
 		if queued = nil; req.Timer != nil && *req.Timer != c.TimerMine {
 			queued, err = offerTimer(tx, c, *req.Timer)
 		}
@@ -377,6 +369,13 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 	}
 	n.outbox.Add(queued...)
 	return c, nil
+}
+
+// replace changes what a request sets.
+func replace[T any](old, set *T) {
+	if set != nil {
+		*old = *set
+	}
 }
 
 func offerTimer(tx *store.Tx, c *store.Contact, seconds int) ([]outbox.Queued, error) {
@@ -470,18 +469,10 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		if set, err = tx.Settings(); err != nil {
 			return err
 		}
-		if change.Typing != nil {
-			set.Typing = *change.Typing
-		}
-		if change.ReadReceipts != nil {
-			set.ReadReceipts = *change.ReadReceipts
-		}
-		if change.Notify != nil {
-			set.Notify = *change.Notify
-		}
-		if change.LockAfter != nil {
-			set.LockAfter = *change.LockAfter
-		}
+		replace(&set.Typing, change.Typing)
+		replace(&set.ReadReceipts, change.ReadReceipts)
+		replace(&set.Notify, change.Notify)
+		replace(&set.LockAfter, change.LockAfter)
 		return tx.SetSettings(set)
 	})
 	return set, err
