@@ -31,6 +31,8 @@ type Nodes struct {
 	Client func(user int, c *p2p.ClientConfig)
 	// AllowPrivate is as in node.Config.
 	AllowPrivate bool
+	// Disks are those of the relays, which are in this process too.
+	Disks []*Disk
 
 	users   []*person
 	crashes bool // the scenario crashes nodes
@@ -145,15 +147,33 @@ func (n *Nodes) Crash(ctx context.Context, user int) error {
 	return nil
 }
 
-// Fill makes the disks of users full, or lets them have room.
-func (n *Nodes) Fill(users []int, full bool) {
+// Fill implements Engine.
+func (n *Nodes) Fill(relays, users []int) error {
+	for _, i := range relays {
+		n.Disks[i].SetFull(true)
+	}
 	for _, i := range users {
-		u := n.users[i]
-		u.mu.Lock()
-		if u.full = full; u.disk != nil {
-			u.disk.SetFull(full)
-		}
-		u.mu.Unlock()
+		n.users[i].setFull(true)
+	}
+	return nil
+}
+
+// Free implements Engine.
+func (n *Nodes) Free() error {
+	for _, d := range n.Disks {
+		d.SetFull(false)
+	}
+	for _, u := range n.users {
+		u.setFull(false)
+	}
+	return nil
+}
+
+func (u *person) setFull(full bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.full = full; u.disk != nil {
+		u.disk.SetFull(full)
 	}
 }
 

@@ -21,17 +21,16 @@ import (
 type Engine struct {
 	engine.Unable
 	*engine.Nodes
-	cfg   engine.Config
-	load  engine.Load
-	mesh  *testnet.Mesh
-	disks []*engine.Disk // of relays, while there are any
+	cfg  engine.Config
+	load engine.Load
+	mesh *testnet.Mesh
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
 // New makes an engine. Nothing runs before Start.
 func New(cfg engine.Config) *Engine {
-	e := &Engine{cfg: cfg, disks: make([]*engine.Disk, cfg.Scenario.Relays)}
+	e := &Engine{cfg: cfg}
 	e.Nodes = engine.NewNodes(cfg, &e.load)
 	e.Nodes.AllowPrivate = true
 	e.Nodes.Bootstrap = func(user int) []string { return e.mesh.BootstrapFrom(user) }
@@ -44,7 +43,7 @@ func (e *Engine) Now() time.Time { return time.Now() }
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) (err error) {
 	dir := filepath.Join(e.cfg.Dir, "relays")
-	for i := range e.disks {
+	for i := range e.cfg.Scenario.Relays {
 		name := testnet.Dir(dir, i)
 		if err := os.MkdirAll(name, 0o700); err != nil {
 			return err
@@ -53,12 +52,12 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		e.disks[i] = &engine.Disk{Store: boxes}
+		e.Disks = append(e.Disks, &engine.Disk{Store: boxes})
 	}
 	e.mesh, err = testnet.Start(ctx, testnet.Options{
 		Relays: e.cfg.Scenario.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Edit: func(i int, c *p2p.RelayConfig) {
-			c.Store = e.disks[i]
+			c.Store = e.Disks[i]
 			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
 			c.Meddle = engine.Meddle(e.cfg.Plan, e.cfg.Scenario.Seed, i)
 		},
@@ -76,38 +75,24 @@ func (e *Engine) Restart(ctx context.Context, relay int) error { return e.mesh.R
 func (e *Engine) Crash(context.Context, int) error { return engine.ErrCannot }
 
 // Fill implements engine.Engine.
-func (e *Engine) Fill(relays, users []int) error {
-	e.Nodes.Fill(users, true)
-	for _, i := range relays {
-		e.disks[i].SetFull(true)
-	}
-	return nil
-}
+func (e *Engine) Fill(relays, users []int) error { return e.Nodes.Fill(relays, users) }
 
 // Free implements engine.Engine.
-func (e *Engine) Free() error {
-	for i := range e.cfg.Scenario.Users {
-		e.Nodes.Fill([]int{i}, false)
-	}
-	for _, d := range e.disks {
-		d.SetFull(false)
-	}
-	return nil
-}
+func (e *Engine) Free() error { return e.Nodes.Free() }
 
 // Measure implements engine.Engine.
 func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	m := engine.Measures{Users: e.Nodes.Traffic(ctx), Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
 	m.Puts, m.Again, m.Failed = e.load.Numbers()
-	for i := range e.disks {
+	for i := range e.cfg.Scenario.Relays {
 		t := testnet.Traffic{}
 		if e.mesh != nil {
 			t = e.mesh.Traffic(i)
 		}
 		m.Relays = append(m.Relays, engine.Traffic(t))
-		if e.disks[i] != nil {
-			m.RelayBoxes += int64(e.disks[i].Len())
-		}
+	}
+	for _, d := range e.Disks {
+		m.RelayBoxes += int64(d.Len())
 	}
 	return m
 }
@@ -118,10 +103,8 @@ func (e *Engine) Close() error {
 	if e.mesh != nil {
 		err = errors.Join(err, e.mesh.Close())
 	}
-	for _, d := range e.disks {
-		if d != nil {
-			err = errors.Join(err, d.Store.(*mailbox.SQLite).Close())
-		}
+	for _, d := range e.Disks {
+		err = errors.Join(err, d.Store.(*mailbox.SQLite).Close())
 	}
 	return err
 }

@@ -39,12 +39,11 @@ const room = 100_000
 // Engine implements engine.Engine.
 type Engine struct {
 	*engine.Nodes
-	cfg   engine.Config
-	load  engine.Load
-	net   *virtual.Network
-	mesh  *testnet.Mesh
-	disks []*engine.Disk // of relays
-	wall  *wallClock
+	cfg  engine.Config
+	load engine.Load
+	net  *virtual.Network
+	mesh *testnet.Mesh
+	wall *wallClock
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -80,7 +79,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		if err := identity(testnet.Dir(dir, i), s.Seed, i); err != nil {
 			return err
 		}
-		e.disks = append(e.disks, &engine.Disk{Store: mailbox.NewMemory(room)})
+		e.Disks = append(e.Disks, &engine.Disk{Store: mailbox.NewMemory(room)})
 	}
 	e.mesh, err = testnet.Start(ctx, testnet.Options{
 		Relays: s.Relays, Dir: dir, Logger: e.cfg.Logger,
@@ -89,7 +88,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		},
 		Edit: func(i int, c *p2p.RelayConfig) {
 			c.AllowPrivate = false
-			c.Store = e.disks[i]
+			c.Store = e.Disks[i]
 			c.Options = e.net.Options(i)
 			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
 			c.Meddle = engine.Meddle(e.cfg.Plan, s.Seed, i)
@@ -147,26 +146,6 @@ func (e *Engine) Crash(ctx context.Context, user int) error {
 	return e.Nodes.Crash(ctx, user)
 }
 
-// Fill implements engine.Engine.
-func (e *Engine) Fill(relays, users []int) error {
-	e.Nodes.Fill(users, true)
-	for _, i := range relays {
-		e.disks[i].SetFull(true)
-	}
-	return nil
-}
-
-// Free implements engine.Engine.
-func (e *Engine) Free() error {
-	for i := range e.cfg.Scenario.Users {
-		e.Nodes.Fill([]int{i}, false)
-	}
-	for _, d := range e.disks {
-		d.SetFull(false)
-	}
-	return nil
-}
-
 // Partition implements engine.Engine.
 func (e *Engine) Partition(relays []int) error { e.net.Cut(relays...); return nil }
 
@@ -200,7 +179,7 @@ func (e *Engine) Measure(context.Context) engine.Measures {
 	for i := range e.cfg.Scenario.Users {
 		m.Users = append(m.Users, e.traffic(e.user(i)))
 	}
-	for _, d := range e.disks {
+	for _, d := range e.Disks {
 		m.RelayBoxes += int64(d.Len())
 	}
 	return m
