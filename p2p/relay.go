@@ -37,7 +37,7 @@ import (
 const (
 	clientRate, clientBurst = 100, 1000
 	relayRate, relayBurst   = 5000, 20_000
-	clientIdle, relayIdle   = 15 * time.Minute, 2 * time.Minute
+	clientIdle, relayIdle   = 45 * time.Minute, 2 * time.Minute
 	relayIdlePrivate        = 20 * time.Second // of many relays on one machine
 )
 
@@ -209,7 +209,8 @@ func (r *Relay) Close() error {
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
 	h, err := host.NewRelay(host.Config{
-		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source, Options: r.cfg.Options,
+		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
+		IsRelay: r.listed, Options: r.cfg.Options,
 	})
 	if err != nil {
 		return err
@@ -442,6 +443,16 @@ func (r *Relay) linkChanged(id NodeID, up bool) {
 func (r *Relay) isRelay(p peer.ID) bool {
 	got, err := r.host.Peerstore().SupportsProtocols(p, wire.FrameProtocol)
 	return err == nil && len(got) > 0
+}
+
+// listed reports whether a peer is in the list of relays.
+func (r *Relay) listed(p peer.ID) bool {
+	id, err := wire.NodeIDFromPeer(p)
+	if err != nil {
+		return false
+	}
+	_, ok := r.dir.Find(id)
+	return ok
 }
 
 // tap shows something to the test that listens.

@@ -32,6 +32,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -46,6 +47,24 @@ const (
 	userAgent       = "go-libp2p"
 	protocolVersion = "ipfs/0.1.0"
 	dialTimeout     = 10 * time.Second
+
+	// A silent connection is asked after by ping. A relay asks the relays it
+	// dialled or knows; a client asks its guards, which also keeps the way
+	// through a NAT open (carriers forget a silent one after 5 minutes and more,
+	// RFC 5382 asks for two hours). The guard need not ask, too, and only does
+	// when the client has not.
+	relayPing  = 30 * time.Second
+	clientPing = time.Minute
+	guestPing  = 2 * time.Minute
+	pingAnswer = 10 * time.Second // yamux's ConnectionWriteTimeout
+)
+
+// When it is known, at the latest, that a connection is dead: to a client, to
+// a relay of those it keeps in touch with, and to a relay of a client.
+const (
+	ClientNotices = clientPing + pingAnswer
+	RelayNotices  = relayPing + pingAnswer
+	GuestNoticed  = guestPing + pingAnswer
 )
 
 // A Host is a libp2p host that this package configured.
@@ -64,6 +83,9 @@ type Config struct {
 	AllowPrivate bool
 	// Source is the local address to dial from; zero leaves it to the system.
 	Source netip.Addr
+	// IsRelay tells a relay which of those that connect to it are relays. Nil
+	// takes them for clients.
+	IsRelay func(peer.ID) bool
 	// Options are appended last: a simulation replaces the transport here.
 	Options []libp2p.Option
 }
@@ -88,7 +110,7 @@ func NewClient(cfg Config) (Host, error) {
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }),
 		libp2p.ResourceManager(limits),
-		libp2p.Muxer(yamux.ID, muxer(time.Minute)),
+		libp2p.Muxer(yamux.ID, muxer(clientPing)),
 	)
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
@@ -137,7 +159,7 @@ func NewRelay(cfg Config) (Host, error) {
 		}),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
-		libp2p.Muxer(yamux.ID, muxer(30*time.Second)),
+		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
 	)
 	if cfg.AllowPrivate {
 		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
@@ -194,16 +216,36 @@ func shared(cfg Config) []libp2p.Option {
 }
 
 // muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow
-// reader could fill, and a keepalive of the given period: it costs about
-// 300 bytes a time and finds a guard that died without closing. Round trips, by
-// which windows grow, are measured at the start and then rarely: yamux would do
-// so twice a minute from both ends, 2 MB a day for an idle client.
-func muxer(keepAlive time.Duration) *yamux.Transport {
+// reader could fill, and a ping when nothing came for a while: with its answer
+// and TCP's headers about 210 bytes, and it finds a guard that died without closing.
+// Round trips, by which windows grow, are measured at the start and then rarely:
+// yamux would do so twice a minute from both ends, 2 MB a day for an idle client.
+func muxer(ping time.Duration) *yamux.Transport {
 	t := *yamux.DefaultTransport
 	t.MaxStreamWindowSize = 1 << 20
-	t.KeepAliveInterval = keepAlive
+	t.KeepAliveInterval = ping
+	t.ConnectionWriteTimeout = pingAnswer
 	t.MeasureRTTInterval = 10 * time.Minute
 	return &t
+}
+
+// A mindful muxer pings guests, those that dialled us and are no relays, less
+// than others.
+type mindful struct {
+	relays, guests *yamux.Transport
+	isRelay        func(peer.ID) bool
+}
+
+func relayMuxer(isRelay func(peer.ID) bool) *mindful {
+	return &mindful{muxer(relayPing), muxer(guestPing), isRelay}
+}
+
+// NewConn implements network.Multiplexer.
+func (m *mindful) NewConn(c net.Conn, isServer bool, scope network.PeerScope) (network.MuxedConn, error) {
+	if isServer && (m.isRelay == nil || !m.isRelay(scope.Peer())) {
+		return m.guests.NewConn(c, isServer, scope)
+	}
+	return m.relays.NewConn(c, isServer, scope)
 }
 
 // announced keeps the addresses a stranger can use.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // counting counts what is written to a connection.
@@ -22,36 +23,76 @@ func (c counting) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// idleMuxer returns how often and how much a client and a relay write in a day on
-// a connection on which nothing happens.
-func idleMuxer(t *testing.T) (writes, bytes int64) {
+// idleMuxer returns how often and how much the ends of a connection write in a
+// day on which nothing happens.
+func idleMuxer(t *testing.T, dialler, acceptor network.Multiplexer) (writes, bytes int64) {
 	synctest.Test(t, func(t *testing.T) {
 		var w, b atomic.Int64
 		a, z := net.Pipe()
-		client, err := muxer(time.Minute).NewConn(counting{a, &w, &b}, false, &network.NullScope{})
+		dials, err := dialler.NewConn(counting{a, &w, &b}, false, &network.NullScope{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		relay, err := muxer(30*time.Second).NewConn(counting{z, &w, &b}, true, &network.NullScope{})
+		accepts, err := acceptor.NewConn(counting{z, &w, &b}, true, &network.NullScope{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(24 * time.Hour)
-		if client.IsClosed() || relay.IsClosed() {
+		if dials.IsClosed() || accepts.IsClosed() {
 			t.Error("closed for being idle")
 		}
 		writes, bytes = w.Load(), b.Load()
-		client.Close()
-		relay.Close()
+		dials.Close()
+		accepts.Close()
 	})
 	return writes, bytes
 }
 
-// An idle connection costs no more than a ping and its answer twice a minute.
+// An idle connection costs no more than a ping and its answer once a minute to a
+// client, twice a minute to a relay, and a few for the round trip: a guest is left
+// to ping.
 func TestIdleMuxer(t *testing.T) {
-	writes, bytes := idleMuxer(t)
-	t.Logf("%d writes, %d bytes", writes, bytes)
-	if writes > 2*2880+1000 {
-		t.Errorf("%d writes a day", writes)
+	known := relayMuxer(func(peer.ID) bool { return true })
+	for _, c := range []struct {
+		name              string
+		dialler, acceptor network.Multiplexer
+		most              int64
+	}{
+		{"client", muxer(clientPing), relayMuxer(nil), 2 * 1440},
+		{"relay nobody knows", known, relayMuxer(nil), 2 * 2880},
+		{"relay", known, known, 4 * 2880}, // from both ends
+	} {
+		writes, bytes := idleMuxer(t, c.dialler, c.acceptor)
+		t.Logf("%s: %d writes, %d bytes", c.name, writes, bytes)
+		if writes > c.most+700 || writes < c.most-700 {
+			t.Errorf("%s: %d writes a day", c.name, writes)
+		}
 	}
 }
+
+// A relay finds out that a relay is gone as soon as if it had dialled it.
+func TestDeadRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, z := net.Pipe()
+		dials, err := muxer(clientPing).NewConn(a, false, &network.NullScope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dials.Close()
+		known := relayMuxer(func(peer.ID) bool { return true })
+		accepts, err := known.NewConn(deaf{z}, true, &network.NullScope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		accepts.AcceptStream() // never comes
+		if took := time.Since(began); took > RelayNotices {
+			t.Errorf("found out after %v", took)
+		}
+	})
+}
+
+// deaf swallows what is written, as a network does that leads to nobody.
+type deaf struct{ net.Conn }
+
+func (deaf) Write(b []byte) (int, error) { return len(b), nil }

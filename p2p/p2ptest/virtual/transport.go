@@ -2,10 +2,13 @@ package virtual
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/config"
@@ -17,6 +20,9 @@ import (
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/multiformats/go-multiaddr"
+	"github.com/quic-go/quic-go"
+
+	"starling/p2p/host"
 )
 
 // silent takes the router's complaints about packets to nodes that are down.
@@ -49,7 +55,10 @@ func (n *Network) transport(ip net.IP) libp2p.Option {
 				sockets.Close()
 				return nil, err
 			}
-			return &quicAsTCP{inner, sockets}, nil
+			ask(sockets.ClientConfig(), host.ClientNotices)
+			return &quicAsTCP{quic: inner, sockets: sockets, listen: func(port int) *lent {
+				return lend(n.listen(ip, port), reset, token)
+			}}, nil
 		}))
 	}
 }
@@ -58,15 +67,49 @@ type source net.IP
 
 func (s source) PreferredSourceIPForDestination(*net.UDPAddr) (net.IP, error) { return net.IP(s), nil }
 
+// ask lets a connection find out that it is dead as soon as one of the public
+// network does: see package host. QUIC would ask after it four times a minute,
+// which is most of what it costs to be idle; so it does in half of that time.
+func ask(cfg *quic.Config, notices time.Duration) {
+	cfg.MaxIdleTimeout, cfg.KeepAlivePeriod = notices, notices/2
+}
+
+// lent is what a relay listens with. libp2p has no other way to say how patient a
+// listener is, and takes it for unspecified addresses only.
+type lent struct {
+	quic.Transport
+	returned <-chan struct{} // libp2p does not use it any more
+}
+
+func lend(c net.PacketConn, reset quic.StatelessResetKey, token quic.TokenGeneratorKey) *lent {
+	return &lent{Transport: quic.Transport{Conn: c, StatelessResetKey: &reset, TokenGeneratorKey: &token}}
+}
+
+// Listen implements quicreuse.QUICTransport.
+func (l *lent) Listen(tls *tls.Config, cfg *quic.Config) (quicreuse.QUICListener, error) {
+	ask(cfg, host.GuestNoticed)
+	return l.Transport.Listen(tls, cfg)
+}
+
+// anywhere is a socket that says it listens on all addresses.
+type anywhere struct{ net.PacketConn }
+
+func (a anywhere) LocalAddr() net.Addr {
+	return &net.UDPAddr{IP: net.IPv4zero, Port: a.PacketConn.LocalAddr().(*net.UDPAddr).Port}
+}
+
 // quicAsTCP is a QUIC transport under TCP addresses.
 type quicAsTCP struct {
 	quic    transport.Transport
 	sockets *quicreuse.ConnManager
+	listen  func(port int) *lent
+	lent    []*lent
 }
 
 var (
-	udpTail   = multiaddr.StringCast("/quic-v1")
-	errNotTCP = errors.New("virtual: not a TCP address")
+	udpTail    = multiaddr.StringCast("/quic-v1")
+	everywhere = multiaddr.StringCast("/ip4/0.0.0.0")[0]
+	errNotTCP  = errors.New("virtual: not a TCP address")
 )
 
 // toQUIC turns /ip4/…/tcp/… into /ip4/…/udp/…/quic-v1.
@@ -106,7 +149,12 @@ func (t *quicAsTCP) Close() error {
 	if c, ok := t.quic.(io.Closer); ok {
 		c.Close()
 	}
-	return t.sockets.Close()
+	err := t.sockets.Close()
+	for _, l := range t.lent {
+		<-l.returned
+		err = errors.Join(err, l.Close(), l.Conn.Close())
+	}
+	return err
 }
 
 func (t *quicAsTCP) Dial(ctx context.Context, a multiaddr.Multiaddr, p peer.ID) (transport.CapableConn, error) {
@@ -121,21 +169,33 @@ func (t *quicAsTCP) Dial(ctx context.Context, a multiaddr.Multiaddr, p peer.ID) 
 	return &conn{c, t}, nil
 }
 
+// Listen is called before anything is dialled.
 func (t *quicAsTCP) Listen(a multiaddr.Multiaddr) (transport.Listener, error) {
-	quic, ok := toQUIC(a)
+	udp, ok := toQUIC(a)
 	if !ok {
 		return nil, errNotTCP
 	}
-	l, err := t.quic.Listen(quic)
+	port, err := strconv.Atoi(udp[1].Value())
 	if err != nil {
 		return nil, err
 	}
-	return &listener{l, t}, nil
+	tr := t.listen(port)
+	if tr.returned, err = t.sockets.LendTransport("udp4", tr, anywhere{tr.Conn}); err != nil {
+		return nil, errors.Join(err, tr.Conn.Close())
+	}
+	t.lent = append(t.lent, tr)
+	ask(t.sockets.ClientConfig(), host.RelayNotices) // who listens is a relay
+	l, err := t.quic.Listen(append(multiaddr.Multiaddr{everywhere}, udp[1:]...))
+	if err != nil {
+		return nil, err
+	}
+	return &listener{l, t, a}, nil
 }
 
 type listener struct {
 	transport.Listener
 	t *quicAsTCP
+	a multiaddr.Multiaddr
 }
 
 func (l *listener) Accept() (transport.CapableConn, error) {
@@ -146,7 +206,7 @@ func (l *listener) Accept() (transport.CapableConn, error) {
 	return &conn{c, l.t}, nil
 }
 
-func (l *listener) Multiaddr() multiaddr.Multiaddr { return fromQUIC(l.Listener.Multiaddr()) }
+func (l *listener) Multiaddr() multiaddr.Multiaddr { return l.a }
 
 type conn struct {
 	transport.CapableConn
