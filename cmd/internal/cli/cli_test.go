@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -532,4 +533,31 @@ func TestHelpAndVersion(t *testing.T) {
 		t.Errorf("version printed %s", &s.out)
 	}
 	s.want(exitOK, "completion", "bash")
+}
+
+// slowNode answers once how it stands, and then no more.
+type slowNode struct {
+	*fakeNode
+	asked bool
+}
+
+func (n *slowNode) Status(ctx context.Context) (api.Status, error) {
+	if n.asked {
+		<-ctx.Done()
+		return api.Status{}, ctx.Err()
+	}
+	n.asked = true
+	return n.fakeNode.Status(ctx)
+}
+
+func TestNotReadySaysWhyThoughTheLastAnswerIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := &slowNode{fakeNode: newFakeNode()}
+		node.status.Ready, node.status.Reason = false, "knows no relay"
+		err := waitReady(t.Context(), node, time.Second)
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodeOffline || !strings.Contains(e.Message, "knows no relay") {
+			t.Errorf("%v", err)
+		}
+	})
 }

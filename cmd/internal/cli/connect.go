@@ -165,22 +165,21 @@ func (a *app) existingProfile() (string, error) {
 func waitReady(ctx context.Context, node api.Node, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	reason := "no relay answers"
 	for {
 		status, err := node.Status(ctx)
-		if err == nil && status.Ready {
+		switch {
+		case err == nil && status.Ready:
 			return nil
-		}
-		if err != nil && ctx.Err() == nil {
+		case err == nil && status.Reason != "":
+			reason = status.Reason
+		case err != nil && ctx.Err() == nil: // the end of the wait is no failure
 			return err
 		}
 		select {
 		case <-time.After(pollEvery):
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				reason := status.Reason
-				if reason == "" {
-					reason = "no relay answers"
-				}
 				return &api.Error{Code: api.CodeOffline, Message: "not connected after " + timeout.String() + ": " + own(reason).String()}
 			}
 			return ctx.Err()
