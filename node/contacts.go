@@ -41,6 +41,9 @@ func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	if out.Unread, err = tx.Unread(c.ID, c.ReadSeq); err != nil {
 		return out, err
 	}
+	if out.Unsent, err = tx.Unsent(c.ID); err != nil {
+		return out, err
+	}
 	last, err := tx.LastMessage(c.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return out, nil

@@ -243,6 +243,14 @@ func TestOffline(t *testing.T) {
 	net := nettest.New(5)
 	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
 	befriend(t, ada, bob)
+	unsent := func() int {
+		contacts, err := ada.Contacts(t.Context())
+		if err != nil || len(contacts) != 1 {
+			t.Fatalf("contacts %+v, %v", contacts, err)
+		}
+		return contacts[0].Unsent
+	}
+	eventually(t, "nothing unsent", func() bool { return unsent() == 0 })
 	ada.link.SetOffline(true)
 	m := ada.send(bob, "hello")
 	eventually(t, "a reason", func() bool {
@@ -252,8 +260,14 @@ func TestOffline(t *testing.T) {
 	if s, _ := ada.Status(t.Context()); s.Ready || s.Outbox.Sealed != 1 {
 		t.Errorf("status %+v", s)
 	}
+	before := unsent()
+	ada.edit(m.ID, "good day") // no message, but it has to leave as well
+	if after := unsent(); before < 1 || after <= before {
+		t.Errorf("%d unsent with a message, %d with its change", before, after)
+	}
 	ada.restart()
 	ada.waitState(m.ID, api.StateDelivered)
+	eventually(t, "nothing unsent", func() bool { return unsent() == 0 })
 }
 
 // An invite that cannot be looked up changes nothing.

@@ -138,6 +138,9 @@ type Contact struct {
 	Blocked  bool          `json:"blocked"`
 	Created  time.Time     `json:"created"`
 	Unread   int           `json:"unread"`
+	// Unsent counts the messages, changes and receipts for them that lie in no
+	// mailbox of theirs yet.
+	Unsent int `json:"unsent"`
 	// Last is the newest message of the conversation, if there is one, without
 	// its reactions and the data of its picture.
 	Last *Message `json:"last,omitempty"`

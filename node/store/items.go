@@ -137,6 +137,12 @@ func (tx *Tx) RemoveItem(id ID) error {
 	return tx.execOne(`DELETE FROM items WHERE id = ?`, id)
 }
 
+// Unsent counts items for a contact that lie in no mailbox yet.
+func (tx *Tx) Unsent(contact ID) (int, error) {
+	n, err := tx.number(`SELECT count(*) FROM items WHERE contact = ? AND state IN ('queued', 'sealed')`, contact)
+	return int(n), err
+}
+
 // Waiting reports whether items of some kinds are on their way to a contact.
 func (tx *Tx) Waiting(contact ID, kinds ...int) (bool, error) {
 	for _, kind := range kinds {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ was changed. Without TEXT the new one is read from standard input.`,
 				if err != nil {
 					return err
 				}
-				a.goesLater(cmd.Context(), node)
+				a.goesLater(cmd.Context(), node, m.Conversation)
 				return a.messageLine(m)
 			})
 		},
@@ -75,11 +76,15 @@ make another computer forget.`,
 		Args: cobra.RangeArgs(1, 64),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(node *connection) error {
+				m, err := node.Message(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
 				if err := node.Delete(cmd.Context(), api.DeleteRequest{Messages: args, Both: both}); err != nil {
 					return err
 				}
 				if both {
-					a.goesLater(cmd.Context(), node)
+					a.goesLater(cmd.Context(), node, m.Conversation)
 				}
 				return a.print(map[string]any{"deleted": args, "both": both}, func(w io.Writer) {
 					if both {
@@ -118,7 +123,7 @@ func (a *app) reactCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.goesLater(cmd.Context(), node)
+				a.goesLater(cmd.Context(), node, m.Conversation)
 				return a.messageLine(m)
 			})
 		},
@@ -193,7 +198,15 @@ func (a *app) readCommand() *cobra.Command {
 told; messages that disappear begin to count down.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeContacts(1),
-		RunE:              a.act(api.Node.MarkRead, "read", "Read."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(node *connection) error {
+				if err := node.MarkRead(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				a.goesLater(cmd.Context(), node, args[0])
+				return a.print(map[string]string{"read": args[0]}, func(w io.Writer) { fmt.Fprintln(w, "Read.") })
+			})
+		},
 	})
 }
 
@@ -294,28 +307,31 @@ func people(ctx context.Context, node api.Node, contact []string) (names map[str
 // to leave.
 const lingerAfter = 10 * time.Second
 
-// goesLater lets a node that ends with this command send what is on its way,
-// and says so if it could not: a change is no message that one could wait for.
-func (a *app) goesLater(ctx context.Context, node *connection) {
-	if !node.hosted {
+// goesLater lets a node that ends with this command send what is on its way to
+// a contact (id or name), and says so if it could not: a change is no message that one could
+// wait for.
+func (a *app) goesLater(ctx context.Context, node *connection, contact string) {
+	if !node.hosted || drained(ctx, node, contact, 0) {
 		return
 	}
-	if waitReady(ctx, node, lingerAfter) != nil || !drained(ctx, node, lingerAfter) {
+	if waitReady(ctx, node, lingerAfter) != nil || !drained(ctx, node, contact, lingerAfter) {
 		fmt.Fprintln(a.err, "It is not sent yet; it goes out when starling runs again.")
 	}
 }
 
-// drained waits until nothing is on its way to a mailbox.
-func drained(ctx context.Context, node api.Node, timeout time.Duration) bool {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+// drained waits until everything for a contact lies in a mailbox, and looks once
+// at least.
+func drained(ctx context.Context, node api.Node, contact string, timeout time.Duration) bool {
+	end := time.After(timeout)
 	for {
-		status, err := node.Status(ctx)
-		if err == nil && status.Outbox.Queued+status.Outbox.Sealed == 0 {
+		contacts, err := node.Contacts(ctx)
+		if err == nil && !slices.ContainsFunc(contacts, func(c api.Contact) bool { return (c.ID == contact || c.Name.String() == contact) && c.Unsent > 0 }) {
 			return true
 		}
 		select {
 		case <-time.After(pollEvery):
+		case <-end:
+			return false
 		case <-ctx.Done():
 			return false
 		}

@@ -408,3 +408,37 @@ func TestLook(t *testing.T) {
 		t.Errorf("options %+v", got)
 	}
 }
+
+func TestChangeLeavesBeforeTheNodeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		changes := [][]string{{"edit", first, "another"}, {"react", first, "👍"}, {"delete", first, "--both"},
+			{"read", "Bob"}, {"send", "Bob", "hello"}, {"contact", "timer", "Bob", "1h"}}
+		for _, args := range changes {
+			s := talked(t, 1)
+			s.engine.serving = false
+			bob := &s.engine.node.contacts[0]
+			bob.Unsent, s.engine.node.leaves = 2, true
+			s.want(exitOK, args...)
+			if bob.Unsent != 0 || strings.Contains(s.err.String(), "not sent yet") {
+				t.Errorf("%v ended before %d things had left: %s", args, bob.Unsent, &s.err)
+			}
+		}
+
+		// What does not leave is said, and what is on its way to others is not.
+		s := talked(t, 1)
+		s.engine.serving = false
+		s.engine.node.contacts[0].Unsent = 1
+		s.want(exitOK, "edit", first, "another")
+		if !strings.Contains(s.err.String(), "It is not sent yet") {
+			t.Errorf("edit said %q", &s.err)
+		}
+		s = talked(t, 1)
+		s.engine.serving = false
+		s.engine.node.contacts = append(s.engine.node.contacts, api.Contact{ID: "ca", Name: safetext.Line("Carol"), Unsent: 1})
+		s.engine.node.status.Ready = false
+		s.want(exitOK, "edit", first, "another")
+		if s.err.Len() != 0 {
+			t.Errorf("edit said %q", &s.err)
+		}
+	})
+}

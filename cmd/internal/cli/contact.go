@@ -171,7 +171,7 @@ func (a *app) add(ctx context.Context, node *connection, req api.AddContactReque
 	if err != nil || !node.hosted {
 		return contact, err
 	}
-	if drained(ctx, node, timeout) {
+	if drained(ctx, node, contact.ID, timeout) {
 		return contact, nil
 	}
 	if ctx.Err() != nil {

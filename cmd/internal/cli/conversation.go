@@ -31,7 +31,7 @@ func (a *app) changeCommand(use, short string, args cobra.PositionalArgs, change
 					return err
 				}
 				if req.Timer != nil {
-					a.goesLater(cmd.Context(), node)
+					a.goesLater(cmd.Context(), node, c.ID)
 				}
 				return a.print(c, func(w io.Writer) { fmt.Fprintln(w, contactLine(c)) })
 			})

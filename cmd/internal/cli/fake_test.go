@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ type fakeNode struct {
 	messages []api.Message
 	events   []api.Event
 	reach    api.State
+	leaves   bool // what is on its way, one by one
 	reason   string
 	sent     []api.SendRequest
 	invites  []api.InviteRequest
@@ -79,7 +81,14 @@ func (n *fakeNode) AddContact(_ context.Context, req api.AddContactRequest) (api
 	return api.Contact{ID: "ca", Name: safetext.Line(req.Name), State: api.ContactPending}, nil
 }
 
-func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) { return n.contacts, nil }
+// Contacts tells what is on its way to Bob, and then lets one thing leave.
+func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) {
+	contacts := slices.Clone(n.contacts)
+	if n.leaves && len(contacts) > 0 && contacts[0].Unsent > 0 {
+		n.contacts[0].Unsent--
+	}
+	return contacts, nil
+}
 
 func (n *fakeNode) Verification(_ context.Context, contact string) (api.Verification, error) {
 	c, err := n.contact(contact)

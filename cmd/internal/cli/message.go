@@ -123,6 +123,10 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 	if err := a.print(m, func(w io.Writer) { fmt.Fprintln(w, stateWords(m)) }); err != nil {
 		return err
 	}
+	if waitErr == nil && node.hosted && rank(want) >= rank(api.StateSent) {
+		// The recipient would wait for what went before it.
+		drained(ctx, node, m.Conversation, lingerAfter)
+	}
 	return waitErr
 }
 
