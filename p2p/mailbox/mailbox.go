@@ -44,9 +44,11 @@
 // acknowledged, then is answered by one box per block, or by none. What is left of
 // the blocks stands with the tags that had no box: each is pushed the moment it
 // arrives, and once more when the same box is put again: its sender repairs, and the
-// first may have been lost on the way. A later fetch of the same tag that stands
-// takes the tag over. When no blocks are left, or after SubscriptionLife, the
-// subscription ends. Boxes stay until they are acknowledged, or for TTL.
+// first may have been lost on the way. While blocks are left, what nobody acknowledges
+// within 15 seconds of its leaving leaves again over the next one, because relays of
+// the last may be down. A later fetch of the same tag that stands takes the tag over.
+// When no blocks are left, or after SubscriptionLife, the subscription ends. Boxes
+// stay until they are acknowledged, or for TTL.
 //
 // Malformed requests are dropped without an answer.
 //

@@ -58,6 +58,7 @@ type ServerConfig struct {
 type Server struct {
 	cfg   ServerConfig
 	slots chan struct{}
+	owing chan struct{} // something went out that may have to again
 	work  sync.WaitGroup
 
 	mu   sync.Mutex // guards what follows
@@ -70,7 +71,7 @@ type Server struct {
 	running bool
 
 	stats struct {
-		stored, taken, full, found, none, pushed, malformed, overloaded, failed atomic.Int64
+		stored, taken, full, found, none, pushed, again, malformed, overloaded, failed atomic.Int64
 	}
 }
 
@@ -79,6 +80,7 @@ type Stats struct {
 	Stored, Taken, Full int64 // answers to put
 	Found, None         int64 // answers to fetch
 	Pushed              int64 // boxes sent to standing subscriptions
+	Again               int64 // boxes sent again, because nobody acknowledged them
 	Malformed           int64 // requests dropped for what they are
 	Overloaded          int64 // requests dropped for want of room
 	Failed              int64 // requests on which the store failed
@@ -106,6 +108,7 @@ func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg:      cfg,
 		slots:    make(chan struct{}, cfg.MaxRequests),
+		owing:    make(chan struct{}, 1),
 		subs:     newSubscriptions(cfg.MaxSubscriptions),
 		interest: newInterest(cfg.MaxInterest),
 	}
@@ -123,10 +126,18 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
+	s.expire(ctx)
+	var again <-chan time.Time
 	for {
-		s.expire(ctx)
 		select {
 		case <-tick.C:
+			s.expire(ctx)
+		case <-s.owing:
+			if again == nil {
+				again = time.After(againAfter)
+			}
+		case <-again:
+			again = s.pushAgain(ctx)
 		case <-ctx.Done():
 			s.mu.Lock()
 			s.running = false
@@ -221,6 +232,46 @@ func (s *Server) push(tag *Tag, box *Box, now time.Time) {
 	}
 	s.stats.pushed.Add(1)
 	s.answer(block, &Answer{Kind: Found, Standing: standing, Tag: *tag, Box: *box})
+	s.owe()
+}
+
+// owe has the boxes that went out looked at later.
+func (s *Server) owe() {
+	select {
+	case s.owing <- struct{}{}:
+	default:
+	}
+}
+
+// pushAgain sends the boxes again that nobody has acknowledged: the relays of the
+// first block may have lost them. It returns when to do so the next time.
+func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
+	for {
+		now := time.Now()
+		s.mu.Lock()
+		tags, next := s.subs.due(now)
+		s.mu.Unlock()
+		if len(tags) == 0 {
+			if next.IsZero() {
+				return nil
+			}
+			return time.After(next.Sub(now))
+		}
+		items, err := s.cfg.Store.Get(ctx, tags, now)
+		if err != nil && ctx.Err() == nil {
+			s.failed("reading", err)
+		}
+		for _, it := range items {
+			s.mu.Lock()
+			block, standing := s.subs.again(it.Tag, now)
+			s.mu.Unlock()
+			if block == nil {
+				continue
+			}
+			s.stats.again.Add(1)
+			s.answer(block, &Answer{Kind: Found, Standing: standing, Tag: it.Tag, Box: it.Box})
+		}
+	}
 }
 
 func (s *Server) fetch(ctx context.Context, f *Fetch) {
@@ -232,6 +283,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		}
 	}
 	s.mu.Lock()
+	s.subs.acknowledged(f.Acks)
 	s.interest.forget(f.Acks)
 	s.interest.add(f.Tags, now)
 	s.mu.Unlock()
@@ -286,6 +338,9 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		}
 		s.answer(r.block, &r.answer)
 	}
+	if standing > 0 {
+		s.owe()
+	}
 }
 
 func (s *Server) answer(b *outfox.Block, a *Answer) {
@@ -310,7 +365,7 @@ func (s *Server) Stats() Stats {
 	c := &s.stats
 	return Stats{
 		Stored: c.stored.Load(), Taken: c.taken.Load(), Full: c.full.Load(),
-		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(),
+		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(), Again: c.again.Load(),
 		Malformed: c.malformed.Load(), Overloaded: c.overloaded.Load(), Failed: c.failed.Load(),
 		Subscriptions: subs, Counts: s.cfg.Store.Counts(),
 	}
@@ -318,6 +373,6 @@ func (s *Server) Stats() Stats {
 
 // String sums up the counts.
 func (s Stats) String() string {
-	return fmt.Sprintf("stored %d, taken %d, full %d, found %d, none %d, pushed %d, malformed %d, overloaded %d, failed %d; %d subscriptions, %d boxes, %d of them asked for, %d acknowledged, %d evicted",
-		s.Stored, s.Taken, s.Full, s.Found, s.None, s.Pushed, s.Malformed, s.Overloaded, s.Failed, s.Subscriptions, s.Boxes, s.Asked, s.Acknowledged, s.Evicted)
+	return fmt.Sprintf("stored %d, taken %d, full %d, found %d, none %d, pushed %d, again %d, malformed %d, overloaded %d, failed %d; %d subscriptions, %d boxes, %d of them asked for, %d acknowledged, %d evicted",
+		s.Stored, s.Taken, s.Full, s.Found, s.None, s.Pushed, s.Again, s.Malformed, s.Overloaded, s.Failed, s.Subscriptions, s.Boxes, s.Asked, s.Acknowledged, s.Evicted)
 }

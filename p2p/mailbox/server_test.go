@@ -207,9 +207,50 @@ func TestFetchSameTagTwice(t *testing.T) {
 		deliverPut(t, c, s, tag, testBox())
 		c.want(Stored)
 		deliverFetch(t, s, Fetch{Tags: []Tag{tag, tag}, Blocks: c.blocks(3), Watch: true})
-		if a := c.want(Found)[0]; a.Pending != 0 || a.Standing != 0 {
+		if a := c.want(Found)[0]; a.Pending != 0 || a.Standing != 2 {
 			t.Errorf("pending %d, standing %d", a.Pending, a.Standing)
 		}
+	})
+}
+
+// A box that nobody acknowledges goes out over one block after the other: the
+// relays of some may lose it.
+func TestUnacknowledgedIsPushedAgain(t *testing.T) {
+	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
+		tags, box := testTags(3), testBox()
+		deliverPut(t, c, s, tags[0], box)
+		c.want(Stored)
+		deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(5), Watch: true})
+		c.want(Found)
+		deliverPut(t, c, s, tags[1], box)
+		c.want(Stored, Found)
+		time.Sleep(againAfter - time.Second)
+		c.want()
+		time.Sleep(2 * time.Second)
+		for i, a := range c.want(Found, Found) { // what was fetched, and what was pushed
+			if a.Tag != tags[i] || a.Box != box {
+				t.Errorf("pushed again: tag %v", a.Tag)
+			}
+		}
+		// One is acknowledged; the other takes the last block.
+		deliverFetch(t, s, Fetch{Acks: tags[:1], Blocks: c.blocks(1)})
+		c.want(None)
+		time.Sleep(againAfter)
+		if a := c.want(Found)[0]; a.Tag != tags[1] || a.Standing != 0 {
+			t.Errorf("pushed again: tag %v, standing %d", a.Tag, a.Standing)
+		}
+		time.Sleep(3 * againAfter)
+		c.want()
+		if st := s.Stats(); st.Again != 3 || st.Subscriptions != 0 || len(s.subs.owed) != 0 {
+			t.Errorf("stats: %v, owed %v", st, s.subs.owed)
+		}
+		// Nothing goes out again when all is acknowledged in time.
+		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: c.blocks(5), Watch: true})
+		c.want(Found)
+		deliverFetch(t, s, Fetch{Acks: tags[1:2], Blocks: c.blocks(1)})
+		c.want(None)
+		time.Sleep(3 * againAfter)
+		c.want()
 	})
 }
 

@@ -9,10 +9,14 @@ import (
 	"starling/p2p/outfox"
 )
 
+// againAfter is how long a box that went out may stay unacknowledged before it goes
+// out once more, over another block: a client acknowledges within a few seconds.
+const againAfter = 15 * time.Second
+
 // subscription is the tags a client waits for and the reply blocks it left.
 type subscription struct {
 	tags    map[Tag]struct{}
-	sent    map[Tag]struct{} // whose box went out once
+	sent    map[Tag]struct{} // whose box went out and was not acknowledged
 	blocks  []*outfox.Block
 	expires time.Time
 	place   *list.Element // in subscriptions.order while it stands
@@ -36,8 +40,15 @@ type subscriptions struct {
 	max   int
 	byTag map[Tag]*subscription
 	order *list.List // of *subscription, oldest first; all live equally long
+	owed  []owed     // what went out, in this order; perhaps acknowledged since
 	// turnover rations the ends of old ones for new ones.
 	turnover *rate.Limiter
+}
+
+// owed is a tag whose box is to go out again unless it is acknowledged until then.
+type owed struct {
+	tag Tag
+	at  time.Time
 }
 
 func newSubscriptions(max int) *subscriptions {
@@ -106,15 +117,65 @@ func (s *subscriptions) takeFrom(sub *subscription, tag Tag, now time.Time) *out
 		return nil
 	}
 	delete(sub.tags, tag)
-	if len(sub.tags) == 0 {
-		s.end(sub)
+	if sub.place == nil {
 		return block
 	}
 	if sub.sent == nil {
 		sub.sent = make(map[Tag]struct{})
 	}
 	sub.sent[tag] = struct{}{}
+	s.owed = append(s.owed, owed{tag, now.Add(againAfter)})
 	return block
+}
+
+// due returns the tags whose box is to go out again now, at most MaxTags, or when
+// the next is; the zero time: none is.
+func (s *subscriptions) due(now time.Time) (tags []Tag, next time.Time) {
+	n := 0
+	for ; n < len(s.owed) && !s.owed[n].at.After(now) && len(tags) < MaxTags; n++ {
+		tag := s.owed[n].tag
+		if sub := s.byTag[tag]; sub != nil {
+			if _, ok := sub.sent[tag]; ok {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	s.owed = append(s.owed[:0], s.owed[n:]...)
+	if len(tags) == 0 && len(s.owed) > 0 {
+		next = s.owed[0].at
+	}
+	return tags, next
+}
+
+// again uses a block for a box that went out before.
+func (s *subscriptions) again(tag Tag, now time.Time) (block *outfox.Block, standing int) {
+	sub := s.byTag[tag]
+	if sub == nil {
+		return nil, 0
+	}
+	if _, ok := sub.sent[tag]; !ok {
+		return nil, 0
+	}
+	if block = s.spend(sub, now); block != nil && sub.place != nil {
+		s.owed = append(s.owed, owed{tag, now.Add(againAfter)})
+	}
+	return block, s.standing(sub)
+}
+
+// acknowledged takes tags out of the subscriptions that wait for them.
+func (s *subscriptions) acknowledged(tags []Tag) {
+	for _, tag := range tags {
+		sub := s.byTag[tag]
+		if sub == nil {
+			continue
+		}
+		delete(s.byTag, tag)
+		delete(sub.tags, tag)
+		delete(sub.sent, tag)
+		if len(sub.tags)+len(sub.sent) == 0 {
+			s.end(sub)
+		}
+	}
 }
 
 // spend uses a block whose keys its hops still have. Without blocks a subscription
