@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"golang.org/x/sync/errgroup"
 
+	"starling/p2p/blame"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
 	"starling/p2p/guard"
@@ -81,9 +82,9 @@ type Client struct {
 	dir     *directory.Directory
 	list    *exchange.Exchange
 	links   atomic.Pointer[link.Links] // while Run runs
-	replies *mix.Replies[*request]
+	replies *mix.Replies[*back]
 	watches watches
-	doubts  doubts
+	blame   blame.Ledger
 	mutes   mutes
 	silence silence
 	refused counter
@@ -93,6 +94,7 @@ type Client struct {
 	stale   chan struct{} // directory: ask again now
 	changed chan struct{} // for OnChange
 	save    chan struct{}
+	blamed  chan struct{} // a request failed: relays may be doubtful
 
 	viewMu sync.Mutex
 	view   view
@@ -154,6 +156,7 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 		stale:    make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
 		save:     make(chan struct{}, 1),
+		blamed:   make(chan struct{}, 1),
 		attempts: map[NodeID]*attempt{},
 		expected: map[*request]struct{}{},
 		contacts: map[NodeID]directory.Hint{},
@@ -194,7 +197,7 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
-	c.replies = mix.NewReplies[*request](c.id, timing.replies)
+	c.replies = mix.NewReplies[*back](c.id, timing.replies)
 	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.add})
 	c.watches.init(c)
 	return c, nil
@@ -244,6 +247,7 @@ func (cfg *ClientConfig) callChange() {
 // tell calls back: OnChange, and SaveState not more than once a minute.
 func (c *Client) tell(ctx context.Context) error {
 	var saveAt <-chan time.Time
+	var doubtful []NodeID
 	dir := c.dir.Changed()
 	kick(c.wake) // it may have changed already
 	for {
@@ -260,6 +264,13 @@ func (c *Client) tell(ctx context.Context) error {
 				saveAt = time.After(time.Minute)
 			}
 			c.cfg.callChange()
+		case <-c.blamed:
+			c.directoryNow()
+			before := doubtful
+			doubtful = c.doubtful()
+			if slices.ContainsFunc(doubtful, func(id NodeID) bool { return !slices.Contains(before, id) }) {
+				c.watches.relaysChanged()
+			}
 		case <-c.save:
 			c.saveState()
 			saveAt = nil

@@ -1,36 +1,36 @@
 package p2p
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	muteAfter     = 8 // requests in a row over a guard that brought no answer
-	muteMailboxes = 2 // and went to so many mailboxes at least
-	muteFor       = 30 * time.Minute
+	muteAfter  = 8 // requests in a row over a guard that brought no answer
+	muteChance = 0.95
+	muteFor    = 30 * time.Minute
 )
 
 // mutes remembers which guards take packets and bring nothing. Such a guard
 // looks like one that works: it is connected and hands out the list. It counts
 // as away for a while, so that the next in the list stands in: it gains by its
-// silence what it would by closing the connection, and no more. One mailbox
-// that does not answer says nothing about a guard; several do.
+// silence what it would by closing the connection, and no more. A row of
+// failures says little about a guard, because it is on all routes: a mailbox
+// that is down causes them as well. So it also has to be what explains them
+// (package blame).
 type mutes struct {
 	mu sync.Mutex
 	m  map[NodeID]*mute
 }
 
 type mute struct {
-	failures  int
-	mailboxes []NodeID // that did not answer, at most muteMailboxes
-	until     time.Time
+	failures int
+	until    time.Time
 }
 
 // failed counts a request over guards and reports whether one of them is mute
-// now and was not before.
-func (t *mutes) failed(guards []NodeID, mailbox NodeID, now time.Time) (news bool) {
+// now and was not before. down is how likely a relay is down.
+func (t *mutes) failed(guards []NodeID, down func(NodeID) float64, now time.Time) (news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m == nil {
@@ -42,11 +42,7 @@ func (t *mutes) failed(guards []NodeID, mailbox NodeID, now time.Time) (news boo
 			g = &mute{}
 			t.m[id] = g
 		}
-		g.failures++
-		if len(g.mailboxes) < muteMailboxes && !slices.Contains(g.mailboxes, mailbox) {
-			g.mailboxes = append(g.mailboxes, mailbox)
-		}
-		if g.failures >= muteAfter && len(g.mailboxes) >= muteMailboxes {
+		if g.failures++; g.failures >= muteAfter && down(id) >= muteChance {
 			*g = mute{until: now.Add(muteFor)}
 			news = true
 		}

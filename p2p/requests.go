@@ -21,36 +21,56 @@ const maxReplies = 1 << 14
 // A request is one packet to a mailbox and the reply blocks it carries.
 type request struct {
 	mailbox NodeID
-	first   NodeID        // the guard it goes out by
-	guards  []NodeID      // that answers may come in by
-	hops    []outfox.Hop  // of all the ways, there and back
-	epoch   outfox.Epoch  // of their keys
+	sent    time.Time
+	there   [outfox.Layers]outfox.Hop
+	backs   []*back
+	epoch   outfox.Epoch  // of the keys of all hops
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
 }
 
-// relays returns who carried the request and may carry its answers.
-func (r *request) relays() []NodeID {
-	var ids []NodeID
-	for _, h := range r.hops {
-		if !slices.Contains(ids, h.ID) {
-			ids = append(ids, h.ID)
-		}
-	}
-	return ids
+// back is the way of one answer.
+type back struct {
+	req *request
+	way [outfox.Layers - 1]outfox.Hop
 }
 
-// valid reports whether all of them are still there with the same keys.
-func (r *request) valid(snap *directory.Snapshot) bool {
-	return !slices.ContainsFunc(r.hops, func(h outfox.Hop) bool {
+// guard is who hands the answer over.
+func (b *back) guard() NodeID { return b.way[len(b.way)-1].ID }
+
+// first is the guard that the request goes out by.
+func (r *request) first() NodeID { return r.there[0].ID }
+
+// backOver reports whether an answer may come in by a guard.
+func (r *request) backOver(guard NodeID) bool {
+	return slices.ContainsFunc(r.backs, func(b *back) bool { return b.guard() == guard })
+}
+
+// valid reports whether all hops are still there with the same keys, and the
+// mixes on the ways back not doubtful.
+func (r *request) valid(snap *directory.Snapshot, doubtful []NodeID) bool {
+	gone := func(h outfox.Hop) bool {
 		d, ok := snap.Find(h.ID)
 		if !ok {
 			return true
 		}
 		key, ok := d.Key(uint32(r.epoch))
 		return ok && !key.Equal(h.Key)
-	})
+	}
+	return !slices.ContainsFunc(r.there[:], gone) &&
+		!slices.ContainsFunc(r.backs, func(b *back) bool {
+			return slices.ContainsFunc(b.way[:], gone) ||
+				slices.ContainsFunc(b.way[:], func(h outfox.Hop) bool { return slices.Contains(doubtful, h.ID) })
+		})
+}
+
+func ids(way []outfox.Hop) []NodeID {
+	list := make([]NodeID, len(way))
+	for i, h := range way {
+		list[i] = h.ID
+	}
+	return list
 }
 
 // reply opens a packet that a guard has brought.
@@ -60,7 +80,7 @@ func (c *Client) reply(from NodeID, body []byte) {
 		c.refused.add("malformed packet")
 		return
 	}
-	req, msg, err := c.replies.Open(p)
+	b, msg, err := c.replies.Open(p)
 	if err != nil {
 		c.refused.add("reply nobody waits for")
 		return
@@ -70,8 +90,12 @@ func (c *Client) reply(from NodeID, body []byte) {
 		c.refused.add("malformed answer")
 		return
 	}
-	c.mutes.answered(from, req.first)
-	req.answered(a)
+	now := time.Now()
+	c.blame.Answered(ids(b.req.there[:]), b.req.sent, now)
+	c.blame.Answered(append(ids(b.way[:]), b.req.mailbox), now, now)
+	c.silence.answer(b.req.mailbox, now)
+	c.mutes.answered(from, b.req.first())
+	b.req.answered(a)
 }
 
 // ready returns the guards to use for a mailbox, or why there is no way to it.
@@ -80,11 +104,16 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	if len(up) == 0 {
 		return nil, ErrOffline
 	}
-	// Doubts are about mixes: who is asked for is tried.
-	c.doubts.excused(append(up, mailbox))
 	snap := c.directoryNow()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
+	}
+	// One that is doubtful is the way when there is no other.
+	doubtful := c.doubtful()
+	if sure := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool {
+		return id == mailbox || slices.Contains(doubtful, id)
+	}); len(sure) > 0 {
+		up = sure
 	}
 	if _, ok := snap.Find(mailbox); !ok {
 		if at := c.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
@@ -112,8 +141,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		header, err = outfox.NewHeader(epoch.Byte(), way)
 		return err
 	})
-	req.first, req.epoch = guard, epoch
-	req.hops = append(req.hops, way[:]...)
+	req.there, req.epoch, req.sent = way, epoch, time.Now()
 	blocks := make([]*outfox.Block, n)
 	for i := range blocks {
 		epoch, way, err := c.back(up, i, req.mailbox)
@@ -121,12 +149,12 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 			made.Wait()
 			return err
 		}
+		b := &back{req, way}
 		made.Go(func() (err error) {
-			blocks[i], err = c.replies.Block(epoch, way, req)
+			blocks[i], err = c.replies.Block(epoch, way, b)
 			return err
 		})
-		req.hops = append(req.hops, way[:]...)
-		req.guards = append(req.guards, way[len(way)-1].ID)
+		req.backs = append(req.backs, b)
 	}
 	if err := made.Wait(); err != nil {
 		return fmt.Errorf("make packet: %w", err)
@@ -158,38 +186,23 @@ func (c *Client) patience() time.Duration {
 	return c.timing.answer + 24*max(0, delay)
 }
 
-// answered notes that a request brought an answer.
-func (c *Client) answered(req *request) {
-	// Which of several blocks came back nobody knows.
-	proved := req.relays()
-	if len(req.guards) > 1 {
-		proved = proved[:0]
-		for _, h := range req.hops[len(req.hops)-outfox.Layers:] {
-			proved = append(proved, h.ID)
-		}
-	}
-	c.doubts.answered(proved, time.Now())
-	c.silence.answer(req.mailbox, time.Now())
-}
-
 // failed notes that a request brought no answer.
 func (c *Client) failed(req *request) {
-	up, _ := c.guardsUp()
-	mixes := slices.DeleteFunc(req.relays(), func(id NodeID) bool {
-		return id == req.mailbox || slices.Contains(up, id)
-	})
 	now := time.Now()
-	c.doubts.failed(mixes, append(up, req.mailbox), now)
-	c.silence.failed(req.mailbox, now)
-	// Of several ways back one is enough; the way there is the only one.
-	over := []NodeID{req.first}
-	if len(req.guards) == 1 && req.guards[0] != req.first {
-		over = append(over, req.guards[0])
+	relays, over := ids(req.there[:]), []NodeID{req.first()}
+	// Of several ways back one would have been enough; the way there is the only one.
+	if len(req.backs) == 1 {
+		relays = append(relays, ids(req.backs[0].way[:])...)
+		if g := req.backs[0].guard(); g != req.first() {
+			over = append(over, g)
+		}
 	}
-	if c.mutes.failed(over, req.mailbox, now) {
-		c.doubts.forgive()
+	c.blame.Failed(relays, req.sent, now)
+	c.silence.failed(req.mailbox, now)
+	if c.mutes.failed(over, c.blame.Down, now) {
 		kick(c.wake)
 	}
+	kick(c.blamed)
 	kick(c.stale)
 }
 
@@ -242,7 +255,7 @@ func (c *Client) expect(req *request) (end func()) {
 	links := c.links.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if links == nil || !links.Connected(req.first) {
+	if links == nil || !links.Connected(req.first()) {
 		close(req.lost)
 		return func() {}
 	}
@@ -260,7 +273,7 @@ func (c *Client) guardLost(id NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for req := range c.expected {
-		if req.first == id || slices.Contains(req.guards, id) {
+		if req.first() == id || req.backOver(id) {
 			delete(c.expected, req)
 			close(req.lost)
 		}
@@ -273,7 +286,6 @@ func (c *Client) await(ctx context.Context, req *request, answer <-chan *mailbox
 	defer timer.Stop()
 	select {
 	case a := <-answer:
-		c.answered(req)
 		return a, nil
 	case <-req.lost:
 		return nil, ErrTimeout

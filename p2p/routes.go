@@ -25,6 +25,8 @@ type view struct {
 	epoch   outfox.Epoch
 	version int
 	made    time.Time
+
+	doubtful []NodeID // that are not used as mixes
 }
 
 // directoryNow hands the routes the relays as they are now, and returns them.
@@ -37,47 +39,41 @@ func (c *Client) directoryNow() *directory.Snapshot {
 	}
 	c.viewMu.Lock()
 	defer c.viewMu.Unlock()
-	avoid, version := c.doubts.avoided(now)
+	doubtful, version := c.blame.Doubtful(now)
 	if v := c.view; v.snap == snap && v.epoch == epoch && v.version == version && now.Sub(v.made) < routesAge {
 		return snap
 	}
-	c.view = view{snap, epoch, version, now}
-	fits := func(id NodeID) bool { return !avoid[id] }
-	list := relayList(snap, epoch, fits)
-	if len(list) < MinRelays || len(list) < len(snap.Relays)/2 {
-		// When half of the world seems to be down it is probably us.
-		clear(avoid)
-		list = relayList(snap, epoch, fits)
-	}
-	changed := c.routes.Update(epoch, list)
-	if pins := c.routes.Pins(); !slices.ContainsFunc(pins, func(p mix.Pin) bool { return fits(p.ID) }) {
-		// Without any of them there is no route, and there may be no others.
-		ids := make([]NodeID, len(pins))
-		for i, p := range pins {
-			ids[i] = p.ID
-			delete(avoid, p.ID)
-		}
-		c.doubts.excused(ids)
-		changed = c.routes.Update(epoch, relayList(snap, epoch, fits)) || changed
-	}
-	if changed {
+	// When half of the world seems to be down it is perhaps us; and half is what
+	// somebody who makes others doubtful can win.
+	doubtful = slices.DeleteFunc(doubtful, func(id NodeID) bool { _, ok := snap.Find(id); return !ok })
+	least := max(MinRelays, (len(snap.Relays)+1)/2)
+	doubtful = doubtful[:min(len(doubtful), max(0, len(snap.Relays)-least))]
+	c.view = view{snap, epoch, version, now, doubtful}
+	if c.routes.Update(epoch, relayList(snap, epoch, doubtful)) {
 		kick(c.save)
 	}
 	return snap
 }
 
-func relayList(snap *directory.Snapshot, epoch outfox.Epoch, fits func(NodeID) bool) []mix.Relay {
+// doubtful returns the relays that are not used as mixes, as of directoryNow.
+func (c *Client) doubtful() []NodeID {
+	c.viewMu.Lock()
+	defer c.viewMu.Unlock()
+	return c.view.doubtful
+}
+
+func relayList(snap *directory.Snapshot, epoch outfox.Epoch, doubtful []NodeID) []mix.Relay {
 	list := make([]mix.Relay, 0, len(snap.Relays))
 	for _, d := range snap.Relays {
 		key, ok := d.Key(uint32(epoch))
-		if !ok || !fits(d.ID) {
+		if !ok {
 			continue
 		}
 		addrs := make([]netip.Addr, len(d.Addresses))
 		for i, a := range d.Addresses {
 			addrs[i] = a.Addr()
 		}
-		list = append(list, mix.Relay{ID: d.ID, Key: key, Addrs: addrs})
+		list = append(list, mix.Relay{ID: d.ID, Key: key, Addrs: addrs, Doubtful: slices.Contains(doubtful, d.ID)})
 	}
 	return list
 }

@@ -228,7 +228,7 @@ func (ws *watches) guardLost(id NodeID) {
 	defer ws.mu.Unlock()
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && slices.Contains(l.req.guards, id) {
+			if l.left > 0 && l.req.backOver(id) {
 				l.spent = true
 				w.at(soon())
 			}
@@ -249,15 +249,15 @@ func (ws *watches) retry() {
 	kick(ws.wake)
 }
 
-// relaysChanged renews the leases whose blocks lead over relays that are gone
-// or have new keys, and those at a mailbox that restarted.
+// relaysChanged renews the leases whose blocks lead over relays that are gone,
+// doubtful, or have new keys, and those at a mailbox that restarted.
 func (ws *watches) relaysChanged() {
-	snap := ws.c.dir.Snapshot()
+	snap, doubtful := ws.c.dir.Snapshot(), ws.c.doubtful()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && !l.req.valid(snap) {
+			if l.left > 0 && !l.req.valid(snap, doubtful) {
 				l.spent = true
 				w.at(soon())
 			}
@@ -457,7 +457,6 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 		l.answered = true
 		l.acks = nil
 		w.failures = 0
-		ws.c.answered(l.req)
 	}
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	switch a.Kind {

@@ -44,9 +44,10 @@ var (
 
 // Relay is what a client knows of a relay.
 type Relay struct {
-	ID    wire.NodeID
-	Key   outfox.PublicKey // of the epoch of the list
-	Addrs []netip.Addr
+	ID       wire.NodeID
+	Key      outfox.PublicKey // of the epoch of the list
+	Addrs    []netip.Addr
+	Doubtful bool // taken only when it is asked for, or no other will do
 }
 
 // Pin is a relay of the second layer.
@@ -78,7 +79,8 @@ type RoutesConfig struct {
 //  6. Each mix waits for an exponential time, sampled here.
 //
 // When the rules cannot be kept there is no route: ErrFewRelays. Every relay of the
-// directory counts the same, whatever it says of itself.
+// directory counts the same, whatever it says of itself. Doubtful relays are second
+// and third only when no other keeps the rules.
 type Routes struct {
 	cfg RoutesConfig
 	rnd *rand.Rand // over crypto/rand
@@ -199,8 +201,8 @@ func (r *Routes) known(id wire.NodeID) *relay {
 }
 
 // repin drops pins that ended and adds new ones until pinCount are in the directory.
-// A pin that is missing there keeps its place, so that a relay that comes and goes,
-// or a directory that is only half read, does not cost many new pins.
+// A pin that is missing there or doubtful keeps its place, so that a relay that comes
+// and goes, or a directory that is only half read, does not cost many new pins.
 func (r *Routes) repin(now time.Time) (changed bool) {
 	var present []*relay
 	keep := r.pins[:0]
@@ -210,14 +212,14 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 			continue
 		}
 		keep = append(keep, p)
-		if it := r.known(p.ID); it != nil {
+		if it := r.known(p.ID); it != nil && !it.Doubtful {
 			present = append(present, it)
 		}
 	}
 	r.pins = keep
 	for len(present) < pinCount && len(r.pins) < maxPins {
 		it := r.choose(present)
-		if it == nil {
+		if it == nil || it.Doubtful && len(r.pins) > 0 {
 			break
 		}
 		present = append(present, it)
@@ -230,19 +232,27 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	return changed
 }
 
-// choose returns a relay apart from all others, each as likely, or nil.
+// choose returns a relay apart from all others, each as likely, or nil. It is a
+// doubtful one only if there is no other.
 func (r *Routes) choose(others []*relay) *relay {
 	// Nearly every relay fits in a large directory: guess before looking at all.
 	for range min(len(r.relays), 16) {
-		if it := &r.relays[r.rnd.IntN(len(r.relays))]; apartFromAll(it, others...) {
+		if it := &r.relays[r.rnd.IntN(len(r.relays))]; !it.Doubtful && apartFromAll(it, others...) {
 			return it
 		}
 	}
-	var fit []*relay
+	var fit, doubtful []*relay
 	for i := range r.relays {
-		if it := &r.relays[i]; apartFromAll(it, others...) {
+		switch it := &r.relays[i]; {
+		case !apartFromAll(it, others...):
+		case it.Doubtful:
+			doubtful = append(doubtful, it)
+		default:
 			fit = append(fit, it)
 		}
+	}
+	if len(fit) == 0 {
+		fit = doubtful
 	}
 	if len(fit) == 0 {
 		return nil
@@ -326,13 +336,15 @@ func (r *Routes) way(guard, mailbox wire.NodeID) (way [outfox.Layers]*relay, err
 	}
 	pins := slices.Clone(r.pins)
 	r.rnd.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
-	for _, p := range pins {
-		second := r.known(p.ID)
-		if second == nil || !apartFromAll(second, first, last) {
-			continue
-		}
-		if third := r.choose([]*relay{first, second, last}); third != nil {
-			return [outfox.Layers]*relay{first, second, third, last}, nil
+	for _, doubtful := range []bool{false, true} {
+		for _, p := range pins {
+			second := r.known(p.ID)
+			if second == nil || second.Doubtful != doubtful || !apartFromAll(second, first, last) {
+				continue
+			}
+			if third := r.choose([]*relay{first, second, last}); third != nil {
+				return [outfox.Layers]*relay{first, second, third, last}, nil
+			}
 		}
 	}
 	return way, ErrFewRelays
