@@ -90,12 +90,17 @@ func (c *Client) reply(from NodeID, body []byte) {
 		c.refused.add("malformed answer")
 		return
 	}
-	now := time.Now()
+	c.answered(b, from, time.Now())
+	b.req.answered(a)
+}
+
+// answered notes that an answer came this way. It says nothing about the ways of
+// other answers.
+func (c *Client) answered(b *back, from NodeID, now time.Time) {
 	c.blame.Answered(ids(b.req.there[:]), b.req.sent, now)
 	c.blame.Answered(append(ids(b.way[:]), b.req.mailbox), now, now)
 	c.silence.answer(b.req.mailbox, now)
 	c.mutes.answered(from, b.req.first())
-	b.req.answered(a)
 }
 
 // ready returns the guards to use for a mailbox, or why there is no way to it.

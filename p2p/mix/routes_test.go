@@ -219,6 +219,54 @@ func TestFewRelays(t *testing.T) {
 	}
 }
 
+// TestDoubtful: doubtful relays are mixes only when no other keeps the rules, and
+// still guard and mailbox where they are asked for.
+func TestDoubtful(t *testing.T) {
+	list := mesh(8)
+	for i := range 4 {
+		list[i].Doubtful = true
+	}
+	r := newRoutes(RoutesConfig{}, list)
+	doubtful := func(id wire.NodeID) bool {
+		return slices.ContainsFunc(list, func(it Relay) bool { return it.ID == id && it.Doubtful })
+	}
+	if slices.ContainsFunc(r.Pins(), func(p Pin) bool { return doubtful(p.ID) }) {
+		t.Error("a doubtful relay is pinned")
+	}
+	for range 100 {
+		_, way, err := r.Forward(nodeID(0), nodeID(1))
+		if err != nil || doubtful(way[1].ID) || doubtful(way[2].ID) {
+			t.Fatalf("%v, %v", ids(way[:]), err)
+		}
+		if got, err := r.Pick(4); err != nil || slices.ContainsFunc(got, doubtful) {
+			t.Fatalf("picked %v, %v", got, err)
+		}
+	}
+	if _, err := r.Pick(5); err != nil {
+		t.Error("a doubtful relay is not better than none")
+	}
+	// Pins that became doubtful keep their places; others are used beside them.
+	before := r.Pins()
+	for i := range list {
+		list[i].Doubtful = i >= 4
+	}
+	r.Update(outfox.EpochAt(time.Now()), list)
+	if after := r.Pins(); len(after) != maxPins || !slices.Equal(after[:len(before)], before) {
+		t.Errorf("pins: %v, then %v", before, after)
+	}
+	// When all are, there is a route all the same.
+	for i := range list {
+		list[i].Doubtful = true
+	}
+	r.Update(outfox.EpochAt(time.Now()), list)
+	if _, _, err := r.Back(nodeID(1), nodeID(0)); err != nil {
+		t.Error(err)
+	}
+	if r = newRoutes(RoutesConfig{}, list); len(r.Pins()) == 0 {
+		t.Error("no pin")
+	}
+}
+
 func TestStaleDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoutes(RoutesConfig{}, mesh(10))

@@ -1,0 +1,129 @@
+package p2p
+
+import (
+	"crypto/rand"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/p2p/directory"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// knowing returns a client that knows some relays, each in a network of its own.
+func knowing(t *testing.T, relays int) (*Client, []NodeID) {
+	t.Helper()
+	c, err := NewClient(ClientConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range relays {
+		key, public, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := wire.NodeIDFromKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().Truncate(time.Second)
+		d := directory.Descriptor{
+			ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Capacity: 1,
+			Epoch:     uint32(outfox.EpochAt(now)),
+			Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), 0, 1}), 4001)}},
+		}
+		for i := range d.Keys {
+			k, err := outfox.NewPrivateKey()
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Keys[i] = k.Public()
+		}
+		raw, err := d.Sign(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.dir.Add(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ids []NodeID
+	for _, d := range c.directoryNow().Relays {
+		ids = append(ids, d.ID)
+	}
+	return c, ids
+}
+
+func hop(id NodeID) outfox.Hop { return outfox.Hop{ID: id} }
+
+// TestDoubtsHaveAnEnd: however many relays seem to be down, half of them and five
+// are used.
+func TestDoubtsHaveAnEnd(t *testing.T) {
+	for relays, most := range map[int]int{5: 0, 6: 1, 9: 4, 10: 5, 20: 10, 21: 10} {
+		c, ids := knowing(t, relays)
+		for i, id := range ids {
+			for range 3 + i/(relays-1) {
+				c.blame.Failed([]NodeID{id}, time.Now(), time.Now())
+			}
+		}
+		c.directoryNow()
+		got := c.doubtful()
+		if len(got) != most {
+			t.Errorf("of %d relays %d are doubtful, want %d", relays, len(got), most)
+		}
+		if most > 0 && !slices.Contains(got, ids[relays-1]) {
+			t.Errorf("of %d relays the one with the most failures is not doubtful", relays)
+		}
+	}
+}
+
+// TestProofOfAWay: an answer proves its own way and the way of its request, and
+// not those of other answers; what stands over a doubtful relay is renewed.
+func TestProofOfAWay(t *testing.T) {
+	c, id := knowing(t, 12)
+	req := &request{mailbox: id[3], sent: time.Now(), there: [4]outfox.Hop{hop(id[0]), hop(id[1]), hop(id[2]), hop(id[3])}}
+	for _, third := range []NodeID{id[4], id[5]} {
+		req.backs = append(req.backs, &back{req, [3]outfox.Hop{hop(third), hop(id[1]), hop(id[0])}})
+	}
+	c.answered(req.backs[0], id[0], time.Now())
+	for range 3 {
+		failed := &request{mailbox: id[3], sent: time.Now(), there: [4]outfox.Hop{hop(id[0]), hop(id[4]), hop(id[5]), hop(id[3])}}
+		failed.backs = []*back{{failed, [3]outfox.Hop{hop(id[2]), hop(id[1]), hop(id[0])}}}
+		c.failed(failed)
+	}
+	c.directoryNow()
+	if got := c.doubtful(); !slices.Equal(got, []NodeID{id[5]}) {
+		t.Errorf("doubtful: %v, want only %v", got, id[5])
+	}
+	stands := &request{mailbox: id[3], there: req.there, backs: req.backs[:1]}
+	lost := &request{mailbox: id[3], there: req.there, backs: req.backs[1:]}
+	snap := c.dir.Snapshot()
+	for _, r := range []*request{stands, lost} { // with the keys of the directory
+		r.epoch = outfox.EpochAt(time.Now())
+		withKeys(t, snap, r)
+	}
+	if !stands.valid(snap, c.doubtful()) || lost.valid(snap, c.doubtful()) {
+		t.Error("the wrong one is renewed")
+	}
+}
+
+func withKeys(t *testing.T, snap *directory.Snapshot, r *request) {
+	t.Helper()
+	set := func(way []outfox.Hop) {
+		for i := range way {
+			d, ok := snap.Find(way[i].ID)
+			if !ok {
+				t.Fatal("unknown relay")
+			}
+			way[i].Key, _ = d.Key(uint32(r.epoch))
+		}
+	}
+	set(r.there[:])
+	for _, b := range r.backs {
+		set(b.way[:])
+	}
+}
