@@ -14,6 +14,9 @@ import (
 )
 
 // manCommand writes a man page for every command. It is for packagers: make man.
+//
+// Cobra's own generator would bring parsers of Markdown and YAML into the
+// binary that people run, and lists flags as they are and not as help does.
 func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
