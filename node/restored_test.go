@@ -126,6 +126,19 @@ func wantNewSession(t testing.TB, number, code string, users ...*user) {
 	verify(t, users[0], users[1])
 }
 
+// friends are Ada, who invited, and Bob; the one of that name is the victim of
+// what follows.
+func friends(t *testing.T, net *nettest.Net, name string, newUser func(testing.TB, *nettest.Net, string) *user) (victim, peer *user) {
+	t.Helper()
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	talk(t, ada, bob, "first")
+	if name == "Bob" {
+		return bob, ada
+	}
+	return ada, bob
+}
+
 // A profile is put back from a copy that is older than 40 messages in each
 // direction. No key and no tag is used again, what was not delivered is, once,
 // and both people see what has happened.
@@ -133,14 +146,8 @@ func TestRestoredProfile(t *testing.T) {
 	for _, name := range []string{"Ada", "Bob"} {
 		t.Run(name, func(t *testing.T) {
 			net := nettest.New(5)
-			ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
-			befriend(t, ada, bob)
-			talk(t, ada, bob, "first")
-			number, code := verify(t, ada, bob)
-			victim, peer := ada, bob
-			if name == "Bob" {
-				victim, peer = bob, ada
-			}
+			victim, peer := friends(t, net, name, newMarkedUser)
+			number, code := verify(t, victim, peer)
 
 			peer.shutdown()
 			pending := victim.send(peer, "on its way when the copy was made")
@@ -151,9 +158,9 @@ func TestRestoredProfile(t *testing.T) {
 			peer.start()
 			victim.waitState(pending.ID, api.StateDelivered)
 			for i := range 40 {
-				talk(t, ada, bob, fmt.Sprint(i))
+				talk(t, victim, peer, fmt.Sprint(i))
 			}
-			if n := len(ada.notices(bob)) + len(bob.notices(ada)); n != 0 {
+			if n := len(victim.notices(peer)) + len(peer.notices(victim)); n != 0 {
 				t.Fatal("a restart looks like a restored copy")
 			}
 			victim.shutdown()
@@ -179,11 +186,11 @@ func TestRestoredProfile(t *testing.T) {
 			victim.waitState(pending.ID, api.StateDelivered)
 			victim.waitState(after.ID, api.StateDelivered)
 			peer.waitState(away.ID, api.StateDelivered)
-			talk(t, ada, bob, "in the new session")
+			talk(t, victim, peer, "in the new session")
 			victim.restart()
 			peer.restart()
-			talk(t, ada, bob, "after a restart")
-			wantNewSession(t, number, code, ada, bob)
+			talk(t, victim, peer, "after a restart")
+			wantNewSession(t, number, code, victim, peer)
 
 			want := []string{"on its way when the copy was made"}
 			if name == "Ada" {
@@ -201,7 +208,7 @@ func TestRestoredProfile(t *testing.T) {
 			if n := net.Clashes(); n != 0 {
 				t.Errorf("%d boxes under used tags", n)
 			}
-			eventually(t, "empty outboxes", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
+			eventually(t, "empty outboxes", func() bool { return victim.outboxEmpty() && peer.outboxEmpty() })
 		})
 	}
 }
@@ -244,17 +251,11 @@ func TestRestoredTwice(t *testing.T) {
 	for _, name := range []string{"Ada", "Bob"} {
 		t.Run(name, func(t *testing.T) {
 			net := nettest.New(5)
-			ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
-			befriend(t, ada, bob)
-			talk(t, ada, bob, "first")
-			victim, peer := ada, bob
-			if name == "Bob" {
-				victim, peer = bob, ada
-			}
+			victim, peer := friends(t, net, name, newMarkedUser)
 			victim.shutdown()
 			old := victim.copyProfile()
 			victim.start()
-			talk(t, ada, bob, "after the copy")
+			talk(t, victim, peer, "after the copy")
 			putBack := func() {
 				t.Helper()
 				victim.shutdown()
@@ -266,8 +267,8 @@ func TestRestoredTwice(t *testing.T) {
 			}
 			renewed := func(what string) {
 				t.Helper()
-				waitFriends(t, ada, bob)
-				talk(t, ada, bob, what)
+				waitFriends(t, victim, peer)
+				talk(t, victim, peer, what)
 				if n := victim.notices(peer); len(n) != 1 {
 					t.Errorf("%s sees notices %q", victim.name, n)
 				}
@@ -354,20 +355,14 @@ func TestRestoredUnmarked(t *testing.T) {
 	for _, name := range []string{"Ada", "Bob"} {
 		t.Run(name, func(t *testing.T) {
 			net := nettest.New(5)
-			ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
-			befriend(t, ada, bob)
-			talk(t, ada, bob, "first")
-			number, code := verify(t, ada, bob)
-			victim, peer := ada, bob
-			if name == "Bob" {
-				victim, peer = bob, ada
-			}
-			eventually(t, "quiet", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
+			victim, peer := friends(t, net, name, newUser)
+			number, code := verify(t, victim, peer)
+			eventually(t, "quiet", func() bool { return victim.outboxEmpty() && peer.outboxEmpty() })
 			victim.shutdown()
 			old := victim.copyProfile()
 			t.Run("taken", func(t *testing.T) {
 				victim.start()
-				eventually(t, "quiet", func() bool { return ada.outboxEmpty() && bob.outboxEmpty() })
+				eventually(t, "quiet", func() bool { return victim.outboxEmpty() && peer.outboxEmpty() })
 				peer.shutdown()
 				m := victim.send(peer, "in one history")
 				victim.waitState(m.ID, api.StateSent)
@@ -383,8 +378,8 @@ func TestRestoredUnmarked(t *testing.T) {
 				eventually(t, "notice", func() bool { return len(victim.notices(peer)) == 1 })
 				peer.start()
 				victim.waitState(m.ID, api.StateDelivered)
-				talk(t, ada, bob, "on")
-				wantNewSession(t, number, code, ada, bob)
+				talk(t, victim, peer, "on")
+				wantNewSession(t, number, code, victim, peer)
 			})
 		})
 	}
