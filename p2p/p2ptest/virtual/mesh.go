@@ -133,7 +133,7 @@ func (c *Client) Stop() {
 	<-c.done
 }
 
-// Stop stops all relays and the network.
+// Stop stops all relays.
 func (m *Mesh) Stop() {
 	done := make(chan struct{})
 	for _, r := range m.Relays {
@@ -145,7 +145,6 @@ func (m *Mesh) Stop() {
 	for range m.Relays {
 		<-done
 	}
-	m.Close()
 }
 
 // Settle waits, at most a virtual half hour, until every running relay lists n

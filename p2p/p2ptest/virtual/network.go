@@ -4,14 +4,18 @@
 //
 // Every node has a public IPv4 address, each in a /16 of its own, a link of
 // some bandwidth, and some latency to every other node; packets can be lost,
-// nodes cut off. What runs on it is QUIC, which repairs losses as TCP does:
+// nodes cut off. What runs on it is the kernel's part of TCP, by its rules (see
+// conn), and above that what runs on the public network:
 //
-//	mesh                              /ip4/11.0.0.10/tcp/4001
-//	transport    the same address as  /ip4/11.0.0.10/udp/4001/quic-v1
-//	simnet       datagrams, links, latency
+//	frames, DHT, gossip          of the nodes
+//	yamux, Noise                 of libp2p
+//	conn                         of this package, in place of the kernel's TCP
+//	packets                      sizes and times; no bytes, no checksums
 //
-// So the nodes are those of the public network in all but the transport, with
-// its limits, its timers and its rules for routes.
+// So the nodes are those of the public network in all but the kernel, with
+// their limits, their timers and their rules for routes, and what a node sends
+// is counted as it would be on the wire: in whole packets, with the headers of
+// IPv4 and TCP, with handshakes, acknowledgements and what is sent again.
 package virtual
 
 import (
@@ -22,11 +26,13 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/marcopolo/simnet"
 )
 
 // Port is where every relay listens.
 const Port = 4001
+
+// longestQueue is how much a link buffers: what would wait longer is lost.
+const longestQueue = 100 * time.Millisecond
 
 // Links says what the links of a Network are like.
 type Links struct {
@@ -41,40 +47,35 @@ type Links struct {
 	Seed uint64
 }
 
-// A Network carries packets between nodes. Close it inside its bubble.
+// A Network carries packets between nodes.
 type Network struct {
 	links Links
-	net   simnet.Simnet
+	began time.Time
 
-	mu      sync.Mutex
+	mu      sync.Mutex // also of all connections: what one does takes a microsecond
 	rnd     *rand.Rand
-	ports   int
-	side    map[uint32]bool    // nodes of different sides do not reach each other
-	down    map[uint32]bool    // nodes that nobody reaches
+	nodes   map[uint32]*node
 	blocked map[[2]uint32]bool // from, to
-	traffic map[uint32]*traffic
 	sent    int64
 	lost    int64
 }
 
-// traffic is what a node received and sent.
-type traffic struct{ in, out int64 }
-
-// headers of an IPv4 packet with a datagram in it, in bytes.
-const headers = 20 + 8
+// A node is a machine with its link.
+type node struct {
+	key       uint32
+	apart     bool          // on the other side of a cut
+	down      bool          // reached by nobody
+	up, dn    time.Duration // when the link has sent, and received, all so far
+	in, out   int64         // bytes
+	listeners map[int]*listener
+	port      int // the last that a dial came from
+}
 
 // NewNetwork makes a network without nodes.
 func NewNetwork(links Links) *Network {
-	n := &Network{links: links, rnd: rand.New(rand.NewPCG(links.Seed, 1)), side: map[uint32]bool{},
-		down: map[uint32]bool{}, blocked: map[[2]uint32]bool{}, traffic: map[uint32]*traffic{}}
-	n.net.LatencyFunc = n.latency
-	n.net.Logger = silent
-	n.net.Start()
-	return n
+	return &Network{links: links, began: time.Now().Add(-time.Second), rnd: rand.New(rand.NewPCG(links.Seed, 1)),
+		nodes: map[uint32]*node{}, blocked: map[[2]uint32]bool{}}
 }
-
-// Close ends the network. All hosts must have been closed.
-func (n *Network) Close() { n.net.Close() }
 
 // Address returns the address of node i, which may be from 0 to 9999.
 func Address(i int) net.IP { return net.IPv4(11+byte(i/250), byte(i%250), 0, 10).To4() }
@@ -94,7 +95,7 @@ func (n *Network) Cut(nodes ...int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, i := range nodes {
-		n.side[key(Address(i))] = true
+		n.node(Address(i)).apart = true
 	}
 }
 
@@ -102,18 +103,16 @@ func (n *Network) Cut(nodes ...int) {
 func (n *Network) Heal() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	clear(n.side)
+	for _, node := range n.nodes {
+		node.apart = false
+	}
 }
 
 // Down takes a node off the network, as when its power is cut, or brings it back.
 func (n *Network) Down(node int, down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if down {
-		n.down[key(Address(node))] = true
-	} else {
-		delete(n.down, key(Address(node)))
-	}
+	n.node(Address(node)).down = down
 }
 
 // Block keeps one node from reaching another, until Unblock.
@@ -142,76 +141,75 @@ func (n *Network) Packets() (sent, lost int64) {
 func (n *Network) Traffic(node int) (in, out int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if t := n.traffic[key(Address(node))]; t != nil {
-		return t.in, t.out
-	}
-	return 0, 0
+	of := n.node(Address(node))
+	return of.in, of.out
 }
 
 // key is an IPv4 address in either form.
 func key(ip net.IP) uint32 { return binary.BigEndian.Uint32(ip[len(ip)-4:]) }
 
-// latency is the time a packet takes.
-func (n *Network) latency(p *simnet.Packet) time.Duration {
+func (n *Network) node(ip net.IP) *node {
+	k := key(ip)
+	of := n.nodes[k]
+	if of == nil {
+		of = &node{key: k, listeners: map[int]*listener{}}
+		n.nodes[k] = of
+	}
+	return of
+}
+
+// now is the time of the network. It is never 0.
+func (n *Network) now() time.Duration { return time.Since(n.began) }
+
+// latency is the time a packet takes, both ways.
+func (n *Network) latency(a, b *node) time.Duration {
 	spread := n.links.LatencyMax - n.links.LatencyMin
 	if spread <= 0 {
 		return n.links.LatencyMin
 	}
-	from, to := uint64(key(p.From.(*net.UDPAddr).IP)>>16), uint64(key(p.To.(*net.UDPAddr).IP)>>16)
+	i, j := uint64(a.key>>16), uint64(b.key>>16)
 	var draw rand.PCG // a generator of its own: the same for the pair, whatever came before
-	draw.Seed(n.links.Seed, min(from, to)<<16|max(from, to))
+	draw.Seed(n.links.Seed, min(i, j)<<16|max(i, j))
 	return n.links.LatencyMin + time.Duration(float64(draw.Uint64()>>11)/(1<<53)*float64(spread))
 }
 
-// dropped decides about one packet.
-func (n *Network) dropped(from, to uint32, size int) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// apart reports whether nothing gets from one node to another.
+func (n *Network) apart(from, to *node) bool {
+	return from.apart != to.apart || from.down || to.down ||
+		len(n.blocked) > 0 && n.blocked[[2]uint32{from.key, to.key}]
+}
+
+// takes is how long a link is busy with so many bytes.
+func (n *Network) takes(size int) time.Duration {
+	return time.Duration(float64(size) * 8e9 / float64(n.links.BitsPerSecond))
+}
+
+// carry sends a packet on its way and returns when it is there if the other
+// end's link is idle then; false if it never is.
+func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.Duration, bool) {
+	now := n.now()
 	n.sent++
-	n.count(from).out += int64(size + headers)
-	if n.side[from] != n.side[to] || n.down[from] || n.down[to] || n.blocked[[2]uint32{from, to}] ||
+	from.out += int64(size)
+	start := max(now, from.up)
+	if n.apart(from, to) || start-now > longestQueue ||
 		n.links.Loss > 0 && n.rnd.Float64() < n.links.Loss {
 		n.lost++
-		return true
+		return 0, false
 	}
-	n.count(to).in += int64(size + headers)
-	return false
+	busy := n.takes(size)
+	from.up = start + busy
+	return from.up + latency + busy, true
 }
 
-func (n *Network) count(node uint32) *traffic {
-	t := n.traffic[node]
-	if t == nil {
-		t = &traffic{}
-		n.traffic[node] = t
+// arrive takes a packet that is there now from the link of its receiver, or
+// returns when it will be, or that the queue is too long for it.
+func (n *Network) arrive(to *node, size int, now time.Duration) (at time.Duration, ok bool) {
+	busy := n.takes(size)
+	at = max(now, to.dn+busy)
+	if at-now > longestQueue {
+		n.lost++
+		return 0, false
 	}
-	return t
-}
-
-// listen opens a socket of a node.
-func (n *Network) listen(ip net.IP, port int) net.PacketConn {
-	n.mu.Lock() // also of the endpoints
-	defer n.mu.Unlock()
-	if port == 0 {
-		n.ports++
-		port = 10_000 + n.ports%50_000
-	}
-	link := simnet.LinkSettings{BitsPerSecond: n.links.BitsPerSecond}
-	// simnet tells the two forms of an IPv4 address apart.
-	c := n.net.NewEndpoint(&net.UDPAddr{IP: ip.To16(), Port: port}, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link})
-	return &socket{SimConn: c, net: n, from: key(ip)}
-}
-
-// A socket loses what the network loses.
-type socket struct {
-	*simnet.SimConn
-	net  *Network
-	from uint32
-}
-
-func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
-	a := to.(*net.UDPAddr)
-	if s.net.dropped(s.from, key(a.IP), len(b)) {
-		return len(b), nil
-	}
-	return s.SimConn.WriteTo(b, &net.UDPAddr{IP: a.IP.To16(), Port: a.Port})
+	to.dn = at
+	return at, true
 }

@@ -9,8 +9,9 @@
 // does not; so two runs of a seed agree on the schedule and on what everybody
 // is shown in the end, and differ in milliseconds.
 //
-// What differs from the loopback engine beside time: packets are QUIC's, boxes
-// of relays are in memory, which outlives the relay as a disk does.
+// What differs from the loopback engine beside time: TCP is that of
+// p2p/p2ptest/virtual, boxes of relays are in memory, which outlives the relay
+// as a disk does.
 package virtual
 
 import (
@@ -195,9 +196,6 @@ func (e *Engine) Close() error {
 	err := e.Nodes.Close()
 	if e.mesh != nil {
 		err = errors.Join(err, e.mesh.Close())
-	}
-	if e.net != nil {
-		e.net.Close()
 	}
 	return err
 }
