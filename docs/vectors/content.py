@@ -5,7 +5,7 @@ from primitives import Reader, be, need
 PROFILE, TEXT, RECEIPT, MAILBOXES, ASK = 1, 2, 3, 4, 5
 EDIT, DELETE, REACTION, PICTURE, TIMER, READ, TYPING = 6, 7, 8, 9, 10, 11, 12
 NAME, MAILBOX, TEXT_FIELD, TIME, IDS = 1, 2, 3, 4, 5
-REF, FORWARDED, TIMER_FIELD, EMOJI, PICTURE_FIELD = 6, 7, 8, 9, 10
+REF, FORWARDED, TIMER_FIELD, EMOJI, PICTURE_FIELD, PREVIOUS = 6, 7, 8, 9, 10, 11
 NEEDS = {PROFILE: {MAILBOX}, TEXT: {TEXT_FIELD}, RECEIPT: {IDS}, MAILBOXES: {MAILBOX}, ASK: {IDS},
          EDIT: {REF, TEXT_FIELD}, DELETE: {IDS}, REACTION: {REF}, PICTURE: {PICTURE_FIELD},
          READ: {IDS}, TYPING: {TIME}}
@@ -49,8 +49,8 @@ def decode(data):
             need(len(value) == 8 and int.from_bytes(value, "big") <= LATEST, "time")
         elif number == IDS:
             need(len(value) % 16 == 0 and 1 <= len(value) // 16 <= 64, "ids")
-        elif number == REF:
-            need(len(value) == 16 and any(value), "ref")
+        elif number in (REF, PREVIOUS):
+            need(len(value) == 16 and any(value), "ref or previous")
         elif number == FORWARDED:
             need(not value, "forwarded")
         elif number == TIMER_FIELD:

@@ -222,6 +222,7 @@ def make_content():
         (content.TIMER, []),
         (content.READ, [(4, now), (5, ids)]),
         (content.TYPING, [(4, now)]),
+        (content.PICTURE, [(10, content.PICTURES[some(4)]), (11, random(16))]),
     ):
         made = [{"number": n, "value": v} for n, v in fields]
         contents.append({"kind": kind, "fields": made, "content": content.encode(kind, fields)})

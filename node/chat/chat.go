@@ -16,15 +16,15 @@
 //
 //	kind         fields
 //	1 profile    name, mailbox…         who I am and where I fetch; the first content of each side
-//	2 text       text; time, ref, forwarded, timer
+//	2 text       text; time, ref, forwarded, timer, previous
 //	3 receipt    ids                    these contents have come
 //	4 mailboxes  mailbox…               where I fetch from now on
 //	5 ask        ids                    please repeat the receipts of those that have come
 //	6 edit       ref, text; time        my message has this text now
 //	7 delete     ids                    I take my messages back
 //	8 reaction   ref; emoji             what I think of a message; without emoji: nothing any more
-//	9 picture    picture; text, time, ref, forwarded, timer
-//	10 timer     ; timer                I offer that messages disappear; without timer: that they stay
+//	9 picture    picture; text, time, ref, forwarded, timer, previous
+//	10 timer     ; timer, previous      I offer that messages disappear; without timer: that they stay
 //	11 read      ids; time              I have read your messages
 //	12 typing    time                   I am writing
 //
@@ -39,15 +39,20 @@
 //	8 timer      4 bytes: 5 to 2,419,200 seconds after which a message disappears
 //	9 emoji      UTF-8, 1 to 32 bytes
 //	10 picture   a PNG, JPEG or GIF by its first bytes, at most 49,152 bytes
+//	11 previous  16 bytes: the sender's message before this, in the order of writing
 //
 // There are at most 64 fields. Receipts, asks and typings are not receipted.
 //
 // # Order
 //
 // What makes up a conversation, texts, pictures, edits, deletes, reactions and
-// timers, is taken in the order of its sender's chain ([Kind.InTurn]); the rest
-// at once. Of two edits of one message, or two reactions or timers of one side,
-// the one later in the chain holds, whichever came first.
+// timers, is taken in its turn ([Kind.InTurn]); the rest at once. A gap in the
+// sender's chain may hide a message or only a receipt that nobody repeats, so
+// each message names the one before it: its turn is after that, whatever else
+// is missing. The first message of a conversation names none, nor do those of
+// programs that did not know the field; their turn is that of their cells. Of
+// two edits of one message, or two reactions or timers of one side, the one
+// later in the chain holds, whichever came first.
 package chat
 
 import (
@@ -98,6 +103,7 @@ const (
 	fieldTimer     = 8
 	fieldEmoji     = 9
 	fieldPicture   = 10
+	fieldPrevious  = 11
 
 	fieldHead = 3
 	maxMillis = 253402300799999 // 9999-12-31T23:59:59.999Z
@@ -119,6 +125,7 @@ type Content struct {
 	Timer     int // seconds; 0: none
 	Emoji     string
 	Picture   []byte
+	Previous  ID      // zero: none, or not said
 	Unknown   []Field // in ascending order
 }
 
@@ -136,8 +143,8 @@ func (k Kind) Acknowledged() bool { return k != Receipt && k != Ask && k != Typi
 // conversation.
 func (k Kind) Message() bool { return k == Text || k == Picture }
 
-// InTurn reports whether a content of this kind is taken in its place of the
-// sender's chain.
+// InTurn reports whether a content of this kind is taken in its turn among
+// those of its sender.
 func (k Kind) InTurn() bool {
 	switch k {
 	case Text, Picture, Edit, Delete, Reaction, Timer:
@@ -188,6 +195,9 @@ func (c *Content) Encode() []byte {
 	}
 	if len(c.Picture) > 0 {
 		field(fieldPicture, c.Picture)
+	}
+	if c.Previous != (ID{}) {
+		field(fieldPrevious, c.Previous[:])
 	}
 	for _, f := range c.Unknown {
 		field(f.Number, f.Value)
@@ -278,6 +288,12 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 	case fieldPicture:
 		c.Picture = append([]byte(nil), v...)
 		return len(v) <= api.MaxPicture && PictureType(v) != ""
+	case fieldPrevious:
+		if len(v) != len(c.Previous) {
+			return false
+		}
+		c.Previous = ID(v)
+		return c.Previous != (ID{})
 	}
 	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
 	return true

@@ -40,6 +40,7 @@ func TestVectors(t *testing.T) {
 		{"no timer", Content{Kind: Timer}, "0a"},
 		{"read", Content{Kind: Read, IDs: []ID{{1}}, Time: at}, "0b" + "0400080000018bcfe5687b" + "050010" + "01000000000000000000000000000000"},
 		{"typing", Content{Kind: Typing, Time: at}, "0c" + "0400080000018bcfe5687b"},
+		{"later text", Content{Kind: Text, Text: "a", Previous: ID{1}}, "02" + "03000161" + "0b0010" + "01000000000000000000000000000000"},
 		{"unknown field", Content{Kind: Text, Text: "a", Unknown: []Field{{200, []byte{7}}}},
 			"02" + "03000161" + "c8000107"},
 		{"unknown kind", Content{Kind: 99}, "63"},
@@ -102,6 +103,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"typing without time":  {12},
 		"ref of zeros":         join([]byte{2}, text, field(6, make([]byte, 16))),
 		"ref too long":         join([]byte{2}, text, field(6, make([]byte, 17))),
+		"previous of zeros":    join([]byte{2}, text, field(11, make([]byte, 16))),
+		"previous too short":   join([]byte{2}, text, field(11, []byte("0123456789abcde"))),
+		"previous empty":       join([]byte{2}, text, field(11, nil)),
 		"forwarded is full":    join([]byte{2}, text, field(7, []byte{0})),
 		"timer of 4 s":         join([]byte{2}, text, field(8, []byte{0, 0, 0, 4})),
 		"timer too long":       join([]byte{2}, text, field(8, []byte{0, 0x24, 0xea, 1})),
@@ -208,7 +212,7 @@ func TestCheckPicture(t *testing.T) {
 	}
 	// The largest of all fits.
 	c := Content{Kind: Picture, Picture: gif, Text: strings.Repeat("a", api.MaxCaption), Time: time.UnixMilli(1),
-		Ref: ID{1}, Forwarded: true, Timer: api.MaxTimer}
+		Ref: ID{1}, Forwarded: true, Timer: api.MaxTimer, Previous: ID{1}}
 	if _, err := Decode(c.Encode()); err != nil {
 		t.Error(err)
 	}

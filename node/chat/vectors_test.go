@@ -69,6 +69,9 @@ func (c *Content) fields() []fieldVector {
 	if len(c.Picture) > 0 {
 		add(fieldPicture, c.Picture)
 	}
+	if c.Previous != (ID{}) {
+		add(fieldPrevious, c.Previous[:])
+	}
 	for _, u := range c.Unknown {
 		add(u.Number, u.Value)
 	}
@@ -104,6 +107,8 @@ func makeContents(*testing.T) (v contentVectors) {
 		{Kind: Timer},
 		{Kind: Read, IDs: ids, Time: at},
 		{Kind: Typing, Time: at},
+		{Kind: Text, Text: "and then", Time: at, Previous: ids[0]},
+		{Kind: Timer, Timer: 60, Previous: ids[1]},
 	} {
 		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
 	}
@@ -137,6 +142,8 @@ func makeContents(*testing.T) (v contentVectors) {
 		{"emoji not UTF-8", []byte{99, 9, 0, 1, 0xff}},
 		{"half an id", []byte{99, 5, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8}},
 		{"five mailboxes", []byte{4, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1, 2, 0, 1, 1}},
+		{"previous of zeros", append([]byte{99, 11, 0, 16}, make([]byte, 16)...)},
+		{"previous of 17 bytes", append([]byte{99, 11, 0, 17}, drawn(17)...)},
 		{"cut", []byte{99, 7, 0, 2, 1}},
 	}
 	return v
