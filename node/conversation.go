@@ -391,7 +391,7 @@ func offerTimer(tx *store.Tx, c *store.Contact, seconds int) ([]outbox.Queued, e
 	if err != nil {
 		return nil, err
 	}
-	q, err := outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Timer, Timer: seconds}, now)
+	q, err := outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Timer, Timer: seconds, Previous: chat.ID(c.LastSent)}, now)
 	return []outbox.Queued{q}, err
 }
 

@@ -49,7 +49,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if err != nil {
 			return err
 		}
-		m.Contact, m.Timer = c.ID, c.Timer
+		m.Contact, m.Timer, m.Previous = c.ID, c.Timer, c.LastSent
 		if req.Forward != "" {
 			if err := forward(tx, &m, req.Forward); err != nil {
 				return err
@@ -200,8 +200,18 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
 	}
+	switch {
+	case m.Gap.IsZero():
+	case m.Lost:
+		out.Gap = api.GapLost
+	default:
+		out.Gap = api.GapMissing
+	}
 	if out.From, err = v.author(m); err == nil && !m.Ref.IsZero() {
-		out.Reply, err = v.quote(m)
+		out.Reply, err = v.quote(m, m.Ref)
+	}
+	if err == nil && !m.Late.IsZero() {
+		out.Late, err = v.quote(m, m.Late)
 	}
 	return out, err
 }
@@ -232,10 +242,10 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	return safetext.Line(name), nil
 }
 
-// quote returns what a message answers, as it is known here.
-func (v *viewer) quote(m store.Message) (*api.Quote, error) {
-	q := &api.Quote{ID: m.Ref.String()}
-	to, err := v.tx.Message(m.Ref)
+// quote returns what a message says of another one, as that is known here.
+func (v *viewer) quote(m store.Message, id store.ID) (*api.Quote, error) {
+	q := &api.Quote{ID: id.String()}
+	to, err := v.tx.Message(id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (to.Contact != m.Contact || to.State == api.StateNotice) {
 		return q, nil
 	}

@@ -95,6 +95,9 @@ func TestDiscard(t *testing.T) {
 		if state, _ := ada.state(next.ID); state != api.StateDelivered {
 			t.Errorf("the next one is %s", state)
 		}
+		if got := bob.received(ada); len(got) == 0 || got[len(got)-1].Gap != "" {
+			t.Errorf("what was discarded is missed: %+v", got)
+		}
 	})
 }
 
@@ -169,6 +172,11 @@ func TestLossyDays(t *testing.T) {
 			slices.Sort(want)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s has %d texts", u.name, len(got))
+			}
+			for _, m := range u.received(other) {
+				if m.Gap != "" {
+					t.Errorf("%s misses what is before %s", u.name, m.Text)
+				}
 			}
 		}
 	})

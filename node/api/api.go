@@ -170,6 +170,12 @@ type Message struct {
 	// Sequence orders messages as they became known here.
 	Sequence int64 `json:"seq"`
 
+	// Gap says that something its sender wrote before this is not here.
+	Gap Gap `json:"gap,omitempty"`
+	// Late is set if it came after something that was written later: the first
+	// of what stands above it and belongs below it.
+	Late *Quote `json:"late,omitempty"`
+
 	Reply     *Quote     `json:"reply,omitempty"` // what it answers
 	Forwarded bool       `json:"forwarded,omitempty"`
 	Picture   *Picture   `json:"picture,omitempty"` // Text is its caption, and may be empty
@@ -186,7 +192,16 @@ type Message struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// A Quote is the message that another one answers. All but its ID is as known
+// Gap is what is known of something that was written before a message and is
+// not here. Lost receipts and the like are no gap.
+type Gap string
+
+const (
+	GapMissing Gap = "missing" // it has not come yet; its sender still repeats it
+	GapLost    Gap = "lost"    // it will not come any more
+)
+
+// A Quote is a message that another one answers, or names otherwise. All but its ID is as known
 // here and left out if it is not.
 type Quote struct {
 	ID       string        `json:"id"`
@@ -388,7 +403,7 @@ const (
 	EventMessage EventKind = "message" // a message arrived or was queued here
 	EventNotice  EventKind = "notice"  // the node itself has something to say in a conversation
 	EventState   EventKind = "state"   // an outgoing message changed its state
-	EventChanged EventKind = "changed" // a message was edited, taken back, reacted to, read, or began to count down
+	EventChanged EventKind = "changed" // a message was edited, taken back, reacted to, read, or began to count down; or its Gap changed
 	EventTyping  EventKind = "typing"  // a contact is writing; not stored, Seq is 0
 	EventDraft   EventKind = "draft"   // a draft changed; not stored, Seq is 0
 	EventContact EventKind = "contact" // a contact is new or changed

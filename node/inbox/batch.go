@@ -43,10 +43,11 @@ type peer struct {
 	store.Contact
 	session   *session.Session // nil if it was given up
 	version   int64
-	moved     bool             // the session
-	changed   bool             // the row, beside the session
-	watch     bool             // what is waited for, beside the session
-	fragments []store.Fragment // ascending by Seq
+	moved     bool              // the session
+	changed   bool              // the row, beside the session
+	watch     bool              // what is waited for, beside the session
+	fragments []store.Fragment  // ascending by Seq
+	turns     map[store.ID]turn // of whole contents among them; nil: not looked at
 	came      []arrival
 }
 
@@ -299,7 +300,7 @@ func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) erro
 	}
 	switch c.Kind {
 	case chat.Text, chat.Picture:
-		return b.message(p, id, c)
+		return b.message(p, id, place, c)
 	case chat.Receipt:
 		return b.receipt(p, c.IDs)
 	case chat.Ask:

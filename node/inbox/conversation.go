@@ -27,7 +27,7 @@ func (b *batch) past(t time.Time) time.Time {
 
 // message shows a text or a picture, as it is by now: what the peer has said
 // of it may have come before it.
-func (b *batch) message(p *peer, id store.ID, c *chat.Content) error {
+func (b *batch) message(p *peer, id store.ID, place int64, c *chat.Content) error {
 	_, err := b.tx.Message(id)
 	if err == nil {
 		return nil // shown before, or made up to look like another message
@@ -43,13 +43,21 @@ func (b *batch) message(p *peer, id store.ID, c *chat.Content) error {
 		return err
 	}
 	m := store.Message{ID: id, Contact: p.ID, Text: c.Text, Time: b.past(c.Time), State: api.StateReceived,
-		Ref: store.ID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer}
+		Ref: store.ID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Previous: store.ID(c.Previous), Written: place}
+	if m.Late, err = b.tx.Later(p.ID, id, place); err != nil {
+		return err
+	}
+	if there, err := b.there(p, m.Previous); err != nil {
+		return err
+	} else if !there {
+		m.Gap = b.now
+	}
 	if c.Kind == chat.Picture {
 		m.Picture, m.Size, m.Data = chat.PictureType(c.Picture), len(c.Picture), c.Picture
 	}
 	for _, change := range changes {
 		if chat.Kind(change.Kind) == chat.Delete {
-			m = store.Message{ID: id, Contact: p.ID, Time: m.Time, State: m.State, Timer: m.Timer, Deleted: true}
+			m.Text, m.Ref, m.Forwarded, m.Picture, m.Size, m.Data, m.Deleted = "", store.ID{}, false, "", 0, nil, true
 			changes = nil
 			break
 		}
@@ -61,6 +69,10 @@ func (b *batch) message(p *peer, id store.ID, c *chat.Content) error {
 		if err := b.change(p, change); err != nil {
 			return err
 		}
+	}
+	p.wake(id)
+	if err := b.tx.Fill(p.ID, id, b.now); err != nil {
+		return err
 	}
 	if p.Archived {
 		p.Archived, p.changed = false, true

@@ -11,10 +11,18 @@
 //
 // Cells of one sender are numbered. What makes up a conversation (texts, edits,
 // reactions and so on) is acknowledged once it is whole and on disk, and taken
-// once everything before it is, or after [DefaultHold]: a mailbox may have lost
-// what is missing, and the sender will store it again. What comes later than
-// that is taken late, and of two edits of one message the one later in the
-// chain still holds (conversation.go).
+// in its turn. A missing cell may hold a receipt that nobody will repeat, or a
+// message that is still on its way, so a message names the one before it: its
+// turn has come when that has been taken, whatever cells are missing; that of
+// an edit or a reaction when its message has (turn.go).
+//
+// Nothing waits for ever. A missing cell is given up [DefaultHold] after a later
+// one has come; what waits for it is then taken. A message that is shown without
+// the one before it says so (store.Message.Gap) until that comes, or
+// [lostAfter], when it will not come any more. One that comes later than what
+// was written after it is shown where it came, for nobody may write into what
+// was read, and says that too (store.Message.Late). Of two edits of one message
+// the one later in the chain holds, whichever came first (conversation.go).
 //
 // # Receipts
 //
@@ -62,8 +70,8 @@ type Config struct {
 	// ReceiptDelay is the mean wait before receipts go out; 0 means
 	// [DefaultReceiptDelay].
 	ReceiptDelay time.Duration
-	// Hold is for how long a text waits for what should come before it; 0
-	// means [DefaultHold].
+	// Hold is for how long a message waits for one that was written before it;
+	// 0 means [DefaultHold].
 	Hold time.Duration
 	// Typing is told when a contact writes; nil: nobody is.
 	Typing func(contact store.ID)
@@ -76,7 +84,15 @@ type Config struct {
 
 const (
 	DefaultReceiptDelay = 200 * time.Millisecond
-	DefaultHold         = time.Minute
+	// DefaultHold is longer than a sender needs to find out that a mailbox does
+	// not answer and to try others, and shorter than people wait for each other.
+	DefaultHold = 5 * time.Minute
+	// unlinkedHold is for how long a message waits that does not say which one
+	// is before it: most likely a receipt is missing.
+	unlinkedHold = time.Minute
+	// lostAfter is after how long a missing message can no longer come: its
+	// sender gives it up (outbox.Lifetime).
+	lostAfter = outbox.Lifetime
 
 	// maxBatch is how many boxes share a transaction.
 	maxBatch = 64
@@ -210,7 +226,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 		do func(context.Context) (time.Time, error)
 		at time.Time
 	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
-		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}}
+		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()},
+		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
 	const receipts, releases, invites = 0, 1, 2
 	for {
 		now := time.Now()

@@ -40,23 +40,33 @@ func (b *batch) part(p *peer, part session.Part) error {
 	at, _ := slices.BinarySearchFunc(p.fragments, seq, func(f store.Fragment, seq int64) int { return int(f.Seq - seq) })
 	p.fragments = slices.Insert(p.fragments, at, f)
 
-	// Acknowledge what is whole though its turn has not come, and take
-	// what needs no turn.
-	if data, parts, ok := p.assemble(f.Item, f.Count); ok {
-		c, err := chat.Decode(data)
-		switch {
-		case err != nil || !c.Kind.InTurn():
-			if err := b.whole(p, f, data, true); err != nil {
-				return err
-			}
-			if err := b.mark(p, parts); err != nil {
-				return err
-			}
-		default:
-			if err := b.owe(p.ID, f.Item); err != nil {
-				return err
-			}
+	// Acknowledge what is whole though its turn has not come, and take what
+	// need not wait.
+	data, parts, ok := p.assemble(f.Item, f.Count)
+	if !ok {
+		return b.advance(p)
+	}
+	c, err := chat.Decode(data)
+	now := err != nil || !c.Kind.InTurn()
+	if !now {
+		if now, err = b.ready(p, c); err != nil {
+			return err
 		}
+	}
+	if now {
+		if err := b.whole(p, f, data, true); err != nil {
+			return err
+		}
+		if err := b.mark(p, parts); err != nil {
+			return err
+		}
+		return b.advance(p)
+	}
+	if p.turns != nil {
+		p.turns[f.Item] = turnOf(c)
+	}
+	if err := b.owe(p.ID, f.Item); err != nil {
+		return err
 	}
 	return b.advance(p)
 }
@@ -65,8 +75,8 @@ func (b *batch) part(p *peer, part session.Part) error {
 // nothing is whole, the oldest fragment is given up.
 func (b *batch) makeRoom(p *peer) error {
 	for len(p.fragments) >= maxFragments {
-		if _, ok := p.early(); ok {
-			if err := b.skip(p); err != nil {
+		if f, ok := p.early(); ok {
+			if err := b.skip(p, f); err != nil {
 				return err
 			}
 			continue
@@ -123,7 +133,7 @@ func (p *peer) assemble(item store.ID, count int) (data []byte, seqs []int64, ok
 	return data, seqs, true
 }
 
-// advance shows the texts whose turn has come.
+// advance takes what waits for its turn and has it.
 func (b *batch) advance(p *peer) error {
 	for len(p.fragments) > 0 {
 		f := p.fragments[0]
@@ -151,11 +161,14 @@ func (b *batch) advance(p *peer) error {
 	return nil
 }
 
-// showNext shows one text that is whole and not early.
+// showNext takes one content that is whole and whose turn has come.
 func (b *batch) showNext(p *peer) (bool, error) {
 	for _, f := range p.fragments {
-		if f.Seq > p.NextSeq {
-			break
+		if f.Seq > p.NextSeq && !p.turns[f.Item].come {
+			if len(p.turns) == 0 {
+				break // nothing beyond this was waited for
+			}
+			continue
 		}
 		if f.Count == 0 {
 			if f.Seq == p.NextSeq {
@@ -168,6 +181,7 @@ func (b *batch) showNext(p *peer) (bool, error) {
 		if !ok {
 			continue
 		}
+		delete(p.turns, f.Item)
 		if err := b.whole(p, f, data, false); err != nil {
 			return false, err
 		}
@@ -221,7 +235,7 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 				return err
 			}
 			p := &peer{Contact: c, fragments: fragments}
-			if at, ok := p.releaseAt(in.cfg.Hold); ok && !at.After(now) {
+			if _, at, ok := p.release(in.cfg.Hold); ok && !at.After(now) {
 				over = true
 			} else if ok && (next.IsZero() || at.Before(next)) {
 				next = at
@@ -243,11 +257,11 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 				return err
 			}
 			for {
-				at, ok := p.releaseAt(in.cfg.Hold)
+				f, at, ok := p.release(in.cfg.Hold)
 				if !ok || at.After(now) {
 					break
 				}
-				if err := b.skip(p); err != nil {
+				if err := b.skip(p, f); err != nil {
 					return err
 				}
 			}
@@ -277,17 +291,28 @@ func (p *peer) early() (store.Fragment, bool) {
 	return store.Fragment{}, false
 }
 
-func (p *peer) releaseAt(hold time.Duration) (time.Time, bool) {
-	f, ok := p.early()
-	return f.Time.Add(hold), ok
+// release returns for which fragment to stop waiting for cells, and when.
+func (p *peer) release(hold time.Duration) (first store.Fragment, at time.Time, ok bool) {
+	first, ok = p.early()
+	if !ok {
+		return first, at, false
+	}
+	at = first.Time.Add(hold)
+	p.look()
+	for _, f := range p.fragments {
+		if f.Seq <= p.NextSeq || f.Count == 0 || !p.turns[f.Item].unlinked {
+			continue
+		}
+		if soon := f.Time.Add(min(hold, unlinkedHold)); soon.Before(at) {
+			first, at = f, soon
+		}
+		break
+	}
+	return first, at, true
 }
 
-// skip stops waiting for what is missing before the first early text.
-func (b *batch) skip(p *peer) error {
-	f, ok := p.early()
-	if !ok {
-		return nil
-	}
+// skip stops waiting for the cells that are missing before a fragment.
+func (b *batch) skip(p *peer, f store.Fragment) error {
 	p.NextSeq, p.changed = f.Seq, true
 	return b.advance(p)
 }

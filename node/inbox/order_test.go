@@ -90,6 +90,15 @@ func (b *bench) take(part session.Part) *batch {
 	return b.with(func(x *batch, p *peer) error { return x.part(p, part) })
 }
 
+// skipFirst has the wait for the cells before the first early content be over.
+func skipFirst(x *batch, p *peer) error {
+	f, ok := p.early()
+	if !ok {
+		return nil
+	}
+	return x.skip(p, f)
+}
+
 func (b *bench) shown() (texts []string) {
 	b.t.Helper()
 	b.s.View(b.t.Context(), func(tx *store.Tx) error {
@@ -182,11 +191,11 @@ func TestHold(t *testing.T) {
 		t.Fatalf("shown %v", got)
 	}
 	var at time.Time
-	b.with(func(x *batch, p *peer) error { at, _ = p.releaseAt(time.Minute); return nil })
-	if !at.Equal(b.now.Add(time.Minute)) {
+	b.with(func(x *batch, p *peer) error { _, at, _ = p.release(DefaultHold); return nil })
+	if !at.Equal(b.now.Add(unlinkedHold)) {
 		t.Errorf("wait is over at %v", at)
 	}
-	b.with(func(x *batch, p *peer) error { return x.skip(p) })
+	b.with(func(x *batch, p *peer) error { return skipFirst(x, p) })
 	if got := b.shown(); !slices.Equal(got, []string{"first", "third, in parts", "fifth"}) {
 		t.Errorf("shown %v", got)
 	}
@@ -213,7 +222,7 @@ func TestIncomplete(t *testing.T) {
 	if got := b.shown(); len(got) != 0 {
 		t.Fatalf("shown %v", got)
 	}
-	b.with(func(x *batch, p *peer) error { return x.skip(p) })
+	b.with(func(x *batch, p *peer) error { return skipFirst(x, p) })
 	if got := b.shown(); !slices.Equal(got, []string{"next"}) {
 		t.Fatalf("shown %v", got)
 	}
@@ -257,7 +266,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 			}
 			return nil
 		})
-		b.with(func(bb *batch, p *peer) error { return bb.skip(p) })
+		b.with(func(bb *batch, p *peer) error { return skipFirst(bb, p) })
 		if got := b.shown(); len(got) != x {
 			t.Errorf("%d of %d texts shown", len(got), x)
 		}

@@ -232,15 +232,15 @@ const maxHints = 3
 // close ends what belongs to the session that a contact had: what has come and
 // waits for its turn is shown, what is on its way is taken back.
 func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) {
-	for _, ok := p.early(); ok; _, ok = p.early() {
-		if err := b.skip(p); err != nil {
+	for f, ok := p.early(); ok; f, ok = p.early() {
+		if err := b.skip(p, f); err != nil {
 			return nil, err
 		}
 	}
 	if err := b.tx.DropFragments(p.ID); err != nil {
 		return nil, err
 	}
-	p.fragments, p.NextSeq, p.ToldSeq, p.changed = nil, 0, 0, true
+	p.fragments, p.turns, p.NextSeq, p.ToldSeq, p.changed = nil, nil, 0, 0, true
 	p.Chain++
 	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
 	b.gone = append(b.gone, gone...)

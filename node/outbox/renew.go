@@ -59,7 +59,7 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 // has one.
 func Message(m store.Message) *chat.Content {
 	c := &chat.Content{Kind: chat.Text, Text: m.Text, Time: m.Time, Ref: chat.ID(m.Ref),
-		Forwarded: m.Forwarded, Timer: m.Timer, Picture: m.Data}
+		Forwarded: m.Forwarded, Timer: m.Timer, Picture: m.Data, Previous: chat.ID(m.Previous)}
 	if m.Picture != "" {
 		c.Kind = chat.Picture
 	}

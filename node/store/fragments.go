@@ -92,6 +92,7 @@ func (tx *Tx) Seen(contact, item ID) (bool, error) {
 	n, err := tx.number(`SELECT
 		EXISTS(SELECT 1 FROM messages WHERE id = ?2 AND contact = ?1 AND outgoing = 0) OR
 		EXISTS(SELECT 1 FROM seen WHERE contact = ?1 AND item = ?2) OR
-		EXISTS(SELECT 1 FROM receipts WHERE contact = ?1 AND item = ?2)`, contact, item)
+		EXISTS(SELECT 1 FROM receipts WHERE contact = ?1 AND item = ?2) OR
+		(SELECT count(DISTINCT idx) = max(count) FROM fragments WHERE contact = ?1 AND item = ?2 AND count > 0)`, contact, item)
 	return n != 0, err
 }

@@ -29,28 +29,42 @@ type Message struct {
 	Picture   string    // its type; empty: none
 	Size      int       // of the picture in bytes
 	Data      []byte    // the picture, for AddMessage only: see Tx.Picture
+
+	Previous ID        // its sender's message before it; zero: none, or not known
+	Written  int64     // the place of an incoming one; meaningless for others
+	Gap      time.Time // since when it is shown without the previous one; zero: that is there
+	Lost     bool      // the previous one will not come any more
+	Late     ID        // what was shown before it and written after it; zero: nothing
 }
 
 const messageColumns = `seq, id, contact, outgoing, text, time, state, reason,
-	ref, forwarded, edited, place, deleted, read, timer, expires, picture, size`
+	ref, forwarded, edited, place, deleted, read, timer, expires, picture, size,
+	previous, written, gap, lost, late`
 
 func scanMessage(r Row) Message {
 	return Message{r.Int(0), r.ID(1), r.ID(2), r.Bool(3), r.Text(4), r.Time(5), api.State(r.Text(6)), r.Text(7),
 		r.ID(8), r.Bool(9), r.Time(10), r.Int(11), r.Bool(12), r.Time(13), int(r.Int(14)), r.Time(15),
-		r.Text(16), int(r.Int(17)), nil}
+		r.Text(16), int(r.Int(17)), nil, r.ID(18), r.Int(19), r.Time(20), r.Bool(21), r.ID(22)}
 }
 
 // AddMessage stores a message, which nobody has edited, and the event that
 // tells of it, and returns its sequence number. A known ID is refused: see
 // [Tx.Message].
 func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
-	return tx.addMessage(m, api.EventMessage, now)
+	if m.Outgoing {
+		err = tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.ID, m.Contact)
+		m.Written = -1
+	}
+	if err == nil {
+		seq, err = tx.addMessage(m, api.EventMessage, now)
+	}
+	return seq, err
 }
 
 // AddNotice stores something that the node itself tells in a conversation, and
 // the event that tells of it.
 func (tx *Tx) AddNotice(m Message, now time.Time) error {
-	m.State = api.StateNotice
+	m.State, m.Written = api.StateNotice, -1
 	_, err := tx.addMessage(m, api.EventNotice, now)
 	return err
 }
@@ -61,9 +75,11 @@ func (tx *Tx) addMessage(m Message, kind api.EventKind, now time.Time) (seq int6
 		return 0, err
 	}
 	err = tx.exec(`INSERT INTO messages(seq, id, contact, outgoing, text, time, state, reason,
-		ref, forwarded, deleted, timer, picture, size) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		ref, forwarded, deleted, timer, picture, size, previous, written, gap, late)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
-		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size)
+		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size,
+		orNull(m.Previous), m.Written, m.Gap, orNull(m.Late))
 	if err == nil && m.Data != nil {
 		err = tx.exec(`INSERT INTO pictures(message, data) VALUES(?, ?)`, m.ID, m.Data)
 	}
@@ -144,6 +160,7 @@ func (tx *Tx) TakeBack(m Message, now time.Time) error {
 	return errors.Join(
 		tx.exec(`DELETE FROM pictures WHERE message = ?`, m.ID),
 		tx.exec(`DELETE FROM reactions WHERE message = ?`, m.ID),
+		tx.unlink(m),
 		tx.changed(m, now))
 }
 
@@ -160,7 +177,8 @@ func (tx *Tx) SetRead(m Message, at, now time.Time) error {
 func (tx *Tx) Erase(m Message, now time.Time) error {
 	err := errors.Join(
 		tx.execOne(`DELETE FROM messages WHERE id = ?`, m.ID),
-		tx.exec(`DELETE FROM events WHERE message = ?`, m.ID))
+		tx.exec(`DELETE FROM events WHERE message = ?`, m.ID),
+		tx.unlink(m))
 	if err == nil && m.State != api.StateNotice {
 		err = tx.AddSeen(m.Contact, m.ID)
 	}

@@ -42,7 +42,7 @@ func TestMigrate(t *testing.T) {
 			migrations = all
 			s = open(t, p)
 			c := view(t, s, func(tx *Tx) (Contact, error) { return tx.Contact(bob) })
-			if c.Name != "Bob" || c.NextSeq != 7 || c.TimerPlace != -1 || c.Pinned || c.Timer != 0 || !c.Muted.IsZero() {
+			if c.Name != "Bob" || c.NextSeq != 7 || c.TimerPlace != -1 || c.Pinned || c.Timer != 0 || !c.Muted.IsZero() || c.LastSent != mine {
 				t.Errorf("%+v", c)
 			}
 			state := view(t, s, func(tx *Tx) ([]byte, error) { state, _, err := tx.Session(bob); return state, err })
@@ -50,7 +50,8 @@ func TestMigrate(t *testing.T) {
 				t.Errorf("session %q", state)
 			}
 			history := view(t, s, func(tx *Tx) ([]Message, error) { return tx.History(bob, 100, 10) })
-			if len(history) != 3 || history[0].Text != "Grüße" || history[0].Place != -1 || !history[0].Ref.IsZero() || history[1].Timer != 0 {
+			if len(history) != 3 || history[0].Text != "Grüße" || history[0].Place != -1 || !history[0].Ref.IsZero() || history[1].Timer != 0 ||
+				history[0].Written != -1 || !history[0].Previous.IsZero() || !history[0].Gap.IsZero() || history[0].Lost || !history[0].Late.IsZero() {
 				t.Errorf("%+v", history)
 			}
 			if got := found(t, s, "grus", ID{}); len(got) != 2 || got[0] != "grüß dich" {

@@ -174,6 +174,17 @@ CREATE TABLE drafts (
 );
 `, searchSchema, `
 CREATE INDEX messages_unread ON messages(contact, seq) WHERE outgoing = 0 AND deleted = 0;
+`, `
+ALTER TABLE contacts ADD COLUMN last_sent BLOB; -- the message that we wrote last
+ALTER TABLE messages ADD COLUMN previous BLOB;                        -- its sender's message before it
+ALTER TABLE messages ADD COLUMN written  INTEGER NOT NULL DEFAULT -1; -- of an incoming one: its place
+ALTER TABLE messages ADD COLUMN gap      INTEGER NOT NULL DEFAULT 0;  -- since when it is shown without the one before it
+ALTER TABLE messages ADD COLUMN lost     INTEGER NOT NULL DEFAULT 0;  -- 1: that one will not come any more
+ALTER TABLE messages ADD COLUMN late     BLOB;                        -- what was shown before it and written after it
+CREATE INDEX messages_gap ON messages(contact, previous) WHERE gap > 0;
+CREATE INDEX messages_written ON messages(contact, written) WHERE written >= 0;
+UPDATE contacts SET last_sent = (SELECT id FROM messages
+	WHERE contact = contacts.id AND outgoing = 1 AND state <> 'notice' ORDER BY seq DESC LIMIT 1);
 `}
 
 func (s *Store) migrate() error {

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/api"
+)
+
+// maxFilled is how many messages may learn at once that the one before them has
+// come. A sender has one, and few more after a profile was put back.
+const maxFilled = 64
+
+// Later returns what was shown of a contact though it was written after a
+// message that comes now, with the id and at the place given: the message that
+// names it as the previous one, or else the first one at a later place; the
+// zero ID if there is none.
+func (tx *Tx) Later(contact, id ID, place int64) (ID, error) {
+	scan := func(r Row) ID { return r.ID(0) }
+	later, err := one(tx, scan, `SELECT id FROM messages
+		WHERE contact = ? AND previous = ? AND gap > 0 ORDER BY seq LIMIT 1`, contact, id)
+	if err == ErrNotFound {
+		later, err = one(tx, scan, `SELECT id FROM messages
+			WHERE contact = ? AND written >= 0 AND written > ? ORDER BY written LIMIT 1`, contact, place)
+	}
+	if err == ErrNotFound {
+		err = nil
+	}
+	return later, err
+}
+
+// Fill tells of the messages that were shown without this one that it has come.
+func (tx *Tx) Fill(contact, id ID, now time.Time) error {
+	return tx.gaps(`gap = 0, lost = 0`, now, `contact = ? AND previous = ?`, contact, id)
+}
+
+// Lose tells of messages that have been shown since before a time without the
+// previous one that it will not come any more. It returns whether there may be
+// more of them.
+func (tx *Tx) Lose(before, now time.Time) (more bool, err error) {
+	const open = `lost = 0 AND gap < ?`
+	if err := tx.gaps(`lost = 1`, now, open, before); err != nil {
+		return false, err
+	}
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE gap > 0 AND `+open+`)`, before)
+	return n != 0, err
+}
+
+// gaps changes messages that are shown without the previous one.
+func (tx *Tx) gaps(set string, now time.Time, where string, args ...any) error {
+	all, err := collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+		WHERE gap > 0 AND `+where+` ORDER BY seq LIMIT ?`, append(args, maxFilled)...)
+	for _, m := range all {
+		if err == nil {
+			err = errors.Join(tx.exec(`UPDATE messages SET `+set+` WHERE id = ?`, m.ID), tx.changed(m, now))
+		}
+	}
+	return err
+}
+
+// unlink takes a message of ours that may never arrive out of the line in which
+// each names the one before it: what is written after it, or is still to be
+// sealed, names what it named.
+func (tx *Tx) unlink(m Message) error {
+	if !m.Outgoing || m.State == api.StateDelivered || m.State == api.StateNotice {
+		return nil
+	}
+	return errors.Join(
+		tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ? AND last_sent = ?`, orNull(m.Previous), m.Contact, m.ID),
+		tx.exec(`UPDATE messages SET previous = ? WHERE contact = ? AND seq > ? AND previous = ? AND outgoing = 1`,
+			orNull(m.Previous), m.Contact, m.Seq, m.ID))
+}
