@@ -116,6 +116,9 @@ func (p *plain) text(m *api.Message) string {
 		return p.t("(hidden)")
 	}
 	var parts []string
+	if m.Late != nil {
+		parts = append(parts, p.t("(came late, written before: %s)", p.quoted(m.Late)))
+	}
 	if m.Forwarded {
 		parts = append(parts, p.t("(forwarded)"))
 	}
@@ -162,6 +165,7 @@ func (p *plain) message(m api.Message, elsewhere bool) {
 		return
 	}
 	n := p.number(m)
+	p.missing(&m, n)
 	if !m.Outgoing {
 		p.print("%s %s, message %d: %s", at, p.nameOf(m.Conversation), n, p.text(&m))
 		return
@@ -178,6 +182,16 @@ func (p *plain) message(m api.Message, elsewhere bool) {
 		return
 	}
 	p.print("%s you, message %d, %s: %s", at, n, state, p.text(&m))
+}
+
+// missing reads out that something is missing before a message.
+func (p *plain) missing(m *api.Message, n int) {
+	switch m.Gap {
+	case api.GapMissing:
+		p.print("Something that %s wrote before message %d has not arrived yet.", p.nameOf(m.Conversation), n)
+	case api.GapLost:
+		p.print("Something that %s wrote before message %d never arrived.", p.nameOf(m.Conversation), n)
+	}
 }
 
 // number gives a message the number that commands refer to.
@@ -233,6 +247,10 @@ func (p *plain) edited(m api.Message) {
 		p.print("Message %d was edited: %s", n, p.text(&m))
 	case !m.Read.IsZero() && old.Read.IsZero():
 		p.print("%s has read message %d.", who, n)
+	case m.Gap != old.Gap && m.Gap == "":
+		p.print("What was missing before message %d has arrived.", n)
+	case m.Gap != old.Gap:
+		p.missing(&m, n)
 	case !slices.Equal(m.Reactions, old.Reactions):
 		for _, r := range m.Reactions {
 			if !r.Outgoing && !slices.Contains(old.Reactions, r) && !p.hidden {

@@ -17,8 +17,8 @@ const (
 	pictureHeight = 14
 )
 
-// content lays out what a message consists of: that it was forwarded, what it
-// answers, its picture and its text.
+// content lays out what a message consists of: that it came late or was
+// forwarded, what it answers, its picture and its text.
 func (v *View) content(it *item, width int) []string {
 	th := v.th
 	if it.Deleted {
@@ -26,6 +26,10 @@ func (v *View) content(it *item, width int) []string {
 		return []string{th.Muted.Render(th.Cells.Truncate(text, width))}
 	}
 	var out []string
+	if it.Late != nil {
+		late := th.T("came late, written before: %s", v.quotedText(it.Late))
+		out = append(out, th.Muted.Render(th.Cells.Truncate(theme.GlyphLate+" "+late, width)))
+	}
 	if it.Forwarded {
 		out = append(out, th.Muted.Render(th.Cells.Truncate(theme.GlyphForward+" "+th.T("forwarded"), width)))
 	}
@@ -41,8 +45,15 @@ func (v *View) content(it *item, width int) []string {
 	return append(out, v.wrap(it, width)...)
 }
 
-// quoted is the message that is answered, in one line.
+// quoted is the message that is answered, in one line, and from whom it is.
 func (v *View) quoted(q *api.Quote) string {
+	if q.Text.IsZero() && q.From.IsZero() {
+		return v.quotedText(q)
+	}
+	return v.who(q.Outgoing, q.From) + ": " + v.quotedText(q)
+}
+
+func (v *View) quotedText(q *api.Quote) string {
 	th := v.th
 	if q.Text.IsZero() && q.From.IsZero() {
 		return th.T("a message that is not here any more")
@@ -54,7 +65,7 @@ func (v *View) quoted(q *api.Quote) string {
 	if v.hidden {
 		text = th.Cells.Mask(text)
 	}
-	return v.who(q.Outgoing, q.From) + ": " + text
+	return text
 }
 
 func (v *View) who(outgoing bool, from safetext.Text) string {

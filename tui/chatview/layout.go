@@ -101,7 +101,7 @@ func (v *View) lines(i, width int) []string {
 	it := &v.items[i]
 	flags := v.flags(i)
 	narrow := width < wide
-	out := v.above(i, width, flags)
+	out := append(v.above(i, width, flags), v.gap(it, width)...)
 
 	left := term.Spaces(indent)
 	if flags&flagSelected != 0 {
@@ -152,6 +152,26 @@ func (v *View) lines(i, width int) []string {
 	}
 	if it.Outgoing && it.State == api.StateFailed {
 		out = append(out, left+th.Cells.Fit(th.Accent.Render(v.hints.Retry)+th.Muted.Render(" "+th.T("retry")+"   ")+th.Accent.Render(v.hints.Discard)+th.Muted.Render(" "+th.T("discard")), width-indent))
+	}
+	return out
+}
+
+// gap says that something is missing before a message, in the middle, where
+// nothing that a contact writes can stand.
+func (v *View) gap(it *item, width int) []string {
+	th := v.th
+	text := ""
+	switch it.Gap {
+	case api.GapMissing:
+		text = th.T("something written before this has not arrived yet")
+	case api.GapLost:
+		text = th.T("something written before this never arrived")
+	default:
+		return nil
+	}
+	var out []string
+	for _, line := range th.Cells.Wrap("· "+text, max(1, width-2*indent)) {
+		out = append(out, th.Muted.Render(th.Cells.Center(line, width)))
 	}
 	return out
 }

@@ -134,6 +134,7 @@ const (
 	GlyphTimer     = "◷"
 	GlyphReply     = "↳"
 	GlyphForward   = "↷"
+	GlyphLate      = "↶"
 	GlyphQuote     = "┃"
 	GlyphDraft     = "✎"
 )

@@ -57,3 +57,22 @@ func Rich(n *Node) string {
 		say(api.Message{Reply: &api.Quote{ID: "00000000000000000000000000000000"}}, "And that one?", 19, false))
 	return id
 }
+
+// Gaps adds a conversation in which messages are missing and came late, and
+// returns its contact.
+func Gaps(n *Node) string {
+	now := n.now()
+	id := n.Meet("dave")
+	say := func(m api.Message, id, text string, minutes int) api.Message {
+		m.ID, m.Text, m.Time = "0f"+id+"0123456789abcdef0123456789abc", safetext.Clean(text), now.Add(-time.Duration(minutes)*time.Minute)
+		return m
+	}
+	later := say(api.Message{}, "2", "No, at six.", 48)
+	n.Seed(id,
+		say(api.Message{Gap: api.GapLost}, "0", "That is all I know.", 120),
+		say(api.Message{}, "1", "When do we meet?", 50),
+		later,
+		say(api.Message{Late: &api.Quote{ID: later.ID, From: safetext.Line("dave"), Text: later.Text}}, "3", "At five?", 49),
+		say(api.Message{Gap: api.GapMissing}, "4", "See you there.", 30))
+	return id
+}
