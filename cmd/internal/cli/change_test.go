@@ -340,6 +340,19 @@ func TestMessageWords(t *testing.T) {
 		t.Errorf("printed\n%s", &b)
 	}
 	b.Reset()
+	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("x"), Time: at, Gap: api.GapMissing, Late: &api.Quote{ID: "3", Text: safetext.Line("later")}})
+	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("y"), Time: at, Gap: api.GapLost, Late: &api.Quote{ID: "3"}})
+	want = `2030-01-02 03:04  Bob: x
+  + something written before this has not arrived yet
+  + came late, written before: later
+2030-01-02 03:04  Bob: y
+  + something written before this never arrived
+  + came late, written before a message that is above
+`
+	if b.String() != want {
+		t.Errorf("printed\n%s", &b)
+	}
+	b.Reset()
 	message(&b, api.Message{From: safetext.Line("Bob"), Deleted: true, Time: at})
 	if b.String() != "2030-01-02 03:04  Bob: (taken back)\n" {
 		t.Errorf("printed %s", &b)

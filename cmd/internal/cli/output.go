@@ -110,6 +110,19 @@ func pictureWords(p *api.Picture) string {
 // aboutMessage says what there is beside a message's text.
 func aboutMessage(m api.Message) []string {
 	var about []string
+	switch m.Gap {
+	case api.GapMissing:
+		about = append(about, "something written before this has not arrived yet")
+	case api.GapLost:
+		about = append(about, "something written before this never arrived")
+	}
+	if q := m.Late; q != nil {
+		words := "came late, written before: " + oneLine(q.Text).String()
+		if q.Text.String() == "" {
+			words = "came late, written before a message that is above"
+		}
+		about = append(about, words)
+	}
 	if q := m.Reply; q != nil {
 		who := oneLine(q.From).String()
 		if q.Outgoing {
