@@ -371,7 +371,6 @@ func FuzzOrder(f *testing.F) {
 		type cell struct {
 			session.Part
 			message int // -1: a receipt
-			last    bool
 		}
 		var cells []cell
 		var ids []store.ID

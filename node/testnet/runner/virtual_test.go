@@ -80,7 +80,7 @@ do = "crash"
 `
 
 // TestVirtual: two runs of a seed end alike: everything is shown once. Whatever
-// waits for more than a minute may be shown after what was written later, as
+// is missing for more than some minutes is shown after what was written later, as
 // people see it (inbox.DefaultHold), so the order is not asked for here.
 func TestVirtual(t *testing.T) {
 	var ends []report.Counts
