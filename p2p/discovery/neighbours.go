@@ -47,13 +47,15 @@ func (n *Neighbours) Run(ctx context.Context) error {
 		tried := n.dial(ctx, failed, before, heal)
 		heal = false
 		wait := jitter(rejoin)
-		if have := n.Connected(); have < WantNeighbours && tried > 0 {
-			if have > before {
-				pause = retryFirst
-			} else {
-				pause = min(2*pause, rejoin)
+		if tried > 0 {
+			if have := n.Connected(); have < WantNeighbours {
+				if have > before {
+					pause = retryFirst
+				} else {
+					pause = min(2*pause, rejoin)
+				}
+				wait = jitter(pause)
 			}
-			wait = jitter(pause)
 		}
 		select {
 		case <-ctx.Done():
@@ -72,6 +74,13 @@ func (n *Neighbours) Run(ctx context.Context) error {
 }
 
 func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, have int, heal bool) int {
+	want := max(0, WantNeighbours-have)
+	if heal {
+		want = max(want, redial)
+	}
+	if want == 0 {
+		return 0 // as after most news
+	}
 	var choice []peer.AddrInfo
 	now := time.Now()
 	for _, p := range n.Known() {
@@ -81,10 +90,6 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 		}
 	}
 	rand.Shuffle(len(choice), func(i, j int) { choice[i], choice[j] = choice[j], choice[i] })
-	want := max(0, WantNeighbours-have)
-	if heal {
-		want = max(want, redial)
-	}
 	choice = choice[:min(want, len(choice))]
 	errs := make([]error, len(choice))
 	var g errgroup.Group
