@@ -405,8 +405,13 @@ func (c *conn) probes() {
 // count counts an acknowledgement. Whether it is lost makes no difference to
 // the window, and what little it takes of the links neither.
 func (c *conn) count() {
-	c.net.sent++
+	n := c.net
+	n.sent++
 	c.node.out += header
+	if n.loses() {
+		n.lost++
+		return
+	}
 	c.peer.node.in += header
 }
 

@@ -173,6 +173,9 @@ func (n *Network) latency(a, b *node) time.Duration {
 	return n.links.LatencyMin + time.Duration(float64(draw.Uint64()>>11)/(1<<53)*float64(spread))
 }
 
+// loses draws whether a packet is lost.
+func (n *Network) loses() bool { return n.links.Loss > 0 && n.rnd.Float64() < n.links.Loss }
+
 // apart reports whether nothing gets from one node to another.
 func (n *Network) apart(from, to *node) bool {
 	return from.apart != to.apart || from.down || to.down ||
@@ -191,8 +194,7 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 	n.sent++
 	from.out += int64(size)
 	start := max(now, from.up)
-	if n.apart(from, to) || start-now > longestQueue ||
-		n.links.Loss > 0 && n.rnd.Float64() < n.links.Loss {
+	if n.apart(from, to) || start-now > longestQueue || n.loses() {
 		n.lost++
 		return 0, false
 	}
