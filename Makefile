@@ -50,7 +50,7 @@ bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling
 
 # The long scenarios: an hour or so on a machine that does nothing else.
-SOAK = day lossy thousand hundred idle idle-day
+SOAK = day lossy blocked thousand hundred idle idle-day
 
 soak: build ## the long testnets, each with its bar; reports in bin/soak
 	@failed=; for s in $(SOAK); do \

@@ -109,6 +109,7 @@ type Client struct {
 // timing is what tests and meshes on one machine want shorter.
 type timing struct {
 	retryMin, retryMax time.Duration // between dials of a guard
+	retryUp            time.Duration // and at most while another is up
 	standIn            time.Duration // a guard away for longer is replaced for now
 	listFew            time.Duration // between looks at the list while it is too short, at most
 	list               time.Duration // between looks at the list
@@ -123,7 +124,7 @@ type timing struct {
 
 func timings(private bool) timing {
 	t := timing{
-		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
+		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute, retryUp: time.Hour,
 		standIn: time.Minute,
 		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
 		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
@@ -132,7 +133,7 @@ func timings(private bool) timing {
 		replies:   maxReplies,
 	}
 	if private {
-		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
+		t.retryMin, t.retryMax, t.retryUp = 100*time.Millisecond, 3*time.Second, 3*time.Second
 		t.standIn = 2 * time.Second
 		t.listFew, t.listMin, t.listUnknown = time.Second, time.Second, time.Second
 		t.list = 5 * time.Minute

@@ -182,7 +182,11 @@ func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) 
 	if a.failures++; a.failures == 1 {
 		a.first = now
 	}
-	pause := min(c.timing.retryMin<<min(a.failures-1, 16), c.timing.retryMax)
+	most := c.timing.retryMax
+	if len(links.Peers()) > 0 {
+		most = c.timing.retryUp
+	}
+	pause := min(c.timing.retryMin<<min(a.failures-1, 16), most)
 	a.next = now.Add(jitter(pause))
 	if ctx.Err() == nil {
 		c.log.Debug("relay does not answer", "relay", h.ID, "err", err)

@@ -10,8 +10,10 @@
 //
 // A guard leaves the list when its lifetime is over, which is drawn as the
 // larger of two values between 60 and 120 days so that most live long, or when
-// it has been away for 20 days. The list holds MaxGuards; who can keep all of
-// them away from us keeps us offline rather than handing us to another.
+// it has been away for 20 days. The list holds MaxGuards, as many as Tor's
+// (guard-spec, section 4.2): with nine of ten relays blocked, one client in 550
+// is left without a guard. Who can keep all of them away from us keeps us offline
+// rather than handing us to another.
 //
 // It is pure state: the client dials and reports, and keeps the list on disk.
 package guard
@@ -31,7 +33,7 @@ const (
 	// Use is how many guards are used at a time.
 	Use = 2
 	// MaxGuards bounds the list.
-	MaxGuards = 12
+	MaxGuards = 60
 
 	lifeMin = 60 * 24 * time.Hour
 	lifeMax = 120 * 24 * time.Hour

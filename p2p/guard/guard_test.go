@@ -71,7 +71,7 @@ func TestWanted(t *testing.T) {
 
 func TestExtend(t *testing.T) {
 	var l List
-	s := relays(20, apart)
+	s := relays(MaxGuards+5, apart)
 	for l.Extend(s, now, false) {
 	}
 	if len(l.Guards) != MaxGuards {
