@@ -49,7 +49,7 @@ func (tx *Tx) Lose(before, now time.Time) (more bool, err error) {
 // gaps changes messages that are shown without the previous one.
 func (tx *Tx) gaps(set string, now time.Time, where string, args ...any) error {
 	all, err := collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
-		WHERE gap > 0 AND `+where+` ORDER BY seq LIMIT ?`, append(args, maxFilled)...)
+		WHERE gap > 0 AND `+where+` ORDER BY gap LIMIT ?`, append(args, maxFilled)...)
 	for _, m := range all {
 		if err == nil {
 			err = errors.Join(tx.exec(`UPDATE messages SET `+set+` WHERE id = ?`, m.ID), tx.changed(m, now))
