@@ -137,3 +137,32 @@ func TestGapNeverFilled(t *testing.T) {
 		bob.wantSigned(ada, "0", "2", "1<2")
 	})
 }
+
+// A gap that a lost session leaves is closed in the next one.
+func TestGapOverReset(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	talk(t, ada, bob, "first")
+	ada.waitIdle()
+	before := len(bob.received(ada))
+	net.Set(nettest.Settings{Forget: 1})
+	ada.waitState(ada.send(bob, "1").ID, api.StateSent)
+	net.Set(nettest.Settings{})
+	ada.shutdown()
+	old := ada.copyProfile()
+	ada.start()
+	ada.waitState(ada.send(bob, "2").ID, api.StateDelivered) // and waits
+	ada.shutdown()
+	ada.putBack(old)
+	ada.start()
+	eventually(t, "the lost message", func() bool { return len(bob.received(ada)) == before+2 })
+	if got := bob.signed(ada)[before:]; !slices.Equal(got, []string{"2", "1<2"}) {
+		t.Errorf("shown %q", got)
+	}
+	ada.waitState(ada.send(bob, "3").ID, api.StateDelivered)
+	eventually(t, "the next message", func() bool { return len(bob.received(ada)) == before+3 })
+	if got := bob.signed(ada)[before+2:]; !slices.Equal(got, []string{"3"}) {
+		t.Errorf("shown %q", got)
+	}
+}
