@@ -47,25 +47,23 @@ func (b *batch) part(p *peer, part session.Part) error {
 		return b.advance(p)
 	}
 	c, err := chat.Decode(data)
-	now := err != nil || !c.Kind.InTurn()
-	if !now {
-		if now, err = b.ready(p, c); err != nil {
+	ready := err != nil || !c.Kind.InTurn()
+	if !ready {
+		if ready, err = b.ready(p, c); err != nil {
 			return err
 		}
 	}
-	if now {
-		if err := b.whole(p, f, data, true); err != nil {
-			return err
+	if ready {
+		if err = b.whole(p, f, data, true); err == nil {
+			err = b.mark(p, parts)
 		}
-		if err := b.mark(p, parts); err != nil {
-			return err
+	} else {
+		if p.turns != nil {
+			p.turns[f.Item] = turnOf(c)
 		}
-		return b.advance(p)
+		err = b.owe(p.ID, f.Item)
 	}
-	if p.turns != nil {
-		p.turns[f.Item] = turnOf(c)
-	}
-	if err := b.owe(p.ID, f.Item); err != nil {
+	if err != nil {
 		return err
 	}
 	return b.advance(p)
@@ -210,8 +208,8 @@ func (b *batch) drop(p *peer, seq int64) error {
 	return b.tx.DropFragment(p.ID, seq)
 }
 
-// release shows texts that have waited long enough for what is missing before
-// them, and returns when to look again.
+// release takes what has waited long enough for what is missing before it, and
+// returns when to look again.
 func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 	in.mu.Lock()
 	var waiting []store.ID
