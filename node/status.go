@@ -24,7 +24,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	s := api.Status{
 		Role: "client", Profile: "fast", Version: n.cfg.Version, Started: n.started,
 		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
-		Relays: net.Relays, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
+		Relays: net.Relays, Doubtful: net.Doubtful, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
 		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
 		Anonymity: promise(net),
 	}

@@ -419,6 +419,7 @@ func (c *Client) Status() Status {
 		PeerID:       c.id.String(),
 		Relays:       len(snap.Relays),
 		EnoughRelays: len(snap.Relays) >= MinRelays,
+		Doubtful:     len(c.doubtful()),
 		Hops:         hops,
 		AllowPrivate: c.cfg.AllowPrivate,
 		Refused:      c.refused.all(),

@@ -79,6 +79,9 @@ type Status struct {
 	// Relays is how many relays are known, EnoughRelays whether they suffice.
 	Relays       int
 	EnoughRelays bool
+	// Doubtful is how many of them are avoided, because nothing seems to come
+	// back over them.
+	Doubtful int
 	// Hops is how many mixes a packet passes before the mailbox.
 	Hops int
 	// AllowPrivate: loopback and LAN relays are admitted and routes need not

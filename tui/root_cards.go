@@ -139,6 +139,9 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	row(th.T("way out"), route(th, s))
 	row(th.T("this session"), short(s.PeerID))
 	row(th.T("relays known"), fmt.Sprint(s.Relays))
+	if s.Doubtful > 0 {
+		row(th.T("avoided now"), th.T("%d: nothing comes back", s.Doubtful))
+	}
 	head(th.T("Guards"))
 	if len(s.Guards) == 0 {
 		wrap(th.Muted, th.T("None yet. A guard is a relay that you connect to, the only kind that sees your address."))

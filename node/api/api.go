@@ -344,6 +344,7 @@ type Status struct {
 	Hops      int       `json:"hops"`    // mixes on the way to a mailbox
 	Guards    []Guard   `json:"guards"`
 	Relays    int       `json:"relays_known"`
+	Doubtful  int       `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
 	Mailboxes []Mailbox `json:"mailboxes"`
 	Outbox    Outbox    `json:"outbox"`
 	Contacts  int       `json:"contacts"`

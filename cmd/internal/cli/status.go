@@ -47,9 +47,9 @@ func statusWords(w io.Writer, s api.Status) {
 	line("name", "%s", oneLine(s.Name))
 	line("profile", "%s", own(s.Profile))
 	if s.Ready {
-		line("network", "ready: %d hops to a mailbox, %d relays known", s.Hops, s.Relays)
+		line("network", "ready: %d hops to a mailbox, %d relays known%s", s.Hops, s.Relays, doubtful(s.Doubtful))
 	} else {
-		line("network", "waiting: %s (%d relays known)", own(s.Reason), s.Relays)
+		line("network", "waiting: %s (%d relays known%s)", own(s.Reason), s.Relays, doubtful(s.Doubtful))
 	}
 	for _, g := range s.Guards {
 		state := "connected"
@@ -94,4 +94,11 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+func doubtful(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d avoided: nothing comes back over them", n)
 }
