@@ -122,7 +122,7 @@ func TestFlappingMailboxes(t *testing.T) {
 		ada.waitState(m.ID, api.StateSent)
 		time.Sleep(time.Minute)
 		boxes := net.Boxes()
-		for range 20 {
+		for range 16 { // four hours: after four and a half Ada may ask for the receipt
 			for _, down := range []bool{true, false} {
 				for _, id := range old {
 					net.SetDown(id, down)
