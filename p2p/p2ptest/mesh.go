@@ -138,6 +138,7 @@ func (m *Mesh) Find(id p2p.NodeID) *Relay {
 // A Client is a client that runs until the test ends, or Stop.
 type Client struct {
 	*p2p.Client
+	mesh *Mesh
 	stop func()
 }
 
@@ -158,7 +159,7 @@ func (m *Mesh) Client(edit func(cfg *p2p.ClientConfig)) *Client {
 		c.Run(ctx)
 		close(done)
 	}()
-	out := &Client{Client: c, stop: func() { cancel(); <-done }}
+	out := &Client{Client: c, mesh: m, stop: func() { cancel(); <-done }}
 	m.tb.Cleanup(out.stop)
 	return out
 }
@@ -166,9 +167,17 @@ func (m *Mesh) Client(edit func(cfg *p2p.ClientConfig)) *Client {
 // Stop stops the client and waits.
 func (c *Client) Stop() { c.stop() }
 
-// WaitReady waits until the client is ready with both guards.
+// WaitReady waits until the client is ready with both guards and lists every
+// relay that runs: it is ready once it knows enough of them, and another client
+// may choose one that is on the next page of the list.
 func (c *Client) WaitReady(tb testing.TB) {
 	tb.Helper()
+	running := 0
+	for _, r := range c.mesh.Relays {
+		if r.Running() {
+			running++
+		}
+	}
 	var s p2p.Status
 	tb.Cleanup(func() {
 		if tb.Failed() {
@@ -183,7 +192,7 @@ func (c *Client) WaitReady(tb testing.TB) {
 				up++
 			}
 		}
-		return s.Ready && up == 2
+		return s.Ready && up == 2 && s.Relays >= running
 	})
 }
 
