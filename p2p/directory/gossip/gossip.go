@@ -75,6 +75,10 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout = 6, 3, 9, 2
 	params.HistoryLength, params.HistoryGossip = 12, 6
+	// Whoever missed something hears of it from six neighbours a second, or a
+	// twentieth of all. Of the quarter that gossipsub takes, each relay of a
+	// large mesh would have a hundred to write to for every news, six times.
+	params.Dlazy, params.GossipFactor = 6, 0.05
 	params.Connectors = 1 // for peers that others recommend; nobody does
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(wire.DirectoryTopic), 4)
 	ps, err := pubsub.NewGossipSub(ctx, cfg.Host,
