@@ -203,7 +203,7 @@ func shared(cfg Config) []libp2p.Option {
 		// With port reuse a second relay on a taken port would start and get half
 		// of the connections.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.WithDialerForAddr(dialer), tcp.DisableReuseport()),
-		libp2p.Security(noise.ID, noise.New),
+		libp2p.Security(noise.ID, newSecurity),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),
 		libp2p.Ping(false),

@@ -18,7 +18,6 @@ const (
 	most        = 1 << 20          // window, what the other end buffers included
 	buffer      = 1 << 20          // what is written and does not fit into the window
 	soon        = time.Second / 25 // an acknowledgement waits for company (RFC 9293, 3.8.6.3)
-	keepAlive   = 30 * time.Second // between probes of an idle connection, as libp2p asks for
 	longestWait = 2 * time.Minute  // between two attempts to send what was lost
 	leastWait   = 10 * time.Millisecond
 )
@@ -50,8 +49,7 @@ type conn struct {
 	threshold int           // from which the window grows slowly
 	halved    time.Duration // when that was last
 	lastSent  time.Duration
-	heard     time.Duration // when the last packet came
-	acks      []ack         // on their way here
+	acks      []ack // on their way here
 	timer     *time.Timer
 	due       time.Duration // when the timer fires; 0 if it does not
 
@@ -82,7 +80,7 @@ type ack struct {
 
 func newConn(n *Network, of *node, local, remote *net.TCPAddr, latency time.Duration) *conn {
 	return &conn{net: n, node: of, local: local, remote: remote, latency: latency,
-		heard: n.now(), window: first, threshold: most, readable: sync.Cond{L: &n.mu}, writable: sync.Cond{L: &n.mu}}
+		window: first, threshold: most, readable: sync.Cond{L: &n.mu}, writable: sync.Cond{L: &n.mu}}
 }
 
 func (c *conn) LocalAddr() net.Addr  { return c.local }
@@ -237,7 +235,6 @@ func (c *conn) send(s *segment) {
 		c.lost--
 	}
 	c.accompany()
-	c.probes()
 	at, ok := c.net.carry(c.node, c.peer.node, len(s.data)+header, c.latency)
 	if !ok {
 		c.lose(s)
@@ -333,8 +330,6 @@ func (c *conn) step() {
 
 // receive takes what has arrived.
 func (c *conn) receive(s segment) {
-	c.probes()
-	c.heard = c.net.now()
 	c.node.in += int64(len(s.data) + header)
 	switch {
 	case s.end:
@@ -382,24 +377,6 @@ func (c *conn) accompany() {
 		c.count()
 	}
 	c.owed = 0
-}
-
-// probes counts what was sent to find out whether the other end is still there,
-// and answered, since the last packet came.
-func (c *conn) probes() {
-	now, round := c.net.now(), 2*c.latency
-	heard := min(now, max(c.heard, c.lastSent+round))
-	n := (now - heard - round) / keepAlive
-	if n <= 0 {
-		return
-	}
-	c.heard = now
-	if c.peer.err == nil && !c.net.apart(c.node, c.peer.node) {
-		for range n {
-			c.count()
-			c.peer.count()
-		}
-	}
 }
 
 // count counts an acknowledgement. Whether it is lost makes no difference to
