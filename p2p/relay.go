@@ -39,6 +39,7 @@ const (
 	relayRate, relayBurst   = 5000, 20_000
 	clientIdle, relayIdle   = 45 * time.Minute, 2 * time.Minute
 	relayIdlePrivate        = 20 * time.Second // of many relays on one machine
+	spare, sparePrivate     = 32, 2            // connections to relays that nothing uses
 )
 
 // RelayConfig is how a Relay is made.
@@ -258,7 +259,10 @@ func (r *Relay) Run(ctx context.Context) error {
 		return err
 	}
 	defer dht.Close()
-	near := discovery.Neighbours{Host: h, Known: r.known, Connected: neighbours, Changed: r.dir.Changed}
+	near := discovery.Neighbours{Host: h, Known: r.known, Connected: r.relayPeers, Changed: r.dir.Changed, Spare: spare}
+	if r.cfg.AllowPrivate {
+		near.Spare = sparePrivate
+	}
 
 	// The mailbox may answer until the last packet is handled.
 	serving, stopServing := context.WithCancel(context.Background())

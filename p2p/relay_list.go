@@ -3,6 +3,7 @@ package p2p
 import (
 	"context"
 	mrand "math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -222,8 +223,10 @@ func (r *Relay) sync(ctx context.Context) error {
 				pull(id, wait)
 			}
 		case <-timer.C:
-			if ids := r.relayPeers(); len(ids) > 0 {
-				pull(ids[mrand.IntN(len(ids))], 0)
+			if all := r.relayPeers(); len(all) > 0 {
+				if id, err := wire.NodeIDFromPeer(all[mrand.IntN(len(all))]); err == nil {
+					pull(id, 0)
+				}
 			}
 			pause = min(2*pause, syncMax)
 		}
@@ -260,14 +263,9 @@ func (r *Relay) alarm(ctx context.Context) error {
 	}
 }
 
-func (r *Relay) relayPeers() []NodeID {
-	var ids []NodeID
-	for _, p := range r.host.Network().Peers() {
-		if id, err := wire.NodeIDFromPeer(p); err == nil && r.isRelay(p) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+// relayPeers returns the relays that are connected.
+func (r *Relay) relayPeers() []peer.ID {
+	return slices.DeleteFunc(r.host.Network().Peers(), func(p peer.ID) bool { return !r.isRelay(p) })
 }
 
 // known returns the relays to connect to: listed, given, or remembered.

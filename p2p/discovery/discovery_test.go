@@ -120,7 +120,7 @@ func TestNeighbours(t *testing.T) {
 			defer mu.Unlock()
 			return slices.Clone(known)
 		},
-		Connected: func() int { return len(h.Network().Peers()) },
+		Connected: h.Network().Peers,
 		Changed: func() <-chan struct{} {
 			mu.Lock()
 			defer mu.Unlock()

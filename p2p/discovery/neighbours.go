@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -18,21 +19,29 @@ const (
 
 	rejoin     = 30 * time.Second // between looks when all is well
 	retryFirst = 200 * time.Millisecond
-	redial     = 2 // relays tried at a time
+	redial     = 1 // relays tried at a time
 	dialLimit  = 10 * time.Second
+	fresh      = 10 * time.Second // until it shows whether a connection is used
 )
 
 // Neighbours keeps a relay connected to others. While it has fewer than
 // WantNeighbours it dials known relays, with growing pauses while nobody
-// answers; once it has enough it still dials two random unconnected ones every
+// answers; once it has enough it still dials a random unconnected one every
 // 30 seconds or so, because a mesh that was cut in two heals only when
 // somebody tries the other side.
+//
+// As often it closes what nothing uses: packets connect every relay with nearly
+// every other one in time, and a connection costs both ends some 100 KiB. Those
+// are used that the connection manager protects, for a link or for gossip.
 type Neighbours struct {
 	Host host.Host
 	// Known returns the relays to choose from: remembered, found, or given.
 	Known func() []peer.AddrInfo
 	// Connected returns the relays that are connected, as opposed to clients.
-	Connected func() int
+	Connected func() []peer.ID
+	// Spare is how many connections that nothing uses are kept: the next packet
+	// need not wait for one.
+	Spare int
 	// Changed returns a channel that is closed when Known may have grown.
 	Changed func() <-chan struct{}
 }
@@ -43,12 +52,12 @@ func (n *Neighbours) Run(ctx context.Context) error {
 	pause, heal := retryFirst, false
 	for {
 		changed := n.Changed()
-		before := n.Connected()
+		before := len(n.Connected())
 		tried := n.dial(ctx, failed, before, heal)
 		heal = false
 		wait := jitter(rejoin)
 		if tried > 0 {
-			if have := n.Connected(); have < WantNeighbours {
+			if have := len(n.Connected()); have < WantNeighbours {
 				if have > before {
 					pause = retryFirst
 				} else {
@@ -62,6 +71,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(wait):
 			heal = true
+			n.shed(time.Now())
 		case <-changed:
 			// Let a burst of news arrive before looking at it.
 			select {
@@ -113,4 +123,23 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 		clear(failed)
 	}
 	return len(choice)
+}
+
+// shed closes connections that nothing uses, except for some. One that is new
+// has had no time to be used.
+func (n *Neighbours) shed(now time.Time) {
+	all := n.Connected()
+	var idle []peer.ID
+	for _, p := range all {
+		if !n.Host.ConnManager().IsProtected(p, "") && !slices.ContainsFunc(n.Host.Network().ConnsToPeer(p), func(c network.Conn) bool {
+			return now.Sub(c.Stat().Opened) < fresh
+		}) {
+			idle = append(idle, p)
+		}
+	}
+	keep := max(n.Spare, WantNeighbours-(len(all)-len(idle)))
+	rand.Shuffle(len(idle), func(i, j int) { idle[i], idle[j] = idle[j], idle[i] })
+	for _, p := range idle[min(keep, len(idle)):] {
+		n.Host.Network().ClosePeer(p)
+	}
 }

@@ -57,6 +57,10 @@ const (
 	clientPing = time.Minute
 	guestPing  = 2 * time.Minute
 	pingAnswer = 10 * time.Second // yamux's ConnectionWriteTimeout
+
+	// A relay with more connections than the most closes some that are neither
+	// new nor protected.
+	connsLow, connsHigh, connsGrace = 600, 900, 20 * time.Second
 )
 
 // When it is known, at the latest, that a connection is dead: to a client, to
@@ -141,13 +145,7 @@ func NewRelay(cfg Config) (Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A mesh on one machine keeps a few connections a relay, however many
-	// relays there are, so that a hundred fit: memory is connections.
-	low, high, grace := 600, 900, 20*time.Second
-	if cfg.AllowPrivate {
-		low, high, grace = 12, 16, 5*time.Second
-	}
-	conns, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(grace))
+	conns, err := connmgr.NewConnManager(connsLow, connsHigh, connmgr.WithGracePeriod(connsGrace))
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
