@@ -128,7 +128,7 @@ func timings(private bool) timing {
 		standIn: time.Minute,
 		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
 		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
-		keepalive: 10 * time.Minute,
+		keepalive: 30 * time.Minute,
 		answer:    6 * time.Second,
 		replies:   maxReplies,
 	}
@@ -323,8 +323,9 @@ func (c *Client) linkChanged(peer NodeID, up bool) {
 	kick(c.changed)
 }
 
-// keepAlive sends a frame on links that would otherwise be silent so long, a
-// quarter of an hour, that the guard closes them.
+// keepAlive sends a frame on links that would otherwise be silent so long, three
+// quarters of an hour, that the guard closes them. The connection below is kept
+// by pings of its own, see package host.
 func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 	for {
 		select {
