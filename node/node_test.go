@@ -108,7 +108,9 @@ func (u *user) shutdown() {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	// A text may wait inbox.DefaultHold for what is missing before it, and some
+	// tries over real relays that are lost take seconds each.
+	deadline := time.Now().Add(2 * time.Minute)
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatal("never came: " + what)

@@ -63,7 +63,7 @@ func (l *linear) text() string {
 func (l *linear) expect(texts ...string) *linear {
 	l.t.Helper()
 	for _, text := range texts {
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(20 * time.Second)
 		for {
 			l.mu.Lock()
 			i := strings.Index(l.out.String()[l.at:], text)

@@ -60,8 +60,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// patience is how long a script waits for something that must happen.
-const patience = 60 * time.Second
+// patience is how long a script waits for something that must happen: longer
+// than a text waits for what is missing before it (inbox.DefaultHold).
+const patience = 2 * time.Minute
 
 type processes struct{}
 
