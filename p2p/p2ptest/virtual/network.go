@@ -203,12 +203,12 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 	return from.up + latency + busy, true
 }
 
-// arrive takes a packet that is there now from the link of its receiver, or
-// returns when it will be, or that the queue is too long for it.
-func (n *Network) arrive(to *node, size int, now time.Duration) (at time.Duration, ok bool) {
+// arrive returns when a packet that would be there at some time has come
+// through its receiver's link, or false if the queue is too long for it.
+func (n *Network) arrive(to *node, size int, due time.Duration) (at time.Duration, ok bool) {
 	busy := n.takes(size)
-	at = max(now, to.dn+busy)
-	if at-now > longestQueue {
+	at = max(due, to.dn+busy)
+	if at-due > longestQueue {
 		n.lost++
 		return 0, false
 	}
