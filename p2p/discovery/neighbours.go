@@ -19,7 +19,8 @@ const (
 
 	rejoin     = 30 * time.Second // between looks when all is well
 	retryFirst = 200 * time.Millisecond
-	redial     = 1 // relays tried at a time
+	redial     = 1               // relays tried at a time
+	restMost   = 5 * time.Minute // between strangers who all answer
 	dialLimit  = 10 * time.Second
 	fresh      = 10 * time.Second // until it shows whether a connection is used
 )
@@ -28,9 +29,10 @@ const (
 // WantNeighbours it dials known relays, with growing pauses while nobody
 // answers; once it has enough it still dials a random unconnected one every
 // 30 seconds or so, because a mesh that was cut in two heals only when
-// somebody tries the other side.
+// somebody tries the other side. As long as they answer there is no other side,
+// and the pauses grow to five minutes.
 //
-// As often it closes what nothing uses: packets connect every relay with nearly
+// Twice a minute it closes what nothing uses: packets connect every relay with nearly
 // every other one in time, and a connection costs both ends some 100 KiB. Those
 // are used that the connection manager protects, for a link or for gossip.
 type Neighbours struct {
@@ -50,10 +52,17 @@ type Neighbours struct {
 func (n *Neighbours) Run(ctx context.Context) error {
 	failed := map[peer.ID]time.Time{} // not before
 	pause, heal := retryFirst, false
+	rest, look := rejoin, time.Time{} // between strangers, and when the next is due
 	for {
 		changed := n.Changed()
 		before := len(n.Connected())
-		tried := n.dial(ctx, failed, before, heal)
+		tried, reached := n.dial(ctx, failed, before, heal)
+		if heal && tried > 0 {
+			if rest = min(2*rest, restMost); reached < tried {
+				rest = rejoin
+			}
+			look = time.Now().Add(jitter(rest))
+		}
 		heal = false
 		wait := jitter(rejoin)
 		if tried > 0 {
@@ -70,8 +79,9 @@ func (n *Neighbours) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
-			heal = true
-			n.shed(time.Now())
+			now := time.Now()
+			heal = !now.Before(look)
+			n.shed(now)
 		case <-changed:
 			// Let a burst of news arrive before looking at it.
 			select {
@@ -83,13 +93,15 @@ func (n *Neighbours) Run(ctx context.Context) error {
 	}
 }
 
-func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, have int, heal bool) int {
+// dial dials as many as are wanted and returns how many that were, and how many
+// of them answered.
+func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, have int, heal bool) (tried, reached int) {
 	want := max(0, WantNeighbours-have)
 	if heal {
 		want = max(want, redial)
 	}
 	if want == 0 {
-		return 0 // as after most news
+		return 0, 0 // as after most news
 	}
 	var choice []peer.AddrInfo
 	now := time.Now()
@@ -114,7 +126,9 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 	g.Wait()
 	for i, p := range choice {
 		delete(failed, p.ID)
-		if errs[i] != nil && have > 0 {
+		if errs[i] == nil {
+			reached++
+		} else if have > 0 {
 			// Others can be tried meanwhile; with nobody left, nothing waits.
 			failed[p.ID] = now.Add(jitter(rejoin))
 		}
@@ -122,7 +136,7 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 	if len(failed) > 1024 {
 		clear(failed)
 	}
-	return len(choice)
+	return len(choice), reached
 }
 
 // shed closes connections that nothing uses, except for some. One that is new
