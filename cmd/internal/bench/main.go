@@ -30,14 +30,23 @@ type result struct {
 
 func main() {
 	binary := flag.String("binary", "bin/starling", "the program to measure")
-	only := flag.String("only", "", "measure only this `part`: crypto, binary, mailbox, messages, histories, screens or idle")
+	only := flag.String("only", "", "measure only this `part`: crypto, binary, mailbox, users, messages, histories, screens or idle")
 	libsignal := flag.String("libsignal", "", "measure only sessions, beside the libsignal installed in this `folder`")
+	dir := flag.String("serve", "", "be the relay with its state in this `folder` that users measures")
+	bootstrap := flag.String("bootstrap", "", "where that relay finds others")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *libsignal != "" {
 		if err := besideLibsignal(ctx, *libsignal); err != nil {
 			fmt.Fprintf(os.Stderr, "bench libsignal: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *dir != "" {
+		if err := serve(ctx, *dir, *bootstrap); err != nil {
+			fmt.Fprintf(os.Stderr, "bench relay: %v\n", err)
 			os.Exit(1)
 		}
 		return
@@ -50,6 +59,7 @@ func main() {
 		{"crypto", crypto},
 		{"binary", binarySize},
 		{"mailbox", mailboxes},
+		{"users", users},
 		{"messages", messages},
 		{"histories", histories},
 		{"screens", screens},
