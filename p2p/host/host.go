@@ -63,14 +63,6 @@ const (
 	connsLow, connsHigh, connsGrace = 600, 900, 20 * time.Second
 )
 
-// When it is known, at the latest, that a connection is dead: to a client, to
-// a relay of those it keeps in touch with, and to a relay of a client.
-const (
-	ClientNotices = clientPing + pingAnswer
-	RelayNotices  = relayPing + pingAnswer
-	GuestNoticed  = guestPing + pingAnswer
-)
-
 // A Host is a libp2p host that this package configured.
 type Host = host.Host
 
