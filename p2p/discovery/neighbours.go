@@ -33,7 +33,7 @@ const (
 // and the pauses grow to five minutes.
 //
 // Twice a minute it closes what nothing uses: packets connect every relay with nearly
-// every other one in time, and a connection costs both ends some 100 KiB. Those
+// every other one in time, and a connection costs both ends some 60 KiB. Those
 // are used that the connection manager protects, for a link or for gossip.
 type Neighbours struct {
 	Host host.Host
