@@ -273,8 +273,16 @@ func TestGuardDies(t *testing.T) {
 	b, in := receiver(mesh, nil)
 	a.WaitReady(t)
 	b.WaitReady(t)
-	guards := b.Status().Guards
-	m := mailboxes(t, b, 1)[0]
+	var guards []p2p.GuardStatus
+	p2ptest.Eventually(t, "two guards", func() bool {
+		guards = b.Status().Guards
+		return len(guards) == 2 && guards[0].Connected && guards[1].Connected
+	})
+	ids, err := b.ChooseMailboxes(1, guards[0].ID, guards[1].ID) // that one of them stops is another story
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := ids[0]
 	tag := randomTag()
 	b.Watch("a", m, []p2p.Tag{tag})
 	p2ptest.Eventually(t, "b waits", func() bool { return mesh.Find(m).Status().Mailbox.Subscriptions == 1 })
