@@ -8,6 +8,8 @@ import (
 
 	"starling/node/api"
 	"starling/node/nettest"
+	"starling/node/outbox"
+	"starling/node/store"
 )
 
 // received returns the messages of a contact that are here.
@@ -147,7 +149,19 @@ func TestGapOverReset(t *testing.T) {
 	ada.waitIdle()
 	before := len(bob.received(ada))
 	net.Set(nettest.Settings{Forget: 1})
-	ada.waitState(ada.send(bob, "1").ID, api.StateSent)
+	one := ada.send(bob, "1")
+	eventually(t, "both copies of 1 are stored, and forgotten", func() (both bool) {
+		err := ada.store.View(t.Context(), func(tx *store.Tx) error {
+			id, err := store.ParseID(one.ID)
+			if err != nil {
+				return err
+			}
+			item, err := tx.Item(id)
+			both = err == nil && len(item.Cells) == 1 && len(item.Cells[0].Stored) == outbox.Copies
+			return err
+		})
+		return err == nil && both
+	})
 	net.Set(nettest.Settings{})
 	ada.shutdown()
 	old := ada.copyProfile()
