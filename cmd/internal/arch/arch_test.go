@@ -40,6 +40,7 @@ var arrows = []arrow{
 	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
 	{"cmd/internal/bench", "tui/tuitest", "shows the app a node that sends a thousand messages a second"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},
+	{"cmd/internal/bench", "p2p/mailbox", "measures what a mailbox costs its relay"},
 	{"cmd/internal/bench", "p2p/outfox", "measures a packet beside one X25519 operation"},
 	{"cmd/internal/bench", "session", "measures a message's encryption"},
 
