@@ -22,11 +22,11 @@ const (
 	maxExpiry     = 7 * 24 * time.Hour
 )
 
-// How long Invite and AddContact try to reach a mailbox, and one try of it.
+// How long Invite and AddContact try to reach a mailbox, and how.
 const (
 	reachMailbox = 30 * time.Second
 	oneTry       = 8 * time.Second
-	betweenTries = 300 * time.Millisecond
+	nextTry      = 1500 * time.Millisecond // from one try to the next
 )
 
 // Invite makes a one-time invite, and returns once a mailbox keeps what its
@@ -39,6 +39,17 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 		return out, &api.Error{Code: api.CodeUsage, Message: "an invite lives for a minute at least and 7 days at most",
 			Hint: "for example --expires 24h"}
 	}
+	// Both mailboxes may be down. By the second time it is known that they are
+	// doubtful, and others are drawn.
+	for range 2 {
+		if out, err = n.invite(ctx, req); api.CodeOf(err) != api.CodeTimeout {
+			break
+		}
+	}
+	return out, err
+}
+
+func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
 	if req.Name != "" {
 		if req.Name, err = chat.CleanName(req.Name); err != nil {
 			return out, nameError(err)
@@ -112,10 +123,13 @@ func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell
 		n.later(func(ctx context.Context) { results <- n.putBundle(ctx, id, m.Node, bundle) })
 	}
 	var last error
+	over := time.After(reachMailbox / 2)
 	for range boxes {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-over:
+			return apiError(p2p.ErrTimeout)
 		case <-n.ctx.Done():
 			return closedError
 		case err := <-results:
@@ -145,8 +159,8 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 	var wg sync.WaitGroup
 	for i := range cells {
 		wg.Go(func() {
-			errs[i] = try(ctx, func(ctx context.Context) error {
-				return n.net.Put(ctx, node, tags[i], cells[i].Box[:])
+			_, errs[i] = try(ctx, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, n.net.Put(ctx, node, tags[i], cells[i].Box[:])
 			})
 		})
 	}
@@ -160,22 +174,47 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 }
 
 // try does something until it works or ctx ends, and returns why it last
-// failed. What cannot work is not tried again.
-func try(ctx context.Context, do func(context.Context) error) error {
+// failed. What cannot work is not tried again. Who waits here is a person, so
+// the next try does not wait until one has failed: most that work do so in less
+// than nextTry, and each has a route of its own.
+func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	results := make(chan result)
+	var tries sync.WaitGroup
+	defer tries.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tick := time.NewTicker(nextTry)
+	defer tick.Stop()
+	var none T
+	last := p2p.ErrTimeout
 	for {
-		one, cancel := context.WithTimeout(ctx, oneTry)
-		err := do(one)
-		cancel()
-		if err == nil || errors.Is(err, p2p.ErrTaken) || errors.Is(err, p2p.ErrFewRelays) || errors.Is(err, p2p.ErrOffline) {
-			return err
-		}
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			err = p2p.ErrTimeout
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(betweenTries):
+		tries.Go(func() {
+			one, end := context.WithTimeout(ctx, oneTry)
+			defer end()
+			value, err := do(one)
+			select {
+			case results <- result{value, err}:
+			case <-ctx.Done():
+			}
+		})
+		for next := false; !next; {
+			select {
+			case r := <-results:
+				switch {
+				case r.err == nil, errors.Is(r.err, p2p.ErrTaken), errors.Is(r.err, p2p.ErrFewRelays), errors.Is(r.err, p2p.ErrOffline):
+					return r.value, r.err
+				case !errors.Is(r.err, context.DeadlineExceeded) && !errors.Is(r.err, context.Canceled):
+					last = r.err
+				}
+			case <-tick.C:
+				next = true
+			case <-ctx.Done():
+				return none, last
+			}
 		}
 	}
 }
@@ -353,9 +392,8 @@ func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []s
 	for _, m := range boxes {
 		go func() {
 			var r result
-			r.err = try(ctx, func(ctx context.Context) (err error) {
-				r.found, err = n.net.Fetch(ctx, m.Node, tags)
-				return err
+			r.found, r.err = try(ctx, func(ctx context.Context) (map[store.Tag][]byte, error) {
+				return n.net.Fetch(ctx, m.Node, tags)
 			})
 			results <- r
 		}()
