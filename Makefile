@@ -49,7 +49,7 @@ cross: ## static builds for Linux, macOS and Windows
 bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling
 
-# The long scenarios: an hour or so on a machine that does nothing else.
+# The long scenarios: three quarters of an hour or so.
 SOAK = day lossy blocked thousand hundred idle idle-day
 
 soak: build ## the long testnets, each with its bar; reports in bin/soak
