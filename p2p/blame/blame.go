@@ -111,7 +111,6 @@ func (l *Ledger) Answered(relays []wire.NodeID, at, now time.Time) {
 		if !at.After(r.proof) {
 			continue
 		}
-		n := len(l.failures)
 		l.failures = slices.DeleteFunc(l.failures, func(f failure) bool {
 			i := slices.Index(f.relays, id)
 			if i < 0 || at.Before(f.sent) {
@@ -122,7 +121,7 @@ func (l *Ledger) Answered(relays []wire.NodeID, at, now time.Time) {
 			// it was up all the time, and another has to explain the failure.
 			return r.odds > 0 || len(f.relays) == 1
 		})
-		news = news || len(l.failures) < n || r.doubt.After(now)
+		news = news || r.doubt.After(now)
 		for i := range l.failures {
 			f := &l.failures[i]
 			if j := slices.Index(f.relays, id); j >= 0 && !at.Before(f.sent) {
