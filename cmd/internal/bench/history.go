@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"starling/node/api"
 	"starling/node/store"
-	"starling/node/testnet"
 )
 
 // stored is how many messages the conversation has, and batch how many are
@@ -27,16 +25,11 @@ const (
 func histories(ctx context.Context, _ string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	mesh, err := testnet.Start(ctx, testnet.Options{Relays: relays})
+	mesh, dir, end, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer mesh.Close()
-	dir, err := os.MkdirTemp("", "starling-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+	defer end()
 	var people []*person
 	for _, name := range []string{"alice", "bob"} {
 		profile, err := newProfile(filepath.Join(dir, name), store.CheapKDF)

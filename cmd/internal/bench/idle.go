@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"starling/node/store"
-	"starling/node/testnet"
 )
 
 // settled is how long a client does nothing before its memory is read.
@@ -27,16 +26,11 @@ func idle(ctx context.Context, binary string) error {
 		watch("idle client, memory", 0, "MiB", "read on Linux only")
 		return nil
 	}
-	mesh, err := testnet.Start(ctx, testnet.Options{Relays: relays})
+	mesh, dir, end, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer mesh.Close()
-	dir, err := os.MkdirTemp("", "starling-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+	defer end()
 	begin := time.Now()
 	profile, err := newProfile(filepath.Join(dir, "idle"), store.DefaultKDF)
 	if err != nil {

@@ -31,6 +31,21 @@ const (
 	none  = -1 // as quick as the machine is
 )
 
+// stage starts a mesh and makes a folder for profiles; end takes both away.
+func stage(ctx context.Context) (mesh *testnet.Mesh, dir string, end func(), err error) {
+	if mesh, err = testnet.Start(ctx, testnet.Options{Relays: relays}); err != nil {
+		return nil, "", nil, err
+	}
+	if dir, err = os.MkdirTemp("", "starling-bench-"); err != nil {
+		mesh.Close()
+		return nil, "", nil, err
+	}
+	return mesh, dir, func() {
+		os.RemoveAll(dir)
+		mesh.Close()
+	}, nil
+}
+
 func profileAt(dir string) config.Profile { return config.Profile{Dir: dir} }
 
 func newProfile(dir string, kdf store.KDF) (config.Profile, error) {

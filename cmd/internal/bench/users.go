@@ -41,16 +41,11 @@ func users(ctx context.Context, _ string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
-	mesh, err := testnet.Start(ctx, testnet.Options{Relays: relays})
+	mesh, dir, end, err := stage(ctx)
 	if err != nil {
 		return err
 	}
-	defer mesh.Close()
-	dir, err := os.MkdirTemp("", "starling-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+	defer end()
 	server, err := startServer(ctx, dir, mesh.Bootstrap())
 	if err != nil {
 		return err
