@@ -30,8 +30,9 @@ man: build ## man pages of all commands, bin/man
 record: build ## docs/screens anew: the demo, played in tmux
 	docs/record.sh
 
-test: ## every test; prints go test's own lines
-	$(GO) test -timeout 15m ./...
+test: ## every test, and that THREATMODEL and ATTACKS promise no more than they hold
+	@$(GO) build -o bin/promises ./cmd/internal/promises
+	@$(GO) test -timeout 15m -json ./... | bin/promises
 
 lint: ## formatting, vet, staticcheck, and builds for every platform
 	@unformatted=$$(gofmt -l cmd docs node p2p session tui); \

@@ -1,0 +1,39 @@
+// Command promises reads what `go test -json` prints, prints it as go test does, and
+// then holds the documents to it: each test that docs/THREATMODEL.md or
+// docs/ATTACKS.md names must have run and passed, and each figure must be there.
+// A promise whose test was skipped, renamed or deleted fails the run as a
+// failing test does.
+//
+//	go test -json ./... | go run ./cmd/internal/promises
+//
+// The exit code is 1 if a test failed or a promise is not held.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+const module = "starling/"
+
+func main() {
+	r := newResults()
+	if err := r.read(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "promises:", err)
+		os.Exit(1)
+	}
+
+	all, err := read(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "promises:", err)
+		os.Exit(1)
+	}
+	broken := r.broken(".", all)
+	for _, line := range broken {
+		fmt.Fprintln(os.Stderr, line)
+	}
+	if len(broken) > 0 || r.failed {
+		os.Exit(1)
+	}
+	fmt.Printf("promises: all %d of %v are held by tests that passed\n", len(all), documents)
+}
