@@ -16,6 +16,10 @@
 //
 // # The parts
 //
+//	client     a Client: its guards, its routes, its requests
+//	watch      its standing subscriptions
+//	relay      a Relay
+//	settings   what the owner of either says about the network
 //	host       the libp2p host of each role
 //	wire       frames, node ids, protocol names
 //	link       frames between neighbours
@@ -30,72 +34,61 @@
 package p2p
 
 import (
-	"errors"
-
+	"starling/p2p/client"
 	"starling/p2p/link"
-	"starling/p2p/mailbox"
-	"starling/p2p/wire"
+	"starling/p2p/relay"
 )
 
+// A Client puts boxes into mailboxes and watches for boxes.
+type Client = client.Client
+
+// ClientConfig is how a Client is made.
+type ClientConfig = client.Config
+
+// NewClient makes a client. It does nothing before Run.
+func NewClient(cfg ClientConfig) (*Client, error) { return client.New(cfg) }
+
+// A Relay carries packets, keeps mailboxes and the list of relays.
+type Relay = relay.Relay
+
+// RelayConfig is how a Relay is made.
+type RelayConfig = relay.Config
+
+// NewRelay opens the relay's state. Close it, unless Run is called.
+func NewRelay(cfg RelayConfig) (*Relay, error) { return relay.New(cfg) }
+
 // NodeID names a relay.
-type NodeID = wire.NodeID
+type NodeID = client.NodeID
 
 // Tag names a box.
-type Tag = mailbox.Tag
+type Tag = client.Tag
 
 // Seen is one thing a relay came to see; see RelayConfig.Tap.
 type Seen = link.Seen
 
-// BoxSize is the size of every box in bytes.
-const BoxSize = mailbox.BoxSize
-
-// Errors that callers tell apart.
-var (
-	// ErrOffline: no guard is connected.
-	ErrOffline = errors.New("not connected to any guard")
-	// ErrFewRelays: there is no route that keeps the rules.
-	ErrFewRelays = errors.New("too few relays known for an anonymous route")
-	// ErrTimeout: no answer came. The box may have been stored or not.
-	ErrTimeout = errors.New("no answer from the mailbox")
-	// ErrTaken: another box is under the tag.
-	ErrTaken = errors.New("another box is under this tag")
-	// ErrFull: the mailbox has no room.
-	ErrFull = errors.New("mailbox is full")
-	// ErrUnknownRelay: the relay is not in the directory, or has left.
-	ErrUnknownRelay = errors.New("relay is not known")
-	// ErrSize: a box must have BoxSize bytes.
-	ErrSize = errors.New("box has a wrong size")
-)
-
-// Status says what holds now.
-type Status struct {
-	// Ready: a guard is connected and there are relays for a route.
-	Ready bool
-	// Reason says in a few words what is missing when not Ready.
-	Reason string
-	// PeerID is our network identity of this start.
-	PeerID string
-	Guards []GuardStatus
-	// Relays is how many relays are known, EnoughRelays whether they suffice.
-	Relays       int
-	EnoughRelays bool
-	// Doubtful is how many of them are avoided, because nothing seems to come
-	// back over them.
-	Doubtful int
-	// Hops is how many mixes a packet passes before the mailbox.
-	Hops int
-	// AllowPrivate: loopback and LAN relays are admitted and routes need not
-	// span networks.
-	AllowPrivate bool
-	// BytesIn and BytesOut count frames on the links since the start.
-	BytesIn, BytesOut int64
-	// Refused counts what came in and was dropped, by reason.
-	Refused map[string]int64
-}
+// Status says what holds now for a client.
+type Status = client.Status
 
 // GuardStatus is one guard in use or tried.
-type GuardStatus struct {
-	ID        NodeID
-	Addr      string
-	Connected bool
-}
+type GuardStatus = client.GuardStatus
+
+// RelayStatus says what a relay does now.
+type RelayStatus = relay.Status
+
+const (
+	// BoxSize is the size of every box in bytes.
+	BoxSize = client.BoxSize
+	// MinRelays is how many relays must be known before a client starts.
+	MinRelays = client.MinRelays
+)
+
+// Errors that callers tell apart; package client says what each means.
+var (
+	ErrOffline      = client.ErrOffline
+	ErrFewRelays    = client.ErrFewRelays
+	ErrTimeout      = client.ErrTimeout
+	ErrTaken        = client.ErrTaken
+	ErrFull         = client.ErrFull
+	ErrUnknownRelay = client.ErrUnknownRelay
+	ErrSize         = client.ErrSize
+)

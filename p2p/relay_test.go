@@ -193,43 +193,6 @@ func TestRejoin(t *testing.T) {
 	mesh.Settle(4)
 }
 
-// TestPoll: boxes whose push is lost are found by asking.
-func TestPoll(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
-	a := mesh.Client(nil)
-	a.WaitReady(t)
-	in := &inbox{}
-	b, err := p2p.NewForgetfulClient(p2p.ClientConfig{
-		Bootstrap: mesh.Bootstrap(), AllowPrivate: true, MeanDelay: -1, OnBox: in.onBox,
-	}, 5, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in.ack = b.Ack
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		b.Run(ctx)
-		close(done)
-	}()
-	t.Cleanup(func() { cancel(); <-done })
-	p2ptest.Eventually(t, "ready", func() bool { return b.Status().Ready })
-	ids := mailboxes(t, a, 2)
-	for range 3 {
-		tag := randomTag()
-		b.Watch("a", ids[0], []p2p.Tag{tag})
-		p2ptest.Eventually(t, "b waits", func() bool { return mesh.Find(ids[0]).Status().Mailbox.Subscriptions == 1 })
-		for range 2 { // makes it forget the blocks that stand
-			b.Fetch(t.Context(), ids[1], randomTags(5))
-		}
-		mustPut(t, a, ids[0], tag, randomBox())
-		p2ptest.Eventually(t, "arrives", func() bool { return in.has(tag) })
-	}
-	if b.Status().Refused["reply nobody waits for"] == 0 {
-		t.Error("no push was lost: this test shows nothing")
-	}
-}
-
 // TestPrivateRelay: without leave for private addresses a relay on loopback
 // runs, lists nobody and is not listed.
 func TestPrivateRelay(t *testing.T) {

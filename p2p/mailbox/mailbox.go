@@ -174,6 +174,16 @@ func Room(blocks int) int {
 	return max(0, (outfox.MessageSize-fetchHeader-blocks*outfox.BlockSize)/TagSize)
 }
 
+// BlocksFor returns how many reply blocks fit into a fetch beside so many tags and
+// acknowledgements.
+func BlocksFor(tags int) int {
+	n := MaxBlocks
+	for n > 1 && Room(n) < tags {
+		n--
+	}
+	return n
+}
+
 // Message encodes the request.
 func (p *Put) Message() *outfox.Message {
 	m := new(outfox.Message)

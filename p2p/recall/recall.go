@@ -33,6 +33,9 @@ const (
 // ErrDamaged means that bytes are not a state.
 var ErrDamaged = errors.New("recall: damaged state")
 
+// MaxDescriptors is how many relays are kept from one start to the next.
+const MaxDescriptors = 512
+
 // State is what is kept. Descriptors are as they were signed; Parse does not
 // verify them.
 type State struct {

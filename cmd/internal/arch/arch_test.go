@@ -57,6 +57,10 @@ var arrows = []arrow{
 
 	{"session/...", "session/...", "no network, no disk, no clock: only itself"},
 	{"p2p/...", "p2p/...", "peers, never people: only itself"},
+	{"p2p/watch", "p2p/mailbox", "asks for boxes"},
+	{"p2p/watch", "p2p/outfox", "with reply blocks"},
+	{"p2p/watch", "p2p/pace", "and waits; who sends for it is the caller's affair"},
+	{"p2p/watch", "p2p/wire", "names mailboxes"},
 }
 
 // testArrows are for test files, beside the arrows above.

@@ -1,4 +1,4 @@
-package p2p
+package relay
 
 import (
 	"context"
@@ -113,7 +113,7 @@ func (r *Relay) keepPeers(ctx context.Context) error {
 }
 
 func (r *Relay) savePeers() {
-	b := recall.AppendDescriptors(nil, r.dir.Raw(maxStored))
+	b := recall.AppendDescriptors(nil, r.dir.Raw(recall.MaxDescriptors))
 	if err := writeFile(filepath.Join(r.cfg.StateDir, peerFile), b); err != nil {
 		r.log.Warn("known relays are not saved", "err", err)
 	}

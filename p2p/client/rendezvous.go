@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"sync"
@@ -36,6 +36,12 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 		}
 	}
 	return missing, nil
+}
+
+// listedNow reports whether a relay is in the directory.
+func (c *Client) listedNow(id NodeID) bool {
+	_, listed := c.dir.Snapshot().Find(id)
+	return listed
 }
 
 func (c *Client) missing(snap *directory.Snapshot, id NodeID) bool {

@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"starling/p2p/directory"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
 )
 
 // MinRelays is how many relays must be known before a client starts: guard,
@@ -50,7 +51,7 @@ func (c *Client) directoryNow() *directory.Snapshot {
 	doubtful = doubtful[:min(len(doubtful), max(0, len(snap.Relays)-least))]
 	c.view = view{snap, epoch, version, now, doubtful}
 	if c.routes.Update(epoch, relayList(snap, epoch, doubtful)) {
-		kick(c.save)
+		pace.Kick(c.save)
 	}
 	return snap
 }

@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"crypto/rand"
@@ -17,7 +17,7 @@ import (
 // knowing returns a client that knows some relays, each in a network of its own.
 func knowing(t *testing.T, relays int) (*Client, []NodeID) {
 	t.Helper()
-	c, err := NewClient(ClientConfig{})
+	c, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,10 @@
-package p2p
+package client
 
 import (
 	"starling/p2p/directory"
 	"starling/p2p/mix"
 	"starling/p2p/recall"
 )
-
-// maxStored is how many relays are kept from one start to the next.
-const maxStored = 512
 
 // loadState takes over guards and relays of the last start and returns the
 // pins. A damaged state is an error and nothing of it is used.
@@ -38,7 +35,7 @@ func (c *Client) saveState() {
 	if c.cfg.SaveState == nil {
 		return
 	}
-	s := recall.State{Pins: c.routes.Pins(), Descriptors: c.dir.Raw(maxStored)}
+	s := recall.State{Pins: c.routes.Pins(), Descriptors: c.dir.Raw(recall.MaxDescriptors)}
 	c.mu.Lock()
 	s.Guards = c.guards
 	b := s.Append(nil)

@@ -1,4 +1,4 @@
-package p2p
+package relay
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/directory"
+	"starling/p2p/pace"
 	"starling/p2p/wire"
 )
 
@@ -41,9 +42,9 @@ const (
 	maxFound    = 256
 )
 
-// lifetime is how long a descriptor is valid. In a large directory relays come
+// Lifetime is how long a descriptor is valid. In a large directory relays come
 // and go slowly and every descriptor costs everybody, so it grows with size.
-func lifetime(relays int) time.Duration {
+func Lifetime(relays int) time.Duration {
 	return min(max(lifeMin, time.Duration(relays)*lifePerRelay), lifeMax)
 }
 
@@ -59,16 +60,16 @@ func (r *Relay) announce(ctx context.Context) error {
 	published, peers := time.Now(), 0
 	// Gossip passes a message on to whom a heartbeat, once a second, has made
 	// part of the mesh. What was said before that may have gone nowhere.
-	again := time.After(jitter(announceAgain))
+	again := time.After(pace.Jitter(announceAgain))
 	grown := make(chan struct{}, 1)
 	done := make(chan struct{})
 	go func() {
-		r.gossip.Joined(ctx, func() { kick(grown) })
+		r.gossip.Joined(ctx, func() { pace.Kick(grown) })
 		close(done)
 	}()
 	defer func() { <-done }()
 	for {
-		timer := time.NewTimer(jitter(announceLook))
+		timer := time.NewTimer(pace.Jitter(announceLook))
 		due := false
 		select {
 		case <-ctx.Done():
@@ -90,7 +91,7 @@ func (r *Relay) announce(ctx context.Context) error {
 		}
 		timer.Stop()
 		n := r.gossip.Peers()
-		due = due || time.Since(published) > lifetime(len(r.dir.Snapshot().Relays))/3
+		due = due || time.Since(published) > Lifetime(len(r.dir.Snapshot().Relays))/3
 		// What was published to few neighbours may have gone nowhere, and
 		// gossip does not repeat it.
 		if due || n > peers && peers < announceTo {
@@ -158,7 +159,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	keys := r.engine.Keys()
 	d := directory.Descriptor{
 		ID: r.id, Sequence: seq, Issued: now,
-		Expires:  now.Add(lifetime(len(r.dir.Snapshot().Relays))),
+		Expires:  now.Add(Lifetime(len(r.dir.Snapshot().Relays))),
 		Capacity: capacity, Epoch: uint32(keys[0].Epoch), Addresses: addrs,
 	}
 	d.Keys[0], d.Keys[1] = keys[0].Public, keys[1].Public
@@ -174,7 +175,7 @@ func (r *Relay) sync(ctx context.Context) error {
 	}
 	defer sub.Close()
 	slots := make(chan struct{}, 4)
-	pull := func(id NodeID, wait time.Duration) {
+	pull := func(id wire.NodeID, wait time.Duration) {
 		// Never wait for a slot: the next round will do.
 		select {
 		case slots <- struct{}{}:
@@ -207,7 +208,7 @@ func (r *Relay) sync(ctx context.Context) error {
 	}()
 	pause := syncMin
 	for {
-		timer := time.NewTimer(jitter(pause))
+		timer := time.NewTimer(pace.Jitter(pause))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -252,7 +253,7 @@ func (r *Relay) alarm(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(jitter(wait)):
+		case <-time.After(pace.Jitter(wait)):
 		}
 		urgent = r.dir.Urgent()
 		for _, id := range r.links.Peers() {

@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/p2p/mix"
+	"starling/p2p/relay"
 	"starling/p2p/wire"
 )
 
@@ -20,7 +21,7 @@ func TestTimings(t *testing.T) {
 	public := timings(false)
 	polls := 2 * float64(24*time.Hour) / float64(min(public.poll/2, public.pollShare)) // a request and none
 	looks := float64(24*time.Hour) / float64(public.list)
-	renewed := relays * float64(3*24*time.Hour) / float64(lifetime(relays)) / looks // between two looks
+	renewed := relays * float64(3*24*time.Hour) / float64(relay.Lifetime(relays)) / looks // between two looks
 	list := looks * (1 + math.Ceil(renewed*209/2372))
 	alive := float64(24*time.Hour) / float64(public.keepalive*2/3) // on the link without requests
 	frames := polls + list + alive
@@ -29,15 +30,9 @@ func TestTimings(t *testing.T) {
 	if frames*onWire+pings > 4.2e6 {
 		t.Errorf("%.0f bytes a day", frames*onWire+pings)
 	}
-	c, err := NewClient(ClientConfig{})
+	c, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i := range 100 {
-		c.watches.m[string(rune(i))] = &watch{}
-	}
-	if d := c.watches.interval(); d < time.Hour || d > maxPoll+maxPoll/4 {
-		t.Errorf("100 watches are polled every %v", d)
 	}
 	if c.patience() < 24*mix.DefaultMeanDelay {
 		t.Error("no patience")

@@ -1,7 +1,6 @@
-package p2p
+package relay
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/multiformats/go-multiaddr"
@@ -26,15 +25,5 @@ func TestLANPort(t *testing.T) {
 		if got := lanPort(addrs); got != tt.want {
 			t.Errorf("%v: port %d, want %d", tt.addrs, got, tt.want)
 		}
-	}
-}
-
-// Nobody is on the local network who promised not to use private addresses.
-func TestLANTakesPrivateAddresses(t *testing.T) {
-	if _, err := NewClient(ClientConfig{LAN: true}); !errors.Is(err, errLAN) {
-		t.Errorf("client: %v", err)
-	}
-	if _, err := NewRelay(RelayConfig{LAN: true, StateDir: t.TempDir(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}}); !errors.Is(err, errLAN) {
-		t.Errorf("relay: %v", err)
 	}
 }

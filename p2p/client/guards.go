@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/link"
+	"starling/p2p/pace"
 )
 
 const maxContacts = 256
@@ -100,7 +101,7 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 		break
 	}
 	if changed {
-		kick(c.save)
+		pace.Kick(c.save)
 	}
 	next = now.Add(time.Minute)
 	try := func(h directory.Hint) {
@@ -187,7 +188,7 @@ func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) 
 		most = c.timing.retryUp
 	}
 	pause := min(c.timing.retryMin<<min(a.failures-1, 16), most)
-	a.next = now.Add(jitter(pause))
+	a.next = now.Add(pace.Jitter(pause))
 	if ctx.Err() == nil {
 		c.log.Debug("relay does not answer", "relay", h.ID, "err", err)
 	}
@@ -219,9 +220,6 @@ func (c *Client) guardsUp() (up, all []NodeID) {
 	}
 	return up, all
 }
-
-// jitter spreads d by a quarter either way.
-func jitter(d time.Duration) time.Duration { return d - d/4 + mrand.N(d/2+1) }
 
 func shuffle(ids []NodeID) {
 	mrand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })

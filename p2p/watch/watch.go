@@ -1,4 +1,33 @@
-package p2p
+// Package watch keeps standing subscriptions: it asks mailboxes to push the
+// boxes under certain tags, and sees to it that the asking stands.
+//
+// A watch is a key of the caller, a mailbox and a list of tags. It lives as
+// leases at its mailbox. A lease is some of the tags and the reply blocks left
+// with them; each block brings one answer.
+//
+//	a lease      left  event                          becomes
+//	─            0     the watch is due               under way
+//	under way    n     first answer                   standing, one block less
+//	under way    n     no answer in time              ─; its acknowledgements go along again
+//	standing     n     answer: a box                  standing, one block less
+//	standing     ≤ 1   any answer                     standing, and the watch is due
+//	standing     > 0   guard lost, relay gone, doubt  spent, and the watch is due
+//	standing     any   the mailbox has more           spent, and the watch is due
+//	any          any   a new lease with its tags      ─
+//
+//	a watch is due when                                after
+//	its tags change, at least half not covered         at once
+//	its tags change, mostly covered                    settle
+//	a box is acknowledged                              about 4 settle
+//	blocks run low, in a burst new tags                burstGather
+//	a request had no answer                            Retry, doubled up to a minute
+//	the same, and the mailbox seems to be gone         the next poll
+//	nothing happens                                    the next poll
+//	guard or relay lost, or a guard came up            up to 200 ms
+//
+// Requests of different watches are never put together: the mailbox must not
+// learn that they have one owner.
+package watch
 
 import (
 	"context"
@@ -9,8 +38,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"starling/p2p/mailbox"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
+	"starling/p2p/wire"
 )
 
 const (
@@ -34,17 +67,44 @@ const (
 	burstMost   = 128
 )
 
-// watches are the standing subscriptions. Each lives as one or more leases at
-// its mailbox, a lease being tags and the reply blocks left with them:
-//
-//	Watch ──> due ──> request ──> first answer ──> blocks stand ──┐
-//	           ^         |no answer                               |
-//	           └─────────┴── new tags, blocks used up, guard or relay lost, poll
-//
-// Requests of different watches are never put together: the mailbox must not
-// learn that they have one owner.
-type watches struct {
-	c     *Client
+// Config is how Watches are made.
+type Config struct {
+	// Post sends a fetch with n reply blocks to a mailbox. answered gets every
+	// answer, from the reader of a link: quick.
+	Post func(ctx context.Context, to wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error)
+	// Listed reports whether a mailbox is in the list of relays, Missing whether
+	// it is not or does not answer though others do.
+	Listed, Missing func(wire.NodeID) bool
+	// OnBox gets every box, at least once, one at a time. The box is found again
+	// until it is acknowledged. It may be nil.
+	OnBox func(mailbox wire.NodeID, tag mailbox.Tag, box []byte)
+	// Count counts what is refused, by reason.
+	Count func(reason string)
+	// Patience is how long an answer may take.
+	Patience time.Duration
+	// Retry is the first pause after a request without an answer.
+	Retry time.Duration
+	// Poll is how often a watch asks at least. All watches together ask no more
+	// often than PollShare times their number.
+	Poll, PollShare time.Duration
+}
+
+// A Sealing makes a message that takes reply blocks along.
+type Sealing func([]*outfox.Block) (*outfox.Message, error)
+
+// A Request is on its way, or its blocks stand at the mailbox.
+type Request interface {
+	// BackOver reports whether an answer may come in by a guard.
+	BackOver(guard wire.NodeID) bool
+	// Valid reports whether its relays are still there with the same keys.
+	Valid() bool
+	// Failed is told that no answer came in time.
+	Failed()
+}
+
+// Watches are the standing subscriptions of one client.
+type Watches struct {
+	cfg   Config
 	boxes chan found
 	wake  chan struct{}
 
@@ -53,15 +113,24 @@ type watches struct {
 	delivered map[place]delivery
 }
 
+// New makes watches. Nothing is sent before Run.
+func New(cfg Config) *Watches {
+	return &Watches{
+		cfg:   cfg,
+		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1),
+		m: map[string]*watch{}, delivered: map[place]delivery{},
+	}
+}
+
 // place is where a box lies: the same one may lie in two mailboxes.
 type place struct {
-	mailbox NodeID
-	tag     Tag
+	mailbox wire.NodeID
+	tag     mailbox.Tag
 }
 
 type found struct {
-	mailbox NodeID
-	tag     Tag
+	mailbox wire.NodeID
+	tag     mailbox.Tag
 	box     []byte
 }
 
@@ -78,9 +147,9 @@ func (d delivery) fresh(now time.Time) bool { return d.acked || now.Sub(d.at) < 
 
 type watch struct {
 	key      string
-	mailbox  NodeID
-	tags     []Tag
-	acks     []Tag
+	mailbox  wire.NodeID
+	tags     []mailbox.Tag
+	acks     []mailbox.Tag
 	leases   []*lease
 	due      time.Time
 	failures int
@@ -90,12 +159,12 @@ type watch struct {
 
 type lease struct {
 	w        *watch
-	req      *request
-	tags     []Tag
-	acks     []Tag     // went along; not certain before the first answer
-	left     int       // answers that can still come
-	came     int       // boxes
-	first    time.Time // when the first of them came
+	req      Request
+	tags     []mailbox.Tag
+	acks     []mailbox.Tag // went along; not certain before the first answer
+	left     int           // answers that can still come
+	came     int           // boxes
+	first    time.Time     // when the first of them came
 	answered bool
 	spent    bool // nothing stands any more: the mailbox had more than blocks, or the way is gone
 	deadline time.Time
@@ -107,23 +176,14 @@ func (w *watch) expect(n int, now time.Time) {
 	w.until = now.Add(burstEnd)
 }
 
-func (ws *watches) init(c *Client) {
-	ws.c = c
-	ws.boxes = make(chan found, boxQueue)
-	ws.wake = make(chan struct{}, 1)
-	ws.m = map[string]*watch{}
-	ws.delivered = map[place]delivery{}
-}
-
 // Watch asks a mailbox to push boxes under tags as they arrive, and keeps
 // asking. It replaces the watch of the same key; no tags end it.
-func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
-	ws := &c.watches
+func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w := ws.m[key]
-	if w == nil || w.mailbox != mailbox {
+	if w == nil || w.mailbox != at {
 		if w != nil {
 			ws.orphan(w.mailbox, w.acks, now)
 		}
@@ -131,7 +191,7 @@ func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
 			delete(ws.m, key)
 			return
 		}
-		w = &watch{key: key, mailbox: mailbox}
+		w = &watch{key: key, mailbox: at}
 		ws.m[key] = w
 	}
 	if slices.Equal(w.tags, tags) {
@@ -141,7 +201,7 @@ func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
 	switch {
 	case len(tags) == 0:
 		delete(ws.m, key)
-		ws.orphan(mailbox, w.acks, now)
+		ws.orphan(at, w.acks, now)
 	case !w.covered():
 		w.at(now)
 	case w.burst > 0:
@@ -150,7 +210,7 @@ func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) {
 		// Most of the tags stand there already: news can wait for more news.
 		w.at(now.Add(settle))
 	}
-	kick(ws.wake)
+	pace.Kick(ws.wake)
 }
 
 // covered reports whether leases with blocks stand for at least half of the
@@ -178,34 +238,33 @@ func (w *watch) at(t time.Time) {
 
 // Ack lets a mailbox delete boxes, with the next request. Acknowledging twice,
 // or what was never there, does no harm.
-func (c *Client) Ack(mailbox NodeID, tags ...Tag) {
-	ws := &c.watches
+func (ws *Watches) Ack(at wire.NodeID, tags ...mailbox.Tag) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	var orphans []Tag
+	var orphans []mailbox.Tag
 	for _, t := range tags {
-		w := ws.asking(mailbox, t)
-		if d, ok := ws.delivered[place{mailbox, t}]; ok {
+		w := ws.asking(at, t)
+		if d, ok := ws.delivered[place{at, t}]; ok {
 			d.acked = true
-			ws.delivered[place{mailbox, t}] = d
+			ws.delivered[place{at, t}] = d
 			w = ws.m[d.key]
 		}
-		if w != nil && w.mailbox == mailbox {
+		if w != nil && w.mailbox == at {
 			w.acks = append(w.acks, t)
-			w.at(now.Add(jitter(4 * settle)))
+			w.at(now.Add(pace.Jitter(4 * settle)))
 		} else {
 			orphans = append(orphans, t)
 		}
 	}
-	ws.orphan(mailbox, orphans, now)
-	kick(ws.wake)
+	ws.orphan(at, orphans, now)
+	pace.Kick(ws.wake)
 }
 
 // asking returns the watch that names a tag at a mailbox, nil if none does.
-func (ws *watches) asking(mailbox NodeID, t Tag) *watch {
+func (ws *Watches) asking(at wire.NodeID, t mailbox.Tag) *watch {
 	for _, w := range ws.m {
-		if w.mailbox == mailbox && slices.Contains(w.tags, t) {
+		if w.mailbox == at && slices.Contains(w.tags, t) {
 			return w
 		}
 	}
@@ -213,32 +272,32 @@ func (ws *watches) asking(mailbox NodeID, t Tag) *watch {
 }
 
 // orphan sends acknowledgements whose watch is gone in a watch of their own.
-func (ws *watches) orphan(mailbox NodeID, acks []Tag, now time.Time) {
+func (ws *Watches) orphan(at wire.NodeID, acks []mailbox.Tag, now time.Time) {
 	if len(acks) == 0 {
 		return
 	}
 	// The same tag is acknowledged at each mailbox that has a copy.
-	key := "\x00ack " + mailbox.String() + " " + hex.EncodeToString(acks[0][:])
-	ws.m[key] = &watch{key: key, mailbox: mailbox, acks: acks, due: now.Add(jitter(2 * settle))}
+	key := "\x00ack " + at.String() + " " + hex.EncodeToString(acks[0][:])
+	ws.m[key] = &watch{key: key, mailbox: at, acks: acks, due: now.Add(pace.Jitter(2 * settle))}
 }
 
-// guardLost renews what could have come back over a guard.
-func (ws *watches) guardLost(id NodeID) {
+// GuardLost renews what could have come back over a guard.
+func (ws *Watches) GuardLost(id wire.NodeID) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && l.req.backOver(id) {
+			if l.left > 0 && l.req.BackOver(id) {
 				l.spent = true
 				w.at(soon())
 			}
 		}
 	}
-	kick(ws.wake)
+	pace.Kick(ws.wake)
 }
 
-// retry lets watches that failed try again now: a guard came up.
-func (ws *watches) retry() {
+// Retry lets watches that failed try again now: a guard came up.
+func (ws *Watches) Retry() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.m {
@@ -246,34 +305,41 @@ func (ws *watches) retry() {
 			w.at(soon())
 		}
 	}
-	kick(ws.wake)
+	pace.Kick(ws.wake)
 }
 
-// relaysChanged renews the leases whose blocks lead over relays that are gone,
+// RelaysChanged renews the leases whose blocks lead over relays that are gone,
 // doubtful, or have new keys, and those at a mailbox that restarted.
-func (ws *watches) relaysChanged() {
-	snap, doubtful := ws.c.dir.Snapshot(), ws.c.doubtful()
+func (ws *Watches) RelaysChanged() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && !l.req.valid(snap, doubtful) {
+			if l.left > 0 && !l.req.Valid() {
 				l.spent = true
 				w.at(soon())
 			}
 		}
-		if _, ok := snap.Find(w.mailbox); ok && w.failures > 0 {
+		if w.failures > 0 && ws.cfg.Listed(w.mailbox) {
 			w.at(soon())
 		}
 	}
-	kick(ws.wake)
+	pace.Kick(ws.wake)
 }
 
 // soon is a moment that does not show which event it follows.
 func soon() time.Time { return time.Now().Add(rand.N(200 * time.Millisecond)) }
 
-// run sends the requests that are due until ctx ends.
-func (ws *watches) run(ctx context.Context) error {
+// Run sends requests and hands out boxes until ctx ends.
+func (ws *Watches) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return ws.send(ctx) })
+	g.Go(func() error { return ws.dispatch(ctx) })
+	return g.Wait()
+}
+
+// send sends the requests that are due until ctx ends.
+func (ws *Watches) send(ctx context.Context) error {
 	for {
 		next := ws.turn(ctx, time.Now())
 		timer := time.NewTimer(time.Until(next))
@@ -289,7 +355,7 @@ func (ws *watches) run(ctx context.Context) error {
 }
 
 // turn does what is due and returns when to look again.
-func (ws *watches) turn(ctx context.Context, now time.Time) time.Time {
+func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	next := now.Add(time.Hour)
@@ -316,7 +382,7 @@ func (ws *watches) turn(ctx context.Context, now time.Time) time.Time {
 
 // overdue gives up leases that were not answered in time. Several at once are
 // one failure: a burst has many under way.
-func (ws *watches) overdue(w *watch, now time.Time) {
+func (ws *Watches) overdue(w *watch, now time.Time) {
 	late := false
 	w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool {
 		if l.answered {
@@ -326,7 +392,7 @@ func (ws *watches) overdue(w *watch, now time.Time) {
 		if l.deadline.After(now) {
 			return false
 		}
-		ws.c.failed(l.req)
+		l.req.Failed()
 		w.acks = append(w.acks, l.acks...)
 		l.acks = nil
 		late = true
@@ -339,24 +405,24 @@ func (ws *watches) overdue(w *watch, now time.Time) {
 
 // failed puts the next attempt off: with a mailbox that seems to be gone until
 // the next poll.
-func (ws *watches) failed(w *watch, now time.Time) {
+func (ws *Watches) failed(w *watch, now time.Time) {
 	w.failures++
-	if ws.c.missing(ws.c.dir.Snapshot(), w.mailbox) {
+	if ws.cfg.Missing(w.mailbox) {
 		w.due = now.Add(ws.interval())
 		return
 	}
-	pause := ws.c.timing.retryMin << min(w.failures, 7)
-	w.due = now.Add(jitter(min(pause, time.Minute)))
+	pause := ws.cfg.Retry << min(w.failures, 7)
+	w.due = now.Add(pace.Jitter(min(pause, time.Minute)))
 }
 
 // issue sends the requests of one watch, with new blocks.
-func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
+func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
 	w.due = now.Add(ws.interval())
 	if now.After(w.until) {
 		w.burst = 0
 	}
 	standing := ws.keep(w)
-	var tags []Tag
+	var tags []mailbox.Tag
 	for _, t := range w.tags {
 		d, ok := ws.delivered[place{w.mailbox, t}]
 		switch {
@@ -371,7 +437,7 @@ func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
 	w.acks = nil
 	dense := w.burst - len(standing) // how many tags are to have a block each
 	for len(tags) > 0 || len(acks) > 0 {
-		l := &lease{w: w, deadline: now.Add(ws.c.patience())}
+		l := &lease{w: w, deadline: now.Add(ws.cfg.Patience)}
 		most, blocks := mailbox.MaxTags, 3
 		if dense > 0 {
 			most, blocks = mailbox.MaxBlocks, mailbox.MaxBlocks
@@ -391,11 +457,11 @@ func (ws *watches) issue(ctx context.Context, w *watch, now time.Time) {
 // keep drops the leases that new ones replace: in a burst those that do not
 // stand, else all. It returns the tags of those that stay. Acknowledgements of
 // leases under way were perhaps lost with them: they go along once more.
-func (ws *watches) keep(w *watch) map[Tag]bool {
-	standing := map[Tag]bool{}
+func (ws *Watches) keep(w *watch) map[mailbox.Tag]bool {
+	standing := map[mailbox.Tag]bool{}
 	w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool {
 		if w.burst > 0 && !l.spent {
-			var rest []Tag
+			var rest []mailbox.Tag
 			for _, t := range l.tags {
 				if _, came := ws.delivered[place{w.mailbox, t}]; !came {
 					rest = append(rest, t)
@@ -416,38 +482,38 @@ func (ws *watches) keep(w *watch) map[Tag]bool {
 	return standing
 }
 
-func cut(tags []Tag, n int) (head, rest []Tag) {
+func cut(tags []mailbox.Tag, n int) (head, rest []mailbox.Tag) {
 	n = min(n, len(tags))
 	return tags[:n:n], tags[n:]
 }
 
 // interval is how long until the next poll: the more watches, the longer, so
 // that all of them together cost a client a fixed share of traffic.
-func (ws *watches) interval() time.Duration {
-	d := max(ws.c.timing.poll, time.Duration(len(ws.m))*ws.c.timing.pollShare)
-	return jitter(min(d, maxPoll))
+func (ws *Watches) interval() time.Duration {
+	d := max(ws.cfg.Poll, time.Duration(len(ws.m))*ws.cfg.PollShare)
+	return pace.Jitter(min(d, maxPoll))
 }
 
-func (ws *watches) post(ctx context.Context, l *lease) error {
-	c := ws.c
-	up, err := c.ready(l.w.mailbox)
+func (ws *Watches) post(ctx context.Context, l *lease) error {
+	n := 1
+	if len(l.tags) > 0 {
+		n = min(mailbox.BlocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
+	}
+	l.left = n
+	seal := func(blocks []*outfox.Block) (*outfox.Message, error) {
+		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks, Watch: len(l.tags) > 0}
+		return f.Message()
+	}
+	req, err := ws.cfg.Post(ctx, l.w.mailbox, n, seal, func(a *mailbox.Answer) { ws.answer(l, a) })
 	if err != nil {
 		return err
 	}
-	l.req = &request{mailbox: l.w.mailbox, answered: func(a *mailbox.Answer) { ws.answer(l, a) }}
-	n := 1
-	if len(l.tags) > 0 {
-		n = min(blocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
-	}
-	l.left = n
-	return c.post(ctx, l.req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
-		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks, Watch: len(l.tags) > 0}
-		return f.Message()
-	})
+	l.req = req
+	return nil
 }
 
 // answer takes one answer to a lease. It is called from a link's reader.
-func (ws *watches) answer(l *lease, a *mailbox.Answer) {
+func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -462,8 +528,8 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 	switch a.Kind {
 	case mailbox.None:
 	case mailbox.Found:
-		if !asked(l.tags, a.Tag) {
-			ws.c.refused.add("wrong answer")
+		if !slices.Contains(l.tags, a.Tag) {
+			ws.cfg.Count("wrong answer")
 			break
 		}
 		if l.came++; l.came == 1 {
@@ -480,8 +546,8 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 		case ws.boxes <- found{w.mailbox, a.Tag, a.Box[:]}:
 			ws.remember(at, w.key, now)
 		default:
-			ws.c.refused.add("boxes come too fast")
-			w.at(now.Add(jitter(4 * settle)))
+			ws.cfg.Count("boxes come too fast")
+			w.at(now.Add(pace.Jitter(4 * settle)))
 		}
 		if a.Pending > 0 {
 			// All blocks of the lease are on their way here; ask for the rest
@@ -491,7 +557,7 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 			w.at(now.Add(burstGather))
 		}
 	default:
-		ws.c.refused.add("wrong answer")
+		ws.cfg.Count("wrong answer")
 	}
 	if l.left <= fewBlocks && l.came > fewBlocks && now.Sub(l.first) < burstTime {
 		w.expect(max(burstBegin, 2*w.burst), now)
@@ -499,10 +565,10 @@ func (ws *watches) answer(l *lease, a *mailbox.Answer) {
 	if current && l.left <= fewBlocks && len(l.tags) > 0 {
 		w.at(now.Add(burstGather))
 	}
-	kick(ws.wake)
+	pace.Kick(ws.wake)
 }
 
-func (ws *watches) remember(at place, key string, now time.Time) {
+func (ws *Watches) remember(at place, key string, now time.Time) {
 	if len(ws.delivered) >= maxDelivered {
 		maps.DeleteFunc(ws.delivered, func(_ place, d delivery) bool { return d.acked })
 	}
@@ -513,14 +579,14 @@ func (ws *watches) remember(at place, key string, now time.Time) {
 }
 
 // dispatch hands boxes out, one at a time, until ctx ends.
-func (ws *watches) dispatch(ctx context.Context) error {
+func (ws *Watches) dispatch(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case f := <-ws.boxes:
-			if ws.c.cfg.OnBox != nil {
-				ws.c.cfg.OnBox(f.mailbox, f.tag, f.box)
+			if ws.cfg.OnBox != nil {
+				ws.cfg.OnBox(f.mailbox, f.tag, f.box)
 			}
 		}
 	}

@@ -1,4 +1,10 @@
-package p2p
+// Package relay carries packets, keeps mailboxes and the list of relays.
+//
+//	relay.go  a Relay: what it is made of, and where frames go
+//	list.go   its descriptor, and the list it keeps with others
+//	state.go  what it keeps on disk
+//	lan.go    relays of the local network, if the owner says so
+package relay
 
 import (
 	"bytes"
@@ -24,11 +30,15 @@ import (
 	"starling/p2p/directory/exchange"
 	"starling/p2p/directory/gossip"
 	"starling/p2p/discovery"
+	"starling/p2p/discovery/lan"
 	"starling/p2p/host"
 	"starling/p2p/link"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
+	"starling/p2p/settings"
+	"starling/p2p/tally"
 	"starling/p2p/wire"
 )
 
@@ -42,8 +52,8 @@ const (
 	spare, sparePrivate     = 32, 2            // connections to relays that nothing uses
 )
 
-// RelayConfig is how a Relay is made.
-type RelayConfig struct {
+// Config is how a Relay is made.
+type Config struct {
 	// StateDir holds the relay's key, its mailboxes and the relays it knew.
 	// It is made if missing, readable for its owner only.
 	StateDir string
@@ -65,7 +75,7 @@ type RelayConfig struct {
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 	// Tap, if set, is shown all that the relay comes to see. For tests.
-	Tap func(Seen)
+	Tap func(link.Seen)
 	// Store keeps the boxes instead of a database in StateDir, if not nil; the
 	// relay does not close it. For simulations.
 	Store mailbox.Store
@@ -78,24 +88,24 @@ type RelayConfig struct {
 	// Meddle, if set, gets every packet that leaves the relay, and send to pass
 	// it on as often and as late as it likes, if at all. For simulations of
 	// relays that are slow, broken or hostile.
-	Meddle func(next NodeID, p *outfox.Packet, send func(*outfox.Packet))
+	Meddle func(next wire.NodeID, p *outfox.Packet, send func(*outfox.Packet))
 }
 
 // A Relay carries packets, keeps mailboxes and the list of relays.
 type Relay struct {
-	cfg       RelayConfig
+	cfg       Config
 	log       *slog.Logger
 	source    netip.Addr
 	bootstrap []directory.Hint
 	key       crypto.PrivKey
-	id        NodeID
+	id        wire.NodeID
 
 	dir     *directory.Directory
 	engine  *mix.Engine
-	store   *mailbox.SQLite // nil with RelayConfig.Store
+	store   *mailbox.SQLite // nil with Config.Store
 	mail    *mailbox.Server
 	list    *exchange.Exchange
-	refused counter
+	refused tally.Tally
 	ready   chan struct{}
 	keys    chan struct{} // the mix has new keys
 	closing sync.Once
@@ -110,8 +120,8 @@ type Relay struct {
 	seq   uint64
 }
 
-// RelayStatus says what a relay does now.
-type RelayStatus struct {
+// Status says what a relay does now.
+type Status struct {
 	PeerID string
 	Addrs  []string
 	// Listed reports whether the relay has an address that others can use.
@@ -125,7 +135,7 @@ type RelayStatus struct {
 }
 
 // NewRelay opens the relay's state. Close it, unless Run is called.
-func NewRelay(cfg RelayConfig) (*Relay, error) {
+func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		cfg:   cfg,
 		log:   cfg.Logger,
@@ -137,30 +147,19 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.LAN && !cfg.AllowPrivate {
-		return nil, errLAN
+	network, err := settings.Text{
+		Bootstrap: cfg.Bootstrap, Source: cfg.Source, AllowPrivate: cfg.AllowPrivate, LAN: cfg.LAN,
+	}.Parse()
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Source != "" {
-		a, err := netip.ParseAddr(cfg.Source)
-		if err != nil {
-			return nil, fmt.Errorf("source address: %w", err)
-		}
-		r.source = a
-	}
-	for _, s := range cfg.Bootstrap {
-		h, err := directory.ParseBootstrap(s)
-		if err != nil {
-			return nil, err
-		}
-		r.bootstrap = append(r.bootstrap, h)
-	}
+	r.source, r.bootstrap = network.Source, network.Bootstrap
 	if cfg.StateDir == "" {
 		return nil, errors.New("a relay needs a directory for its state")
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("relay state: %w", err)
 	}
-	var err error
 	if r.key, err = loadKey(filepath.Join(cfg.StateDir, keyFile)); err != nil {
 		return nil, err
 	}
@@ -169,7 +168,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	r.engine, err = mix.NewEngine(mix.Config{
 		Sink:   sink{r},
-		OnKeys: func() { kick(r.keys) },
+		OnKeys: func() { pace.Kick(r.keys) },
 		Now:    cfg.Clock,
 		Logger: r.log,
 	})
@@ -186,9 +185,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	r.mail = mailbox.NewServer(mailbox.ServerConfig{Store: store, Sender: sink{r}, Logger: r.log})
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
-		Send:      func(to NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
+		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
 		Serve:     true,
-		Count:     r.refused.add,
+		Count:     r.refused.Add,
 	})
 	r.loadPeers()
 	return r, nil
@@ -228,7 +227,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		Handle:  r.handle,
 		Find:    r.addresses,
 		Changed: r.linkChanged,
-		Count:   r.refused.add,
+		Count:   r.refused.Add,
 		Idle:    r.idle,
 		Rate:    r.rate(),
 		Tap:     r.cfg.Tap,
@@ -245,7 +244,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	gossiping, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.gossip, err = gossip.New(gossiping, gossip.Config{
-		Host: h, Directory: r.dir, Count: r.refused.add, Tap: gossipTap,
+		Host: h, Directory: r.dir, Count: r.refused.Add, Tap: gossipTap,
 	})
 	if err != nil {
 		return err
@@ -283,7 +282,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.keepPeers(ctx) })
 	if r.cfg.LAN {
 		g.Go(func() error { return r.announceLAN(ctx) })
-		g.Go(func() error { return r.findLAN(ctx, neighbours) })
+		g.Go(func() error {
+			return lan.Seek(ctx, r.log, func() bool { return neighbours() >= discovery.WantNeighbours }, r.meetLAN)
+		})
 	}
 	close(r.ready)
 	err = g.Wait()
@@ -298,7 +299,7 @@ func (r *Relay) Ready() <-chan struct{} { return r.ready }
 func (r *Relay) PeerID() string { return r.id.String() }
 
 // ID returns the relay's identity.
-func (r *Relay) ID() NodeID { return r.id }
+func (r *Relay) ID() wire.NodeID { return r.id }
 
 // Addrs returns where the relay listens, each ending in /p2p/ and its peer id.
 // It is empty before Ready.
@@ -327,14 +328,14 @@ func unspecified(a multiaddr.Multiaddr) bool {
 }
 
 // Status says what the relay does now.
-func (r *Relay) Status() RelayStatus {
-	s := RelayStatus{
+func (r *Relay) Status() Status {
+	s := Status{
 		PeerID:  r.id.String(),
 		Addrs:   r.Addrs(),
 		Relays:  len(r.dir.Snapshot().Relays),
 		Mix:     r.engine.Stats(),
 		Mailbox: r.mail.Stats(),
-		Refused: r.refused.all(),
+		Refused: r.refused.All(),
 	}
 	_, s.Listed = r.dir.Snapshot().Find(r.id)
 	select {
@@ -349,7 +350,7 @@ func (r *Relay) Status() RelayStatus {
 
 // handle takes a frame from a neighbour. A packet is opened here, in the
 // reader of its link: who sends faster than that is made to wait.
-func (r *Relay) handle(from NodeID, f *wire.Frame) {
+func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
 		r.engine.Handle(f.Body())
@@ -357,7 +358,7 @@ func (r *Relay) handle(from NodeID, f *wire.Frame) {
 		r.list.Handle(from, f)
 	case wire.TypeDrop:
 	default:
-		r.refused.add("unknown frame")
+		r.refused.Add("unknown frame")
 	}
 }
 
@@ -396,7 +397,7 @@ func (r *Relay) send(next wire.NodeID, p *outfox.Packet) {
 	r.links.Send(next, p.Frame()) // what cannot be sent is counted there
 }
 
-func (r *Relay) addresses(id NodeID) []multiaddr.Multiaddr {
+func (r *Relay) addresses(id wire.NodeID) []multiaddr.Multiaddr {
 	d, ok := r.dir.Find(id)
 	if !ok || d.Leaving() {
 		return nil
@@ -408,11 +409,11 @@ func (r *Relay) addresses(id NodeID) []multiaddr.Multiaddr {
 	return addrs
 }
 
-func (r *Relay) rate() func(NodeID) (rate.Limit, int) {
+func (r *Relay) rate() func(wire.NodeID) (rate.Limit, int) {
 	if r.cfg.AllowPrivate {
 		return nil
 	}
-	return func(id NodeID) (rate.Limit, int) {
+	return func(id wire.NodeID) (rate.Limit, int) {
 		if _, ok := r.dir.Find(id); ok {
 			return relayRate, relayBurst
 		}
@@ -420,7 +421,7 @@ func (r *Relay) rate() func(NodeID) (rate.Limit, int) {
 	}
 }
 
-func (r *Relay) idle(id NodeID) time.Duration {
+func (r *Relay) idle(id wire.NodeID) time.Duration {
 	switch {
 	case !r.isRelay(id.Peer()):
 		return clientIdle
@@ -433,7 +434,7 @@ func (r *Relay) idle(id NodeID) time.Duration {
 // linkChanged keeps the connection manager from closing a connection that is
 // in use to make room: packets would be lost with it. A link between relays
 // that carries nothing ends by itself, and then the connection may.
-func (r *Relay) linkChanged(id NodeID, up bool) {
+func (r *Relay) linkChanged(id wire.NodeID, up bool) {
 	const tag = "link"
 	if up {
 		r.host.ConnManager().Protect(id.Peer(), tag)
@@ -461,7 +462,7 @@ func (r *Relay) listed(p peer.ID) bool {
 
 // tap shows something to the test that listens.
 func (r *Relay) tap(what string, p peer.ID, addr multiaddr.Multiaddr, data []byte) {
-	seen := Seen{What: what, Data: bytes.Clone(data)}
+	seen := link.Seen{What: what, Data: bytes.Clone(data)}
 	seen.Peer, _ = wire.NodeIDFromPeer(p)
 	if addr != nil {
 		seen.Addr = addr.String()

@@ -1,4 +1,4 @@
-package p2p
+package client
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
+	"starling/p2p/watch"
 )
 
 // maxReplies bounds the reply blocks that are out, about 300 bytes each.
@@ -28,6 +30,7 @@ type request struct {
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
+	c        *Client
 }
 
 // back is the way of one answer.
@@ -42,10 +45,16 @@ func (b *back) guard() NodeID { return b.way[len(b.way)-1].ID }
 // first is the guard that the request goes out by.
 func (r *request) first() NodeID { return r.there[0].ID }
 
-// backOver reports whether an answer may come in by a guard.
-func (r *request) backOver(guard NodeID) bool {
+// BackOver implements watch.Request.
+func (r *request) BackOver(guard NodeID) bool {
 	return slices.ContainsFunc(r.backs, func(b *back) bool { return b.guard() == guard })
 }
+
+// Valid implements watch.Request.
+func (r *request) Valid() bool { return r.valid(r.c.dir.Snapshot(), r.c.doubtful()) }
+
+// Failed implements watch.Request.
+func (r *request) Failed() { r.c.failed(r) }
 
 // valid reports whether all hops are still there with the same keys, and the
 // mixes on the ways back not doubtful.
@@ -77,17 +86,17 @@ func ids(way []outfox.Hop) []NodeID {
 func (c *Client) reply(from NodeID, body []byte) {
 	p, err := outfox.ParsePacket(body)
 	if err != nil {
-		c.refused.add("malformed packet")
+		c.refused.Add("malformed packet")
 		return
 	}
 	b, msg, err := c.replies.Open(p)
 	if err != nil {
-		c.refused.add("reply nobody waits for")
+		c.refused.Add("reply nobody waits for")
 		return
 	}
 	a, err := mailbox.ParseAnswer(msg)
 	if err != nil {
-		c.refused.add("malformed answer")
+		c.refused.Add("malformed answer")
 		return
 	}
 	c.answered(b, from, time.Now())
@@ -122,20 +131,30 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	}
 	if _, ok := snap.Find(mailbox); !ok {
 		if at := c.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
-			kick(c.stale)
+			pace.Kick(c.stale)
 		}
 		return nil, ErrUnknownRelay
 	}
 	return up, nil
 }
 
-// A sealing is a message that takes reply blocks along.
-type sealing func([]*outfox.Block) (*outfox.Message, error)
+// postWatch sends a request of a watch.
+func (c *Client) postWatch(ctx context.Context, to NodeID, n int, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
+	up, err := c.ready(to)
+	if err != nil {
+		return nil, err
+	}
+	req := &request{mailbox: to, answered: answered, c: c}
+	if err := c.post(ctx, req, up, n, seal); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
 
 // post sends a message with n reply blocks on its way to the mailbox of req.
 // The blocks and the packet's header, 8 operations on a curve each, are made
 // side by side.
-func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, seal sealing) error {
+func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, seal watch.Sealing) error {
 	var made errgroup.Group
 	guard, epoch, way, err := c.forward(up, req.mailbox)
 	if err != nil {
@@ -205,10 +224,10 @@ func (c *Client) failed(req *request) {
 	c.blame.Failed(relays, req.sent, now)
 	c.silence.failed(req.mailbox, now)
 	if c.mutes.failed(over, c.blame.Down, now) {
-		kick(c.wake)
+		pace.Kick(c.wake)
 	}
-	kick(c.blamed)
-	kick(c.stale)
+	pace.Kick(c.blamed)
+	pace.Kick(c.stale)
 }
 
 // Put stores a box over one fresh route and waits for the mailbox to say that
@@ -249,7 +268,7 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	case mailbox.Full:
 		return ErrFull
 	}
-	c.refused.add("wrong answer")
+	c.refused.Add("wrong answer")
 	return ErrTimeout
 }
 
@@ -278,7 +297,7 @@ func (c *Client) guardLost(id NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for req := range c.expected {
-		if req.first() == id || req.backOver(id) {
+		if req.first() == id || req.BackOver(id) {
 			delete(c.expected, req)
 			close(req.lost)
 		}
@@ -355,7 +374,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		default:
 		}
 	}}
-	n := min(blocksFor(len(tags)), len(tags))
+	n := min(mailbox.BlocksFor(len(tags)), len(tags))
 	err = c.post(ctx, req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
 		f := mailbox.Fetch{Tags: tags, Blocks: blocks}
 		return f.Message()
@@ -373,13 +392,13 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		case mailbox.None:
 			return true, nil
 		case mailbox.Found:
-			if asked(tags, a.Tag) {
+			if slices.Contains(tags, a.Tag) {
 				found[a.Tag] = a.Box[:]
 			} else {
-				c.refused.add("wrong answer")
+				c.refused.Add("wrong answer")
 			}
 		default:
-			c.refused.add("wrong answer")
+			c.refused.Add("wrong answer")
 			return false, ErrTimeout
 		}
 		if got == n {
@@ -396,22 +415,4 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 			return false, ctx.Err()
 		}
 	}
-}
-
-// blocksFor returns how many reply blocks go along with that many tags.
-func blocksFor(tags int) int {
-	n := mailbox.MaxBlocks
-	for n > 1 && mailbox.Room(n) < tags {
-		n--
-	}
-	return n
-}
-
-func asked(tags []Tag, t Tag) bool {
-	for _, a := range tags {
-		if a == t {
-			return true
-		}
-	}
-	return false
 }

@@ -1,11 +1,24 @@
-package p2p
+// Package client puts boxes into mailboxes and watches for boxes, without the
+// mailboxes learning who it is.
+//
+// It is connected to two guards and to nobody else, and chooses its routes from
+// the list of relays that they hand it:
+//
+//	client.go      a Client, its loops and its status
+//	guards.go      whom it is connected to
+//	requests.go    one packet, its answers, and what their absence says
+//	routes.go      which relays there are for a way
+//	rendezvous.go  mailboxes that two people find without telling each other
+//	mute.go        guards that take packets and bring nothing
+//	state.go       what is kept from one start to the next
+package client
 
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,19 +32,52 @@ import (
 	"starling/p2p/blame"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
+	"starling/p2p/discovery/lan"
 	"starling/p2p/guard"
 	"starling/p2p/host"
 	"starling/p2p/link"
+	"starling/p2p/mailbox"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
+	"starling/p2p/settings"
+	"starling/p2p/tally"
+	"starling/p2p/watch"
 	"starling/p2p/wire"
+)
+
+// NodeID names a relay.
+type NodeID = wire.NodeID
+
+// Tag names a box.
+type Tag = mailbox.Tag
+
+// BoxSize is the size of every box in bytes.
+const BoxSize = mailbox.BoxSize
+
+// Errors that callers tell apart.
+var (
+	// ErrOffline: no guard is connected.
+	ErrOffline = errors.New("not connected to any guard")
+	// ErrFewRelays: there is no route that keeps the rules.
+	ErrFewRelays = errors.New("too few relays known for an anonymous route")
+	// ErrTimeout: no answer came. The box may have been stored or not.
+	ErrTimeout = errors.New("no answer from the mailbox")
+	// ErrTaken: another box is under the tag.
+	ErrTaken = errors.New("another box is under this tag")
+	// ErrFull: the mailbox has no room.
+	ErrFull = errors.New("mailbox is full")
+	// ErrUnknownRelay: the relay is not in the directory, or has left.
+	ErrUnknownRelay = errors.New("relay is not known")
+	// ErrSize: a box must have BoxSize bytes.
+	ErrSize = errors.New("box has a wrong size")
 )
 
 // hops is how many mixes there are before the mailbox.
 const hops = outfox.Layers - 1
 
-// ClientConfig is how a Client is made.
-type ClientConfig struct {
+// Config is how a Client is made.
+type Config struct {
 	// Bootstrap are multiaddrs of relays, ending in /p2p/…, to ask for the
 	// list of relays when nothing better is known.
 	Bootstrap []string
@@ -59,7 +105,7 @@ type ClientConfig struct {
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 	// Tap, if set, is shown every frame on the links. For tests.
-	Tap func(Seen)
+	Tap func(link.Seen)
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
@@ -71,7 +117,7 @@ type ClientConfig struct {
 // A Client puts boxes into mailboxes and watches for boxes. Its methods may be
 // called from any goroutine, before and while Run runs.
 type Client struct {
-	cfg    ClientConfig
+	cfg    Config
 	log    *slog.Logger
 	source netip.Addr
 	timing timing
@@ -83,11 +129,11 @@ type Client struct {
 	list    *exchange.Exchange
 	links   atomic.Pointer[link.Links] // while Run runs
 	replies *mix.Replies[*back]
-	watches watches
+	watches *watch.Watches
 	blame   blame.Ledger
 	mutes   mutes
 	silence silence
-	refused counter
+	refused tally.Tally
 	listed  atomic.Pointer[time.Time] // when a guard last gave us its list
 
 	wake    chan struct{} // guards: something happened
@@ -143,11 +189,11 @@ func timings(private bool) timing {
 }
 
 // NewClient makes a client. It does nothing before Run.
-func NewClient(cfg ClientConfig) (*Client, error) {
+func New(cfg Config) (*Client, error) {
 	return newClient(cfg, timings(cfg.AllowPrivate))
 }
 
-func newClient(cfg ClientConfig, timing timing) (*Client, error) {
+func newClient(cfg Config, timing timing) (*Client, error) {
 	c := &Client{
 		cfg:      cfg,
 		log:      cfg.Logger,
@@ -165,24 +211,14 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.LAN && !cfg.AllowPrivate {
-		return nil, errLAN
+	network, err := settings.Text{
+		Bootstrap: cfg.Bootstrap, Source: cfg.Source, AllowPrivate: cfg.AllowPrivate, LAN: cfg.LAN,
+	}.Parse()
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Source != "" {
-		a, err := netip.ParseAddr(cfg.Source)
-		if err != nil {
-			return nil, fmt.Errorf("source address: %w", err)
-		}
-		c.source = a
-	}
-	for _, s := range cfg.Bootstrap {
-		h, err := directory.ParseBootstrap(s)
-		if err != nil {
-			return nil, err
-		}
-		if !cfg.AllowPrivate && !h.Address.Public() {
-			return nil, fmt.Errorf("bootstrap address %q is private; allow private addresses to use it", s)
-		}
+	c.source = network.Source
+	for _, h := range network.Bootstrap {
 		c.contacts[h.ID] = h
 	}
 	pins, err := c.loadState(cfg.State)
@@ -199,8 +235,17 @@ func newClient(cfg ClientConfig, timing timing) (*Client, error) {
 		return nil, err
 	}
 	c.replies = mix.NewReplies[*back](c.id, timing.replies)
-	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.add})
-	c.watches.init(c)
+	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.Add})
+	c.watches = watch.New(watch.Config{
+		Post:     c.postWatch,
+		Listed:   c.listedNow,
+		Missing:  func(id NodeID) bool { return c.missing(c.dir.Snapshot(), id) },
+		OnBox:    cfg.OnBox,
+		Count:    c.refused.Add,
+		Patience: c.patience(),
+		Retry:    timing.retryMin,
+		Poll:     timing.poll, PollShare: timing.pollShare,
+	})
 	return c, nil
 }
 
@@ -215,21 +260,22 @@ func (c *Client) Run(ctx context.Context) error {
 	links := link.New(link.Config{
 		Host:    h,
 		Handle:  c.handle,
-		Count:   c.refused.add,
+		Count:   c.refused.Add,
 		Changed: c.linkChanged,
 		Tap:     c.cfg.Tap,
 	})
 	c.links.Store(links)
-	kick(c.changed) // Status says more from here on
+	pace.Kick(c.changed) // Status says more from here on
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.keepGuards(ctx, links) })
 	g.Go(func() error { return c.keepList(ctx, links) })
 	g.Go(func() error { return c.keepAlive(ctx, links) })
-	g.Go(func() error { return c.watches.run(ctx) })
-	g.Go(func() error { return c.watches.dispatch(ctx) })
+	g.Go(func() error { return c.watches.Run(ctx) })
 	g.Go(func() error { return c.tell(ctx) })
 	if c.cfg.LAN {
-		g.Go(func() error { return c.findLAN(ctx) })
+		g.Go(func() error {
+			return lan.Seek(ctx, c.log, func() bool { return c.Status().Ready }, c.metLAN)
+		})
 	}
 	err = g.Wait()
 	links.Close()
@@ -239,7 +285,7 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-func (cfg *ClientConfig) callChange() {
+func (cfg *Config) callChange() {
 	if cfg.OnChange != nil {
 		cfg.OnChange()
 	}
@@ -250,7 +296,7 @@ func (c *Client) tell(ctx context.Context) error {
 	var saveAt <-chan time.Time
 	var doubtful []NodeID
 	dir := c.dir.Changed()
-	kick(c.wake) // it may have changed already
+	pace.Kick(c.wake) // it may have changed already
 	for {
 		select {
 		case <-ctx.Done():
@@ -259,8 +305,8 @@ func (c *Client) tell(ctx context.Context) error {
 			c.cfg.callChange()
 		case <-dir:
 			dir = c.dir.Changed()
-			kick(c.wake)
-			c.watches.relaysChanged()
+			pace.Kick(c.wake)
+			c.watches.RelaysChanged()
 			if saveAt == nil {
 				saveAt = time.After(time.Minute)
 			}
@@ -270,7 +316,7 @@ func (c *Client) tell(ctx context.Context) error {
 			before := doubtful
 			doubtful = c.doubtful()
 			if slices.ContainsFunc(doubtful, func(id NodeID) bool { return !slices.Contains(before, id) }) {
-				c.watches.relaysChanged()
+				c.watches.RelaysChanged()
 			}
 		case <-c.save:
 			c.saveState()
@@ -279,14 +325,6 @@ func (c *Client) tell(ctx context.Context) error {
 			c.saveState()
 			saveAt = nil
 		}
-	}
-}
-
-// kick wakes whoever reads the channel, once.
-func kick(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
 	}
 }
 
@@ -307,20 +345,20 @@ func (c *Client) handle(from NodeID, f *wire.Frame) {
 		c.list.Handle(from, f)
 	case wire.TypeDrop:
 	default:
-		c.refused.add("unknown frame")
+		c.refused.Add("unknown frame")
 	}
 }
 
 func (c *Client) linkChanged(peer NodeID, up bool) {
 	if !up {
 		c.guardLost(peer)
-		c.watches.guardLost(peer)
+		c.watches.GuardLost(peer)
 	} else {
-		kick(c.stale)
-		c.watches.retry()
+		pace.Kick(c.stale)
+		c.watches.Retry()
 	}
-	kick(c.wake)
-	kick(c.changed)
+	pace.Kick(c.wake)
+	pace.Kick(c.changed)
 }
 
 // keepAlive sends a frame on links that would otherwise be silent so long, three
@@ -331,7 +369,7 @@ func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(jitter(c.timing.keepalive / 2)):
+		case <-time.After(pace.Jitter(c.timing.keepalive / 2)):
 		}
 		for _, id := range links.Quiet(c.timing.keepalive * 2 / 3) {
 			if f, err := wire.NewFrame(wire.TypeDrop, nil); err == nil {
@@ -345,9 +383,9 @@ func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	few := 100 * time.Millisecond
 	for {
-		wait := jitter(c.timing.list)
+		wait := pace.Jitter(c.timing.list)
 		if len(c.dir.Snapshot().Relays) < MinRelays {
-			wait = jitter(few)
+			wait = pace.Jitter(few)
 			few = min(2*few, c.timing.listFew)
 		} else {
 			few = 100 * time.Millisecond
@@ -381,6 +419,26 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	}
 }
 
+// Watch asks a mailbox to push boxes under tags as they arrive, and keeps
+// asking. It replaces the watch of the same key; no tags end it.
+func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) { c.watches.Watch(key, mailbox, tags) }
+
+// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice,
+// or what was never there, does no harm.
+func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags...) }
+
+// metLAN takes relays that answered on the local network. None of them is news
+// while no guard is connected: they are dialled again as any other contact.
+func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
+	for _, r := range relays {
+		h := directory.Hint{ID: r.ID, Address: directory.Address{AddrPort: r.Addr}}
+		if _, err := c.AddHint(h.Append(nil)); err != nil {
+			c.log.Debug("a relay of the local network is refused", "err", err)
+		}
+	}
+	return false
+}
+
 // Hint returns at most 64 bytes by which a stranger can find a relay.
 func (c *Client) Hint(id NodeID) ([]byte, error) {
 	if d, ok := c.dir.Snapshot().Find(id); ok {
@@ -409,8 +467,41 @@ func (c *Client) AddHint(b []byte) (NodeID, error) {
 		c.contacts[h.ID] = h
 	}
 	c.mu.Unlock()
-	kick(c.wake)
+	pace.Kick(c.wake)
 	return h.ID, nil
+}
+
+// Status says what holds now.
+type Status struct {
+	// Ready: a guard is connected and there are relays for a route.
+	Ready bool
+	// Reason says in a few words what is missing when not Ready.
+	Reason string
+	// PeerID is our network identity of this start.
+	PeerID string
+	Guards []GuardStatus
+	// Relays is how many relays are known, EnoughRelays whether they suffice.
+	Relays       int
+	EnoughRelays bool
+	// Doubtful is how many of them are avoided, because nothing seems to come
+	// back over them.
+	Doubtful int
+	// Hops is how many mixes a packet passes before the mailbox.
+	Hops int
+	// AllowPrivate: loopback and LAN relays are admitted and routes need not
+	// span networks.
+	AllowPrivate bool
+	// BytesIn and BytesOut count frames on the links since the start.
+	BytesIn, BytesOut int64
+	// Refused counts what came in and was dropped, by reason.
+	Refused map[string]int64
+}
+
+// GuardStatus is one guard in use or tried.
+type GuardStatus struct {
+	ID        NodeID
+	Addr      string
+	Connected bool
 }
 
 // Status says what holds now.
@@ -423,7 +514,7 @@ func (c *Client) Status() Status {
 		Doubtful:     len(c.doubtful()),
 		Hops:         hops,
 		AllowPrivate: c.cfg.AllowPrivate,
-		Refused:      c.refused.all(),
+		Refused:      c.refused.All(),
 	}
 	links := c.links.Load()
 	if links != nil {
@@ -460,27 +551,6 @@ func (c *Client) Status() Status {
 		s.Ready = true
 	}
 	return s
-}
-
-// counter counts by reason.
-type counter struct {
-	mu sync.Mutex
-	m  map[string]int64
-}
-
-func (n *counter) add(reason string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.m == nil {
-		n.m = map[string]int64{}
-	}
-	n.m[reason]++
-}
-
-func (n *counter) all() map[string]int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return maps.Clone(n.m)
 }
 
 func shuffled(ids []NodeID) []NodeID {

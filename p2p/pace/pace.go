@@ -1,0 +1,19 @@
+// Package pace says when the loops of clients and relays run: at once when
+// somebody wakes them, else at times that do not show which machine they are of.
+package pace
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Jitter spreads d by a quarter either way.
+func Jitter(d time.Duration) time.Duration { return d - d/4 + rand.N(d/2+1) }
+
+// Kick wakes the reader of a channel of length one, once.
+func Kick(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

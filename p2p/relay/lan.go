@@ -1,0 +1,80 @@
+package relay
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"starling/p2p/directory"
+	"starling/p2p/discovery/lan"
+	"starling/p2p/host"
+	"starling/p2p/pace"
+)
+
+const (
+	lanDial     = 3 * time.Second
+	lanAnnounce = 30 * time.Second // after the network could not be listened on
+)
+
+// meetLAN connects to those relays of the local network that are new, and
+// reports whether there were any.
+func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
+	for _, found := range relays {
+		info := peer.AddrInfo{ID: found.ID.Peer(), Addrs: []multiaddr.Multiaddr{directory.Address{AddrPort: found.Addr}.Multiaddr()}}
+		r.remember(info)
+		if found.ID == r.id || r.host.Network().Connectedness(info.ID) == network.Connected {
+			continue
+		}
+		dialling, cancel := context.WithTimeout(ctx, lanDial)
+		if host.Connect(dialling, r.host, info) == nil {
+			news = true
+		}
+		cancel()
+	}
+	return news
+}
+
+// announceLAN answers who looks for relays on the local network. A machine
+// without one goes on without, and looks again now and then.
+func (r *Relay) announceLAN(ctx context.Context) error {
+	port := lanPort(r.host.Network().ListenAddresses())
+	if port == 0 {
+		r.log.Warn("no address to announce on the local network")
+		return nil
+	}
+	for {
+		err := lan.Announce(ctx, r.id, port)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.log.Debug("announcing on the local network", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pace.Jitter(lanAnnounce)):
+		}
+	}
+}
+
+// lanPort is the port that the local network can reach: of an address that is
+// not loopback's.
+func lanPort(addrs []multiaddr.Multiaddr) uint16 {
+	for _, m := range addrs {
+		if manet.IsIPLoopback(m) {
+			continue
+		}
+		na, err := manet.ToNetAddr(m)
+		if err != nil {
+			continue
+		}
+		if a, ok := na.(*net.TCPAddr); ok && a.Port != 0 {
+			return uint16(a.Port)
+		}
+	}
+	return 0
+}
