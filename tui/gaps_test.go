@@ -53,19 +53,3 @@ func TestGoldenGaps(t *testing.T) {
 		}
 	}
 }
-
-func TestLinearGaps(t *testing.T) {
-	node := tuitest.NewNode(clock)
-	id := node.Meet("alice")
-	node.Receive(id, "When?")
-	l := newLinear(t, node)
-	l.expect("1. alice").say("/open alice").expect("alice, message 1: When?")
-	later := node.ReceiveMessage(id, api.Message{Text: safetext.Line("No, at six."), Gap: api.GapMissing})
-	l.expect("Something that alice wrote before message 2 has not arrived yet.").expect("alice, message 2: No, at six.")
-	node.Change(later, func(m *api.Message) { m.Gap = api.GapLost })
-	l.expect("Something that alice wrote before message 2 never arrived.")
-	node.ReceiveMessage(id, api.Message{Text: safetext.Line("At five?"), Late: &api.Quote{ID: later}})
-	l.expect("alice, message 3: (came late, written before: message 2) At five?")
-	node.Change(later, func(m *api.Message) { m.Gap = "" })
-	l.expect("What was missing before message 2 has arrived.")
-}

@@ -19,6 +19,7 @@ import (
 
 	"starling/node/api"
 	"starling/tui"
+	"starling/tui/linear"
 	"starling/tui/tuitest"
 )
 
@@ -34,7 +35,13 @@ func runFakeApp() int {
 	go attackAgain(node)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := tui.Run(ctx, node, tui.Options{Plain: os.Getenv(fakeApp) == "plain", Language: "en"}); err != nil {
+	var err error
+	if os.Getenv(fakeApp) == "plain" {
+		err = linear.Run(ctx, node, linear.Options{Language: "en"}, os.Stdin, os.Stdout)
+	} else {
+		err = tui.Run(ctx, node, tui.Options{Language: "en"})
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

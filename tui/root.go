@@ -23,6 +23,7 @@ import (
 	"starling/tui/picture"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // App is the whole screen. It is a tea.Model and belongs to one goroutine,
@@ -430,4 +431,4 @@ func (a *App) note(text string, bad bool) tea.Cmd {
 }
 
 // describe puts an error into words: what went wrong and what to do.
-func (a *App) describe(err error) string { return describe(a.th.Words, err) }
+func (a *App) describe(err error) string { return words.Error(a.th.Words, err) }

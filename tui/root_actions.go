@@ -1,14 +1,13 @@
 package tui
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"starling/tui/keymap"
 	"starling/tui/preferences"
+	"starling/tui/words"
 )
 
 // do does what the table of keys names.
@@ -323,7 +322,7 @@ func (a *App) send() tea.Cmd {
 	if c.editing != nil {
 		return a.submitEdit(c, text)
 	}
-	out := outgoing{contact: c.id, text: text, id: newID()}
+	out := outgoing{contact: c.id, text: text, id: words.NewID()}
 	if c.reply != nil {
 		out.reply = c.reply
 		c.reply = nil
@@ -333,12 +332,4 @@ func (a *App) send() tea.Cmd {
 	c.view.ClearUnread()
 	a.outgoing = append(a.outgoing, out)
 	return tea.Batch(a.toEnd(c), a.sendNext(), a.saveDraft(c))
-}
-
-// newID names a message, so that handing it over again does not send it
-// twice.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }

@@ -9,9 +9,9 @@ import (
 
 	"rsc.io/qr"
 
-	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // inviteBody shows the link, and the QR code if there is room for it.
@@ -136,7 +136,7 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	}
 	head(th.T("Route"))
 	row(th.T("profile"), s.Profile)
-	row(th.T("way out"), route(th, s))
+	row(th.T("way out"), words.Route(th, s))
 	row(th.T("this session"), short(s.PeerID))
 	row(th.T("relays known"), fmt.Sprint(s.Relays))
 	if s.Doubtful > 0 {
@@ -170,8 +170,8 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	row(th.T("in mailboxes"), fmt.Sprint(s.Outbox.Sent))
 	row(th.T("failed"), fmt.Sprint(s.Outbox.Failed))
 	head(th.T("Traffic"))
-	row(th.T("received"), bytes(s.BytesIn))
-	row(th.T("sent"), bytes(s.BytesOut))
+	row(th.T("received"), words.Bytes(s.BytesIn))
+	row(th.T("sent"), words.Bytes(s.BytesOut))
 	for _, kind := range slices.Sorted(maps.Keys(s.Refused)) {
 		row(th.T("refused"), fmt.Sprintf("%d %s", s.Refused[kind], th.T(kind)))
 	}
@@ -182,34 +182,12 @@ func (a *App) networkBody(th *theme.Theme, width, _ int) []string {
 	return out
 }
 
-// route draws the way out by its stations.
-func route(th *theme.Theme, s *api.Status) string {
-	if s.Hops <= 0 {
-		return th.T("direct, no relay hides your address")
-	}
-	way := []string{th.T("you"), th.T("guard")}
-	for range s.Hops - 1 {
-		way = append(way, th.T("mix"))
-	}
-	return strings.Join(append(way, th.T("mailbox")), " → ")
-}
-
 // short keeps the end of an identifier, the part that differs.
 func short(id string) string {
 	if len(id) > 12 {
 		return "…" + id[len(id)-10:]
 	}
 	return id
-}
-
-func bytes(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1000*1000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
 // since says how long ago something was.

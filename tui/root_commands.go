@@ -9,11 +9,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
-	"starling/node/api/safetext"
-	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
+	"starling/tui/words"
 )
 
 // pageSize is how many messages are loaded at once.
@@ -274,7 +273,7 @@ func (a *App) catchLate(c *chat) {
 		case ev.Kind == api.EventChanged && ev.Message != nil:
 			c.view.Change(*ev.Message)
 		case ev.Kind == api.EventMessage || ev.Kind == api.EventNotice:
-			a.show(c, message(&ev))
+			a.show(c, words.Message(&ev))
 		}
 		delete(c.late, id)
 	}
@@ -386,17 +385,4 @@ func (a *App) broken(err error) tea.Cmd {
 		status, err := a.node.Status(ctx)
 		return statusMsg{status, err}
 	})
-}
-
-// describe puts an error into words: what went wrong and what to do.
-func describe(words *catalogue.Catalogue, err error) string {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return ""
-	}
-	text := words.Text(err.Error())
-	var e *api.Error
-	if errors.As(err, &e) && e.Hint != "" {
-		text = strings.TrimRight(text, ". ") + ". " + words.Text(e.Hint)
-	}
-	return safetext.Line(text).String()
 }

@@ -2,9 +2,6 @@ package tui
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -13,6 +10,7 @@ import (
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/preferences"
+	"starling/tui/words"
 )
 
 // meantContact is the contact that an action is about: the selected one in the
@@ -139,22 +137,8 @@ func (a *App) gotSettings(msg settingsMsg) tea.Cmd {
 	return tea.Batch(note, a.watchIdle())
 }
 
-// absolute is a path as the node takes it: it has a working directory of its
-// own. ~ is the person's home.
-func absolute(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
-}
-
 func (a *App) backup(b preferences.BackupAction) tea.Cmd {
-	b.Path = absolute(b.Path)
+	b.Path = words.Absolute(b.Path)
 	b.Form.Busy = a.t("Writing the backup…")
 	note := a.t("The backup is in %s.", a.th.Cells.Truncate(safetext.Line(b.Path).String(), 60))
 	return a.ask(func(ctx context.Context) resultMsg {

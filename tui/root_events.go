@@ -8,8 +8,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
-	"starling/node/api/safetext"
 	"starling/tui/keymap"
+	"starling/tui/words"
 )
 
 // apply applies a batch of events.
@@ -26,7 +26,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 			if a.contact(ev.Conversation) == nil {
 				unknown = true
 			}
-			m := message(ev)
+			m := words.Message(ev)
 			pictures = pictures || m.Picture != nil
 			if a.arrived(ev) {
 				fresh = append(fresh, m)
@@ -79,7 +79,7 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 // arrived takes a message that came in or was queued, and reports whether it
 // is a new one of a contact.
 func (a *App) arrived(ev *api.Event) bool {
-	m := message(ev)
+	m := words.Message(ev)
 	a.highest++
 	a.rank[ev.Conversation] = a.highest
 	c := a.chats[ev.Conversation]
@@ -155,7 +155,7 @@ func (a *App) changed(ev *api.Event) {
 func (c *chat) hold(ev *api.Event) {
 	late := *ev
 	if old, ok := c.late[ev.ID]; ok && old.Kind == api.EventMessage {
-		m := message(&old)
+		m := words.Message(&old)
 		if ev.Message != nil {
 			m = *ev.Message
 		}
@@ -254,34 +254,13 @@ func (a *App) sort() {
 	})
 }
 
-// message makes a message of its event.
-func message(ev *api.Event) api.Message {
-	if ev.Message != nil {
-		return *ev.Message
-	}
-	m := api.Message{
-		ID: ev.ID, Conversation: ev.Conversation, Outgoing: ev.Outgoing,
-		Time: ev.Time, State: ev.State, Reason: ev.Reason,
-	}
-	if ev.From != nil {
-		m.From = *ev.From
-	}
-	if ev.Text != nil {
-		m.Text = *ev.Text
-	}
-	return m
-}
-
-// line makes one line of a text of one or more.
-func line(t safetext.Text) string { return safetext.Line(t.String()).String() }
-
 // nameOf is a contact's name as it is shown.
 func (a *App) nameOf(c *api.Contact) string { return a.mask(a.openName(c)) }
 
 // openName is a contact's name, hidden or not. It cannot look like one of our
 // marks: a name may come from the contact.
 func (a *App) openName(c *api.Contact) string {
-	name := markless(c.Name)
+	name := words.Name(c)
 	if name == "" {
 		return a.t("unnamed")
 	}

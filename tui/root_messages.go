@@ -12,6 +12,7 @@ import (
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // Actions of the dialogs about a message.
@@ -323,7 +324,7 @@ func (a *App) openForward(m api.Message) {
 }
 
 func (a *App) forward(f forwardAction) tea.Cmd {
-	a.outgoing = append(a.outgoing, outgoing{contact: f.contact, forward: f.message, id: newID()})
+	a.outgoing = append(a.outgoing, outgoing{contact: f.contact, forward: f.message, id: words.NewID()})
 	note := tea.Cmd(nil)
 	if p := a.contact(f.contact); p != nil {
 		note = a.say("Forwarded to %s.", a.nameOf(p))

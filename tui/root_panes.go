@@ -13,6 +13,7 @@ import (
 	"starling/tui/preferences"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // standing is what holds of a contact, in a glyph and words.
@@ -247,7 +248,7 @@ func (a *App) drawChat(w, h int) []string {
 func (a *App) welcome(w, h int) []string {
 	th := a.th
 	hello := a.t("Welcome.")
-	if name := a.mask(line(a.status.Name)); name != "" {
+	if name := a.mask(words.Line(a.status.Name)); name != "" {
 		hello = a.t("Welcome, %s.", name)
 	}
 	key := func(k keymap.ID, text string) string {
@@ -448,14 +449,4 @@ func (a *App) name(id keymap.ID) string {
 	return string(id)
 }
 
-func (a *App) guards(s *api.Status) string { return guards(a.th, s) }
-
-func guards(th *theme.Theme, s *api.Status) string {
-	n := 0
-	for _, g := range s.Guards {
-		if g.Connected {
-			n++
-		}
-	}
-	return th.T("%d of %d", n, len(s.Guards))
-}
+func (a *App) guards(s *api.Status) string { return words.Guards(a.th, s) }

@@ -99,16 +99,3 @@ func (a *App) typing(c *chat) tea.Cmd {
 		return nil
 	})
 }
-
-// markless removes what could pass for one of our marks from what a contact
-// chose.
-func markless(t safetext.Text) string {
-	out := []rune(line(t))
-	for i, r := range out {
-		switch r {
-		case '✓', '✔', '✅', '☑', '🗸':
-			out[i] = '·'
-		}
-	}
-	return string(out)
-}

@@ -12,6 +12,7 @@ import (
 	"starling/tui/catalogue"
 	"starling/tui/dialog"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 const (
@@ -116,7 +117,7 @@ func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (mat
 	if len(theirs) != safetyDigits {
 		return false, w.Sprintf("There are %d digits, this has %d.", safetyDigits, len(theirs))
 	}
-	return same(theirs, strings.Join(digits(v.SafetyNumber), "")), ""
+	return same(theirs, strings.Join(words.Digits(v.SafetyNumber), "")), ""
 }
 
 // openCompared shows what came of a comparison.
@@ -184,7 +185,7 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 		if width < 4*5+3*3 {
 			per = 3
 		}
-		for row := range slices.Chunk(digits(v.SafetyNumber), per) {
+		for row := range slices.Chunk(words.Digits(v.SafetyNumber), per) {
 			out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
 		}
 		out = append(out, "")
@@ -206,20 +207,4 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 	}
 	wrap(th.T(warnMismatch))
 	return out
-}
-
-// digits splits a safety number into groups of five.
-func digits(s string) []string {
-	s = strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, s)
-	var out []string
-	for len(s) > 5 {
-		out = append(out, s[:5])
-		s = s[5:]
-	}
-	return append(out, s)
 }

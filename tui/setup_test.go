@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"starling/tui"
+	"starling/tui/setup"
 	"starling/tui/tuitest"
 )
 
 func TestSetupOfANewProfile(t *testing.T) {
-	s := tui.NewSetup(tui.SetupOptions{Language: "en"})
+	s := setup.New(setup.Options{Language: "en"})
 	u := tuitest.NewUserOf(t, s)
 	u.Expect().Sees("Welcome to Starling", "three relays", "two entry guards", "little to hide in")
 	checkFrame(t, u, 80, 24, "setup")
@@ -30,7 +30,7 @@ func TestSetupOfANewProfile(t *testing.T) {
 }
 
 func TestSetupOfAnExistingProfile(t *testing.T) {
-	s := tui.NewSetup(tui.SetupOptions{Existing: true, Problem: "That was not the passphrase.", Language: "en"})
+	s := setup.New(setup.Options{Existing: true, Problem: "That was not the passphrase.", Language: "en"})
 	u := tuitest.NewUserOf(t, s)
 	u.Expect().Sees("That was not the passphrase.")
 	golden(t, "unlock_80x24", u.Screen())
@@ -42,9 +42,9 @@ func TestSetupOfAnExistingProfile(t *testing.T) {
 }
 
 func TestSetupIsLeft(t *testing.T) {
-	s := tui.NewSetup(tui.SetupOptions{Language: "en"})
+	s := setup.New(setup.Options{Language: "en"})
 	tuitest.NewUserOf(t, s).Resize(40, 10).Type("robin").Press("esc").Expect().Quit()
-	if _, err := s.Result(); !errors.Is(err, tui.ErrCancelled) {
+	if _, err := s.Result(); !errors.Is(err, setup.ErrCancelled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -28,7 +28,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"time"
 
@@ -36,18 +35,13 @@ import (
 
 	"starling/node/api"
 	"starling/tui/keymap"
-	"starling/tui/term"
 )
 
 // Options change how the app starts.
 type Options struct {
-	// Plain is the linear mode ([RunPlain]); a terminal that cannot be drawn
-	// on gets it in any case.
-	Plain bool
 	// NoMouse leaves the mouse to the terminal. F4 changes it.
 	NoMouse bool
-	// Incognito starts with names and texts hidden; F5, and /incognito in the
-	// linear mode, change it.
+	// Incognito starts with names and texts hidden; F5 changes it.
 	Incognito bool
 	// Language is what is spoken: "en", "de", "ru". Empty is the language of
 	// the environment ($LC_ALL, $LC_MESSAGES, $LANG); one that is not there is
@@ -81,10 +75,8 @@ type Options struct {
 const title = "Starling"
 
 // Run shows the app until the person quits or ctx ends. It returns nil for both.
+// A terminal that cannot be drawn on ([term.Dumb]) wants package linear.
 func Run(ctx context.Context, node api.Node, opts Options) error {
-	if opts.Plain || term.Dumb() {
-		return RunPlain(ctx, node, opts, os.Stdin, os.Stdout)
-	}
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"starling/cmd/internal/buildinfo"
@@ -14,6 +15,9 @@ import (
 	"starling/node/relay"
 	"starling/node/store"
 	"starling/tui"
+	"starling/tui/linear"
+	tuisetup "starling/tui/setup"
+	"starling/tui/term"
 )
 
 // realEngine runs nodes and relays. This file is where the command line meets
@@ -120,23 +124,37 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 	}, ready)
 }
 
-// realScreens is package tui.
+// realScreens is package tui, and linear where nothing can be drawn.
 type realScreens struct{}
 
 func (realScreens) Setup(ctx context.Context, s setup) (name, passphrase string, err error) {
-	got, err := tui.Setup(ctx, tui.SetupOptions{Existing: s.existing, Problem: s.problem, Language: s.language, Demo: true})
+	options := tuisetup.Options{Existing: s.existing, Problem: s.problem, Language: s.language, Demo: true}
+	var got tuisetup.Result
+	if term.Dumb() {
+		got, err = tuisetup.Read(options)
+	} else {
+		got, err = tuisetup.Draw(ctx, options)
+	}
+
 	switch {
-	case errors.Is(err, tui.ErrCancelled):
+	case errors.Is(err, tuisetup.ErrCancelled):
 		return "", "", errLeft
-	case errors.Is(err, tui.ErrDemo):
+	case errors.Is(err, tuisetup.ErrDemo):
 		return "", "", errDemo
 	}
 	return got.Name, got.Passphrase, err
 }
 
 func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) error {
+	if s.plain || term.Dumb() {
+		return linear.Run(ctx, node, linear.Options{
+			Incognito: s.incognito,
+			Language:  s.language,
+			Join:      s.join,
+			Nearby:    s.nearby,
+		}, os.Stdin, os.Stdout)
+	}
 	return tui.Run(ctx, node, tui.Options{
-		Plain:     s.plain,
 		Incognito: s.incognito,
 		Language:  s.language,
 		Keys:      s.keys,

@@ -15,6 +15,9 @@ import (
 
 	"starling/node/api"
 	"starling/tui"
+	"starling/tui/linear"
+	"starling/tui/setup"
+	"starling/tui/term"
 	"starling/tui/tuitest"
 )
 
@@ -24,15 +27,15 @@ func main() {
 	plain := flag.Bool("plain", false, "the linear mode")
 	waiting := flag.Bool("waiting", false, "the network is not ready")
 	crowd := flag.Int("crowd", 0, "a conversation of so many messages")
-	setup := flag.String("setup", "", "the first screens: new or old")
+	first := flag.String("setup", "", "the first screens: new or old")
 	language := flag.String("language", "", "en, de, ru")
 	join := flag.Bool("join", false, "relays can be joined")
 	lock := flag.Int("lock", 0, "lock after so many idle seconds")
 	flag.Parse()
 
 	ctx := context.Background()
-	if *setup != "" {
-		r, err := tui.Setup(ctx, tui.SetupOptions{Existing: *setup == "old", Problem: strings.Join(flag.Args(), " "), Demo: true})
+	if *first != "" {
+		r, err := setup.Draw(ctx, setup.Options{Existing: *first == "old", Problem: strings.Join(flag.Args(), " "), Demo: true})
 		fmt.Printf("%q, passphrase of %d bytes, %v\n", r.Name, len(r.Passphrase), err)
 		return
 	}
@@ -58,11 +61,17 @@ func main() {
 	}
 	go node.Answer(ctx)
 	_, _ = node.ChangeSettings(ctx, api.SettingsChange{LockAfter: lock})
-	opts := tui.Options{Plain: *plain, Language: *language, BackupDir: os.TempDir()}
+	opts := tui.Options{Language: *language, BackupDir: os.TempDir()}
 	if *join {
 		opts.Join = func(context.Context, string) error { return nil }
 	}
-	if err := tui.Run(ctx, node, opts); err != nil {
+	var err error
+	if *plain || term.Dumb() {
+		err = linear.Run(ctx, node, linear.Options{Language: *language, Join: opts.Join}, os.Stdin, os.Stdout)
+	} else {
+		err = tui.Run(ctx, node, opts)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -1,4 +1,4 @@
-package tui_test
+package linear_test
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"starling/node/api"
-	"starling/tui"
+	"starling/tui/linear"
 	"starling/tui/tuitest"
 )
 
-// linear is the linear mode with somebody at it.
-type linear struct {
+// talk is the app with somebody at it.
+type talk struct {
 	t     *testing.T
 	in    *io.PipeWriter
 	ended chan error
@@ -25,17 +25,17 @@ type linear struct {
 	at  int // what was expected so far ends here
 }
 
-func (l *linear) Write(p []byte) (int, error) {
+func (l *talk) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.Write(p)
 }
 
-func newLinear(t *testing.T, node api.Node) *linear {
+func begin(t *testing.T, node api.Node) *talk {
 	r, w := io.Pipe()
-	l := &linear{t: t, in: w, ended: make(chan error, 1)}
+	l := &talk{t: t, in: w, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { l.ended <- tui.RunPlain(ctx, node, tui.Options{Now: clock, Language: "en"}, r, l) }()
+	go func() { l.ended <- linear.Run(ctx, node, linear.Options{Now: clock, Language: "en"}, r, l) }()
 	t.Cleanup(func() {
 		cancel()
 		w.Close()
@@ -43,7 +43,7 @@ func newLinear(t *testing.T, node api.Node) *linear {
 	return l
 }
 
-func (l *linear) say(lines ...string) *linear {
+func (l *talk) say(lines ...string) *talk {
 	for _, s := range lines {
 		if _, err := io.WriteString(l.in, s+"\n"); err != nil {
 			l.t.Fatal(err)
@@ -53,14 +53,14 @@ func (l *linear) say(lines ...string) *linear {
 }
 
 // text returns all that was printed.
-func (l *linear) text() string {
+func (l *talk) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.String()
 }
 
 // expect waits for texts to be printed, each after the one before.
-func (l *linear) expect(texts ...string) *linear {
+func (l *talk) expect(texts ...string) *talk {
 	l.t.Helper()
 	for _, text := range texts {
 		deadline := time.Now().Add(20 * time.Second)
@@ -77,7 +77,7 @@ func (l *linear) expect(texts ...string) *linear {
 			if time.Now().After(deadline) {
 				l.t.Fatalf("waited in vain for %q after\n%s", text, l.out.String())
 			}
-			poll()
+			<-time.NewTimer(2 * time.Millisecond).C // the prompt runs beside this
 		}
 	}
 	return l
@@ -87,7 +87,7 @@ func TestLinearConversation(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")
 	node.Receive(id, "first\nand second line")
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("Type /help", "Network: ready", "1. alice (not verified, 1 new)")
 	l.say("too early").expect("Error: no conversation is open. Type /open and a name.")
 	l.say("/open ali").expect("Conversation with alice", "Sunday 22 November 2026", "12:00 alice, message 1: first\n  and second line\n")
@@ -113,7 +113,7 @@ func TestLinearCommands(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	node.Meet("alice")
 	node.Meet("albert")
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("2. albert")
 	l.say("/open al").expect("more than one name begins like that")
 	l.say("/open 7").expect("nobody of that name")

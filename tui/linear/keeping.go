@@ -1,4 +1,4 @@
-package tui
+package linear
 
 import (
 	"context"
@@ -12,10 +12,11 @@ import (
 	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/preferences"
+	"starling/tui/words"
 )
 
 // keep changes how the open conversation is kept.
-func (p *plain) keep(ctx context.Context, change func(*api.ConversationRequest), english string) error {
+func (p *prompt) keep(ctx context.Context, change func(*api.ConversationRequest), english string) error {
 	return p.with("", func(c api.Contact) error {
 		req := api.ConversationRequest{Contact: c.ID}
 		change(&req)
@@ -24,26 +25,26 @@ func (p *plain) keep(ctx context.Context, change func(*api.ConversationRequest),
 	})
 }
 
-func (p *plain) pin(ctx context.Context, _ string) error {
+func (p *prompt) pin(ctx context.Context, _ string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.Pinned = new(true) }, catalogue.Mark("Pinned."))
 }
 
-func (p *plain) unpin(ctx context.Context, _ string) error {
+func (p *prompt) unpin(ctx context.Context, _ string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.Pinned = new(false) }, catalogue.Mark("No longer pinned."))
 }
 
-func (p *plain) archive(ctx context.Context, _ string) error {
+func (p *prompt) archive(ctx context.Context, _ string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.Archived = new(true) }, catalogue.Mark("Archived until something new comes."))
 }
 
-func (p *plain) unarchive(ctx context.Context, _ string) error {
+func (p *prompt) unarchive(ctx context.Context, _ string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.Archived = new(false) }, catalogue.Mark("Back in the list."))
 }
 
-func (p *plain) mute(ctx context.Context, words string) error {
+func (p *prompt) mute(ctx context.Context, args string) error {
 	until := api.Forever
-	if words != "" {
-		seconds, err := p.seconds(words)
+	if args != "" {
+		seconds, err := p.seconds(args)
 		if err != nil {
 			return err
 		}
@@ -52,12 +53,12 @@ func (p *plain) mute(ctx context.Context, words string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.MutedUntil = &until }, catalogue.Mark("Muted: nothing new is announced."))
 }
 
-func (p *plain) unmute(ctx context.Context, _ string) error {
+func (p *prompt) unmute(ctx context.Context, _ string) error {
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.MutedUntil = new(time.Time{}) }, catalogue.Mark("No longer muted."))
 }
 
 // seconds reads a time such as 30s, 5m, 8h, 7d, 4w.
-func (p *plain) seconds(s string) (int, error) {
+func (p *prompt) seconds(s string) (int, error) {
 	units := map[string]int{"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 	if len(s) > 1 {
 		n, err := strconv.Atoi(s[:len(s)-1])
@@ -68,13 +69,13 @@ func (p *plain) seconds(s string) (int, error) {
 	return 0, p.fault(catalogue.Mark("that is no time"), catalogue.Mark("Type it as 30s, 5m, 8h, 7d or 4w."))
 }
 
-func (p *plain) timer(ctx context.Context, words string) error {
+func (p *prompt) timer(ctx context.Context, args string) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
 	return p.with("", func(c api.Contact) error {
 		seconds := 0
-		switch words {
+		switch args {
 		case "":
 			p.tellTimer(&c)
 			return nil
@@ -83,7 +84,7 @@ func (p *plain) timer(ctx context.Context, words string) error {
 			seconds = c.TimerTheirs
 		default:
 			var err error
-			if seconds, err = p.seconds(words); err != nil {
+			if seconds, err = p.seconds(args); err != nil {
 				return err
 			}
 		}
@@ -95,7 +96,7 @@ func (p *plain) timer(ctx context.Context, words string) error {
 	})
 }
 
-func (p *plain) tellTimer(c *api.Contact) {
+func (p *prompt) tellTimer(c *api.Contact) {
 	name, span := p.shown(c), func(n int) string { return chatview.Span(p.th, n) }
 	switch {
 	case c.Timer > 0 && c.TimerMine == 0:
@@ -113,15 +114,15 @@ func (p *plain) tellTimer(c *api.Contact) {
 	}
 }
 
-func (p *plain) notify(ctx context.Context, words string) error {
-	level, err := p.level(words)
+func (p *prompt) notify(ctx context.Context, args string) error {
+	level, err := p.level(args)
 	if err != nil {
 		return err
 	}
 	return p.keep(ctx, func(r *api.ConversationRequest) { r.Notify = &level }, catalogue.Mark("Saved."))
 }
 
-func (p *plain) level(word string) (api.NotifyLevel, error) {
+func (p *prompt) level(word string) (api.NotifyLevel, error) {
 	switch l := api.NotifyLevel(word); l {
 	case api.NotifyNone, api.NotifyHidden, api.NotifyName, api.NotifyText:
 		return l, nil
@@ -131,9 +132,9 @@ func (p *plain) level(word string) (api.NotifyLevel, error) {
 	return "", p.fault(catalogue.Mark("that is no level"), catalogue.Mark("Type none, hidden, name, text or default."))
 }
 
-func (p *plain) incognito(_ context.Context, words string) error {
+func (p *prompt) incognito(_ context.Context, args string) error {
 	p.mu.Lock()
-	p.hidden = words != "off" && (words == "on" || !p.hidden)
+	p.hidden = args != "off" && (args == "on" || !p.hidden)
 	hidden := p.hidden
 	p.mu.Unlock()
 	if hidden {
@@ -144,12 +145,17 @@ func (p *plain) incognito(_ context.Context, words string) error {
 	return nil
 }
 
-func (p *plain) showSettings(ctx context.Context, _ string) error {
+func (p *prompt) showSettings(ctx context.Context, _ string) error {
 	s, err := p.node.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	yes := func(b bool) string { return pick(b, p.t("yes"), p.t("no")) }
+	yes := func(b bool) string {
+		if b {
+			return p.t("yes")
+		}
+		return p.t("no")
+	}
 	lock := p.t("never")
 	if s.LockAfter > 0 {
 		lock = chatview.Span(p.th, s.LockAfter)
@@ -162,8 +168,8 @@ func (p *plain) showSettings(ctx context.Context, _ string) error {
 	return nil
 }
 
-func (p *plain) set(ctx context.Context, words string) error {
-	name, value, _ := strings.Cut(words, " ")
+func (p *prompt) set(ctx context.Context, args string) error {
+	name, value, _ := strings.Cut(args, " ")
 	var change api.SettingsChange
 	on := value == "yes" || value == "on"
 	wrong := p.fault(catalogue.Mark("that is no setting"), catalogue.Mark("Type /settings."))
@@ -207,17 +213,17 @@ func (p *plain) set(ctx context.Context, words string) error {
 }
 
 // idle is after how long without a line the lock closes, 0 for never.
-func (p *plain) idle() time.Duration {
+func (p *prompt) idle() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return time.Duration(p.settings.LockAfter) * time.Second
 }
 
-func (p *plain) lockCommand(ctx context.Context, _ string) error { return p.lock(ctx) }
+func (p *prompt) lockCommand(ctx context.Context, _ string) error { return p.lock(ctx) }
 
 // lock says nothing more until the passphrase is typed; its letters are not
 // shown.
-func (p *plain) lock(ctx context.Context) error {
+func (p *prompt) lock(ctx context.Context) error {
 	p.say("Locked. What was read out before stays in your terminal: clear it there. Type your passphrase to go on, or /quit.")
 	p.mu.Lock()
 	p.locked, p.missed = true, 0
@@ -254,16 +260,16 @@ func (p *plain) lock(ctx context.Context) error {
 		case api.CodeWrongPassphrase:
 			aloud("That was not the passphrase.")
 		default:
-			aloud("Error: %s", describe(p.th.Words, err))
+			aloud("Error: %s", words.Error(p.th.Words, err))
 		}
 	}
 }
 
-func (p *plain) backup(ctx context.Context, path string) error {
+func (p *prompt) backup(ctx context.Context, path string) error {
 	if path == "" {
 		return p.fault(catalogue.Mark("say where to"), catalogue.Mark("Type /backup and the name of a new file."))
 	}
-	path = absolute(path)
+	path = words.Absolute(path)
 	p.say("Type a passphrase for the backup.")
 	first, err := p.asking.line(true, 0)
 	if err != nil {
@@ -286,8 +292,8 @@ func (p *plain) backup(ctx context.Context, path string) error {
 	return p.done(p.node.Backup(ctx, api.BackupRequest{Path: path, Passphrase: first}), "The backup is in %s.", safetext.Line(path))
 }
 
-func (p *plain) wipe(ctx context.Context, words string) error {
-	if words != "yes" {
+func (p *prompt) wipe(ctx context.Context, args string) error {
+	if args != "yes" {
 		p.say("This destroys the keys of this profile and erases its files: contacts, messages, everything. Nothing brings it back but a backup. Type /wipe yes")
 		return nil
 	}

@@ -1,4 +1,4 @@
-package tui
+package linear
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui/catalogue"
+	"starling/tui/words"
 )
 
-// A command of the linear mode. Its words are what follows its name.
+// A command is a line that begins with a slash. What follows its name are the
+// arguments.
 type command struct {
 	name, args, help string
-	run              func(p *plain, ctx context.Context, words string) error
+	run              func(p *prompt, ctx context.Context, args string) error
 }
 
 // commands are all of them, in the order in which they are explained.
@@ -24,58 +26,58 @@ var commands []command
 func init() {
 	m := catalogue.Mark
 	commands = []command{
-		{"/list", "", m("the conversations; /list all: archived ones too"), (*plain).listing},
-		{"/open", m("NAME or NUMBER"), m("choose one"), (*plain).open},
-		{"/next", "", m("open the next one with something new"), (*plain).next},
-		{"/history", m("NUMBER"), m("the last messages of it, 20 if no number is given"), (*plain).historyOf},
-		{"/write", "", m("several lines, up to a line with a single dot"), (*plain).several},
-		{"/reply", m("NUMBER TEXT"), m("answer a message"), (*plain).reply},
-		{"/edit", m("NUMBER TEXT"), m("give a message of yours another text"), (*plain).edit},
-		{"/delete", m("NUMBER"), m("erase a message here; /delete NUMBER both: at your contact too"), (*plain).erase},
-		{"/react", m("NUMBER EMOJI"), m("react with an emoji or its name; none takes it back"), (*plain).react},
-		{"/forward", m("NUMBER NAME"), m("send a message on"), (*plain).forward},
-		{"/original", m("NUMBER"), m("the message that it answers"), (*plain).original},
-		{"/find", m("WORDS"), m("search in the open conversation"), (*plain).findHere},
-		{"/search", m("WORDS"), m("search in all conversations"), (*plain).search},
-		{"/around", m("NUMBER"), m("what stands around a message"), (*plain).around},
-		{"/draft", m("TEXT"), m("keep a text for later; alone: read it; /draft send: send it"), (*plain).draft},
-		{"/retry", m("NUMBER"), m("queue a failed message again"), (*plain).retry},
-		{"/discard", m("NUMBER"), m("erase a failed message"), (*plain).discard},
-		{"/pin", "", m("pin the conversation; /unpin: not"), (*plain).pin},
-		{"/mute", m("TIME"), m("announce nothing new, for 8h, 7d or for ever; /unmute: again"), (*plain).mute},
-		{"/archive", "", m("out of the list until something new comes; /unarchive: back"), (*plain).archive},
-		{"/timer", m("TIME"), m("offer messages that disappear after 30s, 1h, 7d; agree; off"), (*plain).timer},
-		{"/notify", m("LEVEL"), m("what is announced: none, hidden, name, text, default"), (*plain).notify},
-		{"/invite", m("NAME"), m("make an invite for somebody"), (*plain).invite},
-		{"/invites", "", m("the open invites; /withdraw NUMBER ends one"), (*plain).invites},
-		{"/add", m("LINK NAME"), m("use an invite you were given"), (*plain).add},
-		{"/verify", m("NAME"), m("the numbers to compare; /verified, /unverified: note the result"), (*plain).verify},
-		{"/rename", m("NEW NAME"), m("rename the open conversation"), (*plain).rename},
-		{"/block", m("NAME"), m("receive nothing from them; /unblock: again"), (*plain).block},
-		{"/remove", m("NAME"), m("erase a contact and all messages"), (*plain).remove},
-		{"/status", "", m("what the network does"), (*plain).status},
-		{"/join", m("ADDRESS"), m("join by a relay"), (*plain).join},
-		{"/incognito", "", m("hide names and texts, or not"), (*plain).incognito},
-		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*plain).showSettings},
-		{"/lock", "", m("say nothing until the passphrase is typed"), (*plain).lockCommand},
-		{"/backup", m("FILE"), m("write an encrypted copy of the profile"), (*plain).backup},
-		{"/wipe", "", m("destroy everything here"), (*plain).wipe},
-		{"/quit", "", m("leave"), func(*plain, context.Context, string) error { return errQuit }},
+		{"/list", "", m("the conversations; /list all: archived ones too"), (*prompt).listing},
+		{"/open", m("NAME or NUMBER"), m("choose one"), (*prompt).open},
+		{"/next", "", m("open the next one with something new"), (*prompt).next},
+		{"/history", m("NUMBER"), m("the last messages of it, 20 if no number is given"), (*prompt).historyOf},
+		{"/write", "", m("several lines, up to a line with a single dot"), (*prompt).several},
+		{"/reply", m("NUMBER TEXT"), m("answer a message"), (*prompt).reply},
+		{"/edit", m("NUMBER TEXT"), m("give a message of yours another text"), (*prompt).edit},
+		{"/delete", m("NUMBER"), m("erase a message here; /delete NUMBER both: at your contact too"), (*prompt).erase},
+		{"/react", m("NUMBER EMOJI"), m("react with an emoji or its name; none takes it back"), (*prompt).react},
+		{"/forward", m("NUMBER NAME"), m("send a message on"), (*prompt).forward},
+		{"/original", m("NUMBER"), m("the message that it answers"), (*prompt).original},
+		{"/find", m("WORDS"), m("search in the open conversation"), (*prompt).findHere},
+		{"/search", m("WORDS"), m("search in all conversations"), (*prompt).search},
+		{"/around", m("NUMBER"), m("what stands around a message"), (*prompt).around},
+		{"/draft", m("TEXT"), m("keep a text for later; alone: read it; /draft send: send it"), (*prompt).draft},
+		{"/retry", m("NUMBER"), m("queue a failed message again"), (*prompt).retry},
+		{"/discard", m("NUMBER"), m("erase a failed message"), (*prompt).discard},
+		{"/pin", "", m("pin the conversation; /unpin: not"), (*prompt).pin},
+		{"/mute", m("TIME"), m("announce nothing new, for 8h, 7d or for ever; /unmute: again"), (*prompt).mute},
+		{"/archive", "", m("out of the list until something new comes; /unarchive: back"), (*prompt).archive},
+		{"/timer", m("TIME"), m("offer messages that disappear after 30s, 1h, 7d; agree; off"), (*prompt).timer},
+		{"/notify", m("LEVEL"), m("what is announced: none, hidden, name, text, default"), (*prompt).notify},
+		{"/invite", m("NAME"), m("make an invite for somebody"), (*prompt).invite},
+		{"/invites", "", m("the open invites; /withdraw NUMBER ends one"), (*prompt).invites},
+		{"/add", m("LINK NAME"), m("use an invite you were given"), (*prompt).add},
+		{"/verify", m("NAME"), m("the numbers to compare; /verified, /unverified: note the result"), (*prompt).verify},
+		{"/rename", m("NEW NAME"), m("rename the open conversation"), (*prompt).rename},
+		{"/block", m("NAME"), m("receive nothing from them; /unblock: again"), (*prompt).block},
+		{"/remove", m("NAME"), m("erase a contact and all messages"), (*prompt).remove},
+		{"/status", "", m("what the network does"), (*prompt).status},
+		{"/join", m("ADDRESS"), m("join by a relay"), (*prompt).join},
+		{"/incognito", "", m("hide names and texts, or not"), (*prompt).incognito},
+		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*prompt).showSettings},
+		{"/lock", "", m("say nothing until the passphrase is typed"), (*prompt).lockCommand},
+		{"/backup", m("FILE"), m("write an encrypted copy of the profile"), (*prompt).backup},
+		{"/wipe", "", m("destroy everything here"), (*prompt).wipe},
+		{"/quit", "", m("leave"), func(*prompt, context.Context, string) error { return errQuit }},
 		// What belongs to the ones above.
-		{"/help", "", "", (*plain).help},
-		{"/unpin", "", "", (*plain).unpin},
-		{"/unmute", "", "", (*plain).unmute},
-		{"/unarchive", "", "", (*plain).unarchive},
-		{"/withdraw", "", "", (*plain).withdraw},
-		{"/verified", "", "", (*plain).verified},
-		{"/unverified", "", "", (*plain).unverified},
-		{"/unblock", "", "", (*plain).unblock},
-		{"/set", "", "", (*plain).set},
+		{"/help", "", "", (*prompt).help},
+		{"/unpin", "", "", (*prompt).unpin},
+		{"/unmute", "", "", (*prompt).unmute},
+		{"/unarchive", "", "", (*prompt).unarchive},
+		{"/withdraw", "", "", (*prompt).withdraw},
+		{"/verified", "", "", (*prompt).verified},
+		{"/unverified", "", "", (*prompt).unverified},
+		{"/unblock", "", "", (*prompt).unblock},
+		{"/set", "", "", (*prompt).set},
 	}
 }
 
 // line does what one line of input says.
-func (p *plain) line(ctx context.Context, text string) error {
+func (p *prompt) line(ctx context.Context, text string) error {
 	switch {
 	case text == "":
 		return nil
@@ -84,16 +86,16 @@ func (p *plain) line(ctx context.Context, text string) error {
 	case !strings.HasPrefix(text, "/"):
 		return p.send(ctx, api.SendRequest{Text: text})
 	}
-	name, words, _ := strings.Cut(text, " ")
+	name, args, _ := strings.Cut(text, " ")
 	for _, c := range commands {
 		if c.name == name {
-			return c.run(p, ctx, strings.TrimSpace(words))
+			return c.run(p, ctx, strings.TrimSpace(args))
 		}
 	}
 	return p.fault(p.t("there is no command %s", safetext.Line(name)), catalogue.Mark("Type /help."))
 }
 
-func (p *plain) help(context.Context, string) error {
+func (p *prompt) help(context.Context, string) error {
 	p.say("A line that does not begin with a slash is sent to the open conversation. One that begins with two slashes sends one of them.")
 	for _, c := range commands {
 		if c.help == "" || c.name == "/join" && p.opts.Join == nil {
@@ -108,7 +110,7 @@ func (p *plain) help(context.Context, string) error {
 	return nil
 }
 
-func (p *plain) done(err error, english string, args ...any) error {
+func (p *prompt) done(err error, english string, args ...any) error {
 	if err == nil {
 		p.say(english, args...)
 	}
@@ -116,7 +118,7 @@ func (p *plain) done(err error, english string, args ...any) error {
 }
 
 // with does something with a contact, the open one if nobody is named.
-func (p *plain) with(who string, f func(api.Contact) error) error {
+func (p *prompt) with(who string, f func(api.Contact) error) error {
 	c, err := p.find(who)
 	if err != nil {
 		return err
@@ -124,15 +126,15 @@ func (p *plain) with(who string, f func(api.Contact) error) error {
 	return f(c)
 }
 
-func (p *plain) listing(ctx context.Context, words string) error {
+func (p *prompt) listing(ctx context.Context, args string) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
-	p.list(words == "all")
+	p.list(args == "all")
 	return nil
 }
 
-func (p *plain) open(ctx context.Context, who string) error {
+func (p *prompt) open(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		p.enter(c)
 		if err := p.history(ctx, max(5, min(c.Unread, 100))); err != nil {
@@ -146,14 +148,14 @@ func (p *plain) open(ctx context.Context, who string) error {
 }
 
 // enter makes a conversation the open one.
-func (p *plain) enter(c api.Contact) {
+func (p *prompt) enter(c api.Contact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.current = c.ID
 	p.print("Conversation with %s (%s).", p.name(&c), p.about(&c))
 }
 
-func (p *plain) next(ctx context.Context, _ string) error {
+func (p *prompt) next(ctx context.Context, _ string) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
@@ -173,7 +175,7 @@ func (p *plain) next(ctx context.Context, _ string) error {
 	return p.open(ctx, fmt.Sprint(at+1))
 }
 
-func (p *plain) invite(ctx context.Context, name string) error {
+func (p *prompt) invite(ctx context.Context, name string) error {
 	p.say("Putting the invite into a mailbox…")
 	inv, err := p.node.Invite(ctx, api.InviteRequest{Name: name})
 	if err != nil {
@@ -184,7 +186,7 @@ func (p *plain) invite(ctx context.Context, name string) error {
 	return nil
 }
 
-func (p *plain) invites(ctx context.Context, _ string) error {
+func (p *prompt) invites(ctx context.Context, _ string) error {
 	all, err := p.node.Invites(ctx)
 	if err != nil {
 		return err
@@ -198,7 +200,7 @@ func (p *plain) invites(ctx context.Context, _ string) error {
 	return nil
 }
 
-func (p *plain) withdraw(ctx context.Context, number string) error {
+func (p *prompt) withdraw(ctx context.Context, number string) error {
 	all, err := p.node.Invites(ctx)
 	if err != nil {
 		return err
@@ -210,8 +212,8 @@ func (p *plain) withdraw(ctx context.Context, number string) error {
 	return p.node.RevokeInvite(ctx, all[n-1].ID) // the event tells
 }
 
-func (p *plain) add(ctx context.Context, words string) error {
-	link, name, _ := strings.Cut(words, " ")
+func (p *prompt) add(ctx context.Context, args string) error {
+	link, name, _ := strings.Cut(args, " ")
 	p.say("Fetching their keys and saying hello…")
 	c, err := p.node.AddContact(ctx, api.AddContactRequest{Link: link, Name: strings.TrimSpace(name)})
 	if err != nil {
@@ -227,14 +229,7 @@ func (p *plain) add(ctx context.Context, words string) error {
 	return nil
 }
 
-// shown is name for callers that do not hold the lock.
-func (p *plain) shown(c *api.Contact) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.name(c)
-}
-
-func (p *plain) verify(ctx context.Context, who string) error {
+func (p *prompt) verify(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		v, err := p.node.Verification(ctx, c.ID)
 		if err != nil {
@@ -248,7 +243,7 @@ func (p *plain) verify(ctx context.Context, who string) error {
 		} else {
 			p.say("Compare with %s, face to face or in a call. Not verified yet.", p.shown(&c))
 		}
-		for i, group := range digits(v.SafetyNumber) {
+		for i, group := range words.Digits(v.SafetyNumber) {
 			p.say("%d: %s", i+1, group)
 		}
 		if v.Code != "" {
@@ -262,7 +257,7 @@ func (p *plain) verify(ctx context.Context, who string) error {
 }
 
 // verified notes what was read out and compared, not what may hold by now.
-func (p *plain) verified(ctx context.Context, who string) error {
+func (p *prompt) verified(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		p.mu.Lock()
 		seen := p.seen[c.ID]
@@ -275,35 +270,35 @@ func (p *plain) verified(ctx context.Context, who string) error {
 	})
 }
 
-func (p *plain) unverified(ctx context.Context, who string) error {
+func (p *prompt) unverified(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		_, err := p.node.SetVerified(ctx, c.ID, "")
 		return p.done(err, "%s is unverified.", p.shown(&c))
 	})
 }
 
-func (p *plain) rename(ctx context.Context, name string) error {
+func (p *prompt) rename(ctx context.Context, name string) error {
 	return p.with("", func(c api.Contact) error {
 		_, err := p.node.RenameContact(ctx, c.ID, name)
 		return p.done(err, "Renamed.")
 	})
 }
 
-func (p *plain) block(ctx context.Context, who string) error {
+func (p *prompt) block(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		_, err := p.node.BlockContact(ctx, c.ID, true)
 		return p.done(err, "%s is blocked.", p.shown(&c))
 	})
 }
 
-func (p *plain) unblock(ctx context.Context, who string) error {
+func (p *prompt) unblock(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		_, err := p.node.BlockContact(ctx, c.ID, false)
 		return p.done(err, "%s is unblocked.", p.shown(&c))
 	})
 }
 
-func (p *plain) remove(ctx context.Context, who string) error {
+func (p *prompt) remove(ctx context.Context, who string) error {
 	name, sure := strings.CutSuffix(who, " yes")
 	if who == "" {
 		return p.fault(catalogue.Mark("say whom to remove"), catalogue.Mark("Type /remove and a name."))
@@ -317,7 +312,7 @@ func (p *plain) remove(ctx context.Context, who string) error {
 	})
 }
 
-func (p *plain) join(ctx context.Context, address string) error {
+func (p *prompt) join(ctx context.Context, address string) error {
 	if p.opts.Join == nil {
 		return p.fault(catalogue.Mark("relays are given when the app is started"), catalogue.Mark("Start it with --bootstrap and an address."))
 	}
@@ -331,7 +326,7 @@ func (p *plain) join(ctx context.Context, address string) error {
 	return p.done(p.opts.Join(ctx, address), "The relay is known now.")
 }
 
-func (p *plain) status(ctx context.Context, _ string) error {
+func (p *prompt) status(ctx context.Context, _ string) error {
 	s, err := p.node.Status(ctx)
 	if err != nil {
 		return err
@@ -343,12 +338,12 @@ func (p *plain) status(ctx context.Context, _ string) error {
 	}
 	p.say("%s", p.t(s.Anonymity.Statement))
 	p.say("Profile %s. Way out: %s. Guards connected: %s. Relays known: %d. Mailboxes: %d.",
-		s.Profile, strings.ReplaceAll(route(p.th, &s), " → ", ", "), guards(p.th, &s), s.Relays, len(s.Mailboxes))
+		s.Profile, strings.ReplaceAll(words.Route(p.th, &s), " → ", ", "), words.Guards(p.th, &s), s.Relays, len(s.Mailboxes))
 	p.say("Outbox: %d queued, %d sealed, %d in mailboxes, %d failed.", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
 	if s.AllowPrivate {
 		p.say("Private and loopback relays are admitted: this is a mesh of your own, not for strangers.")
 	}
-	p.say("Received %s, sent %s.", bytes(s.BytesIn), bytes(s.BytesOut))
+	p.say("Received %s, sent %s.", words.Bytes(s.BytesIn), words.Bytes(s.BytesOut))
 	for _, kind := range slices.Sorted(maps.Keys(s.Refused)) {
 		p.say("Refused: %s", safetext.Line(fmt.Sprintf("%d %s", s.Refused[kind], p.t(kind))))
 	}

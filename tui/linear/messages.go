@@ -1,4 +1,4 @@
-package tui
+package linear
 
 import (
 	"context"
@@ -8,19 +8,20 @@ import (
 	"starling/node/api"
 	"starling/tui/catalogue"
 	"starling/tui/emoji"
+	"starling/tui/words"
 )
 
 // send hands a message for the open conversation to the node.
-func (p *plain) send(ctx context.Context, req api.SendRequest) error {
+func (p *prompt) send(ctx context.Context, req api.SendRequest) error {
 	return p.with(req.Contact, func(c api.Contact) error {
-		req.Contact, req.ID = c.ID, newID()
+		req.Contact, req.ID = c.ID, words.NewID()
 		_, err := p.node.Send(ctx, req)
 		return err // the event says that it is queued
 	})
 }
 
 // several reads lines up to a single dot and sends them as one message.
-func (p *plain) several(ctx context.Context, _ string) error {
+func (p *prompt) several(ctx context.Context, _ string) error {
 	p.say("Write. A line with a single dot sends, one with /cancel does not.")
 	var lines []string
 	for {
@@ -40,8 +41,8 @@ func (p *plain) several(ctx context.Context, _ string) error {
 
 // numberedMessage finds a message by the number at the beginning of words, and
 // returns what follows it.
-func (p *plain) numberedMessage(words string) (m api.Message, rest string, err error) {
-	number, rest, _ := strings.Cut(words, " ")
+func (p *prompt) numberedMessage(args string) (m api.Message, rest string, err error) {
+	number, rest, _ := strings.Cut(args, " ")
 	n, err := strconv.Atoi(number)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,16 +54,16 @@ func (p *plain) numberedMessage(words string) (m api.Message, rest string, err e
 	return api.Message{}, "", p.usage(api.CodeNoMessage, catalogue.Mark("no message has that number"), catalogue.Mark("Type /history to see the numbers."))
 }
 
-func (p *plain) reply(ctx context.Context, words string) error {
-	m, text, err := p.numberedMessage(words)
+func (p *prompt) reply(ctx context.Context, args string) error {
+	m, text, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
 	return p.send(ctx, api.SendRequest{Contact: m.Conversation, Text: text, ReplyTo: m.ID})
 }
 
-func (p *plain) edit(ctx context.Context, words string) error {
-	m, text, err := p.numberedMessage(words)
+func (p *prompt) edit(ctx context.Context, args string) error {
+	m, text, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
@@ -73,16 +74,16 @@ func (p *plain) edit(ctx context.Context, words string) error {
 	return err // the event tells
 }
 
-func (p *plain) erase(ctx context.Context, words string) error {
-	m, rest, err := p.numberedMessage(words)
+func (p *prompt) erase(ctx context.Context, args string) error {
+	m, rest, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
 	return p.node.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}, Both: rest == "both"})
 }
 
-func (p *plain) react(ctx context.Context, words string) error {
-	m, char, err := p.numberedMessage(words)
+func (p *prompt) react(ctx context.Context, args string) error {
+	m, char, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
@@ -104,8 +105,8 @@ func (p *plain) react(ctx context.Context, words string) error {
 	return p.done(err, "You react: %s", char)
 }
 
-func (p *plain) forward(ctx context.Context, words string) error {
-	m, who, err := p.numberedMessage(words)
+func (p *prompt) forward(ctx context.Context, args string) error {
+	m, who, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func (p *plain) forward(ctx context.Context, words string) error {
 	})
 }
 
-func (p *plain) original(ctx context.Context, words string) error {
-	m, _, err := p.numberedMessage(words)
+func (p *prompt) original(ctx context.Context, args string) error {
+	m, _, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
@@ -135,25 +136,25 @@ func (p *plain) original(ctx context.Context, words string) error {
 }
 
 // read reads messages out, with their days.
-func (p *plain) read(messages []api.Message, elsewhere bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (v *voice) read(messages []api.Message, elsewhere bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	day := ""
 	for _, m := range messages {
-		if d := p.th.Time(m.Time, "Monday 2 January 2006"); d != day {
+		if d := v.th.Time(m.Time, "Monday 2 January 2006"); d != day {
 			day = d
-			p.print("%s", day)
+			v.print("%s", day)
 		}
-		p.message(m, elsewhere)
+		v.message(m, elsewhere)
 	}
 }
 
-func (p *plain) historyOf(ctx context.Context, words string) error {
-	n, _ := strconv.Atoi(words)
+func (p *prompt) historyOf(ctx context.Context, args string) error {
+	n, _ := strconv.Atoi(args)
 	return p.history(ctx, n)
 }
 
-func (p *plain) history(ctx context.Context, n int) error {
+func (p *prompt) history(ctx context.Context, n int) error {
 	if n <= 0 {
 		n = 20
 	}
@@ -170,11 +171,11 @@ func (p *plain) history(ctx context.Context, n int) error {
 	})
 }
 
-// aroundPlain is how many messages are read out before and behind one.
-const aroundPlain = 5
+// aroundOf is how many messages are read out before and behind one.
+const aroundOf = 5
 
-func (p *plain) around(ctx context.Context, words string) error {
-	m, _, err := p.numberedMessage(words)
+func (p *prompt) around(ctx context.Context, args string) error {
+	m, _, err := p.numberedMessage(args)
 	if err != nil {
 		return err
 	}
@@ -183,11 +184,11 @@ func (p *plain) around(ctx context.Context, words string) error {
 			return err
 		}
 	}
-	before, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, Before: m.Sequence + 1, Limit: aroundPlain + 1})
+	before, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, Before: m.Sequence + 1, Limit: aroundOf + 1})
 	if err != nil {
 		return err
 	}
-	behind, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, After: m.Sequence, Limit: aroundPlain})
+	behind, err := p.node.History(ctx, api.HistoryRequest{Contact: m.Conversation, After: m.Sequence, Limit: aroundOf})
 	if err != nil {
 		return err
 	}
@@ -195,17 +196,17 @@ func (p *plain) around(ctx context.Context, words string) error {
 	return nil
 }
 
-func (p *plain) findHere(ctx context.Context, words string) error {
-	return p.with("", func(c api.Contact) error { return p.hits(ctx, words, c.ID) })
+func (p *prompt) findHere(ctx context.Context, args string) error {
+	return p.with("", func(c api.Contact) error { return p.hits(ctx, args, c.ID) })
 }
 
-func (p *plain) search(ctx context.Context, words string) error { return p.hits(ctx, words, "") }
+func (p *prompt) search(ctx context.Context, args string) error { return p.hits(ctx, args, "") }
 
 // maxHits is how many messages of a search are read out.
 const maxHits = 20
 
-func (p *plain) hits(ctx context.Context, words, contact string) error {
-	found, err := p.node.Search(ctx, api.SearchRequest{Words: words, Contact: contact, Limit: maxHits})
+func (p *prompt) hits(ctx context.Context, args, contact string) error {
+	found, err := p.node.Search(ctx, api.SearchRequest{Words: args, Contact: contact, Limit: maxHits})
 	if err != nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func (p *plain) hits(ctx context.Context, words, contact string) error {
 	return nil
 }
 
-func (p *plain) draft(ctx context.Context, text string) error {
+func (p *prompt) draft(ctx context.Context, text string) error {
 	return p.with("", func(c api.Contact) error {
 		switch text {
 		case "":
@@ -241,7 +242,7 @@ func (p *plain) draft(ctx context.Context, text string) error {
 	})
 }
 
-func (p *plain) draftOf(ctx context.Context, contact string) (api.Draft, error) {
+func (p *prompt) draftOf(ctx context.Context, contact string) (api.Draft, error) {
 	drafts, err := p.node.Drafts(ctx)
 	for _, d := range drafts {
 		if d.Contact == contact {
@@ -251,7 +252,7 @@ func (p *plain) draftOf(ctx context.Context, contact string) (api.Draft, error) 
 	return api.Draft{}, err
 }
 
-func (p *plain) tellDraft(ctx context.Context, contact string) error {
+func (p *prompt) tellDraft(ctx context.Context, contact string) error {
 	d, err := p.draftOf(ctx, contact)
 	if d.Text != "" && !p.hidden {
 		p.say("Draft: %s", d.Text)
@@ -260,7 +261,7 @@ func (p *plain) tellDraft(ctx context.Context, contact string) error {
 	return err
 }
 
-func (p *plain) retry(ctx context.Context, number string) error {
+func (p *prompt) retry(ctx context.Context, number string) error {
 	m, _, err := p.numberedMessage(number)
 	if err != nil {
 		return err
@@ -269,7 +270,7 @@ func (p *plain) retry(ctx context.Context, number string) error {
 	return p.done(err, "Queued again.")
 }
 
-func (p *plain) discard(ctx context.Context, number string) error {
+func (p *prompt) discard(ctx context.Context, number string) error {
 	m, _, err := p.numberedMessage(number)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package tui_test
+package linear_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
-	"starling/tui"
+	"starling/tui/linear"
 	"starling/tui/tuitest"
 )
 
@@ -19,7 +19,7 @@ func TestLinearMessages(t *testing.T) {
 	id := node.Meet("alice")
 	bob := node.Meet("bob")
 	first := node.Receive(id, "At nine or at ten?")
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("2. bob").say("/open alice").expect("alice, message 1: At nine or at ten?")
 	l.say("/reply 1 Nine.").expect("you, message 2, queued: (answers: message 1) Nine.")
 	if r := node.Last(id).Reply; r == nil || r.ID != first {
@@ -64,7 +64,7 @@ func TestLinearSearch(t *testing.T) {
 	bob := node.Meet("bob")
 	tuitest.Crowd(node, id, 300)
 	node.Seed(bob, tuitest.Text("The relay of bob", noon, false))
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("2. bob").say("/search nothing-like-it").expect("No message has these words.")
 	l.say("/search bob").expect("bob, message 1: The relay of bob", "/around")
 	l.say("/open crowd").expect("crowd, message 6: 300:")
@@ -78,7 +78,7 @@ func TestLinearSearch(t *testing.T) {
 func TestLinearKeeping(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("1. alice").say("/open 1").expect("No messages yet.")
 	l.say("/pin").expect("Pinned.")
 	l.say("/mute 8h").expect("Muted")
@@ -116,7 +116,7 @@ func TestLinearKeeping(t *testing.T) {
 func TestLinearSafety(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("1. alice").say("/open 1").expect("No messages yet.")
 	l.say("/incognito").expect("Names and texts are hidden.")
 	node.Receive(id, "a secret")
@@ -149,7 +149,7 @@ func TestLinearLockWhenIdle(t *testing.T) {
 	node.Meet("alice")
 	after := 1
 	_, _ = node.ChangeSettings(t.Context(), api.SettingsChange{LockAfter: &after})
-	l := newLinear(t, node)
+	l := begin(t, node)
 	l.expect("1. alice", "Locked.").say(tuitest.Passphrase).expect("Unlocked.")
 }
 
@@ -157,12 +157,28 @@ func TestLinearGerman(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	node.Meet("anna")
 	r, w := io.Pipe()
-	l := &linear{t: t, in: w, ended: make(chan error, 1)}
+	l := &talk{t: t, in: w, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { l.ended <- tui.RunPlain(ctx, node, tui.Options{Now: clock, Language: "de"}, r, l) }()
+	go func() { l.ended <- linear.Run(ctx, node, linear.Options{Now: clock, Language: "de"}, r, l) }()
 	l.expect("1. anna (nicht geprüft)").say("/help").expect("/list: die Unterhaltungen", "/quit: beenden.")
 	l.say("/open zoe").expect("Fehler: niemand dieses Namens. Tippe /list.")
 	cancel()
 	w.Close()
 	<-l.ended
+}
+
+func TestLinearGaps(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	node.Receive(id, "When?")
+	l := begin(t, node)
+	l.expect("1. alice").say("/open alice").expect("alice, message 1: When?")
+	later := node.ReceiveMessage(id, api.Message{Text: safetext.Line("No, at six."), Gap: api.GapMissing})
+	l.expect("Something that alice wrote before message 2 has not arrived yet.").expect("alice, message 2: No, at six.")
+	node.Change(later, func(m *api.Message) { m.Gap = api.GapLost })
+	l.expect("Something that alice wrote before message 2 never arrived.")
+	node.ReceiveMessage(id, api.Message{Text: safetext.Line("At five?"), Late: &api.Quote{ID: later}})
+	l.expect("alice, message 3: (came late, written before: message 2) At five?")
+	node.Change(later, func(m *api.Message) { m.Gap = "" })
+	l.expect("What was missing before message 2 has arrived.")
 }

@@ -1,0 +1,239 @@
+// Package linear is the app line by line: lines in, lines out, nothing drawn. A
+// line is sent to the open conversation; a line that begins with a slash is a
+// command. Everything is said in words and once, for screen readers and for
+// terminals that can do nothing else.
+//
+// A prompt takes the lines and does what they say. A voice reads out messages
+// and events; it alone writes.
+package linear
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"starling/node/api"
+	"starling/tui/catalogue"
+	"starling/tui/theme"
+	"starling/tui/words"
+)
+
+// Options change how the app starts.
+type Options struct {
+	// Incognito starts with names and texts hidden; /incognito changes it.
+	Incognito bool
+	// Language is the language spoken: "en", "de", "ru"; empty is that of the
+	// environment.
+	Language string
+	// Join adds a relay to start from by its address; nil: not offered.
+	Join func(ctx context.Context, address string) error
+	// Nearby looks for relays on the local network; nil: not offered.
+	Nearby func(ctx context.Context) ([]string, error)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// prompt takes the lines of the person.
+type prompt struct {
+	*voice
+	node     api.Node
+	opts     Options
+	asking   *asking
+	settings api.Settings      // guarded by mu
+	seen     map[string]string // safety numbers as read out, guarded by mu
+}
+
+var (
+	// errQuit ends the app.
+	errQuit = errors.New("quit")
+	// errBroken says that the input cannot be read.
+	errBroken = errors.New("read a line")
+)
+
+// again is how long to wait before asking a lost node again.
+const again = time.Second
+
+// Run prints messages line by line and reads commands and messages from in
+// until it ends, /quit, or ctx ends.
+func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.Writer) error {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	p := &prompt{
+		voice: newVoice(&theme.Theme{Words: catalogue.New(opts.Language)}, opts.Now, out),
+		node:  node, opts: opts, seen: map[string]string{},
+	}
+	p.hidden = opts.Incognito
+
+	ctx, cancel := context.WithCancel(ctx)
+	if err := p.start(ctx); err != nil {
+		cancel()
+		return err
+	}
+
+	// Events are read out until the last line is done.
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		p.follow(ctx)
+	}()
+	defer func() {
+		cancel()
+		<-followed
+	}()
+
+	p.asking = ask(ctx, in)
+	for {
+		err := p.step(ctx)
+		switch {
+		case errors.Is(err, errQuit), errors.Is(err, io.EOF), ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errBroken):
+			return err
+		case err != nil:
+			p.say("Error: %s", words.Error(p.th.Words, err))
+		}
+	}
+}
+
+// step does what the next line says. The lock closes if none comes for long.
+func (p *prompt) step(ctx context.Context) error {
+	text, err := p.asking.line(false, p.idle())
+	switch {
+	case errors.Is(err, errIdle):
+		return p.lock(ctx)
+	case errors.Is(err, io.EOF):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return p.line(ctx, text)
+}
+
+// start says where the person is.
+func (p *prompt) start(ctx context.Context) error {
+	p.say("Starling, line by line. Type /help for the commands, /quit to leave.")
+	status, err := p.node.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if name := words.Line(status.Name); name != "" && !p.hidden {
+		p.say("You are %s.", name)
+	}
+	p.network(&status)
+	if s, err := p.node.Settings(ctx); err == nil { // else as it is by default
+		p.settings = s
+	}
+	if err := p.load(ctx); err != nil {
+		return err
+	}
+	p.list(false)
+	return nil
+}
+
+func (p *prompt) load(ctx context.Context) error {
+	contacts, err := p.node.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slices.SortStableFunc(contacts, func(a, b api.Contact) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	p.people = contacts
+	return nil
+}
+
+// list prints the conversations with their numbers.
+func (p *prompt) list(archived bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.people) == 0 {
+		p.print("Nobody is here yet. /invite makes an invite for somebody; /add LINK NAME uses one you were given.")
+		if p.opts.Join != nil {
+			p.print("/join ADDRESS joins by a relay.")
+		}
+		return
+	}
+	left := 0
+	for i := range p.people {
+		c := &p.people[i]
+		if c.Archived && !archived {
+			left++
+			continue
+		}
+		p.print("%d. %s (%s)", i+1, p.name(c), p.about(c))
+	}
+	if left > 0 {
+		p.write(p.n(left, "%d archived. /list all reads it too.", "%d archived. /list all reads them too."))
+	}
+	p.print("Type /open and a number or a name to choose a conversation.")
+}
+
+// find finds a contact by number, name, or the beginning of a name.
+func (p *prompt) find(who string) (api.Contact, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if who == "" {
+		if c := p.contact(p.current); c != nil {
+			return *c, nil
+		}
+		return api.Contact{}, p.fault(catalogue.Mark("no conversation is open"), catalogue.Mark("Type /open and a name."))
+	}
+	if n, err := strconv.Atoi(who); err == nil && n >= 1 && n <= len(p.people) {
+		return p.people[n-1], nil
+	}
+	var found []api.Contact
+	for _, c := range p.people {
+		if words.Line(c.Name) == who || c.ID == who {
+			return c, nil
+		}
+		if strings.HasPrefix(strings.ToLower(words.Line(c.Name)), strings.ToLower(who)) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return api.Contact{}, p.usage(api.CodeNoContact, catalogue.Mark("nobody of that name"), catalogue.Mark("Type /list."))
+	}
+	return api.Contact{}, p.usage(api.CodeAmbiguous, catalogue.Mark("more than one name begins like that"), catalogue.Mark("Type more of it, or the number from /list."))
+}
+
+// fault is an error of the person, with the remedy.
+func (p *prompt) fault(english, hint string) error {
+	return p.usage(api.CodeUsage, english, hint)
+}
+
+func (p *prompt) usage(c api.Code, english, hint string) error {
+	return &api.Error{Code: c, Message: english, Hint: hint}
+}
+
+// follow reads out the events of the node until ctx ends.
+func (p *prompt) follow(ctx context.Context) {
+	after := int64(-1)
+	for ctx.Err() == nil {
+		err := p.node.Events(ctx, after, func(ev api.Event) error {
+			after = max(after, ev.Seq)
+			p.tell(&ev)
+			return nil
+		})
+		if ctx.Err() != nil {
+			return
+		}
+
+		p.say("The node does not answer: %s", words.Error(p.th.Words, err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
+	}
+}

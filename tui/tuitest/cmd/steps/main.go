@@ -1,0 +1,133 @@
+// Command steps counts the functions of the app that one key press enters
+// before the screen is drawn. It has to be built with counters:
+//
+//	go run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/coverage"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/tui"
+	"starling/tui/tuitest"
+)
+
+// A press is one key, and the keys that lead to where it is pressed.
+type press struct {
+	name   string
+	before []string
+	key    string
+}
+
+var presses = []press{
+	{"a letter in the text", nil, "x"},
+	{"enter sends the text", []string{"x"}, "enter"},
+	{"up in the messages", []string{"esc"}, "up"},
+	{"down in the list", []string{"esc", "esc"}, "down"},
+	{"enter opens from the list", []string{"esc", "esc", "down"}, "enter"},
+	{"the next conversation", nil, "alt+down"},
+	{"the menu of a message", []string{"esc"}, "enter"},
+	{"the actions open", nil, "f2"},
+	{"a letter in the actions", []string{"f2"}, "x"},
+	{"esc closes the actions", []string{"f2"}, "esc"},
+	{"the screen is hidden", nil, "f5"},
+	{"the screen is locked", nil, "f6"},
+}
+
+func main() {
+	for _, p := range presses {
+		entered, err := count(p)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "steps:", err)
+			os.Exit(1)
+		}
+		fmt.Printf("%d\t%s\t%s\n", len(entered), p.name, strings.Join(entered, " "))
+	}
+}
+
+// count presses the key in a new app and returns the functions it enters.
+func count(p press) ([]string, error) {
+	app := open()
+	for _, k := range p.before {
+		app.Update(tuitest.Key(k))
+		app.View()
+	}
+
+	if err := coverage.ClearCounters(); err != nil {
+		return nil, err
+	}
+	app.Update(tuitest.Key(p.key))
+	return entered()
+}
+
+// open returns the app with people in it and its first commands done.
+func open() *tui.App {
+	now := func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+	node := tuitest.NewNode(now)
+	tuitest.People(node)
+	app := tui.New(context.Background(), node, tui.Options{
+		Now: now, Language: "en", After: func(time.Duration, tea.Msg) tea.Cmd { return nil },
+	})
+
+	app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
+	run(app, app.Init())
+	app.View()
+	return app
+}
+
+// run does what a command asks for, and what follows from it.
+func run(app *tui.App, cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case tea.BatchMsg:
+		for _, c := range msg {
+			run(app, c)
+		}
+	case nil:
+	default:
+		_, next := app.Update(msg)
+		run(app, next)
+	}
+}
+
+// entered returns the functions whose counters are not zero.
+func entered() ([]string, error) {
+	dir, err := os.MkdirTemp("", "steps-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := coverage.WriteMetaDir(dir); err != nil {
+		return nil, err
+	}
+	if err := coverage.WriteCountersDir(dir); err != nil {
+		return nil, err
+	}
+	out, err := exec.Command("go", "tool", "covdata", "func", "-i="+dir).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+
+	// A line is the place, the name and the share of the function that ran.
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] == "total" || f[2] == "0.0%" || strings.Contains(f[0], "/tuitest/") {
+			continue
+		}
+		file, _, _ := strings.Cut(f[0][strings.LastIndex(f[0], "/")+1:], ":")
+		names = append(names, strings.TrimSuffix(file, ".go")+"."+f[1])
+	}
+	slices.Sort(names)
+	return names, nil
+}

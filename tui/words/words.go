@@ -1,0 +1,156 @@
+// Package words holds what the screen and the line-by-line app say, and read,
+// in the same way: names, errors, sizes, the way out, a safety number. It
+// draws nothing.
+package words
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/tui/catalogue"
+	"starling/tui/theme"
+)
+
+// Line is a text of one or more lines as one line.
+func Line(t safetext.Text) string { return safetext.Line(t.String()).String() }
+
+// Name is a contact's name without anything that could pass for one of our
+// marks. It is empty if the contact has none.
+func Name(c *api.Contact) string {
+	out := []rune(Line(c.Name))
+	for i, r := range out {
+		switch r {
+		case '✓', '✔', '✅', '☑', '🗸':
+			out[i] = '·'
+		}
+	}
+	return string(out)
+}
+
+// Error puts an error into words: the fault and the remedy. Nothing is said of
+// work that was given up on purpose.
+func Error(w *catalogue.Catalogue, err error) string {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return ""
+	}
+
+	text := w.Text(err.Error())
+	var e *api.Error
+	if errors.As(err, &e) && e.Hint != "" {
+		text = strings.TrimRight(text, ". ") + ". " + w.Text(e.Hint)
+	}
+	return safetext.Line(text).String()
+}
+
+// Standing is the state of a contact in a word or two.
+func Standing(th *theme.Theme, c *api.Contact) string {
+	switch {
+	case c.Blocked:
+		return th.T("blocked")
+	case c.State == api.ContactPending:
+		return th.T("pending")
+	case c.Verified:
+		return th.T("verified")
+	}
+	return th.T("not verified")
+}
+
+// Route is the way out by its stations.
+func Route(th *theme.Theme, s *api.Status) string {
+	if s.Hops <= 0 {
+		return th.T("direct, no relay hides your address")
+	}
+	way := []string{th.T("you"), th.T("guard")}
+	for range s.Hops - 1 {
+		way = append(way, th.T("mix"))
+	}
+	return strings.Join(append(way, th.T("mailbox")), " → ")
+}
+
+// Guards is the number of connected guards, and of all.
+func Guards(th *theme.Theme, s *api.Status) string {
+	n := 0
+	for _, g := range s.Guards {
+		if g.Connected {
+			n++
+		}
+	}
+	return th.T("%d of %d", n, len(s.Guards))
+}
+
+// Bytes is an amount of traffic.
+func Bytes(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// Digits is a safety number in groups of five digits.
+func Digits(s string) []string {
+	s = strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+
+	var out []string
+	for len(s) > 5 {
+		out = append(out, s[:5])
+		s = s[5:]
+	}
+	return append(out, s)
+}
+
+// Message is the message that an event tells of.
+func Message(ev *api.Event) api.Message {
+	if ev.Message != nil {
+		return *ev.Message
+	}
+
+	m := api.Message{
+		ID: ev.ID, Conversation: ev.Conversation, Outgoing: ev.Outgoing,
+		Time: ev.Time, State: ev.State, Reason: ev.Reason,
+	}
+	if ev.From != nil {
+		m.From = *ev.From
+	}
+	if ev.Text != nil {
+		m.Text = *ev.Text
+	}
+	return m
+}
+
+// NewID is a new name for a message. The node takes a message of one name
+// once, however often it is handed over.
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Absolute is a path as the node takes it, which has a working directory of
+// its own. ~ is the person's home.
+func Absolute(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
