@@ -1,323 +1,259 @@
 package control
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
-	"sync"
+	"net/http"
 	"time"
 
 	"starling/node/api"
 	"starling/node/config"
 )
 
-// A Client is a node in another process. It implements api.Node.
+// A Client is a node in another process. It implements api.Node. Each call is a
+// request of its own, so that a slow reader of one list holds up nothing else.
 type Client struct {
-	conn net.Conn
-
-	writeMu sync.Mutex
-
-	mu    sync.Mutex
-	last  uint64
-	calls map[uint64]chan response
-	done  chan struct{} // closed when the connection has ended
+	http   http.Client
+	closed context.Context // ends with Close
+	close  context.CancelFunc
 }
 
 var _ api.Node = (*Client)(nil)
 
-// Dial connects to the node that runs on a profile; [ErrNoNode] if none does.
+// Dial finds the node that runs on a profile; [ErrNoNode] if none does.
 func Dial(ctx context.Context, p config.Profile) (*Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", p.Socket())
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		return new(net.Dialer).DialContext(ctx, "unix", p.Socket())
+	}
+	conn, err := dial(ctx, "", "")
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, ErrNoNode
 	}
-	c := &Client{conn: conn, calls: make(map[uint64]chan response), done: make(chan struct{})}
-	go c.read()
+	conn.Close()
+
+	c := &Client{http: http.Client{Transport: &http.Transport{
+		DialContext: dial,
+		// A unix socket costs nothing to open again, and a kept one dies with its node.
+		DisableKeepAlives: true,
+	}}}
+	c.closed, c.close = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// Close ends the connection and all calls on it.
+// Close ends all calls.
 func (c *Client) Close() error {
-	err := c.conn.Close()
-	<-c.done
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	return err
-}
-
-// Done is closed when the connection has ended.
-func (c *Client) Done() <-chan struct{} { return c.done }
-
-// read hands lines to the calls they belong to. There is room for all that a
-// call allows, so that a slow one holds up no other.
-func (c *Client) read() {
-	defer close(c.done)
-	defer c.conn.Close()
-	lines := newLines(c.conn)
-	for lines.Scan() {
-		var r response
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
-			return
-		}
-		c.mu.Lock()
-		ch := c.calls[r.ID]
-		c.mu.Unlock()
-		if ch == nil {
-			continue // given up
-		}
-		select {
-		case ch <- r:
-		default:
-			return // more than was asked for
-		}
-	}
-}
-
-var closedError = &api.Error{Code: api.CodeClosed, Message: "the node has ended", Hint: "start it again"}
-
-// call sends a request and hands each item to f until the call ends.
-func (c *Client) call(ctx context.Context, method string, params any, f func(json.RawMessage) error, result any) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	var raw json.RawMessage
-	if params != nil {
-		var err error
-		if raw, err = encode(params); err != nil {
-			return err
-		}
-	}
-	ch := make(chan response, firstItems+1)
-	c.mu.Lock()
-	c.last++
-	id := c.last
-	c.calls[id] = ch
-	c.mu.Unlock()
-	defer c.end(id)
-	if err := c.write(&request{ID: id, Method: method, Params: raw}); err != nil {
-		return err
-	}
-	read := 0
-	for {
-		r, err := c.next(ctx, ch)
-		if err == nil && r.Item != nil && f != nil {
-			if err = f(r.Item); err == nil {
-				if read++; read%moreItems == 0 {
-					c.write(&request{ID: id, Method: "more"})
-				}
-				continue
-			}
-		}
-		switch {
-		case err != nil:
-			c.write(&request{ID: id, Method: "cancel"})
-			return err
-		case r.Error != nil:
-			return r.Error
-		case result == nil:
-			return nil
-		}
-		return json.Unmarshal(r.Result, result)
-	}
-}
-
-// next returns the next line of a call. What came before the connection ended
-// still counts.
-func (c *Client) next(ctx context.Context, ch chan response) (response, error) {
-	select {
-	case r := <-ch:
-		return r, nil
-	case <-ctx.Done():
-		return response{}, ctx.Err()
-	case <-c.done:
-	}
-	select {
-	case r := <-ch:
-		return r, nil
-	default:
-		return response{}, closedError
-	}
-}
-
-func (c *Client) end(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.calls, id)
-}
-
-func (c *Client) write(r *request) error {
-	line, err := encode(r)
-	if err != nil {
-		return err
-	}
-	if len(line)+1 > maxLine {
-		return &api.Error{Code: api.CodeTooLong, Message: "the request is too long"}
-	}
-	c.writeMu.Lock()
-	defer c.writeMu.Unlock()
-	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return closedError
-	}
+	c.close()
+	c.http.CloseIdleConnections()
 	return nil
 }
 
-// get is a call with one result.
-func get[T any](ctx context.Context, c *Client, method string, params any) (v T, err error) {
-	err = c.call(ctx, method, params, nil, &v)
+// do asks for a method and gives each value to f, until f returns an error.
+func do[P, R any](ctx context.Context, c *Client, m method[P, R], args P, f func(R) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	body, err := encode(args)
+	if err != nil {
+		return err
+	}
+	if len(body) > maxBody {
+		return &api.Error{Code: api.CodeTooLong, Message: "the request is too long"}
+	}
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.closed, cancel)()
+
+	req, err := http.NewRequestWithContext(running, http.MethodPost, "http://starling"+prefix+m.name, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return lost(ctx, err)
+	}
+	defer resp.Body.Close()
+
+	for r := bufio.NewReader(resp.Body); ; {
+		line, err := r.ReadBytes('\n')
+		if err == io.EOF && len(line) == 0 {
+			return nil
+		}
+		if err != nil {
+			return lost(ctx, err)
+		}
+		if bytes.HasPrefix(line, []byte(`{"error":{`)) {
+			var e failure
+			if err := json.Unmarshal(line, &e); err != nil {
+				return lost(ctx, err)
+			}
+			return e.Error
+		}
+		var v R
+		if err := json.Unmarshal(line, &v); err != nil {
+			return lost(ctx, err)
+		}
+		if err := f(v); err != nil {
+			return err
+		}
+	}
+}
+
+// lost is the error of a call that was not answered to its end.
+func lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return &api.Error{Code: api.CodeInternal, Message: "the running node answers otherwise", Hint: "it may be of another version: restart it"}
+	}
+	return closedError
+}
+
+func perform[P any](ctx context.Context, c *Client, m method[P, none], args P) error {
+	return do(ctx, c, m, args, func(none) error { return nil })
+}
+
+func get[P, R any](ctx context.Context, c *Client, m method[P, R], args P) (v R, err error) {
+	err = do(ctx, c, m, args, func(got R) error { v = got; return nil })
 	return v, err
 }
 
-// collect is a call with a list.
-func collect[T any](ctx context.Context, c *Client, method string, params any) ([]T, error) {
-	all := []T{}
-	err := c.call(ctx, method, params, func(b json.RawMessage) error {
-		var v T
-		if err := json.Unmarshal(b, &v); err != nil {
-			return err
-		}
-		all = append(all, v)
-		return nil
-	}, nil)
-	if err != nil {
+func collect[P, R any](ctx context.Context, c *Client, m method[P, R], args P) ([]R, error) {
+	all := []R{}
+	if err := do(ctx, c, m, args, func(v R) error { all = append(all, v); return nil }); err != nil {
 		return nil, err
 	}
 	return all, nil
 }
 
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
-	return get[api.Status](ctx, c, "status", nil)
+	return get(ctx, c, statusNow, none{})
 }
 
 func (c *Client) Invite(ctx context.Context, req api.InviteRequest) (api.Invite, error) {
-	return get[api.Invite](ctx, c, "invite", req)
+	return get(ctx, c, invite, req)
 }
 
 func (c *Client) Invites(ctx context.Context) ([]api.Invite, error) {
-	return collect[api.Invite](ctx, c, "invites", nil)
+	return collect(ctx, c, invites, none{})
 }
 
 func (c *Client) RevokeInvite(ctx context.Context, id string) error {
-	return c.call(ctx, "revoke_invite", idParams{id}, nil, nil)
+	return perform(ctx, c, revokeInvite, idArgs{id})
 }
 
 func (c *Client) AddContact(ctx context.Context, req api.AddContactRequest) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "add_contact", req)
+	return get(ctx, c, addContact, req)
 }
 
 func (c *Client) Contacts(ctx context.Context) ([]api.Contact, error) {
-	return collect[api.Contact](ctx, c, "contacts", nil)
+	return collect(ctx, c, contacts, none{})
 }
 
 func (c *Client) Verification(ctx context.Context, contact string) (api.Verification, error) {
-	return get[api.Verification](ctx, c, "verification", contactParams{Contact: contact})
+	return get(ctx, c, verification, contactArgs{contact})
 }
 
 func (c *Client) SetVerified(ctx context.Context, contact, seen string) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "set_verified", contactParams{Contact: contact, Seen: seen})
+	return get(ctx, c, setVerified, verifiedArgs{contact, seen})
 }
 
 func (c *Client) RenameContact(ctx context.Context, contact, name string) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "rename_contact", contactParams{Contact: contact, Name: name})
+	return get(ctx, c, renameContact, renameArgs{contact, name})
 }
 
 func (c *Client) BlockContact(ctx context.Context, contact string, blocked bool) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "block_contact", contactParams{Contact: contact, Set: blocked})
+	return get(ctx, c, blockContact, blockArgs{contact, blocked})
 }
 
 func (c *Client) RemoveContact(ctx context.Context, contact string) error {
-	return c.call(ctx, "remove_contact", contactParams{Contact: contact}, nil, nil)
-}
-
-func (c *Client) Send(ctx context.Context, req api.SendRequest) (api.Message, error) {
-	return get[api.Message](ctx, c, "send", req)
-}
-
-func (c *Client) Retry(ctx context.Context, message string) (api.Message, error) {
-	return get[api.Message](ctx, c, "retry", idParams{message})
-}
-
-func (c *Client) Discard(ctx context.Context, message string) error {
-	return c.call(ctx, "discard", idParams{message}, nil, nil)
-}
-
-func (c *Client) Message(ctx context.Context, id string) (api.Message, error) {
-	return get[api.Message](ctx, c, "message", idParams{id})
-}
-
-func (c *Client) History(ctx context.Context, req api.HistoryRequest) ([]api.Message, error) {
-	return collect[api.Message](ctx, c, "history", req)
-}
-
-func (c *Client) Edit(ctx context.Context, req api.EditRequest) (api.Message, error) {
-	return get[api.Message](ctx, c, "edit", req)
-}
-
-func (c *Client) Delete(ctx context.Context, req api.DeleteRequest) error {
-	return c.call(ctx, "delete", req, nil, nil)
-}
-
-func (c *Client) React(ctx context.Context, req api.ReactRequest) (api.Message, error) {
-	return get[api.Message](ctx, c, "react", req)
-}
-
-func (c *Client) Typing(ctx context.Context, contact string) error {
-	return c.call(ctx, "typing", contactParams{Contact: contact}, nil, nil)
-}
-
-func (c *Client) Search(ctx context.Context, req api.SearchRequest) ([]api.Message, error) {
-	return collect[api.Message](ctx, c, "search", req)
+	return perform(ctx, c, removeContact, contactArgs{contact})
 }
 
 func (c *Client) ChangeConversation(ctx context.Context, req api.ConversationRequest) (api.Contact, error) {
-	return get[api.Contact](ctx, c, "change_conversation", req)
+	return get(ctx, c, changeConv, req)
 }
 
-func (c *Client) Drafts(ctx context.Context) ([]api.Draft, error) {
-	return collect[api.Draft](ctx, c, "drafts", nil)
+func (c *Client) Send(ctx context.Context, req api.SendRequest) (api.Message, error) {
+	return get(ctx, c, send, req)
 }
 
-func (c *Client) SaveDraft(ctx context.Context, draft api.Draft) error {
-	return c.call(ctx, "save_draft", draft, nil, nil)
+func (c *Client) Retry(ctx context.Context, message string) (api.Message, error) {
+	return get(ctx, c, retry, idArgs{message})
 }
 
-func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
-	return get[api.Settings](ctx, c, "settings", nil)
+func (c *Client) Discard(ctx context.Context, message string) error {
+	return perform(ctx, c, discard, idArgs{message})
 }
 
-func (c *Client) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
-	return get[api.Settings](ctx, c, "change_settings", change)
+func (c *Client) Edit(ctx context.Context, req api.EditRequest) (api.Message, error) {
+	return get(ctx, c, edit, req)
 }
 
-func (c *Client) Unlock(ctx context.Context, passphrase string) error {
-	return c.call(ctx, "unlock", passphraseParams{passphrase}, nil, nil)
+func (c *Client) Delete(ctx context.Context, req api.DeleteRequest) error {
+	return perform(ctx, c, remove, req)
 }
 
-func (c *Client) Backup(ctx context.Context, req api.BackupRequest) error {
-	return c.call(ctx, "backup", req, nil, nil)
+func (c *Client) React(ctx context.Context, req api.ReactRequest) (api.Message, error) {
+	return get(ctx, c, react, req)
 }
 
-func (c *Client) Wipe(ctx context.Context) error {
-	return c.call(ctx, "wipe", nil, nil, nil)
+func (c *Client) Typing(ctx context.Context, contact string) error {
+	return perform(ctx, c, typing, contactArgs{contact})
+}
+
+func (c *Client) Message(ctx context.Context, id string) (api.Message, error) {
+	return get(ctx, c, message, idArgs{id})
+}
+
+func (c *Client) History(ctx context.Context, req api.HistoryRequest) ([]api.Message, error) {
+	return collect(ctx, c, history, req)
+}
+
+func (c *Client) Search(ctx context.Context, req api.SearchRequest) ([]api.Message, error) {
+	return collect(ctx, c, search, req)
 }
 
 func (c *Client) MarkRead(ctx context.Context, contact string) error {
-	return c.call(ctx, "mark_read", contactParams{Contact: contact}, nil, nil)
+	return perform(ctx, c, markRead, contactArgs{contact})
 }
 
+func (c *Client) Drafts(ctx context.Context) ([]api.Draft, error) {
+	return collect(ctx, c, drafts, none{})
+}
+
+func (c *Client) SaveDraft(ctx context.Context, draft api.Draft) error {
+	return perform(ctx, c, saveDraft, draft)
+}
+
+func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
+	return get(ctx, c, settings, none{})
+}
+
+func (c *Client) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
+	return get(ctx, c, changeSettings, change)
+}
+
+func (c *Client) Unlock(ctx context.Context, passphrase string) error {
+	return perform(ctx, c, unlock, passphraseArgs{passphrase})
+}
+
+func (c *Client) Backup(ctx context.Context, req api.BackupRequest) error {
+	return perform(ctx, c, backup, req)
+}
+
+func (c *Client) Wipe(ctx context.Context) error { return perform(ctx, c, wipe, none{}) }
+
 func (c *Client) Events(ctx context.Context, after int64, f func(api.Event) error) error {
-	return c.call(ctx, "events", eventParams{after}, func(b json.RawMessage) error {
-		var e api.Event
-		if err := json.Unmarshal(b, &e); err != nil {
-			return err
-		}
-		return f(e)
-	}, nil)
+	return do(ctx, c, events, eventArgs{after}, f)
 }

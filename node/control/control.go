@@ -1,44 +1,49 @@
-// Package control carries a node's api over a unix socket, so that commands
-// and screens of other processes use the node that runs.
+// Package control serves a node's api as JSON over HTTP/1.1 on a unix socket, so
+// that commands, screens and bots of other processes use the node that runs. The
+// socket has mode 0600 in a folder of mode 0700: its user is the profile's owner,
+// and there is no other check.
 //
-// # Protocol
+// # Requests
 //
-// One JSON object a line, at most 1 MiB with its line feed, in both
-// directions. The socket has mode 0600 in a folder of mode 0700; who can
-// connect is the profile's owner.
+// Each method of [api.Node] is a path, /v1/NAME; docs/API.md lists them. Its
+// arguments are one JSON object in the body of a POST, at most 1 MiB. A method
+// without arguments takes a GET as well.
 //
-//	→ {"id":7,"method":"history","params":{"contact":"Bob"}}
-//	← {"id":7,"item":{…}}                  one line for each element of a list
-//	← {"id":7}                             the end of a list
-//	→ {"id":8,"method":"send","params":{…}}
-//	← {"id":8,"result":{…}}
-//	← {"id":8,"error":{"code":"unknown_contact","message":"…","hint":"…"}}
-//	→ {"id":7,"method":"more"}             32 more items may come
-//	→ {"id":8,"method":"cancel"}           ends call 8, if it still runs
+//	curl --unix-socket control.sock http://starling/v1/status
+//	curl --unix-socket control.sock http://starling/v1/send -d '{"contact":"Bob","text":"hi"}'
 //
-// Calls run side by side, up to 64 on one connection; ids are chosen by the
-// client and must differ among the calls that run. A call begins with leave for
-// 64 items and then waits for more, so that a slow reader of one list holds up
-// nothing else, reads later, and loses nothing. Events are the items of a call
-// that does not end by itself. A call ends with its connection. A line that is
-// not understood ends the connection.
+// # Answers
+//
+// A value is one JSON object; a method without a value answers {}. A list, and the
+// stream of events, is one JSON object a line as they come, ended by the last
+// chunk of the body: a body that is cut off is a list that is not whole. A slow
+// reader is waited for; nothing is dropped. A closed connection ends its request.
+//
+// # Errors
+//
+// An error is {"error":{"code":"…","message":"…","hint":"…"}} with one of the codes of
+// package api, under a status of 400 and above that follows from the code. In a
+// list that has begun it is the last line.
 package control
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"starling/node/api"
 )
 
 const (
-	maxLine  = 1 << 20
-	maxCalls = 64
+	prefix = "/v1/"
 
-	firstItems = 64 // that may come unasked
-	moreItems  = 32 // that each "more" allows
-
+	// maxBody is the largest request in bytes. A picture is a twentieth of it.
+	maxBody = 1 << 20
+	// maxRequests is how many requests run at a time. More wait.
+	maxRequests = 256
+	// headerTime is how long a client has to say what it wants.
+	headerTime = 10 * time.Second
 	// lastAnswer is how long a client has to take answers when the node ends.
 	lastAnswer = time.Second
 )
@@ -51,36 +56,47 @@ var (
 	ErrInUse = errors.New("another node serves this profile")
 )
 
-// request is a line from a client.
-type request struct {
-	ID     uint64          `json:"id"`
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params,omitempty"`
+// failure is an error as it travels.
+type failure struct {
+	Error *api.Error `json:"error"`
 }
 
-// response is a line from the node. At most one field but ID is set.
-type response struct {
-	ID     uint64          `json:"id"`
-	Item   json.RawMessage `json:"item,omitempty"`
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  *api.Error      `json:"error,omitempty"`
+// asError returns the [api.Error] of an error. One that is not for people is
+// internal.
+func asError(err error) *api.Error {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return closedError
+	}
+	return &api.Error{Code: api.CodeInternal, Message: err.Error()}
 }
 
-// Parameters of the methods whose arguments are not a struct of package api.
-type (
-	idParams struct {
-		ID string `json:"id"`
+var closedError = &api.Error{Code: api.CodeClosed, Message: "the node has ended", Hint: "start it again"}
+
+// status returns the HTTP status of a code.
+func status(c api.Code) int {
+	switch c {
+	case api.CodeNoProfile, api.CodeNoContact, api.CodeNoInvite, api.CodeNoMessage:
+		return http.StatusNotFound
+	case api.CodeWrongPassphrase:
+		return http.StatusForbidden
+	case api.CodeProfileExists, api.CodeInUse, api.CodeContactExists, api.CodeAmbiguous, api.CodeChanged:
+		return http.StatusConflict
+	case api.CodeInviteExpired, api.CodeInviteGone:
+		return http.StatusGone
+	case api.CodeTooLong:
+		return http.StatusRequestEntityTooLarge
+	case api.CodeOffline, api.CodeFewRelays, api.CodeClosed:
+		return http.StatusServiceUnavailable
+	case api.CodeTimeout:
+		return http.StatusGatewayTimeout
+	case api.CodeDiskFull:
+		return http.StatusInsufficientStorage
+	case api.CodeInternal, api.CodeDamaged:
+		return http.StatusInternalServerError
 	}
-	contactParams struct {
-		Contact string `json:"contact"`
-		Name    string `json:"name,omitempty"`
-		Set     bool   `json:"set,omitempty"`
-		Seen    string `json:"seen,omitempty"`
-	}
-	passphraseParams struct {
-		Passphrase string `json:"passphrase"`
-	}
-	eventParams struct {
-		After int64 `json:"after"`
-	}
-)
+	return http.StatusBadRequest
+}

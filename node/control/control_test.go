@@ -1,10 +1,13 @@
 package control
 
 import (
-	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,16 +25,15 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // stub answers what the tests of the protocol ask; package node runs the whole
-// api through the socket.
-// What it does not answer itself has ended.
+// api through the socket. What it does not answer itself has ended.
 type stub struct{ api.Node }
 
 func newStub() stub {
-	conn, _ := net.Pipe()
-	conn.Close()
-	done := make(chan struct{})
-	close(done)
-	return stub{&Client{conn: conn, calls: make(map[uint64]chan response), done: done}}
+	c := &Client{}
+	c.closed, c.close = context.WithCancel(context.Background())
+	c.close()
+	c.http.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }}
+	return stub{c}
 }
 
 func (stub) Status(context.Context) (api.Status, error) {
@@ -146,10 +148,10 @@ func TestErrorsAreCarried(t *testing.T) {
 	}
 }
 
-// A call that is given up ends at the node too, and the connection goes on.
+// A call that is given up ends at the node too, and makes room for others.
 func TestCancel(t *testing.T) {
 	c := dial(t, serve(t))
-	for range 2 * maxCalls { // more than may run at one time
+	for range maxRequests + 8 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		if err := c.RevokeInvite(ctx, "wait"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("got %v", err)
@@ -204,20 +206,58 @@ func TestClientClosed(t *testing.T) {
 	}
 }
 
+// cutOff is a node that dies in the middle of a list.
+type cutOff struct{ stub }
+
+func (cutOff) History(context.Context, api.HistoryRequest) ([]api.Message, error) {
+	return make([]api.Message, 5000), nil
+}
+
+// A list that is cut off is an error and never a shorter list.
+func TestListCutOff(t *testing.T) {
+	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
+	s, err := Listen(p, cutOff{newStub()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.Run(ctx) }()
+	c := dial(t, p)
+	n := 0
+	err = do(t.Context(), c, history, api.HistoryRequest{}, func(api.Message) error {
+		if n++; n == 1 {
+			cancel() // the reader is slow, and the node does not wait for ever
+			<-ended
+		}
+		return nil
+	})
+	if api.CodeOf(err) != api.CodeClosed || n == 5000 {
+		t.Errorf("%d messages, %v", n, err)
+	}
+}
+
 // Whatever a client sends, the server answers or hangs up, and goes on.
-func TestBadLines(t *testing.T) {
+func TestBadRequests(t *testing.T) {
 	p := serve(t)
-	for name, tt := range map[string]struct{ line, want string }{
-		"not JSON":        {"hello\n", ""},
-		"a list":          {"[]\n", ""},
-		"no id":           {`{"method":"status"}` + "\n", ""},
-		"unknown method":  {`{"id":1,"method":"x"}` + "\n", `{"id":1,"error":{"code":"usage"`},
-		"bad parameters":  {`{"id":1,"method":"send","params":[]}` + "\n", `{"id":1,"error":{"code":"usage"`},
-		"cancel nothing":  {`{"id":1,"method":"cancel"}` + "\n" + `{"id":2,"method":"status"}` + "\n", `{"id":2,"result":`},
-		"more of nothing": {`{"id":1,"method":"more"}` + "\n" + `{"id":2,"method":"status"}` + "\n", `{"id":2,"result":`},
-		"too long a line": {`{"id":1,"method":"` + strings.Repeat("a", maxLine) + `"}` + "\n", ""},
-		"the same id": {`{"id":1,"method":"revoke_invite","params":{"id":"wait"}}` + "\n" +
-			`{"id":1,"method":"status"}` + "\n", ""},
+	post := func(path, body string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+	}
+	for name, tt := range map[string]struct{ send, status, code string }{
+		"not HTTP":          {"hello\n\n", "400", ""},
+		"an endless header": {"GET /v1/status HTTP/1.1\r\nA: " + strings.Repeat("a", 64<<10) + "\r\n\r\n", "431", ""},
+		"unknown method":    {post("/v1/x", ""), "404", "usage"},
+		"the root":          {post("/", ""), "404", "usage"},
+		"out of the tree":   {post("/v1/../../status", ""), "307", ""},
+		"a list":            {post("/v1/send", "[]"), "400", "usage"},
+		"unknown argument":  {post("/v1/send", `{"contact":"Bob","txt":"hi"}`), "400", "usage"},
+		"two values":        {post("/v1/send", `{} {}`), "400", "usage"},
+		"not JSON":          {post("/v1/send", "contact=Bob"), "400", "usage"},
+		"too long":          {post("/v1/send", `{"text":"`+strings.Repeat("a", maxBody)+`"}`), "413", "message_too_long"},
+		"GET that changes":  {"GET /v1/send HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "405", "usage"},
+		"unknown invite":    {post("/v1/revoke_invite", `{"id":"x"}`), "404", "unknown_invite"},
+		"no body":           {post("/v1/status", ""), "200", ""},
+		"GET":               {"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("unix", p.Socket())
@@ -226,10 +266,11 @@ func TestBadLines(t *testing.T) {
 			}
 			defer conn.Close()
 			conn.SetDeadline(time.Now().Add(10 * time.Second))
-			go conn.Write([]byte(tt.line))
-			got, err := bufio.NewReader(conn).ReadString('\n')
-			if tt.want == "" && !strings.HasPrefix(got, `{"id":1,"error":{"code":"closed"`) && got != "" || !strings.HasPrefix(got, tt.want) {
-				t.Errorf("got %.100q, %v", got, err)
+			go io.WriteString(conn, tt.send)
+			got, _ := io.ReadAll(conn)
+			head, body, _ := strings.Cut(string(got), "\r\n\r\n")
+			if !strings.HasPrefix(head, "HTTP/1.1 "+tt.status) || tt.code != "" && !strings.Contains(body, `{"error":{"code":"`+tt.code+`"`) {
+				t.Errorf("got %.300q", got)
 			}
 		})
 	}
@@ -238,33 +279,42 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
+// Every code has a status that says whose fault it is.
+func TestStatusOfCodes(t *testing.T) {
+	for code, want := range map[api.Code]int{
+		api.CodeUsage: 400, api.CodeNoContact: 404, api.CodeInternal: 500, api.CodeOffline: 503, api.CodeDiskFull: 507, "new": 400,
+	} {
+		if got := status(code); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
+		}
+	}
+}
+
 func FuzzServer(f *testing.F) {
 	p := serve(f)
-	f.Add(`{"id":1,"method":"status"}`)
-	f.Add(`{"id":1,"method":"invite"}`)
-	f.Add(`{"id":1,"method":"search","params":{"words":"a"}}`)
-	f.Add(`{"id":1,"method":"revoke_invite","params":{"id":""}}`)
-	f.Fuzz(func(t *testing.T, line string) {
-		if strings.Contains(line, "events") || strings.Contains(line, "wait") {
+	f.Add("status", "")
+	f.Add("invite", "{}")
+	f.Add("search", `{"words":"a"}`)
+	f.Add("revoke_invite", `{"id":""}`)
+	f.Add("../v1/status", "null")
+	f.Fuzz(func(t *testing.T, method, body string) {
+		if strings.Contains(method, "events") || strings.Contains(body, "wait") {
 			return // endless by design
 		}
-		conn, err := net.Dial("unix", p.Socket())
+		c := dial(t, p)
+		req, err := http.NewRequest(http.MethodPost, "http://starling"+prefix+url.PathEscape(method), strings.NewReader(body))
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		resp, err := c.http.Do(req.WithContext(ctx))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
-		if _, err := conn.Write([]byte(line + "\n{}\n")); err != nil {
-			return
-		}
-		r := bufio.NewReader(conn)
-		for {
-			if _, err := r.ReadString('\n'); err != nil {
-				if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
-					t.Error("the server hangs")
-				}
-				return
-			}
+		defer resp.Body.Close()
+		if _, err := io.ReadAll(resp.Body); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
@@ -283,7 +333,7 @@ func TestLastAnswers(t *testing.T) {
 	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s, err := Listen(p, ending{end: cancel})
+	s, err := Listen(p, ending{newStub(), cancel})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,9 +344,7 @@ func TestLastAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	for range 60 { // more than a socket holds
-		deaf.Write([]byte(`{"id":1,"method":"events","params":{"after":0}}` + "\n" + `{"id":1,"method":"cancel"}` + "\n"))
-	}
+	io.WriteString(deaf, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
 	c := dial(t, p)
 	waiting := make(chan error, 1)
 	go func() { waiting <- c.RevokeInvite(t.Context(), "wait") }()

@@ -1,16 +1,19 @@
 package control
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"os"
-	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"starling/node/api"
 	"starling/node/config"
@@ -20,7 +23,6 @@ import (
 type Server struct {
 	node     api.Node
 	listener net.Listener
-	path     string
 }
 
 // Listen takes the control socket of a profile whose lock the caller holds. A
@@ -37,6 +39,7 @@ func Listen(p config.Profile, node api.Node) (*Server, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -46,309 +49,152 @@ func Listen(p config.Profile, node api.Node) (*Server, error) {
 		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	return &Server{node: node, listener: l, path: path}, nil
+	return &Server{node: node, listener: netutil.LimitListener(l, maxRequests)}, nil
 }
 
-// Run serves until ctx ends, and returns when all calls have.
+// Run serves until ctx ends, and returns when all requests have. Those that run
+// then are answered: one of them may be the end of the node.
 func (s *Server) Run(ctx context.Context) error {
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	stop := context.AfterFunc(ctx, func() { s.listener.Close() }) // removes the socket
-	defer stop()
-	defer s.listener.Close()
-	for {
-		conn, err := s.listener.Accept()
-		if ctx.Err() != nil {
-			if conn != nil {
-				conn.Close()
-			}
-			return ctx.Err()
-		}
-		if err != nil {
-			// Too many open files, for instance: it passes.
-			select {
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
-			continue
-		}
-		conns.Go(func() { s.serve(ctx, conn) })
+	mux := http.NewServeMux()
+	for _, m := range methods {
+		mux.Handle(prefix+m.name, s.handler(m))
 	}
-}
-
-// A connection is one client.
-type connection struct {
-	node api.Node
-
-	writeMu sync.Mutex
-	conn    net.Conn
-
-	callsMu sync.Mutex
-	calls   map[uint64]*call
-}
-
-// A call is a request that runs.
-type call struct {
-	*request
-	c      *connection
-	ctx    context.Context // ends when the call is cancelled
-	cancel context.CancelFunc
-	items  chan struct{} // holds one value for each item that may be sent
-}
-
-func (s *Server) serve(ctx context.Context, conn net.Conn) {
-	c := &connection{node: s.node, conn: conn, calls: make(map[uint64]*call)}
-	ctx, cancel := context.WithCancel(ctx)
-	var calls sync.WaitGroup
-	defer conn.Close()
-	defer calls.Wait()
-	defer cancel()
-	// At the end no more requests are read. Those that run are answered: one of
-	// them may be what ends the node.
-	stop := context.AfterFunc(ctx, func() {
-		conn.SetReadDeadline(time.Now())
-		conn.SetWriteDeadline(time.Now().Add(lastAnswer))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusNotFound, &api.Error{Code: api.CodeUsage, Message: "the running node does not know this request",
+			Hint: "it may be of another version: restart it"})
 	})
-	defer stop()
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: headerTime,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(io.Discard, "", 0), // what a client sends is not for our log
+	}
 
-	lines := newLines(conn)
-	for lines.Scan() {
-		var req request
-		if json.Unmarshal(lines.Bytes(), &req) != nil || req.ID == 0 {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		last, cancel := context.WithTimeout(context.Background(), lastAnswer)
+		defer cancel()
+		if server.Shutdown(last) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(s.listener)
+	if stop() {
+		server.Close()
+		return fmt.Errorf("control socket: %w", err)
+	}
+	<-stopped
+	return ctx.Err()
+}
+
+// handler answers one method.
+func (s *Server) handler(m endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		argless := m.args.NumField() == 0
+		if r.Method != http.MethodPost && !(argless && r.Method == http.MethodGet) {
+			w.Header().Set("Allow", http.MethodPost)
+			refuse(w, http.StatusMethodNotAllowed, &api.Error{Code: api.CodeUsage, Message: "this request is a POST"})
 			return
 		}
-		switch req.Method {
-		case "cancel":
-			c.cancel(req.ID)
-			continue
-		case "more":
-			c.more(req.ID)
-			continue
-		}
-		k, ok := c.begin(ctx, &req)
-		if !ok {
-			return
-		}
-		calls.Go(func() {
-			defer c.cancel(k.ID)
-			k.answer()
-		})
-	}
-	conn.SetWriteDeadline(time.Now().Add(lastAnswer))
-}
 
-func newLines(conn net.Conn) *bufio.Scanner {
-	lines := bufio.NewScanner(conn)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	return lines
-}
-
-func (c *connection) begin(ctx context.Context, req *request) (*call, bool) {
-	c.callsMu.Lock()
-	defer c.callsMu.Unlock()
-	if c.calls[req.ID] != nil || len(c.calls) == maxCalls {
-		return nil, false
-	}
-	k := &call{request: req, c: c, items: make(chan struct{}, firstItems)}
-	k.ctx, k.cancel = context.WithCancel(ctx)
-	k.allow(firstItems)
-	c.calls[req.ID] = k
-	return k, true
-}
-
-func (c *connection) cancel(id uint64) {
-	c.callsMu.Lock()
-	defer c.callsMu.Unlock()
-	if k := c.calls[id]; k != nil {
-		k.cancel()
-		delete(c.calls, id)
-	}
-}
-
-func (c *connection) more(id uint64) {
-	c.callsMu.Lock()
-	defer c.callsMu.Unlock()
-	if k := c.calls[id]; k != nil {
-		k.allow(moreItems)
-	}
-}
-
-// allow lets more items be sent, but never more than firstItems ahead.
-func (k *call) allow(n int) {
-	for range n {
-		select {
-		case k.items <- struct{}{}:
+		a := answer{w: w, shape: m.shape}
+		err := m.run(r.Context(), s.node, func(args any) error { return decode(w, r, args) }, a.emit)
+		switch {
+		case err != nil:
+			a.fail(asError(err))
+		case m.shape == nothing:
+			a.emit(struct{}{})
 		default:
+			a.begin()
 		}
 	}
 }
 
-// answer runs the call and writes its end.
-func (k *call) answer() {
-	resp := response{ID: k.ID}
-	result, err := k.run()
-	if err == nil && result != nil {
-		resp.Result, err = encode(result)
+// decode reads the arguments. An empty body is an empty object.
+func decode(w http.ResponseWriter, r *http.Request, args any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return &api.Error{Code: api.CodeTooLong, Message: "the request is too long"}
 	}
-	if err != nil {
-		resp.Error = asError(err)
-		resp.Result = nil
-	}
-	k.c.write(&resp)
-}
-
-// asError carries an error as what it is; one that is not for people is
-// internal.
-func asError(err error) *api.Error {
-	var e *api.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	code := api.CodeInternal
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		code = api.CodeClosed
-	}
-	return &api.Error{Code: code, Message: err.Error()}
-}
-
-// item writes one element of a list, once the client wants it.
-func (k *call) item(v any) error {
-	b, err := encode(v)
 	if err != nil {
 		return err
 	}
-	select {
-	case <-k.items:
-	case <-k.ctx.Done():
-		return k.ctx.Err()
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
 	}
-	return k.c.write(&response{ID: k.ID, Item: b})
+
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(args); err != nil {
+		return &api.Error{Code: api.CodeUsage, Message: "malformed request: " + err.Error()}
+	}
+	if d.More() {
+		return &api.Error{Code: api.CodeUsage, Message: "malformed request: more than one value"}
+	}
+	return nil
 }
 
-func (c *connection) write(resp *response) error {
-	line, err := encode(resp)
+// An answer is written as its values come.
+type answer struct {
+	w     http.ResponseWriter
+	shape shape
+	begun bool
+}
+
+func (a *answer) begin() {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	kind := "application/json"
+	if a.shape == lines || a.shape == stream {
+		kind = "application/x-ndjson"
+	}
+	a.w.Header().Set("Content-Type", kind)
+	a.w.WriteHeader(http.StatusOK)
+}
+
+// emit writes one value and a line feed. It waits for a slow reader.
+func (a *answer) emit(v any) error {
+	line, err := encode(v)
 	if err != nil {
 		return err
 	}
-	if len(line)+1 > maxLine {
-		line, _ = encode(&response{ID: resp.ID, Error: &api.Error{Code: api.CodeInternal, Message: "answer too long"}})
+	a.begin()
+	if _, err := a.w.Write(line); err != nil {
+		return err
 	}
-	c.writeMu.Lock()
-	defer c.writeMu.Unlock()
-	_, err = c.conn.Write(append(line, '\n'))
-	return err
+	if a.shape == stream {
+		return http.NewResponseController(a.w).Flush()
+	}
+	return nil
 }
 
-// encode is JSON without the escapes that are for web pages.
+func (a *answer) fail(e *api.Error) {
+	if !a.begun {
+		refuse(a.w, status(e.Code), e)
+		return
+	}
+	if line, err := encode(failure{e}); err == nil {
+		a.w.Write(line)
+	}
+}
+
+func refuse(w http.ResponseWriter, code int, e *api.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if line, err := encode(failure{e}); err == nil {
+		w.Write(line)
+	}
+}
+
+// encode is JSON with a line feed, without the escapes that are for web pages.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
-
-// run is the table of methods.
-func (k *call) run() (any, error) {
-	n, ctx, req := k.c.node, k.ctx, k.request
-	switch req.Method {
-	case "status":
-		return n.Status(ctx)
-	case "invite":
-		return with(req, func(p api.InviteRequest) (any, error) { return n.Invite(ctx, p) })
-	case "invites":
-		invites, err := n.Invites(ctx)
-		return nil, list(k, invites, err)
-	case "revoke_invite":
-		return with(req, func(p idParams) (any, error) { return nil, n.RevokeInvite(ctx, p.ID) })
-	case "add_contact":
-		return with(req, func(p api.AddContactRequest) (any, error) { return n.AddContact(ctx, p) })
-	case "contacts":
-		contacts, err := n.Contacts(ctx)
-		return nil, list(k, contacts, err)
-	case "verification":
-		return with(req, func(p contactParams) (any, error) { return n.Verification(ctx, p.Contact) })
-	case "set_verified":
-		return with(req, func(p contactParams) (any, error) { return n.SetVerified(ctx, p.Contact, p.Seen) })
-	case "rename_contact":
-		return with(req, func(p contactParams) (any, error) { return n.RenameContact(ctx, p.Contact, p.Name) })
-	case "block_contact":
-		return with(req, func(p contactParams) (any, error) { return n.BlockContact(ctx, p.Contact, p.Set) })
-	case "remove_contact":
-		return with(req, func(p contactParams) (any, error) { return nil, n.RemoveContact(ctx, p.Contact) })
-	case "send":
-		return with(req, func(p api.SendRequest) (any, error) { return n.Send(ctx, p) })
-	case "retry":
-		return with(req, func(p idParams) (any, error) { return n.Retry(ctx, p.ID) })
-	case "discard":
-		return with(req, func(p idParams) (any, error) { return nil, n.Discard(ctx, p.ID) })
-	case "message":
-		return with(req, func(p idParams) (any, error) { return n.Message(ctx, p.ID) })
-	case "history":
-		return with(req, func(p api.HistoryRequest) (any, error) {
-			messages, err := n.History(ctx, p)
-			return nil, list(k, messages, err)
-		})
-	case "edit":
-		return with(req, func(p api.EditRequest) (any, error) { return n.Edit(ctx, p) })
-	case "delete":
-		return with(req, func(p api.DeleteRequest) (any, error) { return nil, n.Delete(ctx, p) })
-	case "react":
-		return with(req, func(p api.ReactRequest) (any, error) { return n.React(ctx, p) })
-	case "typing":
-		return with(req, func(p contactParams) (any, error) { return nil, n.Typing(ctx, p.Contact) })
-	case "search":
-		return with(req, func(p api.SearchRequest) (any, error) {
-			messages, err := n.Search(ctx, p)
-			return nil, list(k, messages, err)
-		})
-	case "change_conversation":
-		return with(req, func(p api.ConversationRequest) (any, error) { return n.ChangeConversation(ctx, p) })
-	case "drafts":
-		drafts, err := n.Drafts(ctx)
-		return nil, list(k, drafts, err)
-	case "save_draft":
-		return with(req, func(p api.Draft) (any, error) { return nil, n.SaveDraft(ctx, p) })
-	case "settings":
-		return n.Settings(ctx)
-	case "change_settings":
-		return with(req, func(p api.SettingsChange) (any, error) { return n.ChangeSettings(ctx, p) })
-	case "unlock":
-		return with(req, func(p passphraseParams) (any, error) { return nil, n.Unlock(ctx, p.Passphrase) })
-	case "backup":
-		return with(req, func(p api.BackupRequest) (any, error) { return nil, n.Backup(ctx, p) })
-	case "wipe":
-		return nil, n.Wipe(ctx)
-	case "mark_read":
-		return with(req, func(p contactParams) (any, error) { return nil, n.MarkRead(ctx, p.Contact) })
-	case "events":
-		return with(req, func(p eventParams) (any, error) {
-			return nil, n.Events(ctx, p.After, func(e api.Event) error { return k.item(e) })
-		})
-	}
-	return nil, &api.Error{Code: api.CodeUsage, Message: "the running node does not know this request",
-		Hint: "it may be of another version: restart it"}
-}
-
-func with[P any](req *request, f func(P) (any, error)) (any, error) {
-	var p P
-	if len(req.Params) > 0 {
-		if err := json.Unmarshal(req.Params, &p); err != nil {
-			return nil, &api.Error{Code: api.CodeUsage, Message: "malformed request"}
-		}
-	}
-	return f(p)
-}
-
-// list writes the elements of a list one by one: together they may be longer
-// than a line.
-func list[T any](k *call, all []T, err error) error {
-	for _, v := range all {
-		if err == nil {
-			err = k.item(v)
-		}
-	}
-	return err
+	err := enc.Encode(v)
+	return b.Bytes(), err
 }
