@@ -59,7 +59,8 @@ func Nearby(ctx context.Context) ([]string, error) {
 	}
 	var addrs []string
 	for _, r := range relays {
-		addrs = append(addrs, directory.Hint{ID: r.ID, Address: directory.Address{AddrPort: r.Addr}}.Multiaddr().String())
+		hint := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
+		addrs = append(addrs, hint.Multiaddrs()[0].String())
 	}
 	return addrs, nil
 }

@@ -25,7 +25,7 @@ func (l *lonely) AddHint(b []byte) (p2p.NodeID, error) {
 	if err != nil {
 		return p2p.NodeID{}, err
 	}
-	if !hint.Address.Public() {
+	if !hint.Addresses[0].Public() {
 		return p2p.NodeID{}, directory.ErrPrivate
 	}
 	if l.answers {

@@ -138,7 +138,7 @@ func TestStrangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := directory.Page{Nonce: 7, Descriptors: [][]byte{random(250)}}
+	page := directory.Page{Nonce: 7, Time: time.Now(), Entries: []directory.Entry{{Raw: random(300)}}}
 	send(random(4 * wire.FrameSize))
 	send(
 		frame(wire.TypePacket, nil),
@@ -148,7 +148,7 @@ func TestStrangers(t *testing.T) {
 		frame(wire.TypeListRequest, random(10)),
 		frame(wire.TypeListPage, random(100)),
 		frame(wire.TypeListPage, page.Append(nil)),
-		frame(wire.TypeListPage, (&directory.Page{}).Append(nil)),
+		frame(wire.TypeListPage, (&directory.Page{State: directory.PageLast, Time: time.Now()}).Append(nil)),
 		frame(99, random(100)),
 		frame(wire.TypeDrop, random(100)),
 	)

@@ -60,7 +60,7 @@ type pendingHello struct {
 }
 
 // NewInvite makes an invite with fresh keys. The hints, at most 3 of at most
-// 64 bytes, go into the link as they are.
+// 128 bytes, go into the link as they are.
 func NewInvite(expires time.Time, hints [][]byte) (*Invite, error) {
 	link, err := invite.New(expires, hints)
 	if err != nil {

@@ -111,7 +111,7 @@ func (s *Session) Reset() *Reset {
 }
 
 // Offer makes an offer, with fresh keys; the answer will be stored where the
-// hints, 1 to 3 of at most 64 bytes, say. An offer made before is withdrawn: a
+// hints, 1 to 3 of at most 128 bytes, say. An offer made before is withdrawn: a
 // profile may have been restored in between.
 func (r *Reset) Offer(now time.Time, why Reason, hints [][]byte) error {
 	if len(hints) == 0 {

@@ -18,7 +18,7 @@ def unhex(value):
     return bytes.fromhex(value) if isinstance(value, str) else value
 
 
-TEXT = {"about", "why", "link", "safety_number", "verification_code", "who", "do", "then", "ip"}
+TEXT = {"about", "why", "link", "safety_number", "verification_code", "who", "do", "then", "ip", "host"}
 
 
 def equal(what, have, want):
@@ -296,19 +296,27 @@ def check_mailbox(v):
 
 
 def address(a):
-    return bytes(network.ip_bytes(a["ip"])), a["port"]
+    ip = a["onion"] if a["kind"] == 5 else bytes(network.ip_bytes(a["ip"]))
+    return a["kind"], ip, a["port"], a.get("host", "")
+
+
+def page(p):
+    """The fields of a page."""
+    head = tuple(p[k] for k in ("nonce", "instance", "stamp", "time", "state"))
+    return *head, [(e["known"], e["descriptor"]) for e in p["entries"]]
 
 
 def check_directory(v):
     decoded = []
     for d in v["descriptors"]:
-        fields = {f: d[f] for f in network.FIELDS}
+        fields = {f: d[f] for f in (*network.FIELDS, "family")}
+        equal("commitment", network.commitment(d["next_salt"]), d["commitment"])
         fields["addresses"] = [address(a) for a in d["addresses"]]
         equal("descriptor", network.encode_descriptor(d["seed"], fields), d["descriptor"])
         equal("descriptor that comes back", network.decode_descriptor(d["descriptor"]), fields)
-        hint = network.encode_hint(d["node_id"], *fields["addresses"][0])
+        hint = network.encode_hint(d["node_id"], fields["addresses"])
         equal("hint", hint, d["hint"])
-        equal("hint that comes back", network.decode_hint(hint), (d["node_id"], *fields["addresses"][0]))
+        equal("hint that comes back", network.decode_hint(hint), (d["node_id"], fields["addresses"]))
         equal("peer id", network.peer_id(d["node_id"]), d["peer_id"])
         decoded.append(fields)
     equal("digest", network.digest(decoded), v["digest"])
@@ -320,7 +328,7 @@ def check_directory(v):
         equal("request", network.encode_list_request(*fields), r["request"])
         equal("request that comes back", network.decode_list_request(r["request"]), fields)
     p = v["page"]
-    fields = tuple(p[k] for k in ("nonce", "instance", "stamp", "state", "descriptors"))
+    fields = page(p)
     equal("page", network.encode_page(*fields), p["page"])
     equal("page that comes back", network.decode_page(p["page"]), fields)
     for d in v["refused"]:

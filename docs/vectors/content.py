@@ -42,7 +42,7 @@ def decode(data):
         if number == NAME:
             _text(value, 64)
         elif number == MAILBOX:
-            need(1 <= len(value) <= 64, "length of a hint")
+            need(1 <= len(value) <= 128, "length of a hint")
         elif number == TEXT_FIELD:
             _text(value, 32768)
         elif number == TIME:

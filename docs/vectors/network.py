@@ -6,6 +6,7 @@ directory sends.
 
 import hashlib
 import ipaddress
+import re
 
 from primitives import (
     ZERO32, Reader, be, chacha20, cut, ed25519_public, ed25519_sign, ed25519_verify, hkdf,
@@ -232,66 +233,96 @@ def decode_answer(message):
 
 # --- Directory (5.6 to 5.8) -------------------------------------------------------------------
 
-_SIGNED = b"starling/relay-descriptor/1\x00"
+_SIGNED = b"starling/relay-descriptor/2\x00"
 
 
 def ip_bytes(text):
     return ipaddress.ip_address(text).packed
 
 
-def encode_address(ip, port):
-    return be({4: 1, 16: 2}[len(ip)], 1) + ip + be(port, 2)
+# An address is (kind, ip, port, host): of an onion (kind 5) ip is its key; host is "" but for
+# the web (kinds 3 and 4).
+_IP = {1: 4, 2: 16, 3: 4, 4: 16}
+
+
+def encode_address(kind, ip, port, host=""):
+    body = be(kind, 1) + ip + be(port, 2) + host.encode()
+    return be(len(body), 1) + body
 
 
 def decode_address(r):
-    kind = r.int(1)
-    need(kind in (1, 2), "kind of address")
-    ip, port = r.take(4 if kind == 1 else 16), r.int(2)
+    """None for a kind that is not known."""
+    length = r.int(1)
+    need(length > 0, "empty address")
+    a = Reader(r.take(length))
+    kind = a.int(1)
+    if kind not in (1, 2, 3, 4, 5):
+        return None
+    ip, port = a.take(_IP.get(kind, 32)), a.int(2)
     need(port != 0 and any(ip), "port 0, or unspecified")
-    need(not 224 <= ip[0] <= 239 if kind == 1 else ip[0] != 255, "multicast")
-    need(ip[:12] != bytes(10) + b"\xff\xff", "IPv4 in IPv6")
-    return ip, port
+    if kind != 5:
+        need(not 224 <= ip[0] <= 239 if len(ip) == 4 else ip[0] != 255, "multicast")
+        need(ip[:12] != bytes(10) + b"\xff\xff", "IPv4 in IPv6")
+    host = a.rest().decode() if kind in (3, 4) else ""
+    a.done()
+    need(len(host) <= 63, "length of a host name")
+    label = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+    need(not host or re.fullmatch(rf"{label}(\.{label})*", host), "host name")
+    return kind, ip, port, host
 
 
-def encode_hint(node_id, ip, port):
-    return node_id + encode_address(ip, port)
+def encode_hint(node_id, addresses):
+    return node_id + b"".join(encode_address(*a) for a in addresses)
 
 
 def decode_hint(hint):
+    need(len(hint) <= 128, "length")
     r = Reader(hint)
-    node_id, address = r.take(32), decode_address(r)
-    r.done()
-    return node_id, *address
+    node_id, addresses = r.take(32), []
+    while r.at < len(hint):
+        addresses.append(decode_address(r))
+    need(1 <= len(addresses) <= 4 and any(addresses), "number of addresses")
+    return node_id, [a for a in addresses if a]
 
 
-FIELDS = ("node_id", "sequence", "issued", "expires", "capacity", "epoch", "key", "next_key")
-_SIZES = (32, 8, 8, 8, 2, 4, 32, 32)
+FIELDS = ("node_id", "sequence", "issued", "expires", "capacity", "features", "epoch", "keys",
+          "salt", "commitment")
+_SIZES = (32, 8, 8, 8, 2, 2, 4, 96, 16, 32)
+
+
+def commitment(salt):
+    return sha256(b"starling/route-salt/2\0" + salt)
 
 
 def encode_descriptor(seed, d):
-    """d: a value for each of FIELDS (node_id is filled in), and addresses [(ip, port)]."""
+    """d: a value for each of FIELDS (node_id is filled in), family and addresses."""
     d = dict(d, node_id=ed25519_public(seed))
-    data = b"\x01"
+    data = b"\x02"
     for field, size in zip(FIELDS, _SIZES):
         data += be(d[field], size) if isinstance(d[field], int) else d[field]
+    data += be(len(d["family"]), 1) + b"".join(d["family"])
     data += be(len(d["addresses"]), 1) + b"".join(encode_address(*a) for a in d["addresses"])
     return data + ed25519_sign(seed, _SIGNED + data)
 
 
 def decode_descriptor(data):
-    need(len(data) <= 512, "length")
+    need(len(data) <= 640, "length")
     r = Reader(data)
-    need(r.int(1) == 1, "version")
+    need(r.int(1) == 2, "version")
     d = {field: r.take(size) for field, size in zip(FIELDS, _SIZES)}
-    for field in ("sequence", "issued", "expires", "capacity", "epoch"):
+    for field in ("sequence", "issued", "expires", "capacity", "features", "epoch"):
         d[field] = int.from_bytes(d[field], "big")
-    need(d["issued"] < d["expires"] <= d["issued"] + 25 * 3600, "lifetime")
+    need(d["issued"] < d["expires"] <= d["issued"] + 48 * 3600, "lifetime")
     need(d["expires"] <= 2**40, "time")
-    x25519_check(d["key"])
-    x25519_check(d["next_key"])
+    need(d["epoch"] == (d["issued"] - 8 * 3600) // 86400, "epoch")
+    for i in range(3):
+        x25519_check(d["keys"][32 * i : 32 * i + 32])
+    count = r.int(1)
+    need(count <= 8, "size of the family")
+    d["family"] = [r.take(8) for _ in range(count)]
     count = r.int(1)
     need(1 <= count <= 4, "number of addresses")
-    d["addresses"] = [decode_address(r) for _ in range(count)]
+    d["addresses"] = [a for a in (decode_address(r) for _ in range(count)) if a]
     signed, signature = r.data[: r.at], r.take(64)
     r.done()
     need(ed25519_verify(d["node_id"], _SIGNED + signed, signature), "signature")
@@ -314,16 +345,16 @@ def sketch(descriptors):
 
 
 def score(secret, node_id):
-    return hmac(secret, b"starling/rendezvous/1" + b"\0" + node_id)
+    return hmac(secret, b"starling/rendezvous/2" + b"\0" + node_id)
 
 
 def networks(addresses):
-    """The /16 of IPv4 and /32 of IPv6 addresses, given as bytes."""
-    return {(len(ip), ip[: 2 if len(ip) == 4 else 4]) for ip, _ in addresses}
+    """The /16 of IPv4 and /32 of IPv6 addresses, given as bytes. An onion has none."""
+    return {(len(ip), ip[: 2 if len(ip) == 4 else 4]) for kind, ip, *_ in addresses if kind != 5}
 
 
 def rendezvous(secret, relays):
-    """relays: (node id, [(ip, port)]). Returns the node ids, highest first."""
+    """relays: (node id, addresses). Returns the node ids, highest first."""
     ranking, used = [], set()
     for node_id, addresses in sorted(relays, key=lambda r: score(secret, r[0]), reverse=True):
         if not used & networks(addresses):
@@ -347,9 +378,10 @@ def decode_list_request(data):
     return nonce, instance, after, have, pages, narrow
 
 
-def encode_page(nonce, instance, stamp, state, descriptors):
-    data = nonce + instance + be(stamp, 8) + be(state, 1)
-    data += b"".join(be(len(d), 2) + d for d in descriptors)
+def encode_page(nonce, instance, stamp, time, state, entries):
+    """entries: (known, descriptor)."""
+    data = nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1)
+    data += b"".join(be(len(d), 2) + be(known, 2) + d for known, d in entries)
     need(len(data) <= FRAME - 3, "length")
     return data
 
@@ -357,15 +389,17 @@ def encode_page(nonce, instance, stamp, state, descriptors):
 def decode_page(data):
     need(len(data) <= FRAME - 3, "length")
     r = Reader(data)
-    nonce, instance, stamp, state = r.take(8), r.take(8), r.int(8), r.int(1)
-    need(state <= 3, "state")
-    descriptors = []
+    nonce, instance, stamp, time, state = r.take(8), r.take(8), r.int(8), r.int(8), r.int(1)
+    need(state <= 4 and time <= 2**40, "state or time")
+    entries = []
     while r.at < len(data):
-        descriptors.append(r.take(r.int(2)))
-    need(state != 3 or not descriptors, "descriptors although nothing is new")
-    for d in descriptors:
+        length, known = r.int(2), r.int(2)
+        entries.append((known, r.take(length)))
+    need(state < 3 or not entries, "entries although nothing is new")
+    need(state not in (0, 2) or entries, "an empty page, and more to come")
+    for _, d in entries:
         decode_descriptor(d)
-    return nonce, instance, stamp, state, descriptors
+    return nonce, instance, stamp, time, state, entries
 
 
 def relay_cid():

@@ -7,7 +7,7 @@ import content
 import network
 import session
 import spqr
-from checks import address, equal, private_bundle, ratchet_pair, split_of
+from checks import address, equal, page, private_bundle, ratchet_pair, split_of
 from primitives import be, ed25519_public, random, x25519_public
 
 
@@ -287,27 +287,33 @@ def make_mailbox():
             "answers": answers, "refused_requests": [], "refused_answers": []}
 
 
+def tcp(ip):
+    return {"kind": 2 if ":" in ip else 1, "ip": ip, "port": 4001}
+
+
 def _ranking():
     secret, relays = random(32), []
     for ips in (["192.0.2.7"], ["192.0.3.7"], ["198.51.100.1", "2001:db8::1"], ["2001:db8:5::1"], ["203.0.113.1"]):
         node_id = random(32)
         relays.append({"node_id": node_id, "score": network.score(secret, node_id),
-                       "addresses": [{"ip": ip, "port": 4001} for ip in ips]})
+                       "addresses": [tcp(ip) for ip in ips]})
     places = [(r["node_id"], list(map(address, r["addresses"]))) for r in relays]
     return {"secret": secret, "relays": relays, "ranking": network.rendezvous(secret, places)}
 
 
 def make_directory():
     descriptors, now = [], int(time.time())
-    for ips in (["192.0.2.7"], ["198.51.100.1", "2001:db8::1"]):
-        seed = random(32)
+    for more in ([], [tcp("2001:db8::1"), {"kind": 3, "ip": "192.0.2.9", "port": 443, "host": "a.example"}],
+                 [{"kind": 5, "onion": random(32), "port": 1 + some(65535)}]):
+        seed, salt = random(32), random(16)
         d = {"seed": seed, "node_id": ed25519_public(seed), "sequence": now * 1000, "issued": now,
-             "expires": now + 3 * 3600, "capacity": some(65536), "epoch": now // 86400,
-             "key": x25519_public(random(32)), "next_key": x25519_public(random(32))}
-        addresses = [(network.ip_bytes(ip), 4001 + i) for i, ip in enumerate(ips)]
-        d["descriptor"] = network.encode_descriptor(seed, d | {"addresses": addresses})
-        d["addresses"] = [{"ip": ip, "port": 4001 + i} for i, ip in enumerate(ips)]
-        d["hint"] = network.encode_hint(d["node_id"], *addresses[0])
+             "expires": now + 3 * 3600, "capacity": some(65536), "features": some(65536),
+             "epoch": (now - 8 * 3600) // 86400, "keys": b"".join(x25519_public(random(32)) for _ in range(3)),
+             "salt": random(16), "commitment": network.commitment(salt), "next_salt": salt,
+             "family": [random(8) for _ in range(some(9))], "addresses": [tcp("198.51.100.1"), *more]}
+        fields = d | {"addresses": [address(a) for a in d["addresses"]]}
+        d["descriptor"] = network.encode_descriptor(seed, fields)
+        d["hint"] = network.encode_hint(d["node_id"], fields["addresses"])
         d["peer_id"] = network.peer_id(d["node_id"])
         descriptors.append(d)
     r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
@@ -318,11 +324,11 @@ def make_directory():
         r | {"request": network.encode_list_request(*r.values(), narrow),
              "issued": narrow[0], "sketch": narrow[1]},
     ]
-    p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "state": some(3),
-         "descriptors": [d["descriptor"] for d in descriptors]}
+    p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "time": some(2**40), "state": some(3),
+         "entries": [{"known": some(65536), "descriptor": d["descriptor"]} for d in descriptors]}
     return {"descriptors": descriptors, "digest": r["digest"], "refused": [], "refused_requests": [],
             "rendezvous": _ranking(),
-            "requests": requests, "page": p | {"page": network.encode_page(*p.values())}}
+            "requests": requests, "page": p | {"page": network.encode_page(*page(p))}}
 
 
 def make_frame():

@@ -149,7 +149,7 @@ def parse_link_bytes(data):
     hints = []
     for _ in range(count):
         n = r.int(1)
-        need(1 <= n <= 64, "length of a hint")
+        need(1 <= n <= 128, "length of a hint")
         hints.append(r.take(n))
     r.done()
     return secret, bundle_hash, expiry, hints

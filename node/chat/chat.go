@@ -87,7 +87,7 @@ const (
 	MaxContent   = 64 << 10
 	MaxFields    = 64
 	MaxMailboxes = 4
-	MaxHint      = 64
+	MaxHint      = 128
 	MaxIDs       = 64
 	MinTimer     = 5 // seconds
 )

@@ -44,7 +44,7 @@ func (in *Inbox) ranking(s *session.Session, receive bool) []store.Node {
 	if s.Initiator() == receive {
 		recipient = "initiator"
 	}
-	nodes, err := in.cfg.Network.Rendezvous(s.Export("starling/rendezvous/1 "+recipient), meetings)
+	nodes, err := in.cfg.Network.Rendezvous(s.Export("starling/rendezvous/2 "+recipient), meetings)
 	if err != nil {
 		return nil // there is no route to them either
 	}

@@ -431,7 +431,7 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags.
 // while no guard is connected: they are dialled again as any other contact.
 func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	for _, r := range relays {
-		h := directory.Hint{ID: r.ID, Address: directory.Address{AddrPort: r.Addr}}
+		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
 		if _, err := c.AddHint(h.Append(nil)); err != nil {
 			c.log.Debug("a relay of the local network is refused", "err", err)
 		}
@@ -439,10 +439,10 @@ func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	return false
 }
 
-// Hint returns at most 64 bytes by which a stranger can find a relay.
+// Hint returns at most 128 bytes by which a stranger can find a relay.
 func (c *Client) Hint(id NodeID) ([]byte, error) {
 	if d, ok := c.dir.Snapshot().Find(id); ok {
-		return directory.Hint{ID: id, Address: d.Addresses[0]}.Append(nil), nil
+		return d.Hint().Append(nil), nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -459,7 +459,7 @@ func (c *Client) AddHint(b []byte) (NodeID, error) {
 	if err != nil {
 		return NodeID{}, err
 	}
-	if !c.cfg.AllowPrivate && !h.Address.Public() {
+	if !c.cfg.AllowPrivate && !h.Public() {
 		return NodeID{}, directory.ErrPrivate
 	}
 	c.mu.Lock()

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/multiformats/go-multiaddr"
-
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/link"
@@ -127,7 +125,7 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 	}
 	for _, g := range c.guards.Guards {
 		if slices.Contains(want, g.ID) && !c.mutes.is(g.ID, now) {
-			try(directory.Hint{ID: g.ID, Address: addressOf(snap, g.ID, g.Address)})
+			try(directory.Hint{ID: g.ID, Addresses: addressesOf(snap, g)})
 		}
 	}
 	// Without a guard, ask strangers for the list, one at a time: only when it
@@ -141,11 +139,12 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 	return keep, dial, next
 }
 
-func addressOf(snap *directory.Snapshot, id NodeID, known directory.Address) directory.Address {
-	if d, ok := snap.Find(id); ok && !slices.Contains(d.Addresses, known) {
-		return d.Addresses[0]
+// addressesOf returns all addresses of a guard, which are dialled side by side.
+func addressesOf(snap *directory.Snapshot, g guard.Guard) []directory.Address {
+	if d, ok := snap.Find(g.ID); ok {
+		return d.Addresses
 	}
-	return known
+	return []directory.Address{g.Address}
 }
 
 // contact draws somebody to ask for the list whose pause is over.
@@ -169,7 +168,7 @@ func (c *Client) contact(now time.Time, next *time.Time) (directory.Hint, bool) 
 }
 
 func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
-	err := links.Dial(ctx, h.ID, []multiaddr.Multiaddr{h.Address.Multiaddr()})
+	err := links.Dial(ctx, h.ID, directory.Multiaddrs(h.Addresses))
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,7 +176,7 @@ func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) 
 	a.dialling = false
 	if err == nil {
 		*a = attempt{}
-		c.guards.Answered(h.ID, h.Address, now)
+		c.guards.Answered(h.ID, directory.Address{}, now)
 		return
 	}
 	if a.failures++; a.failures == 1 {

@@ -33,7 +33,7 @@ func knowing(t *testing.T, relays int) (*Client, []NodeID) {
 		now := time.Now().Truncate(time.Second)
 		d := directory.Descriptor{
 			ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Capacity: 1,
-			Epoch:     uint32(outfox.EpochAt(now)),
+			Epoch:     directory.FirstEpoch(now),
 			Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), 0, 1}), 4001)}},
 		}
 		for i := range d.Keys {

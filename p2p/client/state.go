@@ -25,7 +25,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, error) {
 		// Expired ones are not taken, but their relays may still be there.
 		c.dir.Add(raw)
 		if _, ok := c.contacts[d.ID]; !ok && len(c.contacts) < maxContacts {
-			c.contacts[d.ID] = directory.Hint{ID: d.ID, Address: d.Addresses[0]}
+			c.contacts[d.ID] = d.Hint()
 		}
 	}
 	return s.Pins, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -12,24 +13,45 @@ import (
 	"starling/p2p/wire"
 )
 
-// Kinds of addresses on the wire. 3 and 4 are kept for QUIC.
+// A Transport is how a relay is spoken to at an address.
+type Transport byte
+
+// Transports. Only TCP is dialled; the others are read, kept and passed on.
 const (
-	kindTCP4 = 1
-	kindTCP6 = 2
+	TCP Transport = iota
+	Web
+	Onion
+)
+
+// Kinds of addresses on the wire.
+const (
+	kindTCP4  = 1
+	kindTCP6  = 2
+	kindWeb4  = 3
+	kindWeb6  = 4
+	kindOnion = 5
 )
 
 const (
-	addressMax = 1 + 16 + 2
+	// maxHost is the longest host name of a web address in bytes.
+	maxHost   = 63
+	onionSize = 32
+
 	// HintMax is the largest encoding of a Hint in bytes.
-	HintMax = wire.NodeIDSize + addressMax
+	HintMax = 128
 )
 
 // ErrAddress means that bytes or text are not an address a relay can have.
 var ErrAddress = errors.New("directory: not a relay address")
 
-// An Address is where a relay listens: an IP address and a TCP port. On the
-// wire it is kind (1) ‖ IP (4 or 16) ‖ port (2, big endian).
-type Address struct{ netip.AddrPort }
+// An Address is where a relay listens. On the wire it is length (1) ‖ kind (1) ‖
+// what the kind says, see package directory.
+type Address struct {
+	netip.AddrPort // of an onion the port only
+	Transport      Transport
+	Host           string          // of a web address, or empty
+	Onion          [onionSize]byte // the key of an onion
+}
 
 // AddressOf reads /ip4/…/tcp/… or /ip6/…/tcp/…, with nothing behind it.
 func AddressOf(m multiaddr.Multiaddr) (Address, error) {
@@ -44,19 +66,58 @@ func AddressOf(m multiaddr.Multiaddr) (Address, error) {
 	if err != nil {
 		return Address{}, ErrAddress
 	}
-	return checkAddress(ap)
+	a := Address{AddrPort: ap}
+	return a, a.check()
 }
 
-func checkAddress(ap netip.AddrPort) (Address, error) {
-	ip := ap.Addr()
-	if !ip.IsValid() || ip.Zone() != "" || ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || ap.Port() == 0 {
-		return Address{}, ErrAddress
+// check refuses what nobody can listen at, and what would be written differently
+// from what it says.
+func (a Address) check() error {
+	ip := a.Addr()
+	switch {
+	case a.Port() == 0, a.Transport > Onion:
+		return ErrAddress
+	case a.Transport == Onion:
+		if ip.IsValid() || a.Onion == [onionSize]byte{} || a.Host != "" {
+			return ErrAddress
+		}
+		return nil
+	case !ip.IsValid() || ip.Zone() != "" || ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || a.Onion != [onionSize]byte{}:
+		return ErrAddress
+	case a.Host != "" && (a.Transport != Web || !hostName(a.Host)):
+		return ErrAddress
 	}
-	return Address{ap}, nil
+	return nil
 }
 
-// Multiaddr returns the libp2p form.
+// hostName reports whether s is a name of a host in the one form that names have
+// here: labels of small letters, digits and inner hyphens.
+func hostName(s string) bool {
+	if len(s) > maxHost {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Dialable reports whether this program can dial the address.
+func (a Address) Dialable() bool { return a.Transport == TCP }
+
+// Multiaddr returns the libp2p form of an address that can be dialled; of others
+// that of the IP address and port, if they have one.
 func (a Address) Multiaddr() multiaddr.Multiaddr {
+	if !a.Addr().IsValid() {
+		return nil
+	}
 	family := "ip4"
 	if a.Addr().Is6() {
 		family = "ip6"
@@ -64,82 +125,165 @@ func (a Address) Multiaddr() multiaddr.Multiaddr {
 	return multiaddr.StringCast(fmt.Sprintf("/%s/%s/tcp/%d", family, a.Addr(), a.Port()))
 }
 
-// Public reports whether the address can be reached from anywhere.
-func (a Address) Public() bool { return manet.IsPublicAddr(a.Multiaddr()) }
-
-// Network returns the block of addresses that one operator is taken to hold
-// when relays are counted: a /24 of IPv4, a /48 of IPv6.
-func (a Address) Network() netip.Prefix {
-	bits := 24
-	if a.Addr().Is6() {
-		bits = 48
+// Multiaddrs returns the libp2p form of the addresses that can be dialled.
+func Multiaddrs(addrs []Address) []multiaddr.Multiaddr {
+	var all []multiaddr.Multiaddr
+	for _, a := range addrs {
+		if a.Dialable() {
+			all = append(all, a.Multiaddr())
+		}
 	}
-	p, _ := a.Addr().Prefix(bits)
-	return p
+	return all
 }
 
+// Public reports whether the address can be reached from anywhere.
+func (a Address) Public() bool {
+	return a.Transport == Onion || a.Addr().IsValid() && manet.IsPublicAddr(a.Multiaddr())
+}
+
+// Network returns the block of addresses that one operator is taken to hold
+// when relays are counted: a /24 of IPv4, a /48 of IPv6. An onion has none.
+func (a Address) Network() netip.Prefix { return a.block(24, 48) }
+
 // Wide returns the block within which no two relays share a route: a /16 of
-// IPv4, a /32 of IPv6.
-func (a Address) Wide() netip.Prefix {
-	bits := 16
+// IPv4, a /32 of IPv6. An onion has none.
+func (a Address) Wide() netip.Prefix { return a.block(16, 32) }
+
+func (a Address) block(bits4, bits6 int) netip.Prefix {
+	bits := bits4
 	if a.Addr().Is6() {
-		bits = 32
+		bits = bits6
 	}
 	p, _ := a.Addr().Prefix(bits)
 	return p
 }
 
 func (a Address) append(b []byte) []byte {
-	kind := byte(kindTCP4)
-	if a.Addr().Is6() {
-		kind = kindTCP6
-	}
-	b = append(b, kind)
-	b = append(b, a.Addr().AsSlice()...)
-	return binary.BigEndian.AppendUint16(b, a.Port())
-}
-
-func cutAddress(b []byte) (Address, []byte, error) {
-	if len(b) == 0 {
-		return Address{}, nil, ErrAddress
-	}
-	n := 0
-	switch b[0] {
-	case kindTCP4:
-		n = 4
-	case kindTCP6:
-		n = 16
+	at := len(b)
+	b = append(b, 0, 0)
+	switch {
+	case a.Transport == Onion:
+		b[at+1] = kindOnion
+		b = append(b, a.Onion[:]...)
+	case a.Transport == Web && a.Addr().Is4():
+		b[at+1] = kindWeb4
+	case a.Transport == Web:
+		b[at+1] = kindWeb6
+	case a.Addr().Is4():
+		b[at+1] = kindTCP4
 	default:
-		return Address{}, nil, ErrAddress
+		b[at+1] = kindTCP6
 	}
-	if len(b) < 1+n+2 {
-		return Address{}, nil, ErrAddress
-	}
-	ip, _ := netip.AddrFromSlice(b[1 : 1+n])
-	a, err := checkAddress(netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b[1+n:])))
-	return a, b[1+n+2:], err
+	b = append(b, a.Addr().AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, a.Port())
+	b = append(b, a.Host...)
+	b[at] = byte(len(b) - at - 1)
+	return b
 }
 
-// A Hint is one relay and one of its addresses: all that a stranger needs to
-// reach the mesh. On the wire it is node id (32) ‖ address, 39 or 51 bytes.
+// cutAddress reads an address from the front of b and returns the rest. known is
+// false for a kind that is not known here, which is no error.
+func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
+	if len(b) < 2 || b[0] == 0 || len(b) < 1+int(b[0]) {
+		return a, false, nil, ErrAddress
+	}
+	kind, body, rest := b[1], b[2:1+int(b[0])], b[1+int(b[0]):]
+	size := 0 // of the IP address
+	switch kind {
+	case kindTCP4, kindWeb4:
+		size = 4
+	case kindTCP6, kindWeb6:
+		size = 16
+	case kindOnion:
+		a.Transport = Onion
+		body = body[copy(a.Onion[:], body):]
+	default:
+		return a, false, rest, nil
+	}
+	if len(body) < size+2 {
+		return a, false, nil, ErrAddress
+	}
+	ip, _ := netip.AddrFromSlice(body[:size])
+	a.AddrPort = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(body[size:]))
+	if kind == kindWeb4 || kind == kindWeb6 {
+		a.Transport, a.Host = Web, string(body[size+2:])
+	} else if len(body) != size+2 {
+		return a, false, nil, ErrAddress
+	}
+	return a, true, rest, a.check()
+}
+
+// cutAddresses reads so many addresses and leaves out those of unknown kinds.
+func cutAddresses(b []byte, n int) (all []Address, rest []byte, err error) {
+	for range n {
+		var a Address
+		var known bool
+		if a, known, b, err = cutAddress(b); err != nil {
+			return nil, nil, err
+		}
+		if known {
+			all = append(all, a)
+		}
+	}
+	return all, b, nil
+}
+
+// A Hint is one relay and some of its addresses: all that a stranger needs to
+// reach the mesh. On the wire it is node id (32) ‖ 1 to 4 addresses, to the end.
 type Hint struct {
-	ID      wire.NodeID
-	Address Address
+	ID        wire.NodeID
+	Addresses []Address
 }
 
-// Append appends the encoding.
-func (h Hint) Append(b []byte) []byte { return h.Address.append(append(b, h.ID[:]...)) }
+// Append appends the encoding, of at most HintMax bytes: addresses for which
+// there is no room are left out.
+func (h Hint) Append(b []byte) []byte {
+	most := len(b) + HintMax
+	b = append(b, h.ID[:]...)
+	n := 0
+	for _, a := range h.Addresses {
+		if longer := a.append(b); len(longer) <= most && n < MaxAddresses {
+			b = longer
+			n++
+		}
+	}
+	return b
+}
 
 // ParseHint reads exactly one hint.
 func ParseHint(b []byte) (Hint, error) {
 	if len(b) < wire.NodeIDSize || len(b) > HintMax {
 		return Hint{}, ErrAddress
 	}
-	a, rest, err := cutAddress(b[wire.NodeIDSize:])
-	if err != nil || len(rest) != 0 {
+	h := Hint{ID: wire.NodeID(b)}
+	b = b[wire.NodeIDSize:]
+	for n := 0; len(b) > 0; n++ {
+		a, known, rest, err := cutAddress(b)
+		if err != nil || n == MaxAddresses {
+			return Hint{}, ErrAddress
+		}
+		if b = rest; known {
+			h.Addresses = append(h.Addresses, a)
+		}
+	}
+	if len(h.Addresses) == 0 {
 		return Hint{}, ErrAddress
 	}
-	return Hint{ID: wire.NodeID(b), Address: a}, nil
+	return h, nil
+}
+
+// Public reports whether there is an address to dial, and all are public.
+func (h Hint) Public() bool { return public(h.Addresses) }
+
+func public(addrs []Address) bool {
+	dialable := false
+	for _, a := range addrs {
+		if !a.Public() {
+			return false
+		}
+		dialable = dialable || a.Dialable()
+	}
+	return dialable
 }
 
 // ParseBootstrap reads a multiaddr that ends in /p2p/… and names a relay.
@@ -160,10 +304,14 @@ func ParseBootstrap(s string) (Hint, error) {
 	if err != nil {
 		return Hint{}, fmt.Errorf("bootstrap address %q: it must look like /ip4/192.0.2.1/tcp/4001/p2p/…", s)
 	}
-	return Hint{ID: id, Address: a}, nil
+	return Hint{ID: id, Addresses: []Address{a}}, nil
 }
 
-// Multiaddr returns the address with the node's /p2p/ part.
-func (h Hint) Multiaddr() multiaddr.Multiaddr {
-	return h.Address.Multiaddr().Encapsulate(multiaddr.StringCast("/p2p/" + h.ID.String()))
+// Multiaddrs returns the addresses that can be dialled, with the node's /p2p/ part.
+func (h Hint) Multiaddrs() []multiaddr.Multiaddr {
+	all := Multiaddrs(h.Addresses)
+	for i := range all {
+		all[i] = all[i].Encapsulate(multiaddr.StringCast("/p2p/" + h.ID.String()))
+	}
+	return all
 }

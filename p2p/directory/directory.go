@@ -8,21 +8,33 @@
 // # Descriptor
 //
 //	offset  size
-//	0       1     version = 1
+//	0       1     version = 2
 //	1       32    node id, the Ed25519 key that signs
 //	33      8     sequence
 //	41      8     issued, Unix seconds
-//	49      8     expires, Unix seconds, at most 25 h later
+//	49      8     expires, Unix seconds, at most 48 h later
 //	57      2     capacity in packets a second; 0: leaving
-//	59      4     epoch e of the first mix key, days since 1970
-//	63      32    mix key of epoch e
-//	95      32    mix key of epoch e+1
-//	127     1     number of addresses, 1–4
-//	128     7|19  each: kind (1: TCP over IPv4, 2: TCP over IPv6) ‖ IP ‖ port (2)
-//	…       64    Ed25519 over "starling/relay-descriptor/1" ‖ 0 ‖ all before
+//	59      2     features; bit 0: mailbox
+//	61      4     epoch e, days since 1970: that of 8 h before issued
+//	65      96    mix keys of epochs e, e+1 and e+2
+//	161     16    salt of the window of issued
+//	177     32    commitment to the salt of the next window
+//	209     1     size of the family, 0–8
+//	210     8·n   first bytes of the node ids of its other members
+//	…       1     number of addresses, 1–4
+//	…       …     each: length (1) ‖ kind (1) ‖ what the kind says
+//	…       64    Ed25519 over "starling/relay-descriptor/2" ‖ 0 ‖ all before
 //
-// All numbers are big endian. 199 to 268 bytes; more than 512 is refused, as
-// are other versions, kinds and anything behind the signature.
+//	kind 1  TCP over IPv4: IP (4) ‖ port (2)
+//	kind 2  TCP over IPv6: IP (16) ‖ port (2)
+//	kind 3  web over IPv4: as 1, then a host name of up to 63 bytes, or none
+//	kind 4  web over IPv6: as 2, then the same
+//	kind 5  onion: key (32) ‖ port (2)
+//
+// All numbers are big endian. 283 to 640 bytes; more is refused, as are other
+// versions, keys that no exchange can be made with and anything behind the
+// signature. An address of another kind is passed over, but a relay that has none
+// of kind 1 or 2 is not taken: nobody here can dial it.
 //
 // # Limits
 //
@@ -53,6 +65,8 @@ const (
 	MaxRelays = 10_000
 	// MaxPerNetwork bounds the relays of one /24 or /48.
 	MaxPerNetwork = 8
+	// maxLiars bounds the memory of relays with two faces.
+	maxLiars = 1024
 	// MaxSkew is how far a relay's clock may be ahead of ours.
 	MaxSkew = 10 * time.Minute
 )
@@ -65,6 +79,10 @@ var (
 	ErrPrivate = errors.New("directory: private address")
 	ErrCrowded = errors.New("directory: too many relays of one network")
 	ErrFull    = errors.New("directory: full")
+	// ErrUndialled: no address is of a kind that is dialled.
+	ErrUndialled = errors.New("directory: no address that can be dialled")
+	// ErrTwoFaced: the relay has signed two things of which one is a lie.
+	ErrTwoFaced = errors.New("directory: relay with two faces")
 )
 
 // Config is how a Directory is made.
@@ -87,21 +105,23 @@ type Directory struct {
 	relays   map[wire.NodeID]*entry
 	order    []*entry // the same by id, so that a snapshot need not sort
 	networks map[netip.Prefix]int
+	liars    map[wire.NodeID]time.Time // relays with two faces, and until when they are out
 	// log holds the entries in the order they came, which is what a page
 	// counts in; an entry that was replaced or removed is dead.
 	log      []*entry
 	stamp    uint64
 	instance [8]byte
+	moved    uint64 // stamp of the last entry that is no other, but reached now
 	changed  chan struct{}
-	urgent   chan struct{}
 	snap     *Snapshot
 }
 
 type entry struct {
 	*Descriptor
-	raw   []byte
-	stamp uint64
-	dead  bool
+	raw     []byte
+	stamp   uint64
+	reached time.Time // first, by us at these addresses; zero if only others say so
+	dead    bool
 }
 
 // A Snapshot is a directory at one moment. It is never changed.
@@ -114,6 +134,7 @@ type Snapshot struct {
 	Sketch Sketch
 
 	stamp   uint64    // of the last change in it
+	moved   uint64    // Directory.moved
 	until   time.Time // a descriptor expires then
 	private bool      // Config.AllowPrivate
 }
@@ -140,8 +161,8 @@ func New(cfg Config) *Directory {
 		cfg:      cfg,
 		relays:   map[wire.NodeID]*entry{},
 		networks: map[netip.Prefix]int{},
+		liars:    map[wire.NodeID]time.Time{},
 		changed:  make(chan struct{}),
-		urgent:   make(chan struct{}),
 	}
 	rand.Read(d.instance[:])
 	return d
@@ -158,7 +179,7 @@ func (d *Directory) Add(raw []byte) error {
 	d.mu.Lock()
 	err = d.admit(desc)
 	d.mu.Unlock()
-	if err != nil {
+	if err != nil && err != ErrTwoFaced {
 		return err
 	}
 	if err := verify(desc.ID, raw); err != nil {
@@ -167,12 +188,18 @@ func (d *Directory) Add(raw []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.admit(desc); err != nil {
+		if err == ErrTwoFaced {
+			d.convict(desc.ID)
+		}
 		return err
 	}
 	old := d.relays[desc.ID]
 	d.remove(old)
 	d.stamp++
 	e := &entry{Descriptor: desc, raw: bytes.Clone(raw), stamp: d.stamp}
+	if old != nil && slices.Equal(old.Addresses, desc.Addresses) {
+		e.reached = old.reached
+	}
 	d.relays[desc.ID] = e
 	i, held := slices.BinarySearchFunc(d.order, desc.ID, func(e *entry, id wire.NodeID) int { return compareID(e.Descriptor, id) })
 	if !held {
@@ -185,11 +212,65 @@ func (d *Directory) Add(raw []byte) error {
 	}
 	d.compact()
 	d.touch()
-	if old != nil && desc.breaks(old.Descriptor) {
-		close(d.urgent)
-		d.urgent = make(chan struct{})
-	}
 	return nil
+}
+
+// Take adds an entry of a page and believes what it says of how long the relay was
+// reached.
+func (d *Directory) Take(e Entry) error {
+	err := d.Add(e.Raw)
+	if err == ErrStale && d.holds(e) {
+		err = nil
+	}
+	if err == nil && e.Known != VouchedOnly {
+		d.Reached(e.ID(), e.Since(d.cfg.Now()))
+	}
+	return err
+}
+
+// holds reports whether an entry has the very descriptor that is held, and says more of
+// it than is known here.
+func (d *Directory) holds(e Entry) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held := d.relays[e.ID()]
+	return held != nil && held.reached.IsZero() && e.Known != VouchedOnly && bytes.Equal(held.raw, e.Raw)
+}
+
+// Reached notes since when a relay was reached at the addresses that are held.
+func (d *Directory) Reached(id wire.NodeID, since time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := d.relays[id]
+	if old == nil || old.reached.Equal(since) {
+		return
+	}
+	if !old.reached.IsZero() {
+		old.reached, d.snap = since, nil
+		return
+	}
+	// Who has the entry is to hear that more is known of it.
+	e := *old
+	e.reached = since
+	old.dead = true
+	d.stamp++
+	e.stamp, d.moved = d.stamp, d.stamp
+	d.relays[id] = &e
+	i, _ := slices.BinarySearchFunc(d.order, id, func(e *entry, id wire.NodeID) int { return compareID(e.Descriptor, id) })
+	d.order[i] = &e
+	d.log = append(d.log, &e)
+	d.compact()
+	d.touch()
+}
+
+// Since returns since when a relay was reached; the zero time if it was not.
+func (d *Directory) Since(id wire.NodeID) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.relays[id]; e != nil {
+		return e.reached
+	}
+	return time.Time{}
 }
 
 func (d *Directory) admit(desc *Descriptor) error {
@@ -201,8 +282,14 @@ func (d *Directory) admit(desc *Descriptor) error {
 		return ErrFuture
 	}
 	old := d.relays[desc.ID]
+	if now.Before(d.liars[desc.ID]) || old != nil && twoFaced(old.Descriptor, desc) {
+		return ErrTwoFaced
+	}
 	if old != nil && desc.Sequence <= old.Sequence {
 		return ErrStale
+	}
+	if !slices.ContainsFunc(desc.Addresses, Address.Dialable) {
+		return ErrUndialled
 	}
 	if !d.cfg.AllowPrivate {
 		for _, a := range desc.Addresses {
@@ -229,10 +316,30 @@ func (d *Directory) admit(desc *Descriptor) error {
 	return nil
 }
 
+// convict takes out a relay that has signed two things of which one is a lie, for
+// as long as either could be shown again.
+func (d *Directory) convict(id wire.NodeID) {
+	now := d.cfg.Now()
+	if len(d.liars) >= maxLiars {
+		for other, until := range d.liars { // any: their descriptors expire, too
+			if delete(d.liars, other); now.Before(until) {
+				break
+			}
+		}
+	}
+	d.liars[id] = now.Add(2 * WindowLength)
+	if old := d.relays[id]; old != nil {
+		d.remove(old)
+		d.order = slices.DeleteFunc(d.order, func(e *entry) bool { return e.dead })
+		d.compact()
+		d.touch()
+	}
+}
+
 func networksOf(desc *Descriptor) []netip.Prefix {
 	var all []netip.Prefix
 	for _, a := range desc.Addresses {
-		if n := a.Network(); !slices.Contains(all, n) {
+		if n := a.Network(); n.IsValid() && !slices.Contains(all, n) {
 			all = append(all, n)
 		}
 	}
@@ -288,14 +395,6 @@ func (d *Directory) Changed() <-chan struct{} {
 	return d.changed
 }
 
-// Urgent returns a channel that is closed when a relay says that packets made
-// for its last descriptor will not arrive: it leaves, or has other keys.
-func (d *Directory) Urgent() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.urgent
-}
-
 // Find returns the descriptor held for a node, leaving or not.
 func (d *Directory) Find(id wire.NodeID) (*Descriptor, bool) {
 	d.mu.Lock()
@@ -316,7 +415,7 @@ func (d *Directory) Snapshot() *Snapshot {
 		return d.snap
 	}
 	d.prune(now)
-	s := &Snapshot{stamp: d.stamp, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
+	s := &Snapshot{stamp: d.stamp, moved: d.moved, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
 	all := make([]*Descriptor, len(d.order))
 	for i, e := range d.order {
 		all[i] = e.Descriptor
@@ -366,9 +465,9 @@ func (d *Directory) Raw(limit int) [][]byte {
 }
 
 // since returns the first descriptors that are wanted after a stamp in the order
-// they came, as many as fit into size bytes with two bytes of length each, the
+// they came, as many as fit into size bytes with the header of each, the
 // stamp of the last, and whether there are more.
-func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool) (raws [][]byte, last uint64, more bool) {
+func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool) (entries []Entry, last uint64, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
@@ -378,11 +477,11 @@ func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool)
 		if e.dead || !e.Expires.After(now) || !wanted(e.Descriptor) {
 			continue
 		}
-		if size -= 2 + len(e.raw); size < 0 {
-			return raws, last, true
+		if size -= entryHeader + len(e.raw); size < 0 {
+			return entries, last, true
 		}
-		raws = append(raws, e.raw)
+		entries = append(entries, Entry{knownSince(e.reached, now), e.raw})
 		last = e.stamp
 	}
-	return raws, d.stamp, false
+	return entries, d.stamp, false
 }

@@ -33,19 +33,24 @@ import (
 //	0   8   nonce
 //	8   8   instance
 //	16  8   stamp up to which the asker now has everything
-//	24  1   0: more pages follow in this answer
+//	24  8   time of the answerer's clock, Unix seconds
+//	32  1   0: more pages follow in this answer
 //	        1: last page, and the asker has all
 //	        2: last page of this answer; ask again
 //	        3: your digest is mine, nothing to send
-//	25  …   descriptors, each length (2) ‖ bytes, to the end of the body
+//	        4: you ask too much; ask another, or later
+//	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, to the end of the body
 //
-// All numbers are big endian.
+// Known is for how many minutes the answerer has reached that relay itself, at most
+// 65,534; 65,535 means that it has not, and others vouch for it. A page that is
+// followed by others has an entry. All numbers are big endian.
 
 const (
 	requestSize    = 8 + 8 + 8 + 32 + 1
 	sketchSize     = 256 * 8
 	narrowSize     = requestSize + 8 + sketchSize
-	pageHeaderSize = 8 + 8 + 8 + 1
+	pageHeaderSize = 8 + 8 + 8 + 8 + 1
+	entryHeader    = 2 + 2
 	// MaxPages is the largest number of pages of one answer.
 	MaxPages = 32
 )
@@ -104,12 +109,6 @@ func (r Request) Append(b []byte) []byte {
 	return b
 }
 
-// Since is the request of somebody who has everything up to a stamp of this
-// directory, as if it had come with nonce 0.
-func (d *Directory) Since(stamp uint64) Request {
-	return Request{Instance: d.instance, After: stamp, Pages: 1}
-}
-
 // ParseRequest reads exactly one request.
 func ParseRequest(b []byte) (Request, error) {
 	if len(b) != requestSize && len(b) != narrowSize || b[56] == 0 || b[56] > MaxPages {
@@ -122,7 +121,7 @@ func ParseRequest(b []byte) (Request, error) {
 		Digest:   [32]byte(b[24:]),
 		Pages:    b[56],
 	}
-	if r.Nonce == 0 { // pages that nobody asked for have it
+	if r.Nonce == 0 { // nobody draws it
 		return Request{}, ErrPage
 	}
 	if b = b[requestSize:]; len(b) == 0 {
@@ -152,15 +151,51 @@ const (
 	PageLast    PageState = 1 // nothing: the asker has all
 	PagePause   PageState = 2 // nothing until the asker asks again
 	PageSame    PageState = 3 // nothing: both have the same
+	PageLater   PageState = 4 // nothing: the asker has asked too much
 )
+
+// VouchedOnly is the Known of a relay that the answerer has not reached itself.
+const VouchedOnly = 1<<16 - 1
+
+// An Entry is a signed descriptor and how the answerer knows that its relay is there.
+type Entry struct {
+	Known uint16 // minutes, or VouchedOnly
+	Raw   []byte
+}
+
+// Since returns when the answerer first reached the relay, by the clock that said
+// now; the zero time if it has not.
+func (e Entry) Since(now time.Time) time.Time {
+	if e.Known == VouchedOnly {
+		return time.Time{}
+	}
+	return now.Add(-time.Duration(e.Known) * time.Minute)
+}
+
+// knownSince is the inverse of Since.
+func knownSince(reached, now time.Time) uint16 {
+	if reached.IsZero() {
+		return VouchedOnly
+	}
+	return uint16(min(max(now.Sub(reached)/time.Minute, 0), VouchedOnly-1))
+}
+
+// ID returns the node id that the descriptor claims, if it is long enough for one.
+func (e Entry) ID() (id wire.NodeID) {
+	if len(e.Raw) > wire.NodeIDSize {
+		copy(id[:], e.Raw[1:])
+	}
+	return id
+}
 
 // A Page is one part of an answer.
 type Page struct {
-	Nonce       uint64
-	Instance    [8]byte
-	Stamp       uint64
-	State       PageState
-	Descriptors [][]byte
+	Nonce    uint64
+	Instance [8]byte
+	Stamp    uint64
+	Time     time.Time // of the answerer's clock, in whole seconds
+	State    PageState
+	Entries  []Entry
 }
 
 // Append appends the encoding.
@@ -168,10 +203,12 @@ func (p *Page) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, p.Nonce)
 	b = append(b, p.Instance[:]...)
 	b = binary.BigEndian.AppendUint64(b, p.Stamp)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Time.Unix()))
 	b = append(b, byte(p.State))
-	for _, raw := range p.Descriptors {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))
-		b = append(b, raw...)
+	for _, e := range p.Entries {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(e.Raw)))
+		b = binary.BigEndian.AppendUint16(b, e.Known)
+		b = append(b, e.Raw...)
 	}
 	return b
 }
@@ -179,30 +216,43 @@ func (p *Page) Append(b []byte) []byte {
 // ParsePage reads exactly one page. The descriptors point into b and are not
 // verified.
 func ParsePage(b []byte) (*Page, error) {
-	if len(b) < pageHeaderSize || len(b) > wire.MaxBody || b[24] > byte(PageSame) {
+	if len(b) < pageHeaderSize || len(b) > wire.MaxBody || b[32] > byte(PageLater) {
+		return nil, ErrPage
+	}
+	seconds := binary.BigEndian.Uint64(b[24:])
+	if seconds > lastSecond {
 		return nil, ErrPage
 	}
 	p := &Page{
 		Nonce:    binary.BigEndian.Uint64(b),
 		Instance: [8]byte(b[8:]),
 		Stamp:    binary.BigEndian.Uint64(b[16:]),
-		State:    PageState(b[24]),
+		Time:     time.Unix(int64(seconds), 0),
+		State:    PageState(b[32]),
 	}
 	for b = b[pageHeaderSize:]; len(b) > 0; {
-		if len(b) < 2 {
+		if len(b) < entryHeader {
 			return nil, ErrPage
 		}
-		n := int(binary.BigEndian.Uint16(b))
-		if b = b[2:]; n < fixedSize || n > MaxDescriptor || n > len(b) {
+		n, known := int(binary.BigEndian.Uint16(b)), binary.BigEndian.Uint16(b[2:])
+		if b = b[entryHeader:]; n < fixedSize || n > MaxDescriptor || n > len(b) {
 			return nil, ErrPage
 		}
-		p.Descriptors = append(p.Descriptors, b[:n:n])
+		p.Entries = append(p.Entries, Entry{known, b[:n:n]})
 		b = b[n:]
 	}
-	if p.State == PageSame && len(p.Descriptors) > 0 {
+	if p.State >= PageSame && len(p.Entries) > 0 || p.more() && len(p.Entries) == 0 {
 		return nil, ErrPage
 	}
 	return p, nil
+}
+
+// more reports whether another page follows, in this answer or the next.
+func (p *Page) more() bool { return p.State == PageFollows || p.State == PagePause }
+
+// Later is the page that answers who asks too much.
+func (d *Directory) Later(r Request) *Page {
+	return &Page{Nonce: r.Nonce, Instance: r.Instance, Stamp: r.After, Time: d.cfg.Now(), State: PageLater}
 }
 
 // Answer returns the pages that answer a request, one after the other, until
@@ -213,13 +263,13 @@ func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	if r.Instance != d.instance {
 		after = 0
 	}
-	if r.Digest == snap.Digest {
-		yield(&Page{Nonce: r.Nonce, Instance: d.instance, Stamp: snap.stamp, State: PageSame})
+	if r.Digest == snap.Digest && (r.Instance != d.instance || after >= snap.moved) {
+		yield(&Page{Nonce: r.Nonce, Instance: d.instance, Stamp: snap.stamp, Time: d.cfg.Now(), State: PageSame})
 		return
 	}
 	for n := byte(1); ; n++ {
-		raws, last, more := d.since(after, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
-		p := &Page{Nonce: r.Nonce, Instance: d.instance, Stamp: last, Descriptors: raws}
+		entries, last, more := d.since(after, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
+		p := &Page{Nonce: r.Nonce, Instance: d.instance, Stamp: last, Time: d.cfg.Now(), Entries: entries}
 		switch {
 		case !more:
 			p.State = PageLast

@@ -12,7 +12,7 @@ import (
 
 // RendezvousLabel separates the scores of Rendezvous from other uses of a
 // secret.
-const RendezvousLabel = "starling/rendezvous/1\x00"
+const RendezvousLabel = "starling/rendezvous/2\x00"
 
 // Rendezvous ranks the relays for those who share a secret and returns the
 // first n that are not to be avoided: fewer when there are fewer. Two who do
@@ -57,7 +57,9 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 			continue
 		}
 		for _, a := range it.d.Addresses {
-			taken[a.Wide()] = true
+			if w := a.Wide(); w.IsValid() {
+				taken[w] = true
+			}
 		}
 		ids = append(ids, it.d.ID)
 	}

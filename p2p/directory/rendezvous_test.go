@@ -20,7 +20,7 @@ func crowd(first, n int) (all []*Descriptor) {
 		binary.BigEndian.PutUint64(seed[:], uint64(i))
 		all = append(all, &Descriptor{
 			ID:        sha256.Sum256(seed[:]),
-			Addresses: []Address{{netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(i >> 8), byte(i), 0, 1}), 1)}},
+			Addresses: []Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(i >> 8), byte(i), 0, 1}), 1)}},
 		})
 	}
 	return all
@@ -52,7 +52,7 @@ func TestRendezvousVector(t *testing.T) {
 	for _, id := range s.Rendezvous(secret, 8) {
 		got += hex.EncodeToString(id[31:])
 	}
-	if want := "0007050102030604"; got != want {
+	if want := "0201070605030400"; got != want {
 		t.Errorf("ranking %s, want %s", got, want)
 	}
 }
@@ -126,7 +126,7 @@ func TestRendezvousIsEven(t *testing.T) {
 func TestRendezvousNetworks(t *testing.T) {
 	s := &Snapshot{Relays: crowd(0, 30)}
 	for i, d := range s.Relays { // ten networks of three
-		d.Addresses[0] = Address{netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(i % 10), byte(i), 1}), 1)}
+		d.Addresses[0] = Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(i % 10), byte(i), 1}), 1)}
 	}
 	for n := range 50 {
 		seen := map[netip.Prefix]bool{}

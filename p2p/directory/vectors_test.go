@@ -53,7 +53,7 @@ func (v *rendezvousVector) snapshot() *Snapshot {
 	for _, r := range v.Relays {
 		d := &Descriptor{ID: wire.NodeID(r.NodeID)}
 		for _, a := range r.Addresses {
-			d.Addresses = append(d.Addresses, Address{netip.AddrPortFrom(a.IP, a.Port)})
+			d.Addresses = append(d.Addresses, a.address())
 		}
 		s.Relays = append(s.Relays, d)
 	}
@@ -73,7 +73,7 @@ func makeRendezvous() (v rendezvousVector) {
 		{"2001:db9::1", "203.0.113.9"}, {"203.0.113.10"}, {"198.51.7.7"}, {"100.64.0.1"}} {
 		r := placeVector{NodeID: drawn(32)}
 		for _, ip := range ips {
-			r.Addresses = append(r.Addresses, addressVector{netip.MustParseAddr(ip), 4001})
+			r.Addresses = append(r.Addresses, tcp(ip))
 		}
 		mac := hmac.New(sha256.New, v.Secret)
 		mac.Write([]byte(RendezvousLabel))
@@ -93,17 +93,55 @@ type descriptorVector struct {
 	Expires    int64           `json:"expires"`
 	Capacity   uint16          `json:"capacity"`
 	Epoch      uint32          `json:"epoch"`
-	Key        vectors.Hex     `json:"key"`
-	NextKey    vectors.Hex     `json:"next_key"`
+	Features   uint16          `json:"features"`
+	Keys       vectors.Hex     `json:"keys"`
+	Salt       vectors.Hex     `json:"salt"`
+	NextSalt   vectors.Hex     `json:"next_salt"`
+	Commitment vectors.Hex     `json:"commitment"`
+	Family     []vectors.Hex   `json:"family"`
 	Addresses  []addressVector `json:"addresses"`
 	Descriptor vectors.Hex     `json:"descriptor"`
-	Hint       vectors.Hex     `json:"hint"` // with the first address
+	Hint       vectors.Hex     `json:"hint"` // with all of them
 	PeerID     vectors.Hex     `json:"peer_id"`
 }
 
 type addressVector struct {
-	IP   netip.Addr `json:"ip"`
-	Port uint16     `json:"port"`
+	Kind  byte        `json:"kind"`
+	IP    *netip.Addr `json:"ip,omitempty"`
+	Port  uint16      `json:"port"`
+	Host  string      `json:"host,omitempty"`
+	Onion vectors.Hex `json:"onion,omitempty"`
+}
+
+func (v addressVector) address() (a Address) {
+	a.Host = v.Host
+	var ip netip.Addr
+	if v.IP != nil {
+		ip = *v.IP
+	}
+	a.AddrPort = netip.AddrPortFrom(ip, v.Port)
+	switch v.Kind {
+	case kindWeb4, kindWeb6:
+		a.Transport = Web
+	case kindOnion:
+		a.Transport = Onion
+		copy(a.Onion[:], v.Onion)
+	}
+	return a
+}
+
+func tcp(s string) addressVector {
+	ip := netip.MustParseAddr(s)
+	v := addressVector{Kind: kindTCP4, IP: &ip, Port: 4001}
+	if ip.Is6() {
+		v.Kind = kindTCP6
+	}
+	return v
+}
+
+type entryVector struct {
+	Known      uint16      `json:"known"`
+	Descriptor vectors.Hex `json:"descriptor"`
 }
 
 type requestVector struct {
@@ -118,12 +156,13 @@ type requestVector struct {
 }
 
 type pageVector struct {
-	Nonce       vectors.Hex   `json:"nonce"`
-	Instance    vectors.Hex   `json:"instance"`
-	Stamp       uint64        `json:"stamp"`
-	State       PageState     `json:"state"`
-	Descriptors []vectors.Hex `json:"descriptors"`
-	Page        vectors.Hex   `json:"page"`
+	Nonce    vectors.Hex   `json:"nonce"`
+	Instance vectors.Hex   `json:"instance"`
+	Stamp    uint64        `json:"stamp"`
+	Time     int64         `json:"time"`
+	State    PageState     `json:"state"`
+	Entries  []entryVector `json:"entries"`
+	Page     vectors.Hex   `json:"page"`
 }
 
 type refusedDescriptor struct {
@@ -146,18 +185,23 @@ func (v *descriptorVector) relay(t *testing.T) *relay {
 	}
 	r := &relay{key: key, d: Descriptor{
 		Sequence: v.Sequence, Issued: time.Unix(v.Issued, 0), Expires: time.Unix(v.Expires, 0),
-		Capacity: v.Capacity, Epoch: v.Epoch,
+		Capacity: v.Capacity, Features: v.Features, Epoch: v.Epoch,
 	}}
+	copy(r.d.Salt[:], v.Salt)
+	copy(r.d.Commitment[:], v.Commitment)
+	for _, p := range v.Family {
+		r.d.Family = append(r.d.Family, Prefix(p))
+	}
 	if r.d.ID, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		t.Fatal(err)
 	}
-	for i, k := range []vectors.Hex{v.Key, v.NextKey} {
-		if r.d.Keys[i], err = outfox.ParsePublicKey(k); err != nil {
+	for i := range r.d.Keys {
+		if r.d.Keys[i], err = outfox.ParsePublicKey(v.Keys[i*outfox.PublicKeySize:][:outfox.PublicKeySize]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, a := range v.Addresses {
-		r.d.Addresses = append(r.d.Addresses, Address{netip.AddrPortFrom(a.IP, a.Port)})
+		r.d.Addresses = append(r.d.Addresses, a.address())
 	}
 	return r
 }
@@ -165,19 +209,33 @@ func (v *descriptorVector) relay(t *testing.T) *relay {
 func makeDirectory(t *testing.T) (v directoryVectors) {
 	now := time.Unix(1_800_000_000, 0)
 	d := at(&now, true)
-	for i, ips := range [][]string{{"192.0.2.7"}, {"198.51.100.1", "2001:db8::1", "203.0.113.9", "2001:db8::2"}} {
+	for i, ips := range [][]string{{"192.0.2.7"}, {"198.51.100.1", "2001:db8::1"}, {"198.51.101.1", "2001:db8::1"}} {
 		r := newRelay(t, i)
 		one := descriptorVector{
 			Seed: drawn(ed25519.SeedSize), Sequence: uint64(now.UnixMilli()), Issued: now.Unix(),
-			Expires: now.Add(3 * time.Hour).Unix(), Capacity: uint16(500 * i), Epoch: uint32(outfox.EpochAt(now)),
-			Key: r.d.Keys[0].Bytes(), NextKey: r.d.Keys[1].Bytes(),
+			Expires: now.Add(3 * time.Hour).Unix(), Capacity: uint16(500 * i), Features: uint16(i), Epoch: FirstEpoch(now),
+			Salt: drawn(SaltSize), NextSalt: drawn(SaltSize), Family: []vectors.Hex{},
+		}
+		promised := Salt(one.NextSalt).Commit()
+		one.Commitment = promised[:]
+		for _, k := range r.d.Keys {
+			one.Keys = append(one.Keys, k.Bytes()...)
 		}
 		for _, ip := range ips {
-			one.Addresses = append(one.Addresses, addressVector{netip.MustParseAddr(ip), 4001})
+			one.Addresses = append(one.Addresses, tcp(ip))
+		}
+		if i > 0 {
+			one.Family = []vectors.Hex{drawn(prefixSize), v.Descriptors[0].NodeID[:prefixSize]}
+			four, six := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::2")
+			one.Addresses = append(one.Addresses, addressVector{Kind: kindWeb4, IP: &four, Port: 443, Host: "relay.example"},
+				addressVector{Kind: kindOnion, Port: 9001, Onion: drawn(onionSize)})
+			if i > 1 {
+				one.Addresses[3] = addressVector{Kind: kindWeb6, IP: &six, Port: 443}
+			}
 		}
 		r = one.relay(t)
 		one.NodeID, one.Descriptor = bytes.Clone(r.d.ID[:]), r.sign(t)
-		one.Hint = Hint{ID: r.d.ID, Address: r.d.Addresses[0]}.Append(nil)
+		one.Hint = r.d.Hint().Append(nil)
 		one.PeerID = []byte(r.d.ID.Peer())
 		if err := d.Add(one.Descriptor); err != nil {
 			t.Fatal(err)
@@ -201,9 +259,9 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	refuseRequest("no page", func(r *Request) { r.Pages = 0 })
 	refuseRequest("33 pages", func(r *Request) { r.Pages = 33 })
 	v.Rendezvous = makeRendezvous()
-	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, State: PageLast}
+	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, Time: now.Unix() + 5, State: PageLast}
 	for i := range v.Descriptors {
-		v.Page.Descriptors = append(v.Page.Descriptors, v.Descriptors[i].Descriptor)
+		v.Page.Entries = append(v.Page.Entries, entryVector{[]uint16{77, VouchedOnly, 0}[i], v.Descriptors[i].Descriptor})
 	}
 	v.Page.Page = v.Page.page().Append(nil)
 
@@ -219,16 +277,19 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	forged := bytes.Clone(v.Descriptors[0].Descriptor)
 	forged[40]++
 	v.Refused = []refusedDescriptor{{"forged", forged}}
-	refuse("version 2", func(b []byte) []byte { b[0] = 2; return b })
-	refuse("valid for more than 25 hours", func(b []byte) []byte {
-		binary.BigEndian.PutUint64(b[49:], uint64(now.Unix()+25*3600+1))
+	refuse("version 1", func(b []byte) []byte { b[0] = 1; return b })
+	refuse("valid for more than 48 hours", func(b []byte) []byte {
+		binary.BigEndian.PutUint64(b[49:], uint64(now.Unix()+48*3600+1))
 		return b
 	})
 	refuse("expires when it is issued", func(b []byte) []byte { copy(b[49:57], b[41:49]); return b })
-	refuse("no address", func(b []byte) []byte { b[127] = 0; return b[:128] })
-	refuse("kind of address", func(b []byte) []byte { b[128] = 3; return b })
-	refuse("port 0", func(b []byte) []byte { b[133], b[134] = 0, 0; return b })
-	refuse("multicast", func(b []byte) []byte { b[129] = 224; return b })
+	refuse("epoch of another day", func(b []byte) []byte { b[64]++; return b })
+	refuse("family of nine", func(b []byte) []byte { b[209] = 9; return append(b, make([]byte, 72)...) })
+	refuse("no address", func(b []byte) []byte { b[210] = 0; return b[:211] })
+	refuse("address that is too short", func(b []byte) []byte { b[211] = 6; return b[:len(b)-1] })
+	refuse("address that is too long", func(b []byte) []byte { b[211] = 8; return append(b, 0) })
+	refuse("port 0", func(b []byte) []byte { b[217], b[218] = 0, 0; return b })
+	refuse("multicast", func(b []byte) []byte { b[213] = 224; return b })
 	refuse("a byte more", func(b []byte) []byte { return append(b, 0) })
 	return v
 }
@@ -252,9 +313,9 @@ func (v *requestVector) request() Request {
 }
 
 func (v *pageVector) page() *Page {
-	p := &Page{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), Stamp: v.Stamp, State: v.State}
-	for _, d := range v.Descriptors {
-		p.Descriptors = append(p.Descriptors, d)
+	p := &Page{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), Stamp: v.Stamp, Time: time.Unix(v.Time, 0), State: v.State}
+	for _, e := range v.Entries {
+		p.Entries = append(p.Entries, Entry{e.Known, e.Descriptor})
 	}
 	return p
 }
@@ -280,8 +341,11 @@ func checkDirectory(t *testing.T, v directoryVectors) {
 			t.Errorf("descriptor %d is made differently", i)
 		}
 		hint, err := ParseHint(want.Hint)
-		if err != nil || hint.ID != got.ID || hint.Address != got.Addresses[0] || !bytes.Equal(hint.Append(nil), want.Hint) {
+		if err != nil || hint.ID != got.ID || !reflect.DeepEqual(hint.Addresses, got.Addresses) || !bytes.Equal(hint.Append(nil), want.Hint) {
 			t.Errorf("hint %d: %v", i, err)
+		}
+		if promised := Salt(want.NextSalt).Commit(); !bytes.Equal(promised[:], want.Commitment) {
+			t.Errorf("descriptor %d promises another salt", i)
 		}
 		if err := d.Add(want.Descriptor); err != nil {
 			t.Fatal(err)

@@ -95,7 +95,7 @@ func (l *List) Extend(s *directory.Snapshot, now time.Time, allowPrivate bool) b
 		return false
 	}
 	d := some[rand.IntN(len(some))]
-	l.Guards = append(l.Guards, Guard{ID: d.ID, Address: d.Addresses[0], Until: now.Add(lifetime()), Seen: now})
+	l.Guards = append(l.Guards, Guard{ID: d.ID, Address: d.Addresses[slices.IndexFunc(d.Addresses, directory.Address.Dialable)], Until: now.Add(lifetime()), Seen: now})
 	return true
 }
 
@@ -147,7 +147,7 @@ func (l *List) Append(b []byte) []byte {
 	for _, g := range l.Guards {
 		b = binary.BigEndian.AppendUint64(b, uint64(g.Until.Unix()))
 		b = binary.BigEndian.AppendUint64(b, uint64(g.Seen.Unix()))
-		hint := directory.Hint{ID: g.ID, Address: g.Address}.Append(nil)
+		hint := directory.Hint{ID: g.ID, Addresses: []directory.Address{g.Address}}.Append(nil)
 		b = append(b, byte(len(hint)))
 		b = append(b, hint...)
 	}
@@ -175,7 +175,7 @@ func Cut(b []byte) (List, []byte, error) {
 			return List{}, nil, ErrState
 		}
 		l.Guards = append(l.Guards, Guard{
-			ID: hint.ID, Address: hint.Address,
+			ID: hint.ID, Address: hint.Addresses[0],
 			Until: time.Unix(int64(until), 0), Seen: time.Unix(int64(seen), 0),
 		})
 		b = b[17+int(b[16]):]

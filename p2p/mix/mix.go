@@ -142,7 +142,7 @@ func (e *Engine) advance(now time.Time) (changed bool, err error) {
 		return false, nil
 	}
 	for x := range e.keys {
-		if x+1 < epoch || x > epoch+1 {
+		if x+1 < epoch || x > epoch+2 {
 			delete(e.keys, x)
 		}
 	}
@@ -168,6 +168,26 @@ func (e *Engine) Keys() []Key {
 		{e.epoch, e.keys[e.epoch].private.Public()},
 		{e.epoch + 1, e.keys[e.epoch+1].private.Public()},
 	}
+}
+
+// KeysFrom returns the public keys of some epochs, from the one before this to the
+// second after: those that a descriptor has. It makes what it does not have.
+func (e *Engine) KeysFrom(first outfox.Epoch, n int) ([]Key, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	keys := make([]Key, n)
+	for i := range keys {
+		x := first + outfox.Epoch(i)
+		if e.keys[x] == nil {
+			k, err := outfox.NewPrivateKey()
+			if err != nil {
+				return nil, err
+			}
+			e.keys[x] = &epochKey{private: k, seen: newSeen(e.cfg.MaxSeen)}
+		}
+		keys[i] = Key{x, e.keys[x].private.Public()}
+	}
+	return keys, nil
 }
 
 // Run changes keys at the end of each epoch and lets packets go when their time has

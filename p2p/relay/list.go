@@ -10,9 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
-	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/directory"
+	"starling/p2p/outfox"
 	"starling/p2p/pace"
 	"starling/p2p/wire"
 )
@@ -31,10 +31,6 @@ const (
 	announceAgain  = 2500 * time.Millisecond
 	announceSettle = 50 * time.Millisecond
 	announceTo     = 4
-
-	// How long news that cannot wait is collected before clients hear it.
-	alarmWait        = 5 * time.Second
-	alarmWaitPrivate = 100 * time.Millisecond
 
 	syncMin     = 30 * time.Second
 	syncMax     = 5 * time.Minute
@@ -156,13 +152,22 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	}
 	seq := r.seq
 	r.mu.Unlock()
-	keys := r.engine.Keys()
 	d := directory.Descriptor{
 		ID: r.id, Sequence: seq, Issued: now,
 		Expires:  now.Add(Lifetime(len(r.dir.Snapshot().Relays))),
-		Capacity: capacity, Epoch: uint32(keys[0].Epoch), Addresses: addrs,
+		Capacity: capacity, Features: directory.FeatureMailbox,
+		Epoch: directory.FirstEpoch(now), Addresses: addrs,
 	}
-	d.Keys[0], d.Keys[1] = keys[0].Public, keys[1].Public
+	keys, err := r.engine.KeysFrom(outfox.Epoch(d.Epoch), len(d.Keys))
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Keys {
+		d.Keys[i] = keys[i].Public
+	}
+	if err := d.Promise(r.key); err != nil {
+		return nil, err
+	}
 	return d.Sign(r.key)
 }
 
@@ -235,35 +240,6 @@ func (r *Relay) sync(ctx context.Context) error {
 	}
 }
 
-// alarm tells our clients when packets they make would be lost: a relay left
-// or has other keys. Clients ask for the list rarely, and would find out by
-// losing something.
-func (r *Relay) alarm(ctx context.Context) error {
-	wait := alarmWait
-	if r.cfg.AllowPrivate {
-		wait = alarmWaitPrivate
-	}
-	urgent := r.dir.Urgent()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-urgent:
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pace.Jitter(wait)):
-		}
-		urgent = r.dir.Urgent()
-		for _, id := range r.links.Peers() {
-			if !r.isRelay(id.Peer()) {
-				r.list.Push(id)
-			}
-		}
-	}
-}
-
 // relayPeers returns the relays that are connected.
 func (r *Relay) relayPeers() []peer.ID {
 	return slices.DeleteFunc(r.host.Network().Peers(), func(p peer.ID) bool { return !r.isRelay(p) })
@@ -273,7 +249,7 @@ func (r *Relay) relayPeers() []peer.ID {
 func (r *Relay) known() []peer.AddrInfo {
 	var all []peer.AddrInfo
 	for _, h := range r.bootstrap {
-		all = append(all, peer.AddrInfo{ID: h.ID.Peer(), Addrs: []multiaddr.Multiaddr{h.Address.Multiaddr()}})
+		all = append(all, peer.AddrInfo{ID: h.ID.Peer(), Addrs: directory.Multiaddrs(h.Addresses)})
 	}
 	for _, d := range r.dir.Snapshot().Relays {
 		if d.ID != r.id {

@@ -278,7 +278,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return dht.Run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
-	g.Go(func() error { return r.alarm(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
 	if r.cfg.LAN {
 		g.Go(func() error { return r.announceLAN(ctx) })
@@ -402,11 +401,7 @@ func (r *Relay) addresses(id wire.NodeID) []multiaddr.Multiaddr {
 	if !ok || d.Leaving() {
 		return nil
 	}
-	addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
-	for i, a := range d.Addresses {
-		addrs[i] = a.Multiaddr()
-	}
-	return addrs
+	return directory.Multiaddrs(d.Addresses)
 }
 
 func (r *Relay) rate() func(wire.NodeID) (rate.Limit, int) {
@@ -440,7 +435,6 @@ func (r *Relay) linkChanged(id wire.NodeID, up bool) {
 		r.host.ConnManager().Protect(id.Peer(), tag)
 		return
 	}
-	r.list.Forget(id)
 	r.host.ConnManager().Unprotect(id.Peer(), tag)
 }
 

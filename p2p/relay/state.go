@@ -13,7 +13,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/directory"
 	"starling/p2p/recall"
@@ -89,11 +88,7 @@ func (r *Relay) loadPeers() {
 			continue
 		}
 		r.dir.Add(raw)
-		addrs := make([]multiaddr.Multiaddr, len(d.Addresses))
-		for i, a := range d.Addresses {
-			addrs[i] = a.Multiaddr()
-		}
-		r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: addrs})
+		r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: directory.Multiaddrs(d.Addresses)})
 	}
 }
 

@@ -42,7 +42,7 @@ func (t Text) Parse() (n Network, err error) {
 		if err != nil {
 			return n, err
 		}
-		if !t.AllowPrivate && !h.Address.Public() {
+		if !t.AllowPrivate && !h.Public() {
 			return n, fmt.Errorf("bootstrap address %q is private; allow private addresses to use it", s)
 		}
 		n.Bootstrap = append(n.Bootstrap, h)

@@ -6,7 +6,7 @@
 //	secret       32  random
 //	bundle hash  32  SHA-256(BundleHash ‖ bundle plaintext)
 //	expiry        4  seconds since 1970, big-endian
-//	hints         1  how many, 0..3, then each: length 1 (1..64) ‖ bytes
+//	hints         1  how many, 0..3, then each: length 1 (1..128) ‖ bytes
 //	checksum      4  first bytes of SHA-256(LinkChecksum ‖ all before)
 //
 // Case does not matter and white space is skipped, so a link survives a QR code
@@ -51,7 +51,7 @@ import (
 // Limits.
 const (
 	MaxHints    = 3
-	MaxHintSize = 64 // bytes
+	MaxHintSize = 128 // bytes
 	Prefix      = "starling:"
 	// maxLink is longer than any link we make, in characters.
 	maxLink = 1024

@@ -1,20 +1,30 @@
 // Package exchange asks neighbours for what they know of the relays, and
 // answers when they ask. The pages are those of package directory; they travel
-// as frames of the link that packets use, too.
+// as frames of the link that packets use, too. Nobody gets a page unasked.
 //
 // Of a neighbour that was asked before only what came to it since then is asked
 // for. Of another one, or one that restarted, somebody who has a list asks twice:
 // for what was issued since the list was last complete, and then for all where
 // the two still differ, which is little unless the mesh was cut.
 //
-// Who has asked once is a listener: when something happened that cannot wait,
-// it gets the pages that it misses with nonce 0.
+// # Who asks
+//
+// A neighbour is not waited for: the next page comes within PageTimeout, what is
+// followed by more has something in it, and the whole list comes within ListTimeout,
+// or SlowTimeout as long as it comes with SlowRate. What came counts, and the next
+// look begins where this one ended.
+//
+// # Who answers
+//
+// Pages are counted per asker and per network, see AnswerEvery and PrefixRate. Who
+// asks for more is told to come later, or to ask another.
 package exchange
 
 import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -24,13 +34,17 @@ import (
 
 const (
 	// PageTimeout is how long the next page may take.
-	PageTimeout = 10 * time.Second
+	PageTimeout = 5 * time.Second
+	// ListTimeout is how long a list may take, SlowTimeout while it comes with
+	// SlowRate bytes a second.
+	ListTimeout = 15 * time.Second
+	SlowTimeout = 30 * time.Second
+	SlowRate    = 20_000
 
 	pagesAtOnce = 16
 	// maxPages bounds one Pull: a full directory of the largest descriptors.
-	maxPages     = directory.MaxRelays/8 + 2
-	maxMarks     = 256
-	maxListeners = 4096
+	maxPages = directory.MaxRelays/3 + 2
+	maxMarks = 256
 
 	// narrowFrom is how many relays make it worth to leave some out, and overlap
 	// what may be under way, or said by a clock that is wrong.
@@ -40,8 +54,9 @@ const (
 
 // Errors of Pull.
 var (
-	ErrTimeout = errors.New("exchange: neighbour does not answer")
+	ErrTimeout = errors.New("exchange: neighbour does not answer in time")
 	ErrRefused = errors.New("exchange: neighbour sends what is no directory")
+	ErrLater   = errors.New("exchange: neighbour has answered enough for now")
 )
 
 // Config is how an Exchange is made. Directory and Send are required.
@@ -49,22 +64,36 @@ type Config struct {
 	Directory *directory.Directory
 	// Send queues a frame for a neighbour.
 	Send func(wire.NodeID, *wire.Frame) error
+	// Take decides about an entry that a neighbour has; nil is Directory.Take. The
+	// error says why it was not taken.
+	Take func(from wire.NodeID, e directory.Entry) error
+	// Heard, if set, is told what time a neighbour's clock shows, and how long ago
+	// it was asked.
+	Heard func(from wire.NodeID, at time.Time, asked time.Duration)
 	// Serve answers requests.
 	Serve bool
+	// Network, if set, returns the network that an asker comes from, whose askers
+	// share a rate; none if it is not valid.
+	Network func(wire.NodeID) netip.Prefix
 	// Count, if set, is called with the reason of every refusal.
 	Count func(reason string)
 }
 
 // Exchange is one node's side of the protocol.
 type Exchange struct {
-	cfg Config
+	cfg   Config
+	rates rates
 
 	mu    sync.Mutex
-	marks map[wire.NodeID]mark            // how far we have read whom
-	pulls map[uint64]chan *directory.Page // by nonce
-	from  map[uint64]wire.NodeID
-	told  map[wire.NodeID]uint64 // stamp up to which listeners have everything
-	whole time.Time              // when some neighbour last gave us all it had
+	marks map[wire.NodeID]mark // how far we have read whom
+	pulls map[uint64]*pull     // by nonce
+	whole time.Time            // when some neighbour last gave us all it had
+}
+
+// A pull is one list that is being read.
+type pull struct {
+	from  wire.NodeID
+	pages chan *directory.Page
 }
 
 type mark struct {
@@ -77,7 +106,10 @@ func New(cfg Config) *Exchange {
 	if cfg.Count == nil {
 		cfg.Count = func(string) {}
 	}
-	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]chan *directory.Page{}, from: map[uint64]wire.NodeID{}, told: map[wire.NodeID]uint64{}}
+	if cfg.Take == nil {
+		cfg.Take = func(_ wire.NodeID, e directory.Entry) error { return cfg.Directory.Take(e) }
+	}
+	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]*pull{}}
 }
 
 // Handle takes a frame of type TypeListRequest or TypeListPage.
@@ -98,64 +130,44 @@ func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
 		}
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		if m, ok := x.marks[from]; ok && p.Nonce == 0 && m.instance == p.Instance {
-			// Unasked, but of somebody we asked before.
-			if _, err := x.take(p); err == nil {
-				x.marks[from] = mark{p.Instance, p.Stamp}
-			}
-			return
-		}
-		pages := x.pulls[p.Nonce]
-		if pages == nil || x.from[p.Nonce] != from {
+		pull := x.pulls[p.Nonce]
+		if pull == nil || pull.from != from {
 			x.cfg.Count("list: unasked page")
 			return
 		}
 		select {
-		case pages <- p:
+		case pull.pages <- p:
 		default:
 			x.cfg.Count("list: unasked page")
 		}
 	}
 }
 
-// answer sends pages to a listener.
+// answer sends pages to a neighbour, as many as it may have.
 func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
-	x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
+	relays := len(x.cfg.Directory.Snapshot().Relays)
+	var group netip.Prefix
+	if x.cfg.Network != nil {
+		group = x.cfg.Network(to)
+	}
+	send := func(p *directory.Page) bool {
 		frame, err := wire.NewFrame(wire.TypeListPage, p.Append(make([]byte, 0, wire.MaxBody)))
-		if err != nil || x.cfg.Send(to, frame) != nil {
+		return err == nil && x.cfg.Send(to, frame) == nil
+	}
+	x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
+		if !x.rates.allow(to, group, relays, time.Now()) {
+			x.cfg.Count("list: asked too much")
+			send(x.cfg.Directory.Later(r))
 			return false
 		}
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if len(x.told) >= maxListeners {
-			clear(x.told)
-		}
-		x.told[to] = p.Stamp
-		return true
+		return send(p)
 	})
 }
 
-// Push sends a listener what it misses. Others are left alone.
-func (x *Exchange) Push(to wire.NodeID) {
-	x.mu.Lock()
-	after, ok := x.told[to]
-	x.mu.Unlock()
-	if ok {
-		x.answer(to, x.cfg.Directory.Since(after))
-	}
-}
-
-// Forget ends listening.
-func (x *Exchange) Forget(id wire.NodeID) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.told, id)
-}
-
-// take adds the descriptors of a page.
-func (x *Exchange) take(p *directory.Page) (added int, err error) {
-	for _, raw := range p.Descriptors {
-		switch err := x.cfg.Directory.Add(raw); {
+// take hands on the entries of a page.
+func (x *Exchange) take(from wire.NodeID, p *directory.Page) (added int, err error) {
+	for _, e := range p.Entries {
+		switch err := x.cfg.Take(from, e); {
 		case err == nil:
 			added++
 		case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
@@ -168,88 +180,134 @@ func (x *Exchange) take(p *directory.Page) (added int, err error) {
 	return added, nil
 }
 
-// Pull reads everything that is new at a neighbour into the directory and
-// returns how many descriptors were taken.
+// Pull reads everything that is new at a neighbour and returns how many entries
+// were taken.
 func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err error) {
-	began := time.Now()
 	nonce := rand.Uint64() | 1 // not 0
-	pages := make(chan *directory.Page, pagesAtOnce)
+	it := &pull{from: from, pages: make(chan *directory.Page, pagesAtOnce)}
 	x.mu.Lock()
-	x.pulls[nonce], x.from[nonce] = pages, from
-	m := x.marks[from]
-	issued := x.whole
+	x.pulls[nonce] = it
+	r := reading{nonce: nonce, mark: x.marks[from], issued: x.whole, began: time.Now()}
 	x.mu.Unlock()
-	if !issued.IsZero() {
-		issued = issued.Add(-overlap)
-	}
-	narrow := m == mark{}
 	defer func() {
 		x.mu.Lock()
 		delete(x.pulls, nonce)
-		delete(x.from, nonce)
 		x.mu.Unlock()
 	}()
-	timeout := time.NewTimer(PageTimeout)
-	defer timeout.Stop()
-	ask, recent := true, false // recent: what is older was left out
+	if !r.issued.IsZero() {
+		r.issued = r.issued.Add(-overlap)
+	}
+	r.narrow = r.mark == mark{}
+
+	ask := true
 	for range maxPages {
 		if ask {
-			ask = false
-			r := x.request(nonce, m, narrow, issued)
-			recent = recent || r.Narrow != nil && !issued.IsZero()
-			f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
-			if err != nil {
-				return added, err
-			}
-			if err := x.cfg.Send(from, f); err != nil {
+			if err := x.ask(it, &r); err != nil {
 				return added, err
 			}
 		}
-		timeout.Reset(PageTimeout)
-		var p *directory.Page
-		select {
-		case <-ctx.Done():
-			return added, ctx.Err()
-		case <-timeout.C:
-			return added, ErrTimeout
-		case p = <-pages:
+		p, err := it.next(ctx, &r)
+		if err != nil {
+			return added, err
 		}
-		n, err := x.take(p)
+		if x.cfg.Heard != nil {
+			x.cfg.Heard(from, p.Time, time.Since(r.asked))
+		}
+		if p.State == directory.PageLater {
+			return added, ErrLater
+		}
+		n, err := x.take(from, p)
 		if added += n; err != nil {
 			return added, err
 		}
-		// After a restart it began from 0, and there is no need to read on like that.
-		narrow = narrow || p.Instance != m.instance
-		m = mark{p.Instance, p.Stamp}
-		switch {
-		case p.State == directory.PagePause:
-			ask = true
-		case p.State == directory.PageLast && recent:
-			ask, recent, issued = true, false, time.Time{}
-			m.stamp = 0
-		case p.State != directory.PageFollows:
-			x.remember(from, m, began)
+		var done bool
+		if ask, done = r.turn(p); done {
+			x.remember(from, r.mark, r.began)
 			return added, nil
+		}
+		if !r.narrowed {
+			x.remember(from, r.mark, time.Time{})
 		}
 	}
 	return added, ErrRefused
 }
 
-// request asks for what came after a mark.
-func (x *Exchange) request(nonce uint64, m mark, narrow bool, issued time.Time) directory.Request {
-	snap := x.cfg.Directory.Snapshot()
-	r := directory.Request{Nonce: nonce, Instance: m.instance, After: m.stamp, Digest: snap.Digest, Pages: pagesAtOnce}
-	if narrow && len(snap.Relays) >= narrowFrom {
-		r.Narrow = &directory.Narrow{Issued: issued, Sketch: snap.Sketch}
-	}
-	return r
+// A reading is how far a Pull has come.
+type reading struct {
+	nonce        uint64
+	mark         mark
+	narrow       bool      // what we have from others is left out
+	narrowed     bool      // a request has said so
+	recent       bool      // what is older than issued is left out
+	issued       time.Time // zero for all
+	began, asked time.Time
+	bytes        int // of frames that came
 }
 
+// turn takes note of a page, and says whether to ask again or be content.
+func (r *reading) turn(p *directory.Page) (ask, done bool) {
+	// After a restart it began from 0, and there is no need to read on like that.
+	r.narrow = r.narrow || p.Instance != r.mark.instance
+	r.mark = mark{p.Instance, p.Stamp}
+	switch {
+	case p.State == directory.PagePause:
+		return true, false
+	case p.State == directory.PageLast && r.recent:
+		r.recent, r.issued = false, time.Time{}
+		r.mark.stamp = 0
+		return true, false
+	}
+	return false, p.State != directory.PageFollows
+}
+
+// ask sends the request for what came after the mark.
+func (x *Exchange) ask(it *pull, r *reading) error {
+	snap := x.cfg.Directory.Snapshot()
+	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce}
+	if r.narrow && len(snap.Relays) >= narrowFrom {
+		req.Narrow = &directory.Narrow{Issued: r.issued, Sketch: snap.Sketch}
+		r.narrowed, r.recent = true, r.recent || !r.issued.IsZero()
+	}
+	f, err := wire.NewFrame(wire.TypeListRequest, req.Append(nil))
+	if err != nil {
+		return err
+	}
+	r.asked = time.Now()
+	return x.cfg.Send(it.from, f)
+}
+
+// next waits for a page, as long as one may take and the whole list may.
+func (it *pull) next(ctx context.Context, r *reading) (*directory.Page, error) {
+	most := ListTimeout
+	if spent := time.Since(r.began); float64(r.bytes) >= SlowRate*spent.Seconds() {
+		most = SlowTimeout
+	}
+	left := min(PageTimeout, most-time.Since(r.began))
+	if left <= 0 {
+		return nil, ErrTimeout
+	}
+	timeout := time.NewTimer(left)
+	defer timeout.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timeout.C:
+		return nil, ErrTimeout
+	case p := <-it.pages:
+		r.bytes += wire.FrameSize
+		return p, nil
+	}
+}
+
+// remember keeps how far a neighbour was read, and when we had all of it: the zero
+// time if we do not yet.
 func (x *Exchange) remember(from wire.NodeID, m mark, whole time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.whole = whole
-	if len(x.marks) >= maxMarks {
+	if !whole.IsZero() {
+		x.whole = whole
+	}
+	if _, held := x.marks[from]; !held && len(x.marks) >= maxMarks {
 		clear(x.marks)
 	}
 	x.marks[from] = m

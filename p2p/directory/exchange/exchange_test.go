@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func descriptorOf(tb testing.TB, n int, seq uint64, issued time.Time) []byte {
 	id, _ := wire.NodeIDFromKey(key.GetPublic())
 	d := directory.Descriptor{
 		ID: id, Sequence: seq, Issued: issued, Expires: issued.Add(2 * time.Hour), Capacity: 1,
-		Epoch:     uint32(outfox.EpochAt(time.Now())),
+		Epoch:     directory.FirstEpoch(issued),
 		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(n >> 8), byte(n), 1}), 1)}},
 	}
 	for i := range d.Keys {
@@ -186,7 +187,7 @@ func TestPullFromOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := wire.NodeID{1}, wire.NodeID{2}
 		s := newStar(a, b)
-		const relays = 500 // about 45 pages
+		const relays = 500 // about 63 pages
 		add := func(raw []byte, to ...wire.NodeID) {
 			for _, id := range to {
 				if err := s.dirs[id].Add(raw); err != nil {
@@ -210,7 +211,7 @@ func TestPullFromOthers(t *testing.T) {
 		for n := range 100 { // in so many buckets that a sketch alone would not do
 			add(descriptor(t, n, 2), a, b)
 		}
-		if added, frames := s.pull(t, b); added != 100 || frames > 11 {
+		if added, frames := s.pull(t, b); added != 100 || frames > 15 {
 			t.Errorf("a hundred new ones elsewhere: %d added, %d frames", added, frames)
 		}
 		s.restart(b)
@@ -241,30 +242,190 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// TestPush: who has asked is told what is new, and nobody else.
-func TestPush(t *testing.T) {
-	p := newPair(false)
-	p.dirB.Add(descriptor(t, 1, 1))
-	p.b.Push(p.idA)
-	if p.toA != 0 {
-		t.Error("told without having asked")
+// answering is an exchange whose neighbour does what answer does with a request.
+func answering(answer func(x *Exchange, from wire.NodeID, r directory.Request)) (*Exchange, wire.NodeID) {
+	peer := wire.NodeID{7}
+	var x *Exchange
+	x = New(Config{Directory: directory.New(directory.Config{}), Send: func(_ wire.NodeID, f *wire.Frame) error {
+		r, err := directory.ParseRequest(f.Body())
+		if err == nil {
+			go answer(x, peer, r)
+		}
+		return err
+	}})
+	return x, peer
+}
+
+// TestDragged: whoever hands out a list as slowly as it may, in pages that say
+// nothing or little, holds us for ListTimeout, and what came counts.
+func TestDragged(t *testing.T) {
+	for name, every := range map[string]time.Duration{"one in 4.9 s": 4900 * time.Millisecond, "one a second": time.Second} {
+		for _, state := range []directory.PageState{directory.PageFollows, directory.PagePause} {
+			t.Run(fmt.Sprint(name, state), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, stop := context.WithCancel(t.Context())
+					defer stop()
+					n := 0
+					x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
+						for ctx.Err() == nil {
+							time.Sleep(every)
+							n++
+							p := directory.Page{Nonce: r.Nonce, Instance: [8]byte{1}, Stamp: uint64(n), Time: time.Now(), State: state,
+								Entries: []directory.Entry{{Raw: descriptor(t, n, 1)}}}
+							f, _ := wire.NewFrame(wire.TypeListPage, p.Append(nil))
+							x.Handle(from, f)
+							if state == directory.PagePause {
+								return
+							}
+						}
+					})
+					began := time.Now()
+					added, err := x.Pull(ctx, peer)
+					if took := time.Since(began); !errors.Is(err, ErrTimeout) || took > ListTimeout || added < 3 {
+						t.Errorf("%d added in %v: %v", added, took, err)
+					}
+					if x.marks[peer].stamp != uint64(added) {
+						t.Errorf("goes on at %d after %d", x.marks[peer].stamp, added)
+					}
+					stop()
+					time.Sleep(every)
+				})
+			})
+		}
 	}
-	p.a.Pull(t.Context(), p.idB)
-	p.dirB.Add(descriptor(t, 1, 2))
-	p.dirB.Add(descriptor(t, 2, 1))
-	p.b.Push(p.idA)
-	if p.dirA.Snapshot().Digest != p.dirB.Snapshot().Digest {
-		t.Error("not told all")
+}
+
+// TestFastEnough: who sends all the time has twice as long, and no longer.
+func TestFastEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		raw := descriptor(t, 1, 1)
+		x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
+			for i := uint64(1); ctx.Err() == nil; i++ {
+				time.Sleep(100 * time.Millisecond)
+				p := directory.Page{Nonce: r.Nonce, Stamp: i, Time: time.Now(), Entries: []directory.Entry{{Raw: raw}}}
+				f, _ := wire.NewFrame(wire.TypeListPage, p.Append(nil))
+				x.Handle(from, f)
+			}
+		})
+		began := time.Now()
+		if _, err := x.Pull(ctx, peer); !errors.Is(err, ErrTimeout) || time.Since(began) != SlowTimeout {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		stop()
+		time.Sleep(time.Second)
+	})
+}
+
+// asked asks n times for a whole list and returns how many pages came, and how
+// many times to ask another.
+func asked(x *Exchange, frames *[]*wire.Frame, from wire.NodeID, n int) (pages, later int) {
+	for range n {
+		*frames = nil
+		f, _ := wire.NewFrame(wire.TypeListRequest, directory.Request{Nonce: 1, Pages: directory.MaxPages}.Append(nil))
+		x.Handle(from, f)
+		for _, f := range *frames {
+			if p, err := directory.ParsePage(f.Body()); err == nil && p.State == directory.PageLater {
+				later++
+			} else if err == nil {
+				pages++
+			}
+		}
 	}
-	p.toA = 0
-	if added, err := p.a.Pull(t.Context(), p.idB); added != 0 || err != nil || p.toA != 1 {
-		t.Errorf("pull after: %d, %v", added, err)
-	}
-	p.b.Forget(p.idA)
-	p.dirB.Add(descriptor(t, 3, 1))
-	if p.b.Push(p.idA); len(p.dirA.Snapshot().Relays) != 2 {
-		t.Error("told after it had gone")
-	}
+	return pages, later
+}
+
+// TestAskedTooMuch: who asks without end is told to ask another, whether by one
+// name or by a thousand of one network, and others are not held up.
+func TestAskedTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := directory.New(directory.Config{})
+		for n := range 300 {
+			if err := d.Add(descriptor(t, n, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var frames []*wire.Frame
+		x := New(Config{Directory: d, Serve: true,
+			Network: func(id wire.NodeID) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{id[0]}), 24) },
+			Send:    func(_ wire.NodeID, f *wire.Frame) error { frames = append(frames, f); return nil }})
+		whole, _ := asked(x, &frames, wire.NodeID{1, 1}, 2) // in two answers at least
+		if whole < 300/8 {
+			t.Fatalf("%d pages", whole)
+		}
+		pages, later := asked(x, &frames, wire.NodeID{1, 1}, 1000)
+		if pages > 4*directory.MaxPages || later < 900 {
+			t.Errorf("one asker: %d pages, %d times later", pages, later)
+		}
+		time.Sleep(AnswerEvery)
+		if pages, _ := asked(x, &frames, wire.NodeID{1, 1}, 10); pages < directory.MaxPages/2 || pages > directory.MaxPages+1 {
+			t.Errorf("a while after: %d pages", pages)
+		}
+		// New names cost nothing; the network's share is 1 MB a minute.
+		pages = 0
+		for n := range 2000 {
+			p, _ := asked(x, &frames, wire.NodeID{1, 2, byte(n), byte(n >> 8)}, 1)
+			pages += p
+		}
+		if most := 2*(300/perPage+2) + groupOver; pages > most {
+			t.Errorf("two thousand names: %d pages, more than %d", pages, most)
+		}
+		if pages, later := asked(x, &frames, wire.NodeID{2}, 2); pages < whole || later > 0 {
+			t.Errorf("another network: %d pages, %d times later", pages, later)
+		}
+		if len(x.rates.peers) > maxRates {
+			t.Errorf("%d askers are remembered", len(x.rates.peers))
+		}
+	})
+}
+
+// TestLater: whoever is told to ask another does not wait.
+func TestLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
+			f, _ := wire.NewFrame(wire.TypeListPage, directory.New(directory.Config{}).Later(r).Append(nil))
+			x.Handle(from, f)
+		})
+		began := time.Now()
+		if _, err := x.Pull(t.Context(), peer); !errors.Is(err, ErrLater) || time.Since(began) > 0 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// TestHeard: a page tells the time of its sender, and since when it knows a relay.
+func TestHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(false)
+		var at time.Time
+		p.a.cfg.Heard = func(from wire.NodeID, now time.Time, _ time.Duration) {
+			if from == p.idB {
+				at = now
+			}
+		}
+		raw, other := descriptor(t, 1, 1), descriptor(t, 2, 1)
+		p.dirB.Add(raw)
+		p.dirB.Add(other)
+		id := directory.Entry{Raw: raw}.ID()
+		p.dirB.Reached(id, time.Now().Add(-90*time.Minute))
+		time.Sleep(time.Hour)
+		if _, err := p.a.Pull(t.Context(), p.idB); err != nil || at.IsZero() || time.Since(at) >= time.Second {
+			t.Errorf("it is %v: %v", at, err)
+		}
+		if age := time.Since(p.dirA.Since(id)); age != 150*time.Minute {
+			t.Errorf("known for %v", age)
+		}
+		// What was vouched for is reached later: who follows is told.
+		id = directory.Entry{Raw: other}.ID()
+		if !p.dirA.Since(id).IsZero() {
+			t.Error("reached by nobody, and known to be")
+		}
+		p.dirB.Reached(id, time.Now())
+		if _, err := p.a.Pull(t.Context(), p.idB); err != nil || p.dirA.Since(id).IsZero() {
+			t.Errorf("not told that it was reached: %v", err)
+		}
+	})
 }
 
 // TestHostileNeighbour: pages that are forged, damaged, unasked or missing
@@ -273,7 +434,7 @@ func TestHostileNeighbour(t *testing.T) {
 	forged := func(p *directory.Page) {
 		raw := descriptor(t, 1, 1)
 		raw[len(raw)-1] ^= 1
-		p.Descriptors = [][]byte{raw}
+		p.Entries = []directory.Entry{{Raw: raw}}
 	}
 	junk, _ := wire.NewFrame(wire.TypeListPage, []byte("x"))
 	page := func(edit func(*directory.Page)) func(*wire.Frame) *wire.Frame {
@@ -292,12 +453,18 @@ func TestHostileNeighbour(t *testing.T) {
 		want   error
 		reason string
 	}{
-		"forged":       {page(forged), ErrRefused, "list: forged descriptor"},
-		"other nonce":  {page(func(p *directory.Page) { p.Nonce++ }), ErrTimeout, "list: unasked page"},
-		"nonce 0":      {page(func(p *directory.Page) { p.Nonce = 0 }), ErrTimeout, "list: unasked page"},
-		"no page":      {func(*wire.Frame) *wire.Frame { return junk }, ErrTimeout, "list: malformed page"},
-		"silence":      {func(*wire.Frame) *wire.Frame { return nil }, ErrTimeout, ""},
-		"without end":  {page(func(p *directory.Page) { p.State = directory.PagePause }), ErrRefused, ""},
+		"forged":      {page(forged), ErrRefused, "list: forged descriptor"},
+		"other nonce": {page(func(p *directory.Page) { p.Nonce++ }), ErrTimeout, "list: unasked page"},
+		"nonce 0":     {page(func(p *directory.Page) { p.Nonce = 0 }), ErrTimeout, "list: unasked page"},
+		"no page":     {func(*wire.Frame) *wire.Frame { return junk }, ErrTimeout, "list: malformed page"},
+		"silence":     {func(*wire.Frame) *wire.Frame { return nil }, ErrTimeout, ""},
+		"without end": {page(func(p *directory.Page) { p.State = directory.PagePause }), ErrTimeout, "list: malformed page"},
+		"empty": {func(f *wire.Frame) *wire.Frame {
+			p, _ := directory.ParsePage(f.Body())
+			p.State, p.Entries = directory.PageFollows, nil
+			f, _ = wire.NewFrame(wire.TypeListPage, p.Append(nil))
+			return f
+		}, ErrTimeout, "list: malformed page"},
 		"more to come": {page(func(p *directory.Page) { p.State = directory.PageFollows }), ErrTimeout, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

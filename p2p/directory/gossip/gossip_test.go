@@ -95,7 +95,7 @@ func (n *node) descriptor(t *testing.T, seq uint64) []byte {
 	}
 	d := directory.Descriptor{
 		ID: id, Sequence: seq, Issued: time.Now(), Expires: time.Now().Add(time.Hour), Capacity: 1,
-		Epoch: uint32(outfox.EpochAt(time.Now())), Addresses: []directory.Address{a},
+		Epoch: directory.FirstEpoch(time.Now()), Addresses: []directory.Address{a},
 	}
 	for i := range d.Keys {
 		k, err := outfox.NewPrivateKey()
