@@ -187,6 +187,7 @@ func New(cfg Config) (*Relay, error) {
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
 		Serve:     true,
+		Network:   r.network,
 		Count:     r.refused.Add,
 	})
 	r.loadPeers()
@@ -452,6 +453,19 @@ func (r *Relay) listed(p peer.ID) bool {
 	}
 	_, ok := r.dir.Find(id)
 	return ok
+}
+
+// network returns the network that a peer comes from; none where networks do not
+// count.
+func (r *Relay) network(id wire.NodeID) netip.Prefix {
+	if !r.cfg.AllowPrivate {
+		for _, c := range r.host.Network().ConnsToPeer(id.Peer()) {
+			if a, err := directory.AddressOf(c.RemoteMultiaddr()); err == nil {
+				return a.Network()
+			}
+		}
+	}
+	return netip.Prefix{}
 }
 
 // tap shows something to the test that listens.
