@@ -1,0 +1,63 @@
+package book
+
+import (
+	"net/netip"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+// Prefixes that hold an IPv4 address of the speaker's choice.
+var (
+	sixToFour = netip.MustParsePrefix("2002::/16")
+	teredo    = netip.MustParsePrefix("2001::/32")
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+)
+
+// Network returns the block of addresses that one hand is taken to hold: a /24
+// of IPv4, a /48 of IPv6.
+func Network(a netip.Addr) netip.Prefix {
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+// Public reports whether an address can be reached from anywhere, and leads
+// nowhere else than it says.
+func Public(a netip.AddrPort) bool {
+	ip := a.Addr()
+	if !valid(a) || sixToFour.Contains(ip) || teredo.Contains(ip) || nat64.Contains(ip) {
+		return false
+	}
+	return manet.IsPublicAddr(Multiaddr(a))
+}
+
+func valid(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.IsValid() && ip.Zone() == "" && !ip.Is4In6() && !ip.IsUnspecified() && !ip.IsMulticast() && a.Port() != 0
+}
+
+// Multiaddr returns libp2p's form of a TCP address.
+func Multiaddr(a netip.AddrPort) multiaddr.Multiaddr {
+	m, err := manet.FromNetAddr(tcpAddr(a))
+	if err != nil { // no such address passes valid
+		return nil
+	}
+	return m
+}
+
+// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it.
+func AddrPort(m multiaddr.Multiaddr) (netip.AddrPort, bool) {
+	if len(m) != 2 || m[1].Protocol().Code != multiaddr.P_TCP {
+		return netip.AddrPort{}, false
+	}
+	na, err := manet.ToNetAddr(m)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	a, err := netip.ParseAddrPort(na.String())
+	return a, err == nil && valid(a)
+}

@@ -1,0 +1,333 @@
+// Package book is a node's address book: the one place that turns an address
+// into something that can be dialled.
+//
+// An address is a claim of whoever names it. The book keeps for each address
+// who that was, when a node last answered there, and so what it may be dialled
+// for. Diallers take a [Permit] and nothing else, and only the book makes one;
+// the gate of package host lets a connection out only while a permit for this
+// node and this address is open. What identify, the DHT, gossip or a contact
+// say is in no permit, whatever libp2p's own stores hold.
+//
+//	named by     a client dials it              a relay dials it
+//	Owner        always                         always
+//	Listed       always                         always
+//	Remembered   always                         as a candidate
+//	Pasted       while it knows no relay        as a candidate
+//	Candidate    never                          by the rules below
+//
+// # Candidates
+//
+// Whoever names a candidate aims a dial of ours at it. A relay therefore dials
+// only public addresses, none on a machine of its own, each once in 10 minutes
+// whatever the node id, 8 an hour in one /24 (/48 of IPv6), 2 a second and 4 at
+// a time in all; and forgets a candidate that does not answer with its key. At
+// most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where
+// private addresses are allowed, the rules that count by address or network do
+// not hold.
+package book
+
+import (
+	"cmp"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/wire"
+)
+
+// Limits of the book; the package comment says what for.
+const (
+	CandidateAgain    = 10 * time.Minute // between dials of one address
+	CandidatesPerHour = 8                // dials in one network
+	CandidatesPerSec  = 2                // dials in all
+	CandidatesAtOnce  = 4                // dials that are under way
+	MaxCandidates     = 1024             // nodes
+	MaxPerNetwork     = 16               // of them in one network
+	MaxNamed          = 256              // nodes that owner and links name
+	MaxAddresses      = 4                // of one node
+	maxReached        = 1 << 14          // nodes whose last answer is remembered
+)
+
+// Errors of Open.
+var (
+	// ErrNoAddress: no address of the node may be dialled by this role.
+	ErrNoAddress = errors.New("book: no address that may be dialled")
+	// ErrLater: the node is a candidate and its turn has not come.
+	ErrLater = errors.New("book: not now")
+)
+
+// A Source says who named an address.
+type Source byte
+
+// Sources, in the order of trust.
+const (
+	// Candidate: somebody said so.
+	Candidate Source = iota + 1
+	// Pasted: the link that the owner pasted said so.
+	Pasted
+	// Remembered: it stood in our directory at an earlier start.
+	Remembered
+	// Listed: the node itself signed it, and it stands in our directory.
+	Listed
+	// Owner: the owner of this machine said so.
+	Owner
+)
+
+// A Role says which rules hold.
+type Role byte
+
+// Roles.
+const (
+	Client Role = iota + 1
+	Relay
+)
+
+// Config is how a Book is made. Role is required.
+type Config struct {
+	Role Role
+	// AllowPrivate admits loopback and LAN addresses, and drops the rules that
+	// count by address or network.
+	AllowPrivate bool
+	// Listed returns the signed addresses of a node: of any relay of the
+	// directory for a relay, of its guards for a client. Nil lists nobody.
+	Listed func(wire.NodeID) []netip.AddrPort
+	// Settled reports whether a client knows relays, so that links name none
+	// any more. Nil is never.
+	Settled func() bool
+	// Own returns the addresses of this node. Nil is none.
+	Own func() []netip.AddrPort
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// A Book is an address book. Its methods may be called from any goroutine.
+type Book struct {
+	cfg Config
+
+	mu      sync.Mutex
+	named   map[wire.NodeID]*entry // by the owner or a link
+	heard   map[wire.NodeID]*entry // candidates
+	reached map[wire.NodeID]answer
+	permits map[*Permit]struct{}
+	open    map[wire.NodeID]map[netip.AddrPort]int // by how many of them
+	meter   meter
+}
+
+// An entry is one node and what was said of it.
+type entry struct {
+	source Source
+	addrs  []netip.AddrPort
+}
+
+// An answer is where a node last answered with its key, and when.
+type answer struct {
+	addr netip.AddrPort
+	at   time.Time
+}
+
+// New makes an empty book.
+func New(cfg Config) *Book {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Book{
+		cfg:     cfg,
+		named:   map[wire.NodeID]*entry{},
+		heard:   map[wire.NodeID]*entry{},
+		reached: map[wire.NodeID]answer{},
+		permits: map[*Permit]struct{}{},
+		open:    map[wire.NodeID]map[netip.AddrPort]int{},
+		meter:   newMeter(),
+	}
+}
+
+// Name writes down where the owner, a link that the owner pasted, or the
+// directory of an earlier start says a node is. The last word of the higher source stands. It reports whether the
+// book took it.
+func (b *Book) Name(id wire.NodeID, source Source, addrs ...netip.AddrPort) bool {
+	if source != Owner && source != Remembered && source != Pasted {
+		return false
+	}
+	addrs = b.usable(addrs)
+	if len(addrs) == 0 {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.named[id]
+	if old != nil && old.source > source {
+		return false
+	}
+	if old == nil && len(b.named) >= MaxNamed && !b.dropBelow(source) {
+		return false
+	}
+	b.named[id] = &entry{source, addrs}
+	return true
+}
+
+// dropBelow makes room for a source at the cost of a lower one.
+func (b *Book) dropBelow(source Source) bool {
+	for id, e := range b.named {
+		if e.source < source {
+			delete(b.named, id)
+			return true
+		}
+	}
+	return false
+}
+
+// Hear writes down where somebody says a node is, and reports whether the book
+// took it: a client never does, and a relay only what it may ever dial.
+func (b *Book) Hear(id wire.NodeID, addrs ...netip.AddrPort) bool {
+	if b.cfg.Role != Relay {
+		return false
+	}
+	own := b.own()
+	addrs = slices.DeleteFunc(b.usable(addrs), func(a netip.AddrPort) bool { return b.ours(own, a) })
+	if len(addrs) == 0 {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.heard, id) // the newest word stands
+	b.makeRoom(addrs[0])
+	b.heard[id] = &entry{Candidate, addrs}
+	return true
+}
+
+// makeRoom forgets a random candidate of a full network, or of a full book.
+func (b *Book) makeRoom(a netip.AddrPort) {
+	here := Network(a.Addr())
+	var neighbours []wire.NodeID
+	if !b.cfg.AllowPrivate {
+		for id, e := range b.heard {
+			if Network(e.addrs[0].Addr()) == here {
+				neighbours = append(neighbours, id)
+			}
+		}
+	}
+	switch {
+	case len(neighbours) >= MaxPerNetwork:
+		delete(b.heard, neighbours[0]) // maps are walked in a random order
+	case len(b.heard) >= MaxCandidates:
+		for id := range b.heard {
+			delete(b.heard, id)
+			break
+		}
+	}
+}
+
+// Candidates returns the nodes that were heard of.
+func (b *Book) Candidates() []wire.NodeID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ids := make([]wire.NodeID, 0, len(b.heard))
+	for id := range b.heard {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Named returns the nodes that were named and that this role may dial now, as
+// opposed to candidates.
+func (b *Book) Named() []wire.NodeID {
+	settled := b.settled()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var ids []wire.NodeID
+	for id, e := range b.named {
+		if e.source == Owner || b.cfg.Role == Client && (e.source == Remembered || !settled) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, compare)
+	return ids
+}
+
+// Reached returns when a node last answered a dial with its key, and zero if
+// that is not known.
+func (b *Book) Reached(id wire.NodeID) (netip.AddrPort, time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.reached[id]
+	return a.addr, a.at
+}
+
+// Signed returns the signed addresses of a node that stands in our directory.
+func (b *Book) Signed(id wire.NodeID) []netip.AddrPort {
+	if b.cfg.Listed == nil {
+		return nil
+	}
+	return b.usable(b.cfg.Listed(id))
+}
+
+// usable keeps the addresses that could be dialled by anybody.
+func (b *Book) usable(addrs []netip.AddrPort) []netip.AddrPort {
+	var keep []netip.AddrPort
+	for _, a := range addrs {
+		if len(keep) < MaxAddresses && (Public(a) || b.cfg.AllowPrivate && valid(a)) && !slices.Contains(keep, a) {
+			keep = append(keep, a)
+		}
+	}
+	return keep
+}
+
+func (b *Book) own() []netip.AddrPort {
+	if b.cfg.Own == nil {
+		return nil
+	}
+	return b.cfg.Own()
+}
+
+// ours reports whether an address leads back to this machine: to one of its
+// addresses, at whatever port.
+func (b *Book) ours(own []netip.AddrPort, a netip.AddrPort) bool {
+	return slices.ContainsFunc(own, func(o netip.AddrPort) bool {
+		return o == a || !b.cfg.AllowPrivate && o.Addr() == a.Addr()
+	})
+}
+
+func (b *Book) settled() bool { return b.cfg.Settled != nil && b.cfg.Settled() }
+
+// order puts addresses in the order in which they are tried: where the node
+// last answered, then IPv6 and IPv4 in turns (RFC 8305, section 4).
+func order(addrs []netip.AddrPort, last netip.AddrPort) []netip.AddrPort {
+	var six, four, all []netip.AddrPort
+	for _, a := range addrs {
+		switch {
+		case a == last:
+			all = append(all, a)
+		case a.Addr().Is4():
+			four = append(four, a)
+		default:
+			six = append(six, a)
+		}
+	}
+	if len(all) > 0 && !last.Addr().Is4() && len(four) > 0 {
+		all, four = append(all, four[0]), four[1:]
+	}
+	for i := range max(len(six), len(four)) {
+		if i < len(six) {
+			all = append(all, six[i])
+		}
+		if i < len(four) {
+			all = append(all, four[i])
+		}
+	}
+	return all
+}
+
+// Draw returns a random candidate, and false if there is none.
+func (b *Book) Draw() (wire.NodeID, bool) {
+	ids := b.Candidates()
+	if len(ids) == 0 {
+		return wire.NodeID{}, false
+	}
+	return ids[rand.IntN(len(ids))], true
+}
+
+// compare orders node ids.
+func compare(a, b wire.NodeID) int { return cmp.Compare(string(a[:]), string(b[:])) }

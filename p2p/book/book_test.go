@@ -1,0 +1,289 @@
+package book_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"starling/p2p/book"
+	"starling/p2p/wire"
+)
+
+func id(n int) (id wire.NodeID) {
+	binary.BigEndian.PutUint32(id[:], uint32(n)+1)
+	return id
+}
+
+func at(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// a clock that tests turn.
+type clock struct{ time.Time }
+
+func (c *clock) now() time.Time { return c.Time }
+
+func relay(edit func(*book.Config)) (*book.Book, *clock) {
+	c := &clock{time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+	cfg := book.Config{Role: book.Relay, Now: c.now}
+	if edit != nil {
+		edit(&cfg)
+	}
+	return book.New(cfg), c
+}
+
+// TestWhoMayBeDialled: the table of the package comment.
+func TestWhoMayBeDialled(t *testing.T) {
+	addr := at("5.6.7.8:4001")
+	for _, c := range []struct {
+		name    string
+		role    book.Role
+		source  book.Source // 0: nobody names it
+		settled bool
+		may     bool
+		as      book.Source
+	}{
+		{"client, nobody", book.Client, 0, false, false, 0},
+		{"client, owner", book.Client, book.Owner, true, true, book.Owner},
+		{"client, listed", book.Client, book.Listed, true, true, book.Listed},
+		{"client, link, knows nobody", book.Client, book.Pasted, false, true, book.Pasted},
+		{"client, link, knows relays", book.Client, book.Pasted, true, false, 0},
+		{"client, earlier start", book.Client, book.Remembered, true, true, book.Remembered},
+		{"relay, earlier start", book.Relay, book.Remembered, true, true, book.Candidate},
+		{"client, candidate", book.Client, book.Candidate, false, false, 0},
+		{"relay, nobody", book.Relay, 0, false, false, 0},
+		{"relay, owner", book.Relay, book.Owner, false, true, book.Owner},
+		{"relay, listed", book.Relay, book.Listed, false, true, book.Listed},
+		{"relay, link", book.Relay, book.Pasted, false, true, book.Candidate},
+		{"relay, candidate", book.Relay, book.Candidate, false, true, book.Candidate},
+	} {
+		b := book.New(book.Config{Role: c.role, Settled: func() bool { return c.settled }, Listed: func(wire.NodeID) []netip.AddrPort {
+			if c.source == book.Listed {
+				return []netip.AddrPort{addr}
+			}
+			return nil
+		}})
+		switch c.source {
+		case book.Owner, book.Remembered, book.Pasted:
+			b.Name(id(1), c.source, addr)
+		case book.Candidate:
+			b.Hear(id(1), addr)
+		}
+		p, err := b.Open(id(1))
+		if (err == nil) != c.may {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		if p.Source() != c.as {
+			t.Errorf("%s: by the word of %d, not %d", c.name, p.Source(), c.as)
+		}
+		if !b.May(id(1), addr) {
+			t.Errorf("%s: the gate is shut", c.name)
+		}
+		if b.May(id(2), addr) || b.May(id(1), at("5.6.7.8:4002")) {
+			t.Errorf("%s: the gate is open for another node or address", c.name)
+		}
+		p.Done(addr)
+		p.Done(addr) // once is enough
+		if b.May(id(1), addr) || len(b.Opened(id(1))) != 0 {
+			t.Errorf("%s: the gate stays open", c.name)
+		}
+	}
+}
+
+// TestNotPublic: what leads nowhere, to this machine, or to somewhere else than
+// it says is in no book.
+func TestNotPublic(t *testing.T) {
+	own := at("7.7.7.7:4001")
+	b, _ := relay(func(c *book.Config) { c.Own = func() []netip.AddrPort { return []netip.AddrPort{own} } })
+	for i, s := range []string{
+		"127.0.0.1:9999", "10.0.0.1:1", "192.168.1.1:22", "169.254.169.254:80", "100.64.0.1:1", "0.0.0.0:1", "255.255.255.255:9", "224.0.0.251:5353",
+		"[::1]:1", "[fe80::1]:1", "[fd00::1]:1", "[ff02::fb]:5353", "[::ffff:9.9.9.9]:80", "[64:ff9b::7f00:1]:1", "[2002:7f00:1::]:1", "[2001:0:5:6::]:1",
+		"9.9.9.9:0", "7.7.7.7:4001", "7.7.7.7:22",
+	} {
+		if b.Hear(id(i), at(s)) {
+			t.Errorf("%s is taken", s)
+		}
+		if _, err := b.OpenAt(id(i), at(s)); !errors.Is(err, book.ErrNoAddress) {
+			t.Errorf("%s may be tried: %v", s, err)
+		}
+		if i < 17 && b.Name(id(i), book.Owner, at(s)) {
+			t.Errorf("the owner may name %s", s)
+		}
+	}
+	if b.Hear(id(1), netip.AddrPort{}) {
+		t.Error("nothing is taken")
+	}
+	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Own: func() []netip.AddrPort { return []netip.AddrPort{at("127.0.0.1:1")} }})
+	if !lan.Hear(id(1), at("127.0.0.1:9999")) || lan.Hear(id(2), at("127.0.0.1:1")) {
+		t.Error("with private addresses allowed, another port of this machine is another relay, ours is not")
+	}
+}
+
+// TestOnlyTheAddressesThatFit: of an address list that somebody else chose, what
+// may not be dialled drops out and the rest stands.
+func TestOnlyTheAddressesThatFit(t *testing.T) {
+	b, _ := relay(nil)
+	b.Hear(id(1), at("127.0.0.1:1"), at("9.9.9.9:80"), at("9.9.9.9:80"), at("10.0.0.1:1"))
+	p, err := b.Open(id(1))
+	if err != nil || !slices.Equal(p.Addrs(), []netip.AddrPort{at("9.9.9.9:80")}) {
+		t.Errorf("%v, %v", p, err)
+	}
+	many := make([]netip.AddrPort, 100)
+	for i := range many {
+		many[i] = at(fmt.Sprintf("5.6.%d.8:4001", i))
+	}
+	if b.Name(id(2), book.Owner, many...); true {
+		if p, err := b.Open(id(2)); err != nil || len(p.Addrs()) != book.MaxAddresses {
+			t.Errorf("%d addresses, %v", len(p.Addrs()), err)
+		}
+	}
+}
+
+// TestCandidateOnce: an address is dialled once in ten minutes, whatever node
+// ids are said to be there, and a candidate that does not answer is forgotten.
+func TestCandidateOnce(t *testing.T) {
+	b, clock := relay(nil)
+	victim := at("9.9.9.9:80")
+	dials := 0
+	for i := range 10_000 {
+		b.Hear(id(i), victim)
+		if p, err := b.Open(id(i)); err == nil {
+			dials++
+			p.Done(netip.AddrPort{})
+			if slices.Contains(b.Candidates(), id(i)) {
+				t.Fatal("not forgotten")
+			}
+		}
+		clock.Time = clock.Add(time.Second)
+	}
+	if want := 10_000/600 + 1; dials > want {
+		t.Errorf("dialled %d times in 10,000 s", dials)
+	} else if dials < want/2 {
+		t.Errorf("dialled only %d times in 10,000 s", dials)
+	}
+}
+
+// TestCandidateRates: 2 a second, 4 under way, 8 an hour in one /24.
+func TestCandidateRates(t *testing.T) {
+	b, clock := relay(nil)
+	open := func(i int, addr string) *book.Permit {
+		b.Hear(id(i), at(addr))
+		p, _ := b.Open(id(i))
+		return p
+	}
+	perSecond := 0
+	for s := range 10 {
+		for i := range 50 {
+			if p := open(1000*s+i, fmt.Sprintf("20.%d.%d.1:4001", s, i)); p != nil {
+				perSecond++
+				p.Done(netip.AddrPort{})
+			}
+		}
+		clock.Time = clock.Add(time.Second)
+	}
+	if perSecond != 10*book.CandidatesPerSec {
+		t.Errorf("%d dials in 10 s", perSecond)
+	}
+	var underWay []*book.Permit
+	for i := range 50 {
+		if p := open(20_000+i, fmt.Sprintf("21.1.%d.1:4001", i)); p != nil {
+			underWay = append(underWay, p)
+		}
+		clock.Time = clock.Add(time.Second)
+	}
+	if len(underWay) != book.CandidatesAtOnce {
+		t.Errorf("%d under way", len(underWay))
+	}
+	for _, p := range underWay {
+		p.Done(netip.AddrPort{})
+	}
+	hour := 0
+	for i := range 200 {
+		if p := open(30_000+i, fmt.Sprintf("22.1.1.%d:4001", i)); p != nil {
+			hour++
+			p.Done(netip.AddrPort{})
+		}
+		clock.Time = clock.Add(10 * time.Second)
+	}
+	if hour != book.CandidatesPerHour {
+		t.Errorf("%d dials into one /24 in 33 minutes", hour)
+	}
+	// Where private addresses are allowed the pace stays.
+	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Now: clock.now})
+	n := 0
+	for i := range 20 {
+		lan.Hear(id(i), at("127.0.0.1:4001"))
+		if p, err := lan.Open(id(i)); err == nil {
+			n++
+			p.Done(netip.AddrPort{})
+		}
+	}
+	if n != book.CandidatesPerSec {
+		t.Errorf("private: %d at once", n)
+	}
+}
+
+// TestCandidatesBounded: a million candidates cost what a thousand cost, and one
+// network has only its share.
+func TestCandidatesBounded(t *testing.T) {
+	b, _ := relay(nil)
+	b.Hear(id(1), at("30.0.0.1:4001"))
+	for i := range 5000 {
+		b.Hear(id(100+i), at(fmt.Sprintf("40.1.1.%d:%d", i%250, 1+i)))
+	}
+	if n := len(b.Candidates()); n != 1+book.MaxPerNetwork {
+		t.Errorf("%d candidates, of one /24 and another", n)
+	}
+	if !slices.Contains(b.Candidates(), id(1)) {
+		t.Error("one network pushed another out of a book that is not full")
+	}
+	for i := range 5000 {
+		b.Hear(id(10_000+i), at(fmt.Sprintf("50.%d.%d.1:4001", i/250, i%250)))
+	}
+	if n := len(b.Candidates()); n != book.MaxCandidates {
+		t.Errorf("%d candidates", n)
+	}
+	for i := range 1000 {
+		b.Name(id(20_000+i), book.Pasted, at("9.9.9.9:80"))
+	}
+	if !b.Name(id(1), book.Owner, at("9.9.9.9:80")) {
+		t.Error("links leave the owner no room")
+	}
+	if b.Name(id(1), book.Pasted, at("8.8.8.8:80")) || b.Name(id(5), book.Candidate, at("8.8.8.8:80")) {
+		t.Error("a lower word replaces the owner's")
+	}
+}
+
+// TestOrder: where it last answered, then both families in turns.
+func TestOrder(t *testing.T) {
+	four1, four2, six1, six2 := at("5.6.7.8:1"), at("5.6.7.9:1"), at("[2400::1]:1"), at("[2400::2]:1")
+	for _, c := range []struct{ listed, want []netip.AddrPort }{
+		{[]netip.AddrPort{four1, six1}, []netip.AddrPort{six1, four1}},
+		{[]netip.AddrPort{six1, six2, four1, four2}, []netip.AddrPort{six1, four1, six2, four2}},
+		{[]netip.AddrPort{four1}, []netip.AddrPort{four1}},
+	} {
+		b, _ := relay(func(cfg *book.Config) { cfg.Listed = func(wire.NodeID) []netip.AddrPort { return c.listed } })
+		p, err := b.Open(id(1))
+		if err != nil || !slices.Equal(p.Addrs(), c.want) {
+			t.Errorf("%v: %v, %v", c.listed, p.Addrs(), err)
+		}
+		last := c.want[len(c.want)-1]
+		p.Done(last)
+		p, _ = b.Open(id(1))
+		if p.Addrs()[0] != last {
+			t.Errorf("%v answered last, %v is tried first", last, p.Addrs()[0])
+		}
+		if len(p.Addrs()) != len(c.want) {
+			t.Errorf("%v: lost one: %v", c.listed, p.Addrs())
+		}
+		if got, when := b.Reached(id(1)); got != last || when.IsZero() {
+			t.Errorf("reached at %v, %v", got, when)
+		}
+	}
+}

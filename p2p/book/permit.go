@@ -1,0 +1,245 @@
+package book
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"starling/p2p/wire"
+)
+
+// A Permit lets one node be dialled at some addresses, until Done.
+type Permit struct {
+	book   *Book
+	id     wire.NodeID
+	source Source
+	addrs  []netip.AddrPort
+	done   bool
+}
+
+// ID returns the node that may be dialled.
+func (p *Permit) ID() wire.NodeID { return p.id }
+
+// Addrs returns where, in the order in which to try.
+func (p *Permit) Addrs() []netip.AddrPort { return slices.Clone(p.addrs) }
+
+// Source returns by whose word.
+func (p *Permit) Source() Source { return p.source }
+
+// Open gives leave to dial a node now. Every permit must be given back by Done.
+func (b *Book) Open(id wire.NodeID) (*Permit, error) {
+	listed, settled, own := b.Signed(id), b.settled(), b.own()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	addrs, source := b.choose(id, listed, settled)
+	// Nobody may point us at ourselves, not even in a signed list.
+	addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return slices.Contains(own, a) })
+	if source == Candidate {
+		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return b.ours(own, a) })
+	}
+	if len(addrs) == 0 {
+		return nil, ErrNoAddress
+	}
+	if source == Candidate {
+		if addrs = b.meter.take(addrs, b.cfg.Now(), !b.cfg.AllowPrivate); len(addrs) == 0 {
+			return nil, ErrLater
+		}
+	}
+	return b.permit(id, source, order(addrs, b.reached[id].addr)), nil
+}
+
+// OpenAt gives leave to dial a node at one address that it names itself, to see
+// whether it is there: by the rules of candidates, whoever lists it besides.
+func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort) (*Permit, error) {
+	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || b.ours(b.own(), a) {
+		return nil, ErrNoAddress
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	addrs := b.meter.take([]netip.AddrPort{a}, b.cfg.Now(), !b.cfg.AllowPrivate)
+	if len(addrs) == 0 {
+		return nil, ErrLater
+	}
+	return b.permit(id, Candidate, addrs), nil
+}
+
+// permit opens the gate. The caller holds the lock.
+func (b *Book) permit(id wire.NodeID, source Source, addrs []netip.AddrPort) *Permit {
+	gate := b.open[id]
+	if gate == nil {
+		gate = map[netip.AddrPort]int{}
+		b.open[id] = gate
+	}
+	for _, a := range addrs {
+		gate[a]++
+	}
+	p := &Permit{book: b, id: id, source: source, addrs: addrs}
+	b.permits[p] = struct{}{}
+	return p
+}
+
+// Order sorts addresses of one node as its permit has them.
+func (b *Book) Order(addrs []netip.AddrPort) []netip.AddrPort {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for p := range b.permits {
+		if !slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !slices.Contains(p.addrs, a) }) {
+			return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.AddrPort) bool { return !slices.Contains(addrs, a) })
+		}
+	}
+	return order(addrs, netip.AddrPort{})
+}
+
+// choose returns the addresses of the best source. What the owner names and
+// what the list says are tried together.
+func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]netip.AddrPort, Source) {
+	named, heard := b.named[id], b.heard[id]
+	switch {
+	case named != nil && named.source == Owner:
+		both := slices.Clone(named.addrs)
+		for _, a := range listed {
+			if !slices.Contains(both, a) && len(both) < MaxAddresses {
+				both = append(both, a)
+			}
+		}
+		return both, Owner
+	case len(listed) > 0:
+		return slices.Clone(listed), Listed
+	case b.cfg.Role == Client:
+		if named != nil && (named.source == Remembered || !settled) {
+			return slices.Clone(named.addrs), named.source
+		}
+		return nil, 0
+	case named != nil:
+		return slices.Clone(named.addrs), Candidate
+	case heard != nil:
+		return slices.Clone(heard.addrs), Candidate
+	}
+	return nil, 0
+}
+
+// May reports whether a permit is open for a node at an address. It is what the
+// gate asks.
+func (b *Book) May(id wire.NodeID, a netip.AddrPort) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open[id][a] > 0
+}
+
+// Opened returns the open addresses of a node, in no order: what the peerstore shows to libp2p.
+func (b *Book) Opened(id wire.NodeID) []netip.AddrPort {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []netip.AddrPort
+	for a := range b.open[id] {
+		all = append(all, a)
+	}
+	return all
+}
+
+// Done gives the permit back, and says where the node answered with its key: a
+// zero address if it did not. A candidate that did not is forgotten.
+func (p *Permit) Done(reached netip.AddrPort) {
+	b := p.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.done {
+		return
+	}
+	p.done = true
+	delete(b.permits, p)
+	gate := b.open[p.id]
+	for _, a := range p.addrs {
+		if gate[a]--; gate[a] <= 0 {
+			delete(gate, a)
+		}
+	}
+	if len(gate) == 0 {
+		delete(b.open, p.id)
+	}
+	if p.source == Candidate {
+		b.meter.end()
+	}
+	switch {
+	case reached.IsValid():
+		if len(b.reached) >= maxReached {
+			for id := range b.reached {
+				delete(b.reached, id)
+				break
+			}
+		}
+		b.reached[p.id] = answer{reached, b.cfg.Now()}
+	case p.source == Candidate:
+		delete(b.heard, p.id)
+	}
+}
+
+// A meter counts the dials of candidates.
+type meter struct {
+	atOnce   int
+	tokens   float64
+	filled   time.Time
+	dialled  map[netip.AddrPort]time.Time
+	networks map[netip.Prefix][]time.Time // of the last hour
+}
+
+func newMeter() meter {
+	return meter{tokens: CandidatesPerSec, dialled: map[netip.AddrPort]time.Time{}, networks: map[netip.Prefix][]time.Time{}}
+}
+
+// take returns the addresses of one candidate that may be dialled now, and
+// counts them. The permit must be ended unless there are none.
+func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may []netip.AddrPort) {
+	if m.filled.IsZero() || now.Before(m.filled) {
+		m.filled = now
+	}
+	m.tokens = min(CandidatesPerSec, m.tokens+CandidatesPerSec*now.Sub(m.filled).Seconds())
+	m.filled = now
+	if m.atOnce >= CandidatesAtOnce {
+		return nil
+	}
+	m.sweep(now)
+	for _, a := range addrs {
+		if m.tokens < 1 {
+			break
+		}
+		if byNetwork {
+			n := Network(a.Addr())
+			_, again := m.dialled[a]
+			if again || len(m.networks[n]) >= CandidatesPerHour {
+				continue
+			}
+			m.dialled[a] = now
+			m.networks[n] = append(m.networks[n], now)
+		}
+		m.tokens--
+		may = append(may, a)
+	}
+	if len(may) > 0 {
+		m.atOnce++
+	}
+	return may
+}
+
+func (m *meter) end() { m.atOnce-- }
+
+// sweep forgets dials that count no more. Both maps are bounded by the rate:
+// 1,200 addresses in 10 minutes, 7,200 dials in an hour.
+func (m *meter) sweep(now time.Time) {
+	for a, at := range m.dialled {
+		if now.Sub(at) >= CandidateAgain {
+			delete(m.dialled, a)
+		}
+	}
+	for n, times := range m.networks {
+		times = slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= time.Hour })
+		if len(times) == 0 {
+			delete(m.networks, n)
+			continue
+		}
+		m.networks[n] = times
+	}
+}
+
+func tcpAddr(a netip.AddrPort) *net.TCPAddr { return net.TCPAddrFromAddrPort(a) }
