@@ -20,7 +20,8 @@
 //	watch      its standing subscriptions
 //	relay      a Relay
 //	settings   what the owner of either says about the network
-//	host       the libp2p host of each role
+//	book       whose word an address is, and so whether it may be dialled
+//	host       the libp2p host of each role, with the gate of the book
 //	wire       frames, node ids, protocol names
 //	link       frames between neighbours
 //	directory  signed descriptors of relays; gossip and exchange spread them

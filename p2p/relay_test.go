@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"starling/p2p"
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/host"
 	"starling/p2p/outfox"
@@ -95,12 +96,15 @@ func TestStrangers(t *testing.T) {
 	}
 	send := func(frames ...[]byte) {
 		t.Helper()
-		h, err := host.NewClient(host.Config{AllowPrivate: true})
+		named := book.New(book.Config{Role: book.Client, AllowPrivate: true})
+		h, err := host.NewClient(host.Config{AllowPrivate: true, Book: named})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { h.Close() })
-		if err := h.Connect(t.Context(), *to); err != nil {
+		a, _ := book.AddrPort(to.Addrs[0])
+		named.Name(relay.ID(), book.Owner, a)
+		if err := host.Reach(t.Context(), h, named, relay.ID()); err != nil {
 			t.Fatal(err)
 		}
 		s, err := h.NewStream(t.Context(), to.ID, wire.FrameProtocol)

@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"starling/p2p/blame"
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
 	"starling/p2p/discovery/lan"
@@ -125,6 +126,7 @@ type Client struct {
 
 	peerKey crypto.PrivKey
 	id      NodeID
+	book    *book.Book
 	dir     *directory.Directory
 	list    *exchange.Exchange
 	links   atomic.Pointer[link.Links] // while Run runs
@@ -218,8 +220,10 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		return nil, err
 	}
 	c.source = network.Source
+	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: c.settled})
 	for _, h := range network.Bootstrap {
 		c.contacts[h.ID] = h
+		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 	pins, err := c.loadState(cfg.State)
 	if err != nil {
@@ -252,13 +256,14 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 // Run connects and works until ctx ends. It is called once and returns the
 // context's error, or why the host could not start.
 func (c *Client) Run(ctx context.Context) error {
-	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source, Options: c.cfg.Options})
+	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source, Book: c.book, Options: c.cfg.Options})
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	links := link.New(link.Config{
 		Host:    h,
+		Book:    c.book,
 		Handle:  c.handle,
 		Count:   c.refused.Add,
 		Changed: c.linkChanged,
@@ -432,9 +437,7 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags.
 func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	for _, r := range relays {
 		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
-		if _, err := c.AddHint(h.Append(nil)); err != nil {
-			c.log.Debug("a relay of the local network is refused", "err", err)
-		}
+		c.addContact(h, book.Owner) // who allowed to ask there
 	}
 	return false
 }
@@ -462,12 +465,7 @@ func (c *Client) AddHint(b []byte) (NodeID, error) {
 	if !c.cfg.AllowPrivate && !h.Public() {
 		return NodeID{}, directory.ErrPrivate
 	}
-	c.mu.Lock()
-	if len(c.contacts) < maxContacts {
-		c.contacts[h.ID] = h
-	}
-	c.mu.Unlock()
-	pace.Kick(c.wake)
+	c.addContact(h, book.Pasted)
 	return h.ID, nil
 }
 

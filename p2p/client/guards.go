@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	mrand "math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/link"
@@ -167,8 +169,46 @@ func (c *Client) contact(now time.Time, next *time.Time) (directory.Hint, bool) 
 	return some[mrand.IntN(len(some))], true
 }
 
+// guardAddresses returns all addresses of a guard: those it signed last, and
+// where it was when it was drawn.
+func (c *Client) guardAddresses(id NodeID) (all []netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.guards.Guards, func(g guard.Guard) bool { return g.ID == id })
+	if i < 0 {
+		return nil
+	}
+	if d, ok := c.dir.Snapshot().Find(id); ok {
+		all = directory.AddrPorts(d.Addresses)
+	}
+	if a := c.guards.Guards[i].Address; a.Dialable() && !slices.Contains(all, a.AddrPort) {
+		all = append(all, a.AddrPort)
+	}
+	return all
+}
+
+// settled reports whether this profile has guards: then what a link names is
+// dialled no more.
+func (c *Client) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.guards.Guards) > 0
+}
+
+// addContact takes somebody to ask for the list, and writes into the book who
+// named it.
+func (c *Client) addContact(h directory.Hint, source book.Source) {
+	c.book.Name(h.ID, source, directory.AddrPorts(h.Addresses)...)
+	c.mu.Lock()
+	if len(c.contacts) < maxContacts {
+		c.contacts[h.ID] = h
+	}
+	c.mu.Unlock()
+	pace.Kick(c.wake)
+}
+
 func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
-	err := links.Dial(ctx, h.ID, directory.Multiaddrs(h.Addresses))
+	err := links.Dial(ctx, h.ID)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()

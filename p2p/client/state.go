@@ -1,6 +1,7 @@
 package client
 
 import (
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/mix"
 	"starling/p2p/recall"
@@ -26,6 +27,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, error) {
 		c.dir.Add(raw)
 		if _, ok := c.contacts[d.ID]; !ok && len(c.contacts) < maxContacts {
 			c.contacts[d.ID] = d.Hint()
+			c.book.Name(d.ID, book.Remembered, directory.AddrPorts(d.Addresses)...)
 		}
 	}
 	return s.Pins, nil

@@ -136,6 +136,18 @@ func Multiaddrs(addrs []Address) []multiaddr.Multiaddr {
 	return all
 }
 
+// AddrPorts returns the addresses that can be dialled as the address book has
+// them.
+func AddrPorts(addrs []Address) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, a := range addrs {
+		if a.Dialable() {
+			all = append(all, a.AddrPort)
+		}
+	}
+	return all
+}
+
 // Public reports whether the address can be reached from anywhere.
 func (a Address) Public() bool {
 	return a.Transport == Onion || a.Addr().IsValid() && manet.IsPublicAddr(a.Multiaddr())

@@ -21,7 +21,6 @@ import (
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pb "github.com/libp2p/go-libp2p-kad-dht/pb"
-	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -29,6 +28,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multihash"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -48,8 +48,10 @@ const (
 // Config is how a Discovery is made.
 type Config struct {
 	Host host.Host
+	// Book says whom the DHT may dial.
+	Book *book.Book
 	// Bootstrap returns relays to fill an empty routing table from.
-	Bootstrap func() []peer.AddrInfo
+	Bootstrap func() []wire.NodeID
 	// Lonely reports whether this relay needs others.
 	Lonely func() bool
 	// Found is called with every relay found under the key.
@@ -79,7 +81,12 @@ func New(cfg Config) (*Discovery, error) {
 		// every relay with nearly every other one of a small mesh.
 		dht.DisableAutoRefresh(),
 		dht.DisableValues(),
-		dht.BootstrapPeersFunc(cfg.Bootstrap),
+		dht.BootstrapPeersFunc(func() (all []peer.AddrInfo) {
+			for _, id := range cfg.Bootstrap() {
+				all = append(all, peer.AddrInfo{ID: id.Peer()})
+			}
+			return all
+		}),
 		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
 	}
 	if !cfg.AllowPrivate {
@@ -93,7 +100,7 @@ func New(cfg Config) (*Discovery, error) {
 			cfg.Tap(s.Conn(), fmt.Append(nil, req))
 		}))
 	}
-	d, err := dht.New(unprotected{cfg.Host}, opts...)
+	d, err := dht.New(newGuarded(cfg.Host, cfg.Book), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}
@@ -103,13 +110,6 @@ func New(cfg Config) (*Discovery, error) {
 	}
 	return &Discovery{cfg: cfg, dht: d, key: cid.NewCidV1(cid.Raw, hash)}, nil
 }
-
-// unprotected is a host on which the DHT cannot keep connections: it would hold
-// everybody in its first two buckets, which in a small mesh is everybody. Whom
-// it needs it dials.
-type unprotected struct{ host.Host }
-
-func (unprotected) ConnManager() connmgr.ConnManager { return connmgr.NullConnMgr{} }
 
 // Close leaves the DHT.
 func (d *Discovery) Close() error { return d.dht.Close() }

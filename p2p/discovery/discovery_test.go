@@ -14,27 +14,46 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
 
+	"starling/p2p/book"
 	"starling/p2p/discovery"
 	"starling/p2p/host"
+	"starling/p2p/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newHost(t *testing.T) host.Host {
+// a node is a host and whom it may dial.
+type node struct {
+	host.Host
+	book *book.Book
+	id   wire.NodeID
+}
+
+func (n *node) knows(others ...*node) {
+	for _, o := range others {
+		a, _ := book.AddrPort(o.Network().ListenAddresses()[0])
+		n.book.Name(o.id, book.Owner, a)
+	}
+}
+
+func newHost(t *testing.T) *node {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+	b := book.New(book.Config{Role: book.Relay, AllowPrivate: true})
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: b})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	return h
+	id, err := wire.NodeIDFromPeer(h.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &node{h, b, id}
 }
-
-func info(h host.Host) peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()} }
 
 // run runs f until the test ends and checks that it ends with its context.
 func run(t *testing.T, f func(context.Context) error) {
@@ -63,7 +82,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // TestFindByDHT: relays that know only the first one find each other.
 func TestFindByDHT(t *testing.T) {
 	const n = 4
-	var hosts []host.Host
+	var hosts []*node
 	var mu sync.Mutex
 	found := make([]map[peer.ID]bool, n)
 	for i := range n {
@@ -71,8 +90,8 @@ func TestFindByDHT(t *testing.T) {
 		hosts = append(hosts, h)
 		found[i] = map[peer.ID]bool{}
 		d, err := discovery.New(discovery.Config{
-			Host: h, AllowPrivate: true,
-			Bootstrap: func() []peer.AddrInfo { return nil },
+			Host: h, Book: h.book, AllowPrivate: true,
+			Bootstrap: func() []wire.NodeID { return nil },
 			Lonely:    func() bool { return true },
 			Found: func(p peer.AddrInfo) {
 				mu.Lock()
@@ -87,7 +106,8 @@ func TestFindByDHT(t *testing.T) {
 		}
 		t.Cleanup(func() { d.Close() })
 		if i > 0 {
-			if err := h.Connect(t.Context(), info(hosts[0])); err != nil {
+			h.knows(hosts[0])
+			if err := host.Reach(t.Context(), h.Host, h.book, hosts[0].id); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,18 +124,19 @@ func TestFindByDHT(t *testing.T) {
 // not answer, and takes up who becomes known later.
 func TestNeighbours(t *testing.T) {
 	h := newHost(t)
-	var others []host.Host
+	var others []*node
 	for range 3 {
 		others = append(others, newHost(t))
 	}
 	gone := newHost(t)
+	h.knows(h, gone, others[0], others[1])
 	gone.Close()
 	var mu sync.Mutex
-	known := []peer.AddrInfo{info(h), {ID: others[2].ID()}, info(gone), info(others[0])}
+	known := []wire.NodeID{h.id, others[2].id, gone.id, others[0].id}
 	changed := make(chan struct{})
 	n := discovery.Neighbours{
-		Host: h,
-		Known: func() []peer.AddrInfo {
+		Host: h.Host, Book: h.book,
+		Known: func() []wire.NodeID {
 			mu.Lock()
 			defer mu.Unlock()
 			return slices.Clone(known)
@@ -128,10 +149,10 @@ func TestNeighbours(t *testing.T) {
 		},
 	}
 	run(t, n.Run)
-	up := func(o host.Host) bool { return h.Network().Connectedness(o.ID()) == network.Connected }
+	up := func(o *node) bool { return h.Network().Connectedness(o.ID()) == network.Connected }
 	eventually(t, "the first is connected", func() bool { return up(others[0]) })
 	mu.Lock()
-	known = append(known, info(others[1]))
+	known = append(known, others[1].id)
 	close(changed)
 	changed = make(chan struct{})
 	mu.Unlock()

@@ -10,7 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"starling/p2p/book"
 	"starling/p2p/host"
+	"starling/p2p/wire"
 )
 
 const (
@@ -37,8 +39,11 @@ const (
 // are used that the connection manager protects, for a link or for gossip.
 type Neighbours struct {
 	Host host.Host
-	// Known returns the relays to choose from: remembered, found, or given.
-	Known func() []peer.AddrInfo
+	// Book says whom it may dial. Its candidates are tried when nobody else is
+	// left, and one beside each look at the other side.
+	Book *book.Book
+	// Known returns the relays to choose from: listed, or given.
+	Known func() []wire.NodeID
 	// Connected returns the relays that are connected, as opposed to clients.
 	Connected func() []peer.ID
 	// Spare is how many connections that nothing uses are kept: the next packet
@@ -50,7 +55,7 @@ type Neighbours struct {
 
 // Run dials until ctx ends.
 func (n *Neighbours) Run(ctx context.Context) error {
-	failed := map[peer.ID]time.Time{} // not before
+	failed := map[wire.NodeID]time.Time{} // not before
 	pause, heal := retryFirst, false
 	rest, look := rejoin, time.Time{} // between strangers, and when the next is due
 	for {
@@ -95,7 +100,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 
 // dial dials as many as are wanted and returns how many that were, and how many
 // of them answered.
-func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, have int, heal bool) (tried, reached int) {
+func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time, have int, heal bool) (tried, reached int) {
 	want := max(0, WantNeighbours-have)
 	if heal {
 		want = max(want, redial)
@@ -103,40 +108,46 @@ func (n *Neighbours) dial(ctx context.Context, failed map[peer.ID]time.Time, hav
 	if want == 0 {
 		return 0, 0 // as after most news
 	}
-	var choice []peer.AddrInfo
 	now := time.Now()
-	for _, p := range n.Known() {
-		if p.ID != n.Host.ID() && len(p.Addrs) > 0 && now.After(failed[p.ID]) &&
-			n.Host.Network().Connectedness(p.ID) != network.Connected {
-			choice = append(choice, p)
-		}
+	choice := n.draw(n.Known(), want, failed, now)
+	if few := want - len(choice); few > 0 || heal {
+		choice = append(choice, n.draw(n.Book.Candidates(), max(few, redial), failed, now)...)
 	}
-	rand.Shuffle(len(choice), func(i, j int) { choice[i], choice[j] = choice[j], choice[i] })
-	choice = choice[:min(want, len(choice))]
 	errs := make([]error, len(choice))
 	var g errgroup.Group
 	for i, p := range choice {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, dialLimit)
 			defer cancel()
-			errs[i] = host.Connect(ctx, n.Host, p)
+			errs[i] = host.Reach(ctx, n.Host, n.Book, p)
 			return nil
 		})
 	}
 	g.Wait()
 	for i, p := range choice {
-		delete(failed, p.ID)
+		delete(failed, p)
 		if errs[i] == nil {
 			reached++
 		} else if have > 0 {
 			// Others can be tried meanwhile; with nobody left, nothing waits.
-			failed[p.ID] = now.Add(jitter(rejoin))
+			failed[p] = now.Add(jitter(rejoin))
 		}
 	}
 	if len(failed) > 1024 {
 		clear(failed)
 	}
 	return len(choice), reached
+}
+
+// draw takes some at random of those that are not connected and did not just
+// fail.
+func (n *Neighbours) draw(ids []wire.NodeID, want int, failed map[wire.NodeID]time.Time, now time.Time) []wire.NodeID {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id wire.NodeID) bool {
+		p := id.Peer()
+		return p == n.Host.ID() || !now.After(failed[id]) || n.Host.Network().Connectedness(p) == network.Connected
+	})
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(want, len(ids))]
 }
 
 // shed closes connections that nothing uses, except for some. One that is new

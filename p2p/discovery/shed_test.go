@@ -8,21 +8,23 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 
+	"starling/p2p/book"
 	"starling/p2p/host"
+	"starling/p2p/wire"
 )
 
 // TestShed: connections that nothing uses are closed, but for the spare ones,
 // those that are new, and as many as make enough neighbours.
 func TestShed(t *testing.T) {
 	var hosts []host.Host
+	named := book.New(book.Config{Role: book.Relay, AllowPrivate: true})
 	for range 1 + WantNeighbours + 4 {
 		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+		h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: named})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +33,13 @@ func TestShed(t *testing.T) {
 	}
 	h, others := hosts[0], hosts[1:]
 	for _, o := range others {
-		if err := host.Connect(t.Context(), h, peer.AddrInfo{ID: o.ID(), Addrs: o.Addrs()}); err != nil {
+		id, err := wire.NodeIDFromPeer(o.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := book.AddrPort(o.Addrs()[0])
+		named.Name(id, book.Owner, a)
+		if err := host.Reach(t.Context(), h, named, id); err != nil {
 			t.Fatal(err)
 		}
 	}

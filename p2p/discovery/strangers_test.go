@@ -11,9 +11,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"starling/p2p/book"
 	"starling/p2p/discovery"
 	"starling/p2p/host"
 	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/wire"
 )
 
 // TestStrangers: who has neighbours tries others rarely while they answer, and
@@ -21,12 +23,13 @@ import (
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := virtual.NewNetwork(virtual.Links{LatencyMin: 50 * time.Millisecond, BitsPerSecond: 1e8})
+		named := book.New(book.Config{Role: book.Relay})
 		relay := func(i int) host.Host {
 			key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h, err := host.NewRelay(host.Config{Key: key, Options: net.Options(i),
+			h, err := host.NewRelay(host.Config{Key: key, Book: named, Options: net.Options(i),
 				Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(i), virtual.Port)}})
 			if err != nil {
 				t.Fatal(err)
@@ -36,9 +39,15 @@ func TestStrangers(t *testing.T) {
 		h, stranger := relay(0), relay(1)
 		defer h.Close()
 		defer stranger.Close()
+		id, err := wire.NodeIDFromPeer(stranger.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		where, _ := book.AddrPort(stranger.Addrs()[0])
+		named.Name(id, book.Owner, where)
 		n := discovery.Neighbours{
-			Host:      h,
-			Known:     func() []peer.AddrInfo { return []peer.AddrInfo{{ID: stranger.ID(), Addrs: stranger.Addrs()}} },
+			Host: h, Book: named,
+			Known:     func() []wire.NodeID { return []wire.NodeID{id} },
 			Connected: func() []peer.ID { return make([]peer.ID, discovery.WantNeighbours) },
 			Spare:     discovery.WantNeighbours,
 			Changed:   func() <-chan struct{} { return nil },

@@ -41,6 +41,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"starling/p2p/book"
 )
 
 const (
@@ -82,6 +84,8 @@ type Config struct {
 	// IsRelay tells a relay which of those that connect to it are relays. Nil
 	// takes them for clients.
 	IsRelay func(peer.ID) bool
+	// Book says whom the host may dial. Nil is a book without an address.
+	Book *book.Book
 	// Options are appended last: a simulation replaces the transport here.
 	Options []libp2p.Option
 }
@@ -100,10 +104,13 @@ func NewClient(cfg Config) (Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := append(shared(cfg),
+	opts, err := shared(cfg, book.Client)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
 		libp2p.NoListenAddrs,
 		libp2p.ForceReachabilityPrivate(),
-		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }),
 		libp2p.ResourceManager(limits),
 		libp2p.Muxer(yamux.ID, muxer(clientPing)),
@@ -141,7 +148,11 @@ func NewRelay(cfg Config) (Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
-	opts := append(shared(cfg),
+	opts, err := shared(cfg, book.Relay)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts,
 		libp2p.NoListenAddrs, // see below
 		libp2p.ForceReachabilityPublic(),
 		libp2p.AddrsFactory(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr {
@@ -151,9 +162,6 @@ func NewRelay(cfg Config) (Host, error) {
 		libp2p.ConnectionManager(conns),
 		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
 	)
-	if cfg.AllowPrivate {
-		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
-	}
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start relay host: %w", err)
@@ -169,16 +177,26 @@ func NewRelay(cfg Config) (Host, error) {
 	return h, nil
 }
 
-// Connect connects to a node now. libp2p would refuse for up to five minutes
-// after a failure; whoever dials here has a backoff of its own.
-func Connect(ctx context.Context, h Host, info peer.AddrInfo) error {
+func forgetFailures(h Host, p peer.ID) {
 	if s, ok := h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(info.ID)
+		s.Backoff().Clear(p)
 	}
-	return h.Connect(ctx, info)
 }
 
-func shared(cfg Config) []libp2p.Option {
+// shared returns the options of both roles.
+func shared(cfg Config, role book.Role) ([]libp2p.Option, error) {
+	if cfg.Book == nil {
+		cfg.Book = book.New(book.Config{Role: role})
+	}
+	self, err := peer.IDFromPrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("identity key: %w", err)
+	}
+	addresses, err := newPeerstore(cfg.Book, self)
+	if err != nil {
+		return nil, fmt.Errorf("address store: %w", err)
+	}
+
 	// Only what is listened on is loaded: a second transport would be dialled
 	// from an address nobody can find again.
 	dialer := func(multiaddr.Multiaddr) (tcp.ContextDialer, error) {
@@ -201,8 +219,15 @@ func shared(cfg Config) []libp2p.Option {
 		libp2p.DisableMetrics(),
 		libp2p.MultiaddrResolver(noResolver{}),
 		libp2p.WithDialTimeout(dialTimeout),
+		libp2p.ConnectionGater(&gate{cfg.Book, role == book.Relay}),
+		libp2p.Peerstore(addresses),
+		libp2p.DialRanker(rank(cfg.Book)),
+		// Failures of strangers' addresses must not end dials of others.
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
+		// Nobody tells us what our address is.
+		libp2p.DisableIdentifyAddressDiscovery(),
 	}
-	return opts
+	return opts, nil
 }
 
 // muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow

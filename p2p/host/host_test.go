@@ -1,11 +1,13 @@
 package host_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +16,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
 
+	"starling/p2p/book"
 	"starling/p2p/host"
+	"starling/p2p/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// books are whom each host of a test may dial.
+var books sync.Map // host.Host → *book.Book
 
 func relay(t testing.TB, edit func(*host.Config)) host.Host {
 	t.Helper()
@@ -29,27 +36,52 @@ func relay(t testing.TB, edit func(*host.Config)) host.Host {
 	if edit != nil {
 		edit(&cfg)
 	}
+	if cfg.Book == nil {
+		cfg.Book = book.New(book.Config{Role: book.Relay, AllowPrivate: true})
+	}
 	h, err := host.NewRelay(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	books.Store(h, cfg.Book)
 	t.Cleanup(func() { h.Close() })
 	return h
 }
 
 func client(t testing.TB, cfg host.Config) host.Host {
 	t.Helper()
+	if cfg.Book == nil {
+		cfg.Book = book.New(book.Config{Role: book.Client, AllowPrivate: true})
+	}
 	h, err := host.NewClient(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	books.Store(h, cfg.Book)
 	t.Cleanup(func() { h.Close() })
 	return h
 }
 
 func connect(t testing.TB, from, to host.Host) error {
 	t.Helper()
-	return from.Connect(t.Context(), peer.AddrInfo{ID: to.ID(), Addrs: to.Network().ListenAddresses()})
+	b, _ := books.Load(from)
+	return reach(t.Context(), from, b.(*book.Book), to)
+}
+
+// reach connects as an owner has it who names all addresses of a host.
+func reach(ctx context.Context, from host.Host, b *book.Book, to host.Host) error {
+	id, err := wire.NodeIDFromPeer(to.ID())
+	if err != nil {
+		return err
+	}
+	var addrs []netip.AddrPort
+	for _, m := range to.Network().ListenAddresses() {
+		if a, ok := book.AddrPort(m); ok {
+			addrs = append(addrs, a)
+		}
+	}
+	b.Name(id, book.Owner, addrs...)
+	return host.Reach(ctx, from, b, id)
 }
 
 // TestClientTells: what a relay learns of a client from libp2p itself.
@@ -180,11 +212,12 @@ func TestPortTaken(t *testing.T) {
 func BenchmarkConnect(b *testing.B) {
 	r := relay(b, nil)
 	for i := range b.N {
-		h, err := host.NewClient(host.Config{})
+		named := book.New(book.Config{Role: book.Client, AllowPrivate: true})
+		h, err := host.NewClient(host.Config{Book: named})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := connect(b, h, r); err != nil {
+		if err := reach(b.Context(), h, named, r); err != nil {
 			b.Fatal(fmt.Errorf("client %d: %w", i, err))
 		}
 		h.Close()

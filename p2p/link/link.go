@@ -34,10 +34,9 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 
+	"starling/p2p/book"
 	"starling/p2p/host"
 	"starling/p2p/wire"
 )
@@ -78,9 +77,10 @@ type Config struct {
 	Host host.Host
 	// Handle gets every good frame. It must be quick and may keep the frame.
 	Handle func(from wire.NodeID, f *wire.Frame)
-	// Find returns the addresses to dial a node at, or none. Without it Send
-	// never dials.
-	Find func(wire.NodeID) []multiaddr.Multiaddr
+	// Book says where a node may be dialled. It is that of Host.
+	Book *book.Book
+	// Dials reports whether Send may dial a node without a link. Nil is never.
+	Dials func(wire.NodeID) bool
 	// Changed, if set, is called after the first link to a peer came up and
 	// after the last went down. It must be quick.
 	Changed func(peer wire.NodeID, up bool)
@@ -201,15 +201,15 @@ func (l *Links) Quiet(d time.Duration) (ids []wire.NodeID) {
 	return ids
 }
 
-// Dial connects to a node at the given addresses and opens a link, unless
+// Dial connects to a node, where the book lets it, and opens a link, unless
 // there is one.
-func (l *Links) Dial(ctx context.Context, id wire.NodeID, addrs []multiaddr.Multiaddr) error {
+func (l *Links) Dial(ctx context.Context, id wire.NodeID) error {
 	if l.Connected(id) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
-	if err := host.Connect(ctx, l.cfg.Host, peer.AddrInfo{ID: id.Peer(), Addrs: addrs}); err != nil {
+	if err := host.Reach(ctx, l.cfg.Host, l.cfg.Book, id); err != nil {
 		return err
 	}
 	s, err := l.cfg.Host.NewStream(network.WithNoDial(ctx, "link"), id.Peer(), wire.FrameProtocol)
@@ -237,7 +237,7 @@ func (l *Links) Drop(id wire.NodeID) {
 }
 
 // Send queues a frame for a peer and does not wait. Without a link it dials
-// where Config.Find says; the frame then waits for the outcome, which only the
+// if Config.Dials says so; the frame then waits for the outcome, which only the
 // counters tell.
 func (l *Links) Send(to wire.NodeID, f *wire.Frame) error {
 	l.mu.Lock()
@@ -259,11 +259,7 @@ func (l *Links) Send(to wire.NodeID, f *wire.Frame) error {
 		d = nil
 	}
 	if d == nil {
-		var addrs []multiaddr.Multiaddr
-		if l.cfg.Find != nil {
-			addrs = l.cfg.Find(to)
-		}
-		if len(addrs) == 0 {
+		if l.cfg.Dials == nil || !l.cfg.Dials(to) {
 			l.count("no link")
 			return ErrNoLink
 		}
@@ -273,7 +269,7 @@ func (l *Links) Send(to wire.NodeID, f *wire.Frame) error {
 		l.wg.Add(1)
 		go func() {
 			defer l.wg.Done()
-			l.dial(to, addrs, d)
+			l.dial(to, d)
 		}()
 	}
 	if !d.failed.IsZero() {
@@ -317,8 +313,8 @@ func (l *Links) prune() {
 	}
 }
 
-func (l *Links) dial(to wire.NodeID, addrs []multiaddr.Multiaddr, d *dial) {
-	err := l.Dial(l.ctx, to, addrs)
+func (l *Links) dial(to wire.NodeID, d *dial) {
+	err := l.Dial(l.ctx, to)
 	l.mu.Lock()
 	waiting := d.waiting
 	d.waiting = nil

@@ -14,11 +14,10 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 	"golang.org/x/time/rate"
 
+	"starling/p2p/book"
 	"starling/p2p/host"
 	"starling/p2p/link"
 	"starling/p2p/wire"
@@ -30,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type node struct {
 	host.Host
 	links *link.Links
+	book  *book.Book
 	id    wire.NodeID
 
 	mu     sync.Mutex
@@ -43,14 +43,16 @@ func newNode(tb testing.TB, edit func(*link.Config)) *node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+	b := book.New(book.Config{Role: book.Relay, AllowPrivate: true})
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: b})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{Host: h, counts: map[string]int{}}
+	n := &node{Host: h, book: b, counts: map[string]int{}}
 	n.id, _ = wire.NodeIDFromKey(pub)
 	cfg := link.Config{
 		Host: h,
+		Book: b,
 		Handle: func(_ wire.NodeID, f *wire.Frame) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
@@ -72,6 +74,20 @@ func newNode(tb testing.TB, edit func(*link.Config)) *node {
 		h.Close()
 	})
 	return n
+}
+
+// knows writes into the book where another node listens.
+func (n *node) knows(o *node) {
+	a, _ := book.AddrPort(o.Network().ListenAddresses()[0])
+	n.book.Name(o.id, book.Owner, a)
+}
+
+func (n *node) dial(tb testing.TB, o *node) {
+	tb.Helper()
+	n.knows(o)
+	if err := n.links.Dial(tb.Context(), o.id); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 func (n *node) got() int {
@@ -105,9 +121,7 @@ func frame(n uint32) *wire.Frame {
 // TestBothWays: one link carries frames in both directions, in order.
 func TestBothWays(t *testing.T) {
 	a, b := newNode(t, nil), newNode(t, nil)
-	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
-		t.Fatal(err)
-	}
+	a.dial(t, b)
 	const n = 1000
 	for i := range uint32(n) {
 		if err := a.links.SendWait(t.Context(), b.id, frame(i)); err != nil {
@@ -132,9 +146,7 @@ func TestBothWays(t *testing.T) {
 // TestQuiet: a link is quiet until something is written to it.
 func TestQuiet(t *testing.T) {
 	a, b := newNode(t, nil), newNode(t, nil)
-	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
-		t.Fatal(err)
-	}
+	a.dial(t, b)
 	if got := a.links.Quiet(time.Hour); len(got) != 1 || got[0] != b.id {
 		t.Errorf("before the first frame %v are quiet", got)
 	}
@@ -152,13 +164,9 @@ func TestQuiet(t *testing.T) {
 func TestSendDials(t *testing.T) {
 	b := newNode(t, nil)
 	a := newNode(t, func(cfg *link.Config) {
-		cfg.Find = func(id wire.NodeID) []multiaddr.Multiaddr {
-			if id != b.id {
-				return nil
-			}
-			return b.Addrs()
-		}
+		cfg.Dials = func(id wire.NodeID) bool { return id == b.id }
 	})
+	a.knows(b)
 	for i := range uint32(10) {
 		if err := a.links.Send(b.id, frame(i)); err != nil {
 			t.Fatal(err)
@@ -176,11 +184,9 @@ func TestSendDials(t *testing.T) {
 // TestUnreachable: a frame for a relay that is gone is counted.
 func TestUnreachable(t *testing.T) {
 	gone := newNode(t, nil)
-	addrs := gone.Addrs()
+	a := newNode(t, func(cfg *link.Config) { cfg.Dials = func(wire.NodeID) bool { return true } })
+	a.knows(gone)
 	gone.Close()
-	a := newNode(t, func(cfg *link.Config) {
-		cfg.Find = func(wire.NodeID) []multiaddr.Multiaddr { return addrs }
-	})
 	a.links.Send(gone.id, frame(0))
 	eventually(t, "counted", func() bool { return a.count("unreachable") == 1 })
 	// For a while nobody tries again.
@@ -192,7 +198,8 @@ func TestUnreachable(t *testing.T) {
 // raw opens a stream that is not ours.
 func raw(t *testing.T, from *node, to *node) network.Stream {
 	t.Helper()
-	if err := from.Connect(t.Context(), peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()}); err != nil {
+	from.knows(to)
+	if err := host.Reach(t.Context(), from.Host, from.book, to.id); err != nil {
 		t.Fatal(err)
 	}
 	s, err := from.NewStream(t.Context(), to.ID(), wire.FrameProtocol)
@@ -261,9 +268,7 @@ func TestDeafPeer(t *testing.T) {
 	defer s.Reset()
 	s.Write(frame(0)[:])
 	eventually(t, "link", func() bool { return b.links.Connected(a.id) })
-	if err := b.links.Dial(t.Context(), c.id, c.Addrs()); err != nil {
-		t.Fatal(err)
-	}
+	b.dial(t, c)
 	full := 0
 	for i := range uint32(4 * link.QueueSize) {
 		if errors.Is(b.links.Send(a.id, frame(i)), link.ErrFull) {
@@ -308,9 +313,7 @@ func TestRate(t *testing.T) {
 	b := newNode(t, func(cfg *link.Config) {
 		cfg.Rate = func(wire.NodeID) (rate.Limit, int) { return 200, 10 }
 	})
-	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
-		t.Fatal(err)
-	}
+	a.dial(t, b)
 	began := time.Now()
 	const n = 40
 	for i := range uint32(n) {
@@ -327,9 +330,7 @@ func TestRate(t *testing.T) {
 // TestClose: after Close nothing is sent and nobody connects.
 func TestClose(t *testing.T) {
 	a, b := newNode(t, nil), newNode(t, nil)
-	if err := a.links.Dial(t.Context(), b.id, b.Addrs()); err != nil {
-		t.Fatal(err)
-	}
+	a.dial(t, b)
 	a.links.Close()
 	a.links.Close()
 	if err := a.links.Send(b.id, frame(1)); !errors.Is(err, link.ErrClosed) {

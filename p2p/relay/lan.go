@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
-	"starling/p2p/directory"
+	"starling/p2p/book"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/host"
 	"starling/p2p/pace"
@@ -25,13 +24,12 @@ const (
 // reports whether there were any.
 func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
 	for _, found := range relays {
-		info := peer.AddrInfo{ID: found.ID.Peer(), Addrs: []multiaddr.Multiaddr{directory.Address{AddrPort: found.Addr}.Multiaddr()}}
-		r.remember(info)
-		if found.ID == r.id || r.host.Network().Connectedness(info.ID) == network.Connected {
+		if found.ID == r.id || r.host.Network().Connectedness(found.ID.Peer()) == network.Connected {
 			continue
 		}
+		r.book.Name(found.ID, book.Owner, found.Addr) // who allowed to ask there
 		dialling, cancel := context.WithTimeout(ctx, lanDial)
-		if host.Connect(dialling, r.host, info) == nil {
+		if host.Reach(dialling, r.host, r.book, found.ID) == nil {
 			news = true
 		}
 		cancel()

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	mrand "math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/outfox"
 	"starling/p2p/pace"
@@ -35,7 +37,6 @@ const (
 	syncMin     = 30 * time.Second
 	syncMax     = 5 * time.Minute
 	syncTimeout = time.Minute
-	maxFound    = 256
 )
 
 // Lifetime is how long a descriptor is valid. In a large directory relays come
@@ -196,7 +197,7 @@ func (r *Relay) sync(ctx context.Context) error {
 			}
 			ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 			defer cancel()
-			if err := r.links.Dial(ctx, id, nil); err != nil {
+			if err := r.links.Dial(ctx, id); err != nil {
 				return
 			}
 			if n, err := r.list.Pull(ctx, id); err != nil {
@@ -245,37 +246,28 @@ func (r *Relay) relayPeers() []peer.ID {
 	return slices.DeleteFunc(r.host.Network().Peers(), func(p peer.ID) bool { return !r.isRelay(p) })
 }
 
-// known returns the relays to connect to: listed, given, or remembered.
-func (r *Relay) known() []peer.AddrInfo {
-	var all []peer.AddrInfo
-	for _, h := range r.bootstrap {
-		all = append(all, peer.AddrInfo{ID: h.ID.Peer(), Addrs: directory.Multiaddrs(h.Addresses)})
-	}
+// known returns the relays to connect to: listed, or given.
+func (r *Relay) known() []wire.NodeID {
+	all := r.book.Named()
 	for _, d := range r.dir.Snapshot().Relays {
-		if d.ID != r.id {
-			all = append(all, peer.AddrInfo{ID: d.ID.Peer(), Addrs: r.addresses(d.ID)})
+		if d.ID != r.id && !slices.Contains(all, d.ID) {
+			all = append(all, d.ID)
 		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, info := range r.found {
-		all = append(all, info)
 	}
 	return all
 }
 
-// remember keeps a relay that the DHT or the disk knows.
-func (r *Relay) remember(info peer.AddrInfo) {
-	if info.ID == r.id.Peer() || len(info.Addrs) == 0 {
+// hear takes a relay that the DHT, or a list of long ago, knows for a candidate.
+func (r *Relay) hear(info peer.AddrInfo) {
+	id, err := wire.NodeIDFromPeer(info.ID)
+	if err != nil || id == r.id {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.found) >= maxFound {
-		for id := range r.found { // any one: they come again
-			delete(r.found, id)
-			break
+	var addrs []netip.AddrPort
+	for _, m := range info.Addrs {
+		if a, ok := book.AddrPort(m); ok {
+			addrs = append(addrs, a)
 		}
 	}
-	r.found[info.ID] = info
+	r.book.Hear(id, addrs...)
 }

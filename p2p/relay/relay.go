@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
 	"starling/p2p/directory/gossip"
@@ -93,13 +94,13 @@ type Config struct {
 
 // A Relay carries packets, keeps mailboxes and the list of relays.
 type Relay struct {
-	cfg       Config
-	log       *slog.Logger
-	source    netip.Addr
-	bootstrap []directory.Hint
-	key       crypto.PrivKey
-	id        wire.NodeID
+	cfg    Config
+	log    *slog.Logger
+	source netip.Addr
+	key    crypto.PrivKey
+	id     wire.NodeID
 
+	book    *book.Book
 	dir     *directory.Directory
 	engine  *mix.Engine
 	store   *mailbox.SQLite // nil with Config.Store
@@ -115,9 +116,8 @@ type Relay struct {
 	links  *link.Links
 	gossip *gossip.Gossip
 
-	mu    sync.Mutex
-	found map[peer.ID]peer.AddrInfo // by the DHT, or remembered
-	seq   uint64
+	mu  sync.Mutex
+	seq uint64
 }
 
 // Status says what a relay does now.
@@ -142,7 +142,6 @@ func New(cfg Config) (*Relay, error) {
 		dir:   directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock}),
 		ready: make(chan struct{}),
 		keys:  make(chan struct{}, 1),
-		found: map[peer.ID]peer.AddrInfo{},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -153,7 +152,11 @@ func New(cfg Config) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.source, r.bootstrap = network.Source, network.Bootstrap
+	r.source = network.Source
+	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
+	for _, h := range network.Bootstrap {
+		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
+	}
 	if cfg.StateDir == "" {
 		return nil, errors.New("a relay needs a directory for its state")
 	}
@@ -211,7 +214,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
 	h, err := host.NewRelay(host.Config{
 		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
-		IsRelay: r.listed, Options: r.cfg.Options,
+		IsRelay: r.listed, Book: r.book, Options: r.cfg.Options,
 	})
 	if err != nil {
 		return err
@@ -226,7 +229,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.links = link.New(link.Config{
 		Host:    h,
 		Handle:  r.handle,
-		Find:    r.addresses,
+		Book:    r.book,
+		Dials:   r.dials,
 		Changed: r.linkChanged,
 		Count:   r.refused.Add,
 		Idle:    r.idle,
@@ -253,13 +257,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.gossip.Close()
 	neighbours := func() int { return len(r.relayPeers()) }
 	dht, err := discovery.New(discovery.Config{
-		Host: h, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.remember, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
+		Host: h, Book: r.book, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.hear, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
 	})
 	if err != nil {
 		return err
 	}
 	defer dht.Close()
-	near := discovery.Neighbours{Host: h, Known: r.known, Connected: r.relayPeers, Changed: r.dir.Changed, Spare: spare}
+	near := discovery.Neighbours{Host: h, Book: r.book, Known: r.known, Connected: r.relayPeers, Changed: r.dir.Changed, Spare: spare}
 	if r.cfg.AllowPrivate {
 		near.Spare = sparePrivate
 	}
@@ -397,12 +401,35 @@ func (r *Relay) send(next wire.NodeID, p *outfox.Packet) {
 	r.links.Send(next, p.Frame()) // what cannot be sent is counted there
 }
 
-func (r *Relay) addresses(id wire.NodeID) []multiaddr.Multiaddr {
+// addresses returns the signed addresses of a relay that stands in the list.
+func (r *Relay) addresses(id wire.NodeID) []netip.AddrPort {
 	d, ok := r.dir.Find(id)
 	if !ok || d.Leaving() {
 		return nil
 	}
-	return directory.Multiaddrs(d.Addresses)
+	return directory.AddrPorts(d.Addresses)
+}
+
+// dials reports whether a packet may make us dial a node: only what stands in
+// the list.
+func (r *Relay) dials(id wire.NodeID) bool { return len(r.addresses(id)) > 0 }
+
+// own returns the addresses that lead to this relay.
+func (r *Relay) own() []netip.AddrPort {
+	if r.host == nil {
+		return nil
+	}
+	listen := r.host.Network().ListenAddresses()
+	if some, err := r.host.Network().InterfaceListenAddresses(); err == nil {
+		listen = append(listen, some...)
+	}
+	var all []netip.AddrPort
+	for _, m := range append(listen, r.host.Addrs()...) {
+		if a, ok := book.AddrPort(m); ok {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 func (r *Relay) rate() func(wire.NodeID) (rate.Limit, int) {

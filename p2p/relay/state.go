@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"starling/p2p/directory"
 	"starling/p2p/recall"
@@ -88,7 +87,7 @@ func (r *Relay) loadPeers() {
 			continue
 		}
 		r.dir.Add(raw)
-		r.remember(peer.AddrInfo{ID: d.ID.Peer(), Addrs: directory.Multiaddrs(d.Addresses)})
+		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"go.uber.org/goleak"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/directory/gossip"
 	"starling/p2p/host"
@@ -34,13 +35,16 @@ type node struct {
 	heard  map[string]int
 }
 
+// named is whom all hosts of these tests may dial.
+var named = book.New(book.Config{Role: book.Relay, AllowPrivate: true})
+
 func newHost(t *testing.T) (host.Host, crypto.PrivKey) {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: named})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +81,13 @@ func newNode(t *testing.T) *node {
 
 func connect(t *testing.T, from, to host.Host) {
 	t.Helper()
-	if err := from.Connect(t.Context(), peer.AddrInfo{ID: to.ID(), Addrs: to.Addrs()}); err != nil {
+	id, err := wire.NodeIDFromPeer(to.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := book.AddrPort(to.Addrs()[0])
+	named.Name(id, book.Owner, a)
+	if err := host.Reach(t.Context(), from, named, id); err != nil {
 		t.Fatal(err)
 	}
 }
