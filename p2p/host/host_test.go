@@ -165,7 +165,11 @@ func TestManyFromOneAddress(t *testing.T) {
 			t.Fatalf("client %d: %v", i, err)
 		}
 	}
-	if got := len(r.Network().Peers()); got != n {
+	got := 0
+	for end := time.Now().Add(10 * time.Second); got != n && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		got = len(r.Network().Peers())
+	}
+	if got != n {
 		t.Errorf("%d of %d got in", got, n)
 	}
 }
