@@ -73,11 +73,12 @@ func BenchmarkConversation(b *testing.B) {
 	befriend(b, ada, bob)
 	id, _ := store.ParseID(ada.contact(bob).ID)
 	const all = 100_000
-	var last store.ID
+	var last store.ContentID
 	for n := 0; n < all; {
 		err := ada.store.Update(b.Context(), func(tx *store.Tx) error {
 			for range 1000 {
-				m := store.Message{ID: store.NewID(), Contact: id, Outgoing: n%3 == 0, State: api.StateReceived,
+				made := store.NewID()
+				m := store.Message{ID: made, Content: made.Content(), Contact: id, Outgoing: n%3 == 0, State: api.StateReceived,
 					Text: fmt.Sprintf("message %d of a conversation that goes on and on, word%d", n, n%1000), Time: time.Now()}
 				if n%10 == 0 {
 					m.Ref = last
@@ -90,7 +91,7 @@ func BenchmarkConversation(b *testing.B) {
 						return err
 					}
 				}
-				last, n = m.ID, n+1
+				last, n = m.Content, n+1
 			}
 			return nil
 		})

@@ -59,7 +59,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 				return err
 			}
 			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
-				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.ID), Text: req.Text, Time: now}, now)
+				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: now}, now)
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 				if err := tx.TakeBack(m, now); err != nil {
 					return err
 				}
-				taken.IDs = append(taken.IDs, chat.ID(m.ID))
+				taken.IDs = append(taken.IDs, chat.ID(m.Content))
 			}
 			if m.State == api.StateFailed {
 				if err := tx.RemoveItem(m.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -167,7 +167,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 				return err
 			}
 			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
-				&chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.ID), Emoji: emoji}, now)
+				&chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.Content), Emoji: emoji}, now)
 			if err != nil {
 				return err
 			}
@@ -283,7 +283,7 @@ func tellRead(tx *store.Tx, c store.Contact, now time.Time) (queued []outbox.Que
 	for len(fresh) > 0 {
 		read := &chat.Content{Kind: chat.Read, Time: now}
 		for _, m := range fresh[:min(len(fresh), chat.MaxIDs)] {
-			read.IDs = append(read.IDs, chat.ID(m.ID))
+			read.IDs = append(read.IDs, chat.ID(m.Content))
 		}
 		fresh = fresh[len(read.IDs):]
 		q, err := outbox.Queue(tx, c.ID, store.NewID(), read, now)

@@ -50,6 +50,8 @@ func apiError(err error) error {
 		set(e, api.CodeUsage, "the passphrase of the backup is empty", "whoever has the file would have all of it: choose a passphrase")
 	case is(store.ErrNotEmpty):
 		set(e, api.CodeUsage, "the folder is not empty", "choose another with --profile")
+	case is(store.ErrNewer):
+		set(e, api.CodeUsage, "the profile was last used by a newer version of Starling", "update Starling: nothing is wrong with the profile, and this version changes nothing in it")
 	case errors.As(err, &damaged):
 		set(e, api.CodeDamaged, damaged.Error(), "restore a backup: starling restore FILE; keep the damaged folder until that has worked")
 	case is(store.ErrClosed):

@@ -31,7 +31,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		}
 	}
 	now := time.Now()
-	m := store.Message{ID: id, Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued, Data: req.Picture}
+	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued, Data: req.Picture}
 	switch {
 	case req.Forward == "":
 		err = checkMessage(&m)
@@ -63,9 +63,13 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			if err != nil {
 				return err
 			}
-			m.Ref = to.ID
+			m.Ref = to.Content
 		}
-		switch there, err := tx.Message(id); {
+		there, err := tx.Message(id)
+		if errors.Is(err, store.ErrNotFound) {
+			there, err = tx.MessageOf(c.ID, id.Content())
+		}
+		switch {
 		case err == nil && sameRequest(there, m):
 			out, err = n.message(tx, there)
 			return err
@@ -208,10 +212,12 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 		out.Gap = api.GapMissing
 	}
 	if out.From, err = v.author(m); err == nil && !m.Ref.IsZero() {
-		out.Reply, err = v.quote(m, m.Ref)
+		to, missing := v.tx.MessageOf(m.Contact, m.Ref)
+		out.Reply, err = v.quote(to, missing)
 	}
 	if err == nil && !m.Late.IsZero() {
-		out.Late, err = v.quote(m, m.Late)
+		to, missing := v.tx.Message(m.Late)
+		out.Late, err = v.quote(to, missing)
 	}
 	return out, err
 }
@@ -242,11 +248,11 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	return safetext.Line(name), nil
 }
 
-// quote returns what a message says of another one, as that is known here.
-func (v *viewer) quote(m store.Message, id store.ID) (*api.Quote, error) {
-	q := &api.Quote{ID: id.String()}
-	to, err := v.tx.Message(id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (to.Contact != m.Contact || to.State == api.StateNotice) {
+// quote returns what is shown of a message that another one names. The ID of one
+// that is not here is zero: what a contact calls it is no ID of ours.
+func (v *viewer) quote(to store.Message, err error) (*api.Quote, error) {
+	q := &api.Quote{ID: to.ID.String()}
+	if errors.Is(err, store.ErrNotFound) {
 		return q, nil
 	}
 	if err != nil {

@@ -43,11 +43,11 @@ type peer struct {
 	store.Contact
 	session   *session.Session // nil if it was given up
 	version   int64
-	moved     bool              // the session
-	changed   bool              // the row, beside the session
-	watch     bool              // what is waited for, beside the session
-	fragments []store.Fragment  // ascending by Seq
-	turns     map[store.ID]turn // of whole contents among them; nil: not looked at
+	moved     bool                     // the session
+	changed   bool                     // the row, beside the session
+	watch     bool                     // what is waited for, beside the session
+	fragments []store.Fragment         // ascending by Seq
+	turns     map[store.ContentID]turn // of whole contents among them; nil: not looked at
 	came      []arrival
 }
 
@@ -288,7 +288,7 @@ func (b *batch) finish() error {
 
 // content takes a whole content whose turn has come, and stands at a place of
 // the peer's.
-func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) error {
+func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Content) error {
 	if p.State == api.ContactPending {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
 		if err := b.tellContact(p.ID); err != nil {
@@ -320,18 +320,18 @@ func (b *batch) content(p *peer, id store.ID, place int64, c *chat.Content) erro
 	case chat.Profile, chat.Mailboxes:
 		err = b.profile(p, c)
 	case chat.Edit:
-		err = b.change(p, store.Change{Message: store.ID(c.Ref), Kind: int(c.Kind), Place: place, Text: c.Text, Time: b.past(c.Time)})
+		err = b.change(p, store.Change{Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: place, Text: c.Text, Time: b.past(c.Time)})
 	case chat.Reaction:
 		emoji := chat.CleanEmoji(c.Emoji)
 		if c.Emoji != "" && emoji == "" {
 			b.refused = append(b.refused, "reaction")
 			break
 		}
-		err = b.change(p, store.Change{Message: store.ID(c.Ref), Kind: int(c.Kind), Place: place, Text: emoji})
+		err = b.change(p, store.Change{Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: place, Text: emoji})
 	case chat.Delete:
 		for _, ref := range c.IDs {
 			if err == nil {
-				err = b.change(p, store.Change{Message: store.ID(ref), Kind: int(c.Kind), Place: place})
+				err = b.change(p, store.Change{Content: store.ContentID(ref), Kind: int(c.Kind), Place: place})
 			}
 		}
 	case chat.Timer:
@@ -406,20 +406,19 @@ func (b *batch) setMailboxes(p *peer, set []store.Mailbox, nodes []store.Node) e
 
 // receipt marks what has come as delivered.
 func (b *batch) receipt(p *peer, ids []chat.ID) error {
-	for _, raw := range ids {
-		id := store.ID(raw)
-		it, err := b.tx.Item(id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && it.Contact != p.ID {
+	for _, id := range ids {
+		it, err := b.tx.ItemOf(p.ID, store.ContentID(id))
+		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := b.tx.RemoveItem(id); err != nil {
+		if err := b.tx.RemoveItem(it.ID); err != nil {
 			return err
 		}
-		b.gone = append(b.gone, id)
-		if err := b.tx.Tell(id, api.StateDelivered, "", b.now); err != nil {
+		b.gone = append(b.gone, it.ID)
+		if err := b.tx.Tell(it.ID, api.StateDelivered, "", b.now); err != nil {
 			return err
 		}
 	}
@@ -429,9 +428,9 @@ func (b *batch) receipt(p *peer, ids []chat.ID) error {
 // ask repeats receipts.
 func (b *batch) ask(p *peer, ids []chat.ID) error {
 	for _, id := range ids {
-		seen, err := b.tx.Seen(p.ID, store.ID(id))
+		seen, err := b.tx.Seen(p.ID, store.ContentID(id))
 		if err == nil && seen {
-			err = b.owe(p.ID, store.ID(id))
+			err = b.owe(p.ID, store.ContentID(id))
 		}
 		if err != nil {
 			return err
@@ -440,9 +439,9 @@ func (b *batch) ask(p *peer, ids []chat.ID) error {
 	return nil
 }
 
-func (b *batch) owe(contact, item store.ID) error {
+func (b *batch) owe(contact store.ID, content store.ContentID) error {
 	b.owed[contact] = true
-	return b.tx.OweReceipt(contact, item)
+	return b.tx.OweReceipt(contact, content)
 }
 
 // receipts puts one receipt in the outbox for what a contact is owed.

@@ -27,10 +27,10 @@ func (b *batch) past(t time.Time) time.Time {
 
 // message shows a text or a picture, as it is by now: what the peer has said
 // of it may have come before it.
-func (b *batch) message(p *peer, id store.ID, place int64, c *chat.Content) error {
-	_, err := b.tx.Message(id)
+func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Content) error {
+	_, err := b.tx.MessageOf(p.ID, id)
 	if err == nil {
-		return nil // shown before, or made up to look like another message
+		return nil // shown before, or made up to look like another message of theirs or ours
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -42,8 +42,8 @@ func (b *batch) message(p *peer, id store.ID, place int64, c *chat.Content) erro
 	if err != nil {
 		return err
 	}
-	m := store.Message{ID: id, Contact: p.ID, Text: c.Text, Time: b.past(c.Time), State: api.StateReceived,
-		Ref: store.ID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Previous: store.ID(c.Previous), Written: place}
+	m := store.Message{Content: id, Contact: p.ID, Text: c.Text, Time: b.past(c.Time), State: api.StateReceived,
+		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Previous: store.ContentID(c.Previous), Written: place}
 	if m.Late, err = b.tx.Later(p.ID, id, place); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (b *batch) message(p *peer, id store.ID, place int64, c *chat.Content) erro
 	}
 	for _, change := range changes {
 		if chat.Kind(change.Kind) == chat.Delete {
-			m.Text, m.Ref, m.Forwarded, m.Picture, m.Size, m.Data, m.Deleted = "", store.ID{}, false, "", 0, nil, true
+			m.Text, m.Ref, m.Forwarded, m.Picture, m.Size, m.Data, m.Deleted = "", store.ContentID{}, false, "", 0, nil, true
 			changes = nil
 			break
 		}
@@ -85,9 +85,9 @@ func (b *batch) message(p *peer, id store.ID, place int64, c *chat.Content) erro
 // ones and reacts to those of both, in its own conversation. What is about a
 // message that has not come is kept for it.
 func (b *batch) change(p *peer, c store.Change) error {
-	m, err := b.tx.Message(c.Message)
+	m, err := b.tx.MessageOf(p.ID, c.Content)
 	if errors.Is(err, store.ErrNotFound) {
-		if erased, err := b.tx.HasSeen(p.ID, c.Message); err != nil || erased {
+		if erased, err := b.tx.HasSeen(p.ID, c.Content); err != nil || erased {
 			return err
 		}
 		return b.keepChange(p, c)
@@ -97,7 +97,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 	}
 	kind := chat.Kind(c.Kind)
 	switch {
-	case m.Contact != p.ID || m.State == api.StateNotice || m.Outgoing && kind != chat.Reaction:
+	case m.Outgoing && kind != chat.Reaction:
 		b.refused = append(b.refused, "change of another's message")
 		return nil
 	case m.Deleted:
@@ -123,7 +123,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 // keepChange keeps what is said of a message that has not come. Beside a delete
 // nothing is kept.
 func (b *batch) keepChange(p *peer, c store.Change) error {
-	kept, err := b.tx.TakeChanges(p.ID, c.Message)
+	kept, err := b.tx.TakeChanges(p.ID, c.Content)
 	if err != nil {
 		return err
 	}
@@ -186,8 +186,8 @@ func TimerText(seconds int) string {
 // read notes that a peer has read messages of ours.
 func (b *batch) read(p *peer, ids []chat.ID, at time.Time) error {
 	for _, id := range ids {
-		m, err := b.tx.Message(store.ID(id))
-		if errors.Is(err, store.ErrNotFound) || err == nil && (m.Contact != p.ID || !m.Outgoing || m.Deleted || !m.Read.IsZero()) {
+		m, err := b.tx.MessageOf(p.ID, store.ContentID(id))
+		if errors.Is(err, store.ErrNotFound) || err == nil && (!m.Outgoing || m.Deleted || !m.Read.IsZero()) {
 			continue
 		}
 		if err == nil {

@@ -23,12 +23,12 @@ func cut(seq *uint64, contents ...*chat.Content) (out []session.Part) {
 
 func (b *bench) message(id session.ID) (m store.Message) {
 	b.t.Helper()
-	b.update(func(tx *store.Tx) (err error) { m, err = tx.Message(store.ID(id)); return err })
+	b.update(func(tx *store.Tx) (err error) { m, err = tx.MessageOf(b.contact, store.ContentID(id)); return err })
 	return m
 }
 
 func (b *bench) reaction(id session.ID) (r store.Reaction) {
-	b.update(func(tx *store.Tx) error { r, _ = tx.Reaction(store.ID(id), false); return nil })
+	b.update(func(tx *store.Tx) error { r, _ = tx.Reaction(b.message2(tx, id).ID, false); return nil })
 	return r
 }
 
@@ -94,7 +94,7 @@ func TestChangesInAnyOrder(t *testing.T) {
 				t.Errorf("seed %d: timer %d", seed, c.TimerTheirs)
 			}
 			for _, id := range []session.ID{first, second} {
-				if kept, _ := tx.TakeChanges(b.contact, store.ID(id)); len(kept) != 0 {
+				if kept, _ := tx.TakeChanges(b.contact, store.ContentID(id)); len(kept) != 0 {
 					t.Errorf("seed %d: kept %+v", seed, kept)
 				}
 			}
@@ -133,7 +133,7 @@ func TestChangesOfNothing(t *testing.T) {
 	b.update(func(tx *store.Tx) error {
 		kept := 0
 		for i := range 300 {
-			changes, err := tx.TakeChanges(b.contact, store.ID{byte(i), byte(i >> 8), 1})
+			changes, err := tx.TakeChanges(b.contact, store.ContentID{byte(i), byte(i >> 8), 1})
 			if err != nil {
 				return err
 			}
@@ -166,7 +166,7 @@ func TestErasedStaysErased(t *testing.T) {
 		t.Errorf("shown %q", got)
 	}
 	b.update(func(tx *store.Tx) error {
-		if kept, _ := tx.TakeChanges(b.contact, store.ID(part.ID)); len(kept) != 0 {
+		if kept, _ := tx.TakeChanges(b.contact, store.ContentID(part.ID)); len(kept) != 0 {
 			t.Errorf("kept %+v", kept)
 		}
 		return nil
@@ -174,7 +174,7 @@ func TestErasedStaysErased(t *testing.T) {
 }
 
 func (b *bench) message2(tx *store.Tx, id session.ID) store.Message {
-	m, err := tx.Message(store.ID(id))
+	m, err := tx.MessageOf(b.contact, store.ContentID(id))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestTypingIsFresh(t *testing.T) {
 			t.Errorf("%v old: told %v, owed %v", after, x.typing, x.owed)
 		}
 		b.update(func(tx *store.Tx) error {
-			if seen, err := tx.Seen(b.contact, store.ID(part.ID)); err != nil || seen {
+			if seen, err := tx.Seen(b.contact, store.ContentID(part.ID)); err != nil || seen {
 				t.Errorf("seen %v, %v", seen, err)
 			}
 			return nil

@@ -23,7 +23,7 @@ const (
 // turn, other contents as soon as they are whole.
 func (b *batch) part(p *peer, part session.Part) error {
 	seq := int64(part.Seq)
-	f := store.Fragment{Seq: seq, Item: store.ID(part.ID), Index: int(part.Index), Count: int(part.Count),
+	f := store.Fragment{Seq: seq, Item: store.ContentID(part.ID), Index: int(part.Index), Count: int(part.Count),
 		Time: b.now, Data: part.Data}
 	if f.Count == 1 && seq == p.NextSeq && len(p.fragments) == 0 { // nearly always
 		p.NextSeq, p.changed = seq+1, true
@@ -111,7 +111,7 @@ func (b *batch) whole(p *peer, f store.Fragment, data []byte, tell bool) error {
 }
 
 // assemble returns a content whose fragments are all there, and their numbers.
-func (p *peer) assemble(item store.ID, count int) (data []byte, seqs []int64, ok bool) {
+func (p *peer) assemble(item store.ContentID, count int) (data []byte, seqs []int64, ok bool) {
 	parts := make([]*store.Fragment, count)
 	n := 0
 	for i := range p.fragments {

@@ -240,7 +240,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 		b := newBench(t)
 		b.update(func(tx *store.Tx) error {
 			for i := range maxFragments + 50 {
-				id := store.NewID()
+				id := store.NewID().Content()
 				if err := tx.AddFragment(b.contact, store.Fragment{Seq: int64(10 + i), Item: id, Index: 0, Count: 2, Time: b.now}); err != nil {
 					return err
 				}
@@ -360,7 +360,7 @@ func TestAsk(t *testing.T) {
 	b.take(p)
 	profile := parts(&seq, &chat.Content{Kind: chat.Profile, Name: "Bob", Mailboxes: [][]byte{make([]byte, 32)}}, 500)[0]
 	b.take(profile)
-	take := func() (ids []store.ID) {
+	take := func() (ids []store.ContentID) {
 		b.update(func(tx *store.Tx) (err error) { ids, err = tx.TakeReceipts(b.contact, 64); return err })
 		return ids
 	}
@@ -369,7 +369,7 @@ func TestAsk(t *testing.T) {
 	}
 	ask := &chat.Content{Kind: chat.Ask, IDs: []chat.ID{chat.ID(p.ID), chat.ID(profile.ID), {9}}}
 	b.take(parts(&seq, ask, 500)[0])
-	if ids := take(); len(ids) != 2 || !slices.Contains(ids, store.ID(p.ID)) || !slices.Contains(ids, store.ID(profile.ID)) {
+	if ids := take(); len(ids) != 2 || !slices.Contains(ids, store.ContentID(p.ID)) || !slices.Contains(ids, store.ContentID(profile.ID)) {
 		t.Errorf("owed %v", ids)
 	}
 }

@@ -12,17 +12,17 @@ import (
 // A turn is what a whole content waits for, besides the cells before it: its
 // turn has come when either is there.
 type turn struct {
-	after    store.ID // this message; zero: only cells
-	unlinked bool     // a message that does not name the one before it
+	after    store.ContentID // this message; zero: only cells
+	unlinked bool            // a message that does not name the one before it
 	come     bool
 }
 
 func turnOf(c *chat.Content) turn {
 	switch c.Kind {
 	case chat.Edit, chat.Reaction:
-		return turn{after: store.ID(c.Ref)}
+		return turn{after: store.ContentID(c.Ref)}
 	case chat.Text, chat.Picture, chat.Timer:
-		return turn{after: store.ID(c.Previous), unlinked: c.Previous == chat.ID{}}
+		return turn{after: store.ContentID(c.Previous), unlinked: c.Previous == chat.ID{}}
 	}
 	return turn{}
 }
@@ -38,7 +38,7 @@ func (b *batch) ready(p *peer, c *chat.Content) (bool, error) {
 		return b.there(p, t.after)
 	}
 	for _, id := range c.IDs {
-		if there, err := b.there(p, store.ID(id)); err != nil || !there {
+		if there, err := b.there(p, store.ContentID(id)); err != nil || !there {
 			return false, err
 		}
 	}
@@ -47,14 +47,14 @@ func (b *batch) ready(p *peer, c *chat.Content) (bool, error) {
 
 // there reports whether a message of the conversation with a peer has been
 // taken. It may have been erased since.
-func (b *batch) there(p *peer, id store.ID) (bool, error) {
+func (b *batch) there(p *peer, id store.ContentID) (bool, error) {
 	if id.IsZero() {
 		return true, nil
 	}
-	m, err := b.tx.Message(id)
+	_, err := b.tx.MessageOf(p.ID, id)
 	switch {
 	case err == nil:
-		return m.Contact == p.ID, nil
+		return true, nil
 	case errors.Is(err, store.ErrNotFound):
 		return b.tx.HasSeen(p.ID, id)
 	}
@@ -66,8 +66,8 @@ func (p *peer) look() {
 	if p.turns != nil {
 		return
 	}
-	p.turns = make(map[store.ID]turn)
-	looked := make(map[store.ID]bool)
+	p.turns = make(map[store.ContentID]turn)
+	looked := make(map[store.ContentID]bool)
 	for _, f := range p.fragments {
 		if f.Count == 0 || looked[f.Item] {
 			continue
@@ -85,7 +85,7 @@ func (p *peer) look() {
 
 // wake notes that a message has been taken: the turn of what waits for it has
 // come.
-func (p *peer) wake(message store.ID) {
+func (p *peer) wake(message store.ContentID) {
 	if len(p.fragments) == 0 {
 		return
 	}

@@ -119,7 +119,7 @@ func TestGap(t *testing.T) {
 	b.wait(DefaultHold - 1)
 	b.want("0", "1", "2")
 	b.update(func(tx *store.Tx) error {
-		if seen, err := tx.Seen(b.contact, store.ID(m[4].ID)); !seen {
+		if seen, err := tx.Seen(b.contact, store.ContentID(m[4].ID)); !seen {
 			t.Errorf("not seen while it waits: %v", err)
 		}
 		return nil
@@ -130,7 +130,7 @@ func TestGap(t *testing.T) {
 	before := len(b.changes())
 	b.take(m[3])
 	b.want("0", "1", "2", "4", "5", "3<4")
-	if got := b.changes()[before:]; !slices.Equal(got, []store.ID{store.ID(m[4].ID)}) {
+	if got := b.changes()[before:]; !slices.Equal(got, []store.ID{b.message(m[4].ID).ID}) {
 		t.Errorf("told of %v", got)
 	}
 	if n := b.kept(); n != 0 {
@@ -252,7 +252,7 @@ func TestChangesWaitForTheirMessage(t *testing.T) {
 		b.take(part)
 	}
 	b.update(func(tx *store.Tx) error {
-		if kept, _ := tx.TakeChanges(b.contact, store.ID(ref)); len(kept) != 0 {
+		if kept, _ := tx.TakeChanges(b.contact, store.ContentID(ref)); len(kept) != 0 {
 			t.Errorf("kept %v", kept)
 		}
 		return nil
@@ -304,19 +304,22 @@ func TestHostilePrevious(t *testing.T) {
 				return err
 			}
 			// It waits for one of ours.
-			_, err := tx.AddMessage(store.Message{ID: theirs, Contact: other, Text: "x", State: api.StateReceived, Gap: b.now, Previous: store.ID{7}}, b.now)
+			_, err := tx.AddMessage(store.Message{ID: theirs, Content: store.ContentID{8}, Contact: other, Text: "x", State: api.StateReceived, Gap: b.now, Previous: store.ContentID{7}}, b.now)
 			return err
 		})
 		var seq uint64
 		m := line(&seq, "0", "1")
 		m[0].ID = session.ID{7}
-		m[1] = relink(m[1], session.Part{ID: session.ID(theirs)})
+		m[1] = relink(m[1], session.Part{ID: session.ID{8}})
 		b.take(m[0])
 		b.take(m[1])
 		b.want("0", "1?")
-		if got := b.message(session.ID(theirs)); got.Gap.IsZero() {
-			t.Error("another's message was changed")
-		}
+		b.update(func(tx *store.Tx) error {
+			if got, err := tx.Message(theirs); err != nil || got.Gap.IsZero() {
+				t.Errorf("another's message was changed: %v", err)
+			}
+			return nil
+		})
 	})
 	t.Run("all the same", func(t *testing.T) {
 		b := newBench(t)
@@ -405,7 +408,7 @@ func FuzzOrder(f *testing.F) {
 			all := b.history()
 			for k, m := range all {
 				i, err := strconv.Atoi(m.Text)
-				if _, twice := at[i]; err != nil || twice || !whole[i] || m.ID != ids[i] {
+				if _, twice := at[i]; err != nil || twice || !whole[i] || m.Content != ids[i].Content() {
 					t.Fatalf("shown %q", b.signs())
 				}
 				at[i] = k

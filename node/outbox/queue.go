@@ -47,6 +47,9 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 // session.
 func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
 
+// Kind is what the content is.
+func (q *Queued) Kind() chat.Kind { return chat.Kind(q.item.Kind) }
+
 // there reports whether the content is in the outbox.
 func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
 

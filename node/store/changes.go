@@ -37,11 +37,10 @@ func (tx *Tx) Reactions(contact ID, first, last int64) ([]Reaction, error) {
 		WHERE m.contact = ? AND m.seq BETWEEN ? AND ? AND r.emoji <> '' ORDER BY m.seq, r.outgoing`, contact, first, last)
 }
 
-// A Change is an edit, a delete or a reaction of a peer to a message that has
-// not come yet.
+// A Change is an edit, a delete or a reaction of a peer to a message.
 type Change struct {
-	Message ID
-	Kind    int // chat.Kind
+	Content ContentID // of the message
+	Kind    int       // chat.Kind
 	Place   int64
 	Text    string // new text or emoji
 	Time    time.Time
@@ -53,9 +52,9 @@ const maxChanges = 256
 // AddChange keeps a change until its message comes; of two of one kind the one
 // at the later place. When there are too many, the oldest goes.
 func (tx *Tx) AddChange(contact ID, c Change) error {
-	err := tx.exec(`INSERT INTO changes(contact, message, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
-		ON CONFLICT(contact, message, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
-		WHERE excluded.place > place`, contact, c.Message, c.Kind, c.Place, c.Text, c.Time)
+	err := tx.exec(`INSERT INTO changes(contact, content, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
+		ON CONFLICT(contact, content, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
+		WHERE excluded.place > place`, contact, c.Content, c.Kind, c.Place, c.Text, c.Time)
 	if err != nil {
 		return err
 	}
@@ -65,11 +64,13 @@ func (tx *Tx) AddChange(contact ID, c Change) error {
 
 // TakeChanges removes and returns what a contact has said of a message, in
 // order.
-func (tx *Tx) TakeChanges(contact, message ID) ([]Change, error) {
-	all, err := collect(tx, func(r Row) Change { return Change{r.ID(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)} },
-		`SELECT message, kind, place, text, time FROM changes WHERE contact = ? AND message = ? ORDER BY place`, contact, message)
+func (tx *Tx) TakeChanges(contact ID, message ContentID) ([]Change, error) {
+	all, err := collect(tx, func(r Row) Change {
+		return Change{r.Content(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)}
+	},
+		`SELECT content, kind, place, text, time FROM changes WHERE contact = ? AND content = ? ORDER BY place`, contact, message)
 	if err == nil && len(all) > 0 {
-		err = tx.exec(`DELETE FROM changes WHERE contact = ? AND message = ?`, contact, message)
+		err = tx.exec(`DELETE FROM changes WHERE contact = ? AND content = ?`, contact, message)
 	}
 	return all, err
 }

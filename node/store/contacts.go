@@ -30,7 +30,7 @@ type Contact struct {
 	TimerPlace                    int64 // of TimerTheirs; -1: none has come
 	Chain                         int64 // how many chains the peer had before this one
 
-	LastSent ID // the message that we wrote last; only AddMessage and what erases it change it
+	LastSent ContentID // the message that we wrote last; only AddMessage and what erases it change it
 }
 
 const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq,
@@ -40,7 +40,7 @@ func scanContact(r Row) Contact {
 	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
 		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10),
 		r.Bool(11), r.Bool(12), r.Time(13), api.NotifyLevel(r.Text(14)),
-		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.ID(20)}
+		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.Content(20)}
 }
 
 // AddContact stores a new contact with its session. How its conversation is

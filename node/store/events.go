@@ -29,7 +29,10 @@ func (tx *Tx) Append(e Event) (seq int64, err error) {
 	return tx.s.conn.LastInsertRowID(), err
 }
 
-func orNull(id ID) any {
+func orNull[T interface {
+	comparable
+	IsZero() bool
+}](id T) any {
 	if id.IsZero() {
 		return nil
 	}
@@ -50,10 +53,12 @@ func (tx *Tx) LastEvent() (int64, error) {
 	return tx.number(`SELECT max(seq) FROM events`)
 }
 
-// Prune keeps the newest events, and the newest contents that were recorded as
-// seen: nobody asks for older ones, or sends them again.
+// Prune keeps the newest events, and of each contact the newest contents that
+// were recorded as seen: nobody asks for older ones, or sends them again. What
+// one contact sends pushes out nothing of another.
 func (tx *Tx) Prune(events, seen int) error {
 	return errors.Join(
 		tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, events),
-		tx.exec(`DELETE FROM seen WHERE rowid <= (SELECT max(rowid) FROM seen) - ?`, seen))
+		tx.exec(`DELETE FROM seen WHERE rowid IN (SELECT rowid FROM (
+			SELECT rowid, row_number() OVER (PARTITION BY contact ORDER BY rowid DESC) AS n FROM seen) WHERE n > ?)`, seen))
 }

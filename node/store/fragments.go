@@ -6,7 +6,7 @@ import "time"
 // complete and its turn has come. One with Count 0 only marks its place.
 type Fragment struct {
 	Seq   int64 // of the cell in the sender's chain
-	Item  ID
+	Item  ContentID
 	Index int
 	Count int
 	Time  time.Time
@@ -16,7 +16,7 @@ type Fragment struct {
 const fragmentColumns = `seq, item, idx, count, time, data`
 
 func scanFragment(r Row) Fragment {
-	return Fragment{r.Int(0), r.ID(1), int(r.Int(2)), int(r.Int(3)), r.Time(4), r.Blob(5)}
+	return Fragment{r.Int(0), r.Content(1), int(r.Int(2)), int(r.Int(3)), r.Time(4), r.Blob(5)}
 }
 
 // AddFragment keeps a fragment; the first at its place stays.
@@ -51,15 +51,15 @@ func (tx *Tx) ContactsWaiting() ([]ID, error) {
 	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM fragments`)
 }
 
-// OweReceipt records that a contact is to be told that an item came.
-func (tx *Tx) OweReceipt(contact, item ID) error {
-	return tx.exec(`INSERT INTO receipts(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, item)
+// OweReceipt records that a contact is to be told that a content came.
+func (tx *Tx) OweReceipt(contact ID, content ContentID) error {
+	return tx.exec(`INSERT INTO receipts(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, content)
 }
 
-// TakeReceipts removes and returns up to limit items that a contact is to be
+// TakeReceipts removes and returns up to limit contents that a contact is to be
 // told of.
-func (tx *Tx) TakeReceipts(contact ID, limit int) ([]ID, error) {
-	ids, err := collect(tx, func(r Row) ID { return r.ID(0) },
+func (tx *Tx) TakeReceipts(contact ID, limit int) ([]ContentID, error) {
+	ids, err := collect(tx, func(r Row) ContentID { return r.Content(0) },
 		`SELECT item FROM receipts WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
 	for _, id := range ids {
 		if err == nil {
@@ -74,25 +74,32 @@ func (tx *Tx) ContactsOwed() ([]ID, error) {
 	return collect(tx, func(r Row) ID { return r.ID(0) }, `SELECT DISTINCT contact FROM receipts`)
 }
 
-// AddSeen records a content that has been taken and is no message here, or not
-// any more: the sender may ask whether it came, and it may come again.
-func (tx *Tx) AddSeen(contact, item ID) error {
-	return tx.exec(`INSERT INTO seen(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, item)
+// AddSeen records a content of a contact that has been taken and is no message
+// here, or not any more: the sender may ask whether it came, and it may come
+// again.
+func (tx *Tx) AddSeen(contact ID, content ContentID) error {
+	return tx.addSeen(contact, content, false)
 }
 
-// HasSeen reports whether a content was recorded with [Tx.AddSeen].
-func (tx *Tx) HasSeen(contact, item ID) (bool, error) {
-	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM seen WHERE contact = ? AND item = ?)`, contact, item)
+func (tx *Tx) addSeen(contact ID, content ContentID, outgoing bool) error {
+	return tx.exec(`INSERT INTO seen(contact, outgoing, item) VALUES(?, ?, ?) ON CONFLICT DO NOTHING`, contact, outgoing, content)
+}
+
+// HasSeen reports whether a content of either side was recorded, by
+// [Tx.AddSeen] or because it was erased.
+func (tx *Tx) HasSeen(contact ID, content ContentID) (bool, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM seen WHERE contact = ? AND outgoing IN (0, 1) AND item = ?)`, contact, content)
 	return n != 0, err
 }
 
 // Seen reports whether a content of a contact has come whole: a text among the
-// messages or the fragments, or something else that was recorded.
-func (tx *Tx) Seen(contact, item ID) (bool, error) {
+// messages or the fragments, or something else that was recorded. What we have
+// written never has: erased or not, it looks the same to them.
+func (tx *Tx) Seen(contact ID, content ContentID) (bool, error) {
 	n, err := tx.number(`SELECT
-		EXISTS(SELECT 1 FROM messages WHERE id = ?2 AND contact = ?1 AND outgoing = 0) OR
-		EXISTS(SELECT 1 FROM seen WHERE contact = ?1 AND item = ?2) OR
+		EXISTS(SELECT 1 FROM messages WHERE contact = ?1 AND content = ?2 AND outgoing = 0) OR
+		EXISTS(SELECT 1 FROM seen WHERE contact = ?1 AND outgoing = 0 AND item = ?2) OR
 		EXISTS(SELECT 1 FROM receipts WHERE contact = ?1 AND item = ?2) OR
-		(SELECT count(DISTINCT idx) = max(count) FROM fragments WHERE contact = ?1 AND item = ?2 AND count > 0)`, contact, item)
+		(SELECT count(DISTINCT idx) = max(count) FROM fragments WHERE contact = ?1 AND item = ?2 AND count > 0)`, contact, content)
 	return n != 0, err
 }

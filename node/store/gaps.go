@@ -12,13 +12,13 @@ import (
 const maxFilled = 64
 
 // Later returns what was shown of a contact though it was written after a
-// message that comes now, with the id and at the place given: the message that
+// message that comes now, with the content id and at the place given: the message that
 // names it as the previous one, or else the first one at a later place; the
 // zero ID if there is none.
-func (tx *Tx) Later(contact, id ID, place int64) (ID, error) {
+func (tx *Tx) Later(contact ID, content ContentID, place int64) (ID, error) {
 	scan := func(r Row) ID { return r.ID(0) }
 	later, err := one(tx, scan, `SELECT id FROM messages
-		WHERE contact = ? AND previous = ? AND gap > 0 ORDER BY seq LIMIT 1`, contact, id)
+		WHERE contact = ? AND previous = ? AND gap > 0 ORDER BY seq LIMIT 1`, contact, content)
 	if err == ErrNotFound {
 		later, err = one(tx, scan, `SELECT id FROM messages
 			WHERE contact = ? AND written >= 0 AND written > ? ORDER BY written LIMIT 1`, contact, place)
@@ -30,8 +30,8 @@ func (tx *Tx) Later(contact, id ID, place int64) (ID, error) {
 }
 
 // Fill tells of the messages that were shown without this one that it has come.
-func (tx *Tx) Fill(contact, id ID, now time.Time) error {
-	return tx.gaps(`gap = 0, lost = 0`, now, `contact = ? AND previous = ?`, contact, id)
+func (tx *Tx) Fill(contact ID, content ContentID, now time.Time) error {
+	return tx.gaps(`gap = 0, lost = 0`, now, `contact = ? AND previous = ?`, contact, content)
 }
 
 // Lose tells of messages that have been shown since before a time without the
@@ -66,7 +66,7 @@ func (tx *Tx) unlink(m Message) error {
 		return nil
 	}
 	return errors.Join(
-		tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ? AND last_sent = ?`, orNull(m.Previous), m.Contact, m.ID),
+		tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ? AND last_sent = ?`, orNull(m.Previous), m.Contact, m.Content),
 		tx.exec(`UPDATE messages SET previous = ? WHERE contact = ? AND seq > ? AND previous = ? AND outgoing = 1`,
-			orNull(m.Previous), m.Contact, m.Seq, m.ID))
+			orNull(m.Previous), m.Contact, m.Seq, m.Content))
 }

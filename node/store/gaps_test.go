@@ -13,38 +13,43 @@ func TestLastSent(t *testing.T) {
 	s := open(t, newProfile(t))
 	bob := NewID()
 	update(t, s, func(tx *Tx) error { return tx.AddContact(Contact{ID: bob, Name: "Bob", Created: now}, nil) })
-	last := func() ID {
-		return view(t, s, func(tx *Tx) (ID, error) { c, err := tx.Contact(bob); return c.LastSent, err })
+	last := func() ContentID {
+		return view(t, s, func(tx *Tx) (ContentID, error) { c, err := tx.Contact(bob); return c.LastSent, err })
 	}
 	send := func(state api.State) (m Message) {
 		m = Message{ID: NewID(), Contact: bob, Outgoing: true, Text: "x", Time: now, State: state, Previous: last()}
-		update(t, s, func(tx *Tx) (err error) { m.Seq, err = tx.AddMessage(m, now); return err })
+		update(t, s, func(tx *Tx) (err error) {
+			if _, err = tx.AddMessage(m, now); err == nil {
+				m, err = tx.Message(m.ID)
+			}
+			return err
+		})
 		return m
 	}
 	a := send(api.StateDelivered)
 	b := send(api.StateSealed)
 	update(t, s, func(tx *Tx) error {
-		_, err := tx.AddMessage(Message{ID: NewID(), Contact: bob, Text: "theirs", State: api.StateReceived}, now)
+		_, err := tx.AddMessage(Message{Content: NewID().Content(), Contact: bob, Text: "theirs", State: api.StateReceived}, now)
 		if err == nil {
 			err = tx.AddNotice(Message{ID: NewID(), Contact: bob, Outgoing: true, Text: "a notice"}, now)
 		}
 		return err
 	})
 	c := send(api.StateQueued)
-	if b.Previous != a.ID || c.Previous != b.ID || last() != c.ID {
+	if b.Previous != a.ID.Content() || c.Previous != b.ID.Content() || last() != c.ID.Content() {
 		t.Fatalf("%v %v %v", a, b, c)
 	}
 	update(t, s, func(tx *Tx) error { return tx.TakeBack(b, now) })
 	c = view(t, s, func(tx *Tx) (Message, error) { return tx.Message(c.ID) })
-	if c.Previous != a.ID {
+	if c.Previous != a.ID.Content() {
 		t.Error("what was taken back before it arrived is still named")
 	}
 	update(t, s, func(tx *Tx) error { return tx.Erase(c, now) })
-	if last() != a.ID {
+	if last() != a.ID.Content() {
 		t.Error("what was erased before it arrived is the last one")
 	}
 	update(t, s, func(tx *Tx) error { return tx.Erase(a, now) })
-	if last() != a.ID {
+	if last() != a.ID.Content() {
 		t.Error("what has arrived is not named any more")
 	}
 }
@@ -57,7 +62,7 @@ func TestLose(t *testing.T) {
 		err := tx.AddContact(Contact{ID: bob, Name: "Bob", Created: now}, nil)
 		for i := range maxFilled + 1 {
 			if err == nil {
-				_, err = tx.AddMessage(Message{ID: NewID(), Contact: bob, Text: "x", State: api.StateReceived, Previous: NewID(),
+				_, err = tx.AddMessage(Message{Content: NewID().Content(), Contact: bob, Text: "x", State: api.StateReceived, Previous: NewID().Content(),
 					Written: int64(i), Gap: now.Add(time.Duration(i) * time.Second)}, now)
 			}
 		}

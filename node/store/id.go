@@ -6,8 +6,21 @@ import (
 	"errors"
 )
 
-// ID names a contact, or a content on its way in either direction.
+// ID names a contact, a message or an item of the outbox. It is drawn here and
+// nobody else chooses it, so it is looked up over all of them.
 type ID [16]byte
+
+// ContentID names a content within one conversation, as its sender has chosen
+// it: a contact may choose what another one did. So no lookup takes it without
+// the contact, and what we answer one contact never depends on another. Of a
+// content of ours it is the bytes of its [ID].
+type ContentID [16]byte
+
+// IsZero reports whether c is unset.
+func (c ContentID) IsZero() bool { return c == ContentID{} }
+
+// Content returns the content id of what we have written under an id.
+func (id ID) Content() ContentID { return ContentID(id) }
 
 // NewID returns a random ID.
 func NewID() (id ID) {

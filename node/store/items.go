@@ -67,6 +67,15 @@ func (tx *Tx) Item(id ID) (Item, error) {
 	return it, tx.loadCells(&it)
 }
 
+// ItemOf returns the item on its way to a contact that the contact names so.
+func (tx *Tx) ItemOf(contact ID, content ContentID) (Item, error) {
+	it, err := tx.Item(ID(content))
+	if err == nil && it.Contact != contact {
+		return Item{}, ErrNotFound
+	}
+	return it, err
+}
+
 // Items returns the whole outbox in the order it was filled.
 func (tx *Tx) Items() ([]Item, error) {
 	items, err := collect(tx, scanItem, `SELECT `+itemColumns+` FROM items ORDER BY rowid`)

@@ -12,13 +12,14 @@ type Message struct {
 	Seq      int64 // of the event that told of it
 	ID       ID
 	Contact  ID
+	Content  ContentID // by which the two people name it; zero of a notice
 	Outgoing bool
 	Text     string // as written; clean it before showing
 	Time     time.Time
 	State    api.State
 	Reason   string
 
-	Ref       ID // what it answers; zero: nothing
+	Ref       ContentID // what it answers; zero: nothing
 	Forwarded bool
 	Edited    time.Time // when its sender last did
 	Place     int64     // of that edit; -1: none
@@ -30,30 +31,33 @@ type Message struct {
 	Size      int       // of the picture in bytes
 	Data      []byte    // the picture, for AddMessage only: see Tx.Picture
 
-	Previous ID        // its sender's message before it; zero: none, or not known
+	Previous ContentID // its sender's message before it; zero: none, or not known
 	Written  int64     // the place of an incoming one; meaningless for others
 	Gap      time.Time // since when it is shown without the previous one; zero: that is there
 	Lost     bool      // the previous one will not come any more
 	Late     ID        // what was shown before it and written after it; zero: nothing
 }
 
-const messageColumns = `seq, id, contact, outgoing, text, time, state, reason,
+const messageColumns = `seq, id, contact, content, outgoing, text, time, state, reason,
 	ref, forwarded, edited, place, deleted, read, timer, expires, picture, size,
 	previous, written, gap, lost, late`
 
 func scanMessage(r Row) Message {
-	return Message{r.Int(0), r.ID(1), r.ID(2), r.Bool(3), r.Text(4), r.Time(5), api.State(r.Text(6)), r.Text(7),
-		r.ID(8), r.Bool(9), r.Time(10), r.Int(11), r.Bool(12), r.Time(13), int(r.Int(14)), r.Time(15),
-		r.Text(16), int(r.Int(17)), nil, r.ID(18), r.Int(19), r.Time(20), r.Bool(21), r.ID(22)}
+	return Message{r.Int(0), r.ID(1), r.ID(2), r.Content(3), r.Bool(4), r.Text(5), r.Time(6), api.State(r.Text(7)), r.Text(8),
+		r.Content(9), r.Bool(10), r.Time(11), r.Int(12), r.Bool(13), r.Time(14), int(r.Int(15)), r.Time(16),
+		r.Text(17), int(r.Int(18)), nil, r.Content(19), r.Int(20), r.Time(21), r.Bool(22), r.ID(23)}
 }
 
 // AddMessage stores a message, which nobody has edited, and the event that
-// tells of it, and returns its sequence number. A known ID is refused: see
-// [Tx.Message].
+// tells of it, and returns its sequence number. An outgoing one has an ID, and
+// its content is named so; an incoming one has a Content and gets an ID. A
+// known one of either is refused: see [Tx.Message] and [Tx.MessageOf].
 func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
 	if m.Outgoing {
-		err = tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.ID, m.Contact)
-		m.Written = -1
+		m.Content, m.Written = m.ID.Content(), -1
+		err = tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.Content, m.Contact)
+	} else if m.ID.IsZero() {
+		m.ID = NewID()
 	}
 	if err == nil {
 		seq, err = tx.addMessage(m, api.EventMessage, now)
@@ -64,7 +68,7 @@ func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
 // AddNotice stores something that the node itself tells in a conversation, and
 // the event that tells of it.
 func (tx *Tx) AddNotice(m Message, now time.Time) error {
-	m.State, m.Written = api.StateNotice, -1
+	m.State, m.Content, m.Written = api.StateNotice, ContentID{}, -1
 	_, err := tx.addMessage(m, api.EventNotice, now)
 	return err
 }
@@ -74,10 +78,10 @@ func (tx *Tx) addMessage(m Message, kind api.EventKind, now time.Time) (seq int6
 	if err != nil {
 		return 0, err
 	}
-	err = tx.exec(`INSERT INTO messages(seq, id, contact, outgoing, text, time, state, reason,
+	err = tx.exec(`INSERT INTO messages(seq, id, contact, content, outgoing, text, time, state, reason,
 		ref, forwarded, deleted, timer, picture, size, previous, written, gap, late)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, m.ID, m.Contact, m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, m.ID, m.Contact, orNull(m.Content), m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
 		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size,
 		orNull(m.Previous), m.Written, m.Gap, orNull(m.Late))
 	if err == nil && m.Data != nil {
@@ -86,8 +90,14 @@ func (tx *Tx) addMessage(m Message, kind api.EventKind, now time.Time) (seq int6
 	return seq, err
 }
 
+// Message returns the message with an ID, of any conversation.
 func (tx *Tx) Message(id ID) (Message, error) {
 	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = ?`, id)
+}
+
+// MessageOf returns the message of a conversation that its two people name so.
+func (tx *Tx) MessageOf(contact ID, content ContentID) (Message, error) {
+	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact = ? AND content = ?`, contact, content)
 }
 
 // Picture returns the picture of a message.
@@ -180,7 +190,7 @@ func (tx *Tx) Erase(m Message, now time.Time) error {
 		tx.exec(`DELETE FROM events WHERE message = ?`, m.ID),
 		tx.unlink(m))
 	if err == nil && m.State != api.StateNotice {
-		err = tx.AddSeen(m.Contact, m.ID)
+		err = tx.addSeen(m.Contact, m.Content, m.Outgoing)
 	}
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ CREATE TRIGGER search_change AFTER UPDATE OF text ON messages WHEN old.text <> n
 	INSERT INTO search(rowid, text, contact)
 		SELECT new.seq, words(new.text), hex(new.contact) WHERE new.text <> '';
 END;
-` + fillSearch
+`
 
 const fillSearch = `
 INSERT INTO search(rowid, text, contact)

@@ -297,7 +297,7 @@ func (s *Store) open(opt Options) (err error) {
 	if err := openSearch(conn); err != nil {
 		return mapError(err)
 	}
-	if err := s.migrate(); err != nil {
+	if err := s.prepareSchema(); err != nil {
 		return err
 	}
 	return s.renewSearch()

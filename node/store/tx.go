@@ -202,6 +202,8 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 			err = stmt.BindBlob(i+1, v)
 		case ID:
 			err = stmt.BindBlob(i+1, v[:])
+		case ContentID:
+			err = stmt.BindBlob(i+1, v[:])
 		case time.Time:
 			err = stmt.BindInt64(i+1, toMicros(v))
 		default:
@@ -243,7 +245,11 @@ func (r Row) Bool(col int) bool      { return r.ColumnBool(col) }
 func (r Row) Text(col int) string    { return r.ColumnText(col) }
 func (r Row) Time(col int) time.Time { return fromMicros(r.ColumnInt64(col)) }
 func (r Row) ID(col int) (id ID)     { copy(id[:], r.ColumnRawBlob(col)); return id }
-func (r Row) Tag(col int) (t Tag)    { copy(t[:], r.ColumnRawBlob(col)); return t }
+func (r Row) Content(col int) (c ContentID) {
+	copy(c[:], r.ColumnRawBlob(col))
+	return c
+}
+func (r Row) Tag(col int) (t Tag) { copy(t[:], r.ColumnRawBlob(col)); return t }
 
 // Blob returns nil for NULL.
 func (r Row) Blob(col int) []byte {
