@@ -335,7 +335,7 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 	}
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
-		if node, err := n.net.AddHint(hint); err == nil {
+		if node, err := n.net.AddPasted(hint); err == nil {
 			theirs = append(theirs, store.Mailbox{Node: node, Hint: hint})
 		}
 	}

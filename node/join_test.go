@@ -20,7 +20,7 @@ type lonely struct {
 	told    atomic.Bool
 }
 
-func (l *lonely) AddHint(b []byte) (p2p.NodeID, error) {
+func (l *lonely) AddBootstrap(b []byte) (p2p.NodeID, error) {
 	hint, err := directory.ParseHint(b)
 	if err != nil {
 		return p2p.NodeID{}, err

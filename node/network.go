@@ -30,6 +30,8 @@ type Network interface {
 	Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error)
 	Hint(p2p.NodeID) ([]byte, error)
 	AddHint([]byte) (p2p.NodeID, error)
+	AddPasted([]byte) (p2p.NodeID, error)
+	AddBootstrap([]byte) (p2p.NodeID, error)
 	Status() p2p.Status
 }
 
@@ -103,6 +105,18 @@ func (m mesh) Rendezvous(secret [32]byte, n int) ([]store.Node, error) {
 func (m mesh) AddHint(hint []byte) (store.Node, error) {
 	node, err := m.n.AddHint(hint)
 	return store.Node(node), err
+}
+
+// AddPasted is AddHint for a relay of a link that the owner pasted.
+func (m mesh) AddPasted(hint []byte) (store.Node, error) {
+	node, err := m.n.AddPasted(hint)
+	return store.Node(node), err
+}
+
+// AddBootstrap takes a relay that the owner names.
+func (m mesh) AddBootstrap(hint []byte) error {
+	_, err := m.n.AddBootstrap(hint)
+	return err
 }
 
 func toTags(in []store.Tag) []p2p.Tag {

@@ -364,7 +364,7 @@ func TestHint(t *testing.T) {
 	if s := b.Status(); s.Ready || !strings.Contains(s.Reason, "knows no relay") {
 		p2ptest.Eventually(t, "a reason", func() bool { return strings.Contains(b.Status().Reason, "knows no relay") })
 	}
-	if id, err := b.AddHint(hint); err != nil || id != mesh.Relays[3].ID() {
+	if id, err := b.AddPasted(hint); err != nil || id != mesh.Relays[3].ID() {
 		t.Fatalf("add hint: %v", err)
 	}
 	b.WaitReady(t)

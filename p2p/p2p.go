@@ -21,6 +21,7 @@
 //	relay      a Relay
 //	settings   what the owner of either says about the network
 //	book       whose word an address is, and so whether it may be dialled
+//	sources    whose word about the relays a client takes
 //	host       the libp2p host of each role, with the gate of the book
 //	wire       frames, node ids, protocol names
 //	link       frames between neighbours
@@ -72,6 +73,9 @@ type Status = client.Status
 
 // GuardStatus is one guard in use or tried.
 type GuardStatus = client.GuardStatus
+
+// SourceStatus is a relay that is asked for the list of relays.
+type SourceStatus = client.SourceStatus
 
 // RelayStatus says what a relay does now.
 type RelayStatus = relay.Status

@@ -493,6 +493,12 @@ func (c *Client) AddHint(b []byte) (id p2p.NodeID, err error) {
 	return p2p.NodeID(b), nil
 }
 
+// AddPasted and AddBootstrap are AddHint: all nodes are known.
+func (c *Client) AddPasted(b []byte) (p2p.NodeID, error) { return c.AddHint(b) }
+
+// AddBootstrap is AddHint.
+func (c *Client) AddBootstrap(b []byte) (p2p.NodeID, error) { return c.AddHint(b) }
+
 // Status says whether the client is cut off.
 func (c *Client) Status() p2p.Status {
 	s := p2p.Status{Ready: true, PeerID: "test", Relays: len(c.net.mailbox), EnoughRelays: true, Hops: 3, AllowPrivate: true,

@@ -32,7 +32,6 @@ import (
 	"starling/p2p/blame"
 	"starling/p2p/book"
 	"starling/p2p/directory"
-	"starling/p2p/directory/exchange"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/guard"
 	"starling/p2p/host"
@@ -120,26 +119,28 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	log    *slog.Logger
+	now    func() time.Time // the time of day as it is known
 	source netip.Addr
 	timing timing
 	routes *mix.Routes
 
-	peerKey crypto.PrivKey
-	id      NodeID
-	book    *book.Book
-	dir     *directory.Directory
-	list    *exchange.Exchange
-	links   atomic.Pointer[link.Links] // while Run runs
-	replies *mix.Replies[*back]
-	watches *watch.Watches
-	blame   blame.Ledger
-	mutes   mutes
-	silence silence
-	refused tally.Tally
-	listed  atomic.Pointer[time.Time] // when a guard last gave us its list
+	peerKey  crypto.PrivKey
+	id       NodeID
+	book     *book.Book
+	dir      *directory.Directory
+	opinions opinions
+	links    atomic.Pointer[link.Links] // while Run runs
+	replies  *mix.Replies[*back]
+	watches  *watch.Watches
+	blame    blame.Ledger
+	mutes    mutes
+	silence  silence
+	refused  tally.Tally
+	listed   atomic.Pointer[time.Time] // when a guard last gave us its list
 
 	wake    chan struct{} // guards: something happened
-	stale   chan struct{} // directory: ask again now
+	stale   chan struct{} // lists: ask again now
+	lonely  chan struct{} // doors: look again
 	changed chan struct{} // for OnChange
 	save    chan struct{}
 	blamed  chan struct{} // a request failed: relays may be doubtful
@@ -150,8 +151,8 @@ type Client struct {
 	mu       sync.Mutex
 	guards   guard.List
 	attempts map[NodeID]*attempt
-	expected map[*request]struct{}     // to be failed when a guard is lost
-	contacts map[NodeID]directory.Hint // where to ask when no guard answers
+	expected map[*request]struct{} // to be failed when a guard is lost
+	doors    map[NodeID]*door
 }
 
 // timing is what tests and meshes on one machine want shorter.
@@ -200,16 +201,22 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		timing:   timing,
-		dir:      directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock}),
 		wake:     make(chan struct{}, 1),
 		stale:    make(chan struct{}, 1),
+		lonely:   make(chan struct{}, 1),
 		changed:  make(chan struct{}, 1),
 		save:     make(chan struct{}, 1),
 		blamed:   make(chan struct{}, 1),
 		attempts: map[NodeID]*attempt{},
 		expected: map[*request]struct{}{},
-		contacts: map[NodeID]directory.Hint{},
+		doors:    map[NodeID]*door{},
 	}
+	c.opinions.m = map[NodeID]*opinion{}
+	c.now = cfg.Clock
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: c.now})
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -220,9 +227,9 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		return nil, err
 	}
 	c.source = network.Source
-	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: c.settled})
+	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
-		c.contacts[h.ID] = h
+		c.doors[h.ID] = &door{hint: h}
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 	pins, err := c.loadState(cfg.State)
@@ -239,7 +246,6 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		return nil, err
 	}
 	c.replies = mix.NewReplies[*back](c.id, timing.replies)
-	c.list = exchange.New(exchange.Config{Directory: c.dir, Send: c.send, Count: c.refused.Add})
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Listed:   c.listedNow,
@@ -273,6 +279,7 @@ func (c *Client) Run(ctx context.Context) error {
 	pace.Kick(c.changed) // Status says more from here on
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.keepGuards(ctx, links) })
+	g.Go(func() error { return c.keepSources(ctx, links) })
 	g.Go(func() error { return c.keepList(ctx, links) })
 	g.Go(func() error { return c.keepAlive(ctx, links) })
 	g.Go(func() error { return c.watches.Run(ctx) })
@@ -347,7 +354,7 @@ func (c *Client) handle(from NodeID, f *wire.Frame) {
 	case wire.TypePacket:
 		c.reply(from, f.Body())
 	case wire.TypeListPage, wire.TypeListRequest:
-		c.list.Handle(from, f)
+		c.handleList(from, f)
 	case wire.TypeDrop:
 	default:
 		c.refused.Add("unknown frame")
@@ -363,6 +370,7 @@ func (c *Client) linkChanged(peer NodeID, up bool) {
 		c.watches.Retry()
 	}
 	pace.Kick(c.wake)
+	pace.Kick(c.lonely)
 	pace.Kick(c.changed)
 }
 
@@ -384,46 +392,6 @@ func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 	}
 }
 
-// keepList keeps the directory fresh.
-func (c *Client) keepList(ctx context.Context, links *link.Links) error {
-	few := 100 * time.Millisecond
-	for {
-		wait := pace.Jitter(c.timing.list)
-		if len(c.dir.Snapshot().Relays) < MinRelays {
-			wait = pace.Jitter(few)
-			few = min(2*few, c.timing.listFew)
-		} else {
-			few = 100 * time.Millisecond
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		case <-c.stale:
-		}
-		began := time.Now()
-		for _, id := range shuffled(links.Peers()) {
-			if _, err := c.list.Pull(ctx, id); err == nil {
-				c.listed.Store(new(time.Now()))
-				break
-			} else if ctx.Err() == nil {
-				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
-			}
-		}
-		// Failures ask for a look each; a minimum keeps that in bounds. While
-		// relays are few, looks come by the timer anyway.
-		pause := c.timing.listMin - time.Since(began)
-		if len(c.dir.Snapshot().Relays) < MinRelays || pause <= 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
 // Watch asks a mailbox to push boxes under tags as they arrive, and keeps
 // asking. It replaces the watch of the same key; no tags end it.
 func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) { c.watches.Watch(key, mailbox, tags) }
@@ -437,7 +405,9 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags.
 func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	for _, r := range relays {
 		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
-		c.addContact(h, book.Owner) // who allowed to ask there
+		if _, err := c.AddBootstrap(h.Append(nil)); err != nil {
+			c.log.Debug("a relay of the local network is refused", "err", err)
+		}
 	}
 	return false
 }
@@ -447,26 +417,7 @@ func (c *Client) Hint(id NodeID) ([]byte, error) {
 	if d, ok := c.dir.Snapshot().Find(id); ok {
 		return d.Hint().Append(nil), nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if h, ok := c.contacts[id]; ok {
-		return h.Append(nil), nil
-	}
 	return nil, ErrUnknownRelay
-}
-
-// AddHint takes a hint that somebody gave us and returns the relay's id. The
-// relay is asked for the list when no guard answers.
-func (c *Client) AddHint(b []byte) (NodeID, error) {
-	h, err := directory.ParseHint(b)
-	if err != nil {
-		return NodeID{}, err
-	}
-	if !c.cfg.AllowPrivate && !h.Public() {
-		return NodeID{}, directory.ErrPrivate
-	}
-	c.addContact(h, book.Pasted)
-	return h.ID, nil
 }
 
 // Status says what holds now.
@@ -481,6 +432,11 @@ type Status struct {
 	// Relays is how many relays are known, EnoughRelays whether they suffice.
 	Relays       int
 	EnoughRelays bool
+	// OneSource: only one relay has said which relays there are. Who it is can
+	// choose them.
+	OneSource bool
+	// Sources are relays that are no guards and asked for the list now.
+	Sources []SourceStatus
 	// Doubtful is how many of them are avoided, because nothing seems to come
 	// back over them.
 	Doubtful int
@@ -502,6 +458,14 @@ type GuardStatus struct {
 	Connected bool
 }
 
+// SourceStatus is a relay that is asked for the list of relays.
+type SourceStatus struct {
+	ID   NodeID
+	Addr string
+	// Pasted: a link that the owner pasted names it, not the owner.
+	Pasted bool
+}
+
 // Status says what holds now.
 func (c *Client) Status() Status {
 	snap := c.dir.Snapshot()
@@ -509,6 +473,7 @@ func (c *Client) Status() Status {
 		PeerID:       c.id.String(),
 		Relays:       len(snap.Relays),
 		EnoughRelays: len(snap.Relays) >= MinRelays,
+		OneSource:    c.oneSource(),
 		Doubtful:     len(c.doubtful()),
 		Hops:         hops,
 		AllowPrivate: c.cfg.AllowPrivate,
@@ -530,15 +495,22 @@ func (c *Client) Status() Status {
 		}
 		s.Guards = append(s.Guards, GuardStatus{ID: g.ID, Addr: g.Address.Multiaddr().String(), Connected: up})
 	}
-	contacts := len(c.contacts)
+	doors := len(c.doors)
+	for id, d := range c.doors {
+		if d.asked {
+			s.Sources = append(s.Sources, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
+		}
+	}
 	c.mu.Unlock()
 	switch {
 	case links == nil:
 		s.Reason = "not running"
-	case connected == 0 && s.Relays == 0 && contacts == 0 && len(s.Guards) == 0:
+	case connected == 0 && s.Relays == 0 && doors == 0 && len(s.Guards) == 0:
 		s.Reason = "knows no relay; add a bootstrap address or use an invite"
 	case s.Relays == 0 && s.Refused[directory.ErrFuture.Error()]+s.Refused[directory.ErrExpired.Error()] > 0:
 		s.Reason = "all relays speak of another time; is the clock of this computer right?"
+	case s.Relays == 0 && c.disagree():
+		s.Reason = "the relays that were asked hand out different lists; add the address of another one"
 	case connected == 0 && s.Relays == 0:
 		s.Reason = "no known relay answers"
 	case !s.EnoughRelays:

@@ -7,14 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/link"
 	"starling/p2p/pace"
 )
-
-const maxContacts = 256
 
 // An attempt is what is remembered of dialling one relay since it last
 // answered.
@@ -25,12 +22,7 @@ type attempt struct {
 	next     time.Time // not before
 }
 
-// keepGuards keeps exactly the wanted guards connected, and somebody to ask
-// for the list while there are none.
-//
-//	nothing known ──> ask a contact ──> list ──> draw guards ──> connected
-//	      ^                                           |              |
-//	      └────────── nobody answers ─────────────────┘ <── lost ────┘
+// keepGuards keeps exactly the wanted guards connected.
 func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
 	done := make(chan struct{}, 1)
 	dials := 0
@@ -130,14 +122,6 @@ func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []d
 			try(directory.Hint{ID: g.ID, Addresses: addressesOf(snap, g)})
 		}
 	}
-	// Without a guard, ask strangers for the list, one at a time: only when it
-	// is too short to draw guards from, or all guards are away.
-	lost := len(links.Peers()) == 0 && !slices.ContainsFunc(want, func(id NodeID) bool { return !away(id) })
-	if lost || len(links.Peers()) == 0 && len(snap.Relays) < MinRelays {
-		if h, ok := c.contact(now, &next); ok {
-			try(h)
-		}
-	}
 	return keep, dial, next
 }
 
@@ -147,26 +131,6 @@ func addressesOf(snap *directory.Snapshot, g guard.Guard) []directory.Address {
 		return d.Addresses
 	}
 	return []directory.Address{g.Address}
-}
-
-// contact draws somebody to ask for the list whose pause is over.
-func (c *Client) contact(now time.Time, next *time.Time) (directory.Hint, bool) {
-	var some []directory.Hint
-	for id, h := range c.contacts {
-		a := c.attempts[id]
-		switch {
-		case a == nil || !a.dialling && !a.next.After(now):
-			some = append(some, h)
-		case a.dialling:
-			return directory.Hint{}, false
-		case a.next.Before(*next):
-			*next = a.next
-		}
-	}
-	if len(some) == 0 {
-		return directory.Hint{}, false
-	}
-	return some[mrand.IntN(len(some))], true
 }
 
 // guardAddresses returns all addresses of a guard: those it signed last, and
@@ -185,26 +149,6 @@ func (c *Client) guardAddresses(id NodeID) (all []netip.AddrPort) {
 		all = append(all, a.AddrPort)
 	}
 	return all
-}
-
-// settled reports whether this profile has guards: then what a link names is
-// dialled no more.
-func (c *Client) settled() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.guards.Guards) > 0
-}
-
-// addContact takes somebody to ask for the list, and writes into the book who
-// named it.
-func (c *Client) addContact(h directory.Hint, source book.Source) {
-	c.book.Name(h.ID, source, directory.AddrPorts(h.Addresses)...)
-	c.mu.Lock()
-	if len(c.contacts) < maxContacts {
-		c.contacts[h.ID] = h
-	}
-	c.mu.Unlock()
-	pace.Kick(c.wake)
 }
 
 func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
@@ -228,10 +172,11 @@ func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) 
 	}
 	pause := min(c.timing.retryMin<<min(a.failures-1, 16), most)
 	a.next = now.Add(pace.Jitter(pause))
+	go links.Drop(h.ID) // it may have taken the connection and refused the stream
 	if ctx.Err() == nil {
 		c.log.Debug("relay does not answer", "relay", h.ID, "err", err)
 	}
-	if len(c.attempts) > 4*maxContacts {
+	if len(c.attempts) > 4*guard.MaxGuards {
 		for id, o := range c.attempts {
 			if !o.dialling && now.After(o.next) {
 				delete(c.attempts, id)

@@ -1,8 +1,6 @@
 package client
 
 import (
-	"starling/p2p/book"
-	"starling/p2p/directory"
 	"starling/p2p/mix"
 	"starling/p2p/recall"
 )
@@ -18,18 +16,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, error) {
 		return nil, err
 	}
 	c.guards = s.Guards
-	for _, raw := range s.Descriptors {
-		d, err := directory.Parse(raw)
-		if err != nil {
-			continue
-		}
-		// Expired ones are not taken, but their relays may still be there.
-		c.dir.Add(raw)
-		if _, ok := c.contacts[d.ID]; !ok && len(c.contacts) < maxContacts {
-			c.contacts[d.ID] = d.Hint()
-			c.book.Name(d.ID, book.Remembered, directory.AddrPorts(d.Addresses)...)
-		}
-	}
+	c.remember(s.Descriptors)
 	return s.Pins, nil
 }
 

@@ -193,10 +193,16 @@ func (d *Directory) Add(raw []byte) error {
 		}
 		return err
 	}
+	d.put(desc, bytes.Clone(raw))
+	return nil
+}
+
+// put adds a descriptor that was verified and admitted.
+func (d *Directory) put(desc *Descriptor, raw []byte) {
 	old := d.relays[desc.ID]
 	d.remove(old)
 	d.stamp++
-	e := &entry{Descriptor: desc, raw: bytes.Clone(raw), stamp: d.stamp}
+	e := &entry{Descriptor: desc, raw: raw, stamp: d.stamp}
 	if old != nil && slices.Equal(old.Addresses, desc.Addresses) {
 		e.reached = old.reached
 	}
@@ -212,7 +218,6 @@ func (d *Directory) Add(raw []byte) error {
 	}
 	d.compact()
 	d.touch()
-	return nil
 }
 
 // Take adds an entry of a page and believes what it says of how long the relay was
@@ -373,9 +378,14 @@ func (d *Directory) touch() {
 }
 
 func (d *Directory) prune(now time.Time) {
+	d.drop(func(e *entry) bool { return !e.Expires.After(now) })
+}
+
+// drop removes entries.
+func (d *Directory) drop(which func(*entry) bool) {
 	gone := false
 	for _, e := range d.relays {
-		if !e.Expires.After(now) {
+		if which(e) {
 			d.remove(e)
 			gone = true
 		}

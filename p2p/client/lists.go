@@ -1,0 +1,313 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
+	"starling/p2p/guard"
+	"starling/p2p/link"
+	"starling/p2p/pace"
+	"starling/p2p/sources"
+	"starling/p2p/wire"
+)
+
+const (
+	// maxOpinions bounds the opinions that are kept: three first sources and two guards,
+	// and one that is away.
+	maxOpinions = 6
+)
+
+// errBusy means that a relay's list is asked for already.
+var errBusy = errors.New("its list is on its way already")
+
+// A opinion is what one relay lists, judged by nobody but itself.
+type opinion struct {
+	id   NodeID
+	dir  *directory.Directory
+	list *exchange.Exchange
+
+	// Guarded by opinions.mu.
+	whole   time.Time // when it had told us all
+	used    time.Time
+	pulling bool
+}
+
+// opinions are the lists of sources and guards, each apart, and what the client
+// believes in on their account.
+type opinions struct {
+	mu      sync.Mutex
+	m       map[NodeID]*opinion
+	kept    []NodeID // believed in when sources agreed last
+	belief  sources.Belief
+	waiting bool // for lists of first sources
+	// remembered are descriptors of the last start. They may have expired only by
+	// a clock that is wrong.
+	remembered [][]byte
+}
+
+// of returns the opinion of a relay, and makes it if need be.
+func (c *Client) opinion(id NodeID) *opinion {
+	now := time.Now()
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	v := c.opinions.m[id]
+	if v == nil {
+		v = &opinion{id: id, dir: directory.New(directory.Config{AllowPrivate: c.cfg.AllowPrivate, Now: c.now})}
+		v.list = exchange.New(exchange.Config{Directory: v.dir, Send: c.send, Count: c.refused.Add})
+		c.opinions.m[id] = v
+	}
+	v.used = now
+	for len(c.opinions.m) > maxOpinions {
+		oldest := slices.MinFunc(slices.Collect(maps.Values(c.opinions.m)), func(a, b *opinion) int { return a.used.Compare(b.used) })
+		delete(c.opinions.m, oldest.id)
+	}
+	return v
+}
+
+// handleList takes a page of a relay's list.
+func (c *Client) handleList(from NodeID, f *wire.Frame) {
+	c.opinions.mu.Lock()
+	v := c.opinions.m[from]
+	c.opinions.mu.Unlock()
+	if v == nil {
+		c.refused.Add("list: unasked page")
+		return
+	}
+	v.list.Handle(from, f)
+}
+
+// pull reads a relay's list into its opinion, and judges anew what to believe. The
+// exchange sees to it that it comes in time.
+func (c *Client) pull(ctx context.Context, id NodeID) error {
+	v := c.opinion(id)
+	if !c.opinions.begin(v) {
+		return errBusy
+	}
+	defer c.opinions.end(v)
+	if _, err := v.list.Pull(ctx, id); err != nil {
+		return err
+	}
+	now := time.Now()
+	c.opinions.mu.Lock()
+	v.whole = now
+	c.opinions.mu.Unlock()
+	c.believe()
+	return nil
+}
+
+// begin reports whether nobody else asks for the same list now.
+func (os *opinions) begin(v *opinion) bool {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	if v.pulling {
+		return false
+	}
+	v.pulling = true
+	return true
+}
+
+func (os *opinions) end(v *opinion) {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	v.pulling = false
+}
+
+// believe decides which relays there are, by all opinions, and hands them to the
+// directory. Sources that cannot be meant well are let go.
+func (c *Client) believe() {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	if !c.opinions.belief.Agreed {
+		for _, raw := range c.opinions.remembered { // our clock may have been put right
+			c.dir.Add(raw)
+		}
+	}
+	now := time.Now()
+	q := sources.Question{Few: MinRelays, Waited: !c.opinions.waiting}
+	for _, v := range c.opinions.m {
+		if v.whole.IsZero() || now.Sub(v.whole) > 3*c.timing.list {
+			continue
+		}
+		l := sources.List{Source: v.id}
+		for _, d := range v.dir.Snapshot().Relays {
+			l.Relays = append(l.Relays, d.ID)
+		}
+		q.Lists = append(q.Lists, l)
+	}
+	for _, id := range c.opinions.kept {
+		if c.opinions.valid(c.dir, id) {
+			q.Kept = append(q.Kept, id)
+		}
+	}
+	b := sources.Believe(q)
+	if !b.Decided {
+		return
+	}
+
+	c.opinions.belief = b
+	wanted := func(id wire.NodeID) bool { return b.Relays[id] }
+	for _, v := range c.opinions.m {
+		c.dir.Merge(v.dir, wanted)
+	}
+	c.dir.Retain(wanted)
+	if b.Agreed {
+		c.opinions.kept = slices.Collect(maps.Keys(b.Relays))
+	}
+	for _, id := range b.Dropped {
+		c.refused.Add("list: another one than others hand out")
+		delete(c.opinions.m, id)
+	}
+	if len(q.Lists) > 0 {
+		c.listed.Store(&now)
+	}
+	c.retire()
+	if len(b.Dropped) > 0 {
+		go c.letGo(b.Dropped)
+	}
+}
+
+// retire ends the voices of first sources once both guards have told theirs. They
+// are asked no more, so that they would be against every relay that is new.
+func (c *Client) retire() {
+	guards := map[NodeID]bool{}
+	for id, v := range c.opinions.m {
+		if !v.whole.IsZero() && c.isGuard(id) {
+			guards[id] = true
+		}
+	}
+	if len(guards) >= guard.Use {
+		maps.DeleteFunc(c.opinions.m, func(id NodeID, v *opinion) bool { return !v.whole.IsZero() && !guards[id] })
+	}
+}
+
+// valid reports whether somebody has a descriptor of a relay that is not over.
+func (os *opinions) valid(dir *directory.Directory, id NodeID) bool {
+	if _, ok := dir.Find(id); ok {
+		return true
+	}
+	for _, v := range os.m {
+		if _, ok := v.dir.Find(id); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// letGo closes the links of sources whose lists are not believed. A guard stays:
+// whom we are connected to is decided elsewhere.
+func (c *Client) letGo(ids []NodeID) {
+	links := c.links.Load()
+	for _, id := range ids {
+		c.doorFailed(id)
+		if links != nil && !c.isGuard(id) {
+			links.Drop(id)
+		}
+	}
+}
+
+func (c *Client) isGuard(id NodeID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.guards.IDs(), id)
+}
+
+// oneSource reports whether only one relay has told which relays there are.
+func (c *Client) oneSource() bool {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	return !c.opinions.belief.Agreed && c.opinions.belief.Sources == 1
+}
+
+// disagree reports whether sources told lists of which nothing is believed.
+func (c *Client) disagree() bool {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	b := c.opinions.belief
+	return b.Decided && b.Sources > 1 && len(b.Relays) == 0
+}
+
+// keepList asks the guards for what is new, in turns.
+func (c *Client) keepList(ctx context.Context, links *link.Links) error {
+	few := 100 * time.Millisecond
+	for {
+		wait := pace.Jitter(c.timing.list)
+		if len(c.dir.Snapshot().Relays) < MinRelays {
+			wait = pace.Jitter(few)
+			few = min(2*few, c.timing.listFew)
+		} else {
+			few = 100 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		case <-c.stale:
+		}
+		began := time.Now()
+		for _, id := range c.toAsk(links) {
+			if err := c.pull(ctx, id); err == nil {
+				break
+			} else if ctx.Err() == nil {
+				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
+			}
+		}
+		// Failures ask for a look each; a minimum keeps that in bounds. While
+		// relays are few, looks come by the timer anyway.
+		pause := c.timing.listMin - time.Since(began)
+		if len(c.dir.Snapshot().Relays) < MinRelays || pause <= 0 || c.untold() {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// toAsk returns whom to ask for the list: guards, and sources that told theirs
+// before. Who was asked longest ago comes first.
+func (c *Client) toAsk(links *link.Links) []NodeID {
+	ids := slices.DeleteFunc(shuffled(links.Peers()), func(id NodeID) bool { return !c.isGuard(id) && !c.told(id) })
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	last := func(id NodeID) (at time.Time) {
+		if v := c.opinions.m[id]; v != nil {
+			at = v.whole
+		}
+		return at
+	}
+	slices.SortStableFunc(ids, func(a, b NodeID) int { return last(a).Compare(last(b)) })
+	return ids
+}
+
+// told reports whether a relay has told its list.
+func (c *Client) told(id NodeID) bool {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	v := c.opinions.m[id]
+	return v != nil && !v.whole.IsZero()
+}
+
+// untold reports whether a guard has not told its list since the start.
+func (c *Client) untold() bool {
+	up, _ := c.guardsUp()
+	return slices.ContainsFunc(up, func(id NodeID) bool { return !c.told(id) })
+}
+
+// remember takes over the relays of the last start.
+func (c *Client) remember(raws [][]byte) {
+	c.opinions.remembered = raws
+	for _, raw := range raws {
+		if d, err := directory.Parse(raw); err == nil {
+			c.opinions.kept = append(c.opinions.kept, d.ID)
+			c.dir.Add(raw)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/guard"
+	"starling/p2p/link"
+	"starling/p2p/pace"
+)
+
+const (
+	// firstSources is how many relays a newcomer asks at a time.
+	firstSources = 3
+	// goOn is how long a newcomer waits for several sources when it has one.
+	goOn = 10 * time.Second
+	// doorWait is how long a door may take to open.
+	doorWait = 5 * time.Second
+)
+
+// keepSources asks doors for the list of relays while there are too few to draw
+// guards from. Each round asks three at a time, in networks apart, and goes on
+// until sources agree (package sources), no door is left, or two guards are up.
+//
+//	lonely ──> round: knock ──> list ──> agreed, or nobody else ──> guards
+//	   ^               |refused, silent, slow
+//	   |               v
+//	   └── pause <── the next door
+func (c *Client) keepSources(ctx context.Context, links *link.Links) error {
+	pause := c.timing.retryMin
+	for {
+		wait := time.Minute
+		if c.needsSources(links) {
+			c.round(ctx, links)
+			wait = pace.Jitter(pause)
+			pause = min(2*pause, c.timing.retryMax)
+		} else {
+			pause = c.timing.retryMin
+		}
+		c.tidy(links)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		case <-c.lonely:
+		}
+	}
+}
+
+// needsSources reports whether somebody has to be asked for relays: there are too
+// few of them to draw guards from, no guard that is known is likely to come up,
+// and nobody is there who could tell more.
+func (c *Client) needsSources(links *link.Links) bool {
+	if len(c.dir.Snapshot().Relays) >= MinRelays || len(links.Peers()) > 0 {
+		return false
+	}
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range c.guards.Guards {
+		a := c.attempts[g.ID]
+		if a == nil || a.failures == 0 || now.Sub(a.first) < c.timing.standIn {
+			time.AfterFunc(c.timing.standIn/2, func() { pace.Kick(c.lonely) })
+			return false
+		}
+	}
+	return true
+}
+
+// An asking is a door that was asked for the list.
+type asking struct {
+	hint directory.Hint
+	err  error
+}
+
+// round asks doors until somebody can be believed.
+func (c *Client) round(ctx context.Context, links *link.Links) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan asking)
+	tried := map[NodeID]bool{}
+	beside := map[NodeID][]directory.Address{} // under way, or told
+	under := 0
+	knock := func() {
+		for under < firstSources && !c.convinced() {
+			h, ok := c.nextDoor(tried, slices.Concat(slices.Collect(maps.Values(beside))...))
+			if !ok {
+				return
+			}
+			tried[h.ID], beside[h.ID] = true, h.Addresses
+			under++
+			go func() { done <- asking{h, c.ask(ctx, links, h)} }()
+		}
+	}
+	c.wait(true)
+	defer c.wait(false)
+	enough := time.NewTimer(goOn)
+	defer enough.Stop()
+	knock()
+	for under > 0 {
+		select {
+		case a := <-done:
+			under--
+			if a.err != nil {
+				delete(beside, a.hint.ID)
+				if ctx.Err() == nil {
+					c.log.Debug("relay does not hand out its list", "relay", a.hint.ID, "err", a.err)
+				}
+			}
+		case <-enough.C:
+			c.wait(false)
+		case <-c.lonely: // a door was added, or a guard came up
+		}
+		if up, _ := c.guardsUp(); len(up) == guard.Use {
+			cancel()
+		}
+		if ctx.Err() == nil {
+			knock()
+		}
+	}
+}
+
+// wait says whether lists of first sources may still come, and judges anew.
+func (c *Client) wait(more bool) {
+	c.opinions.mu.Lock()
+	c.opinions.waiting = more
+	c.opinions.mu.Unlock()
+	c.believe()
+}
+
+// convinced reports whether sources agree on relays enough.
+func (c *Client) convinced() bool {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	b := c.opinions.belief
+	return b.Decided && b.Agreed && len(b.Relays) >= MinRelays
+}
+
+// ask reads the list of a relay at its door. Whoever does not hand it out in time
+// is let go.
+func (c *Client) ask(ctx context.Context, links *link.Links, h directory.Hint) error {
+	c.atDoor(h.ID, true)
+	defer c.atDoor(h.ID, false)
+	dialling, cancel := context.WithTimeout(ctx, doorWait)
+	err := links.Dial(dialling, h.ID)
+	cancel()
+	if err == nil {
+		err = c.pull(ctx, h.ID)
+	}
+	if err != nil {
+		c.letGo([]NodeID{h.ID})
+	}
+	return err
+}
+
+// tidy closes the links of sources once the guards are up.
+func (c *Client) tidy(links *link.Links) {
+	if up, _ := c.guardsUp(); len(up) < guard.Use {
+		return
+	}
+	for _, id := range links.Peers() {
+		if !c.isGuard(id) {
+			links.Drop(id)
+		}
+	}
+}

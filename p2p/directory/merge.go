@@ -1,0 +1,33 @@
+package directory
+
+import "starling/p2p/wire"
+
+// Merge adds what another directory holds of the relays that are wanted, as far
+// as it is newer and valid here too. Signatures were verified there. It returns
+// how many descriptors were taken.
+func (d *Directory) Merge(from *Directory, wanted func(wire.NodeID) bool) (taken int) {
+	from.mu.Lock()
+	var some []*entry
+	for _, e := range from.order {
+		if wanted(e.ID) {
+			some = append(some, e)
+		}
+	}
+	from.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range some {
+		if d.admit(e.Descriptor) == nil {
+			d.put(e.Descriptor, e.raw)
+			taken++
+		}
+	}
+	return taken
+}
+
+// Retain forgets all relays but those that are wanted.
+func (d *Directory) Retain(wanted func(wire.NodeID) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(func(e *entry) bool { return !wanted(e.ID) })
+}

@@ -1,0 +1,155 @@
+// Package sources decides which relays a client believes in, given what several
+// relays say.
+//
+// Whoever hands out a list of relays chooses it. A list may be short, so that
+// only accomplices are left, or stuffed with relays that are not there. So a
+// client asks several sources, and believes in a relay as far as they agree:
+//
+//	lists  believed are the relays of
+//	0      what was believed before
+//	1      what was believed before, while that is enough; else the list
+//	2      both, if each has half of what the other has; else the longer one,
+//	       and that only after the others had their time
+//	3, 4…  more than half of them
+//
+// What was believed when sources agreed last has a voice of its own beside
+// them, so that one guard that leaves out a relay does not take it away. A list
+// with less than half of what the others agree on has no voice at all, and who
+// gave it is let go: Belief.Dropped.
+//
+// Belief is about ids. The descriptor of a relay that is believed in proves
+// itself, whoever passed it on.
+//
+// Three sources of which two are hostile capture a newcomer: with a tenth of
+// all relays hostile one newcomer in 35. One hostile source of three adds
+// nothing and hides nothing.
+package sources
+
+import (
+	"slices"
+
+	"starling/p2p/wire"
+)
+
+// A List is what one source lists, all of it.
+type List struct {
+	Source wire.NodeID
+	Relays []wire.NodeID
+}
+
+// Question is what is known when somebody asks what to believe.
+type Question struct {
+	Lists []List
+	// Kept are the relays that were believed in when sources agreed last and of
+	// which there is a valid descriptor.
+	Kept []wire.NodeID
+	// Few is how many relays are enough for a client.
+	Few int
+	// Waited: no other source will tell its list soon.
+	Waited bool
+}
+
+// A Belief is the answer.
+type Belief struct {
+	Relays map[wire.NodeID]bool
+	// Decided is false while it is better to wait for more lists.
+	Decided bool
+	// Agreed: at least two sources, or one and what was kept, say the same.
+	Agreed bool
+	// Sources is how many lists it rests on.
+	Sources int
+	// Dropped are sources whose lists cannot be meant well.
+	Dropped []wire.NodeID
+}
+
+// Believe answers.
+func Believe(q Question) Belief {
+	switch len(q.Lists) {
+	case 0:
+		return Belief{Relays: set(q.Kept), Decided: true, Agreed: len(q.Kept) > 0}
+	case 1:
+		return q.one()
+	case 2:
+		return q.two()
+	}
+	b := q.majority(q.Lists)
+	fair := slices.DeleteFunc(slices.Clone(q.Lists), func(l List) bool {
+		short := 2*common(l, b.Relays) < len(b.Relays)
+		if short {
+			b.Dropped = append(b.Dropped, l.Source)
+		}
+		return short
+	})
+	if len(b.Dropped) > 0 && len(fair) >= 2 {
+		dropped := b.Dropped
+		b = q.majority(fair)
+		b.Dropped = dropped
+	}
+	b.Decided = q.Waited || len(b.Relays) > 0
+	return b
+}
+
+func (q Question) one() Belief {
+	l := q.Lists[0]
+	if len(q.Kept) >= q.Few {
+		return Belief{Relays: set(q.Kept), Decided: true, Agreed: true, Sources: 1}
+	}
+	return Belief{Relays: set(l.Relays), Decided: q.Waited, Sources: 1}
+}
+
+func (q Question) two() Belief {
+	a, b := q.Lists[0], q.Lists[1]
+	if len(b.Relays) > len(a.Relays) {
+		a, b = b, a
+	}
+	if len(q.Kept) >= q.Few || len(a.Relays) == 0 || 2*common(b, set(a.Relays)) >= len(a.Relays) {
+		return q.majority(q.Lists)
+	}
+	longer := Belief{Relays: set(a.Relays), Decided: q.Waited, Sources: 1}
+	if q.Waited {
+		longer.Dropped = []wire.NodeID{b.Source}
+	}
+	return longer
+}
+
+// majority counts voices.
+func (q Question) majority(lists []List) Belief {
+	voices := map[wire.NodeID]int{}
+	for _, l := range lists {
+		for id := range set(l.Relays) { // a list has one voice for each
+			voices[id]++
+		}
+	}
+	for _, id := range q.Kept {
+		if voices[id] > 0 {
+			voices[id]++
+		}
+	}
+	b := Belief{Relays: map[wire.NodeID]bool{}, Decided: true, Sources: len(lists)}
+	for id, n := range voices {
+		if n > len(lists)/2 {
+			b.Relays[id] = true
+		}
+	}
+	b.Agreed = len(b.Relays) > 0
+	return b
+}
+
+func set(ids []wire.NodeID) map[wire.NodeID]bool {
+	m := make(map[wire.NodeID]bool, len(ids))
+	for _, id := range ids {
+		m[id] = true
+	}
+	return m
+}
+
+// common counts the relays of a list that are in a set.
+func common(l List, of map[wire.NodeID]bool) int {
+	n := 0
+	for id := range set(l.Relays) {
+		if of[id] {
+			n++
+		}
+	}
+	return n
+}
