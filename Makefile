@@ -13,7 +13,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: build soak demo run man record test lint cross bench fuzz vectors interop interop-bench clean
+.PHONY: build soak demo run man record test lint cross steps bench fuzz vectors interop interop-bench clean
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -46,6 +46,9 @@ cross: ## static builds for Linux, macOS and Windows
 		echo "build $$platform"; \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -o /dev/null ./cmd/starling || exit 1; \
 	done
+
+steps: ## how many functions one key press enters, with its bar
+	@$(GO) run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps 2>/dev/null
 
 bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling

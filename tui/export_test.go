@@ -4,14 +4,11 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/keymap"
 )
-
-// AlertReady ends the time in which a dialog that opened by itself takes no
-// keys.
-var AlertReady = alertReady{}
-
-// ZoomDue draws a picture past the renderer.
-var ZoomDue = zoomDue{}
 
 // Events is a batch of what the node tells.
 func Events(events ...api.Event) tea.Msg { return eventsMsg(events) }
+
+// Does reports whether the app has something to do for an action.
+func (a *App) Does(id keymap.ID) bool { return a.actions[id] != nil }

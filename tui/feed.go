@@ -32,40 +32,50 @@ func (a *App) Follow(ctx context.Context, send func(tea.Msg)) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		a.read(ctx, events, send)
+		read(ctx, a.desk.Node, events, send)
 	}()
 	defer func() { <-gone }()
+
 	for {
-		var batch eventsMsg
-		select {
-		case <-ctx.Done():
+		batch := gather(ctx, events)
+		if ctx.Err() != nil {
 			return
-		case ev := <-events:
-			batch = append(batch, ev)
 		}
-		timer := time.NewTimer(frame)
-	gather:
-		for len(batch) < most {
-			select {
-			case <-ctx.Done():
-				timer.Stop()
-				return
-			case ev := <-events:
-				batch = append(batch, ev)
-			case <-timer.C:
-				break gather
-			}
-		}
-		timer.Stop()
 		send(batch)
 	}
 }
 
-func (a *App) read(ctx context.Context, events chan<- api.Event, send func(tea.Msg)) {
+// gather waits for an event, and takes those that come soon after it.
+func gather(ctx context.Context, events <-chan api.Event) (batch eventsMsg) {
+	select {
+	case <-ctx.Done():
+		return nil
+	case ev := <-events:
+		batch = append(batch, ev)
+	}
+
+	timer := time.NewTimer(frame)
+	defer timer.Stop()
+	for len(batch) < most {
+		select {
+		case <-ctx.Done():
+			return batch
+		case ev := <-events:
+			batch = append(batch, ev)
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+// read reads the node's events into a channel, and tells when they break off
+// and when they are there again.
+func read(ctx context.Context, node api.Node, events chan<- api.Event, send func(tea.Msg)) {
 	after := int64(-1)
 	broken := false
 	for ctx.Err() == nil {
-		err := a.node.Events(ctx, after, func(ev api.Event) error {
+		err := node.Events(ctx, after, func(ev api.Event) error {
 			if broken {
 				broken = false
 				send(feedMsg{})
@@ -83,6 +93,7 @@ func (a *App) read(ctx context.Context, events chan<- api.Event, send func(tea.M
 		if ctx.Err() != nil {
 			return
 		}
+
 		if !broken {
 			broken = true
 			send(feedMsg{err: err})

@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"starling/tui"
+	"starling/tui/dialog"
 	"starling/tui/term"
 	"starling/tui/tuitest"
 )
@@ -68,13 +69,16 @@ func TestGoldenScreens(t *testing.T) {
 			})
 		}
 		t.Run("reused_"+size.name, func(t *testing.T) {
-			node, ids, u := seeded(t)
+			node := tuitest.NewNode(clock)
+			ids := tuitest.People(node)
+			u, pass := patient(t, node, tui.Options{Now: clock, Language: "en"})
 			u.Resize(size.w, size.h).Expect().Sees("I pass by your street")
 			node.TellInvite("i1", "reused", ids["alice"])
 			u.Expect().Sees("An invite was used twice")
 			checkFrame(t, u, size.w, size.h, "reused")
 			golden(t, "reused_"+size.name, u.Screen())
-			u.Do(tui.AlertReady).Press("esc").Expect().SeesNot("used twice ─").Sees("that matters.")
+			pass(dialog.Grace)
+			u.Press("esc").Expect().SeesNot("used twice ─").Sees("that matters.")
 			checkFrame(t, u, size.w, size.h, "notice")
 			golden(t, "notice_"+size.name, u.Screen())
 		})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"go.uber.org/goleak"
 
 	"starling/node/api"
@@ -50,6 +51,33 @@ func alone(t testing.TB) (*tuitest.Node, string, *tuitest.User) {
 
 func start(t testing.TB, node api.Node) *tuitest.User {
 	return tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en"})
+}
+
+// patient returns a user, and what lets the time pass that the app waits for,
+// where it waits no longer than that.
+func patient(t testing.TB, node api.Node, opts tui.Options) (*tuitest.User, func(time.Duration)) {
+	type wait struct {
+		time.Duration
+		msg tea.Msg
+	}
+	waiting := make(chan wait, 64)
+	opts.After = func(d time.Duration, msg tea.Msg) tea.Cmd {
+		waiting <- wait{d, msg}
+		return nil
+	}
+	u := tuitest.NewUser(t, node, opts)
+	return u, func(longest time.Duration) {
+		for {
+			select {
+			case w := <-waiting:
+				if w.Duration <= longest {
+					u.Do(w.msg)
+				}
+			default:
+				return
+			}
+		}
+	}
 }
 
 // golden compares a screen with testdata/NAME.golden.

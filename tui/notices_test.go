@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
-
 	"starling/tui"
 	"starling/tui/tuitest"
 )
@@ -17,22 +15,9 @@ import (
 func withTimer(t *testing.T) (*tuitest.Node, string, *tuitest.User, func()) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")
-	waiting := make(chan tea.Msg, 64)
-	u := tuitest.NewUser(t, node, tui.Options{Now: clock, After: func(_ time.Duration, msg tea.Msg) tea.Cmd {
-		waiting <- msg
-		return nil
-	}})
+	u, pass := patient(t, node, tui.Options{Now: clock})
 	u.Expect().Sees("Write to alice")
-	return node, id, u, func() {
-		for {
-			select {
-			case msg := <-waiting:
-				u.Do(msg)
-			default:
-				return
-			}
-		}
-	}
+	return node, id, u, func() { pass(time.Hour) }
 }
 
 func TestInviteUsedTwiceCannotBeMissed(t *testing.T) {

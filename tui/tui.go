@@ -4,14 +4,25 @@
 //
 // # Structure
 //
-// There is one model, [App], split by concern: root_keys.go routes keys,
-// root_layout.go computes the panes and draws them, root_events.go applies
-// what the node tells, root_actions.go does what the table in package keymap
-// names, root_commands.go calls the node; root_messages.go,
-// root_conversation.go, root_search.go and root_lock.go hold what belongs to
-// one thing that a person does. Its parts (chatview, composer, dialog, search,
-// list) are plain structs that draw themselves; preferences makes forms,
-// picture, notify, emoji and catalogue know nothing of the screen.
+// [App] is one model that keeps routing, layout and focus. What it routes to are
+// rooms, each with its own state:
+//
+//   - people: the list, its order and its cursor
+//   - conversation: the open chats with their pages, drafts and edits; what is
+//     done with a message
+//   - gallery: pictures; lock: the lock of the screen
+//   - contacts, keeping, network, announcer (here): invites and safety numbers;
+//     settings; what the node says of itself; notifications
+//
+// Every room has the desk: the node, the words, the dialogs, and the way to
+// have work done away from the screen. A dialog hands back what to do
+// (dialog.Action), a question to the node what follows from its answer
+// (desk.Then); no name is looked up in between. An action of the table in
+// package keymap is one function of one room (App.table).
+//
+// The parts that rooms draw with (chatview, composer, list, search) are plain
+// structs; preferences makes forms; picture, notify, emoji and catalogue know
+// nothing of the screen.
 //
 // Update does no input or output. Everything that waits is a command; one
 // goroutine ([App.Follow]) reads the node's events and hands them over in
@@ -89,9 +100,9 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 	}()
 	_, err := program.Run()
 	if app.wiped {
-		fmt.Println(app.t("The profile on this device is destroyed."))
+		fmt.Println(app.desk.T("The profile on this device is destroyed."))
 	} else {
-		app.saveDrafts(context.WithoutCancel(ctx))
+		app.book.KeepDrafts(context.WithoutCancel(ctx))
 	}
 	cancel()
 	<-followed

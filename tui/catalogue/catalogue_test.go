@@ -32,7 +32,7 @@ type text struct {
 // says are the functions that take texts, and which of their arguments are.
 // Negative: every literal.
 var says = map[string][]int{
-	"t": {0}, "T": {0}, "say": {0}, "complain": {0}, "print": {0}, "aloud": {0}, "Mark": {0}, "m": {0},
+	"t": {0}, "T": {0}, "say": {0}, "Say": {0}, "Complain": {0}, "print": {0}, "aloud": {0}, "Mark": {0}, "m": {0},
 	"Sprintf": {0}, "Text": {0}, "done": {1}, "Time": {1}, "NewPicker": {0, 2}, "openEmoji": {0},
 	"field": {-1}, "text": {-1}, "spans": {-1}, "NewFrame": {1},
 }
@@ -43,7 +43,7 @@ var words = regexp.MustCompile(`[A-Za-z]{2}|^[A-Za-z] [a-z]`)
 var counts = map[string]bool{"n": true, "N": true, "Count": true}
 
 // fields are those of dialogs that are put into the person's language.
-var fields = map[string]bool{"Title": true, "Intro": true, "Label": true, "Hint": true, "None": true, "title": true, "label": true}
+var fields = map[string]bool{"Title": true, "Intro": true, "Label": true, "Hint": true, "None": true, "label": true}
 
 // said reads the source of the app for what it says.
 func said(t *testing.T) map[string]text {

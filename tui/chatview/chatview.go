@@ -61,9 +61,9 @@ type Pictures interface {
 	Picture(id string, width, height int) []string
 }
 
-// New returns an empty conversation.
-func New(th *theme.Theme, now func() time.Time) *View {
-	return &View{th: th, now: now, index: map[string]int{}, hints: Hints{"R", "x", "z"}}
+// New returns an empty conversation. Its messages name the keys of hints.
+func New(th *theme.Theme, now func() time.Time, pictures Pictures, hints Hints) *View {
+	return &View{th: th, now: now, index: map[string]int{}, pictures: pictures, hints: hints}
 }
 
 // SetTheme changes the look.
@@ -90,12 +90,6 @@ func (v *View) SetHidden(hidden bool) {
 
 // Hints are the keys that a message names.
 type Hints struct{ Retry, Discard, Zoom string }
-
-// SetHints sets the keys that a message names.
-func (v *View) SetHints(h Hints) { v.hints = h }
-
-// SetPictures sets what draws pictures.
-func (v *View) SetPictures(p Pictures) { v.pictures = p }
 
 // SetFound shows where words stand in the messages, none for nil.
 func (v *View) SetFound(words []string) {
@@ -453,8 +447,11 @@ func (v *View) SelectedRow() int {
 // Selected returns the selected message.
 func (v *View) Selected() (api.Message, bool) { return v.Message(v.selected) }
 
-// Deselect ends the selection.
-func (v *View) Deselect() { v.selected = "" }
+// Deselect ends the selection, and words are marked no more.
+func (v *View) Deselect() {
+	v.selected = ""
+	v.SetFound(nil)
+}
 
 // Select selects a message and brings it into view.
 func (v *View) Select(id string) {

@@ -17,20 +17,22 @@ type Card struct {
 	Width int
 	// Bare fills the screen with the body alone.
 	Bare bool
+	// Leave is done besides closing when the card is left by a key of its own.
+	Leave func() tea.Cmd
 
 	scroll int
 	page   int
 }
 
 // Key presses a button, scrolls, or closes with esc.
-func (c *Card) Key(k tea.KeyPressMsg) any {
+func (c *Card) Key(k tea.KeyPressMsg) Action {
 	key := k.Keystroke()
 	if action, ok := press(c.Buttons, key); ok {
 		return action
 	}
 	switch key {
 	case cancel, "q", "ctrl+c":
-		return Close{}
+		return Closing(c.Leave)
 	case "up", "k":
 		c.scroll--
 	case "down", "j":
@@ -44,14 +46,14 @@ func (c *Card) Key(k tea.KeyPressMsg) any {
 	case "end", "shift+g":
 		c.scroll = 1 << 30
 	}
-	return nil
+	return Action{}
 }
 
 // Paste is nothing to a card.
-func (c *Card) Paste(string) any { return nil }
+func (c *Card) Paste(string) Action { return Action{} }
 
 // Click beside the buttons is nothing.
-func (c *Card) Click(int, int) any { return nil }
+func (c *Card) Click(int, int) Action { return Action{} }
 
 // Wheel scrolls.
 func (c *Card) Wheel(lines int) { c.scroll += lines }

@@ -2,8 +2,7 @@
 // something, forms that ask something and pickers that find something.
 //
 // A dialog changes only itself. What it is asked to do comes back as an
-// action, a value of the app's own that the app acts on; nil is nothing and
-// [Close] closes it.
+// [Action], which carries the work; the app hands it to [Stack.Act].
 //
 // A dialog that opens by itself ([Stack.Volunteer]) comes below those that are
 // open, and once it is on top it takes no keys for [Grace]: they were meant for
@@ -23,15 +22,29 @@ import (
 	"starling/tui/theme"
 )
 
+// An Action is what a dialog wants done. The zero value is nothing.
+type Action struct {
+	// Close closes the dialog first.
+	Close bool
+	// Do is done then, unless it is nil.
+	Do func() tea.Cmd
+}
+
 // Close is the action of a dialog that is done.
-type Close struct{}
+var Close = Action{Close: true}
+
+// Closing closes the dialog and does something.
+func Closing(do func() tea.Cmd) Action { return Action{Close: true, Do: do} }
+
+// Keeping does something while the dialog stays open.
+func Keeping(do func() tea.Cmd) Action { return Action{Do: do} }
 
 // A Dialog is something above the screen that takes the keys.
 type Dialog interface {
-	Key(tea.KeyPressMsg) (action any)
-	Paste(text string) (action any)
+	Key(tea.KeyPressMsg) Action
+	Paste(text string) Action
 	// Click is at a cell of the last rendering.
-	Click(x, y int) (action any)
+	Click(x, y int) Action
 	Wheel(lines int)
 	// Render draws into at most width by height cells.
 	Render(th *theme.Theme, width, height int) Box
@@ -51,14 +64,24 @@ type Box struct {
 
 type spot struct {
 	x, y, w int
-	action  any
+	press   func() Action
 }
 
 // A Button is something to press: by mouse, or by its key.
 type Button struct {
 	Label  string
 	Key    string
-	Action any
+	Action Action
+
+	press func() Action // instead of Action, if it is made when it is pressed
+}
+
+// pressed returns the action of the button.
+func (b Button) pressed() Action {
+	if b.press != nil {
+		return b.press()
+	}
+	return b.Action
 }
 
 // Grace is how long a dialog that opened by itself takes no keys.
@@ -155,16 +178,28 @@ func (s *Stack) Has(d Dialog) bool {
 	return false
 }
 
-// Click passes a click at a cell of the screen to the top dialog.
-func (s *Stack) Click(x, y int) any {
-	d := s.Top()
-	if d == nil {
+// Act does what the top dialog wants.
+func (s *Stack) Act(action Action) tea.Cmd {
+	if action.Close {
+		s.Close()
+	}
+	if action.Do == nil {
 		return nil
 	}
+	return action.Do()
+}
+
+// Click passes a click at a cell of the screen to the top dialog.
+func (s *Stack) Click(x, y int) Action {
+	d := s.Top()
+	if d == nil {
+		return Action{}
+	}
+
 	x, y = x-s.x, y-s.y
 	for _, b := range s.box.buttons {
 		if y == b.y && x >= b.x && x < b.x+b.w {
-			return b.action
+			return b.press()
 		}
 	}
 	return d.Click(x, y)
@@ -337,7 +372,7 @@ func buttonRows(th *theme.Theme, buttons []Button, width int) []foot {
 			r = th.Primary
 		}
 		cur.line += term.Spaces(gap) + r.Render(text) + th.Muted.Render(hint)
-		cur.spots = append(cur.spots, spot{x: used + gap, w: n, action: b.Action})
+		cur.spots = append(cur.spots, spot{x: used + gap, w: n, press: b.pressed})
 		used += gap + n
 	}
 	flush()
@@ -345,11 +380,11 @@ func buttonRows(th *theme.Theme, buttons []Button, width int) []foot {
 }
 
 // press finds the button that a keystroke presses.
-func press(buttons []Button, key string) (any, bool) {
+func press(buttons []Button, key string) (Action, bool) {
 	for _, b := range buttons {
 		if b.Key == key {
-			return b.Action, true
+			return b.pressed(), true
 		}
 	}
-	return nil, false
+	return Action{}, false
 }

@@ -13,13 +13,37 @@ import (
 
 var th = theme.New(true, term.Cells{})
 
-func keys(t *testing.T, d Dialog, pressed ...tea.KeyPressMsg) (action any) {
+// said is what the last action did.
+var said any
+
+// says returns an action that says something.
+func says(what any) Action {
+	return Keeping(func() tea.Cmd { said = what; return nil })
+}
+
+// done does an action and returns what it said, nil for nothing.
+func done(a Action) any {
+	said = nil
+	if a.Do != nil {
+		a.Do()
+	}
+	return said
+}
+
+// presses gives keys to a dialog and returns the action of the last.
+func presses(t *testing.T, d Dialog, pressed ...tea.KeyPressMsg) (action Action) {
 	t.Helper()
 	for _, k := range pressed {
-		action = Act(d, d.Key(k))
+		action = d.Key(k)
 		d.Render(th, 80, 20)
 	}
 	return action
+}
+
+// keys returns what the action of the last key says.
+func keys(t *testing.T, d Dialog, pressed ...tea.KeyPressMsg) any {
+	t.Helper()
+	return done(presses(t, d, pressed...))
 }
 
 func text(s string) (out []tea.KeyPressMsg) {
@@ -37,7 +61,7 @@ var (
 
 func labels(names ...string) (out []Choice) {
 	for _, l := range names {
-		out = append(out, Choice{Label: l, Action: l})
+		out = append(out, Choice{Label: l, Action: says(l)})
 	}
 	return out
 }
@@ -79,7 +103,7 @@ func TestPicker(t *testing.T) {
 	if got := keys(t, p, enter); got != nil {
 		t.Errorf("chose %v of nothing", got)
 	}
-	if _, ok := keys(t, p, esc).(Close); !ok {
+	if !presses(t, p, esc).Close {
 		t.Error("esc does not close")
 	}
 }
@@ -88,12 +112,12 @@ func TestFormGoesFieldByField(t *testing.T) {
 	type answer struct{ name, choice string }
 	name, when := &Field{Label: "Name"}, &Field{Label: "When", Choices: []string{"now", "later"}}
 	f := &Form{Title: "T", Label: "Go", Fields: []*Field{name, when}}
-	f.Submit = func() any {
+	f.Submit = func() Action {
 		if name.Text.Empty() {
 			f.Error = "no name"
-			return nil
+			return Action{}
 		}
-		return answer{name.Text.Value(), when.Choices[when.Chosen]}
+		return says(answer{name.Text.Value(), when.Choices[when.Chosen]})
 	}
 	f.Render(th, 80, 24)
 	if got := keys(t, f, enter, enter); got != nil || f.Error != "no name" {
@@ -111,7 +135,7 @@ func TestFormGoesFieldByField(t *testing.T) {
 	if got := keys(t, f, enter); got != nil {
 		t.Errorf("submitted %v while busy", got)
 	}
-	if _, ok := keys(t, f, esc).(Close); !ok {
+	if !presses(t, f, esc).Close {
 		t.Error("a busy form cannot be left")
 	}
 }
@@ -119,7 +143,7 @@ func TestFormGoesFieldByField(t *testing.T) {
 func TestClickOnAButton(t *testing.T) {
 	var s Stack
 	s.Open(&Card{Title: "T", Body: func(*theme.Theme, int, int) []string { return []string{"text"} },
-		Buttons: []Button{{Label: "Yes", Key: "y", Action: "yes"}, {Label: "No", Key: "esc", Action: Close{}}}})
+		Buttons: []Button{{Label: "Yes", Key: "y", Action: says("yes")}, {Label: "No", Key: "esc", Action: Close}}})
 	screen := make([]string, 24)
 	for i := range screen {
 		screen[i] = term.Spaces(80)
@@ -130,7 +154,7 @@ func TestClickOnAButton(t *testing.T) {
 		l = ansi.Strip(l)
 		if x := strings.Index(l, "Yes"); x >= 0 {
 			found = true
-			if got := s.Click(th.Cells.Width(l[:x]), y); got != "yes" {
+			if got := done(s.Click(th.Cells.Width(l[:x]), y)); got != "yes" {
 				t.Errorf("click gives %v", got)
 			}
 		}
@@ -141,7 +165,7 @@ func TestClickOnAButton(t *testing.T) {
 	if !found {
 		t.Error("no button is drawn")
 	}
-	if got := s.Click(0, 0); got != nil {
+	if got := done(s.Click(0, 0)); got != nil {
 		t.Errorf("a click beside it gives %v", got)
 	}
 }

@@ -25,8 +25,8 @@ type Form struct {
 	Fields []*Field
 	// Label of the button that submits.
 	Label string
-	// Submit makes the action of the answers; it may set Error and return nil.
-	Submit func() any
+	// Submit makes the action of the answers; it may set Error and return none.
+	Submit func() Action
 	// NoCancel leaves the button out that closes the form.
 	NoCancel bool
 	// More are further buttons; their keys work wherever the cursor is.
@@ -44,13 +44,13 @@ type Form struct {
 }
 
 // Key edits, moves between fields, submits or closes.
-func (f *Form) Key(k tea.KeyPressMsg) any {
+func (f *Form) Key(k tea.KeyPressMsg) Action {
 	key := k.Keystroke()
 	if key == cancel || key == "ctrl+c" {
-		return Close{}
+		return Close
 	}
 	if f.Busy != "" {
-		return nil
+		return Action{}
 	}
 	if action, ok := press(f.More, key); ok {
 		return action
@@ -60,15 +60,15 @@ func (f *Form) Key(k tea.KeyPressMsg) any {
 	case "enter":
 		if f.at < len(f.Fields)-1 {
 			f.at++
-			return nil
+			return Action{}
 		}
 		return f.submit()
 	case "tab", "down":
 		f.at = (f.at + 1) % len(f.Fields)
-		return nil
+		return Action{}
 	case "shift+tab", "up":
 		f.at = (f.at + len(f.Fields) - 1) % len(f.Fields)
-		return nil
+		return Action{}
 	}
 	if n := len(cur.Choices); n > 0 {
 		switch key {
@@ -77,15 +77,19 @@ func (f *Form) Key(k tea.KeyPressMsg) any {
 		case "right", "l", "space", "+":
 			cur.Chosen = (cur.Chosen + 1) % n
 		}
-		return nil
+		return Action{}
 	}
 	if cur.Text.Key(k) {
 		f.Error = ""
 	}
-	return nil
+	return Action{}
 }
 
-func (f *Form) submit() any {
+// submit makes the action of the answers, unless an earlier one is waited for.
+func (f *Form) submit() Action {
+	if f.Busy != "" {
+		return Action{}
+	}
 	f.Error = ""
 	return f.Submit()
 }
@@ -94,18 +98,18 @@ func (f *Form) submit() any {
 func (f *Form) Focus(i int) { f.at = max(0, min(i, len(f.Fields)-1)) }
 
 // Paste puts text in; it never submits.
-func (f *Form) Paste(s string) any {
+func (f *Form) Paste(s string) Action {
 	if f.Busy == "" && len(f.Fields[f.at].Choices) == 0 {
 		f.Fields[f.at].Text.Insert(s)
 		f.Error = ""
 	}
-	return nil
+	return Action{}
 }
 
 // Click goes to a field.
-func (f *Form) Click(_, y int) any {
+func (f *Form) Click(_, y int) Action {
 	if f.Busy != "" {
-		return nil
+		return Action{}
 	}
 	for i := len(f.rows) - 1; i >= 0; i-- {
 		if y >= f.rows[i] {
@@ -113,26 +117,11 @@ func (f *Form) Click(_, y int) any {
 			break
 		}
 	}
-	return nil
+	return Action{}
 }
 
 // Wheel is nothing to a form.
 func (f *Form) Wheel(int) {}
-
-// submitted is what the button does.
-type submitted struct{}
-
-// Act turns the button of a form into its action. The app passes every action
-// of the top dialog through it.
-func Act(d Dialog, action any) any {
-	if _, ok := action.(submitted); ok {
-		if f, ok := d.(*Form); ok && f.Busy == "" {
-			return f.submit()
-		}
-		return nil
-	}
-	return action
-}
 
 // Render draws the form.
 func (f *Form) Render(th *theme.Theme, width, height int) Box {
@@ -206,8 +195,8 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		}
 	}
 	c.buttons = []Button{
-		{Label: f.Label, Key: primary, Action: submitted{}},
-		{Label: "Cancel", Key: cancel, Action: Close{}},
+		{Label: f.Label, Key: primary, press: f.submit},
+		{Label: "Cancel", Key: cancel, Action: Close},
 	}
 	c.buttons = append(c.buttons, f.More...)
 	if f.NoCancel {

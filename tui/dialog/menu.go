@@ -11,7 +11,7 @@ import (
 type Item struct {
 	Label  string
 	Key    string
-	Action any
+	Action Action
 }
 
 // A Menu is a short list of what can be done. An item's own key chooses it at
@@ -26,7 +26,7 @@ type Menu struct {
 }
 
 // Key moves, chooses or closes.
-func (m *Menu) Key(k tea.KeyPressMsg) any {
+func (m *Menu) Key(k tea.KeyPressMsg) Action {
 	for _, it := range m.Items {
 		if it.Key != "" && (k.String() == it.Key || k.Keystroke() == it.Key) {
 			return it.Action
@@ -34,7 +34,7 @@ func (m *Menu) Key(k tea.KeyPressMsg) any {
 	}
 	switch k.Keystroke() {
 	case cancel, "ctrl+c", "q", "left", "h":
-		return Close{}
+		return Close
 	case "enter", "space", "right", "l":
 		return m.choose(m.rows.Selected)
 	case "up", "k", "shift+tab":
@@ -46,26 +46,26 @@ func (m *Menu) Key(k tea.KeyPressMsg) any {
 	case "end", "pgdown":
 		m.rows.Select(len(m.Items)-1, len(m.Items))
 	}
-	return nil
+	return Action{}
 }
 
-func (m *Menu) choose(i int) any {
+func (m *Menu) choose(i int) Action {
 	if i < 0 || i >= len(m.Items) {
-		return nil
+		return Action{}
 	}
 	return m.Items[i].Action
 }
 
 // Paste is nothing to a menu.
-func (m *Menu) Paste(string) any { return nil }
+func (m *Menu) Paste(string) Action { return Action{} }
 
 // Click chooses a row.
-func (m *Menu) Click(_, y int) any {
+func (m *Menu) Click(_, y int) Action {
 	from, to := m.rows.Window(len(m.Items), m.room)
 	if i := from + y - m.from; y >= m.from && i < to {
 		return m.choose(i)
 	}
-	return nil
+	return Action{}
 }
 
 // Wheel scrolls.

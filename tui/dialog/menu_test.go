@@ -9,7 +9,7 @@ import (
 )
 
 func TestMenu(t *testing.T) {
-	m := &Menu{Title: "T", Items: []Item{{Label: "One", Key: "o", Action: 1}, {Label: "Retry", Key: "R", Action: 2}, {Label: "Three", Action: 3}}}
+	m := &Menu{Title: "T", Items: []Item{{Label: "One", Key: "o", Action: says(1)}, {Label: "Retry", Key: "R", Action: says(2)}, {Label: "Three", Action: says(3)}}}
 	box := m.Render(th, 80, 24)
 	if s := ansi.Strip(strings.Join(box.Lines, "\n")); !strings.Contains(s, "Retry") || !box.Cursor {
 		t.Errorf("shows\n%s", s)
@@ -20,13 +20,13 @@ func TestMenu(t *testing.T) {
 	if got := keys(t, m, down, down, down, enter); got != 3 {
 		t.Errorf("chose %v", got)
 	}
-	if got := m.Click(5, m.from); got != 1 {
+	if got := done(m.Click(5, m.from)); got != 1 {
 		t.Errorf("a click chose %v", got)
 	}
-	if got := m.Click(5, 0); got != nil {
+	if got := done(m.Click(5, 0)); got != nil {
 		t.Errorf("a click on the border chose %v", got)
 	}
-	if _, ok := keys(t, m, esc).(Close); !ok {
+	if !presses(t, m, esc).Close {
 		t.Error("esc does not close")
 	}
 }

@@ -19,7 +19,7 @@ type Choice struct {
 	Label  string
 	Find   string // what is searched, if it is not the label
 	Detail string // at the right
-	Action any
+	Action Action
 }
 
 // A Picker finds one of many by a few letters.
@@ -46,10 +46,10 @@ func NewPicker(title, placeholder, none string, choices []Choice) *Picker {
 }
 
 // Key filters, moves or chooses.
-func (p *Picker) Key(k tea.KeyPressMsg) any {
+func (p *Picker) Key(k tea.KeyPressMsg) Action {
 	switch k.Keystroke() {
 	case cancel, "ctrl+c", "ctrl+k", "ctrl+p":
-		return Close{}
+		return Close
 	case "enter":
 		return p.choose(p.rows.Selected)
 	case "up", "shift+tab":
@@ -67,29 +67,29 @@ func (p *Picker) Key(k tea.KeyPressMsg) any {
 			p.search()
 		}
 	}
-	return nil
+	return Action{}
 }
 
-func (p *Picker) choose(i int) any {
+func (p *Picker) choose(i int) Action {
 	if i < 0 || i >= len(p.found) {
-		return nil
+		return Action{}
 	}
 	return p.found[i].Action
 }
 
 // Paste puts text into the filter.
-func (p *Picker) Paste(s string) any {
+func (p *Picker) Paste(s string) Action {
 	p.filter.Insert(s)
 	p.search()
-	return nil
+	return Action{}
 }
 
 // Click chooses a row.
-func (p *Picker) Click(_, y int) any {
+func (p *Picker) Click(_, y int) Action {
 	i := y - p.from
 	from, to := p.rows.Window(len(p.found), p.room)
 	if i < 0 || from+i >= to {
-		return nil
+		return Action{}
 	}
 	return p.choose(from + i)
 }

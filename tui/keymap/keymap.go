@@ -99,6 +99,16 @@ func (m *Map) In(place Place) []Action {
 	return out
 }
 
+// Name returns the name of an action, in English.
+func (m *Map) Name(id ID) string {
+	for _, a := range m.actions {
+		if a.ID == id {
+			return a.Name
+		}
+	}
+	return string(id)
+}
+
 // Palette returns the actions that can be chosen by name, one for each ID.
 func (m *Map) Palette() []Action {
 	var out []Action

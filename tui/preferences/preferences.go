@@ -1,7 +1,8 @@
 // Package preferences holds the forms by which a person chooses how things
 // are: the settings of the profile, how a conversation is kept, the timer of
-// messages that disappear, and where a backup goes. A form's action carries
-// what was chosen, ready for the node.
+// messages that disappear, and where a backup goes. A form hands the answers,
+// ready for the node, to the function that it was made with; it stays open
+// until that is done.
 package preferences
 
 import (
@@ -10,30 +11,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	tea "charm.land/bubbletea/v2"
+
 	"starling/node/api"
 	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/theme"
-)
-
-// The actions of the forms.
-type (
-	// SettingsAction changes the settings.
-	SettingsAction struct {
-		Form   *dialog.Form
-		Change api.SettingsChange
-	}
-	// ConversationAction changes a conversation.
-	ConversationAction struct {
-		Form *dialog.Form
-		api.ConversationRequest
-	}
-	// BackupAction writes a backup.
-	BackupAction struct {
-		Form *dialog.Form
-		api.BackupRequest
-	}
 )
 
 // m marks a text for the catalogues.
@@ -94,7 +78,7 @@ func yes(b bool) int {
 }
 
 // Settings asks for the settings of the profile.
-func Settings(th *theme.Theme, s api.Settings) *dialog.Form {
+func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.SettingsChange) tea.Cmd) *dialog.Form {
 	level := 1
 	var labels []string
 	for i, l := range levels {
@@ -111,10 +95,11 @@ func Settings(th *theme.Theme, s api.Settings) *dialog.Form {
 		field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...),
 		field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...),
 	}
-	f.Submit = func() any {
+	f.Submit = func() dialog.Action {
 		typing, read := f.Fields[0].Chosen == 1, f.Fields[1].Chosen == 1
 		notify, lock := levels[f.Fields[2].Chosen].NotifyLevel, values[f.Fields[3].Chosen]
-		return SettingsAction{f, api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock}}
+		change := api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock}
+		return dialog.Keeping(func() tea.Cmd { return save(f, change) })
 	}
 	return f
 }
@@ -136,8 +121,11 @@ func MuteUntil(now time.Time, d time.Duration) time.Time {
 	return now.Add(d)
 }
 
+// SaveConversation changes how a conversation is kept.
+type SaveConversation func(*dialog.Form, api.ConversationRequest) tea.Cmd
+
 // Conversation asks how a conversation is kept. name is the contact's.
-func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *dialog.Form {
+func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, save SaveConversation) *dialog.Form {
 	f := &dialog.Form{Title: name, Label: "Save", Width: 62}
 	var labels []string
 	for _, x := range mutes {
@@ -166,7 +154,7 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *
 		field("Notifications say", "", level, notify...),
 	}
 	id, was := c.ID, c.MutedUntil
-	f.Submit = func() any {
+	f.Submit = func() dialog.Action {
 		pinned, archived := f.Fields[0].Chosen == 1, f.Fields[2].Chosen == 1
 		req := api.ConversationRequest{Contact: id, Pinned: &pinned, Archived: &archived}
 		until := was
@@ -181,14 +169,14 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time) *
 			l = levels[n-1].NotifyLevel
 		}
 		req.Notify = &l
-		return ConversationAction{f, req}
+		return dialog.Keeping(func() tea.Cmd { return save(f, req) })
 	}
 	return f
 }
 
 // Timer asks after how long messages disappear. Both sides have to want the
 // same.
-func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
+func Timer(th *theme.Theme, c *api.Contact, name string, save SaveConversation) *dialog.Form {
 	f := &dialog.Form{Title: "Messages that disappear", Label: "Offer", Width: 56}
 	f.Intro = th.T("New messages are erased on both sides: what you receive after you read it, what you send after it arrived. It begins when %s wants the same. Nobody can make the other side forget what was seen.", name)
 	mine := c.TimerMine
@@ -212,9 +200,10 @@ func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
 	labels, values, chosen := spans(th, Timers, mine, "never")
 	f.Fields = []*dialog.Field{field("Disappear after", hint, chosen, labels...)}
 	id := c.ID
-	f.Submit = func() any {
+	f.Submit = func() dialog.Action {
 		seconds := values[f.Fields[0].Chosen]
-		return ConversationAction{f, api.ConversationRequest{Contact: id, Timer: &seconds}}
+		req := api.ConversationRequest{Contact: id, Timer: &seconds}
+		return dialog.Keeping(func() tea.Cmd { return save(f, req) })
 	}
 	return f
 }
@@ -223,7 +212,7 @@ func Timer(th *theme.Theme, c *api.Contact, name string) *dialog.Form {
 const MinPassphrase = 8
 
 // Backup asks where a backup goes and what opens it.
-func Backup(th *theme.Theme, path string) *dialog.Form {
+func Backup(th *theme.Theme, path string, write func(*dialog.Form, api.BackupRequest) tea.Cmd) *dialog.Form {
 	f := &dialog.Form{
 		Title: "Make a backup", Label: "Write it", Width: 60,
 		Intro: "A copy of the whole profile, encrypted in the age format. Restore it with: starling restore FILE. Whoever runs two copies at once breaks the sessions of both.",
@@ -238,7 +227,7 @@ func Backup(th *theme.Theme, path string) *dialog.Form {
 	first := text("Passphrase of the backup", "Who has the file can try to guess it for ever: make it long.", true)
 	again := text("Passphrase again", "", true)
 	f.Fields = []*dialog.Field{file, first, again}
-	f.Submit = func() any {
+	f.Submit = func() dialog.Action {
 		switch {
 		case strings.TrimSpace(file.Text.Value()) == "":
 			f.Error = th.T("Type the name of a new file.")
@@ -247,9 +236,10 @@ func Backup(th *theme.Theme, path string) *dialog.Form {
 		case first.Text.Value() != again.Text.Value():
 			f.Error = th.T("The two passphrases differ. Type both again.")
 		default:
-			return BackupAction{f, api.BackupRequest{Path: strings.TrimSpace(file.Text.Value()), Passphrase: first.Text.Value()}}
+			req := api.BackupRequest{Path: strings.TrimSpace(file.Text.Value()), Passphrase: first.Text.Value()}
+			return dialog.Keeping(func() tea.Cmd { return write(f, req) })
 		}
-		return nil
+		return dialog.Action{}
 	}
 	return f
 }

@@ -16,18 +16,24 @@ import (
 var th = theme.New(true, term.Cells{})
 
 // submit presses keys and enter until the form hands something over.
-func submit(t *testing.T, f *dialog.Form, keys ...rune) any {
+func submit(t *testing.T, f *dialog.Form, keys ...rune) {
 	t.Helper()
 	for _, k := range keys {
 		f.Key(tea.KeyPressMsg{Code: k})
 	}
 	for range len(f.Fields) + 1 {
-		if a := dialog.Act(f, f.Key(tea.KeyPressMsg{Code: tea.KeyEnter})); a != nil {
-			return a
+		if a := f.Key(tea.KeyPressMsg{Code: tea.KeyEnter}); a.Do != nil {
+			a.Do()
+			return
 		}
 	}
 	t.Fatalf("nothing is handed over: %s", f.Error)
-	return nil
+}
+
+// saved returns a place for a request, and the function that puts it there.
+func saved() (*api.ConversationRequest, SaveConversation) {
+	r := &api.ConversationRequest{}
+	return r, func(_ *dialog.Form, req api.ConversationRequest) tea.Cmd { *r = req; return nil }
 }
 
 func TestSettingsAreHandedBackAsTheyWere(t *testing.T) {
@@ -36,7 +42,8 @@ func TestSettingsAreHandedBackAsTheyWere(t *testing.T) {
 		{Typing: true, ReadReceipts: true, Notify: api.NotifyNone, LockAfter: 3600},
 		{Notify: api.NotifyText, LockAfter: 77}, // set by another client
 	} {
-		c := submit(t, Settings(th, s)).(SettingsAction).Change
+		var c api.SettingsChange
+		submit(t, Settings(th, s, func(_ *dialog.Form, change api.SettingsChange) tea.Cmd { c = change; return nil }))
 		if got := (api.Settings{Typing: *c.Typing, ReadReceipts: *c.ReadReceipts, Notify: *c.Notify, LockAfter: *c.LockAfter}); got != s {
 			t.Errorf("%+v came back as %+v", s, got)
 		}
@@ -50,13 +57,14 @@ func TestConversationIsHandedBackAsItWas(t *testing.T) {
 		{Pinned: true, Archived: true, MutedUntil: api.Forever, Notify: api.NotifyName},
 		{MutedUntil: now.Add(90 * time.Minute)},
 	} {
-		r := submit(t, Conversation(th, &api.Contact{ID: "c1", Conversation: conv}, "alice", now)).(ConversationAction).ConversationRequest
+		r, save := saved()
+		submit(t, Conversation(th, &api.Contact{ID: "c1", Conversation: conv}, "alice", now, save))
 		if r.Contact != "c1" || *r.Pinned != conv.Pinned || *r.Archived != conv.Archived || !r.MutedUntil.Equal(conv.MutedUntil) || *r.Notify != conv.Notify || r.Timer != nil {
 			t.Errorf("%+v came back as pinned %v archived %v muted %v notify %q", conv, *r.Pinned, *r.Archived, *r.MutedUntil, *r.Notify)
 		}
 	}
 	// A mute that is over is none.
-	f := Conversation(th, &api.Contact{Conversation: api.Conversation{MutedUntil: now.Add(-time.Hour)}}, "alice", now)
+	f := Conversation(th, &api.Contact{Conversation: api.Conversation{MutedUntil: now.Add(-time.Hour)}}, "alice", now, nil)
 	if f.Fields[1].Chosen != 0 {
 		t.Error("still muted")
 	}
@@ -64,15 +72,16 @@ func TestConversationIsHandedBackAsItWas(t *testing.T) {
 
 func TestTimerAgrees(t *testing.T) {
 	c := &api.Contact{Conversation: api.Conversation{TimerTheirs: 12345}}
-	f := Timer(th, c, "alice")
+	r, save := saved()
+	f := Timer(th, c, "alice", save)
 	if f.Label != "Agree" || !slices.Contains(f.Fields[0].Choices, "12345 seconds") {
 		t.Errorf("%q of %q", f.Label, f.Fields[0].Choices)
 	}
-	if got := submit(t, f).(ConversationAction).Timer; *got != 12345 {
-		t.Errorf("agrees on %d", *got)
+	if submit(t, f); *r.Timer != 12345 {
+		t.Errorf("agrees on %d", *r.Timer)
 	}
-	f = Timer(th, c, "alice")
-	if got := submit(t, f, tea.KeyLeft).(ConversationAction).Timer; *got == 12345 {
+	f = Timer(th, c, "alice", save)
+	if submit(t, f, tea.KeyLeft); *r.Timer == 12345 {
 		t.Error("another choice is not taken")
 	}
 }

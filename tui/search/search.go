@@ -25,19 +25,11 @@ import (
 // PageSize is how many hits are asked for at once.
 const PageSize = 50
 
-type (
-	// Ask is the action that asks for hits.
-	Ask struct {
-		Panel *Panel
-		N     int
-		api.SearchRequest
-	}
-	// Jump is the action that goes to a message.
-	Jump struct {
-		Message api.Message
-		Words   []string
-	}
-)
+// Ask is a question. Its number goes back with the answer, to [Panel.Show].
+type Ask struct {
+	N int
+	api.SearchRequest
+}
 
 // Panel is the dialog.
 type Panel struct {
@@ -50,6 +42,10 @@ type Panel struct {
 	When func(api.Message) string
 	// Mask hides what is not to be read.
 	Mask func(string) string
+	// Find asks for hits.
+	Find func(Ask) tea.Cmd
+	// Go goes to a message with these words.
+	Go func(m api.Message, words []string) tea.Cmd
 
 	words  composer.Editor
 	n      int // of the last question
@@ -80,20 +76,21 @@ func New(title, placeholder, words string) *Panel {
 // Words returns what is searched for.
 func (p *Panel) Words() string { return p.words.Value() }
 
-// Question asks for what is typed, nil if that is nothing.
-func (p *Panel) Question() any {
+// Question asks for what is typed, and does nothing if nothing is.
+func (p *Panel) Question() dialog.Action {
 	p.n++
 	p.hits, p.whole, p.wrong, p.rows = nil, false, "", list.Picker{}
 	if len(match.Words(p.words.Value())) == 0 {
 		p.asking = false
-		return nil
+		return dialog.Action{}
 	}
 	return p.ask(0)
 }
 
-func (p *Panel) ask(before int64) any {
+func (p *Panel) ask(before int64) dialog.Action {
 	p.asking = true
-	return Ask{p, p.n, api.SearchRequest{Words: p.words.Value(), Contact: p.Contact, Before: before, Limit: PageSize}}
+	q := Ask{p.n, api.SearchRequest{Words: p.words.Value(), Contact: p.Contact, Before: before, Limit: PageSize}}
+	return dialog.Keeping(func() tea.Cmd { return p.Find(q) })
 }
 
 // Show takes the answer to question n.
@@ -112,10 +109,10 @@ func (p *Panel) Show(n int, hits []api.Message, wrong string) {
 }
 
 // Key edits the words, moves or goes there.
-func (p *Panel) Key(k tea.KeyPressMsg) any {
+func (p *Panel) Key(k tea.KeyPressMsg) dialog.Action {
 	switch k.Keystroke() {
 	case "esc", "ctrl+c":
-		return dialog.Close{}
+		return dialog.Close
 	case "enter":
 		return p.choose(p.rows.Selected)
 	case "up", "shift+tab":
@@ -135,36 +132,37 @@ func (p *Panel) Key(k tea.KeyPressMsg) any {
 			return p.Question()
 		}
 	}
-	return nil
+	return dialog.Action{}
 }
 
 // more asks for the next hits when the last one is near.
-func (p *Panel) more() any {
+func (p *Panel) more() dialog.Action {
 	if p.whole || p.asking || len(p.hits) == 0 || p.rows.Selected < len(p.hits)-p.room {
-		return nil
+		return dialog.Action{}
 	}
 	return p.ask(p.hits[len(p.hits)-1].Sequence)
 }
 
-func (p *Panel) choose(i int) any {
+func (p *Panel) choose(i int) dialog.Action {
 	if i < 0 || i >= len(p.hits) {
-		return nil
+		return dialog.Action{}
 	}
-	return Jump{p.hits[i].Message, match.Words(p.words.Value())}
+	m, words := p.hits[i].Message, match.Words(p.words.Value())
+	return dialog.Closing(func() tea.Cmd { return p.Go(m, words) })
 }
 
 // Paste puts text into the words.
-func (p *Panel) Paste(s string) any {
+func (p *Panel) Paste(s string) dialog.Action {
 	p.words.Insert(s)
 	return p.Question()
 }
 
 // Click goes to a hit.
-func (p *Panel) Click(_, y int) any {
+func (p *Panel) Click(_, y int) dialog.Action {
 	i := (y - p.from) / perHit
 	from, to := p.rows.Window(len(p.hits), p.room)
 	if y < p.from || from+i >= to {
-		return nil
+		return dialog.Action{}
 	}
 	return p.choose(from + i)
 }

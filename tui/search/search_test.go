@@ -24,11 +24,25 @@ func panel() *Panel {
 	return p
 }
 
-func typed(p *Panel, s string) (last any) {
-	for _, r := range s {
-		last = p.Key(tea.KeyPressMsg{Code: r, Text: string(r)})
+// asked returns the question that an action asks, nil if it asks none.
+func asked(p *Panel, action dialog.Action) (q *Ask) {
+	p.Find = func(a Ask) tea.Cmd { q = &a; return nil }
+	if action.Do != nil {
+		action.Do()
 	}
-	return last
+	return q
+}
+
+func typed(t *testing.T, p *Panel, s string) Ask {
+	t.Helper()
+	var last *Ask
+	for _, r := range s {
+		last = asked(p, p.Key(tea.KeyPressMsg{Code: r, Text: string(r)}))
+	}
+	if last == nil {
+		t.Fatalf("%q asks for nothing", s)
+	}
+	return *last
 }
 
 func hits(n int, text string) []api.Message {
@@ -43,8 +57,8 @@ func screen(p *Panel) string { return ansi.Strip(strings.Join(p.Render(th, 80, 2
 
 func TestOldAnswersAreNotShown(t *testing.T) {
 	p := panel()
-	first := typed(p, "rel").(Ask)
-	second := typed(p, "a").(Ask)
+	first := typed(t, p, "rel")
+	second := typed(t, p, "a")
 	if second.Words != "rela" || second.N == first.N {
 		t.Fatalf("asked %+v after %+v", second, first)
 	}
@@ -60,32 +74,32 @@ func TestOldAnswersAreNotShown(t *testing.T) {
 
 func TestMoreHitsAreAskedForAtTheEnd(t *testing.T) {
 	p := panel()
-	q := typed(p, "x").(Ask)
+	q := typed(t, p, "x")
 	p.Show(q.N, hits(PageSize, "x"), "")
 	screen(p)
-	var more any
+	var ask *Ask
 	for range PageSize {
-		if more = p.Key(tea.KeyPressMsg{Code: tea.KeyDown}); more != nil {
+		if ask = asked(p, p.Key(tea.KeyPressMsg{Code: tea.KeyDown})); ask != nil {
 			break
 		}
 	}
-	ask, ok := more.(Ask)
-	if !ok || ask.Before != 1 {
-		t.Fatalf("asked %+v", more)
+	if ask == nil || ask.Before != 1 {
+		t.Fatalf("asked %+v", ask)
 	}
 	p.Show(ask.N, hits(3, "x"), "")
 	if s := screen(p); !strings.Contains(s, fmt.Sprint(PageSize+3, " messages")) {
 		t.Errorf("shows\n%s", s)
 	}
-	jump, ok := p.Key(tea.KeyPressMsg{Code: tea.KeyEnter}).(Jump)
-	if !ok || jump.Words[0] != "x" {
-		t.Errorf("goes to %+v", jump)
+	var words []string
+	p.Go = func(_ api.Message, w []string) tea.Cmd { words = w; return nil }
+	if jump := p.Key(tea.KeyPressMsg{Code: tea.KeyEnter}); !jump.Close || jump.Do == nil || jump.Do() != nil || words[0] != "x" {
+		t.Errorf("goes to %q", words)
 	}
 }
 
 func TestSnippetShowsTheWord(t *testing.T) {
 	p := panel()
-	q := typed(p, "needle").(Ask)
+	q := typed(t, p, "needle")
 	p.Show(q.N, hits(1, strings.Repeat("hay ", 200)+"Needle "+strings.Repeat("hay ", 200)), "")
 	if s := screen(p); !strings.Contains(s, "…") || !strings.Contains(s, "Needle") {
 		t.Errorf("shows\n%s", s)
@@ -101,7 +115,7 @@ func TestSnippetShowsTheWord(t *testing.T) {
 
 func TestPanelFits(t *testing.T) {
 	p := panel()
-	q := typed(p, "日本").(Ask)
+	q := typed(t, p, "日本")
 	p.Show(q.N, hits(30, strings.Repeat("日本語 ", 100)), "")
 	for _, size := range [][2]int{{40, 10}, {80, 24}, {200, 60}} {
 		box := p.Render(th, size[0], size[1])
@@ -114,7 +128,7 @@ func TestPanelFits(t *testing.T) {
 			}
 		}
 	}
-	if _, ok := p.Key(tea.KeyPressMsg{Code: tea.KeyEscape}).(dialog.Close); !ok {
+	if a := p.Key(tea.KeyPressMsg{Code: tea.KeyEscape}); !a.Close || a.Do != nil {
 		t.Error("esc does not close")
 	}
 }

@@ -95,12 +95,12 @@ func New(opts Options) *Screen {
 	pass := field("Passphrase", "", true)
 	if opts.Existing {
 		s.form = &dialog.Form{Title: "Starling", Intro: unlockIntro, Label: "Unlock", Fields: []*dialog.Field{pass}, Error: t(opts.Problem)}
-		s.form.Submit = func() any {
+		s.form.Submit = func() dialog.Action {
 			if pass.Text.Empty() {
 				s.form.Error = t("Type your passphrase.")
-				return nil
+				return dialog.Action{}
 			}
-			return Result{Passphrase: pass.Text.Value()}
+			return s.finish(Result{Passphrase: pass.Text.Value()})
 		}
 	} else {
 		pass.Hint = passHint
@@ -109,14 +109,14 @@ func New(opts Options) *Screen {
 		again := field("Passphrase again", "", true)
 		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
 		if opts.Demo {
-			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: ErrDemo}}
+			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)}}
 		}
-		s.form.Submit = func() any {
+		s.form.Submit = func() dialog.Action {
 			r := Result{Name: strings.TrimSpace(name.Text.Value()), Passphrase: pass.Text.Value()}
 			if s.form.Error = wrong(s.th.Words, r, again.Text.Value()); s.form.Error != "" {
-				return nil
+				return dialog.Action{}
 			}
-			return r
+			return s.finish(r)
 		}
 	}
 	s.dialogs.Open(s.form)
@@ -176,18 +176,26 @@ func (s *Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return s, nil
 }
 
-func (s *Screen) act(action any) tea.Cmd {
-	switch action := dialog.Act(s.form, action).(type) {
-	case dialog.Close:
-		return tea.Quit
-	case error:
-		s.demo = true
-		return tea.Quit
-	case Result:
-		s.done, s.result = true, action
+// act ends the program when the form is closed or done.
+func (s *Screen) act(action dialog.Action) tea.Cmd {
+	if action.Close {
 		return tea.Quit
 	}
-	return nil
+	return s.dialogs.Act(action)
+}
+
+// finish takes the answers.
+func (s *Screen) finish(r Result) dialog.Action {
+	return dialog.Keeping(func() tea.Cmd {
+		s.done, s.result = true, r
+		return tea.Quit
+	})
+}
+
+// leave goes to the demo.
+func (s *Screen) leave() tea.Cmd {
+	s.demo = true
+	return tea.Quit
 }
 
 // View draws the form on an empty screen.

@@ -1,5 +1,6 @@
-// Command steps counts the functions of the app that one key press enters
-// before the screen is drawn. It has to be built with counters:
+// Command steps counts the functions that one key press enters before the screen
+// is drawn: those that find out what to do and do it, and those that lay out text
+// on the way, to know how far to scroll. It has to be built with counters:
 //
 //	go run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps
 package main
@@ -42,14 +43,34 @@ var presses = []press{
 	{"the screen is locked", nil, "f6"},
 }
 
+// laying are the packages that lay out text.
+var laying = []string{"chatview", "list", "term", "theme", "catalogue"}
+
+// maxSteps is how many steps a key press may take.
+const maxSteps = 40
+
 func main() {
+	failed := false
 	for _, p := range presses {
 		entered, err := count(p)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "steps:", err)
 			os.Exit(1)
 		}
-		fmt.Printf("%d\t%s\t%s\n", len(entered), p.name, strings.Join(entered, " "))
+		var steps, layout []string
+		for _, f := range entered {
+			if pkg, _, _ := strings.Cut(f, "/"); slices.Contains(laying, pkg) {
+				layout = append(layout, f)
+			} else {
+				steps = append(steps, f)
+			}
+		}
+		fmt.Printf("%d steps, %d of layout\t%s\t%s\n", len(steps), len(layout), p.name, strings.Join(steps, " "))
+		failed = failed || len(steps) == 0 || len(steps) >= maxSteps
+	}
+	if failed {
+		fmt.Fprintf(os.Stderr, "steps: a key press takes 1 to %d steps\n", maxSteps-1)
+		os.Exit(1)
 	}
 }
 
@@ -125,8 +146,9 @@ func entered() ([]string, error) {
 		if len(f) != 3 || f[0] == "total" || f[2] == "0.0%" || strings.Contains(f[0], "/tuitest/") {
 			continue
 		}
-		file, _, _ := strings.Cut(f[0][strings.LastIndex(f[0], "/")+1:], ":")
-		names = append(names, strings.TrimSuffix(file, ".go")+"."+f[1])
+		path, _, _ := strings.Cut(f[0], ":")
+		path = strings.TrimPrefix(path, "starling/tui/")
+		names = append(names, strings.TrimSuffix(path, ".go")+"."+f[1])
 	}
 	slices.Sort(names)
 	return names, nil

@@ -10,6 +10,7 @@ import (
 
 	"starling/node/api"
 	"starling/tui/catalogue"
+	"starling/tui/desk"
 	"starling/tui/dialog"
 	"starling/tui/theme"
 	"starling/tui/words"
@@ -19,80 +20,100 @@ const (
 	safetyDigits = 60
 	// codeScheme begins what a scanner reads from a verification QR code.
 	codeScheme = "starling-verify:"
+	// maxTheirs is the most that is taken of the other side's, in bytes.
+	maxTheirs = 512
 )
 
-type (
-	// compareAction asks for what the other side shows.
-	compareAction struct {
-		contact, name string
-		v             api.Verification
-	}
-	// comparedAction shows what came of it.
-	comparedAction struct {
-		compareAction
-		match bool
-	}
-)
-
-func (a *App) loadVerification(contact string) tea.Cmd {
-	return a.call(func(ctx context.Context) tea.Msg {
-		v, err := a.node.Verification(ctx, contact)
-		return verificationMsg{contact, v, err}
+// verify shows the numbers of a contact, to be compared.
+func (c *contacts) verify(id string) tea.Cmd {
+	return desk.Ask(c.desk, func(ctx context.Context) (api.Verification, error) {
+		return c.desk.Node.Verification(ctx, id)
+	}, func(v api.Verification, err error) tea.Cmd {
+		p := c.get(id)
+		if err != nil || p == nil {
+			return c.desk.Fail(err)
+		}
+		c.showNumbers(comparison{contact: id, name: c.desk.Name(p), v: v})
+		return nil
 	})
 }
 
-func (a *App) gotVerification(msg verificationMsg) tea.Cmd {
-	c := a.contact(msg.contact)
-	if msg.err != nil || c == nil {
-		return a.fail(msg.err)
+// verifyMeant shows the numbers of the contact that is meant.
+func (c *contacts) verifyMeant() tea.Cmd {
+	p := c.meant()
+	if p == nil {
+		return c.desk.Say("There is no contact yet.")
 	}
-	name := a.nameOf(c)
-	card := &dialog.Card{Title: a.t("Verify %s", name), Width: 70}
+	return c.verify(p.ID)
+}
+
+// A comparison is of the numbers here with those that the contact sees.
+type comparison struct {
+	contact, name string
+	v             api.Verification
+}
+
+// showNumbers shows the numbers here.
+func (c *contacts) showNumbers(x comparison) {
+	card := &dialog.Card{Title: c.desk.T("Verify %s", x.name), Width: 70}
 	card.Body = func(th *theme.Theme, width, height int) []string {
-		return verificationBody(th, msg.v, name, width, height)
+		return verificationBody(th, x.v, x.name, width, height)
 	}
-	closing := dialog.Button{Label: "Close", Key: "esc", Action: dialog.Close{}}
-	if msg.v.Verified {
-		card.Buttons = []dialog.Button{closing, {Label: "Not verified after all", Key: "u", Action: verifyAction{c.ID, ""}}}
+
+	closing := dialog.Button{Label: "Close", Key: "esc", Action: dialog.Close}
+	if x.v.Verified {
+		card.Buttons = []dialog.Button{closing, {Label: "Not verified after all", Key: "u", Action: c.mark(x.contact, "")}}
 	} else {
-		card.Buttons = []dialog.Button{{Label: "The numbers match", Key: "m", Action: verifyAction{c.ID, msg.v.SafetyNumber}}, closing}
+		card.Buttons = []dialog.Button{{Label: "The numbers match", Key: "m", Action: c.mark(x.contact, x.v.SafetyNumber)}, closing}
 	}
-	card.Buttons = append(card.Buttons, dialog.Button{Label: "Compare by paste", Key: "c", Action: compareAction{c.ID, name, msg.v}})
-	if msg.v.Code != "" {
-		card.Buttons = append(card.Buttons, dialog.Button{Label: "QR alone", Key: "f", Action: showQR{msg.v.Code}})
+	card.Buttons = append(card.Buttons, dialog.Button{Label: "Compare by paste", Key: "c", Action: c.asking(x)})
+	if x.v.Code != "" {
+		card.Buttons = append(card.Buttons, dialog.Button{Label: "QR alone", Key: "f", Action: showQR(c.desk, x.v.Code)})
 	}
-	a.dialogs.Open(card)
-	return nil
+	c.desk.Dialogs.Open(card)
 }
 
-func (a *App) setVerified(v verifyAction) tea.Cmd {
-	note := pick(v.seen != "", a.t("Marked as verified."), a.t("No longer marked as verified."))
-	return a.ask(func(ctx context.Context) resultMsg {
-		c, err := a.node.SetVerified(ctx, v.contact, v.seen)
-		return resultMsg{err: err, contact: &c, note: note}
+// mark marks a contact as verified with the numbers that were seen, or takes
+// the mark back if there are none.
+func (c *contacts) mark(id, seen string) dialog.Action {
+	note := pick(seen != "", c.desk.T("Marked as verified."), c.desk.T("No longer marked as verified."))
+	return dialog.Closing(func() tea.Cmd {
+		return c.change(nil, "", func(ctx context.Context) (api.Contact, error) {
+			return c.desk.Node.SetVerified(ctx, id, seen)
+		}, note)
 	})
 }
 
-// openCompare asks for the other side's numbers or code.
-func (a *App) openCompare(c compareAction) {
+// asking asks for the other side's numbers or code.
+func (c *contacts) asking(x comparison) dialog.Action {
+	return dialog.Closing(func() tea.Cmd {
+		c.ask(x)
+		return nil
+	})
+}
+
+func (c *contacts) ask(x comparison) {
 	form := &dialog.Form{
-		Title: a.t("Compare with %s", c.name),
-		Intro: a.t("Type or paste the numbers that %s sees, or what your scanner read from their QR code. Take it from their screen or their voice; in a message of this conversation it proves nothing.", c.name),
+		Title: c.desk.T("Compare with %s", x.name),
+		Intro: c.desk.T("Type or paste the numbers that %s sees, or what your scanner read from their QR code. Take it from their screen or their voice; in a message of this conversation it proves nothing.", x.name),
 		Label: "Compare",
 	}
-	theirs := &dialog.Field{Label: "Theirs"}
-	theirs.Text.OneLine, theirs.Text.Limit = true, 512
-	theirs.Text.Placeholder = a.t("60 digits, or %s…", codeScheme)
+	theirs := lineField(catalogue.Mark("Theirs"), "", maxTheirs)
+	theirs.Text.Placeholder = c.desk.T("60 digits, or %s…", codeScheme)
+
 	form.Fields = []*dialog.Field{theirs}
-	form.Submit = func() any {
-		match, wrong := compareWith(a.th.Words, c.v, theirs.Text.Value())
+	form.Submit = func() dialog.Action {
+		match, wrong := compareWith(c.desk.Theme.Words, x.v, theirs.Text.Value())
 		if wrong != "" {
 			form.Error = wrong
-			return nil
+			return dialog.Action{}
 		}
-		return comparedAction{c, match}
+		return dialog.Closing(func() tea.Cmd {
+			c.showResult(x, match)
+			return nil
+		})
 	}
-	a.dialogs.Open(form)
+	c.desk.Dialogs.Open(form)
 }
 
 // compareWith compares what we have with what was typed. It says what is
@@ -120,25 +141,24 @@ func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (mat
 	return same(theirs, strings.Join(words.Digits(v.SafetyNumber), "")), ""
 }
 
-// openCompared shows what came of a comparison.
-func (a *App) openCompared(c comparedAction) {
-	word, role, text := a.t("does not match"), a.th.Bad, a.t(warnMismatch)
-	buttons := []dialog.Button{
-		{Label: "Compare again", Key: "c", Action: c.compareAction},
-		{Label: "Close", Key: "esc", Action: dialog.Close{}},
+// showResult shows what came of a comparison.
+func (c *contacts) showResult(x comparison, match bool) {
+	th := c.desk.Theme
+	word, role, text := c.desk.T("does not match"), th.Bad, c.desk.T(warnMismatch)
+	first := dialog.Button{Label: "Compare again", Key: "c", Action: c.asking(x)}
+	if match {
+		word, role = c.desk.T("match"), th.Good
+		text = c.desk.T("What you entered is what you have here. If it came from %s on a way that nobody can forge, nobody sits between you.", x.name)
+		first = dialog.Button{Label: "Mark as verified", Key: "m", Action: c.mark(x.contact, x.v.SafetyNumber)}
 	}
-	if c.match {
-		word, role = a.t("match"), a.th.Good
-		text = a.t("What you entered is what you have here. If it came from %s on a way that nobody can forge, nobody sits between you.", c.name)
-		buttons[0] = dialog.Button{Label: "Mark as verified", Key: "m", Action: verifyAction{c.contact, c.v.SafetyNumber}}
-	}
-	a.dialogs.Open(&dialog.Card{
-		Title: a.t("Compared with %s", c.name),
+
+	c.desk.Dialogs.Open(&dialog.Card{
+		Title: c.desk.T("Compared with %s", x.name),
 		Width: 48,
 		Body: func(th *theme.Theme, width, _ int) []string {
 			return append([]string{th.Cells.Center(role.Render(word), width), ""}, th.Cells.Wrap(text, width)...)
 		},
-		Buttons: buttons,
+		Buttons: []dialog.Button{first, {Label: "Close", Key: "esc", Action: dialog.Close}},
 	})
 }
 

@@ -1,0 +1,250 @@
+package tui
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
+
+	"starling/node/api"
+	"starling/tui/catalogue"
+	"starling/tui/conversation"
+	"starling/tui/desk"
+	"starling/tui/dialog"
+	"starling/tui/gallery"
+	"starling/tui/keymap"
+	"starling/tui/lock"
+	"starling/tui/notify"
+	"starling/tui/people"
+	"starling/tui/picture"
+	"starling/tui/term"
+	"starling/tui/theme"
+)
+
+// App is the whole screen. It is a tea.Model and belongs to one goroutine,
+// but for [App.Follow].
+type App struct {
+	opts Options
+
+	// The rooms.
+	desk      *desk.Desk
+	people    *people.List
+	book      *conversation.Book
+	messages  *conversation.Actions
+	gallery   *gallery.Gallery
+	lock      *lock.Lock
+	network   *network
+	announcer *announcer
+	keeping   *keeping
+	contacts  *contacts
+	actions   map[keymap.ID]func() tea.Cmd
+
+	// The screen.
+	width, height int
+	panes         layout
+	focus         keymap.Place
+	mouse         bool
+	details       bool // shown where there is room
+
+	begun     bool         // the first focus is chosen
+	listening bool         // events come in
+	quitting  bool         // ctrl+c was pressed once
+	wiping    *dialog.Card // the question before everything is destroyed
+	wiped     bool
+
+	dirty bool
+	view  tea.View
+}
+
+// New returns the app for a node.
+func New(ctx context.Context, node api.Node, opts Options) *App {
+	opts = opts.complete()
+	th := theme.New(true, term.Cells{})
+	th.Words = catalogue.New(opts.Language)
+
+	a := &App{opts: opts, focus: keymap.Composer, mouse: !opts.NoMouse, details: true, dirty: true}
+	a.desk = desk.New(ctx, node, opts.Keys, th, opts.Now, opts.After)
+	a.desk.Hidden = opts.Incognito
+	a.people = people.New()
+	a.gallery = gallery.New(a.desk, picture.Detect(opts.Getenv))
+	a.lock = lock.New(a.desk)
+	a.network = &network{desk: a.desk}
+	a.announcer = &announcer{desk: a.desk, people: a.people, idle: a.lock.Idle, kind: notify.Detect(opts.Getenv)}
+	a.book = conversation.New(a.desk, a.people, a.gallery, screen{a})
+	a.messages = conversation.NewActions(a.desk, a.book)
+	a.keeping = &keeping{desk: a.desk, meant: a.meant, backupDir: opts.BackupDir}
+	a.contacts = &contacts{desk: a.desk, meant: a.meant, get: a.people.Get}
+	a.connect()
+	a.actions = a.table()
+	return a
+}
+
+// connect says what follows in one room from what is done in another.
+func (a *App) connect() {
+	a.gallery.Closed = a.book.Settle
+	a.lock.Closing, a.lock.Opened = a.closing, a.book.Settle
+	a.network.back = func() tea.Cmd {
+		a.book.Behind = true
+		return a.loadContacts()
+	}
+
+	a.book.Exec = a.opts.Exec
+	a.messages.LoadContacts = a.loadContacts
+	a.keeping.put, a.contacts.put = a.put, a.put
+	a.keeping.changed = func(s api.Settings) tea.Cmd {
+		a.book.Typing, a.announcer.level = s.Typing, s.Notify
+		return a.lock.Watch(time.Duration(s.LockAfter) * time.Second)
+	}
+	a.contacts.visit = func(id string) tea.Cmd { return a.book.Visit(id, true) }
+	a.contacts.removed = a.removed
+	a.contacts.tell = a.book.Tell
+}
+
+// complete puts in what was left out.
+func (o Options) complete() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.After == nil {
+		o.After = func(d time.Duration, msg tea.Msg) tea.Cmd {
+			return tea.Tick(d, func(time.Time) tea.Msg { return msg })
+		}
+	}
+	if o.Exec == nil {
+		o.Exec = func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd { return tea.ExecProcess(cmd, then) }
+	}
+	if o.Keys == nil {
+		o.Keys = keymap.Default()
+	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	return o
+}
+
+// Init asks the node for what to show and the terminal for what it can.
+func (a *App) Init() tea.Cmd {
+	var ask tea.Cmd
+	if a.gallery.Unsure() {
+		ask = tea.Raw(ansi.RequestPrimaryDeviceAttributes)
+	}
+	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(), a.keeping.load(),
+		tea.RequestBackgroundColor, ask, a.desk.Later(again, a.catchUp))
+}
+
+// Update applies one message. It does no input or output.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	before := a.dirty
+	a.dirty = true
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		a.lock.Used()
+		return a, a.key(msg)
+	case tea.PasteMsg:
+		a.lock.Used()
+		return a, a.paste(msg.Content)
+	case tea.MouseClickMsg:
+		a.lock.Used()
+		return a, a.click(msg.Mouse())
+	case tea.MouseWheelMsg:
+		a.lock.Used()
+		return a, a.wheel(msg.Mouse())
+	case desk.Then:
+		return a, tea.Batch(msg(), a.desk.Surface())
+	case eventsMsg:
+		return a, a.apply(msg)
+	case feedMsg:
+		return a, a.feed(msg)
+	case tea.WindowSizeMsg:
+		return a, a.resize(msg.Width, msg.Height)
+	case tea.FocusMsg:
+		a.desk.Active, a.announcer.focus = true, true
+		return a, a.book.Settle()
+	case tea.BlurMsg:
+		a.desk.Active, a.announcer.focus = false, true
+	default:
+		a.dirty = a.learn(msg) || before
+	}
+	return a, nil
+}
+
+// learn takes what the terminal says of itself, and reports whether it changes
+// the screen.
+func (a *App) learn(msg tea.Msg) bool {
+	th := a.desk.Theme
+	switch msg := msg.(type) {
+	case tea.ColorProfileMsg:
+		a.gallery.Colours(msg.String())
+	case uv.PrimaryDeviceAttributesEvent:
+		a.gallery.Attributes(msg)
+	case uv.CellSizeEvent:
+		a.gallery.CellSize(msg.Width, msg.Height)
+	case tea.BackgroundColorMsg:
+		if msg.IsDark() == th.Dark {
+			return false
+		}
+		a.retheme(msg.IsDark(), th.Cells)
+	case tea.ModeReportMsg:
+		known := msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet
+		if msg.Mode != ansi.ModeUnicodeCore || !known {
+			return false
+		}
+		// The renderer now counts in grapheme clusters; so must we.
+		a.retheme(th.Dark, term.Cells{Graphemes: true})
+	default:
+		return false
+	}
+	return true
+}
+
+// View returns the frame. It is drawn again only if something changed.
+func (a *App) View() tea.View {
+	if !a.dirty {
+		return a.view
+	}
+	a.dirty = false
+	a.view = a.draw()
+	return a.view
+}
+
+// resize takes the size of the terminal.
+func (a *App) resize(width, height int) tea.Cmd {
+	a.width, a.height = width, height
+	a.gallery.Width, a.gallery.Height = width, height
+	a.begin()
+	a.arrange()
+	return tea.Batch(a.book.Settle(), a.gallery.Redraw())
+}
+
+// begin chooses the first focus once the size and the people are known: the
+// text, so that typing works at once, but the list where only one pane fits
+// and there is a choice.
+func (a *App) begin() {
+	n := len(a.people.All())
+	if a.begun || a.width == 0 || n == 0 {
+		return
+	}
+	a.begun = true
+	if a.width < twoPanes && n > 1 {
+		a.focusOn(keymap.List)
+	}
+}
+
+func (a *App) retheme(dark bool, cells term.Cells) {
+	said := a.desk.Theme.Words
+	a.desk.Theme = theme.New(dark, cells)
+	a.desk.Theme.Words = said
+	a.book.Retheme()
+}
+
+// screen is the app as the conversations see it.
+type screen struct{ *App }
+
+func (s screen) Focus() keymap.Place    { return s.focus }
+func (s screen) FocusOn(p keymap.Place) { s.focusOn(p) }
+func (s screen) Shown() bool            { return s.panes.chat.w > 0 }
+func (s screen) Arrange()               { s.arrange() }

@@ -1,0 +1,323 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui/catalogue"
+	"starling/tui/desk"
+	"starling/tui/dialog"
+	"starling/tui/theme"
+)
+
+// contacts brings people in and lets them go: invites, names, blocks.
+type contacts struct {
+	desk *desk.Desk
+	// get returns a contact, nil if it is gone; meant the one that an action is
+	// about.
+	get   func(id string) *api.Contact
+	meant func() *api.Contact
+	// put takes a contact as it is now, visit opens the conversation, removed
+	// drops it, tell puts a notice into it.
+	put     func(api.Contact)
+	visit   func(id string) tea.Cmd
+	removed func(id string) tea.Cmd
+	tell    func(id, notice, text string)
+}
+
+// expiries are for how long an invite can be valid.
+var expiries = []struct {
+	label string
+	time.Duration
+}{
+	{catalogue.Mark("1 hour"), time.Hour},
+	{catalogue.Mark("24 hours"), 24 * time.Hour},
+	{catalogue.Mark("7 days"), 7 * 24 * time.Hour},
+}
+
+// maxLink is the longest link that is taken, in bytes.
+const maxLink = 4096
+
+// lineField is a field for one line of text.
+func lineField(label, hint string, limit int) *dialog.Field {
+	f := &dialog.Field{Label: label, Hint: hint}
+	f.Text.OneLine, f.Text.Limit = true, limit
+	return f
+}
+
+// answer is the text of a field without the spaces around it.
+func answer(f *dialog.Field) string { return strings.TrimSpace(f.Text.Value()) }
+
+// invite asks for whom an invite is.
+func (c *contacts) invite() tea.Cmd {
+	form := &dialog.Form{
+		Title: "Invite somebody",
+		Intro: "An invite is a link, or a QR code, that makes one contact. Whoever has it first becomes that contact, so give it to them alone.",
+		Label: "Make the invite",
+	}
+	name := lineField(catalogue.Mark("Who is it for?"), catalogue.Mark("Only you see this name. It may stay empty."), api.MaxName)
+	until := &dialog.Field{Label: "Valid for", Chosen: 1}
+	for _, e := range expiries {
+		until.Choices = append(until.Choices, e.label)
+	}
+
+	form.Fields = []*dialog.Field{name, until}
+	form.Submit = func() dialog.Action {
+		return dialog.Keeping(func() tea.Cmd { return c.makeInvite(form, answer(name), expiries[until.Chosen].Duration) })
+	}
+	c.desk.Dialogs.Open(form)
+	return nil
+}
+
+func (c *contacts) makeInvite(form *dialog.Form, name string, expires time.Duration) tea.Cmd {
+	busy := c.desk.T("Putting the invite into a mailbox, so that it works while you are away…")
+	return desk.Submit(c.desk, form, busy, func(ctx context.Context) (api.Invite, error) {
+		return c.desk.Node.Invite(ctx, api.InviteRequest{Name: name, Expires: expires})
+	}, func(i api.Invite) tea.Cmd {
+		c.showInvite(name, i)
+		return nil
+	})
+}
+
+// showInvite shows the link of an invite, and its QR code where there is room.
+func (c *contacts) showInvite(name string, i api.Invite) {
+	expires := c.until(i.Expires)
+	card := &dialog.Card{Title: c.desk.T("Invite for %s", name), Width: 60}
+	if name == "" {
+		card.Title = c.desk.T("Invite")
+	}
+	card.Body = func(th *theme.Theme, width, height int) []string {
+		return inviteBody(th, i.Link, expires, width, height)
+	}
+	copied := c.desk.T("Link copied, if your terminal allows it.")
+	card.Buttons = []dialog.Button{
+		{Label: "Copy the link", Key: "c", Action: dialog.Keeping(func() tea.Cmd {
+			return tea.Batch(tea.SetClipboard(i.Link), c.desk.Note(copied, false))
+		})},
+		{Label: "QR alone", Key: "f", Action: showQR(c.desk, i.Link)},
+		{Label: "Done", Key: "esc", Action: dialog.Close},
+	}
+	c.desk.Dialogs.Open(card)
+}
+
+// until is the end of an invite.
+func (c *contacts) until(t time.Time) string {
+	return c.desk.Theme.Time(t, "Monday 2 January, 15:04")
+}
+
+// invites lists the open invites; choosing one withdraws it.
+func (c *contacts) invites() tea.Cmd {
+	return desk.Submit(c.desk, nil, "", c.desk.Node.Invites, func(all []api.Invite) tea.Cmd {
+		if len(all) == 0 {
+			return c.desk.Say("No open invites.")
+		}
+
+		var choices []dialog.Choice
+		for _, i := range all {
+			end := i.Link[max(0, len(i.Link)-6):]
+			choices = append(choices, dialog.Choice{
+				Label: c.desk.T("withdraw …%s", end), Detail: c.desk.T("until %s", c.until(i.Expires)),
+				Action: dialog.Keeping(func() tea.Cmd { return c.askRevoke(i) }),
+			})
+		}
+		c.desk.Dialogs.Open(dialog.NewPicker("Open invites", c.desk.T("the end of the link"), "No such invite.", choices))
+		return nil
+	})
+}
+
+// askRevoke asks before an invite is withdrawn.
+func (c *contacts) askRevoke(i api.Invite) tea.Cmd {
+	c.desk.Confirm(desk.Confirmation{
+		Title: catalogue.Mark("Withdraw this invite?"),
+		Text:  c.desk.T("It is open until %s. Whoever has the link can then no longer use it.", c.until(i.Expires)),
+		Label: catalogue.Mark("Withdraw"),
+		Then: func() tea.Cmd {
+			c.desk.Dialogs.Close() // the list, which is no longer true
+			return c.desk.Do(func(ctx context.Context) error {
+				return c.desk.Node.RevokeInvite(ctx, i.ID)
+			}, func() tea.Cmd { return c.desk.Say("Withdrawn. The link of that invite no longer works.") })
+		},
+	})
+	return nil
+}
+
+// add asks for the invite of somebody else.
+func (c *contacts) add() tea.Cmd {
+	form := &dialog.Form{
+		Title: "Add a contact",
+		Intro: "Paste the link that they gave you. It works once.",
+		Label: "Add",
+	}
+	link := lineField(catalogue.Mark("Their invite"), "", maxLink)
+	link.Text.Placeholder = "starling:…"
+	name := lineField(catalogue.Mark("Their name"), catalogue.Mark("As you want to see it."), api.MaxName)
+
+	form.Fields = []*dialog.Field{link, name}
+	form.Submit = func() dialog.Action {
+		// A link copied from a chat may be broken into lines.
+		whole := strings.Join(strings.Fields(link.Text.Value()), "")
+		if whole == "" {
+			form.Error = c.desk.T("Paste the invite first. It begins with \"starling:\".")
+			return dialog.Action{}
+		}
+		return dialog.Keeping(func() tea.Cmd { return c.accept(form, whole, answer(name)) })
+	}
+	c.desk.Dialogs.Open(form)
+	return nil
+}
+
+// accept uses an invite and opens the conversation.
+func (c *contacts) accept(form *dialog.Form, link, name string) tea.Cmd {
+	busy := c.desk.T("Fetching their keys from the mailbox and saying hello…")
+	return desk.Submit(c.desk, form, busy, func(ctx context.Context) (api.Contact, error) {
+		return c.desk.Node.AddContact(ctx, api.AddContactRequest{Link: link, Name: name})
+	}, func(added api.Contact) tea.Cmd {
+		c.put(added)
+		return tea.Batch(c.visit(added.ID), c.desk.Say("Added. You can write now; they will get it when they answer."))
+	})
+}
+
+// about does something with the contact that is meant.
+func (c *contacts) about(do func(*api.Contact)) tea.Cmd {
+	p := c.meant()
+	if p == nil {
+		return c.desk.Say("There is no contact yet.")
+	}
+	do(p)
+	return nil
+}
+
+// change has a contact changed.
+func (c *contacts) change(form *dialog.Form, busy string, ask func(context.Context) (api.Contact, error), note string) tea.Cmd {
+	return desk.Submit(c.desk, form, busy, ask, func(p api.Contact) tea.Cmd {
+		c.put(p)
+		if note == "" {
+			return nil
+		}
+		return c.desk.Note(note, false)
+	})
+}
+
+// rename asks for another name.
+func (c *contacts) rename() tea.Cmd {
+	return c.about(func(p *api.Contact) {
+		id, old := p.ID, c.desk.OpenName(p)
+		form := &dialog.Form{Title: c.desk.T("Rename %s", c.desk.Mask(old)), Label: "Rename"}
+		name := lineField(catalogue.Mark("New name"), catalogue.Mark("Only you see it."), api.MaxName)
+		name.Text.SetValue(old)
+		name.Text.Masked = c.desk.Hidden
+
+		form.Fields = []*dialog.Field{name}
+		form.Submit = func() dialog.Action {
+			if answer(name) == "" {
+				form.Error = c.desk.T("A name has at least one letter.")
+				return dialog.Action{}
+			}
+			return dialog.Keeping(func() tea.Cmd {
+				return c.change(form, c.desk.T("Renaming…"), func(ctx context.Context) (api.Contact, error) {
+					return c.desk.Node.RenameContact(ctx, id, answer(name))
+				}, "")
+			})
+		}
+		c.desk.Dialogs.Open(form)
+	})
+}
+
+// block asks before a contact is blocked, and unblocks at once.
+func (c *contacts) block() tea.Cmd {
+	p := c.meant()
+	if p != nil && p.Blocked {
+		return c.setBlocked(p.ID, false)
+	}
+	return c.about(func(p *api.Contact) {
+		id := p.ID
+		c.desk.Confirm(desk.Confirmation{
+			Title: c.desk.T("Block %s?", c.desk.Name(p)),
+			Text:  c.desk.T("Nothing of theirs is shown any more. They are not told. You can unblock them in the same way."),
+			Label: catalogue.Mark("Block"),
+			Then:  func() tea.Cmd { return c.setBlocked(id, true) },
+		})
+	})
+}
+
+func (c *contacts) setBlocked(id string, blocked bool) tea.Cmd {
+	note := pick(blocked, c.desk.T("Blocked."), c.desk.T("Unblocked."))
+	return c.change(nil, "", func(ctx context.Context) (api.Contact, error) {
+		return c.desk.Node.BlockContact(ctx, id, blocked)
+	}, note)
+}
+
+// remove asks before a contact is erased.
+func (c *contacts) remove() tea.Cmd {
+	return c.about(func(p *api.Contact) {
+		id := p.ID
+		c.desk.Confirm(desk.Confirmation{
+			Title: c.desk.T("Remove %s?", c.desk.Name(p)),
+			Text:  c.desk.T("This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite."),
+			Label: catalogue.Mark("Remove"),
+			Then: func() tea.Cmd {
+				return c.desk.Do(func(ctx context.Context) error {
+					return c.desk.Node.RemoveContact(ctx, id)
+				}, func() tea.Cmd { return tea.Batch(c.removed(id), c.desk.Say("Removed.")) })
+			},
+		})
+	})
+}
+
+// invited tells what became of an invite.
+func (c *contacts) invited(ev *api.InviteEvent) tea.Cmd {
+	if ev == nil {
+		return nil
+	}
+	switch ev.What {
+	case "used":
+		if p := c.get(ev.Contact); p != nil {
+			return c.desk.Say("Your invite was used: %s is here now.", c.desk.Name(p))
+		}
+		return c.desk.Say("Your invite was used.")
+	case "reused":
+		return c.reused(ev)
+	case "expired":
+		return c.desk.Say("An invite expired unused. Its link no longer works; ctrl+n makes another.")
+	case "revoked":
+		return c.desk.Say("Withdrawn. The link of that invite no longer works.")
+	}
+	return nil
+}
+
+// reused tells that two people have had the link of one invite. The one who
+// came first is a contact now and may not be the one who was meant.
+func (c *contacts) reused(ev *api.InviteEvent) tea.Cmd {
+	card := &dialog.Card{Title: "An invite was used twice", Width: 56}
+	name := c.desk.T("the contact that it made")
+	card.Buttons = []dialog.Button{{Label: "Close", Key: "esc", Action: dialog.Close}}
+	if p := c.get(ev.Contact); p != nil {
+		id := p.ID
+		name = c.desk.Name(p)
+		c.tell(id, "reused "+ev.ID, c.desk.T("The link of this contact's invite was used a second time: somebody else had it too and may have come first. Compare safety numbers (esc, then v) before you write anything that matters."))
+		check := dialog.Closing(func() tea.Cmd { return tea.Batch(c.visit(id), c.verify(id)) })
+		card.Buttons = append([]dialog.Button{{Label: "Compare safety numbers", Key: "v", Action: check}}, card.Buttons...)
+	}
+
+	card.Body = func(th *theme.Theme, width, _ int) []string {
+		var out []string
+		for _, l := range th.Cells.Wrap(th.T("Somebody tried the link of your invite a second time, after it had made %s your contact.", name), width) {
+			out = append(out, th.Bad.Render(l))
+		}
+		for _, text := range []string{
+			th.T("So more than one person has had that link. The first to use it is your contact, and that may not be who you meant."),
+			th.T("Compare safety numbers with your friend, face to face or in a call where you know the voice."),
+			th.T("If they differ: remove this contact and give your friend a new invite on a safer way. Until you know, write nothing here that matters."),
+		} {
+			out = append(append(out, ""), th.Cells.Wrap(text, width)...)
+		}
+		return out
+	}
+	return tea.Batch(
+		c.desk.Warn(card),
+		c.desk.Complain("An invite was used twice: somebody else had the link of %s.", name))
+}

@@ -1,0 +1,280 @@
+// Package conversation holds the conversations that a person has opened: their
+// messages and pages, the unsent text, what it answers or edits, and what is
+// done with a message.
+//
+// A [Chat] is one conversation. The [Book] is all of them: it knows which one
+// is open, takes what the node tells, and hands texts to the node in order.
+package conversation
+
+import (
+	"os/exec"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui/chatview"
+	"starling/tui/composer"
+	"starling/tui/desk"
+	"starling/tui/gallery"
+	"starling/tui/keymap"
+	"starling/tui/people"
+)
+
+// A Screen is what a book asks of the screen it is on.
+type Screen interface {
+	// Focus is where the focus is; FocusOn moves it.
+	Focus() keymap.Place
+	FocusOn(keymap.Place)
+	// Shown reports whether the open conversation is on the screen.
+	Shown() bool
+	// Arrange gives every pane its size.
+	Arrange()
+}
+
+// Book is the opened conversations. It belongs to the goroutine of the screen.
+type Book struct {
+	// Current is the open conversation, "" if there is none.
+	Current string
+	// Behind says that events may have been missed.
+	Behind bool
+	// Typing says that contacts are told when something is written to them.
+	Typing bool
+	// Exec gives the terminal to another program for a while.
+	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
+
+	desk     *desk.Desk
+	people   *people.List
+	gallery  *gallery.Gallery
+	screen   Screen
+	chats    map[string]*Chat
+	queue    *queue
+	searched map[string]string // last words, by where
+}
+
+// Chat is a conversation with its unsent text.
+type Chat struct {
+	ID   string
+	View *chatview.View
+	Text composer.Editor
+	// Seen says that the person did something since it was opened.
+	Seen bool
+
+	asked   bool // the first page
+	loading bool // a page
+	round   int  // grows when another part is shown: pages of before are late
+	// late holds changes of messages that may be on a page under way.
+	late   map[string]api.Event
+	unread int           // where to draw the unread line once the place is loaded
+	jump   bool          // go there at the next drawing
+	told   []api.Message // notices of this app's own
+
+	reply   *api.Message // the message that the text answers
+	editing *api.Message // the message whose text is being changed
+	kept    string       // the text before that
+	saved   api.Draft    // as the node has it
+	edits   int          // counts changes of the text
+
+	writes time.Time // until when the contact is taken to be writing
+	writ   time.Time // when we last told that we are
+}
+
+// New returns a book in which no conversation is opened.
+func New(d *desk.Desk, p *people.List, g *gallery.Gallery, s Screen) *Book {
+	b := &Book{desk: d, people: p, gallery: g, screen: s, chats: map[string]*Chat{}, searched: map[string]string{}}
+	b.queue = &queue{desk: d, sent: b.sent, back: b.takeBack}
+	return b
+}
+
+// Chat returns the conversation with a contact, and opens it in the book.
+func (b *Book) Chat(id string) *Chat {
+	c := b.chats[id]
+	if c != nil {
+		return c
+	}
+
+	c = &Chat{ID: id, View: b.view(), late: map[string]api.Event{}, saved: api.Draft{Contact: id}}
+	c.Text.Limit = api.MaxText
+	c.Text.Masked = b.desk.Hidden
+	b.chats[id] = c
+	return c
+}
+
+// view returns an empty view of messages.
+func (b *Book) view() *chatview.View {
+	key := func(id keymap.ID) string { return b.desk.Keys.Key(keymap.Messages, id) }
+	hints := chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom)}
+	v := chatview.New(b.desk.Theme, b.desk.Now, b.gallery, hints)
+	v.SetHidden(b.desk.Hidden)
+	return v
+}
+
+// Open returns the open conversation, nil if there is none.
+func (b *Book) Open() *Chat {
+	if b.Current == "" {
+		return nil
+	}
+	return b.Chat(b.Current)
+}
+
+// Contact returns the contact of the open conversation, nil if there is none.
+func (b *Book) Contact() *api.Contact { return b.people.Get(b.Current) }
+
+// Writable reports whether there is a conversation to write in.
+func (b *Book) Writable() bool {
+	p := b.Contact()
+	return p != nil && !p.Blocked
+}
+
+// Reading reports whether the person looks at the end of a conversation.
+func (b *Book) Reading(id string) bool {
+	c := b.Open()
+	return c != nil && c.ID == id && c.Seen && b.desk.Active && c.View.AtEnd()
+}
+
+// Forget drops the conversation with a contact who was removed, and reports
+// whether it was the open one.
+func (b *Book) Forget(id string) bool {
+	delete(b.chats, id)
+	if b.Current != id {
+		return false
+	}
+	b.Current = ""
+	return true
+}
+
+// Empty drops everything.
+func (b *Book) Empty() {
+	b.chats, b.queue.waiting, b.Current = map[string]*Chat{}, nil, ""
+}
+
+// Retheme draws every conversation with the theme of the desk.
+func (b *Book) Retheme() {
+	for _, c := range b.chats {
+		c.View.SetTheme(b.desk.Theme)
+	}
+}
+
+// Conceal hides or shows names and texts, as the desk says.
+func (b *Book) Conceal() {
+	for _, c := range b.chats {
+		c.View.SetHidden(b.desk.Hidden)
+		c.Text.Masked = b.desk.Hidden
+	}
+}
+
+// Visit opens a conversation on the screen. chosen says that the person did it.
+func (b *Book) Visit(id string, chosen bool) tea.Cmd {
+	var cmds []tea.Cmd
+	again := id == b.Current
+	if old := b.Open(); old != nil && !again {
+		old.View.ClearUnread()
+		old.View.Deselect()
+		cmds = append(cmds, b.saveDraft(old))
+	}
+
+	b.Current, b.people.Cursor = id, id
+	c := b.Chat(id)
+	c.Seen = chosen
+	unread := 0
+	if p := b.people.Get(id); p != nil {
+		unread = p.Unread
+	}
+
+	// The unread line is in view, and the messages that it needs are loaded.
+	switch {
+	case !c.asked:
+		c.asked = true
+		c.unread, c.jump = unread, unread > 0
+		cmds = append(cmds, b.loadPage(c))
+	case unread > 0 && !again && c.View.Partial():
+		c.unread, c.jump = unread, true
+		cmds = append(cmds, b.toEnd(c))
+	case unread > 0 && !again:
+		c.unread = unread
+		c.View.End()
+		c.placeUnread()
+	}
+
+	if chosen {
+		b.screen.FocusOn(keymap.Composer)
+	}
+	return tea.Batch(append(cmds, b.Settle())...)
+}
+
+// Settle does what follows from the part in view: the end of a conversation
+// that a person looks at is read, and the view is filled with messages.
+func (b *Book) Settle() tea.Cmd {
+	c := b.Open()
+	if c == nil || !b.screen.Shown() {
+		return nil
+	}
+
+	var cmds []tea.Cmd
+	if p := b.people.Get(c.ID); p != nil && p.Unread > 0 && c.unread == 0 && !c.jump && b.Reading(c.ID) {
+		p.Unread = 0
+		cmds = append(cmds, b.markRead(c.ID))
+	}
+	if c.asked && !c.loading && (c.unread > 0 || c.View.WantsOlder()) {
+		cmds = append(cmds, b.loadPage(c))
+	}
+	if c.asked && !c.loading && c.View.WantsNewer() {
+		cmds = append(cmds, b.loadNewer(c))
+	}
+	return tea.Batch(cmds...)
+}
+
+// Move scrolls, or moves the selection of the messages.
+func (b *Book) Move(id keymap.ID) tea.Cmd {
+	c := b.Open()
+	if c == nil {
+		return nil
+	}
+
+	switch id {
+	case keymap.Up:
+		c.View.Move(-1)
+	case keymap.Down:
+		c.View.Move(1)
+	case keymap.PageUp:
+		b.page(c, -1)
+	case keymap.PageDown:
+		b.page(c, 1)
+	case keymap.Top:
+		c.View.SelectEdge(false)
+	case keymap.Bottom:
+		if c.View.Partial() {
+			return b.toEnd(c)
+		}
+		c.View.SelectEdge(true)
+	}
+	return nil
+}
+
+// page scrolls by most of the view. The selection goes along.
+func (b *Book) page(c *Chat, by int) {
+	c.View.Page(by)
+	if b.screen.Focus() == keymap.Messages {
+		c.View.SelectLast()
+	}
+}
+
+// JumpUnread goes to the unread line.
+func (b *Book) JumpUnread() tea.Cmd {
+	if c := b.Open(); c != nil && !c.View.JumpUnread() {
+		return b.desk.Say("No unread message here.")
+	}
+	return nil
+}
+
+// Focus selects a message when the focus comes to the messages, and ends the
+// selection when it leaves them.
+func (c *Chat) Focus(messages bool) {
+	if !messages {
+		c.View.Deselect()
+		return
+	}
+	if _, ok := c.View.Selected(); !ok {
+		c.View.SelectLast()
+	}
+}

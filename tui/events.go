@@ -1,0 +1,163 @@
+package tui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"starling/node/api"
+	"starling/tui/desk"
+	"starling/tui/keymap"
+	"starling/tui/words"
+)
+
+// A turn gathers what follows from a batch of events.
+type turn struct {
+	cmds     []tea.Cmd
+	fresh    []api.Message // new ones of contacts
+	moved    bool          // the order of people may be another
+	unknown  bool          // something is about somebody who is not known
+	drafts   bool
+	pictures bool
+}
+
+// apply applies a batch of events.
+func (a *App) apply(batch eventsMsg) tea.Cmd {
+	var t turn
+	for i := range batch {
+		a.take(&t, &batch[i])
+	}
+
+	// Before the first event, something may have been missed.
+	if t.unknown || !a.listening {
+		a.book.Behind = a.book.Behind || !a.listening
+		a.listening = true
+		t.cmds = append(t.cmds, a.loadContacts())
+	}
+	if t.moved {
+		a.people.Sort()
+	}
+	if t.drafts {
+		t.cmds = append(t.cmds, a.book.LoadDrafts())
+	}
+	if t.pictures {
+		t.cmds = append(t.cmds, a.book.Look())
+	}
+	return tea.Batch(append(t.cmds, a.announcer.announce(t.fresh), a.book.Settle())...)
+}
+
+// take takes one event.
+func (a *App) take(t *turn, ev *api.Event) {
+	switch ev.Kind {
+	case api.EventMessage:
+		m := words.Message(ev)
+		t.moved = true
+		t.unknown = t.unknown || a.people.Get(ev.Conversation) == nil
+		t.pictures = t.pictures || m.Picture != nil
+		if a.book.Arrived(ev) {
+			t.fresh = append(t.fresh, m)
+		}
+	case api.EventNotice:
+		a.book.Noticed(ev)
+		t.moved = true
+	case api.EventState, api.EventChanged:
+		a.book.Changed(ev)
+	case api.EventTyping:
+		t.cmds = append(t.cmds, a.book.Writes(ev.Conversation))
+	case api.EventDraft:
+		t.drafts = true
+	case api.EventContact:
+		if ev.Contact != nil {
+			a.people.Put(*ev.Contact, a.book.Reading)
+			t.moved = true
+		}
+	case api.EventRemoved:
+		a.gone(ev)
+		t.unknown = true // the last message may be another
+	case api.EventInvite:
+		t.cmds = append(t.cmds, a.contacts.invited(ev.Invite))
+	case api.EventStatus:
+		if ev.Status != nil {
+			a.network.take(*ev.Status)
+		}
+	}
+}
+
+// gone takes the end of a message or a contact.
+func (a *App) gone(ev *api.Event) {
+	switch {
+	case ev.ID != "":
+		a.book.Removed(ev.Conversation, ev.ID)
+	case ev.Conversation == "" && ev.Contact != nil:
+		a.forget(ev.Contact.ID)
+	default:
+		a.forget(ev.Conversation)
+	}
+}
+
+// forget drops a contact that was removed.
+func (a *App) forget(id string) {
+	if a.people.Get(id) == nil {
+		return
+	}
+	a.people.Remove(id)
+	if a.book.Forget(id) {
+		a.focus = keymap.Composer
+	}
+}
+
+// removed drops a contact, and goes to another one if it was open.
+func (a *App) removed(id string) tea.Cmd {
+	a.forget(id)
+	if a.book.Current != "" || len(a.people.All()) == 0 {
+		return nil
+	}
+	return a.book.Visit(a.people.Cursor, true)
+}
+
+// put takes a contact as it is now.
+func (a *App) put(c api.Contact) {
+	a.people.Put(c, a.book.Reading)
+	a.people.Sort()
+}
+
+// loadContacts asks the node who is there.
+func (a *App) loadContacts() tea.Cmd {
+	return desk.Ask(a.desk, a.desk.Node.Contacts, a.gotContacts)
+}
+
+func (a *App) gotContacts(contacts []api.Contact, err error) tea.Cmd {
+	if err != nil {
+		return a.network.broken(err)
+	}
+
+	first := !a.people.Loaded
+	for _, id := range a.people.Take(contacts, a.book.Reading) {
+		a.forget(id)
+	}
+	switch all := a.people.All(); {
+	case len(all) == 0:
+		return nil
+	case !first:
+		return a.book.CatchUp()
+	default:
+		visited := a.book.Visit(all[0].ID, false)
+		a.begin()
+		return visited
+	}
+}
+
+// catchUp is for what happened before the node's events were listened to.
+func (a *App) catchUp() tea.Cmd {
+	if a.listening {
+		return nil
+	}
+	return a.loadContacts()
+}
+
+// feed takes the loss or the return of the stream of events.
+func (a *App) feed(msg feedMsg) tea.Cmd {
+	if msg.err != nil {
+		return a.network.broken(msg.err)
+	}
+	a.book.Behind = true
+	return tea.Batch(a.network.load(), a.loadContacts())
+}
