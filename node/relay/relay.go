@@ -27,6 +27,8 @@ import (
 type Config struct {
 	StateDir     string
 	Listen       []string // multiaddrs
+	Announce     []string // multiaddrs at which others reach it, if they are others
+	Family       []string // peer ids of the owner's other relays
 	Bootstrap    []string // multiaddrs of other relays, with /p2p/
 	AllowPrivate bool
 	LAN          bool // answer on the local network; takes AllowPrivate
@@ -53,6 +55,8 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 	r, err := p2p.NewRelay(p2p.RelayConfig{
 		StateDir:     c.StateDir,
 		Listen:       c.Listen,
+		Announce:     c.Announce,
+		Family:       c.Family,
 		Bootstrap:    c.Bootstrap,
 		AllowPrivate: c.AllowPrivate,
 		LAN:          c.LAN,

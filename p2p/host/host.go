@@ -161,6 +161,8 @@ func NewRelay(cfg Config) (Host, error) {
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
 		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
+		// What others say that they see is theirs to choose.
+		libp2p.DisableIdentifyAddressDiscovery(),
 	)
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
@@ -175,6 +177,20 @@ func NewRelay(cfg Config) (Host, error) {
 		}
 	}
 	return h, nil
+}
+
+// Listening returns where a host listens, with the addresses of all interfaces in
+// place of the unspecified one.
+func Listening(h Host) []multiaddr.Multiaddr {
+	var all []multiaddr.Multiaddr
+	for _, a := range h.Network().ListenAddresses() {
+		if !manet.IsIPUnspecified(a) {
+			all = append(all, a)
+		} else if some, err := manet.ResolveUnspecifiedAddress(a, nil); err == nil {
+			all = append(all, some...)
+		}
+	}
+	return all
 }
 
 func forgetFailures(h Host, p peer.ID) {

@@ -128,16 +128,7 @@ func (r *Relay) farewell() {
 
 // descriptor makes the next descriptor, or nil without an address.
 func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
-	var addrs []directory.Address
-	for _, m := range r.host.Addrs() {
-		a, err := directory.AddressOf(m)
-		if err == nil && r.cfg.LAN && a.Addr().IsLoopback() {
-			continue // on another machine it leads nowhere
-		}
-		if err == nil && len(addrs) < directory.MaxAddresses && (r.cfg.AllowPrivate || a.Public()) {
-			addrs = append(addrs, a)
-		}
-	}
+	addrs := r.claims()
 	if len(addrs) == 0 {
 		return nil, nil
 	}
@@ -157,7 +148,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 		ID: r.id, Sequence: seq, Issued: now,
 		Expires:  now.Add(Lifetime(len(r.dir.Snapshot().Relays))),
 		Capacity: capacity, Features: directory.FeatureMailbox,
-		Epoch: directory.FirstEpoch(now), Addresses: addrs,
+		Epoch: directory.FirstEpoch(now), Family: r.family, Addresses: addrs,
 	}
 	keys, err := r.engine.KeysFrom(outfox.Epoch(d.Epoch), len(d.Keys))
 	if err != nil {

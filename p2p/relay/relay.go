@@ -60,6 +60,12 @@ type Config struct {
 	StateDir string
 	// Listen are the multiaddrs to listen on: /ip4/…/tcp/… or /ip6/…/tcp/….
 	Listen []string
+	// Announce are the addresses at which others reach the relay, if they are not
+	// those it listens on: those of a router that forwards a port.
+	Announce []string
+	// Family are the peer ids of the owner's other relays. It counts when they
+	// name this one, too.
+	Family []string
 	// Bootstrap are multiaddrs of other relays, ending in /p2p/…. A relay
 	// without any waits to be found.
 	Bootstrap []string
@@ -94,11 +100,13 @@ type Config struct {
 
 // A Relay carries packets, keeps mailboxes and the list of relays.
 type Relay struct {
-	cfg    Config
-	log    *slog.Logger
-	source netip.Addr
-	key    crypto.PrivKey
-	id     wire.NodeID
+	cfg       Config
+	log       *slog.Logger
+	source    netip.Addr
+	announced []directory.Address
+	family    []directory.Prefix
+	key       crypto.PrivKey
+	id        wire.NodeID
 
 	book    *book.Book
 	dir     *directory.Directory
@@ -126,6 +134,8 @@ type Status struct {
 	Addrs  []string
 	// Listed reports whether the relay has an address that others can use.
 	Listed bool
+	// Announced are the addresses in the descriptor that the relay signed last.
+	Announced []string
 	// Relays are known, Neighbours are connected relays, Links all links.
 	Relays, Neighbours, Links int
 	BytesIn, BytesOut         int64
@@ -156,6 +166,12 @@ func New(cfg Config) (*Relay, error) {
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
 	for _, h := range network.Bootstrap {
 		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
+	}
+	if r.announced, err = parseAnnounce(cfg.Announce, cfg.AllowPrivate); err != nil {
+		return nil, err
+	}
+	if r.family, err = parseFamily(cfg.Family); err != nil {
+		return nil, err
 	}
 	if cfg.StateDir == "" {
 		return nil, errors.New("a relay needs a directory for its state")
@@ -341,7 +357,12 @@ func (r *Relay) Status() Status {
 		Mailbox: r.mail.Stats(),
 		Refused: r.refused.All(),
 	}
-	_, s.Listed = r.dir.Snapshot().Find(r.id)
+	if d, ok := r.dir.Snapshot().Find(r.id); ok {
+		s.Listed = true
+		for _, m := range directory.Multiaddrs(d.Addresses) {
+			s.Announced = append(s.Announced, m.String())
+		}
+	}
 	select {
 	case <-r.ready:
 		s.Neighbours = r.gossip.Peers()

@@ -17,6 +17,20 @@ func checkListen(addrs []string) error {
 	return nil
 }
 
+// checkAnnounce refuses what others cannot reach a relay at.
+func checkAnnounce(addrs []string, allowPrivate bool) error {
+	for _, s := range addrs {
+		addr, err := ma.NewMultiaddr(s)
+		if err != nil {
+			return badAddress("--announce", s, "for example: --announce /ip4/192.0.2.7/tcp/4001")
+		}
+		if !allowPrivate && !manet.IsPublicAddr(addr) {
+			return &api.Error{Code: api.CodeUsage, Message: "--announce " + own(s).String() + " is a private address", Hint: "give the address that your router has outside; for a mesh of your own add --allow-private"}
+		}
+	}
+	return nil
+}
+
 // check refuses what cannot be the address of a relay to start from.
 func (n network) check() error {
 	const example = "for example: --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"

@@ -76,6 +76,8 @@ type running interface {
 type relayConfig struct {
 	stateDir string
 	listen   []string
+	announce []string
+	family   []string
 	network  network
 	log      *slog.Logger
 }

@@ -117,6 +117,8 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 	return relay.Run(ctx, relay.Config{
 		StateDir:     c.stateDir,
 		Listen:       c.listen,
+		Announce:     c.announce,
+		Family:       c.family,
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
 		LAN:          c.network.lan,

@@ -1,0 +1,65 @@
+package relay
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"starling/p2p/directory"
+	"starling/p2p/host"
+	"starling/p2p/wire"
+)
+
+// parseAnnounce reads the addresses at which the owner says the relay is reached.
+func parseAnnounce(all []string, private bool) (addrs []directory.Address, err error) {
+	for _, s := range all {
+		m, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("announced address %q: %w", s, err)
+		}
+		a, err := directory.AddressOf(m)
+		if err != nil {
+			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/4001", s)
+		}
+		if !private && !a.Public() {
+			return nil, fmt.Errorf("announced address %q is private; allow private addresses to use it", s)
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
+
+// parseFamily reads the other relays of the same owner.
+func parseFamily(all []string) (family []directory.Prefix, err error) {
+	for _, s := range all {
+		id, err := wire.ParseNodeID(s)
+		if err != nil {
+			return nil, fmt.Errorf("relay of the family %q: %w", s, err)
+		}
+		family = append(family, directory.PrefixOf(id))
+	}
+	if len(family) > directory.MaxFamily {
+		return nil, fmt.Errorf("a family has at most %d other relays", directory.MaxFamily)
+	}
+	return family, nil
+}
+
+// claims returns where the relay is by its owner's word: what it announces, then
+// what it listens on. What others say that they see is not among it: whoever
+// connects could make this relay sign an address.
+func (r *Relay) claims() []directory.Address {
+	return claimed(r.announced, host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
+}
+
+func claimed(announced []directory.Address, listening []multiaddr.Multiaddr, private, lan bool) []directory.Address {
+	addrs := slices.Clone(announced)
+	for _, m := range listening {
+		a, err := directory.AddressOf(m)
+		if err != nil || !private && !a.Public() || lan && a.Addr().IsLoopback() || slices.Contains(addrs, a) {
+			continue // loopback leads nowhere from another machine
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs[:min(len(addrs), directory.MaxAddresses)]
+}
