@@ -91,7 +91,7 @@ func TestUniformError(t *testing.T) {
 	stranger, _ := talking(t)
 	opened := seal(t, alice, "x")
 	open(t, bob, opened, "x")
-	next := bob.Window()[0]
+	next := bob.receive.ahead[0]
 	var noise Cell
 	rand.Read(noise.Box[:])
 	noise.Tag = next
@@ -113,7 +113,8 @@ func TestUniformError(t *testing.T) {
 func sealBody(t *testing.T, s *Session, edit func(b *envelope.Body, plain *[envelope.BodySize]byte)) Cell {
 	t.Helper()
 	s = restore(t, state(t, s))
-	b := envelope.Body{Seq: s.send.seq, Previous: s.send.previous, Count: 1, Data: []byte("x")}
+	b := envelope.Body{Number: s.send.cells.n, Heard: s.receive.number, Flare: s.send.flares.n,
+		Previous: s.send.previous, Count: 1, Data: []byte("x")}
 	var plain [envelope.BodySize]byte
 	edit(&b, nil)
 	b.Encode(&plain)
@@ -131,13 +132,14 @@ func TestMalformedBody(t *testing.T) {
 	alice, bob := talking(t)
 	type plain = [envelope.BodySize]byte
 	for name, edit := range map[string]func(b *envelope.Body, p *plain){
-		"version":          func(_ *envelope.Body, p *plain) { set(p, 0, 2) },
+		"version":          func(_ *envelope.Body, p *plain) { set(p, 0, 1) },
 		"padding":          func(_ *envelope.Body, p *plain) { set(p, envelope.BodySize-1, 1) },
-		"padding begins":   func(_ *envelope.Body, p *plain) { set(p, 64, 1) },
-		"length over-long": func(_ *envelope.Body, p *plain) { set(p, 61, 0xff) },
-		"sequence behind":  func(b *envelope.Body, _ *plain) { b.Seq = 0 },
-		"sequence ahead":   func(b *envelope.Body, _ *plain) { b.Seq = 1 << 62 },
+		"padding begins":   func(_ *envelope.Body, p *plain) { set(p, 69, 1) },
+		"length over-long": func(_ *envelope.Body, p *plain) { set(p, 66, 0xff) },
+		"sequence behind":  func(b *envelope.Body, _ *plain) { b.Number = 0 },
+		"sequence ahead":   func(b *envelope.Body, _ *plain) { b.Number = 1 << 30 },
 		"no fragments":     func(b *envelope.Body, _ *plain) { b.Count = 0 },
+		"a signal":         func(b *envelope.Body, _ *plain) { b.Count, b.Data = 0, nil },
 		"index":            func(b *envelope.Body, _ *plain) { b.Index = 9 },
 	} {
 		t.Run(name, func(t *testing.T) { refuse(t, bob, sealBody(t, alice, edit)) })
@@ -199,16 +201,22 @@ func TestForkedChain(t *testing.T) {
 	backup := state(t, alice)
 	moved := seal(t, alice, "in one history")
 	open(t, bob, moved, "in one history")
-	reply := seal(t, bob, "seen")
 	alice = restore(t, backup)
-	open(t, alice, reply, "seen")
+	if _, err := alice.Open(seal(t, bob, "seen")); err != ErrBehind || !errors.Is(err, ErrForked) {
+		t.Fatal(err)
+	}
+	reply := sealBody(t, bob, func(b *envelope.Body, _ *[envelope.BodySize]byte) { b.Heard-- })
+	reply.Tag = alice.receive.ahead[1]
+	if _, err := alice.Open(reply); err != nil {
+		t.Fatal(err)
+	}
 	seal(t, alice, "under a tag that was used")
 	forked := seal(t, alice, "in another history")
 	before := state(t, bob)
 	if _, err := bob.Open(forked); err != ErrForked {
 		t.Fatal(err)
 	}
-	moved.Tag = bob.Window()[0]
+	moved.Tag = bob.receive.ahead[0]
 	if _, err := bob.Open(moved); err != ErrRefused {
 		t.Fatal(err)
 	}
@@ -246,12 +254,12 @@ func TestRestoredBackup(t *testing.T) {
 func TestCrashBetweenSealAndSend(t *testing.T) {
 	alice, bob := talking(t)
 	id := newID()
-	lost, err := alice.Seal(id, []byte("text"))
+	lost, err := alice.Seal(id, []byte("text"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	alice = restore(t, state(t, alice))
-	again, err := alice.Seal(id, []byte("text"))
+	again, err := alice.Seal(id, []byte("text"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +296,7 @@ func TestTailLossIsVisible(t *testing.T) {
 		t.Fatalf("sequence numbers %d and %d", p1.Seq, p3.Seq)
 	}
 	w := bob.Window()
-	if len(w) != Ahead+1 || w[0] != held.Tag {
+	if len(w) != flaresAhead+1+Ahead || w[flaresAhead] != held.Tag {
 		t.Fatal("the missing cell is not asked for first")
 	}
 	p2, err := bob.Open(held)
@@ -313,13 +321,14 @@ func TestTooFarAhead(t *testing.T) {
 func TestGapLimits(t *testing.T) {
 	alice, bob := talking(t)
 	var lost []Cell
-	for range 20 {
+	for range MaxGaps/(Ahead-1) + 1 {
 		for range Ahead - 1 {
 			lost = append(lost, seal(t, alice, "lost"))
 		}
 		open(t, bob, seal(t, alice, "x"), "x")
+		open(t, alice, seal(t, bob, "so far"), "so far")
 	}
-	if n := len(bob.Window()); n != MaxGaps+Ahead {
+	if n := len(bob.Window()); n != flaresAhead+MaxGaps+Ahead {
 		t.Fatalf("window of %d", n)
 	}
 	refuse(t, bob, lost[0])
@@ -329,15 +338,18 @@ func TestGapLimits(t *testing.T) {
 	for i := range kept {
 		open(t, bob, kept[len(kept)-1-i], "lost")
 	}
-	if n := len(bob.Window()); n != Ahead {
+	if n := len(bob.Window()); n != flaresAhead+Ahead {
 		t.Fatalf("window of %d", n)
 	}
 
 	old := seal(t, alice, "old")
-	for range MaxGapAge {
+	for i := range MaxGapAge {
 		open(t, bob, seal(t, alice, "x"), "x")
+		if i%300 == 0 {
+			open(t, alice, seal(t, bob, "so far"), "so far")
+		}
 	}
-	if n := len(bob.Window()); n != Ahead {
+	if n := len(bob.Window()); n != flaresAhead+Ahead {
 		t.Fatalf("window of %d after %d cells", n, MaxGapAge)
 	}
 	refuse(t, bob, old)
@@ -478,7 +490,7 @@ func FuzzUnmarshalSession(f *testing.F) {
 			t.Fatal("two encodings of one session")
 		}
 		s.Open(c)
-		s.Seal(newID(), []byte("x"))
+		s.Seal(newID(), []byte("x"), 0)
 		s.Window()
 		s.SafetyNumber()
 		restore(t, state(t, s))

@@ -75,7 +75,7 @@ func (v *Invitation) join(prekeys *prekey.Bundle, id ID, first []byte) (*Session
 	if err != nil {
 		return nil, nil, ErrBundle
 	}
-	content, err := s.Seal(id, first)
+	content, err := s.Seal(id, first, 0)
 	if err != nil {
 		return nil, nil, err
 	}

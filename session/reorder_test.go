@@ -12,7 +12,7 @@ func TestReorderAndRepair(t *testing.T) {
 		cells = append(cells, seal(t, alice, fmt.Sprint(i)))
 	}
 	open(t, bob, cells[Ahead-1], fmt.Sprint(Ahead-1))
-	if n := len(bob.Window()); n != 2*Ahead-1 {
+	if n := len(bob.Window()); n != flaresAhead+2*Ahead-1 {
 		t.Fatalf("window of %d tags", n)
 	}
 	// Many DH steps pass before the missing cells are repeated.
@@ -31,7 +31,7 @@ func TestReorderAndRepair(t *testing.T) {
 			t.Fatalf("cell %d: %v", i, err)
 		}
 	}
-	if n := len(bob.Window()); n != Ahead {
+	if n := len(bob.Window()); n != flaresAhead+Ahead {
 		t.Fatalf("window of %d tags", n)
 	}
 }

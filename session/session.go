@@ -15,12 +15,24 @@
 // the one-time tag under which it is stored. [Session.Window] says which tags
 // to ask for.
 //
+// # Loss
+//
+// Whatever is lost, by anybody and for however long, what is said afterwards
+// arrives. A receiver asks for the cells that it knows to be missing and for the
+// next few. When more than those may be on their way, a flare goes up: a cell under
+// a tag of its own that the peer always asks for, and which says how far the
+// direction has come. The peer answers it in the same way. [Session.Signals] returns
+// both, to be repeated for as long as it does; no content needs to be repeated for
+// the direction to go on. Seal refuses with [ErrWaiting] what would run so far ahead
+// that the ratchet could not follow. What will not come any more is in [Part.Lost].
+//
 // # What the caller owes
 //
 // State is stored before it has consequences: after Seal, before a cell leaves;
 // after Open or Accept, before a box is deleted or acknowledged. A cell is
-// repeated, byte by byte, under its tag until the peer has it; it is never
-// sealed again. Everything that fails leaves the state as it was.
+// repeated, byte by byte, under its tag until the peer has it or it is given up; it
+// is never sealed again. Signals are repeated, whatever is given up. Everything that
+// fails leaves the state as it was.
 //
 // Two sessions restored from the same bytes must not both seal. A peer that
 // has gone back to an older state is noticed: Open returns [ErrForked].
@@ -56,13 +68,15 @@ type Cell struct {
 	Box [envelope.CellSize]byte
 }
 
-// Part is one fragment of a content, as it was received.
+// Part is what a cell held: one fragment of a content, or a signal.
 type Part struct {
 	ID    ID
 	Index uint16 // of this fragment
-	Count uint16 // of the content's fragments
+	Count uint16 // of the content's fragments; 0: a signal, with nothing but Lost
 	Data  []byte // every fragment but the last has envelope.DataSize bytes
+	Word  byte   // as it was given to Seal
 	Seq   uint64 // number of the cell in its direction, from 0, without gaps at the sender
+	Lost  []Span // cells of the peer that are given up now
 }
 
 var (
@@ -73,6 +87,13 @@ var (
 	// history we hold: they have restored an older state, or run two copies of
 	// it. It is an ErrRefused too.
 	ErrForked = fmt.Errorf("%w: the peer has gone back to an older state", ErrRefused)
+	// ErrBehind means that the peer's key made this cell, and that it counts cells
+	// which this state has neither sealed nor seen: it is we who have gone back to
+	// an older state, or the peer lies. It is an ErrForked too.
+	ErrBehind = fmt.Errorf("%w, or we have", ErrForked)
+	// ErrWaiting means that more cells than MaxUnheard would be on their way. There
+	// is room again when the peer has answered: until then the content waits.
+	ErrWaiting = errors.New("too many cells that the contact has not answered")
 	// ErrTooLong means that a content is longer than MaxContent.
 	ErrTooLong = errors.New("content too long")
 	// ErrExhausted means that a session has used up a counter.
@@ -98,7 +119,7 @@ func ratchetKeys(s *handshake.Secrets) ratchet.Keys {
 // initiate makes the invitee's side.
 func initiate(signed key.Public, secrets *handshake.Secrets) (*Session, error) {
 	s := &Session{initiator: true, ad: secrets.AD, exporter: secrets.Exporter,
-		send: sender{key: secrets.TagsA}, receive: newReceiver(secrets.TagsB)}
+		send: newSender(secrets.TagsA), receive: newReceiver(secrets.TagsB)}
 	var err error
 	s.ratchet, err = ratchet.NewInitiator(ratchetKeys(secrets), signed)
 	return s, err
@@ -107,43 +128,61 @@ func initiate(signed key.Public, secrets *handshake.Secrets) (*Session, error) {
 // respond makes the inviter's side.
 func respond(signed key.Private, secrets *handshake.Secrets) *Session {
 	return &Session{ad: secrets.AD, exporter: secrets.Exporter,
-		send: sender{key: secrets.TagsB}, receive: newReceiver(secrets.TagsA),
+		send: newSender(secrets.TagsB), receive: newReceiver(secrets.TagsA),
 		ratchet: ratchet.NewResponder(ratchetKeys(secrets), signed)}
 }
 
-// Seal encrypts content into one cell per fragment. The caller stores the
-// session and the cells before one of them leaves.
-func (s *Session) Seal(id ID, content []byte) ([]Cell, error) {
+// Seal encrypts content into one cell per fragment, each with a word of the
+// caller's. The caller stores the session and the cells before one of them leaves.
+func (s *Session) Seal(id ID, content []byte, word byte) ([]Cell, error) {
 	if len(content) > MaxContent {
 		return nil, ErrTooLong
 	}
-	cells := make([]Cell, envelope.Count(len(content)))
-	if !s.ratchet.CanSend(len(cells)) {
+	n := envelope.Count(len(content))
+	if uint64(s.send.cells.n)+uint64(n) > envelope.MaxNumber || !s.ratchet.CanSend(n) {
 		return nil, ErrExhausted
 	}
-	var plain [envelope.BodySize]byte
-	for i := range cells {
-		c := &cells[i]
-		body := envelope.Body{
-			Seq: s.send.seq, Previous: s.send.previous, ID: id,
-			Index: uint16(i), Count: uint16(len(cells)),
-			Data: envelope.Fragment(content, i),
-		}
-		body.Encode(&plain)
-		if _, err := s.ratchet.Seal(c.Box[:0], plain[:]); err != nil {
-			return nil, ErrExhausted // unreachable: CanSend said so
-		}
-		c.Tag = s.send.next(&c.Box)
+	if n > s.Room() {
+		return nil, ErrWaiting
 	}
-	clear(plain[:])
+
+	cells := make([]Cell, n)
+	for i := range cells {
+		body := envelope.Body{Word: word, ID: id, Index: uint16(i), Count: uint16(n), Data: envelope.Fragment(content, i)}
+		s.seal(&cells[i].Box, &body)
+		cells[i].Tag = s.send.next(&cells[i].Box)
+	}
+	s.light()
 	return cells, nil
 }
 
-// Open decrypts a cell. The session is unchanged if it returns an error.
+// seal seals a body at the place where the direction stands. CanSend has said that
+// it can.
+func (s *Session) seal(box *[envelope.CellSize]byte, body *envelope.Body) {
+	body.Number, body.Previous = s.send.cells.n, s.send.previous
+	body.Heard, body.Flare = s.receive.number, s.send.flares.n
+	var plain [envelope.BodySize]byte
+	body.Encode(&plain)
+	s.ratchet.Seal(box[:0], plain[:])
+	clear(plain[:])
+}
+
+// Room returns how many cells can be sealed now. A picture is some 40.
+func (s *Session) Room() int { return MaxUnheard - s.send.unheard() }
+
+// Sealed returns how many cells were sealed: the number of the next one.
+func (s *Session) Sealed() uint64 { return uint64(s.send.cells.n) }
+
+// Passed returns the number of the peer's that the next cell has: what is below it
+// has come, or is in the Window, or was given up.
+func (s *Session) Passed() uint64 { return uint64(s.receive.number) }
+
+// Open decrypts a cell. The session is unchanged if it returns an error. Signals
+// may be other ones afterwards.
 func (s *Session) Open(c Cell) (Part, error) { return s.open(&c) }
 
 func (s *Session) open(c *Cell) (Part, error) {
-	at, ok := s.receive.find(c.Tag)
+	at, ok := s.receive.find(c.Tag, s.send.flare != nil)
 	if !ok {
 		return Part{}, ErrRefused
 	}
@@ -155,22 +194,74 @@ func (s *Session) open(c *Cell) (Part, error) {
 		return Part{}, ErrRefused
 	}
 	body, err := envelope.Parse(trial.Plaintext)
-	if err != nil || body.Seq != at.seq {
+	if err != nil {
 		return Part{}, ErrRefused
 	}
-	mac := envelope.MAC(&c.Box)
-	if !s.receive.continues(at, &body.Previous, &mac) {
-		return Part{}, ErrForked
+	own := envelope.MAC(&c.Box)
+	if err := s.acceptable(at, &body, &own); err != nil {
+		return Part{}, err
 	}
+
+	steps := s.ratchet.Steps()
 	s.ratchet.Commit(trial)
-	s.receive.accept(at, &body.Previous, &mac)
+	if at.kind == ordinary {
+		s.receive.accept(at, &body.Previous, &own, steps)
+	} else {
+		s.receive.jump(body.Number, &body.Previous, steps)
+	}
 	s.established = true
-	return Part{ID: body.ID, Index: body.Index, Count: body.Count, Data: body.Data, Seq: body.Seq}, nil
+	s.hear(at, &body)
+	return Part{ID: body.ID, Index: body.Index, Count: body.Count, Data: body.Data, Word: body.Word,
+		Seq: uint64(body.Number), Lost: s.receive.giveUp(s.ratchet.Steps())}, nil
 }
 
-// Window returns the tags to ask for: first those of cells that were passed
-// over, oldest first and at most MaxGaps, then the next Ahead.
-func (s *Session) Window() []Tag { return s.receive.window() }
+// acceptable checks what an authentic cell at a place says.
+func (s *Session) acceptable(at place, b *envelope.Body, own *mac) error {
+	// It is what its tag says.
+	if (at.kind == ordinary) == b.Signal() ||
+		at.kind == ordinary && b.Number != at.number ||
+		at.kind == flare && b.Flare != at.number ||
+		at.kind == answer && b.Heard < s.send.flare.number {
+		return ErrRefused
+	}
+
+	// It counts no more than there can be.
+	if b.Heard > s.send.cells.n || b.Flare > s.receive.nextFlare()+1 ||
+		b.Signal() && b.Number > s.receive.number && b.Number-s.receive.number > MaxUnheard {
+		return ErrBehind
+	}
+
+	// It continues the history that is here.
+	if at.kind == ordinary && !s.receive.continues(at, &b.Previous, own) ||
+		at.kind != ordinary && !s.receive.agrees(b.Number, &b.Previous) {
+		return ErrForked
+	}
+	return nil
+}
+
+// Window returns the tags to ask for: first those of Calls, then those of cells
+// that were passed over, oldest first and at most MaxGaps, then the next Ahead.
+func (s *Session) Window() []Tag {
+	tags := s.Calls()
+	for i := range s.receive.gaps {
+		tags = append(tags, s.receive.gaps[i].tags...)
+	}
+	return append(tags, s.receive.ahead[:]...)
+}
+
+// GiveUp stops waiting for the cells of the peer that are missing below a number,
+// and returns which they were: none of them is in the Window any more. The caller
+// knows for how long mailboxes keep what the peer does not repeat.
+func (s *Session) GiveUp(below uint64) []Span {
+	return s.receive.drop(func(g *gap) bool { return uint64(g.first) < below })
+}
+
+// Sent returns the span of a claim of the peer's about cells that we sealed, and
+// false if not all of them were.
+func (s *Session) Sent(first, count uint64) (Span, bool) {
+	n := s.Sealed()
+	return Span{first, count}, count > 0 && first < n && count <= n-first
+}
 
 // Established reports whether both sides hold the session: the peer has
 // answered, or we are the one who did.

@@ -69,7 +69,7 @@ func pair(t testing.TB) (alice, bob *Session) {
 
 func seal(t testing.TB, s *Session, content string) Cell {
 	t.Helper()
-	cells, err := s.Seal(newID(), []byte(content))
+	cells, err := s.Seal(newID(), []byte(content), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestLongContent(t *testing.T) {
 	if !bytes.Equal(got, content) {
 		t.Fatal("content differs")
 	}
-	if _, err := bob.Seal(id, make([]byte, MaxContent+1)); err != ErrTooLong {
+	if _, err := bob.Seal(id, make([]byte, MaxContent+1), 0); err != ErrTooLong {
 		t.Fatal(err)
 	}
 	if _, _, err := n.Join(now, v.Bundle(), id, make([]byte, MaxContent+1)); err != ErrTooLong {

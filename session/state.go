@@ -16,19 +16,16 @@ var ErrState = errors.New("invalid session state")
 
 // First bytes of marshalled states. Layouts, integers big-endian:
 //
-//	session: version 2 ‖ flags 1 (1 initiator, 2 established, 4 offered) ‖
+//	session: version 3 ‖ flags 1 (1 initiator, 2 established, 4 offered) ‖
 //	         AD 32 ‖ exporter 32 ‖
 //	         if there is one, the secret that offered it: secret 32 ‖ last 8 ‖
-//	         sender: key 32 ‖ seq 8 ‖ previous 32 ‖
-//	         receiver: key 32 ‖ seq 8 ‖ last 32 ‖ tags 32 × 16 ‖
-//	           gaps 2, each: first 8 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16 ‖
-//	         ratchet state: the rest
+//	         sender ‖ receiver ‖ ratchet state: the rest
 //	invite:  version 1 ‖ link 2 + n ‖ used 1, then
 //	         used:     accepted hello id 16
 //	         not used: prekeys 192 ‖ bundle 3 × 1,536 ‖
 //	           pending hellos 1, each: slot 1 ‖ id 16 ‖ parts 1 (bits) ‖ n × 1,471
 const (
-	sessionVersion = 2
+	sessionVersion = 3
 	inviteVersion  = 1
 )
 
@@ -62,40 +59,10 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 	if s.former != nil {
 		s.former.marshal(b)
 	}
-	b.AddBytes(s.send.key[:])
-	b.AddUint64(s.send.seq)
-	b.AddBytes(s.send.previous[:])
+	s.send.marshal(b)
 	s.receive.marshal(b)
 	b.AddBytes(r)
 	return b.Bytes()
-}
-
-func (r *receiver) marshal(b *cryptobyte.Builder) {
-	b.AddBytes(r.key[:])
-	b.AddUint64(r.seq)
-	b.AddBytes(r.last[:])
-	for i := range r.ahead {
-		b.AddBytes(r.ahead[i][:])
-	}
-	b.AddUint16(uint16(len(r.gaps)))
-	for i := range r.gaps {
-		g := &r.gaps[i]
-		b.AddUint64(g.first)
-		b.AddUint8(bit(g.known))
-		b.AddBytes(g.before[:])
-		b.AddBytes(g.after[:])
-		b.AddUint16(uint16(len(g.tags)))
-		for j := range g.tags {
-			b.AddBytes(g.tags[j][:])
-		}
-	}
-}
-
-func bit(b bool) uint8 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // UnmarshalSession reads what MarshalBinary returned.
@@ -110,60 +77,16 @@ func UnmarshalSession(data []byte) (*Session, error) {
 		s.former = new(door)
 		ok = s.former.unmarshal(&in)
 	}
-	ok = ok && in.CopyBytes(s.send.key[:]) && in.ReadUint64(&s.send.seq) && in.CopyBytes(s.send.previous[:]) &&
-		s.receive.unmarshal(&in)
+	ok = ok && s.send.unmarshal(&in) && s.receive.unmarshal(&in) && s.send.flares.n == s.receive.answers.n
 	if !ok {
 		return nil, ErrState
 	}
 	s.initiator, s.established = flags&flagInitiator != 0, flags&flagEstablished != 0
 	var err error
-	if s.ratchet, err = ratchet.Unmarshal(in); err != nil {
+	if s.ratchet, err = ratchet.Unmarshal(in); err != nil || !s.receive.fits(s.ratchet.Steps()) {
 		return nil, ErrState
 	}
 	return s, nil
-}
-
-func (r *receiver) unmarshal(in *cryptobyte.String) bool {
-	if !in.CopyBytes(r.key[:]) || !in.ReadUint64(&r.seq) || !in.CopyBytes(r.last[:]) {
-		return false
-	}
-	for i := range r.ahead {
-		if !in.CopyBytes(r.ahead[i][:]) {
-			return false
-		}
-	}
-	var gaps uint16
-	if !in.ReadUint16(&gaps) || gaps > MaxGaps {
-		return false
-	}
-	var end uint64 // of the gap before
-	missing := 0
-	for i := range int(gaps) {
-		var g gap
-		var known uint8
-		var tags uint16
-		if !in.ReadUint64(&g.first) || !in.ReadUint8(&known) || known > 1 ||
-			!in.CopyBytes(g.before[:]) || !in.CopyBytes(g.after[:]) || !in.ReadUint16(&tags) {
-			return false
-		}
-		g.known = known == 1
-		missing += int(tags)
-		// A gap lies between two cells that have come, the first of all
-		// excepted, and ends below seq.
-		if tags == 0 || missing > MaxGaps || g.first >= r.seq || r.seq-g.first > MaxGapAge ||
-			uint64(tags) >= r.seq-g.first || i > 0 && g.first <= end {
-			return false
-		}
-		end = g.first + uint64(tags)
-		g.tags = make([]Tag, tags)
-		for j := range g.tags {
-			if !in.CopyBytes(g.tags[j][:]) {
-				return false
-			}
-		}
-		r.gaps = append(r.gaps, g)
-	}
-	return true
 }
 
 // MarshalBinary returns the invite. It holds the link and the private keys.

@@ -28,12 +28,17 @@ func drawn(n int) vectors.Hex {
 type cellVectors struct {
 	TagKey  vectors.Hex   `json:"tag_key"`
 	Tags    []vectors.Hex `json:"tags"`
+	Flares  []vectors.Hex `json:"flares"`
+	Answers []vectors.Hex `json:"answers"`
 	Bodies  []bodyVector  `json:"bodies"`
 	Refused []refusedBody `json:"refused"`
 }
 
 type bodyVector struct {
-	Seq      uint64      `json:"seq"`
+	Word     byte        `json:"word"`
+	Number   uint32      `json:"number"`
+	Heard    uint32      `json:"heard"`
+	Flare    uint32      `json:"flare"`
 	Previous vectors.Hex `json:"previous"`
 	ID       vectors.Hex `json:"id"`
 	Index    uint16      `json:"index"`
@@ -48,7 +53,7 @@ type refusedBody struct {
 }
 
 func (v *bodyVector) body() envelope.Body {
-	return envelope.Body{Seq: v.Seq, Previous: mac(v.Previous), ID: ID(v.ID), Index: v.Index, Count: v.Count, Data: v.Data}
+	return envelope.Body{Word: v.Word, Number: v.Number, Heard: v.Heard, Flare: v.Flare, Previous: mac(v.Previous), ID: ID(v.ID), Index: v.Index, Count: v.Count, Data: v.Data}
 }
 
 func encodeBody(b envelope.Body) vectors.Hex {
@@ -59,15 +64,20 @@ func encodeBody(b envelope.Body) vectors.Hex {
 
 func makeCells(*testing.T) (v cellVectors) {
 	v.TagKey = drawn(32)
-	s := sender{key: [32]byte(v.TagKey)}
+	cells, flares, answers := chains([32]byte(v.TagKey))
 	for range 40 {
-		tag := s.next(new([envelope.CellSize]byte))
+		tag := cells.next()
 		v.Tags = append(v.Tags, tag[:])
 	}
+	for range 3 {
+		f, a := flares.next(), answers.next()
+		v.Flares, v.Answers = append(v.Flares, f[:]), append(v.Answers, a[:])
+	}
 	content := drawn(MaxContent)
-	add := func(seq uint64, previous vectors.Hex, n, i int) {
+	add := func(number uint32, previous vectors.Hex, n, i int) {
 		b := bodyVector{
-			Seq: seq, Previous: previous, ID: drawn(16), Index: uint16(i), Count: uint16(envelope.Count(n)),
+			Word: byte(n), Number: number, Heard: number / 2, Flare: number / 12,
+			Previous: previous, ID: drawn(16), Index: uint16(i), Count: uint16(envelope.Count(n)),
 			Data: envelope.Fragment(content[:n], i),
 		}
 		b.Body = encodeBody(b.body())
@@ -76,35 +86,46 @@ func makeCells(*testing.T) (v cellVectors) {
 	add(0, make(vectors.Hex, 32), 0, 0)
 	add(1, drawn(32), 5, 0)
 	add(2, drawn(32), envelope.DataSize, 0)
-	add(1<<40, drawn(32), 2000, 0)
-	add(1<<64-1, drawn(32), 2000, 1)
+	add(1<<30, drawn(32), 2000, 0)
+	add(envelope.MaxNumber, drawn(32), 2000, 1)
 	add(77, drawn(32), MaxContent, envelope.MaxFragments-1)
+	signal := bodyVector{Number: 50, Heard: 7, Flare: 3, Previous: drawn(32), ID: make(vectors.Hex, 16)}
+	signal.Body = encodeBody(signal.body())
+	v.Bodies = append(v.Bodies, signal)
 
 	refuse := func(why string, edit func(b vectors.Hex)) {
 		b := bytes.Clone(v.Bodies[1].Body) // one fragment of 5 bytes
 		edit(b)
 		v.Refused = append(v.Refused, refusedBody{why, b})
 	}
-	refuse("version 2", func(b vectors.Hex) { b[0] = 2 })
-	refuse("index is the count", func(b vectors.Hex) { b[58] = 1 })
-	refuse("no fragments", func(b vectors.Hex) { b[60] = 0 })
-	refuse("52 fragments", func(b vectors.Hex) { b[58], b[60] = 51, 52 })
-	refuse("a fragment before the last that is not full", func(b vectors.Hex) { b[60] = 2 })
-	refuse("an empty last fragment of two", func(b vectors.Hex) { b[58], b[60], b[62] = 1, 2, 0; clear(b[63:]) })
-	refuse("longer than there is room for", func(b vectors.Hex) { b[61], b[62] = 0x05, 0x11 })
+	refuse("version 1", func(b vectors.Hex) { b[0] = 1 })
+	refuse("number", func(b vectors.Hex) { b[2] = 0x80 })
+	refuse("index is the count", func(b vectors.Hex) { b[63] = 1 })
+	refuse("a signal with a content", func(b vectors.Hex) { b[65] = 0 })
+	refuse("a signal with an id", func(b vectors.Hex) { b[65], b[67] = 0, 0; clear(b[68:]) })
+	refuse("52 fragments", func(b vectors.Hex) { b[63], b[65] = 51, 52 })
+	refuse("a fragment before the last that is not full", func(b vectors.Hex) { b[65] = 2 })
+	refuse("an empty last fragment of two", func(b vectors.Hex) { b[63], b[65], b[67] = 1, 2, 0; clear(b[68:]) })
+	refuse("longer than there is room for", func(b vectors.Hex) { b[66], b[67] = 0x05, 0x0c })
 	refuse("not zero behind the data", func(b vectors.Hex) { b[1358] = 1 })
-	refuse("shorter than its data", func(b vectors.Hex) { b[62] = 4; b[67] = 1 })
+	refuse("shorter than its data", func(b vectors.Hex) { b[67] = 4; b[72] = 1 })
 	return v
 }
 
 func checkCells(t *testing.T, v cellVectors) {
-	s, r := sender{key: [32]byte(v.TagKey)}, newReceiver([32]byte(v.TagKey))
+	s, r := newSender([32]byte(v.TagKey)), newReceiver([32]byte(v.TagKey))
 	for i, want := range v.Tags {
 		if tag := s.next(new([envelope.CellSize]byte)); !bytes.Equal(tag[:], want) {
 			t.Fatalf("tag %d is %x", i, tag[:])
 		}
 		if i < Ahead && !bytes.Equal(r.ahead[i][:], want) {
 			t.Fatalf("the receiver expects %x as tag %d", r.ahead[i][:], i)
+		}
+	}
+	for i := range v.Flares {
+		f, a := s.flares.next(), s.answers.next()
+		if !bytes.Equal(f[:], v.Flares[i]) || !bytes.Equal(a[:], v.Answers[i]) || i < flaresAhead && r.flare[i] != f {
+			t.Fatalf("flare %d is under %x, its answer under %x", i, f[:], a[:])
 		}
 	}
 	for i, b := range v.Bodies {
@@ -147,7 +168,8 @@ type cellVector struct {
 
 type openVector struct {
 	cellVector
-	Seq    uint64        `json:"seq"`
+	Word   byte          `json:"word"`
+	Number uint64        `json:"number"`
 	ID     vectors.Hex   `json:"id"`
 	Index  uint16        `json:"index"`
 	Count  uint16        `json:"count"`
@@ -197,18 +219,22 @@ func makeSession(t *testing.T) (v sessionVectors) {
 	peer, _ := accept(t, bob, hello)
 	var cells []Cell
 	for _, n := range []int{0, 10, 3000} {
-		more, err := alice.Seal(ID(drawn(16)), drawn(n))
+		more, err := alice.Seal(ID(drawn(16)), drawn(n), byte(n))
 		if err != nil {
 			t.Fatal(err)
 		}
 		cells = append(cells, more...)
 	}
-	for _, i := range []int{3, 0, 4, 2, 1} {
+	for range 8 {
+		seal(t, alice, "lost")
+	}
+	cells = append(cells, alice.Signals()...)
+	for _, i := range []int{3, 0, 5, 4, 2, 1} {
 		p, err := peer.Open(cells[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.Cells = append(v.Cells, openVector{vectorOf(cells[i]), p.Seq, p.ID[:], p.Index, p.Count, p.Data, windowOf(peer)})
+		v.Cells = append(v.Cells, openVector{vectorOf(cells[i]), p.Word, p.Seq, p.ID[:], p.Index, p.Count, p.Data, windowOf(peer)})
 	}
 	return v
 }
@@ -249,7 +275,7 @@ func checkSession(t *testing.T, v sessionVectors) {
 	}
 	for i, c := range v.Cells {
 		p, err := s.Open(c.cell())
-		if err != nil || p.Seq != c.Seq || !bytes.Equal(p.ID[:], c.ID) || p.Index != c.Index || p.Count != c.Count || !bytes.Equal(p.Data, c.Data) {
+		if err != nil || p.Seq != c.Number || p.Word != c.Word || !bytes.Equal(p.ID[:], c.ID) || p.Index != c.Index || p.Count != c.Count || !bytes.Equal(p.Data, c.Data) {
 			t.Fatalf("cell %d: %v", i, err)
 		}
 		if !slices.EqualFunc(windowOf(s), c.Window, func(a, b vectors.Hex) bool { return bytes.Equal(a, b) }) {
@@ -338,7 +364,7 @@ func (p *pythonParty) open(c Cell) (Part, bool) {
 	if a.Part == nil {
 		return Part{}, false
 	}
-	return Part{ID: ID(a.Part.ID), Index: a.Part.Index, Count: a.Part.Count, Data: a.Part.Data, Seq: a.Part.Seq}, true
+	return Part{ID: ID(a.Part.ID), Index: a.Part.Index, Count: a.Part.Count, Data: a.Part.Data, Word: a.Part.Word, Seq: uint64(a.Part.Number)}, true
 }
 
 // TestTalk has conversations with the second implementation over a network that
@@ -362,7 +388,7 @@ func TestTalk(t *testing.T) {
 		if part.ID != id || !bytes.Equal(part.Data, first) {
 			t.Fatal("another first content")
 		}
-		converse(t, us, them, 150)
+		converse(t, us, them, 250)
 		if epoch := them.do("epoch", map[string]any{}).Epoch; epoch < 3 {
 			t.Errorf("only at epoch %d", epoch)
 		}
@@ -400,9 +426,10 @@ func converse(t *testing.T, us *Session, them *pythonParty, n int) {
 		want Part
 	}
 	var toUs, toThem []flying
+	signals := 0
 	fly := func(to *[]flying, cells []Cell, id ID, content []byte, seq *uint64) {
 		for i, c := range cells {
-			want := Part{ID: id, Index: uint16(i), Count: uint16(len(cells)), Data: envelope.Fragment(content, i), Seq: *seq}
+			want := Part{ID: id, Index: uint16(i), Count: uint16(len(cells)), Data: envelope.Fragment(content, i), Word: id[0], Seq: *seq}
 			*seq++
 			if dice.IntN(8) > 0 {
 				*to = append(*to, flying{c, want})
@@ -410,26 +437,39 @@ func converse(t *testing.T, us *Session, them *pythonParty, n int) {
 		}
 	}
 	same := func(got, want Part) bool {
-		return got.ID == want.ID && got.Index == want.Index && got.Count == want.Count && got.Seq == want.Seq && bytes.Equal(got.Data, want.Data)
+		return got.ID == want.ID && got.Index == want.Index && got.Count == want.Count && got.Word == want.Word && (got.Seq == want.Seq || want.Count == 0) && bytes.Equal(got.Data, want.Data)
 	}
-	ours, theirs := us.send.seq, us.receive.seq
+	ours, theirs := us.Sealed(), us.Passed()
 	for turn := range n {
 		id, content := ID(drawn(16)), drawn(dice.IntN(200))
 		if turn%16 == 9 {
 			content = drawn(3000)
 		}
-		cells, err := us.Seal(id, content)
+		cells, err := us.Seal(id, content, id[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		fly(&toThem, cells, id, content, &ours)
-		a := them.do("seal", map[string]any{"id": vectors.Hex(id[:]), "content": content})
+		a := them.do("seal", map[string]any{"id": vectors.Hex(id[:]), "content": content, "word": id[0]})
 		fly(&toUs, them.cells(a), id, content, &theirs)
+		for _, c := range us.Signals() {
+			toThem = append(toThem, flying{c, Part{}})
+		}
+		for _, c := range them.do("signals", map[string]any{}).Cells {
+			toUs = append(toUs, flying{c.cell(), Part{}})
+		}
+		if turn%50 >= 20 && turn%50 < 40 { // nothing arrives
+			toUs, toThem = nil, nil
+		}
 		dice.Shuffle(len(toUs), func(i, j int) { toUs[i], toUs[j] = toUs[j], toUs[i] })
 		dice.Shuffle(len(toThem), func(i, j int) { toThem[i], toThem[j] = toThem[j], toThem[i] })
 		for len(toUs) > 0 && dice.IntN(3) > 0 {
 			f := toUs[0]
 			toUs = toUs[1:]
+			if f.want.Count == 0 && !containsTag(us.Window(), f.cell.Tag) {
+				continue // a signal again
+			}
+			signals += int(1 - min(f.want.Count, 1))
 			if got, err := us.Open(f.cell); err != nil || !same(got, f.want) {
 				t.Fatalf("turn %d: cell %d of theirs: %v", turn, f.want.Seq, err)
 			}
@@ -438,12 +478,19 @@ func converse(t *testing.T, us *Session, them *pythonParty, n int) {
 		for len(toThem) > 0 && dice.IntN(3) > 0 {
 			f := toThem[0]
 			toThem = toThem[1:]
+			if f.want.Count == 0 {
+				them.open(f.cell)
+				continue
+			}
 			if got, ok := them.open(f.cell); !ok || !same(got, f.want) {
 				t.Fatalf("turn %d: cell %d of ours does not open there", turn, f.want.Seq)
 			}
 		}
 	}
-	if len(us.receive.gaps) == 0 || us.receive.seq == 0 {
+	if n > 50 && signals < 3 {
+		t.Errorf("%d signals came", signals)
+	}
+	if len(us.receive.gaps) == 0 || us.receive.number == 0 {
 		t.Error("nothing was lost or nothing came")
 	}
 }

@@ -165,9 +165,11 @@ def check_spqr(v):
 
 
 def check_cell(v):
-    equal("tags", session.tags(v["tag_key"], len(v["tags"])), v["tags"])
+    for name, tags in zip(("tags", "flares", "answers"), session.chains(v["tag_key"])):
+        equal(name, [tags[n] for n in range(len(v[name]))], v[name])
     for b in v["bodies"]:
-        fields = [b[k] for k in ("seq", "previous", "id", "index", "count", "data")]
+        fields = [b[k] for k in ("word", "number", "heard", "flare", "previous", "id", "index",
+                                "count", "data")]
         equal("body", session.encode_body(*fields), b["body"])
         equal("body that comes back", list(session.decode_body(b["body"])), fields)
     for b in v["refused"]:
@@ -190,8 +192,7 @@ def check_session(v):
     equal("first content", (part[2], part[5]), (v["id"], v["first"]))
     for c in v["cells"]:
         part = bob.open(c["tag"], c["box"])
-        want = c["seq"], c["id"], c["index"], c["count"], c["data"]
-        equal("fragment", (part[0], *part[2:]), want)
+        equal("fragment", list(part), [c[k] for k in ("word", "number", "id", "index", "count", "data")])
         refused("again", bob.open, c["tag"], c["box"])
         equal("window", bob.window(), c["window"])
     return f"first contact and {len(v['cells'])} cells"

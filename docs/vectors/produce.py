@@ -132,12 +132,15 @@ def make_ratchet():
 
 def make_cell():
     v = {"tag_key": random(32), "bodies": [], "refused": []}
-    v["tags"] = session.tags(v["tag_key"], 40)
-    for n in (0, 1, 1296, 1297, 4000, 65536):
+    cells, flares, answers = session.chains(v["tag_key"])
+    v["tags"] = [cells[n] for n in range(40)]
+    v["flares"], v["answers"] = [[t[n] for n in range(3)] for t in (flares, answers)]
+    for n in (0, 1, 1291, 1292, 4000, 65536):
         data, content_id = random(n), random(16)
         parts = session.fragments(data)
         i = some(len(parts))
-        fields = {"seq": some(2**40) + 1, "previous": random(32), "id": content_id,
+        fields = {"word": some(256), "number": some(2**31 - 1) + 1, "heard": some(2**32),
+                  "flare": some(2**32), "previous": random(32), "id": content_id,
                   "index": i, "count": len(parts), "data": parts[i]}
         v["bodies"].append(fields | {"body": session.encode_body(*fields.values())})
     return v
@@ -152,14 +155,18 @@ def make_session():
     v["hello"] = [{"tag": tag, "box": box} for tag, box in hello]
     v["safety_number"], v["export"] = alice.safety_number, alice.export(b"starling vectors")
     v["verification_code"] = alice.verification_code
-    cells = [c for n in (0, 10, 3000) for c in alice.seal(random(16), random(n))]
+    cells = [c for n in (0, 10, 3000) for c in alice.seal(random(16), random(n), some(256))]
+    for _ in range(8):  # lost
+        alice.seal(random(16), b"")
+    cells += alice.signals()
     dice.shuffle(cells)
     done = [done for tag, box in hello if (done := bob.accept(tag, box))]
     peer, v["cells"] = done[0][0], []
     for tag, box in cells:
-        seq, _, content_id, index, count, data = peer.open(tag, box)
-        v["cells"].append({"tag": tag, "box": box, "seq": seq, "id": content_id, "index": index,
-                           "count": count, "data": data, "window": peer.window()})
+        word, number, content_id, index, count, data = peer.open(tag, box)
+        v["cells"].append({"tag": tag, "box": box, "word": word, "number": number,
+                           "id": content_id, "index": index, "count": count, "data": data,
+                           "window": peer.window()})
     return v
 
 

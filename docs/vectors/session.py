@@ -426,29 +426,33 @@ class DoubleRatchet:
 
 # --- Cell (3.7) -----------------------------------------------------------------------------------
 
-DATA = 1296
+DATA = 1291
 
 
-def encode_body(seq, previous, content_id, index, count, data):
-    body = b"\x01" + be(seq, 8) + previous + content_id + be(index, 2) + be(count, 2)
-    return body + be(len(data), 2) + data + bytes(DATA - len(data))
+def encode_body(word, number, heard, flare, previous, content_id, index, count, data):
+    body = b"\x02" + be(word, 1) + be(number, 4) + be(heard, 4) + be(flare, 4) + previous
+    body += content_id + be(index, 2) + be(count, 2) + be(len(data), 2)
+    return body + data + bytes(DATA - len(data))
 
 
 def decode_body(body):
     need(len(body) == 1359, "length")
     r = Reader(body)
-    need(r.int(1) == 1, "version")
-    seq, previous, content_id = r.int(8), r.take(32), r.take(16)
-    index, count, n = r.int(2), r.int(2), r.int(2)
-    need(n <= DATA and 1 <= count <= 51 and index < count, "fragment")
-    need(seq > 0 or not any(previous), "something before the first")
-    last = index == count - 1
-    need(n == DATA or last, "fragment before the last is not full")
-    need(n > 0 or count == 1, "last fragment is empty")
-    need(DATA * (count - 1) + n <= 65536 or not last, "content is too long")
+    need(r.int(1) == 2, "version")
+    word, number, heard, flare, previous = r.int(1), r.int(4), r.int(4), r.int(4), r.take(32)
+    content_id, index, count, n = r.take(16), r.int(2), r.int(2), r.int(2)
+    need(number > 0 or not any(previous), "something before the first")
+    if count == 0:
+        need(not any((word, index, n)) and not any(content_id), "signal with a content")
+    else:
+        need(number < 2**31 and n <= DATA and count <= 51 and index < count, "fragment")
+        last = index == count - 1
+        need(n == DATA or last, "fragment before the last is not full")
+        need(n > 0 or count == 1, "last fragment is empty")
+        need(DATA * (count - 1) + n <= 65536 or not last, "content is too long")
     data = r.take(n)
     r.zeros()
-    return seq, previous, content_id, index, count, data
+    return word, number, heard, flare, previous, content_id, index, count, data
 
 
 def fragments(content):
@@ -456,78 +460,131 @@ def fragments(content):
     return [content[i : i + DATA] for i in range(0, len(content) or 1, DATA)]
 
 
-def tag_step(key):
-    """Returns the next tag key and the tag."""
-    return hmac(key, label("tag: next")), hmac(key, label("tag: value"))[:16]
+class Tags:
+    """A chain of tags, each made when it is asked for."""
+
+    def __init__(self, key):
+        self.key, self.made = key, []
+
+    def __getitem__(self, n):
+        while len(self.made) <= n:
+            self.made.append(hmac(self.key, label("tag: value"))[:16])
+            self.key = hmac(self.key, label("tag: next"))
+        return self.made[n]
 
 
-def tags(key, n):
-    out = []
-    for _ in range(n):
-        key, tag = tag_step(key)
-        out.append(tag)
-    return out
+def chains(key):
+    """The tags of a direction's cells, flares and answers."""
+    return Tags(key), Tags(hmac(key, label("tag: flares"))), Tags(hmac(key, label("tag: answers")))
 
 
 # --- Parties --------------------------------------------------------------------------------------
 
 
 class Session:
-    AHEAD, GAPS, GAP_AGE = 32, 256, 1024
+    AHEAD, GAPS, GAP_AGE, GAP_STEPS, UNHEARD, FLARE_AT = 32, 768, 1024, 256, 768, 12
 
     def __init__(self, secrets, ratchet, tags_out, tags_in):
         self.safety_number, self.export = secrets.safety_number(), secrets.export
         self.verification_code = secrets.verification_code()
         self.ratchet = ratchet
-        self.tags_out, self.tags_in = tags_out, tags_in
-        self.sent, self.last_mac = 0, ZERO32
-        self.waiting, self.generated, self.highest = {}, 0, -1  # tag: number
-        self.chain = {}  # number: (the MAC it names, its own)
-        self.look_ahead()
+        # Out: the next cell, the MAC of the last, how far the peer has come, our flare.
+        self.cells_out, self.flares_out, self.answers_out = chains(tags_out)
+        self.sent, self.last_mac, self.heard = 0, ZERO32, 0
+        self.flare_number, self.flare = 0, None  # (sent when it was made, tag, box)
+        self.answered, self.answer = 0, None  # the flares below are; (tag, box)
+        # In: one more than the highest number known, what is missing, the peer's flare.
+        self.cells_in, self.flares_in, self.answers_in = chains(tags_in)
+        self.number, self.missing = 0, {}  # number: DH steps when it was passed over
+        self.macs = {-1: ZERO32}  # number: MAC, as it came or was named
+        self.next_flare = 0
 
-    def look_ahead(self):
-        while self.generated <= self.highest + self.AHEAD:
-            self.tags_in, tag = tag_step(self.tags_in)
-            self.waiting[tag] = self.generated
-            self.generated += 1
-        gaps = [(n, tag) for tag, n in self.waiting.items() if n < self.highest]
-        for i, (n, tag) in enumerate(sorted(gaps, reverse=True)):
-            if i >= self.GAPS or self.highest - n >= self.GAP_AGE:
-                del self.waiting[tag]
+    def calls(self):
+        tags = [self.flares_in[self.next_flare], self.flares_in[self.next_flare + 1]]
+        return tags + [self.answers_in[self.flare_number]] if self.flare else tags
+
+    def numbers(self):
+        return sorted(self.missing) + list(range(self.number, self.number + self.AHEAD))
 
     def window(self):
-        """The tags to ask for, those of older cells first."""
-        return sorted(self.waiting, key=self.waiting.get)
+        """The tags to ask for, those of signals and then of older cells first."""
+        return self.calls() + [self.cells_in[n] for n in self.numbers()]
 
-    def seal(self, content_id, content):
+    def seal_body(self, word, content_id, index, count, data):
+        return self.ratchet.send(encode_body(
+            word, self.sent, self.number, self.flare_number, self.last_mac,
+            content_id, index, count, data))
+
+    def seal(self, content_id, content, word=0):
         """Returns cells: (tag, box)."""
         cells, parts = [], fragments(content)
+        need(self.sent - self.heard + len(parts) <= self.UNHEARD, "waits for the peer")
         for i, part in enumerate(parts):
-            body = encode_body(self.sent, self.last_mac, content_id, i, len(parts), part)
-            box = self.ratchet.send(body)
-            self.tags_out, tag = tag_step(self.tags_out)
+            box = self.seal_body(word, content_id, i, len(parts), part)
+            cells.append((self.cells_out[self.sent], box))
             self.sent, self.last_mac = self.sent + 1, box[-32:]
-            cells.append((tag, box))
+        self.light()
         return cells
 
-    def open(self, tag, box):
-        """Returns the fragment: seq, previous, content id, index, count, data."""
-        need(tag in self.waiting and len(box) == CELL, "not waited for")
-        return self.open_number(self.waiting[tag], tag, box)
+    def signal(self):
+        return self.seal_body(0, bytes(16), 0, 0, b"")
 
-    def open_number(self, seq, tag, box):
+    def light(self):
+        if not self.flare and self.sent - self.heard >= self.FLARE_AT:
+            self.flare = self.sent, self.flares_out[self.flare_number], self.signal()
+
+    def signals(self):
+        return [c for c in (self.flare and self.flare[1:], self.answer) if c]
+
+    def open(self, tag, box):
+        """Returns word, number, content id, index, count, data; count 0 is a signal."""
+        need(tag in self.window() and len(box) == CELL, "not waited for")
+        at = self.window().index(tag) - len(self.calls())
+        return self.open_number(self.numbers()[at] if at >= 0 else None, tag, box)
+
+    def open_number(self, number, tag, box):
         ratchet = copy.deepcopy(self.ratchet)
-        part = decode_body(ratchet.receive(box))
-        need(part[0] == seq, "number is not the tag's")
-        before, after = self.chain.get(seq - 1), self.chain.get(seq + 1)
-        need(before is None or before[1] == part[1], "another history before")
-        need(after is None or after[0] == box[-32:], "another history after")
-        self.ratchet = ratchet
-        self.chain[seq] = part[1], box[-32:]
-        del self.waiting[tag]
-        self.highest = max(self.highest, seq)
-        self.look_ahead()
-        return part
+        word, n, heard, flare, previous, content_id, index, count, data = decode_body(ratchet.receive(box))
+        is_answer = self.flare is not None and tag == self.answers_in[self.flare_number]
+        is_flare = number is None and not is_answer
+
+        # It is what its tag says.
+        need((count > 0) == (number is not None) and number in (None, n), "number is not the tag's")
+        need(not is_flare or flare <= self.next_flare + 1 and self.flares_in[flare] == tag,
+             "flare is not the tag's")
+        need(not is_answer or heard >= self.flare[0], "the answer has not heard")
+
+        # It counts no more than there can be, and continues the history that is here.
+        need(heard <= self.sent and flare <= self.next_flare + 1, "one of us has gone back")
+        need(count > 0 or n <= self.number + self.UNHEARD, "one of us has gone back")
+        need(self.macs.get(n - 1) in (None, previous), "another history before")
+        need(count == 0 or self.macs.get(n) in (None, box[-32:]), "another history after")
+
+        steps, self.ratchet = self.ratchet.steps, ratchet
+        self.macs[n - 1] = previous
+        self.missing |= {m: steps for m in range(self.number, n)}
+        if count > 0:
+            self.macs[n] = box[-32:]
+            self.missing.pop(n, None)
+        self.number = max(self.number, n + (count > 0))
+        self.give_up()
+
+        self.heard = max(self.heard, heard)
+        if self.flare and (is_answer or heard > self.flare[0]):
+            self.flare, self.flare_number = None, self.flare_number + 1
+        self.next_flare = max(self.next_flare, flare + is_flare)
+        if flare >= self.answered:
+            self.answer = None
+        if is_flare:
+            self.answered, self.answer = flare + 1, (self.answers_out[flare], self.signal())
+        self.light()
+        return word, n, content_id, index, count, data
+
+    def give_up(self):
+        for i, n in enumerate(sorted(self.missing, reverse=True)):
+            if (i >= self.GAPS or self.number - n > self.GAP_AGE
+                    or self.ratchet.steps - self.missing[n] > self.GAP_STEPS):
+                del self.missing[n]
 
 
 class Invite:
@@ -564,8 +621,7 @@ class Invite:
         s = pqxdh_bob(self.bundle, initial, self.keys.id)
         ratchet = DoubleRatchet(s, False, spk_private=self.bundle.spk_private)
         session = Session(s, ratchet, s.tags_b, s.tags_a)
-        first = next(tag for tag, n in session.waiting.items() if n == 0)
-        return session, session.open_number(0, first, cell)
+        return session, session.open_number(0, session.cells_in[0], cell)
 
 
 def join(link, bundle_cells, content_id, first):

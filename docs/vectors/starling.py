@@ -56,11 +56,15 @@ class Party:
         self.session, hello = session.join(link, bundle, bytes.fromhex(id), bytes.fromhex(first))
         return {"cells": cells_json(hello)}
 
-    def seal(self, id, content):
-        return {"cells": cells_json(self.session.seal(bytes.fromhex(id), bytes.fromhex(content)))}
+    def seal(self, id, content, word=0):
+        cells = self.session.seal(bytes.fromhex(id), bytes.fromhex(content), word)
+        return {"cells": cells_json(cells)}
 
     def open(self, tag, box):
         return {"part": part_json(self.session.open(bytes.fromhex(tag), bytes.fromhex(box)))}
+
+    def signals(self):
+        return {"cells": cells_json(self.session.signals())}
 
     def window(self):
         return {"tags": [tag.hex() for tag in self.session.window()]}
@@ -77,8 +81,9 @@ def cells_json(cells):
 
 
 def part_json(part):
-    seq, _, content_id, index, count, data = part
-    return {"seq": seq, "id": content_id.hex(), "index": index, "count": count, "data": data.hex()}
+    word, number, content_id, index, count, data = part
+    return {"word": word, "number": number, "id": content_id.hex(), "index": index, "count": count,
+            "data": data.hex()}
 
 
 def talk():

@@ -201,6 +201,9 @@ func (b *batch) box(x *box) error {
 	case err == nil:
 		p.moved = true
 		p.came = append(p.came, arrival{tag, b.now, []store.Node{x.node}})
+		if part.Count == 0 { // a signal
+			return nil
+		}
 		return b.part(p, part)
 	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
 		return b.step(p, x)

@@ -141,7 +141,7 @@ func ownerOf(row store.Invite) owner { return owner{invite: row.ID} }
 // seal puts a content in the outbox for a peer whose session this batch holds.
 func (b *batch) seal(p *peer, c *chat.Content) error {
 	id := store.NewID()
-	cells, err := p.session.Seal(session.ID(id), c.Encode())
+	cells, err := p.session.Seal(session.ID(id), c.Encode(), 0)
 	if err != nil {
 		return err
 	}

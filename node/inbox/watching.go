@@ -28,7 +28,7 @@ type watching struct {
 	nodes []store.Node
 	tags  []store.Tag // with those of cells that were passed over first
 	// session: tags end with those ahead in a session, and spare other ones
-	// come before all of the session's.
+	// come before those of the session's cells.
 	session bool
 	spare   int
 	came    []arrival // what came lately, oldest first, and lies elsewhere too
@@ -142,7 +142,7 @@ func (in *Inbox) planContact(tx *store.Tx, c store.Contact, s *session.Session) 
 		return w, err
 	}
 	if s != nil {
-		w.session, w.spare = true, len(w.tags)
+		w.session, w.spare = true, len(w.tags)+len(s.Calls())
 		w.tags = append(w.tags, toTags(s.Window())...)
 	}
 	w.muted = c.Blocked

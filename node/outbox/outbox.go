@@ -27,6 +27,7 @@ import (
 	"starling/node/api"
 	"starling/node/chat"
 	"starling/node/store"
+	"starling/session"
 )
 
 // What Config.Put may return besides other errors, which count as a lost try.
@@ -431,7 +432,7 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
-			if !errors.Is(err, store.ErrNoSession) {
+			if !errors.Is(err, store.ErrNoSession) && !errors.Is(err, session.ErrWaiting) {
 				o.log.Warn("outbox cannot write", "err", err)
 			}
 			o.lookAt(e, now.Add(diskPause))

@@ -9,7 +9,12 @@ import (
 	"starling/node/chat"
 	"starling/node/store"
 	"starling/session"
+	"starling/session/envelope"
 )
+
+// reserve is how many cells messages leave free in a session for what keeps the
+// conversation going: receipts, asks, and where to send.
+const reserve = 64
 
 // A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
 // once the transaction is on disk.
@@ -19,8 +24,9 @@ type Queued struct {
 }
 
 // Queue puts a content in the outbox and seals it, within a transaction. A
-// message, and what is edited, is in the database already. Without a session
-// what belongs to a conversation waits for one, and the rest is not queued.
+// message, and what is edited, is in the database already. Without a session, or
+// while too much is on its way in it, what belongs to a conversation waits, and the
+// rest is not queued.
 func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
 	content := c.Encode()
@@ -34,7 +40,7 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 		return q, err
 	}
 	err := q.seal(tx, content)
-	if errors.Is(err, store.ErrNoSession) { // until there is a new one
+	if errors.Is(err, store.ErrNoSession) || errors.Is(err, session.ErrWaiting) {
 		err = nil
 		if !survives(c.Kind) {
 			err = tx.RemoveItem(id)
@@ -62,7 +68,10 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err != nil {
 		return &store.DamagedError{File: "profile.db", Err: err}
 	}
-	cells, err := s.Seal(session.ID(q.item.ID), content)
+	if chat.Kind(q.item.Kind).Message() && s.Room() < envelope.Count(len(content))+reserve {
+		return session.ErrWaiting
+	}
+	cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}

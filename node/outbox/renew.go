@@ -129,7 +129,7 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 		if err != nil {
 			return err
 		}
-		cells, err := s.Seal(session.ID(q.item.ID), content)
+		cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 		if err != nil {
 			return err
 		}

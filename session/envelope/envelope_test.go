@@ -20,7 +20,8 @@ func TestRoundTrip(t *testing.T) {
 		{Count: 1, Data: []byte{}},
 		{Count: 1, Data: []byte("x")},
 		{Count: 1, Data: full},
-		{Seq: 1<<64 - 1, Previous: [32]byte{1}, ID: [16]byte{2}, Index: 1, Count: 2, Data: []byte("tail")},
+		{Word: 7, Number: MaxNumber, Heard: 1<<32 - 1, Flare: 9, Previous: [32]byte{1}, ID: [16]byte{2}, Index: 1, Count: 2, Data: []byte("tail")},
+		{Number: 3, Heard: 4, Flare: 5, Previous: [32]byte{6}}, // a signal
 		{Index: 0, Count: 2, Data: full},
 		{Index: MaxFragments - 1, Count: MaxFragments, Data: full[:MaxContent-(MaxFragments-1)*DataSize]},
 	} {
@@ -28,7 +29,8 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Seq != b.Seq || got.Previous != b.Previous || got.ID != b.ID || got.Index != b.Index ||
+		if got.Word != b.Word || got.Number != b.Number || got.Heard != b.Heard || got.Flare != b.Flare ||
+			got.Signal() != (b.Count == 0) || got.Previous != b.Previous || got.ID != b.ID || got.Index != b.Index ||
 			got.Count != b.Count || !bytes.Equal(got.Data, b.Data) {
 			t.Errorf("%+v comes back as %+v", b, got)
 		}
@@ -51,14 +53,14 @@ func TestPadding(t *testing.T) {
 	}
 	for _, n := range []byte{0, 2} {
 		bad := bytes.Clone(good)
-		bad[62] = n
+		bad[67] = n
 		if _, err := Parse(bad); (err == nil) != (n == 2) { // one zero more is data
 			t.Fatalf("length %d: %v", n, err)
 		}
 	}
 	for _, n := range [][2]byte{{DataSize >> 8, DataSize&0xff + 1}, {0xff, 0xff}} {
 		bad := bytes.Clone(good)
-		copy(bad[61:], n[:])
+		copy(bad[66:], n[:])
 		if _, err := Parse(bad); err == nil {
 			t.Fatalf("length %x", n)
 		}
@@ -73,6 +75,11 @@ func TestRefused(t *testing.T) {
 		"index after the last":      {Index: 1, Count: 1, Data: []byte("x")},
 		"short fragment in between": {Index: 0, Count: 2, Data: full[1:]},
 		"empty last fragment":       {Index: 1, Count: 2},
+		"number":                    {Number: MaxNumber + 1, Count: 1},
+		"signal with a word":        {Word: 1},
+		"signal with an index":      {Index: 1},
+		"signal with an id":         {ID: [16]byte{15: 1}},
+		"signal with data":          {Data: []byte{0}},
 		"content too long":          {Index: MaxFragments - 1, Count: MaxFragments, Data: full},
 	} {
 		if _, err := Parse(encode(b)); err != ErrInvalid {

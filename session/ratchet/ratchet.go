@@ -219,6 +219,10 @@ func (s *State) CanSend(n int) bool {
 	return s.ec.CanSend && n <= doubleratchet.MaxCounter && s.ec.Ns <= doubleratchet.MaxCounter-uint32(n)
 }
 
+// Steps returns how many DH steps of the peer there have been. A key that was
+// skipped lives for MaxOldChains of them.
+func (s *State) Steps() uint32 { return s.ec.Steps }
+
 // Open appends the plaintext of a message to dst and moves the state on.
 func (s *State) Open(dst, message []byte) ([]byte, error) {
 	t, err := s.Try(dst, message)

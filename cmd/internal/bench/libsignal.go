@@ -174,7 +174,10 @@ func (t *talk) pass(i int) error {
 	if err != nil {
 		return err
 	}
-	cells, err := sender.Seal(session.ID{byte(i)}, t.text)
+	if err := acknowledge(sender, t.people[1-from]); err != nil {
+		return err
+	}
+	cells, err := sender.Seal(session.ID{byte(i)}, t.text, 0)
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,10 @@ const (
 	Message      Label = "Starling v1 message keys"
 
 	// Tags of a direction.
-	TagValue Label = "Starling v1 tag: value"
-	TagNext  Label = "Starling v1 tag: next"
+	TagValue   Label = "Starling v1 tag: value"
+	TagNext    Label = "Starling v1 tag: next"
+	TagFlares  Label = "Starling v1 tag: flares"
+	TagAnswers Label = "Starling v1 tag: answers"
 
 	// Invite: what its secret gives.
 	InviteID         Label = "Starling v1 invite: id"
@@ -83,7 +85,7 @@ const (
 var Table = []Label{
 	PQXDH, SplitEC, SplitPQ, SplitHeaderA, SplitHeaderB, SplitTagsA, SplitTagsB, SplitExporter,
 	Root, ChainMessage, ChainNext, Hybrid, Message,
-	TagValue, TagNext,
+	TagValue, TagNext, TagFlares, TagAnswers,
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
 	ResetInitiator, ResetResponder, ResetTags, ResetKey, SafetyNumber, VerifyCode, Export,
 	SignDH, SignSigned, SignOneTime, SignKEM,

@@ -1,0 +1,312 @@
+package session
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"starling/session/envelope"
+)
+
+var histories = flag.Int("histories", 40, "how many histories TestLoss draws")
+
+// lossModel is two people, what each has on disk, and mailboxes that lose whatever
+// chance says, for as long as it says. Each side keeps to what the package asks of
+// it and to no more: signals are repeated, contents only for as long as the one who
+// wrote them cares.
+type lossModel struct {
+	t      *testing.T
+	random *rand.Rand
+	who    [2]speaker
+	box    [2]map[Tag]Cell // by receiver; what lies in mailboxes
+	used   [2]map[Tag]Cell // what was put under a tag first
+	loss   float64         // of puts
+	dark   bool            // nothing arrives until it is calm
+}
+
+// speaker is one side.
+type speaker struct {
+	*Session
+	disk    []byte           // as it was when the process last wrote
+	all     []*said          // in order
+	waiting []*said          // not sealed yet: ErrWaiting
+	said    map[uint64]*said // by the number of its first cell
+	lost    map[uint64]bool  // numbers of the peer's that were given up here
+	heard   map[uint64]Part  // what came, by number
+	tried   int              // refused for want of room
+	dirty   bool             // disk is behind
+}
+
+// said is a content and what its sender knows of it.
+type said struct {
+	id      ID
+	data    []byte
+	repeats bool // until it has come or is given up; otherwise it is put once
+	cells   []Cell
+	first   uint64
+	over    bool // given up
+}
+
+func newLossModel(t *testing.T, random *rand.Rand) *lossModel {
+	m := &lossModel{t: t, random: random}
+	a, b := pair(t)
+	for i, s := range []*Session{a, b} {
+		m.who[i] = speaker{Session: s, disk: state(t, s), said: map[uint64]*said{}, lost: map[uint64]bool{}, heard: map[uint64]Part{}}
+		m.box[i], m.used[i] = map[Tag]Cell{}, map[Tag]Cell{}
+	}
+	m.who[1].heard[0] = Part{Seq: 0, Count: 1} // the hello
+	return m
+}
+
+// write stores the session of a side, which now and then starts anew from there.
+func (m *lossModel) write(i int) {
+	p := &m.who[i]
+	p.disk, p.dirty = state(m.t, p.Session), false
+	if m.random.IntN(8) == 0 {
+		p.Session = restore(m.t, p.disk)
+	}
+}
+
+// put stores a cell for a receiver, or loses it.
+func (m *lossModel) put(to int, c Cell) {
+	if old, known := m.used[to][c.Tag]; known && old != c {
+		m.t.Fatal("two cells under one tag")
+	}
+	m.used[to][c.Tag] = c
+	if m.random.Float64() >= m.loss {
+		m.box[to][c.Tag] = c
+	}
+}
+
+// say writes a content; it is sealed when there is room.
+func (m *lossModel) say(i int, repeats bool, size int) *said {
+	x := &said{id: newID(), data: bytes.Repeat([]byte{byte(i + 1)}, size), repeats: repeats}
+	p := &m.who[i]
+	p.waiting, p.all = append(p.waiting, x), append(p.all, x)
+	m.sealWaiting(i)
+	return x
+}
+
+func (m *lossModel) sealWaiting(i int) {
+	p := &m.who[i]
+	for len(p.waiting) > 0 {
+		x := p.waiting[0]
+		first, room := p.Sealed(), p.Room()
+		cells, err := p.Seal(x.id, x.data, byte(first))
+		if (err == ErrWaiting) != (envelope.Count(len(x.data)) > room) {
+			m.t.Fatalf("room for %d, %d cells: %v", room, envelope.Count(len(x.data)), err)
+		}
+		if err == ErrWaiting {
+			p.tried++
+			break
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		p.waiting = p.waiting[1:]
+		x.cells, x.first, p.said[first] = cells, first, x
+		for _, c := range cells {
+			m.put(1-i, c)
+		}
+	}
+	p.dirty = true
+}
+
+// repeat puts again what is to be repeated.
+func (m *lossModel) repeat(i int) {
+	for _, c := range m.who[i].Signals() {
+		m.put(1-i, c)
+	}
+	for _, x := range m.who[i].all {
+		for k, c := range x.cells {
+			if _, came := m.who[1-i].heard[x.first+uint64(k)]; x.repeats && !x.over && !came {
+				m.put(1-i, c)
+			}
+		}
+	}
+}
+
+// fetch takes what lies under the tags that are asked for, at most n boxes and in
+// any order, some at a time, which are stored together or, if the process dies in
+// between, not at all.
+func (m *lossModel) fetch(i, n int) {
+	p := &m.who[i]
+	if p.dirty {
+		m.write(i)
+	}
+	for n > 0 {
+		var there []Cell
+		for _, tag := range p.Window() {
+			if c, ok := m.box[i][tag]; ok {
+				there = append(there, c)
+			}
+		}
+		if len(there) == 0 {
+			break
+		}
+		m.random.Shuffle(len(there), func(a, b int) { there[a], there[b] = there[b], there[a] })
+		there = there[:min(len(there), n, 1+m.random.IntN(64))]
+		n -= len(there)
+
+		dies := m.random.IntN(16) == 0
+		for _, c := range there {
+			part, err := p.Open(c)
+			if err != nil && containsTag(p.Window(), c.Tag) { // unless what came meanwhile has made it needless
+				m.t.Fatalf("a genuine cell that is asked for: %v", err)
+			}
+			if err == nil && !dies {
+				m.came(i, part)
+				delete(m.box[i], c.Tag)
+			}
+		}
+		if dies {
+			p.Session = restore(m.t, p.disk)
+		} else {
+			m.write(i)
+		}
+	}
+	m.sealWaiting(i)
+}
+
+// came checks what has come against what was said.
+func (m *lossModel) came(i int, part Part) {
+	p := &m.who[i]
+	for _, span := range part.Lost {
+		m.giveUp(i, span)
+	}
+	if part.Count == 0 {
+		return
+	}
+	if _, twice := p.heard[part.Seq]; twice || p.lost[part.Seq] {
+		m.t.Fatal("a cell twice, or after it was given up")
+	}
+	p.heard[part.Seq] = part
+	x := m.who[1-i].said[part.Seq-uint64(part.Index)]
+	if x == nil || x.id != part.ID || part.Word != byte(x.first) || !bytes.Equal(part.Data, envelope.Fragment(x.data, int(part.Index))) {
+		m.t.Fatalf("cell %d is not what was said", part.Seq)
+	}
+}
+
+func (m *lossModel) giveUp(i int, span Span) {
+	if _, ok := m.who[1-i].Sent(span.First, span.Count); !ok {
+		m.t.Fatal("given up what was never sealed")
+	}
+	for n := span.First; n < span.First+span.Count; n++ {
+		if _, came := m.who[i].heard[n]; came || m.who[i].lost[n] {
+			m.t.Fatal("given up what has come, or twice")
+		}
+		m.who[i].lost[n] = true
+	}
+}
+
+// step is one event of a history.
+func (m *lossModel) step() {
+	i := m.random.IntN(2)
+	switch m.random.IntN(12) {
+	case 0, 1, 2:
+		m.say(i, true, m.random.IntN(200))
+	case 3: // a picture
+		m.say(i, true, m.random.IntN(MaxContent))
+	case 4: // typing
+		for range m.random.IntN(60) << (m.random.IntN(5)) {
+			m.say(i, false, 9)
+		}
+	case 5, 6:
+		m.repeat(i)
+	case 7, 8, 9:
+		m.fetch(i, m.random.IntN(60))
+	case 10: // a mailbox loses its disk, or 14 days are over
+		clear(m.box[i])
+		if m.random.IntN(2) == 0 {
+			for _, x := range m.who[i].all {
+				x.over = x.over || m.random.IntN(2) == 0
+			}
+		}
+	case 11: // the network is well for a while, or not at all
+		if !m.dark {
+			m.loss = []float64{0, 0.2, 0.7, 1}[m.random.IntN(4)]
+		}
+	}
+}
+
+// calm lets the network work from now on, and says something on each side.
+func (m *lossModel) calm() {
+	m.loss, m.dark = 0, false
+	for i := range m.who {
+		for _, x := range m.who[i].all {
+			x.over = x.over || m.random.IntN(2) == 0
+		}
+	}
+	last := [2]*said{m.say(0, true, 3000), m.say(1, true, 5)}
+	for round := 0; !m.arrived(0, last[0]) || !m.arrived(1, last[1]); round++ {
+		for i := range m.who {
+			if p := &m.who[i]; round == 40 {
+				m.t.Errorf("what %d said in the end: %d contents wait, sealed %d, heard %d, come to %d of the other's; flare %v, answer %v",
+					i, len(p.waiting), p.Sealed(), p.send.heard, p.Passed(), p.send.flare != nil, p.send.answer != nil)
+			}
+			m.repeat(i)
+			m.fetch(i, 2*MaxUnheard)
+		}
+		if m.t.Failed() {
+			m.t.FailNow()
+		}
+	}
+}
+
+// arrived reports whether a content has come whole.
+func (m *lossModel) arrived(from int, x *said) bool {
+	for k := range envelope.Count(len(x.data)) {
+		if _, ok := m.who[1-from].heard[x.first+uint64(k)]; !ok {
+			return false
+		}
+	}
+	return len(x.cells) > 0
+}
+
+// settled checks that each cell has come or is known to be lost, once the peers have
+// waited for as long as mailboxes keep anything.
+func (m *lossModel) settled() {
+	for i := range m.who {
+		s := &m.who[i]
+		for _, span := range s.GiveUp(s.Passed()) {
+			m.giveUp(i, span)
+		}
+		if len(s.Window()) > flaresAhead+1+Ahead {
+			m.t.Fatal("given up, and still asked for")
+		}
+		m.write(i)
+		for n := range s.Passed() {
+			if _, came := m.who[i].heard[n]; !came && !m.who[i].lost[n] {
+				m.t.Fatalf("cell %d has neither come nor is known to be lost", n)
+			}
+		}
+	}
+}
+
+// TestLoss: whatever is lost, what is said afterwards comes, in both directions, and
+// each cell comes or is told to be lost. The histories are drawn at random; each is
+// followed by two more losses and recoveries of the same sessions.
+func TestLoss(t *testing.T) {
+	waited := 0
+	for seed := range *histories {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := newLossModel(t, rand.New(rand.NewPCG(uint64(seed), 4)))
+			for range 3 {
+				if m.random.IntN(4) == 0 {
+					m.loss, m.dark = 1, true
+				}
+				for range 30 + m.random.IntN(90) {
+					m.step()
+				}
+				m.calm()
+				m.settled()
+			}
+			waited += m.who[0].tried + m.who[1].tried
+		})
+	}
+	if waited == 0 {
+		t.Error("no history came to the limit of what may be on its way")
+	}
+}
