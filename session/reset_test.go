@@ -477,7 +477,7 @@ func TestResetForeignBundle(t *testing.T) {
 func TestResetLimits(t *testing.T) {
 	_, b := talking(t)
 	r := b.Reset()
-	for _, bad := range [][][]byte{nil, {{}}, {make([]byte, 65)}, {{1}, {2}, {3}, {4}}} {
+	for _, bad := range [][][]byte{nil, {{}}, {make([]byte, 129)}, {{1}, {2}, {3}, {4}}} {
 		if err := r.Offer(now, ReasonRestored, bad); !errors.Is(err, ErrHints) {
 			t.Errorf("hints %v: %v", bad, err)
 		}
