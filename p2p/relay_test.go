@@ -138,7 +138,7 @@ func TestStrangers(t *testing.T) {
 	for i := range wrong {
 		wrong[i] = outfox.Hop{ID: relay.ID(), Key: key.Public()}
 	}
-	packet, err := outfox.Wrap(outfox.EpochAt(time.Now()).Byte(), wrong, new(outfox.Message))
+	packet, err := outfox.Wrap(outfox.SlotAt(time.Now())+outfox.MaxAhead, wrong, new(outfox.Message))
 	if err != nil {
 		t.Fatal(err)
 	}

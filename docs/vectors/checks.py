@@ -247,6 +247,7 @@ def check_route(v, first):
         opened = network.Opened(hop["private"], packet)
         equal(f"payload key of hop {i}", opened.payload_key, hop["payload_key"])
         equal(f"replay tag of hop {i}", opened.replay, hop["replay"])
+        equal(f"epoch and slot of hop {i}", (packet[0], opened.slot), (v["epoch"], v["slot"]))
         refused(f"hop {i}, wrong key", network.Opened, bytes(31) + b"\x40", packet)
         keys.append(opened.payload_key)
         if i < 3:
@@ -261,6 +262,8 @@ def check_packet(v):
     for block in v["lioness"]:
         equal("enciphered", network.encipher(block["key"], block["plain"]), block["cipher"])
         equal("deciphered", network.decipher(block["key"], block["cipher"]), block["plain"])
+    for t in v["times"]:
+        equal("opens", network.opens(t["epoch"], t["slot"], t["time"]), t["opens"])
     f = v["forward"]
     _, opened = check_route(f, f["hops"][0]["packet"])
     equal("command", opened.command, network.DELIVER)

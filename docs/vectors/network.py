@@ -76,29 +76,47 @@ def decipher(master, block):
 
 # --- Packets (5.3) ----------------------------------------------------------------------------
 
-MESSAGE, PAYLOAD = 2032, 2048
-HEADERS = {1: 320, 2: 235, 3: 150, 4: 65}  # by layer
+MESSAGE, PAYLOAD, BLOCK = 2032, 2048, 367
+HEADERS = {1: 318, 2: 234, 3: 150, 4: 66}  # by layer
 FORWARD, DELIVER, REPLY = 1, 2, 3
-MAX_DELAY = 300_000
-OUTFOX = b"starling/outfox/1"
+MAX_DELAY = 1000
+SLOT, SLOTS, AHEAD, SKEW = 7200, 12, 4, 600  # seconds, slots of an epoch, slots ahead, seconds
+OUTFOX = b"starling/outfox/2"
+
+
+def slot_at(now):
+    return now // SLOT
+
+
+def epoch_of(slot):
+    """The epoch byte of what expires in a slot."""
+    return (slot - AHEAD) // SLOTS % 256
+
+
+def opens(epoch, slot, now):
+    """Whether a hop opens a packet of these two bytes at a time in seconds."""
+    first, last = slot_at(now), slot_at(now + SKEW) + AHEAD
+    return any(s % 256 == slot and epoch_of(s) == epoch for s in range(first, last + 1))
 
 
 def _info(layer, epoch):
     return OUTFOX + bytes([layer, epoch])
 
 
-def make_header(epoch, hops, last, ephemerals=(None,) * 4):
-    """hops: four of (node id, public mix key, delay in ms); last: the plaintext of layer 4.
+def make_header(slot, hops, command, end, ephemerals=(None,) * 4):
+    """slot: the one it expires in; hops: four of (node id, public mix key, delay in ms);
+    command and end: of layer 4.
 
     Returns the header and the payload keys p1 … p4.
     """
     header, keys = b"", []
     for layer in (4, 3, 2, 1):
         _, public, delay = hops[layer - 1]
-        plain = last
+        plain = bytes([command, slot % 256]) + end
         if layer < 4:
-            plain = be(FORWARD, 1) + be(delay, 4) + hops[layer][0] + header
-        header, context = hpke_seal(public, _info(layer, epoch), plain, ephemerals[layer - 1])
+            plain = bytes([FORWARD, slot % 256]) + be(delay, 2) + hops[layer][0] + header
+        info = _info(layer, epoch_of(slot))
+        header, context = hpke_seal(public, info, plain, ephemerals[layer - 1])
         keys.insert(0, context.export(b"payload", 32))
     return header, keys
 
@@ -113,12 +131,12 @@ def message_of(block):
     return block[16:]
 
 
-def make_packet(epoch, hops, message, ephemerals=(None,) * 4):
-    header, keys = make_header(epoch, hops, be(DELIVER, 1) + bytes(16), ephemerals)
+def make_packet(slot, hops, message, ephemerals=(None,) * 4):
+    header, keys = make_header(slot, hops, DELIVER, bytes(16), ephemerals)
     block = payload(message)
     for key in reversed(keys):
         block = encipher(key, block)
-    return bytes([epoch]) + header + block
+    return bytes([epoch_of(slot)]) + header + block
 
 
 class Opened:
@@ -131,10 +149,10 @@ class Opened:
         epoch, header, block = cut(packet, 1, HEADERS[self.layer], PAYLOAD)
         plain, context = hpke_open(private, _info(self.layer, epoch[0]), header)
         r = Reader(plain)
-        self.command = r.int(1)
+        self.command, self.slot = r.int(1), r.int(1)
         if self.layer < 4:
             need(self.command == FORWARD, "command")
-            self.delay, self.next_id, inner = r.int(4), r.take(32), r.rest()
+            self.delay, self.next_id, inner = r.int(2), r.take(32), r.rest()
             need(self.delay <= MAX_DELAY, "delay")
         else:
             need(self.command in (DELIVER, REPLY), "command")
@@ -147,10 +165,10 @@ class Opened:
             self.packet = epoch + inner + self.payload
 
 
-def make_reply_block(epoch, hops, reply_id, seed=None, ephemerals=(None,) * 4):
+def make_reply_block(slot, hops, reply_id, seed=None, ephemerals=(None,) * 4):
     """Returns the block and the payload keys p1 … p4, which the client keeps."""
-    header, keys = make_header(epoch, hops, be(REPLY, 1) + reply_id, ephemerals)
-    return bytes([epoch]) + hops[0][0] + (seed or random(16)) + header, keys
+    header, keys = make_header(slot, hops, REPLY, reply_id, ephemerals)
+    return bytes([epoch_of(slot)]) + hops[0][0] + (seed or random(16)) + header, keys
 
 
 def _reply_key(seed):
@@ -159,7 +177,7 @@ def _reply_key(seed):
 
 def use_reply_block(block, message):
     """Returns the first hop and the packet for it."""
-    epoch, first, seed, header = cut(block, 1, 32, 16, 320)
+    epoch, first, seed, header = cut(block, 1, 32, 16, 318)
     return first, epoch + header + encipher(_reply_key(seed), payload(message))
 
 
@@ -198,12 +216,12 @@ def decode_request(message):
     kind = r.int(1)
     need(kind in (PUT, FETCH), "type")
     if kind == PUT:
-        request = "put", r.take(369), r.take(16), r.take(1536)
+        request = "put", r.take(BLOCK), r.take(16), r.take(1536)
     else:
         stand, t, a, b = r.int(1), r.int(1), r.int(1), r.int(1)
         need(stand <= 1 and t <= 32 and a <= 32 and 1 <= b <= 5, "counts")
         request = ("fetch", stand, [r.take(16) for _ in range(t)],
-                   [r.take(16) for _ in range(a)], [r.take(369) for _ in range(b)])
+                   [r.take(16) for _ in range(a)], [r.take(BLOCK) for _ in range(b)])
     r.zeros()
     return request
 

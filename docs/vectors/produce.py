@@ -259,22 +259,36 @@ def make_packet():
         key, plain = random(32), random(2048)
         lioness.append({"key": key, "plain": plain, "cipher": network.encipher(key, plain)})
 
-    epoch, message = some(256), random(2032)
+    slot, message = 249_000 + some(500), random(2032)
     private, hops = _route()
-    packet = network.make_packet(epoch, hops, message)
-    forward = {"epoch": epoch, "message": message} | _hops(private, hops, packet)
+    packet = network.make_packet(slot, hops, message)
+    said = {"epoch": network.epoch_of(slot), "slot": slot % 256}
+    forward = said | {"message": message} | _hops(private, hops, packet)
 
     private, hops = _route()
     reply_id, message = random(16), random(2032)
-    block, _ = network.make_reply_block(epoch, hops, reply_id)
+    block, _ = network.make_reply_block(slot, hops, reply_id)
     _, packet = network.use_reply_block(block, message)
-    reply = {"epoch": epoch, "message": message, "block": block, "reply_id": reply_id}
-    return {"lioness": lioness, "forward": forward, "reply": reply | _hops(private, hops, packet)}
+    reply = said | {"message": message, "block": block, "reply_id": reply_id}
+    return {"lioness": lioness, "forward": forward, "times": _times(slot),
+            "reply": reply | _hops(private, hops, packet)}
+
+
+def _times(slot):
+    """What a hop opens, around the slots of a day."""
+    times = []
+    for around in range(slot, slot + 12):
+        now = around * network.SLOT + some(network.SLOT)
+        for ahead in range(-2, 8):
+            epoch, byte = network.epoch_of(around + ahead - some(2)), (around + ahead) % 256
+            times.append({"time": now, "epoch": epoch, "slot": byte,
+                          "opens": network.opens(epoch, byte, now)})
+    return times
 
 
 def make_mailbox():
     def block():
-        return bytes([some(256)]) + random(368)
+        return random(network.BLOCK)
 
     def tags(n):
         return [random(16) for _ in range(n)]
@@ -339,7 +353,7 @@ def make_directory():
 
 
 def make_frame():
-    frames = [{"type": kind, "body": random(n)} for kind, n in ((1, 2369), (2, 0), (3, 57), (4, 2397))]
+    frames = [{"type": kind, "body": random(n)} for kind, n in ((1, 2367), (2, 0), (3, 57), (4, 2397))]
     return {"frames": [f | {"frame": network.encode_frame(*f.values())} for f in frames], "refused": []}
 
 

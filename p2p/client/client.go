@@ -236,7 +236,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
-	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins})
+	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.now})
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make network identity: %w", err)
@@ -245,7 +245,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
-	c.replies = mix.NewReplies[*back](c.id, timing.replies)
+	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.now)
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Listed:   c.listedNow,

@@ -25,8 +25,8 @@ type request struct {
 	mailbox NodeID
 	sent    time.Time
 	there   [outfox.Layers]outfox.Hop
+	slot    outfox.Slot // in which the packet expires
 	backs   []*back
-	epoch   outfox.Epoch  // of the keys of all hops
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
@@ -35,8 +35,9 @@ type request struct {
 
 // back is the way of one answer.
 type back struct {
-	req *request
-	way [outfox.Layers - 1]outfox.Hop
+	req  *request
+	way  [outfox.Layers - 1]outfox.Hop
+	slot outfox.Slot // in which the block expires
 }
 
 // guard is who hands the answer over.
@@ -59,17 +60,19 @@ func (r *request) Failed() { r.c.failed(r) }
 // valid reports whether all hops are still there with the same keys, and the
 // mixes on the ways back not doubtful.
 func (r *request) valid(snap *directory.Snapshot, doubtful []NodeID) bool {
-	gone := func(h outfox.Hop) bool {
-		d, ok := snap.Find(h.ID)
-		if !ok {
-			return true
+	gone := func(slot outfox.Slot) func(h outfox.Hop) bool {
+		return func(h outfox.Hop) bool {
+			d, ok := snap.Find(h.ID)
+			if !ok {
+				return true
+			}
+			key, ok := d.Key(uint32(slot.Epoch()))
+			return ok && !key.Equal(h.Key)
 		}
-		key, ok := d.Key(uint32(r.epoch))
-		return ok && !key.Equal(h.Key)
 	}
-	return !slices.ContainsFunc(r.there[:], gone) &&
+	return !slices.ContainsFunc(r.there[:], gone(r.slot)) &&
 		!slices.ContainsFunc(r.backs, func(b *back) bool {
-			return slices.ContainsFunc(b.way[:], gone) ||
+			return slices.ContainsFunc(b.way[:], gone(b.slot)) ||
 				slices.ContainsFunc(b.way[:], func(h outfox.Hop) bool { return slices.Contains(doubtful, h.ID) })
 		})
 }
@@ -156,26 +159,26 @@ func (c *Client) postWatch(ctx context.Context, to NodeID, n int, seal watch.Sea
 // side by side.
 func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, seal watch.Sealing) error {
 	var made errgroup.Group
-	guard, epoch, way, err := c.forward(up, req.mailbox)
+	guard, slot, way, err := c.forward(up, req.mailbox)
 	if err != nil {
 		return err
 	}
 	var header *outfox.Header
 	made.Go(func() (err error) {
-		header, err = outfox.NewHeader(epoch.Byte(), way)
+		header, err = outfox.NewHeader(slot, way)
 		return err
 	})
-	req.there, req.epoch, req.sent = way, epoch, time.Now()
+	req.there, req.slot, req.sent = way, slot, time.Now()
 	blocks := make([]*outfox.Block, n)
 	for i := range blocks {
-		epoch, way, err := c.back(up, i, req.mailbox)
+		slot, way, err := c.back(up, i, req.mailbox)
 		if err != nil {
 			made.Wait()
 			return err
 		}
-		b := &back{req, way}
+		b := &back{req, way, slot}
 		made.Go(func() (err error) {
-			blocks[i], err = c.replies.Block(epoch, way, b)
+			blocks[i], err = c.replies.Block(slot, way, b)
 			return err
 		})
 		req.backs = append(req.backs, b)

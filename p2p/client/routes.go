@@ -2,7 +2,6 @@ package client
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -34,10 +33,7 @@ type view struct {
 func (c *Client) directoryNow() *directory.Snapshot {
 	now := time.Now()
 	snap := c.dir.Snapshot()
-	epoch := outfox.EpochAt(now)
-	if c.cfg.Clock != nil {
-		epoch = outfox.EpochAt(c.cfg.Clock())
-	}
+	epoch := outfox.EpochAt(c.now())
 	c.viewMu.Lock()
 	defer c.viewMu.Unlock()
 	doubtful, version := c.blame.Doubtful(now)
@@ -50,7 +46,7 @@ func (c *Client) directoryNow() *directory.Snapshot {
 	least := max(MinRelays, (len(snap.Relays)+1)/2)
 	doubtful = doubtful[:min(len(doubtful), max(0, len(snap.Relays)-least))]
 	c.view = view{snap, epoch, version, now, doubtful}
-	if c.routes.Update(epoch, relayList(snap, epoch, doubtful)) {
+	if c.routes.Update(relayList(snap, doubtful)) {
 		pace.Kick(c.save)
 	}
 	return snap
@@ -63,54 +59,53 @@ func (c *Client) doubtful() []NodeID {
 	return c.view.doubtful
 }
 
-func relayList(snap *directory.Snapshot, epoch outfox.Epoch, doubtful []NodeID) []mix.Relay {
-	list := make([]mix.Relay, 0, len(snap.Relays))
-	for _, d := range snap.Relays {
-		key, ok := d.Key(uint32(epoch))
-		if !ok {
-			continue
+func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {
+	list := make([]mix.Relay, len(snap.Relays))
+	for i, d := range snap.Relays {
+		it := mix.Relay{ID: d.ID, Doubtful: slices.Contains(doubtful, d.ID)}
+		for n, key := range d.Keys {
+			it.Keys = append(it.Keys, mix.Key{Epoch: outfox.Epoch(d.Epoch) + outfox.Epoch(n), Public: key})
 		}
-		addrs := make([]netip.Addr, len(d.Addresses))
-		for i, a := range d.Addresses {
-			addrs[i] = a.Addr()
+		for _, a := range d.Addresses {
+			it.Addrs = append(it.Addrs, a.Addr())
 		}
-		list = append(list, mix.Relay{ID: d.ID, Key: key, Addrs: addrs, Doubtful: slices.Contains(doubtful, d.ID)})
+		list[i] = it
 	}
 	return list
 }
 
 // forward chooses a way to a mailbox over one of the guards.
-func (c *Client) forward(up []NodeID, mailbox NodeID) (guard NodeID, epoch outfox.Epoch, way [outfox.Layers]outfox.Hop, err error) {
+func (c *Client) forward(up []NodeID, mailbox NodeID) (guard NodeID, slot outfox.Slot, way [outfox.Layers]outfox.Hop, err error) {
 	err = ErrFewRelays
 	for _, guard := range up {
 		if guard == mailbox {
 			continue
 		}
-		epoch, way, e := c.routes.Forward(guard, mailbox)
+		slot, way, e := c.routes.Forward(guard, mailbox)
 		if e == nil {
-			return guard, epoch, way, nil
+			return guard, slot, way, nil
 		}
 		err = routeError(e)
 	}
-	return guard, epoch, way, err
+	return guard, slot, way, err
 }
 
 // back chooses a way back from a mailbox. The guards take turns, so that the
 // loss of one does not lose all the blocks that stand.
-func (c *Client) back(up []NodeID, turn int, mailbox NodeID) (epoch outfox.Epoch, way [outfox.Layers - 1]outfox.Hop, err error) {
+func (c *Client) back(up []NodeID, turn int, mailbox NodeID) (slot outfox.Slot, way [outfox.Layers - 1]outfox.Hop, err error) {
 	err = ErrFewRelays
 	for i := range up {
 		guard := up[(turn+i)%len(up)]
 		if guard == mailbox {
 			continue
 		}
-		epoch, way, e := c.routes.Back(mailbox, guard)
+		slot, way, e := c.routes.Back(mailbox, guard)
 		if e == nil {
-			return epoch, way, nil
+			return slot, way, nil
 		}
 		err = routeError(e)
 	}
-	return epoch, way, err
+	return slot, way, err
 }
 
 func routeError(err error) error {

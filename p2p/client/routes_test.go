@@ -87,12 +87,12 @@ func TestProofOfAWay(t *testing.T) {
 	c, id := knowing(t, 12)
 	req := &request{mailbox: id[3], sent: time.Now(), there: [4]outfox.Hop{hop(id[0]), hop(id[1]), hop(id[2]), hop(id[3])}}
 	for _, third := range []NodeID{id[4], id[5]} {
-		req.backs = append(req.backs, &back{req, [3]outfox.Hop{hop(third), hop(id[1]), hop(id[0])}})
+		req.backs = append(req.backs, &back{req: req, way: [3]outfox.Hop{hop(third), hop(id[1]), hop(id[0])}})
 	}
 	c.answered(req.backs[0], id[0], time.Now())
 	for range 3 {
 		failed := &request{mailbox: id[3], sent: time.Now(), there: [4]outfox.Hop{hop(id[0]), hop(id[4]), hop(id[5]), hop(id[3])}}
-		failed.backs = []*back{{failed, [3]outfox.Hop{hop(id[2]), hop(id[1]), hop(id[0])}}}
+		failed.backs = []*back{{req: failed, way: [3]outfox.Hop{hop(id[2]), hop(id[1]), hop(id[0])}}}
 		c.failed(failed)
 	}
 	c.directoryNow()
@@ -103,7 +103,10 @@ func TestProofOfAWay(t *testing.T) {
 	lost := &request{mailbox: id[3], there: req.there, backs: req.backs[1:]}
 	snap := c.dir.Snapshot()
 	for _, r := range []*request{stands, lost} { // with the keys of the directory
-		r.epoch = outfox.EpochAt(time.Now())
+		r.slot = outfox.SlotAt(time.Now()) + 1
+		for _, b := range r.backs {
+			b.slot = outfox.SlotAt(time.Now()) + outfox.MaxAhead
+		}
 		withKeys(t, snap, r)
 	}
 	if !stands.valid(snap, c.doubtful()) || lost.valid(snap, c.doubtful()) {
@@ -113,17 +116,17 @@ func TestProofOfAWay(t *testing.T) {
 
 func withKeys(t *testing.T, snap *directory.Snapshot, r *request) {
 	t.Helper()
-	set := func(way []outfox.Hop) {
+	set := func(way []outfox.Hop, slot outfox.Slot) {
 		for i := range way {
 			d, ok := snap.Find(way[i].ID)
 			if !ok {
 				t.Fatal("unknown relay")
 			}
-			way[i].Key, _ = d.Key(uint32(r.epoch))
+			way[i].Key, _ = d.Key(uint32(slot.Epoch()))
 		}
 	}
-	set(r.there[:])
+	set(r.there[:], r.slot)
 	for _, b := range r.backs {
-		set(b.way[:])
+		set(b.way[:], b.slot)
 	}
 }

@@ -29,9 +29,6 @@ const (
 	keyCount        = 3
 	prefixSize      = 8
 	fixedSize       = 1 + wire.NodeIDSize + 8 + 8 + 8 + 2 + 2 + 4 + keyCount*outfox.PublicKeySize + SaltSize + CommitmentSize + 1 + 1
-
-	// keysBegin is how long after midnight yesterday's mix key is still in use.
-	keysBegin = 8 * time.Hour
 )
 
 // The descriptor of a relay with addresses of IP only fits, whatever its family.
@@ -84,7 +81,7 @@ type Descriptor struct {
 
 // FirstEpoch returns the epoch of the first key of a descriptor: that of yesterday
 // while packets for its key may still come.
-func FirstEpoch(issued time.Time) uint32 { return uint32(outfox.EpochAt(issued.Add(-keysBegin))) }
+func FirstEpoch(issued time.Time) uint32 { return uint32(outfox.EpochAt(issued.Add(-outfox.KeyLife))) }
 
 // Sign encodes the descriptor and signs it with the relay's identity key.
 func (d *Descriptor) Sign(key crypto.PrivKey) ([]byte, error) {

@@ -11,9 +11,9 @@
 // is zeros, anything else is refused.
 //
 //	put    0     1     1
-//	       1     369   reply block for the answer
-//	       370   16    tag
-//	       386   1536  box
+//	       1     367   reply block for the answer
+//	       368   16    tag
+//	       384   1536  box
 //
 //	fetch  0     1     2
 //	       1     1     1 to keep what is left as a standing subscription, or 0
@@ -22,9 +22,9 @@
 //	       4     1     b, number of reply blocks, 1 to 5
 //	       5     16·t  tags to look for
 //	       …     16·a  tags to delete
-//	       …     369·b reply blocks
+//	       …     367·b reply blocks
 //
-// With 4 blocks 34 tags fit in all, with 5 blocks 11.
+// With 4 blocks 34 tags fit in all, with 5 blocks 12.
 //
 // # Answers
 //

@@ -60,7 +60,7 @@ func TestFetchRoundTrip(t *testing.T) {
 		{32, 2, 4, true},
 		{32, 32, 2, false},
 		{6, 5, 5, true},
-		{0, 11, 5, false},
+		{0, 12, 5, false},
 	} {
 		want := &Fetch{Tags: testTags(tc.tags), Acks: testTags(tc.acks), Blocks: testBlocks(t, tc.blocks), Watch: tc.watch}
 		m, err := want.Message()
@@ -77,14 +77,14 @@ func TestFetchRoundTrip(t *testing.T) {
 
 func TestFetchThatDoesNotFit(t *testing.T) {
 	for _, tc := range []struct{ tags, acks, blocks int }{
-		{1, 0, 0}, {1, 0, 6}, {33, 0, 1}, {0, 33, 1}, {32, 3, 4}, {6, 6, 5},
+		{1, 0, 0}, {1, 0, 6}, {33, 0, 1}, {0, 33, 1}, {32, 3, 4}, {7, 6, 5},
 	} {
 		f := &Fetch{Tags: testTags(tc.tags), Acks: testTags(tc.acks), Blocks: testBlocks(t, tc.blocks)}
 		if _, err := f.Message(); !errors.Is(err, ErrTooMuch) {
 			t.Errorf("%+v: %v", tc, err)
 		}
 	}
-	for blocks, want := range []int{126, 103, 80, 57, 34, 11, 0} {
+	for blocks, want := range []int{126, 103, 80, 57, 34, 12, 0} {
 		if got := Room(blocks); got != want {
 			t.Errorf("Room(%d) = %d, want %d", blocks, got, want)
 		}

@@ -35,7 +35,7 @@ func newClient(t *testing.T) *client {
 func (c *client) block() *outfox.Block {
 	c.t.Helper()
 	hop := outfox.Hop{Key: c.key.Public()}
-	b, k, err := outfox.NewReplyBlock(outfox.EpochAt(time.Now()).Byte(), [3]outfox.Hop{hop, hop, hop}, hop)
+	b, k, err := outfox.NewReplyBlock(outfox.SlotAt(time.Now())+outfox.MaxAhead, [3]outfox.Hop{hop, hop, hop}, hop)
 	if err != nil {
 		c.t.Fatal(err)
 	}

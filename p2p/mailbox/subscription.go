@@ -181,9 +181,8 @@ func (s *subscriptions) acknowledged(tags []Tag) {
 // spend uses a block whose keys its hops still have. Without blocks a subscription
 // ends.
 func (s *subscriptions) spend(sub *subscription, now time.Time) (block *outfox.Block) {
-	epoch := outfox.EpochAt(now)
 	for block == nil && len(sub.blocks) > 0 {
-		if _, ok := epoch.Resolve(sub.blocks[0].Epoch()); ok {
+		if _, ok := outfox.ResolveEpoch(sub.blocks[0].Epoch(), now); ok {
 			block = sub.blocks[0]
 		}
 		sub.blocks = sub.blocks[1:]

@@ -4,18 +4,31 @@
 //
 // # Relay
 //
-// An Engine holds one key per epoch (outfox.Epoch, a unix day), in memory only. It
-// accepts packets for the epochs before, now and after; a key is forgotten when its
-// epoch is more than one behind, and everything recorded for it is then unreadable
-// for good. A restart makes new keys. With each key live the replay tags of all it
-// opened, for exactly as long.
+// An Engine holds keys by epoch (outfox.Epoch, a unix day), in memory only, and makes
+// them two days ahead. The key of a day opens from ten minutes before it, for makers
+// whose clocks are ahead, until eight hours after it, when the last packet made for it
+// expires. Then it is forgotten, and everything recorded for it is unreadable for
+// good. A restart makes new keys. The replay tags of what was opened are remembered
+// until the slot ends in which it expires.
 //
-// What opens and was not seen waits for as long as its sender sampled, then goes
-// on; what ends here goes to the mailbox. Everything else is dropped without a
-// word and counted by reason.
+// What opens, is in time and was not seen waits for as long as its sender sampled, a
+// second at most, then goes on; what ends here goes to the mailbox. Everything else is
+// dropped without a word and counted by reason.
 //
-//	link → Handle → peel → seen? ─ forward → delay → Sink.Forward
-//	                             └ deliver ────────→ Sink.Deliver
+//	link → Handle → gate → peel → seen? ─ forward → path → delay → Sink.Forward
+//	                                    └ deliver → path ────────→ Sink.Deliver
+//
+// # Shares
+//
+// All that a packet may hold is bounded and shared by links, so that nobody is better
+// off for sending more:
+//
+//   - The gate opens so many packets a second that the memory of replay tags never
+//     fills, whatever slots their senders choose. Links take turns.
+//   - A client passes on 10 a second to each next hop, 100 ahead.
+//   - The delay queue throws out a packet of the link that has most in it.
+//
+// Who has to wait at the gate or for a path does not read his link meanwhile.
 //
 // # Client
 //
@@ -26,6 +39,7 @@ package mix
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +52,27 @@ import (
 const (
 	// DefaultMaxDelayed packets take about 20 MB.
 	DefaultMaxDelayed = 8192
-	// DefaultMaxSeen packets a day are 48 a second. See seen for the memory.
-	DefaultMaxSeen = 1 << 22
+	// DefaultRate is a sixth of what a core opens in a second, and what
+	// DefaultMemory has room for.
+	DefaultRate  = 2000
+	DefaultBurst = 10 * DefaultRate
+	// DefaultMemory keeps the replay tags of DefaultRate over the ten hours that a
+	// packet may live, at 2.5 bytes each.
+	DefaultMemory = DefaultRate * 36_000 * bitsPerTag / 8
+	// DefaultPathRate packets a second, DefaultPathBurst ahead, pass from a client
+	// to a next hop.
+	DefaultPathRate, DefaultPathBurst = 10, 100
 )
+
+// Link is whom a packet came from.
+type Link struct {
+	Peer wire.NodeID
+	// Relay: it is in the list of relays. Others are clients.
+	Relay bool
+	// Network is what a client's address shares with its neighbours, if known. Its
+	// clients count together when the delay queue is full.
+	Network netip.Prefix
+}
 
 // Sink takes what an Engine lets go. Its methods must not block: what cannot be
 // passed on is dropped. Forward is called by any goroutine.
@@ -52,14 +84,50 @@ type Sink interface {
 	Deliver(m *outfox.Message)
 }
 
-// Config configures an Engine.
+// Config configures an Engine. Zero is the default of a number.
 type Config struct {
-	Sink       Sink
-	MaxDelayed int              // packets that wait at a time; zero is DefaultMaxDelayed
-	MaxSeen    int              // packets opened per key; zero is DefaultMaxSeen
-	OnKeys     func()           // called by Run when Keys changed; may be nil
-	Now        func() time.Time // for epochs; nil is time.Now
-	Logger     *slog.Logger     // nil: none
+	Sink Sink
+	// Self is the relay that the engine works for: it passes nothing on to itself.
+	Self wire.NodeID
+	// Leads, if not nil, reports whether there is a way to the next node: to a
+	// relay, or, when what is left is for the end of a route, a client. Packets to
+	// others do not wait.
+	Leads func(next wire.NodeID, end bool) bool
+
+	MaxDelayed          int // packets that wait at a time
+	Rate, Burst         int // packets opened a second, and ahead
+	Memory              int // bytes of replay tags
+	PathRate, PathBurst int // packets a second from a client to one next hop
+
+	OnKeys func()           // called by Run when Keys changed; may be nil
+	Now    func() time.Time // for epochs and slots; nil is time.Now
+	Logger *slog.Logger     // nil: none
+}
+
+// withDefaults fills in what is zero.
+func (cfg Config) withDefaults() Config {
+	for _, n := range []struct {
+		field *int
+		value int
+	}{
+		{&cfg.MaxDelayed, DefaultMaxDelayed}, {&cfg.Memory, DefaultMemory},
+		{&cfg.Rate, DefaultRate}, {&cfg.Burst, DefaultBurst},
+		{&cfg.PathRate, DefaultPathRate}, {&cfg.PathBurst, DefaultPathBurst},
+	} {
+		if *n.field == 0 {
+			*n.field = n.value
+		}
+	}
+	if cfg.Leads == nil {
+		cfg.Leads = func(wire.NodeID, bool) bool { return true }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg
 }
 
 // Reason is why a packet was dropped.
@@ -70,62 +138,48 @@ const (
 	Malformed Reason = iota // no packet
 	NoKey                   // for an epoch without a key
 	Sealed                  // does not open, or says what no layer may say
+	Expired                 // too old, or for too long, or under another day's key
 	Replay                  // opened before
-	Misplaced               // a reply that ended at a relay
+	Misplaced               // a reply that ended at a relay, or a packet to itself
+	Nowhere                 // there is no way to the next node
 	Payload                 // changed on the way
-	Overfull                // too many packets wait
-	Exhausted               // too many packets opened under this key
+	Overfull                // thrown out of the delay queue
 	reasons
 )
 
 // String returns the word used in Stats.
 func (r Reason) String() string {
-	return [...]string{"malformed", "no key", "sealed", "replay", "misplaced", "payload", "overfull", "exhausted"}[r]
+	return [...]string{"malformed", "no key", "sealed", "expired", "replay", "misplaced", "nowhere", "payload", "overfull"}[r]
 }
 
 // Engine opens packets. Its methods may be called at the same time.
 type Engine struct {
 	cfg    Config
+	gate   *gate
+	paths  *paths
 	delays *delays
+	seen   *memory
 
 	mu    sync.RWMutex // guards what follows
-	epoch outfox.Epoch
-	keys  map[outfox.Epoch]*epochKey
+	first outfox.Epoch // whose key is the oldest
+	keys  map[outfox.Epoch]*outfox.PrivateKey
+	// oldest is the first slot of which everything seen is remembered.
+	oldest outfox.Slot
 
 	forwarded, delivered atomic.Int64
 	refused              [reasons]atomic.Int64
 }
 
-// epochKey is a key and what it opened.
-type epochKey struct {
-	private *outfox.PrivateKey
-	seen    *seen
-}
-
-// Key is the public part of an engine's key, for the relay's descriptor.
-type Key struct {
-	Epoch  outfox.Epoch
-	Public outfox.PublicKey
-}
-
-// NewEngine makes an engine with keys for this epoch and the next.
+// NewEngine makes an engine with its keys.
 func NewEngine(cfg Config) (*Engine, error) {
-	if cfg.MaxDelayed == 0 {
-		cfg.MaxDelayed = DefaultMaxDelayed
-	}
-	if cfg.MaxSeen == 0 {
-		cfg.MaxSeen = DefaultMaxSeen
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg = cfg.withDefaults()
 	e := &Engine{
 		cfg:    cfg,
+		gate:   newGate(cfg.Rate, cfg.Burst),
+		paths:  newPaths(cfg.PathRate, cfg.PathBurst),
 		delays: newDelays(cfg.MaxDelayed),
-		keys:   make(map[outfox.Epoch]*epochKey),
+		seen:   newMemory(cfg.Memory),
+		keys:   make(map[outfox.Epoch]*outfox.PrivateKey),
 	}
 	if _, err := e.advance(cfg.Now()); err != nil {
 		return nil, err
@@ -133,77 +187,22 @@ func NewEngine(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// advance brings the keys to the epoch of now and reports whether they changed.
-func (e *Engine) advance(now time.Time) (changed bool, err error) {
-	epoch := outfox.EpochAt(now)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.keys[epoch] != nil && e.epoch == epoch {
-		return false, nil
-	}
-	for x := range e.keys {
-		if x+1 < epoch || x > epoch+2 {
-			delete(e.keys, x)
-		}
-	}
-	for _, x := range []outfox.Epoch{epoch, epoch + 1} {
-		if e.keys[x] != nil {
-			continue
-		}
-		k, err := outfox.NewPrivateKey()
-		if err != nil {
-			return false, err
-		}
-		e.keys[x] = &epochKey{private: k, seen: newSeen(e.cfg.MaxSeen)}
-	}
-	e.epoch = epoch
-	return true, nil
-}
-
-// Keys returns the public keys of this epoch and the next.
-func (e *Engine) Keys() []Key {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return []Key{
-		{e.epoch, e.keys[e.epoch].private.Public()},
-		{e.epoch + 1, e.keys[e.epoch+1].private.Public()},
-	}
-}
-
-// KeysFrom returns the public keys of some epochs, from the one before this to the
-// second after: those that a descriptor has. It makes what it does not have.
-func (e *Engine) KeysFrom(first outfox.Epoch, n int) ([]Key, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	keys := make([]Key, n)
-	for i := range keys {
-		x := first + outfox.Epoch(i)
-		if e.keys[x] == nil {
-			k, err := outfox.NewPrivateKey()
-			if err != nil {
-				return nil, err
-			}
-			e.keys[x] = &epochKey{private: k, seen: newSeen(e.cfg.MaxSeen)}
-		}
-		keys[i] = Key{x, e.keys[x].private.Public()}
-	}
-	return keys, nil
-}
-
-// Run changes keys at the end of each epoch and lets packets go when their time has
-// come. It returns when ctx ends; what still waits is dropped. Call it once.
+// Run changes keys and lets packets go when their time has come. It returns when ctx
+// ends; what still waits is dropped. Call it once.
 func (e *Engine) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { e.delays.run(ctx, e.forward) })
 	defer work.Wait()
 	for {
 		// Not one long wait: the machine may sleep, or its clock be set.
-		wait := min(time.Minute, max(time.Second, outfox.EpochAt(e.cfg.Now()).End().Sub(e.cfg.Now())))
+		now := e.cfg.Now()
+		wait := min(time.Minute, max(time.Second, outfox.SlotAt(now).End().Sub(now)))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil
 		}
+
 		changed, err := e.advance(e.cfg.Now())
 		if err != nil {
 			return err
@@ -217,43 +216,56 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// Handle takes the body of a packet frame, which it does not keep. It peels in the
-// caller's goroutine, so that a link cannot send faster than it is worked off.
-func (e *Engine) Handle(body []byte) {
+// Handle takes the body of a packet frame, which it does not keep, from a link. It
+// works in the caller's goroutine and returns when the link may be read on.
+func (e *Engine) Handle(from Link, body []byte) {
 	p, err := outfox.ParsePacket(body)
 	if err != nil {
 		e.refuse(Malformed)
 		return
 	}
-	e.Submit(p)
-}
-
-// Submit takes a packet: one read from a link, or one made here.
-func (e *Engine) Submit(p *outfox.Packet) {
-	key := e.key(p.Epoch())
+	e.gate.enter(from)
+	now := e.cfg.Now()
+	key, oldest := e.key(p.Epoch(), now)
 	if key == nil {
 		e.refuse(NoKey)
 		return
 	}
-	got, err := key.private.Peel(p)
+	got, err := key.Peel(p)
 	if err != nil {
 		e.refuse(Sealed)
 		return
 	}
+
 	// Only now that it opened may the packet take room.
-	switch key.seen.add(got.Replay) {
-	case seenBefore:
-		e.refuse(Replay)
-		return
-	case seenFull:
-		e.refuse(Exhausted)
+	slot, ok := outfox.Expiry(p.Epoch(), got.Slot, now)
+	if !ok || slot < oldest {
+		e.refuse(Expired)
 		return
 	}
+	if !e.seen.add(slot, got.Replay) {
+		e.refuse(Replay)
+		return
+	}
+	e.pass(from, &got)
+}
+
+// pass does what an opened layer says.
+func (e *Engine) pass(from Link, got *outfox.Peeled) {
 	switch got.Command {
 	case outfox.Forward:
+		if got.Next == e.cfg.Self {
+			e.refuse(Misplaced)
+			return
+		}
+		if !e.cfg.Leads(got.Next, got.Packet.Layer() == outfox.Layers) {
+			e.refuse(Nowhere)
+			return
+		}
+		e.wait(from, got.Next)
 		if got.Delay == 0 {
 			e.forward(got.Next, got.Packet)
-		} else if !e.delays.add(time.Now().Add(got.Delay), got.Next, got.Packet) {
+		} else if e.delays.add(from, time.Now().Add(got.Delay), got.Next, got.Packet) {
 			e.refuse(Overfull)
 		}
 	case outfox.Deliver:
@@ -262,6 +274,7 @@ func (e *Engine) Submit(p *outfox.Packet) {
 			e.refuse(Payload)
 			return
 		}
+		e.wait(from, e.cfg.Self)
 		e.delivered.Add(1)
 		e.cfg.Sink.Deliver(m)
 	default:
@@ -269,13 +282,11 @@ func (e *Engine) Submit(p *outfox.Packet) {
 	}
 }
 
-func (e *Engine) key(b byte) *epochKey {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	if x, ok := e.epoch.Resolve(b); ok {
-		return e.keys[x]
+// wait keeps a client to its share of the path to a next hop.
+func (e *Engine) wait(from Link, next wire.NodeID) {
+	if !from.Relay {
+		time.Sleep(e.paths.take(from.Peer, next))
 	}
-	return nil
 }
 
 func (e *Engine) forward(next wire.NodeID, p *outfox.Packet) {
@@ -291,6 +302,7 @@ type Stats struct {
 	Forwarded, Delivered int64
 	Waiting              int              // packets that wait now
 	Seen                 int              // replay tags kept now
+	Slowed               int64            // packets that waited to be opened
 	Refused              map[string]int64 // by Reason, without zeros
 }
 
@@ -298,13 +310,9 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Forwarded: e.forwarded.Load(), Delivered: e.delivered.Load(),
-		Waiting: e.delays.len(), Refused: make(map[string]int64),
+		Waiting: e.delays.len(), Seen: e.seen.len(), Slowed: e.gate.count(),
+		Refused: make(map[string]int64),
 	}
-	e.mu.RLock()
-	for _, k := range e.keys {
-		s.Seen += k.seen.len()
-	}
-	e.mu.RUnlock()
 	for r := range reasons {
 		if n := e.refused[r].Load(); n > 0 {
 			s.Refused[r.String()] = n

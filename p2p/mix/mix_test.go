@@ -89,27 +89,54 @@ var anyKey = func() outfox.PublicKey {
 	return k.Public()
 }()
 
-// hops returns a route whose hop number at (from 0) is e, in the epoch of now.
-func hops(e *Engine, at int, delay time.Duration) (outfox.Epoch, [outfox.Layers]outfox.Hop) {
+// hops returns a route whose hop number at (from 0) is e, and the slot for what is
+// made now to live longest.
+func hops(e *Engine, at int, delay time.Duration) (outfox.Slot, [outfox.Layers]outfox.Hop) {
 	var route [outfox.Layers]outfox.Hop
 	for i := range route {
 		route[i] = outfox.Hop{ID: nodeID(i), Key: anyKey}
 	}
-	k := e.Keys()[0]
-	route[at].Key, route[at].Delay = k.Public, delay
-	return k.Epoch, route
+	slot := outfox.SlotAt(time.Now()) + outfox.MaxAhead
+	route[at].Key, route[at].Delay = keyOf(e, slot.Epoch()), delay
+	return slot, route
 }
 
-func packet(t testing.TB, epoch outfox.Epoch, route [outfox.Layers]outfox.Hop) *outfox.Packet {
+func keyOf(e *Engine, epoch outfox.Epoch) outfox.PublicKey {
+	for _, k := range keysNow(e) {
+		if k.Epoch == epoch {
+			return k.Public
+		}
+	}
+	return anyKey
+}
+
+func keysNow(e *Engine) [published]Key {
+	keys, err := e.Keys(e.cfg.Now())
+	if err != nil {
+		panic(err)
+	}
+	return keys
+}
+
+func packet(t testing.TB, slot outfox.Slot, route [outfox.Layers]outfox.Hop) *outfox.Packet {
 	t.Helper()
 	m := new(outfox.Message)
 	rand.Read(m[:])
-	p, err := outfox.Wrap(epoch.Byte(), route, m)
+	p, err := outfox.Wrap(slot, route, m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
+
+// neighbour is a relay that packets come from, stranger a client.
+var (
+	neighbour = Link{Peer: nodeID(1000), Relay: true}
+	stranger  = Link{Peer: nodeID(2000)}
+)
+
+// submit hands e a packet of its neighbour.
+func submit(e *Engine, p *outfox.Packet) { e.Handle(neighbour, p.Append(nil)) }
 
 func wantRefused(t *testing.T, e *Engine, want map[string]int64) {
 	t.Helper()
@@ -123,22 +150,22 @@ func TestWholeWay(t *testing.T) {
 		var engines [outfox.Layers]*Engine
 		var sinks [outfox.Layers]*sink
 		var route [outfox.Layers]outfox.Hop
+		slot := outfox.SlotAt(time.Now()) + outfox.MaxAhead
 		for i := range engines {
 			engines[i], sinks[i] = newEngine(t, Config{})
 			start(t, engines[i])
-			route[i] = outfox.Hop{ID: nodeID(i), Key: engines[i].Keys()[0].Public, Delay: time.Duration(i+1) * 10 * time.Millisecond}
+			route[i] = outfox.Hop{ID: nodeID(i), Key: keyOf(engines[i], slot.Epoch()), Delay: time.Duration(i+1) * 10 * time.Millisecond}
 		}
-		epoch := outfox.EpochAt(time.Now())
 		begin := time.Now()
 
 		// There.
 		msg := new(outfox.Message)
 		rand.Read(msg[:])
-		p, err := outfox.Wrap(epoch.Byte(), route, msg)
+		p, err := outfox.Wrap(slot, route, msg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		engines[0].Handle(p.Append(nil))
+		engines[0].Handle(stranger, p.Append(nil))
 		for i := range outfox.Layers - 1 {
 			time.Sleep(route[i].Delay)
 			synctest.Wait()
@@ -146,7 +173,7 @@ func TestWholeWay(t *testing.T) {
 			if len(out) != 1 || out[0].next != nodeID(i+1) {
 				t.Fatalf("hop %d let %d packets go", i, len(out))
 			}
-			engines[i+1].Handle(out[0].packet.Append(nil))
+			engines[i+1].Handle(neighbour, out[0].packet.Append(nil))
 		}
 		if len(sinks[3].delivered) != 1 || sinks[3].delivered[0] != *msg {
 			t.Fatal("message not delivered")
@@ -156,8 +183,8 @@ func TestWholeWay(t *testing.T) {
 		}
 
 		// And back.
-		client := NewReplies[string](nodeID(99), 10)
-		block, err := client.Block(epoch, [3]outfox.Hop{route[2], route[1], route[0]}, "me")
+		client := NewReplies[string](nodeID(99), 10, nil)
+		block, err := client.Block(slot, [3]outfox.Hop{route[2], route[1], route[0]}, "me")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +193,7 @@ func TestWholeWay(t *testing.T) {
 			t.Fatalf("reply goes to %v: %v", first, err)
 		}
 		for i := 2; i >= 0; i-- {
-			engines[i].Handle(p.Append(nil))
+			engines[i].Handle(neighbour, p.Append(nil))
 			time.Sleep(route[i].Delay)
 			synctest.Wait()
 			out := sinks[i].take()

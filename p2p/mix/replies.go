@@ -10,14 +10,15 @@ import (
 )
 
 // Replies is a client's record of the reply blocks it handed out: each is good for
-// one reply, until the keys of its route end. T is what the client wants to know
-// again when the reply comes.
+// one reply, until it expires. T is what the client wants to know again when the reply
+// comes.
 //
 // The client is the last hop of the way back. Its own keys change with the epoch
 // like a relay's, and are never published: only the blocks are made for them.
 type Replies[T any] struct {
 	self wire.NodeID
 	max  int
+	now  func() time.Time
 
 	mu    sync.Mutex
 	keys  map[outfox.Epoch]*outfox.PrivateKey
@@ -27,15 +28,19 @@ type Replies[T any] struct {
 
 type pending[T any] struct {
 	keys  *outfox.Keys
-	epoch outfox.Epoch
+	slot  outfox.Slot // in which it expires
 	owner T
 }
 
 // NewReplies returns an empty record for a client under its node id. It keeps at
-// most max blocks, about 300 bytes each: with more, the oldest are forgotten.
-func NewReplies[T any](self wire.NodeID, max int) *Replies[T] {
+// most max blocks, about 300 bytes each: with more, the oldest are forgotten. now is
+// the clock that Routes has; nil is time.Now.
+func NewReplies[T any](self wire.NodeID, max int, now func() time.Time) *Replies[T] {
+	if now == nil {
+		now = time.Now
+	}
 	return &Replies[T]{
-		self: self, max: max,
+		self: self, max: max, now: now,
 		keys:  make(map[outfox.Epoch]*outfox.PrivateKey),
 		open:  make(map[outfox.ReplyID]*list.Element),
 		order: list.New(),
@@ -43,18 +48,18 @@ func NewReplies[T any](self wire.NodeID, max int) *Replies[T] {
 }
 
 // Block makes a reply block over a route from Routes.Back.
-func (r *Replies[T]) Block(epoch outfox.Epoch, route [outfox.Layers - 1]outfox.Hop, owner T) (*outfox.Block, error) {
-	key, err := r.key(epoch)
+func (r *Replies[T]) Block(slot outfox.Slot, route [outfox.Layers - 1]outfox.Hop, owner T) (*outfox.Block, error) {
+	key, err := r.key(slot.Epoch())
 	if err != nil {
 		return nil, err
 	}
-	block, keys, err := outfox.NewReplyBlock(epoch.Byte(), route, outfox.Hop{ID: r.self, Key: key.Public()})
+	block, keys, err := outfox.NewReplyBlock(slot, route, outfox.Hop{ID: r.self, Key: key.Public()})
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open[keys.ID()] = r.order.PushBack(&pending[T]{keys, epoch, owner})
+	r.open[keys.ID()] = r.order.PushBack(&pending[T]{keys, slot, owner})
 	for r.order.Len() > r.max {
 		r.forget(r.order.Front())
 	}
@@ -65,7 +70,7 @@ func (r *Replies[T]) Block(epoch outfox.Epoch, route [outfox.Layers - 1]outfox.H
 func (r *Replies[T]) key(epoch outfox.Epoch) (key *outfox.PrivateKey, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.expire(time.Now())
+	r.expire(r.now())
 	if key = r.keys[epoch]; key == nil {
 		if key, err = outfox.NewPrivateKey(); err == nil {
 			r.keys[epoch] = key
@@ -78,11 +83,11 @@ func (r *Replies[T]) key(epoch outfox.Epoch) (key *outfox.PrivateKey, err error)
 // outfox.ErrRefused for whatever is not the first, unchanged reply to a block.
 func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err error) {
 	var none T
-	now := time.Now()
+	now := r.now()
 	r.mu.Lock()
 	r.expire(now)
 	var key *outfox.PrivateKey
-	if x, ok := outfox.EpochAt(now).Resolve(p.Epoch()); ok {
+	if x, ok := outfox.ResolveEpoch(p.Epoch(), now); ok {
 		key = r.keys[x]
 	}
 	r.mu.Unlock()
@@ -115,16 +120,17 @@ func (r *Replies[T]) Len() int {
 	return r.order.Len()
 }
 
-// expire forgets keys and blocks of epochs that no relay accepts any more. Blocks
-// are made in the order of their epochs, or nearly.
+// expire forgets keys and blocks that no relay accepts any more. Blocks are made in
+// the order of their slots, or nearly.
 func (r *Replies[T]) expire(now time.Time) {
-	epoch := outfox.EpochAt(now)
+	oldest := outfox.EpochAt(now.Add(-outfox.KeyLife))
 	for x := range r.keys {
-		if x+1 < epoch {
+		if x < oldest {
 			delete(r.keys, x)
 		}
 	}
-	for e := r.order.Front(); e != nil && e.Value.(*pending[T]).epoch+1 < epoch; e = r.order.Front() {
+	slot := outfox.SlotAt(now)
+	for e := r.order.Front(); e != nil && e.Value.(*pending[T]).slot < slot; e = r.order.Front() {
 		r.forget(e)
 	}
 }

@@ -45,9 +45,19 @@ var (
 // Relay is what a client knows of a relay.
 type Relay struct {
 	ID       wire.NodeID
-	Key      outfox.PublicKey // of the epoch of the list
+	Keys     []Key // of the epochs that are known
 	Addrs    []netip.Addr
 	Doubtful bool // taken only when it is asked for, or no other will do
+}
+
+// key returns the key of an epoch, or none.
+func (r *Relay) key(epoch outfox.Epoch) outfox.PublicKey {
+	for _, k := range r.Keys {
+		if k.Epoch == epoch {
+			return k.Public
+		}
+	}
+	return outfox.PublicKey{}
 }
 
 // Pin is a relay of the second layer.
@@ -66,6 +76,11 @@ type RoutesConfig struct {
 	MeanDelay time.Duration
 	// Pins are those of the last time, from Pins.
 	Pins []Pin
+	// Now is the clock for epochs, slots and pins; nil is time.Now.
+	Now func() time.Time
+	// Settled, if not nil, reports whether Now is to be believed. Before that no pin
+	// ends: a clock that is wrong for one look costs nothing.
+	Settled func() bool
 }
 
 // Routes chooses routes, by these rules:
@@ -77,6 +92,9 @@ type RoutesConfig struct {
 //  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6).
 //  5. The way back keeps the same rules, with its own choice.
 //  6. Each mix waits for an exponential time, sampled here.
+//  7. A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4:
+//     what a relay sees of either is the same. When a hop has no key of the epoch
+//     that this gives, which is the one before in the first slots of a day, it is 4.
 //
 // When the rules cannot be kept there is no route: ErrFewRelays. Every relay of the
 // directory counts the same, whatever it says of itself. Doubtful relays are second
@@ -86,7 +104,6 @@ type Routes struct {
 	rnd *rand.Rand // over crypto/rand
 
 	mu     sync.Mutex // guards what follows, and rnd
-	epoch  outfox.Epoch
 	relays []relay
 	index  map[wire.NodeID]int
 	pins   []Pin
@@ -101,6 +118,12 @@ type relay struct {
 func NewRoutes(cfg RoutesConfig) *Routes {
 	if cfg.MeanDelay == 0 {
 		cfg.MeanDelay = DefaultMeanDelay
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Settled == nil {
+		cfg.Settled = func() bool { return true }
 	}
 	pins := slices.Clone(cfg.Pins)
 	if len(pins) > maxPins {
@@ -118,15 +141,16 @@ func (systemSource) Uint64() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// Update replaces the directory by that of an epoch: the relays that have a key for
-// it. Call it with the whole list, when it changes and when an epoch begins. It
-// reports whether Pins changed.
-func (r *Routes) Update(epoch outfox.Epoch, list []Relay) (pinned bool) {
+// Update replaces the directory. Call it with the whole list, when it changes and when
+// an epoch begins: who has no key of the epoch is left out. It reports whether Pins
+// changed.
+func (r *Routes) Update(list []Relay) (pinned bool) {
+	epoch := outfox.EpochAt(r.cfg.Now())
 	relays := make([]relay, 0, len(list))
 	index := make(map[wire.NodeID]int, len(list))
 	for _, it := range list {
 		networks, ok := r.networks(it.Addrs)
-		if _, twice := index[it.ID]; !ok || twice || it.Key.IsZero() {
+		if _, twice := index[it.ID]; !ok || twice || it.key(epoch).IsZero() {
 			continue
 		}
 		index[it.ID] = len(relays)
@@ -134,8 +158,8 @@ func (r *Routes) Update(epoch outfox.Epoch, list []Relay) (pinned bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.epoch, r.relays, r.index = epoch, relays, index
-	return r.repin(time.Now())
+	r.relays, r.index = relays, index
+	return r.repin(r.cfg.Now())
 }
 
 // networks returns the networks of a relay, and whether it is fit for routes.
@@ -206,8 +230,9 @@ func (r *Routes) known(id wire.NodeID) *relay {
 func (r *Routes) repin(now time.Time) (changed bool) {
 	var present []*relay
 	keep := r.pins[:0]
+	settled := r.cfg.Settled()
 	for _, p := range r.pins {
-		if !p.Until.After(now) || p.Until.After(now.Add(pinMaxLife)) {
+		if settled && (!p.Until.After(now) || p.Until.After(now.Add(pinMaxLife))) {
 			changed = true
 			continue
 		}
@@ -297,36 +322,51 @@ func (r *Routes) Pick(n int, avoid ...wire.NodeID) ([]wire.NodeID, error) {
 	return picked, nil
 }
 
-// Forward returns a route to a mailbox: guard, second, third, mailbox, and the
-// epoch of its keys. The error is ErrUnknownRelay when the guard or the mailbox is
-// not in the directory, and ErrFewRelays.
-func (r *Routes) Forward(guard, mailbox wire.NodeID) (outfox.Epoch, [outfox.Layers]outfox.Hop, error) {
+// Forward returns a route to a mailbox: guard, second, third, mailbox, and the slot
+// in which what is sent over it is to expire. The error is ErrUnknownRelay when the
+// guard or the mailbox is not in the directory, and ErrFewRelays.
+func (r *Routes) Forward(guard, mailbox wire.NodeID) (slot outfox.Slot, route [outfox.Layers]outfox.Hop, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	way, err := r.way(guard, mailbox)
+	now := outfox.SlotAt(r.cfg.Now())
+	way, err := r.way(guard, mailbox, now)
 	if err != nil {
-		return 0, [outfox.Layers]outfox.Hop{}, err
+		return 0, route, err
 	}
-	return r.epoch, [outfox.Layers]outfox.Hop{r.hop(way[0]), r.hop(way[1]), r.hop(way[2]), {ID: way[3].ID, Key: way[3].Key}}, nil
+
+	slot = now + 1 + outfox.Slot(r.rnd.IntN(outfox.MaxAhead))
+	for _, it := range way {
+		if it.key(slot.Epoch()).IsZero() {
+			slot = now + outfox.MaxAhead
+		}
+	}
+	for i, it := range way {
+		route[i] = r.hop(it, slot)
+	}
+	route[outfox.Layers-1].Delay = 0
+	return slot, route, nil
 }
 
-// Back returns a route for a reply block: third, second, guard, and the epoch of
-// its keys. Errors are those of Forward.
-func (r *Routes) Back(mailbox, guard wire.NodeID) (outfox.Epoch, [outfox.Layers - 1]outfox.Hop, error) {
+// Back returns a route for a reply block: third, second, guard, and the slot in which
+// the block is to expire. Errors are those of Forward.
+func (r *Routes) Back(mailbox, guard wire.NodeID) (slot outfox.Slot, route [outfox.Layers - 1]outfox.Hop, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	way, err := r.way(guard, mailbox)
+	now := outfox.SlotAt(r.cfg.Now())
+	way, err := r.way(guard, mailbox, now)
 	if err != nil {
-		return 0, [outfox.Layers - 1]outfox.Hop{}, err
+		return 0, route, err
 	}
-	return r.epoch, [outfox.Layers - 1]outfox.Hop{r.hop(way[2]), r.hop(way[1]), r.hop(way[0])}, nil
+	slot = now + outfox.MaxAhead
+	for i := range route {
+		route[i] = r.hop(way[len(route)-1-i], slot)
+	}
+	return slot, route, nil
 }
 
-// way chooses guard, second, third and mailbox.
-func (r *Routes) way(guard, mailbox wire.NodeID) (way [outfox.Layers]*relay, err error) {
-	if outfox.EpochAt(time.Now()) > r.epoch+1 {
-		return way, ErrFewRelays // nobody has these keys any more
-	}
+// way chooses guard, second, third and mailbox, all with a key of what is made now to
+// live longest.
+func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.Layers]*relay, err error) {
 	first, last := r.known(guard), r.known(mailbox)
 	if first == nil || last == nil {
 		return way, ErrUnknownRelay
@@ -342,17 +382,25 @@ func (r *Routes) way(guard, mailbox wire.NodeID) (way [outfox.Layers]*relay, err
 			if second == nil || second.Doubtful != doubtful || !apartFromAll(second, first, last) {
 				continue
 			}
-			if third := r.choose([]*relay{first, second, last}); third != nil {
-				return [outfox.Layers]*relay{first, second, third, last}, nil
+			third := r.choose([]*relay{first, second, last})
+			if third == nil {
+				continue
 			}
+			way = [outfox.Layers]*relay{first, second, third, last}
+			for _, it := range way {
+				if it.key((now + outfox.MaxAhead).Epoch()).IsZero() {
+					return way, ErrFewRelays // an epoch began, and Update was not called
+				}
+			}
+			return way, nil
 		}
 	}
 	return way, ErrFewRelays
 }
 
 // hop makes a stop with a wait of its own.
-func (r *Routes) hop(it *relay) outfox.Hop {
-	return outfox.Hop{ID: it.ID, Key: it.Key, Delay: r.delay()}
+func (r *Routes) hop(it *relay, slot outfox.Slot) outfox.Hop {
+	return outfox.Hop{ID: it.ID, Key: it.key(slot.Epoch()), Delay: r.delay()}
 }
 
 // delay samples an exponential wait.

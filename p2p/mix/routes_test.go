@@ -17,11 +17,19 @@ import (
 
 // relayAt returns relay number n with the given addresses.
 func relayAt(n int, addrs ...string) Relay {
-	r := Relay{ID: nodeID(n), Key: anyKey}
+	r := Relay{ID: nodeID(n), Keys: anyKeys()}
 	for _, a := range addrs {
 		r.Addrs = append(r.Addrs, netip.MustParseAddr(a))
 	}
 	return r
+}
+
+// anyKeys are those of the day before, today and two days after.
+func anyKeys() (keys []Key) {
+	for x := range outfox.Epoch(4) {
+		keys = append(keys, Key{outfox.EpochAt(time.Now()) - 1 + x, anyKey})
+	}
+	return keys
 }
 
 // mesh returns n relays, each in a network of its own.
@@ -34,7 +42,7 @@ func mesh(n int) (list []Relay) {
 
 func newRoutes(cfg RoutesConfig, list []Relay) *Routes {
 	r := NewRoutes(cfg)
-	r.Update(outfox.EpochAt(time.Now()), list)
+	r.Update(list)
 	return r
 }
 
@@ -142,7 +150,7 @@ func TestNetworkRules(t *testing.T) {
 
 func TestUnfitRelays(t *testing.T) {
 	noKey := relayAt(1, "20.1.0.1")
-	noKey.Key = outfox.PublicKey{}
+	noKey.Keys = nil
 	for _, tc := range []struct {
 		name    string
 		relay   Relay
@@ -250,7 +258,7 @@ func TestDoubtful(t *testing.T) {
 	for i := range list {
 		list[i].Doubtful = i >= 4
 	}
-	r.Update(outfox.EpochAt(time.Now()), list)
+	r.Update(list)
 	if after := r.Pins(); len(after) != maxPins || !slices.Equal(after[:len(before)], before) {
 		t.Errorf("pins: %v, then %v", before, after)
 	}
@@ -258,7 +266,7 @@ func TestDoubtful(t *testing.T) {
 	for i := range list {
 		list[i].Doubtful = true
 	}
-	r.Update(outfox.EpochAt(time.Now()), list)
+	r.Update(list)
 	if _, _, err := r.Back(nodeID(1), nodeID(0)); err != nil {
 		t.Error(err)
 	}
@@ -270,16 +278,118 @@ func TestDoubtful(t *testing.T) {
 func TestStaleDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoutes(RoutesConfig{}, mesh(10))
-		epoch := outfox.EpochAt(time.Now())
-		time.Sleep(outfox.EpochLength)
-		if got, _, err := r.Forward(nodeID(0), nodeID(1)); err != nil || got != epoch {
-			t.Errorf("an epoch later: %d, %v", got, err)
+		for range 2 { // days that the relays have told their keys of
+			time.Sleep(outfox.EpochLength)
+			if _, _, err := r.Forward(nodeID(0), nodeID(1)); err != nil {
+				t.Errorf("a day later: %v", err)
+			}
 		}
 		time.Sleep(outfox.EpochLength)
 		if _, _, err := r.Forward(nodeID(0), nodeID(1)); !errors.Is(err, ErrFewRelays) {
-			t.Errorf("two epochs later: %v", err)
+			t.Errorf("without a key of the day: %v", err)
+		}
+		if _, _, err := r.Back(nodeID(1), nodeID(0)); !errors.Is(err, ErrFewRelays) {
+			t.Errorf("without a key of the day, back: %v", err)
+		}
+		if r.Update(mesh(10)); r.Len() != 10 {
+			t.Errorf("%d relays with new keys", r.Len())
 		}
 	})
+}
+
+// Requests expire one to four slots ahead, each as often, and blocks after four, at
+// any time of the day and with the keys that the slot says. With the key of the day
+// before missing, what would need it takes four.
+func TestSlots(t *testing.T) {
+	day := outfox.EpochAt(time.Now())
+	keyOf := map[outfox.Epoch]outfox.PublicKey{}
+	for x := day - 1; x <= day+1; x++ {
+		k, err := outfox.NewPrivateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keyOf[x] = k.Public()
+	}
+	for _, old := range []bool{true, false} {
+		list := mesh(6)
+		for i := range list {
+			list[i].Keys = []Key{{day, keyOf[day]}, {day + 1, keyOf[day+1]}}
+			if old || i > 0 { // the guard has restarted
+				list[i].Keys = append(list[i].Keys, Key{day - 1, keyOf[day-1]})
+			}
+		}
+		for hour := range 24 {
+			now := day.Start().Add(time.Duration(hour) * time.Hour)
+			r := newRoutes(RoutesConfig{Now: func() time.Time { return now }}, list)
+			drawn := map[int]int{}
+			const draws = 400
+			for range draws {
+				slot, way, err := r.Forward(nodeID(0), nodeID(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, h := range way {
+					if !h.Key.Equal(keyOf[slot.Epoch()]) {
+						t.Fatalf("at %d:00 another key than the slot says", hour)
+					}
+				}
+				drawn[int(slot-outfox.SlotAt(now))]++
+
+				slot, back, err := r.Back(nodeID(1), nodeID(0))
+				if err != nil || slot != outfox.SlotAt(now)+outfox.MaxAhead || !back[2].Key.Equal(keyOf[day]) {
+					t.Fatalf("at %d:00 a block of slot %+d: %v", hour, slot-outfox.SlotAt(now), err)
+				}
+			}
+			for ahead := 1; ahead <= outfox.MaxAhead; ahead++ {
+				want := draws / outfox.MaxAhead
+				if before := hour/2+ahead < outfox.MaxAhead; before && !old {
+					want = 0
+				} else if ahead == outfox.MaxAhead && !old {
+					want = draws / outfox.MaxAhead * max(1, outfox.MaxAhead-hour/2)
+				}
+				if n := drawn[ahead]; n < want-60 || n > want+60 || want == 0 && n > 0 {
+					t.Errorf("at %d:00, old keys %v: %d of %d draws are %d ahead, want about %d", hour, old, n, draws, ahead, want)
+				}
+			}
+			if len(drawn) > outfox.MaxAhead {
+				t.Errorf("draws: %v", drawn)
+			}
+		}
+	}
+}
+
+// While the clock is not to be believed no pin ends by it.
+func TestPinsOutliveAWrongClock(t *testing.T) {
+	now, settled := time.Now(), true
+	r := newRoutes(RoutesConfig{Now: func() time.Time { return now }, Settled: func() bool { return settled }}, mesh(40))
+	pins := r.Pins()
+	settled = false
+	for _, wrong := range []time.Duration{-365 * 24 * time.Hour, 365 * 24 * time.Hour} {
+		right := now
+		now = now.Add(wrong)
+		if r.Update(nil) || !slices.Equal(r.Pins(), pins) {
+			t.Errorf("clock wrong by %v: pins changed", wrong)
+		}
+		now = right
+	}
+	settled = true
+	if now = now.Add(365 * 24 * time.Hour); !r.Update(nil) || len(r.Pins()) != 0 {
+		t.Error("pins do not end")
+	}
+}
+
+// Neither guard nor mailbox are on the way of the other's network, whichever is asked.
+func TestGuardAndMailboxInOneNetwork(t *testing.T) {
+	list := append(mesh(10), relayAt(100, "20.0.9.1"))
+	r := newRoutes(RoutesConfig{}, list)
+	for _, ends := range [][2]wire.NodeID{{nodeID(0), nodeID(100)}, {nodeID(100), nodeID(0)}} {
+		if _, _, err := r.Forward(ends[0], ends[1]); !errors.Is(err, ErrFewRelays) {
+			t.Errorf("there: %v", err)
+		}
+		if _, _, err := r.Back(ends[1], ends[0]); !errors.Is(err, ErrFewRelays) {
+			t.Errorf("back: %v", err)
+		}
+	}
 }
 
 func TestPins(t *testing.T) {
@@ -296,20 +406,19 @@ func TestPins(t *testing.T) {
 				t.Errorf("pinned for %v", life)
 			}
 		}
-		epoch := outfox.EpochAt(time.Now())
-		if r.Update(epoch, list) || !slices.Equal(r.Pins(), pins) {
+		if r.Update(list) || !slices.Equal(r.Pins(), pins) {
 			t.Error("the same directory changes the pins")
 		}
 		// They survive a restart, and a directory read by halves.
 		again := NewRoutes(RoutesConfig{Pins: pins})
-		if !slices.Equal(again.Pins(), pins) || again.Update(epoch, list) || !slices.Equal(again.Pins(), pins) {
+		if !slices.Equal(again.Pins(), pins) || again.Update(list) || !slices.Equal(again.Pins(), pins) {
 			t.Error("pins are lost at a restart")
 		}
 		half := slices.DeleteFunc(slices.Clone(list), func(r Relay) bool { return r.ID == pins[0].ID })
-		if !again.Update(epoch, half) || len(again.Pins()) != pinCount+1 || again.Pins()[0] != pins[0] {
+		if !again.Update(half) || len(again.Pins()) != pinCount+1 || again.Pins()[0] != pins[0] {
 			t.Errorf("with one pin gone: %d pins", len(again.Pins()))
 		}
-		if again.Update(epoch, list) {
+		if again.Update(list) {
 			t.Error("with the pin back, pins change")
 		}
 		for range 200 {
@@ -326,14 +435,14 @@ func TestPins(t *testing.T) {
 			gone := slices.DeleteFunc(slices.Clone(list), func(r Relay) bool {
 				return slices.ContainsFunc(again.Pins(), func(p Pin) bool { return p.ID == r.ID })
 			})
-			again.Update(epoch, gone)
+			again.Update(gone)
 			if got := len(again.Pins()); got > maxPins {
 				t.Fatalf("round %d: %d pins", n, got)
 			}
 		}
 		// And each ends.
 		time.Sleep(pinMaxLife)
-		if !r.Update(outfox.EpochAt(time.Now()), list) {
+		if !r.Update(list) {
 			t.Fatal("pins do not end")
 		}
 		for _, p := range r.Pins() {
@@ -400,7 +509,7 @@ func TestChoiceIsUniform(t *testing.T) {
 
 func TestDelayIsExponential(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 3)
-	const mean, draws = 2 * time.Second, 20_000
+	const mean, draws = 100 * time.Millisecond, 20_000
 	r := NewRoutes(RoutesConfig{MeanDelay: mean})
 	var sample []float64
 	for range draws {
@@ -453,6 +562,6 @@ func BenchmarkUpdate10000(b *testing.B) {
 	}
 	r := newRoutes(RoutesConfig{}, list)
 	for b.Loop() {
-		r.Update(r.epoch, list)
+		r.Update(list)
 	}
 }

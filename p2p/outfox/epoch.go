@@ -2,10 +2,23 @@ package outfox
 
 import "time"
 
-// EpochLength is how long one key is the current one. A hop accepts the keys of
-// the epochs before, now and after, so a packet or a reply block lives at least
-// one EpochLength after it was made.
-const EpochLength = 24 * time.Hour
+// Time on the wire is counted twice: in epochs, each of which has keys of its
+// own, and in slots, of which each packet names the last it may be opened in.
+const (
+	// EpochLength is how long one key is the current one.
+	EpochLength = 24 * time.Hour
+	// SlotLength divides an epoch.
+	SlotLength = 2 * time.Hour
+	// MaxAhead is how many slots a packet may outlive the one it is made in. A
+	// reply block takes all of them. A request draws from 1 to MaxAhead, so that
+	// what is left does not tell it from an answer.
+	MaxAhead = 4
+	// KeyLife is how long the key of an epoch is needed after the epoch: until
+	// what was made in its last slot expires.
+	KeyLife = MaxAhead * SlotLength
+	// Skew is how far ahead the clock of a packet's maker may be.
+	Skew = 10 * time.Minute
+)
 
 // Epoch numbers the unix days. Packets carry Byte of it.
 type Epoch uint32
@@ -24,12 +37,52 @@ func (e Epoch) Start() time.Time {
 // End returns when the next epoch begins.
 func (e Epoch) End() time.Time { return (e + 1).Start() }
 
-// Resolve returns which of the accepted epochs e-1, e and e+1 a packet means.
-func (e Epoch) Resolve(b byte) (Epoch, bool) {
-	for _, x := range [3]Epoch{e, e - 1, e + 1} {
-		if x.Byte() == b {
-			return x, true
+// ResolveEpoch returns which epoch a packet's byte means at a time: one whose key
+// may still be needed, or the next one from Skew before it begins.
+func ResolveEpoch(b byte, now time.Time) (Epoch, bool) {
+	for e := EpochAt(now.Add(-KeyLife)); e <= EpochAt(now.Add(Skew)); e++ {
+		if e.Byte() == b {
+			return e, true
 		}
 	}
 	return 0, false
+}
+
+// Slot numbers the spans of SlotLength since 1970. The slot of a packet is the
+// last in which hops open it. Layers carry Byte of it.
+type Slot uint32
+
+// SlotAt returns the slot of a time.
+func SlotAt(t time.Time) Slot { return Slot(t.Unix() / int64(SlotLength/time.Second)) }
+
+// Byte returns what a layer carries.
+func (s Slot) Byte() byte { return byte(s) }
+
+// Start returns when the slot begins.
+func (s Slot) Start() time.Time {
+	return time.Unix(int64(s)*int64(SlotLength/time.Second), 0).UTC()
+}
+
+// End returns when the next slot begins: what expires in this one is too old then.
+func (s Slot) End() time.Time { return (s + 1).Start() }
+
+// Epoch returns the epoch whose keys seal a packet that expires in s: that of the
+// slot MaxAhead before. Nothing else says which keys a packet uses, so requests
+// and answers are alike also in the first slots of a day.
+func (s Slot) Epoch() Epoch { return EpochAt((s - MaxAhead).Start()) }
+
+// ResolveSlot returns which slot a layer's byte means at a time: one that is not
+// over and at most MaxAhead later, as a clock that is Skew ahead counts.
+func ResolveSlot(b byte, now time.Time) (Slot, bool) {
+	s := SlotAt(now)
+	x := s + Slot(b-s.Byte())
+	return x, x <= SlotAt(now.Add(Skew))+MaxAhead
+}
+
+// Expiry returns the slot in which a packet expires that has these bytes, and
+// whether a hop may open it at a time: the slot is one of those that ResolveSlot
+// finds, and its epoch is the packet's.
+func Expiry(epoch, slot byte, now time.Time) (Slot, bool) {
+	s, ok := ResolveSlot(slot, now)
+	return s, ok && s.Epoch().Byte() == epoch
 }

@@ -16,7 +16,9 @@ import (
 	"time"
 )
 
-const testEpoch = 7
+const testSlot Slot = 249_354
+
+var testEpoch = testSlot.Epoch().Byte()
 
 // testRoute returns four hops and their private keys.
 func testRoute(t testing.TB) (route [Layers]Hop, keys [Layers]*PrivateKey) {
@@ -48,8 +50,8 @@ func travel(t testing.TB, p *Packet, route [Layers]Hop, keys [Layers]*PrivateKey
 		if err != nil {
 			t.Fatalf("layer %d: %v", i+1, err)
 		}
-		if got.Command != Forward || got.Next != route[i+1].ID || got.Delay != route[i].Delay {
-			t.Fatalf("layer %d: command %d, next %v, delay %v", i+1, got.Command, got.Next, got.Delay)
+		if got.Command != Forward || got.Slot != testSlot.Byte() || got.Next != route[i+1].ID || got.Delay != route[i].Delay {
+			t.Fatalf("layer %d: command %d, slot %d, next %v, delay %v", i+1, got.Command, got.Slot, got.Next, got.Delay)
 		}
 		if p, err = ParsePacket(got.Packet.Append(nil)); err != nil {
 			t.Fatal(err)
@@ -62,12 +64,15 @@ func travel(t testing.TB, p *Packet, route [Layers]Hop, keys [Layers]*PrivateKey
 	if err != nil {
 		t.Fatalf("layer %d: %v", Layers, err)
 	}
+	if got.Slot != testSlot.Byte() {
+		t.Fatalf("layer %d: slot %d", Layers, got.Slot)
+	}
 	return got
 }
 
 func wrap(t testing.TB, route [Layers]Hop, msg *Message) *Packet {
 	t.Helper()
-	p, err := Wrap(testEpoch, route, msg)
+	p, err := Wrap(testSlot, route, msg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func wrap(t testing.TB, route [Layers]Hop, msg *Message) *Packet {
 
 func replyBlock(t testing.TB, route [Layers]Hop) (*Block, *Keys) {
 	t.Helper()
-	b, k, err := NewReplyBlock(testEpoch, [3]Hop(route[:3]), route[3])
+	b, k, err := NewReplyBlock(testSlot, [3]Hop(route[:3]), route[3])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,15 +93,15 @@ func TestSizes(t *testing.T) {
 		what      string
 		got, want int
 	}{
-		{"header", HeaderSize, 320},
-		{"header at layer 2", layer2Size, 235},
+		{"header", HeaderSize, 318},
+		{"header at layer 2", layer2Size, 234},
 		{"header at layer 3", layer3Size, 150},
-		{"header at layer 4", layer4Size, 65},
+		{"header at layer 4", layer4Size, 66},
 		{"message", MessageSize, 2032},
-		{"packet", MaxPacketSize, 2369},
-		{"reply block", BlockSize, 369},
-		{"room beside four blocks and 32 tags", MessageSize - 4*BlockSize - 32*16, 44},
-		{"room beside five blocks and 11 tags", MessageSize - 5*BlockSize - 11*16, 11},
+		{"packet", MaxPacketSize, 2367},
+		{"reply block", BlockSize, 367},
+		{"room beside four blocks and 32 tags", MessageSize - 4*BlockSize - 32*16, 52},
+		{"room beside five blocks and 12 tags", MessageSize - 5*BlockSize - 12*16, 5},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: %d bytes, the package comment says %d", tc.what, tc.got, tc.want)
@@ -155,7 +160,7 @@ func TestForwardAndReplyLookAlike(t *testing.T) {
 	}
 	for i := range Layers - 1 {
 		a, b := f.Append(nil), r.Append(nil)
-		if len(a) != len(b) || a[0] != b[0] {
+		if len(a) != len(b) || a[0] != b[0] || a[0] != testEpoch {
 			t.Fatalf("layer %d: %d and %d bytes, epochs %d and %d", i+1, len(a), len(b), a[0], b[0])
 		}
 		x, err := keys[i].Peel(f)
@@ -166,7 +171,7 @@ func TestForwardAndReplyLookAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x.Command != y.Command || x.Next != y.Next || x.Delay != y.Delay {
+		if x.Command != y.Command || x.Slot != y.Slot || x.Next != y.Next || x.Delay != y.Delay {
 			t.Fatalf("layer %d: %v and %v", i+1, x.Command, y.Command)
 		}
 		f, r = x.Packet, y.Packet
@@ -258,7 +263,7 @@ func TestOtherEncodingsOfTheKeyAreRefused(t *testing.T) {
 // sameSecret makes sure that a test point is what it claims to be.
 func sameSecret(t *testing.T, k *PrivateKey, a, b []byte) {
 	t.Helper()
-	raw, err := k.key.Bytes()
+	raw, err := k.key.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +356,7 @@ func TestDelayCap(t *testing.T) {
 	}
 	for _, d := range []time.Duration{-1, MaxDelay + 1, MaxDelay + time.Millisecond} {
 		route[0].Delay = d
-		if _, err := Wrap(testEpoch, route, msg); !errors.Is(err, ErrRoute) {
+		if _, err := Wrap(testSlot, route, msg); !errors.Is(err, ErrRoute) {
 			t.Errorf("Wrap with delay %v: %v", d, err)
 		}
 	}
@@ -360,10 +365,13 @@ func TestDelayCap(t *testing.T) {
 		_, err := keys[0].Peel(forge(t, route[0].Key, 1, layer1Size, change))
 		return err
 	}
-	if err := forged(func([]byte) {}); err != nil {
-		t.Fatalf("forged layer as it should be: %v", err)
+	if err := forged(func(b []byte) { binary.BigEndian.PutUint16(b[2:], uint16(MaxDelay/time.Millisecond)) }); err != nil {
+		t.Fatalf("forged layer with the delay at the cap: %v", err)
 	}
-	if err := forged(func(b []byte) { binary.BigEndian.PutUint32(b[1:], uint32(MaxDelay/time.Millisecond)+1) }); !errors.Is(err, ErrRefused) {
+	if err := forged(func(b []byte) { b[2], b[3] = 0xff, 0xff }); !errors.Is(err, ErrRefused) {
+		t.Errorf("longest delay: %v", err)
+	}
+	if err := forged(func(b []byte) { binary.BigEndian.PutUint16(b[2:], uint16(MaxDelay/time.Millisecond)+1) }); !errors.Is(err, ErrRefused) {
 		t.Errorf("delay above the cap: %v", err)
 	}
 }
@@ -374,7 +382,7 @@ func forge(t *testing.T, to PublicKey, layer, size int, change func(plain []byte
 	plain := make([]byte, size-overhead)
 	plain[0] = byte(Forward)
 	change(plain)
-	return &Packet{epoch: testEpoch, header: seal(t, to, layer, plain)}
+	return &Packet{epoch: testEpoch, header: sealLayer(t, to, layer, plain)}
 }
 
 func TestCommands(t *testing.T) {
@@ -389,9 +397,110 @@ func TestCommands(t *testing.T) {
 			}
 		}
 	}
-	p := forge(t, route[0].Key, Layers, layer4Size, func(b []byte) { b[0], b[16] = byte(Deliver), 1 })
-	if _, err := keys[0].Peel(p); !errors.Is(err, ErrRefused) {
-		t.Errorf("junk beside deliver: %v", err)
+	for i := range ReplyIDSize {
+		p := forge(t, route[0].Key, Layers, layer4Size, func(b []byte) { b[0], b[2+i] = byte(Deliver), 1 })
+		if _, err := keys[0].Peel(p); !errors.Is(err, ErrRefused) {
+			t.Errorf("junk %d beside deliver: %v", i, err)
+		}
+	}
+}
+
+// What a hop reads of a layer is what the layer says, whatever it is.
+func TestPeelReadsTheLayer(t *testing.T) {
+	route, keys := testRoute(t)
+	for _, slot := range []byte{0, 1, 255} {
+		p := forge(t, route[0].Key, 2, layer2Size, func(b []byte) {
+			b[1] = slot
+			binary.BigEndian.PutUint16(b[2:], 0x0102)
+			for i := range b[4:] {
+				b[4+i] = byte(i)
+			}
+		})
+		got, err := keys[0].Peel(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Slot != slot || got.Delay != 0x0102*time.Millisecond || got.Next[0] != 0 || got.Next[31] != 31 {
+			t.Errorf("slot %d, delay %v, next %x", got.Slot, got.Delay, got.Next)
+		}
+		if h := got.Packet.header; len(h) != layer3Size || h[0] != 32 || h[layer3Size-1] != byte(32+layer3Size-1) {
+			t.Errorf("%d bytes are passed on: %x …", len(h), h[:4])
+		}
+	}
+	p := forge(t, route[0].Key, Layers, layer4Size, func(b []byte) {
+		b[0], b[1] = byte(Reply), 9
+		for i := range b[2:] {
+			b[2+i] = byte(i)
+		}
+	})
+	got, err := keys[0].Peel(p)
+	if err != nil || got.Slot != 9 || got.ReplyID[0] != 0 || got.ReplyID[15] != 15 {
+		t.Errorf("reply id %x of slot %d: %v", got.ReplyID, got.Slot, err)
+	}
+}
+
+// Every one of the zeros before a message counts, there and back.
+func TestEveryZeroCounts(t *testing.T) {
+	route, keys := testRoute(t)
+	for i := range zeroSize {
+		h, err := NewHeader(testSlot, route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &Packet{epoch: testEpoch, header: h.bytes}
+		p.payload[i] = 1
+		for layer := Layers; layer >= 1; layer-- {
+			encipher(&h.keys[layer-1], p.payload[:])
+		}
+		end := travel(t, p, route, keys)
+		if _, err := end.Message(); !errors.Is(err, ErrRefused) {
+			t.Errorf("byte %d of the zeros changed: %v", i, err)
+		}
+
+		block, k := replyBlock(t, route)
+		p = &Packet{epoch: testEpoch, header: block.header[:]}
+		p.payload[i] = 1
+		encipher(&k.start, p.payload[:])
+		if _, err := k.Open(travel(t, p, route, keys)); !errors.Is(err, ErrRefused) {
+			t.Errorf("byte %d of the zeros of a reply changed: %v", i, err)
+		}
+	}
+}
+
+// The command and the reply id decide what a payload is taken for, even when its
+// zeros are right.
+func TestPayloadIsForOneEnd(t *testing.T) {
+	route, keys := testRoute(t)
+	h, err := NewHeader(testSlot, route)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := travel(t, h.Wrap(testMessage()), route, keys)
+	end.Command = Reply
+	if _, err := end.Message(); !errors.Is(err, ErrRefused) {
+		t.Errorf("payload with zeros at a client is a request: %v", err)
+	}
+
+	block, k := replyBlock(t, route)
+	_, p, err := block.Reply(testMessage())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end = travel(t, p, route, keys)
+	for i := range ReplyIDSize {
+		other := end
+		other.ReplyID[i] ^= 1
+		if _, err := k.Open(other); !errors.Is(err, ErrRefused) {
+			t.Errorf("reply id changed at %d: %v", i, err)
+		}
+	}
+	other := end
+	other.Command = Deliver
+	if _, err := k.Open(other); !errors.Is(err, ErrRefused) {
+		t.Errorf("a request opened as the reply: %v", err)
+	}
+	if _, err := k.Open(end); err != nil {
+		t.Errorf("unchanged: %v", err)
 	}
 }
 
@@ -400,16 +509,14 @@ func TestUnusableRoute(t *testing.T) {
 	for i := range route {
 		bad := route
 		bad[i].Key = PublicKey{}
-		if _, err := Wrap(testEpoch, bad, testMessage()); !errors.Is(err, ErrRoute) {
+		if _, err := Wrap(testSlot, bad, testMessage()); !errors.Is(err, ErrRoute) {
 			t.Errorf("hop %d without a key: %v", i, err)
 		}
 	}
 	bad := route
-	var err error
-	if bad[1].Key, err = ParsePublicKey(make([]byte, PublicKeySize)); err == nil {
-		if _, err := Wrap(testEpoch, bad, testMessage()); !errors.Is(err, ErrRoute) {
-			t.Errorf("hop with the zero point for a key: %v", err)
-		}
+	bad[Layers-1].Delay = -1 // means nothing there
+	if _, err := Wrap(testSlot, bad, testMessage()); err != nil {
+		t.Errorf("delay at the end: %v", err)
 	}
 }
 
@@ -485,7 +592,7 @@ func survives(b []byte, keys [Layers]*PrivateKey) bool {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	_, keys := testRoute(t)
-	raw, err := keys[0].key.Bytes()
+	raw, err := keys[0].key.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,7 +605,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 
 func FuzzPeel(f *testing.F) {
 	route, keys := testRoute(f)
-	p, err := Wrap(testEpoch, route, new(Message))
+	p, err := Wrap(testSlot, route, new(Message))
 	if err != nil {
 		f.Fatal(err)
 	}

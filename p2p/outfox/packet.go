@@ -2,11 +2,13 @@ package outfox
 
 import (
 	"bytes"
-	"crypto/hpke"
+	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
 	"log/slog"
 	"time"
+
+	"github.com/cloudflare/circl/hpke"
 
 	"starling/p2p/wire"
 )
@@ -68,13 +70,14 @@ type Header struct {
 }
 
 // NewHeader makes the header of one packet for a forward route: three mixes,
-// then the mailbox. The error is ErrRoute unless the system's randomness fails.
-func NewHeader(epoch byte, route [Layers]Hop) (*Header, error) {
-	b, keys, err := wrapHeader(epoch, &route, Deliver, ReplyID{})
+// then the mailbox. It expires with the slot, whose epoch says which keys the hops
+// must have. The error is ErrRoute unless the system's randomness fails.
+func NewHeader(slot Slot, route [Layers]Hop) (*Header, error) {
+	b, keys, err := wrapHeader(slot, &route, Deliver, ReplyID{})
 	if err != nil {
 		return nil, err
 	}
-	return &Header{epoch, b, keys}, nil
+	return &Header{slot.Epoch().Byte(), b, keys}, nil
 }
 
 // Wrap makes the packet. It must be called once: a header of two packets shows
@@ -89,8 +92,8 @@ func (h *Header) Wrap(msg *Message) *Packet {
 }
 
 // Wrap is NewHeader and Wrap.
-func Wrap(epoch byte, route [Layers]Hop, msg *Message) (*Packet, error) {
-	h, err := NewHeader(epoch, route)
+func Wrap(slot Slot, route [Layers]Hop, msg *Message) (*Packet, error) {
+	h, err := NewHeader(slot, route)
 	if err != nil {
 		return nil, err
 	}
@@ -108,46 +111,57 @@ func (h *Header) LogValue() slog.Value { return slog.StringValue(h.String()) }
 
 // wrapHeader seals the layers from the last to the first and returns the payload
 // key of each.
-func wrapHeader(epoch byte, route *[Layers]Hop, last Command, id ReplyID) ([]byte, *[Layers][keySize]byte, error) {
+func wrapHeader(slot Slot, route *[Layers]Hop, last Command, id ReplyID) ([]byte, *[Layers][keySize]byte, error) {
 	for i, h := range route {
 		if h.Key.IsZero() || i < Layers-1 && (h.Delay < 0 || h.Delay > MaxDelay) {
 			return nil, nil, ErrRoute
 		}
 	}
+
 	var keys [Layers][keySize]byte
-	plain := make([]byte, 0, HeaderSize)
-	plain = append(append(plain, byte(last)), id[:]...)
-	for layer := Layers; layer >= 1; layer-- {
-		if layer < Layers {
-			inner := plain
-			plain = make([]byte, 0, HeaderSize)
-			plain = append(plain, byte(Forward))
-			plain = binary.BigEndian.AppendUint32(plain, uint32(route[layer-1].Delay/time.Millisecond))
-			plain = append(plain, route[layer].ID[:]...)
-			plain = append(plain, inner...)
-		}
-		enc, s, err := hpke.NewSender(route[layer-1].Key.key, kdf, aead, info(layer, epoch))
-		if err != nil {
-			return nil, nil, ErrRoute
-		}
-		box, err := s.Seal(nil, plain)
-		if err != nil {
-			return nil, nil, err
-		}
-		key, err := s.Export(exportPayload, keySize)
-		if err != nil {
-			return nil, nil, err
-		}
-		keys[layer-1] = [keySize]byte(key)
-		plain = append(enc, box...)
+	layer4 := append([]byte{byte(last), slot.Byte()}, id[:]...)
+	header, key, err := seal(route[Layers-1].Key, Layers, slot.Epoch().Byte(), layer4)
+	if err != nil {
+		return nil, nil, err
 	}
-	return plain, &keys, nil
+	keys[Layers-1] = key
+
+	for layer := Layers - 1; layer >= 1; layer-- {
+		hop := &route[layer-1]
+		plain := make([]byte, 0, HeaderSize)
+		plain = append(plain, byte(Forward), slot.Byte())
+		plain = binary.BigEndian.AppendUint16(plain, uint16(hop.Delay/time.Millisecond))
+		plain = append(plain, route[layer].ID[:]...)
+		plain = append(plain, header...)
+		if header, keys[layer-1], err = seal(hop.Key, layer, slot.Epoch().Byte(), plain); err != nil {
+			return nil, nil, err
+		}
+	}
+	return header, &keys, nil
+}
+
+// seal makes one layer and returns its payload key.
+func seal(to PublicKey, layer int, epoch byte, plain []byte) (header []byte, key [keySize]byte, err error) {
+	s, err := suite.NewSender(to.key, info(layer, epoch))
+	if err != nil {
+		return nil, key, err
+	}
+	enc, box, err := s.Setup(rand.Reader)
+	if err != nil {
+		return nil, key, err
+	}
+	sealed, err := box.Seal(plain, nil)
+	if err != nil {
+		return nil, key, err
+	}
+	return append(enc, sealed...), [keySize]byte(box.Export([]byte(exportPayload), keySize)), nil
 }
 
 // Peeled is what a hop finds in its layer.
 type Peeled struct {
 	Command Command
-	Replay  ReplayTag // to be refused when seen before under the same key
+	Slot    byte      // the last slot to open the packet in, modulo 256
+	Replay  ReplayTag // to be refused when seen before in the same slot
 
 	// Of Forward.
 	Delay  time.Duration
@@ -160,52 +174,56 @@ type Peeled struct {
 	payload *[PayloadSize]byte // of Deliver and Reply
 }
 
-// Peel opens one layer. It keeps no state: the caller picks the key by p.Epoch(),
-// and checks and stores the replay tag of what was opened. p is not changed. The
-// error is ErrRefused, whatever the reason.
+// Peel opens one layer. It keeps no state and knows no time: the caller picks the
+// key by p.Epoch(), checks that the slot is not over and says this epoch, and checks
+// and stores the replay tag of what was opened. p is not changed. The error is
+// ErrRefused, whatever the reason.
 func (k *PrivateKey) Peel(p *Packet) (Peeled, error) {
 	layer := p.Layer()
-	r, err := hpke.NewRecipient(p.header[:encSize], k.key, kdf, aead, info(layer, p.epoch))
+	plain, box, err := k.open(p, layer)
 	if err != nil {
 		return Peeled{}, ErrRefused
 	}
-	plain, err := r.Open(nil, p.header[encSize:])
-	if err != nil {
-		return Peeled{}, ErrRefused
-	}
-	key, err := r.Export(exportPayload, keySize)
-	if err != nil {
-		return Peeled{}, ErrRefused
-	}
-	replay, err := r.Export(exportReplay, ReplaySize)
-	if err != nil {
-		return Peeled{}, ErrRefused
-	}
-	out := Peeled{Command: Command(plain[0]), Replay: ReplayTag(replay)}
+
+	out := Peeled{Command: Command(plain[0]), Slot: plain[1], Replay: ReplayTag(box.Export([]byte(exportReplay), ReplaySize))}
 	next := &Packet{epoch: p.epoch, payload: p.payload}
 	switch {
 	case layer < Layers && out.Command == Forward:
-		ms := binary.BigEndian.Uint32(plain[1:])
-		if ms > uint32(MaxDelay/time.Millisecond) {
-			return Peeled{}, ErrRefused
-		}
-		out.Delay = time.Duration(ms) * time.Millisecond
-		out.Next = wire.NodeID(plain[5:routeSize])
+		out.Delay = time.Duration(binary.BigEndian.Uint16(plain[2:])) * time.Millisecond
+		out.Next = wire.NodeID(plain[4:routeSize])
 		next.header = plain[routeSize:]
 		out.Packet = next
+		if out.Delay > MaxDelay {
+			return Peeled{}, ErrRefused
+		}
 	case layer == Layers && out.Command == Deliver:
-		if ReplyID(plain[1:]) != (ReplyID{}) {
+		if ReplyID(plain[2:]) != (ReplyID{}) {
 			return Peeled{}, ErrRefused
 		}
 		out.payload = &next.payload
 	case layer == Layers && out.Command == Reply:
-		out.ReplyID = ReplyID(plain[1:])
+		out.ReplyID = ReplyID(plain[2:])
 		out.payload = &next.payload
 	default:
 		return Peeled{}, ErrRefused
 	}
-	decipher((*[keySize]byte)(key), next.payload[:])
+
+	decipher((*[keySize]byte)(box.Export([]byte(exportPayload), keySize)), next.payload[:])
 	return out, nil
+}
+
+// open opens the box of a header and returns what it exports besides.
+func (k *PrivateKey) open(p *Packet, layer int) ([]byte, hpke.Opener, error) {
+	r, err := suite.NewReceiver(k.key, info(layer, p.epoch))
+	if err != nil {
+		return nil, nil, err
+	}
+	box, err := r.Setup(p.header[:encSize])
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, err := box.Open(p.header[encSize:], nil)
+	return plain, box, err
 }
 
 // Message returns the message of a forward packet at its mailbox. The error is

@@ -27,14 +27,14 @@ type Keys struct {
 }
 
 // NewReplyBlock makes a reply block for a way back over three mixes to the client
-// itself, whose hop holds its own node id and mix key. The keys are good for one
-// reply: who opened it should forget them.
-func NewReplyBlock(epoch byte, route [Layers - 1]Hop, client Hop) (*Block, *Keys, error) {
+// itself, whose hop holds its own node id and mix key. It expires with the slot. The
+// keys are good for one reply: who opened it should forget them.
+func NewReplyBlock(slot Slot, route [Layers - 1]Hop, client Hop) (*Block, *Keys, error) {
 	keys := new(Keys)
-	block := &Block{epoch: epoch, first: route[0].ID}
+	block := &Block{epoch: slot.Epoch().Byte(), first: route[0].ID}
 	rand.Read(keys.id[:])
 	rand.Read(block.seed[:])
-	header, hops, err := wrapHeader(epoch, &[Layers]Hop{route[0], route[1], route[2], client}, Reply, keys.id)
+	header, hops, err := wrapHeader(slot, &[Layers]Hop{route[0], route[1], route[2], client}, Reply, keys.id)
 	if err != nil {
 		return nil, nil, err
 	}

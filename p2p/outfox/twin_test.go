@@ -1,7 +1,6 @@
 package outfox
 
 import (
-	"crypto/hpke"
 	"math/big"
 	"slices"
 	"testing"
@@ -24,16 +23,12 @@ func addOrderTwo(t *testing.T, u []byte) []byte {
 	return out
 }
 
-// seal makes a layer with any plaintext.
-func seal(t *testing.T, to PublicKey, layer int, plain []byte) []byte {
+// sealLayer makes a layer with any plaintext.
+func sealLayer(t *testing.T, to PublicKey, layer int, plain []byte) []byte {
 	t.Helper()
-	enc, s, err := hpke.NewSender(to.key, kdf, aead, info(layer, testEpoch))
+	header, _, err := seal(to, layer, testEpoch, plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := s.Seal(nil, plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(enc, box...)
+	return header
 }

@@ -2,7 +2,6 @@ package outfox
 
 import (
 	"bytes"
-	"crypto/hpke"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -15,6 +14,15 @@ type packetVectors struct {
 	Lioness []lionessVector `json:"lioness"`
 	Forward routeVector     `json:"forward"`
 	Reply   routeVector     `json:"reply"`
+	// Times say which bytes a hop opens when.
+	Times []timeVector `json:"times"`
+}
+
+type timeVector struct {
+	Time  int64 `json:"time"` // seconds since 1970
+	Epoch byte  `json:"epoch"`
+	Slot  byte  `json:"slot"`
+	Opens bool  `json:"opens"`
 }
 
 type lionessVector struct {
@@ -25,6 +33,7 @@ type lionessVector struct {
 
 type routeVector struct {
 	Epoch   byte        `json:"epoch"`
+	Slot    byte        `json:"slot"`
 	Message vectors.Hex `json:"message"`
 	Block   vectors.Hex `json:"block,omitempty"` // of a reply
 	ReplyID vectors.Hex `json:"reply_id,omitempty"`
@@ -54,6 +63,12 @@ func checkPackets(t *testing.T, v packetVectors) {
 		encipher((*[keySize]byte)(l.Key), block)
 		if !bytes.Equal(block, l.Cipher) {
 			t.Errorf("lioness %d: enciphered to another block", i)
+		}
+	}
+
+	for i, x := range v.Times {
+		if _, ok := Expiry(x.Epoch, x.Slot, time.Unix(x.Time, 0)); ok != x.Opens {
+			t.Errorf("time %d: opens %v", i, ok)
 		}
 	}
 
@@ -98,7 +113,10 @@ func peelVector(t *testing.T, v *routeVector) (got Peeled) {
 		if got, err = key.Peel(p); err != nil {
 			t.Fatalf("hop %d: %v", i, err)
 		}
-		if !bytes.Equal(got.Replay[:], h.Replay) || !bytes.Equal(payloadKey(t, key, p, v.Epoch), h.PayloadKey) {
+		if got.Slot != v.Slot {
+			t.Errorf("hop %d: slot %d", i, got.Slot)
+		}
+		if !bytes.Equal(got.Replay[:], h.Replay) || !bytes.Equal(payloadKey(t, key, p), h.PayloadKey) {
 			t.Errorf("hop %d: another replay tag or payload key", i)
 		}
 		if i == Layers-1 {
@@ -116,26 +134,22 @@ func peelVector(t *testing.T, v *routeVector) (got Peeled) {
 	return got
 }
 
-func payloadKey(t *testing.T, key *PrivateKey, p *Packet, epoch byte) []byte {
+func payloadKey(t *testing.T, key *PrivateKey, p *Packet) []byte {
 	t.Helper()
-	r, err := hpke.NewRecipient(p.header[:encSize], key.key, kdf, aead, info(p.Layer(), epoch))
+	_, box, err := key.open(p, p.Layer())
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := r.Export(exportPayload, keySize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return box.Export([]byte(exportPayload), keySize)
 }
 
 func vectorKey(t *testing.T, b []byte) *PrivateKey {
 	t.Helper()
-	k, err := kem.NewPrivateKey(b)
+	k, err := parsePrivateKey(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &PrivateKey{k}
+	return k
 }
 
 func makePackets(t *testing.T) (v packetVectors) {
@@ -148,24 +162,38 @@ func makePackets(t *testing.T) (v packetVectors) {
 
 	route, hops := vectorRoute(t)
 	msg := (*Message)(drawn(MessageSize))
-	p, err := Wrap(200, route, msg)
+	const slot, later Slot = 249_345, 249_344 // 1 and 0 modulo 256, of one epoch
+	p, err := Wrap(slot, route, msg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Forward = routeVector{Epoch: 200, Message: msg[:], Hops: hops}
+	v.Forward = routeVector{Epoch: slot.Epoch().Byte(), Slot: slot.Byte(), Message: msg[:], Hops: hops}
 	fillVector(t, &v.Forward, p)
 
 	route, hops = vectorRoute(t)
 	msg = (*Message)(drawn(MessageSize))
-	block, keys, err := NewReplyBlock(0, [3]Hop(route[:3]), route[3])
+	block, keys, err := NewReplyBlock(later, [3]Hop(route[:3]), route[3])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, p, err = block.Reply(msg); err != nil {
 		t.Fatal(err)
 	}
-	v.Reply = routeVector{Message: msg[:], Block: block.Append(nil), ReplyID: keys.id[:], Hops: hops}
+	v.Reply = routeVector{Epoch: later.Epoch().Byte(), Slot: later.Byte(), Message: msg[:], Block: block.Append(nil), ReplyID: keys.id[:], Hops: hops}
 	fillVector(t, &v.Reply, p)
+
+	for _, hour := range []time.Duration{0, 1, 5, 7, 8, 12, 22, 24} {
+		for _, before := range []time.Duration{0, time.Second, Skew, Skew + time.Second} {
+			now := slot.Epoch().Start().Add(hour*time.Hour - before)
+			for ahead := -1; ahead <= MaxAhead+2; ahead++ {
+				s := Slot(int(SlotAt(now)) + ahead)
+				for _, epoch := range []Epoch{s.Epoch(), s.Epoch() + 1} {
+					_, ok := Expiry(epoch.Byte(), s.Byte(), now)
+					v.Times = append(v.Times, timeVector{now.Unix(), epoch.Byte(), s.Byte(), ok})
+				}
+			}
+		}
+	}
 	return v
 }
 
@@ -180,7 +208,7 @@ func fillVector(t *testing.T, v *routeVector, p *Packet) {
 			t.Fatal(err)
 		}
 		h.Replay = got.Replay[:]
-		h.PayloadKey = payloadKey(t, key, p, v.Epoch)
+		h.PayloadKey = payloadKey(t, key, p)
 		if got.payload != nil {
 			v.Final = got.payload[:]
 		}

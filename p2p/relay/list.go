@@ -14,7 +14,6 @@ import (
 
 	"starling/p2p/book"
 	"starling/p2p/directory"
-	"starling/p2p/outfox"
 	"starling/p2p/pace"
 	"starling/p2p/wire"
 )
@@ -150,7 +149,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 		Capacity: capacity, Features: directory.FeatureMailbox,
 		Epoch: directory.FirstEpoch(now), Family: r.family, Addresses: addrs,
 	}
-	keys, err := r.engine.KeysFrom(outfox.Epoch(d.Epoch), len(d.Keys))
+	keys, err := r.engine.Keys(now)
 	if err != nil {
 		return nil, err
 	}

@@ -187,6 +187,8 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r.engine, err = mix.NewEngine(mix.Config{
 		Sink:   sink{r},
+		Self:   r.id,
+		Leads:  r.leads,
 		OnKeys: func() { pace.Kick(r.keys) },
 		Now:    cfg.Clock,
 		Logger: r.log,
@@ -378,13 +380,30 @@ func (r *Relay) Status() Status {
 func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
-		r.engine.Handle(f.Body())
+		r.engine.Handle(r.from(from), f.Body())
 	case wire.TypeListRequest, wire.TypeListPage:
 		r.list.Handle(from, f)
 	case wire.TypeDrop:
 	default:
 		r.refused.Add("unknown frame")
 	}
+}
+
+// from says what the mix needs to know of a neighbour.
+func (r *Relay) from(id wire.NodeID) mix.Link {
+	if _, ok := r.dir.Find(id); ok {
+		return mix.Link{Peer: id, Relay: true}
+	}
+	return mix.Link{Peer: id, Network: r.network(id)}
+}
+
+// leads reports whether a packet may go on to a node: a relay that is listed or has
+// a link to us, and at the end of a route a client that has one.
+func (r *Relay) leads(next wire.NodeID, end bool) bool {
+	if _, ok := r.dir.Find(next); ok {
+		return true
+	}
+	return r.links.Connected(next) && (end || r.isRelay(next.Peer()))
 }
 
 // sink is where packets go that leave the mix or the mailbox.
@@ -416,7 +435,7 @@ func (s sink) Send(next wire.NodeID, p *outfox.Packet) {
 
 func (r *Relay) send(next wire.NodeID, p *outfox.Packet) {
 	if next == r.id {
-		r.engine.Submit(p)
+		r.refused.Add("answer to ourselves") // no client chooses such a way
 		return
 	}
 	r.links.Send(next, p.Frame()) // what cannot be sent is counted there

@@ -25,7 +25,7 @@ type refusedFrame struct {
 }
 
 func makeFrames(t *testing.T) (v frameVectors) {
-	for i, n := range []int{2369, 0, 57, MaxBody} {
+	for i, n := range []int{2367, 0, 57, MaxBody} {
 		kind, body := Type(i+1), make([]byte, n)
 		rand.Read(body)
 		f, err := NewFrame(kind, body)

@@ -44,7 +44,7 @@ const (
 // Sizes in bytes.
 const (
 	// FrameSize is the size of every frame on every link. It holds the largest
-	// packet (2,369 bytes, see package outfox) and 28 spare bytes.
+	// packet (2,367 bytes, see package outfox) and 30 spare bytes.
 	FrameSize = 2400
 	// HeaderSize is the type and the length before the body.
 	HeaderSize = 3

@@ -168,7 +168,8 @@ func packets() error {
 	if err != nil {
 		return err
 	}
-	packet, err := outfox.Wrap(0, route, message)
+	slot := outfox.SlotAt(time.Now())
+	packet, err := outfox.Wrap(slot, route, message)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func packets() error {
 			return err
 		},
 		func() error {
-			_, err := outfox.Wrap(0, route, message)
+			_, err := outfox.Wrap(slot, route, message)
 			return err
 		},
 		func() error {

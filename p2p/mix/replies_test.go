@@ -1,0 +1,90 @@
+package mix
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p/outfox"
+)
+
+// Blocks are kept until they expire, keys until the last block made with them has.
+func TestRepliesExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := NewReplies[int](nodeID(50), 100, nil)
+		var route [3]outfox.Hop
+		for i := range route {
+			route[i].Key = anyKey
+		}
+		block := func() {
+			t.Helper()
+			if _, err := client.Block(outfox.SlotAt(time.Now())+outfox.MaxAhead, route, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for hours, want := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9, 10, 9, 10} {
+			block()
+			if client.Len() != want {
+				t.Errorf("after %d hours %d blocks, want %d", hours, client.Len(), want)
+			}
+			time.Sleep(time.Hour)
+		}
+		time.Sleep(10 * time.Hour) // midnight
+		block()
+		if len(client.keys) != 2 {
+			t.Errorf("%d keys at midnight, want two", len(client.keys))
+		}
+		time.Sleep(outfox.KeyLife)
+		block()
+		if len(client.keys) != 1 {
+			t.Errorf("%d keys at eight, want one", len(client.keys))
+		}
+	})
+}
+
+// An answer is taken until its block expires, by the client's own clock.
+func TestAnswerInTime(t *testing.T) {
+	now := time.Date(2026, 11, 22, 23, 59, 0, 0, time.UTC)
+	client := NewReplies[int](nodeID(50), 100, func() time.Time { return now })
+	var route [3]outfox.Hop
+	var keys [3]*outfox.PrivateKey
+	for i := range route {
+		k, err := outfox.NewPrivateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i], route[i].Key = k, k.Public()
+	}
+	answer := func(slot outfox.Slot) *outfox.Packet {
+		block, err := client.Block(slot, route, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, p, err := block.Reply(new(outfox.Message))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			got, err := k.Peel(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p = got.Packet
+		}
+		return p
+	}
+	slot := outfox.SlotAt(now) + outfox.MaxAhead
+	early, late := answer(slot), answer(slot)
+	now = slot.End().Add(-1)
+	if _, _, err := client.Open(early); err != nil {
+		t.Errorf("in the last moment: %v", err)
+	}
+	now = slot.End()
+	if _, _, err := client.Open(late); !errors.Is(err, outfox.ErrRefused) {
+		t.Errorf("too late: %v", err)
+	}
+	if client.Len() != 0 {
+		t.Errorf("%d blocks are kept", client.Len())
+	}
+}
