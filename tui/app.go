@@ -140,6 +140,7 @@ func (a *App) Init() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	before := a.dirty
 	a.dirty = true
+
 	switch msg := msg.(type) {
 	case tea.KeyPressMsg:
 		a.lock.Used()
@@ -176,6 +177,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // the screen.
 func (a *App) learn(msg tea.Msg) bool {
 	th := a.desk.Theme
+
 	switch msg := msg.(type) {
 	case tea.ColorProfileMsg:
 		a.gallery.Colours(msg.String())

@@ -42,6 +42,8 @@ func drawQR(th *theme.Theme, text string, quiet int) []string {
 	black := func(x, y int) bool {
 		return x >= 0 && y >= 0 && x < code.Size && y < code.Size && code.Black(x, y)
 	}
+
+	// One row of text is two rows of modules.
 	var out []string
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		var b strings.Builder

@@ -172,6 +172,7 @@ func verificationBody(th *theme.Theme, v api.Verification, name string, width, h
 	if v.Code != "" {
 		code = drawQR(th, v.Code, 2)
 	}
+
 	if len(code) > 0 {
 		w := th.Cells.Width(code[0])
 		if room := width - w - gap; room >= 30 && len(code)+2 <= height {
@@ -200,6 +201,7 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 			out = append(out, th.Muted.Render(l))
 		}
 	}
+
 	numbers := func() {
 		per := 4
 		if width < 4*5+3*3 {
@@ -210,15 +212,18 @@ func verificationText(th *theme.Theme, v api.Verification, name string, width, h
 		}
 		out = append(out, "")
 	}
+
 	if v.Verified {
 		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" "+th.T("You have verified %s.", name), width) {
 			out = append(out, th.Good.Render(l))
 		}
 		out = append(out, "")
 	}
+
+	// Where there is little room, the numbers come first.
 	small := height < 12
 	if small {
-		numbers() // what matters most
+		numbers()
 	}
 	wrap(th.T("Compare these numbers with %s, face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.", name))
 	out = append(out, "")

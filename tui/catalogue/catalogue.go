@@ -59,12 +59,16 @@ func New(language string) *Catalogue {
 	if language == "" {
 		language = environment()
 	}
+
+	// A language is known by its two letters.
 	language, _, _ = strings.Cut(strings.ToLower(language), ".")
 	language, _, _ = strings.Cut(strings.ReplaceAll(language, "-", "_"), "_")
 	form := forms[language]
 	if form == nil {
 		return nil
 	}
+
+	// The texts of the app, and those of the node.
 	c := &Catalogue{language: language, entries: map[string]Entry{}, form: form}
 	for _, name := range []string{language + ".po", language + "-node.po"} {
 		text, err := files.ReadFile(name)

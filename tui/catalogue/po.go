@@ -30,11 +30,14 @@ func Parse(text string) ([]Entry, error) {
 		}
 		cur, into = Entry{}, nil
 	}
+
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
+
+		// A line is a keyword and a string, or a string that goes on.
 		word, quoted, found := strings.Cut(line, " ")
 		if line[0] == '"' {
 			word, quoted, found = "", line, true
@@ -43,6 +46,7 @@ func Parse(text string) ([]Entry, error) {
 		if !found || err != nil {
 			return nil, fmt.Errorf("line %d: not a string in quotes", i+1)
 		}
+
 		switch {
 		case word == "" && into != nil:
 		case word == "msgid":
@@ -63,6 +67,7 @@ func Parse(text string) ([]Entry, error) {
 		default:
 			return nil, fmt.Errorf("line %d: %q is not known here", i+1, word)
 		}
+
 		*into += value
 	}
 	flush()

@@ -25,6 +25,7 @@ func (v *View) content(it *item, width int) []string {
 		text := th.T("This message was taken back.")
 		return []string{th.Muted.Render(th.Cells.Truncate(text, width))}
 	}
+
 	var out []string
 	if it.Late != nil {
 		late := th.T("came late, written before: %s", v.quotedText(it.Late))
@@ -36,6 +37,7 @@ func (v *View) content(it *item, width int) []string {
 	if it.Reply != nil {
 		out = append(out, th.Border.Render(theme.GlyphQuote)+" "+th.Muted.Render(th.Cells.Truncate(v.quoted(it.Reply), width-indent)))
 	}
+
 	if it.Picture != nil {
 		out = append(out, v.picture(it, width)...)
 		if it.Text.IsZero() {
@@ -109,6 +111,7 @@ func Size(n int) string {
 func (v *View) foot(it *item) string {
 	th := v.th
 	var parts []string
+
 	for _, r := range it.Reactions {
 		emoji := th.Cells.Truncate(th.Cells.Steady(safetext.Line(r.Emoji.String()).String()), 4)
 		if v.hidden {
@@ -121,6 +124,7 @@ func (v *View) foot(it *item) string {
 	if !it.Edited.IsZero() && !it.Deleted {
 		parts = append(parts, th.Muted.Render(th.T("edited")))
 	}
+
 	switch {
 	case it.Deleted:
 	case !it.Expires.IsZero():

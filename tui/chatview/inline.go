@@ -60,6 +60,7 @@ func (p *parser) put(s string, st style) {
 func (p *parser) parse(s string, st style) {
 	// Marks that have no end further on: one and two of ` * _ each.
 	var hopeless [6]bool
+
 	for i := 0; i < len(s); {
 		rest := s[i:]
 		switch c := s[i]; {
@@ -82,6 +83,7 @@ func (p *parser) parse(s string, st style) {
 			continue
 		case c == '*' || c == '_':
 			n := run(rest, c)
+
 			mark := style(0)
 			switch n {
 			case 1:
@@ -120,6 +122,8 @@ func (p *parser) parse(s string, st style) {
 				continue
 			}
 		}
+
+		// Nothing begins here.
 		p.put(rest[:1], st)
 		i++
 	}

@@ -59,6 +59,7 @@ func (v *View) flags(i int) uint64 {
 	if it.ID == v.selected {
 		f |= flagSelected
 	}
+
 	if i == 0 {
 		return f | flagDay | flagName
 	}
@@ -66,6 +67,8 @@ func (v *View) flags(i int) uint64 {
 	if !sameDay(prev.Time, it.Time) {
 		f |= flagDay
 	}
+
+	// A name stands above the first of several messages of one side.
 	gap := it.Time.Sub(prev.Time)
 	apart := prev.Outgoing != it.Outgoing || notice(prev) != notice(it) || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
 	if apart {
@@ -198,6 +201,7 @@ func (v *View) notice(it *item, left string, width int) []string {
 func (v *View) above(i, width int, flags uint64) []string {
 	th := v.th
 	var out []string
+
 	if i == 0 {
 		switch {
 		case v.loading:
@@ -206,9 +210,11 @@ func (v *View) above(i, width int, flags uint64) []string {
 			out = append(out, term.Spaces(width), th.Muted.Render(th.Cells.Center(th.T("This is where the conversation begins."), width)))
 		}
 	}
+
 	if flags&flagDay != 0 {
 		out = append(out, term.Spaces(width), v.rule(th.Border, th.Muted, v.day(v.items[i].Time), width))
 	}
+
 	if flags&flagUnread != 0 {
 		if flags&flagDay == 0 {
 			out = append(out, term.Spaces(width))
@@ -219,6 +225,7 @@ func (v *View) above(i, width int, flags uint64) []string {
 		}
 		out = append(out, v.rule(th.Accent, th.Accent, label, width))
 	}
+
 	if flags&flagGap != 0 && flags&(flagDay|flagUnread) == 0 {
 		out = append(out, term.Spaces(width))
 	}
@@ -306,6 +313,7 @@ func (v *View) body(text string, width int) []string {
 	if v.hidden {
 		return v.th.Cells.Wrap(v.th.Cells.Mask(text), width)
 	}
+
 	var out []string
 	code := false
 	for line := range strings.SplitSeq(text, "\n") {
@@ -321,6 +329,7 @@ func (v *View) body(text string, width int) []string {
 			out = append(out, v.th.Border.Render("│")+" "+v.th.Code.Render(piece))
 		}
 	}
+
 	if len(out) == 0 {
 		return []string{v.th.Muted.Render(v.th.T("(empty code)"))}
 	}

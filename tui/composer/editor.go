@@ -130,6 +130,7 @@ func (e *Editor) Key(k tea.KeyPressMsg) bool {
 	if k.Text == "" {
 		e.typing = false
 	}
+
 	switch k.Keystroke() {
 	case "left", "ctrl+b":
 		e.pos = e.before(e.pos)
@@ -257,9 +258,12 @@ func (e *Editor) vertical(by, goal int) bool {
 	if goal < 0 {
 		goal = col
 	}
+
 	if r+by < 0 || r+by >= len(rows) {
 		return false
 	}
+
+	// The cell nearest to the goal that has a letter.
 	row := rows[r+by]
 	pos, width := row.from, 0
 	for pos < row.to {
@@ -299,6 +303,7 @@ func (e *Editor) rows(width int) []row {
 	var out []row
 	room := max(width-1, 1)
 	start, used, brk, brkUsed := 0, 0, -1, 0
+
 	for i := 0; i < len(e.text); {
 		if e.text[i] == '\n' {
 			out = append(out, row{start, i})
@@ -306,8 +311,11 @@ func (e *Editor) rows(width int) []row {
 			start, used, brk = i, 0, -1
 			continue
 		}
+
 		cluster, n := e.shown(e.text[i:])
 		n = min(n, room)
+
+		// A line breaks behind its last space, else where it is full.
 		if used+n > room {
 			if brk > start {
 				out = append(out, row{start, brk})
@@ -319,6 +327,7 @@ func (e *Editor) rows(width int) []row {
 			brk = -1
 			continue
 		}
+
 		i += len(cluster)
 		used += n
 		if cluster == " " || n == 2 {
@@ -358,11 +367,14 @@ func (e *Editor) Render(th *theme.Theme, width, height int) (lines []string, x, 
 		lines[0] = th.Muted.Render(th.Cells.Fit(e.Placeholder, width))
 		return lines, 0, 0
 	}
+
+	// The row of the cursor is in view.
 	rows := e.rows(width)
 	r, col := e.locate(rows)
 	e.scroll = min(e.scroll, r)
 	e.scroll = max(e.scroll, r-height+1)
 	e.scroll = max(0, min(e.scroll, len(rows)-height))
+
 	for i := range lines {
 		s := ""
 		if k := e.scroll + i; k < len(rows) {

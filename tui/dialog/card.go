@@ -70,10 +70,12 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 		}
 		return box
 	}
+
 	want := c.Width
 	if want == 0 {
 		want = 56
 	}
+
 	inner := min(want, width-2*margin-frameW)
 	if width < 50 {
 		inner = width - frameW
@@ -82,6 +84,7 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 	if height >= roomy {
 		air = 2
 	}
+
 	c.page = max(1, height-6)
 	body := c.Body(th, inner, height-3-air)
 	return draw(th, content{title: c.Title, body: body, buttons: c.Buttons, scroll: &c.scroll}, want, width, height)

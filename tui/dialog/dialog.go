@@ -352,12 +352,14 @@ func buttonRows(th *theme.Theme, buttons []Button, width int) []foot {
 			cur, used = foot{}, 0
 		}
 	}
+
 	for _, b := range buttons {
 		text := " " + th.T(b.Label) + " "
 		hint := ""
 		if b.Key != "" {
 			hint = " " + b.Key
 		}
+
 		n := th.Cells.Width(text) + th.Cells.Width(hint)
 		gap := 0
 		if used > 0 {
@@ -367,6 +369,7 @@ func buttonRows(th *theme.Theme, buttons []Button, width int) []foot {
 			flush()
 			gap = 0
 		}
+
 		r := th.Selected
 		if b.Key == primary {
 			r = th.Primary

@@ -55,6 +55,7 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 	if action, ok := press(f.More, key); ok {
 		return action
 	}
+
 	cur := f.Fields[f.at]
 	switch key {
 	case "enter":
@@ -70,6 +71,7 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 		f.at = (f.at + len(f.Fields) - 1) % len(f.Fields)
 		return Action{}
 	}
+
 	if n := len(cur.Choices); n > 0 {
 		switch key {
 		case "left", "h", "-":
@@ -79,6 +81,7 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 		}
 		return Action{}
 	}
+
 	if cur.Text.Key(k) {
 		f.Error = ""
 	}
@@ -133,6 +136,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	if width < 50 {
 		inner = width - frameW
 	}
+
 	roomyForm := height >= roomy
 	var c content
 	c.title = f.Title
@@ -143,6 +147,8 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		}
 		intro = append(intro, "")
 	}
+
+	// The fields: a label, the text or the choices, a hint.
 	f.rows = f.rows[:0]
 	for i, field := range f.Fields {
 		if i > 0 && roomyForm {
@@ -174,6 +180,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			}
 		}
 	}
+
 	note, role := f.Error, th.Bad
 	if f.Busy != "" {
 		note, role = f.Busy, th.Warn
@@ -194,6 +201,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			f.rows[i] += len(intro)
 		}
 	}
+
 	c.buttons = []Button{
 		{Label: f.Label, Key: primary, press: f.submit},
 		{Label: "Cancel", Key: cancel, Action: Close},
@@ -209,6 +217,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		// The note matters more than the field on a small screen.
 		c.cy = max(c.cy, 0)
 	}
+
 	c.scroll = &f.scroll
 	box := draw(th, c, want, width, height)
 	for i := range f.rows {
@@ -224,6 +233,7 @@ func choices(th *theme.Theme, f *Field, focused bool, width int) string {
 	for _, c := range f.Choices {
 		all += th.Cells.Width(th.T(c)) + 3
 	}
+
 	if all > width {
 		r := th.Selected
 		if focused {
@@ -232,6 +242,7 @@ func choices(th *theme.Theme, f *Field, focused bool, width int) string {
 		c := th.T(f.Choices[f.Chosen])
 		return th.Muted.Render("‹ ") + r.Render(" "+c+" ") + th.Muted.Render(" ›")
 	}
+
 	s := ""
 	for i, c := range f.Choices {
 		c = th.T(c)

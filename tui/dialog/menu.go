@@ -83,6 +83,7 @@ func (m *Menu) Render(th *theme.Theme, width, height int) Box {
 	if height >= roomy {
 		air = 2
 	}
+
 	m.room = max(1, min(len(m.Items), height-2-air))
 	c := content{title: m.Title}
 	from, to := m.rows.Window(len(m.Items), m.room)
@@ -95,6 +96,7 @@ func (m *Menu) Render(th *theme.Theme, width, height int) Box {
 		}
 		c.body = append(c.body, th.Cells.Ends(" "+th.T(it.Label), th.Muted.Render(it.Key)+" ", inner))
 	}
+
 	box := draw(th, c, want, width, height)
 	m.from = box.top
 	return box

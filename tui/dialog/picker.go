@@ -109,16 +109,20 @@ func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 	if width < 50 {
 		inner = width - frameW
 	}
+
 	p.room = max(1, min(len(p.Choices), height-9, 14))
 	if height < roomy {
 		p.room = max(1, min(len(p.Choices), height-5))
 	}
+
 	line, x, _ := p.filter.Render(th, inner-2, 1)
 	c := content{title: p.Title, cursor: true, cx: x + 2}
 	c.body = append(c.body, th.Accent.Render(theme.GlyphPrompt)+" "+line[0])
 	if height >= roomy {
 		c.body = append(c.body, "")
 	}
+
+	// The choices that match, as many rows as there may be at most.
 	first := len(c.body)
 	from, to := p.rows.Window(len(p.found), p.room)
 	for i := from; i < to; i++ {
@@ -136,6 +140,7 @@ func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 	for len(c.body) < first+p.room {
 		c.body = append(c.body, "")
 	}
+
 	box := draw(th, c, want, width, height)
 	p.from = box.top + first
 	return box
@@ -177,6 +182,8 @@ func match(text, query string) (score int, ok bool) {
 		}
 		return score, true
 	}
+
+	// Letters count more together, and at the beginning of words.
 	prev := rune(' ')
 	together := false
 	rest := []rune(query)
@@ -205,5 +212,6 @@ func match(text, query string) (score int, ok bool) {
 		}
 		prev = r
 	}
+
 	return score, len(rest) == 0
 }

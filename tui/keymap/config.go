@@ -37,6 +37,7 @@ func Parse(text string) (*Map, error) {
 	if len(text) > MaxConfig {
 		return nil, fmt.Errorf("the keys take more than %d bytes", MaxConfig)
 	}
+
 	actions := slices.Clone(table)
 	section := Anywhere
 	for i, line := range strings.Split(text, "\n") {
@@ -44,6 +45,7 @@ func Parse(text string) (*Map, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
+
 		var err error
 		if line[0] == '[' {
 			section, err = parseSection(line)
@@ -60,6 +62,7 @@ func Parse(text string) (*Map, error) {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
+
 	m, err := New(actions)
 	if err != nil {
 		return nil, err
@@ -104,11 +107,14 @@ func apply(actions []Action, section Place, line string) ([]Action, error) {
 	if !ok {
 		return nil, fmt.Errorf("an action, = and its keys are expected")
 	}
+
 	id := ID(strings.Trim(strings.TrimSpace(name), `"'`))
 	keys, err := parseKeys(strings.TrimSpace(value))
 	if err != nil {
 		return nil, err
 	}
+
+	// The keys hold in this section; elsewhere the action keeps its own.
 	var out []Action
 	var sample *Action
 	reached := Place(0)
@@ -131,15 +137,19 @@ func apply(actions []Action, section Place, line string) ([]Action, error) {
 			out = append(out, changed)
 		}
 	}
+
 	if sample == nil {
 		return nil, fmt.Errorf("there is no action %q; the palette lists them by their names, docs/COMMANDS.md by their IDs", id)
 	}
+
+	// An action may get keys where it had none.
 	if section != Anywhere && reached == 0 {
 		more := *sample
 		more.In, more.Keys = section, keys
 		out = append(out, more)
 		reached = section
 	}
+
 	for _, key := range keys {
 		if reached&Composer != 0 && utf8.RuneCountInString(key) == 1 {
 			return nil, fmt.Errorf("%q must stay a letter in the composer: give it in [messages] or [list]", key)
@@ -154,6 +164,7 @@ func parseKeys(s string) ([]string, error) {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		list, s = true, strings.TrimSpace(rest)
 	}
+
 	var keys []string
 	for {
 		if list {
@@ -161,6 +172,8 @@ func parseKeys(s string) ([]string, error) {
 				return keys, trailing(rest)
 			}
 		}
+
+		// A key in quotes.
 		if s == "" || s[0] != '"' && s[0] != '\'' {
 			return nil, fmt.Errorf(`a key in quotes is expected, as "ctrl+k"`)
 		}
@@ -176,6 +189,8 @@ func parseKeys(s string) ([]string, error) {
 			return nil, fmt.Errorf("more than %d keys for one action", maxKeys)
 		}
 		s = strings.TrimSpace(s[end+2:])
+
+		// Then a comma, or the end.
 		if !list {
 			return keys, trailing(s)
 		}

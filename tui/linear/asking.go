@@ -31,6 +31,7 @@ func ask(ctx context.Context, in io.Reader) *asking {
 	a := &asking{ctx: ctx, want: make(chan bool), lines: make(chan string), ended: make(chan error, 1)}
 	file, _ := in.(*os.File)
 	terminal := file != nil && xterm.IsTerminal(int(file.Fd()))
+
 	go func() {
 		s := bufio.NewScanner(in)
 		s.Buffer(make([]byte, 4096), api.MaxText+4096)
@@ -41,6 +42,7 @@ func ask(ctx context.Context, in io.Reader) *asking {
 				return
 			case secret = <-a.want:
 			}
+
 			var text string
 			if secret && terminal {
 				b, err := xterm.ReadPassword(int(file.Fd()))
@@ -56,6 +58,7 @@ func ask(ctx context.Context, in io.Reader) *asking {
 				}
 				text = s.Text()
 			}
+
 			select {
 			case a.lines <- text:
 			case <-ctx.Done():
@@ -79,12 +82,14 @@ func (a *asking) line(secret bool, idle time.Duration) (string, error) {
 			return "", a.ctx.Err()
 		}
 	}
+
 	var over <-chan time.Time
 	if idle > 0 {
 		timer := time.NewTimer(idle)
 		defer timer.Stop()
 		over = timer.C
 	}
+
 	select {
 	case <-a.ctx.Done():
 		return "", a.ctx.Err()

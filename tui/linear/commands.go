@@ -63,6 +63,7 @@ func init() {
 		{"/backup", m("FILE"), m("write an encrypted copy of the profile"), (*prompt).backup},
 		{"/wipe", "", m("destroy everything here"), (*prompt).wipe},
 		{"/quit", "", m("leave"), func(*prompt, context.Context, string) error { return errQuit }},
+
 		// What belongs to the ones above.
 		{"/help", "", "", (*prompt).help},
 		{"/unpin", "", "", (*prompt).unpin},

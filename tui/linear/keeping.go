@@ -174,6 +174,7 @@ func (p *prompt) set(ctx context.Context, args string) error {
 	on := value == "yes" || value == "on"
 	wrong := p.fault(catalogue.Mark("that is no setting"), catalogue.Mark("Type /settings."))
 	flag := on || value == "no" || value == "off"
+
 	switch name {
 	case "typing":
 		change.Typing = &on
@@ -203,6 +204,7 @@ func (p *prompt) set(ctx context.Context, args string) error {
 	default:
 		return wrong
 	}
+
 	s, err := p.node.ChangeSettings(ctx, change)
 	if err == nil {
 		p.mu.Lock()
@@ -228,11 +230,13 @@ func (p *prompt) lock(ctx context.Context) error {
 	p.mu.Lock()
 	p.locked, p.missed = true, 0
 	p.mu.Unlock()
+
 	aloud := func(english string, args ...any) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.write(p.t(english, args...))
 	}
+
 	for {
 		// A line that was being waited for may have been begun for something
 		// else; it is taken for the passphrase all the same.
@@ -240,12 +244,14 @@ func (p *prompt) lock(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		switch text {
 		case "":
 			continue
 		case "/quit":
 			return errQuit
 		}
+
 		switch err := p.node.Unlock(ctx, text); api.CodeOf(err) {
 		case "":
 			p.mu.Lock()
@@ -269,6 +275,7 @@ func (p *prompt) backup(ctx context.Context, path string) error {
 	if path == "" {
 		return p.fault(catalogue.Mark("say where to"), catalogue.Mark("Type /backup and the name of a new file."))
 	}
+
 	path = words.Absolute(path)
 	p.say("Type a passphrase for the backup.")
 	first, err := p.asking.line(true, 0)
@@ -279,6 +286,7 @@ func (p *prompt) backup(ctx context.Context, path string) error {
 		p.say("The passphrase is too short: at least %d characters.", preferences.MinPassphrase)
 		return nil
 	}
+
 	p.say("Type it again.")
 	again, err := p.asking.line(true, 0)
 	if err != nil {
@@ -288,6 +296,7 @@ func (p *prompt) backup(ctx context.Context, path string) error {
 		p.say("The two passphrases differ. Type both again.")
 		return nil
 	}
+
 	p.say("Writing the backup…")
 	return p.done(p.node.Backup(ctx, api.BackupRequest{Path: path, Passphrase: first}), "The backup is in %s.", safetext.Line(path))
 }

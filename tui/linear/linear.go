@@ -181,15 +181,18 @@ func (p *prompt) list(archived bool) {
 func (p *prompt) find(who string) (api.Contact, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	if who == "" {
 		if c := p.contact(p.current); c != nil {
 			return *c, nil
 		}
 		return api.Contact{}, p.fault(catalogue.Mark("no conversation is open"), catalogue.Mark("Type /open and a name."))
 	}
+
 	if n, err := strconv.Atoi(who); err == nil && n >= 1 && n <= len(p.people) {
 		return p.people[n-1], nil
 	}
+
 	var found []api.Contact
 	for _, c := range p.people {
 		if words.Line(c.Name) == who || c.ID == who {
@@ -199,6 +202,7 @@ func (p *prompt) find(who string) (api.Contact, error) {
 			found = append(found, c)
 		}
 	}
+
 	switch len(found) {
 	case 1:
 		return found[0], nil

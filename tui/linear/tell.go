@@ -16,6 +16,7 @@ func (v *voice) tell(ev *api.Event) {
 		v.network(ev.Status)
 		return
 	}
+
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch ev.Kind {
@@ -95,6 +96,7 @@ func (v *voice) text(m *api.Message) string {
 	case v.hidden:
 		return v.t("(hidden)")
 	}
+
 	var parts []string
 	if m.Late != nil {
 		parts = append(parts, v.t("(came late, written before: %s)", v.quoted(m.Late)))
@@ -108,6 +110,7 @@ func (v *voice) text(m *api.Message) string {
 	if m.Picture != nil {
 		parts = append(parts, v.t("(picture, %s, %s)", chatview.Kind(m.Picture.Type), chatview.Size(m.Picture.Size)))
 	}
+
 	parts = append(parts, m.Text.String())
 	if !m.Edited.IsZero() {
 		parts = append(parts, v.t("(edited)"))
@@ -122,6 +125,7 @@ func (v *voice) text(m *api.Message) string {
 	if m.Timer > 0 {
 		parts = append(parts, v.t("(disappears)"))
 	}
+
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
@@ -144,12 +148,14 @@ func (v *voice) message(m api.Message, elsewhere bool) {
 		v.print("%s Notice, %s: %s", at, v.nameOf(m.Conversation), v.t(words.Line(m.Text)))
 		return
 	}
+
 	n := v.number(m)
 	v.missing(&m, n)
 	if !m.Outgoing {
 		v.print("%s %s, message %d: %s", at, v.nameOf(m.Conversation), n, v.text(&m))
 		return
 	}
+
 	state := v.t(string(m.State))
 	if !m.Read.IsZero() {
 		state = v.t("read")
@@ -157,6 +163,7 @@ func (v *voice) message(m api.Message, elsewhere bool) {
 	if m.State == api.StateFailed && m.Reason != "" {
 		state += " (" + safetext.Line(v.t(m.Reason)).String() + ")"
 	}
+
 	if elsewhere {
 		v.print("%s you to %s, message %d, %s: %s", at, v.nameOf(m.Conversation), n, state, v.text(&m))
 		return
@@ -215,9 +222,11 @@ func (v *voice) edited(m api.Message) {
 	if !ok {
 		return
 	}
+
 	old := v.messages[m.ID]
 	v.messages[m.ID] = m
 	who := v.nameOf(m.Conversation)
+
 	switch {
 	case m.Deleted && !old.Deleted && m.Outgoing:
 		v.print("You took message %d back.", n)

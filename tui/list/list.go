@@ -174,6 +174,7 @@ func (l *List) viewFrom(s Source) ([]string, bool) {
 	if start < 0 {
 		return nil, false
 	}
+
 	out := make([]string, 0, l.height)
 	rows := make([]int, 0, l.height)
 	skip := l.offset
@@ -181,6 +182,7 @@ func (l *List) viewFrom(s Source) ([]string, bool) {
 		skip = n - 1
 		l.offset = skip
 	}
+
 	more := false // below the view
 	for i := start; i < s.Len() && !more; i++ {
 		for _, line := range l.lines(s, i)[skip:] {
@@ -192,6 +194,7 @@ func (l *List) viewFrom(s Source) ([]string, bool) {
 		}
 		skip = 0
 	}
+
 	if !more {
 		return nil, false
 	}

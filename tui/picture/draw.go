@@ -140,10 +140,13 @@ func sixel(img *image.RGBA) string {
 	w, h := img.Bounds().Dx(), img.Bounds().Dy()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\"1;1;%d;%d", w, h)
+
+	// The palette.
 	for i := range levels * levels * levels {
 		fmt.Fprintf(&b, "#%d;2;%d;%d;%d", i, i/36*20, i/6%6*20, i%6*20)
 	}
 	step := func(c uint8) int { return (int(c)*(levels-1) + 127) / 255 }
+
 	for y := 0; y < h; y += 6 {
 		bits := map[int][]byte{} // colour → column → rows
 		var order []int
@@ -158,6 +161,7 @@ func sixel(img *image.RGBA) string {
 				bits[i][x] |= 1 << dy
 			}
 		}
+
 		for k, i := range order {
 			if k > 0 {
 				b.WriteByte('$')

@@ -54,6 +54,7 @@ func Decode(data []byte) (*image.RGBA, error) {
 	if len(data) == 0 || len(data) > MaxBytes {
 		return nil, ErrPicture
 	}
+
 	for _, f := range formats {
 		if !bytes.HasPrefix(data, []byte(f.magic)) {
 			continue
@@ -62,6 +63,7 @@ func Decode(data []byte) (*image.RGBA, error) {
 		if err != nil || !sane(c.Width, c.Height) {
 			return nil, ErrPicture
 		}
+
 		img, err := f.decode(&timed{data: data, until: time.Now().Add(MaxTime)})
 		if err != nil {
 			return nil, ErrPicture
@@ -70,6 +72,7 @@ func Decode(data []byte) (*image.RGBA, error) {
 		if !sane(b.Dx(), b.Dy()) {
 			return nil, ErrPicture
 		}
+
 		out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 		draw.Draw(out, out.Bounds(), img, b.Min, draw.Src)
 		return out, nil

@@ -87,6 +87,7 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 			level = i
 		}
 	}
+
 	locks, values, chosen := spans(th, Locks, s.LockAfter, "never")
 	f := &dialog.Form{Title: "Settings", Label: "Save", Width: 62}
 	f.Fields = []*dialog.Field{
@@ -95,6 +96,7 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 		field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...),
 		field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...),
 	}
+
 	f.Submit = func() dialog.Action {
 		typing, read := f.Fields[0].Chosen == 1, f.Fields[1].Chosen == 1
 		notify, lock := levels[f.Fields[2].Chosen].NotifyLevel, values[f.Fields[3].Chosen]
@@ -131,6 +133,7 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, s
 	for _, x := range mutes {
 		labels = append(labels, x.label)
 	}
+
 	muted := 0
 	switch {
 	case c.MutedUntil.Equal(api.Forever):
@@ -139,6 +142,7 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, s
 		muted = len(labels)
 		labels = append(labels, th.T("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
 	}
+
 	notify := []string{m("as the settings say")}
 	level := 0
 	for i, l := range levels {
@@ -147,16 +151,19 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, s
 			level = i + 1
 		}
 	}
+
 	f.Fields = []*dialog.Field{
 		field("Pinned to the top of the list", "", yes(c.Pinned), "no", "yes"),
 		field("Muted", "Nothing new is announced.", muted, labels...),
 		field("Archived", "Out of the list until something new comes.", yes(c.Archived), "no", "yes"),
 		field("Notifications say", "", level, notify...),
 	}
+
 	id, was := c.ID, c.MutedUntil
 	f.Submit = func() dialog.Action {
 		pinned, archived := f.Fields[0].Chosen == 1, f.Fields[2].Chosen == 1
 		req := api.ConversationRequest{Contact: id, Pinned: &pinned, Archived: &archived}
+
 		until := was
 		for _, x := range mutes {
 			if x.label == labels[f.Fields[1].Chosen] {
@@ -164,11 +171,13 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, s
 			}
 		}
 		req.MutedUntil = &until
+
 		var l api.NotifyLevel
 		if n := f.Fields[3].Chosen; n > 0 {
 			l = levels[n-1].NotifyLevel
 		}
 		req.Notify = &l
+
 		return dialog.Keeping(func() tea.Cmd { return save(f, req) })
 	}
 	return f
@@ -181,6 +190,7 @@ func Timer(th *theme.Theme, c *api.Contact, name string, save SaveConversation) 
 	f.Intro = th.T("New messages are erased on both sides: what you receive after you read it, what you send after it arrived. It begins when %s wants the same. Nobody can make the other side forget what was seen.", name)
 	mine := c.TimerMine
 	hint := ""
+
 	switch {
 	case c.Timer > 0 && c.TimerMine == 0 && c.TimerTheirs > 0:
 		hint = th.T("You want to end it; %s has not agreed yet.", name)
@@ -197,6 +207,7 @@ func Timer(th *theme.Theme, c *api.Contact, name string, save SaveConversation) 
 	case c.Timer > 0:
 		hint = th.T("Both of you have agreed on %s.", chatview.Span(th, c.Timer))
 	}
+
 	labels, values, chosen := spans(th, Timers, mine, "never")
 	f.Fields = []*dialog.Field{field("Disappear after", hint, chosen, labels...)}
 	id := c.ID
@@ -217,16 +228,19 @@ func Backup(th *theme.Theme, path string, write func(*dialog.Form, api.BackupReq
 		Title: "Make a backup", Label: "Write it", Width: 60,
 		Intro: "A copy of the whole profile, encrypted in the age format. Restore it with: starling restore FILE. Whoever runs two copies at once breaks the sessions of both.",
 	}
+
 	text := func(label, hint string, hidden bool) *dialog.Field {
 		x := &dialog.Field{Label: label, Hint: hint}
 		x.Text.OneLine, x.Text.Hidden, x.Text.Limit = true, hidden, 1024
 		return x
 	}
+
 	file := text("New file", "", false)
 	file.Text.SetValue(path)
 	first := text("Passphrase of the backup", "Who has the file can try to guess it for ever: make it long.", true)
 	again := text("Passphrase again", "", true)
 	f.Fields = []*dialog.Field{file, first, again}
+
 	f.Submit = func() dialog.Action {
 		switch {
 		case strings.TrimSpace(file.Text.Value()) == "":

@@ -180,6 +180,7 @@ func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
 	line, x, _ := p.words.Render(th, inner-2, 1)
 	frame.Add(th.Accent.Render(theme.GlyphPrompt) + " " + line[0])
 	frame.Cursor(x+2, 0)
+
 	status := ""
 	switch {
 	case p.wrong != "":
@@ -196,6 +197,7 @@ func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
 		status = th.Muted.Render(th.T("Whole words in any order; the last one may be a beginning."))
 	}
 	frame.Add(th.Cells.Truncate(status, inner))
+
 	p.from = frame.Top()
 	p.room = max(1, frame.Room()/perHit)
 	from, to := p.rows.Window(len(p.hits), p.room)
@@ -221,6 +223,8 @@ func (p *Panel) hit(f *dialog.Frame, th *theme.Theme, m hit, selected bool) {
 func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 	words := match.Words(p.words.Value())
 	s, at := m.Text.String(), m.at
+
+	// It begins a third of the width before the word, with a whole one.
 	from := at
 	for k := 0; from > 0 && k < width/3; k++ {
 		_, n := utf8.DecodeLastRuneInString(s[:from])
@@ -231,10 +235,12 @@ func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 			from += sp + 1
 		}
 	}
+
 	end := min(len(s), at+8*width)
 	for end < len(s) && !utf8.RuneStart(s[end]) {
 		end--
 	}
+
 	line := th.Cells.Steady(safetext.Line(s[from:end]).String())
 	if from > 0 {
 		line = term.Ellipsis + line
@@ -244,6 +250,7 @@ func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 			return th.Muted.Render(th.Cells.Truncate(masked, width))
 		}
 	}
+
 	line = th.Cells.Truncate(line, width)
 	i, n := match.Next(line, words)
 	if i < 0 {

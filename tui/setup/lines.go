@@ -31,6 +31,7 @@ func Read(opts Options) (Result, error) {
 func read(in io.Reader, out io.Writer, opts Options, secret func() (string, error)) (Result, error) {
 	var r Result
 	w := catalogue.New(opts.Language)
+
 	if opts.Problem != "" {
 		fmt.Fprintln(out, w.Text(opts.Problem))
 	}
@@ -40,10 +41,13 @@ func read(in io.Reader, out io.Writer, opts Options, secret func() (string, erro
 		r.Passphrase = pass
 		return r, err
 	}
+
 	fmt.Fprintf(out, "%s. %s\n%s\n", w.Text("Welcome to Starling"), w.Text(who), w.Text(limits))
 	if opts.Demo {
 		fmt.Fprintln(out, w.Text("To look at it first, type /demo as the name."))
 	}
+
+	// It is asked until the answers are right.
 	lines := bufio.NewScanner(in)
 	for {
 		fmt.Fprintf(out, "%s (%s) ", w.Text("Your name"), w.Text(nameHint))
@@ -54,6 +58,7 @@ func read(in io.Reader, out io.Writer, opts Options, secret func() (string, erro
 		if opts.Demo && r.Name == "/demo" {
 			return Result{}, ErrDemo
 		}
+
 		fmt.Fprintf(out, "%s\n%s: ", w.Text(passHint), w.Text("Passphrase"))
 		pass, err := secret()
 		if err != nil {
@@ -64,6 +69,7 @@ func read(in io.Reader, out io.Writer, opts Options, secret func() (string, erro
 		if err != nil {
 			return Result{}, err
 		}
+
 		r.Passphrase = pass
 		problem := wrong(w, r, again)
 		if problem == "" {

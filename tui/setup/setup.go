@@ -87,11 +87,13 @@ func New(opts Options) *Screen {
 	s := &Screen{}
 	s.retheme(true, term.Cells{}, catalogue.New(opts.Language))
 	t := s.th.T
+
 	field := func(label, hint string, hidden bool) *dialog.Field {
 		f := &dialog.Field{Label: label, Hint: hint}
 		f.Text.OneLine, f.Text.Hidden, f.Text.Limit = true, hidden, 1024
 		return f
 	}
+
 	pass := field("Passphrase", "", true)
 	if opts.Existing {
 		s.form = &dialog.Form{Title: "Starling", Intro: unlockIntro, Label: "Unlock", Fields: []*dialog.Field{pass}, Error: t(opts.Problem)}
@@ -119,6 +121,7 @@ func New(opts Options) *Screen {
 			return s.finish(r)
 		}
 	}
+
 	s.dialogs.Open(s.form)
 	return s
 }

@@ -128,6 +128,7 @@ func (c Cells) Fit(s string, w int) string {
 	if plainASCII(s) && len(s) <= w {
 		return s + Spaces(w-len(s))
 	}
+
 	n, monster := c.measure(s)
 	switch {
 	case n > w:
@@ -137,6 +138,8 @@ func (c Cells) Fit(s string, w int) string {
 		s = c.cut(s, w, "")
 		n = c.Width(s)
 	}
+
+	// A character that joins the spaces behind it would swallow one.
 	for c.prepends(s) {
 		_, size := utf8.DecodeLastRuneInString(s)
 		if s, n = s[:len(s)-size], c.Width(s[:len(s)-size]); n < w {

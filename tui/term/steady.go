@@ -22,10 +22,12 @@ func (c Cells) Steady(s string) string {
 	if c.Graphemes || !strings.ContainsFunc(s, unsteady) {
 		return s
 	}
+
 	var b strings.Builder
 	b.Grow(len(s))
 	var base rune        // the last character that was not a mark
 	var joined, cut bool // the next character is joined; it is left out
+
 	for _, r := range s {
 		switch {
 		case r == zeroWidthJoiner:
@@ -38,6 +40,7 @@ func (c Cells) Steady(s string) string {
 		case r >= firstFlag && r <= lastFlag:
 			r = 'A' + r - firstFlag
 		}
+
 		cut = joined && r >= firstEmoji
 		joined = false
 		if !cut {

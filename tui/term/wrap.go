@@ -28,12 +28,15 @@ func (c Cells) wrapLine(out []string, s string, w int) []string {
 	brk := -1      // byte after which the line may break
 	brkWidth := 0  // width of s[start:brk]
 	indent := true // only spaces so far
+
 	for i := 0; i < len(s); {
 		cluster, n := c.Next(s[i:])
 		if n > w || len(cluster) > maxCluster {
 			s = s[:i] + c.showable(s[i:], w)
 			continue
 		}
+
+		// The line ends here, at a space, at the last place to break, or anywhere.
 		if width+n > w {
 			if cluster == " " {
 				// The space that does not fit ends the line.
@@ -54,8 +57,10 @@ func (c Cells) wrapLine(out []string, s string, w int) []string {
 			brk, indent = -1, false
 			continue
 		}
+
 		i += len(cluster)
 		width += n
+
 		switch {
 		case cluster == " ":
 			if !indent {

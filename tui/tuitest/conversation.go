@@ -124,10 +124,12 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 	if err := n.begin("Search", req.Words); err != nil {
 		return nil, err
 	}
+
 	words := split(req.Words)
 	if len(words) == 0 {
 		return nil, nil
 	}
+
 	var found []api.Message
 	for id, messages := range n.messages {
 		if c := n.contact(req.Contact); req.Contact != "" && (c == nil || c.ID != id) {
@@ -139,6 +141,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 			}
 		}
 	}
+
 	slices.SortFunc(found, func(a, b api.Message) int { return int(b.Sequence - a.Sequence) })
 	return found[:min(len(found), bounded(req.Limit, 50))], nil
 }

@@ -17,6 +17,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	if err := n.begin("Send", req.Text); err != nil {
 		return api.Message{}, err
 	}
+
 	c := n.contact(req.Contact)
 	if c == nil {
 		return api.Message{}, errNoContact
@@ -24,6 +25,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	if m := n.find(req.ID); m != nil && req.ID != "" {
 		return *m, nil
 	}
+
 	m := api.Message{ID: req.ID, Outgoing: true, State: api.StateQueued, Text: safetext.Clean(req.Text), Timer: c.Timer}
 	switch {
 	case req.Forward != "":
@@ -37,6 +39,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	case req.Picture != nil:
 		m.Picture = &api.Picture{Type: "image/png", Data: req.Picture, Size: len(req.Picture)}
 	}
+
 	if req.ReplyTo != "" {
 		of := n.find(req.ReplyTo)
 		if of == nil || of.Conversation != c.ID {
@@ -44,6 +47,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 		}
 		m.Reply = quote(of)
 	}
+
 	m = n.store(c.ID, m)
 	n.status.Outbox.Queued++
 	n.tellMessage(m)
@@ -97,15 +101,18 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Messa
 	if err := n.begin("History", req.Before); err != nil {
 		return nil, err
 	}
+
 	c := n.contact(req.Contact)
 	if c == nil {
 		return nil, errNoContact
 	}
+
 	all := n.messages[c.ID]
 	if req.Before > 0 {
 		i, _ := slices.BinarySearchFunc(all, req.Before, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })
 		all = all[:i]
 	}
+
 	limit := bounded(req.Limit, 100)
 	if req.After > 0 {
 		i, found := slices.BinarySearchFunc(all, req.After, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })

@@ -236,12 +236,14 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 	if m.ID == "" {
 		m.ID = n.id("a")
 	}
+
 	m.Conversation = contact
 	n.seq++
 	m.Sequence = n.seq
 	if m.Time.IsZero() {
 		m.Time = n.now()
 	}
+
 	switch {
 	case m.State == api.StateNotice:
 	case !m.Outgoing:
@@ -255,6 +257,7 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 	if m.Outgoing {
 		m.From = n.status.Name
 	}
+
 	n.messages[contact] = append(n.messages[contact], m)
 	return m
 }
@@ -367,10 +370,12 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 	status := n.status
 	broken := n.broken
 	n.mu.Unlock()
+
 	// A listener learns at once that it is heard.
 	if err := f(api.Event{Kind: api.EventStatus, Status: &status}); err != nil {
 		return err
 	}
+
 	n.mu.Lock()
 	if after >= 0 {
 		at = 0
@@ -378,11 +383,13 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 			at++
 		}
 	}
+
 	for {
 		batch := slices.Clone(n.events[at:])
 		at = len(n.events)
 		changed := n.changed
 		n.mu.Unlock()
+
 		for _, ev := range batch {
 			if err := f(ev); err != nil {
 				return err

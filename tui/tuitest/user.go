@@ -57,8 +57,10 @@ func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int)
 	if opts.After == nil {
 		opts.After = func(time.Duration, tea.Msg) tea.Cmd { return nil }
 	}
+
 	app := tui.New(ctx, node, opts)
 	u := newUser(t, app, width, height)
+
 	followed := make(chan struct{})
 	heard := make(chan struct{})
 	var once sync.Once
@@ -70,12 +72,14 @@ func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int)
 			once.Do(func() { close(heard) })
 		})
 	}()
+
 	// What a test does from now on must be heard; a node that has nothing to
 	// say is given a moment.
 	select {
 	case <-heard:
 	case <-time.After(time.Second):
 	}
+
 	t.Cleanup(func() {
 		cancel()
 		<-followed
@@ -110,6 +114,7 @@ func (u *User) update(msg tea.Msg) {
 		u.pending--
 		msg = d.msg
 	}
+
 	switch msg := msg.(type) {
 	case nil:
 		return
@@ -122,6 +127,7 @@ func (u *User) update(msg tea.Msg) {
 		}
 		return
 	}
+
 	if raw, ok := msg.(tea.RawMsg); ok {
 		u.raw += fmt.Sprint(raw.Msg)
 		return
@@ -130,6 +136,7 @@ func (u *User) update(msg tea.Msg) {
 		u.clipboard = v.String()
 		return
 	}
+
 	_, cmd := u.app.Update(msg)
 	u.run(cmd)
 	u.draw()
