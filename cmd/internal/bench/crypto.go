@@ -61,6 +61,7 @@ func sessions() error {
 	if err != nil {
 		return err
 	}
+
 	text := make([]byte, content)
 	rand.Read(text)
 	pass := func(from, to *session.Session) error {
@@ -80,6 +81,7 @@ func sessions() error {
 		}
 		return nil
 	}
+
 	took, err := nanoseconds(
 		func() error { return pass(alice, bob) },
 		func() error { return errors.Join(pass(carol, dave), pass(dave, carol)) },
@@ -87,6 +89,7 @@ func sessions() error {
 	if err != nil {
 		return err
 	}
+
 	watch("session seal+open, 1 KiB, one direction", took[0]/1000, "us", "")
 	watch("session seal+open, 1 KiB, ping-pong", took[1]/2000, "us", "per message; every one is a ratchet step")
 	return nil
@@ -117,6 +120,7 @@ func pair() (inviter, invitee *session.Session, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+
 	invitee, hello, err := invitation.Join(now, invite.Bundle(), session.ID{1}, []byte("hello"))
 	if err != nil {
 		return nil, nil, err
@@ -133,6 +137,7 @@ func pair() (inviter, invitee *session.Session, err error) {
 	if inviter == nil {
 		return nil, nil, errors.New("the hello did not make a session")
 	}
+
 	answer, err := inviter.Seal(session.ID{2}, []byte("hello"), 0)
 	if err != nil {
 		return nil, nil, err

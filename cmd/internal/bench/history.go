@@ -100,9 +100,11 @@ func live(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+
 	words := strings.Fields("the relay carries what it cannot read to a mailbox that does not know whose it is and forgets it when it was fetched")
 	rng := rand.New(rand.NewPCG(1, 2))
 	now := time.Now()
+
 	for from := 0; from < stored && err == nil; from += batch {
 		err = s.Update(ctx, func(tx *store.Tx) error {
 			contacts, err := tx.Contacts()
@@ -117,6 +119,7 @@ func live(ctx context.Context, dir string) error {
 				if i%2500 == 0 {
 					text = append(text, rare)
 				}
+
 				at := now.Add(time.Duration(i-stored) * time.Minute)
 				m := store.Message{ID: store.NewID(), Contact: contacts[0].ID, Outgoing: i%3 == 0, Text: strings.Join(text, " "), Time: at, State: api.StateReceived}
 				if m.Outgoing {

@@ -70,11 +70,14 @@ func (c *comparison) run(node *libsignal) error {
 	if c.size > 1<<10 {
 		messages, few = 20, 40
 	}
+
 	own, err := newTalk(c.pingpong, c.bytes, c.size)
 	if err != nil {
 		return err
 	}
 	theirs := question{InMemory: !c.bytes, PingPong: c.pingpong, Size: c.size, Messages: few}
+
+	// Ours and theirs take turns; the fastest turn of each counts.
 	var a answer
 	var us, allocs float64
 	ours, other := math.Inf(1), math.Inf(1)
@@ -88,6 +91,7 @@ func (c *comparison) run(node *libsignal) error {
 		}
 		ours = min(ours, us)
 	}
+
 	state, err := own.state()
 	if err != nil {
 		return err
@@ -95,6 +99,7 @@ func (c *comparison) run(node *libsignal) error {
 	name := "session, " + c.name
 	watch(name, ours, "us", fmt.Sprintf("processor time of a message, sealed and opened; %d B on the wire", own.wire))
 	watch(name+": libsignal", other, "us", fmt.Sprintf("%d B on the wire, state %d B", a.Wire, a.State))
+
 	if c.bar > 0 {
 		atLeast(name+": libsignal / session", other/ours, c.bar, "ratio", "in one run")
 	} else {
@@ -170,6 +175,7 @@ func (t *talk) pass(i int) error {
 	if t.pingpong {
 		from = i % 2
 	}
+
 	sender, err := t.get(from)
 	if err != nil {
 		return err
@@ -184,10 +190,12 @@ func (t *talk) pass(i int) error {
 	if err := t.put(from); err != nil {
 		return err
 	}
+
 	receiver, err := t.get(1 - from)
 	if err != nil {
 		return err
 	}
+
 	t.wire = 0
 	got := 0
 	for _, c := range cells {
@@ -198,6 +206,7 @@ func (t *talk) pass(i int) error {
 		got += len(part.Data)
 		t.wire += len(c.Tag) + len(c.Box)
 	}
+
 	if got != len(t.text) {
 		return errors.New("a message is not what was sent")
 	}

@@ -77,6 +77,7 @@ func newPeer(ctx context.Context, mesh *testnet.Mesh) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	p.Client = client
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
@@ -84,6 +85,7 @@ func newPeer(ctx context.Context, mesh *testnet.Mesh) (*peer, error) {
 		defer close(p.ended)
 		p.err = client.Run(runCtx)
 	}()
+
 	for !client.Status().Ready || client.Status().Relays < relays {
 		select {
 		case <-changed:
@@ -125,6 +127,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 		return err
 	}
 	there, back := boxes[0], boxes[1]
+
 	var tags, answers [rounds]p2p.Tag
 	for i := range rounds {
 		rand.Read(tags[i][:])
@@ -134,6 +137,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 	rand.Read(box)
 	bob.Watch("bench", there, tags[:])
 	alice.Watch("bench", back, answers[:])
+
 	var times []time.Duration
 	for i := range rounds {
 		answered := make(chan error, 1)
@@ -145,6 +149,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 			bob.Ack(there, tags[i])
 			answered <- bob.Put(ctx, back, answers[i], box)
 		}()
+
 		begin := time.Now()
 		putErr := alice.Put(ctx, there, tags[i], box)
 		err := alice.awaitBox(ctx, answers[i])
@@ -154,6 +159,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 			return fmt.Errorf("round trip %d: %w", i, err)
 		}
 	}
+
 	times = times[rounds/5:] // the first ones find standing requests not yet there
 	median := quantile(times, 0.5)
 	atMost("round trip of a box, mixing delay 0, median", ms(median), 5, "ms",
@@ -167,9 +173,11 @@ func storeRate(ctx context.Context, alice *peer) error {
 	if err != nil {
 		return err
 	}
+
 	var next, failed atomic.Int64
 	var first atomic.Pointer[error]
 	begin := time.Now()
+
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
@@ -190,6 +198,7 @@ func storeRate(ctx context.Context, alice *peer) error {
 		})
 	}
 	wg.Wait()
+
 	if failed.Load() > stores/100 {
 		return fmt.Errorf("%d of %d boxes were not stored: %w", failed.Load(), stores, *first.Load())
 	}

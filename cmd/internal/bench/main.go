@@ -35,8 +35,10 @@ func main() {
 	dir := flag.String("serve", "", "be the relay with its state in this `folder` that users measures")
 	bootstrap := flag.String("bootstrap", "", "where that relay finds others")
 	flag.Parse()
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+
 	if *libsignal != "" {
 		if err := besideLibsignal(ctx, *libsignal); err != nil {
 			fmt.Fprintf(os.Stderr, "bench libsignal: %v\n", err)
@@ -51,6 +53,7 @@ func main() {
 		}
 		return
 	}
+
 	failed := false
 	for _, part := range []struct {
 		name string
@@ -73,6 +76,7 @@ func main() {
 			failed = true
 		}
 	}
+
 	if failed {
 		os.Exit(1)
 	}

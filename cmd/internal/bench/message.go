@@ -117,6 +117,7 @@ func acquaint(ctx context.Context, alice, bob *person) error {
 	if err := errors.Join(alice.ready(ctx), bob.ready(ctx)); err != nil {
 		return err
 	}
+
 	invite, err := alice.Invite(ctx, api.InviteRequest{Name: "bob"})
 	if err != nil {
 		return err
@@ -124,6 +125,8 @@ func acquaint(ctx context.Context, alice, bob *person) error {
 	if _, err := bob.AddContact(ctx, api.AddContactRequest{Link: invite.Link, Name: "alice"}); err != nil {
 		return err
 	}
+
+	// Both see the other as ready.
 	for _, p := range []*person{alice, bob} {
 		for {
 			contacts, err := p.Contacts(ctx)

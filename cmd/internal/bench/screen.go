@@ -53,12 +53,14 @@ func frames(ctx context.Context) error {
 		names = append(names, strings.TrimPrefix(f.bench, "Benchmark"))
 	}
 	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
+
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "0.5s", "./tui")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("benchmarks of tui: %w\n%s", err, out)
 	}
+
 	for _, f := range frameBars {
 		ns, ok := perOp(out, f.bench)
 		switch {
@@ -99,10 +101,12 @@ type terminal struct {
 func openTerminal(ctx context.Context, binary string, args ...string) (*terminal, error) {
 	t := &terminal{cmd: exec.CommandContext(ctx, binary, args...), grown: make(chan struct{}, 1), ended: make(chan struct{})}
 	t.cmd.Env = append(os.Environ(), "STARLING_PASSPHRASE="+passphrase, "TERM=xterm-256color", "LANG=en_US.UTF-8", "LC_ALL=en_US.UTF-8")
+
 	var err error
 	if t.file, err = pty.StartWithSize(t.cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
 		return nil, err
 	}
+
 	go func() {
 		defer close(t.ended)
 		b := make([]byte, 64<<10)
@@ -161,10 +165,12 @@ func coldStart(ctx context.Context, binary string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+
 	profile, err := newProfile(filepath.Join(dir, "starter"), store.CheapKDF)
 	if err != nil {
 		return err
 	}
+
 	var times, cpu []time.Duration
 	for range starts {
 		begin := time.Now()
@@ -180,6 +186,7 @@ func coldStart(ctx context.Context, binary string) error {
 		}
 		cpu = append(cpu, t.cmd.ProcessState.UserTime()+t.cmd.ProcessState.SystemTime())
 	}
+
 	atMost("cold start to a usable screen, median", ms(quantile(times, 0.5)), 300, "ms",
 		fmt.Sprintf("without the key derivation; %.0f ms of processor time", ms(quantile(cpu, 0.5))))
 	return nil

@@ -137,11 +137,14 @@ func serve(ctx context.Context, dir, bootstrap string) error {
 	if err != nil {
 		return err
 	}
+
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- relay.Run(ctx) }()
 	defer func() { stop(); <-ended }()
 	<-relay.Ready()
+
+	// Each line asks for the state.
 	out := json.NewEncoder(os.Stdout)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		debug.FreeOSMemory()
@@ -149,6 +152,7 @@ func serve(ctx context.Context, dir, bootstrap string) error {
 		if err != nil {
 			return err
 		}
+
 		s := relay.Status()
 		state := serverState{Addrs: s.Addrs, Subscriptions: s.Mailbox.Subscriptions, Boxes: s.Mailbox.Boxes,
 			Bytes: s.BytesIn + s.BytesOut, RSS: int64(rss) << 10}
@@ -161,6 +165,7 @@ func serve(ctx context.Context, dir, bootstrap string) error {
 				state.Disk += info.Size()
 			}
 		}
+
 		if err := out.Encode(state); err != nil {
 			return err
 		}
@@ -226,6 +231,8 @@ func (s *server) visitor(ctx context.Context, mesh *testnet.Mesh) (*peer, p2p.No
 	if err != nil {
 		return nil, p2p.NodeID{}, err
 	}
+
+	// A visitor is ready once it may use the relay as a mailbox.
 	for {
 		if status, _ := mesh.Status(0); status.Relays > relays {
 			client, err := newPeer(ctx, mesh)
@@ -242,6 +249,7 @@ func (s *server) visitor(ctx context.Context, mesh *testnet.Mesh) (*peer, p2p.No
 			}
 			client.close()
 		}
+
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():

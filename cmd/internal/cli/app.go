@@ -98,6 +98,7 @@ func (a *app) keyTable() (*keymap.Map, error) {
 		}
 		path = filepath.Join(dir, keysFile)
 	}
+
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) && a.look.keys == "" {
 		return nil, nil
@@ -106,10 +107,12 @@ func (a *app) keyTable() (*keymap.Map, error) {
 		return nil, usage("check the path given to --keys", "keys: %v", err)
 	}
 	defer f.Close()
+
 	text, err := io.ReadAll(io.LimitReader(f, keymap.MaxConfig+1))
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
+
 	keys, err := keymap.Parse(string(text))
 	if err != nil {
 		return nil, usage("mend the file, or move it away to have the keys shipped; docs/COMMANDS.md shows how it is written", "%s: %v", own(path), err)
@@ -126,6 +129,7 @@ func (a *app) asApp(root *cobra.Command) {
 				return err
 			}
 		}
+
 		options, err := a.screenOptions()
 		if err != nil {
 			return err
@@ -137,6 +141,8 @@ func (a *app) asApp(root *cobra.Command) {
 		if home, err := os.UserHomeDir(); err == nil {
 			options.backupDir = home
 		}
+
+		// A node that runs already is used.
 		node, closer, err := a.engine.Dial(ctx, dir)
 		if err == nil {
 			defer closer.Close()
@@ -145,6 +151,8 @@ func (a *app) asApp(root *cobra.Command) {
 		if !errors.Is(err, errNoNode) {
 			return err
 		}
+
+		// Else the app has one of its own.
 		host, err := a.open(ctx, dir, options)
 		switch {
 		case errors.Is(err, errLeft):
@@ -154,12 +162,14 @@ func (a *app) asApp(root *cobra.Command) {
 		case err != nil:
 			return err
 		}
+
 		options.join = host.Join
 		if a.network.lan {
 			options.nearby = a.engine.Nearby
 		}
 		return errors.Join(a.screen(ctx, host, options), host.Close())
 	}
+
 	a.lookFlags(root)
 	a.networkFlags(root)
 }
@@ -171,6 +181,7 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 		return nil, err
 	}
 	problem := ""
+
 	for {
 		existing, err := a.engine.Exists(dir)
 		if err != nil {
@@ -180,6 +191,7 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 		if err != nil {
 			return nil, err
 		}
+
 		if !existing {
 			err = a.engine.Create(ctx, dir, newProfile{name: name, passphrase: passphrase})
 		}
@@ -190,6 +202,7 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 				return host, nil
 			}
 		}
+
 		mendable := api.CodeOf(err) == api.CodeWrongPassphrase || (!existing && api.CodeOf(err) == api.CodeUsage)
 		if !asked || !mendable {
 			return nil, err
@@ -212,6 +225,7 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 	case !a.inTTY && !s.existing:
 		return "", "", false, &api.Error{Code: api.CodeNoProfile, Message: "there is no profile yet"}
 	}
+
 	if s.problem != "" {
 		fmt.Fprintf(a.err, "starling: %s\n", s.problem)
 	}
@@ -219,6 +233,7 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 		passphrase, err = a.passphrase("Passphrase: ")
 		return "", passphrase, true, err
 	}
+
 	fmt.Fprint(a.err, "Welcome to Starling. Your name, as your contacts will see it: ")
 	if name, err = readLine(a.in); err != nil {
 		return "", "", false, err

@@ -19,17 +19,21 @@ func joinLists(root *cobra.Command, args []string) []string {
 	if err != nil || !slices.Contains([]string{"node", "relay", "doctor"}, cmd.Name()) {
 		return args
 	}
+
 	var joined []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
 			return append(joined, args[i:]...)
 		}
+
 		name, value, hasValue := strings.Cut(arg, "=")
 		if !slices.Contains(listFlags, name) {
 			joined = append(joined, arg)
 			continue
 		}
+
+		// What follows up to the next flag are values.
 		var values []string
 		if hasValue {
 			values = append(values, value)
@@ -41,6 +45,7 @@ func joinLists(root *cobra.Command, args []string) []string {
 		if len(values) == 0 {
 			joined = append(joined, arg) // the parser says that a value is missing
 		}
+
 		for _, v := range values {
 			joined = append(joined, name+"="+v)
 		}

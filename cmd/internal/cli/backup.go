@@ -31,6 +31,7 @@ func (a *app) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 	if p := a.getenv(envBackup); p != "" {
 		return p, nil
 	}
+
 	if !a.inTTY {
 		return "", &api.Error{
 			Code:    api.CodeWrongPassphrase,
@@ -38,6 +39,8 @@ func (a *app) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 			Hint:    "use --backup-passphrase-file FILE or $" + envBackup + ", or run this in a terminal to be asked",
 		}
 	}
+
+	// A new passphrase is asked for twice.
 	p, err := a.prompt("Passphrase of the backup: ")
 	if err != nil || !isNew {
 		return p, err
@@ -66,10 +69,12 @@ in the age format (age-encryption.org). Whoever has both is you: keep them apart
 			if err != nil {
 				return err
 			}
+
 			passphrase, err := a.backupPassphrase(secret, true)
 			if err != nil {
 				return err
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				if err := node.Backup(cmd.Context(), api.BackupRequest{Path: path, Passphrase: passphrase}); err != nil {
 					return err
@@ -80,6 +85,7 @@ in the age format (age-encryption.org). Whoever has both is you: keep them apart
 			})
 		},
 	})
+
 	secret.flag(cmd)
 	return cmd
 }
@@ -141,6 +147,7 @@ Backups and copies elsewhere are not touched.`,
 			if err != nil {
 				return err
 			}
+
 			if !yes {
 				if !a.inTTY {
 					return usage("add --yes", "nobody was asked whether the profile is to be destroyed")
@@ -150,12 +157,14 @@ Backups and copies elsewhere are not touched.`,
 					return usage("", "the answer was not yes; nothing was changed")
 				}
 			}
+
 			if err := a.wipe(cmd.Context(), dir); err != nil {
 				return err
 			}
 			return a.print(map[string]string{"wiped": dir}, func(w io.Writer) { fmt.Fprintln(w, "The profile is destroyed.") })
 		},
 	}
+
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	a.jsonFlag(cmd)
 	return cmd

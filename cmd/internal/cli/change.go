@@ -80,12 +80,14 @@ make another computer forget.`,
 				if err != nil {
 					return err
 				}
+
 				if err := node.Delete(cmd.Context(), api.DeleteRequest{Messages: args, Both: both}); err != nil {
 					return err
 				}
 				if both {
 					a.goesLater(cmd.Context(), node, m.Conversation)
 				}
+
 				return a.print(map[string]any{"deleted": args, "both": both}, func(w io.Writer) {
 					if both {
 						fmt.Fprintln(w, "Erased here; the contact's Starling is asked to do the same.")
@@ -96,6 +98,7 @@ make another computer forget.`,
 			})
 		},
 	})
+
 	cmd.Flags().BoolVar(&both, "both", false, "ask the contact's Starling to erase them too")
 	return cmd
 }
@@ -111,6 +114,7 @@ func (a *app) reactCommand() *cobra.Command {
 			if clear == (len(args) == 2) {
 				return usage("for example: starling react ID 👍", "give an emoji or --clear")
 			}
+
 			req := api.ReactRequest{Message: args[0]}
 			if !clear {
 				req.Emoji = args[1]
@@ -118,6 +122,7 @@ func (a *app) reactCommand() *cobra.Command {
 					return err
 				}
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				m, err := node.React(cmd.Context(), req)
 				if err != nil {
@@ -128,6 +133,7 @@ func (a *app) reactCommand() *cobra.Command {
 			})
 		},
 	})
+
 	cmd.Flags().BoolVar(&clear, "clear", false, "take the reaction back")
 	return cmd
 }
@@ -144,6 +150,7 @@ forwarded; from whom it came is not said.`,
 			if err := w.check(); err != nil {
 				return err
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				for _, contact := range args[1:] {
 					if err := a.sendAndWait(cmd.Context(), node, api.SendRequest{Contact: contact, Forward: args[0]}, w); err != nil {
@@ -154,6 +161,7 @@ forwarded; from whom it came is not said.`,
 			})
 		},
 	})
+
 	w.flags(cmd)
 	return cmd
 }
@@ -226,6 +234,7 @@ the draft of the conversation, as if it had been typed there and not sent.`,
 			if clear && len(args) != 1 {
 				return usage("for example: starling draft Bob --clear", "--clear takes one CONTACT")
 			}
+
 			var text string
 			if len(args) == 2 {
 				typed := args[1:]
@@ -237,6 +246,7 @@ the draft of the conversation, as if it had been typed there and not sent.`,
 					return err
 				}
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				if clear || text != "" {
 					err := node.SaveDraft(cmd.Context(), api.Draft{Contact: args[0], Text: text, ReplyTo: replyTo})
@@ -248,6 +258,7 @@ the draft of the conversation, as if it had been typed there and not sent.`,
 			})
 		},
 	})
+
 	cmd.Flags().BoolVar(&clear, "clear", false, "erase the draft")
 	cmd.Flags().StringVar(&replyTo, "reply-to", "", "the message `ID` that the draft answers")
 	return cmd

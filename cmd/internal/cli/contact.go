@@ -35,10 +35,12 @@ a channel you trust: whoever opens it first is the contact.`,
 				if err := waitReady(cmd.Context(), node, timeout); err != nil {
 					return err
 				}
+
 				invite, err := node.Invite(cmd.Context(), req)
 				if err != nil {
 					return err
 				}
+
 				return a.print(invite, func(w io.Writer) {
 					if qr {
 						if err := qrCode(w, invite.Link, a.outTTY && a.getenv("TERM") != "dumb"); err != nil {
@@ -54,6 +56,7 @@ a channel you trust: whoever opens it first is the contact.`,
 			})
 		},
 	}
+
 	cmd.Flags().DurationVar(&req.Expires, "expires", 24*time.Hour, "how long it can be used, 1m to 168h")
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the contact it will become")
 	cmd.Flags().BoolVar(&qr, "qr", false, "draw it as a QR code too")
@@ -105,6 +108,7 @@ func (a *app) contactCommand() *cobra.Command {
 			return usage("see starling contact --help", "starling contact needs a command, such as list or verify")
 		},
 	}
+
 	cmd.AddCommand(
 		a.contactAddCommand(),
 		a.contactListCommand(),
@@ -115,6 +119,8 @@ func (a *app) contactCommand() *cobra.Command {
 		a.contactRemoveCommand(),
 	)
 	cmd.AddCommand(a.conversationCommands()...)
+
+	// Every command about one contact completes their names.
 	for _, sub := range cmd.Commands() {
 		a.onNode(sub)
 		if strings.Contains(sub.Use, " CONTACT") && sub.ValidArgsFunction == nil {
@@ -144,6 +150,7 @@ from standard input, which keeps it out of the list of processes.`,
 				}
 				link = line
 			}
+
 			link = strings.TrimSpace(link)
 			return a.with(cmd.Context(), func(node *connection) error {
 				contact, err := a.add(cmd.Context(), node, api.AddContactRequest{Link: link, Name: name}, timeout)
@@ -156,6 +163,7 @@ from standard input, which keeps it out of the list of processes.`,
 			})
 		},
 	}
+
 	cmd.Flags().StringVar(&name, "name", "", "what you call them (default: the name in the invite)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
 	return cmd
@@ -241,6 +249,7 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 			if (yes || no) && code+number != "" || code != "" && number != "" {
 				return usage("", "give one of --yes, --no, --code and --number")
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				if code+number != "" {
 					if err := compare(cmd.Context(), node, args[0], code, number); err != nil {
@@ -260,6 +269,7 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 						return err
 					}
 				}
+
 				v, err := node.Verification(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -271,6 +281,7 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 						}
 						fmt.Fprintln(w, v.Code)
 					}
+
 					groups := strings.Fields(v.SafetyNumber)
 					for i := 0; i < len(groups); i += 4 {
 						fmt.Fprintln(w, strings.Join(groups[i:min(i+4, len(groups))], " "))
@@ -284,6 +295,7 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 			})
 		},
 	}
+
 	cmd.Flags().BoolVar(&yes, "yes", false, "record that the numbers matched")
 	cmd.Flags().BoolVar(&no, "no", false, "record that they are not verified")
 	cmd.Flags().BoolVar(&drawQR, "qr", false, "draw it as a QR code too")

@@ -172,12 +172,15 @@ func conversationWords(c api.Conversation, now time.Time) []string {
 	case c.MutedUntil.After(now):
 		words = append(words, "muted until "+clock(c.MutedUntil))
 	}
+
 	if c.Notify != "" {
 		words = append(words, "notifications: "+own(string(c.Notify)).String())
 	}
 	if c.Timer > 0 {
 		words = append(words, "messages disappear after "+lasting(c.Timer))
 	}
+
+	// Both have to want the same; one of them may not yet.
 	offer := func(seconds int) string {
 		if seconds == 0 {
 			return "to keep messages"
@@ -191,5 +194,6 @@ func conversationWords(c api.Conversation, now time.Time) []string {
 	default:
 		words = append(words, "they want "+offer(c.TimerTheirs))
 	}
+
 	return words
 }

@@ -117,6 +117,7 @@ func failure(ctx context.Context, err error) (*api.Error, int) {
 	default:
 		told = &api.Error{Code: api.CodeInternal, Message: err.Error()}
 	}
+
 	o, ok := outcomes[told.Code]
 	if !ok { // a newer node's code
 		o = outcomes[api.CodeInternal]

@@ -54,6 +54,7 @@ func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandP
 func manPage(cmd *cobra.Command) []byte {
 	cmd.InitDefaultHelpFlag()
 	var b bytes.Buffer
+
 	fmt.Fprintf(&b, ".TH %s 1 \"\" %s \"Starling\"\n", roffArg(strings.ToUpper(manName(cmd))), roffArg("starling "+buildinfo.Get().Version))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(manName(cmd)), roff(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(strings.TrimSuffix(cmd.UseLine(), " [flags]")))
@@ -63,12 +64,14 @@ func manPage(cmd *cobra.Command) []byte {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, ".br\n.B %s\n\\fIcommand\\fR\n", roff(cmd.CommandPath()))
 	}
+
 	if cmd.Long != "" {
 		b.WriteString(".SH DESCRIPTION\n")
 		roffText(&b, cmd.Long)
 	}
 	roffFlags(&b, "OPTIONS", cmd.NonInheritedFlags())
 	roffFlags(&b, "OPTIONS OF EVERY COMMAND", cmd.InheritedFlags())
+
 	if cmd.HasAvailableSubCommands() {
 		b.WriteString(".SH COMMANDS\n")
 		for _, sub := range cmd.Commands() {
@@ -77,10 +80,12 @@ func manPage(cmd *cobra.Command) []byte {
 			}
 		}
 	}
+
 	b.WriteString(".SH EXIT STATUS\n")
 	for _, e := range exits {
 		fmt.Fprintf(&b, ".TP\n.B %d\n%s\n", e.code, roff(e.meaning))
 	}
+
 	b.WriteString(".SH SEE ALSO\n")
 	also := []string{}
 	if cmd.HasParent() {

@@ -190,6 +190,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 			waitCtx, cancel = context.WithTimeout(ctx, timeout)
 		}
 		defer cancel()
+
 		arrived := errors.New("arrived")
 		err := node.Events(waitCtx, m.Sequence, func(e api.Event) error {
 			if e.Kind == api.EventState && e.ID == m.ID {
@@ -200,6 +201,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 			}
 			return nil
 		})
+
 		if ctx.Err() != nil {
 			return m, ctx.Err()
 		}
@@ -217,6 +219,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 			}
 		}
 	}
+
 	if m.State == api.StateFailed {
 		return m, &api.Error{Code: codeGivenUp, Message: "the message was given up" + because(m.Reason)}
 	}

@@ -116,6 +116,7 @@ func aboutMessage(m api.Message) []string {
 	case api.GapLost:
 		about = append(about, "something written before this never arrived")
 	}
+
 	if q := m.Late; q != nil {
 		words := "came late, written before: " + oneLine(q.Text).String()
 		if q.Text.String() == "" {
@@ -123,6 +124,7 @@ func aboutMessage(m api.Message) []string {
 		}
 		about = append(about, words)
 	}
+
 	if q := m.Reply; q != nil {
 		who := oneLine(q.From).String()
 		if q.Outgoing {
@@ -134,12 +136,14 @@ func aboutMessage(m api.Message) []string {
 		}
 		about = append(about, words)
 	}
+
 	if m.Forwarded {
 		about = append(about, "forwarded")
 	}
 	if !m.Edited.IsZero() && !m.Deleted {
 		about = append(about, "changed "+clock(m.Edited))
 	}
+
 	for _, r := range m.Reactions {
 		who := "they"
 		if r.Outgoing {
@@ -150,6 +154,7 @@ func aboutMessage(m api.Message) []string {
 	if !m.Read.IsZero() {
 		about = append(about, "read "+clock(m.Read))
 	}
+
 	switch {
 	case !m.Expires.IsZero():
 		about = append(about, "disappears "+clock(m.Expires))
@@ -187,11 +192,14 @@ func qrCode(w io.Writer, link string, colour bool) error {
 	if err != nil {
 		return fmt.Errorf("draw QR code: %w", err)
 	}
+
 	const quiet = 2
 	begin, end := "", "\n"
 	if colour {
 		begin, end = "\x1b[38;5;231;48;5;16m", "\x1b[0m\n"
 	}
+
+	// One row of text is two rows of modules.
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		fmt.Fprint(w, begin)
 		for x := -quiet; x < code.Size+quiet; x++ {

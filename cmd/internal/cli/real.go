@@ -70,13 +70,16 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// Deriving the key took 64 MiB that are never needed again.
 	debug.FreeOSMemory()
+
 	h := &hosted{Node: n, done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
 		h.err = n.Run(context.Background())
 	}()
+
 	select {
 	case <-n.Serving():
 		return h, nil

@@ -26,11 +26,13 @@ also as a beginning; newest first.`,
 			if err := checkText(req.Words, api.MaxText, "the words are longer than a message"); err != nil {
 				return err
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				return a.search(cmd.Context(), node, req)
 			})
 		},
 	}
+
 	cmd.Flags().StringVar(&req.Contact, "in", "", "only the conversation with this `CONTACT`")
 	cmd.Flags().IntVar(&req.Limit, "limit", 50, "at most `N` messages")
 	cmd.Flags().Int64Var(&req.Before, "before", 0, "only messages before this `SEQ`")
@@ -45,6 +47,7 @@ func (a *app) search(ctx context.Context, node api.Node, req api.SearchRequest) 
 	if err != nil {
 		return err
 	}
+
 	found := 0
 	for left := req.Limit; left > 0; {
 		req.Limit = min(left, historyPage)
@@ -52,6 +55,7 @@ func (a *app) search(ctx context.Context, node api.Node, req api.SearchRequest) 
 		if err != nil {
 			return err
 		}
+
 		for _, m := range page {
 			err := a.print(m, func(w io.Writer) {
 				if req.Contact == "" {
@@ -63,6 +67,7 @@ func (a *app) search(ctx context.Context, node api.Node, req api.SearchRequest) 
 				return err
 			}
 		}
+
 		found += len(page)
 		left -= len(page)
 		if len(page) < req.Limit {
@@ -70,6 +75,7 @@ func (a *app) search(ctx context.Context, node api.Node, req api.SearchRequest) 
 		}
 		req.Before = page[len(page)-1].Sequence
 	}
+
 	if found == 0 && !a.json {
 		fmt.Fprintln(a.err, "Nothing found.")
 	}
@@ -95,6 +101,7 @@ before a message, or those after one.`,
 			if before > 0 && after > 0 {
 				return usage("", "--before and --after exclude each other")
 			}
+
 			return a.with(cmd.Context(), func(node *connection) error {
 				show := func(page []api.Message) error {
 					for _, m := range page {
@@ -104,6 +111,7 @@ before a message, or those after one.`,
 					}
 					return nil
 				}
+
 				if after > 0 {
 					return onward(cmd.Context(), node, args[0], after, limit, show)
 				}
@@ -115,6 +123,7 @@ before a message, or those after one.`,
 			})
 		},
 	}
+
 	cmd.Flags().IntVar(&limit, "limit", 100, "the newest `N` messages, or the first ones with --after; 0 means all")
 	cmd.Flags().Int64Var(&before, "before", 0, "only messages before this `SEQ`")
 	cmd.Flags().Int64Var(&after, "after", 0, "only messages after this `SEQ`")
@@ -141,6 +150,7 @@ func history(ctx context.Context, node api.Node, contact string, before int64, l
 		if len(page) == 0 {
 			break
 		}
+
 		pages = append(pages, page)
 		before = page[0].Sequence
 		left -= len(page)
@@ -148,6 +158,8 @@ func history(ctx context.Context, node api.Node, contact string, before int64, l
 			break
 		}
 	}
+
+	// The newest page came first.
 	var all []api.Message
 	for i := len(pages) - 1; i >= 0; i-- {
 		all = append(all, pages[i]...)

@@ -37,6 +37,7 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 				other.Close()
 				return &api.Error{Code: api.CodeInUse, Message: "a node runs on this profile already"}
 			}
+
 			node, err := a.start(ctx, dir, a.logger())
 			if err != nil {
 				return err
@@ -49,6 +50,7 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 			if err := a.printJSON(ready{Event: "ready", PeerID: status.PeerID, Profile: dir}); err != nil {
 				return err
 			}
+
 			select {
 			case <-ctx.Done():
 			case <-node.Done():
@@ -56,6 +58,7 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 			return node.Close()
 		},
 	}
+
 	a.alwaysJSON(cmd)
 	a.networkFlags(cmd)
 	return cmd
@@ -128,6 +131,7 @@ func (a *app) initCommand() *cobra.Command {
 			if kdf != "" && (kdf != "test" || a.getenv("STARLING_TESTING") != "1") {
 				return usage("leave the flag out", "--kdf %s is only for tests with $STARLING_TESTING=1", own(kdf))
 			}
+
 			dir, err := a.profileDir()
 			if err != nil {
 				return err
@@ -137,6 +141,7 @@ func (a *app) initCommand() *cobra.Command {
 			} else if exists {
 				return &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
 			}
+
 			passphrase, err := a.newPassphrase()
 			if err != nil {
 				return err
@@ -145,6 +150,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err := a.engine.Create(cmd.Context(), dir, p); err != nil {
 				return err
 			}
+
 			if a.json {
 				return a.printJSON(map[string]string{"profile": dir, "name": name})
 			}
@@ -153,6 +159,7 @@ func (a *app) initCommand() *cobra.Command {
 			return nil
 		},
 	}
+
 	cmd.Flags().StringVar(&name, "name", "", "what you are called; your contacts can see it")
 	cmd.Flags().StringVar(&kdf, "kdf", "", "\"test\" makes a profile that is quick to open and NOT safe")
 	if err := cmd.Flags().MarkHidden("kdf"); err != nil {

@@ -60,6 +60,7 @@ func setting(change *api.SettingsChange, name, value string) error {
 		*field = &on
 		return nil
 	}
+
 	switch name {
 	case "typing":
 		return onOff(&change.Typing)

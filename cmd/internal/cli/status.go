@@ -23,6 +23,7 @@ func (a *app) statusCommand() *cobra.Command {
 				if wait > 0 {
 					waitErr = waitReady(cmd.Context(), node, wait)
 				}
+
 				status, err := node.Status(cmd.Context())
 				if err != nil {
 					return err
@@ -34,6 +35,7 @@ func (a *app) statusCommand() *cobra.Command {
 			})
 		},
 	}
+
 	cmd.Flags().DurationVar(&wait, "wait-ready", 0, "first wait this long until messages can leave; exit 11 if they cannot")
 	a.jsonFlag(cmd)
 	a.networkFlags(cmd)
@@ -46,11 +48,13 @@ func statusWords(w io.Writer, s api.Status) {
 	}
 	line("name", "%s", oneLine(s.Name))
 	line("profile", "%s", own(s.Profile))
+
 	if s.Ready {
 		line("network", "ready: %d hops to a mailbox, %d relays known%s", s.Hops, s.Relays, doubtful(s.Doubtful))
 	} else {
 		line("network", "waiting: %s (%d relays known%s)", own(s.Reason), s.Relays, doubtful(s.Doubtful))
 	}
+
 	for _, g := range s.Guards {
 		state := "connected"
 		if !g.Connected {
@@ -65,12 +69,14 @@ func statusWords(w io.Writer, s api.Status) {
 		}
 		line("mailbox", "%s  %s", own(m.PeerID), heard)
 	}
+
 	line("outbox", "%d queued, %d sealed, %d sent, %d failed", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
 	line("contacts", "%d", s.Contacts)
 	line("anonymity", "%s", own(s.Anonymity.Statement))
 	if s.AllowPrivate {
 		line("", "private addresses are admitted: only for meshes of your own")
 	}
+
 	var refused int64
 	for _, n := range s.Refused {
 		refused += n

@@ -30,6 +30,7 @@ only what is new.`,
 				return usage("use a seq printed before, 0 or -1", "--after %d is not a sequence number", after)
 			}
 			ctx := cmd.Context()
+
 			return a.with(ctx, func(node *connection) error {
 				show := func(e api.Event) error {
 					if !follow && e.Seq == 0 {
@@ -40,6 +41,7 @@ only what is new.`,
 					}
 					return a.print(e, func(w io.Writer) { a.event(w, e) })
 				}
+
 				if !follow {
 					return stored(ctx, node, after, show)
 				}
@@ -51,6 +53,7 @@ only what is new.`,
 			})
 		},
 	}
+
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens, until interrupted")
 	cmd.Flags().Int64Var(&after, "after", 0, "only events after this `SEQ`; -1 means only new ones")
 	a.idsFlag(cmd)
@@ -70,11 +73,14 @@ func stored(ctx context.Context, node api.Node, after int64, show func(api.Event
 	if after < 0 || after >= status.LastEvent {
 		return nil
 	}
+
+	// A node that says nothing for a while has no more stored events.
 	atEnd := errors.New("no more stored events")
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	pause := time.AfterFunc(quiet, func() { end(atEnd) })
 	defer pause.Stop()
+
 	err = node.Events(ctx, after, func(e api.Event) error {
 		pause.Reset(quiet)
 		if e.Seq > status.LastEvent {
@@ -88,6 +94,7 @@ func stored(ctx context.Context, node api.Node, after int64, show func(api.Event
 		}
 		return nil
 	})
+
 	if errors.Is(err, atEnd) || context.Cause(ctx) == atEnd {
 		return nil
 	}

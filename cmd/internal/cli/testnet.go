@@ -107,6 +107,7 @@ func readScenario(file, engine string) (*scenario.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	s, err := scenario.Parse(file, src)
 	if err == nil && engine != "" {
 		if err := s.SetEngine(engine); err != nil {
@@ -119,6 +120,7 @@ func readScenario(file, engine string) (*scenario.Scenario, error) {
 	if err != nil {
 		return nil, usage(hint, "%s", own(err.Error()))
 	}
+
 	if err := runner.Missing(s); err != nil {
 		return nil, usage(hint, "%s: %v", own(file), err)
 	}
@@ -132,10 +134,12 @@ func (a *app) runScenario(ctx context.Context, s *scenario.Scenario, dir string)
 			return report.Summary{}, usage("choose another folder with --report", "%v", err)
 		}
 	}
+
 	program, err := os.Executable()
 	if err != nil {
 		return report.Summary{}, err
 	}
+
 	view := watchMesh(a.err, a.errTTY, s)
 	got, err := runner.Run(ctx, s, runner.Options{
 		Program: program,
@@ -152,6 +156,7 @@ func (a *app) runScenario(ctx context.Context, s *scenario.Scenario, dir string)
 	if err != nil {
 		return report.Summary{}, err
 	}
+
 	if dir != "" {
 		if err := got.Write(dir); err != nil {
 			return report.Summary{}, err
@@ -161,6 +166,7 @@ func (a *app) runScenario(ctx context.Context, s *scenario.Scenario, dir string)
 	if a.json {
 		return got.Summary, a.printJSON(got.Summary)
 	}
+
 	sum := got.Summary
 	_, err = fmt.Fprintf(a.out, "%s: %s\n    median %d ms, p99 %d ms until shown; %d boxes sent, %d of them again\n",
 		s.Name, sum.Verdict(), sum.P50, sum.P99, sum.Puts, sum.Resends)

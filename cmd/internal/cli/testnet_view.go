@@ -97,6 +97,7 @@ func (v *meshView) draw() {
 		return
 	}
 	v.fresh = false
+
 	p := v.now
 	at := time.Duration(p.MS) * time.Millisecond
 	if !v.tty {
@@ -104,10 +105,12 @@ func (v *meshView) draw() {
 			v.s.Name, at.Round(time.Second), p.Sent, p.Planned, p.Shown, p.InFlight, p.Delivered, p.Relays, v.s.Relays, p.Users, v.s.Users)
 		return
 	}
+
 	clock := fmt.Sprintf("%v of %v", at.Round(time.Second), v.s.Duration)
 	if real := time.Since(v.began); v.s.Engine == scenario.Virtual && real > time.Second {
 		clock += fmt.Sprintf(", in %v of real time", real.Round(time.Second))
 	}
+
 	lines := []string{
 		fmt.Sprintf("%s  %s", v.s.Name, clock),
 		fmt.Sprintf("relays    %s %d of %d", dots(v.s.Relays, p.Down, v.width-30), p.Relays, v.s.Relays),
@@ -116,6 +119,8 @@ func (v *meshView) draw() {
 		fmt.Sprintf("losses    %d boxes stored again, %d tries failed of %d; %d packets lost of %d", p.Resends, p.Failed, p.Puts, p.Lost, p.Packets),
 		fmt.Sprintf("wrong     %d shown twice, %d out of order", p.Duplicates, p.OutOfOrder),
 	}
+
+	// The lines are drawn over those of before.
 	v.erase()
 	for _, line := range lines {
 		if r := []rune(line); len(r) >= v.width {

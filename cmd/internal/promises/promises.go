@@ -37,6 +37,7 @@ func (p *promise) refer(list string) error {
 		p.open = true
 		return nil
 	}
+
 	pkg := ""
 	for part := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ';' }) {
 		m := reference.FindStringSubmatch(strings.TrimSpace(part))
@@ -78,6 +79,7 @@ func items(doc, text string) (all []promise, err error) {
 		p = nil
 		return nil
 	}
+
 	below := false
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
