@@ -26,17 +26,17 @@ import (
 // recipient. Inside it is, big-endian:
 //
 //	  0  magic      8  "STARLBAK"
-//	  8  version    1  1
-//	  9  key file 226  opens with the passphrase that the profile had
-//	235  size       8  of what follows, a multiple of 4,096
-//	243  database      profile.db under the database key of that key file
+//	  8  version    1  2
+//	  9  key file 314  opens with the passphrase that the profile had
+//	323  size       8  of what follows, a multiple of 4,096
+//	331  database      profile.db under the database key of that key file
 //
 // The database key is drawn for the backup, so that it opens no page of the
 // profile itself; the row keys are the profile's. The database says of itself
 // that it is a copy: whoever opens it begins new sessions (ADR 0007).
 const (
 	backupMagic   = "STARLBAK"
-	backupVersion = 1
+	backupVersion = 2
 	backupHead    = 9 + keyFileSize + 8
 	pageSize      = 4096
 
@@ -143,13 +143,23 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 	// The URI is kept in memory for as long as the copy is made.
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
 		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(key[:])}}.Encode()}).String()
-	if keys, err = s.copyPages(ctx, uri, key); err != nil {
+	k, err := s.copyPages(ctx, uri, key)
+	if err == nil {
+		err = markCopy(uri)
+	}
+	if err != nil {
 		return "", nil, err
 	}
-	return path, keys, markCopy(uri)
+	sums := newPages(&key)
+	if err := sums.read(path); err != nil {
+		return "", nil, mapError(err)
+	}
+	k.sum, k.former = sums.sum, [32]byte{}
+	rand.Read(k.log[:])
+	return path, k.marshal(), nil
 }
 
-func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys []byte, err error) {
+func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys *keyFile, err error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -169,7 +179,7 @@ func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys [
 
 // copySome copies some pages, and returns the key file if these were the last.
 // What others write between two calls is copied again.
-func (s *Store) copySome(key [32]byte) (keys []byte, err error) {
+func (s *Store) copySome(key [32]byte) (keys *keyFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.copying == nil {
@@ -178,8 +188,7 @@ func (s *Store) copySome(key [32]byte) (keys []byte, err error) {
 	done, err := s.copying.Step(snapshotPages)
 	if done {
 		k := *s.keys
-		k.database = key
-		keys = k.marshal()
+		k.database, keys = key, &k
 	}
 	return keys, err
 }
@@ -201,7 +210,8 @@ func markCopy(uri string) error {
 		PRAGMA locking_mode = EXCLUSIVE;
 		PRAGMA journal_mode = DELETE;
 		PRAGMA journal_mode = OFF;
-		INSERT INTO meta(key, value) VALUES('` + restoredKey + `', x'01') ON CONFLICT DO NOTHING`)
+		INSERT INTO meta(key, value) VALUES('` + restoredKey + `', x'01') ON CONFLICT DO NOTHING;
+		PRAGMA journal_mode = WAL`)
 	return mapError(errors.Join(err, conn.Close()))
 }
 

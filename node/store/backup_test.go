@@ -227,10 +227,10 @@ func content(t testing.TB, b []byte) (magic string, keys, db []byte) {
 		t.Fatal(err)
 	}
 	all := plain.Bytes()
-	if n := binary.BigEndian.Uint64(all[235:]); all[8] != 1 || int(n) != len(all)-backupHead {
+	if n := binary.BigEndian.Uint64(all[9+keyFileSize:]); all[8] != backupVersion || int(n) != len(all)-backupHead {
 		t.Fatalf("version %d, size %d of %d", all[8], n, len(all))
 	}
-	return string(all[:8]), all[9:235], all[backupHead:]
+	return string(all[:8]), all[9:9+keyFileSize], all[backupHead:]
 }
 
 func seal(t testing.TB, magic string, keys []byte, size uint64, db []byte) []byte {
@@ -242,7 +242,7 @@ func seal(t testing.TB, magic string, keys []byte, size uint64, db []byte) []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Write([]byte(magic + "\x01"))
+	w.Write([]byte(magic + "\x02"))
 	w.Write(keys)
 	w.Write(binary.BigEndian.AppendUint64(nil, size))
 	w.Write(db)
@@ -260,7 +260,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	_, keys, db := content(f, whole)
-	plain := append([]byte(backupMagic+"\x01"), keys...)
+	plain := append([]byte(backupMagic+"\x02"), keys...)
 	plain = append(binary.BigEndian.AppendUint64(plain, pageSize), db[:pageSize]...)
 	f.Add(whole[:2000])
 	f.Add(plain)

@@ -21,17 +21,17 @@ import (
 	"starling/node/config"
 )
 
-// The key file, version 1, is 226 bytes:
+// The key file, version 2, is 314 bytes:
 //
 //	 0  magic      8  "STARLKEY"
-//	 8  version    1  1
+//	 8  version    1  2
 //	 9  passes     4  Argon2id t, 1 to 64
 //	13  memory     4  Argon2id m in KiB, 8·p to 2 GiB
 //	17  threads    1  Argon2id p, 1 to 64
 //	18  salt      16
 //	34  nonce     24
-//	58  sealed   136  XChaCha20-Poly1305 of 120 bytes, additional data: bytes 0 to 33
-//	194 checksum  32  SHA-256 of all before
+//	58  sealed   224  XChaCha20-Poly1305 of 208 bytes, additional data: bytes 0 to 33
+//	282 checksum  32  SHA-256 of all before
 //
 // Numbers are big-endian. The sealed part is
 //
@@ -40,15 +40,17 @@ import (
 //	40  row key        32
 //	72  epoch           8  during a rotation the one before, else 0
 //	80  row key        32  and its key, else zero
-//	112 reserved        8  zero
+//	112 sum            32  of the pages of profile.db (fresh.go)
+//	144 log key        32  of its log
+//	176 former key     32  of the log before; zero: there is none
 //
 // The checksum is there to tell a damaged file from a wrong passphrase. It
 // adds nothing to what the tag already tells someone who guesses.
 const (
 	keyMagic    = "STARLKEY"
-	keyVersion  = 1
+	keyVersion  = 2
 	keyHeader   = 34
-	keyPlain    = 120
+	keyPlain    = 208
 	keySealedAt = keyHeader + chacha20poly1305.NonceSizeX
 	keySumAt    = keySealedAt + keyPlain + chacha20poly1305.Overhead
 	keyFileSize = keySumAt + sha256.Size
@@ -122,6 +124,9 @@ type keyFile struct {
 	database [32]byte
 	current  rowKey
 	previous rowKey // epoch 0 if no rotation is under way
+	sum      [32]byte
+	log      [32]byte
+	former   [32]byte
 }
 
 func (k *keyFile) String() string       { return "key file (redacted)" }
@@ -142,6 +147,7 @@ func newKeyFile(passphrase string, kdf KDF) (*keyFile, error) {
 	rand.Read(k.database[:])
 	k.current.epoch = 1
 	rand.Read(k.current.key[:])
+	rand.Read(k.log[:])
 	return k, nil
 }
 
@@ -201,7 +207,10 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 		r.epoch = binary.BigEndian.Uint64(plain[at:])
 		copy(r.key[:], plain[at+8:])
 	}
-	if k.current.epoch == 0 || binary.BigEndian.Uint64(plain[112:]) != 0 {
+	for i, part := range []*[32]byte{&k.sum, &k.log, &k.former} {
+		copy(part[:], plain[112+32*i:])
+	}
+	if k.current.epoch == 0 {
 		return nil, errors.New("malformed")
 	}
 	return k, nil
@@ -214,7 +223,7 @@ func (k *keyFile) marshal() []byte {
 		plain = binary.BigEndian.AppendUint64(plain, r.epoch)
 		plain = append(plain, r.key[:]...)
 	}
-	plain = append(plain, make([]byte, 8)...)
+	plain = append(append(append(plain, k.sum[:]...), k.log[:]...), k.former[:]...)
 
 	aead, err := chacha20poly1305.NewX(k.wrap)
 	if err != nil {
@@ -274,6 +283,6 @@ func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
 	if err != nil {
 		return err
 	}
-	n.database, n.current, n.previous = k.database, k.current, k.previous
+	n.database, n.current, n.previous, n.sum, n.log, n.former = k.database, k.current, k.previous, k.sum, k.log, k.former
 	return mapError(config.WriteFile(p.KeyFile(), n.marshal()))
 }

@@ -8,7 +8,8 @@
 //	row key e ──XChaCha20-Poly1305──► session states, invites, cells, guards
 //
 // The whole database is encrypted, so names, counts and times are hidden; its
-// cipher is deterministic and knows no forgery. Rows that hold key material
+// cipher is deterministic and knows no forgery: a page that was changed, or put
+// back as it was, is refused by the sum in the key file (fresh.go). Rows that hold key material
 // are therefore sealed again, under a row key that [Store.Rotate] replaces:
 // what a row held before is then unreadable even in an old page or a flash
 // block that survived, for anyone who has not also kept the old key file and
@@ -79,7 +80,8 @@ type Options struct {
 	// Markers is the folder outside the profile for what tells it from copies
 	// of it (config.Markers); "" leaves that out.
 	Markers string
-	// VFS names a registered encrypting SQLite file system; "" means adiantum.
+	// VFS names a registered SQLite file system below the encryption; "" means
+	// the system's.
 	VFS string
 	// NoSync does not wait for the disk: a crash of the process loses nothing,
 	// one of the machine does.
@@ -96,6 +98,7 @@ type Store struct {
 
 	mu             sync.Mutex // guards what follows
 	conn           *sqlite3.Conn
+	fresh          *freshVFS
 	stmts          map[string]*sqlite3.Stmt
 	keys           *keyFile
 	closed         bool
@@ -149,13 +152,18 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	}
 	f.Close()
 	s := &Store{profile: p, keys: keys, changed: make(chan struct{})}
+	if s.fresh, err = newFresh(keys, opt); err != nil {
+		return err
+	}
+	s.fresh.making = true
 	if err := s.open(opt); err != nil {
 		return err
 	}
 	err = s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(owner) })
-	if err = errors.Join(err, s.closeDB()); err != nil {
+	if err = errors.Join(err, s.checkpoint(), s.closeDB()); err != nil {
 		return err
 	}
+	keys.sum = s.fresh.sum
 	return mapError(config.WriteFile(p.KeyFile(), keys.marshal()))
 }
 
@@ -203,6 +211,19 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		return nil, err
 	}
 	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
+	if former(p, keys) {
+		if err := finishCheckpoint(p, keys, opt); err != nil {
+			return nil, err
+		}
+	}
+	if s.fresh, err = newFresh(keys, opt); err != nil {
+		return nil, err
+	}
+	if err := s.compare(); err != nil {
+		s.fresh.close()
+		return nil, err
+	}
+	s.fresh.commit = s.commitPages
 	if err := s.open(opt); err != nil {
 		return nil, err
 	}
@@ -224,6 +245,44 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		}
 	}
 	return s, nil
+}
+
+// compare takes the sums of the database, which must be what the key file says.
+func (s *Store) compare() error {
+	err := s.fresh.read(s.profile.Database())
+	if err == nil && s.fresh.sum != s.keys.sum {
+		err = errStale
+	}
+	if errors.Is(err, errStale) {
+		err = &DamagedError{"profile.db", err}
+	}
+	return mapError(err)
+}
+
+// commitPages writes the key file of a checkpoint that is under way.
+func (s *Store) commitPages(sum, next [32]byte) error {
+	k := *s.keys
+	k.sum, k.log, k.former = sum, next, s.fresh.logKey
+	if err := config.WriteFile(s.profile.KeyFile(), k.marshal()); err != nil {
+		return err
+	}
+	*s.keys = k
+	return nil
+}
+
+// finishCheckpoint does a checkpoint again that was cut short. [Store.compare]
+// then tells whether it was one.
+func finishCheckpoint(p config.Profile, keys *keyFile, opt Options) (err error) {
+	s := &Store{profile: p, keys: keys}
+	if s.fresh, err = newFresh(keys, opt); err != nil {
+		return err
+	}
+	s.fresh.direct, s.fresh.logKey = true, keys.former
+	if err := s.connect(opt); err != nil {
+		return err
+	}
+	s.dirty = true
+	return errors.Join(s.checkpoint(), s.closeDB())
 }
 
 // mendLog drops the last block of the write-ahead log if its write was cut
@@ -253,7 +312,7 @@ func acquire(p config.Profile) (*flock.Flock, error) {
 
 // pragmas set up a connection after its key. Exclusive locking keeps the
 // log's index in memory instead of in a third file. The log is folded into the
-// database when it reaches 4 MiB, and by Checkpoint before that.
+// database when it reaches maxLog, and by Checkpoint before that.
 const pragmas = `
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
@@ -261,20 +320,40 @@ PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -8192;
-PRAGMA wal_autocheckpoint = 1000;
+PRAGMA wal_autocheckpoint = 0;
 PRAGMA trusted_schema = OFF;
 `
 
+// maxLog is how long the log gets before it is folded into the database.
+const maxLog = 4 << 20
+
+// open makes the connection and what every transaction relies on.
 func (s *Store) open(opt Options) (err error) {
-	vfs := opt.VFS
-	if vfs == "" {
-		vfs = "adiantum"
+	if err := s.connect(opt); err != nil {
+		return err
 	}
+	defer func() {
+		if err != nil {
+			s.closeDB()
+		}
+	}()
+	if err := openSearch(s.conn); err != nil {
+		return mapError(err)
+	}
+	if err := s.prepareSchema(); err != nil {
+		return err
+	}
+	return s.renewSearch()
+}
+
+// connect opens the database with its key. If it fails nothing stays open.
+func (s *Store) connect(opt Options) (err error) {
 	path := s.profile.Database()
 	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
-		RawQuery: url.Values{"vfs": {vfs}, "modeof": {path}}.Encode()}
+		RawQuery: url.Values{"vfs": {s.fresh.name}, "modeof": {path}}.Encode()}
 	conn, err := sqlite3.Open(uri.String())
 	if err != nil {
+		s.fresh.close()
 		return mapError(err)
 	}
 	s.conn, s.stmts = conn, make(map[string]*sqlite3.Stmt)
@@ -288,19 +367,7 @@ func (s *Store) open(opt Options) (err error) {
 		return fmt.Errorf("set database key: %w", mapError(err))
 	}
 	s.sync, s.noteSync = "FULL", "NORMAL"
-	if opt.NoSync {
-		s.sync, s.noteSync = "OFF", "OFF"
-	}
-	if err := conn.Exec(pragmas + "PRAGMA synchronous = " + s.sync); err != nil {
-		return mapError(err)
-	}
-	if err := openSearch(conn); err != nil {
-		return mapError(err)
-	}
-	if err := s.prepareSchema(); err != nil {
-		return err
-	}
-	return s.renewSearch()
+	return mapError(conn.Exec(pragmas + "PRAGMA synchronous = " + s.sync))
 }
 
 // Changed returns a channel that is closed at the next commit that appends an
@@ -360,7 +427,9 @@ func (s *Store) closeDB() error {
 		stmt.Close()
 	}
 	s.stmts = nil
-	return mapError(s.conn.Close())
+	err := mapError(s.conn.Close())
+	s.fresh.close()
+	return err
 }
 
 // mapError turns what SQLite and the system say into this package's errors.

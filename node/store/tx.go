@@ -128,6 +128,9 @@ func (s *Store) runBatch() {
 		s.restored = false
 	}
 	s.committed(next)
+	if s.fresh.logSize() > maxLog {
+		s.checkpoint() // what fails now is tried again at the next commit
+	}
 	if tx.events {
 		s.notify()
 	}

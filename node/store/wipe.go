@@ -26,6 +26,7 @@ func (s *Store) Wipe() error {
 	s.closed = true
 	first := overwrite(s.profile.KeyFile())
 	s.keys.forget()
+	s.fresh.dead = true // nor is the key file written any more
 	s.markerFile.close()
 	s.closeDB() // what it still writes is under a key that is gone
 	err := wipeFiles(s.profile, s.markerFile.path, once)
