@@ -63,6 +63,11 @@ func (p Profile) KeyFile() string  { return filepath.Join(p.Dir, "profile.key") 
 func (p Profile) Database() string { return filepath.Join(p.Dir, "profile.db") }
 func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock") }
 
+// Unfinished returns the one folder for what holds secrets while something is
+// made: a backup, a restored profile. Every start empties it, and a wipe destroys
+// what is there.
+func (p Profile) Unfinished() string { return filepath.Join(p.Dir, "unfinished") }
+
 // Markers returns the folder for what tells profiles from copies of them:
 // "starling/markers" in the user's XDG state directory; "" if there is none.
 func Markers() string {

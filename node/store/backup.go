@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -50,9 +49,8 @@ const (
 
 	// snapshotPages is how many pages are copied at a time, with everybody else
 	// waiting.
-	snapshotPages   = 512
-	snapshotPattern = ".backup-*"
-	restoredKey     = "restored"
+	snapshotPages = 512
+	restoredKey   = "restored"
 )
 
 // Errors of backups.
@@ -126,7 +124,7 @@ func (s *Store) cheap() bool {
 // snapshot copies the database as it is at one moment to a file of the
 // profile's folder, under a key of its own, and returns the key file for it.
 func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err error) {
-	f, err := os.CreateTemp(s.profile.Dir, snapshotPattern)
+	f, err := begin(s.profile, "backup-*")
 	if err != nil {
 		return "", nil, mapError(err)
 	}
@@ -271,33 +269,37 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 	if err != nil {
 		return err
 	}
-	unlock := func() {
-		lock.Unlock()
-		os.Remove(p.Lock())
-		os.Remove(p.Dir) // if nothing else is in it
-	}
 	defer func() {
 		if err != nil {
-			unlock()
+			err = errors.Join(err, sweep(p))
+			lock.Unlock()
+			os.Remove(p.Lock())
+			os.Remove(p.Dir) // if nothing else is in it
 		}
 	}()
 	r, err := openBackup(f, passphrase, backupWork)
 	if err != nil {
 		return err
 	}
-	// Beside the folder, whose place it takes in one step.
-	dir, err := os.MkdirTemp(filepath.Dir(p.Dir), ".restore-*") // mode 0700
+	made := config.Profile{Dir: p.Unfinished()}
+	if err := made.Make(); err != nil {
+		return mapError(err)
+	}
+	if err := unpack(reader{ctx, r}, made, info.Size()); err != nil {
+		return mapError(err)
+	}
+	// The key file last: with it the profile is there (sweep).
+	err = os.Rename(made.Database(), p.Database())
+	if err == nil {
+		syncFolder(p.Dir)
+		err = os.Rename(made.KeyFile(), p.KeyFile())
+	}
 	if err != nil {
 		return mapError(err)
 	}
-	defer os.RemoveAll(dir)
-	if err := unpack(reader{ctx, r}, config.Profile{Dir: dir}, info.Size()); err != nil {
-		return mapError(err)
-	}
-	unlock()
-	if err := os.Rename(dir, p.Dir); err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotEmpty, err)
-	}
+	os.Remove(p.Unfinished())
+	syncFolder(p.Dir)
+	lock.Unlock()
 	return syncFolder(filepath.Dir(p.Dir))
 }
 
@@ -306,6 +308,7 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 	if p.Exists() {
 		if lock, err := acquire(p); err == nil {
 			_, err = finishWipe(p)
+			err = errors.Join(err, sweep(p))
 			lock.Unlock()
 			if err != nil {
 				return nil, mapError(err)
@@ -322,7 +325,9 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 	if err != nil {
 		return nil, err
 	}
-	inside, err := os.ReadDir(p.Dir)
+	err = sweep(p)
+	inside, err1 := os.ReadDir(p.Dir)
+	err = errors.Join(err, err1)
 	for _, e := range inside {
 		if e.Name() != filepath.Base(p.Lock()) && err == nil {
 			err = ErrNotEmpty

@@ -64,7 +64,7 @@ func TestBackup(t *testing.T) {
 	if inside, _ := os.ReadDir(filepath.Dir(path)); len(inside) != 1 {
 		t.Errorf("left %v", inside)
 	}
-	if snapshots, _ := filepath.Glob(filepath.Join(p.Dir, snapshotPattern)); len(snapshots) != 0 {
+	if snapshots, _ := filepath.Glob(filepath.Join(p.Unfinished(), "*")); len(snapshots) != 0 {
 		t.Errorf("left %v", snapshots)
 	}
 	if s.Restored() {
@@ -230,7 +230,7 @@ func content(t testing.TB, b []byte) (magic string, keys, db []byte) {
 	if n := binary.BigEndian.Uint64(all[9+keyFileSize:]); all[8] != backupVersion || int(n) != len(all)-backupHead {
 		t.Fatalf("version %d, size %d of %d", all[8], n, len(all))
 	}
-	return string(all[:8]), all[9:9+keyFileSize], all[backupHead:]
+	return string(all[:8]), all[9 : 9+keyFileSize], all[backupHead:]
 }
 
 func seal(t testing.TB, magic string, keys []byte, size uint64, db []byte) []byte {

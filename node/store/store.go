@@ -42,7 +42,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -129,6 +128,9 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if _, err := finishWipe(p); err != nil {
 		return mapError(err)
 	}
+	if err := sweep(p); err != nil {
+		return mapError(err)
+	}
 	if p.Exists() {
 		return ErrExists
 	}
@@ -176,7 +178,7 @@ func removeFiles(p config.Profile) {
 // Open opens a profile. It takes the profile's lock until Close, and costs
 // what the key file's derivation costs.
 func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error) {
-	if !p.Exists() {
+	if !p.Exists() && len(unfinished(p)) == 0 {
 		return nil, ErrNoProfile
 	}
 	lock, err := acquire(p)
@@ -192,9 +194,11 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if wiped {
 		return nil, errors.Join(ErrNoProfile, mapError(err))
 	}
-	snapshots, _ := filepath.Glob(filepath.Join(p.Dir, snapshotPattern))
-	for _, left := range snapshots { // a backup was cut short; nobody has the key
-		os.Remove(left)
+	if err := sweep(p); err != nil {
+		return nil, mapError(err)
+	}
+	if !p.Exists() {
+		return nil, ErrNoProfile // what was there was half of a restore
 	}
 	keys, err := readKeyFile(p.KeyFile(), passphrase)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"starling/node/config"
 )
@@ -37,7 +36,7 @@ func (s *Store) Wipe() error {
 
 // Wipe destroys a profile that nobody runs, without its passphrase.
 func Wipe(p config.Profile) error {
-	if !p.Exists() {
+	if !p.Exists() && len(unfinished(p)) == 0 {
 		return ErrNoProfile
 	}
 	lock, err := acquire(p)
@@ -64,16 +63,14 @@ func once(step func() error) error { return step() }
 func wipeFiles(p config.Profile, marker string, do func(step func() error) error) error {
 	key := p.KeyFile()
 	keys := []string{key}
-	copies, _ := filepath.Glob(filepath.Join(p.Dir, ".profile.key-*")) // of a write that was cut short
-	keys = append(copies, keys...)
+	keys = append(unfinished(p), keys...) // among them key files that were being written
 	var errs []error
 	for i := len(keys) - 1; i >= 0; i-- {
 		errs = append(errs, do(func() error { return overwrite(keys[i]) }))
 	}
 	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm"}
-	snapshots, _ := filepath.Glob(filepath.Join(p.Dir, snapshotPattern))
-	rest = append(append(rest, snapshots...), marker)
-	for _, path := range append(rest, keys...) {
+	rest = append(rest, marker)
+	for _, path := range append(append(rest, keys[:len(keys)-1]...), p.Unfinished(), key) {
 		if path != "" {
 			errs = append(errs, do(func() error { return remove(path) }))
 		}

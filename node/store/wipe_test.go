@@ -77,7 +77,9 @@ func TestWipeFaults(t *testing.T) {
 		b, _ := os.ReadFile(p.KeyFile())
 		// As a crash leaves them.
 		os.WriteFile(filepath.Join(p.Dir, ".profile.key-123"), b, 0o600)
-		os.WriteFile(filepath.Join(p.Dir, ".backup-123"), b, 0o600)
+		os.Mkdir(p.Unfinished(), 0o700)
+		os.WriteFile(filepath.Join(p.Unfinished(), "backup-123"), b, 0o600)
+		os.WriteFile(filepath.Join(p.Unfinished(), "profile.key"), b, 0o600)
 		os.WriteFile(p.Database()+"-wal", nil, 0o600)
 		return p
 	}
