@@ -24,11 +24,10 @@ import (
 	"starling/node/config"
 )
 
-// # Freshness
-//
-// The cipher of the pages is deterministic and knows no age: an old page put back
-// at its place opens. So the key file, which is replaced in one step, says what the
-// database is beside it:
+// A freshVFS is the file system under the encryption of a profile. The cipher is
+// deterministic and knows no age: an old page put back at its place opens. So the
+// key file, which is replaced in one step, says what the database is beside it
+// (ADR 0009):
 //
 //	sum     of profile.db: the XOR over all pages of HMAC-SHA256(page key, number 8 ‖ page)
 //	log key of profile.db-wal: XChaCha20 over the blocks of the log, below Adiantum
