@@ -1,6 +1,7 @@
 package book
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/multiformats/go-multiaddr"
@@ -49,15 +50,20 @@ func Multiaddr(a netip.AddrPort) multiaddr.Multiaddr {
 	return m
 }
 
-// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it.
+// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it. It asks
+// nobody what a name means, as libp2p's own conversion does.
 func AddrPort(m multiaddr.Multiaddr) (netip.AddrPort, bool) {
 	if len(m) != 2 || m[1].Protocol().Code != multiaddr.P_TCP {
 		return netip.AddrPort{}, false
 	}
-	na, err := manet.ToNetAddr(m)
-	if err != nil {
+	if code := m[0].Protocol().Code; code != multiaddr.P_IP4 && code != multiaddr.P_IP6 {
 		return netip.AddrPort{}, false
 	}
-	a, err := netip.ParseAddrPort(na.String())
-	return a, err == nil && valid(a)
+	ip, ok := netip.AddrFromSlice(m[0].RawValue())
+	port := m[1].RawValue()
+	if !ok || len(port) != 2 {
+		return netip.AddrPort{}, false
+	}
+	a := netip.AddrPortFrom(ip, binary.BigEndian.Uint16(port))
+	return a, valid(a)
 }

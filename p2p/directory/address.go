@@ -10,6 +10,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -55,15 +56,8 @@ type Address struct {
 
 // AddressOf reads /ip4/…/tcp/… or /ip6/…/tcp/…, with nothing behind it.
 func AddressOf(m multiaddr.Multiaddr) (Address, error) {
-	if len(m) != 2 || m[1].Protocol().Code != multiaddr.P_TCP {
-		return Address{}, ErrAddress
-	}
-	na, err := manet.ToNetAddr(m)
-	if err != nil {
-		return Address{}, ErrAddress
-	}
-	ap, err := netip.ParseAddrPort(na.String())
-	if err != nil {
+	ap, ok := book.AddrPort(m)
+	if !ok {
 		return Address{}, ErrAddress
 	}
 	a := Address{AddrPort: ap}
