@@ -22,6 +22,7 @@
 //	settings   what the owner of either says about the network
 //	book       whose word an address is, and so whether it may be dialled
 //	sources    whose word about the relays a client takes
+//	limits     what strangers may take of a relay
 //	host       the libp2p host of each role, with the gate of the book
 //	wire       frames, node ids, protocol names
 //	link       frames between neighbours

@@ -55,7 +55,8 @@ func Reach(ctx context.Context, h Host, b *book.Book, id wire.NodeID) error {
 // nobody in.
 type gate struct {
 	book   *book.Book
-	accept bool
+	places *Places                 // nil: nobody is let in
+	conns  func(p peer.ID) (n int) // connections with a peer
 }
 
 // InterceptPeerDial implements connmgr.ConnectionGater.
@@ -72,7 +73,13 @@ func (g *gate) InterceptAddrDial(p peer.ID, m multiaddr.Multiaddr) bool {
 }
 
 // InterceptAccept implements connmgr.ConnectionGater.
-func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return g.accept }
+func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
+	if g.places == nil {
+		return false
+	}
+	g.places.knock(c)
+	return true
+}
 
 // InterceptSecured implements connmgr.ConnectionGater. Who is no Ed25519 key is
 // no node.
@@ -82,7 +89,12 @@ func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMu
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.
-func (g *gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+func (g *gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
+	if c.Stat().Direction == network.DirOutbound {
+		return true, 0
+	}
+	return g.places != nil && g.places.enter(c, g.conns(c.RemotePeer())), 0
+}
 
 // permitted is a peerstore that knows no address but those of open permits.
 // Identify, gossip and the DHT write what peers say into a peerstore, and

@@ -15,16 +15,19 @@
 // peer are constants shared with any other libp2p program, so that they name
 // neither the product nor the machine.
 //
-// With AllowPrivate the connection limits are lifted, per-address ones too,
-// and private and loopback addresses are announced: a hundred relays may then
-// share one machine.
+// What strangers may take of a relay is in package limits; this package holds
+// it to connections and streams (Places, resources). With AllowPrivate private
+// and loopback addresses are announced, and shares by address do not count: a
+// hundred relays may then be on one machine.
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -43,6 +46,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"starling/p2p/book"
+	"starling/p2p/limits"
 )
 
 const (
@@ -59,10 +63,6 @@ const (
 	clientPing = time.Minute
 	guestPing  = 2 * time.Minute
 	pingAnswer = 10 * time.Second // yamux's ConnectionWriteTimeout
-
-	// A relay with more connections than the most closes some that are neither
-	// new nor protected.
-	connsLow, connsHigh, connsGrace = 600, 900, 20 * time.Second
 )
 
 // A Host is a libp2p host that this package configured.
@@ -86,6 +86,10 @@ type Config struct {
 	IsRelay func(peer.ID) bool
 	// Book says whom the host may dial. Nil is a book without an address.
 	Book *book.Book
+	// Memory is how many bytes a relay may use; 0 is what there is.
+	Memory int64
+	// Places are those of the clients of a relay. Nil makes some.
+	Places *Places
 	// Options are appended last: a simulation replaces the transport here.
 	Options []libp2p.Option
 }
@@ -100,11 +104,8 @@ func NewClient(cfg Config) (Host, error) {
 		}
 		cfg.Key = key
 	}
-	limits, err := clientLimits()
-	if err != nil {
-		return nil, err
-	}
-	opts, err := shared(cfg, book.Client)
+	res := newResources(limits.For(0), nil)
+	opts, err := shared(cfg, book.Client, &gate{})
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +113,14 @@ func NewClient(cfg Config) (Host, error) {
 		libp2p.NoListenAddrs,
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }),
-		libp2p.ResourceManager(limits),
+		libp2p.ResourceManager(res),
 		libp2p.Muxer(yamux.ID, muxer(clientPing)),
 	)
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start client host: %w", err)
 	}
+	res.shut = func(p peer.ID) { h.Network().ClosePeer(p) }
 	return h, nil
 }
 
@@ -140,15 +142,18 @@ func NewRelay(cfg Config) (Host, error) {
 		}
 		listen[i] = a
 	}
-	limits, err := relayLimits(cfg.AllowPrivate)
-	if err != nil {
-		return nil, err
+	sizes := limits.For(cmp.Or(cfg.Memory, limits.Memory()))
+	if cfg.Places == nil {
+		cfg.Places = NewPlaces(sizes, cfg.AllowPrivate, cfg.IsRelay)
 	}
-	conns, err := connmgr.NewConnManager(connsLow, connsHigh, connmgr.WithGracePeriod(connsGrace))
+	res := newResources(sizes, cfg.IsRelay)
+	// It only remembers who is in use; who goes is decided by Places.
+	conns, err := connmgr.NewConnManager(math.MaxInt32-1, math.MaxInt32, connmgr.WithSilencePeriod(time.Hour))
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
-	opts, err := shared(cfg, book.Relay)
+	door := &gate{places: cfg.Places}
+	opts, err := shared(cfg, book.Relay, door)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +163,7 @@ func NewRelay(cfg Config) (Host, error) {
 		libp2p.AddrsFactory(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 			return announced(all, cfg.AllowPrivate)
 		}),
-		libp2p.ResourceManager(limits),
+		libp2p.ResourceManager(res),
 		libp2p.ConnectionManager(conns),
 		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
 		// What others say that they see is theirs to choose.
@@ -168,6 +173,14 @@ func NewRelay(cfg Config) (Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start relay host: %w", err)
 	}
+	res.shut = func(p peer.ID) { h.Network().ClosePeer(p) }
+	cfg.Places.shut = res.shut
+	door.conns = func(p peer.ID) int { return len(h.Network().ConnsToPeer(p)) }
+	h.Network().Notify(&network.NotifyBundle{DisconnectedF: func(n network.Network, c network.Conn) {
+		if len(n.ConnsToPeer(c.RemotePeer())) == 0 {
+			cfg.Places.leave(c.RemotePeer())
+		}
+	}})
 	// When libp2p.New listens and cannot, it leaves goroutines behind, and it
 	// is content with one address out of several.
 	for _, a := range listen {
@@ -200,7 +213,7 @@ func forgetFailures(h Host, p peer.ID) {
 }
 
 // shared returns the options of both roles.
-func shared(cfg Config, role book.Role) ([]libp2p.Option, error) {
+func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 	if cfg.Book == nil {
 		cfg.Book = book.New(book.Config{Role: role})
 	}
@@ -208,6 +221,7 @@ func shared(cfg Config, role book.Role) ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
 	}
+	door.book = cfg.Book
 	addresses, err := newPeerstore(cfg.Book, self)
 	if err != nil {
 		return nil, fmt.Errorf("address store: %w", err)
@@ -235,7 +249,7 @@ func shared(cfg Config, role book.Role) ([]libp2p.Option, error) {
 		libp2p.DisableMetrics(),
 		libp2p.MultiaddrResolver(noResolver{}),
 		libp2p.WithDialTimeout(dialTimeout),
-		libp2p.ConnectionGater(&gate{cfg.Book, role == book.Relay}),
+		libp2p.ConnectionGater(door),
 		libp2p.Peerstore(addresses),
 		libp2p.DialRanker(rank(cfg.Book)),
 		// Failures of strangers' addresses must not end dials of others.

@@ -8,6 +8,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 	"starling/p2p/discovery"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/host"
+	"starling/p2p/limits"
 	"starling/p2p/link"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
@@ -79,6 +81,9 @@ type Config struct {
 	MaxBoxes int
 	// Logger is nil for silence.
 	Logger *slog.Logger
+	// Memory is how many bytes the relay may use, by which its limits are
+	// measured; 0 is what the machine, its control groups and GOMEMLIMIT leave.
+	Memory int64
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 	// Tap, if set, is shown all that the relay comes to see. For tests.
@@ -109,6 +114,7 @@ type Relay struct {
 	id        wire.NodeID
 
 	book    *book.Book
+	places  *host.Places
 	dir     *directory.Directory
 	engine  *mix.Engine
 	store   *mailbox.SQLite // nil with Config.Store
@@ -164,6 +170,7 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r.source = network.Source
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
+	r.places = host.NewPlaces(limits.For(cmp.Or(cfg.Memory, limits.Memory())), cfg.AllowPrivate, r.listed)
 	for _, h := range network.Bootstrap {
 		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
@@ -232,7 +239,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
 	h, err := host.NewRelay(host.Config{
 		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
-		IsRelay: r.listed, Book: r.book, Options: r.cfg.Options,
+		IsRelay: r.listed, Book: r.book, Memory: r.cfg.Memory, Places: r.places, Options: r.cfg.Options,
 	})
 	if err != nil {
 		return err
@@ -381,6 +388,7 @@ func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
 		r.engine.Handle(r.from(from), f.Body())
+		r.places.Worked(from)
 	case wire.TypeListRequest, wire.TypeListPage:
 		r.list.Handle(from, f)
 	case wire.TypeDrop:

@@ -1,0 +1,161 @@
+package host
+
+import (
+	"hash/maphash"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"starling/p2p/limits"
+	"starling/p2p/wire"
+)
+
+// connsPerPeer is how many connections one peer may have: one each way, and the
+// same again while the old ones are not known to be dead.
+const connsPerPeer = 4
+
+// Places are the connections that others open: who is at the door, and who is
+// in. When all places are taken the least useful goes, see limits.Victim; a
+// relay says by Worked who is of use.
+type Places struct {
+	sizes     limits.Sizes
+	byAddress bool
+	listed    func(peer.ID) bool
+	shut      func(peer.ID)
+	key       maphash.Seed
+
+	mu     sync.Mutex
+	door   *limits.HalfOpen[string]
+	atDoor map[string]io.Closer
+	guests map[peer.ID]*limits.Guest
+}
+
+// NewPlaces makes the places of one relay. listed says which peers are in the
+// list and need no place.
+func NewPlaces(s limits.Sizes, allowPrivate bool, listed func(peer.ID) bool) *Places {
+	if listed == nil {
+		listed = func(peer.ID) bool { return false }
+	}
+	return &Places{
+		sizes: s, byAddress: !allowPrivate, listed: listed, shut: func(peer.ID) {}, key: maphash.MakeSeed(),
+		door:   limits.NewHalfOpen[string](s, !allowPrivate),
+		atDoor: map[string]io.Closer{},
+		guests: map[peer.ID]*limits.Guest{},
+	}
+}
+
+// Worked notes that a client brought a valid packet.
+func (p *Places) Worked(id wire.NodeID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if g := p.guests[id.Peer()]; g != nil && g.Used.IsZero() {
+		g.Used = time.Now()
+	}
+}
+
+// Clients returns how many places are taken.
+func (p *Places) Clients() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.guests)
+}
+
+// knock takes a connection whose handshake begins. It is closed when the
+// handshake takes too long, or when another needs its place.
+func (p *Places) knock(c network.ConnMultiaddrs) {
+	closer, ok := c.(io.Closer)
+	if !ok {
+		return
+	}
+	key := ends(c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if victim, found := p.door.Add(key, remote(c), time.Now()); found {
+		p.atDoor[victim].Close()
+		delete(p.atDoor, victim)
+	}
+	p.atDoor[key] = closer
+	time.AfterFunc(limits.HandshakeTime, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.atDoor[key] == closer {
+			p.forget(key)
+			closer.Close()
+		}
+	})
+}
+
+func (p *Places) forget(key string) {
+	p.door.Remove(key)
+	delete(p.atDoor, key)
+}
+
+// enter takes a connection whose handshake is over, and reports whether it may
+// stay.
+func (p *Places) enter(c network.Conn, conns int) bool {
+	id := c.RemotePeer()
+	listed := p.listed(id)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(ends(c))
+	if conns >= connsPerPeer {
+		return false
+	}
+	if listed {
+		return true
+	}
+	if p.guests[id] != nil {
+		return true
+	}
+	p.guests[id] = &limits.Guest{Addr: remote(c), Since: time.Now()}
+	if len(p.guests) <= p.sizes.Clients {
+		return true
+	}
+	victim := p.victim()
+	delete(p.guests, victim)
+	if victim == id {
+		return false
+	}
+	go p.shut(victim)
+	return true
+}
+
+// victim chooses among those that are not in the list by now.
+func (p *Places) victim() peer.ID {
+	ids := make([]peer.ID, 0, len(p.guests))
+	guests := make([]limits.Guest, 0, len(p.guests))
+	for id, g := range p.guests {
+		if p.listed(id) {
+			return id // it needs no place
+		}
+		ids = append(ids, id)
+		guests = append(guests, *g)
+	}
+	return ids[limits.Victim(guests, p.sizes.Clients, time.Now(), p.key, p.byAddress)]
+}
+
+// leave frees the place of a peer without a connection.
+func (p *Places) leave(id peer.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.guests, id)
+}
+
+// ends names a connection.
+func ends(c network.ConnMultiaddrs) string {
+	return c.RemoteMultiaddr().String() + " " + c.LocalMultiaddr().String()
+}
+
+func remote(c network.ConnMultiaddrs) netip.Addr {
+	ip, err := manet.ToIP(c.RemoteMultiaddr())
+	if err != nil {
+		return netip.IPv4Unspecified()
+	}
+	a, _ := netip.AddrFromSlice(ip)
+	return a.Unmap()
+}

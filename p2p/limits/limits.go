@@ -1,0 +1,116 @@
+// Package limits is what a relay lets strangers take: every bound in one table,
+// and the pure machines that share what is scarce.
+//
+// [Table] has a line for each queue, cache, table and permit: how many, of how
+// many bytes, who fills it, whose share is bounded, and what goes when it is
+// full. docs/PROTOCOL.md, section 7, has the same lines; a test compares them,
+// and looks whether the test that fills each exists. [For] scales what costs
+// memory to the memory that there is.
+//
+//	HalfOpen   connections before their handshake is over
+//	Victim     which client goes when all places are taken
+//	Rates      so much a second for each of many
+//
+// Shares by address and network count only when something is full: hundreds of
+// users behind one carrier's NAT, a bridge or a Tor exit are normal. Where
+// private addresses are allowed, they do not count at all, and everything else
+// is as on the public network.
+package limits
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Limits that do not depend on memory.
+const (
+	// A handshake that is not over by then is somebody who says nothing.
+	HandshakeTime = 3 * time.Second
+
+	StreamsClient = 4  // that a client may have open towards us
+	StreamsRelay  = 16 // that a relay may
+	StreamsPerSec = 4  // new ones of one peer
+	StreamsBurst  = 16
+	UnknownMost   = 16 // streams that name no protocol of ours, then the connection goes
+
+	ClientRate, ClientBurst   = 20, 300 // frames a second of one client, over all its links
+	NetworkRate, NetworkBurst = 200, 3000
+	RelayRate, RelayBurst     = 5000, 20_000
+
+	// Idle is how long a connection of a stranger may bring nothing before it
+	// goes first.
+	Idle = 30 * time.Second
+)
+
+const gib = 1 << 30
+
+// Sizes are the limits that depend on memory.
+type Sizes struct {
+	Clients  int // connections from nodes that are not in the list
+	Relays   int // connections with nodes that are
+	HalfOpen int
+	HalfHost int // of one address, when it is full
+	HalfNet  int // of one network, when it is full
+	Slowed   int // clients that send faster than they may, and wait
+	Unnamed  int // streams that have not named a protocol yet
+	Windows  int64
+}
+
+// For returns the sizes for so many bytes of memory: those of the table at
+// 1 GiB, and in proportion from a quarter to four times of it.
+func For(memory int64) Sizes {
+	share := min(max(float64(memory)/gib, 0.25), 4)
+	n := func(at1 int) int { return int(float64(at1) * share) }
+	return Sizes{
+		Clients: n(2000), Relays: n(525), HalfOpen: n(512), HalfHost: 8, HalfNet: 32,
+		Slowed: n(256), Unnamed: n(256), Windows: int64(n(256 << 20)),
+	}
+}
+
+// A Bound is one line of the table.
+type Bound struct {
+	What string // as in PROTOCOL.md
+	Most int    // at 1 GiB
+	Each int    // bytes, 0 if next to nothing
+	By   string // who fills it
+	Per  string // whose share is bounded
+	Full string // what goes
+	Test string // package and test that fills it
+}
+
+// Table is all that strangers may take at a relay of 1 GiB.
+var Table = []Bound{
+	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse"},
+	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed"},
+	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen"},
+	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood"},
+	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood"},
+	{"streams without a name", 256, 256 << 10, "anybody", "peer", "refused", "p2p/host TestUnnamedStreams"},
+	{"yamux windows beyond the first", 256, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows"},
+	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer"},
+	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded"},
+	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates"},
+	{"hearsay of the DHT", 1024, 512, "relays", "4 addresses a node", "random", "p2p/discovery TestHearsay"},
+}
+
+// Network returns the block of addresses that one hand is taken to hold when
+// places are shared: a /24 of IPv4, a /56 of IPv6.
+func Network(a netip.Addr) netip.Prefix {
+	bits := 24
+	if a.Is6() && !a.Is4In6() {
+		bits = 56
+	}
+	p, _ := a.Unmap().Prefix(bits)
+	return p
+}
+
+// Host returns what one machine is taken to hold: an address of IPv4, a /64 of
+// IPv6.
+func Host(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() && !a.Is4In6() {
+		bits = 64
+	}
+	p, _ := a.Unmap().Prefix(bits)
+	return p
+}

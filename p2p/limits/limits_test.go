@@ -1,0 +1,253 @@
+package limits
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"hash/maphash"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTable: the lines are those of PROTOCOL.md, each names a test that exists,
+// and all of them together fit into half of the memory.
+func TestTable(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, b := range Table {
+		each := "–"
+		if b.Each > 0 {
+			each = fmt.Sprint(b.Each)
+		}
+		line := fmt.Sprintf("| %s | %d | %s | %s | %s | %s |\n", b.What, b.Most, each, b.By, b.Per, b.Full)
+		if !strings.Contains(string(doc), line) {
+			t.Errorf("PROTOCOL.md lacks the line\n%s", line)
+		}
+		total += b.Most * b.Each
+		dir, name, _ := strings.Cut(b.Test, " ")
+		if !hasTest(t, filepath.Join("../..", dir), name) {
+			t.Errorf("%s: there is no %s in %s", b.What, name, dir)
+		}
+	}
+	if total > 700<<20 {
+		t.Errorf("all of it together is %d MB", total>>20)
+	}
+	one := For(1 << 30)
+	if one.Clients != Table[0].Most || one.Relays != Table[1].Most || one.HalfOpen != Table[2].Most || one.Slowed != 256 || one.Unnamed != 256 {
+		t.Errorf("sizes at 1 GiB: %+v", one)
+	}
+	if For(0).Clients != 500 || For(1<<40).Clients != 8000 {
+		t.Errorf("sizes at the ends: %+v, %+v", For(0), For(1<<40))
+	}
+}
+
+func hasTest(t *testing.T, dir, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Scope.Lookup(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+var begin = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+
+// TestVictim: who goes.
+func TestVictim(t *testing.T) {
+	now := begin.Add(time.Hour)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	used := func(addr string, since, used time.Duration) Guest { return Guest{ip(addr), ago(since), ago(used)} }
+	idle := func(addr string, since time.Duration) Guest { return Guest{Addr: ip(addr), Since: ago(since)} }
+	const m = time.Minute
+	for name, c := range map[string]struct {
+		guests []Guest
+		places int
+		want   int
+	}{
+		"idle before used, though alone in its network": {[]Guest{used("5.1.1.1", 9*m, m), used("5.1.1.2", 8*m, m), idle("6.1.1.1", 5*m), used("5.1.1.3", m, 0)}, 0, 2},
+		"a new one is not idle yet":                     {[]Guest{used("5.1.1.1", 9*m, m), used("5.1.1.2", 8*m, m), idle("6.1.1.1", 0)}, 0, 1},
+		"youngest of the fullest network":               {[]Guest{used("5.1.1.1", 9*m, 9*m), used("5.1.1.2", 3*m, 2*m), used("7.1.1.1", m, m), used("5.1.1.3", 8*m, 8*m)}, 0, 1},
+		"the newcomer, if its network is the fullest":   {[]Guest{used("5.1.1.1", 9*m, 9*m), used("5.1.1.2", 3*m, 2*m), used("7.1.1.1", m, m), idle("5.1.1.9", 0)}, 0, 3},
+		"IPv6 by /56":                {[]Guest{used("2400:1:2:3300::1", 9*m, 9*m), used("2400:1:2:33ff::1", 3*m, 2*m), used("2400:1:2:3400::1", m, m)}, 0, 1},
+		"who worked longest is kept": {[]Guest{used("5.1.1.1", 9*m, 9*m), used("5.1.1.2", 8*m, 8*m), used("6.1.1.1", 3*m, 3*m), idle("7.1.1.1", 0)}, 4, -1},
+		"somebody always goes":       {[]Guest{used("5.1.1.1", 9*m, 9*m)}, 10, 0},
+	} {
+		got := Victim(c.guests, c.places, now, maphash.MakeSeed(), true)
+		if c.want >= 0 && got != c.want {
+			t.Errorf("%s: %d goes, not %d", name, got, c.want)
+		}
+		if c.want < 0 && got < c.places/2 {
+			t.Errorf("%s: %d goes, who is kept", name, got)
+		}
+	}
+	// Where private addresses are allowed, the network of a guest does not count.
+	lan := []Guest{used("10.0.0.1", 9*m, m), used("10.0.0.2", 8*m, m), used("10.0.1.1", m, 0)}
+	if got := Victim(lan, 0, now, maphash.MakeSeed(), false); got != 2 {
+		t.Errorf("private: %d goes", got)
+	}
+}
+
+// TestVictimSimulated: 2,000 places, 1,000 honest clients in networks of their
+// own, half of them before and half during the attack of strangers who connect
+// again at once and send packets, too.
+func TestVictimSimulated(t *testing.T) {
+	for _, c := range []struct {
+		networks, each      int
+		newcomers, honestIn float64
+	}{
+		{1, 2000, 1, 1}, {100, 64, 1, 1}, {1000, 16, 0.6, 0.7}, {5000, 16, 0.2, 0.5},
+	} {
+		in, honest := house(c.networks, c.each)
+		t.Logf("%d networks, %d connections each: newcomers in %.0f %%, honest connected %.0f %%", c.networks, c.each, 100*in, 100*honest)
+		if in < c.newcomers || honest < c.honestIn {
+			t.Errorf("%d networks: newcomers in %.2f, honest connected %.2f", c.networks, in, honest)
+		}
+	}
+}
+
+// house returns which share of newcomers got in, and of the honest is connected.
+func house(networks, each int) (in, connected float64) {
+	const places, honest = 2000, 1000
+	rnd := rand.New(rand.NewPCG(5, 6))
+	now, key := begin, maphash.MakeSeed()
+	var guests []Guest
+	isHonest := map[netip.Addr]bool{}
+	network := func(base, n, host int) netip.Addr {
+		return netip.AddrFrom4([4]byte{byte(base + n>>16), byte(n >> 8), byte(n), byte(host)})
+	}
+	add := func(g Guest) bool {
+		guests = append(guests, g)
+		if len(guests) <= places {
+			return true
+		}
+		i := Victim(guests, places, now, key, true)
+		stayed := guests[i] != g
+		guests[i] = guests[len(guests)-1]
+		guests = guests[:places]
+		return stayed
+	}
+	newHonest := func() Guest {
+		a := network(100, rnd.IntN(honest), 1+len(isHonest)%250)
+		isHonest[a] = true
+		return Guest{Addr: a, Since: now, Used: now.Add(time.Millisecond)}
+	}
+	for range honest / 2 {
+		now = now.Add(time.Second)
+		add(newHonest())
+	}
+	// The strangers send valid packets, too: it costs them little.
+	attack := func() {
+		now = now.Add(20 * time.Millisecond)
+		add(Guest{Addr: network(1, rnd.IntN(networks), rnd.IntN(256)), Since: now, Used: now.Add(time.Millisecond)})
+	}
+	for range min(networks*each, places) {
+		attack()
+	}
+	got := 0
+	for range honest / 2 {
+		now = now.Add(20 * time.Millisecond)
+		if add(newHonest()) {
+			got++
+		}
+		for range 3 {
+			attack()
+		}
+	}
+	n := 0
+	for _, g := range guests {
+		if isHonest[g.Addr] {
+			n++
+		}
+	}
+	return float64(got) / (honest / 2), float64(n) / float64(len(isHonest))
+}
+
+// TestHalfOpenShares: a crowd of one address has room while there is any; when
+// there is not, it makes room itself.
+func TestHalfOpenShares(t *testing.T) {
+	s := For(1 << 30)
+	h := NewHalfOpen[int](s, true)
+	now := begin
+	add := func(c int, addr string) (int, bool) {
+		now = now.Add(time.Millisecond)
+		return h.Add(c, ip(addr), now)
+	}
+	for i := range s.HalfOpen / 2 {
+		if _, gone := add(i, "5.6.7.8"); gone {
+			t.Fatalf("number %d of one address makes another go, though there is room", i)
+		}
+	}
+	if v, gone := add(1000, "5.6.7.8"); !gone || v != 0 {
+		t.Errorf("one more of that address: %d goes, %v", v, gone)
+	}
+	if v, gone := add(1001, "5.6.7.9"); !gone || v != 1 {
+		t.Errorf("one more of that network: %d goes, %v", v, gone)
+	}
+	// Full of strangers, each of another network: honest ones still get in, and
+	// push out the strangers of the crowded network.
+	for i := range s.HalfOpen - 200 {
+		add(2000+i, fmt.Sprintf("20.%d.%d.1", i/250, i%250))
+	}
+	if h.Len() != s.HalfOpen {
+		t.Errorf("%d are waiting", h.Len())
+	}
+	if v, gone := add(9000, "99.1.1.1"); !gone || v >= 2000 {
+		t.Errorf("%d goes, %v: not of the fullest network", v, gone)
+	}
+	if !h.Remove(9000) || h.Remove(9000) || h.Remove(-1) {
+		t.Error("remove")
+	}
+	// Private: the oldest goes, whoever it is.
+	p := NewHalfOpen[int](s, false)
+	for i := range s.HalfOpen {
+		if _, gone := p.Add(i, ip("127.0.0.1"), now.Add(time.Duration(i))); gone {
+			t.Fatal("goes though there is room")
+		}
+	}
+	if v, gone := p.Add(-1, ip("10.0.0.1"), now.Add(time.Hour)); !gone || v != 0 {
+		t.Errorf("%d goes, %v", v, gone)
+	}
+}
+
+// TestRatesBounded: a million keys cost what a few cost, and those that are
+// limited are not forgotten for those that are not.
+func TestRatesBounded(t *testing.T) {
+	r := NewRates[int](1, 5, 100)
+	if !r.Of(7).AllowN(time.Now(), 5) {
+		t.Fatal("no burst")
+	}
+	for i := range 100_000 {
+		r.Of(1000 + i)
+	}
+	if r.Len() > 100 {
+		t.Errorf("%d keys", r.Len())
+	}
+	if r.Of(7).AllowN(time.Now(), 5) {
+		t.Error("who was limited begins anew")
+	}
+}
+
+func TestMemory(t *testing.T) {
+	if m := Memory(); m < 16<<20 || m > 1<<50 {
+		t.Errorf("%d bytes", m)
+	}
+}
