@@ -129,6 +129,7 @@ type Client struct {
 	book     *book.Book
 	dir      *directory.Directory
 	opinions opinions
+	host     atomic.Pointer[host.Host]  // while Run runs
 	links    atomic.Pointer[link.Links] // while Run runs
 	replies  *mix.Replies[*back]
 	watches  *watch.Watches
@@ -275,6 +276,7 @@ func (c *Client) Run(ctx context.Context) error {
 		Changed: c.linkChanged,
 		Tap:     c.cfg.Tap,
 	})
+	c.host.Store(&h)
 	c.links.Store(links)
 	pace.Kick(c.changed) // Status says more from here on
 	g, ctx := errgroup.WithContext(ctx)
@@ -292,6 +294,7 @@ func (c *Client) Run(ctx context.Context) error {
 	err = g.Wait()
 	links.Close()
 	c.links.Store(nil)
+	c.host.Store(nil)
 	c.saveState()
 	c.cfg.callChange()
 	return err
@@ -338,6 +341,15 @@ func (c *Client) tell(ctx context.Context) error {
 			saveAt = nil
 		}
 	}
+}
+
+// Connections returns how many nodes the client is connected to, with a link or
+// without.
+func (c *Client) Connections() int {
+	if h := c.host.Load(); h != nil {
+		return len((*h).Network().Peers())
+	}
+	return 0
 }
 
 func (c *Client) send(to NodeID, f *wire.Frame) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,6 +105,11 @@ func (r *Relay) Running() bool { return r.stop != nil }
 // Bootstrap returns the address of the first relay.
 func (m *Mesh) Bootstrap() []string {
 	return []string{fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", Address(0), Port, m.Relays[0].PeerID())}
+}
+
+// Has reports whether a relay is one of the mesh.
+func (m *Mesh) Has(id p2p.NodeID) bool {
+	return slices.ContainsFunc(m.Relays, func(r *Relay) bool { return r.ID() == id })
 }
 
 // Client starts a client. edit, if not nil, may change its configuration.
