@@ -21,6 +21,8 @@
 //	relay      a Relay
 //	settings   what the owner of either says about the network
 //	book       whose word an address is, and so whether it may be dialled
+//	clock      what time it is, by what relays say
+//	wake       when the network has changed, or the computer slept
 //	sources    whose word about the relays a client takes
 //	limits     what strangers may take of a relay
 //	host       the libp2p host of each role, with the gate of the book

@@ -31,6 +31,7 @@ import (
 
 	"starling/p2p/blame"
 	"starling/p2p/book"
+	"starling/p2p/clock"
 	"starling/p2p/directory"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/guard"
@@ -42,6 +43,7 @@ import (
 	"starling/p2p/pace"
 	"starling/p2p/settings"
 	"starling/p2p/tally"
+	"starling/p2p/wake"
 	"starling/p2p/watch"
 	"starling/p2p/wire"
 )
@@ -109,8 +111,11 @@ type Config struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
-	// Clock is what the client takes for the time of day; nil is time.Now. For
-	// simulations of machines whose clock is wrong.
+	// Wake tells in a simulation what the system would; nil with Options is
+	// nothing. See package wake.
+	Wake <-chan wake.Event
+	// Clock is this computer's time of day; nil is time.Now. For simulations of
+	// machines whose clock is wrong.
 	Clock func() time.Time
 }
 
@@ -119,7 +124,7 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	log    *slog.Logger
-	now    func() time.Time // the time of day as it is known
+	clock  *clock.Clock
 	source netip.Addr
 	timing timing
 	routes *mix.Routes
@@ -129,6 +134,8 @@ type Client struct {
 	book     *book.Book
 	dir      *directory.Directory
 	opinions opinions
+	hearAll  atomic.Bool // ask all guards for the list, not one
+	pulses   pulses
 	host     atomic.Pointer[host.Host]  // while Run runs
 	links    atomic.Pointer[link.Links] // while Run runs
 	replies  *mix.Replies[*back]
@@ -213,11 +220,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		doors:    map[NodeID]*door{},
 	}
 	c.opinions.m = map[NodeID]*opinion{}
-	c.now = cfg.Clock
-	if c.now == nil {
-		c.now = time.Now
-	}
-	c.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: c.now})
+	c.clock = clock.New(clock.Config{Wall: cfg.Clock})
+	c.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: c.clock.Now})
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -237,7 +241,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
-	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.now})
+	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown})
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make network identity: %w", err)
@@ -246,7 +250,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
-	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.now)
+	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.clock.Now)
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Listed:   c.listedNow,
@@ -284,6 +288,7 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.keepSources(ctx, links) })
 	g.Go(func() error { return c.keepList(ctx, links) })
 	g.Go(func() error { return c.keepAlive(ctx, links) })
+	g.Go(func() error { return c.watchSystem(ctx, links) })
 	g.Go(func() error { return c.watches.Run(ctx) })
 	g.Go(func() error { return c.tell(ctx) })
 	if c.cfg.LAN {
@@ -343,6 +348,12 @@ func (c *Client) tell(ctx context.Context) error {
 	}
 }
 
+// timeKnown reports whether sources agree on the time.
+func (c *Client) timeKnown() bool {
+	_, sure := c.clock.Off()
+	return sure
+}
+
 // Connections returns how many nodes the client is connected to, with a link or
 // without.
 func (c *Client) Connections() int {
@@ -362,6 +373,7 @@ func (c *Client) send(to NodeID, f *wire.Frame) error {
 
 // handle takes a frame from a guard.
 func (c *Client) handle(from NodeID, f *wire.Frame) {
+	c.pulses.beat(from, time.Now())
 	switch f.Type() {
 	case wire.TypePacket:
 		c.reply(from, f.Body())
@@ -447,6 +459,10 @@ type Status struct {
 	// OneSource: only one relay has said which relays there are. Who it is can
 	// choose them.
 	OneSource bool
+	// ClockAhead is by how much this computer's clock is ahead of the relays'; the
+	// client goes by theirs. ClockKnown: two of them agree.
+	ClockAhead time.Duration
+	ClockKnown bool
 	// Sources are relays that are no guards and asked for the list now.
 	Sources []SourceStatus
 	// Doubtful is how many of them are avoided, because nothing seems to come
@@ -491,6 +507,7 @@ func (c *Client) Status() Status {
 		AllowPrivate: c.cfg.AllowPrivate,
 		Refused:      c.refused.All(),
 	}
+	s.ClockAhead, s.ClockKnown = c.clock.Off()
 	links := c.links.Load()
 	if links != nil {
 		s.BytesIn, s.BytesOut = links.Traffic()
@@ -519,8 +536,6 @@ func (c *Client) Status() Status {
 		s.Reason = "not running"
 	case connected == 0 && s.Relays == 0 && doors == 0 && len(s.Guards) == 0:
 		s.Reason = "knows no relay; add a bootstrap address or use an invite"
-	case s.Relays == 0 && s.Refused[directory.ErrFuture.Error()]+s.Refused[directory.ErrExpired.Error()] > 0:
-		s.Reason = "all relays speak of another time; is the clock of this computer right?"
 	case s.Relays == 0 && c.disagree():
 		s.Reason = "the relays that were asked hand out different lists; add the address of another one"
 	case connected == 0 && s.Relays == 0:

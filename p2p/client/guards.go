@@ -151,6 +151,16 @@ func (c *Client) guardAddresses(id NodeID) (all []netip.AddrPort) {
 	return all
 }
 
+// tryGuards ends all waiting between attempts: the network is another.
+func (c *Client) tryGuards() {
+	c.mu.Lock()
+	for _, a := range c.attempts {
+		a.next = time.Time{}
+	}
+	c.mu.Unlock()
+	pace.Kick(c.wake)
+}
+
 func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
 	err := links.Dial(ctx, h.ID)
 	now := time.Now()

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"starling/p2p/clock"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
 	"starling/p2p/guard"
@@ -31,6 +34,7 @@ type opinion struct {
 	id   NodeID
 	dir  *directory.Directory
 	list *exchange.Exchange
+	said atomic.Pointer[time.Time] // what time it is
 
 	// Guarded by opinions.mu.
 	whole   time.Time // when it had told us all
@@ -58,8 +62,15 @@ func (c *Client) opinion(id NodeID) *opinion {
 	defer c.opinions.mu.Unlock()
 	v := c.opinions.m[id]
 	if v == nil {
-		v = &opinion{id: id, dir: directory.New(directory.Config{AllowPrivate: c.cfg.AllowPrivate, Now: c.now})}
-		v.list = exchange.New(exchange.Config{Directory: v.dir, Send: c.send, Count: c.refused.Add})
+		v = &opinion{id: id}
+		v.dir = directory.New(directory.Config{AllowPrivate: c.cfg.AllowPrivate, Now: v.now(c.clock.Now)})
+		v.list = exchange.New(exchange.Config{
+			Directory: v.dir, Send: c.send, Count: c.refused.Add,
+			Heard: func(from wire.NodeID, at time.Time, asked time.Duration) {
+				v.said.Store(&at)
+				c.clock.Hear(from, at, asked)
+			},
+		})
 		c.opinions.m[id] = v
 	}
 	v.used = now
@@ -151,6 +162,10 @@ func (c *Client) believe() {
 	}
 
 	c.opinions.belief = b
+	if c.clock.Judge(c.bound(b.Relays)) {
+		ahead, _ := c.clock.Off()
+		c.log.Debug("the clock of this computer is wrong", "ahead", ahead)
+	}
 	wanted := func(id wire.NodeID) bool { return b.Relays[id] }
 	for _, v := range c.opinions.m {
 		c.dir.Merge(v.dir, wanted)
@@ -160,6 +175,7 @@ func (c *Client) believe() {
 		c.opinions.kept = slices.Collect(maps.Keys(b.Relays))
 	}
 	for _, id := range b.Dropped {
+		c.clock.Forget(id)
 		c.refused.Add("list: another one than others hand out")
 		delete(c.opinions.m, id)
 	}
@@ -170,6 +186,42 @@ func (c *Client) believe() {
 	if len(b.Dropped) > 0 {
 		go c.letGo(b.Dropped)
 	}
+}
+
+// now returns the clock by which a relay's list is judged: what that relay said
+// last. Whatever happens to our clock, what it listed stays listed.
+func (v *opinion) now(other func() time.Time) func() time.Time {
+	return func() time.Time {
+		if t := v.said.Load(); t != nil {
+			return *t
+		}
+		return other()
+	}
+}
+
+// bound returns between which times it must be, by what relays have signed that are
+// believed in.
+func (c *Client) bound(relays map[NodeID]bool) clock.Bound {
+	newest := map[NodeID]*directory.Descriptor{}
+	for _, v := range c.opinions.m {
+		for _, d := range v.dir.Snapshot().Relays {
+			if old := newest[d.ID]; relays[d.ID] && (old == nil || d.Sequence > old.Sequence) {
+				newest[d.ID] = d
+			}
+		}
+	}
+	var all []clock.Signed
+	seen := map[netip.Prefix]bool{}
+	for _, d := range newest {
+		wide := d.Addresses[0].Wide()
+		if seen[wide] && !c.cfg.AllowPrivate {
+			continue
+		}
+		seen[wide] = true
+		// After half of its life at the latest it issues the next.
+		all = append(all, clock.Signed{Issued: d.Issued, Next: d.Issued.Add(d.Expires.Sub(d.Issued) / 2)})
+	}
+	return clock.BoundOf(all)
 }
 
 // retire ends the voices of first sources once both guards have told theirs. They
@@ -250,9 +302,12 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		case <-c.stale:
 		}
 		began := time.Now()
+		all := c.hearAll.Swap(false)
 		for _, id := range c.toAsk(links) {
 			if err := c.pull(ctx, id); err == nil {
-				break
+				if !all {
+					break
+				}
 			} else if ctx.Err() == nil {
 				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
 			}

@@ -200,6 +200,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		}
 		return ErrOffline
 	}
+	c.due(guard, req.sent)
 	return nil
 }
 

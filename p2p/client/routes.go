@@ -33,7 +33,7 @@ type view struct {
 func (c *Client) directoryNow() *directory.Snapshot {
 	now := time.Now()
 	snap := c.dir.Snapshot()
-	epoch := outfox.EpochAt(c.now())
+	epoch := outfox.EpochAt(c.clock.Now())
 	c.viewMu.Lock()
 	defer c.viewMu.Unlock()
 	doubtful, version := c.blame.Doubtful(now)

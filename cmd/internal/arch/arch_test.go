@@ -59,6 +59,7 @@ var arrows = []arrow{
 
 	{"session/...", "session/...", "no network, no disk, no clock: only itself"},
 	{"p2p/...", "p2p/...", "peers, never people: only itself"},
+	{"p2p/clock", "p2p/wire", "names who said what time it is"},
 	{"p2p/sources", "p2p/wire", "names relays, and is told the rest"},
 	{"p2p/watch", "p2p/mailbox", "asks for boxes"},
 	{"p2p/watch", "p2p/outfox", "with reply blocks"},
