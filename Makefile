@@ -13,7 +13,12 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: build soak demo run man record test lint cross steps bench fuzz vectors interop interop-bench clean
+.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz vectors interop interop-bench clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-14s %s\n' "$$name" "$$what"; \
+	done
 
 build: ## the static binary, bin/starling
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/starling ./cmd/starling
@@ -29,6 +34,15 @@ man: build ## man pages of all commands, bin/man
 
 record: build ## docs/screens anew: the demo, played in tmux
 	docs/record.sh
+
+# Packages whose tests run whole meshes, processes or databases that are killed.
+SLOW = cmd/starling|cmd/internal/cli|node|node/store|node/testnet/.*|p2p|p2p/client|p2p/relay|p2p/watch|p2p/mailbox|p2p/discovery.*|p2p/p2ptest.*|session/internal/interop
+
+check: ## format, vet and the quick tests, for while you work
+	@unformatted=$$(gofmt -l cmd docs node p2p session tui); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) test $$($(GO) list ./... | grep -v -E '^starling/($(SLOW))$$')
 
 test: ## every test, and that THREATMODEL and ATTACKS promise no more than they hold
 	@$(GO) build -o bin/promises ./cmd/internal/promises
@@ -49,6 +63,12 @@ cross: ## static builds for Linux, macOS and Windows
 
 steps: ## how many functions one key press enters, with its bar
 	@$(GO) run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps 2>/dev/null
+
+race: ## the packages with goroutines of their own under the race detector; needs gcc
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./session/... ./p2p/... ./node/...
+
+vuln: ## known vulnerabilities of what is linked in; needs the vulnerability database
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling
