@@ -176,6 +176,18 @@ const bootstraps = 3
 // Bootstrap returns addresses, with /p2p/, of the first relays that run.
 func (m *Mesh) Bootstrap() []string { return m.BootstrapFrom(0) }
 
+// Addrs returns the addresses of all relays that run.
+func (m *Mesh) Addrs() (all []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.relays {
+		if r != nil {
+			all = append(all, r.addrs...)
+		}
+	}
+	return all
+}
+
 // BootstrapFrom returns those of the first relays that run from relay i on, so
 // that not all newcomers of a large mesh ask the same three.
 func (m *Mesh) BootstrapFrom(i int) []string {

@@ -124,6 +124,9 @@ func readScenario(file, engine string) (*scenario.Scenario, error) {
 	if err := runner.Missing(s); err != nil {
 		return nil, usage(hint, "%s: %v", own(file), err)
 	}
+	if len(s.Hostile) > 0 {
+		return nil, usage("in the source of Starling: go run ./cmd/internal/lab FILE", "%s has hostile machines, and what they do is no part of this program", own(file))
+	}
 	return s, nil
 }
 

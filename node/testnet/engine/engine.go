@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
+
 	"starling/node/api"
 	"starling/node/testnet/scenario"
 )
@@ -27,6 +29,28 @@ type Config struct {
 	Dir      string       // for what it keeps on disk; removed by who made it
 	Logger   *slog.Logger // never nil
 	Program  string       // the starling to run, for engines that run processes
+	Attacks  Attacks      // what hostile machines do; nil without the lab
+}
+
+// Attacks are what hostile machines can do. They are no part of the program:
+// cmd/internal/lab has them.
+type Attacks interface {
+	// Check returns why there is no attack of a name.
+	Check(name string) error
+	// Run attacks from a machine in this process until ctx ends.
+	Run(ctx context.Context, m Stranger) error
+	// Command returns a program and its arguments that do the same as a process.
+	Command(m Stranger) (program string, args []string)
+}
+
+// A Stranger is one hostile machine.
+type Stranger struct {
+	Do      string
+	Rate    float64
+	Seed    uint64
+	Address string          // its IP address
+	Relays  []string        // multiaddrs of all relays, each with /p2p/
+	Options []libp2p.Option // the network of a simulation; not for Command
 }
 
 // An Engine runs one mesh. Relays and users are counted from 0. Its methods may
@@ -65,6 +89,10 @@ type Engine interface {
 	// Block keeps all users from reaching relays.
 	Block(relays []int) error
 	Unblock() error
+
+	// Attack lets one hostile machine, counted from 0 over all tables, do what
+	// it does until ctx ends.
+	Attack(ctx context.Context, stranger int, h scenario.Hostile) error
 
 	// Measure returns what the nodes have cost so far.
 	Measure(ctx context.Context) Measures
@@ -107,3 +135,6 @@ func (Unable) Partition([]int) error            { return ErrCannot }
 func (Unable) Heal() error                      { return ErrCannot }
 func (Unable) Block([]int) error                { return ErrCannot }
 func (Unable) Unblock() error                   { return ErrCannot }
+func (Unable) Attack(context.Context, int, scenario.Hostile) error {
+	return ErrCannot
+}

@@ -38,6 +38,8 @@ type Options struct {
 	Logger   *slog.Logger // nil for none
 	// Program is the starling that engines with processes run.
 	Program string
+	// Attacks are what hostile machines do; nil if there is no lab.
+	Attacks engine.Attacks
 }
 
 // Progress is how far a run is.
@@ -110,6 +112,9 @@ func Run(ctx context.Context, s *scenario.Scenario, o Options) (_ *report.Report
 	if err := s.Runnable(); err != nil {
 		return nil, err
 	}
+	if err := armed(s, o.Attacks); err != nil {
+		return nil, err
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -142,7 +147,7 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 	}
 	defer os.RemoveAll(dir)
 	r := &run{s: s, plan: plan, o: o, ledger: report.NewLedger(), down: map[int]bool{}}
-	if r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: o.Logger, Program: o.Program}); err != nil {
+	if r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: o.Logger, Program: o.Program, Attacks: o.Attacks}); err != nil {
 		return nil, nil, err
 	}
 	before := freshCost()
@@ -299,10 +304,46 @@ func (r *run) follow(ctx context.Context) error {
 			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
 	}
+	stranger := 0
+	for _, h := range r.s.Hostile {
+		for range h.Machines {
+			i := stranger
+			g.Go(func() error { return r.attack(lanes, i, h) })
+			stranger++
+		}
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return r.settle(ctx)
+}
+
+// armed returns why the hostile machines of a scenario cannot do what they are
+// to do.
+func armed(s *scenario.Scenario, attacks engine.Attacks) error {
+	for _, h := range s.Hostile {
+		if attacks == nil {
+			return fmt.Errorf("%s has hostile machines: go run ./cmd/internal/lab runs it, in the source of Starling", s.File)
+		}
+		if err := attacks.Check(h.Do); err != nil {
+			return fmt.Errorf("%s: %w", s.File, err)
+		}
+	}
+	return nil
+}
+
+// attack lets one hostile machine do what it does for as long as the scenario
+// says.
+func (r *run) attack(ctx context.Context, stranger int, h scenario.Hostile) error {
+	if err := r.until(ctx, h.From); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.Until-h.From)
+	defer cancel()
+	if err := r.engine.Attack(ctx, stranger, h); ctx.Err() == nil && err != nil {
+		return fmt.Errorf("hostile machine %d: %w", stranger, err)
+	}
+	return nil
 }
 
 // until waits for a moment of the plan.

@@ -29,6 +29,7 @@ const (
 	Loss         Feature = "loss"
 	BadRelays    Feature = "bad relays"
 	ClockSkew    Feature = "clock skew"
+	Strangers    Feature = "hostile machines"
 	NAT          Feature = "nat"
 	UserMemory   Feature = "the memory of one user"
 	GrowthOfCost Feature = "growth"
@@ -44,8 +45,8 @@ func Engines() []string {
 var features = map[string][]Feature{
 	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
 	Processes:  {KillRelays, CrashUsers, UserMemory},
-	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory},
-	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
+	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory, Strangers},
+	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Strangers},
 }
 
 // Can reports whether an engine can do something that not every one can.
@@ -134,6 +135,7 @@ func (s *Scenario) needs() (all []need) {
 	add(s.Churn.Kill, KillRelays, "churn.kill")
 	add(len(s.Bad) > 0, BadRelays, "bad[0]")
 	add(len(s.Skew) > 0, ClockSkew, "skew[0]")
+	add(len(s.Hostile) > 0, Strangers, "hostile[0]")
 	for _, e := range s.Events {
 		if what, ok := map[Action]Feature{
 			Kill: KillRelays, Crash: CrashUsers, Fill: FullDisk, Free: FullDisk,

@@ -42,6 +42,27 @@ func (s *Scenario) readSkew(t table) {
 	s.Skew = append(s.Skew, k)
 }
 
+// maxMachines bounds the hostile machines of one table.
+const maxMachines = 100
+
+func (s *Scenario) readHostile(t table) {
+	h := Hostile{
+		Do:       t.text("do", ""),
+		Machines: int(t.integer("machines", 1, 1, maxMachines)),
+		Rate:     t.number("rate", 0, 0.001, 100_000),
+		From:     t.duration("from", 0, 0, s.Duration),
+		Until:    t.duration("until", s.Duration, 0, s.Duration),
+	}
+	t.end("do")
+	switch {
+	case !validName.MatchString(h.Do):
+		t.fail("do", "do is %q; it is the name of an attack", h.Do)
+	case h.Until <= h.From:
+		t.fail("until", "the attack ends before it begins")
+	}
+	s.Hostile = append(s.Hostile, h)
+}
+
 func (s *Scenario) readBar(t table) {
 	s.Bar = Bar{
 		Start:        t.duration("start", 0, 0, maxTime),

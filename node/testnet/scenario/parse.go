@@ -79,7 +79,7 @@ func (s *Scenario) read(r *reader, top table) {
 		top.fail("engine", "%v", noEngine(s.Engine))
 	}
 	messages, shifts, churn, link, bar := top.table("messages"), top.table("shifts"), top.table("churn"), top.table("link"), top.table("bar")
-	bad, skew, events := top.tables("bad"), top.tables("skew"), top.tables("event")
+	bad, skew, hostile, events := top.tables("bad"), top.tables("skew"), top.tables("hostile"), top.tables("event")
 	top.end("name", "relays", "users", "duration", "messages")
 	s.readMessages(messages)
 	if top.has("churn") {
@@ -95,8 +95,11 @@ func (s *Scenario) read(r *reader, top table) {
 	for _, t := range skew {
 		s.readSkew(t)
 	}
+	for _, t := range hostile {
+		s.readHostile(t)
+	}
 	s.readBar(bar)
-	if len(events)+len(bad)+len(skew) > maxEvents {
+	if len(events)+len(bad)+len(skew)+len(hostile) > maxEvents {
 		top.fail("event", "there are more than %d events", maxEvents)
 		return
 	}

@@ -46,6 +46,13 @@
 //	tamper = 0.1              # or change; and how long
 //	delay = "2s"              # they hold each packet beside what they should
 //
+//	[[hostile]]               # machines of strangers that attack the mesh
+//	do = "delays"             # what they do: see cmd/internal/lab, which runs it
+//	machines = 10             # 1 to 100, each with an address in a /16 of its own
+//	rate = 27.0               # a second, for each of them; as much as it can if not given
+//	from = "10s"              # while messages and events happen
+//	until = "40s"
+//
 //	[[skew]]                  # clocks that are wrong
 //	by = "-90s"
 //	relays = [0, 3]           # or a fraction of them; and or
@@ -93,6 +100,7 @@ type Scenario struct {
 	Link      Link
 	Bad       []Bad
 	Skew      []Skew
+	Hostile   []Hostile
 	Events    []Event
 	Bar       Bar
 
@@ -137,6 +145,22 @@ type Bad struct {
 	Delay                time.Duration
 }
 
+// Hostile is machines that belong to nobody in the mesh and attack it.
+type Hostile struct {
+	Do          string
+	Machines    int
+	Rate        float64 // of each machine, a second; 0: as much as it can
+	From, Until time.Duration
+}
+
+// Strangers returns how many hostile machines there are.
+func (s *Scenario) Strangers() (n int) {
+	for _, h := range s.Hostile {
+		n += h.Machines
+	}
+	return n
+}
+
 // Skew is machines whose clock is wrong By some time.
 type Skew struct {
 	Relays   []int
@@ -165,7 +189,7 @@ func (s *Scenario) Quarter() *Scenario {
 	q.Name += "-quarter"
 	q.Relays, q.Users = max(minRelays, s.Relays/4), max(minUsers, s.Users/8*2)
 	q.Messages = Messages{MinSize: MinSize, MaxSize: MinSize, Pairs: s.Messages.Pairs}
-	q.Shifts, q.Churn, q.Bad, q.Skew, q.Events = 0, Churn{}, nil, nil, nil
+	q.Shifts, q.Churn, q.Bad, q.Skew, q.Hostile, q.Events = 0, Churn{}, nil, nil, nil, nil
 	q.Bar = Bar{Growth: s.Bar.Growth}
 	return &q
 }

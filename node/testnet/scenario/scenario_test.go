@@ -69,6 +69,12 @@ relays = [1]
 users = [3]
 by = "-90s"
 
+[[hostile]]
+do = "delays"
+machines = 10
+rate = 27
+until = "40s"
+
 [bar]
 wall = "10m"
 growth = 1.5
@@ -93,6 +99,7 @@ func TestParse(t *testing.T) {
 		Link:     Link{50 * time.Millisecond, 75 * time.Millisecond, 0.1, 20},
 		Bad:      []Bad{{Fraction: 0.2, Drop: 1, Delay: time.Second}},
 		Skew:     []Skew{{Relays: []int{1}, Users: []int{3}, By: -90 * time.Second}},
+		Hostile:  []Hostile{{Do: "delays", Machines: 10, Rate: 27, Until: 40 * time.Second}},
 		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5},
 		Events: []Event{
 			{At: time.Second, Do: Stop, Relays: []int{3}, path: "event[0]"},
@@ -116,6 +123,14 @@ func TestMistakes(t *testing.T) {
 		{`relays = 12`, `relays = "12"`, `x.toml:5: relays is not a whole number`},
 		{`relays = 12`, `relais = 12`, `x.toml:5: there is no key "relais"`},
 		{`relays = 12`, ``, `x.toml:0: "relays" is missing`},
+		{`machines = 10`, `machines = 101`, `x.toml:60: machines is 101; it is 1 to 100`},
+		{`do = "delays"`, `do = "de lays"`, `x.toml:59: do is "de lays"`},
+		{`do = "delays"`, ``, `x.toml:58: "hostile[0].do" is missing`},
+		{`until = "40s"
+
+[bar]`, `until = "0s"
+
+[bar]`, `x.toml:62: the attack ends before it begins`},
 		{`seed = 7`, `sede = 7`, `x.toml:4: there is no key "sede"`},
 		{`seed = 7`, `seed = 7 7`, `x.toml:4: expected a top-level item`},
 		{`seed = 7`, `name = "b"`, `x.toml:4: Key 'name' has already been defined.`},
@@ -151,7 +166,7 @@ func TestMistakes(t *testing.T) {
 		{"drop = 1\ndelay = \"1s\"", "", `x.toml:48: these relays do nothing bad`},
 		{`fraction = 0.2`, ``, `x.toml:48: bad relays are either`},
 		{"relays = [1]\nusers = [3]", "", `x.toml:53: wrong clocks are those`},
-		{`growth = 1.5`, `grows = 1`, `x.toml:60: there is no key "bar.grows"`},
+		{`growth = 1.5`, `grows = 1`, `x.toml:66: there is no key "bar.grows"`},
 		{`"couples"`, "\"ring\"\n[shifts]\nevery = '1s'", `x.toml:17: only couples can take turns`},
 		{`[[event]] # the second`, `[event]`, `x.toml:34: Key 'event' has already been defined.`},
 	} {

@@ -18,6 +18,7 @@ import (
 //	relay r    11.r.0.10 to 11.255.0.10
 //	user u     12.u/250.u%250.10, or its router's with nat
 //	behind it  192.168.0.2
+//	stranger h 13.h.0.10
 const (
 	prefix   = "/5" // 8.0.0.0 to 15.255.255.255 is one network
 	usersNet = "12.0.0.0/8"
@@ -25,12 +26,17 @@ const (
 )
 
 const (
-	maxRelays = 256
-	maxUsers  = 1000
+	maxRelays    = 256
+	maxUsers     = 1000
+	maxStrangers = 256
 )
 
-func relayAddress(i int) string { return fmt.Sprintf("11.%d.0.10", i) }
-func userAddress(i int) string  { return fmt.Sprintf("12.%d.%d.10", i/250, i%250) }
+// stranger names a hostile machine.
+func stranger(i int) string { return fmt.Sprintf("h%d", i) }
+
+func relayAddress(i int) string    { return fmt.Sprintf("11.%d.0.10", i) }
+func strangerAddress(i int) string { return fmt.Sprintf("13.%d.0.10", i) }
+func userAddress(i int) string     { return fmt.Sprintf("12.%d.%d.10", i/250, i%250) }
 
 // lab is the namespaces of one run. Their names begin with the id of the
 // process that made them, so that a later run can clear up after one that was
@@ -117,9 +123,15 @@ func (l *lab) build(s *scenario.Scenario) error {
 			return err
 		}
 	}
+	for i := range s.Strangers() {
+		if err := l.machine(stranger(i), strangerAddress(i)); err != nil {
+			return err
+		}
+	}
 	if !l.nft {
 		return nil
 	}
+
 	// Loss is drawn for each packet that the bridge passes on, once.
 	script := `table bridge lab {
 		set blocked { type ipv4_addr; }

@@ -10,6 +10,7 @@
 package namespaces
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,10 @@ import (
 // Engine implements engine.Engine.
 type Engine struct {
 	*processes.Engine
-	s      *scenario.Scenario
-	lab    *lab
-	mounts []string
+	s       *scenario.Scenario
+	lab     *lab
+	attacks engine.Attacks
+	mounts  []string
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -96,7 +98,10 @@ func New(cfg engine.Config) (*Engine, error) {
 	if s.Relays > maxRelays {
 		return nil, fmt.Errorf("engine %q has addresses for %d relays", scenario.Namespaces, maxRelays)
 	}
-	e := &Engine{s: s, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "", links: map[string]string{}}}
+	if s.Strangers() > maxStrangers {
+		return nil, fmt.Errorf("engine %q has addresses for %d hostile machines", scenario.Namespaces, maxStrangers)
+	}
+	e := &Engine{s: s, attacks: cfg.Attacks, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "", links: map[string]string{}}}
 	var err error
 	e.Engine, err = processes.New(cfg, place{e.lab})
 	return e, err
@@ -157,6 +162,25 @@ func (e *Engine) Block(relays []int) error {
 
 // Unblock implements engine.Engine.
 func (e *Engine) Unblock() error { return e.lab.rules("hub", "flush set bridge lab blocked") }
+
+// Attack implements engine.Engine: a process in a namespace of its own.
+func (e *Engine) Attack(ctx context.Context, i int, h scenario.Hostile) error {
+	program, args := e.attacks.Command(engine.Stranger{
+		Do: h.Do, Rate: h.Rate, Seed: e.s.Seed + uint64(i), Address: strangerAddress(i), Relays: e.Relays(),
+	})
+	cmd := e.lab.command(stranger(i), program, args...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	defer stop()
+	if err := cmd.Wait(); ctx.Err() == nil {
+		return fmt.Errorf("hostile machine %d ended: %w: %s", i, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
 
 // room is the size of a node's disk where disks get full, in MiB.
 const room = 64

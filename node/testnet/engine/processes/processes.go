@@ -135,6 +135,18 @@ func (e *Engine) Start(ctx context.Context) error {
 // bootstraps is how many relays a newcomer is told of.
 const bootstraps = 3
 
+// Relays returns the addresses of all relays that run, with /p2p/.
+func (e *Engine) Relays() (all []string) {
+	for _, r := range e.relays {
+		r.mu.Lock()
+		if r.proc != nil {
+			all = append(all, r.addrs...)
+		}
+		r.mu.Unlock()
+	}
+	return all
+}
+
 // bootstrap returns flags that name some relays that run, from one on.
 func (e *Engine) bootstrap(from int) (flags []string) {
 	told := 0

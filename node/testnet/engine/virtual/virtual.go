@@ -166,6 +166,16 @@ func (e *Engine) Block(relays []int) error {
 // Unblock implements engine.Engine.
 func (e *Engine) Unblock() error { e.net.Unblock(); return nil }
 
+// Attack implements engine.Engine. Strangers have the addresses behind those of
+// the users.
+func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) error {
+	n := e.cfg.Scenario.Relays + e.cfg.Scenario.Users + stranger
+	return e.cfg.Attacks.Run(ctx, engine.Stranger{
+		Do: h.Do, Rate: h.Rate, Seed: e.cfg.Scenario.Seed + uint64(stranger),
+		Address: virtual.Address(n).String(), Relays: e.mesh.Addrs(), Options: e.net.Options(n),
+	})
+}
+
 // Measure implements engine.Engine.
 func (e *Engine) Measure(context.Context) engine.Measures {
 	m := engine.Measures{Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
