@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -48,9 +49,11 @@ type Stranger struct {
 	Do      string
 	Rate    float64
 	Seed    uint64
-	Address string          // its IP address
-	Relays  []string        // multiaddrs of all relays, each with /p2p/
-	Options []libp2p.Option // the network of a simulation; not for Command
+	Address string   // its IP address
+	Relays  []string // multiaddrs of all relays, each with /p2p/
+	// The network of a simulation; nil on a real one.
+	Options []libp2p.Option                                                      `json:"-"`
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error) `json:"-"`
 }
 
 // An Engine runs one mesh. Relays and users are counted from 0. Its methods may

@@ -54,6 +54,11 @@ func (t *virtualTCP) Listen(a multiaddr.Multiaddr) (transport.Listener, error) {
 	return t.upgrader.UpgradeGatedMaListener(t, t.upgrader.GateMaListener(wrapped)), nil
 }
 
+// Dialer dials from node i, without libp2p.
+func (n *Network) Dialer(i int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return dialer{n, Address(i)}.DialContext
+}
+
 // dialer dials from a node.
 type dialer struct {
 	net *Network

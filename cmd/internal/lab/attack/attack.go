@@ -1,0 +1,185 @@
+// Package attack is what hostile machines do in the scenarios of the lab: one
+// attack a name, each what a stranger can do with a program of their own and no
+// money. They keep no rule that nobody enforces: identities are new whenever
+// that helps, timers are ignored, frames are what they like.
+//
+//	idle         connections that do nothing, each of a new identity
+//	halfopen     TCP connections without a handshake
+//	streams      one connection, streams of one byte each
+//	slow         frames at a byte a second
+//	lists        requests for the whole list of relays
+//	descriptors  relays that do not exist, told by gossip
+//	pointer      an identify with the addresses of third parties
+//
+// An attack ends with its context and returns nothing: what it did shows in
+// what became of honest messages. Its draws follow from the scenario's seed.
+package attack
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/time/rate"
+
+	"starling/node/testnet/engine"
+)
+
+// An attack runs until ctx ends.
+type attack func(ctx context.Context, m *machine) error
+
+// attacks are all there are, by name.
+var attacks = map[string]attack{
+	"idle":        idle,
+	"halfopen":    halfOpen,
+	"streams":     streams,
+	"slow":        slow,
+	"lists":       lists,
+	"descriptors": descriptors,
+	"pointer":     pointer,
+}
+
+// Names returns the names of all attacks.
+func Names() []string { return slices.Sorted(maps.Keys(attacks)) }
+
+// Check returns why there is no attack of a name.
+func Check(name string) error {
+	if attacks[name] == nil {
+		return fmt.Errorf("there is no attack %q; there are %s", name, strings.Join(Names(), ", "))
+	}
+	return nil
+}
+
+// Run attacks until ctx ends.
+func Run(ctx context.Context, s engine.Stranger) error {
+	if err := Check(s.Do); err != nil {
+		return err
+	}
+	m := &machine{Stranger: s}
+	for _, a := range s.Relays {
+		info, err := peer.AddrInfoFromString(a)
+		if err != nil {
+			return fmt.Errorf("relay %q: %w", a, err)
+		}
+		m.relays = append(m.relays, *info)
+	}
+	if len(m.relays) == 0 {
+		return errors.New("there is no relay to attack")
+	}
+	defer m.close()
+	return attacks[s.Do](ctx, m)
+}
+
+// A machine is where an attack comes from.
+type machine struct {
+	engine.Stranger
+	relays []peer.AddrInfo
+
+	mu    sync.Mutex
+	hosts []host.Host
+}
+
+// host makes a libp2p host with a new identity, which has no limits. Options
+// are the last word.
+func (m *machine) host(options ...libp2p.Option) (host.Host, error) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	all := []libp2p.Option{
+		libp2p.Identity(key),
+		libp2p.NoListenAddrs,
+		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+	}
+	h, err := libp2p.New(append(append(all, m.Options...), options...)...)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hosts = append(m.hosts, h)
+	return h, nil
+}
+
+func (m *machine) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, h := range m.hosts {
+		closing.Go(func() { h.Close() })
+	}
+	closing.Wait()
+}
+
+// paced calls do as often as the scenario says, at most as often as is said here,
+// until ctx ends. Errors of do count for nothing: who attacks tries again.
+func (m *machine) paced(ctx context.Context, most float64, do func(i int)) error {
+	every := most
+	if m.Rate > 0 {
+		every = m.Rate
+	}
+	limit := rate.NewLimiter(rate.Limit(every), 1)
+	for i := 0; limit.Wait(ctx) == nil; i++ {
+		do(i)
+	}
+	return nil
+}
+
+// each runs an attack on every relay side by side.
+func (m *machine) each(ctx context.Context, do func(ctx context.Context, relay peer.AddrInfo) error) error {
+	var all sync.WaitGroup
+	errs := make([]error, len(m.relays))
+	for i, r := range m.relays {
+		all.Go(func() { errs[i] = do(ctx, r) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// dial opens a TCP connection without libp2p.
+func (m *machine) dial(ctx context.Context, a multiaddr.Multiaddr) (net.Conn, error) {
+	ip, err := a.ValueForProtocol(multiaddr.P_IP4)
+	if err != nil {
+		return nil, err
+	}
+	port, err := a.ValueForProtocol(multiaddr.P_TCP)
+	if err != nil {
+		return nil, err
+	}
+	dial := m.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return dial(ctx, "tcp4", net.JoinHostPort(ip, port))
+}
+
+// patience bounds one step of an attack.
+const patience = 10 * time.Second
+
+// within calls do with a context that ends in time.
+func within(ctx context.Context, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	do(ctx)
+}

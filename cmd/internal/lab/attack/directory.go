@@ -1,0 +1,97 @@
+package attack
+
+import (
+	"context"
+	"crypto/rand"
+	mrand "math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"starling/p2p/directory"
+	"starling/p2p/directory/gossip"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// lists asks every relay for all it knows, 10 times a second, and does not care
+// what it answers.
+func lists(ctx context.Context, m *machine) error {
+	return m.each(ctx, func(ctx context.Context, relay peer.AddrInfo) error {
+		h, err := m.host()
+		if err != nil {
+			return err
+		}
+		var s network.Stream
+		return m.paced(ctx, 10, func(i int) {
+			within(ctx, func(ctx context.Context) {
+				if s == nil {
+					s = m.link(ctx, h, relay)
+				}
+				if s == nil {
+					return
+				}
+				r := directory.Request{Nonce: uint64(i + 1), Pages: directory.MaxPages}
+				f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
+				if err != nil || m.write(s, f) != nil {
+					s = nil
+				}
+			})
+		})
+	})
+}
+
+// descriptors invents relays, a hundred a second, each in another network, and
+// tells of them by gossip.
+func descriptors(ctx context.Context, m *machine) error {
+	h, err := m.host()
+	if err != nil {
+		return err
+	}
+	for _, r := range m.relays {
+		within(ctx, func(ctx context.Context) { h.Connect(ctx, r) })
+	}
+	dir := directory.New(directory.Config{})
+	g, err := gossip.New(ctx, gossip.Config{Host: h, Directory: dir})
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+
+	draw := mrand.New(mrand.NewPCG(m.Seed, 1))
+	return m.paced(ctx, 100, func(int) {
+		at := netip.AddrFrom4([4]byte{byte(20 + draw.IntN(100)), byte(draw.IntN(256)), byte(draw.IntN(256)), 10})
+		if raw, err := invent(at); err == nil {
+			g.Publish(ctx, raw)
+		}
+	})
+}
+
+// invent signs a descriptor of a relay that is not there.
+func invent(at netip.Addr) ([]byte, error) {
+	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	id, err := wire.NodeIDFromKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	d := directory.Descriptor{
+		ID: id, Sequence: uint64(now.UnixMilli()), Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 65_535,
+		Epoch:     uint32(outfox.EpochAt(now)),
+		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, 4001), Transport: directory.TCP}},
+	}
+	for i := range d.Keys {
+		private, err := outfox.NewPrivateKey()
+		if err != nil {
+			return nil, err
+		}
+		d.Keys[i] = private.Public()
+	}
+	return d.Sign(key)
+}

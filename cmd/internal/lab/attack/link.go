@@ -1,0 +1,36 @@
+package attack
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"starling/p2p/wire"
+)
+
+// link opens a link to a relay, whose answers are thrown away; nil if it cannot.
+func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo) network.Stream {
+	if h.Connect(ctx, relay) != nil {
+		return nil
+	}
+	s, err := h.NewStream(ctx, relay.ID, wire.FrameProtocol)
+	if err != nil {
+		return nil
+	}
+	go io.Copy(io.Discard, s) // ends with the host
+	return s
+}
+
+// write sends a frame; a relay that does not read is left after a second.
+func (m *machine) write(s network.Stream, f *wire.Frame) error {
+	s.SetWriteDeadline(time.Now().Add(time.Second))
+	if err := wire.WriteFrame(s, f); err != nil {
+		s.Reset()
+		return err
+	}
+	return nil
+}
