@@ -39,6 +39,10 @@ var arrows = []arrow{
 	{"cmd/internal/cli", "node/store", "what a new profile's passphrase costs to guess"},
 	{"cmd/internal/cli", "node/testnet/...", "starling demo and starling testnet"},
 
+	{"cmd/internal/lab/...", "cmd/internal/lab/attack", "runs scenarios in which strangers attack; never part of the program"},
+	{"cmd/internal/lab/...", "node/testnet/...", "on the engines that everybody has"},
+	{"cmd/internal/lab/...", "p2p/...", "an attack speaks what relays speak, and keeps no rule"},
+
 	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
 	{"cmd/internal/bench", "tui/tuitest", "shows the app a node that sends a thousand messages a second"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},

@@ -16,13 +16,15 @@ var (
 	heading = regexp.MustCompile(`^#{2,3} (\d+(?:\.\d+)?)\.? `)
 	// part is one member of a layout on one line: "expiry 4", "bundle 1,957".
 	part = regexp.MustCompile(`^([a-z][a-z-]*(?: [a-z-]+){0,3}) [\d,]+(?: = \d+)?$`)
-	stop = regexp.MustCompile(`[,;:(=–‖]| \d`)
+	// member is one of a layout in a table: "delay in ms 2, at most 1,000".
+	member = regexp.MustCompile(`^([a-z][a-z-]*(?: [a-z-]+){0,3}) \d`)
+	stop   = regexp.MustCompile(`[,;:(=–‖]| \d`)
 )
 
 // fieldsOf finds the fields of a protocol: the rows of tables whose first column
 // is an offset, a number of a field or a kind, and the members of layouts on one line.
 func fieldsOf(text string) (all []field) {
-	section, columns := "", 0
+	section, columns, inRows := "", 0, false
 	seen := map[string]bool{}
 	note := func(line int, name string) {
 		if at := stop.FindStringIndex(name); at != nil {
@@ -35,10 +37,13 @@ func fieldsOf(text string) (all []field) {
 		seen[section+" "+name] = true
 		all = append(all, field{section, name, line})
 	}
+
 	for n, line := range strings.Split(text, "\n") {
 		if m := heading.FindStringSubmatch(line); m != nil {
 			section, columns = m[1], 0
 		}
+
+		// The first cell of a table's head says what its columns are.
 		cells := strings.Split(strings.Trim(line, "|"), "|")
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
@@ -51,12 +56,21 @@ func fieldsOf(text string) (all []field) {
 				}
 			}
 		case !strings.HasPrefix(line, "|"):
-			columns = 0
+			columns, inRows = 0, false
 		case cells[0] == "offset" || cells[0] == "put" || cells[0] == "request":
 			columns = len(cells)
 		case cells[0] == "field" || cells[0] == "kind" || cells[0] == "answer":
 			columns = -1
+		case cells[0] == "layer":
+			columns = 2
+			inRows = true
 		case strings.HasPrefix(cells[0], "-"):
+		case inRows && columns > 0:
+			for _, p := range strings.Split(cells[len(cells)-1], "‖") {
+				if m := member.FindStringSubmatch(strings.TrimSpace(p)); m != nil {
+					note(n+1, m[1])
+				}
+			}
 		case columns < 0:
 			note(n+1, strings.TrimLeft(cells[0], "0123456789 "))
 		case columns > 0:

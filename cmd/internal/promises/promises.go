@@ -10,7 +10,7 @@ import (
 )
 
 // documents are the pages whose promises are held, from the module's root.
-var documents = []string{"docs/THREATMODEL.md", "docs/ATTACKS.md"}
+var documents = []string{"docs/THREATMODEL.md", "docs/ATTACKS.md", "docs/LIES.md"}
 
 // A promise is one statement of a document and the proofs that it names.
 type promise struct {
