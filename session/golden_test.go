@@ -75,7 +75,7 @@ func makeGolden(t *testing.T) (g golden) {
 	offered.Elsewhere()
 	asked := alice.Reset()
 	for _, c := range offered.Bundle()[:2] {
-		if _, err := asked.Take(c); err != nil {
+		if _, err := asked.Take(later, c); err != nil {
 			t.Fatal(err)
 		}
 	}

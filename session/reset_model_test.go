@@ -136,7 +136,7 @@ func (m *resetModel) take(i int, s *Session, r *Reset, c Cell) {
 		}
 	}
 	before := resetState(m.t, r)
-	step, _ := r.Take(c)
+	step, _ := r.Take(later, c)
 	switch {
 	case step.Offered != nil:
 		joined, hello, err := step.Offered.Join(newID(), nil)

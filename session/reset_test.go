@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"starling/session/invite"
+	"starling/session/ratchet"
 )
+
+// later is after all offers that a test makes, but for those of the far future.
+var later = now.Add(24 * time.Hour)
 
 var hints = [][]byte{[]byte("mailbox one"), bytes.Repeat([]byte{9}, 64)}
 
@@ -55,7 +59,7 @@ func takeOffer(t testing.TB, r *Reset, cells []Cell) (*Reset, *Offered) {
 		if !containsTag(r.Window(), c.Tag) {
 			t.Fatalf("cell %d is not waited for", i)
 		}
-		step, err := r.Take(c)
+		step, err := r.Take(later, c)
 		if err != nil {
 			t.Fatalf("cell %d: %v", i, err)
 		}
@@ -77,7 +81,7 @@ func takeOffer(t testing.TB, r *Reset, cells []Cell) (*Reset, *Offered) {
 func ignoreStep(t testing.TB, r *Reset, c Cell) {
 	t.Helper()
 	before := resetState(t, r)
-	step, err := r.Take(c)
+	step, err := r.Take(later, c)
 	if err != nil || step.New || step.Offered != nil || step.Session != nil {
 		t.Fatalf("step %+v, error %v", step, err)
 	}
@@ -105,11 +109,11 @@ func takeAnswer(t testing.TB, r *Reset, cells []Cell) (*Session, Part) {
 	t.Helper()
 	for _, c := range cells[:3] {
 		r = reread(t, r)
-		step, err := r.Take(c)
+		step, err := r.Take(later, c)
 		if err != nil || !step.New {
 			t.Fatal(step, err)
 		}
-		if again, err := reread(t, r).Take(c); step.Session == nil && (err != nil || again.New) {
+		if again, err := reread(t, r).Take(later, c); step.Session == nil && (err != nil || again.New) {
 			t.Fatal("a second copy is new")
 		}
 		if step.Session != nil {
@@ -123,7 +127,7 @@ func takeAnswer(t testing.TB, r *Reset, cells []Cell) (*Session, Part) {
 func refuseStep(t testing.TB, r *Reset, c Cell) {
 	t.Helper()
 	before := resetState(t, r)
-	step, err := r.Take(c)
+	step, err := r.Take(later, c)
 	if !errors.Is(err, ErrRefused) || step.Offered != nil || step.Session != nil {
 		t.Fatalf("step %v, error %v", step, err)
 	}
@@ -236,7 +240,7 @@ func TestResetOvertakesPending(t *testing.T) {
 	theirs := offering(t, b, 0, ReasonForked).Bundle()
 	r := a.Reset()
 	for _, c := range theirs[:2] {
-		if step, err := r.Take(c); err != nil || !step.New {
+		if step, err := r.Take(later, c); err != nil || !step.New {
 			t.Fatal(step, err)
 		}
 	}
@@ -253,7 +257,7 @@ func TestResetReplay(t *testing.T) {
 	cells := offering(t, b, 0, ReasonRestored).Bundle()
 	r := a.Reset()
 	for i, c := range cells {
-		if step, err := r.Take(c); err != nil || !step.New {
+		if step, err := r.Take(later, c); err != nil || !step.New {
 			t.Fatal(step, err)
 		}
 		for _, again := range cells[:i+1] {
@@ -282,7 +286,7 @@ func TestRestoredTwice(t *testing.T) {
 	t.Run("second overtakes", func(t *testing.T) {
 		r := a.Reset()
 		for _, c := range []Cell{one[0], one[1], two[0]} {
-			if step, err := r.Take(c); err != nil || !step.New || step.Offered != nil {
+			if step, err := r.Take(later, c); err != nil || !step.New || step.Offered != nil {
 				t.Fatal(step, err)
 			}
 		}
@@ -291,7 +295,7 @@ func TestRestoredTwice(t *testing.T) {
 	})
 	t.Run("first comes late", func(t *testing.T) {
 		r := a.Reset()
-		if _, err := r.Take(two[0]); err != nil {
+		if _, err := r.Take(later, two[0]); err != nil {
 			t.Fatal(err)
 		}
 		ignoreStep(t, r, one[0])
@@ -380,7 +384,7 @@ func TestResetNeverOnDecryptFailure(t *testing.T) {
 		if i > 0 {
 			refuseStep(t, r, Cell{Tag: cell.Tag, Box: genuine[i+1].Box}) // another part
 		}
-		if step, err := r.Take(cell); err != nil || !step.New {
+		if step, err := r.Take(later, cell); err != nil || !step.New {
 			t.Fatal(step, err)
 		}
 	}
@@ -411,7 +415,7 @@ func TestMalformedKnock(t *testing.T) {
 	r := offering(t, b, 0, ReasonRestored)
 	plain := knockOf(t, r)
 	link := len(r.offer.invite.link.Bytes())
-	const linkAt = 1 + 8 + 2
+	const linkAt = 1 + 8 + 32 + 2
 	relink := func(edit func(l *invite.Link)) func(p *[invite.KnockSize]byte) {
 		return func(p *[invite.KnockSize]byte) {
 			l := *r.offer.invite.link
@@ -427,9 +431,9 @@ func TestMalformedKnock(t *testing.T) {
 		"reason 0":          func(p *[invite.KnockSize]byte) { p[0] = 0 },
 		"reason 3":          func(p *[invite.KnockSize]byte) { p[0] = 3 },
 		"time 0":            func(p *[invite.KnockSize]byte) { clear(p[1:9]) },
-		"year 10000":        func(p *[invite.KnockSize]byte) { binary.BigEndian.PutUint64(p[1:], maxOfferTime+1) },
-		"longer than it is": func(p *[invite.KnockSize]byte) { p[9] = 0xff },
-		"cut link":          func(p *[invite.KnockSize]byte) { p[10]-- },
+		"year 10000":        func(p *[invite.KnockSize]byte) { binary.BigEndian.PutUint64(p[1:], uint64(maxInstant)+1) },
+		"longer than it is": func(p *[invite.KnockSize]byte) { p[linkAt-2] = 0xff },
+		"cut link":          func(p *[invite.KnockSize]byte) { p[linkAt-1]-- },
 		"version of link":   func(p *[invite.KnockSize]byte) { p[linkAt] = 2 },
 		"checksum":          func(p *[invite.KnockSize]byte) { p[linkAt+link-1] ^= 1 },
 		"an expiry":         relink(func(l *invite.Link) { l.Expires = now }),
@@ -443,7 +447,7 @@ func TestMalformedKnock(t *testing.T) {
 		c := Cell{Tag: tag, Box: invite.DeriveKnock(&r.own).Seal(0, &p)}
 		if name != "none" {
 			refuseStep(t, other, c)
-		} else if step, err := other.Take(c); err != nil || !step.New {
+		} else if step, err := other.Take(later, c); err != nil || !step.New {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -454,7 +458,7 @@ func TestResetForeignBundle(t *testing.T) {
 	a, b := talking(t)
 	r := a.Reset()
 	o := offering(t, b, 0, ReasonRestored)
-	if _, err := r.Take(o.Bundle()[0]); err != nil {
+	if _, err := r.Take(later, o.Bundle()[0]); err != nil {
 		t.Fatal(err)
 	}
 	plain := new([invite.BundleSize]byte)
@@ -464,7 +468,7 @@ func TestResetForeignBundle(t *testing.T) {
 	for i, tag := range o.offer.invite.BundleTags() {
 		c := Cell{Tag: tag, Box: o.offer.invite.keys.SealBundle(i, plain)}
 		if i < 2 {
-			_, last = r.Take(c)
+			_, last = r.Take(later, c)
 		} else {
 			refuseStep(t, r, c)
 		}
@@ -526,7 +530,7 @@ func FuzzResetTake(f *testing.F) {
 	for i, c := range r.Bundle() {
 		f.Add(c.Tag[:], c.Box[:])
 		if i < 2 {
-			half.Take(c)
+			half.Take(later, c)
 		}
 	}
 	for _, t := range r.Window() {
@@ -542,7 +546,7 @@ func FuzzResetTake(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if step, err := r.Take(c); !step.New && !bytes.Equal(before, resetState(t, r)) {
+			if step, err := r.Take(later, c); !step.New && !bytes.Equal(before, resetState(t, r)) {
 				t.Fatalf("a cell that brought nothing changed the reset: %v", err)
 			}
 		}
@@ -554,15 +558,17 @@ func FuzzParseKnock(f *testing.F) {
 	plain := knockOf(f, offering(f, b, 0, ReasonForked))
 	f.Add(plain[:])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, sent, err := parseKnock(data)
+		p, sent, err := parseKnock(data, instantOf(now))
 		if err != nil {
-			if err != ErrRefused {
+			if err != ErrRefused && err != ErrEarly {
 				t.Fatal(err)
 			}
 			return
 		}
 		o := offer{reason: p.reason, time: sent, invite: &Invite{link: p.invitation.link}}
-		if b := o.plain(); !bytes.Equal(b[:], data) {
+		b := o.plain(new(ratchet.Proof))
+		copy(b[proofAt:], data[proofAt:][:32])
+		if !bytes.Equal(b[:], data) {
 			t.Fatal("two encodings of one knock")
 		}
 	})
@@ -575,7 +581,7 @@ func FuzzUnmarshalReset(f *testing.F) {
 	f.Add(resetState(f, a.Reset()))
 	half := a.Reset()
 	for _, c := range r.Bundle()[:3] {
-		half.Take(c)
+		half.Take(later, c)
 		f.Add(resetState(f, half))
 	}
 	b, a = renew(f, r, a.Reset())
@@ -593,7 +599,7 @@ func FuzzUnmarshalReset(f *testing.F) {
 			t.Fatal("two encodings of one reset")
 		}
 		for _, tag := range r.Window() {
-			r.Take(Cell{Tag: tag})
+			r.Take(later, Cell{Tag: tag})
 		}
 		r.Elsewhere()
 		r.Bundle()

@@ -10,6 +10,7 @@ import (
 	"starling/session/envelope"
 	"starling/session/invite"
 	"starling/session/prekey"
+	"starling/session/ratchet"
 )
 
 // resetVectors is one side of a session, to which the other comes with offers of
@@ -17,15 +18,19 @@ import (
 type resetVectors struct {
 	Exporter vectors.Hex `json:"exporter"` // of the session that is there
 	// Initiator is our role in it.
-	Initiator bool        `json:"initiator"`
-	Own       doorVector  `json:"own"`    // under what we would offer
-	Peer      doorVector  `json:"peer"`   // under what the peer may
-	Former    doorVector  `json:"former"` // under what the session was offered
-	Last      uint64      `json:"last"`   // time of the offer that was answered
-	Waiting   uint64      `json:"waiting"`
-	Steps     []resetStep `json:"steps"`
+	Initiator bool   `json:"initiator"`
+	Now       uint64 `json:"now"`
+	// Proofs are what the state of the peer may have, of the session that is there.
+	Proofs  [2]vectors.Hex `json:"proofs"`
+	Own     doorVector     `json:"own"`    // under what we would offer
+	Peer    doorVector     `json:"peer"`   // under what the peer may
+	Former  doorVector     `json:"former"` // under what the session was offered
+	Last    uint64         `json:"last"`   // time of the offer that was answered
+	Waiting uint64         `json:"waiting"`
+	Steps   []resetStep    `json:"steps"`
 	// The offer of the last step, as its maker has it, and the answer.
 	Reason       uint8         `json:"reason"`
+	Proven       bool          `json:"proven"`
 	Time         uint64        `json:"time"`
 	Link         string        `json:"link"`
 	Prekeys      vectors.Hex   `json:"prekeys"` // private
@@ -43,7 +48,7 @@ type doorVector struct {
 }
 
 // resetStep is a cell that comes, and what becomes of it: "new", "ignored",
-// "refused" or "offered".
+// "refused", "early" or "offered".
 type resetStep struct {
 	cellVector
 	About string `json:"about"`
@@ -60,9 +65,8 @@ func doorOf(secret [32]byte) doorVector {
 
 // taker returns the side to which the offers come. An offer of its own waits.
 func (v *resetVectors) taker(t *testing.T) *Reset {
-	s := &Session{initiator: v.Initiator, exporter: [32]byte(v.Exporter),
-		former: &door{secret: [32]byte(v.Former.Secret), last: v.Last}}
-	r := s.Reset()
+	r := newReset((*[32]byte)(v.Exporter), v.Initiator, []door{{secret: [32]byte(v.Former.Secret), last: instant(v.Last)}})
+	r.doors[0].proofs = [2]ratchet.Proof{ratchet.Proof(v.Proofs[0]), ratchet.Proof(v.Proofs[1])}
 	if err := r.Offer(time.UnixMilli(int64(v.Waiting)), ReasonForked, [][]byte{{1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +75,11 @@ func (v *resetVectors) taker(t *testing.T) *Reset {
 
 func (v *resetVectors) step(t *testing.T, r *Reset, about string, c Cell) *Offered {
 	t.Helper()
-	step, err := r.Take(c)
+	step, err := r.Take(time.UnixMilli(int64(v.Now)), c)
 	then := "ignored"
 	switch {
+	case err == ErrEarly:
+		then = "early"
 	case err != nil:
 		then = "refused"
 	case step.Offered != nil:
@@ -89,10 +95,11 @@ func makeReset(t *testing.T) (v resetVectors) {
 	var former [32]byte
 	copy(former[:], drawn(32))
 	v.Exporter, v.Initiator, v.Former, v.Last, v.Waiting = drawn(32), true, doorOf(former), 500, 2000
+	v.Now, v.Proofs = 3000, [2]vectors.Hex{drawn(32), drawn(32)}
 	r := v.taker(t)
 	v.Own, v.Peer = doorOf(r.own), doorOf(r.doors[0].secret)
 	made := func(secret []byte, ms int64, slot int) *Reset {
-		o := &Reset{own: [32]byte(secret)}
+		o := &Reset{own: [32]byte(secret), proof: ratchet.Proof(v.Proofs[slot])}
 		if err := o.Offer(time.UnixMilli(ms), ReasonRestored, [][]byte{drawn(39), drawn(51)}); err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +110,7 @@ func makeReset(t *testing.T) (v resetVectors) {
 	}
 	take := func(about string, c Cell) *Offered { return v.step(t, r, about, c) }
 
+	take("from the future", made(v.Peer.Secret, 3000+600_001, 0).Bundle()[0])
 	take("earlier than our own offer", made(v.Peer.Secret, 1999, 0).Bundle()[0])
 	take("at the time of our own offer, which is the initiator's", made(v.Peer.Secret, 2000, 0).Bundle()[0])
 	take("at the time of the offer that the session came of", made(v.Former.Secret, 500, 0).Bundle()[0])
@@ -125,8 +133,9 @@ func makeReset(t *testing.T) (v resetVectors) {
 	take("after it was taken", cells[0])
 
 	o := current.offer
-	plain := o.plain()
-	v.Reason, v.Time, v.Link, v.Prekeys, v.Knock = uint8(o.reason), o.time, o.invite.Link(), o.invite.prekeys.Bytes(), plain[:]
+	plain := o.plain(&current.proof)
+	v.Proven = offered.Proven
+	v.Reason, v.Time, v.Link, v.Prekeys, v.Knock = uint8(o.reason), uint64(o.time), o.invite.Link(), o.invite.prekeys.Bytes(), plain[:]
 	v.ID, v.First = drawn(16), drawn(100)
 	s, hello, err := offered.Join(ID(v.ID), v.First)
 	if err != nil {
@@ -140,9 +149,9 @@ func makeReset(t *testing.T) (v resetVectors) {
 		func(b []byte) { b[0] = 0 },
 		func(b []byte) { b[0] = 3 },
 		func(b []byte) { clear(b[1:9]) },
-		func(b []byte) { binary.BigEndian.PutUint64(b[1:], maxOfferTime+1) },
-		func(b []byte) { b[10]-- },
-		func(b []byte) { b[11+40] ^= 1 },
+		func(b []byte) { binary.BigEndian.PutUint64(b[1:], uint64(maxInstant)+1) },
+		func(b []byte) { b[42]-- },
+		func(b []byte) { b[43+40] ^= 1 },
 		func(b []byte) { b[len(b)-1] = 1 },
 	} {
 		b := bytes.Clone(v.Knock)
@@ -160,7 +169,7 @@ func checkReset(t *testing.T, v resetVectors) {
 		}
 	}
 	var offered *Offered
-	var have resetVectors
+	have := resetVectors{Now: v.Now}
 	for i, want := range v.Steps {
 		if o := have.step(t, r, "", want.cell()); o != nil {
 			offered = o
@@ -169,18 +178,18 @@ func checkReset(t *testing.T, v resetVectors) {
 			t.Errorf("%s: %s, want %s", want.About, have.Steps[i].Then, want.Then)
 		}
 	}
-	if offered == nil || uint8(offered.Reason) != v.Reason {
+	if offered == nil || uint8(offered.Reason) != v.Reason || offered.Proven != v.Proven || !v.Proven {
 		t.Fatal("another offer, or none")
 	}
 	if _, _, err := offered.Join(ID(v.ID), v.First); err != nil {
 		t.Error(err)
 	}
-	p, sent, err := parseKnock(v.Knock)
-	if err != nil || sent != v.Time || p.invitation.link.Encode() != v.Link {
+	p, sent, err := parseKnock(v.Knock, instant(v.Now))
+	if err != nil || uint64(sent) != v.Time || p.invitation.link.Encode() != v.Link {
 		t.Errorf("knock: %v", err)
 	}
 	for i, b := range v.Refused {
-		if _, _, err := parseKnock(b); err == nil {
+		if _, _, err := parseKnock(b, maxInstant); err == nil {
 			t.Errorf("knock %d: taken", i)
 		}
 	}
@@ -193,13 +202,13 @@ func checkReset(t *testing.T, v resetVectors) {
 	if bob.prekeys, err = prekey.ParsePrivate(v.Prekeys); err != nil {
 		t.Fatal(err)
 	}
-	maker := &Reset{doors: make([]door, 1), offer: &offer{reason: Reason(v.Reason), time: v.Time, invite: bob}}
+	maker := &Reset{doors: make([]door, 1), offer: &offer{reason: Reason(v.Reason), time: instant(v.Time), invite: bob}}
 	var hello []Cell
 	for i := range v.Hello {
 		hello = append(hello, v.Hello[i].cell())
 	}
 	for i, c := range hello {
-		step, err := maker.Take(c)
+		step, err := maker.Take(later, c)
 		if err != nil || (step.Session != nil) != (i == 2) {
 			t.Fatal(step, err)
 		}

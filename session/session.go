@@ -46,6 +46,8 @@ import (
 	"io"
 	"log/slog"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"starling/session/envelope"
 	"starling/session/handshake"
 	"starling/session/internal/kdf"
@@ -96,6 +98,11 @@ var (
 	ErrWaiting = errors.New("too many cells that the contact has not answered")
 	// ErrTooLong means that a content is longer than MaxContent.
 	ErrTooLong = errors.New("content too long")
+	// ErrRetired means that the session was given up.
+	ErrRetired = errors.New("session given up")
+	// ErrState is returned for bytes that are not a marshalled session, invite or
+	// reset.
+	ErrState = errors.New("invalid session state")
 	// ErrExhausted means that a session has used up a counter.
 	ErrExhausted = errors.New("session used up")
 )
@@ -106,7 +113,8 @@ type Session struct {
 	established bool // something the peer sent in this session has opened
 	ad          [kdf.Size]byte
 	exporter    [kdf.Size]byte
-	former      *door // by which the session was offered, nil if by an invite (Reset)
+	retired     bool   // nothing is sealed any more
+	former      []door // where else the peer may knock (Reset)
 	send        sender
 	receive     receiver
 	ratchet     *ratchet.State
@@ -137,6 +145,9 @@ func respond(signed key.Private, secrets *handshake.Secrets) *Session {
 func (s *Session) Seal(id ID, content []byte, word byte) ([]Cell, error) {
 	if len(content) > MaxContent {
 		return nil, ErrTooLong
+	}
+	if s.retired {
+		return nil, ErrRetired
 	}
 	n := envelope.Count(len(content))
 	if uint64(s.send.cells.n)+uint64(n) > envelope.MaxNumber || !s.ratchet.CanSend(n) {
@@ -225,8 +236,9 @@ func (s *Session) acceptable(at place, b *envelope.Body, own *mac) error {
 		return ErrRefused
 	}
 
-	// It counts no more than there can be.
-	if b.Heard > s.send.cells.n || b.Flare > s.receive.nextFlare()+1 ||
+	// It counts no more than there can be; more, in a session that we have given up
+	// because we have gone back, is no news.
+	if !s.retired && (b.Heard > s.send.cells.n || b.Flare > s.receive.nextFlare()+1) ||
 		b.Signal() && b.Number > s.receive.number && b.Number-s.receive.number > MaxUnheard {
 		return ErrBehind
 	}
@@ -295,6 +307,66 @@ func (s *Session) Export(context string) (secret [32]byte) {
 	h := kdf.Hash(kdf.ExportContext, []byte(context))
 	kdf.Derive(kdf.Export, h[:], s.exporter[:], secret[:])
 	return secret
+}
+
+// Layout of a marshalled session, integers big-endian:
+//
+//	version 3 ‖ flags 1 (1 initiator, 2 established, 4 retired) ‖ AD 32 ‖ exporter 32 ‖
+//	former doors 1 (0 to 4), each: a door ‖ sender ‖ receiver ‖ ratchet state: the rest
+const (
+	sessionVersion  = 3
+	flagInitiator   = 1
+	flagEstablished = 2
+	flagRetired     = 4
+)
+
+// MarshalBinary returns the session. It holds every key of the conversation.
+func (s *Session) MarshalBinary() ([]byte, error) {
+	r, err := s.ratchet.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, 1024+len(r)))
+	b.AddUint8(sessionVersion)
+	var flags uint8
+	if s.initiator {
+		flags |= flagInitiator
+	}
+	if s.established {
+		flags |= flagEstablished
+	}
+	if s.retired {
+		flags |= flagRetired
+	}
+	b.AddUint8(flags)
+	b.AddBytes(s.ad[:])
+	b.AddBytes(s.exporter[:])
+	addDoors(b, s.former)
+	s.send.marshal(b)
+	s.receive.marshal(b)
+	b.AddBytes(r)
+	return b.Bytes()
+}
+
+// UnmarshalSession reads what MarshalBinary returned.
+func UnmarshalSession(data []byte) (*Session, error) {
+	in := cryptobyte.String(data)
+	var version, flags uint8
+	s := new(Session)
+	ok := in.ReadUint8(&version) && version == sessionVersion &&
+		in.ReadUint8(&flags) && flags <= flagInitiator|flagEstablished|flagRetired &&
+		in.CopyBytes(s.ad[:]) && in.CopyBytes(s.exporter[:])
+	ok = ok && readDoors(&in, &s.former, 0, maxFormer) && s.send.unmarshal(&in) && s.receive.unmarshal(&in) && s.send.flares.n == s.receive.answers.n
+	if !ok {
+		return nil, ErrState
+	}
+	s.initiator, s.established = flags&flagInitiator != 0, flags&flagEstablished != 0
+	s.retired = flags&flagRetired != 0
+	var err error
+	if s.ratchet, err = ratchet.Unmarshal(in); err != nil || !s.receive.fits(s.ratchet.Steps()) {
+		return nil, ErrState
+	}
+	return s, nil
 }
 
 // String never shows the session.

@@ -41,6 +41,10 @@ func (s *Session) signal(tag Tag) *signal {
 
 // hear notes what an accepted cell says of our direction and of signals.
 func (s *Session) hear(at place, b *envelope.Body) {
+	if s.retired {
+		return
+	}
+
 	// How far the peer has come, and whether that ends our flare: the peer has
 	// answered it, or has a cell that was sealed after it. That cell names the
 	// flare, so that the one after it is waited for.

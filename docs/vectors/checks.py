@@ -199,14 +199,14 @@ def check_session(v):
 
 
 def check_reset(v):
-    r = session.Reset(v["exporter"], v["initiator"], v["waiting"], (v["former"]["secret"], v["last"]))
+    r = session.Reset(v["exporter"], v["initiator"], v["proofs"], v["waiting"], (v["former"]["secret"], v["last"]))
     equal("own secret", r.own, v["own"]["secret"])
     equal("peer's secret", r.peer, v["peer"]["secret"])
     for door in (v["own"], v["peer"], v["former"]):
         equal("tags", list(session.Knock(door["secret"]).tags), door["tags"])
     for step in v["steps"]:
         try:
-            then = r.take(step["tag"], step["box"])
+            then = r.take(step["tag"], step["box"], v["now"])
         except Refused:
             then = "refused"
         if isinstance(then, session.Bundle):
@@ -215,7 +215,9 @@ def check_reset(v):
     bob, said = private_bundle(v["prekeys"]), session.decode_link(v["link"])
     equal("bundle that was offered", offered.encoded, bob.encoded)
     equal("link", r.link, said)
-    equal("knock", session.knock_plain(v["reason"], v["time"], said), v["knock"])
+    equal("proven", r.proven, v["proven"])
+    knocks = [session.knock_plain(v["reason"], v["time"], said, key) for key in v["proofs"]]
+    need(v["knock"] in knocks, "knock")
     equal("knock that comes back", session.parse_knock(v["knock"]), (v["reason"], v["time"], said))
     for plain in v["refused"]:
         refused("knock", session.parse_knock, plain)

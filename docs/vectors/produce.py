@@ -171,9 +171,10 @@ def make_session():
 
 
 def make_reset():
-    v = {"exporter": random(32), "initiator": False, "last": some(10**6), "waiting": 10**12 + some(10**6)}
+    v = {"exporter": random(32), "initiator": False, "last": some(10**6), "waiting": 10**12 + some(10**6),
+         "now": 10**12 + 10**6, "proofs": [random(32), random(32)]}
     former = random(32)
-    r = session.Reset(v["exporter"], v["initiator"], v["waiting"], (former, v["last"]))
+    r = session.Reset(v["exporter"], v["initiator"], v["proofs"], v["waiting"], (former, v["last"]))
     for name, secret in (("own", r.own), ("peer", r.peer), ("former", former)):
         v[name] = {"secret": secret, "tags": session.Knock(secret).tags}
 
@@ -181,15 +182,17 @@ def make_reset():
         prekeys = random(192)
         made = session.Invite(session.OFFER_EXPIRY, [random(39)], private_bundle(prekeys))
         said = session.decode_link(made.link)
-        knock = session.knock_plain(1 + some(2), time, said)
+        knock = session.knock_plain(1 + some(2), time, said, v["proofs"][some(2)])
         return prekeys, made, knock, [session.Knock(secret).seal(slot, knock), *made.cells]
 
+    *_, future = offer(r.peer, 0, v["now"] + session.SKEW + 1)
     *_, early = offer(r.peer, 0, v["waiting"] - 1)
     *_, old = offer(former, some(3), v["last"] + 1)
     prekeys, made, knock, cells = offer(r.peer, some(3), v["waiting"])
     *_, late = offer(r.peer, some(3), v["waiting"])
     v["steps"] = [
         {"about": about, "tag": cell[0], "box": cell[1], "then": then} for about, cell, then in (
+            ("from the future", future[0], "early"),
             ("earlier than an own offer", early[0], "ignored"),
             ("under what the session came of", old[0], "new"),
             ("its bundle", old[3], "new"),
@@ -205,8 +208,8 @@ def make_reset():
     alice, hello = session.join_bundle(made.keys, made.bundle, v["id"], v["first"])
     v["hello"] = [{"tag": tag, "box": box} for tag, box in hello]
     reason, time, _ = session.parse_knock(knock)
-    cut_off, other = knock[:10] + bytes([knock[10] - 1]) + knock[11:], b"\x04" + knock[1:]
-    return v | {"reason": reason, "time": time, "link": made.link, "prekeys": prekeys, "knock": knock,
+    cut_off, other = knock[:42] + bytes([knock[42] - 1]) + knock[43:], b"\x04" + knock[1:]
+    return v | {"reason": reason, "proven": True, "time": time, "link": made.link, "prekeys": prekeys, "knock": knock,
                 "safety_number": alice.safety_number, "refused": [cut_off, other]}
 
 

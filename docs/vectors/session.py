@@ -644,7 +644,7 @@ def join_bundle(keys, bundle, content_id, first):
 
 # --- Reset (3.9) ----------------------------------------------------------------------------------
 
-OFFER_EXPIRY, LAST_TIME = 2**32 - 1, 253_402_300_799_999
+OFFER_EXPIRY, LAST_TIME, SKEW = 2**32 - 1, 253_402_300_799_999, 600_000
 
 
 def reset_secrets(exporter):
@@ -666,17 +666,23 @@ class Knock:
         return open_invite_cell(self.key, KNOCK_CELL, self.tags.index(tag), 0, box)
 
 
-def knock_plain(reason, time, link):
+def proof(header_key):
+    """What a knock is proven by: from HKs of its maker; HKr and NHKr of the other side."""
+    return derive("reset: proof", None, header_key, 32)
+
+
+def knock_plain(reason, time, link, proof_key):
     """link: what it says."""
     link = link_bytes(*link)
-    plain = be(reason, 1) + be(time, 8) + be(len(link), 2) + link
-    return plain + bytes(1487 - len(plain))
+    link = be(len(link), 2) + link + bytes(1487 - 43 - len(link))
+    head = be(reason, 1) + be(time, 8)
+    return head + hmac(proof_key, head + link) + link
 
 
 def parse_knock(plain):
     need(len(plain) == 1487, "length")
     r = Reader(plain)
-    reason, time = r.int(1), r.int(8)
+    reason, time, _ = r.int(1), r.int(8), r.take(32)
     link = parse_link_bytes(r.take(r.int(2)))
     r.zeros()
     need(reason in (1, 2) and 1 <= time <= LAST_TIME, "reason or time")
@@ -687,24 +693,25 @@ def parse_knock(plain):
 class Reset:
     """Somebody to whom the peer may come with an offer.
 
-    waiting: the time of an own offer that waits, if there is one; former: R by which the
+    proofs: what the peer's state may have; waiting: the time of an own offer that waits, if there is one; former: R by which the
     session was offered, and the time of that offer, if it was.
     """
 
-    def __init__(self, exporter, initiator, waiting=None, former=None):
+    def __init__(self, exporter, initiator, proofs, waiting=None, former=None):
         r_a, r_b = reset_secrets(exporter)
         self.own, self.peer = (r_a, r_b) if initiator else (r_b, r_a)
-        self.initiator, self.waiting = initiator, waiting
+        self.initiator, self.proofs, self.waiting = initiator, proofs, waiting
+        self.proven = False
         self.doors = [[Knock(self.peer), 0]]  # where the peer may knock, and the last time
         if former:
             self.doors.append([Knock(former[0]), former[1]])
         self.link = self.keys = self.bundle = None  # of the offer that is not whole
 
-    def take(self, tag, box):
-        """Returns "ignored", "new", or the bundle of an offer that is whole."""
+    def take(self, tag, box, now):
+        """Returns "ignored", "early", "new", or the bundle of an offer that is whole."""
         for door in self.doors:
             if tag in door[0].tags:
-                return self.take_knock(door, *parse_knock(door[0].open(tag, box)))
+                return self.take_knock(door, now, door[0].open(tag, box))
         need(self.keys and tag in self.keys.bundle_tags, "not waited for")
         i = self.keys.bundle_tags.index(tag)
         open_invite_cell(self.keys.bundle_key, BUNDLE_CELL, 0, i, box)
@@ -718,12 +725,17 @@ class Reset:
         self.keys = self.waiting = None
         return bundle
 
-    def take_knock(self, door, reason, time, link):
+    def take_knock(self, door, now, plain):
+        reason, time, link = parse_knock(plain)
+        if time > now + SKEW:
+            return "early"
         if time <= door[1]:
             return "ignored"
         if door is self.doors[0] and self.waiting and (
                 time < self.waiting or time == self.waiting and self.initiator):
             return "ignored"
         door[1] = time
+        proofs = self.proofs if door is self.doors[0] else []
+        self.proven = any(hmac(key, plain[:9] + plain[41:]) == plain[9:41] for key in proofs)
         self.link, self.keys, self.bundle = link, InviteKeys(link[0]), {}
         return "new"

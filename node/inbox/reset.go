@@ -275,7 +275,11 @@ func (b *batch) step(p *peer, x *box) error {
 	if !waited {
 		return nil // a second copy
 	}
-	step, err := r.Take(*cell)
+	step, err := r.Take(b.now, *cell)
+	if errors.Is(err, session.ErrEarly) {
+		b.acks = b.acks[:len(b.acks)-1] // it comes again until its time has come
+		return nil
+	}
 	if err != nil {
 		b.refused = append(b.refused, "reset")
 		return nil

@@ -17,12 +17,13 @@ var ErrState = errors.New("invalid ratchet state")
 // stateVersion is the first byte of a marshalled state. Layout, integers
 // big-endian:
 //
-//	version 2 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖
+//	version 3 ‖ AD 32 ‖ flags 1 (1 can send, 2 can receive) ‖ RK 32 ‖
 //	DHs 32 ‖ its public key 32 ‖ DHr 32 ‖ CKs 32 ‖ CKr 32 ‖ HKs 64 ‖ HKr 64 ‖ NHKs 64 ‖ NHKr 64 ‖
 //	Ns 4 ‖ Nr 4 ‖ PN 4 ‖ steps 4 ‖
+//	past header keys 1, each: 64 ‖
 //	chains 2, each: header key 64 ‖ step 4 ‖ keys 2, each: n 4 ‖ key 32;
 //	the rest: state of the post-quantum ratchet
-const stateVersion = 2
+const stateVersion = 3
 
 // MarshalBinary returns the state. It holds every key of the conversation.
 func (s *State) MarshalBinary() ([]byte, error) {
@@ -49,6 +50,10 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	}
 	for _, n := range []uint32{s.ec.Ns, s.ec.Nr, s.ec.PN, s.ec.Steps} {
 		b.AddUint32(n)
+	}
+	b.AddUint8(uint8(len(s.past)))
+	for i := range s.past {
+		b.AddBytes(s.past[i][:])
 	}
 	b.AddUint16(uint16(len(s.skipped.chains)))
 	for i := range s.skipped.chains {
@@ -89,6 +94,16 @@ func Unmarshal(data []byte) (*State, error) {
 	s.ec.DHs = key.Restore(dhs, public)
 	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil {
 		return nil, ErrState
+	}
+	var past uint8
+	if !in.ReadUint8(&past) || past > MaxPast {
+		return nil, ErrState
+	}
+	s.past = make([]doubleratchet.HeaderKey, past)
+	for i := range s.past {
+		if !in.CopyBytes(s.past[i][:]) {
+			return nil, ErrState
+		}
 	}
 	if !s.skipped.read(&in, s.ec.Steps) {
 		return nil, ErrState

@@ -99,6 +99,7 @@ type State struct {
 	pq      *spqr.State
 	ad      [kdf.Size]byte
 	skipped skipped
+	past    []doubleratchet.HeaderKey // of sending chains before this one, newest first
 }
 
 // NewInitiator starts the side that sends first. remote is the responder's
@@ -276,15 +277,8 @@ const (
 
 // openHeader finds the header key that authenticates the sealed header.
 func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
-	iv := (*[cbchmac.IVSize]byte)(sealed)
-	rest := sealed[cbchmac.IVSize:]
-	var plain [headerPlain + 16]byte
 	open := func(hk *doubleratchet.HeaderKey) bool {
-		p, ok := cbchmac.Open(plain[:0], hk, iv, rest, iv[:])
-		if !ok {
-			return false
-		}
-		h, ok = parseHeader(p)
+		h, ok = openHeader(hk, sealed)
 		return ok
 	}
 	if s.ec.CanReceive && open(&s.ec.HKr) {
@@ -371,6 +365,9 @@ func (s *State) Commit(t *Trial) {
 		s.skipped.remove(t.used[0], t.used[1])
 	}
 	s.skipped.add(&s.ec.HKr, s.ec.Steps, t.old)
+	if t.ec.Steps != s.ec.Steps && s.ec.CanSend {
+		s.past = append([]doubleratchet.HeaderKey{s.ec.HKs}, s.past[:min(len(s.past), MaxPast-1)]...)
+	}
 	s.ec, s.pq = t.ec, t.pq
 	s.skipped.add(&s.ec.HKr, s.ec.Steps, t.now)
 	s.skipped.expire(s.ec.Steps)

@@ -62,6 +62,7 @@ const (
 	ResetResponder Label = "Starling v1 reset: offer of the responder"
 	ResetTags      Label = "Starling v1 reset: tags"
 	ResetKey       Label = "Starling v1 reset: key"
+	ResetProof     Label = "Starling v1 reset: proof"
 
 	// What a session tells its holder.
 	SafetyNumber Label = "Starling v1 safety number"
@@ -87,7 +88,7 @@ var Table = []Label{
 	Root, ChainMessage, ChainNext, Hybrid, Message,
 	TagValue, TagNext, TagFlares, TagAnswers,
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
-	ResetInitiator, ResetResponder, ResetTags, ResetKey, SafetyNumber, VerifyCode, Export,
+	ResetInitiator, ResetResponder, ResetTags, ResetKey, ResetProof, SafetyNumber, VerifyCode, Export,
 	SignDH, SignSigned, SignOneTime, SignKEM,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
