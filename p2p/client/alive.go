@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"starling/p2p/directory/exchange"
 	"starling/p2p/link"
 	"starling/p2p/pace"
 	"starling/p2p/wake"
@@ -93,7 +95,12 @@ func (c *Client) probe(links *link.Links, id NodeID, wait time.Duration) {
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	c.pull(ctx, id)
+	if err := c.pull(ctx, id); errors.Is(err, errBusy) { // somebody else has asked
+		select {
+		case <-ctx.Done():
+		case <-time.After(exchange.PageTimeout):
+		}
+	}
 	if !c.pulses.since(id, began) && links.Connected(id) {
 		c.refused.Add("guard fell silent")
 		links.Drop(id)

@@ -7,6 +7,10 @@
 //	client.go      a Client, its loops and its status
 //	guards.go      whom it is connected to
 //	requests.go    one packet, its answers, and what their absence says
+//	status.go      whether a message can leave, and if not, why
+//	lists.go       what each relay says of the others, and what is believed
+//	newcomers.go   the first relays that are asked, at their doors (doors.go)
+//	alive.go       connections that are dead without a word, and wake-ups
 //	routes.go      which relays there are for a way
 //	rendezvous.go  mailboxes that two people find without telling each other
 //	mute.go        guards that take packets and bring nothing
@@ -136,6 +140,7 @@ type Client struct {
 	opinions opinions
 	hearAll  atomic.Bool // ask all guards for the list, not one
 	pulses   pulses
+	returns  returns
 	host     atomic.Pointer[host.Host]  // while Run runs
 	links    atomic.Pointer[link.Links] // while Run runs
 	replies  *mix.Replies[*back]
@@ -442,112 +447,6 @@ func (c *Client) Hint(id NodeID) ([]byte, error) {
 		return d.Hint().Append(nil), nil
 	}
 	return nil, ErrUnknownRelay
-}
-
-// Status says what holds now.
-type Status struct {
-	// Ready: a guard is connected and there are relays for a route.
-	Ready bool
-	// Reason says in a few words what is missing when not Ready.
-	Reason string
-	// PeerID is our network identity of this start.
-	PeerID string
-	Guards []GuardStatus
-	// Relays is how many relays are known, EnoughRelays whether they suffice.
-	Relays       int
-	EnoughRelays bool
-	// OneSource: only one relay has said which relays there are. Who it is can
-	// choose them.
-	OneSource bool
-	// ClockAhead is by how much this computer's clock is ahead of the relays'; the
-	// client goes by theirs. ClockKnown: two of them agree.
-	ClockAhead time.Duration
-	ClockKnown bool
-	// Sources are relays that are no guards and asked for the list now.
-	Sources []SourceStatus
-	// Doubtful is how many of them are avoided, because nothing seems to come
-	// back over them.
-	Doubtful int
-	// Hops is how many mixes a packet passes before the mailbox.
-	Hops int
-	// AllowPrivate: loopback and LAN relays are admitted and routes need not
-	// span networks.
-	AllowPrivate bool
-	// BytesIn and BytesOut count frames on the links since the start.
-	BytesIn, BytesOut int64
-	// Refused counts what came in and was dropped, by reason.
-	Refused map[string]int64
-}
-
-// GuardStatus is one guard in use or tried.
-type GuardStatus struct {
-	ID        NodeID
-	Addr      string
-	Connected bool
-}
-
-// SourceStatus is a relay that is asked for the list of relays.
-type SourceStatus struct {
-	ID   NodeID
-	Addr string
-	// Pasted: a link that the owner pasted names it, not the owner.
-	Pasted bool
-}
-
-// Status says what holds now.
-func (c *Client) Status() Status {
-	snap := c.dir.Snapshot()
-	s := Status{
-		PeerID:       c.id.String(),
-		Relays:       len(snap.Relays),
-		EnoughRelays: len(snap.Relays) >= MinRelays,
-		OneSource:    c.oneSource(),
-		Doubtful:     len(c.doubtful()),
-		Hops:         hops,
-		AllowPrivate: c.cfg.AllowPrivate,
-		Refused:      c.refused.All(),
-	}
-	s.ClockAhead, s.ClockKnown = c.clock.Off()
-	links := c.links.Load()
-	if links != nil {
-		s.BytesIn, s.BytesOut = links.Traffic()
-	}
-	connected := 0
-	c.mu.Lock()
-	for _, g := range c.guards.Guards {
-		up := links != nil && links.Connected(g.ID)
-		if !up && len(s.Guards) >= guard.Use {
-			continue
-		}
-		if up {
-			connected++
-		}
-		s.Guards = append(s.Guards, GuardStatus{ID: g.ID, Addr: g.Address.Multiaddr().String(), Connected: up})
-	}
-	doors := len(c.doors)
-	for id, d := range c.doors {
-		if d.asked {
-			s.Sources = append(s.Sources, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
-		}
-	}
-	c.mu.Unlock()
-	switch {
-	case links == nil:
-		s.Reason = "not running"
-	case connected == 0 && s.Relays == 0 && doors == 0 && len(s.Guards) == 0:
-		s.Reason = "knows no relay; add a bootstrap address or use an invite"
-	case s.Relays == 0 && c.disagree():
-		s.Reason = "the relays that were asked hand out different lists; add the address of another one"
-	case connected == 0 && s.Relays == 0:
-		s.Reason = "no known relay answers"
-	case !s.EnoughRelays:
-		s.Reason = fmt.Sprintf("knows %d relays, a route needs %d", s.Relays, MinRelays)
-	case connected == 0:
-		s.Reason = "connecting to a guard"
-	default:
-		s.Ready = true
-	}
-	return s
 }
 
 func shuffled(ids []NodeID) []NodeID {

@@ -112,6 +112,9 @@ func (c *Client) answered(b *back, from NodeID, now time.Time) {
 	c.blame.Answered(ids(b.req.there[:]), b.req.sent, now)
 	c.blame.Answered(append(ids(b.way[:]), b.req.mailbox), now, now)
 	c.silence.answer(b.req.mailbox, now)
+	if c.returns.answer() {
+		pace.Kick(c.changed)
+	}
 	c.mutes.answered(from, b.req.first())
 }
 
@@ -227,6 +230,8 @@ func (c *Client) failed(req *request) {
 	}
 	c.blame.Failed(relays, req.sent, now)
 	c.silence.failed(req.mailbox, now)
+	c.returns.miss(req.mailbox, req.sent)
+	pace.Kick(c.changed)
 	if c.mutes.failed(over, c.blame.Down, now) {
 		pace.Kick(c.wake)
 	}

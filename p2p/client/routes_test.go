@@ -17,6 +17,12 @@ import (
 // knowing returns a client that knows some relays, each in a network of its own.
 func knowing(t *testing.T, relays int) (*Client, []NodeID) {
 	t.Helper()
+	return knowingAt(t, relays, func(n int) netip.Addr { return netip.AddrFrom4([4]byte{20, byte(n), 0, 1}) })
+}
+
+// knowingAt is knowing, with relays at given addresses.
+func knowingAt(t *testing.T, relays int, at func(n int) netip.Addr) (*Client, []NodeID) {
+	t.Helper()
 	c, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func knowing(t *testing.T, relays int) (*Client, []NodeID) {
 		d := directory.Descriptor{
 			ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Capacity: 1,
 			Epoch:     directory.FirstEpoch(now),
-			Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), 0, 1}), 4001)}},
+			Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at(n), 4001)}},
 		}
 		for i := range d.Keys {
 			k, err := outfox.NewPrivateKey()

@@ -22,6 +22,7 @@ type Mesh struct {
 	Relays []*Relay
 	// Logger, if set before Start, is given to relays.
 	Logger *slog.Logger
+	edit   func(node int, cfg *p2p.RelayConfig)
 	tb     testing.TB
 	dir    string
 	next   int // node
@@ -47,8 +48,12 @@ type Client struct {
 
 // NewMesh starts relays that know the first one. Call Stop before the bubble
 // ends.
-func NewMesh(tb testing.TB, relays int, links Links) *Mesh {
-	m := &Mesh{Network: NewNetwork(links), tb: tb, dir: tb.TempDir(), Logger: slog.Default()}
+func NewMesh(tb testing.TB, relays int, links Links) *Mesh { return NewMeshOf(tb, relays, links, nil) }
+
+// NewMeshOf is NewMesh; edit, if not nil, may change the configuration of a relay
+// before each start.
+func NewMeshOf(tb testing.TB, relays int, links Links, edit func(node int, cfg *p2p.RelayConfig)) *Mesh {
+	m := &Mesh{edit: edit, Network: NewNetwork(links), tb: tb, dir: tb.TempDir(), Logger: slog.Default()}
 	for range relays {
 		r := &Relay{Node: m.node(), mesh: m, disk: mailbox.NewMemory(mailboxRoom)}
 		m.Relays = append(m.Relays, r)
@@ -75,6 +80,9 @@ func (r *Relay) Start() {
 	}
 	if r.Node > 0 {
 		cfg.Bootstrap = r.mesh.Bootstrap()
+	}
+	if r.mesh.edit != nil {
+		r.mesh.edit(r.Node, &cfg)
 	}
 	relay, err := p2p.NewRelay(cfg)
 	if err != nil {

@@ -1,0 +1,195 @@
+package client
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"starling/p2p/guard"
+)
+
+const (
+	// Messages count as lost when so many requests in a row brought nothing, to two
+	// mailboxes at least, over so long a time.
+	lostRequests  = 4
+	lostMailboxes = 2
+	lostFor       = 15 * time.Second
+
+	// routeTries is how many mailboxes are tried to find out whether there is any
+	// route at all.
+	routeTries = 4
+)
+
+// Status says what holds now.
+type Status struct {
+	// Ready: a message can leave. A guard is connected, a route that keeps the
+	// rules can be made over it, and nothing says that what is sent is lost.
+	Ready bool
+	// Reason says in a few words what is missing when not Ready.
+	Reason string
+	// PeerID is our network identity of this start.
+	PeerID string
+	Guards []GuardStatus
+	// Relays is how many relays are known, EnoughRelays whether a route that keeps
+	// the rules can be made of them.
+	Relays       int
+	EnoughRelays bool
+	// OneSource: only one relay has said which relays there are. Who it is can
+	// choose them.
+	OneSource bool
+	// ClockAhead is by how much this computer's clock is ahead of the relays'; the
+	// client goes by theirs. ClockKnown: two of them agree.
+	ClockAhead time.Duration
+	ClockKnown bool
+	// Sources are relays that are no guards and asked for the list now.
+	Sources []SourceStatus
+	// Doubtful is how many of them are avoided, because nothing seems to come
+	// back over them.
+	Doubtful int
+	// Hops is how many mixes a packet passes before the mailbox.
+	Hops int
+	// AllowPrivate: loopback and LAN relays are admitted and routes need not
+	// span networks.
+	AllowPrivate bool
+	// BytesIn and BytesOut count frames on the links since the start.
+	BytesIn, BytesOut int64
+	// Refused counts what came in and was dropped, by reason.
+	Refused map[string]int64
+}
+
+// GuardStatus is one guard in use or tried.
+type GuardStatus struct {
+	ID        NodeID
+	Addr      string
+	Connected bool
+}
+
+// SourceStatus is a relay that is asked for the list of relays.
+type SourceStatus struct {
+	ID   NodeID
+	Addr string
+	// Pasted: a link that the owner pasted names it, not the owner.
+	Pasted bool
+}
+
+// returns notes what comes back of what was sent.
+type returns struct {
+	mu        sync.Mutex
+	since     time.Time // when the first request failed after the last answer
+	failed    int
+	mailboxes map[NodeID]bool
+}
+
+// answer notes that something came back, and reports whether that is news.
+func (r *returns) answer() (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	news = r.failed >= lostRequests
+	r.failed, r.mailboxes = 0, nil
+	return news
+}
+
+// miss notes that a request brought nothing.
+func (r *returns) miss(mailbox NodeID, sent time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == 0 {
+		r.since, r.mailboxes = sent, map[NodeID]bool{}
+	}
+	r.failed++
+	if len(r.mailboxes) < lostMailboxes {
+		r.mailboxes[mailbox] = true
+	}
+}
+
+// lost reports whether nothing comes back any more.
+func (r *returns) lost(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed >= lostRequests && len(r.mailboxes) >= lostMailboxes && now.Sub(r.since) >= lostFor
+}
+
+// routable reports whether a route that keeps the rules can be made over one of
+// some guards, there and back.
+func (c *Client) routable(guards []NodeID) bool {
+	c.directoryNow()
+	for range routeTries {
+		mailboxes, err := c.routes.Pick(1, guards...)
+		if err != nil {
+			mailboxes, err = c.routes.Pick(1)
+		}
+		if err != nil {
+			return false
+		}
+		if _, _, _, err := c.forward(guards, mailboxes[0]); err != nil {
+			continue
+		}
+		if _, _, err := c.back(guards, 0, mailboxes[0]); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Status says what holds now. It is the one place that knows whether a message can
+// leave.
+func (c *Client) Status() Status {
+	snap := c.directoryNow()
+	s := Status{
+		PeerID:       c.id.String(),
+		Relays:       len(snap.Relays),
+		OneSource:    c.oneSource(),
+		Doubtful:     len(c.doubtful()),
+		Hops:         hops,
+		AllowPrivate: c.cfg.AllowPrivate,
+		Refused:      c.refused.All(),
+	}
+	s.ClockAhead, s.ClockKnown = c.clock.Off()
+	links := c.links.Load()
+	if links != nil {
+		s.BytesIn, s.BytesOut = links.Traffic()
+	}
+	up, known := c.guardsUp()
+	c.mu.Lock()
+	for _, g := range c.guards.Guards {
+		connected := links != nil && links.Connected(g.ID)
+		if connected || len(s.Guards) < guard.Use {
+			s.Guards = append(s.Guards, GuardStatus{ID: g.ID, Addr: g.Address.Multiaddr().String(), Connected: connected})
+		}
+	}
+	doors := len(c.doors)
+	for id, d := range c.doors {
+		if d.asked {
+			s.Sources = append(s.Sources, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
+		}
+	}
+	c.mu.Unlock()
+
+	few := s.Relays < MinRelays
+	over := up // the guards that a route would begin with
+	if len(over) == 0 {
+		over = known
+	}
+	s.EnoughRelays = !few && (len(over) == 0 || c.routable(over))
+	switch {
+	case links == nil:
+		s.Reason = "not running"
+	case len(up) == 0 && s.Relays == 0 && doors == 0 && len(known) == 0:
+		s.Reason = "knows no relay; add a bootstrap address or use an invite"
+	case s.Relays == 0 && c.disagree():
+		s.Reason = "the relays that were asked hand out different lists; add the address of another one"
+	case len(up) == 0 && s.Relays == 0:
+		s.Reason = "no known relay answers"
+	case few:
+		s.Reason = fmt.Sprintf("knows %d relays, a route needs %d", s.Relays, MinRelays)
+	case !s.EnoughRelays:
+		s.Reason = fmt.Sprintf("of %d relays no route can be made; too many of them are in one network", s.Relays)
+	case len(up) == 0:
+		s.Reason = "connecting to a guard"
+	case c.returns.lost(time.Now()):
+		s.Reason = "messages go out, but nothing comes back"
+	default:
+		s.Ready = true
+	}
+	return s
+}
