@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -25,6 +26,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		Role: "client", Profile: "fast", Version: n.cfg.Version, Started: n.started,
 		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
 		Relays: net.Relays, Doubtful: net.Doubtful, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
+		OneSource: net.OneSource, ClockKnown: net.ClockKnown, ClockAhead: int64(net.ClockAhead.Round(time.Second) / time.Second),
 		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
 		Anonymity: promise(net),
 	}

@@ -339,15 +339,20 @@ type Status struct {
 	Profile string        `json:"profile"` // privacy profile: fast, mix, direct
 	Ready   bool          `json:"ready"`   // messages can leave now
 	// Reason says what is awaited when Ready is false.
-	Reason    string    `json:"reason,omitempty"`
-	PeerID    string    `json:"peer_id"` // this session's network identity
-	Hops      int       `json:"hops"`    // mixes on the way to a mailbox
-	Guards    []Guard   `json:"guards"`
-	Relays    int       `json:"relays_known"`
-	Doubtful  int       `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
-	Mailboxes []Mailbox `json:"mailboxes"`
-	Outbox    Outbox    `json:"outbox"`
-	Contacts  int       `json:"contacts"`
+	Reason    string  `json:"reason,omitempty"`
+	PeerID    string  `json:"peer_id"` // this session's network identity
+	Hops      int     `json:"hops"`    // mixes on the way to a mailbox
+	Guards    []Guard `json:"guards"`
+	Relays    int     `json:"relays_known"`
+	Doubtful  int     `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
+	OneSource bool    `json:"one_source,omitempty"`      // only one relay has said which relays there are
+	// ClockKnown: relays agree on the time, which the node goes by. ClockAhead is by how
+	// many seconds this computer's clock is ahead of it.
+	ClockKnown bool      `json:"clock_known"`
+	ClockAhead int64     `json:"clock_ahead"`
+	Mailboxes  []Mailbox `json:"mailboxes"`
+	Outbox     Outbox    `json:"outbox"`
+	Contacts   int       `json:"contacts"`
 	// LastEvent is the sequence number of the newest event, 0 if none.
 	LastEvent int64 `json:"last_event"`
 	// AllowPrivate: loopback and LAN relays are admitted and the rules of

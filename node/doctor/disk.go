@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -172,15 +171,4 @@ func socketOpen(p config.Profile) bool {
 func socketThere(p config.Profile) bool {
 	_, err := os.Lstat(p.Socket())
 	return err == nil
-}
-
-// sum adds what a node counted under several names.
-func sum(refused map[string]int64, names ...string) int64 {
-	var n int64
-	for what, c := range refused {
-		if slices.Contains(names, what) {
-			n += c
-		}
-	}
-	return n
 }

@@ -15,7 +15,6 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
-	"starling/p2p/directory"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -42,7 +41,7 @@ const secret = "12D3KooWSecret" // of addresses and peer ids that must not be to
 func wellNode() *fakeNode {
 	return &fakeNode{
 		status: api.Status{
-			Ready: true, PeerID: secret, Relays: 9, Version: "v1", Contacts: 1,
+			Ready: true, PeerID: secret, ClockKnown: true, Relays: 9, Version: "v1", Contacts: 1,
 			Guards:    []api.Guard{{PeerID: secret, Address: "/ip4/198.51.100.7/tcp/1", Connected: true}, {Address: "/ip4/198.51.100.8/tcp/1", Connected: true}},
 			Mailboxes: []api.Mailbox{{PeerID: secret, Heard: now}},
 			Anonymity: api.Anonymity{EnoughRelays: true},
@@ -178,14 +177,10 @@ func TestFindings(t *testing.T) {
 			p.System.Free = func(string) (uint64, error) { return 0, errors.ErrUnsupported }
 		}},
 		{"clock set back", "clock", Failed, "2 days", func(_ *testing.T, p *Patient) { p.System.Now = func() time.Time { return now.Add(-50 * time.Hour) } }},
-		{"clock behind all relays", "clock", Failed, "later", node(func(n *fakeNode) {
-			n.status.Relays, n.status.Refused = 0, map[string]int64{directory.ErrFuture.Error(): 5, directory.ErrExpired.Error(): 1}
-		})},
-		{"clock before all relays", "clock", Failed, "earlier", node(func(n *fakeNode) {
-			n.status.Relays, n.status.Refused = 0, map[string]int64{directory.ErrExpired.Error(): 5}
-		})},
-		{"clock behind some relays", "clock", Warning, "later", node(func(n *fakeNode) { n.status.Refused = map[string]int64{directory.ErrFuture.Error(): 50} })},
-		{"a relay that is wrong", "clock", OK, "agrees", node(func(n *fakeNode) { n.status.Refused = map[string]int64{directory.ErrFuture.Error(): 3} })},
+		{"clock behind the relays", "clock", Warning, "9 days behind", node(func(n *fakeNode) { n.status.ClockAhead = -9 * 24 * 3600 })},
+		{"clock ahead of the relays", "clock", Warning, "ahead", node(func(n *fakeNode) { n.status.ClockAhead = 660 })},
+		{"clock a little wrong", "clock", OK, "agrees", node(func(n *fakeNode) { n.status.ClockAhead, n.status.ClockKnown = 40, true })},
+		{"clock that nobody compared", "clock", Skipped, "no two relays", node(func(n *fakeNode) { n.status.ClockKnown = false })},
 		{"no node", "node", Warning, "no node", func(_ *testing.T, p *Patient) { p.Node = nil }},
 		{"hung node", "node", Failed, "nobody answers", func(t *testing.T, p *Patient) { p.Node = nil; lock(t, p.Profile.Lock()) }},
 		{"silent node", "node", Failed, "does not say", node(func(n *fakeNode) { n.err = context.DeadlineExceeded })},

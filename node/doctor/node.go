@@ -9,7 +9,7 @@ import (
 
 	"starling/node/api"
 	"starling/p2p"
-	"starling/p2p/directory"
+	"starling/p2p/clock"
 )
 
 // Node are the checks of a person's node.
@@ -46,18 +46,16 @@ func checkClock(_ context.Context, p *Patient) Finding {
 	if p.Node == nil || p.statusErr != nil {
 		return ok("the clock is not behind the profile; the relays' clocks are compared while a node runs")
 	}
-	early, late := sum(p.status.Refused, directory.ErrFuture.Error()), sum(p.status.Refused, directory.ErrExpired.Error())
+	off := time.Duration(p.status.ClockAhead) * time.Second
 	switch {
-	case p.status.Relays == 0 && early > late:
-		return fail("all relays speak of a later time than this computer")
-	case p.status.Relays == 0 && late > 0:
-		return fail("all relays speak of an earlier time than this computer")
-	case early > int64(p.status.Relays):
-		return warn("%d descriptions of relays came from a later time than this computer's", early)
-	case p.status.Relays == 0:
-		return skip("no relay is known whose time could be compared")
+	case off > clock.Notable:
+		return warn("this computer's clock is %s ahead of what relays say; messages go by theirs", roughly(off))
+	case off < -clock.Notable:
+		return warn("this computer's clock is %s behind what relays say; messages go by theirs", roughly(-off))
+	case !p.status.ClockKnown:
+		return skip("no two relays have said yet what time it is")
 	}
-	return ok("it agrees with %s", count(p.status.Relays, "relay"))
+	return ok("it agrees with the relays'")
 }
 
 func checkNode(_ context.Context, p *Patient) Finding {
