@@ -90,7 +90,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			return err
 		}
 		if !q.Sealed() {
-			return outbox.Wait(tx, m, now)
+			return q.Wait(tx, m, now)
 		}
 		return tx.SetState(m, api.StateSealed, "", now)
 	})

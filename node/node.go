@@ -173,6 +173,9 @@ func New(cfg Config) (_ *Node, err error) {
 	}
 	n.net = mesh{network}
 	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger,
+		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
+			return n.inbox.Meeting(ctx, contact)
+		},
 		Taken: func(ctx context.Context, contact store.ID) { n.inbox.Taken(ctx, contact) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
 		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Moved: n.tellStatus, Logger: cfg.Logger})

@@ -27,17 +27,18 @@
 //	10 timer     ; timer, previous      I offer that messages disappear; without timer: that they stay
 //	11 read      ids; time              I have read your messages
 //	12 typing    time                   I am writing
+//	15 lost      ids                    I give these messages of mine up: they will not come
 //
 //	field        value
 //	1 name       UTF-8, at most 64 bytes
-//	2 mailbox    a hint of package p2p, 1 to 64 bytes; at most 4 of them
+//	2 mailbox    a hint of package p2p, 1 to 128 bytes; at most 4 of them
 //	3 text       UTF-8, 1 to 32,768 bytes
 //	4 time       8 bytes: milliseconds since 1970, up to the year 9999, by the sender's clock
 //	5 ids        16 bytes each, 1 to 64 of them
 //	6 ref        16 bytes: the message that this is about; of a message, the one it answers
 //	7 forwarded  empty: somebody else wrote it
 //	8 timer      4 bytes: 5 to 2,419,200 seconds after which a message disappears
-//	9 emoji      UTF-8, 1 to 32 bytes
+//	9 emoji      UTF-8, 1 to 32 bytes; anything but one emoji is dropped
 //	10 picture   a PNG, JPEG or GIF by its first bytes, at most 49,152 bytes
 //	11 previous  16 bytes: the sender's message before this, in the order of writing
 //
@@ -80,6 +81,7 @@ const (
 	Timer     Kind = 10
 	Read      Kind = 11
 	Typing    Kind = 12
+	Lost      Kind = 15
 )
 
 // Limits of the format.
@@ -306,7 +308,7 @@ func (c *Content) complete() bool {
 		return len(c.Mailboxes) > 0
 	case Text:
 		return c.Text != ""
-	case Receipt, Ask, Delete, Read:
+	case Receipt, Ask, Delete, Read, Lost:
 		return len(c.IDs) > 0
 	case Edit:
 		return c.Ref != ID{} && c.Text != ""

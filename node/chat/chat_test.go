@@ -181,17 +181,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestCleanEmoji(t *testing.T) {
-	for s, want := range map[string]string{
-		"👍": "👍", "👍🏽": "👍🏽", "👩‍👩‍👧": "👩‍👩‍👧", "1️⃣": "1️⃣", "é": "é", " 👍\n": "👍",
-		"": "", " ": "", "a b": "", "\x1b[2J": "", "\u202e": "", "\xff": "", strings.Repeat("👍", 9): "",
-	} {
-		if got := CleanEmoji(s); got != want {
-			t.Errorf("%q: %q, want %q", s, got, want)
-		}
-	}
-}
-
 func TestCheckPicture(t *testing.T) {
 	gif := append([]byte("GIF89a"), make([]byte, api.MaxPicture-6)...)
 	for _, tt := range []struct {

@@ -60,19 +60,6 @@ func PeerName(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// CleanEmoji returns the emoji of a reaction as it is shown, "" if it is none:
-// empty, too long, or more than one word.
-func CleanEmoji(s string) string {
-	if len(s) > api.MaxEmoji || !utf8.ValidString(s) {
-		return ""
-	}
-	s = safetext.Line(s).String()
-	if strings.ContainsAny(s, " \uFFFD") {
-		return ""
-	}
-	return s
-}
-
 // PictureType returns what the first bytes of a picture say that it is,
 // "image/png", "image/jpeg" or "image/gif", and "" for anything else. Nobody
 // looks further here.

@@ -23,7 +23,8 @@ type batch struct {
 	acks    []ack
 	plans   map[owner]watching
 	queued  []outbox.Queued
-	gone    []store.ID // items that are delivered
+	gone    []store.ID // items whose rows are gone
+	reached []store.ID // of them: those that were acknowledged
 	moved   map[store.ID][]store.Node
 	owed    map[store.ID]bool
 	held    map[store.ID]bool
@@ -31,6 +32,7 @@ type batch struct {
 	refused []string
 	// Contacts whose session was given up (true) or replaced.
 	suspended map[store.ID]bool
+	signals   []outbox.Signals
 }
 
 type ack struct {
@@ -140,11 +142,13 @@ func (in *Inbox) apply(b *batch) {
 	for id, nodes := range b.moved {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
+	in.cfg.Outbox.Confirm(b.now, b.reached...)
 	in.cfg.Outbox.Remove(b.gone...)
 	for id, suspended := range b.suspended {
 		in.cfg.Outbox.Suspend(id, suspended)
 	}
 	in.cfg.Outbox.Add(b.queued...)
+	in.cfg.Outbox.SetSignals(b.signals...)
 	for id, p := range b.peers {
 		if len(p.came) > 0 {
 			in.cfg.Outbox.Heard(id, b.now)
@@ -262,6 +266,11 @@ func loadSession(tx *store.Tx, id store.ID) (*session.Session, int64, error) {
 // finish writes what the boxes have changed.
 func (b *batch) finish() error {
 	for _, p := range b.peers {
+		if p.session != nil && len(p.came) > 0 {
+			if err := b.tellLosses(p); err != nil {
+				return err
+			}
+		}
 		if p.moved {
 			state, err := p.session.MarshalBinary()
 			if err != nil {
@@ -270,6 +279,7 @@ func (b *batch) finish() error {
 			if err := b.tx.SetSession(p.ID, p.version, state); err != nil {
 				return err
 			}
+			b.signals = append(b.signals, outbox.Signals{Contact: p.ID, Version: p.version + 1, Cells: p.session.Signals()})
 		}
 		if p.moved || p.watch {
 			w, err := b.in.planContact(b.tx, p.Contact, p.session)
@@ -339,6 +349,8 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 		}
 	case chat.Timer:
 		err = b.timer(p, place, c.Timer)
+	case chat.Lost:
+		err = b.lost(p, c.IDs)
 	case chat.Read:
 		err = b.read(p, c.IDs, b.past(c.Time))
 	}
@@ -420,7 +432,7 @@ func (b *batch) receipt(p *peer, ids []chat.ID) error {
 		if err := b.tx.RemoveItem(it.ID); err != nil {
 			return err
 		}
-		b.gone = append(b.gone, it.ID)
+		b.gone, b.reached = append(b.gone, it.ID), append(b.reached, it.ID)
 		if err := b.tx.Tell(it.ID, api.StateDelivered, "", b.now); err != nil {
 			return err
 		}

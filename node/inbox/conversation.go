@@ -65,7 +65,19 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 	if _, err := b.tx.AddMessage(m, b.now); err != nil {
 		return err
 	}
+	if !m.Gap.IsZero() {
+		if lost, err := b.tx.HasChange(p.ID, m.Previous, int(chat.Lost)); err != nil {
+			return err
+		} else if lost {
+			if err := b.tx.LoseNow(p.ID, m.Previous, b.now); err != nil {
+				return err
+			}
+		}
+	}
 	for _, change := range changes {
+		if chat.Kind(change.Kind) == chat.Lost {
+			continue // and yet it came
+		}
 		if err := b.change(p, change); err != nil {
 			return err
 		}
@@ -182,6 +194,51 @@ func TimerText(seconds int) string {
 	}
 	panic("unreachable")
 }
+
+// lost takes that a peer has given messages of theirs up. One that came is there.
+func (b *batch) lost(p *peer, ids []chat.ID) error {
+	n := 0
+	for _, raw := range ids {
+		id := store.ContentID(raw)
+		there, err := b.there(p, id)
+		if err == nil && !there {
+			n++
+			err = errors.Join(b.tx.LoseNow(p.ID, id, b.now),
+				b.tx.AddChange(p.ID, store.Change{Content: id, Kind: int(chat.Lost)}))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	text := "A message of your contact could not be delivered to you within 14 days, and was given up. They know, and can send it again."
+	if n > 1 {
+		text = fmt.Sprintf("%d messages of your contact could not be delivered to you within 14 days, and were given up. They know, and can send them again.", n)
+	}
+	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: text, Time: b.now}, b.now)
+}
+
+// tellLosses tells a peer who is there again which messages of ours were given up.
+func (b *batch) tellLosses(p *peer) error {
+	if p.session.Room() < maxLossCells {
+		return nil // when they have answered
+	}
+	ids, err := b.tx.TakeLosses(p.ID, chat.MaxIDs)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	c := &chat.Content{Kind: chat.Lost}
+	for _, id := range ids {
+		c.IDs = append(c.IDs, chat.ID(id))
+	}
+	p.moved = true
+	return b.seal(p, c)
+}
+
+// maxLossCells is more than the cells of a content that names chat.MaxIDs others.
+const maxLossCells = 4
 
 // read notes that a peer has read messages of ours.
 func (b *batch) read(p *peer, ids []chat.ID, at time.Time) error {

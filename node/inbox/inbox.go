@@ -109,6 +109,9 @@ const (
 	secondCopy = 10 * time.Second
 	maxSecond  = 64
 	tidyEvery  = time.Hour
+	// cellLife is for how long a missing cell is asked for, at least: as long as
+	// its sender repeats it, and a mailbox keeps it.
+	cellLife = 2 * outbox.Lifetime
 )
 
 // An Inbox receives. Its methods may be called from any goroutine.
@@ -136,6 +139,7 @@ type Inbox struct {
 	heard   map[store.Node]time.Time // when a mailbox last handed something over
 	missing map[store.Node]time.Time // mailboxes that do not work, since when; never changed
 	looked  bool                     // missing is of this start
+	peeks   map[store.ID]peek
 }
 
 type box struct {
@@ -201,14 +205,14 @@ func (in *Inbox) Refused() map[string]int64 {
 	return out
 }
 
-// Mailboxes returns the mailboxes that are watched, and when each last handed
+// Mailboxes returns our mailboxes that are watched, and when each last handed
 // something over.
 func (in *Inbox) Mailboxes() map[store.Node]time.Time {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	out := make(map[store.Node]time.Time)
 	for _, w := range in.watches {
-		for _, n := range w.nodes {
+		for _, n := range w.nodes[:len(w.nodes)-w.places] {
 			out[n] = in.heard[n]
 		}
 	}
@@ -226,7 +230,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		do func(context.Context) (time.Time, error)
 		at time.Time
 	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
-		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()},
+		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
 	const receipts, releases, invites = 0, 1, 2
 	for {
@@ -300,8 +304,14 @@ func (in *Inbox) load(ctx context.Context) error {
 			for _, m := range theirs {
 				in.cfg.Network.AddHint(m.Hint) // it may not be known yet
 			}
-			_, _, err = tx.Session(c.ID)
-			in.cfg.Outbox.Suspend(c.ID, errors.Is(err, store.ErrNoSession))
+			s, version, err := loadSession(tx, c.ID)
+			if err != nil && !errors.Is(err, store.ErrNoSession) {
+				return err
+			}
+			in.cfg.Outbox.Suspend(c.ID, s == nil)
+			if s != nil {
+				in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
+			}
 			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 		}
 		invites, err := tx.Invites()
@@ -410,5 +420,43 @@ func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, err
 	}
-	return next, in.watch(ctx, owners...)
+	if err := in.watch(ctx, owners...); err != nil {
+		return next, err
+	}
+	return next, in.forgetCells(ctx, now)
+}
+
+// forgetCells stops waiting for cells that were missing longer ago than mailboxes
+// keep them, and that nobody repeats.
+func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
+	var due []store.ID
+	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		contacts, err := tx.Contacts()
+		for _, c := range contacts {
+			if now.Sub(c.PassedAt) >= cellLife {
+				due = append(due, c.ID)
+			}
+		}
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	_, err = in.commit(ctx, now, func(b *batch) error {
+		for _, id := range due {
+			p, err := b.peer(id)
+			if errors.Is(err, store.ErrNotFound) || err == nil && p.session == nil {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if !p.PassedAt.IsZero() && len(p.session.GiveUp(uint64(p.Passed))) > 0 {
+				p.moved = true
+			}
+			p.Passed, p.PassedAt, p.changed = int64(p.session.Passed()), now, true
+		}
+		return nil
+	})
+	return err
 }

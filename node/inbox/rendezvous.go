@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -24,6 +25,10 @@ import (
 // more relays than the sender uses, for the two may know different ones. Once
 // a mailbox of its own is gone it chooses others and tells; the sender leaves
 // the meeting places when it hears that, the recipient when it is acknowledged.
+//
+// Mailboxes may also say that they keep what they drop. Nobody sees that but a sender
+// who waits for a receipt, and who then puts a third copy where the two meet
+// (outbox.Peer.Meeting); so the recipient looks there for peekFor every peekEvery.
 const (
 	goneAfter = 10 * time.Minute
 	lookAfter = time.Minute
@@ -36,6 +41,9 @@ const (
 	lookEvery  = 30 * time.Second
 	lookSoon   = 5 * time.Second
 	lookRarely = 5 * time.Minute
+	peekEvery  = 6 * time.Hour
+	peekFor    = 3 * time.Minute
+	firstPeek  = 10 * time.Minute // after a start, and once more this at most
 )
 
 // ranking returns where to meet, for what we are to receive or to send.
@@ -83,12 +91,92 @@ func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
 	return there
 }
 
-// meetingPlaces returns where to look besides our mailboxes.
-func (in *Inbox) meetingPlaces(mine []store.Node, s *session.Session) []store.Node {
-	if s == nil || !slices.ContainsFunc(mine, in.missingFor(lookAfter)) {
+// meetingPlaces returns where to look for what a contact sends besides our
+// mailboxes: while one of those is missing, and now and then anyway.
+func (in *Inbox) meetingPlaces(contact store.ID, mine []store.Node, s *session.Session) []store.Node {
+	if s == nil || !in.peeking(contact) && !slices.ContainsFunc(mine, in.missingFor(lookAfter)) {
 		return nil
 	}
 	return slices.DeleteFunc(in.ranking(s, true), func(n store.Node) bool { return slices.Contains(mine, n) })
+}
+
+// Meeting returns where a contact is met whose mailboxes keep nothing, best first.
+func (in *Inbox) Meeting(ctx context.Context, contact store.ID) (nodes []store.Node, err error) {
+	var s *session.Session
+	err = in.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { s, _, err = loadSession(tx, contact); return err })
+	if err != nil || !s.Established() {
+		return nil, err
+	}
+	if nodes = in.ranking(s, false); nodes == nil {
+		return nil, outbox.ErrHold
+	}
+	return nodes, nil
+}
+
+// A peek is when to look at the meeting places though no mailbox is missing: all
+// of them may say that they keep what they drop, and only the sender, who hears
+// nothing, can know.
+type peek struct {
+	at    time.Time // next
+	until time.Time // zero: not now
+}
+
+func (in *Inbox) peeking(contact store.ID) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return !in.peeks[contact].until.IsZero()
+}
+
+// peek begins and ends to look at meeting places.
+func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
+	now := time.Now()
+	next = now.Add(tidyEvery)
+	var changed []owner
+	in.mu.Lock()
+	peeks := make(map[store.ID]peek)
+	for o := range in.watches {
+		if o.invite != "" {
+			continue
+		}
+		p, known := in.peeks[o.contact]
+		if !known {
+			p.at = now.Add(firstPeek + rand.N(firstPeek))
+		}
+		p, moved := p.step(now, rand.N(peekEvery/2))
+		if moved {
+			changed = append(changed, o)
+		}
+		next = sooner(next, p.at)
+		if !p.until.IsZero() {
+			next = sooner(next, p.until)
+		}
+		peeks[o.contact] = p
+	}
+	in.peeks = peeks
+	in.mu.Unlock()
+	if len(changed) == 0 {
+		return next, nil
+	}
+	return next, in.watch(ctx, changed...)
+}
+
+// step begins or ends a peek whose time has come, and reports whether it did.
+func (p peek) step(now time.Time, jitter time.Duration) (_ peek, moved bool) {
+	if !p.until.IsZero() && !p.until.After(now) {
+		p.until, moved = time.Time{}, true
+	}
+	if !p.at.After(now) {
+		moved = moved != p.until.IsZero()
+		p.until, p.at = now.Add(peekFor), now.Add(peekEvery*3/4+jitter)
+	}
+	return p, moved
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // lookAfterMailboxes finds out which mailboxes are missing, and does what
@@ -226,6 +314,9 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 			return nil // later
 		}
 		set = append(set, fresh...)
+	}
+	if p.session.Room() < maxLossCells {
+		return nil // later: they have not answered for long
 	}
 	if err := b.tx.SetMailboxes(p.ID[:], true, b.now, set); err != nil {
 		return err

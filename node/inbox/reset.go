@@ -240,7 +240,7 @@ func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) 
 	if err := b.tx.DropFragments(p.ID); err != nil {
 		return nil, err
 	}
-	p.fragments, p.turns, p.NextSeq, p.ToldSeq, p.changed = nil, nil, 0, 0, true
+	p.fragments, p.turns, p.NextSeq, p.ToldSeq, p.Passed, p.PassedAt, p.changed = nil, nil, 0, 0, 0, time.Time{}, true
 	p.Chain++
 	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
 	b.gone = append(b.gone, gone...)

@@ -32,6 +32,7 @@ type watching struct {
 	session bool
 	spare   int
 	came    []arrival // what came lately, oldest first, and lies elsewhere too
+	places  int       // how many of the nodes, the last, are meeting places
 	muted   bool      // boxes are neither opened nor deleted
 }
 
@@ -147,7 +148,9 @@ func (in *Inbox) planContact(tx *store.Tx, c store.Contact, s *session.Session) 
 	}
 	w.muted = c.Blocked
 	w.nodes, err = nodes(tx, o)
-	w.nodes = append(w.nodes, in.meetingPlaces(w.nodes, s)...)
+	places := in.meetingPlaces(c.ID, w.nodes, s)
+	w.places = len(places)
+	w.nodes = append(w.nodes, places...)
 	return w, err
 }
 

@@ -50,17 +50,25 @@ type Config struct {
 	// Taken is told when every mailbox of a contact has something else under a
 	// tag of ours: our sessions were used by somebody else. nil: nobody is.
 	Taken func(ctx context.Context, contact store.ID)
+	// Meeting works out where a contact is met if their mailboxes keep nothing, best
+	// first. nil: nowhere.
+	Meeting func(ctx context.Context, contact store.ID) ([]store.Node, error)
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
 
 const (
-	// maxBusy is how many cells are on their way at one time.
-	maxBusy = 64
+	// maxBusy is how many cells are on their way at one time, and maxBusyPeer how
+	// many of them to one contact: mailboxes that never answer, which a contact
+	// chose, do not hold up what is for others.
+	maxBusy     = 256
+	maxBusyPeer = 48
 	// holdPause is how long to wait after ErrHold unless Kick comes first.
 	holdPause = 2 * time.Second
 	// diskPause is how long to wait after a write failed.
 	diskPause = 2 * time.Second
+	// busyPause is how long what is for a contact waits when maxBusyPeer is reached.
+	busyPause = 250 * time.Millisecond
 	// maxKept bounds the sealed cells kept in memory from when they were made
 	// until they are stored; others are read from disk when they are sent.
 	maxKept = 4096
@@ -75,10 +83,11 @@ type Outbox struct {
 
 	mu      sync.Mutex
 	entries map[store.ID]*entry
-	peers   map[store.ID]*Peer
+	peers   map[store.ID]*peer
 	order   schedule
 	gone    func(store.Node) bool
-	held    time.Time // nothing is put before this
+	signals map[store.ID]int64 // the version of the signals of a contact
+	held    time.Time          // nothing is put before this
 	busy    int
 	kept    int
 }
@@ -97,7 +106,7 @@ type entry struct {
 // New makes an outbox. It does nothing before Run.
 func New(cfg Config) *Outbox {
 	o := &Outbox{cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
-		entries: make(map[store.ID]*entry), peers: make(map[store.ID]*Peer),
+		entries: make(map[store.ID]*entry), peers: make(map[store.ID]*peer), signals: make(map[store.ID]int64),
 		gone: func(store.Node) bool { return false }}
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
@@ -110,8 +119,47 @@ func (o *Outbox) Add(queued ...Queued) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, q := range queued {
-		if q.there() {
-			o.add(q.item, q.boxes)
+		o.addQueued(q)
+	}
+}
+
+func (o *Outbox) addQueued(q Queued) {
+	if q.there() {
+		o.add(q.item, q.boxes)
+	}
+	if q.signals != nil {
+		o.setSignals(*q.signals)
+	}
+}
+
+// SetSignals replaces what is repeated for a contact's session. An older version
+// than is known changes nothing.
+func (o *Outbox) SetSignals(all ...Signals) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range all {
+		o.setSignals(s)
+	}
+}
+
+func (o *Outbox) setSignals(s Signals) {
+	if s.Version < o.signals[s.Contact] {
+		return
+	}
+	o.signals[s.Contact] = s.Version
+	up := make(map[store.ID]bool)
+	for i := range s.Cells {
+		c := &s.Cells[i]
+		id := store.ID(c.Tag)
+		up[id] = true
+		if o.entries[id] == nil {
+			o.add(store.Item{ID: id, Contact: s.Contact, Created: time.Now(), State: api.StateSealed,
+				Cells: []store.Cell{{Tag: store.Tag(c.Tag)}}}, [][]byte{c.Box[:]})
+		}
+	}
+	for id, e := range o.entries {
+		if e.Contact == s.Contact && e.signal() && !up[id] {
+			o.forget(e)
 		}
 	}
 }
@@ -122,7 +170,9 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 	}
 	e := &entry{index: -1, boxes: boxes, order: it.Created.UnixMicro(), Entry: Entry{
 		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State}}
-	if boxes == nil || o.kept+len(boxes) > maxKept {
+	if e.signal() { // it is nowhere else
+		o.kept += len(boxes)
+	} else if boxes == nil || o.kept+len(boxes) > maxKept {
 		e.boxes = make([][]byte, len(it.Cells))
 	} else {
 		o.kept += len(boxes)
@@ -232,8 +282,8 @@ func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	defer o.mu.Unlock()
 	// Looking again is only worth it when it may bring an ask forward.
 	p := o.peer(contact)
-	look := at.Sub(p.Heard) > askHeard/2
-	p.Heard = at
+	look := at.Sub(p.Heard) > askHeard/2 || p.Full
+	p.Heard, p.Full = at, false
 	if look {
 		o.lookAtAll(contact)
 	}
@@ -244,6 +294,7 @@ func (o *Outbox) RemoveContact(contact store.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.peers, contact)
+	delete(o.signals, contact)
 	for _, e := range o.entries {
 		if e.Contact == contact {
 			o.forget(e)
@@ -266,10 +317,16 @@ func (o *Outbox) Holding() bool {
 	return time.Now().Before(o.held)
 }
 
-func (o *Outbox) peer(contact store.ID) *Peer {
+// A peer is a Peer and how many cells are on their way there.
+type peer struct {
+	Peer
+	busy int
+}
+
+func (o *Outbox) peer(contact store.ID) *peer {
 	p := o.peers[contact]
 	if p == nil {
-		p = new(Peer)
+		p = new(peer)
 		o.peers[contact] = p
 	}
 	return p
@@ -383,10 +440,15 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 		if e.doing {
 			continue // whoever does it looks again
 		}
-		actions, again := Next(&e.Entry, *o.peer(e.Contact), now, rand.Float64())
+		p := o.peer(e.Contact)
+		actions, again := Next(&e.Entry, p.Peer, now, rand.Float64())
 		for _, a := range actions {
 			if a.Do == Put {
-				o.startPut(ctx, workers, e, a)
+				if p.busy < maxBusyPeer {
+					o.startPut(ctx, workers, e, a)
+				} else { // one that is under way will end
+					again = earlier(again, now.Add(busyPause))
+				}
 				continue
 			}
 			e.doing = true
@@ -403,6 +465,10 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	now := time.Now()
 	var queued []Queued
+	if do == Meet {
+		o.meet(ctx, e)
+		return
+	}
 	err := o.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		queued = nil
 		switch do {
@@ -432,7 +498,10 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
-			if !errors.Is(err, store.ErrNoSession) && !errors.Is(err, session.ErrWaiting) {
+			switch {
+			case errors.Is(err, session.ErrWaiting): // until something comes from them
+				o.peer(e.Contact).Full = true
+			case !errors.Is(err, store.ErrNoSession):
 				o.log.Warn("outbox cannot write", "err", err)
 			}
 			o.lookAt(e, now.Add(diskPause))
@@ -448,13 +517,53 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		e.AskedAt = now
 	}
 	for _, q := range queued {
-		if q.there() {
-			o.add(q.item, q.boxes)
-		}
+		o.addQueued(q)
 	}
 	if e = o.entries[e.ID]; e != nil {
 		o.lookAt(e, time.Time{})
 	}
+}
+
+// meet works out where the recipient of an entry is met.
+func (o *Outbox) meet(ctx context.Context, e *entry) {
+	var nodes []store.Node
+	var err error
+	if o.cfg.Meeting != nil {
+		nodes, err = o.cfg.Meeting(ctx, e.Contact)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e.doing = false
+	now := time.Now()
+	if p := o.peer(e.Contact); err == nil {
+		p.Meeting, p.Met = nodes, now
+	} else { // there is no route to them either
+		p.Met = now.Add(holdPause - meetEvery)
+	}
+	if o.entries[e.ID] == e {
+		o.lookAt(e, time.Time{})
+	}
+}
+
+// Confirm notes that items were acknowledged: it tells how long that takes.
+func (o *Outbox) Confirm(now time.Time, ids ...store.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, id := range ids {
+		e := o.entries[id]
+		if e == nil || e.Sent.IsZero() {
+			continue
+		}
+		p := o.peer(e.Contact)
+		p.Usual += (min(now.Sub(e.Sent), lastRepair) - p.Usual) / 8
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // fail gives a message up. One that was erased or taken back is forgotten.
@@ -468,6 +577,9 @@ func fail(tx *store.Tx, e *Entry, now time.Time) error {
 	}
 	if err == nil {
 		err = tx.SetState(m, api.StateFailed, failReason(e), now)
+	}
+	if err == nil {
+		err = tx.AddLoss(m.Contact, m.Content)
 	}
 	return err
 }

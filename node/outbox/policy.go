@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"slices"
 	"time"
 
 	"starling/node/api"
@@ -34,6 +35,13 @@ const (
 	// then after four times as long each time, up to lastRepair.
 	askHeard  = 2 * time.Minute
 	askSilent = 6 * time.Hour
+
+	// A third copy lies where the two meet (package inbox) when something came from
+	// the recipient and no receipt within meetHeard, or three times what is usual,
+	// or when nothing came within askSilent. Where that is, is worked out again
+	// after meetEvery.
+	meetHeard = 30 * time.Minute
+	meetEvery = 6 * time.Hour
 )
 
 // An Entry is the state of one item, all that the policy looks at.
@@ -70,10 +78,27 @@ type Copy struct {
 
 // A Peer is what the policy knows of an entry's recipient.
 type Peer struct {
-	Mailboxes []store.Node // current ones
-	Heard     time.Time    // when something last came from them
-	Suspended bool         // their session was given up: nothing can be sealed
+	Mailboxes []store.Node  // current ones
+	Meeting   []store.Node  // where the two meet if those keep nothing, best first
+	Met       time.Time     // when Meeting was worked out; zero: never
+	Usual     time.Duration // how long a receipt takes while they are there
+	Heard     time.Time     // when something last came from them
+	Suspended bool          // their session was given up: nothing can be sealed
+	Full      bool          // nor can it until they have answered: too much is on its way
 }
+
+// signal reports whether the entry is a signal of the session, which nobody
+// acknowledges: it is repeated until the session no longer has it.
+func (e *Entry) signal() bool { return e.Kind == 0 }
+
+// ages reports whether the entry is given up after [Lifetime].
+func (e *Entry) ages() bool {
+	return e.Kind != chat.Profile && e.Kind != chat.Mailboxes && !e.signal()
+}
+
+// repeats reports whether what is stored is stored again until it is known to have
+// come.
+func (e *Entry) repeats() bool { return e.signal() || e.Kind.Acknowledged() }
 
 // An Action is the next thing to do for an entry.
 type Action struct {
@@ -89,6 +114,7 @@ const (
 	Seal   Do = iota // encrypt the content
 	Put              // store a copy
 	Ask              // ask for a receipt that should have come
+	Meet             // work out where to meet the recipient
 	Fail             // give up and say why
 	Finish           // nothing is left to do: forget
 )
@@ -103,7 +129,8 @@ const (
 // Contents that nobody acknowledges are finished when all copies are stored; of
 // a typing that is one, wherever it is stored first: without it the recipient
 // would wait for its place.
-// Those that tell where to send do not age: without them nobody can answer.
+// Those that tell where to send do not age: without them nobody can answer. Nor do
+// signals of the session, without which a direction would end.
 func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, again time.Time) {
 	if e.State == api.StateFailed {
 		return nil, time.Time{}
@@ -113,7 +140,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 			again = t
 		}
 	}
-	if end := e.Created.Add(Lifetime); e.Kind != chat.Profile && e.Kind != chat.Mailboxes {
+	if end := e.Created.Add(Lifetime); e.ages() {
 		if !now.Before(end) {
 			if e.Kind.Message() {
 				return []Action{{Do: Fail}}, time.Time{}
@@ -123,7 +150,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		later(end)
 	}
 	if e.State == api.StateQueued {
-		if p.Suspended {
+		if p.Suspended || p.Full {
 			return nil, again
 		}
 		return []Action{{Do: Seal}}, again
@@ -137,10 +164,27 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		}
 	}
 	targets := p.Mailboxes[:min(len(p.Mailboxes), Copies)]
+
+	// Mailboxes may say that they keep a cell and drop it, both of them. Then a
+	// third copy lies where the two meet.
+	if at := meetAt(e, p, jitter); at.After(now) {
+		later(at)
+	} else if !at.IsZero() {
+		if now.Sub(p.Met) >= meetEvery {
+			return []Action{{Do: Meet}}, again
+		}
+		for _, node := range p.Meeting {
+			if !slices.Contains(targets, node) {
+				targets = append(slices.Clone(targets), node)
+				break
+			}
+		}
+	}
+
 	missing := false
 	for i := range e.Cells {
 		cell := &e.Cells[i]
-		stored := cell.stored()
+		stored := cell.stored(targets, now, later)
 		enough := len(targets)
 		if e.Kind == chat.Typing {
 			enough = min(enough, 1)
@@ -161,13 +205,13 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 					due(retryAt(c, jitter), put)
 				}
 			case c.Busy:
-			case e.Kind.Acknowledged():
+			case e.repeats():
 				due(repairAt(c, jitter), put)
 			}
 		}
 	}
 	switch {
-	case len(targets) == 0:
+	case len(targets) == 0 || e.signal():
 	case !e.Kind.Acknowledged() && !missing:
 		return []Action{{Do: Finish}}, time.Time{}
 	case e.Kind.Acknowledged() && !e.Sent.IsZero() && !p.Suspended:
@@ -195,14 +239,50 @@ func (c *CellState) one(targets []store.Node) (best store.Node) {
 	return best
 }
 
-// stored returns how many copies lie where they can be fetched.
-func (c *CellState) stored() (n int) {
+// copies returns how many mailboxes have said that they keep the cell.
+func (c *CellState) copies() (n int) {
 	for _, copy := range c.Copies {
 		if !copy.Stored.IsZero() && !copy.Gone {
 			n++
 		}
 	}
 	return n
+}
+
+// stored returns how many copies lie where they can be fetched. Where the recipient
+// has moved away from, because nothing came from there, a copy counts only for a
+// while; later is told when that is over.
+func (c *CellState) stored(targets []store.Node, now time.Time, later func(time.Time)) (n int) {
+	for node, copy := range c.Copies {
+		if copy.Stored.IsZero() || copy.Gone {
+			continue
+		}
+		if end := copy.Stored.Add(firstRepair); !slices.Contains(targets, node) {
+			if !end.After(now) {
+				continue
+			}
+			later(end)
+		}
+		n++
+	}
+	return n
+}
+
+// meetAt returns from when a third copy is to lie where the two meet: when the
+// recipient was there and has not acknowledged, or after a long silence. The zero
+// time means never.
+func meetAt(e *Entry, p Peer, jitter float64) time.Time {
+	if !e.repeats() || p.Suspended || e.Kind == chat.Profile {
+		return time.Time{}
+	}
+	since := e.Sent
+	if since.IsZero() {
+		since = e.Created
+	}
+	if wait := max(meetHeard, 3*p.Usual); p.Heard.After(since) {
+		return since.Add(spread(wait, jitter))
+	}
+	return since.Add(spread(askSilent, jitter))
 }
 
 func retryAt(c *Copy, jitter float64) time.Time {
@@ -254,7 +334,7 @@ func spread(d time.Duration, jitter float64) time.Duration {
 func failReason(e *Entry) string {
 	switch {
 	case !e.Sent.IsZero():
-		return "not collected within 14 days: your contact has not been online, or has lost their profile"
+		return "not confirmed within 14 days: your contact has not been online, or their mailboxes have not handed it over"
 	case e.State == api.StateQueued:
 		return "could not be encrypted within 14 days"
 	}

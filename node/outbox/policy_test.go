@@ -42,7 +42,7 @@ func show(actions []Action) string {
 		case Put:
 			s = append(s, fmt.Sprintf("put %d %c", a.Cell, a.Node[0]))
 		default:
-			s = append(s, map[Do]string{Seal: "seal", Ask: "ask", Fail: "fail", Finish: "finish"}[a.Do])
+			s = append(s, map[Do]string{Seal: "seal", Ask: "ask", Fail: "fail", Finish: "finish", Meet: "meet"}[a.Do])
 		}
 	}
 	return strings.Join(s, ", ")
@@ -55,6 +55,10 @@ func TestNext(t *testing.T) {
 	stored := func(d time.Duration) *Copy { return &Copy{Stored: at(d)} }
 	failed := func(tries int, d time.Duration) *Copy { return &Copy{Tries: tries, Tried: at(d)} }
 	const never = -1
+	sent := with(text, func(e *Entry) {
+		e.Cells, e.State, e.Sent = cells(copies{a: {Stored: t0, Repairs: 2}, b: {Stored: t0, Repairs: 2}}), api.StateSent, t0
+		e.Asked, e.AskedAt = 9, t0
+	})
 	for _, tt := range []struct {
 		name  string
 		e     Entry
@@ -65,14 +69,14 @@ func TestNext(t *testing.T) {
 	}{
 		{"queued", with(text, func(e *Entry) { e.State = api.StateQueued }), two, 0, "seal", Lifetime},
 		{"sealed: both copies of each cell", with(text, func(e *Entry) { e.Cells = cells(nil, nil) }),
-			two, 0, "put 0 a, put 0 b, put 1 a, put 1 b", Lifetime},
-		{"nowhere to put", with(text, func(e *Entry) { e.Cells = cells(nil) }), Peer{}, 0, "", Lifetime},
+			two, 0, "put 0 a, put 0 b, put 1 a, put 1 b", askSilent},
+		{"nowhere to put", with(text, func(e *Entry) { e.Cells = cells(nil) }), Peer{}, 0, "", askSilent},
 		{"one mailbox", with(text, func(e *Entry) { e.Cells = cells(nil) }),
-			Peer{Mailboxes: []store.Node{a}}, 0, "put 0 a", Lifetime},
+			Peer{Mailboxes: []store.Node{a}}, 0, "put 0 a", askSilent},
 		{"two of three mailboxes", with(text, func(e *Entry) { e.Cells = cells(nil) }),
-			Peer{Mailboxes: []store.Node{a, b, c}}, 0, "put 0 a, put 0 b", Lifetime},
+			Peer{Mailboxes: []store.Node{a, b, c}}, 0, "put 0 a, put 0 b", askSilent},
 		{"one is under way", with(text, func(e *Entry) { e.Cells = cells(copies{a: {Busy: true}}) }),
-			two, 0, "put 0 b", Lifetime},
+			two, 0, "put 0 b", askSilent},
 		{"typing: one copy", with(text, func(e *Entry) { e.Kind, e.Cells = chat.Typing, cells(nil) }),
 			two, 0, "put 0 a", Lifetime},
 		{"typing under way", with(text, func(e *Entry) { e.Kind, e.Cells = chat.Typing, cells(copies{b: {Busy: true}}) }),
@@ -105,10 +109,13 @@ func TestNext(t *testing.T) {
 		}), two, firstRepair, "", 4 * firstRepair},
 		{"recipient has moved, enough lie at the old places", with(text, func(e *Entry) {
 			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: stored(0)}), api.StateSent, t0
-		}), Peer{Mailboxes: []store.Node{c, d}}, time.Second, "", askSilent},
+		}), Peer{Mailboxes: []store.Node{c, d}}, time.Second, "", firstRepair},
+		{"recipient has moved, and nothing came from the old places", with(text, func(e *Entry) {
+			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: stored(0)}), api.StateSent, t0
+		}), Peer{Mailboxes: []store.Node{c, d}}, firstRepair, "put 0 c, put 0 d", askSilent},
 		{"recipient has moved, one lies at an old place", with(text, func(e *Entry) {
 			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: failed(9, 0)}), api.StateSent, t0
-		}), Peer{Mailboxes: []store.Node{c, d}}, time.Second, "put 0 c, put 0 d", askSilent},
+		}), Peer{Mailboxes: []store.Node{c, d}}, time.Second, "put 0 c, put 0 d", firstRepair},
 		{"a mailbox is gone with its copy", with(text, func(e *Entry) {
 			e.Cells, e.State, e.Sent = cells(copies{a: {Stored: t0, Gone: true}, b: stored(0)}), api.StateSent, t0
 		}), Peer{Mailboxes: []store.Node{b, c}}, time.Second, "put 0 c", firstRepair},
@@ -119,6 +126,21 @@ func TestNext(t *testing.T) {
 			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: stored(0)}), api.StateSent, t0
 			e.Asked, e.AskedAt = 1, at(askHeard)
 		}), Peer{Mailboxes: two.Mailboxes, Heard: at(askHeard + 1)}, askHeard + 2, "", 5 * askHeard},
+		{"heard from for long, no receipt", sent, Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute)}, meetHeard, "meet", Lifetime},
+		{"a third copy where they meet", sent, Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute), Meeting: []store.Node{a, c}, Met: at(meetHeard)},
+			meetHeard, "put 0 c", 4 * time.Hour},
+		{"receipts take long with them", sent, Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute), Usual: 20 * time.Minute}, meetHeard, "", time.Hour},
+		{"silence for long", sent, Peer{Mailboxes: two.Mailboxes}, askSilent, "meet", Lifetime},
+		{"nothing could be stored for long", with(text, func(e *Entry) { e.Cells = cells(copies{a: failed(9, meetHeard), b: failed(9, meetHeard)}) }),
+			Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute)}, meetHeard, "meet", Lifetime},
+		{"a profile is not stored there", Entry{Kind: chat.Profile, Created: t0, State: api.StateSealed, Cells: cells(nil)},
+			Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute)}, askSilent, "put 0 a, put 0 b", never},
+		{"too much is on its way", with(text, func(e *Entry) { e.State = api.StateQueued }), Peer{Mailboxes: two.Mailboxes, Full: true}, 0, "", Lifetime},
+		{"signal", Entry{Created: t0, State: api.StateSealed, Cells: cells(nil)}, two, 0, "put 0 a, put 0 b", askSilent},
+		{"signal stored", Entry{Created: t0, State: api.StateSealed, Sent: t0, Cells: cells(copies{a: stored(0), b: stored(0)})},
+			two, time.Second, "", firstRepair},
+		{"a signal does not age", Entry{Created: t0, State: api.StateSealed, Sent: t0, Cells: cells(copies{a: stored(0), b: stored(0)})},
+			Peer{Mailboxes: two.Mailboxes, Met: at(2 * Lifetime)}, 2 * Lifetime, "put 0 a, put 0 b", never},
 		{"receipt under way", Entry{Kind: chat.Receipt, Created: t0, State: api.StateSealed,
 			Cells: cells(copies{a: stored(0), b: failed(1, 0)})}, two, 0, "", firstRetry},
 		{"receipt stored", Entry{Kind: chat.Receipt, Created: t0, State: api.StateSent, Sent: t0,
@@ -158,6 +180,10 @@ func TestNextNeverGoesQuiet(t *testing.T) {
 		}
 		actions, again := Next(&e, p, now, float64(step%10)/10)
 		for _, act := range actions {
+			if act.Do == Meet {
+				p.Meeting, p.Met = []store.Node{c}, now
+				continue
+			}
 			if act.Do != Put {
 				t.Fatalf("%v: %s", now, show(actions))
 			}
@@ -189,7 +215,7 @@ func TestFailReason(t *testing.T) {
 	}{
 		{Entry{State: api.StateQueued}, "encrypted"},
 		{Entry{State: api.StateSealed}, "mailboxes"},
-		{Entry{State: api.StateSent, Sent: t0}, "collected"},
+		{Entry{State: api.StateSent, Sent: t0}, "not confirmed"},
 	} {
 		if got := failReason(&tt.e); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q", tt.e.State, got)

@@ -18,6 +18,7 @@ func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry
 	}
 	c.Busy = true
 	o.busy++
+	o.peer(e.Contact).busy++
 	box := e.boxes[a.Cell]
 	workers.Go(func() { o.put(ctx, e, a, c, box) })
 }
@@ -48,6 +49,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	defer o.mu.Unlock()
 	defer o.signal()
 	o.busy--
+	o.peer(e.Contact).busy--
 	c.Busy = false
 	switch {
 	case err == nil:
@@ -58,7 +60,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 		if e.noteSent(); sent {
 			e.State = api.StateSent
 		}
-		if e.Cells[a.Cell].stored() >= Copies {
+		if e.Cells[a.Cell].copies() >= Copies && !e.signal() {
 			o.dropBox(e, a.Cell)
 		}
 	case errors.Is(err, ErrHold):
@@ -70,7 +72,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	}
 	if o.entries[e.ID] == e {
 		o.lookAt(e, time.Time{})
-		return c.Taken && Taken(&e.Entry, *o.peer(e.Contact), a.Cell)
+		return c.Taken && Taken(&e.Entry, o.peer(e.Contact).Peer, a.Cell)
 	}
 	return false
 }
@@ -93,6 +95,9 @@ func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) err
 // stored writes down that a mailbox keeps a cell, and whether that makes the
 // item sent. Other cells may be stored at the same time, so the rows decide.
 func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) (sent bool, err error) {
+	if e.signal() { // nothing of it is on disk
+		return false, nil
+	}
 	o.mu.Lock()
 	sealed := e.State == api.StateSealed
 	o.mu.Unlock()

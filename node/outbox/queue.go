@@ -12,15 +12,40 @@ import (
 	"starling/session/envelope"
 )
 
-// reserve is how many cells messages leave free in a session for what keeps the
-// conversation going: receipts, asks, and where to send.
-const reserve = 64
+const (
+	// reserve is how many cells messages leave free in a session for what keeps the
+	// conversation going: receipts, asks, and where to send.
+	reserve = 64
+	// idleTalk is how many cells may be on their way that nobody has answered when
+	// a typing is still sent.
+	idleTalk = 16
+)
+
+// room returns how many cells must be free in a session for a content.
+func room(kind chat.Kind, cells int) int {
+	switch {
+	case kind == chat.Typing:
+		return session.MaxUnheard - idleTalk
+	case kind.Message():
+		return cells + reserve
+	}
+	return cells
+}
 
 // A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
 // once the transaction is on disk.
 type Queued struct {
-	item  store.Item
-	boxes [][]byte
+	item    store.Item
+	boxes   [][]byte
+	signals *Signals // of the session that it was sealed in
+}
+
+// Signals are the cells that a session wants repeated whatever else is given up,
+// as of a version of its row.
+type Signals struct {
+	Contact store.ID
+	Version int64
+	Cells   []session.Cell
 }
 
 // Queue puts a content in the outbox and seals it, within a transaction. A
@@ -68,8 +93,12 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err != nil {
 		return &store.DamagedError{File: "profile.db", Err: err}
 	}
-	if chat.Kind(q.item.Kind).Message() && s.Room() < envelope.Count(len(content))+reserve {
+	if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
 		return session.ErrWaiting
+	}
+	// What was queued before goes first.
+	if earlier, err := tx.QueuedBefore(q.item.ID); err != nil || earlier && survives(q.Kind()) {
+		return errors.Join(err, session.ErrWaiting)
 	}
 	cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 	if err != nil {
@@ -81,7 +110,16 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
 		return err
 	}
+	q.signals = &Signals{q.item.Contact, version + 1, s.Signals()}
 	return q.setCells(tx, cells)
+}
+
+// waitReason says what a content waits for that could not be encrypted.
+func (q *Queued) waitReason(tx *store.Tx) string {
+	if _, _, err := tx.Session(q.item.Contact); errors.Is(err, store.ErrNoSession) {
+		return waitsForSession
+	}
+	return waitsForAnswer
 }
 
 // QueueSealed puts a content in the outbox whose cells the caller has.

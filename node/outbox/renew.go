@@ -8,10 +8,14 @@ import (
 	"starling/node/chat"
 	"starling/node/store"
 	"starling/session"
+	"starling/session/envelope"
 )
 
-// waitsForSession is the reason of a message whose session was given up.
-const waitsForSession = "waits for a new session with this contact"
+// Why a message is not encrypted.
+const (
+	waitsForSession = "waits for a new session with this contact"
+	waitsForAnswer  = "waits until your contact has collected what was sent before"
+)
 
 // survives reports whether a content is said again in the next session if it
 // was not delivered. The others come anew with that session.
@@ -21,7 +25,7 @@ func survives(k chat.Kind) bool { return k.Message() || k == chat.Edit || keeps(
 // because no other row does.
 func keeps(k chat.Kind) bool {
 	switch k {
-	case chat.Delete, chat.Reaction, chat.Timer, chat.Read:
+	case chat.Delete, chat.Reaction, chat.Timer, chat.Read, chat.Lost:
 		return true
 	}
 	return false
@@ -129,6 +133,9 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 		if err != nil {
 			return err
 		}
+		if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
+			return nil // this and what follows: when there is room
+		}
 		cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 		if err != nil {
 			return err
@@ -143,9 +150,9 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 	return nil
 }
 
-// Wait says of a message that it waits for a session.
-func Wait(tx *store.Tx, m store.Message, now time.Time) error {
-	return tx.SetState(m, api.StateQueued, waitsForSession, now)
+// Wait says of a message why it is not encrypted.
+func (q *Queued) Wait(tx *store.Tx, m store.Message, now time.Time) error {
+	return tx.SetState(m, api.StateQueued, q.waitReason(tx), now)
 }
 
 // Suspend says whether a contact's session was given up: what is for them is
@@ -175,19 +182,16 @@ func Taken(e *Entry, p Peer, cell int) bool {
 }
 
 // Restart gives a failed item its whole lifetime again, within a transaction.
-// Its cells are the same, and go to where the recipient fetches now.
+// It is encrypted anew: the recipient may have given up its former cells.
 func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error) {
 	it, err := tx.Item(id)
 	if err != nil {
 		return Queued{}, "", err
 	}
-	state := api.StateSealed
-	if len(it.Cells) == 0 {
-		state = api.StateQueued
-	}
-	if err := tx.RestartItem(id, state, now); err != nil {
+	it.State = api.StateQueued
+	if err := errors.Join(tx.UnsealItem(it), tx.RestartItem(id, api.StateQueued, now)); err != nil {
 		return Queued{}, "", err
 	}
 	it, err = tx.Item(id)
-	return Queued{item: it}, state, err
+	return Queued{item: it}, api.StateQueued, err
 }

@@ -62,6 +62,12 @@ func (tx *Tx) AddChange(contact ID, c Change) error {
 		SELECT rowid FROM changes WHERE contact = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)`, contact, maxChanges)
 }
 
+// HasChange reports whether a change of a kind is kept for a message.
+func (tx *Tx) HasChange(contact ID, message ContentID, kind int) (bool, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM changes WHERE contact = ? AND content = ? AND kind = ?)`, contact, message, kind)
+	return n != 0, err
+}
+
 // TakeChanges removes and returns what a contact has said of a message, in
 // order.
 func (tx *Tx) TakeChanges(contact ID, message ContentID) ([]Change, error) {

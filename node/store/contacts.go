@@ -30,17 +30,20 @@ type Contact struct {
 	TimerPlace                    int64 // of TimerTheirs; -1: none has come
 	Chain                         int64 // how many chains the peer had before this one
 
+	Passed   int64     // how far the peer's chain had come
+	PassedAt time.Time // at this time; zero: not looked at in this session
+
 	LastSent ContentID // the message that we wrote last; only AddMessage and what erases it change it
 }
 
 const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq,
-	pinned, archived, muted, notify, timer, timer_mine, timer_theirs, timer_place, chain, last_sent`
+	pinned, archived, muted, notify, timer, timer_mine, timer_theirs, timer_place, chain, passed, passed_at, last_sent`
 
 func scanContact(r Row) Contact {
 	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
 		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10),
 		r.Bool(11), r.Bool(12), r.Time(13), api.NotifyLevel(r.Text(14)),
-		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.Content(20)}
+		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.Int(20), r.Time(21), r.Content(22)}
 }
 
 // AddContact stores a new contact with its session. How its conversation is
@@ -57,10 +60,10 @@ func (tx *Tx) AddContact(c Contact, session []byte) error {
 func (tx *Tx) SetContact(c Contact) error {
 	return tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
 		read_seq = ?, next_seq = ?, told_seq = ?, pinned = ?, archived = ?, muted = ?, notify = ?,
-		timer = ?, timer_mine = ?, timer_theirs = ?, timer_place = ?, chain = ? WHERE id = ?`,
+		timer = ?, timer_mine = ?, timer_theirs = ?, timer_place = ?, chain = ?, passed = ?, passed_at = ? WHERE id = ?`,
 		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ToldSeq,
 		c.Pinned, c.Archived, c.Muted, string(c.Notify),
-		c.Timer, c.TimerMine, c.TimerTheirs, c.TimerPlace, c.Chain, c.ID)
+		c.Timer, c.TimerMine, c.TimerTheirs, c.TimerPlace, c.Chain, c.Passed, c.PassedAt, c.ID)
 }
 
 func (tx *Tx) Contact(id ID) (Contact, error) {

@@ -46,6 +46,30 @@ func (tx *Tx) Lose(before, now time.Time) (more bool, err error) {
 	return n != 0, err
 }
 
+// AddLoss records that a message of ours was given up, and that its contact is to
+// be told.
+func (tx *Tx) AddLoss(contact ID, content ContentID) error {
+	return tx.exec(`INSERT INTO losses(contact, item) VALUES(?, ?) ON CONFLICT DO NOTHING`, contact, content)
+}
+
+// TakeLosses removes and returns up to limit of those.
+func (tx *Tx) TakeLosses(contact ID, limit int) ([]ContentID, error) {
+	ids, err := collect(tx, func(r Row) ContentID { return r.Content(0) },
+		`SELECT item FROM losses WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
+	for _, id := range ids {
+		if err == nil {
+			err = tx.exec(`DELETE FROM losses WHERE contact = ? AND item = ?`, contact, id)
+		}
+	}
+	return ids, err
+}
+
+// LoseNow tells of the messages of a contact that are shown without one that its
+// sender has given up.
+func (tx *Tx) LoseNow(contact ID, content ContentID, now time.Time) error {
+	return tx.gaps(`lost = 1`, now, `lost = 0 AND contact = ? AND previous = ?`, contact, content)
+}
+
 // gaps changes messages that are shown without the previous one.
 func (tx *Tx) gaps(set string, now time.Time, where string, args ...any) error {
 	all, err := collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages

@@ -6,8 +6,9 @@ import (
 	"errors"
 )
 
-// ID names a contact, a message or an item of the outbox. It is drawn here and
-// nobody else chooses it, so it is looked up over all of them.
+// ID names a contact, a message or an item of the outbox, over all of them. It
+// never leaves as the name of something that others have said; of an incoming
+// message it may look like the content id, but need not.
 type ID [16]byte
 
 // ContentID names a content within one conversation, as its sender has chosen

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"time"
 
 	"starling/node/api"
@@ -138,12 +139,20 @@ func (tx *Tx) RestartItem(id ID, state api.State, now time.Time) error {
 	if err := tx.execOne(`UPDATE items SET state = ?, created = ? WHERE id = ?`, string(state), now, id); err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM copies WHERE item = ?`, id)
+	return errors.Join(tx.exec(`DELETE FROM copies WHERE item = ?`, id), tx.exec(`DELETE FROM losses WHERE item = ?`, id))
 }
 
 // RemoveItem erases an item with its cells.
 func (tx *Tx) RemoveItem(id ID) error {
 	return tx.execOne(`DELETE FROM items WHERE id = ?`, id)
+}
+
+// QueuedBefore reports whether something for the same contact was put in the outbox
+// before an item and is not sealed yet.
+func (tx *Tx) QueuedBefore(id ID) (bool, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM items a JOIN items b ON a.contact = b.contact
+		WHERE b.id = ? AND a.rowid < b.rowid AND a.state = 'queued')`, id)
+	return n != 0, err
 }
 
 // Unsent counts items for a contact that lie in no mailbox yet.

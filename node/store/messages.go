@@ -50,19 +50,29 @@ func scanMessage(r Row) Message {
 
 // AddMessage stores a message, which nobody has edited, and the event that
 // tells of it, and returns its sequence number. An outgoing one has an ID, and
-// its content is named so; an incoming one has a Content and gets an ID. A
+// its content is named so; an incoming one has a Content and gets an ID: the same
+// bytes unless something else has them. A
 // known one of either is refused: see [Tx.Message] and [Tx.MessageOf].
 func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
 	if m.Outgoing {
 		m.Content, m.Written = m.ID.Content(), -1
 		err = tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.Content, m.Contact)
 	} else if m.ID.IsZero() {
-		m.ID = NewID()
+		m.ID, err = tx.freeID(m.Content)
 	}
 	if err == nil {
 		seq, err = tx.addMessage(m, api.EventMessage, now)
 	}
 	return seq, err
+}
+
+// freeID returns an ID for an incoming message.
+func (tx *Tx) freeID(content ContentID) (ID, error) {
+	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE id = ?1) OR EXISTS(SELECT 1 FROM items WHERE id = ?1)`, content)
+	if n != 0 || content.IsZero() {
+		return NewID(), err
+	}
+	return ID(content), err
 }
 
 // AddNotice stores something that the node itself tells in a conversation, and
@@ -130,7 +140,7 @@ func (tx *Tx) SetState(m Message, state api.State, reason string, now time.Time)
 // that carries none, or whose message was erased, has nothing to tell.
 func (tx *Tx) Tell(item ID, state api.State, reason string, now time.Time) error {
 	m, err := tx.Message(item)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && !m.Outgoing {
 		return nil
 	}
 	if err != nil {

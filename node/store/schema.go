@@ -45,6 +45,8 @@ CREATE TABLE contacts (
 	timer_theirs INTEGER NOT NULL DEFAULT 0,  -- and by the peer,
 	timer_place  INTEGER NOT NULL DEFAULT -1, -- at this place
 	last_sent BLOB,              -- the message that we wrote last: its content
+	passed    INTEGER NOT NULL DEFAULT 0, -- session.Passed, as it was
+	passed_at INTEGER NOT NULL DEFAULT 0, -- then
 	version   INTEGER NOT NULL DEFAULT 0,
 	session   BLOB               -- sealed
 );
@@ -78,7 +80,7 @@ CREATE TABLE missing (           -- mailboxes that do not work
 -- A place is where a content stands among all of a peer: chain << 40 | number of its cell.
 CREATE TABLE messages (
 	seq       INTEGER PRIMARY KEY, -- of the event that told of it
-	id        BLOB NOT NULL UNIQUE, -- drawn here
+	id        BLOB NOT NULL UNIQUE, -- only used here
 	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
 	content   BLOB,              -- peer's; of an outgoing one its id, of a notice none
 	outgoing  INTEGER NOT NULL,
@@ -179,6 +181,11 @@ CREATE TABLE seen (              -- contents that have come and are no messages,
 	outgoing  INTEGER NOT NULL,  -- 1: a message of ours that was erased
 	item      BLOB NOT NULL,     -- peer's
 	PRIMARY KEY (contact, outgoing, item)
+);
+CREATE TABLE losses (            -- messages of ours that were given up, of which the contact is to be told
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	item      BLOB NOT NULL,
+	PRIMARY KEY (contact, item)
 );
 CREATE TABLE events (
 	seq       INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,199 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"starling/node/api"
+	"starling/node/nettest"
+	"starling/p2p/mailbox"
+)
+
+// Bob is away for 15 days; Ada wrote more on the first than a session waits for.
+// Both directions go on when he is back, and both learn what was lost.
+func TestAwayTooLong(t *testing.T) {
+	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		net.Set(nettest.Settings{Again: time.Hour})
+		talk(t, ada, bob, "first")
+		bob.shutdown()
+		var ids []string
+		for i := range 40 {
+			ids = append(ids, ada.send(bob, fmt.Sprint(i)).ID)
+		}
+		ada.waitAll(ids, api.StateSent)
+		time.Sleep(14*24*time.Hour + time.Hour)
+		ada.waitAll(ids, api.StateFailed)
+		for _, m := range net.Mailboxes() {
+			net.Wipe(m)
+		}
+		bob.start()
+		back := bob.send(ada, "I am back")
+		eventually(t, "Ada hears Bob", func() bool { return slices.Contains(ada.said(bob), "I am back") })
+		now := ada.send(bob, "welcome back")
+		time.Sleep(24 * time.Hour)
+		bob.waitState(back.ID, api.StateDelivered)
+		ada.waitState(now.ID, api.StateDelivered)
+		if got := bob.said(ada); !slices.Contains(got, "welcome back") {
+			t.Errorf("Bob has %q", got)
+		}
+		// Ada's own messages say it to her, and Bob is told how many.
+		if m, err := ada.Message(t.Context(), ids[7]); err != nil || m.State != api.StateFailed || m.Reason == "" {
+			t.Errorf("%+v, %v", m, err)
+		}
+		if got := bob.notices(ada); len(got) != 1 || !strings.Contains(got[0], "40 messages") {
+			t.Errorf("Bob is told %q", got)
+		}
+		last := bob.last(ada)
+		if last.Text.String() != "welcome back" || last.Gap != api.GapLost {
+			t.Errorf("%+v", last)
+		}
+		// What was given up can be sent again.
+		if _, err := ada.Retry(t.Context(), ids[39]); err != nil {
+			t.Fatal(err)
+		}
+		ada.waitState(ids[39], api.StateDelivered)
+		talk(t, ada, bob, "on")
+	})
+}
+
+// last returns the newest message of a conversation that is no notice.
+func (u *user) last(with *user) (m api.Message) {
+	all, err := u.History(context.Background(), api.HistoryRequest{Contact: with.name})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.State != api.StateNotice {
+			m = x
+		}
+	}
+	return m
+}
+
+// Ada lets Bob see when she is writing. Bob is away; she writes and deletes for
+// minutes. Then one of Bob's two mailboxes loses its disk: nothing of value was
+// there, and everything goes on.
+func TestTypingAway(t *testing.T) {
+	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		talk(t, ada, bob, "first")
+		yes := true
+		if _, err := ada.ChangeSettings(t.Context(), api.SettingsChange{Typing: &yes}); err != nil {
+			t.Fatal(err)
+		}
+		bobs := ada.fetchesAt(bob)
+		bob.shutdown()
+		for range 60 {
+			if err := ada.Typing(t.Context(), bob.name); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(6 * time.Second)
+		}
+		text := ada.send(bob, "at last")
+		ada.waitState(text.ID, api.StateSent)
+		net.Wipe(bobs[1])
+		bob.start()
+		time.Sleep(time.Hour)
+		ada.waitState(text.ID, api.StateDelivered)
+		talk(t, ada, bob, "on")
+		if got := append(ada.notices(bob), bob.notices(ada)...); len(got) != 0 {
+			t.Errorf("told of %q", got)
+		}
+	})
+}
+
+// Everything that was ever put away is lost, again and again, also signals of the
+// session: what is said afterwards comes.
+func TestEverythingLostAgain(t *testing.T) {
+	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		net.Set(nettest.Settings{Again: 6 * time.Hour})
+		for round := range 2 {
+			talk(t, ada, bob, fmt.Sprint(round))
+			for _, u := range []*user{ada, bob} {
+				other := map[*user]*user{ada: bob, bob: ada}[u]
+				other.shutdown()
+				for i := range 20 {
+					u.send(other, fmt.Sprint("lost ", i))
+				}
+				time.Sleep(15 * 24 * time.Hour)
+				for _, m := range net.Mailboxes() {
+					net.Wipe(m)
+				}
+				if round%2 == 0 {
+					u.restart()
+				}
+				other.start()
+				time.Sleep(2 * time.Hour)
+			}
+		}
+		talk(t, ada, bob, "at last")
+	})
+}
+
+// More is written to somebody who is away than may be on its way: it waits, says
+// why, and comes in order.
+func TestMoreThanMayBeOnItsWay(t *testing.T) {
+	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		talk(t, ada, bob, "first")
+		bob.shutdown()
+		long := strings.Repeat("a", api.MaxText-10)
+		var ids []string
+		for i := range 40 {
+			ids = append(ids, ada.send(bob, fmt.Sprint(i, long)).ID)
+		}
+		time.Sleep(time.Hour)
+		m, err := ada.Message(t.Context(), ids[39])
+		if err != nil || m.State != api.StateQueued || !strings.Contains(m.Reason, "collected") {
+			t.Fatalf("%v %q, %v", m.State, m.Reason, err)
+		}
+		bob.start()
+		time.Sleep(time.Hour)
+		ada.waitAll(ids, api.StateDelivered)
+		got := bob.said(ada)
+		for i, s := range got[1:] {
+			if !strings.HasPrefix(s, fmt.Sprint(i, "a")) {
+				t.Fatalf("%d is %q", i, s[:4])
+			}
+		}
+		if len(got) != 41 {
+			t.Errorf("%d texts", len(got))
+		}
+	})
+}
+
+// A dropper says that it has stored a box and keeps nothing.
+type dropper struct{ *mailbox.Memory }
+
+func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) error { return nil }
+
+// One or both mailboxes of Bob's lie. What Ada says comes over the other one, or
+// within a day where the two meet, and nobody is blamed.
+func TestMailboxesThatDrop(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+				eventually(t, "quiet", func() bool { return ada.outboxIdle() && bob.outboxIdle() })
+				time.Sleep(time.Minute)
+				bob.shutdown()
+				for _, id := range ada.fetchesAt(bob)[:n] {
+					net.SetStore(id, dropper{mailbox.NewMemory(1 << 10)})
+				}
+				m := ada.send(bob, "hello")
+				ada.waitState(m.ID, api.StateSent)
+				bob.start()
+				time.Sleep(24 * time.Hour)
+				ada.waitState(m.ID, api.StateDelivered)
+				if got := bob.said(ada); !slices.Contains(got, "hello") {
+					t.Errorf("Bob has %q", got)
+				}
+				late := ada.send(bob, "and now")
+				bob.send(ada, "I am here")
+				time.Sleep(8 * time.Hour)
+				ada.waitState(late.ID, api.StateDelivered)
+			})
+		})
+	}
+}
