@@ -232,3 +232,31 @@ func TestErasedOwnIsNotAcknowledged(t *testing.T) {
 		}
 	}
 }
+
+// A contact who gives up what never was, what has come, or what is ours, marks
+// nothing and is told of once.
+func TestHostileLost(t *testing.T) {
+	b := newBench(t)
+	var seq uint64
+	m := line(&seq, "0", "1")
+	for _, part := range m {
+		b.take(part)
+	}
+	lost := &chat.Content{Kind: chat.Lost, IDs: []chat.ID{chat.ID(m[0].ID), chat.ID(m[1].ID)}}
+	b.take(cut(&seq, lost)[0])
+	b.want("0", "1")
+	lost.IDs = []chat.ID{{7}, {8}, chat.ID(m[0].ID)}
+	part := cut(&seq, lost)[0]
+	b.take(part)
+	again := part
+	again.Seq, seq = seq, seq+1
+	b.take(again)
+	b.want("0", "1", "2 messages of your contact could not be delivered to you within 14 days, and were given up. They know, and can send them again.")
+	// What comes all the same is shown.
+	late := cut(&seq, text("late"))[0]
+	late.ID = session.ID{7}
+	b.take(late)
+	if got := b.shown(); got[len(got)-1] != "late" {
+		t.Errorf("shown %q", got)
+	}
+}
