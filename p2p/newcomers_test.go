@@ -32,6 +32,7 @@ type liar struct {
 	id    wire.NodeID
 	node  int
 	dir   *directory.Directory // what it lists
+	busy  sync.WaitGroup
 }
 
 // sign makes a descriptor that is in order, of a relay that need not be.
@@ -117,6 +118,7 @@ func (l *liar) close() {
 		l.links.Close()
 	}
 	l.host.Close()
+	l.busy.Wait()
 }
 
 func (l *liar) address() string {
@@ -144,11 +146,11 @@ func drips(l *liar, from wire.NodeID, f *wire.Frame) {
 	if f.Type() != wire.TypeListRequest || err != nil {
 		return
 	}
-	go func() {
+	l.busy.Go(func() {
 		for l.send(from, &directory.Page{Nonce: r.Nonce, Time: time.Now(), State: directory.PageFollows}) {
 			time.Sleep(time.Second)
 		}
-	}()
+	})
 }
 
 // liars are the ways to lie to a newcomer.

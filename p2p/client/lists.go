@@ -21,6 +21,9 @@ import (
 )
 
 const (
+	// ageStep is a difference in age that nobody cares about.
+	ageStep = 10 * time.Minute
+
 	// maxOpinions bounds the opinions that are kept: three first sources and two guards,
 	// and one that is away.
 	maxOpinions = 6
@@ -171,6 +174,7 @@ func (c *Client) believe() {
 		c.dir.Merge(v.dir, wanted)
 	}
 	c.dir.Retain(wanted)
+	c.age(b.Relays)
 	if b.Agreed {
 		c.opinions.kept = slices.Collect(maps.Keys(b.Relays))
 	}
@@ -222,6 +226,34 @@ func (c *Client) bound(relays map[NodeID]bool) clock.Bound {
 		all = append(all, clock.Signed{Issued: d.Issued, Next: d.Issued.Add(d.Expires.Sub(d.Issued) / 2)})
 	}
 	return clock.BoundOf(all)
+}
+
+// age notes how long relays have been reached, as their sources say in the middle: one
+// that calls its accomplices old is outvoted.
+func (c *Client) age(relays map[NodeID]bool) {
+	now := c.clock.Now()
+	for id := range relays {
+		var ages []time.Duration // below 0: only vouched for
+		for _, v := range c.opinions.m {
+			if _, listed := v.dir.Find(id); !listed {
+				continue
+			}
+			age := -time.Second
+			if since := v.dir.Since(id); !since.IsZero() {
+				age = max(0, v.now(c.clock.Now)().Sub(since))
+			}
+			ages = append(ages, age)
+		}
+		if len(ages) == 0 {
+			continue
+		}
+		slices.Sort(ages)
+		since := now.Add(-ages[(len(ages)-1)/2])
+		if since.After(now) || since.Sub(c.dir.Since(id)).Abs() < ageStep {
+			continue
+		}
+		c.dir.Reached(id, since)
+	}
 }
 
 // retire ends the voices of first sources once both guards have told theirs. They
