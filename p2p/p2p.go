@@ -71,6 +71,9 @@ type Tag = client.Tag
 // Seen is one thing a relay came to see; see RelayConfig.Tap.
 type Seen = link.Seen
 
+// TakenError is an ErrTaken with the box that the mailbox says is there.
+type TakenError = client.TakenError
+
 // Status says what holds now for a client.
 type Status = client.Status
 

@@ -287,13 +287,21 @@ def check_mailbox(v):
         equal("put that comes back", network.decode_request(p["message"]),
               ("put", p["block"], p["tag"], p["box"]))
     for f in v["fetches"]:
-        fields = int(f["stand"]), f["tags"], f["deleted"], f["blocks"]
+        fields = int(f["stand"]), f["lease"], f["stamp"], f["tags"], f["deleted"], f["blocks"]
         equal("fetch", network.encode_fetch(*fields), f["message"])
         equal("fetch that comes back", network.decode_request(f["message"]), ("fetch", *fields))
+    for q in v["questions"]:
+        fields = q["block"], q["first"]
+        equal("question", network.encode_question(*fields), q["message"])
+        equal("question that comes back", network.decode_request(q["message"]), ("list", *fields))
+    for s in v["stamps"]:
+        bits = network.stamp_bits(s["mailbox"], s["day"], s["lease"], s["stamp"])
+        equal("bits of a stamp", bits, s["bits"])
     for a in v["answers"]:
-        fields = a["kind"], a["pending"], a["blocks"], a["tag"], a["box"]
-        equal("answer", network.encode_answer(*fields), a["message"])
-        equal("answer that comes back", network.decode_answer(a["message"]), fields)
+        said = {field: a[field] for field in network.ANSWER if field != "entries"}
+        said["entries"] = list(zip(a["known"] or [], a["entries"] or []))
+        equal("answer", network.encode_answer(a["kind"], said), a["message"])
+        equal("answer that comes back", network.decode_answer(a["message"]), (a["kind"], said))
     for m in v["refused_requests"]:
         refused(m["why"], network.decode_request, m["message"])
     for m in v["refused_answers"]:

@@ -191,8 +191,9 @@ def open_reply(block, keys, opened):
 
 # --- Mailbox (5.4) ----------------------------------------------------------------------------
 
-PUT, FETCH = 1, 2
-STORED, TAKEN, FULL, BOX, EMPTY = 1, 2, 3, 4, 5
+PUT, FETCH, LIST = 1, 2, 3
+STORED, TAKEN, FULL, BOX, EMPTY, LISTED = 1, 2, 3, 4, 5, 6
+NO_SEAT, MAX_PRICE = 255, 40
 
 
 def _padded(message):
@@ -204,49 +205,88 @@ def encode_put(block, tag, box):
     return _padded(be(PUT, 1) + block + tag + box)
 
 
-def encode_fetch(stand, tags, deleted, blocks):
-    head = bytes([FETCH, stand, len(tags), len(deleted), len(blocks)])
+def encode_fetch(stand, lease, stamp, tags, deleted, blocks):
+    head = bytes([FETCH, stand, len(tags), len(deleted), len(blocks)]) + lease + be(stamp, 8)
     return _padded(head + b"".join(tags) + b"".join(deleted) + b"".join(blocks))
 
 
+def encode_question(block, first):
+    return _padded(be(LIST, 1) + block + be(first, 1))
+
+
 def decode_request(message):
-    """Returns ("put", block, tag, box) or ("fetch", stand, tags, deleted, blocks)."""
+    """Returns ("put", block, tag, box), ("list", block, first) or
+    ("fetch", stand, lease, stamp, tags, deleted, blocks).
+    """
     need(len(message) == MESSAGE, "length")
     r = Reader(message)
     kind = r.int(1)
-    need(kind in (PUT, FETCH), "type")
+    need(kind in (PUT, FETCH, LIST), "type")
     if kind == PUT:
         request = "put", r.take(BLOCK), r.take(16), r.take(1536)
+    elif kind == LIST:
+        request = "list", r.take(BLOCK), r.int(1)
     else:
         stand, t, a, b = r.int(1), r.int(1), r.int(1), r.int(1)
         need(stand <= 1 and t <= 32 and a <= 32 and 1 <= b <= 5, "counts")
-        request = ("fetch", stand, [r.take(16) for _ in range(t)],
+        lease, stamp = r.take(8), r.int(8)
+        need(any(lease) if stand else not any(lease) and stamp == 0, "lease")
+        request = ("fetch", stand, lease, stamp, [r.take(16) for _ in range(t)],
                    [r.take(16) for _ in range(a)], [r.take(BLOCK) for _ in range(b)])
     r.zeros()
     return request
 
 
-def encode_answer(kind, pending=0, blocks=0, tag=b"", box=b""):
+ANSWER = {"here": 0, "pending": 0, "blocks": 0, "seat": 0, "tag": b"", "box": b"",
+          "time": 0, "relays": 0, "digest": b"", "entries": []}
+
+
+def encode_answer(kind, a):
+    """a: what ANSWER has, entries as (known, descriptor)."""
     message = be(kind, 1)
     if kind in (BOX, EMPTY):
-        message += be(pending, 2) + be(blocks, 1) + tag + box
+        message += be(a["pending"], 2) + be(a["blocks"], 1) + be(a["seat"], 1) + a["tag"] + a["box"]
+    elif kind == TAKEN:
+        message += be(int(a["here"]), 1) + a["box"]
+    elif kind == LISTED:
+        message += be(a["time"], 8) + be(a["relays"], 2) + a["digest"] + be(len(a["entries"]), 1)
+        for known, descriptor in a["entries"]:
+            message += be(len(descriptor), 2) + be(known, 2) + descriptor
     return _padded(message)
 
 
 def decode_answer(message):
-    """Returns kind, pending, blocks, tag, box."""
+    """Returns kind and a dict like ANSWER."""
     need(len(message) == MESSAGE, "length")
-    r = Reader(message)
+    r, a = Reader(message), dict(ANSWER, entries=[])
     kind = r.int(1)
-    need(STORED <= kind <= EMPTY, "type")
-    pending, blocks, tag, box = 0, 0, b"", b""
-    if kind in (BOX, EMPTY):
-        pending, blocks = r.int(2), r.int(1)
-        need(pending <= 32 and blocks <= 5 and (kind == BOX or pending == 0), "counts")
+    need(STORED <= kind <= LISTED, "type")
+    if kind == TAKEN:
+        a["here"] = r.int(1)
+        need(a["here"] <= 1, "here")
+        a["box"] = r.take(1536) if a["here"] else b""
+    elif kind in (BOX, EMPTY):
+        a["pending"], a["blocks"], a["seat"] = r.int(2), r.int(1), r.int(1)
+        need(a["pending"] <= 32 and a["blocks"] <= 5, "counts")
+        need(kind == BOX or a["pending"] == 0, "counts")
+        need(a["seat"] <= MAX_PRICE or a["seat"] == NO_SEAT, "seat")
+        need(a["seat"] == 0 or a["blocks"] == 0, "blocks without a seat")
+    elif kind == LISTED:
+        a["time"], a["relays"], a["digest"] = r.int(8), r.int(2), r.take(32)
+        need(a["time"] <= 2**40, "time")
+        for _ in range(r.int(1)):
+            size, known = r.int(2), r.int(2)
+            need(size > 0, "entry")
+            a["entries"].append((known, r.take(size)))
     if kind == BOX:
-        tag, box = r.take(16), r.take(1536)
+        a["tag"], a["box"] = r.take(16), r.take(1536)
     r.zeros()
-    return kind, pending, blocks, tag, box
+    return kind, a
+
+
+def stamp_bits(mailbox, day, lease, stamp):
+    base = sha256(b"starling/lease/2\0" + mailbox + be(day, 4) + lease)
+    return 256 - int.from_bytes(sha256(base + be(stamp, 8)), "big").bit_length()
 
 
 # --- Directory (5.6 to 5.8) -------------------------------------------------------------------

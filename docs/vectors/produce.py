@@ -298,16 +298,30 @@ def make_mailbox():
 
     put = {"block": block(), "tag": random(16), "box": random(1536)}
     fetches = []
-    for stand, t, a, b in ((0, 1, 0, 1), (1, 32, 25, 3), (1, 0, 32, 1), (0, 11, 0, 5)):
-        f = {"stand": stand, "tags": tags(t), "deleted": tags(a), "blocks": [block() for _ in range(b)]}
+    for stand, t, a, b in ((0, 1, 0, 1), (1, 32, 24, 3), (1, 0, 32, 1), (0, 11, 0, 5)):
+        f = {"stand": stand, "lease": random(8) if stand else bytes(8), "stamp": stand * some(2**62),
+             "tags": tags(t), "deleted": tags(a), "blocks": [block() for _ in range(b)]}
         fetches.append(f | {"stand": bool(stand), "message": network.encode_fetch(*f.values())})
+    question = {"block": block(), "first": some(256)}
+    question["message"] = network.encode_question(*question.values())
+    stamp = {"mailbox": random(32), "day": some(30_000), "lease": random(8), "stamp": some(2**62)}
+    stamp["bits"] = network.stamp_bits(*stamp.values())
     answers = []
-    for kind, pending, blocks in ((1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 32, 5), (5, 0, 3)):
-        found = kind == network.BOX
-        a = {"kind": kind, "pending": pending, "blocks": blocks,
-             "tag": random(16 * found), "box": random(1536 * found)}
-        answers.append(a | {"message": network.encode_answer(*a.values())})
+    for kind, said in (
+        (network.STORED, {}), (network.TAKEN, {}), (network.FULL, {}),
+        (network.TAKEN, {"here": True, "box": random(1536)}),
+        (network.BOX, {"pending": 32, "blocks": 5, "tag": random(16), "box": random(1536)}),
+        (network.EMPTY, {"blocks": 3}), (network.EMPTY, {"seat": 255}), (network.EMPTY, {"seat": 23}),
+        (network.LISTED, {"time": EXPIRY, "relays": some(65536), "digest": random(32),
+                          "entries": [(some(65536), random(1 + some(600))) for _ in range(3)]}),
+    ):
+        a = dict(network.ANSWER, here=False) | said
+        message = network.encode_answer(kind, a)
+        a["known"] = [known for known, _ in a["entries"]]
+        a["entries"] = [descriptor for _, descriptor in a["entries"]]
+        answers.append({"kind": kind, "message": message} | a)
     return {"puts": [put | {"message": network.encode_put(*put.values())}], "fetches": fetches,
+            "questions": [question], "stamps": [stamp],
             "answers": answers, "refused_requests": [], "refused_answers": []}
 
 

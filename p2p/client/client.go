@@ -79,6 +79,17 @@ var (
 	ErrSize = errors.New("box has a wrong size")
 )
 
+// TakenError is an ErrTaken with the box that the mailbox says is there. That it is
+// there is its word; what it is anybody can see. Without a TakenError the other box
+// is said to have been acknowledged, and nothing shows it.
+type TakenError struct{ Box []byte }
+
+// Error implements error.
+func (e *TakenError) Error() string { return ErrTaken.Error() }
+
+// Is makes it an ErrTaken.
+func (e *TakenError) Is(target error) bool { return target == ErrTaken }
+
 // hops is how many mixes there are before the mailbox.
 const hops = outfox.Layers - 1
 
@@ -265,6 +276,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		Patience: c.patience(),
 		Retry:    timing.retryMin,
 		Poll:     timing.poll, PollShare: timing.pollShare,
+		Now: c.clock.Now,
 	})
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -269,15 +270,29 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	if err != nil {
 		return err
 	}
+	if err = outcome(a, box); errors.Is(err, ErrTimeout) {
+		c.refused.Add("wrong answer")
+	}
+	return err
+}
+
+// outcome is what an answer says of a put. What lies there already is stored, whatever
+// the mailbox calls it. Any other answer is none.
+func outcome(a *mailbox.Answer, box []byte) error {
 	switch a.Kind {
 	case mailbox.Stored:
 		return nil
 	case mailbox.Taken:
-		return ErrTaken
+		if !a.Here {
+			return ErrTaken
+		}
+		if bytes.Equal(a.Box[:], box) {
+			return nil
+		}
+		return &TakenError{Box: a.Box[:]}
 	case mailbox.Full:
 		return ErrFull
 	}
-	c.refused.Add("wrong answer")
 	return ErrTimeout
 }
 

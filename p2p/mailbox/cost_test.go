@@ -53,6 +53,7 @@ func BenchmarkUsers(b *testing.B) {
 		time.Sleep(10 * time.Millisecond) // a benchmark: Run must have begun
 		for range users * contacts {
 			f := mailbox.Fetch{Watch: true, Tags: make([]mailbox.Tag, mailbox.MaxTags)}
+			rand.Read(f.Lease[:])
 			for i := range f.Tags {
 				rand.Read(f.Tags[i][:])
 			}

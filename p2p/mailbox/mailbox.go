@@ -20,25 +20,41 @@
 //	       2     1     t, number of tags, at most 32
 //	       3     1     a, number of acknowledged tags, at most 32
 //	       4     1     b, number of reply blocks, 1 to 5
-//	       5     16·t  tags to look for
+//	       5     8     lease: random, the same in all fetches of one watch; or zeros
+//	       13    8     stamp, or zeros
+//	       21    16·t  tags to look for
 //	       …     16·a  tags to delete
 //	       …     367·b reply blocks
 //
-// With 4 blocks 34 tags fit in all, with 5 blocks 12.
+//	list   0     1     3
+//	       1     367   reply block for the answer
+//	       368   1     the first byte of the node ids that are asked for
+//
+// With 4 blocks 33 tags fit in all, with 5 blocks 11.
 //
 // # Answers
 //
 //	stored 0     1     1     the box is on disk, or was and has been acknowledged
 //	taken  0     1     2     another box is, or was, under the tag
+//	       1     1     1: it follows; 0: it was acknowledged, and zeros follow
+//	       2     1536  the box
 //	full   0     1     3     no room, or no disk; nothing was kept
 //	box    0     1     4
 //	       1     2     how many more boxes wait that these blocks could not carry
 //	       3     1     reply blocks that stand now
-//	       4     16    tag
-//	       20    1536  box
+//	       4     1     seat: 0; 255: there is none; or the bits of a stamp that gets one
+//	       5     16    tag
+//	       21    1536  box
 //	none   0     1     5     none of the tags has a box
 //	       1     2     0
 //	       3     1     reply blocks that stand now
+//	       4     1     seat, as above
+//	list   0     1     6
+//	       1     8     seconds since 1970 by the clock of the relay
+//	       9     2     number of relays that it lists
+//	       11    32    digest of those that were asked for, as in package directory
+//	       43    1     n, number of entries that follow
+//	       44    …     entries: length (2), known (2), descriptor; those that fit, at random
 //
 // A put is answered when the box is on disk. A fetch first deletes what is
 // acknowledged, then is answered by one box per block, or by none. What is left of
@@ -49,6 +65,9 @@
 // the last may be down. A later fetch of the same tag that stands takes the tag over.
 // When no blocks are left, or after SubscriptionLife, the subscription ends. Boxes
 // stay until they are acknowledged, or for TTL.
+//
+// A put that finds another box gets it: who asks why can then tell a box of his own,
+// or of his recipient, from a claim.
 //
 // Malformed requests are dropped without an answer.
 //
@@ -71,9 +90,14 @@
 //     one of its own class, and that not faster than the share in TurnoverTime, with
 //     a sixteenth of it in advance. Otherwise the answer is full, and the sender
 //     knows that it must go elsewhere.
-//   - Puts are limited in a second, each class for itself. Interest and standing
-//     subscriptions have their caps and a turnover of the same kind: who is there
-//     and renews is not driven out, a newcomer waits for its turn.
+//   - Puts are limited in a second, each class for itself. Interest has its cap and a
+//     turnover of the same kind: who is there and renews is not driven out, a newcomer
+//     waits for its turn.
+//   - A watch sits on a seat, which bounds what its subscriptions take. Renewing keeps
+//     it. When all are taken a newcomer gets that of a random one younger than a day,
+//     and above three quarters only with a stamp, which costs about a second of work.
+//     Fetches of those who sit, of others, and puts are worked on side by side, so that
+//     no kind keeps another waiting.
 //
 // So a flood of boxes that nobody asks for takes nothing from those that somebody
 // does. Of the others, invites for example, what is stored stays a day in the mean,
@@ -107,6 +131,7 @@ import (
 // Sizes in bytes, and limits.
 const (
 	TagSize   = 16
+	LeaseSize = 8
 	BoxSize   = 1536
 	MaxTags   = 32 // of a fetch
 	MaxAcks   = 32 // of a fetch
@@ -120,9 +145,11 @@ const (
 )
 
 const (
-	fetchHeader = 5
-	answerTag   = 4 // offset of the tag in a box answer
+	fetchHeader = 5 + LeaseSize + 8
+	answerTag   = 5 // offset of the tag in a box answer
 	putSize     = 1 + outfox.BlockSize + TagSize + BoxSize
+	noSeat      = 255
+	maxPrice    = 40
 )
 
 // A put fits into a message.
@@ -132,6 +159,7 @@ const _ = uint(outfox.MessageSize - putSize)
 const (
 	kindPut   = 1
 	kindFetch = 2
+	kindList  = 3
 )
 
 // ErrMalformed is the one error of the decoders.
@@ -153,6 +181,9 @@ func (t Tag) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // Box is what is stored.
 type Box [BoxSize]byte
 
+// LeaseID names a watch at one mailbox, and nothing else of its owner.
+type LeaseID [LeaseSize]byte
+
 // Put asks to store a box.
 type Put struct {
 	Tag   Tag
@@ -166,6 +197,10 @@ type Fetch struct {
 	Acks   []Tag
 	Blocks []*outfox.Block
 	Watch  bool // keep what is left as a standing subscription
+	// Lease is whose subscription it is, and Stamp pays for a seat, if need be; see
+	// FindStamp. Both are zero without Watch, and Lease is not with it.
+	Lease LeaseID
+	Stamp uint64
 }
 
 // Room returns how many tags and acknowledgements together fit into a fetch with
@@ -195,7 +230,7 @@ func (p *Put) Message() *outfox.Message {
 // Message encodes the request. The error is ErrTooMuch.
 func (f *Fetch) Message() (*outfox.Message, error) {
 	if len(f.Tags) > MaxTags || len(f.Acks) > MaxAcks || len(f.Blocks) < 1 || len(f.Blocks) > MaxBlocks ||
-		len(f.Tags)+len(f.Acks) > Room(len(f.Blocks)) {
+		len(f.Tags)+len(f.Acks) > Room(len(f.Blocks)) || !f.leased() {
 		return nil, ErrTooMuch
 	}
 	m := new(outfox.Message)
@@ -203,6 +238,8 @@ func (f *Fetch) Message() (*outfox.Message, error) {
 	if f.Watch {
 		b[1] = 1
 	}
+	b = append(b, f.Lease[:]...)
+	b = binary.BigEndian.AppendUint64(b, f.Stamp)
 	for _, t := range f.Tags {
 		b = append(b, t[:]...)
 	}
@@ -215,13 +252,23 @@ func (f *Fetch) Message() (*outfox.Message, error) {
 	return m, nil
 }
 
-// ParseRequest reads a request: a *Put or a *Fetch.
+// leased reports whether there is a lease if one is needed, and none if not.
+func (f *Fetch) leased() bool {
+	if f.Watch {
+		return f.Lease != LeaseID{}
+	}
+	return f.Lease == LeaseID{} && f.Stamp == 0
+}
+
+// ParseRequest reads a request: a *Put, a *Fetch or a *Question.
 func ParseRequest(m *outfox.Message) (any, error) {
 	switch m[0] {
 	case kindPut:
 		return parsePut(m)
 	case kindFetch:
 		return parseFetch(m)
+	case kindList:
+		return parseQuestion(m)
 	}
 	return nil, ErrMalformed
 }
@@ -248,6 +295,11 @@ func parseFetch(m *outfox.Message) (*Fetch, error) {
 		return nil, ErrMalformed
 	}
 	f := &Fetch{Watch: watch == 1, Tags: make([]Tag, tags), Acks: make([]Tag, acks), Blocks: make([]*outfox.Block, blocks)}
+	copy(f.Lease[:], m[5:])
+	f.Stamp = binary.BigEndian.Uint64(m[5+LeaseSize:])
+	if !f.leased() {
+		return nil, ErrMalformed
+	}
 	b := m[fetchHeader:]
 	for i := range f.Tags {
 		b = b[copy(f.Tags[i][:], b):]
@@ -276,6 +328,7 @@ const (
 	Full   Kind = 3 // nothing was kept
 	Found  Kind = 4 // a box
 	None   Kind = 5 // none of the tags has a box
+	Listed Kind = 6 // what the relay knows of other relays
 )
 
 // String returns the word of the package comment.
@@ -291,6 +344,8 @@ func (k Kind) String() string {
 		return "box"
 	case None:
 		return "none"
+	case Listed:
+		return "list"
 	}
 	return "unknown"
 }
@@ -300,8 +355,14 @@ type Answer struct {
 	Kind     Kind
 	Pending  int // of Found: boxes that wait beyond this one for want of blocks
 	Standing int // of Found and None: reply blocks that stand now
-	Tag      Tag // of Found
-	Box      Box // of Found
+	// NoSeat, of Found and None: the fetch asked for a subscription, and there is no
+	// seat for it. With a stamp of Price bits there may be one, if that is not 0.
+	NoSeat bool
+	Price  int
+	Tag    Tag  // of Found
+	Box    Box  // of Found, and of Taken when it is there
+	Here   bool // of Taken: another box is there; it may also have been acknowledged
+	List   *List
 }
 
 // Message encodes the answer.
@@ -316,6 +377,19 @@ func (a *Answer) Message() *outfox.Message {
 		fallthrough
 	case None:
 		m[3] = byte(min(a.Standing, MaxBlocks))
+		if a.NoSeat {
+			m[4] = noSeat
+		}
+		if a.NoSeat && a.Price > 0 {
+			m[4] = byte(min(a.Price, maxPrice))
+		}
+	case Taken:
+		if a.Here {
+			m[1] = 1
+			copy(m[2:], a.Box[:])
+		}
+	case Listed:
+		a.List.encode(m)
 	}
 	return m
 }
@@ -325,26 +399,50 @@ func ParseAnswer(m *outfox.Message) (*Answer, error) {
 	a := &Answer{Kind: Kind(m[0])}
 	end := 1
 	switch a.Kind {
-	case Stored, Taken, Full:
+	case Stored, Full:
+	case Taken:
+		end = 2
+		if a.Here = m[1] == 1; a.Here {
+			end += copy(a.Box[:], m[2:])
+		} else if m[1] != 0 {
+			return nil, ErrMalformed
+		}
 	case Found:
 		a.Pending = int(binary.BigEndian.Uint16(m[1:]))
 		copy(a.Tag[:], m[answerTag:])
 		end = answerTag + TagSize
 		end += copy(a.Box[:], m[end:])
-		a.Standing = int(m[3])
 	case None:
 		if m[1] != 0 || m[2] != 0 {
 			return nil, ErrMalformed
 		}
-		a.Standing = int(m[3])
 		end = answerTag
+	case Listed:
+		a.List = new(List)
+		if end = a.List.decode(m); end == 0 {
+			return nil, ErrMalformed
+		}
 	default:
 		return nil, ErrMalformed
 	}
-	if a.Pending > MaxTags || a.Standing > MaxBlocks || !zero(m[end:]) {
+
+	if (a.Kind == Found || a.Kind == None) && !a.parseSeat(m[3], m[4]) {
+		return nil, ErrMalformed
+	}
+	if a.Pending > MaxTags || !zero(m[end:]) {
 		return nil, ErrMalformed
 	}
 	return a, nil
+}
+
+// parseSeat reads what an answer to a fetch says of the subscription.
+func (a *Answer) parseSeat(standing, seat byte) bool {
+	a.Standing = int(standing)
+	a.NoSeat = seat != 0
+	if seat != noSeat {
+		a.Price = int(seat)
+	}
+	return a.Standing <= MaxBlocks && a.Price <= maxPrice && !(a.NoSeat && a.Standing > 0)
 }
 
 func zero(b []byte) bool {

@@ -40,7 +40,7 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 	defer s.quota.commit()
 	if old, ok := s.boxes[tag]; ok {
 		if old.box != *box {
-			return ErrTaken
+			return &TakenError{old.box}
 		}
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,11 +18,11 @@ import (
 
 // Defaults of ServerConfig.
 const (
-	DefaultMaxSubscriptions = 4096    // about 8 KiB each
-	DefaultMaxRequests      = 256     // about 8 KiB each
-	DefaultMaxInterest      = 1 << 18 // about 25 bytes each
-	DefaultPutRate          = 1000    // a second
-	putBurst                = 10      // seconds of PutRate
+	DefaultMaxRequests = 256     // of each kind, about 8 KiB each
+	DefaultMaxInterest = 1 << 18 // about 25 bytes each
+	DefaultPutRate     = 1000    // a second
+	DefaultFetchRate   = 500     // a second
+	burstSeconds       = 10      // of PutRate and FetchRate
 )
 
 // expireEvery is how often what is too old is looked for.
@@ -37,13 +38,20 @@ type Sender interface {
 type ServerConfig struct {
 	Store  Store
 	Sender Sender
-	// MaxSubscriptions caps standing subscriptions; above it new ones end those
-	// renewed longest ago, as many as there are within SubscriptionLife, or do not
-	// stand. Zero is DefaultMaxSubscriptions.
-	MaxSubscriptions int
-	// MaxRequests caps the requests worked on at a time; above it requests are
-	// dropped. Puts that wait at the same time share a commit. Zero is
-	// DefaultMaxRequests.
+	// Self is the mailbox's relay, for stamps.
+	Self wire.NodeID
+	// Directory is asked by questions; without it they have no answer.
+	Directory Directory
+	// MaxSeats and SeatBytes bound watches; see Room in the package comment. Zero is
+	// DefaultMaxSeats, DefaultSeatBytes.
+	MaxSeats, SeatBytes int
+	// Price is how many bits the stamp of a newcomer has; zero is StampBits.
+	Price int
+	// Now is the clock for stamps and lists; nil is time.Now.
+	Now func() time.Time
+	// MaxRequests caps the requests of a kind worked on at a time: puts, fetches of
+	// those who have a seat, and others. Above it they are dropped. Puts that wait at
+	// the same time share a commit. Zero is DefaultMaxRequests.
 	MaxRequests int
 	// MaxInterest caps the tags remembered that fetches have named. Zero is
 	// DefaultMaxInterest.
@@ -51,13 +59,32 @@ type ServerConfig struct {
 	// PutRate caps puts a second, of those asked for and of the others each; above
 	// it the answer is full. Zero is DefaultPutRate.
 	PutRate int
-	Logger  *slog.Logger // nil: none
+	// FetchRate caps the fetches and questions of those who have no seat; above it
+	// they are dropped. Zero is DefaultFetchRate.
+	FetchRate int
+	Logger    *slog.Logger // nil: none
 }
+
+// Directory is what a mailbox's relay knows of other relays.
+type Directory interface {
+	// List returns the relays whose node ids begin with a byte, as an answer says it.
+	List(first byte) *List
+}
+
+// line is a kind of requests that do not keep others waiting.
+type line int
+
+const (
+	puts line = iota
+	seated
+	others
+	lines
+)
 
 // Server answers requests. It is pure logic over a Store and a Sender.
 type Server struct {
 	cfg   ServerConfig
-	slots chan struct{}
+	slots [lines]chan struct{}
 	owing chan struct{} // something went out that may have to again
 	work  sync.WaitGroup
 
@@ -66,12 +93,13 @@ type Server struct {
 	// interest is what fetches named, puts what comes, by class.
 	interest *interest
 	puts     [classes]*rate.Limiter
+	others   *rate.Limiter // of that line
 	// running is set while Run runs; a goroutine is started only under mu and with
 	// running set, so that Run can wait for all.
 	running bool
 
 	stats struct {
-		stored, taken, full, found, none, pushed, again, malformed, overloaded, failed atomic.Int64
+		stored, taken, full, found, none, pushed, again, malformed, overloaded, failed, listed, noSeat atomic.Int64
 	}
 }
 
@@ -84,38 +112,53 @@ type Stats struct {
 	Malformed           int64 // requests dropped for what they are
 	Overloaded          int64 // requests dropped for want of room
 	Failed              int64 // requests on which the store failed
+	Listed              int64 // answers to questions
+	NoSeat              int64 // fetches that asked for a subscription and got none
 	Subscriptions       int   // standing now
+	Seats, SeatBytes    int   // taken now
 	Counts
 }
 
 // NewServer returns a server that works while Run runs.
 func NewServer(cfg ServerConfig) *Server {
-	if cfg.MaxSubscriptions == 0 {
-		cfg.MaxSubscriptions = DefaultMaxSubscriptions
+	cfg = cfg.withDefaults()
+	s := &Server{
+		cfg:      cfg,
+		owing:    make(chan struct{}, 1),
+		subs:     newSubscriptions(newSeats(cfg.MaxSeats, cfg.SeatBytes)),
+		interest: newInterest(cfg.MaxInterest),
+		others:   rate.NewLimiter(rate.Limit(cfg.FetchRate), burstSeconds*cfg.FetchRate),
 	}
-	if cfg.MaxRequests == 0 {
-		cfg.MaxRequests = DefaultMaxRequests
+	for l := range s.slots {
+		s.slots[l] = make(chan struct{}, cfg.MaxRequests)
 	}
-	if cfg.MaxInterest == 0 {
-		cfg.MaxInterest = DefaultMaxInterest
+	for c := unasked; c < classes; c++ {
+		s.puts[c] = rate.NewLimiter(rate.Limit(cfg.PutRate), burstSeconds*cfg.PutRate)
 	}
-	if cfg.PutRate == 0 {
-		cfg.PutRate = DefaultPutRate
+	return s
+}
+
+// withDefaults fills in what is zero.
+func (cfg ServerConfig) withDefaults() ServerConfig {
+	for _, n := range []struct {
+		field *int
+		value int
+	}{
+		{&cfg.MaxSeats, DefaultMaxSeats}, {&cfg.SeatBytes, DefaultSeatBytes}, {&cfg.Price, StampBits},
+		{&cfg.MaxRequests, DefaultMaxRequests}, {&cfg.MaxInterest, DefaultMaxInterest},
+		{&cfg.PutRate, DefaultPutRate}, {&cfg.FetchRate, DefaultFetchRate},
+	} {
+		if *n.field == 0 {
+			*n.field = n.value
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{
-		cfg:      cfg,
-		slots:    make(chan struct{}, cfg.MaxRequests),
-		owing:    make(chan struct{}, 1),
-		subs:     newSubscriptions(cfg.MaxSubscriptions),
-		interest: newInterest(cfg.MaxInterest),
-	}
-	for c := unasked; c < classes; c++ {
-		s.puts[c] = rate.NewLimiter(rate.Limit(cfg.PutRate), putBurst*cfg.PutRate)
-	}
-	return s
+	return cfg
 }
 
 // Run lets the server work until ctx ends, then waits for the requests under way.
@@ -171,27 +214,43 @@ func (s *Server) Deliver(m *outfox.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	slots := s.slots[s.lineOf(req)]
+	if !s.running || slots == s.slots[others] && !s.others.Allow() {
+		s.stats.overloaded.Add(1)
+		return
+	}
 	select {
-	case s.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	default:
 		s.stats.overloaded.Add(1)
 		return
 	}
-	if !s.running {
-		<-s.slots
-		s.stats.overloaded.Add(1)
-		return
-	}
+
 	s.work.Go(func() {
-		defer func() { <-s.slots }()
+		defer func() { <-slots }()
 		ctx := context.Background() // what was taken on is finished
 		switch r := req.(type) {
 		case *Put:
 			s.put(ctx, r)
 		case *Fetch:
 			s.fetch(ctx, r)
+		case *Question:
+			s.list(r)
 		}
 	})
+}
+
+// lineOf returns where a request waits.
+func (s *Server) lineOf(req any) line {
+	switch r := req.(type) {
+	case *Put:
+		return puts
+	case *Fetch:
+		if r.Watch && s.subs.seatOf(r.Lease, newSubscription(r, time.Time{})) != nil {
+			return seated
+		}
+	}
+	return others
 }
 
 func (s *Server) put(ctx context.Context, p *Put) {
@@ -216,10 +275,27 @@ func (s *Server) put(ctx context.Context, p *Put) {
 		}
 	}
 	count.Add(1)
-	s.answer(p.Block, &Answer{Kind: kind})
+	a := &Answer{Kind: kind}
+	if taken, ok := errors.AsType[*TakenError](err); ok {
+		a.Here, a.Box = true, taken.Box
+	}
+	s.answer(p.Block, a)
 	if err == nil {
 		s.push(&p.Tag, &p.Box, now)
 	}
+}
+
+func (s *Server) list(q *Question) {
+	if s.cfg.Directory == nil {
+		return
+	}
+	s.stats.listed.Add(1)
+	list := s.cfg.Directory.List(q.First)
+	// Not all may fit: who asks again gets others.
+	rand.Shuffle(len(list.Entries), func(i, j int) {
+		list.Entries[i], list.Entries[j] = list.Entries[j], list.Entries[i]
+	})
+	s.answer(q.Block, &Answer{Kind: Listed, List: list})
 }
 
 // push sends a box that arrived to who waits for it.
@@ -290,9 +366,14 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 	// Subscribe before looking: a box that is stored meanwhile is either found or
 	// pushed, and whoever takes the tag out of the subscription sends it.
 	sub := newSubscription(f, now)
+	verdict := stands
 	if f.Watch && len(f.Tags) > 0 {
+		clock := s.cfg.Now()
 		s.mu.Lock()
-		s.subs.add(sub, now)
+		paid := stamped(s.cfg.Self, f.Lease, f.Stamp, clock, s.cfg.Price)
+		if verdict = s.subs.add(f.Lease, sub, paid, now); verdict != stands {
+			s.stats.noSeat.Add(1)
+		}
 		s.mu.Unlock()
 	}
 	items, err := s.cfg.Store.Get(ctx, f.Tags, now)
@@ -330,6 +411,10 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 	s.mu.Unlock()
 	for _, r := range replies {
 		r.answer.Standing = standing
+		r.answer.NoSeat = verdict != stands
+		if verdict == unpaid {
+			r.answer.Price = s.cfg.Price
+		}
 		if r.answer.Kind == Found {
 			r.answer.Pending = pending
 			s.stats.found.Add(1)
@@ -360,14 +445,15 @@ func (s *Server) failed(doing string, err error) {
 // Stats returns the counts.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	subs := s.subs.len()
+	subs, seats, bytes := s.subs.len(), len(s.subs.seats.byID), s.subs.seats.bytes
 	s.mu.Unlock()
 	c := &s.stats
 	return Stats{
 		Stored: c.stored.Load(), Taken: c.taken.Load(), Full: c.full.Load(),
 		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(), Again: c.again.Load(),
 		Malformed: c.malformed.Load(), Overloaded: c.overloaded.Load(), Failed: c.failed.Load(),
-		Subscriptions: subs, Counts: s.cfg.Store.Counts(),
+		Listed: c.listed.Load(), NoSeat: c.noSeat.Load(),
+		Subscriptions: subs, Seats: seats, SeatBytes: bytes, Counts: s.cfg.Store.Counts(),
 	}
 }
 

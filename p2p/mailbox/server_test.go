@@ -139,6 +139,9 @@ func deliverPut(t *testing.T, c *client, s *Server, tag Tag, box Box) {
 
 func deliverFetch(t *testing.T, s *Server, f Fetch) {
 	t.Helper()
+	if f.Watch && f.Lease == (LeaseID{}) {
+		f.Lease = testLease()
+	}
 	m, err := f.Message()
 	if err != nil {
 		t.Fatal(err)
@@ -394,54 +397,6 @@ func TestStaleBlocksAreSkipped(t *testing.T) {
 	})
 }
 
-func TestSubscriptionCap(t *testing.T) {
-	bubble(t, ServerConfig{MaxSubscriptions: 2}, func(t *testing.T, c *client, s *Server) {
-		tags := testTags(3)
-		for _, tag := range tags {
-			deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(2), Watch: true})
-			c.want(None)
-		}
-		if n := s.Stats().Subscriptions; n != 2 {
-			t.Fatalf("%d subscriptions, want 2", n)
-		}
-		deliverPut(t, c, s, tags[0], testBox())
-		c.want(Stored) // the oldest had to go
-		deliverPut(t, c, s, tags[2], testBox())
-		c.want(Stored, Found)
-	})
-}
-
-// Newcomers do not drive out who renews, but get in by and by.
-func TestSubscriptionFlood(t *testing.T) {
-	bubble(t, ServerConfig{MaxSubscriptions: 32}, func(t *testing.T, c *client, s *Server) {
-		tags := testTags(32)
-		watch := func(tags []Tag) int {
-			deliverFetch(t, s, Fetch{Tags: tags, Blocks: c.blocks(2), Watch: true})
-			return c.want(None)[0].Standing
-		}
-		watch(tags)
-		newcomers := 0
-		for range 100 { // a flood of 20 for each renewal
-			for range 20 {
-				newcomers += watch(testTags(2))
-			}
-			if watch(tags) != 1 {
-				t.Fatal("who renews was driven out")
-			}
-			time.Sleep(4 * time.Minute)
-		}
-		// Of 2,000 first those for whom there is room, then 32 in six hours.
-		if newcomers < 31+32 || newcomers > 31+32*3/2 {
-			t.Errorf("%d newcomers stood", newcomers)
-		}
-		if n := s.Stats().Subscriptions; n != 32 {
-			t.Errorf("%d subscriptions, want 32", n)
-		}
-		deliverPut(t, c, s, tags[0], testBox())
-		c.want(Stored, Found)
-	})
-}
-
 func TestBoxesExpire(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag := testTags(1)[0]
@@ -554,7 +509,7 @@ func TestPutAndFetchRace(t *testing.T) {
 		for range 100 {
 			tag := testTags(1)[0]
 			put := (&Put{Tag: tag, Box: testBox(), Block: c.block()}).Message()
-			fetch, err := (&Fetch{Tags: []Tag{tag}, Blocks: c.blocks(3), Watch: true}).Message()
+			fetch, err := (&Fetch{Tags: []Tag{tag}, Blocks: c.blocks(3), Watch: true, Lease: testLease()}).Message()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -399,8 +399,8 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 		return mapError(err)
 	}
 	for i, op := range batch {
-		switch err := op.do(); err {
-		case nil, ErrTaken, ErrFull, ErrAcknowledged:
+		switch err := op.do(); {
+		case err == nil, errors.Is(err, ErrTaken), err == ErrFull, err == ErrAcknowledged:
 			results[i] = err
 		default:
 			return mapError(err)

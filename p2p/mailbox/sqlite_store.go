@@ -19,7 +19,7 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, 
 		case found != nil && found.box == *box:
 			return nil
 		case found != nil:
-			return ErrTaken
+			return &TakenError{found.box}
 		}
 		if err := s.buried(tag, box); err != nil {
 			return err

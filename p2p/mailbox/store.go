@@ -20,6 +20,15 @@ var (
 	ErrClosed = errors.New("mailbox: store is closed")
 )
 
+// TakenError is an ErrTaken with the box that is there.
+type TakenError struct{ Box Box }
+
+// Error implements error.
+func (e *TakenError) Error() string { return ErrTaken.Error() }
+
+// Is makes it an ErrTaken.
+func (e *TakenError) Is(target error) bool { return target == ErrTaken }
+
 // Item is a stored box.
 type Item struct {
 	Tag Tag
@@ -32,8 +41,9 @@ type Item struct {
 type Store interface {
 	// Put stores a box until it expires; asked says that a fetch has named its tag.
 	// It returns nil also when the same box is there already, whose life does not
-	// change; ErrAcknowledged; ErrTaken when another box is under the tag, or was
-	// and has been acknowledged; ErrFull; or another error when nothing was kept.
+	// change; ErrAcknowledged; a *TakenError when another box is under the tag,
+	// ErrTaken when it was and has been acknowledged; ErrFull; or another error when
+	// nothing was kept.
 	// It may cost another box its place: see Room in the package comment.
 	Put(ctx context.Context, tag Tag, box *Box, expires time.Time, asked bool) error
 	// Get returns the boxes under those of the tags that have one and did not

@@ -2,9 +2,8 @@ package mailbox
 
 import (
 	"container/list"
+	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"starling/p2p/outfox"
 )
@@ -20,6 +19,8 @@ type subscription struct {
 	blocks  []*outfox.Block
 	expires time.Time
 	place   *list.Element // in subscriptions.order while it stands
+	seat    *seat         // while it stands
+	size    int           // that the seat is charged
 }
 
 func newSubscription(f *Fetch, now time.Time) *subscription {
@@ -37,12 +38,10 @@ func newSubscription(f *Fetch, now time.Time) *subscription {
 // subscriptions are those that stand. A tag belongs to the newest that names it:
 // a client that comes back with new blocks takes over from its former self.
 type subscriptions struct {
-	max   int
+	seats *seats
 	byTag map[Tag]*subscription
 	order *list.List // of *subscription, oldest first; all live equally long
 	owed  []owed     // what went out, in this order; perhaps acknowledged since
-	// turnover rations the ends of old ones for new ones.
-	turnover *rate.Limiter
 }
 
 // owed is a tag whose box is to go out again unless it is acknowledged until then.
@@ -51,34 +50,74 @@ type owed struct {
 	at  time.Time
 }
 
-func newSubscriptions(max int) *subscriptions {
-	return &subscriptions{
-		max: max, byTag: make(map[Tag]*subscription), order: list.New(),
-		turnover: rate.NewLimiter(rate.Limit(float64(max)/SubscriptionLife.Seconds()), max/16+1),
-	}
+func newSubscriptions(seats *seats) *subscriptions {
+	return &subscriptions{seats: seats, byTag: make(map[Tag]*subscription), order: list.New()}
 }
 
 func (s *subscriptions) len() int { return s.order.Len() }
 
-// add lets a subscription stand. When there are too many, one that takes over from
-// its former self has its place; others end the oldest, so slowly that whoever
-// renews in time stays, or do not stand.
-func (s *subscriptions) add(sub *subscription, now time.Time) {
+// verdict says whether a subscription stands.
+type verdict int
+
+const (
+	stands  verdict = iota
+	unpaid          // it would perhaps, with a stamp
+	refused         // all seats are taken by those who keep them
+)
+
+// seatOf returns the seat of a watch: that of its lease, or of its former self, whose
+// tags it names.
+func (s *subscriptions) seatOf(lease LeaseID, sub *subscription) *seat {
+	if it := s.seats.byID[lease]; it != nil {
+		return it
+	}
+	for t := range sub.tags {
+		if old := s.byTag[t]; old != nil {
+			return old.seat
+		}
+	}
+	return nil
+}
+
+// add lets a subscription stand, if its watch has a seat or gets one.
+func (s *subscriptions) add(lease LeaseID, sub *subscription, paid bool, now time.Time) verdict {
+	it := s.seatOf(lease, sub)
+	switch {
+	case it != nil && it.id != lease:
+		s.seats.rename(it, lease)
+	case it == nil && s.seats.crowded() && !paid:
+		return unpaid
+	case it == nil:
+		if it = s.seats.enter(lease, sub.cost(), now, s.leave); it == nil {
+			return refused
+		}
+	}
+	it.renewed = now
 	for t := range sub.tags {
 		if old := s.byTag[t]; old != nil {
 			s.forget(old, t)
 		}
 	}
-	if s.order.Len() >= s.max {
-		if !s.turnover.AllowN(now, 1) {
-			return
-		}
-		s.end(s.order.Front().Value.(*subscription))
+	for len(it.subs) >= seatSubscriptions {
+		s.end(it.subs[0])
 	}
+
 	for t := range sub.tags {
 		s.byTag[t] = sub
 	}
 	sub.place = s.order.PushBack(sub)
+	sub.seat, sub.size = it, sub.cost()
+	it.subs = append(it.subs, sub)
+	s.seats.charge(it, sub.size)
+	return stands
+}
+
+// leave ends what stands for a seat, and frees it.
+func (s *subscriptions) leave(it *seat) {
+	for len(it.subs) > 0 {
+		s.end(it.subs[0])
+	}
+	s.seats.remove(it)
 }
 
 // take uses a block of the subscription that waits for tag, if there is one, and
@@ -219,6 +258,8 @@ func (s *subscriptions) end(sub *subscription) {
 	}
 	s.order.Remove(sub.place)
 	sub.place = nil
+	sub.seat.subs = slices.DeleteFunc(sub.seat.subs, func(o *subscription) bool { return o == sub })
+	s.seats.charge(sub.seat, -sub.size)
 	for _, tags := range []map[Tag]struct{}{sub.tags, sub.sent} {
 		for t := range tags {
 			if s.byTag[t] == sub {
@@ -228,12 +269,18 @@ func (s *subscriptions) end(sub *subscription) {
 	}
 }
 
+// expire ends what is too old: subscriptions, then seats that nobody has renewed.
 func (s *subscriptions) expire(now time.Time) {
 	for e := s.order.Front(); e != nil; e = s.order.Front() {
 		sub := e.Value.(*subscription)
 		if sub.expires.After(now) {
-			return
+			break
 		}
 		s.end(sub)
+	}
+	for _, it := range s.seats.byID {
+		if now.Sub(it.renewed) >= SubscriptionLife {
+			s.leave(it)
+		}
 	}
 }

@@ -131,10 +131,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	if len(addrs) == 0 {
 		return nil, nil
 	}
-	now := time.Now()
-	if r.cfg.Clock != nil {
-		now = r.cfg.Clock()
-	}
+	now := r.cfg.Clock()
 	r.mu.Lock()
 	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
 	// After our clock was set back, what we said before still stands.

@@ -152,6 +152,9 @@ type Status struct {
 
 // NewRelay opens the relay's state. Close it, unless Run is called.
 func New(cfg Config) (*Relay, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
 	r := &Relay{
 		cfg:   cfg,
 		log:   cfg.Logger,
@@ -210,7 +213,9 @@ func New(cfg Config) (*Relay, error) {
 		}
 		store = r.store
 	}
-	r.mail = mailbox.NewServer(mailbox.ServerConfig{Store: store, Sender: sink{r}, Logger: r.log})
+	r.mail = mailbox.NewServer(mailbox.ServerConfig{
+		Store: store, Sender: sink{r}, Self: r.id, Directory: asked{r}, Now: cfg.Clock, Logger: r.log,
+	})
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },

@@ -22,6 +22,8 @@
 //	blocks run low, in a burst new tags                burstGather
 //	a request had no answer                            Retry, doubled up to a minute
 //	the same, and the mailbox seems to be gone         the next poll
+//	the mailbox has no seat for it                     a third of a poll
+//	a stamp for a seat is made                         at once
 //	nothing happens                                    the next poll
 //	guard or relay lost, or a guard came up            up to 200 ms
 //
@@ -87,6 +89,10 @@ type Config struct {
 	// Poll is how often a watch asks at least. All watches together ask no more
 	// often than PollShare times their number.
 	Poll, PollShare time.Duration
+	// Stamp makes a stamp for a lease; nil is mailbox.FindStamp.
+	Stamp func(ctx context.Context, at wire.NodeID, lease mailbox.LeaseID, day time.Time, bits int) (uint64, error)
+	// Now is the clock for stamps; nil is time.Now.
+	Now func() time.Time
 }
 
 // A Sealing makes a message that takes reply blocks along.
@@ -107,6 +113,7 @@ type Watches struct {
 	cfg   Config
 	boxes chan found
 	wake  chan struct{}
+	bills chan bill // stamps to be made
 
 	mu        sync.Mutex
 	m         map[string]*watch
@@ -115,9 +122,15 @@ type Watches struct {
 
 // New makes watches. Nothing is sent before Run.
 func New(cfg Config) *Watches {
+	if cfg.Stamp == nil {
+		cfg.Stamp = mailbox.FindStamp
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	return &Watches{
 		cfg:   cfg,
-		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1),
+		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1),
 		m: map[string]*watch{}, delivered: map[place]delivery{},
 	}
 }
@@ -155,6 +168,7 @@ type watch struct {
 	failures int
 	burst    int       // how many tags are to have a block each; 0 in quiet times
 	until    time.Time // when the burst is over, unless more comes
+	seat     seat
 }
 
 type lease struct {
@@ -191,7 +205,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			delete(ws.m, key)
 			return
 		}
-		w = &watch{key: key, mailbox: at}
+		w = &watch{key: key, mailbox: at, seat: newSeat()}
 		ws.m[key] = w
 	}
 	if slices.Equal(w.tags, tags) {
@@ -335,6 +349,7 @@ func (ws *Watches) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ws.send(ctx) })
 	g.Go(func() error { return ws.dispatch(ctx) })
+	g.Go(func() error { return ws.pay(ctx) })
 	return g.Wait()
 }
 
@@ -417,7 +432,7 @@ func (ws *Watches) failed(w *watch, now time.Time) {
 
 // issue sends the requests of one watch, with new blocks.
 func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
-	w.due = now.Add(ws.interval())
+	w.due = now.Add(ws.pause(w))
 	if now.After(w.until) {
 		w.burst = 0
 	}
@@ -501,7 +516,10 @@ func (ws *Watches) post(ctx context.Context, l *lease) error {
 	}
 	l.left = n
 	seal := func(blocks []*outfox.Block) (*outfox.Message, error) {
-		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks, Watch: len(l.tags) > 0}
+		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks}
+		if len(l.tags) > 0 {
+			f.Watch, f.Lease, f.Stamp = true, l.w.seat.lease, l.w.seat.stamp
+		}
 		return f.Message()
 	}
 	req, err := ws.cfg.Post(ctx, l.w.mailbox, n, seal, func(a *mailbox.Answer) { ws.answer(l, a) })
@@ -525,6 +543,9 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		w.failures = 0
 	}
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
+	if current && len(l.tags) > 0 && (a.Kind == mailbox.None || a.Kind == mailbox.Found) {
+		ws.seated(w, a, now)
+	}
 	switch a.Kind {
 	case mailbox.None:
 	case mailbox.Found:
@@ -562,7 +583,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	if l.left <= fewBlocks && l.came > fewBlocks && now.Sub(l.first) < burstTime {
 		w.expect(max(burstBegin, 2*w.burst), now)
 	}
-	if current && l.left <= fewBlocks && len(l.tags) > 0 {
+	if current && l.left <= fewBlocks && len(l.tags) > 0 && !w.seat.none {
 		w.at(now.Add(burstGather))
 	}
 	pace.Kick(ws.wake)

@@ -126,8 +126,12 @@ func testTaken(t *testing.T, s mailbox.Store) {
 	put(t, s, Tag(1), box)
 	other := *box
 	other[mailbox.BoxSize-1] ^= 1
-	if err := s.Put(t.Context(), Tag(1), &other, start.Add(mailbox.TTL), false); !errors.Is(err, mailbox.ErrTaken) {
+	err := s.Put(t.Context(), Tag(1), &other, start.Add(mailbox.TTL), false)
+	if taken, ok := errors.AsType[*mailbox.TakenError](err); !ok || taken.Box != *box || !errors.Is(err, mailbox.ErrTaken) {
 		t.Fatalf("another box under the tag: %v", err)
+	}
+	if s.Counts().Asked != 0 {
+		t.Fatal("a put counts as asking")
 	}
 	if items := get(t, s, start, Tag(1)); len(items) != 1 || items[0].Box != *box {
 		t.Fatal("the first box is not there any more")
