@@ -10,6 +10,7 @@
 //	status.go      whether a message can leave, and if not, why
 //	lists.go       what each relay says of the others, and what is believed
 //	newcomers.go   the first relays that are asked, at their doors (doors.go)
+//	far.go         what relays say that are asked through the mixes
 //	alive.go       connections that are dead without a word, and wake-ups
 //	routes.go      which relays there are for a way
 //	rendezvous.go  mailboxes that two people find without telling each other
@@ -152,6 +153,7 @@ type Client struct {
 	hearAll  atomic.Bool // ask all guards for the list, not one
 	pulses   pulses
 	returns  returns
+	far      far
 	host     atomic.Pointer[host.Host]  // while Run runs
 	links    atomic.Pointer[link.Links] // while Run runs
 	replies  *mix.Replies[*back]
@@ -191,6 +193,7 @@ type timing struct {
 	poll               time.Duration // a watch asks at least this often
 	pollShare          time.Duration // and no more often than this times the number of watches
 	keepalive          time.Duration // about this long an idle link is silent
+	far                time.Duration // between questions to relays through the mixes
 	answer             time.Duration // for an answer, beside the mixes' delays
 	replies            int           // blocks that may be out
 }
@@ -202,6 +205,7 @@ func timings(private bool) timing {
 		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
 		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
 		keepalive: 30 * time.Minute,
+		far:       24 * time.Hour,
 		answer:    6 * time.Second,
 		replies:   maxReplies,
 	}
@@ -306,6 +310,7 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.keepList(ctx, links) })
 	g.Go(func() error { return c.keepAlive(ctx, links) })
 	g.Go(func() error { return c.watchSystem(ctx, links) })
+	g.Go(func() error { return c.askFar(ctx) })
 	g.Go(func() error { return c.watches.Run(ctx) })
 	g.Go(func() error { return c.tell(ctx) })
 	if c.cfg.LAN {

@@ -2,6 +2,13 @@ package client
 
 import "time"
 
+// NewCurious makes a client that asks relays through the mixes often.
+func NewCurious(cfg Config) (*Client, error) {
+	t := timings(cfg.AllowPrivate)
+	t.far = 100 * time.Millisecond
+	return newClient(cfg, t)
+}
+
 // NewForgetful makes a client that remembers few reply blocks, so that
 // what is pushed through older ones is lost, and polls often.
 func NewForgetful(cfg Config, replies int, poll time.Duration) (*Client, error) {

@@ -69,3 +69,24 @@ func TestPoll(t *testing.T) {
 		t.Error("no push was lost: this test shows nothing")
 	}
 }
+
+// TestAskFar: relays that are asked through the mixes for a part of their list answer,
+// and list what we do.
+func TestAskFar(t *testing.T) {
+	mesh := p2ptest.NewMesh(t, 6, nil)
+	c, err := client.NewCurious(client.Config{Bootstrap: mesh.Bootstrap(), AllowPrivate: true, MeanDelay: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		c.Run(ctx)
+		close(done)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	p2ptest.Eventually(t, "three answers", func() bool { return c.Status().FarAsked >= 3 })
+	if s := c.Status(); s.FarOther > 0 {
+		t.Errorf("%d of %d list others", s.FarOther, s.FarAsked)
+	}
+}

@@ -38,7 +38,7 @@ func knowingAt(t *testing.T, relays int, at func(n int) netip.Addr) (*Client, []
 		}
 		now := time.Now().Truncate(time.Second)
 		d := directory.Descriptor{
-			ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Capacity: 1,
+			ID: id, Sequence: 1, Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 1,
 			Epoch:     directory.FirstEpoch(now),
 			Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at(n), 4001)}},
 		}

@@ -37,6 +37,10 @@ type Status struct {
 	// OneSource: only one relay has said which relays there are. Who it is can
 	// choose them.
 	OneSource bool
+	// FarAsked is how many relays were asked through the mixes of late, FarOther how
+	// many of them list other relays than we know: then our list is perhaps of
+	// somebody's making.
+	FarAsked, FarOther int
 	// ClockAhead is by how much this computer's clock is ahead of the relays'; the
 	// client goes by theirs. ClockKnown: two of them agree.
 	ClockAhead time.Duration
@@ -145,6 +149,7 @@ func (c *Client) Status() Status {
 		Refused:      c.refused.All(),
 	}
 	s.ClockAhead, s.ClockKnown = c.clock.Off()
+	s.FarAsked, s.FarOther = c.far.counts()
 	links := c.links.Load()
 	if links != nil {
 		s.BytesIn, s.BytesOut = links.Traffic()

@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/mailbox"
+	"starling/p2p/outfox"
+	"starling/p2p/pace"
+)
+
+const (
+	// farSettled is how long a relay must have been there for others to know it.
+	farSettled = time.Hour
+	// farKept is how many answers are remembered.
+	farKept = 8
+)
+
+// far remembers what relays said that were asked through the mixes, and so do not
+// know whom they answer.
+type far struct {
+	mu    sync.Mutex
+	other []bool // the last answers: whether it lists other relays than we do
+}
+
+func (f *far) note(other bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.other = append(f.other, other)
+	f.other = f.other[max(0, len(f.other)-farKept):]
+}
+
+// counts returns how many were asked, and how many of them list other relays.
+func (f *far) counts() (asked, other int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, o := range f.other {
+		if o {
+			other++
+		}
+	}
+	return len(f.other), other
+}
+
+// askFar asks a random relay about once a day, through the mixes, for a part of its
+// list and its time. Guards that hand out a list of their own making do not know
+// that it is compared, and the relay not with whose.
+func (c *Client) askFar(ctx context.Context) error {
+	pause := rand.N(c.timing.far/4 + 1)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		if err := c.askOneFar(ctx); err != nil && ctx.Err() == nil {
+			c.log.Debug("asking a relay through the mixes for its list", "err", err)
+		}
+		pause = pace.Jitter(c.timing.far)
+	}
+}
+
+func (c *Client) askOneFar(ctx context.Context) error {
+	_, guards := c.guardsUp()
+	some, err := c.routes.Pick(1, guards...)
+	if err != nil {
+		return routeError(err)
+	}
+	to := some[0]
+	up, err := c.ready(to)
+	if err != nil {
+		return err
+	}
+	first := c.firstByte()
+	answer := make(chan *mailbox.Answer, 1)
+	req := &request{mailbox: to, c: c, answered: func(a *mailbox.Answer) {
+		select {
+		case answer <- a:
+		default:
+		}
+	}}
+	err = c.post(ctx, req, up, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
+		q := mailbox.Question{First: first, Block: blocks[0]}
+		return q.Message(), nil
+	})
+	if err != nil {
+		return err
+	}
+	defer c.expect(req)()
+	a, err := c.await(ctx, req, answer)
+	if err != nil {
+		return err
+	}
+	if a.Kind != mailbox.Listed {
+		c.refused.Add("wrong answer")
+		return ErrTimeout
+	}
+
+	c.clock.Hear(to, a.List.Time, time.Since(req.sent))
+	c.far.note(others(c.dir.Snapshot(), a.List, first, c.clock.Now()))
+	c.believe()
+	pace.Kick(c.changed)
+	return nil
+}
+
+// firstByte draws which part of the list to ask for: any, or one of which we know a
+// relay. In a small network most parts are empty.
+func (c *Client) firstByte() byte {
+	relays := c.dir.Snapshot().Relays
+	if len(relays) == 0 || rand.IntN(2) == 0 {
+		return byte(rand.IntN(256))
+	}
+	return relays[rand.IntN(len(relays))].ID[0]
+}
+
+// others reports whether a relay lists other relays than we do: more than half of
+// those that it names are strange to us, or it has twice as many, or half as many, in
+// all. Relays that are new, or are none, do not count.
+func others(mine *directory.Snapshot, list *mailbox.List, first byte, now time.Time) bool {
+	named, strange := 0, 0
+	for _, e := range list.Entries {
+		d, err := directory.Parse(e.Descriptor)
+		if err != nil || d.ID[0] != first || d.Leaving() || !d.Expires.After(now) || now.Sub(d.Issued) < farSettled {
+			continue
+		}
+		named++
+		if _, ok := mine.Find(d.ID); !ok {
+			strange++
+		}
+	}
+	n := len(mine.Relays)
+	return 2*strange > named || list.Relays > 2*n || 2*list.Relays < n
+}
