@@ -9,8 +9,8 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/node/chat"
+	"starling/node/outbox"
 	"starling/node/store"
-	"starling/session"
 )
 
 // Contacts lists all contacts, oldest first.
@@ -114,17 +114,13 @@ func (n *Node) Verification(ctx context.Context, who string) (v api.Verification
 }
 
 func verification(tx *store.Tx, c store.Contact) (v api.Verification, err error) {
-	state, _, err := tx.Session(c.ID)
+	s, _, err := outbox.Session(tx, c.ID)
 	if errors.Is(err, store.ErrNoSession) {
 		return v, &api.Error{Code: api.CodeUsage, Message: "there is no session to verify: a new one begins when this contact answers",
 			Hint: "try again once they have been online"}
 	}
 	if err != nil {
 		return v, err
-	}
-	s, err := session.UnmarshalSession(state)
-	if err != nil {
-		return v, &store.DamagedError{File: "profile.db", Err: err}
 	}
 	return api.Verification{Contact: c.ID.String(), SafetyNumber: s.SafetyNumber(),
 		Code: s.VerificationCode(), Verified: c.Verified}, nil
@@ -141,9 +137,27 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 			err = &api.Error{Code: api.CodeChanged, Message: "this is not the safety number of the session as it is now",
 				Hint: "look at it again, and compare again"}
 		}
+		if err == nil {
+			err = compared(tx, c.ID)
+		}
 		return err
 	})
 	return c, err
+}
+
+// compared tells the session of a contact that the two people have compared what
+// they saw: it is theirs, and no other is in dispute.
+func compared(tx *store.Tx, contact store.ID) error {
+	s, version, err := outbox.Session(tx, contact)
+	if err != nil {
+		return err
+	}
+	s.Compared()
+	state, err := s.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return tx.SetSession(contact, version, state)
 }
 
 // RenameContact gives a contact a name of our own.

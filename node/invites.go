@@ -343,6 +343,9 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 		return out, &api.Error{Code: api.CodeBadInvite, Message: "the invite names no mailbox that can be used here",
 			Hint: "if it is from a mesh of your own, use --allow-private"}
 	}
+	if err := n.ready(ctx); err != nil {
+		return out, err
+	}
 	bundle, err := n.fetchBundle(ctx, invitation, theirs)
 	if err != nil {
 		return out, err
@@ -352,6 +355,28 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 		return out, err
 	}
 	return n.join(ctx, invitation, bundle, req.Name, mine, theirs)
+}
+
+// ready waits for a route, a while: a profile that knew no relay begins with those of
+// the link.
+func (n *Node) ready(ctx context.Context) error {
+	over := time.After(reachMailbox)
+	for {
+		changed := n.statusChanged()
+		s := n.net.Status()
+		if s.Ready || s.EnoughRelays && connected(s) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-over:
+			return nil // what follows says why
+		case <-n.ctx.Done():
+			return closedError
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // mayAdd refuses an invite of our own, one that was accepted before, and a

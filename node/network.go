@@ -43,9 +43,12 @@ func (m mesh) Status() p2p.Status            { return m.n.Status() }
 
 func (m mesh) Put(ctx context.Context, node store.Node, tag store.Tag, box []byte) error {
 	err := m.n.Put(ctx, p2p.NodeID(node), p2p.Tag(tag), box)
+	var taken *p2p.TakenError
 	switch {
 	case errors.Is(err, p2p.ErrOffline), errors.Is(err, p2p.ErrFewRelays):
 		return fmt.Errorf("%w: %w", outbox.ErrHold, err)
+	case errors.As(err, &taken):
+		return &outbox.TakenError{Box: taken.Box}
 	case errors.Is(err, p2p.ErrTaken):
 		return fmt.Errorf("%w: %w", outbox.ErrTaken, err)
 	case errors.Is(err, p2p.ErrFull):

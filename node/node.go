@@ -7,6 +7,7 @@
 //	chat      what is said inside a session
 //	outbox    what to send next; sends it
 //	inbox     opens what comes, keeps it, acknowledges it
+//	  watch   which tags are asked for where
 //	control   the api over a unix socket
 //	doctor    what is wrong around a node
 //	relay     a relay as a program
@@ -176,9 +177,9 @@ func New(cfg Config) (_ *Node, err error) {
 		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
 			return n.inbox.Meeting(ctx, contact)
 		},
-		Taken: func(ctx context.Context, contact store.ID) { n.inbox.Taken(ctx, contact) }})
+		Taken: func(ctx context.Context, t outbox.Taken) { n.inbox.Taken(ctx, t) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
-		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Moved: n.tellStatus, Logger: cfg.Logger})
+		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Logger: cfg.Logger})
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
 		if err := n.inbox.Restored(n.ctx); err != nil {

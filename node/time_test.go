@@ -53,7 +53,7 @@ func TestExpiry(t *testing.T) {
 		}
 		time.Sleep(25 * time.Hour)
 		state, reason := ada.state(m.ID)
-		if state != api.StateFailed || !strings.Contains(reason, "not collected") {
+		if state != api.StateFailed || !strings.Contains(reason, "not confirmed") {
 			t.Errorf("after 14 days: %s, %q", state, reason)
 		}
 		for _, id := range net.Mailboxes() {

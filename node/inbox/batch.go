@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
@@ -21,7 +22,8 @@ type batch struct {
 	peers map[store.ID]*peer
 
 	acks    []ack
-	plans   map[owner]watching
+	plans   map[owner]watch.Plan
+	came    map[owner][]watch.Arrival
 	queued  []outbox.Queued
 	gone    []store.ID // items whose rows are gone
 	reached []store.ID // of them: those that were acknowledged
@@ -44,18 +46,19 @@ type ack struct {
 type peer struct {
 	store.Contact
 	session   *session.Session // nil if it was given up
+	former    *session.Session // which was given up: what comes in it still opens
 	version   int64
-	moved     bool                     // the session
+	moved     bool                     // the session, or the former
 	changed   bool                     // the row, beside the session
 	watch     bool                     // what is waited for, beside the session
 	fragments []store.Fragment         // ascending by Seq
 	turns     map[store.ContentID]turn // of whole contents among them; nil: not looked at
-	came      []arrival
+	came      []watch.Arrival
 }
 
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
 	return &batch{in: in, tx: tx, now: now, peers: make(map[store.ID]*peer),
-		plans: make(map[owner]watching), moved: make(map[store.ID][]store.Node),
+		plans: make(map[owner]watch.Plan), came: make(map[owner][]watch.Arrival), moved: make(map[store.ID][]store.Node),
 		owed: make(map[store.ID]bool), typing: make(map[store.ID]bool), held: make(map[store.ID]bool), suspended: make(map[store.ID]bool)}
 }
 
@@ -117,8 +120,8 @@ func (in *Inbox) take(ctx context.Context, boxes []box) error {
 // commit fills a batch, writes it, and does what follows from it. One at a time:
 // what is waited for must follow from what was written last.
 func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) error) (b *batch, err error) {
-	in.turn.Lock()
-	defer in.turn.Unlock()
+	in.writing.Lock()
+	defer in.writing.Unlock()
 	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		b = in.newBatch(tx, now)
 		if err := fill(b); err != nil {
@@ -137,7 +140,7 @@ func (in *Inbox) apply(b *batch) {
 	for _, a := range b.acks {
 		in.cfg.Network.Ack(a.node, a.tag)
 	}
-	in.setWatches(b.plans)
+	in.setWatches(b.plans, b.came)
 	in.handedOver(b.acks)
 	for id, nodes := range b.moved {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
@@ -177,17 +180,24 @@ func (in *Inbox) apply(b *batch) {
 func (b *batch) box(x *box) error {
 	tag := store.Tag(x.cell.Tag)
 	b.in.mu.Lock()
-	o, known := b.in.tags[tag]
-	muted := b.in.watches[o].muted
+	owners, muted := b.in.table.Owners(tag)
 	b.in.mu.Unlock()
-	if muted {
+	if muted && len(owners) == 0 {
 		return nil
 	}
 	b.acks = append(b.acks, ack{x.node, tag})
-	switch {
-	case !known: // a second copy
-		return nil
-	case o.invite != "":
+	for _, o := range owners { // none: a second copy
+		if err := b.boxOf(o, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boxOf takes a box that one of those waits for who may be meant.
+func (b *batch) boxOf(o owner, x *box) error {
+	tag := store.Tag(x.cell.Tag)
+	if o.invite != "" {
 		return b.hello(o.invite, &x.cell)
 	}
 	p, err := b.peer(o.contact)
@@ -197,21 +207,22 @@ func (b *batch) box(x *box) error {
 	if err != nil {
 		return err
 	}
-	if p.session == nil {
-		return b.step(p, x)
+	current := p.session
+	if current == nil {
+		current = p.former
 	}
-	part, err := p.session.Open(x.cell)
+	part, err := current.Open(x.cell)
 	switch {
 	case err == nil:
 		p.moved = true
-		p.came = append(p.came, arrival{tag, b.now, []store.Node{x.node}})
+		p.came = append(p.came, watch.Arrival{Tag: tag, At: b.now, From: x.node})
 		if part.Count == 0 { // a signal
 			return nil
 		}
 		return b.part(p, part)
-	case !p.waitsFor(x.cell.Tag): // the second copy, in the same batch
+	case !waitsFor(current, x.cell.Tag): // the second copy, in the same batch
 		return b.step(p, x)
-	case errors.Is(err, session.ErrForked):
+	case errors.Is(err, session.ErrForked) && p.session != nil:
 		b.refused = append(b.refused, "cell of an older state")
 		return b.giveUp(p, session.ReasonForked)
 	default:
@@ -220,8 +231,8 @@ func (b *batch) box(x *box) error {
 	return nil
 }
 
-func (p *peer) waitsFor(tag session.Tag) bool {
-	for _, t := range p.session.Window() {
+func waitsFor(s *session.Session, tag session.Tag) bool {
+	for _, t := range s.Window() {
 		if t == tag {
 			return true
 		}
@@ -239,7 +250,7 @@ func (b *batch) peer(id store.ID) (*peer, error) {
 		return nil, err
 	}
 	s, version, err := loadSession(b.tx, id)
-	if err != nil && !errors.Is(err, store.ErrNoSession) {
+	if err != nil {
 		return nil, err
 	}
 	fragments, err := b.tx.Fragments(id)
@@ -247,10 +258,15 @@ func (b *batch) peer(id store.ID) (*peer, error) {
 		return nil, err
 	}
 	p := &peer{Contact: c, session: s, version: version, fragments: fragments}
+	if s.Retired() {
+		p.session, p.former = nil, s
+	}
 	b.peers[id] = p
 	return p, nil
 }
 
+// loadSession returns the session with a contact, which may be retired, and the
+// version of its row.
 func loadSession(tx *store.Tx, id store.ID) (*session.Session, int64, error) {
 	state, version, err := tx.Session(id)
 	if err != nil {
@@ -271,23 +287,27 @@ func (b *batch) finish() error {
 				return err
 			}
 		}
+		s := p.session
+		if s == nil {
+			s = p.former
+		}
 		if p.moved {
-			state, err := p.session.MarshalBinary()
+			state, err := s.MarshalBinary()
 			if err != nil {
 				return err
 			}
 			if err := b.tx.SetSession(p.ID, p.version, state); err != nil {
 				return err
 			}
-			b.signals = append(b.signals, outbox.Signals{Contact: p.ID, Version: p.version + 1, Cells: p.session.Signals()})
+			b.signals = append(b.signals, outbox.Signals{Contact: p.ID, Version: p.version + 1, Cells: s.Signals()})
 		}
 		if p.moved || p.watch {
-			w, err := b.in.planContact(b.tx, p.Contact, p.session)
+			w, err := b.in.planContact(b.tx, p.Contact, s)
 			if err != nil {
 				return err
 			}
-			w.came = p.came
-			b.plans[owner{contact: p.ID}] = w
+			o := owner{contact: p.ID}
+			b.plans[o], b.came[o] = w, p.came
 		}
 		if p.changed {
 			if err := b.tx.SetContact(p.Contact); err != nil {
@@ -302,7 +322,7 @@ func (b *batch) finish() error {
 // content takes a whole content whose turn has come, and stands at a place of
 // the peer's.
 func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Content) error {
-	if p.State == api.ContactPending {
+	if p.State == api.ContactPending && p.session != nil {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
 		if err := b.tellContact(p.ID); err != nil {
 			return err

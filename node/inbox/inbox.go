@@ -39,6 +39,7 @@ import (
 	"time"
 
 	"starling/node/chat"
+	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
@@ -75,9 +76,9 @@ type Config struct {
 	Hold time.Duration
 	// Typing is told when a contact writes; nil: nobody is.
 	Typing func(contact store.ID)
-	// Moved is told when other mailboxes are watched than before; nil: nobody
+	// Rewatched is told when other mailboxes are watched than before; nil: nobody
 	// is. It must not call back.
-	Moved func()
+	Rewatched func()
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
@@ -103,12 +104,7 @@ const (
 	// oldMailboxes is for how long mailboxes that the peer no longer uses are
 	// still watched.
 	oldMailboxes = 6 * time.Hour
-	// keptBack is how many of the tags ahead make room for tags of second
-	// copies, which are asked for secondCopy long, at most maxSecond of them.
-	keptBack   = 8
-	secondCopy = 10 * time.Second
-	maxSecond  = 64
-	tidyEvery  = time.Hour
+	tidyEvery    = time.Hour
 	// cellLife is for how long a missing cell is asked for, at least: as long as
 	// its sender repeats it, and a mailbox keeps it.
 	cellLife = 2 * outbox.Lifetime
@@ -119,19 +115,17 @@ type Inbox struct {
 	cfg    Config
 	log    *slog.Logger
 	boxes  chan box
-	taken  chan store.ID // contacts of which tags were found taken
+	taken  chan outbox.Taken
 	wake   chan struct{}
 	ctx    context.Context // of Run: OnBox must not outlive it
 	cancel context.CancelFunc
 
-	// turn is held from when it is read what is to be waited for until that is
+	// writing is held from when it is read what is to be waited for until that is
 	// waited for.
-	turn sync.Mutex
+	writing sync.Mutex
 
 	mu      sync.Mutex
-	tags    map[store.Tag]owner
-	watches map[owner]watching
-	second  map[store.Tag]owner    // of what came and lies elsewhere too
+	table   *watch.Table[owner]
 	owed    map[store.ID]time.Time // when receipts go to a contact
 	held    map[store.ID]bool      // contacts of which fragments wait
 	heldNew bool                   // more of them since the last look
@@ -158,16 +152,16 @@ func New(cfg Config) *Inbox {
 	if cfg.Typing == nil {
 		cfg.Typing = func(store.ID) {}
 	}
-	if cfg.Moved == nil {
-		cfg.Moved = func() {}
+	if cfg.Rewatched == nil {
+		cfg.Rewatched = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
-		boxes: make(chan box, maxWaiting), taken: make(chan store.ID), wake: make(chan struct{}, 1),
-		tags: make(map[store.Tag]owner), watches: make(map[owner]watching), second: make(map[store.Tag]owner),
-		owed: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
+		boxes: make(chan box, maxWaiting), taken: make(chan outbox.Taken), wake: make(chan struct{}, 1),
+		table: watch.NewTable[owner](),
+		owed:  make(map[store.ID]time.Time), held: make(map[store.ID]bool),
 		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in
@@ -211,8 +205,8 @@ func (in *Inbox) Mailboxes() map[store.Node]time.Time {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	out := make(map[store.Node]time.Time)
-	for _, w := range in.watches {
-		for _, n := range w.nodes[:len(w.nodes)-w.places] {
+	for _, p := range in.table.Plans() {
+		for _, n := range p.Nodes[:len(p.Nodes)-p.Places] {
 			out[n] = in.heard[n]
 		}
 	}
@@ -263,8 +257,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 		case <-timer.C:
 		case b := <-in.boxes:
 			in.takeAll(ctx, b)
-		case contact := <-in.taken:
-			in.giveUpTaken(ctx, contact)
+		case t := <-in.taken:
+			in.weighTaken(ctx, t)
 		}
 		timer.Stop()
 	}
@@ -305,13 +299,11 @@ func (in *Inbox) load(ctx context.Context) error {
 				in.cfg.Network.AddHint(m.Hint) // it may not be known yet
 			}
 			s, version, err := loadSession(tx, c.ID)
-			if err != nil && !errors.Is(err, store.ErrNoSession) {
+			if err != nil {
 				return err
 			}
-			in.cfg.Outbox.Suspend(c.ID, s == nil)
-			if s != nil {
-				in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
-			}
+			in.cfg.Outbox.Suspend(c.ID, s.Retired())
+			in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
 			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 		}
 		invites, err := tx.Invites()

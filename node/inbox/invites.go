@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
@@ -209,7 +210,7 @@ func endOf(i store.Invite) time.Time {
 
 func (b *batch) expire(row store.Invite) error {
 	if row.State != store.InviteOpen {
-		b.plans[ownerOf(row)] = watching{}
+		b.plans[ownerOf(row)] = watch.Plan{}
 		return b.tx.RemoveInvite(row.ID)
 	}
 	row.State = store.InviteExpired
@@ -250,7 +251,7 @@ func (in *Inbox) Revoke(ctx context.Context, id string) error {
 		if err := b.dropBundle(id); err != nil {
 			return err
 		}
-		b.plans[ownerOf(row)] = watching{}
+		b.plans[ownerOf(row)] = watch.Plan{}
 		if err := b.tx.RemoveInvite(id); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"starling/node/chat"
+	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
@@ -104,7 +105,7 @@ func (in *Inbox) meetingPlaces(contact store.ID, mine []store.Node, s *session.S
 func (in *Inbox) Meeting(ctx context.Context, contact store.ID) (nodes []store.Node, err error) {
 	var s *session.Session
 	err = in.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { s, _, err = loadSession(tx, contact); return err })
-	if err != nil || !s.Established() {
+	if err != nil || s.Retired() || !s.Established() {
 		return nil, err
 	}
 	if nodes = in.ranking(s, false); nodes == nil {
@@ -134,7 +135,7 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 	var changed []owner
 	in.mu.Lock()
 	peeks := make(map[store.ID]peek)
-	for o := range in.watches {
+	for o := range in.table.Plans() {
 		if o.invite != "" {
 			continue
 		}
@@ -185,8 +186,8 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 	now := time.Now()
 	nodes := in.cfg.Outbox.Nodes()
 	in.mu.Lock()
-	for _, w := range in.watches {
-		for _, n := range w.nodes {
+	for _, p := range in.table.Plans() {
+		for _, n := range p.Nodes {
 			nodes[n] = true
 		}
 	}
@@ -248,10 +249,10 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 // redirect puts and looks where mailboxes are, and returns the contacts for whom
 // one of ours is gone.
 func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
-	in.turn.Lock()
-	defer in.turn.Unlock()
+	in.writing.Lock()
+	defer in.writing.Unlock()
 	targets := make(map[store.ID][]store.Node)
-	plans := make(map[owner]watching)
+	plans := make(map[owner]watch.Plan)
 	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		contacts, err := tx.Contacts()
 		if err != nil {
@@ -259,11 +260,11 @@ func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (movi
 		}
 		for _, c := range contacts {
 			s, _, err := loadSession(tx, c.ID)
-			if errors.Is(err, store.ErrNoSession) {
-				continue
-			}
 			if err != nil {
 				return err
+			}
+			if s.Retired() {
+				continue
 			}
 			theirs, err := tx.Mailboxes(c.ID[:], false)
 			if err != nil {
@@ -289,7 +290,7 @@ func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (movi
 	for id, nodes := range targets {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
-	in.setWatches(plans)
+	in.setWatches(plans, nil)
 	return moving, nil
 }
 

@@ -7,9 +7,11 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
+	"starling/session/envelope"
 )
 
 // What a conversation tells about its sessions (ADR 0007).
@@ -67,21 +69,25 @@ func (b *batch) withdraw() error {
 	return err
 }
 
-// Taken is told when each mailbox of a contact has something else under a tag of
-// ours: the session of the contact is given up or, if it was, the offer of a new
-// one goes elsewhere. Run does it, between boxes: what is waited for must follow
-// from what was written last.
-func (in *Inbox) Taken(ctx context.Context, contact store.ID) {
+// Taken is told what lies under the tag of a cell of ours. If that is a cell of ours
+// too, from another copy of this profile, the session is given up or, if it was, the
+// offer of a new one goes elsewhere; anything else proves nothing. Run does it,
+// between boxes: what is waited for must follow from what was written last.
+func (in *Inbox) Taken(ctx context.Context, t outbox.Taken) {
 	select {
-	case in.taken <- contact:
+	case in.taken <- t:
 	case <-ctx.Done():
 	case <-in.ctx.Done():
 	}
 }
 
-func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
+func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
+	var own, found *[envelope.CellSize]byte
+	if len(t.Own) == envelope.CellSize && len(t.Found) == envelope.CellSize {
+		own, found = (*[envelope.CellSize]byte)(t.Own), (*[envelope.CellSize]byte)(t.Found)
+	}
 	_, err := in.commit(ctx, time.Now(), func(b *batch) error {
-		p, err := b.peer(contact)
+		p, err := b.peer(t.Contact)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -89,9 +95,10 @@ func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
 			return err
 		}
 		if p.session == nil {
-			return b.elsewhere(p)
+			return b.elsewhere(p, t.Tag, found)
 		}
-		if p.State == api.ContactPending {
+		if found == nil || !p.session.Twin(own, found) {
+			b.refused = append(b.refused, "taken without proof")
 			return nil
 		}
 		return b.giveUp(p, session.ReasonRestored)
@@ -103,12 +110,18 @@ func (in *Inbox) giveUpTaken(ctx context.Context, contact store.ID) {
 
 // elsewhere leaves the offer of a new session under other tags: an earlier one,
 // made before the profile was put back once more, has those that it had.
-func (b *batch) elsewhere(p *peer) error {
+func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte) error {
 	r, _, err := b.reset(p)
 	if err != nil {
 		return err
 	}
 	old := r.Bundle()
+	// That it was collected cannot be shown. An offer that lies elsewhere then is as
+	// good, and nothing is lost by it.
+	if len(old) == 0 || store.Tag(old[0].Tag) != tag || found != nil && !r.Twin(found) {
+		b.refused = append(b.refused, "taken without proof")
+		return nil
+	}
 	if !r.Elsewhere() {
 		return nil // until mailboxes forget
 	}
@@ -175,7 +188,7 @@ func (b *batch) setReset(p *peer, r *session.Reset) error {
 // and the answer to one of ours.
 func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, error) {
 	r, _, err := loadReset(tx, id)
-	if errors.Is(err, store.ErrNotFound) && s != nil {
+	if errors.Is(err, store.ErrNotFound) {
 		r, err = s.Reset(), nil
 	}
 	if err != nil {
@@ -184,7 +197,8 @@ func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, erro
 	return toTags(r.Window()), nil
 }
 
-// giveUp erases the session with a contact and offers a new one.
+// giveUp retires the session with a contact and offers a new one. What the contact
+// says in it still comes, until the new one stands.
 func (b *batch) giveUp(p *peer, why session.Reason) error {
 	r, _, err := b.reset(p)
 	if errors.Is(err, store.ErrNotFound) {
@@ -204,14 +218,15 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 	// An accepted invite that nobody has answered: the inviter learns of this
 	// session only by its hello.
 	hello := p.State == api.ContactPending && p.session != nil
-	waiting, err := b.close(p, hello)
+	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
 	if err != nil {
 		return err
 	}
-	if err := b.tx.DropSession(p.ID); err != nil {
-		return err
+	b.gone = append(b.gone, gone...)
+	if p.session != nil {
+		p.session.Retire()
+		p.session, p.former, p.moved = nil, p.session, true
 	}
-	p.session, p.moved, p.version = nil, false, p.version+1
 	if err := b.setReset(p, r); err != nil {
 		return err
 	}
@@ -231,7 +246,7 @@ const maxHints = 3
 
 // close ends what belongs to the session that a contact had: what has come and
 // waits for its turn is shown, what is on its way is taken back.
-func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) {
+func (b *batch) close(p *peer) (waiting []outbox.Queued, err error) {
 	for f, ok := p.early(); ok; f, ok = p.early() {
 		if err := b.skip(p, f); err != nil {
 			return nil, err
@@ -242,7 +257,7 @@ func (b *batch) close(p *peer, hello bool) (waiting []outbox.Queued, err error) 
 	}
 	p.fragments, p.turns, p.NextSeq, p.ToldSeq, p.Passed, p.PassedAt, p.changed = nil, nil, 0, 0, 0, time.Time{}, true
 	p.Chain++
-	waiting, gone, err := outbox.Unseal(b.tx, p.ID, hello, b.now)
+	waiting, gone, err := outbox.Unseal(b.tx, p.ID, false, b.now)
 	b.gone = append(b.gone, gone...)
 	return waiting, err
 }
@@ -287,7 +302,7 @@ func (b *batch) step(p *peer, x *box) error {
 	if !step.New {
 		return nil
 	}
-	p.came, p.watch = append(p.came, arrival{store.Tag(cell.Tag), b.now, []store.Node{x.node}}), true
+	p.came, p.watch = append(p.came, watch.Arrival{Tag: store.Tag(cell.Tag), At: b.now, From: x.node}), true
 	switch {
 	case step.Session != nil:
 		return b.answered(p, step.Session, step.Part)
@@ -362,11 +377,11 @@ func (b *batch) answered(p *peer, s *session.Session, part session.Part) error {
 // replace puts a new session in the place of a contact's former one: greet
 // begins it, then what was not delivered is sealed anew.
 func (b *batch) replace(p *peer, s *session.Session, greet func() error) error {
-	waiting, err := b.close(p, false)
+	waiting, err := b.close(p)
 	if err != nil {
 		return err
 	}
-	p.session, p.moved, p.watch = s, true, true
+	p.session, p.former, p.moved, p.watch = s, nil, true, true
 	b.suspended[p.ID] = false
 	if err := greet(); err != nil {
 		return err

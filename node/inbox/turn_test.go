@@ -203,7 +203,7 @@ func TestGapOfAnotherSession(t *testing.T) {
 	m := line(&seq, "0", "1", "2")
 	b.take(m[0])
 	b.take(m[2])
-	b.with(func(x *batch, p *peer) error { _, err := x.close(p, false); return err })
+	b.with(func(x *batch, p *peer) error { _, err := x.close(p); return err })
 	b.want("0", "2?") // a session that ends leaves nothing waiting
 	seq = 0
 	n := line(&seq, "3", "1", "4", "6")

@@ -69,9 +69,9 @@ func as(seq *uint64, id chat.ID, c *chat.Content, size int) []session.Part {
 // A play is what Eve says, and what we have said to her before.
 type play func(b *bench, eve store.ID) []session.Part
 
-// watch plays what Eve says, beside a Bob who has said before is played or alone,
+// observe plays what Eve says, beside a Bob who has said before is played or alone,
 // and returns all that comes back to her.
-func watch(t *testing.T, bob func(b *bench), eve play) (v view) {
+func observe(t *testing.T, bob func(b *bench), eve play) (v view) {
 	b := newBench(t)
 	id := store.ID{0xee}
 	b.update(func(tx *store.Tx) error {
@@ -169,7 +169,7 @@ func TestViewsDoNotDependOnOthers(t *testing.T) {
 			}
 			return said
 		}
-		alone, beside := watch(t, nil, eve), watch(t, crowd(id, c), eve)
+		alone, beside := observe(t, nil, eve), observe(t, crowd(id, c), eve)
 		if !reflect.DeepEqual(alone, beside) {
 			t.Fatalf("seed %d:\nalone  %+v\nbeside %+v", seed, alone, beside)
 		}

@@ -5,6 +5,7 @@ package nettest
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -274,7 +275,8 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	n.mu.Lock()
 	disk, known := n.stores[node]
 	lost := n.down[node] || rand.Float64() < s.LosePut
-	taken := n.liars[node]
+	liar := n.liars[node]
+	taken := liar
 	n.mu.Unlock()
 	if known && !taken && !lost && rand.Float64() >= s.Forget {
 		err := disk.Put(ctx, tag, (*mailbox.Box)(box), time.Now().Add(mailbox.TTL), false)
@@ -297,10 +299,24 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 		}
 		return p2p.ErrTimeout
 	case taken:
-		return p2p.ErrTaken
+		return n.showTaken(ctx, disk, tag, liar)
 	}
 	n.pushAll()
 	return c.wait(ctx, s.Delay)
+}
+
+// showTaken shows what lies under a tag; a liar shows noise.
+func (n *Net) showTaken(ctx context.Context, disk mailbox.Store, tag p2p.Tag, liar bool) error {
+	if liar {
+		noise := make([]byte, p2p.BoxSize)
+		crand.Read(noise)
+		return &p2p.TakenError{Box: noise}
+	}
+	items, err := disk.Get(ctx, []p2p.Tag{tag}, time.Now())
+	if err != nil || len(items) == 0 {
+		return p2p.ErrTaken
+	}
+	return &p2p.TakenError{Box: items[0].Box[:]}
 }
 
 // wait takes about d; less or more, so that things overtake each other.

@@ -41,15 +41,31 @@ var (
 	ErrTaken = fmt.Errorf("%w: the tag is taken", ErrRefused)
 )
 
+// A TakenError is an ErrTaken with the box that the mailbox shows.
+type TakenError struct{ Box []byte }
+
+func (*TakenError) Error() string        { return ErrTaken.Error() }
+func (*TakenError) Is(target error) bool { return target == ErrTaken || target == ErrRefused }
+
+// Taken is a cell of ours and the box that lies under its tag. Found is nil if it was
+// collected, as all mailboxes of the contact say: nothing shows it then, and only of
+// the offer of a new session is it told.
+type Taken struct {
+	Contact store.ID
+	Tag     store.Tag
+	Own     []byte
+	Found   []byte
+}
+
 // Config says what an outbox works with.
 type Config struct {
 	Store *store.Store
 	// Put stores a cell in a mailbox over one fresh route, and returns nil once
 	// it is on the mailbox's disk.
 	Put func(ctx context.Context, mailbox store.Node, tag store.Tag, box []byte) error
-	// Taken is told when every mailbox of a contact has something else under a
-	// tag of ours: our sessions were used by somebody else. nil: nobody is.
-	Taken func(ctx context.Context, contact store.ID)
+	// Taken is told what a mailbox shows under the tag of a cell of ours that it did
+	// not take. It proves something only if a session says so. nil: nobody is told.
+	Taken func(ctx context.Context, t Taken)
 	// Meeting works out where a contact is met if their mailboxes keep nothing, best
 	// first. nil: nowhere.
 	Meeting func(ctx context.Context, contact store.ID) ([]store.Node, error)

@@ -71,7 +71,7 @@ type Copy struct {
 	Tries   int       // failures since the last success
 	Tried   time.Time // when the last try ended
 	Refused bool      // the last try ended with a refusal
-	Taken   bool      // because something else lies there
+	Taken   bool      // because something else lies there, as the mailbox says
 	Busy    bool      // a try is under way
 	Gone    bool      // the mailbox is gone, and the copy with it
 }
@@ -167,6 +167,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 
 	// Mailboxes may say that they keep a cell and drop it, both of them. Then a
 	// third copy lies where the two meet.
+	third := false
 	if at := meetAt(e, p, jitter); at.After(now) {
 		later(at)
 	} else if !at.IsZero() {
@@ -175,7 +176,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		}
 		for _, node := range p.Meeting {
 			if !slices.Contains(targets, node) {
-				targets = append(slices.Clone(targets), node)
+				targets, third = append(slices.Clone(targets), node), true
 				break
 			}
 		}
@@ -186,7 +187,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		cell := &e.Cells[i]
 		stored := cell.stored(targets, now, later)
 		enough := len(targets)
-		if e.Kind == chat.Typing {
+		if e.Kind == chat.Typing || third && !e.repeats() {
 			enough = min(enough, 1)
 		}
 		for _, node := range targets {
@@ -206,7 +207,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 				}
 			case c.Busy:
 			case e.repeats():
-				due(repairAt(c, jitter), put)
+				due(repairAt(e, c, p, jitter), put)
 			}
 		}
 	}
@@ -218,6 +219,17 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		due(askAt(e, p, jitter), Action{Do: Ask})
 	}
 	return actions, again
+}
+
+// taken reports whether all mailboxes of a recipient say that something else lies
+// under the tag of a cell.
+func (e *Entry) taken(p Peer, cell int) bool {
+	for _, node := range p.Mailboxes[:min(len(p.Mailboxes), Copies)] {
+		if c := e.Cells[cell].Copies[node]; c == nil || !c.Taken {
+			return false
+		}
+	}
+	return true
 }
 
 // one returns the target of a cell that is to be stored once: where it is on
@@ -269,10 +281,10 @@ func (c *CellState) stored(targets []store.Node, now time.Time, later func(time.
 }
 
 // meetAt returns from when a third copy is to lie where the two meet: when the
-// recipient was there and has not acknowledged, or after a long silence. The zero
-// time means never.
+// recipient was there and has not acknowledged, or nothing could be stored, or after
+// a long silence. The zero time means never.
 func meetAt(e *Entry, p Peer, jitter float64) time.Time {
-	if !e.repeats() || p.Suspended || e.Kind == chat.Profile {
+	if p.Suspended || e.Kind == chat.Profile || e.Kind == chat.Typing || !e.repeats() && !e.Sent.IsZero() {
 		return time.Time{}
 	}
 	since := e.Sent
@@ -296,9 +308,17 @@ func retryAt(c *Copy, jitter float64) time.Time {
 	return c.Tried.Add(spread(wait, jitter))
 }
 
-func repairAt(c *Copy, jitter float64) time.Time {
+func repairAt(e *Entry, c *Copy, p Peer, jitter float64) time.Time {
 	if c.Tries > 0 {
 		return retryAt(c, jitter)
+	}
+	// Somebody who is there and does not have it: most likely it is lost.
+	soon := firstRepair
+	if e.signal() {
+		soon = askHeard
+	}
+	if p.Heard.After(c.Stored.Add(soon)) {
+		return p.Heard
 	}
 	return c.Stored.Add(spread(grow(firstRepair, 4, c.Repairs, lastRepair), jitter))
 }

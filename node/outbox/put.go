@@ -25,17 +25,20 @@ func (o *Outbox) startPut(ctx context.Context, workers *sync.WaitGroup, e *entry
 
 // put tries to store one copy.
 func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byte) {
-	if o.putOne(ctx, e, a, c, box) && o.cfg.Taken != nil {
-		o.cfg.Taken(ctx, e.Contact)
+	if t := o.putOne(ctx, e, a, c, box); t != nil && o.cfg.Taken != nil {
+		o.cfg.Taken(ctx, *t)
 	}
 }
 
-// putOne reports whether the cell was found taken everywhere.
-func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (taken bool) {
+// putOne returns what the mailbox shows instead.
+func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (found *Taken) {
 	start := time.Now()
-	err := o.tryPut(ctx, e, a, box)
+	box, err := o.tryPut(ctx, e, a, box)
 	if ctx.Err() != nil {
-		return false
+		return nil
+	}
+	if taken := (*TakenError)(nil); errors.As(err, &taken) {
+		found = &Taken{e.Contact, e.tags[a.Cell], box, taken.Box}
 	}
 	now := time.Now()
 	sent := false
@@ -72,24 +75,28 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	}
 	if o.entries[e.ID] == e {
 		o.lookAt(e, time.Time{})
-		return c.Taken && Taken(&e.Entry, o.peer(e.Contact).Peer, a.Cell)
+		if p := o.peer(e.Contact); found == nil && c.Taken && p.Suspended && e.taken(p.Peer, a.Cell) {
+			found = &Taken{Contact: e.Contact, Tag: e.tags[a.Cell]}
+		}
+		return found
 	}
-	return false
+	return nil
 }
 
-func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) error {
+// tryPut returns the box that was put.
+func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) ([]byte, error) {
 	if box == nil {
 		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
 			box, err = tx.Box(e.ID, e.tags[a.Cell])
 			return err
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.wait())
 	defer cancel()
-	return o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
+	return box, o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
 }
 
 // stored writes down that a mailbox keeps a cell, and whether that makes the

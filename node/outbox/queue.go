@@ -21,6 +21,23 @@ const (
 	idleTalk = 16
 )
 
+// Session returns the session with a contact to seal in, and the version of its
+// row; [store.ErrNoSession] if it was given up.
+func Session(tx *store.Tx, contact store.ID) (*session.Session, int64, error) {
+	state, version, err := tx.Session(contact)
+	if err != nil {
+		return nil, version, err
+	}
+	s, err := session.UnmarshalSession(state)
+	if err != nil {
+		return nil, 0, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	if s.Retired() {
+		return nil, version, store.ErrNoSession
+	}
+	return s, version, nil
+}
+
 // room returns how many cells must be free in a session for a content.
 func room(kind chat.Kind, cells int) int {
 	switch {
@@ -85,13 +102,9 @@ func (q *Queued) Kind() chat.Kind { return chat.Kind(q.item.Kind) }
 func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
 
 func (q *Queued) seal(tx *store.Tx, content []byte) error {
-	state, version, err := tx.Session(q.item.Contact)
+	s, version, err := Session(tx, q.item.Contact)
 	if err != nil {
 		return err
-	}
-	s, err := session.UnmarshalSession(state)
-	if err != nil {
-		return &store.DamagedError{File: "profile.db", Err: err}
 	}
 	if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
 		return session.ErrWaiting
@@ -104,7 +117,8 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
-	if state, err = s.MarshalBinary(); err != nil {
+	state, err := s.MarshalBinary()
+	if err != nil {
 		return err
 	}
 	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
@@ -116,7 +130,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 
 // waitReason says what a content waits for that could not be encrypted.
 func (q *Queued) waitReason(tx *store.Tx) string {
-	if _, _, err := tx.Session(q.item.Contact); errors.Is(err, store.ErrNoSession) {
+	if _, _, err := Session(tx, q.item.Contact); errors.Is(err, store.ErrNoSession) {
 		return waitsForSession
 	}
 	return waitsForAnswer

@@ -166,21 +166,6 @@ func (o *Outbox) Suspend(contact store.ID, suspended bool) {
 	}
 }
 
-// Taken reports whether every mailbox of a contact holds something else under
-// the tag of a cell. A hello may lose its place to that of another person with
-// the same link, so those do not count; an offer of a new session does.
-func Taken(e *Entry, p Peer, cell int) bool {
-	if e.Kind == chat.Profile && !p.Suspended || cell >= len(e.Cells) || len(p.Mailboxes) == 0 {
-		return false
-	}
-	for _, node := range p.Mailboxes[:min(len(p.Mailboxes), Copies)] {
-		if c := e.Cells[cell].Copies[node]; c == nil || !c.Taken {
-			return false
-		}
-	}
-	return true
-}
-
 // Restart gives a failed item its whole lifetime again, within a transaction.
 // It is encrypted anew: the recipient may have given up its former cells.
 func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error) {
@@ -192,6 +177,16 @@ func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error
 	if err := errors.Join(tx.UnsealItem(it), tx.RestartItem(id, api.StateQueued, now)); err != nil {
 		return Queued{}, "", err
 	}
-	it, err = tx.Item(id)
-	return Queued{item: it}, api.StateQueued, err
+	if it, err = tx.Item(id); err != nil {
+		return Queued{}, "", err
+	}
+	q := Queued{item: it}
+	content, err := said(tx, it)
+	if err == nil {
+		err = q.seal(tx, content)
+	}
+	if errors.Is(err, store.ErrNoSession) || errors.Is(err, session.ErrWaiting) {
+		err = nil // until there is a session, or room in it
+	}
+	return q, q.item.State, err
 }

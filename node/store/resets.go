@@ -6,12 +6,6 @@ import "errors"
 // is not there yet.
 var ErrNoSession = errors.New("the session was given up")
 
-// DropSession erases a contact's session.
-func (tx *Tx) DropSession(id ID) error {
-	tx.moved = true
-	return tx.execOne(`UPDATE contacts SET session = NULL, version = version + 1 WHERE id = ?`, id)
-}
-
 // Reset returns what is left of a contact's former session until the new one
 // has answered, and its version; [ErrNotFound] if there is nothing.
 func (tx *Tx) Reset(contact ID) (state []byte, version int64, err error) {

@@ -1,0 +1,206 @@
+// Package watch decides which tags are asked for at which mailbox.
+//
+// Everybody that mail is for (an owner: a contact, an open invite) has a [Plan]: its
+// mailboxes, and the tags that are waited for. Two owners may wait for the same tag,
+// for a contact can choose some of them; a box under it belongs to both. A cell lies
+// in two mailboxes; the copy at the other one is asked for a while longer, so that
+// it can be deleted there too.
+//
+// The package is pure: it has no clock, no disk, no network and no goroutine. What
+// is to be said to mailboxes it returns.
+package watch
+
+import (
+	"slices"
+	"time"
+)
+
+type (
+	// Node is a mailbox.
+	Node = [32]byte
+	// Tag is where a mailbox keeps a box.
+	Tag = [16]byte
+)
+
+// Limits of what is asked for.
+const (
+	// KeptBack is how many of the tags ahead make room for tags of second copies.
+	KeptBack = 8
+	// SecondCopy is for how long those are asked for, and MaxSecond how many.
+	SecondCopy = 10 * time.Second
+	MaxSecond  = 64
+)
+
+// A Plan is what is waited for on behalf of an owner. None has no tags.
+type Plan struct {
+	Nodes  []Node
+	Places int   // how many of the nodes, the last, are meeting places
+	Tags   []Tag // those of cells that were passed over come before those ahead
+	// Session: the tags end with those ahead in a session; Spare other ones come
+	// before those of its cells.
+	Session bool
+	Spare   int
+	Muted   bool // boxes are neither opened nor deleted
+
+	arrivals []Arrival // oldest first, that lie elsewhere too
+}
+
+// An Arrival is a tag whose cell has come from a mailbox.
+type Arrival struct {
+	Tag   Tag
+	At    time.Time
+	From  Node
+	other []Node // that should have a copy
+}
+
+// A Request replaces what is asked for at a mailbox on behalf of an owner. No tags
+// end it.
+type Request struct {
+	Node Node
+	Tags []Tag
+}
+
+// A Copy is a box that a mailbox may delete.
+type Copy struct {
+	Node Node
+	Tag  Tag
+}
+
+// A Table holds the plans of all owners.
+type Table[Owner comparable] struct {
+	plans  map[Owner]Plan
+	owners map[Tag][]Owner // who waits for a tag
+	second map[Tag][]Owner // who waits for another copy of what came
+}
+
+// NewTable makes a table without owners.
+func NewTable[Owner comparable]() *Table[Owner] {
+	return &Table[Owner]{plans: make(map[Owner]Plan), owners: make(map[Tag][]Owner), second: make(map[Tag][]Owner)}
+}
+
+// Plans returns the plans of all owners.
+func (t *Table[Owner]) Plans() map[Owner]Plan { return t.plans }
+
+// Owners returns who waits for a box under a tag and is not muted, and whether
+// anybody who waits for it is.
+func (t *Table[Owner]) Owners(tag Tag) (owners []Owner, muted bool) {
+	for _, o := range t.owners[tag] {
+		if t.plans[o].Muted {
+			muted = true
+		} else {
+			owners = append(owners, o)
+		}
+	}
+	return owners, muted
+}
+
+// Set replaces the plan of an owner, for whom some cells have just come. It returns
+// what to ask the mailboxes for, which copies they may delete unseen, and whether
+// other mailboxes are asked than before.
+func (t *Table[Owner]) Set(o Owner, p Plan, came []Arrival, now time.Time) (ask []Request, drop []Copy, others bool) {
+	old := t.plans[o]
+	for _, tag := range old.Tags {
+		leave(t.owners, tag, o)
+	}
+	delete(t.plans, o)
+
+	// What came lies elsewhere too, at all other mailboxes of the owner.
+	p.arrivals = old.arrivals
+	for _, a := range came {
+		a.other = slices.DeleteFunc(slices.Clone(p.Nodes), func(n Node) bool { return n == a.From })
+		if len(a.other) > 0 {
+			p.arrivals = append(p.arrivals, a)
+			enter(t.second, a.Tag, o)
+		}
+	}
+	drop = t.letGo(o, &p, now)
+
+	if len(p.Tags) > 0 {
+		t.plans[o] = p
+	} else {
+		for _, a := range p.arrivals {
+			leave(t.second, a.Tag, o)
+		}
+	}
+	for _, tag := range p.Tags {
+		enter(t.owners, tag, o)
+	}
+	for _, n := range p.Nodes {
+		if !p.Muted {
+			ask = append(ask, Request{n, p.asked(n)})
+		}
+	}
+	for _, n := range old.Nodes {
+		if p.Muted || !slices.Contains(p.Nodes, n) {
+			ask = append(ask, Request{n, nil})
+		}
+	}
+	return ask, drop, !slices.Equal(p.Nodes, old.Nodes)
+}
+
+// asked returns the tags to ask a mailbox for. In quiet times they fit into one
+// request: the last of the tags ahead are only needed when many cells come at once.
+func (p *Plan) asked(node Node) []Tag {
+	var second []Tag
+	for _, a := range p.arrivals {
+		if slices.Contains(a.other, node) {
+			second = append(second, a.Tag)
+		}
+	}
+	n := len(p.Tags)
+	if p.Session && len(second) <= KeptBack {
+		n = max(0, n-p.Spare-len(second))
+	}
+	return append(p.Tags[:n:n], second...)
+}
+
+// letGo forgets arrivals of which no mailbox has a copy any more, and those whose
+// second copy should have come, but for the last few, which cost nothing. The
+// mailboxes may delete what is stored later: nobody waits for it.
+func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
+	p.arrivals = slices.DeleteFunc(p.arrivals, func(a Arrival) bool { return len(a.other) == 0 })
+	n := 0
+	for n < len(p.arrivals)-KeptBack && (now.Sub(p.arrivals[n].At) > SecondCopy || n < len(p.arrivals)-MaxSecond) {
+		n++
+	}
+	for _, a := range p.arrivals[:n] {
+		leave(t.second, a.Tag, o)
+		for _, node := range a.other {
+			drop = append(drop, Copy{node, a.Tag})
+		}
+	}
+	p.arrivals = slices.Clone(p.arrivals[n:])
+	return drop
+}
+
+// HandedOver notes that a mailbox has no copy of a cell any more.
+func (t *Table[Owner]) HandedOver(c Copy) {
+	for _, o := range slices.Clone(t.second[c.Tag]) {
+		arrivals := t.plans[o].arrivals
+		for i := range arrivals {
+			a := &arrivals[i]
+			if a.Tag != c.Tag {
+				continue
+			}
+			a.other = slices.DeleteFunc(a.other, func(n Node) bool { return n == c.Node })
+			if len(a.other) == 0 {
+				leave(t.second, a.Tag, o)
+			}
+		}
+	}
+}
+
+func enter[Owner comparable](m map[Tag][]Owner, tag Tag, o Owner) {
+	if !slices.Contains(m[tag], o) {
+		m[tag] = append(m[tag], o)
+	}
+}
+
+func leave[Owner comparable](m map[Tag][]Owner, tag Tag, o Owner) {
+	rest := slices.DeleteFunc(slices.Clone(m[tag]), func(x Owner) bool { return x == o })
+	if len(rest) == 0 {
+		delete(m, tag)
+	} else {
+		m[tag] = rest
+	}
+}

@@ -1,0 +1,235 @@
+package watch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+var (
+	t0      = time.Unix(1_700_000_000, 0)
+	a, b, c = Node{'a'}, Node{'b'}, Node{'c'}
+)
+
+func tags(from, to int) (out []Tag) {
+	for i := from; i < to; i++ {
+		out = append(out, Tag{1, byte(i), byte(i >> 8)})
+	}
+	return out
+}
+
+func came(tag int, from Node, after time.Duration) Arrival {
+	return Arrival{Tag: tags(tag, tag+1)[0], At: t0.Add(after), From: from}
+}
+
+func request(all []Request, n Node) ([]Tag, bool) {
+	for _, r := range all {
+		if r.Node == n {
+			return r.Tags, true
+		}
+	}
+	return nil, false
+}
+
+// What an owner waits for is asked for at each of its mailboxes, and no more where it
+// has left.
+func TestSet(t *testing.T) {
+	table := NewTable[string]()
+	ask, drop, others := table.Set("bob", Plan{Nodes: []Node{a, b}, Tags: tags(0, 3)}, nil, t0)
+	if want := []Request{{a, tags(0, 3)}, {b, tags(0, 3)}}; !reflect.DeepEqual(ask, want) || drop != nil || !others {
+		t.Errorf("%v, %v, %v", ask, drop, others)
+	}
+	if ask, _, others := table.Set("bob", Plan{Nodes: []Node{a, b}, Tags: tags(1, 4)}, nil, t0); len(ask) != 2 || others {
+		t.Errorf("%v, %v", ask, others)
+	}
+	for tag, want := range map[int][]string{0: nil, 1: {"bob"}, 3: {"bob"}, 4: nil} {
+		if got, muted := table.Owners(tags(tag, tag+1)[0]); !slices.Equal(got, want) || muted {
+			t.Errorf("%d: %v, %v", tag, got, muted)
+		}
+	}
+	ask, _, others = table.Set("bob", Plan{Nodes: []Node{b, c}, Tags: tags(1, 4)}, nil, t0)
+	if gone, there := request(ask, a); !there || gone != nil || len(ask) != 3 || !others {
+		t.Errorf("%v, %v", ask, others)
+	}
+	ask, _, _ = table.Set("bob", Plan{}, nil, t0)
+	if want := []Request{{b, nil}, {c, nil}}; !reflect.DeepEqual(ask, want) || len(table.Plans()) != 0 || len(table.owners) != 0 {
+		t.Errorf("%v, %v, %v", ask, table.plans, table.owners)
+	}
+}
+
+// A box under a tag that two wait for is for both, whoever else goes.
+func TestTagOfTwo(t *testing.T) {
+	table := NewTable[string]()
+	table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(0, 2)}, nil, t0)
+	table.Set("eve", Plan{Nodes: []Node{b}, Tags: tags(1, 3)}, nil, t0)
+	if got, _ := table.Owners(tags(1, 2)[0]); !slices.Equal(got, []string{"bob", "eve"}) {
+		t.Fatalf("%v", got)
+	}
+	table.Set("bob", Plan{}, nil, t0)
+	if got, _ := table.Owners(tags(1, 2)[0]); !slices.Equal(got, []string{"eve"}) {
+		t.Errorf("%v", got)
+	}
+	table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(1, 2), Muted: true}, nil, t0)
+	if got, muted := table.Owners(tags(1, 2)[0]); !slices.Equal(got, []string{"eve"}) || !muted {
+		t.Errorf("%v, %v", got, muted)
+	}
+}
+
+// The owner of a blocked contact asks nobody, and keeps its place.
+func TestMuted(t *testing.T) {
+	table := NewTable[string]()
+	table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(0, 2)}, nil, t0)
+	ask, _, _ := table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(0, 2), Muted: true}, nil, t0)
+	if want := []Request{{a, nil}}; !reflect.DeepEqual(ask, want) {
+		t.Errorf("%v", ask)
+	}
+	if got, muted := table.Owners(tags(0, 1)[0]); got != nil || !muted {
+		t.Errorf("%v, %v", got, muted)
+	}
+	if ask, _, _ := table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(0, 2)}, nil, t0); len(ask) != 1 || len(ask[0].Tags) != 2 {
+		t.Errorf("%v", ask)
+	}
+}
+
+// The second copy of what came is asked for at the other mailbox, in the place of the
+// last tags ahead, until it was handed over or its time is over.
+func TestSecondCopies(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b}, Tags: tags(100, 140), Session: true, Spare: 3}
+	table := NewTable[string]()
+	ask, _, _ := table.Set("bob", plan, nil, t0)
+	if got, _ := request(ask, a); !slices.Equal(got, tags(100, 137)) {
+		t.Errorf("spare tags: %d asked for", len(got))
+	}
+	ask, drop, _ := table.Set("bob", plan, []Arrival{came(1, a, 0), came(2, b, 0)}, t0)
+	for n, second := range map[Node]int{a: 2, b: 1} {
+		if got, _ := request(ask, n); !slices.Equal(got, append(tags(100, 136), tags(second, second+1)...)) {
+			t.Errorf("%c: %v", n[0], got)
+		}
+	}
+	if drop != nil {
+		t.Errorf("dropped %v", drop)
+	}
+	table.HandedOver(Copy{b, tags(1, 2)[0]})
+	table.HandedOver(Copy{a, tags(1, 2)[0]}) // it was there before
+	ask, _, _ = table.Set("bob", plan, nil, t0)
+	if got, _ := request(ask, b); !slices.Equal(got, tags(100, 137)) {
+		t.Errorf("asked for though it was handed over: %v", got)
+	}
+	if got, _ := request(ask, a); len(got) != 37 || got[36] != tags(2, 3)[0] {
+		t.Errorf("%v", got)
+	}
+	if len(table.second) != 1 {
+		t.Errorf("%v", table.second)
+	}
+	// An owner who goes leaves nothing.
+	table.Set("bob", Plan{}, nil, t0)
+	if len(table.second) != 0 || len(table.plans) != 0 {
+		t.Errorf("%v", table.second)
+	}
+}
+
+// With one mailbox there is no second copy.
+func TestOneMailbox(t *testing.T) {
+	table := NewTable[string]()
+	ask, _, _ := table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(100, 110)}, []Arrival{came(1, a, 0)}, t0)
+	if got, _ := request(ask, a); !slices.Equal(got, tags(100, 110)) || len(table.second) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// Many second copies displace no tag ahead; those that do not come are let go after
+// a while, the oldest first, but for the last few.
+func TestLetGo(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b}, Tags: tags(1000, 1040), Session: true}
+	var all []Arrival
+	for i := range KeptBack + 1 {
+		all = append(all, came(i, a, 0))
+	}
+	table := NewTable[string]()
+	ask, drop, _ := table.Set("bob", plan, all, t0)
+	if got, _ := request(ask, b); len(got) != 40+KeptBack+1 || drop != nil {
+		t.Errorf("%d asked for, dropped %v", len(got), drop)
+	}
+	if _, drop, _ = table.Set("bob", plan, nil, t0.Add(SecondCopy)); drop != nil {
+		t.Errorf("dropped %v", drop)
+	}
+	_, drop, _ = table.Set("bob", plan, nil, t0.Add(SecondCopy+1))
+	if want := []Copy{{b, all[0].Tag}}; !reflect.DeepEqual(drop, want) {
+		t.Errorf("dropped %v", drop)
+	}
+	if _, drop, _ = table.Set("bob", plan, nil, t0.Add(time.Hour)); drop != nil {
+		t.Errorf("dropped %v", drop)
+	}
+	// More than MaxSecond at once.
+	all = nil
+	for i := range MaxSecond {
+		all = append(all, came(100+i, a, 0))
+	}
+	_, drop, _ = table.Set("bob", plan, all, t0)
+	if len(drop) != KeptBack || drop[0].Tag != tags(1, 2)[0] {
+		t.Errorf("dropped %d, first %v", len(drop), drop[:1])
+	}
+}
+
+// Whatever owners do, a table holds what its plans say.
+func TestTableFollowsItsPlans(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		table := NewTable[int]()
+		asked := make(map[string][]Tag)
+		for range 60 {
+			o := rng.IntN(4)
+			var p Plan
+			if rng.IntN(4) > 0 {
+				from := rng.IntN(20)
+				p = Plan{Nodes: []Node{a, b, c}[rng.IntN(3):], Tags: tags(from, from+1+rng.IntN(20)), Muted: rng.IntN(5) == 0}
+			}
+			var all []Arrival
+			for range rng.IntN(3) {
+				all = append(all, came(rng.IntN(30), []Node{a, b, c}[rng.IntN(3)], time.Duration(rng.IntN(20))*time.Second))
+			}
+			ask, _, _ := table.Set(o, p, all, t0.Add(time.Duration(rng.IntN(30))*time.Second))
+			for _, r := range ask {
+				asked[fmt.Sprint(o, r.Node[0])] = r.Tags
+			}
+			table.HandedOver(Copy{[]Node{a, b, c}[rng.IntN(3)], tags(0, 30)[rng.IntN(30)]})
+		}
+		for o := range 4 {
+			p := table.Plans()[o]
+			for _, n := range []Node{a, b, c} {
+				got := asked[fmt.Sprint(o, n[0])]
+				if want := slices.Contains(p.Nodes, n) && !p.Muted; want != (len(got) > 0) {
+					t.Fatalf("seed %d: %d asks %c: %v", seed, o, n[0], got)
+				}
+				for i, tag := range p.Tags {
+					if len(got) > 0 && got[i] != tag {
+						t.Fatalf("seed %d: %d asks %c for something else", seed, o, n[0])
+					}
+				}
+			}
+		}
+		for _, tag := range tags(0, 45) {
+			owners, muted := table.Owners(tag)
+			wantMuted := false
+			for o := range 4 {
+				p := table.Plans()[o]
+				waits := slices.Contains(p.Tags, tag)
+				wantMuted = wantMuted || waits && p.Muted
+				if slices.Contains(owners, o) != (waits && !p.Muted) {
+					t.Fatalf("seed %d: owners of %v are %v", seed, tag, owners)
+				}
+			}
+			if muted != wantMuted {
+				t.Fatalf("seed %d: muted", seed)
+			}
+			for _, o := range table.second[tag] {
+				if !slices.ContainsFunc(table.plans[o].arrivals, func(x Arrival) bool { return x.Tag == tag && len(x.other) > 0 }) {
+					t.Fatalf("seed %d: a second copy that nobody waits for", seed)
+				}
+			}
+		}
+	}
+}
