@@ -73,6 +73,7 @@ func TestRefused(t *testing.T) {
 		"no fragments":              {Count: 0, Data: []byte("x")},
 		"too many fragments":        {Count: MaxFragments + 1, Data: full},
 		"index after the last":      {Index: 1, Count: 1, Data: []byte("x")},
+		"full one after the last":   {Index: 1, Count: 1, Data: full},
 		"short fragment in between": {Index: 0, Count: 2, Data: full[1:]},
 		"empty last fragment":       {Index: 1, Count: 2},
 		"number":                    {Number: MaxNumber + 1, Count: 1},

@@ -180,10 +180,7 @@ func ParseBytes(b []byte) (*Link, error) {
 		return nil, ErrChecksum
 	}
 	at := fixedSize
-	for range n {
-		if len(b) < at+1 {
-			return nil, ErrTruncated
-		}
+	for range n { // a checksum's length is left at least
 		size := int(b[at])
 		if size == 0 || size > MaxHintSize {
 			return nil, ErrChecksum

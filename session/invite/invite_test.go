@@ -26,7 +26,7 @@ func link(t testing.TB, hints ...string) *Link {
 }
 
 func links(t testing.TB) []*Link {
-	return []*Link{link(t), link(t, "a"), link(t, strings.Repeat("x", 64), strings.Repeat("y", 40), "z")}
+	return []*Link{link(t), link(t, "a"), link(t, strings.Repeat("x", MaxHintSize), strings.Repeat("y", 40), "z")}
 }
 
 func TestLinkRoundTrip(t *testing.T) {
@@ -100,6 +100,12 @@ func TestForeignLinks(t *testing.T) {
 			t.Errorf("%.40q: %v", s, err)
 		}
 	}
+	if _, err := Parse(Prefix + strings.Repeat("a", maxLink-len(Prefix))); err != ErrVersion {
+		t.Error("as long as can be:", err)
+	}
+	if _, err := ParseBytes([]byte{2}); err != ErrVersion {
+		t.Error("another version and nothing else:", err)
+	}
 	b := link(t).Bytes()
 	b[0] = 2
 	if _, err := ParseBytes(b); err != ErrVersion {
@@ -111,6 +117,11 @@ func TestNewRefuses(t *testing.T) {
 	for _, hints := range [][][]byte{{{}}, {make([]byte, MaxHintSize+1)}, {{1}, {2}, {3}, {4}}} {
 		if _, err := New(time.Unix(1, 0), hints); err != ErrHints {
 			t.Errorf("%d hints: %v", len(hints), err)
+		}
+	}
+	for _, s := range []int64{0, 1<<32 - 1} {
+		if _, err := New(time.Unix(s, 0), nil); err != nil {
+			t.Errorf("expiry %d: %v", s, err)
 		}
 	}
 	for _, s := range []int64{-1, 1 << 32} {

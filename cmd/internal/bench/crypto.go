@@ -95,18 +95,23 @@ func sessions() error {
 	return nil
 }
 
-// acknowledge has the recipient answer now and then, as receipts would: without an
-// answer nobody may go on for ever.
+// acknowledge has the recipient answer now and then: without an answer nobody may go
+// on for ever.
 func acknowledge(sender, recipient *session.Session) error {
 	if sender.Room() >= session.MaxUnheard/2 {
 		return nil
 	}
-	answer, err := recipient.Seal(session.ID{3}, nil, 0)
-	if err != nil {
-		return err
+	for _, flare := range sender.Signals() {
+		if _, err := recipient.Open(flare); err != nil {
+			return err
+		}
 	}
-	_, err = sender.Open(answer[0])
-	return err
+	for _, answer := range recipient.Signals() {
+		if _, err := sender.Open(answer); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pair makes two people who have each heard from the other.

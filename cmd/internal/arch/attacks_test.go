@@ -1,4 +1,4 @@
-package attacks
+package arch
 
 import (
 	"go/ast"
@@ -13,12 +13,10 @@ import (
 	"testing"
 )
 
-const root = "../../.."
-
 // TestEveryAttackIsTested reads the tables of docs/ATTACKS.md: the numbers are
 // those of all attacks that apply, and each test that is named is there.
 func TestEveryAttackIsTested(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(root, "docs", "ATTACKS.md"))
+	b, err := os.ReadFile(filepath.Join(root(t), "docs", "ATTACKS.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +50,7 @@ func TestEveryAttackIsTested(t *testing.T) {
 
 func hasTest(t *testing.T, dir, test string) bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+	files, err := filepath.Glob(filepath.Join(root(t), dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +70,7 @@ func hasTest(t *testing.T, dir, test string) bool {
 // that returns at the first that differs.
 func TestSecretsAreNotCompared(t *testing.T) {
 	early := map[string]bool{"bytes.Equal": true, "bytes.Compare": true, "bytes.HasPrefix": true, "slices.Equal": true, "reflect.DeepEqual": true}
-	err := filepath.WalkDir(filepath.Join(root, "session"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(root(t), "session"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
