@@ -1,0 +1,251 @@
+package session
+
+import (
+	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"starling/session/envelope"
+)
+
+// reading reports whether a session that was changed is stored as one that can be.
+func reading(t *testing.T, s *Session, change func(s *Session)) bool {
+	t.Helper()
+	c := restore(t, state(t, s))
+	change(c)
+	_, err := UnmarshalSession(state(t, c))
+	if err != nil && err != ErrState {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// gapped returns a session that misses 3, 1 and flareAt cells, the last run up to the
+// end, at different DH steps.
+func gapped(t *testing.T) *Session {
+	t.Helper()
+	alice, bob := talking(t)
+	for _, n := range []int{3, 1} {
+		for range n {
+			seal(t, alice, "lost")
+		}
+		open(t, bob, seal(t, alice, "x"), "x")
+		open(t, alice, seal(t, bob, "y"), "y")
+	}
+	for len(alice.Signals()) == 0 {
+		seal(t, alice, "lost")
+	}
+	if _, err := bob.Open(alice.Signals()[0]); err != nil {
+		t.Fatal(err)
+	}
+	if g := bob.receive.gaps; len(g) != 3 || g[2].end() != bob.receive.number || g[0].steps == g[2].steps {
+		t.Fatalf("%d gaps", len(g))
+	}
+	return bob
+}
+
+// TestImpossibleGaps: gaps lie in order between cells that have come or were named,
+// within the limits, and agree where they meet.
+func TestImpossibleGaps(t *testing.T) {
+	s := gapped(t)
+	number := s.receive.number
+	tags := func(n int) []Tag { return make([]Tag, n) }
+	for name, c := range map[string]struct {
+		change func(r *receiver)
+		good   bool
+	}{
+		"as it is":               {func(r *receiver) {}, true},
+		"no gaps":                {func(r *receiver) { r.gaps = nil }, true},
+		"an empty gap":           {func(r *receiver) { r.gaps[1].tags = nil }, false},
+		"swapped":                {func(r *receiver) { r.gaps[0], r.gaps[1] = r.gaps[1], r.gaps[0] }, false},
+		"twice":                  {func(r *receiver) { r.gaps[1] = r.gaps[0] }, false},
+		"one over the other":     {func(r *receiver) { r.gaps[0].tags = tags(int(r.gaps[1].first-r.gaps[0].first) + 1) }, false},
+		"beyond the end":         {func(r *receiver) { r.gaps[2].tags = append(r.gaps[2].tags, Tag{}) }, false},
+		"behind the end":         {func(r *receiver) { r.gaps[2].first = number }, false},
+		"far behind the end":     {func(r *receiver) { r.gaps[2].first = 1<<32 - 1 }, false},
+		"up to the end, another": {func(r *receiver) { r.gaps[2].after[0] ^= 1 }, false},
+		"not up to the end":      {func(r *receiver) { r.gaps[2].tags = r.gaps[2].tags[1:]; r.gaps[2].after[0] ^= 1 }, true},
+		"meeting": {func(r *receiver) {
+			r.gaps[0].tags = tags(int(r.gaps[1].first - r.gaps[0].first))
+			r.gaps[1].before = r.gaps[0].after
+		}, true},
+		"meeting and disagreeing": {func(r *receiver) {
+			r.gaps[0].tags = tags(int(r.gaps[1].first - r.gaps[0].first))
+			r.gaps[1].before = mac{1}
+		}, false},
+		"meeting, the second cut short": {func(r *receiver) {
+			r.gaps[0].tags = tags(int(r.gaps[1].first - r.gaps[0].first))
+			r.gaps[1].before, r.gaps[1].known = r.gaps[0].after, false
+		}, false},
+		"of a DH step to come":    {func(r *receiver) { r.gaps[2].steps = 1 << 20 }, false},
+		"steps out of order":      {func(r *receiver) { r.gaps[0].steps = r.gaps[2].steps; r.gaps[1].steps = r.gaps[0].steps - 1 }, false},
+		"the number one less":     {func(r *receiver) { r.number-- }, false},
+		"the chain elsewhere":     {func(r *receiver) { r.cells.n++ }, false},
+		"flares before the first": {func(r *receiver) { r.flares.n = 1 }, false},
+		"answers elsewhere":       {func(r *receiver) { r.answers.n++ }, false},
+		"many in one":             {func(r *receiver) { far(r, 900); r.gaps[0].tags = tags(MaxGaps) }, true},
+		"too many in one":         {func(r *receiver) { far(r, 900); r.gaps[0].tags = tags(MaxGaps + 1) }, false},
+		"too many in two": {func(r *receiver) {
+			far(r, 900)
+			r.gaps = append(r.gaps, gap{first: r.gaps[0].first + MaxGaps, tags: tags(2), steps: r.gaps[0].steps})
+			r.gaps[0].tags = tags(MaxGaps - 1)
+		}, false},
+		"as old as can be": {func(r *receiver) { far(r, MaxGapAge) }, true},
+		"too old":          {func(r *receiver) { far(r, MaxGapAge+1) }, false},
+	} {
+		if reading(t, s, func(s *Session) { c.change(&s.receive) }) != c.good {
+			t.Errorf("%s: read %v", name, !c.good)
+		}
+	}
+}
+
+// far moves a receiver on, so that its first and only gap lies an age behind.
+func far(r *receiver, age uint32) {
+	r.gaps = r.gaps[:1]
+	r.number = r.gaps[0].first + age
+	r.cells.n = r.number + Ahead
+}
+
+// TestImpossibleSender: a sender's counts and signals fit each other.
+func TestImpossibleSender(t *testing.T) {
+	s := gapped(t) // with an answer up
+	for range flareAt {
+		seal(t, s, "x")
+	}
+	if s.send.flare == nil || s.send.answer == nil {
+		t.Fatal("no signals")
+	}
+	for name, c := range map[string]struct {
+		change func(s *sender)
+		good   bool
+	}{
+		"as it is":              {func(s *sender) {}, true},
+		"no signals":            {func(s *sender) { s.flare, s.answer = nil, nil }, true},
+		"all heard":             {func(s *sender) { s.heard = s.cells.n }, true},
+		"more than all":         {func(s *sender) { s.heard = s.cells.n + 1 }, false},
+		"as many as can be":     {func(s *sender) { s.cells.n = s.heard + MaxUnheard }, true},
+		"one more":              {func(s *sender) { s.cells.n = s.heard + MaxUnheard + 1 }, false},
+		"a flare at the end":    {func(s *sender) { s.flare.number = s.cells.n }, true},
+		"a flare to come":       {func(s *sender) { s.flare.number = s.cells.n + 1 }, false},
+		"an answer to come":     {func(s *sender) { s.answer.number = s.cells.n + 1 }, false},
+		"an answer to no flare": {func(s *sender) { s.answers.n = 0 }, false},
+	} {
+		if reading(t, s, func(s *Session) { c.change(&s.send) }) != c.good {
+			t.Errorf("%s: read %v", name, !c.good)
+		}
+	}
+}
+
+// TestEveryTruncationOfStates: no part of what is stored is a state, and no byte more.
+func TestEveryTruncationOfStates(t *testing.T) {
+	s := gapped(t)
+	b := state(t, s)
+	for n := range b {
+		if _, err := UnmarshalSession(b[:n]); err != ErrState {
+			t.Fatalf("%d of %d bytes of a session: %v", n, len(b), err)
+		}
+	}
+	r := offering(t, s, 0, ReasonForked)
+	for _, c := range offering(t, s, 0, ReasonForked).Bundle()[1:3] {
+		r.pending = &pendingOffer{reason: ReasonForked, invitation: &Invitation{link: r.offer.invite.link, keys: r.offer.invite.keys}}
+		r.pending.bundle[1] = &c.Box
+	}
+	b = resetState(t, r)
+	for n := 0; n < len(b); n += 3 {
+		if _, err := UnmarshalReset(b[:n]); err != ErrState {
+			t.Fatalf("%d of %d bytes of a reset: %v", n, len(b), err)
+		}
+	}
+	v := newInvite(t)
+	b = inviteState(t, v)
+	for n := 0; n < len(b); n += 5 {
+		if _, err := UnmarshalInvite(b[:n]); err != ErrState {
+			t.Fatalf("%d of %d bytes of an invite: %v", n, len(b), err)
+		}
+	}
+	for i, whole := range [][]byte{resetState(t, r), b} {
+		whole = append(whole, 0)
+		_, err := UnmarshalReset(whole)
+		if i == 1 {
+			_, err = UnmarshalInvite(whole)
+		}
+		if err != ErrState {
+			t.Error("a byte more:", err)
+		}
+	}
+}
+
+// TestImpossibleDoors: doors are as many as can be, and their times are times.
+func TestImpossibleDoors(t *testing.T) {
+	for name, c := range map[string]struct {
+		doors []door
+		good  bool
+	}{
+		"none":                   {nil, false},
+		"one":                    {make([]door, 1), true},
+		"all":                    {make([]door, maxDoors), true},
+		"more":                   {make([]door, maxDoors+1), false},
+		"last at the limit":      {[]door{{last: maxInstant}}, true},
+		"last beyond":            {[]door{{last: maxInstant + 1}}, false},
+		"kept at the limit":      {[]door{{kept: maxInstant}}, true},
+		"kept beyond":            {[]door{{kept: maxInstant + 1}}, false},
+		"as many kept as can be": {[]door{{}, {kept: 1}, {kept: 1}, {kept: 1}}, true},
+		"more kept":              {[]door{{}, {kept: 1}, {kept: 1}, {kept: 1}, {kept: 1}}, false},
+	} {
+		b := cryptobyte.NewBuilder(nil)
+		addDoors(b, c.doors)
+		in := cryptobyte.String(b.BytesOrPanic())
+		var doors []door
+		if good := readDoors(&in, &doors, 1, maxDoors); good != c.good || good && (len(doors) != len(c.doors) || !in.Empty()) {
+			t.Errorf("%s: read %v", name, good)
+		}
+	}
+}
+
+// TestNumbersEnd: the last number of a direction is used, and none after it.
+func TestNumbersEnd(t *testing.T) {
+	alice, _ := talking(t)
+	alice.send.cells.n, alice.send.heard = envelope.MaxNumber-1, envelope.MaxNumber-1
+	if _, err := alice.Seal(newID(), make([]byte, envelope.DataSize+1), 0); err != ErrExhausted {
+		t.Error("two of one:", err)
+	}
+	if _, err := alice.Seal(newID(), nil, 0); err != nil {
+		t.Error("the last:", err)
+	}
+	if _, err := alice.Seal(newID(), nil, 0); err != ErrExhausted {
+		t.Error("one more:", err)
+	}
+}
+
+// TestRoom: as much is sealed as there is room for, and a content whole or not at all.
+func TestRoom(t *testing.T) {
+	alice, bob := talking(t)
+	for alice.Room() > 1 {
+		seal(t, alice, "x")
+	}
+	before := string(state(t, alice))
+	if _, err := alice.Seal(newID(), make([]byte, envelope.DataSize+1), 0); err != ErrWaiting || string(state(t, alice)) != before {
+		t.Fatal("two cells where there is room for one:", err)
+	}
+	seal(t, alice, "x")
+	if _, err := alice.Seal(newID(), nil, 0); err != ErrWaiting || alice.Room() != 0 {
+		t.Fatal(err)
+	}
+	if part, err := bob.Open(alice.Signals()[0]); err != nil || part.Count != 0 {
+		t.Fatal(err)
+	}
+	if _, err := alice.Open(bob.Signals()[0]); err != nil || alice.Room() < flareAt {
+		t.Fatal("no room after an answer", err)
+	}
+	if span, ok := alice.Sent(0, alice.Sealed()); !ok || span.Count != alice.Sealed() {
+		t.Error("not all were sent")
+	}
+	for _, claim := range [][2]uint64{{0, 0}, {0, alice.Sealed() + 1}, {1, alice.Sealed()}, {alice.Sealed(), 1}, {1, 1<<64 - 1}, {1<<64 - 1, 2}} {
+		if _, ok := alice.Sent(claim[0], claim[1]); ok {
+			t.Errorf("%v was sent", claim)
+		}
+	}
+	if _, ok := alice.Sent(alice.Sealed()-1, 1); !ok {
+		t.Error("the last was not sent")
+	}
+}
