@@ -20,10 +20,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"starling/node/store"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"starling": main})
+	testscript.Main(m, map[string]func(){"starling": func() {
+		// New profiles open quickly here, and protect nothing.
+		store.DefaultKDF = store.CheapKDF
+		main()
+	}})
 }
 
 // TestScripts runs the program as its users do: every command line in
@@ -35,8 +41,6 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("STARLING_PASSPHRASE", "correct horse battery staple")
-			// Lets init --kdf test make profiles that open quickly.
-			env.Setenv("STARLING_TESTING", "1")
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Values[processes{}] = map[string]*process{}
@@ -102,7 +106,7 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p := &process{cmd: exec.Command(command[0], command[1:]...), ready: make(chan string, 1), ended: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "STARLING_TESTING", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR"} {
+	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR"} {
 		p.cmd.Env = append(p.cmd.Env, key+"="+ts.Getenv(key))
 	}
 	p.cmd.Stderr = p

@@ -1,6 +1,8 @@
 package picture
 
 import (
+	xkitty "github.com/charmbracelet/x/ansi/kitty"
+
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -110,24 +112,15 @@ const kittyID = 0x5747
 // KittyClear takes all of kitty's pictures of ours away.
 var KittyClear = fmt.Sprintf("\x1b_Ga=d,d=I,i=%d,q=2\x1b\\", kittyID)
 
-// kitty transmits and places a PNG in pieces of 4,096 bytes of base64.
+// kitty transmits and places a PNG in pieces, and keeps the terminal from
+// answering.
 func kitty(img *image.RGBA, w, h int) string {
-	const most = 4096
-	content := base64.StdEncoding.EncodeToString(encode(img))
 	var b strings.Builder
-	for first := true; first || content != ""; first = false {
-		part := content[:min(len(content), most)]
-		content = content[len(part):]
-		b.WriteString("\x1b_G")
-		if first {
-			fmt.Fprintf(&b, "a=T,f=100,i=%d,c=%d,r=%d,C=1,q=2,", kittyID, w, h)
-		}
-		more := 0
-		if content != "" {
-			more = 1
-		}
-		fmt.Fprintf(&b, "m=%d;%s\x1b\\", more, part)
-	}
+	_ = xkitty.EncodeGraphics(&b, img, &xkitty.Options{ // a builder takes everything
+		Action: xkitty.TransmitAndPut, Format: xkitty.PNG, ID: kittyID, Quiet: 2,
+		Columns: w, Rows: h, DoNotMoveCursor: true, Chunk: true,
+		Transmission: xkitty.Direct,
+	})
 	return b.String()
 }
 
@@ -135,7 +128,8 @@ func kitty(img *image.RGBA, w, h int) string {
 const levels = 6
 
 // sixel encodes a picture in 216 colours: bands of six rows, one colour at a
-// time.
+// time. The encoder of x/ansi seeks the best palette, which takes a hundred times
+// as long.
 func sixel(img *image.RGBA) string {
 	w, h := img.Bounds().Dx(), img.Bounds().Dy()
 	var b strings.Builder

@@ -129,7 +129,7 @@ func TestBlocks(t *testing.T) {
 }
 
 func TestSequences(t *testing.T) {
-	for kind, begins := range map[Kind]string{Kitty: "\x1b_Ga=T,f=100,", ITerm2: "\x1b]1337;File=inline=1;", Sixel: "\x1bP0;1q\"1;1;100;50#0;2;0;0;0"} {
+	for kind, begins := range map[Kind]string{Kitty: "\x1b_Gf=100,q=2,", ITerm2: "\x1b]1337;File=inline=1;", Sixel: "\x1bP0;1q\"1;1;100;50#0;2;0;0;0"} {
 		s, w, h := Sequence(kind, sample(100, 50), 30, 20, 0, 0)
 		if !strings.HasPrefix(s, begins) || w != 10 || h != 3 {
 			t.Errorf("%d: %.40q, %d×%d", kind, s, w, h)

@@ -75,6 +75,7 @@ var arrows = []arrow{
 // testArrows are for test files, beside the arrows above.
 var testArrows = []arrow{
 	{"cmd/internal/cli", "tui/tuitest", "tells the stories of the screen to real nodes"},
+	{"cmd/starling", "node/store", "opens the profiles of its scripts quickly"},
 	{"node/...", "docs/vectors", "what is said, in a second implementation"},
 	{"session/...", "docs/vectors", "what a cell is, in a second implementation"},
 	{"p2p/...", "docs/vectors", "what a packet is, in a second implementation"},

@@ -81,3 +81,56 @@ func steps(body *ast.BlockStmt) int {
 	}
 	return max(n, 1)
 }
+
+// maxMethods is how many methods a type may have. One with more does several
+// things.
+const maxMethods = 80
+
+// manyMethods are the types that have more, each with a reason. A line goes
+// when its type is split: the test fails then.
+var manyMethods = []struct{ dir, name, why string }{
+	{"node/store", "Tx", "one transaction over all tables; goes when each table has a type of its own"},
+}
+
+// TestMethods holds that no type does everything.
+func TestMethods(t *testing.T) {
+	type named struct{ dir, name string }
+	count := map[named]int{}
+	for _, f := range files(t) {
+		if f.test {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil {
+				count[named{f.dir, receiver(fn)}]++
+			}
+		}
+	}
+
+	for _, m := range manyMethods {
+		if m.why == "" {
+			t.Errorf("%s.%s gives no reason", m.dir, m.name)
+		}
+		if n := count[named{m.dir, m.name}]; n <= maxMethods {
+			t.Errorf("%s.%s is stale: it has %d methods", m.dir, m.name, n)
+		}
+		delete(count, named{m.dir, m.name})
+	}
+	for of, n := range count {
+		if n > maxMethods {
+			t.Errorf("%s.%s has %d methods; at most %d", of.dir, of.name, n, maxMethods)
+		}
+	}
+}
+
+// receiver is the name of the type that a method is of.
+func receiver(fn *ast.FuncDecl) string {
+	name := ""
+	ast.Inspect(fn.Recv.List[0].Type, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && name == "" {
+			name = id.Name
+		}
+		return true
+	})
+	return name
+}

@@ -273,17 +273,17 @@ func (a *app) screen(ctx context.Context, node api.Node, options screenOptions) 
 }
 
 // needTerminal refuses to draw on what is no terminal.
-func (a *app) needTerminal(instead string) error {
-	if a.inTTY && a.outTTY {
+func (c *console) needTerminal(instead string) error {
+	if c.inTTY && c.outTTY {
 		return nil
 	}
 	return usage("without one use "+instead+", or the commands in starling help", "the app needs a terminal")
 }
 
 // appLogger keeps logs off the screen.
-func (a *app) appLogger() *slog.Logger {
-	if a.verbose && !a.errTTY {
-		return a.logger()
+func (c *console) appLogger() *slog.Logger {
+	if c.verbose && !c.errTTY {
+		return c.logger()
 	}
 	return slog.New(slog.DiscardHandler)
 }

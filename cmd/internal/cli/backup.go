@@ -24,15 +24,15 @@ func (s *backupSecret) flag(cmd *cobra.Command) {
 // envBackup is the variable that holds the passphrase of a backup.
 const envBackup = "STARLING_BACKUP_PASSPHRASE"
 
-func (a *app) backupPassphrase(s backupSecret, isNew bool) (string, error) {
+func (c *console) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 	if s.file != "" {
 		return readPassphrase("--backup-passphrase-file", s.file)
 	}
-	if p := a.getenv(envBackup); p != "" {
+	if p := c.getenv(envBackup); p != "" {
 		return p, nil
 	}
 
-	if !a.inTTY {
+	if !c.inTTY {
 		return "", &api.Error{
 			Code:    api.CodeWrongPassphrase,
 			Message: "no passphrase was given for the backup",
@@ -41,14 +41,14 @@ func (a *app) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 	}
 
 	// A new passphrase is asked for twice.
-	p, err := a.prompt("Passphrase of the backup: ")
+	p, err := c.prompt("Passphrase of the backup: ")
 	if err != nil || !isNew {
 		return p, err
 	}
 	if p == "" {
 		return "", usage("choose one: the file holds everything", "the passphrase is empty")
 	}
-	again, err := a.prompt("The same again: ")
+	again, err := c.prompt("The same again: ")
 	if err == nil && again != p {
 		err = usage("run the command again", "the two passphrases differ")
 	}

@@ -17,8 +17,8 @@ import (
 // send, history, search and tail, and in their words with --ids.
 
 // messageLine prints a message after it was changed.
-func (a *app) messageLine(m api.Message) error {
-	return a.print(m, func(w io.Writer) { message(w, m) })
+func (c *console) messageLine(m api.Message) error {
+	return c.print(m, func(w io.Writer) { message(w, m) })
 }
 
 // onNode gives a command what every command on a node has.

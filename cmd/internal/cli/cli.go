@@ -42,40 +42,46 @@ func Main() int {
 	defer stop()
 	// The first signal asks for an orderly end, the second one ends at once.
 	context.AfterFunc(ctx, stop)
-	a := &app{
-		in:      os.Stdin,
-		out:     os.Stdout,
-		err:     os.Stderr,
-		getenv:  os.Getenv,
-		engine:  realEngine{},
-		screens: realScreens{},
-		inTTY:   term.IsTerminal(int(os.Stdin.Fd())),
-		outTTY:  term.IsTerminal(int(os.Stdout.Fd())),
-		errTTY:  term.IsTerminal(int(os.Stderr.Fd())),
+
+	a := &app{engine: realEngine{}, screens: realScreens{}}
+	a.console = console{
+		in:     os.Stdin,
+		out:    os.Stdout,
+		err:    os.Stderr,
+		getenv: os.Getenv,
+		inTTY:  term.IsTerminal(int(os.Stdin.Fd())),
+		outTTY: term.IsTerminal(int(os.Stdout.Fd())),
+		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	a.prompt = a.promptTerminal
 	return a.run(ctx, os.Args[1:])
 }
 
-// app is one run of the program: where it reads and writes, and the flags that
-// every command has.
+// app is one run of the program: its console, and the flags that every command
+// has.
 type app struct {
+	console
+	engine  engine
+	screens screens
+
+	profile string
+	look    look
+	network network
+}
+
+// console is where the program reads and writes, and how.
+type console struct {
 	in                    io.Reader
 	out, err              io.Writer
 	getenv                func(string) string
-	engine                engine
-	screens               screens
 	inTTY, outTTY, errTTY bool
 	// prompt asks a person for a secret without showing it.
 	prompt func(question string) (string, error)
 
-	profile        string
 	passphraseFile string
 	verbose        bool
 	json           bool
 	ids            bool // print the ids of messages
-	look           look
-	network        network
 }
 
 // network is how a node that this command starts finds other relays.
@@ -197,14 +203,14 @@ func overview(w io.Writer, root *cobra.Command) error {
 }
 
 // jsonFlag gives a command --json.
-func (a *app) jsonFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON: one object, or one object a line")
+func (c *console) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON: one object, or one object a line")
 }
 
 // alwaysJSON gives --json to a command that prints JSON anyhow; it adds the
 // error object.
-func (a *app) alwaysJSON(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.json, "json", false, "errors as JSON too; the output always is")
+func (c *console) alwaysJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&c.json, "json", false, "errors as JSON too; the output always is")
 }
 
 // networkFlags gives a command the flags that matter when it starts a node.
@@ -215,10 +221,10 @@ func (a *app) networkFlags(cmd *cobra.Command) {
 }
 
 // logger writes to standard error: warnings, or everything with --verbose.
-func (a *app) logger() *slog.Logger {
+func (c *console) logger() *slog.Logger {
 	level := slog.LevelWarn
-	if a.verbose {
+	if c.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
 }

@@ -112,7 +112,6 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}, []string{"send", "Bob", "hi", "--wait", "sent"}, "its time is over"},
 		{"profile exists", exitUsage, "profile_exists", nil, []string{"init", "--name", "Alice"}, "already"},
 		{"init without a name", exitUsage, "usage", nil, []string{"init"}, "--name"},
-		{"test profile outside a test", exitUsage, "usage", func(s *shell) { s.env["STARLING_PROFILE"] = "/new" }, []string{"init", "--name", "x", "--kdf", "test"}, "tests"},
 		{"relay without an address", exitUsage, "usage", nil, []string{"relay"}, "--listen"},
 		{"relay on nonsense", exitUsage, "usage", nil, []string{"relay", "--listen", "nonsense"}, "nonsense"},
 		{"bootstrap without a peer id", exitUsage, "usage", nil, []string{"status", "--bootstrap", "/ip4/1.2.3.4/tcp/1"}, "/p2p/"},

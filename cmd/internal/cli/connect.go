@@ -48,8 +48,8 @@ var errNoNode = errors.New("no node runs on this profile")
 type newProfile struct {
 	name       string
 	passphrase string
-	// cheapKDF makes the passphrase quick to check, and to guess. For tests,
-	// and for passphrases that are random keys already.
+	// cheapKDF makes the passphrase quick to check, and to guess: for those that
+	// are random keys already.
 	cheapKDF bool
 }
 
@@ -197,34 +197,34 @@ const maxPassphrase = 4 << 10
 
 // passphrase comes from --passphrase-file, $STARLING_PASSPHRASE or a prompt,
 // in this order, and never from the command line.
-func (a *app) passphrase(question string) (string, error) {
-	if a.passphraseFile != "" {
-		return readPassphrase("--passphrase-file", a.passphraseFile)
+func (c *console) passphrase(question string) (string, error) {
+	if c.passphraseFile != "" {
+		return readPassphrase("--passphrase-file", c.passphraseFile)
 	}
-	if p := a.getenv("STARLING_PASSPHRASE"); p != "" {
+	if p := c.getenv("STARLING_PASSPHRASE"); p != "" {
 		return p, nil
 	}
-	if !a.inTTY {
+	if !c.inTTY {
 		return "", &api.Error{
 			Code:    api.CodeWrongPassphrase,
 			Message: "no passphrase was given",
 			Hint:    "use --passphrase-file FILE or $STARLING_PASSPHRASE, or run this in a terminal to be asked",
 		}
 	}
-	return a.prompt(question)
+	return c.prompt(question)
 }
 
 // newPassphrase is [app.passphrase] for a new profile: a prompt asks twice.
-func (a *app) newPassphrase() (string, error) {
-	p, err := a.passphrase("New passphrase: ")
+func (c *console) newPassphrase() (string, error) {
+	p, err := c.passphrase("New passphrase: ")
 	if err != nil {
 		return "", err
 	}
 	if p == "" {
 		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
 	}
-	if a.passphraseFile == "" && a.getenv("STARLING_PASSPHRASE") == "" {
-		again, err := a.prompt("The same again: ")
+	if c.passphraseFile == "" && c.getenv("STARLING_PASSPHRASE") == "" {
+		again, err := c.prompt("The same again: ")
 		if err != nil {
 			return "", err
 		}
@@ -252,9 +252,9 @@ func readPassphrase(flag, file string) (string, error) {
 }
 
 // promptTerminal asks on standard error and reads without echo.
-func (a *app) promptTerminal(question string) (string, error) {
-	fmt.Fprint(a.err, question)
-	defer fmt.Fprintln(a.err)
+func (c *console) promptTerminal(question string) (string, error) {
+	fmt.Fprint(c.err, question)
+	defer fmt.Fprintln(c.err)
 	p, err := term.ReadPassword(int(os.Stdin.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("read passphrase: %w", err)

@@ -166,8 +166,8 @@ func (a *app) demoNode(ctx context.Context, d *demo, name string, log *slog.Logg
 }
 
 // progress tells a person what is going on before there is a screen.
-func (a *app) progress(format string, args ...any) {
-	fmt.Fprintf(a.err, format+"\n", args...)
+func (c *console) progress(format string, args ...any) {
+	fmt.Fprintf(c.err, format+"\n", args...)
 }
 
 // waitContact waits until the node has a contact that is ready.

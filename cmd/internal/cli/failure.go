@@ -130,20 +130,20 @@ func failure(ctx context.Context, err error) (*api.Error, int) {
 
 // fail prints an error and returns the exit code. With --json the words are
 // followed by one line {"error":{"code":…,"message":…,"hint":…,"exit":…}}.
-func (a *app) fail(ctx context.Context, err error) int {
+func (c *console) fail(ctx context.Context, err error) int {
 	told, exit := failure(ctx, err)
-	fmt.Fprintf(a.err, "starling: %s\n", told.Message)
+	fmt.Fprintf(c.err, "starling: %s\n", told.Message)
 	if told.Hint != "" {
-		fmt.Fprintf(a.err, "hint: %s\n", told.Hint)
+		fmt.Fprintf(c.err, "hint: %s\n", told.Hint)
 	}
-	if a.json {
+	if c.json {
 		type object struct {
 			*api.Error
 			Exit int `json:"exit"`
 		}
 		line, jsonErr := json.Marshal(map[string]object{"error": {told, exit}})
 		if jsonErr == nil {
-			fmt.Fprintf(a.err, "%s\n", line)
+			fmt.Fprintf(c.err, "%s\n", line)
 		}
 	}
 	return exit

@@ -321,12 +321,11 @@ func newShell(t *testing.T) *shell {
 func (s *shell) run(args ...string) int {
 	s.out.Reset()
 	s.err.Reset()
-	a := &app{
+	a := &app{engine: s.engine, screens: s.screens}
+	a.console = console{
 		in: strings.NewReader(s.stdin), out: &s.out, err: &s.err,
-		getenv:  func(k string) string { return s.env[k] },
-		engine:  s.engine,
-		screens: s.screens,
-		inTTY:   s.tty, outTTY: s.tty, errTTY: s.tty,
+		getenv: func(k string) string { return s.env[k] },
+		inTTY:  s.tty, outTTY: s.tty, errTTY: s.tty,
 		prompt: func(string) (string, error) {
 			if len(s.prompts) == 0 {
 				return "", io.ErrUnexpectedEOF

@@ -131,15 +131,15 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 }
 
 // text is the text of a message, from the argument or standard input.
-func (a *app) text(args []string, mayBeEmpty bool) (string, error) {
+func (c *console) text(args []string, mayBeEmpty bool) (string, error) {
 	var text string
 	if len(args) > 0 {
 		text = args[0]
 	} else {
-		if a.inTTY {
-			fmt.Fprintln(a.err, "Write the message and end it with Ctrl-D on an empty line.")
+		if c.inTTY {
+			fmt.Fprintln(c.err, "Write the message and end it with Ctrl-D on an empty line.")
 		}
-		b, err := io.ReadAll(io.LimitReader(a.in, api.MaxText+2))
+		b, err := io.ReadAll(io.LimitReader(c.in, api.MaxText+2))
 		if err != nil {
 			return "", fmt.Errorf("read text: %w", err)
 		}

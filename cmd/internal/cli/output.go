@@ -17,25 +17,25 @@ import (
 
 // printJSON writes v as one line with one write, so that a reader of a pipe
 // never waits for the rest of a line.
-func (a *app) printJSON(v any) error {
+func (c *console) printJSON(v any) error {
 	var line bytes.Buffer
 	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := a.out.Write(line.Bytes())
+	_, err := c.out.Write(line.Bytes())
 	return err
 }
 
 // print writes v as JSON with --json and as words otherwise.
-func (a *app) print(v any, words func(w io.Writer)) error {
-	if a.json {
-		return a.printJSON(v)
+func (c *console) print(v any, words func(w io.Writer)) error {
+	if c.json {
+		return c.printJSON(v)
 	}
 	var text bytes.Buffer
 	words(&text)
-	_, err := a.out.Write(text.Bytes())
+	_, err := c.out.Write(text.Bytes())
 	return err
 }
 
@@ -63,16 +63,16 @@ func block(w io.Writer, t safetext.Text) {
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // message writes one message as a person reads it, with its id if asked.
-func (a *app) message(w io.Writer, m api.Message) {
-	if a.ids {
+func (c *console) message(w io.Writer, m api.Message) {
+	if c.ids {
 		fmt.Fprintf(w, "%s  ", own(m.ID))
 	}
 	message(w, m)
 }
 
 // idsFlag gives a command that prints messages --ids.
-func (a *app) idsFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&a.ids, "ids", false, "print each message's id before it")
+func (c *console) idsFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&c.ids, "ids", false, "print each message's id before it")
 }
 
 // message writes one message as a person reads it. What is about it is on

@@ -116,10 +116,7 @@ SIGTERM ends it in order.`,
 }
 
 func (a *app) initCommand() *cobra.Command {
-	var (
-		name string
-		kdf  string
-	)
+	var name string
 	cmd := &cobra.Command{
 		Use:   "init --name NAME",
 		Short: "Make a profile without a screen",
@@ -128,10 +125,6 @@ func (a *app) initCommand() *cobra.Command {
 			if name == "" {
 				return usage("for example: starling init --name alice", "--name is missing")
 			}
-			if kdf != "" && (kdf != "test" || a.getenv("STARLING_TESTING") != "1") {
-				return usage("leave the flag out", "--kdf %s is only for tests with $STARLING_TESTING=1", own(kdf))
-			}
-
 			dir, err := a.profileDir()
 			if err != nil {
 				return err
@@ -146,7 +139,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p := newProfile{name: name, passphrase: passphrase, cheapKDF: kdf == "test"}
+			p := newProfile{name: name, passphrase: passphrase}
 			if err := a.engine.Create(cmd.Context(), dir, p); err != nil {
 				return err
 			}
@@ -161,10 +154,6 @@ func (a *app) initCommand() *cobra.Command {
 	}
 
 	cmd.Flags().StringVar(&name, "name", "", "what you are called; your contacts can see it")
-	cmd.Flags().StringVar(&kdf, "kdf", "", "\"test\" makes a profile that is quick to open and NOT safe")
-	if err := cmd.Flags().MarkHidden("kdf"); err != nil {
-		panic(err) // the flag was defined a line above
-	}
 	a.jsonFlag(cmd)
 	return cmd
 }

@@ -113,15 +113,15 @@ func worthShowing(e api.Event) bool {
 }
 
 // event writes one event as a person reads it.
-func (a *app) event(w io.Writer, e api.Event) {
+func (c *console) event(w io.Writer, e api.Event) {
 	switch {
 	case e.Message != nil:
 		if e.Kind == api.EventChanged {
 			fmt.Fprint(w, "changed: ")
 		}
-		a.message(w, *e.Message)
+		c.message(w, *e.Message)
 	case (e.Kind == api.EventMessage || e.Kind == api.EventNotice) && e.Text != nil && e.From != nil:
-		a.message(w, api.Message{ID: e.ID, From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
+		c.message(w, api.Message{ID: e.ID, From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
 	case e.Kind == api.EventState:
 		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason}))
 	case e.Kind == api.EventContact && e.Contact != nil:
