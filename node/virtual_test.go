@@ -12,10 +12,11 @@ import (
 	"starling/node/store"
 	"starling/p2p"
 	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 )
 
 // slow is what DESIGN.md asks to be measured on.
-var slow = virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
+var slow = virtualtime.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
 
 // newVirtualUser makes a profile and starts a node on a virtual network.
 func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user {

@@ -12,18 +12,19 @@ import (
 	"starling/p2p"
 	"starling/p2p/directory"
 	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 )
 
 // wan is a network of some latency.
-var wan = virtual.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 7}
+var wan = virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 7}
 
 // hostile is where nodes are that the tests never start: whatever comes to their
 // addresses was sent there by a client that believed somebody.
 const hostile, hostiles = 2000, 8
 
 func hostileAddress(i int) directory.Address {
-	ip, _ := netip.AddrFromSlice(virtual.Address(hostile + i%hostiles))
-	return directory.Address{AddrPort: netip.AddrPortFrom(ip, virtual.Port)}
+	ip, _ := netip.AddrFromSlice(virtualtime.Address(hostile + i%hostiles))
+	return directory.Address{AddrPort: netip.AddrPortFrom(ip, virtualtime.Port)}
 }
 
 // lies are hints that name hostile addresses: of ids that nobody has, of relays
@@ -152,7 +153,7 @@ func TestPastedHint(t *testing.T) {
 		if visits(m) == 0 {
 			t.Fatal("this test cannot fail: nothing came to the address of a link")
 		}
-		boot := directory.Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte(virtual.Address(0))), virtual.Port)}
+		boot := directory.Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte(virtualtime.Address(0))), virtualtime.Port)}
 		c.AddPasted(directory.Hint{ID: m.Relays[0].ID(), Addresses: []directory.Address{boot}}.Append(nil))
 		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
 

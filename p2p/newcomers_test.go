@@ -21,6 +21,7 @@ import (
 	"starling/p2p/outfox"
 	"starling/p2p/p2ptest/virtual"
 	"starling/p2p/recall"
+	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
 )
 
@@ -42,12 +43,12 @@ func sign(t *testing.T, key crypto.PrivKey, node int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip, _ := netip.AddrFromSlice(virtual.Address(node))
+	ip, _ := netip.AddrFromSlice(virtualtime.Address(node))
 	now := time.Now().Truncate(time.Second)
 	d := directory.Descriptor{
 		ID: id, Sequence: uint64(now.UnixMilli()), Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 1000,
 		Epoch: directory.FirstEpoch(now), Features: directory.FeatureMailbox,
-		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(ip, virtual.Port)}},
+		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(ip, virtualtime.Port)}},
 	}
 	for i := range d.Keys {
 		k, err := outfox.NewPrivateKey()
@@ -96,7 +97,7 @@ func newLiar(t *testing.T, m *virtual.Mesh, node int, refuse bool, handle func(*
 	l.id, _ = wire.NodeIDFromKey(l.key.GetPublic())
 	var err error
 	l.host, err = host.NewRelay(host.Config{
-		Key: l.key, Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(node), virtual.Port)}, Options: m.Options(node),
+		Key: l.key, Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(node), virtualtime.Port)}, Options: m.Options(node),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func (l *liar) close() {
 }
 
 func (l *liar) address() string {
-	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtual.Address(l.node), virtual.Port, l.id)
+	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtualtime.Address(l.node), virtualtime.Port, l.id)
 }
 
 func (l *liar) send(to wire.NodeID, p *directory.Page) bool {
@@ -215,7 +216,7 @@ func honestList(t *testing.T, m *virtual.Mesh) (raws [][]byte) {
 }
 
 func bootstrap(r *virtual.Relay) string {
-	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtual.Address(r.Node), virtual.Port, r.PeerID())
+	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtualtime.Address(r.Node), virtualtime.Port, r.PeerID())
 }
 
 // TestOneHostileSource: whatever one of the three relays does that a newcomer

@@ -27,7 +27,7 @@ import (
 	"starling/p2p/book"
 	"starling/p2p/discovery"
 	"starling/p2p/host"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
 )
 
@@ -43,7 +43,7 @@ func (c *counted) InterceptAccept(network.ConnMultiaddrs) bool {
 }
 
 // plainHost is libp2p as it comes on node i, which announces what it likes.
-func plainHost(t *testing.T, net *virtual.Network, i int, gate connmgr.ConnectionGater, says ...multiaddr.Multiaddr) libhost.Host {
+func plainHost(t *testing.T, net *virtualtime.Network, i int, gate connmgr.ConnectionGater, says ...multiaddr.Multiaddr) libhost.Host {
 	t.Helper()
 	opts := append(net.Options(i), libp2p.NoListenAddrs, libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics(), libp2p.ForceReachabilityPrivate())
@@ -64,7 +64,7 @@ func plainHost(t *testing.T, net *virtual.Network, i int, gate connmgr.Connectio
 }
 
 func listen(i int) multiaddr.Multiaddr {
-	return multiaddr.StringCast(fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(i), virtual.Port))
+	return multiaddr.StringCast(fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(i), virtualtime.Port))
 }
 
 // TestProviderIsOnlyHeard: strangers put provider records under the relays' key
@@ -73,7 +73,7 @@ func listen(i int) multiaddr.Multiaddr {
 // own or of no public address ever.
 func TestProviderIsOnlyHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := virtual.NewNetwork(virtual.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})
+		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})
 		open, err := conngater.NewBasicConnectionGater(nil)
 		if err != nil {
 			t.Fatal(err)

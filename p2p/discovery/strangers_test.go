@@ -14,7 +14,7 @@ import (
 	"starling/p2p/book"
 	"starling/p2p/discovery"
 	"starling/p2p/host"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
 )
 
@@ -22,7 +22,7 @@ import (
 // often while one does not.
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := virtual.NewNetwork(virtual.Links{LatencyMin: 50 * time.Millisecond, BitsPerSecond: 1e8})
+		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 50 * time.Millisecond, BitsPerSecond: 1e8})
 		named := book.New(book.Config{Role: book.Relay})
 		relay := func(i int) host.Host {
 			key, _, err := crypto.GenerateEd25519Key(rand.Reader)
@@ -30,7 +30,7 @@ func TestStrangers(t *testing.T) {
 				t.Fatal(err)
 			}
 			h, err := host.NewRelay(host.Config{Key: key, Book: named, Options: net.Options(i),
-				Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(i), virtual.Port)}})
+				Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(i), virtualtime.Port)}})
 			if err != nil {
 				t.Fatal(err)
 			}

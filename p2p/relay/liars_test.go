@@ -11,17 +11,17 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/mailbox"
-	"starling/p2p/p2ptest/virtual"
 	"starling/p2p/relay"
+	"starling/p2p/virtualtime"
 )
 
 // TestOnlyTheOwnerSaysWhere: whatever libp2p comes to believe of a relay's address,
 // from what strangers say that they see or else, the relay signs what its owner said.
 func TestOnlyTheOwnerSaysWhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := virtual.NewNetwork(virtual.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})
+		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})
 		lie := multiaddr.StringCast("/ip4/9.9.9.9/tcp/4001")
-		said := fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(0), virtual.Port)
+		said := fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(0), virtualtime.Port)
 		r, err := relay.New(relay.Config{
 			StateDir: t.TempDir(), Listen: []string{said}, Store: mailbox.NewMemory(100),
 			Options: append(net.Options(0), func(cfg *libp2p.Config) error {

@@ -1,3 +1,5 @@
+// Package virtual runs meshes of relays and clients for tests in virtual time, on
+// a network of package virtualtime.
 package virtual
 
 import (
@@ -11,6 +13,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/mailbox"
+	"starling/p2p/virtualtime"
 )
 
 // mailboxRoom is how many boxes a relay takes.
@@ -18,7 +21,7 @@ const mailboxRoom = 10_000
 
 // A Mesh is relays and clients on a virtual network.
 type Mesh struct {
-	*Network
+	*virtualtime.Network
 	Relays []*Relay
 	// Logger, if set before Start, is given to relays.
 	Logger *slog.Logger
@@ -48,12 +51,12 @@ type Client struct {
 
 // NewMesh starts relays that know the first one. Call Stop before the bubble
 // ends.
-func NewMesh(tb testing.TB, relays int, links Links) *Mesh { return NewMeshOf(tb, relays, links, nil) }
+func NewMesh(tb testing.TB, relays int, links virtualtime.Links) *Mesh { return NewMeshOf(tb, relays, links, nil) }
 
 // NewMeshOf is NewMesh; edit, if not nil, may change the configuration of a relay
 // before each start.
-func NewMeshOf(tb testing.TB, relays int, links Links, edit func(node int, cfg *p2p.RelayConfig)) *Mesh {
-	m := &Mesh{edit: edit, Network: NewNetwork(links), tb: tb, dir: tb.TempDir(), Logger: slog.Default()}
+func NewMeshOf(tb testing.TB, relays int, links virtualtime.Links, edit func(node int, cfg *p2p.RelayConfig)) *Mesh {
+	m := &Mesh{edit: edit, Network: virtualtime.NewNetwork(links), tb: tb, dir: tb.TempDir(), Logger: slog.Default()}
 	for range relays {
 		r := &Relay{Node: m.node(), mesh: m, disk: mailbox.NewMemory(mailboxRoom)}
 		m.Relays = append(m.Relays, r)
@@ -73,7 +76,7 @@ func (r *Relay) Start() {
 	tb.Helper()
 	cfg := p2p.RelayConfig{
 		StateDir: filepath.Join(r.mesh.dir, fmt.Sprint(r.Node)),
-		Listen:   []string{fmt.Sprintf("/ip4/%s/tcp/%d", Address(r.Node), Port)},
+		Listen:   []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(r.Node), virtualtime.Port)},
 		Store:    r.disk,
 		Options:  r.mesh.Options(r.Node),
 		Logger:   r.mesh.Logger,
@@ -112,7 +115,7 @@ func (r *Relay) Running() bool { return r.stop != nil }
 
 // Bootstrap returns the address of the first relay.
 func (m *Mesh) Bootstrap() []string {
-	return []string{fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", Address(0), Port, m.Relays[0].PeerID())}
+	return []string{fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtualtime.Address(0), virtualtime.Port, m.Relays[0].PeerID())}
 }
 
 // Has reports whether a relay is one of the mesh.

@@ -12,10 +12,11 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 )
 
 // wan is what DESIGN.md asks to be measured on.
-var wan = virtual.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
+var wan = virtualtime.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
 
 func randomTag() (t p2p.Tag) {
 	rand.Read(t[:])

@@ -1,5 +1,5 @@
 // Package virtual runs a scenario in virtual time: relays and nodes are those
-// that people run, in this process, on a network that p2p/p2ptest/virtual
+// that people run, in this process, on a network that p2p/virtualtime
 // simulates packet by packet, by the rules and timers of the public one.
 //
 // An hour takes as long as the work that is done in it. What is drawn here
@@ -10,7 +10,7 @@
 // is shown in the end, and differ in milliseconds.
 //
 // What differs from the loopback engine beside time: TCP is that of
-// p2p/p2ptest/virtual, boxes of relays are in memory, which outlives the relay
+// p2p/virtualtime, boxes of relays are in memory, which outlives the relay
 // as a disk does.
 package virtual
 
@@ -31,7 +31,7 @@ import (
 	"starling/node/testnet/scenario"
 	"starling/p2p"
 	"starling/p2p/mailbox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
 )
 
 // room is how many boxes a relay takes.
@@ -42,7 +42,7 @@ type Engine struct {
 	*engine.Nodes
 	cfg  engine.Config
 	load engine.Load
-	net  *virtual.Network
+	net  *virtualtime.Network
 	mesh *testnet.Mesh
 	wall *wallClock
 }
@@ -74,7 +74,7 @@ func (e *Engine) Now() time.Time { return e.wall.Now() }
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) (err error) {
 	s := e.cfg.Scenario
-	e.net = virtual.NewNetwork(links(s))
+	e.net = virtualtime.NewNetwork(links(s))
 	dir := filepath.Join(e.cfg.Dir, "relays")
 	for i := range s.Relays {
 		if err := identity(testnet.Dir(dir, i), s.Seed, i); err != nil {
@@ -85,7 +85,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	e.mesh, err = testnet.Start(ctx, testnet.Options{
 		Relays: s.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Listen: func(i int) []string {
-			return []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtual.Address(i), virtual.Port)}
+			return []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(i), virtualtime.Port)}
 		},
 		Edit: func(i int, c *p2p.RelayConfig) {
 			c.AllowPrivate = false
@@ -101,8 +101,8 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 // bandwidth of a machine where the scenario says nothing, in bits a second.
 const bandwidth = 1e9
 
-func links(s *scenario.Scenario) virtual.Links {
-	l := virtual.Links{LatencyMin: s.Link.LatencyMin, LatencyMax: s.Link.LatencyMax,
+func links(s *scenario.Scenario) virtualtime.Links {
+	l := virtualtime.Links{LatencyMin: s.Link.LatencyMin, LatencyMax: s.Link.LatencyMax,
 		BitsPerSecond: bandwidth, Loss: s.Link.Loss, Seed: s.Seed}
 	if s.Link.Bandwidth > 0 {
 		l.BitsPerSecond = int(s.Link.Bandwidth * 1e6)

@@ -1,4 +1,4 @@
-// Package virtual is a network in memory for relays and clients, and time to
+// Package virtualtime is a network in memory for relays and clients, and time to
 // go with it: inside a bubble of testing/synctest an hour takes as long as the
 // work that is done in it.
 //
@@ -16,7 +16,7 @@
 // their limits, their timers and their rules for routes, and what a node sends
 // is counted as it would be on the wire: in whole packets, with the headers of
 // IPv4 and TCP, with handshakes, acknowledgements and what is sent again.
-package virtual
+package virtualtime
 
 import (
 	"encoding/binary"
