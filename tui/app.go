@@ -83,7 +83,7 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	return a
 }
 
-// connect says what follows in one room from what is done in another.
+// connect names the consequences in one room of the deeds in another.
 func (a *App) connect() {
 	a.gallery.Closed = a.book.Settle
 	a.lock.Closing, a.lock.Opened = a.closing, a.book.Settle
@@ -126,7 +126,8 @@ func (o Options) complete() Options {
 	return o
 }
 
-// Init asks the node for what to show and the terminal for what it can.
+// Init asks the node for contacts, drafts and settings, and the terminal for its
+// abilities.
 func (a *App) Init() tea.Cmd {
 	var ask tea.Cmd
 	if a.gallery.Unsure() {

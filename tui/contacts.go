@@ -289,8 +289,8 @@ func (c *contacts) invited(ev *api.InviteEvent) tea.Cmd {
 	return nil
 }
 
-// reused tells that two people have had the link of one invite. The one who
-// came first is a contact now and may not be the one who was meant.
+// reused tells that two people have had the link of one invite. The first of
+// them is a contact now, and may be the wrong one.
 func (c *contacts) reused(ev *api.InviteEvent) tea.Cmd {
 	card := &dialog.Card{Title: "An invite was used twice", Width: 56}
 	name := c.desk.T("the contact that it made")

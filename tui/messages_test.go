@@ -217,7 +217,7 @@ func TestPictures(t *testing.T) {
 
 func TestPicturesPastTheRenderer(t *testing.T) {
 	for _, c := range []struct{ term, program, begins string }{
-		{"xterm-kitty", "", "\x1b_Ga=T,f=100"},
+		{"xterm-kitty", "", "\x1b_Gf=100,q=2"},
 		{"xterm-256color", "WezTerm", "\x1b]1337;File=inline=1"},
 		{"foot", "", "\x1bP0;1q"},
 	} {

@@ -244,7 +244,7 @@ func (n *network) wayOut(out *sheet) {
 	}
 }
 
-// traffic tells what is under way and what went through.
+// traffic tells the messages under way, and the bytes so far.
 func (n *network) traffic(out *sheet) {
 	th, s := out.th, &n.status
 	out.head(th.T("Messages on their way"))

@@ -15,10 +15,10 @@
 //     settings; what the node says of itself; notifications
 //
 // Every room has the desk: the node, the words, the dialogs, and the way to
-// have work done away from the screen. A dialog hands back what to do
-// (dialog.Action), a question to the node what follows from its answer
-// (desk.Then); no name is looked up in between. An action of the table in
-// package keymap is one function of one room (App.table).
+// have work done away from the screen. A dialog hands back the work to do
+// (dialog.Action); a question to the node brings its own consequence with the
+// answer (desk.Then). No name is looked up in between. An action of the table
+// in package keymap is one function of one room (App.table).
 //
 // The parts that rooms draw with (chatview, composer, list, search) are plain
 // structs; preferences makes forms; picture, notify, emoji and catalogue know

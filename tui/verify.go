@@ -116,8 +116,8 @@ func (c *contacts) ask(x comparison) {
 	c.desk.Dialogs.Open(form)
 }
 
-// compareWith compares what we have with what was typed. It says what is
-// wrong if that is neither whole numbers nor a code.
+// compareWith compares our numbers with those typed. It names the fault if these
+// are neither whole numbers nor a code.
 func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (match bool, wrong string) {
 	theirs = strings.ToLower(strings.Join(strings.Fields(theirs), ""))
 	same := func(x, y string) bool { return subtle.ConstantTimeCompare([]byte(x), []byte(y)) == 1 }

@@ -1,12 +1,12 @@
-// Package catalogue holds what the app says in other languages.
+// Package catalogue holds the texts of the app in other languages.
 //
 // A catalogue is a gettext file (.po), embedded, keyed by the English text as
-// it stands in the source. What is not in it stays English, so that a text of
-// the node that is new here can still be read. A test reads the source and
+// it stands in the source. A text that is not in it stays English, so that a new
+// one of the node can still be read. A test reads the source and
 // holds that German and Russian have every text of the app, with the same
 // placeholders.
 //
-// The files NAME.po hold what the app says, NAME-node.po what the node says:
+// The files NAME.po hold the texts of the app, NAME-node.po those of the node:
 // errors, hints and notices, which arrive in English.
 package catalogue
 

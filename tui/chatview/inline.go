@@ -248,8 +248,8 @@ func (v *View) wrapRich(r rich, width int) []string {
 	return lines
 }
 
-// paint draws a line. What is seen as one character keeps one style, so that
-// its width stays what it was.
+// paint draws a line. One character on the screen keeps one style, so that its
+// width stays the same.
 func (v *View) paint(line string, styles []style) string {
 	var b strings.Builder
 	from, cur := 0, style(0)

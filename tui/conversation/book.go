@@ -1,6 +1,6 @@
 // Package conversation holds the conversations that a person has opened: their
-// messages and pages, the unsent text, what it answers or edits, and what is
-// done with a message.
+// messages and pages, the unsent text, answers and edits, and the actions on a
+// message.
 //
 // A [Chat] is one conversation. The [Book] is all of them: it knows which one
 // is open, takes what the node tells, and hands texts to the node in order.

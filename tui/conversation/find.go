@@ -45,7 +45,7 @@ func (b *Book) search(contact, title string) tea.Cmd {
 	return b.desk.Act(p.Question())
 }
 
-// whose says whose message one is, and to whom it went if that is not plain.
+// whose names the sender of a message, and the recipient if that is not plain.
 func (b *Book) whose(m api.Message, everywhere bool) string {
 	name := "?"
 	if c := b.people.Get(m.Conversation); c != nil {

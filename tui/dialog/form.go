@@ -226,7 +226,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	return box
 }
 
-// choices draws what can be chosen, or only what is where there is no room for
+// choices draws all choices, or the chosen one alone where there is no room for
 // all.
 func choices(th *theme.Theme, f *Field, focused bool, width int) string {
 	all := 0

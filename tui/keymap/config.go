@@ -18,8 +18,8 @@ var places = map[string]Place{"composer": Composer, "messages": Messages, "list"
 
 // Parse makes a table of the one shipped and a person's configuration. That
 // is TOML, one action a line: its ID and the keys that it is to have instead
-// of its own, none to take them away. What stands before the first section
-// holds wherever the action has keys, what stands in a section only there:
+// of its own, none to take them away. A line before the first section holds
+// wherever the action has keys, a line in a section only there:
 //
 //	# enter starts a new line, ctrl+s sends
 //	send = "ctrl+s"

@@ -257,7 +257,7 @@ func (p *prompt) verify(ctx context.Context, who string) error {
 	})
 }
 
-// verified notes what was read out and compared, not what may hold by now.
+// verified notes the numbers as they were read out. Those of now may be others.
 func (p *prompt) verified(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		p.mu.Lock()

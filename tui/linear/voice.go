@@ -64,7 +64,7 @@ func (v *voice) write(text string) {
 	fmt.Fprintln(v.out, strings.ReplaceAll(text, "\n", "\n  "))
 }
 
-// about is what holds of a contact and its conversation, in words.
+// about is the state of a contact and its conversation, in words.
 func (v *voice) about(c *api.Contact) string {
 	said := []string{words.Standing(v.th, c)}
 	add := func(cond bool, word string) {

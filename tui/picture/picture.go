@@ -2,8 +2,8 @@
 //
 // A picture comes from somebody else and nobody has looked into it, so
 // [Decode] has limits: of bytes, of pixels before anything is allocated for
-// them, of time, and of an animation it reads the first frame. What does not
-// keep them is [ErrPicture], whatever was wrong.
+// them, of time, and of an animation it reads the first frame. Anything beyond
+// them is [ErrPicture], and no more is said.
 //
 // [Blocks] draws with half blocks and works wherever there are colours; it is
 // plain text for the renderer. [Sequence] is for terminals that know pictures:

@@ -170,7 +170,7 @@ func (p *Panel) Click(_, y int) dialog.Action {
 // Wheel scrolls.
 func (p *Panel) Wheel(lines int) { p.rows.Scroll(lines, len(p.hits), p.room) }
 
-// perHit is the rows of a hit: whose it is, and what it says.
+// perHit is the rows of a hit: the sender, and the text.
 const perHit = 2
 
 // Render draws the panel. Its height does not depend on what was found.

@@ -349,6 +349,6 @@ func drained(ctx context.Context, node api.Node, contact string, timeout time.Du
 	}
 }
 
-// words joins what is left of a command line, for commands whose last argument
-// may be written without quotes.
+// words joins the rest of a command line. The last argument of some commands may
+// be written without quotes.
 func words(args []string) string { return strings.Join(args, " ") }

@@ -304,8 +304,7 @@ sees, digits or the text of their QR code, and record it only if it is the same.
 	return cmd
 }
 
-// compare records that a contact is verified if what they see is what is seen
-// here.
+// compare marks a contact as verified if both sides see the same.
 func compare(ctx context.Context, node api.Node, contact, code, number string) error {
 	here, err := node.Verification(ctx, contact)
 	if err != nil {

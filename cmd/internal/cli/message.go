@@ -151,8 +151,8 @@ func (c *console) text(args []string, mayBeEmpty bool) (string, error) {
 	return text, checkText(text, api.MaxText, "the message is longer than 32 KiB (32,768 bytes)")
 }
 
-// checkText refuses what no node would take. It is done here because what is not
-// UTF-8 cannot cross the control socket, and what is too long should not.
+// checkText refuses a text that no node would take. It is done here: bytes that
+// are not UTF-8 cannot cross the control socket, and long ones should not.
 func checkText(text string, limit int, tooLong string) error {
 	switch {
 	case text == "":

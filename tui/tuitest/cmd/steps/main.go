@@ -104,7 +104,7 @@ func open() *tui.App {
 	return app
 }
 
-// run does what a command asks for, and what follows from it.
+// run runs a command and its consequences.
 func run(app *tui.App, cmd tea.Cmd) {
 	if cmd == nil {
 		return
