@@ -10,10 +10,11 @@ import (
 // reason. Everything else dials by a permit of package book, through package
 // host, because most addresses in p2p are somebody's word.
 var doors = map[string]string{
-	"p2p/host/host.go":         "the kernel's dialler, below the gate",
-	"p2p/host/gate.go":         "the door: it takes a permit of the book",
-	"p2p/discovery/guarded.go": "turns the DHT's dials into the book's",
-	"p2p/discovery/lan/lan.go": "asks the local network, and nobody in particular",
+	"p2p/host/host.go":             "the kernel's dialler, below the gate",
+	"p2p/host/gate.go":             "the door: it takes a permit of the book",
+	"p2p/discovery/guarded.go":     "turns the DHT's dials into the book's",
+	"p2p/discovery/lan/lan.go":     "asks the local network, and nobody in particular",
+	"p2p/virtualtime/transport.go": "dials on a network in memory",
 }
 
 // TestOneDoor: only the doors dial, and no door is stale.

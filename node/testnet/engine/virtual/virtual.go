@@ -172,7 +172,7 @@ func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) e
 	n := e.cfg.Scenario.Relays + e.cfg.Scenario.Users + stranger
 	return e.cfg.Attacks.Run(ctx, engine.Stranger{
 		Do: h.Do, Rate: h.Rate, Seed: e.cfg.Scenario.Seed + uint64(stranger),
-		Address: virtual.Address(n).String(), Relays: e.mesh.Addrs(), Options: e.net.Options(n), Dial: e.net.Dialer(n),
+		Address: virtualtime.Address(n).String(), Relays: e.mesh.Addrs(), Options: e.net.Options(n), Dial: e.net.Dialer(n),
 	})
 }
 
