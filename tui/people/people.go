@@ -82,19 +82,23 @@ func (l *List) ShowArchived(current string) bool {
 	return true
 }
 
-// Take takes everybody that the node knows, in place of those known here. It
-// returns those that are gone.
+// Take takes everybody that the node knows, in the order in which they were met,
+// in place of those known here. It returns those that are gone.
 func (l *List) Take(contacts []api.Contact, reading func(id string) bool) (gone []string) {
 	l.Loaded = true
 	here := map[string]bool{}
+	var latest int64 // of those before, who were met earlier
 	for _, c := range contacts {
 		here[c.ID] = true
 		if c.Last != nil {
 			l.rank[c.ID] = max(l.rank[c.ID], c.Last.Sequence)
-			l.highest = max(l.highest, l.rank[c.ID])
+		} else if l.Index(c.ID) < 0 {
+			l.rank[c.ID] = latest // nothing has happened since they were met
 		}
-		l.Put(c, reading)
+		latest = max(latest, l.rank[c.ID])
+		l.put(c, reading)
 	}
+	l.highest = max(l.highest, latest)
 
 	for _, c := range l.all {
 		if !here[c.ID] {
@@ -105,13 +109,19 @@ func (l *List) Take(contacts []api.Contact, reading func(id string) bool) (gone 
 	return gone
 }
 
-// Put adds or changes a contact. reading reports whether the person looks at a
+// Put adds or changes a contact. A new one comes first. reading reports whether the person looks at a
 // conversation: it stays read.
 func (l *List) Put(c api.Contact, reading func(id string) bool) {
+	if l.Index(c.ID) < 0 {
+		l.Raise(c.ID)
+	}
+	l.put(c, reading)
+}
+
+func (l *List) put(c api.Contact, reading func(id string) bool) {
 	at := l.Index(c.ID)
 	if at < 0 {
-		l.all = append(l.all, c)
-		l.Raise(c.ID)
+		l.all = slices.Insert(l.all, 0, c)
 		return
 	}
 	if l.all[at].Unread == 0 && reading(c.ID) {
@@ -158,7 +168,6 @@ func (l *List) Sort() {
 			cmp.Compare(group(&x), group(&y)),
 			cmp.Compare(l.rank[y.ID], l.rank[x.ID]),
 			y.Created.Compare(x.Created),
-			cmp.Compare(x.ID, y.ID),
 		)
 	})
 }

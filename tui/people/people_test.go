@@ -42,16 +42,18 @@ func expect(t *testing.T, l *people.List, want ...string) {
 	}
 }
 
+// TestOrder: the node names people in the order in which they were met; the
+// list has them by their last messages.
 func TestOrder(t *testing.T) {
 	l := people.New()
-	l.Take([]api.Contact{contact("c", 0), contact("b", 5), contact("a", 9), contact("d", 1, pinned), contact("e", 8, archived)}, nobody)
-	expect(t, l, "d", "a", "b", "c", "e")
+	l.Take([]api.Contact{contact("a", 9), contact("b", 5), contact("c", 0), contact("d", 1, pinned), contact("e", 8, archived)}, nobody)
+	expect(t, l, "d", "c", "a", "b", "e")
 
 	// The latest activity comes first, and somebody new is active.
 	l.Raise("b")
 	l.Put(contact("f", 0), nobody)
 	l.Sort()
-	expect(t, l, "d", "f", "b", "a", "c", "e")
+	expect(t, l, "d", "f", "b", "c", "a", "e")
 
 	// What is no longer there is told.
 	if gone := l.Take([]api.Contact{contact("a", 9), contact("b", 5)}, nobody); len(gone) != 4 {
