@@ -104,7 +104,7 @@ func (a *App) connect() {
 	a.contacts.tell = a.book.Tell
 }
 
-// complete puts in what was left out.
+// complete puts in the defaults.
 func (o Options) complete() Options {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -174,8 +174,8 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return a, nil
 }
 
-// learn takes what the terminal says of itself, and reports whether it changes
-// the screen.
+// learn takes the terminal's answers about itself, and reports whether one
+// changes the screen.
 func (a *App) learn(msg tea.Msg) bool {
 	th := a.desk.Theme
 

@@ -268,7 +268,7 @@ func (c *contacts) remove() tea.Cmd {
 	})
 }
 
-// invited tells what became of an invite.
+// invited tells the end of an invite.
 func (c *contacts) invited(ev *api.InviteEvent) tea.Cmd {
 	if ev == nil {
 		return nil

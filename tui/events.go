@@ -9,8 +9,8 @@ import (
 	"starling/tui/words"
 )
 
-// A turn gathers what follows from a batch of events.
-type turn struct {
+// A round gathers the consequences of a batch of events.
+type round struct {
 	cmds     []tea.Cmd
 	fresh    []api.Message // new ones of contacts
 	moved    bool          // the order of people may be another
@@ -21,59 +21,59 @@ type turn struct {
 
 // apply applies a batch of events.
 func (a *App) apply(batch eventsMsg) tea.Cmd {
-	var t turn
+	var r round
 	for i := range batch {
-		a.take(&t, &batch[i])
+		a.take(&r, &batch[i])
 	}
 
 	// Before the first event, something may have been missed.
-	if t.unknown || !a.listening {
+	if r.unknown || !a.listening {
 		a.book.Behind = a.book.Behind || !a.listening
 		a.listening = true
-		t.cmds = append(t.cmds, a.loadContacts())
+		r.cmds = append(r.cmds, a.loadContacts())
 	}
-	if t.moved {
+	if r.moved {
 		a.people.Sort()
 	}
-	if t.drafts {
-		t.cmds = append(t.cmds, a.book.LoadDrafts())
+	if r.drafts {
+		r.cmds = append(r.cmds, a.book.LoadDrafts())
 	}
-	if t.pictures {
-		t.cmds = append(t.cmds, a.book.Look())
+	if r.pictures {
+		r.cmds = append(r.cmds, a.book.Look())
 	}
-	return tea.Batch(append(t.cmds, a.announcer.announce(t.fresh), a.book.Settle())...)
+	return tea.Batch(append(r.cmds, a.announcer.announce(r.fresh), a.book.Settle())...)
 }
 
 // take takes one event.
-func (a *App) take(t *turn, ev *api.Event) {
+func (a *App) take(r *round, ev *api.Event) {
 	switch ev.Kind {
 	case api.EventMessage:
 		m := words.Message(ev)
-		t.moved = true
-		t.unknown = t.unknown || a.people.Get(ev.Conversation) == nil
-		t.pictures = t.pictures || m.Picture != nil
+		r.moved = true
+		r.unknown = r.unknown || a.people.Get(ev.Conversation) == nil
+		r.pictures = r.pictures || m.Picture != nil
 		if a.book.Arrived(ev) {
-			t.fresh = append(t.fresh, m)
+			r.fresh = append(r.fresh, m)
 		}
 	case api.EventNotice:
 		a.book.Noticed(ev)
-		t.moved = true
+		r.moved = true
 	case api.EventState, api.EventChanged:
 		a.book.Changed(ev)
 	case api.EventTyping:
-		t.cmds = append(t.cmds, a.book.Writes(ev.Conversation))
+		r.cmds = append(r.cmds, a.book.Writes(ev.Conversation))
 	case api.EventDraft:
-		t.drafts = true
+		r.drafts = true
 	case api.EventContact:
 		if ev.Contact != nil {
 			a.people.Put(*ev.Contact, a.book.Reading)
-			t.moved = true
+			r.moved = true
 		}
 	case api.EventRemoved:
 		a.gone(ev)
-		t.unknown = true // the last message may be another
+		r.unknown = true // the last message may be another
 	case api.EventInvite:
-		t.cmds = append(t.cmds, a.contacts.invited(ev.Invite))
+		r.cmds = append(r.cmds, a.contacts.invited(ev.Invite))
 	case api.EventStatus:
 		if ev.Status != nil {
 			a.network.take(*ev.Status)
@@ -119,7 +119,7 @@ func (a *App) put(c api.Contact) {
 	a.people.Sort()
 }
 
-// loadContacts asks the node who is there.
+// loadContacts asks the node for everybody.
 func (a *App) loadContacts() tea.Cmd {
 	return desk.Ask(a.desk, a.desk.Node.Contacts, a.gotContacts)
 }
@@ -145,7 +145,7 @@ func (a *App) gotContacts(contacts []api.Contact, err error) tea.Cmd {
 	}
 }
 
-// catchUp is for what happened before the node's events were listened to.
+// catchUp asks again if no event has come: some may have been missed.
 func (a *App) catchUp() tea.Cmd {
 	if a.listening {
 		return nil

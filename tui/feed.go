@@ -18,7 +18,7 @@ const (
 	again = time.Second
 )
 
-// eventsMsg is what happened, in order.
+// eventsMsg is a batch of events, in order.
 type eventsMsg []api.Event
 
 // feedMsg tells that the stream of events broke off, or with a nil error that

@@ -15,7 +15,7 @@ import (
 const maxAddress = 512
 
 // openJoin asks for the address of a relay. Where the local network can be
-// searched, what is found there is offered too.
+// searched, a relay found there is offered too.
 func (a *App) openJoin() tea.Cmd {
 	if a.opts.Join == nil {
 		return a.desk.Say("Relays are given when the app is started: starling --bootstrap ADDRESS.")

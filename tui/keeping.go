@@ -54,7 +54,7 @@ func (k *keeping) timer() tea.Cmd {
 	})
 }
 
-// saved has what a form was filled with done.
+// saved changes a conversation by the answers of a form.
 func (k *keeping) saved(form *dialog.Form, req api.ConversationRequest) tea.Cmd {
 	return k.change(form, req, k.desk.T("Saved."))
 }

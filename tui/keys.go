@@ -50,7 +50,7 @@ func (a *App) calm() {
 	}
 }
 
-// paste puts text into what has the focus. It never sends.
+// paste puts text where the focus is. It never sends.
 func (a *App) paste(text string) tea.Cmd {
 	if a.lock.Closed() {
 		a.lock.Paste(text)

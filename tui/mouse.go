@@ -47,7 +47,7 @@ func (a *App) clickRight(m tea.Mouse) tea.Cmd {
 	return a.messages.Menu(a.do)
 }
 
-// clickPane moves the focus to a pane, and chooses what was clicked in it.
+// clickPane moves the focus to a pane, and chooses the row in it.
 func (a *App) clickPane(m tea.Mouse) tea.Cmd {
 	l := a.panes
 	switch {

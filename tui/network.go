@@ -18,7 +18,7 @@ import (
 	"starling/tui/words"
 )
 
-// network is what the node says of itself, and whether it answers at all.
+// network is the status of the node, and whether the node answers at all.
 type network struct {
 	desk *desk.Desk
 	// back is done when a node that was lost answers again.
@@ -86,7 +86,7 @@ func (n *network) open() tea.Cmd {
 	return n.load()
 }
 
-// truth is what holds now, the most important first.
+// truth is the status in words, the most important first.
 func (n *network) truth() []string {
 	d, th, s := n.desk, n.desk.Theme, &n.status
 	switch {
@@ -118,7 +118,7 @@ func (n *network) truth() []string {
 	return parts
 }
 
-// details adds what holds now to the pane of details.
+// details adds the status to the pane of details.
 func (n *network) details(p *pane) {
 	d, th, s := n.desk, n.desk.Theme, &n.status
 	p.add(th.Title.Render(d.T("What holds now")))
@@ -165,7 +165,7 @@ func (s *sheet) row(label, value string) {
 	}
 }
 
-// body tells all that holds now.
+// body is the whole status.
 func (n *network) body(th *theme.Theme, width, _ int) []string {
 	if !n.known {
 		return []string{th.Muted.Render(th.T("The node has not said anything yet."))}
@@ -178,7 +178,7 @@ func (n *network) body(th *theme.Theme, width, _ int) []string {
 	return out.lines
 }
 
-// promise tells whether messages can leave, and what is promised of them.
+// promise tells whether messages can leave, and with which promise.
 func (n *network) promise(out *sheet) {
 	th, s := out.th, &n.status
 	if s.Ready {

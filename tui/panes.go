@@ -168,7 +168,7 @@ func (p *pane) row(label, value string) {
 	p.add(p.th.Cells.Ends(p.th.Muted.Render(label), value, p.room))
 }
 
-// drawDetails tells about the open conversation, and what holds now.
+// drawDetails tells about the open conversation, and about the network.
 func (a *App) drawDetails(w, h int) []string {
 	p := &pane{th: a.desk.Theme, room: w - 2}
 	p.add("")

@@ -2,8 +2,8 @@ package tui
 
 import "starling/tui/keymap"
 
-// drawStatus tells in the last row what holds: the profile and the way out,
-// or what is awaited. Parts that do not fit are left out, the least important
+// drawStatus draws the last row: the profile and the way out, or the reason to
+// wait. Parts that do not fit are left out, the least important
 // first.
 func (a *App) drawStatus() string {
 	th, w := a.desk.Theme, a.width

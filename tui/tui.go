@@ -4,15 +4,15 @@
 //
 // # Structure
 //
-// [App] is one model that keeps routing, layout and focus. What it routes to are
-// rooms, each with its own state:
+// [App] is one model that keeps routing, layout and focus. It routes to rooms,
+// each with its own state:
 //
 //   - people: the list, its order and its cursor
-//   - conversation: the open chats with their pages, drafts and edits; what is
-//     done with a message
+//   - conversation: the open chats with their pages, drafts and edits; the
+//     actions on a message
 //   - gallery: pictures; lock: the lock of the screen
 //   - contacts, keeping, network, announcer (here): invites and safety numbers;
-//     settings; what the node says of itself; notifications
+//     settings; the status of the node; notifications
 //
 // Every room has the desk: the node, the words, the dialogs, and the way to
 // have work done away from the screen. A dialog hands back the work to do

@@ -141,7 +141,7 @@ func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (mat
 	return same(theirs, strings.Join(words.Digits(v.SafetyNumber), "")), ""
 }
 
-// showResult shows what came of a comparison.
+// showResult shows the result of a comparison.
 func (c *contacts) showResult(x comparison, match bool) {
 	th := c.desk.Theme
 	word, role, text := c.desk.T("does not match"), th.Bad, c.desk.T(warnMismatch)

@@ -8,8 +8,8 @@ import (
 	"starling/tui/theme"
 )
 
-// openWipe asks before everything is destroyed. It is for somebody who has no
-// time: one key opens it, one does it.
+// openWipe asks before everything is destroyed. It is for somebody without time:
+// one key opens it, one does it.
 func (a *App) openWipe() tea.Cmd {
 	if a.wiping != nil && a.desk.Dialogs.Has(a.wiping) {
 		return nil
@@ -21,7 +21,7 @@ func (a *App) openWipe() tea.Cmd {
 		Title: "Destroy everything here?",
 		Width: 56,
 		Body: func(th *theme.Theme, width, _ int) []string {
-			// The first paragraph is what happens.
+			// The first paragraph is the warning.
 			lines := th.Cells.Wrap(text, width)
 			for i := range lines {
 				if lines[i] == "" {

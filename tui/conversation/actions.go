@@ -17,10 +17,10 @@ import (
 	"starling/tui/words"
 )
 
-// Actions are what can be done with a message of the open conversation: the
-// selected one, else the last one that it can be done with.
+// Actions are those on a message of the open conversation: the selected one,
+// else the last one that allows the action.
 type Actions struct {
-	// LoadContacts asks the node who is there.
+	// LoadContacts asks the node for everybody.
 	LoadContacts func() tea.Cmd
 
 	desk   *desk.Desk

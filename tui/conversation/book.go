@@ -21,7 +21,7 @@ import (
 	"starling/tui/people"
 )
 
-// A Screen is what a book asks of the screen it is on.
+// A Screen shows a book.
 type Screen interface {
 	// Focus is where the focus is; FocusOn moves it.
 	Focus() keymap.Place
@@ -202,7 +202,7 @@ func (b *Book) Visit(id string, chosen bool) tea.Cmd {
 	return tea.Batch(append(cmds, b.Settle())...)
 }
 
-// Settle does what follows from the part in view: the end of a conversation
+// Settle draws the consequences of the part in view: the end of a conversation
 // that a person looks at is read, and the view is filled with messages.
 func (b *Book) Settle() tea.Cmd {
 	c := b.Open()

@@ -48,7 +48,7 @@ func (b *Book) Arrived(ev *api.Event) bool {
 	return fresh
 }
 
-// Noticed takes what the node says in a conversation.
+// Noticed takes a notice of the node in a conversation.
 func (b *Book) Noticed(ev *api.Event) {
 	if ev.ID == "" {
 		return

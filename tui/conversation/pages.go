@@ -115,8 +115,8 @@ func (b *Book) toEnd(c *Chat) tea.Cmd {
 	return b.loadPage(c)
 }
 
-// GoTo shows a message in its conversation, with words marked, and loads what
-// stands around it if it is not there.
+// GoTo shows a message in its conversation, with words marked, and loads its
+// neighbours if it is not there.
 func (b *Book) GoTo(m api.Message, found []string) tea.Cmd {
 	c := b.Chat(m.Conversation)
 	known := c.View.Has(m.ID)
@@ -141,7 +141,7 @@ type window struct {
 	older, newer bool // nothing is before, behind
 }
 
-// loadAround asks for what stands around a message.
+// loadAround asks for a message and its neighbours.
 func (b *Book) loadAround(c *Chat, m api.Message) tea.Cmd {
 	c.loading = true
 	c.round++
@@ -226,7 +226,7 @@ func (c *Chat) Resize(w, h int) {
 	}
 }
 
-// catchLate applies what came while a page was under way.
+// catchLate applies the changes that came while a page was under way.
 func (b *Book) catchLate(c *Chat) {
 	for _, m := range c.told {
 		c.View.Add(m)

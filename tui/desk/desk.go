@@ -1,10 +1,10 @@
-// Package desk holds what every room of the app has at hand: the node, the
-// theme and the words, the dialogs, the line for notices, and the way to have
+// Package desk holds the things that every room of the app has at hand: the node,
+// the theme and the words, the dialogs, the line for notices, and the way to have
 // work done away from the screen.
 //
 // Work that waits is a command ([Ask], [Submit], [Desk.Do]). It runs beside the
 // screen; its answer comes back as a [Then], which the app runs in its turn. So
-// a question and what follows from it stand in one place.
+// a question and its consequence stand in one place.
 package desk
 
 import (
@@ -49,7 +49,7 @@ type Notice struct {
 // noticeTime is how long a notice stays.
 const noticeTime = 6 * time.Second
 
-// A Then is a message: what follows, on the screen, from work away from it.
+// A Then is a message: the consequence, on the screen, of work away from it.
 type Then func() tea.Cmd
 
 // New returns a desk. after delivers a message later.
@@ -209,7 +209,7 @@ func (d *Desk) Ago(t time.Time) string {
 // Muted reports whether nothing new of a contact is announced.
 func (d *Desk) Muted(c *api.Contact) bool { return c.MutedUntil.After(d.Now()) }
 
-// Act does what the top dialog wants, and shows the one that waited for it.
+// Act does the action of the top dialog, and shows the one that waited for it.
 func (d *Desk) Act(action dialog.Action) tea.Cmd {
 	return tea.Batch(d.Dialogs.Act(action), d.Surface())
 }

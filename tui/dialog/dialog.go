@@ -1,8 +1,8 @@
-// Package dialog holds what opens above the conversation: cards that tell
+// Package dialog holds the boxes above the conversation: cards that tell
 // something, forms that ask something and pickers that find something.
 //
-// A dialog changes only itself. What it is asked to do comes back as an
-// [Action], which carries the work; the app hands it to [Stack.Act].
+// A dialog changes only itself. A key that asks for more gives an [Action], which
+// carries the work; the app hands it to [Stack.Act].
 //
 // A dialog that opens by itself ([Stack.Volunteer]) comes below those that are
 // open, and once it is on top it takes no keys for [Grace]: they were meant for
@@ -22,7 +22,7 @@ import (
 	"starling/tui/theme"
 )
 
-// An Action is what a dialog wants done. The zero value is nothing.
+// An Action is work that a dialog wants done. The zero value is none.
 type Action struct {
 	// Close closes the dialog first.
 	Close bool
@@ -178,7 +178,7 @@ func (s *Stack) Has(d Dialog) bool {
 	return false
 }
 
-// Act does what the top dialog wants.
+// Act does the action of the top dialog.
 func (s *Stack) Act(action Action) tea.Cmd {
 	if action.Close {
 		s.Close()

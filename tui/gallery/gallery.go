@@ -241,7 +241,7 @@ func (g *Gallery) Close() tea.Cmd {
 	return nil
 }
 
-// Wipe takes what the terminal itself keeps of pictures away.
+// Wipe takes away the pictures that the terminal itself keeps.
 func (g *Gallery) Wipe() tea.Cmd {
 	if g.kind != picture.Kitty {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"starling/tui/words"
 )
 
-// A command is a line that begins with a slash. What follows its name are the
+// A command is a line that begins with a slash and a name. The rest are its
 // arguments.
 type command struct {
 	name, args, help string
@@ -64,7 +64,7 @@ func init() {
 		{"/wipe", "", m("destroy everything here"), (*prompt).wipe},
 		{"/quit", "", m("leave"), func(*prompt, context.Context, string) error { return errQuit }},
 
-		// What belongs to the ones above.
+		// The opposites of those above, and the like.
 		{"/help", "", "", (*prompt).help},
 		{"/unpin", "", "", (*prompt).unpin},
 		{"/unmute", "", "", (*prompt).unmute},
@@ -77,7 +77,7 @@ func init() {
 	}
 }
 
-// line does what one line of input says.
+// line obeys one line of input.
 func (p *prompt) line(ctx context.Context, text string) error {
 	switch {
 	case text == "":

@@ -3,8 +3,8 @@
 // command. Everything is said in words and once, for screen readers and for
 // terminals that can do nothing else.
 //
-// A prompt takes the lines and does what they say. A voice reads out messages
-// and events; it alone writes.
+// A prompt takes the lines and obeys them. A voice reads out messages and events;
+// it alone writes.
 package linear
 
 import (
@@ -102,7 +102,7 @@ func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.
 	}
 }
 
-// step does what the next line says. The lock closes if none comes for long.
+// step obeys the next line. The lock closes if none comes for long.
 func (p *prompt) step(ctx context.Context) error {
 	text, err := p.asking.line(false, p.idle())
 	switch {

@@ -74,7 +74,7 @@ func (v *voice) removed(ev *api.Event) {
 	}
 }
 
-// invited tells what became of an invite.
+// invited tells the end of an invite.
 func (v *voice) invited(ev *api.InviteEvent) {
 	switch ev.What {
 	case "used":
@@ -88,7 +88,7 @@ func (v *voice) invited(ev *api.InviteEvent) {
 	}
 }
 
-// text is what a message says, as it is read out.
+// text is a message as it is read out.
 func (v *voice) text(m *api.Message) string {
 	switch {
 	case m.Deleted:
@@ -129,7 +129,7 @@ func (v *voice) text(m *api.Message) string {
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
-// quoted is what a message answers, by its number if it has one.
+// quoted is the message that another answers, by its number if it has one.
 func (v *voice) quoted(q *api.Quote) string {
 	if n, ok := v.numbers[q.ID]; ok {
 		return v.t("message %d", n)
@@ -216,7 +216,7 @@ func (v *voice) state(ev *api.Event) {
 	}
 }
 
-// edited reads out what changed about a message that was read out before.
+// edited reads out the change of a message that was read out before.
 func (v *voice) edited(m api.Message) {
 	n, ok := v.numbers[m.ID]
 	if !ok {

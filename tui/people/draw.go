@@ -156,7 +156,8 @@ func keptGlyphs(d *desk.Desk, c *api.Contact) string {
 	return s
 }
 
-// preview is the last message in one line, or the draft, or what is awaited.
+// preview is one line: the draft, the last message, or the reason why there is
+// none.
 func preview(d *desk.Desk, v View, c *api.Contact) string {
 	if c.ID != v.Current {
 		if text := v.Draft(c.ID); text != "" {

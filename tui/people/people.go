@@ -17,7 +17,7 @@ import (
 type List struct {
 	// Cursor is the contact that is selected in the list.
 	Cursor string
-	// Loaded says that the node has told who is there.
+	// Loaded says that the node has named everybody.
 	Loaded bool
 
 	all      []api.Contact // in the order shown

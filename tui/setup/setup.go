@@ -26,7 +26,7 @@ var (
 	ErrDemo      = errors.New("the demo is wanted")
 )
 
-// Options say what the first screens are for.
+// Options are the occasion for the first screens.
 type Options struct {
 	// Existing: there is a profile; only its passphrase is asked for.
 	Existing bool
@@ -41,7 +41,7 @@ type Options struct {
 // MinPassphrase is the shortest passphrase of a new profile, in characters.
 const MinPassphrase = 8
 
-// Result is what the first screens asked for. Name is empty if the
+// Result is the answers. Name is empty if the
 // profile exists.
 type Result struct {
 	Name       string
@@ -126,7 +126,7 @@ func New(opts Options) *Screen {
 	return s
 }
 
-// wrong says what is wrong with the answers for a new profile, or "".
+// wrong names the fault in the answers for a new profile, or "".
 func wrong(w *catalogue.Catalogue, r Result, again string) string {
 	switch {
 	case r.Name == "":
@@ -139,7 +139,7 @@ func wrong(w *catalogue.Catalogue, r Result, again string) string {
 	return ""
 }
 
-// Result returns what was typed, or ErrCancelled.
+// Result returns the answers, or ErrCancelled.
 func (s *Screen) Result() (Result, error) {
 	if s.demo {
 		return Result{}, ErrDemo

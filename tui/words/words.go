@@ -1,6 +1,5 @@
-// Package words holds what the screen and the line-by-line app say, and read,
-// in the same way: names, errors, sizes, the way out, a safety number. It
-// draws nothing.
+// Package words holds the words that the screen and the line-by-line app share:
+// names, errors, sizes, the way out, a safety number. It draws nothing.
 package words
 
 import (
