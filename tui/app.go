@@ -72,6 +72,9 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	a.people = people.New()
 	a.gallery = gallery.New(a.desk, picture.Detect(opts.Getenv))
 	a.lock = lock.New(a.desk)
+	if opts.Demo != "" {
+		a.lock.Hint = a.desk.T("In the demo it is: %s. ctrl+q quits.", opts.Demo)
+	}
 	a.network = &network{desk: a.desk}
 	a.announcer = &announcer{desk: a.desk, people: a.people, idle: a.lock.Idle, kind: notify.Detect(opts.Getenv)}
 	a.book = conversation.New(a.desk, a.people, a.gallery, screen{a})

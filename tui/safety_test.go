@@ -82,6 +82,17 @@ func TestLockWhenIdle(t *testing.T) {
 	u.Expect().Sees("The screen is locked").SeesNot("alice")
 }
 
+// TestDemoTellsItsPassphrase: nobody has chosen it, so a lock that keeps it to
+// itself stays closed.
+func TestDemoTellsItsPassphrase(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	u := tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en", Demo: tuitest.Passphrase})
+	u.Expect().Sees("Write to alice")
+	u.Press("f6").Expect().Sees("In the demo it is: " + tuitest.Passphrase).SeesNot("alice")
+	u.Type(tuitest.Passphrase).Enter().Expect().Sees("Write to alice")
+}
+
 func TestWipeInTwoKeys(t *testing.T) {
 	node, _, u := alone(t)
 	u.Press("f9").Expect().Sees("Destroy everything here?", "Nothing brings it back", "w")

@@ -68,6 +68,8 @@ type Options struct {
 	// Nearby looks for relays on the local network and returns their
 	// addresses, for Join; nil: the app does not offer it.
 	Nearby func(ctx context.Context) ([]string, error)
+	// Demo is the passphrase of a demo, where the lock tells it; else empty.
+	Demo string
 	// BackupDir is where a backup is offered to go; empty: nowhere.
 	BackupDir string
 	// Now is the clock; nil is time.Now.

@@ -4,6 +4,7 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
 	"starling/tui/term"
@@ -19,6 +21,8 @@ import (
 
 // Lock is open at first. It belongs to the goroutine of the screen.
 type Lock struct {
+	// Hint is shown below the passphrase; empty: the key that quits.
+	Hint string
 	// Closing is done when the lock closes, Opened when it is open again.
 	Closing, Opened func() tea.Cmd
 
@@ -58,7 +62,7 @@ func (l *Lock) Close() tea.Cmd {
 
 // ask makes the form for the passphrase.
 func (l *Lock) ask() *dialog.Form {
-	pass := &dialog.Field{Label: "Passphrase", Hint: "ctrl+q quits."}
+	pass := &dialog.Field{Label: "Passphrase", Hint: cmp.Or(l.Hint, catalogue.Mark("ctrl+q quits."))}
 	pass.Text.OneLine, pass.Text.Hidden, pass.Text.Limit = true, true, 1024
 	form := &dialog.Form{
 		Title: "Starling", Label: "Unlock", Fields: []*dialog.Field{pass}, NoCancel: true,

@@ -58,6 +58,7 @@ type screenOptions struct {
 	join      func(ctx context.Context, address string) error
 	nearby    func(ctx context.Context) ([]string, error)
 	backupDir string
+	demo      string // the passphrase of a demo
 }
 
 // lookFlags gives a command that shows the app its flags.

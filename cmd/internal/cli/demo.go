@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -86,6 +85,7 @@ func (a *app) demo(ctx context.Context, relays int, options screenOptions) error
 		return err
 	}
 	defer d.close()
+	options.demo = demoPassphrase
 	return a.screen(ctx, d.me, options)
 }
 
@@ -146,19 +146,21 @@ func (a *app) startDemo(ctx context.Context, relays int, log *slog.Logger) (_ *d
 	return d, waitContact(ctx, d.me, 30*time.Second)
 }
 
+// demoPassphrase opens the profiles of a demo. Its lock tells it.
+const demoPassphrase = "starling"
+
 // demoNode starts an ordinary node on a new profile.
 func (a *app) demoNode(ctx context.Context, d *demo, name string, log *slog.Logger) (running, error) {
-	// A passphrase of 26 random letters needs no slow derivation, and nobody
-	// has to know it: the profile is gone with the demo.
-	passphrase := rand.Text()
+	// The profile is gone with the demo. Nobody has to guess its passphrase, so
+	// that it needs no slow derivation.
 	dir := filepath.Join(d.dir, name)
-	err := a.engine.Create(ctx, dir, newProfile{name: name, passphrase: passphrase, cheapKDF: true})
+	err := a.engine.Create(ctx, dir, newProfile{name: name, passphrase: demoPassphrase, cheapKDF: true})
 	if err != nil {
 		return nil, err
 	}
 	return a.engine.Start(ctx, startConfig{
 		profile:    dir,
-		passphrase: passphrase,
+		passphrase: demoPassphrase,
 		network:    network{bootstrap: d.mesh.Bootstrap(), allowPrivate: true},
 		log:        log.With("demo", name),
 		temporary:  true,

@@ -166,5 +166,6 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 		Join:      s.join,
 		Nearby:    s.nearby,
 		BackupDir: s.backupDir,
+		Demo:      s.demo,
 	})
 }
