@@ -51,7 +51,9 @@ type Client struct {
 
 // NewMesh starts relays that know the first one. Call Stop before the bubble
 // ends.
-func NewMesh(tb testing.TB, relays int, links virtualtime.Links) *Mesh { return NewMeshOf(tb, relays, links, nil) }
+func NewMesh(tb testing.TB, relays int, links virtualtime.Links) *Mesh {
+	return NewMeshOf(tb, relays, links, nil)
+}
 
 // NewMeshOf is NewMesh; edit, if not nil, may change the configuration of a relay
 // before each start.
