@@ -305,7 +305,11 @@ func TestGuardDies(t *testing.T) {
 		}
 		return ids
 	}
-	p2ptest.Eventually(t, "a third stands in", func() bool { return len(up()) == 2 })
+	if ids := up(); len(ids) != 1 || ids[0] != guards[1].ID {
+		t.Errorf("a third saw the address: %v are up", ids)
+	}
+	b.TryOthers()
+	p2ptest.Eventually(t, "a third stands in for who does not want to wait", func() bool { return len(up()) == 2 })
 	first.Start()
 	p2ptest.Eventually(t, "the first is taken back", func() bool {
 		ids := up()

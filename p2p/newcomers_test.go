@@ -16,6 +16,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/directory"
+	"starling/p2p/guard"
 	"starling/p2p/host"
 	"starling/p2p/link"
 	"starling/p2p/outfox"
@@ -208,7 +209,7 @@ func honestList(t *testing.T, m *virtual.Mesh) (raws [][]byte) {
 	c.Stop()
 	mu.Lock()
 	defer mu.Unlock()
-	saved, err := recall.Parse(state)
+	saved, err := recall.Parse(state, guard.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +283,7 @@ func guardsUp(s p2p.Status) (n int) {
 func TestManySilentSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := virtual.NewMesh(t, 8, wan)
+		defer time.Sleep(2 * time.Second) // who drips finds out that nobody is there
 		defer m.Stop()
 		m.Settle(8)
 		var way []string

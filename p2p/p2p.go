@@ -32,7 +32,7 @@
 //	discovery  how relays find relays
 //	outfox     the packets
 //	mix        a hop: open, check for replay, wait, pass on; and choosing hops
-//	blame      which relays seem to pass nothing on
+//	judge      which relays seem to pass nothing on
 //	mailbox    boxes on disk and who waits for them
 //	guard      which relays a client connects to
 //	recall     what a client keeps from one start to the next

@@ -14,16 +14,16 @@
 //	alive.go       connections that are dead without a word, and wake-ups
 //	routes.go      which relays there are for a way
 //	rendezvous.go  mailboxes that two people find without telling each other
-//	mute.go        guards that take packets and bring nothing
 //	state.go       what is kept from one start to the next
 package client
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -34,13 +34,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"golang.org/x/sync/errgroup"
 
-	"starling/p2p/blame"
 	"starling/p2p/book"
 	"starling/p2p/clock"
 	"starling/p2p/directory"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/guard"
 	"starling/p2p/host"
+	"starling/p2p/judge"
 	"starling/p2p/link"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
@@ -158,9 +158,7 @@ type Client struct {
 	links    atomic.Pointer[link.Links] // while Run runs
 	replies  *mix.Replies[*back]
 	watches  *watch.Watches
-	blame    blame.Ledger
-	mutes    mutes
-	silence  silence
+	judge    judge.Judge
 	refused  tally.Tally
 	listed   atomic.Pointer[time.Time] // when a guard last gave us its list
 
@@ -175,17 +173,14 @@ type Client struct {
 	view   view
 
 	mu       sync.Mutex
-	guards   guard.List
-	attempts map[NodeID]*attempt
+	guards   *guard.Guards
 	expected map[*request]struct{} // to be failed when a guard is lost
 	doors    map[NodeID]*door
 }
 
 // timing is what tests and meshes on one machine want shorter.
 type timing struct {
-	retryMin, retryMax time.Duration // between dials of a guard
-	retryUp            time.Duration // and at most while another is up
-	standIn            time.Duration // a guard away for longer is replaced for now
+	retryMin, retryMax time.Duration // between rounds of first sources, and requests of a watch
 	listFew            time.Duration // between looks at the list while it is too short, at most
 	list               time.Duration // between looks at the list
 	listMin            time.Duration // between looks that failures ask for
@@ -200,8 +195,7 @@ type timing struct {
 
 func timings(private bool) timing {
 	t := timing{
-		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute, retryUp: time.Hour,
-		standIn: time.Minute,
+		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
 		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
 		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
 		keepalive: 30 * time.Minute,
@@ -210,8 +204,7 @@ func timings(private bool) timing {
 		replies:   maxReplies,
 	}
 	if private {
-		t.retryMin, t.retryMax, t.retryUp = 100*time.Millisecond, 3*time.Second, 3*time.Second
-		t.standIn = 2 * time.Second
+		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
 		t.listFew, t.listMin, t.listUnknown = time.Second, time.Second, time.Second
 		t.list = 5 * time.Minute
 		t.answer = 4 * time.Second
@@ -235,7 +228,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		changed:  make(chan struct{}, 1),
 		save:     make(chan struct{}, 1),
 		blamed:   make(chan struct{}, 1),
-		attempts: map[NodeID]*attempt{},
+		guards:   guard.New(guard.Config{AllowPrivate: cfg.AllowPrivate}),
 		expected: map[*request]struct{}{},
 		doors:    map[NodeID]*door{},
 	}
@@ -262,7 +255,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
 	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown})
-	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	key, _, err := crypto.GenerateEd25519Key(crand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make network identity: %w", err)
 	}
@@ -357,6 +350,7 @@ func (c *Client) tell(ctx context.Context) error {
 			c.directoryNow()
 			before := doubtful
 			doubtful = c.doubtful()
+			c.avoidGuards(doubtful)
 			if slices.ContainsFunc(doubtful, func(id NodeID) bool { return !slices.Contains(before, id) }) {
 				c.watches.RelaysChanged()
 			}
@@ -467,6 +461,6 @@ func (c *Client) Hint(id NodeID) ([]byte, error) {
 }
 
 func shuffled(ids []NodeID) []NodeID {
-	shuffle(ids)
-	return slices.Clip(ids)
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids
 }

@@ -88,7 +88,7 @@ func (c *Client) knowsNobody() bool {
 	c.opinions.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return kept == 0 && len(c.guards.Guards) == 0 && len(c.dir.Snapshot().Relays) == 0
+	return kept == 0 && len(c.guards.Known()) == 0 && len(c.dir.Snapshot().Relays) == 0
 }
 
 // nextDoor draws a door that is not tried yet and in no network of those that

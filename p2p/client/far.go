@@ -64,7 +64,9 @@ func (c *Client) askFar(ctx context.Context) error {
 }
 
 func (c *Client) askOneFar(ctx context.Context) error {
-	_, guards := c.guardsUp()
+	c.mu.Lock()
+	guards := c.guards.Met()
+	c.mu.Unlock()
 	some, err := c.routes.Pick(1, guards...)
 	if err != nil {
 		return routeError(err)

@@ -2,10 +2,17 @@ package client
 
 import (
 	"context"
-	mrand "math/rand/v2"
+	"errors"
 	"net/netip"
+	"os"
 	"slices"
+	"sync"
+	"syscall"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multistream"
 
 	"starling/p2p/directory"
 	"starling/p2p/guard"
@@ -13,41 +20,12 @@ import (
 	"starling/p2p/pace"
 )
 
-// An attempt is what is remembered of dialling one relay since it last
-// answered.
-type attempt struct {
-	dialling bool
-	failures int
-	first    time.Time // of the failures
-	next     time.Time // not before
-}
-
-// keepGuards keeps exactly the wanted guards connected.
+// keepGuards carries out what package guard plans, until ctx ends.
 func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
-	done := make(chan struct{}, 1)
-	dials := 0
-	defer func() {
-		for ; dials > 0; dials-- {
-			<-done
-		}
-	}()
+	d := dials{c: c, links: links, open: map[NodeID]*dial{}}
+	defer d.wait.Wait()
 	for {
-		now := time.Now()
-		keep, dial, next := c.plan(links, now)
-		if len(keep) == guard.Use {
-			for _, id := range links.Peers() {
-				if !slices.Contains(keep, id) {
-					links.Drop(id)
-				}
-			}
-		}
-		for _, h := range dial {
-			dials++
-			go func() {
-				c.dial(ctx, links, h)
-				done <- struct{}{}
-			}()
-		}
+		next := d.turn(ctx)
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-ctx.Done():
@@ -56,165 +34,198 @@ func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
 		case <-timer.C:
 		case <-c.wake:
 			timer.Stop()
-		case <-done:
-			dials--
-			timer.Stop()
 		}
 	}
 }
 
-// plan decides whom to keep and whom to dial now, and when to look again.
-func (c *Client) plan(links *link.Links, now time.Time) (keep []NodeID, dial []directory.Hint, next time.Time) {
-	snap := c.dir.Snapshot()
+// dials are the attempts to reach guards.
+type dials struct {
+	c     *Client
+	links *link.Links
+	wait  sync.WaitGroup
+
+	snap   *directory.Snapshot // the relays that the guards were told
+	agreed bool
+	open   map[NodeID]*dial // the last attempt of each
+}
+
+type dial struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// turn tells the guards what has changed, does what they say, and returns when to
+// look again.
+func (d *dials) turn(ctx context.Context) time.Time {
+	c, now := d.c, time.Now()
+	snap, agreed := c.dir.Snapshot(), c.agreed()
+	peers := d.links.Peers()
+
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	changed := c.guards.Prune(now)
-	anyUp := slices.ContainsFunc(c.guards.Guards, func(g guard.Guard) bool { return links.Connected(g.ID) })
-	up := func(id NodeID) bool { return links.Connected(id) && !c.mutes.is(id, now) }
-	away := func(id NodeID) bool {
-		a := c.attempts[id]
-		return c.mutes.is(id, now) || a != nil && a.failures > 0 && (!anyUp || now.Sub(a.first) > c.timing.standIn)
+	if snap != d.snap || agreed != d.agreed {
+		d.snap, d.agreed = snap, agreed
+		if len(snap.Relays) >= MinRelays {
+			c.guards.Relays(guardsAmong(snap), agreed)
+		}
 	}
-	var want []NodeID
-	for {
-		var more bool
-		keep, want, more = c.guards.Wanted(up, away)
-		if !more {
-			break
-		}
-		if len(snap.Relays) >= MinRelays && c.guards.Extend(snap, now, c.cfg.AllowPrivate) {
-			changed = true
-			continue
-		}
-		if len(keep) == 0 && slices.ContainsFunc(want, func(id NodeID) bool { return c.mutes.is(id, now) }) {
-			c.mutes.forget() // there are no others: perhaps it was not they
-			continue
-		}
-		break
+	c.guards.Links(d.links.Connected, now)
+	if slices.ContainsFunc(peers, func(id NodeID) bool { return !slices.Contains(c.guards.Known(), id) }) {
+		c.guards.Heard(now)
 	}
-	if changed {
+	hopeful := c.guards.Hopeful()
+	plan := c.guards.Plan(now, c.knownTime())
+	despair := hopeful && !c.guards.Hopeful()
+	c.mu.Unlock()
+
+	if despair {
+		pace.Kick(c.lonely)
+	}
+	if plan.Save {
 		pace.Kick(c.save)
 	}
-	next = now.Add(time.Minute)
-	try := func(h directory.Hint) {
-		a := c.attempts[h.ID]
-		if a == nil {
-			a = &attempt{}
-			c.attempts[h.ID] = a
+	for _, id := range plan.Close {
+		if old := d.open[id]; old != nil {
+			old.cancel()
 		}
-		switch {
-		case a.dialling || links.Connected(h.ID):
-		case a.next.After(now):
-			if a.next.Before(next) {
-				next = a.next
-			}
-		default:
-			a.dialling = true
-			dial = append(dial, h)
-		}
-		// A guard that fails now counts as away only after a while.
-		if at := a.first.Add(c.timing.standIn); a.failures > 0 && at.After(now) && at.Before(next) {
-			next = at
-		}
+		d.links.Drop(id)
 	}
-	for _, g := range c.guards.Guards {
-		if slices.Contains(want, g.ID) && !c.mutes.is(g.ID, now) {
-			try(directory.Hint{ID: g.ID, Addresses: addressesOf(snap, g)})
-		}
+	for _, it := range plan.Try {
+		d.begin(ctx, it)
 	}
-	return keep, dial, next
+	return plan.Next
 }
 
-// addressesOf returns all addresses of a guard, which are dialled side by side.
-func addressesOf(snap *directory.Snapshot, g guard.Guard) []directory.Address {
-	if d, ok := snap.Find(g.ID); ok {
-		return d.Addresses
+// knownTime is the time of day, as far as sources agree on it; else zero.
+func (c *Client) knownTime() time.Time {
+	if !c.timeKnown() {
+		return time.Time{}
 	}
-	return []directory.Address{g.Address}
+	return c.clock.Now()
 }
 
-// guardAddresses returns all addresses of a guard: those it signed last, and
-// where it was when it was drawn.
-func (c *Client) guardAddresses(id NodeID) (all []netip.AddrPort) {
+// guardsAmong returns the relays that could be guards.
+func guardsAmong(snap *directory.Snapshot) []guard.Relay {
+	list := make([]guard.Relay, 0, len(snap.Relays))
+	for _, d := range snap.Relays {
+		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Fit: slices.ContainsFunc(d.Addresses, directory.Address.Dialable)})
+	}
+	return list
+}
+
+// begin dials a guard, after the last attempt to do so has ended.
+func (d *dials) begin(ctx context.Context, it guard.Attempt) {
+	before := d.open[it.ID]
+	ctx, cancel := context.WithTimeout(ctx, it.Timeout)
+	now := &dial{cancel, make(chan struct{})}
+	d.open[it.ID] = now
+	d.wait.Go(func() {
+		defer close(now.done)
+		defer cancel()
+		if before != nil {
+			<-before.done
+		}
+		err := d.links.Dial(ctx, it.ID)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return // given up: nobody asks how it ended
+		}
+		if err != nil {
+			d.links.Drop(it.ID) // it may have taken the connection and refused the stream
+			d.c.mu.Lock()
+			d.c.guards.Failed(it.ID, result(err), time.Now())
+			d.c.mu.Unlock()
+			d.c.log.Debug("guard does not answer", "relay", it.ID, "err", err)
+		}
+		pace.Kick(d.c.wake)
+	})
+}
+
+// result says how an attempt ended. Of several addresses the one that says most
+// counts.
+func result(err error) guard.Result {
+	var attempts []error
+	var d *swarm.DialError
+	if errors.As(err, &d) && len(d.DialErrors) > 0 {
+		for i := range d.DialErrors {
+			attempts = append(attempts, d.DialErrors[i].Cause)
+		}
+	} else {
+		attempts = []error{err}
+	}
+	best := guard.Unreachable
+	for _, err := range attempts {
+		switch r := resultOf(err); {
+		case r == guard.Refused || r == guard.WrongKey:
+			return r
+		case r == guard.Timeout:
+			best = r
+		}
+	}
+	return best
+}
+
+func resultOf(err error) guard.Result {
+	is := func(targets ...error) bool {
+		return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
+	}
+	var mismatch sec.ErrPeerIDMismatch
+	switch {
+	case is(syscall.ECONNREFUSED):
+		return guard.Refused
+	case errors.As(err, &mismatch), errors.As(err, new(multistream.ErrNotSupported[string])):
+		return guard.WrongKey
+	case os.IsTimeout(err), is(context.DeadlineExceeded):
+		return guard.Timeout
+	case is(syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL):
+		return guard.Unreachable
+	}
+	return guard.Timeout
+}
+
+// avoidGuards tells the guards which relays the judge avoids.
+func (c *Client) avoidGuards(avoided []NodeID) {
+	now := time.Now()
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.guards.Guards, func(g guard.Guard) bool { return g.ID == id })
-	if i < 0 {
-		return nil
+	for _, id := range c.guards.InUse(now) {
+		if slices.Contains(avoided, id) {
+			c.guards.Avoid(id, now)
+			defer pace.Kick(c.wake)
+		}
 	}
-	if d, ok := c.dir.Snapshot().Find(id); ok {
-		all = directory.AddrPorts(d.Addresses)
-	}
-	if a := c.guards.Guards[i].Address; a.Dialable() && !slices.Contains(all, a.AddrPort) {
-		all = append(all, a.AddrPort)
-	}
-	return all
+	c.mu.Unlock()
 }
 
 // tryGuards ends all waiting between attempts: the network is another.
 func (c *Client) tryGuards() {
 	c.mu.Lock()
-	for _, a := range c.attempts {
-		a.next = time.Time{}
-	}
+	c.guards.Network(true, time.Now())
 	c.mu.Unlock()
 	pace.Kick(c.wake)
 }
 
-func (c *Client) dial(ctx context.Context, links *link.Links, h directory.Hint) {
-	err := links.Dial(ctx, h.ID)
-	now := time.Now()
+// TryOthers is for a person who does not want to wait for the guards any longer:
+// others are tried now. Each that answers sees our address.
+func (c *Client) TryOthers() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	a := c.attempts[h.ID]
-	a.dialling = false
-	if err == nil {
-		*a = attempt{}
-		c.guards.Answered(h.ID, directory.Address{}, now)
-		return
-	}
-	if a.failures++; a.failures == 1 {
-		a.first = now
-	}
-	most := c.timing.retryMax
-	if len(links.Peers()) > 0 {
-		most = c.timing.retryUp
-	}
-	pause := min(c.timing.retryMin<<min(a.failures-1, 16), most)
-	a.next = now.Add(pace.Jitter(pause))
-	go links.Drop(h.ID) // it may have taken the connection and refused the stream
-	if ctx.Err() == nil {
-		c.log.Debug("relay does not answer", "relay", h.ID, "err", err)
-	}
-	if len(c.attempts) > 4*guard.MaxGuards {
-		for id, o := range c.attempts {
-			if !o.dialling && now.After(o.next) {
-				delete(c.attempts, id)
-			}
-		}
-	}
+	c.guards.TryOthers(time.Now())
+	c.mu.Unlock()
+	pace.Kick(c.wake)
 }
 
-// guardsUp returns the connected guards, the preferred first, and all guards.
-func (c *Client) guardsUp() (up, all []NodeID) {
+// guardAddresses returns all addresses of a guard: those it signed last, or where it
+// was when it was drawn.
+func (c *Client) guardAddresses(id NodeID) []netip.AddrPort {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return directory.AddrPorts(c.guards.Addresses(id))
+}
+
+// guardsUp returns the guards in use, the preferred first.
+func (c *Client) guardsUp() []NodeID {
 	links := c.links.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all = c.guards.IDs()
 	if links == nil {
-		return nil, all
+		return nil
 	}
-	now := time.Now()
-	for _, mute := range []bool{false, true} { // a mute one is better than none
-		for _, id := range all {
-			if links.Connected(id) && c.mutes.is(id, now) == mute && len(up) < guard.Use && (!mute || len(up) == 0) {
-				up = append(up, id)
-			}
-		}
-	}
-	return up, all
-}
-
-func shuffle(ids []NodeID) {
-	mrand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return slices.DeleteFunc(c.guards.InUse(time.Now()), func(id NodeID) bool { return !links.Connected(id) })
 }

@@ -298,7 +298,7 @@ func (c *Client) letGo(ids []NodeID) {
 func (c *Client) isGuard(id NodeID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Contains(c.guards.IDs(), id)
+	return slices.Contains(c.guards.Known(), id)
 }
 
 // oneSource reports whether only one relay has told which relays there are.
@@ -306,6 +306,13 @@ func (c *Client) oneSource() bool {
 	c.opinions.mu.Lock()
 	defer c.opinions.mu.Unlock()
 	return !c.opinions.belief.Agreed && c.opinions.belief.Sources == 1
+}
+
+// agreed reports whether more than one source says which relays there are.
+func (c *Client) agreed() bool {
+	c.opinions.mu.Lock()
+	defer c.opinions.mu.Unlock()
+	return c.opinions.belief.Agreed
 }
 
 // disagree reports whether sources told lists of which nothing is believed.
@@ -384,7 +391,7 @@ func (c *Client) told(id NodeID) bool {
 
 // untold reports whether a guard has not told its list since the start.
 func (c *Client) untold() bool {
-	up, _ := c.guardsUp()
+	up := c.guardsUp()
 	return slices.ContainsFunc(up, func(id NodeID) bool { return !c.told(id) })
 }
 

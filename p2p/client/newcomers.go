@@ -57,17 +57,9 @@ func (c *Client) needsSources(links *link.Links) bool {
 	if len(c.dir.Snapshot().Relays) >= MinRelays || len(links.Peers()) > 0 {
 		return false
 	}
-	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, g := range c.guards.Guards {
-		a := c.attempts[g.ID]
-		if a == nil || a.failures == 0 || now.Sub(a.first) < c.timing.standIn {
-			time.AfterFunc(c.timing.standIn/2, func() { pace.Kick(c.lonely) })
-			return false
-		}
-	}
-	return true
+	return !c.guards.Hopeful()
 }
 
 // An asking is a door that was asked for the list.
@@ -114,7 +106,7 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 			c.wait(false)
 		case <-c.lonely: // a door was added, or a guard came up
 		}
-		if up, _ := c.guardsUp(); len(up) == guard.Use {
+		if len(c.guardsUp()) == guard.Use {
 			cancel()
 		}
 		if ctx.Err() == nil {
@@ -158,7 +150,7 @@ func (c *Client) ask(ctx context.Context, links *link.Links, h directory.Hint) e
 
 // tidy closes the links of sources once the guards are up.
 func (c *Client) tidy(links *link.Links) {
-	if up, _ := c.guardsUp(); len(up) < guard.Use {
+	if len(c.guardsUp()) < guard.Use {
 		return
 	}
 	for _, id := range links.Peers() {

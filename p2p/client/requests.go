@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
@@ -32,6 +34,7 @@ type request struct {
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
 	c        *Client
+	blamed   atomic.Bool // the judge knows that no answer came
 }
 
 // back is the way of one answer.
@@ -110,18 +113,20 @@ func (c *Client) reply(from NodeID, body []byte) {
 // answered notes that an answer came this way. It says nothing about the ways of
 // other answers.
 func (c *Client) answered(b *back, from NodeID, now time.Time) {
-	c.blame.Answered(ids(b.req.there[:]), b.req.sent, now)
-	c.blame.Answered(append(ids(b.way[:]), b.req.mailbox), now, now)
-	c.silence.answer(b.req.mailbox, now)
+	c.judge.Passed(ids(b.req.there[:hops]), b.req.sent, now)
+	c.judge.Answered(ids(b.way[:]), b.req.mailbox, now, now)
 	if c.returns.answer() {
 		pace.Kick(c.changed)
 	}
-	c.mutes.answered(from, b.req.first())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.guards.Trust(from)
+	c.guards.Trust(b.req.first())
 }
 
 // ready returns the guards to use for a mailbox, or why there is no way to it.
 func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
-	up, _ := c.guardsUp()
+	up := c.guardsUp()
 	if len(up) == 0 {
 		return nil, ErrOffline
 	}
@@ -158,6 +163,17 @@ func (c *Client) postWatch(ctx context.Context, to NodeID, n int, seal watch.Sea
 	return req, nil
 }
 
+// short tells the guards that the only one that is up is where a message should go.
+func (c *Client) short(up []NodeID, mailbox NodeID) {
+	if len(up) != 1 || up[0] != mailbox {
+		return
+	}
+	c.mu.Lock()
+	c.guards.Short(time.Now())
+	c.mu.Unlock()
+	pace.Kick(c.wake)
+}
+
 // post sends a message with n reply blocks on its way to the mailbox of req.
 // The blocks and the packet's header, 8 operations on a curve each, are made
 // side by side.
@@ -165,6 +181,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 	var made errgroup.Group
 	guard, slot, way, err := c.forward(up, req.mailbox)
 	if err != nil {
+		c.short(up, req.mailbox)
 		return err
 	}
 	var header *outfox.Header
@@ -204,7 +221,9 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		}
 		return ErrOffline
 	}
-	c.due(guard, req.sent)
+	for _, id := range req.guards() {
+		c.due(id, req.sent)
+	}
 	return nil
 }
 
@@ -218,26 +237,52 @@ func (c *Client) patience() time.Duration {
 	return c.timing.answer + 24*max(0, delay)
 }
 
-// failed notes that a request brought no answer.
-func (c *Client) failed(req *request) {
-	now := time.Now()
-	relays, over := ids(req.there[:]), []NodeID{req.first()}
-	// Of several ways back one would have been enough; the way there is the only one.
-	if len(req.backs) == 1 {
-		relays = append(relays, ids(req.backs[0].way[:])...)
-		if g := req.backs[0].guard(); g != req.first() {
-			over = append(over, g)
-		}
+// guards are those over which a request went out, and over which alone its answer
+// could have come.
+func (r *request) guards() []NodeID {
+	ids := []NodeID{r.first()}
+	if len(r.backs) == 1 && r.backs[0].guard() != r.first() {
+		ids = append(ids, r.backs[0].guard())
 	}
-	c.blame.Failed(relays, req.sent, now)
-	c.silence.failed(req.mailbox, now)
+	return ids
+}
+
+// failed notes that a request brought no answer. That says something of relays only
+// while the guards on its way are there. One that has sent nothing since is asked
+// whether it is, see due: if it does not answer that, the connection was dead, and
+// what was lost with it is nobody's fault.
+func (c *Client) failed(req *request) {
+	heard := func() bool {
+		return !slices.ContainsFunc(req.guards(), func(id NodeID) bool { return !c.pulses.since(id, req.sent) })
+	}
 	c.returns.miss(req.mailbox, req.sent)
 	pace.Kick(c.changed)
-	if c.mutes.failed(over, c.blame.Down, now) {
-		pace.Kick(c.wake)
-	}
-	pace.Kick(c.blamed)
 	pace.Kick(c.stale)
+	if heard() {
+		c.blame(req)
+		return
+	}
+	time.AfterFunc(exchange.PageTimeout, func() {
+		if heard() {
+			c.blame(req)
+		}
+	})
+}
+
+// blame tells the judge of a request that brought no answer, though the guards were
+// there. Of several ways back one would have been enough; the way there is the only
+// one.
+func (c *Client) blame(req *request) {
+	if req.blamed.Swap(true) {
+		return
+	}
+	now := time.Now()
+	mixes := ids(req.there[:hops])
+	if len(req.backs) == 1 {
+		mixes = append(mixes, ids(req.backs[0].way[:])...)
+	}
+	c.judge.Failed(mixes, req.mailbox, req.sent, now)
+	pace.Kick(c.blamed)
 }
 
 // Put stores a box over one fresh route and waits for the mailbox to say that

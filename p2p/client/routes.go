@@ -36,15 +36,11 @@ func (c *Client) directoryNow() *directory.Snapshot {
 	epoch := outfox.EpochAt(c.clock.Now())
 	c.viewMu.Lock()
 	defer c.viewMu.Unlock()
-	doubtful, version := c.blame.Doubtful(now)
+	listed := func(id NodeID) bool { _, ok := snap.Find(id); return ok }
+	doubtful, version := c.judge.Avoided(listed, len(snap.Relays), now)
 	if v := c.view; v.snap == snap && v.epoch == epoch && v.version == version && now.Sub(v.made) < routesAge {
 		return snap
 	}
-	// When half of the world seems to be down it is perhaps us; and half is what
-	// somebody who makes others doubtful can win.
-	doubtful = slices.DeleteFunc(doubtful, func(id NodeID) bool { _, ok := snap.Find(id); return !ok })
-	least := max(MinRelays, (len(snap.Relays)+1)/2)
-	doubtful = doubtful[:min(len(doubtful), max(0, len(snap.Relays)-least))]
 	c.view = view{snap, epoch, version, now, doubtful}
 	if c.routes.Update(relayList(snap, doubtful)) {
 		pace.Kick(c.save)
@@ -123,7 +119,7 @@ func (c *Client) ChooseMailboxes(n int, avoid ...NodeID) ([]NodeID, error) {
 	if len(c.directoryNow().Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
-	up, _ := c.guardsUp()
+	up := c.guardsUp()
 	// Our guards are the worst choice, but better than none.
 	ids, err := c.routes.Pick(n, slices.Concat(avoid, up)...)
 	if err != nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"starling/p2p/guard"
 	"starling/p2p/mix"
 	"starling/p2p/recall"
 )
@@ -11,7 +12,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	s, err := recall.Parse(b)
+	s, err := recall.Parse(b, guard.Config{AllowPrivate: c.cfg.AllowPrivate})
 	if err != nil {
 		return nil, err
 	}

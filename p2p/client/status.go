@@ -2,9 +2,11 @@ package client
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"starling/p2p/directory"
 	"starling/p2p/guard"
 )
 
@@ -154,12 +156,13 @@ func (c *Client) Status() Status {
 	if links != nil {
 		s.BytesIn, s.BytesOut = links.Traffic()
 	}
-	up, known := c.guardsUp()
+	up := c.guardsUp()
 	c.mu.Lock()
-	for _, g := range c.guards.Guards {
-		connected := links != nil && links.Connected(g.ID)
+	known := c.guards.Known()
+	for _, id := range known {
+		connected := slices.Contains(up, id)
 		if connected || len(s.Guards) < guard.Use {
-			s.Guards = append(s.Guards, GuardStatus{ID: g.ID, Addr: g.Address.Multiaddr().String(), Connected: connected})
+			s.Guards = append(s.Guards, GuardStatus{ID: id, Addr: addressText(c.guards.Addresses(id)), Connected: connected})
 		}
 	}
 	doors := len(c.doors)
@@ -173,7 +176,7 @@ func (c *Client) Status() Status {
 	few := s.Relays < MinRelays
 	over := up // the guards that a route would begin with
 	if len(over) == 0 {
-		over = known
+		over = known[:min(len(known), guard.Use)]
 	}
 	s.EnoughRelays = !few && (len(over) == 0 || c.routable(over))
 	switch {
@@ -197,4 +200,12 @@ func (c *Client) Status() Status {
 		s.Ready = true
 	}
 	return s
+}
+
+// addressText is one address, for people.
+func addressText(addrs []directory.Address) string {
+	for _, m := range directory.Multiaddrs(addrs) {
+		return m.String()
+	}
+	return ""
 }

@@ -1,26 +1,54 @@
-// Package guard decides which relays a client connects to.
+// Package guard decides which relays see a client's address.
 //
-// A guard sees its client's address, so the fewer a client ever uses the
-// better. The list grows only when it must: the first two guards that answer
-// are used, and a later one stands in only while an earlier one is away.
+// A guard is a relay that a client connects to. It sees the client's address, so
+// the fewer a client ever meets the better: who owns one relay of ten waits for
+// the client to come by. What makes a client meet others is mostly no fault of its
+// guards: a laptop closes its lid, changes its network, loses it. So the silence of
+// all is evidence against nobody.
 //
-//	first   second   third …        in the order they were drawn
-//	 up      up                     first and second are used
-//	 up      away     up            third stands in until second is back
+// The guards are an ordered list: those that were met, in the order in which that
+// was, then others that were drawn and not yet needed. The first Use that are up
+// are used. What may be dialled depends on what is known of the network:
 //
-// A guard leaves the list when its lifetime is over, which is drawn as the
-// larger of two values between 60 and 120 days so that most live long, or when
-// it has been away for 20 days. The list holds MaxGuards, as many as Tor's
-// (guard-spec, section 4.2): with nine of ten relays blocked, one client in 550
-// is left without a guard. Who can keep all of them away from us keeps us offline
-// rather than handing us to another.
+//	network  is so when                                     may be dialled
+//	up       a guard is connected                           guards that are wanted; see 3
+//	down     no route, or the system says so                primaries, every 1 to 15 s
+//	unsure   none is connected: all are silent, or refuse   primaries, every 2 to 15 s;
+//	                                                        the ladder after the grace
 //
-// It is pure state: the client dials and reports, and keeps the list on disk.
+// The rules:
+//
+//  1. The first two that are up are used. Primaries are those two and a third that
+//     was met before.
+//  2. When all are silent, the grace is waited for, 15 s at first; 2 min at least
+//     when primaries refuse, since then they are likely to restart. Then the ladder:
+//     others that were met, then unmet ones in the order of the list, two every 2 s
+//     for 2 s each, after 20 steps two every half minute; each step only just after
+//     a primary has left two SYNs, a second apart, unanswered, or refused. An attempt
+//     on a dead line shows nobody the address: only a line that comes back between a
+//     primary's SYN and a stranger's, a third of a second later, does.
+//  3. While one of two is away, the other will do for two hours, or until the judge
+//     of requests (package judge) avoids one, or no route can be made over it. Then
+//     the first that was met stands in, and if there is none, a new one.
+//  4. When a primary connects, others are let go. If the ladder ran, it was a false
+//     alarm: the grace is four times as long from then on, 6 h at most, and a quarter
+//     after 30 days without. A person who says "try others" ends the waiting.
+//  5. At most two unmet relays are met in 30 days, except when none of those known is
+//     up on a network that is: a connection was refused just now.
+//  6. A guard lives for the larger of two draws from 240 to 480 days. It leaves the
+//     list of guards a week after it left the list of relays. Its place is kept
+//     while it is away.
+//
+// Days of rules 4 to 6 are days lived, see Plan: a clock that is wrong, or is moved,
+// ends no guard.
+//
+// The package is pure: no network, no goroutine, no clock. Events go in, with their
+// time; Plan says what to do. The client carries it out, and keeps the state on disk.
 package guard
 
 import (
-	"encoding/binary"
-	"errors"
+	"cmp"
+	crand "crypto/rand"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -29,156 +57,306 @@ import (
 	"starling/p2p/wire"
 )
 
+const day = 24 * time.Hour
+
 const (
 	// Use is how many guards are used at a time.
 	Use = 2
-	// MaxGuards bounds the list.
+	// MaxGuards bounds the list, as in Tor (guard-spec, section 4.2).
 	MaxGuards = 60
 
-	lifeMin = 60 * 24 * time.Hour
-	lifeMax = 120 * 24 * time.Hour
-	goneFor = 20 * 24 * time.Hour
+	primaries   = Use + 1
+	lifeMin     = 240 * day
+	lifeMax     = 480 * day
+	unlistedFor = 7 * day
+	standIn     = 2 * time.Hour    // one of two is away for so long before another stands in
+	shortFor    = time.Minute      // no route for so long does the same
+	avoidedFor  = 30 * time.Minute // what the judge avoids is away for so long
+
+	graceMin    = 15 * time.Second
+	graceMax    = 6 * time.Hour
+	graceFactor = 4
+	graceCalm   = 30 * day        // without a false alarm: a quarter
+	restart     = 2 * time.Minute // the least grace while primaries refuse
+	trueAlarm   = time.Minute     // a stranger up for so long before a primary: no false alarm
+
+	budget    = 2 // unmet relays in
+	budgetFor = 30 * day
+
+	patience    = time.Second // between the first two SYNs of an attempt
+	stepDials   = 2
+	stepTimeout = 2 * time.Second
+	stepPause   = 2 * time.Second
+	fastSteps   = 20
+	slowPause   = 30 * time.Second
+	recent      = 10 * time.Second // a refusal shows for so long that the network is up
+
+	dialTimeout  = 10 * time.Second // for a slow network
+	quietTimeout = 5 * time.Second  // of whom nobody waits for
+	slowTry      = 4                // of so many attempts in a row one has dialTimeout
+	steady       = 10 * time.Second // a link that lasted for less counts as a failure
+	early        = 5 * time.Minute  // of silence: primaries are tried all the time
+	pauseMin     = time.Second
+	pauseSilent  = 10 * time.Second
+	pauseRefused = 5 * time.Second
+	pauseDown    = 15 * time.Second
+	pauseUp      = 5 * time.Minute
 )
 
-// A Guard is one entry of the list.
-type Guard struct {
-	ID      wire.NodeID
-	Address directory.Address // where it answered last
-	Until   time.Time         // end of its lifetime
-	Seen    time.Time         // when it answered last
+// A Relay is one that could be a guard.
+type Relay struct {
+	ID        wire.NodeID
+	Addresses []directory.Address
+	// Fit reports whether it may become one: whether it has been reached, and for
+	// long enough. One that is a guard stays one.
+	Fit bool
 }
 
-// List are the guards of one client, the preferred first. The zero value is
-// empty. It is not safe for concurrent use.
-type List struct {
-	Guards []Guard
+// A Result is how an attempt to connect ended.
+type Result int
+
+// Results, beside success. Everything that a relay, or a machine at its address,
+// must have done shows that the network is up.
+const (
+	Timeout     Result = iota // no answer at all
+	Refused                   // a machine answered that nobody listens
+	WrongKey                  // somebody else is there, or speaks something else
+	Unreachable               // this machine has no way to it
+)
+
+// A guard is one entry of the list. Times are of Guards.lived.
+type guard struct {
+	id        wire.NodeID
+	addresses []directory.Address
+	until     time.Duration // end of its life
+	met       time.Duration // when it was first connected; 0 is never
+	unlisted  time.Duration // when it left the list of relays; 0 is not
+	sure      bool          // two sources agree on it
+
+	// Not stored.
+	link  bool
+	began time.Time     // of the attempt under way; zero is none
+	since time.Time     // of the last link
+	took  time.Duration // from the beginning of the last attempt to the link
+	tries int           // that failed in a row
+	ended time.Time     // the last of them,
+	why   Result        // and how
+	away  time.Time     // since when, if tries or lost
+	next  time.Time     // not tried again before
+	no    time.Time     // avoided until then
+	step  int           // the ladder on which it was last tried
 }
 
-// IDs returns the ids in order.
-func (l *List) IDs() []wire.NodeID {
-	ids := make([]wire.NodeID, len(l.Guards))
-	for i, g := range l.Guards {
-		ids[i] = g.ID
+func (g *guard) dialling() bool             { return !g.began.IsZero() }
+func (g *guard) avoided(now time.Time) bool { return g.no.After(now) }
+
+// Config is how Guards are made.
+type Config struct {
+	// AllowPrivate lifts the rule that no two guards are in one network.
+	AllowPrivate bool
+	// Rand draws; nil is the system's. For simulations.
+	Rand *rand.Rand
+}
+
+// Guards are the guards of one client. They are not safe for concurrent use.
+type Guards struct {
+	private bool
+	rnd     *rand.Rand
+	list    []*guard // met, in order; then unmet
+	relays  []Relay
+	agreed  bool
+	dry     bool // there is no relay to draw, as far as was looked
+
+	lived  time.Duration   // time that counts, from 1
+	clock  time.Time       // at the last Plan
+	grace  time.Duration   // rule 2
+	calm   time.Duration   // since when there was no false alarm
+	spent  []time.Duration // when unmet relays were met, of the last 30 days
+	change bool            // there is something to be saved
+
+	// Not stored.
+	alone   time.Time     // since when nobody is up, or the network changed
+	silent  time.Time     // since when the grace is counted
+	since   time.Time     // since when somebody is
+	refusal time.Time     // the last
+	nowhere time.Time     // when there was no way the last time
+	offline bool          // the system says so
+	heard   time.Time     // when the network was last known to be up by others
+	short   time.Time     // since when no route can be made,
+	still   time.Time     // and the last time
+	asked   bool          // a person wants others
+	gone    []wire.NodeID // removed, with a link or an attempt
+	ladder  int           // its number
+	steps   int           // on it
+	stepped time.Time     // the last
+}
+
+// New makes Guards without one.
+func New(cfg Config) *Guards {
+	s := &Guards{private: cfg.AllowPrivate, rnd: cfg.Rand, lived: 1, grace: graceMin, calm: 1}
+	if s.rnd == nil {
+		var seed [32]byte
+		crand.Read(seed[:])
+		s.rnd = rand.New(rand.NewChaCha8(seed))
 	}
-	return ids
+	return s
 }
 
-// Prune removes the guards whose time is over and reports whether there were.
-func (l *List) Prune(now time.Time) bool {
-	n := len(l.Guards)
-	l.Guards = slices.DeleteFunc(l.Guards, func(g Guard) bool {
-		return now.After(g.Until) || now.Sub(g.Seen) > goneFor
+func (s *Guards) find(id wire.NodeID) *guard {
+	i := slices.IndexFunc(s.list, func(g *guard) bool { return g.id == id })
+	if i < 0 {
+		return nil
+	}
+	return s.list[i]
+}
+
+func (s *Guards) anyUp() bool {
+	return slices.ContainsFunc(s.list, func(g *guard) bool { return g.link })
+}
+
+// metCount is also where the unmet begin.
+func (s *Guards) metCount() int {
+	n := slices.IndexFunc(s.list, func(g *guard) bool { return g.met == 0 })
+	if n < 0 {
+		return len(s.list)
+	}
+	return n
+}
+
+// primaries are the guards that are tried when none is up.
+func (s *Guards) primaries() []*guard {
+	n := max(Use, min(primaries, s.metCount()))
+	return s.list[:min(n, len(s.list))]
+}
+
+// live moves the time that counts on by what the clock says, a day at most between
+// two looks: so a clock that jumps, or a profile that nobody used for a year, ends no
+// guard. It never goes back, and stands still while the time is not known.
+func (s *Guards) live(clock time.Time) {
+	if !s.clock.IsZero() && !clock.IsZero() {
+		s.lived += min(max(0, clock.Sub(s.clock)), day)
+	}
+	if !clock.IsZero() {
+		s.clock = clock
+	}
+	if s.grace > graceMin && s.lived-s.calm >= graceCalm {
+		s.grace = max(graceMin, s.grace/graceFactor)
+		s.calm = s.lived
+		s.change = true
+	}
+	s.spent = slices.DeleteFunc(s.spent, func(at time.Duration) bool { return s.lived-at >= budgetFor })
+}
+
+// prune removes the guards whose time is over. One whose life has ended stays while
+// nobody may take its place.
+func (s *Guards) prune() {
+	stay := budget - len(s.spent) // and those that may come
+	for _, g := range s.list {
+		if g.met > 0 && g.until > s.lived {
+			stay++
+		}
+	}
+	s.remove(func(g *guard) bool {
+		switch {
+		case g.unlisted > 0 && s.lived-g.unlisted >= unlistedFor:
+			return true
+		case g.until > s.lived:
+			return false
+		case g.met > 0 && stay < Use:
+			stay++
+			return false
+		}
+		return true
 	})
-	return len(l.Guards) != n
 }
 
-// Extend draws one more guard, not in a network of another one unless private
-// addresses are admitted. It reports whether there was one to draw.
-func (l *List) Extend(s *directory.Snapshot, now time.Time, allowPrivate bool) bool {
-	if len(l.Guards) >= MaxGuards {
+// remove takes guards off the list.
+func (s *Guards) remove(over func(*guard) bool) {
+	s.list = slices.DeleteFunc(s.list, func(g *guard) bool {
+		if !over(g) {
+			return false
+		}
+		if g.link || g.dialling() {
+			s.gone = append(s.gone, g.id)
+		}
+		s.change, s.dry = true, false
+		return true
+	})
+}
+
+// extend draws one more guard, not in a network of another.
+func (s *Guards) extend() bool {
+	if len(s.list) >= MaxGuards || s.dry {
 		return false
 	}
-	fits := func(d *directory.Descriptor) bool {
-		return !slices.ContainsFunc(l.Guards, func(g Guard) bool {
-			return g.ID == d.ID || !allowPrivate && slices.ContainsFunc(d.Addresses, func(a directory.Address) bool {
-				return a.Wide() == g.Address.Wide()
-			})
-		})
-	}
-	var some []*directory.Descriptor
-	for _, d := range s.Relays {
-		if fits(d) {
-			some = append(some, d)
+	var some []Relay
+	for _, r := range s.relays {
+		if r.Fit && len(r.Addresses) > 0 && !slices.ContainsFunc(s.list, func(g *guard) bool { return !s.apart(r, g) }) {
+			some = append(some, r)
 		}
 	}
 	if len(some) == 0 {
+		s.dry = true
 		return false
 	}
-	d := some[rand.IntN(len(some))]
-	l.Guards = append(l.Guards, Guard{ID: d.ID, Address: d.Addresses[slices.IndexFunc(d.Addresses, directory.Address.Dialable)], Until: now.Add(lifetime()), Seen: now})
+	r := some[s.rnd.IntN(len(some))]
+	draw := func() time.Duration { return lifeMin + time.Duration(s.rnd.Int64N(int64(lifeMax-lifeMin))) }
+	s.list = append(s.list, &guard{
+		id: r.ID, addresses: slices.Clone(r.Addresses), until: s.lived + max(draw(), draw()), sure: s.agreed,
+	})
+	s.change = true
 	return true
 }
 
-// Answered notes that a guard was reached at an address.
-func (l *List) Answered(id wire.NodeID, a directory.Address, now time.Time) {
-	for i := range l.Guards {
-		if l.Guards[i].ID == id {
-			l.Guards[i].Seen = now
-			if a.IsValid() {
-				l.Guards[i].Address = a
-			}
-		}
+func (s *Guards) apart(r Relay, g *guard) bool {
+	if r.ID == g.id {
+		return false
+	}
+	return s.private || !slices.ContainsFunc(r.Addresses, func(a directory.Address) bool {
+		return a.Wide().IsValid() && slices.ContainsFunc(g.addresses, func(b directory.Address) bool { return a.Wide() == b.Wide() })
+	})
+}
+
+// ready makes sure that there are n guards in the list, as far as there are relays.
+func (s *Guards) ready(n int) {
+	for len(s.list) < n && s.extend() {
 	}
 }
 
-func lifetime() time.Duration {
-	draw := func() time.Duration { return lifeMin + rand.N(lifeMax-lifeMin) }
-	return max(draw(), draw())
-}
-
-// Wanted says which guards to keep and which to dial, given which are up and
-// which were found to be away. Whoever is up but not kept should be let go.
-// more reports that the list is too short.
-func (l *List) Wanted(up, away func(wire.NodeID) bool) (keep, dial []wire.NodeID, more bool) {
-	hopeful := 0 // dialled and not known to be away
-	for _, g := range l.Guards {
-		if len(keep)+hopeful == Use {
-			return keep, dial, false
-		}
-		if up(g.ID) {
-			keep = append(keep, g.ID)
-			continue
-		}
-		dial = append(dial, g.ID)
-		if !away(g.ID) {
-			hopeful++
+// mayMeet reports whether an unmet relay may be connected to: the first ones, and
+// others by rule 5. Those under way count.
+func (s *Guards) mayMeet(now time.Time) bool {
+	first := max(Use, s.metCount()) // that are not counted
+	under := 0
+	for i, g := range s.list {
+		if i >= first && g.dialling() {
+			under++
 		}
 	}
-	return keep, dial, len(keep)+hopeful < Use
+	switch {
+	case s.asked || s.metCount() < Use && s.anyUp():
+		return true
+	case !s.anyUp() && s.refuses(now):
+		return true
+	}
+	return len(s.spent)+under < budget
 }
 
-// ErrState means that a stored list cannot be read.
-var ErrState = errors.New("guard: damaged state")
-
-// Append appends the encoding: count (1), then for each guard until (8) ‖
-// seen (8), Unix seconds ‖ length (1) ‖ hint.
-func (l *List) Append(b []byte) []byte {
-	b = append(b, byte(len(l.Guards)))
-	for _, g := range l.Guards {
-		b = binary.BigEndian.AppendUint64(b, uint64(g.Until.Unix()))
-		b = binary.BigEndian.AppendUint64(b, uint64(g.Seen.Unix()))
-		hint := directory.Hint{ID: g.ID, Addresses: []directory.Address{g.Address}}.Append(nil)
-		b = append(b, byte(len(hint)))
-		b = append(b, hint...)
-	}
-	return b
+// jitter spreads d by a quarter either way.
+func (s *Guards) jitter(d time.Duration) time.Duration {
+	return d - d/4 + time.Duration(s.rnd.Int64N(int64(d/2)+1))
 }
 
-// Cut reads a list from the front of b and returns the rest.
-func Cut(b []byte) (List, []byte, error) {
-	if len(b) == 0 || b[0] > MaxGuards {
-		return List{}, nil, ErrState
-	}
-	n := int(b[0])
-	b = b[1:]
-	var l List
-	for range n {
-		if len(b) < 17 || len(b) < 17+int(b[16]) {
-			return List{}, nil, ErrState
-		}
-		hint, err := directory.ParseHint(b[17 : 17+int(b[16])])
-		if err != nil {
-			return List{}, nil, ErrState
-		}
-		until, seen := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
-		if until > 1<<40 || seen > 1<<40 {
-			return List{}, nil, ErrState
-		}
-		l.Guards = append(l.Guards, Guard{
-			ID: hint.ID, Address: hint.Addresses[0],
-			Until: time.Unix(int64(until), 0), Seen: time.Unix(int64(seen), 0),
+// byRelay finds a relay of a list.
+func byRelay(relays []Relay) func(wire.NodeID) (Relay, bool) {
+	sorted := slices.SortedFunc(slices.Values(relays), func(a, b Relay) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return func(id wire.NodeID) (Relay, bool) {
+		i, ok := slices.BinarySearchFunc(sorted, id, func(r Relay, id wire.NodeID) int {
+			return cmp.Or(slices.Compare(r.ID[:], id[:]))
 		})
-		b = b[17+int(b[16]):]
+		if !ok {
+			return Relay{}, false
+		}
+		return sorted[i], true
 	}
-	return l, b, nil
 }

@@ -3,7 +3,7 @@
 //
 //	offset  size
 //	0       1     version = 1
-//	1       …     guards, see guard.List
+//	1       …     guards, see guard.Guards
 //	…       1     number of pins
 //	…       40·n  each: node id (32) ‖ until (8, Unix seconds)
 //	…       …     signed descriptors, each length (2) ‖ bytes, to the end
@@ -39,7 +39,7 @@ const MaxDescriptors = 512
 // State is what is kept. Descriptors are as they were signed; Parse does not
 // verify them.
 type State struct {
-	Guards      guard.List
+	Guards      *guard.Guards
 	Pins        []mix.Pin
 	Descriptors [][]byte
 }
@@ -82,11 +82,12 @@ func ParseDescriptors(b []byte) (raws [][]byte, err error) {
 }
 
 // Parse reads exactly one state. Nothing in it points into b.
-func Parse(b []byte) (*State, error) {
+func Parse(b []byte, cfg guard.Config) (*State, error) {
 	if len(b) == 0 || b[0] != version {
 		return nil, ErrDamaged
 	}
-	guards, b, err := guard.Cut(b[1:])
+	guards := guard.New(cfg)
+	b, err := guards.Cut(b[1:])
 	if err != nil {
 		return nil, ErrDamaged
 	}

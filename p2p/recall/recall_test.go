@@ -2,40 +2,47 @@ package recall
 
 import (
 	"bytes"
-	"net/netip"
 	"testing"
 	"time"
 
 	"starling/p2p/directory"
 	"starling/p2p/guard"
+	"starling/p2p/guard/guardtest"
 	"starling/p2p/mix"
 	"starling/p2p/wire"
 )
 
+func guards() *guard.Guards {
+	g := guard.New(guard.Config{})
+	w := guardtest.New(g)
+	g.Relays(guardtest.Relays(0, 9), true)
+	w.Run(time.Minute)
+	return g
+}
+
 func state() *State {
-	address := directory.Address{AddrPort: netip.MustParseAddrPort("11.0.0.1:4001")}
 	until := time.Unix(1_800_000_000, 0)
 	return &State{
-		Guards: guard.List{Guards: []guard.Guard{
-			{ID: wire.NodeID{1}, Address: address, Until: until, Seen: until},
-			{ID: wire.NodeID{2}, Address: address, Until: until, Seen: until},
-		}},
+		Guards:      guards(),
 		Pins:        []mix.Pin{{ID: wire.NodeID{3}, Until: until}, {ID: wire.NodeID{4}, Until: until}},
 		Descriptors: [][]byte{[]byte("one"), bytes.Repeat([]byte{2}, directory.MaxDescriptor)},
 	}
 }
 
+func empty() []byte { return (&State{Guards: guard.New(guard.Config{})}).Append(nil) }
+
+func parse(b []byte) (*State, error) { return Parse(b, guard.Config{}) }
+
 func TestRoundTrip(t *testing.T) {
 	b := state().Append(nil)
-	s, err := Parse(b)
+	s, err := parse(b)
 	if err != nil || !bytes.Equal(s.Append(nil), b) {
 		t.Fatalf("%+v: %v", s, err)
 	}
-	if len(s.Guards.Guards) != 2 || len(s.Pins) != 2 || len(s.Descriptors) != 2 {
+	if len(s.Guards.Met()) != 2 || len(s.Pins) != 2 || len(s.Descriptors) != 2 {
 		t.Errorf("%+v", s)
 	}
-	empty := (&State{}).Append(nil)
-	if s, err := Parse(empty); err != nil || len(s.Pins) != 0 {
+	if s, err := parse(empty()); err != nil || len(s.Pins) != 0 {
 		t.Errorf("empty: %v", err)
 	}
 }
@@ -49,16 +56,16 @@ func TestDamaged(t *testing.T) {
 		whole[len(s.Append(nil))] = true
 	}
 	for n := range b {
-		if _, err := Parse(b[:n]); (err == nil) != whole[n] {
+		if _, err := parse(b[:n]); (err == nil) != whole[n] {
 			t.Errorf("cut at %d: %v", n, err)
 		}
 	}
 	for name, b := range map[string][]byte{
 		"version":         append([]byte{2}, b[1:]...),
-		"long descriptor": AppendDescriptors((&State{}).Append(nil), [][]byte{make([]byte, directory.MaxDescriptor+1)}),
-		"no descriptor":   AppendDescriptors((&State{}).Append(nil), [][]byte{nil}),
+		"long descriptor": AppendDescriptors(empty(), [][]byte{make([]byte, directory.MaxDescriptor+1)}),
+		"no descriptor":   AppendDescriptors(empty(), [][]byte{nil}),
 	} {
-		if _, err := Parse(b); err == nil {
+		if _, err := parse(b); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -66,9 +73,9 @@ func TestDamaged(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(state().Append(nil))
-	f.Add((&State{}).Append(nil))
+	f.Add(empty())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, err := Parse(b); err == nil && !bytes.Equal(s.Append(nil), b) {
+		if s, err := parse(b); err == nil && !bytes.Equal(s.Append(nil), b) {
 			t.Fatalf("%x is not written as it was read", b)
 		}
 	})

@@ -1,0 +1,237 @@
+package guard
+
+import (
+	"slices"
+	"time"
+
+	"starling/p2p/wire"
+)
+
+// Relays tells the list of relays as it is believed now. agreed is false while only
+// one source has told it: guards that were drawn from such a list are kept only if
+// they stand in the first one that others agree on.
+func (s *Guards) Relays(list []Relay, agreed bool) {
+	if len(list) == 0 {
+		return
+	}
+	s.relays, s.agreed, s.dry = list, agreed, false
+	find := byRelay(list)
+	s.remove(func(g *guard) bool {
+		_, listed := find(g.id)
+		return agreed && !g.sure && !listed
+	})
+	for _, g := range s.list {
+		r, listed := find(g.id)
+		switch {
+		case !listed && !agreed:
+		case !listed && g.unlisted == 0:
+			g.unlisted = s.lived
+			s.change = true
+		case listed:
+			s.change = s.change || g.unlisted > 0 || agreed && !g.sure || !slices.Equal(g.addresses, r.Addresses)
+			g.unlisted, g.sure = 0, g.sure || agreed
+			if len(r.Addresses) > 0 {
+				g.addresses = slices.Clone(r.Addresses)
+			}
+		}
+	}
+}
+
+// Links tells which relays there are links to.
+func (s *Guards) Links(up func(wire.NodeID) bool, now time.Time) {
+	for _, g := range slices.Clone(s.list) {
+		switch {
+		case g.link && !up(g.id):
+			s.Lost(g.id, now)
+		case !g.link && up(g.id):
+			s.Connected(g.id, now)
+		}
+	}
+}
+
+// Connected tells that an attempt led to a link.
+func (s *Guards) Connected(id wire.NodeID, now time.Time) {
+	g := s.find(id)
+	if g == nil || g.link {
+		return
+	}
+	if g.dialling() {
+		took := now.Sub(g.began)
+		if g.took > 0 {
+			took = min(took, 2*g.took) // it may have begun before the network was back
+		}
+		g.took = took
+	}
+	first := !s.anyUp()
+	s.alarm(g, first, now)
+	g.link, g.since, g.began, g.away, g.next = true, now, time.Time{}, time.Time{}, time.Time{}
+	s.asked = false
+	if first {
+		s.since, s.silent = now, time.Time{}
+		for _, o := range s.list { // who was silent because all were is soon tried again
+			if o != g {
+				o.tries = 0
+				o.next = earlier(o.next, now.Add(s.jitter(pauseMin)))
+			}
+		}
+	}
+	s.meet(g)
+}
+
+// meet notes that a guard has seen our address.
+func (s *Guards) meet(g *guard) {
+	if g.met > 0 {
+		return
+	}
+	if s.metCount() >= Use {
+		s.spent = append(s.spent, s.lived)
+	}
+	i := slices.Index(s.list, g)
+	s.list = slices.Delete(s.list, i, i+1)
+	s.list = slices.Insert(s.list, s.metCount(), g)
+	g.met = s.lived
+	s.change = true
+}
+
+// alarm says what the ladder was good for when a guard connects: rule 4.
+func (s *Guards) alarm(g *guard, first bool, now time.Time) {
+	if s.steps == 0 || g.step == s.ladder || !slices.Contains(s.primaries(), g) {
+		return
+	}
+	if first || now.Sub(s.since) < trueAlarm {
+		s.grace = min(graceFactor*s.grace, graceMax)
+		s.calm = s.lived
+		s.change = true
+	}
+	s.steps = 0
+}
+
+// Failed tells how an attempt ended that led to no link.
+func (s *Guards) Failed(id wire.NodeID, why Result, now time.Time) {
+	switch why {
+	case Refused, WrongKey:
+		s.refusal, s.nowhere = now, time.Time{}
+	case Unreachable:
+		s.nowhere = now
+	}
+	g := s.find(id)
+	if g == nil || !g.dialling() {
+		return
+	}
+	quick := now.Sub(g.began) < patience // it did not wait for an answer
+	g.began, g.ended, g.why = time.Time{}, now, why
+	g.tries++
+	if g.away.IsZero() {
+		g.away = now
+	}
+	pause := s.pause(g, why)
+	if quick {
+		pause = max(pause, pauseMin)
+	}
+	g.next = now.Add(s.jitter(pause))
+}
+
+// pause is how long a guard is not tried again after it has failed.
+func (s *Guards) pause(g *guard, why Result) time.Duration {
+	most := pauseSilent
+	long := g.ended.Sub(s.alone) >= early
+	switch {
+	case s.anyUp():
+		most = pauseUp
+	case why == Unreachable && long:
+		return pauseDown * 4 / 5
+	case why == Unreachable: // to ask the system costs nothing and shows nobody anything
+		return pauseMin
+	case why != Timeout:
+		most = pauseRefused
+	case s.fast() || !long:
+		return 0
+	}
+	return min(pauseMin<<min(g.tries-1, 16), most*4/5)
+}
+
+// Lost tells that a link has ended.
+func (s *Guards) Lost(id wire.NodeID, now time.Time) {
+	g := s.find(id)
+	if g == nil || !g.link {
+		return
+	}
+	g.link, g.away = false, now
+	if now.Sub(g.since) >= steady {
+		g.tries = 0
+	}
+	pause := time.Duration(0)
+	if g.tries++; g.tries > 1 {
+		pause = s.jitter(s.pause(g, Refused))
+	}
+	if !s.anyUp() {
+		s.quiet(now)
+	}
+	g.next = now.Add(pause)
+}
+
+// quiet begins to wait for the network.
+func (s *Guards) quiet(now time.Time) {
+	s.alone, s.silent, s.steps = now, now, 0
+	for _, g := range s.list {
+		if !g.since.IsZero() && now.Sub(g.since) >= steady {
+			g.tries = 0
+		}
+		g.next = earlier(g.next, now.Add(pauseMin))
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Network tells what the system says: that there is none, or that it has changed or
+// the machine was resumed.
+func (s *Guards) Network(up bool, now time.Time) {
+	s.offline, s.nowhere = !up, time.Time{}
+	if s.anyUp() {
+		for _, g := range s.list {
+			g.tries, g.next = 0, now
+		}
+		return
+	}
+	s.quiet(now)
+	for _, g := range s.list {
+		g.tries, g.next = 0, now
+	}
+}
+
+// Heard tells that the network is up, by somebody who is no guard.
+func (s *Guards) Heard(now time.Time) { s.heard = now }
+
+// Avoid tells that the judge avoids a guard.
+func (s *Guards) Avoid(id wire.NodeID, now time.Time) {
+	if g := s.find(id); g != nil && !g.avoided(now) {
+		g.no = now.Add(avoidedFor)
+	}
+}
+
+// Trust takes an Avoid back.
+func (s *Guards) Trust(id wire.NodeID) {
+	if g := s.find(id); g != nil {
+		g.no = time.Time{}
+	}
+}
+
+// Short tells that no route can be made to where a message should go, because it is
+// the only guard that is up.
+func (s *Guards) Short(now time.Time) {
+	if s.short.IsZero() || now.Sub(s.still) > shortFor {
+		s.short = now
+	}
+	s.still = now
+}
+
+// TryOthers tells that a person does not want to wait.
+func (s *Guards) TryOthers(now time.Time) {
+	s.grace, s.calm, s.change = graceMin, s.lived, true
+	s.asked = len(s.inUse(now)) < Use
+}
