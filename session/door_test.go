@@ -208,3 +208,47 @@ func TestKeptOpenForAWhile(t *testing.T) {
 		}
 	}
 }
+
+// TestSucceed: which doors a session remembers, and since when they are kept open.
+func TestSucceed(t *testing.T) {
+	const month = keptOpen
+	for name, c := range map[string]struct {
+		kept   []instant // of the doors before
+		at     int
+		proven bool
+		now    instant
+		want   map[int]instant // the doors afterwards
+	}{
+		"restored":                         {[]instant{0}, 0, false, 7, map[int]instant{0: 7}},
+		"present state":                    {[]instant{0}, 0, true, 7, map[int]instant{0: 0}},
+		"through the door before":          {[]instant{0, 0}, 1, false, 7, map[int]instant{0: 7, 1: 0}},
+		"with its proof":                   {[]instant{0, 0}, 1, true, 7, map[int]instant{0: 7, 1: 0}},
+		"the door before goes":             {[]instant{0, 0}, 0, false, 7, map[int]instant{0: 7}},
+		"one that is kept does not":        {[]instant{0, 5}, 0, false, 7, map[int]instant{0: 7, 1: 5}},
+		"not for a proof elsewhere":        {[]instant{0, 5}, 0, true, 7, map[int]instant{0: 0, 1: 5}},
+		"as many as can be":                {[]instant{0, 0, 1, 2}, 1, false, 7, map[int]instant{0: 7, 1: 0, 2: 1, 3: 2}},
+		"no more":                          {[]instant{0, 1, 2, 3}, 0, false, 7, map[int]instant{0: 0, 1: 1, 2: 2, 3: 3}},
+		"no more, through another":         {[]instant{0, 0, 1, 2, 3}, 1, false, 7, map[int]instant{1: 0, 2: 1, 3: 2, 4: 3}},
+		"the owner is back":                {[]instant{0, 5, 6}, 1, true, 7, map[int]instant{1: 0}},
+		"those before the owner stay":      {[]instant{0, 5, 6, 4}, 1, true, 7, map[int]instant{1: 0, 3: 4}},
+		"and those of the same time":       {[]instant{0, 5, 5}, 1, true, 7, map[int]instant{1: 0, 2: 5}},
+		"without the proof all stay":       {[]instant{0, 5, 6}, 1, false, 7, map[int]instant{0: 7, 1: 5, 2: 6}},
+		"at the end of its time":           {[]instant{0, 5}, 0, true, 5 + month, map[int]instant{0: 0, 1: 5}},
+		"after its time":                   {[]instant{0, 5}, 0, true, 6 + month, map[int]instant{0: 0}},
+		"a new one in the place of an old": {[]instant{0, 1, 2, 3 + month}, 0, false, 3 + month, map[int]instant{0: 3 + month, 3: 3 + month}},
+	} {
+		r := &Reset{}
+		for i, kept := range c.kept {
+			r.doors = append(r.doors, door{secret: [32]byte{byte(i)}, kept: kept})
+		}
+		got := r.succeed(c.at, c.proven, c.now)
+		if len(got) != len(c.want) || got[0].secret[0] != byte(c.at) {
+			t.Errorf("%s: %d doors", name, len(got))
+		}
+		for _, d := range got {
+			if kept, ok := c.want[int(d.secret[0])]; !ok || kept != d.kept {
+				t.Errorf("%s: door %d kept since %d", name, d.secret[0], d.kept)
+			}
+		}
+	}
+}
