@@ -7,6 +7,7 @@
 //	chat      what is said inside a session
 //	outbox    what to send next; sends it
 //	inbox     opens what comes, keeps it, acknowledges it
+//	  order   when contents are taken, and in which order
 //	  watch   which tags are asked for where
 //	control   the api over a unix socket
 //	doctor    what is wrong around a node

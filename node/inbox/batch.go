@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/order"
 	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
@@ -25,9 +26,9 @@ type batch struct {
 	plans   map[owner]watch.Plan
 	came    map[owner][]watch.Arrival
 	queued  []outbox.Queued
-	gone    []store.ID // items whose rows are gone
-	reached []store.ID // of them: those that were acknowledged
-	moved   map[store.ID][]store.Node
+	gone    []store.ID                // items whose rows are gone
+	reached []store.ID                // of them: those that were acknowledged
+	told    map[store.ID][]store.Node // where contacts say that they fetch
 	owed    map[store.ID]bool
 	held    map[store.ID]bool
 	typing  map[store.ID]bool
@@ -45,20 +46,19 @@ type ack struct {
 // peer is a contact with its session while a batch works on it.
 type peer struct {
 	store.Contact
-	session   *session.Session // nil if it was given up
-	former    *session.Session // which was given up: what comes in it still opens
-	version   int64
-	moved     bool                     // the session, or the former
-	changed   bool                     // the row, beside the session
-	watch     bool                     // what is waited for, beside the session
-	fragments []store.Fragment         // ascending by Seq
-	turns     map[store.ContentID]turn // of whole contents among them; nil: not looked at
-	came      []watch.Arrival
+	session *session.Session // nil if it was given up
+	former  *session.Session // which was given up: what comes in it still opens
+	version int64
+	stepped bool // the session, or the former, is to be written
+	changed bool // the row, beside the session
+	watch   bool // what is waited for, beside the session
+	line    *order.Line
+	came    []watch.Arrival
 }
 
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
 	return &batch{in: in, tx: tx, now: now, peers: make(map[store.ID]*peer),
-		plans: make(map[owner]watch.Plan), came: make(map[owner][]watch.Arrival), moved: make(map[store.ID][]store.Node),
+		plans: make(map[owner]watch.Plan), came: make(map[owner][]watch.Arrival), told: make(map[store.ID][]store.Node),
 		owed: make(map[store.ID]bool), typing: make(map[store.ID]bool), held: make(map[store.ID]bool), suspended: make(map[store.ID]bool)}
 }
 
@@ -142,7 +142,7 @@ func (in *Inbox) apply(b *batch) {
 	}
 	in.setWatches(b.plans, b.came)
 	in.handedOver(b.acks)
-	for id, nodes := range b.moved {
+	for id, nodes := range b.told {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
 	in.cfg.Outbox.Confirm(b.now, b.reached...)
@@ -214,7 +214,7 @@ func (b *batch) boxOf(o owner, x *box) error {
 	part, err := current.Open(x.cell)
 	switch {
 	case err == nil:
-		p.moved = true
+		p.stepped = true
 		p.came = append(p.came, watch.Arrival{Tag: tag, At: b.now, From: x.node})
 		if part.Count == 0 { // a signal
 			return nil
@@ -257,7 +257,7 @@ func (b *batch) peer(id store.ID) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &peer{Contact: c, session: s, version: version, fragments: fragments}
+	p := &peer{Contact: c, session: s, version: version, line: newLine(c, fragments)}
 	if s.Retired() {
 		p.session, p.former = nil, s
 	}
@@ -291,7 +291,7 @@ func (b *batch) finish() error {
 		if s == nil {
 			s = p.former
 		}
-		if p.moved {
+		if p.stepped {
 			state, err := s.MarshalBinary()
 			if err != nil {
 				return err
@@ -301,7 +301,7 @@ func (b *batch) finish() error {
 			}
 			b.signals = append(b.signals, outbox.Signals{Contact: p.ID, Version: p.version + 1, Cells: s.Signals()})
 		}
-		if p.moved || p.watch {
+		if p.stepped || p.watch {
 			w, err := b.in.planContact(b.tx, p.Contact, s)
 			if err != nil {
 				return err
@@ -314,7 +314,7 @@ func (b *batch) finish() error {
 				return err
 			}
 		}
-		b.held[p.ID] = len(p.fragments) > 0
+		b.held[p.ID] = p.line.Len() > 0
 	}
 	return nil
 }
@@ -432,7 +432,7 @@ func (b *batch) mailboxes(hints [][]byte) (set []store.Mailbox, nodes []store.No
 }
 
 func (b *batch) setMailboxes(p *peer, set []store.Mailbox, nodes []store.Node) error {
-	b.moved[p.ID] = nodes
+	b.told[p.ID] = nodes
 	if err := b.tx.SetMailboxes(p.ID[:], false, b.now, set); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/order"
 	"starling/node/store"
 )
 
@@ -82,7 +83,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 			return err
 		}
 	}
-	p.wake(id)
+	p.line.Came(keeper{b, p}, order.ID(id))
 	if err := b.tx.Fill(p.ID, id, b.now); err != nil {
 		return err
 	}
@@ -233,7 +234,7 @@ func (b *batch) tellLosses(p *peer) error {
 	for _, id := range ids {
 		c.IDs = append(c.IDs, chat.ID(id))
 	}
-	p.moved = true
+	p.stepped = true
 	return b.seal(p, c)
 }
 

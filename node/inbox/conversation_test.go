@@ -70,12 +70,7 @@ func TestChangesInAnyOrder(t *testing.T) {
 			b.take(part)
 			if seed%2 == 0 { // the wait is over at once
 				b.with(func(x *batch, p *peer) error {
-					for _, ok := p.early(); ok; _, ok = p.early() {
-						if err := skipFirst(x, p); err != nil {
-							return err
-						}
-					}
-					return nil
+					return x.order(p, func(k keeper) error { return p.line.Finish(k) })
 				})
 			}
 		}

@@ -14,7 +14,7 @@
 // in its turn. A missing cell may hold a receipt that nobody will repeat, or a
 // message that is still on its way, so a message names the one before it: its
 // turn has come when that has been taken, whatever cells are missing; that of
-// an edit or a reaction when its message has (turn.go).
+// an edit or a reaction when its message has (package order).
 //
 // Nothing waits for ever. A missing cell is given up [DefaultHold] after a later
 // one has come; what waits for it is then taken. A message that is shown without
@@ -88,9 +88,6 @@ const (
 	// DefaultHold is longer than a sender needs to find out that a mailbox does
 	// not answer and to try others, and shorter than people wait for each other.
 	DefaultHold = 5 * time.Minute
-	// unlinkedHold is for how long a message waits that does not say which one
-	// is before it: most likely a receipt is missing.
-	unlinkedHold = time.Minute
 	// lostAfter is after how long a missing message can no longer come: its
 	// sender gives it up (outbox.Lifetime).
 	lostAfter = outbox.Lifetime
@@ -444,7 +441,7 @@ func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 				return err
 			}
 			if !p.PassedAt.IsZero() && len(p.session.GiveUp(uint64(p.Passed))) > 0 {
-				p.moved = true
+				p.stepped = true
 			}
 			p.Passed, p.PassedAt, p.changed = int64(p.session.Passed()), now, true
 		}

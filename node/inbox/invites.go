@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/order"
 	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
@@ -118,7 +119,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err := b.tellContact(c.ID); err != nil {
 		return err
 	}
-	p := &peer{Contact: c, session: s, version: 1, moved: true}
+	p := &peer{Contact: c, session: s, version: 1, stepped: true, line: order.New(0, nil)}
 	b.peers[c.ID] = p
 	if err := b.part(p, part); err != nil {
 		return err

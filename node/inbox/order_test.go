@@ -12,6 +12,7 @@ import (
 	"starling/node/api"
 	"starling/node/chat"
 	"starling/node/config"
+	"starling/node/inbox/order"
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/session"
@@ -75,7 +76,7 @@ func (b *bench) with(fn func(*batch, *peer) error) (done *batch) {
 		if err != nil {
 			return err
 		}
-		p := &peer{Contact: c, fragments: fragments}
+		p := &peer{Contact: c, line: newLine(c, fragments)}
 		done = b.in.newBatch(tx, b.now)
 		if err := fn(done, p); err != nil {
 			return err
@@ -92,11 +93,13 @@ func (b *bench) take(part session.Part) *batch {
 
 // skipFirst has the wait for the cells before the first early content be over.
 func skipFirst(x *batch, p *peer) error {
-	f, ok := p.early()
-	if !ok {
-		return nil
-	}
-	return x.skip(p, f)
+	return x.order(p, func(k keeper) error {
+		seq, _, ok := p.line.Release(k, 0)
+		if !ok {
+			return nil
+		}
+		return p.line.Skip(k, seq)
+	})
 }
 
 func (b *bench) shown() (texts []string) {
@@ -191,8 +194,8 @@ func TestHold(t *testing.T) {
 		t.Fatalf("shown %v", got)
 	}
 	var at time.Time
-	b.with(func(x *batch, p *peer) error { _, at, _ = p.release(DefaultHold); return nil })
-	if !at.Equal(b.now.Add(unlinkedHold)) {
+	b.with(func(x *batch, p *peer) error { _, at, _ = p.line.Release(keeper{x, p}, DefaultHold); return nil })
+	if !at.Equal(b.now.Add(order.Unlinked)) {
 		t.Errorf("wait is over at %v", at)
 	}
 	b.with(func(x *batch, p *peer) error { return skipFirst(x, p) })
@@ -225,7 +228,7 @@ func TestIncomplete(t *testing.T) {
 	if got := b.shown(); !slices.Equal(got, []string{"next"}) {
 		t.Fatalf("shown %v", got)
 	}
-	for i := range fragmentAge + 10 {
+	for i := range order.MaxAge + 10 {
 		b.take(parts(&seq, text(fmt.Sprint(i)), 100)[0])
 	}
 	if n := b.kept(); n != 0 {
@@ -239,7 +242,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	t.Run("pieces", func(t *testing.T) {
 		b := newBench(t)
 		b.update(func(tx *store.Tx) error {
-			for i := range maxFragments + 50 {
+			for i := range order.MaxCells + 50 {
 				id := store.NewID().Content()
 				if err := tx.AddFragment(b.contact, store.Fragment{Seq: int64(10 + i), Item: id, Index: 0, Count: 2, Time: b.now}); err != nil {
 					return err
@@ -248,7 +251,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 			return nil
 		})
 		b.take(session.Part{ID: session.ID{1}, Count: 2, Seq: 5000, Data: []byte{1}})
-		if n := b.kept(); n > maxFragments {
+		if n := b.kept(); n > order.MaxCells {
 			t.Errorf("%d fragments kept", n)
 		}
 	})
@@ -257,7 +260,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 		seq := uint64(1) // cell 0 never comes
 		x := 0
 		b.with(func(bb *batch, p *peer) error {
-			for i := range maxFragments + 200 {
+			for i := range order.MaxCells + 200 {
 				x++
 				if err := bb.part(p, parts(&seq, text(fmt.Sprint(i)), 100)[0]); err != nil {
 					return err

@@ -143,8 +143,8 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 		if !known {
 			p.at = now.Add(firstPeek + rand.N(firstPeek))
 		}
-		p, moved := p.step(now, rand.N(peekEvery/2))
-		if moved {
+		p, changes := p.step(now, rand.N(peekEvery/2))
+		if changes {
 			changed = append(changed, o)
 		}
 		next = sooner(next, p.at)
@@ -162,15 +162,15 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 }
 
 // step begins or ends a peek whose time has come, and reports whether it did.
-func (p peek) step(now time.Time, jitter time.Duration) (_ peek, moved bool) {
+func (p peek) step(now time.Time, jitter time.Duration) (_ peek, changes bool) {
 	if !p.until.IsZero() && !p.until.After(now) {
-		p.until, moved = time.Time{}, true
+		p.until, changes = time.Time{}, true
 	}
 	if !p.at.After(now) {
-		moved = moved != p.until.IsZero()
+		changes = changes != p.until.IsZero()
 		p.until, p.at = now.Add(peekFor), now.Add(peekEvery*3/4+jitter)
 	}
-	return p, moved
+	return p, changes
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -322,7 +322,7 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 	if err := b.tx.SetMailboxes(p.ID[:], true, b.now, set); err != nil {
 		return err
 	}
-	p.moved, p.watch = true, true
+	p.stepped, p.watch = true, true
 	return b.seal(p, &chat.Content{Kind: chat.Mailboxes, Mailboxes: Hints(set)})
 }
 

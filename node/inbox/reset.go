@@ -7,6 +7,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/order"
 	"starling/node/inbox/watch"
 	"starling/node/outbox"
 	"starling/node/store"
@@ -225,7 +226,7 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 	b.gone = append(b.gone, gone...)
 	if p.session != nil {
 		p.session.Retire()
-		p.session, p.former, p.moved = nil, p.session, true
+		p.session, p.former, p.stepped = nil, p.session, true
 	}
 	if err := b.setReset(p, r); err != nil {
 		return err
@@ -247,15 +248,13 @@ const maxHints = 3
 // close ends what belongs to the session that a contact had: what has come and
 // waits for its turn is shown, what is on its way is taken back.
 func (b *batch) close(p *peer) (waiting []outbox.Queued, err error) {
-	for f, ok := p.early(); ok; f, ok = p.early() {
-		if err := b.skip(p, f); err != nil {
-			return nil, err
-		}
+	if err := b.order(p, func(k keeper) error { return p.line.Finish(k) }); err != nil {
+		return nil, err
 	}
 	if err := b.tx.DropFragments(p.ID); err != nil {
 		return nil, err
 	}
-	p.fragments, p.turns, p.NextSeq, p.ToldSeq, p.Passed, p.PassedAt, p.changed = nil, nil, 0, 0, 0, time.Time{}, true
+	p.line, p.NextSeq, p.ToldSeq, p.Passed, p.PassedAt, p.changed = order.New(0, nil), 0, 0, 0, time.Time{}, true
 	p.Chain++
 	waiting, gone, err := outbox.Unseal(b.tx, p.ID, false, b.now)
 	b.gone = append(b.gone, gone...)
@@ -381,7 +380,7 @@ func (b *batch) replace(p *peer, s *session.Session, greet func() error) error {
 	if err != nil {
 		return err
 	}
-	p.session, p.former, p.moved, p.watch = s, nil, true, true
+	p.session, p.former, p.stepped, p.watch = s, nil, true, true
 	b.suspended[p.ID] = false
 	if err := greet(); err != nil {
 		return err

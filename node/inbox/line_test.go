@@ -9,6 +9,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/chat"
+	"starling/node/inbox/order"
 	"starling/node/store"
 	"starling/session"
 )
@@ -36,15 +37,7 @@ func (b *bench) wait(d time.Duration) {
 	b.t.Helper()
 	b.now = b.now.Add(d)
 	b.with(func(x *batch, p *peer) error {
-		for {
-			f, at, ok := p.release(DefaultHold)
-			if !ok || at.After(b.now) {
-				return nil
-			}
-			if err := x.skip(p, f); err != nil {
-				return err
-			}
-		}
+		return x.skip(p, DefaultHold)
 	})
 }
 
@@ -339,20 +332,20 @@ func TestHostilePrevious(t *testing.T) {
 		b := newBench(t)
 		seq := uint64(1)
 		b.with(func(x *batch, p *peer) error {
-			for i := range maxFragments + 100 {
+			for i := range order.MaxCells + 100 {
 				c := text(strconv.Itoa(i))
 				c.Previous = chat.ID{1, byte(i), byte(i >> 8)}
 				if err := x.part(p, cut(&seq, c)[0]); err != nil {
 					return err
 				}
 			}
-			if len(p.fragments) > maxFragments || len(p.turns) > maxFragments {
-				t.Errorf("%d fragments, %d turns", len(p.fragments), len(p.turns))
+			if n := p.line.Len(); n > order.MaxCells {
+				t.Errorf("%d cells", n)
 			}
 			return nil
 		})
 		b.wait(DefaultHold)
-		if got := b.shown(); len(got) != maxFragments+100 {
+		if got := b.shown(); len(got) != order.MaxCells+100 {
 			t.Errorf("%d shown", len(got))
 		}
 	})

@@ -1,0 +1,331 @@
+// Package order decides when the contents of one sender are taken, and in which
+// order: a machine without a database, a clock or a network.
+//
+// The cells of a sender are numbered; a content fills one or more of them. A [Line]
+// holds what has come and waits. It tells a [Keeper] what to write down and what to
+// take:
+//
+//	cell ──► whole? ──no──► kept
+//	           │yes
+//	           ├─ nothing that is missing can hold what it waits for ──► taken
+//	           └─ kept and acknowledged; taken in its turn
+//
+// A turn has come when every cell before the content has come or was given up
+// ([Line.Next]), or when the message that the content waits for was taken
+// ([Line.Came]). Nothing waits for ever: [Line.Release] says for what to stop waiting
+// and when, and [Line.Skip] does it.
+package order
+
+import (
+	"slices"
+	"time"
+)
+
+// ID names a content, as its sender has chosen it.
+type ID = [16]byte
+
+const (
+	// MaxCells bounds what is kept of one sender: more than can be under way at one
+	// time (session.MaxUnheard).
+	MaxCells = 1024
+	// MaxAge is after how many later cells a cell is given up whose content never
+	// became whole: as long as a session waits for a cell.
+	MaxAge = 1024
+	// Unlinked is for how long a content waits that does not say which one is before
+	// it: most likely a receipt is missing.
+	Unlinked = time.Minute
+)
+
+// A Cell is a part of a content that has come. With Count 0 the content was taken
+// and only the place is kept.
+type Cell struct {
+	Seq     int64 // number in the sender's chain
+	Content ID
+	Index   int
+	Count   int
+	Came    time.Time
+	Data    []byte
+}
+
+// A Wait is what a whole content waits for, besides the cells before it.
+type Wait struct {
+	After    ID   // this message; zero: only cells
+	Unlinked bool // a message that does not name the one before it
+}
+
+// A Keeper writes down what a line holds, and takes contents.
+type Keeper interface {
+	// Add keeps a cell, Mark empties those of a content that was taken, and Drop
+	// erases one.
+	Add(Cell) error
+	Mark(seqs []int64) error
+	Drop(seq int64) error
+
+	// Wait reads what a whole content waits for.
+	Wait(data []byte) Wait
+	// Ready reports whether a content may be taken though cells before it are
+	// missing: none of them can hold what it waits for.
+	Ready(data []byte) (bool, error)
+	// Take takes a whole content, of which c is a cell; tell says whether to
+	// acknowledge it. It may call [Line.Came].
+	Take(c Cell, data []byte, tell bool) error
+	// Owe acknowledges a content that is whole and waits.
+	Owe(content ID) error
+}
+
+// A Line is what has come of one sender and waits for its turn.
+type Line struct {
+	// Next is the first cell that has neither come nor was given up.
+	Next  int64
+	cells []Cell // ascending
+	waits map[ID]waiting
+}
+
+type waiting struct {
+	Wait
+	come bool
+}
+
+// New makes a line of what was kept.
+func New(next int64, cells []Cell) *Line { return &Line{Next: next, cells: cells} }
+
+// Len returns how many cells are kept.
+func (l *Line) Len() int { return len(l.cells) }
+
+// Part takes a cell.
+func (l *Line) Part(k Keeper, c Cell) error {
+	if c.Count == 1 && c.Seq == l.Next && len(l.cells) == 0 { // nearly always
+		l.Next++
+		return k.Take(c, c.Data, true)
+	}
+	if err := l.makeRoom(k); err != nil {
+		return err
+	}
+	at, there := slices.BinarySearchFunc(l.cells, c.Seq, func(c Cell, seq int64) int { return int(c.Seq - seq) })
+	if there {
+		return nil
+	}
+	if err := k.Add(c); err != nil {
+		return err
+	}
+	l.cells = slices.Insert(l.cells, at, c)
+
+	// Acknowledge what is whole though its turn has not come, and take what need
+	// not wait.
+	if data, seqs, ok := l.assemble(c.Content, c.Count); ok {
+		if err := l.whole(k, c, data, seqs); err != nil {
+			return err
+		}
+	}
+	return l.advance(k)
+}
+
+// whole takes a content whose last cell has come, or has it wait.
+func (l *Line) whole(k Keeper, c Cell, data []byte, seqs []int64) error {
+	ready, err := k.Ready(data)
+	if err != nil {
+		return err
+	}
+	if ready {
+		if err := k.Take(c, data, true); err != nil {
+			return err
+		}
+		return l.mark(k, seqs)
+	}
+	if l.waits != nil {
+		l.waits[c.Content] = waiting{Wait: k.Wait(data)}
+	}
+	return k.Owe(c.Content)
+}
+
+// makeRoom stops waiting for what is missing, since too much waits for it. If
+// nothing is whole, the oldest cell is given up.
+func (l *Line) makeRoom(k Keeper) error {
+	for len(l.cells) >= MaxCells {
+		var err error
+		if c, ok := l.early(); ok {
+			err = l.Skip(k, c.Seq)
+		} else {
+			err = l.drop(k, l.cells[0].Seq)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assemble returns a content whose cells are all there, and their numbers.
+func (l *Line) assemble(content ID, count int) (data []byte, seqs []int64, ok bool) {
+	parts := make([]*Cell, count)
+	n := 0
+	for i := range l.cells {
+		c := &l.cells[i]
+		if c.Count == count && c.Content == content && c.Index < count && parts[c.Index] == nil {
+			parts[c.Index] = c
+			n++
+		}
+	}
+	if n < count || count == 0 {
+		return nil, nil, false
+	}
+	for _, c := range parts {
+		data = append(data, c.Data...)
+		seqs = append(seqs, c.Seq)
+	}
+	return data, seqs, true
+}
+
+// advance takes what waits for its turn and has it.
+func (l *Line) advance(k Keeper) error {
+	for len(l.cells) > 0 {
+		// A cell whose content was taken, or never became whole.
+		c := l.cells[0]
+		taken := c.Count == 0 && c.Seq <= l.Next
+		if taken || c.Seq < l.Next-MaxAge {
+			if err := l.drop(k, c.Seq); err != nil {
+				return err
+			}
+			if c.Seq == l.Next {
+				l.Next++
+			}
+			continue
+		}
+		// The first cell at or after the next number, or a late one before it.
+		if taken, err := l.takeNext(k); err != nil || !taken {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeNext takes one content that is whole and whose turn has come.
+func (l *Line) takeNext(k Keeper) (bool, error) {
+	for _, c := range l.cells {
+		if c.Seq > l.Next && !l.waits[c.Content].come {
+			if len(l.waits) == 0 {
+				break // nothing beyond this was waited for
+			}
+			continue
+		}
+		if c.Count == 0 {
+			if c.Seq == l.Next {
+				l.Next++
+				return true, l.drop(k, c.Seq)
+			}
+			continue
+		}
+		data, seqs, ok := l.assemble(c.Content, c.Count)
+		if !ok {
+			continue
+		}
+		delete(l.waits, c.Content)
+		if err := k.Take(c, data, false); err != nil {
+			return false, err
+		}
+		return true, l.mark(k, seqs)
+	}
+	return false, nil
+}
+
+// mark empties cells whose content was taken.
+func (l *Line) mark(k Keeper, seqs []int64) error {
+	for i := range l.cells {
+		if c := &l.cells[i]; slices.Contains(seqs, c.Seq) {
+			c.Count, c.Data = 0, nil
+		}
+	}
+	return k.Mark(seqs)
+}
+
+func (l *Line) drop(k Keeper, seq int64) error {
+	l.cells = slices.DeleteFunc(l.cells, func(c Cell) bool { return c.Seq == seq })
+	return k.Drop(seq)
+}
+
+// look fills waits: for each complete content that is not yet taken, what it waits
+// for.
+func (l *Line) look(k Keeper) {
+	if l.waits != nil {
+		return
+	}
+	l.waits = make(map[ID]waiting)
+	looked := make(map[ID]bool)
+	for _, c := range l.cells {
+		if c.Count == 0 || looked[c.Content] {
+			continue
+		}
+		looked[c.Content] = true
+		if data, _, ok := l.assemble(c.Content, c.Count); ok {
+			l.waits[c.Content] = waiting{Wait: k.Wait(data)}
+		}
+	}
+}
+
+// Came notes that a message was taken: the turn of what waits for it has come.
+func (l *Line) Came(k Keeper, message ID) {
+	if len(l.cells) == 0 {
+		return
+	}
+	l.look(k)
+	for content, w := range l.waits {
+		if w.After == message {
+			w.come = true
+			l.waits[content] = w
+		}
+	}
+}
+
+// early returns the first cell whose turn has not come though nothing is missing of
+// its content.
+func (l *Line) early() (Cell, bool) {
+	for _, c := range l.cells {
+		if c.Seq <= l.Next {
+			continue
+		}
+		if c.Count == 0 {
+			return c, true
+		}
+		if _, _, ok := l.assemble(c.Content, c.Count); ok {
+			return c, true
+		}
+	}
+	return Cell{}, false
+}
+
+// Release returns up to which cell to stop waiting, and when; false if nothing
+// waits. What names the message before it waits for hold, the rest for [Unlinked].
+func (l *Line) Release(k Keeper, hold time.Duration) (seq int64, at time.Time, ok bool) {
+	first, ok := l.early()
+	if !ok {
+		return 0, at, false
+	}
+	seq, at = first.Seq, first.Came.Add(hold)
+	l.look(k)
+	for _, c := range l.cells {
+		if c.Seq <= l.Next || c.Count == 0 || !l.waits[c.Content].Unlinked {
+			continue
+		}
+		if soon := c.Came.Add(min(hold, Unlinked)); soon.Before(at) {
+			seq, at = c.Seq, soon
+		}
+		break
+	}
+	return seq, at, true
+}
+
+// Skip stops waiting for the cells that are missing before one.
+func (l *Line) Skip(k Keeper, seq int64) error {
+	l.Next = seq
+	return l.advance(k)
+}
+
+// Finish takes all that is whole, in order: nothing more will come.
+func (l *Line) Finish(k Keeper) error {
+	for c, ok := l.early(); ok; c, ok = l.early() {
+		if err := l.Skip(k, c.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
