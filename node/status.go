@@ -33,6 +33,9 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	for _, g := range net.Guards {
 		s.Guards = append(s.Guards, api.Guard{PeerID: g.ID.String(), Address: g.Addr, Connected: g.Connected})
 	}
+	for _, src := range net.Sources {
+		s.Sources = append(s.Sources, api.Source{PeerID: src.ID.String(), Address: src.Addr, Pasted: src.Pasted})
+	}
 	heard := n.inbox.Mailboxes()
 	nodes := make([]store.Node, 0, len(heard))
 	for node := range heard {

@@ -346,6 +346,9 @@ type Status struct {
 	Relays    int     `json:"relays_known"`
 	Doubtful  int     `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
 	OneSource bool    `json:"one_source,omitempty"`      // only one relay has said which relays there are
+	// Sources are relays that are no guards and see the address of this computer now,
+	// because they are asked which relays there are.
+	Sources []Source `json:"sources,omitempty"`
 	// ClockKnown: relays agree on the time, which the node goes by. ClockAhead is by how
 	// many seconds this computer's clock is ahead of it.
 	ClockKnown bool      `json:"clock_known"`
@@ -373,6 +376,14 @@ type Guard struct {
 	PeerID    string `json:"peer_id"`
 	Address   string `json:"address"`
 	Connected bool   `json:"connected"`
+}
+
+// A Source is a relay that is asked which relays there are. Pasted: a link that was
+// pasted names it; that happens only while the profile knows no relay.
+type Source struct {
+	PeerID  string `json:"peer_id"`
+	Address string `json:"address"`
+	Pasted  bool   `json:"pasted,omitempty"`
 }
 
 // A Mailbox is a relay that keeps our mail until we fetch it.
