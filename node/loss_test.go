@@ -189,7 +189,7 @@ func TestMailboxesThatDrop(t *testing.T) {
 				}
 				late := ada.send(bob, "and now")
 				bob.send(ada, "I am here")
-				time.Sleep(8 * time.Hour)
+				time.Sleep(24 * time.Hour)
 				ada.waitState(late.ID, api.StateDelivered)
 			})
 		})

@@ -131,6 +131,30 @@ func TestSecondCopies(t *testing.T) {
 	}
 }
 
+// Of three mailboxes the other two are asked, until each has handed its copy over; as
+// many second copies as are kept back displace tags ahead.
+func TestThreeMailboxes(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b, c}, Tags: tags(100, 140), Session: true}
+	table := NewTable[string]()
+	var all []Arrival
+	for i := range KeptBack {
+		all = append(all, came(i, a, 0))
+	}
+	ask, _, _ := table.Set("bob", plan, all, t0)
+	for n, want := range map[Node]int{a: 40, b: 40, c: 40} {
+		if got, _ := request(ask, n); len(got) != want {
+			t.Errorf("%c: %d", n[0], len(got))
+		}
+	}
+	table.HandedOver(Copy{b, all[0].Tag})
+	ask, _, _ = table.Set("bob", plan, nil, t0)
+	for n, want := range map[Node]bool{a: false, b: false, c: true} {
+		if got, _ := request(ask, n); slices.Contains(got, all[0].Tag) != want {
+			t.Errorf("%c: %v", n[0], got)
+		}
+	}
+}
+
 // With one mailbox there is no second copy.
 func TestOneMailbox(t *testing.T) {
 	table := NewTable[string]()
