@@ -138,7 +138,7 @@ func (s *Guards) pause(g *guard, why Result) time.Duration {
 	switch {
 	case s.anyUp():
 		most = pauseUp
-	case why == Unreachable && long:
+	case why == Unreachable && (long || s.offline):
 		return pauseDown * 4 / 5
 	case why == Unreachable: // to ask the system costs nothing and shows nobody anything
 		return pauseMin

@@ -295,7 +295,7 @@ func (s *Guards) unanswered(p *plan) bool {
 // wait is when an attempt counts as unanswered: TCP has asked twice by then, the
 // second time longer ago than the guard takes to connect.
 func (g *guard) wait() time.Duration {
-	return patience + min(max(patience*3/10, 2*g.took), 2*patience)
+	return patience + min(max(patience*3/10, g.took*5/4), 2*patience)
 }
 
 // candidate is who comes next on the ladder: others that were met, then unmet ones.

@@ -83,10 +83,14 @@ func (n *Network) dial(ctx context.Context, ip net.IP, addr *net.TCPAddr) (net.C
 	from, to := n.node(ip), n.node(addr.IP)
 	from.port++
 	port := 10_000 + from.port%50_000
+	unplugged := from.unplugged
 	n.mu.Unlock()
 	latency := n.latency(from, to)
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: err}
+	}
+	if unplugged {
+		return fail(syscall.ENETUNREACH)
 	}
 	for wait := firstTry; ; wait *= 2 {
 		there, ok := n.packet(from, to, syn, latency)

@@ -63,8 +63,10 @@ type Network struct {
 // A node is a machine with its link.
 type node struct {
 	key       uint32
-	apart     bool          // on the other side of a cut
-	down      bool          // reached by nobody
+	apart     bool // on the other side of a cut
+	down      bool // reached by nobody
+	unplugged bool // and its system knows
+	reached   map[uint32]bool
 	up, dn    time.Duration // when the link has sent, and received, all so far
 	in, out   int64         // bytes
 	listeners map[int]*listener
@@ -113,6 +115,22 @@ func (n *Network) Down(node int, down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.node(Address(node)).down = down
+}
+
+// Unplug takes a node off the network so that its system knows, as when a cable is
+// pulled, or brings it back.
+func (n *Network) Unplug(node int, unplugged bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	of := n.node(Address(node))
+	of.down, of.unplugged = unplugged, unplugged
+}
+
+// Reached reports whether a packet of one node has ever come to another.
+func (n *Network) Reached(from, to int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.node(Address(from)).reached[key(Address(to))]
 }
 
 // Block keeps one node from reaching another, until Unblock.
@@ -197,6 +215,12 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 	if n.apart(from, to) || start-now > longestQueue || n.loses() {
 		n.lost++
 		return 0, false
+	}
+	if !from.reached[to.key] {
+		if from.reached == nil {
+			from.reached = map[uint32]bool{}
+		}
+		from.reached[to.key] = true
 	}
 	busy := n.takes(size)
 	from.up = start + busy

@@ -54,6 +54,9 @@ type World struct {
 	State func(id wire.NodeID, at time.Time) State
 	// Seen are the relays whose machine has seen the client's address, and when.
 	Seen map[wire.NodeID]time.Time
+	// Back, if not zero, is when the line is up again at the soonest: until then
+	// nothing has to be sent to see that it is lost.
+	Back time.Time
 	// OnPlan, if not nil, is shown every plan.
 	OnPlan func(guard.Plan)
 
@@ -110,11 +113,17 @@ func (w *World) Run(d time.Duration) {
 	w.Look()
 	for len(w.queue) > 0 && !w.queue[0].at.After(end) {
 		e := heap.Pop(&w.queue).(event)
-		w.Now = e.at
+		if e.at.After(w.Now) {
+			w.Now = e.at
+		}
 		e.do()
 	}
 	w.Now = end
 }
+
+// Skip lets time pass in which nothing happens, as while a computer sleeps. What was
+// to happen meanwhile happens after it.
+func (w *World) Skip(d time.Duration) { w.Now = w.Now.Add(d) }
 
 // Look asks the guards what to do and does it.
 func (w *World) Look() {
@@ -219,6 +228,9 @@ func (w *World) dial(d guard.Attempt) {
 	for _, at := range syns {
 		if at >= d.Timeout {
 			break
+		}
+		if w.line != Up && w.Now.Add(at).Before(w.Back) {
+			continue
 		}
 		w.After(at, func() {
 			if open() && w.line == Up {

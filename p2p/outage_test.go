@@ -1,0 +1,150 @@
+package p2p_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p"
+	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/wake"
+)
+
+// A traveller is a client whose network comes and goes.
+type traveller struct {
+	*virtual.Client
+	t      *testing.T
+	m      *virtual.Mesh
+	events chan wake.Event
+	first  []p2p.NodeID // its guards
+	seen   []int        // relays that a packet of it has come to
+}
+
+func newTraveller(t *testing.T, m *virtual.Mesh) *traveller {
+	v := &traveller{t: t, m: m, events: make(chan wake.Event, 1)}
+	v.Client = m.Client(func(cfg *p2p.ClientConfig) { cfg.Wake, cfg.MeanDelay = v.events, -1 })
+	virtual.Eventually(t, "two guards", func() bool { v.first = v.up(); return v.Status().Ready && len(v.first) == 2 })
+	time.Sleep(time.Minute)
+	if v.first = v.up(); len(v.first) != 2 {
+		t.Fatalf("guards: %v", v.first)
+	}
+	v.seen = v.witnesses()
+	return v
+}
+
+// up are the guards that are connected.
+func (v *traveller) up() (ids []p2p.NodeID) {
+	for _, g := range v.Status().Guards {
+		if g.Connected {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids
+}
+
+func (v *traveller) witnesses() (relays []int) {
+	for i, r := range v.m.Relays {
+		if v.m.Reached(v.Node, r.Node) {
+			relays = append(relays, i)
+		}
+	}
+	return relays
+}
+
+// back waits for both guards, no others, and returns how long that took.
+func (v *traveller) back(what string) time.Duration {
+	v.t.Helper()
+	began := time.Now()
+	for !slices.Equal(v.up(), v.first) {
+		if time.Sleep(100 * time.Millisecond); time.Since(began) > time.Minute {
+			v.t.Fatalf("%s: of %v only %v are back after a minute", what, v.first, v.up())
+		}
+	}
+	took := time.Since(began)
+	if took > 15*time.Second {
+		v.t.Errorf("%s: both guards are back after %v", what, took)
+	}
+	if now := v.witnesses(); !slices.Equal(now, v.seen) {
+		v.t.Errorf("%s: the address came to relays %v, before to %v", what, now, v.seen)
+	}
+	return took
+}
+
+// TestOutages: lines that are cut for seconds or pulled out for minutes, changes of
+// network, sleeps, and relays that all restart. Nobody sees the address who did not see
+// it before, and the same two guards are back within 15 s.
+func TestOutages(t *testing.T) {
+	rounds := 50
+	if testing.Short() {
+		rounds = 3
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, wan)
+		defer m.Stop()
+		m.Settle(12)
+		v := newTraveller(t, m)
+		defer v.Stop()
+		if len(v.seen) > 3 { // the guards and the first source
+			t.Fatalf("seen by %v at the start", v.seen)
+		}
+		longest := map[string]time.Duration{}
+		note := func(what string) { longest[what] = max(longest[what], v.back(what)) }
+		for n := range rounds {
+			m.Down(v.Node, true)
+			time.Sleep(time.Duration(1+n%14) * time.Second)
+			m.Down(v.Node, false)
+			note("a short cut")
+			time.Sleep(time.Duration(n%3) * 20 * time.Second)
+
+			m.Unplug(v.Node, true)
+			time.Sleep(time.Duration(1+n%5) * time.Minute)
+			m.Unplug(v.Node, false)
+			v.events <- wake.Network
+			note("a cable pulled")
+			time.Sleep(time.Duration(n%2) * time.Minute)
+
+			m.Unplug(v.Node, true)
+			time.Sleep(time.Duration(1+n%3) * 150 * time.Second)
+			m.Unplug(v.Node, false)
+			v.events <- wake.Resumed
+			note("a sleep")
+			time.Sleep(10 * time.Second)
+
+			if n%5 == 0 {
+				for _, r := range m.Relays {
+					r.Stop()
+				}
+				time.Sleep(time.Duration(6+n) * time.Second)
+				for _, r := range m.Relays {
+					r.Start()
+				}
+				note("a restart of all relays")
+				time.Sleep(time.Minute)
+			}
+		}
+		for what, d := range longest {
+			t.Logf("both guards are back %v after %s, at most", d, what)
+		}
+	})
+}
+
+// TestLongCut: a line that is cut for two minutes, of which the system says nothing.
+// The guards are back at once when it is.
+func TestLongCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 12, wan)
+		defer m.Stop()
+		m.Settle(12)
+		v := newTraveller(t, m)
+		defer v.Stop()
+		m.Down(v.Node, true)
+		time.Sleep(2 * time.Minute)
+		m.Down(v.Node, false)
+		took := virtual.Eventually(t, "a guard", func() bool { return len(v.up()) > 0 })
+		t.Logf("a guard is back after %v", took)
+		if took > 3*time.Second {
+			t.Errorf("a guard is back after %v", took)
+		}
+	})
+}
