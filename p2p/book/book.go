@@ -19,7 +19,7 @@
 //
 // Whoever names a candidate aims a dial of ours at it. A relay therefore dials
 // only public addresses, none on a machine of its own, each once in 10 minutes
-// whatever the node id, 8 an hour in one /24 (/48 of IPv6), 2 a second and 4 at
+// whatever the node id, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up) and 4 at
 // a time in all; and forgets a candidate that does not answer with its key. At
 // most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where
 // private addresses are allowed, the rules that count by address or network do
@@ -43,6 +43,7 @@ const (
 	CandidateAgain    = 10 * time.Minute // between dials of one address
 	CandidatesPerHour = 8                // dials in one network
 	CandidatesPerSec  = 2                // dials in all
+	CandidatesBurst   = 32               // of them saved up
 	CandidatesAtOnce  = 4                // dials that are under way
 	MaxCandidates     = 1024             // nodes
 	MaxPerNetwork     = 16               // of them in one network

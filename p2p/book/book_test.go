@@ -169,7 +169,7 @@ func TestCandidateOnce(t *testing.T) {
 	}
 }
 
-// TestCandidateRates: 2 a second, 4 under way, 8 an hour in one /24.
+// TestCandidateRates: 2 a second and 32 saved up, 4 under way, 8 an hour in one /24.
 func TestCandidateRates(t *testing.T) {
 	b, clock := relay(nil)
 	open := func(i int, addr string) *book.Permit {
@@ -187,7 +187,7 @@ func TestCandidateRates(t *testing.T) {
 		}
 		clock.Time = clock.Add(time.Second)
 	}
-	if perSecond != 10*book.CandidatesPerSec {
+	if perSecond != book.CandidatesBurst+9*book.CandidatesPerSec {
 		t.Errorf("%d dials in 10 s", perSecond)
 	}
 	var underWay []*book.Permit
@@ -217,14 +217,14 @@ func TestCandidateRates(t *testing.T) {
 	// Where private addresses are allowed the pace stays.
 	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Now: clock.now})
 	n := 0
-	for i := range 20 {
+	for i := range 2 * book.CandidatesBurst {
 		lan.Hear(id(i), at("127.0.0.1:4001"))
 		if p, err := lan.Open(id(i)); err == nil {
 			n++
 			p.Done(netip.AddrPort{})
 		}
 	}
-	if n != book.CandidatesPerSec {
+	if n != book.CandidatesBurst {
 		t.Errorf("private: %d at once", n)
 	}
 }

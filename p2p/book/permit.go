@@ -185,7 +185,7 @@ type meter struct {
 }
 
 func newMeter() meter {
-	return meter{tokens: CandidatesPerSec, dialled: map[netip.AddrPort]time.Time{}, networks: map[netip.Prefix][]time.Time{}}
+	return meter{tokens: CandidatesBurst, dialled: map[netip.AddrPort]time.Time{}, networks: map[netip.Prefix][]time.Time{}}
 }
 
 // take returns the addresses of one candidate that may be dialled now, and
@@ -194,7 +194,7 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may
 	if m.filled.IsZero() || now.Before(m.filled) {
 		m.filled = now
 	}
-	m.tokens = min(CandidatesPerSec, m.tokens+CandidatesPerSec*now.Sub(m.filled).Seconds())
+	m.tokens = min(CandidatesBurst, m.tokens+CandidatesPerSec*now.Sub(m.filled).Seconds())
 	m.filled = now
 	if m.atOnce >= CandidatesAtOnce {
 		return nil

@@ -223,3 +223,9 @@ func (d *Descriptor) Hint() Hint { return Hint{d.ID, d.Addresses} }
 func Kin(a, b *Descriptor) bool {
 	return slices.Contains(a.Family, PrefixOf(b.ID)) && slices.Contains(b.Family, PrefixOf(a.ID))
 }
+
+// AddressBytes returns the part of a descriptor that was parsed which has its
+// addresses, those of unknown kinds too.
+func AddressBytes(raw []byte) []byte {
+	return raw[fixedSize-1+int(raw[fixedSize-2])*prefixSize : len(raw)-signatureSize]
+}

@@ -39,10 +39,9 @@
 // # Limits
 //
 // At most MaxRelays descriptors are held. Unless private addresses are
-// admitted, every address must be public and no more than MaxPerNetwork relays
-// share a /24 (IPv4) or /48 (IPv6). A descriptor that is not newer than the
-// one held, expired, or issued more than MaxSkew ahead of our clock is
-// refused. A full directory takes nobody new until somebody expires.
+// admitted, every address must be public, and a network has only so much room, see
+// MaxPerNetwork. A descriptor that is not newer than the one held, expired, or issued
+// more than MaxSkew ahead of our clock is refused.
 package directory
 
 import (
@@ -63,8 +62,6 @@ import (
 const (
 	// MaxRelays bounds a directory.
 	MaxRelays = 10_000
-	// MaxPerNetwork bounds the relays of one /24 or /48.
-	MaxPerNetwork = 8
 	// maxLiars bounds the memory of relays with two faces.
 	maxLiars = 1024
 	// MaxSkew is how far a relay's clock may be ahead of ours.
@@ -79,6 +76,8 @@ var (
 	ErrPrivate = errors.New("directory: private address")
 	ErrCrowded = errors.New("directory: too many relays of one network")
 	ErrFull    = errors.New("directory: full")
+	// ErrOften: the relay has had its news, see NewsEvery.
+	ErrOften = errors.New("directory: too much news of one relay")
 	// ErrUndialled: no address is of a kind that is dialled.
 	ErrUndialled = errors.New("directory: no address that can be dialled")
 	// ErrTwoFaced: the relay has signed two things of which one is a lie.
@@ -92,6 +91,9 @@ type Config struct {
 	AllowPrivate bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// News bounds how often a relay may have news, other than Self.
+	News bool
+	Self wire.NodeID
 	// MaxRelays overrides the bound of that name, if not 0.
 	MaxRelays int
 }
@@ -121,6 +123,8 @@ type entry struct {
 	raw     []byte
 	stamp   uint64
 	reached time.Time // first, by us at these addresses; zero if only others say so
+	news    time.Time // until then the relay has had its news
+	late    []byte    // what came too often
 	dead    bool
 }
 
@@ -133,6 +137,8 @@ type Snapshot struct {
 	// Sketch is a part of it for each first byte of the node ids.
 	Sketch Sketch
 
+	since   []time.Time // of each of Relays, when it was reached first
+	now     time.Time
 	stamp   uint64    // of the last change in it
 	moved   uint64    // Directory.moved
 	until   time.Time // a descriptor expires then
@@ -179,7 +185,7 @@ func (d *Directory) Add(raw []byte) error {
 	d.mu.Lock()
 	err = d.admit(desc)
 	d.mu.Unlock()
-	if err != nil && err != ErrTwoFaced {
+	if err != nil && err != ErrTwoFaced && err != ErrOften {
 		return err
 	}
 	if err := verify(desc.ID, raw); err != nil {
@@ -187,11 +193,19 @@ func (d *Directory) Add(raw []byte) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.admit(desc); err != nil {
-		if err == ErrTwoFaced {
-			d.convict(desc.ID)
-		}
+	switch err := d.admit(desc); {
+	case err == ErrTwoFaced:
+		d.convict(desc.ID)
 		return err
+	case err == ErrOften:
+		// The last word is taken when its time has come.
+		d.relays[desc.ID].late = bytes.Clone(raw)
+		return err
+	case err != nil:
+		return err
+	}
+	if d.relays[desc.ID] == nil && len(d.relays) >= d.cfg.MaxRelays && !d.makeRoom(d.cfg.Now()) {
+		return ErrFull
 	}
 	d.put(desc, bytes.Clone(raw))
 	return nil
@@ -203,6 +217,7 @@ func (d *Directory) put(desc *Descriptor, raw []byte) {
 	d.remove(old)
 	d.stamp++
 	e := &entry{Descriptor: desc, raw: raw, stamp: d.stamp}
+	e.news, _ = d.often(old, desc, d.cfg.Now())
 	if old != nil && slices.Equal(old.Addresses, desc.Addresses) {
 		e.reached = old.reached
 	}
@@ -302,21 +317,12 @@ func (d *Directory) admit(desc *Descriptor) error {
 				return ErrPrivate
 			}
 		}
-		var held []netip.Prefix
-		if old != nil {
-			held = networksOf(old.Descriptor)
-		}
-		for _, n := range networksOf(desc) {
-			if d.networks[n] >= MaxPerNetwork && !slices.Contains(held, n) {
-				return ErrCrowded
-			}
+		if d.crowded(old, desc) {
+			return ErrCrowded
 		}
 	}
-	if old == nil && len(d.relays) >= d.cfg.MaxRelays {
-		d.prune(now)
-		if len(d.relays) >= d.cfg.MaxRelays {
-			return ErrFull
-		}
+	if _, often := d.often(old, desc, now); often {
+		return ErrOften
 	}
 	return nil
 }
@@ -339,16 +345,6 @@ func (d *Directory) convict(id wire.NodeID) {
 		d.compact()
 		d.touch()
 	}
-}
-
-func networksOf(desc *Descriptor) []netip.Prefix {
-	var all []netip.Prefix
-	for _, a := range desc.Addresses {
-		if n := a.Network(); n.IsValid() && !slices.Contains(all, n) {
-			all = append(all, n)
-		}
-	}
-	return all
 }
 
 func (d *Directory) remove(e *entry) {
@@ -426,9 +422,13 @@ func (d *Directory) Snapshot() *Snapshot {
 	}
 	d.prune(now)
 	s := &Snapshot{stamp: d.stamp, moved: d.moved, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
+	s.now = now
 	all := make([]*Descriptor, len(d.order))
 	for i, e := range d.order {
 		all[i] = e.Descriptor
+		if !e.Leaving() {
+			s.since = append(s.since, e.reached)
+		}
 		if e.Expires.Before(s.until) {
 			s.until = e.Expires
 		}

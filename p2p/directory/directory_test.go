@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -421,28 +422,36 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// TestNetworkCap: no network fills the directory; a relay may renew, move and
-// leave, and its place is free again.
-func TestNetworkCap(t *testing.T) {
+// TestNoDoorInANetwork: relays of one network do not keep another out of it, but
+// weigh less, all together as two. A relay may renew, move and leave, and its place
+// is free again.
+func TestNoDoorInANetwork(t *testing.T) {
 	now := start
 	d := at(&now, false)
-	in := func(n int, network byte) *relay {
+	in := func(n int, network, host byte) *relay {
 		r := newRelay(t, n)
-		r.d.Addresses[0] = Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{12, 0, network, byte(n)}), 1)}
+		r.d.Addresses[0] = Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{12, 0, network, host}), 1)}
 		return r
 	}
 	var relays []*relay
 	for n := range MaxPerNetwork {
-		relays = append(relays, in(n, 1))
+		relays = append(relays, in(n, 1, byte(n)))
 		if err := d.Add(relays[n].sign(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	late := in(100, 1)
+	sum := 0.0
+	for _, w := range d.Snapshot().Weights() {
+		sum += w
+	}
+	if math.Abs(sum-NetworkWeight) > 1e-9 {
+		t.Errorf("a network weighs %v", sum)
+	}
+	late := in(100, 1, 200)
 	if err := d.Add(late.sign(t)); !errors.Is(err, ErrCrowded) {
 		t.Errorf("one too many: %v", err)
 	}
-	if err := d.Add(in(101, 2).sign(t)); err != nil {
+	if err := d.Add(in(101, 2, 1).sign(t)); err != nil {
 		t.Errorf("of the next network: %v", err)
 	}
 	relays[0].d.Sequence++
@@ -460,28 +469,129 @@ func TestNetworkCap(t *testing.T) {
 	if err := at(&now, true).Add(late.sign(t)); err != nil {
 		t.Errorf("where private addresses are admitted: %v", err)
 	}
+	for n := range 3 {
+		r := in(200+n, 9, 9)
+		r.d.Addresses[0].AddrPort = netip.AddrPortFrom(r.d.Addresses[0].Addr(), uint16(n+1))
+		if err := d.Add(r.sign(t)); (n < MaxPerAddress) != (err == nil) {
+			t.Errorf("relay %d of one address: %v", n, err)
+		}
+	}
 }
 
+// TestFull: a full directory makes room at the cost of the youngest of the heaviest
+// network, and never of one that was reached long ago.
 func TestFull(t *testing.T) {
 	now := start
-	d := New(Config{Now: func() time.Time { return now }, MaxRelays: 3})
-	for n := range 3 {
+	d := New(Config{Now: func() time.Time { return now }, MaxRelays: 5})
+	in := func(n int, ip string) wire.NodeID {
 		r := newRelay(t, n)
-		r.d.Expires = start.Add(time.Duration(n+1) * time.Hour)
+		r.d.Addresses[0] = Address{AddrPort: netip.MustParseAddrPort(ip)}
 		if err := d.Add(r.sign(t)); err != nil {
-			t.Fatal(err)
+			t.Fatal(n, err)
 		}
+		return r.d.ID
+	}
+	old := in(0, "12.0.0.1:1")
+	d.Reached(old, now.Add(-8*24*time.Hour))
+	reached := in(1, "12.0.1.1:1")
+	d.Reached(reached, now.Add(-time.Hour))
+	unreached := in(2, "12.0.2.1:1")
+	in(3, "13.0.0.1:1")
+	in(4, "14.0.0.1:1")
+	gone := func(ids ...wire.NodeID) (n int) {
+		for _, id := range ids {
+			if _, ok := d.Find(id); !ok {
+				n++
+			}
+		}
+		return n
+	}
+	in(5, "15.0.0.1:1")
+	if gone(unreached) != 1 || gone(old, reached) != 0 {
+		t.Error("another went than the one nobody has reached in the heaviest network")
+	}
+	for _, e := range d.relays {
+		d.Reached(e.ID, now.Add(-8*24*time.Hour))
 	}
 	r := newRelay(t, 9)
 	if err := d.Add(r.sign(t)); !errors.Is(err, ErrFull) {
-		t.Errorf("full: %v", err)
+		t.Errorf("somebody known for long went: %v", err)
 	}
-	now = start.Add(time.Hour)
+	now = start.Add(3 * time.Hour)
+	r.d.Issued, r.d.Expires = now, now.Add(time.Hour)
+	r.promise(t)
 	if err := d.Add(r.sign(t)); err != nil {
-		t.Errorf("after one has expired: %v", err)
+		t.Errorf("after all have expired: %v", err)
 	}
-	if n := len(d.Snapshot().Relays); n != 3 {
-		t.Errorf("%d relays", n)
+}
+
+// TestYoung: who is known for less than half as long as most is young; in a young
+// network minutes are long, in an old one a week is.
+func TestYoung(t *testing.T) {
+	for name, c := range map[string]struct {
+		ages []time.Duration
+		want string
+	}{
+		"alone":       {[]time.Duration{0}, "-"},
+		"five":        {[]time.Duration{5 * time.Minute, 4 * time.Minute, 4 * time.Minute, 3 * time.Minute, time.Second}, "----y"},
+		"old":         {[]time.Duration{900 * time.Hour, 800 * time.Hour, 700 * time.Hour, 169 * time.Hour, 167 * time.Hour}, "----y"},
+		"unreached":   {[]time.Duration{time.Hour, time.Hour, -1}, "--y"},
+		"none at all": {[]time.Duration{-1, -1}, "yy"},
+	} {
+		s := &Snapshot{now: start}
+		for _, age := range c.ages {
+			since := start.Add(-age)
+			if age < 0 {
+				since = time.Time{}
+			}
+			s.Relays = append(s.Relays, &Descriptor{})
+			s.since = append(s.since, since)
+		}
+		got := ""
+		for _, young := range s.Young() {
+			got += map[bool]string{false: "-", true: "y"}[young]
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestNews: a relay that toggles is heard four times and then once in ten minutes; a
+// farewell once more; and its last word is not lost.
+func TestNews(t *testing.T) {
+	now := start
+	d := New(Config{Now: func() time.Time { return now }, News: true})
+	r := newRelay(t, 1)
+	r.d.Expires = start.Add(20 * time.Hour)
+	taken := 0
+	for range 1200 { // twice a minute
+		r.d.Sequence++
+		r.d.Capacity ^= 1
+		err := d.Add(r.sign(t))
+		if err == nil {
+			taken++
+		} else if !errors.Is(err, ErrOften) {
+			t.Fatal(err)
+		}
+		now = now.Add(30 * time.Second)
+	}
+	if most := 10*6 + NewsBurst + 1; taken > most || taken < most-2 {
+		t.Errorf("%d in ten hours", taken)
+	}
+	now = now.Add(NewsEvery)
+	if d.Late(); d.relays[r.d.ID].Sequence != r.d.Sequence {
+		t.Errorf("the last word was %d, not %d", r.d.Sequence, d.relays[r.d.ID].Sequence)
+	}
+	// It starts again, and says that it leaves.
+	for range 2 * NewsBurst {
+		now = now.Add(time.Second)
+		r.d.Sequence, r.d.Capacity = r.d.Sequence+1, 1
+		d.Add(r.sign(t))
+	}
+	r.d.Sequence, r.d.Capacity = r.d.Sequence+1, 0
+	if err := d.Add(r.sign(t)); err != nil {
+		t.Errorf("farewell: %v", err)
 	}
 }
 

@@ -17,9 +17,14 @@ func (d *Directory) Merge(from *Directory, wanted func(wire.NodeID) bool) (taken
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range some {
-		if d.admit(e.Descriptor) == nil {
+		old := d.relays[e.ID]
+		if d.admit(e.Descriptor) == nil && (old != nil || len(d.relays) < d.cfg.MaxRelays || d.makeRoom(d.cfg.Now())) {
 			d.put(e.Descriptor, e.raw)
 			taken++
+		}
+		if held := d.relays[e.ID]; held != nil && !e.reached.IsZero() {
+			held.merge(e)
+			d.snap = nil
 		}
 	}
 	return taken

@@ -48,7 +48,14 @@ func parseFamily(all []string) (family []directory.Prefix, err error) {
 // claims returns where the relay is by its owner's word: what it announces, then
 // what it listens on. What others say that they see is not among it: whoever
 // connects could make this relay sign an address.
+//
+// An address at which examiners have looked and found nobody is left out for a while.
 func (r *Relay) claims() []directory.Address {
+	now := r.now()
+	return slices.DeleteFunc(r.allClaims(), func(a directory.Address) bool { return r.lobby.applicant.Unreached(a, now) })
+}
+
+func (r *Relay) allClaims() []directory.Address {
 	return claimed(r.announced, host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
 }
 

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"context"
+	"errors"
 	mrand "math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -12,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
+	"starling/p2p/admission"
 	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/pace"
@@ -31,9 +34,10 @@ const (
 	announceLook   = time.Minute
 	announceAgain  = 2500 * time.Millisecond
 	announceSettle = 50 * time.Millisecond
-	announceTo     = 4
+	announceTo     = 1
 
 	syncMin     = 30 * time.Second
+	syncSoon    = 300 * time.Millisecond // while somebody is undecided
 	syncMax     = 5 * time.Minute
 	syncTimeout = time.Minute
 )
@@ -53,7 +57,7 @@ func (r *Relay) announce(ctx context.Context) error {
 	}
 	defer addrs.Close()
 	r.publish(ctx)
-	published, peers := time.Now(), 0
+	published, peers, vouched := time.Now(), 0, false
 	// Gossip passes a message on to whom a heartbeat, once a second, has made
 	// part of the mesh. What was said before that may have gone nowhere.
 	again := time.After(pace.Jitter(announceAgain))
@@ -77,6 +81,13 @@ func (r *Relay) announce(ctx context.Context) error {
 			due = true
 		case <-again:
 			due = true
+		case <-r.lobby.vouched:
+			due = r.reachedAs()
+			enough := r.enoughVouchers()
+			if due = due || enough && !vouched; due {
+				again = time.After(pace.Jitter(announceAgain))
+			}
+			vouched = enough
 		case <-grown:
 			// Others may be coming, too, and their streams be opening.
 			select {
@@ -87,7 +98,8 @@ func (r *Relay) announce(ctx context.Context) error {
 		}
 		timer.Stop()
 		n := r.gossip.Peers()
-		due = due || time.Since(published) > Lifetime(len(r.dir.Snapshot().Relays))/3
+		_, listed := r.dir.Find(r.id)
+		due = due || time.Since(published) > Lifetime(len(r.dir.Snapshot().Relays))/3 || !listed && len(r.claims()) > 0
 		// What was published to few neighbours may have gone nowhere, and
 		// gossip does not repeat it.
 		if due || n > peers && peers < announceTo {
@@ -95,6 +107,13 @@ func (r *Relay) announce(ctx context.Context) error {
 			published, peers = time.Now(), n
 		}
 	}
+}
+
+// enoughVouchers reports whether there are as many as others ask for.
+func (r *Relay) enoughVouchers() bool {
+	raw := r.dir.Signed(r.id)
+	others := len(r.lobby.register.Others())
+	return raw != nil && len(r.lobby.applicant.Vouchers(raw, r.now())) >= admission.Needed(max(1, others-1))
 }
 
 // publish signs and spreads a new descriptor.
@@ -105,10 +124,29 @@ func (r *Relay) publish(ctx context.Context) {
 		return
 	}
 	if raw == nil {
-		r.log.Warn("relay has no public address and is not listed; listen on one, or allow private addresses")
+		r.dir.Remove(r.id)
+		if len(r.allClaims()) == 0 {
+			r.log.Warn("relay has no public address and is not listed; listen on one, or allow private addresses")
+		}
 		return
 	}
-	if err := r.gossip.Publish(ctx, raw); err != nil && ctx.Err() == nil {
+	r.spread(ctx, raw)
+}
+
+// spread takes our own descriptor, whose word is ours, and passes it on with the
+// vouchers that there are.
+func (r *Relay) spread(ctx context.Context, raw []byte) {
+	if err := r.dir.Add(raw); err != nil && !errors.Is(err, directory.ErrOften) {
+		r.log.Warn("relay cannot be listed", "err", err)
+		return
+	} else if err != nil {
+		return // its time comes
+	}
+	if r.dir.Since(r.id).IsZero() {
+		r.dir.Reached(r.id, r.now())
+	}
+	news := admission.News{Raw: raw, Vouchers: r.lobby.applicant.Vouchers(raw, r.now())}
+	if err := r.gossip.Publish(ctx, news.Append(nil)); err != nil && ctx.Err() == nil {
 		r.log.Warn("relay descriptor is not published", "err", err)
 	}
 }
@@ -118,10 +156,9 @@ func (r *Relay) farewell() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if raw, err := r.descriptor(0); err == nil && raw != nil && r.gossip.Peers() > 0 {
-		if r.gossip.Publish(ctx, raw) == nil {
-			// Gossipsub writes in the background and says nothing when done.
-			time.Sleep(50 * time.Millisecond)
-		}
+		r.spread(ctx, raw)
+		// Gossipsub writes in the background and says nothing when done.
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -131,7 +168,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	if len(addrs) == 0 {
 		return nil, nil
 	}
-	now := r.cfg.Clock()
+	now := r.now()
 	r.mu.Lock()
 	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
 	// After our clock was set back, what we said before still stands.
@@ -167,40 +204,35 @@ func (r *Relay) sync(ctx context.Context) error {
 		return err
 	}
 	defer sub.Close()
+	var work sync.WaitGroup
+	defer work.Wait()
 	slots := make(chan struct{}, 4)
+	waiting := make(chan struct{}, 64)
 	pull := func(id wire.NodeID, wait time.Duration) {
-		// Never wait for a slot: the next round will do.
+		// Never wait for a place: the next round will do.
 		select {
-		case slots <- struct{}{}:
+		case waiting <- struct{}{}:
 		default:
 			return
 		}
-		go func() {
-			defer func() { <-slots }()
+		work.Go(func() {
+			defer func() { <-waiting }()
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
 				return
 			}
-			ctx, cancel := context.WithTimeout(ctx, syncTimeout)
-			defer cancel()
-			if err := r.links.Dial(ctx, id); err != nil {
-				return
-			}
-			if n, err := r.list.Pull(ctx, id); err != nil {
-				r.log.Debug("asking for the list of relays", "relay", id, "err", err)
-			} else if n > 0 {
-				r.log.Debug("list of relays grew", "by", n)
-			}
-		}()
-	}
-	defer func() {
-		for range cap(slots) {
 			slots <- struct{}{}
-		}
-	}()
-	pause := syncMin
+			defer func() { <-slots }()
+			r.pull(ctx, id)
+		})
+	}
+	pause, undecided := syncMin, 0
 	for {
+		// Somebody is vouched for by too few that we know: others may know more.
+		if n := r.lobby.register.Undecided(); n > undecided {
+			undecided, pause = n, syncSoon
+		}
 		timer := time.NewTimer(pace.Jitter(pause))
 		select {
 		case <-ctx.Done():
@@ -225,6 +257,20 @@ func (r *Relay) sync(ctx context.Context) error {
 			pause = min(2*pause, syncMax)
 		}
 		timer.Stop()
+	}
+}
+
+// pull reads the list of one relay.
+func (r *Relay) pull(ctx context.Context, id wire.NodeID) {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if err := r.links.Dial(ctx, id); err != nil {
+		return
+	}
+	if n, err := r.list.Pull(ctx, id); err != nil {
+		r.log.Debug("asking for the list of relays", "relay", id, "err", err)
+	} else if n > 0 {
+		r.log.Debug("list of relays grew", "by", n)
 	}
 }
 

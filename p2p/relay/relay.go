@@ -120,6 +120,7 @@ type Relay struct {
 	store   *mailbox.SQLite // nil with Config.Store
 	mail    *mailbox.Server
 	list    *exchange.Exchange
+	lobby   lobby
 	refused tally.Tally
 	ready   chan struct{}
 	keys    chan struct{} // the mix has new keys
@@ -138,8 +139,9 @@ type Relay struct {
 type Status struct {
 	PeerID string
 	Addrs  []string
-	// Listed reports whether the relay has an address that others can use.
-	Listed bool
+	// Listed reports whether others list the relay, Reachable whether one of them has
+	// reached it.
+	Listed, Reachable bool
 	// Announced are the addresses in the descriptor that the relay signed last.
 	Announced []string
 	// Relays are known, Neighbours are connected relays, Links all links.
@@ -158,7 +160,6 @@ func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		cfg:   cfg,
 		log:   cfg.Logger,
-		dir:   directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock}),
 		ready: make(chan struct{}),
 		keys:  make(chan struct{}, 1),
 	}
@@ -195,6 +196,8 @@ func New(cfg Config) (*Relay, error) {
 	if r.id, err = wire.NodeIDFromKey(r.key.GetPublic()); err != nil {
 		return nil, err
 	}
+	r.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock, News: true, Self: r.id})
+	r.newLobby()
 	r.engine, err = mix.NewEngine(mix.Config{
 		Sink:   sink{r},
 		Self:   r.id,
@@ -219,6 +222,7 @@ func New(cfg Config) (*Relay, error) {
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
+		Take:      func(from wire.NodeID, e directory.Entry) error { return r.lobby.register.Read(from, e) },
 		Serve:     true,
 		Network:   r.network,
 		Count:     r.refused.Add,
@@ -279,7 +283,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	gossiping, stop := context.WithCancel(context.Background())
 	defer stop()
 	r.gossip, err = gossip.New(gossiping, gossip.Config{
-		Host: h, Directory: r.dir, Count: r.refused.Add, Tap: gossipTap,
+		Host: h, Hear: r.lobby.register.Hear, Count: r.refused.Add, Tap: gossipTap,
 	})
 	if err != nil {
 		return err
@@ -312,6 +316,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return near.Run(ctx) })
 	g.Go(func() error { return dht.Run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
+	g.Go(func() error { return r.admit(ctx) })
+	g.Go(func() error { return r.apply(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
 	if r.cfg.LAN {
@@ -371,8 +377,8 @@ func (r *Relay) Status() Status {
 		Mailbox: r.mail.Stats(),
 		Refused: r.refused.All(),
 	}
+	s.Listed, s.Reachable = r.standing()
 	if d, ok := r.dir.Snapshot().Find(r.id); ok {
-		s.Listed = true
 		for _, m := range directory.Multiaddrs(d.Addresses) {
 			s.Announced = append(s.Announced, m.String())
 		}
@@ -396,6 +402,8 @@ func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 		r.places.Worked(from)
 	case wire.TypeListRequest, wire.TypeListPage:
 		r.list.Handle(from, f)
+	case wire.TypeKnock, wire.TypeVoucher, wire.TypeAmListed, wire.TypeListed:
+		r.handleLobby(from, f)
 	case wire.TypeDrop:
 	default:
 		r.refused.Add("unknown frame")

@@ -61,6 +61,10 @@ const (
 	TypeDrop        Type = 2 // keepalive or cover: read, counted, forgotten
 	TypeListRequest Type = 3 // body: see package directory
 	TypeListPage    Type = 4 // body: see package directory
+	TypeKnock       Type = 6 // body: see package admission, as of those that follow
+	TypeVoucher     Type = 7
+	TypeAmListed    Type = 8
+	TypeListed      Type = 9
 )
 
 // ErrFrame means that the bytes are not a frame. It says no more on purpose.

@@ -12,6 +12,7 @@ import (
 var doors = map[string]string{
 	"p2p/host/host.go":             "the kernel's dialler, below the gate",
 	"p2p/host/gate.go":             "the door: it takes a permit of the book",
+	"p2p/host/afresh.go":           "a door beside libp2p's connections; it takes a permit, too",
 	"p2p/discovery/guarded.go":     "turns the DHT's dials into the book's",
 	"p2p/discovery/lan/lan.go":     "asks the local network, and nobody in particular",
 	"p2p/virtualtime/transport.go": "dials on a network in memory",

@@ -2,13 +2,14 @@
 // topic, wire.DirectoryTopic.
 //
 // Gossip names its source to the neighbours, so nothing but public data may
-// travel on it: a message is exactly one signed descriptor (package directory)
-// and carries no author, sequence number or signature of gossipsub's own. Its
+// travel on it: a message is exactly one signed descriptor with its vouchers
+// (admission.News) and carries no author, sequence number or signature of gossipsub's own. Its
 // id is the SHA-256 of its bytes.
 //
-// A message is valid when the directory takes it, and it is in the directory
+// A message is valid when the relay is admitted, and it is in the directory
 // before it is passed on. Malformed bytes and wrong signatures count against
-// whoever passed them on; what is merely old, early or too much is ignored. A
+// whoever passed them on: after three within an hour or so nothing that comes from
+// it is looked at. What is merely old, early, not vouched for or too much is ignored. A
 // neighbour may bring Burst messages at once and Rate a second, of those that
 // gossipsub has not seen before; those the directory then refuses count, too.
 //
@@ -31,6 +32,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"golang.org/x/time/rate"
 
+	"starling/p2p/admission"
 	"starling/p2p/directory"
 	"starling/p2p/wire"
 )
@@ -48,8 +50,9 @@ const (
 
 // Config is how a Gossip is made.
 type Config struct {
-	Host      host.Host
-	Directory *directory.Directory
+	Host host.Host
+	// Hear takes what a neighbour brought and says why not. What it takes is passed on.
+	Hear func(admission.News) error
 	// Count, if set, is called with the reason of every refusal.
 	Count func(reason string)
 	// Tap, if set, sees every message and who passed it on. For tests.
@@ -98,6 +101,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 		pubsub.WithValidateQueueSize(256),
 		pubsub.WithValidateWorkers(1),
 		pubsub.WithSeenMessagesTTL(5*time.Minute),
+		pubsub.WithPeerScore(scores()),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
@@ -116,6 +120,23 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	}
 	g.stop = stop
 	return g, nil
+}
+
+// scores makes three invalid messages too many, and forgets them by half in an hour
+// and a half. Addresses do not count: relays of one machine are many.
+func scores() (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
+	hour := pubsub.ScoreParameterDecay(3 * time.Hour)
+	topic := &pubsub.TopicScoreParams{
+		TopicWeight: 1, TimeInMeshQuantum: time.Second,
+		InvalidMessageDeliveriesWeight: -10, InvalidMessageDeliveriesDecay: hour,
+	}
+	params := &pubsub.PeerScoreParams{
+		Topics:           map[string]*pubsub.TopicScoreParams{wire.DirectoryTopic: topic},
+		AppSpecificScore: func(peer.ID) float64 { return 0 },
+		DecayInterval:    time.Second, DecayToZero: 0.01, RetainScore: time.Hour,
+		BehaviourPenaltyWeight: -1, BehaviourPenaltyThreshold: 6, BehaviourPenaltyDecay: hour,
+	}
+	return params, &pubsub.PeerScoreThresholds{GossipThreshold: -20, PublishThreshold: -50, GraylistThreshold: -80, AcceptPXThreshold: 1}
 }
 
 // Joined calls f for every neighbour that comes to the topic, until ctx ends.
@@ -145,10 +166,9 @@ func (g *Gossip) Close() {
 // Peers returns how many neighbours are on the topic.
 func (g *Gossip) Peers() int { return len(g.topic.ListPeers()) }
 
-// Publish adds a descriptor to our directory and passes it on. The error says
-// why the directory did not take it.
-func (g *Gossip) Publish(ctx context.Context, raw []byte) error {
-	if err := g.topic.Publish(ctx, raw); err != nil {
+// Publish passes news of ourselves on.
+func (g *Gossip) Publish(ctx context.Context, news []byte) error {
+	if err := g.topic.Publish(ctx, news); err != nil {
 		return fmt.Errorf("publish descriptor: %w", err)
 	}
 	return nil
@@ -167,21 +187,28 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 	if g.cfg.Tap != nil {
 		g.cfg.Tap(from, m.Data)
 	}
-	if len(m.Data) > directory.MaxDescriptor {
+	if from == g.cfg.Host.ID() {
+		return pubsub.ValidationAccept // it is ours, and nobody else's messages are
+	}
+	if len(m.Data) > admission.MaxNews {
 		g.cfg.Count("gossip: oversize")
 		return pubsub.ValidationReject
 	}
-	if from != g.cfg.Host.ID() && !g.limiter(from).Allow() {
+	if !g.limiter(from).Allow() {
 		g.cfg.Count("gossip: too fast")
 		return pubsub.ValidationIgnore
 	}
-	switch err := g.cfg.Directory.Add(m.Data); {
+	news, err := admission.ParseNews(m.Data)
+	if err == nil {
+		err = g.cfg.Hear(news)
+	}
+	switch {
 	case err == nil:
 		return pubsub.ValidationAccept
-	case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
+	case errors.Is(err, admission.ErrNews), errors.Is(err, admission.ErrForged), errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
 		g.cfg.Count("gossip: malformed")
 		return pubsub.ValidationReject
-	case errors.Is(err, directory.ErrStale):
+	case errors.Is(err, directory.ErrStale), errors.Is(err, admission.ErrUnvouched):
 		return pubsub.ValidationIgnore
 	default:
 		g.cfg.Count("gossip: not admitted")

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"go.uber.org/goleak"
 
+	"starling/p2p/admission"
 	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/directory/gossip"
@@ -59,7 +60,7 @@ func newNode(t *testing.T) *node {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	g, err := gossip.New(ctx, gossip.Config{
-		Host: n.Host, Directory: n.dir,
+		Host: n.Host, Hear: func(news admission.News) error { return n.dir.Add(news.Raw) },
 		Count: func(reason string) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
@@ -166,7 +167,9 @@ func TestSpread(t *testing.T) {
 	}
 	eventually(t, "everybody hears", func() bool {
 		seq++
-		raw = nodes[0].descriptor(t, seq)
+		signed := nodes[0].descriptor(t, seq)
+		raw = news(signed)
+		nodes[0].dir.Add(signed)
 		if err := nodes[0].gossip.Publish(t.Context(), raw); err != nil {
 			t.Fatal(err)
 		}
@@ -184,11 +187,10 @@ func TestSpread(t *testing.T) {
 		}
 		n.mu.Unlock()
 	}
-	// What the directory does not take is not published.
-	if err := nodes[0].gossip.Publish(t.Context(), nodes[0].descriptor(t, seq)); err == nil {
-		t.Error("published what is not newer")
-	}
 }
+
+// news is a descriptor as it travels, with nobody's voucher.
+func news(raw []byte) []byte { return admission.News{Raw: raw}.Append(nil) }
 
 // stranger is a gossipsub node that follows no rules of ours.
 func stranger(t *testing.T) (host.Host, *pubsub.Topic) {
@@ -212,14 +214,15 @@ func stranger(t *testing.T) (host.Host, *pubsub.Topic) {
 	return h, topic
 }
 
-// TestHostile: what is no descriptor is counted and goes no further.
+// TestHostile: what is no descriptor is counted and goes no further, and whoever has
+// brought three such things is not heard any more, but others are.
 func TestHostile(t *testing.T) {
 	a, b := newNode(t), newNode(t)
 	connect(t, a, b)
 	h, topic := stranger(t)
 	connect(t, h, a)
 	eventually(t, "neighbours", func() bool { return a.gossip.Peers() >= 1 && len(topic.ListPeers()) == 1 && b.gossip.Peers() == 1 })
-	good := b.descriptor(t, 1)
+	good := news(b.descriptor(t, 1))
 	forged := append([]byte(nil), good...)
 	forged[len(forged)-1] ^= 1
 	for _, m := range [][]byte{[]byte("hello"), forged, make([]byte, 4096)} {
@@ -232,15 +235,25 @@ func TestHostile(t *testing.T) {
 		defer a.mu.Unlock()
 		return a.counts["gossip: malformed"] == 2 && a.counts["gossip: oversize"] == 1
 	})
-	// The way is open for what is good, also from a stranger.
-	seq := uint64(0)
+	if err := topic.Publish(t.Context(), good); err != nil {
+		t.Fatal(err)
+	}
+	other, way := stranger(t)
+	connect(t, other, a)
+	eventually(t, "neighbours", func() bool { return len(way.ListPeers()) == 1 })
+	seq := uint64(1)
 	eventually(t, "a good one arrives", func() bool {
 		seq++
-		if err := topic.Publish(t.Context(), b.descriptor(t, seq)); err != nil {
+		if err := way.Publish(t.Context(), news(b.descriptor(t, seq))); err != nil {
 			t.Fatal(err)
 		}
 		return len(b.dir.Snapshot().Relays) == 1
 	})
+	a.mu.Lock()
+	if a.heard[string(good)] != 0 {
+		t.Error("who has brought three bad ones is heard")
+	}
+	a.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.counts) != 0 {
@@ -258,8 +271,7 @@ func TestFlood(t *testing.T) {
 	n.key, _, _ = crypto.GenerateEd25519Key(rand.Reader)
 	raw := n.descriptor(t, 1)
 	for i := range gossip.Burst + 500 {
-		m := append([]byte(nil), raw...)
-		m[len(m)-1], m[len(m)-2] = byte(i), byte(i>>8)
+		m := admission.News{Raw: raw, Vouchers: []admission.Voucher{{Day: uint32(i), Mask: 1}}}.Append(nil)
 		if err := topic.Publish(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +300,7 @@ func TestAnonymous(t *testing.T) {
 	}
 	connect(t, h, a)
 	eventually(t, "neighbours", func() bool { return a.gossip.Peers() == 1 })
-	raw := a.descriptor(t, 1)
+	raw := news(a.descriptor(t, 1))
 	if err := a.gossip.Publish(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}

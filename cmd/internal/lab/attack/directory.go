@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"starling/p2p/admission"
 	"starling/p2p/directory"
 	"starling/p2p/directory/gossip"
 	"starling/p2p/outfox"
@@ -54,8 +55,7 @@ func descriptors(ctx context.Context, m *machine) error {
 	for _, r := range m.relays {
 		within(ctx, func(ctx context.Context) { h.Connect(ctx, r) })
 	}
-	dir := directory.New(directory.Config{})
-	g, err := gossip.New(ctx, gossip.Config{Host: h, Directory: dir})
+	g, err := gossip.New(ctx, gossip.Config{Host: h, Hear: func(admission.News) error { return nil }})
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func descriptors(ctx context.Context, m *machine) error {
 	return m.paced(ctx, 100, func(int) {
 		at := netip.AddrFrom4([4]byte{byte(20 + draw.IntN(100)), byte(draw.IntN(256)), byte(draw.IntN(256)), 10})
 		if raw, err := invent(at); err == nil {
-			g.Publish(ctx, raw)
+			g.Publish(ctx, admission.News{Raw: raw}.Append(nil))
 		}
 	})
 }
@@ -80,10 +80,11 @@ func invent(at netip.Addr) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	now := time.Now()
 	d := directory.Descriptor{
 		ID: id, Sequence: uint64(now.UnixMilli()), Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 65_535,
-		Epoch:     uint32(outfox.EpochAt(now)),
+		Epoch:     directory.FirstEpoch(now),
 		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, 4001), Transport: directory.TCP}},
 	}
 	for i := range d.Keys {
@@ -92,6 +93,9 @@ func invent(at netip.Addr) ([]byte, error) {
 			return nil, err
 		}
 		d.Keys[i] = private.Public()
+	}
+	if err := d.Promise(key); err != nil {
+		return nil, err
 	}
 	return d.Sign(key)
 }

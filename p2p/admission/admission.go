@@ -1,0 +1,430 @@
+// Package admission decides which relays stand in a relay's directory: those that
+// were reached at the address that they sign, with the key that they sign with. A
+// relay's own word is nothing.
+//
+//	           4 vouchers           own check
+//	unlisted ─────────────> vouched ─────────> reached
+//	    ^                     │  ^                │
+//	    └── checks fail, and ─┘  └── checks fail ─┘
+//	        no fresh voucher
+//
+// # Examiners
+//
+// The examiners of a relay are, by the day, the 8 relays with the lowest SHA-256 of
+// "starling/examiner/2" ‖ 0 ‖ day (4) ‖ relay ‖ examiner. It knocks at them with its
+// descriptor; they dial it afresh at its addresses and, if it answers with its key,
+// sign a [Voucher]. Where less than 16 relays are known all are examiners.
+//
+// A knock that comes from an address of the descriptor (IPv6: from its /64) makes
+// its examiner dial that address and nobody else. Each other address costs the one
+// who knocks Price frames first: nobody is made to dial a third party for less than
+// it costs to send it as much.
+//
+// # Lists
+//
+// A relay is taken as vouched with vouchers of Needed examiners: among the 16 lowest
+// of the day as we see it, reached by us, of different networks, and not found to be
+// wrong three times in a week. The word of a relay that we have reached for what it
+// has reached, in a page of its list, counts as a voucher, so that a newcomer need
+// not wait a week. Each address is in two vouchers, if so many are needed.
+//
+// Vouched relays are checked by ourselves, at a random moment within max(1 min,
+// N/50 s), and after that every max(1 day, N/2,880 days): only then they are reached.
+// While N is at most 50 that is done at once. Two failures an hour apart are charged
+// to those who vouched; three within a day unlist a relay for which no voucher of the
+// last week stands. What we reached in another way, by dialling it for a neighbour or as
+// an examiner, is reached too.
+//
+// The package is pure: it keeps what is known and says what to do. Whoever owns it
+// dials, sends and keeps time.
+package admission
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+// Numbers of the policy; the package comment says what for.
+const (
+	Examiners = 8
+	Slack     = 16 // as many lowest count as examiners; fewer relays are all examiners
+	Required  = 4
+	AllAtOnce = 50
+
+	Fresh     = 7 * 24 * time.Hour // a voucher's life
+	chargesIn = 7 * 24 * time.Hour
+	charges   = 3
+	unlistIn  = 24 * time.Hour
+	failures  = 3
+	again     = time.Hour // between checks that fail
+
+	maxCandidates = 2 * directory.MaxRelays
+)
+
+// Errors that say why news is not taken. ErrUnvouched is nobody's fault.
+var (
+	ErrUnvouched = errors.New("admission: not vouched for")
+	ErrForged    = errors.New("admission: forged voucher")
+)
+
+// Config is how a Registrar is made. Directory and Self are required.
+type Config struct {
+	Directory *directory.Directory
+	Self      wire.NodeID
+	// AllowPrivate drops the rules that count by network.
+	AllowPrivate bool
+	// Reached reports whether we have lately dialled a relay at one of some
+	// addresses, and it answered with its key. Nil is never.
+	Reached func(id wire.NodeID, at []netip.AddrPort) bool
+	// Named reports whether the owner named a relay, which counts as reached once
+	// it is heard from. Nil is none.
+	Named func(wire.NodeID) bool
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// A Registrar decides about one directory. Its methods may be called from any
+// goroutine.
+type Registrar struct {
+	cfg Config
+
+	mu         sync.Mutex
+	candidates map[wire.NodeID]*candidate
+	files      map[wire.NodeID]*file       // of relays in the directory
+	blame      map[wire.NodeID][]time.Time // charges to those who vouched
+	again      bool                        // somebody was reached who may have vouched
+	undecided  int                         // times that there were too few vouchers
+	wake       chan struct{}
+}
+
+// A candidate is a relay that somebody has vouched for, who is not enough.
+type candidate struct {
+	raw     []byte
+	desc    *directory.Descriptor
+	voices  map[wire.NodeID]byte // which addresses each has reached
+	waiting bool                 // for a check, after which it is taken
+}
+
+// A file is what is known of a relay that is listed.
+type file struct {
+	check   time.Time // when the next is due
+	failed  []time.Time
+	voices  []wire.NodeID
+	vouched time.Time // when the last of them spoke
+	charged bool      // for these failures
+}
+
+// New makes a Registrar.
+func New(cfg Config) *Registrar {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Reached == nil {
+		cfg.Reached = func(wire.NodeID, []netip.AddrPort) bool { return false }
+	}
+	if cfg.Named == nil {
+		cfg.Named = func(wire.NodeID) bool { return false }
+	}
+	return &Registrar{cfg: cfg, candidates: map[wire.NodeID]*candidate{}, files: map[wire.NodeID]*file{},
+		blame: map[wire.NodeID][]time.Time{}, wake: make(chan struct{}, 1)}
+}
+
+// Wake says that Due may have more.
+func (r *Registrar) Wake() <-chan struct{} { return r.wake }
+
+func (r *Registrar) kick() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Others returns the relays of the directory but ourselves.
+func (r *Registrar) Others() []*directory.Descriptor {
+	return slices.DeleteFunc(slices.Clone(r.cfg.Directory.Snapshot().Relays), func(d *directory.Descriptor) bool { return d.ID == r.cfg.Self })
+}
+
+// Needed is how many vouchers a relay needs where so many others are known.
+func Needed(others int) int { return max(1, min(Required, (others+1)/2)) }
+
+// Doors returns the examiners that we knock at on a day.
+func (r *Registrar) Doors(day uint32) []wire.NodeID {
+	others := r.Others()
+	var ids []wire.NodeID
+	for _, d := range others {
+		if len(others) < Slack || among(Examiners, day, r.cfg.Self, d.ID, others) {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
+}
+
+// Examines reports whether we are an examiner of a relay on a day, as we see it.
+func (r *Registrar) Examines(relay wire.NodeID, day uint32) bool {
+	others := r.Others()
+	return len(others) < Slack || among(Slack, day, relay, r.cfg.Self, others)
+}
+
+// Hear takes news that came by gossip. Without an error it is in the directory now,
+// and worth to be passed on.
+func (r *Registrar) Hear(n News) error {
+	desc, known, err := r.parse(n.Raw)
+	if err != nil || known {
+		return err
+	}
+	c, err := r.collect(desc, n)
+	if err != nil {
+		return err
+	}
+	return r.weigh(c)
+}
+
+// Read takes an entry of the list of a relay.
+func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
+	desc, known, err := r.parse(e.Raw)
+	if err != nil || known {
+		return err
+	}
+	if desc.ID == from && (r.cfg.Named(from) || r.cfg.Reached(from, directory.AddrPorts(desc.Addresses))) {
+		return r.Reached(e.Raw)
+	}
+	if e.Known == directory.VouchedOnly {
+		return ErrUnvouched
+	}
+	r.mu.Lock()
+	c := r.candidate(desc, e.Raw)
+	c.voices[from] = 1<<len(desc.Addresses) - 1
+	r.mu.Unlock()
+	return r.weigh(c)
+}
+
+// parse verifies a descriptor. Of a relay that is listed at the same addresses it is
+// taken at once, and so is our own.
+func (r *Registrar) parse(raw []byte) (desc *directory.Descriptor, known bool, err error) {
+	if desc, err = directory.Parse(raw); err != nil {
+		return nil, false, err
+	}
+	if desc.ID == r.cfg.Self {
+		return desc, true, r.cfg.Directory.Add(raw) // we said it, when our clock was ahead
+	}
+	held, ok := r.cfg.Directory.Find(desc.ID)
+	if ok && desc.Sequence <= held.Sequence {
+		return desc, true, r.cfg.Directory.Add(raw) // stale, or proof of two faces
+	}
+	if ok && slices.Equal(held.Addresses, desc.Addresses) {
+		return desc, true, r.cfg.Directory.Add(raw)
+	}
+	return desc, false, nil
+}
+
+// candidate returns the one of a descriptor, which is the newest of its relay. The
+// caller holds the lock.
+func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate {
+	c := r.candidates[desc.ID]
+	switch {
+	case c == nil:
+		if len(r.candidates) >= maxCandidates {
+			for id := range r.candidates { // any
+				delete(r.candidates, id)
+				break
+			}
+		}
+		c = &candidate{voices: map[wire.NodeID]byte{}}
+		r.candidates[desc.ID] = c
+	case desc.Sequence <= c.desc.Sequence:
+		return c
+	case !slices.Equal(c.desc.Addresses, desc.Addresses):
+		clear(c.voices)
+	}
+	c.raw, c.desc = slices.Clone(raw), desc
+	return c
+}
+
+// collect adds the vouchers that count to a candidate.
+func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
+	now := r.cfg.Now()
+	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
+	voices := map[wire.NodeID]byte{}
+	for i := range n.Vouchers {
+		v := &n.Vouchers[i]
+		if _, ok := r.cfg.Directory.Find(v.Examiner); !ok || !fresh(v.Day, now) || !among(Slack, v.Day, desc.ID, v.Examiner, others) {
+			continue
+		}
+		if !v.verify(n.Raw) {
+			return nil, ErrForged
+		}
+		voices[v.Examiner] = v.Mask
+	}
+	if len(voices) == 0 {
+		return nil, ErrUnvouched
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.candidate(desc, n.Raw)
+	for id, mask := range voices {
+		c.voices[id] = mask
+	}
+	return c, nil
+}
+
+// fresh reports whether a voucher of a day counts.
+func fresh(day uint32, now time.Time) bool {
+	today := Day(now)
+	return day <= today+1 && day+uint32(Fresh/(24*time.Hour)) >= today
+}
+
+// weigh takes a candidate that enough have vouched for.
+func (r *Registrar) weigh(c *candidate) error {
+	others := r.Others()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.weighed(c, others)
+}
+
+// weighed is weigh for who holds the lock.
+func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error {
+	n := len(others)
+	if slices.ContainsFunc(others, func(d *directory.Descriptor) bool { return d.ID == c.desc.ID }) {
+		n--
+	}
+	if !r.enough(c, Needed(n)) {
+		r.undecided++
+		return ErrUnvouched
+	}
+	if n < AllAtOnce {
+		// It is looked at before it is listed: so it is never listed as less than it is.
+		if !c.waiting {
+			c.waiting = true
+			r.kick()
+		}
+		return ErrUnvouched
+	}
+	return r.list(c, r.cfg.Now().Add(rand.N(max(time.Minute, time.Duration(n)*time.Second/50))))
+}
+
+// enough reports whether so many of different networks have vouched for a candidate,
+// and two of them, or all, for each address.
+func (r *Registrar) enough(c *candidate, need int) bool {
+	networks := map[netip.Prefix]bool{}
+	voices := 0
+	var counts [directory.MaxAddresses]int
+	for id, mask := range c.voices {
+		if id != r.cfg.Self && r.cfg.Directory.Since(id).IsZero() || r.void(id) {
+			continue
+		}
+		for i := range counts {
+			counts[i] += int(mask >> i & 1)
+		}
+		if !r.cfg.AllowPrivate {
+			n := r.network(id)
+			if networks[n] {
+				continue
+			}
+			networks[n] = true
+		}
+		voices++
+	}
+	for i := range c.desc.Addresses {
+		if counts[i] < min(2, need) {
+			return false
+		}
+	}
+	return voices >= need
+}
+
+// Undecided counts how often somebody was vouched for by too few. While it grows,
+// lists of others may decide.
+func (r *Registrar) Undecided() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.undecided
+}
+
+func (r *Registrar) network(id wire.NodeID) netip.Prefix {
+	if d, ok := r.cfg.Directory.Find(id); ok {
+		for _, a := range d.Addresses {
+			if n := a.Network(); n.IsValid() {
+				return n
+			}
+		}
+	}
+	return netip.Prefix{}
+}
+
+// list puts a candidate into the directory, to be checked at a time. The caller
+// holds the lock.
+func (r *Registrar) list(c *candidate, check time.Time) error {
+	if err := r.cfg.Directory.Add(c.raw); err != nil {
+		delete(r.candidates, c.desc.ID)
+		return err
+	}
+	f := &file{check: check, vouched: r.cfg.Now()}
+	for id := range c.voices {
+		f.voices = append(f.voices, id)
+	}
+	r.files[c.desc.ID] = f
+	delete(r.candidates, c.desc.ID)
+	return nil
+}
+
+// void reports whether a relay has vouched wrongly too often.
+// The caller holds the lock.
+func (r *Registrar) void(id wire.NodeID) bool {
+	now := r.cfg.Now()
+	r.blame[id] = slices.DeleteFunc(r.blame[id], func(t time.Time) bool { return now.Sub(t) > chargesIn })
+	if len(r.blame[id]) == 0 {
+		delete(r.blame, id)
+	}
+	return len(r.blame[id]) >= charges
+}
+
+// Reached takes the descriptor of a relay that we have reached at its addresses.
+func (r *Registrar) Reached(raw []byte) error {
+	desc, err := directory.Parse(raw)
+	if err != nil {
+		return err
+	}
+	err = r.cfg.Directory.Add(raw)
+	if err != nil && !(errors.Is(err, directory.ErrStale) || errors.Is(err, directory.ErrOften)) {
+		return err
+	}
+	held, ok := r.cfg.Directory.Find(desc.ID)
+	if !ok || !slices.Equal(held.Addresses, desc.Addresses) {
+		return err
+	}
+	now := r.cfg.Now()
+	if r.cfg.Directory.Since(desc.ID).IsZero() {
+		r.cfg.Directory.Reached(desc.ID, now)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.files[desc.ID]
+	if f == nil {
+		f = &file{vouched: now}
+		r.files[desc.ID] = f
+	}
+	if c := r.candidates[desc.ID]; c != nil {
+		for id := range c.voices {
+			f.voices = append(f.voices, id)
+		}
+		delete(r.candidates, desc.ID)
+	}
+	r.again = len(r.candidates) > 0
+	f.failed, f.charged = nil, false
+	f.check = now.Add(r.cycle())
+	return nil
+}
+
+// cycle is how long until a relay that was reached is looked at again.
+func (r *Registrar) cycle() time.Duration {
+	n := len(r.cfg.Directory.Snapshot().Relays)
+	d := max(24*time.Hour, time.Duration(n)*24*time.Hour/2880)
+	return d - d/8 + rand.N(d/4)
+}

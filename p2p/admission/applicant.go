@@ -1,0 +1,172 @@
+package admission
+
+import (
+	"bytes"
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+const (
+	// askAgain is between two knocks at one door: an examiner dials an address once
+	// in that time. busyAgain is the same after it said that it was busy.
+	askAgain  = 10 * time.Minute
+	busyAgain = 15 * time.Second
+	// silentAgain is the same while it says nothing.
+	silentAgain = time.Minute
+	// renewAfter is how old a voucher is when it is renewed.
+	renewAfter = 5 * 24 * time.Hour
+	// forgetAfter is how long an address that was not reached is not announced.
+	forgetAfter = time.Hour
+	maxDoors    = 256
+)
+
+// An Applicant is our side of being examined. The zero value has asked nobody.
+type Applicant struct {
+	mu     sync.Mutex
+	doors  map[wire.NodeID]*door
+	failed map[directory.Address]trial
+}
+
+// A door is an examiner and what it said.
+type door struct {
+	asked   time.Time
+	again   time.Time // not before
+	nonce   uint64
+	sent    []byte // the descriptor
+	voucher Voucher
+	said    bool // there is a voucher
+}
+
+// A trial is what examiners found at one of our addresses.
+type trial struct {
+	reached, failed time.Time
+}
+
+// Ask returns a knock for each of some doors that have no voucher for a descriptor,
+// or an old one.
+func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time) map[wire.NodeID]Knock {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	knocks := map[wire.NodeID]Knock{}
+	for _, id := range doors {
+		d := a.doors[id]
+		if d != nil && (d.again.After(now) || d.holds(raw, now) && Day(now)-d.voucher.Day < uint32(renewAfter/(24*time.Hour))) {
+			continue
+		}
+		if d == nil {
+			a.makeRoom()
+			d = &door{}
+			a.doors[id] = d
+		}
+		d.asked, d.again, d.nonce, d.sent = now, now.Add(silentAgain), rand.Uint64(), slices.Clone(raw)
+		knocks[id] = Knock{Nonce: d.nonce, Raw: d.sent}
+	}
+	return knocks
+}
+
+func (a *Applicant) makeRoom() {
+	if a.doors == nil {
+		a.doors, a.failed = map[wire.NodeID]*door{}, map[directory.Address]trial{}
+	}
+	if len(a.doors) >= maxDoors {
+		for id := range a.doors {
+			delete(a.doors, id)
+			break
+		}
+	}
+}
+
+// holds reports whether the door's voucher is one for a descriptor's addresses.
+func (d *door) holds(raw []byte, now time.Time) bool {
+	return d.said && fresh(d.voucher.Day, now) && bytes.Equal(directory.AddressBytes(d.sent), directory.AddressBytes(raw))
+}
+
+// Missed says that a knock did not reach its door.
+func (a *Applicant) Missed(id wire.NodeID, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d := a.doors[id]; d != nil {
+		d.again = now.Add(busyAgain)
+	}
+}
+
+// Told takes the reply of a door. It reports whether something is known that was not.
+func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d := a.doors[from]
+	if d == nil || d.nonce != p.Nonce || now.Sub(d.asked) > askAgain {
+		return false
+	}
+	desc, err := directory.Parse(d.sent)
+	if err != nil {
+		return false
+	}
+	switch p.Verdict {
+	case Vouched:
+		if p.Voucher.Examiner != from || !p.Voucher.verify(d.sent) {
+			return false
+		}
+		d.voucher, d.said = p.Voucher, true
+		a.tried(desc, p.Voucher.Mask, 0, now)
+	case Unreached:
+		d.said = false
+		a.tried(desc, 0, p.Mask, now)
+	case Busy:
+		d.again = now.Add(busyAgain/2 + rand.N(busyAgain))
+		return false
+	}
+	d.again = now.Add(askAgain)
+	return true
+}
+
+func (a *Applicant) tried(desc *directory.Descriptor, reached, failed byte, now time.Time) {
+	for i, at := range desc.Addresses {
+		t := a.failed[at]
+		if reached>>i&1 == 1 {
+			t.reached = now
+		}
+		if failed>>i&1 == 1 {
+			t.failed = now
+		}
+		a.failed[at] = t
+	}
+}
+
+// Vouchers returns those for a descriptor, the newest first, as many as go with it.
+func (a *Applicant) Vouchers(raw []byte, now time.Time) (all []Voucher) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.doors {
+		if d.holds(raw, now) {
+			all = append(all, d.voucher)
+		}
+	}
+	slices.SortFunc(all, func(v, w Voucher) int {
+		return cmp.Or(-cmp.Compare(v.Day, w.Day), bytes.Compare(v.Examiner[:], w.Examiner[:]))
+	})
+	return all[:min(len(all), MaxVouchers)]
+}
+
+// Unreached reports whether examiners have tried one of our addresses lately, and
+// none of them has reached it.
+func (a *Applicant) Unreached(at directory.Address, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.failed[at]
+	return !t.failed.IsZero() && now.Sub(t.failed) < forgetAfter && now.Sub(t.reached) > forgetAfter
+}
+
+// Reached reports whether an examiner has reached one of our addresses lately.
+func (a *Applicant) Reached(at directory.Address, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.failed[at]
+	return !t.reached.IsZero() && now.Sub(t.reached) < Fresh
+}

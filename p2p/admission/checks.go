@@ -1,0 +1,108 @@
+package admission
+
+import (
+	"slices"
+	"time"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+// A Check is a relay to be dialled afresh at its addresses.
+type Check struct {
+	ID        wire.NodeID
+	Raw       []byte
+	Addresses []directory.Address
+}
+
+// Due returns relays to be checked now, at most so many, and when to ask again.
+func (r *Registrar) Due(most int) (due []Check, next time.Time) {
+	now := r.cfg.Now()
+	next = now.Add(time.Minute)
+	relays := r.Others()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.again {
+		r.again = false
+		before := r.undecided
+		for _, c := range r.candidates {
+			r.weighed(c, relays)
+		}
+		r.undecided = before
+	}
+	for id, c := range r.candidates {
+		if len(due) < most && c.waiting {
+			due = append(due, Check{id, c.raw, c.desc.Addresses})
+			c.waiting = false
+		}
+	}
+	for id := range r.files {
+		if !slices.ContainsFunc(relays, func(d *directory.Descriptor) bool { return d.ID == id }) && len(r.files) > len(relays)+64 {
+			delete(r.files, id)
+		}
+	}
+	for _, d := range relays {
+		f := r.files[d.ID]
+		if f == nil { // remembered from another start
+			f = &file{check: now, vouched: now}
+			r.files[d.ID] = f
+		}
+		switch {
+		case f.check.After(now):
+			if f.check.Before(next) {
+				next = f.check
+			}
+		case len(due) < most:
+			f.check = now.Add(again) // unless its outcome says otherwise
+			due = append(due, Check{d.ID, r.cfg.Directory.Signed(d.ID), d.Addresses})
+		default:
+			next = now
+		}
+	}
+	return due, next
+}
+
+// Failed takes note that a check did not reach its relay, although we are connected:
+// others were reached since it began.
+func (r *Registrar) Failed(c Check) {
+	now := r.cfg.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if it := r.candidates[c.ID]; it != nil {
+		// Enough others say that they have reached it: it may be we who cannot.
+		if r.list(it, now.Add(again)) != nil {
+			return
+		}
+	}
+	f := r.files[c.ID]
+	if f == nil {
+		return
+	}
+	f.failed = slices.DeleteFunc(append(f.failed, now), func(t time.Time) bool { return now.Sub(t) > unlistIn })
+	f.check = now.Add(again)
+	if len(f.failed) >= 2 {
+		r.cfg.Directory.Reached(c.ID, time.Time{})
+		if !f.charged {
+			f.charged = true
+			for _, id := range f.voices {
+				r.blame[id] = append(r.blame[id], now)
+			}
+		}
+	}
+	if len(f.failed) >= failures && now.Sub(f.vouched) > Fresh {
+		delete(r.files, c.ID)
+		r.cfg.Directory.Remove(c.ID)
+	}
+}
+
+// Later puts a check off that could not be made.
+func (r *Registrar) Later(c Check, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if it := r.candidates[c.ID]; it != nil {
+		it.waiting = true
+	}
+	if f := r.files[c.ID]; f != nil {
+		f.check = r.cfg.Now().Add(wait)
+	}
+}

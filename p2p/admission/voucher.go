@@ -1,0 +1,159 @@
+package admission
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+const (
+	voucherLabel  = "starling/voucher/2\x00"
+	examinerLabel = "starling/examiner/2\x00"
+
+	// VoucherSize is the size of a voucher in bytes.
+	VoucherSize = wire.NodeIDSize + 4 + 1 + 64
+	// MaxVouchers is how many vouchers go with a descriptor.
+	MaxVouchers = 8
+	// MaxNews is the size of the largest news: a descriptor and its vouchers.
+	MaxNews = 2 + directory.MaxDescriptor + 1 + MaxVouchers*VoucherSize
+)
+
+// ErrNews means that bytes are no descriptor with vouchers.
+var ErrNews = errors.New("admission: malformed news")
+
+// Day numbers the days since 1970.
+func Day(t time.Time) uint32 { return uint32(t.Unix() / (24 * 60 * 60)) }
+
+// A Voucher is an examiner's word that it has reached a relay with its key at
+// addresses of its descriptor.
+type Voucher struct {
+	Examiner wire.NodeID
+	Day      uint32
+	Mask     byte // bit i: the i-th address was reached
+	sig      [64]byte
+}
+
+// signed returns what a voucher for a descriptor signs.
+func (v *Voucher) signed(raw []byte) []byte {
+	b := append([]byte(voucherLabel), v.Examiner[:]...)
+	b = append(b, raw[1:1+wire.NodeIDSize]...)
+	sum := sha256.Sum256(directory.AddressBytes(raw))
+	b = append(b, sum[:]...)
+	b = binary.BigEndian.AppendUint32(b, v.Day)
+	return append(b, v.Mask)
+}
+
+// Vouch signs a voucher for a descriptor that was parsed.
+func Vouch(key crypto.PrivKey, examiner wire.NodeID, raw []byte, mask byte, day uint32) (Voucher, error) {
+	v := Voucher{Examiner: examiner, Day: day, Mask: mask}
+	sig, err := key.Sign(v.signed(raw))
+	copy(v.sig[:], sig)
+	return v, err
+}
+
+// verify reports whether the examiner has signed the voucher for a descriptor.
+func (v *Voucher) verify(raw []byte) bool {
+	pub, err := crypto.UnmarshalEd25519PublicKey(v.Examiner[:])
+	if err != nil {
+		return false
+	}
+	ok, err := pub.Verify(v.signed(raw), v.sig[:])
+	return err == nil && ok
+}
+
+// Append appends the encoding: examiner (32) ‖ day (4) ‖ mask (1) ‖ signature (64).
+func (v *Voucher) Append(b []byte) []byte {
+	b = append(b, v.Examiner[:]...)
+	b = binary.BigEndian.AppendUint32(b, v.Day)
+	b = append(b, v.Mask)
+	return append(b, v.sig[:]...)
+}
+
+// ParseVoucher reads exactly one voucher, and does not verify it.
+func ParseVoucher(b []byte) (v Voucher, err error) {
+	if len(b) != VoucherSize {
+		return v, ErrNews
+	}
+	b = b[copy(v.Examiner[:], b):]
+	v.Day, v.Mask = binary.BigEndian.Uint32(b), b[4]
+	copy(v.sig[:], b[5:])
+	if v.Mask == 0 || v.Mask >= 1<<directory.MaxAddresses {
+		return v, ErrNews
+	}
+	return v, nil
+}
+
+// News is a descriptor and the vouchers for it, as it travels between relays:
+// length (2) ‖ descriptor ‖ number (1) ‖ vouchers.
+type News struct {
+	Raw      []byte
+	Vouchers []Voucher
+}
+
+// Append appends the encoding.
+func (n News) Append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(n.Raw)))
+	b = append(b, n.Raw...)
+	b = append(b, byte(len(n.Vouchers)))
+	for i := range n.Vouchers {
+		b = n.Vouchers[i].Append(b)
+	}
+	return b
+}
+
+// ParseNews reads exactly one piece of news, and verifies nothing in it.
+func ParseNews(b []byte) (n News, err error) {
+	if len(b) < 3 || len(b) > MaxNews {
+		return n, ErrNews
+	}
+	size := int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; size > directory.MaxDescriptor || len(b) < size+1 {
+		return n, ErrNews
+	}
+	n.Raw, b = b[:size:size], b[size:]
+	count := int(b[0])
+	if b = b[1:]; count > MaxVouchers || len(b) != count*VoucherSize {
+		return n, ErrNews
+	}
+	for range count {
+		v, err := ParseVoucher(b[:VoucherSize])
+		if err != nil {
+			return n, err
+		}
+		n.Vouchers, b = append(n.Vouchers, v), b[VoucherSize:]
+	}
+	return n, nil
+}
+
+// rank is what orders examiners: the lowest for a relay and a day are its own.
+func rank(day uint32, relay, examiner wire.NodeID) [sha256.Size]byte {
+	b := binary.BigEndian.AppendUint32([]byte(examinerLabel), day)
+	b = append(b, relay[:]...)
+	return sha256.Sum256(append(b, examiner[:]...))
+}
+
+// among reports whether an examiner is among the lowest n of some relays for a day.
+func among(n int, day uint32, relay, examiner wire.NodeID, all []*directory.Descriptor) bool {
+	if len(all) <= n {
+		return true
+	}
+	own := rank(day, relay, examiner)
+	for _, d := range all {
+		if d.ID == examiner || d.ID == relay {
+			continue
+		}
+		if other := rank(day, relay, d.ID); bytes.Compare(other[:], own[:]) < 0 {
+			if n--; n == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,239 @@
+package directory
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"time"
+
+	"starling/p2p/wire"
+)
+
+// # Room
+//
+// A place in the directory costs an address that was reached, not a word. How many
+// relays of one network there may be is therefore no door that eight lies could
+// close: up to MaxPerNetwork stand in a /24 (IPv4) or /48 (IPv6), two at one
+// address, and what they weigh in every draw is shared among them, see
+// [Snapshot.Weights]. A full directory evicts, see [Directory.makeRoom].
+const (
+	// MaxPerNetwork bounds the relays of one /24 or /48.
+	MaxPerNetwork = 32
+	// MaxPerAddress bounds the relays of one IPv4 address or IPv6 /64.
+	MaxPerAddress = 2
+	// NetworkWeight is what all relays of a /24 or /48 weigh together.
+	NetworkWeight = 2
+	// wideWeight is what all relays of a /16 or /32 weigh together, at least; and
+	// wideShare the same as a part of all relays.
+	wideWeight = 4
+	wideShare  = 0.02
+
+	// NewsEvery is how often one relay may have a new descriptor, NewsBurst how many
+	// of them it may have saved up. A farewell may spend the next one ahead.
+	NewsEvery = 10 * time.Minute
+	NewsBurst = 8
+
+	// Grown is how long a relay is known after which it is not young in any network,
+	// and is not evicted for a younger one.
+	Grown = 7 * 24 * time.Hour
+)
+
+// often reports whether a relay has had its news. It leaves at next what the entry
+// that takes the place of old has to wait for.
+func (d *Directory) often(old *entry, desc *Descriptor, now time.Time) (next time.Time, often bool) {
+	next = now
+	if old != nil && old.news.After(now) {
+		next = old.news
+	}
+	ahead := NewsBurst - 1
+	if desc.Leaving() {
+		ahead++
+	}
+	if !d.cfg.News || desc.ID == d.cfg.Self || next.Sub(now) <= time.Duration(ahead)*NewsEvery {
+		return next.Add(NewsEvery), false
+	}
+	return next, true
+}
+
+// Late takes the descriptors that came too often and whose time has come. Call it
+// now and then.
+func (d *Directory) Late() {
+	d.mu.Lock()
+	var raws [][]byte
+	for _, e := range d.relays {
+		if e.late != nil {
+			raws = append(raws, e.late)
+		}
+	}
+	d.mu.Unlock()
+	for _, raw := range raws {
+		d.Add(raw) // what is still too early stays
+	}
+}
+
+// Remove forgets a relay.
+func (d *Directory) Remove(id wire.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drop(func(e *entry) bool { return e.ID == id })
+}
+
+// crowded reports whether the networks of a descriptor have no room for one more.
+func (d *Directory) crowded(old *entry, desc *Descriptor) bool {
+	var held []netip.Prefix
+	if old != nil {
+		held = networksOf(old.Descriptor)
+	}
+	for _, n := range networksOf(desc) {
+		most := MaxPerNetwork
+		if n.Bits() == 32 && n.Addr().Is4() || n.Bits() == 64 {
+			most = MaxPerAddress
+		}
+		if d.networks[n] >= most && !slices.Contains(held, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// networksOf returns the networks in which a relay takes a place: of each address
+// the address itself and its block.
+func networksOf(desc *Descriptor) []netip.Prefix {
+	var all []netip.Prefix
+	for _, a := range desc.Addresses {
+		for _, n := range []netip.Prefix{a.Network(), a.block(32, 64)} {
+			if n.IsValid() && !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
+}
+
+// makeRoom evicts a relay for one that comes: of the heaviest /16 or /32 the
+// youngest, those that were not reached before those that were. Whoever was reached
+// long ago stays. It reports whether there is room.
+func (d *Directory) makeRoom(now time.Time) bool {
+	d.prune(now)
+	if len(d.relays) < d.cfg.MaxRelays {
+		return true
+	}
+	counts := map[netip.Prefix]int{}
+	for _, e := range d.relays {
+		if !grown(e, now) {
+			counts[wideOf(e.Descriptor)]++
+		}
+	}
+	var heaviest netip.Prefix
+	for w, n := range counts {
+		if n > counts[heaviest] || n == counts[heaviest] && w.Addr().Less(heaviest.Addr()) {
+			heaviest = w
+		}
+	}
+	var out *entry
+	for _, e := range d.relays {
+		if !grown(e, now) && wideOf(e.Descriptor) == heaviest && (out == nil || younger(e, out)) {
+			out = e
+		}
+	}
+	if out == nil {
+		return false
+	}
+	d.drop(func(e *entry) bool { return e == out })
+	return true
+}
+
+func grown(e *entry, now time.Time) bool {
+	return !e.reached.IsZero() && now.Sub(e.reached) > Grown
+}
+
+// younger orders by how well a relay is known: not reached, reached late, came late.
+func younger(a, b *entry) bool {
+	switch {
+	case a.reached.IsZero() != b.reached.IsZero():
+		return a.reached.IsZero()
+	case !a.reached.Equal(b.reached):
+		return a.reached.After(b.reached)
+	}
+	return a.stamp > b.stamp
+}
+
+// wideOf returns the wide network of the first address that has one.
+func wideOf(d *Descriptor) netip.Prefix {
+	for _, a := range d.Addresses {
+		if w := a.Wide(); w.IsValid() {
+			return w
+		}
+	}
+	return netip.Prefix{}
+}
+
+// Weights returns what each of Relays weighs in a draw, at most 1: its share of what
+// its /24 and its /16 (/48 and /32) weigh. Where private addresses are admitted
+// everybody weighs 1.
+func (s *Snapshot) Weights() []float64 {
+	weights := make([]float64, len(s.Relays))
+	counts := map[netip.Prefix]int{}
+	for _, d := range s.Relays {
+		for _, p := range []netip.Prefix{networkOf(d), wideOf(d)} {
+			counts[p]++
+		}
+	}
+	wide := max(wideWeight, wideShare*float64(len(s.Relays)))
+	for i, d := range s.Relays {
+		weights[i] = 1
+		if !s.private {
+			weights[i] = min(1, NetworkWeight/float64(counts[networkOf(d)]), wide/float64(counts[wideOf(d)]))
+		}
+	}
+	return weights
+}
+
+func networkOf(d *Descriptor) netip.Prefix {
+	for _, a := range d.Addresses {
+		if n := a.Network(); n.IsValid() {
+			return n
+		}
+	}
+	return netip.Prefix{}
+}
+
+// Young returns which of Relays are young: not reached, or later than half of the
+// median age of all ago, or Grown. They are third mixes, and neither guards nor
+// second ones nor mailboxes. In a young network minutes are enough.
+func (s *Snapshot) Young() []bool {
+	var ages []time.Duration
+	for i := range s.Relays {
+		if !s.since[i].IsZero() {
+			ages = append(ages, s.now.Sub(s.since[i]))
+		}
+	}
+	slices.Sort(ages)
+	least := Grown
+	if len(ages) > 0 {
+		least = min(least, ages[len(ages)/2]/2)
+	}
+	young := make([]bool, len(s.Relays))
+	for i := range s.Relays {
+		young[i] = s.since[i].IsZero() || s.now.Sub(s.since[i]) < least
+	}
+	return young
+}
+
+// merge takes what another source says of how long the same descriptor's relay was
+// reached. The shorter time counts: nobody makes a relay older by saying so.
+func (e *entry) merge(o *entry) {
+	if bytes.Equal(e.raw, o.raw) && (e.reached.IsZero() || o.reached.After(e.reached)) {
+		e.reached = o.reached
+	}
+}
+
+// Signed returns the descriptor of a relay as it was signed, or nil.
+func (d *Directory) Signed(id wire.NodeID) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.relays[id]; e != nil {
+		return e.raw
+	}
+	return nil
+}

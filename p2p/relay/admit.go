@@ -1,0 +1,464 @@
+package relay
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"golang.org/x/sync/errgroup"
+
+	"starling/p2p/admission"
+	"starling/p2p/book"
+	"starling/p2p/directory"
+	"starling/p2p/host"
+	"starling/p2p/pace"
+	"starling/p2p/wire"
+)
+
+const (
+	// checkTimeout is how long a relay may take to show its key at an address.
+	checkTimeout = 5 * time.Second
+	checksAtOnce = 4
+	examineQueue = 64
+	// busyWait is until a check is tried again for which there is no leave yet.
+	busyWait  = 500 * time.Millisecond
+	busyTries = 6
+	// lately is how long a dial of ours shows that a relay is there.
+	lately = time.Hour
+
+	// knockLook is between looks whether a voucher is missing.
+	knockLook = 30 * time.Second
+
+	maxTestimonies = 64
+)
+
+// lobby is the part of a relay that lets others into its list, and asks to be let
+// into theirs.
+type lobby struct {
+	register  *admission.Registrar
+	applicant admission.Applicant
+	knocks    admission.Knocks
+	examine   chan examination
+	vouched   chan struct{} // a voucher came, or a refusal
+
+	mu      sync.Mutex
+	lost    []string               // addresses that nobody reaches, as the owner was told
+	answers map[uint64]wire.NodeID // who was asked whether we are listed
+	listed  map[wire.NodeID]heard
+}
+
+// heard is what a neighbour said, and when.
+type heard struct {
+	admission.Testimony
+	at time.Time
+}
+
+// An examination is a relay that has knocked.
+type examination struct {
+	check admission.Check
+	nonce uint64
+}
+
+func (r *Relay) newLobby() {
+	r.lobby.register = admission.New(admission.Config{
+		Directory: r.dir, Self: r.id, AllowPrivate: r.cfg.AllowPrivate, Now: r.now,
+		Reached: r.reachedLately,
+		Named: func(id wire.NodeID) bool {
+			return slices.Contains(r.book.Named(), id)
+		},
+	})
+	r.lobby.knocks.ByNetwork = !r.cfg.AllowPrivate
+	r.lobby.examine = make(chan examination, examineQueue)
+	r.lobby.vouched = make(chan struct{}, 1)
+	r.lobby.answers = map[uint64]wire.NodeID{}
+	r.lobby.listed = map[wire.NodeID]heard{}
+}
+
+func (r *Relay) now() time.Time {
+	if r.cfg.Clock != nil {
+		return r.cfg.Clock()
+	}
+	return time.Now()
+}
+
+// reachedLately reports whether a relay has answered a dial of ours at one of some
+// addresses.
+func (r *Relay) reachedLately(id wire.NodeID, at []netip.AddrPort) bool {
+	return r.reachedSince(id, at, lately)
+}
+
+func (r *Relay) reachedSince(id wire.NodeID, at []netip.AddrPort, ago time.Duration) bool {
+	a, when := r.book.Reached(id)
+	return slices.Contains(at, a) && time.Since(when) < ago
+}
+
+// leave asks the book for leave to dial, and again for a while if there is none yet.
+func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort) (*book.Permit, error) {
+	for range busyTries {
+		permit, err := r.book.OpenAt(id, at)
+		if !errors.Is(err, book.ErrLater) {
+			return permit, err
+		}
+		select {
+		case <-time.After(pace.Jitter(busyWait)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return nil, book.ErrLater
+}
+
+// check dials a relay afresh at all its addresses that we have a way to. tried and
+// reached are masks; later means that there is no leave to dial now.
+func (r *Relay) check(ctx context.Context, c admission.Check) (tried, reached byte, later bool) {
+	six := r.hasSix()
+	for i, a := range c.Addresses {
+		if !a.Dialable() || a.Addr().Is6() && !six {
+			continue
+		}
+		if r.reachedSince(c.ID, []netip.AddrPort{a.AddrPort}, book.CandidateAgain) {
+			tried, reached = tried|1<<i, reached|1<<i
+			continue
+		}
+		permit, err := r.leave(ctx, c.ID, a.AddrPort)
+		if errors.Is(err, book.ErrLater) {
+			return tried, reached, true
+		}
+		tried |= 1 << i
+		if err != nil {
+			continue
+		}
+		dialling, cancel := context.WithTimeout(ctx, checkTimeout)
+		if host.Afresh(dialling, r.host, permit) == nil {
+			reached |= 1 << i
+		}
+		cancel()
+	}
+	return tried, reached, false
+}
+
+// hasSix reports whether this machine has an IPv6 address of the kind that relays
+// have here.
+func (r *Relay) hasSix() bool {
+	return slices.ContainsFunc(r.own(), func(a netip.AddrPort) bool {
+		return a.Addr().Is6() && !a.Addr().IsLinkLocalUnicast() && (r.cfg.AllowPrivate || book.Public(a))
+	})
+}
+
+// admit makes the checks that are due and examines who has knocked, until ctx ends.
+func (r *Relay) admit(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	slots := make(chan struct{}, checksAtOnce)
+	do := func(f func()) {
+		slots <- struct{}{}
+		work.Go(func() { f(); <-slots })
+	}
+	for {
+		due, next := r.lobby.register.Due(checksAtOnce)
+		for _, c := range due {
+			do(func() { r.checkListed(ctx, c) })
+		}
+		timer := time.NewTimer(max(time.Until(next), 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case x := <-r.lobby.examine:
+			do(func() { r.examine(ctx, x) })
+		case <-r.lobby.register.Wake():
+		case <-timer.C:
+			r.dir.Late()
+		}
+		timer.Stop()
+	}
+}
+
+// checkListed is one of our own checks.
+func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
+	if r.reachedLately(c.ID, directory.AddrPorts(c.Addresses)) && len(c.Addresses) == 1 {
+		r.lobby.register.Reached(c.Raw)
+		return
+	}
+	tried, reached, later := r.check(ctx, c)
+	switch {
+	case ctx.Err() != nil:
+	case later, tried == 0:
+		wait := busyWait
+		if tried == 0 && !later {
+			wait = knockLook
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		r.lobby.register.Later(c, wait)
+	case tried == reached:
+		if err := r.lobby.register.Reached(c.Raw); err != nil {
+			r.refused.Add(err.Error())
+		}
+	case len(r.relayPeers()) == 0: // perhaps it is we who are away
+		r.lobby.register.Later(c, knockLook)
+	default:
+		r.lobby.register.Failed(c)
+	}
+}
+
+// examine dials a relay that has knocked, and tells it.
+func (r *Relay) examine(ctx context.Context, x examination) {
+	reply := admission.Reply{Nonce: x.nonce, Verdict: admission.Busy}
+	tried, reached, later := r.check(ctx, x.check)
+	switch {
+	case ctx.Err() != nil, later:
+	case tried == 0:
+		reply.Verdict = admission.NoWay
+	case tried != reached:
+		reply.Verdict, reply.Mask = admission.Unreached, tried&^reached
+	default:
+		v, err := admission.Vouch(r.key, r.id, x.check.Raw, reached, admission.Day(r.now()))
+		if err != nil {
+			break
+		}
+		reply.Verdict, reply.Voucher = admission.Vouched, v
+		if err := r.lobby.register.Reached(x.check.Raw); err != nil {
+			r.refused.Add(err.Error())
+		}
+	}
+	r.tell(x.check.ID, wire.TypeVoucher, reply.Append(nil))
+}
+
+func (r *Relay) tell(to wire.NodeID, t wire.Type, body []byte) {
+	if f, err := wire.NewFrame(t, body); err == nil {
+		r.links.Send(to, f) // what cannot be sent is counted there
+	}
+}
+
+// handleLobby takes a frame about who is listed.
+func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
+	switch f.Type() {
+	case wire.TypeKnock:
+		r.knocked(from, f.Body())
+	case wire.TypeVoucher:
+		p, err := admission.ParseReply(f.Body())
+		if err != nil {
+			r.refused.Add("admission: malformed")
+		} else if r.lobby.applicant.Told(from, p, r.now()) {
+			pace.Kick(r.lobby.vouched)
+		}
+	case wire.TypeAmListed:
+		nonce, err := admission.ParseQuestion(f.Body())
+		if err != nil {
+			r.refused.Add("admission: malformed")
+			return
+		}
+		r.tell(from, wire.TypeListed, admission.Testify(r.dir, from, nonce, r.now()).Append(nil))
+	case wire.TypeListed:
+		t, err := admission.ParseTestimony(f.Body())
+		if err != nil {
+			r.refused.Add("admission: malformed")
+			return
+		}
+		r.testified(from, t)
+	}
+}
+
+// knocked takes a part of a knock.
+func (r *Relay) knocked(from wire.NodeID, body []byte) {
+	k, err := admission.ParseKnock(body)
+	if err != nil {
+		r.refused.Add("admission: malformed")
+		return
+	}
+	now := r.now()
+	if k.Part == 0 && !r.lobby.register.Examines(from, admission.Day(now)) {
+		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Stranger}.Append(nil))
+		return
+	}
+	check, err := r.lobby.knocks.Take(from, r.sourceOf(from), k, now)
+	if err != nil {
+		r.refused.Add("admission: malformed")
+		return
+	}
+	if check == nil {
+		return
+	}
+	select {
+	case r.lobby.examine <- examination{*check, k.Nonce}:
+	default:
+		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Busy}.Append(nil))
+	}
+}
+
+// apply knocks where a voucher is missing, until ctx ends.
+func (r *Relay) apply(ctx context.Context) error {
+	for {
+		changed := r.dir.Changed()
+		r.knock(ctx)
+		timer := time.NewTimer(pace.Jitter(knockLook))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-changed:
+			// Let a burst of news arrive before looking at it.
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(announceSettle):
+			}
+		case <-timer.C:
+			r.askListed()
+		}
+		timer.Stop()
+	}
+}
+
+// knock knocks at the doors of the day.
+func (r *Relay) knock(ctx context.Context) {
+	raw := r.dir.Signed(r.id)
+	d, ok := r.dir.Find(r.id)
+	if raw == nil || !ok || d.Leaving() {
+		return
+	}
+	now := r.now()
+	var g errgroup.Group
+	g.SetLimit(checksAtOnce)
+	for id, k := range r.lobby.applicant.Ask(r.lobby.register.Doors(admission.Day(now)), raw, now) {
+		g.Go(func() error {
+			dialling, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			if r.links.Dial(dialling, id) != nil {
+				r.lobby.applicant.Missed(id, now)
+				return nil
+			}
+			r.tell(id, wire.TypeKnock, k.Append(nil))
+			for i := range r.foreign(id, d) * admission.Price {
+				r.tell(id, wire.TypeKnock, admission.Knock{Nonce: k.Nonce, Part: byte(i + 1)}.Append(nil))
+			}
+			return nil
+		})
+	}
+	g.Wait()
+}
+
+// sourceOf returns the address that a neighbour comes from.
+func (r *Relay) sourceOf(id wire.NodeID) netip.Addr {
+	for _, c := range r.host.Network().ConnsToPeer(id.Peer()) {
+		if a, ok := book.AddrPort(c.RemoteMultiaddr()); ok && c.Stat().Direction == network.DirInbound {
+			return a.Addr()
+		}
+	}
+	for _, c := range r.host.Network().ConnsToPeer(id.Peer()) {
+		if a, ok := book.AddrPort(c.RemoteMultiaddr()); ok {
+			return a.Addr() // we have dialled it there
+		}
+	}
+	return netip.Addr{}
+}
+
+// askListed asks some neighbours whether we are listed.
+func (r *Relay) askListed() {
+	const some = 3
+	peers := r.relayPeers()
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	r.lobby.mu.Lock()
+	defer r.lobby.mu.Unlock()
+	clear(r.lobby.answers)
+	for _, p := range peers[:min(some, len(peers))] {
+		if id, err := wire.NodeIDFromPeer(p); err == nil {
+			nonce := rand.Uint64()
+			r.lobby.answers[nonce] = id
+			r.tell(id, wire.TypeAmListed, binary.BigEndian.AppendUint64(nil, nonce))
+		}
+	}
+}
+
+// testified takes the answer of a neighbour whether we are listed.
+func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
+	r.lobby.mu.Lock()
+	defer r.lobby.mu.Unlock()
+	if r.lobby.answers[t.Nonce] != from {
+		r.refused.Add("admission: unasked")
+		return
+	}
+	delete(r.lobby.answers, t.Nonce)
+	if len(r.lobby.listed) >= maxTestimonies {
+		clear(r.lobby.listed)
+	}
+	r.lobby.listed[from] = heard{t, time.Now()}
+}
+
+// standing says how we stand with others: whether most of those asked lately list us,
+// and whether any has reached us. Who knows nobody else goes by its own word.
+func (r *Relay) standing() (listed, reachable bool) {
+	r.lobby.mu.Lock()
+	defer r.lobby.mu.Unlock()
+	yes, no := 0, 0
+	for _, h := range r.lobby.listed {
+		switch {
+		case time.Since(h.at) > lately:
+		case h.Standing == admission.Unlisted:
+			no++
+		default:
+			yes++
+			reachable = reachable || h.Standing == admission.ReachedItself
+		}
+	}
+	if yes+no == 0 {
+		_, listed = r.dir.Snapshot().Find(r.id)
+		return listed && len(r.lobby.register.Others()) == 0, false
+	}
+	return yes > no, reachable
+}
+
+// reachedAs tells the owner, once, when no examiner reaches an address, and when one
+// does again. It reports whether the addresses to announce are others now.
+func (r *Relay) reachedAs() (changed bool) {
+	var lost []string
+	all := r.allClaims()
+	for _, a := range all {
+		if r.lobby.applicant.Unreached(a, r.now()) {
+			lost = append(lost, a.String())
+		}
+	}
+	r.lobby.mu.Lock()
+	was := r.lobby.lost
+	r.lobby.lost = lost
+	r.lobby.mu.Unlock()
+	if slices.Equal(was, lost) {
+		return false
+	}
+	switch {
+	case len(lost) == 0:
+		r.log.Info("other relays reach this one at all of its addresses again")
+	case len(lost) == len(all):
+		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", "addresses", lost)
+	default:
+		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", "addresses", lost)
+	}
+	return true
+}
+
+// foreign returns how many of our addresses are not the one that a neighbour sees us
+// come from, as far as we know that: all but one, to be sure.
+func (r *Relay) foreign(id wire.NodeID, d *directory.Descriptor) int {
+	local := netip.Addr{}
+	for _, c := range r.host.Network().ConnsToPeer(id.Peer()) {
+		if a, ok := book.AddrPort(c.LocalMultiaddr()); ok {
+			local = a.Addr()
+		}
+	}
+	n := 0
+	for _, a := range d.Addresses {
+		if a.Addr() != local {
+			n++
+		}
+	}
+	return n
+}
