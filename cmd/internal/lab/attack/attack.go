@@ -10,6 +10,11 @@
 //	lists        requests for the whole list of relays
 //	descriptors  relays that do not exist, told by gossip
 //	pointer      an identify with the addresses of third parties
+//	delays       packets that wait as long as they may at every hop
+//	fresh        the same as fast as links take them: each is to be remembered
+//	nowhere      packets for nodes that do not exist
+//	boxes        boxes in mailboxes, that nobody asks for
+//	leases       subscriptions at mailboxes, that nothing comes to
 //
 // An attack ends with its context and returns nothing: what it did shows in
 // what became of honest messages. Its draws follow from the scenario's seed.
@@ -53,6 +58,11 @@ var attacks = map[string]attack{
 	"lists":       lists,
 	"descriptors": descriptors,
 	"pointer":     pointer,
+	"delays":      packets(27, held),
+	"fresh":       packets(1000, held),
+	"nowhere":     packets(27, nowhere),
+	"boxes":       packets(27, stored),
+	"leases":      packets(27, leased),
 }
 
 // Names returns the names of all attacks.

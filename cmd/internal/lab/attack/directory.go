@@ -30,7 +30,7 @@ func lists(ctx context.Context, m *machine) error {
 		return m.paced(ctx, 10, func(i int) {
 			within(ctx, func(ctx context.Context) {
 				if s == nil {
-					s = m.link(ctx, h, relay)
+					s = m.link(ctx, h, relay, nil)
 				}
 				if s == nil {
 					return

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -12,8 +11,9 @@ import (
 	"starling/p2p/wire"
 )
 
-// link opens a link to a relay, whose answers are thrown away; nil if it cannot.
-func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo) network.Stream {
+// link opens a link to a relay, and hands what comes on it to handle, if that is
+// not nil; nil if it cannot.
+func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo, handle func(*wire.Frame)) network.Stream {
 	if h.Connect(ctx, relay) != nil {
 		return nil
 	}
@@ -21,7 +21,15 @@ func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo) ne
 	if err != nil {
 		return nil
 	}
-	go io.Copy(io.Discard, s) // ends with the host
+	go func() { // ends with the host
+		f := new(wire.Frame)
+		for wire.ReadFrame(s, f) == nil {
+			if handle != nil {
+				handle(f)
+				f = new(wire.Frame)
+			}
+		}
+	}()
 	return s
 }
 
