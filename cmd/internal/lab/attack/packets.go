@@ -188,6 +188,7 @@ func stored(s *sender, entry wire.NodeID) (*outfox.Packet, error) {
 // leased is a standing subscription that nothing will come to.
 func leased(s *sender, entry wire.NodeID) (*outfox.Packet, error) {
 	fetch := mailbox.Fetch{Watch: true}
+	crand.Read(fetch.Lease[:])
 	b, err := s.block(entry)
 	if err != nil {
 		return nil, err
