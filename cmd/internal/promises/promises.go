@@ -21,11 +21,7 @@ type promise struct {
 	tests []string
 	// figures are files, from the module's root.
 	figures []string
-	open    bool // nothing proves it yet
 }
-
-// unproven stands in place of the proofs of a promise that still lacks one.
-const unproven = "no test yet"
 
 // reference finds one proof: "p2p/client TestTaint", "TestTaint" (of the package
 // named before it), "figure: docs/anonymity/guards.svg".
@@ -33,10 +29,6 @@ var reference = regexp.MustCompile(`^(?:figure: (\S+)|(?:([a-z0-9/]+) )?((?:Test
 
 // refer adds the proofs in a list such as "session TestA, TestB; figure: f.svg".
 func (p *promise) refer(list string) error {
-	if list == unproven {
-		p.open = true
-		return nil
-	}
 
 	pkg := ""
 	for part := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ';' }) {

@@ -18,11 +18,8 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := 0
 	for _, p := range all {
-		if p.open {
-			open++
-		} else if len(p.tests)+len(p.figures) == 0 {
+		if len(p.tests)+len(p.figures) == 0 {
 			t.Errorf("%s:%d: no proof", p.doc, p.line)
 		}
 		for _, test := range p.tests {
@@ -37,13 +34,7 @@ func TestDocuments(t *testing.T) {
 			}
 		}
 	}
-	if open != lacking {
-		t.Errorf("%d promises lack a proof, and lacking is %d", open, lacking)
-	}
 }
-
-// lacking is how many promises still say that there is no test. It only shrinks.
-const lacking = 7
 
 func defined(t *testing.T, pkg, name string) bool {
 	t.Helper()
