@@ -249,3 +249,32 @@ func TestRoom(t *testing.T) {
 		t.Error("the last was not sent")
 	}
 }
+
+// TestGivenUpExactly: a missing cell is waited for up to the last moment, and what is
+// given up is what was missing.
+func TestGivenUpExactly(t *testing.T) {
+	s := gapped(t)
+	first := uint64(s.receive.gaps[0].first)
+	if lost := s.GiveUp(first); len(lost) != 0 {
+		t.Errorf("given up %v below %d", lost, first)
+	}
+	if lost := s.GiveUp(first + 1); len(lost) != 1 || lost[0] != (Span{first, 1}) {
+		t.Errorf("given up %v below %d", lost, first+1)
+	}
+
+	alice, bob := talking(t)
+	missing := Span{alice.Sealed(), 1}
+	seal(t, alice, "lost")
+	for i := range MaxGapAge {
+		if alice.Room() < flareAt {
+			open(t, alice, seal(t, bob, "so far"), "so far")
+		}
+		part, err := bob.Open(seal(t, alice, "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := i == MaxGapAge-1; last != (len(part.Lost) == 1 && part.Lost[0] == missing) || !last && len(part.Lost) > 0 {
+			t.Fatalf("after %d cells %v is lost", i+1, part.Lost)
+		}
+	}
+}
