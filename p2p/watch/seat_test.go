@@ -100,6 +100,7 @@ func TestLeaseOfAWatch(t *testing.T) {
 	p.run(t, func(ws *Watches) {
 		ws.Watch("b", wire.NodeID{1}, []mailbox.Tag{{5}})
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		leases := map[mailbox.LeaseID]int{}
 		fetches, _ := p.take()
 		for _, f := range fetches {
