@@ -13,7 +13,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz vectors interop interop-bench clean
+.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz mutants vectors interop interop-bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -87,6 +87,15 @@ fuzz: ## every fuzz target for FUZZTIME each
 			echo "fuzz ./$$dir $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$dir; \
 		done; \
+	done
+
+# What make mutants breaks: two minutes or so a package on a quiet machine.
+MUTANTS ?= p2p/outfox p2p/mix
+
+mutants: ## break these packages in small places, and see that their tests notice
+	$(GO) run ./cmd/internal/mutants $(addprefix ./,$(MUTANTS))
+	@for p in $(MUTANTS); do \
+		(cd $$p && $(GO) run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --threshold-efficacy 85 .) || exit 1; \
 	done
 
 # The packages that make docs/vectors.

@@ -77,7 +77,7 @@ func (d *delays) add(from Link, due time.Time, next wire.NodeID, p *outfox.Packe
 		crowded = true
 		d.remove(d.heaviest())
 	}
-	if len(d.queue) > 0 && d.queue[0] == it {
+	if d.queue[0] == it {
 		select {
 		case d.wake <- struct{}{}:
 		default:

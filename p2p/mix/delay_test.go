@@ -121,6 +121,35 @@ func TestNetworksShare(t *testing.T) {
 	if relays < 85 {
 		t.Errorf("%d of 100 packets of ten relays in one network wait", relays)
 	}
+
+	// Clients of whom no network is known do not count together.
+	d = newDelays(100)
+	relay := Link{Peer: nodeID(1), Relay: true}
+	fill(d, relay, 40)
+	for n := range 30 {
+		fill(d, linkNumber(10+n), 2)
+	}
+	fill(d, relay, 10)
+	for n := range 30 {
+		if got := waiting(t, d, linkNumber(10+n)); got != 2 {
+			t.Errorf("client %d has %d of 2 packets left", n, got)
+		}
+	}
+}
+
+// A link whose packets have gone takes no room, though its network still has some.
+func TestGoneLinkTakesNoRoom(t *testing.T) {
+	d := newDelays(100)
+	network := netip.MustParsePrefix("20.1.2.0/24")
+	one, two := Link{Peer: nodeID(1), Network: network}, Link{Peer: nodeID(2), Network: network}
+	fill(d, one, 3)
+	fill(d, two, 1)
+	for range 3 {
+		d.remove(d.groups[groupOf(one)].links[one.Peer][0])
+	}
+	if g := d.groups[groupOf(one)]; len(g.links) != 1 || g.n != 1 || waiting(t, d, two) != 1 {
+		t.Errorf("%d links, %d packets", len(g.links), g.n)
+	}
 }
 
 // What goes is random among the packets of a link, so that nobody keeps his by the

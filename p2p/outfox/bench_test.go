@@ -2,6 +2,7 @@ package outfox
 
 import (
 	"crypto/ecdh"
+	"crypto/hpke"
 	"crypto/rand"
 	"slices"
 	"testing"
@@ -106,5 +107,54 @@ func BenchmarkLioness(b *testing.B) {
 	b.SetBytes(PayloadSize)
 	for b.Loop() {
 		decipher(&key, block)
+	}
+}
+
+// BenchmarkBesideStandardLibrary seals and opens a layer with both libraries in turns,
+// and reports the medians.
+func BenchmarkBesideStandardLibrary(b *testing.B) {
+	k, err := NewPrivateKey()
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw, err := k.key.MarshalBinary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	other, err := hpke.DHKEM(ecdh.X25519()).NewPrivateKey(raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	kdf, aead := hpke.HKDFSHA256(), hpke.ChaCha20Poly1305()
+	plain := make([]byte, layer1Size-overhead)
+	header, _, err := seal(k.Public(), 1, testEpoch, plain)
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	work := map[string]func(){
+		"seal": func() { seal(k.Public(), 1, testEpoch, plain) },
+		"open": func() { k.open(&Packet{epoch: testEpoch, header: header}, 1) },
+		"seal-standard": func() {
+			_, s, _ := hpke.NewSender(other.PublicKey(), kdf, aead, info(1, testEpoch))
+			s.Seal(nil, plain)
+			s.Export(exportPayload, keySize)
+		},
+		"open-standard": func() {
+			r, _ := hpke.NewRecipient(header[:encSize], other, kdf, aead, info(1, testEpoch))
+			r.Open(nil, header[encSize:])
+		},
+	}
+	took := map[string][]time.Duration{}
+	for b.Loop() {
+		for name, do := range work {
+			t0 := time.Now()
+			do()
+			took[name] = append(took[name], time.Since(t0))
+		}
+	}
+	for name, all := range took {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Nanoseconds()), "ns/"+name)
 	}
 }

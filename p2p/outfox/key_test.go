@@ -47,6 +47,11 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 			t.Errorf("%x: %v", b, err)
 		}
 	}
+	almost := bytes.Repeat([]byte{0xff}, 32) // below the prime by its second byte alone
+	almost[1], almost[31] = 0xfe, 0x7f
+	if _, err := ParsePublicKey(almost); err != nil {
+		t.Errorf("%x: %v", almost, err)
+	}
 	// The neighbours of all these are keys.
 	for _, n := range []int64{2, 3} {
 		for _, b := range [][]byte{small(big.NewInt(n)), small(new(big.Int).Sub(prime, big.NewInt(n)))} {

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"starling/p2p/wire"
 )
 
 const testSlot Slot = 249_354
@@ -504,6 +506,14 @@ func TestPayloadIsForOneEnd(t *testing.T) {
 	}
 }
 
+func TestFrame(t *testing.T) {
+	route, _ := testRoute(t)
+	p := wrap(t, route, testMessage())
+	if f := p.Frame(); f.Type() != wire.TypePacket || !bytes.Equal(f.Body(), p.Append(nil)) {
+		t.Errorf("frame of type %d, %d bytes", f.Type(), len(f.Body()))
+	}
+}
+
 func TestUnusableRoute(t *testing.T) {
 	route, _ := testRoute(t)
 	for i := range route {
@@ -511,6 +521,9 @@ func TestUnusableRoute(t *testing.T) {
 		bad[i].Key = PublicKey{}
 		if _, err := Wrap(testSlot, bad, testMessage()); !errors.Is(err, ErrRoute) {
 			t.Errorf("hop %d without a key: %v", i, err)
+		}
+		if _, _, err := NewReplyBlock(testSlot, [3]Hop(bad[:3]), bad[3]); !errors.Is(err, ErrRoute) {
+			t.Errorf("hop %d of a block without a key: %v", i, err)
 		}
 	}
 	bad := route
@@ -545,6 +558,10 @@ func TestParseRefuses(t *testing.T) {
 // Of no packet with a flipped bit, whichever it is, may the hops on the way get a
 // message through.
 func TestBitFlips(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 37 // prime to 8: every bit of a byte comes
+	}
 	route, keys := testRoute(t)
 	good := wrap(t, route, testMessage()).Append(nil)
 	if !survives(good, keys) {
@@ -556,7 +573,7 @@ func TestBitFlips(t *testing.T) {
 	for first := range workers {
 		work.Go(func() {
 			b := bytes.Clone(good)
-			for bit := first; bit < len(b)*8; bit += workers {
+			for bit := first * step; bit < len(b)*8; bit += workers * step {
 				b[bit/8] ^= 1 << (bit % 8)
 				if survives(b, keys) {
 					accepted.Add(1)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"starling/node/testnet"
 	"starling/p2p"
 )
@@ -16,7 +18,8 @@ import (
 const (
 	relays  = 8
 	stores  = 4000 // boxes stored
-	workers = 64   // that store them at the same time
+	storers = 40   // clients that store them at the same time: one alone has its limit
+	workers = 2    // of each
 	rounds  = 30   // of a box there and a box back
 )
 
@@ -47,7 +50,7 @@ func mailboxes(ctx context.Context, _ string) error {
 	if err := roundTrips(ctx, alice, bob); err != nil {
 		return err
 	}
-	return storeRate(ctx, alice)
+	return storeRate(ctx, mesh, alice)
 }
 
 // peer is a client and the boxes it was given.
@@ -167,9 +170,28 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 	return nil
 }
 
-// storeRate stores boxes from many goroutines.
-func storeRate(ctx context.Context, alice *peer) error {
+// storeRate stores boxes from many clients.
+func storeRate(ctx context.Context, mesh *testnet.Mesh, alice *peer) error {
 	targets, err := alice.ChooseMailboxes(2)
+	if err != nil {
+		return err
+	}
+	var clients [storers]*peer
+	var starting errgroup.Group
+	for i := range clients {
+		starting.Go(func() (err error) {
+			clients[i], err = newPeer(ctx, mesh)
+			return err
+		})
+	}
+	err = starting.Wait()
+	defer func() {
+		for _, c := range clients {
+			if c != nil {
+				c.close()
+			}
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -177,20 +199,19 @@ func storeRate(ctx context.Context, alice *peer) error {
 	var next, failed atomic.Int64
 	var first atomic.Pointer[error]
 	begin := time.Now()
-
 	var wg sync.WaitGroup
-	for range workers {
+	for i := range storers * workers {
 		wg.Go(func() {
 			box := make([]byte, p2p.BoxSize)
 			rand.Read(box)
 			for {
-				i := next.Add(1)
-				if i > stores || ctx.Err() != nil {
+				n := next.Add(1)
+				if n > stores || ctx.Err() != nil {
 					return
 				}
 				var tag p2p.Tag
 				rand.Read(tag[:])
-				if err := alice.Put(ctx, targets[i%2], tag, box); err != nil {
+				if err := clients[i%storers].Put(ctx, targets[n%2], tag, box); err != nil {
 					failed.Add(1)
 					first.CompareAndSwap(nil, &err)
 				}
@@ -198,12 +219,11 @@ func storeRate(ctx context.Context, alice *peer) error {
 		})
 	}
 	wg.Wait()
-
 	if failed.Load() > stores/100 {
 		return fmt.Errorf("%d of %d boxes were not stored: %w", failed.Load(), stores, *first.Load())
 	}
 	rate := float64(stores-failed.Load()) / time.Since(begin).Seconds()
 	atLeast("stored messages a second, 1 KiB, mixing delay 0", rate, 1000, "1/s",
-		fmt.Sprintf("acknowledged from disk; client, 8 relays and both mailboxes share this machine; %d not stored", failed.Load()))
+		fmt.Sprintf("acknowledged from disk; 40 clients, 8 relays and both mailboxes share this machine; %d not stored", failed.Load()))
 	return nil
 }

@@ -1,0 +1,239 @@
+// Command mutants breaks a package in one small place after the other and looks whether
+// its tests notice.
+//
+//	go run ./cmd/internal/mutants [-run regexp] [-v] ./p2p/outfox ./p2p/mix
+//
+// It does what go-gremlins does not: it deletes statements and bounds.
+//
+//	delete    a call, an assignment, ++, a send, a defer, break or continue does not happen
+//	never     the condition of an if, or a case, is false
+//	always    the condition of an if is true
+//	without   one side of && or || does not count, or one argument of min or max
+//	boundary  < is <=, and the other way round
+//
+// All mutants of a package are in one test binary, and an environment variable switches
+// one on, so that each costs a run of the tests and no build. A mutant is killed when the
+// tests fail, or do not end. Those that live are printed.
+//
+// The file equivalent.txt beside this one names those that cannot be told from the
+// program, with the reason. A line that names no mutant any more is an error. The end
+// status is 0 when at least 95 % of the others are killed in every package.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// bar is the least share of mutants killed, of those that are not equivalent.
+const bar = 0.95
+
+//go:embed equivalent.txt
+var equivalents string
+
+func main() {
+	only := flag.String("run", "", "only mutants whose description matches")
+	verbose := flag.Bool("v", false, "print the killed ones, too")
+	workers := flag.Int("p", runtime.GOMAXPROCS(0), "mutants at a time")
+	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		fatal(err)
+	}
+	known, err := parseEquivalents(equivalents)
+	if err != nil {
+		fatal(err)
+	}
+
+	good := true
+	for _, path := range flag.Args() {
+		pkg, err := load(path)
+		if err != nil {
+			fatal(err)
+		}
+		r := &runner{pkg: pkg, match: match, verbose: *verbose, known: known}
+		if err := r.run(*workers); err != nil {
+			fatal(fmt.Errorf("%s: %w", pkg.name, err))
+		}
+		good = r.report(*only == "") && good
+	}
+	if !good {
+		os.Exit(1)
+	}
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "mutants:", err)
+	os.Exit(2)
+}
+
+// equivalent is a mutant that nobody can tell from the program.
+type equivalent struct {
+	what, why string
+	used      bool
+}
+
+// parseEquivalents reads lines of a mutant's description and, after " # ", the reason.
+func parseEquivalents(text string) ([]*equivalent, error) {
+	var list []*equivalent
+	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+		line := strings.TrimSpace(s.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		what, why, ok := strings.Cut(line, " # ")
+		if !ok || strings.TrimSpace(why) == "" {
+			return nil, fmt.Errorf("equivalent.txt: %q has no reason", line)
+		}
+		list = append(list, &equivalent{what: strings.TrimSpace(what), why: why})
+	}
+	return list, nil
+}
+
+// runner tries the mutants of one package.
+type runner struct {
+	pkg     *source
+	match   *regexp.Regexp
+	verbose bool
+	known   []*equivalent
+
+	binary string
+	limit  time.Duration // for one run of the tests
+
+	mu                 sync.Mutex
+	killed, equivalent int
+	alive              []mutant
+}
+
+// build makes the test binary with all mutants in it.
+func (r *runner) build(dir string) error {
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for name, text := range r.pkg.changed() {
+		file := filepath.Join(dir, filepath.Base(name))
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return err
+		}
+		overlay.Replace[name] = file
+	}
+	list, err := json.Marshal(overlay)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, list, 0o600); err != nil {
+		return err
+	}
+	r.binary = filepath.Join(dir, "package.test")
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", file, "-o", r.binary, r.pkg.path).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("the mutants do not compile: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// test runs the tests with one mutant, or none if n is 0, and reports whether they pass.
+func (r *runner) test(n int) (bool, []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, r.binary, "-test.failfast", "-test.short", "-test.timeout", r.limit.String())
+	cmd.Dir = r.pkg.dir
+	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(n))
+	out := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = time.Second
+	return cmd.Run() == nil, out.Bytes()
+}
+
+func (r *runner) run(workers int) error {
+	dir, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := r.build(dir); err != nil {
+		return err
+	}
+
+	// Without a mutant they pass, and so we know how long they take.
+	r.limit = 10 * time.Minute
+	begin := time.Now()
+	if ok, out := r.test(0); !ok {
+		return fmt.Errorf("the tests fail without a mutant:\n%s", out)
+	}
+	r.limit = 5*time.Second + 4*time.Since(begin)
+
+	work := make(chan mutant)
+	var done sync.WaitGroup
+	for range workers {
+		done.Go(func() {
+			for m := range work {
+				ok, _ := r.test(m.n)
+				r.note(m, ok)
+			}
+		})
+	}
+	for _, m := range r.pkg.mutants {
+		if r.match.MatchString(m.String()) {
+			work <- m
+		}
+	}
+	close(work)
+	done.Wait()
+	return nil
+}
+
+// note counts a mutant. One that is named as equivalent and is killed is not.
+func (r *runner) note(m mutant, alive bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	named := false
+	for _, e := range r.known {
+		if e.what == m.what {
+			e.used, named = true, true
+		}
+	}
+	switch {
+	case !alive:
+		r.killed++
+		if r.verbose {
+			fmt.Println("killed  ", m)
+		}
+	case named:
+		r.equivalent++
+	default:
+		r.alive = append(r.alive, m)
+		fmt.Println("survived", m)
+	}
+}
+
+// report prints the share and says whether it is enough. whole: all were tried.
+func (r *runner) report(whole bool) bool {
+	share := 1.0
+	if n := r.killed + len(r.alive); n > 0 {
+		share = float64(r.killed) / float64(n)
+	}
+	fmt.Printf("%s: %d mutants, %d killed, %d equivalent, %d survived: %.1f %%\n", r.pkg.name,
+		r.killed+r.equivalent+len(r.alive), r.killed, r.equivalent, len(r.alive), 100*share)
+	good := share >= bar
+	for _, e := range r.known {
+		if whole && !e.used && strings.HasPrefix(e.what, r.pkg.name+"/") {
+			fmt.Printf("equivalent.txt names what is no mutant: %s\n", e.what)
+			good = false
+		}
+	}
+	return good
+}
