@@ -144,8 +144,8 @@ func (s *Guards) pause(g *guard, why Result) time.Duration {
 		return pauseMin
 	case why != Timeout:
 		most = pauseRefused
-	case s.fast() || !long:
-		return 0
+	case s.fast() || !long || g.ended.Sub(s.stepped) < stepPause:
+		return 0 // a stranger is asked just now: a primary is to answer before its second SYN
 	}
 	return min(pauseMin<<min(g.tries-1, 16), most*4/5)
 }

@@ -216,7 +216,7 @@ func (s *Guards) timeout(g *guard, now time.Time) time.Duration {
 	switch {
 	case slow:
 		return dialTimeout
-	case s.fast() || now.Sub(s.alone) < early:
+	case s.fast() || now.Sub(s.alone) < early || s.steps > 0 && now.Sub(s.stepped) >= slowPause-patience:
 		return min(max(stepTimeout, g.wait()+g.took), dialTimeout)
 	}
 	return quietTimeout
