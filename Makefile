@@ -13,7 +13,7 @@ LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
 PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz mutants vectors interop interop-bench clean
+.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz anonymity mutants vectors interop interop-bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -75,6 +75,9 @@ bench: build ## what it costs, as JSON lines, each with its bar
 
 # The long scenarios: three quarters of an hour or so.
 SOAK = day lossy blocked thousand hundred idle idle-day
+
+anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
+	@$(GO) run ./cmd/internal/anonymity
 
 soak: build ## the long testnets, each with its bar; reports in bin/soak
 	@failed=; for s in $(SOAK); do \

@@ -44,6 +44,12 @@ var arrows = []arrow{
 	{"cmd/internal/lab/...", "node/testnet/...", "on the engines that everybody has"},
 	{"cmd/internal/lab/...", "p2p/...", "an attack speaks what relays speak, and keeps no rule"},
 
+	{"cmd/internal/anonymity", "p2p/guard/...", "lives through years with the guards of the program"},
+	{"cmd/internal/anonymity", "p2p/mix", "draws routes as the program does"},
+	{"cmd/internal/anonymity", "p2p/outfox", "epochs and keys of routes"},
+	{"cmd/internal/anonymity", "p2p/wire", "names relays"},
+	{"cmd/internal/anonymity", "node/testnet/plot", "draws what came out"},
+
 	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
 	{"cmd/internal/bench", "tui/tuitest", "shows the app a node that sends a thousand messages a second"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},
