@@ -111,7 +111,8 @@ func TestStrangers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range frames {
+		hello := wire.Hello{Role: wire.RoleClient}.Frame()[:]
+		for _, f := range append([][]byte{hello}, frames...) {
 			if _, err := s.Write(f); err != nil {
 				return // the relay has had enough
 			}

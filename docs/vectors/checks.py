@@ -364,7 +364,13 @@ def check_frame(v):
         equal("frame that comes back", network.decode_frame(f["frame"]), (f["type"], f["body"]))
     for f in v["refused"]:
         refused(f["why"], network.decode_frame, f["frame"])
-    return f"{len(v['frames'])} frames, {len(v['refused'])} refused"
+    for h in v["hellos"]:
+        hello = h["role"], h["features"], h["id"], h["received"]
+        equal("hello", network.encode_hello(*hello), h["body"])
+        equal("hello that comes back", network.decode_hello(h["body"]), hello)
+    for h in v["refused_hellos"]:
+        refused(h["why"], network.decode_hello, h["body"])
+    return f"{len(v['frames'])} frames, {len(v['hellos'])} hellos, {len(v['refused']) + len(v['refused_hellos'])} refused"
 
 
 SECTIONS = {

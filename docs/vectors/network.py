@@ -15,7 +15,7 @@ from primitives import (
 # --- Names and frames (5.1) -----------------------------------------------------------------
 
 FRAME = 2400
-PACKET_FRAME, DROP, LIST_REQUEST, LIST_PAGE = 1, 2, 3, 4
+PACKET_FRAME, DROP, LIST_REQUEST, LIST_PAGE, HELLO = 1, 2, 3, 4, 5
 
 
 def peer_id(node_id):
@@ -35,6 +35,20 @@ def decode_frame(frame):
     body = r.take(n)
     r.zeros()
     return kind, body
+
+
+def encode_hello(role, features, link, received):
+    need(1 <= role <= 3 and len(link) == 16, "role or link")
+    return be(1, 1) + be(role, 1) + be(features, 2) + link + be(received, 8)
+
+
+def decode_hello(body):
+    r = Reader(body)
+    need(r.int(1) == 1, "version")
+    role, features, link, received = r.int(1), r.int(2), r.take(16), r.int(8)
+    r.done()
+    need(1 <= role <= 3, "role")
+    return role, features, link, received
 
 
 # --- LIONESS (5.3) ----------------------------------------------------------------------------

@@ -371,7 +371,11 @@ def make_directory():
 
 def make_frame():
     frames = [{"type": kind, "body": random(n)} for kind, n in ((1, 2367), (2, 0), (3, 57), (4, 2397))]
-    return {"frames": [f | {"frame": network.encode_frame(*f.values())} for f in frames], "refused": []}
+    hellos = [{"role": role, "features": 3 * role, "id": random(16), "received": 1 << 40} for role in (1, 2, 3)]
+    return {
+        "frames": [f | {"frame": network.encode_frame(*f.values())} for f in frames], "refused": [],
+        "hellos": [h | {"body": network.encode_hello(*h.values())} for h in hellos], "refused_hellos": [],
+    }
 
 
 def tohex(value):

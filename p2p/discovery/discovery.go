@@ -50,6 +50,8 @@ type Config struct {
 	Host host.Host
 	// Book says whom the DHT may dial.
 	Book *book.Book
+	// Dial connects to a relay by the book; nil is host.Reach.
+	Dial func(context.Context, wire.NodeID) error
 	// Bootstrap returns relays to fill an empty routing table from.
 	Bootstrap func() []wire.NodeID
 	// Lonely reports whether this relay needs others.
@@ -100,7 +102,7 @@ func New(cfg Config) (*Discovery, error) {
 			cfg.Tap(s.Conn(), fmt.Append(nil, req))
 		}))
 	}
-	d, err := dht.New(newGuarded(cfg.Host, cfg.Book), opts...)
+	d, err := dht.New(newGuarded(cfg.Host, cfg.Book, cfg.Dial), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}

@@ -30,12 +30,15 @@ const (
 // it needs it dials.
 type guarded struct {
 	libhost.Host
-	book  *book.Book
+	dial  func(context.Context, wire.NodeID) error
 	heard *heard
 }
 
-func newGuarded(h libhost.Host, b *book.Book) *guarded {
-	return &guarded{h, b, &heard{Peerstore: h.Peerstore(), book: b, self: h, said: map[peer.ID][]multiaddr.Multiaddr{}}}
+func newGuarded(h libhost.Host, b *book.Book, dial func(context.Context, wire.NodeID) error) *guarded {
+	if dial == nil {
+		dial = func(ctx context.Context, id wire.NodeID) error { return host.Reach(ctx, h, b, id) }
+	}
+	return &guarded{h, dial, &heard{Peerstore: h.Peerstore(), book: b, self: h, said: map[peer.ID][]multiaddr.Multiaddr{}}}
 }
 
 // ConnManager implements host.Host.
@@ -51,7 +54,10 @@ func (g *guarded) Connect(ctx context.Context, info peer.AddrInfo) error {
 	if err != nil {
 		return err
 	}
-	return host.Reach(ctx, g.Host, g.book, id)
+	if g.Network().Connectedness(info.ID) == network.Connected {
+		return nil
+	}
+	return g.dial(ctx, id)
 }
 
 // NewStream implements host.Host.

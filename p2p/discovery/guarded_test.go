@@ -37,7 +37,7 @@ func TestHearsay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	g := newGuarded(h, b)
+	g := newGuarded(h, b, nil)
 	store := g.heard
 	var says []multiaddr.Multiaddr
 	for i := range 20 {

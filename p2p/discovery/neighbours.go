@@ -42,6 +42,8 @@ type Neighbours struct {
 	// Book says whom it may dial. Its candidates are tried when nobody else is
 	// left, and one beside each look at the other side.
 	Book *book.Book
+	// Dial connects to a relay by the book; nil is host.Reach.
+	Dial func(context.Context, wire.NodeID) error
 	// Known returns the relays to choose from: listed, or given.
 	Known func() []wire.NodeID
 	// Connected returns the relays that are connected, as opposed to clients.
@@ -119,7 +121,7 @@ func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time,
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, dialLimit)
 			defer cancel()
-			errs[i] = host.Reach(ctx, n.Host, n.Book, p)
+			errs[i] = n.reach(ctx, p)
 			return nil
 		})
 	}
@@ -137,6 +139,13 @@ func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time,
 		clear(failed)
 	}
 	return len(choice), reached
+}
+
+func (n *Neighbours) reach(ctx context.Context, id wire.NodeID) error {
+	if n.Dial != nil {
+		return n.Dial(ctx, id)
+	}
+	return host.Reach(ctx, n.Host, n.Book, id)
 }
 
 // draw takes some at random of those that are not connected and did not just

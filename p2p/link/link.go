@@ -5,11 +5,15 @@
 //
 //	dialler                                acceptor
 //	   | —— open stream wire.FrameProtocol ——> |
+//	   | <—————— a hello, each way ——————————> |
 //	   | <—————— frames, any order ——————————> |
 //
-// Nothing but frames of one size travels on it; see package wire. Two nodes
-// that dial each other at the same moment keep both links and send on the
-// newest.
+// Nothing but frames of one size travels on it; see package wire. The hello says
+// what a node is; until it came there is no link. A connection is of use only
+// with a link: where the stream is refused, or no hello comes within
+// HelloTimeout, the dialler closes it, and so does either side when the last
+// link between a client and a relay ends. Two nodes that dial each other at the
+// same moment keep both links and send on the newest.
 //
 // # Limits
 //
@@ -18,15 +22,25 @@
 // in which time a queue of QueueSize frames fills; what does not fit is
 // dropped and counted, the newest first, because the mix network above repeats
 // what matters. A peer that sends something else than frames loses its link.
-// Sending faster than Config.Rate is not punished: the reader slows down and
-// the peer's own transport makes it wait.
+// Sending faster than Config.Rate, or than Config.ByNetwork lets a network, is
+// not punished: the reader slows down and the peer's own transport makes it
+// wait. Only so many clients may be slowed at a time, because what they have
+// sent waits here; of more, the one that has been slowed longest is let go.
+//
+// Packets may make a node dial, see Config.Dials: DialsAtOnce in all, and
+// DialsPerLink for what came over one link, so that packets for nodes that are
+// not there keep nobody else's from being dialled. When all are taken, a random
+// one ends of the link that has most.
 package link
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -34,10 +48,14 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/multiformats/go-multistream"
 	"golang.org/x/time/rate"
 
 	"starling/p2p/book"
 	"starling/p2p/host"
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -50,11 +68,11 @@ const (
 	WriteTimeout = 15 * time.Second
 	// DialTimeout bounds connecting and opening the stream.
 	DialTimeout = 10 * time.Second
+	// HelloTimeout is how long the first frame may take.
+	HelloTimeout = 5 * time.Second
 
 	perPeer   = 4  // links accepted from one peer
 	batchSize = 16 // frames written at once, at most
-	pending   = 64 // frames that wait for one dial
-	backoff   = 2 * time.Second
 )
 
 // Errors of Send and Dial.
@@ -62,6 +80,8 @@ var (
 	ErrNoLink = errors.New("link: not connected")
 	ErrFull   = errors.New("link: queue full")
 	ErrClosed = errors.New("link: closed")
+	// ErrSilent: the other side took the connection, but no link came of it.
+	ErrSilent = errors.New("link: no hello")
 )
 
 // Seen is what a node came to see, for tests that ask who learns what.
@@ -75,6 +95,8 @@ type Seen struct {
 // Config is how Links are made. Handle is required.
 type Config struct {
 	Host host.Host
+	// Role is what this node is; zero is a client.
+	Role wire.Role
 	// Handle gets every good frame. It must be quick and may keep the frame.
 	Handle func(from wire.NodeID, f *wire.Frame)
 	// Book says where a node may be dialled. It is that of Host.
@@ -88,11 +110,19 @@ type Config struct {
 	Count func(reason string)
 	// Idle, if set, returns how long a peer's link may be silent.
 	Idle func(wire.NodeID) time.Duration
-	// FrameTimeout overrides the constant of that name, if not 0.
-	FrameTimeout time.Duration
+	// FrameTimeout and HelloTimeout override the constants of these names, if not
+	// 0.
+	FrameTimeout, HelloTimeout time.Duration
 	// Rate, if set, returns how many frames a second, and at once, are read from
-	// a peer's link.
+	// a peer, over all of its links.
 	Rate func(wire.NodeID) (rate.Limit, int)
+	// Listed reports whether a peer is a relay of our list. Others count as
+	// clients, whatever they say they are. Nil is nobody.
+	Listed func(wire.NodeID) bool
+	// ByNetwork, if set, bounds what the clients of one network bring together.
+	ByNetwork *limits.Rates[netip.Prefix]
+	// Slowed is how many clients may be slowed at a time; 0 is any number.
+	Slowed int
 	// Tap, if set, sees all that passes. For tests.
 	Tap func(Seen)
 }
@@ -108,21 +138,22 @@ type Links struct {
 
 	mu     sync.Mutex
 	closed bool
+	coming map[wire.NodeID]int // streams without a hello
 	peers  map[wire.NodeID][]*stream
-	dials  map[wire.NodeID]*dial
+	roles  map[wire.NodeID]wire.Role     // of who is connected, and some who were
+	rates  map[wire.NodeID]*rate.Limiter // of those there is a link to
+	slowed map[*stream]time.Time         // clients, since when
+	dials  dials
 }
 
 type stream struct {
-	peer wire.NodeID
-	s    network.Stream
-	out  chan *wire.Frame
-	done chan struct{} // closed when the reader has ended
-	last atomic.Int64  // Unix nanoseconds of the last write
-}
-
-type dial struct {
-	waiting []*wire.Frame
-	failed  time.Time // if not zero, when it failed: no new attempt until backoff is over
+	peer    wire.NodeID
+	s       network.Stream
+	role    wire.Role
+	network netip.Prefix
+	out     chan *wire.Frame
+	done    chan struct{} // closed when the reader has ended
+	last    atomic.Int64  // Unix nanoseconds of the last write
 }
 
 // New makes Links without a link.
@@ -130,7 +161,24 @@ func New(cfg Config) *Links {
 	if cfg.FrameTimeout == 0 {
 		cfg.FrameTimeout = FrameTimeout
 	}
-	l := &Links{cfg: cfg, peers: map[wire.NodeID][]*stream{}, dials: map[wire.NodeID]*dial{}}
+	if cfg.HelloTimeout == 0 {
+		cfg.HelloTimeout = HelloTimeout
+	}
+	if cfg.Listed == nil {
+		cfg.Listed = func(wire.NodeID) bool { return false }
+	}
+	if cfg.Role == 0 {
+		cfg.Role = wire.RoleClient
+	}
+	l := &Links{
+		cfg:    cfg,
+		coming: map[wire.NodeID]int{},
+		peers:  map[wire.NodeID][]*stream{},
+		roles:  map[wire.NodeID]wire.Role{},
+		rates:  map[wire.NodeID]*rate.Limiter{},
+		slowed: map[*stream]time.Time{},
+		dials:  newDials(),
+	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -176,6 +224,27 @@ func (l *Links) Connected(id wire.NodeID) bool {
 	return len(l.peers[id]) > 0
 }
 
+// Role returns what a connected peer said it is when it last had a link, and
+// zero if it had none.
+func (l *Links) Role(id wire.NodeID) wire.Role {
+	connected := l.cfg.Host.Network().Connectedness(id.Peer()) == network.Connected
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !connected {
+		delete(l.roles, id)
+	}
+	return l.roles[id]
+}
+
+// forgetRoles drops the roles of who is not connected any more.
+func (l *Links) forgetRoles() {
+	for id := range l.roles {
+		if len(l.peers[id]) == 0 && l.cfg.Host.Network().Connectedness(id.Peer()) != network.Connected {
+			delete(l.roles, id)
+		}
+	}
+}
+
 // Traffic returns how many bytes of frames were read and written.
 func (l *Links) Traffic() (in, out int64) {
 	return l.in.Load() * wire.FrameSize, l.out.Load() * wire.FrameSize
@@ -212,15 +281,43 @@ func (l *Links) Dial(ctx context.Context, id wire.NodeID) error {
 	if err := host.Reach(ctx, l.cfg.Host, l.cfg.Book, id); err != nil {
 		return err
 	}
-	s, err := l.cfg.Host.NewStream(network.WithNoDial(ctx, "link"), id.Peer(), wire.FrameProtocol)
+	err := l.open(ctx, id)
+	if err != nil && !l.Connected(id) {
+		l.cfg.Host.Network().ClosePeer(id.Peer()) // it is of no use
+	}
+	return err
+}
+
+// open opens a link over a connection.
+func (l *Links) open(ctx context.Context, id wire.NodeID) error {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.HelloTimeout)
+	defer cancel()
+	s, err := l.cfg.Host.Network().NewStream(network.WithNoDial(ctx, "link"), id.Peer())
 	if err != nil {
 		return err
 	}
+	deadline, _ := ctx.Deadline()
+	s.SetDeadline(deadline)
+	// The name is said without waiting for identify, whose answer may never come.
+	if err := multistream.SelectProtoOrFail(protocol.ID(wire.FrameProtocol), s); err != nil {
+		s.Reset()
+		return fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	if err := s.SetProtocol(wire.FrameProtocol); err != nil {
+		s.Reset()
+		return err
+	}
+	s.SetDeadline(time.Time{})
 	up := make(chan struct{})
 	go l.serve(s, up)
-	<-up
+	select {
+	case <-up:
+	case <-ctx.Done():
+		s.Reset()
+		<-up
+	}
 	if !l.Connected(id) {
-		return ErrClosed
+		return ErrSilent
 	}
 	return nil
 }
@@ -236,10 +333,14 @@ func (l *Links) Drop(id wire.NodeID) {
 	l.cfg.Host.Network().ClosePeer(id.Peer())
 }
 
-// Send queues a frame for a peer and does not wait. Without a link it dials
+// Send queues a frame for a peer and does not wait. Without a link it dials,
 // if Config.Dials says so; the frame then waits for the outcome, which only the
 // counters tell.
-func (l *Links) Send(to wire.NodeID, f *wire.Frame) error {
+func (l *Links) Send(to wire.NodeID, f *wire.Frame) error { return l.SendFor(wire.NodeID{}, to, f) }
+
+// SendFor sends what came over a link: a dial that it takes is of that link's
+// share.
+func (l *Links) SendFor(asker, to wire.NodeID, f *wire.Frame) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -254,34 +355,7 @@ func (l *Links) Send(to wire.NodeID, f *wire.Frame) error {
 			return ErrFull
 		}
 	}
-	d := l.dials[to]
-	if d != nil && !d.failed.IsZero() && time.Since(d.failed) > backoff {
-		d = nil
-	}
-	if d == nil {
-		if l.cfg.Dials == nil || !l.cfg.Dials(to) {
-			l.count("no link")
-			return ErrNoLink
-		}
-		l.prune()
-		d = &dial{}
-		l.dials[to] = d
-		l.wg.Add(1)
-		go func() {
-			defer l.wg.Done()
-			l.dial(to, d)
-		}()
-	}
-	if !d.failed.IsZero() {
-		l.count("unreachable")
-		return ErrNoLink
-	}
-	if len(d.waiting) >= pending {
-		l.count("queue full")
-		return ErrFull
-	}
-	d.waiting = append(d.waiting, f)
-	return nil
+	return l.sendLater(asker, to, f)
 }
 
 // SendWait queues a frame for a peer it has a link to, and waits for room.
@@ -304,35 +378,6 @@ func (l *Links) SendWait(ctx context.Context, to wire.NodeID, f *wire.Frame) err
 	}
 }
 
-// prune forgets dials that failed long ago.
-func (l *Links) prune() {
-	for id, d := range l.dials {
-		if !d.failed.IsZero() && time.Since(d.failed) > backoff {
-			delete(l.dials, id)
-		}
-	}
-}
-
-func (l *Links) dial(to wire.NodeID, d *dial) {
-	err := l.Dial(l.ctx, to)
-	l.mu.Lock()
-	waiting := d.waiting
-	d.waiting = nil
-	if err != nil {
-		d.failed = time.Now()
-	} else {
-		delete(l.dials, to)
-	}
-	l.mu.Unlock()
-	for _, f := range waiting {
-		if err != nil {
-			l.count("unreachable")
-		} else {
-			l.Send(to, f)
-		}
-	}
-}
-
 // serve owns a stream until it ends. up, if not nil, is closed once the link
 // can be used or has failed.
 func (l *Links) serve(s network.Stream, up chan struct{}) {
@@ -346,18 +391,26 @@ func (l *Links) serve(s network.Stream, up chan struct{}) {
 		close(up)
 		return
 	}
+	if !l.begin(id) {
+		s.Reset()
+		close(up)
+		return
+	}
+	defer l.wg.Done()
+	ended := context.AfterFunc(l.ctx, func() { s.Reset() })
+	defer ended()
 	st := &stream{peer: id, s: s, out: make(chan *wire.Frame, QueueSize), done: make(chan struct{})}
-	if !l.add(st) {
+	err = l.greet(st)
+	if !l.add(st, err == nil) {
+		l.count("no hello")
 		s.Reset()
 		close(up)
 		return
 	}
 	close(up)
-	go func() {
-		defer l.wg.Done()
-		l.write(st)
-	}()
-	defer l.wg.Done()
+
+	var writer sync.WaitGroup
+	writer.Go(func() { l.write(st) })
 	err = l.read(st)
 	switch {
 	case errors.Is(err, wire.ErrFrame):
@@ -367,19 +420,74 @@ func (l *Links) serve(s network.Stream, up chan struct{}) {
 	}
 	s.Reset()
 	close(st.done)
+	writer.Wait()
 	l.remove(st)
 }
 
-func (l *Links) add(st *stream) bool {
+// begin counts a stream that has no hello yet.
+func (l *Links) begin(id wire.NodeID) bool {
 	l.mu.Lock()
-	if l.closed || len(l.peers[st.peer]) >= perPeer {
-		l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.peers[id])+l.coming[id] >= perPeer {
 		l.count("too many links")
 		return false
 	}
+	l.coming[id]++
+	l.wg.Add(1)
+	return true
+}
+
+// greet says what we are and reads what the other side is.
+func (l *Links) greet(st *stream) error {
+	st.s.SetDeadline(time.Now().Add(l.cfg.HelloTimeout))
+	defer st.s.SetDeadline(time.Time{})
+	ours := wire.Hello{Role: l.cfg.Role}
+	rand.Read(ours.Link[:])
+	if _, err := st.s.Write(ours.Frame()[:]); err != nil {
+		return err
+	}
+	l.out.Add(1)
+	var f wire.Frame
+	if err := wire.ReadFrame(st.s, &f); err != nil {
+		return err
+	}
+	l.in.Add(1)
+	if f.Type() != wire.TypeHello {
+		return wire.ErrHello
+	}
+	theirs, err := wire.ParseHello(f.Body())
+	if err != nil {
+		return err
+	}
+	if l.cfg.Role == wire.RoleClient && theirs.Role == wire.RoleClient {
+		return wire.ErrHello // clients have nothing to say to each other
+	}
+	st.role = theirs.Role
+	if ip, err := manet.ToIP(st.s.Conn().RemoteMultiaddr()); err == nil {
+		a, _ := netip.AddrFromSlice(ip)
+		st.network = limits.Network(a.Unmap())
+	}
+	return nil
+}
+
+// add makes a link of a stream that was greeted.
+func (l *Links) add(st *stream, greeted bool) bool {
+	l.mu.Lock()
+	if l.coming[st.peer]--; l.coming[st.peer] == 0 {
+		delete(l.coming, st.peer)
+	}
+	if l.closed || !greeted {
+		l.mu.Unlock()
+		return false
+	}
 	l.peers[st.peer] = append(l.peers[st.peer], st)
+	if l.roles[st.peer] = st.role; len(l.roles) > 2*len(l.peers)+64 {
+		l.forgetRoles()
+	}
 	first := len(l.peers[st.peer]) == 1
-	l.wg.Add(2) // reader and writer
+	if first && l.cfg.Rate != nil {
+		l.rates[st.peer] = rate.NewLimiter(l.cfg.Rate(st.peer))
+	}
 	l.mu.Unlock()
 	if first && l.cfg.Changed != nil {
 		l.cfg.Changed(st.peer, true)
@@ -389,15 +497,23 @@ func (l *Links) add(st *stream) bool {
 
 func (l *Links) remove(st *stream) {
 	l.mu.Lock()
+	delete(l.slowed, st)
 	rest := slices.DeleteFunc(l.peers[st.peer], func(o *stream) bool { return o == st })
 	if len(rest) > 0 {
 		l.peers[st.peer] = rest
 	} else {
 		delete(l.peers, st.peer)
+		delete(l.rates, st.peer)
 	}
 	l.mu.Unlock()
-	if len(rest) == 0 && l.cfg.Changed != nil {
+	if len(rest) > 0 {
+		return
+	}
+	if l.cfg.Changed != nil {
 		l.cfg.Changed(st.peer, false)
+	}
+	if l.cfg.Role == wire.RoleClient || st.role == wire.RoleClient {
+		l.cfg.Host.Network().ClosePeer(st.peer.Peer()) // nothing else uses it
 	}
 }
 
@@ -405,18 +521,9 @@ func (l *Links) remove(st *stream) {
 var errSlow = errors.New("link: frame not completed in time")
 
 func (l *Links) read(st *stream) error {
-	var limit *rate.Limiter
-	if l.cfg.Rate != nil {
-		limit = rate.NewLimiter(l.cfg.Rate(st.peer))
-	}
 	for {
-		if limit != nil && !limit.Allow() {
-			// What we think of a peer may have changed since the link began.
-			r, _ := l.cfg.Rate(st.peer)
-			limit.SetLimit(r)
-			if err := limit.Wait(l.ctx); err != nil {
-				return err
-			}
+		if err := l.pace(st); err != nil {
+			return err
 		}
 		if l.cfg.Idle != nil {
 			st.s.SetReadDeadline(time.Now().Add(l.cfg.Idle(st.peer)))
@@ -441,6 +548,9 @@ func (l *Links) read(st *stream) error {
 		}
 		if err := f.Check(); err != nil {
 			return err
+		}
+		if f.Type() == wire.TypeHello {
+			return wire.ErrFrame // there is one
 		}
 		l.in.Add(1)
 		l.tap("in", st.s.Conn(), st.peer, f.Body())

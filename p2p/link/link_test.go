@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"maps"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"go.uber.org/goleak"
 	"golang.org/x/time/rate"
 
@@ -44,7 +46,8 @@ func newNode(tb testing.TB, edit func(*link.Config)) *node {
 		tb.Fatal(err)
 	}
 	b := book.New(book.Config{Role: book.Relay, AllowPrivate: true})
-	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: b})
+	h, err := host.NewRelay(host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true, Book: b,
+		IsRelay: func(peer.ID) bool { return true }}) // so that its streams are not the limit
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -53,6 +56,7 @@ func newNode(tb testing.TB, edit func(*link.Config)) *node {
 	cfg := link.Config{
 		Host: h,
 		Book: b,
+		Role: wire.RoleRelay,
 		Handle: func(_ wire.NodeID, f *wire.Frame) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
@@ -138,7 +142,7 @@ func TestBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "answer arrives", func() bool { return a.got() == 1 })
-	if in, out := a.links.Traffic(); in != wire.FrameSize || out != n*wire.FrameSize {
+	if in, out := a.links.Traffic(); in != 2*wire.FrameSize || out != (1+n)*wire.FrameSize { // and a hello
 		t.Errorf("traffic is %d in, %d out", in, out)
 	}
 }
@@ -195,8 +199,18 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// raw opens a stream that is not ours.
+// raw opens a stream that is not ours, and says hello on it.
 func raw(t *testing.T, from *node, to *node) network.Stream {
+	t.Helper()
+	s := unsaid(t, from, to)
+	if _, err := s.Write(wire.Hello{Role: wire.RoleClient}.Frame()[:]); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// unsaid opens one on which nothing is said yet.
+func unsaid(t *testing.T, from *node, to *node) network.Stream {
 	t.Helper()
 	from.knows(to)
 	if err := host.Reach(t.Context(), from.Host, from.book, to.id); err != nil {
@@ -225,6 +239,7 @@ func TestHostile(t *testing.T) {
 		"zeros":        {make([]byte, wire.FrameSize), "malformed frame"},
 		"longest body": {whole(func(f *wire.Frame) { f[1], f[2] = 0xff, 0xff }), "malformed frame"},
 		"padding":      {whole(func(f *wire.Frame) { f[wire.FrameSize-1] = 1 }), "malformed frame"},
+		"second hello": {wire.Hello{Role: wire.RoleClient}.Frame()[:], "malformed frame"},
 		"slow loris":   {frame(1)[:wire.FrameSize-1], "slow frame"},
 		"one byte":     {frame(1)[:1], "slow frame"},
 	} {
@@ -239,7 +254,7 @@ func TestHostile(t *testing.T) {
 			eventually(t, "counted", func() bool { return b.count(c.reason) == 1 })
 			eventually(t, "link closed", func() bool { return !b.links.Connected(a.id) })
 			s.SetReadDeadline(time.Now().Add(10 * time.Second))
-			if _, err := s.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			if _, err := io.Copy(io.Discard, s); err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("read after: %v", err)
 			}
 			if b.got() != 0 {

@@ -125,7 +125,7 @@ func (d *delays) remove(it *delayed) {
 }
 
 // run lets packets go until ctx ends.
-func (d *delays) run(ctx context.Context, forward func(wire.NodeID, *outfox.Packet)) {
+func (d *delays) run(ctx context.Context, forward func(from, next wire.NodeID, p *outfox.Packet)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -134,7 +134,7 @@ func (d *delays) run(ctx context.Context, forward func(wire.NodeID, *outfox.Pack
 			if it == nil {
 				break
 			}
-			forward(it.next, it.packet)
+			forward(it.link.Peer, it.next, it.packet)
 		}
 		select {
 		case <-timer.C:

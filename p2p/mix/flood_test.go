@@ -26,7 +26,7 @@ type flood struct {
 const honestDelay = 30 * time.Millisecond
 
 // Forward implements Sink. Honest packets go to nodes of numbers below 10,000.
-func (f *flood) Forward(next wire.NodeID, _ *outfox.Packet) {
+func (f *flood) Forward(_, next wire.NodeID, _ *outfox.Packet) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if at, ok := f.sent[next]; ok {

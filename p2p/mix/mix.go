@@ -77,9 +77,9 @@ type Link struct {
 // Sink takes what an Engine lets go. Its methods must not block: what cannot be
 // passed on is dropped. Forward is called by any goroutine.
 type Sink interface {
-	// Forward passes a packet to the next node: a relay, or at layer Layers a
-	// relay's mailbox or a client that is connected here.
-	Forward(next wire.NodeID, p *outfox.Packet)
+	// Forward passes a packet that came from a link to the next node: a relay, or
+	// at layer Layers a relay's mailbox or a client that is connected here.
+	Forward(from, next wire.NodeID, p *outfox.Packet)
 	// Deliver takes a message for the mailbox of this relay.
 	Deliver(m *outfox.Message)
 }
@@ -217,37 +217,39 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // Handle takes the body of a packet frame, which it does not keep, from a link. It
-// works in the caller's goroutine and returns when the link may be read on.
-func (e *Engine) Handle(from Link, body []byte) {
+// works in the caller's goroutine and returns when the link may be read on: whether
+// the packet opened and was seen for the first time.
+func (e *Engine) Handle(from Link, body []byte) (fresh bool) {
 	p, err := outfox.ParsePacket(body)
 	if err != nil {
 		e.refuse(Malformed)
-		return
+		return false
 	}
 	e.gate.enter(from)
 	now := e.cfg.Now()
 	key, oldest := e.key(p.Epoch(), now)
 	if key == nil {
 		e.refuse(NoKey)
-		return
+		return false
 	}
 	got, err := key.Peel(p)
 	if err != nil {
 		e.refuse(Sealed)
-		return
+		return false
 	}
 
 	// Only now that it opened may the packet take room.
 	slot, ok := outfox.Expiry(p.Epoch(), got.Slot, now)
 	if !ok || slot < oldest {
 		e.refuse(Expired)
-		return
+		return false
 	}
 	if !e.seen.add(slot, got.Replay) {
 		e.refuse(Replay)
-		return
+		return false
 	}
 	e.pass(from, &got)
+	return true
 }
 
 // pass does what an opened layer says.
@@ -264,7 +266,7 @@ func (e *Engine) pass(from Link, got *outfox.Peeled) {
 		}
 		e.wait(from, got.Next)
 		if got.Delay == 0 {
-			e.forward(got.Next, got.Packet)
+			e.forward(from.Peer, got.Next, got.Packet)
 		} else if e.delays.add(from, time.Now().Add(got.Delay), got.Next, got.Packet) {
 			e.refuse(Overfull)
 		}
@@ -289,9 +291,9 @@ func (e *Engine) wait(from Link, next wire.NodeID) {
 	}
 }
 
-func (e *Engine) forward(next wire.NodeID, p *outfox.Packet) {
+func (e *Engine) forward(from, next wire.NodeID, p *outfox.Packet) {
 	e.forwarded.Add(1)
-	e.cfg.Sink.Forward(next, p)
+	e.cfg.Sink.Forward(from, next, p)
 }
 
 // refuse is the end of every packet that goes nowhere.

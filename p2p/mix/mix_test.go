@@ -31,7 +31,7 @@ type forwarded struct {
 	packet *outfox.Packet
 }
 
-func (s *sink) Forward(next wire.NodeID, p *outfox.Packet) {
+func (s *sink) Forward(_, next wire.NodeID, p *outfox.Packet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forwarded = append(s.forwarded, forwarded{time.Now(), next, p})

@@ -11,7 +11,6 @@ import (
 
 	"starling/p2p/book"
 	"starling/p2p/discovery/lan"
-	"starling/p2p/host"
 	"starling/p2p/pace"
 )
 
@@ -29,7 +28,7 @@ func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
 		}
 		r.book.Name(found.ID, book.Owner, found.Addr) // who allowed to ask there
 		dialling, cancel := context.WithTimeout(ctx, lanDial)
-		if host.Reach(dialling, r.host, r.book, found.ID) == nil {
+		if r.links.Dial(dialling, found.ID) == nil {
 			news = true
 		}
 		cancel()

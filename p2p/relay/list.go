@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"maps"
 	mrand "math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
@@ -199,16 +199,17 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 // sync asks relays for what they know: each when it connects, and one now and
 // then, because gossip loses and a mesh that was cut has two lists.
 func (r *Relay) sync(ctx context.Context) error {
-	sub, err := r.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.Name("relay"), eventbus.BufSize(256))
-	if err != nil {
-		return err
-	}
-	defer sub.Close()
 	var work sync.WaitGroup
 	defer work.Wait()
 	slots := make(chan struct{}, 4)
 	waiting := make(chan struct{}, 64)
-	pull := func(id wire.NodeID, wait time.Duration) {
+	asked := map[wire.NodeID]time.Time{} // of late
+	pull := func(id wire.NodeID) {
+		if now := time.Now(); now.Sub(asked[id]) < syncSoon {
+			return
+		} else if asked[id] = now; len(asked) > 4*maxMet {
+			maps.DeleteFunc(asked, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) >= syncSoon })
+		}
 		// Never wait for a place: the next round will do.
 		select {
 		case waiting <- struct{}{}:
@@ -217,11 +218,6 @@ func (r *Relay) sync(ctx context.Context) error {
 		}
 		work.Go(func() {
 			defer func() { <-waiting }()
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			r.pull(ctx, id)
@@ -238,20 +234,12 @@ func (r *Relay) sync(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
-		case e := <-sub.Out():
-			done := e.(event.EvtPeerIdentificationCompleted)
-			if id, err := wire.NodeIDFromPeer(done.Peer); err == nil && r.isRelay(done.Peer) {
-				// The dialler opens the link; the other side uses it.
-				wait := time.Duration(0)
-				if done.Conn.Stat().Direction == network.DirInbound {
-					wait = 300 * time.Millisecond
-				}
-				pull(id, wait)
-			}
+		case id := <-r.met:
+			pull(id)
 		case <-timer.C:
 			if all := r.relayPeers(); len(all) > 0 {
 				if id, err := wire.NodeIDFromPeer(all[mrand.IntN(len(all))]); err == nil {
-					pull(id, 0)
+					pull(id)
 				}
 			}
 			pause = min(2*pause, syncMax)

@@ -45,14 +45,11 @@ import (
 	"starling/p2p/wire"
 )
 
-// Limits of a relay's links on the public network, in frames a second and at
-// once. A client in the fast profile sends a few a minute.
 const (
-	clientRate, clientBurst = 100, 1000
-	relayRate, relayBurst   = 5000, 20_000
-	clientIdle, relayIdle   = 45 * time.Minute, 2 * time.Minute
-	relayIdlePrivate        = 20 * time.Second // of many relays on one machine
-	spare, sparePrivate     = 32, 2            // connections to relays that nothing uses
+	clientIdle, relayIdle = 45 * time.Minute, 2 * time.Minute // links that are silent so long end
+	spare                 = 32                                // connections to relays that nothing uses
+	networks              = 4096                              // whose rates are remembered
+	maxMet                = 256                               // relays that wait to be asked for their list
 )
 
 // Config is how a Relay is made.
@@ -81,6 +78,9 @@ type Config struct {
 	MaxBoxes int
 	// Logger is nil for silence.
 	Logger *slog.Logger
+	// ClientRate is how many frames a second of a client are read; 0 is
+	// limits.ClientRate. For measurements of what a relay could carry.
+	ClientRate int
 	// Memory is how many bytes the relay may use, by which its limits are
 	// measured; 0 is what the machine, its control groups and GOMEMLIMIT leave.
 	Memory int64
@@ -114,7 +114,9 @@ type Relay struct {
 	id        wire.NodeID
 
 	book    *book.Book
+	sizes   limits.Sizes
 	places  *host.Places
+	met     chan wire.NodeID // relays with a new link
 	dir     *directory.Directory
 	engine  *mix.Engine
 	store   *mailbox.SQLite // nil with Config.Store
@@ -161,6 +163,7 @@ func New(cfg Config) (*Relay, error) {
 		cfg:   cfg,
 		log:   cfg.Logger,
 		ready: make(chan struct{}),
+		met:   make(chan wire.NodeID, maxMet),
 		keys:  make(chan struct{}, 1),
 	}
 	if r.log == nil {
@@ -174,7 +177,8 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r.source = network.Source
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
-	r.places = host.NewPlaces(limits.For(cmp.Or(cfg.Memory, limits.Memory())), cfg.AllowPrivate, r.listed)
+	r.sizes = limits.For(cmp.Or(cfg.Memory, limits.Memory()))
+	r.places = host.NewPlaces(r.sizes, cfg.AllowPrivate, r.listed)
 	for _, h := range network.Bootstrap {
 		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
@@ -260,16 +264,24 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.tap("conn", c.RemotePeer(), c.RemoteMultiaddr(), nil)
 		}})
 	}
+	var byNetwork *limits.Rates[netip.Prefix]
+	if !r.cfg.AllowPrivate {
+		byNetwork = limits.NewRates[netip.Prefix](limits.NetworkRate, limits.NetworkBurst, networks)
+	}
 	r.links = link.New(link.Config{
-		Host:    h,
-		Handle:  r.handle,
-		Book:    r.book,
-		Dials:   r.dials,
-		Changed: r.linkChanged,
-		Count:   r.refused.Add,
-		Idle:    r.idle,
-		Rate:    r.rate(),
-		Tap:     r.cfg.Tap,
+		Host:      h,
+		Role:      wire.RoleRelay,
+		Handle:    r.handle,
+		Book:      r.book,
+		Listed:    func(id wire.NodeID) bool { return r.listed(id.Peer()) },
+		Dials:     r.dials,
+		Changed:   r.linkChanged,
+		Count:     r.refused.Add,
+		Idle:      r.idle,
+		Rate:      r.rate,
+		Slowed:    r.sizes.Slowed,
+		ByNetwork: byNetwork,
+		Tap:       r.cfg.Tap,
 	})
 	defer r.links.Close()
 	r.links.Accept()
@@ -291,16 +303,13 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.gossip.Close()
 	neighbours := func() int { return len(r.relayPeers()) }
 	dht, err := discovery.New(discovery.Config{
-		Host: h, Book: r.book, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.hear, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
+		Host: h, Book: r.book, Dial: r.links.Dial, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.hear, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
 	})
 	if err != nil {
 		return err
 	}
 	defer dht.Close()
-	near := discovery.Neighbours{Host: h, Book: r.book, Known: r.known, Connected: r.relayPeers, Changed: r.dir.Changed, Spare: spare}
-	if r.cfg.AllowPrivate {
-		near.Spare = sparePrivate
-	}
+	near := discovery.Neighbours{Host: h, Book: r.book, Dial: r.links.Dial, Known: r.known, Connected: r.relayPeers, Changed: r.dir.Changed, Spare: spare}
 
 	// The mailbox may answer until the last packet is handled.
 	serving, stopServing := context.WithCancel(context.Background())
@@ -398,8 +407,9 @@ func (r *Relay) Status() Status {
 func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
-		r.engine.Handle(r.from(from), f.Body())
-		r.places.Worked(from)
+		if r.engine.Handle(r.from(from), f.Body()) {
+			r.places.Worked(from)
+		}
 	case wire.TypeListRequest, wire.TypeListPage:
 		r.list.Handle(from, f)
 	case wire.TypeKnock, wire.TypeVoucher, wire.TypeAmListed, wire.TypeListed:
@@ -432,7 +442,7 @@ type sink struct{ *Relay }
 
 // Forward implements mix.Sink. A relay is dialled at the addresses of its
 // descriptor; a client is reached over its own link or not at all.
-func (s sink) Forward(next wire.NodeID, p *outfox.Packet) { s.Send(next, p) }
+func (s sink) Forward(from, next wire.NodeID, p *outfox.Packet) { s.pass(from, next, p) }
 
 // Deliver implements mix.Sink.
 func (s sink) Deliver(m *outfox.Message) {
@@ -443,23 +453,26 @@ func (s sink) Deliver(m *outfox.Message) {
 }
 
 // Send implements mailbox.Sender.
-func (s sink) Send(next wire.NodeID, p *outfox.Packet) {
+func (s sink) Send(next wire.NodeID, p *outfox.Packet) { s.pass(wire.NodeID{}, next, p) }
+
+// pass passes a packet on that came from a link, or from our mailbox.
+func (s sink) pass(from, next wire.NodeID, p *outfox.Packet) {
 	if s.cfg.Tap != nil {
 		s.tap("next", next.Peer(), nil, nil)
 	}
 	if s.cfg.Meddle != nil {
-		s.cfg.Meddle(next, p, func(p *outfox.Packet) { s.send(next, p) })
+		s.cfg.Meddle(next, p, func(p *outfox.Packet) { s.send(from, next, p) })
 		return
 	}
-	s.send(next, p)
+	s.send(from, next, p)
 }
 
-func (r *Relay) send(next wire.NodeID, p *outfox.Packet) {
+func (r *Relay) send(from, next wire.NodeID, p *outfox.Packet) {
 	if next == r.id {
 		r.refused.Add("answer to ourselves") // no client chooses such a way
 		return
 	}
-	r.links.Send(next, p.Frame()) // what cannot be sent is counted there
+	r.links.SendFor(from, next, p.Frame()) // what cannot be sent is counted there
 }
 
 // addresses returns the signed addresses of a relay that stands in the list.
@@ -493,24 +506,21 @@ func (r *Relay) own() []netip.AddrPort {
 	return all
 }
 
-func (r *Relay) rate() func(wire.NodeID) (rate.Limit, int) {
-	if r.cfg.AllowPrivate {
-		return nil
+// rate returns how fast a peer is read, over all its links.
+func (r *Relay) rate(id wire.NodeID) (rate.Limit, int) {
+	switch {
+	case r.listed(id.Peer()):
+		return limits.RelayRate, limits.RelayBurst
+	case r.cfg.ClientRate > 0:
+		return rate.Limit(r.cfg.ClientRate), limits.ClientBurst * r.cfg.ClientRate / limits.ClientRate
 	}
-	return func(id wire.NodeID) (rate.Limit, int) {
-		if _, ok := r.dir.Find(id); ok {
-			return relayRate, relayBurst
-		}
-		return clientRate, clientBurst
-	}
+	return limits.ClientRate, limits.ClientBurst
 }
 
 func (r *Relay) idle(id wire.NodeID) time.Duration {
 	switch {
 	case !r.isRelay(id.Peer()):
 		return clientIdle
-	case r.cfg.AllowPrivate:
-		return relayIdlePrivate
 	}
 	return relayIdle
 }
@@ -522,15 +532,22 @@ func (r *Relay) linkChanged(id wire.NodeID, up bool) {
 	const tag = "link"
 	if up {
 		r.host.ConnManager().Protect(id.Peer(), tag)
+		if r.isRelay(id.Peer()) {
+			select {
+			case r.met <- id:
+			default: // the next round will do
+			}
+		}
 		return
 	}
 	r.host.ConnManager().Unprotect(id.Peer(), tag)
 }
 
-// isRelay reports whether a peer serves our links, which no client does.
+// isRelay reports whether a peer is in the list, or says it is a relay: it is
+// asked for its list then, and counts as a neighbour.
 func (r *Relay) isRelay(p peer.ID) bool {
-	got, err := r.host.Peerstore().SupportsProtocols(p, wire.FrameProtocol)
-	return err == nil && len(got) > 0
+	id, err := wire.NodeIDFromPeer(p)
+	return err == nil && (r.listed(p) || r.links.Role(id) == wire.RoleRelay)
 }
 
 // listed reports whether a peer is in the list of relays.

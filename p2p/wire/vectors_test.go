@@ -11,6 +11,22 @@ import (
 type frameVectors struct {
 	Frames  []frameVector  `json:"frames"`
 	Refused []refusedFrame `json:"refused"`
+
+	Hellos        []helloVector  `json:"hellos"`
+	RefusedHellos []refusedHello `json:"refused_hellos"`
+}
+
+type helloVector struct {
+	Role     Role        `json:"role"`
+	Features uint16      `json:"features"`
+	Link     vectors.Hex `json:"id"`
+	Received uint64      `json:"received"`
+	Body     vectors.Hex `json:"body"`
+}
+
+type refusedHello struct {
+	Why  string      `json:"why"`
+	Body vectors.Hex `json:"body"`
 }
 
 type frameVector struct {
@@ -41,6 +57,18 @@ func makeFrames(t *testing.T) (v frameVectors) {
 	refuse("body longer than the frame", func(b []byte) []byte { b[1], b[2] = 0x09, 0x5e; return b })
 	refuse("padding not zero", func(b []byte) []byte { b[FrameSize-1] = 1; return b })
 	refuse("one byte less", func(b []byte) []byte { return b[1:] })
+	for _, h := range []Hello{{Role: RoleClient}, {Role: RoleRelay, Features: 1}, {Role: RoleBridge, Features: 0xffff, Received: 1 << 40}} {
+		rand.Read(h.Link[:])
+		v.Hellos = append(v.Hellos, helloVector{h.Role, h.Features, h.Link[:], h.Received, h.Append(nil)})
+	}
+	refuseHello := func(why string, edit func(b []byte) []byte) {
+		v.RefusedHellos = append(v.RefusedHellos, refusedHello{why, edit(bytes.Clone(v.Hellos[1].Body))})
+	}
+	refuseHello("version 2", func(b []byte) []byte { b[0] = 2; return b })
+	refuseHello("role 0", func(b []byte) []byte { b[1] = 0; return b })
+	refuseHello("role 4", func(b []byte) []byte { b[1] = 4; return b })
+	refuseHello("one byte less", func(b []byte) []byte { return b[:HelloSize-1] })
+	refuseHello("one byte more", func(b []byte) []byte { return append(b, 0) })
 	return v
 }
 
@@ -59,6 +87,18 @@ func TestVectors(t *testing.T) {
 		for _, f := range v.Refused {
 			if ReadFrame(bytes.NewReader(f.Frame), new(Frame)) == nil {
 				t.Errorf("%s: taken", f.Why)
+			}
+		}
+		for i, h := range v.Hellos {
+			got, err := ParseHello(h.Body)
+			want := Hello{Role: h.Role, Features: h.Features, Link: [16]byte(h.Link), Received: h.Received}
+			if err != nil || got != want || !bytes.Equal(want.Append(nil), h.Body) {
+				t.Errorf("hello %d: %+v, %v", i, got, err)
+			}
+		}
+		for _, h := range v.RefusedHellos {
+			if _, err := ParseHello(h.Body); err == nil {
+				t.Errorf("%s: taken", h.Why)
 			}
 		}
 	}

@@ -34,11 +34,11 @@ import (
 // asks what we speak learns nothing from the words.
 const (
 	// FrameProtocol carries frames of every type, one after the other.
-	FrameProtocol = "/st/1/frame"
+	FrameProtocol = "/st/2/frame"
 	// DHTPrefix is the protocol prefix of the mesh's own kad-dht.
-	DHTPrefix = "/st/1"
+	DHTPrefix = "/st/2"
 	// DirectoryTopic is the gossipsub topic of signed descriptors.
-	DirectoryTopic = "/st/1/list"
+	DirectoryTopic = "/st/2/list"
 )
 
 // Sizes in bytes.
@@ -61,6 +61,7 @@ const (
 	TypeDrop        Type = 2 // keepalive or cover: read, counted, forgotten
 	TypeListRequest Type = 3 // body: see package directory
 	TypeListPage    Type = 4 // body: see package directory
+	TypeHello       Type = 5 // body: a Hello, the first on a link
 	TypeKnock       Type = 6 // body: see package admission, as of those that follow
 	TypeVoucher     Type = 7
 	TypeAmListed    Type = 8
