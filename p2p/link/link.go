@@ -185,7 +185,7 @@ func New(cfg Config) *Links {
 
 // Accept lets others open links to us.
 func (l *Links) Accept() {
-	l.cfg.Host.SetStreamHandler(wire.FrameProtocol, func(s network.Stream) { l.serve(s, nil) })
+	l.cfg.Host.SetStreamHandler(wire.FrameProtocol, func(s network.Stream) { l.serve(s, nil, false) })
 }
 
 // Close ends all links and waits for their goroutines.
@@ -292,24 +292,14 @@ func (l *Links) Dial(ctx context.Context, id wire.NodeID) error {
 func (l *Links) open(ctx context.Context, id wire.NodeID) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.HelloTimeout)
 	defer cancel()
-	s, err := l.cfg.Host.Network().NewStream(network.WithNoDial(ctx, "link"), id.Peer())
+	// Between relays of the list no packet waits for a hello.
+	eager := l.cfg.Role == wire.RoleRelay && l.cfg.Listed(id)
+	s, err := l.stream(network.WithNoDial(ctx, "link"), id, eager)
 	if err != nil {
 		return err
 	}
-	deadline, _ := ctx.Deadline()
-	s.SetDeadline(deadline)
-	// The name is said without waiting for identify, whose answer may never come.
-	if err := multistream.SelectProtoOrFail(protocol.ID(wire.FrameProtocol), s); err != nil {
-		s.Reset()
-		return fmt.Errorf("%w: %w", ErrSilent, err)
-	}
-	if err := s.SetProtocol(wire.FrameProtocol); err != nil {
-		s.Reset()
-		return err
-	}
-	s.SetDeadline(time.Time{})
 	up := make(chan struct{})
-	go l.serve(s, up)
+	go l.serve(s, up, eager)
 	select {
 	case <-up:
 	case <-ctx.Done():
@@ -320,6 +310,30 @@ func (l *Links) open(ctx context.Context, id wire.NodeID) error {
 		return ErrSilent
 	}
 	return nil
+}
+
+// stream opens a stream. Without eager its name has been taken by the other side,
+// which is not told by identify, whose answer may never come.
+func (l *Links) stream(ctx context.Context, id wire.NodeID, eager bool) (network.Stream, error) {
+	if eager {
+		return l.cfg.Host.NewStream(ctx, id.Peer(), wire.FrameProtocol)
+	}
+	s, err := l.cfg.Host.Network().NewStream(ctx, id.Peer())
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	s.SetDeadline(deadline)
+	if err := multistream.SelectProtoOrFail(protocol.ID(wire.FrameProtocol), s); err != nil {
+		s.Reset()
+		return nil, fmt.Errorf("%w: %w", ErrSilent, err)
+	}
+	if err := s.SetProtocol(wire.FrameProtocol); err != nil {
+		s.Reset()
+		return nil, err
+	}
+	s.SetDeadline(time.Time{})
+	return s, nil
 }
 
 // Drop closes the links and connections to a peer.
@@ -379,8 +393,8 @@ func (l *Links) SendWait(ctx context.Context, to wire.NodeID, f *wire.Frame) err
 }
 
 // serve owns a stream until it ends. up, if not nil, is closed once the link
-// can be used or has failed.
-func (l *Links) serve(s network.Stream, up chan struct{}) {
+// can be used or has failed. With eager it can be used before the hello came.
+func (l *Links) serve(s network.Stream, up chan struct{}, eager bool) {
 	if up == nil {
 		up = make(chan struct{})
 	}
@@ -401,6 +415,9 @@ func (l *Links) serve(s network.Stream, up chan struct{}) {
 	defer ended()
 	st := &stream{peer: id, s: s, out: make(chan *wire.Frame, QueueSize), done: make(chan struct{})}
 	err = l.greet(st)
+	if err == nil && !eager {
+		err = l.hear(st)
+	}
 	if !l.add(st, err == nil) {
 		l.count("no hello")
 		s.Reset()
@@ -411,8 +428,15 @@ func (l *Links) serve(s network.Stream, up chan struct{}) {
 
 	var writer sync.WaitGroup
 	writer.Go(func() { l.write(st) })
-	err = l.read(st)
+	if eager {
+		err = l.hear(st)
+	}
+	if err == nil {
+		err = l.read(st)
+	}
 	switch {
+	case errors.Is(err, wire.ErrHello):
+		l.count("no hello")
 	case errors.Is(err, wire.ErrFrame):
 		l.count("malformed frame")
 	case errors.Is(err, errSlow):
@@ -437,16 +461,26 @@ func (l *Links) begin(id wire.NodeID) bool {
 	return true
 }
 
-// greet says what we are and reads what the other side is.
+// greet says what we are.
 func (l *Links) greet(st *stream) error {
-	st.s.SetDeadline(time.Now().Add(l.cfg.HelloTimeout))
-	defer st.s.SetDeadline(time.Time{})
+	if ip, err := manet.ToIP(st.s.Conn().RemoteMultiaddr()); err == nil {
+		a, _ := netip.AddrFromSlice(ip)
+		st.network = limits.Network(a.Unmap())
+	}
 	ours := wire.Hello{Role: l.cfg.Role}
 	rand.Read(ours.Link[:])
+	st.s.SetWriteDeadline(time.Now().Add(l.cfg.HelloTimeout))
 	if _, err := st.s.Write(ours.Frame()[:]); err != nil {
 		return err
 	}
 	l.out.Add(1)
+	return nil
+}
+
+// hear reads what the other side is.
+func (l *Links) hear(st *stream) error {
+	st.s.SetReadDeadline(time.Now().Add(l.cfg.HelloTimeout))
+	defer st.s.SetReadDeadline(time.Time{})
 	var f wire.Frame
 	if err := wire.ReadFrame(st.s, &f); err != nil {
 		return err
@@ -462,10 +496,10 @@ func (l *Links) greet(st *stream) error {
 	if l.cfg.Role == wire.RoleClient && theirs.Role == wire.RoleClient {
 		return wire.ErrHello // clients have nothing to say to each other
 	}
-	st.role = theirs.Role
-	if ip, err := manet.ToIP(st.s.Conn().RemoteMultiaddr()); err == nil {
-		a, _ := netip.AddrFromSlice(ip)
-		st.network = limits.Network(a.Unmap())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if st.role = theirs.Role; len(l.peers[st.peer]) > 0 {
+		l.roles[st.peer] = st.role
 	}
 	return nil
 }
@@ -481,7 +515,10 @@ func (l *Links) add(st *stream, greeted bool) bool {
 		return false
 	}
 	l.peers[st.peer] = append(l.peers[st.peer], st)
-	if l.roles[st.peer] = st.role; len(l.roles) > 2*len(l.peers)+64 {
+	if st.role != 0 {
+		l.roles[st.peer] = st.role
+	}
+	if len(l.roles) > 2*len(l.peers)+64 {
 		l.forgetRoles()
 	}
 	first := len(l.peers[st.peer]) == 1
@@ -513,7 +550,7 @@ func (l *Links) remove(st *stream) {
 		l.cfg.Changed(st.peer, false)
 	}
 	if l.cfg.Role == wire.RoleClient || st.role == wire.RoleClient {
-		l.cfg.Host.Network().ClosePeer(st.peer.Peer()) // nothing else uses it
+		st.s.Conn().Close() // nothing else uses it, and a newer one is none of ours
 	}
 }
 
