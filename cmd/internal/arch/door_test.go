@@ -21,7 +21,7 @@ var doors = map[string]string{
 // TestOneDoor: only the doors dial, and no door is stale.
 func TestOneDoor(t *testing.T) {
 	calls := []string{"Dial", "DialContext", "DialTimeout", "DialTCP", "DialUDP", "DialPeer", "ListenUDP", "ListenPacket", "Dialer", "Connect", "AddAddr", "AddAddrs", "SetAddrs"}
-	byID := []string{"links", "l"} // whose Dial takes a node's id
+	byID := []string{"links", "l", "n", "cfg"} // whose Dial takes a node's id
 	used := map[string]bool{}
 	for _, f := range files(t) {
 		if f.test || !matches("p2p/...", f.dir) || matches("p2p/p2ptest/...", f.dir) {
