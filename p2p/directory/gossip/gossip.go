@@ -208,9 +208,9 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 	case errors.Is(err, admission.ErrNews), errors.Is(err, admission.ErrForged), errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
 		g.cfg.Count("gossip: malformed")
 		return pubsub.ValidationReject
-	case errors.Is(err, directory.ErrStale), errors.Is(err, admission.ErrUnvouched):
+	case errors.Is(err, directory.ErrStale):
 		return pubsub.ValidationIgnore
-	default:
+	default: // not vouched for, among others
 		g.cfg.Count("gossip: not admitted")
 		return pubsub.ValidationIgnore
 	}
