@@ -30,6 +30,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -193,13 +194,21 @@ func NewRelay(cfg Config) (Host, error) {
 }
 
 // Listening returns where a host listens, with the addresses of all interfaces in
-// place of the unspecified one.
+// place of the unspecified one. Those of one cable (fe80::/10) say nothing without
+// the name of an interface, and are left out.
 func Listening(h Host) []multiaddr.Multiaddr {
 	var all []multiaddr.Multiaddr
 	for _, a := range h.Network().ListenAddresses() {
 		if !manet.IsIPUnspecified(a) {
 			all = append(all, a)
-		} else if some, err := manet.ResolveUnspecifiedAddress(a, nil); err == nil {
+			continue
+		}
+		interfaces, err := manet.InterfaceMultiaddrs()
+		if err != nil {
+			continue
+		}
+		interfaces = slices.DeleteFunc(interfaces, manet.IsIP6LinkLocal)
+		if some, err := manet.ResolveUnspecifiedAddress(a, interfaces); err == nil {
 			all = append(all, some...)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"go.uber.org/goleak"
 
 	"starling/p2p/book"
@@ -152,6 +155,22 @@ func TestAnnounced(t *testing.T) {
 	}
 	if r := relay(t, nil); len(r.Addrs()) != 1 {
 		t.Errorf("with private addresses admitted it announces %v", r.Addrs())
+	}
+}
+
+// TestListening: a relay that listens everywhere knows the addresses of its machine,
+// each with the port that it got.
+func TestListening(t *testing.T) {
+	r := relay(t, func(c *host.Config) { c.Listen = []string{"/ip4/0.0.0.0/tcp/0"} })
+	port := r.Network().ListenAddresses()[0].String()[len("/ip4/0.0.0.0"):]
+	all := host.Listening(r)
+	if !slices.ContainsFunc(all, func(a multiaddr.Multiaddr) bool { return a.String() == "/ip4/127.0.0.1"+port }) {
+		t.Errorf("listens at %v, and not on loopback%s", all, port)
+	}
+	for _, a := range all {
+		if manet.IsIPUnspecified(a) || manet.IsIP6LinkLocal(a) {
+			t.Errorf("%v leads nowhere", a)
+		}
 	}
 }
 
