@@ -33,6 +33,7 @@ type pulses struct {
 	mu      sync.Mutex
 	heard   map[NodeID]time.Time
 	doubted map[NodeID]bool
+	owed    map[NodeID]time.Time // when what it did not answer was sent
 }
 
 // beat notes that a frame came.
@@ -51,6 +52,25 @@ func (p *pulses) since(id NodeID, t time.Time) bool {
 	defer p.mu.Unlock()
 	at, ok := p.heard[id]
 	return ok && !at.Before(t)
+}
+
+// missed notes that a request, sent at a time, had no answer over a guard.
+func (p *pulses) missed(id NodeID, sent time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owed == nil || len(p.owed) > 4*maxOpinions {
+		p.owed = map[NodeID]time.Time{}
+	}
+	p.owed[id] = sent
+}
+
+// silent reports whether a guard did not answer a request and has sent nothing since.
+// Another is taken first meanwhile: whether its connection is dead shows seconds later.
+func (p *pulses) silent(id NodeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sent, ok := p.owed[id]
+	return ok && p.heard[id].Before(sent)
 }
 
 // doubt reports whether a guard is not doubted yet, and is from now on.

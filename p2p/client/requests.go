@@ -134,10 +134,10 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
-	// One that is doubtful is the way when there is no other.
+	// One that is doubtful, or silent just now, is the way when there is no other.
 	doubtful := c.doubtful()
 	if sure := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool {
-		return id == mailbox || slices.Contains(doubtful, id)
+		return id == mailbox || slices.Contains(doubtful, id) || c.pulses.silent(id)
 	}); len(sure) > 0 {
 		up = sure
 	}
@@ -254,6 +254,9 @@ func (r *request) guards() []NodeID {
 func (c *Client) failed(req *request) {
 	heard := func() bool {
 		return !slices.ContainsFunc(req.guards(), func(id NodeID) bool { return !c.pulses.since(id, req.sent) })
+	}
+	for _, id := range req.guards() {
+		c.pulses.missed(id, req.sent)
 	}
 	c.returns.miss(req.mailbox, req.sent)
 	pace.Kick(c.changed)

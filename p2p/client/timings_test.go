@@ -21,7 +21,7 @@ func TestTimings(t *testing.T) {
 	public := timings(false)
 	polls := 2 * float64(24*time.Hour) / float64(min(public.poll/2, public.pollShare)) // a request and none
 	looks := float64(24*time.Hour) / float64(public.list)
-	renewed := relays * float64(3*24*time.Hour) / float64(relay.Lifetime(relays)) / looks // between two looks
+	renewed := relays * float64(24*time.Hour) / float64(relay.Renewal(relays)) / looks // between two looks
 	list := looks * (1 + math.Ceil(renewed*209/2372))
 	alive := float64(24*time.Hour) / float64(public.keepalive*2/3) // on the link without requests
 	frames := polls + list + alive

@@ -34,7 +34,7 @@ func (nobody) failed([]int, int, time.Time, time.Time)   {}
 func (nobody) answered([]int, int, time.Time, time.Time) {}
 func (nobody) avoided(int, time.Time) []int              { return nil }
 
-type table struct{ judge.Judge }
+type believer struct{ judge.Judge }
 
 func names(way []int) (ids []wire.NodeID) {
 	for _, i := range way {
@@ -50,13 +50,13 @@ func numbers(ids []wire.NodeID) (way []int) {
 	return way
 }
 
-func (t *table) failed(way []int, mailbox int, sent, now time.Time) {
+func (t *believer) failed(way []int, mailbox int, sent, now time.Time) {
 	t.Failed(names(way), name(mailbox), sent, now)
 }
-func (t *table) answered(way []int, mailbox int, sent, now time.Time) {
+func (t *believer) answered(way []int, mailbox int, sent, now time.Time) {
 	t.Answered(names(way), name(mailbox), sent, now)
 }
-func (t *table) avoided(n int, now time.Time) []int {
+func (t *believer) avoided(n int, now time.Time) []int {
 	ids, _ := t.Avoided(func(wire.NodeID) bool { return true }, n, now)
 	return numbers(ids)
 }
@@ -73,17 +73,18 @@ type scene struct {
 	bar     outcome
 }
 
-// What is to be answered at least, and how many honest relays avoided at most. Belief
-// propagation, which the table replaced, had 85.3, 75.0, 83.8, 67.1, 93.3 and 96.1 %
-// answered and 0.4, 0.5, 4.4, 3.6, 2.2 and 1.6 honest relays avoided, where the table
-// has 84.8, 73.5, 86.7, 64.4, 92.0 and 95.1 % and 0.1, 0.3, 0.9, 0.8, 0.8 and 0.3.
+// What is to be answered at least, and how many honest relays avoided at most. A
+// table of blame and proofs (half of them forgotten every 30 minutes) answered 92.8,
+// 69.0, 86.2, 73.4, 92.8 and 95.7 % in six runs and avoided 0.1, 0.2, 0.9, 0.7, 0.8 and
+// 0.1 honest relays; but a relay that had answered for long and then died was not found
+// in a minute: see TestDies.
 var scenes = []scene{
-	{"50 relays, 10 % lose all", 50, .1, 1, false, outcome{.80, 0.5}},
-	{"50, 20 % lose all", 50, .2, 1, false, outcome{.65, 1}},
-	{"50, 20 % lose half", 50, .2, .5, false, outcome{.80, 2}},
-	{"200, 20 % lose all", 200, .2, 1, false, outcome{.55, 2}},
-	{"50, 20 % frame a tenth", 50, .2, 1, true, outcome{.87, 1.5}},
-	{"50, 10 % frame a tenth, half of the time", 50, .1, .5, true, outcome{.92, 1}},
+	{"50 relays, 10 % lose all", 50, .1, 1, false, outcome{.90, 1}},
+	{"50, 20 % lose all", 50, .2, 1, false, outcome{.67, 1.5}},
+	{"50, 20 % lose half", 50, .2, .5, false, outcome{.82, 6}},
+	{"200, 20 % lose all", 200, .2, 1, false, outcome{.70, 6}},
+	{"50, 20 % frame a tenth", 50, .2, 1, true, outcome{.91, 3}},
+	{"50, 10 % frame a tenth, half of the time", 50, .1, .5, true, outcome{.94, 1.5}},
 }
 
 type outcome struct{ answered, honest float64 }
@@ -182,7 +183,7 @@ func TestScenes(t *testing.T) {
 			make func() bench
 		}{
 			{"none", func() bench { return nobody{} }},
-			{"table", func() bench { return &table{} }},
+			{"judge", func() bench { return &believer{} }},
 		} {
 			var sum outcome
 			for run := range *runs {
@@ -190,7 +191,7 @@ func TestScenes(t *testing.T) {
 				sum.answered += o.answered / float64(*runs)
 				sum.honest += o.honest / float64(*runs)
 			}
-			if c.name == "table" && (sum.answered < s.bar.answered || sum.honest > s.bar.honest) {
+			if c.name == "judge" && (sum.answered < s.bar.answered || sum.honest > s.bar.honest) {
 				t.Errorf("%s: %.1f %% answered, %.1f honest avoided", s.name, 100*sum.answered, sum.honest)
 			}
 			t.Logf("%-42s %-20s %.1f %% answered; %.1f honest avoided", s.name, c.name, 100*sum.answered, sum.honest)

@@ -2,22 +2,25 @@
 // requests were answered.
 //
 // A request takes seven relays, there and back, and nobody tells who lost it. The
-// judge keeps one table: the failures of the last hour, each with those of its relays
-// that had not proved since it was sent that they were up; and what speaks for each. A
-// relay as a mix and the same relay as a mailbox are two: one may work, and not the
-// other.
-// After each failure the blame is shared out anew. With b the blame of a relay and a
-// its proofs of late (half as many every 30 min), six times, from b = 0:
+// judge keeps the last failures, each with those of its relays that had not proved
+// since it was sent that they were up. A relay as a mix and the same relay as a
+// mailbox are two parts: one may work, and not the other.
 //
-//	w = ((b + 0.1) / (b + 0.5·a + 2))²         how much it takes of a failure
-//	b = Σ over its failures  w / (0.03 + Σ w)   the part of it; 0.03 is for chance
+// The model has one bit for each part: it is up or down. A request over parts that
+// are all up is answered, but for one in twenty that is lost otherwise; a request
+// over one that is down never is. How likely each is down, given all failures, is
+// worked out by belief propagation (Pearl, Probabilistic Reasoning in Intelligent
+// Systems, 1988, ch. 4) on the graph of failures and parts. Two or three failures
+// that have one part in common, and little else that is unproven, are enough, also
+// for one that has answered for hours: a relay that dies is found as fast as one that
+// never worked. (A table of blame and proofs in its place needed a minute for that,
+// because many old proofs spoke for the dead one.)
 //
-// So a failure falls to whoever explains most of the others, and little of it to who
-// has answered all the time. A relay is avoided from b ≥ 1.2 on, if that is more than
-// 0.3 of b + 0.5·a + 0.5: for 10 minutes, twice as long each time that a new failure
-// falls to it, 6 hours at most; until it answers, or others explain its failures
-// (b < 0.6). Not more than the worst third of the list is avoided at a time, nor so
-// many that fewer than five are left.
+// A part that is more likely down than not is avoided: for 10 minutes after the last
+// failure, twice as long each time that it comes to that again without an answer
+// between, 6 hours at most; until it answers, or others explain its failures. Not
+// more than the worst third of the list is avoided at a time, nor so many that fewer
+// than five are left.
 //
 // It is a guess that others can lead: who makes the requests over an honest relay
 // fail, makes it avoided. What follows has to be harmless to anonymity even then: a
@@ -37,22 +40,21 @@ import (
 )
 
 const (
-	memory      = time.Hour // of failures
+	lost      = 0.05 // of requests over parts that are up
+	downKnown = 0.01 // just after a proof, and
+	downNew   = 0.05 // after memory, or without one
+	downAgain = 0.25 // was avoided and has not answered since
+
+	memory      = 10 * time.Minute // of failures and proofs
 	maxFailures = 128
 	maxParts    = 4096
-	maxMixes    = 6                // of one request
-	halfLife    = 30 * time.Minute // of proofs
-	rounds      = 6
+	maxMixes    = 6  // of one request
+	rounds      = 10 // of propagation; a few are enough on graphs as sparse as these
+	certain     = 20 // the largest log odds
 
-	blameNone, blameOfMany = 0.1, 2. // of who has neither failures nor proofs
-	worth                  = 0.5     // of a proof
-	chance                 = 0.03    // squared, the share of nobody
-
-	avoidBlame, avoidShare = 1.2, 0.3
-	trustBlame             = 0.6
-	avoidMin, avoidMax     = 10 * time.Minute, 6 * time.Hour
-	avoidMost              = 3 // one of so many
-	leaveLeast             = 5
+	avoidMin, avoidMax = 10 * time.Minute, 6 * time.Hour
+	avoidMost          = 3 // one of so many
+	leaveLeast         = 5
 
 	missingAfter = 8
 	missingApart = time.Second
@@ -88,33 +90,50 @@ func parts(mixes []wire.NodeID, mailbox wire.NodeID) []part {
 // A failure is a request that brought no answer.
 type failure struct {
 	sent  time.Time
-	parts []part // that could have caused it
+	parts []part    // that could have caused it
+	told  []float64 // the log likelihood ratio that it tells each of them
+}
+
+// drop takes out the part at a place.
+func (f *failure) drop(i int) {
+	f.parts = slices.Delete(f.parts, i, i+1)
+	f.told = slices.Delete(f.told, i, i+1)
 }
 
 // A record is what is known of one part.
 type record struct {
-	proofs float64 // as of counted
-	proof  time.Time
-	at     time.Time // when proofs were counted
-	blame  float64
-	failed time.Time // the last failure that it could have caused
-	until  time.Time // avoided
-	times  int       // avoided, and not answered since
+	proof time.Time // when it last was up for certain
+	odds  float64   // log odds that it is down, by the failures
+	until time.Time // avoided
+	times int       // avoided, and not answered since
 
 	missed int       // requests to a mailbox, in a row
 	since  time.Time // the first of them
 	missAt time.Time // the last
 }
 
-// count returns the proofs as they weigh now.
-func (r *record) count(now time.Time) float64 {
-	if r.proofs == 0 {
-		return 0
-	}
-	return r.proofs * math.Exp2(-float64(max(0, now.Sub(r.at)))/float64(halfLife))
+func (r *record) avoided(now time.Time) bool { return r.until.After(now) }
+
+// life is how long it stays avoided after a failure.
+func (r *record) life() time.Duration {
+	return min(avoidMin<<min(max(r.times-1, 0), 6), avoidMax)
 }
 
-func (r *record) avoided(now time.Time) bool { return r.until.After(now) }
+// prior is how likely it is down, before any failure.
+func (r *record) prior(now time.Time) float64 {
+	before := r.times
+	if r.avoided(now) {
+		before-- // this time does not count for itself
+	}
+	if before > 0 {
+		return downAgain
+	}
+	age := now.Sub(r.proof)
+	if r.proof.IsZero() || age >= memory {
+		return downNew
+	}
+	return downKnown + (downNew-downKnown)*float64(max(age, 0))/float64(memory)
+}
 
 // Failed notes that a request to a mailbox over mixes, sent at a time, brought no
 // answer.
@@ -123,15 +142,11 @@ func (j *Judge) Failed(mixes []wire.NodeID, mailbox wire.NodeID, sent, now time.
 	defer j.mu.Unlock()
 	all := parts(mixes[:min(len(mixes), maxMixes)], mailbox)
 	j.room(len(all))
-	j.failures = slices.DeleteFunc(j.failures, func(f failure) bool { return now.Sub(f.sent) > memory })
-	if len(j.failures) == maxFailures {
-		j.failures = slices.Delete(j.failures, 0, 1)
-	}
+	j.prune(now)
 	f := failure{sent: sent}
 	for _, p := range all {
 		if r := j.of(p); !r.proof.After(sent) {
 			f.parts = append(f.parts, p)
-			r.failed = now
 		}
 	}
 	if m := j.of(all[0]); m.missed == 0 || now.Sub(m.missAt) >= missingApart {
@@ -140,9 +155,29 @@ func (j *Judge) Failed(mixes []wire.NodeID, mailbox wire.NodeID, sent, now time.
 		}
 		m.missAt = now
 	}
-	if len(f.parts) > 0 {
-		j.failures = append(j.failures, f)
-		j.share(now)
+
+	if len(f.parts) == 0 {
+		return
+	}
+	f.told = make([]float64, len(f.parts))
+	j.failures = append(j.failures, f)
+	j.believe(now)
+	for _, p := range f.parts {
+		if r := j.parts[p]; r.odds > 0 {
+			r.until = now.Add(r.life())
+		}
+	}
+}
+
+// prune forgets failures that are old, unless they are why a part is avoided.
+func (j *Judge) prune(now time.Time) {
+	j.failures = slices.DeleteFunc(j.failures, func(f failure) bool {
+		return now.Sub(f.sent) > memory && !slices.ContainsFunc(f.parts, func(p part) bool {
+			return j.of(p).avoided(now)
+		})
+	})
+	if len(j.failures) >= maxFailures {
+		j.failures = slices.Delete(j.failures, 0, 1)
 	}
 }
 
@@ -166,80 +201,102 @@ func (j *Judge) proved(all []part, at, now time.Time) {
 	news := false
 	for _, p := range all {
 		r := j.of(p)
-		r.proofs, r.at = r.count(now)+1, now
-		if at.After(r.proof) {
-			r.proof = at
+		r.missed = 0
+		if !at.After(r.proof) {
+			continue
 		}
-		news = news || r.times > 0
-		r.until, r.times, r.missed = time.Time{}, r.times/2, 0
+		news = j.cleared(p, r, at) || news || r.avoided(now)
+		*r = record{proof: at, times: r.times / 2}
 	}
 	if news {
-		j.share(now)
+		j.believe(now)
 	}
 }
 
-// share shares the blame out anew, and changes who is avoided.
-func (j *Judge) share(now time.Time) {
+// cleared takes a part that was up at a time out of the failures before it, and
+// reports whether there were any. A failure is explained if the part was down when it
+// was likely to be, and has come back since; else another has to explain it.
+func (j *Judge) cleared(p part, r *record, at time.Time) (news bool) {
+	j.failures = slices.DeleteFunc(j.failures, func(f failure) bool {
+		if at.Before(f.sent) || !slices.Contains(f.parts, p) {
+			return false
+		}
+		news = true
+		return r.odds > 0 || len(f.parts) == 1
+	})
+	for i := range j.failures {
+		f := &j.failures[i]
+		if n := slices.Index(f.parts, p); n >= 0 && !at.Before(f.sent) {
+			f.drop(n)
+		}
+	}
+	return news
+}
+
+// believe works out anew how likely each part is down, and changes which are avoided.
+func (j *Judge) believe(now time.Time) {
 	j.version++
 	// The parts of all failures get numbers, so that the rounds look up no keys.
 	numbers := map[part]int{}
-	var suspects []*record
-	var proofs []float64
+	var odds []float64
 	members := make([][]int, len(j.failures))
 	for i, f := range j.failures {
-		for _, p := range f.parts {
+		for k, p := range f.parts {
 			n, ok := numbers[p]
 			if !ok {
-				n = len(suspects)
+				n = len(odds)
 				numbers[p] = n
-				suspects = append(suspects, j.parts[p])
-				proofs = append(proofs, j.parts[p].count(now))
+				odds = append(odds, logit(j.parts[p].prior(now)))
 			}
 			members[i] = append(members[i], n)
+			odds[n] += f.told[k]
 		}
 	}
 
-	blame, next := make([]float64, len(suspects)), make([]float64, len(suspects))
-	var weight [maxMixes + 1]float64
 	for range rounds {
-		clear(next)
-		for _, m := range members {
-			sum := chance
-			for i, n := range m {
-				w := (blame[n] + blameNone) / (blame[n] + worth*proofs[n] + blameOfMany)
-				weight[i] = w * w
-				sum += w * w
-			}
-			for i, n := range m {
-				next[n] += weight[i] / sum
+		for i := range j.failures {
+			tell(members[i], j.failures[i].told, odds)
+		}
+	}
+
+	for p, r := range j.parts {
+		n, ok := numbers[p]
+		if r.odds = 0; ok {
+			r.odds = min(max(odds[n], -certain), certain)
+		}
+		switch avoided := r.avoided(now); {
+		case r.odds > 0 && !avoided:
+			r.times++
+			r.until = now.Add(r.life())
+		case r.odds <= 0 && avoided:
+			r.times--
+			r.until = time.Time{}
+		}
+	}
+}
+
+// tell passes on what one failure says to each of its parts, given what all others
+// say: if it is down the request failed for certain, and if not, because of another
+// of them or by chance.
+func tell(members []int, told, odds []float64) {
+	var up [maxMixes + 1]float64
+	for k, n := range members {
+		up[k] = 1 / (1 + math.Exp(min(max(odds[n]-told[k], -certain), certain)))
+	}
+	for k, n := range members {
+		others := 1 - lost
+		for i := range members {
+			if i != k {
+				others *= up[i]
 			}
 		}
-		blame, next = next, blame
-	}
-
-	for _, r := range j.parts {
-		r.blame = 0
-	}
-	for n, r := range suspects {
-		r.blame = blame[n]
-	}
-	for _, r := range j.parts {
-		r.sentence(now)
+		says := -math.Log1p(-others)
+		odds[n] += says - told[k]
+		told[k] = says
 	}
 }
 
-// sentence changes whether a part is avoided.
-func (r *record) sentence(now time.Time) {
-	share := r.blame / (r.blame + worth*r.count(now) + 0.5)
-	switch {
-	case r.avoided(now) && r.blame < trustBlame:
-		r.until = time.Time{}
-		r.times--
-	case !r.avoided(now) && r.blame >= avoidBlame && share > avoidShare && r.failed.After(r.until) && r.failed.After(r.proof):
-		r.until = now.Add(min(avoidMin<<min(r.times, 6), avoidMax))
-		r.times++
-	}
-}
+func logit(p float64) float64 { return math.Log(p / (1 - p)) }
 
 // Avoided returns the mixes of a list of n relays that are avoided now, the worst
 // first, and the version of that answer: it is another one whenever something happened.
@@ -253,7 +310,7 @@ func (j *Judge) Avoided(listed func(wire.NodeID) bool, n int, now time.Time) ([]
 		}
 	}
 	slices.SortFunc(ids, func(a, b wire.NodeID) int {
-		return cmp.Or(cmp.Compare(j.parts[part{id: b}].blame, j.parts[part{id: a}].blame), slices.Compare(a[:], b[:]))
+		return cmp.Or(cmp.Compare(j.parts[part{id: b}].odds, j.parts[part{id: a}].odds), slices.Compare(a[:], b[:]))
 	})
 	return ids[:min(len(ids), n/avoidMost, max(0, n-leaveLeast))], j.version
 }

@@ -221,12 +221,28 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestForgets: failures are kept for an hour, and 128 of them.
+// TestDies: that a relay has answered for hours does not speak for it once it is
+// dead: a handful of failures finds it, although most of a small mesh is on each way.
+func TestDies(t *testing.T) {
+	c := newCourt()
+	for range 200 {
+		c.wait(30 * time.Second)
+		c.answered(1, 2, 3, 4, 5, 6)
+	}
+	for n := range byte(4) {
+		c.failed(1, 2+n, 3+n)
+		c.wait(time.Second)
+		c.answered(2+n, 3+n)
+	}
+	c.want(t, 1)
+}
+
+// TestForgets: failures are kept for 10 minutes, and 128 of them.
 func TestForgets(t *testing.T) {
 	c := newCourt()
-	c.failed(1)
-	c.wait(time.Hour + time.Minute)
-	c.failed(1)
+	c.failed(1, 2)
+	c.wait(memory + time.Minute)
+	c.failed(1, 3)
 	c.want(t)
 	for n := range 300 {
 		c.failed(byte(2 + n%90))

@@ -27,8 +27,8 @@ const (
 	capacity = 2000
 
 	lifeMin      = 3 * time.Hour
-	lifeMax      = 24 * time.Hour
-	lifePerRelay = 9 * time.Second
+	lifeMax      = directory.MaxLifetime
+	lifePerRelay = 3 * time.Minute
 
 	// When to announce ourselves, and to how many neighbours once is enough.
 	announceLook   = time.Minute
@@ -48,8 +48,13 @@ func Lifetime(relays int) time.Duration {
 	return min(max(lifeMin, time.Duration(relays)*lifePerRelay), lifeMax)
 }
 
+// Renewal is how long after a descriptor the next one follows: half of its life,
+// so that one that goes nowhere costs nothing. From some thousand relays on it is
+// a day.
+func Renewal(relays int) time.Duration { return Lifetime(relays) / 2 }
+
 // announce publishes our descriptor: at once, again when the neighbourhood has
-// grown, when keys or addresses change, and three times in a lifetime.
+// grown, when keys or addresses change, and twice in a lifetime.
 func (r *Relay) announce(ctx context.Context) error {
 	addrs, err := r.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("relay"))
 	if err != nil {
@@ -99,7 +104,7 @@ func (r *Relay) announce(ctx context.Context) error {
 		timer.Stop()
 		n := r.gossip.Peers()
 		_, listed := r.dir.Find(r.id)
-		due = due || time.Since(published) > Lifetime(len(r.dir.Snapshot().Relays))/3 || !listed && len(r.claims()) > 0
+		due = due || time.Since(published) > Renewal(len(r.dir.Snapshot().Relays)) || !listed && len(r.claims()) > 0
 		// What was published to few neighbours may have gone nowhere, and
 		// gossip does not repeat it.
 		if due || n > peers && peers < announceTo {
