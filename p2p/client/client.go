@@ -193,11 +193,19 @@ type timing struct {
 	replies            int           // blocks that may be out
 }
 
+// Rhythms of a client that does nothing, on the public network. docs/SCALE.md is
+// computed from them.
+const (
+	ListEvery = 30 * time.Minute // between looks at the list
+	PollEvery = 6 * time.Minute  // between polls of a watch, if it is the only one
+	PollShare = 3 * time.Minute  // more for each watch
+)
+
 func timings(private bool) timing {
 	t := timing{
 		retryMin: 500 * time.Millisecond, retryMax: 5 * time.Minute,
-		listFew: 15 * time.Second, list: 30 * time.Minute, listMin: 5 * time.Second, listUnknown: time.Minute,
-		poll: 6 * time.Minute, pollShare: 3 * time.Minute,
+		listFew: 15 * time.Second, list: ListEvery, listMin: 5 * time.Second, listUnknown: time.Minute,
+		poll: PollEvery, pollShare: PollShare,
 		keepalive: 30 * time.Minute,
 		far:       24 * time.Hour,
 		answer:    6 * time.Second,

@@ -80,6 +80,7 @@ var arrows = []arrow{
 
 // testArrows are for test files, beside the arrows above.
 var testArrows = []arrow{
+	{"cmd/internal/scale", "p2p/...", "computes docs/SCALE.md from the constants of the network"},
 	{"cmd/internal/cli", "tui/tuitest", "tells the stories of the screen to real nodes"},
 	{"cmd/starling", "node/store", "opens the profiles of its scripts quickly"},
 	{"node/...", "docs/vectors", "what is said, in a second implementation"},

@@ -1,0 +1,185 @@
+package scale
+
+import (
+	"bytes"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/p2p/client"
+	"starling/p2p/directory"
+	"starling/p2p/limits"
+	"starling/p2p/mailbox"
+	"starling/p2p/mix"
+	"starling/p2p/outfox"
+	"starling/p2p/relay"
+	"starling/p2p/wire"
+)
+
+var update = flag.Bool("update", false, "write the table of docs/SCALE.md anew")
+
+const document = "../../../docs/SCALE.md"
+
+// What people do, and what no constant of ours says.
+const (
+	users       = 1_000_000
+	contacts    = 20
+	mailboxes   = 2
+	texts       = 50  // a day, each answered by a receipt
+	peak        = 5.0 // times the mean
+	guards      = 2
+	pingsOnWire = 2 * 3358 * 108 // bytes a day, two links: measured by p2p/host TestIdleMuxer
+	onWire      = wire.FrameSize + 186
+)
+
+// entry is how many bytes a relay with one address takes in a page.
+func entry(t *testing.T) float64 {
+	t.Helper()
+	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := wire.NodeIDFromKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Truncate(time.Second)
+	d := directory.Descriptor{ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Epoch: directory.FirstEpoch(now),
+		Addresses: []directory.Address{{AddrPort: netip.MustParseAddrPort("192.0.2.1:443")}}}
+	for i := range d.Keys {
+		private, err := outfox.NewPrivateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Keys[i] = private.Public()
+	}
+	if err := d.Promise(key); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := d.Sign(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(len(raw) + 2 + 2)
+}
+
+// A row is one line of the table for networks of several sizes.
+type row struct {
+	what string
+	of   func(relays float64) string
+}
+
+func rows(t *testing.T) []row {
+	each := entry(t)
+	perPage := math.Floor(float64(wire.MaxBody) / each)
+	day := float64(24 * time.Hour)
+	watches := float64(contacts * mailboxes)
+	interval := max(float64(client.PollEvery), watches*float64(client.PollShare))
+	polls := day / interval * watches
+
+	// Packets that enter relays in a day for one user: a put goes over four and its
+	// answer over three, a push over three; the receipt does the same.
+	message := float64(2 * mailboxes * (outfox.Layers + outfox.Layers - 1 + outfox.Layers - 1))
+	packets := texts*message + polls*float64(outfox.Layers+outfox.Layers-1)
+
+	list := func(n float64) float64 {
+		renewed := n * day / float64(relay.Renewal(int(n)))
+		looks := day / float64(client.ListEvery)
+		return looks*onWire*2 + math.Ceil(renewed/perPage)*onWire
+	}
+	idle := func(n float64) float64 { return polls*2*onWire + pingsOnWire + list(n) }
+	rate := func(n float64) float64 { return users * packets / n / 86400 }
+	at1 := limits.For(1 << 30)
+	full := func(got, most float64) string {
+		if got > most {
+			return fmt.Sprintf("**%s**", count(got))
+		}
+		return count(got)
+	}
+	return []row{
+		{"first list", func(n float64) string { return size(math.Ceil(n/perPage) * onWire) }},
+		{"list a day, of an idle client", func(n float64) string { return size(list(n)) }},
+		{"idle client a day, all", func(n float64) string { return size(idle(n)) }},
+		{fmt.Sprintf("client links of a relay (at most %s with 1 GiB)", count(float64(at1.Clients))), func(n float64) string { return full(users*guards/n, float64(at1.Clients)) }},
+		{fmt.Sprintf("relay links, if all know all (at most %s)", count(float64(at1.Relays))), func(n float64) string { return full(n-1, float64(at1.Relays)) }},
+		{"relay links on restricted routes", func(n float64) string { return count(math.Max(48, math.Ceil(3.5*math.Sqrt(n)))) }},
+		{fmt.Sprintf("seats at a mailbox (at most %s)", count(mailbox.DefaultMaxSeats)), func(n float64) string {
+			return full(users*watches/n, mailbox.DefaultMaxSeats)
+		}},
+		{"packets a second at a relay, mean; at the peak", func(n float64) string {
+			return fmt.Sprintf("%s; %s", count(rate(n)), full(rate(n)*peak, mix.DefaultRate))
+		}},
+	}
+}
+
+func count(f float64) string {
+	s := fmt.Sprintf("%.0f", f)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func size(f float64) string { return fmt.Sprintf("%.2f MB", f/1e6) }
+
+// TestTable recomputes the table.
+func TestTable(t *testing.T) {
+	sizes := []float64{1000, 10_000, 100_000}
+	var b strings.Builder
+	b.WriteString("| relays |")
+	for _, n := range sizes {
+		fmt.Fprintf(&b, " %s |", count(n))
+	}
+	b.WriteString("\n|---|---|---|---|\n")
+	for _, r := range rows(t) {
+		fmt.Fprintf(&b, "| %s |", r.what)
+		for _, n := range sizes {
+			fmt.Fprintf(&b, " %s |", r.of(n))
+		}
+		b.WriteString("\n")
+	}
+
+	page, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- table -->\n", "<!-- end -->\n"
+	i, j := bytes.Index(page, []byte(begin)), bytes.Index(page, []byte(end))
+	if i < 0 || j < i {
+		t.Fatalf("%s has no place for the table", document)
+	}
+	want := string(page[:i]) + begin + b.String() + string(page[j:])
+	if *update {
+		if err := os.WriteFile(document, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(page) {
+		t.Errorf("%s is not what the constants say:\n%s", document, b.String())
+	}
+}
+
+// TestWalls finds the sizes that the text names.
+func TestWalls(t *testing.T) {
+	page, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at1 := limits.For(1 << 30)
+	for _, claim := range []string{
+		fmt.Sprintf("below %s relays", count(users*guards/float64(at1.Clients))),
+		fmt.Sprintf("below %s relays", count(users*contacts*mailboxes/float64(mailbox.DefaultMaxSeats))),
+		fmt.Sprintf("above %s relays", count(float64(at1.Relays))),
+	} {
+		if !bytes.Contains(page, []byte(claim)) {
+			t.Errorf("%s does not say %q", document, claim)
+		}
+	}
+}
