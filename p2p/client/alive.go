@@ -22,8 +22,6 @@ const (
 	changedWait = time.Second
 	resumedWait = 500 * time.Millisecond
 
-	busyLook = 50 * time.Millisecond // between looks whether a list came that another asked for
-
 	clockLook          = time.Second // between looks whether a clock was set
 	clockLookSimulated = 10 * time.Second
 )

@@ -72,7 +72,6 @@ type Clock struct {
 
 	mu       sync.Mutex
 	readings map[wire.NodeID]reading
-	bound    Bound
 	offset   time.Duration // of the time from the wall clock
 	sure     bool          // two sources agreed
 	guess    bool          // the offset is one reading's

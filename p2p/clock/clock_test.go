@@ -199,8 +199,8 @@ func TestSleep(t *testing.T) {
 			}
 			w.c.Judge(w.bound(20, 0, 0))
 			w.sleep(sleep)
-			if w.c.Jumps() != 1 || w.c.Jumps() != 1 {
-				t.Error("a sleep is seen once")
+			if first, second := w.c.Jumps(), w.c.Jumps(); first != 1 || second != 1 {
+				t.Errorf("a sleep is seen %d, %d times", first, second)
 			}
 			w.check(t, "slept "+sleep.String(), 3*time.Second)
 			w.c.Judge(w.bound(20, 0, 0))

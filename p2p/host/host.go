@@ -260,7 +260,7 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 		libp2p.WithDialTimeout(dialTimeout),
 		libp2p.ConnectionGater(door),
 		libp2p.Peerstore(addresses),
-		libp2p.DialRanker(rank(cfg.Book)),
+		libp2p.SwarmOpts(swarm.WithDialRanker(rank(cfg.Book))),
 		// Failures of strangers' addresses must not end dials of others.
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 		// Nobody tells us what our address is.

@@ -195,9 +195,9 @@ func TestFullMemoryEndsNoKey(t *testing.T) {
 		}
 		passed := 0
 		for range 100 {
-			l, key := honest(e)
+			l, _ := honest(e)
 			l.slot, l.epoch = (outfox.SlotAt(time.Now()) + 1).Byte(), (outfox.SlotAt(time.Now()) + 1).Epoch().Byte()
-			key = keyOf(e, (outfox.SlotAt(time.Now()) + 1).Epoch())
+			key := keyOf(e, (outfox.SlotAt(time.Now()) + 1).Epoch())
 			first = l.sealed(t, key)
 			e.Handle(neighbour, first)
 			passed += len(s.take())

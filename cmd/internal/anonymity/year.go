@@ -43,7 +43,6 @@ type laptop struct {
 	gone map[wire.NodeID]time.Time
 	list []guard.Relay
 	next int // relay that is not listed yet
-	back time.Time
 }
 
 // until draws when something happens next that happens so often a day; what never
