@@ -21,6 +21,9 @@ func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo, ha
 	if err != nil {
 		return nil
 	}
+	if m.write(s, wire.Hello{Role: wire.RoleClient}.Frame()) != nil {
+		return nil
+	}
 	go func() { // ends with the host
 		f := new(wire.Frame)
 		for wire.ReadFrame(s, f) == nil {
