@@ -103,14 +103,26 @@ func (c *Client) knownTime() time.Time {
 	return c.clock.Now()
 }
 
-// guardsAmong returns the relays that could be guards.
+// guardsAmong returns the relays that could be guards: young ones are fit for it only
+// while the others are too few.
 func guardsAmong(snap *directory.Snapshot) []guard.Relay {
 	list := make([]guard.Relay, 0, len(snap.Relays))
-	for _, d := range snap.Relays {
-		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Fit: slices.ContainsFunc(d.Addresses, directory.Address.Dialable)})
+	young, grown := snap.Young(), 0
+	for i, d := range snap.Relays {
+		fit := slices.ContainsFunc(d.Addresses, directory.Address.Dialable)
+		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Fit: fit})
+		if fit && !young[i] {
+			grown++
+		}
+	}
+	for i := range list {
+		list[i].Fit = list[i].Fit && (!young[i] || grown < fewGrown)
 	}
 	return list
 }
+
+// fewGrown is how many relays that are not young are enough to choose guards from.
+const fewGrown = 3
 
 // begin dials a guard, after the last attempt to do so has ended.
 func (d *dials) begin(ctx context.Context, it guard.Attempt) {

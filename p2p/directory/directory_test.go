@@ -265,6 +265,10 @@ func TestFamily(t *testing.T) {
 	if Kin(da, &c.d) || Kin(&c.d, da) {
 		t.Error("a family because one of them says so")
 	}
+	families := (&Snapshot{Relays: []*Descriptor{da, db, &c.d}}).Families()
+	if len(families) != 2 || !slices.Equal(families[da.ID], []wire.NodeID{db.ID}) || !slices.Equal(families[db.ID], []wire.NodeID{da.ID}) {
+		t.Errorf("families: %v", families)
+	}
 }
 
 // TestTwoFaces: a salt is promised a window ahead and said once. Who says two

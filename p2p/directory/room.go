@@ -220,6 +220,30 @@ func (s *Snapshot) Young() []bool {
 	return young
 }
 
+// Families returns for each relay that names some the others of its family: those
+// that name it too.
+func (s *Snapshot) Families() map[wire.NodeID][]wire.NodeID {
+	named := map[Prefix][]*Descriptor{} // by the beginning of their id
+	for _, d := range s.Relays {
+		if len(d.Family) > 0 {
+			named[PrefixOf(d.ID)] = append(named[PrefixOf(d.ID)], d)
+		}
+	}
+	families := map[wire.NodeID][]wire.NodeID{}
+	for _, some := range named {
+		for _, d := range some {
+			for _, prefix := range d.Family {
+				for _, other := range named[prefix] {
+					if d.ID != other.ID && Kin(d, other) {
+						families[d.ID] = append(families[d.ID], other.ID)
+					}
+				}
+			}
+		}
+	}
+	return families
+}
+
 // merge takes what another source says of how long the same descriptor's relay was
 // reached. The shorter time counts: nobody makes a relay older by saying so.
 func (e *entry) merge(o *entry) {

@@ -48,6 +48,9 @@ type Relay struct {
 	Keys     []Key // of the epochs that are known
 	Addrs    []netip.Addr
 	Doubtful bool // taken only when it is asked for, or no other will do
+	Young    bool // not reached for long: third mix only, as long as others will do
+	// Kin are relays of the same people. No two of them are in one route.
+	Kin []wire.NodeID
 }
 
 // key returns the key of an epoch, or none.
@@ -203,7 +206,7 @@ func public(a netip.Addr) bool {
 
 // apart reports whether both may be on one route.
 func apart(a, b *relay) bool {
-	return a.ID != b.ID && !slices.ContainsFunc(a.networks, func(p netip.Prefix) bool {
+	return a.ID != b.ID && !slices.Contains(a.Kin, b.ID) && !slices.ContainsFunc(a.networks, func(p netip.Prefix) bool {
 		return slices.Contains(b.networks, p)
 	})
 }
@@ -243,7 +246,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	}
 	r.pins = keep
 	for len(present) < pinCount && len(r.pins) < maxPins {
-		it := r.choose(present)
+		it := r.choose(present, true)
 		if it == nil || it.Doubtful && len(r.pins) > 0 {
 			break
 		}
@@ -257,32 +260,37 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	return changed
 }
 
-// choose returns a relay apart from all others, each as likely, or nil. It is a
-// doubtful one only if there is no other.
-func (r *Routes) choose(others []*relay) *relay {
+// choose draws a relay apart from others; if it is to be grown, a young one only if no
+// other will do, and a doubtful one only if no young one will; nil if none fits.
+func (r *Routes) choose(others []*relay, grown bool) *relay {
+	rank := func(it *relay) int {
+		switch {
+		case it.Doubtful:
+			return 2
+		case grown && it.Young:
+			return 1
+		}
+		return 0
+	}
 	// Nearly every relay fits in a large directory: guess before looking at all.
 	for range min(len(r.relays), 16) {
-		if it := &r.relays[r.rnd.IntN(len(r.relays))]; !it.Doubtful && apartFromAll(it, others...) {
+		if it := &r.relays[r.rnd.IntN(len(r.relays))]; rank(it) == 0 && apartFromAll(it, others...) {
 			return it
 		}
 	}
-	var fit, doubtful []*relay
+
+	var fit [3][]*relay
 	for i := range r.relays {
-		switch it := &r.relays[i]; {
-		case !apartFromAll(it, others...):
-		case it.Doubtful:
-			doubtful = append(doubtful, it)
-		default:
-			fit = append(fit, it)
+		if it := &r.relays[i]; apartFromAll(it, others...) {
+			fit[rank(it)] = append(fit[rank(it)], it)
 		}
 	}
-	if len(fit) == 0 {
-		fit = doubtful
+	for _, some := range fit {
+		if len(some) > 0 {
+			return some[r.rnd.IntN(len(some))]
+		}
 	}
-	if len(fit) == 0 {
-		return nil
-	}
-	return fit[r.rnd.IntN(len(fit))]
+	return nil
 }
 
 // Pins returns the pinned relays, to be kept for the next start.
@@ -312,7 +320,7 @@ func (r *Routes) Pick(n int, avoid ...wire.NodeID) ([]wire.NodeID, error) {
 	}
 	picked := make([]wire.NodeID, 0, n)
 	for len(picked) < n {
-		it := r.choose(others)
+		it := r.choose(others, true)
 		if it == nil {
 			return nil, ErrFewRelays
 		}
@@ -382,7 +390,7 @@ func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.L
 			if second == nil || second.Doubtful != doubtful || !apartFromAll(second, first, last) {
 				continue
 			}
-			third := r.choose([]*relay{first, second, last})
+			third := r.choose([]*relay{first, second, last}, false)
 			if third == nil {
 				continue
 			}
