@@ -9,6 +9,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
+	"starling/node/inbox"
 	"starling/node/nettest"
 	"starling/node/store"
 	"starling/p2p"
@@ -110,12 +111,12 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	// A text may wait inbox.DefaultHold for what is missing before it, and some
 	// tries over real relays that are lost take seconds each.
-	deadline := time.Now().Add(2 * time.Minute)
-	for !cond() {
+	deadline := time.Now().Add(inbox.DefaultHold + 2*time.Minute)
+	for every := time.Millisecond; !cond(); every = min(2*every, 50*time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never came: " + what)
 		}
-		time.Sleep(time.Millisecond) // polls a real condition
+		time.Sleep(every) // polls a real condition, in virtual time for minutes
 	}
 }
 
