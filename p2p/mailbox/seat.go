@@ -13,8 +13,9 @@ const (
 	DefaultSeatBytes = 80 << 20
 	// seatYouth is how long a seat can be lost to a newcomer.
 	seatYouth = 24 * time.Hour
-	// seatSubscriptions bounds the subscriptions of one seat: a burst has several.
-	seatSubscriptions = 12
+	// seatSubscriptions bounds the subscriptions of one seat. In a burst each tag of a
+	// window may have one of its own, and what is ended too early is pushed to nobody.
+	seatSubscriptions = 64
 )
 
 // seats bound who may have standing subscriptions. Nobody has a name here: what can be

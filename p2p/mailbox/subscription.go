@@ -98,8 +98,13 @@ func (s *subscriptions) add(lease LeaseID, sub *subscription, paid bool, now tim
 			s.forget(old, t)
 		}
 	}
-	for len(it.subs) >= seatSubscriptions {
+	// A seat that is kept may take as little more than a newcomer's when memory is full.
+	tight := func() bool { return s.seats.bytes+sub.cost() > s.seats.maxBytes }
+	for len(it.subs) >= seatSubscriptions || len(it.subs) > 1 && tight() {
 		s.end(it.subs[0])
+	}
+	if len(it.subs) > 0 && tight() {
+		return refused
 	}
 
 	for t := range sub.tags {
