@@ -96,6 +96,7 @@ func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
 			return nil, ErrBundle
 		}
 	}
+
 	hash := kdf.Hash(kdf.BundleHash, plain[:])
 	if !equal(hash[:], v.link.BundleHash[:]) {
 		return nil, ErrBundle
@@ -103,10 +104,12 @@ func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
 	if plain[0] != bundleVersion {
 		return nil, ErrVersion
 	}
+
 	rest := plain[5:]
 	if binary.BigEndian.Uint32(plain[1:]) != uint32(v.link.Expires.Unix()) || !zero(rest[prekey.BundleSize:]) {
 		return nil, ErrBundle
 	}
+
 	b, err := prekey.Parse(rest[:prekey.BundleSize])
 	if err != nil {
 		return nil, ErrBundle

@@ -145,6 +145,7 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 	if !ok {
 		return nil, Part{}, ErrRefused
 	}
+
 	if v.Used() {
 		if equal(id[:], v.accepted[:]) {
 			return nil, Part{}, ErrRefused // the same hello again
@@ -154,6 +155,7 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 	if now.After(v.link.Expires.Add(Grace)) {
 		return nil, Part{}, ErrExpired
 	}
+
 	h, known := v.find(slot, id)
 	if !known && len(v.pending) == maxPending {
 		return nil, Part{}, ErrRefused
@@ -161,11 +163,13 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 	if h.parts[index] != nil {
 		return nil, Part{}, nil
 	}
+
 	h.parts[index] = &part
 	if !h.complete() {
 		v.keep(h)
 		return nil, Part{}, nil
 	}
+
 	s, first, err := v.respond(&h)
 	if err != nil {
 		return nil, Part{}, err
@@ -292,18 +296,22 @@ func UnmarshalInvite(data []byte) (*Invite, error) {
 		!in.ReadUint8(&used) || used > 1 {
 		return nil, ErrState
 	}
+
 	v := new(Invite)
 	var err error
 	if v.link, err = invite.ParseBytes(link); err != nil {
 		return nil, ErrState
 	}
 	v.keys = invite.DeriveKeys(&v.link.Secret)
+
+	// A used invite has the id of its hello and no keys.
 	if used == 1 {
 		if !in.CopyBytes(v.accepted[:]) || !in.Empty() {
 			return nil, ErrState
 		}
 		return v, nil
 	}
+
 	var prekeys []byte
 	if !in.ReadBytes(&prekeys, prekey.PrivateSize) {
 		return nil, ErrState
@@ -317,6 +325,7 @@ func UnmarshalInvite(data []byte) (*Invite, error) {
 			return nil, ErrState
 		}
 	}
+
 	if !v.readPending(&in) || !in.Empty() {
 		return nil, ErrState
 	}

@@ -103,6 +103,7 @@ func (r *receiver) find(tag Tag, lit bool) (place, bool) {
 			return place{number: r.number + uint32(i), gap: -1, offset: i}, true
 		}
 	}
+
 	for g := range r.gaps {
 		for i := range r.gaps[g].tags {
 			if equal(r.gaps[g].tags[i][:], tag[:]) {
@@ -110,11 +111,13 @@ func (r *receiver) find(tag Tag, lit bool) (place, bool) {
 			}
 		}
 	}
+
 	for i := range r.flare {
 		if equal(r.flare[i][:], tag[:]) {
 			return place{kind: flare, number: r.nextFlare() + uint32(i)}, true
 		}
 	}
+
 	if lit {
 		if t := r.answers.tag(); equal(t[:], tag[:]) {
 			return place{kind: answer}, true

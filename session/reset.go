@@ -296,6 +296,7 @@ const (
 func (r *Reset) MarshalBinary() ([]byte, error) {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddUint8(resetVersion)
+
 	var flags uint8
 	if r.initiator {
 		flags |= flagInitiator
@@ -307,12 +308,14 @@ func (r *Reset) MarshalBinary() ([]byte, error) {
 		flags |= flagPending
 	}
 	b.AddUint8(flags)
+
 	b.AddBytes(r.own[:])
 	b.AddBytes(r.proof[:])
 	addDoors(b, r.doors)
 	if r.pending != nil {
 		r.pending.marshal(b)
 	}
+
 	if o := r.offer; o != nil {
 		v, err := o.invite.MarshalBinary()
 		if err != nil {

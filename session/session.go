@@ -326,6 +326,7 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	b := cryptobyte.NewBuilder(make([]byte, 0, 1024+len(r)))
 	b.AddUint8(sessionVersion)
 	var flags uint8
@@ -339,6 +340,7 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 		flags |= flagRetired
 	}
 	b.AddUint8(flags)
+
 	b.AddBytes(s.ad[:])
 	b.AddBytes(s.exporter[:])
 	addDoors(b, s.former)

@@ -251,6 +251,7 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
 	now := r.cfg.Now()
 	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
+
 	voices := map[wire.NodeID]byte{}
 	for i := range n.Vouchers {
 		v := &n.Vouchers[i]
@@ -262,9 +263,11 @@ func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, err
 		}
 		voices[v.Examiner] = v.Mask
 	}
+
 	if len(voices) == 0 {
 		return nil, ErrUnvouched
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.candidate(desc, n.Raw)
@@ -315,6 +318,7 @@ func (r *Registrar) enough(c *candidate, need int) bool {
 	networks := map[netip.Prefix]bool{}
 	voices := 0
 	var counts [directory.MaxAddresses]int
+
 	for id, mask := range c.voices {
 		if id != r.cfg.Self && r.cfg.Directory.Since(id).IsZero() || r.void(id) {
 			continue
@@ -331,6 +335,7 @@ func (r *Registrar) enough(c *candidate, need int) bool {
 		}
 		voices++
 	}
+
 	for i := range c.desc.Addresses {
 		if counts[i] < min(2, need) {
 			return false
@@ -395,14 +400,17 @@ func (r *Registrar) Reached(raw []byte) error {
 	if err != nil && !(errors.Is(err, directory.ErrStale) || errors.Is(err, directory.ErrOften)) {
 		return err
 	}
+
 	held, ok := r.cfg.Directory.Find(desc.ID)
 	if !ok || !slices.Equal(held.Addresses, desc.Addresses) {
 		return err
 	}
+
 	now := r.cfg.Now()
 	if r.cfg.Directory.Since(desc.ID).IsZero() {
 		r.cfg.Directory.Reached(desc.ID, now)
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.files[desc.ID]
@@ -410,12 +418,14 @@ func (r *Registrar) Reached(raw []byte) error {
 		f = &file{vouched: now}
 		r.files[desc.ID] = f
 	}
+
 	if c := r.candidates[desc.ID]; c != nil {
 		for id := range c.voices {
 			f.voices = append(f.voices, id)
 		}
 		delete(r.candidates, desc.ID)
 	}
+
 	r.again = len(r.candidates) > 0
 	f.failed, f.charged = nil, false
 	f.check = now.Add(r.cycle())

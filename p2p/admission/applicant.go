@@ -104,10 +104,12 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 	if d == nil || d.nonce != p.Nonce || now.Sub(d.asked) > askAgain {
 		return false
 	}
+
 	desc, err := directory.Parse(d.sent)
 	if err != nil {
 		return false
 	}
+
 	switch p.Verdict {
 	case Vouched:
 		if p.Voucher.Examiner != from || !p.Voucher.verify(d.sent) {
@@ -122,6 +124,7 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 		d.again = now.Add(busyAgain/2 + rand.N(busyAgain))
 		return false
 	}
+
 	d.again = now.Add(askAgain)
 	return true
 }

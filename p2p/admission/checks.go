@@ -20,8 +20,11 @@ func (r *Registrar) Due(most int) (due []Check, next time.Time) {
 	now := r.cfg.Now()
 	next = now.Add(time.Minute)
 	relays := r.Others()
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
+	// A relay was listed since the last look: its vouchers count now.
 	if r.again {
 		r.again = false
 		before := r.undecided
@@ -30,17 +33,21 @@ func (r *Registrar) Due(most int) (due []Check, next time.Time) {
 		}
 		r.undecided = before
 	}
+
 	for id, c := range r.candidates {
 		if len(due) < most && c.waiting {
 			due = append(due, Check{id, c.raw, c.desc.Addresses})
 			c.waiting = false
 		}
 	}
+
+	// The files of relays that left may stay until there are many.
 	for id := range r.files {
 		if !slices.ContainsFunc(relays, func(d *directory.Descriptor) bool { return d.ID == id }) && len(r.files) > len(relays)+64 {
 			delete(r.files, id)
 		}
 	}
+
 	for _, d := range relays {
 		f := r.files[d.ID]
 		if f == nil { // remembered from another start
@@ -59,6 +66,7 @@ func (r *Registrar) Due(most int) (due []Check, next time.Time) {
 			next = now
 		}
 	}
+
 	return due, next
 }
 
@@ -68,18 +76,22 @@ func (r *Registrar) Failed(c Check) {
 	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	if it := r.candidates[c.ID]; it != nil {
 		// Enough others say that they have reached it: it may be we who cannot.
 		if r.list(it, now.Add(again)) != nil {
 			return
 		}
 	}
+
 	f := r.files[c.ID]
 	if f == nil {
 		return
 	}
 	f.failed = slices.DeleteFunc(append(f.failed, now), func(t time.Time) bool { return now.Sub(t) > unlistIn })
 	f.check = now.Add(again)
+
+	// After two failures the relay is as if never reached, and its examiners are blamed.
 	if len(f.failed) >= 2 {
 		r.cfg.Directory.Reached(c.ID, time.Time{})
 		if !f.charged {
@@ -89,6 +101,7 @@ func (r *Registrar) Failed(c Check) {
 			}
 		}
 	}
+
 	if len(f.failed) >= failures && now.Sub(f.vouched) > Fresh {
 		delete(r.files, c.ID)
 		r.cfg.Directory.Remove(c.ID)

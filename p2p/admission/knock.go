@@ -117,6 +117,7 @@ func (ks *Knocks) Take(from wire.NodeID, source netip.Addr, k Knock, now time.Ti
 	if k.Part > 0 {
 		return ks.pay(from, k.Nonce), nil
 	}
+
 	desc, err := directory.Parse(k.Raw)
 	if err != nil {
 		return nil, err
@@ -124,6 +125,7 @@ func (ks *Knocks) Take(from wire.NodeID, source netip.Addr, k Knock, now time.Ti
 	if desc.ID != from || !desc.Expires.After(now) || desc.Issued.After(now.Add(directory.MaxSkew)) {
 		return nil, ErrKnock
 	}
+
 	w := &waiting{nonce: k.Nonce, check: Check{desc.ID, append([]byte(nil), k.Raw...), desc.Addresses}, source: block(source)}
 	for _, a := range desc.Addresses {
 		if !home(a, source) {
@@ -133,6 +135,7 @@ func (ks *Knocks) Take(from wire.NodeID, source netip.Addr, k Knock, now time.Ti
 	if w.owed == 0 {
 		return &w.check, nil
 	}
+
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	if ks.m == nil {

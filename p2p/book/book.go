@@ -307,9 +307,12 @@ func order(addrs []netip.AddrPort, last netip.AddrPort) []netip.AddrPort {
 			six = append(six, a)
 		}
 	}
+
+	// Behind an IPv6 address that answered comes an IPv4 one.
 	if len(all) > 0 && !last.Addr().Is4() && len(four) > 0 {
 		all, four = append(all, four[0]), four[1:]
 	}
+
 	for i := range max(len(six), len(four)) {
 		if i < len(six) {
 			all = append(all, six[i])

@@ -95,6 +95,7 @@ func (b *Book) Order(addrs []netip.AddrPort) []netip.AddrPort {
 // what the list says are tried together.
 func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]netip.AddrPort, Source) {
 	named, heard := b.named[id], b.heard[id]
+
 	switch {
 	case named != nil && named.source == Owner:
 		both := slices.Clone(named.addrs)
@@ -116,6 +117,7 @@ func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]
 	case heard != nil:
 		return slices.Clone(heard.addrs), Candidate
 	}
+
 	return nil, 0
 }
 
@@ -149,6 +151,7 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	}
 	p.done = true
 	delete(b.permits, p)
+
 	gate := b.open[p.id]
 	for _, a := range p.addrs {
 		if gate[a]--; gate[a] <= 0 {
@@ -158,9 +161,11 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	if len(gate) == 0 {
 		delete(b.open, p.id)
 	}
+
 	if p.source == Candidate {
 		b.meter.end()
 	}
+
 	switch {
 	case reached.IsValid():
 		if len(b.reached) >= maxReached {
@@ -196,9 +201,11 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may
 	}
 	m.tokens = min(CandidatesBurst, m.tokens+CandidatesPerSec*now.Sub(m.filled).Seconds())
 	m.filled = now
+
 	if m.atOnce >= CandidatesAtOnce {
 		return nil
 	}
+
 	m.sweep(now)
 	for _, a := range addrs {
 		if m.tokens < 1 {
@@ -216,6 +223,7 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may
 		m.tokens--
 		may = append(may, a)
 	}
+
 	if len(may) > 0 {
 		m.atOnce++
 	}

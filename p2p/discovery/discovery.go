@@ -91,21 +91,25 @@ func New(cfg Config) (*Discovery, error) {
 		}),
 		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
 	}
+
 	if !cfg.AllowPrivate {
 		opts = append(opts,
 			dht.QueryFilter(dht.PublicQueryFilter),
 			dht.RoutingTableFilter(dht.PublicRoutingTableFilter),
 			dht.RoutingTablePeerDiversityFilter(dht.NewRTPeerDiversityFilter(cfg.Host, 2, 3)))
 	}
+
 	if cfg.Tap != nil {
 		opts = append(opts, dht.OnRequestHook(func(_ context.Context, s network.Stream, req *pb.Message) {
 			cfg.Tap(s.Conn(), fmt.Append(nil, req))
 		}))
 	}
+
 	d, err := dht.New(newGuarded(cfg.Host, cfg.Book, cfg.Dial), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}
+
 	hash, err := multihash.Sum([]byte(Rendezvous), multihash.SHA2_256, -1)
 	if err != nil {
 		return nil, fmt.Errorf("rendezvous key: %w", err)
@@ -128,6 +132,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(wait):
 		}
+
 		lonely := d.cfg.Lonely()
 		// A record stored while the table was small sits with few: repeat it
 		// when the table has grown.
@@ -137,6 +142,7 @@ func (d *Discovery) Run(ctx context.Context) error {
 				provided, peers = time.Now(), size
 			}
 		}
+
 		if !lonely {
 			wait = jitter(findInterval)
 			continue

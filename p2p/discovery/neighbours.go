@@ -60,6 +60,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 	failed := map[wire.NodeID]time.Time{} // not before
 	pause, heal := retryFirst, false
 	rest, look := rejoin, time.Time{} // between strangers, and when the next is due
+
 	for {
 		changed := n.Changed()
 		before := len(n.Connected())
@@ -71,6 +72,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 			look = time.Now().Add(jitter(rest))
 		}
 		heal = false
+
 		wait := jitter(rejoin)
 		if tried > 0 {
 			if have := len(n.Connected()); have < WantNeighbours {
@@ -82,6 +84,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 				wait = jitter(pause)
 			}
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -110,11 +113,13 @@ func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time,
 	if want == 0 {
 		return 0, 0 // as after most news
 	}
+
 	now := time.Now()
 	choice := n.draw(n.Known(), want, failed, now)
 	if few := want - len(choice); few > 0 || heal {
 		choice = append(choice, n.draw(n.Book.Candidates(), max(few, redial), failed, now)...)
 	}
+
 	errs := make([]error, len(choice))
 	var g errgroup.Group
 	for i, p := range choice {
@@ -126,6 +131,7 @@ func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time,
 		})
 	}
 	g.Wait()
+
 	for i, p := range choice {
 		delete(failed, p)
 		if errs[i] == nil {
@@ -135,6 +141,7 @@ func (n *Neighbours) dial(ctx context.Context, failed map[wire.NodeID]time.Time,
 			failed[p] = now.Add(jitter(rejoin))
 		}
 	}
+
 	if len(failed) > 1024 {
 		clear(failed)
 	}

@@ -14,12 +14,14 @@ func (s *Guards) Relays(list []Relay, agreed bool) {
 	if len(list) == 0 {
 		return
 	}
+
 	s.relays, s.agreed, s.dry = list, agreed, false
 	find := byRelay(list)
 	s.remove(func(g *guard) bool {
 		_, listed := find(g.id)
 		return agreed && !g.sure && !listed
 	})
+
 	for _, g := range s.list {
 		r, listed := find(g.id)
 		switch {
@@ -55,6 +57,7 @@ func (s *Guards) Connected(id wire.NodeID, now time.Time) {
 	if g == nil || g.link {
 		return
 	}
+
 	if g.dialling() {
 		took := now.Sub(g.began)
 		if g.took > 0 {
@@ -62,10 +65,12 @@ func (s *Guards) Connected(id wire.NodeID, now time.Time) {
 		}
 		g.took = took
 	}
+
 	first := !s.anyUp()
 	s.alarm(g, first, now)
 	g.link, g.since, g.began, g.away, g.next = true, now, time.Time{}, time.Time{}, time.Time{}
 	s.asked = false
+
 	if first {
 		s.since, s.silent = now, time.Time{}
 		for _, o := range s.list { // who was silent because all were is soon tried again
@@ -75,6 +80,7 @@ func (s *Guards) Connected(id wire.NodeID, now time.Time) {
 			}
 		}
 	}
+
 	s.meet(g)
 }
 

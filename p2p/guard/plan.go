@@ -87,6 +87,7 @@ func (s *Guards) fill(p *plan) {
 			held++
 		}
 	}
+
 	unmet := s.list[s.metCount():]
 	for _, g := range unmet {
 		if g.dialling() && held < Use {
@@ -94,6 +95,7 @@ func (s *Guards) fill(p *plan) {
 			held++
 		}
 	}
+
 	for held < Use && s.mayMeet(p.now) {
 		g := s.untried(p.now)
 		if g == nil {
@@ -241,6 +243,7 @@ func (s *Guards) climb(p *plan) {
 	if under {
 		return
 	}
+
 	pause := stepPause
 	if s.steps > fastSteps {
 		pause = slowPause
@@ -252,6 +255,7 @@ func (s *Guards) climb(p *plan) {
 	if !s.unanswered(p) {
 		return
 	}
+
 	s.steps++
 	s.stepped = p.now
 	for range stepDials {

@@ -31,19 +31,23 @@ func (s *Guards) Append(b []byte) []byte {
 		}
 		return uint64(max(1, d/time.Second))
 	}
+
 	clock := uint64(0)
 	if !s.clock.IsZero() {
 		clock = min(uint64(max(0, s.clock.Unix())), lastSecond)
 	}
+
 	b = binary.BigEndian.AppendUint64(b, seconds(s.lived))
 	b = binary.BigEndian.AppendUint64(b, clock)
 	b = binary.BigEndian.AppendUint32(b, uint32(s.grace/time.Second))
 	b = binary.BigEndian.AppendUint64(b, seconds(s.calm))
+
 	spent := s.spent[max(0, len(s.spent)-maxSpent):]
 	b = append(b, byte(len(spent)))
 	for _, at := range spent {
 		b = binary.BigEndian.AppendUint64(b, seconds(at))
 	}
+
 	b = append(b, byte(len(s.list)))
 	for _, g := range s.list {
 		b = binary.BigEndian.AppendUint64(b, seconds(g.until))
@@ -101,6 +105,7 @@ func (s *Guards) Cut(b []byte) (rest []byte, err error) {
 	for range c.byte() {
 		read.spent = append(read.spent, c.seconds())
 	}
+
 	n := int(c.byte())
 	if c.bad || clock > lastSecond || n > MaxGuards || read.lived == 0 ||
 		read.grace < graceMin || read.grace > graceMax {
@@ -109,6 +114,7 @@ func (s *Guards) Cut(b []byte) (rest []byte, err error) {
 	if clock > 0 {
 		read.clock = time.Unix(int64(clock), 0)
 	}
+
 	for range n {
 		g := c.guard()
 		if c.bad || read.find(g.id) != nil || g.met > 0 && read.metCount() < len(read.list) {
@@ -116,6 +122,7 @@ func (s *Guards) Cut(b []byte) (rest []byte, err error) {
 		}
 		read.list = append(read.list, g)
 	}
+
 	*s = *read
 	return c.b, nil
 }

@@ -105,11 +105,13 @@ func NewClient(cfg Config) (Host, error) {
 		}
 		cfg.Key = key
 	}
+
 	res := newResources(limits.For(0), nil)
 	opts, err := shared(cfg, book.Client, &gate{})
 	if err != nil {
 		return nil, err
 	}
+
 	opts = append(opts,
 		libp2p.NoListenAddrs,
 		libp2p.ForceReachabilityPrivate(),
@@ -117,10 +119,12 @@ func NewClient(cfg Config) (Host, error) {
 		libp2p.ResourceManager(res),
 		libp2p.Muxer(yamux.ID, muxer(clientPing)),
 	)
+
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start client host: %w", err)
 	}
+
 	res.shut = func(p peer.ID) { h.Network().ClosePeer(p) }
 	return h, nil
 }
@@ -135,6 +139,7 @@ func NewRelay(cfg Config) (Host, error) {
 	if len(cfg.Listen) == 0 {
 		return nil, errors.New("a relay needs an address to listen on")
 	}
+
 	listen := make([]multiaddr.Multiaddr, len(cfg.Listen))
 	for i, s := range cfg.Listen {
 		a, err := multiaddr.NewMultiaddr(s)
@@ -143,21 +148,25 @@ func NewRelay(cfg Config) (Host, error) {
 		}
 		listen[i] = a
 	}
+
 	sizes := limits.For(cmp.Or(cfg.Memory, limits.Memory()))
 	if cfg.Places == nil {
 		cfg.Places = NewPlaces(sizes, cfg.AllowPrivate, cfg.IsRelay)
 	}
+
 	res := newResources(sizes, cfg.IsRelay)
 	// It only remembers who is in use; who goes is decided by Places.
 	conns, err := connmgr.NewConnManager(math.MaxInt32-1, math.MaxInt32, connmgr.WithSilencePeriod(time.Hour))
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)
 	}
+
 	door := &gate{places: cfg.Places}
 	opts, err := shared(cfg, book.Relay, door)
 	if err != nil {
 		return nil, err
 	}
+
 	opts = append(opts,
 		libp2p.NoListenAddrs, // see below
 		libp2p.ForceReachabilityPublic(),
@@ -170,10 +179,12 @@ func NewRelay(cfg Config) (Host, error) {
 		// What others say that they see is theirs to choose.
 		libp2p.DisableIdentifyAddressDiscovery(),
 	)
+
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("start relay host: %w", err)
 	}
+
 	res.shut = func(p peer.ID) { h.Network().ClosePeer(p) }
 	cfg.Places.shut = res.shut
 	door.conns = func(p peer.ID) int { return len(h.Network().ConnsToPeer(p)) }
@@ -182,6 +193,7 @@ func NewRelay(cfg Config) (Host, error) {
 			cfg.Places.leave(c.RemotePeer())
 		}
 	}})
+
 	// When libp2p.New listens and cannot, it leaves goroutines behind, and it
 	// is content with one address out of several.
 	for _, a := range listen {

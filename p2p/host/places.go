@@ -103,6 +103,7 @@ func (p *Places) enter(c network.Conn, conns int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget(ends(c))
+
 	if conns >= connsPerPeer {
 		return false
 	}
@@ -112,10 +113,12 @@ func (p *Places) enter(c network.Conn, conns int) bool {
 	if p.guests[id] != nil {
 		return true
 	}
+
 	p.guests[id] = &limits.Guest{Addr: remote(c), Since: time.Now()}
 	if len(p.guests) <= p.sizes.Clients {
 		return true
 	}
+
 	victim := p.victim()
 	delete(p.guests, victim)
 	if victim == id {

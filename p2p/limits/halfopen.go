@@ -44,9 +44,11 @@ func (h *HalfOpen[C]) Add(c C, addr netip.Addr, now time.Time) (victim C, found 
 	case full >= h.sizes.HalfOpen:
 		victim, found = h.oldest(func(netip.Addr) bool { return true })
 	}
+
 	if found {
 		h.Remove(victim)
 	}
+
 	h.waiting[c] = waiter{addr, now}
 	h.hosts[Host(addr)]++
 	h.networks[Network(addr)]++

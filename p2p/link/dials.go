@@ -47,6 +47,7 @@ func (l *Links) sendLater(asker, to wire.NodeID, f *wire.Frame) error {
 	if d != nil && !d.failed.IsZero() && time.Since(d.failed) > backoff {
 		d = nil
 	}
+
 	if d == nil {
 		if l.cfg.Dials == nil || !l.cfg.Dials(to) {
 			l.count("no link")
@@ -57,6 +58,7 @@ func (l *Links) sendLater(asker, to wire.NodeID, f *wire.Frame) error {
 			return ErrFull
 		}
 	}
+
 	if !d.failed.IsZero() {
 		l.count("unreachable")
 		return ErrNoLink

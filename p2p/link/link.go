@@ -170,6 +170,7 @@ func New(cfg Config) *Links {
 	if cfg.Role == 0 {
 		cfg.Role = wire.RoleClient
 	}
+
 	l := &Links{
 		cfg:    cfg,
 		coming: map[wire.NodeID]int{},
@@ -179,6 +180,7 @@ func New(cfg Config) *Links {
 		slowed: map[*stream]time.Time{},
 		dials:  newDials(),
 	}
+
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -481,6 +483,7 @@ func (l *Links) greet(st *stream) error {
 func (l *Links) hear(st *stream) error {
 	st.s.SetReadDeadline(time.Now().Add(l.cfg.HelloTimeout))
 	defer st.s.SetReadDeadline(time.Time{})
+
 	var f wire.Frame
 	if err := wire.ReadFrame(st.s, &f); err != nil {
 		return err
@@ -489,6 +492,7 @@ func (l *Links) hear(st *stream) error {
 	if f.Type() != wire.TypeHello {
 		return wire.ErrHello
 	}
+
 	theirs, err := wire.ParseHello(f.Body())
 	if err != nil {
 		return err
@@ -496,6 +500,7 @@ func (l *Links) hear(st *stream) error {
 	if l.cfg.Role == wire.RoleClient && theirs.Role == wire.RoleClient {
 		return wire.ErrHello // clients have nothing to say to each other
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if st.role = theirs.Role; len(l.peers[st.peer]) > 0 {
@@ -510,10 +515,12 @@ func (l *Links) add(st *stream, greeted bool) bool {
 	if l.coming[st.peer]--; l.coming[st.peer] == 0 {
 		delete(l.coming, st.peer)
 	}
+
 	if l.closed || !greeted {
 		l.mu.Unlock()
 		return false
 	}
+
 	l.peers[st.peer] = append(l.peers[st.peer], st)
 	if st.role != 0 {
 		l.roles[st.peer] = st.role
@@ -521,6 +528,7 @@ func (l *Links) add(st *stream, greeted bool) bool {
 	if len(l.roles) > 2*len(l.peers)+64 {
 		l.forgetRoles()
 	}
+
 	first := len(l.peers[st.peer]) == 1
 	if first && l.cfg.Rate != nil {
 		l.rates[st.peer] = rate.NewLimiter(l.cfg.Rate(st.peer))
@@ -565,6 +573,7 @@ func (l *Links) read(st *stream) error {
 		if l.cfg.Idle != nil {
 			st.s.SetReadDeadline(time.Now().Add(l.cfg.Idle(st.peer)))
 		}
+
 		f := new(wire.Frame)
 		n, err := st.s.Read(f[:])
 		if n < len(f) {
@@ -583,12 +592,14 @@ func (l *Links) read(st *stream) error {
 			}
 			st.s.SetReadDeadline(time.Time{})
 		}
+
 		if err := f.Check(); err != nil {
 			return err
 		}
 		if f.Type() == wire.TypeHello {
 			return wire.ErrFrame // there is one
 		}
+
 		l.in.Add(1)
 		l.tap("in", st.s.Conn(), st.peer, f.Body())
 		l.cfg.Handle(st.peer, f)
@@ -603,6 +614,7 @@ func (l *Links) write(st *stream) {
 		case <-st.done:
 			return
 		}
+
 		data := f[:]
 		l.tap("out", st.s.Conn(), st.peer, f.Body())
 		// What waits already is written with it: one record, one system call.
@@ -616,11 +628,13 @@ func (l *Links) write(st *stream) {
 			}
 			data = batch
 		}
+
 		st.s.SetWriteDeadline(time.Now().Add(WriteTimeout))
 		if _, err := st.s.Write(data); err != nil {
 			st.s.Reset()
 			return
 		}
+
 		st.last.Store(time.Now().UnixNano())
 		l.out.Add(int64(len(data) / wire.FrameSize))
 	}

@@ -10,6 +10,7 @@ import (
 func (l *Links) pace(st *stream) error {
 	client := !l.cfg.Listed(st.peer) // what it says it is does not count
 	waits := false
+
 	if l.cfg.Rate != nil {
 		l.mu.Lock()
 		limit := l.rates[st.peer]
@@ -24,6 +25,7 @@ func (l *Links) pace(st *stream) error {
 			}
 		}
 	}
+
 	if client && l.cfg.ByNetwork != nil {
 		if limit := l.cfg.ByNetwork.Of(st.network); !limit.Allow() {
 			waits = true
@@ -32,6 +34,7 @@ func (l *Links) pace(st *stream) error {
 			}
 		}
 	}
+
 	if !waits {
 		l.mu.Lock()
 		delete(l.slowed, st)

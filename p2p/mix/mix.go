@@ -264,6 +264,7 @@ func (e *Engine) pass(from Link, got *outfox.Peeled) {
 			e.refuse(Nowhere)
 			return
 		}
+
 		e.wait(from, got.Next)
 		if got.Delay == 0 {
 			e.forward(from.Peer, got.Next, got.Packet)
@@ -276,6 +277,7 @@ func (e *Engine) pass(from Link, got *outfox.Peeled) {
 			e.refuse(Payload)
 			return
 		}
+
 		e.wait(from, e.cfg.Self)
 		e.delivered.Add(1)
 		e.cfg.Sink.Deliver(m)

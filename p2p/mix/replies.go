@@ -91,6 +91,7 @@ func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err err
 		key = r.keys[x]
 	}
 	r.mu.Unlock()
+
 	if key == nil {
 		return none, nil, outfox.ErrRefused
 	}
@@ -98,6 +99,7 @@ func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err err
 	if err != nil || got.Command != outfox.Reply {
 		return none, nil, outfox.ErrRefused
 	}
+
 	r.mu.Lock()
 	e := r.open[got.ReplyID]
 	if e == nil {
@@ -107,6 +109,7 @@ func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err err
 	it := e.Value.(*pending[T])
 	r.forget(e)
 	r.mu.Unlock()
+
 	if m, err = it.keys.Open(got); err != nil {
 		return none, nil, err
 	}

@@ -234,6 +234,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	var present []*relay
 	keep := r.pins[:0]
 	settled := r.cfg.Settled()
+
 	for _, p := range r.pins {
 		if settled && (!p.Until.After(now) || p.Until.After(now.Add(pinMaxLife))) {
 			changed = true
@@ -244,6 +245,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 			present = append(present, it)
 		}
 	}
+
 	r.pins = keep
 	for len(present) < pinCount && len(r.pins) < maxPins {
 		it := r.choose(present, true)
@@ -257,6 +259,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 		r.pins = append(r.pins, Pin{it.ID, now.Add(life)})
 		changed = true
 	}
+
 	return changed
 }
 
@@ -382,6 +385,7 @@ func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.L
 	if !apart(first, last) {
 		return way, ErrFewRelays
 	}
+
 	pins := slices.Clone(r.pins)
 	r.rnd.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
 	for _, doubtful := range []bool{false, true} {
@@ -394,6 +398,7 @@ func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.L
 			if third == nil {
 				continue
 			}
+
 			way = [outfox.Layers]*relay{first, second, third, last}
 			for _, it := range way {
 				if it.key((now + outfox.MaxAhead).Epoch()).IsZero() {

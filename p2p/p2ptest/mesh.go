@@ -77,10 +77,12 @@ func (r *Relay) Start() {
 	if r.mesh.edit != nil {
 		r.mesh.edit(r.i, &cfg)
 	}
+
 	relay, err := p2p.NewRelay(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	var runErr error
@@ -88,11 +90,13 @@ func (r *Relay) Start() {
 		runErr = relay.Run(ctx)
 		close(done)
 	}()
+
 	select {
 	case <-relay.Ready():
 	case <-done:
 		tb.Fatal(runErr)
 	}
+
 	r.Relay, r.stop, r.done = relay, cancel, done
 	full := relay.Addrs()[0]
 	r.addr = full[:len(full)-len("/p2p/"+relay.PeerID())]
@@ -178,12 +182,14 @@ func (c *Client) WaitReady(tb testing.TB) {
 			running++
 		}
 	}
+
 	var s p2p.Status
 	tb.Cleanup(func() {
 		if tb.Failed() {
 			tb.Logf("client: %+v", s)
 		}
 	})
+
 	Eventually(tb, "client ready", func() bool {
 		s = c.Status()
 		up := 0

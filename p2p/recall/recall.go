@@ -91,10 +91,12 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 	if err != nil {
 		return nil, ErrDamaged
 	}
+
 	if len(b) == 0 || len(b) < 1+int(b[0])*pinSize {
 		return nil, ErrDamaged
 	}
 	s := &State{Guards: guards, Pins: make([]mix.Pin, b[0])}
+
 	b = b[1:]
 	for i := range s.Pins {
 		until := binary.BigEndian.Uint64(b[wire.NodeIDSize:])
@@ -104,6 +106,7 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 		s.Pins[i] = mix.Pin{ID: wire.NodeID(b[:wire.NodeIDSize]), Until: time.Unix(int64(until), 0)}
 		b = b[pinSize:]
 	}
+
 	if s.Descriptors, err = ParseDescriptors(b); err != nil {
 		return nil, err
 	}

@@ -72,6 +72,7 @@ func Believe(q Question) Belief {
 	case 2:
 		return q.two()
 	}
+
 	b := q.majority(q.Lists)
 	fair := slices.DeleteFunc(slices.Clone(q.Lists), func(l List) bool {
 		short := 2*common(l, b.Relays) < len(b.Relays)
@@ -80,11 +81,13 @@ func Believe(q Question) Belief {
 		}
 		return short
 	})
+
 	if len(b.Dropped) > 0 && len(fair) >= 2 {
 		dropped := b.Dropped
 		b = q.majority(fair)
 		b.Dropped = dropped
 	}
+
 	b.Decided = q.Waited || len(b.Relays) > 0
 	return b
 }

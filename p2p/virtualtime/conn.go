@@ -199,9 +199,11 @@ func (c *conn) push() {
 		c.acknowledged(c.acks[0].bytes)
 		c.acks = c.acks[1:]
 	}
+
 	if c.inFlight == 0 && now-c.lastSent > 4*c.latency {
 		c.window = min(c.window, first) // it may have become too large (RFC 5681, 4.1)
 	}
+
 	full := len(c.unsent) == buffer
 	for len(c.unsent) > 0 {
 		k := min(mss, len(c.unsent))
@@ -217,6 +219,7 @@ func (c *conn) push() {
 		c.lastSent = now
 		c.flight = append(c.flight, s)
 	}
+
 	if full && len(c.unsent) < buffer {
 		c.writable.Broadcast()
 	}
@@ -269,6 +272,7 @@ func (c *conn) arm() {
 			next = at
 		}
 	}
+
 	if len(c.flight) > 0 && !c.flight[0].lost {
 		soonest(c.flight[0].at)
 	}
@@ -282,10 +286,12 @@ func (c *conn) arm() {
 	if len(c.unsent) > 0 && len(c.acks) > 0 {
 		soonest(c.acks[0].at)
 	}
+
 	next = (next + tick - 1) / tick * tick
 	if next == c.due {
 		return
 	}
+
 	c.due = next
 	switch {
 	case next == 0:
@@ -306,11 +312,13 @@ func (c *conn) step() {
 		return // set to another time while it fired
 	}
 	c.due = 0
+
 	for i := 0; c.lost > 0 && i < len(c.flight); i++ {
 		if s := &c.flight[i]; s.lost && s.at <= now {
 			c.send(s)
 		}
 	}
+
 	for len(c.flight) > 0 && !c.flight[0].lost && c.flight[0].at <= now {
 		s := &c.flight[0]
 		// What came before and waited for an earlier one has been taken.
@@ -324,6 +332,7 @@ func (c *conn) step() {
 				break
 			}
 		}
+
 		got := *s
 		c.flight[0] = segment{}
 		if c.flight = c.flight[1:]; len(c.flight) == 0 {
@@ -331,6 +340,7 @@ func (c *conn) step() {
 		}
 		c.peer.receive(got)
 	}
+
 	c.push()
 }
 

@@ -85,6 +85,7 @@ func (n *Network) dial(ctx context.Context, ip net.IP, addr *net.TCPAddr) (net.C
 	port := 10_000 + from.port%50_000
 	unplugged := from.unplugged
 	n.mu.Unlock()
+
 	latency := n.latency(from, to)
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: err}
@@ -92,6 +93,7 @@ func (n *Network) dial(ctx context.Context, ip net.IP, addr *net.TCPAddr) (net.C
 	if unplugged {
 		return fail(syscall.ENETUNREACH)
 	}
+
 	for wait := firstTry; ; wait *= 2 {
 		there, ok := n.packet(from, to, syn, latency)
 		if ok && sleep(ctx, there) {
@@ -109,6 +111,7 @@ func (n *Network) dial(ctx context.Context, ip net.IP, addr *net.TCPAddr) (net.C
 				return n.connect(from, to, &net.TCPAddr{IP: ip, Port: port}, addr, latency), nil
 			}
 		}
+
 		if !ok {
 			sleep(ctx, wait)
 		}

@@ -18,6 +18,7 @@ func changes(ctx context.Context, f func()) error {
 	}
 	defer messages.Close()
 	defer context.AfterFunc(ctx, func() { messages.Close() })()
+
 	last := addresses()
 	buf := make([]byte, 64<<10)
 	for {
@@ -32,6 +33,7 @@ func changes(ctx context.Context, f func()) error {
 			return ctx.Err()
 		case <-time.After(gather): // they come in swarms
 		}
+
 		if now := addresses(); route || now != last {
 			last = now
 			f()

@@ -140,21 +140,25 @@ func Parse(text string) (*Link, error) {
 	if !ok {
 		return nil, ErrForeign
 	}
+
 	for _, c := range []byte(text) {
 		if !('a' <= c && c <= 'z' || '2' <= c && c <= '7') {
 			return nil, ErrChecksum
 		}
 	}
+
 	// A cut may leave a group that base32 never has: drop its tail.
 	whole := text
 	switch len(text) % 8 {
 	case 1, 3, 6:
 		whole = text[:len(text)-1]
 	}
+
 	b, err := encoding.DecodeString(whole)
 	if err != nil {
 		return nil, ErrChecksum
 	}
+
 	l, err := ParseBytes(b)
 	if err == nil && encoding.EncodeToString(b) != text {
 		return nil, ErrChecksum // bits set after the end
@@ -173,12 +177,14 @@ func ParseBytes(b []byte) (*Link, error) {
 	if len(b) < fixedSize+checksumSize {
 		return nil, ErrTruncated
 	}
+
 	l := &Link{Secret: [32]byte(b[1:]), BundleHash: [kdf.Size]byte(b[33:])}
 	l.Expires = time.Unix(int64(binary.BigEndian.Uint32(b[65:])), 0)
 	n := int(b[69])
 	if n > MaxHints {
 		return nil, ErrChecksum
 	}
+
 	at := fixedSize
 	for range n { // a checksum's length is left at least
 		size := int(b[at])
@@ -192,6 +198,7 @@ func ParseBytes(b []byte) (*Link, error) {
 		l.Hints = append(l.Hints, append([]byte(nil), b[at:at+size]...))
 		at += size
 	}
+
 	if len(b) != at+checksumSize {
 		return nil, ErrChecksum
 	}

@@ -101,8 +101,10 @@ func Parse(data []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, ErrInvalid
 	}
+
 	b := &Bundle{Identity: id}
 	rest := data[identity.PublicSize:]
+
 	// next cuts one encoded key and its signature off rest.
 	next := func(label kdf.Label, size int, sig *[ed25519.SignatureSize]byte) (encoded []byte, ok bool) {
 		encoded, rest = rest[:size], rest[size:]
@@ -110,6 +112,7 @@ func Parse(data []byte) (*Bundle, error) {
 		rest = rest[len(sig):]
 		return encoded, id.VerifyKey(label, encoded, sig[:])
 	}
+
 	signed, ok := next(kdf.SignSigned, key.SizeEC, &b.signedSig)
 	if !ok {
 		return nil, ErrInvalid
@@ -117,6 +120,7 @@ func Parse(data []byte) (*Bundle, error) {
 	if b.Signed, err = key.DecodeEC(signed); err != nil {
 		return nil, ErrInvalid
 	}
+
 	oneTime, ok := next(kdf.SignOneTime, key.SizeEC, &b.oneTimeSig)
 	if !ok {
 		return nil, ErrInvalid
@@ -124,6 +128,7 @@ func Parse(data []byte) (*Bundle, error) {
 	if b.OneTime, err = key.DecodeEC(oneTime); err != nil {
 		return nil, ErrInvalid
 	}
+
 	kem, ok := next(kdf.SignKEM, key.SizeKEM, &b.kemSig)
 	if !ok || kem[0] != key.TypeKEM {
 		return nil, ErrInvalid
@@ -131,6 +136,7 @@ func Parse(data []byte) (*Bundle, error) {
 	if b.KEM, err = mlkem.NewEncapsulationKey1024(kem[1:]); err != nil {
 		return nil, ErrInvalid
 	}
+
 	return b, nil
 }
 

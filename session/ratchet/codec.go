@@ -30,6 +30,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, 640))
 	b.AddUint8(stateVersion)
 	b.AddBytes(s.ad[:])
+
 	var flags byte
 	if s.ec.CanSend {
 		flags |= 1
@@ -38,6 +39,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 		flags |= 2
 	}
 	b.AddUint8(flags)
+
 	b.AddBytes(s.ec.RK[:])
 	b.AddBytes(s.ec.DHs.Bytes())
 	public := s.ec.DHs.Public()
@@ -51,10 +53,12 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	for _, n := range []uint32{s.ec.Ns, s.ec.Nr, s.ec.PN, s.ec.Steps} {
 		b.AddUint32(n)
 	}
+
 	b.AddUint8(uint8(len(s.past)))
 	for i := range s.past {
 		b.AddBytes(s.past[i][:])
 	}
+
 	b.AddUint16(uint16(len(s.skipped.chains)))
 	for i := range s.skipped.chains {
 		c := &s.skipped.chains[i]
@@ -66,6 +70,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 			b.AddBytes(c.keys[j].MK[:])
 		}
 	}
+
 	out, err := b.Bytes()
 	if err != nil {
 		return nil, err
@@ -90,11 +95,13 @@ func Unmarshal(data []byte) (*State, error) {
 	if !ok {
 		return nil, ErrState
 	}
+
 	s.ec.CanSend, s.ec.CanReceive = flags&1 != 0, flags&2 != 0
 	s.ec.DHs = key.Restore(dhs, public)
 	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil {
 		return nil, ErrState
 	}
+
 	var past uint8
 	if !in.ReadUint8(&past) || past > MaxPast {
 		return nil, ErrState
@@ -105,6 +112,7 @@ func Unmarshal(data []byte) (*State, error) {
 			return nil, ErrState
 		}
 	}
+
 	if !s.skipped.read(&in, s.ec.Steps) {
 		return nil, ErrState
 	}
@@ -122,17 +130,20 @@ func (s *skipped) read(in *cryptobyte.String, steps uint32) bool {
 	if !in.ReadUint16(&chains) || chains > MaxOldChains+1 {
 		return false
 	}
+
 	for i := range int(chains) {
 		var c skippedChain
 		var keys uint16
 		if !in.CopyBytes(c.hk[:]) || !in.ReadUint32(&c.step) || !in.ReadUint16(&keys) {
 			return false
 		}
+
 		s.total += int(keys)
 		if c.step > steps || steps-c.step > MaxOldChains || i > 0 && c.step <= s.chains[i-1].step ||
 			keys == 0 || s.total > MaxSkipped || len(*in) < int(keys)*(4+kdf.Size) {
 			return false
 		}
+
 		c.keys = make([]doubleratchet.Skipped, keys)
 		for j := range c.keys {
 			k := &c.keys[j]
@@ -142,5 +153,6 @@ func (s *skipped) read(in *cryptobyte.String, steps uint32) bool {
 		}
 		s.chains = append(s.chains, c)
 	}
+
 	return true
 }

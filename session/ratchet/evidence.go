@@ -22,10 +22,13 @@ func (s *State) Twin(own, found []byte) bool {
 	if len(own) < HeaderSize || len(found) != len(own) {
 		return false
 	}
+
 	own, found = own[:HeaderSize], found[:HeaderSize]
 	if subtle.ConstantTimeCompare(own, found) == 1 {
 		return false // our own header, before whatever body
 	}
+
+	// From the newest chain back. The key after belongs to the chain that follows.
 	after := &s.ec.NHKs
 	for i := -1; i < len(s.past); i++ {
 		hk := &s.ec.HKs

@@ -240,6 +240,7 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if len(message) < HeaderSize {
 		return nil, ErrRefused
 	}
+
 	sealed, body := message[:HeaderSize], message[HeaderSize:]
 	h, from, ok := s.openHeader(sealed)
 	if !ok {
@@ -248,15 +249,18 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if s.forked(&h, from) {
 		return nil, ErrForked
 	}
+
 	t, err := s.try(&h, from)
 	if err != nil {
 		return nil, ErrRefused
 	}
+
 	t.pq = s.pq.Clone()
 	pq, err := t.pq.Receive(h.pq[:])
 	if err != nil {
 		return nil, ErrRefused
 	}
+
 	mk := hybrid(&t.mk, &pq)
 	var k messageKey
 	k.expand(&mk)
@@ -265,6 +269,7 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if !ok {
 		return nil, ErrRefused
 	}
+
 	return t, nil
 }
 

@@ -93,6 +93,7 @@ func speaking() ([]iface, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var list []iface
 	for _, i := range all {
 		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagMulticast == 0 || i.Flags&net.FlagPointToPoint != 0 {
@@ -102,6 +103,7 @@ func speaking() ([]iface, error) {
 		if err != nil {
 			continue
 		}
+
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
 				list = append(list, iface{i, p.Addr()})
@@ -109,6 +111,7 @@ func speaking() ([]iface, error) {
 			}
 		}
 	}
+
 	if len(list) == 0 {
 		return nil, ErrNoNetwork
 	}
@@ -123,6 +126,7 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 	if err != nil {
 		return nil, err
 	}
+
 	answers := make(chan Relay)
 	var asked errgroup.Group
 	sent := false
@@ -150,6 +154,7 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 			return nil
 		})
 	}
+
 	if !sent {
 		return nil, ErrNoNetwork
 	}
@@ -157,6 +162,7 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 		asked.Wait()
 		close(answers)
 	}()
+
 	var found []Relay
 	seen := map[Relay]bool{}
 	for r := range answers {
@@ -204,6 +210,7 @@ func answered(packet []byte, nonce uint16, from netip.Addr) []Relay {
 	if err != nil || !h.Response || h.ID != nonce || p.SkipAllQuestions() != nil {
 		return nil
 	}
+
 	var relays []Relay
 	for len(relays) < answersMax {
 		rh, err := p.AnswerHeader()
@@ -220,6 +227,7 @@ func answered(packet []byte, nonce uint16, from netip.Addr) []Relay {
 		if err != nil {
 			break
 		}
+
 		label, ours := strings.CutSuffix(rh.Name.String(), "."+service)
 		id, err := wire.ParseNodeID(label)
 		at := directory.Address{AddrPort: netip.AddrPortFrom(from, srv.Port)}
@@ -245,12 +253,14 @@ func announce(ctx context.Context, interfaces []iface, at netip.AddrPort, id wir
 	var g errgroup.Group
 	var failed error
 	hearing := 0
+
 	for _, i := range interfaces {
 		conn, err := net.ListenMulticastUDP("udp4", &i.Interface, net.UDPAddrFromAddrPort(at))
 		if err != nil {
 			failed = err
 			continue
 		}
+
 		hearing++
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
 		g.Go(func() error {
@@ -272,9 +282,11 @@ func announce(ctx context.Context, interfaces []iface, at netip.AddrPort, id wir
 			}
 		})
 	}
+
 	if hearing == 0 {
 		return fmt.Errorf("listen for who looks for relays: %w", failed)
 	}
+
 	err := g.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()

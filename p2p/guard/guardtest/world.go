@@ -210,6 +210,7 @@ func (w *World) dial(d guard.Attempt) {
 	w.number++
 	number := w.number
 	w.dials[d.ID] = number
+
 	open := func() bool { return w.dials[d.ID] == number }
 	end := func(after time.Duration, tell func()) {
 		w.After(after, func() {
@@ -220,10 +221,12 @@ func (w *World) dial(d guard.Attempt) {
 			}
 		})
 	}
+
 	if w.line == NoRoute {
 		end(time.Millisecond, func() { w.Guards.Failed(d.ID, guard.Unreachable, w.Now) })
 		return
 	}
+
 	end(d.Timeout, func() { w.Guards.Failed(d.ID, guard.Timeout, w.Now) })
 	for _, at := range syns {
 		if at >= d.Timeout {

@@ -89,13 +89,16 @@ func (r *Relay) Start() {
 	if r.mesh.edit != nil {
 		r.mesh.edit(r.Node, &cfg)
 	}
+
 	relay, err := p2p.NewRelay(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(context.Background())
 	r.Relay, r.stop, r.done = relay, cancel, make(chan error, 1)
 	go func() { r.done <- relay.Run(ctx) }()
+
 	select {
 	case <-relay.Ready():
 	case err := <-r.done:

@@ -63,14 +63,18 @@ func Open(dst []byte, key *[KeySize]byte, iv *[IVSize]byte, sealed []byte, ad ..
 	if n < aes.BlockSize || n%aes.BlockSize != 0 || !Verify(key, sealed, ad...) {
 		return dst, false
 	}
+
 	block, err := aes.NewCipher(key[:32])
 	if err != nil {
 		panic("cbchmac: " + err.Error()) // unreachable: the key has 32 bytes
 	}
+
 	start := len(dst)
 	dst = append(dst, sealed[:n]...)
 	plaintext := dst[start:]
 	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(plaintext, plaintext)
+
+	// PKCS #7: so many bytes of padding, each of which is their number.
 	pad := int(plaintext[n-1])
 	if pad < 1 || pad > aes.BlockSize {
 		clear(plaintext)
@@ -82,6 +86,7 @@ func Open(dst []byte, key *[KeySize]byte, iv *[IVSize]byte, sealed []byte, ad ..
 			return dst[:start], false
 		}
 	}
+
 	return dst[:start+n-pad], true
 }
 

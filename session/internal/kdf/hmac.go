@@ -12,6 +12,7 @@ func MAC(key []byte, parts ...[]byte) [Size]byte {
 	if len(key) > sha256.BlockSize {
 		panic("kdf: key longer than a block")
 	}
+
 	var in [sha256.BlockSize + onStack]byte
 	var out [sha256.BlockSize + Size]byte
 	copy(in[:], key)
@@ -20,10 +21,13 @@ func MAC(key []byte, parts ...[]byte) [Size]byte {
 		in[i] ^= 0x36
 		out[i] ^= 0x5c
 	}
+
 	total := 0
 	for _, p := range parts {
 		total += len(p)
 	}
+
+	// Short input is put together on the stack and hashed in one call.
 	inner := out[sha256.BlockSize:]
 	if total <= onStack {
 		n := sha256.BlockSize
@@ -40,6 +44,7 @@ func MAC(key []byte, parts ...[]byte) [Size]byte {
 		}
 		h.Sum(inner[:0])
 	}
+
 	clear(in[:])
 	return sha256.Sum256(out[:])
 }
@@ -53,12 +58,14 @@ func HKDF(info string, salt, secret []byte, out ...[]byte) {
 	if len(info) > maxInfo {
 		panic("kdf: info too long")
 	}
+
 	prk := MAC(salt, secret)
 	var block [onStack]byte // T(i-1) ‖ info ‖ i
 	n := Size + copy(block[Size:], info)
 	start := Size // T(0) is empty
 	var t [Size]byte
 	used := Size // of t
+
 	for _, o := range out {
 		for len(o) > 0 {
 			if used == Size {
@@ -75,6 +82,7 @@ func HKDF(info string, salt, secret []byte, out ...[]byte) {
 			o = o[c:]
 		}
 	}
+
 	clear(prk[:])
 	clear(t[:])
 	clear(block[:])

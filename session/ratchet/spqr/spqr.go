@@ -185,6 +185,7 @@ func (s *State) ReceiveMessage(m *Message) ([KeySize]byte, error) {
 			return [KeySize]byte{}, ErrRefused
 		}
 	}
+
 	var key chain.Key
 	if s.suite.Unsealed {
 		key, err = next.chain.ReceiveUnsealed(m.Epoch-1, m.Number)
@@ -194,6 +195,7 @@ func (s *State) ReceiveMessage(m *Message) ([KeySize]byte, error) {
 	if err != nil {
 		return [KeySize]byte{}, ErrRefused
 	}
+
 	*s = next
 	return key, nil
 }

@@ -216,6 +216,7 @@ func (s *State) send() (msg Message, key *Key, err error) {
 	case ct2Sampled:
 		msg.Type = Ct2
 	}
+
 	if msg.Type.HasChunk() {
 		msg.Chunk = erasure.Encode(s.source(), s.next)
 		s.next++
@@ -247,6 +248,7 @@ func (s *State) receive(msg *Message) (*Key, error) {
 	case msg.Epoch > s.epoch:
 		return nil, ErrEpoch
 	}
+
 	switch s.kind {
 	case keysSampled: // (2)
 		if msg.Type == Ct1 {
@@ -309,6 +311,7 @@ func (s *State) receiveCt2(msg *Message) (*Key, error) {
 	if err := s.collect(msg); err != nil {
 		return nil, err
 	}
+
 	in := s.in.Message(ct2Size)
 	if in == nil {
 		return nil, nil
@@ -316,6 +319,7 @@ func (s *State) receiveCt2(msg *Message) (*Key, error) {
 	if s.epoch == MaxEpoch {
 		return nil, ErrExhausted
 	}
+
 	ct2, mac := in[:incremental.Ct2Size], in[incremental.Ct2Size:]
 	k, err := incremental.NewKey(&s.seed)
 	if err != nil {
@@ -325,12 +329,14 @@ func (s *State) receiveCt2(msg *Message) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	key := &Key{s.epoch, s.suite.epochKey(s.epoch, &shared)}
 	auth := s.auth
 	auth.update(s.suite, s.epoch, &key.Bytes)
 	if !hmac.Equal(mac, auth.ciphertext(s.suite, s.epoch, s.ct1[:], ct2)) {
 		return nil, ErrMAC
 	}
+
 	*s = State{suite: s.suite, kind: noHeaderReceived, epoch: s.epoch + 1, auth: auth}
 	return key, nil
 }
@@ -362,11 +368,13 @@ func (s *State) receiveVector(msg *Message) error {
 			return err
 		}
 	}
+
 	acknowledged := s.kind == ct1Acknowledged || msg.Type != Ek
 	var vector *[vectorSize]byte
 	if in := s.in.Message(vectorSize); in != nil {
 		vector = (*[vectorSize]byte)(in)
 	}
+
 	switch {
 	case vector != nil && acknowledged: // (9), (11)
 		return s.encapsulate(vector)

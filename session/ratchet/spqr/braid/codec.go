@@ -63,6 +63,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, uint32(s.epoch))
 	b = append(b, s.auth.root[:]...)
 	b = append(b, s.auth.mac[:]...)
+
 	fields := layouts[s.kind].fields
 	if fields&hasSeed != 0 {
 		b = append(b, s.seed[:]...)
@@ -96,6 +97,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 			b = append(b, chunks[i].Data[:]...)
 		}
 	}
+
 	return b, nil
 }
 
@@ -109,6 +111,7 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 	if len(data) > MaxSize || s.kind >= kinds || s.epoch == 0 || s.epoch > MaxEpoch {
 		return State{}, ErrState
 	}
+
 	layout := &layouts[s.kind]
 	if layout.fields&hasSeed != 0 {
 		r.fill(s.seed[:])
@@ -151,6 +154,7 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 			}
 		}
 	}
+
 	if r.short || len(r.data) != 0 {
 		return State{}, ErrState
 	}

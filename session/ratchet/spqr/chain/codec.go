@@ -43,9 +43,12 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, uint32(s.sending))
 	b = binary.BigEndian.AppendUint32(b, s.sent)
 	b = binary.BigEndian.AppendUint32(b, s.previous)
+
 	latest := s.at(s.epoch)
 	b = latest.send.append(b)
 	b = latest.receive.append(b)
+
+	// The epoch before has only the chains that are still in use.
 	if old := s.at(s.epoch - 1); s.epoch > 0 {
 		if s.sending != s.epoch {
 			b = old.send.append(b)
@@ -54,6 +57,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 			b = old.receive.append(b)
 		}
 	}
+
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.aside)))
 	for i := range s.aside {
 		b = binary.BigEndian.AppendUint32(b, uint32(s.aside[i].epoch))
@@ -74,6 +78,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 		return State{}, nil, ErrState
 	}
 	s := State{labels: labels, initiator: initiator, root: Key(data[:KeySize])}
+
 	data = data[KeySize:]
 	s.epoch = uint64(binary.BigEndian.Uint32(data))
 	s.sending = uint64(binary.BigEndian.Uint32(data[4:]))
@@ -84,6 +89,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 		s.previous > MaxNumber || s.sending == 0 && s.previous != 0 {
 		return State{}, nil, ErrState
 	}
+
 	ok := true
 	latest := s.at(s.epoch)
 	data = latest.send.parse(data, &ok)
@@ -103,6 +109,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 	if !ok || using.n != s.sent || len(data) < 2 {
 		return State{}, nil, ErrState
 	}
+
 	count := int(binary.BigEndian.Uint16(data))
 	data = data[2:]
 	if count > MaxSkipped || len(data) < count*asideSize {
@@ -111,6 +118,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 	if count > 0 {
 		s.aside = make([]asideKey, count)
 	}
+
 	for i := range s.aside {
 		k := asideKey{uint64(binary.BigEndian.Uint32(data)), binary.BigEndian.Uint32(data[4:]), Key(data[8:asideSize])}
 		data = data[asideSize:]

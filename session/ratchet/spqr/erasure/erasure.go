@@ -150,6 +150,7 @@ func (d *Decoder) Message(n int) []byte {
 	if len(d.chunks) < k {
 		return nil
 	}
+
 	have := d.chunks[:k]
 	message := make([]byte, n)
 	var points, weights [maxSource]uint16
@@ -166,6 +167,8 @@ func (d *Decoder) Message(n int) []byte {
 	if whole == k {
 		return message
 	}
+
+	// A missing chunk is a value of the polynomial through the others.
 	lagrange(points[:k], weights[:k])
 	for x := range k {
 		if known[x] {
