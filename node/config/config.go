@@ -63,6 +63,9 @@ func (p Profile) KeyFile() string  { return filepath.Join(p.Dir, "profile.key") 
 func (p Profile) Database() string { return filepath.Join(p.Dir, "profile.db") }
 func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock") }
 
+// NextDatabase is the database under other keys, while the passphrase is changed.
+func (p Profile) NextDatabase() string { return filepath.Join(p.Dir, "profile.db-next") }
+
 // Unfinished returns the one folder for what holds secrets while something is
 // made: a backup, a restored profile. Every start empties it, and a wipe destroys
 // what is there.

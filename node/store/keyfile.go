@@ -1,11 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,8 +15,6 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
-
-	"starling/node/config"
 )
 
 // The key file, version 2, is 314 bytes:
@@ -247,42 +243,4 @@ func (k *keyFile) rowKey(epoch uint64) (*[32]byte, bool) {
 		}
 	}
 	return nil, false
-}
-
-// CheckPassphrase returns [ErrWrongPassphrase] unless this is the passphrase of
-// the profile. It costs what opening does, whatever is given, and holds up
-// nobody meanwhile.
-func (s *Store) CheckPassphrase(passphrase string) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return ErrClosed
-	}
-	header, wrap := s.keys.header, bytes.Clone(s.keys.wrap)
-	s.mu.Unlock()
-	defer clear(wrap)
-	kdf := KDF{binary.BigEndian.Uint32(header[9:]), binary.BigEndian.Uint32(header[13:]), header[17]}
-	if subtle.ConstantTimeCompare(kdf.derive(passphrase, header[18:]), wrap) != 1 {
-		return ErrWrongPassphrase
-	}
-	return nil
-}
-
-// ChangePassphrase wraps the keys of a closed profile under a new passphrase.
-func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
-	lock, err := acquire(p)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
-	k, err := readKeyFile(p.KeyFile(), old)
-	if err != nil {
-		return err
-	}
-	n, err := newKeyFile(new, kdf)
-	if err != nil {
-		return err
-	}
-	n.database, n.current, n.previous, n.sum, n.log, n.former = k.database, k.current, k.previous, k.sum, k.log, k.former
-	return mapError(config.WriteFile(p.KeyFile(), n.marshal()))
 }

@@ -204,6 +204,9 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, err
 	}
+	if err := takeCopy(p, keys); err != nil {
+		return nil, mapError(err)
+	}
 	info, err := os.Stat(p.Database())
 	if err == nil && info.Size() == 0 {
 		err = errors.New("it is empty")
@@ -415,6 +418,16 @@ func (s *Store) checkpoint() error {
 // fail with [ErrClosed].
 func (s *Store) Close() error {
 	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	return errors.Join(s.closeKeepingLock(), s.lock.Unlock())
+}
+
+func (s *Store) closeKeepingLock() error {
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
@@ -422,7 +435,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	err := s.checkpoint()
 	s.markerFile.close()
-	return errors.Join(err, s.closeDB(), s.lock.Unlock())
+	return errors.Join(err, s.closeDB())
 }
 
 func (s *Store) closeDB() error {

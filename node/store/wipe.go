@@ -68,7 +68,7 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 	for i := len(keys) - 1; i >= 0; i-- {
 		errs = append(errs, do(func() error { return overwrite(keys[i]) }))
 	}
-	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm"}
+	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm", p.NextDatabase(), p.NextDatabase() + "-journal"}
 	rest = append(rest, marker)
 	for _, path := range append(append(rest, keys[:len(keys)-1]...), p.Unfinished(), key) {
 		if path != "" {
