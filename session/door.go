@@ -25,12 +25,12 @@ const (
 // or one before it.
 //
 // A holder of an old copy of the peer's profile can knock as well, and the session
-// that follows may be theirs. The peer, whose session was replaced and who knows
-// nothing of the new one, must still be heard. So a door is kept open when a knock
-// replaces its session without proof of the session's state, which an old copy has
-// not, or comes through the door of another. Further resets do not close it: of more
-// than maxKept the oldest stay. A knock at a door that is kept open, with the proof,
-// ends the dispute with all who came later: their doors close.
+// that follows may be theirs. The peer knows nothing of the new session and must
+// still be heard. So a door is kept open when a knock replaces its session without
+// proof of the session's state, which an old copy has not, or comes through the
+// door of another. Further resets do not close it: of more than maxKept the oldest
+// stay. A knock at a door that is kept open, with the proof, ends the dispute with
+// all later comers: their doors close.
 type door struct {
 	secret [32]byte
 	last   instant          // time of the last offer that came this way, 0 if none
@@ -100,7 +100,8 @@ func (s *Session) Compared() {
 	}
 }
 
-// Layout: number 1, each: secret 32 ‖ last 8 ‖ proofs 2 × 32 ‖ kept 8.
+// addDoors appends the doors: number 1, each: secret 32 ‖ last 8 ‖ proofs 2 × 32 ‖
+// kept 8.
 func addDoors(b *cryptobyte.Builder, doors []door) {
 	b.AddUint8(uint8(len(doors)))
 	for i := range doors {

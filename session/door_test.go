@@ -28,7 +28,7 @@ func TestKnockFromTheFuture(t *testing.T) {
 		takeOffer(t, r, offering(t, a, -time.Hour, ReasonRestored).Bundle())
 	}
 
-	// What is not far ahead counts, and what was once does in its time.
+	// An offer that is not far ahead counts, and a premature one does in its time.
 	early := offering(t, a, KnockSkew+time.Second, ReasonRestored).Bundle()[0]
 	for _, later := range []time.Duration{time.Second, time.Hour} {
 		if step, err := b.Reset().Take(now.Add(later), early); err != nil || !step.New {

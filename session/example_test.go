@@ -57,7 +57,7 @@ func converse(m mailbox) (ada, bob *session.Session) {
 	return ada, bob
 }
 
-// Two people meet by a link and talk.
+// Example: two people meet by a link and talk.
 func Example() {
 	m := make(mailbox)
 	ada, bob := converse(m)
@@ -81,8 +81,8 @@ func Example() {
 	// the same number on both sides: true
 }
 
-// Forty cells are lost for good. The flare that is up, and its answer, are the only
-// ones that are put again; what is said next arrives.
+// ExampleSession_Signals: forty cells are lost for good. The flare that is up, and
+// its answer, are the only ones that are put again; what is said next arrives.
 func ExampleSession_Signals() {
 	m := make(mailbox)
 	ada, bob := converse(m)
@@ -122,8 +122,8 @@ func read(s *session.Session, c session.Cell) {
 	}
 }
 
-// A profile was put back from a copy. Its owner offers a new session, and the other
-// side joins it, without a link that people hand over.
+// ExampleReset: a profile was put back from a copy. Its owner offers a new session,
+// and the other side joins it, without a link that people hand over.
 func ExampleReset() {
 	m := make(mailbox)
 	ada, bob := converse(m)

@@ -14,8 +14,8 @@ import (
 
 var record = flag.Bool("record", false, "write testdata/stored of this version of the states; never over one that is in use")
 
-// golden is what two people have on disk, as some version of this package wrote
-// it, and what is on its way between them.
+// golden is the state of two people on disk, as some version of this package wrote
+// it, and the cells on their way between them.
 type golden struct {
 	Alice, Bob []byte // sessions: cells were lost and are late, epochs were agreed on
 	ToAlice    []Cell // late or new, in an order in which all open

@@ -28,8 +28,8 @@ var (
 	ErrExpiry    = invite.ErrExpiry
 	// ErrExpired means that the invite's time is over.
 	ErrExpired = errors.New("invite expired")
-	// ErrBundle means that what lies under the bundle tags is not, or not
-	// wholly, what the link names.
+	// ErrBundle means that the boxes under the bundle tags are not, or not all,
+	// those that the link names.
 	ErrBundle = errors.New("invite bundle missing or damaged")
 	// ErrUsed means that a second person has used the link. The session with
 	// the first is not affected, but one of the two was not meant.

@@ -12,10 +12,9 @@ import (
 
 var histories = flag.Int("histories", 40, "how many histories TestLoss draws")
 
-// lossModel is two people, what each has on disk, and mailboxes that lose whatever
-// chance says, for as long as it says. Each side keeps to what the package asks of
-// it and to no more: signals are repeated, contents only for as long as the one who
-// wrote them cares.
+// lossModel is two people, the state of each on disk, and mailboxes that lose cells
+// at random, for a random time. Each side does its duty to the package and no more:
+// signals are repeated, contents only for as long as their writer cares.
 type lossModel struct {
 	t      *testing.T
 	random *rand.Rand
@@ -170,7 +169,7 @@ func (m *lossModel) fetch(i, n int) {
 	m.sealWaiting(i)
 }
 
-// came checks what has come against what was said.
+// came checks an arrival against the words of its writer.
 func (m *lossModel) came(i int, part Part) {
 	p := &m.who[i]
 	for _, span := range part.Lost {
@@ -285,9 +284,9 @@ func (m *lossModel) settled() {
 	}
 }
 
-// TestLoss: whatever is lost, what is said afterwards comes, in both directions, and
-// each cell comes or is told to be lost. The histories are drawn at random; each is
-// followed by two more losses and recoveries of the same sessions.
+// TestLoss: after any loss later messages arrive, in both directions, and each cell
+// arrives or is reported lost. The histories are drawn at random; each is followed
+// by two more losses and recoveries of the same sessions.
 func TestLoss(t *testing.T) {
 	n, waited := *histories, 0
 	if testing.Short() {

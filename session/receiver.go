@@ -236,9 +236,9 @@ func (r *receiver) drop(over func(*gap) bool) (lost []Span) {
 
 func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
-// Layout: cells 36 ‖ number 4 ‖ last 32 ‖ tags ahead 32 × 16 ‖
-// gaps 2, each: first 4 ‖ steps 4 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16 ‖
-// flares 36 ‖ tags of flares 2 × 16 ‖ answers 36.
+// marshal appends the receiver: cells 36 ‖ number 4 ‖ last 32 ‖ tags ahead 32 × 16
+// ‖ gaps 2, each: first 4 ‖ steps 4 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16
+// ‖ flares 36 ‖ tags of flares 2 × 16 ‖ answers 36.
 func (r *receiver) marshal(b *cryptobyte.Builder) {
 	r.cells.marshal(b)
 	b.AddUint32(r.number)

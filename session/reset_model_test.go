@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// resetModel is two people whose profiles are copied and put back at any time,
-// and mailboxes that remember what lay under a tag. In the end they must have a
+// resetModel is two people with profiles that are copied and put back at any time,
+// and mailboxes that remember the boxes of each tag. In the end they must have a
 // session again.
 type resetModel struct {
 	t     *testing.T
@@ -38,7 +38,7 @@ func newResetModel(t *testing.T) *resetModel {
 }
 
 // what returns the session, if there is one, and the reset: the one on disk, or
-// what the session leads to.
+// else the one that the session leads to.
 func (m *resetModel) what(p *person) (s *Session, r *Reset) {
 	if p.session != nil {
 		s = restore(m.t, p.session)

@@ -136,8 +136,8 @@ func refuseStep(t testing.TB, r *Reset, c Cell) {
 	}
 }
 
-// A restored side and its peer come to a session of its own, whichever of them
-// began the old one.
+// TestReset: a restored side and its peer come to a session of its own, whichever
+// of them began the old one.
 func TestReset(t *testing.T) {
 	for _, restoredInitiator := range []bool{true, false} {
 		t.Run(fmt.Sprint("initiator restored: ", restoredInitiator), func(t *testing.T) {
@@ -202,8 +202,8 @@ func containsTag(tags []Tag, tag Tag) bool {
 	return false
 }
 
-// Both sides offer at once: the later offer stands, and of two of one
-// millisecond that of the old initiator.
+// TestResetFromBothSides: both sides offer at once: the later offer stands, and of
+// two of one millisecond that of the old initiator.
 func TestResetFromBothSides(t *testing.T) {
 	for name, at := range map[string][2]time.Duration{
 		"initiator later": {time.Minute, 0}, "same time": {0, 0}, "responder later": {0, time.Millisecond},
@@ -234,7 +234,8 @@ func TestResetFromBothSides(t *testing.T) {
 	}
 }
 
-// What one side began to hear of is overtaken by an offer of its own.
+// TestResetOvertakesPending: what one side began to hear of is overtaken by an
+// offer of its own.
 func TestResetOvertakesPending(t *testing.T) {
 	a, b := talking(t)
 	theirs := offering(t, b, 0, ReasonForked).Bundle()
@@ -251,7 +252,7 @@ func TestResetOvertakesPending(t *testing.T) {
 	renew(t, r, b.Reset())
 }
 
-// An offer is taken once, in each of its copies.
+// TestResetReplay: an offer is taken once, in each of its copies.
 func TestResetReplay(t *testing.T) {
 	a, b := talking(t)
 	cells := offering(t, b, 0, ReasonRestored).Bundle()
@@ -270,9 +271,9 @@ func TestResetReplay(t *testing.T) {
 	}
 }
 
-// A profile restored twice from one copy makes two offers. Whatever comes first,
-// and whether or not the first was answered, the second has the session in the
-// end, and the first cannot take it away again.
+// TestRestoredTwice: a profile restored twice from one copy makes two offers.
+// Whatever comes first, and whether or not the first was answered, the second has
+// the session in the end, and the first cannot take it away again.
 func TestRestoredTwice(t *testing.T) {
 	a, b := talking(t)
 	copied := state(t, b)
@@ -333,7 +334,8 @@ func TestRestoredTwice(t *testing.T) {
 	}
 }
 
-// The peer of who was restored can be restored from a copy of the same session.
+// TestBothRestoredInTurn: the peer of who was restored can be restored from a copy
+// of the same session.
 func TestBothRestoredInTurn(t *testing.T) {
 	a, b := talking(t)
 	copyOfA, copyOfB := state(t, a), state(t, b)
@@ -342,7 +344,8 @@ func TestBothRestoredInTurn(t *testing.T) {
 	renew(t, offering(t, restore(t, copyOfB), 2*time.Hour, ReasonRestored), a.Reset())
 }
 
-// A copy of a session that is two sessions old is not heard any more.
+// TestRestoredFromTooOldACopy: a copy of a session that is two sessions old is not
+// heard any more.
 func TestRestoredFromTooOldACopy(t *testing.T) {
 	a, b := talking(t)
 	tooOld := state(t, b)
@@ -356,8 +359,9 @@ func TestRestoredFromTooOldACopy(t *testing.T) {
 	open(t, a, seal(t, b, "on"), "on")
 }
 
-// Nothing but an offer under the old session's secret is one: no damage, no
-// stranger, no cell of the session, no offer reflected to who made it.
+// TestResetNeverOnDecryptFailure: nothing but an offer under the old session's
+// secret is one: no damage, no stranger, no cell of the session, no offer reflected
+// to who made it.
 func TestResetNeverOnDecryptFailure(t *testing.T) {
 	a, b := talking(t)
 	r := a.Reset()
@@ -408,8 +412,8 @@ func knockOf(t testing.TB, r *Reset) (plain [invite.KnockSize]byte) {
 	return plain
 }
 
-// A knock that deviates in any field is refused, though its author holds the
-// secret.
+// TestMalformedKnock: a knock that deviates in any field is refused, though its
+// author holds the secret.
 func TestMalformedKnock(t *testing.T) {
 	a, b := talking(t)
 	r := offering(t, b, 0, ReasonRestored)
@@ -453,7 +457,7 @@ func TestMalformedKnock(t *testing.T) {
 	}
 }
 
-// The bundle of an offer is the one its link names.
+// TestResetForeignBundle: the bundle of an offer is the one its link names.
 func TestResetForeignBundle(t *testing.T) {
 	a, b := talking(t)
 	r := a.Reset()

@@ -50,8 +50,8 @@ func (s *sender) next(box *[envelope.CellSize]byte) Tag {
 // unheard returns how many cells the peer is not known to have come past.
 func (s *sender) unheard() int { return int(s.cells.n - s.heard) }
 
-// Layout: cells 36 ‖ previous 32 ‖ heard 4 ‖ flares 36 ‖ answers 36 ‖
-// signals 1 (1 flare, 2 answer), each: number 4 ‖ tag 16 ‖ box 1,536.
+// marshal appends the sender: cells 36 ‖ previous 32 ‖ heard 4 ‖ flares 36 ‖
+// answers 36 ‖ signals 1 (1 flare, 2 answer), each: number 4 ‖ tag 16 ‖ box 1,536.
 func (s *sender) marshal(b *cryptobyte.Builder) {
 	s.cells.marshal(b)
 	b.AddBytes(s.previous[:])

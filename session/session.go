@@ -17,13 +17,13 @@
 //
 // # Loss
 //
-// Whatever is lost, by anybody and for however long, what is said afterwards
-// arrives. A receiver asks for the cells that it knows to be missing and for the
-// next few. When more than those may be on their way, a flare goes up: a cell under
-// a tag of its own that the peer always asks for, and which says how far the
-// direction has come. The peer answers it in the same way. [Session.Signals] returns
-// both, to be repeated for as long as it does; no content needs to be repeated for
-// the direction to go on. Seal refuses with [ErrWaiting] what would run so far ahead
+// After any loss, by anybody and for however long, later messages arrive. A
+// receiver asks for the cells that it knows to be missing and for the next few.
+// When more than those may be on their way, a flare goes up: a cell under a tag of
+// its own that the peer always asks for, and which says how far the direction has
+// come. The peer answers it in the same way. [Session.Signals] returns both, to be
+// repeated for as long as it does; no content needs to be repeated for the
+// direction to go on. Seal refuses with [ErrWaiting] what would run so far ahead
 // that the ratchet could not follow. What will not come any more is in [Part.Lost].
 //
 // # What the caller owes

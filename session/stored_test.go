@@ -250,8 +250,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestGivenUpExactly: a missing cell is waited for up to the last moment, and what is
-// given up is what was missing.
+// TestGivenUpExactly: a missing cell is waited for up to the last moment, and only
+// missing cells are given up.
 func TestGivenUpExactly(t *testing.T) {
 	s := gapped(t)
 	first := uint64(s.receive.gaps[0].first)

@@ -16,9 +16,9 @@
 // sign a [Voucher]. Where less than 16 relays are known all are examiners.
 //
 // A knock that comes from an address of the descriptor (IPv6: from its /64) makes
-// its examiner dial that address and nobody else. Each other address costs the one
-// who knocks Price frames first: nobody is made to dial a third party for less than
-// it costs to send it as much.
+// its examiner dial that address and nobody else. Each other address costs the
+// knocker Price frames first: nobody is made to dial a third party for less than it
+// costs to send it as much.
 //
 // # Lists
 //
@@ -35,7 +35,7 @@
 // last week stands. What we reached in another way, by dialling it for a neighbour or as
 // an examiner, is reached too.
 //
-// The package is pure: it keeps what is known and says what to do. Whoever owns it
+// The package is pure: it keeps the evidence and decides the next step. Its owner
 // dials, sends and keeps time.
 package admission
 

@@ -231,8 +231,8 @@ func TestOneNetwork(t *testing.T) {
 	}
 }
 
-// TestBoot: who is alone takes whom it has dialled; of few relays half suffice, and
-// who is vouched for is looked at before it is listed.
+// TestBoot: a lonely relay takes the relays that it has dialled; of few relays half
+// suffice, and a vouched relay is checked before it is listed.
 func TestBoot(t *testing.T) {
 	w := newWorld(t, 0)
 	first, second := newRelay(t, 1), newRelay(t, 2)
@@ -275,9 +275,9 @@ func TestBoot(t *testing.T) {
 	}
 }
 
-// TestChecks: a relay that does not answer loses what it was: reached after two
-// failures an hour apart, its place after three when nobody vouches any more; and
-// who vouched for three such has no voice for a week.
+// TestChecks: a relay that does not answer is no longer reached after two failures
+// an hour apart, and loses its place after three without a fresh voucher. An
+// examiner of three such relays has no voice for a week.
 func TestChecks(t *testing.T) {
 	w := newWorld(t, 80)
 	fail := func(r *relay) {
@@ -365,8 +365,8 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// TestKnock: who comes from its address is looked at; another's address costs its
-// price first, and is nobody's who names another relay.
+// TestKnock: a knock from its own address is examined; another address costs its
+// price first, and a knock that names another relay is refused.
 func TestKnock(t *testing.T) {
 	r := newRelay(t, 1).at("20.0.0.1:1", "21.0.0.1:80", "[2a01:4f8::1]:1")
 	home := netip.MustParseAddr("20.0.0.1")

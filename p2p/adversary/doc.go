@@ -1,7 +1,8 @@
 // Package adversary plays those whom docs/THREATMODEL.md names against a real mesh
 // under the rules of the public network, and keeps the truth apart to score them.
-// It has tests only: what an adversary cannot do is a test that fails once it can, and
-// what one can do is a test, too, so that nobody believes in more than there is.
+// It has tests only. An impossible attack is a test that fails once it works. A
+// possible one is a test, too, so that nobody believes in more protection than
+// there is.
 //
 //	who                        sees                                  here
 //	watches a line             frames of one client                  line_test.go

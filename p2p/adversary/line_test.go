@@ -63,8 +63,8 @@ func TestFirstBytesAreKnown(t *testing.T) {
 	}
 }
 
-// A line is what somebody sees who watches one client's links: when frames go out
-// and come in.
+// A line is the view of a watcher of one client's links: the times at which frames
+// go out and come in.
 type line struct {
 	mu      sync.Mutex
 	out, in []time.Time
@@ -123,7 +123,8 @@ func TestTimingLinks(t *testing.T) {
 			boxes[i] = chosen[0]
 		}
 
-		// The truth is who writes to whom; the watcher gets the lines.
+		// The truth is the pairs of writers and readers; the watcher gets the
+		// lines.
 		draw := mrand.New(mrand.NewPCG(1, 2))
 		right := 0
 		for n := range messages {
@@ -154,8 +155,8 @@ func TestTimingLinks(t *testing.T) {
 	})
 }
 
-// guess names who got a message that left by one line: whose line had most frames
-// just then.
+// guess names the recipient of a message that left by one line: the owner of the
+// line with most frames just then.
 func guess(lines []line, from int, began, ended time.Time) (who int) {
 	most := 0
 	for i := range lines {

@@ -13,9 +13,9 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// meddlers makes a mesh whose relays do something to every packet that they pass
-// on, and one client that writes to itself; it returns how often a box was handed
-// out and what relays refused, after so many puts.
+// meddlers makes a mesh of relays that meddle with every packet that they pass on,
+// and one client that writes to itself. After so many puts it returns the number of
+// boxes handed out and the refusals of the relays.
 func meddlers(t *testing.T, puts int, meddle func(p *outfox.Packet, send func(*outfox.Packet))) (boxes int64, refused map[string]int64) {
 	refused = map[string]int64{}
 	synctest.Test(t, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestEveryPacketTwice(t *testing.T) {
 }
 
 // TestEveryPacketTagged: a relay that flips a bit of every packet destroys it, and
-// learns nothing further down: what it changed is noise to the mailbox, whose
-// refusals are all that is left of it.
+// learns nothing further down. The changed packet is noise to the mailbox, and only
+// a refusal is left of it.
 func TestEveryPacketTagged(t *testing.T) {
 	boxes, refused := meddlers(t, 3, func(p *outfox.Packet, send func(*outfox.Packet)) {
 		raw := p.Append(nil)

@@ -1,12 +1,12 @@
 // Package book is a node's address book: the one place that turns an address
 // into something that can be dialled.
 //
-// An address is a claim of whoever names it. The book keeps for each address
-// who that was, when a node last answered there, and so what it may be dialled
-// for. Diallers take a [Permit] and nothing else, and only the book makes one;
-// the gate of package host lets a connection out only while a permit for this
-// node and this address is open. What identify, the DHT, gossip or a contact
-// say is in no permit, whatever libp2p's own stores hold.
+// An address is a claim of whoever names it. The book keeps for each address its
+// source and the last answer of a node there. From them follows the use that a dial
+// may have. Diallers take a [Permit] and nothing else, and only the book makes one;
+// the gate of package host lets a connection out only while a permit for this node
+// and this address is open. Claims of identify, the DHT, gossip or a contact are in
+// no permit, even when libp2p's own stores hold them.
 //
 //	named by     a client dials it              a relay dials it
 //	Owner        always                         always

@@ -20,7 +20,7 @@ func id(n int) (id wire.NodeID) {
 
 func at(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// a clock that tests turn.
+// clock is a clock that tests turn.
 type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }

@@ -91,8 +91,8 @@ func (b *Book) Order(addrs []netip.AddrPort) []netip.AddrPort {
 	return order(addrs, netip.AddrPort{})
 }
 
-// choose returns the addresses of the best source. What the owner names and
-// what the list says are tried together.
+// choose returns the addresses of the best source. Addresses from the owner and
+// from the list are tried together.
 func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]netip.AddrPort, Source) {
 	named, heard := b.named[id], b.heard[id]
 

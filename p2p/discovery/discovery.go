@@ -61,7 +61,7 @@ type Config struct {
 	// AllowPrivate admits loopback and LAN addresses and any number of peers
 	// per network.
 	AllowPrivate bool
-	// Tap, if set, sees who asks the DHT for what. For tests.
+	// Tap, if set, sees each request to the DHT and its sender. For tests.
 	Tap func(from network.Conn, data []byte)
 }
 

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// a node is a host and whom it may dial.
+// node is a host and the nodes that it may dial.
 type node struct {
 	host.Host
 	book *book.Book
@@ -120,8 +120,8 @@ func TestFindByDHT(t *testing.T) {
 	})
 }
 
-// TestNeighbours: a relay connects to those it knows, goes on trying who does
-// not answer, and takes up who becomes known later.
+// TestNeighbours: a relay connects to those it knows, goes on trying the silent
+// ones, and takes up relays that become known later.
 func TestNeighbours(t *testing.T) {
 	h := newHost(t)
 	var others []*node

@@ -79,8 +79,8 @@ type heard struct {
 	said map[peer.ID][]multiaddr.Multiaddr
 }
 
-// Addrs implements peerstore.AddrBook: what the node signed goes before what
-// was said of it.
+// Addrs implements peerstore.AddrBook: addresses that the node signed go before
+// hearsay.
 func (s *heard) Addrs(p peer.ID) []multiaddr.Multiaddr {
 	if p == s.self.ID() {
 		return s.self.Addrs()

@@ -1,14 +1,14 @@
 // Package guard decides which relays see a client's address.
 //
 // A guard is a relay that a client connects to. It sees the client's address, so
-// the fewer a client ever meets the better: who owns one relay of ten waits for
-// the client to come by. What makes a client meet others is mostly no fault of its
+// the fewer a client ever meets the better: the owner of one relay of ten waits for
+// the client to come by. Mostly a client meets others through no fault of its
 // guards: a laptop closes its lid, changes its network, loses it. So the silence of
 // all is evidence against nobody.
 //
 // The guards are an ordered list: those that were met, in the order in which that
 // was, then others that were drawn and not yet needed. The first Use that are up
-// are used. What may be dialled depends on what is known of the network:
+// are used. The state of the network decides which relays may be dialled:
 //
 //	network  is so when                                     may be dialled
 //	up       a guard is connected                           guards that are wanted; see 3

@@ -345,8 +345,8 @@ func TestAwayWhileNobodyWasUp(t *testing.T) {
 	}
 }
 
-// TestAvoided: whom the judge avoids is as one who hung up, for half an hour; then it
-// is tried again.
+// TestAvoided: a relay that the judge avoids counts as one that hung up, for half
+// an hour; then it is tried again.
 func TestAvoided(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	w.Guards.Avoid(first[0], w.Now)
@@ -635,7 +635,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestState: what is kept is kept: order, who was met, the grace, the budget.
+// TestState: the order, the meetings, the grace and the budget survive a restart.
 func TestState(t *testing.T) {
 	w, first := settled(t, 300, 1)
 	w.State = away(guardtest.Absent, first...)
@@ -689,8 +689,8 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// TestHistories: random histories of lines, relays and restarts. Whatever happens, the
-// list is in order, no more is met than the rules allow, and whoever is used is
+// TestHistories: random histories of lines, relays and restarts. Always the list is
+// in order, no more relays are met than the rules allow, and all guards in use are
 // connected.
 func TestHistories(t *testing.T) {
 	for seed := range uint64(100) {

@@ -155,7 +155,7 @@ func NewRelay(cfg Config) (Host, error) {
 	}
 
 	res := newResources(sizes, cfg.IsRelay)
-	// It only remembers who is in use; who goes is decided by Places.
+	// It only remembers the connections in use; Places decides which of them goes.
 	conns, err := connmgr.NewConnManager(math.MaxInt32-1, math.MaxInt32, connmgr.WithSilencePeriod(time.Hour))
 	if err != nil {
 		return nil, fmt.Errorf("connection manager: %w", err)

@@ -48,9 +48,9 @@ func idleMuxer(t *testing.T, dialler, acceptor network.Multiplexer) (writes, byt
 	return writes, bytes
 }
 
-// An idle connection costs no more than a ping and its answer once a minute to a
-// client, twice a minute to a relay, and a few for the round trip: a guest is left
-// to ping.
+// TestIdleMuxer: an idle connection costs no more than a ping and its answer once a
+// minute to a client, twice a minute to a relay, and a few for the round trip: a
+// guest is left to ping.
 func TestIdleMuxer(t *testing.T) {
 	known := relayMuxer(func(peer.ID) bool { return true })
 	for _, c := range []struct {
@@ -70,7 +70,8 @@ func TestIdleMuxer(t *testing.T) {
 	}
 }
 
-// A relay finds out that a relay is gone as soon as if it had dialled it.
+// TestDeadRelay: a relay finds out that a relay is gone as soon as if it had
+// dialled it.
 func TestDeadRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, z := net.Pipe()

@@ -19,9 +19,9 @@ import (
 // same again while the old ones are not known to be dead.
 const connsPerPeer = 4
 
-// Places are the connections that others open: who is at the door, and who is
-// in. When all places are taken the least useful goes, see limits.Victim; a
-// relay says by Worked who is of use.
+// Places are the connections that others open: those at the door, and those inside.
+// When all places are taken the least useful goes, see limits.Victim; a relay
+// reports useful ones by Worked.
 type Places struct {
 	sizes     limits.Sizes
 	byAddress bool

@@ -69,8 +69,8 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// TestFullHouse: strangers who hold all places, from a few addresses, and do
-// nothing, keep no newcomer out and push out nobody who brought packets.
+// TestFullHouse: idle strangers in all places, from a few addresses, keep no
+// newcomer out and push out no bringer of packets.
 func TestFullHouse(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs the whole of 127.0.0.0/8")

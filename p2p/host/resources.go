@@ -16,9 +16,9 @@ import (
 
 var errShare = errors.New("host: more than this peer's share")
 
-// resources is libp2p's resource manager with the limits of package limits:
-// streams by peer and by what the peer is, windows by all. Connections are the
-// matter of Places, which chooses who goes instead of refusing who comes.
+// resources is libp2p's resource manager with the limits of package limits: streams
+// by peer and by role, windows by all. Connections are the matter of Places, which
+// lets an old one go instead of refusing a new one.
 type resources struct {
 	sizes  limits.Sizes
 	listed func(peer.ID) bool

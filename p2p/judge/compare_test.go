@@ -61,9 +61,9 @@ func (t *believer) avoided(n int, now time.Time) []int {
 	return numbers(ids)
 }
 
-// A scene is a mesh of which a part is bad. A bad relay loses what comes with some
-// chance; a framer loses only what comes from or goes to one of its victims, a tenth of
-// the relays, so that these look bad.
+// A scene is a mesh of which a part is bad. A bad relay loses each packet with some
+// chance. A framer loses only packets from or to one of its victims, a tenth of the
+// relays, so that these look bad.
 type scene struct {
 	name    string
 	relays  int

@@ -275,9 +275,9 @@ func (j *Judge) believe(now time.Time) {
 	}
 }
 
-// tell passes on what one failure says to each of its parts, given what all others
-// say: if it is down the request failed for certain, and if not, because of another
-// of them or by chance.
+// tell adds the message of one failed request to the odds of each of its members,
+// given the messages of all other requests. If a member is down the request fails
+// for certain; if not, because of another member or by chance.
 func tell(members []int, told, odds []float64) {
 	var up [maxMixes + 1]float64
 	for k, n := range members {

@@ -64,8 +64,8 @@ func TestWhatFailuresHaveInCommon(t *testing.T) {
 	c.want(t, 1)
 }
 
-// TestProof: who was up after the request was sent did not lose it; who has answered
-// often takes little of the blame.
+// TestProof: a relay that was up after the request was sent did not lose it; one
+// with many answers takes little of the blame.
 func TestProof(t *testing.T) {
 	c := newCourt()
 	for range 3 {

@@ -1,11 +1,11 @@
-// Package limits is what a relay lets strangers take: every bound in one table,
-// and the pure machines that share what is scarce.
+// Package limits bounds the share that strangers may take of a relay: every bound
+// in one table, and the pure machines that share scarce things.
 //
-// [Table] has a line for each queue, cache, table and permit: how many, of how
-// many bytes, who fills it, whose share is bounded, and what goes when it is
-// full. docs/PROTOCOL.md, section 7, has the same lines; a test compares them,
-// and looks whether the test that fills each exists. [For] scales what costs
-// memory to the memory that there is.
+// [Table] has a line for each queue, cache, table and permit: number, bytes of
+// each, source, bounded share, and victim when it is full. docs/PROTOCOL.md,
+// section 7, has the same lines; a test compares them, and looks whether the test
+// that fills each exists. [For] scales the bounds that cost memory to the memory of
+// the machine.
 //
 //	HalfOpen   connections before their handshake is over
 //	Victim     which client goes when all places are taken

@@ -17,15 +17,15 @@
 //
 // # Limits
 //
-// A frame that has begun must be complete within FrameTimeout. A link without
-// a whole frame for Config.Idle is closed. Writing waits WriteTimeout at most,
-// in which time a queue of QueueSize frames fills; what does not fit is
-// dropped and counted, the newest first, because the mix network above repeats
-// what matters. A peer that sends something else than frames loses its link.
-// Sending faster than Config.Rate, or than Config.ByNetwork lets a network, is
-// not punished: the reader slows down and the peer's own transport makes it
-// wait. Only so many clients may be slowed at a time, because what they have
-// sent waits here; of more, the one that has been slowed longest is let go.
+// A frame that has begun must be complete within FrameTimeout. A link without a
+// whole frame for Config.Idle is closed. Writing waits WriteTimeout at most, in
+// which time a queue of QueueSize frames fills. Frames that do not fit are dropped
+// and counted, the newest first: the mix network above repeats important ones. A
+// peer that sends something else than frames loses its link. Sending faster than
+// Config.Rate, or than Config.ByNetwork lets a network, is not punished: the reader
+// slows down and the peer's own transport makes it wait. Only so many clients may
+// be slowed at a time, because what they have sent waits here; of more, the one
+// that has been slowed longest is let go.
 //
 // Packets may make a node dial, see Config.Dials: DialsAtOnce in all, and
 // DialsPerLink for what came over one link, so that packets for nodes that are
@@ -84,7 +84,7 @@ var (
 	ErrSilent = errors.New("link: no hello")
 )
 
-// Seen is what a node came to see, for tests that ask who learns what.
+// Seen is the view of one node, for tests of the knowledge of each.
 type Seen struct {
 	What string // "in" or "out"; the users of links add their own
 	Peer wire.NodeID

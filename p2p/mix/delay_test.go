@@ -55,7 +55,7 @@ func waiting(t *testing.T, d *delays, l Link) int {
 	return n
 }
 
-// Who fills the queue loses by it, and nobody else.
+// TestHeaviestLinkMakesRoom: who fills the queue loses by it, and nobody else.
 func TestHeaviestLinkMakesRoom(t *testing.T) {
 	d := newDelays(100)
 	quiet := linkNumber(1)
@@ -83,7 +83,8 @@ func TestHeaviestLinkMakesRoom(t *testing.T) {
 	}
 }
 
-// Clients of one network count together first, relays each for itself.
+// TestNetworksShare: clients of one network count together first, relays each for
+// itself.
 func TestNetworksShare(t *testing.T) {
 	d := newDelays(100)
 	network := netip.MustParsePrefix("20.1.2.0/24")
@@ -137,7 +138,8 @@ func TestNetworksShare(t *testing.T) {
 	}
 }
 
-// A link whose packets have gone takes no room, though its network still has some.
+// TestGoneLinkTakesNoRoom: a link whose packets have gone takes no room, though its
+// network still has some.
 func TestGoneLinkTakesNoRoom(t *testing.T) {
 	d := newDelays(100)
 	network := netip.MustParsePrefix("20.1.2.0/24")
@@ -152,8 +154,8 @@ func TestGoneLinkTakesNoRoom(t *testing.T) {
 	}
 }
 
-// What goes is random among the packets of a link, so that nobody keeps his by the
-// order in which he sends.
+// TestRandomPacketGoes: what goes is random among the packets of a link, so that
+// nobody keeps his by the order in which he sends.
 func TestRandomPacketGoes(t *testing.T) {
 	old := 0
 	for range 200 {
@@ -201,8 +203,8 @@ func TestOverfull(t *testing.T) {
 	})
 }
 
-// An earlier packet wakes the queue that waits for a later one, and a thrown out one
-// does not hold it up.
+// TestQueueWakes: an earlier packet wakes the queue that waits for a later one, and
+// a thrown out one does not hold it up.
 func TestQueueWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, s := newEngine(t, Config{MaxDelayed: 1})

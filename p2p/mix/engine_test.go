@@ -48,7 +48,8 @@ func TestReplyBlockTwiceIsRefused(t *testing.T) {
 	}
 }
 
-// Nothing that does not open may take room among the replay tags.
+// TestRefusedTakesNoRoom: nothing that does not open may take room among the replay
+// tags.
 func TestRefusedTakesNoRoom(t *testing.T) {
 	e, s := newEngine(t, Config{})
 	slot, route := hops(e, 0, 0)

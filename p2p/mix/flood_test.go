@@ -87,8 +87,8 @@ func (f *flood) press(ctx context.Context, from Link, rate, burst int, change fu
 	}
 }
 
-// A client that sends all it may, with the longest delays, to one next hop and to
-// many, costs an honest stream nothing.
+// TestOneClientAtItsLimit: a client that sends all it may, with the longest delays,
+// to one next hop and to many, costs an honest stream nothing.
 func TestOneClientAtItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost, p99, e := runFlood(t, Config{}, 500, func(ctx context.Context, f *flood, work *sync.WaitGroup) {
@@ -103,8 +103,8 @@ func TestOneClientAtItsLimit(t *testing.T) {
 	})
 }
 
-// Ten times what clients may send, from many of them: the gate, a small one here, is
-// full, and the honest relay has its turns all the same.
+// TestManyClientsAtTheGate: ten times what clients may send, from many of them: the
+// gate, a small one here, is full, and the honest relay has its turns all the same.
 func TestManyClientsAtTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost, p99, e := runFlood(t, Config{Rate: 200, Burst: 200}, 300, func(ctx context.Context, f *flood, work *sync.WaitGroup) {
@@ -123,8 +123,8 @@ func TestManyClientsAtTheGate(t *testing.T) {
 	})
 }
 
-// Clients who fill a queue that is too small for them, from one network and from many,
-// throw out their own packets.
+// TestClientsFillTheQueue: clients who fill a queue that is too small for them,
+// from one network and from many, throw out their own packets.
 func TestClientsFillTheQueue(t *testing.T) {
 	for _, many := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestClientsFillTheQueue(t *testing.T) {
 	}
 }
 
-// A client's packets for one next hop go on at ten a second, and do not end up in the
-// queue instead.
+// TestOnePathIsBounded: a client's packets for one next hop go on at ten a second,
+// and do not end up in the queue instead.
 func TestOnePathIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &flood{t: t, sent: map[wire.NodeID]time.Time{}}
@@ -182,8 +182,9 @@ func TestOnePathIsBounded(t *testing.T) {
 	})
 }
 
-// A flood that chooses the slot does not end the key: with a memory that holds a
-// hundredth of it, honest packets still pass, and no replay does.
+// TestFullMemoryEndsNoKey: a flood that chooses the slot does not end the key: with
+// a memory that holds a hundredth of it, honest packets still pass, and no replay
+// does.
 func TestFullMemoryEndsNoKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, s := newEngine(t, Config{Memory: 1})

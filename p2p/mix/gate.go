@@ -9,8 +9,8 @@ import (
 
 // gate lets packets in to be opened: at most rate a second, burst ahead. When more
 // want to, links take turns, a packet each, three turns of relays for one of a
-// client. Who waits does not read his link meanwhile, so that a flood makes itself
-// slow, and whoever shares its link.
+// client. The link of a waiting packet is not read meanwhile, so that a flood slows
+// itself and the sharers of its link.
 type gate struct {
 	rate, burst float64
 

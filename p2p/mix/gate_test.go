@@ -30,7 +30,7 @@ func count(list []wire.NodeID, id wire.NodeID) (n int) {
 	return n
 }
 
-// At once the burst, then the rate.
+// TestGateRate: at once the burst, then the rate.
 func TestGateRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(100, 50)
@@ -66,7 +66,8 @@ func TestGateRate(t *testing.T) {
 	})
 }
 
-// Links take turns, whatever they would like to send, and relays three for one.
+// TestGateTurns: links take turns, whatever they would like to send, and relays
+// three for one.
 func TestGateTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1000, 1)
@@ -113,8 +114,8 @@ func TestGateTurns(t *testing.T) {
 	})
 }
 
-// A client's packets for one next hop pass at its rate, others are not held up, and a
-// full bucket takes no room.
+// TestPaths: a client's packets for one next hop pass at its rate, others are not
+// held up, and a full bucket takes no room.
 func TestPaths(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaths(10, 100)

@@ -8,8 +8,8 @@ import (
 	"starling/p2p/outfox"
 )
 
-// A key is published ahead, opens from ten minutes before its day until eight hours
-// after it, and is then gone.
+// TestKeysFollowTheDay: a key is published ahead, opens from ten minutes before its
+// day until eight hours after it, and is then gone.
 func TestKeysFollowTheDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		changes := 0
@@ -78,7 +78,8 @@ func TestKeysFollowTheDay(t *testing.T) {
 	})
 }
 
-// After 256 days, and after 256 slots, the bytes are the same, and nothing opens.
+// TestBytesComeAround: after 256 days, and after 256 slots, the bytes are the same,
+// and nothing opens.
 func TestBytesComeAround(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, s := newEngine(t, Config{})
@@ -100,7 +101,8 @@ func TestBytesComeAround(t *testing.T) {
 	})
 }
 
-// A packet is known again until it expires, and not opened after.
+// TestReplayUntilItExpires: a packet is known again until it expires, and not
+// opened after.
 func TestReplayUntilItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, s := newEngine(t, Config{})
@@ -140,8 +142,8 @@ func TestReplayUntilItExpires(t *testing.T) {
 	})
 }
 
-// A clock that is set back makes slots come again of which all is forgotten: the keys
-// go, too. By a few minutes it may.
+// TestClockSetBack: a clock that is set back makes slots come again of which all is
+// forgotten: the keys go, too. By a few minutes it may.
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		changes, behind := 0, time.Duration(0)
@@ -185,7 +187,8 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
-// What was recorded cannot be replayed to a relay that lost its memory.
+// TestRestartRefusesReplay: what was recorded cannot be replayed to a relay that
+// lost its memory.
 func TestRestartRefusesReplay(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	slot, route := hops(e, 0, 0)

@@ -68,8 +68,8 @@ func honest(e *Engine) (layer1, outfox.PublicKey) {
 	return l, keyOf(e, slot.Epoch())
 }
 
-// Every field that the maker of a packet chooses, with a lie in it. The clock stands
-// at noon, when one key opens.
+// TestLies: every field that the maker of a packet chooses, with a lie in it. The
+// clock stands at noon, when one key opens.
 func TestLies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		self, nobody := nodeID(3), nodeID(99)
@@ -125,8 +125,8 @@ func TestLies(t *testing.T) {
 	})
 }
 
-// In the first slots of a day two keys open. A packet must be under the one that its
-// slot says, though the relay has both.
+// TestEpochFollowsFromTheSlot: in the first slots of a day two keys open. A packet
+// must be under the one that its slot says, though the relay has both.
 func TestEpochFollowsFromTheSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at midnight
 		e, s := newEngine(t, Config{})
@@ -145,8 +145,8 @@ func TestEpochFollowsFromTheSlot(t *testing.T) {
 	})
 }
 
-// What a lie in a field may not do is take room: of nothing that is refused before it
-// opens, or for its time, is anything kept.
+// TestRefusedForItsTimeTakesNoRoom: what a lie in a field may not do is take room:
+// of nothing that is refused before it opens, or for its time, is anything kept.
 func TestRefusedForItsTimeTakesNoRoom(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	l, key := honest(e)
@@ -159,8 +159,8 @@ func TestRefusedForItsTimeTakesNoRoom(t *testing.T) {
 	}
 }
 
-// The end of a route is where the layer says: whether a next node will do depends on
-// whether a client may be it.
+// TestLeadsIsToldOfTheEnd: the end of a route is where the layer says: whether a
+// next node will do depends on whether a client may be it.
 func TestLeadsIsToldOfTheEnd(t *testing.T) {
 	var ends []bool
 	e, s := newEngine(t, Config{Leads: func(_ wire.NodeID, end bool) bool { ends = append(ends, end); return true }})
@@ -179,7 +179,8 @@ func TestLeadsIsToldOfTheEnd(t *testing.T) {
 	}
 }
 
-// A layer in another layer's place does not open, whoever sealed it.
+// TestLayerOutOfPlace: a layer in another layer's place does not open, whoever
+// sealed it.
 func TestLayerOutOfPlace(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	l, key := honest(e)

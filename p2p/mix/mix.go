@@ -11,9 +11,9 @@
 // good. A restart makes new keys. The replay tags of what was opened are remembered
 // until the slot ends in which it expires.
 //
-// What opens, is in time and was not seen waits for as long as its sender sampled, a
-// second at most, then goes on; what ends here goes to the mailbox. Everything else is
-// dropped without a word and counted by reason.
+// A packet that opens, is in time and was not seen waits for as long as its sender
+// sampled, a second at most, then goes on. A packet at its end goes to the mailbox.
+// Everything else is dropped without a word and counted by reason.
 //
 //	link → Handle → gate → peel → seen? ─ forward → path → delay → Sink.Forward
 //	                                    └ deliver → path ────────→ Sink.Deliver
@@ -52,8 +52,8 @@ import (
 const (
 	// DefaultMaxDelayed packets take about 20 MB.
 	DefaultMaxDelayed = 8192
-	// DefaultRate is a sixth of what a core opens in a second, and what
-	// DefaultMemory has room for.
+	// DefaultRate is a sixth of the packets that a core opens in a second.
+	// DefaultMemory has room for as many.
 	DefaultRate  = 2000
 	DefaultBurst = 10 * DefaultRate
 	// DefaultMemory keeps the replay tags of DefaultRate over the ten hours that a

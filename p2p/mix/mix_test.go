@@ -89,8 +89,8 @@ var anyKey = func() outfox.PublicKey {
 	return k.Public()
 }()
 
-// hops returns a route whose hop number at (from 0) is e, and the slot for what is
-// made now to live longest.
+// hops returns a route with e as hop number at (from 0), and the latest slot for a
+// packet that is made now.
 func hops(e *Engine, at int, delay time.Duration) (outfox.Slot, [outfox.Layers]outfox.Hop) {
 	var route [outfox.Layers]outfox.Hop
 	for i := range route {

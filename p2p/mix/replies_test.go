@@ -9,7 +9,8 @@ import (
 	"starling/p2p/outfox"
 )
 
-// Blocks are kept until they expire, keys until the last block made with them has.
+// TestRepliesExpire: blocks are kept until they expire, keys until the last block
+// made with them has.
 func TestRepliesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := NewReplies[int](nodeID(50), 100, nil)
@@ -43,7 +44,8 @@ func TestRepliesExpire(t *testing.T) {
 	})
 }
 
-// An answer is taken until its block expires, by the client's own clock.
+// TestAnswerInTime: an answer is taken until its block expires, by the client's own
+// clock.
 func TestAnswerInTime(t *testing.T) {
 	now := time.Date(2026, 11, 22, 23, 59, 0, 0, time.UTC)
 	client := NewReplies[int](nodeID(50), 100, func() time.Time { return now })

@@ -297,9 +297,9 @@ func TestStaleDirectory(t *testing.T) {
 	})
 }
 
-// Requests expire one to four slots ahead, each as often, and blocks after four, at
-// any time of the day and with the keys that the slot says. With the key of the day
-// before missing, what would need it takes four.
+// TestSlots: requests expire one to four slots ahead, each as often, and blocks
+// after four, at any time of the day and with the keys that the slot says. With the
+// key of the day before missing, what would need it takes four.
 func TestSlots(t *testing.T) {
 	day := outfox.EpochAt(time.Now())
 	keyOf := map[outfox.Epoch]outfox.PublicKey{}
@@ -358,7 +358,8 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// While the clock is not to be believed no pin ends by it.
+// TestPinsOutliveAWrongClock: while the clock is not to be believed no pin ends by
+// it.
 func TestPinsOutliveAWrongClock(t *testing.T) {
 	now, settled := time.Now(), true
 	r := newRoutes(RoutesConfig{Now: func() time.Time { return now }, Settled: func() bool { return settled }}, mesh(40))
@@ -378,7 +379,8 @@ func TestPinsOutliveAWrongClock(t *testing.T) {
 	}
 }
 
-// Neither guard nor mailbox are on the way of the other's network, whichever is asked.
+// TestGuardAndMailboxInOneNetwork: neither guard nor mailbox are on the way of the
+// other's network, whichever is asked.
 func TestGuardAndMailboxInOneNetwork(t *testing.T) {
 	list := append(mesh(10), relayAt(100, "20.0.9.1"))
 	r := newRoutes(RoutesConfig{}, list)
@@ -482,7 +484,7 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// Every relay is as likely as any other.
+// TestChoiceIsUniform: every relay is as likely as any other.
 func TestChoiceIsUniform(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 2)
 	r := newRoutes(RoutesConfig{}, mesh(12))

@@ -15,8 +15,8 @@ func tagOf(i int) (t outfox.ReplayTag) {
 	return t
 }
 
-// The memory forgets nothing until the slot is over, each slot for itself, and finds
-// next to nothing that is not there.
+// TestMemory: the memory forgets nothing until the slot is over, each slot for
+// itself, and finds next to nothing that is not there.
 func TestMemory(t *testing.T) {
 	const n = 100_000 // three filters
 	m := newMemory(1 << 24)
@@ -62,8 +62,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// Filters grow by four up to a segment, then by two in segments, and never beyond the
-// memory.
+// TestMemoryGrows: filters grow by four up to a segment, then by two in segments,
+// and never beyond the memory.
 func TestMemoryGrows(t *testing.T) {
 	m := newMemory(1 << 24)
 	r := new(row)
@@ -94,7 +94,8 @@ func TestMemoryGrows(t *testing.T) {
 	}
 }
 
-// A memory that is used up still knows what it saw, and takes most of what is new.
+// TestMemoryUsedUp: a memory that is used up still knows its tags, and takes most
+// new ones.
 func TestMemoryUsedUp(t *testing.T) {
 	m := newMemory(0)
 	const room = leastSegment * 8 / bitsPerTag
@@ -114,7 +115,7 @@ func TestMemoryUsedUp(t *testing.T) {
 	}
 }
 
-// Tags go to all the segments of a filter.
+// TestSegments: tags go to all the segments of a filter.
 func TestSegments(t *testing.T) {
 	f := filter{segments: make([][]uint64, 4), words: segmentSize / 8}
 	for range 200 {

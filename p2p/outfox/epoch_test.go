@@ -36,7 +36,8 @@ func TestSlot(t *testing.T) {
 	}
 }
 
-// Keys are those of the day four slots before the last slot of a packet.
+// TestSlotSaysTheEpoch: keys are those of the day four slots before the last slot
+// of a packet.
 func TestSlotSaysTheEpoch(t *testing.T) {
 	day := Epoch(20779)
 	first := SlotAt(day.Start())
@@ -83,7 +84,8 @@ func TestResolveSlot(t *testing.T) {
 	}
 }
 
-// The key of a day opens from ten minutes before it until eight hours after it.
+// TestResolveEpoch: the key of a day opens from ten minutes before it until eight
+// hours after it.
 func TestResolveEpoch(t *testing.T) {
 	for _, day := range []Epoch{20779, 20736, 20735} { // 20736 is 0 modulo 256
 		for _, tc := range []struct {
@@ -108,8 +110,8 @@ func TestResolveEpoch(t *testing.T) {
 	}
 }
 
-// Through a day, what an honest maker whose clock is right or Skew ahead makes is
-// opened at once, and no other pair of bytes that a packet may carry is.
+// TestExpiry: through a day, packets of an honest maker with a clock that is right
+// or Skew ahead open at once. No other pair of bytes in a packet does.
 func TestExpiry(t *testing.T) {
 	day := Epoch(20736) // 0 modulo 256
 	for at := day.Start(); at.Before(day.End()); at = at.Add(time.Minute) {

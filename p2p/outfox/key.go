@@ -69,7 +69,7 @@ func (k PublicKey) Equal(o PublicKey) bool {
 }
 
 // PrivateKey opens the layers made for its public key. It lives in memory only:
-// who keeps it can open what was recorded.
+// with a stored key recorded packets could be opened.
 type PrivateKey struct {
 	key kem.PrivateKey
 }

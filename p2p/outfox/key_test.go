@@ -20,8 +20,8 @@ func small(n *big.Int) []byte {
 	return b
 }
 
-// A key that nothing can be sealed to, or that has another spelling, is refused
-// where it is read.
+// TestParsePublicKeyRefuses: a key that nothing can be sealed to, or that has
+// another spelling, is refused where it is read.
 func TestParsePublicKeyRefuses(t *testing.T) {
 	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
 	var bad [][]byte
@@ -62,8 +62,8 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 	}
 }
 
-// The standard library is the oracle: what we refuse besides other spellings is
-// what it cannot agree with.
+// TestLowOrderIsWhatGivesZero: the standard library is the oracle. Besides other
+// spellings we refuse exactly the keys that it cannot agree with.
 func TestLowOrderIsWhatGivesZero(t *testing.T) {
 	mine, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -126,7 +126,8 @@ func oracle(t *testing.T, k *PrivateKey) stdhpke.PrivateKey {
 	return o
 }
 
-// Of two implementations each opens what the other seals, and both export the same.
+// TestHPKEIsTheStandardLibrarys: of two implementations each opens what the other
+// seals, and both export the same.
 func TestHPKEIsTheStandardLibrarys(t *testing.T) {
 	k, err := NewPrivateKey()
 	if err != nil {
@@ -177,8 +178,8 @@ func TestHPKEIsTheStandardLibrarys(t *testing.T) {
 	}
 }
 
-// What one refuses the other refuses: every bit of a header, other spellings of its
-// key, and points of low order.
+// TestRefusalsAreTheStandardLibrarys: what one refuses the other refuses: every bit
+// of a header, other spellings of its key, and points of low order.
 func TestRefusalsAreTheStandardLibrarys(t *testing.T) {
 	k, err := NewPrivateKey()
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Vectors of the nim-libp2p project (Apache-2.0/MIT), blocks of 64 bytes.
+// TestLionessVectors: vectors of the nim-libp2p project (Apache-2.0/MIT), blocks of
+// 64 bytes.
 func TestLionessVectors(t *testing.T) {
 	counting := func() (k [keySize]byte) {
 		for i := range k {

@@ -150,8 +150,8 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// What a hop on the way learns must not depend on whether it carries a message or
-// a reply.
+// TestForwardAndReplyLookAlike: what a hop on the way learns must not depend on
+// whether it carries a message or a reply.
 func TestForwardAndReplyLookAlike(t *testing.T) {
 	route, keys := testRoute(t)
 	f := wrap(t, route, testMessage())
@@ -180,9 +180,9 @@ func TestForwardAndReplyLookAlike(t *testing.T) {
 	}
 }
 
-// Tagging: a bit of the payload flipped at the first hop must leave noise at the
-// end, so that the end learns that the packet died and nothing else, and must not
-// be seen by the hops between.
+// TestTaggingFails: tagging: a bit of the payload flipped at the first hop must
+// leave noise at the end, so that the end learns that the packet died and nothing
+// else, and must not be seen by the hops between.
 func TestTaggingFails(t *testing.T) {
 	route, keys := testRoute(t)
 	msg := new(Message) // zeros: what survives would show
@@ -221,9 +221,10 @@ func TestTaggingFails(t *testing.T) {
 	}
 }
 
-// X25519 ignores bit 255 of a point and, after clamping, anything of small order
-// in it. Either gives another encoding of the same shared secret, and so must not
-// open: it would come with the same payload key and a fresh look.
+// TestOtherEncodingsOfTheKeyAreRefused: X25519 ignores bit 255 of a point and,
+// after clamping, anything of small order in it. Either gives another encoding of
+// the same shared secret, and so must not open: it would come with the same payload
+// key and a fresh look.
 func TestOtherEncodingsOfTheKeyAreRefused(t *testing.T) {
 	route, keys := testRoute(t)
 	p := wrap(t, route, testMessage())
@@ -326,7 +327,7 @@ func TestReplayTag(t *testing.T) {
 	}
 }
 
-// A layer is bound to its place, its epoch and its hop.
+// TestLayerIsBound: a layer is bound to its place, its epoch and its hop.
 func TestLayerIsBound(t *testing.T) {
 	route, keys := testRoute(t)
 	p := wrap(t, route, testMessage())
@@ -407,7 +408,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// What a hop reads of a layer is what the layer says, whatever it is.
+// TestPeelReadsTheLayer: a hop reads each field of a layer as its maker wrote it.
 func TestPeelReadsTheLayer(t *testing.T) {
 	route, keys := testRoute(t)
 	for _, slot := range []byte{0, 1, 255} {
@@ -441,7 +442,8 @@ func TestPeelReadsTheLayer(t *testing.T) {
 	}
 }
 
-// Every one of the zeros before a message counts, there and back.
+// TestEveryZeroCounts: every one of the zeros before a message counts, there and
+// back.
 func TestEveryZeroCounts(t *testing.T) {
 	route, keys := testRoute(t)
 	for i := range zeroSize {
@@ -469,8 +471,8 @@ func TestEveryZeroCounts(t *testing.T) {
 	}
 }
 
-// The command and the reply id decide what a payload is taken for, even when its
-// zeros are right.
+// TestPayloadIsForOneEnd: the command and the reply id decide what a payload is
+// taken for, even when its zeros are right.
 func TestPayloadIsForOneEnd(t *testing.T) {
 	route, keys := testRoute(t)
 	h, err := NewHeader(testSlot, route)
@@ -555,8 +557,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Of no packet with a flipped bit, whichever it is, may the hops on the way get a
-// message through.
+// TestBitFlips: of no packet with a flipped bit, whichever it is, may the hops on
+// the way get a message through.
 func TestBitFlips(t *testing.T) {
 	step := 1
 	if testing.Short() {

@@ -28,7 +28,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Nobody is on the local network who promised not to use private addresses.
+// TestLANTakesPrivateAddresses: nobody is on the local network who promised not to
+// use private addresses.
 func TestLANTakesPrivateAddresses(t *testing.T) {
 	if _, err := (Text{LAN: true}).Parse(); !errors.Is(err, ErrLAN) {
 		t.Errorf("LAN: %v", err)

@@ -1,5 +1,5 @@
-// Package sources decides which relays a client believes in, given what several
-// relays say.
+// Package sources decides which relays a client believes in, given the lists of
+// several relays.
 //
 // Whoever hands out a list of relays chooses it. A list may be short, so that
 // only accomplices are left, or stuffed with relays that are not there. So a
@@ -12,10 +12,10 @@
 //	       and that only after the others had their time
 //	3, 4…  more than half of them
 //
-// What was believed when sources agreed last has a voice of its own beside
-// them, so that one guard that leaves out a relay does not take it away. A list
-// with less than half of what the others agree on has no voice at all, and who
-// gave it is let go: Belief.Dropped.
+// The last belief that sources agreed on has a voice of its own beside them, so
+// that one guard that leaves out a relay does not take it away. A list with less
+// than half of the relays that the others agree on has no voice at all, and its
+// source is let go: Belief.Dropped.
 //
 // Belief is about ids. The descriptor of a relay that is believed in proves
 // itself, whoever passed it on.
@@ -37,7 +37,7 @@ type List struct {
 	Relays []wire.NodeID
 }
 
-// Question is what is known when somebody asks what to believe.
+// Question is the evidence for a Belief.
 type Question struct {
 	Lists []List
 	// Kept are the relays that were believed in when sources agreed last and of

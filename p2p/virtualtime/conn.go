@@ -303,7 +303,7 @@ func (c *conn) arm() {
 	}
 }
 
-// step does what is due: it delivers, and sends again what was lost.
+// step does the work that is due: it delivers segments, and sends lost ones again.
 func (c *conn) step() {
 	c.net.mu.Lock()
 	defer c.net.mu.Unlock()
@@ -387,7 +387,7 @@ func (c *conn) owe() {
 	}
 }
 
-// accompany takes what is owed along with what is sent.
+// accompany lets an acknowledgement that is owed go along with data.
 func (c *conn) accompany() {
 	if c.owed != 0 && c.owed < c.net.now() {
 		c.count()

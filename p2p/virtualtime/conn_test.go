@@ -45,8 +45,8 @@ func links(loss float64) Links {
 	return Links{LatencyMin: 50 * time.Millisecond, BitsPerSecond: 10_000_000, Loss: loss, Seed: 1}
 }
 
-// TestConn: what is written is read, both ways, whatever is lost, and takes the
-// time that the links ask for.
+// TestConn: written bytes are read, both ways, under any loss, and take the time
+// that the links ask for.
 func TestConn(t *testing.T) {
 	for _, c := range []struct {
 		loss        float64
@@ -155,8 +155,8 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// TestCut: what is written to who is cut off waits, up to what the kernel
-// buffers, and arrives in the end.
+// TestCut: bytes for a node that is cut off wait, as many as the kernel buffers,
+// and arrive in the end.
 func TestCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(links(0))

@@ -2,20 +2,20 @@
 // go with it: inside a bubble of testing/synctest an hour takes as long as the
 // work that is done in it.
 //
-// Every node has a public IPv4 address, each in a /16 of its own, a link of
-// some bandwidth, and some latency to every other node; packets can be lost,
-// nodes cut off. What runs on it is the kernel's part of TCP, by its rules (see
-// conn), and above that what runs on the public network:
+// Every node has a public IPv4 address, each in a /16 of its own, a link of some
+// bandwidth, and some latency to every other node; packets can be lost, nodes cut
+// off. On it runs the kernel's part of TCP, by its rules (see conn), and above that
+// the same software as on the public network:
 //
 //	frames, DHT, gossip          of the nodes
 //	yamux, Noise                 of libp2p
 //	conn                         of this package, in place of the kernel's TCP
 //	packets                      sizes and times; no bytes, no checksums
 //
-// So the nodes are those of the public network in all but the kernel, with
-// their limits, their timers and their rules for routes, and what a node sends
-// is counted as it would be on the wire: in whole packets, with the headers of
-// IPv4 and TCP, with handshakes, acknowledgements and what is sent again.
+// So the nodes are those of the public network in all but the kernel, with their
+// limits, their timers and their rules for routes. Traffic is counted as it would
+// be on the wire: in whole packets, with the headers of IPv4 and TCP, with
+// handshakes, acknowledgements and repetitions.
 package virtualtime
 
 import (

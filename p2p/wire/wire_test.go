@@ -40,7 +40,8 @@ func TestFrameRoundTrip(t *testing.T) {
 	}
 }
 
-// A used frame must not carry the end of a longer body it held before.
+// TestPutClears: a used frame must not carry the end of a longer body it held
+// before.
 func TestPutClears(t *testing.T) {
 	var f Frame
 	if err := f.Put(TypePacket, bytes.Repeat([]byte{1}, MaxBody)); err != nil {

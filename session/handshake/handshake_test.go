@@ -99,7 +99,7 @@ func TestDerivation(t *testing.T) {
 	}
 }
 
-// differ checks that what Bob gets is not what Alice has.
+// differ checks that Bob does not get Alice's secrets.
 func differ(t *testing.T, name string, bob *prekey.Private, h *Hello, id [InviteIDSize]byte, a *Secrets) {
 	t.Helper()
 	b, err := Respond(bob, h, id)

@@ -63,7 +63,7 @@ func TestResponderBeforeFirstReceive(t *testing.T) {
 	if _, err := bob.Seal(nil, nil); err != ErrCannotSend {
 		t.Fatal("a responder sealed before it received:", err)
 	}
-	// What someone would send who counts on keys of all zeros.
+	// A message of an attacker that counts on keys of all zeros.
 	zero := copyOf(t, alice)
 	zero.ec.HKs, zero.ec.CKs = doubleratchet.HeaderKey{}, doubleratchet.Key{}
 	for name, s := range map[string]*State{"responder": bob, "initiator": alice} {

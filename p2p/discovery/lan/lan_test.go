@@ -109,8 +109,8 @@ func TestForeignMessages(t *testing.T) {
 	}
 }
 
-// The question and the answer cross a real network: this machine's own, to
-// which multicast is handed back.
+// TestAcrossTheNetwork: the question and the answer cross a real network: this
+// machine's own, to which multicast is handed back.
 func TestAcrossTheNetwork(t *testing.T) {
 	interfaces, err := speaking()
 	if errors.Is(err, ErrNoNetwork) {

@@ -18,7 +18,7 @@ import (
 // A Line is the client's own line to the network.
 type Line int
 
-// What becomes of what the client sends.
+// Fates of a packet that the client sends.
 const (
 	Up      Line = iota
 	Silent       // it is lost

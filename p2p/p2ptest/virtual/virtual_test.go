@@ -329,8 +329,8 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
-// TestBurst: 200 boxes are put as fast as a sender may, to a recipient who
-// waits, and to one who comes back.
+// TestBurst: 200 boxes are put as fast as a sender may, to a waiting recipient and
+// to a returning one.
 func TestBurst(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

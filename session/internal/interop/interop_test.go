@@ -54,7 +54,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// Handshakes, in both roles, with a message each way.
+// TestLiveHandshakes: handshakes, in both roles, with a message each way.
 func TestLiveHandshakes(t *testing.T) {
 	oracle := startLibsignal(t)
 	seed := rand.Uint64()

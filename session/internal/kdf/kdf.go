@@ -56,8 +56,8 @@ const (
 	InviteHelloTags  Label = "Starling v1 invite: hello tags"
 	InviteHelloKey   Label = "Starling v1 invite: hello key"
 
-	// Reset: the secrets under which a session that was given up is followed by
-	// another, by who makes the offer, and what they give.
+	// Reset: the secrets of an offer to follow a session that was given up, by the
+	// role of the offerer, and the keys derived from them.
 	ResetInitiator Label = "Starling v1 reset: offer of the initiator"
 	ResetResponder Label = "Starling v1 reset: offer of the responder"
 	ResetTags      Label = "Starling v1 reset: tags"

@@ -7,7 +7,7 @@ import (
 	"testing/cryptotest"
 )
 
-// model is two ends, a network that does what it likes, and what must hold.
+// model is two ends, an arbitrary network, and the invariants.
 type model struct {
 	t      testing.TB
 	ends   [2]*State

@@ -108,8 +108,8 @@ func TestSimultaneous(t *testing.T) {
 	}
 }
 
-// One-way traffic stays in epoch 0 and still has a key for every message; the
-// agreement begins with the first answers.
+// TestOneWay: one-way traffic stays in epoch 0 and still has a key for every
+// message; the agreement begins with the first answers.
 func TestOneWay(t *testing.T) {
 	a, b := newPair()
 	for range 3000 {
@@ -127,8 +127,8 @@ func TestOneWay(t *testing.T) {
 	}
 }
 
-// Six of ten messages lost, and the rest in any order: every message that comes
-// has its key, and epochs complete.
+// TestLossAndReordering: six of ten messages lost, and the rest in any order: every
+// message that comes has its key, and epochs complete.
 func TestLossAndReordering(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -164,7 +164,7 @@ func deliver(t *testing.T, r *rand.Rand, to *State, waiting []packet) []packet {
 	return waiting
 }
 
-// A message that is stored away for a dozen epochs still opens.
+// TestVeryLate: a message that is stored away for a dozen epochs still opens.
 func TestVeryLate(t *testing.T) {
 	a, b := newPair()
 	var late []packet
@@ -227,7 +227,7 @@ func TestRefusals(t *testing.T) {
 	refuse(t, b, p.msg[:], "a chain before the first")
 }
 
-// The parts of a stored state have to belong together.
+// TestStatePartsMatch: the parts of a stored state have to belong together.
 func TestStatePartsMatch(t *testing.T) {
 	a, b := newPair()
 	early := a.Clone()
@@ -246,7 +246,8 @@ func TestStatePartsMatch(t *testing.T) {
 	}
 }
 
-// A message turned back on its sender: the numbers may fit, the key does not.
+// TestReflection: a message turned back on its sender: the numbers may fit, the key
+// does not.
 func TestReflection(t *testing.T) {
 	a, b := newPair()
 	p := send(t, a)
@@ -256,8 +257,8 @@ func TestReflection(t *testing.T) {
 	accept(t, b, p)
 }
 
-// A message that turns out to be forged is undone by dropping the clone, and
-// the true one is then received.
+// TestRollback: a message that turns out to be forged is undone by dropping the
+// clone, and the true one is then received.
 func TestRollback(t *testing.T) {
 	a, b := newPair()
 	for range 3 {
@@ -284,7 +285,8 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// A corrupt chunk ends in a refused message and an unchanged state.
+// TestCorruptChunk: a corrupt chunk ends in a refused message and an unchanged
+// state.
 func TestCorruptChunk(t *testing.T) {
 	a, b := newPair()
 	for range 2 {
@@ -297,8 +299,8 @@ func TestCorruptChunk(t *testing.T) {
 	accept(t, b, p)
 }
 
-// Whoever copies both ends' states at some moment reads on until both have put
-// in fresh randomness, that is for at most two epochs, and no longer.
+// TestHealing: whoever copies both ends' states at some moment reads on until both
+// have put in fresh randomness, that is for at most two epochs, and no longer.
 func TestHealing(t *testing.T) {
 	followed := 0
 	for phase := range 12 {
@@ -353,7 +355,7 @@ func (s *State) chainKey() (key [KeySize]byte, err error) {
 	return key, err
 }
 
-// No two derivations share a label, and none is a prefix of another.
+// TestLabels: no two derivations share a label, and none is a prefix of another.
 func TestLabels(t *testing.T) {
 	labels := []string{starling.Chain.Start, starling.Chain.AddEpoch, starling.Chain.Next}
 	for _, l := range []string{":Authenticator Update", ":SCKA Key", ":ekheader", ":ciphertext"} {
@@ -368,7 +370,8 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// The encoding has a place for every message, and one encoding for each.
+// FuzzMessage: the encoding has a place for every message, and one encoding for
+// each.
 func FuzzMessage(f *testing.F) {
 	a, b := newPair()
 	for range 50 {
@@ -416,8 +419,8 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
-// Every truncation and every changed byte of a stored state is refused or means
-// another state; nothing panics.
+// TestStateDamage: every truncation and every changed byte of a stored state is
+// refused or means another state; nothing panics.
 func TestStateDamage(t *testing.T) {
 	a, b := newPair()
 	for range 30 {

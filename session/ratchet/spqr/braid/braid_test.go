@@ -88,8 +88,8 @@ func run(t testing.TB, a, b *State, who *State, want kind) {
 	t.Fatalf("state %d is never reached", want)
 }
 
-// Every epoch gives both parties one key, the same; nobody skips or repeats an
-// epoch; the roles change with each.
+// TestEpochs: every epoch gives both parties one key, the same; nobody skips or
+// repeats an epoch; the roles change with each.
 func TestEpochs(t *testing.T) {
 	a, b := newPair()
 	var ka, kb []Key
@@ -121,7 +121,7 @@ func appendKey(keys []Key, k *Key) []Key {
 	return keys
 }
 
-// All eleven states under loss, delay, duplication and restarts.
+// TestAllStates: all eleven states under loss, delay, duplication and restarts.
 func TestAllStates(t *testing.T) {
 	seen := map[kind]bool{}
 	for seed := range uint64(12) {
@@ -214,8 +214,8 @@ func TestEpochBounds(t *testing.T) {
 	}
 }
 
-// A header, key vector or ciphertext altered in transit is found out, and
-// nothing is lost by it: with the true chunk things go on.
+// TestCorruption: a header, key vector or ciphertext altered in transit is found
+// out, and nothing is lost by it: with the true chunk things go on.
 func TestCorruption(t *testing.T) {
 	a, b := newPair()
 
@@ -295,7 +295,7 @@ func TestCorruption(t *testing.T) {
 	refuse(t, a, m, erasure.ErrConflict)
 }
 
-// Keys and encapsulations are drawn anew every time.
+// TestRandom: keys and encapsulations are drawn anew every time.
 func TestRandom(t *testing.T) {
 	a, b := newPair()
 	x, y := *a, *a
@@ -313,7 +313,8 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// Parties with different secrets never agree: the first header fails.
+// TestSecretMatters: parties with different secrets never agree: the first header
+// fails.
 func TestSecretMatters(t *testing.T) {
 	a, _ := newPair()
 	other := NewResponder(&suite, [keySize]byte{8})
@@ -327,8 +328,9 @@ func TestSecretMatters(t *testing.T) {
 	}
 }
 
-// The two ways to ct2: the acknowledgement first or the vector first, with an
-// unmarked chunk arriving late, and an acknowledgement without a chunk.
+// TestBothOrders: the two ways to ct2: the acknowledgement first or the vector
+// first, with an unmarked chunk arriving late, and an acknowledgement without a
+// chunk.
 func TestBothOrders(t *testing.T) {
 	prepare := func() (a, b *State) {
 		a, b = newPair()
@@ -403,7 +405,7 @@ func TestBothOrders(t *testing.T) {
 	}
 }
 
-// A silent peer costs nothing but repetition: indices go round.
+// TestIndexGoesRound: a silent peer costs nothing but repetition: indices go round.
 func TestIndexGoesRound(t *testing.T) {
 	a, b := newPair()
 	m, _ := send(t, a)
@@ -421,7 +423,7 @@ func TestIndexGoesRound(t *testing.T) {
 	}
 }
 
-// The last epoch ends with an error and not with a repetition.
+// TestLastEpoch: the last epoch ends with an error and not with a repetition.
 func TestLastEpoch(t *testing.T) {
 	a, b := newPair()
 	a.epoch, b.epoch = MaxEpoch, MaxEpoch
@@ -434,8 +436,8 @@ func TestLastEpoch(t *testing.T) {
 	refuse(t, a, m, ErrExhausted)
 }
 
-// A stored state holds no chunk twice, and not so many that it would have moved
-// on, and at least one where a chunk is what moved it there.
+// TestStoredChunks: a stored state holds no chunk twice, and not so many that it
+// would have moved on, and at least one where a chunk is what moved it there.
 func TestStoredChunks(t *testing.T) {
 	a, b := newPair()
 	run(t, a, b, a, headerSent)

@@ -95,8 +95,8 @@ func refuse(t testing.TB, s *State, m sent, why string) {
 	}
 }
 
-// The derivations against HKDF spelled out, so that a change of label, order or
-// counter shows.
+// TestDerivations: the derivations against HKDF spelled out, so that a change of
+// label, order or counter shows.
 func TestDerivations(t *testing.T) {
 	mac := func(key []byte, parts ...[]byte) []byte {
 		h := hmac.New(sha256.New, key)
@@ -241,7 +241,8 @@ func TestSkipLimits(t *testing.T) {
 	accept(t, &b, m[2])
 }
 
-// The chain before may lack MaxSkip messages, and the new one as many again.
+// TestCloseLimits: the chain before may lack MaxSkip messages, and the new one as
+// many again.
 func TestCloseLimits(t *testing.T) {
 	a, b := newPair()
 	send(t, &a, 0, MaxSkip+1)
@@ -296,7 +297,7 @@ func TestUnsealed(t *testing.T) {
 	}
 }
 
-// Copies of a state are independent.
+// TestCopies: copies of a state are independent.
 func TestCopies(t *testing.T) {
 	a, b := newPair()
 	m := send(t, &a, 0, 10)
@@ -321,7 +322,8 @@ func TestCopies(t *testing.T) {
 	accept(t, &b, m[7])
 }
 
-// Keys put aside are stored in one order, each once, none too old or to come.
+// TestAsideOrder: keys put aside are stored in one order, each once, none too old
+// or to come.
 func TestAsideOrder(t *testing.T) {
 	a, b := newPair()
 	m := send(t, &a, 0, 3)

@@ -17,7 +17,8 @@ func message(r *rand.Rand, k int) []byte {
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// The field: multiplication against polynomial arithmetic done the long way.
+// TestField: the field: multiplication against polynomial arithmetic done the long
+// way.
 func TestField(t *testing.T) {
 	long := func(a, b uint16) uint16 {
 		var p uint32
@@ -53,7 +54,8 @@ func TestField(t *testing.T) {
 	}
 }
 
-// The code: chunks as the definition has them, by Lagrange's formula in full.
+// TestEncodeIsInterpolation: the code: chunks as the definition has them, by
+// Lagrange's formula in full.
 func TestEncodeIsInterpolation(t *testing.T) {
 	r := newRand(2)
 	for _, k := range []int{1, 3, 5, 30, 36} {
@@ -81,8 +83,8 @@ func TestEncodeIsInterpolation(t *testing.T) {
 	}
 }
 
-// A fixed value, computed once by hand from the definition: k = 2, all-one
-// bits at 0 and zeros at 1, so f(2) = y·(2-1)/(0-1) = y·3.
+// TestVector: a fixed value, computed once by hand from the definition: k = 2,
+// all-one bits at 0 and zeros at 1, so f(2) = y·(2-1)/(0-1) = y·3.
 func TestVector(t *testing.T) {
 	m := append(bytes.Repeat([]byte{0, 1}, 16), make([]byte, ChunkSize)...)
 	c := Encode(m, 2)
@@ -137,7 +139,7 @@ func TestDuplicatesAndConflicts(t *testing.T) {
 	}
 }
 
-// Copies are independent even when both grow from the same chunks.
+// TestCopies: copies are independent even when both grow from the same chunks.
 func TestCopies(t *testing.T) {
 	r := newRand(5)
 	m1, m2 := message(r, 5), message(r, 5)

@@ -11,8 +11,8 @@ import (
 	"testing/cryptotest"
 )
 
-// Every ciphertext made in two parts is the one ML-KEM-768 makes of the same
-// randomness, byte for byte, and crypto/mlkem opens it.
+// TestEqualsMLKEM: every ciphertext made in two parts is the one ML-KEM-768 makes
+// of the same randomness, byte for byte, and crypto/mlkem opens it.
 func TestEqualsMLKEM(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 768)
 	for i := range 500 {
@@ -51,9 +51,9 @@ func TestEqualsMLKEM(t *testing.T) {
 	}
 }
 
-// The accumulated vectors of C2SP/CCTV (ML-KEM/README.md), as Go's own tests
-// use them: keys, ciphertexts, secrets and implicit rejections of a stream of
-// SHAKE-128 output, hashed together.
+// TestAccumulated: the accumulated vectors of C2SP/CCTV (ML-KEM/README.md), as Go's
+// own tests use them: keys, ciphertexts, secrets and implicit rejections of a
+// stream of SHAKE-128 output, hashed together.
 func TestAccumulated(t *testing.T) {
 	n, expected := 10000, "8a518cc63da366322a8e7a818c7a0d63483cb3528d34a4cf42f35d5ad73f22fc"
 	if testing.Short() {
