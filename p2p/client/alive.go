@@ -147,6 +147,7 @@ func (c *Client) watchSystem(ctx context.Context, links *link.Links) error {
 			})
 		}()
 	}
+
 	jumps := c.clock.Jumps()
 	for {
 		select {
@@ -158,6 +159,7 @@ func (c *Client) watchSystem(ctx context.Context, links *link.Links) error {
 			c.woken(links, e)
 		case <-time.After(look):
 		}
+
 		if now := c.clock.Jumps(); now != jumps {
 			jumps = now
 			c.hearAll.Store(true)

@@ -220,7 +220,7 @@ func timings(private bool) timing {
 	return t
 }
 
-// NewClient makes a client. It does nothing before Run.
+// New makes a client. It does nothing before Run.
 func New(cfg Config) (*Client, error) {
 	return newClient(cfg, timings(cfg.AllowPrivate))
 }
@@ -240,29 +240,34 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		expected: map[*request]struct{}{},
 		doors:    map[NodeID]*door{},
 	}
+
 	c.opinions.m = map[NodeID]*opinion{}
 	c.clock = clock.New(clock.Config{Wall: cfg.Clock})
 	c.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: c.clock.Now})
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+
 	network, err := settings.Text{
 		Bootstrap: cfg.Bootstrap, Source: cfg.Source, AllowPrivate: cfg.AllowPrivate, LAN: cfg.LAN,
 	}.Parse()
 	if err != nil {
 		return nil, err
 	}
+
 	c.source = network.Source
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
 		c.doors[h.ID] = &door{hint: h}
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
+
 	pins, err := c.loadState(cfg.State)
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
 	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown})
+
 	key, _, err := crypto.GenerateEd25519Key(crand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make network identity: %w", err)
@@ -271,6 +276,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
+
 	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.clock.Now)
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
@@ -294,6 +300,7 @@ func (c *Client) Run(ctx context.Context) error {
 		return err
 	}
 	defer h.Close()
+
 	links := link.New(link.Config{
 		Host:    h,
 		Book:    c.book,
@@ -302,9 +309,11 @@ func (c *Client) Run(ctx context.Context) error {
 		Changed: c.linkChanged,
 		Tap:     c.cfg.Tap,
 	})
+
 	c.host.Store(&h)
 	c.links.Store(links)
 	pace.Kick(c.changed) // Status says more from here on
+
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.keepGuards(ctx, links) })
 	g.Go(func() error { return c.keepSources(ctx, links) })
@@ -319,6 +328,7 @@ func (c *Client) Run(ctx context.Context) error {
 			return lan.Seek(ctx, c.log, func() bool { return c.Status().Ready }, c.metLAN)
 		})
 	}
+
 	err = g.Wait()
 	links.Close()
 	c.links.Store(nil)
@@ -340,6 +350,7 @@ func (c *Client) tell(ctx context.Context) error {
 	var doubtful []NodeID
 	dir := c.dir.Changed()
 	pace.Kick(c.wake) // it may have changed already
+
 	for {
 		select {
 		case <-ctx.Done():

@@ -91,12 +91,14 @@ func (c *Client) knowsNobody() bool {
 	return kept == 0 && len(c.guards.Known()) == 0 && len(c.dir.Snapshot().Relays) == 0
 }
 
-// nextDoor draws a door that is not tried yet and in no network of those that
-// are under way. What the owner named comes before links, and who failed last.
+// nextDoor draws a door that is not tried yet and in no network of those that are
+// under way. Doors of the owner come before pasted links, and doors that failed
+// come last.
 func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (directory.Hint, bool) {
 	nobody := c.knowsNobody()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	var best []*door
 	worse := func(a, b *door) int {
 		if a.pasted != b.pasted {
@@ -104,6 +106,7 @@ func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (di
 		}
 		return a.failures - b.failures
 	}
+
 	for id, d := range c.doors {
 		near := slices.ContainsFunc(beside, func(a directory.Address) bool {
 			return slices.ContainsFunc(d.hint.Addresses, func(b directory.Address) bool { return a.Wide() == b.Wide() })
@@ -111,6 +114,7 @@ func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (di
 		if tried[id] || d.pasted && !nobody || near && !c.cfg.AllowPrivate {
 			continue
 		}
+
 		switch {
 		case len(best) > 0 && worse(d, best[0]) > 0:
 		case len(best) > 0 && worse(d, best[0]) == 0:
@@ -119,6 +123,7 @@ func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (di
 			best = []*door{d}
 		}
 	}
+
 	if len(best) == 0 {
 		return directory.Hint{}, false
 	}

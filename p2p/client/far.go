@@ -19,8 +19,8 @@ const (
 	farKept = 8
 )
 
-// far remembers what relays said that were asked through the mixes, and so do not
-// know whom they answer.
+// far remembers the answers of relays that were asked through the mixes, and so do
+// not know the asker.
 type far struct {
 	mu    sync.Mutex
 	other []bool // the last answers: whether it lists other relays than we do

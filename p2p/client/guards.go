@@ -54,8 +54,8 @@ type dial struct {
 	done   chan struct{}
 }
 
-// turn tells the guards what has changed, does what they say, and returns when to
-// look again.
+// turn tells the guards the news, carries out their plan, and returns the time of
+// the next look.
 func (d *dials) turn(ctx context.Context) time.Time {
 	c, now := d.c, time.Now()
 	snap, agreed := c.dir.Snapshot(), c.agreed()
@@ -130,12 +130,14 @@ func (d *dials) begin(ctx context.Context, it guard.Attempt) {
 	ctx, cancel := context.WithTimeout(ctx, it.Timeout)
 	now := &dial{cancel, make(chan struct{})}
 	d.open[it.ID] = now
+
 	d.wait.Go(func() {
 		defer close(now.done)
 		defer cancel()
 		if before != nil {
 			<-before.done
 		}
+
 		err := d.links.Dial(ctx, it.ID)
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return // given up: nobody asks how it ended
@@ -147,6 +149,7 @@ func (d *dials) begin(ctx context.Context, it guard.Attempt) {
 			d.c.mu.Unlock()
 			d.c.log.Debug("guard does not answer", "relay", it.ID, "err", err)
 		}
+
 		pace.Kick(d.c.wake)
 	})
 }

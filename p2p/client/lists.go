@@ -58,7 +58,7 @@ type opinions struct {
 	remembered [][]byte
 }
 
-// of returns the opinion of a relay, and makes it if need be.
+// opinion returns the opinion of a relay, and makes it if need be.
 func (c *Client) opinion(id NodeID) *opinion {
 	now := time.Now()
 	c.opinions.mu.Lock()
@@ -192,8 +192,8 @@ func (c *Client) believe() {
 	}
 }
 
-// now returns the clock by which a relay's list is judged: what that relay said
-// last. Whatever happens to our clock, what it listed stays listed.
+// now returns the clock by which a relay's list is judged: that of its own last
+// word. A change of our clock takes nothing from its list.
 func (v *opinion) now(other func() time.Time) func() time.Time {
 	return func() time.Time {
 		if t := v.said.Load(); t != nil {
@@ -244,10 +244,12 @@ func (c *Client) age(relays map[NodeID]bool) {
 			}
 			ages = append(ages, age)
 		}
+
 		if len(ages) == 0 {
 			continue
 		}
 		slices.Sort(ages)
+
 		since := now.Add(-ages[(len(ages)-1)/2])
 		if since.After(now) || since.Sub(c.dir.Since(id)).Abs() < ageStep {
 			continue
@@ -326,6 +328,7 @@ func (c *Client) disagree() bool {
 // keepList asks the guards for what is new, in turns.
 func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	few := 100 * time.Millisecond
+
 	for {
 		wait := pace.Jitter(c.timing.list)
 		if len(c.dir.Snapshot().Relays) < MinRelays {
@@ -334,12 +337,14 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		} else {
 			few = 100 * time.Millisecond
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
 		case <-c.stale:
 		}
+
 		began := time.Now()
 		all := c.hearAll.Swap(false)
 		for _, id := range c.toAsk(links) {
@@ -351,6 +356,7 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
 			}
 		}
+
 		// Failures ask for a look each; a minimum keeps that in bounds. While
 		// relays are few, looks come by the timer anyway.
 		pause := c.timing.listMin - time.Since(began)

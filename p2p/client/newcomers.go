@@ -72,10 +72,12 @@ type asking struct {
 func (c *Client) round(ctx context.Context, links *link.Links) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	done := make(chan asking)
 	tried := map[NodeID]bool{}
 	beside := map[NodeID][]directory.Address{} // under way, or told
 	under := 0
+
 	knock := func() {
 		for under < firstSources && !c.convinced() {
 			h, ok := c.nextDoor(tried, slices.Concat(slices.Collect(maps.Values(beside))...))
@@ -87,10 +89,12 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 			go func() { done <- asking{h, c.ask(ctx, links, h)} }()
 		}
 	}
+
 	c.wait(true)
 	defer c.wait(false)
 	enough := time.NewTimer(goOn)
 	defer enough.Stop()
+
 	knock()
 	for under > 0 {
 		select {
@@ -106,6 +110,7 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 			c.wait(false)
 		case <-c.lonely: // a door was added, or a guard came up
 		}
+
 		if len(c.guardsUp()) == guard.Use {
 			cancel()
 		}

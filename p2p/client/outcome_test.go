@@ -8,8 +8,8 @@ import (
 	"starling/p2p/mailbox"
 )
 
-// "Taken" by the very box that was put is stored. By another it can be looked at, and
-// by nothing that is shown it is only said.
+// TestTakenByOurOwn: "Taken" by the very box that was put is stored. By another it
+// can be looked at, and by nothing that is shown it is only said.
 func TestTakenByOurOwn(t *testing.T) {
 	ours, other := mailbox.Box{1}, mailbox.Box{2}
 	if err := outcome(&mailbox.Answer{Kind: mailbox.Taken, Here: true, Box: ours}, ours[:]); err != nil {

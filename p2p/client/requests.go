@@ -184,12 +184,14 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		c.short(up, req.mailbox)
 		return err
 	}
+
 	var header *outfox.Header
 	made.Go(func() (err error) {
 		header, err = outfox.NewHeader(slot, way)
 		return err
 	})
 	req.there, req.slot, req.sent = way, slot, time.Now()
+
 	blocks := make([]*outfox.Block, n)
 	for i := range blocks {
 		slot, way, err := c.back(up, i, req.mailbox)
@@ -204,6 +206,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		})
 		req.backs = append(req.backs, b)
 	}
+
 	if err := made.Wait(); err != nil {
 		return fmt.Errorf("make packet: %w", err)
 	}
@@ -211,6 +214,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
+
 	links := c.links.Load()
 	if links == nil {
 		return ErrOffline
@@ -221,6 +225,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		}
 		return ErrOffline
 	}
+
 	for _, id := range req.guards() {
 		c.due(id, req.sent)
 	}
@@ -299,6 +304,7 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	if err != nil {
 		return err
 	}
+
 	answer := make(chan *mailbox.Answer, 1)
 	req := &request{mailbox: to, answered: func(a *mailbox.Answer) {
 		select {
@@ -314,6 +320,7 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 		return err
 	}
 	defer c.expect(req)()
+
 	a, err := c.await(ctx, req, answer)
 	if err != nil {
 		return err
@@ -324,8 +331,8 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	return err
 }
 
-// outcome is what an answer says of a put. What lies there already is stored, whatever
-// the mailbox calls it. Any other answer is none.
+// outcome is the result of a put by its answer. A box that lies there already is
+// stored, even when the mailbox calls it taken. Any other answer is none.
 func outcome(a *mailbox.Answer, box []byte) error {
 	switch a.Kind {
 	case mailbox.Stored:
@@ -439,6 +446,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 	if err != nil {
 		return false, err
 	}
+
 	answers := make(chan *mailbox.Answer, mailbox.MaxBlocks)
 	req := &request{mailbox: from, answered: func(a *mailbox.Answer) {
 		select {
@@ -446,6 +454,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		default:
 		}
 	}}
+
 	n := min(mailbox.BlocksFor(len(tags)), len(tags))
 	err = c.post(ctx, req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
 		f := mailbox.Fetch{Tags: tags, Blocks: blocks}
@@ -455,10 +464,12 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		return false, err
 	}
 	defer c.expect(req)()
+
 	a, err := c.await(ctx, req, answers)
 	if err != nil {
 		return false, err
 	}
+
 	for got := 1; ; got++ {
 		switch a.Kind {
 		case mailbox.None:

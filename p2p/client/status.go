@@ -78,7 +78,7 @@ type SourceStatus struct {
 	Pasted bool
 }
 
-// returns notes what comes back of what was sent.
+// returns counts requests and their answers.
 type returns struct {
 	mu        sync.Mutex
 	since     time.Time // when the first request failed after the last answer

@@ -209,6 +209,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	defer c.mu.Unlock()
 	c.look()
 	local, mono := c.local(), c.mono()
+
 	var says []time.Time
 	for id, r := range c.readings {
 		if mono-r.at > fresh {
@@ -219,6 +220,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	}
 	slices.SortFunc(says, time.Time.Compare)
 	t, agreed := agree(says)
+
 	switch {
 	case agreed && bound.Holds(t):
 		c.sure, c.guess = true, false
@@ -227,6 +229,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	default:
 		return false
 	}
+
 	offset := t.Sub(local)
 	if (offset - c.offset).Abs() < small {
 		return false

@@ -188,8 +188,8 @@ func TestSetWhileRunning(t *testing.T) {
 	}
 }
 
-// TestSleep: the time goes on while the computer sleeps, and what was said before
-// is still worth what it was.
+// TestSleep: the time goes on while the computer sleeps, and earlier readings keep
+// their worth.
 func TestSleep(t *testing.T) {
 	for _, wrong := range []time.Duration{0, -3 * time.Minute, year} {
 		for _, sleep := range []time.Duration{10 * time.Second, time.Minute, 150 * time.Second, 9 * time.Hour} {

@@ -64,8 +64,8 @@ func AddressOf(m multiaddr.Multiaddr) (Address, error) {
 	return a, a.check()
 }
 
-// check refuses what nobody can listen at, and what would be written differently
-// from what it says.
+// check refuses an address at which nobody can listen, and one with another
+// encoding of the same meaning.
 func (a Address) check() error {
 	ip := a.Addr()
 	switch {
@@ -194,6 +194,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 		return a, false, nil, ErrAddress
 	}
 	kind, body, rest := b[1], b[2:1+int(b[0])], b[1+int(b[0]):]
+
 	size := 0 // of the IP address
 	switch kind {
 	case kindTCP4, kindWeb4:
@@ -206,6 +207,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 	default:
 		return a, false, rest, nil
 	}
+
 	if len(body) < size+2 {
 		return a, false, nil, ErrAddress
 	}
@@ -216,6 +218,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 	} else if len(body) != size+2 {
 		return a, false, nil, ErrAddress
 	}
+
 	return a, true, rest, a.check()
 }
 

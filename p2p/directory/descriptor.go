@@ -143,6 +143,7 @@ func parse(raw []byte) (*Descriptor, error) {
 	b := raw[1 : len(raw)-signatureSize]
 	b = b[copy(d.ID[:], b):]
 	d.Sequence, b = binary.BigEndian.Uint64(b), b[8:]
+
 	issued, expires := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 	b = b[16:]
 	if issued > lastSecond || expires > lastSecond || expires <= issued ||
@@ -150,12 +151,14 @@ func parse(raw []byte) (*Descriptor, error) {
 		return nil, ErrMalformed
 	}
 	d.Issued, d.Expires = time.Unix(int64(issued), 0), time.Unix(int64(expires), 0)
+
 	d.Capacity, b = binary.BigEndian.Uint16(b), b[2:]
 	d.Features, b = binary.BigEndian.Uint16(b), b[2:]
 	d.Epoch, b = binary.BigEndian.Uint32(b), b[4:]
 	if d.Epoch != FirstEpoch(d.Issued) {
 		return nil, ErrMalformed
 	}
+
 	for i := range d.Keys {
 		k, err := outfox.ParsePublicKey(b[:outfox.PublicKeySize])
 		if err != nil {
@@ -163,6 +166,7 @@ func parse(raw []byte) (*Descriptor, error) {
 		}
 		d.Keys[i], b = k, b[outfox.PublicKeySize:]
 	}
+
 	b = b[copy(d.Salt[:], b):]
 	b = b[copy(d.Commitment[:], b):]
 	if err := d.parseLists(b); err != nil {

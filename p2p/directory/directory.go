@@ -1,9 +1,9 @@
 // Package directory keeps what is known of the relays: one signed descriptor
 // each.
 //
-// Descriptors spread between relays by gossip (package directory/gossip) and
-// are fetched in pages by clients and by relays that come back. Everybody
-// keeps all of them: who looks up nothing tells nobody what it looks for.
+// Descriptors spread between relays by gossip (package directory/gossip) and are
+// fetched in pages by clients and by relays that come back. Everybody keeps all of
+// them: a client that looks up nothing tells nobody its wishes.
 //
 // # Descriptor
 //
@@ -180,6 +180,7 @@ func (d *Directory) Add(raw []byte) error {
 	if err != nil {
 		return err
 	}
+
 	// Everything cheap comes before the signature, and again after it: the
 	// lock is not held while verifying.
 	d.mu.Lock()
@@ -191,6 +192,7 @@ func (d *Directory) Add(raw []byte) error {
 	if err := verify(desc.ID, raw); err != nil {
 		return err
 	}
+
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch err := d.admit(desc); {
@@ -204,6 +206,7 @@ func (d *Directory) Add(raw []byte) error {
 	case err != nil:
 		return err
 	}
+
 	if d.relays[desc.ID] == nil && len(d.relays) >= d.cfg.MaxRelays && !d.makeRoom(d.cfg.Now()) {
 		return ErrFull
 	}
@@ -301,6 +304,7 @@ func (d *Directory) admit(desc *Descriptor) error {
 	if desc.Issued.After(now.Add(MaxSkew)) {
 		return ErrFuture
 	}
+
 	old := d.relays[desc.ID]
 	if now.Before(d.liars[desc.ID]) || old != nil && twoFaced(old.Descriptor, desc) {
 		return ErrTwoFaced
@@ -308,6 +312,7 @@ func (d *Directory) admit(desc *Descriptor) error {
 	if old != nil && desc.Sequence <= old.Sequence {
 		return ErrStale
 	}
+
 	if !slices.ContainsFunc(desc.Addresses, Address.Dialable) {
 		return ErrUndialled
 	}
@@ -321,6 +326,7 @@ func (d *Directory) admit(desc *Descriptor) error {
 			return ErrCrowded
 		}
 	}
+
 	if _, often := d.often(old, desc, now); often {
 		return ErrOften
 	}
@@ -420,9 +426,11 @@ func (d *Directory) Snapshot() *Snapshot {
 	if d.snap != nil && now.Before(d.snap.until) {
 		return d.snap
 	}
+
 	d.prune(now)
 	s := &Snapshot{stamp: d.stamp, moved: d.moved, until: now.Add(MaxLifetime), private: d.cfg.AllowPrivate}
 	s.now = now
+
 	all := make([]*Descriptor, len(d.order))
 	for i, e := range d.order {
 		all[i] = e.Descriptor
@@ -433,6 +441,7 @@ func (d *Directory) Snapshot() *Snapshot {
 			s.until = e.Expires
 		}
 	}
+
 	s.digest(all)
 	s.Relays = slices.DeleteFunc(all, (*Descriptor).Leaving)
 	d.snap = s

@@ -719,7 +719,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestNarrowRequest: what is asked for is what comes.
+// TestNarrowRequest: a narrow request gets the descriptors it asks for.
 func TestNarrowRequest(t *testing.T) {
 	now := start
 	d := at(&now, false)

@@ -10,10 +10,10 @@ import (
 
 // # Pages
 //
-// Who wants to know the relays asks for those that came after a stamp, which
-// counts the changes of one directory since it was made; another directory, or
-// the same after a restart, is another instance and starts from 0. Request, the
-// body of a TypeListRequest frame, 57 or 2,113 bytes:
+// An asker asks for the relays that came after a stamp. A stamp counts the changes
+// of one directory since it was made; another directory, or the same after a
+// restart, is another instance and starts from 0. Request, the body of a
+// TypeListRequest frame, 57 or 2,113 bytes:
 //
 //	0   8   nonce, copied into the pages
 //	8   8   instance, 0 at first
@@ -21,7 +21,7 @@ import (
 //	24  32  digest of what the asker has
 //	56  1   how many pages to send at most, 1–32
 //
-// and, from somebody who has much of a list, but not from this directory:
+// and, from the owner of much of a list, but not of this directory:
 //
 //	57  8    Unix seconds: only descriptors issued then or later; 0: all
 //	65  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
@@ -114,6 +114,7 @@ func ParseRequest(b []byte) (Request, error) {
 	if len(b) != requestSize && len(b) != narrowSize || b[56] == 0 || b[56] > MaxPages {
 		return Request{}, ErrPage
 	}
+
 	r := Request{
 		Nonce:    binary.BigEndian.Uint64(b),
 		Instance: [8]byte(b[8:]),
@@ -124,9 +125,11 @@ func ParseRequest(b []byte) (Request, error) {
 	if r.Nonce == 0 { // nobody draws it
 		return Request{}, ErrPage
 	}
+
 	if b = b[requestSize:]; len(b) == 0 {
 		return r, nil
 	}
+
 	seconds := binary.BigEndian.Uint64(b)
 	if seconds > lastSecond {
 		return Request{}, ErrPage
@@ -135,6 +138,7 @@ func ParseRequest(b []byte) (Request, error) {
 	if seconds > 0 {
 		r.Narrow.Issued = time.Unix(int64(seconds), 0)
 	}
+
 	b = b[8:]
 	for i := range r.Narrow.Sketch {
 		b = b[copy(r.Narrow.Sketch[i][:], b):]
@@ -219,6 +223,7 @@ func ParsePage(b []byte) (*Page, error) {
 	if len(b) < pageHeaderSize || len(b) > wire.MaxBody || b[32] > byte(PageLater) {
 		return nil, ErrPage
 	}
+
 	seconds := binary.BigEndian.Uint64(b[24:])
 	if seconds > lastSecond {
 		return nil, ErrPage
@@ -230,6 +235,7 @@ func ParsePage(b []byte) (*Page, error) {
 		Time:     time.Unix(int64(seconds), 0),
 		State:    PageState(b[32]),
 	}
+
 	for b = b[pageHeaderSize:]; len(b) > 0; {
 		if len(b) < entryHeader {
 			return nil, ErrPage
@@ -241,6 +247,7 @@ func ParsePage(b []byte) (*Page, error) {
 		p.Entries = append(p.Entries, Entry{known, b[:n:n]})
 		b = b[n:]
 	}
+
 	if p.State >= PageSame && len(p.Entries) > 0 || p.more() && len(p.Entries) == 0 {
 		return nil, ErrPage
 	}
@@ -263,10 +270,12 @@ func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	if r.Instance != d.instance {
 		after = 0
 	}
+
 	if r.Digest == snap.Digest && (r.Instance != d.instance || after >= snap.moved) {
 		yield(&Page{Nonce: r.Nonce, Instance: d.instance, Stamp: snap.stamp, Time: d.cfg.Now(), State: PageSame})
 		return
 	}
+
 	for n := byte(1); ; n++ {
 		entries, last, more := d.since(after, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
 		p := &Page{Nonce: r.Nonce, Instance: d.instance, Stamp: last, Time: d.cfg.Now(), Entries: entries}

@@ -14,16 +14,15 @@ import (
 // secret.
 const RendezvousLabel = "starling/rendezvous/2\x00"
 
-// Rendezvous ranks the relays for those who share a secret and returns the
-// first n that are not to be avoided: fewer when there are fewer. Two who do
-// not talk find the same places this way when those they knew are gone.
+// Rendezvous ranks the relays for the owners of a secret and returns the first n
+// that are not to be avoided: fewer when there are fewer. Two people without
+// contact find the same places this way when those they knew are gone.
 //
-// It is highest-random-weight hashing (Thaler and Ravishankar, 1998). The
-// score of a relay is HMAC-SHA256(secret, RendezvousLabel ‖ node id) and
-// depends on no other relay, so who comes or goes changes the ranking only
-// where it stands in it itself. Without the secret the ranking is random, and
-// nobody can take a place in it; who has the secret, a contact, can make node
-// ids until one is first.
+// It is highest-random-weight hashing (Thaler and Ravishankar, 1998). The score of
+// a relay is HMAC-SHA256(secret, RendezvousLabel ‖ node id) and depends on no other
+// relay, so a relay that comes or goes changes the ranking only at its own place.
+// Without the secret the ranking is random, and nobody can take a place in it; a
+// contact, with the secret, can make node ids until one is first.
 //
 // A relay that shares a network (Address.Wide) with one before it is passed
 // over, because both may fail, or listen, together. With private addresses
@@ -33,6 +32,7 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 		score [sha256.Size]byte
 		d     *Descriptor
 	}
+
 	all := make([]scored, 0, len(s.Relays))
 	mac := hmac.New(sha256.New, secret[:])
 	for _, d := range s.Relays {
@@ -47,6 +47,7 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 		all = append(all, it)
 	}
 	slices.SortFunc(all, func(a, b scored) int { return bytes.Compare(b.score[:], a.score[:]) })
+
 	var ids []wire.NodeID
 	taken := map[netip.Prefix]bool{}
 	for _, it := range all {

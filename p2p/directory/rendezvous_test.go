@@ -35,8 +35,8 @@ func ids(all []*Descriptor) (out []wire.NodeID) {
 	return out
 }
 
-// The ranking is part of the protocol: this one was computed apart, with
-// Python's hmac.
+// TestRendezvousVector: the ranking is part of the protocol: this one was computed
+// apart, with Python's hmac.
 func TestRendezvousVector(t *testing.T) {
 	s := &Snapshot{}
 	for i := range 8 {
@@ -88,8 +88,8 @@ func TestRendezvous(t *testing.T) {
 
 func compareIDs(a, b wire.NodeID) int { return slices.Compare(a[:], b[:]) }
 
-// Who leaves takes only itself out of the ranking, who comes moves nobody but
-// down by one place.
+// TestRendezvousDisruption: a relay that leaves takes only itself out of the
+// ranking. One that comes moves others down by one place at most.
 func TestRendezvousDisruption(t *testing.T) {
 	const relays = 50
 	s := &Snapshot{Relays: crowd(0, relays)}
@@ -107,7 +107,7 @@ func TestRendezvousDisruption(t *testing.T) {
 	}
 }
 
-// Every relay is first for about as many secrets.
+// TestRendezvousIsEven: every relay is first for about as many secrets.
 func TestRendezvousIsEven(t *testing.T) {
 	const relays, secrets = 20, 4000
 	s := &Snapshot{Relays: crowd(0, relays)}
@@ -173,8 +173,8 @@ func meet(relays, secrets int, unknown float64, k, m int) float64 {
 	return float64(met) / float64(secrets)
 }
 
-// Two who each miss other relays still meet: of the sender's first two one is
-// among the recipient's first four.
+// TestRendezvousMeets: two who each miss other relays still meet: of the sender's
+// first two one is among the recipient's first four.
 func TestRendezvousMeets(t *testing.T) {
 	for _, tc := range []struct {
 		unknown float64

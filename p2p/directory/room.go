@@ -118,24 +118,28 @@ func (d *Directory) makeRoom(now time.Time) bool {
 	if len(d.relays) < d.cfg.MaxRelays {
 		return true
 	}
+
 	counts := map[netip.Prefix]int{}
 	for _, e := range d.relays {
 		if !grown(e, now) {
 			counts[wideOf(e.Descriptor)]++
 		}
 	}
+
 	var heaviest netip.Prefix
 	for w, n := range counts {
 		if n > counts[heaviest] || n == counts[heaviest] && w.Addr().Less(heaviest.Addr()) {
 			heaviest = w
 		}
 	}
+
 	var out *entry
 	for _, e := range d.relays {
 		if !grown(e, now) && wideOf(e.Descriptor) == heaviest && (out == nil || younger(e, out)) {
 			out = e
 		}
 	}
+
 	if out == nil {
 		return false
 	}
@@ -168,9 +172,9 @@ func wideOf(d *Descriptor) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// Weights returns what each of Relays weighs in a draw, at most 1: its share of what
-// its /24 and its /16 (/48 and /32) weigh. Where private addresses are admitted
-// everybody weighs 1.
+// Weights returns the weight of each of Relays in a draw, at most 1: its share of
+// the weight of its /24 and its /16 (/48 and /32). Where private addresses are
+// admitted everybody weighs 1.
 func (s *Snapshot) Weights() []float64 {
 	weights := make([]float64, len(s.Relays))
 	counts := map[netip.Prefix]int{}

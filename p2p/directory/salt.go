@@ -20,10 +20,10 @@ const (
 	saltLabel = "starling/route-salt/2\x00"
 )
 
-// A Salt is what a relay adds to the function that will say, in a large mesh, who
-// is whose neighbour. It is published for a window, and promised one window ahead
-// by its Commitment: who wants a place beside somebody would have to know the
-// other's salt before choosing its own.
+// A Salt is a relay's part in the function that will choose, in a large mesh, the
+// neighbours of each. It is published for a window, and promised one window ahead
+// by its Commitment: to get a place beside somebody one would have to know the
+// other's salt before choosing one's own.
 type Salt [SaltSize]byte
 
 // A Commitment is SHA-256 over a label and a salt.
@@ -32,8 +32,8 @@ type Commitment [CommitmentSize]byte
 // Window numbers the time in windows since 1970.
 func Window(t time.Time) uint32 { return uint32(t.Unix() / int64(WindowLength/time.Second)) }
 
-// SaltOf returns a relay's salt of a window. It is made from the relay's key: who
-// starts again without its state says what it said before.
+// SaltOf returns a relay's salt of a window. It is made from the relay's key: a
+// relay that starts again without its state says the same again.
 func SaltOf(key crypto.PrivKey, window uint32) (s Salt, err error) {
 	raw, err := key.Raw()
 	if err != nil {

@@ -23,9 +23,9 @@ type sendNowhere struct{ answers chan struct{} }
 
 func (s sendNowhere) Send(wire.NodeID, *outfox.Packet) { s.answers <- struct{}{} }
 
-// BenchmarkUsers prints what a mailbox costs for each of 1,000 users, who watch 32
-// tags each for each of two contacts and have 20 boxes waiting: memory, disk, and
-// what a day of polls and 50 boxes moves over its links. Its time means nothing.
+// BenchmarkUsers prints the cost of a mailbox for each of 1,000 users. Each watches
+// 32 tags for each of two contacts and has 20 boxes waiting. The cost is memory,
+// disk, and the traffic of a day of polls and 50 boxes. Its time means nothing.
 func BenchmarkUsers(b *testing.B) {
 	const users, contacts, boxes = 1000, 2, 20
 	block := func() *outfox.Block {

@@ -16,9 +16,9 @@ import (
 	"starling/p2p/mailbox/mailboxtest"
 )
 
-// A mailbox that is killed at any write, or whose machine loses its power then,
-// has when it is opened again what it said that it has stored, and nothing of
-// what it said that it has deleted. STARLING_CRASH=all tries every write.
+// TestSQLiteKilledAtEveryWrite: a mailbox is killed at any write, or its machine
+// loses its power then. Opened again, it has all boxes that it reported stored and
+// none that it reported deleted. STARLING_CRASH=all tries every write.
 func TestSQLiteKilledAtEveryWrite(t *testing.T) {
 	for _, power := range []bool{false, true} {
 		t.Run(fmt.Sprintf("power fails=%v", power), func(t *testing.T) {

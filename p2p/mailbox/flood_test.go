@@ -157,7 +157,8 @@ var attack = flood{
 	away: 8 * time.Hour, expected: 0.95, days: 3, after: 24 * time.Hour,
 }
 
-// A flood of boxes that nobody asks for does not cost one box that somebody does.
+// TestFlood: a flood of boxes that nobody asks for does not cost one box that
+// somebody does.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := attack.run(t)
@@ -176,8 +177,8 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-// An attacker who asks for his boxes, too, is like anybody else: what is stored
-// stays for a while, what is not stored is refused openly, and nobody is shut out.
+// TestFloodThatAsks: an attacker who asks for his boxes, too, is like anybody else.
+// Stored boxes stay for a while, others are refused openly, and nobody is shut out.
 func TestFloodThatAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := attack
@@ -194,7 +195,7 @@ func TestFloodThatAsks(t *testing.T) {
 	})
 }
 
-// When the flood is over mail gets in at once, and not after TTL.
+// TestAfterFlood: when the flood is over mail gets in at once, and not after TTL.
 func TestAfterFlood(t *testing.T) {
 	for _, asks := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -217,7 +218,8 @@ func TestAfterFlood(t *testing.T) {
 	}
 }
 
-// Every box is as likely as any other of its class to make room.
+// TestEvictionIsFair: every box is as likely as any other of its class to make
+// room.
 func TestEvictionIsFair(t *testing.T) {
 	const room, rounds = 64, 4000
 	q := newQuota(room)

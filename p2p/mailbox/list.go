@@ -7,9 +7,9 @@ import (
 	"starling/p2p/outfox"
 )
 
-// Question asks a mailbox's relay, through the mixes, what it knows of the relays whose
-// node ids begin with a byte. So a client can compare the list that its guards give it
-// with those of others, who do not see who asks.
+// Question asks a mailbox's relay, through the mixes, for the relays whose node ids
+// begin with a byte. So a client can compare the list of its guards with those of
+// others, which do not see the asker.
 type Question struct {
 	First byte
 	Block *outfox.Block // for the answer

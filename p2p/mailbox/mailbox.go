@@ -66,7 +66,7 @@
 // When no blocks are left, or after SubscriptionLife, the subscription ends. Boxes
 // stay until they are acknowledged, or for TTL.
 //
-// A put that finds another box gets it: who asks why can then tell a box of his own,
+// A put that finds another box gets it: its sender can then tell a box of his own,
 // or of his recipient, from a claim.
 //
 // Malformed requests are dropped without an answer.
@@ -100,22 +100,22 @@
 //     no kind keeps another waiting.
 //
 // So a flood of boxes that nobody asks for takes nothing from those that somebody
-// does. Of the others, invites for example, what is stored stays a day in the mean,
-// and what comes gets in as often as the ration and the flood allow. Nothing is shut
-// out until boxes expire: replacing never stops.
+// does. Other boxes, invites for example, stay a day in the mean once stored, and
+// get in as often as the ration and the flood allow. Nothing is shut out until
+// boxes expire: replacing never stops.
 //
 // An attacker who asks for his boxes pays one fetch more for 32 of them and is then
-// like anybody else. Against him there is only this: what is stored stays 18 hours
-// in the mean, what is not stored is refused openly, and recipients have more than
-// one mailbox. TestFlood and BenchmarkFlood have the figures.
+// like anybody else. Against him there is only this: a stored box stays 18 hours in
+// the mean, any other is refused openly, and recipients have more than one mailbox.
+// TestFlood and BenchmarkFlood have the figures.
 //
 // Only a price for each put would do better, and it is not asked. A hash over tag,
-// box and mailbox with d leading zeros would fit into what is left of a put, and d
-// into what is left of full. But twenty zeros cost somebody with one processor a third
-// of a second for each copy, and somebody with a graphics card a ten-thousandth:
-// whoever wants to fill a mailbox would pay less than those who use it. Puzzles that
-// are dear to make for everybody and cheap to check (Equi-X) have no implementation
-// that could be used here.
+// box and mailbox with d leading zeros would fit into the rest of a put, and d into
+// the rest of full. But twenty zeros cost somebody with one processor a third of a
+// second for each copy, and somebody with a graphics card a ten-thousandth: an
+// attacker would pay less than the users. Puzzles that are dear to make for
+// everybody and cheap to check (Equi-X) have no implementation that could be used
+// here.
 package mailbox
 
 import (
@@ -294,12 +294,14 @@ func parseFetch(m *outfox.Message) (*Fetch, error) {
 		size > len(m) || !zero(m[size:]) {
 		return nil, ErrMalformed
 	}
+
 	f := &Fetch{Watch: watch == 1, Tags: make([]Tag, tags), Acks: make([]Tag, acks), Blocks: make([]*outfox.Block, blocks)}
 	copy(f.Lease[:], m[5:])
 	f.Stamp = binary.BigEndian.Uint64(m[5+LeaseSize:])
 	if !f.leased() {
 		return nil, ErrMalformed
 	}
+
 	b := m[fetchHeader:]
 	for i := range f.Tags {
 		b = b[copy(f.Tags[i][:], b):]
@@ -369,6 +371,7 @@ type Answer struct {
 func (a *Answer) Message() *outfox.Message {
 	m := new(outfox.Message)
 	m[0] = byte(a.Kind)
+
 	switch a.Kind {
 	case Found:
 		binary.BigEndian.PutUint16(m[1:], uint16(min(a.Pending, MaxTags)))
@@ -391,6 +394,7 @@ func (a *Answer) Message() *outfox.Message {
 	case Listed:
 		a.List.encode(m)
 	}
+
 	return m
 }
 

@@ -126,7 +126,8 @@ func TestAnswerRoundTrip(t *testing.T) {
 	}
 }
 
-// Each change of a good message must be refused, not read as something else.
+// TestParseRefuses: each change of a good message must be refused, not read as
+// something else.
 func TestParseRefuses(t *testing.T) {
 	put := (&Put{Tag: testTags(1)[0], Box: testBox(), Block: testBlock(t, 1)}).Message()
 	fetch, err := (&Fetch{Tags: testTags(3), Acks: testTags(2), Blocks: testBlocks(t, 1)}).Message()

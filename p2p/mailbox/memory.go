@@ -38,18 +38,21 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.quota.commit()
+
 	if old, ok := s.boxes[tag]; ok {
 		if old.box != *box {
 			return &TakenError{old.box}
 		}
 		return nil
 	}
+
 	if g, ok := s.graves[graveOf(&tag)]; ok {
 		if g.box != tombstoneOf(&tag, box).box {
 			return ErrTaken
 		}
 		return ErrAcknowledged
 	}
+
 	row, replaces, ok := s.quota.place(classOf(askedFor), time.Now())
 	if !ok {
 		return ErrFull
@@ -58,6 +61,7 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 		delete(s.boxes, s.tags[row])
 		s.evicted++
 	}
+
 	for row >= len(s.tags) {
 		s.tags = append(s.tags, Tag{})
 	}

@@ -45,7 +45,8 @@ func seatsOf(n int) ServerConfig {
 	return ServerConfig{MaxSeats: n, Price: testPrice, Self: testSelf, FetchRate: 1 << 20}
 }
 
-// Above three quarters a newcomer needs a stamp, who has a seat does not.
+// TestStampWhenCrowded: above three quarters a newcomer needs a stamp, who has a
+// seat does not.
 func TestStampWhenCrowded(t *testing.T) {
 	bubble(t, seatsOf(8), func(t *testing.T, c *client, s *Server) {
 		var early []*watcher
@@ -77,8 +78,8 @@ func TestStampWhenCrowded(t *testing.T) {
 	})
 }
 
-// When all seats are taken a newcomer gets that of a random one younger than a day.
-// Who is older keeps his.
+// TestYoungSeatsAreContested: when all seats are taken a newcomer gets that of a
+// random one younger than a day. Who is older keeps his.
 func TestYoungSeatsAreContested(t *testing.T) {
 	bubble(t, seatsOf(40), func(t *testing.T, c *client, s *Server) {
 		var old, young []*watcher
@@ -124,7 +125,8 @@ func TestYoungSeatsAreContested(t *testing.T) {
 	})
 }
 
-// When nobody is young a newcomer is told that there is no seat, stamp or not.
+// TestNoSeat: when nobody is young a newcomer is told that there is no seat, stamp
+// or not.
 func TestNoSeat(t *testing.T) {
 	bubble(t, seatsOf(4), func(t *testing.T, c *client, s *Server) {
 		var old []*watcher
@@ -164,8 +166,8 @@ func TestNoSeat(t *testing.T) {
 	})
 }
 
-// A watch that begins anew under another lease, as after a restart, has its seat by
-// its tags, and its age.
+// TestSeatByTags: a watch that begins anew under another lease, as after a restart,
+// has its seat by its tags, and its age.
 func TestSeatByTags(t *testing.T) {
 	bubble(t, seatsOf(4), func(t *testing.T, c *client, s *Server) {
 		w := newWatcher(3)
@@ -186,7 +188,8 @@ func TestSeatByTags(t *testing.T) {
 	})
 }
 
-// One seat holds so much and no more, and what it takes is counted and given back.
+// TestOneSeatIsBounded: one seat holds so much and no more, and what it takes is
+// counted and given back.
 func TestOneSeatIsBounded(t *testing.T) {
 	bubble(t, seatsOf(4), func(t *testing.T, c *client, s *Server) {
 		lease := testLease()
@@ -212,7 +215,7 @@ func TestOneSeatIsBounded(t *testing.T) {
 	})
 }
 
-// What seats take is bounded in bytes, too, by the same rules.
+// TestSeatBytes: what seats take is bounded in bytes, too, by the same rules.
 func TestSeatBytes(t *testing.T) {
 	cfg := seatsOf(1000)
 	cfg.SeatBytes = 20_000
@@ -232,7 +235,7 @@ func TestSeatBytes(t *testing.T) {
 	})
 }
 
-// A stamp is for one mailbox, lease and day.
+// TestStamp: a stamp is for one mailbox, lease and day.
 func TestStamp(t *testing.T) {
 	const bits = 10
 	lease, at := testLease(), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -284,8 +287,9 @@ func BenchmarkStamp(b *testing.B) {
 	}
 }
 
-// A put that finds another box gets it, so that who is told "taken" can see whether
-// that is so. Of one that was acknowledged nothing is left to show.
+// TestTakenShowsTheBox: a put that finds another box gets it, so that who is told
+// "taken" can see whether that is so. Of one that was acknowledged nothing is left
+// to show.
 func TestTakenShowsTheBox(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag, first := testTags(1)[0], testBox()
@@ -317,7 +321,7 @@ func (b book) List(first byte) *List {
 	return l
 }
 
-// A question gets what fits into an answer, at random.
+// TestQuestion: a question gets what fits into an answer, at random.
 func TestQuestion(t *testing.T) {
 	bubble(t, ServerConfig{Directory: book{n: 20, size: 330}}, func(t *testing.T, c *client, s *Server) {
 		seen := map[uint16]int{}
@@ -361,8 +365,9 @@ func TestQuestion(t *testing.T) {
 	}
 }
 
-// A flood of leases, of fetches and of puts, each at ten times what is served, beside
-// an honest stream: who has a seat is pushed to at once, and what is put is stored.
+// TestFloodsBesideHonestMail: a flood of leases, of fetches and of puts, each at
+// ten times the rate of service, beside an honest stream. The owner of a seat is
+// pushed to at once, and honest puts are stored.
 func TestFloodsBesideHonestMail(t *testing.T) {
 	floods := map[string]func(t *testing.T, c *client, s *Server){
 		"leases": func(t *testing.T, c *client, s *Server) {

@@ -90,7 +90,8 @@ type Server struct {
 
 	mu   sync.Mutex // guards what follows
 	subs *subscriptions
-	// interest is what fetches named, puts what comes, by class.
+	// interest holds the tags that fetches named. puts limits incoming boxes, by
+	// class.
 	interest *interest
 	puts     [classes]*rate.Limiter
 	others   *rate.Limiter // of that line
@@ -167,9 +168,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.running = true
 	s.mu.Unlock()
+
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
 	s.expire(ctx)
+
 	var again <-chan time.Time
 	for {
 		select {
@@ -258,10 +261,12 @@ func (s *Server) put(ctx context.Context, p *Put) {
 	s.mu.Lock()
 	askedFor := s.subs.byTag[p.Tag] != nil || s.interest.has(p.Tag)
 	s.mu.Unlock()
+
 	err := ErrFull
 	if s.puts[classOf(askedFor)].AllowN(now, 1) {
 		err = s.cfg.Store.Put(ctx, p.Tag, &p.Box, now.Add(TTL), askedFor)
 	}
+
 	kind, count := Stored, &s.stats.stored
 	switch {
 	case err == nil, errors.Is(err, ErrAcknowledged):
@@ -275,11 +280,13 @@ func (s *Server) put(ctx context.Context, p *Put) {
 		}
 	}
 	count.Add(1)
+
 	a := &Answer{Kind: kind}
 	if taken, ok := errors.AsType[*TakenError](err); ok {
 		a.Here, a.Box = true, taken.Box
 	}
 	s.answer(p.Block, a)
+
 	if err == nil {
 		s.push(&p.Tag, &p.Box, now)
 	}
@@ -327,16 +334,19 @@ func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
 		s.mu.Lock()
 		tags, next := s.subs.due(now)
 		s.mu.Unlock()
+
 		if len(tags) == 0 {
 			if next.IsZero() {
 				return nil
 			}
 			return time.After(next.Sub(now))
 		}
+
 		items, err := s.cfg.Store.Get(ctx, tags, now)
 		if err != nil && ctx.Err() == nil {
 			s.failed("reading", err)
 		}
+
 		for _, it := range items {
 			s.mu.Lock()
 			block, standing := s.subs.again(it.Tag, now)
@@ -358,11 +368,13 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 			return // no answer: the client will acknowledge again
 		}
 	}
+
 	s.mu.Lock()
 	s.subs.acknowledged(f.Acks)
 	s.interest.forget(f.Acks)
 	s.interest.add(f.Tags, now)
 	s.mu.Unlock()
+
 	// Subscribe before looking: a box that is stored meanwhile is either found or
 	// pushed, and whoever takes the tag out of the subscription sends it.
 	sub := newSubscription(f, now)
@@ -376,16 +388,20 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		}
 		s.mu.Unlock()
 	}
+
 	items, err := s.cfg.Store.Get(ctx, f.Tags, now)
 	if err != nil {
 		s.failed("reading", err)
 		return
 	}
+
 	type reply struct {
 		block  *outfox.Block
 		answer Answer
 	}
 	var replies []reply
+
+	// Each box takes a block of the lease, as far as they go.
 	pending := 0
 	s.mu.Lock()
 	for _, it := range items {
@@ -399,6 +415,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		}
 		replies = append(replies, reply{block, Answer{Kind: Found, Tag: it.Tag, Box: it.Box}})
 	}
+
 	if len(items) == 0 {
 		if block := s.subs.spend(sub, now); block != nil {
 			replies = append(replies, reply{block, Answer{Kind: None}})
@@ -409,6 +426,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		standing = s.subs.standing(sub)
 	}
 	s.mu.Unlock()
+
 	for _, r := range replies {
 		r.answer.Standing = standing
 		r.answer.NoSeat = verdict != stands
@@ -423,6 +441,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		}
 		s.answer(r.block, &r.answer)
 	}
+
 	if standing > 0 {
 		s.owe()
 	}

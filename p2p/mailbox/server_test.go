@@ -203,7 +203,7 @@ func TestFetchAnswersWithBoxes(t *testing.T) {
 	})
 }
 
-// A tag that is named twice gets one answer.
+// TestFetchSameTagTwice: a tag that is named twice gets one answer.
 func TestFetchSameTagTwice(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag := testTags(1)[0]
@@ -216,8 +216,8 @@ func TestFetchSameTagTwice(t *testing.T) {
 	})
 }
 
-// A box that nobody acknowledges goes out over one block after the other: the
-// relays of some may lose it.
+// TestUnacknowledgedIsPushedAgain: a box that nobody acknowledges goes out over one
+// block after the other: the relays of some may lose it.
 func TestUnacknowledgedIsPushedAgain(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags, box := testTags(3), testBox()
@@ -284,8 +284,9 @@ func TestPush(t *testing.T) {
 	})
 }
 
-// A sender that repairs thinks that the box was lost, and it may have been on the
-// way to the recipient: it is pushed once more, but no more than that.
+// TestRepairIsPushedAgain: a sender that repairs thinks that the box was lost, and
+// it may have been on the way to the recipient: it is pushed once more, but no more
+// than that.
 func TestRepairIsPushedAgain(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags, box := testTags(2), testBox()
@@ -309,8 +310,8 @@ func TestRepairIsPushedAgain(t *testing.T) {
 	})
 }
 
-// Nothing is pushed again that was acknowledged, or that a newer subscription has
-// not asked for.
+// TestNoRepairAfterRenewal: nothing is pushed again that was acknowledged, or that
+// a newer subscription has not asked for.
 func TestNoRepairAfterRenewal(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags, box := testTags(3), testBox()
@@ -331,7 +332,8 @@ func TestNoRepairAfterRenewal(t *testing.T) {
 	})
 }
 
-// A client that comes back gets the boxes, not its former self.
+// TestNewSubscriptionTakesOver: a client that comes back gets the boxes, not its
+// former self.
 func TestNewSubscriptionTakesOver(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags := testTags(3)
@@ -382,7 +384,8 @@ func TestSubscriptionEnds(t *testing.T) {
 	})
 }
 
-// Blocks whose keys are gone are not wasted on an answer that cannot arrive.
+// TestStaleBlocksAreSkipped: blocks whose keys are gone are not wasted on an answer
+// that cannot arrive.
 func TestStaleBlocksAreSkipped(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag := testTags(1)[0]
@@ -472,7 +475,7 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// After Run nothing is taken on, and what was taken on is finished.
+// TestShutdown: after Run nothing is taken on, and what was taken on is finished.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t)
@@ -503,7 +506,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// However a put and the fetch that waits for it interleave, the box arrives once.
+// TestPutAndFetchRace: however a put and the fetch that waits for it interleave,
+// the box arrives once.
 func TestPutAndFetchRace(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		for range 100 {
@@ -528,7 +532,8 @@ func TestPutAndFetchRace(t *testing.T) {
 	})
 }
 
-// A repair that comes after the acknowledgement is answered and goes no further.
+// TestRepairAfterAcknowledgement: a repair that comes after the acknowledgement is
+// answered and goes no further.
 func TestRepairAfterAcknowledgement(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags, box := testTags(2), testBox()
@@ -546,8 +551,8 @@ func TestRepairAfterAcknowledgement(t *testing.T) {
 	})
 }
 
-// What a fetch named counts as asked for: before the put, long before it, and
-// after it, until the tag is used up.
+// TestAskedFor: what a fetch named counts as asked for: before the put, long before
+// it, and after it, until the tag is used up.
 func TestAskedFor(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags := testTags(5)
@@ -580,7 +585,7 @@ func TestAskedFor(t *testing.T) {
 	})
 }
 
-// Interest does not last longer than boxes do.
+// TestInterestEnds: interest does not last longer than boxes do.
 func TestInterestEnds(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tags := testTags(1)
@@ -594,7 +599,7 @@ func TestInterestEnds(t *testing.T) {
 	})
 }
 
-// A flood of fetches makes the mailbox forget slowly.
+// TestInterestCap: a flood of fetches makes the mailbox forget slowly.
 func TestInterestCap(t *testing.T) {
 	now := time.Now()
 	i := newInterest(32)
@@ -619,8 +624,8 @@ func TestInterestCap(t *testing.T) {
 	}
 }
 
-// Too many puts a second are answered, and those nobody asked for do not cost the
-// others their turn.
+// TestPutRate: too many puts a second are answered, and those nobody asked for do
+// not cost the others their turn.
 func TestPutRate(t *testing.T) {
 	bubble(t, ServerConfig{Store: NewMemory(1000), PutRate: 2}, func(t *testing.T, c *client, s *Server) {
 		wanted := testTags(1)

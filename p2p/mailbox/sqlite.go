@@ -114,6 +114,7 @@ func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 	if maxBoxes == 0 {
 		maxBoxes = DefaultMaxBoxes
 	}
+
 	// SQLite would make it readable for others.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -122,10 +123,12 @@ func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
+
 	db, err := sqlite3.OpenFlags(dataSource(path, vfs), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, openError(path, err)
 	}
+
 	s := &SQLite{
 		db:      db,
 		quota:   newQuota(maxBoxes),
@@ -135,6 +138,7 @@ func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 		closing: make(chan struct{}),
 		closed:  make(chan struct{}),
 	}
+
 	if err := s.prepare(); err != nil {
 		s.closeDB()
 		return nil, openError(path, err)
@@ -189,6 +193,7 @@ func (s *SQLite) prepare() error {
 			return err
 		}
 	}
+
 	version, err := s.number("PRAGMA user_version")
 	if err != nil {
 		return err
@@ -201,6 +206,8 @@ func (s *SQLite) prepare() error {
 	if err != nil {
 		return err
 	}
+
+	// An empty file is a new mailbox.
 	if version == 0 && app == 0 && tables == 0 {
 		version, app = firstVersion-1, applicationID
 	} else if version < firstVersion {
@@ -210,6 +217,7 @@ func (s *SQLite) prepare() error {
 	if app != applicationID || done > int64(len(migrations)) {
 		return ErrDamaged // not ours, or of a later program
 	}
+
 	for _, script := range migrations[done:] {
 		version++
 		err := s.db.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
@@ -218,12 +226,14 @@ func (s *SQLite) prepare() error {
 			return err
 		}
 	}
+
 	if err := s.check(); err != nil {
 		return err
 	}
 	if err := s.load(); err != nil {
 		return err
 	}
+
 	for _, p := range []struct {
 		stmt **sqlite3.Stmt
 		sql  string
@@ -262,6 +272,7 @@ func (s *SQLite) load() error {
 			s.graves = int(n)
 		}
 	}
+
 	stmt, _, err := s.db.Prepare("SELECT id, asked FROM box") // from an index, without the boxes
 	if err != nil {
 		return err
@@ -274,6 +285,7 @@ func (s *SQLite) load() error {
 		}
 		s.quota.set(int(id-1), classOf(stmt.ColumnInt64(1) != 0))
 	}
+
 	s.quota.undo = nil // it is as long as the store
 	s.count()
 	return stmt.Err()
@@ -389,6 +401,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 			err = errors.Join(err, s.db.Exec("ROLLBACK"))
 		}
 	}()
+
 	begin := "BEGIN"
 	for _, op := range batch {
 		if op.write {
@@ -398,6 +411,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 	if err := s.db.Exec(begin); err != nil {
 		return mapError(err)
 	}
+
 	for i, op := range batch {
 		switch err := op.do(); {
 		case err == nil, errors.Is(err, ErrTaken), err == ErrFull, err == ErrAcknowledged:
@@ -406,6 +420,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 			return mapError(err)
 		}
 	}
+
 	return mapError(s.db.Exec("COMMIT"))
 }
 
@@ -413,11 +428,13 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 // outcome is open.
 func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error {
 	op := &operation{write: write, do: do, done: make(chan error, 1)}
+
 	select {
 	case <-s.closing:
 		return ErrClosed
 	default:
 	}
+
 	select {
 	case s.ops <- op:
 	case <-s.closing:
@@ -425,6 +442,7 @@ func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+
 	select {
 	case err := <-op.done:
 		return err

@@ -21,12 +21,14 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, 
 		case found != nil:
 			return &TakenError{found.box}
 		}
+
 		if err := s.buried(tag, box); err != nil {
 			return err
 		}
 		if s.lowOnDisk() {
 			return ErrFull
 		}
+
 		row, replaces, ok := s.quota.place(classOf(askedFor), time.Now())
 		if !ok {
 			return ErrFull
@@ -34,6 +36,7 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, 
 		if replaces {
 			s.evicted++
 		}
+
 		return exec(s.stmt.insert, func(q *sqlite3.Stmt) error {
 			return errors.Join(q.BindInt64(1, int64(row)+1), q.BindBlob(2, tag[:]), q.BindInt64(3, hours(expires)), q.BindBool(4, askedFor), q.BindBlob(5, box[:]))
 		})
@@ -157,6 +160,7 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err erro
 	limits := func(q *sqlite3.Stmt) error {
 		return errors.Join(q.BindInt64(1, now.Unix()/3600), q.BindInt64(2, expireChunk))
 	}
+
 	for {
 		var boxes, graves int
 		err := s.submit(ctx, true, func() (err error) {
@@ -170,6 +174,7 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err erro
 			s.graves -= graves
 			return s.db.Exec("PRAGMA incremental_vacuum(1024)")
 		})
+
 		if err != nil {
 			return total, err
 		}

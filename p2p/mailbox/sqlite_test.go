@@ -93,7 +93,8 @@ func TestSQLiteRestart(t *testing.T) {
 	}
 }
 
-// What was acknowledged, and what was asked for, is known after a restart.
+// TestSQLiteRemembers: acknowledged boxes, and boxes asked for, are known after a
+// restart.
 func TestSQLiteRemembers(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10)
@@ -126,8 +127,8 @@ func TestSQLiteRemembers(t *testing.T) {
 	}
 }
 
-// A quota that was lowered holds after the next start, and costs those first that
-// nobody asked for.
+// TestSQLiteLowerQuota: a quota that was lowered holds after the next start, and
+// costs those first that nobody asked for.
 func TestSQLiteLowerQuota(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 100)
@@ -168,7 +169,7 @@ func TestSQLiteLowerQuota(t *testing.T) {
 	}
 }
 
-// What fails with its commit leaves no trace in the counts.
+// TestSQLiteFailedCommit: what fails with its commit leaves no trace in the counts.
 func TestSQLiteFailedCommit(t *testing.T) {
 	s := openSQLite(t, dbPath(t), 8)
 	for n := range 8 {
@@ -286,8 +287,8 @@ func TestSQLiteForeignDatabase(t *testing.T) {
 	}
 }
 
-// A database of an older program is brought up to date with what is in it, one of
-// a later program is left alone.
+// TestSQLiteMigrates: a database of an older program is brought up to date with
+// what is in it, one of a later program is left alone.
 func TestSQLiteMigrates(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10)
@@ -313,7 +314,7 @@ func TestSQLiteNoSuchFolder(t *testing.T) {
 	}
 }
 
-// A full disk refuses boxes and loses none.
+// TestSQLiteFullDisk: a full disk refuses boxes and loses none.
 func TestSQLiteFullDisk(t *testing.T) {
 	s := openSQLite(t, dbPath(t), 100_000)
 	if err := mailbox.LimitPages(s, 30); err != nil {
@@ -365,7 +366,7 @@ func TestSQLiteFullDisk(t *testing.T) {
 	putN(t, s, 20_000)
 }
 
-// Nobody is told that a box is stored before it is.
+// TestSQLiteAnswersAfterCommit: nobody is told that a box is stored before it is.
 func TestSQLiteAnswersAfterCommit(t *testing.T) {
 	path := dbPath(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -410,7 +411,8 @@ func TestSQLiteAnswersAfterCommit(t *testing.T) {
 	})
 }
 
-// Before the disk is full boxes are refused, so that deletions keep their room.
+// TestSQLiteLowOnDisk: before the disk is full boxes are refused, so that deletions
+// keep their room.
 func TestSQLiteLowOnDisk(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("free space is not known")
@@ -435,7 +437,7 @@ func TestSQLiteLowOnDisk(t *testing.T) {
 	putN(t, s, 2)
 }
 
-// What expires gives its room on the disk back.
+// TestSQLiteShrinks: what expires gives its room on the disk back.
 func TestSQLiteShrinks(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10_000)
@@ -492,7 +494,8 @@ func storeForever(path string, first int64) {
 	select {}
 }
 
-// What was answered as stored is there after the process was killed, whenever.
+// TestSQLiteKilled: what was answered as stored is there after the process was
+// killed, whenever.
 func TestSQLiteKilled(t *testing.T) {
 	path := dbPath(t)
 	var stored []int

@@ -15,9 +15,9 @@ const StampBits = 23
 
 const stampLabel = "starling/lease/2\x00"
 
-// A stamp pays for a seat of one lease at one mailbox on one day (UTC): it is a number
-// with which H(H(label ‖ mailbox 32 ‖ day 4 ‖ lease 8) ‖ number 8) begins with so many
-// zero bits.
+// stampBase is the inner hash of a stamp. A stamp pays for a seat of one lease at
+// one mailbox on one day (UTC): it is a number with which H(H(label ‖ mailbox 32 ‖
+// day 4 ‖ lease 8) ‖ number 8) begins with so many zero bits.
 func stampBase(mailbox wire.NodeID, lease LeaseID, day uint32) [sha256.Size]byte {
 	b := append([]byte(stampLabel), mailbox[:]...)
 	b = binary.BigEndian.AppendUint32(b, day)

@@ -180,9 +180,9 @@ func TestForwardAndReplyLookAlike(t *testing.T) {
 	}
 }
 
-// TestTaggingFails: tagging: a bit of the payload flipped at the first hop must
-// leave noise at the end, so that the end learns that the packet died and nothing
-// else, and must not be seen by the hops between.
+// TestTaggingFails: a bit of the payload flipped at the first hop must leave noise
+// at the end, so that the end learns that the packet died and nothing else, and
+// must not be seen by the hops between.
 func TestTaggingFails(t *testing.T) {
 	route, keys := testRoute(t)
 	msg := new(Message) // zeros: what survives would show

@@ -126,6 +126,7 @@ func (r *Relay) check(ctx context.Context, c admission.Check) (tried, reached by
 			tried, reached = tried|1<<i, reached|1<<i
 			continue
 		}
+
 		permit, err := r.leave(ctx, c.ID, a.AddrPort)
 		if errors.Is(err, book.ErrLater) {
 			return tried, reached, true
@@ -134,6 +135,7 @@ func (r *Relay) check(ctx context.Context, c admission.Check) (tried, reached by
 		if err != nil {
 			continue
 		}
+
 		dialling, cancel := context.WithTimeout(ctx, checkTimeout)
 		if host.Afresh(dialling, r.host, permit) == nil {
 			reached |= 1 << i
@@ -160,11 +162,13 @@ func (r *Relay) admit(ctx context.Context) error {
 		slots <- struct{}{}
 		work.Go(func() { f(); <-slots })
 	}
+
 	for {
 		due, next := r.lobby.register.Due(checksAtOnce)
 		for _, c := range due {
 			do(func() { r.checkListed(ctx, c) })
 		}
+
 		timer := time.NewTimer(max(time.Until(next), 0))
 		select {
 		case <-ctx.Done():
@@ -186,6 +190,7 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 		r.lobby.register.Reached(c.Raw)
 		return
 	}
+
 	tried, reached, later := r.check(ctx, c)
 	switch {
 	case ctx.Err() != nil:
@@ -257,6 +262,7 @@ func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
 			r.refused.Add("admission: malformed")
 			return
 		}
+
 		r.tell(from, wire.TypeListed, admission.Testify(r.dir, from, nonce, r.now()).Append(nil))
 	case wire.TypeListed:
 		t, err := admission.ParseTestimony(f.Body())
@@ -264,6 +270,7 @@ func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
 			r.refused.Add("admission: malformed")
 			return
 		}
+
 		r.testified(from, t)
 	}
 }
@@ -275,11 +282,13 @@ func (r *Relay) knocked(from wire.NodeID, body []byte) {
 		r.refused.Add("admission: malformed")
 		return
 	}
+
 	now := r.now()
 	if k.Part == 0 && !r.lobby.register.Examines(from, admission.Day(now)) {
 		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Stranger}.Append(nil))
 		return
 	}
+
 	check, err := r.lobby.knocks.Take(from, r.sourceOf(from), k, now)
 	if err != nil {
 		r.refused.Add("admission: malformed")
@@ -288,6 +297,7 @@ func (r *Relay) knocked(from wire.NodeID, body []byte) {
 	if check == nil {
 		return
 	}
+
 	select {
 	case r.lobby.examine <- examination{*check, k.Nonce}:
 	default:
@@ -326,6 +336,7 @@ func (r *Relay) knock(ctx context.Context) {
 	if raw == nil || !ok || d.Leaving() {
 		return
 	}
+
 	now := r.now()
 	var g errgroup.Group
 	g.SetLimit(checksAtOnce)
@@ -337,6 +348,7 @@ func (r *Relay) knock(ctx context.Context) {
 				r.lobby.applicant.Missed(id, now)
 				return nil
 			}
+
 			r.tell(id, wire.TypeKnock, k.Append(nil))
 			for i := range r.foreign(id, d) * admission.Price {
 				r.tell(id, wire.TypeKnock, admission.Knock{Nonce: k.Nonce, Part: byte(i + 1)}.Append(nil))
@@ -344,6 +356,7 @@ func (r *Relay) knock(ctx context.Context) {
 			return nil
 		})
 	}
+
 	g.Wait()
 }
 
@@ -427,6 +440,7 @@ func (r *Relay) reachedAs() (changed bool) {
 			lost = append(lost, a.String())
 		}
 	}
+
 	r.lobby.mu.Lock()
 	was := r.lobby.lost
 	r.lobby.lost = lost
@@ -434,6 +448,7 @@ func (r *Relay) reachedAs() (changed bool) {
 	if slices.Equal(was, lost) {
 		return false
 	}
+
 	switch {
 	case len(lost) == 0:
 		r.log.Info("other relays reach this one at all of its addresses again")

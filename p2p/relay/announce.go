@@ -45,9 +45,9 @@ func parseFamily(all []string) (family []directory.Prefix, err error) {
 	return family, nil
 }
 
-// claims returns where the relay is by its owner's word: what it announces, then
-// what it listens on. What others say that they see is not among it: whoever
-// connects could make this relay sign an address.
+// claims returns the addresses of the relay by its owner's word: those announced,
+// then those listened on. Addresses that others report are not among them: a
+// stranger could make this relay sign an address.
 //
 // An address at which examiners have looked and found nobody is left out for a while.
 func (r *Relay) claims() []directory.Address {

@@ -10,7 +10,8 @@ import (
 	"starling/p2p/directory"
 )
 
-// TestClaimed: what the owner said is claimed, and what others could reach.
+// TestClaimed: announced addresses are claimed, and addresses that others could
+// reach.
 func TestClaimed(t *testing.T) {
 	announced, err := parseAnnounce([]string{"/ip4/9.9.9.9/tcp/4001"}, false)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// TestOnlyTheOwnerSaysWhere: whatever libp2p comes to believe of a relay's address,
-// from what strangers say that they see or else, the relay signs what its owner said.
+// TestOnlyTheOwnerSaysWhere: libp2p may come to believe any address of a relay,
+// from strangers' reports or else. The relay signs its owner's.
 func TestOnlyTheOwnerSaysWhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})

@@ -94,7 +94,8 @@ func (p *poor) run(t *testing.T, test func(ws *Watches)) {
 	})
 }
 
-// A watch has one lease in all its requests, and each watch its own.
+// TestLeaseOfAWatch: a watch has one lease in all its requests, and each watch its
+// own.
 func TestLeaseOfAWatch(t *testing.T) {
 	p := new(poor)
 	p.run(t, func(ws *Watches) {
@@ -122,7 +123,8 @@ func TestLeaseOfAWatch(t *testing.T) {
 	})
 }
 
-// Without a seat a watch polls more often, and not at once for ever.
+// TestNoSeatPolls: without a seat a watch polls more often, and not at once for
+// ever.
 func TestNoSeatPolls(t *testing.T) {
 	p := &poor{noSeat: true}
 	p.run(t, func(ws *Watches) {
@@ -149,7 +151,8 @@ func TestNoSeatPolls(t *testing.T) {
 	})
 }
 
-// A stamp is made when one is asked for, goes along from then on, and gets a seat.
+// TestStampIsPaid: a stamp is made when one is asked for, goes along from then on,
+// and gets a seat.
 func TestStampIsPaid(t *testing.T) {
 	p := &poor{noSeat: true, price: 20}
 	p.run(t, func(ws *Watches) {
@@ -163,7 +166,8 @@ func TestStampIsPaid(t *testing.T) {
 	})
 }
 
-// What a mailbox asks is bounded: one stamp a day, and none that is too dear.
+// TestStampIsBounded: what a mailbox asks is bounded: one stamp a day, and none
+// that is too dear.
 func TestStampIsBounded(t *testing.T) {
 	p := &poor{noSeat: true, price: mailbox.StampBits + 1}
 	p.run(t, func(ws *Watches) {

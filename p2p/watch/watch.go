@@ -196,6 +196,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+
 	w := ws.m[key]
 	if w == nil || w.mailbox != at {
 		if w != nil {
@@ -208,6 +209,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 		w = &watch{key: key, mailbox: at, seat: newSeat()}
 		ws.m[key] = w
 	}
+
 	if slices.Equal(w.tags, tags) {
 		return
 	}
@@ -436,6 +438,7 @@ func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
 	if now.After(w.until) {
 		w.burst = 0
 	}
+
 	standing := ws.keep(w)
 	var tags []mailbox.Tag
 	for _, t := range w.tags {
@@ -448,6 +451,7 @@ func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
 			w.at(d.at.Add(holdBack))
 		}
 	}
+
 	acks := w.acks
 	w.acks = nil
 	dense := w.burst - len(standing) // how many tags are to have a block each
@@ -535,6 +539,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+
 	w := l.w
 	l.left--
 	if !l.answered {
@@ -542,10 +547,12 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		l.acks = nil
 		w.failures = 0
 	}
+
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	if current && len(l.tags) > 0 && (a.Kind == mailbox.None || a.Kind == mailbox.Found) {
 		ws.seated(w, a, now)
 	}
+
 	switch a.Kind {
 	case mailbox.None:
 	case mailbox.Found:
@@ -580,6 +587,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	default:
 		ws.cfg.Count("wrong answer")
 	}
+
 	if l.left <= fewBlocks && l.came > fewBlocks && now.Sub(l.first) < burstTime {
 		w.expect(max(burstBegin, 2*w.burst), now)
 	}

@@ -15,12 +15,7 @@ const longFunction = 25
 // when all of it has them.
 var unparagraphed = []struct{ folder, why string }{
 	{"node/...", "rewritten piece by piece"},
-	{"p2p/client", "rewritten piece by piece"},
-	{"p2p/clock", "rewritten piece by piece"},
-	{"p2p/directory/...", "rewritten piece by piece"},
-	{"p2p/mailbox/...", "rewritten piece by piece"},
 	{"p2p/relay", "rewritten piece by piece"},
-	{"p2p/watch", "rewritten piece by piece"},
 	{"docs/vectors", "rewritten with the packages it repeats"},
 }
 

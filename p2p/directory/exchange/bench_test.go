@@ -10,9 +10,10 @@ import (
 	"starling/p2p/wire"
 )
 
-// BenchmarkScale prints what a directory of 10,000 relays costs: in memory, and on
-// a link for who comes new, who asks again and nothing, one in a hundred, or the
-// neighbour has changed. Frames are wire.FrameSize bytes; signatures are verified.
+// BenchmarkScale prints the cost of a directory of 10,000 relays: in memory, and on
+// a link for a newcomer and for an asker of old, when nothing, one in a hundred, or
+// the neighbour has changed. Frames are wire.FrameSize bytes; signatures are
+// verified.
 func BenchmarkScale(b *testing.B) {
 	const relays = directory.MaxRelays
 	all := make([][]byte, relays)

@@ -181,8 +181,9 @@ func (s *star) pull(t *testing.T, from wire.NodeID) (added, frames int) {
 	return added, s.frames
 }
 
-// Who has a list from one neighbour gets only the difference from another, and
-// from one that restarted; but all of it, also what is old.
+// TestPullFromOthers: the owner of a list from one neighbour gets only the
+// difference from another, and from one that restarted; but all of it, also old
+// descriptors.
 func TestPullFromOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := wire.NodeID{1}, wire.NodeID{2}
@@ -242,7 +243,7 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// answering is an exchange whose neighbour does what answer does with a request.
+// answering is an exchange with a neighbour that handles requests by answer.
 func answering(answer func(x *Exchange, from wire.NodeID, r directory.Request)) (*Exchange, wire.NodeID) {
 	peer := wire.NodeID{7}
 	var x *Exchange
@@ -256,8 +257,8 @@ func answering(answer func(x *Exchange, from wire.NodeID, r directory.Request)) 
 	return x, peer
 }
 
-// TestDragged: whoever hands out a list as slowly as it may, in pages that say
-// nothing or little, holds us for ListTimeout, and what came counts.
+// TestDragged: a neighbour that hands out its list as slowly as it may, in pages
+// with nothing or little, holds us for ListTimeout. Entries that came count.
 func TestDragged(t *testing.T) {
 	for name, every := range map[string]time.Duration{"one in 4.9 s": 4900 * time.Millisecond, "one a second": time.Second} {
 		for _, state := range []directory.PageState{directory.PageFollows, directory.PagePause} {
@@ -416,7 +417,7 @@ func TestHeard(t *testing.T) {
 		if age := time.Since(p.dirA.Since(id)); age != 150*time.Minute {
 			t.Errorf("known for %v", age)
 		}
-		// What was vouched for is reached later: who follows is told.
+		// A relay that was vouched for is reached later: followers are told.
 		id = directory.Entry{Raw: other}.ID()
 		if !p.dirA.Since(id).IsZero() {
 			t.Error("reached by nobody, and known to be")

@@ -75,6 +75,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	if cfg.Count == nil {
 		g.cfg.Count = func(string) {}
 	}
+
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout = 6, 3, 9, 2
 	params.HistoryLength, params.HistoryGossip = 12, 6
@@ -83,6 +84,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	// large mesh would have a hundred to write to for every news, six times.
 	params.Dlazy, params.GossipFactor = 6, 0.05
 	params.Connectors = 1 // for peers that others recommend; nobody does
+
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(wire.DirectoryTopic), 4)
 	ps, err := pubsub.NewGossipSub(ctx, cfg.Host,
 		pubsub.WithGossipSubProtocols([]protocol.ID{protocolID}, features),
@@ -106,12 +108,14 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
+
 	if err := ps.RegisterTopicValidator(wire.DirectoryTopic, g.validate); err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
 	if g.topic, err = ps.Join(wire.DirectoryTopic); err != nil {
 		return nil, fmt.Errorf("join topic: %w", err)
 	}
+
 	// The validator is the reader: a subscription would only be a queue that
 	// overflows in silence.
 	stop, err := g.topic.Relay()
@@ -187,9 +191,11 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 	if g.cfg.Tap != nil {
 		g.cfg.Tap(from, m.Data)
 	}
+
 	if from == g.cfg.Host.ID() {
 		return pubsub.ValidationAccept // it is ours, and nobody else's messages are
 	}
+
 	if len(m.Data) > admission.MaxNews {
 		g.cfg.Count("gossip: oversize")
 		return pubsub.ValidationReject
@@ -198,10 +204,12 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 		g.cfg.Count("gossip: too fast")
 		return pubsub.ValidationIgnore
 	}
+
 	news, err := admission.ParseNews(m.Data)
 	if err == nil {
 		err = g.cfg.Hear(news)
 	}
+
 	switch {
 	case err == nil:
 		return pubsub.ValidationAccept

@@ -214,8 +214,8 @@ func stranger(t *testing.T) (host.Host, *pubsub.Topic) {
 	return h, topic
 }
 
-// TestHostile: what is no descriptor is counted and goes no further, and whoever has
-// brought three such things is not heard any more, but others are.
+// TestHostile: a message without a descriptor is counted and goes no further. The
+// bringer of three such is not heard any more, others are.
 func TestHostile(t *testing.T) {
 	a, b := newNode(t), newNode(t)
 	connect(t, a, b)

@@ -95,16 +95,19 @@ func (f *FS) change(file vfs.File, n int, off int64, do func(n int) error) error
 	if f.full {
 		return sqlite3.FULL
 	}
+
 	f.writes++
 	torn := f.writes == f.killAt
 	if torn {
 		n /= 2
 	}
+
 	if f.power {
 		if err := f.note(file, n, off); err != nil {
 			return err
 		}
 	}
+
 	err := do(n)
 	if torn {
 		for i := len(f.pending) - 1; i >= 0 && err == nil; i-- {

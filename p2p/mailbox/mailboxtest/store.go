@@ -81,6 +81,7 @@ func testPutGetDelete(t *testing.T, s mailbox.Store) {
 	if items := get(t, s, start, Tag(1)); len(items) != 0 {
 		t.Fatalf("empty store holds %v", items[0].Tag)
 	}
+
 	box := RandomBox()
 	put(t, s, Tag(1), box)
 	put(t, s, Tag(2), RandomBox())
@@ -89,15 +90,18 @@ func testPutGetDelete(t *testing.T, s mailbox.Store) {
 		t.Fatalf("got %d items, or a changed box", len(items))
 	}
 	wantLen(t, s, 2)
+
 	for range 2 { // deleting again is no error
 		if err := s.Delete(t.Context(), []mailbox.Tag{Tag(1), Tag(3)}); err != nil {
 			t.Fatal(err)
 		}
 		wantLen(t, s, 1)
 	}
+
 	if items := get(t, s, start, Tag(1), Tag(2)); len(items) != 1 || items[0].Tag != Tag(2) {
 		t.Fatalf("wrong box deleted")
 	}
+
 	if err := s.Delete(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -161,17 +165,19 @@ func tryPut(t *testing.T, s mailbox.Store, from, n int, asked bool) (full int) {
 	return full
 }
 
-// Of 40 boxes 30 may be asked for and 10 not; who has less room than that gets it
-// at once, and everybody else by and by.
+// testFull: of 40 boxes 30 may be asked for and 10 not; who has less room than that
+// gets it at once, and everybody else by and by.
 func testFull(t *testing.T, s mailbox.Store) {
 	if full := tryPut(t, s, 0, 40, false); full != 0 {
 		t.Fatalf("%d refused with room", full)
 	}
+
 	// One of forty may take the place of its like now, and none for hours.
 	if full := tryPut(t, s, 100, 20, false); full != 19 {
 		t.Fatalf("%d of 20 refused", full)
 	}
 	wantCounts(t, s, mailbox.Counts{Boxes: 40, Evicted: 1})
+
 	if full := tryPut(t, s, 200, 30, true); full != 0 {
 		t.Fatalf("%d refused that were asked for", full)
 	}
@@ -181,6 +187,7 @@ func testFull(t *testing.T, s mailbox.Store) {
 			t.Fatal("one that was asked for is gone")
 		}
 	}
+
 	if full := tryPut(t, s, 300, 10, true); full != 8 {
 		t.Fatalf("%d of 10 refused", full)
 	}
@@ -188,6 +195,7 @@ func testFull(t *testing.T, s mailbox.Store) {
 		t.Fatalf("%d of 10 refused", full)
 	}
 	wantCounts(t, s, mailbox.Counts{Boxes: 40, Asked: 30, Evicted: 33})
+
 	held := 0
 	for _, it := range append(get(t, s, start, tags(0, 40)...), get(t, s, start, tags(100, 20)...)...) {
 		put(t, s, it.Tag, &it.Box) // the same again needs no room
@@ -230,6 +238,7 @@ func testAcknowledged(t *testing.T, s mailbox.Store) {
 	box, other := RandomBox(), RandomBox()
 	put(t, s, Tag(1), box)
 	put(t, s, Tag(2), other)
+
 	if err := s.Delete(t.Context(), tags(1, 8)); err != nil {
 		t.Fatal(err)
 	}
@@ -242,9 +251,11 @@ func testAcknowledged(t *testing.T, s mailbox.Store) {
 			t.Fatalf("another box under a used tag: %v", err)
 		}
 	}
+
 	if len(get(t, s, start, Tag(1))) != 0 {
 		t.Fatal("an acknowledged box is handed out")
 	}
+
 	// As many are remembered as there may be boxes.
 	for n := range 20 {
 		put(t, s, Tag(100+n), box)
@@ -255,7 +266,7 @@ func testAcknowledged(t *testing.T, s mailbox.Store) {
 	wantCounts(t, s, mailbox.Counts{Acknowledged: 10})
 }
 
-// A tombstone stands as long as the box would have lived.
+// testTombstonesExpire: a tombstone stands as long as the box would have lived.
 func testTombstonesExpire(t *testing.T, s mailbox.Store) {
 	box := RandomBox()
 	put(t, s, Tag(1), box)
@@ -284,6 +295,7 @@ func testExpiry(t *testing.T, s mailbox.Store) {
 			t.Fatal(err)
 		}
 	}
+
 	expire := func(after time.Duration, want int) {
 		t.Helper()
 		n, err := s.Expire(t.Context(), start.Add(after))
@@ -291,6 +303,7 @@ func testExpiry(t *testing.T, s mailbox.Store) {
 			t.Fatalf("after %v %d boxes expired, want %d: %v", after, n, want, err)
 		}
 	}
+
 	expire(24*time.Hour-time.Second, 0)
 	if len(get(t, s, start.Add(24*time.Hour-time.Second), Tag(0))) != 1 {
 		t.Fatal("box gone before its time")
@@ -330,10 +343,12 @@ func testConcurrent(t *testing.T, s mailbox.Store) {
 				if err := s.Put(t.Context(), Tag(n), box, start.Add(mailbox.TTL), false); err != nil {
 					t.Errorf("Put: %v", err)
 				}
+
 				items, err := s.Get(t.Context(), []mailbox.Tag{Tag(n)}, start)
 				if err != nil || len(items) != 1 || items[0].Box != *box {
 					t.Errorf("box %d not there after Put: %v", n, err)
 				}
+
 				if i%2 == 0 {
 					if err := s.Delete(t.Context(), []mailbox.Tag{Tag(n)}); err != nil {
 						t.Errorf("Delete: %v", err)
@@ -342,6 +357,7 @@ func testConcurrent(t *testing.T, s mailbox.Store) {
 			}
 		})
 	}
+
 	wg.Wait()
 	wantLen(t, s, 200)
 }

@@ -17,8 +17,7 @@ func message(r *rand.Rand, k int) []byte {
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
-// TestField: the field: multiplication against polynomial arithmetic done the long
-// way.
+// TestField: multiplication against polynomial arithmetic done the long way.
 func TestField(t *testing.T) {
 	long := func(a, b uint16) uint16 {
 		var p uint32
@@ -54,8 +53,8 @@ func TestField(t *testing.T) {
 	}
 }
 
-// TestEncodeIsInterpolation: the code: chunks as the definition has them, by
-// Lagrange's formula in full.
+// TestEncodeIsInterpolation: chunks as the definition has them, by Lagrange's
+// formula in full.
 func TestEncodeIsInterpolation(t *testing.T) {
 	r := newRand(2)
 	for _, k := range []int{1, 3, 5, 30, 36} {
