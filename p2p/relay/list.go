@@ -61,11 +61,14 @@ func (r *Relay) announce(ctx context.Context) error {
 		return err
 	}
 	defer addrs.Close()
+
 	r.publish(ctx)
 	published, peers, vouched := time.Now(), 0, false
+
 	// Gossip passes a message on to whom a heartbeat, once a second, has made
 	// part of the mesh. What was said before that may have gone nowhere.
 	again := time.After(pace.Jitter(announceAgain))
+
 	grown := make(chan struct{}, 1)
 	done := make(chan struct{})
 	go func() {
@@ -73,6 +76,7 @@ func (r *Relay) announce(ctx context.Context) error {
 		close(done)
 	}()
 	defer func() { <-done }()
+
 	for {
 		timer := time.NewTimer(pace.Jitter(announceLook))
 		due := false
@@ -101,6 +105,7 @@ func (r *Relay) announce(ctx context.Context) error {
 			}
 		case <-timer.C:
 		}
+
 		timer.Stop()
 		n := r.gossip.Peers()
 		_, listed := r.dir.Find(r.id)
@@ -173,6 +178,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	if len(addrs) == 0 {
 		return nil, nil
 	}
+
 	now := r.now()
 	r.mu.Lock()
 	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
@@ -182,12 +188,14 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	}
 	seq := r.seq
 	r.mu.Unlock()
+
 	d := directory.Descriptor{
 		ID: r.id, Sequence: seq, Issued: now,
 		Expires:  now.Add(Lifetime(len(r.dir.Snapshot().Relays))),
 		Capacity: capacity, Features: directory.FeatureMailbox,
 		Epoch: directory.FirstEpoch(now), Family: r.family, Addresses: addrs,
 	}
+
 	keys, err := r.engine.Keys(now)
 	if err != nil {
 		return nil, err
@@ -195,6 +203,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	for i := range d.Keys {
 		d.Keys[i] = keys[i].Public
 	}
+
 	if err := d.Promise(r.key); err != nil {
 		return nil, err
 	}
@@ -208,6 +217,7 @@ func (r *Relay) sync(ctx context.Context) error {
 	defer work.Wait()
 	slots := make(chan struct{}, 4)
 	waiting := make(chan struct{}, 64)
+
 	asked := map[wire.NodeID]time.Time{} // of late
 	pull := func(id wire.NodeID) {
 		if now := time.Now(); now.Sub(asked[id]) < syncSoon {
@@ -228,12 +238,14 @@ func (r *Relay) sync(ctx context.Context) error {
 			r.pull(ctx, id)
 		})
 	}
+
 	pause, undecided := syncMin, 0
 	for {
 		// Somebody is vouched for by too few that we know: others may know more.
 		if n := r.lobby.register.Undecided(); n > undecided {
 			undecided, pause = n, syncSoon
 		}
+
 		timer := time.NewTimer(pace.Jitter(pause))
 		select {
 		case <-ctx.Done():

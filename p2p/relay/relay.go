@@ -154,7 +154,7 @@ type Status struct {
 	Refused                   map[string]int64
 }
 
-// NewRelay opens the relay's state. Close it, unless Run is called.
+// New opens the relay's state. Close it, unless Run is called.
 func New(cfg Config) (*Relay, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -169,12 +169,14 @@ func New(cfg Config) (*Relay, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+
 	network, err := settings.Text{
 		Bootstrap: cfg.Bootstrap, Source: cfg.Source, AllowPrivate: cfg.AllowPrivate, LAN: cfg.LAN,
 	}.Parse()
 	if err != nil {
 		return nil, err
 	}
+
 	r.source = network.Source
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
 	r.sizes = limits.For(cmp.Or(cfg.Memory, limits.Memory()))
@@ -182,24 +184,28 @@ func New(cfg Config) (*Relay, error) {
 	for _, h := range network.Bootstrap {
 		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
+
 	if r.announced, err = parseAnnounce(cfg.Announce, cfg.AllowPrivate); err != nil {
 		return nil, err
 	}
 	if r.family, err = parseFamily(cfg.Family); err != nil {
 		return nil, err
 	}
+
 	if cfg.StateDir == "" {
 		return nil, errors.New("a relay needs a directory for its state")
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("relay state: %w", err)
 	}
+
 	if r.key, err = loadKey(filepath.Join(cfg.StateDir, keyFile)); err != nil {
 		return nil, err
 	}
 	if r.id, err = wire.NodeIDFromKey(r.key.GetPublic()); err != nil {
 		return nil, err
 	}
+
 	r.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock, News: true, Self: r.id})
 	r.newLobby()
 	r.engine, err = mix.NewEngine(mix.Config{
@@ -213,6 +219,7 @@ func New(cfg Config) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mix: %w", err)
 	}
+
 	store := cfg.Store
 	if store == nil {
 		if r.store, err = mailbox.OpenSQLite(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes); err != nil {
@@ -220,9 +227,11 @@ func New(cfg Config) (*Relay, error) {
 		}
 		store = r.store
 	}
+
 	r.mail = mailbox.NewServer(mailbox.ServerConfig{
 		Store: store, Sender: sink{r}, Self: r.id, Directory: asked{r}, Now: cfg.Clock, Logger: r.log,
 	})
+
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
@@ -231,6 +240,7 @@ func New(cfg Config) (*Relay, error) {
 		Network:   r.network,
 		Count:     r.refused.Add,
 	})
+
 	r.loadPeers()
 	return r, nil
 }

@@ -15,7 +15,6 @@ const longFunction = 25
 // when all of it has them.
 var unparagraphed = []struct{ folder, why string }{
 	{"node/...", "rewritten piece by piece"},
-	{"p2p/relay", "rewritten piece by piece"},
 	{"docs/vectors", "rewritten with the packages it repeats"},
 }
 

@@ -1,18 +1,18 @@
-// Package exchange asks neighbours for what they know of the relays, and
-// answers when they ask. The pages are those of package directory; they travel
-// as frames of the link that packets use, too. Nobody gets a page unasked.
+// Package exchange asks neighbours for their lists of relays, and answers when they
+// ask. The pages are those of package directory; they travel as frames of the link
+// that packets use, too. Nobody gets a page unasked.
 //
-// Of a neighbour that was asked before only what came to it since then is asked
-// for. Of another one, or one that restarted, somebody who has a list asks twice:
-// for what was issued since the list was last complete, and then for all where
-// the two still differ, which is little unless the mesh was cut.
+// A neighbour that was asked before is asked for its news only. Another one, or one
+// that restarted, is asked twice by the owner of a list: for descriptors issued
+// since the list was last complete, and then for all parts in which the two still
+// differ, which are few unless the mesh was cut.
 //
 // # Who asks
 //
-// A neighbour is not waited for: the next page comes within PageTimeout, what is
-// followed by more has something in it, and the whole list comes within ListTimeout,
-// or SlowTimeout as long as it comes with SlowRate. What came counts, and the next
-// look begins where this one ended.
+// A slow neighbour is not waited for: the next page comes within PageTimeout, every
+// page but the last has an entry, and the whole list comes within ListTimeout, or
+// SlowTimeout as long as it comes with SlowRate. Entries that came count, and the
+// next look begins where this one ended.
 //
 // # Who answers
 //
@@ -128,6 +128,7 @@ func (x *Exchange) Handle(from wire.NodeID, f *wire.Frame) {
 			x.cfg.Count("list: malformed page")
 			return
 		}
+
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		pull := x.pulls[p.Nonce]
