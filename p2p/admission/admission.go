@@ -86,8 +86,11 @@ type Config struct {
 	// Named reports whether the owner named a relay, which counts as reached once
 	// it is heard from. Nil is none.
 	Named func(wire.NodeID) bool
-	// Now is the clock; nil is time.Now.
+	// Now is the time of day, for vouchers and ages; nil is time.Now.
 	Now func() time.Time
+	// Steady never jumps, whatever is learned of the time of day, and says how long
+	// to wait; nil is time.Now.
+	Steady func() time.Time
 }
 
 // A Registrar decides about one directory. Its methods may be called from any
@@ -125,6 +128,9 @@ type file struct {
 func New(cfg Config) *Registrar {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Steady == nil {
+		cfg.Steady = time.Now
 	}
 	if cfg.Reached == nil {
 		cfg.Reached = func(wire.NodeID, []netip.AddrPort) bool { return false }
@@ -249,13 +255,13 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 
 // collect adds the vouchers that count to a candidate.
 func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
-	now := r.cfg.Now()
+	today := Day(r.cfg.Now())
 	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
 
 	voices := map[wire.NodeID]byte{}
 	for i := range n.Vouchers {
 		v := &n.Vouchers[i]
-		if _, ok := r.cfg.Directory.Find(v.Examiner); !ok || !fresh(v.Day, now) || !among(Slack, v.Day, desc.ID, v.Examiner, others) {
+		if _, ok := r.cfg.Directory.Find(v.Examiner); !ok || !fresh(v.Day, today) || !among(Slack, v.Day, desc.ID, v.Examiner, others) {
 			continue
 		}
 		if !v.verify(n.Raw) {
@@ -277,9 +283,8 @@ func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, err
 	return c, nil
 }
 
-// fresh reports whether a voucher of a day counts.
-func fresh(day uint32, now time.Time) bool {
-	today := Day(now)
+// fresh reports whether a voucher of a day counts today.
+func fresh(day, today uint32) bool {
 	return day <= today+1 && day+uint32(Fresh/(24*time.Hour)) >= today
 }
 
@@ -309,7 +314,7 @@ func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error 
 		}
 		return ErrUnvouched
 	}
-	return r.list(c, r.cfg.Now().Add(rand.N(max(time.Minute, time.Duration(n)*time.Second/50))))
+	return r.list(c, r.cfg.Steady().Add(rand.N(max(time.Minute, time.Duration(n)*time.Second/50))))
 }
 
 // enough reports whether so many of different networks have vouched for a candidate,
@@ -370,7 +375,7 @@ func (r *Registrar) list(c *candidate, check time.Time) error {
 		delete(r.candidates, c.desc.ID)
 		return err
 	}
-	f := &file{check: check, vouched: r.cfg.Now()}
+	f := &file{check: check, vouched: r.cfg.Steady()}
 	for id := range c.voices {
 		f.voices = append(f.voices, id)
 	}
@@ -382,7 +387,7 @@ func (r *Registrar) list(c *candidate, check time.Time) error {
 // void reports whether a relay has vouched wrongly too often.
 // The caller holds the lock.
 func (r *Registrar) void(id wire.NodeID) bool {
-	now := r.cfg.Now()
+	now := r.cfg.Steady()
 	r.blame[id] = slices.DeleteFunc(r.blame[id], func(t time.Time) bool { return now.Sub(t) > chargesIn })
 	if len(r.blame[id]) == 0 {
 		delete(r.blame, id)
@@ -406,11 +411,11 @@ func (r *Registrar) Reached(raw []byte) error {
 		return err
 	}
 
-	now := r.cfg.Now()
 	if r.cfg.Directory.Since(desc.ID).IsZero() {
-		r.cfg.Directory.Reached(desc.ID, now)
+		r.cfg.Directory.Reached(desc.ID, r.cfg.Now())
 	}
 
+	now := r.cfg.Steady()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.files[desc.ID]

@@ -102,7 +102,7 @@ func newWorld(tb testing.TB, n int) *world {
 	clock := func() time.Time { return w.now }
 	self := newRelay(tb, 9999)
 	w.dir = directory.New(directory.Config{Now: clock})
-	w.Registrar = New(Config{Directory: w.dir, Self: self.d.ID, Now: clock,
+	w.Registrar = New(Config{Directory: w.dir, Self: self.d.ID, Now: clock, Steady: clock,
 		Reached: func(id wire.NodeID, _ []netip.AddrPort) bool { return w.seen[id] }})
 	for i := range n {
 		r := newRelay(tb, i)
@@ -457,8 +457,8 @@ func TestApplicant(t *testing.T) {
 		ids = append(ids, d.d.ID)
 	}
 	now := start
-	knocks := a.Ask(ids, raw, now)
-	if len(knocks) != 3 || len(a.Ask(ids, raw, now.Add(time.Second))) != 0 {
+	knocks := a.Ask(ids, raw, now, Day(now))
+	if len(knocks) != 3 || len(a.Ask(ids, raw, now.Add(time.Second), Day(now))) != 0 {
 		t.Fatalf("%d knocks", len(knocks))
 	}
 	reply := func(d *relay, v Verdict, mask byte, edit func(*Reply)) bool {
@@ -489,20 +489,20 @@ func TestApplicant(t *testing.T) {
 	if !reply(doors[1], Vouched, 0, nil) || a.Unreached(r.d.Addresses[1], now) || !a.Reached(r.d.Addresses[1], now) {
 		t.Error("one who says that it is not reached is believed before one who has reached it")
 	}
-	if reply(doors[2], Busy, 0, nil) || len(a.Vouchers(raw, now)) != 1 {
+	if reply(doors[2], Busy, 0, nil) || len(a.Vouchers(raw, Day(now))) != 1 {
 		t.Error("vouchers")
 	}
-	if again := a.Ask(ids, raw, now.Add(time.Minute)); len(again) != 1 {
+	if again := a.Ask(ids, raw, now.Add(time.Minute), Day(now)); len(again) != 1 {
 		t.Errorf("knocks at %d doors a minute later", len(again))
 	}
-	if len(a.Vouchers(r.at("20.0.0.1:1").sign(t), now)) != 0 {
+	if len(a.Vouchers(r.at("20.0.0.1:1").sign(t), Day(now))) != 0 {
 		t.Error("a voucher for other addresses")
 	}
 	r.at("20.0.0.1:1", "21.0.0.1:1")
-	if v := a.Vouchers(raw, now.Add(9*24*time.Hour)); len(v) != 0 {
+	if v := a.Vouchers(raw, Day(now)+9); len(v) != 0 {
 		t.Error("a voucher for ever")
 	}
-	if again := a.Ask(ids[1:2], raw, now.Add(6*24*time.Hour)); len(again) != 1 {
+	if again := a.Ask(ids[1:2], raw, now.Add(6*24*time.Hour), Day(now)+6); len(again) != 1 {
 		t.Error("not renewed")
 	}
 }

@@ -26,7 +26,9 @@ const (
 	maxDoors    = 256
 )
 
-// An Applicant is our side of being examined. The zero value has asked nobody.
+// An Applicant is our side of being examined. The zero value has asked nobody. The
+// times that it is given are of a clock that does not jump; what day it is, it is told
+// beside.
 type Applicant struct {
 	mu     sync.Mutex
 	doors  map[wire.NodeID]*door
@@ -50,13 +52,13 @@ type trial struct {
 
 // Ask returns a knock for each of some doors that have no voucher for a descriptor,
 // or an old one.
-func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time) map[wire.NodeID]Knock {
+func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today uint32) map[wire.NodeID]Knock {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	knocks := map[wire.NodeID]Knock{}
 	for _, id := range doors {
 		d := a.doors[id]
-		if d != nil && (d.again.After(now) || d.holds(raw, now) && Day(now)-d.voucher.Day < uint32(renewAfter/(24*time.Hour))) {
+		if d != nil && (d.again.After(now) || d.holds(raw, today) && today < d.voucher.Day+uint32(renewAfter/(24*time.Hour))) {
 			continue
 		}
 		if d == nil {
@@ -83,8 +85,8 @@ func (a *Applicant) makeRoom() {
 }
 
 // holds reports whether the door's voucher is one for a descriptor's addresses.
-func (d *door) holds(raw []byte, now time.Time) bool {
-	return d.said && fresh(d.voucher.Day, now) && bytes.Equal(directory.AddressBytes(d.sent), directory.AddressBytes(raw))
+func (d *door) holds(raw []byte, today uint32) bool {
+	return d.said && fresh(d.voucher.Day, today) && bytes.Equal(directory.AddressBytes(d.sent), directory.AddressBytes(raw))
 }
 
 // Missed says that a knock did not reach its door.
@@ -143,11 +145,11 @@ func (a *Applicant) tried(desc *directory.Descriptor, reached, failed byte, now 
 }
 
 // Vouchers returns those for a descriptor, the newest first, as many as go with it.
-func (a *Applicant) Vouchers(raw []byte, now time.Time) (all []Voucher) {
+func (a *Applicant) Vouchers(raw []byte, today uint32) (all []Voucher) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.doors {
-		if d.holds(raw, now) {
+		if d.holds(raw, today) {
 			all = append(all, d.voucher)
 		}
 	}

@@ -15,10 +15,11 @@ type Check struct {
 	Addresses []directory.Address
 }
 
-// Due returns relays to be checked now, at most so many, and when to ask again.
-func (r *Registrar) Due(most int) (due []Check, next time.Time) {
-	now := r.cfg.Now()
-	next = now.Add(time.Minute)
+// Due returns relays to be checked now, at most so many, and how long to wait before
+// asking again.
+func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
+	now := r.cfg.Steady()
+	wait = time.Minute
 	relays := r.Others()
 
 	r.mu.Lock()
@@ -56,24 +57,22 @@ func (r *Registrar) Due(most int) (due []Check, next time.Time) {
 		}
 		switch {
 		case f.check.After(now):
-			if f.check.Before(next) {
-				next = f.check
-			}
+			wait = min(wait, f.check.Sub(now))
 		case len(due) < most:
 			f.check = now.Add(again) // unless its outcome says otherwise
 			due = append(due, Check{d.ID, r.cfg.Directory.Signed(d.ID), d.Addresses})
 		default:
-			next = now
+			wait = 0
 		}
 	}
 
-	return due, next
+	return due, wait
 }
 
 // Failed takes note that a check did not reach its relay, although we are connected:
 // others were reached since it began.
 func (r *Registrar) Failed(c Check) {
-	now := r.cfg.Now()
+	now := r.cfg.Steady()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -116,6 +115,6 @@ func (r *Registrar) Later(c Check, wait time.Duration) {
 		it.waiting = true
 	}
 	if f := r.files[c.ID]; f != nil {
-		f.check = r.cfg.Now().Add(wait)
+		f.check = r.cfg.Steady().Add(wait)
 	}
 }

@@ -238,6 +238,20 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	return true
 }
 
+// Backed reports whether a source says what the clock says.
+func (c *Clock) Backed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.look()
+	now, mono := c.local().Add(c.offset), c.mono()
+	for _, r := range c.readings {
+		if mono-r.at <= fresh && r.zero.Add(mono).Sub(now).Abs() < Together {
+			return true
+		}
+	}
+	return false
+}
+
 // agree returns the time that readings in order agree on.
 func agree(says []time.Time) (t time.Time, ok bool) {
 	n := len(says)

@@ -208,3 +208,19 @@ func TestSleep(t *testing.T) {
 		}
 	}
 }
+
+// TestBacked: a clock that is right is backed by one source, whatever others say.
+func TestBacked(t *testing.T) {
+	w := newWorld(0)
+	w.hear(1, time.Hour, 0)
+	if w.c.Backed() {
+		t.Error("backed by who says something else")
+	}
+	w.hear(2, time.Second, 0)
+	if !w.c.Backed() {
+		t.Error("not backed")
+	}
+	if w.pass(2 * fresh); w.c.Backed() {
+		t.Error("backed by what was said long ago")
+	}
+}

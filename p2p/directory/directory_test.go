@@ -935,3 +935,34 @@ func BenchmarkDirectory(b *testing.B) {
 		}
 	})
 }
+
+// TestShift: when a clock was wrong, what was noted by it moves with it; nobody is
+// reached in the future.
+func TestShift(t *testing.T) {
+	for _, by := range []time.Duration{-2 * time.Hour, 2 * time.Hour} {
+		now := start
+		d := New(Config{Now: func() time.Time { return now }, News: true})
+		r := newRelay(t, 1)
+		r.d.Issued, r.d.Expires = start.Add(-3*time.Hour), start.Add(24*time.Hour)
+		if err := d.Add(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+		d.Reached(r.d.ID, now.Add(-time.Minute))
+		now = now.Add(by)
+		d.Shift(by)
+		if age := now.Sub(d.Since(r.d.ID)); age != time.Minute {
+			t.Errorf("shifted by %v: reached %v ago", by, age)
+		}
+		for range NewsBurst - 1 {
+			r.d.Sequence++
+			if err := d.Add(r.sign(t)); err != nil {
+				t.Errorf("shifted by %v: news %d: %v", by, r.d.Sequence, err)
+			}
+		}
+
+		d.Shift(time.Hour)
+		if d.Since(r.d.ID).After(now) {
+			t.Error("reached in the future")
+		}
+	}
+}

@@ -48,8 +48,8 @@ type lobby struct {
 	vouched   chan struct{} // a voucher came, or a refusal
 
 	mu      sync.Mutex
-	lost    []string               // addresses that nobody reaches, as the owner was told
-	answers map[uint64]wire.NodeID // who was asked whether we are listed
+	lost    []string            // addresses that nobody reaches, as the owner was told
+	answers map[uint64]question // whether we are listed
 	listed  map[wire.NodeID]heard
 }
 
@@ -63,6 +63,14 @@ type heard struct {
 type examination struct {
 	check admission.Check
 	nonce uint64
+	// unasked: it has not knocked, and is to be asked for its list once it is reached.
+	unasked bool
+}
+
+// A question is whom we asked whether we are listed, and when.
+type question struct {
+	to wire.NodeID
+	at time.Time
 }
 
 func (r *Relay) newLobby() {
@@ -76,15 +84,12 @@ func (r *Relay) newLobby() {
 	r.lobby.knocks.ByNetwork = !r.cfg.AllowPrivate
 	r.lobby.examine = make(chan examination, examineQueue)
 	r.lobby.vouched = make(chan struct{}, 1)
-	r.lobby.answers = map[uint64]wire.NodeID{}
+	r.lobby.answers = map[uint64]question{}
 	r.lobby.listed = map[wire.NodeID]heard{}
 }
 
 func (r *Relay) now() time.Time {
-	if r.cfg.Clock != nil {
-		return r.cfg.Clock()
-	}
-	return time.Now()
+	return r.clock.Now()
 }
 
 // reachedLately reports whether a relay has answered a dial of ours at one of some
@@ -164,12 +169,12 @@ func (r *Relay) admit(ctx context.Context) error {
 	}
 
 	for {
-		due, next := r.lobby.register.Due(checksAtOnce)
+		due, wait := r.lobby.register.Due(checksAtOnce)
 		for _, c := range due {
 			do(func() { r.checkListed(ctx, c) })
 		}
 
-		timer := time.NewTimer(max(time.Until(next), 0))
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -220,6 +225,11 @@ func (r *Relay) examine(ctx context.Context, x examination) {
 	reply := admission.Reply{Nonce: x.nonce, Verdict: admission.Busy}
 	tried, reached, later := r.check(ctx, x.check)
 	switch {
+	case x.unasked:
+		if tried != 0 && tried == reached {
+			r.meet(x.check.ID)
+		}
+		return
 	case ctx.Err() != nil, later:
 	case tried == 0:
 		reply.Verdict = admission.NoWay
@@ -235,6 +245,7 @@ func (r *Relay) examine(ctx context.Context, x examination) {
 			r.refused.Add(err.Error())
 		}
 	}
+
 	r.tell(x.check.ID, wire.TypeVoucher, reply.Append(nil))
 }
 
@@ -253,7 +264,7 @@ func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
 		p, err := admission.ParseReply(f.Body())
 		if err != nil {
 			r.refused.Add("admission: malformed")
-		} else if r.lobby.applicant.Told(from, p, r.now()) {
+		} else if r.lobby.applicant.Told(from, p, time.Now()) {
 			pace.Kick(r.lobby.vouched)
 		}
 	case wire.TypeAmListed:
@@ -299,7 +310,7 @@ func (r *Relay) knocked(from wire.NodeID, body []byte) {
 	}
 
 	select {
-	case r.lobby.examine <- examination{*check, k.Nonce}:
+	case r.lobby.examine <- examination{check: *check, nonce: k.Nonce}:
 	default:
 		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Busy}.Append(nil))
 	}
@@ -337,10 +348,10 @@ func (r *Relay) knock(ctx context.Context) {
 		return
 	}
 
-	now := r.now()
+	now, today := time.Now(), admission.Day(r.now())
 	var g errgroup.Group
 	g.SetLimit(checksAtOnce)
-	for id, k := range r.lobby.applicant.Ask(r.lobby.register.Doors(admission.Day(now)), raw, now) {
+	for id, k := range r.lobby.applicant.Ask(r.lobby.register.Doors(today), raw, now, today) {
 		g.Go(func() error {
 			dialling, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
@@ -386,7 +397,7 @@ func (r *Relay) askListed() {
 	for _, p := range peers[:min(some, len(peers))] {
 		if id, err := wire.NodeIDFromPeer(p); err == nil {
 			nonce := rand.Uint64()
-			r.lobby.answers[nonce] = id
+			r.lobby.answers[nonce] = question{id, time.Now()}
 			r.tell(id, wire.TypeAmListed, binary.BigEndian.AppendUint64(nil, nonce))
 		}
 	}
@@ -396,11 +407,13 @@ func (r *Relay) askListed() {
 func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
 	r.lobby.mu.Lock()
 	defer r.lobby.mu.Unlock()
-	if r.lobby.answers[t.Nonce] != from {
+	asked := r.lobby.answers[t.Nonce]
+	if asked.to != from {
 		r.refused.Add("admission: unasked")
 		return
 	}
 	delete(r.lobby.answers, t.Nonce)
+	r.hearTime(from, t.Time, time.Since(asked.at))
 	if len(r.lobby.listed) >= maxTestimonies {
 		clear(r.lobby.listed)
 	}
@@ -436,7 +449,7 @@ func (r *Relay) reachedAs() (changed bool) {
 	var lost []string
 	all := r.allClaims()
 	for _, a := range all {
-		if r.lobby.applicant.Unreached(a, r.now()) {
+		if r.lobby.applicant.Unreached(a, time.Now()) {
 			lost = append(lost, a.String())
 		}
 	}

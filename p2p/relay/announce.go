@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/multiformats/go-multiaddr"
 
@@ -51,7 +52,7 @@ func parseFamily(all []string) (family []directory.Prefix, err error) {
 //
 // An address at which examiners have looked and found nobody is left out for a while.
 func (r *Relay) claims() []directory.Address {
-	now := r.now()
+	now := time.Now()
 	return slices.DeleteFunc(r.allClaims(), func(a directory.Address) bool { return r.lobby.applicant.Unreached(a, now) })
 }
 

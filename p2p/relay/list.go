@@ -123,7 +123,7 @@ func (r *Relay) announce(ctx context.Context) error {
 func (r *Relay) enoughVouchers() bool {
 	raw := r.dir.Signed(r.id)
 	others := len(r.lobby.register.Others())
-	return raw != nil && len(r.lobby.applicant.Vouchers(raw, r.now())) >= admission.Needed(max(1, others-1))
+	return raw != nil && len(r.lobby.applicant.Vouchers(raw, admission.Day(r.now()))) >= admission.Needed(max(1, others-1))
 }
 
 // publish signs and spreads a new descriptor.
@@ -155,7 +155,7 @@ func (r *Relay) spread(ctx context.Context, raw []byte) {
 	if r.dir.Since(r.id).IsZero() {
 		r.dir.Reached(r.id, r.now())
 	}
-	news := admission.News{Raw: raw, Vouchers: r.lobby.applicant.Vouchers(raw, r.now())}
+	news := admission.News{Raw: raw, Vouchers: r.lobby.applicant.Vouchers(raw, admission.Day(r.now()))}
 	if err := r.gossip.Publish(ctx, news.Append(nil)); err != nil && ctx.Err() == nil {
 		r.log.Warn("relay descriptor is not published", "err", err)
 	}
@@ -272,6 +272,7 @@ func (r *Relay) pull(ctx context.Context, id wire.NodeID) {
 	if err := r.links.Dial(ctx, id); err != nil {
 		return
 	}
+	defer r.learnTime()
 	if n, err := r.list.Pull(ctx, id); err != nil {
 		r.log.Debug("asking for the list of relays", "relay", id, "err", err)
 	} else if n > 0 {

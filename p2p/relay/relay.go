@@ -2,6 +2,7 @@
 //
 //	relay.go  a Relay: what it is made of, and where frames go
 //	list.go   its descriptor, and the list it keeps with others
+//	time.go   what it learns of the time from others
 //	state.go  what it keeps on disk
 //	lan.go    relays of the local network, if the owner says so
 package relay
@@ -28,6 +29,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"starling/p2p/book"
+	"starling/p2p/clock"
 	"starling/p2p/directory"
 	"starling/p2p/directory/exchange"
 	"starling/p2p/directory/gossip"
@@ -94,8 +96,8 @@ type Config struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
-	// Clock is what the relay takes for the time of day; nil is time.Now. For
-	// simulations of machines whose clock is wrong.
+	// Clock is this computer's time of day; nil is time.Now. The relay goes by what
+	// others say, see package clock. For simulations of machines whose clock is wrong.
 	Clock func() time.Time
 	// Meddle, if set, gets every packet that leaves the relay, and send to pass
 	// it on as often and as late as it likes, if at all. For simulations of
@@ -116,6 +118,8 @@ type Relay struct {
 	book    *book.Book
 	sizes   limits.Sizes
 	places  *host.Places
+	clock   *clock.Clock
+	told    voices
 	met     chan wire.NodeID // relays with a new link
 	dir     *directory.Directory
 	engine  *mix.Engine
@@ -152,20 +156,26 @@ type Status struct {
 	Mix                       mix.Stats
 	Mailbox                   mailbox.Stats
 	Refused                   map[string]int64
+	// ClockAhead is by how much this computer's clock is ahead of the others';
+	// ClockKnown: two of them agree.
+	ClockAhead time.Duration
+	ClockKnown bool
 }
 
 // New opens the relay's state. Close it, unless Run is called.
 func New(cfg Config) (*Relay, error) {
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
-	}
+	learned := clock.New(clock.Config{Wall: cfg.Clock})
+	cfg.Clock = learned.Now
+	began := time.Now()
 	r := &Relay{
+		clock: learned,
 		cfg:   cfg,
 		log:   cfg.Logger,
 		ready: make(chan struct{}),
 		met:   make(chan wire.NodeID, maxMet),
 		keys:  make(chan struct{}, 1),
 	}
+	r.told = voices{of: map[wire.NodeID]netip.Prefix{}, began: began, zero: learned.Now()}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -235,7 +245,9 @@ func New(cfg Config) (*Relay, error) {
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
-		Take:      func(from wire.NodeID, e directory.Entry) error { return r.lobby.register.Read(from, e) },
+		Heard:     r.hearTime,
+		Take:      r.take,
+		Now:       cfg.Clock,
 		Serve:     true,
 		Network:   r.network,
 		Count:     r.refused.Add,
@@ -402,6 +414,7 @@ func (r *Relay) Status() Status {
 			s.Announced = append(s.Announced, m.String())
 		}
 	}
+	s.ClockAhead, s.ClockKnown = r.clock.Off()
 	select {
 	case <-r.ready:
 		s.Neighbours = r.gossip.Peers()
@@ -409,6 +422,7 @@ func (r *Relay) Status() Status {
 		s.BytesIn, s.BytesOut = r.links.Traffic()
 	default:
 	}
+
 	return s
 }
 
@@ -543,10 +557,7 @@ func (r *Relay) linkChanged(id wire.NodeID, up bool) {
 	if up {
 		r.host.ConnManager().Protect(id.Peer(), tag)
 		if r.isRelay(id.Peer()) {
-			select {
-			case r.met <- id:
-			default: // the next round will do
-			}
+			r.meet(id)
 		}
 		return
 	}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"testing"
+	"time"
 
 	"starling/p2p/admission"
 	"starling/p2p/wire"
@@ -17,7 +18,7 @@ func TestTestimony(t *testing.T) {
 	defer r.Close()
 	ids := []wire.NodeID{{1}, {2}, {3}}
 	ask := func(from wire.NodeID, nonce uint64) {
-		r.lobby.answers[nonce] = from
+		r.lobby.answers[nonce] = question{from, time.Now()}
 	}
 	ask(ids[0], 7)
 	r.testified(ids[1], admission.Testimony{Nonce: 7, Standing: admission.ReachedItself})

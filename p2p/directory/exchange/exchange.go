@@ -70,6 +70,8 @@ type Config struct {
 	// Heard, if set, is told what time a neighbour's clock shows, and how long ago
 	// it was asked.
 	Heard func(from wire.NodeID, at time.Time, asked time.Duration)
+	// Now is the time of day, which descriptors are asked for by; nil is time.Now.
+	Now func() time.Time
 	// Serve answers requests.
 	Serve bool
 	// Network, if set, returns the network that an asker comes from, whose askers
@@ -105,6 +107,9 @@ type mark struct {
 func New(cfg Config) *Exchange {
 	if cfg.Count == nil {
 		cfg.Count = func(string) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Take == nil {
 		cfg.Take = func(_ wire.NodeID, e directory.Entry) error { return cfg.Directory.Take(e) }
@@ -188,7 +193,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 	it := &pull{from: from, pages: make(chan *directory.Page, pagesAtOnce)}
 	x.mu.Lock()
 	x.pulls[nonce] = it
-	r := reading{nonce: nonce, mark: x.marks[from], issued: x.whole, began: time.Now()}
+	r := reading{nonce: nonce, mark: x.marks[from], issued: x.whole, date: x.cfg.Now(), began: time.Now()}
 	x.mu.Unlock()
 	defer func() {
 		x.mu.Lock()
@@ -223,7 +228,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 		}
 		var done bool
 		if ask, done = r.turn(p); done {
-			x.remember(from, r.mark, r.began)
+			x.remember(from, r.mark, r.date)
 			return added, nil
 		}
 		if !r.narrowed {
@@ -241,6 +246,7 @@ type reading struct {
 	narrowed     bool      // a request has said so
 	recent       bool      // what is older than issued is left out
 	issued       time.Time // zero for all
+	date         time.Time // of the beginning
 	began, asked time.Time
 	bytes        int // of frames that came
 }
@@ -298,6 +304,14 @@ func (it *pull) next(ctx context.Context, r *reading) (*directory.Page, error) {
 		r.bytes += wire.FrameSize
 		return p, nil
 	}
+}
+
+// Restart forgets how far neighbours were read: what was refused comes once more.
+func (x *Exchange) Restart() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	clear(x.marks)
+	x.whole = time.Time{}
 }
 
 // remember keeps how far a neighbour was read, and when we had all of it: the zero

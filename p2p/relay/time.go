@@ -1,0 +1,152 @@
+package relay
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/admission"
+	"starling/p2p/clock"
+	"starling/p2p/directory"
+	"starling/p2p/pace"
+	"starling/p2p/wire"
+)
+
+const (
+	// boundFrom is how many other relays' signed times bound what can be learned. With
+	// as many in the list nobody who is not has a voice.
+	boundFrom = 4
+	maxVoices = 64
+)
+
+// voices are whose word about the time was heard: one relay of a /16 or /32.
+type voices struct {
+	mu sync.Mutex
+	of map[wire.NodeID]netip.Prefix
+	// The time of day was zero when the relay began, by a clock that never jumps.
+	began, zero time.Time
+}
+
+// hearTime takes what a neighbour says the time is. Who connects to us and says it is a
+// relay has no voice; who was reached has, or was named by the owner.
+func (r *Relay) hearTime(from wire.NodeID, at time.Time, asked time.Duration) {
+	if !r.voice(from) {
+		return
+	}
+	wide := directory.Address{AddrPort: netip.AddrPortFrom(r.sourceOf(from), 1)}.Wide()
+	if r.cfg.AllowPrivate {
+		wide = netip.Prefix{}
+	}
+	if r.told.take(from, wide) {
+		r.clock.Hear(from, at, asked)
+	}
+}
+
+// take reports whether a relay of a network is heard beside the others. None that is
+// not valid is taken for another's.
+func (v *voices) take(from wire.NodeID, wide netip.Prefix) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, other := range v.of {
+		if id != from && other == wide && wide.IsValid() {
+			return false
+		}
+	}
+	if _, held := v.of[from]; !held && len(v.of) >= maxVoices {
+		clear(v.of)
+	}
+	v.of[from] = wide
+	return true
+}
+
+// voice reports whether a neighbour's word about the time counts.
+func (r *Relay) voice(id wire.NodeID) bool {
+	if slices.Contains(r.book.Named(), id) || !r.dir.Since(id).IsZero() {
+		return true
+	}
+	_, reached := r.book.Reached(id)
+	return !reached.IsZero() && len(r.lobby.register.Others()) < boundFrom
+}
+
+// learnTime judges what neighbours said of the time. When our clock was wrong, what
+// was refused by it is asked for again, and what we signed by it is signed anew.
+func (r *Relay) learnTime() {
+	others := r.lobby.register.Others()
+	var bound clock.Bound
+	if len(others) >= boundFrom {
+		bound = clock.BoundOf(directory.Signed(others, r.cfg.AllowPrivate))
+		r.told.mu.Lock()
+		for id := range r.told.of {
+			if !r.voice(id) {
+				delete(r.told.of, id)
+				r.clock.Forget(id)
+			}
+		}
+		r.told.mu.Unlock()
+	} else if r.clock.Backed() {
+		return // no signed times say that it is wrong, and one source says that it is right
+	}
+
+	if !r.clock.Judge(bound) {
+		return
+	}
+	ahead, _ := r.clock.Off()
+	r.log.Warn("the clock of this computer is wrong", "ahead", ahead)
+
+	r.told.mu.Lock()
+	zero := r.now().Add(-time.Since(r.told.began))
+	by := zero.Sub(r.told.zero)
+	r.told.zero = zero
+	r.told.mu.Unlock()
+	r.dir.Shift(by)
+	r.list.Restart()
+	pace.Kick(r.keys)
+	for _, p := range r.relayPeers() {
+		if id, err := wire.NodeIDFromPeer(p); err == nil {
+			r.meet(id)
+		}
+	}
+}
+
+// take decides about an entry of a neighbour's list. What only our clock may be against
+// leads to others whom to ask for the time.
+func (r *Relay) take(from wire.NodeID, e directory.Entry) error {
+	err := r.lobby.register.Read(from, e)
+	switch id := e.ID(); {
+	case id == r.id:
+		if err == nil {
+			pace.Kick(r.keys) // we said it before this start: say something newer
+		}
+		return err
+	case err == nil || len(r.lobby.register.Others()) >= boundFrom:
+		return err
+	}
+	if _, sure := r.clock.Off(); sure {
+		return err
+	}
+	d, bad := directory.Parse(e.Raw)
+	if now := r.now(); bad != nil || d.Expires.After(now) && !d.Issued.After(now.Add(directory.MaxSkew)) {
+		return err
+	}
+
+	switch {
+	case r.voice(from):
+		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
+	case d.ID == from:
+		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
+		select {
+		case r.lobby.examine <- examination{check: admission.Check{ID: d.ID, Raw: e.Raw, Addresses: d.Addresses}, unasked: true}:
+		default: // the next list will do
+		}
+	}
+	return err
+}
+
+// meet has a neighbour asked for its list soon.
+func (r *Relay) meet(id wire.NodeID) {
+	select {
+	case r.met <- id:
+	default: // the next round will do
+	}
+}
