@@ -37,6 +37,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 	if err := textError(chat.CheckText(req.Text)); err != nil {
 		return out, err
 	}
+
 	now := time.Now()
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
@@ -45,6 +46,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		if err == nil {
 			err = own(m)
 		}
+
 		switch {
 		case err != nil:
 			return err
@@ -54,6 +56,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 			return &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
 		case m.State == api.StateFailed:
 			return &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
+
 		case m.Text != req.Text:
 			if err := tx.SetText(m, req.Text, now, m.Place, now); err != nil {
 				return err
@@ -66,12 +69,15 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 			queued = append(queued, q)
 			m.Text, m.Edited = req.Text, now
 		}
+
 		out, err = n.message(tx, m)
 		return err
 	})
+
 	if err != nil {
 		return api.Message{}, err
 	}
+
 	n.outbox.Add(queued...)
 	return out, nil
 }
@@ -81,11 +87,13 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 	if len(req.Messages) == 0 || len(req.Messages) > chat.MaxIDs {
 		return &api.Error{Code: api.CodeUsage, Message: "name from 1 to 64 messages to delete"}
 	}
+
 	now := time.Now()
 	var queued []outbox.Queued
 	var gone []store.ID
 	err := n.update(ctx, func(tx *store.Tx) error {
 		queued, gone = nil, nil
+
 		var all []store.Message
 		named := make(map[store.ID]bool)
 		for _, id := range req.Messages {
@@ -103,6 +111,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 				return &api.Error{Code: api.CodeUsage, Message: "these messages are of more than one conversation"}
 			}
 		}
+
 		taken := &chat.Content{Kind: chat.Delete}
 		for _, m := range all {
 			if !req.Both {
@@ -122,6 +131,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 				gone = append(gone, m.ID)
 			}
 		}
+
 		if !req.Both {
 			return nil
 		}
@@ -129,9 +139,11 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 		queued = append(queued, q)
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
+
 	n.outbox.Remove(gone...)
 	n.outbox.Add(queued...)
 	// What was erased is gone from disk when we say so.
@@ -144,6 +156,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 	if req.Emoji != "" && emoji == "" {
 		return out, &api.Error{Code: api.CodeUsage, Message: "a reaction is one emoji", Hint: "for example 👍"}
 	}
+
 	now := time.Now()
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
@@ -158,10 +171,12 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 		if err != nil {
 			return err
 		}
+
 		old, err := tx.Reaction(m.ID, true)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+
 		if old.Emoji != emoji {
 			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Emoji: emoji}, now); err != nil {
 				return err
@@ -173,12 +188,15 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 			}
 			queued = append(queued, q)
 		}
+
 		out, err = n.message(tx, m)
 		return err
 	})
+
 	if err != nil {
 		return api.Message{}, err
 	}
+
 	n.outbox.Add(queued...)
 	return out, nil
 }
@@ -188,6 +206,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 func (n *Node) Typing(ctx context.Context, who string) error {
 	now := time.Now()
 	ready := n.net.Status().Ready && !n.outbox.Holding()
+
 	var c store.Contact
 	err := n.view(ctx, func(tx *store.Tx) (err error) {
 		if c, err = find(tx, who); err != nil {
@@ -197,14 +216,17 @@ func (n *Node) Typing(ctx context.Context, who string) error {
 		ready = ready && set.Typing && c.State == api.ContactReady && !c.Blocked
 		return err
 	})
+
 	if err != nil || !ready || !n.mayType(c.ID, now) {
 		return err
 	}
+
 	var queued outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) (err error) {
 		queued, err = outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Typing, Time: now}, now)
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
@@ -237,6 +259,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		if err != nil {
 			return err
 		}
+
 		last, err := tx.LastMessage(c.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -244,6 +267,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		if err != nil || last.Seq <= c.ReadSeq {
 			return err
 		}
+
 		timed, err := tx.Timed(c.ID, c.ReadSeq)
 		for _, m := range timed {
 			if err == nil {
@@ -253,6 +277,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		if err != nil {
 			return err
 		}
+
 		set, err := tx.Settings()
 		if err == nil && set.ReadReceipts && !c.Blocked {
 			queued, err = tellRead(tx, c, now)
@@ -260,6 +285,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		if err != nil {
 			return err
 		}
+
 		c.ReadSeq = last.Seq
 		if err := tx.SetContact(c); err != nil {
 			return err
@@ -267,6 +293,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		_, err = tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: now})
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
@@ -350,9 +377,11 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		return api.Contact{}, &api.Error{Code: api.CodeUsage, Message: "messages disappear after 5 seconds at least and 4 weeks at most",
 			Hint: "0 lets them stay"}
 	}
+
 	if req.Notify != nil && *req.Notify != "" && !validNotify(*req.Notify) {
 		return api.Contact{}, badNotify
 	}
+
 	var queued []outbox.Queued
 	c, _, err := n.changeContact(ctx, req.Contact, func(tx *store.Tx, c *store.Contact) (err error) {
 		replace(&c.Pinned, req.Pinned)
@@ -364,6 +393,7 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		}
 		return err
 	})
+
 	if err != nil {
 		return api.Contact{}, err
 	}
@@ -428,14 +458,17 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 	if err := chat.CheckText(draft.Text); err != nil && !errors.Is(err, chat.ErrEmpty) {
 		return textError(err)
 	}
+
 	if draft.ReplyTo != "" {
 		if d.Ref, err = store.ParseID(draft.ReplyTo); err != nil {
 			return noMessage
 		}
 	}
+
 	if n.ctx.Err() != nil {
 		return closedError
 	}
+
 	// It comes with every key, and is not worth waiting for the disk.
 	err = apiError(n.store.Note(ctx, func(tx *store.Tx) error {
 		c, err := find(tx, draft.Contact)
@@ -445,6 +478,7 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 		d.Contact = c.ID
 		return tx.SetDraft(d)
 	}))
+
 	if err == nil {
 		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String()})
 	}

@@ -21,13 +21,16 @@ func apiError(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	var known *api.Error
 	if errors.As(err, &known) {
 		return known
 	}
+
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+
 	e := &api.Error{Code: api.CodeInternal, Message: err.Error(),
 		Hint: "this should not happen: please report it with what you did"}
 	var damaged *store.DamagedError

@@ -20,12 +20,14 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 	defer cancel(nil)
 	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })
 	defer stop()
+
 	if after < 0 {
 		err := n.view(ctx, func(tx *store.Tx) (err error) { after, err = tx.LastEvent(); return err })
 		if err != nil {
 			return err
 		}
 	}
+
 	status := n.statusChanged()
 	_, at, told := n.live.since(math.MaxUint64)
 	for {
@@ -38,15 +40,18 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 			}
 			return err
 		}
+
 		for _, e := range events {
 			if err := f(e); err != nil {
 				return err
 			}
 		}
+
 		if last > after {
 			after = last
 			continue
 		}
+
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -107,6 +112,7 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 	if !row.Message.IsZero() {
 		e.ID = row.Message.String()
 	}
+
 	switch row.Kind {
 	case api.EventMessage, api.EventNotice, api.EventChanged:
 		row, err := tx.Message(row.Message)
@@ -136,6 +142,7 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 	case api.EventInvite:
 		e.Invite = &api.InviteEvent{ID: row.Invite, What: row.Reason, Contact: e.Conversation}
 	}
+
 	return e, nil
 }
 

@@ -55,10 +55,12 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 			return out, nameError(err)
 		}
 	}
+
 	boxes, err := n.chooseMailboxes()
 	if err != nil {
 		return out, err
 	}
+
 	now := time.Now()
 	invite, err := session.NewInvite(now.Add(req.Expires), inbox.Hints(boxes))
 	if err != nil {
@@ -68,6 +70,7 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	if err != nil {
 		return out, apiError(err)
 	}
+
 	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen}
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if req.Name != "" {
@@ -80,13 +83,16 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 		}
 		return tx.SetMailboxes([]byte(row.ID), true, now, boxes)
 	})
+
 	if err != nil {
 		return out, err
 	}
+
 	if err := n.storeBundle(ctx, row.ID, invite.Bundle(), boxes); err != nil {
 		n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
 		return out, err
 	}
+
 	if err := n.inbox.RefreshInvite(ctx, row.ID); err != nil {
 		return out, apiError(err)
 	}
@@ -148,13 +154,16 @@ func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell
 func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells []session.Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
+
 	tags := make([]store.Tag, len(cells))
 	for i := range cells {
 		tags[i] = store.Tag(cells[i].Tag)
 	}
+
 	ask, end := context.WithTimeout(ctx, oneTry)
 	n.net.Fetch(ask, node, tags) // without it the bundle is only easier to drop
 	end()
+
 	errs := make([]error, len(cells))
 	var wg sync.WaitGroup
 	for i := range cells {
@@ -165,11 +174,14 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 		})
 	}
 	wg.Wait()
+
+	// An invite that was withdrawn meanwhile leaves nothing behind.
 	var row store.Invite
 	err := n.store.View(ctx, func(tx *store.Tx) (err error) { row, err = tx.Invite(id); return err })
 	if errors.Is(err, store.ErrNotFound) || err == nil && row.State != store.InviteOpen {
 		n.net.Ack(node, tags...)
 	}
+
 	return errors.Join(errs...)
 }
 
@@ -182,15 +194,18 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 		value T
 		err   error
 	}
+
 	results := make(chan result)
 	var tries sync.WaitGroup
 	defer tries.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	tick := time.NewTicker(nextTry)
 	defer tick.Stop()
 	var none T
 	last := p2p.ErrTimeout
+
 	for {
 		tries.Go(func() {
 			one, end := context.WithTimeout(ctx, oneTry)
@@ -201,6 +216,7 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 			case <-ctx.Done():
 			}
 		})
+
 		for next := false; !next; {
 			select {
 			case r := <-results:
@@ -233,12 +249,14 @@ func (n *Node) storeBundles(ctx context.Context) error {
 		case <-changed:
 		}
 	}
+
 	type work struct {
 		id    string
 		cells []session.Cell
 		boxes []store.Mailbox
 	}
 	var all []work
+
 	err := n.store.View(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Invites()
 		for _, row := range rows {
@@ -264,9 +282,11 @@ func (n *Node) storeBundles(ctx context.Context) error {
 		}
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
+
 	for _, w := range all {
 		for _, m := range w.boxes {
 			n.net.AddHint(m.Hint)
@@ -275,12 +295,14 @@ func (n *Node) storeBundles(ctx context.Context) error {
 			}
 		}
 	}
+
 	return nil
 }
 
 // Invites lists the invites that are still open.
 func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 	out = []api.Invite{}
+
 	err = n.view(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Invites()
 		for _, row := range rows {
@@ -302,6 +324,7 @@ func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 		}
 		return err
 	})
+
 	return out, err
 }
 
@@ -322,17 +345,20 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 	if err != nil {
 		return out, apiError(err)
 	}
+
 	if req.Name != "" {
 		if req.Name, err = chat.CleanName(req.Name); err != nil {
 			return out, nameError(err)
 		}
 	}
+
 	if !invitation.Expires().After(time.Now()) {
 		return out, apiError(session.ErrExpired)
 	}
 	if err := n.view(ctx, func(tx *store.Tx) error { return n.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
 		return out, err
 	}
+
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
 		if node, err := n.net.AddPasted(hint); err == nil {
@@ -343,6 +369,7 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 		return out, &api.Error{Code: api.CodeBadInvite, Message: "the invite names no mailbox that can be used here",
 			Hint: "if it is from a mesh of your own, use --allow-private"}
 	}
+
 	if err := n.ready(ctx); err != nil {
 		return out, err
 	}
@@ -350,6 +377,7 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 	if err != nil {
 		return out, err
 	}
+
 	mine, err := n.chooseMailboxes()
 	if err != nil {
 		return out, err
@@ -405,15 +433,18 @@ func (n *Node) mayAdd(tx *store.Tx, invite, name string) error {
 func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []store.Mailbox) ([]session.Cell, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
+
 	type result struct {
 		found map[store.Tag][]byte
 		err   error
 	}
 	results := make(chan result, len(boxes))
+
 	var tags []store.Tag
 	for _, t := range v.BundleTags() {
 		tags = append(tags, store.Tag(t))
 	}
+
 	for _, m := range boxes {
 		go func() {
 			var r result
@@ -423,6 +454,7 @@ func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []s
 			results <- r
 		}()
 	}
+
 	var cells []session.Cell
 	var failure error
 	for range boxes {
@@ -441,10 +473,12 @@ func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []s
 				}
 			}
 		}
+
 		if complete(cells, tags) {
 			return cells, nil
 		}
 	}
+
 	if failure == nil {
 		failure = session.ErrBundle
 	}
@@ -474,6 +508,7 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		c.Name = inbox.NamelessName(c.ID)
 	}
 	var queued outbox.Queued
+
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if err := n.mayAdd(tx, v.ID(), name); err != nil {
 			return err
@@ -482,6 +517,7 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		if err != nil {
 			return err
 		}
+
 		id := store.NewID()
 		hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: inbox.Hints(mine)}
 		s, cells, err := v.Join(now, bundle, session.ID(id), hello.Encode())
@@ -492,6 +528,7 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		if err != nil {
 			return err
 		}
+
 		if err := tx.AddContact(c, state); err != nil {
 			return err
 		}
@@ -501,18 +538,22 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		if err := tx.SetMailboxes(c.ID[:], false, now, theirs); err != nil {
 			return err
 		}
+
 		if queued, err = outbox.QueueSealed(tx, c.ID, id, chat.Profile, cells, now); err != nil {
 			return err
 		}
 		if _, err := tx.Append(store.Event{Kind: api.EventContact, Contact: c.ID, Time: now}); err != nil {
 			return err
 		}
+
 		out, err = n.contact(tx, c)
 		return err
 	})
+
 	if err != nil {
 		return api.Contact{}, err
 	}
+
 	var nodes []store.Node
 	for _, m := range theirs {
 		nodes = append(nodes, m.Node)

@@ -24,19 +24,23 @@ func (n *Node) Join(ctx context.Context, address string) error {
 	if err != nil {
 		return &api.Error{Code: api.CodeUsage, Message: "this is not the address of a relay", Hint: "it looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"}
 	}
+
 	switch err := n.net.AddBootstrap(hint.Append(nil)); {
 	case errors.Is(err, directory.ErrPrivate):
 		return &api.Error{Code: api.CodeUsage, Message: "this is a private address", Hint: "for a mesh of your own start again with: starling --lan, or --allow-private"}
 	case err != nil:
 		return apiError(err)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, joinWait)
 	defer cancel()
+
 	for {
 		changed := n.statusChanged()
 		if n.net.Status().Relays > 0 {
 			return nil
 		}
+
 		select {
 		case <-changed:
 		case <-n.ctx.Done():

@@ -30,6 +30,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			return out, &api.Error{Code: api.CodeUsage, Message: "a message ID has 32 hex digits", Hint: "leave it out to have one made"}
 		}
 	}
+
 	now := time.Now()
 	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued, Data: req.Picture}
 	switch {
@@ -38,9 +39,11 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	case req.Text != "" || req.Picture != nil:
 		err = &api.Error{Code: api.CodeUsage, Message: "what is forwarded has its own text and picture"}
 	}
+
 	if err != nil {
 		return out, err
 	}
+
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
 		queued = nil
@@ -49,12 +52,14 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if err != nil {
 			return err
 		}
+
 		m.Contact, m.Timer, m.Previous = c.ID, c.Timer, c.LastSent
 		if req.Forward != "" {
 			if err := forward(tx, &m, req.Forward); err != nil {
 				return err
 			}
 		}
+
 		if req.ReplyTo != "" {
 			to, err := findMessage(tx, req.ReplyTo)
 			if err == nil && (to.Contact != c.ID || to.State == api.StateNotice) {
@@ -65,6 +70,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			}
 			m.Ref = to.Content
 		}
+
 		there, err := tx.Message(id)
 		if errors.Is(err, store.ErrNotFound) {
 			there, err = tx.MessageOf(c.ID, id.Content())
@@ -78,6 +84,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
+
 		if m.Seq, err = tx.AddMessage(m, now); err != nil {
 			return err
 		}
@@ -85,6 +92,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if err != nil {
 			return err
 		}
+
 		queued = append(queued, q)
 		if out, err = n.message(tx, m); err != nil {
 			return err
@@ -94,9 +102,11 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		}
 		return tx.SetState(m, api.StateSealed, "", now)
 	})
+
 	if err != nil {
 		return api.Message{}, err
 	}
+
 	n.outbox.Add(queued...)
 	return out, nil
 }
@@ -154,9 +164,11 @@ func (n *Node) newViewer(tx *store.Tx) *viewer {
 // without gaps, which is faster.
 func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error) {
 	out := make([]api.Message, 0, len(rows))
+
 	if len(rows) == 0 {
 		return out, nil
 	}
+
 	var reactions []store.Reaction
 	for i, m := range rows {
 		var err error
@@ -169,6 +181,7 @@ func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error
 		if err != nil {
 			return nil, err
 		}
+
 		a, err := v.outline(m)
 		if err == nil && m.Picture != "" {
 			a.Picture.Data, err = v.tx.Picture(m.ID)
@@ -176,12 +189,14 @@ func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error
 		if err != nil {
 			return nil, err
 		}
+
 		for len(reactions) > 0 && reactions[0].Message == m.ID {
 			a.Reactions = append(a.Reactions, api.Reaction{Outgoing: reactions[0].Outgoing, Emoji: safetext.Line(reactions[0].Emoji)})
 			reactions = reactions[1:]
 		}
 		out = append(out, a)
 	}
+
 	return out, nil
 }
 
@@ -198,12 +213,14 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	out = api.Message{ID: m.ID.String(), Conversation: m.Contact.String(), Outgoing: m.Outgoing,
 		Text: safetext.Clean(m.Text), Time: m.Time, State: m.State, Reason: m.Reason, Sequence: m.Seq,
 		Forwarded: m.Forwarded, Edited: m.Edited, Deleted: m.Deleted, Read: m.Read, Timer: m.Timer, Expires: m.Expires}
+
 	if m.Picture != "" {
 		out.Picture = &api.Picture{Type: m.Picture, Size: m.Size}
 	}
 	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
 	}
+
 	switch {
 	case m.Gap.IsZero():
 	case m.Lost:
@@ -211,14 +228,17 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	default:
 		out.Gap = api.GapMissing
 	}
+
 	if out.From, err = v.author(m); err == nil && !m.Ref.IsZero() {
 		to, missing := v.tx.MessageOf(m.Contact, m.Ref)
 		out.Reply, err = v.quote(to, missing)
 	}
+
 	if err == nil && !m.Late.IsZero() {
 		to, missing := v.tx.Message(m.Late)
 		out.Late, err = v.quote(to, missing)
 	}
+
 	return out, err
 }
 
@@ -226,10 +246,12 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	if m.State == api.StateNotice {
 		return safetext.Line("Starling"), nil
 	}
+
 	id := m.Contact
 	if m.Outgoing {
 		id = store.ID{}
 	}
+
 	name, ok := v.names[id]
 	if !ok {
 		var err error
@@ -245,6 +267,7 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 		}
 		v.names[id] = name
 	}
+
 	return safetext.Line(name), nil
 }
 
@@ -347,6 +370,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Mes
 	case !utf8.ValidString(req.Words):
 		return nil, textError(chat.ErrNotUTF8)
 	}
+
 	err = n.view(ctx, func(tx *store.Tx) error {
 		var contact store.ID
 		if req.Contact != "" {
@@ -362,6 +386,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Mes
 		}
 		return err
 	})
+
 	return out, err
 }
 
@@ -374,9 +399,11 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 		if err != nil {
 			return err
 		}
+
 		if m.State != api.StateFailed || m.Deleted {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be tried again"}
 		}
+
 		q, state, err := outbox.Restart(tx, m.ID, now)
 		if err != nil {
 			return err
@@ -385,13 +412,16 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 		if err := tx.SetState(m, state, "", now); err != nil {
 			return err
 		}
+
 		m.State, m.Reason = state, ""
 		out, err = n.message(tx, m)
 		return err
 	})
+
 	if err != nil {
 		return api.Message{}, err
 	}
+
 	n.outbox.Add(again...)
 	return out, nil
 }

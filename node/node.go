@@ -137,6 +137,7 @@ func New(cfg Config) (_ *Node, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	s, err := store.Open(cfg.Profile, cfg.Passphrase, cfg.Store)
 	if err != nil {
 		return nil, apiError(err)
@@ -146,18 +147,22 @@ func New(cfg Config) (_ *Node, err error) {
 			s.Close()
 		}
 	}()
+
 	n := &Node{cfg: cfg, log: cfg.Logger, store: s, started: time.Now(),
 		serving: make(chan struct{}), typing: make(map[store.ID]time.Time), changed: make(chan struct{}), stopped: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+
 	var state []byte
 	err = s.View(n.ctx, func(tx *store.Tx) error { state, err = tx.NetworkState(); return err })
 	if err != nil {
 		return nil, apiError(err)
 	}
+
 	newNetwork := cfg.NewNetwork
 	if newNetwork == nil {
 		newNetwork = func(c p2p.ClientConfig) (Network, error) { return p2p.NewClient(c) }
 	}
+
 	network, err := newNetwork(p2p.ClientConfig{
 		Bootstrap:    cfg.Bootstrap,
 		AllowPrivate: cfg.AllowPrivate,
@@ -173,6 +178,7 @@ func New(cfg Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, &api.Error{Code: api.CodeUsage, Message: err.Error(), Hint: "check the bootstrap addresses"}
 	}
+
 	n.net = mesh{network}
 	n.outbox = outbox.New(outbox.Config{Store: s, Put: n.net.Put, Logger: cfg.Logger,
 		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
@@ -181,15 +187,18 @@ func New(cfg Config) (_ *Node, err error) {
 		Taken: func(ctx context.Context, t outbox.Taken) { n.inbox.Taken(ctx, t) }})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
 		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Logger: cfg.Logger})
+
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
 		if err := n.inbox.Restored(n.ctx); err != nil {
 			return nil, apiError(err)
 		}
 	}
+
 	if err := s.MarkerError(); err != nil {
 		cfg.Logger.Warn("a copy of this profile that is put back may go unnoticed", "err", err)
 	}
+
 	return n, nil
 }
 

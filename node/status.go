@@ -30,12 +30,14 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
 		Anonymity: promise(net),
 	}
+
 	for _, g := range net.Guards {
 		s.Guards = append(s.Guards, api.Guard{PeerID: g.ID.String(), Address: g.Addr, Connected: g.Connected})
 	}
 	for _, src := range net.Sources {
 		s.Sources = append(s.Sources, api.Source{PeerID: src.ID.String(), Address: src.Addr, Pasted: src.Pasted})
 	}
+
 	heard := n.inbox.Mailboxes()
 	nodes := make([]store.Node, 0, len(heard))
 	for node := range heard {
@@ -45,31 +47,37 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	for _, node := range nodes {
 		s.Mailboxes = append(s.Mailboxes, api.Mailbox{PeerID: p2p.NodeID(node).String(), Heard: heard[node]})
 	}
+
 	for what, count := range net.Refused {
 		s.Refused[what] += count
 	}
 	for what, count := range n.inbox.Refused() {
 		s.Refused[what] += count
 	}
+
 	err := n.view(ctx, func(tx *store.Tx) error {
 		owner, err := tx.Owner()
 		if err != nil {
 			return err
 		}
 		s.Name = safetext.Line(owner)
+
 		contacts, err := tx.Contacts()
 		if err != nil {
 			return err
 		}
+
 		s.Contacts = len(contacts)
 		if s.LastEvent, err = tx.LastEvent(); err != nil {
 			return err
 		}
+
 		counts, err := tx.CountStates()
 		s.Outbox = api.Outbox{Queued: counts[api.StateQueued], Sealed: counts[api.StateSealed],
 			Sent: counts[api.StateSent], Failed: counts[api.StateFailed]}
 		return err
 	})
+
 	return s, err
 }
 

@@ -44,6 +44,7 @@ func Made[V any](t *testing.T, section string, generate func(t *testing.T) V, ch
 				t.Fatal(err)
 			}
 		}
+
 		stored, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -51,8 +52,11 @@ func Made[V any](t *testing.T, section string, generate func(t *testing.T) V, ch
 		if !bytes.Equal(stored, made) {
 			t.Errorf("%s.json is not what is made now: if that is meant, or Go draws random bytes in another order, run make vectors", section)
 		}
+
 		check(t, decode[V](t, stored))
 	})
+
+	// The second implementation gets values that were never stored.
 	t.Run("for Python", func(t *testing.T) {
 		interpreter(t)
 		file := filepath.Join(t.TempDir(), "made.json")

@@ -164,18 +164,21 @@ func (c *Content) Encode() []byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
 		b = append(b, value...)
 	}
+
 	if c.Name != "" {
 		field(fieldName, []byte(c.Name))
 	}
 	for _, m := range c.Mailboxes {
 		field(fieldMailbox, m)
 	}
+
 	if c.Text != "" {
 		field(fieldText, []byte(c.Text))
 	}
 	if !c.Time.IsZero() {
 		field(fieldTime, binary.BigEndian.AppendUint64(nil, uint64(c.Time.UnixMilli())))
 	}
+
 	if len(c.IDs) > 0 {
 		var ids []byte
 		for _, id := range c.IDs {
@@ -183,6 +186,7 @@ func (c *Content) Encode() []byte {
 		}
 		field(fieldIDs, ids)
 	}
+
 	if c.Ref != (ID{}) {
 		field(fieldRef, c.Ref[:])
 	}
@@ -198,12 +202,14 @@ func (c *Content) Encode() []byte {
 	if len(c.Picture) > 0 {
 		field(fieldPicture, c.Picture)
 	}
+
 	if c.Previous != (ID{}) {
 		field(fieldPrevious, c.Previous[:])
 	}
 	for _, f := range c.Unknown {
 		field(f.Number, f.Value)
 	}
+
 	if _, err := Decode(b); err != nil {
 		panic("chat: encoding a content that breaks the limits")
 	}
@@ -218,6 +224,7 @@ func Decode(b []byte) (*Content, error) {
 	if len(b) < 1 || len(b) > MaxContent || b[0] == 0 {
 		return nil, ErrMalformed
 	}
+
 	c := &Content{Kind: Kind(b[0])}
 	b = b[1:]
 	var last uint8
@@ -230,12 +237,15 @@ func Decode(b []byte) (*Content, error) {
 		if size > len(b) || number == 0 || number < last || number == last && number != fieldMailbox {
 			return nil, ErrMalformed
 		}
+
+		// Numbers only grow; hints of mailboxes alone may repeat.
 		last = number
 		if !c.decodeField(number, b[:size]) {
 			return nil, ErrMalformed
 		}
 		b = b[size:]
 	}
+
 	if !c.complete() {
 		return nil, ErrMalformed
 	}
@@ -297,6 +307,7 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		c.Previous = ID(v)
 		return c.Previous != (ID{})
 	}
+
 	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
 	return true
 }

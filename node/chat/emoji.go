@@ -23,10 +23,12 @@ func CleanEmoji(s string) string {
 	if len(s) > api.MaxEmoji || !utf8.ValidString(s) {
 		return ""
 	}
+
 	s = strings.TrimSpace(s)
 	if one := graphemes.FromString(s); !one.Next() || one.Value() != s {
 		return ""
 	}
+
 	first, n := utf8.DecodeRuneInString(s)
 	rest := s[n:]
 	switch {
@@ -43,6 +45,8 @@ func CleanEmoji(s string) string {
 	case !isPictograph(first):
 		return ""
 	}
+
+	// A pictograph may have others joined to it, and nothing else.
 	for _, r := range rest {
 		if r != joiner && r != asEmoji && !isSkin(r) && !isTag(r) && !isPictograph(r) {
 			return ""

@@ -149,12 +149,15 @@ func WriteFile(path string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
+
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
 		}
 	}()
+
+	// The bytes are on disk before the name is theirs.
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
@@ -167,6 +170,7 @@ func WriteFile(path string, data []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+
 	if d, err := os.Open(dir); err == nil { // not possible on Windows, where rename is enough
 		d.Sync()
 		d.Close()

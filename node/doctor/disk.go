@@ -56,6 +56,7 @@ func private(dir, prefix string) Finding {
 	if runtime.GOOS == "windows" {
 		return skip("Windows keeps permissions in another way")
 	}
+
 	info, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return skip("the folder is not there yet").at(dir)
@@ -66,14 +67,17 @@ func private(dir, prefix string) Finding {
 	if !info.IsDir() {
 		return fail("where the folder should be is something else").at(dir)
 	}
+
 	var open []string
 	if info.Mode().Perm()&0o077 != 0 {
 		open = append(open, dir)
 	}
+
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fail("the folder cannot be read: %v", reason(err)).at(dir)
 	}
+
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), prefix) && e.Name() != "control.sock" {
 			continue
@@ -83,6 +87,7 @@ func private(dir, prefix string) Finding {
 			open = append(open, filepath.Join(dir, e.Name()))
 		}
 	}
+
 	if len(open) > 0 {
 		return fail("other users of this machine may open %s of it", count(len(open), "part")).at(open...)
 	}

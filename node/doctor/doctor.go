@@ -90,6 +90,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 	if p.System == nil {
 		p.System = machine()
 	}
+
 	checks := Node
 	if p.Relay != nil {
 		checks = RelayChecks
@@ -98,6 +99,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 		p.status, p.statusErr = p.Node.Status(asking)
 		cancel()
 	}
+
 	findings := make([]Finding, 0, len(checks))
 	for _, c := range checks {
 		f := c.Run(ctx, &p)
@@ -110,6 +112,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 		}
 		findings = append(findings, f)
 	}
+
 	return findings
 }
 

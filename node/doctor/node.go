@@ -180,6 +180,7 @@ func checkOutbox(ctx context.Context, p *Patient) Finding {
 	if f, out := p.noNode(); out {
 		return f
 	}
+
 	o := p.status.Outbox
 	if o.Queued+o.Sealed+o.Failed == 0 {
 		if o.Sent == 0 {
@@ -187,10 +188,12 @@ func checkOutbox(ctx context.Context, p *Patient) Finding {
 		}
 		return ok("%s in mailboxes, waiting for the recipients", count(o.Sent, "message"))
 	}
+
 	oldest, reason, err := oldestWaiting(ctx, p)
 	if err != nil {
 		return skip("the messages cannot be read: %v", err)
 	}
+
 	switch age := p.System.Now().Sub(oldest); {
 	case !oldest.IsZero() && age > stuckAfter:
 		because := ""

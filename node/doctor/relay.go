@@ -48,21 +48,26 @@ func (p *Patient) listening(s string) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, errNotListen
 	}
+
 	na, err := manet.ToNetAddr(m)
 	if err != nil {
 		return nil, errNotListen
 	}
+
 	at, err := netip.ParseAddrPort(na.String())
 	if err != nil || len(m) != 2 || na.Network()[:3] != "tcp" {
 		return nil, errNotListen
 	}
+
 	if !at.Addr().IsUnspecified() {
 		return []netip.AddrPort{at}, nil
 	}
+
 	addrs, err := p.System.Addresses()
 	if err != nil {
 		return nil, err
 	}
+
 	var all []netip.AddrPort
 	for _, a := range addrs {
 		prefix, err := netip.ParsePrefix(a.String())
@@ -129,6 +134,7 @@ func checkReachable(ctx context.Context, p *Patient) Finding {
 	if !held(filepath.Join(p.Relay.StateDir, "relay.lock")) {
 		return skip("the relay does not run; run this again while it does")
 	}
+
 	var reached, lost []string
 	for _, s := range p.Relay.Listen {
 		addrs, _ := p.listening(s)
@@ -146,6 +152,7 @@ func checkReachable(ctx context.Context, p *Patient) Finding {
 			}
 		}
 	}
+
 	switch {
 	case len(lost) > 0:
 		return fail("%d of %d public addresses do not answer even from here", len(lost), len(lost)+len(reached)).at(lost...)

@@ -75,6 +75,7 @@ func (in *Inbox) takeAll(ctx context.Context, first box) {
 		}
 		break
 	}
+
 	for {
 		err := in.take(ctx, boxes)
 		if err == nil || ctx.Err() != nil {
@@ -141,10 +142,12 @@ func (in *Inbox) apply(b *batch) {
 		in.cfg.Network.Ack(a.node, a.tag)
 	}
 	in.setWatches(b.plans, b.came)
+
 	in.handedOver(b.acks)
 	for id, nodes := range b.told {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
+
 	in.cfg.Outbox.Confirm(b.now, b.reached...)
 	in.cfg.Outbox.Remove(b.gone...)
 	for id, suspended := range b.suspended {
@@ -157,10 +160,12 @@ func (in *Inbox) apply(b *batch) {
 			in.cfg.Outbox.Heard(id, b.now)
 		}
 	}
+
 	in.owe(b.owed, b.now)
 	for id := range b.typing {
 		in.cfg.Typing(id)
 	}
+
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id, held := range b.held {
@@ -170,6 +175,7 @@ func (in *Inbox) apply(b *batch) {
 			delete(in.held, id)
 		}
 	}
+
 	for _, what := range b.refused {
 		in.refused[what]++
 	}
@@ -200,6 +206,7 @@ func (b *batch) boxOf(o owner, x *box) error {
 	if o.invite != "" {
 		return b.hello(o.invite, &x.cell)
 	}
+
 	p, err := b.peer(o.contact)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -207,10 +214,12 @@ func (b *batch) boxOf(o owner, x *box) error {
 	if err != nil {
 		return err
 	}
+
 	current := p.session
 	if current == nil {
 		current = p.former
 	}
+
 	part, err := current.Open(x.cell)
 	switch {
 	case err == nil:
@@ -331,6 +340,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 			return err
 		}
 	}
+
 	switch c.Kind {
 	case chat.Text, chat.Picture:
 		return b.message(p, id, place, c)
@@ -344,10 +354,12 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 		}
 		return nil
 	}
+
 	// It may come twice, the second time in another session.
 	if again, err := b.tx.HasSeen(p.ID, id); err != nil || again {
 		return err
 	}
+
 	var err error
 	switch c.Kind {
 	case chat.Profile, chat.Mailboxes:
@@ -374,6 +386,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	case chat.Read:
 		err = b.read(p, c.IDs, b.past(c.Time))
 	}
+
 	if err != nil {
 		return err
 	}

@@ -39,23 +39,28 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 	if erased, err := b.tx.HasSeen(p.ID, id); err != nil || erased {
 		return err
 	}
+
 	changes, err := b.tx.TakeChanges(p.ID, id)
 	if err != nil {
 		return err
 	}
+
 	m := store.Message{Content: id, Contact: p.ID, Text: c.Text, Time: b.past(c.Time), State: api.StateReceived,
 		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Previous: store.ContentID(c.Previous), Written: place}
 	if m.Late, err = b.tx.Later(p.ID, id, place); err != nil {
 		return err
 	}
+
 	if there, err := b.there(p, m.Previous); err != nil {
 		return err
 	} else if !there {
 		m.Gap = b.now
 	}
+
 	if c.Kind == chat.Picture {
 		m.Picture, m.Size, m.Data = chat.PictureType(c.Picture), len(c.Picture), c.Picture
 	}
+
 	for _, change := range changes {
 		if chat.Kind(change.Kind) == chat.Delete {
 			m.Text, m.Ref, m.Forwarded, m.Picture, m.Size, m.Data, m.Deleted = "", store.ContentID{}, false, "", 0, nil, true
@@ -63,9 +68,11 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 			break
 		}
 	}
+
 	if _, err := b.tx.AddMessage(m, b.now); err != nil {
 		return err
 	}
+
 	if !m.Gap.IsZero() {
 		if lost, err := b.tx.HasChange(p.ID, m.Previous, int(chat.Lost)); err != nil {
 			return err
@@ -75,6 +82,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 			}
 		}
 	}
+
 	for _, change := range changes {
 		if chat.Kind(change.Kind) == chat.Lost {
 			continue // and yet it came
@@ -83,10 +91,12 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 			return err
 		}
 	}
+
 	p.line.Came(keeper{b, p}, order.ID(id))
 	if err := b.tx.Fill(p.ID, id, b.now); err != nil {
 		return err
 	}
+
 	if p.Archived {
 		p.Archived, p.changed = false, true
 		return b.tellContact(p.ID)
@@ -108,6 +118,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 	if err != nil {
 		return err
 	}
+
 	kind := chat.Kind(c.Kind)
 	switch {
 	case m.Outgoing && kind != chat.Reaction:
@@ -123,10 +134,12 @@ func (b *batch) change(p *peer, c store.Change) error {
 		}
 		return b.tx.SetText(m, c.Text, c.Time, c.Place, b.now)
 	}
+
 	old, err := b.tx.Reaction(m.ID, false)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+
 	if err == nil && c.Place <= old.Place {
 		return nil
 	}

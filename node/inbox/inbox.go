@@ -216,6 +216,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 	if err := in.load(ctx); err != nil {
 		return err
 	}
+
 	// What is to be done by the clock. Each says when it is due again.
 	chores := []struct {
 		do func(context.Context) (time.Time, error)
@@ -224,6 +225,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
 	const receipts, releases, invites = 0, 1, 2
+
 	for {
 		now := time.Now()
 		next := now.Add(tidyEvery)
@@ -244,6 +246,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 				next = c.at
 			}
 		}
+
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-ctx.Done():
@@ -281,6 +284,7 @@ func (in *Inbox) load(ctx context.Context) error {
 	var owners []owner
 	var owed, waiting []store.ID
 	var missing map[store.Node]time.Time
+
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		contacts, err := tx.Contacts()
 		if err != nil {
@@ -303,6 +307,7 @@ func (in *Inbox) load(ctx context.Context) error {
 			in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
 			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
 		}
+
 		invites, err := tx.Invites()
 		if err != nil {
 			return err
@@ -310,6 +315,7 @@ func (in *Inbox) load(ctx context.Context) error {
 		for _, i := range invites {
 			owners = append(owners, owner{invite: i.ID})
 		}
+
 		if owed, err = tx.ContactsOwed(); err != nil {
 			return err
 		}
@@ -319,9 +325,11 @@ func (in *Inbox) load(ctx context.Context) error {
 		waiting, err = tx.ContactsWaiting()
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
+
 	in.mu.Lock()
 	in.missing = missing
 	for _, id := range owed {
@@ -331,6 +339,7 @@ func (in *Inbox) load(ctx context.Context) error {
 		in.held[id] = true
 	}
 	in.mu.Unlock()
+
 	return in.watch(ctx, owners...)
 }
 
@@ -338,6 +347,7 @@ func (in *Inbox) load(ctx context.Context) error {
 func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 	var due []store.ID
+
 	in.mu.Lock()
 	for id, at := range in.owed {
 		if !at.After(now) {
@@ -347,9 +357,11 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 		}
 	}
 	in.mu.Unlock()
+
 	if len(due) == 0 {
 		return next, nil
 	}
+
 	b, err := in.commit(ctx, now, func(b *batch) error {
 		for _, id := range due {
 			if err := b.receipts(id); err != nil {
@@ -358,9 +370,11 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 		}
 		return nil
 	})
+
 	if err != nil {
 		return next, err
 	}
+
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, id := range due {
@@ -389,6 +403,7 @@ func (in *Inbox) owe(ids map[store.ID]bool, now time.Time) {
 func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 	next = now.Add(tidyEvery)
+
 	var owners []owner
 	err = in.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		owners = nil
@@ -406,9 +421,11 @@ func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 		}
 		return err
 	})
+
 	if err != nil {
 		return next, err
 	}
+
 	if err := in.watch(ctx, owners...); err != nil {
 		return next, err
 	}
@@ -428,9 +445,11 @@ func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 		}
 		return err
 	})
+
 	if err != nil || len(due) == 0 {
 		return err
 	}
+
 	_, err = in.commit(ctx, now, func(b *batch) error {
 		for _, id := range due {
 			p, err := b.peer(id)
@@ -447,5 +466,6 @@ func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 		}
 		return nil
 	})
+
 	return err
 }

@@ -36,10 +36,12 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 	if err != nil {
 		return err
 	}
+
 	i, version, err := loadInvite(b.tx, id)
 	if err != nil {
 		return err
 	}
+
 	s, part, err := i.Accept(b.now, *cell)
 	if errors.Is(err, session.ErrUsed) {
 		return b.reused(row)
@@ -48,6 +50,7 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 		b.refused = append(b.refused, "hello")
 		return nil
 	}
+
 	secret, err := i.MarshalBinary()
 	if err != nil {
 		return err
@@ -55,6 +58,7 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 	if err := b.tx.SetInviteSecret(id, version, secret); err != nil {
 		return err
 	}
+
 	if s == nil {
 		return nil // more cells are to come
 	}
@@ -84,6 +88,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err != nil {
 		return err
 	}
+
 	c := store.Contact{ID: store.NewID(), Name: row.Name, Named: row.Name != "",
 		State: api.ContactReady, Created: b.now, Invite: row.ID}
 	if c.Name == "" {
@@ -92,10 +97,12 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err := b.tx.AddContact(c, state); err != nil {
 		return err
 	}
+
 	row.Contact, row.State = c.ID, store.InviteUsed
 	if err := b.tx.SetInvite(row); err != nil {
 		return err
 	}
+
 	// They write to the invite's mailboxes until they know the new ones.
 	old, err := b.tx.Mailboxes([]byte(row.ID), true)
 	if err != nil {
@@ -104,6 +111,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err := b.tx.SetMailboxes(c.ID[:], true, b.now, old); err != nil {
 		return err
 	}
+
 	fresh, err := b.in.cfg.Network.ChooseMailboxes(outbox.Copies)
 	if err != nil {
 		fresh = old // too few relays at the moment: stay where we are
@@ -111,23 +119,28 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	if err := b.tx.SetMailboxes(c.ID[:], true, b.now, fresh); err != nil {
 		return err
 	}
+
 	for _, m := range old {
 		for _, t := range i.BundleTags() {
 			b.acks = append(b.acks, ack{m.Node, store.Tag(t)})
 		}
 	}
+
 	if err := b.tellContact(c.ID); err != nil {
 		return err
 	}
+
 	p := &peer{Contact: c, session: s, version: 1, stepped: true, line: order.New(0, nil)}
 	b.peers[c.ID] = p
 	if err := b.part(p, part); err != nil {
 		return err
 	}
+
 	// Name and mailboxes are set before anything tells of the invite.
 	if err := b.tellInvite(row, "used"); err != nil {
 		return err
 	}
+
 	owner, err := b.tx.Owner()
 	if err != nil {
 		return err
@@ -173,6 +186,7 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 		invites, err = tx.Invites()
 		return err
 	})
+
 	due := false
 	for _, i := range invites {
 		at := endOf(i)
@@ -182,9 +196,11 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 			next = at
 		}
 	}
+
 	if err != nil || !due {
 		return next, err
 	}
+
 	_, err = in.commit(ctx, now, func(b *batch) error {
 		for _, i := range invites {
 			if endOf(i).After(now) {

@@ -133,6 +133,7 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 	next = now.Add(tidyEvery)
 	var changed []owner
+
 	in.mu.Lock()
 	peeks := make(map[store.ID]peek)
 	for o := range in.table.Plans() {
@@ -153,8 +154,10 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 		}
 		peeks[o.contact] = p
 	}
+
 	in.peeks = peeks
 	in.mu.Unlock()
+
 	if len(changed) == 0 {
 		return next, nil
 	}
@@ -184,6 +187,7 @@ func sooner(a, b time.Time) time.Time {
 // follows from it.
 func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
+
 	nodes := in.cfg.Outbox.Nodes()
 	in.mu.Lock()
 	for _, p := range in.table.Plans() {
@@ -193,27 +197,33 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 	}
 	was := in.missing
 	in.mu.Unlock()
+
 	missing, err := in.cfg.Network.Missing(slices.Collect(maps.Keys(nodes)))
 	if err != nil {
 		return now.Add(lookSoon), nil
 	}
+
 	is := make(map[store.Node]time.Time, len(missing))
 	for _, n := range missing {
 		if is[n] = was[n]; is[n].IsZero() {
 			is[n] = now
 		}
 	}
+
 	if !maps.Equal(is, was) {
 		if err := in.cfg.Store.Note(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
 			return next, err
 		}
 	}
+
 	in.mu.Lock()
 	in.missing, in.looked = is, true
 	in.mu.Unlock()
+
 	if len(is) == 0 && len(was) == 0 {
 		return now.Add(lookEvery), nil
 	}
+
 	in.cfg.Outbox.SetGone(in.missingFor(goneAfter))
 	next = now.Add(lookRarely)
 	for _, since := range is {
@@ -251,8 +261,10 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
 	in.writing.Lock()
 	defer in.writing.Unlock()
+
 	targets := make(map[store.ID][]store.Node)
 	plans := make(map[owner]watch.Plan)
+
 	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		contacts, err := tx.Contacts()
 		if err != nil {
@@ -284,9 +296,11 @@ func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (movi
 		}
 		return nil
 	})
+
 	if err != nil {
 		return nil, err
 	}
+
 	for id, nodes := range targets {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
@@ -301,6 +315,7 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 	if err != nil {
 		return err
 	}
+
 	var set []store.Mailbox
 	var avoid []store.Node
 	for _, m := range mine {
@@ -309,6 +324,7 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 			set = append(set, m)
 		}
 	}
+
 	if n := outbox.Copies - len(set); n > 0 {
 		fresh, err := b.in.cfg.Network.ChooseMailboxes(n, avoid...)
 		if err != nil {
@@ -316,9 +332,11 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 		}
 		set = append(set, fresh...)
 	}
+
 	if p.session.Room() < maxLossCells {
 		return nil // later: they have not answered for long
 	}
+
 	if err := b.tx.SetMailboxes(p.ID[:], true, b.now, set); err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
 	if len(t.Own) == envelope.CellSize && len(t.Found) == envelope.CellSize {
 		own, found = (*[envelope.CellSize]byte)(t.Own), (*[envelope.CellSize]byte)(t.Found)
 	}
+
 	_, err := in.commit(ctx, time.Now(), func(b *batch) error {
 		p, err := b.peer(t.Contact)
 		if errors.Is(err, store.ErrNotFound) {
@@ -104,6 +105,7 @@ func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
 		}
 		return b.giveUp(p, session.ReasonRestored)
 	})
+
 	if err != nil && ctx.Err() == nil {
 		in.log.Warn("inbox cannot write", "err", err)
 	}
@@ -116,6 +118,7 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 	if err != nil {
 		return err
 	}
+
 	old := r.Bundle()
 	// That it was collected cannot be shown. An offer that lies elsewhere then is as
 	// good, and nothing is lost by it.
@@ -123,9 +126,11 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 		b.refused = append(b.refused, "taken without proof")
 		return nil
 	}
+
 	if !r.Elsewhere() {
 		return nil // until mailboxes forget
 	}
+
 	items, err := b.tx.ItemsOf(p.ID)
 	if err != nil {
 		return err
@@ -139,6 +144,7 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 			return err
 		}
 	}
+
 	if err := b.setReset(p, r); err != nil {
 		return err
 	}
@@ -208,14 +214,17 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 	if err != nil {
 		return err
 	}
+
 	mine, err := b.tx.Mailboxes(p.ID[:], true)
 	if err != nil {
 		return err
 	}
+
 	// Current ones come first.
 	if err := r.Offer(b.now, why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
 		return err
 	}
+
 	// An accepted invite that nobody has answered: the inviter learns of this
 	// session only by its hello.
 	hello := p.State == api.ContactPending && p.session != nil
@@ -224,16 +233,19 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 		return err
 	}
 	b.gone = append(b.gone, gone...)
+
 	if p.session != nil {
 		p.session.Retire()
 		p.session, p.former, p.stepped = nil, p.session, true
 	}
+
 	if err := b.setReset(p, r); err != nil {
 		return err
 	}
 	if err := b.queueOffer(p, r); err != nil {
 		return err
 	}
+
 	b.queued = append(b.queued, waiting...)
 	b.suspended[p.ID] = true
 	if why == session.ReasonForked {
@@ -282,6 +294,7 @@ func (b *batch) step(p *peer, x *box) error {
 		}
 		return err
 	}
+
 	waited := false
 	for _, t := range r.Window() {
 		waited = waited || t == cell.Tag
@@ -289,6 +302,7 @@ func (b *batch) step(p *peer, x *box) error {
 	if !waited {
 		return nil // a second copy
 	}
+
 	step, err := r.Take(b.now, *cell)
 	if errors.Is(err, session.ErrEarly) {
 		b.acks = b.acks[:len(b.acks)-1] // it comes again until its time has come
@@ -298,16 +312,19 @@ func (b *batch) step(p *peer, x *box) error {
 		b.refused = append(b.refused, "reset")
 		return nil
 	}
+
 	if !step.New {
 		return nil
 	}
 	p.came, p.watch = append(p.came, watch.Arrival{Tag: store.Tag(cell.Tag), At: b.now, From: x.node}), true
+
 	switch {
 	case step.Session != nil:
 		return b.answered(p, step.Session, step.Part)
 	case step.Offered != nil:
 		return b.join(p, step.Offered)
 	}
+
 	return b.setReset(p, r)
 }
 
@@ -317,6 +334,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 	if len(set) == 0 {
 		return nil // the offer cannot be answered; another one can
 	}
+
 	mine, err := b.tx.Mailboxes(p.ID[:], true)
 	if err != nil {
 		return err
@@ -325,6 +343,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 	if err != nil {
 		return err
 	}
+
 	id := store.NewID()
 	hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(mine[:min(len(mine), maxHints)])}
 	s, cells, err := o.Join(session.ID(id), hello.Encode())
@@ -332,12 +351,14 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 		b.refused = append(b.refused, "reset")
 		return nil
 	}
+
 	if err := b.tx.RemoveReset(p.ID); err != nil {
 		return err
 	}
 	if err := b.setMailboxes(p, set, nodes); err != nil {
 		return err
 	}
+
 	givenUp := p.session == nil
 	if err := b.replace(p, s, func() error {
 		q, err := outbox.QueueSealed(b.tx, p.ID, id, chat.Profile, cells, b.now)
@@ -346,6 +367,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 	}); err != nil || givenUp { // we found out first, and have said so
 		return err
 	}
+
 	if o.Reason == session.ReasonForked {
 		return b.renewed(p, noticeOurs)
 	}

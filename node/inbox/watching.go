@@ -74,12 +74,14 @@ func (in *Inbox) plan(tx *store.Tx, o owner) (w watch.Plan, err error) {
 			}
 		}
 	}
+
 	if errors.Is(err, store.ErrNotFound) {
 		return watch.Plan{}, nil
 	}
 	if err != nil {
 		return watch.Plan{}, err
 	}
+
 	w.Tags = toTags(tags)
 	w.Nodes, err = nodes(tx, o)
 	return w, err

@@ -185,6 +185,7 @@ func (c *Client) Run(ctx context.Context) error {
 	if again == 0 {
 		again = 100 * time.Millisecond
 	}
+
 	defer func() {
 		c.net.mu.Lock()
 		delete(c.net.clients, c)
@@ -195,12 +196,14 @@ func (c *Client) Run(ctx context.Context) error {
 			c.cfg.SaveState([]byte("guards"))
 		}
 	}()
+
 	if c.cfg.OnChange != nil {
 		c.cfg.OnChange()
 	}
 	tick := time.NewTicker(again)
 	defer tick.Stop()
 	c.push()
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -253,9 +256,11 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	if len(box) != p2p.BoxSize {
 		return p2p.ErrSize
 	}
+
 	if err := c.state(); err != nil {
 		return err
 	}
+
 	n := c.net
 	n.mu.Lock()
 	s := n.set
@@ -272,6 +277,8 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	if err := c.wait(ctx, s.Delay); err != nil {
 		return err
 	}
+
+	// The mailbox stores, unless it is down, forgets, or says that the tag is taken.
 	n.mu.Lock()
 	disk, known := n.stores[node]
 	lost := n.down[node] || rand.Float64() < s.LosePut
@@ -283,6 +290,7 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 		taken = errors.Is(err, mailbox.ErrTaken)
 		lost = err != nil && !taken && !errors.Is(err, mailbox.ErrAcknowledged)
 	}
+
 	switch {
 	case !known:
 		return p2p.ErrUnknownRelay
@@ -301,6 +309,7 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	case taken:
 		return n.showTaken(ctx, disk, tag, liar)
 	}
+
 	n.pushAll()
 	return c.wait(ctx, s.Delay)
 }
@@ -337,6 +346,7 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 	if err := c.state(); err != nil {
 		return nil, err
 	}
+
 	n := c.net
 	n.mu.Lock()
 	delay, down := n.set.Delay, n.down[node]
@@ -345,6 +355,7 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 	}
 	disk, known := n.stores[node]
 	n.mu.Unlock()
+
 	out := make(map[p2p.Tag][]byte)
 	if known {
 		items, err := disk.Get(ctx, tags, time.Now())
@@ -353,6 +364,7 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 			out[items[i].Tag] = items[i].Box[:]
 		}
 	}
+
 	if err := c.wait(ctx, 2*delay); err != nil {
 		return nil, err
 	}
@@ -409,6 +421,7 @@ func (c *Client) push() {
 	if c.state() != nil || c.ctx.Err() != nil {
 		return
 	}
+
 	c.mu.Lock()
 	var all []found
 	c.net.mu.Lock()
@@ -431,6 +444,8 @@ func (c *Client) push() {
 	}
 	c.net.mu.Unlock()
 	c.mu.Unlock()
+
+	// Pushes may be lost, and come twice.
 	for _, f := range all {
 		if rand.Float64() < s.LosePush {
 			continue

@@ -184,6 +184,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 	if old := o.entries[it.ID]; old != nil {
 		o.forget(old)
 	}
+
 	e := &entry{index: -1, boxes: boxes, order: it.Created.UnixMicro(), Entry: Entry{
 		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State}}
 	if e.signal() { // it is nowhere else
@@ -193,6 +194,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 	} else {
 		o.kept += len(boxes)
 	}
+
 	for _, c := range it.Cells {
 		state := CellState{Copies: make(map[store.Node]*Copy)}
 		for node, at := range c.Stored {
@@ -201,6 +203,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 		e.Cells = append(e.Cells, state)
 		e.tags = append(e.tags, c.Tag)
 	}
+
 	e.setGone(o.gone)
 	e.noteSent()
 	o.entries[it.ID] = e
@@ -443,6 +446,7 @@ func (o *Outbox) load(ctx context.Context) error {
 func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+
 	now := time.Now()
 	for len(o.order) > 0 && o.busy < maxBusy {
 		e := o.order[0]
@@ -452,10 +456,12 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 		if now.Before(o.held) {
 			return o.held
 		}
+
 		heap.Pop(&o.order)
 		if e.doing {
 			continue // whoever does it looks again
 		}
+
 		p := o.peer(e.Contact)
 		actions, again := Next(&e.Entry, p.Peer, now, rand.Float64())
 		for _, a := range actions {
@@ -470,6 +476,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 			e.doing = true
 			workers.Go(func() { o.act(ctx, e, a.Do) })
 		}
+
 		if !again.IsZero() && !e.doing {
 			o.lookAt(e, again)
 		}
@@ -485,6 +492,7 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		o.meet(ctx, e)
 		return
 	}
+
 	err := o.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		queued = nil
 		switch do {
@@ -505,12 +513,14 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		}
 		return err
 	})
+
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e.doing = false
 	if o.entries[e.ID] != e {
 		return
 	}
+
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
@@ -532,6 +542,7 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		e.Asked++
 		e.AskedAt = now
 	}
+
 	for _, q := range queued {
 		o.addQueued(q)
 	}

@@ -37,9 +37,11 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	if ctx.Err() != nil {
 		return nil
 	}
+
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
 		found = &Taken{e.Contact, e.tags[a.Cell], box, taken.Box}
 	}
+
 	now := time.Now()
 	sent := false
 	if err == nil {
@@ -48,12 +50,14 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	} else if now.Sub(start) >= o.timeout.wait() {
 		o.timeout.double()
 	}
+
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer o.signal()
 	o.busy--
 	o.peer(e.Contact).busy--
 	c.Busy = false
+
 	switch {
 	case err == nil:
 		if !c.Stored.IsZero() {
@@ -73,6 +77,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 		c.Tried, c.Refused, c.Taken = now, errors.Is(err, ErrRefused), errors.Is(err, ErrTaken)
 		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
 	}
+
 	if o.entries[e.ID] == e {
 		o.lookAt(e, time.Time{})
 		if p := o.peer(e.Contact); found == nil && c.Taken && p.Suspended && e.taken(p.Peer, a.Cell) {
@@ -80,6 +85,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 		}
 		return found
 	}
+
 	return nil
 }
 
@@ -105,18 +111,22 @@ func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) 
 	if e.signal() { // nothing of it is on disk
 		return false, nil
 	}
+
 	o.mu.Lock()
 	sealed := e.State == api.StateSealed
 	o.mu.Unlock()
+
 	err = o.cfg.Store.Note(ctx, func(tx *store.Tx) error {
 		sent = false
 		// It may have been sealed in another session in the meantime.
 		if same, err := tx.HasCell(e.ID, e.tags[a.Cell]); err != nil || !same {
 			return err
 		}
+
 		if err := tx.SetStored(e.ID, a.Cell, a.Node, now); err != nil || !sealed {
 			return err
 		}
+
 		it, err := tx.Item(e.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // delivered or erased in the meantime
@@ -124,16 +134,19 @@ func (o *Outbox) stored(ctx context.Context, e *entry, a Action, now time.Time) 
 		if err != nil || it.State != api.StateSealed {
 			return err
 		}
+
 		for _, c := range it.Cells {
 			if len(c.Stored) == 0 {
 				return nil
 			}
 		}
+
 		sent = true
 		if err := tx.SetItemState(e.ID, api.StateSent); err != nil {
 			return err
 		}
 		return tx.Tell(e.ID, api.StateSent, "", now)
 	})
+
 	return sent, err
 }

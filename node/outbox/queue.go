@@ -106,17 +106,21 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err != nil {
 		return err
 	}
+
 	if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
 		return session.ErrWaiting
 	}
+
 	// What was queued before goes first.
 	if earlier, err := tx.QueuedBefore(q.item.ID); err != nil || earlier && survives(q.Kind()) {
 		return errors.Join(err, session.ErrWaiting)
 	}
+
 	cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
+
 	state, err := s.MarshalBinary()
 	if err != nil {
 		return err
@@ -124,6 +128,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	if err := tx.SetSession(q.item.Contact, version, state); err != nil {
 		return err
 	}
+
 	q.signals = &Signals{q.item.Contact, version + 1, s.Signals()}
 	return q.setCells(tx, cells)
 }

@@ -37,10 +37,12 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	if keeps(kind) {
 		return it.Content, nil
 	}
+
 	id := it.ID
 	if kind == chat.Edit {
 		id = it.Ref
 	}
+
 	m, err := tx.Message(id)
 	if err != nil {
 		return nil, err
@@ -48,14 +50,17 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	if m.Deleted {
 		return nil, store.ErrNotFound
 	}
+
 	if kind == chat.Edit {
 		return (&chat.Content{Kind: kind, Ref: chat.ID(id), Text: m.Text, Time: m.Edited}).Encode(), nil
 	}
+
 	if m.Picture != "" {
 		if m.Data, err = tx.Picture(id); err != nil {
 			return nil, err
 		}
 	}
+
 	return Message(m).Encode(), nil
 }
 

@@ -70,12 +70,14 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	if _, err := os.Lstat(path); err == nil {
 		return ErrFileExists
 	}
+
 	s.backupMu.Lock()
 	defer s.backupMu.Unlock()
 	work := backupWork
 	if s.cheap() {
 		work = cheapBackupWork
 	}
+
 	// First, since it may fail for want of rights.
 	f, err := os.CreateTemp(filepath.Dir(path), ".starling-backup-*") // mode 0600
 	if err != nil {
@@ -85,11 +87,13 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		f.Close()
 		os.Remove(f.Name())
 	}()
+
 	snapshot, keys, err := s.snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(snapshot)
+
 	recipient, err := age.NewScryptRecipient(passphrase)
 	if err != nil {
 		return err
@@ -98,9 +102,11 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	if err := writeBackup(ctx, f, recipient, snapshot, keys); err != nil {
 		return mapError(err)
 	}
+
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return mapError(err)
 	}
+
 	// A link does not replace what has come there in the meantime.
 	err = os.Link(f.Name(), path)
 	switch {
@@ -123,6 +129,7 @@ func (s *Store) cheap() bool {
 
 // snapshot copies the database as it is at one moment to a file of the
 // profile's folder, under a key of its own, and returns the key file for it.
+
 func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err error) {
 	f, err := begin(s.profile, "backup-*")
 	if err != nil {
@@ -136,11 +143,13 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 			os.Remove(path)
 		}
 	}(path)
+
 	var key [32]byte
 	rand.Read(key[:])
 	// The URI is kept in memory for as long as the copy is made.
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
 		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(key[:])}}.Encode()}).String()
+
 	k, err := s.copyPages(ctx, uri, key)
 	if err == nil {
 		err = markCopy(uri)
@@ -148,6 +157,7 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 	if err != nil {
 		return "", nil, err
 	}
+
 	sums := newPages(&key)
 	if err := sums.read(path); err != nil {
 		return "", nil, mapError(err)
@@ -219,14 +229,17 @@ func writeBackup(ctx context.Context, to io.Writer, recipient age.Recipient, sna
 		return err
 	}
 	defer db.Close()
+
 	info, err := db.Stat()
 	if err != nil {
 		return err
 	}
+
 	w, err := age.Encrypt(to, recipient)
 	if err != nil {
 		return err
 	}
+
 	head := append([]byte(backupMagic), backupVersion)
 	head = append(head, keys...)
 	head = binary.BigEndian.AppendUint64(head, uint64(info.Size()))
@@ -236,6 +249,7 @@ func writeBackup(ctx context.Context, to io.Writer, recipient age.Recipient, sna
 	if _, err := io.CopyN(w, reader{ctx, db}, info.Size()); err != nil {
 		return err
 	}
+
 	return w.Close()
 }
 
@@ -261,10 +275,12 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 		return err
 	}
 	defer f.Close()
+
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
+
 	lock, err := emptyProfile(p)
 	if err != nil {
 		return err
@@ -277,10 +293,12 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 			os.Remove(p.Dir) // if nothing else is in it
 		}
 	}()
+
 	r, err := openBackup(f, passphrase, backupWork)
 	if err != nil {
 		return err
 	}
+
 	made := config.Profile{Dir: p.Unfinished()}
 	if err := made.Make(); err != nil {
 		return mapError(err)
@@ -288,6 +306,7 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 	if err := unpack(reader{ctx, r}, made, info.Size()); err != nil {
 		return mapError(err)
 	}
+
 	// The key file last: with it the profile is there (sweep).
 	err = os.Rename(made.Database(), p.Database())
 	if err == nil {
@@ -297,6 +316,7 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 	if err != nil {
 		return mapError(err)
 	}
+
 	os.Remove(p.Unfinished())
 	syncFolder(p.Dir)
 	lock.Unlock()
@@ -315,9 +335,11 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 			}
 		}
 	}
+
 	if p.Exists() {
 		return nil, ErrExists
 	}
+
 	if err := p.Make(); err != nil {
 		return nil, mapError(err)
 	}
@@ -325,6 +347,7 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	err = sweep(p)
 	inside, err1 := os.ReadDir(p.Dir)
 	err = errors.Join(err, err1)
@@ -333,10 +356,12 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 			err = ErrNotEmpty
 		}
 	}
+
 	if err != nil {
 		lock.Unlock()
 		return nil, err
 	}
+
 	return lock, nil
 }
 
@@ -348,10 +373,12 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, err
 	}
+
 	at := bytes.Index(head[:n], []byte("\n--- "))
 	if at < 0 || !bytes.Contains(head[at+1:n], []byte("\n")) {
 		return nil, ErrNoBackup
 	}
+
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -360,6 +387,7 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 		return nil, ErrNoSecret
 	}
 	identity.SetMaxWorkFactor(work)
+
 	r, err := age.Decrypt(f, identity)
 	if errors.Is(err, age.ErrIncorrectIdentity) {
 		return nil, ErrWrongPassphrase
@@ -376,6 +404,7 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 	if _, err := io.ReadFull(r, head); err != nil {
 		return damaged(err)
 	}
+
 	keys := head[9 : 9+keyFileSize]
 	size := binary.BigEndian.Uint64(head[9+keyFileSize:])
 	sum := sha256.Sum256(keys[:keySumAt])
@@ -383,6 +412,7 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 		size == 0 || size%pageSize != 0 || size > uint64(limit) {
 		return ErrNoBackup
 	}
+
 	f, err := os.OpenFile(p.Database(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -391,9 +421,11 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 	if _, err := io.CopyN(f, source{r}, int64(size)); err != nil {
 		return err
 	}
+
 	if _, err := io.ReadFull(r, make([]byte, 1)); err != io.EOF {
 		return damaged(err)
 	}
+
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}

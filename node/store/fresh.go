@@ -200,10 +200,12 @@ func (f *freshVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fil
 	if flags&vfs.OPEN_MAIN_JOURNAL != 0 && !f.making {
 		return nil, flags, sqlite3.CANTOPEN
 	}
+
 	inner, flags, err := vfsutil.WrapOpenFilename(f.VFS, name, flags)
 	if err != nil {
 		return nil, flags, err
 	}
+
 	file := &freshFile{File: inner, fs: f}
 	switch {
 	case flags&vfs.OPEN_MAIN_DB != 0:
@@ -220,6 +222,7 @@ func (f *freshVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fil
 	default:
 		return inner, flags, nil
 	}
+
 	return file, flags, nil
 }
 

@@ -176,16 +176,19 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 	if sum := sha256.Sum256(b[:keySumAt]); sum != [32]byte(b[keySumAt:]) {
 		return nil, errors.New("wrong checksum")
 	}
+
 	if string(b[:8]) != keyMagic {
 		return nil, errors.New("not a key file")
 	}
 	if b[8] != keyVersion {
 		return nil, fmt.Errorf("version %d is not known to this program", b[8])
 	}
+
 	kdf := KDF{binary.BigEndian.Uint32(b[9:]), binary.BigEndian.Uint32(b[13:]), b[17]}
 	if err := kdf.check(); err != nil {
 		return nil, err
 	}
+
 	k := new(keyFile)
 	copy(k.header[:], b)
 	k.wrap = kdf.derive(passphrase, b[18:keyHeader])
@@ -193,10 +196,12 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	plain, err := aead.Open(nil, b[keyHeader:keySealedAt], b[keySealedAt:keySumAt], b[:keyHeader])
 	if err != nil {
 		return nil, ErrWrongPassphrase
 	}
+
 	copy(k.database[:], plain)
 	for i, r := range []*rowKey{&k.current, &k.previous} {
 		at := 32 + 40*i
@@ -206,6 +211,7 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 	for i, part := range []*[32]byte{&k.sum, &k.log, &k.former} {
 		copy(part[:], plain[112+32*i:])
 	}
+
 	if k.current.epoch == 0 {
 		return nil, errors.New("malformed")
 	}

@@ -134,6 +134,7 @@ func (s *Store) openMarker(dir string) error {
 			return &DamagedError{"profile.db", errors.New("its marker cannot be read")}
 		}
 	}
+
 	f := &s.markerFile
 	f.path = filepath.Join(dir, hex.EncodeToString(s.marker.profile[:]))
 	b, err := os.ReadFile(f.path)
@@ -141,12 +142,14 @@ func (s *Store) openMarker(dir string) error {
 		f.err = err // not a reason to give up every session
 		return nil
 	}
+
 	if len(b) == markerSize && b[0] == markerVersion {
 		f.found, f.there = parseMarker(b[1:]), true
 	}
 	if s.restored = s.restored || !s.marker.right(f); !s.restored {
 		f.create(&s.marker.marker)
 	}
+
 	return nil
 }
 

@@ -131,6 +131,7 @@ func (tx *Tx) reseal() error {
 		rowid, version int64
 		id, sealed     []byte
 	}
+
 	for _, c := range sealedColumns {
 		rows, err := collect(tx, func(r Row) row {
 			return row{r.Int(0), r.Int(1), r.Blob(2), r.Blob(3)}
@@ -139,6 +140,7 @@ func (tx *Tx) reseal() error {
 		if err != nil {
 			return err
 		}
+
 		update := fmt.Sprintf(`UPDATE %s SET %s = ? WHERE rowid = ?`, c.table, c.column)
 		for _, r := range rows {
 			plain, err := tx.unseal(c.table, r.id, r.version, r.sealed)
@@ -151,5 +153,6 @@ func (tx *Tx) reseal() error {
 			}
 		}
 	}
+
 	return nil
 }

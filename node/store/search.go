@@ -87,6 +87,7 @@ func words(text string) string {
 		}
 		inWord, ended = true, false
 	}
+
 	for _, r := range norm.NFKD.String(text) {
 		switch {
 		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
@@ -118,6 +119,7 @@ func words(text string) string {
 			inWord, ended = false, true
 		}
 	}
+
 	return b.String()
 }
 

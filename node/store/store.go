@@ -120,6 +120,7 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if err := p.Make(); err != nil {
 		return mapError(err)
 	}
+
 	lock, err := acquire(p)
 	if err != nil {
 		return err
@@ -131,9 +132,11 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if err := sweep(p); err != nil {
 		return mapError(err)
 	}
+
 	if p.Exists() {
 		return ErrExists
 	}
+
 	kdf := opt.KDF
 	if kdf == (KDF{}) {
 		kdf = DefaultKDF
@@ -142,17 +145,20 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if err != nil {
 		return err
 	}
+
 	defer func() {
 		if err != nil {
 			removeFiles(p)
 		}
 	}()
+
 	// The database first: a key file alone would look like a lost database.
 	f, err := os.OpenFile(p.Database(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return mapError(err)
 	}
 	f.Close()
+
 	s := &Store{profile: p, keys: keys, changed: make(chan struct{})}
 	if s.fresh, err = newFresh(keys, opt); err != nil {
 		return err
@@ -161,6 +167,8 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if err := s.open(opt); err != nil {
 		return err
 	}
+
+	// The first transaction; then all of it is in the one file whose sum is kept.
 	err = s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(owner) })
 	if err = errors.Join(err, s.checkpoint(), s.closeDB()); err != nil {
 		return err
@@ -185,11 +193,13 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, err
 	}
+
 	defer func() {
 		if err != nil {
 			lock.Unlock()
 		}
 	}()
+
 	wiped, err := finishWipe(p)
 	if wiped {
 		return nil, errors.Join(ErrNoProfile, mapError(err))
@@ -197,9 +207,11 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err := sweep(p); err != nil {
 		return nil, mapError(err)
 	}
+
 	if !p.Exists() {
 		return nil, ErrNoProfile // what was there was half of a restore
 	}
+
 	keys, err := readKeyFile(p.KeyFile(), passphrase)
 	if err != nil {
 		return nil, err
@@ -207,6 +219,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err := takeCopy(p, keys); err != nil {
 		return nil, mapError(err)
 	}
+
 	info, err := os.Stat(p.Database())
 	if err == nil && info.Size() == 0 {
 		err = errors.New("it is empty")
@@ -214,15 +227,18 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, &DamagedError{"profile.db", err}
 	}
+
 	if err := mendLog(p); err != nil {
 		return nil, err
 	}
+
 	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
 	if former(p, keys) {
 		if err := finishCheckpoint(p, keys, opt); err != nil {
 			return nil, err
 		}
 	}
+
 	if s.fresh, err = newFresh(keys, opt); err != nil {
 		return nil, err
 	}
@@ -230,16 +246,19 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		s.fresh.close()
 		return nil, err
 	}
+
 	s.fresh.commit = s.commitPages
 	if err := s.open(opt); err != nil {
 		return nil, err
 	}
+
 	if keys.rotating() { // the last rotation was cut short
 		if err := s.finishRotation(context.Background()); err != nil {
 			s.closeDB()
 			return nil, err
 		}
 	}
+
 	if s.restored, err = s.isCopy(); err != nil {
 		s.closeDB()
 		return nil, err
@@ -251,6 +270,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 			return nil, mapError(err)
 		}
 	}
+
 	return s, nil
 }
 

@@ -185,6 +185,7 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 		}
 		tx.s.stmts[sql] = stmt
 	}
+
 	for i, arg := range args {
 		var err error
 		switch v := arg.(type) {
@@ -216,6 +217,7 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 			return nil, mapError(err)
 		}
 	}
+
 	return stmt, nil
 }
 

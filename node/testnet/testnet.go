@@ -66,33 +66,39 @@ func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
 	}
 	m := &Mesh{dir: o.Dir, listen: o.Listen, edit: o.Edit, log: o.Logger, relays: make([]*relay, o.Relays),
 		traffic: make([]Traffic, o.Relays)}
+
 	if m.listen == nil {
 		m.listen = func(int) []string { return []string{"/ip4/127.0.0.1/tcp/0"} }
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
+
 	defer func() {
 		if err != nil {
 			m.Close()
 		}
 	}()
+
 	if m.dir == "" {
 		if m.dir, err = os.MkdirTemp("", "starling-testnet-"); err != nil {
 			return nil, fmt.Errorf("testnet: %w", err)
 		}
 		m.ownsDir = true
 	}
+
 	// The first relay knows nobody, the others know the first one.
 	if err := m.start(ctx, 0, nil); err != nil {
 		return nil, err
 	}
+
 	way := m.relays[0].addrs
 	errs := make([]error, o.Relays)
 	var wg sync.WaitGroup
 	for i := 1; i < o.Relays; i++ {
 		wg.Go(func() { errs[i] = m.start(ctx, i, way) })
 	}
+
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -133,6 +139,7 @@ func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
+
 	cfg := p2p.RelayConfig{
 		StateDir:     dir,
 		Listen:       m.listen(i),
@@ -143,16 +150,19 @@ func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
 	if m.edit != nil {
 		m.edit(i, &cfg)
 	}
+
 	host, err := p2p.NewRelay(cfg)
 	if err != nil {
 		return fmt.Errorf("testnet: relay %d: %w", i, err)
 	}
+
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &relay{host: host, stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
 		r.err = host.Run(runCtx)
 	}()
+
 	select {
 	case <-host.Ready():
 	case <-r.ended:
@@ -163,10 +173,12 @@ func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
 		<-r.ended
 		return ctx.Err()
 	}
+
 	r.peerID, r.addrs = host.PeerID(), host.Addrs()
 	m.mu.Lock()
 	m.relays[i] = r
 	m.mu.Unlock()
+
 	return nil
 }
 

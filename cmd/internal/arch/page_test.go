@@ -10,45 +10,17 @@ import (
 // longFunction is from how many lines on a function has paragraphs.
 const longFunction = 25
 
-// unparagraphed are the folders whose long functions need not have paragraphs
-// yet, each with a reason. A line goes when its folder is done: the test fails
-// when all of it has them.
-var unparagraphed = []struct{ folder, why string }{
-	{"node/...", "rewritten piece by piece"},
-	{"docs/vectors", "rewritten with the packages it repeats"},
-}
-
 // TestParagraphs holds that a long function shows its steps: there is a blank
 // line between them. A function that is a single statement has one step.
 func TestParagraphs(t *testing.T) {
-	stale := make([]bool, len(unparagraphed))
-	for i := range stale {
-		stale[i] = true
-	}
 	for _, f := range files(t) {
 		if f.test {
 			continue
 		}
-		i := slices.IndexFunc(unparagraphed, func(u struct{ folder, why string }) bool { return matches(u.folder, f.dir) })
 		for _, d := range f.ast.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok || paragraphed(f, fn) {
-				continue
+			if fn, ok := d.(*ast.FuncDecl); ok && !paragraphed(f, fn) {
+				t.Errorf("%s: %s has %d lines and no paragraphs", f.fset.Position(fn.Pos()), fn.Name.Name, lines(f, fn))
 			}
-			if i >= 0 {
-				stale[i] = false
-				continue
-			}
-			t.Errorf("%s: %s has %d lines and no paragraphs", f.fset.Position(fn.Pos()), fn.Name.Name, lines(f, fn))
-		}
-	}
-
-	for i, u := range unparagraphed {
-		if u.why == "" {
-			t.Errorf("%s gives no reason", u.folder)
-		}
-		if stale[i] {
-			t.Errorf("%s is stale: all its long functions have paragraphs", u.folder)
 		}
 	}
 }

@@ -89,6 +89,8 @@ func clean(s string, oneLine bool) string {
 			marks = 0
 			continue
 		}
+
+		// What breaks a line, and joiners, which have an effect of their own.
 		switch r {
 		case '\r', '\n', nextLine, lineSeparator, paragraphSeparator:
 			if r == '\r' && i < len(s) && s[i] == '\n' {
@@ -113,6 +115,7 @@ func clean(s string, oneLine bool) string {
 			marks++
 			continue
 		}
+
 		switch {
 		case unicode.Is(unicode.Cc, r):
 			b.WriteRune(utf8.RuneError)
@@ -129,6 +132,7 @@ func clean(s string, oneLine bool) string {
 			marks = 0
 		}
 	}
+
 	return b.String()
 }
 

@@ -17,6 +17,7 @@ func Meddle(plan scenario.Plan, seed uint64, relay int) func(p2p.NodeID, *outfox
 	if !ok {
 		return nil
 	}
+
 	var mu sync.Mutex
 	draws := rand.New(rand.NewPCG(seed, uint64(relay)))
 	chance := func(p float64) bool {
@@ -24,6 +25,7 @@ func Meddle(plan scenario.Plan, seed uint64, relay int) func(p2p.NodeID, *outfox
 		defer mu.Unlock()
 		return draws.Float64() < p
 	}
+
 	return func(_ p2p.NodeID, p *outfox.Packet, send func(*outfox.Packet)) {
 		if chance(bad.Drop) {
 			return
@@ -38,12 +40,14 @@ func Meddle(plan scenario.Plan, seed uint64, relay int) func(p2p.NodeID, *outfox
 				return // not even a packet any more
 			}
 		}
+
 		packets := []*outfox.Packet{p}
 		if chance(bad.Replay) {
 			if again, err := outfox.ParsePacket(p.Append(nil)); err == nil {
 				packets = append(packets, again)
 			}
 		}
+
 		for _, p := range packets {
 			if bad.Delay > 0 {
 				time.AfterFunc(bad.Delay, func() { send(p) })

@@ -73,6 +73,7 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 	u := n.users[user]
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	if u.passphrase == "" {
 		u.passphrase = rand.Text()
 		// Nobody has to guess the passphrase of a profile that is gone soon.
@@ -80,15 +81,18 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 			return nil, err
 		}
 	}
+
 	// A disk of its own each time: one that has crashed stays dead.
 	u.opened++
 	u.diskName = fmt.Sprintf("testnet-%p-%d-%d", n, user, u.opened)
 	u.disk = faultfs.Register(u.diskName)
 	u.disk.SetFull(u.full)
+
 	delay := n.cfg.Scenario.MeanDelay
 	if delay == 0 {
 		delay = -1 // none
 	}
+
 	made, err := node.New(node.Config{
 		Profile: u.profile, Passphrase: u.passphrase, Bootstrap: n.Bootstrap(user), AllowPrivate: n.AllowPrivate,
 		MeanDelay: delay, NoSocket: true, Logger: n.cfg.Logger.With("user", user),
@@ -104,10 +108,12 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 			return n.load.Count(client), err
 		},
 	})
+
 	if err != nil {
 		vfs.Unregister(u.diskName)
 		return nil, err
 	}
+
 	u.node, u.err, u.ended = made, nil, make(chan struct{})
 	run := context.WithoutCancel(ctx)
 	go func() {

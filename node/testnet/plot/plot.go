@@ -46,15 +46,18 @@ func Distribution(title string, x Axis, values []float64, marks ...Mark) []byte 
 	if len(values) == 0 {
 		return c.empty()
 	}
+
 	most := slices.Max(values)
 	step := niceStep(most, 40)
 	bins := make([]int, int(most/step)+1)
 	for _, v := range values {
 		bins[max(0, int(v/step))]++
 	}
+
 	xs := scale{0, float64(len(bins)) * step, left, left + innerW}
 	ys := scale{0, float64(slices.Max(bins)), top + innerH, top}
 	c.axes(xs, ys, x, Axis{Label: "messages"})
+
 	for i, n := range bins {
 		if n == 0 {
 			continue
@@ -63,6 +66,7 @@ func Distribution(title string, x Axis, values []float64, marks ...Mark) []byte 
 		c.rect("a", from+0.5, ys.at(float64(n)), max(1, to-from-1), ys.at(0)-ys.at(float64(n)),
 			fmt.Sprintf("%s to %s %s: %d", number(float64(i)*step), number(float64(i+1)*step), x.Unit, n))
 	}
+
 	for i, m := range marks {
 		at := xs.at(min(m.At, xs.to))
 		y := float64(top - 22 + 15*i) // above the bars, one below the other: they may be close
@@ -73,6 +77,7 @@ func Distribution(title string, x Axis, values []float64, marks ...Mark) []byte 
 			c.text("label", at+5, y, m.Label)
 		}
 	}
+
 	return c.end()
 }
 
@@ -92,15 +97,18 @@ func Curves(title string, x, y Axis, series []Series, marksName string, marks []
 			xs.to, ys.to = max(xs.to, s.X[i]), max(ys.to, s.Y[i])
 		}
 	}
+
 	if xs.to == 0 || ys.to == 0 {
 		return c.empty()
 	}
 	c.axes(xs, ys, x, y)
+
 	for _, m := range marks {
 		if m.At <= xs.to {
 			c.titled("mark", xs.at(m.At), m.Label)
 		}
 	}
+
 	at := float64(left)
 	for i, s := range series {
 		class := classes[i%len(classes)]
@@ -110,6 +118,7 @@ func Curves(title string, x, y Axis, series []Series, marksName string, marks []
 	if len(marks) > 0 {
 		c.legend("m", at, marksName)
 	}
+
 	return c.end()
 }
 
@@ -131,13 +140,16 @@ func Bars(title string, y Axis, parts []string, bars []Bar) []byte {
 		}
 		most, longest = max(most, sum), max(longest, len(b.Name))
 	}
+
 	if most == 0 {
 		return c.empty()
 	}
+
 	ys := scale{0, most, top + innerH, top}
 	c.axes(scale{}, ys, Axis{}, y)
 	slot := float64(innerW) / float64(len(bars))
 	every := max(1, int(math.Ceil(float64(longest)*7.5/slot))) // so that names don't touch
+
 	for i, b := range bars {
 		x, base := left+float64(i)*slot, 0.0
 		gap := min(slot*0.25, 8)
@@ -151,10 +163,12 @@ func Bars(title string, y Axis, parts []string, bars []Bar) []byte {
 			c.text("tick middle", x+slot/2, top+innerH+16, b.Name)
 		}
 	}
+
 	at := float64(left)
 	for j, p := range parts {
 		at = c.legend(classes[j%len(classes)], at, p)
 	}
+
 	return c.end()
 }
 

@@ -23,6 +23,7 @@ func (r *Report) charts() []chart {
 	for _, m := range r.Marks {
 		marks = append(marks, plot.Mark{At: m.At.Seconds(), Label: fmt.Sprintf("%.1f s: %s", m.At.Seconds(), m.Label)})
 	}
+
 	var took []float64
 	for _, d := range toShown {
 		took = append(took, float64(d.Microseconds())/1000)
@@ -31,11 +32,13 @@ func (r *Report) charts() []chart {
 		v := Percentile(toShown, p)
 		return plot.Mark{At: float64(v.Microseconds()) / 1000, Label: fmt.Sprintf("%s %d ms", name, v.Milliseconds())}
 	}
+
 	unit, per := byteUnit(r.Traffic)
 	var bars []plot.Bar
 	for _, t := range r.Traffic {
 		bars = append(bars, plot.Bar{Name: t.Name, Parts: []float64{float64(t.In) / per, float64(t.Out) / per}})
 	}
+
 	return []chart{
 		{"latency.svg", plot.Distribution("From writing to shown", plot.Axis{Label: "time", Unit: "ms"}, took,
 			percentile("median", 0.5), percentile("p99", 0.99))},
@@ -119,12 +122,14 @@ func (s Summary) Verdict() string {
 			missed += fmt.Sprintf(" Missed: %s is %s, at most %s.", b.What, b.amount(b.Got), b.amount(b.Limit))
 		}
 	}
+
 	if s.delivered() {
 		if s.Planned == 0 {
 			return strings.TrimSpace("Everybody ran to the end." + missed)
 		}
 		return fmt.Sprintf("All %d messages were shown exactly once and in order.%s", s.Shown, missed)
 	}
+
 	var wrong []string
 	if s.Interrupted {
 		wrong = append(wrong, "interrupted")
@@ -137,6 +142,7 @@ func (s Summary) Verdict() string {
 			wrong = append(wrong, fmt.Sprintf("%d %s", w.n, w.word))
 		}
 	}
+
 	return fmt.Sprintf("%d of %d messages were shown: %s.%s", s.Shown, s.Planned, strings.Join(wrong, ", "), missed)
 }
 
@@ -161,6 +167,8 @@ func (s Summary) cards() []card {
 		{"of it, a user's a day", size(s.UserBytesDay)},
 		{"real time", fmt.Sprintf("%.1f s", float64(s.WallMS)/1000)},
 	}
+
+	// Some engines see more than others.
 	if s.Packets > 0 {
 		cards = append(cards, card{"packets sent / lost", fmt.Sprintf("%d / %d", s.Packets, s.PacketsLost)})
 	}
@@ -170,9 +178,11 @@ func (s Summary) cards() []card {
 	if s.UserRSSMiB > 0 {
 		cards = append(cards, card{"largest user, relay", fmt.Sprintf("%.1f, %.1f MiB", s.UserRSSMiB, s.RelayRSSMiB)})
 	}
+
 	for _, b := range s.Bars {
 		cards = append(cards, card{b.What + ", at most " + b.amount(b.Limit), b.amount(b.Got)})
 	}
+
 	return cards
 }
 

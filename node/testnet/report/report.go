@@ -162,10 +162,12 @@ func (r *Report) Write(dir string) (err error) {
 	if err := Check(dir); err != nil {
 		return err
 	}
+
 	summary, err := json.MarshalIndent(r.Summary, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	charts := r.charts()
 	files := map[string][]byte{
 		"index.html":   r.page(charts),
@@ -175,16 +177,20 @@ func (r *Report) Write(dir string) (err error) {
 	for _, c := range charts {
 		files[c.file] = c.svg
 	}
+
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
+
 	made, err := os.MkdirTemp(parent, ".report-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(made)
+
+	// A report is made beside its place and moved there whole.
 	fresh, old := filepath.Join(made, "new"), filepath.Join(made, "old")
 	if err := os.Mkdir(fresh, 0o755); err != nil {
 		return err
@@ -194,11 +200,13 @@ func (r *Report) Write(dir string) (err error) {
 			return err
 		}
 	}
+
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Rename(fresh, dir); err != nil {
 		return errors.Join(err, os.Rename(old, dir))
 	}
+
 	return nil
 }

@@ -22,15 +22,18 @@ func (r *run) tell(ctx context.Context) {
 	if r.s.Engine == scenario.Virtual {
 		every = max(every, r.s.Duration/tellings)
 	}
+
 	for {
 		m := r.measure(ctx)
 		p := Progress{Event: "progress", MS: r.elapsed().Milliseconds(), Counts: r.ledger.Counts(), Planned: r.plan.Messages(),
 			Puts: m.Puts, Resends: m.Again, Failed: m.Failed, Packets: m.Packets, Lost: m.Lost}
 		p.InFlight = p.Sent - p.Shown
+
 		r.mu.Lock()
 		p.Down = slices.Collect(maps.Keys(r.down))
 		r.mu.Unlock()
 		p.Relays = r.s.Relays - len(p.Down)
+
 		for i, u := range r.users {
 			if u.online() {
 				p.Users++
@@ -38,10 +41,12 @@ func (r *run) tell(ctx context.Context) {
 				p.Away = append(p.Away, i)
 			}
 		}
+
 		r.note(p)
 		if r.o.Progress != nil {
 			r.o.Progress(p)
 		}
+
 		if sleep(ctx, every) != nil {
 			return
 		}
@@ -109,25 +114,30 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 	*s = report.Summary{Event: "summary", Name: r.s.Name, Engine: r.s.Engine, Seed: r.s.Seed,
 		Relays: r.s.Relays, Users: r.s.Users, Counts: r.ledger.Counts(), Planned: r.plan.Messages(), Interrupted: interrupted,
 		TrafficMS: r.traffic.Milliseconds(), WallMS: r.engine.Now().Sub(r.entered).Milliseconds()}
+
 	if !r.joined.IsZero() {
 		s.ReadyMS, s.StartMS = r.ready.Sub(r.entered).Milliseconds(), r.joined.Sub(r.entered).Milliseconds()
 	}
+
 	s.Lost = s.Sent - s.Shown
 	_, _, _, toShown, toDelivered := r.ledger.Times()
 	s.P50, s.P90 = report.Percentile(toShown, 0.5).Milliseconds(), report.Percentile(toShown, 0.9).Milliseconds()
 	s.P99, s.Max = report.Percentile(toShown, 0.99).Milliseconds(), report.Percentile(toShown, 1).Milliseconds()
 	s.DeliveredP50 = report.Percentile(toDelivered, 0.5).Milliseconds()
 	s.DeliveredP99 = report.Percentile(toDelivered, 0.99).Milliseconds()
+
 	s.Puts, s.Resends, s.Failed = m.Puts, m.Again, m.Failed
 	s.Packets, s.PacketsLost, s.RelayBoxes = m.Packets, m.Lost, m.RelayBoxes
 	s.UserBytesIn, s.UserBytesOut = mean(m.Users)
 	s.RelayBytesIn, s.RelayBytesOut = mean(m.Relays)
+
 	for i, t := range m.Users {
 		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("u%d", i), In: t.In, Out: t.Out})
 	}
 	for i, t := range m.Relays {
 		out.Traffic = append(out.Traffic, report.Traffic{Name: fmt.Sprintf("r%d", i), In: t.In, Out: t.Out})
 	}
+
 	if r.traffic > 0 {
 		perDay := func(now, then []engine.Traffic) int64 {
 			in, sent := mean(now)
@@ -136,12 +146,14 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 		}
 		s.UserBytesDay, s.RelayBytesDay = perDay(m.Users, r.first.Users), perDay(m.Relays, r.first.Relays)
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.RelayStops, s.Reopens, s.LateMS = r.stops, r.reopens, r.late.Milliseconds()
 	s.Goroutines, s.RSSMiB = r.goroutines, r.rss/mib
 	s.UserRSSMiB, s.RelayRSSMiB = float64(r.userRSS)/mib, float64(r.relayRSS)/mib
 	out.Marks, out.Events = r.marks, slices.Clone(r.events)
+
 	return out
 }
 

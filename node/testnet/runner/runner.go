@@ -118,16 +118,19 @@ func Run(ctx context.Context, s *scenario.Scenario, o Options) (_ *report.Report
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	var small *cost
 	if s.Bar.Growth > 0 {
 		if small, err = quarter(ctx, s, o); err != nil && ctx.Err() == nil {
 			return nil, err
 		}
 	}
+
 	got, whole, err := carryOut(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
+
 	if small != nil {
 		whole.compare(small, &got.Summary)
 	}
@@ -141,17 +144,21 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 	if err != nil {
 		return nil, nil, err
 	}
+
 	dir, err := os.MkdirTemp("", "starling-testnet-")
 	if err != nil {
 		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
+
 	r := &run{s: s, plan: plan, o: o, ledger: report.NewLedger(), down: map[int]bool{}}
 	if r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: o.Logger, Program: o.Program, Attacks: o.Attacks}); err != nil {
 		return nil, nil, err
 	}
+
 	before := freshCost()
 	interrupted := false
+
 	err = r.engine.Enter(ctx, func(ctx context.Context) error {
 		defer r.close()
 		r.entered = r.engine.Now()
@@ -160,13 +167,17 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 			err = r.follow(ctx)
 			r.traffic = r.elapsed()
 		}
+
 		if err == nil && s.Bar.Growth > 0 {
 			whole = before.of(r.s) // now that what only the start needs has ended
 		}
+
 		interrupted = ctx.Err() != nil
 		if err != nil && !interrupted {
 			return err
 		}
+
+		// What was stored is compared even if the run was interrupted.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 		defer cancel()
 		if err := r.compare(last); err != nil {
@@ -175,6 +186,7 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 		got = r.report(last, interrupted)
 		return nil
 	})
+
 	return got, whole, err
 }
 
@@ -223,10 +235,12 @@ func (r *run) join(ctx context.Context) (err error) {
 	if err := r.engine.Start(ctx); err != nil {
 		return err
 	}
+
 	r.say("Starting %d users…", r.s.Users)
 	for i := range r.s.Users {
 		r.users = append(r.users, newUser(r, i))
 	}
+
 	if err := together(ctx, r.users, func(ctx context.Context, u *user) error {
 		if err := u.open(ctx); err != nil {
 			return err
@@ -235,9 +249,11 @@ func (r *run) join(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+
 	r.ready = r.engine.Now()
 	r.say("Making %d pairs of contacts…", len(r.plan.Pairs))
 	var made atomic.Int64
+
 	if err := together(ctx, r.plan.Pairs, func(ctx context.Context, p [2]int) error {
 		defer func() {
 			if n := made.Add(1); n%100 == 0 {
@@ -248,6 +264,7 @@ func (r *run) join(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+
 	r.joined = r.engine.Now()
 	return together(ctx, r.users, func(ctx context.Context, u *user) error { return u.know(ctx) })
 }
@@ -413,26 +430,32 @@ func (r *run) peopleStep(ctx context.Context, step scenario.Step) error {
 	if step.Do == scenario.Send {
 		return r.users[step.Message.From].send(ctx, step.Message)
 	}
+
 	r.mark(step)
 	return together(ctx, step.Users, func(ctx context.Context, i int) error {
 		u := r.users[i]
+
 		if step.Drain {
 			if err := u.drain(ctx, r.s.Settle); err != nil {
 				return err
 			}
 		}
+
 		end := r.engine.Shut
 		if step.Do == scenario.Crash {
 			end = r.engine.Crash
 		}
+
 		if step.Do != scenario.Online {
 			if err := u.close(ctx, end); err != nil {
 				return err
 			}
 		}
+
 		if step.Do == scenario.Offline {
 			return nil
 		}
+
 		r.mu.Lock()
 		r.reopens++
 		r.mu.Unlock()

@@ -134,6 +134,7 @@ func meet(ctx context.Context, a, b *user) error {
 			return fmt.Errorf("%s users %d and %d: %w", what, a.index, b.index, err)
 		}
 	}
+
 	var invite api.Invite
 	err := again("invite", func() (err error) {
 		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: engine.Name(b.index)})
@@ -142,6 +143,7 @@ func meet(ctx context.Context, a, b *user) error {
 	if err != nil {
 		return err
 	}
+
 	err = again("make contacts of", func() error {
 		_, err := b.running().AddContact(ctx, api.AddContactRequest{Link: invite.Link, Name: engine.Name(a.index)})
 		return err
@@ -149,6 +151,7 @@ func meet(ctx context.Context, a, b *user) error {
 	if err != nil {
 		return err
 	}
+
 	for _, side := range [][2]*user{{a, b}, {b, a}} {
 		err := side[0].wait(ctx, func(n api.Node) (bool, error) {
 			contacts, err := n.Contacts(ctx)
@@ -163,6 +166,7 @@ func meet(ctx context.Context, a, b *user) error {
 			return fmt.Errorf("users %d and %d do not become contacts: %w", a.index, b.index, err)
 		}
 	}
+
 	return nil
 }
 
@@ -230,10 +234,12 @@ func (u *user) event(e api.Event) {
 	m, isMine := u.mine[e.ID]
 	from, known := u.people[e.Conversation]
 	u.mu.Unlock()
+
 	line := messageEvent{MS: at.Milliseconds(), From: m.From, To: m.To, Index: m.Index}
 	way := report.Way{From: m.From, To: m.To}
 	var took time.Duration
 	first := false
+
 	switch {
 	case e.Kind == api.EventMessage && !e.Outgoing && e.Text != nil && known:
 		index, ok := read(e.Text.String(), from, u.index)
@@ -248,6 +254,7 @@ func (u *user) event(e api.Event) {
 	case e.Kind == api.EventState && isMine && e.State == api.StateFailed:
 		line.Event, line.Reason, first = "failed", e.Reason, true
 	}
+
 	if line.Event == "shown" || first {
 		line.Took = took.Milliseconds()
 		u.r.note(line)
@@ -260,6 +267,7 @@ func (u *user) compare(ctx context.Context) error {
 	if n == nil {
 		return nil
 	}
+
 	for from, contact := range u.contacts {
 		var stored []int
 		for before := int64(0); ; {
@@ -267,20 +275,24 @@ func (u *user) compare(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+
 			var indexes []int
 			for _, m := range page {
 				if index, ok := read(m.Text.String(), from, u.index); ok && !m.Outgoing {
 					indexes = append(indexes, index)
 				}
 			}
+
 			stored = append(indexes, stored...)
 			if len(page) < 1000 {
 				break
 			}
 			before = page[0].Sequence
 		}
+
 		u.r.ledger.Stored(report.Way{From: from, To: u.index}, stored)
 	}
+
 	return nil
 }
 

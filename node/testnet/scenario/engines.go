@@ -127,6 +127,7 @@ func (s *Scenario) needs() (all []need) {
 			all = append(all, need{what, path})
 		}
 	}
+
 	add(s.MeanDelay != defaultMeanDelay, MeanDelay, "mean_delay")
 	add(s.NAT, NAT, "nat")
 	add(s.Link.LatencyMax > 0, Latency, "link.latency")
@@ -136,6 +137,7 @@ func (s *Scenario) needs() (all []need) {
 	add(len(s.Bad) > 0, BadRelays, "bad[0]")
 	add(len(s.Skew) > 0, ClockSkew, "skew[0]")
 	add(len(s.Hostile) > 0, Strangers, "hostile[0]")
+
 	for _, e := range s.Events {
 		if what, ok := map[Action]Feature{
 			Kill: KillRelays, Crash: CrashUsers, Fill: FullDisk, Free: FullDisk,
@@ -144,7 +146,9 @@ func (s *Scenario) needs() (all []need) {
 			add(true, what, e.path+".do")
 		}
 	}
+
 	add(s.Bar.UserRSS > 0, UserMemory, "bar.user_rss_mib")
 	add(s.Bar.Growth > 0, GrowthOfCost, "bar.growth")
+
 	return all
 }

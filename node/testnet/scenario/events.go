@@ -101,10 +101,12 @@ func (s *Scenario) readEvent(t table) {
 	e.Fraction = t.number("fraction", 0, 0, 1)
 	e.Drain = t.boolean("drain")
 	t.end("at", "do")
+
 	may, known := takes[e.Do]
 	if !known {
 		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, crash, fill, free, partition, heal, block and unblock", e.Do)
 	}
+
 	for _, k := range []struct {
 		key string
 		bit int
@@ -113,11 +115,13 @@ func (s *Scenario) readEvent(t table) {
 			t.fail(k.key, "%s takes no %s", e.Do, k.key)
 		}
 	}
+
 	if may&oneOf != 0 && t.has("relays") == (e.Fraction > 0) {
 		t.fail("do", "%s takes either relays or a fraction of them", e.Do)
 	}
 	if e.Do == Fill && (t.has("relays") && e.Fraction > 0 || !t.has("relays") && !t.has("users") && e.Fraction == 0) {
 		t.fail("do", "fill takes users, and either relays or a fraction of them")
 	}
+
 	s.Events = append(s.Events, e)
 }

@@ -30,6 +30,7 @@ func index(src string) lines {
 	found := lines{}
 	count := map[string]int{}
 	prefix, open, n := "", "", 0
+
 	for line := range strings.Lines(src) {
 		n++
 		line = strings.TrimSpace(line)
@@ -39,11 +40,13 @@ func index(src string) lines {
 			}
 			continue
 		}
+
 		for _, quotes := range []string{`"""`, `'''`} {
 			if strings.Count(line, quotes) == 1 {
 				open = quotes
 			}
 		}
+
 		name, isArray := strings.CutPrefix(line, "[[")
 		name, isTable := strings.CutPrefix(name, "[")
 		switch {
@@ -67,8 +70,10 @@ func index(src string) lines {
 			found.add(key, n)
 			continue
 		}
+
 		found.add(prefix, n)
 	}
+
 	return found
 }
 

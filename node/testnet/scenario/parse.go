@@ -72,15 +72,19 @@ func (s *Scenario) read(r *reader, top table) {
 	s.Settle = top.duration("settle", defaultSettle, time.Second, maxTime)
 	s.MeanDelay = top.duration("mean_delay", defaultMeanDelay, 0, time.Minute)
 	s.NAT = top.boolean("nat")
+
 	switch {
 	case top.has("name") && !validName.MatchString(s.Name):
 		top.fail("name", "name is %q; it has letters, digits and dashes, at most 41", s.Name)
 	case !slices.Contains(Engines(), s.Engine):
 		top.fail("engine", "%v", noEngine(s.Engine))
 	}
+
+	// The tables are taken before the end, which refuses what is left.
 	messages, shifts, churn, link, bar := top.table("messages"), top.table("shifts"), top.table("churn"), top.table("link"), top.table("bar")
 	bad, skew, hostile, events := top.tables("bad"), top.tables("skew"), top.tables("hostile"), top.tables("event")
 	top.end("name", "relays", "users", "duration", "messages")
+
 	s.readMessages(messages)
 	if top.has("churn") {
 		s.readChurn(churn)
@@ -88,6 +92,7 @@ func (s *Scenario) read(r *reader, top table) {
 	if top.has("shifts") {
 		s.readShifts(shifts)
 	}
+
 	s.readLink(link)
 	for _, t := range bad {
 		s.readBad(t)
@@ -98,11 +103,13 @@ func (s *Scenario) read(r *reader, top table) {
 	for _, t := range hostile {
 		s.readHostile(t)
 	}
+
 	s.readBar(bar)
 	if len(events)+len(bad)+len(skew)+len(hostile) > maxEvents {
 		top.fail("event", "there are more than %d events", maxEvents)
 		return
 	}
+
 	for _, t := range events {
 		s.readEvent(t)
 	}
@@ -115,9 +122,11 @@ func (s *Scenario) readMessages(t table) {
 	m.MinSize, m.MaxSize = t.size("size", 64)
 	m.Pairs = t.text("pairs", Ring)
 	t.end()
+
 	if r := t.r; r.err != nil {
 		return
 	}
+
 	seconds := s.Duration.Seconds()
 	switch {
 	case m.Pairs != Ring && m.Pairs != Couples && m.Pairs != All:
@@ -334,11 +343,13 @@ func (t table) indexes(key string, n int) (out []int) {
 	if !ok {
 		return nil
 	}
+
 	list, isList := v.([]any)
 	if !isList || len(list) == 0 {
 		t.fail(key, "%s is not a list of numbers such as [0, 3]", key)
 		return nil
 	}
+
 	for _, v := range list {
 		i, ok := v.(int64)
 		switch {
@@ -354,6 +365,7 @@ func (t table) indexes(key string, n int) (out []int) {
 		}
 		out = append(out, int(i))
 	}
+
 	return out
 }
 

@@ -67,11 +67,14 @@ func (s *Scenario) Plan() (Plan, error) {
 		messages: rand.New(rand.NewPCG(s.Seed, streamMessages)),
 		draws:    rand.New(rand.NewPCG(s.Seed, streamRelays)),
 	}
+
 	p := Plan{Pairs: s.pairs()}
 	b.faults(&p)
 	for _, pair := range p.Pairs {
 		b.ways = append(b.ways, pair, [2]int{pair[1], pair[0]})
 	}
+
+	// Steps of the same moment stay in the order of their sources.
 	todo := slices.Concat(b.script(), b.shifts(), b.churn(), b.traffic())
 	slices.SortStableFunc(todo, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
 	for _, e := range todo {
@@ -79,14 +82,17 @@ func (s *Scenario) Plan() (Plan, error) {
 			return Plan{}, err
 		}
 	}
+
 	if b.waiting > 0 {
 		return Plan{}, s.errorf("messages", "nobody is online to send the last %d messages", b.waiting)
 	}
+
 	for i, offline := range b.offline {
 		if offline && b.unread[i] {
 			return Plan{}, s.errorf(b.left[i], "user %d stays offline and can never be shown its messages", i)
 		}
 	}
+
 	p.Steps = b.steps
 	return p, nil
 }
@@ -145,6 +151,7 @@ func (b *planner) script() (todo []entry) {
 
 func (b *planner) event(e Event) error {
 	step := Step{At: e.At, Do: e.Do, Drain: e.Drain}
+
 	switch e.Do {
 	case Stop, Kill, Restart:
 		wantDown := e.Do == Restart
@@ -191,6 +198,7 @@ func (b *planner) event(e Event) error {
 			b.unread[i] = b.unread[i] && !e.Drain
 		}
 	}
+
 	b.add(step)
 	if e.Do == Online {
 		for n := b.waiting; n > 0; n-- {
@@ -198,6 +206,7 @@ func (b *planner) event(e Event) error {
 			b.send(e.At)
 		}
 	}
+
 	return nil
 }
 
@@ -261,6 +270,7 @@ func (b *planner) shifts() (todo []entry) {
 	if every == 0 {
 		return nil
 	}
+
 	turn := func(at time.Duration, leave, come int) {
 		do := func(action Action, which int) entry {
 			e := Event{At: at, Do: action, Drain: at > 0 && action == Offline, path: "shifts"}
@@ -273,6 +283,8 @@ func (b *planner) shifts() (todo []entry) {
 			todo = append(todo, do(Online, come))
 		}
 	}
+
+	// The odd ones leave first; at the end everybody comes.
 	turn(0, 1, 0)
 	here := 0
 	for at := every; at < b.s.Duration; at += every {
@@ -281,6 +293,7 @@ func (b *planner) shifts() (todo []entry) {
 	}
 	turn(b.s.Duration, here, 1-here)
 	turn(b.s.Duration, 1-here, here)
+
 	return todo
 }
 
@@ -288,15 +301,18 @@ func (b *planner) shifts() (todo []entry) {
 func (b *planner) churn() (todo []entry) {
 	c := b.s.Churn
 	random := rand.New(rand.NewPCG(b.s.Seed, streamChurn))
+
 	span := c.Until - c.From
 	end := Stop
 	if c.Kill {
 		end = Kill
 	}
+
 	stops := int(math.Round(c.PerMinute * float64(b.s.Relays) * span.Minutes()))
 	for i := range stops {
 		at := c.From + time.Duration((float64(i)+random.Float64())/float64(stops)*float64(span))
 		victim := -1
+
 		todo = append(todo, entry{at, func(at time.Duration) error {
 			up := b.where(false)
 			if len(up) <= minRelays {
@@ -314,6 +330,7 @@ func (b *planner) churn() (todo []entry) {
 			return nil
 		}})
 	}
+
 	return todo
 }
 

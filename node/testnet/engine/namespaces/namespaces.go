@@ -55,9 +55,11 @@ func Missing(s *scenario.Scenario) error {
 			}
 		}
 	}
+
 	if len(missing) == 0 {
 		return nil
 	}
+
 	var others []string
 	for _, name := range s.Able() {
 		if name != scenario.Namespaces {
@@ -68,6 +70,7 @@ func Missing(s *scenario.Scenario) error {
 	if len(others) > 0 {
 		works = strings.Join(others, " or ") + " works"
 	}
+
 	return fmt.Errorf("engine %q lacks %s; %s", scenario.Namespaces, strings.Join(missing, " and "), works)
 }
 

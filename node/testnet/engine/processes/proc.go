@@ -42,6 +42,7 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 	}
 	defer said.Close() // the process has its own
 	cmd.Stderr = said
+
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -50,6 +51,7 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
+
 	p := &proc{cmd: cmd, log: log, ended: make(chan struct{})}
 	line := make(chan error, 1)
 	go func() {
@@ -62,8 +64,10 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 		}
 		p.err = cmd.Wait()
 	}()
+
 	timer := time.NewTimer(starting)
 	defer timer.Stop()
+
 	select {
 	case err := <-line:
 		if err == nil && p.ready.Event == "ready" {

@@ -219,6 +219,7 @@ func (e *Engine) Open(ctx context.Context, i int) (api.Node, error) {
 	u := e.users[i]
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	if _, err := os.Stat(u.secret); errors.Is(err, fs.ErrNotExist) {
 		secret := rand.Text()
 		// Nobody has to guess the passphrase of a profile that is gone soon.
@@ -229,16 +230,19 @@ func (e *Engine) Open(ctx context.Context, i int) (api.Node, error) {
 			return nil, err
 		}
 	}
+
 	args := append([]string{"node", "--profile", u.profile.Dir, "--passphrase-file", u.secret}, bootstrap...)
 	p, err := run(ctx, e.place.User(i, e.cfg.Program, args...), u.profile.Dir+".log")
 	if err != nil {
 		return nil, err
 	}
+
 	n, err := control.Dial(ctx, u.profile)
 	if err != nil {
 		p.kill()
 		return nil, p.failed(err)
 	}
+
 	u.proc, u.node = p, n
 	return n, nil
 }

@@ -75,6 +75,7 @@ func (e *Engine) Now() time.Time { return e.wall.Now() }
 func (e *Engine) Start(ctx context.Context) (err error) {
 	s := e.cfg.Scenario
 	e.net = virtualtime.NewNetwork(links(s))
+
 	dir := filepath.Join(e.cfg.Dir, "relays")
 	for i := range s.Relays {
 		if err := identity(testnet.Dir(dir, i), s.Seed, i); err != nil {
@@ -82,6 +83,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		}
 		e.Disks = append(e.Disks, &engine.Disk{Store: mailbox.NewMemory(room)})
 	}
+
 	e.mesh, err = testnet.Start(ctx, testnet.Options{
 		Relays: s.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Listen: func(i int) []string {
@@ -95,6 +97,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 			c.Meddle = engine.Meddle(e.cfg.Plan, s.Seed, i)
 		},
 	})
+
 	return err
 }
 
