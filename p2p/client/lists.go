@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -214,18 +213,7 @@ func (c *Client) bound(relays map[NodeID]bool) clock.Bound {
 			}
 		}
 	}
-	var all []clock.Signed
-	seen := map[netip.Prefix]bool{}
-	for _, d := range newest {
-		wide := d.Addresses[0].Wide()
-		if seen[wide] && !c.cfg.AllowPrivate {
-			continue
-		}
-		seen[wide] = true
-		// After half of its life at the latest it issues the next.
-		all = append(all, clock.Signed{Issued: d.Issued, Next: d.Issued.Add(d.Expires.Sub(d.Issued) / 2)})
-	}
-	return clock.BoundOf(all)
+	return clock.BoundOf(directory.Signed(slices.Collect(maps.Values(newest)), c.cfg.AllowPrivate))
 }
 
 // age notes how long relays have been reached, as their sources say in the middle: one

@@ -20,16 +20,16 @@ const (
 	maxVoices = 64
 )
 
-// voices are whose word about the time was heard: one relay of a /16 or /32.
+// voices are the relays whose word about the time was heard: one of a /16 or /32.
 type voices struct {
 	mu sync.Mutex
 	of map[wire.NodeID]netip.Prefix
-	// The time of day was zero when the relay began, by a clock that never jumps.
+	// zero is the time of day at began, as it is believed now: a correction moves it.
 	began, zero time.Time
 }
 
-// hearTime takes what a neighbour says the time is. Who connects to us and says it is a
-// relay has no voice; who was reached has, or was named by the owner.
+// hearTime takes a neighbour's word about the time. A node that connects and calls
+// itself a relay has no voice; a relay that was reached or that the owner named has.
 func (r *Relay) hearTime(from wire.NodeID, at time.Time, asked time.Duration) {
 	if !r.voice(from) {
 		return
@@ -69,8 +69,8 @@ func (r *Relay) voice(id wire.NodeID) bool {
 	return !reached.IsZero() && len(r.lobby.register.Others()) < boundFrom
 }
 
-// learnTime judges what neighbours said of the time. When our clock was wrong, what
-// was refused by it is asked for again, and what we signed by it is signed anew.
+// learnTime judges the neighbours' words about the time. When our clock was wrong,
+// refused descriptors are asked for again, and our own is signed anew.
 func (r *Relay) learnTime() {
 	others := r.lobby.register.Others()
 	var bound clock.Bound
@@ -94,12 +94,14 @@ func (r *Relay) learnTime() {
 	ahead, _ := r.clock.Off()
 	r.log.Warn("the clock of this computer is wrong", "ahead", ahead)
 
+	// Times that were noted by the wrong clock move with it.
 	r.told.mu.Lock()
 	zero := r.now().Add(-time.Since(r.told.began))
 	by := zero.Sub(r.told.zero)
 	r.told.zero = zero
 	r.told.mu.Unlock()
 	r.dir.Shift(by)
+
 	r.list.Restart()
 	pace.Kick(r.keys)
 	for _, p := range r.relayPeers() {
@@ -109,8 +111,8 @@ func (r *Relay) learnTime() {
 	}
 }
 
-// take decides about an entry of a neighbour's list. What only our clock may be against
-// leads to others whom to ask for the time.
+// take decides about an entry of a neighbour's list. An entry that only our clock may
+// be against leads to others to ask for the time.
 func (r *Relay) take(from wire.NodeID, e directory.Entry) error {
 	err := r.lobby.register.Read(from, e)
 	switch id := e.ID(); {
