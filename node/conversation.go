@@ -328,6 +328,8 @@ func (n *Node) expire(ctx context.Context) error {
 		changed := n.store.Changed()
 		var next time.Time
 		err := n.store.View(ctx, func(tx *store.Tx) (err error) { next, err = tx.NextExpiry(); return err })
+
+		// What is due goes, and the next is looked for at once.
 		if err == nil && !next.IsZero() && !next.After(time.Now()) {
 			if err = n.eraseExpired(ctx); err == nil {
 				continue
@@ -340,6 +342,7 @@ func (n *Node) expire(ctx context.Context) error {
 			n.log.Warn("messages cannot disappear", "err", err)
 			next, changed = time.Now().Add(housekeeping), nil
 		}
+
 		var due <-chan time.Time
 		if !next.IsZero() {
 			due = time.After(time.Until(next))

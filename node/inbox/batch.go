@@ -296,6 +296,7 @@ func (b *batch) finish() error {
 				return err
 			}
 		}
+
 		s := p.session
 		if s == nil {
 			s = p.former
@@ -310,6 +311,8 @@ func (b *batch) finish() error {
 			}
 			b.signals = append(b.signals, outbox.Signals{Contact: p.ID, Version: p.version + 1, Cells: s.Signals()})
 		}
+
+		// A session that went on asks for other tags.
 		if p.stepped || p.watch {
 			w, err := b.in.planContact(b.tx, p.Contact, s)
 			if err != nil {
@@ -318,6 +321,7 @@ func (b *batch) finish() error {
 			o := owner{contact: p.ID}
 			b.plans[o], b.came[o] = w, p.came
 		}
+
 		if p.changed {
 			if err := b.tx.SetContact(p.Contact); err != nil {
 				return err

@@ -134,6 +134,7 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 		if q.item.State != api.StateQueued {
 			continue // failed before
 		}
+
 		content, err := said(tx, q.item)
 		if err != nil {
 			return err
@@ -141,6 +142,7 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 		if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
 			return nil // this and what follows: when there is room
 		}
+
 		cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 		if err != nil {
 			return err

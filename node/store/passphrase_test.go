@@ -59,8 +59,8 @@ func ownerOf(p config.Profile, passphrase string) (owner string, err error) {
 	return owner, err
 }
 
-// Somebody has the old key file and knows the old passphrase: none of the keys in it
-// is one of the profile's now, whatever program they use.
+// TestChangedPassphraseChangesKeys: none of the keys in an old key file, which the old
+// passphrase opens, is one of the profile's now.
 func TestChangedPassphraseChangesKeys(t *testing.T) {
 	p := newProfile(t)
 	old, err := readKeyFile(p.KeyFile(), secret)
@@ -88,7 +88,7 @@ func TestChangedPassphraseChangesKeys(t *testing.T) {
 	}
 }
 
-// The change is cut short at every place: the profile opens with one of the two
+// TestChangeOfPassphraseCutShort: cut short at every place, the profile opens with one of the two
 // passphrases and with all that was in it, and nothing else is left in its folder.
 func TestChangeOfPassphraseCutShort(t *testing.T) {
 	p := newProfile(t)
@@ -133,7 +133,7 @@ func TestChangeOfPassphraseCutShort(t *testing.T) {
 	}
 }
 
-// A wipe takes the copy of a change that was cut short, too.
+// TestWipeTakesTheCopy: a wipe takes the copy of a change that was cut short, too.
 func TestWipeTakesTheCopy(t *testing.T) {
 	p := newProfile(t)
 	if err := os.WriteFile(p.NextDatabase(), make([]byte, pageSize), 0o600); err != nil {
@@ -147,7 +147,8 @@ func TestWipeTakesTheCopy(t *testing.T) {
 	}
 }
 
-// With a passphrase changed the profile is no copy of itself.
+// TestChangedPassphraseIsNoCopy: after a change of the passphrase the profile is not
+// taken for a copy of itself.
 func TestChangedPassphraseIsNoCopy(t *testing.T) {
 	p := newProfile(t)
 	markers := filepath.Join(t.TempDir(), "markers")
