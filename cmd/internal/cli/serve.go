@@ -70,8 +70,8 @@ func (a *app) relayCommand() *cobra.Command {
 		Use:   "relay --listen MULTIADDR... [--announce MULTIADDR...] [--bootstrap MULTIADDR...]",
 		Short: "Run a relay, until interrupted",
 		Long: `Run a relay: it passes on and keeps sealed packets of people it does not know.
-It needs no passphrase and keeps its state in the folder relay of the profile folder. It prints one
-JSON line when it serves:
+It needs no passphrase and keeps its state in the folder relay of the profile
+folder. It prints one JSON line when it serves:
 
   {"event":"ready","peer_id":"…","addrs":["/ip4/…/p2p/…"]}
 
