@@ -118,6 +118,7 @@ type Watches struct {
 	mu        sync.Mutex
 	m         map[string]*watch
 	delivered map[place]delivery
+	lost      int // guards and relays, so often
 }
 
 // New makes watches. Nothing is sent before Run.
@@ -173,7 +174,9 @@ type watch struct {
 
 type lease struct {
 	w        *watch
-	req      Request
+	seat     seat    // when it was made
+	lost     int     // likewise
+	req      Request // nil until it has left
 	tags     []mailbox.Tag
 	acks     []mailbox.Tag // went along; not certain before the first answer
 	left     int           // answers that can still come
@@ -301,9 +304,10 @@ func (ws *Watches) orphan(at wire.NodeID, acks []mailbox.Tag, now time.Time) {
 func (ws *Watches) GuardLost(id wire.NodeID) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	ws.lost++
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && l.req.BackOver(id) {
+			if l.left > 0 && l.req != nil && l.req.BackOver(id) {
 				l.spent = true
 				w.at(soon())
 			}
@@ -329,9 +333,10 @@ func (ws *Watches) Retry() {
 func (ws *Watches) RelaysChanged() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	ws.lost++
 	for _, w := range ws.m {
 		for _, l := range w.leases {
-			if l.left > 0 && !l.req.Valid() {
+			if l.left > 0 && l.req != nil && !l.req.Valid() {
 				l.spent = true
 				w.at(soon())
 			}
@@ -371,16 +376,41 @@ func (ws *Watches) send(ctx context.Context) error {
 	}
 }
 
-// turn does what is due and returns when to look again.
+// turn does what is due and returns when to look again. Requests leave without the
+// lock: a guard that reads nothing holds up neither answers nor callers.
 func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
+	var due []*lease
 	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	next := now.Add(time.Hour)
 	for _, w := range ws.m {
 		ws.overdue(w, now)
 		if !w.due.After(now) {
-			ws.issue(ctx, w, now)
+			due = append(due, ws.issue(w, now)...)
 		}
+	}
+	ws.mu.Unlock()
+
+	// After a request that could not leave the others of its watch wait with it.
+	var stuck *watch
+	for _, l := range due {
+		var err error
+		if l.w != stuck {
+			err = ws.post(ctx, l)
+		}
+		if l.w == stuck || err != nil {
+			ws.unsent(l, l.w != stuck)
+			stuck = l.w
+		}
+	}
+
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.next(now)
+}
+
+// next returns when to look again, and forgets watches with nothing left to do.
+func (ws *Watches) next(now time.Time) time.Time {
+	next := now.Add(time.Hour)
+	for _, w := range ws.m {
 		if len(w.tags) == 0 && len(w.acks) == 0 && len(w.leases) == 0 {
 			delete(ws.m, w.key)
 			continue
@@ -432,8 +462,8 @@ func (ws *Watches) failed(w *watch, now time.Time) {
 	w.due = now.Add(pace.Jitter(min(pause, time.Minute)))
 }
 
-// issue sends the requests of one watch, with new blocks.
-func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
+// issue makes the leases of one watch that are to leave now.
+func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 	w.due = now.Add(ws.pause(w))
 	if now.After(w.until) {
 		w.burst = 0
@@ -456,7 +486,7 @@ func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
 	w.acks = nil
 	dense := w.burst - len(standing) // how many tags are to have a block each
 	for len(tags) > 0 || len(acks) > 0 {
-		l := &lease{w: w, deadline: now.Add(ws.cfg.Patience)}
+		l := &lease{w: w, seat: w.seat, lost: ws.lost, deadline: now.Add(ws.cfg.Patience)}
 		most, blocks := mailbox.MaxTags, 3
 		if dense > 0 {
 			most, blocks = mailbox.MaxBlocks, mailbox.MaxBlocks
@@ -464,13 +494,14 @@ func (ws *Watches) issue(ctx context.Context, w *watch, now time.Time) {
 		l.tags, tags = cut(tags, most)
 		dense -= len(l.tags)
 		l.acks, acks = cut(acks, min(mailbox.MaxAcks, mailbox.Room(blocks)-len(l.tags)))
-		if err := ws.post(ctx, l); err != nil {
-			w.acks = append(append(w.acks, l.acks...), acks...)
-			ws.failed(w, now)
-			return
+		l.left = 1
+		if len(l.tags) > 0 {
+			l.left = min(mailbox.BlocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
 		}
-		w.leases = append(w.leases, l)
+		made = append(made, l)
 	}
+	w.leases = append(w.leases, made...)
+	return made
 }
 
 // keep drops the leases that new ones replace: in a burst those that do not
@@ -513,25 +544,48 @@ func (ws *Watches) interval() time.Duration {
 	return pace.Jitter(min(d, maxPoll))
 }
 
+// post sends a lease, and waits no longer for room than for an answer.
 func (ws *Watches) post(ctx context.Context, l *lease) error {
-	n := 1
-	if len(l.tags) > 0 {
-		n = min(mailbox.BlocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
-	}
-	l.left = n
+	ctx, cancel := context.WithTimeout(ctx, ws.cfg.Patience)
+	defer cancel()
 	seal := func(blocks []*outfox.Block) (*outfox.Message, error) {
 		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks}
 		if len(l.tags) > 0 {
-			f.Watch, f.Lease, f.Stamp = true, l.w.seat.lease, l.w.seat.stamp
+			f.Watch, f.Lease, f.Stamp = true, l.seat.lease, l.seat.stamp
 		}
 		return f.Message()
 	}
-	req, err := ws.cfg.Post(ctx, l.w.mailbox, n, seal, func(a *mailbox.Answer) { ws.answer(l, a) })
+	req, err := ws.cfg.Post(ctx, l.w.mailbox, l.left, seal, func(a *mailbox.Answer) { ws.answer(l, a) })
 	if err != nil {
 		return err
 	}
-	l.req = req
+
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	l.req, l.deadline = req, time.Now().Add(ws.cfg.Patience)
+	if l.lost != ws.lost && l.left > 0 {
+		l.spent = true // its way may be the one that was lost meanwhile
+		l.w.at(soon())
+	}
 	return nil
+}
+
+// unsent takes back a lease that did not leave. With failed the watch tries later.
+func (ws *Watches) unsent(l *lease, failed bool) {
+	now := time.Now()
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := l.w
+	w.leases = slices.DeleteFunc(w.leases, func(other *lease) bool { return other == l })
+	if ws.m[w.key] != w {
+		ws.orphan(w.mailbox, l.acks, now) // the watch was replaced meanwhile
+		return
+	}
+
+	w.acks = append(w.acks, l.acks...)
+	if failed {
+		ws.failed(w, now)
+	}
 }
 
 // answer takes one answer to a lease. It is called from a link's reader.
