@@ -531,3 +531,31 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// TestChecksGoByAClockThatDoesNotJump: whatever is learned of the time of day, a relay
+// that was reached is looked at again a day or so later, and not before.
+func TestChecksGoByAClockThatDoesNotJump(t *testing.T) {
+	for _, by := range []time.Duration{-365 * 24 * time.Hour, 10 * time.Minute, 365 * 24 * time.Hour} {
+		now, steady := start, start
+		dir := directory.New(directory.Config{Now: func() time.Time { return now }})
+		r := newRelay(t, 3)
+		w := New(Config{Directory: dir, Self: newRelay(t, 4).d.ID, Now: func() time.Time { return now }, Steady: func() time.Time { return steady }})
+		if err := w.Reached(r.sign(t)); err != nil {
+			t.Fatal(err)
+		}
+
+		f := w.files[r.d.ID]
+		if left := f.check.Sub(steady); left < 20*time.Hour || left > 28*time.Hour {
+			t.Errorf("the next check is in %v", left)
+		}
+		now = now.Add(by)
+		steady = steady.Add(time.Minute)
+		if due, wait := w.Due(8); len(due) != 0 || wait <= 0 || wait > time.Minute {
+			t.Errorf("the time of day moved by %v: %d are due, wait %v", by, len(due), wait)
+		}
+		steady = steady.Add(28 * time.Hour)
+		if due, _ := w.Due(8); len(due) != len(w.Others()) {
+			t.Errorf("the time of day moved by %v: %d are due a day later", by, len(due))
+		}
+	}
+}

@@ -483,3 +483,13 @@ func TestHostileNeighbour(t *testing.T) {
 		})
 	}
 }
+
+// TestRestart: what was refused by a wrong clock comes once more.
+func TestRestart(t *testing.T) {
+	x := New(Config{})
+	x.remember(wire.NodeID{1}, mark{stamp: 7}, time.Now())
+	x.Restart()
+	if len(x.marks) != 0 || !x.whole.IsZero() {
+		t.Error("a neighbour is read on where it was left")
+	}
+}
