@@ -169,6 +169,31 @@ func TestCandidateOnce(t *testing.T) {
 	}
 }
 
+// TestUnknown: a dial that came to no end is no answer. The address may be tried once
+// more and stays known, but its network has no more dials in an hour for that.
+func TestUnknown(t *testing.T) {
+	b, clock := relay(nil)
+	b.Hear(id(1), at("9.9.9.9:4001"))
+	dials := 0
+	for range 100 {
+		if p, err := b.Open(id(1)); err == nil {
+			dials++
+			p.Unknown()
+			p.Unknown() // no second time
+		}
+		clock.Time = clock.Add(10 * time.Second)
+	}
+	if dials != book.CandidatesPerHour {
+		t.Errorf("%d dials that came to no end", dials)
+	}
+	if !slices.Contains(b.Candidates(), id(1)) {
+		t.Error("forgotten")
+	}
+	if b.May(id(1), at("9.9.9.9:4001")) {
+		t.Error("the gate is open")
+	}
+}
+
 // TestCandidateRates: 2 a second and 32 saved up, 4 under way, 8 an hour in one /24.
 func TestCandidateRates(t *testing.T) {
 	b, clock := relay(nil)

@@ -9,7 +9,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// A Permit lets one node be dialled at some addresses, until Done.
+// A Permit lets one node be dialled at some addresses, until Done or Unknown.
 type Permit struct {
 	book   *Book
 	id     wire.NodeID
@@ -146,9 +146,45 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	b := p.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.done {
+	if !p.close() {
 		return
 	}
+
+	switch {
+	case reached.IsValid():
+		if len(b.reached) >= maxReached {
+			for id := range b.reached {
+				delete(b.reached, id)
+				break
+			}
+		}
+		b.reached[p.id] = answer{reached, b.cfg.Now()}
+	case p.source == Candidate:
+		delete(b.heard, p.id)
+	}
+}
+
+// Unknown gives the permit back when the dial came to no end, because the node connected
+// to us meanwhile, or because whoever wanted it hung up: that says nothing about its
+// addresses. They may be dialled once more without a wait; what their network may have in
+// an hour is spent.
+func (p *Permit) Unknown() {
+	b := p.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.close() && p.source == Candidate {
+		for _, a := range p.addrs {
+			delete(b.meter.dialled, a)
+		}
+	}
+}
+
+// close shuts the gate, and reports whether it was open. The caller holds the lock.
+func (p *Permit) close() bool {
+	if p.done {
+		return false
+	}
+	b := p.book
 	p.done = true
 	delete(b.permits, p)
 
@@ -165,19 +201,7 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	if p.source == Candidate {
 		b.meter.end()
 	}
-
-	switch {
-	case reached.IsValid():
-		if len(b.reached) >= maxReached {
-			for id := range b.reached {
-				delete(b.reached, id)
-				break
-			}
-		}
-		b.reached[p.id] = answer{reached, b.cfg.Now()}
-	case p.source == Candidate:
-		delete(b.heard, p.id)
-	}
+	return true
 }
 
 // A meter counts the dials of candidates.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
@@ -27,15 +28,27 @@ const eyeballs = 250 * time.Millisecond
 // refuse for up to five minutes after a failure; whoever dials here has a
 // backoff of its own.
 func Connect(ctx context.Context, h Host, p *book.Permit) error {
-	var reached netip.AddrPort
-	defer func() { p.Done(reached) }()
 	id := p.ID().Peer()
 	forgetFailures(h, id)
 	c, err := h.Network().DialPeer(ctx, id)
-	if err != nil {
+	if errors.Is(ctx.Err(), context.Canceled) && err != nil {
+		p.Unknown() // a search in the DHT hangs up when it has found enough
 		return err
 	}
-	reached, _ = book.AddrPort(c.RemoteMultiaddr())
+	if err != nil {
+		p.Done(netip.AddrPort{})
+		return err
+	}
+
+	// Both may dial at once, and the other's connection be the one that stays: where
+	// that comes from nobody has reached.
+	for _, c := range append(h.Network().ConnsToPeer(id), c) {
+		if a, ok := book.AddrPort(c.RemoteMultiaddr()); ok && c.Stat().Direction == network.DirOutbound && slices.Contains(p.Addrs(), a) {
+			p.Done(a)
+			return nil
+		}
+	}
+	p.Unknown()
 	return nil
 }
 

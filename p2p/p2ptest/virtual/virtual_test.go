@@ -352,3 +352,17 @@ func TestBurst(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyWaits: in a mesh that starts at once no relay waits for another one's turn
+// to be dialled, which is ten minutes.
+func TestNobodyWaits(t *testing.T) {
+	for range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			m := virtual.NewMesh(t, 20, wan)
+			defer m.Stop()
+			if took := m.Settle(20); took > 2*time.Minute {
+				t.Errorf("every relay lists all after %v", took)
+			}
+		})
+	}
+}
