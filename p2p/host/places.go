@@ -74,20 +74,30 @@ func (p *Places) knock(c network.ConnMultiaddrs) {
 	}
 	key := ends(c)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if victim, found := p.door.Add(key, remote(c), time.Now()); found {
-		p.atDoor[victim].Close()
+	victim, found := p.door.Add(key, remote(c), time.Now())
+	crowded := p.atDoor[victim]
+	if found {
 		delete(p.atDoor, victim)
 	}
 	p.atDoor[key] = closer
-	time.AfterFunc(limits.HandshakeTime, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.atDoor[key] == closer {
-			p.forget(key)
-			closer.Close()
-		}
-	})
+	p.mu.Unlock()
+	if found {
+		crowded.Close()
+	}
+	time.AfterFunc(limits.HandshakeTime, func() { p.slow(key, closer) })
+}
+
+// slow closes a connection whose handshake took too long.
+func (p *Places) slow(key string, c io.Closer) {
+	p.mu.Lock()
+	still := p.atDoor[key] == c
+	if still {
+		p.forget(key)
+	}
+	p.mu.Unlock()
+	if still {
+		c.Close()
+	}
 }
 
 func (p *Places) forget(key string) {

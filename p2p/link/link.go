@@ -193,17 +193,10 @@ func (l *Links) Accept() {
 // Close ends all links and waits for their goroutines.
 func (l *Links) Close() {
 	l.cfg.Host.RemoveStreamHandler(wire.FrameProtocol)
-	l.cancel()
 	l.mu.Lock()
 	l.closed = true
-	var all []*stream
-	for _, streams := range l.peers {
-		all = append(all, streams...)
-	}
 	l.mu.Unlock()
-	for _, s := range all {
-		s.s.Reset()
-	}
+	l.cancel() // every stream ends by itself
 	l.wg.Wait()
 }
 
@@ -338,15 +331,16 @@ func (l *Links) stream(ctx context.Context, id wire.NodeID, eager bool) (network
 	return s, nil
 }
 
-// Drop closes the links and connections to a peer.
+// Drop closes the links and connections to a peer. The connections go first: to
+// reset a stream is to send something, which waits while the peer reads nothing.
 func (l *Links) Drop(id wire.NodeID) {
 	l.mu.Lock()
 	all := slices.Clone(l.peers[id])
 	l.mu.Unlock()
+	l.cfg.Host.Network().ClosePeer(id.Peer())
 	for _, s := range all {
 		s.s.Reset()
 	}
-	l.cfg.Host.Network().ClosePeer(id.Peer())
 }
 
 // Send queues a frame for a peer and does not wait. Without a link it dials,

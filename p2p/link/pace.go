@@ -59,7 +59,8 @@ func (l *Links) wait(st *stream, client bool, limit *rate.Limiter) error {
 				}
 			}
 			delete(l.slowed, longest)
-			longest.s.Reset()
+			// It may wait for a peer that reads nothing, so nobody waits for it.
+			l.wg.Go(func() { longest.s.Reset() })
 			l.count("slowed too long")
 		}
 		l.mu.Unlock()

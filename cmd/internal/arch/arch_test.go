@@ -1,6 +1,7 @@
 // Package arch holds the shape of the house: which package may know which, how
 // packages are named and introduced, and how large a file may grow, that the attacks of
-// docs/ATTACKS.md are tested, and that secrets are compared in constant time. It has
+// docs/ATTACKS.md are tested, that nobody waits for others with a lock held, and that
+// secrets are compared in constant time. It has
 // tests only. docs/ARCHITECTURE.md draws the same picture.
 package arch
 
