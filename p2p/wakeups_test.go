@@ -3,6 +3,7 @@ package p2p_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -139,20 +140,21 @@ func TestStatusTellsTheTruth(t *testing.T) {
 		dropping.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
+		var puts sync.WaitGroup
 		for _, to := range mailboxes {
-			go func() {
+			puts.Go(func() {
 				for ctx.Err() == nil {
 					if c.Put(ctx, to, randomTag(), randomBox()) != nil {
 						time.Sleep(time.Second) // a put that fails at once would stop the clock
 					}
 				}
-			}()
+			})
 		}
 		took := virtual.Eventually(t, "not ready", func() bool { return !c.Status().Ready })
 		if s := c.Status(); s.Reason == "" || took > time.Minute {
 			t.Errorf("not ready after %v: %q", took, s.Reason)
 		}
-		<-ctx.Done()
+		puts.Wait()
 		dropping.Store(false)
 		firstMessage(t, c, mailboxes)
 		if s := c.Status(); !s.Ready {

@@ -98,20 +98,27 @@ func (c *Client) due(id NodeID, sent time.Time) {
 		return
 	}
 	time.AfterFunc(doubtAfter, func() {
-		defer c.pulses.trust(id)
-		if links := c.links.Load(); links != nil && !c.pulses.since(id, sent) {
-			c.probe(links, id, 0)
+		links := c.links.Load()
+		if links == nil || c.pulses.since(id, sent) {
+			c.pulses.trust(id)
+			return
+		}
+		run := links.Go(func(ctx context.Context) {
+			defer c.pulses.trust(id)
+			c.probe(ctx, links, id, 0)
+		})
+		if !run {
+			c.pulses.trust(id)
 		}
 	})
 }
 
 // probe asks a guard for its list, and closes the connection if no frame comes. wait
 // is how long it has; 0 is as long as a page may take.
-func (c *Client) probe(links *link.Links, id NodeID, wait time.Duration) {
+func (c *Client) probe(ctx context.Context, links *link.Links, id NodeID, wait time.Duration) {
 	began := time.Now()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	if wait > 0 {
+		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
@@ -176,7 +183,7 @@ func (c *Client) woken(links *link.Links, e wake.Event) {
 	}
 	c.log.Debug("the network may be another", "event", e)
 	for _, id := range links.Peers() {
-		go c.probe(links, id, wait)
+		links.Go(func(ctx context.Context) { c.probe(ctx, links, id, wait) })
 	}
 	c.tryGuards()
 	pace.Kick(c.lonely)

@@ -190,6 +190,17 @@ func (l *Links) Accept() {
 	l.cfg.Host.SetStreamHandler(wire.FrameProtocol, func(s network.Stream) { l.serve(s, nil, false) })
 }
 
+// Go runs f beside the links, and reports whether it does: not after Close. Close ends
+// the context of f and waits for it.
+func (l *Links) Go(f func(context.Context)) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.wg.Go(func() { f(l.ctx) })
+	}
+	return !l.closed
+}
+
 // Close ends all links and waits for their goroutines.
 func (l *Links) Close() {
 	l.cfg.Host.RemoveStreamHandler(wire.FrameProtocol)
