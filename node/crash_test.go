@@ -15,9 +15,8 @@ import (
 
 	"starling/node/api"
 	"starling/node/nettest"
-	storefs "starling/node/store/faultfs"
 	"starling/p2p/mailbox"
-	"starling/p2p/mailbox/faultfs"
+	"starling/p2p/virtualdisk"
 )
 
 // A node or the only mailbox killed at any write, from the first invite to the
@@ -54,7 +53,7 @@ func TestKilledNode(t *testing.T) {
 // A mortal is a user who is killed once, or nobody.
 type mortal struct {
 	*user
-	fs      *faultfs.FS
+	fs      *virtualdisk.FS
 	revived bool
 }
 
@@ -78,15 +77,15 @@ func (m *mortal) revive() bool {
 // runKilled plays the story and reports whether the victim was killed in it.
 func runKilled(t *testing.T, victim string, kill int, power bool) bool {
 	name := fmt.Sprintf("%s-%v-%d", victim, power, kill)
-	var fs *faultfs.FS
+	var fs *virtualdisk.FS
 	disks := map[string]string{}
 	net := nettest.New(4)
 	if victim == "mailbox" {
 		net = nettest.New(1)
-		fs = faultfs.New()
+		fs = virtualdisk.New()
 		vfs.Register(name, fs)
 	} else {
-		fs = storefs.Register(name)
+		fs = virtualdisk.Register(name)
 		disks[victim] = name
 	}
 	ada, bob := newUserOn(t, net, "Ada", disks["Ada"]), newUserOn(t, net, "Bob", disks["Bob"])
@@ -200,7 +199,7 @@ func runKilled(t *testing.T, victim string, kill int, power bool) bool {
 
 // mortalMailbox puts the only mailbox on a disk, and starts it again, on the
 // ordinary one, when it has been killed.
-func mortalMailbox(t *testing.T, net *nettest.Net, fs *faultfs.FS, disk string) (end func()) {
+func mortalMailbox(t *testing.T, net *nettest.Net, fs *virtualdisk.FS, disk string) (end func()) {
 	id, path := net.Mailboxes()[0], filepath.Join(t.TempDir(), "mailbox.db")
 	open := func(disk string) *mailbox.SQLite {
 		s, err := mailbox.OpenSQLiteOn(disk, path, 1000)
@@ -257,7 +256,7 @@ func incoming(u *user) (out []string) {
 // While the disk is full nothing is accepted that cannot be kept, and what
 // others send waits; then everything goes on.
 func TestDiskFull(t *testing.T) {
-	fs := storefs.Register("node-full")
+	fs := virtualdisk.Register("node-full")
 	net := nettest.New(4)
 	ada, bob := newUserOn(t, net, "Ada", "node-full"), newUser(t, net, "Bob")
 	befriend(t, ada, bob)

@@ -14,7 +14,7 @@ import (
 	"starling/node/config"
 	"starling/node/nettest"
 	"starling/node/store"
-	"starling/node/store/faultfs"
+	"starling/p2p/virtualdisk"
 )
 
 // newMarkedUser is newUser on a machine that remembers its profiles.
@@ -483,7 +483,7 @@ func runKilledReset(t *testing.T, who string, kill int) (killed bool) {
 	ada.putBack(old)
 
 	vfs := fmt.Sprintf("reset-%s-%d", who, kill)
-	m := &mortal{user: ada, fs: faultfs.Register(vfs)}
+	m := &mortal{user: ada, fs: virtualdisk.Register(vfs)}
 	if who == "peer" {
 		m.user = bob
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"starling/node/api"
-	"starling/node/store/faultfs"
+	"starling/p2p/virtualdisk"
 )
 
 // A store killed at any write, or whose machine loses its power then, holds,
@@ -27,7 +27,7 @@ func killAtEveryWrite(t *testing.T, power bool) {
 	}
 	for kill := 0; ; kill += stride {
 		name := fmt.Sprintf("kill-%v-%d", power, kill)
-		fs := faultfs.Register(name)
+		fs := virtualdisk.Register(name)
 		p := newProfile(t)
 		s, err := Open(p, secret, Options{VFS: name})
 		if err != nil {
@@ -106,7 +106,7 @@ func killAtEveryWrite(t *testing.T, power bool) {
 // A full disk is reported as such, leaves nothing half written, and once there
 // is room everything goes on.
 func TestDiskFull(t *testing.T) {
-	fs := faultfs.Register("full")
+	fs := virtualdisk.Register("full")
 	p := newProfile(t)
 	s, err := Open(p, secret, Options{VFS: "full"})
 	if err != nil {
@@ -150,7 +150,7 @@ func TestDiskFull(t *testing.T) {
 
 // Only what must outlive a crash of the machine waits for the disk.
 func TestNote(t *testing.T) {
-	fs := faultfs.Register("note")
+	fs := virtualdisk.Register("note")
 	s, err := Open(newProfile(t), secret, Options{VFS: "note"})
 	if err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 
 	"starling/p2p/mailbox"
-	"starling/p2p/mailbox/faultfs"
 	"starling/p2p/mailbox/mailboxtest"
+	"starling/p2p/virtualdisk"
 )
 
 // TestSQLiteKilledAtEveryWrite: a mailbox is killed at any write, or its machine
@@ -45,7 +45,7 @@ func TestSQLiteKilledAtEveryWrite(t *testing.T) {
 
 // runKilledStore plays days of a mailbox and reports whether it was killed.
 func runKilledStore(t *testing.T, kill int, power bool) (killed bool) {
-	fs := faultfs.New()
+	fs := virtualdisk.New()
 	name := fmt.Sprintf("mailbox-%v-%d", power, kill)
 	vfs.Register(name, fs)
 	if power {

@@ -14,10 +14,9 @@ import (
 	"starling/node/api"
 	"starling/node/config"
 	"starling/node/store"
-	"starling/node/store/faultfs"
 	"starling/node/testnet/scenario"
 	"starling/p2p"
-	diskfs "starling/p2p/mailbox/faultfs"
+	"starling/p2p/virtualdisk"
 )
 
 // Nodes are the nodes of users in this process: those that people run, without
@@ -43,7 +42,7 @@ type person struct {
 	mu         sync.Mutex
 	profile    config.Profile
 	passphrase string
-	disk       *diskfs.FS
+	disk       *virtualdisk.FS
 	diskName   string
 	full       bool
 	opened     int
@@ -85,7 +84,7 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 	// A disk of its own each time: one that has crashed stays dead.
 	u.opened++
 	u.diskName = fmt.Sprintf("testnet-%p-%d-%d", n, user, u.opened)
-	u.disk = faultfs.Register(u.diskName)
+	u.disk = virtualdisk.Register(u.diskName)
 	u.disk.SetFull(u.full)
 
 	delay := n.cfg.Scenario.MeanDelay

@@ -1,7 +1,10 @@
-// Package faultfs is a SQLite file system for tests, which fails on command: as
-// a full disk does, as a process does that is killed, or as a machine does that
-// loses its power.
-package faultfs
+// Package virtualdisk simulates the disks of machines, as virtualtime does their
+// network: a SQLite file system that on command is full, stops in the middle of a
+// write as under a killed process, or forgets the unsynced as in a power cut.
+//
+// The users of a testnet in one process have one each. Nothing else of the program
+// opens a file on one.
+package virtualdisk
 
 import (
 	"slices"
@@ -12,20 +15,20 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// An FS is a file system that fails on command.
+// An FS is the file system of one disk.
 type FS struct {
 	vfs.VFS
 	mu      sync.Mutex
 	writes  int
 	syncs   int
 	full    bool
-	killAt  int  // the write that is torn, and after which nothing is written; 0: none
-	power   bool // what was not synced is lost then
+	killAt  int  // the number of the torn write, the last one; 0: none
+	power   bool // the unsynced is lost with it
 	pending []change
 	killed  chan struct{}
 }
 
-// A change is what a write that is not yet synced has replaced.
+// A change is the bytes under an unsynced write.
 type change struct {
 	file vfs.File
 	off  int64
@@ -33,8 +36,15 @@ type change struct {
 	size int64 // of the file before
 }
 
-// New makes a file system; vfs.Register makes it known to SQLite.
+// New makes a disk of its own; vfs.Register makes it known to SQLite.
 func New() *FS { return &FS{VFS: vfs.Find(""), killed: make(chan struct{})} }
+
+// Register makes a disk and makes it known to SQLite under a name.
+func Register(name string) *FS {
+	f := New()
+	vfs.Register(name, f)
+	return f
+}
 
 // Writes returns how many writes there have been.
 func (f *FS) Writes() int {
@@ -65,7 +75,7 @@ func (f *FS) KillAfter(writes int) {
 	f.killAt = f.writes + writes + 1
 }
 
-// FailPowerAfter is KillAfter, and what was not synced by then is lost too.
+// FailPowerAfter is KillAfter with the loss of everything unsynced.
 func (f *FS) FailPowerAfter(writes int) {
 	f.KillAfter(writes)
 	f.mu.Lock()
