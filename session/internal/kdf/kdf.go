@@ -9,7 +9,7 @@
 //
 // HMAC and HKDF are written out over crypto/sha256, on the stack: with
 // crypto/hmac and crypto/hkdf a message costs 213 allocations and two fifths of
-// its time more (docs/INTEROP.md). Tests compare them with those packages and
+// its time more (ADR 0011). Tests compare them with those packages and
 // with the vectors of RFC 4231, RFC 5869 and Wycheproof.
 //
 // Signatures are made over the label followed by the encoded key.
