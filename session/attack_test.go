@@ -443,7 +443,7 @@ func TestCellsLookAlike(t *testing.T) {
 func TestSessionIsNotPrinted(t *testing.T) {
 	alice, _ := pair(t)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
-		if s := fmt.Sprintf(verb, alice); s != "[session]" {
+		if s := fmt.Sprintf(verb, alice); s != "[secret]" {
 			t.Errorf("%s: %.40q", verb, s)
 		}
 	}

@@ -4,20 +4,20 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"starling/session/handshake"
 	"starling/session/identity"
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 	"starling/session/invite"
 	"starling/session/prekey"
 )
 
 // Invitation is a link as the invitee sees it.
 type Invitation struct {
+	secret.Hidden
+
 	link *invite.Link
 	keys *invite.Keys
 }
@@ -134,12 +134,3 @@ func (v *Invitation) helloCells(hello *handshake.Hello, first *Cell) []Cell {
 	}
 	return cells
 }
-
-// String never shows the link.
-func (*Invitation) String() string { return "[invitation]" }
-
-// Format never shows the link, whatever the verb.
-func (v *Invitation) Format(f fmt.State, _ rune) { io.WriteString(f, v.String()) }
-
-// LogValue never shows the link.
-func (v *Invitation) LogValue() slog.Value { return slog.StringValue(v.String()) }

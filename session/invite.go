@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -14,6 +11,7 @@ import (
 	"starling/session/envelope"
 	"starling/session/handshake"
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 	"starling/session/invite"
 	"starling/session/prekey"
 )
@@ -46,6 +44,8 @@ const maxPending = 24
 
 // Invite is the inviter's side until somebody has joined.
 type Invite struct {
+	secret.Hidden
+
 	link     *invite.Link
 	keys     *invite.Keys
 	prekeys  *prekey.Private // nil once used
@@ -385,12 +385,3 @@ func (h *pendingHello) unmarshal(in *cryptobyte.String) bool {
 	}
 	return true
 }
-
-// String never shows the link.
-func (*Invite) String() string { return "[invite]" }
-
-// Format never shows the link, whatever the verb.
-func (v *Invite) Format(f fmt.State, _ rune) { io.WriteString(f, v.String()) }
-
-// LogValue never shows the link.
-func (v *Invite) LogValue() slog.Value { return slog.StringValue(v.String()) }

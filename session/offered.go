@@ -1,13 +1,10 @@
 package session
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
-
 	"golang.org/x/crypto/cryptobyte"
 
 	"starling/session/envelope"
+	"starling/session/internal/secret"
 	"starling/session/invite"
 	"starling/session/prekey"
 )
@@ -23,6 +20,8 @@ type pendingOffer struct {
 
 // Offered is an offer of the peer, whole and with its signatures checked.
 type Offered struct {
+	secret.Hidden
+
 	Reason Reason
 	// Proven: its maker holds the state that the session was in. If not, they hold an
 	// older copy, as a profile does that was restored, or a thief.
@@ -93,12 +92,3 @@ func (r *Reset) readPending(in *cryptobyte.String) bool {
 	r.pending = p
 	return true
 }
-
-// String never shows the offer.
-func (*Offered) String() string { return "[offer]" }
-
-// Format never shows the offer, whatever the verb.
-func (o *Offered) Format(f fmt.State, _ rune) { io.WriteString(f, o.String()) }
-
-// LogValue never shows the offer.
-func (o *Offered) LogValue() slog.Value { return slog.StringValue(o.String()) }

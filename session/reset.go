@@ -2,15 +2,13 @@ package session
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
 	"starling/session/envelope"
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 	"starling/session/invite"
 	"starling/session/ratchet"
 )
@@ -56,6 +54,8 @@ var ErrEarly = errors.New("knock from the future")
 // reset says so to the people, and takes their verification away. It never shuts
 // out anybody else: the door of the session that it replaces stays open.
 type Reset struct {
+	secret.Hidden
+
 	initiator bool // our role in the old session
 	own       [32]byte
 	proof     ratchet.Proof // of our state
@@ -368,12 +368,3 @@ func (r *Reset) readOffer(in *cryptobyte.String) bool {
 func readReason(in *cryptobyte.String, why *Reason) bool {
 	return in.ReadUint8((*uint8)(why)) && (*why == ReasonRestored || *why == ReasonForked)
 }
-
-// String never shows the reset.
-func (*Reset) String() string { return "[reset]" }
-
-// Format never shows the reset, whatever the verb.
-func (r *Reset) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
-
-// LogValue never shows the reset.
-func (r *Reset) LogValue() slog.Value { return slog.StringValue(r.String()) }

@@ -43,8 +43,6 @@ package session
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -52,6 +50,7 @@ import (
 	"starling/session/handshake"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 	"starling/session/ratchet"
 )
 
@@ -109,6 +108,8 @@ var (
 
 // Session is one side of a conversation.
 type Session struct {
+	secret.Hidden
+
 	initiator   bool // in the handshake
 	established bool // something the peer sent in this session has opened
 	ad          [kdf.Size]byte
@@ -370,12 +371,3 @@ func UnmarshalSession(data []byte) (*Session, error) {
 	}
 	return s, nil
 }
-
-// String never shows the session.
-func (*Session) String() string { return "[session]" }
-
-// Format never shows the session, whatever the verb.
-func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// LogValue never shows the session.
-func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }

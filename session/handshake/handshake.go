@@ -30,14 +30,12 @@ package handshake
 import (
 	"crypto/mlkem"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/identity"
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 	"starling/session/prekey"
 )
 
@@ -63,6 +61,8 @@ type Hello struct {
 // Secrets are what both sides hold after the handshake. A is the initiator, B
 // the responder.
 type Secrets struct {
+	secret.Hidden
+
 	AD       [kdf.Size]byte // hash of the associated data
 	EC       [kdf.Size]byte // root key of the Double Ratchet
 	PQ       [kdf.Size]byte // secret of the post-quantum ratchet
@@ -72,15 +72,6 @@ type Secrets struct {
 	TagsB    [kdf.Size]byte
 	Exporter [kdf.Size]byte
 }
-
-// LogValue never shows the secrets.
-func (*Secrets) LogValue() slog.Value { return slog.StringValue("[secrets]") }
-
-// String never shows the secrets.
-func (*Secrets) String() string { return "[secrets]" }
-
-// Format never shows the secrets, whatever the verb.
-func (s *Secrets) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // Initiate runs Alice's side against a bundle whose signatures are checked.
 func Initiate(self *identity.Private, bundle *prekey.Bundle, invite [InviteIDSize]byte) (*Hello, *Secrets, error) {

@@ -239,7 +239,7 @@ func TestHelloEncoding(t *testing.T) {
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	_, _, _, s := parties(t)
-	if s.String() != "[secrets]" || fmt.Sprintf("%x", s) != "[secrets]" || s.LogValue().String() != "[secrets]" {
+	if s.String() != "[secret]" || fmt.Sprintf("%x", s) != "[secret]" || s.LogValue().String() != "[secret]" {
 		t.Fatal("secrets printed")
 	}
 }

@@ -20,12 +20,10 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 )
 
 // Sizes in bytes.
@@ -47,6 +45,8 @@ type Public struct {
 
 // Private is an identity of our own.
 type Private struct {
+	secret.Hidden
+
 	sign   ed25519.PrivateKey
 	dh     key.Private
 	public Public
@@ -95,15 +95,6 @@ func (p *Private) SignKey(label kdf.Label, encoded []byte) (sig [ed25519.Signatu
 
 // Bytes returns the private identity, 64 bytes.
 func (p *Private) Bytes() []byte { return append(p.sign.Seed(), p.dh.Bytes()...) }
-
-// String never shows the keys.
-func (p *Private) String() string { return "[private identity]" }
-
-// Format never shows the keys, whatever the verb.
-func (p *Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
-
-// LogValue never shows the keys.
-func (p *Private) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 // Parse reads a public identity and checks its signature.
 func Parse(b []byte) (Public, error) {

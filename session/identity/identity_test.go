@@ -91,7 +91,7 @@ func TestKeyKindConfusion(t *testing.T) {
 func TestPrivateIsNotPrinted(t *testing.T) {
 	id := New()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
-		if s := fmt.Sprintf(verb, id); s != "[private identity]" {
+		if s := fmt.Sprintf(verb, id); s != "[secret]" {
 			t.Errorf("%s: %q", verb, s)
 		}
 	}

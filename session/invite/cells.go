@@ -3,14 +3,12 @@ package invite
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/envelope"
 	"starling/session/handshake"
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 	"starling/session/prekey"
 )
 
@@ -42,6 +40,8 @@ const (
 
 // Keys are what the secret of a link gives.
 type Keys struct {
+	secret.Hidden
+
 	ID         [handshake.InviteIDSize]byte
 	BundleTags [Cells][TagSize]byte
 	HelloTags  [Slots][Cells][TagSize]byte
@@ -70,15 +70,6 @@ func slices(tags [][TagSize]byte) (s [][]byte) {
 	}
 	return s
 }
-
-// String never shows the keys.
-func (*Keys) String() string { return "[invite keys]" }
-
-// Format never shows the keys, whatever the verb.
-func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
-
-// LogValue never shows the keys.
-func (k *Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // SealBundle seals part index of a bundle.
 func (k *Keys) SealBundle(index int, bundle *[BundleSize]byte) (cell [envelope.CellSize]byte) {

@@ -39,13 +39,11 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"time"
 
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 )
 
 // Limits.
@@ -75,6 +73,8 @@ var (
 
 // Link is what an invite link says.
 type Link struct {
+	secret.Hidden
+
 	Secret     [32]byte
 	BundleHash [kdf.Size]byte
 	Expires    time.Time // whole seconds
@@ -120,15 +120,6 @@ func (l *Link) Bytes() []byte {
 	sum := kdf.Hash(kdf.LinkChecksum, b)
 	return append(b, sum[:checksumSize]...)
 }
-
-// String never shows the secret; see Encode.
-func (l *Link) String() string { return "[invite link]" }
-
-// Format never shows the secret, whatever the verb.
-func (l *Link) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
-
-// LogValue never shows the secret.
-func (l *Link) LogValue() slog.Value { return slog.StringValue(l.String()) }
 
 // Parse reads a link.
 func Parse(text string) (*Link, error) {

@@ -1,13 +1,10 @@
 package invite
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
-
 	"starling/session/envelope"
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 )
 
 // Knocks is how many tags there are for a knock. A mailbox remembers a tag that
@@ -28,6 +25,8 @@ const KnockSize = partSize
 // The cell is one of an invite, with purpose 3, the number of its tag as the
 // slot, and index 0.
 type Knock struct {
+	secret.Hidden
+
 	Tags [Knocks][TagSize]byte
 	key  [cbchmac.KeySize]byte
 }
@@ -51,12 +50,3 @@ func (k *Knock) Open(slot int, cell *[envelope.CellSize]byte) (plain [KnockSize]
 	ok = openCell(plain[:], &k.key, purposeKnock, slot, 0, cell)
 	return plain, ok
 }
-
-// String never shows the key.
-func (*Knock) String() string { return "[knock]" }
-
-// Format never shows the key, whatever the verb.
-func (k *Knock) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
-
-// LogValue never shows the key.
-func (k *Knock) LogValue() slog.Value { return slog.StringValue(k.String()) }

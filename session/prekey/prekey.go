@@ -19,13 +19,11 @@ import (
 	"crypto/ed25519"
 	"crypto/mlkem"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/identity"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 )
 
 // Sizes in bytes.
@@ -50,6 +48,8 @@ type Bundle struct {
 
 // Private is the secret half.
 type Private struct {
+	secret.Hidden
+
 	Identity *identity.Private
 	Signed   key.Private
 	OneTime  key.Private
@@ -171,12 +171,3 @@ func ParsePrivate(b []byte) (*Private, error) {
 	}
 	return &Private{Identity: id, Signed: signed, OneTime: oneTime, KEM: kem}, nil
 }
-
-// String never shows the keys.
-func (p *Private) String() string { return "[private prekeys]" }
-
-// Format never shows the keys, whatever the verb.
-func (p *Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
-
-// LogValue never shows the keys.
-func (p *Private) LogValue() slog.Value { return slog.StringValue(p.String()) }

@@ -133,7 +133,7 @@ func reject(t *testing.T, name string, b *Bundle) {
 func TestPrivateIsNotPrinted(t *testing.T) {
 	p := New()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
-		if s := fmt.Sprintf(verb, p); s != "[private prekeys]" {
+		if s := fmt.Sprintf(verb, p); s != "[secret]" {
 			t.Errorf("%s: %q", verb, s)
 		}
 	}

@@ -38,14 +38,12 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/doubleratchet"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 	"starling/session/ratchet/spqr"
 )
 
@@ -77,6 +75,8 @@ var (
 
 // Keys are the secrets a ratchet starts from.
 type Keys struct {
+	secret.Hidden
+
 	Root    [kdf.Size]byte        // of the Double Ratchet
 	PQ      [spqr.SecretSize]byte // of the post-quantum ratchet
 	HeaderA [cbchmac.KeySize]byte // header key of the initiator's first chain
@@ -84,17 +84,10 @@ type Keys struct {
 	AD      [kdf.Size]byte        // associated data of every message
 }
 
-// String never shows the keys.
-func (Keys) String() string { return "[ratchet keys]" }
-
-// Format never shows the keys, whatever the verb.
-func (k Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
-
-// LogValue never shows the keys.
-func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
 // State is one side of a conversation.
 type State struct {
+	secret.Hidden
+
 	ec      doubleratchet.State
 	pq      *spqr.State
 	ad      [kdf.Size]byte
@@ -120,15 +113,6 @@ func NewResponder(k Keys, own key.Private) *State {
 		ad: k.AD,
 	}
 }
-
-// String never shows the state.
-func (*State) String() string { return "[ratchet state]" }
-
-// Format never shows the state, whatever the verb.
-func (s *State) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// LogValue never shows the state.
-func (s *State) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // header is the plaintext header.
 type header struct {

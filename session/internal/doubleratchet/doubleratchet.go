@@ -14,13 +14,11 @@ package doubleratchet
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"starling/session/internal/cbchmac"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
+	"starling/session/internal/secret"
 )
 
 // A Suite is what one family of ratchets differs from another in. There is one
@@ -58,6 +56,8 @@ type (
 // value: a message is tried on a copy. A key that the specification calls None
 // has its flag unset.
 type State struct {
+	secret.Hidden
+
 	RK  Key
 	DHs key.Private
 	DHr key.Public
@@ -161,12 +161,3 @@ func (s *State) NextReceive() (mk Key) {
 	s.Nr++
 	return mk
 }
-
-// String never shows the keys.
-func (State) String() string { return "[double ratchet]" }
-
-// Format never shows the keys, whatever the verb.
-func (s State) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// LogValue never shows the keys.
-func (s State) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -97,7 +97,7 @@ func TestKeysAreNotPrinted(t *testing.T) {
 	s := State{RK: Key(bytes.Repeat([]byte{0xab}, 32))}
 	for _, v := range []any{s, &s} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-			if got := fmt.Sprintf(verb, v); got != "[double ratchet]" {
+			if got := fmt.Sprintf(verb, v); got != "[secret]" {
 				t.Errorf("%s: %s", verb, got)
 			}
 		}

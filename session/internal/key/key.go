@@ -17,11 +17,10 @@ import (
 	"crypto/mlkem"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/cloudflare/circl/dh/x25519"
+
+	"starling/session/internal/secret"
 )
 
 // Type bytes.
@@ -82,6 +81,8 @@ func canonical(u []byte) bool {
 
 // Private is an X25519 private key with its public key.
 type Private struct {
+	secret.Hidden
+
 	scalar x25519.Key
 	public Public
 }
@@ -105,7 +106,7 @@ func ParsePrivate(b []byte) (p Private, err error) {
 
 // Restore is ParsePrivate for a key whose public key was stored with it: it
 // saves computing that again.
-func Restore(scalar [32]byte, public Public) Private { return Private{scalar, public} }
+func Restore(scalar [32]byte, public Public) Private { return Private{scalar: scalar, public: public} }
 
 // Public returns the public key.
 func (p Private) Public() Public { return p.public }
@@ -124,12 +125,3 @@ func (p Private) Agree(peer Public) (secret [32]byte, err error) {
 	}
 	return secret, nil
 }
-
-// String never shows the key.
-func (p Private) String() string { return "[private key]" }
-
-// Format never shows the key, whatever the verb.
-func (p Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
-
-// LogValue never shows the key.
-func (p Private) LogValue() slog.Value { return slog.StringValue(p.String()) }

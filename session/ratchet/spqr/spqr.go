@@ -47,8 +47,8 @@ package spqr
 
 import (
 	"errors"
-	"log/slog"
 
+	"starling/session/internal/secret"
 	"starling/session/ratchet/spqr/braid"
 	"starling/session/ratchet/spqr/chain"
 )
@@ -100,6 +100,8 @@ var starling = Suite{
 // State is one end of a session's post-quantum ratchet. It is not safe for
 // concurrent use.
 type State struct {
+	secret.Hidden
+
 	suite *Suite
 	role  Role
 	chain chain.State
@@ -203,9 +205,3 @@ func (s *State) ReceiveMessage(m *Message) ([KeySize]byte, error) {
 // Epoch is the number of epochs agreed on so far: how often the session has
 // healed.
 func (s *State) Epoch() uint64 { return s.chain.Epoch() }
-
-// LogValue keeps the state out of logs.
-func (s *State) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the state out of messages.
-func (s *State) String() string { return "redacted" }

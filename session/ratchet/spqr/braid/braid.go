@@ -42,9 +42,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"math"
 
+	"starling/session/internal/secret"
 	"starling/session/ratchet/spqr/erasure"
 	"starling/session/ratchet/spqr/incremental"
 )
@@ -93,15 +93,11 @@ type Message struct {
 
 // Key is the key of an epoch.
 type Key struct {
+	secret.Hidden
+
 	Epoch uint64
 	Bytes [keySize]byte
 }
-
-// LogValue keeps the key out of logs.
-func (k Key) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the key out of messages.
-func (k Key) String() string { return "redacted" }
 
 type kind uint8
 
@@ -123,6 +119,8 @@ const (
 
 // State is one party's side of a Braid.
 type State struct {
+	secret.Hidden
+
 	suite *Suite
 	kind  kind
 	epoch uint64
@@ -206,7 +204,7 @@ func (s *State) send() (msg Message, key *Key, err error) {
 	case headerReceived: // (7)
 		rand.Read(s.m[:])
 		ct1, shared := incremental.Encaps1(&s.header, &s.m)
-		key = &Key{s.epoch, s.suite.epochKey(s.epoch, &shared)}
+		key = &Key{Epoch: s.epoch, Bytes: s.suite.epochKey(s.epoch, &shared)}
 		s.auth.update(s.suite, s.epoch, &key.Bytes)
 		s.enter(ct1Sampled)
 		s.ct1 = &ct1
@@ -330,7 +328,7 @@ func (s *State) receiveCt2(msg *Message) (*Key, error) {
 		return nil, err
 	}
 
-	key := &Key{s.epoch, s.suite.epochKey(s.epoch, &shared)}
+	key := &Key{Epoch: s.epoch, Bytes: s.suite.epochKey(s.epoch, &shared)}
 	auth := s.auth
 	auth.update(s.suite, s.epoch, &key.Bytes)
 	if !hmac.Equal(mac, auth.ciphertext(s.suite, s.epoch, s.ct1[:], ct2)) {
@@ -419,9 +417,3 @@ func (s *State) source() []byte {
 	}
 	return s.ct2[:]
 }
-
-// LogValue keeps the state out of logs.
-func (s *State) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the state out of messages.
-func (s *State) String() string { return "redacted" }

@@ -27,10 +27,12 @@ package chain
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 
 	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
 )
 
 // KeySize is the size of every key here, in bytes.
@@ -59,14 +61,15 @@ type Labels struct {
 // Key is the key of one message.
 type Key [KeySize]byte
 
-// LogValue keeps the key out of logs.
-func (k Key) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the key out of messages.
-func (k Key) String() string { return "redacted" }
+// String, Format and LogValue keep the key out of texts.
+func (Key) String() string                { return secret.Hidden{}.String() }
+func (Key) Format(f fmt.State, verb rune) { secret.Hidden{}.Format(f, verb) }
+func (Key) LogValue() slog.Value          { return secret.Hidden{}.LogValue() }
 
 // State is one party's chains.
 type State struct {
+	secret.Hidden
+
 	labels    *Labels
 	initiator bool
 	root      Key
@@ -263,9 +266,3 @@ func (s *State) forget(more int) {
 		s.aside = append(make([]asideKey, 0, len(keep)+more), keep...)
 	}
 }
-
-// LogValue keeps the state out of logs.
-func (s *State) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the state out of messages.
-func (s *State) String() string { return "redacted" }

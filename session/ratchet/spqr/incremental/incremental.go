@@ -24,9 +24,10 @@ import (
 	"crypto/sha3"
 	"crypto/subtle"
 	"errors"
-	"log/slog"
 
 	"github.com/cloudflare/circl/pke/kyber/kyber768"
+
+	"starling/session/internal/secret"
 )
 
 // Sizes in bytes.
@@ -52,6 +53,8 @@ var ErrKey = errors.New("incremental: encapsulation key does not fit its header"
 
 // Key is a decapsulation key.
 type Key struct {
+	secret.Hidden
+
 	dk *mlkem.DecapsulationKey768
 	ek []byte
 }
@@ -69,7 +72,7 @@ func NewKey(seed *[KeySize]byte) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{dk, dk.EncapsulationKey().Bytes()}, nil
+	return &Key{dk: dk, ek: dk.EncapsulationKey().Bytes()}, nil
 }
 
 // Seed returns the 64 bytes from which NewKey makes the key again.
@@ -100,12 +103,6 @@ func (k *Key) Decapsulate(ct1 *[Ct1Size]byte, ct2 *[Ct2Size]byte) ([SharedSize]b
 	}
 	return [SharedSize]byte(ss), nil
 }
-
-// LogValue keeps the key out of logs.
-func (k *Key) LogValue() slog.Value { return slog.StringValue("redacted") }
-
-// String keeps the key out of messages.
-func (k *Key) String() string { return "redacted" }
 
 // Encaps1 returns the first part of the ciphertext and the shared secret for
 // the key that header announces and the secret m.
