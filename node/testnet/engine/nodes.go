@@ -61,7 +61,7 @@ func NewNodes(cfg Config, load *Load) *Nodes {
 	for _, e := range cfg.Scenario.Events {
 		n.crashes = n.crashes || e.Do == scenario.Crash
 	}
-	for i := range cfg.Scenario.Users {
+	for i := range cfg.Scenario.People() {
 		n.users = append(n.users, &person{profile: config.Profile{Dir: filepath.Join(cfg.Dir, fmt.Sprintf("user-%d", i))}})
 	}
 	return n

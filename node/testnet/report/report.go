@@ -51,6 +51,8 @@ type Summary struct {
 	UserBytesDay  int64 `json:"user_bytes_day"` // both ways, at the rate since the traffic began
 	RelayBytesDay int64 `json:"relay_bytes_day"`
 
+	NewcomerMS int64 `json:"newcomer_ms,omitempty"` // until the slowest newcomer was ready
+
 	RelayStops int   `json:"relay_stops"`
 	Reopens    int   `json:"reopens"`     // nodes opened during the traffic
 	ReadyMS    int64 `json:"ready_ms"`    // real time until everybody runs
@@ -108,6 +110,7 @@ func (r *Report) Finish(bar scenario.Bar) {
 	check("start", "s", float64(s.ReadyMS)/1000, bar.Start.Seconds())
 	check("wall", "s", float64(s.WallMS)/1000, bar.Wall.Seconds())
 	check("p99", "s", float64(s.P99)/1000, bar.P99.Seconds())
+	check("newcomers ready", "s", float64(s.NewcomerMS)/1000, bar.Newcomer.Seconds())
 	check("memory of a user", "MiB", s.UserRSSMiB, bar.UserRSS)
 	check("a user's bytes a day", "B", float64(s.UserBytesDay), bar.UserBytesDay)
 	check("growth of cost", "", s.Growth, bar.Growth)

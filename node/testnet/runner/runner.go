@@ -10,6 +10,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -98,6 +99,7 @@ type run struct {
 	down       map[int]bool // relays
 	stops      int
 	reopens    int
+	newcomer   time.Duration // the slowest until ready
 	goroutines int
 	rss        int64
 	userRSS    int64 // the largest
@@ -321,6 +323,9 @@ func (r *run) follow(ctx context.Context) error {
 			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
 	}
+	for i := range r.s.Newcomers {
+		g.Go(func() error { return r.come(lanes, i) })
+	}
 	stranger := 0
 	for _, h := range r.s.Hostile {
 		for range h.Machines {
@@ -361,6 +366,32 @@ func (r *run) attack(ctx context.Context, stranger int, h scenario.Hostile) erro
 		return fmt.Errorf("hostile machine %d: %w", stranger, err)
 	}
 	return nil
+}
+
+// come lets one newcomer make a profile and wait until it is ready. They come
+// evenly over the second half of the traffic: an attack has begun by then.
+func (r *run) come(ctx context.Context, newcomer int) error {
+	at := r.s.Duration/2 + r.s.Duration/2*time.Duration(newcomer)/time.Duration(r.s.Newcomers)
+	if err := r.until(ctx, at); err != nil {
+		return err
+	}
+	began := time.Now()
+	u := newUser(r, r.s.Users+newcomer)
+	if err := u.open(ctx); err != nil {
+		return err
+	}
+
+	// Who is never ready has waited for as long as messages may settle.
+	limited, cancel := context.WithTimeout(ctx, r.s.Settle)
+	defer cancel()
+	err := u.ready(limited)
+	r.mu.Lock()
+	r.newcomer = max(r.newcomer, time.Since(began))
+	r.mu.Unlock()
+	if limited.Err() != nil {
+		err = ctx.Err()
+	}
+	return errors.Join(err, u.close(context.WithoutCancel(ctx), r.engine.Shut))
 }
 
 // until waits for a moment of the plan.

@@ -68,6 +68,7 @@ func (s *Scenario) readBar(t table) {
 		Start:        t.duration("start", 0, 0, maxTime),
 		Wall:         t.duration("wall", 0, 0, maxTime),
 		P99:          t.duration("p99", 0, 0, maxTime),
+		Newcomer:     t.duration("newcomer", 0, 0, maxTime),
 		UserRSS:      t.number("user_rss_mib", 0, 1, 1<<20),
 		UserBytesDay: t.number("user_bytes_day", 0, 1, 1<<40),
 		Growth:       t.number("growth", 0, 0.1, 100),

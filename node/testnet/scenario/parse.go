@@ -15,13 +15,14 @@ import (
 
 // Limits of a scenario.
 const (
-	maxFile     = 1 << 20
-	minRelays   = 5 // the least from which a client starts
-	maxRelays   = 2000
-	minUsers    = 2
-	maxUsers    = 1000
-	maxTime     = 31 * 24 * time.Hour
-	maxMessages = 1_000_000
+	maxFile      = 1 << 20
+	minRelays    = 5 // the least from which a client starts
+	maxRelays    = 2000
+	minUsers     = 2
+	maxUsers     = 1000
+	maxNewcomers = 100
+	maxTime      = 31 * 24 * time.Hour
+	maxMessages  = 1_000_000
 	// MinSize has room for what tells one text from another.
 	MinSize   = 40
 	maxSize   = 32 << 10
@@ -72,6 +73,8 @@ func (s *Scenario) read(r *reader, top table) {
 	s.Settle = top.duration("settle", defaultSettle, time.Second, maxTime)
 	s.MeanDelay = top.duration("mean_delay", defaultMeanDelay, 0, time.Minute)
 	s.NAT = top.boolean("nat")
+	s.Newcomers = int(top.integer("newcomers", 0, 0, maxNewcomers))
+	s.RelayMiB = int(top.integer("relay_mib", 0, 16, 1<<20))
 
 	switch {
 	case top.has("name") && !validName.MatchString(s.Name):

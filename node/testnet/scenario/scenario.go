@@ -15,6 +15,10 @@
 //	duration = "20s"          # messages and events happen in it; required
 //	settle = "1m"             # how long the last messages may take after it
 //	mean_delay = "30ms"       # at each mix; "0s" is none
+//	newcomers = 3             # people who write to nobody: each makes a profile
+//	                          # while the messages flow, until it is ready
+//	relay_mib = 1024          # the memory that a relay measures its limits by;
+//	                          # what the machine has if not given
 //	nat = true                # every user is behind a NAT router of its own
 //
 //	[messages]                # required
@@ -94,6 +98,8 @@ type Scenario struct {
 	Settle    time.Duration
 	MeanDelay time.Duration // 0: none
 	NAT       bool
+	Newcomers int
+	RelayMiB  int // 0: what there is
 	Messages  Messages
 	Shifts    time.Duration // 0: none
 	Churn     Churn
@@ -153,6 +159,9 @@ type Hostile struct {
 	From, Until time.Duration
 }
 
+// People returns how many users there are with those who come later.
+func (s *Scenario) People() int { return s.Users + s.Newcomers }
+
 // Strangers returns how many hostile machines there are.
 func (s *Scenario) Strangers() (n int) {
 	for _, h := range s.Hostile {
@@ -175,6 +184,7 @@ type Bar struct {
 	Start        time.Duration // real time until everybody runs and knows the relays
 	Wall         time.Duration // real time of the whole run
 	P99          time.Duration // from writing to shown
+	Newcomer     time.Duration // until the slowest newcomer is ready
 	UserRSS      float64       // MiB of the largest user's process
 	UserBytesDay float64       // bytes a day both ways, mean of the users, after the start
 	// Growth is how much more a node may cost, in memory and in goroutines, than
@@ -189,7 +199,7 @@ func (s *Scenario) Quarter() *Scenario {
 	q.Name += "-quarter"
 	q.Relays, q.Users = max(minRelays, s.Relays/4), max(minUsers, s.Users/8*2)
 	q.Messages = Messages{MinSize: MinSize, MaxSize: MinSize, Pairs: s.Messages.Pairs}
-	q.Shifts, q.Churn, q.Bad, q.Skew, q.Hostile, q.Events = 0, Churn{}, nil, nil, nil, nil
+	q.Shifts, q.Churn, q.Bad, q.Skew, q.Hostile, q.Events, q.Newcomers = 0, Churn{}, nil, nil, nil, nil, 0
 	q.Bar = Bar{Growth: s.Bar.Growth}
 	return &q
 }

@@ -58,6 +58,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		Relays: e.cfg.Scenario.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Edit: func(i int, c *p2p.RelayConfig) {
 			c.Store = e.Disks[i]
+			c.Memory = int64(e.cfg.Scenario.RelayMiB) << 20
 			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
 			c.Meddle = engine.Meddle(e.cfg.Plan, e.cfg.Scenario.Seed, i)
 		},

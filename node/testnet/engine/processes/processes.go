@@ -99,7 +99,7 @@ func New(cfg engine.Config, place Place) (*Engine, error) {
 	for i := range cfg.Scenario.Relays {
 		e.relays = append(e.relays, &relay{listen: place.Listen(i)})
 	}
-	for i := range cfg.Scenario.Users {
+	for i := range cfg.Scenario.People() {
 		dir := e.UserDir(i)
 		e.users = append(e.users, &user{profile: config.Profile{Dir: dir}, secret: dir + ".passphrase"})
 	}
@@ -174,7 +174,11 @@ func (e *Engine) Restart(ctx context.Context, i int) error {
 	if err := os.MkdirAll(e.RelayDir(i), 0o700); err != nil {
 		return err
 	}
-	p, err := run(ctx, e.place.Relay(i, e.cfg.Program, append(args, "--listen", r.listen)...), e.RelayDir(i)+".log")
+	cmd := e.place.Relay(i, e.cfg.Program, append(args, "--listen", r.listen)...)
+	if mib := e.cfg.Scenario.RelayMiB; mib > 0 {
+		cmd.Env = append(cmd.Environ(), fmt.Sprintf("GOMEMLIMIT=%dMiB", mib))
+	}
+	p, err := run(ctx, cmd, e.RelayDir(i)+".log")
 	if err != nil {
 		return fmt.Errorf("relay %d: %w", i, err)
 	}

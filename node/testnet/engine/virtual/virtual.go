@@ -91,6 +91,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		},
 		Edit: func(i int, c *p2p.RelayConfig) {
 			c.AllowPrivate = false
+			c.Memory = int64(s.RelayMiB) << 20
 			c.Store = e.Disks[i]
 			c.Options = e.net.Options(i)
 			c.Clock = engine.Clock(e.cfg.Plan.Skew[0][i])
@@ -159,7 +160,7 @@ func (e *Engine) Heal() error { e.net.Heal(); return nil }
 // Block implements engine.Engine.
 func (e *Engine) Block(relays []int) error {
 	for _, r := range relays {
-		for u := range e.cfg.Scenario.Users {
+		for u := range e.cfg.Scenario.People() {
 			e.net.Block(e.user(u), r)
 		}
 	}
@@ -172,7 +173,7 @@ func (e *Engine) Unblock() error { e.net.Unblock(); return nil }
 // Attack implements engine.Engine. Strangers have the addresses behind those of
 // the users.
 func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) error {
-	n := e.cfg.Scenario.Relays + e.cfg.Scenario.Users + stranger
+	n := e.cfg.Scenario.Relays + e.cfg.Scenario.People() + stranger
 	return e.cfg.Attacks.Run(ctx, engine.Stranger{
 		Do: h.Do, Rate: h.Rate, Seed: e.cfg.Scenario.Seed + uint64(stranger),
 		Address: virtualtime.Address(n).String(), Relays: e.mesh.Addrs(), Options: e.net.Options(n), Dial: e.net.Dialer(n),
