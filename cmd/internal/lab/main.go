@@ -119,7 +119,8 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		sum := got.Summary
-		fmt.Printf("%s: %s; median %d ms, p99 %d ms until shown\n", s.Name, sum.Verdict(), sum.P50, sum.P99)
+		fmt.Printf("%s: %s; median %d ms, p99 %d ms until shown; newcomers ready in %.1f s; %.0f s in all\n",
+			s.Name, sum.Verdict(), sum.P50, sum.P99, float64(sum.NewcomerMS)/1000, float64(sum.WallMS)/1000)
 		if *dir != "" {
 			if err := got.Write(filepath.Join(*dir, s.Name)); err != nil {
 				return err

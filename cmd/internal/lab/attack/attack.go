@@ -156,6 +156,14 @@ func (m *machine) paced(ctx context.Context, most float64, do func(i int)) error
 	return nil
 }
 
+// crowd is paced without waiting for one to be done before the next: who dials
+// one after the other is as slow as the way to the relay is long, and no flood.
+func (m *machine) crowd(ctx context.Context, most float64, do func(i int)) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	return m.paced(ctx, most, func(i int) { all.Go(func() { do(i) }) })
+}
+
 // each runs an attack on every relay side by side.
 func (m *machine) each(ctx context.Context, do func(ctx context.Context, relay peer.AddrInfo) error) error {
 	var all sync.WaitGroup

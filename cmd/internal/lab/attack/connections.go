@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -16,7 +17,7 @@ import (
 // idle takes places at every relay: connections that stay and do nothing, each
 // of a new identity, ten a second.
 func idle(ctx context.Context, m *machine) error {
-	return m.paced(ctx, 10, func(i int) {
+	return m.crowd(ctx, 10, func(i int) {
 		h, err := m.host()
 		if err != nil {
 			return
@@ -27,17 +28,20 @@ func idle(ctx context.Context, m *machine) error {
 
 // halfOpen opens TCP connections, a hundred a second, and says nothing on them.
 func halfOpen(ctx context.Context, m *machine) error {
+	var mu sync.Mutex
 	var open []net.Conn
 	defer func() {
 		for _, c := range open {
 			c.Close()
 		}
 	}()
-	return m.paced(ctx, 100, func(i int) {
+	return m.crowd(ctx, 100, func(i int) {
 		relay := m.relays[i%len(m.relays)]
 		within(ctx, func(ctx context.Context) {
 			if c, err := m.dial(ctx, relay.Addrs[0]); err == nil {
+				mu.Lock()
 				open = append(open, c)
+				mu.Unlock()
 			}
 		})
 	})
