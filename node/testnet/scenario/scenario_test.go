@@ -21,6 +21,8 @@ users = 4
 duration = "1m"
 settle = "30s"
 mean_delay = "0s"
+newcomers = 3
+relay_mib = 1024
 
 [messages]
 count = 120
@@ -78,6 +80,7 @@ until = "40s"
 [bar]
 wall = "10m"
 growth = 1.5
+newcomer = "15s"
 `
 
 func parse(t *testing.T, src string) *Scenario {
@@ -93,14 +96,14 @@ func TestParse(t *testing.T) {
 	s := parse(t, whole)
 	s.lines = nil
 	want := &Scenario{File: "x.toml", Name: "whole", About: "everything at once", Engine: "virtual", Seed: 7,
-		Relays: 12, Users: 4, Duration: time.Minute, Settle: 30 * time.Second,
+		Relays: 12, Users: 4, Duration: time.Minute, Settle: 30 * time.Second, Newcomers: 3, RelayMiB: 1024,
 		Messages: Messages{Count: 120, Rate: 4, MinSize: 40, MaxSize: 1000, Pairs: Couples},
 		Churn:    Churn{0.5, 5 * time.Second, 10 * time.Second, 40 * time.Second, true},
 		Link:     Link{50 * time.Millisecond, 75 * time.Millisecond, 0.1, 20},
 		Bad:      []Bad{{Fraction: 0.2, Drop: 1, Delay: time.Second}},
 		Skew:     []Skew{{Relays: []int{1}, Users: []int{3}, By: -90 * time.Second}},
 		Hostile:  []Hostile{{Do: "delays", Machines: 10, Rate: 27, Until: 40 * time.Second}},
-		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5},
+		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5, Newcomer: 15 * time.Second},
 		Events: []Event{
 			{At: time.Second, Do: Stop, Relays: []int{3}, path: "event[0]"},
 			{At: 2 * time.Second, Do: Offline, Users: []int{0, 2}, Drain: true, path: "event[1]"},
@@ -123,14 +126,20 @@ func TestMistakes(t *testing.T) {
 		{`relays = 12`, `relays = "12"`, `x.toml:5: relays is not a whole number`},
 		{`relays = 12`, `relais = 12`, `x.toml:5: there is no key "relais"`},
 		{`relays = 12`, ``, `x.toml:0: "relays" is missing`},
-		{`machines = 10`, `machines = 101`, `x.toml:60: machines is 101; it is 1 to 100`},
-		{`do = "delays"`, `do = "de lays"`, `x.toml:59: do is "de lays"`},
-		{`do = "delays"`, ``, `x.toml:58: "hostile[0].do" is missing`},
+		{`machines = 10`, `machines = 101`, `x.toml:62: machines is 101; it is 1 to 100`},
+		{`do = "delays"`, `do = "de lays"`, `x.toml:61: do is "de lays"`},
+		{`do = "delays"`, ``, `x.toml:60: "hostile[0].do" is missing`},
 		{`until = "40s"
 
 [bar]`, `until = "0s"
 
-[bar]`, `x.toml:62: the attack ends before it begins`},
+[bar]`, `x.toml:64: the attack ends before it begins`},
+		{`newcomers = 3`, `newcomers = 101`, `x.toml:10: newcomers is 101; it is 0 to 100`},
+		{`newcomers = 3`, `newcomers = "3"`, `x.toml:10: newcomers is not a whole number`},
+		{`relay_mib = 1024`, `relay_mib = 15`, `x.toml:11: relay_mib is 15; it is 16 to 1048576`},
+		{`relay_mib = 1024`, `relay_mib = 1.5`, `x.toml:11: relay_mib is not a whole number`},
+		{`newcomer = "15s"`, `newcomer = 15`, `x.toml:69: newcomer is not a duration`},
+		{`newcomer = "15s"`, `newcomer = "-1s"`, `x.toml:69: newcomer is -1s`},
 		{`seed = 7`, `sede = 7`, `x.toml:4: there is no key "sede"`},
 		{`seed = 7`, `seed = 7 7`, `x.toml:4: expected a top-level item`},
 		{`seed = 7`, `name = "b"`, `x.toml:4: Key 'name' has already been defined.`},
@@ -138,37 +147,37 @@ func TestMistakes(t *testing.T) {
 		{`"virtual"`, `"docker"`, `x.toml:3: there is no engine "docker"`},
 		{`"1m"`, `60`, `x.toml:7: duration is not a duration`},
 		{`"1m"`, `"0s"`, `x.toml:7: duration is 0s`},
-		{`count = 120`, `count = -1`, `x.toml:12: count is -1`},
-		{`rate = 4`, `rate = 1`, `x.toml:13: 120 messages at this rate take longer`},
-		{`rate = 4`, `rate = nan`, `x.toml:13: rate is NaN`},
-		{`[40, 1000]`, `[1000, 40]`, `x.toml:14: size is a number of bytes`},
-		{`[40, 1000]`, `1`, `x.toml:14: size is a number of bytes`},
-		{`"couples"`, `"triples"`, `x.toml:15: pairs is "triples"`},
-		{`per_minute = 0.5`, ``, `x.toml:17: "churn.per_minute" is missing`},
-		{`at = "1s"`, ``, `x.toml:29: "event[0].at" is missing`},
-		{`until = "40s"`, `until = "4s"`, `x.toml:21: churn ends before`},
-		{`until = "40s"`, `until = "2m"`, `x.toml:21: until is 2m0s`},
-		{`loss = 0.1`, `loss = 1.1`, `x.toml:26: loss is 1.1`},
-		{`relays = [3]`, `relays = [12]`, `x.toml:32: there is no 12 among relays 0 to 11`},
-		{`relays = [3]`, `relays = [3, 3]`, `x.toml:32: relays names 3 twice`},
-		{`relays = [3]`, `relays = 3`, `x.toml:32: relays is not a list`},
-		{`relays = [3]`, `users = [3]`, `x.toml:32: stop takes no users`},
-		{`relays = [3]`, ``, `x.toml:31: stop takes either relays or a fraction`},
-		{"users = [0, 2]", "users = [0]\nuser = 2", `x.toml:38: there is no key "event[1].user"`},
-		{`drain = true`, `drain = "yes"`, `x.toml:38: drain is neither`},
-		{`"offline"`, `"sleep"`, `x.toml:36: there is no event "sleep"`},
-		{`at = "2s"`, `at = "2m"`, `x.toml:35: at is 2m0s`},
-		{`["50ms", "75ms"]`, `["75ms", "50ms"]`, `x.toml:25: latency is a duration or`},
-		{`["50ms", "75ms"]`, `["75ms", 50]`, `x.toml:25: latency is not a duration`},
-		{`bandwidth = 20`, `bandwidth = 0`, `x.toml:27: bandwidth is 0`},
-		{`do = "online"`, `do = "heal"` + "\n" + `users = [1]`, `x.toml:47: heal takes no users`},
-		{`do = "online"`, `do = "fill"`, `x.toml:46: fill takes users, and`},
-		{"drop = 1\ndelay = \"1s\"", "", `x.toml:48: these relays do nothing bad`},
-		{`fraction = 0.2`, ``, `x.toml:48: bad relays are either`},
-		{"relays = [1]\nusers = [3]", "", `x.toml:53: wrong clocks are those`},
-		{`growth = 1.5`, `grows = 1`, `x.toml:66: there is no key "bar.grows"`},
-		{`"couples"`, "\"ring\"\n[shifts]\nevery = '1s'", `x.toml:17: only couples can take turns`},
-		{`[[event]] # the second`, `[event]`, `x.toml:34: Key 'event' has already been defined.`},
+		{`count = 120`, `count = -1`, `x.toml:14: count is -1`},
+		{`rate = 4`, `rate = 1`, `x.toml:15: 120 messages at this rate take longer`},
+		{`rate = 4`, `rate = nan`, `x.toml:15: rate is NaN`},
+		{`[40, 1000]`, `[1000, 40]`, `x.toml:16: size is a number of bytes`},
+		{`[40, 1000]`, `1`, `x.toml:16: size is a number of bytes`},
+		{`"couples"`, `"triples"`, `x.toml:17: pairs is "triples"`},
+		{`per_minute = 0.5`, ``, `x.toml:19: "churn.per_minute" is missing`},
+		{`at = "1s"`, ``, `x.toml:31: "event[0].at" is missing`},
+		{`until = "40s"`, `until = "4s"`, `x.toml:23: churn ends before`},
+		{`until = "40s"`, `until = "2m"`, `x.toml:23: until is 2m0s`},
+		{`loss = 0.1`, `loss = 1.1`, `x.toml:28: loss is 1.1`},
+		{`relays = [3]`, `relays = [12]`, `x.toml:34: there is no 12 among relays 0 to 11`},
+		{`relays = [3]`, `relays = [3, 3]`, `x.toml:34: relays names 3 twice`},
+		{`relays = [3]`, `relays = 3`, `x.toml:34: relays is not a list`},
+		{`relays = [3]`, `users = [3]`, `x.toml:34: stop takes no users`},
+		{`relays = [3]`, ``, `x.toml:33: stop takes either relays or a fraction`},
+		{"users = [0, 2]", "users = [0]\nuser = 2", `x.toml:40: there is no key "event[1].user"`},
+		{`drain = true`, `drain = "yes"`, `x.toml:40: drain is neither`},
+		{`"offline"`, `"sleep"`, `x.toml:38: there is no event "sleep"`},
+		{`at = "2s"`, `at = "2m"`, `x.toml:37: at is 2m0s`},
+		{`["50ms", "75ms"]`, `["75ms", "50ms"]`, `x.toml:27: latency is a duration or`},
+		{`["50ms", "75ms"]`, `["75ms", 50]`, `x.toml:27: latency is not a duration`},
+		{`bandwidth = 20`, `bandwidth = 0`, `x.toml:29: bandwidth is 0`},
+		{`do = "online"`, `do = "heal"` + "\n" + `users = [1]`, `x.toml:49: heal takes no users`},
+		{`do = "online"`, `do = "fill"`, `x.toml:48: fill takes users, and`},
+		{"drop = 1\ndelay = \"1s\"", "", `x.toml:50: these relays do nothing bad`},
+		{`fraction = 0.2`, ``, `x.toml:50: bad relays are either`},
+		{"relays = [1]\nusers = [3]", "", `x.toml:55: wrong clocks are those`},
+		{`growth = 1.5`, `grows = 1`, `x.toml:68: there is no key "bar.grows"`},
+		{`"couples"`, "\"ring\"\n[shifts]\nevery = '1s'", `x.toml:19: only couples can take turns`},
+		{`[[event]] # the second`, `[event]`, `x.toml:36: Key 'event' has already been defined.`},
 	} {
 		t.Run(tt.new, func(t *testing.T) {
 			if !strings.Contains(whole, tt.old) {
