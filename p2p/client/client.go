@@ -281,7 +281,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Listed:   c.listedNow,
-		Missing:  func(id NodeID) bool { return c.missing(c.dir.Snapshot(), id) },
+		Missing:  func(id NodeID) bool { return c.silent(c.dir.Snapshot(), id) },
+		Put:      c.Put,
 		OnBox:    cfg.OnBox,
 		Count:    c.refused.Add,
 		Patience: c.patience(),

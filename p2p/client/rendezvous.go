@@ -1,6 +1,7 @@
 package client
 
 import (
+	"slices"
 	"time"
 
 	"starling/p2p/directory"
@@ -18,8 +19,8 @@ func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 }
 
 // Missing returns those of some mailboxes that do not work now: they are not in
-// the directory, or say that they leave, or do not answer though others do. The
-// error is ErrOffline while that cannot be told: no guard is there, or none has
+// the directory, or say that they leave, or do not answer though others do, or have
+// dropped what they said they had stored (package watch). The error is ErrOffline while that cannot be told: no guard is there, or none has
 // given us its list since the start.
 func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	if len(c.guardsUp()) == 0 || c.listed.Load() == nil {
@@ -29,8 +30,9 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
+	liars := c.watches.Liars()
 	for _, id := range ids {
-		if c.missing(snap, id) {
+		if c.silent(snap, id) || slices.Contains(liars, id) {
 			missing = append(missing, id)
 		}
 	}
@@ -43,7 +45,8 @@ func (c *Client) listedNow(id NodeID) bool {
 	return listed
 }
 
-func (c *Client) missing(snap *directory.Snapshot, id NodeID) bool {
+// silent reports whether a mailbox is not listed, or does not answer though others do.
+func (c *Client) silent(snap *directory.Snapshot, id NodeID) bool {
 	_, listed := snap.Find(id)
 	return !listed || c.judge.Missing(id, time.Now())
 }

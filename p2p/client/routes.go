@@ -115,12 +115,14 @@ func routeError(err error) error {
 	return err
 }
 
-// ChooseMailboxes draws n relays to keep mail at, none of them in avoid.
+// ChooseMailboxes draws n relays to keep mail at, none of them in avoid or known to
+// have lied.
 func (c *Client) ChooseMailboxes(n int, avoid ...NodeID) ([]NodeID, error) {
 	if len(c.directoryNow().Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
 	up := c.guardsUp()
+	avoid = slices.Concat(avoid, c.watches.Liars())
 	// Our guards are the worst choice, but better than none.
 	ids, err := c.routes.Pick(n, slices.Concat(avoid, up)...)
 	if err != nil {

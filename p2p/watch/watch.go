@@ -24,11 +24,14 @@
 //	the same, and the mailbox seems to be gone         the next poll
 //	the mailbox has no seat for it                     a third of a poll
 //	a stamp for a seat is made                         at once
+//	a late trial is to be asked for                    up to 200 ms
 //	nothing happens                                    the next poll
 //	guard or relay lost, or a guard came up            up to 200 ms
 //
 // Requests of different watches are never put together: the mailbox must not
 // learn that they have one owner.
+//
+// Mailboxes are tried now and then with a box of the watch's own; see [TrialEvery].
 package watch
 
 import (
@@ -80,6 +83,8 @@ type Config struct {
 	// OnBox gets every box, at least once, one at a time. The box is found again
 	// until it is acknowledged. It may be nil.
 	OnBox func(mailbox wire.NodeID, tag mailbox.Tag, box []byte)
+	// Put stores a box of a trial, over a route like a sender's. nil: no mailbox is tried.
+	Put func(ctx context.Context, to wire.NodeID, tag mailbox.Tag, box []byte) error
 	// Count counts what is refused, by reason.
 	Count func(reason string)
 	// Patience is how long an answer may take.
@@ -110,15 +115,18 @@ type Request interface {
 
 // Watches are the standing subscriptions of one client.
 type Watches struct {
-	cfg   Config
-	boxes chan found
-	wake  chan struct{}
-	bills chan bill // stamps to be made
+	cfg     Config
+	boxes   chan found
+	wake    chan struct{}
+	bills   chan bill   // stamps to be made
+	errands chan errand // boxes of trials to be put
 
 	mu        sync.Mutex
 	m         map[string]*watch
 	delivered map[place]delivery
-	lost      int // guards and relays, so often
+	lost      int                         // guards and relays, so often
+	failures  map[wire.NodeID][]time.Time // of trials, the last ones
+	liars     map[wire.NodeID]time.Time   // since when
 }
 
 // New makes watches. Nothing is sent before Run.
@@ -131,8 +139,9 @@ func New(cfg Config) *Watches {
 	}
 	return &Watches{
 		cfg:   cfg,
-		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1),
+		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1), errands: make(chan errand),
 		m: map[string]*watch{}, delivered: map[place]delivery{},
+		failures: map[wire.NodeID][]time.Time{}, liars: map[wire.NodeID]time.Time{},
 	}
 }
 
@@ -170,6 +179,8 @@ type watch struct {
 	burst    int       // how many tags are to have a block each; 0 in quiet times
 	until    time.Time // when the burst is over, unless more comes
 	seat     seat
+	trial    *trial    // nil: none
+	asked    time.Time // when the last request was sent
 }
 
 type lease struct {
@@ -182,6 +193,7 @@ type lease struct {
 	left     int           // answers that can still come
 	came     int           // boxes
 	first    time.Time     // when the first of them came
+	made     time.Time
 	answered bool
 	spent    bool // nothing stands any more: the mailbox had more than blocks, or the way is gone
 	deadline time.Time
@@ -210,6 +222,9 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			return
 		}
 		w = &watch{key: key, mailbox: at, seat: newSeat()}
+		if ws.cfg.Put != nil {
+			w.trial = drawTrial(now)
+		}
 		ws.m[key] = w
 	}
 
@@ -357,6 +372,7 @@ func (ws *Watches) Run(ctx context.Context) error {
 	g.Go(func() error { return ws.send(ctx) })
 	g.Go(func() error { return ws.dispatch(ctx) })
 	g.Go(func() error { return ws.pay(ctx) })
+	g.Go(func() error { return ws.putTrials(ctx) })
 	return g.Wait()
 }
 
@@ -383,6 +399,7 @@ func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
 	ws.mu.Lock()
 	for _, w := range ws.m {
 		ws.overdue(w, now)
+		ws.tryOut(w, now)
 		if !w.due.After(now) {
 			due = append(due, ws.issue(w, now)...)
 		}
@@ -415,8 +432,12 @@ func (ws *Watches) next(now time.Time) time.Time {
 			delete(ws.m, w.key)
 			continue
 		}
+
 		if w.due.Before(next) {
 			next = w.due
+		}
+		if t := w.trial; t != nil && !t.due.IsZero() && t.due.Before(next) {
+			next = t.due
 		}
 		for _, l := range w.leases {
 			if !l.answered && l.deadline.Before(next) {
@@ -471,7 +492,7 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 
 	standing := ws.keep(w)
 	var tags []mailbox.Tag
-	for _, t := range w.tags {
+	for _, t := range w.names() {
 		d, ok := ws.delivered[place{w.mailbox, t}]
 		switch {
 		case standing[t]:
@@ -486,7 +507,7 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 	w.acks = nil
 	dense := w.burst - len(standing) // how many tags are to have a block each
 	for len(tags) > 0 || len(acks) > 0 {
-		l := &lease{w: w, seat: w.seat, lost: ws.lost, deadline: now.Add(ws.cfg.Patience)}
+		l := &lease{w: w, made: now, seat: w.seat, lost: ws.lost, deadline: now.Add(ws.cfg.Patience)}
 		most, blocks := mailbox.MaxTags, 3
 		if dense > 0 {
 			most, blocks = mailbox.MaxBlocks, mailbox.MaxBlocks
@@ -562,7 +583,8 @@ func (ws *Watches) post(ctx context.Context, l *lease) error {
 
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	l.req, l.deadline = req, time.Now().Add(ws.cfg.Patience)
+	now := time.Now()
+	l.req, l.deadline, l.w.asked = req, now.Add(ws.cfg.Patience), now
 	if l.lost != ws.lost && l.left > 0 {
 		l.spent = true // its way may be the one that was lost meanwhile
 		l.w.at(soon())
@@ -596,7 +618,8 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 
 	w := l.w
 	l.left--
-	if !l.answered {
+	firstAnswer := !l.answered
+	if firstAnswer {
 		l.answered = true
 		l.acks = nil
 		w.failures = 0
@@ -607,6 +630,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		ws.seated(w, a, now)
 	}
 
+	ours := ws.tested(l, a, firstAnswer, now)
 	switch a.Kind {
 	case mailbox.None:
 	case mailbox.Found:
@@ -621,7 +645,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 			w.until = now.Add(burstEnd)
 		}
 		at := place{w.mailbox, a.Tag}
-		if d, ok := ws.delivered[at]; ok && d.fresh(now) {
+		if d, ok := ws.delivered[at]; ours || ok && d.fresh(now) {
 			break
 		}
 		select {

@@ -1,0 +1,77 @@
+package p2p_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p"
+	"starling/p2p/mailbox"
+	"starling/p2p/p2ptest/virtual"
+)
+
+// A dropper says that it has stored a box and keeps nothing. Who waits for it at that
+// moment gets it, so that only a trial that asks late finds out.
+type dropper struct{ *mailbox.Memory }
+
+func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) error { return nil }
+
+// TestLiarsAreMissing: half of the relays drop what they call stored. A client that
+// watches at two of them, and at two honest ones, finds out which by boxes of its own,
+// and chooses none of them any more.
+func TestLiarsAreMissing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("days, if virtual ones")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMeshOf(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {
+			if node%2 == 1 {
+				cfg.Store = dropper{mailbox.NewMemory(1 << 10)}
+			}
+		})
+		defer m.Stop()
+		m.Settle(8)
+		c := m.Client(nil)
+		defer c.Stop()
+		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+		var lying, honest []p2p.NodeID
+		for _, r := range m.Relays {
+			if r.Node%2 == 1 {
+				lying = append(lying, r.ID())
+			} else {
+				honest = append(honest, r.ID())
+			}
+		}
+		watched := slices.Concat(lying[:2], honest[:2])
+		for _, id := range watched {
+			for i := range 24 { // each with trials of its own
+				c.Watch(fmt.Sprint(id, i), id, []p2p.Tag{randomTag(), randomTag()})
+			}
+		}
+		began := time.Now()
+		for {
+			time.Sleep(10 * time.Minute)
+			missing, err := c.Missing(watched)
+			if err == nil && len(missing) == 2 {
+				break
+			}
+			if time.Since(began) > 5*24*time.Hour {
+				t.Fatalf("of %v only %v are missing after five days", watched, missing)
+			}
+		}
+		t.Logf("found out after %v", time.Since(began).Round(time.Minute))
+		missing, err := c.Missing(watched)
+		if err != nil || !slices.Contains(missing, lying[0]) || !slices.Contains(missing, lying[1]) {
+			t.Errorf("missing: %v, %v; liars: %v", missing, err, lying[:2])
+		}
+		for range 20 {
+			ids, err := c.ChooseMailboxes(1)
+			if err != nil || slices.Contains(lying[:2], ids[0]) {
+				t.Errorf("chosen: %v, %v", ids, err)
+			}
+		}
+	})
+}

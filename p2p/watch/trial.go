@@ -1,0 +1,211 @@
+package watch
+
+import (
+	"context"
+	crand "crypto/rand"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"starling/p2p/mailbox"
+	"starling/p2p/pace"
+	"starling/p2p/wire"
+)
+
+// A mailbox may say "stored" and drop what it was given. Its sender is told a lie, and
+// nobody is told anything else. So a watch has a trial: now and then the client puts a
+// box of its own to the mailbox, over a route like a sender's, under a tag that the
+// fetches of the watch name among the others. One box that was stored and then is not
+// there is a failure; two at a mailbox, and it has lied.
+//
+//	drawn      ── about TrialEvery ──►  put          tag named already, but one in four
+//	put        ── "stored" ──►          stored       any other answer proves nothing
+//	stored     ── one in four: 1-3 days ──►  tag named
+//	tag named  ── the box ──►           passed       drawn anew
+//	tag named  ── answers, no box ──►   failed       drawn anew, due in an hour
+//
+// Trials are not kept over a restart.
+const (
+	// TrialEvery is the mean time between two trials of a watch.
+	TrialEvery = 12 * time.Hour
+
+	trialAgain    = time.Hour           // after a failure, or a box that could not be put
+	trialPatience = time.Hour           // for a stored box to come
+	trialAnswers  = 2                   // to fetches that named the tag: so many without the box
+	trialLate     = 4                   // one of so many is asked for late
+	lateLeast     = 24 * time.Hour      // by so long at least
+	lateMost      = 72 * time.Hour      // and at most
+	trialFailures = 2                   // make a lie
+	failureLasts  = 14 * 24 * time.Hour // and are counted so long
+	lieLasts      = 30 * 24 * time.Hour // the mailbox is missing
+	quietMost     = 10 * time.Minute    // between a fetch and the box of a trial
+)
+
+// trial is one test of a mailbox.
+type trial struct {
+	tag     mailbox.Tag
+	box     mailbox.Box
+	place   int  // of the tag among those of the watch
+	late    bool // the tag is named only a day or more after the box was stored
+	named   bool
+	due     time.Time // of the next step; zero: an answer
+	latest  time.Time // until when a put waits for a quiet moment
+	stored  time.Time // when the mailbox said so; zero: not yet
+	since   time.Time // fetches of then and later would find the box
+	answers int       // to such fetches
+}
+
+// newTrial draws a trial whose box is put at some time.
+func newTrial(due time.Time, late bool) *trial {
+	t := &trial{place: rand.IntN(mailbox.MaxTags), late: late, named: !late, due: due, latest: due.Add(time.Hour)}
+	crand.Read(t.tag[:])
+	crand.Read(t.box[:])
+	return t
+}
+
+// drawTrial draws the next trial of a watch in which nothing is wrong.
+func drawTrial(now time.Time) *trial {
+	wait := time.Duration(rand.ExpFloat64() * float64(TrialEvery))
+	return newTrial(now.Add(wait), rand.IntN(trialLate) == 0)
+}
+
+// errand is the box of a trial on its way.
+type errand struct {
+	key string
+	at  wire.NodeID
+	tag mailbox.Tag
+	box mailbox.Box
+}
+
+// names returns the tags that a fetch of the watch names.
+func (w *watch) names() []mailbox.Tag {
+	if w.trial == nil || !w.trial.named || len(w.tags) == 0 {
+		return w.tags
+	}
+	return slices.Insert(slices.Clone(w.tags), min(w.trial.place, len(w.tags)), w.trial.tag)
+}
+
+// tryOut takes the next step of a watch's trial, if it is due. It waits for nothing:
+// the box leaves without the lock, in putTrials.
+func (ws *Watches) tryOut(w *watch, now time.Time) {
+	t := w.trial
+	if t == nil || t.due.IsZero() || t.due.After(now) {
+		return
+	}
+	if !t.stored.IsZero() { // kept for long: is it still there?
+		t.named, t.since, t.due = true, now, time.Time{}
+		w.at(soon())
+		return
+	}
+
+	// A box that follows a fetch tells whose it is.
+	if quiet := min(quietMost, ws.cfg.Poll/3); now.Before(t.latest) {
+		if end := w.asked.Add(quiet); end.After(now) {
+			t.due = end
+			return
+		}
+		if w.due.Sub(now) < quiet && w.due.After(now) {
+			t.due = w.due.Add(quiet)
+			return
+		}
+	}
+
+	select {
+	case ws.errands <- errand{w.key, w.mailbox, t.tag, t.box}:
+		t.due = time.Time{} // until it is known what came of it
+	default: // another is under way
+		t.due = now.Add(pace.Jitter(time.Minute))
+	}
+}
+
+// putTrials puts the boxes of trials, one at a time, until ctx ends.
+func (ws *Watches) putTrials(ctx context.Context) error {
+	for {
+		var e errand
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e = <-ws.errands:
+		}
+		err := ws.cfg.Put(ctx, e.at, e.tag, e.box[:])
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+
+		now := time.Now()
+		ws.mu.Lock()
+		if w := ws.m[e.key]; w != nil && w.mailbox == e.at && w.trial != nil && w.trial.tag == e.tag {
+			w.trial.put(err, now)
+		}
+		ws.mu.Unlock()
+		pace.Kick(ws.wake)
+	}
+}
+
+// put notes what came of the put. No answer, or a refusal, says nothing of what the
+// mailbox does with that which it takes.
+func (t *trial) put(err error, now time.Time) {
+	switch {
+	case err != nil:
+		t.due = now.Add(pace.Jitter(trialAgain))
+	case t.late:
+		t.stored, t.due = now, now.Add(lateLeast+rand.N(lateMost-lateLeast))
+	default:
+		t.stored, t.since, t.due = now, now, time.Time{}
+	}
+}
+
+// tested looks at the answer to a lease for what it says of the trial, and reports
+// whether it is the trial's box, which is nobody else's.
+func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time) bool {
+	w := l.w
+	t := w.trial
+	if t == nil || ws.m[w.key] != w || !slices.Contains(l.tags, t.tag) {
+		return false
+	}
+
+	if a.Kind == mailbox.Found && a.Tag == t.tag {
+		ws.remember(place{w.mailbox, t.tag}, w.key, now)
+		ws.delivered[place{w.mailbox, t.tag}] = delivery{key: w.key, at: now, acked: true}
+		w.acks = append(w.acks, t.tag)
+		w.at(now.Add(pace.Jitter(4 * settle)))
+		if a.Box != t.box {
+			ws.lied(w, now)
+			return true
+		}
+		w.trial = drawTrial(now)
+		return true
+	}
+
+	if !first || t.since.IsZero() || !l.made.After(t.since) {
+		return false
+	}
+	if t.answers++; t.answers >= trialAnswers && now.Sub(t.since) >= trialPatience {
+		ws.lied(w, now)
+	}
+	return false
+}
+
+// lied notes a failure of a watch's mailbox, and draws a trial of the same kind.
+func (ws *Watches) lied(w *watch, now time.Time) {
+	old := func(at time.Time) bool { return now.Sub(at) >= failureLasts }
+	failures := append(slices.DeleteFunc(ws.failures[w.mailbox], old), now)
+	maps.DeleteFunc(ws.failures, func(_ wire.NodeID, all []time.Time) bool {
+		return !slices.ContainsFunc(all, func(at time.Time) bool { return !old(at) })
+	})
+	ws.failures[w.mailbox] = failures[max(0, len(failures)-trialFailures):]
+	if len(failures) >= trialFailures {
+		ws.liars[w.mailbox] = now
+	}
+	w.trial = newTrial(now.Add(pace.Jitter(trialAgain)), w.trial.late)
+}
+
+// Liars returns the mailboxes that have dropped what they said they had stored.
+func (ws *Watches) Liars() []wire.NodeID {
+	now := time.Now()
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	maps.DeleteFunc(ws.liars, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) >= lieLasts })
+	return slices.Collect(maps.Keys(ws.liars))
+}

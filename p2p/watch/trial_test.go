@@ -1,0 +1,177 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p/mailbox"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// keeper is mailboxes that say "stored" to everything; drops decides what they do.
+type keeper struct {
+	drops func(at wire.NodeID, stored time.Duration) bool // whether a box is gone by then
+	full  bool                                            // nothing is taken
+	deaf  func() bool                                     // no fetch is answered
+	forge bool                                            // another box is handed over
+
+	poor  // parses requests
+	boxes map[mailbox.Tag]kept
+	acked int
+	close int // puts less than a minute after a fetch there
+	last  map[wire.NodeID]time.Time
+}
+
+type kept struct {
+	box    mailbox.Box
+	stored time.Time
+}
+
+func (k *keeper) put(_ context.Context, at wire.NodeID, tag mailbox.Tag, box []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.last[at]) < time.Minute {
+		k.close++
+	}
+	if k.full {
+		return errors.New("full")
+	}
+	k.boxes[tag] = kept{mailbox.Box(box), time.Now()}
+	return nil
+}
+
+func (k *keeper) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+	var f *mailbox.Fetch
+	_, err := k.poor.post(ctx, at, n, func(b []*outfox.Block) (*outfox.Message, error) {
+		m, err := seal(b)
+		if err == nil {
+			var req any
+			req, err = mailbox.ParseRequest(m)
+			f, _ = req.(*mailbox.Fetch)
+		}
+		return m, err
+	}, func(*mailbox.Answer) {})
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fetches, k.times, k.last[at] = nil, nil, time.Now()
+	if k.deaf != nil && k.deaf() {
+		return fakeRequest{}, nil
+	}
+	for _, t := range f.Acks {
+		delete(k.boxes, t)
+		k.acked++
+	}
+	a := &mailbox.Answer{Kind: mailbox.None, Standing: n - 1}
+	for _, t := range f.Tags {
+		if b, ok := k.boxes[t]; ok && !k.drops(at, time.Since(b.stored)) {
+			if k.forge {
+				b.box[0] ^= 1
+			}
+			a = &mailbox.Answer{Kind: mailbox.Found, Tag: t, Box: b.box, Standing: n - 1}
+			break
+		}
+	}
+	go answered(a)
+	return fakeRequest{}, nil
+}
+
+// run watches four tags at two mailboxes and returns after how long each has lied.
+func (k *keeper) run(t *testing.T, d time.Duration) (lied map[wire.NodeID]time.Duration) {
+	t.Helper()
+	lied = map[wire.NodeID]time.Duration{}
+	synctest.Test(t, func(t *testing.T) {
+		k.boxes, k.last = map[mailbox.Tag]kept{}, map[wire.NodeID]time.Time{}
+		ws := New(Config{
+			Post: k.post, Put: k.put, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+			Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
+			OnBox: func(wire.NodeID, mailbox.Tag, []byte) { t.Error("a box of a trial is handed out") },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { ws.Run(ctx); close(done) }()
+		began := time.Now()
+		for n := range 2 {
+			ws.Watch(string(rune('a'+n)), wire.NodeID{byte(n + 1)}, []mailbox.Tag{{1}, {2}, {3}, {byte(n + 4)}})
+		}
+		for time.Since(began) < d {
+			time.Sleep(10 * time.Minute)
+			for _, id := range ws.Liars() {
+				if lied[id] == 0 {
+					lied[id] = time.Since(began)
+				}
+			}
+		}
+		cancel()
+		<-done
+	})
+	return lied
+}
+
+// Two mailboxes that drop everything are found out in hours: the mean of the second
+// trial is 14 h.
+func TestMailboxThatDropsIsFoundOut(t *testing.T) {
+	const runs = 20
+	var all []time.Duration
+	for range runs {
+		k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return true }}
+		for _, d := range k.run(t, 14*24*time.Hour) {
+			all = append(all, d)
+		}
+	}
+	if len(all) != 2*runs {
+		t.Fatalf("%d of %d liars are found out in a fortnight", len(all), 2*runs)
+	}
+	slices.Sort(all)
+	t.Logf("found out after %v, half of them, and %v, the last", all[runs], all[2*runs-1])
+	if all[runs] > 36*time.Hour {
+		t.Errorf("half of them only after %v", all[runs])
+	}
+}
+
+// One that drops what nobody asked for within half a day is found out too.
+func TestMailboxThatForgetsIsFoundOut(t *testing.T) {
+	k := &keeper{drops: func(at wire.NodeID, d time.Duration) bool { return at == wire.NodeID{1} && d > 12*time.Hour }}
+	lied := k.run(t, 60*24*time.Hour)
+	if len(lied) != 1 || lied[wire.NodeID{1}] == 0 {
+		t.Errorf("found out: %v", lied)
+	}
+	t.Logf("after %v", lied[wire.NodeID{1}])
+}
+
+// One that hands over other bytes than it was given has lied.
+func TestMailboxThatForgesIsFoundOut(t *testing.T) {
+	k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return false }, forge: true}
+	if lied := k.run(t, 7*24*time.Hour); len(lied) != 2 {
+		t.Errorf("found out: %v", lied)
+	}
+}
+
+// Nobody is blamed who keeps everything, takes nothing, or does not answer; and the box
+// of a trial does not follow a fetch.
+func TestHonestMailboxIsNotBlamed(t *testing.T) {
+	keeps := func(wire.NodeID, time.Duration) bool { return false }
+	k := &keeper{drops: keeps}
+	if lied := k.run(t, 90*24*time.Hour); len(lied) > 0 {
+		t.Errorf("honest ones: %v", lied)
+	}
+	if k.acked < 100 || k.close > k.acked/20 {
+		t.Errorf("%d trials passed, %d of them beside a fetch", k.acked, k.close)
+	}
+	k = &keeper{drops: keeps, full: true}
+	if lied := k.run(t, 30*24*time.Hour); len(lied) > 0 {
+		t.Errorf("full ones: %v", lied)
+	}
+	n := 0
+	k = &keeper{drops: keeps, deaf: func() bool { n++; return n%100 > 20 }}
+	if lied := k.run(t, 30*24*time.Hour); len(lied) > 0 {
+		t.Errorf("deaf ones: %v", lied)
+	}
+}
