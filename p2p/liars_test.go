@@ -13,19 +13,19 @@ import (
 	"starling/p2p/p2ptest/virtual"
 )
 
-// A dropper says that it has stored a box and keeps nothing. Who waits for it at that
-// moment gets it, so that only a trial that asks late finds out.
+// A dropper calls stored what it drops.
 type dropper struct{ *mailbox.Memory }
 
-func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) error { return nil }
+// Put says that the box was here already and is acknowledged: the sender is told that
+// it is stored, and nobody gets it.
+func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) error {
+	return mailbox.ErrAcknowledged
+}
 
 // TestLiarsAreMissing: half of the relays drop what they call stored. A client that
 // watches at two of them, and at two honest ones, finds out which by boxes of its own,
 // and chooses none of them any more.
 func TestLiarsAreMissing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("days, if virtual ones")
-	}
 	synctest.Test(t, func(t *testing.T) {
 		m := virtual.NewMeshOf(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {
 			if node%2 == 1 {
@@ -37,6 +37,7 @@ func TestLiarsAreMissing(t *testing.T) {
 		c := m.Client(nil)
 		defer c.Stop()
 		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+
 		var lying, honest []p2p.NodeID
 		for _, r := range m.Relays {
 			if r.Node%2 == 1 {
@@ -47,24 +48,26 @@ func TestLiarsAreMissing(t *testing.T) {
 		}
 		watched := slices.Concat(lying[:2], honest[:2])
 		for _, id := range watched {
-			for i := range 24 { // each with trials of its own
+			for i := range 5 { // each with trials of its own
 				c.Watch(fmt.Sprint(id, i), id, []p2p.Tag{randomTag(), randomTag()})
 			}
 		}
+
 		began := time.Now()
 		for {
 			time.Sleep(10 * time.Minute)
 			missing, err := c.Missing(watched)
-			if err == nil && len(missing) == 2 {
+			if err == nil && len(missing) >= 2 {
 				break
 			}
-			if time.Since(began) > 5*24*time.Hour {
-				t.Fatalf("of %v only %v are missing after five days", watched, missing)
+			if time.Since(began) > 7*24*time.Hour {
+				t.Fatalf("of %v only %v are missing after a week", watched, missing)
 			}
 		}
 		t.Logf("found out after %v", time.Since(began).Round(time.Minute))
+
 		missing, err := c.Missing(watched)
-		if err != nil || !slices.Contains(missing, lying[0]) || !slices.Contains(missing, lying[1]) {
+		if err != nil || len(missing) > 2 || !slices.Contains(missing, lying[0]) || !slices.Contains(missing, lying[1]) {
 			t.Errorf("missing: %v, %v; liars: %v", missing, err, lying[:2])
 		}
 		for range 20 {

@@ -20,8 +20,9 @@ func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 
 // Missing returns those of some mailboxes that do not work now: they are not in
 // the directory, or say that they leave, or do not answer though others do, or have
-// dropped what they said they had stored (package watch). The error is ErrOffline while that cannot be told: no guard is there, or none has
-// given us its list since the start.
+// dropped what they said they had stored (package watch). The error is ErrOffline
+// while that cannot be told: no guard is there, or none has given us its list since
+// the start.
 func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	if len(c.guardsUp()) == 0 || c.listed.Load() == nil {
 		return nil, ErrOffline

@@ -23,16 +23,19 @@ import (
 //	put        ── "stored" ──►          stored       any other answer proves nothing
 //	stored     ── one in four: 1-3 days ──►  tag named
 //	tag named  ── the box ──►           passed       drawn anew
-//	tag named  ── answers, no box ──►   failed       drawn anew, due in an hour
+//	tag named  ── "none", twice ──►     failed       drawn anew, due in an hour
 //
 // Trials are not kept over a restart.
 const (
-	// TrialEvery is the mean time between two trials of a watch.
+	// TrialEvery is the mean time between two trials of a watch. All watches together
+	// have no more than one in TrialShare.
 	TrialEvery = 12 * time.Hour
+	TrialShare = time.Hour
 
 	trialAgain    = time.Hour           // after a failure, or a box that could not be put
-	trialPatience = time.Hour           // for a stored box to come
-	trialAnswers  = 2                   // to fetches that named the tag: so many without the box
+	trialAnswers  = 2                   // so many say that there is no box
+	trialPatience = time.Hour           // for a stored box to come, so long at least
+	trialOthers   = 24 * time.Hour      // as long as the answers bring other boxes
 	trialLate     = 4                   // one of so many is asked for late
 	lateLeast     = 24 * time.Hour      // by so long at least
 	lateMost      = 72 * time.Hour      // and at most
@@ -54,6 +57,7 @@ type trial struct {
 	stored  time.Time // when the mailbox said so; zero: not yet
 	since   time.Time // fetches of then and later would find the box
 	answers int       // to such fetches
+	none    int       // those of them that say that there is no box
 }
 
 // newTrial draws a trial whose box is put at some time.
@@ -65,8 +69,9 @@ func newTrial(due time.Time, late bool) *trial {
 }
 
 // drawTrial draws the next trial of a watch in which nothing is wrong.
-func drawTrial(now time.Time) *trial {
-	wait := time.Duration(rand.ExpFloat64() * float64(TrialEvery))
+func (ws *Watches) drawTrial(now time.Time) *trial {
+	mean := max(TrialEvery, time.Duration(len(ws.m))*TrialShare)
+	wait := time.Duration(rand.ExpFloat64() * float64(mean))
 	return newTrial(now.Add(wait), rand.IntN(trialLate) == 0)
 }
 
@@ -174,14 +179,20 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 			ws.lied(w, now)
 			return true
 		}
-		w.trial = drawTrial(now)
+		w.trial = ws.drawTrial(now)
 		return true
 	}
 
 	if !first || t.since.IsZero() || !l.made.After(t.since) {
 		return false
 	}
-	if t.answers++; t.answers >= trialAnswers && now.Sub(t.since) >= trialPatience {
+	// Other boxes may have come first, if not for ever.
+	t.answers++
+	if a.Kind == mailbox.None {
+		t.none++
+	}
+	waited := now.Sub(t.since)
+	if t.none >= trialAnswers && waited >= trialPatience || t.answers >= trialAnswers && waited >= trialOthers {
 		ws.lied(w, now)
 	}
 	return false

@@ -16,12 +16,16 @@ import (
 // keeper is mailboxes that say "stored" to everything; drops decides what they do.
 type keeper struct {
 	drops func(at wire.NodeID, stored time.Duration) bool // whether a box is gone by then
+	push  bool                                            // what is waited for is handed over, and then gone
+	busy  time.Duration                                   // so long after it was stored other boxes come first
+	other bool                                            // each fetch brings a box of another tag
 	full  bool                                            // nothing is taken
 	deaf  func() bool                                     // no fetch is answered
 	forge bool                                            // another box is handed over
 
 	poor  // parses requests
 	boxes map[mailbox.Tag]kept
+	wait  map[mailbox.Tag]func(*mailbox.Answer) // subscriptions
 	acked int
 	close int // puts less than a minute after a fetch there
 	last  map[wire.NodeID]time.Time
@@ -42,6 +46,9 @@ func (k *keeper) put(_ context.Context, at wire.NodeID, tag mailbox.Tag, box []b
 		return errors.New("full")
 	}
 	k.boxes[tag] = kept{mailbox.Box(box), time.Now()}
+	if answer := k.wait[tag]; k.push && answer != nil {
+		go answer(&mailbox.Answer{Kind: mailbox.Found, Tag: tag, Box: mailbox.Box(box), Standing: 1})
+	}
 	return nil
 }
 
@@ -76,30 +83,46 @@ func (k *keeper) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, 
 				b.box[0] ^= 1
 			}
 			a = &mailbox.Answer{Kind: mailbox.Found, Tag: t, Box: b.box, Standing: n - 1}
+			if time.Since(b.stored) < k.busy {
+				a = &mailbox.Answer{Kind: mailbox.Found, Tag: mailbox.Tag{1}, Standing: n - 1}
+			}
 			break
 		}
+	}
+	if k.other {
+		a = &mailbox.Answer{Kind: mailbox.Found, Tag: mailbox.Tag{1}, Standing: n - 1}
+	}
+	for _, t := range f.Tags {
+		k.wait[t] = answered
 	}
 	go answered(a)
 	return fakeRequest{}, nil
 }
+
+func tagsAt(at wire.NodeID) []mailbox.Tag { return []mailbox.Tag{{1}, {2}, {3}, {at[0] + 3}} }
 
 // run watches four tags at two mailboxes and returns after how long each has lied.
 func (k *keeper) run(t *testing.T, d time.Duration) (lied map[wire.NodeID]time.Duration) {
 	t.Helper()
 	lied = map[wire.NodeID]time.Duration{}
 	synctest.Test(t, func(t *testing.T) {
-		k.boxes, k.last = map[mailbox.Tag]kept{}, map[wire.NodeID]time.Time{}
+		k.boxes, k.wait, k.last = map[mailbox.Tag]kept{}, map[mailbox.Tag]func(*mailbox.Answer){}, map[wire.NodeID]time.Time{}
 		ws := New(Config{
 			Post: k.post, Put: k.put, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
 			Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
-			OnBox: func(wire.NodeID, mailbox.Tag, []byte) { t.Error("a box of a trial is handed out") },
+			OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
+				if !slices.Contains(tagsAt(at), tag) {
+					t.Error("a box of a trial is handed out")
+				}
+			},
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { ws.Run(ctx); close(done) }()
 		began := time.Now()
 		for n := range 2 {
-			ws.Watch(string(rune('a'+n)), wire.NodeID{byte(n + 1)}, []mailbox.Tag{{1}, {2}, {3}, {byte(n + 4)}})
+			at := wire.NodeID{byte(n + 1)}
+			ws.Watch(string(rune('a'+n)), at, tagsAt(at))
 		}
 		for time.Since(began) < d {
 			time.Sleep(10 * time.Minute)
@@ -146,6 +169,17 @@ func TestMailboxThatForgetsIsFoundOut(t *testing.T) {
 	t.Logf("after %v", lied[wire.NodeID{1}])
 }
 
+// One that hands over what somebody waits for, and keeps nothing, is found out by boxes
+// that are asked for late.
+func TestMailboxThatOnlyPushesIsFoundOut(t *testing.T) {
+	k := &keeper{push: true, drops: func(wire.NodeID, time.Duration) bool { return true }}
+	lied := k.run(t, 60*24*time.Hour)
+	if len(lied) != 2 {
+		t.Errorf("found out: %v", lied)
+	}
+	t.Logf("after %v", lied)
+}
+
 // One that hands over other bytes than it was given has lied.
 func TestMailboxThatForgesIsFoundOut(t *testing.T) {
 	k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return false }, forge: true}
@@ -154,24 +188,36 @@ func TestMailboxThatForgesIsFoundOut(t *testing.T) {
 	}
 }
 
-// Nobody is blamed who keeps everything, takes nothing, or does not answer; and the box
-// of a trial does not follow a fetch.
+// One that always has another box first, and never that one, is found out.
+func TestMailboxThatHasOthersFirstIsFoundOut(t *testing.T) {
+	k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return true }, other: true}
+	if lied := k.run(t, 30*24*time.Hour); len(lied) != 2 {
+		t.Errorf("found out: %v", lied)
+	}
+}
+
+// Nobody is blamed who keeps everything, has much to hand over, takes nothing, or does
+// not answer; and the box of a trial does not follow a fetch.
 func TestHonestMailboxIsNotBlamed(t *testing.T) {
 	keeps := func(wire.NodeID, time.Duration) bool { return false }
 	k := &keeper{drops: keeps}
-	if lied := k.run(t, 90*24*time.Hour); len(lied) > 0 {
+	if lied := k.run(t, 60*24*time.Hour); len(lied) > 0 {
 		t.Errorf("honest ones: %v", lied)
 	}
-	if k.acked < 100 || k.close > k.acked/20 {
+	if k.acked < 60 || k.close > k.acked/20 {
 		t.Errorf("%d trials passed, %d of them beside a fetch", k.acked, k.close)
 	}
+	k = &keeper{drops: keeps, busy: 5 * time.Hour}
+	if lied := k.run(t, 20*24*time.Hour); len(lied) > 0 || k.acked < 20 {
+		t.Errorf("busy ones: %v; %d trials passed", lied, k.acked)
+	}
 	k = &keeper{drops: keeps, full: true}
-	if lied := k.run(t, 30*24*time.Hour); len(lied) > 0 {
+	if lied := k.run(t, 20*24*time.Hour); len(lied) > 0 {
 		t.Errorf("full ones: %v", lied)
 	}
 	n := 0
 	k = &keeper{drops: keeps, deaf: func() bool { n++; return n%100 > 20 }}
-	if lied := k.run(t, 30*24*time.Hour); len(lied) > 0 {
+	if lied := k.run(t, 20*24*time.Hour); len(lied) > 0 {
 		t.Errorf("deaf ones: %v", lied)
 	}
 }

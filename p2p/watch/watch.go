@@ -222,10 +222,10 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			return
 		}
 		w = &watch{key: key, mailbox: at, seat: newSeat()}
-		if ws.cfg.Put != nil {
-			w.trial = drawTrial(now)
-		}
 		ws.m[key] = w
+		if ws.cfg.Put != nil {
+			w.trial = ws.drawTrial(now)
+		}
 	}
 
 	if slices.Equal(w.tags, tags) {
