@@ -75,6 +75,14 @@ func (ws *Watches) drawTrial(now time.Time) *trial {
 	return newTrial(now.Add(wait), rand.IntN(trialLate) == 0)
 }
 
+// before returns when the next step is due, or another time that comes first.
+func (t *trial) before(other time.Time) time.Time {
+	if t == nil || t.due.IsZero() || other.Before(t.due) {
+		return other
+	}
+	return t.due
+}
+
 // errand is the box of a trial on its way.
 type errand struct {
 	key string

@@ -433,11 +433,9 @@ func (ws *Watches) next(now time.Time) time.Time {
 			continue
 		}
 
+		next = w.trial.before(next)
 		if w.due.Before(next) {
 			next = w.due
-		}
-		if t := w.trial; t != nil && !t.due.IsZero() && t.due.Before(next) {
-			next = t.due
 		}
 		for _, l := range w.leases {
 			if !l.answered && l.deadline.Before(next) {
