@@ -91,18 +91,21 @@ func (p *post) got(tag p2p.Tag) {
 }
 
 // send puts a box, over and over until it is on the mailbox's disk or until
-// patience ends, as the outbox of a node does.
+// patience ends, as the outbox of a node does. It waits for a tag of the window that
+// no box has had.
 func (p *post) send(patience time.Duration) p2p.Tag {
-	p.mu.Lock()
-	tag := p.window[0]
-	for _, t := range p.window {
-		if _, used := p.sent[t]; !used {
-			tag = t
-			break
+	var tag p2p.Tag
+	virtual.Eventually(p.tb, "a free tag", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		i := slices.IndexFunc(p.window, func(t p2p.Tag) bool { return p.sent[t].IsZero() })
+		if i < 0 {
+			return false
 		}
-	}
-	p.sent[tag] = time.Now()
-	p.mu.Unlock()
+		tag = p.window[i]
+		p.sent[tag] = time.Now()
+		return true
+	})
 	box := randomBox()
 	p.puts.Go(func() {
 		ctx, cancel := context.WithTimeout(p.ctx, patience)
