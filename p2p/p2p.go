@@ -86,6 +86,9 @@ type SourceStatus = client.SourceStatus
 // RelayStatus says what a relay does now.
 type RelayStatus = relay.Status
 
+// Standing says how a relay stands with others, by their word.
+type Standing = relay.Standing
+
 const (
 	// BoxSize is the size of every box in bytes.
 	BoxSize = client.BoxSize

@@ -3,8 +3,9 @@
 // wrong, a disk is full or a port is closed; each check has a name that scripts
 // may rely on, says what it found, and what to do about it.
 //
-// Checks only look. They start no node, change no file and send nothing to
-// strangers, but for one: a relay's own public addresses are dialled.
+// Checks only look. They start no node, change no file and send nothing to anybody.
+// Whether a relay is listed and reached is what others have told the relay that runs:
+// an address that answers from this machine says nothing of other networks.
 //
 // What a check says can be pasted into a public question: folders, addresses
 // and peer ids are only in a finding's Detail, which [Examine] leaves out
@@ -19,6 +20,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
+	"starling/node/relay"
 )
 
 // A Check is one thing that can be wrong.
@@ -60,12 +62,14 @@ type Patient struct {
 
 	status    api.Status
 	statusErr error
+	relay     relay.Status
+	relayErr  error
 }
 
-// Relay is a relay that is to run here.
+// Relay is a relay that runs, or is to run here.
 type Relay struct {
 	StateDir     string
-	Listen       []string // multiaddrs
+	Listen       []string // multiaddrs; none: those of the relay that runs
 	AllowPrivate bool
 }
 
@@ -78,7 +82,8 @@ type System struct {
 	Addresses func() ([]net.Addr, error)
 	// Listen takes a TCP address and gives it back.
 	Listen func(address string) error
-	Dial   func(ctx context.Context, address string) error
+	// Relay is what the relay of a state folder says that runs: relay.ReadStatus.
+	Relay func(stateDir string, now time.Time) (relay.Status, error)
 }
 
 // statusTimeout is how long a node may take to say how it is.
@@ -94,6 +99,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 	checks := Node
 	if p.Relay != nil {
 		checks = RelayChecks
+		p.relay, p.relayErr = p.System.Relay(p.Relay.StateDir, p.System.Now())
 	} else if p.Node != nil {
 		asking, cancel := context.WithTimeout(ctx, statusTimeout)
 		p.status, p.statusErr = p.Node.Status(asking)

@@ -15,6 +15,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
+	"starling/node/relay"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -65,7 +66,7 @@ func well(t *testing.T) *Patient {
 			Files:     func() (uint64, error) { return 65536, nil },
 			Addresses: func() ([]net.Addr, error) { return interfaces("9.9.9.9/24", "192.168.1.2/24", "2001:db8::1/64"), nil },
 			Listen:    func(string) error { return nil },
-			Dial:      func(context.Context, string) error { return nil },
+			Relay:     func(string, time.Time) (relay.Status, error) { return relay.Status{}, relay.ErrNotRunning },
 		}}
 }
 
@@ -248,7 +249,21 @@ func TestDetailIsAskedFor(t *testing.T) {
 
 func TestRelayChecks(t *testing.T) {
 	busy := func(string) error { return errors.New("address already in use") }
-	away := func(context.Context, string) error { return errors.New("connection refused") }
+	says := func(changes ...func(*relay.Status)) func(*testing.T, *Patient) {
+		s := relay.Status{Listed: true, Reachable: true, PeerID: secret, Announced: []string{"/ip4/9.9.9.9/tcp/4001"},
+			Asked: 3, ListedBy: []string{secret, secret}, ReachedBy: []string{secret, secret}, ClockKnown: true,
+			ClientPlaces: 100, BoxPlaces: 1000, Started: now.Add(-time.Hour)}
+		for _, change := range changes {
+			change(&s)
+		}
+		return func(_ *testing.T, p *Patient) {
+			p.System.Relay = func(string, time.Time) (relay.Status, error) { return s, nil }
+		}
+	}
+	unreached := func(s *relay.Status) { s.Reachable, s.ReachedBy = false, []string{secret} }
+	unlisted := func(s *relay.Status) { s.Listed, s.ListedBy = false, nil }
+	young := func(s *relay.Status) { s.Started = now.Add(-time.Minute) }
+	nobody := func(s *relay.Status) { s.Asked, s.ListedBy, s.ReachedBy, s.Reachable = 0, nil, nil, false }
 	for _, tt := range []struct {
 		name, listen, check string
 		want                Result
@@ -265,16 +280,36 @@ func TestRelayChecks(t *testing.T) {
 		{"free port", "/ip4/9.9.9.9/tcp/4001", "port", OK, "free", nil},
 		{"taken port", "/ip4/9.9.9.9/tcp/4001", "port", Failed, "cannot be taken", func(_ *testing.T, p *Patient) { p.System.Listen = busy }},
 		{"our port", "/ip4/9.9.9.9/tcp/4001", "port", OK, "relay that runs", func(t *testing.T, p *Patient) {
+			says()(t, p)
 			p.System.Listen = busy
-			lock(t, filepath.Join(p.Relay.StateDir, "relay.lock"))
 		}},
 		{"port of chance", "/ip4/9.9.9.9/tcp/0", "port", Warning, "port 0", nil},
+		{"announced", "/ip4/192.168.1.2/tcp/4001", "listen-address", OK, "announces another", says()},
+		{"of the relay that runs", "", "listen-address", OK, "1 of 1", says(func(s *relay.Status) { s.Listening = []string{"/ip4/9.9.9.9/tcp/4001/p2p/" + secret} })},
 		{"not running", "/ip4/9.9.9.9/tcp/4001", "reachable", Skipped, "does not run", nil},
-		{"reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", OK, "answer", func(t *testing.T, p *Patient) { lock(t, filepath.Join(p.Relay.StateDir, "relay.lock")) }},
-		{"unreachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "1 of 1", func(t *testing.T, p *Patient) {
-			p.System.Dial = away
-			lock(t, filepath.Join(p.Relay.StateDir, "relay.lock"))
+		{"not running", "/ip4/9.9.9.9/tcp/4001", "listed", Skipped, "does not run", nil},
+		{"not running", "/ip4/9.9.9.9/tcp/4001", "relay", Skipped, "does not run", nil},
+		{"running", "/ip4/9.9.9.9/tcp/4001", "relay", OK, "it runs", says()},
+		{"hung", "/ip4/9.9.9.9/tcp/4001", "relay", Failed, "for minutes", func(_ *testing.T, p *Patient) {
+			p.System.Relay = func(string, time.Time) (relay.Status, error) { return relay.Status{}, relay.ErrSilent }
 		}},
+		{"reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", OK, "2 of 3 other relays", says()},
+		{"unreachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "1 of 3 other relays", says(unreached)},
+		{"firewalled", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "no other relay reaches it", says(unreached, nobody, func(s *relay.Status) { s.Unreached = []string{"/ip4/9.9.9.9/tcp/4001"} })},
+		{"half reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Warning, "1 of its addresses", says(func(s *relay.Status) { s.Unreached = []string{"/ip4/9.9.9.9/tcp/4001"} })},
+		{"not reached yet", "/ip4/0.0.0.0/tcp/4001", "reachable", Skipped, "not run for long", says(unreached, young)},
+		{"first of its mesh", "/ip4/0.0.0.0/tcp/4001", "reachable", Skipped, "first of its mesh", says(nobody)},
+		{"nobody said anything", "/ip4/0.0.0.0/tcp/4001", "listed", Skipped, "no other relay", says(nobody, unlisted)},
+		{"without an address", "/ip4/192.168.1.2/tcp/4001", "listed", Failed, "no address", says(nobody, unlisted, func(s *relay.Status) { s.Announced = nil })},
+		{"listed", "/ip4/0.0.0.0/tcp/4001", "listed", OK, "2 of 3 other relays", says()},
+		{"unlisted", "/ip4/0.0.0.0/tcp/4001", "listed", Failed, "0 of 3 other relays", says(unlisted)},
+		{"not listed yet", "/ip4/0.0.0.0/tcp/4001", "listed", Skipped, "not run for long", says(unlisted, young)},
+		{"clock ahead", "/ip4/0.0.0.0/tcp/4001", "clock", Warning, "11 minutes ahead", says(func(s *relay.Status) { s.ClockAhead = 660 })},
+		{"clock behind", "/ip4/0.0.0.0/tcp/4001", "clock", Warning, "2 days behind", says(func(s *relay.Status) { s.ClockAhead = -48 * 3600 })},
+		{"clock agrees", "/ip4/0.0.0.0/tcp/4001", "clock", OK, "agrees", says()},
+		{"no place", "/ip4/0.0.0.0/tcp/4001", "room", Warning, "96 of 100", says(func(s *relay.Status) { s.Clients = 96 })},
+		{"no box", "/ip4/0.0.0.0/tcp/4001", "room", Warning, "999 of 1000", says(func(s *relay.Status) { s.Boxes = 999 })},
+		{"room", "/ip4/0.0.0.0/tcp/4001", "room", OK, "100 of 100", says()},
 		{"few files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Failed, "256", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 256, nil } }},
 		{"some files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Warning, "1024", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 1024, nil } }},
 		{"open key", "/ip4/9.9.9.9/tcp/4001", "relay-folder", Failed, "1 part", func(t *testing.T, p *Patient) {
@@ -291,7 +326,10 @@ func TestRelayChecks(t *testing.T) {
 			p := well(t)
 			dir := filepath.Join(p.Profile.Dir, "relay")
 			write(t, dir, "relay.key", 0o600)
-			p.Relay = &Relay{StateDir: dir, Listen: []string{tt.listen}}
+			p.Relay = &Relay{StateDir: dir}
+			if tt.listen != "" {
+				p.Relay.Listen = []string{tt.listen}
+			}
 			if tt.sick != nil {
 				tt.sick(t, p)
 			}
@@ -323,11 +361,8 @@ func TestMachine(t *testing.T) {
 	if m.Listen(at) == nil {
 		t.Error("a taken port was taken again")
 	}
-	if err := m.Dial(t.Context(), at); err != nil {
+	if _, err := m.Relay(t.TempDir(), now); !errors.Is(err, relay.ErrNotRunning) {
 		t.Error(err)
-	}
-	if m.Dial(t.Context(), "127.0.0.1:1") == nil {
-		t.Error("a closed port answered")
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"starling/node/relay"
+	"starling/p2p/clock"
 	"starling/p2p/directory"
 )
 
@@ -19,9 +21,12 @@ var RelayChecks = []Check{
 	{"relay-folder", "take the others' rights away: chmod -R go= on the relay's folder", checkRelayFolder},
 	{"disk", "free some space: a full relay refuses mail", checkDisk},
 	{"clock", "set this computer's date and time, best by switching on its network time", checkRelayClock},
-	{"listen-address", "listen on a public address, or on /ip4/0.0.0.0/tcp/4001 with that port forwarded to this machine; a mesh of your own needs --allow-private", checkListen},
+	{"listen-address", "listen on a public address; behind a router that forwards a port, say the router's with --announce; a mesh of your own needs --allow-private", checkListen},
 	{"port", "stop the other program, or choose another port", checkPort},
-	{"reachable", "open the port in this machine's firewall and on the router, then try from another network", checkReachable},
+	{"relay", "start it: starling relay --listen MULTIADDR...", checkRelay},
+	{"reachable", "open the port in this machine's firewall and forward it on the router, then say the router's address with --announce", checkReachable},
+	{"listed", "leave the relay running: it is listed when others have reached it; see the check reachable", checkListed},
+	{"room", "leave it: who comes when it is full takes the place of whoever used it least; another relay beside it helps", checkRoom},
 	{"file-limit", "raise it: ulimit -n 4096, or LimitNOFILE=4096 in the systemd unit", checkFiles},
 }
 
@@ -37,7 +42,18 @@ func checkRelayClock(_ context.Context, p *Patient) Finding {
 	if d := ahead(p.Relay.StateDir, p.System.Now()); d > clockSlack {
 		return fail("the relay's files were written %s in the future: the clock was set back, or is wrong", roughly(d))
 	}
-	return ok("the clock is not behind the relay's files")
+	off := time.Duration(p.relay.ClockAhead) * time.Second
+	switch {
+	case p.relayErr != nil || !p.relay.ClockKnown:
+		return ok("the clock is not behind the relay's files; other relays' clocks are compared while the relay runs")
+	case off.Abs() > clock.Notable:
+		where := "ahead of"
+		if off < 0 {
+			where = "behind"
+		}
+		return warn("this computer's clock is %s %s what other relays say; the relay goes by theirs", roughly(off), where)
+	}
+	return ok("it agrees with other relays'")
 }
 
 var errNotListen = errors.New("not an address to listen on; for example /ip4/0.0.0.0/tcp/4001")
@@ -80,9 +96,22 @@ func (p *Patient) listening(s string) ([]netip.AddrPort, error) {
 
 func public(a netip.AddrPort) bool { return directory.Address{AddrPort: a}.Public() }
 
+// listens returns where the relay listens, or is to.
+func (p *Patient) listens() []string {
+	if len(p.Relay.Listen) > 0 {
+		return p.Relay.Listen
+	}
+	var all []string
+	for _, a := range p.relay.Listening {
+		at, _, _ := strings.Cut(a, "/p2p/")
+		all = append(all, at)
+	}
+	return all
+}
+
 func checkListen(_ context.Context, p *Patient) Finding {
 	var open, places []string
-	for _, s := range p.Relay.Listen {
+	for _, s := range p.listens() {
 		addrs, err := p.listening(s)
 		if err != nil {
 			return fail("%v", err).at(s)
@@ -94,17 +123,20 @@ func checkListen(_ context.Context, p *Patient) Finding {
 			}
 		}
 	}
+
 	switch {
 	case len(open) > 0:
 		return ok("%d of %d addresses are public", len(open), len(places)).at(open...)
-	case p.Relay.AllowPrivate:
+	case p.Relay.AllowPrivate || p.relay.AllowPrivate:
 		return ok("no address is public, which is right for a mesh of your own").at(places...)
+	case len(p.relay.Announced) > 0:
+		return ok("none of %d addresses is public; the relay announces another", len(places)).at(p.relay.Announced...)
 	}
 	return fail("none of %d addresses is public: nobody outside can use this relay", len(places)).at(places...)
 }
 
 func checkPort(_ context.Context, p *Patient) Finding {
-	for _, s := range p.Relay.Listen {
+	for _, s := range p.listens() {
 		addrs, err := p.listening(s)
 		if err != nil {
 			return skip("%v", err).at(s)
@@ -117,49 +149,115 @@ func checkPort(_ context.Context, p *Patient) Finding {
 				continue // needs a zone, and no relay has one
 			}
 			if err := p.System.Listen(a.String()); err != nil {
-				if held(filepath.Join(p.Relay.StateDir, "relay.lock")) {
+				if !errors.Is(p.relayErr, relay.ErrNotRunning) {
 					return ok("the relay that runs has it").at(s)
 				}
 				return fail("it cannot be taken: another program has it, or the system forbids it").at(s, err.Error())
 			}
 		}
 	}
-	return ok("it is free").at(p.Relay.Listen...)
+	return ok("it is free").at(p.listens()...)
 }
 
-// reachTimeout is how long a dial of ourselves may take.
-const reachTimeout = 3 * time.Second
-
-func checkReachable(ctx context.Context, p *Patient) Finding {
-	if !held(filepath.Join(p.Relay.StateDir, "relay.lock")) {
-		return skip("the relay does not run; run this again while it does")
+func checkRelay(_ context.Context, p *Patient) Finding {
+	place := p.Relay.StateDir
+	switch {
+	case errors.Is(p.relayErr, relay.ErrNotRunning):
+		return skip("the relay does not run; run this again while it does").at(place)
+	case p.relayErr != nil:
+		f := fail("%v", reason(p.relayErr))
+		f.Remedy = "wait a moment and look again; then end it and start it again"
+		return f.at(place)
 	}
+	return ok("it runs").at(place, "peer id "+p.relay.PeerID)
+}
 
-	var reached, lost []string
-	for _, s := range p.Relay.Listen {
-		addrs, _ := p.listening(s)
-		for _, a := range addrs {
-			if !public(a) {
-				continue
-			}
-			dialling, cancel := context.WithTimeout(ctx, reachTimeout)
-			err := p.System.Dial(dialling, a.String())
-			cancel()
-			if err != nil {
-				lost = append(lost, a.String())
-			} else {
-				reached = append(reached, a.String())
-			}
-		}
+// noRelay is why a check of what others say was left out, if it was.
+func (p *Patient) noRelay() (Finding, bool) {
+	switch {
+	case errors.Is(p.relayErr, relay.ErrNotRunning):
+		return skip("the relay does not run; run this again while it does"), true
+	case p.relayErr != nil:
+		return skip("the relay does not say how it is"), true
+	}
+	return Finding{}, false
+}
+
+// alone is why nobody says anything of the relay, if nobody does.
+func (p *Patient) alone() (Finding, bool) {
+	s := p.relay
+	switch {
+	case s.Asked > 0:
+		return Finding{}, false
+	case s.Listed:
+		return skip("no other relay is known: this is the first of its mesh, so nobody can say"), true
+	case len(s.Announced) == 0 && len(s.Unreached) == 0 && !p.young():
+		return fail("the relay has no address that it could be listed with"), true
+	}
+	return skip("no other relay has said anything yet; look again in a minute"), true
+}
+
+func checkReachable(_ context.Context, p *Patient) Finding {
+	if f, out := p.noRelay(); out {
+		return f
+	}
+	s := p.relay
+	if len(s.Unreached) > 0 && !s.Reachable {
+		return fail("no other relay reaches it").at(s.Unreached...)
+	}
+	if f, out := p.alone(); out {
+		return f
 	}
 
 	switch {
-	case len(lost) > 0:
-		return fail("%d of %d public addresses do not answer even from here", len(lost), len(lost)+len(reached)).at(lost...)
-	case len(reached) > 0:
-		return ok("public addresses answer from this machine; only a try from another network shows the rest").at(reached...)
+	case len(s.Unreached) > 0:
+		return warn("other relays reach it, but not at %d of its addresses", len(s.Unreached)).at(s.Unreached...)
+	case s.Reachable:
+		return ok("%d of %s asked have reached it from outside", len(s.ReachedBy), others(s.Asked)).at(s.ReachedBy...)
+	case p.young():
+		return skip("%d of %s asked have reached it; it has not run for long", len(s.ReachedBy), others(s.Asked))
 	}
-	return skip("there is no public address to try")
+	return fail("%d of %s asked have reached it from outside", len(s.ReachedBy), others(s.Asked)).at(s.Announced...)
+}
+
+// settling is how long a new relay may take to be reached by others.
+const settling = 5 * time.Minute
+
+func (p *Patient) young() bool { return p.System.Now().Sub(p.relay.Started) < settling }
+
+// others says "1 other relay", "2 other relays".
+func others(n int) string { return count(n, "other relay") }
+
+func checkListed(_ context.Context, p *Patient) Finding {
+	if f, out := p.noRelay(); out {
+		return f
+	}
+	if f, out := p.alone(); out {
+		return f
+	}
+	s := p.relay
+	switch {
+	case s.Listed:
+		return ok("%d of %s asked list it", len(s.ListedBy), others(s.Asked)).at(s.ListedBy...)
+	case p.young():
+		return skip("%d of %s asked list it; it has not run for long", len(s.ListedBy), others(s.Asked))
+	}
+	return fail("%d of %s asked list it", len(s.ListedBy), others(s.Asked)).at(s.ListedBy...)
+}
+
+func checkRoom(_ context.Context, p *Patient) Finding {
+	if f, out := p.noRelay(); out {
+		return f
+	}
+	s := p.relay
+	full := func(n, places int) bool { return places > 0 && n >= places-places/20 }
+	switch {
+	case full(s.Clients, s.ClientPlaces):
+		return warn("%d of %d places for clients are taken", s.Clients, s.ClientPlaces)
+	case full(s.Boxes, s.BoxPlaces):
+		return warn("%d of %d boxes are taken", s.Boxes, s.BoxPlaces)
+	}
+	return ok("%d of %d places for clients and %d of %d boxes are free", s.ClientPlaces-s.Clients, s.ClientPlaces, s.BoxPlaces-s.Boxes, s.BoxPlaces)
 }
 
 func checkFiles(_ context.Context, p *Patient) Finding {
@@ -189,13 +287,6 @@ func machine() *System {
 			}
 			return err
 		},
-		Dial: func(ctx context.Context, address string) error {
-			var d net.Dialer
-			c, err := d.DialContext(ctx, "tcp", address)
-			if err == nil {
-				c.Close()
-			}
-			return err
-		},
+		Relay: relay.ReadStatus,
 	}
 }

@@ -5,6 +5,7 @@
 // network key and its mailboxes) and
 //
 //	relay.lock    held while the relay runs
+//	relay.status  what it knows of itself, for starling relay status and doctor
 package relay
 
 import (
@@ -15,12 +16,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
 	"starling/node/api"
 	"starling/p2p"
+)
+
+const (
+	lockFile = "relay.lock"
+	// Somebody may look whether the lock is held in the moment that a relay starts.
+	lockWait, lockAgain = 500 * time.Millisecond, 50 * time.Millisecond
 )
 
 // Config says which relay to run.
@@ -32,6 +41,7 @@ type Config struct {
 	Bootstrap    []string // multiaddrs of other relays, with /p2p/
 	AllowPrivate bool
 	LAN          bool // answer on the local network; takes AllowPrivate
+	Version      string
 	Logger       *slog.Logger
 }
 
@@ -42,8 +52,8 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 		return told(err)
 	}
-	lock := flock.New(filepath.Join(c.StateDir, "relay.lock"))
-	held, err := lock.TryLock()
+	lock := flock.New(filepath.Join(c.StateDir, lockFile))
+	held, err := tryLock(ctx, lock)
 	if err != nil {
 		return told(err)
 	}
@@ -51,6 +61,7 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 		return &api.Error{Code: api.CodeInUse, Message: "another relay runs on " + c.StateDir, Hint: "stop it, or give this one a folder of its own with --profile"}
 	}
 	defer lock.Unlock()
+	os.Remove(filepath.Join(c.StateDir, statusFile)) // of one that crashed
 
 	r, err := p2p.NewRelay(p2p.RelayConfig{
 		StateDir:     c.StateDir,
@@ -72,6 +83,12 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 	select {
 	case err = <-ended:
 	case <-r.Ready():
+		keep := newKeeper(c, r.Status)
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		defer stop()
+		writing.Go(func() { keep.run(ctx) })
+
 		readyErr := ready(r.PeerID(), r.Addrs())
 		if readyErr != nil {
 			stop()
@@ -85,6 +102,17 @@ func Run(ctx context.Context, c Config, ready func(peerID string, addrs []string
 		return nil
 	}
 	return told(err)
+}
+
+// tryLock takes the lock unless another relay holds it.
+func tryLock(ctx context.Context, lock *flock.Flock) (bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	held, err := lock.TryLockContext(waiting, lockAgain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false, nil
+	}
+	return held, err
 }
 
 // told puts what goes wrong with a relay into words.

@@ -2,9 +2,7 @@ package relay
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -34,8 +32,6 @@ const (
 
 	// knockLook is between looks whether a voucher is missing.
 	knockLook = 30 * time.Second
-
-	maxTestimonies = 64
 )
 
 // lobby is the part of a relay that lets others into its list, and asks to be let
@@ -46,17 +42,6 @@ type lobby struct {
 	knocks    admission.Knocks
 	examine   chan examination
 	vouched   chan struct{} // a voucher came, or a refusal
-
-	mu      sync.Mutex
-	lost    []string            // addresses that nobody reaches, as the owner was told
-	answers map[uint64]question // whether we are listed
-	listed  map[wire.NodeID]heard
-}
-
-// heard is what a neighbour said, and when.
-type heard struct {
-	admission.Testimony
-	at time.Time
 }
 
 // An examination is a relay that has knocked.
@@ -65,12 +50,6 @@ type examination struct {
 	nonce uint64
 	// unasked: it has not knocked, and is to be asked for its list once it is reached.
 	unasked bool
-}
-
-// A question is whom we asked whether we are listed, and when.
-type question struct {
-	to wire.NodeID
-	at time.Time
 }
 
 func (r *Relay) newLobby() {
@@ -84,8 +63,8 @@ func (r *Relay) newLobby() {
 	r.lobby.knocks.ByNetwork = !r.cfg.AllowPrivate
 	r.lobby.examine = make(chan examination, examineQueue)
 	r.lobby.vouched = make(chan struct{}, 1)
-	r.lobby.answers = map[uint64]question{}
-	r.lobby.listed = map[wire.NodeID]heard{}
+	r.stands.answers = map[uint64]question{}
+	r.stands.listed = map[wire.NodeID]heard{}
 }
 
 func (r *Relay) now() time.Time {
@@ -334,7 +313,6 @@ func (r *Relay) apply(ctx context.Context) error {
 			case <-time.After(announceSettle):
 			}
 		case <-timer.C:
-			r.askListed()
 		}
 		timer.Stop()
 	}
@@ -384,93 +362,6 @@ func (r *Relay) sourceOf(id wire.NodeID) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// askListed asks some neighbours whether we are listed.
-func (r *Relay) askListed() {
-	const some = 3
-	peers := r.relayPeers()
-	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
-	r.lobby.mu.Lock()
-	defer r.lobby.mu.Unlock()
-	clear(r.lobby.answers)
-	for _, p := range peers[:min(some, len(peers))] {
-		if id, err := wire.NodeIDFromPeer(p); err == nil {
-			nonce := rand.Uint64()
-			r.lobby.answers[nonce] = question{id, time.Now()}
-			r.tell(id, wire.TypeAmListed, binary.BigEndian.AppendUint64(nil, nonce))
-		}
-	}
-}
-
-// testified takes the answer of a neighbour whether we are listed.
-func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
-	r.lobby.mu.Lock()
-	defer r.lobby.mu.Unlock()
-	asked := r.lobby.answers[t.Nonce]
-	if asked.to != from {
-		r.refused.Add("admission: unasked")
-		return
-	}
-	delete(r.lobby.answers, t.Nonce)
-	r.hearTime(from, t.Time, time.Since(asked.at))
-	if len(r.lobby.listed) >= maxTestimonies {
-		clear(r.lobby.listed)
-	}
-	r.lobby.listed[from] = heard{t, time.Now()}
-}
-
-// standing says how we stand with others: whether most of those asked lately list us,
-// and whether any has reached us. Who knows nobody else goes by its own word.
-func (r *Relay) standing() (listed, reachable bool) {
-	r.lobby.mu.Lock()
-	defer r.lobby.mu.Unlock()
-	yes, no := 0, 0
-	for _, h := range r.lobby.listed {
-		switch {
-		case time.Since(h.at) > lately:
-		case h.Standing == admission.Unlisted:
-			no++
-		default:
-			yes++
-			reachable = reachable || h.Standing == admission.ReachedItself
-		}
-	}
-	if yes+no == 0 {
-		_, listed = r.dir.Snapshot().Find(r.id)
-		return listed && len(r.lobby.register.Others()) == 0, false
-	}
-	return yes > no, reachable
-}
-
-// reachedAs tells the owner, once, when no examiner reaches an address, and when one
-// does again. It reports whether the addresses to announce are others now.
-func (r *Relay) reachedAs() (changed bool) {
-	var lost []string
-	all := r.allClaims()
-	for _, a := range all {
-		if r.lobby.applicant.Unreached(a, time.Now()) {
-			lost = append(lost, a.String())
-		}
-	}
-
-	r.lobby.mu.Lock()
-	was := r.lobby.lost
-	r.lobby.lost = lost
-	r.lobby.mu.Unlock()
-	if slices.Equal(was, lost) {
-		return false
-	}
-
-	switch {
-	case len(lost) == 0:
-		r.log.Info("other relays reach this one at all of its addresses again")
-	case len(lost) == len(all):
-		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", "addresses", lost)
-	default:
-		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", "addresses", lost)
-	}
-	return true
 }
 
 // foreign returns how many of our addresses are not the one that a neighbour sees us

@@ -16,6 +16,7 @@ import (
 	"starling/p2p/directory"
 	"starling/p2p/directory/gossip"
 	"starling/p2p/host"
+	"starling/p2p/link"
 	"starling/p2p/outfox"
 	"starling/p2p/wire"
 
@@ -84,6 +85,43 @@ func TestFakesAreNotListed(t *testing.T) {
 			}
 			if r.Status().Refused["gossip: not admitted"] < 100 {
 				t.Errorf("it heard of none: %v", r.Status().Refused)
+			}
+		}
+	})
+}
+
+// TestStrangersAreNoWitnesses: strangers who connect and say that they are relays are
+// not asked how a relay stands, so that they cannot say it.
+func TestStrangersAreNoWitnesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 2, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		defer m.Stop()
+		m.Settle(2)
+		asked := make(chan wire.NodeID, 100)
+		for i := range 8 {
+			h, _ := stranger(t, m, 900+i)
+			defer h.Close()
+			links := link.New(link.Config{Host: h, Role: wire.RoleRelay, Handle: func(from wire.NodeID, f *wire.Frame) {
+				if f.Type() == wire.TypeAmListed {
+					asked <- from
+				}
+			}})
+			defer links.Close()
+			links.Accept()
+			for _, r := range m.Relays {
+				if err := links.Dial(t.Context(), r.ID()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+
+		time.Sleep(5 * time.Minute)
+		if len(asked) > 0 {
+			t.Errorf("strangers were asked %d times", len(asked))
+		}
+		for _, r := range m.Relays {
+			if s := r.Status(); s.Asked != 1 || !s.Listed || !s.Reachable {
+				t.Errorf("beside strangers: %+v", s.Standing)
 			}
 		}
 	})

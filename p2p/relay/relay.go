@@ -3,6 +3,7 @@
 //	relay.go  a Relay: what it is made of, and where frames go
 //	list.go   its descriptor, and the list it keeps with others
 //	time.go   what it learns of the time from others
+//	standing.go  what it learns from others of how it stands with them
 //	state.go  what it keeps on disk
 //	lan.go    relays of the local network, if the owner says so
 package relay
@@ -127,6 +128,7 @@ type Relay struct {
 	mail    *mailbox.Server
 	list    *exchange.Exchange
 	lobby   lobby
+	stands  standing
 	refused tally.Tally
 	ready   chan struct{}
 	keys    chan struct{} // the mix has new keys
@@ -145,9 +147,7 @@ type Relay struct {
 type Status struct {
 	PeerID string
 	Addrs  []string
-	// Listed reports whether others list the relay, Reachable whether one of them has
-	// reached it.
-	Listed, Reachable bool
+	Standing
 	// Announced are the addresses in the descriptor that the relay signed last.
 	Announced []string
 	// Relays are known, Neighbours are connected relays, Links all links.
@@ -160,6 +160,23 @@ type Status struct {
 	// ClockKnown: two of them agree.
 	ClockAhead time.Duration
 	ClockKnown bool
+	// Clients and Boxes are taken now of so many places.
+	Clients, ClientPlaces int
+	Boxes, BoxPlaces      int
+}
+
+// Standing says how a relay stands with others, by their word. Only those are asked
+// that the relay has reached itself, or that its owner named.
+type Standing struct {
+	// Listed reports whether most of them list the relay, Reachable whether enough
+	// of them have reached it.
+	Listed, Reachable bool
+	// Asked is how many said something lately; ListedBy and ReachedBy are the peer
+	// ids of those who list the relay, and who have reached it.
+	Asked               int
+	ListedBy, ReachedBy []string
+	// Unreached are the relay's addresses at which nobody finds it.
+	Unreached []string
 }
 
 // New opens the relay's state. Close it, unless Run is called.
@@ -349,6 +366,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.announce(ctx) })
 	g.Go(func() error { return r.admit(ctx) })
 	g.Go(func() error { return r.apply(ctx) })
+	g.Go(func() error { return r.learnStanding(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
 	if r.cfg.LAN {
@@ -408,13 +426,15 @@ func (r *Relay) Status() Status {
 		Mailbox: r.mail.Stats(),
 		Refused: r.refused.All(),
 	}
-	s.Listed, s.Reachable = r.standing()
+	s.Standing = r.standing()
 	if d, ok := r.dir.Snapshot().Find(r.id); ok {
 		for _, m := range directory.Multiaddrs(d.Addresses) {
 			s.Announced = append(s.Announced, m.String())
 		}
 	}
 	s.ClockAhead, s.ClockKnown = r.clock.Off()
+	s.Clients, s.ClientPlaces = r.places.Clients(), r.sizes.Clients
+	s.Boxes, s.BoxPlaces = s.Mailbox.Boxes, cmp.Or(r.cfg.MaxBoxes, mailbox.DefaultMaxBoxes)
 	select {
 	case <-r.ready:
 		s.Neighbours = r.gossip.Peers()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"starling/node/api"
+	"starling/node/relay"
 )
 
 // engine is what the commands need of package node and its neighbours. Tests
@@ -40,6 +41,9 @@ type engine interface {
 	Wipe(ctx context.Context, profile string) error
 	// Relay runs a relay until ctx ends and calls ready once.
 	Relay(ctx context.Context, c relayConfig, ready func(peerID string, addrs []string) error) error
+	// RelayStatus is what the relay of a state folder says that runs; its errors are
+	// those of relay.ReadStatus.
+	RelayStatus(stateDir string) (relay.Status, error)
 }
 
 // errNoNode is returned by [engine.Dial] when no node runs on the profile.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"starling/node/api"
 	"starling/node/config"
 	"starling/node/doctor"
+	"starling/node/relay"
 )
 
 // codeUnwell ends doctor when a check failed.
@@ -33,7 +33,9 @@ the network need a node that runs: start the app in another terminal.
 
 What it prints names no folder, address or peer id, so that it can be shown to
 people who help; --verbose adds them. With --listen it looks at a relay that
-runs, or is to run, with these addresses.`,
+runs, or is to run, with these addresses; without, where a relay runs and there
+is no profile, at that one. Whether a relay is listed and reached from outside is
+what other relays have told it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := a.profileDir()
@@ -41,8 +43,8 @@ runs, or is to run, with these addresses.`,
 				return err
 			}
 			patient := doctor.Patient{Profile: config.Profile{Dir: dir}, PassphraseFile: a.passphraseFile, Version: buildinfo.Get().Version}
-			if len(listen) > 0 {
-				patient.Relay = &doctor.Relay{StateDir: filepath.Join(dir, "relay"), Listen: listen, AllowPrivate: allowPrivate}
+			if len(listen) > 0 || a.onlyRelay(dir) {
+				patient.Relay = &doctor.Relay{StateDir: relayDir(dir), Listen: listen, AllowPrivate: allowPrivate}
 			} else if node, closer, err := a.engine.Dial(cmd.Context(), dir); err == nil {
 				defer closer.Close()
 				patient.Node = node
@@ -56,6 +58,15 @@ runs, or is to run, with these addresses.`,
 	cmd.Flags().BoolVar(&allowPrivate, "allow-private", false, "with --listen: the relay is for a mesh of your own")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// onlyRelay reports whether a relay runs on a folder that holds no profile.
+func (a *app) onlyRelay(dir string) bool {
+	if exists, err := a.engine.Exists(dir); err != nil || exists {
+		return false
+	}
+	_, err := a.engine.RelayStatus(relayDir(dir))
+	return !errors.Is(err, relay.ErrNotRunning)
 }
 
 func (a *app) examine(ctx context.Context, patient doctor.Patient) error {

@@ -47,7 +47,7 @@ var exits = []struct {
 	{exitInvite, "Invite: truncated or foreign, expired, used, one's own, unknown."},
 	{exitMessage, "Message: empty, too long, not UTF-8, unknown, given up; a testnet that failed."},
 	{exitTimeout, "Time ran out; a message stays in the outbox."},
-	{exitNetwork, "Network: no relay can be reached, or too few for a route."},
+	{exitNetwork, "Network: no relay can be reached, too few for a route, or none runs here."},
 	{exitDisk, "The disk is full."},
 	{exitUnwell, "Doctor: a check failed."},
 	{exitInterrupted, "Interrupted before it was done."},
@@ -95,6 +95,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeTimeout:         {exitTimeout, "try again, or allow more time with --timeout"},
 	api.CodeOffline:         {exitNetwork, "check the connection, or give a relay's address with --bootstrap"},
 	api.CodeFewRelays:       {exitNetwork, "wait for more relays, or give another one with --bootstrap; see starling status"},
+	codeNoRelay:             {exitNetwork, "start it: starling relay --listen MULTIADDR..."},
 	api.CodeDiskFull:        {exitDisk, "free some space and try again; nothing was lost"},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/node/relay"
 )
 
 // fakeNode is a node in memory with one contact, Bob. Messages to him get as
@@ -232,6 +233,7 @@ type fakeEngine struct {
 	created  []newProfile
 	started  []startConfig
 	relays   []relayConfig
+	relay    *relay.Status // of the relay that runs
 	restored []string
 	wiped    []string
 }
@@ -273,6 +275,13 @@ func (e *fakeEngine) Relay(ctx context.Context, c relayConfig, ready func(string
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (e *fakeEngine) RelayStatus(string) (relay.Status, error) {
+	if e.relay == nil {
+		return relay.Status{}, relay.ErrNotRunning
+	}
+	return *e.relay, nil
 }
 
 // fakeScreens answers the first screens, and leaves the app at once.

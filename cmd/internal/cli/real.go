@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"starling/cmd/internal/buildinfo"
 	"starling/node"
@@ -125,8 +126,13 @@ func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, [
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
 		LAN:          c.network.lan,
+		Version:      buildinfo.Get().Version,
 		Logger:       c.log,
 	}, ready)
+}
+
+func (realEngine) RelayStatus(stateDir string) (relay.Status, error) {
+	return relay.ReadStatus(stateDir, time.Now())
 }
 
 // realScreens is package tui, and linear where nothing can be drawn.

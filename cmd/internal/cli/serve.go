@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -59,57 +57,6 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 		},
 	}
 
-	a.alwaysJSON(cmd)
-	a.networkFlags(cmd)
-	return cmd
-}
-
-func (a *app) relayCommand() *cobra.Command {
-	var listen, announce, family []string
-	cmd := &cobra.Command{
-		Use:   "relay --listen MULTIADDR... [--announce MULTIADDR...] [--bootstrap MULTIADDR...]",
-		Short: "Run a relay, until interrupted",
-		Long: `Run a relay: it passes on and keeps sealed packets of people it does not know.
-It needs no passphrase and keeps its state in the folder relay of the profile
-folder. It prints one JSON line when it serves:
-
-  {"event":"ready","peer_id":"…","addrs":["/ip4/…/p2p/…"]}
-
-One of these addresses is what others give to --bootstrap. Other relays try each
-public address that it listens on or announces, and only where it is reached it
-is listed: behind a router that forwards a port, --announce the router's. With --lan they need
-none: the relay answers whoever looks for one on the local network, looks for
-others there itself, and takes any port if --listen is left out. SIGINT or
-SIGTERM ends it in order.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(listen) == 0 && a.network.lan {
-				listen = []string{"/ip4/0.0.0.0/tcp/0"} // found by asking, so any port will do
-			}
-			if len(listen) == 0 {
-				return usage("for example: starling relay --listen /ip4/0.0.0.0/tcp/4001", "--listen is missing")
-			}
-			if err := errors.Join(checkListen(listen), checkAnnounce(announce, a.network.allowPrivate), a.network.check()); err != nil {
-				return err
-			}
-			dir, err := a.profileDir()
-			if err != nil {
-				return err
-			}
-			// A folder of its own, so that a person's profile may be beside it.
-			config := relayConfig{stateDir: filepath.Join(dir, "relay"), listen: listen, announce: announce, family: family, network: a.network, log: a.logger()}
-			err = a.engine.Relay(cmd.Context(), config, func(peerID string, addrs []string) error {
-				return a.printJSON(ready{Event: "ready", PeerID: peerID, Addrs: addrs})
-			})
-			if cmd.Context().Err() != nil {
-				return nil
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringSliceVar(&listen, "listen", nil, "one or more `MULTIADDR`s to listen on")
-	cmd.Flags().StringSliceVar(&announce, "announce", nil, "one or more `MULTIADDR`s at which others reach it, if not those it listens on")
-	cmd.Flags().StringSliceVar(&family, "family", nil, "the `PEERID`s of your other relays, which name this one, too: no message passes two of them")
 	a.alwaysJSON(cmd)
 	a.networkFlags(cmd)
 	return cmd

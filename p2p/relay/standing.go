@@ -1,0 +1,158 @@
+package relay
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"starling/p2p/admission"
+	"starling/p2p/pace"
+	"starling/p2p/wire"
+)
+
+const (
+	// A relay asks so many neighbours how it stands, soon after its start and then
+	// now and then.
+	askStanding     = 3
+	askStandingSoon = 3 * time.Second
+	askStandingMost = 30 * time.Second
+
+	maxTestimonies = 64
+	// confirmed is how many others must have reached this relay for it to count as
+	// reachable: one could lie. While only one can be asked, its word must do.
+	confirmed = 2
+)
+
+// standing is what others say of this relay.
+type standing struct {
+	mu      sync.Mutex
+	lost    []string            // addresses that nobody reaches, as the owner was told
+	answers map[uint64]question // whether we are listed
+	listed  map[wire.NodeID]heard
+}
+
+// heard is what a neighbour said, and when.
+type heard struct {
+	admission.Testimony
+	at time.Time
+}
+
+// A question is whom we asked whether we are listed, and when.
+type question struct {
+	to wire.NodeID
+	at time.Time
+}
+
+// learnStanding asks neighbours how this relay stands, until ctx ends.
+func (r *Relay) learnStanding(ctx context.Context) error {
+	for wait := askStandingSoon; ; wait = min(2*wait, askStandingMost) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pace.Jitter(wait)):
+		}
+		r.askListed()
+	}
+}
+
+// askListed asks some neighbours whether we are listed: such as have a voice, so
+// that nobody becomes a witness by connecting.
+func (r *Relay) askListed() {
+	var peers []wire.NodeID
+	for _, p := range r.relayPeers() {
+		if id, err := wire.NodeIDFromPeer(p); err == nil && r.voice(id) {
+			peers = append(peers, id)
+		}
+	}
+	rand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+
+	r.stands.mu.Lock()
+	defer r.stands.mu.Unlock()
+	clear(r.stands.answers)
+	for _, id := range peers[:min(askStanding, len(peers))] {
+		nonce := rand.Uint64()
+		r.stands.answers[nonce] = question{id, time.Now()}
+		r.tell(id, wire.TypeAmListed, binary.BigEndian.AppendUint64(nil, nonce))
+	}
+}
+
+// testified takes the answer of a neighbour whether we are listed.
+func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
+	r.stands.mu.Lock()
+	defer r.stands.mu.Unlock()
+	asked := r.stands.answers[t.Nonce]
+	if asked.to != from {
+		r.refused.Add("admission: unasked")
+		return
+	}
+	delete(r.stands.answers, t.Nonce)
+	r.hearTime(from, t.Time, time.Since(asked.at))
+	if len(r.stands.listed) >= maxTestimonies {
+		clear(r.stands.listed)
+	}
+	r.stands.listed[from] = heard{t, time.Now()}
+}
+
+// standing says how we stand with others: whether most of those asked lately list us,
+// and whether enough of them have reached us. Who knows nobody else goes by its own
+// word.
+func (r *Relay) standing() (s Standing) {
+	r.stands.mu.Lock()
+	defer r.stands.mu.Unlock()
+	s.Unreached = slices.Clone(r.stands.lost)
+	for id, h := range r.stands.listed {
+		if time.Since(h.at) > lately {
+			continue
+		}
+		s.Asked++
+		if h.Standing != admission.Unlisted {
+			s.ListedBy = append(s.ListedBy, id.String())
+		}
+		if h.Standing == admission.ReachedItself {
+			s.ReachedBy = append(s.ReachedBy, id.String())
+		}
+	}
+	slices.Sort(s.ListedBy)
+	slices.Sort(s.ReachedBy)
+
+	s.Listed = 2*len(s.ListedBy) > s.Asked
+	s.Reachable = s.Asked > 0 && len(s.ReachedBy) >= min(confirmed, s.Asked)
+	if s.Asked == 0 {
+		_, listed := r.dir.Snapshot().Find(r.id)
+		s.Listed = listed && len(r.lobby.register.Others()) == 0
+	}
+	return s
+}
+
+// reachedAs tells the owner, once, when no examiner reaches an address, and when one
+// does again. It reports whether the addresses to announce are others now.
+func (r *Relay) reachedAs() (changed bool) {
+	var lost []string
+	all := r.allClaims()
+	for _, a := range all {
+		if r.lobby.applicant.Unreached(a, time.Now()) {
+			lost = append(lost, a.String())
+		}
+	}
+
+	r.stands.mu.Lock()
+	was := r.stands.lost
+	r.stands.lost = lost
+	r.stands.mu.Unlock()
+	if slices.Equal(was, lost) {
+		return false
+	}
+
+	switch {
+	case len(lost) == 0:
+		r.log.Info("other relays reach this one at all of its addresses again")
+	case len(lost) == len(all):
+		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", "addresses", lost)
+	default:
+		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", "addresses", lost)
+	}
+	return true
+}
