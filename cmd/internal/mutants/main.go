@@ -12,8 +12,9 @@
 //	boundary  < is <=, and the other way round
 //
 // All mutants of a package are in one test binary, and an environment variable switches
-// one on, so that each costs a run of the tests and no build. A mutant is killed when the
-// tests fail, or do not end. Those that live are printed.
+// one on, so that each costs a run of tests and no build: of those that come to it, the
+// quick ones first. A mutant is killed when they fail, or do not end. Those that live are
+// printed.
 //
 // The file equivalent.txt beside this one names those that cannot be told from the
 // program, with the reason. A line that names no mutant any more is an error. The end
@@ -112,7 +113,8 @@ type runner struct {
 	known   []*equivalent
 
 	binary string
-	limit  time.Duration // for one run of the tests
+	took   map[string]time.Duration // by test, without a mutant
+	reach  map[int][]string         // the tests that come to a mutant
 
 	mu                 sync.Mutex
 	killed, equivalent int
@@ -145,17 +147,80 @@ func (r *runner) build(dir string) error {
 	return nil
 }
 
-// test runs the tests with one mutant, or none if n is 0, and reports whether they pass.
-func (r *runner) test(n int) (bool, []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
+// quick is for how long a test may take that is tried before the others.
+const quick = 100 * time.Millisecond
+
+// kills reports whether the tests that come to a mutant notice it.
+func (r *runner) kills(n int) bool {
+	var first, then []string
+	for _, t := range r.reach[n] {
+		if r.took[t] <= quick {
+			first = append(first, t)
+		} else {
+			then = append(then, t)
+		}
+	}
+	for _, tests := range [][]string{first, then} {
+		limit := 5 * time.Second
+		for _, t := range tests {
+			limit += 4 * r.took[t]
+		}
+		if len(tests) == 0 {
+			continue
+		}
+		if ok, _ := r.test(tests, limit, "MUTANT="+strconv.Itoa(n)); !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// test runs tests under a setting and reports whether they pass.
+func (r *runner) test(tests []string, limit time.Duration, setting string) (bool, []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.binary, "-test.failfast", "-test.short", "-test.timeout", r.limit.String())
+	cmd := exec.CommandContext(ctx, r.binary, "-test.failfast", "-test.short",
+		"-test.run", "^("+strings.Join(tests, "|")+")$", "-test.timeout", limit.String())
 	cmd.Dir = r.pkg.dir
-	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(n))
+	cmd.Env = append(os.Environ(), setting)
 	out := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = time.Second
 	return cmd.Run() == nil, out.Bytes()
+}
+
+// record runs every test by itself, without a mutant, for how long it takes and which
+// mutants it comes to.
+func (r *runner) record(dir string) error {
+	list := exec.Command(r.binary, "-test.list", "^(Test|Fuzz|Example)")
+	list.Dir = r.pkg.dir
+	names, err := list.Output()
+	if err != nil {
+		return err
+	}
+
+	r.took, r.reach = make(map[string]time.Duration), make(map[int][]string)
+	file := filepath.Join(dir, "reached")
+	for _, t := range strings.Fields(string(names)) {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			return err
+		}
+		begin := time.Now()
+		if ok, out := r.test([]string{t}, 10*time.Minute, "MUTANTS_REACHED="+file); !ok {
+			return fmt.Errorf("%s fails without a mutant:\n%s", t, out)
+		}
+		r.took[t] = time.Since(begin)
+		reached, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, word := range strings.Fields(string(reached)) {
+			if n, err := strconv.Atoi(word); err == nil {
+				r.reach[n] = append(r.reach[n], t)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *runner) run(workers int) error {
@@ -167,22 +232,16 @@ func (r *runner) run(workers int) error {
 	if err := r.build(dir); err != nil {
 		return err
 	}
-
-	// Without a mutant they pass, and so we know how long they take.
-	r.limit = 10 * time.Minute
-	begin := time.Now()
-	if ok, out := r.test(0); !ok {
-		return fmt.Errorf("the tests fail without a mutant:\n%s", out)
+	if err := r.record(dir); err != nil {
+		return err
 	}
-	r.limit = 5*time.Second + 4*time.Since(begin)
 
 	work := make(chan mutant)
 	var done sync.WaitGroup
 	for range workers {
 		done.Go(func() {
 			for m := range work {
-				ok, _ := r.test(m.n)
-				r.note(m, ok)
+				r.note(m, !r.kills(m.n))
 			}
 		})
 	}

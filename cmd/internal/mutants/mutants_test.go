@@ -3,6 +3,7 @@ package main
 import (
 	"go/parser"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -110,5 +111,35 @@ func TestReport(t *testing.T) {
 	r.note(mutant{what: "p/z"}, true)
 	if r.report(true) {
 		t.Error("94 % are enough")
+	}
+}
+
+// A mutant is tried with the tests that come to it, the quick ones first, and one that
+// none comes to lives.
+func TestKills(t *testing.T) {
+	s, err := load("./testdata/sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{pkg: s, match: regexp.MustCompile("")}
+	if err := r.run(2); err != nil {
+		t.Fatal(err)
+	}
+	var alive []string
+	for _, m := range r.alive {
+		alive = append(alive, m.what)
+	}
+	slices.Sort(alive)
+	want := []string{
+		"cmd/internal/mutants/testdata/sample/sample.go Larger: boundary: a > b",
+		"cmd/internal/mutants/testdata/sample/sample.go Untested: delete: a++",
+	}
+	if !slices.Equal(alive, want) || r.killed == 0 {
+		t.Errorf("%d killed; alive:\n%s", r.killed, strings.Join(alive, "\n"))
+	}
+	for _, m := range s.mutants {
+		if tests := r.reach[m.n]; strings.Contains(m.what, " Untested: ") != (len(tests) == 0) || slices.Contains(tests, "TestNothing") {
+			t.Errorf("%s: reached by %v", m.what, tests)
+		}
 	}
 }

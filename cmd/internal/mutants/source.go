@@ -126,31 +126,48 @@ func (s *source) changed() map[string][]byte {
 			name = parsed.Name.Name
 		}
 	}
-	out[filepath.Join(s.dir, "zz_mutants.go")] = fmt.Appendf(nil, switches, name)
+	out[filepath.Join(s.dir, "zz_mutants.go")] = fmt.Appendf(nil, switches, name, len(s.mutants))
 	return out
 }
 
-// switches is what instrumented files call.
+// switches is what instrumented files call. Its imports have names that no package has.
+// With MUTANTS_REACHED it writes the numbers of the mutants that are come to, once each.
 const switches = `package %s
 
 import (
-	"cmp"
-	"os"
-	"slices"
-	"strconv"
+	mutantCmp "cmp"
+	mutantFmt "fmt"
+	mutantOS "os"
+	mutantSlices "slices"
+	mutantStrconv "strconv"
+	mutantAtomic "sync/atomic"
 )
 
-var mutantIsOn = func() int { n, _ := strconv.Atoi(os.Getenv("MUTANT")); return n }()
+var mutantIsOn = func() int { n, _ := mutantStrconv.Atoi(mutantOS.Getenv("MUTANT")); return n }()
 
-func mutantOn(n int) bool { return n == mutantIsOn }
+var mutantFile = func() *mutantOS.File {
+	f, _ := mutantOS.OpenFile(mutantOS.Getenv("MUTANTS_REACHED"), mutantOS.O_WRONLY|mutantOS.O_APPEND, 0)
+	return f
+}()
 
-func mutantMin[T cmp.Ordered](n int, all ...T) T { return slices.Min(mutantWithout(n, all)) }
+var mutantReached [%d + 1]mutantAtomic.Bool
 
-func mutantMax[T cmp.Ordered](n int, all ...T) T { return slices.Max(mutantWithout(n, all)) }
+func mutantOn(n int) bool {
+	if mutantFile != nil && !mutantReached[n].Swap(true) {
+		mutantFmt.Fprintln(mutantFile, n)
+	}
+	return n == mutantIsOn
+}
+
+func mutantMin[T mutantCmp.Ordered](n int, all ...T) T { return mutantSlices.Min(mutantWithout(n, all)) }
+
+func mutantMax[T mutantCmp.Ordered](n int, all ...T) T { return mutantSlices.Max(mutantWithout(n, all)) }
 
 func mutantWithout[T any](n int, all []T) []T {
-	if i := mutantIsOn - n; i >= 0 && i < len(all) {
-		return slices.Delete(slices.Clone(all), i, i+1)
+	for i := range all {
+		if mutantOn(n + i) {
+			return mutantSlices.Delete(mutantSlices.Clone(all), i, i+1)
+		}
 	}
 	return all
 }
