@@ -78,7 +78,7 @@ func (g *gate) rearm() {
 	if g.waiting == 0 {
 		return
 	}
-	wait := max(0, time.Duration((1-g.tokens)/g.rate*float64(time.Second))+1)
+	wait := time.Duration((1-g.tokens)/g.rate*float64(time.Second)) + 1
 	if g.timer == nil {
 		g.timer = time.AfterFunc(wait, g.open)
 	} else {
@@ -168,17 +168,10 @@ func (p *paths) take(client, next wire.NodeID) time.Duration {
 	}
 
 	key := path{client, next}
-	b, ok := p.buckets[key]
-	if !ok {
-		b = bucket{p.burst, now}
-	}
-	b = p.now(b, now)
+	b := p.now(p.buckets[key], now) // none has been filling for ever
 	b.tokens--
 	p.buckets[key] = b
-	if b.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-b.tokens / p.rate * float64(time.Second))
+	return time.Duration(max(0, -b.tokens) / p.rate * float64(time.Second))
 }
 
 func (p *paths) now(b bucket, now time.Time) bucket {

@@ -47,7 +47,7 @@ func (e *Engine) advance(now time.Time) (changed bool, err error) {
 	e.seen.keep(oldest)
 
 	for x := range e.keys {
-		if x < first || x >= first+published {
+		if x < first {
 			delete(e.keys, x)
 		}
 	}

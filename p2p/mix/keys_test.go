@@ -1,11 +1,16 @@
 package mix
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"starling/p2p/outfox"
+	"starling/p2p/wire"
 )
 
 // TestKeysFollowTheDay: a key is published ahead, opens from ten minutes before its
@@ -200,4 +205,85 @@ func TestRestartRefusesReplay(t *testing.T) {
 	if len(s.take()) != 0 {
 		t.Error("passed on")
 	}
+}
+
+// TestAnnouncedKeyStays: a clock that goes back over eight o'clock by minutes does not
+// cost a key that was announced meanwhile.
+func TestAnnouncedKeyStays(t *testing.T) {
+	now := outfox.EpochAt(time.Now()).Start().Add(outfox.KeyLife + time.Minute)
+	e, _ := newEngine(t, Config{Now: func() time.Time { return now }})
+	announced := keysNow(e)
+	now = now.Add(-2 * time.Minute)
+	if before := keysNow(e); before[1] != announced[0] || before[2] != announced[1] {
+		t.Error("other keys two minutes before")
+	}
+	now = now.Add(2 * time.Minute)
+	if keysNow(e) != announced {
+		t.Error("a key that was announced is another")
+	}
+}
+
+// TestKeysChangeOnTime: keys change when they are due, whenever the engine was started,
+// and the change is logged, without a key.
+func TestKeysChangeOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		e, _ := newEngine(t, Config{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+		time.Sleep(30 * time.Second)
+		start(t, e)
+		time.Sleep(outfox.KeyLife - 31*time.Second)
+		synctest.Wait()
+		if logged.Len() != 0 {
+			t.Errorf("too early: %s", &logged)
+		}
+		old := e.first
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if e.first != old+1 || strings.Count(logged.String(), "new keys") != 1 {
+			t.Errorf("epoch %+d; logged: %s", e.first-old, &logged)
+		}
+	})
+}
+
+// TestClockThatStands: a clock that stands in the last moment of a slot costs a look a
+// second.
+func TestClockThatStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks, at := 0, outfox.SlotAt(time.Now()).End().Add(-1)
+		e, _ := newEngine(t, Config{Now: func() time.Time { looks++; return at }})
+		start(t, e)
+		time.Sleep(10 * time.Second)
+		if looks > 25 {
+			t.Errorf("%d looks at the clock in ten seconds", looks)
+		}
+	})
+}
+
+// slowSink is a sink that takes a second for a packet.
+type slowSink struct{ sink }
+
+func (s *slowSink) Forward(from, next wire.NodeID, p *outfox.Packet) {
+	time.Sleep(time.Second)
+	s.sink.Forward(from, next, p)
+}
+
+// TestRunReturnsLast: when Run returns, no packet is on its way out of the queue.
+func TestRunReturnsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slowSink)
+		e, err := NewEngine(Config{Sink: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		slot, route := hops(e, 0, 10*time.Millisecond)
+		submit(e, packet(t, slot, route))
+		if err := e.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.take()) != 1 {
+			t.Error("Run has returned, and a packet is under way")
+		}
+	})
 }

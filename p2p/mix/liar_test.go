@@ -113,10 +113,14 @@ func TestLies(t *testing.T) {
 			if passed := len(s.take()) == 1; passed != (tc.want == "") {
 				t.Errorf("%s: passed on %v", tc.what, passed)
 			}
-			for r, n := range e.Stats().Refused {
+			after := e.Stats().Refused
+			for r, n := range after {
 				if n != before[r] && r != tc.want {
 					t.Errorf("%s: refused as %s", tc.what, r)
 				}
+			}
+			if tc.want != "" && after[tc.want] != before[tc.want]+1 {
+				t.Errorf("%s: not counted as %s", tc.what, tc.want)
 			}
 		}
 		if e.delays.len() != 0 {

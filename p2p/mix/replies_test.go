@@ -90,3 +90,58 @@ func TestAnswerInTime(t *testing.T) {
 		t.Errorf("%d blocks are kept", client.Len())
 	}
 }
+
+// TestNoReplySpendsNoBlock: what is no reply, though it opens under the client's own
+// key, is refused and spends no block, not even one whose id happens to be zeros, which
+// is what a packet without an id seems to have.
+func TestNoReplySpendsNoBlock(t *testing.T) {
+	client := NewReplies[int](nodeID(50), 100, nil)
+	slot := outfox.SlotAt(time.Now()) + outfox.MaxAhead
+	var route [outfox.Layers]outfox.Hop
+	for i := range route {
+		route[i] = outfox.Hop{ID: nodeID(50), Key: anyKey}
+	}
+	if _, err := client.Block(slot, [3]outfox.Hop(route[:3]), 1); err != nil {
+		t.Fatal(err)
+	}
+	client.open[outfox.ReplyID{}] = client.order.Front()
+
+	own := client.keys[slot.Epoch()]
+	for i := range route {
+		route[i].Key = own.Public()
+	}
+	p := packet(t, slot, route)
+	for layer := 1; ; layer++ {
+		broken := p.Append(nil)
+		broken[40] ^= 1
+		q, err := outfox.ParsePacket(broken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, p := range map[string]*outfox.Packet{"a request": p, "a broken packet": q} {
+			if _, m, err := client.Open(p); !errors.Is(err, outfox.ErrRefused) || m != nil {
+				t.Errorf("%s at layer %d: %v", what, layer, err)
+			}
+			if client.Len() != 1 {
+				t.Fatalf("%s at layer %d spends a block", what, layer)
+			}
+		}
+		if layer == outfox.Layers {
+			break
+		}
+		got, err := own.Peel(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = got.Packet
+	}
+}
+
+// TestNoBlockOverNoRoute: a route that cannot be used gives no block, and none is kept.
+func TestNoBlockOverNoRoute(t *testing.T) {
+	client := NewReplies[int](nodeID(50), 100, nil)
+	block, err := client.Block(outfox.SlotAt(time.Now())+outfox.MaxAhead, [3]outfox.Hop{}, 1)
+	if !errors.Is(err, outfox.ErrRoute) || block != nil || client.Len() != 0 {
+		t.Errorf("%d blocks: %v", client.Len(), err)
+	}
+}

@@ -122,6 +122,7 @@ func NewRoutes(cfg RoutesConfig) *Routes {
 	if cfg.MeanDelay == 0 {
 		cfg.MeanDelay = DefaultMeanDelay
 	}
+	cfg.MeanDelay = max(0, cfg.MeanDelay)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -418,9 +419,6 @@ func (r *Routes) hop(it *relay, slot outfox.Slot) outfox.Hop {
 
 // delay samples an exponential wait.
 func (r *Routes) delay() time.Duration {
-	if r.cfg.MeanDelay < 0 {
-		return 0
-	}
 	d := time.Duration(min(r.rnd.ExpFloat64(), delayCap) * float64(r.cfg.MeanDelay))
 	return min(d.Round(time.Millisecond), outfox.MaxDelay)
 }

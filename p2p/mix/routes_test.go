@@ -262,6 +262,11 @@ func TestDoubtful(t *testing.T) {
 	if after := r.Pins(); len(after) != maxPins || !slices.Equal(after[:len(before)], before) {
 		t.Errorf("pins: %v, then %v", before, after)
 	}
+	for range 100 {
+		if _, way, err := r.Forward(nodeID(0), nodeID(1)); err != nil || doubtful(way[1].ID) {
+			t.Fatalf("%v, %v", ids(way[:]), err)
+		}
+	}
 	// When all are, there is a route all the same.
 	for i := range list {
 		list[i].Doubtful = true
@@ -270,8 +275,8 @@ func TestDoubtful(t *testing.T) {
 	if _, _, err := r.Back(nodeID(1), nodeID(0)); err != nil {
 		t.Error(err)
 	}
-	if r = newRoutes(RoutesConfig{}, list); len(r.Pins()) == 0 {
-		t.Error("no pin")
+	if r = newRoutes(RoutesConfig{}, list); len(r.Pins()) != 1 {
+		t.Errorf("%d pins, want one to begin with", len(r.Pins()))
 	}
 }
 
@@ -452,6 +457,10 @@ func TestPins(t *testing.T) {
 				t.Error("a pin outlived its time")
 			}
 		}
+		// More than there can be are not taken over.
+		if n := len(NewRoutes(RoutesConfig{Pins: make([]Pin, 100)}).Pins()); n != maxPins {
+			t.Errorf("%d of 100 pins are taken over", n)
+		}
 		// Pins that would live for ever are not believed.
 		r = newRoutes(RoutesConfig{Pins: []Pin{{nodeID(3), time.Now().Add(1000 * time.Hour)}}}, list)
 		for _, p := range r.Pins() {
@@ -460,6 +469,72 @@ func TestPins(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPinsAreUsedAlike: each pin is second as often as another, and one that is not in
+// the directory never.
+func TestPinsAreUsedAlike(t *testing.T) {
+	list := mesh(40)
+	r := newRoutes(RoutesConfig{}, list)
+	missing := r.Pins()[0].ID
+	r.Update(slices.DeleteFunc(list, func(it Relay) bool { return it.ID == missing }))
+	pins := r.Pins()
+	var ends []wire.NodeID
+	for n := 0; len(ends) < 2; n++ {
+		if !slices.ContainsFunc(pins, func(p Pin) bool { return p.ID == nodeID(n) }) {
+			ends = append(ends, nodeID(n))
+		}
+	}
+	used := map[wire.NodeID]int{}
+	const draws = 400
+	for range draws {
+		_, way, err := r.Forward(ends[0], ends[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		used[way[1].ID]++
+	}
+	for _, p := range pins[1:] {
+		if n := used[p.ID]; n < draws/8 || n > draws*3/8 {
+			t.Errorf("a pin is second %d of %d times", n, draws)
+		}
+	}
+	if used[missing] != 0 || len(used) != pinCount {
+		t.Errorf("%d relays are second", len(used))
+	}
+	if n := r.Len(); n != 39 || n != r.Len() {
+		t.Errorf("%d relays", r.Len())
+	}
+}
+
+// TestPinsAreLongLived: a pin lives for the longer of two draws, two thirds of the span
+// in the mean.
+func TestPinsAreLongLived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, 4)
+		list, n, sum := mesh(8), 0, 0.0
+		for range 250 {
+			for _, p := range newRoutes(RoutesConfig{}, list).Pins() {
+				n++
+				sum += float64(time.Until(p.Until)-pinMinLife) / float64(pinMaxLife-pinMinLife)
+			}
+		}
+		if mean := sum / float64(n); mean < 0.63 || mean > 0.70 {
+			t.Errorf("the mean life of %d pins is %.3f of the span, want two thirds", n, mean)
+		}
+	})
+}
+
+// TestDoubtfulIsNoSecondPin: beside a pin that is not doubtful, no doubtful relay is
+// pinned.
+func TestDoubtfulIsNoSecondPin(t *testing.T) {
+	list := mesh(10)
+	for i := 2; i < len(list); i++ {
+		list[i].Doubtful = true
+	}
+	if pins := newRoutes(RoutesConfig{}, list).Pins(); len(pins) != 2 {
+		t.Errorf("%d pins of two relays that are not doubtful", len(pins))
+	}
 }
 
 func TestPick(t *testing.T) {
@@ -531,7 +606,7 @@ func TestDelayIsExponential(t *testing.T) {
 	if limit := 1.95 / math.Sqrt(draws); worst > limit {
 		t.Errorf("distance %.4f from the exponential distribution, limit %.4f", worst, limit)
 	}
-	if d := NewRoutes(RoutesConfig{MeanDelay: -1}).delay(); d != 0 {
+	if d := NewRoutes(RoutesConfig{MeanDelay: -time.Second}).delay(); d != 0 {
 		t.Errorf("no delay wanted, got %v", d)
 	}
 	if NewRoutes(RoutesConfig{}).cfg.MeanDelay != DefaultMeanDelay {
@@ -539,6 +614,12 @@ func TestDelayIsExponential(t *testing.T) {
 	}
 	if d := NewRoutes(RoutesConfig{MeanDelay: time.Hour}).delay(); d > outfox.MaxDelay {
 		t.Errorf("delay %v is above the cap", d)
+	}
+	r = NewRoutes(RoutesConfig{MeanDelay: time.Millisecond})
+	for range 300_000 { // one in 22,000 would be longer
+		if d := r.delay(); d > delayCap*time.Millisecond {
+			t.Fatalf("delay %v is above ten means", d)
+		}
 	}
 }
 

@@ -32,6 +32,11 @@ func TestMemory(t *testing.T) {
 	if f := m.slots[7].filters; len(f) != 3 || f[0].size() != 1<<14 || f[2].size() != 1<<18 {
 		t.Errorf("%d filters", len(f))
 	}
+	for i, f := range m.slots[7].filters {
+		if f.room < 0 {
+			t.Errorf("filter %d holds %d tags more than its share", i, -f.room)
+		}
+	}
 	for i := range n {
 		if m.add(7, tagOf(i)) {
 			t.Fatalf("tag %d is forgotten", i)
