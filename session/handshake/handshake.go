@@ -83,7 +83,7 @@ func Initiate(self *identity.Private, bundle *prekey.Bundle, invite [InviteIDSiz
 	dh2, err2 := ephemeral.Agree(bundle.Identity.DH)
 	dh3, err3 := ephemeral.Agree(bundle.Signed)
 	dh4, err4 := ephemeral.Agree(bundle.OneTime)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+	if errors.Join(err1, err2, err3, err4) != nil {
 		return nil, nil, ErrInvalid
 	}
 	ss, ciphertext := bundle.KEM.Encapsulate()
@@ -104,7 +104,7 @@ func Respond(self *prekey.Private, h *Hello, invite [InviteIDSize]byte) (*Secret
 	dh2, err2 := self.Identity.Agree(h.Ephemeral)
 	dh3, err3 := self.Signed.Agree(h.Ephemeral)
 	dh4, err4 := self.OneTime.Agree(h.Ephemeral)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+	if errors.Join(err1, err2, err3, err4) != nil {
 		return nil, ErrInvalid
 	}
 	ss, err := self.KEM.Decapsulate(h.Ciphertext[:])

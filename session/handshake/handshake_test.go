@@ -237,6 +237,19 @@ func TestHelloEncoding(t *testing.T) {
 	}
 }
 
+// TestErased: nothing is left of what the secrets were derived from.
+func TestErased(t *testing.T) {
+	var dh [4][32]byte
+	for i := range dh {
+		dh[i][0], dh[i][31] = 1, byte(i)
+	}
+	ss := bytes.Repeat([]byte{7}, 32)
+	split([kdf.Size]byte{}, &dh[0], &dh[1], &dh[2], &dh[3], ss)
+	if dh != [4][32]byte{} || !bytes.Equal(ss, make([]byte, 32)) {
+		t.Error("an input is left")
+	}
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	_, _, _, s := parties(t)
 	if s.String() != "[secret]" || fmt.Sprintf("%x", s) != "[secret]" || s.LogValue().String() != "[secret]" {

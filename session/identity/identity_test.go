@@ -26,6 +26,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestAgree: two identities agree by the DH keys that they show.
+func TestAgree(t *testing.T) {
+	a, b := New(), New()
+	one, err1 := a.Agree(b.Public().DH)
+	two, err2 := b.Agree(a.Public().DH)
+	if err1 != nil || err2 != nil || one != two {
+		t.Error("they do not agree", err1, err2)
+	}
+}
+
+// TestPrivateLength: a private identity of another length is none.
+func TestPrivateLength(t *testing.T) {
+	b := append(New().Bytes(), 0)
+	for n := range len(b) + 1 {
+		if _, err := ParsePrivate(b[:n]); (err == nil) != (n == PrivateSize) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
 func TestEveryBitFlipAndTruncation(t *testing.T) {
 	enc := New().Public().Append(nil)
 	for i := range len(enc) * 8 {
@@ -67,6 +87,11 @@ func TestNonCanonicalDHKey(t *testing.T) {
 		p := Public{Sign: id.Public().Sign, DH: u, Sig: id.SignKey(kdf.SignDH, u.AppendEC(nil))}
 		if _, err := Parse(p.Append(nil)); err == nil {
 			t.Errorf("%x accepted", u)
+		}
+		// Nor is it taken for no key at all.
+		p.Sig = id.SignKey(kdf.SignDH, key.Public{}.AppendEC(nil))
+		if _, err := Parse(p.Append(nil)); err == nil {
+			t.Errorf("%x accepted for zeros", u)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"starling/session/envelope"
+	"starling/session/internal/cbchmac"
+	"starling/session/internal/kdf"
 )
 
 func link(t testing.TB, hints ...string) *Link {
@@ -131,6 +133,38 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// TestCraftedLinks: a checksum is no permission: whoever makes a link may not put in more
+// hints, or others, than we would.
+func TestCraftedLinks(t *testing.T) {
+	good := link(t).Bytes()[:fixedSize]
+	crafted := func(hints ...string) []byte {
+		b := bytes.Clone(good)
+		b[fixedSize-1] = byte(len(hints))
+		for _, h := range hints {
+			b = append(append(b, byte(len(h))), h...)
+		}
+		sum := kdf.Hash(kdf.LinkChecksum, b)
+		return append(b, sum[:checksumSize]...)
+	}
+	long := strings.Repeat("x", MaxHintSize)
+	for name, c := range map[string]struct {
+		b    []byte
+		want error
+	}{
+		"no hint":         {crafted(), nil},
+		"three":           {crafted("a", long, "c"), nil},
+		"four":            {crafted("a", "b", "c", "d"), ErrChecksum},
+		"very many":       {crafted(strings.Split(strings.Repeat("a", 200), "")...), ErrChecksum},
+		"an empty one":    {crafted("a", ""), ErrChecksum},
+		"one too long":    {crafted(long + "x"), ErrChecksum},
+		"something after": {append(crafted("a"), 0), ErrChecksum},
+	} {
+		if _, err := ParseBytes(c.b); err != c.want {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
 // TestTagsAreDistinct: 3 tags of the bundle and 24 of hellos, and none is an id.
 func TestTagsAreDistinct(t *testing.T) {
 	k := DeriveKeys(&[32]byte{1})
@@ -210,9 +244,65 @@ func TestCellsOpenInTheirPlaceOnly(t *testing.T) {
 	}
 }
 
+// TestShortCell: who has the key of a cell and seals less in it has it refused, and what
+// was there stays.
+func TestShortCell(t *testing.T) {
+	k := DeriveKeys(&[32]byte{1})
+	for _, size := range []int{partSize, partSize - 1, partSize - 15} {
+		var cell [envelope.CellSize]byte
+		sealCell(&cell, &k.bundle, purposeBundle, 0, 1, bytes.Repeat([]byte{7}, size))
+		var bundle, untouched [BundleSize]byte
+		if ok := k.OpenBundle(1, &cell, &bundle); ok != (size == partSize) {
+			t.Errorf("%d bytes: %v", size, ok)
+		} else if !ok && bundle != untouched {
+			t.Errorf("%d bytes are refused and written", size)
+		}
+	}
+}
+
+// TestKnock: a knock opens for its slot only, under the secret that both had, and its
+// tags are as documented, none of them one of an invite.
+func TestKnock(t *testing.T) {
+	secret := [32]byte{1}
+	k, other, invite := DeriveKnock(&secret), DeriveKnock(&[32]byte{2}), DeriveKeys(&secret)
+	var tags [Knocks * TagSize]byte
+	var key [cbchmac.KeySize]byte
+	kdf.Derive(kdf.ResetTags, nil, secret[:], tags[:])
+	kdf.Derive(kdf.ResetKey, nil, secret[:], key[:])
+	if !bytes.Equal(tags[:], bytes.Join(slices(k.Tags[:]), nil)) || k.key != key {
+		t.Error("tags or key are not as documented")
+	}
+	seen := map[[TagSize]byte]bool{{}: true, invite.ID: true}
+	for _, tag := range append(append(k.Tags[:], other.Tags[:]...), invite.BundleTags[:]...) {
+		if seen[tag] {
+			t.Error("a tag twice, or none")
+		}
+		seen[tag] = true
+	}
+
+	var plain [KnockSize]byte
+	rand.Read(plain[:])
+	for slot := range Knocks {
+		cell := k.Seal(slot, &plain)
+		for at := range Knocks {
+			got, ok := k.Open(at, &cell)
+			if ok != (at == slot) || ok && got != plain {
+				t.Errorf("of slot %d at %d: %v", slot, at, ok)
+			}
+		}
+		if _, ok := other.Open(slot, &cell); ok {
+			t.Error("it opens under another secret")
+		}
+		cell[200] ^= 1
+		if _, ok := k.Open(slot, &cell); ok {
+			t.Error("it opens when it was changed")
+		}
+	}
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	l := link(t)
-	for _, v := range []any{l, DeriveKeys(&l.Secret)} {
+	for _, v := range []any{l, DeriveKeys(&l.Secret), DeriveKnock(&l.Secret)} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 			if s := fmt.Sprintf(verb, v); s != "[secret]" {
 				t.Errorf("%s: %q", verb, s)

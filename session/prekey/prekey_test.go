@@ -27,6 +27,16 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestPrivateLength: private prekeys of another length are none.
+func TestPrivateLength(t *testing.T) {
+	b := append(New().Bytes(), 0)
+	for n := range len(b) + 1 {
+		if _, err := ParsePrivate(b[:n]); (err == nil) != (n == PrivateSize) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
 // TestEveryBitFlip: every bit of a bundle is under a signature or is one.
 func TestEveryBitFlip(t *testing.T) {
 	enc := New().Bundle().Append(nil)

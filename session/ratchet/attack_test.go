@@ -3,12 +3,15 @@ package ratchet
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"testing"
 
+	"starling/session/internal/cbchmac"
 	"starling/session/internal/doubleratchet"
 	"starling/session/internal/kdf"
 	"starling/session/internal/key"
 	"starling/session/internal/key/keytest"
+	"starling/session/ratchet/spqr"
 )
 
 // TestReplay replays in order, late, after a restart and after eviction.
@@ -369,5 +372,106 @@ func TestHeavyLoss(t *testing.T) {
 	}
 	if alice.pq.Epoch() < 2 || bob.pq.Epoch() < 2 {
 		t.Fatalf("epochs %d and %d", alice.pq.Epoch(), bob.pq.Epoch())
+	}
+}
+
+// TestNoDowngradeByRefusal: a post-quantum part that is refused gives no key, and so no
+// message: not one of zeros, which who broke the elliptic-curve half would know.
+func TestNoDowngradeByRefusal(t *testing.T) {
+	alice, bob := talking(t)
+	for name, edit := range map[string]func(h *header){
+		"zeros":    func(h *header) { clear(h.pq[:]) },
+		"number 0": func(h *header) { clear(h.pq[5:9]) },
+		"genuine":  func(*header) {},
+	} {
+		c := copyOf(t, alice)
+		n, ec, _ := c.ec.NextSend()
+		msg, _, _ := c.pq.Send()
+		var none [kdf.Size]byte
+		h := header{dh: c.ec.DHs.Public(), pn: c.ec.PN, n: n, pq: msg}
+		edit(&h)
+		mk := hybrid(&ec, &none)
+		refuse(t, bob, c.encode(nil, &h, &mk, []byte(name)))
+	}
+}
+
+// TestNoStepWithoutAgreement: a ratchet key of low order does not carry the old chain on
+// under the next header key.
+func TestNoStepWithoutAgreement(t *testing.T) {
+	alice, bob := talking(t)
+	pass(t, alice, bob)
+	for _, u := range keytest.LowOrder() {
+		c := copyOf(t, alice)
+		h := header{dh: u, pn: c.ec.Ns}
+		_, ec, _ := c.ec.NextSend()
+		msg, pq, _ := c.pq.Send()
+		h.pq = msg
+		c.ec.HKs = c.ec.NHKs
+		mk := hybrid(&ec, &pq)
+		refuse(t, bob, c.encode(nil, &h, &mk, []byte("x")))
+	}
+	pass(t, alice, bob)
+}
+
+// TestHeaderOfAnotherLength: a header that is sealed rightly and is a byte longer or
+// shorter is none.
+func TestHeaderOfAnotherLength(t *testing.T) {
+	alice, bob := talking(t)
+	var iv [cbchmac.IVSize]byte
+	n, _, _ := alice.ec.NextSend()
+	msg, _, _ := alice.pq.Send()
+	h := header{dh: alice.ec.DHs.Public(), pn: alice.ec.PN, n: n, pq: msg}
+	whole := append(h.append(nil), 0)
+	for _, size := range []int{headerPlain - 7, headerPlain - 1, headerPlain, headerPlain + 1} {
+		sealed := cbchmac.Seal(bytes.Clone(iv[:]), &alice.ec.HKs, &iv, whole[:size], iv[:])
+		if _, _, ok := bob.openHeader(sealed); ok != (size == headerPlain) {
+			t.Errorf("a header of %d bytes: %v", size, ok)
+		}
+	}
+}
+
+// TestNoKeyIsNoEvidence: a header of the present chain that names no key at all is
+// refused, and proves nothing about the peer's history.
+func TestNoKeyIsNoEvidence(t *testing.T) {
+	alice, bob := talking(t)
+	pass(t, alice, bob)
+	for _, u := range keytest.NonCanonical() {
+		refuse(t, bob, forge(t, alice, "x", func(h *header) { h.dh = u }))
+	}
+}
+
+// TestUsedUp: at the end of the counters of either half nothing is sealed, and nothing
+// changes; CanSend says so before.
+func TestUsedUp(t *testing.T) {
+	alice, _ := newPair(t)
+	for _, c := range []struct {
+		sent uint32
+		n    int
+		want bool
+	}{
+		{0, doubleratchet.MaxCounter, true}, {0, doubleratchet.MaxCounter + 1, false}, {1, doubleratchet.MaxCounter, false},
+		{0, 1<<32 + 3, false}, {doubleratchet.MaxCounter - 5, 5, true}, {doubleratchet.MaxCounter - 5, 6, false},
+	} {
+		alice.ec.Ns = c.sent
+		if got := alice.CanSend(c.n); got != c.want {
+			t.Errorf("%d after %d: %v", c.n, c.sent, got)
+		}
+	}
+	alice.ec.Ns = 0
+
+	// The post-quantum half: version, role, RK, epoch, epoch sent in, number ...
+	b, err := alice.pq.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{2 + 32 + 8, 2 + 32 + 16} { // ... and that of the chain
+		binary.BigEndian.PutUint32(b[at:], 1<<32-2)
+	}
+	if alice.pq, err = spqr.Unmarshal(b); err != nil {
+		t.Fatal(err)
+	}
+	before := bytesOf(t, alice)
+	if _, err := alice.Seal(nil, nil); err != ErrCannotSend || !bytes.Equal(before, bytesOf(t, alice)) {
+		t.Error("sealed without a post-quantum key:", err)
 	}
 }

@@ -19,7 +19,7 @@ const MaxPast = 8
 // same chain or, after a DH step, as the first of the next chain. No message of
 // ours but own has the one, and none at all the other.
 func (s *State) Twin(own, found []byte) bool {
-	if len(own) < HeaderSize || len(found) != len(own) {
+	if !s.ec.CanSend || len(own) < HeaderSize || len(found) != len(own) {
 		return false
 	}
 
@@ -29,15 +29,8 @@ func (s *State) Twin(own, found []byte) bool {
 	}
 
 	// From the newest chain back. The key after belongs to the chain that follows.
-	after := &s.ec.NHKs
-	for i := -1; i < len(s.past); i++ {
-		hk := &s.ec.HKs
-		if i >= 0 {
-			hk = &s.past[i]
-		}
-		if i < 0 && !s.ec.CanSend {
-			continue
-		}
+	hk, after := &s.ec.HKs, &s.ec.NHKs
+	for i := 0; ; i++ {
 		if ours, ok := openHeader(hk, own); ok {
 			if theirs, ok := openHeader(hk, found); ok {
 				return theirs.n == ours.n && theirs.dh == ours.dh
@@ -45,9 +38,11 @@ func (s *State) Twin(own, found []byte) bool {
 			theirs, ok := openHeader(after, found)
 			return ok && theirs.n == 0 && theirs.pn == ours.n
 		}
-		after = hk
+		if i == len(s.past) {
+			return false
+		}
+		hk, after = &s.past[i], hk
 	}
-	return false
 }
 
 // openHeader opens a sealed header with one key.

@@ -306,7 +306,7 @@ func (s *State) forked(h *header, from int) bool {
 	case fromCurrent:
 		return h.dh != s.ec.DHr
 	case fromNext:
-		return s.ec.CanReceive && h.pn < s.ec.Nr
+		return h.pn < s.ec.Nr
 	}
 	return false
 }
@@ -320,10 +320,8 @@ func (s *State) try(h *header, from int) (t *Trial, err error) {
 	case from == fromCurrent && h.n < s.ec.Nr:
 		return t, t.takeSkipped(&s.skipped, s.skipped.current(s.ec.Steps), h.n)
 	case from == fromNext:
-		if s.ec.CanReceive || h.pn != 0 {
-			if t.old, err = t.ec.SkipTo(h.pn, nil); err != nil {
-				return nil, err
-			}
+		if t.old, err = t.ec.SkipTo(h.pn, nil); err != nil {
+			return nil, err
 		}
 		if err = doubleratchet.Starling.Ratchet(&t.ec, h.dh); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"cmp"
 	"slices"
 
 	"starling/session/internal/doubleratchet"
@@ -35,15 +36,7 @@ type skippedChain struct {
 
 // find returns the place of key n of chain i.
 func (s *skipped) find(i int, n uint32) (int, bool) {
-	return slices.BinarySearchFunc(s.chains[i].keys, n, func(k doubleratchet.Skipped, n uint32) int {
-		switch {
-		case k.N < n:
-			return -1
-		case k.N > n:
-			return 1
-		}
-		return 0
-	})
+	return slices.BinarySearchFunc(s.chains[i].keys, n, func(k doubleratchet.Skipped, n uint32) int { return cmp.Compare(k.N, n) })
 }
 
 // current returns the place of the chain of a step, which is the last if it is
@@ -55,14 +48,11 @@ func (s *skipped) current(step uint32) int {
 	return -1
 }
 
-// remove erases key j of chain i.
+// remove erases key j of chain i: what slices.Delete takes out it overwrites.
 func (s *skipped) remove(i, j int) {
-	keys := s.chains[i].keys
-	clear(keys[j].MK[:])
-	s.chains[i].keys = slices.Delete(keys, j, j+1)
+	s.chains[i].keys = slices.Delete(s.chains[i].keys, j, j+1)
 	s.total--
 	if len(s.chains[i].keys) == 0 {
-		clear(s.chains[i].hk[:])
 		s.chains = slices.Delete(s.chains, i, i+1)
 	}
 }

@@ -1,6 +1,8 @@
 package ratchet
 
 import (
+	"bytes"
+	"math"
 	"testing"
 
 	"starling/session/internal/doubleratchet"
@@ -52,7 +54,14 @@ func TestStoredLimits(t *testing.T) {
 		}
 	}
 
+	// A step that wraps round is not a recent one.
 	_, s := talking(t)
+	s.ec.Steps, s.skipped.chains = 3, []skippedChain{{step: math.MaxUint32, keys: run(0, 1)}}
+	if _, err := Unmarshal(bytesOf(t, s)); err != ErrState {
+		t.Error("before the first step:", err)
+	}
+
+	_, s = talking(t)
 	s.ec.Steps = steps
 	s.past = make([]doubleratchet.HeaderKey, MaxPast)
 	s.skipped.chains = []skippedChain{{step: steps - 1, keys: run(0, 3)}, {step: steps, keys: run(4, 2)}}
@@ -88,5 +97,88 @@ func TestPastHeaderKeys(t *testing.T) {
 	}
 	if len(alice.past) != MaxPast {
 		t.Errorf("%d kept", len(alice.past))
+	}
+}
+
+// TestStoredFields: a version, a flag or a ratchet key that we do not write is not read.
+func TestStoredFields(t *testing.T) {
+	_, s := talking(t)
+	whole := bytesOf(t, s)
+	const flags = 1 + 32
+	const dhr = flags + 1 + 3*32
+	for name, edit := range map[string]func(b []byte){
+		"the version before": func(b []byte) { b[0]-- },
+		"a version to come":  func(b []byte) { b[0]++ },
+		"an unknown flag":    func(b []byte) { b[flags] |= 4 },
+		"all flags":          func(b []byte) { b[flags] = 0xff },
+		"no ratchet key":     func(b []byte) { copy(b[dhr:], bytes.Repeat([]byte{0xff}, 32)) },
+	} {
+		b := bytes.Clone(whole)
+		edit(b)
+		if _, err := Unmarshal(b); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStoredNothing: what is not read to its end is not read on from somewhere else.
+func TestStoredNothing(t *testing.T) {
+	alice, _ := newPair(t)
+	pq, err := alice.pq.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No version of ours, no past header keys, no chains.
+	if _, err := Unmarshal(append([]byte{99, 0, 0, 0}, pq...)); err != ErrState {
+		t.Error(err)
+	}
+}
+
+// TestStoredFresh: what a fresh state cannot do it cannot after a restart either.
+func TestStoredFresh(t *testing.T) {
+	alice, bob := newPair(t)
+	alice, bob = copyOf(t, alice), copyOf(t, bob)
+	if alice.ec.CanReceive || !alice.ec.CanSend || bob.ec.CanReceive || bob.ec.CanSend {
+		t.Error("a chain that is not there is there after a restart")
+	}
+	if _, err := bob.Seal(nil, nil); err != ErrCannotSend {
+		t.Error("a responder seals before it has received:", err)
+	}
+	pass(t, alice, bob)
+	if len(bob.past) != 0 {
+		t.Error("a chain that never was is kept for evidence")
+	}
+}
+
+// TestSkippedExpire: keys and chains are kept to the limit and no further, the oldest
+// going first, and nothing is left of one in memory.
+func TestSkippedExpire(t *testing.T) {
+	key := func(n uint32) doubleratchet.Skipped {
+		return doubleratchet.Skipped{N: n, MK: doubleratchet.Key{0xaa, byte(n)}}
+	}
+	var s skipped
+	hk := doubleratchet.HeaderKey{0xbb}
+	for n := range uint32(MaxSkipped) {
+		s.add(&hk, 7, []doubleratchet.Skipped{key(n)})
+	}
+	if s.expire(7 + MaxOldChains); s.total != MaxSkipped || len(s.chains) != 1 {
+		t.Fatalf("%d keys of %d chains, want all", s.total, len(s.chains))
+	}
+	s.add(&hk, 8, []doubleratchet.Skipped{key(1)})
+	if s.expire(8); s.total != MaxSkipped || s.chains[0].keys[0].N != 1 || len(s.chains) != 2 {
+		t.Errorf("%d keys of %d chains, from %d", s.total, len(s.chains), s.chains[0].keys[0].N)
+	}
+	old := s.chains[0].keys
+	if s.expire(7 + MaxOldChains + 1); s.total != 1 || len(s.chains) != 1 || s.chains[0].step != 8 {
+		t.Errorf("%d keys of %d chains", s.total, len(s.chains))
+	}
+	for i := range old {
+		if old[i] != (doubleratchet.Skipped{}) {
+			t.Fatalf("key %d is still in memory", i)
+		}
+	}
+	chains := s.chains
+	if s.remove(0, 0); s.total != 0 || len(s.chains) != 0 || chains[0].hk != (doubleratchet.HeaderKey{}) {
+		t.Error("the header key is still in memory")
 	}
 }

@@ -54,6 +54,9 @@ func TestFixedVector(t *testing.T) {
 	want("message key", k.key[:], "40ac05683afbaf6c0a770df91eb7813e2431e3a8c47003a408bfa248627781ce"+
 		"301c189c20c332032f5069651914a5b57c0bad36153d9dcb9909bf0a338c88ef")
 	want("message IV", k.iv[:], "bdc3ad6e89676f416f6e1b495c947888")
+	if k.clear(); k != (messageKey{}) {
+		t.Error("an expanded key is not erased")
+	}
 	for _, b := range [][]byte{ec[:], pq[:], mk[:]} {
 		if string(b) != string(make([]byte, 32)) {
 			t.Error("a key is not erased after its use")

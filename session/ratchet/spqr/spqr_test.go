@@ -454,3 +454,104 @@ func TestSizes(t *testing.T) {
 		t.Fatal("a size changed: docs/PROTOCOL.md has to follow")
 	}
 }
+
+// TestMessageBounds: a message is read exactly when it can have been written.
+func TestMessageBounds(t *testing.T) {
+	good := Message{Message: braid.Message{Epoch: 2}, Number: 1}
+	for name, c := range map[string]struct {
+		edit func(m *Message)
+		want bool
+	}{
+		"nothing special":   {func(m *Message) {}, true},
+		"epoch 0":           {func(m *Message) { m.Epoch = 0 }, false},
+		"the last epoch":    {func(m *Message) { m.Epoch = braid.MaxEpoch }, true},
+		"one epoch more":    {func(m *Message) { m.Epoch = braid.MaxEpoch + 1 }, false},
+		"number 0":          {func(m *Message) { m.Number = 0 }, false},
+		"the last number":   {func(m *Message) { m.Number = chain.MaxNumber }, true},
+		"one number more":   {func(m *Message) { m.Number = chain.MaxNumber + 1 }, false},
+		"the longest chain": {func(m *Message) { m.Previous = chain.MaxNumber }, true},
+		"a longer one":      {func(m *Message) { m.Previous = chain.MaxNumber + 1 }, false},
+		"first of all":      {func(m *Message) { m.Epoch = 1 }, true},
+		"before the first":  {func(m *Message) { m.Epoch, m.Previous = 1, 1 }, false},
+	} {
+		m := good
+		c.edit(&m)
+		b := m.encode()
+		if got, ok := decode(b[:]); ok != c.want || ok && got != m {
+			t.Errorf("%s: %v", name, ok)
+		}
+	}
+}
+
+// usedUp sets the sending chain of a state at epoch 0 to its last number.
+func usedUp(t *testing.T, s *State) *State {
+	t.Helper()
+	b := stored(t, s)
+	for _, at := range []int{2 + 32 + 8, 2 + 32 + 16} { // the number sent, and that of the chain
+		binary.BigEndian.PutUint32(b[at:], chain.MaxNumber)
+	}
+	s, err := Unmarshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestNoKeyAfterTheLast: when the numbers are used up there is no message and no key,
+// not even when an epoch would begin with it, and nothing changes.
+func TestNoKeyAfterTheLast(t *testing.T) {
+	a, b := newPair()
+	for range 3 {
+		pass(t, a, b) // the header is there: b would encapsulate now
+	}
+	for _, s := range []*State{usedUp(t, a), usedUp(t, b)} {
+		before := stored(t, s)
+		msg, key, err := s.Send()
+		if err != ErrExhausted || msg != [MessageSize]byte{} || key != [KeySize]byte{} {
+			t.Errorf("sent: %v", err)
+		}
+		if !bytes.Equal(before, stored(t, s)) {
+			t.Error("the state changed")
+		}
+	}
+}
+
+// TestRoleIsOneOfTwo: a stored state is of one end or the other.
+func TestRoleIsOneOfTwo(t *testing.T) {
+	a, b := newPair()
+	for _, s := range []*State{a, b} {
+		data := stored(t, s)
+		for role := 2; role < 256; role++ {
+			data[1] = byte(role)
+			if _, err := Unmarshal(data); err != ErrState {
+				t.Fatalf("role %d: %v", role, err)
+			}
+		}
+	}
+}
+
+// TestUnsealed: under a suite whose messages do not say how long the chain before was,
+// that number means nothing.
+func TestUnsealed(t *testing.T) {
+	suite := starling
+	suite.Unsealed = true
+	a, b := NewSuite(&suite, Initiator, testSecret), NewSuite(&suite, Responder, testSecret)
+	carry := func(from, to *State) {
+		t.Helper()
+		m, key, err := from.SendMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Previous = 0
+		if got, err := to.ReceiveMessage(&m); err != nil || got != key {
+			t.Fatalf("epoch %d: %v", m.Epoch, err)
+		}
+	}
+	for range 120 {
+		carry(a, b)
+		carry(b, a)
+	}
+	if a.Epoch() < 2 {
+		t.Errorf("epoch %d", a.Epoch())
+	}
+}

@@ -2,8 +2,10 @@ package braid
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/cryptotest"
 
@@ -94,12 +96,18 @@ func TestEpochs(t *testing.T) {
 	a, b := newPair()
 	var ka, kb []Key
 	for len(ka) < 5 || len(kb) < 5 {
+		if a.Agreed() != uint64(len(ka)) || b.Agreed() != uint64(len(kb)) {
+			t.Fatalf("agreed on %d and %d after %d and %d keys", a.Agreed(), b.Agreed(), len(ka), len(kb))
+		}
 		if a.KeySide() != (a.epoch%2 == 1) || b.KeySide() != (b.epoch%2 == 0) {
 			t.Fatal("the roles are wrong")
 		}
 		m, key := send(t, a)
 		ka = appendKey(ka, key)
 		kb = appendKey(kb, accept(t, b, m))
+		if a.Agreed() != uint64(len(ka)) || b.Agreed() != uint64(len(kb)) {
+			t.Fatalf("agreed on %d and %d after %d and %d keys", a.Agreed(), b.Agreed(), len(ka), len(kb))
+		}
 		m, key = send(t, b)
 		kb = appendKey(kb, key)
 		ka = appendKey(ka, accept(t, a, m))
@@ -434,6 +442,128 @@ func TestLastEpoch(t *testing.T) {
 	}
 	m, _ := send(t, b)
 	refuse(t, a, m, ErrExhausted)
+	refuse(t, b, Message{Epoch: MaxEpoch + 1}, ErrEpoch) // which the last would be
+}
+
+// each runs a pair to every state, some of them by an acknowledgement without a chunk.
+func each(t *testing.T, f func(s *State)) {
+	a, b := newPair()
+	for k := range kinds {
+		who := a
+		if k >= noHeaderReceived {
+			who = b
+		}
+		switch k {
+		case ct1Acknowledged:
+			c := *b // ct1Sampled
+			accept(t, &c, Message{Epoch: c.epoch, Type: Ct1Ack})
+			who = &c
+		case ekReceivedCt1Sampled:
+			run(t, a, b, a, headerSent)
+			c, d := *a, *b
+			for d.kind == ct1Sampled {
+				m, _ := send(t, &c)
+				accept(t, &d, m)
+			}
+			who = &d
+		default:
+			run(t, a, b, who, k)
+		}
+		if who.kind != k {
+			t.Fatalf("state %d instead of %d", who.kind, k)
+		}
+		c := *who
+		f(&c)
+	}
+}
+
+// TestNotAwaited: a message of a type that a state does not wait for changes nothing.
+func TestNotAwaited(t *testing.T) {
+	awaits := map[kind][]Type{
+		keysSampled: {Ct1}, headerSent: {Ct1}, ct1Received: {Ct2}, ekSentCt1Received: {Ct2},
+		noHeaderReceived: {Hdr}, ct1Sampled: {Ek, EkCt1Ack, Ct1Ack}, ct1Acknowledged: {Ek, EkCt1Ack},
+		ekReceivedCt1Sampled: {EkCt1Ack, Ct1Ack},
+	}
+	each(t, func(s *State) {
+		for typ := None; typ <= Ct2+1; typ++ {
+			c := *s
+			before := stored(t, &c)
+			m := Message{Epoch: c.epoch, Type: typ}
+			if typ.HasChunk() {
+				m.Chunk = erasure.Chunk{Index: 77, Data: [erasure.ChunkSize]byte{5}}
+			}
+			key, err := c.Receive(m)
+			changed := !bytes.Equal(before, stored(t, &c))
+			if want := slices.Contains(awaits[s.kind], typ); err != nil || key != nil || changed != want {
+				t.Errorf("state %d, type %d: changed %v, %v", s.kind, typ, changed, err)
+			}
+		}
+	})
+	for typ, want := range map[Type]bool{None: false, Hdr: true, Ek: true, EkCt1Ack: true, Ct1Ack: false, Ct1: true, Ct2: true} {
+		if typ.HasChunk() != want {
+			t.Errorf("type %d has a chunk: %v", typ, !want)
+		}
+	}
+}
+
+// TestContradiction: whatever is arriving, a second chunk of one index is refused.
+func TestContradiction(t *testing.T) {
+	tried := 0
+	each(t, func(s *State) {
+		for _, typ := range []Type{Hdr, Ek, EkCt1Ack, Ct1, Ct2} {
+			c := *s
+			m := Message{Epoch: c.epoch, Type: typ, Chunk: erasure.Chunk{Index: 77}}
+			if _, err := c.Receive(m); err != nil || len(c.in.Chunks()) == 0 || c.in.Chunks()[len(c.in.Chunks())-1].Index != 77 {
+				continue
+			}
+			tried++
+			m.Chunk.Data[9] = 1
+			refuse(t, &c, m, erasure.ErrConflict)
+		}
+	})
+	if tried != 9 { // ct1Sampled and ct1Acknowledged take two types each
+		t.Errorf("%d states and types collect chunks", tried)
+	}
+}
+
+// TestAcknowledgedWithoutChunk: an acknowledgement that carries nothing adds nothing to
+// the vector that is arriving.
+func TestAcknowledgedWithoutChunk(t *testing.T) {
+	a, b := newPair()
+	run(t, a, b, b, ct1Sampled)
+	accept(t, b, Message{Epoch: b.epoch, Type: Ct1Ack})
+	if n := len(b.in.Chunks()); b.kind != ct1Acknowledged || n != 0 {
+		t.Fatalf("state %d with %d chunks", b.kind, n)
+	}
+}
+
+// TestStateDamage: a stored state that is cut short or longer, of no kind or of an epoch
+// that cannot be, is not read.
+func TestStateDamage(t *testing.T) {
+	each(t, func(s *State) {
+		good := stored(t, s)
+		for n := range good {
+			if _, err := Unmarshal(&suite, good[:n]); err != ErrState {
+				t.Fatalf("state %d, %d of %d bytes: %v", s.kind, n, len(good), err)
+			}
+		}
+		for name, edit := range map[string]func(b []byte) []byte{
+			"a byte more":    func(b []byte) []byte { return append(b, 0) },
+			"much more":      func(b []byte) []byte { return append(b, make([]byte, MaxSize)...) },
+			"no kind":        func(b []byte) []byte { b[0] = byte(kinds); return b },
+			"kind 255":       func(b []byte) []byte { b[0] = 255; return b },
+			"epoch 0":        func(b []byte) []byte { clear(b[1:5]); return b },
+			"one epoch more": func(b []byte) []byte { binary.BigEndian.PutUint32(b[1:], MaxEpoch+1); return b },
+		} {
+			if _, err := Unmarshal(&suite, edit(bytes.Clone(good))); err != ErrState {
+				t.Errorf("state %d, %s: %v", s.kind, name, err)
+			}
+		}
+		binary.BigEndian.PutUint32(good[1:], MaxEpoch)
+		if _, err := Unmarshal(&suite, good); err != nil {
+			t.Errorf("state %d, the last epoch: %v", s.kind, err)
+		}
+	})
 }
 
 // TestStoredChunks: a stored state holds no chunk twice, and not so many that it

@@ -149,7 +149,7 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 		for range count {
 			c := erasure.Chunk{Index: r.uint16()}
 			r.fill(c.Data[:])
-			if added, err := s.in.Add(c); !added || err != nil {
+			if added, _ := s.in.Add(c); !added {
 				return State{}, ErrState
 			}
 		}

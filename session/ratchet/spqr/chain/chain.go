@@ -149,7 +149,7 @@ func (s *State) Send(number uint64) (n, previous uint32, key Key, err error) {
 		if old := s.at(s.sending); old != nil {
 			old.send = link{}
 		}
-		if old := s.at(number - 2); number >= 2 && old != nil {
+		if old := s.at(number - 2); old != nil {
 			old.receive = link{}
 		}
 		s.sending = number
@@ -185,23 +185,21 @@ func (s *State) ReceiveUnsealed(number uint64, n uint32) (Key, error) {
 }
 
 func (s *State) receive(number uint64, n uint32, previous *uint32) (Key, error) {
-	if n == 0 || n > MaxNumber {
+	if n > MaxNumber {
 		return Key{}, ErrNumber
 	}
 	c := s.at(number)
 	if c == nil || !c.receive.live || n <= c.receive.n {
 		return s.take(number, n)
 	}
-	if number > 0 && previous != nil {
-		if old := s.at(number - 1); old != nil && old.receive.live {
-			if *previous < old.receive.n || *previous > MaxNumber {
-				return Key{}, ErrNumber
-			}
-			if err := s.skip(number-1, &old.receive, *previous); err != nil {
-				return Key{}, err
-			}
-			old.receive = link{}
+	if old := s.at(number - 1); previous != nil && old != nil && old.receive.live {
+		if *previous < old.receive.n || *previous > MaxNumber {
+			return Key{}, ErrNumber
 		}
+		if err := s.skip(number-1, &old.receive, *previous); err != nil {
+			return Key{}, err
+		}
+		old.receive = link{}
 	}
 	if err := s.skip(number, &c.receive, n-1); err != nil {
 		return Key{}, err
@@ -209,7 +207,8 @@ func (s *State) receive(number uint64, n uint32, previous *uint32) (Key, error) 
 	return s.step(&c.receive), nil
 }
 
-// at returns the chains of an epoch, nil if they are gone or not yet there.
+// at returns the chains of an epoch, nil if they are gone or not yet there. The one
+// before epoch 0 is the greatest number, and not there.
 func (s *State) at(number uint64) *epoch {
 	if number > s.epoch || s.epoch-number > 2 {
 		return nil

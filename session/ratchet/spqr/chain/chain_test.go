@@ -284,6 +284,9 @@ func TestUnsealed(t *testing.T) {
 		if err != nil || key != m.key {
 			t.Fatalf("epoch %d message %d: %v", m.epoch, m.n, err)
 		}
+		if _, err := b.ReceiveUnsealed(m.epoch, m.n); err == nil {
+			t.Fatalf("epoch %d message %d opens twice", m.epoch, m.n)
+		}
 	}
 	for _, m := range []sent{m0[0], m1[1], m0[2], m0[1], m1[0]} {
 		receive(m)

@@ -115,10 +115,8 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 	if count > MaxSkipped || len(data) < count*asideSize {
 		return State{}, nil, ErrState
 	}
-	if count > 0 {
-		s.aside = make([]asideKey, count)
-	}
 
+	s.aside = make([]asideKey, count)
 	for i := range s.aside {
 		k := asideKey{uint64(binary.BigEndian.Uint32(data)), binary.BigEndian.Uint32(data[4:]), Key(data[8:asideSize])}
 		data = data[asideSize:]
@@ -132,8 +130,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 
 func (l *link) parse(data []byte, ok *bool) []byte {
 	if len(data) < linkSize {
-		*ok = false
-		return nil
+		return nil // and so nothing is left for what must follow
 	}
 	*l = link{true, binary.BigEndian.Uint32(data), Key(data[4:linkSize])}
 	if l.n > MaxNumber {

@@ -119,6 +119,30 @@ func TestAnySubsetInAnyOrder(t *testing.T) {
 	}
 }
 
+// TestSizes: only whole chunks, one to 36 of them, are a message: whoever calls with
+// anything else is told at once.
+func TestSizes(t *testing.T) {
+	panics := func(f func()) (text any) {
+		defer func() { text = recover() }()
+		f()
+		return nil
+	}
+	const told = "erasure: message is not 1 to 36 whole chunks"
+	for _, n := range []int{-ChunkSize, -1, 0, 1, ChunkSize - 1, ChunkSize + 1, 37 * ChunkSize} {
+		if got := panics(func() { new(Decoder).Message(n) }); got != told {
+			t.Errorf("decoding %d bytes: %v", n, got)
+		}
+		if got := panics(func() { Encode(make([]byte, max(n, 0)), 0) }); got != told {
+			t.Errorf("encoding %d bytes: %v", n, got)
+		}
+	}
+	for _, n := range []int{ChunkSize, 36 * ChunkSize} {
+		if got := panics(func() { Encode(make([]byte, n), 1000); new(Decoder).Message(n) }); got != nil {
+			t.Errorf("%d bytes: %v", n, got)
+		}
+	}
+}
+
 func TestDuplicatesAndConflicts(t *testing.T) {
 	m := message(newRand(4), 3)
 	var d Decoder

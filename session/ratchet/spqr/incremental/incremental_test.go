@@ -106,6 +106,9 @@ func TestVectorMustFitHeader(t *testing.T) {
 	k, _ := Generate()
 	other, _ := Generate()
 	header := k.Header()
+	if err := Check(&header, k.Vector()); err != nil {
+		t.Errorf("its own vector: %v", err)
+	}
 	var m [SecretSize]byte
 	wrong := map[string][]byte{
 		"another key's": other.Vector()[:],
@@ -127,6 +130,16 @@ func TestVectorMustFitHeader(t *testing.T) {
 	copy(header[seedSize:], sum[:])
 	if err := Check(&header, (*[VectorSize]byte)(v)); err != ErrKey {
 		t.Errorf("unreduced coefficient: %v", err)
+	}
+}
+
+// TestCoinsErased: the randomness of a ciphertext is gone when it is made.
+func TestCoinsErased(t *testing.T) {
+	k, _ := Generate()
+	coins := [32]byte{1, 2, 3}
+	encrypt((*[mlkem.EncapsulationKeySize768]byte)(k.ek), new([SecretSize]byte), &coins)
+	if coins != [32]byte{} {
+		t.Error("the coins are left")
 	}
 }
 
