@@ -155,7 +155,8 @@ func (l *Line) makeRoom(k Keeper) error {
 	return nil
 }
 
-// assemble returns a content whose cells are all there, and their numbers.
+// assemble returns a content whose cells are all there, and their numbers. One of no
+// cells, as a place says, is not there.
 func (l *Line) assemble(content ID, count int) (data []byte, seqs []int64, ok bool) {
 	parts := make([]*Cell, count)
 	n := 0
@@ -181,13 +182,9 @@ func (l *Line) advance(k Keeper) error {
 	for len(l.cells) > 0 {
 		// A cell whose content was taken, or never became whole.
 		c := l.cells[0]
-		taken := c.Count == 0 && c.Seq <= l.Next
-		if taken || c.Seq < l.Next-MaxAge {
+		if c.Count == 0 && c.Seq < l.Next || c.Seq < l.Next-MaxAge {
 			if err := l.drop(k, c.Seq); err != nil {
 				return err
-			}
-			if c.Seq == l.Next {
-				l.Next++
 			}
 			continue
 		}
@@ -208,12 +205,9 @@ func (l *Line) takeNext(k Keeper) (bool, error) {
 			}
 			continue
 		}
-		if c.Count == 0 {
-			if c.Seq == l.Next {
-				l.Next++
-				return true, l.drop(k, c.Seq)
-			}
-			continue
+		if c.Count == 0 && c.Seq == l.Next {
+			l.Next++
+			return true, l.drop(k, c.Seq)
 		}
 		data, seqs, ok := l.assemble(c.Content, c.Count)
 		if !ok {
@@ -250,12 +244,7 @@ func (l *Line) look(k Keeper) {
 		return
 	}
 	l.waits = make(map[ID]waiting)
-	looked := make(map[ID]bool)
 	for _, c := range l.cells {
-		if c.Count == 0 || looked[c.Content] {
-			continue
-		}
-		looked[c.Content] = true
 		if data, _, ok := l.assemble(c.Content, c.Count); ok {
 			l.waits[c.Content] = waiting{Wait: k.Wait(data)}
 		}
@@ -303,8 +292,8 @@ func (l *Line) Release(k Keeper, hold time.Duration) (seq int64, at time.Time, o
 	seq, at = first.Seq, first.Came.Add(hold)
 	l.look(k)
 	for _, c := range l.cells {
-		if c.Seq <= l.Next || c.Count == 0 || !l.waits[c.Content].Unlinked {
-			continue
+		if !l.waits[c.Content].Unlinked {
+			continue // or is not whole, or was taken
 		}
 		if soon := c.Came.Add(min(hold, Unlinked)); soon.Before(at) {
 			seq, at = c.Seq, soon

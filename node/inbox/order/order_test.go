@@ -71,6 +71,9 @@ func parse(data []byte) (name string, after ID, turn bool) {
 }
 
 func (m *memory) Wait(data []byte) Wait {
+	if len(data) == 0 {
+		panic("asked of what is not whole")
+	}
 	_, after, turn := parse(data)
 	return Wait{After: after, Unlinked: turn && after == ID{}}
 }
@@ -288,6 +291,110 @@ func TestBounds(t *testing.T) {
 		m.line.Skip(m, int64(i))
 		if want := i <= MaxAge; (m.line.Len() == 1) != want {
 			t.Fatalf("at %d: %d kept", i, m.line.Len())
+		}
+	}
+}
+
+// Cells of one number in a content, or none, make nothing whole: who sends them has them
+// kept as pieces.
+func TestLyingPieces(t *testing.T) {
+	m := newMemory()
+	m.part(1, 1, 0, 2, "a - turn", 0)
+	m.part(2, 1, 0, 2, "a - turn", 0)
+	if err := m.line.Finish(m); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "", 2, 0)
+	m = newMemory()
+	if err := m.line.Part(m, Cell{Seq: 3, Content: id(3), Data: []byte("3 - now")}); err != nil {
+		t.Fatal(err)
+	}
+	m.want(t, "", 1, 0)
+}
+
+// A place before the next number that lies behind half a content waits for nobody, holds
+// up nobody and counts once.
+func TestPlaceBehindHalf(t *testing.T) {
+	m := newMemory()
+	m.part(0, 0, 0, 2, "half - turn", 0)
+	m.line.Skip(m, 5)
+	m.part(3, 3, 0, 1, "late - now", 0)
+	m.want(t, "late+", 2, 5)
+	if seq, _, ok := m.line.Release(m, time.Minute); ok {
+		t.Errorf("something waits for %d", seq)
+	}
+	m.one(t, 5, 5, "-")
+	m.want(t, "late+ 5", 2, 6)
+}
+
+// Places that were passed are dropped, all of them.
+func TestPlacesArePassed(t *testing.T) {
+	m := newMemory()
+	m.part(3, 3, 0, 1, "3 - now", 0)
+	m.part(4, 4, 0, 1, "4 - now", 0)
+	m.line.Skip(m, 10)
+	m.want(t, "3+ 4+", 0, 10)
+}
+
+// What came is not forgotten when more comes, and nothing is remembered of what was taken.
+func TestCameTwice(t *testing.T) {
+	m := newMemory()
+	m.one(t, 5, 5, "50")
+	m.one(t, 7, 7, "70")
+	m.want(t, "", 2, 0)
+	m.line.Came(m, id(50))
+	m.line.Came(m, id(70))
+	m.one(t, 0, 0, "-")
+	m.want(t, "0 5 7", 2, 1)
+	if len(m.line.waits) != 0 {
+		t.Errorf("%d contents that were taken still wait", len(m.line.waits))
+	}
+}
+
+// A line that was kept when more was allowed comes down to what is.
+func TestTooManyKept(t *testing.T) {
+	m := newMemory()
+	var kept []Cell
+	for i := range MaxCells + 50 {
+		c := Cell{Seq: int64(i + 1), Content: id(i), Count: 2, Data: []byte("x")}
+		kept, m.cells[c.Seq] = append(kept, c), c
+	}
+	m.line = New(0, kept)
+	m.part(5000, 9999, 0, 2, "x - turn", 0)
+	m.want(t, "", MaxCells, 0)
+}
+
+// Who waits longest is released first, by a hold that is shorter than for what names
+// nothing.
+func TestReleaseShortHold(t *testing.T) {
+	m := newMemory()
+	m.part(5, 5, 0, 1, "5 4 turn", 100*time.Second)
+	m.part(7, 7, 0, 1, "7 - turn", 0)
+	if seq, at, ok := m.line.Release(m, time.Second); !ok || seq != 7 || !at.Equal(t0.Add(time.Second)) {
+		t.Errorf("%d after %v, %v", seq, at.Sub(t0), ok)
+	}
+}
+
+// Each call tells what the keeper failed on in it.
+func TestErrorOfEachCall(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail string
+		call func(m *memory) error
+	}{
+		"ready":         {"ready", func(m *memory) error { return m.part(7, 7, 0, 1, "7 6 turn", 0) }},
+		"taken at once": {"take", func(m *memory) error { return m.part(8, 8, 0, 1, "8 - now", 0) }},
+		"in turn":       {"take", func(m *memory) error { return m.line.Skip(m, 2) }},
+		"marked":        {"mark", func(m *memory) error { return m.line.Skip(m, 2) }},
+		"dropped":       {"drop", func(m *memory) error { return m.line.Skip(m, 6) }},
+		"finishing":     {"mark", func(m *memory) error { return m.line.Finish(m) }},
+		"a place":       {"drop", func(m *memory) error { return m.line.Skip(m, 5) }},
+	} {
+		m := newMemory()
+		m.one(t, 2, 2, "1")
+		m.part(5, 5, 0, 1, "5 - now", 0)
+		m.fail = c.fail
+		if err := c.call(m); !errors.Is(err, errDisk) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
