@@ -420,14 +420,26 @@ def score(secret, node_id):
     return hmac(secret, b"starling/rendezvous/2" + b"\0" + node_id)
 
 
-def networks(addresses):
+def networks(addresses, v4=2, v6=4):
     """The /16 of IPv4 and /32 of IPv6 addresses, given as bytes. An onion has none."""
-    return {(len(ip), ip[: 2 if len(ip) == 4 else 4]) for kind, ip, *_ in addresses if kind != 5}
+    return {(len(ip), ip[: v4 if len(ip) == 4 else v6]) for kind, ip, *_ in addresses if kind != 5}
+
+
+def uncrowded(relays):
+    """Of each /24 (/48) the 2 lowest node ids, of each /16 (/32) max(4, 2 % of all)."""
+    some, held = [], {}
+    for node_id, addresses in sorted(relays):
+        near, wide = networks(addresses, 3, 6), networks(addresses)
+        if all(held.get(n, 0) < 2 for n in near) and all(held.get(n, 0) < max(4, len(relays) * 2 // 100) for n in wide):
+            held |= {n: held.get(n, 0) + 1 for n in near | wide}
+            some.append((node_id, addresses))
+    return some
 
 
 def rendezvous(secret, relays):
     """relays: (node id, addresses). Returns the node ids, highest first."""
     ranking, used = [], set()
+    relays = uncrowded(relays)
     for node_id, addresses in sorted(relays, key=lambda r: score(secret, r[0]), reverse=True):
         if not used & networks(addresses):
             used |= networks(addresses)

@@ -107,10 +107,10 @@ func (c *Client) knownTime() time.Time {
 // while the others are too few.
 func guardsAmong(snap *directory.Snapshot) []guard.Relay {
 	list := make([]guard.Relay, 0, len(snap.Relays))
-	young, grown := snap.Young(), 0
+	young, weights, grown := snap.Young(), snap.Weights(), 0
 	for i, d := range snap.Relays {
 		fit := slices.ContainsFunc(d.Addresses, directory.Address.Dialable)
-		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Fit: fit})
+		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Weight: weights[i], Fit: fit})
 		if fit && !young[i] {
 			grown++
 		}

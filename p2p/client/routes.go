@@ -57,9 +57,9 @@ func (c *Client) doubtful() []NodeID {
 
 func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {
 	list := make([]mix.Relay, len(snap.Relays))
-	young, families := snap.Young(), snap.Families()
+	young, families, weights := snap.Young(), snap.Families(), snap.Weights()
 	for i, d := range snap.Relays {
-		it := mix.Relay{ID: d.ID, Doubtful: slices.Contains(doubtful, d.ID), Young: young[i], Kin: families[d.ID]}
+		it := mix.Relay{ID: d.ID, Doubtful: slices.Contains(doubtful, d.ID), Young: young[i], Weight: weights[i], Kin: families[d.ID]}
 		for n, key := range d.Keys {
 			it.Keys = append(it.Keys, mix.Key{Epoch: outfox.Epoch(d.Epoch) + outfox.Epoch(n), Public: key})
 		}

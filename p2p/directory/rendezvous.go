@@ -24,6 +24,10 @@ const RendezvousLabel = "starling/rendezvous/2\x00"
 // Without the secret the ranking is random, and nobody can take a place in it; a
 // contact, with the secret, can make node ids until one is first.
 //
+// Of a crowded network only some relays count: as many as all of them weigh in a draw
+// (Weights), those with the lowest node ids. So whoever has a network full of relays is
+// not the first choice of nearly everybody.
+//
 // A relay that shares a network (Address.Wide) with one before it is passed
 // over, because both may fail, or listen, together. With private addresses
 // admitted there is no such rule. The first n are a prefix of the first n+1.
@@ -35,7 +39,7 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 
 	all := make([]scored, 0, len(s.Relays))
 	mac := hmac.New(sha256.New, secret[:])
-	for _, d := range s.Relays {
+	for _, d := range s.uncrowded() {
 		if slices.Contains(avoid, d.ID) {
 			continue
 		}
@@ -65,4 +69,28 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 		ids = append(ids, it.d.ID)
 	}
 	return ids
+}
+
+// uncrowded returns the relays that count as meeting places.
+func (s *Snapshot) uncrowded() []*Descriptor {
+	if s.private {
+		return s.Relays
+	}
+
+	held := map[netip.Prefix]int{}
+	full := func(blocks []netip.Prefix, most int) bool {
+		return slices.ContainsFunc(blocks, func(p netip.Prefix) bool { return held[p] >= most })
+	}
+	var some []*Descriptor
+	for _, d := range s.Relays { // ordered by node id
+		near, wide := blocksOf(d, Address.Network), widesOf(d)
+		if full(near, NetworkWeight) || full(wide, int(s.wideWeight())) {
+			continue
+		}
+		for _, p := range slices.Concat(near, wide) {
+			held[p]++
+		}
+		some = append(some, d)
+	}
+	return some
 }

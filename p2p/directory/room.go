@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -121,8 +122,11 @@ func (d *Directory) makeRoom(now time.Time) bool {
 
 	counts := map[netip.Prefix]int{}
 	for _, e := range d.relays {
-		if !grown(e, now) {
-			counts[wideOf(e.Descriptor)]++
+		if grown(e, now) {
+			continue
+		}
+		for _, w := range widesOf(e.Descriptor) {
+			counts[w]++
 		}
 	}
 
@@ -135,7 +139,7 @@ func (d *Directory) makeRoom(now time.Time) bool {
 
 	var out *entry
 	for _, e := range d.relays {
-		if !grown(e, now) && wideOf(e.Descriptor) == heaviest && (out == nil || younger(e, out)) {
+		if !grown(e, now) && slices.Contains(widesOf(e.Descriptor), heaviest) && (out == nil || younger(e, out)) {
 			out = e
 		}
 	}
@@ -162,60 +166,83 @@ func younger(a, b *entry) bool {
 	return a.stamp > b.stamp
 }
 
-// wideOf returns the wide network of the first address that has one.
-func wideOf(d *Descriptor) netip.Prefix {
+// blocksOf returns the networks of a relay of one kind, over all of its addresses: which
+// it names first is its choice. Without any it is in the network of nobody.
+func blocksOf(d *Descriptor, kind func(Address) netip.Prefix) []netip.Prefix {
+	var all []netip.Prefix
 	for _, a := range d.Addresses {
-		if w := a.Wide(); w.IsValid() {
-			return w
+		if n := kind(a); n.IsValid() && !slices.Contains(all, n) {
+			all = append(all, n)
 		}
 	}
-	return netip.Prefix{}
+	if len(all) == 0 {
+		all = append(all, netip.Prefix{})
+	}
+	return all
 }
 
+// widesOf returns each /16 or /32 of a relay.
+func widesOf(d *Descriptor) []netip.Prefix { return blocksOf(d, Address.Wide) }
+
 // Weights returns the weight of each of Relays in a draw, at most 1: its share of
-// the weight of its /24 and its /16 (/48 and /32). Where private addresses are
-// admitted everybody weighs 1.
+// the weight of its /24 and its /16 (/48 and /32). Of several networks the one counts
+// in which it weighs least. Where private addresses are admitted everybody weighs 1.
 func (s *Snapshot) Weights() []float64 {
 	weights := make([]float64, len(s.Relays))
 	counts := map[netip.Prefix]int{}
-	for _, d := range s.Relays {
-		for _, p := range []netip.Prefix{networkOf(d), wideOf(d)} {
+	blocks := make([][2][]netip.Prefix, len(s.Relays)) // near and wide
+	for i, d := range s.Relays {
+		blocks[i] = [2][]netip.Prefix{blocksOf(d, Address.Network), widesOf(d)}
+		for _, p := range slices.Concat(blocks[i][0], blocks[i][1]) {
 			counts[p]++
 		}
 	}
-	wide := max(wideWeight, wideShare*float64(len(s.Relays)))
-	for i, d := range s.Relays {
+
+	wide := s.wideWeight()
+	for i := range s.Relays {
 		weights[i] = 1
-		if !s.private {
-			weights[i] = min(1, NetworkWeight/float64(counts[networkOf(d)]), wide/float64(counts[wideOf(d)]))
+		if s.private {
+			continue
+		}
+		for _, p := range blocks[i][0] {
+			weights[i] = min(weights[i], NetworkWeight/float64(counts[p]))
+		}
+		for _, p := range blocks[i][1] {
+			weights[i] = min(weights[i], wide/float64(counts[p]))
 		}
 	}
 	return weights
 }
 
-func networkOf(d *Descriptor) netip.Prefix {
-	for _, a := range d.Addresses {
-		if n := a.Network(); n.IsValid() {
-			return n
-		}
-	}
-	return netip.Prefix{}
-}
+// wideWeight is what all relays of a /16 or /32 weigh together.
+func (s *Snapshot) wideWeight() float64 { return max(wideWeight, wideShare*float64(len(s.Relays))) }
 
 // Young returns which of Relays are young: not reached, or later than half of the
-// median age of all ago, or Grown. They are third mixes, and neither guards nor
+// median age of all, by weight, ago, or Grown. They are third mixes, and neither guards nor
 // second ones nor mailboxes. In a young network minutes are enough.
 func (s *Snapshot) Young() []bool {
-	var ages []time.Duration
-	for i := range s.Relays {
+	type age struct {
+		age    time.Duration
+		weight float64
+	}
+	var ages []age
+	sum := 0.0
+	for i, w := range s.Weights() {
 		if !s.since[i].IsZero() {
-			ages = append(ages, s.now.Sub(s.since[i]))
+			ages = append(ages, age{s.now.Sub(s.since[i]), w})
+			sum += w
 		}
 	}
-	slices.Sort(ages)
+	slices.SortFunc(ages, func(a, b age) int { return cmp.Compare(a.age, b.age) })
+
+	// Many new ones of one network do not make everybody old.
 	least := Grown
-	if len(ages) > 0 {
-		least = min(least, ages[len(ages)/2]/2)
+	upTo := 0.0
+	for _, a := range ages {
+		if upTo += a.weight; upTo > sum/2 {
+			least = min(least, a.age/2)
+			break
+		}
 	}
 	young := make([]bool, len(s.Relays))
 	for i := range s.Relays {

@@ -107,6 +107,8 @@ const (
 type Relay struct {
 	ID        wire.NodeID
 	Addresses []directory.Address
+	// Weight is that in the draw, at most 1; 0 is 1. Those of one network share one.
+	Weight float64
 	// Fit reports whether it may become one: whether it has been reached, and for
 	// long enough. One that is a guard stays one.
 	Fit bool
@@ -284,7 +286,7 @@ func (s *Guards) remove(over func(*guard) bool) {
 	})
 }
 
-// extend draws one more guard, not in a network of another.
+// extend draws one more guard, by weight, not in a network of another.
 func (s *Guards) extend() bool {
 	if len(s.list) >= MaxGuards || s.dry {
 		return false
@@ -299,13 +301,35 @@ func (s *Guards) extend() bool {
 		s.dry = true
 		return false
 	}
-	r := some[s.rnd.IntN(len(some))]
+	r := s.heavy(some)
 	draw := func() time.Duration { return lifeMin + time.Duration(s.rnd.Int64N(int64(lifeMax-lifeMin))) }
 	s.list = append(s.list, &guard{
 		id: r.ID, addresses: slices.Clone(r.Addresses), until: s.lived + max(draw(), draw()), sure: s.agreed,
 	})
 	s.change = true
 	return true
+}
+
+// heavy draws one of some relays by weight.
+func (s *Guards) heavy(some []Relay) Relay {
+	weight := func(r Relay) float64 {
+		if r.Weight <= 0 || r.Weight > 1 {
+			return 1
+		}
+		return r.Weight
+	}
+
+	sum := 0.0
+	for _, r := range some {
+		sum += weight(r)
+	}
+	at := s.rnd.Float64() * sum
+	for _, r := range some {
+		if at -= weight(r); at < 0 {
+			return r
+		}
+	}
+	return some[len(some)-1]
 }
 
 func (s *Guards) apart(r Relay, g *guard) bool {

@@ -49,6 +49,8 @@ type Relay struct {
 	Addrs    []netip.Addr
 	Doubtful bool // taken only when it is asked for, or no other will do
 	Young    bool // not reached for long: third mix only, as long as others will do
+	// Weight is that in every draw, at most 1; 0 is 1. Those of one network share one.
+	Weight float64
 	// Kin are relays of the same people. No two of them are in one route.
 	Kin []wire.NodeID
 }
@@ -99,9 +101,9 @@ type RoutesConfig struct {
 //     what a relay sees of either is the same. When a hop has no key of the epoch
 //     that this gives, which is the one before in the first slots of a day, it is 4.
 //
-// When the rules cannot be kept there is no route: ErrFewRelays. Every relay of the
-// directory counts the same, whatever it says of itself. Doubtful relays are second
-// and third only when no other keeps the rules.
+// When the rules cannot be kept there is no route: ErrFewRelays. A relay is drawn by its
+// weight, whatever it says of itself. Doubtful relays are second and third only when no
+// other keeps the rules.
 type Routes struct {
 	cfg RoutesConfig
 	rnd *rand.Rand // over crypto/rand
@@ -156,6 +158,9 @@ func (r *Routes) Update(list []Relay) (pinned bool) {
 		networks, ok := r.networks(it.Addrs)
 		if _, twice := index[it.ID]; !ok || twice || it.key(epoch).IsZero() {
 			continue
+		}
+		if it.Weight <= 0 || it.Weight > 1 {
+			it.Weight = 1
 		}
 		index[it.ID] = len(relays)
 		relays = append(relays, relay{it, networks})
@@ -264,8 +269,9 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	return changed
 }
 
-// choose draws a relay apart from others; if it is to be grown, a young one only if no
-// other will do, and a doubtful one only if no young one will; nil if none fits.
+// choose draws a relay apart from others, by weight; if it is to be grown, a young one
+// only if no other will do, and a doubtful one only if no young one will; nil if none
+// fits.
 func (r *Routes) choose(others []*relay, grown bool) *relay {
 	rank := func(it *relay) int {
 		switch {
@@ -276,9 +282,11 @@ func (r *Routes) choose(others []*relay, grown bool) *relay {
 		}
 		return 0
 	}
-	// Nearly every relay fits in a large directory: guess before looking at all.
+	// Nearly every relay fits in a large directory: guess before looking at all. Who
+	// weighs half is taken half of the times.
 	for range min(len(r.relays), 16) {
-		if it := &r.relays[r.rnd.IntN(len(r.relays))]; rank(it) == 0 && apartFromAll(it, others...) {
+		it := &r.relays[r.rnd.IntN(len(r.relays))]
+		if rank(it) == 0 && (it.Weight == 1 || r.rnd.Float64() < it.Weight) && apartFromAll(it, others...) {
 			return it
 		}
 	}
@@ -291,10 +299,25 @@ func (r *Routes) choose(others []*relay, grown bool) *relay {
 	}
 	for _, some := range fit {
 		if len(some) > 0 {
-			return some[r.rnd.IntN(len(some))]
+			return r.heavy(some)
 		}
 	}
 	return nil
+}
+
+// heavy draws one of some relays by weight.
+func (r *Routes) heavy(some []*relay) *relay {
+	sum := 0.0
+	for _, it := range some {
+		sum += it.Weight
+	}
+	at := r.rnd.Float64() * sum
+	for _, it := range some {
+		if at -= it.Weight; at < 0 {
+			return it
+		}
+	}
+	return some[len(some)-1]
 }
 
 // Pins returns the pinned relays, to be kept for the next start.
