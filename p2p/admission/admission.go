@@ -102,6 +102,7 @@ type Registrar struct {
 	candidates map[wire.NodeID]*candidate
 	files      map[wire.NodeID]*file       // of relays in the directory
 	blame      map[wire.NodeID][]time.Time // charges to those who vouched
+	earlier    map[wire.NodeID]earlier     // ages from before this start
 	again      bool                        // somebody was reached who may have vouched
 	undecided  int                         // times that there were too few vouchers
 	wake       chan struct{}
@@ -139,7 +140,7 @@ func New(cfg Config) *Registrar {
 		cfg.Named = func(wire.NodeID) bool { return false }
 	}
 	return &Registrar{cfg: cfg, candidates: map[wire.NodeID]*candidate{}, files: map[wire.NodeID]*file{},
-		blame: map[wire.NodeID][]time.Time{}, wake: make(chan struct{}, 1)}
+		blame: map[wire.NodeID][]time.Time{}, earlier: map[wire.NodeID]earlier{}, wake: make(chan struct{}, 1)}
 }
 
 // Wake says that Due may have more.
@@ -412,7 +413,7 @@ func (r *Registrar) Reached(raw []byte) error {
 	}
 
 	if r.cfg.Directory.Since(desc.ID).IsZero() {
-		r.cfg.Directory.Reached(desc.ID, r.cfg.Now())
+		r.cfg.Directory.Reached(desc.ID, r.Since(raw))
 	}
 
 	now := r.cfg.Steady()

@@ -1,5 +1,6 @@
-// Package recall is what a client keeps of the network from one start to the
-// next: its guards, its pinned relays, and relays it knew.
+// Package recall is what a node keeps of the network from one start to the next: a
+// client its guards, its pinned relays, and relays it knew; a relay what is said at
+// Relay.
 //
 //	offset  size
 //	0       1     version = 1
@@ -55,8 +56,7 @@ func (s *State) Append(b []byte) []byte {
 	return AppendDescriptors(b, s.Descriptors)
 }
 
-// AppendDescriptors appends signed descriptors, each length (2) ‖ bytes. A
-// relay keeps just these.
+// AppendDescriptors appends signed descriptors, each length (2) ‖ bytes.
 func AppendDescriptors(b []byte, raws [][]byte) []byte {
 	for _, raw := range raws {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))

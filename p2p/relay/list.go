@@ -153,7 +153,7 @@ func (r *Relay) spread(ctx context.Context, raw []byte) {
 		return // its time comes
 	}
 	if r.dir.Since(r.id).IsZero() {
-		r.dir.Reached(r.id, r.now())
+		r.dir.Reached(r.id, r.lobby.register.Since(raw))
 	}
 	news := admission.News{Raw: raw, Vouchers: r.lobby.applicant.Vouchers(raw, admission.Day(r.now()))}
 	if err := r.gossip.Publish(ctx, news.Append(nil)); err != nil && ctx.Err() == nil {

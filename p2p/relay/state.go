@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 
+	"starling/p2p/admission"
 	"starling/p2p/directory"
 	"starling/p2p/recall"
 )
@@ -21,7 +23,7 @@ import (
 const (
 	keyFile  = "relay.key"  // 32 bytes, the seed of the Ed25519 identity
 	mailFile = "mailbox.db" // package mailbox
-	peerFile = "relays"     // signed descriptors, see package recall
+	peerFile = "relays"     // who is known, and for how long; see recall.Relay
 )
 
 const savePeersEvery = 10 * time.Minute
@@ -69,26 +71,50 @@ func writeFile(path string, b []byte) error {
 	return err
 }
 
-// loadPeers takes the relays known last time. Who has expired may still be
-// there under the same address.
+// loadPeers takes over what was known last time. Who has expired may still be there
+// under the same address.
 func (r *Relay) loadPeers() {
-	b, err := os.ReadFile(filepath.Join(r.cfg.StateDir, peerFile))
-	if err != nil {
+	path := filepath.Join(r.cfg.StateDir, peerFile)
+	b, err := readFile(path, recall.MaxRelay)
+	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	raws, err := recall.ParseDescriptors(b)
+	var was *recall.Relay
+	if err == nil {
+		was, err = recall.ParseRelay(b)
+	}
 	if err != nil {
-		r.log.Warn("known relays are damaged and forgotten", "err", err)
+		r.log.Warn("what this relay knew of others is damaged; it begins anew, as a new relay does", "file", path, "err", err)
 		return
 	}
-	for _, raw := range raws {
-		d, err := directory.Parse(raw)
+
+	r.lobby.register.Remember(was.Known)
+	r.lobby.register.Charge(was.Charges)
+	if d, err := directory.Parse(was.Own); err == nil && d.ID == r.id {
+		r.lobby.applicant.Restore(was.Own, was.Vouchers)
+	}
+	for _, k := range was.Known {
+		d, err := directory.Parse(k.Raw)
 		if err != nil || d.ID == r.id {
 			continue
 		}
-		r.dir.Add(raw)
+		r.dir.Add(k.Raw)
 		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
 	}
+}
+
+// readFile reads a file that is not larger than it may be.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("more than %d bytes", most)
+	}
+	return b, err
 }
 
 // keepPeers writes the known relays to disk now and then and at the end.
@@ -107,8 +133,15 @@ func (r *Relay) keepPeers(ctx context.Context) error {
 }
 
 func (r *Relay) savePeers() {
-	b := recall.AppendDescriptors(nil, r.dir.Raw(recall.MaxDescriptors))
-	if err := writeFile(filepath.Join(r.cfg.StateDir, peerFile), b); err != nil {
+	state := recall.Relay{
+		Charges: r.lobby.register.Charges(),
+		Known:   r.lobby.register.Acquaintances(directory.MaxRelays),
+	}
+	if raw := r.dir.Signed(r.id); raw != nil {
+		state.Own = raw
+		state.Vouchers = r.lobby.applicant.Vouchers(raw, admission.Day(r.now()))
+	}
+	if err := writeFile(filepath.Join(r.cfg.StateDir, peerFile), state.Append(nil)); err != nil {
 		r.log.Warn("known relays are not saved", "err", err)
 	}
 }

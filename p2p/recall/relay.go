@@ -1,0 +1,173 @@
+package recall
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"starling/p2p/admission"
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+// Relay is what a relay keeps from one start to the next, beside its key and its
+// boxes: who has vouched for it, whom it knows and for how long, and who was found to
+// vouch wrongly. Descriptors are as they were signed; ParseRelay verifies nothing.
+//
+//	offset  size
+//	0       1     version = 2
+//	1       1     number of vouchers, at most 8; if there is one:
+//	2       …     our descriptor, length (2) ‖ bytes, then the vouchers, 101 each
+//	…       2     number of charges, each: examiner (32) ‖ number (1) ‖ how many
+//	              seconds ago each was (4)
+//	…       …     relays: age (4) ‖ length (2) ‖ descriptor; the age is in seconds and
+//	              0xffffffff for one that was never reached
+//	…       32    SHA-256 of all before
+//
+// Nothing in it is a time of day, so a clock that is wrong at the start harms nothing.
+// The sum tells a file that was torn.
+type Relay struct {
+	Own      []byte
+	Vouchers []admission.Voucher
+	Charges  []admission.Charge
+	Known    []admission.Acquaintance
+}
+
+const (
+	relayVersion = 2
+	neverReached = 1<<32 - 1
+	maxAge       = 100 * 365 * 24 * time.Hour
+)
+
+// MaxRelay bounds the encoding of a Relay.
+const MaxRelay = 1<<20 + directory.MaxRelays*(6+directory.MaxDescriptor)
+
+// Append appends the encoding.
+func (r *Relay) Append(b []byte) []byte {
+	from := len(b)
+	seconds := func(d time.Duration) uint32 { return uint32(min(max(0, d), maxAge) / time.Second) }
+
+	b = append(b, relayVersion, byte(len(r.Vouchers)))
+	if len(r.Vouchers) > 0 {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(r.Own)))
+		b = append(b, r.Own...)
+	}
+	for i := range r.Vouchers {
+		b = r.Vouchers[i].Append(b)
+	}
+
+	b = binary.BigEndian.AppendUint16(b, uint16(len(r.Charges)))
+	for _, c := range r.Charges {
+		b = append(append(b, c.Examiner[:]...), byte(len(c.Ago)))
+		for _, ago := range c.Ago {
+			b = binary.BigEndian.AppendUint32(b, seconds(ago))
+		}
+	}
+
+	for _, k := range r.Known {
+		age := uint32(neverReached)
+		if k.Age >= 0 {
+			age = seconds(k.Age)
+		}
+		b = binary.BigEndian.AppendUint32(b, age)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(k.Raw)))
+		b = append(b, k.Raw...)
+	}
+	sum := sha256.Sum256(b[from:])
+	return append(b, sum[:]...)
+}
+
+// ParseRelay reads exactly one Relay. Nothing in it points into b.
+func ParseRelay(b []byte) (*Relay, error) {
+	if len(b) < sha256.Size || len(b) > MaxRelay {
+		return nil, ErrDamaged
+	}
+	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if got := sha256.Sum256(b); !bytes.Equal(got[:], sum) {
+		return nil, ErrDamaged
+	}
+
+	c := cutter{b: b}
+	r := &Relay{}
+	if c.byte() != relayVersion {
+		return nil, ErrDamaged
+	}
+	r.vouchers(&c)
+	r.charges(&c)
+	for !c.bad && len(c.b) > 0 {
+		k := admission.Acquaintance{Age: -1}
+		if age := c.uint32(); age != neverReached {
+			k.Age = time.Duration(age) * time.Second
+		}
+		k.Raw = c.descriptor()
+		r.Known = append(r.Known, k)
+		c.bad = c.bad || k.Age > maxAge || len(r.Known) > directory.MaxRelays
+	}
+	if c.bad {
+		return nil, ErrDamaged
+	}
+	return r, nil
+}
+
+func (r *Relay) vouchers(c *cutter) {
+	n := int(c.byte())
+	if n == 0 {
+		return
+	}
+	r.Own = c.descriptor()
+	c.bad = c.bad || n > admission.MaxVouchers
+	for range n {
+		v, err := admission.ParseVoucher(c.cut(admission.VoucherSize))
+		if c.bad = c.bad || err != nil; c.bad {
+			return
+		}
+		r.Vouchers = append(r.Vouchers, v)
+	}
+}
+
+func (r *Relay) charges(c *cutter) {
+	n := int(binary.BigEndian.Uint16(c.cut(2)))
+	c.bad = c.bad || n > admission.MaxCharges
+	for range n {
+		charge := admission.Charge{Examiner: wire.NodeID(c.cut(wire.NodeIDSize))}
+		for range c.byte() {
+			ago := time.Duration(c.uint32()) * time.Second
+			charge.Ago = append(charge.Ago, ago)
+			c.bad = c.bad || ago > maxAge
+		}
+		if c.bad {
+			return
+		}
+		r.Charges = append(r.Charges, charge)
+	}
+}
+
+// A cutter reads from the front of bytes.
+type cutter struct {
+	b   []byte
+	bad bool
+}
+
+// cut returns the next n bytes; zeros once there are none, and the cutter is bad.
+func (c *cutter) cut(n int) []byte {
+	if c.bad || len(c.b) < n {
+		c.bad = true
+		return make([]byte, n)
+	}
+	head := c.b[:n]
+	c.b = c.b[n:]
+	return head
+}
+
+func (c *cutter) byte() byte     { return c.cut(1)[0] }
+func (c *cutter) uint32() uint32 { return binary.BigEndian.Uint32(c.cut(4)) }
+
+func (c *cutter) descriptor() []byte {
+	n := int(binary.BigEndian.Uint16(c.cut(2)))
+	if n == 0 || n > directory.MaxDescriptor {
+		c.bad = true
+		return nil
+	}
+	return bytes.Clone(c.cut(n))
+}

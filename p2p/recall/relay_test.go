@@ -1,0 +1,99 @@
+package recall
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"starling/p2p/admission"
+	"starling/p2p/directory"
+	"starling/p2p/wire"
+)
+
+func relayState() *Relay {
+	return &Relay{
+		Own:      []byte("ours"),
+		Vouchers: []admission.Voucher{{Examiner: wire.NodeID{1}, Day: 20_000, Mask: 1}, {Examiner: wire.NodeID{2}, Day: 20_001, Mask: 3}},
+		Charges:  []admission.Charge{{Examiner: wire.NodeID{3}, Ago: []time.Duration{time.Hour, 3 * time.Second}}},
+		Known: []admission.Acquaintance{
+			{Raw: []byte("one"), Age: 40 * 24 * time.Hour}, {Raw: bytes.Repeat([]byte{2}, directory.MaxDescriptor), Age: -1}, {Raw: []byte("new")},
+		},
+	}
+}
+
+// sealed puts the right sum behind bytes.
+func sealed(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return append(bytes.Clone(b), sum[:]...)
+}
+
+func TestRelayRoundTrip(t *testing.T) {
+	for name, r := range map[string]*Relay{"full": relayState(), "empty": {}} {
+		b := r.Append(nil)
+		got, err := ParseRelay(b)
+		if err != nil || !bytes.Equal(got.Append(nil), b) {
+			t.Fatalf("%s: %+v: %v", name, got, err)
+		}
+	}
+	got, _ := ParseRelay(relayState().Append(nil))
+	if k := got.Known; k[0].Age != 40*24*time.Hour || k[1].Age >= 0 || k[2].Age != 0 || len(got.Vouchers) != 2 || len(got.Charges[0].Ago) != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestRelayDamaged: a file that was torn anywhere, in which a byte is another, or whose
+// sum is right and its numbers are not, is refused.
+func TestRelayDamaged(t *testing.T) {
+	b := relayState().Append(nil)
+	for n := range b {
+		if _, err := ParseRelay(b[:n]); err == nil {
+			t.Errorf("cut at %d: accepted", n)
+		}
+		other := bytes.Clone(b)
+		other[n] ^= 1
+		if _, err := ParseRelay(other); err == nil {
+			t.Errorf("byte %d changed: accepted", n)
+		}
+	}
+
+	body := b[:len(b)-sha256.Size]
+	vouchers := 2 + 2 + len("ours")
+	charges := vouchers + 2*admission.VoucherSize
+	edit := func(at int, to ...byte) []byte {
+		c := bytes.Clone(body)
+		copy(c[at:], to)
+		return c
+	}
+	many := (&Relay{Known: make([]admission.Acquaintance, 1)}).Append(nil)
+	for name, body := range map[string][]byte{
+		"version":               edit(0, 1),
+		"nine vouchers":         edit(1, 9),
+		"no own descriptor":     edit(2, 0, 0),
+		"mask of no address":    edit(vouchers+36, 0),
+		"many charges":          edit(charges, 0xff, 0xff),
+		"age of 136 years":      edit(charges+2+33+8, 0xff, 0xff, 0xff, 0xfe),
+		"empty descriptor":      many[:len(many)-sha256.Size],
+		"a charge of 136 years": edit(charges+2+33, 0xff, 0xff, 0xff, 0xff),
+		"something behind":      append(bytes.Clone(body), 0),
+	} {
+		if _, err := ParseRelay(sealed(body)); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := ParseRelay(make([]byte, MaxRelay+1)); err == nil {
+		t.Error("too large: accepted")
+	}
+}
+
+func FuzzParseRelay(f *testing.F) {
+	b := relayState().Append(nil)
+	f.Add(b[:len(b)-sha256.Size])
+	f.Add([]byte{relayVersion, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = sealed(b)
+		if r, err := ParseRelay(b); err == nil && !bytes.Equal(r.Append(nil), b) {
+			t.Fatalf("%x is not written as it was read", b)
+		}
+	})
+}
