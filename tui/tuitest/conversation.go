@@ -2,6 +2,8 @@ package tuitest
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,29 +21,39 @@ var (
 	errNoFile = &api.Error{Code: api.CodeUsage, Message: "there is a file of that name already", Hint: "Choose another name."}
 )
 
-func (n *Node) Edit(_ context.Context, req api.EditRequest) (api.Message, error) {
+func (n *Node) Edit(ctx context.Context, req api.EditRequest) (api.Message, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Edit", req.Text); err != nil {
+	if err := n.begin(ctx, "Edit", req.Text); err != nil {
 		return api.Message{}, err
 	}
 	m := n.find(req.Message)
 	switch {
-	case m == nil:
+	case m == nil || m.Deleted:
 		return api.Message{}, errNoMessage
 	case !m.Outgoing:
 		return api.Message{}, errNotOwn
+	case m.Forwarded:
+		return api.Message{}, refused(api.CodeUsage, "what is forwarded stays as it is")
 	}
-	m.Text, m.Edited = safetext.Clean(req.Text), n.now()
+	if err := checkText(req.Text, api.MaxText); err != nil {
+		return api.Message{}, err
+	}
+	edit := func(m *api.Message) { m.Text, m.Edited = safetext.Clean(req.Text), n.now() }
+	edit(m)
 	n.tellAbout(api.EventChanged, *m)
+	n.mirror(m.ID, edit)
 	return *m, nil
 }
 
-func (n *Node) Delete(_ context.Context, req api.DeleteRequest) error {
+func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Delete", len(req.Messages), req.Both); err != nil {
+	if err := n.begin(ctx, "Delete", len(req.Messages), req.Both); err != nil {
 		return err
+	}
+	if len(req.Messages) == 0 || len(req.Messages) > 64 {
+		return refused(api.CodeUsage, "name from 1 to 64 messages to delete")
 	}
 	for _, id := range req.Messages {
 		m := n.find(id)
@@ -51,12 +63,21 @@ func (n *Node) Delete(_ context.Context, req api.DeleteRequest) error {
 		if req.Both && !m.Outgoing {
 			return errNotOwn
 		}
-		if !req.Both {
-			n.erase(id, m.Conversation)
-			continue
-		}
+	}
+
+	takeBack := func(m *api.Message) {
 		m.Deleted, m.Text, m.Picture, m.Reactions = true, safetext.Text{}, nil, nil
-		n.tellAbout(api.EventChanged, *m)
+	}
+	for _, id := range req.Messages {
+		switch m := n.find(id); {
+		case m == nil: // named twice
+		case !req.Both:
+			n.erase(id, m.Conversation)
+		default:
+			takeBack(m)
+			n.tellAbout(api.EventChanged, *m)
+			n.mirror(id, takeBack)
+		}
 	}
 	return nil
 }
@@ -64,6 +85,10 @@ func (n *Node) Delete(_ context.Context, req api.DeleteRequest) error {
 // erase removes a message and tells it.
 func (n *Node) erase(id, conversation string) {
 	n.messages[conversation] = slices.DeleteFunc(n.messages[conversation], func(m api.Message) bool { return m.ID == id })
+	if d := n.drafts[conversation]; d.ReplyTo == id {
+		d.ReplyTo = ""
+		n.drafts[conversation] = d
+	}
 	n.tell(api.Event{Kind: api.EventRemoved, ID: id, Conversation: conversation})
 }
 
@@ -86,28 +111,53 @@ func (n *Node) Change(id string, f func(*api.Message)) {
 	}
 }
 
-func (n *Node) React(_ context.Context, req api.ReactRequest) (api.Message, error) {
+func (n *Node) React(ctx context.Context, req api.ReactRequest) (api.Message, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("React", req.Emoji); err != nil {
+	if err := n.begin(ctx, "React", req.Emoji); err != nil {
+		return api.Message{}, err
+	}
+	if err := checkEmoji(req.Emoji); err != nil {
 		return api.Message{}, err
 	}
 	m := n.find(req.Message)
-	if m == nil {
+	if m == nil || m.Deleted {
 		return api.Message{}, errNoMessage
 	}
-	m.Reactions = slices.DeleteFunc(slices.Clone(m.Reactions), func(r api.Reaction) bool { return r.Outgoing })
-	if req.Emoji != "" {
-		m.Reactions = append(m.Reactions, api.Reaction{Outgoing: true, Emoji: safetext.Line(req.Emoji)})
-	}
+	react(m, api.Reaction{Outgoing: true, Emoji: safetext.Line(req.Emoji)})
 	n.tellAbout(api.EventChanged, *m)
+	n.mirror(m.ID, func(m *api.Message) { react(m, api.Reaction{Emoji: safetext.Line(req.Emoji)}) })
 	return *m, nil
 }
 
-func (n *Node) Typing(_ context.Context, contact string) error {
+// react puts one side's reaction in the place of its last one.
+func react(m *api.Message, by api.Reaction) {
+	var all []api.Reaction
+	for _, r := range m.Reactions {
+		if r.Outgoing != by.Outgoing {
+			all = append(all, r)
+		}
+	}
+	if !by.Emoji.IsZero() {
+		all = append(all, by)
+	}
+	m.Reactions = all
+}
+
+func (n *Node) Typing(ctx context.Context, contact string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.begin("Typing")
+	if err := n.begin(ctx, "Typing"); err != nil {
+		return err
+	}
+	c, err := n.who(contact)
+	if err != nil {
+		return err
+	}
+	if far := n.far[c.ID]; far != "" && n.settings.Typing {
+		n.other.tell(api.Event{Kind: api.EventTyping, Conversation: far})
+	}
+	return nil
 }
 
 // Writes tells that a contact is writing.
@@ -121,8 +171,20 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 	defer n.gate(ctx, "Search")
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Search", req.Words); err != nil {
+	if err := n.begin(ctx, "Search", req.Words); err != nil {
 		return nil, err
+	}
+
+	switch {
+	case strings.TrimSpace(req.Words) == "":
+		return nil, refused(api.CodeEmpty, "there is nothing to search for")
+	case len(req.Words) > 1<<10:
+		return nil, refused(api.CodeTooLong, "these are too many words to search for")
+	}
+	if req.Contact != "" {
+		if _, err := n.who(req.Contact); err != nil {
+			return nil, err
+		}
 	}
 
 	words := split(req.Words)
@@ -147,7 +209,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 }
 
 func split(s string) []string {
-	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
 // holds reports whether a text has all the words, the last one as a beginning.
@@ -160,13 +222,20 @@ func holds(text, words []string) bool {
 	return true
 }
 
-func (n *Node) ChangeConversation(_ context.Context, req api.ConversationRequest) (api.Contact, error) {
+func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationRequest) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("ChangeConversation"); err != nil {
+	if err := n.begin(ctx, "ChangeConversation"); err != nil {
 		return api.Contact{}, err
 	}
-	return n.change(req.Contact, func(c *api.Contact) {
+	if t := req.Timer; t != nil && *t != 0 && (*t < 5 || *t > api.MaxTimer) {
+		return api.Contact{}, refused(api.CodeUsage, "messages disappear after 5 seconds at least and 4 weeks at most")
+	}
+	if err := checkNotify(req.Notify, ""); err != nil {
+		return api.Contact{}, err
+	}
+
+	changed, err := n.change(req.Contact, func(c *api.Contact) {
 		set(&c.Pinned, req.Pinned)
 		set(&c.Archived, req.Archived)
 		set(&c.MutedUntil, req.MutedUntil)
@@ -176,17 +245,17 @@ func (n *Node) ChangeConversation(_ context.Context, req api.ConversationRequest
 			c.Timer = c.TimerMine
 		}
 	})
+	if err == nil && req.Timer != nil {
+		n.offer(changed.ID, *req.Timer)
+	}
+	return changed, err
 }
 
 // Offer is the contact's offer of a timer, in seconds.
 func (n *Node) Offer(contact string, seconds int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_, _ = n.change(contact, func(c *api.Contact) {
-		if c.TimerTheirs = seconds; c.TimerMine == seconds {
-			c.Timer = seconds
-		}
-	})
+	_, _ = n.change(contact, func(c *api.Contact) { takeOffer(c, seconds) })
 }
 
 func set[T any](to *T, from *T) {
@@ -195,25 +264,37 @@ func set[T any](to *T, from *T) {
 	}
 }
 
-func (n *Node) Drafts(context.Context) ([]api.Draft, error) {
+func (n *Node) Drafts(ctx context.Context) ([]api.Draft, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Drafts"); err != nil {
+	if err := n.begin(ctx, "Drafts"); err != nil {
 		return nil, err
 	}
-	var out []api.Draft
+	out := []api.Draft{}
 	for _, d := range n.drafts {
 		out = append(out, d)
 	}
 	return out, nil
 }
 
-func (n *Node) SaveDraft(_ context.Context, draft api.Draft) error {
+func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("SaveDraft", draft.Text); err != nil {
+	if err := n.begin(ctx, "SaveDraft", draft.Text); err != nil {
 		return err
 	}
+	c, err := n.who(draft.Contact)
+	if err != nil {
+		return err
+	}
+	if len(draft.Text) > api.MaxText {
+		return refused(api.CodeTooLong, "the message is too long")
+	}
+	if of := n.find(draft.ReplyTo); draft.ReplyTo != "" && (of == nil || of.Conversation != c.ID) {
+		return errNoMessage
+	}
+
+	draft.Contact = c.ID
 	n.drafts[draft.Contact] = draft
 	if draft.Text == "" {
 		delete(n.drafts, draft.Contact)
@@ -229,17 +310,23 @@ func (n *Node) Draft(contact string) api.Draft {
 	return n.drafts[contact]
 }
 
-func (n *Node) Settings(context.Context) (api.Settings, error) {
+func (n *Node) Settings(ctx context.Context) (api.Settings, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.settings, n.begin("Settings")
+	return n.settings, n.begin(ctx, "Settings")
 }
 
-func (n *Node) ChangeSettings(_ context.Context, change api.SettingsChange) (api.Settings, error) {
+func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("ChangeSettings"); err != nil {
+	if err := n.begin(ctx, "ChangeSettings"); err != nil {
 		return api.Settings{}, err
+	}
+	if err := checkNotify(change.Notify); err != nil {
+		return api.Settings{}, err
+	}
+	if s := change.LockAfter; s != nil && *s < 0 {
+		return api.Settings{}, refused(api.CodeUsage, "the screen locks after some seconds")
 	}
 	set(&n.settings.Typing, change.Typing)
 	set(&n.settings.ReadReceipts, change.ReadReceipts)
@@ -252,7 +339,7 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	defer n.gate(ctx, "Unlock")
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Unlock"); err != nil {
+	if err := n.begin(ctx, "Unlock"); err != nil {
 		return err
 	}
 	if passphrase != Passphrase {
@@ -261,24 +348,46 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	return nil
 }
 
-func (n *Node) Backup(_ context.Context, req api.BackupRequest) error {
+func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Backup", req.Path); err != nil {
+	if err := n.begin(ctx, "Backup", req.Path); err != nil {
 		return err
 	}
-	if strings.HasSuffix(req.Path, "taken") {
+	switch folder, err := os.Stat(filepath.Dir(req.Path)); {
+	case strings.HasSuffix(req.Path, "taken") || n.files[req.Path] != nil:
+		return errNoFile
+	case req.Passphrase == "":
+		return refused(api.CodeUsage, "the passphrase of the backup is empty")
+	case err != nil || !folder.IsDir():
+		return refused(api.CodeUsage, "there is no such folder")
+	}
+	if at, err := os.Stat(req.Path); err == nil && at.IsDir() {
 		return errNoFile
 	}
+	n.files[req.Path] = []byte("age-encryption.org/v1\n-> scrypt ")
 	return nil
 }
 
-func (n *Node) Wipe(context.Context) error {
+// ReadFile returns a backup.
+func (n *Node) ReadFile(path string) ([]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Wipe"); err != nil {
+	if b := n.files[path]; b != nil {
+		return b, nil
+	}
+	return nil, os.ErrNotExist
+}
+
+func (n *Node) Wipe(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin(ctx, "Wipe"); err != nil {
 		return err
 	}
+	n.wiped = true
+	close(n.broken)
+	n.broken = make(chan struct{})
 	n.contacts, n.messages, n.drafts = nil, map[string][]api.Message{}, map[string]api.Draft{}
 	return nil
 }

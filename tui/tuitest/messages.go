@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -14,15 +13,21 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	defer n.gate(ctx, "Send")
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Send", req.Text); err != nil {
+	if err := n.begin(ctx, "Send", req.Text); err != nil {
 		return api.Message{}, err
 	}
 
-	c := n.contact(req.Contact)
-	if c == nil {
-		return api.Message{}, errNoContact
+	c, err := n.who(req.Contact)
+	if err != nil {
+		return api.Message{}, err
+	}
+	if err := checkSend(req); err != nil {
+		return api.Message{}, err
 	}
 	if m := n.find(req.ID); m != nil && req.ID != "" {
+		if req.Forward == "" && m.Text != safetext.Clean(req.Text) {
+			return api.Message{}, refused(api.CodeUsage, "the message ID is taken")
+		}
 		return *m, nil
 	}
 
@@ -33,11 +38,12 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 		if of == nil {
 			return api.Message{}, errNoMessage
 		}
+		if of.Deleted || of.State == api.StateNotice {
+			return api.Message{}, refused(api.CodeUsage, "there is nothing to forward")
+		}
 		m.Text, m.Picture, m.Forwarded = of.Text, of.Picture, true
-	case len(req.Picture) > api.MaxPicture:
-		return api.Message{}, &api.Error{Code: api.CodeTooLong, Message: "the picture is too large"}
 	case req.Picture != nil:
-		m.Picture = &api.Picture{Type: "image/png", Data: req.Picture, Size: len(req.Picture)}
+		m.Picture = &api.Picture{Type: pictureType(req.Picture), Data: req.Picture, Size: len(req.Picture)}
 	}
 
 	if req.ReplyTo != "" {
@@ -51,13 +57,14 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	m = n.store(c.ID, m)
 	n.status.Outbox.Queued++
 	n.tellMessage(m)
+	n.deliver(m)
 	return m, nil
 }
 
-func (n *Node) Retry(_ context.Context, id string) (api.Message, error) {
+func (n *Node) Retry(ctx context.Context, id string) (api.Message, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Retry"); err != nil {
+	if err := n.begin(ctx, "Retry"); err != nil {
 		return api.Message{}, err
 	}
 	m := n.find(id)
@@ -69,10 +76,10 @@ func (n *Node) Retry(_ context.Context, id string) (api.Message, error) {
 	return *m, nil
 }
 
-func (n *Node) Discard(_ context.Context, id string) error {
+func (n *Node) Discard(ctx context.Context, id string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Discard"); err != nil {
+	if err := n.begin(ctx, "Discard"); err != nil {
 		return err
 	}
 	m := n.find(id)
@@ -85,9 +92,12 @@ func (n *Node) Discard(_ context.Context, id string) error {
 	return nil
 }
 
-func (n *Node) Message(_ context.Context, id string) (api.Message, error) {
+func (n *Node) Message(ctx context.Context, id string) (api.Message, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return api.Message{}, err
+	}
 	if m := n.find(id); m != nil {
 		return *m, nil
 	}
@@ -98,13 +108,13 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Messa
 	defer n.gate(ctx, "History")
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("History", req.Before); err != nil {
+	if err := n.begin(ctx, "History", req.Before); err != nil {
 		return nil, err
 	}
 
-	c := n.contact(req.Contact)
-	if c == nil {
-		return nil, errNoContact
+	c, err := n.who(req.Contact)
+	if err != nil {
+		return nil, err
 	}
 
 	all := n.messages[c.ID]
@@ -141,23 +151,23 @@ func quote(m *api.Message) *api.Quote {
 	return &api.Quote{ID: m.ID, From: m.From, Outgoing: m.Outgoing, Text: safetext.Line(text)}
 }
 
-func (n *Node) MarkRead(_ context.Context, contact string) error {
+func (n *Node) MarkRead(ctx context.Context, contact string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("MarkRead"); err != nil {
+	if err := n.begin(ctx, "MarkRead"); err != nil {
 		return err
 	}
-	c := n.contact(contact)
-	if c == nil {
-		return errNoContact
+	c, err := n.who(contact)
+	if err != nil {
+		return err
 	}
 	n.unread[c.ID] = 0
 	for i := range n.messages[c.ID] {
-		if m := &n.messages[c.ID][i]; m.Timer > 0 && m.Expires.IsZero() && !m.Outgoing {
-			m.Expires = n.now().Add(time.Duration(m.Timer) * time.Second)
-			n.tellAbout(api.EventChanged, *m)
+		if m := &n.messages[c.ID][i]; !m.Outgoing {
+			n.countDown(m)
 		}
 	}
+	n.haveRead(c.ID)
 	n.tellContact(c.ID)
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // Node is an api.Node in memory. Its methods may be called from any
 // goroutine.
 type Node struct {
-	mu       sync.Mutex
+	mu       *sync.Mutex   // of both nodes of a pair
 	changed  chan struct{} // closed and replaced at every event
 	now      func() time.Time
 	status   api.Status
@@ -31,10 +31,18 @@ type Node struct {
 	seq      int64
 	ids      int
 	invites  []api.Invite
+	made     int // invites
 	fails    map[string]error
 	held     map[string]chan struct{}
 	broken   chan struct{} // closed to end the streams of events
 	calls    []string
+	files    map[string][]byte // backups
+	wiped    bool
+
+	other   *Node                    // of a pair; nil if alone
+	far     map[string]string        // a contact's id → ours at the other
+	waiting map[string][]api.Message // at the other's block, by contact
+	invited map[string]string        // an invite's id → the name for who uses it
 }
 
 var _ api.Node = (*Node)(nil)
@@ -42,6 +50,7 @@ var _ api.Node = (*Node)(nil)
 // NewNode returns a node that is ready and knows nobody.
 func NewNode(now func() time.Time) *Node {
 	return &Node{
+		mu:       new(sync.Mutex),
 		changed:  make(chan struct{}),
 		now:      now,
 		messages: map[string][]api.Message{},
@@ -51,6 +60,10 @@ func NewNode(now func() time.Time) *Node {
 		fails:    map[string]error{},
 		held:     map[string]chan struct{}{},
 		broken:   make(chan struct{}),
+		files:    map[string][]byte{},
+		far:      map[string]string{},
+		waiting:  map[string][]api.Message{},
+		invited:  map[string]string{},
 		status: api.Status{
 			Role: "client", Name: safetext.Line("robin"), Profile: "fast", Ready: true,
 			PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFake1session", Hops: 3, Relays: 8,
@@ -191,6 +204,10 @@ func (n *Node) Unread(contact string, count int) {
 func (n *Node) State(id string, state api.State, reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.setState(id, state, reason)
+}
+
+func (n *Node) setState(id string, state api.State, reason string) {
 	if m := n.find(id); m != nil {
 		m.State, m.Reason = state, reason
 		n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Outgoing: m.Outgoing, State: state, Reason: reason, Time: m.Time})
@@ -264,7 +281,7 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 
 func (n *Node) find(id string) *api.Message {
 	for _, messages := range n.messages {
-		for i := range messages {
+		for i := len(messages) - 1; i >= 0; i-- {
 			if messages[i].ID == id {
 				return &messages[i]
 			}
@@ -280,6 +297,34 @@ func (n *Node) contact(id string) *api.Contact {
 		}
 	}
 	return nil
+}
+
+func (n *Node) byID(id string) *api.Contact {
+	i := slices.IndexFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &n.contacts[i]
+}
+
+// who returns the contact of an id or name that a request gives.
+func (n *Node) who(contact string) (*api.Contact, error) {
+	if c := n.byID(contact); c != nil {
+		return c, nil
+	}
+	var found *api.Contact
+	for i := range n.contacts {
+		if n.contacts[i].Name.String() == contact {
+			if found != nil {
+				return nil, errAmbiguous
+			}
+			found = &n.contacts[i]
+		}
+	}
+	if found == nil {
+		return nil, errNoContact
+	}
+	return found, nil
 }
 
 // full returns a contact as the api gives it.
@@ -332,12 +377,34 @@ func (n *Node) tellStatus() {
 	n.tell(api.Event{Kind: api.EventStatus, Status: &s})
 }
 
+// renew gives an event the message as it is now. False: the message is gone.
+func (n *Node) renew(ev *api.Event) bool {
+	if ev.Message == nil {
+		return true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := n.find(ev.ID)
+	if m == nil {
+		return false
+	}
+	now := *m
+	ev.From, ev.Text, ev.Message = &now.From, &now.Text, &now
+	return true
+}
+
 // begin notes a call and returns the error it is to fail with.
-func (n *Node) begin(method string, args ...any) error {
+func (n *Node) begin(ctx context.Context, method string, args ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	n.calls = append(n.calls, strings.TrimSpace(method+" "+fmt.Sprint(args...)))
 	if err := n.fails[method]; err != nil {
 		delete(n.fails, method)
 		return err
+	}
+	if n.wiped {
+		return errGone
 	}
 	return nil
 }
@@ -350,26 +417,30 @@ const (
 
 var (
 	errNoContact = &api.Error{Code: api.CodeNoContact, Message: "no such contact", Hint: "See the list of contacts."}
+	errAmbiguous = &api.Error{Code: api.CodeAmbiguous, Message: "more than one contact has this name"}
 	errGone      = &api.Error{Code: api.CodeClosed, Message: "the node went away"}
 	errNoMessage = &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
 	// ErrBadInvite is what a link that is none fails with.
 	ErrBadInvite = &api.Error{Code: api.CodeBadInvite, Message: "this is not a Starling invite", Hint: "Ask for the link again and paste all of it."}
 )
 
-func (n *Node) Status(context.Context) (api.Status, error) {
+func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.status
 	s.Contacts = len(n.contacts)
-	return s, n.begin("Status")
+	return s, n.begin(ctx, "Status")
 }
 
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
 	n.mu.Lock()
 	at := len(n.events)
 	status := n.status
-	broken := n.broken
+	broken, wiped := n.broken, n.wiped
 	n.mu.Unlock()
+	if wiped {
+		return errGone
+	}
 
 	// A listener learns at once that it is heard.
 	if err := f(api.Event{Kind: api.EventStatus, Status: &status}); err != nil {
@@ -391,6 +462,9 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 		n.mu.Unlock()
 
 		for _, ev := range batch {
+			if !n.renew(&ev) {
+				continue
+			}
 			if err := f(ev); err != nil {
 				return err
 			}

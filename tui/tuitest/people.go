@@ -1,6 +1,7 @@
 package tuitest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,39 +10,54 @@ import (
 	"starling/node/api/safetext"
 )
 
-func (n *Node) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {
+func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (api.Invite, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("Invite", req.Name); err != nil {
+	if err := n.begin(ctx, "Invite", req.Name); err != nil {
 		return api.Invite{}, err
 	}
+	if err := checkExpiry(req.Expires); err != nil {
+		return api.Invite{}, err
+	}
+	if req.Name != "" && n.contact(req.Name) != nil {
+		return api.Invite{}, refused(api.CodeContactExists, "another contact has this name")
+	}
+
 	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
 	var b strings.Builder
 	for i := range 190 {
-		b.WriteByte(alphabet[(i*i*7+i*13+len(n.invites))%32])
+		b.WriteByte(alphabet[(i*i*7+i*13+n.made)%32])
 	}
 	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires)}
-	n.invites = append(n.invites, inv)
+	n.made++
+	n.invites, n.invited[inv.ID] = append(n.invites, inv), req.Name
 	return inv, nil
 }
 
-func (n *Node) Invites(context.Context) ([]api.Invite, error) {
+func (n *Node) Invites(ctx context.Context) ([]api.Invite, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.invites), n.begin("Invites")
+	return slices.Clone(n.invites), n.begin(ctx, "Invites")
 }
 
-func (n *Node) RevokeInvite(_ context.Context, id string) error {
+func (n *Node) RevokeInvite(ctx context.Context, id string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.invites = slices.DeleteFunc(n.invites, func(i api.Invite) bool { return i.ID == id })
-	return n.begin("RevokeInvite", id)
+	if err := n.begin(ctx, "RevokeInvite", id); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(n.invites, func(i api.Invite) bool { return i.ID == id })
+	if i < 0 {
+		return refused(api.CodeNoInvite, "there is no open invite with this ID")
+	}
+	n.invites = slices.Delete(n.invites, i, i+1)
+	return nil
 }
 
-func (n *Node) AddContact(_ context.Context, req api.AddContactRequest) (api.Contact, error) {
+func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("AddContact", req.Name); err != nil {
+	if err := n.begin(ctx, "AddContact", req.Name); err != nil {
 		return api.Contact{}, err
 	}
 	if !strings.HasPrefix(req.Link, "starling:") {
@@ -49,90 +65,103 @@ func (n *Node) AddContact(_ context.Context, req api.AddContactRequest) (api.Con
 	}
 	name := req.Name
 	if name == "" {
-		name = "somebody"
+		name = cmp.Or(n.inviter(req.Link), "somebody")
 	}
 	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactPending, Created: n.now()}
 	n.contacts = append(n.contacts, c)
 	n.tellContact(c.ID)
+	n.meet(req.Link, c.ID)
 	return c, nil
 }
 
-func (n *Node) Contacts(context.Context) ([]api.Contact, error) {
+func (n *Node) Contacts(ctx context.Context) ([]api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	out := make([]api.Contact, len(n.contacts))
 	for i, c := range n.contacts {
 		out[i] = n.full(c)
 	}
-	return out, n.begin("Contacts")
+	return out, n.begin(ctx, "Contacts")
 }
 
-func (n *Node) Verification(_ context.Context, contact string) (api.Verification, error) {
+func (n *Node) Verification(ctx context.Context, contact string) (api.Verification, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c := n.contact(contact)
-	if c == nil {
-		return api.Verification{}, errNoContact
+	c, err := n.who(contact)
+	if err != nil {
+		return api.Verification{}, err
 	}
 	return api.Verification{
 		Contact:      c.ID,
 		SafetyNumber: SafetyNumber,
 		Code:         Code,
 		Verified:     c.Verified,
-	}, n.begin("Verification", contact)
+	}, n.begin(ctx, "Verification", contact)
 }
 
 // change edits a contact and tells it.
 func (n *Node) change(contact string, f func(*api.Contact)) (api.Contact, error) {
-	c := n.contact(contact)
-	if c == nil {
-		return api.Contact{}, errNoContact
+	c, err := n.who(contact)
+	if err != nil {
+		return api.Contact{}, err
 	}
 	f(c)
 	n.tellContact(c.ID)
 	return n.full(*c), nil
 }
 
-func (n *Node) SetVerified(_ context.Context, contact, seen string) (api.Contact, error) {
+func (n *Node) SetVerified(ctx context.Context, contact, seen string) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("SetVerified", seen != ""); err != nil {
+	if err := n.begin(ctx, "SetVerified", seen != ""); err != nil {
 		return api.Contact{}, err
+	}
+	if seen != "" && seen != SafetyNumber && seen != Code {
+		return api.Contact{}, refused(api.CodeChanged, "this is not the safety number as it is now")
 	}
 	return n.change(contact, func(c *api.Contact) { c.Verified = seen != "" })
 }
 
-func (n *Node) RenameContact(_ context.Context, contact, name string) (api.Contact, error) {
+func (n *Node) RenameContact(ctx context.Context, contact, name string) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("RenameContact", name); err != nil {
+	if err := n.begin(ctx, "RenameContact", name); err != nil {
 		return api.Contact{}, err
 	}
-	return n.change(contact, func(c *api.Contact) { c.Name = safetext.Line(name) })
+	clean := safetext.Line(name)
+	if strings.TrimSpace(clean.String()) == "" {
+		return api.Contact{}, refused(api.CodeUsage, "the name is empty")
+	}
+	return n.change(contact, func(c *api.Contact) { c.Name = clean })
 }
 
-func (n *Node) BlockContact(_ context.Context, contact string, blocked bool) (api.Contact, error) {
+func (n *Node) BlockContact(ctx context.Context, contact string, blocked bool) (api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("BlockContact", blocked); err != nil {
+	if err := n.begin(ctx, "BlockContact", blocked); err != nil {
 		return api.Contact{}, err
 	}
-	return n.change(contact, func(c *api.Contact) { c.Blocked = blocked })
+	changed, err := n.change(contact, func(c *api.Contact) { c.Blocked = blocked })
+	if err == nil && !blocked {
+		n.unblocked(changed.ID)
+	}
+	return changed, err
 }
 
-func (n *Node) RemoveContact(_ context.Context, contact string) error {
+func (n *Node) RemoveContact(ctx context.Context, contact string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.begin("RemoveContact"); err != nil {
+	if err := n.begin(ctx, "RemoveContact"); err != nil {
 		return err
 	}
-	c := n.contact(contact)
-	if c == nil {
-		return errNoContact
+	c, err := n.who(contact)
+	if err != nil {
+		return err
 	}
 	id := c.ID
 	n.contacts = slices.DeleteFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
 	delete(n.messages, id)
+	delete(n.far, id)
 	n.tell(api.Event{Kind: api.EventRemoved, Conversation: id})
 	return nil
 }

@@ -62,6 +62,7 @@ var arrows = []arrow{
 	{"tui/...", "node/api/...", "the screen cannot reach a key, a socket or the disk"},
 
 	{"node/api/...", "node/api/safetext", "the contract imports nothing else of ours"},
+	{"node/api/apitest", "node/api", "what every node does; never part of the program"},
 	{"node/testnet", "p2p", "a mesh is relays, and knows no people"},
 	{"node/relay", "p2p", "a relay knows no people either"},
 	{"node/relay", "node/api/...", "and says what goes wrong as a node does"},

@@ -1,10 +1,9 @@
-package node
+package apitest
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 // The part of the suite about what conversations are made of.
 func init() {
-	for name, test := range map[string]func(*testing.T, *pair){
+	for name, test := range map[string]func(*testing.T, *Pair){
 		"reply, forward, picture":           replyForwardPicture,
 		"edit, react, delete":               editReactDelete,
 		"errors of changes":                 errorsOfChanges,
@@ -28,25 +27,25 @@ func init() {
 		"unlock, backup, wipe":              unlockBackupWipe,
 		"events of changes hold no old one": eventsOfChanges,
 	} {
-		conformance[name] = test
+		suite[name] = test
 	}
 }
 
 // exchange has Ada send a text to Bob and returns it as Bob has it.
-func (p *pair) exchange(t *testing.T, req api.SendRequest) (sent, got api.Message) {
+func (p *Pair) exchange(t *testing.T, req api.SendRequest) (sent, got api.Message) {
 	t.Helper()
 	req.Contact = "Bob"
-	sent, err := p.ada.Send(t.Context(), req)
+	sent, err := p.Ada.Send(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the message", func() bool { got, err = p.bob.Message(t.Context(), sent.ID); return err == nil })
+	eventually(t, "the message", func() bool { got, err = p.Bob.Message(t.Context(), sent.ID); return err == nil })
 	return sent, got
 }
 
-func (p *pair) bobSees(t *testing.T, id, what string, want func(api.Message) bool) {
+func (p *Pair) bobSees(t *testing.T, id, what string, want func(api.Message) bool) {
 	t.Helper()
-	eventually(t, what, func() bool { m, err := p.bob.Message(t.Context(), id); return err == nil && want(m) })
+	eventually(t, what, func() bool { m, err := p.Bob.Message(t.Context(), id); return err == nil && want(m) })
 }
 
 func wantCode(t *testing.T, what string, err error, want api.Code) {
@@ -57,12 +56,12 @@ func wantCode(t *testing.T, what string, err error, want api.Code) {
 	}
 }
 
-func replyForwardPicture(t *testing.T, p *pair) {
+func replyForwardPicture(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	long := strings.Repeat("ä\n", 300)
 	_, first := p.exchange(t, api.SendRequest{Text: long})
-	back, err := p.bob.Send(ctx, api.SendRequest{Contact: "Ada", Text: "yes", ReplyTo: first.ID})
+	back, err := p.Bob.Send(ctx, api.SendRequest{Contact: "Ada", Text: "yes", ReplyTo: first.ID})
 	if err != nil || back.Reply == nil || back.Reply.Outgoing || back.Reply.From.String() != "Ada" ||
 		back.Reply.ID != first.ID || len(back.Reply.Text.String()) > api.MaxQuote || !strings.HasPrefix(back.Reply.Text.String(), "ä ä") {
 		t.Fatalf("%+v, %v", back.Reply, err)
@@ -78,50 +77,50 @@ func replyForwardPicture(t *testing.T, p *pair) {
 	if !got.Forwarded || !bytes.Equal(got.Picture.Data, gif) {
 		t.Errorf("%.300v", got)
 	}
-	if again, err := p.ada.Send(ctx, api.SendRequest{Contact: "Bob", Forward: sent.ID, ID: sent.ID}); err != nil || again.ID != sent.ID {
+	if again, err := p.Ada.Send(ctx, api.SendRequest{Contact: "Bob", Forward: sent.ID, ID: sent.ID}); err != nil || again.ID != sent.ID {
 		t.Errorf("the same again: %.300v, %v", again, err)
 	}
 }
 
-func editReactDelete(t *testing.T, p *pair) {
+func editReactDelete(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	m, _ := p.exchange(t, api.SendRequest{Text: "frist"})
 	before := time.Now().Add(-time.Second)
-	edited, err := p.ada.Edit(ctx, api.EditRequest{Message: m.ID, Text: "first"})
+	edited, err := p.Ada.Edit(ctx, api.EditRequest{Message: m.ID, Text: "first"})
 	if err != nil || edited.Text.String() != "first" || edited.Edited.Before(before) || edited.Sequence != m.Sequence {
 		t.Fatalf("%+v, %v", edited, err)
 	}
 	p.bobSees(t, m.ID, "the edit", func(m api.Message) bool { return m.Text.String() == "first" && !m.Edited.IsZero() })
-	reacted, err := p.ada.React(ctx, api.ReactRequest{Message: m.ID, Emoji: "👍🏽"})
+	reacted, err := p.Ada.React(ctx, api.ReactRequest{Message: m.ID, Emoji: "👍🏽"})
 	if err != nil || len(reacted.Reactions) != 1 || !reacted.Reactions[0].Outgoing || reacted.Reactions[0].Emoji.String() != "👍🏽" {
 		t.Fatalf("%+v, %v", reacted, err)
 	}
 	p.bobSees(t, m.ID, "the reaction", func(m api.Message) bool { return len(m.Reactions) == 1 && !m.Reactions[0].Outgoing })
-	if reacted, err = p.ada.React(ctx, api.ReactRequest{Message: m.ID}); err != nil || reacted.Reactions != nil {
+	if reacted, err = p.Ada.React(ctx, api.ReactRequest{Message: m.ID}); err != nil || reacted.Reactions != nil {
 		t.Fatalf("%+v, %v", reacted, err)
 	}
 	p.bobSees(t, m.ID, "it gone", func(m api.Message) bool { return len(m.Reactions) == 0 })
-	if err := p.ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID, m.ID}, Both: true}); err != nil {
+	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID, m.ID}, Both: true}); err != nil {
 		t.Fatal(err)
 	}
 	p.bobSees(t, m.ID, "the delete", isDeleted)
-	if m, err := p.ada.Message(ctx, m.ID); err != nil || !isDeleted(m) {
+	if m, err := p.Ada.Message(ctx, m.ID); err != nil || !isDeleted(m) {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if err := p.bob.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
+	if err := p.Bob.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.bob.Message(ctx, m.ID)
+	_, err = p.Bob.Message(ctx, m.ID)
 	wantCode(t, "erased", err, api.CodeNoMessage)
 }
 
-func errorsOfChanges(t *testing.T, p *pair) {
+func errorsOfChanges(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	mine, _ := p.exchange(t, api.SendRequest{Text: "mine"})
 	gone, _ := p.exchange(t, api.SendRequest{Text: "gone"})
-	if err := p.ada.Delete(ctx, api.DeleteRequest{Messages: []string{gone.ID}, Both: true}); err != nil {
+	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{gone.ID}, Both: true}); err != nil {
 		t.Fatal(err)
 	}
 	forwarded, _ := p.exchange(t, api.SendRequest{Forward: mine.ID})
@@ -131,12 +130,12 @@ func errorsOfChanges(t *testing.T, p *pair) {
 		return err
 	}
 	react := func(id, emoji string) error {
-		_, err := p.ada.React(ctx, api.ReactRequest{Message: id, Emoji: emoji})
+		_, err := p.Ada.React(ctx, api.ReactRequest{Message: id, Emoji: emoji})
 		return err
 	}
 	timer, level := 4, api.NotifyLevel("loud")
 	search := func(words, contact string) error {
-		_, err := p.ada.Search(ctx, api.SearchRequest{Words: words, Contact: contact})
+		_, err := p.Ada.Search(ctx, api.SearchRequest{Words: words, Contact: contact})
 		return err
 	}
 	negative := -1
@@ -144,60 +143,62 @@ func errorsOfChanges(t *testing.T, p *pair) {
 		err  error
 		want api.Code
 	}{
-		"edit of another's":        {edit(p.bob, mine.ID, "x"), api.CodeUsage},
-		"edit of what is gone":     {edit(p.ada, gone.ID, "x"), api.CodeNoMessage},
-		"edit of nothing":          {edit(p.ada, "00", "x"), api.CodeNoMessage},
-		"edit to nothing":          {edit(p.ada, mine.ID, " "), api.CodeEmpty},
-		"edit to too much":         {edit(p.ada, mine.ID, strings.Repeat("a", api.MaxText+1)), api.CodeTooLong},
-		"edit of what is not ours": {edit(p.ada, forwarded.ID, "x"), api.CodeUsage},
-		"delete of another's":      {p.bob.Delete(ctx, api.DeleteRequest{Messages: []string{mine.ID}, Both: true}), api.CodeUsage},
-		"delete of nothing":        {p.ada.Delete(ctx, api.DeleteRequest{}), api.CodeUsage},
-		"delete of too many":       {p.ada.Delete(ctx, api.DeleteRequest{Messages: make([]string, 65)}), api.CodeUsage},
-		"delete of the unknown":    {p.ada.Delete(ctx, api.DeleteRequest{Messages: []string{mine.ID, "00"}}), api.CodeNoMessage},
+		"edit of another's":        {edit(p.Bob, mine.ID, "x"), api.CodeUsage},
+		"edit of what is gone":     {edit(p.Ada, gone.ID, "x"), api.CodeNoMessage},
+		"edit of nothing":          {edit(p.Ada, "00", "x"), api.CodeNoMessage},
+		"edit to nothing":          {edit(p.Ada, mine.ID, " "), api.CodeEmpty},
+		"edit to too much":         {edit(p.Ada, mine.ID, strings.Repeat("a", api.MaxText+1)), api.CodeTooLong},
+		"edit of what is not ours": {edit(p.Ada, forwarded.ID, "x"), api.CodeUsage},
+		"delete of another's":      {p.Bob.Delete(ctx, api.DeleteRequest{Messages: []string{mine.ID}, Both: true}), api.CodeUsage},
+		"delete of nothing":        {p.Ada.Delete(ctx, api.DeleteRequest{}), api.CodeUsage},
+		"delete of too many":       {p.Ada.Delete(ctx, api.DeleteRequest{Messages: make([]string, 65)}), api.CodeUsage},
+		"delete of the unknown":    {p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{mine.ID, "00"}}), api.CodeNoMessage},
 		"react with words":         {react(mine.ID, "not an emoji"), api.CodeUsage},
 		"react with an escape":     {react(mine.ID, "\x1b"), api.CodeUsage},
 		"react to what is gone":    {react(gone.ID, "👍"), api.CodeNoMessage},
-		"picture of nothing":       {send(p.ada, api.SendRequest{Contact: "Bob", Picture: []byte("BM")}), api.CodeUsage},
-		"picture too large":        {send(p.ada, api.SendRequest{Contact: "Bob", Picture: append([]byte("GIF89a"), make([]byte, api.MaxPicture)...)}), api.CodeTooLong},
-		"caption too long":         {send(p.ada, api.SendRequest{Contact: "Bob", Picture: []byte("GIF89a"), Text: strings.Repeat("a", api.MaxCaption+1)}), api.CodeTooLong},
-		"reply to nothing":         {send(p.ada, api.SendRequest{Contact: "Bob", Text: "x", ReplyTo: "00"}), api.CodeNoMessage},
-		"forward of nothing":       {send(p.ada, api.SendRequest{Contact: "Bob", Forward: "00"}), api.CodeNoMessage},
-		"forward of what is gone":  {send(p.ada, api.SendRequest{Contact: "Bob", Forward: gone.ID}), api.CodeUsage},
-		"forward and text":         {send(p.ada, api.SendRequest{Contact: "Bob", Forward: mine.ID, Text: "x"}), api.CodeUsage},
+		"picture of nothing":       {send(p.Ada, api.SendRequest{Contact: "Bob", Picture: []byte("BM")}), api.CodeUsage},
+		"picture too large":        {send(p.Ada, api.SendRequest{Contact: "Bob", Picture: append([]byte("GIF89a"), make([]byte, api.MaxPicture)...)}), api.CodeTooLong},
+		"caption too long":         {send(p.Ada, api.SendRequest{Contact: "Bob", Picture: []byte("GIF89a"), Text: strings.Repeat("a", api.MaxCaption+1)}), api.CodeTooLong},
+		"reply to nothing":         {send(p.Ada, api.SendRequest{Contact: "Bob", Text: "x", ReplyTo: "00"}), api.CodeNoMessage},
+		"forward of nothing":       {send(p.Ada, api.SendRequest{Contact: "Bob", Forward: "00"}), api.CodeNoMessage},
+		"forward of what is gone":  {send(p.Ada, api.SendRequest{Contact: "Bob", Forward: gone.ID}), api.CodeUsage},
+		"forward and text":         {send(p.Ada, api.SendRequest{Contact: "Bob", Forward: mine.ID, Text: "x"}), api.CodeUsage},
 		"search for nothing":       {search(" ", ""), api.CodeEmpty},
 		"search for too much":      {search(strings.Repeat("a ", 1000), ""), api.CodeTooLong},
 		"search at nobody":         {search("x", "Nobody"), api.CodeNoContact},
-		"typing to nobody":         {p.ada.Typing(ctx, "Nobody"), api.CodeNoContact},
-		"draft for nobody":         {p.ada.SaveDraft(ctx, api.Draft{Contact: "Nobody", Text: "x"}), api.CodeNoContact},
-		"draft too long":           {p.ada.SaveDraft(ctx, api.Draft{Contact: "Bob", Text: strings.Repeat("a", api.MaxText+1)}), api.CodeTooLong},
-		"draft of an answer to ?":  {p.ada.SaveDraft(ctx, api.Draft{Contact: "Bob", Text: "x", ReplyTo: "?"}), api.CodeNoMessage},
-		"timer too short":          {changeErr(p.ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Timer: &timer})), api.CodeUsage},
-		"loud notifications":       {changeErr(p.ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Notify: &level})), api.CodeUsage},
-		"loud by default":          {settingsErr(p.ada.ChangeSettings(ctx, api.SettingsChange{Notify: &level})), api.CodeUsage},
-		"lock before now":          {settingsErr(p.ada.ChangeSettings(ctx, api.SettingsChange{LockAfter: &negative})), api.CodeUsage},
-		"conversation with nobody": {changeErr(p.ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Nobody"})), api.CodeNoContact},
-		"backup to a folder":       {p.ada.Backup(ctx, api.BackupRequest{Path: t.TempDir(), Passphrase: "x"}), api.CodeUsage},
-		"backup into nowhere":      {p.ada.Backup(ctx, api.BackupRequest{Path: "/nowhere/at/all", Passphrase: "x"}), api.CodeUsage},
-		"backup without a lock":    {p.ada.Backup(ctx, api.BackupRequest{Path: filepath.Join(t.TempDir(), "b")}), api.CodeUsage},
-		"wrong passphrase":         {p.ada.Unlock(ctx, "wrong"), api.CodeWrongPassphrase},
+		"typing to nobody":         {p.Ada.Typing(ctx, "Nobody"), api.CodeNoContact},
+		"draft for nobody":         {p.Ada.SaveDraft(ctx, api.Draft{Contact: "Nobody", Text: "x"}), api.CodeNoContact},
+		"draft too long":           {p.Ada.SaveDraft(ctx, api.Draft{Contact: "Bob", Text: strings.Repeat("a", api.MaxText+1)}), api.CodeTooLong},
+		"draft of an answer to ?":  {p.Ada.SaveDraft(ctx, api.Draft{Contact: "Bob", Text: "x", ReplyTo: "?"}), api.CodeNoMessage},
+		"timer too short":          {changeErr(p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Timer: &timer})), api.CodeUsage},
+		"loud notifications":       {changeErr(p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Notify: &level})), api.CodeUsage},
+		"loud by default":          {settingsErr(p.Ada.ChangeSettings(ctx, api.SettingsChange{Notify: &level})), api.CodeUsage},
+		"lock before now":          {settingsErr(p.Ada.ChangeSettings(ctx, api.SettingsChange{LockAfter: &negative})), api.CodeUsage},
+		"conversation with nobody": {changeErr(p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Nobody"})), api.CodeNoContact},
+		"backup to a folder":       {p.Ada.Backup(ctx, api.BackupRequest{Path: t.TempDir(), Passphrase: "x"}), api.CodeUsage},
+		"backup into nowhere":      {p.Ada.Backup(ctx, api.BackupRequest{Path: "/nowhere/at/all", Passphrase: "x"}), api.CodeUsage},
+		"backup without a lock":    {p.Ada.Backup(ctx, api.BackupRequest{Path: filepath.Join(t.TempDir(), "b")}), api.CodeUsage},
+		"wrong passphrase":         {p.Ada.Unlock(ctx, "wrong"), api.CodeWrongPassphrase},
 	} {
 		wantCode(t, what, tt.err, tt.want)
 	}
-	if m, err := p.ada.Message(ctx, mine.ID); err != nil || m.Text.String() != "mine" || m.Reactions != nil {
+	if m, err := p.Ada.Message(ctx, mine.ID); err != nil || m.Text.String() != "mine" || m.Reactions != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
 
+func isDeleted(m api.Message) bool { return m.Deleted && m.Text.IsZero() && m.Reactions == nil }
+
 func changeErr(_ api.Contact, err error) error    { return err }
 func settingsErr(_ api.Settings, err error) error { return err }
 
-func searchMessages(t *testing.T, p *pair) {
+func searchMessages(t *testing.T, p *Pair) {
 	p.befriend(t)
 	for _, text := range []string{"Grüße aus Köln", "grusse zurück", "nothing"} {
 		p.exchange(t, api.SendRequest{Text: text})
 	}
 	for words, want := range map[string]int{"grus": 2, "KOLN gruße": 1, "absent": 0, "!": 0} {
-		got, err := p.bob.Search(t.Context(), api.SearchRequest{Words: words, Contact: "Ada"})
+		got, err := p.Bob.Search(t.Context(), api.SearchRequest{Words: words, Contact: "Ada"})
 		if err != nil || len(got) != want {
 			t.Errorf("%q: %v, %v", words, got, err)
 		}
@@ -205,7 +206,7 @@ func searchMessages(t *testing.T, p *pair) {
 			t.Errorf("%q: %+v", words, got)
 		}
 		if want == 2 {
-			page, err := p.bob.Search(t.Context(), api.SearchRequest{Words: words, Before: got[0].Sequence, Limit: 1})
+			page, err := p.Bob.Search(t.Context(), api.SearchRequest{Words: words, Before: got[0].Sequence, Limit: 1})
 			if err != nil || len(page) != 1 || page[0].ID != got[1].ID {
 				t.Errorf("page %v, %v", page, err)
 			}
@@ -213,30 +214,30 @@ func searchMessages(t *testing.T, p *pair) {
 	}
 }
 
-func historyAfter(t *testing.T, p *pair) {
+func historyAfter(t *testing.T, p *Pair) {
 	p.befriend(t)
 	for _, text := range []string{"0", "1", "2", "3"} {
 		p.exchange(t, api.SendRequest{Text: text})
 	}
-	all, err := p.bob.History(t.Context(), api.HistoryRequest{Contact: "Ada"})
+	all, err := p.Bob.History(t.Context(), api.HistoryRequest{Contact: "Ada"})
 	if err != nil || len(all) != 4 {
 		t.Fatal(all, err)
 	}
-	page, err := p.bob.History(t.Context(), api.HistoryRequest{Contact: "Ada", After: all[0].Sequence, Limit: 2})
+	page, err := p.Bob.History(t.Context(), api.HistoryRequest{Contact: "Ada", After: all[0].Sequence, Limit: 2})
 	if err != nil || len(page) != 2 || page[0].ID != all[1].ID || page[1].ID != all[2].ID {
 		t.Errorf("%v, %v", page, err)
 	}
 }
 
-func drafts(t *testing.T, p *pair) {
+func drafts(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	m, _ := p.exchange(t, api.SendRequest{Text: "x"})
 	told := make(chan api.Event, 100)
-	go p.ada.Events(ctx, -1, func(e api.Event) error { told <- e; return nil })
+	go p.Ada.Events(ctx, -1, func(e api.Event) error { told <- e; return nil })
 	draft := api.Draft{Contact: "Bob", Text: "half a\n\x1b thought ", ReplyTo: m.ID}
 	eventually(t, "the event", func() bool {
-		if err := p.ada.SaveDraft(ctx, draft); err != nil {
+		if err := p.Ada.SaveDraft(ctx, draft); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -246,150 +247,150 @@ func drafts(t *testing.T, p *pair) {
 			return false
 		}
 	})
-	all, err := p.ada.Drafts(ctx)
+	all, err := p.Ada.Drafts(ctx)
 	if err != nil || len(all) != 1 || all[0] != (api.Draft{Contact: m.Conversation, Text: draft.Text, ReplyTo: m.ID}) {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if err := p.ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
+	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	if all, _ = p.ada.Drafts(ctx); len(all) != 1 || all[0].ReplyTo != "" {
+	if all, _ = p.Ada.Drafts(ctx); len(all) != 1 || all[0].ReplyTo != "" {
 		t.Errorf("answers what is gone: %+v", all)
 	}
-	if err := p.ada.SaveDraft(ctx, api.Draft{Contact: m.Conversation}); err != nil {
+	if err := p.Ada.SaveDraft(ctx, api.Draft{Contact: m.Conversation}); err != nil {
 		t.Fatal(err)
 	}
-	if all, err = p.ada.Drafts(ctx); err != nil || all == nil || len(all) != 0 {
+	if all, err = p.Ada.Drafts(ctx); err != nil || all == nil || len(all) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
 
-func settingsTypingRead(t *testing.T, p *pair) {
+func settingsTypingRead(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
-	if set, err := p.ada.Settings(ctx); err != nil || set != (api.Settings{Notify: api.NotifyHidden}) {
+	if set, err := p.Ada.Settings(ctx); err != nil || set != (api.Settings{Notify: api.NotifyHidden}) {
 		t.Errorf("%+v, %v", set, err)
 	}
 	yes, none, lock := true, api.NotifyNone, 300
-	for _, n := range []api.Node{p.ada, p.bob} {
+	for _, n := range []api.Node{p.Ada, p.Bob} {
 		set, err := n.ChangeSettings(ctx, api.SettingsChange{Typing: &yes, ReadReceipts: &yes, LockAfter: &lock})
 		if err != nil || set != (api.Settings{Typing: true, ReadReceipts: true, Notify: api.NotifyHidden, LockAfter: 300}) {
 			t.Fatalf("%+v, %v", set, err)
 		}
 	}
-	if set, err := p.ada.ChangeSettings(ctx, api.SettingsChange{Notify: &none}); err != nil || set.Notify != none || !set.Typing {
+	if set, err := p.Ada.ChangeSettings(ctx, api.SettingsChange{Notify: &none}); err != nil || set.Notify != none || !set.Typing {
 		t.Errorf("%+v, %v", set, err)
 	}
 	told := make(chan api.Event, 1000)
-	go p.bob.Events(ctx, 0, func(e api.Event) error { told <- e; return nil })
+	go p.Bob.Events(ctx, 0, func(e api.Event) error { told <- e; return nil })
 	eventually(t, "a stored event", func() bool { return len(told) > 0 }) // it is watched by now
-	if err := p.ada.Typing(ctx, "Bob"); err != nil {
+	if err := p.Ada.Typing(ctx, "Bob"); err != nil {
 		t.Fatal(err)
 	}
 	for e := range told {
 		if e.Kind == api.EventTyping {
-			if contacts, _ := p.bob.Contacts(ctx); e.Conversation != contacts[0].ID || e.Seq != 0 {
+			if contacts, _ := p.Bob.Contacts(ctx); e.Conversation != contacts[0].ID || e.Seq != 0 {
 				t.Errorf("%+v", e)
 			}
 			break
 		}
 	}
 	m, _ := p.exchange(t, api.SendRequest{Text: "read this"})
-	if err := p.bob.MarkRead(ctx, "Ada"); err != nil {
+	if err := p.Bob.MarkRead(ctx, "Ada"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "that it was read", func() bool { m, _ := p.ada.Message(ctx, m.ID); return !m.Read.IsZero() })
+	eventually(t, "that it was read", func() bool { m, _ := p.Ada.Message(ctx, m.ID); return !m.Read.IsZero() })
 }
 
-func conversationKept(t *testing.T, p *pair) {
+func conversationKept(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	yes, no, until, level := true, false, api.Forever, api.NotifyText
-	c, err := p.ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Pinned: &yes, Archived: &yes, MutedUntil: &until, Notify: &level})
+	c, err := p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: "Bob", Pinned: &yes, Archived: &yes, MutedUntil: &until, Notify: &level})
 	if err != nil || !c.Pinned || !c.Archived || !c.MutedUntil.Equal(until) || c.Notify != level {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	until, level = time.Time{}, ""
-	if c, err = p.ada.ChangeConversation(ctx, api.ConversationRequest{Contact: c.ID, Pinned: &no, MutedUntil: &until, Notify: &level}); err != nil ||
+	if c, err = p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: c.ID, Pinned: &no, MutedUntil: &until, Notify: &level}); err != nil ||
 		c.Pinned || !c.Archived || !c.MutedUntil.IsZero() || c.Notify != "" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if all, _ := p.ada.Contacts(ctx); !all[0].Archived {
+	if all, _ := p.Ada.Contacts(ctx); !all[0].Archived {
 		t.Errorf("%+v", all)
 	}
 }
 
-func timerAgreed(t *testing.T, p *pair) {
+func timerAgreed(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
 	seconds := 5
 	for _, who := range []struct {
 		n  api.Node
 		to string
-	}{{p.ada, "Bob"}, {p.bob, "Ada"}} {
+	}{{p.Ada, "Bob"}, {p.Bob, "Ada"}} {
 		if _, err := who.n.ChangeConversation(ctx, api.ConversationRequest{Contact: who.to, Timer: &seconds}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, "that both want it", func() bool {
-		a, _ := p.ada.Contacts(ctx)
-		b, _ := p.bob.Contacts(ctx)
+		a, _ := p.Ada.Contacts(ctx)
+		b, _ := p.Bob.Contacts(ctx)
 		return a[0].Timer == 5 && b[0].Timer == 5
 	})
-	if c, _ := p.ada.Contacts(ctx); c[0].TimerMine != 5 || c[0].TimerTheirs != 5 || c[0].Last == nil || c[0].Last.State != api.StateNotice {
+	if c, _ := p.Ada.Contacts(ctx); c[0].TimerMine != 5 || c[0].TimerTheirs != 5 || c[0].Last == nil || c[0].Last.State != api.StateNotice {
 		t.Errorf("%+v", c)
 	}
 	sent, got := p.exchange(t, api.SendRequest{Text: "soon gone"})
 	if sent.Timer != 5 || got.Timer != 5 || !got.Expires.IsZero() {
 		t.Errorf("%+v, %+v", sent, got)
 	}
-	if err := p.bob.MarkRead(ctx, "Ada"); err != nil {
+	if err := p.Bob.MarkRead(ctx, "Ada"); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := p.bob.Message(ctx, sent.ID); err != nil || m.Expires.IsZero() {
+	if m, err := p.Bob.Message(ctx, sent.ID); err != nil || m.Expires.IsZero() {
 		t.Errorf("%+v, %v", m, err)
 	}
-	for _, n := range []api.Node{p.ada, p.bob} {
+	for _, n := range []api.Node{p.Ada, p.Bob} {
 		eventually(t, "the end", func() bool { _, err := n.Message(ctx, sent.ID); return api.CodeOf(err) == api.CodeNoMessage })
 	}
 }
 
-func unlockBackupWipe(t *testing.T, p *pair) {
+func unlockBackupWipe(t *testing.T, p *Pair) {
 	ctx := t.Context()
-	if err := p.ada.Unlock(ctx, passphrase); err != nil {
+	if err := p.Ada.Unlock(ctx, p.Passphrase); err != nil {
 		t.Error(err)
 	}
 	path := filepath.Join(t.TempDir(), "backup.age")
-	if err := p.ada.Backup(ctx, api.BackupRequest{Path: path, Passphrase: "b"}); err != nil {
+	if err := p.Ada.Backup(ctx, api.BackupRequest{Path: path, Passphrase: "b"}); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, "over the first", p.ada.Backup(ctx, api.BackupRequest{Path: path, Passphrase: "b"}), api.CodeUsage)
-	if b, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(b, []byte("age-encryption.org/v1\n-> scrypt ")) {
+	wantCode(t, "over the first", p.Ada.Backup(ctx, api.BackupRequest{Path: path, Passphrase: "b"}), api.CodeUsage)
+	if b, err := p.ReadFile(path); err != nil || !bytes.HasPrefix(b, []byte("age-encryption.org/v1\n-> scrypt ")) {
 		t.Errorf("%.100q, %v", b, err)
 	}
 	ended := make(chan error)
-	go func() { ended <- p.ada.Events(context.Background(), 0, func(api.Event) error { return nil }) }()
-	if err := p.ada.Wipe(ctx); err != nil {
+	go func() { ended <- p.Ada.Events(context.Background(), 0, func(api.Event) error { return nil }) }()
+	if err := p.Ada.Wipe(ctx); err != nil {
 		t.Errorf("wipe: %v", err)
 	}
 	if err := <-ended; api.CodeOf(err) != api.CodeClosed {
 		t.Errorf("events end with %v", err)
 	}
-	wantCode(t, "afterwards", p.ada.Wipe(ctx), api.CodeClosed)
+	wantCode(t, "afterwards", p.Ada.Wipe(ctx), api.CodeClosed)
 }
 
-func eventsOfChanges(t *testing.T, p *pair) {
+func eventsOfChanges(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	m, _ := p.exchange(t, api.SendRequest{Text: "an old text"})
-	if _, err := p.ada.Edit(ctx, api.EditRequest{Message: m.ID, Text: "a new text"}); err != nil {
+	if _, err := p.Ada.Edit(ctx, api.EditRequest{Message: m.ID, Text: "a new text"}); err != nil {
 		t.Fatal(err)
 	}
 	p.bobSees(t, m.ID, "the edit", func(m api.Message) bool { return m.Text.String() == "a new text" })
 	stop := errors.New("stop")
 	read := func() (kinds []api.EventKind) {
-		err := p.bob.Events(ctx, 0, func(e api.Event) error {
+		err := p.Bob.Events(ctx, 0, func(e api.Event) error {
 			if e.ID != m.ID {
 				return nil
 			}
@@ -413,7 +414,7 @@ func eventsOfChanges(t *testing.T, p *pair) {
 	if got := read(); len(got) != 2 || got[0] != api.EventMessage || got[1] != api.EventChanged {
 		t.Errorf("told %v", got)
 	}
-	if err := p.bob.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
+	if err := p.Bob.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(); len(got) != 1 || got[0] != api.EventRemoved {
