@@ -66,6 +66,7 @@ func replyForwardPicture(t *testing.T, p *Pair) {
 		back.Reply.ID != first.ID || len(back.Reply.Text.String()) > api.MaxQuote || !strings.HasPrefix(back.Reply.Text.String(), "ä ä") {
 		t.Fatalf("%+v, %v", back.Reply, err)
 	}
+
 	gif := append([]byte("GIF87a"), bytes.Repeat([]byte{1}, api.MaxPicture-6)...)
 	sent, got := p.exchange(t, api.SendRequest{Picture: gif})
 	for _, m := range []api.Message{sent, got} {
@@ -73,6 +74,7 @@ func replyForwardPicture(t *testing.T, p *Pair) {
 			t.Errorf("%.300v", m)
 		}
 	}
+
 	sent, got = p.exchange(t, api.SendRequest{Forward: sent.ID, ID: strings.Repeat("cd", 16)})
 	if !got.Forwarded || !bytes.Equal(got.Picture.Data, gif) {
 		t.Errorf("%.300v", got)
@@ -92,6 +94,7 @@ func editReactDelete(t *testing.T, p *Pair) {
 		t.Fatalf("%+v, %v", edited, err)
 	}
 	p.bobSees(t, m.ID, "the edit", func(m api.Message) bool { return m.Text.String() == "first" && !m.Edited.IsZero() })
+
 	reacted, err := p.Ada.React(ctx, api.ReactRequest{Message: m.ID, Emoji: "👍🏽"})
 	if err != nil || len(reacted.Reactions) != 1 || !reacted.Reactions[0].Outgoing || reacted.Reactions[0].Emoji.String() != "👍🏽" {
 		t.Fatalf("%+v, %v", reacted, err)
@@ -101,6 +104,7 @@ func editReactDelete(t *testing.T, p *Pair) {
 		t.Fatalf("%+v, %v", reacted, err)
 	}
 	p.bobSees(t, m.ID, "it gone", func(m api.Message) bool { return len(m.Reactions) == 0 })
+
 	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID, m.ID}, Both: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +128,7 @@ func errorsOfChanges(t *testing.T, p *Pair) {
 		t.Fatal(err)
 	}
 	forwarded, _ := p.exchange(t, api.SendRequest{Forward: mine.ID})
+
 	send := func(n api.Node, req api.SendRequest) error { _, err := n.Send(ctx, req); return err }
 	edit := func(n api.Node, id, text string) error {
 		_, err := n.Edit(ctx, api.EditRequest{Message: id, Text: text})
@@ -138,6 +143,7 @@ func errorsOfChanges(t *testing.T, p *Pair) {
 		_, err := p.Ada.Search(ctx, api.SearchRequest{Words: words, Contact: contact})
 		return err
 	}
+
 	negative := -1
 	for what, tt := range map[string]struct {
 		err  error
@@ -182,6 +188,7 @@ func errorsOfChanges(t *testing.T, p *Pair) {
 	} {
 		wantCode(t, what, tt.err, tt.want)
 	}
+
 	if m, err := p.Ada.Message(ctx, mine.ID); err != nil || m.Text.String() != "mine" || m.Reactions != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -247,10 +254,12 @@ func drafts(t *testing.T, p *Pair) {
 			return false
 		}
 	})
+
 	all, err := p.Ada.Drafts(ctx)
 	if err != nil || len(all) != 1 || all[0] != (api.Draft{Contact: m.Conversation, Text: draft.Text, ReplyTo: m.ID}) {
 		t.Errorf("%+v, %v", all, err)
 	}
+
 	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{m.ID}}); err != nil {
 		t.Fatal(err)
 	}
@@ -281,6 +290,7 @@ func settingsTypingRead(t *testing.T, p *Pair) {
 	if set, err := p.Ada.ChangeSettings(ctx, api.SettingsChange{Notify: &none}); err != nil || set.Notify != none || !set.Typing {
 		t.Errorf("%+v, %v", set, err)
 	}
+
 	told := make(chan api.Event, 1000)
 	go p.Bob.Events(ctx, 0, func(e api.Event) error { told <- e; return nil })
 	eventually(t, "a stored event", func() bool { return len(told) > 0 }) // it is watched by now
@@ -295,6 +305,7 @@ func settingsTypingRead(t *testing.T, p *Pair) {
 			break
 		}
 	}
+
 	m, _ := p.exchange(t, api.SendRequest{Text: "read this"})
 	if err := p.Bob.MarkRead(ctx, "Ada"); err != nil {
 		t.Fatal(err)
@@ -332,6 +343,7 @@ func timerAgreed(t *testing.T, p *Pair) {
 			t.Fatal(err)
 		}
 	}
+
 	eventually(t, "that both want it", func() bool {
 		a, _ := p.Ada.Contacts(ctx)
 		b, _ := p.Bob.Contacts(ctx)
@@ -340,6 +352,7 @@ func timerAgreed(t *testing.T, p *Pair) {
 	if c, _ := p.Ada.Contacts(ctx); c[0].TimerMine != 5 || c[0].TimerTheirs != 5 || c[0].Last == nil || c[0].Last.State != api.StateNotice {
 		t.Errorf("%+v", c)
 	}
+
 	sent, got := p.exchange(t, api.SendRequest{Text: "soon gone"})
 	if sent.Timer != 5 || got.Timer != 5 || !got.Expires.IsZero() {
 		t.Errorf("%+v, %+v", sent, got)
@@ -388,6 +401,7 @@ func eventsOfChanges(t *testing.T, p *Pair) {
 		t.Fatal(err)
 	}
 	p.bobSees(t, m.ID, "the edit", func(m api.Message) bool { return m.Text.String() == "a new text" })
+
 	stop := errors.New("stop")
 	read := func() (kinds []api.EventKind) {
 		err := p.Bob.Events(ctx, 0, func(e api.Event) error {
@@ -411,6 +425,7 @@ func eventsOfChanges(t *testing.T, p *Pair) {
 		}
 		return kinds
 	}
+
 	if got := read(); len(got) != 2 || got[0] != api.EventMessage || got[1] != api.EventChanged {
 		t.Errorf("told %v", got)
 	}
