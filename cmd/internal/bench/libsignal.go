@@ -292,3 +292,63 @@ func (l *libsignal) run(q question) (a answer, err error) {
 	}
 	return a, json.Unmarshal(line, &a)
 }
+
+// acknowledge has the recipient answer now and then: without an answer nobody may go
+// on for ever.
+func acknowledge(sender, recipient *session.Session) error {
+	if sender.Room() >= session.MaxUnheard/2 {
+		return nil
+	}
+	for _, flare := range sender.Signals() {
+		if _, err := recipient.Open(flare); err != nil {
+			return err
+		}
+	}
+	for _, answer := range recipient.Signals() {
+		if _, err := sender.Open(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pair makes two people who have each heard from the other.
+func pair() (inviter, invitee *session.Session, err error) {
+	now := time.Now()
+	invite, err := session.NewInvite(now.Add(time.Hour), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	invitation, err := session.ParseLink(invite.Link())
+	if err != nil {
+		return nil, nil, err
+	}
+
+	invitee, hello, err := invitation.Join(now, invite.Bundle(), session.ID{1}, []byte("hello"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range hello {
+		s, _, err := invite.Accept(now, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s != nil {
+			inviter = s
+		}
+	}
+	if inviter == nil {
+		return nil, nil, errors.New("the hello did not make a session")
+	}
+
+	answer, err := inviter.Seal(session.ID{2}, []byte("hello"), 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range answer {
+		if _, err := invitee.Open(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	return inviter, invitee, nil
+}

@@ -30,7 +30,7 @@ type result struct {
 
 func main() {
 	binary := flag.String("binary", "bin/starling", "the program to measure")
-	only := flag.String("only", "", "measure only this `part`: crypto, binary, mailbox, users, messages, histories, screens or idle")
+	only := flag.String("only", "", "measure only this `part`: parts, binary, mailbox, users, messages, histories, screens or idle")
 	libsignal := flag.String("libsignal", "", "measure only sessions, beside the libsignal installed in this `folder`")
 	dir := flag.String("serve", "", "be the relay with its state in this `folder` that users measures")
 	bootstrap := flag.String("bootstrap", "", "where that relay finds others")
@@ -59,7 +59,7 @@ func main() {
 		name string
 		run  func(context.Context, string) error
 	}{
-		{"crypto", crypto},
+		{"parts", parts},
 		{"binary", binarySize},
 		{"mailbox", mailboxes},
 		{"users", users},

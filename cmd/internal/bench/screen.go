@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,70 +20,12 @@ import (
 	"starling/tui/tuitest"
 )
 
-// screens measures what a person at the screen waits for: the parts of the
-// screen alone, and the whole program in a pseudo-terminal.
+// screens measures what a person at the screen waits for, with the whole program in a
+// pseudo-terminal.
 func screens(ctx context.Context, binary string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	return errors.Join(frames(ctx), coldStart(ctx, binary), typing(ctx, binary))
-}
-
-// frameBars are the benchmarks of package tui that have a bar, and what a
-// figure of theirs means.
-var frameBars = []struct {
-	bench, name string
-	bar         float64 // milliseconds; 0: none
-	note        string
-}{
-	{"BenchmarkFrame", "frame at 200×60", 4, ""},
-	{"BenchmarkFrameAfterResize", "frame at 200×60, nothing laid out before", 0, ""},
-	{"BenchmarkNothingChanged", "frame at 200×60, nothing changed", 0.1, ""},
-	{"BenchmarkScroll", "scroll a step in 100,000 messages, 200×60", 4, ""},
-	{"BenchmarkOpen100000", "open a conversation of 100,000 messages, the screen's part", 50, ""},
-	{"BenchmarkThousandMessages", "1,000 messages at once, to the frame that shows them", 250, "a quarter of the second in which they may come"},
-	{"BenchmarkEscapes128KiB", "a message of 128 KiB of ESC [", 10, ""},
-}
-
-// frames runs benchmarks of package tui, which measure without a terminal.
-func frames(ctx context.Context) error {
-	var names []string
-	for _, f := range frameBars {
-		names = append(names, strings.TrimPrefix(f.bench, "Benchmark"))
-	}
-	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
-
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "0.5s", "./tui")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("benchmarks of tui: %w\n%s", err, out)
-	}
-
-	for _, f := range frameBars {
-		ns, ok := perOp(out, f.bench)
-		switch {
-		case !ok:
-			return fmt.Errorf("tui has no %s", f.bench)
-		case f.bar == 0:
-			watch(f.name, ns/1e6, "ms", f.note)
-		default:
-			atMost(f.name, ns/1e6, f.bar, "ms", f.note)
-		}
-	}
-	return nil
-}
-
-// perOp finds the nanoseconds of one benchmark in what go test printed.
-func perOp(out []byte, name string) (ns float64, ok bool) {
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[3] != "ns/op" || fields[0] != name && !strings.HasPrefix(fields[0], name+"-") {
-			continue
-		}
-		ns, err := strconv.ParseFloat(fields[2], 64)
-		return ns, err == nil
-	}
-	return 0, false
+	return errors.Join(coldStart(ctx, binary), typing(ctx, binary))
 }
 
 // terminal is the program in a pseudo-terminal.

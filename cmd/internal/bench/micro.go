@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A micro is one figure of a Go benchmark that stands beside its package.
+type micro struct {
+	pkg, bench string // "Name" or "Name/part"
+	metric     string // of the benchmark
+	name       string
+	scale      float64 // what one unit has of the metric's
+	unit       string
+	bar        float64 // the most it may be; 0: none
+	note       string
+}
+
+// micros are the figures of a part of the program alone: no network, no terminal, no
+// process. `go test -bench` in the package shows them too, with more beside them.
+var micros = []micro{
+	{"./session", "Stream/1024", "ns/op", "session seal+open, 1 KiB, one direction", 1e3, "us", 0, ""},
+	{"./session", "PingPong/1024", "ns/op", "session seal+open, 1 KiB, ping-pong", 1e3, "us", 0, "per message; every one is a ratchet step"},
+
+	{"./p2p/outfox", "PeelPerX25519", "ns/x25519", "X25519", 1e3, "us", 0, "the yardstick of this run"},
+	{"./p2p/outfox", "PeelPerX25519", "peel/x25519", "packet peel / X25519", 1, "ratio", 2, "open, replay tag, payload; medians of turns"},
+	{"./p2p/outfox", "Wrap", "ns/op", "packet wrap, 4 layers", 1e3, "us", 0, ""},
+
+	{"./tui", "Frame", "ns/op", "frame at 200×60", 1e6, "ms", 4, ""},
+	{"./tui", "FrameAfterResize", "ns/op", "frame at 200×60, nothing laid out before", 1e6, "ms", 0, ""},
+	{"./tui", "NothingChanged", "ns/op", "frame at 200×60, nothing changed", 1e6, "ms", 0.1, ""},
+	{"./tui", "Scroll", "ns/op", "scroll a step in 100,000 messages, 200×60", 1e6, "ms", 4, ""},
+	{"./tui", "Open100000", "ns/op", "open a conversation of 100,000 messages, the screen's part", 1e6, "ms", 50, ""},
+	{"./tui", "ThousandMessages", "ns/op", "1,000 messages at once, to the frame that shows them", 1e6, "ms", 250, "a quarter of the second in which they may come"},
+	{"./tui", "Escapes128KiB", "ns/op", "a message of 128 KiB of ESC [", 1e6, "ms", 10, ""},
+}
+
+// parts runs the benchmarks of micros, a package at a time.
+func parts(ctx context.Context, _ string) error {
+	var errs []error
+	for from := 0; from < len(micros); {
+		to := from
+		for to < len(micros) && micros[to].pkg == micros[from].pkg {
+			to++
+		}
+		errs = append(errs, besideTheirPackage(ctx, micros[from:to]))
+		from = to
+	}
+	return errors.Join(errs...)
+}
+
+// besideTheirPackage runs the benchmarks of one package and reports their figures.
+func besideTheirPackage(ctx context.Context, all []micro) error {
+	var names []string
+	for _, m := range all {
+		name, _, _ := strings.Cut(m.bench, "/")
+		names = append(names, name)
+	}
+
+	pkg := all[0].pkg
+	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "0.5s", pkg)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("benchmarks of %s: %w\n%s", pkg, err, out)
+	}
+
+	for _, m := range all {
+		value, ok := metric(string(out), m.bench, m.metric)
+		switch value /= m.scale; {
+		case !ok:
+			return fmt.Errorf("%s has no %s with %s", pkg, m.bench, m.metric)
+		case m.bar == 0:
+			watch(m.name, value, m.unit, m.note)
+		default:
+			atMost(m.name, value, m.bar, m.unit, m.note)
+		}
+	}
+	return nil
+}
+
+// processors is what go test puts behind the name of a benchmark.
+var processors = regexp.MustCompile(`-\d+$`)
+
+// metric finds a figure of one benchmark in what go test printed.
+func metric(out, bench, unit string) (value float64, ok bool) {
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || processors.ReplaceAllString(fields[0], "") != "Benchmark"+bench {
+			continue
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if fields[i+1] == unit {
+				value, err := strconv.ParseFloat(fields[i], 64)
+				return value, err == nil
+			}
+		}
+	}
+	return 0, false
+}
