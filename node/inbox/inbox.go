@@ -84,6 +84,8 @@ type Config struct {
 }
 
 const (
+	// DefaultReceiptDelay is the mean of a random wait, so that a receipt does not
+	// show when its message was fetched.
 	DefaultReceiptDelay = 200 * time.Millisecond
 	// DefaultHold is longer than a sender needs to find out that a mailbox does
 	// not answer and to try others, and shorter than people wait for each other.

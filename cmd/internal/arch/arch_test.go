@@ -55,8 +55,7 @@ var arrows = []arrow{
 	{"cmd/internal/bench", "tui/tuitest", "shows the app a node that sends a thousand messages a second"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},
 	{"cmd/internal/bench", "p2p/mailbox", "measures what a mailbox costs its relay"},
-	{"cmd/internal/bench", "p2p/outfox", "measures a packet beside one X25519 operation"},
-	{"cmd/internal/bench", "session", "measures a message's encryption"},
+	{"cmd/internal/bench", "session", "measures a message's encryption beside libsignal's"},
 
 	{"tui/...", "tui/...", "the screen is made of parts"},
 	{"tui/...", "node/api/...", "the screen cannot reach a key, a socket or the disk"},
