@@ -189,7 +189,7 @@ func (n *Node) receive(contact string, m api.Message) string {
 		c.Archived = false
 		n.tellContact(contact)
 	}
-	n.tellMessage(m)
+	n.tellAbout(api.EventMessage, m)
 	return m.ID
 }
 
@@ -350,10 +350,6 @@ func (n *Node) tell(ev api.Event) {
 	n.events = append(n.events, ev)
 	close(n.changed)
 	n.changed = make(chan struct{})
-}
-
-func (n *Node) tellMessage(m api.Message) {
-	n.tellAbout(api.EventMessage, m)
 }
 
 // tellAbout tells of a message, with all of it as it is now.
