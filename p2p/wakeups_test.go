@@ -41,11 +41,14 @@ func TestWakeUps(t *testing.T) {
 		away time.Duration
 		says wake.Event
 		most time.Duration
+		// times is how often it happens, each time at another moment of the attempts
+		// that are under way.
+		times int
 	}{
-		{"the line was down for two minutes", 2 * time.Minute, wake.Network, 2 * time.Second},
-		{"another network at once", time.Second, wake.Network, 2 * time.Second},
-		{"resumed after 150 s", 150 * time.Second, wake.Resumed, time.Second},
-		{"resumed after a night", 9 * time.Hour, wake.Resumed, time.Second},
+		{"the line was down for two minutes", 2 * time.Minute, wake.Network, 2 * time.Second, 2},
+		{"another network at once", time.Second, wake.Network, 2 * time.Second, 1},
+		{"resumed after 150 s", 150 * time.Second, wake.Resumed, time.Second, 3},
+		{"resumed after a night", 9 * time.Hour, wake.Resumed, time.Second, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,22 +65,45 @@ func TestWakeUps(t *testing.T) {
 					t.Fatal(err)
 				}
 				firstMessage(t, c, mailboxes)
-				m.Down(c.Node, true)
-				time.Sleep(tt.away)
-				m.Down(c.Node, false)
-				events <- tt.says
-				took := firstMessage(t, c, mailboxes)
-				t.Logf("the first message left after %v", took)
-				if took > tt.most {
-					t.Errorf("the first message left after %v, at most %v", took, tt.most)
-				}
-				virtual.Eventually(t, "both guards", func() bool { return guardsUp(c.Status()) == 2 })
-				if got := guardIDs(c.Status()); strings.Join(got, " ") != strings.Join(guards, " ") {
-					t.Errorf("other guards")
+				for n := range tt.times {
+					m.Down(c.Node, true)
+					time.Sleep(tt.away + time.Duration(n)*300*time.Millisecond)
+					m.Down(c.Node, false)
+					events <- tt.says
+					took := firstMessage(t, c, mailboxes)
+					t.Logf("the first message left after %v", took)
+					if took > tt.most {
+						t.Errorf("the first message left after %v, at most %v", took, tt.most)
+					}
+					virtual.Eventually(t, "both guards", func() bool { return guardsUp(c.Status()) == 2 })
+					if got := guardIDs(c.Status()); strings.Join(got, " ") != strings.Join(guards, " ") {
+						t.Errorf("other guards")
+					}
 				}
 			})
 		})
 	}
+}
+
+// TestStopWhileAsking: a client that is stopped while it asks its guards whether they
+// are there leaves nothing behind that runs: the bubble would not end.
+func TestStopWhileAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 8, wan)
+		defer m.Stop()
+		m.Settle(8)
+		events := make(chan wake.Event)
+		c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Wake = events; cfg.MeanDelay = -1 })
+		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
+		m.Down(c.Node, true)
+		events <- wake.Network
+		synctest.Wait()
+		began := time.Now()
+		c.Stop()
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("stopped after %v", took)
+		}
+	})
 }
 
 // TestSilentDrop: a guard that dies without a word is let go within 20 s when an

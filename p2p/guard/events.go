@@ -59,11 +59,7 @@ func (s *Guards) Connected(id wire.NodeID, now time.Time) {
 	}
 
 	if g.dialling() {
-		took := now.Sub(g.began)
-		if g.took > 0 {
-			took = min(took, 2*g.took) // it may have begun before the network was back
-		}
-		g.took = took
+		g.measure(now.Sub(g.began))
 	}
 
 	first := !s.anyUp()
@@ -184,6 +180,7 @@ func (s *Guards) quiet(now time.Time) {
 			g.tries = 0
 		}
 		g.next = earlier(g.next, now.Add(pauseMin))
+		g.dark = true // so is what is under way
 	}
 }
 
@@ -198,6 +195,10 @@ func earlier(a, b time.Time) time.Time {
 // the machine was resumed.
 func (s *Guards) Network(up bool, now time.Time) {
 	s.offline, s.nowhere = !up, time.Time{}
+	if up && now.Sub(s.renewed) >= patience { // a line that changes all the time is waited for as well
+		s.renew()
+		s.renewed = now
+	}
 	if s.anyUp() {
 		for _, g := range s.list {
 			g.tries, g.next = 0, now
@@ -207,6 +208,18 @@ func (s *Guards) Network(up bool, now time.Time) {
 	s.quiet(now)
 	for _, g := range s.list {
 		g.tries, g.next = 0, now
+	}
+}
+
+// renew gives up the attempts of guards that may see us anyway, so that they are made
+// anew at once: they were made on another network, or their next SYN is seconds away.
+func (s *Guards) renew() {
+	primaries := s.primaries()
+	for _, g := range s.list {
+		if g.dialling() && (g.met > 0 || !s.anyUp() && slices.Contains(primaries, g)) {
+			g.began = time.Time{}
+			s.gone = append(s.gone, g.id)
+		}
 	}
 }
 

@@ -26,7 +26,9 @@
 //     for 2 s each, after 20 steps two every half minute; each step only just after
 //     a primary has left two SYNs, a second apart, unanswered, or refused. An attempt
 //     on a dead line shows nobody the address: only a line that comes back between a
-//     primary's SYN and a stranger's, a third of a second later, does.
+//     primary's SYN and a stranger's does. The stranger's comes a third of a second
+//     later, or as much later as a primary takes to answer: so how long that is must
+//     not be learned from attempts that were made on a dead line.
 //  3. While one of two is away, the other will do for two hours, or until the judge
 //     of requests (package judge) avoids one, or no route can be made over it. Then
 //     the first that was met stands in, and if there is none, a new one.
@@ -83,7 +85,6 @@ const (
 	budget    = 2 // unmet relays in
 	budgetFor = 30 * day
 
-	patience    = time.Second // between the first two SYNs of an attempt
 	stepDials   = 2
 	stepTimeout = 2 * time.Second
 	stepPause   = 2 * time.Second
@@ -101,6 +102,14 @@ const (
 	pauseRefused = 5 * time.Second
 	pauseDown    = 15 * time.Second
 	pauseUp      = 5 * time.Minute
+)
+
+// When TCP asks, after the first time in an attempt (RFC 6298: the first wait is a
+// second, each further one twice as long).
+const (
+	patience = time.Second
+	third    = 3 * time.Second
+	fourth   = 7 * time.Second
 )
 
 // A Relay is one that could be a guard.
@@ -138,8 +147,9 @@ type guard struct {
 	// Not stored.
 	link  bool
 	began time.Time     // of the attempt under way; zero is none
+	dark  bool          // nobody was up for a part of it
 	since time.Time     // of the last link
-	took  time.Duration // from the beginning of the last attempt to the link
+	took  time.Duration // from a SYN to the link, as far as is known
 	tries int           // that failed in a row
 	ended time.Time     // the last of them,
 	why   Result        // and how
@@ -183,6 +193,7 @@ type Guards struct {
 	refusal time.Time     // the last
 	nowhere time.Time     // when there was no way the last time
 	offline bool          // the system says so
+	renewed time.Time     // when attempts were last made anew because the network changed
 	heard   time.Time     // when the network was last known to be up by others
 	short   time.Time     // since when no route can be made,
 	still   time.Time     // and the last time

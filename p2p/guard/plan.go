@@ -32,7 +32,7 @@ type Plan struct {
 func (s *Guards) Plan(now, clock time.Time) Plan {
 	s.live(clock)
 	s.prune()
-	p := &plan{Plan: Plan{Next: now.Add(time.Hour)}, now: now}
+	p := &plan{Plan: Plan{Next: now.Add(time.Hour)}, now: now, dark: !s.anyUp()}
 	switch {
 	case s.anyUp() || s.metCount() == 0 && now.Sub(s.heard) < recent && !s.heard.IsZero():
 		s.fill(p)
@@ -48,6 +48,7 @@ func (s *Guards) Plan(now, clock time.Time) Plan {
 type plan struct {
 	Plan
 	now    time.Time
+	dark   bool // nobody is up
 	wanted []*guard
 }
 
@@ -66,7 +67,7 @@ func (p *plan) try(g *guard, timeout time.Duration) {
 	case g.next.After(p.now):
 		p.at(g.next)
 	default:
-		g.began = p.now
+		g.began, g.dark = p.now, p.dark
 		p.Try = append(p.Try, Attempt{g.id, g.addresses, timeout})
 	}
 }
@@ -300,6 +301,26 @@ func (s *Guards) unanswered(p *plan) bool {
 // second time longer ago than the guard takes to connect.
 func (g *guard) wait() time.Duration {
 	return patience + min(max(patience*3/10, g.took*5/4), 2*patience)
+}
+
+// measure learns how long a guard takes to connect from an attempt that led to a link
+// after d. One that was under way while nobody was up may have begun long before the
+// line was back: what is certain is that its last SYN was answered, or an earlier one.
+func (g *guard) measure(d time.Duration) {
+	least := d
+	if g.dark {
+		for _, asked := range []time.Duration{fourth, third, patience} {
+			if d >= asked {
+				least = d - asked
+				break
+			}
+		}
+	}
+	took := min(max(g.took, least), d)
+	if g.took > 0 {
+		took = min(took, 2*g.took) // a SYN may have been lost
+	}
+	g.took = took
 }
 
 // candidate is who comes next on the ladder: others that were met, then unmet ones.

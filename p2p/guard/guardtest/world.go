@@ -36,7 +36,7 @@ const (
 	Other         // it has another key
 )
 
-// trip is the time there and back.
+// trip is the time there and back, if a World has no other.
 const trip = 80 * time.Millisecond
 
 // syns is when TCP asks, from the beginning of an attempt.
@@ -50,6 +50,8 @@ type World struct {
 	Skew time.Duration
 	// Notice is how long it takes to notice that a link is dead.
 	Notice time.Duration
+	// Trip is the time there and back.
+	Trip time.Duration
 	// State, if not nil, says what a relay does at a time; without it all listen.
 	State func(id wire.NodeID, at time.Time) State
 	// Seen are the relays whose machine has seen the client's address, and when.
@@ -72,7 +74,7 @@ type World struct {
 
 // New makes a world at some day.
 func New(g *guard.Guards) *World {
-	w := &World{Guards: g, Now: time.Unix(1_800_000_000, 0), Notice: 20 * time.Second, Seen: map[wire.NodeID]time.Time{},
+	w := &World{Guards: g, Now: time.Unix(1_800_000_000, 0), Notice: 20 * time.Second, Trip: trip, Seen: map[wire.NodeID]time.Time{},
 		links: map[wire.NodeID]time.Time{}, dials: map[wire.NodeID]int{}}
 	w.changed = w.Now
 	return w
@@ -177,13 +179,18 @@ func (w *World) Lose(id wire.NodeID) {
 // Line returns what the line is like now.
 func (w *World) Line() Line { return w.line }
 
-// SetLine changes the line. A link dies with it when that has been noticed.
+// SetLine changes the line. A link dies with it when that has been noticed, in the
+// order of the list.
 func (w *World) SetLine(l Line) {
 	w.line, w.changed = l, w.Now
 	if l == Up {
 		return
 	}
-	for id, since := range w.links {
+	for _, id := range w.Guards.Known() {
+		since, ok := w.links[id]
+		if !ok {
+			continue
+		}
 		w.After(w.Notice, func() {
 			if w.line != Up && w.links[id].Equal(since) {
 				w.Lose(id)
@@ -252,7 +259,7 @@ func (w *World) syn(id wire.NodeID, end func(time.Duration, func())) {
 	if _, ok := w.Seen[id]; !ok {
 		w.Seen[id] = w.Now
 	}
-	end(trip, func() {
+	end(w.Trip, func() {
 		switch state {
 		case Refuses:
 			w.Guards.Failed(id, guard.Refused, w.Now)
