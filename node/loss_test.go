@@ -6,10 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"starling/node/api"
+	"starling/node/inbox/watch"
 	"starling/node/nettest"
+	"starling/p2p"
 	"starling/p2p/mailbox"
 )
 
@@ -194,4 +197,44 @@ func TestMailboxesThatDrop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCopyAfterItsTime: a second copy that is stored when nobody asks for it any more,
+// because the receipt is late and the mailbox was away, does not lie there until it
+// expires.
+func TestCopyAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(40)
+		ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+		befriend(t, ada, bob)
+		time.Sleep(time.Minute)
+		his, hers := ada.fetchesAt(bob), bob.fetchesAt(ada)
+		if slices.Contains(hers, his[0]) {
+			slices.Reverse(his)
+		}
+		away := append([]p2p.NodeID{his[1]}, hers...)
+		for _, id := range away {
+			net.SetDown(id, true)
+		}
+
+		const texts = 30
+		ids := ada.sendAll(bob, numbered(texts))
+		eventually(t, "shown", func() bool { return len(bob.texts(ada)) == texts })
+		time.Sleep(watch.SecondCopy + time.Second)
+		ids = append(ids, ada.sendAll(bob, []string{"one more"})...)
+		eventually(t, "shown", func() bool { return len(bob.texts(ada)) == texts+1 })
+
+		net.SetDown(away[0], false)
+		eventually(t, "second copies", func() bool { return net.Boxes(his...) > texts/2 })
+		for _, id := range away {
+			net.SetDown(id, false)
+		}
+		eventually(t, "delivered", func() bool { return ada.reached(ids, api.StateDelivered) })
+		time.Sleep(watch.Late + time.Hour)
+		if left := net.Boxes(his...); left > 0 {
+			t.Errorf("%d boxes are left in his mailboxes", left)
+		}
+		ada.shutdown()
+		bob.shutdown()
+	})
 }

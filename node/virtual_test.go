@@ -9,6 +9,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/config"
+	"starling/node/inbox/watch"
 	"starling/node/store"
 	"starling/p2p"
 	"starling/p2p/p2ptest/virtual"
@@ -77,7 +78,7 @@ func TestBurst(t *testing.T) {
 		if !slices.Equal(bob.texts(ada), numbered(texts)) {
 			t.Error("out of order")
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(watch.Late + 30*time.Minute) // for copies that were stored late
 		left := 0
 		for _, r := range m.Relays {
 			left += r.Status().Mailbox.Boxes

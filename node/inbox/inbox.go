@@ -104,6 +104,9 @@ const (
 	// still watched.
 	oldMailboxes = 6 * time.Hour
 	tidyEvery    = time.Hour
+	// lateEvery is how often it is looked for copies that came later than they were
+	// asked for.
+	lateEvery = 10 * time.Minute
 	// cellLife is for how long a missing cell is asked for, at least: as long as
 	// its sender repeats it, and a mailbox keeps it.
 	cellLife = 2 * outbox.Lifetime
@@ -225,6 +228,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		at time.Time
 	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
+		{do: in.dropLate, at: time.Now().Add(lateEvery)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
 	const receipts, releases, invites = 0, 1, 2
 

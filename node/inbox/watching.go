@@ -141,6 +141,22 @@ func (in *Inbox) setWatches(plans map[owner]watch.Plan, came map[owner][]watch.A
 	}
 }
 
+// dropLate lets mailboxes delete copies that were perhaps stored when nobody asked for
+// them any more, those of a mailbox together.
+func (in *Inbox) dropLate(context.Context) (next time.Time, err error) {
+	now := time.Now()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	tags := make(map[store.Node][]store.Tag)
+	for _, c := range in.table.DropLate(now) {
+		tags[c.Node] = append(tags[c.Node], c.Tag)
+	}
+	for node, some := range tags {
+		in.cfg.Network.Ack(node, some...)
+	}
+	return now.Add(lateEvery), nil
+}
+
 // handedOver notes that mailboxes have no copy of some cells any more.
 func (in *Inbox) handedOver(copies []ack) {
 	in.mu.Lock()

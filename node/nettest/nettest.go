@@ -111,12 +111,14 @@ func (n *Net) SetStore(id p2p.NodeID, s mailbox.Store) {
 	n.pushAll()
 }
 
-// Boxes returns how many boxes lie in the mailboxes.
-func (n *Net) Boxes() (count int) {
+// Boxes returns how many boxes lie in some mailboxes; without one, in all.
+func (n *Net) Boxes(at ...p2p.NodeID) (count int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, s := range n.stores {
-		count += s.Len()
+	for id, s := range n.stores {
+		if len(at) == 0 || slices.Contains(at, id) {
+			count += s.Len()
+		}
 	}
 	return count
 }

@@ -25,6 +25,7 @@ type poor struct {
 	mu      sync.Mutex
 	price   int
 	noSeat  bool
+	silent  bool // it does not answer
 	fetches []*mailbox.Fetch
 	times   []time.Time
 	made    []int // bits of the stamps that the client made
@@ -56,7 +57,9 @@ func (p *poor) post(_ context.Context, _ wire.NodeID, n int, seal Sealing, answe
 	if a.NoSeat {
 		a.Standing, a.Price = 0, p.price
 	}
-	go answered(a)
+	if !p.silent {
+		go answered(a)
+	}
 	return fakeRequest{}, nil
 }
 
@@ -66,6 +69,13 @@ func (p *poor) take() (fetches []*mailbox.Fetch, times []time.Time) {
 	fetches, times = p.fetches, p.times
 	p.fetches, p.times = nil, nil
 	return fetches, times
+}
+
+// answer lets it answer, or not.
+func (p *poor) answer(does bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent = !does
 }
 
 // run watches four tags at p in virtual time.

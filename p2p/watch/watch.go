@@ -215,7 +215,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	w := ws.m[key]
 	if w == nil || w.mailbox != at {
 		if w != nil {
-			ws.orphan(w.mailbox, w.acks, now)
+			ws.orphan(w.mailbox, w.owed(), now)
 		}
 		if len(tags) == 0 {
 			delete(ws.m, key)
@@ -235,7 +235,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	switch {
 	case len(tags) == 0:
 		delete(ws.m, key)
-		ws.orphan(at, w.acks, now)
+		ws.orphan(at, w.owed(), now)
 	case !w.covered():
 		w.at(now)
 	case w.burst > 0:
@@ -245,6 +245,18 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 		w.at(now.Add(settle))
 	}
 	pace.Kick(ws.wake)
+}
+
+// owed returns the acknowledgements that the mailbox has not answered yet: those under
+// way may be lost.
+func (w *watch) owed() []mailbox.Tag {
+	acks := w.acks
+	for _, l := range w.leases {
+		if !l.answered {
+			acks = append(acks, l.acks...)
+		}
+	}
+	return acks
 }
 
 // covered reports whether leases with blocks stand for at least half of the

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,5 +71,35 @@ func TestGuardThatReadsNothing(t *testing.T) {
 	<-ended
 	if w := ws.m["a"]; w == nil || len(w.leases) != 0 || len(w.acks) != 1 {
 		t.Errorf("not taken back: %+v", w)
+	}
+}
+
+// TestAckUnderWay: a watch that ends while an acknowledgement is under way does not
+// lose it, if the mailbox never answers.
+func TestAckUnderWay(t *testing.T) {
+	for name, end := range map[string]func(*Watches){
+		"ends":  func(ws *Watches) { ws.Watch("a", wire.NodeID{1}, nil) },
+		"moves": func(ws *Watches) { ws.Watch("a", wire.NodeID{2}, []mailbox.Tag{{1}}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := new(poor)
+			p.run(t, func(ws *Watches) {
+				ws.Ack(wire.NodeID{1}, mailbox.Tag{1})
+				acked := func() bool {
+					fetches, _ := p.take()
+					return slices.ContainsFunc(fetches, func(f *mailbox.Fetch) bool { return slices.Contains(f.Acks, mailbox.Tag{1}) })
+				}
+				p.answer(false)
+				for !acked() {
+					time.Sleep(10 * time.Millisecond)
+				}
+				end(ws)
+				p.answer(true)
+				time.Sleep(time.Minute)
+				if !acked() {
+					t.Error("the acknowledgement is lost")
+				}
+			})
+		})
 	}
 }

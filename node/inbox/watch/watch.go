@@ -4,7 +4,8 @@
 // mailboxes, and the tags that are waited for. Two owners may wait for the same tag,
 // for a contact can choose some of them; a box under it belongs to both. A cell lies
 // in two mailboxes; the copy at the other one is asked for a while longer, so that
-// it can be deleted there too.
+// it can be deleted there too. One that is put there later than that, by a sender who
+// waits for the receipt, is deleted unseen: nothing else would before it expires.
 //
 // The package is pure: it has no clock, no disk, no network and no goroutine. What
 // is to be said to mailboxes it returns.
@@ -29,6 +30,12 @@ const (
 	// SecondCopy is for how long those are asked for, and MaxSecond how many.
 	SecondCopy = 10 * time.Second
 	MaxSecond  = 64
+	// Late is after how long a copy that nobody asks for any more is deleted once
+	// again: longer than a sender goes on without a receipt that is on its way, and
+	// than it waits before it repairs (package outbox). MaxLate is how many are
+	// remembered.
+	Late    = 20 * time.Minute
+	MaxLate = 4096
 )
 
 // A Plan is what is waited for on behalf of an owner. None has no tags.
@@ -71,6 +78,13 @@ type Table[Owner comparable] struct {
 	plans  map[Owner]Plan
 	owners map[Tag][]Owner // who waits for a tag
 	second map[Tag][]Owner // who waits for another copy of what came
+	late   []late          // copies that may still be stored, the first that is due first
+}
+
+// late is a copy and when a mailbox may delete it once again.
+type late struct {
+	Copy
+	at time.Time
 }
 
 // NewTable makes a table without owners.
@@ -166,10 +180,24 @@ func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
 	for _, a := range p.arrivals[:n] {
 		leave(t.second, a.Tag, o)
 		for _, node := range a.other {
-			drop = append(drop, Copy{node, a.Tag})
+			c := Copy{node, a.Tag}
+			drop = append(drop, c)
+			if slices.Contains(p.Nodes[:len(p.Nodes)-p.Places], node) {
+				t.late = append(t.late, late{c, now.Add(Late)})
+			}
 		}
 	}
 	p.arrivals = slices.Clone(p.arrivals[n:])
+	t.late = t.late[max(0, len(t.late)-MaxLate):]
+	return drop
+}
+
+// DropLate returns the copies that mailboxes may delete once again by now.
+func (t *Table[Owner]) DropLate(now time.Time) (drop []Copy) {
+	for len(t.late) > 0 && !t.late[0].at.After(now) {
+		drop = append(drop, t.late[0].Copy)
+		t.late = t.late[1:]
+	}
 	return drop
 }
 

@@ -198,6 +198,38 @@ func TestLetGo(t *testing.T) {
 	}
 }
 
+// A copy that was let go is deleted once again later: it may have been stored
+// meanwhile. Not so at a meeting place, and of very many only the last.
+func TestLate(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b, c}, Places: 1, Tags: tags(1000, 1040), Session: true}
+	var all []Arrival
+	for i := range KeptBack + 2 {
+		all = append(all, came(i, a, 0))
+	}
+	table := NewTable[string]()
+	table.Set("bob", plan, all, t0)
+	gone := t0.Add(SecondCopy + 1)
+	if _, drop, _ := table.Set("bob", plan, nil, gone); len(drop) != 4 {
+		t.Fatalf("dropped %v", drop)
+	}
+	if drop := table.DropLate(gone.Add(Late - 1)); drop != nil {
+		t.Errorf("too early: %v", drop)
+	}
+	if drop, want := table.DropLate(gone.Add(Late)), []Copy{{b, all[0].Tag}, {b, all[1].Tag}}; !reflect.DeepEqual(drop, want) {
+		t.Errorf("late: %v, want %v", drop, want)
+	}
+	if drop := table.DropLate(gone.Add(Late)); drop != nil {
+		t.Errorf("once more: %v", drop)
+	}
+
+	for i := range 2 * MaxLate {
+		table.Set("bob", plan, []Arrival{came(i, a, 0)}, t0)
+	}
+	if n := len(table.DropLate(t0.Add(Late))); n != MaxLate {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
 // Whatever owners do, a table holds what its plans say.
 func TestTableFollowsItsPlans(t *testing.T) {
 	for seed := range uint64(200) {
