@@ -3,17 +3,24 @@ package book
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// Prefixes that hold an IPv4 address of the speaker's choice.
-var (
-	sixToFour = netip.MustParsePrefix("2002::/16")
-	teredo    = netip.MustParsePrefix("2001::/32")
-	nat64     = netip.MustParsePrefix("64:ff9b::/96")
-)
+// elsewhere are prefixes whose addresses lead somewhere else than they say, or to no
+// machine of anybody's, beside those that manet knows.
+var elsewhere = []netip.Prefix{
+	// These hold an IPv4 address of the speaker's choice, which may be private.
+	netip.MustParsePrefix("2002::/16"),      // 6to4
+	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64 (RFC 6052)
+	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64 of one network (RFC 8215)
+
+	netip.MustParsePrefix("2001::/23"),    // protocols of the IETF: Teredo, anycast, ORCHID
+	netip.MustParsePrefix("3fff::/20"),    // documentation (RFC 9637)
+	netip.MustParsePrefix("192.0.0.0/24"), // protocols of the IETF
+}
 
 // Network returns the block of addresses that one hand is taken to hold: a /24
 // of IPv4, a /48 of IPv6.
@@ -29,12 +36,18 @@ func Network(a netip.Addr) netip.Prefix {
 // Public reports whether an address can be reached from anywhere, and leads
 // nowhere else than it says.
 func Public(a netip.AddrPort) bool {
-	ip := a.Addr()
-	if !valid(a) || sixToFour.Contains(ip) || teredo.Contains(ip) || nat64.Contains(ip) {
+	if !valid(a) || slices.ContainsFunc(elsewhere, func(p netip.Prefix) bool { return p.Contains(a.Addr()) }) {
 		return false
 	}
 	return manet.IsPublicAddr(Multiaddr(a))
 }
+
+// RelayPort reports whether a relay is dialled at a port by who knows it from hearsay:
+// one of the web, or one that no old service has. So nobody makes relays knock at the
+// mail or the shell of third parties.
+func RelayPort(port uint16) bool { return port >= 1024 || port == 80 || port == 443 }
+
+func relayPort(a netip.AddrPort) bool { return RelayPort(a.Port()) }
 
 func valid(a netip.AddrPort) bool {
 	ip := a.Addr()

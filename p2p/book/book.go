@@ -18,7 +18,8 @@
 // # Candidates
 //
 // Whoever names a candidate aims a dial of ours at it. A relay therefore dials
-// only public addresses, none on a machine of its own, each once in 10 minutes
+// only public addresses, none on a machine of its own, at ports 80, 443 and from 1024
+// on, each once in 10 minutes
 // whatever the node id, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up) and 4 at
 // a time in all; and forgets a candidate that does not answer with its key. At
 // most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where
@@ -187,7 +188,7 @@ func (b *Book) Hear(id wire.NodeID, addrs ...netip.AddrPort) bool {
 		return false
 	}
 	own := b.own()
-	addrs = slices.DeleteFunc(b.usable(addrs), func(a netip.AddrPort) bool { return b.ours(own, a) })
+	addrs = slices.DeleteFunc(b.usable(addrs), func(a netip.AddrPort) bool { return !relayPort(a) || b.ours(own, a) })
 	if len(addrs) == 0 {
 		return false
 	}

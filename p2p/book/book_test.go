@@ -104,6 +104,9 @@ func TestNotPublic(t *testing.T) {
 	for i, s := range []string{
 		"127.0.0.1:9999", "10.0.0.1:1", "192.168.1.1:22", "169.254.169.254:80", "100.64.0.1:1", "0.0.0.0:1", "255.255.255.255:9", "224.0.0.251:5353",
 		"[::1]:1", "[fe80::1]:1", "[fd00::1]:1", "[ff02::fb]:5353", "[::ffff:9.9.9.9]:80", "[64:ff9b::7f00:1]:1", "[2002:7f00:1::]:1", "[2001:0:5:6::]:1",
+		"[64:ff9b:1::a9fe:a9fe]:80", "[64:ff9b::9.9.9.9]:80", "[::7f00:1]:80", "[::ffff:0:7f00:1]:80", "[fec0::1]:80", "[100::1]:80", "[5f00::1]:80",
+		"[2001:db8::1]:80", "[3fff::1]:80", "[2001:1::1]:80", "[2001:2::1]:80", "[2001:20::1]:80", "192.0.0.170:80", "192.88.99.1:80", "198.18.0.1:80",
+		"0.1.2.3:80", "240.0.0.1:80", "172.31.0.1:80", "203.0.113.7:80",
 		"9.9.9.9:0", "7.7.7.7:4001", "7.7.7.7:22",
 	} {
 		if b.Hear(id(i), at(s)) {
@@ -112,7 +115,7 @@ func TestNotPublic(t *testing.T) {
 		if _, err := b.OpenAt(id(i), at(s)); !errors.Is(err, book.ErrNoAddress) {
 			t.Errorf("%s may be tried: %v", s, err)
 		}
-		if i < 17 && b.Name(id(i), book.Owner, at(s)) {
+		if at(s).Addr() != own.Addr() && b.Name(id(i), book.Owner, at(s)) {
 			t.Errorf("the owner may name %s", s)
 		}
 	}
@@ -122,6 +125,40 @@ func TestNotPublic(t *testing.T) {
 	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Own: func() []netip.AddrPort { return []netip.AddrPort{at("127.0.0.1:1")} }})
 	if !lan.Hear(id(1), at("127.0.0.1:9999")) || lan.Hear(id(2), at("127.0.0.1:1")) {
 		t.Error("with private addresses allowed, another port of this machine is another relay, ours is not")
+	}
+}
+
+// TestRelayPorts: hearsay leads to no port of an old service, by whatever name a relay
+// is known; the owner's word does.
+func TestRelayPorts(t *testing.T) {
+	b, _ := relay(nil)
+	for i, port := range []int{1, 22, 23, 25, 53, 79, 110, 143, 445, 465, 587, 993, 1023} {
+		for j, ip := range []string{"9.9.9.9", "[2400::1]"} {
+			a, n := at(fmt.Sprintf("%s:%d", ip, port)), id(10*i+j)
+			if b.Hear(n, a) {
+				t.Errorf("%v is taken", a)
+			}
+			if _, err := b.OpenAt(n, a); !errors.Is(err, book.ErrNoAddress) {
+				t.Errorf("%v may be tried: %v", a, err)
+			}
+			for _, source := range []book.Source{book.Pasted, book.Remembered} {
+				b.Name(n, source, a)
+				if _, err := b.Open(n); !errors.Is(err, book.ErrNoAddress) {
+					t.Errorf("%v may be dialled by the word of %d: %v", a, source, err)
+				}
+			}
+			b.Name(n, book.Owner, a)
+			p, err := b.Open(n)
+			if err != nil {
+				t.Fatalf("the owner may not name %v: %v", a, err)
+			}
+			p.Done(netip.AddrPort{})
+		}
+	}
+	for i, port := range []int{80, 443, 1024, 4001, 65535} {
+		if a := at(fmt.Sprintf("8.8.8.8:%d", port)); !b.Hear(id(1000+i), a) {
+			t.Errorf("%v is not taken", a)
+		}
 	}
 }
 

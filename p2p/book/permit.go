@@ -36,7 +36,7 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 	// Nobody may point us at ourselves, not even in a signed list.
 	addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return slices.Contains(own, a) })
 	if source == Candidate {
-		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return b.ours(own, a) })
+		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return !relayPort(a) || b.ours(own, a) })
 	}
 	if len(addrs) == 0 {
 		return nil, ErrNoAddress
@@ -52,7 +52,7 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 // OpenAt gives leave to dial a node at one address that it names itself, to see
 // whether it is there: by the rules of candidates, whoever lists it besides.
 func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort) (*Permit, error) {
-	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || b.ours(b.own(), a) {
+	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
 		return nil, ErrNoAddress
 	}
 	b.mu.Lock()

@@ -3,10 +3,12 @@ package relay
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/host"
 	"starling/p2p/wire"
@@ -29,6 +31,31 @@ func parseAnnounce(all []string, private bool) (addrs []directory.Address, err e
 		addrs = append(addrs, a)
 	}
 	return addrs, nil
+}
+
+// checkPorts refuses addresses that others will not dial because of their port: those
+// announced, or those listened on if none is.
+func checkPorts(announced []directory.Address, listen []string) error {
+	bad := func(a string) error {
+		return fmt.Errorf("address %s: relays are dialled at ports 80, 443 and from 1024 on; choose another port", a)
+	}
+	for _, a := range announced {
+		if !book.RelayPort(a.Port()) {
+			return bad(a.String())
+		}
+	}
+	for _, s := range listen {
+		m, err := multiaddr.NewMultiaddr(s)
+		if err != nil || len(announced) > 0 {
+			continue // host says what is wrong with it, or nobody needs to know
+		}
+		if port, err := m.ValueForProtocol(multiaddr.P_TCP); err == nil {
+			if n, err := strconv.ParseUint(port, 10, 16); err == nil && n != 0 && !book.RelayPort(uint16(n)) {
+				return bad(s)
+			}
+		}
+	}
+	return nil
 }
 
 // parseFamily reads the other relays of the same owner.

@@ -43,6 +43,23 @@ func TestClaimed(t *testing.T) {
 			t.Errorf("%q is announced as %v", s, a)
 		}
 	}
+	for _, c := range []struct {
+		announced, listen string
+		ok                bool
+	}{
+		{"/ip4/9.9.9.9/tcp/22", "", false}, {"/ip4/9.9.9.9/tcp/443", "/ip4/10.0.0.1/tcp/22", true}, {"", "/ip4/9.9.9.9/tcp/25", false},
+		{"", "/ip4/0.0.0.0/tcp/0", true}, {"", "/ip6/::/tcp/1023", false}, {"", "/ip4/0.0.0.0/tcp/80", true}, {"", "nonsense", true},
+	} {
+		var announced []directory.Address
+		if c.announced != "" {
+			if announced, err = parseAnnounce([]string{c.announced}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := checkPorts(announced, []string{c.listen}); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 	one := "12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD"
 	if f, err := parseFamily([]string{one}); err != nil || len(f) != 1 || f[0] == (directory.Prefix{}) {
 		t.Errorf("family %v: %v", f, err)

@@ -215,6 +215,9 @@ func New(cfg Config) (*Relay, error) {
 	if r.announced, err = parseAnnounce(cfg.Announce, cfg.AllowPrivate); err != nil {
 		return nil, err
 	}
+	if err := checkPorts(r.announced, cfg.Listen); err != nil {
+		return nil, err
+	}
 	if r.family, err = parseFamily(cfg.Family); err != nil {
 		return nil, err
 	}
@@ -546,6 +549,9 @@ func (r *Relay) own() []netip.AddrPort {
 		if a, ok := book.AddrPort(m); ok {
 			all = append(all, a)
 		}
+	}
+	for _, a := range r.announced { // behind these a router has other ports
+		all = append(all, a.AddrPort)
 	}
 	return all
 }
