@@ -24,16 +24,20 @@
 //
 // A relay is taken as vouched with vouchers of Needed examiners: among the 16 lowest
 // of the day as we see it, reached by us, of different networks, and not found to be
-// wrong three times in a week. The word of a relay that we have reached for what it
+// wrong three times in a week and more often than right. The word of a relay that we have reached for what it
 // has reached, in a page of its list, counts as a voucher, so that a newcomer need
 // not wait a week. Each address is in two vouchers, if so many are needed.
 //
 // Vouched relays are checked by ourselves, at a random moment within max(1 min,
 // N/50 s), and after that every max(1 day, N/2,880 days): only then they are reached.
 // While N is at most 50 that is done at once. Two failures an hour apart are charged
-// to those who vouched; three within a day unlist a relay for which no voucher of the
-// last week stands. What we reached in another way, by dialling it for a neighbour or as
+// to those who vouched since we reached the relay last; three within a day unlist a
+// relay for which no voucher of the last week stands. What we reached in another way, by dialling it for a neighbour or as
 // an examiner, is reached too.
+//
+// What is taken is passed on, with all vouchers that came with it. All are verified,
+// also those of relays that are strangers here: others may know them, and would hold
+// a forged one against us.
 //
 // The package is pure: it keeps the evidence and decides the next step. Its owner
 // dials, sends and keeps time.
@@ -103,6 +107,7 @@ type Registrar struct {
 	files      map[wire.NodeID]*file       // of relays in the directory
 	blame      map[wire.NodeID][]time.Time // charges to those who vouched
 	earlier    map[wire.NodeID]earlier     // ages from before this start
+	proven     map[wire.NodeID][]time.Time // relays that were there, as they said
 	again      bool                        // somebody was reached who may have vouched
 	undecided  int                         // times that there were too few vouchers
 	wake       chan struct{}
@@ -120,9 +125,10 @@ type candidate struct {
 type file struct {
 	check   time.Time // when the next is due
 	failed  []time.Time
-	voices  []wire.NodeID
-	vouched time.Time // when the last of them spoke
-	charged bool      // for these failures
+	voices  []wire.NodeID // of those who vouched since we reached it
+	reached uint32        // the day when we did last
+	vouched time.Time     // when enough others spoke for it
+	charged bool          // for these failures
 }
 
 // New makes a Registrar.
@@ -140,7 +146,8 @@ func New(cfg Config) *Registrar {
 		cfg.Named = func(wire.NodeID) bool { return false }
 	}
 	return &Registrar{cfg: cfg, candidates: map[wire.NodeID]*candidate{}, files: map[wire.NodeID]*file{},
-		blame: map[wire.NodeID][]time.Time{}, earlier: map[wire.NodeID]earlier{}, wake: make(chan struct{}, 1)}
+		blame: map[wire.NodeID][]time.Time{}, proven: map[wire.NodeID][]time.Time{}, earlier: map[wire.NodeID]earlier{},
+		wake: make(chan struct{}, 1)}
 }
 
 // Wake says that Due may have more.
@@ -182,22 +189,41 @@ func (r *Registrar) Examines(relay wire.NodeID, day uint32) bool {
 // Hear takes news that came by gossip. Without an error it is in the directory now,
 // and worth to be passed on.
 func (r *Registrar) Hear(n News) error {
-	desc, known, err := r.parse(n.Raw)
-	if err != nil || known {
+	desc, known, err := r.look(n.Raw)
+	switch {
+	case err != nil:
 		return err
+	case known && !r.newer(desc):
+		return r.cfg.Directory.Add(n.Raw) // stale, or proof of two faces
+	case known:
+		if !n.genuine() {
+			return ErrForged
+		}
+		if err := r.cfg.Directory.Add(n.Raw); err != nil {
+			return err
+		}
+		r.renewed(desc, n)
+		return nil
 	}
+
 	c, err := r.collect(desc, n)
 	if err != nil {
 		return err
+	}
+	if !n.genuine() {
+		return ErrForged
 	}
 	return r.weigh(c)
 }
 
 // Read takes an entry of the list of a relay.
 func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
-	desc, known, err := r.parse(e.Raw)
-	if err != nil || known {
+	desc, known, err := r.look(e.Raw)
+	if err != nil {
 		return err
+	}
+	if known {
+		return r.cfg.Directory.Add(e.Raw)
 	}
 	if desc.ID == from && (r.cfg.Named(from) || r.cfg.Reached(from, directory.AddrPorts(desc.Addresses))) {
 		return r.Reached(e.Raw)
@@ -212,23 +238,21 @@ func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
 	return r.weigh(c)
 }
 
-// parse verifies a descriptor. Of a relay that is listed at the same addresses it is
-// taken at once, and so is our own.
-func (r *Registrar) parse(raw []byte) (desc *directory.Descriptor, known bool, err error) {
+// look verifies a descriptor. Of a relay that is known at the same addresses it is to
+// be taken at once, and so is our own: we said it, when our clock was ahead.
+func (r *Registrar) look(raw []byte) (desc *directory.Descriptor, known bool, err error) {
 	if desc, err = directory.Parse(raw); err != nil {
 		return nil, false, err
 	}
-	if desc.ID == r.cfg.Self {
-		return desc, true, r.cfg.Directory.Add(raw) // we said it, when our clock was ahead
-	}
 	held, ok := r.cfg.Directory.Find(desc.ID)
-	if ok && desc.Sequence <= held.Sequence {
-		return desc, true, r.cfg.Directory.Add(raw) // stale, or proof of two faces
-	}
-	if ok && slices.Equal(held.Addresses, desc.Addresses) {
-		return desc, true, r.cfg.Directory.Add(raw)
-	}
-	return desc, false, nil
+	known = desc.ID == r.cfg.Self || ok && (desc.Sequence <= held.Sequence || slices.Equal(held.Addresses, desc.Addresses))
+	return desc, known, nil
+}
+
+// newer reports whether a descriptor may take the place of the one that is held.
+func (r *Registrar) newer(desc *directory.Descriptor) bool {
+	held, ok := r.cfg.Directory.Find(desc.ID)
+	return !ok || desc.Sequence > held.Sequence
 }
 
 // candidate returns the one of a descriptor, which is the newest of its relay. The
@@ -254,17 +278,23 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 	return c
 }
 
-// collect adds the vouchers that count to a candidate.
-func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
+// counting returns the vouchers of examiners whom we know, as far as they are fresh.
+func (r *Registrar) counting(desc *directory.Descriptor, n News) (all []*Voucher) {
 	today := Day(r.cfg.Now())
 	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
-
-	voices := map[wire.NodeID]byte{}
 	for i := range n.Vouchers {
 		v := &n.Vouchers[i]
-		if _, ok := r.cfg.Directory.Find(v.Examiner); !ok || !fresh(v.Day, today) || !among(Slack, v.Day, desc.ID, v.Examiner, others) {
-			continue
+		if _, ok := r.cfg.Directory.Find(v.Examiner); ok && fresh(v.Day, today) && among(Slack, v.Day, desc.ID, v.Examiner, others) {
+			all = append(all, v)
 		}
+	}
+	return all
+}
+
+// collect adds the vouchers that count to a candidate.
+func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
+	voices := map[wire.NodeID]byte{}
+	for _, v := range r.counting(desc, n) {
 		if !v.verify(n.Raw) {
 			return nil, ErrForged
 		}
@@ -282,6 +312,29 @@ func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, err
 		c.voices[id] = mask
 	}
 	return c, nil
+}
+
+// renewed notes who has vouched again for a relay that is listed, after we reached it
+// last.
+func (r *Registrar) renewed(desc *directory.Descriptor, n News) {
+	vouchers := r.counting(desc, n)
+	need := Needed(len(r.Others()) - 1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.files[desc.ID]
+	if f == nil {
+		return
+	}
+	c := &candidate{desc: desc, voices: map[wire.NodeID]byte{}}
+	for _, v := range vouchers {
+		c.voices[v.Examiner] = v.Mask
+		if v.Day > f.reached && !slices.Contains(f.voices, v.Examiner) {
+			f.voices = append(f.voices, v.Examiner)
+		}
+	}
+	if r.enough(c, need) {
+		f.vouched = r.cfg.Steady()
+	}
 }
 
 // fresh reports whether a voucher of a day counts today.
@@ -385,15 +438,23 @@ func (r *Registrar) list(c *candidate, check time.Time) error {
 	return nil
 }
 
-// void reports whether a relay has vouched wrongly too often.
-// The caller holds the lock.
+// void reports whether a relay has vouched wrongly too often, and more often than not:
+// who is examined may be there and then hide, to have its examiners blamed. The caller
+// holds the lock.
 func (r *Registrar) void(id wire.NodeID) bool {
+	wrong := r.recent(r.blame, id)
+	return wrong >= charges && wrong > r.recent(r.proven, id)
+}
+
+// recent counts what is noted of a relay, and forgets what is too old. The caller
+// holds the lock.
+func (r *Registrar) recent(of map[wire.NodeID][]time.Time, id wire.NodeID) int {
 	now := r.cfg.Steady()
-	r.blame[id] = slices.DeleteFunc(r.blame[id], func(t time.Time) bool { return now.Sub(t) > chargesIn })
-	if len(r.blame[id]) == 0 {
-		delete(r.blame, id)
+	of[id] = slices.DeleteFunc(of[id], func(t time.Time) bool { return now.Sub(t) > chargesIn })
+	if len(of[id]) == 0 {
+		delete(of, id)
 	}
-	return len(r.blame[id]) >= charges
+	return len(of[id])
 }
 
 // Reached takes the descriptor of a relay that we have reached at its addresses.
@@ -432,7 +493,14 @@ func (r *Registrar) Reached(raw []byte) error {
 		delete(r.candidates, desc.ID)
 	}
 
+	// They were right, whatever becomes of the relay from now on.
+	for _, id := range f.voices {
+		r.recent(r.proven, id)
+		r.proven[id] = append(r.proven[id], now)
+	}
+
 	r.again = len(r.candidates) > 0
+	f.voices, f.reached = nil, Day(r.cfg.Now())
 	f.failed, f.charged = nil, false
 	f.check = now.Add(r.cycle())
 	return nil

@@ -108,6 +108,16 @@ func (n News) Append(b []byte) []byte {
 	return b
 }
 
+// genuine reports whether every voucher is signed by its examiner.
+func (n News) genuine() bool {
+	for i := range n.Vouchers {
+		if !n.Vouchers[i].verify(n.Raw) {
+			return false
+		}
+	}
+	return true
+}
+
 // ParseNews reads exactly one piece of news, and verifies nothing in it.
 func ParseNews(b []byte) (n News, err error) {
 	if len(b) < 3 || len(b) > MaxNews {
