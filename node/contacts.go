@@ -9,6 +9,7 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/node/chat"
+	"starling/node/inbox"
 	"starling/node/outbox"
 	"starling/node/store"
 )
@@ -138,6 +139,7 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 				Hint: "look at it again, and compare again"}
 		}
 		if err == nil {
+			c.Named = true // the one who was compared keeps the name that was compared
 			err = compared(tx, c.ID)
 		}
 		return err
@@ -171,16 +173,17 @@ func (n *Node) RenameContact(ctx context.Context, who, name string) (api.Contact
 			return err
 		}
 		c.Name, c.Named = name, true
-		return nil
+		return inbox.MakeWay(tx, name, c.ID)
 	})
 	return c, err
 }
 
-// freeName refuses a name that the owner chose and another contact has.
+// freeName refuses a name that the owner chose and has chosen for another contact
+// before. Who only calls themselves so makes way (inbox.MakeWay).
 func freeName(tx *store.Tx, name string, except store.ID) error {
-	others, err := tx.ContactsNamed(name)
+	others, err := tx.Contacts()
 	for _, o := range others {
-		if o.ID != except {
+		if o.ID != except && o.Named && chat.SameName(o.Name, name) {
 			return &api.Error{Code: api.CodeContactExists, Message: "another contact has this name", Hint: "choose another name"}
 		}
 	}

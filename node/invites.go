@@ -513,6 +513,9 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		if err := n.mayAdd(tx, v.ID(), name); err != nil {
 			return err
 		}
+		if err := inbox.MakeWay(tx, c.Name, c.ID); err != nil {
+			return err
+		}
 		owner, err := tx.Owner()
 		if err != nil {
 			return err

@@ -181,6 +181,44 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNamesThatLookAlike: nothing stands in a name that nobody sees, and names that
+// differ by that, by case or by how they are encoded are the same.
+func TestNamesThatLookAlike(t *testing.T) {
+	for _, s := range []string{
+		"B\u200bob", "B\u200cob", "Bo\u200db", "Bob\u2060", "\ufeffBob", "Bob\u3164", "\u115fBob", "B\u1160ob", "Bob\uffa0", "Bob\u2800", "B\u034fob",
+		"Bob\ufe0f", "B\ufe00ob", "\u0301Bob", "Bob\U000e0042", "Bob\U000e0101", "\u202eBob", "Bo\u00adb", "  Bob\u00a0", "\u2066Bob\u2069", "Bob\u061c", "B\u180eob",
+	} {
+		if got := PeerName(s); got != "Bob" {
+			t.Errorf("%q is called %q", s, got)
+		}
+		if got, err := CleanName(s); got != "Bob" || err != nil {
+			t.Errorf("%q is %q by its owner, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"\u3164", "\u200d\u200d", "\u2800\u2800", "\u0301\u0302", " \u115f ", "\ufe0f", "\u2003"} {
+		if got := PeerName(s); got != "" {
+			t.Errorf("%q is called %q", s, got)
+		}
+		if _, err := CleanName(s); err != ErrEmpty {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	// What scripts and emoji need stays.
+	for _, s := range []string{"می\u200cخواهم", "क्\u200dष", "👩\u200d👩\u200d👧", "❤\ufe0f", "1\ufe0f⃣", "José", "Łukasz O'Brien", "王小明", "김철수"} {
+		if got := PeerName(s); got != s {
+			t.Errorf("%q is called %q", s, got)
+		}
+	}
+	for _, pair := range [][2]string{{"Bob", "BOB"}, {"Bob Smith", "BobSmith"}, {"José", "Jose\u0301"}, {"Bob", "Ｂｏｂ"}, {"a❤", "a❤\ufe0f"}, {"Bob", "𝐁𝐨𝐛"}} {
+		if !SameName(pair[0], pair[1]) {
+			t.Errorf("%q and %q are two names", pair[0], pair[1])
+		}
+	}
+	if SameName("Bob", "Rob") || SameName("José", "Jose") {
+		t.Error("all names are one")
+	}
+}
+
 func TestCheckPicture(t *testing.T) {
 	gif := append([]byte("GIF89a"), make([]byte, api.MaxPicture-6)...)
 	for _, tt := range []struct {

@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"starling/node/api"
-	"starling/node/api/safetext"
 )
 
 // What is wrong with a text, a name or a picture.
@@ -39,7 +38,7 @@ func CleanName(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", ErrNotUTF8
 	}
-	s = safetext.Line(s).String()
+	s = legible(s)
 	switch {
 	case s == "":
 		return "", ErrEmpty
@@ -52,12 +51,7 @@ func CleanName(s string) (string, error) {
 // PeerName returns a name that a contact gave themselves as one safe line,
 // shortened if need be, and "" if nothing is left of it.
 func PeerName(s string) string {
-	s = safetext.Line(s).String()
-	for len(s) > api.MaxName {
-		_, n := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-n]
-	}
-	return strings.TrimSpace(s)
+	return legible(ShortName(legible(s), api.MaxName))
 }
 
 // PictureType returns what the first bytes of a picture say that it is,

@@ -421,11 +421,8 @@ func (b *batch) tellContact(id store.ID) error {
 
 // profile takes a peer's name and mailboxes.
 func (b *batch) profile(p *peer, c *chat.Content) error {
-	if name := chat.PeerName(c.Name); name != "" && !p.Named && name != p.Name {
-		p.Name, p.changed = name, true
-		if err := b.tellContact(p.ID); err != nil {
-			return err
-		}
+	if err := b.rename(p, c.Name); err != nil {
+		return err
 	}
 	set, nodes := b.mailboxes(c.Mailboxes)
 	if len(set) == 0 {

@@ -93,6 +93,11 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		State: api.ContactReady, Created: b.now, Invite: row.ID}
 	if c.Name == "" {
 		c.Name = NamelessName(c.ID)
+	} else if err := b.makeWay(c.Name); err != nil {
+		return err
+	}
+	if c.Name, err = b.unlike(c.ID, c.Name); err != nil {
+		return err
 	}
 	if err := b.tx.AddContact(c, state); err != nil {
 		return err

@@ -1,0 +1,85 @@
+package chat
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"starling/node/api/safetext"
+)
+
+// Two names that look the same are one name to people. A contact chooses theirs, so
+// nothing may stand in a name that nobody sees, and what differs by no more than
+// that, or by case, counts as the same ([SameName]). Letters of other scripts that
+// look alike do differ.
+
+// apart are scripts whose letters never join, and what stands between words: no
+// joiner and no variation selector has an effect behind them.
+var apart = []*unicode.RangeTable{
+	unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Georgian, unicode.Hebrew,
+	unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana, unicode.Nd, unicode.Z, unicode.P,
+}
+
+const (
+	braillePatternBlank = 0x2800
+	emojiStyle          = 0xFE0F
+	keycap              = 0x20E3
+)
+
+// legible returns a name as one safe line of characters that can be seen, and "" if
+// there is none.
+func legible(s string) string {
+	var b strings.Builder
+	before, seen := ' ', false
+	runes := []rune(safetext.Line(s).String())
+	for i, r := range runes {
+		mark := unicode.Is(unicode.M, r)
+		switch {
+		case r == braillePatternBlank, unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+			continue
+		case unicode.Is(unicode.Join_Control, r), unicode.Is(unicode.Variation_Selector, r):
+			capped := r == emojiStyle && i+1 < len(runes) && runes[i+1] == keycap
+			if unicode.In(before, apart...) && !capped || before == r {
+				continue
+			}
+		case mark && !seen:
+			continue // on nothing, it would be on what stands before the name
+		case !mark:
+			seen = seen || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+		}
+		b.WriteRune(r)
+		if !mark {
+			before = r
+		}
+	}
+	if !seen {
+		return ""
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// ShortName cuts a name to so many bytes.
+func ShortName(s string, most int) string {
+	for len(s) > most {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return strings.TrimSpace(s)
+}
+
+// SameName reports whether people would take two names for the same.
+func SameName(a, b string) bool { return skeleton(a) == skeleton(b) }
+
+// skeleton is what is left of a name without case, spaces, and what only says how
+// letters are drawn.
+func skeleton(s string) string {
+	s = strings.ToLower(norm.NFKC.String(s))
+	return norm.NFC.String(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Join_Control, r) || unicode.Is(unicode.Variation_Selector, r) || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s))
+}

@@ -1,0 +1,80 @@
+package inbox
+
+import (
+	"fmt"
+
+	"starling/node/api"
+	"starling/node/chat"
+	"starling/node/store"
+)
+
+// # Names
+//
+// A contact chooses what they are called until the owner does. Whoever took the name
+// of another contact would be written to instead, or make a command fail that names
+// that one. So no two contacts have the same name: one that a contact chose gets
+// something behind it, and makes room for one that the owner chose. Of a new name the
+// conversation tells. Who was compared by safety number keeps the name that was
+// compared (node.SetVerified).
+
+// unlike returns a name for a contact that no other has.
+func (b *batch) unlike(id store.ID, name string) (string, error) {
+	others, err := b.tx.Contacts()
+	for _, o := range others {
+		if p := b.peers[o.ID]; p != nil {
+			o = p.Contact // with what this batch has changed
+		}
+		if o.ID != id && chat.SameName(o.Name, name) {
+			return apart(id, name), err
+		}
+	}
+	return name, err
+}
+
+// makeWay is MakeWay within a batch, for a contact that is not stored yet.
+func (b *batch) makeWay(name string) error {
+	for _, p := range b.peers {
+		if !p.Named && chat.SameName(p.Name, name) {
+			p.Name, p.changed = apart(p.ID, p.Name), true
+		}
+	}
+	return MakeWay(b.tx, name, store.ID{})
+}
+
+// apart puts something behind a name that tells a contact from others.
+func apart(id store.ID, name string) string {
+	behind := fmt.Sprintf(" (%s)", id.String()[:6])
+	return chat.ShortName(name, api.MaxName-len(behind)) + behind
+}
+
+// MakeWay gives contacts who call themselves by a name that the owner has chosen for
+// another one something behind it.
+func MakeWay(tx *store.Tx, name string, except store.ID) error {
+	all, err := tx.Contacts()
+	for _, o := range all {
+		if err == nil && o.ID != except && !o.Named && chat.SameName(o.Name, name) {
+			o.Name = apart(o.ID, o.Name)
+			err = tx.SetContact(o)
+		}
+	}
+	return err
+}
+
+// rename takes the name that a peer gives themselves.
+func (b *batch) rename(p *peer, said string) error {
+	name := chat.PeerName(said)
+	if name == "" || p.Named {
+		return nil
+	}
+	name, err := b.unlike(p.ID, name)
+	if err != nil || name == p.Name {
+		return err
+	}
+	was := p.Name
+	p.Name, p.changed = name, true
+	if err := b.tellContact(p.ID); err != nil || was == NamelessName(p.ID) {
+		return err
+	}
+	text := fmt.Sprintf("Your contact, who was %s, is called %s now: they say so themselves.", was, name)
+	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: text, Time: b.now}, b.now)
+}
