@@ -128,7 +128,7 @@ func (ks *Knocks) Take(from wire.NodeID, source netip.Addr, k Knock, now time.Ti
 
 	w := &waiting{nonce: k.Nonce, check: Check{desc.ID, append([]byte(nil), k.Raw...), desc.Addresses}, source: block(source)}
 	for _, a := range desc.Addresses {
-		if !home(a, source) {
+		if !Home(a, source) {
 			w.owed += Price
 		}
 	}
@@ -183,9 +183,9 @@ func (ks *Knocks) makeRoom(source netip.Prefix) {
 	}
 }
 
-// home reports whether somebody who comes from an address may be dialled at another
+// Home reports whether somebody who comes from an address may be dialled at another
 // without a price: it is the same, or of the same /64 of IPv6.
-func home(a directory.Address, source netip.Addr) bool {
+func Home(a directory.Address, source netip.Addr) bool {
 	if !a.Addr().IsValid() {
 		return true // nobody dials it
 	}

@@ -24,7 +24,7 @@
 // a time in all; and forgets a candidate that does not answer with its key. At
 // most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where
 // private addresses are allowed, the rules that count by address or network do
-// not hold.
+// not hold. Who is dialled at the address that it comes from is counted apart.
 package book
 
 import (
@@ -59,6 +59,8 @@ var (
 	ErrNoAddress = errors.New("book: no address that may be dialled")
 	// ErrLater: the node is a candidate and its turn has not come.
 	ErrLater = errors.New("book: not now")
+	// ErrSpent: the address or its network was dialled as often as it may be.
+	ErrSpent = errors.New("book: dialled too often")
 )
 
 // A Source says who named an address.
@@ -116,6 +118,7 @@ type Book struct {
 	permits map[*Permit]struct{}
 	open    map[wire.NodeID]map[netip.AddrPort]int // by how many of them
 	meter   meter
+	homes   meter // of those who come from where they say that they are
 }
 
 // An entry is one node and what was said of it.
@@ -143,6 +146,7 @@ func New(cfg Config) *Book {
 		permits: map[*Permit]struct{}{},
 		open:    map[wire.NodeID]map[netip.AddrPort]int{},
 		meter:   newMeter(),
+		homes:   newMeter(),
 	}
 }
 

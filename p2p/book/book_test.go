@@ -112,7 +112,7 @@ func TestNotPublic(t *testing.T) {
 		if b.Hear(id(i), at(s)) {
 			t.Errorf("%s is taken", s)
 		}
-		if _, err := b.OpenAt(id(i), at(s)); !errors.Is(err, book.ErrNoAddress) {
+		if _, err := b.OpenAt(id(i), at(s), i%2 == 0); !errors.Is(err, book.ErrNoAddress) {
 			t.Errorf("%s may be tried: %v", s, err)
 		}
 		if at(s).Addr() != own.Addr() && b.Name(id(i), book.Owner, at(s)) {
@@ -128,6 +128,47 @@ func TestNotPublic(t *testing.T) {
 	}
 }
 
+// TestHomeIsCountedApart: whoever names addresses of others, at whatever price, uses up
+// nobody's turn who is to be dialled where it comes from; and may not do so without
+// end either.
+func TestHomeIsCountedApart(t *testing.T) {
+	b, clock := relay(nil)
+	var held []*book.Permit
+	for i := range 100 {
+		for _, s := range []string{fmt.Sprintf("9.9.9.%d:4001", i), fmt.Sprintf("20.%d.0.1:4001", i), "9.9.9.9:4001"} {
+			if p, err := b.OpenAt(id(i), at(s), false); err == nil {
+				held = append(held, p) // and never gives it back
+			}
+		}
+		clock.Time = clock.Add(time.Second)
+	}
+	if len(held) != book.CandidatesAtOnce {
+		t.Fatalf("%d are under way", len(held))
+	}
+	mine := at("9.9.9.9:4001")
+	p, err := b.OpenAt(id(1000), mine, true)
+	if err != nil {
+		t.Fatalf("others have used up the turn of 9.9.9.9: %v", err)
+	}
+	p.Done(netip.AddrPort{})
+	for i := range 10 {
+		if _, err := b.OpenAt(id(1000+i), mine, true); !errors.Is(err, book.ErrSpent) {
+			t.Errorf("at once again: %v", err)
+		}
+	}
+	n := 0
+	for i := range 100 {
+		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.%d:4001", 10+i)), true); err == nil {
+			n++
+			p.Done(netip.AddrPort{})
+		}
+		clock.Time = clock.Add(time.Second)
+	}
+	if n != book.CandidatesPerHour-1 {
+		t.Errorf("%d dials of one network", n)
+	}
+}
+
 // TestRelayPorts: hearsay leads to no port of an old service, by whatever name a relay
 // is known; the owner's word does.
 func TestRelayPorts(t *testing.T) {
@@ -138,7 +179,7 @@ func TestRelayPorts(t *testing.T) {
 			if b.Hear(n, a) {
 				t.Errorf("%v is taken", a)
 			}
-			if _, err := b.OpenAt(n, a); !errors.Is(err, book.ErrNoAddress) {
+			if _, err := b.OpenAt(n, a, j == 0); !errors.Is(err, book.ErrNoAddress) {
 				t.Errorf("%v may be tried: %v", a, err)
 			}
 			for _, source := range []book.Source{book.Pasted, book.Remembered} {

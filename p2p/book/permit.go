@@ -15,6 +15,7 @@ type Permit struct {
 	id     wire.NodeID
 	source Source
 	addrs  []netip.AddrPort
+	meter  *meter // that counts it, if it is a candidate's
 	done   bool
 }
 
@@ -46,22 +47,35 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 			return nil, ErrLater
 		}
 	}
-	return b.permit(id, source, order(addrs, b.reached[id].addr)), nil
+	p := b.permit(id, source, order(addrs, b.reached[id].addr))
+	p.meter = &b.meter
+	return p, nil
 }
 
 // OpenAt gives leave to dial a node at one address that it names itself, to see
-// whether it is there: by the rules of candidates, whoever lists it besides.
-func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort) (*Permit, error) {
+// whether it is there: by the rules of candidates, whoever lists it besides. At home
+// is who comes from that very address. Such dials are aimed at nobody else, and are
+// counted apart, so that no third party uses up their turns.
+func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, home bool) (*Permit, error) {
 	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
 		return nil, ErrNoAddress
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	addrs := b.meter.take([]netip.AddrPort{a}, b.cfg.Now(), !b.cfg.AllowPrivate)
+	m, now := &b.meter, b.cfg.Now()
+	if home {
+		m = &b.homes
+	}
+	if !b.cfg.AllowPrivate && m.spent(a, now) {
+		return nil, ErrSpent
+	}
+	addrs := m.take([]netip.AddrPort{a}, now, !b.cfg.AllowPrivate)
 	if len(addrs) == 0 {
 		return nil, ErrLater
 	}
-	return b.permit(id, Candidate, addrs), nil
+	p := b.permit(id, Candidate, addrs)
+	p.meter = m
+	return p, nil
 }
 
 // permit opens the gate. The caller holds the lock.
@@ -199,7 +213,7 @@ func (p *Permit) close() bool {
 	}
 
 	if p.source == Candidate {
-		b.meter.end()
+		p.meter.end()
 	}
 	return true
 }
@@ -255,6 +269,13 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may
 }
 
 func (m *meter) end() { m.atOnce-- }
+
+// spent reports whether an address, or its network, has had its dials for now.
+func (m *meter) spent(a netip.AddrPort, now time.Time) bool {
+	m.sweep(now)
+	_, again := m.dialled[a]
+	return again || len(m.networks[Network(a.Addr())]) >= CandidatesPerHour
+}
 
 // sweep forgets dials that count no more. Both maps are bounded by the rate:
 // 1,200 addresses in 10 minutes, 7,200 dials in an hour.

@@ -23,7 +23,6 @@ const (
 	// checkTimeout is how long a relay may take to show its key at an address.
 	checkTimeout = 5 * time.Second
 	checksAtOnce = 4
-	examineQueue = 64
 	// busyWait is until a check is tried again for which there is no leave yet.
 	busyWait  = 500 * time.Millisecond
 	busyTries = 6
@@ -40,16 +39,8 @@ type lobby struct {
 	register  *admission.Registrar
 	applicant admission.Applicant
 	knocks    admission.Knocks
-	examine   chan examination
-	vouched   chan struct{} // a voucher came, or a refusal
-}
-
-// An examination is a relay that has knocked.
-type examination struct {
-	check admission.Check
-	nonce uint64
-	// unasked: it has not knocked, and is to be asked for its list once it is reached.
-	unasked bool
+	line      *admission.Line // to be examined
+	vouched   chan struct{}   // a voucher came, or a refusal
 }
 
 func (r *Relay) newLobby() {
@@ -61,7 +52,7 @@ func (r *Relay) newLobby() {
 		},
 	})
 	r.lobby.knocks.ByNetwork = !r.cfg.AllowPrivate
-	r.lobby.examine = make(chan examination, examineQueue)
+	r.lobby.line = admission.NewLine(!r.cfg.AllowPrivate)
 	r.lobby.vouched = make(chan struct{}, 1)
 	r.stands.answers = map[uint64]question{}
 	r.stands.listed = map[wire.NodeID]heard{}
@@ -83,9 +74,9 @@ func (r *Relay) reachedSince(id wire.NodeID, at []netip.AddrPort, ago time.Durat
 }
 
 // leave asks the book for leave to dial, and again for a while if there is none yet.
-func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort) (*book.Permit, error) {
+func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, home bool) (*book.Permit, error) {
 	for range busyTries {
-		permit, err := r.book.OpenAt(id, at)
+		permit, err := r.book.OpenAt(id, at, home)
 		if !errors.Is(err, book.ErrLater) {
 			return permit, err
 		}
@@ -99,8 +90,9 @@ func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort) (*
 }
 
 // check dials a relay afresh at all its addresses that we have a way to. tried and
-// reached are masks; later means that there is no leave to dial now.
-func (r *Relay) check(ctx context.Context, c admission.Check) (tried, reached byte, later bool) {
+// reached are masks; later means that there is no leave to dial now. source is where it
+// comes from, if it asked.
+func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr) (tried, reached byte, later bool) {
 	six := r.hasSix()
 	for i, a := range c.Addresses {
 		if !a.Dialable() || a.Addr().Is6() && !six {
@@ -111,8 +103,8 @@ func (r *Relay) check(ctx context.Context, c admission.Check) (tried, reached by
 			continue
 		}
 
-		permit, err := r.leave(ctx, c.ID, a.AddrPort)
-		if errors.Is(err, book.ErrLater) {
+		permit, err := r.leave(ctx, c.ID, a.AddrPort, admission.Home(a, source))
+		if errors.Is(err, book.ErrLater) || errors.Is(err, book.ErrSpent) {
 			return tried, reached, true
 		}
 		tried |= 1 << i
@@ -158,8 +150,10 @@ func (r *Relay) admit(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
-		case x := <-r.lobby.examine:
-			do(func() { r.examine(ctx, x) })
+		case <-r.lobby.line.Wake():
+			if x, ok := r.lobby.line.Next(); ok {
+				do(func() { r.examine(ctx, x) })
+			}
 		case <-r.lobby.register.Wake():
 		case <-timer.C:
 			r.dir.Late()
@@ -175,7 +169,7 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 		return
 	}
 
-	tried, reached, later := r.check(ctx, c)
+	tried, reached, later := r.check(ctx, c, netip.Addr{})
 	switch {
 	case ctx.Err() != nil:
 	case later, tried == 0:
@@ -200,13 +194,13 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 }
 
 // examine dials a relay that has knocked, and tells it.
-func (r *Relay) examine(ctx context.Context, x examination) {
-	reply := admission.Reply{Nonce: x.nonce, Verdict: admission.Busy}
-	tried, reached, later := r.check(ctx, x.check)
+func (r *Relay) examine(ctx context.Context, x admission.Turn) {
+	reply := admission.Reply{Nonce: x.Nonce, Verdict: admission.Busy}
+	tried, reached, later := r.check(ctx, x.Check, x.Source)
 	switch {
-	case x.unasked:
+	case x.Unasked:
 		if tried != 0 && tried == reached {
-			r.meet(x.check.ID)
+			r.meet(x.Check.ID)
 		}
 		return
 	case ctx.Err() != nil, later:
@@ -215,17 +209,17 @@ func (r *Relay) examine(ctx context.Context, x examination) {
 	case tried != reached:
 		reply.Verdict, reply.Mask = admission.Unreached, tried&^reached
 	default:
-		v, err := admission.Vouch(r.key, r.id, x.check.Raw, reached, admission.Day(r.now()))
+		v, err := admission.Vouch(r.key, r.id, x.Check.Raw, reached, admission.Day(r.now()))
 		if err != nil {
 			break
 		}
 		reply.Verdict, reply.Voucher = admission.Vouched, v
-		if err := r.lobby.register.Reached(x.check.Raw); err != nil {
+		if err := r.lobby.register.Reached(x.Check.Raw); err != nil {
 			r.refused.Add(err.Error())
 		}
 	}
 
-	r.tell(x.check.ID, wire.TypeVoucher, reply.Append(nil))
+	r.tell(x.Check.ID, wire.TypeVoucher, reply.Append(nil))
 }
 
 func (r *Relay) tell(to wire.NodeID, t wire.Type, body []byte) {
@@ -288,9 +282,7 @@ func (r *Relay) knocked(from wire.NodeID, body []byte) {
 		return
 	}
 
-	select {
-	case r.lobby.examine <- examination{check: *check, nonce: k.Nonce}:
-	default:
+	if !r.lobby.line.Join(admission.Turn{Check: *check, Nonce: k.Nonce, Source: r.sourceOf(from)}) {
 		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Busy}.Append(nil))
 	}
 }

@@ -137,10 +137,8 @@ func (r *Relay) take(from wire.NodeID, e directory.Entry) error {
 		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
 	case d.ID == from:
 		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
-		select {
-		case r.lobby.examine <- examination{check: admission.Check{ID: d.ID, Raw: e.Raw, Addresses: d.Addresses}, unasked: true}:
-		default: // the next list will do
-		}
+		// If there is no place, the next list will do.
+		r.lobby.line.Join(admission.Turn{Check: admission.Check{ID: d.ID, Raw: e.Raw, Addresses: d.Addresses}, Source: r.sourceOf(from), Unasked: true})
 	}
 	return err
 }

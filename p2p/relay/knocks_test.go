@@ -1,0 +1,134 @@
+package relay_test
+
+import (
+	"context"
+	"crypto/rand"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	libhost "github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/multiformats/go-multiaddr"
+
+	"starling/p2p/admission"
+	"starling/p2p/directory"
+	"starling/p2p/outfox"
+	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/virtualtime"
+	"starling/p2p/wire"
+)
+
+// A knocker is somebody who knocks without end: it says that it is a relay at a port
+// where nobody is.
+type knocker struct {
+	libhost.Host
+	knock *wire.Frame
+}
+
+func newKnocker(t *testing.T, m *virtual.Mesh, node, port int) *knocker {
+	t.Helper()
+	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := libp2p.New(append(m.Options(node), libp2p.Identity(key), libp2p.NoListenAddrs, libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport), libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableRelay(), libp2p.DisableMetrics())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	at, _ := netip.AddrFromSlice(virtualtime.Address(node))
+	now := time.Now()
+	d := directory.Descriptor{Sequence: 1, Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 1, Epoch: directory.FirstEpoch(now),
+		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, uint16(port))}}}
+	d.ID, _ = wire.NodeIDFromKey(pub)
+	for k := range d.Keys {
+		private, err := outfox.NewPrivateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Keys[k] = private.Public()
+	}
+	if err := d.Promise(key); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := d.Sign(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := wire.NewFrame(wire.TypeKnock, admission.Knock{Nonce: 1, Raw: raw}.Append(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &knocker{h, f}
+}
+
+// run knocks at a relay five times a second.
+func (k *knocker) run(ctx context.Context, r *virtual.Relay) error {
+	to := peer.AddrInfo{ID: r.ID().Peer(), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast(r.Status().Addrs[0]).Decapsulate(multiaddr.StringCast("/p2p/" + r.PeerID()))}}
+	if err := k.Connect(ctx, to); err != nil {
+		return err
+	}
+	s, err := k.NewStream(ctx, to.ID, wire.FrameProtocol)
+	if err != nil {
+		return err
+	}
+	defer s.Reset()
+	go func() {
+		f := new(wire.Frame)
+		for wire.ReadFrame(s, f) == nil {
+		}
+	}()
+	if err := wire.WriteFrame(s, wire.Hello{Role: wire.RoleRelay}.Frame()); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := wire.WriteFrame(s, k.knock); err != nil {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return nil
+}
+
+// TestKnocksOfOne: one machine knocks with five identities, day and night, at every relay.
+// A relay that comes new is listed as soon as otherwise.
+func TestKnocksOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := virtual.NewMesh(t, 7, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		defer m.Stop()
+		late := m.Relays[6]
+		late.Stop() // before anybody knows it
+		m.Settle(6)
+
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		for i := range 5 {
+			k := newKnocker(t, m, 900, 5000+i)
+			defer k.Close()
+			for _, r := range m.Relays[:6] {
+				go func() {
+					if err := k.run(ctx, r); err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+				}()
+			}
+		}
+		time.Sleep(time.Minute)
+		late.Start()
+		took := m.Settle(7)
+		t.Logf("listed by all after %v", took)
+		if took > 30*time.Second {
+			t.Errorf("a newcomer is listed by all after %v", took)
+		}
+		stop()
+		time.Sleep(time.Second)
+	})
+}
