@@ -79,8 +79,8 @@ SOAK = day lossy blocked thousand hundred idle idle-day
 anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
 	@$(GO) run ./cmd/internal/anonymity
 
-soak: build ## the long testnets, each with its bar; reports in bin/soak
-	@failed=; for s in $(SOAK); do \
+soak: build ## the long testnets, each with its bar; reports in bin/soak; 200 outages
+	@failed=; $(GO) test ./p2p -run TestTaintOverOutages -outages 200 || failed=" outages"; for s in $(SOAK); do \
 		bin/starling testnet run node/testnet/scenarios/$$s.toml --report bin/soak/$$s || failed="$$failed $$s"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 

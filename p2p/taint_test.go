@@ -29,14 +29,26 @@ func (w *witness) tap(s p2p.Seen) {
 // traces returns what in a node's view gives away somebody's network address
 // or identity, in text or in bytes.
 func (w *witness) traces(id wire.NodeID, source string) (found []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return traces(w.seen, id, source)
+}
+
+// forget returns what the node came to see since it forgot last.
+func (w *witness) forget() (seen []p2p.Seen) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen, w.seen = w.seen, nil
+	return seen
+}
+
+func traces(seen []p2p.Seen, id wire.NodeID, source string) (found []string) {
 	ip := netip.MustParseAddr(source).As4()
 	marks := [][]byte{
 		id[:], []byte(id.String()), []byte(id.Peer()),
 		[]byte(source), append([]byte{4}, ip[:]...), // as a multiaddr has it
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.seen {
+	for _, s := range seen {
 		if s.Peer == id {
 			found = append(found, s.What+": peer")
 		}
