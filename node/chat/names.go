@@ -34,6 +34,7 @@ func legible(s string) string {
 	var b strings.Builder
 	before, seen := ' ', false
 	runes := []rune(safetext.Line(s).String())
+
 	for i, r := range runes {
 		mark := unicode.Is(unicode.M, r)
 		switch {
@@ -44,6 +45,7 @@ func legible(s string) string {
 			if unicode.In(before, apart...) && !capped || before == r {
 				continue
 			}
+
 		case mark && !seen:
 			continue // on nothing, it would be on what stands before the name
 		case !mark:
@@ -54,6 +56,7 @@ func legible(s string) string {
 			before = r
 		}
 	}
+
 	if !seen {
 		return ""
 	}
