@@ -117,6 +117,9 @@ func TestHiding(t *testing.T) {
 		if void() {
 			t.Fatal("who was right as often as wrong has no voice")
 		}
+		if all := w.Charges(); len(all) > 0 {
+			t.Fatalf("kept over a restart: %v", all)
+		}
 	}
 	// One more and they were wrong more often than right.
 	fall(next())

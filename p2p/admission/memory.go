@@ -93,16 +93,19 @@ func (r *Registrar) Acquaintances(limit int) []Acquaintance {
 	return all
 }
 
-// Charges returns what examiners were found wrong in, for Charge.
+// Charges returns what examiners were found wrong in, for Charge, beyond what they
+// were right in.
 func (r *Registrar) Charges() (all []Charge) {
 	now := r.cfg.Steady()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, times := range r.blame {
+	for id := range r.blame {
 		c := Charge{Examiner: id}
-		for _, t := range times {
-			if ago := now.Sub(t); ago <= chargesIn && len(c.Ago) < maxChargesOfOne {
-				c.Ago = append(c.Ago, ago)
+		excess := r.recent(r.blame, id) - r.recent(r.proven, id)
+		times := r.blame[id]
+		for _, t := range times[max(0, len(times)-max(0, excess)):] {
+			if len(c.Ago) < maxChargesOfOne {
+				c.Ago = append(c.Ago, now.Sub(t))
 			}
 		}
 		if len(c.Ago) > 0 && len(all) < MaxCharges {
