@@ -5,7 +5,7 @@
 // The DHT has its own protocol prefix (wire.DHTPrefix) and all of its nodes
 // are relays and servers; clients never speak it. Relays publish a provider
 // record for one rendezvous key, the SHA-256 of Rendezvous, and look for
-// others under it. Values are not stored.
+// others under it. Values are not stored, nor records of other keys.
 //
 // Neither is a security nor a liveness dependency: whoever fills the key with
 // strangers only costs a few connections, and a relay that knows one other
@@ -21,6 +21,7 @@ import (
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pb "github.com/libp2p/go-libp2p-kad-dht/pb"
+	dhtrecords "github.com/libp2p/go-libp2p-kad-dht/records"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -74,6 +75,11 @@ type Discovery struct {
 
 // New joins the DHT as a server.
 func New(cfg Config) (*Discovery, error) {
+	hash, err := multihash.Sum([]byte(Rendezvous), multihash.SHA2_256, -1)
+	if err != nil {
+		return nil, fmt.Errorf("rendezvous key: %w", err)
+	}
+
 	opts := []dht.Option{
 		dht.ProtocolPrefix(protocol.ID(wire.DHTPrefix)),
 		dht.Mode(dht.ModeServer),
@@ -83,6 +89,8 @@ func New(cfg Config) (*Discovery, error) {
 		// every relay with nearly every other one of a small mesh.
 		dht.DisableAutoRefresh(),
 		dht.DisableValues(),
+		dht.ProviderDatastore(newRecords(hash)),
+		dht.ProviderManagerOpts(dhtrecords.Cache(noCache{})),
 		dht.BootstrapPeersFunc(func() (all []peer.AddrInfo) {
 			for _, id := range cfg.Bootstrap() {
 				all = append(all, peer.AddrInfo{ID: id.Peer()})
@@ -110,10 +118,6 @@ func New(cfg Config) (*Discovery, error) {
 		return nil, fmt.Errorf("start dht: %w", err)
 	}
 
-	hash, err := multihash.Sum([]byte(Rendezvous), multihash.SHA2_256, -1)
-	if err != nil {
-		return nil, fmt.Errorf("rendezvous key: %w", err)
-	}
 	return &Discovery{cfg: cfg, dht: d, key: cid.NewCidV1(cid.Raw, hash)}, nil
 }
 
