@@ -11,7 +11,9 @@
 // whoever passed them on: after three within an hour or so nothing that comes from
 // it is looked at. What is merely old, early, not vouched for or too much is ignored. A
 // neighbour may bring Burst messages at once and Rate a second, of those that
-// gossipsub has not seen before; those the directory then refuses count, too.
+// gossipsub has not seen before; those the directory then refuses count, too. As many
+// again are not looked at, and what is more is as good as malformed: gossipsub
+// remembers each for minutes, and no honest neighbour has so much to pass on.
 //
 // Gossip never repeats anything: who was not listening asks a neighbour for
 // pages. So a loss here costs time, not knowledge.
@@ -38,9 +40,12 @@ import (
 )
 
 const (
-	// Rate and Burst bound the messages that one neighbour may bring first.
+	// Rate and Burst bound the messages of one neighbour that are looked at.
 	Rate  = 50
 	Burst = 2000
+
+	// seenFor is how long gossipsub remembers a message. The mesh has it within seconds.
+	seenFor = 2 * time.Minute
 
 	// maxMessage is one descriptor and gossipsub's frame around several.
 	maxMessage = 64 << 10
@@ -66,12 +71,12 @@ type Gossip struct {
 	stop  func()
 
 	mu    sync.Mutex
-	rates map[peer.ID]*rate.Limiter
+	rates map[peer.ID]rates
 }
 
 // New joins the topic. The goroutines of gossipsub end with ctx.
 func New(ctx context.Context, cfg Config) (*Gossip, error) {
-	g := &Gossip{cfg: cfg, rates: map[peer.ID]*rate.Limiter{}}
+	g := &Gossip{cfg: cfg, rates: map[peer.ID]rates{}}
 	if cfg.Count == nil {
 		g.cfg.Count = func(string) {}
 	}
@@ -102,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 		pubsub.WithPeerOutboundQueueSize(256),
 		pubsub.WithValidateQueueSize(256),
 		pubsub.WithValidateWorkers(1),
-		pubsub.WithSeenMessagesTTL(5*time.Minute),
+		pubsub.WithSeenMessagesTTL(seenFor),
 		pubsub.WithPeerScore(scores()),
 	)
 	if err != nil {
@@ -200,9 +205,14 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 		g.cfg.Count("gossip: oversize")
 		return pubsub.ValidationReject
 	}
-	if !g.limiter(from).Allow() {
+	switch r := g.rate(from); {
+	case r.heard.Allow():
+	case r.ignored.Allow():
 		g.cfg.Count("gossip: too fast")
 		return pubsub.ValidationIgnore
+	default:
+		g.cfg.Count("gossip: flood")
+		return pubsub.ValidationReject
 	}
 
 	news, err := admission.ParseNews(m.Data)
@@ -224,16 +234,19 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 	}
 }
 
-func (g *Gossip) limiter(from peer.ID) *rate.Limiter {
+// rates are what one neighbour may bring: so much is looked at, as much again ignored.
+type rates struct{ heard, ignored *rate.Limiter }
+
+func (g *Gossip) rate(from peer.ID) rates {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.rates[from]
-	if l == nil {
+	r, ok := g.rates[from]
+	if !ok {
 		if len(g.rates) >= maxPeers {
 			clear(g.rates)
 		}
-		l = rate.NewLimiter(Rate, Burst)
-		g.rates[from] = l
+		r = rates{rate.NewLimiter(Rate, Burst), rate.NewLimiter(Rate, Burst)}
+		g.rates[from] = r
 	}
-	return l
+	return r
 }

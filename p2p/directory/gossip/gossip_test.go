@@ -261,7 +261,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestFlood: one neighbour cannot make us verify without end.
+// TestFlood: one neighbour cannot make us verify without end, nor remember: what it
+// brings beyond what we ignore is the end of it.
 func TestFlood(t *testing.T) {
 	a := newNode(t)
 	h, topic := stranger(t)
@@ -270,24 +271,55 @@ func TestFlood(t *testing.T) {
 	n := &node{Host: h}
 	n.key, _, _ = crypto.GenerateEd25519Key(rand.Reader)
 	raw := n.descriptor(t, 1)
-	for i := range gossip.Burst + 500 {
+	count := func(what string) int {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.counts["gossip: "+what]
+	}
+	publish := func(topic *pubsub.Topic, i int) []byte {
 		m := admission.News{Raw: raw, Vouchers: []admission.Voucher{{Day: uint32(i), Mask: 1}}}.Append(nil)
 		if err := topic.Publish(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		if i%8 == 0 { // queues drop what comes too fast
-			eventually(t, "heard", func() bool {
-				a.mu.Lock()
-				defer a.mu.Unlock()
-				return a.heard[string(m)] == 1
-			})
+		return m
+	}
+	heard := func(m []byte) {
+		t.Helper()
+		eventually(t, "heard", func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.heard[string(m)] == 1 || a.counts["gossip: flood"] >= 3
+		})
+	}
+	sent := 0
+	for ; count("flood") < 3; sent++ {
+		if m := publish(topic, sent); sent%8 == 0 { // queues drop what comes too fast
+			heard(m)
+		}
+		if sent == 100*gossip.Burst {
+			t.Fatal("a flood is never the end of it")
 		}
 	}
-	eventually(t, "held off", func() bool {
+	if ignored := count("too fast"); ignored < gossip.Burst {
+		t.Errorf("%d were ignored before", ignored)
+	}
+
+	for range 2000 {
+		sent++
+		publish(topic, sent)
+	}
+	other, way := stranger(t)
+	connect(t, other, a)
+	eventually(t, "neighbours", func() bool { return len(way.ListPeers()) == 1 })
+	m := publish(way, sent+1)
+	eventually(t, "another is heard", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return a.counts["gossip: too fast"] > 0
+		return a.heard[string(m)] == 1
 	})
+	if floods := count("flood"); floods > 1000 { // some were on their way
+		t.Errorf("%d more came to be refused", floods)
+	}
 }
 
 // TestAnonymous: a message carries nothing but its data.
