@@ -169,6 +169,7 @@ func New(cfg Config) (_ *Node, err error) {
 		LAN:          cfg.LAN,
 		MeanDelay:    cfg.MeanDelay,
 		State:        state,
+		OldState:     s.Restored(),
 		SaveState:    n.saveNetwork,
 		OnBox:        n.onBox,
 		OnChange:     n.onChange,

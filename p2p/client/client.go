@@ -110,8 +110,10 @@ type Config struct {
 	// State is what SaveState was given last, or nil. A state that cannot be
 	// read is forgotten.
 	State []byte
-	// SaveState keeps guards and known relays; nil keeps nothing. It is called
-	// from one goroutine at a time.
+	// OldState says that State is from an older copy of what SaveState was given.
+	OldState bool
+	// SaveState keeps guards, known relays and what trials have shown of mailboxes;
+	// nil keeps nothing. It is called from one goroutine at a time.
 	SaveState func([]byte) error
 	// OnBox gets every box that a watch finds, at least once, one at a time.
 	// The box is found again until it is acknowledged.
@@ -262,7 +264,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 
-	pins, err := c.loadState(cfg.State)
+	pins, trials, err := c.loadState(cfg.State)
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
@@ -283,6 +285,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		Listed:   c.listedNow,
 		Missing:  func(id NodeID) bool { return c.silent(c.dir.Snapshot(), id) },
 		Put:      c.Put,
+		Kept:     trials,
+		Keep:     c.keep(),
 		OnBox:    cfg.OnBox,
 		Count:    c.refused.Add,
 		Patience: c.patience(),

@@ -1,12 +1,13 @@
 // Package recall is what a node keeps of the network from one start to the next: a
-// client its guards, its pinned relays, and relays it knew; a relay what is said at
-// Relay.
+// client its guards, its pinned relays, what trials have shown of mailboxes, and relays
+// it knew; a relay what is said at Relay.
 //
 //	offset  size
-//	0       1     version = 1
+//	0       1     version = 2
 //	1       …     guards, see guard.Guards
 //	…       1     number of pins
 //	…       40·n  each: node id (32) ‖ until (8, Unix seconds)
+//	…       …     trials of mailboxes, see watch.Record
 //	…       …     signed descriptors, each length (2) ‖ bytes, to the end
 //
 // Numbers are big endian. Whoever keeps it should keep it secret: it tells
@@ -22,11 +23,12 @@ import (
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/mix"
+	"starling/p2p/watch"
 	"starling/p2p/wire"
 )
 
 const (
-	version    = 1
+	version    = 2
 	pinSize    = wire.NodeIDSize + 8
 	lastSecond = 1 << 40 // times beyond do not compare as numbers do
 )
@@ -42,6 +44,7 @@ const MaxDescriptors = 512
 type State struct {
 	Guards      *guard.Guards
 	Pins        []mix.Pin
+	Trials      watch.Record
 	Descriptors [][]byte
 }
 
@@ -53,6 +56,7 @@ func (s *State) Append(b []byte) []byte {
 		b = append(b, p.ID[:]...)
 		b = binary.BigEndian.AppendUint64(b, uint64(p.Until.Unix()))
 	}
+	b = s.Trials.Append(b)
 	return AppendDescriptors(b, s.Descriptors)
 }
 
@@ -107,6 +111,9 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 		b = b[pinSize:]
 	}
 
+	if b, err = s.Trials.Cut(b); err != nil {
+		return nil, ErrDamaged
+	}
 	if s.Descriptors, err = ParseDescriptors(b); err != nil {
 		return nil, err
 	}

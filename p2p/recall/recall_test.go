@@ -61,7 +61,7 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	for name, b := range map[string][]byte{
-		"version":         append([]byte{2}, b[1:]...),
+		"version":         append([]byte{1}, b[1:]...),
 		"long descriptor": AppendDescriptors(empty(), [][]byte{make([]byte, directory.MaxDescriptor+1)}),
 		"no descriptor":   AppendDescriptors(empty(), [][]byte{nil}),
 	} {

@@ -3,7 +3,7 @@ package watch
 import (
 	"context"
 	crand "crypto/rand"
-	"maps"
+	"crypto/sha256"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -21,40 +21,47 @@ import (
 //
 //	drawn      ── about TrialEvery ──►  put          tag named already, but one in four
 //	put        ── "stored" ──►          stored       any other answer proves nothing
-//	stored     ── one in four: 1-3 days ──►  tag named
+//	stored     ── one in four: 1-3 days ──►  ripe    not in the record any more
+//	ripe       ── record kept ──►       tag named
 //	tag named  ── the box ──►           passed       drawn anew
 //	tag named  ── "none", twice ──►     failed       drawn anew, due in an hour
 //
-// Trials are not kept over a restart.
+// Failures, and boxes that are not ripe, outlive a restart; see [Record].
 const (
 	// TrialEvery is the mean time between two trials of a watch. All watches together
 	// have no more than one in TrialShare.
 	TrialEvery = 12 * time.Hour
 	TrialShare = time.Hour
+	// TrialPackets is what a trial takes on the links of the client: the box and its
+	// answer, the box again, and the fetch that deletes it with its answer.
+	TrialPackets = 5
 
 	trialAgain    = time.Hour           // after a failure, or a box that could not be put
 	trialAnswers  = 2                   // so many say that there is no box
-	trialPatience = time.Hour           // for a stored box to come, so long at least
+	trialPatience = 10 * time.Minute    // for a stored box to come, so long at least
 	trialOthers   = 24 * time.Hour      // as long as the answers bring other boxes
 	trialLate     = 4                   // one of so many is asked for late
 	lateLeast     = 24 * time.Hour      // by so long at least
 	lateMost      = 72 * time.Hour      // and at most
 	trialFailures = 2                   // make a lie
-	failureLasts  = 14 * 24 * time.Hour // and are counted so long
-	lieLasts      = 30 * 24 * time.Hour // the mailbox is missing
+	failureLasts  = 14 * 24 * time.Hour // and are counted so long, of the time that the client runs
+	lieLasts      = 30 * 24 * time.Hour // of it the mailbox is missing
 	quietMost     = 10 * time.Minute    // between a fetch and the box of a trial
 )
 
 // trial is one test of a mailbox.
 type trial struct {
 	tag     mailbox.Tag
-	box     mailbox.Box
-	place   int  // of the tag among those of the watch
-	late    bool // the tag is named only a day or more after the box was stored
-	named   bool
+	box     *mailbox.Box // until it is stored
+	sum     [sha256.Size]byte
+	place   int       // of the tag among those of the watch
+	late    bool      // the tag is named only a day or more after the box was stored
+	ripe    bool      // it is time to name it
+	named   bool      // fetches name it
 	due     time.Time // of the next step; zero: an answer
 	latest  time.Time // until when a put waits for a quiet moment
-	stored  time.Time // when the mailbox said so; zero: not yet
+	stored  int64     // when the mailbox said so, in seconds since 1970; 0: not yet
+	ask     int64     // when it is ripe, likewise
 	since   time.Time // fetches of then and later would find the box
 	answers int       // to such fetches
 	none    int       // those of them that say that there is no box
@@ -62,9 +69,10 @@ type trial struct {
 
 // newTrial draws a trial whose box is put at some time.
 func newTrial(due time.Time, late bool) *trial {
-	t := &trial{place: rand.IntN(mailbox.MaxTags), late: late, named: !late, due: due, latest: due.Add(time.Hour)}
+	t := &trial{box: new(mailbox.Box), place: rand.IntN(mailbox.MaxTags), late: late, named: !late, due: due, latest: due.Add(time.Hour)}
 	crand.Read(t.tag[:])
 	crand.Read(t.box[:])
+	t.sum = sha256.Sum256(t.box[:])
 	return t
 }
 
@@ -73,6 +81,17 @@ func (ws *Watches) drawTrial(now time.Time) *trial {
 	mean := max(TrialEvery, time.Duration(len(ws.m))*TrialShare)
 	wait := time.Duration(rand.ExpFloat64() * float64(mean))
 	return newTrial(now.Add(wait), rand.IntN(trialLate) == 0)
+}
+
+// firstTrial returns the trial of a new watch, nil if none is to be.
+func (ws *Watches) firstTrial(w *watch, now time.Time) *trial {
+	if ws.cfg.Put == nil {
+		return nil
+	}
+	if t := ws.layaway(w.key, w.mailbox, now); t != nil {
+		return t
+	}
+	return ws.drawTrial(now)
 }
 
 // before returns when the next step is due, or another time that comes first.
@@ -106,9 +125,8 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 	if t == nil || t.due.IsZero() || t.due.After(now) {
 		return
 	}
-	if !t.stored.IsZero() { // kept for long: is it still there?
-		t.named, t.since, t.due = true, now, time.Time{}
-		w.at(soon())
+	if t.stored != 0 {
+		ws.ripen(w, now)
 		return
 	}
 
@@ -125,10 +143,25 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 	}
 
 	select {
-	case ws.errands <- errand{w.key, w.mailbox, t.tag, t.box}:
+	case ws.errands <- errand{w.key, w.mailbox, t.tag, *t.box}:
 		t.due = time.Time{} // until it is known what came of it
 	default: // another is under way
 		t.due = now.Add(pace.Jitter(time.Minute))
+	}
+}
+
+// ripen lets the tag of a late trial be named as soon as no record has it any more.
+func (ws *Watches) ripen(w *watch, now time.Time) {
+	t := w.trial
+	switch {
+	case !ws.lies(t.stored):
+		w.trial = ws.drawTrial(now)
+	case ws.cfg.Keep == nil:
+		t.named, t.since, t.due = true, now, time.Time{}
+		w.at(soon())
+	default:
+		t.ripe, t.due = true, now.Add(again)
+		ws.cfg.Keep()
 	}
 }
 
@@ -149,7 +182,7 @@ func (ws *Watches) putTrials(ctx context.Context) error {
 		now := time.Now()
 		ws.mu.Lock()
 		if w := ws.m[e.key]; w != nil && w.mailbox == e.at && w.trial != nil && w.trial.tag == e.tag {
-			w.trial.put(err, now)
+			w.trial.put(err, now, ws.cfg.Now().Unix())
 		}
 		ws.mu.Unlock()
 		pace.Kick(ws.wake)
@@ -158,14 +191,15 @@ func (ws *Watches) putTrials(ctx context.Context) error {
 
 // put notes what came of the put. No answer, or a refusal, says nothing of what the
 // mailbox does with that which it takes.
-func (t *trial) put(err error, now time.Time) {
-	switch {
-	case err != nil:
+func (t *trial) put(err error, now time.Time, clock int64) {
+	if err != nil {
 		t.due = now.Add(pace.Jitter(trialAgain))
-	case t.late:
-		t.stored, t.due = now, now.Add(lateLeast+rand.N(lateMost-lateLeast))
-	default:
-		t.stored, t.since, t.due = now, now, time.Time{}
+		return
+	}
+	t.box, t.stored, t.since, t.due = nil, clock, now, time.Time{}
+	if t.late {
+		wait := lateLeast + rand.N(lateMost-lateLeast)
+		t.since, t.due, t.ask = time.Time{}, now.Add(wait), clock+int64(wait/time.Second)
 	}
 }
 
@@ -183,7 +217,7 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 		ws.delivered[place{w.mailbox, t.tag}] = delivery{key: w.key, at: now, acked: true}
 		w.acks = append(w.acks, t.tag)
 		w.at(now.Add(pace.Jitter(4 * settle)))
-		if a.Box != t.box {
+		if sha256.Sum256(a.Box[:]) != t.sum {
 			ws.lied(w, now)
 			return true
 		}
@@ -201,30 +235,45 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 	}
 	waited := now.Sub(t.since)
 	if t.none >= trialAnswers && waited >= trialPatience || t.answers >= trialAnswers && waited >= trialOthers {
-		ws.lied(w, now)
+		ws.missed(w, now)
 	}
 	return false
 }
 
+// missed is called when the box of a trial is not there. That it was stored long ago,
+// by a clock that was put right, or before the computer slept, excuses its loss.
+func (ws *Watches) missed(w *watch, now time.Time) {
+	if ws.lies(w.trial.stored) {
+		ws.lied(w, now)
+	} else {
+		w.trial = ws.drawTrial(now)
+	}
+}
+
 // lied notes a failure of a watch's mailbox, and draws a trial of the same kind.
 func (ws *Watches) lied(w *watch, now time.Time) {
-	old := func(at time.Time) bool { return now.Sub(at) >= failureLasts }
-	failures := append(slices.DeleteFunc(ws.failures[w.mailbox], old), now)
-	maps.DeleteFunc(ws.failures, func(_ wire.NodeID, all []time.Time) bool {
-		return !slices.ContainsFunc(all, func(at time.Time) bool { return !old(at) })
-	})
-	ws.failures[w.mailbox] = failures[max(0, len(failures)-trialFailures):]
-	if len(failures) >= trialFailures {
-		ws.liars[w.mailbox] = now
+	v := ws.verdicts[w.mailbox]
+	v.at = w.mailbox
+	if ws.lasts(v.failed, failureLasts) {
+		v.lied = ws.age()
 	}
+	v.failed = ws.age()
+	ws.verdicts[w.mailbox] = v
+	ws.forget()
 	w.trial = newTrial(now.Add(pace.Jitter(trialAgain)), w.trial.late)
+	if ws.cfg.Keep != nil {
+		ws.cfg.Keep()
+	}
 }
 
 // Liars returns the mailboxes that have dropped what they said they had stored.
-func (ws *Watches) Liars() []wire.NodeID {
-	now := time.Now()
+func (ws *Watches) Liars() (ids []wire.NodeID) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	maps.DeleteFunc(ws.liars, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) >= lieLasts })
-	return slices.Collect(maps.Keys(ws.liars))
+	for id, v := range ws.verdicts {
+		if ws.lasts(v.lied, lieLasts) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

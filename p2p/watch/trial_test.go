@@ -10,6 +10,7 @@ import (
 
 	"starling/p2p/mailbox"
 	"starling/p2p/outfox"
+	"starling/p2p/pace"
 	"starling/p2p/wire"
 )
 
@@ -29,6 +30,12 @@ type keeper struct {
 	acked int
 	close int // puts less than a minute after a fetch there
 	last  map[wire.NodeID]time.Time
+	many  int  // watches; 0 is two
+	quiet bool // no mailbox is tried
+	puts  int
+	count int // packets that the client sends and gets
+	began time.Time
+	now   func() time.Time // Config.Now
 }
 
 type kept struct {
@@ -39,6 +46,8 @@ type kept struct {
 func (k *keeper) put(_ context.Context, at wire.NodeID, tag mailbox.Tag, box []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.puts++
+	k.count += 2
 	if time.Since(k.last[at]) < time.Minute {
 		k.close++
 	}
@@ -47,6 +56,7 @@ func (k *keeper) put(_ context.Context, at wire.NodeID, tag mailbox.Tag, box []b
 	}
 	k.boxes[tag] = kept{mailbox.Box(box), time.Now()}
 	if answer := k.wait[tag]; k.push && answer != nil {
+		k.count++
 		go answer(&mailbox.Answer{Kind: mailbox.Found, Tag: tag, Box: mailbox.Box(box), Standing: 1})
 	}
 	return nil
@@ -95,6 +105,7 @@ func (k *keeper) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, 
 	for _, t := range f.Tags {
 		k.wait[t] = answered
 	}
+	k.count += 2
 	go answered(a)
 	return fakeRequest{}, nil
 }
@@ -104,38 +115,80 @@ func tagsAt(at wire.NodeID) []mailbox.Tag { return []mailbox.Tag{{1}, {2}, {3}, 
 // run watches four tags at two mailboxes and returns after how long each has lied.
 func (k *keeper) run(t *testing.T, d time.Duration) (lied map[wire.NodeID]time.Duration) {
 	t.Helper()
+	return k.live(t, d, d, nil)
+}
+
+// live is run with starts of so long each. start, if not nil, says what is left of the
+// records that were kept: the last of them at the end of a start.
+func (k *keeper) live(t *testing.T, d, each time.Duration, start func(records [][]byte) Record) (lied map[wire.NodeID]time.Duration) {
+	t.Helper()
 	lied = map[wire.NodeID]time.Duration{}
 	synctest.Test(t, func(t *testing.T) {
 		k.boxes, k.wait, k.last = map[mailbox.Tag]kept{}, map[mailbox.Tag]func(*mailbox.Answer){}, map[wire.NodeID]time.Time{}
-		ws := New(Config{
-			Post: k.post, Put: k.put, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
-			Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
-			OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
-				if !slices.Contains(tagsAt(at), tag) {
-					t.Error("a box of a trial is handed out")
-				}
-			},
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { ws.Run(ctx); close(done) }()
-		began := time.Now()
-		for n := range 2 {
-			at := wire.NodeID{byte(n + 1)}
-			ws.Watch(string(rune('a'+n)), at, tagsAt(at))
-		}
-		for time.Since(began) < d {
-			time.Sleep(10 * time.Minute)
-			for _, id := range ws.Liars() {
-				if lied[id] == 0 {
-					lied[id] = time.Since(began)
-				}
+		k.began = time.Now()
+		var records [][]byte
+		for time.Since(k.began) < d {
+			var last Record
+			if len(records) > 0 {
+				last = start(records)
 			}
+			k.start(t, each, last, lied, &records)
 		}
-		cancel()
-		<-done
 	})
 	return lied
+}
+
+// start runs watches once, and notes what they say.
+func (k *keeper) start(t *testing.T, d time.Duration, last Record, lied map[wire.NodeID]time.Duration, records *[][]byte) {
+	keep := make(chan struct{}, 1)
+	cfg := Config{
+		Post: k.post, Put: k.put, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+		Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
+		Kept: last, Keep: func() { pace.Kick(keep) }, Now: k.now,
+		OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
+			if !slices.Contains(tagsAt(at), tag) {
+				t.Error("a box of a trial is handed out")
+			}
+		},
+	}
+	if k.quiet {
+		cfg.Put = nil
+	}
+	ws := New(cfg)
+	save := func() {
+		r, kept := ws.Record()
+		*records = append(*records, r.Append(nil))
+		kept()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { ws.Run(ctx); close(done) }()
+	for n := range max(k.many, 2) {
+		at := wire.NodeID{byte(n%2 + 1)}
+		ws.Watch(string(rune('a'+n)), at, tagsAt(at))
+	}
+
+	for began := time.Now(); time.Since(began) < d; {
+		select {
+		case <-keep:
+			save()
+		case <-time.After(10 * time.Minute):
+		}
+		liars := ws.Liars()
+		for _, id := range liars {
+			if lied[id] == 0 {
+				lied[id] = time.Since(k.began)
+			}
+		}
+		for id, after := range lied {
+			if time.Since(k.began)-after < lieLasts/2 && !slices.Contains(liars, id) {
+				t.Errorf("a lie is forgotten after %v", time.Since(k.began)-after)
+			}
+		}
+	}
+	cancel()
+	<-done
+	save()
 }
 
 // Two mailboxes that drop everything are found out in hours: the mean of the second
@@ -154,7 +207,7 @@ func TestMailboxThatDropsIsFoundOut(t *testing.T) {
 	}
 	slices.Sort(all)
 	t.Logf("found out after %v, half of them, and %v, the last", all[runs], all[2*runs-1])
-	if all[runs] > 36*time.Hour {
+	if all[runs] > 48*time.Hour {
 		t.Errorf("half of them only after %v", all[runs])
 	}
 }
@@ -193,6 +246,24 @@ func TestMailboxThatHasOthersFirstIsFoundOut(t *testing.T) {
 	k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return true }, other: true}
 	if lied := k.run(t, 30*24*time.Hour); len(lied) != 2 {
 		t.Errorf("found out: %v", lied)
+	}
+}
+
+// A trial takes the client no more than five packets: the box and its answer, the box
+// again, and a fetch with its answer that lets it be deleted. However many watches there
+// are, there is one an hour. docs/SCALE.md is computed from that.
+func TestCostOfTrials(t *testing.T) {
+	for many, days := range map[int]int{2: 40, 40: 6} {
+		with := &keeper{push: true, drops: func(wire.NodeID, time.Duration) bool { return false }, many: many}
+		without := &keeper{drops: with.drops, many: many, quiet: true}
+		with.run(t, time.Duration(days)*24*time.Hour)
+		without.run(t, time.Duration(days)*24*time.Hour)
+		each := float64(with.count-without.count) / float64(with.puts)
+		daily := float64(with.puts) / float64(days)
+		t.Logf("%d watches: %.1f packets for each of %.1f trials a day", many, each, daily)
+		if each > TrialPackets+.5 || daily > 1.5*min(float64(many)*float64(24*time.Hour/TrialEvery), float64(24*time.Hour/TrialShare)) {
+			t.Error("they cost more than they should")
+		}
 	}
 }
 

@@ -36,7 +36,6 @@ package watch
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,12 +50,9 @@ import (
 )
 
 const (
-	maxDelivered = 1 << 14          // boxes handed out that are remembered
-	holdBack     = 30 * time.Second // before one is handed out again, unless acknowledged
-	boxQueue     = 256              // boxes that wait for OnBox
-	maxPoll      = 4 * time.Hour    // well below mailbox.SubscriptionLife
-	settle       = 500 * time.Millisecond
-	fewBlocks    = 1 // standing blocks at which new ones are sent
+	maxPoll   = 4 * time.Hour // well below mailbox.SubscriptionLife
+	settle    = 500 * time.Millisecond
+	fewBlocks = 1 // standing blocks at which new ones are sent
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
 	// mailbox says that it has more. From then on until nothing has come for
@@ -84,6 +80,10 @@ type Config struct {
 	OnBox func(mailbox wire.NodeID, tag mailbox.Tag, box []byte)
 	// Put stores a box of a trial, over a route like a sender's. nil: no mailbox is tried.
 	Put func(ctx context.Context, to wire.NodeID, tag mailbox.Tag, box []byte) error
+	// Kept is the Record of the last start. Keep, if not nil, is called when there is
+	// something to be kept; it must not wait.
+	Kept Record
+	Keep func()
 	// Count counts what is refused, by reason.
 	Count func(reason string)
 	// Patience is how long an answer may take.
@@ -95,7 +95,7 @@ type Config struct {
 	Poll, PollShare time.Duration
 	// Stamp makes a stamp for a lease; nil is mailbox.FindStamp.
 	Stamp func(ctx context.Context, at wire.NodeID, lease mailbox.LeaseID, day time.Time, bits int) (uint64, error)
-	// Now is the clock for stamps; nil is time.Now.
+	// Now is the clock for stamps and boxes of trials; nil is time.Now.
 	Now func() time.Time
 }
 
@@ -123,9 +123,11 @@ type Watches struct {
 	mu        sync.Mutex
 	m         map[string]*watch
 	delivered map[place]delivery
-	lost      int                         // guards and relays, so often
-	failures  map[wire.NodeID][]time.Time // of trials, the last ones
-	liars     map[wire.NodeID]time.Time   // since when
+	lost      int // guards and relays, so often
+	began     time.Time
+	lived     time.Duration // until then
+	verdicts  map[wire.NodeID]verdict
+	layaways  map[watchID]layaway // whose watches have not come yet
 }
 
 // New makes watches. Nothing is sent before Run.
@@ -136,36 +138,14 @@ func New(cfg Config) *Watches {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Watches{
-		cfg:   cfg,
+	ws := &Watches{
+		cfg: cfg, began: time.Now(),
 		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1), errands: make(chan errand),
-		m: map[string]*watch{}, delivered: map[place]delivery{},
-		failures: map[wire.NodeID][]time.Time{}, liars: map[wire.NodeID]time.Time{},
+		m: map[string]*watch{}, delivered: map[place]delivery{}, verdicts: map[wire.NodeID]verdict{}, layaways: map[watchID]layaway{},
 	}
+	ws.take(cfg.Kept)
+	return ws
 }
-
-// place is where a box lies: the same one may lie in two mailboxes.
-type place struct {
-	mailbox wire.NodeID
-	tag     mailbox.Tag
-}
-
-type found struct {
-	mailbox wire.NodeID
-	tag     mailbox.Tag
-	box     []byte
-}
-
-// delivery remembers whose box was handed out, and when. The same box can come
-// twice when it was pushed and asked for at the same time.
-type delivery struct {
-	key   string
-	at    time.Time
-	acked bool
-}
-
-// fresh reports whether the box need not be handed out again.
-func (d delivery) fresh(now time.Time) bool { return d.acked || now.Sub(d.at) < holdBack }
 
 type watch struct {
 	key      string
@@ -222,9 +202,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 		}
 		w = &watch{key: key, mailbox: at, seat: newSeat()}
 		ws.m[key] = w
-		if ws.cfg.Put != nil {
-			w.trial = ws.drawTrial(now)
-		}
+		w.trial = ws.firstTrial(w, now)
 	}
 
 	if slices.Equal(w.tags, tags) {
@@ -625,28 +603,4 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		w.at(now.Add(burstGather))
 	}
 	pace.Kick(ws.wake)
-}
-
-func (ws *Watches) remember(at place, key string, now time.Time) {
-	if len(ws.delivered) >= maxDelivered {
-		maps.DeleteFunc(ws.delivered, func(_ place, d delivery) bool { return d.acked })
-	}
-	if len(ws.delivered) >= maxDelivered {
-		clear(ws.delivered)
-	}
-	ws.delivered[at] = delivery{key: key, at: now}
-}
-
-// dispatch hands boxes out, one at a time, until ctx ends.
-func (ws *Watches) dispatch(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case f := <-ws.boxes:
-			if ws.cfg.OnBox != nil {
-				ws.cfg.OnBox(f.mailbox, f.tag, f.box)
-			}
-		}
-	}
 }

@@ -21,6 +21,7 @@ import (
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
 	"starling/p2p/relay"
+	"starling/p2p/watch"
 	"starling/p2p/wire"
 )
 
@@ -88,14 +89,17 @@ func rows(t *testing.T) []row {
 	// Packets that enter relays in a day for one user: a put goes over four and its
 	// answer over three, a push over three; the receipt does the same.
 	message := float64(2 * mailboxes * (outfox.Layers + outfox.Layers - 1 + outfox.Layers - 1))
-	packets := texts*message + polls*float64(outfox.Layers+outfox.Layers-1)
+	// A trial is a box put and pushed, and one more fetch.
+	trials := min(watches*day/float64(watch.TrialEvery), day/float64(watch.TrialShare))
+	packets := texts*message + (polls+trials)*float64(outfox.Layers+outfox.Layers-1) + trials*float64(outfox.Layers+2*(outfox.Layers-1))
 
 	list := func(n float64) float64 {
 		renewed := n * day / float64(relay.Renewal(int(n)))
 		looks := day / float64(client.ListEvery)
 		return looks*onWire*2 + math.Ceil(renewed/perPage)*onWire
 	}
-	idle := func(n float64) float64 { return polls*2*onWire + pingsOnWire + list(n) }
+	tried := trials * watch.TrialPackets * onWire
+	idle := func(n float64) float64 { return polls*2*onWire + tried + pingsOnWire + list(n) }
 	rate := func(n float64) float64 { return users * packets / n / 86400 }
 	at1 := limits.For(1 << 30)
 	full := func(got, most float64) string {
@@ -107,6 +111,7 @@ func rows(t *testing.T) []row {
 	return []row{
 		{"first list", func(n float64) string { return size(math.Ceil(n/perPage) * onWire) }},
 		{"list a day, of an idle client", func(n float64) string { return size(list(n)) }},
+		{"trials of its mailboxes a day, the same", func(float64) string { return size(tried) }},
 		{"idle client a day, all", func(n float64) string { return size(idle(n)) }},
 		{fmt.Sprintf("client links of a relay (at most %s with 1 GiB)", count(float64(at1.Clients))), func(n float64) string { return full(users*guards/n, float64(at1.Clients)) }},
 		{fmt.Sprintf("relay links, if all know all (at most %s)", count(float64(at1.Relays))), func(n float64) string { return full(n-1, float64(at1.Relays)) }},
