@@ -96,6 +96,9 @@ func (a *App) connect() {
 	}
 
 	a.book.Exec = a.opts.Exec
+	if len(a.opts.Texts) > 0 {
+		a.book.Texts = a.opts.Texts[0]
+	}
 	a.messages.LoadContacts = a.loadContacts
 	a.keeping.put, a.contacts.put = a.put, a.put
 	a.keeping.changed = func(s api.Settings) tea.Cmd {

@@ -1,6 +1,7 @@
 // Package tui is the terminal app. It talks to a running node through
 // node/api and to nothing else of ours: it cannot reach a key, a socket or
-// the database. It writes one file, the text that goes to the person's editor.
+// the database. It writes one file, the text that goes to the person's editor
+// (package scratch).
 //
 // # Structure
 //
@@ -46,6 +47,7 @@ import (
 
 	"starling/node/api"
 	"starling/tui/keymap"
+	"starling/tui/scratch"
 )
 
 // Options change how the app starts.
@@ -76,6 +78,10 @@ type Options struct {
 	Now func() time.Time
 	// After delivers a message later; nil is tea.Tick. Tests set it.
 	After func(time.Duration, tea.Msg) tea.Cmd
+	// Texts are folders for what other programs read and write, see package scratch:
+	// the first for texts that go to the person's editor, which without it is not
+	// offered them, and others in which they lay at an earlier start.
+	Texts []string
 	// Exec gives the terminal to another program for a while; nil is
 	// tea.ExecProcess. Tests set it.
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
@@ -90,9 +96,11 @@ const title = "Starling"
 // Run shows the app until the person quits or ctx ends. It returns nil for both.
 // A terminal that cannot be drawn on ([term.Dumb]) wants package linear.
 func Run(ctx context.Context, node api.Node, opts Options) error {
+	_ = scratch.Sweep(opts.Texts...) // as well as it can be done
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	app := New(ctx, node, opts)
 	program := tea.NewProgram(app, tea.WithContext(ctx))
 	followed := make(chan struct{})
@@ -100,6 +108,7 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 		defer close(followed)
 		app.Follow(ctx, program.Send)
 	}()
+
 	_, err := program.Run()
 	if app.wiped {
 		fmt.Println(app.desk.T("The profile on this device is destroyed."))

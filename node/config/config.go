@@ -11,7 +11,8 @@
 //
 // The folder is the one given by --profile, or $STARLING_PROFILE, or
 // "starling" in the user's XDG data directory. Nothing is written elsewhere,
-// with two exceptions. A unix socket's path has room for about 100 bytes, so a
+// with three exceptions. What an editor is to write lies beside it for as long, see
+// [Profile.Texts]. A unix socket's path has room for about 100 bytes, so a
 // deeper profile has its socket in the user's runtime directory, under a name
 // made from a hash of the profile's path. And what tells a profile from a copy
 // of it that was put back cannot be part of the copy: it is a file of 25 bytes
@@ -81,6 +82,19 @@ func Markers() string {
 	return filepath.Join(xdg.StateHome, "starling", "markers")
 }
 
+// Texts returns the folders in which texts lie while other programs read them, such as
+// an editor: the first is for new ones, and where it was before they are looked for
+// as well. It is in memory where the system has such a place.
+func (p Profile) Texts() []string {
+	sum := sha256.Sum256([]byte(p.Dir))
+	name := "texts-" + hex.EncodeToString(sum[:8])
+	folders := []string{filepath.Join(runtimeDir(), name)}
+	if other := filepath.Join(temporaryDir(), name); other != folders[0] {
+		folders = append(folders, other)
+	}
+	return folders
+}
+
 // Exists reports whether the folder holds a profile, whole or not.
 func (p Profile) Exists() bool {
 	for _, name := range []string{p.KeyFile(), p.Database()} {
@@ -119,6 +133,10 @@ func runtimeDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && len(dir) < maxSocketPath/2 {
 		return filepath.Join(dir, "starling")
 	}
+	return temporaryDir()
+}
+
+func temporaryDir() string {
 	if runtime.GOOS == "windows" {
 		return filepath.Join(os.TempDir(), "starling")
 	}

@@ -79,13 +79,15 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	}
 
 	// First, since it may fail for want of rights.
-	f, err := os.CreateTemp(filepath.Dir(path), ".starling-backup-*") // mode 0600
+	f, note, err := s.beside(path)
 	if err != nil {
 		return mapError(err)
 	}
 	defer func() {
 		f.Close()
-		os.Remove(f.Name())
+		if os.Remove(f.Name()); !there(f.Name()) {
+			os.Remove(note)
+		}
 	}()
 
 	snapshot, keys, err := s.snapshot(ctx)

@@ -533,7 +533,3 @@ func benchmarkSend(b *testing.B, parallel int) {
 
 func BenchmarkSend(b *testing.B)         { benchmarkSend(b, 1) }
 func BenchmarkSendParallel(b *testing.B) { benchmarkSend(b, 16) }
-
-func TestMain(m *testing.M) {
-	os.Exit(m.Run())
-}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"starling/node/config"
 )
@@ -21,16 +22,21 @@ func unfinished(p config.Profile) (files []string) {
 // sweep removes what something has left that was cut short. The caller holds the
 // profile's lock.
 //
+// What a backup leaves outside, beside its file, is named in a note here.
+//
 // A restore puts the database in its place first and the key file last. So a
 // database without a key file, while one is still unfinished, is of a restore, and
 // goes with it.
 func sweep(p config.Profile) error {
 	restoring := filepath.Join(p.Unfinished(), filepath.Base(p.KeyFile()))
 	files := unfinished(p)
+	var errs []error
+	for _, path := range files {
+		errs = append(errs, sweepBeside(path))
+	}
 	if there(restoring) && !there(p.KeyFile()) {
 		files = append([]string{p.Database(), p.Database() + "-wal"}, files...)
 	}
-	var errs []error
 	for _, path := range files {
 		// Overwritten first: it may be a key file.
 		errs = append(errs, overwrite(path), remove(path))
@@ -39,6 +45,62 @@ func sweep(p config.Profile) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+const (
+	besidePrefix = ".starling-backup-" // of what a backup is before it is whole
+	notePrefix   = "beside-"           // of a note that says where one is
+	maxNote      = 1 << 12
+)
+
+// beside makes the file that is to become a backup, in the folder of its path, and
+// before that a note of it in the folder for what is unfinished.
+func (s *Store) beside(path string) (f *os.File, note string, err error) {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, "", err
+	}
+	n, err := begin(s.profile, notePrefix+"*")
+	if err != nil {
+		return nil, "", err
+	}
+	name := filepath.Join(dir, besidePrefix+strings.TrimPrefix(filepath.Base(n.Name()), notePrefix))
+	_, err = n.WriteString(name)
+	err = errors.Join(err, n.Sync(), n.Close())
+	if err == nil {
+		f, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}
+	if err != nil {
+		os.Remove(n.Name())
+	}
+	return f, n.Name(), err
+}
+
+// sweepBeside removes what a note names. It names a file that begins as those of
+// backups do, or it is none of ours.
+func sweepBeside(note string) error {
+	if !strings.HasPrefix(filepath.Base(note), notePrefix) {
+		return nil
+	}
+	info, err := os.Lstat(note)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxNote {
+		return err
+	}
+	b, err := os.ReadFile(note)
+	if err != nil {
+		return err
+	}
+
+	path := string(b)
+	suffix := strings.TrimPrefix(filepath.Base(note), notePrefix)
+	if !filepath.IsAbs(path) || filepath.Base(path) != besidePrefix+suffix {
+		return nil
+	}
+	info, err = os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // it is gone, or its folder is away
+	}
+	return remove(path)
 }
 
 func there(path string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"starling/node/config"
 )
@@ -66,7 +67,7 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 	keys = append(unfinished(p), keys...) // among them key files that were being written
 	var errs []error
 	for i := len(keys) - 1; i >= 0; i-- {
-		errs = append(errs, do(func() error { return overwrite(keys[i]) }))
+		errs = append(errs, do(func() error { return errors.Join(sweepBeside(keys[i]), overwrite(keys[i])) }))
 	}
 	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm", p.NextDatabase(), p.NextDatabase() + "-journal"}
 	rest = append(rest, marker)
@@ -74,6 +75,9 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 		if path != "" {
 			errs = append(errs, do(func() error { return remove(path) }))
 		}
+	}
+	for _, folder := range p.Texts() {
+		errs = append(errs, do(func() error { return wipeTexts(folder) }))
 	}
 	errs = append(errs, do(func() error { return syncFolder(p.Dir) }))
 	return errors.Join(errs...)
@@ -95,6 +99,20 @@ func overwrite(path string) error {
 		_, err = f.Write(make([]byte, min(info.Size(), 1<<16)))
 	}
 	return errors.Join(err, f.Sync())
+}
+
+// wipeTexts destroys what lies ready for other programs, whoever uses it.
+func wipeTexts(folder string) error {
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return overwrite(path)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 func remove(path string) error {

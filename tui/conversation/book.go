@@ -42,6 +42,8 @@ type Book struct {
 	Typing bool
 	// Exec gives the terminal to another program for a while.
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
+	// Texts is the folder in which a text lies meanwhile; empty: there is none.
+	Texts string
 
 	desk     *desk.Desk
 	people   *people.List

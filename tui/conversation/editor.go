@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -15,17 +14,15 @@ import (
 
 	"starling/node/api"
 	"starling/tui/desk"
+	"starling/tui/scratch"
 )
 
 // maxEdited is the most that is read back from an editor, in bytes.
 const maxEdited = 1 << 20
 
-// A sheet is a text that lies ready for the editor, in a folder of its own.
-type sheet struct{ dir, file string }
-
-// EditOutside hands the text to the person's own editor. It lies in a folder of
-// its own that nobody else can enter, in memory where the system has such a
-// place, and is wiped with whatever the editor leaves beside it.
+// EditOutside hands the text to the person's own editor. It lies on a sheet that
+// nobody else can read, in memory where the system has such a place, and is wiped
+// with whatever the editor leaves beside it.
 func (b *Book) EditOutside() tea.Cmd {
 	c := b.Open()
 	if c == nil || !b.Writable() {
@@ -33,32 +30,14 @@ func (b *Book) EditOutside() tea.Cmd {
 	}
 
 	text := c.Text.Value()
-	return desk.Ask(b.desk, func(context.Context) (sheet, error) {
-		return lay(text)
-	}, func(s sheet, err error) tea.Cmd {
+	return desk.Ask(b.desk, func(context.Context) (*scratch.Sheet, error) {
+		return scratch.Lay(b.Texts, "message.md", text)
+	}, func(s *scratch.Sheet, err error) tea.Cmd {
 		if err != nil {
 			return b.desk.Complain("There is no place for the text of the editor.")
 		}
 		return b.runEditor(c.ID, s)
 	})
-}
-
-// lay writes a text where nobody else can read it.
-func lay(text string) (sheet, error) {
-	dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "starling-")
-	if err != nil {
-		dir, err = os.MkdirTemp("", "starling-")
-	}
-	if err != nil {
-		return sheet{}, err
-	}
-
-	file := filepath.Join(dir, "message.md")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		wipe(dir)
-		return sheet{}, err
-	}
-	return sheet{dir, file}, nil
 }
 
 // editor returns the command of the person's editor.
@@ -75,14 +54,15 @@ func editor() []string {
 }
 
 // runEditor gives the terminal to the editor.
-func (b *Book) runEditor(contact string, s sheet) tea.Cmd {
+func (b *Book) runEditor(contact string, s *scratch.Sheet) tea.Cmd {
 	command := editor()
-	cmd := exec.CommandContext(b.desk.Context(), command[0], append(command[1:], s.file)...)
+	cmd := exec.CommandContext(b.desk.Context(), command[0], append(command[1:], s.File())...)
+	s.Lend(cmd)
 	return b.Exec(cmd, func(err error) tea.Msg {
-		defer wipe(s.dir)
+		defer s.Wipe()
 		text := ""
 		if err == nil {
-			text, err = readEdited(s.file)
+			text, err = readEdited(s.File())
 		}
 		return desk.Then(func() tea.Cmd { return b.edited(contact, text, err) })
 	})
@@ -115,32 +95,4 @@ func (b *Book) edited(contact, text string, err error) tea.Cmd {
 		return b.desk.Complain("This is too long for one message. Nothing is cut; shorten it before you send.")
 	}
 	return b.desk.Say("The text is back. Nothing is sent before you press enter.")
-}
-
-// wipe overwrites and removes a directory of texts. A disk may keep old blocks
-// all the same.
-func wipe(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return nil
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil {
-			_, _ = io.CopyN(f, zeros{}, info.Size())
-			_ = f.Sync()
-		}
-		return nil
-	})
-	_ = os.RemoveAll(dir)
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }

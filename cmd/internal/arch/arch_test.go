@@ -31,6 +31,7 @@ var arrows = []arrow{
 	{"cmd/internal/cli", "tui/linear", "the app line by line, which the command chooses"},
 	{"cmd/internal/cli", "tui/setup", "the first screens, before there is a node"},
 	{"cmd/internal/cli", "tui/term", "whether the terminal can be drawn on"},
+	{"cmd/internal/cli", "tui/scratch", "sweeps what an app that was killed left for an editor"},
 	{"cmd/internal/cli", "tui/keymap", "reads the owner's keys before the app starts"},
 	{"cmd/internal/cli", "node", "a command may run the node itself"},
 	{"cmd/internal/cli", "node/api/...", "commands see a node only through its contract"},

@@ -58,6 +58,7 @@ type screenOptions struct {
 	join      func(ctx context.Context, address string) error
 	nearby    func(ctx context.Context) ([]string, error)
 	backupDir string
+	profile   string // its folder
 	demo      string // the passphrase of a demo
 }
 
@@ -142,6 +143,7 @@ func (a *app) asApp(root *cobra.Command) {
 		if home, err := os.UserHomeDir(); err == nil {
 			options.backupDir = home
 		}
+		options.profile = dir
 
 		// A node that runs already is used.
 		node, closer, err := a.engine.Dial(ctx, dir)

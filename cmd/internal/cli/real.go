@@ -17,6 +17,7 @@ import (
 	"starling/node/store"
 	"starling/tui"
 	"starling/tui/linear"
+	"starling/tui/scratch"
 	tuisetup "starling/tui/setup"
 	"starling/tui/term"
 )
@@ -71,6 +72,9 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// What lay ready for an editor when an app was killed. It is nothing of the node's.
+	_ = scratch.Sweep(config.Profile{Dir: c.profile}.Texts()...)
 
 	// Deriving the key took 64 MiB that are never needed again.
 	debug.FreeOSMemory()
@@ -172,6 +176,7 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 		Join:      s.join,
 		Nearby:    s.nearby,
 		BackupDir: s.backupDir,
+		Texts:     config.Profile{Dir: s.profile}.Texts(),
 		Demo:      s.demo,
 	})
 }
