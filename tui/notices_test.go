@@ -77,11 +77,17 @@ func TestCompareByPaste(t *testing.T) {
 		{"hello", "Type the 60 digits"},
 		{"", "Type the 60 digits"},
 	} {
-		u.Press("esc", "v", "c").Paste(c.theirs).Enter().Expect().Sees(c.want)
+		u.Press("esc", "v").Expect().Sees("Compare by paste")
+		u.Press("c").Expect().Sees("Compare with")
+		u.Paste(c.theirs).Enter().Expect().Sees(c.want)
 		u.Press("esc").Expect().SeesNot("Compare with", "Compared with").Sees("not verified")
 		u.Press("i")
 	}
-	u.Press("esc", "v", "c").Paste(wrong).Enter().Press("c").Paste(tuitest.SafetyNumber).Enter().Expect().Sees("  match  ")
+	u.Press("esc", "v").Expect().Sees("Compare by paste")
+	u.Press("c").Expect().Sees("Compare with")
+	u.Paste(wrong).Enter().Expect().Sees("  does not match  ")
+	u.Press("c").Expect().Sees("Compare with")
+	u.Paste(tuitest.SafetyNumber).Enter().Expect().Sees("  match  ")
 	u.Press("m").Expect().Sees("✓ verified").SeesNot("Compared")
 	if !slices.Contains(node.Calls(), "SetVerified true") {
 		t.Errorf("calls: %q", node.Calls())
