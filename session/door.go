@@ -81,7 +81,7 @@ func (r *Reset) remember(at int, now instant) []door {
 func (r *Reset) open(now instant) (open []int) {
 	for i := range r.doors {
 		d := &r.doors[i]
-		if d.kept > 0 && now > d.kept+keptOpen {
+		if now > d.kept+keptOpen {
 			d.kept = 0
 		}
 		if d.kept > 0 {

@@ -209,6 +209,28 @@ func TestKeptOpenForAWhile(t *testing.T) {
 	}
 }
 
+// TestCompared: who has compared safety numbers keeps no door open, and where there was
+// none there is none.
+func TestCompared(t *testing.T) {
+	for n := range maxFormer + 1 {
+		s, _ := talking(t)
+		s.former = make([]door, 0, maxFormer)
+		for i := range n {
+			s.former = append(s.former, door{secret: [32]byte{byte(i)}, kept: now0 + instant(i)})
+		}
+		s.Compared()
+		if len(s.former) != min(n, 1) || len(s.former) == 1 && (s.former[0].kept != 0 || s.former[0].secret[0] != 0) {
+			t.Errorf("of %d doors %d are left", n, len(s.former))
+		}
+		if r := s.Reset(); len(r.remember(0, now0)) != 1 {
+			t.Errorf("of %d doors %d are remembered by the next session", n, len(r.remember(0, now0)))
+		}
+	}
+}
+
+// now0 is now as an offer has it.
+var now0 = instantOf(now)
+
 // TestSucceed: which doors a session remembers, and since when they are kept open.
 func TestSucceed(t *testing.T) {
 	const month = keptOpen

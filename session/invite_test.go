@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"starling/session/handshake"
 	"starling/session/identity"
 	"starling/session/internal/kdf"
+	"starling/session/internal/key"
 	"starling/session/internal/key/keytest"
 	"starling/session/invite"
 	"starling/session/prekey"
@@ -304,6 +306,81 @@ func TestBundleContents(t *testing.T) {
 		}
 		if _, _, err := n.Join(now, cells, newID(), nil); err != want {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestHostileKeys: a bundle whose signatures hold and whose keys give no secret is none.
+func TestHostileKeys(t *testing.T) {
+	for _, u := range keytest.LowOrder() {
+		for name, edit := range map[string]func(p *prekey.Private){
+			"signed":   func(p *prekey.Private) { p.Signed = key.Restore([32]byte{1}, u) },
+			"one-time": func(p *prekey.Private) { p.OneTime = key.Restore([32]byte{1}, u) },
+		} {
+			v := newInvite(t)
+			edit(v.prekeys)
+			plain := new([invite.BundleSize]byte)
+			b := binary.BigEndian.AppendUint32(append(plain[:0], bundleVersion), uint32(v.link.Expires.Unix()))
+			v.prekeys.Bundle().Append(b)
+			v.link.BundleHash = kdf.Hash(kdf.BundleHash, plain[:])
+			for i := range v.bundle {
+				v.bundle[i] = v.keys.SealBundle(i, plain)
+			}
+			n, err := ParseLink(v.Link())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, cells, err := n.Join(now, v.Bundle(), newID(), nil); err != ErrBundle || s != nil || cells != nil {
+				t.Errorf("%s %x: %v", name, u, err)
+			}
+		}
+	}
+}
+
+// TestHelloUnderAnotherTag: a cell of a hello counts under its own tag alone.
+func TestHelloUnderAnotherTag(t *testing.T) {
+	v := newInvite(t)
+	box := v.keys.SealHello(0, 0, new([invite.HelloIDSize]byte), new([invite.HelloSize]byte))
+	for name, tag := range map[string]Tag{"none": {}, "the bundle's": v.keys.BundleTags[0], "another slot's": v.keys.HelloTags[1][0]} {
+		if s, _, err := v.Accept(now, Cell{Tag: tag, Box: box}); err != ErrRefused || s != nil || v.parts() != 0 {
+			t.Errorf("%s: %v, %d cells kept", name, err, v.parts())
+		}
+	}
+	if _, _, err := v.Accept(now, Cell{Tag: v.keys.HelloTags[0][0], Box: box}); err != nil || v.parts() != 1 {
+		t.Errorf("its own: %v", err)
+	}
+}
+
+// TestFirstCellStands: a second cell in the place of one that has come, from who has the
+// link and saw the first, does not spoil the hello.
+func TestFirstCellStands(t *testing.T) {
+	v := newInvite(t)
+	cells := craft(t, v, func(*handshake.Hello, *Cell, *[invite.HelloSize]byte) {})
+	if _, _, err := v.Accept(now, cells[0]); err != nil {
+		t.Fatal(err)
+	}
+	id, _, ok := v.keys.OpenHello(5, 0, &cells[0].Box)
+	if !ok {
+		t.Fatal("does not open")
+	}
+	spoiled := Cell{Tag: cells[0].Tag, Box: v.keys.SealHello(5, 0, &id, new([invite.HelloSize]byte))}
+	before := inviteState(t, v)
+	if s, _, err := v.Accept(now, spoiled); s != nil || err != nil || !bytes.Equal(before, inviteState(t, v)) {
+		t.Errorf("the second counts: %v", err)
+	}
+	if _, _, err := v.Accept(now, cells[1]); err != nil {
+		t.Fatal(err)
+	}
+	if s, _, err := v.Accept(now, cells[2]); err != nil || s == nil {
+		t.Errorf("the hello is spoiled: %v", err)
+	}
+}
+
+// TestNoLink: what is no link is no invitation.
+func TestNoLink(t *testing.T) {
+	for text, want := range map[string]error{"": ErrForeign, "hello": ErrForeign, "starling:": ErrTruncated} {
+		if v, err := ParseLink(text); err != want || v != nil {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

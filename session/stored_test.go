@@ -1,11 +1,13 @@
 package session
 
 import (
+	"bytes"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
 
 	"starling/session/envelope"
+	"starling/session/invite"
 )
 
 // reading reports whether a session that was changed is stored as one that can be.
@@ -275,6 +277,137 @@ func TestGivenUpExactly(t *testing.T) {
 		}
 		if last := i == MaxGapAge-1; last != (len(part.Lost) == 1 && part.Lost[0] == missing) || !last && len(part.Lost) > 0 {
 			t.Fatalf("after %d cells %v is lost", i+1, part.Lost)
+		}
+	}
+}
+
+// TestImpossibleInvites: an invite that cannot be is not read.
+func TestImpossibleInvites(t *testing.T) {
+	part := new([invite.HelloPart]byte)
+	type pending = pendingHello
+	some := func(n int) (list []pending) {
+		for i := range n {
+			list = append(list, pending{id: [invite.HelloIDSize]byte{byte(i)}, parts: [invite.Cells]*[invite.HelloPart]byte{part}})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		pending []pending
+		good    bool
+	}{
+		"none":                {nil, true},
+		"as many as can be":   {some(maxPending), true},
+		"one more":            {some(maxPending + 1), false},
+		"the last slot":       {[]pending{{slot: invite.Slots - 1, parts: [invite.Cells]*[invite.HelloPart]byte{part}}}, true},
+		"no such slot":        {[]pending{{slot: invite.Slots, parts: [invite.Cells]*[invite.HelloPart]byte{part}}}, false},
+		"two parts":           {[]pending{{parts: [invite.Cells]*[invite.HelloPart]byte{part, nil, part}}}, true},
+		"nothing of it":       {[]pending{{}}, false},
+		"all of it":           {[]pending{{parts: [invite.Cells]*[invite.HelloPart]byte{part, part, part}}}, false},
+		"one twice":           {append(some(1), some(1)...), false},
+		"one id in two slots": {append(some(1), pending{slot: 1, parts: some(1)[0].parts}), true},
+	} {
+		v := newInvite(t)
+		v.pending = c.pending
+		if _, err := UnmarshalInvite(inviteState(t, v)); (err == nil) != c.good || err != nil && err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// A used one has nothing but its id.
+	v := newInvite(t)
+	v.burn([invite.HelloIDSize]byte{1})
+	b := inviteState(t, v)
+	if _, err := UnmarshalInvite(b); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{"more": append(bytes.Clone(b), 0), "less": b[:len(b)-1], "neither used nor not": flagged(b, len(b)-1-invite.HelloIDSize, 2),
+		"another version": flagged(b, 0, inviteVersion+1)} {
+		if _, err := UnmarshalInvite(bad); err != ErrState {
+			t.Errorf("used, %s: %v", name, err)
+		}
+	}
+}
+
+// flagged returns a copy with another byte at a place.
+func flagged(b []byte, at int, value byte) []byte {
+	b = bytes.Clone(b)
+	b[at] = value
+	return b
+}
+
+// TestImpossibleResets: a reset that cannot be is not read.
+func TestImpossibleResets(t *testing.T) {
+	session, _ := talking(t)
+	box := new([envelope.CellSize]byte)
+	for name, c := range map[string]struct {
+		change func(r *Reset)
+		good   bool
+	}{
+		"as it is":             {func(r *Reset) {}, true},
+		"no offer":             {func(r *Reset) { r.offer = nil }, true},
+		"no pending one":       {func(r *Reset) { r.pending = nil }, true},
+		"neither":              {func(r *Reset) { r.offer, r.pending = nil, nil }, true},
+		"the last door":        {func(r *Reset) { r.doors = make([]door, 3); r.pending.door = 2 }, true},
+		"no such door":         {func(r *Reset) { r.pending.door = len(r.doors) }, false},
+		"pending reason 0":     {func(r *Reset) { r.pending.reason = 0 }, false},
+		"pending reason 3":     {func(r *Reset) { r.pending.reason = 3 }, false},
+		"pending restored":     {func(r *Reset) { r.pending.reason = ReasonRestored }, true},
+		"pending, two cells":   {func(r *Reset) { r.pending.bundle[0], r.pending.bundle[2] = box, box }, true},
+		"pending, whole":       {func(r *Reset) { r.pending.bundle = [invite.Cells]*[envelope.CellSize]byte{box, box, box} }, false},
+		"pending, expiring":    {func(r *Reset) { r.pending.invitation.link.Expires = now }, false},
+		"pending, no hints":    {func(r *Reset) { r.pending.invitation.link.Hints = nil }, false},
+		"ours, reason 0":       {func(r *Reset) { r.offer.reason = 0 }, false},
+		"ours, reason 3":       {func(r *Reset) { r.offer.reason = 3 }, false},
+		"ours, of no time":     {func(r *Reset) { r.offer.time = 0 }, false},
+		"ours, of 1970":        {func(r *Reset) { r.offer.time = 1 }, true},
+		"ours, of the year ∞":  {func(r *Reset) { r.offer.time = maxInstant + 1 }, false},
+		"ours, the last knock": {func(r *Reset) { r.offer.slot = invite.Knocks - 1 }, true},
+		"ours, no such knock":  {func(r *Reset) { r.offer.slot = invite.Knocks }, false},
+		"ours, used":           {func(r *Reset) { r.offer.invite.burn([invite.HelloIDSize]byte{1}) }, false},
+	} {
+		r := offering(t, session, 0, ReasonForked)
+		other := offering(t, session, 0, ReasonForked).offer.invite
+		r.pending = &pendingOffer{reason: ReasonForked, proven: true, invitation: &Invitation{link: other.link, keys: other.keys}}
+		c.change(r)
+		if _, err := UnmarshalReset(resetState(t, r)); (err == nil) != c.good || err != nil && err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	r := offering(t, session, 0, ReasonForked)
+	other := offering(t, session, 0, ReasonForked).offer.invite
+	r.offer, r.pending = nil, &pendingOffer{reason: ReasonForked, invitation: &Invitation{link: other.link, keys: other.keys}}
+	b := resetState(t, r)
+	proven := len(b) - 1 - (2 + len(other.link.Bytes())) - 1
+	for name, bad := range map[string][]byte{
+		"another version":    flagged(b, 0, resetVersion+1),
+		"an unknown flag":    flagged(b, 1, b[1]|8),
+		"proven by 2":        flagged(b, proven, 2),
+		"more":               append(bytes.Clone(b), 0),
+		"a damaged link":     flagged(b, len(b)-2, b[len(b)-2]^1),
+		"cells of no bundle": flagged(b, len(b)-1, 8),
+	} {
+		if _, err := UnmarshalReset(bad); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := UnmarshalReset(flagged(b, proven, 1)); err != nil {
+		t.Error("proven:", err)
+	}
+}
+
+// TestImpossibleSessions: a version or flag that we do not write is not read.
+func TestImpossibleSessions(t *testing.T) {
+	s, _ := talking(t)
+	b := state(t, s)
+	for name, bad := range map[string][]byte{
+		"another version": flagged(b, 0, sessionVersion+1),
+		"the one before":  flagged(b, 0, sessionVersion-1),
+		"an unknown flag": flagged(b, 1, b[1]|8),
+		"all flags":       flagged(b, 1, 0xff),
+	} {
+		if _, err := UnmarshalSession(bad); err != ErrState {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

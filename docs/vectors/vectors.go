@@ -128,6 +128,9 @@ var found = sync.OnceValue(func() string {
 
 func interpreter(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("short: the second implementation is not run")
+	}
 	path := found()
 	if path == "" {
 		t.Skip("no python3 of 3.11 or later here: the second implementation is not run")

@@ -103,7 +103,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestFragments(t *testing.T) {
-	for _, n := range []int{0, 1, DataSize - 1, DataSize, DataSize + 1, MaxContent} {
+	for n, count := range map[int]int{0: 1, 1: 1, DataSize - 1: 1, DataSize: 1, DataSize + 1: 2, MaxContent: MaxFragments} {
 		content := bytes.Repeat([]byte{7}, n)
 		var got []byte
 		for i := range Count(n) {
@@ -113,8 +113,8 @@ func TestFragments(t *testing.T) {
 			}
 			got = append(got, f...)
 		}
-		if !bytes.Equal(got, content) {
-			t.Fatalf("%d bytes do not come back", n)
+		if !bytes.Equal(got, content) || Count(n) != count {
+			t.Fatalf("%d bytes do not come back of %d fragments", n, Count(n))
 		}
 	}
 }
