@@ -97,8 +97,8 @@ func (e *Entry) ages() bool {
 }
 
 // repeats reports whether what is stored is stored again until it is known to have
-// come.
-func (e *Entry) repeats() bool { return e.signal() || e.Kind.Acknowledged() }
+// come, as a signal is, too.
+func (e *Entry) repeats() bool { return e.Kind.Acknowledged() }
 
 // An Action is the next thing to do for an entry.
 type Action struct {
@@ -188,7 +188,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		stored := cell.stored(targets, now, later)
 		enough := len(targets)
 		if e.Kind == chat.Typing || third && !e.repeats() {
-			enough = min(enough, 1)
+			enough = 1
 		}
 		for _, node := range targets {
 			if e.Kind == chat.Typing && node != cell.one(targets) {

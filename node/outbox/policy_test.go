@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"container/heap"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +155,28 @@ func TestNext(t *testing.T) {
 			two, Lifetime, "finish", never},
 		{"text too old", with(text, func(e *Entry) { e.Cells = cells(nil) }), two, Lifetime, "fail", never},
 		{"text failed", with(text, func(e *Entry) { e.State = api.StateFailed }), two, 2 * Lifetime, "", never},
+		{"mailboxes do not age", Entry{Kind: chat.Mailboxes, Created: t0, State: api.StateSealed, Cells: cells(nil)},
+			Peer{Mailboxes: two.Mailboxes, Met: at(2 * Lifetime)}, 2 * Lifetime, "put 0 a, put 0 b", never},
+		{"queued, and the session was given up", with(text, func(e *Entry) { e.State = api.StateQueued }),
+			Peer{Mailboxes: two.Mailboxes, Suspended: true}, 0, "", Lifetime},
+		{"only the first place to meet", sent, Peer{Mailboxes: two.Mailboxes, Heard: at(time.Minute), Meeting: []store.Node{a, c, d}, Met: at(meetHeard)},
+			meetHeard, "put 0 c", 4 * time.Hour},
+		{"typing lies where they were", with(text, func(e *Entry) { e.Kind, e.Cells = chat.Typing, cells(copies{c: stored(0)}) }),
+			two, time.Second, "finish", never},
+		{"a receipt lies where they meet", Entry{Kind: chat.Receipt, Created: t0, State: api.StateSealed,
+			Cells: cells(copies{a: failed(9, askSilent), b: failed(9, askSilent), c: stored(askSilent)})},
+			Peer{Mailboxes: two.Mailboxes, Meeting: []store.Node{c}, Met: at(askSilent)}, askSilent, "finish", never},
+		{"repair is under way", with(text, func(e *Entry) {
+			e.Cells, e.State, e.Sent = cells(copies{a: {Stored: t0, Busy: true}, b: stored(0)}), api.StateSent, t0
+		}), two, firstRepair, "put 0 b", askSilent},
+		{"a receipt, and nowhere to put it", Entry{Kind: chat.Receipt, Created: t0, State: api.StateSealed, Cells: cells(nil)},
+			Peer{}, 0, "", askSilent},
+		{"no receipt is asked for while the session is given up", with(text, func(e *Entry) {
+			e.Cells, e.State, e.Sent = cells(copies{a: stored(0), b: stored(0)}), api.StateSent, t0
+		}), Peer{Mailboxes: two.Mailboxes, Heard: at(askHeard + 1), Suspended: true}, askHeard + 2, "", firstRepair},
+		{"nor for a receipt", Entry{Kind: chat.Receipt, Created: t0, State: api.StateSent, Sent: t0,
+			Cells: cells(copies{a: stored(0), b: failed(1, 0)})},
+			Peer{Mailboxes: two.Mailboxes, Heard: at(askHeard + 1)}, askHeard + 2, "put 0 b", Lifetime},
 		{"a profile does not age", Entry{Kind: chat.Profile, Created: t0, State: api.StateSealed, Cells: cells(nil)},
 			two, 2 * Lifetime, "put 0 a, put 0 b", never},
 	} {
@@ -169,6 +193,115 @@ func TestNext(t *testing.T) {
 				t.Errorf("again after %v, want %v", again.Sub(t0), tt.again)
 			}
 		})
+	}
+}
+
+// A place counts as taken when both mailboxes say so: one that lies gives nothing up.
+func TestTaken(t *testing.T) {
+	taken := &Copy{Taken: true}
+	for name, c := range map[string]struct {
+		at    []store.Node
+		cells copies
+		want  bool
+	}{
+		"both say so":      {[]store.Node{a, b}, copies{a: taken, b: taken}, true},
+		"one does":         {[]store.Node{a, b}, copies{a: taken, b: {}}, false},
+		"the other does":   {[]store.Node{a, b}, copies{a: {}, b: taken}, false},
+		"one is not asked": {[]store.Node{a, b}, copies{b: taken}, false},
+		"nobody is asked":  {[]store.Node{a, b}, copies{}, false},
+		"only two count":   {[]store.Node{a, b, c}, copies{a: taken, b: taken}, true},
+		"there is one":     {[]store.Node{a}, copies{a: taken}, true},
+	} {
+		e := Entry{Cells: cells(copies{}, c.cells)}
+		if got := e.taken(Peer{Mailboxes: c.at}, 1); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// What is stored, under way or has failed least says where a cell that is to lie once
+// goes; what is gone with its mailbox counts nowhere.
+func TestCopiesOfACell(t *testing.T) {
+	for name, c := range map[string]struct {
+		cell   copies
+		one    store.Node
+		copies int
+	}{
+		"nothing":          {copies{}, a, 0},
+		"stored":           {copies{b: {Stored: t0}}, b, 1},
+		"both":             {copies{a: {Stored: t0}, b: {Stored: t0}}, a, 2},
+		"under way":        {copies{b: {Busy: true, Tries: 9}}, b, 0},
+		"failed":           {copies{a: {Tries: 1}}, b, 0},
+		"failed more":      {copies{a: {Tries: 2}, b: {Tries: 3}}, a, 0},
+		"gone":             {copies{a: {Stored: t0, Gone: true, Tries: 1}}, b, 0},
+		"gone and another": {copies{a: {Stored: t0, Gone: true}, b: {Stored: t0}, c: {Stored: t0}}, b, 2},
+	} {
+		cell := CellState{c.cell}
+		if got := cell.copies(); got != c.copies {
+			t.Errorf("%s: %d copies", name, got)
+		}
+		if got := cell.one([]store.Node{a, b}); got != c.one {
+			t.Errorf("%s: to %c", name, got[0])
+		}
+	}
+}
+
+// When something is tried, repaired or put where they meet.
+func TestWaits(t *testing.T) {
+	text, receipt := Entry{Kind: chat.Text, Created: t0}, Entry{Kind: chat.Receipt, Created: t0}
+	later := func(e Entry) *Entry { e.Sent = at(time.Hour); return &e }
+	for name, c := range map[string]struct{ got, want time.Time }{
+		"meet":                               {meetAt(&text, Peer{}, mid), at(askSilent)},
+		"meet, sent later":                   {meetAt(later(text), Peer{}, mid), at(time.Hour + askSilent)},
+		"meet, given up":                     {meetAt(&text, Peer{Suspended: true}, mid), time.Time{}},
+		"meet, a receipt":                    {meetAt(&receipt, Peer{}, mid), at(askSilent)},
+		"meet, a receipt that is stored":     {meetAt(later(receipt), Peer{}, mid), time.Time{}},
+		"retry at once":                      {retryAt(nil, mid), time.Time{}},
+		"retry after a success":              {retryAt(&Copy{Tried: t0}, mid), time.Time{}},
+		"retry":                              {retryAt(&Copy{Tried: t0, Tries: 2}, mid), at(2 * firstRetry)},
+		"retry what was refused":             {retryAt(&Copy{Tried: t0, Tries: 2, Refused: true}, mid), at(fullRetry)},
+		"retry what was refused very often":  {retryAt(&Copy{Tried: t0, Tries: 99, Refused: true}, mid), at(lastRetry)},
+		"repair":                             {repairAt(&text, &Copy{Stored: t0}, Peer{}, mid), at(firstRepair)},
+		"repair what could not be repaired":  {repairAt(&text, &Copy{Stored: t0, Tried: at(time.Hour), Tries: 1}, Peer{}, mid), at(time.Hour + firstRetry)},
+		"repair, though they are just there": {repairAt(&text, &Copy{Stored: t0}, Peer{Heard: at(time.Minute)}, mid), at(firstRepair)},
+	} {
+		if !c.got.Equal(c.want) {
+			t.Errorf("%s: after %v, want %v", name, c.got.Sub(t0), c.want.Sub(t0))
+		}
+	}
+}
+
+// The schedule is in order of time, older contents first, and each entry knows its place.
+func TestSchedule(t *testing.T) {
+	var s schedule
+	r := rand.New(rand.NewPCG(1, 1))
+	var all []*entry
+	for i := range 50 {
+		e := &entry{at: at(time.Duration(r.IntN(5)) * time.Second), order: int64(r.IntN(1000)*100 + i)}
+		all = append(all, e)
+		heap.Push(&s, e)
+	}
+	placed := func() {
+		t.Helper()
+		for i, e := range s {
+			if e.index != i {
+				t.Fatalf("entry %d thinks it is %d", i, e.index)
+			}
+		}
+	}
+	placed()
+	heap.Remove(&s, all[7].index)
+	if placed(); all[7].index != -1 {
+		t.Error("who was removed has a place")
+	}
+	last := &entry{}
+	for n := 0; len(s) > 0; n++ {
+		e := heap.Pop(&s).(*entry)
+		placed()
+		if e.at.Before(last.at) || e.at.Equal(last.at) && e.order < last.order || n > 49 {
+			t.Fatalf("%v, %d after %v, %d", e.at, e.order, last.at, last.order)
+		}
+		last = e
 	}
 }
 
@@ -231,6 +364,13 @@ func TestTimer(t *testing.T) {
 	var tm timer
 	if tm.wait() != timeoutFirst {
 		t.Error("no first guess")
+	}
+	tm.observe(2 * time.Second)
+	if w := tm.wait(); w != 5750*time.Millisecond {
+		t.Errorf("after the first: %v", w)
+	}
+	if tm.double(); tm.wait() != 9500*time.Millisecond {
+		t.Errorf("after one in vain: %v", tm.wait())
 	}
 	for range 100 {
 		tm.observe(2 * time.Second)

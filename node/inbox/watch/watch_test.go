@@ -155,6 +155,39 @@ func TestThreeMailboxes(t *testing.T) {
 	}
 }
 
+// A copy that is handed over is that of its tag alone, is asked for no more where it was,
+// and takes the place of no other; nothing is asked for below none.
+func TestHandedOverOne(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b}, Tags: tags(100, 104), Session: true, Spare: 3}
+	table := NewTable[string]()
+	table.Set("bob", plan, []Arrival{came(1, a, 0), came(2, a, 0), came(2, a, 0), came(3, a, 0)}, t0)
+	table.HandedOver(Copy{b, tags(2, 3)[0]})
+	table.HandedOver(Copy{c, tags(3, 4)[0]}) // it was never there
+	ask, drop, _ := table.Set("bob", plan, nil, t0)
+	if got, _ := request(ask, b); !slices.Equal(got, []Tag{tags(1, 2)[0], tags(3, 4)[0]}) || drop != nil {
+		t.Errorf("asked for %v, dropped %v", got, drop)
+	}
+	if n := len(table.plans["bob"].arrivals); n != 2 {
+		t.Errorf("%d arrivals are kept", n)
+	}
+	if len(table.second) != 2 || len(table.second[tags(3, 4)[0]]) != 1 {
+		t.Errorf("second copies: %v", table.second)
+	}
+}
+
+// What came twice is waited for once.
+func TestCameTwice(t *testing.T) {
+	table := NewTable[string]()
+	plan := Plan{Nodes: []Node{a, b}, Tags: append(tags(100, 104), tags(100, 101)...)}
+	table.Set("bob", plan, []Arrival{came(1, a, 0), came(1, b, 0)}, t0)
+	if got, _ := table.Owners(tags(100, 101)[0]); !slices.Equal(got, []string{"bob"}) {
+		t.Errorf("owners %v", got)
+	}
+	if got := table.second[tags(1, 2)[0]]; !slices.Equal(got, []string{"bob"}) {
+		t.Errorf("second copies %v", got)
+	}
+}
+
 // With one mailbox there is no second copy.
 func TestOneMailbox(t *testing.T) {
 	table := NewTable[string]()
