@@ -92,11 +92,15 @@ fuzz: ## every fuzz target for FUZZTIME each
 		done; \
 	done
 
-# What make mutants breaks: two minutes or so a package on a quiet machine.
-MUTANTS ?= p2p/outfox p2p/mix
+# What make mutants breaks: minutes a package, most of them for session, p2p/mix and p2p/guard.
+# Of node/outbox the files without a disk.
+MUTANTS ?= p2p/outfox p2p/mix p2p/guard session session/envelope session/handshake session/identity \
+	session/invite session/prekey session/ratchet $(addprefix session/ratchet/spqr,/ /braid /chain /erasure /incremental) \
+	node/inbox/order node/inbox/watch
 
 mutants: ## break these packages in small places, and see that their tests notice
 	$(GO) run ./cmd/internal/mutants $(addprefix ./,$(MUTANTS))
+	$(GO) run ./cmd/internal/mutants -run 'outbox/(policy|schedule|timeout)\.go' ./node/outbox
 	@for p in $(MUTANTS); do \
 		(cd $$p && $(GO) run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --threshold-efficacy 85 .) || exit 1; \
 	done

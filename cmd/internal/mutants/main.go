@@ -14,7 +14,7 @@
 // All mutants of a package are in one test binary, and an environment variable switches
 // one on, so that each costs a run of tests and no build: of those that come to it, the
 // quick ones first. A mutant is killed when they fail, or do not end. Those that live are
-// printed.
+// printed. Tests run with -short, in which the second implementation in Python does not.
 //
 // The file equivalent.txt beside this one names those that cannot be told from the
 // program, with the reason. A line that names no mutant any more is an error. The end
