@@ -234,6 +234,14 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.housekeep(ctx) })
 	g.Go(func() error { return n.expire(ctx) })
 	g.Go(func() error { return n.storeBundles(ctx) })
+	g.Go(func() error {
+		select {
+		case <-n.store.Lost():
+			return &api.Error{Code: api.CodeClosed, Message: "the profile cannot be used any more by this program, and is whole on disk", Hint: "start Starling again"}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 	if server != nil {
 		g.Go(func() error { return server.Run(ctx) })
 	}

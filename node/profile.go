@@ -77,6 +77,38 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	return apiError(err)
 }
 
+// ChangePassphrase gives the profile another passphrase and other keys. Wrong ones
+// count as those of Unlock do.
+func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
+	if req.New == "" {
+		return noPassphrase
+	}
+	if err := n.unlock.begin(ctx); err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })
+	defer stop()
+	err := n.store.ChangePassphrase(ctx, req.Old, req.New, n.cfg.Store.KDF)
+	n.unlock.end(errors.Is(err, store.ErrWrongPassphrase))
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return apiError(err)
+}
+
+// ChangePassphrase does the same for a profile on which no node runs.
+func ChangePassphrase(p config.Profile, old, new string) error {
+	if new == "" {
+		return noPassphrase
+	}
+	return apiError(store.ChangePassphrase(p, old, new, store.KDF{}))
+}
+
+var noPassphrase = &api.Error{Code: api.CodeUsage, Message: "the new passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
+
 // Backup writes the whole profile, encrypted, to a new file.
 func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 	if !filepath.IsAbs(req.Path) {

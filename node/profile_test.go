@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,48 @@ func TestWipeThroughSocket(t *testing.T) {
 	if _, err := os.Stat(p.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is there: %v", err)
 	}
+}
+
+// TestChangePassphrase: two people talk on while one of them changes the passphrase,
+// and the profile opens with the new one, with all that was said.
+func TestChangePassphrase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(4)
+		ada, bo := newUser(t, net, "Ada"), newUser(t, net, "Bo")
+		befriend(t, ada, bo)
+		ada.waitState(ada.send(bo, "before").ID, api.StateDelivered)
+
+		change := func(old, next string) error {
+			return ada.ChangePassphrase(t.Context(), api.PassphraseRequest{Old: old, New: next})
+		}
+		if err := change("guess", "another"); api.CodeOf(err) != api.CodeWrongPassphrase {
+			t.Errorf("with a wrong one: %v", err)
+		}
+		if err := change(passphrase, ""); api.CodeOf(err) != api.CodeUsage {
+			t.Errorf("with none: %v", err)
+		}
+		if err := change(passphrase, "another"); err != nil {
+			t.Fatal(err)
+		}
+		if err := ada.Unlock(t.Context(), passphrase); api.CodeOf(err) != api.CodeWrongPassphrase {
+			t.Errorf("the old one: %v", err)
+		}
+		ada.waitState(ada.send(bo, "after").ID, api.StateDelivered)
+		bo.waitState(bo.send(ada, "heard").ID, api.StateDelivered)
+
+		ada.shutdown()
+		if _, err := New(Config{Profile: ada.dir, Passphrase: passphrase}); api.CodeOf(err) != api.CodeWrongPassphrase {
+			t.Errorf("opened with the old one: %v", err)
+		}
+		if err := ChangePassphrase(ada.dir, "another", passphrase); err != nil {
+			t.Fatal(err)
+		}
+		ada.start()
+		if got := ada.shown(bo, 1); !slices.Equal(got, []string{"heard"}) {
+			t.Errorf("%q", got)
+		}
+		bo.waitState(bo.send(ada, "on").ID, api.StateDelivered)
+	})
 }
 
 // Wrong passphrases make the next one wait, and only those.

@@ -49,7 +49,7 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 		// The app.
 		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Network: a.network.open, keymap.Join: a.openJoin,
 		keymap.Details: a.toggleDetails, keymap.Mouse: a.toggleMouse, keymap.Incognito: a.toggleHidden,
-		keymap.Settings: a.keeping.openSettings, keymap.Backup: a.keeping.openBackup,
+		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup,
 		keymap.Lock: a.lock.Close, keymap.Wipe: a.openWipe,
 		keymap.Redraw:  func() tea.Cmd { return func() tea.Msg { return tea.ClearScreen() } },
 		keymap.Suspend: func() tea.Cmd { return tea.Suspend },

@@ -175,6 +175,18 @@ func TestBackup(t *testing.T) {
 	_ = node
 }
 
+func TestPassphrase(t *testing.T) {
+	_, _, u := alone(t)
+	u.Press("alt+p").Expect().Sees("Change the passphrase", "new keys")
+	u.Type("guess").Enter().Type("short").Enter().Type("short").Enter().Expect().Sees("too short: at least 8")
+	u.Press("up", "ctrl+u").Type("long enough").Enter().Press("ctrl+u").Type("long enoigh").Enter().Expect().Sees("The two passphrases differ")
+	u.Press("ctrl+u").Type("long enough").Enter().Expect().Sees("this is not the passphrase of the profile")
+	u.Press("up", "up", "ctrl+u").Type(tuitest.Passphrase).Enter().Enter().Enter().Expect().Status("The profile has the new passphrase.")
+	if strings.Contains(u.Screen(), "long enough") {
+		t.Error("the passphrase is on the screen")
+	}
+}
+
 func TestJoin(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	u := start(t, node)

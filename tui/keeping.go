@@ -126,6 +126,16 @@ func (k *keeping) openSettings() tea.Cmd {
 	return nil
 }
 
+// openPassphrase asks for another passphrase.
+func (k *keeping) openPassphrase() tea.Cmd {
+	k.desk.Dialogs.Open(preferences.Passphrase(k.desk.Theme, func(form *dialog.Form, req api.PassphraseRequest) tea.Cmd {
+		return desk.Submit(k.desk, form, k.desk.T("Encrypting everything anew…"), func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, k.desk.Node.ChangePassphrase(ctx, req)
+		}, func(struct{}) tea.Cmd { return k.desk.Say("The profile has the new passphrase.") })
+	}))
+	return nil
+}
+
 // openBackup asks where a backup goes.
 func (k *keeping) openBackup() tea.Cmd {
 	k.desk.Dialogs.Open(preferences.Backup(k.desk.Theme, k.backupPath(), k.backup))

@@ -113,6 +113,9 @@ type Node interface {
 	// Unlock reports whether this is the profile's passphrase, for a screen
 	// that was locked: [CodeWrongPassphrase] if not.
 	Unlock(ctx context.Context, passphrase string) error
+	// ChangePassphrase gives the profile another passphrase and other keys, while it
+	// is used.
+	ChangePassphrase(ctx context.Context, req PassphraseRequest) error
 	// Backup writes the whole profile, encrypted, to a new file.
 	Backup(ctx context.Context, req BackupRequest) error
 	// Wipe destroys the profile's keys and files and ends the node. It cannot

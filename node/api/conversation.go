@@ -71,6 +71,12 @@ type SettingsChange struct {
 	LockAfter    *int         `json:"lock_after,omitempty"`
 }
 
+// PassphraseRequest is the passphrase that a profile has, and the one that it gets.
+type PassphraseRequest struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
 // BackupRequest is where a backup goes: the absolute path of a file that is not
 // there yet, on the machine of the node. It is in the age format
 // (age-encryption.org), opened with Passphrase; the profile that is restored

@@ -248,6 +248,10 @@ func (c *Client) Unlock(ctx context.Context, passphrase string) error {
 	return perform(ctx, c, unlock, passphraseArgs{passphrase})
 }
 
+func (c *Client) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
+	return perform(ctx, c, changePassphrase, req)
+}
+
 func (c *Client) Backup(ctx context.Context, req api.BackupRequest) error {
 	return perform(ctx, c, backup, req)
 }

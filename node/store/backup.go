@@ -152,7 +152,7 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
 		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(key[:])}}.Encode()}).String()
 
-	k, err := s.copyPages(ctx, uri, key)
+	k, err := s.copyPages(ctx, uri, key, nil)
 	if err == nil {
 		err = markCopy(uri)
 	}
@@ -169,7 +169,9 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 	return path, k.marshal(), nil
 }
 
-func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys *keyFile, err error) {
+// copyPages copies the database to another under a key, and returns the key file for
+// it as it would be. If then is not nil it is called before anybody writes again.
+func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte, then func() error) (keys *keyFile, err error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -179,7 +181,7 @@ func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys *
 	s.mu.Unlock()
 	for err == nil && keys == nil {
 		if err = ctx.Err(); err == nil {
-			keys, err = s.copySome(key)
+			keys, err = s.copySome(key, then)
 		}
 	}
 	s.mu.Lock()
@@ -189,7 +191,7 @@ func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte) (keys *
 
 // copySome copies some pages, and returns the key file if these were the last.
 // What others write between two calls is copied again.
-func (s *Store) copySome(key [32]byte) (keys *keyFile, err error) {
+func (s *Store) copySome(key [32]byte, then func() error) (keys *keyFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.copying == nil {
@@ -199,6 +201,9 @@ func (s *Store) copySome(key [32]byte) (keys *keyFile, err error) {
 	if done {
 		k := *s.keys
 		k.database, keys = key, &k
+		if then != nil {
+			err = then()
+		}
 	}
 	return keys, err
 }

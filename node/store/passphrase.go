@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/binary"
@@ -34,11 +35,9 @@ func (s *Store) CheckPassphrase(passphrase string) error {
 
 // ChangePassphrase gives a closed profile another passphrase and other keys: who has
 // an old key file and the old passphrase opens nothing that the profile has become.
-//
-// The row key is replaced, and the database copied under a key of its own. The copy
-// lies beside the database until the key file that knows it is in its place; then it
-// takes the database's ([takeCopy]), at once or when the profile is opened next.
+// The zero KDF is [DefaultKDF].
 func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
+	kdf = cmp.Or(kdf, DefaultKDF)
 	if err := kdf.check(); err != nil {
 		return err
 	}
@@ -46,53 +45,118 @@ func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
 	if err != nil {
 		return err
 	}
-	keys, err := s.underNewKeys(new, kdf)
-	err = errors.Join(err, s.closeKeepingLock())
-	defer s.lock.Unlock()
-	if err == nil {
-		err = config.WriteFile(p.KeyFile(), keys.marshal())
-	}
-	if err != nil {
-		remove(p.NextDatabase())
-		return mapError(err)
-	}
-	return mapError(takeCopy(p, keys))
+	return errors.Join(s.renewKeys(context.Background(), new, kdf), s.Close())
 }
 
-// underNewKeys copies the database to its place beside it, and returns the key file
-// for it.
-func (s *Store) underNewKeys(passphrase string, kdf KDF) (*keyFile, error) {
-	ctx := context.Background()
-	if err := s.Rotate(ctx); err != nil {
-		return nil, err
+// ChangePassphrase does the same for a profile that is used meanwhile: what is written
+// while the database is copied is in the copy, too. An error after which [Store.Lost]
+// is closed means that the profile is whole on disk, and has to be opened again.
+func (s *Store) ChangePassphrase(ctx context.Context, old, new string, kdf KDF) error {
+	kdf = cmp.Or(kdf, DefaultKDF)
+	if err := kdf.check(); err != nil {
+		return err
 	}
+	if err := s.CheckPassphrase(old); err != nil {
+		return err
+	}
+	return s.renewKeys(ctx, new, kdf)
+}
+
+// renewKeys replaces the row key, and copies the database under a key of its own. The
+// copy lies beside the database until the key file that knows it is in its place; then it
+// takes the database's ([takeCopy]), at once or when the profile is opened next.
+func (s *Store) renewKeys(ctx context.Context, passphrase string, kdf KDF) (err error) {
+	s.backupMu.Lock()
+	defer s.backupMu.Unlock()
 	next, err := newKeyFile(passphrase, kdf)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	next.current = s.keys.current
+	if err := s.Rotate(ctx); err != nil {
+		return err
+	}
 
 	path := s.profile.NextDatabase()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return mapError(err)
 	}
 	defer f.Close()
 	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
 		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(next.database[:])}}.Encode()}
-	_, err = s.copyPages(ctx, uri.String(), next.database)
-	err = errors.Join(err, remove(path+"-journal"), f.Sync())
+
+	taken := false
+	_, err = s.copyPages(ctx, uri.String(), next.database, func() (err error) {
+		taken, err = s.moveTo(f, next)
+		return err
+	})
+	if !taken {
+		err = errors.Join(err, remove(path), remove(path+"-journal"))
+	}
+	return mapError(err)
+}
+
+// moveTo closes the database, and opens its copy in its place. It reports whether the
+// copy was taken: the profile has the new keys then. The caller holds the store, and
+// nothing was written since the copy was made.
+func (s *Store) moveTo(f *os.File, next *keyFile) (taken bool, err error) {
+	sums := newPages(&next.database)
+	err = errors.Join(s.endCopy(), remove(f.Name()+"-journal"), f.Sync())
+	if err == nil {
+		err = sums.read(f.Name())
+	}
+	if err == nil {
+		err = syncFolder(s.profile.Dir)
+	}
+	if err == nil {
+		err = s.checkpoint() // the last that writes the old key file
+	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 
-	sums := newPages(&next.database)
-	if err := sums.read(path); err != nil {
-		return nil, err
+	next.sum, next.current = sums.sum, s.keys.current
+	if err := s.closeDB(); err != nil {
+		s.lose()
+		return false, err
 	}
-	next.sum = sums.sum
-	return next, syncFolder(s.profile.Dir)
+	if err = config.WriteFile(s.profile.KeyFile(), next.marshal()); err == nil {
+		taken, s.keys = true, next
+		err = takeCopy(s.profile, next)
+	}
+
+	if e := s.reopen(); err == nil && e == nil {
+		return taken, nil
+	} else if e != nil {
+		s.lose()
+		err = errors.Join(err, e)
+	}
+	return taken, err
 }
+
+// reopen opens the database again after closeDB.
+func (s *Store) reopen() (err error) {
+	if s.fresh, err = newFresh(s.keys, s.opt); err != nil {
+		return err
+	}
+	if err := s.compare(); err != nil {
+		s.fresh.close()
+		return err
+	}
+	s.fresh.commit = s.commitPages
+	return s.open(s.opt)
+}
+
+// lose gives the store up after its database was closed and cannot be opened again.
+func (s *Store) lose() {
+	s.closed = true
+	s.markerFile.close()
+	s.lock.Unlock()
+	close(s.lost)
+}
+
+// Lost is closed when the store is of no use any more though nobody has closed it.
+func (s *Store) Lost() <-chan struct{} { return s.lost }
 
 // takeCopy puts the copy that a change of the passphrase has made in the database's
 // place, if it is the one that the key file knows. If it is not the key file was never

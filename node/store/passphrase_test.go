@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -170,4 +171,173 @@ func TestChangedPassphraseIsNoCopy(t *testing.T) {
 	}
 	look("new")
 	look("new")
+}
+
+// TestChangePassphraseInUse: while others write and search, the passphrase changes;
+// nothing of what they wrote is lost, the store goes on, and a change goes back too.
+func TestChangePassphraseInUse(t *testing.T) {
+	p := newProfile(t)
+	s, err := Open(p, secret, Options{NoSync: true, Markers: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	var written int
+	done := make(chan error, 1)
+	go func() {
+		for ; ctx.Err() == nil; written++ {
+			name := fmt.Sprint("Ada ", written)
+			if err := s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(name) }); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+
+	if err := s.ChangePassphrase(t.Context(), "wrong", "new", CheapKDF); !errors.Is(err, ErrWrongPassphrase) {
+		t.Errorf("with a wrong one: %v", err)
+	}
+	for was, now := secret, "new"; now != "last"; was, now = now, now+"er" {
+		if now == "newererer" {
+			now = "last"
+		}
+		if err := s.ChangePassphrase(t.Context(), was, now, CheapKDF); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CheckPassphrase(was); !errors.Is(err, ErrWrongPassphrase) {
+			t.Errorf("%s opens it still: %v", was, err)
+		}
+		if now == "last" {
+			break
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprint("Ada ", written-1)
+	if err := errors.Join(s.Rotate(t.Context()), s.Checkpoint(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if owner, err := ownerOf(p, "last"); err != nil || owner != want {
+		t.Errorf("%q, %v; written was %q", owner, err, want)
+	}
+	for name := range folder(t, p) {
+		if name == filepath.Base(p.NextDatabase()) {
+			t.Error("the copy is left")
+		}
+	}
+}
+
+// TestChangePassphraseFails: a change that fails leaves the store in use with the old
+// passphrase, or gives it up and leaves a profile on disk that is whole.
+func TestChangePassphraseFails(t *testing.T) {
+	p := newProfile(t)
+	s, err := Open(p, secret, Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	works := func() error {
+		return s.Update(t.Context(), func(tx *Tx) error { return tx.SetOwner("Ada") })
+	}
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.ChangePassphrase(cancelled, secret, "new", CheapKDF); !errors.Is(err, context.Canceled) {
+		t.Errorf("without time: %v", err)
+	}
+	if err := s.ChangePassphrase(t.Context(), secret, "new", KDF{Passes: 1}); err == nil {
+		t.Error("a key without a cost")
+	}
+	// Something lies where the copy goes.
+	if err := os.Mkdir(p.NextDatabase(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangePassphrase(t.Context(), secret, "new", CheapKDF); err == nil {
+		t.Error("over something else")
+	}
+	if err := os.Remove(p.NextDatabase()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(works(), s.CheckPassphrase(secret)); err != nil {
+		t.Fatal(err)
+	}
+
+	// The key file cannot be replaced: its place is a folder.
+	key, err := os.ReadFile(p.KeyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(p.NextDatabase(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _ := newKeyFile("new", CheapKDF)
+	os.Remove(p.KeyFile())
+	if err := os.MkdirAll(filepath.Join(p.KeyFile(), "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	taken, err := s.moveTo(f, next)
+	s.mu.Unlock()
+	f.Close()
+	if taken || err == nil {
+		t.Errorf("taken: %v, %v", taken, err)
+	}
+	select {
+	case <-s.Lost():
+		t.Error("the store is given up without need")
+	default:
+	}
+	os.RemoveAll(p.KeyFile())
+	os.Remove(p.NextDatabase())
+	if err := os.WriteFile(p.KeyFile(), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(works(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if owner, err := ownerOf(p, secret); err != nil || owner != "Ada" {
+		t.Errorf("%q, %v", owner, err)
+	}
+}
+
+// TestStoreLost: a database that cannot be opened after the change gives the store up.
+func TestStoreLost(t *testing.T) {
+	p := newProfile(t)
+	s, err := Open(p, secret, Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(p.NextDatabase(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	next, _ := newKeyFile("new", CheapKDF) // and an empty copy
+	s.mu.Lock()
+	_, err = s.moveTo(f, next)
+	s.mu.Unlock()
+	if err == nil {
+		t.Error("an empty copy opens")
+	}
+	select {
+	case <-s.Lost():
+	default:
+		t.Error("the store is not given up")
+	}
+	if err := s.Update(t.Context(), func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if other, err := acquire(p); err != nil {
+		t.Errorf("the lock is still held: %v", err)
+	} else {
+		other.Unlock()
+	}
 }

@@ -91,6 +91,8 @@ type Options struct {
 type Store struct {
 	profile config.Profile
 	lock    *flock.Flock
+	opt     Options
+	lost    chan struct{} // closed when it is of no use any more
 
 	queueMu sync.Mutex
 	queue   []*job
@@ -232,7 +234,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		return nil, err
 	}
 
-	s := &Store{profile: p, lock: lock, keys: keys, changed: make(chan struct{})}
+	s := &Store{profile: p, lock: lock, opt: opt, keys: keys, changed: make(chan struct{}), lost: make(chan struct{})}
 	if former(p, keys) {
 		if err := finishCheckpoint(p, keys, opt); err != nil {
 			return nil, err

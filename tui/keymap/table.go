@@ -58,6 +58,7 @@ const (
 	Incognito    ID = "incognito"
 	Lock         ID = "lock"
 	Settings     ID = "settings"
+	Passphrase   ID = "passphrase"
 	Backup       ID = "backup"
 	Wipe         ID = "wipe"
 	Palette      ID = "palette"
@@ -144,6 +145,7 @@ var table = []Action{
 	{ID: Incognito, Name: "Hide or show names and texts", Group: groupSafety, Keys: []string{"f5"}, In: Anywhere},
 	{ID: Lock, Name: "Lock the screen", Group: groupSafety, Keys: []string{"f6"}, In: Anywhere},
 	{ID: Settings, Name: "Settings", Group: groupSafety, Keys: []string{"f7"}, In: Anywhere},
+	{ID: Passphrase, Name: "Change the passphrase", Group: groupSafety, Keys: []string{"alt+p"}, In: Anywhere},
 	{ID: Backup, Name: "Make a backup", Group: groupSafety, Keys: []string{"f8"}, In: Anywhere},
 	{ID: Wipe, Name: "Destroy everything here (f9, then w)", Group: groupSafety, Keys: []string{"f9"}, In: Anywhere},
 

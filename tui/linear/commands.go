@@ -60,6 +60,7 @@ func init() {
 		{"/incognito", "", m("hide names and texts, or not"), (*prompt).incognito},
 		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*prompt).showSettings},
 		{"/lock", "", m("say nothing until the passphrase is typed"), (*prompt).lockCommand},
+		{"/passphrase", "", m("give the profile another passphrase"), (*prompt).passphrase},
 		{"/backup", m("FILE"), m("write an encrypted copy of the profile"), (*prompt).backup},
 		{"/wipe", "", m("destroy everything here"), (*prompt).wipe},
 		{"/quit", "", m("leave"), func(*prompt, context.Context, string) error { return errQuit }},

@@ -278,27 +278,53 @@ func (p *prompt) backup(ctx context.Context, path string) error {
 
 	path = words.Absolute(path)
 	p.say("Type a passphrase for the backup.")
+	first, ok, err := p.newPassphrase()
+	if err != nil || !ok {
+		return err
+	}
+
+	p.say("Writing the backup…")
+	return p.done(p.node.Backup(ctx, api.BackupRequest{Path: path, Passphrase: first}), "The backup is in %s.", safetext.Line(path))
+}
+
+// newPassphrase reads a passphrase twice, and says what is wrong with it if ok is
+// false.
+func (p *prompt) newPassphrase() (text string, ok bool, err error) {
 	first, err := p.asking.line(true, 0)
 	if err != nil {
-		return err
+		return "", false, err
 	}
 	if utf8.RuneCountInString(first) < preferences.MinPassphrase {
 		p.say("The passphrase is too short: at least %d characters.", preferences.MinPassphrase)
-		return nil
+		return "", false, nil
 	}
 
 	p.say("Type it again.")
 	again, err := p.asking.line(true, 0)
 	if err != nil {
-		return err
+		return "", false, err
 	}
 	if first != again {
 		p.say("The two passphrases differ. Type both again.")
-		return nil
+		return "", false, nil
+	}
+	return first, true, nil
+}
+
+func (p *prompt) passphrase(ctx context.Context, _ string) error {
+	p.say("Type the passphrase that the profile has now.")
+	old, err := p.asking.line(true, 0)
+	if err != nil {
+		return err
+	}
+	p.say("Type the new one.")
+	next, ok, err := p.newPassphrase()
+	if err != nil || !ok {
+		return err
 	}
 
-	p.say("Writing the backup…")
-	return p.done(p.node.Backup(ctx, api.BackupRequest{Path: path, Passphrase: first}), "The backup is in %s.", safetext.Line(path))
+	p.say("Encrypting everything anew…")
+	return p.done(p.node.ChangePassphrase(ctx, api.PassphraseRequest{Old: old, New: next}), "The profile has the new passphrase.")
 }
 
 func (p *prompt) wipe(ctx context.Context, args string) error {

@@ -137,6 +137,9 @@ func TestLinearSafety(t *testing.T) {
 	l.say("/backup /tmp/x", "short").expect("too short")
 	l.say("/backup /tmp/x", "long enough", "long enoigh").expect("differ")
 	l.say("/backup /tmp/x", "long enough", "long enough").expect("The backup is in /tmp/x.")
+	l.say("/passphrase", tuitest.Passphrase, "short").expect("too short")
+	l.say("/passphrase", "guess", "long enough", "long enough").expect("not the passphrase")
+	l.say("/passphrase", tuitest.Passphrase, "long enough", "long enough").expect("The profile has the new passphrase.")
 	l.say("/wipe").expect("Type /wipe yes")
 	l.say("/wipe yes").expect("The profile on this device is destroyed.")
 	if err := <-l.ended; err != nil {

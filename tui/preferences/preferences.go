@@ -219,8 +219,43 @@ func Timer(th *theme.Theme, c *api.Contact, name string, save SaveConversation) 
 	return f
 }
 
-// MinPassphrase is the shortest passphrase of a backup, in characters.
+// MinPassphrase is the shortest new passphrase, in characters.
 const MinPassphrase = 8
+
+// hidden is a field for a passphrase.
+func hidden(label, hint string) *dialog.Field {
+	x := &dialog.Field{Label: label, Hint: hint}
+	x.Text.OneLine, x.Text.Hidden, x.Text.Limit = true, true, 1024
+	return x
+}
+
+// Passphrase asks for the passphrase of the profile, and for another.
+func Passphrase(th *theme.Theme, change func(*dialog.Form, api.PassphraseRequest) tea.Cmd) *dialog.Form {
+	f := &dialog.Form{
+		Title: "Change the passphrase", Label: "Change it", Width: 60,
+		Intro: "The profile gets new keys, too: an old copy of its files opens nothing of what comes after. Backups keep the passphrase that they have. If you forget the new one, nobody can help.",
+	}
+	now := hidden(m("Passphrase now"), "")
+	first := hidden(m("New passphrase"), m("Several words that do not belong together are easy to remember and hard to guess."))
+	again := hidden(m("Passphrase again"), "")
+	f.Fields = []*dialog.Field{now, first, again}
+
+	f.Submit = func() dialog.Action {
+		switch {
+		case now.Text.Value() == "":
+			f.Error = th.T("Type your passphrase.")
+		case utf8.RuneCountInString(first.Text.Value()) < MinPassphrase:
+			f.Error = th.T("The passphrase is too short: at least %d characters.", MinPassphrase)
+		case first.Text.Value() != again.Text.Value():
+			f.Error = th.T("The two passphrases differ. Type both again.")
+		default:
+			req := api.PassphraseRequest{Old: now.Text.Value(), New: first.Text.Value()}
+			return dialog.Keeping(func() tea.Cmd { return change(f, req) })
+		}
+		return dialog.Action{}
+	}
+	return f
+}
 
 // Backup asks where a backup goes and what opens it.
 func Backup(th *theme.Theme, path string, write func(*dialog.Form, api.BackupRequest) tea.Cmd) *dialog.Form {

@@ -348,6 +348,18 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	return nil
 }
 
+func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.begin(ctx, "ChangePassphrase", req.New); err != nil {
+		return err
+	}
+	if req.Old != Passphrase {
+		return &api.Error{Code: api.CodeWrongPassphrase, Message: "this is not the passphrase of the profile"}
+	}
+	return nil
+}
+
 func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -40,17 +40,13 @@ func (c *console) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 		}
 	}
 
-	// A new passphrase is asked for twice.
-	p, err := c.prompt("Passphrase of the backup: ")
-	if err != nil || !isNew {
-		return p, err
+	const question = "Passphrase of the backup: "
+	if !isNew {
+		return c.prompt(question)
 	}
-	if p == "" {
-		return "", usage("choose one: the file holds everything", "the passphrase is empty")
-	}
-	again, err := c.prompt("The same again: ")
-	if err == nil && again != p {
-		err = usage("run the command again", "the two passphrases differ")
+	p, err := c.promptTwice(question)
+	if err == nil && p == "" {
+		err = usage("choose one: the file holds everything", "the passphrase is empty")
 	}
 	return p, err
 }

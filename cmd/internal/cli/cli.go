@@ -136,7 +136,6 @@ func (a *app) root() *cobra.Command {
 		Use:   "starling",
 		Short: "A messenger with no server in the middle",
 		Long: `A messenger with no server to block and no registry of who talks to whom.
-
   starling demo     try it: a mesh on this machine and a contact that answers
   starling          the app on your own profile, which it makes if there is none`,
 		Version:       buildinfo.Get().Version,
@@ -160,7 +159,7 @@ func (a *app) root() *cobra.Command {
 			a.sendCommand(), a.tailCommand(), a.historyCommand(), a.searchCommand(), a.readCommand(), a.draftCommand(),
 			a.editCommand(), a.deleteCommand(), a.reactCommand(), a.forwardCommand(), a.retryCommand(), a.discardCommand(),
 		}},
-		{"profile", "Profile:", []*cobra.Command{a.settingsCommand(), a.backupCommand(), a.restoreCommand(), a.wipeCommand()}},
+		{"profile", "Profile:", []*cobra.Command{a.settingsCommand(), a.passphraseCommand(), a.backupCommand(), a.restoreCommand(), a.wipeCommand()}},
 		{"look", "Look behind:", []*cobra.Command{a.statusCommand(), a.doctorCommand(), a.testnetCommand(), a.versionCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})

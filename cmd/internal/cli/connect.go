@@ -37,6 +37,8 @@ type engine interface {
 	Nearby(ctx context.Context) ([]string, error)
 	// Restore makes a profile from a backup.
 	Restore(ctx context.Context, profile, file, passphrase string) error
+	// ChangePassphrase gives a profile on which no node runs another passphrase.
+	ChangePassphrase(ctx context.Context, profile, old, new string) error
 	// Wipe destroys a profile on which no node runs.
 	Wipe(ctx context.Context, profile string) error
 	// Relay runs a relay until ctx ends and calls ready once.
@@ -225,18 +227,32 @@ func (c *console) newPassphrase() (string, error) {
 		return "", err
 	}
 	if p == "" {
-		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
+		return "", emptyPassphrase
 	}
 	if c.passphraseFile == "" && c.getenv("STARLING_PASSPHRASE") == "" {
-		again, err := c.prompt("The same again: ")
-		if err != nil {
-			return "", err
-		}
-		if again != p {
-			return "", &api.Error{Code: api.CodeUsage, Message: "the two passphrases differ", Hint: "run the command again"}
-		}
+		return p, c.promptAgain(p)
 	}
 	return p, nil
+}
+
+var emptyPassphrase = &api.Error{Code: api.CodeUsage, Message: "the passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
+
+// promptTwice asks for a new secret, and once more.
+func (c *console) promptTwice(question string) (string, error) {
+	p, err := c.prompt(question)
+	if err != nil || p == "" {
+		return p, err
+	}
+	return p, c.promptAgain(p)
+}
+
+// promptAgain asks for a new secret once more.
+func (c *console) promptAgain(p string) error {
+	again, err := c.prompt("The same again: ")
+	if err == nil && again != p {
+		err = &api.Error{Code: api.CodeUsage, Message: "the two passphrases differ", Hint: "run the command again"}
+	}
+	return err
 }
 
 func readPassphrase(flag, file string) (string, error) {

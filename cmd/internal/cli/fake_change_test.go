@@ -171,6 +171,22 @@ func (e *fakeEngine) Restore(_ context.Context, profile, file, passphrase string
 	return nil
 }
 
+func (e *fakeEngine) ChangePassphrase(_ context.Context, _, old, new string) error {
+	if old != fakePassphrase {
+		return &api.Error{Code: api.CodeWrongPassphrase, Message: "wrong passphrase"}
+	}
+	e.passphrases = append(e.passphrases, new)
+	return nil
+}
+
+func (n *fakeNode) ChangePassphrase(_ context.Context, req api.PassphraseRequest) error {
+	if req.Old != fakePassphrase {
+		return &api.Error{Code: api.CodeWrongPassphrase, Message: "wrong passphrase"}
+	}
+	n.passphrases = append(n.passphrases, req.New)
+	return nil
+}
+
 func (e *fakeEngine) Wipe(_ context.Context, profile string) error {
 	e.wiped = append(e.wiped, profile)
 	return nil

@@ -36,9 +36,11 @@ type fakeNode struct {
 	drafts   []api.Draft
 	settings api.Settings
 	backups  []api.BackupRequest
-	wiped    bool
-	closed   bool
-	done     chan struct{}
+	// What ChangePassphrase was given.
+	passphrases []string
+	wiped       bool
+	closed      bool
+	done        chan struct{}
 }
 
 func newFakeNode() *fakeNode {
@@ -236,6 +238,8 @@ type fakeEngine struct {
 	relay    *relay.Status // of the relay that runs
 	restored []string
 	wiped    []string
+	// What ChangePassphrase was given.
+	passphrases []string
 }
 
 const fakePassphrase = "correct horse"

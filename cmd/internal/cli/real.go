@@ -117,6 +117,10 @@ func (realEngine) Restore(ctx context.Context, profile, file, passphrase string)
 	return node.Restore(ctx, config.Profile{Dir: profile}, file, passphrase)
 }
 
+func (realEngine) ChangePassphrase(_ context.Context, profile, old, new string) error {
+	return node.ChangePassphrase(config.Profile{Dir: profile}, old, new)
+}
+
 func (realEngine) Wipe(_ context.Context, profile string) error {
 	return node.Wipe(config.Profile{Dir: profile})
 }
