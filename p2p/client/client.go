@@ -129,6 +129,9 @@ type Config struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
+	// Families says in a simulation what kinds of addresses the machine has a way
+	// to; nil with Options is both.
+	Families func() host.Families
 	// Wake tells in a simulation what the system would; nil with Options is
 	// nothing. See package wake.
 	Wake <-chan wake.Event
@@ -258,6 +261,14 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	}
 
 	c.source = network.Source
+	if c.cfg.Families == nil {
+		c.cfg.Families = func() host.Families {
+			if cfg.Options != nil {
+				return host.Families{Four: true, Six: true}
+			}
+			return host.OwnFamilies(c.source, cfg.AllowPrivate)
+		}
+	}
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
 		c.doors[h.ID] = &door{hint: h}

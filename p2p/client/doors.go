@@ -92,15 +92,18 @@ func (c *Client) knowsNobody() bool {
 }
 
 // nextDoor draws a door that is not tried yet and in no network of those that are
-// under way. Doors of the owner come before pasted links, and doors that failed
-// come last.
+// under way. Doors that there is a way to come first, of these the owner's before pasted
+// links, and doors that failed last.
 func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (directory.Hint, bool) {
-	nobody := c.knowsNobody()
+	nobody, families := c.knowsNobody(), c.cfg.Families()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
 	var best []*door
 	worse := func(a, b *door) int {
+		if there, other := reaches(families, a.hint.Addresses), reaches(families, b.hint.Addresses); there != other {
+			return map[bool]int{false: 1, true: -1}[there]
+		}
 		if a.pasted != b.pasted {
 			return map[bool]int{false: -1, true: 1}[a.pasted]
 		}

@@ -16,6 +16,7 @@ import (
 
 	"starling/p2p/directory"
 	"starling/p2p/guard"
+	"starling/p2p/host"
 	"starling/p2p/link"
 	"starling/p2p/pace"
 )
@@ -44,9 +45,10 @@ type dials struct {
 	links *link.Links
 	wait  sync.WaitGroup
 
-	snap   *directory.Snapshot // the relays that the guards were told
-	agreed bool
-	open   map[NodeID]*dial // the last attempt of each
+	snap     *directory.Snapshot // the relays that the guards were told
+	agreed   bool
+	families host.Families    // of this machine, at that time
+	open     map[NodeID]*dial // the last attempt of each
 }
 
 type dial struct {
@@ -59,13 +61,14 @@ type dial struct {
 func (d *dials) turn(ctx context.Context) time.Time {
 	c, now := d.c, time.Now()
 	snap, agreed := c.dir.Snapshot(), c.agreed()
+	families := c.cfg.Families()
 	peers := d.links.Peers()
 
 	c.mu.Lock()
-	if snap != d.snap || agreed != d.agreed {
-		d.snap, d.agreed = snap, agreed
+	if snap != d.snap || agreed != d.agreed || families != d.families {
+		d.snap, d.agreed, d.families = snap, agreed, families
 		if len(snap.Relays) >= MinRelays {
-			c.guards.Relays(guardsAmong(snap), agreed)
+			c.guards.Relays(guardsAmong(snap, families), agreed)
 		}
 	}
 	c.guards.Links(d.links.Connected, now)
@@ -103,13 +106,13 @@ func (c *Client) knownTime() time.Time {
 	return c.clock.Now()
 }
 
-// guardsAmong returns the relays that could be guards: young ones are fit for it only
-// while the others are too few.
-func guardsAmong(snap *directory.Snapshot) []guard.Relay {
+// guardsAmong returns the relays that could be guards: those that this machine has a
+// way to. Young ones are fit for it only while the others are too few.
+func guardsAmong(snap *directory.Snapshot, families host.Families) []guard.Relay {
 	list := make([]guard.Relay, 0, len(snap.Relays))
 	young, weights, grown := snap.Young(), snap.Weights(), 0
 	for i, d := range snap.Relays {
-		fit := slices.ContainsFunc(d.Addresses, directory.Address.Dialable)
+		fit := reaches(families, d.Addresses)
 		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Weight: weights[i], Fit: fit})
 		if fit && !young[i] {
 			grown++
@@ -119,6 +122,11 @@ func guardsAmong(snap *directory.Snapshot) []guard.Relay {
 		list[i].Fit = list[i].Fit && (!young[i] || grown < fewGrown)
 	}
 	return list
+}
+
+// reaches reports whether there is a way to a relay.
+func reaches(families host.Families, all []directory.Address) bool {
+	return slices.ContainsFunc(all, func(a directory.Address) bool { return a.Dialable() && families.Reach(a.Addr()) })
 }
 
 // fewGrown is how many relays that are not young are enough to choose guards from.

@@ -94,7 +94,9 @@ type RoutesConfig struct {
 //  2. The second mix is one of four pinned relays, each kept for 1 to 12 days: who
 //     makes a client answer again and again sees few relays around the guard.
 //  3. The third mix is any relay, anew for each packet.
-//  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6).
+//  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6). Two that
+//     follow each other have addresses of one kind: a relay that has only an IPv6
+//     address is next to such as have one.
 //  5. The way back keeps the same rules, with its own choice.
 //  6. Each mix waits for an exponential time, sampled here.
 //  7. A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4:
@@ -116,7 +118,27 @@ type Routes struct {
 
 type relay struct {
 	Relay
-	networks []netip.Prefix
+	networks  []netip.Prefix
+	four, six bool // has addresses of the kind
+}
+
+func newRelay(it Relay, networks []netip.Prefix) relay {
+	r := relay{Relay: it, networks: networks}
+	for _, a := range it.Addrs {
+		switch a = a.Unmap(); {
+		case a.Is4():
+			r.four = true
+		case a.Is6():
+			r.six = true
+		}
+	}
+	return r
+}
+
+// meets reports whether one of two relays can dial the other, by the kinds of their
+// addresses. Where no address is known it may be.
+func meets(a, b *relay) bool {
+	return a.four && b.four || a.six && b.six || !a.four && !a.six || !b.four && !b.six
 }
 
 // NewRoutes returns Routes without relays: see Update.
@@ -163,7 +185,7 @@ func (r *Routes) Update(list []Relay) (pinned bool) {
 			it.Weight = 1
 		}
 		index[it.ID] = len(relays)
-		relays = append(relays, relay{it, networks})
+		relays = append(relays, newRelay(it, networks))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -254,7 +276,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 
 	r.pins = keep
 	for len(present) < pinCount && len(r.pins) < maxPins {
-		it := r.choose(present, true)
+		it := r.choose(present, true, nil)
 		if it == nil || it.Doubtful && len(r.pins) > 0 {
 			break
 		}
@@ -269,15 +291,18 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	return changed
 }
 
-// choose draws a relay apart from others, by weight; if it is to be grown, a young one
-// only if no other will do, and a doubtful one only if no young one will; nil if none
-// fits.
-func (r *Routes) choose(others []*relay, grown bool) *relay {
+// choose draws a relay apart from others, by weight, and beside those of between; if it
+// is to be grown, one that is young or has no IPv4 address only if no other will do,
+// and a doubtful one only if none of these will; nil if none fits.
+func (r *Routes) choose(others []*relay, grown bool, between []*relay) *relay {
+	fits := func(it *relay) bool {
+		return apartFromAll(it, others...) && !slices.ContainsFunc(between, func(b *relay) bool { return !meets(it, b) })
+	}
 	rank := func(it *relay) int {
 		switch {
 		case it.Doubtful:
 			return 2
-		case grown && it.Young:
+		case grown && (it.Young || it.six && !it.four):
 			return 1
 		}
 		return 0
@@ -286,14 +311,14 @@ func (r *Routes) choose(others []*relay, grown bool) *relay {
 	// weighs half is taken half of the times.
 	for range min(len(r.relays), 16) {
 		it := &r.relays[r.rnd.IntN(len(r.relays))]
-		if rank(it) == 0 && (it.Weight == 1 || r.rnd.Float64() < it.Weight) && apartFromAll(it, others...) {
+		if rank(it) == 0 && (it.Weight == 1 || r.rnd.Float64() < it.Weight) && fits(it) {
 			return it
 		}
 	}
 
 	var fit [3][]*relay
 	for i := range r.relays {
-		if it := &r.relays[i]; apartFromAll(it, others...) {
+		if it := &r.relays[i]; fits(it) {
 			fit[rank(it)] = append(fit[rank(it)], it)
 		}
 	}
@@ -347,7 +372,7 @@ func (r *Routes) Pick(n int, avoid ...wire.NodeID) ([]wire.NodeID, error) {
 	}
 	picked := make([]wire.NodeID, 0, n)
 	for len(picked) < n {
-		it := r.choose(others, true)
+		it := r.choose(others, true, nil)
 		if it == nil {
 			return nil, ErrFewRelays
 		}
@@ -415,10 +440,10 @@ func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.L
 	for _, doubtful := range []bool{false, true} {
 		for _, p := range pins {
 			second := r.known(p.ID)
-			if second == nil || second.Doubtful != doubtful || !apartFromAll(second, first, last) {
+			if second == nil || second.Doubtful != doubtful || !apartFromAll(second, first, last) || !meets(first, second) {
 				continue
 			}
-			third := r.choose([]*relay{first, second, last}, false)
+			third := r.choose([]*relay{first, second, last}, false, []*relay{second, last})
 			if third == nil {
 				continue
 			}

@@ -141,7 +141,7 @@ func TestNetworkRules(t *testing.T) {
 		if !okA || !okB {
 			t.Errorf("%s: not fit", tc.name)
 		}
-		a, b := &relay{tc.a, na}, &relay{tc.b, nb}
+		a, b := &relay{Relay: tc.a, networks: na}, &relay{Relay: tc.b, networks: nb}
 		if apart(a, b) != tc.apart || apart(b, a) != tc.apart {
 			t.Errorf("%s: apart %v", tc.name, !tc.apart)
 		}

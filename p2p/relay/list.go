@@ -285,11 +285,13 @@ func (r *Relay) relayPeers() []peer.ID {
 	return slices.DeleteFunc(r.host.Network().Peers(), func(p peer.ID) bool { return !r.isRelay(p) })
 }
 
-// known returns the relays to connect to: listed, or given.
+// known returns the relays to connect to: listed where we have a way to, or given.
 func (r *Relay) known() []wire.NodeID {
 	all := r.book.Named()
+	six := r.hasSix()
 	for _, d := range r.dir.Snapshot().Relays {
-		if d.ID != r.id && !slices.Contains(all, d.ID) {
+		reach := func(a directory.Address) bool { return a.Dialable() && (six || a.Addr().Is4()) }
+		if d.ID != r.id && !slices.Contains(all, d.ID) && slices.ContainsFunc(d.Addresses, reach) {
 			all = append(all, d.ID)
 		}
 	}

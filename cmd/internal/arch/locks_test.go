@@ -59,9 +59,11 @@ var waiting = []string{
 
 // mayWait are packages and functions that may wait with a lock held, with the reason.
 var mayWait = map[string]string{
-	"starling/node/testnet":               "an engine does one thing after the other for the one who runs it",
-	"(*starling/node/store.Store).Backup": "one backup at a time: it reads and writes files, and nobody answers",
-	"starling/p2p/virtualtime":            "is the network that others wait for",
+	"starling/node/testnet":                  "an engine does one thing after the other for the one who runs it",
+	"(*starling/node/store.Store).Backup":    "one backup at a time: it reads and writes files, and nobody answers",
+	"(*starling/node/store.Store).copySome":  "the copy under new keys takes the database's place between two transactions: files only",
+	"(*starling/node/store.Store).renewKeys": "one copy at a time, as with Backup",
+	"starling/p2p/virtualtime":               "is the network that others wait for",
 }
 
 // TestNobodyWaitsWithALock: no lock is held while its holder waits for another party or
