@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -168,11 +169,13 @@ func (c *Client) believe() {
 		ahead, _ := c.clock.Off()
 		c.log.Debug("the clock of this computer is wrong", "ahead", ahead)
 	}
-	wanted := func(id wire.NodeID) bool { return b.Relays[id] }
+	where := c.whereabouts(b.Relays)
 	for _, v := range c.opinions.m {
-		c.dir.Merge(v.dir, wanted)
+		c.dir.Merge(v.dir, func(d *directory.Descriptor) bool {
+			return b.Relays[d.ID] && slices.Equal(d.Addresses, where[d.ID])
+		})
 	}
-	c.dir.Retain(wanted)
+	c.dir.Retain(func(id wire.NodeID) bool { return b.Relays[id] })
 	c.age(b.Relays)
 	if b.Agreed {
 		c.opinions.kept = slices.Collect(maps.Keys(b.Relays))
@@ -189,6 +192,58 @@ func (c *Client) believe() {
 	if len(b.Dropped) > 0 {
 		go c.letGo(b.Dropped)
 	}
+}
+
+// A claim is where some sources say that a relay is.
+type claim struct {
+	addresses []directory.Address
+	voices    int
+	sequence  uint64 // the lowest; 0 of what was believed before
+}
+
+// whereabouts returns the addresses at which relays are believed to be. A relay signs
+// what it likes, and what only its accomplices show us was examined by nobody: so those
+// addresses count that most sources list it at, beside itself. Where as many say one
+// thing as another, what was believed stands, or else what was signed first.
+func (c *Client) whereabouts(relays map[NodeID]bool) map[NodeID][]directory.Address {
+	where := make(map[NodeID][]directory.Address, len(relays))
+	for id := range relays {
+		var claims []claim
+		note := func(d *directory.Descriptor, voices int) *claim {
+			i := slices.IndexFunc(claims, func(o claim) bool { return slices.Equal(o.addresses, d.Addresses) })
+			if i < 0 {
+				i = len(claims)
+				claims = append(claims, claim{d.Addresses, 0, d.Sequence})
+			}
+			claims[i].voices += voices
+			claims[i].sequence = min(claims[i].sequence, d.Sequence)
+			return &claims[i]
+		}
+
+		// What was believed has no voice of its own, nor has the relay.
+		if d, ok := c.dir.Find(id); ok {
+			note(d, 0).sequence = 0
+		}
+		var own *directory.Descriptor
+		for _, v := range c.opinions.m {
+			d, ok := v.dir.Find(id)
+			if ok && v.id != id {
+				note(d, 1)
+			} else if ok {
+				own = d
+			}
+		}
+		if len(claims) == 0 && own != nil {
+			note(own, 0) // nobody else has told anything
+		}
+
+		if len(claims) > 0 {
+			where[id] = slices.MinFunc(claims, func(a, b claim) int {
+				return cmp.Or(cmp.Compare(b.voices, a.voices), cmp.Compare(a.sequence, b.sequence))
+			}).addresses
+		}
+	}
+	return where
 }
 
 // now returns the clock by which a relay's list is judged: that of its own last

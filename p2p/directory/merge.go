@@ -5,11 +5,11 @@ import "starling/p2p/wire"
 // Merge adds what another directory holds of the relays that are wanted, as far
 // as it is newer and valid here too. Signatures were verified there. It returns
 // how many descriptors were taken.
-func (d *Directory) Merge(from *Directory, wanted func(wire.NodeID) bool) (taken int) {
+func (d *Directory) Merge(from *Directory, wanted func(*Descriptor) bool) (taken int) {
 	from.mu.Lock()
 	var some []*entry
 	for _, e := range from.order {
-		if wanted(e.ID) {
+		if wanted(e.Descriptor) {
 			some = append(some, e)
 		}
 	}
