@@ -110,12 +110,17 @@ type errand struct {
 	box mailbox.Box
 }
 
-// names returns the tags that a fetch of the watch names.
+// names returns the tags that a fetch of the watch names. That of the trial takes the
+// place of the last one when it would need a request of its own, and waits in a burst.
 func (w *watch) names() []mailbox.Tag {
-	if w.trial == nil || !w.trial.named || len(w.tags) == 0 {
+	if w.trial == nil || !w.trial.named || w.burst > 0 || len(w.tags) == 0 {
 		return w.tags
 	}
-	return slices.Insert(slices.Clone(w.tags), min(w.trial.place, len(w.tags)), w.trial.tag)
+	tags := slices.Clone(w.tags)
+	if len(tags)%mailbox.MaxTags == 0 {
+		tags = tags[:len(tags)-1]
+	}
+	return slices.Insert(tags, min(w.trial.place, len(tags)), w.trial.tag)
 }
 
 // tryOut takes the next step of a watch's trial, if it is due. It waits for nothing:

@@ -30,8 +30,9 @@ type keeper struct {
 	acked int
 	close int // puts less than a minute after a fetch there
 	last  map[wire.NodeID]time.Time
-	many  int  // watches; 0 is two
-	quiet bool // no mailbox is tried
+	many  int           // watches; 0 is two
+	tags  []mailbox.Tag // of each; nil is four
+	quiet bool          // no mailbox is tried
 	puts  int
 	count int // packets that the client sends and gets
 	began time.Time
@@ -165,7 +166,11 @@ func (k *keeper) start(t *testing.T, d time.Duration, last Record, lied map[wire
 	go func() { ws.Run(ctx); close(done) }()
 	for n := range max(k.many, 2) {
 		at := wire.NodeID{byte(n%2 + 1)}
-		ws.Watch(string(rune('a'+n)), at, tagsAt(at))
+		tags := k.tags
+		if tags == nil {
+			tags = tagsAt(at)
+		}
+		ws.Watch(string(rune('a'+n)), at, tags)
 	}
 
 	for began := time.Now(); time.Since(began) < d; {

@@ -599,7 +599,8 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	if l.left <= fewBlocks && l.came > fewBlocks && now.Sub(l.first) < burstTime {
 		w.expect(max(burstBegin, 2*w.burst), now)
 	}
-	if current && l.left <= fewBlocks && len(l.tags) > 0 && !w.seat.none {
+	// One block is enough for one tag.
+	if few := min(fewBlocks, len(l.tags)-1); current && (l.left <= few || l.came > 0 && l.left <= fewBlocks) && len(l.tags) > 0 && !w.seat.none {
 		w.at(now.Add(burstGather))
 	}
 	pace.Kick(ws.wake)

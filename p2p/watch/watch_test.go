@@ -103,3 +103,23 @@ func TestAckUnderWay(t *testing.T) {
 		})
 	}
 }
+
+// TestQuietWatchPolls: a watch for which nothing comes asks as often as it polls,
+// whatever the number of its tags, and whether or not its mailbox is tried.
+func TestQuietWatchPolls(t *testing.T) {
+	for _, n := range []int{1, 2, 31, 32, 33, 64, 65} {
+		var tags []mailbox.Tag
+		for i := range n {
+			tags = append(tags, mailbox.Tag{byte(i), 1})
+		}
+		const days = 4
+		most := 1.2 * float64((n+mailbox.MaxTags-1)/mailbox.MaxTags*days*24*10)
+		for _, quiet := range []bool{true, false} {
+			k := &keeper{drops: func(wire.NodeID, time.Duration) bool { return false }, tags: tags, quiet: quiet}
+			k.run(t, days*24*time.Hour)
+			if asked := float64(k.count)/2 - float64(k.puts); asked > 2*most+20*days {
+				t.Errorf("%d tags, tried: %v: %.0f requests in %d days, at most %.0f", n, !quiet, asked, days, 2*most)
+			}
+		}
+	}
+}
