@@ -238,3 +238,41 @@ func TestCopyAfterItsTime(t *testing.T) {
 		bob.shutdown()
 	})
 }
+
+// One of Bob's mailboxes drops all it is given. His client finds that out by boxes of
+// its own, he moves, and Ada is told where to. All that she says meanwhile arrives, in
+// order and once, and he misses nothing.
+func TestMailboxThatDropsIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(12)
+		net.Set(nettest.Settings{Again: 10 * time.Minute})
+		net.SetTrials(true)
+		ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+		befriend(t, ada, bob)
+		eventually(t, "quiet", func() bool { return ada.outboxIdle() && bob.outboxIdle() })
+		time.Sleep(time.Minute)
+		old := ada.fetchesAt(bob)
+		net.SetStore(old[0], dropper{mailbox.NewMemory(1 << 10)})
+
+		began, n := time.Now(), 0
+		for ; slices.Contains(ada.fetchesAt(bob), old[0]); n++ {
+			if time.Since(began) > 40*24*time.Hour {
+				t.Fatal("he has not moved in 40 days")
+			}
+			ada.send(bob, fmt.Sprint(n))
+			time.Sleep(6 * time.Hour)
+		}
+		t.Logf("moved after %v", time.Since(began))
+		told := ada.fetchesAt(bob)
+		if len(told) != 2 || !slices.Contains(told, old[1]) {
+			t.Errorf("Bob fetched at %v, has told %v", old, told)
+		}
+
+		ids := ada.sendAll(bob, []string{fmt.Sprint(n), fmt.Sprint(n + 1)})
+		time.Sleep(time.Hour)
+		ada.waitAll(ids, api.StateDelivered)
+		bob.wantSigned(ada, numbered(n+2)...)
+		ada.shutdown()
+		bob.shutdown()
+	})
+}

@@ -17,6 +17,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/mailbox"
+	"starling/p2p/watch"
 )
 
 // A Net is a set of mailboxes. The zero value of its settings is a network
@@ -33,6 +34,7 @@ type Net struct {
 	asked   map[p2p.Tag]bool
 	unasked int
 	liars   map[p2p.NodeID]bool
+	trials  bool
 	mailbox []p2p.NodeID
 }
 
@@ -154,13 +156,14 @@ type Client struct {
 	mu      sync.Mutex
 	offline bool
 	few     bool
-	watches map[string]watch
+	watches map[string]watchAt
+	trials  *watch.Watches // nil: mailboxes are not tried
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
 }
 
-type watch struct {
+type watchAt struct {
 	node p2p.NodeID
 	tags []p2p.Tag
 }
@@ -173,8 +176,13 @@ type found struct {
 
 // Client makes a client. Its callbacks are called while Run runs.
 func (n *Net) Client(cfg p2p.ClientConfig) *Client {
-	c := &Client{net: n, cfg: cfg, found: make(chan found, 1024), watches: make(map[string]watch)}
+	c := &Client{net: n, cfg: cfg, found: make(chan found, 1024), watches: make(map[string]watchAt)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.trials {
+		c.trials = c.tryOut()
+	}
 	return c
 }
 
@@ -199,6 +207,9 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 	}()
 
+	if c.trials != nil {
+		c.work.Go(func() { c.trials.Run(c.ctx) })
+	}
 	if c.cfg.OnChange != nil {
 		c.cfg.OnChange()
 	}
@@ -385,7 +396,7 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 	if len(tags) == 0 {
 		delete(c.watches, key)
 	} else {
-		c.watches[key] = watch{node, slices.Clone(tags)}
+		c.watches[key] = watchAt{node, slices.Clone(tags)}
 	}
 	c.mu.Unlock()
 	c.net.mu.Lock()
@@ -393,6 +404,9 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 		c.net.asked[t] = true
 	}
 	c.net.mu.Unlock()
+	if c.trials != nil {
+		c.trials.Watch(key, node, tags)
+	}
 	c.push()
 }
 
@@ -475,6 +489,7 @@ func (c *Client) ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, erro
 	if c.few {
 		return nil, p2p.ErrFewRelays
 	}
+	avoid = append(slices.Clone(avoid), c.liars()...)
 	var out []p2p.NodeID
 	for _, i := range rand.Perm(len(c.net.mailbox)) {
 		if id := c.net.mailbox[i]; len(out) < n && !slices.Contains(avoid, id) {
@@ -487,15 +502,16 @@ func (c *Client) ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, erro
 	return out, nil
 }
 
-// Missing returns the mailboxes that are down.
+// Missing returns the mailboxes that are down, or were found out.
 func (c *Client) Missing(ids []p2p.NodeID) (missing []p2p.NodeID, err error) {
 	if err := c.state(); err != nil {
 		return nil, err
 	}
+	liars := c.liars()
 	c.net.mu.Lock()
 	defer c.net.mu.Unlock()
 	for _, id := range ids {
-		if c.net.down[id] {
+		if c.net.down[id] || slices.Contains(liars, id) {
 			missing = append(missing, id)
 		}
 	}
