@@ -446,6 +446,31 @@ func TestKnocksBounded(t *testing.T) {
 	}
 }
 
+// TestCandidatesBounded: relays that a listed one has vouched for wait in bounded
+// number, and of too many a random one is forgotten.
+func TestCandidatesBounded(t *testing.T) {
+	w := newWorld(t, 20)
+	r := newRelay(t, 100)
+	raw := r.sign(t)
+	for i := range maxCandidates + 100 {
+		d := r.d
+		d.ID = wire.NodeID{byte(i), byte(i >> 8), byte(i >> 16), 7}
+		w.candidate(&d, raw)
+	}
+	if len(w.candidates) != maxCandidates {
+		t.Errorf("%d wait", len(w.candidates))
+	}
+	kept := 0
+	for i := range 100 {
+		if w.candidates[wire.NodeID{byte(i), 0, 0, 7}] != nil {
+			kept++
+		}
+	}
+	if kept < 50 {
+		t.Errorf("%d of the first hundred are kept: not a random one goes", kept)
+	}
+}
+
 // TestApplicant: vouchers are collected, and those that say something else than they
 // should are not; an address that nobody reaches is not announced for a while.
 func TestApplicant(t *testing.T) {

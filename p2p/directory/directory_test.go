@@ -237,6 +237,17 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestLiarsBounded: a flood of proofs is remembered in bounded number.
+func TestLiarsBounded(t *testing.T) {
+	d := New(Config{Now: func() time.Time { return start }})
+	for i := range 2 * maxLiars {
+		d.convict(wire.NodeID{byte(i), byte(i >> 8), 7})
+	}
+	if len(d.liars) != maxLiars {
+		t.Errorf("%d are remembered", len(d.liars))
+	}
+}
+
 // TestYoung: who is known for less than half as long as most is young; in a young
 // network minutes are long, in an old one a week is.
 func TestYoung(t *testing.T) {

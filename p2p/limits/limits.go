@@ -4,7 +4,8 @@
 // [Table] has a line for each queue, cache, table and permit: number, bytes of
 // each, source, bounded share, and victim when it is full. docs/PROTOCOL.md,
 // section 7, has the same lines; a test compares them, and looks whether the test
-// that fills each exists. [For] scales the bounds that cost memory to the memory of
+// that fills each exists. Another finds the constants of p2p that bound something:
+// each has its line, or a reason why it needs none. [For] scales the bounds that cost memory to the memory of
 // the machine.
 //
 //	HalfOpen   connections before their handshake is over
@@ -76,23 +77,36 @@ type Bound struct {
 	Per  string // whose share is bounded
 	Full string // what goes
 	Test string // package and test that fills it
+	Name string // the constant, if it is in another package: "p2p/book MaxCandidates"
 }
 
 // Table is all that strangers may take at a relay of 1 GiB.
 var Table = []Bound{
-	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse"},
-	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed"},
-	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen"},
-	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood"},
-	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood"},
-	{"streams without a name", 256, 256 << 10, "anybody", "peer", "refused", "p2p/host TestUnnamedStreams"},
-	{"yamux windows beyond the first", 256, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows"},
-	{"clients that are slowed", 256, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed"},
-	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer"},
-	{"dials for packets", 64, 8 << 10, "who sends packets", "4 a link", "random one of the link with most", "p2p/link TestDeadNextHops"},
-	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded"},
-	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates"},
-	{"hearsay of the DHT", 1024, 512, "relays", "4 addresses a node", "random", "p2p/discovery TestHearsay"},
+	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse", ""},
+	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed", ""},
+	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen", ""},
+	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", ""},
+	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", ""},
+	{"streams without a name", 256, 256 << 10, "anybody", "peer", "refused", "p2p/host TestUnnamedStreams", ""},
+	{"yamux windows beyond the first", 256, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows", ""},
+	{"clients that are slowed", 256, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed", ""},
+	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer", ""},
+	{"dials for packets", 64, 8 << 10, "who sends packets", "4 a link", "random one of the link with most", "p2p/link TestDeadNextHops", "p2p/link DialsAtOnce"},
+	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded", "p2p/book MaxCandidates"},
+	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates", "p2p/book CandidatesAtOnce"},
+	{"hearsay of the DHT", 1024, 512, "relays", "4 addresses a node", "random", "p2p/discovery TestHearsay", "p2p/discovery maxHeard"},
+	{"knocks that are not paid for", 1024, 1 << 10, "anybody", "16 a network", "random one of the network, or of all", "p2p/admission TestKnocksBounded", "p2p/admission maxKnocks"},
+	{"relays to be admitted", 20_000, 2 << 10, "relays of the list", "-", "random", "p2p/admission TestCandidatesBounded", "p2p/admission maxCandidates"},
+	{"relays in the list", 10_000, 2 << 10, "who was reached", "32 a network, 2 an address", "youngest of the heaviest network", "p2p/directory TestFull", "p2p/directory MaxRelays"},
+	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory maxLiars"},
+	{"askers for the list", 4096, 128, "anybody", "-", "random", "p2p/directory/exchange TestRatesBounded", "p2p/directory/exchange maxRates"},
+	{"neighbours who gossip", 4096, 128, "anybody", "-", "random", "p2p/limits TestRatesBounded", "p2p/directory/gossip maxPeers"},
+	{"packets that wait", 8192, 2400, "who sends packets", "link, network", "random one of the heaviest link", "p2p/mix TestHeaviestLinkMakesRoom", "p2p/mix DefaultMaxDelayed"},
+	{"bytes of the replay memory", 180_000_000, 1, "who sends packets", "turns at the gate", "none: some fresh packets are refused", "p2p/mix TestMemoryUsedUp", "p2p/mix DefaultMemory"},
+	{"seats at the mailbox", 20_000, 4 << 10, "who fetches", "a stamp each", "young ones for a stamp", "p2p/mailbox TestYoungSeatsAreContested", "p2p/mailbox DefaultMaxSeats"},
+	{"requests at the mailbox", 512, 8 << 10, "who sends packets", "256 of a kind", "newest", "p2p/mailbox TestOverload", "p2p/mailbox DefaultMaxRequests"},
+	{"tags that were asked for", 1 << 18, 25, "who fetches", "-", "random", "p2p/mailbox TestInterestCap", "p2p/mailbox DefaultMaxInterest"},
+	{"boxes", 1 << 18, 0, "who sends packets", "rate of each class", "random one of those that nobody asked for", "p2p/mailbox TestEvictionIsFair", "p2p/mailbox DefaultMaxBoxes"},
 }
 
 // Network returns the block of addresses that one hand is taken to hold when

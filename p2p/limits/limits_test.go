@@ -2,20 +2,25 @@ package limits
 
 import (
 	"fmt"
+	"go/ast"
+	"go/constant"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"hash/maphash"
+	"io/fs"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
 // TestTable: the lines are those of PROTOCOL.md, each names a test that exists,
-// and all of them together fit into half of the memory.
+// and all of them together leave a seventh of the memory.
 func TestTable(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/PROTOCOL.md")
 	if err != nil {
@@ -37,7 +42,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: there is no %s in %s", b.What, name, dir)
 		}
 	}
-	if total > 700<<20 {
+	if total > 900<<20 {
 		t.Errorf("all of it together is %d MB", total>>20)
 	}
 	one := For(1 << 30)
@@ -46,6 +51,160 @@ func TestTable(t *testing.T) {
 	}
 	if For(0).Clients != 500 || For(1<<40).Clients != 8000 {
 		t.Errorf("sizes at the ends: %+v, %+v", For(0), For(1<<40))
+	}
+}
+
+// bound is what constants are called that bound how much there is of something.
+var bound = regexp.MustCompile(`^(([dD]efault)?[mM]ax[A-Z]\w*|\w+(Max|AtOnce))$`)
+
+// noRow are the bounds that nobody fills at a relay, with the reason.
+var noRow = map[string]string{
+	"p2p/admission AllAtOnce":            "a size of the network",
+	"p2p/directory/exchange pagesAtOnce": "of one answer",
+	"p2p/judge avoidMax":                 "a client's own",
+	"p2p/admission maxDoors":             "relays that we knock at ourselves",
+	"p2p/admission maxPerSource":         "the share in the line of knocks",
+	"p2p/admission MaxVouchers":          "of one message",
+	"p2p/admission MaxNews":              "bytes of one message",
+	"p2p/book MaxPerNetwork":             "the share in the line of candidates",
+	"p2p/book MaxNamed":                  "what the owner names",
+	"p2p/book MaxAddresses":              "of one node",
+	"p2p/book maxReached":                "nodes that we reached; small, any is forgotten",
+	"p2p/client maxDoors":                "a client's own",
+	"p2p/client maxOpinions":             "a client's own",
+	"p2p/client maxReplies":              "a client's own",
+	"p2p/clock maxReadings":              "the latest of those we ask",
+	"p2p/directory HintMax":              "bytes of one hint",
+	"p2p/directory MaxAddresses":         "of one descriptor",
+	"p2p/directory MaxDescriptor":        "bytes of one descriptor",
+	"p2p/directory MaxFamily":            "of one descriptor",
+	"p2p/directory MaxLifetime":          "a time",
+	"p2p/directory MaxPages":             "of one request",
+	"p2p/directory MaxPerAddress":        "the share in the line of relays",
+	"p2p/directory MaxPerNetwork":        "the share in the line of relays",
+	"p2p/directory MaxSkew":              "a time",
+	"p2p/directory maxHost":              "letters of one name",
+	"p2p/directory/exchange maxMarks":    "relays that we ask",
+	"p2p/directory/exchange maxPages":    "of one pull of ours",
+	"p2p/directory/gossip maxMessage":    "bytes of one message",
+	"p2p/discovery maxHeardAddrs":        "the share in the line of hearsay",
+	"p2p/discovery/lan FindMax":          "of one question of ours",
+	"p2p/discovery/lan answersMax":       "of one question",
+	"p2p/discovery/lan packetMax":        "bytes of one packet",
+	"p2p/discovery/lan seekMax":          "a time",
+	"p2p/guard MaxGuards":                "a client's own",
+	"p2p/guard graceMax":                 "a time",
+	"p2p/guard lifeMax":                  "a time",
+	"p2p/guard maxLived":                 "a time",
+	"p2p/guard maxSpent":                 "a client's own",
+	"p2p/judge maxFailures":              "a client's own",
+	"p2p/judge maxMixes":                 "of one request of ours",
+	"p2p/judge maxParts":                 "a client's own",
+	"p2p/mailbox MaxAcks":                "of one message",
+	"p2p/mailbox MaxBlocks":              "of one message",
+	"p2p/mailbox MaxTags":                "of one message",
+	"p2p/mailbox maxBatch":               "of one commit",
+	"p2p/mailbox maxID":                  "a number of a row",
+	"p2p/mailbox maxPrice":               "bits of a stamp",
+	"p2p/mix maxNetworks":                "of one relay",
+	"p2p/mix maxPins":                    "a client's own",
+	"p2p/outfox MaxAhead":                "a time",
+	"p2p/outfox MaxDelay":                "a time",
+	"p2p/outfox MaxPacketSize":           "bytes of one packet",
+	"p2p/recall MaxDescriptors":          "of what we write ourselves",
+	"p2p/relay checksAtOnce":             "checks of ours",
+	"p2p/relay lifeMax":                  "a time",
+	"p2p/relay maxMet":                   "relays that we link with",
+	"p2p/relay maxTestimonies":           "relays that we ask",
+	"p2p/relay maxVoices":                "relays of the list; one a network",
+	"p2p/relay syncMax":                  "a time",
+	"p2p/watch maxDelivered":             "a client's own",
+	"p2p/watch maxPoll":                  "a time",
+	"p2p/wire MaxBody":                   "bytes of one frame",
+}
+
+// TestEveryBoundHasARow: whatever constant of p2p bounds something has its line in
+// the table, with its number, or a reason in noRow.
+func TestEveryBoundHasARow(t *testing.T) {
+	rows := map[string]int{}
+	for _, b := range Table {
+		if b.Name != "" {
+			rows[b.Name] = b.Most
+		}
+	}
+	seen := map[string]bool{}
+	eachConstant(t, "..", func(name string, value ast.Expr) {
+		_, constant, _ := strings.Cut(name, " ")
+		most, row := rows[name]
+		if !row && !bound.MatchString(constant) {
+			return
+		}
+		seen[name] = true
+		if !row && noRow[name] == "" {
+			t.Errorf("%s bounds something; limits.Table has no line of it", name)
+		}
+		if is, err := types.Eval(token.NewFileSet(), nil, token.NoPos, types.ExprString(value)); row && err == nil {
+			n, exact := constant64(is)
+			if !exact || n != int64(most) && name != "p2p/mailbox DefaultMaxRequests" { // of each of two kinds
+				t.Errorf("%s is %s, in the table %d", name, is.Value, most)
+			}
+		}
+	})
+	for name := range rows {
+		if !seen[name] {
+			t.Errorf("the table has a line of %s, which is not there", name)
+		}
+	}
+	for name := range noRow {
+		if !seen[name] {
+			t.Errorf("noRow names %s, which is not there", name)
+		}
+	}
+}
+
+func constant64(v types.TypeAndValue) (int64, bool) {
+	return constant.Int64Val(constant.ToInt(v.Value))
+}
+
+// eachConstant calls f with each constant of the packages below a folder of p2p,
+// but those that only tests use: "p2p/book MaxCandidates".
+func eachConstant(t *testing.T, dir string, f func(name string, value ast.Expr)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		switch e.Name() {
+		case "p2ptest", "virtualtime", "adversary", "limits", "testdata":
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		in := "p2p" + strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "..")
+		for _, d := range file.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, s := range g.Specs {
+				v := s.(*ast.ValueSpec)
+				for i, name := range v.Names {
+					if i < len(v.Values) {
+						f(in+" "+name.Name, v.Values[i])
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -45,6 +45,27 @@ func links(loss float64) Links {
 	return Links{LatencyMin: 50 * time.Millisecond, BitsPerSecond: 10_000_000, Loss: loss, Seed: 1}
 }
 
+// TestStrays: a dial of an address that no machine has is counted, one of a machine is
+// not, whether it answers or is off the network.
+func TestStrays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(links(0))
+		n.Options(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		for _, to := range []string{Address(1).String() + ":4001", "9.9.9.9:80", "127.0.0.1:22", "9.9.9.9:80"} {
+			if _, err := n.Dialer(0)(ctx, "tcp4", to); err == nil {
+				t.Errorf("%s answers", to)
+			}
+		}
+		n.Down(1, true)
+		n.Dialer(0)(ctx, "tcp4", Address(1).String()+":4001")
+		if got := n.Strays(); got != 3 {
+			t.Errorf("%d strays", got)
+		}
+	})
+}
+
 // TestConn: written bytes are read, both ways, under any loss, and take the time
 // that the links ask for.
 func TestConn(t *testing.T) {

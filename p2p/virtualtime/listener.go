@@ -84,6 +84,9 @@ func (n *Network) dial(ctx context.Context, ip net.IP, addr *net.TCPAddr) (net.C
 	from.port++
 	port := 10_000 + from.port%50_000
 	unplugged := from.unplugged
+	if !to.machine {
+		n.strays++
+	}
 	n.mu.Unlock()
 
 	latency := n.latency(from, to)

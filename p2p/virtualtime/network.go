@@ -58,11 +58,13 @@ type Network struct {
 	blocked map[[2]uint32]bool // from, to
 	sent    int64
 	lost    int64
+	strays  int64
 }
 
 // A node is a machine with its link.
 type node struct {
 	key       uint32
+	machine   bool // there is one
 	apart     bool // on the other side of a cut
 	down      bool // reached by nobody
 	unplugged bool // and its system knows
@@ -84,6 +86,7 @@ func Address(i int) net.IP { return net.IPv4(11+byte(i/250), byte(i%250), 0, 10)
 
 // Options make a libp2p host node i of the network.
 func (n *Network) Options(i int) []libp2p.Option {
+	n.settle(i)
 	return []libp2p.Option{
 		n.transport(Address(i)),
 		// It waits for something outside of the bubble.
@@ -152,6 +155,21 @@ func (n *Network) Packets() (sent, lost int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.sent, n.lost
+}
+
+// Strays returns how many dials were for addresses that no node has: made up, or of
+// third parties.
+func (n *Network) Strays() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.strays
+}
+
+// settle says that there is a machine at the address of a node.
+func (n *Network) settle(i int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.node(Address(i)).machine = true
 }
 
 // Traffic returns how many bytes a node received and sent, packet headers

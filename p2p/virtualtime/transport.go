@@ -56,6 +56,7 @@ func (t *virtualTCP) Listen(a multiaddr.Multiaddr) (transport.Listener, error) {
 
 // Dialer dials from node i, without libp2p.
 func (n *Network) Dialer(i int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	n.settle(i)
 	return dialer{n, Address(i)}.DialContext
 }
 

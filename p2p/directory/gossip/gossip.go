@@ -24,7 +24,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p-pubsub"
@@ -32,10 +31,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"golang.org/x/time/rate"
 
 	"starling/p2p/admission"
 	"starling/p2p/directory"
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -70,13 +69,13 @@ type Gossip struct {
 	topic *pubsub.Topic
 	stop  func()
 
-	mu    sync.Mutex
-	rates map[peer.ID]rates
+	// What one neighbour may bring: so much is looked at, as much again ignored.
+	heard, ignored *limits.Rates[peer.ID]
 }
 
 // New joins the topic. The goroutines of gossipsub end with ctx.
 func New(ctx context.Context, cfg Config) (*Gossip, error) {
-	g := &Gossip{cfg: cfg, rates: map[peer.ID]rates{}}
+	g := &Gossip{cfg: cfg, heard: limits.NewRates[peer.ID](Rate, Burst, maxPeers), ignored: limits.NewRates[peer.ID](Rate, Burst, maxPeers)}
 	if cfg.Count == nil {
 		g.cfg.Count = func(string) {}
 	}
@@ -205,9 +204,9 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 		g.cfg.Count("gossip: oversize")
 		return pubsub.ValidationReject
 	}
-	switch r := g.rate(from); {
-	case r.heard.Allow():
-	case r.ignored.Allow():
+	switch {
+	case g.heard.Of(from).Allow():
+	case g.ignored.Of(from).Allow():
 		g.cfg.Count("gossip: too fast")
 		return pubsub.ValidationIgnore
 	default:
@@ -232,21 +231,4 @@ func (g *Gossip) validate(_ context.Context, from peer.ID, m *pubsub.Message) pu
 		g.cfg.Count("gossip: not admitted")
 		return pubsub.ValidationIgnore
 	}
-}
-
-// rates are what one neighbour may bring: so much is looked at, as much again ignored.
-type rates struct{ heard, ignored *rate.Limiter }
-
-func (g *Gossip) rate(from peer.ID) rates {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	r, ok := g.rates[from]
-	if !ok {
-		if len(g.rates) >= maxPeers {
-			clear(g.rates)
-		}
-		r = rates{rate.NewLimiter(Rate, Burst), rate.NewLimiter(Rate, Burst)}
-		g.rates[from] = r
-	}
-	return r
 }
