@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"starling/cmd/internal/lab/attack"
@@ -11,8 +12,8 @@ import (
 	"starling/node/testnet/scenario"
 )
 
-// TestCommittedScenarios: every scenario names an attack that there is, and every
-// attack has a scenario.
+// TestCommittedScenarios: every scenario names an attack that there is, and how much
+// of it there must be; every attack has a scenario.
 func TestCommittedScenarios(t *testing.T) {
 	files, err := filepath.Glob("scenarios/*.toml")
 	if err != nil {
@@ -28,6 +29,9 @@ func TestCommittedScenarios(t *testing.T) {
 		for _, h := range s.Hostile {
 			if err := attack.Check(h.Do); err != nil {
 				t.Errorf("%s: %v", file, err)
+			}
+			if h.Least == 0 {
+				t.Errorf("%s: an attack that does nothing would pass", file)
 			}
 			shown[h.Do] = true
 		}
@@ -62,6 +66,30 @@ func TestAttacksInSmall(t *testing.T) {
 				t.Error(got.Summary.Verdict())
 			}
 		})
+	}
+}
+
+// TestIdleAttack: a run fails whose attack does less than the scenario says, and says
+// so; what it did is in the report.
+func TestIdleAttack(t *testing.T) {
+	src := "name = 'less'\nengine = 'virtual'\nrelays = 5\nusers = 2\nduration = '3s'\nmessages = { count = 1 }\n" +
+		"[[hostile]]\ndo = 'halfopen'\nrate = 10\nleast = %d\n"
+	for _, least := range []int{20, 1000} {
+		s, err := scenario.Parse("less", fmt.Appendf(nil, src, least))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := runner.Run(t.Context(), s, runner.Options{Attacks: attacks{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := got.Summary
+		if sum.Passed() != (least == 20) || len(sum.Attacks) != 1 || sum.Attacks[0].Did < 20 || sum.Attacks[0].Did > 40 {
+			t.Errorf("at least %d: %s %+v", least, sum.Verdict(), sum.Attacks)
+		}
+		if said := line(sum); least == 1000 && !strings.Contains(said, "halfopen, connections opened is ") {
+			t.Error(said)
+		}
 	}
 }
 

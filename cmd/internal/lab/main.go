@@ -26,6 +26,7 @@ import (
 
 	"starling/cmd/internal/lab/attack"
 	"starling/node/testnet/engine"
+	"starling/node/testnet/report"
 	"starling/node/testnet/runner"
 	"starling/node/testnet/scenario"
 )
@@ -66,20 +67,26 @@ func code(err error) int {
 	return exitFailed
 }
 
-// machine is one hostile machine, until it is ended.
+// machine is one hostile machine, until it is ended. Then it says what it did.
 func machine(ctx context.Context, described string) error {
 	var s engine.Stranger
 	if err := json.Unmarshal([]byte(described), &s); err != nil {
 		return err
 	}
-	return attack.Run(ctx, s)
+	did, err := attack.Run(ctx, s)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(did)
 }
 
 // attacks hands the attacks to an engine.
 type attacks struct{}
 
-func (attacks) Check(name string) error                          { return attack.Check(name) }
-func (attacks) Run(ctx context.Context, s engine.Stranger) error { return attack.Run(ctx, s) }
+func (attacks) Check(name string) error { return attack.Check(name) }
+func (attacks) Run(ctx context.Context, s engine.Stranger) (engine.Deed, error) {
+	return attack.Run(ctx, s)
+}
 func (attacks) Command(s engine.Stranger) (program string, args []string) {
 	described, err := json.Marshal(s)
 	if err != nil {
@@ -119,8 +126,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		sum := got.Summary
-		fmt.Printf("%s: %s; median %d ms, p99 %d ms until shown; newcomers ready in %.1f s; %.0f s in all\n",
-			s.Name, sum.Verdict(), sum.P50, sum.P99, float64(sum.NewcomerMS)/1000, float64(sum.WallMS)/1000)
+		fmt.Println(line(sum))
 		if *dir != "" {
 			if err := got.Write(filepath.Join(*dir, s.Name)); err != nil {
 				return err
@@ -135,6 +141,16 @@ func run(ctx context.Context, args []string) error {
 		return errLost
 	}
 	return nil
+}
+
+// line says in a line what an attack did, and what became of the messages.
+func line(s report.Summary) string {
+	said := fmt.Sprintf("%s: %s", s.Name, s.Verdict())
+	for _, a := range s.Attacks {
+		said += fmt.Sprintf(" %s from %d machines: %d %s.", a.Do, a.Machines, a.Did, a.What)
+	}
+	return said + fmt.Sprintf(" Until shown: median %d ms, p99 %d ms. Newcomers ready in %.1f s. Strange addresses dialled: %d. %.0f s in all.",
+		s.P50, s.P99, float64(s.NewcomerMS)/1000, s.StrayDials, float64(s.WallMS)/1000)
 }
 
 // load reads a scenario that its engine can run.

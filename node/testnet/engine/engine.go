@@ -38,10 +38,19 @@ type Config struct {
 type Attacks interface {
 	// Check returns why there is no attack of a name.
 	Check(name string) error
-	// Run attacks from a machine in this process until ctx ends.
-	Run(ctx context.Context, m Stranger) error
-	// Command returns a program and its arguments that do the same as a process.
+	// Run attacks from a machine in this process until ctx ends, and says what it
+	// has done.
+	Run(ctx context.Context, m Stranger) (Deed, error)
+	// Command returns a program and its arguments that do the same as a process. It
+	// writes the Deed as JSON when it is interrupted.
 	Command(m Stranger) (program string, args []string)
+}
+
+// A Deed is what a hostile machine has done, by its own count: that it did
+// something at all.
+type Deed struct {
+	Count int64
+	What  string // is counted: "packets sent"
 }
 
 // A Stranger is one hostile machine.
@@ -95,7 +104,7 @@ type Engine interface {
 
 	// Attack lets one hostile machine, counted from 0 over all tables, do what
 	// it does until ctx ends.
-	Attack(ctx context.Context, stranger int, h scenario.Hostile) error
+	Attack(ctx context.Context, stranger int, h scenario.Hostile) (Deed, error)
 
 	// Measure returns what the nodes have cost so far.
 	Measure(ctx context.Context) Measures
@@ -115,6 +124,7 @@ type Measures struct {
 	UserRSS       []int64
 	RelayDisk     []int64 // bytes of each relay's folder, where it is asked for
 	RelayBoxes    int64   // stored in all mailboxes, where the engine sees them
+	Strays        int64   // dials of addresses that no machine has, where the engine sees them
 }
 
 // Traffic is bytes on all links of a node.
@@ -138,6 +148,6 @@ func (Unable) Partition([]int) error            { return ErrCannot }
 func (Unable) Heal() error                      { return ErrCannot }
 func (Unable) Block([]int) error                { return ErrCannot }
 func (Unable) Unblock() error                   { return ErrCannot }
-func (Unable) Attack(context.Context, int, scenario.Hostile) error {
-	return ErrCannot
+func (Unable) Attack(context.Context, int, scenario.Hostile) (Deed, error) {
+	return Deed{}, ErrCannot
 }

@@ -119,7 +119,7 @@ func (s Summary) Verdict() string {
 	var missed string
 	for _, b := range s.Bars {
 		if !b.Held {
-			missed += fmt.Sprintf(" Missed: %s is %s, at most %s.", b.What, b.amount(b.Got), b.amount(b.Limit))
+			missed += fmt.Sprintf(" Missed: %s is %s, %s.", b.What, b.amount(b.Got), b.bound())
 		}
 	}
 
@@ -144,6 +144,14 @@ func (s Summary) Verdict() string {
 	}
 
 	return fmt.Sprintf("%d of %d messages were shown: %s.%s", s.Shown, s.Planned, strings.Join(wrong, ", "), missed)
+}
+
+// bound says where the limit is.
+func (b Bar) bound() string {
+	if b.Least {
+		return "at least " + b.amount(b.Limit)
+	}
+	return "at most " + b.amount(b.Limit)
 }
 
 func (b Bar) amount(v float64) string {
@@ -180,7 +188,7 @@ func (s Summary) cards() []card {
 	}
 
 	for _, b := range s.Bars {
-		cards = append(cards, card{b.What + ", at most " + b.amount(b.Limit), b.amount(b.Got)})
+		cards = append(cards, card{b.What + ", " + b.bound(), b.amount(b.Got)})
 	}
 
 	return cards

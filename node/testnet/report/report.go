@@ -53,6 +53,10 @@ type Summary struct {
 
 	NewcomerMS int64 `json:"newcomer_ms,omitempty"` // until the slowest newcomer was ready
 
+	Attacks []Attack `json:"attacks,omitempty"`
+	// StrayDials were for addresses that no machine has, where the engine sees them.
+	StrayDials int64 `json:"stray_dials,omitempty"`
+
 	RelayStops int   `json:"relay_stops"`
 	Reopens    int   `json:"reopens"`     // nodes opened during the traffic
 	ReadyMS    int64 `json:"ready_ms"`    // real time until everybody runs
@@ -79,6 +83,15 @@ type Summary struct {
 	Bars []Bar `json:"bars,omitempty"`
 }
 
+// An Attack is what hostile machines did.
+type Attack struct {
+	Do       string `json:"do"`
+	Machines int    `json:"machines"`
+	Did      int64  `json:"did"`  // all of them, by their own count
+	What     string `json:"what"` // they count
+	Least    int64  `json:"least"`
+}
+
 // A Bar is something that must hold beside every message being shown once and
 // in order.
 type Bar struct {
@@ -86,6 +99,7 @@ type Bar struct {
 	Unit  string  `json:"unit,omitempty"`
 	Got   float64 `json:"got"`
 	Limit float64 `json:"limit"`
+	Least bool    `json:"least,omitempty"` // the limit is a lower one
 	Held  bool    `json:"held"`
 }
 
@@ -104,9 +118,10 @@ func (r *Report) Finish(bar scenario.Bar) {
 	s := &r.Summary
 	check := func(what, unit string, got, limit float64) {
 		if limit > 0 {
-			s.Bars = append(s.Bars, Bar{what, unit, got, limit, got <= limit && !s.Interrupted})
+			s.Bars = append(s.Bars, Bar{what, unit, got, limit, false, got <= limit && !s.Interrupted})
 		}
 	}
+
 	check("start", "s", float64(s.ReadyMS)/1000, bar.Start.Seconds())
 	check("wall", "s", float64(s.WallMS)/1000, bar.Wall.Seconds())
 	check("p99", "s", float64(s.P99)/1000, bar.P99.Seconds())
@@ -114,6 +129,16 @@ func (r *Report) Finish(bar scenario.Bar) {
 	check("memory of a user", "MiB", s.UserRSSMiB, bar.UserRSS)
 	check("a user's bytes a day", "B", float64(s.UserBytesDay), bar.UserBytesDay)
 	check("growth of cost", "", s.Growth, bar.Growth)
+
+	if bar.NoStrays {
+		s.Bars = append(s.Bars, Bar{"dials of strange addresses", "", float64(s.StrayDials), 0, false, s.StrayDials == 0})
+	}
+	for _, a := range s.Attacks {
+		if a.Least > 0 { // an attack that did nothing shows nothing
+			s.Bars = append(s.Bars, Bar{a.Do + ", " + a.What, "", float64(a.Did), float64(a.Least), true, a.Did >= a.Least && !s.Interrupted})
+		}
+	}
+
 	line, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // all of it is our own

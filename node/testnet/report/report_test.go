@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"starling/node/testnet/scenario"
 )
 
 const ms = time.Millisecond
@@ -107,6 +109,26 @@ func TestPassed(t *testing.T) {
 		spoil(&s)
 		if s.Passed() || !strings.Contains(s.Verdict(), name) {
 			t.Errorf("%s: passed %v, %s", name, s.Passed(), s.Verdict())
+		}
+	}
+}
+
+// TestBars: an upper bar, a lower one, and one of none at all.
+func TestBars(t *testing.T) {
+	for _, tt := range []struct {
+		did, strays int64
+		words       string
+	}{
+		{9000, 0, ""},
+		{8999, 0, "delays, packets sent is 8999, at least 9000."},
+		{9000, 1, "dials of strange addresses is 1, at most 0."},
+	} {
+		r := &Report{Summary: Summary{Planned: 1, Counts: Counts{Sent: 1, Shown: 1}, StrayDials: tt.strays,
+			Attacks: []Attack{{Do: "delays", Did: tt.did, What: "packets sent", Least: 9000}, {Do: "idle"}}}}
+		r.Finish(scenario.Bar{NoStrays: true})
+		s := r.Summary
+		if s.Passed() != (tt.words == "") || !strings.Contains(s.Verdict(), tt.words) || len(s.Bars) != 2 {
+			t.Errorf("%d did, %d strays: passed %v, %s", tt.did, tt.strays, s.Passed(), s.Verdict())
 		}
 	}
 }

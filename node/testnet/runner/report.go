@@ -149,7 +149,8 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.NewcomerMS = r.newcomer.Milliseconds()
+	s.NewcomerMS, s.StrayDials = r.newcomer.Milliseconds(), m.Strays
+	s.Attacks = slices.Clone(r.attacks)
 	s.RelayStops, s.Reopens, s.LateMS = r.stops, r.reopens, r.late.Milliseconds()
 	s.Goroutines, s.RSSMiB = r.goroutines, r.rss/mib
 	s.UserRSSMiB, s.RelayRSSMiB = float64(r.userRSS)/mib, float64(r.relayRSS)/mib

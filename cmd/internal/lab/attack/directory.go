@@ -39,7 +39,9 @@ func lists(ctx context.Context, m *machine) error {
 				f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
 				if err != nil || m.write(s, f) != nil {
 					s = nil
+					return
 				}
+				m.done.add()
 			})
 		})
 	})
@@ -64,8 +66,9 @@ func descriptors(ctx context.Context, m *machine) error {
 	draw := mrand.New(mrand.NewPCG(m.Seed, 1))
 	return m.paced(ctx, 100, func(int) {
 		at := netip.AddrFrom4([4]byte{byte(20 + draw.IntN(100)), byte(draw.IntN(256)), byte(draw.IntN(256)), 10})
-		if raw, err := invent(at); err == nil {
-			g.Publish(ctx, admission.News{Raw: raw}.Append(nil))
+		raw, err := invent(at)
+		if err == nil && g.Publish(ctx, admission.News{Raw: raw}.Append(nil)) == nil {
+			m.done.add()
 		}
 	})
 }

@@ -23,7 +23,7 @@ type shape func(s *sender, entry wire.NodeID) (*outfox.Packet, error)
 
 // packets sends packets of one shape into every relay over one link each, so many
 // a second and relay.
-func packets(most float64, make shape) attack {
+func packets(most float64, make shape) func(context.Context, *machine) error {
 	return func(ctx context.Context, m *machine) error {
 		s, err := m.sender(ctx)
 		if err != nil {
@@ -48,9 +48,14 @@ func packets(most float64, make shape) attack {
 						return
 					}
 					p, err := make(s, entry)
-					if err == nil && m.write(link, p.Frame()) != nil {
-						link = nil
+					if err != nil {
+						return
 					}
+					if m.write(link, p.Frame()) != nil {
+						link = nil
+						return
+					}
+					m.done.add()
 				})
 			})
 		})

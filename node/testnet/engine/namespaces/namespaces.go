@@ -12,6 +12,7 @@ package namespaces
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"starling/node/testnet/engine"
 	"starling/node/testnet/engine/processes"
@@ -166,23 +168,33 @@ func (e *Engine) Block(relays []int) error {
 // Unblock implements engine.Engine.
 func (e *Engine) Unblock() error { return e.lab.rules("hub", "flush set bridge lab blocked") }
 
+// farewell is how long a hostile machine has to say what it did.
+const farewell = 10 * time.Second
+
 // Attack implements engine.Engine: a process in a namespace of its own.
-func (e *Engine) Attack(ctx context.Context, i int, h scenario.Hostile) error {
+func (e *Engine) Attack(ctx context.Context, i int, h scenario.Hostile) (did engine.Deed, err error) {
 	program, args := e.attacks.Command(engine.Stranger{
 		Do: h.Do, Rate: h.Rate, Seed: e.s.Seed + uint64(i), Address: strangerAddress(i), Relays: e.Relays(),
 	})
 	cmd := e.lab.command(stranger(i), program, args...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var wrote, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &wrote, &said
 	if err := cmd.Start(); err != nil {
-		return err
+		return did, err
 	}
-	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() {
+		cmd.Process.Signal(os.Interrupt)
+		time.AfterFunc(farewell, func() { cmd.Process.Kill() })
+	})
 	defer stop()
+
 	if err := cmd.Wait(); ctx.Err() == nil {
-		return fmt.Errorf("hostile machine %d ended: %w: %s", i, err, bytes.TrimSpace(said.Bytes()))
+		return did, fmt.Errorf("hostile machine %d ended: %w: %s", i, err, bytes.TrimSpace(said.Bytes()))
 	}
-	return nil
+	if err := json.Unmarshal(wrote.Bytes(), &did); err != nil {
+		return did, fmt.Errorf("hostile machine %d does not say what it did: %w", i, err)
+	}
+	return did, nil
 }
 
 // room is the size of a node's disk where disks get full, in MiB.

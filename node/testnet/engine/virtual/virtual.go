@@ -172,7 +172,7 @@ func (e *Engine) Unblock() error { e.net.Unblock(); return nil }
 
 // Attack implements engine.Engine. Strangers have the addresses behind those of
 // the users.
-func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) error {
+func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) (engine.Deed, error) {
 	n := e.cfg.Scenario.Relays + e.cfg.Scenario.People() + stranger
 	return e.cfg.Attacks.Run(ctx, engine.Stranger{
 		Do: h.Do, Rate: h.Rate, Seed: e.cfg.Scenario.Seed + uint64(stranger),
@@ -188,6 +188,7 @@ func (e *Engine) Measure(context.Context) engine.Measures {
 		return m
 	}
 	m.Packets, m.Lost = e.net.Packets()
+	m.Strays = e.net.Strays()
 	for i := range e.cfg.Scenario.Relays {
 		m.Relays = append(m.Relays, e.traffic(i))
 	}
