@@ -75,13 +75,19 @@ bench: build ## what it costs, as JSON lines, each with its bar
 
 # The long scenarios: three quarters of an hour or so.
 SOAK = day lossy blocked thousand hundred idle idle-day
+# Those in which strangers attack: half an hour.
+HOSTILE = $(wildcard cmd/internal/lab/scenarios/*.toml)
 
 anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
 	@$(GO) run ./cmd/internal/anonymity
 
-soak: build ## the long testnets, each with its bar; reports in bin/soak; 200 outages
+soak: build ## the long testnets and the attacks, each with its bar; reports in bin/soak; 200 outages
+	@$(GO) build -o bin/lab ./cmd/internal/lab
 	@failed=; $(GO) test ./p2p -run TestTaintOverOutages -outages 200 || failed=" outages"; for s in $(SOAK); do \
 		bin/starling testnet run node/testnet/scenarios/$$s.toml --report bin/soak/$$s || failed="$$failed $$s"; \
+	done; \
+	for s in $(HOSTILE); do \
+		bin/lab --report bin/soak/hostile $$s || failed="$$failed $$s"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 fuzz: ## every fuzz target for FUZZTIME each

@@ -287,6 +287,20 @@ func BenchmarkStamp(b *testing.B) {
 	}
 }
 
+// BenchmarkStamped is what the mailbox pays to check it.
+func BenchmarkStamped(b *testing.B) {
+	now, lease := time.Now(), testLease()
+	stamp, err := FindStamp(b.Context(), testSelf, lease, now, 8)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if !stamped(testSelf, lease, stamp, now, 8) {
+			b.Fatal("it is none")
+		}
+	}
+}
+
 // TestTakenShowsTheBox: a put that finds another box gets it, so that who is told
 // "taken" can see whether that is so. Of one that was acknowledged nothing is left
 // to show.

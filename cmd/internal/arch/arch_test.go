@@ -55,6 +55,7 @@ var arrows = []arrow{
 	{"cmd/internal/bench", "node/...", "measures what a user waits for; never part of the program"},
 	{"cmd/internal/bench", "tui/tuitest", "shows the app a node that sends a thousand messages a second"},
 	{"cmd/internal/bench", "p2p", "measures the network without people"},
+	{"cmd/internal/bench", "cmd/internal/lab/attack", "measures mail while one stranger floods"},
 	{"cmd/internal/bench", "p2p/mailbox", "measures what a mailbox costs its relay"},
 	{"cmd/internal/bench", "session", "measures a message's encryption beside libsignal's"},
 

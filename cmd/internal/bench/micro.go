@@ -30,7 +30,15 @@ var micros = []micro{
 
 	{"./p2p/outfox", "PeelPerX25519", "ns/x25519", "X25519", 1e3, "us", 0, "the yardstick of this run"},
 	{"./p2p/outfox", "PeelPerX25519", "peel/x25519", "packet peel / X25519", 1, "ratio", 2, "open, replay tag, payload; medians of turns"},
-	{"./p2p/outfox", "Wrap", "ns/op", "packet wrap, 4 layers", 1e3, "us", 0, ""},
+	{"./p2p/outfox", "Wrap", "ns/op", "packet wrap, 4 layers", 1e3, "us", 0, "what a packet costs its sender"},
+	{"./p2p/outfox", "Peel", "ns/op", "packet peel", 1e3, "us", 0, "what it costs each relay on its way"},
+
+	{"./p2p/directory", "Invent", "ns/op", "descriptor of a relay that is not there", 1e3, "us", 0, "what it costs who invents it, keys included"},
+	{"./p2p/directory", "Parse", "ns/op", "descriptor, verified", 1e3, "us", 0, "what it costs a relay that hears it"},
+	{"./p2p/directory", "Answer", "ns/op", "answer of 32 pages to a request for the list", 1e3, "us", 0, "what a frame costs a relay that knows 1,000"},
+
+	{"./p2p/mailbox", "Stamp", "ns/op", "stamp of a seat", 1e9, "s", 0, "what a seat costs who floods"},
+	{"./p2p/mailbox", "Stamped", "ns/op", "stamp, checked", 1e3, "us", 0, "what it costs the mailbox"},
 
 	{"./tui", "Frame", "ns/op", "frame at 200×60", 1e6, "ms", 4, ""},
 	{"./tui", "FrameAfterResize", "ns/op", "frame at 200×60, nothing laid out before", 1e6, "ms", 0, ""},
