@@ -13,7 +13,7 @@ import (
 )
 
 // TestCommittedScenarios: every scenario names an attack that there is, and how much
-// of it there must be; every attack has a scenario.
+// of it there must be; every attack has a scenario, and a line in ATTACKS.md.
 func TestCommittedScenarios(t *testing.T) {
 	files, err := filepath.Glob("scenarios/*.toml")
 	if err != nil {
@@ -36,7 +36,14 @@ func TestCommittedScenarios(t *testing.T) {
 			shown[h.Do] = true
 		}
 	}
+	doc, err := os.ReadFile("../../../docs/ATTACKS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range attack.Names() {
+		if !strings.Contains(string(doc), "`"+name+"`:") {
+			t.Errorf("ATTACKS.md has no line of %s", name)
+		}
 		if !shown[name] {
 			t.Errorf("the attack %s has no scenario", name)
 		}
