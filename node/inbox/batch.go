@@ -188,7 +188,7 @@ func (b *batch) box(x *box) error {
 	b.in.mu.Lock()
 	owners, muted := b.in.table.Owners(tag)
 	b.in.mu.Unlock()
-	if muted && len(owners) == 0 {
+	if len(owners) == 0 && (muted || b.in.isEarly(tag)) {
 		return nil
 	}
 	b.acks = append(b.acks, ack{x.node, tag})

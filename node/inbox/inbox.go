@@ -136,6 +136,7 @@ type Inbox struct {
 	missing map[store.Node]time.Time // mailboxes that do not work, since when; never changed
 	looked  bool                     // missing is of this start
 	peeks   map[store.ID]peek
+	early   map[store.Tag]early // knocks that are not asked for now
 }
 
 type box struct {
@@ -229,6 +230,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.dropLate, at: time.Now().Add(lateEvery)},
+		{do: in.askEarly, at: time.Now().Add(earlyPause)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
 	const receipts, releases, invites = 0, 1, 2
 

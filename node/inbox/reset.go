@@ -306,6 +306,8 @@ func (b *batch) step(p *peer, x *box) error {
 	step, err := r.Take(b.now, *cell)
 	if errors.Is(err, session.ErrEarly) {
 		b.acks = b.acks[:len(b.acks)-1] // it comes again until its time has come
+		b.in.putOff(store.Tag(cell.Tag), p.ID, b.now)
+		p.watch = true
 		return nil
 	}
 	if err != nil {

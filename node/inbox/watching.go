@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"starling/node/inbox/watch"
@@ -94,6 +95,7 @@ func (in *Inbox) planContact(tx *store.Tx, c store.Contact, s *session.Session) 
 	if w.Tags, err = resetTags(tx, c.ID, s); err != nil {
 		return w, err
 	}
+	w.Tags = slices.DeleteFunc(w.Tags, in.isEarly)
 	w.Session, w.Spare = true, len(w.Tags)+len(s.Calls())
 	w.Tags = append(w.Tags, toTags(s.Window())...)
 	w.Muted = c.Blocked
