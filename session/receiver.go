@@ -268,7 +268,7 @@ func (r *receiver) unmarshal(in *cryptobyte.String) bool {
 	var gaps uint16
 	if !r.cells.unmarshal(in) || !in.ReadUint32(&r.number) || r.number > envelope.MaxNumber+1 ||
 		r.cells.n != r.number+Ahead ||
-		!in.CopyBytes(r.last[:]) || !readTags(in, r.ahead[:]) || !in.ReadUint16(&gaps) || gaps > MaxGaps {
+		!in.CopyBytes(r.last[:]) || !readTags(in, r.ahead[:]) || !in.ReadUint16(&gaps) {
 		return false
 	}
 	for range gaps {

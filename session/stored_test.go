@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -92,8 +93,21 @@ func TestImpossibleGaps(t *testing.T) {
 			r.gaps = append(r.gaps, gap{first: r.gaps[0].first + MaxGaps, tags: tags(2), steps: r.gaps[0].steps})
 			r.gaps[0].tags = tags(MaxGaps - 1)
 		}, false},
-		"as old as can be": {func(r *receiver) { far(r, MaxGapAge) }, true},
-		"too old":          {func(r *receiver) { far(r, MaxGapAge+1) }, false},
+		"as many as can be in two": {func(r *receiver) {
+			far(r, 900)
+			r.gaps = append(r.gaps, gap{first: r.gaps[0].first + MaxGaps, tags: tags(1), steps: r.gaps[0].steps})
+			r.gaps[0].tags = tags(MaxGaps - 1)
+		}, true},
+		"more than there were": {func(r *receiver) {
+			far(r, 900)
+			r.number, r.cells.n = 2, 2+Ahead
+			r.gaps[0].first, r.gaps[0].tags = 0, tags(3)
+		}, false},
+		"of a DH step that wraps": {func(r *receiver) { r.gaps[2].steps = math.MaxUint32 }, false},
+		"the last number":         {func(r *receiver) { r.gaps = nil; r.number = envelope.MaxNumber + 1; r.cells.n = r.number + Ahead }, true},
+		"a number after the last": {func(r *receiver) { r.gaps = nil; r.number = envelope.MaxNumber + 2; r.cells.n = r.number + Ahead }, false},
+		"as old as can be":        {func(r *receiver) { far(r, MaxGapAge) }, true},
+		"too old":                 {func(r *receiver) { far(r, MaxGapAge+1) }, false},
 	} {
 		if reading(t, s, func(s *Session) { c.change(&s.receive) }) != c.good {
 			t.Errorf("%s: read %v", name, !c.good)
