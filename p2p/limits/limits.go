@@ -55,6 +55,10 @@ type Sizes struct {
 	Slowed   int // clients that send faster than they may, and wait
 	Unnamed  int // streams that have not named a protocol yet
 	Windows  int64
+
+	Replay    int // bytes of replay tags; never more than at 1 GiB: packets have a rate
+	Seats     int // at the mailbox
+	SeatBytes int // of all of them
 }
 
 // For returns the sizes for so many bytes of memory: those of the table at
@@ -65,6 +69,7 @@ func For(memory int64) Sizes {
 	return Sizes{
 		Clients: n(2000), Relays: n(525), HalfOpen: n(512), HalfHost: 8, HalfNet: 32,
 		Slowed: n(256), Unnamed: n(256), Windows: int64(n(256 << 20)),
+		Replay: min(n(180_000_000), 180_000_000), Seats: n(20_000), SeatBytes: n(80 << 20),
 	}
 }
 

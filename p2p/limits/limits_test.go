@@ -49,6 +49,14 @@ func TestTable(t *testing.T) {
 	if one.Clients != Table[0].Most || one.Relays != Table[1].Most || one.HalfOpen != Table[2].Most || one.Slowed != 256 || one.Unnamed != 256 {
 		t.Errorf("sizes at 1 GiB: %+v", one)
 	}
+	for _, b := range Table {
+		if b.What == "bytes of the replay memory" && one.Replay != b.Most || b.What == "seats at the mailbox" && one.Seats != b.Most {
+			t.Errorf("%s: %+v", b.What, one)
+		}
+	}
+	if least, most := For(0), For(1<<40); least.Replay != one.Replay/4 || most.Replay != one.Replay || least.Seats != 5000 || most.SeatBytes != 320<<20 {
+		t.Errorf("what stays is %+v and %+v", least, most)
+	}
 	if For(0).Clients != 500 || For(1<<40).Clients != 8000 {
 		t.Errorf("sizes at the ends: %+v, %+v", For(0), For(1<<40))
 	}

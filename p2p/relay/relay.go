@@ -245,6 +245,7 @@ func New(cfg Config) (*Relay, error) {
 		OnKeys: func() { pace.Kick(r.keys) },
 		Now:    cfg.Clock,
 		Logger: r.log,
+		Memory: r.sizes.Replay,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start mix: %w", err)
@@ -260,6 +261,7 @@ func New(cfg Config) (*Relay, error) {
 
 	r.mail = mailbox.NewServer(mailbox.ServerConfig{
 		Store: store, Sender: sink{r}, Self: r.id, Directory: asked{r}, Now: cfg.Clock, Logger: r.log,
+		MaxSeats: r.sizes.Seats, SeatBytes: r.sizes.SeatBytes,
 	})
 
 	r.list = exchange.New(exchange.Config{
