@@ -64,7 +64,7 @@
 // within 15 seconds of its leaving leaves again over the next one, because relays of
 // the last may be down. A later fetch of the same tag that stands takes the tag over.
 // When no blocks are left, or after SubscriptionLife, the subscription ends. Boxes
-// stay until they are acknowledged, or for TTL.
+// stay until they are acknowledged, or for TTL, of the time that the mailbox runs.
 //
 // A put that finds another box gets it: its sender can then tell a box of his own,
 // or of his recipient, from a claim.

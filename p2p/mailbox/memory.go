@@ -138,6 +138,23 @@ func (s *Memory) Expire(_ context.Context, now time.Time) (n int, err error) {
 	return n, nil
 }
 
+// Latest implements Store.
+func (s *Memory) Latest() (latest time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.boxes {
+		if b.expires.After(latest) {
+			latest = b.expires
+		}
+	}
+	for _, g := range s.graves {
+		if g.expires.After(latest) {
+			latest = g.expires
+		}
+	}
+	return latest
+}
+
 // Len implements Store.
 func (s *Memory) Len() int { return s.Counts().Boxes }
 

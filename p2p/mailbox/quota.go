@@ -89,7 +89,8 @@ func (q *quota) ask(row int) {
 	}
 }
 
-// place takes a row for a new box. It says whether the box that is there has to go,
+// place takes a row for a new box. now counts what passes between two calls, and must
+// not jump when a clock is set: time.Now is right for it. It says whether the box that is there has to go,
 // and whether there is a row at all.
 func (q *quota) place(c class, now time.Time) (row int, replaces, ok bool) {
 	if q.len() < q.max {

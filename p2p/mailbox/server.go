@@ -47,7 +47,8 @@ type ServerConfig struct {
 	MaxSeats, SeatBytes int
 	// Price is how many bits the stamp of a newcomer has; zero is StampBits.
 	Price int
-	// Now is the clock for stamps and lists; nil is time.Now.
+	// Now is the clock for stamps, lists and the epochs of reply blocks; nil is
+	// time.Now.
 	Now func() time.Time
 	// MaxRequests caps the requests of a kind worked on at a time: puts, fetches of
 	// those who have a seat, and others. Above it they are dropped. Puts that wait at
@@ -86,6 +87,8 @@ type Server struct {
 	cfg   ServerConfig
 	slots [lines]chan struct{}
 	owing chan struct{} // something went out that may have to again
+	began time.Time
+	time  time.Time // when it began, see now
 	work  sync.WaitGroup
 
 	mu   sync.Mutex // guards what follows
@@ -126,9 +129,14 @@ func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg:      cfg,
 		owing:    make(chan struct{}, 1),
-		subs:     newSubscriptions(newSeats(cfg.MaxSeats, cfg.SeatBytes)),
+		began:    time.Now(),
+		time:     cfg.Now(),
+		subs:     newSubscriptions(newSeats(cfg.MaxSeats, cfg.SeatBytes), cfg.Now),
 		interest: newInterest(cfg.MaxInterest),
 		others:   rate.NewLimiter(rate.Limit(cfg.FetchRate), burstSeconds*cfg.FetchRate),
+	}
+	if latest := cfg.Store.Latest(); !latest.IsZero() {
+		s.time = latest.Add(-TTL - time.Hour)
 	}
 	for l := range s.slots {
 		s.slots[l] = make(chan struct{}, cfg.MaxRequests)
@@ -138,6 +146,11 @@ func NewServer(cfg ServerConfig) *Server {
 	}
 	return s
 }
+
+// now is the time by which boxes grow old, seats are kept and rates counted: that of
+// the last box at the start before, and what has passed since this one. No clock can be
+// wrong about it or be set, so that none makes a mailbox lose what it said it keeps.
+func (s *Server) now() time.Time { return s.time.Add(time.Since(s.began)) }
 
 // withDefaults fills in what is zero.
 func (cfg ServerConfig) withDefaults() ServerConfig {
@@ -195,7 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) expire(ctx context.Context) {
-	now := time.Now()
+	now := s.now()
 	s.mu.Lock()
 	s.subs.expire(now)
 	s.interest.expire(now)
@@ -257,7 +270,7 @@ func (s *Server) lineOf(req any) line {
 }
 
 func (s *Server) put(ctx context.Context, p *Put) {
-	now := time.Now()
+	now := s.now()
 	s.mu.Lock()
 	askedFor := s.subs.byTag[p.Tag] != nil || s.interest.has(p.Tag)
 	s.mu.Unlock()
@@ -330,7 +343,7 @@ func (s *Server) owe() {
 // first block may have lost them. It returns when to do so the next time.
 func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
 	for {
-		now := time.Now()
+		now := s.now()
 		s.mu.Lock()
 		tags, next := s.subs.due(now)
 		s.mu.Unlock()
@@ -361,7 +374,7 @@ func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
 }
 
 func (s *Server) fetch(ctx context.Context, f *Fetch) {
-	now := time.Now()
+	now := s.now()
 	if len(f.Acks) > 0 {
 		if err := s.cfg.Store.Delete(ctx, f.Acks); err != nil {
 			s.failed("deleting", err)
@@ -417,7 +430,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 	}
 
 	if len(items) == 0 {
-		if block := s.subs.spend(sub, now); block != nil {
+		if block := s.subs.spend(sub); block != nil {
 			replies = append(replies, reply{block, Answer{Kind: None}})
 		}
 	}

@@ -22,6 +22,7 @@ type client struct {
 	mu      sync.Mutex
 	open    map[outfox.ReplyID]*outfox.Keys
 	answers []*Answer
+	ahead   time.Duration // of its clock
 }
 
 func newClient(t *testing.T) *client {
@@ -35,7 +36,7 @@ func newClient(t *testing.T) *client {
 func (c *client) block() *outfox.Block {
 	c.t.Helper()
 	hop := outfox.Hop{Key: c.key.Public()}
-	b, k, err := outfox.NewReplyBlock(outfox.SlotAt(time.Now())+outfox.MaxAhead, [3]outfox.Hop{hop, hop, hop}, hop)
+	b, k, err := outfox.NewReplyBlock(outfox.SlotAt(time.Now().Add(c.ahead))+outfox.MaxAhead, [3]outfox.Hop{hop, hop, hop}, hop)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -413,6 +414,46 @@ func TestBoxesExpire(t *testing.T) {
 		if n := s.Stats().Boxes; n != 0 {
 			t.Errorf("%d boxes after their time", n)
 		}
+	})
+}
+
+// What a mailbox said it keeps it keeps for its time, whatever the clock says at the
+// next start: years ahead of the one by which the box came, or years behind it.
+func TestClocksExpireNoBoxes(t *testing.T) {
+	for _, ahead := range []time.Duration{-20 * 365 * 24 * time.Hour, -15 * 24 * time.Hour, 0, 15 * 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
+		store := NewMemory(100)
+		tag, box := testTags(1)[0], testBox()
+		put := func(t *testing.T, came time.Time) {
+			if err := store.Put(t.Context(), tag, &box, came.Add(TTL), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The clock of a bubble begins at the turn of the millennium.
+		put(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-ahead))
+		bubble(t, ServerConfig{Store: store}, func(t *testing.T, c *client, s *Server) {
+			time.Sleep(TTL - expireEvery - time.Minute)
+			deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(1)})
+			c.want(Found)
+			time.Sleep(2*expireEvery + time.Hour + 2*time.Minute)
+			synctest.Wait()
+			if n := s.Stats().Boxes; n != 0 {
+				t.Errorf("with a clock %v ahead a box stays beyond its time", ahead)
+			}
+		})
+	}
+}
+
+// Reply blocks are good or stale by the time that the relay has learned, not by what
+// its computer says.
+func TestBlocksGoByLearnedTime(t *testing.T) {
+	const ahead = 30 * 24 * time.Hour
+	bubble(t, ServerConfig{Now: func() time.Time { return time.Now().Add(ahead) }}, func(t *testing.T, c *client, s *Server) {
+		c.ahead = ahead
+		tag := testTags(1)[0]
+		deliverFetch(t, s, Fetch{Tags: []Tag{tag}, Blocks: c.blocks(3), Watch: true})
+		c.want(None)
+		deliverPut(t, c, s, tag, testBox())
+		c.want(Stored, Found)
 	})
 }
 

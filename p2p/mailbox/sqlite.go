@@ -48,6 +48,7 @@ type SQLite struct {
 	low      bool // less than minFree at lookedAt
 	lookedAt time.Time
 	stmt     statements
+	latest   int64 // expiry in hours, when the store was opened
 
 	closing   chan struct{} // no more operations
 	closed    chan struct{} // the goroutine has returned
@@ -271,6 +272,11 @@ func (s *SQLite) load() error {
 		if table == "tombstone" {
 			s.graves = int(n)
 		}
+		latest, err := s.number("SELECT coalesce(max(expires), 0) FROM " + table)
+		if err != nil {
+			return err
+		}
+		s.latest = max(s.latest, latest)
 	}
 
 	stmt, _, err := s.db.Prepare("SELECT id, asked FROM box") // from an index, without the boxes

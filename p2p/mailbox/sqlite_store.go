@@ -200,6 +200,14 @@ func (s *SQLite) dropOld(bind func(*sqlite3.Stmt) error) (n int, err error) {
 // Len implements Store.
 func (s *SQLite) Len() int { return s.counts.Load().Boxes }
 
+// Latest implements Store, as of when the store was opened.
+func (s *SQLite) Latest() time.Time {
+	if s.latest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s.latest*3600, 0)
+}
+
 // Counts implements Store.
 func (s *SQLite) Counts() Counts { return *s.counts.Load() }
 

@@ -87,6 +87,9 @@ func TestSQLiteRestart(t *testing.T) {
 		t.Errorf("Put after Close: %v", err)
 	}
 	s = openSQLite(t, path, 10)
+	if left := time.Until(s.Latest()); left < mailbox.TTL-time.Minute || left > mailbox.TTL+time.Hour {
+		t.Errorf("what was stored last expires in %v", left)
+	}
 	items, err := s.Get(t.Context(), []mailbox.Tag{mailboxtest.Tag(1), mailboxtest.Tag(2)}, time.Now())
 	if err != nil || len(items) != 1 || items[0].Box != *box || s.Len() != 1 {
 		t.Fatalf("%d boxes after a restart, Len %d: %v", len(items), s.Len(), err)

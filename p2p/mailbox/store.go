@@ -54,6 +54,9 @@ type Store interface {
 	Delete(ctx context.Context, tags []Tag) error
 	// Expire removes what expired and returns how many boxes that were.
 	Expire(ctx context.Context, now time.Time) (int, error)
+	// Latest returns when what was stored last would expire, at most an hour late; the
+	// zero time if nothing was stored that is remembered.
+	Latest() time.Time
 	// Len returns how many boxes are stored.
 	Len() int
 	// Counts says more.

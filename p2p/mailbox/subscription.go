@@ -40,8 +40,9 @@ func newSubscription(f *Fetch, now time.Time) *subscription {
 type subscriptions struct {
 	seats *seats
 	byTag map[Tag]*subscription
-	order *list.List // of *subscription, oldest first; all live equally long
-	owed  []owed     // what went out, in this order; perhaps acknowledged since
+	order *list.List       // of *subscription, oldest first; all live equally long
+	owed  []owed           // what went out, in this order; perhaps acknowledged since
+	clock func() time.Time // for the epochs of blocks
 }
 
 // owed is a tag whose box is to go out again unless it is acknowledged until then.
@@ -50,8 +51,8 @@ type owed struct {
 	at  time.Time
 }
 
-func newSubscriptions(seats *seats) *subscriptions {
-	return &subscriptions{seats: seats, byTag: make(map[Tag]*subscription), order: list.New()}
+func newSubscriptions(seats *seats, clock func() time.Time) *subscriptions {
+	return &subscriptions{seats: seats, clock: clock, byTag: make(map[Tag]*subscription), order: list.New()}
 }
 
 func (s *subscriptions) len() int { return s.order.Len() }
@@ -143,7 +144,7 @@ func (s *subscriptions) take(tag Tag, now time.Time) (block *outfox.Block, stand
 		if sub.place == nil {
 			return nil, 0
 		}
-		block = s.spend(sub, now)
+		block = s.spend(sub)
 	} else {
 		block = s.takeFrom(sub, tag, now)
 	}
@@ -156,7 +157,7 @@ func (s *subscriptions) takeFrom(sub *subscription, tag Tag, now time.Time) *out
 	if _, ok := sub.tags[tag]; !ok {
 		return nil
 	}
-	block := s.spend(sub, now)
+	block := s.spend(sub)
 	if block == nil {
 		return nil
 	}
@@ -200,7 +201,7 @@ func (s *subscriptions) again(tag Tag, now time.Time) (block *outfox.Block, stan
 	if _, ok := sub.sent[tag]; !ok {
 		return nil, 0
 	}
-	if block = s.spend(sub, now); block != nil && sub.place != nil {
+	if block = s.spend(sub); block != nil && sub.place != nil {
 		s.owed = append(s.owed, owed{tag, now.Add(againAfter)})
 	}
 	return block, s.standing(sub)
@@ -224,9 +225,9 @@ func (s *subscriptions) acknowledged(tags []Tag) {
 
 // spend uses a block whose keys its hops still have. Without blocks a subscription
 // ends.
-func (s *subscriptions) spend(sub *subscription, now time.Time) (block *outfox.Block) {
+func (s *subscriptions) spend(sub *subscription) (block *outfox.Block) {
 	for block == nil && len(sub.blocks) > 0 {
-		if _, ok := outfox.ResolveEpoch(sub.blocks[0].Epoch(), now); ok {
+		if _, ok := outfox.ResolveEpoch(sub.blocks[0].Epoch(), s.clock()); ok {
 			block = sub.blocks[0]
 		}
 		sub.blocks = sub.blocks[1:]
