@@ -12,7 +12,7 @@ import (
 	"starling/node/inbox/watch"
 	"starling/node/store"
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -20,7 +20,7 @@ import (
 var slow = virtualtime.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
 
 // newVirtualUser makes a profile and starts a node on a virtual network.
-func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user {
+func newVirtualUser(t *testing.T, m *p2ptest.Net, name string, place int) *user {
 	t.Helper()
 	u := &user{t: t, name: name, dir: config.Profile{Dir: filepath.Join(t.TempDir(), name)}}
 	if err := Create(u.dir, passphrase, name, store.CheapKDF); err != nil {
@@ -31,7 +31,7 @@ func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user
 		return p2p.NewClient(cfg)
 	}
 	u.start()
-	virtual.Eventually(t, "a ready network", func() bool {
+	p2ptest.Eventually(t, "a ready network", func() bool {
 		s, err := u.Status(t.Context())
 		return err == nil && s.Ready
 	})
@@ -39,7 +39,7 @@ func newVirtualUser(t *testing.T, m *virtual.Mesh, name string, place int) *user
 }
 
 // newVirtualPair makes two contacts.
-func newVirtualPair(t *testing.T, m *virtual.Mesh) (ada, bob *user) {
+func newVirtualPair(t *testing.T, m *p2ptest.Net) (ada, bob *user) {
 	t.Helper()
 	ada, bob = newVirtualUser(t, m, "Ada", 100), newVirtualUser(t, m, "Bob", 101)
 	invite, err := ada.Invite(t.Context(), api.InviteRequest{Name: "Bob"})
@@ -49,7 +49,7 @@ func newVirtualPair(t *testing.T, m *virtual.Mesh) (ada, bob *user) {
 	if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link, Name: "Ada"}); err != nil {
 		t.Fatal(err)
 	}
-	virtual.Eventually(t, "contacts", func() bool { return ada.ready(bob) && bob.ready(ada) })
+	p2ptest.Eventually(t, "contacts", func() bool { return ada.ready(bob) && bob.ready(ada) })
 	return ada, bob
 }
 
@@ -62,7 +62,7 @@ func (u *user) reached(ids []string, want api.State) bool {
 // them stays behind in the mailboxes.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, slow)
+		m := p2ptest.Virtual(t, 12, slow, nil)
 		defer m.Stop()
 		m.Settle(12)
 		ada, bob := newVirtualPair(t, m)
@@ -71,9 +71,9 @@ func TestBurst(t *testing.T) {
 		const texts = 200
 		began := time.Now()
 		ids := ada.sendAll(bob, numbered(texts))
-		virtual.Eventually(t, "shown", func() bool { return len(bob.texts(ada)) == texts })
+		p2ptest.Eventually(t, "shown", func() bool { return len(bob.texts(ada)) == texts })
 		t.Logf("shown in %v, %.0f a second", time.Since(began), texts/time.Since(began).Seconds())
-		virtual.Eventually(t, "delivered", func() bool { return ada.reached(ids, api.StateDelivered) })
+		p2ptest.Eventually(t, "delivered", func() bool { return ada.reached(ids, api.StateDelivered) })
 		t.Logf("delivered after %v", time.Since(began))
 		if !slices.Equal(bob.texts(ada), numbered(texts)) {
 			t.Error("out of order")
@@ -96,7 +96,7 @@ func TestMailboxesVanish(t *testing.T) {
 		t.Skip("hours, if virtual ones")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, slow)
+		m := p2ptest.Virtual(t, 12, slow, nil)
 		defer m.Stop()
 		m.Settle(12)
 		ada, bob := newVirtualPair(t, m)
@@ -108,7 +108,7 @@ func TestMailboxesVanish(t *testing.T) {
 			return func() bool { return ada.reached(ids, want) }
 		}
 		ids := ada.sendAll(bob, []string{"0", "1"})
-		virtual.Eventually(t, "stored", reached(ids, api.StateSent))
+		p2ptest.Eventually(t, "stored", reached(ids, api.StateSent))
 		for _, r := range m.Relays {
 			switch r.ID() {
 			case old[0]:
@@ -118,15 +118,15 @@ func TestMailboxesVanish(t *testing.T) {
 			}
 		}
 		late := ada.sendAll(bob, []string{"2", "3", "4"})
-		t.Logf("stored at replacements after %v", virtual.Eventually(t, "stored at replacements", reached(late, api.StateSent)))
+		t.Logf("stored at replacements after %v", p2ptest.Eventually(t, "stored at replacements", reached(late, api.StateSent)))
 		time.Sleep(time.Hour)
 		bob.start()
 		ids = append(ids, late...)
-		t.Logf("delivered %v after Bob is back", virtual.Eventually(t, "delivered", reached(ids, api.StateDelivered)))
+		t.Logf("delivered %v after Bob is back", p2ptest.Eventually(t, "delivered", reached(ids, api.StateDelivered)))
 		if got := bob.texts(ada); !slices.Equal(got, numbered(5)) {
 			t.Errorf("Bob has %v", got)
 		}
-		t.Logf("told new mailboxes %v later", virtual.Eventually(t, "new mailboxes", func() bool {
+		t.Logf("told new mailboxes %v later", p2ptest.Eventually(t, "new mailboxes", func() bool {
 			now := ada.fetchesAt(bob)
 			return len(now) == 2 && !slices.Contains(now, old[0]) && !slices.Contains(now, old[1])
 		}))

@@ -21,7 +21,7 @@ import (
 // BenchmarkPut is the round trip of one box to the disk of a mailbox and back,
 // over 8 relays on loopback, without mixing delay.
 func BenchmarkPut(b *testing.B) {
-	mesh := p2ptest.NewMesh(b, 8, nil)
+	mesh := p2ptest.Loopback(b, 8, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(b)
 	m := mailboxes(b, a, 1)[0]
@@ -38,7 +38,7 @@ func BenchmarkPut(b *testing.B) {
 // BenchmarkStored is how many boxes a second a mesh of 8 relays on one machine
 // stores, with 64 puts under way at a time from 4 clients to 8 mailboxes.
 func BenchmarkStored(b *testing.B) {
-	mesh := p2ptest.NewMesh(b, 8, nil)
+	mesh := p2ptest.Loopback(b, 8, nil)
 	var clients []*p2ptest.Client
 	for range 4 {
 		c := mesh.Client(nil)
@@ -73,7 +73,7 @@ func BenchmarkStored(b *testing.B) {
 
 // BenchmarkPush is the time from the start of a put to OnBox at the recipient.
 func BenchmarkPush(b *testing.B) {
-	mesh := p2ptest.NewMesh(b, 8, nil)
+	mesh := p2ptest.Loopback(b, 8, nil)
 	a := mesh.Client(nil)
 	got := make(chan p2p.Tag, 64)
 	c := mesh.Client(func(cfg *p2p.ClientConfig) {
@@ -112,7 +112,7 @@ func BenchmarkPush(b *testing.B) {
 // BenchmarkColdStart is from NewClient with nothing but a bootstrap address to
 // the first box on a mailbox's disk.
 func BenchmarkColdStart(b *testing.B) {
-	mesh := p2ptest.NewMesh(b, 8, nil)
+	mesh := p2ptest.Loopback(b, 8, nil)
 	box := randomBox()
 	b.ResetTimer()
 	for range b.N {
@@ -138,7 +138,7 @@ func BenchmarkMesh(b *testing.B) {
 			for range b.N {
 				debug.FreeOSMemory()
 				before, goroutines := rss(), runtime.NumGoroutine()
-				mesh := p2ptest.NewMesh(b, n, nil)
+				mesh := p2ptest.Loopback(b, n, nil)
 				b.StopTimer()
 				debug.FreeOSMemory()
 				b.ReportMetric(float64(rss()-before)/float64(n)/(1<<20), "MiB/relay")
@@ -178,7 +178,7 @@ func runIdleClient(bootstrap string) {
 // BenchmarkIdleClient reports the resident memory of a process that is only a
 // client, with ten watches, five seconds after its start.
 func BenchmarkIdleClient(b *testing.B) {
-	mesh := p2ptest.NewMesh(b, 8, nil)
+	mesh := p2ptest.Loopback(b, 8, nil)
 	for range b.N {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), idleClient+"="+mesh.Bootstrap()[0])

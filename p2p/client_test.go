@@ -79,7 +79,7 @@ func (in *inbox) has(tags ...p2p.Tag) bool {
 }
 
 // receiver starts a client whose boxes go to an inbox.
-func receiver(mesh *p2ptest.Mesh, edit func(*p2p.ClientConfig)) (*p2ptest.Client, *inbox) {
+func receiver(mesh *p2ptest.Net, edit func(*p2p.ClientConfig)) (*p2ptest.Client, *inbox) {
 	in := &inbox{}
 	c := mesh.Client(func(cfg *p2p.ClientConfig) {
 		cfg.OnBox = in.onBox
@@ -118,7 +118,7 @@ func mustPut(t testing.TB, c *p2ptest.Client, to p2p.NodeID, tag p2p.Tag, box []
 // TestPutFetch is the shortest way through everything, on the smallest mesh:
 // every relay must serve as a mailbox, also those that are our guards.
 func TestPutFetch(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 5, nil)
+	mesh := p2ptest.Loopback(t, 5, nil)
 	a, b := mesh.Client(nil), mesh.Client(nil)
 	a.WaitReady(t)
 	b.WaitReady(t)
@@ -145,7 +145,7 @@ func TestPutFetch(t *testing.T) {
 
 // TestFetchMany reads more boxes than one request has reply blocks and tags.
 func TestFetchMany(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	m := mailboxes(t, a, 1)[0]
@@ -175,7 +175,7 @@ func TestFetchMany(t *testing.T) {
 // TestWatch: boxes that wait and boxes that come later arrive, once each, and
 // are gone from the mailbox when acknowledged.
 func TestWatch(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 8, nil)
+	mesh := p2ptest.Loopback(t, 8, nil)
 	a := mesh.Client(nil)
 	b, in := receiver(mesh, nil)
 	a.WaitReady(t)
@@ -206,7 +206,7 @@ func TestWatch(t *testing.T) {
 // TestWatchAgain: what is not acknowledged stays and is found by the next
 // client, and a watch that ends gets nothing.
 func TestWatchAgain(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	m := mailboxes(t, a, 1)[0]
@@ -226,7 +226,7 @@ func TestWatchAgain(t *testing.T) {
 
 // TestNeverTogether: the sender is gone before the recipient comes.
 func TestNeverTogether(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	ids := mailboxes(t, a, 2)
@@ -247,7 +247,7 @@ func TestNeverTogether(t *testing.T) {
 // TestRelayRestart: a mailbox that restarts has new keys and has forgotten who
 // waits; boxes survive and the watch goes on.
 func TestRelayRestart(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
 	b, in := receiver(mesh, nil)
 	a.WaitReady(t)
@@ -274,7 +274,7 @@ func TestRelayRestart(t *testing.T) {
 // TestGuardDies: the other guard takes over, a third stands in, and the first
 // is taken back.
 func TestGuardDies(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 8, nil)
+	mesh := p2ptest.Loopback(t, 8, nil)
 	a := mesh.Client(nil)
 	b, in := receiver(mesh, nil)
 	a.WaitReady(t)
@@ -320,7 +320,7 @@ func TestGuardDies(t *testing.T) {
 // TestState: a client that comes back uses the same guards and needs no
 // bootstrap address; a damaged state is forgotten.
 func TestState(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 8, nil)
+	mesh := p2ptest.Loopback(t, 8, nil)
 	var mu sync.Mutex
 	var state []byte
 	save := func(b []byte) error {
@@ -357,7 +357,7 @@ func TestState(t *testing.T) {
 
 // TestHint: a client that knows nothing but a hint finds its way.
 func TestHint(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 5, nil)
+	mesh := p2ptest.Loopback(t, 5, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	hint, err := a.Hint(mesh.Relays[3].ID())
@@ -383,7 +383,7 @@ func TestHint(t *testing.T) {
 // TestFailClosed: with too few relays nothing is sent, and Status says why;
 // when more come, it goes on by itself.
 func TestFailClosed(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 5, nil)
+	mesh := p2ptest.Loopback(t, 5, nil)
 	mesh.Relays[3].Stop()
 	mesh.Relays[4].Stop()
 	mesh.Settle(3)
@@ -411,7 +411,7 @@ func TestFailClosed(t *testing.T) {
 
 // TestConnections: a client is connected to its two guards and nobody else.
 func TestConnections(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 8, nil)
+	mesh := p2ptest.Loopback(t, 8, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	var sum int

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 )
 
 const year = 365 * 24 * time.Hour
@@ -23,15 +23,15 @@ func guardIDs(s p2p.Status) (ids []string) {
 }
 
 // exchange puts a box with one client and lets another fetch it.
-func exchange(t *testing.T, from, to *virtual.Client) {
+func exchange(t *testing.T, from, to *p2ptest.Client) {
 	t.Helper()
 	tag, box := randomTag(), randomBox()
 	ids, err := to.ChooseMailboxes(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	virtual.Eventually(t, "put", func() bool { return from.Put(t.Context(), ids[0], tag, box) == nil })
-	virtual.Eventually(t, "fetched", func() bool {
+	p2ptest.Eventually(t, "put", func() bool { return from.Put(t.Context(), ids[0], tag, box) == nil })
+	p2ptest.Eventually(t, "fetched", func() bool {
 		got, err := to.Fetch(t.Context(), ids[0], []p2p.Tag{tag})
 		return err == nil && len(got[tag]) == len(box)
 	})
@@ -46,16 +46,16 @@ func TestWrongClock(t *testing.T) {
 		wrongs = []time.Duration{-year, year}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		right := m.Client(nil)
 		defer right.Stop()
-		virtual.Eventually(t, "ready", func() bool { return right.Status().Ready })
+		p2ptest.Eventually(t, "ready", func() bool { return right.Status().Ready })
 		for _, wrong := range wrongs {
 			var mu sync.Mutex
 			var state []byte
-			start := func(wrong time.Duration) *virtual.Client {
+			start := func(wrong time.Duration) *p2ptest.Client {
 				mu.Lock()
 				defer mu.Unlock()
 				return m.Client(func(cfg *p2p.ClientConfig) {
@@ -64,9 +64,9 @@ func TestWrongClock(t *testing.T) {
 					cfg.Clock = func() time.Time { return time.Now().Add(wrong) }
 				})
 			}
-			served := func(c *virtual.Client, wrong time.Duration) {
+			served := func(c *p2ptest.Client, wrong time.Duration) {
 				t.Helper()
-				took := virtual.Eventually(t, "ready", func() bool { s := c.Status(); return s.Ready && guardsUp(s) == 2 && s.ClockKnown })
+				took := p2ptest.Eventually(t, "ready", func() bool { s := c.Status(); return s.Ready && guardsUp(s) == 2 && s.ClockKnown })
 				if took > 10*time.Second {
 					t.Errorf("%v wrong: ready after %v", wrong, took)
 				}
@@ -109,7 +109,7 @@ func TestWrongClock(t *testing.T) {
 // to a wrong one, and messages go on.
 func TestClockPutRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		right := m.Client(nil)
@@ -121,8 +121,8 @@ func TestClockPutRight(t *testing.T) {
 		})
 		defer c.Stop()
 		known := func() bool { s := c.Status(); return s.Ready && s.ClockKnown }
-		virtual.Eventually(t, "ready", known)
-		virtual.Eventually(t, "ready", func() bool { return right.Status().Ready })
+		p2ptest.Eventually(t, "ready", known)
+		p2ptest.Eventually(t, "ready", func() bool { return right.Status().Ready })
 		guards := guardIDs(c.Status())
 		for _, now := range []time.Duration{0, -5 * time.Hour, 3 * time.Minute, year, -year, 0} {
 			wrong.Store(int64(now))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 	"starling/p2p/wake"
 	"starling/p2p/wire"
@@ -21,14 +21,14 @@ var outages = flag.Int("outages", 10, "how many outages TestTaintOverOutages has
 // state. Each start has another id.
 type nomad struct {
 	t      *testing.T
-	m      *virtual.Mesh
+	m      *p2ptest.Net
 	node   int
 	events chan wake.Event
 
 	mu    sync.Mutex
 	state []byte
 	got   map[p2p.Tag]bool
-	c     *virtual.Client
+	c     *p2ptest.Client
 	ids   []wire.NodeID // of all starts
 	// sources are the addresses of each of them.
 	sources []string
@@ -68,7 +68,7 @@ func (n *nomad) start() {
 
 func (n *nomad) ready() {
 	n.t.Helper()
-	virtual.Eventually(n.t, "ready", func() bool {
+	p2ptest.Eventually(n.t, "ready", func() bool {
 		s := n.c.Status()
 		up := 0
 		for _, g := range s.Guards {
@@ -112,7 +112,7 @@ func TestTaintOverOutages(t *testing.T) {
 	const relays = 12
 	synctest.Test(t, func(t *testing.T) {
 		views := make([]witness, relays)
-		m := virtual.NewMeshOf(t, relays, wan, func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
+		m := p2ptest.Virtual(t, relays, wan, func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
 		defer m.Stop()
 		m.Settle(relays)
 		people := make([]*nomad, 2)

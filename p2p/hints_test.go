@@ -11,7 +11,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/directory"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -29,7 +29,7 @@ func hostileAddress(i int) directory.Address {
 
 // lies are hints that name hostile addresses: of ids that nobody has, of relays
 // that are there, of the client's own guards.
-func lies(m *virtual.Mesh, s p2p.Status) (all [][]byte) {
+func lies(m *p2ptest.Net, s p2p.Status) (all [][]byte) {
 	var ids []p2p.NodeID
 	for range 3 {
 		public, _, _ := ed25519.GenerateKey(rand.Reader)
@@ -48,7 +48,7 @@ func lies(m *virtual.Mesh, s p2p.Status) (all [][]byte) {
 }
 
 // visits returns how many bytes came to the hostile addresses.
-func visits(m *virtual.Mesh) (bytes int64) {
+func visits(m *p2ptest.Net) (bytes int64) {
 	for i := range hostiles {
 		in, _ := m.Traffic(hostile + i)
 		bytes += in
@@ -64,12 +64,12 @@ func TestHintsAreNotDialled(t *testing.T) {
 		outages = 20
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		var mu sync.Mutex
 		var state []byte
-		start := func() *virtual.Client {
+		start := func() *p2ptest.Client {
 			mu.Lock()
 			defer mu.Unlock()
 			return m.Client(func(cfg *p2p.ClientConfig) {
@@ -84,7 +84,7 @@ func TestHintsAreNotDialled(t *testing.T) {
 		}
 		c := start()
 		defer func() { c.Stop() }()
-		ready := func() { virtual.Eventually(t, "ready", func() bool { return c.Status().Ready }) }
+		ready := func() { p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready }) }
 		ready()
 		for n := range outages {
 			for _, hint := range lies(m, c.Status()) {
@@ -129,7 +129,7 @@ func TestHintsAreNotDialled(t *testing.T) {
 // status says so, and never after.
 func TestPastedHint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Bootstrap = nil })
@@ -145,7 +145,7 @@ func TestPastedHint(t *testing.T) {
 		if _, err := c.AddPasted(hint.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
-		virtual.Eventually(t, "status names the relay that is asked", func() bool {
+		p2ptest.Eventually(t, "status names the relay that is asked", func() bool {
 			s := c.Status().Sources
 			return len(s) == 1 && s[0].Pasted
 		})
@@ -155,14 +155,14 @@ func TestPastedHint(t *testing.T) {
 		}
 		boot := directory.Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte(virtualtime.Address(0))), virtualtime.Port)}
 		c.AddPasted(directory.Hint{ID: m.Relays[0].ID(), Addresses: []directory.Address{boot}}.Append(nil))
-		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+		p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready })
 
 		before := visits(m)
 		c.AddPasted(hint.Append(nil))
 		m.Down(c.Node, true)
 		time.Sleep(10 * time.Minute)
 		m.Down(c.Node, false)
-		virtual.Eventually(t, "ready again", func() bool { return c.Status().Ready })
+		p2ptest.Eventually(t, "ready again", func() bool { return c.Status().Ready })
 		if after := visits(m); after != before {
 			t.Errorf("%d bytes came to the address of a link after relays were known", after-before)
 		}

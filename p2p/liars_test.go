@@ -10,7 +10,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/mailbox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 )
 
 // A dropper calls stored what it drops.
@@ -27,7 +27,7 @@ func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) 
 // and chooses none of them any more, at its next start neither.
 func TestLiarsAreMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMeshOf(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {
+		m := p2ptest.Virtual(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {
 			if node%2 == 1 {
 				cfg.Store = dropper{mailbox.NewMemory(1 << 10)}
 			}
@@ -35,11 +35,11 @@ func TestLiarsAreMissing(t *testing.T) {
 		defer m.Stop()
 		m.Settle(8)
 		var state []byte
-		start := func() *virtual.Client {
+		start := func() *p2ptest.Client {
 			c := m.Client(func(cfg *p2p.ClientConfig) {
 				cfg.State, cfg.SaveState = state, func(b []byte) error { state = b; return nil }
 			})
-			virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+			p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready })
 			return c
 		}
 		c := start()
@@ -75,7 +75,7 @@ func TestLiarsAreMissing(t *testing.T) {
 		c = start()
 		defer c.Stop()
 		var missing []p2p.NodeID
-		virtual.Eventually(t, "a list", func() (ok bool) {
+		p2ptest.Eventually(t, "a list", func() (ok bool) {
 			var err error
 			missing, err = c.Missing(watched)
 			return err == nil

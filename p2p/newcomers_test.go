@@ -20,7 +20,7 @@ import (
 	"starling/p2p/host"
 	"starling/p2p/link"
 	"starling/p2p/outfox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/recall"
 	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
@@ -92,7 +92,7 @@ func fakes(t *testing.T, n, node int) *directory.Directory {
 
 // newLiar starts a liar on a node of the mesh. handle gets its frames; nil is
 // silence. A liar without links refuses the stream.
-func newLiar(t *testing.T, m *virtual.Mesh, node int, refuse bool, handle func(*liar, wire.NodeID, *wire.Frame)) *liar {
+func newLiar(t *testing.T, m *p2ptest.Net, node int, refuse bool, handle func(*liar, wire.NodeID, *wire.Frame)) *liar {
 	t.Helper()
 	l := &liar{key: newKey(t), node: node}
 	l.id, _ = wire.NodeIDFromKey(l.key.GetPublic())
@@ -156,24 +156,24 @@ func drips(l *liar, from wire.NodeID, f *wire.Frame) {
 }
 
 // liars are the ways to lie to a newcomer.
-var liars = map[string]func(t *testing.T, m *virtual.Mesh, node int) *liar{
-	"is silent": func(t *testing.T, m *virtual.Mesh, node int) *liar { return newLiar(t, m, node, false, nil) },
-	"refuses the stream": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+var liars = map[string]func(t *testing.T, m *p2ptest.Net, node int) *liar{
+	"is silent": func(t *testing.T, m *p2ptest.Net, node int) *liar { return newLiar(t, m, node, false, nil) },
+	"refuses the stream": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		return newLiar(t, m, node, true, nil)
 	},
-	"takes the stream and is silent": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+	"takes the stream and is silent": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		l := newLiar(t, m, node, true, nil)
 		l.host.SetStreamHandler(wire.FrameProtocol, func(network.Stream) {})
 		return l
 	},
-	"drips": func(t *testing.T, m *virtual.Mesh, node int) *liar { return newLiar(t, m, node, false, drips) },
-	"lists accomplices": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+	"drips": func(t *testing.T, m *p2ptest.Net, node int) *liar { return newLiar(t, m, node, false, drips) },
+	"lists accomplices": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		l := newLiar(t, m, node, false, answers)
 		l.dir = fakes(t, 20, 1000)
 		l.dir.Add(sign(t, l.key, node))
 		return l
 	},
-	"lists itself among the honest, and many more": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+	"lists itself among the honest, and many more": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		l := newLiar(t, m, node, false, answers)
 		l.dir = fakes(t, 100, 1000)
 		l.dir.Add(sign(t, l.key, node))
@@ -182,7 +182,7 @@ var liars = map[string]func(t *testing.T, m *virtual.Mesh, node int) *liar{
 		}
 		return l
 	},
-	"lists three honest relays": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+	"lists three honest relays": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		l := newLiar(t, m, node, false, answers)
 		l.dir = directory.New(directory.Config{})
 		for _, raw := range honestList(t, m)[:3] {
@@ -190,7 +190,7 @@ var liars = map[string]func(t *testing.T, m *virtual.Mesh, node int) *liar{
 		}
 		return l
 	},
-	"lists nobody": func(t *testing.T, m *virtual.Mesh, node int) *liar {
+	"lists nobody": func(t *testing.T, m *p2ptest.Net, node int) *liar {
 		l := newLiar(t, m, node, false, answers)
 		l.dir = directory.New(directory.Config{})
 		return l
@@ -198,14 +198,14 @@ var liars = map[string]func(t *testing.T, m *virtual.Mesh, node int) *liar{
 }
 
 // honestList asks the first relay of a mesh for its list, as anybody may.
-func honestList(t *testing.T, m *virtual.Mesh) (raws [][]byte) {
+func honestList(t *testing.T, m *p2ptest.Net) (raws [][]byte) {
 	t.Helper()
 	var state []byte
 	var mu sync.Mutex
 	c := m.Client(func(cfg *p2p.ClientConfig) {
 		cfg.SaveState = func(b []byte) error { mu.Lock(); defer mu.Unlock(); state = b; return nil }
 	})
-	virtual.Eventually(t, "all relays", func() bool { return c.Status().Relays == len(m.Relays) })
+	p2ptest.Eventually(t, "all relays", func() bool { return c.Status().Relays == len(m.Relays) })
 	c.Stop()
 	mu.Lock()
 	defer mu.Unlock()
@@ -216,7 +216,7 @@ func honestList(t *testing.T, m *virtual.Mesh) (raws [][]byte) {
 	return saved.Descriptors
 }
 
-func bootstrap(r *virtual.Relay) string {
+func bootstrap(r *p2ptest.Relay) string {
 	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtualtime.Address(r.Node), virtualtime.Port, r.PeerID())
 }
 
@@ -231,7 +231,7 @@ func TestOneHostileSource(t *testing.T) {
 	for name, start := range liars {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := virtual.NewMesh(t, 10, wan)
+				m := p2ptest.Virtual(t, 10, wan, nil)
 				defer m.Stop()
 				m.Settle(10)
 				l := start(t, m, 900)
@@ -244,15 +244,15 @@ func TestOneHostileSource(t *testing.T) {
 					}
 					mrand.Shuffle(len(way), func(i, j int) { way[i], way[j] = way[j], way[i] })
 					c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Bootstrap = way })
-					took := virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+					took := p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready })
 					longest = max(longest, took)
-					virtual.Eventually(t, "two guards", func() bool { return guardsUp(c.Status()) == 2 })
+					p2ptest.Eventually(t, "two guards", func() bool { return guardsUp(c.Status()) == 2 })
 					time.Sleep(time.Minute)
 					s := c.Status()
 					if s.Relays != len(m.Relays) || s.OneSource {
 						t.Errorf("lists %d relays, by one source alone: %v", s.Relays, s.OneSource)
 					}
-					if slices.ContainsFunc(s.Guards, func(g p2p.GuardStatus) bool { return !m.Has(g.ID) }) {
+					if slices.ContainsFunc(s.Guards, func(g p2p.GuardStatus) bool { return m.Find(g.ID) == nil }) {
 						t.Errorf("guards %v", s.Guards)
 					}
 					if n := c.Connections(); n != 2 {
@@ -282,7 +282,7 @@ func guardsUp(s p2p.Status) (n int) {
 // not keep a client from one that is named later.
 func TestManySilentSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer time.Sleep(2 * time.Second) // who drips finds out that nobody is there
 		defer m.Stop()
 		m.Settle(8)
@@ -304,7 +304,7 @@ func TestManySilentSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.AddBootstrap(h.Append(nil))
-		took := virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
+		took := p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready })
 		t.Logf("ready %v after an honest relay was named", took)
 		if took > 15*time.Second {
 			t.Errorf("ready %v after an honest relay was named", took)
@@ -316,15 +316,15 @@ func TestManySilentSources(t *testing.T) {
 // has said the same.
 func TestOneSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		c := m.Client(nil)
 		defer c.Stop()
-		virtual.Eventually(t, "the list", func() bool { return c.Status().Relays > 0 })
+		p2ptest.Eventually(t, "the list", func() bool { return c.Status().Relays > 0 })
 		if !c.Status().OneSource {
 			t.Error("nobody says that it is the word of one")
 		}
-		virtual.Eventually(t, "ready by the word of others", func() bool { s := c.Status(); return s.Ready && !s.OneSource })
+		p2ptest.Eventually(t, "ready by the word of others", func() bool { s := c.Status(); return s.Ready && !s.OneSource })
 	})
 }

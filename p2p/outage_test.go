@@ -7,24 +7,24 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/wake"
 )
 
 // A traveller is a client whose network comes and goes.
 type traveller struct {
-	*virtual.Client
+	*p2ptest.Client
 	t      *testing.T
-	m      *virtual.Mesh
+	m      *p2ptest.Net
 	events chan wake.Event
 	first  []p2p.NodeID // its guards
 	seen   []int        // relays that a packet of it has come to
 }
 
-func newTraveller(t *testing.T, m *virtual.Mesh) *traveller {
+func newTraveller(t *testing.T, m *p2ptest.Net) *traveller {
 	v := &traveller{t: t, m: m, events: make(chan wake.Event, 1)}
 	v.Client = m.Client(func(cfg *p2p.ClientConfig) { cfg.Wake, cfg.MeanDelay = v.events, -1 })
-	virtual.Eventually(t, "two guards", func() bool { v.first = v.up(); return v.Status().Ready && len(v.first) == 2 })
+	p2ptest.Eventually(t, "two guards", func() bool { v.first = v.up(); return v.Status().Ready && len(v.first) == 2 })
 	time.Sleep(time.Minute)
 	if v.first = v.up(); len(v.first) != 2 {
 		t.Fatalf("guards: %v", v.first)
@@ -80,7 +80,7 @@ func TestOutages(t *testing.T) {
 		rounds = 3
 	}
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, wan)
+		m := p2ptest.Virtual(t, 12, wan, nil)
 		defer m.Stop()
 		m.Settle(12)
 		v := newTraveller(t, m)
@@ -133,7 +133,7 @@ func TestOutages(t *testing.T) {
 // The guards are back at once when it is.
 func TestLongCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, wan)
+		m := p2ptest.Virtual(t, 12, wan, nil)
 		defer m.Stop()
 		m.Settle(12)
 		v := newTraveller(t, m)
@@ -141,7 +141,7 @@ func TestLongCut(t *testing.T) {
 		m.Down(v.Node, true)
 		time.Sleep(2 * time.Minute)
 		m.Down(v.Node, false)
-		took := virtual.Eventually(t, "a guard", func() bool { return len(v.up()) > 0 })
+		took := p2ptest.Eventually(t, "a guard", func() bool { return len(v.up()) > 0 })
 		t.Logf("a guard is back after %v", took)
 		if took > 3*time.Second {
 			t.Errorf("a guard is back after %v", took)

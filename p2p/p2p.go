@@ -36,6 +36,7 @@
 //	mailbox    boxes on disk and who waits for them
 //	guard      which relays a client connects to
 //	recall     what a client keeps from one start to the next
+//	mesh       relays in one process, for testnets and tests
 package p2p
 
 import (

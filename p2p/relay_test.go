@@ -88,7 +88,7 @@ func TestRelayConfig(t *testing.T) {
 // TestStrangers: a stranger sends a relay everything but what it should. All
 // of it is dropped and counted, and the relay goes on.
 func TestStrangers(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 5, nil)
+	mesh := p2ptest.Loopback(t, 5, nil)
 	relay := mesh.Relays[1]
 	to, err := peer.AddrInfoFromString(relay.Addrs()[0])
 	if err != nil {
@@ -176,7 +176,7 @@ func TestStrangers(t *testing.T) {
 
 // TestLateBootstrap: a relay whose bootstrap relay comes later joins then.
 func TestLateBootstrap(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 3, nil)
+	mesh := p2ptest.Loopback(t, 3, nil)
 	mesh.Relays[0].Stop()
 	mesh.Relays[1].Stop()
 	mesh.Relays[2].Stop()
@@ -190,7 +190,7 @@ func TestLateBootstrap(t *testing.T) {
 // TestRejoin: with the bootstrap relay gone for good, a relay that comes back
 // finds the others from its own memory.
 func TestRejoin(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 5, nil)
+	mesh := p2ptest.Loopback(t, 5, nil)
 	mesh.Relays[4].Stop()
 	mesh.Relays[0].Stop()
 	mesh.Settle(3)

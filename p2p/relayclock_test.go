@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 )
 
 // TestRelayWithAWrongClock: a relay whose clock is wrong, be it the one that all others
@@ -25,14 +25,14 @@ func TestRelayWithAWrongClock(t *testing.T) {
 
 func relayWithAWrongClock(t *testing.T, node int, wrong time.Duration) {
 	const relays = 7
-	m := virtual.NewMeshOf(t, relays, wan, func(n int, cfg *p2p.RelayConfig) {
+	m := p2ptest.Virtual(t, relays, wan, func(n int, cfg *p2p.RelayConfig) {
 		if n == node {
 			cfg.Clock = func() time.Time { return time.Now().Add(wrong) }
 		}
 	})
 	defer m.Stop()
 	took := m.Settle(relays)
-	known := virtual.Eventually(t, "the clock is known", func() bool { return m.Relays[node].Status().ClockKnown })
+	known := p2ptest.Eventually(t, "the clock is known", func() bool { return m.Relays[node].Status().ClockKnown })
 	s := m.Relays[node].Status()
 	t.Logf("relay %d %v wrong: listed by all after %v, known %v later; it says %v", node, wrong, took, known, s.ClockAhead)
 	if (s.ClockAhead-wrong).Abs() > 10*time.Second && wrong.Abs() > 2*time.Minute {
@@ -44,5 +44,5 @@ func relayWithAWrongClock(t *testing.T, node int, wrong time.Duration) {
 			t.Errorf("another relay was moved by %v", s.ClockAhead)
 		}
 	}
-	virtual.Eventually(t, "it says that it is listed", func() bool { return m.Relays[node].Status().Listed })
+	p2ptest.Eventually(t, "it says that it is listed", func() bool { return m.Relays[node].Status().Listed })
 }

@@ -85,7 +85,7 @@ func TestTaint(t *testing.T) {
 	}
 	const relays = 10
 	views := make([]witness, relays)
-	mesh := p2ptest.NewMesh(t, relays, func(i int, cfg *p2p.RelayConfig) {
+	mesh := p2ptest.Loopback(t, relays, func(i int, cfg *p2p.RelayConfig) {
 		cfg.Source = fmt.Sprintf("127.20.%d.1", i+1)
 		cfg.Listen = []string{"/ip4/" + cfg.Source + "/tcp/0"}
 		cfg.Tap = views[i].tap

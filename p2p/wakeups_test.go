@@ -11,12 +11,12 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/outfox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/wake"
 )
 
 // firstMessage puts boxes until one is stored, at the given mailboxes in turns.
-func firstMessage(t *testing.T, c *virtual.Client, mailboxes []p2p.NodeID) time.Duration {
+func firstMessage(t *testing.T, c *p2ptest.Client, mailboxes []p2p.NodeID) time.Duration {
 	t.Helper()
 	began, stored := time.Now(), atomic.Bool{}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -29,7 +29,7 @@ func firstMessage(t *testing.T, c *virtual.Client, mailboxes []p2p.NodeID) time.
 			stored.Store(stored.Load() || ctx.Err() == nil)
 		}()
 	}
-	virtual.Eventually(t, "a message leaves", stored.Load)
+	p2ptest.Eventually(t, "a message leaves", stored.Load)
 	return time.Since(began)
 }
 
@@ -52,13 +52,13 @@ func TestWakeUps(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := virtual.NewMesh(t, 8, wan)
+				m := p2ptest.Virtual(t, 8, wan, nil)
 				defer m.Stop()
 				m.Settle(8)
 				events := make(chan wake.Event, 1)
 				c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Wake = events; cfg.MeanDelay = -1 })
 				defer c.Stop()
-				virtual.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
+				p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
 				guards := guardIDs(c.Status())
 				mailboxes, err := c.ChooseMailboxes(2)
 				if err != nil {
@@ -75,7 +75,7 @@ func TestWakeUps(t *testing.T) {
 					if took > tt.most {
 						t.Errorf("the first message left after %v, at most %v", took, tt.most)
 					}
-					virtual.Eventually(t, "both guards", func() bool { return guardsUp(c.Status()) == 2 })
+					p2ptest.Eventually(t, "both guards", func() bool { return guardsUp(c.Status()) == 2 })
 					if got := guardIDs(c.Status()); strings.Join(got, " ") != strings.Join(guards, " ") {
 						t.Errorf("other guards")
 					}
@@ -89,12 +89,12 @@ func TestWakeUps(t *testing.T) {
 // are there leaves nothing behind that runs: the bubble would not end.
 func TestStopWhileAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		events := make(chan wake.Event)
 		c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Wake = events; cfg.MeanDelay = -1 })
-		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
+		p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
 		m.Down(c.Node, true)
 		events <- wake.Network
 		synctest.Wait()
@@ -110,12 +110,12 @@ func TestStopWhileAsking(t *testing.T) {
 // answer is due over it.
 func TestSilentDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, wan)
+		m := p2ptest.Virtual(t, 8, wan, nil)
 		defer m.Stop()
 		m.Settle(8)
 		c := m.Client(nil)
 		defer c.Stop()
-		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
+		p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
 		for _, g := range c.Status().Guards {
 			for _, r := range m.Relays {
 				if r.ID() == g.ID {
@@ -133,7 +133,7 @@ func TestSilentDrop(t *testing.T) {
 		}
 		began := time.Now()
 		go c.Put(t.Context(), mailboxes[0], randomTag(), randomBox())
-		virtual.Eventually(t, "it is noticed", func() bool { return guardsUp(c.Status()) < 2 })
+		p2ptest.Eventually(t, "it is noticed", func() bool { return guardsUp(c.Status()) < 2 })
 		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("noticed after %v", took)
 		} else {
@@ -147,7 +147,7 @@ func TestSilentDrop(t *testing.T) {
 func TestStatusTellsTheTruth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dropping atomic.Bool
-		m := virtual.NewMeshOf(t, 8, wan, func(_ int, cfg *p2p.RelayConfig) {
+		m := p2ptest.Virtual(t, 8, wan, func(_ int, cfg *p2p.RelayConfig) {
 			cfg.Meddle = func(_ p2p.NodeID, p *outfox.Packet, send func(*outfox.Packet)) {
 				if !dropping.Load() {
 					send(p)
@@ -158,7 +158,7 @@ func TestStatusTellsTheTruth(t *testing.T) {
 		m.Settle(8)
 		c := m.Client(nil)
 		defer c.Stop()
-		virtual.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
+		p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready && guardsUp(c.Status()) == 2 })
 		mailboxes, err := c.ChooseMailboxes(2)
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestStatusTellsTheTruth(t *testing.T) {
 				}
 			})
 		}
-		took := virtual.Eventually(t, "not ready", func() bool { return !c.Status().Ready })
+		took := p2ptest.Eventually(t, "not ready", func() bool { return !c.Status().Ready })
 		if s := c.Status(); s.Reason == "" || took > time.Minute {
 			t.Errorf("not ready after %v: %q", took, s.Reason)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -100,11 +100,11 @@ func (l *line) between(from, to time.Time) (n int) {
 func TestTimingLinks(t *testing.T) {
 	const people, messages = 8, 20
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 10, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 3})
+		m := p2ptest.Virtual(t, 10, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 3}, nil)
 		defer m.Stop()
 		m.Settle(10)
 		lines := make([]line, people)
-		clients := make([]*virtual.Client, people)
+		clients := make([]*p2ptest.Client, people)
 		boxes := make([]p2p.NodeID, people)
 		arrived := make(chan struct{}, messages)
 		for i := range clients {
@@ -115,7 +115,7 @@ func TestTimingLinks(t *testing.T) {
 			defer clients[i].Stop()
 		}
 		for i, c := range clients {
-			virtual.Eventually(t, "a client is ready", func() bool { return c.Status().Ready })
+			p2ptest.Eventually(t, "a client is ready", func() bool { return c.Status().Ready })
 			chosen, err := c.ChooseMailboxes(1)
 			if err != nil {
 				t.Fatal(err)

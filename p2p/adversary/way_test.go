@@ -9,7 +9,7 @@ import (
 
 	"starling/p2p"
 	"starling/p2p/outfox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -20,7 +20,7 @@ func meddlers(t *testing.T, puts int, meddle func(p *outfox.Packet, send func(*o
 	refused = map[string]int64{}
 	synctest.Test(t, func(t *testing.T) {
 		links := virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 40 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 9}
-		m := virtual.NewMeshOf(t, 8, links, func(_ int, cfg *p2p.RelayConfig) {
+		m := p2ptest.Virtual(t, 8, links, func(_ int, cfg *p2p.RelayConfig) {
 			cfg.Meddle = func(_ p2p.NodeID, p *outfox.Packet, send func(*outfox.Packet)) { meddle(p, send) }
 		})
 		defer m.Stop()
@@ -31,7 +31,7 @@ func meddlers(t *testing.T, puts int, meddle func(p *outfox.Packet, send func(*o
 			cfg.OnBox = func(p2p.NodeID, p2p.Tag, []byte) { got.Add(1) }
 		})
 		defer c.Stop()
-		virtual.Eventually(t, "the client is ready", func() bool { return c.Status().Ready })
+		p2ptest.Eventually(t, "the client is ready", func() bool { return c.Status().Ready })
 		chosen, err := c.ChooseMailboxes(1)
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ func randomTag() (t client.Tag) {
 
 // TestPoll: boxes whose push is lost are found by asking.
 func TestPoll(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
 	a.WaitReady(t)
 	var mu sync.Mutex
@@ -73,7 +73,7 @@ func TestPoll(t *testing.T) {
 // TestAskFar: relays that are asked through the mixes for a part of their list answer,
 // and list what we do.
 func TestAskFar(t *testing.T) {
-	mesh := p2ptest.NewMesh(t, 6, nil)
+	mesh := p2ptest.Loopback(t, 6, nil)
 	c, err := client.NewCurious(client.Config{Bootstrap: mesh.Bootstrap(), AllowPrivate: true, MeanDelay: -1})
 	if err != nil {
 		t.Fatal(err)

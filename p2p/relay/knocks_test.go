@@ -20,7 +20,7 @@ import (
 	"starling/p2p/admission"
 	"starling/p2p/directory"
 	"starling/p2p/outfox"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
 )
@@ -32,7 +32,7 @@ type knocker struct {
 	knock *wire.Frame
 }
 
-func newKnocker(t *testing.T, m *virtual.Mesh, node, port int) *knocker {
+func newKnocker(t *testing.T, m *p2ptest.Net, node, port int) *knocker {
 	t.Helper()
 	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -71,7 +71,7 @@ func newKnocker(t *testing.T, m *virtual.Mesh, node, port int) *knocker {
 }
 
 // run knocks at a relay five times a second.
-func (k *knocker) run(ctx context.Context, r *virtual.Relay) error {
+func (k *knocker) run(ctx context.Context, r *p2ptest.Relay) error {
 	to := peer.AddrInfo{ID: r.ID().Peer(), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast(r.Status().Addrs[0]).Decapsulate(multiaddr.StringCast("/p2p/" + r.PeerID()))}}
 	if err := k.Connect(ctx, to); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (k *knocker) run(ctx context.Context, r *virtual.Relay) error {
 // A relay that comes new is listed as soon as otherwise.
 func TestKnocksOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 7, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		m := p2ptest.Virtual(t, 7, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
 		defer m.Stop()
 		late := m.Relays[6]
 		late.Stop() // before anybody knows it

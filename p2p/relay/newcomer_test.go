@@ -20,7 +20,7 @@ import (
 	"starling/p2p/outfox"
 	"starling/p2p/wire"
 
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -28,7 +28,7 @@ import (
 // list within two minutes.
 func TestNewcomerIsListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 8, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		m := p2ptest.Virtual(t, 8, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
 		defer m.Stop()
 		if took := m.Settle(8); took > 2*time.Minute {
 			t.Errorf("eight relays list each other after %v", took)
@@ -52,7 +52,7 @@ func TestNewcomerIsListed(t *testing.T) {
 // there, each with a voucher. Nobody lists one.
 func TestFakesAreNotListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 6, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		m := p2ptest.Virtual(t, 6, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
 		defer m.Stop()
 		m.Settle(6)
 		ctx, stop := context.WithCancel(t.Context())
@@ -94,7 +94,7 @@ func TestFakesAreNotListed(t *testing.T) {
 // not asked how a relay stands, so that they cannot say it.
 func TestStrangersAreNoWitnesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 2, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		m := p2ptest.Virtual(t, 2, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
 		defer m.Stop()
 		m.Settle(2)
 		asked := make(chan wire.NodeID, 100)
@@ -127,7 +127,7 @@ func TestStrangersAreNoWitnesses(t *testing.T) {
 	})
 }
 
-func stranger(t *testing.T, m *virtual.Mesh, node int) (host.Host, crypto.PrivKey) {
+func stranger(t *testing.T, m *p2ptest.Net, node int) (host.Host, crypto.PrivKey) {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -13,7 +13,7 @@ import (
 // others in its.
 func TestRestartInAMesh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 6, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7})
+		m := p2ptest.Virtual(t, 6, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
 		defer m.Stop()
 		m.Settle(6)
 		const up = 2 * time.Hour

@@ -64,7 +64,7 @@ var arrows = []arrow{
 
 	{"node/api/...", "node/api/safetext", "the contract imports nothing else of ours"},
 	{"node/api/apitest", "node/api", "what every node does; never part of the program"},
-	{"node/testnet", "p2p", "a mesh is relays, and knows no people"},
+	{"node/testnet", "p2p/mesh", "a mesh is relays, and knows no people"},
 	{"node/relay", "p2p", "a relay knows no people either"},
 	{"node/relay", "node/api/...", "and says what goes wrong as a node does"},
 	{"node/...", "node/...", "the node is made of parts"},

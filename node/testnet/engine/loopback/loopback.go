@@ -11,10 +11,10 @@ import (
 	"runtime"
 	"time"
 
-	"starling/node/testnet"
 	"starling/node/testnet/engine"
 	"starling/p2p"
 	"starling/p2p/mailbox"
+	"starling/p2p/mesh"
 )
 
 // Engine implements engine.Engine.
@@ -23,7 +23,7 @@ type Engine struct {
 	*engine.Nodes
 	cfg  engine.Config
 	load engine.Load
-	mesh *testnet.Mesh
+	mesh *mesh.Mesh
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -44,7 +44,7 @@ func (e *Engine) Now() time.Time { return time.Now() }
 func (e *Engine) Start(ctx context.Context) (err error) {
 	dir := filepath.Join(e.cfg.Dir, "relays")
 	for i := range e.cfg.Scenario.Relays {
-		name := testnet.Dir(dir, i)
+		name := mesh.Dir(dir, i)
 		if err := os.MkdirAll(name, 0o700); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		}
 		e.Disks = append(e.Disks, &engine.Disk{Store: boxes})
 	}
-	e.mesh, err = testnet.Start(ctx, testnet.Options{
+	e.mesh, err = mesh.Start(ctx, mesh.Options{
 		Relays: e.cfg.Scenario.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Edit: func(i int, c *p2p.RelayConfig) {
 			c.Store = e.Disks[i]
@@ -86,7 +86,7 @@ func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	m := engine.Measures{Users: e.Nodes.Traffic(ctx), Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
 	m.Puts, m.Again, m.Failed = e.load.Numbers()
 	for i := range e.cfg.Scenario.Relays {
-		t := testnet.Traffic{}
+		t := mesh.Traffic{}
 		if e.mesh != nil {
 			t = e.mesh.Traffic(i)
 		}

@@ -26,11 +26,11 @@ import (
 	"time"
 
 	"starling/node/api"
-	"starling/node/testnet"
 	"starling/node/testnet/engine"
 	"starling/node/testnet/scenario"
 	"starling/p2p"
 	"starling/p2p/mailbox"
+	"starling/p2p/mesh"
 	"starling/p2p/virtualtime"
 )
 
@@ -43,7 +43,7 @@ type Engine struct {
 	cfg  engine.Config
 	load engine.Load
 	net  *virtualtime.Network
-	mesh *testnet.Mesh
+	mesh *mesh.Mesh
 	wall *wallClock
 }
 
@@ -78,13 +78,13 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 
 	dir := filepath.Join(e.cfg.Dir, "relays")
 	for i := range s.Relays {
-		if err := identity(testnet.Dir(dir, i), s.Seed, i); err != nil {
+		if err := identity(mesh.Dir(dir, i), s.Seed, i); err != nil {
 			return err
 		}
 		e.Disks = append(e.Disks, &engine.Disk{Store: mailbox.NewMemory(room)})
 	}
 
-	e.mesh, err = testnet.Start(ctx, testnet.Options{
+	e.mesh, err = mesh.Start(ctx, mesh.Options{
 		Relays: s.Relays, Dir: dir, Logger: e.cfg.Logger,
 		Listen: func(i int) []string {
 			return []string{fmt.Sprintf("/ip4/%s/tcp/%d", virtualtime.Address(i), virtualtime.Port)}

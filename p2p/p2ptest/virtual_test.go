@@ -1,4 +1,4 @@
-package virtual_test
+package p2ptest_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -32,7 +32,7 @@ func randomBox() []byte {
 // A post is a recipient who watches at a mailbox, and a sender.
 type post struct {
 	tb       testing.TB
-	from, to *virtual.Client
+	from, to *p2ptest.Client
 	mailbox  p2p.NodeID
 	window   []p2p.Tag
 	ctx      context.Context // of the puts
@@ -46,15 +46,15 @@ type post struct {
 	more  int // boxes that came again
 }
 
-func newPost(tb testing.TB, m *virtual.Mesh) *post {
+func newPost(tb testing.TB, m *p2ptest.Net) *post {
 	p := &post{tb: tb, sent: map[p2p.Tag]time.Time{}, took: map[p2p.Tag]time.Duration{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.from = m.Client(nil)
 	p.to = m.Client(func(cfg *p2p.ClientConfig) {
 		cfg.OnBox = func(_ p2p.NodeID, tag p2p.Tag, _ []byte) { p.got(tag) }
 	})
-	for _, c := range []*virtual.Client{p.from, p.to} {
-		virtual.Eventually(tb, "client ready", func() bool {
+	for _, c := range []*p2ptest.Client{p.from, p.to} {
+		p2ptest.Eventually(tb, "client ready", func() bool {
 			s := c.Status()
 			return s.Ready && len(s.Guards) == 2 && s.Guards[0].Connected && s.Guards[1].Connected && s.Relays == len(m.Relays)
 		})
@@ -95,7 +95,7 @@ func (p *post) got(tag p2p.Tag) {
 // no box has had.
 func (p *post) send(patience time.Duration) p2p.Tag {
 	var tag p2p.Tag
-	virtual.Eventually(p.tb, "a free tag", func() bool {
+	p2ptest.Eventually(p.tb, "a free tag", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		i := slices.IndexFunc(p.window, func(t p2p.Tag) bool { return p.sent[t].IsZero() })
@@ -156,7 +156,7 @@ func (p *post) burst(boxes int, away bool) time.Duration {
 		began = time.Now()
 		p.watch()
 	}
-	virtual.Eventually(p.tb, "all boxes", func() bool { return p.delivered() == boxes })
+	p2ptest.Eventually(p.tb, "all boxes", func() bool { return p.delivered() == boxes })
 	took := time.Since(began)
 	puts.Wait()
 	return took
@@ -199,7 +199,7 @@ func (p *post) quantiles() (p50, p99, most time.Duration) {
 // own guards in all it sends.
 func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, wan)
+		m := p2ptest.Virtual(t, 12, wan, nil)
 		defer m.Stop()
 		t.Logf("12 relays know each other after %v", m.Settle(12))
 		const pairs, first, boxes = 12, 10, 40
@@ -208,7 +208,7 @@ func TestLatency(t *testing.T) {
 			p := newPost(t, m)
 			for i := range first + boxes {
 				if i == first { // the links between relays stand
-					virtual.Eventually(t, "first boxes", func() bool { return p.delivered() == first })
+					p2ptest.Eventually(t, "first boxes", func() bool { return p.delivered() == first })
 					p.mu.Lock()
 					clear(p.took)
 					p.mu.Unlock()
@@ -216,7 +216,7 @@ func TestLatency(t *testing.T) {
 				p.send(time.Minute)
 				time.Sleep(500 * time.Millisecond)
 			}
-			virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+			p2ptest.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
 			p.stop()
 			maps.Copy(all.took, p.took)
 			all.more += p.more
@@ -234,7 +234,7 @@ func TestLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		links := wan
 		links.Loss = 0.1
-		m := virtual.NewMesh(t, 12, links)
+		m := p2ptest.Virtual(t, 12, links, nil)
 		defer m.Stop()
 		t.Logf("12 relays know each other after %v", m.Settle(12))
 		p := newPost(t, m)
@@ -244,7 +244,7 @@ func TestLoss(t *testing.T) {
 			p.send(10 * time.Minute)
 			time.Sleep(time.Second)
 		}
-		virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+		p2ptest.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
 		p50, p99, most := p.quantiles()
 		sent, lost := m.Packets()
 		t.Logf("put to OnBox, %d boxes: p50 %v, p99 %v, max %v; %d came again; %d of %d packets lost", boxes, p50, p99, most, p.more, lost, sent)
@@ -259,13 +259,13 @@ func TestLoss(t *testing.T) {
 // arrives soon after.
 func TestPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 12, wan)
+		m := p2ptest.Virtual(t, 12, wan, nil)
 		defer m.Stop()
 		m.Settle(12)
 		p := newPost(t, m)
 		defer p.stop()
 		first := p.send(time.Minute)
-		virtual.Eventually(t, "a box before", func() bool { return p.has(first) })
+		p2ptest.Eventually(t, "a box before", func() bool { return p.has(first) })
 
 		cut := []int{}
 		for _, r := range m.Relays {
@@ -280,10 +280,10 @@ func TestPartition(t *testing.T) {
 			t.Fatal("a box came through a cut")
 		}
 		m.Heal()
-		t.Logf("sent during the cut, shown %v after its end", virtual.Eventually(t, "the box sent meanwhile", func() bool { return p.has(during) }))
+		t.Logf("sent during the cut, shown %v after its end", p2ptest.Eventually(t, "the box sent meanwhile", func() bool { return p.has(during) }))
 		t.Logf("every relay lists 12 again %v later", m.Settle(12))
 		after := p.send(time.Minute)
-		t.Logf("sent after that, shown in %v", virtual.Eventually(t, "a box after", func() bool { return p.has(after) }))
+		t.Logf("sent after that, shown in %v", p2ptest.Eventually(t, "a box after", func() bool { return p.has(after) }))
 	})
 }
 
@@ -295,12 +295,12 @@ func TestRestarts(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		const relays, boxes = 12, 120
-		m := virtual.NewMesh(t, relays, wan)
+		m := p2ptest.Virtual(t, relays, wan, nil)
 		defer m.Stop()
 		m.Settle(relays)
 		p := newPost(t, m)
 		defer p.stop()
-		down := map[int]*virtual.Relay{}
+		down := map[int]*p2ptest.Relay{}
 		restarts := 0
 		for minute := range 60 {
 			for at, r := range down {
@@ -323,7 +323,7 @@ func TestRestarts(t *testing.T) {
 		for _, r := range down {
 			r.Start()
 		}
-		virtual.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
+		p2ptest.Eventually(t, "all boxes", func() bool { return p.delivered() == boxes })
 		p50, p99, most := p.quantiles()
 		t.Logf("%d restarts of %d relays in an hour, %d boxes: p50 %v, p99 %v, max %v; %d came again", restarts, relays, boxes, p50, p99, most, p.more)
 		if restarts < relays*3/10 {
@@ -337,14 +337,14 @@ func TestRestarts(t *testing.T) {
 func TestBurst(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			m := virtual.NewMesh(t, 12, wan)
+			m := p2ptest.Virtual(t, 12, wan, nil)
 			defer m.Stop()
 			m.Settle(12)
 			p := newPost(t, m)
 			defer p.stop()
 			for i := range 5 { // the links between relays stand
 				p.send(time.Minute)
-				virtual.Eventually(t, "first boxes", func() bool { return p.delivered() == i+1 })
+				p2ptest.Eventually(t, "first boxes", func() bool { return p.delivered() == i+1 })
 			}
 			const boxes = 200
 			took := p.burst(boxes, away)
@@ -361,7 +361,7 @@ func TestBurst(t *testing.T) {
 func TestNobodyWaits(t *testing.T) {
 	for range 3 {
 		synctest.Test(t, func(t *testing.T) {
-			m := virtual.NewMesh(t, 20, wan)
+			m := p2ptest.Virtual(t, 20, wan, nil)
 			defer m.Stop()
 			if took := m.Settle(20); took > 2*time.Minute {
 				t.Errorf("every relay lists all after %v", took)
