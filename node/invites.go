@@ -258,29 +258,14 @@ func (n *Node) storeBundles(ctx context.Context) error {
 	var all []work
 
 	err := n.store.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Invites()
-		for _, row := range rows {
-			if err != nil {
-				return err
-			}
-			if row.State != store.InviteOpen || !row.Created.Before(n.started) {
-				continue
-			}
-			var secret []byte
-			if secret, _, err = tx.InviteSecret(row.ID); err != nil {
-				return err
-			}
-			invite, err := session.UnmarshalInvite(secret)
-			if err != nil {
-				return &store.DamagedError{File: "profile.db", Err: err}
+		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
+			if !row.Created.Before(n.started) {
+				return nil
 			}
 			boxes, err := tx.Mailboxes([]byte(row.ID), true)
-			if err != nil {
-				return err
-			}
 			all = append(all, work{row.ID, invite.Bundle(), boxes})
-		}
-		return err
+			return err
+		})
 	})
 
 	if err != nil {
@@ -299,30 +284,42 @@ func (n *Node) storeBundles(ctx context.Context) error {
 	return nil
 }
 
+// openInvites reads the invites that nobody has used or withdrawn.
+func openInvites(tx *store.Tx, each func(store.Invite, *session.Invite) error) error {
+	rows, err := tx.Invites()
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.State != store.InviteOpen {
+			continue
+		}
+		secret, _, err := tx.InviteSecret(row.ID)
+		if err != nil {
+			return err
+		}
+		invite, err := session.UnmarshalInvite(secret)
+		if err != nil {
+			return &store.DamagedError{File: "profile.db", Err: err}
+		}
+		if err := each(row, invite); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Invites lists the invites that are still open.
 func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 	out = []api.Invite{}
 
 	err = n.view(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Invites()
-		for _, row := range rows {
-			if err != nil {
-				return err
+		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
+			if row.Expires.After(time.Now()) {
+				out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires})
 			}
-			if row.State != store.InviteOpen || !row.Expires.After(time.Now()) {
-				continue
-			}
-			var secret []byte
-			if secret, _, err = tx.InviteSecret(row.ID); err != nil {
-				return err
-			}
-			invite, err := session.UnmarshalInvite(secret)
-			if err != nil {
-				return &store.DamagedError{File: "profile.db", Err: err}
-			}
-			out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires})
-		}
-		return err
+			return nil
+		})
 	})
 
 	return out, err

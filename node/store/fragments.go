@@ -59,11 +59,17 @@ func (tx *Tx) OweReceipt(contact ID, content ContentID) error {
 // TakeReceipts removes and returns up to limit contents that a contact is to be
 // told of.
 func (tx *Tx) TakeReceipts(contact ID, limit int) ([]ContentID, error) {
+	return tx.take("receipts", contact, limit)
+}
+
+// take removes and returns up to limit contents that a table names for a contact, the
+// first ones first.
+func (tx *Tx) take(table string, contact ID, limit int) ([]ContentID, error) {
 	ids, err := collect(tx, func(r Row) ContentID { return r.Content(0) },
-		`SELECT item FROM receipts WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
+		`SELECT item FROM `+table+` WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
 	for _, id := range ids {
 		if err == nil {
-			err = tx.exec(`DELETE FROM receipts WHERE contact = ? AND item = ?`, contact, id)
+			err = tx.exec(`DELETE FROM `+table+` WHERE contact = ? AND item = ?`, contact, id)
 		}
 	}
 	return ids, err

@@ -54,14 +54,7 @@ func (tx *Tx) AddLoss(contact ID, content ContentID) error {
 
 // TakeLosses removes and returns up to limit of those.
 func (tx *Tx) TakeLosses(contact ID, limit int) ([]ContentID, error) {
-	ids, err := collect(tx, func(r Row) ContentID { return r.Content(0) },
-		`SELECT item FROM losses WHERE contact = ? ORDER BY rowid LIMIT ?`, contact, limit)
-	for _, id := range ids {
-		if err == nil {
-			err = tx.exec(`DELETE FROM losses WHERE contact = ? AND item = ?`, contact, id)
-		}
-	}
-	return ids, err
+	return tx.take("losses", contact, limit)
 }
 
 // LoseNow tells of the messages of a contact that are shown without one that its

@@ -76,14 +76,7 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 		want = 56
 	}
 
-	inner := min(want, width-2*margin-frameW)
-	if width < 50 {
-		inner = width - frameW
-	}
-	air := 0
-	if height >= roomy {
-		air = 2
-	}
+	inner, air := measure(want, width, height)
 
 	c.page = max(1, height-6)
 	body := c.Body(th, inner, height-3-air)

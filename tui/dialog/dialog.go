@@ -247,18 +247,24 @@ type content struct {
 	scroll  *int
 }
 
+// measure returns the width of a dialog's text, and the empty rows above and below it.
+func measure(want, width, height int) (inner, air int) {
+	inner = min(want, width-2*margin-frameW)
+	if width < 50 {
+		inner = width - frameW
+	}
+	if height >= roomy {
+		air = 2
+	}
+	return inner, air
+}
+
 // draw puts content into a border. want is the width of the text it would
 // like to have.
 func draw(th *theme.Theme, c content, want, width, height int) Box {
-	outer := min(want+frameW, width-2*margin)
-	if width < 50 {
-		outer = width
-	}
-	inner := outer - frameW
-	air := 0
-	if height >= roomy {
-		air = 1
-	}
+	inner, air := measure(want, width, height)
+	outer := inner + frameW
+	air /= 2 // above, and again below
 	foot := buttonRows(th, c.buttons, inner)
 	fixed := 2 + air // borders, air above
 	if len(foot) > 0 {

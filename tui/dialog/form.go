@@ -132,10 +132,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 	if want == 0 {
 		want = 52
 	}
-	inner := min(want, width-2*margin-frameW)
-	if width < 50 {
-		inner = width - frameW
-	}
+	inner, _ := measure(want, width, height)
 
 	roomyForm := height >= roomy
 	var c content

@@ -17,10 +17,7 @@ type Frame struct {
 // screen of width by height.
 func NewFrame(th *theme.Theme, title string, want, width, height int) *Frame {
 	f := &Frame{th: th, want: want, width: width, height: height, c: content{title: title}}
-	f.Inner = min(want, width-2*margin-frameW)
-	if width < 50 {
-		f.Inner = width - frameW
-	}
+	f.Inner, _ = measure(want, width, height)
 	return f
 }
 

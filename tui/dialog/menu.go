@@ -75,14 +75,7 @@ func (m *Menu) Wheel(lines int) { m.rows.Scroll(lines, len(m.Items), m.room) }
 // who hear the screen.
 func (m *Menu) Render(th *theme.Theme, width, height int) Box {
 	const want = 40
-	inner := min(want, width-2*margin-frameW)
-	if width < 50 {
-		inner = width - frameW
-	}
-	air := 0
-	if height >= roomy {
-		air = 2
-	}
+	inner, air := measure(want, width, height)
 
 	m.room = max(1, min(len(m.Items), height-2-air))
 	c := content{title: m.Title}

@@ -105,10 +105,7 @@ func (p *Picker) search() {
 // Render draws the picker. Its height does not depend on what matches.
 func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 	const want = 56
-	inner := min(want, width-2*margin-frameW)
-	if width < 50 {
-		inner = width - frameW
-	}
+	inner, _ := measure(want, width, height)
 
 	p.room = max(1, min(len(p.Choices), height-9, 14))
 	if height < roomy {

@@ -99,14 +99,9 @@ and you get new ones, and are told so. Compare the safety numbers again. Never
 use a profile in two places: the contacts' messages would go to one of them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := a.profileDir()
+			dir, err := a.newProfileDir()
 			if err != nil {
 				return err
-			}
-			if exists, err := a.engine.Exists(dir); err != nil {
-				return err
-			} else if exists {
-				return &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
 			}
 			passphrase, err := a.backupPassphrase(secret, false)
 			if err != nil {

@@ -141,6 +141,19 @@ func (a *app) with(ctx context.Context, f func(*connection) error) error {
 	return err
 }
 
+// newProfileDir returns the profile's folder, which has to hold none yet.
+func (a *app) newProfileDir() (string, error) {
+	dir, err := a.profileDir()
+	if err != nil {
+		return "", err
+	}
+	exists, err := a.engine.Exists(dir)
+	if err == nil && exists {
+		err = &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
+	}
+	return dir, err
+}
+
 // start runs a node in this process after asking for the passphrase.
 func (a *app) start(ctx context.Context, dir string, log *slog.Logger) (running, error) {
 	if err := a.network.check(); err != nil {

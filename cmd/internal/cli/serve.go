@@ -72,14 +72,9 @@ func (a *app) initCommand() *cobra.Command {
 			if name == "" {
 				return usage("for example: starling init --name alice", "--name is missing")
 			}
-			dir, err := a.profileDir()
+			dir, err := a.newProfileDir()
 			if err != nil {
 				return err
-			}
-			if exists, err := a.engine.Exists(dir); err != nil {
-				return err
-			} else if exists {
-				return &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
 			}
 
 			passphrase, err := a.newPassphrase()
