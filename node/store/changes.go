@@ -2,6 +2,9 @@ package store
 
 import "time"
 
+// ChangeTable holds what changes messages: reactions, edits that wait, drafts.
+type ChangeTable struct{ tx *Tx }
+
 // A Reaction is what one side thinks of a message.
 type Reaction struct {
 	Message  ID
@@ -14,25 +17,25 @@ func scanReaction(r Row) Reaction { return Reaction{r.ID(0), r.Bool(1), r.Text(2
 
 // SetReaction sets one side's reaction to a message. One that was taken back
 // keeps its place.
-func (tx *Tx) SetReaction(m Message, r Reaction, now time.Time) error {
-	if err := tx.exec(`INSERT INTO reactions(message, outgoing, emoji, place) VALUES(?, ?, ?, ?)
+func (t ChangeTable) SetReaction(m Message, r Reaction, now time.Time) error {
+	if err := t.tx.exec(`INSERT INTO reactions(message, outgoing, emoji, place) VALUES(?, ?, ?, ?)
 		ON CONFLICT(message, outgoing) DO UPDATE SET emoji = excluded.emoji, place = excluded.place`,
 		m.ID, r.Outgoing, r.Emoji, r.Place); err != nil {
 		return err
 	}
-	return tx.changed(m, now)
+	return t.tx.changed(m, now)
 }
 
 // Reaction returns one side's reaction to a message.
-func (tx *Tx) Reaction(message ID, outgoing bool) (Reaction, error) {
-	return one(tx, scanReaction, `SELECT message, outgoing, emoji, place FROM reactions
+func (t ChangeTable) Reaction(message ID, outgoing bool) (Reaction, error) {
+	return one(t.tx, scanReaction, `SELECT message, outgoing, emoji, place FROM reactions
 		WHERE message = ? AND outgoing = ?`, message, outgoing)
 }
 
 // Reactions returns those to messages of a conversation between two sequence
 // numbers, both included, our own ones last.
-func (tx *Tx) Reactions(contact ID, first, last int64) ([]Reaction, error) {
-	return collect(tx, scanReaction, `SELECT r.message, r.outgoing, r.emoji, r.place
+func (t ChangeTable) Reactions(contact ID, first, last int64) ([]Reaction, error) {
+	return collect(t.tx, scanReaction, `SELECT r.message, r.outgoing, r.emoji, r.place
 		FROM messages m JOIN reactions r ON r.message = m.id
 		WHERE m.contact = ? AND m.seq BETWEEN ? AND ? AND r.emoji <> '' ORDER BY m.seq, r.outgoing`, contact, first, last)
 }
@@ -51,32 +54,32 @@ const maxChanges = 256
 
 // AddChange keeps a change until its message comes; of two of one kind the one
 // at the later place. When there are too many, the oldest goes.
-func (tx *Tx) AddChange(contact ID, c Change) error {
-	err := tx.exec(`INSERT INTO changes(contact, content, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
+func (t ChangeTable) AddChange(contact ID, c Change) error {
+	err := t.tx.exec(`INSERT INTO changes(contact, content, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
 		ON CONFLICT(contact, content, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
 		WHERE excluded.place > place`, contact, c.Content, c.Kind, c.Place, c.Text, c.Time)
 	if err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM changes WHERE rowid IN (
+	return t.tx.exec(`DELETE FROM changes WHERE rowid IN (
 		SELECT rowid FROM changes WHERE contact = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)`, contact, maxChanges)
 }
 
 // HasChange reports whether a change of a kind is kept for a message.
-func (tx *Tx) HasChange(contact ID, message ContentID, kind int) (bool, error) {
-	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM changes WHERE contact = ? AND content = ? AND kind = ?)`, contact, message, kind)
+func (t ChangeTable) HasChange(contact ID, message ContentID, kind int) (bool, error) {
+	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM changes WHERE contact = ? AND content = ? AND kind = ?)`, contact, message, kind)
 	return n != 0, err
 }
 
 // TakeChanges removes and returns what a contact has said of a message, in
 // order.
-func (tx *Tx) TakeChanges(contact ID, message ContentID) ([]Change, error) {
-	all, err := collect(tx, func(r Row) Change {
+func (t ChangeTable) TakeChanges(contact ID, message ContentID) ([]Change, error) {
+	all, err := collect(t.tx, func(r Row) Change {
 		return Change{r.Content(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)}
 	},
 		`SELECT content, kind, place, text, time FROM changes WHERE contact = ? AND content = ? ORDER BY place`, contact, message)
 	if err == nil && len(all) > 0 {
-		err = tx.exec(`DELETE FROM changes WHERE contact = ? AND content = ?`, contact, message)
+		err = t.tx.exec(`DELETE FROM changes WHERE contact = ? AND content = ?`, contact, message)
 	}
 	return all, err
 }
@@ -89,17 +92,17 @@ type Draft struct {
 }
 
 // Drafts returns all drafts. One whose message is gone answers nothing.
-func (tx *Tx) Drafts() ([]Draft, error) {
-	return collect(tx, func(r Row) Draft { return Draft{r.ID(0), r.Text(1), r.ID(2)} },
+func (t ChangeTable) Drafts() ([]Draft, error) {
+	return collect(t.tx, func(r Row) Draft { return Draft{r.ID(0), r.Text(1), r.ID(2)} },
 		`SELECT d.contact, d.text, m.id FROM drafts d
 		LEFT JOIN messages m ON m.id = d.ref AND m.contact = d.contact ORDER BY d.contact`)
 }
 
 // SetDraft replaces a draft; an empty one is erased.
-func (tx *Tx) SetDraft(d Draft) error {
+func (t ChangeTable) SetDraft(d Draft) error {
 	if d.Text == "" {
-		return tx.exec(`DELETE FROM drafts WHERE contact = ?`, d.Contact)
+		return t.tx.exec(`DELETE FROM drafts WHERE contact = ?`, d.Contact)
 	}
-	return tx.exec(`INSERT INTO drafts(contact, text, ref) VALUES(?, ?, ?)
+	return t.tx.exec(`INSERT INTO drafts(contact, text, ref) VALUES(?, ?, ?)
 		ON CONFLICT(contact) DO UPDATE SET text = excluded.text, ref = excluded.ref`, d.Contact, d.Text, orNull(d.Ref))
 }

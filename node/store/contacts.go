@@ -7,6 +7,9 @@ import (
 	"starling/node/api"
 )
 
+// ContactTable holds the contacts, with their sessions and mailboxes.
+type ContactTable struct{ tx *Tx }
+
 // A Contact is one person, without the session.
 type Contact struct {
 	ID       ID
@@ -48,17 +51,17 @@ func scanContact(r Row) Contact {
 
 // AddContact stores a new contact with its session. How its conversation is
 // kept is set later.
-func (tx *Tx) AddContact(c Contact, session []byte) error {
-	tx.moved = true
-	return tx.exec(`INSERT INTO contacts(id, name, named, state, verified, blocked, created, read_seq, next_seq, invite,
+func (t ContactTable) AddContact(c Contact, session []byte) error {
+	t.tx.moved = true
+	return t.tx.exec(`INSERT INTO contacts(id, name, named, state, verified, blocked, created, read_seq, next_seq, invite,
 		told_seq, version, session) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite, c.ToldSeq,
-		tx.seal("contacts", c.ID[:], 1, session))
+		t.tx.seal("contacts", c.ID[:], 1, session))
 }
 
 // SetContact changes a contact, but for its session and invite.
-func (tx *Tx) SetContact(c Contact) error {
-	return tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
+func (t ContactTable) SetContact(c Contact) error {
+	return t.tx.execOne(`UPDATE contacts SET name = ?, named = ?, state = ?, verified = ?, blocked = ?,
 		read_seq = ?, next_seq = ?, told_seq = ?, pinned = ?, archived = ?, muted = ?, notify = ?,
 		timer = ?, timer_mine = ?, timer_theirs = ?, timer_place = ?, chain = ?, passed = ?, passed_at = ? WHERE id = ?`,
 		c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.ReadSeq, c.NextSeq, c.ToldSeq,
@@ -66,43 +69,43 @@ func (tx *Tx) SetContact(c Contact) error {
 		c.Timer, c.TimerMine, c.TimerTheirs, c.TimerPlace, c.Chain, c.Passed, c.PassedAt, c.ID)
 }
 
-func (tx *Tx) Contact(id ID) (Contact, error) {
-	return one(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE id = ?`, id)
+func (t ContactTable) Contact(id ID) (Contact, error) {
+	return one(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE id = ?`, id)
 }
 
-func (tx *Tx) Contacts() ([]Contact, error) {
-	return collect(tx, scanContact, `SELECT `+contactColumns+` FROM contacts ORDER BY created, id`)
+func (t ContactTable) Contacts() ([]Contact, error) {
+	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts ORDER BY created, id`)
 }
 
 // ContactsNamed returns the contacts that have exactly this name.
-func (tx *Tx) ContactsNamed(name string) ([]Contact, error) {
-	return collect(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE name = ?`, name)
+func (t ContactTable) ContactsNamed(name string) ([]Contact, error) {
+	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE name = ?`, name)
 }
 
 // ContactOfInvite returns the contact that came of an invite.
-func (tx *Tx) ContactOfInvite(invite string) (Contact, error) {
-	return one(tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE invite = ?`, invite)
+func (t ContactTable) ContactOfInvite(invite string) (Contact, error) {
+	return one(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE invite = ?`, invite)
 }
 
 // RemoveContact erases a contact and all that belongs to it.
-func (tx *Tx) RemoveContact(id ID) error {
-	if err := tx.execOne(`DELETE FROM contacts WHERE id = ?`, id); err != nil {
+func (t ContactTable) RemoveContact(id ID) error {
+	if err := t.tx.execOne(`DELETE FROM contacts WHERE id = ?`, id); err != nil {
 		return err
 	}
 	return errors.Join(
-		tx.exec(`DELETE FROM mailboxes WHERE owner = ?`, id),
-		tx.exec(`DELETE FROM events WHERE contact = ?`, id),
-		tx.exec(`UPDATE invites SET contact = NULL WHERE contact = ?`, id))
+		t.tx.exec(`DELETE FROM mailboxes WHERE owner = ?`, id),
+		t.tx.exec(`DELETE FROM events WHERE contact = ?`, id),
+		t.tx.exec(`UPDATE invites SET contact = NULL WHERE contact = ?`, id))
 }
 
 // Session returns a contact's session state and its version, and the version
 // even with [ErrNoSession].
-func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
+func (t ContactTable) Session(id ID) (state []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
-	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
 		`SELECT session, version FROM contacts WHERE id = ?`, id)
 	if err != nil {
 		return nil, 0, err
@@ -110,7 +113,7 @@ func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
 	if r.sealed == nil {
 		return nil, r.version, ErrNoSession
 	}
-	state, err = tx.unseal("contacts", id[:], r.version, r.sealed)
+	state, err = t.tx.unseal("contacts", id[:], r.version, r.sealed)
 	return state, r.version, err
 }
 
@@ -119,10 +122,10 @@ func (tx *Tx) Session(id ID) (state []byte, version int64, err error) {
 var ErrStale = errors.New("session was changed by another transaction")
 
 // SetSession replaces the session state that was read with a version.
-func (tx *Tx) SetSession(id ID, version int64, state []byte) error {
-	tx.moved = true
-	err := tx.execOne(`UPDATE contacts SET session = ?, version = ? WHERE id = ? AND version = ?`,
-		tx.seal("contacts", id[:], version+1, state), version+1, id, version)
+func (t ContactTable) SetSession(id ID, version int64, state []byte) error {
+	t.tx.moved = true
+	err := t.tx.execOne(`UPDATE contacts SET session = ?, version = ? WHERE id = ? AND version = ?`,
+		t.tx.seal("contacts", id[:], version+1, state), version+1, id, version)
 	if err == ErrNotFound {
 		return ErrStale
 	}
@@ -138,21 +141,21 @@ type Mailbox struct {
 
 // Mailboxes returns the owner's mailboxes, current ones first. The owner is a
 // contact's ID or an invite's ID; mine tells our own from the peer's.
-func (tx *Tx) Mailboxes(owner []byte, mine bool) ([]Mailbox, error) {
-	return collect(tx, func(r Row) Mailbox { return Mailbox{Node(r.Blob(0)), r.Blob(1), r.Time(2)} },
+func (t ContactTable) Mailboxes(owner []byte, mine bool) ([]Mailbox, error) {
+	return collect(t.tx, func(r Row) Mailbox { return Mailbox{Node(r.Blob(0)), r.Blob(1), r.Time(2)} },
 		`SELECT node, hint, retired FROM mailboxes WHERE owner = ? AND mine = ? AND length(node) = 32
 		ORDER BY retired, node`, owner, mine)
 }
 
 // SetMailboxes makes a set the owner's current one and retires those that are
 // not in it.
-func (tx *Tx) SetMailboxes(owner []byte, mine bool, now time.Time, set []Mailbox) error {
-	err := tx.exec(`UPDATE mailboxes SET retired = ? WHERE owner = ? AND mine = ? AND retired = 0`, now, owner, mine)
+func (t ContactTable) SetMailboxes(owner []byte, mine bool, now time.Time, set []Mailbox) error {
+	err := t.tx.exec(`UPDATE mailboxes SET retired = ? WHERE owner = ? AND mine = ? AND retired = 0`, now, owner, mine)
 	for _, m := range set {
 		if err != nil {
 			return err
 		}
-		err = tx.exec(`INSERT INTO mailboxes(owner, mine, node, hint) VALUES(?, ?, ?, ?)
+		err = t.tx.exec(`INSERT INTO mailboxes(owner, mine, node, hint) VALUES(?, ?, ?, ?)
 			ON CONFLICT(owner, mine, node) DO UPDATE SET hint = excluded.hint, retired = 0`,
 			owner, mine, m.Node[:], m.Hint)
 	}
@@ -161,21 +164,21 @@ func (tx *Tx) SetMailboxes(owner []byte, mine bool, now time.Time, set []Mailbox
 
 // DropMailboxes forgets the owner's mailboxes that were retired before a time;
 // the zero time means all of them, current ones too.
-func (tx *Tx) DropMailboxes(owner []byte, mine bool, before time.Time) error {
+func (t ContactTable) DropMailboxes(owner []byte, mine bool, before time.Time) error {
 	if before.IsZero() {
-		return tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ?`, owner, mine)
+		return t.tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ?`, owner, mine)
 	}
-	return tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ? AND retired != 0 AND retired < ?`,
+	return t.tx.exec(`DELETE FROM mailboxes WHERE owner = ? AND mine = ? AND retired != 0 AND retired < ?`,
 		owner, mine, before)
 }
 
 // Missing returns the mailboxes that do not work, and since when.
-func (tx *Tx) Missing() (map[Node]time.Time, error) {
+func (t ContactTable) Missing() (map[Node]time.Time, error) {
 	type row struct {
 		node  Node
 		since time.Time
 	}
-	rows, err := collect(tx, func(r Row) row { return row{Node(r.Blob(0)), r.Time(1)} },
+	rows, err := collect(t.tx, func(r Row) row { return row{Node(r.Blob(0)), r.Time(1)} },
 		`SELECT node, since FROM missing WHERE length(node) = 32`)
 	out := make(map[Node]time.Time, len(rows))
 	for _, r := range rows {
@@ -185,11 +188,11 @@ func (tx *Tx) Missing() (map[Node]time.Time, error) {
 }
 
 // SetMissing replaces what Missing returns.
-func (tx *Tx) SetMissing(missing map[Node]time.Time) error {
-	err := tx.exec(`DELETE FROM missing`)
+func (t ContactTable) SetMissing(missing map[Node]time.Time) error {
+	err := t.tx.exec(`DELETE FROM missing`)
 	for node, since := range missing {
 		if err == nil {
-			err = tx.exec(`INSERT INTO missing(node, since) VALUES(?, ?)`, node[:], since)
+			err = t.tx.exec(`INSERT INTO missing(node, since) VALUES(?, ?)`, node[:], since)
 		}
 	}
 	return err

@@ -7,6 +7,9 @@ import (
 	"starling/node/api"
 )
 
+// EventTable holds the log of events.
+type EventTable struct{ tx *Tx }
+
 // An Event says what happened. It refers to rows instead of repeating them, so
 // that what is erased is gone from here too.
 type Event struct {
@@ -21,12 +24,12 @@ type Event struct {
 }
 
 // Append adds an event to the log.
-func (tx *Tx) Append(e Event) (seq int64, err error) {
-	tx.events = true
-	err = tx.exec(`INSERT INTO events(kind, contact, message, state, reason, invite, time)
+func (t EventTable) Append(e Event) (seq int64, err error) {
+	t.tx.events = true
+	err = t.tx.exec(`INSERT INTO events(kind, contact, message, state, reason, invite, time)
 		VALUES(?, ?, ?, ?, ?, ?, ?)`,
 		string(e.Kind), orNull(e.Contact), orNull(e.Message), string(e.State), e.Reason, e.Invite, e.Time)
-	return tx.s.conn.LastInsertRowID(), err
+	return t.tx.s.conn.LastInsertRowID(), err
 }
 
 func orNull[T interface {
@@ -40,8 +43,8 @@ func orNull[T interface {
 }
 
 // Events returns up to limit events after a sequence number, in order.
-func (tx *Tx) Events(after int64, limit int) ([]Event, error) {
-	return collect(tx, func(r Row) Event {
+func (t EventTable) Events(after int64, limit int) ([]Event, error) {
+	return collect(t.tx, func(r Row) Event {
 		return Event{r.Int(0), api.EventKind(r.Text(1)), r.ID(2), r.ID(3),
 			api.State(r.Text(4)), r.Text(5), r.Text(6), r.Time(7)}
 	}, `SELECT seq, kind, contact, message, state, reason, invite, time
@@ -49,16 +52,16 @@ func (tx *Tx) Events(after int64, limit int) ([]Event, error) {
 }
 
 // LastEvent returns the sequence number of the newest event, 0 if none.
-func (tx *Tx) LastEvent() (int64, error) {
-	return tx.number(`SELECT max(seq) FROM events`)
+func (t EventTable) LastEvent() (int64, error) {
+	return t.tx.number(`SELECT max(seq) FROM events`)
 }
 
 // Prune keeps the newest events, and of each contact the newest contents that
 // were recorded as seen: nobody asks for older ones, or sends them again. What
 // one contact sends pushes out nothing of another.
-func (tx *Tx) Prune(events, seen int) error {
+func (t EventTable) Prune(events, seen int) error {
 	return errors.Join(
-		tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, events),
-		tx.exec(`DELETE FROM seen WHERE rowid IN (SELECT rowid FROM (
+		t.tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, events),
+		t.tx.exec(`DELETE FROM seen WHERE rowid IN (SELECT rowid FROM (
 			SELECT rowid, row_number() OVER (PARTITION BY contact ORDER BY rowid DESC) AS n FROM seen) WHERE n > ?)`, seen))
 }

@@ -2,6 +2,9 @@ package store
 
 import "time"
 
+// InviteTable holds the invites that were made.
+type InviteTable struct{ tx *Tx }
+
 // InviteState says what has become of an invite of ours.
 type InviteState string
 
@@ -29,46 +32,46 @@ func scanInvite(r Row) Invite {
 }
 
 // AddInvite stores an invite and its secret.
-func (tx *Tx) AddInvite(in Invite, secret []byte) error {
-	return tx.exec(`INSERT INTO invites(`+inviteColumns+`, version, secret) VALUES(?, ?, ?, ?, ?, ?, 1, ?)`,
+func (t InviteTable) AddInvite(in Invite, secret []byte) error {
+	return t.tx.exec(`INSERT INTO invites(`+inviteColumns+`, version, secret) VALUES(?, ?, ?, ?, ?, ?, 1, ?)`,
 		in.ID, in.Name, in.Created, in.Expires, string(in.State), orNull(in.Contact),
-		tx.seal("invites", []byte(in.ID), 1, secret))
+		t.tx.seal("invites", []byte(in.ID), 1, secret))
 }
 
-func (tx *Tx) Invite(id string) (Invite, error) {
-	return one(tx, scanInvite, `SELECT `+inviteColumns+` FROM invites WHERE id = ?`, id)
+func (t InviteTable) Invite(id string) (Invite, error) {
+	return one(t.tx, scanInvite, `SELECT `+inviteColumns+` FROM invites WHERE id = ?`, id)
 }
 
 // Invites returns all invites, in whatever state.
-func (tx *Tx) Invites() ([]Invite, error) {
-	return collect(tx, scanInvite, `SELECT `+inviteColumns+` FROM invites ORDER BY created, id`)
+func (t InviteTable) Invites() ([]Invite, error) {
+	return collect(t.tx, scanInvite, `SELECT `+inviteColumns+` FROM invites ORDER BY created, id`)
 }
 
 // SetInvite changes an invite's state and contact.
-func (tx *Tx) SetInvite(in Invite) error {
-	return tx.execOne(`UPDATE invites SET state = ?, contact = ? WHERE id = ?`,
+func (t InviteTable) SetInvite(in Invite) error {
+	return t.tx.execOne(`UPDATE invites SET state = ?, contact = ? WHERE id = ?`,
 		string(in.State), orNull(in.Contact), in.ID)
 }
 
 // InviteSecret returns an invite's secret and its version.
-func (tx *Tx) InviteSecret(id string) (secret []byte, version int64, err error) {
+func (t InviteTable) InviteSecret(id string) (secret []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
-	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
 		`SELECT secret, version FROM invites WHERE id = ?`, id)
 	if err != nil {
 		return nil, 0, err
 	}
-	secret, err = tx.unseal("invites", []byte(id), r.version, r.sealed)
+	secret, err = t.tx.unseal("invites", []byte(id), r.version, r.sealed)
 	return secret, r.version, err
 }
 
 // SetInviteSecret replaces the secret that was read with a version.
-func (tx *Tx) SetInviteSecret(id string, version int64, secret []byte) error {
-	err := tx.execOne(`UPDATE invites SET secret = ?, version = ? WHERE id = ? AND version = ?`,
-		tx.seal("invites", []byte(id), version+1, secret), version+1, id, version)
+func (t InviteTable) SetInviteSecret(id string, version int64, secret []byte) error {
+	err := t.tx.execOne(`UPDATE invites SET secret = ?, version = ? WHERE id = ? AND version = ?`,
+		t.tx.seal("invites", []byte(id), version+1, secret), version+1, id, version)
 	if err == ErrNotFound {
 		return ErrStale
 	}
@@ -76,9 +79,9 @@ func (tx *Tx) SetInviteSecret(id string, version int64, secret []byte) error {
 }
 
 // RemoveInvite erases an invite and its mailboxes.
-func (tx *Tx) RemoveInvite(id string) error {
-	if err := tx.execOne(`DELETE FROM invites WHERE id = ?`, id); err != nil {
+func (t InviteTable) RemoveInvite(id string) error {
+	if err := t.tx.execOne(`DELETE FROM invites WHERE id = ?`, id); err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM mailboxes WHERE owner = ?`, []byte(id))
+	return t.tx.exec(`DELETE FROM mailboxes WHERE owner = ?`, []byte(id))
 }

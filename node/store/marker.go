@@ -116,7 +116,7 @@ func (r *markerRow) right(f *markerFile) bool {
 
 // openMarker compares the database with the file.
 func (s *Store) openMarker(dir string) error {
-	tx := &Tx{s: s}
+	tx := newTx(s)
 	raw, err := one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, markerKey)
 	switch {
 	case err == ErrNotFound:
@@ -248,7 +248,7 @@ func (s *Store) MarkerError() error {
 // isCopy reports whether the database came out of a backup and no session of
 // it has been given up yet.
 func (s *Store) isCopy() (bool, error) {
-	n, err := (&Tx{s: s}).number(`SELECT EXISTS(SELECT 1 FROM meta WHERE key = ?)`, restoredKey)
+	n, err := newTx(s).number(`SELECT EXISTS(SELECT 1 FROM meta WHERE key = ?)`, restoredKey)
 	return n != 0, err
 }
 

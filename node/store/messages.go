@@ -7,6 +7,9 @@ import (
 	"starling/node/api"
 )
 
+// MessageTable holds the messages of all conversations.
+type MessageTable struct{ tx *Tx }
+
 // A Message is one text or picture in either direction, or a notice.
 type Message struct {
 	Seq      int64 // of the event that told of it
@@ -53,22 +56,22 @@ func scanMessage(r Row) Message {
 // its content is named so; an incoming one has a Content and gets an ID: the same
 // bytes unless something else has them. A
 // known one of either is refused: see [Tx.Message] and [Tx.MessageOf].
-func (tx *Tx) AddMessage(m Message, now time.Time) (seq int64, err error) {
+func (t MessageTable) AddMessage(m Message, now time.Time) (seq int64, err error) {
 	if m.Outgoing {
 		m.Content, m.Written = m.ID.Content(), -1
-		err = tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.Content, m.Contact)
+		err = t.tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.Content, m.Contact)
 	} else if m.ID.IsZero() {
-		m.ID, err = tx.freeID(m.Content)
+		m.ID, err = t.tx.freeID(m.Content)
 	}
 	if err == nil {
-		seq, err = tx.addMessage(m, api.EventMessage, now)
+		seq, err = t.tx.addMessage(m, api.EventMessage, now)
 	}
 	return seq, err
 }
 
 // freeID returns an ID for an incoming message.
-func (tx *Tx) freeID(content ContentID) (ID, error) {
-	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE id = ?1) OR EXISTS(SELECT 1 FROM items WHERE id = ?1)`, content)
+func (t MessageTable) freeID(content ContentID) (ID, error) {
+	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE id = ?1) OR EXISTS(SELECT 1 FROM items WHERE id = ?1)`, content)
 	if n != 0 || content.IsZero() {
 		return NewID(), err
 	}
@@ -77,182 +80,182 @@ func (tx *Tx) freeID(content ContentID) (ID, error) {
 
 // AddNotice stores something that the node itself tells in a conversation, and
 // the event that tells of it.
-func (tx *Tx) AddNotice(m Message, now time.Time) error {
+func (t MessageTable) AddNotice(m Message, now time.Time) error {
 	m.State, m.Content, m.Written = api.StateNotice, ContentID{}, -1
-	_, err := tx.addMessage(m, api.EventNotice, now)
+	_, err := t.tx.addMessage(m, api.EventNotice, now)
 	return err
 }
 
-func (tx *Tx) addMessage(m Message, kind api.EventKind, now time.Time) (seq int64, err error) {
-	seq, err = tx.Append(Event{Kind: kind, Contact: m.Contact, Message: m.ID, State: m.State, Time: now})
+func (t MessageTable) addMessage(m Message, kind api.EventKind, now time.Time) (seq int64, err error) {
+	seq, err = t.tx.Append(Event{Kind: kind, Contact: m.Contact, Message: m.ID, State: m.State, Time: now})
 	if err != nil {
 		return 0, err
 	}
-	err = tx.exec(`INSERT INTO messages(seq, id, contact, content, outgoing, text, time, state, reason,
+	err = t.tx.exec(`INSERT INTO messages(seq, id, contact, content, outgoing, text, time, state, reason,
 		ref, forwarded, deleted, timer, picture, size, previous, written, gap, late)
 		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, m.ID, m.Contact, orNull(m.Content), m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
 		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size,
 		orNull(m.Previous), m.Written, m.Gap, orNull(m.Late))
 	if err == nil && m.Data != nil {
-		err = tx.exec(`INSERT INTO pictures(message, data) VALUES(?, ?)`, m.ID, m.Data)
+		err = t.tx.exec(`INSERT INTO pictures(message, data) VALUES(?, ?)`, m.ID, m.Data)
 	}
 	return seq, err
 }
 
 // Message returns the message with an ID, of any conversation.
-func (tx *Tx) Message(id ID) (Message, error) {
-	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = ?`, id)
+func (t MessageTable) Message(id ID) (Message, error) {
+	return one(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE id = ?`, id)
 }
 
 // MessageOf returns the message of a conversation that its two people name so.
-func (tx *Tx) MessageOf(contact ID, content ContentID) (Message, error) {
-	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact = ? AND content = ?`, contact, content)
+func (t MessageTable) MessageOf(contact ID, content ContentID) (Message, error) {
+	return one(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact = ? AND content = ?`, contact, content)
 }
 
 // Picture returns the picture of a message.
-func (tx *Tx) Picture(message ID) ([]byte, error) {
-	return one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM pictures WHERE message = ?`, message)
+func (t MessageTable) Picture(message ID) ([]byte, error) {
+	return one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM pictures WHERE message = ?`, message)
 }
 
 // changed tells that a message is not what it was.
-func (tx *Tx) changed(m Message, now time.Time) error {
-	_, err := tx.Append(Event{Kind: api.EventChanged, Contact: m.Contact, Message: m.ID, Time: now})
+func (t MessageTable) changed(m Message, now time.Time) error {
+	_, err := t.tx.Append(Event{Kind: api.EventChanged, Contact: m.Contact, Message: m.ID, Time: now})
 	return err
 }
 
 // SetState changes an outgoing message's state and tells of it. One that
 // disappears begins to count down when it is delivered.
-func (tx *Tx) SetState(m Message, state api.State, reason string, now time.Time) error {
-	if err := tx.execOne(`UPDATE messages SET state = ?, reason = ? WHERE id = ?`,
+func (t MessageTable) SetState(m Message, state api.State, reason string, now time.Time) error {
+	if err := t.tx.execOne(`UPDATE messages SET state = ?, reason = ? WHERE id = ?`,
 		string(state), reason, m.ID); err != nil {
 		return err
 	}
-	_, err := tx.Append(Event{Kind: api.EventState, Contact: m.Contact, Message: m.ID,
+	_, err := t.tx.Append(Event{Kind: api.EventState, Contact: m.Contact, Message: m.ID,
 		State: state, Reason: reason, Time: now})
 	if err == nil && state == api.StateDelivered {
-		err = tx.CountDown(m, now)
+		err = t.tx.CountDown(m, now)
 	}
 	return err
 }
 
 // Tell is SetState for the message that an item of the outbox carries. One
 // that carries none, or whose message was erased, has nothing to tell.
-func (tx *Tx) Tell(item ID, state api.State, reason string, now time.Time) error {
-	m, err := tx.Message(item)
+func (t MessageTable) Tell(item ID, state api.State, reason string, now time.Time) error {
+	m, err := t.tx.Message(item)
 	if errors.Is(err, ErrNotFound) || err == nil && !m.Outgoing {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return tx.SetState(m, state, reason, now)
+	return t.tx.SetState(m, state, reason, now)
 }
 
 // CountDown starts the timer of a message, if it has one that does not run.
-func (tx *Tx) CountDown(m Message, now time.Time) error {
+func (t MessageTable) CountDown(m Message, now time.Time) error {
 	if m.Timer == 0 || !m.Expires.IsZero() {
 		return nil
 	}
 	at := now.Add(time.Duration(m.Timer) * time.Second)
-	if err := tx.execOne(`UPDATE messages SET expires = ? WHERE id = ?`, at, m.ID); err != nil {
+	if err := t.tx.execOne(`UPDATE messages SET expires = ? WHERE id = ?`, at, m.ID); err != nil {
 		return err
 	}
-	return tx.changed(m, now)
+	return t.tx.changed(m, now)
 }
 
 // SetText replaces the text of a message by the edit at a place.
-func (tx *Tx) SetText(m Message, text string, edited time.Time, place int64, now time.Time) error {
-	if err := tx.execOne(`UPDATE messages SET text = ?, edited = ?, place = ? WHERE id = ?`,
+func (t MessageTable) SetText(m Message, text string, edited time.Time, place int64, now time.Time) error {
+	if err := t.tx.execOne(`UPDATE messages SET text = ?, edited = ?, place = ? WHERE id = ?`,
 		text, edited, place, m.ID); err != nil {
 		return err
 	}
-	return tx.changed(m, now)
+	return t.tx.changed(m, now)
 }
 
 // TakeBack erases all that a message says. Its empty place stays, so that no
 // late copy and no late edit brings it back.
-func (tx *Tx) TakeBack(m Message, now time.Time) error {
-	if err := tx.execOne(`UPDATE messages SET text = '', ref = NULL, forwarded = 0, edited = 0, deleted = 1,
+func (t MessageTable) TakeBack(m Message, now time.Time) error {
+	if err := t.tx.execOne(`UPDATE messages SET text = '', ref = NULL, forwarded = 0, edited = 0, deleted = 1,
 		picture = '', size = 0 WHERE id = ?`, m.ID); err != nil {
 		return err
 	}
 	return errors.Join(
-		tx.exec(`DELETE FROM pictures WHERE message = ?`, m.ID),
-		tx.exec(`DELETE FROM reactions WHERE message = ?`, m.ID),
-		tx.unlink(m),
-		tx.changed(m, now))
+		t.tx.exec(`DELETE FROM pictures WHERE message = ?`, m.ID),
+		t.tx.exec(`DELETE FROM reactions WHERE message = ?`, m.ID),
+		t.tx.unlink(m),
+		t.tx.changed(m, now))
 }
 
 // SetRead records that the contact has read an outgoing message.
-func (tx *Tx) SetRead(m Message, at, now time.Time) error {
-	if err := tx.execOne(`UPDATE messages SET read = ? WHERE id = ?`, at, m.ID); err != nil {
+func (t MessageTable) SetRead(m Message, at, now time.Time) error {
+	if err := t.tx.execOne(`UPDATE messages SET read = ? WHERE id = ?`, at, m.ID); err != nil {
 		return err
 	}
-	return tx.changed(m, now)
+	return t.tx.changed(m, now)
 }
 
 // Erase erases a message whole, and the events that told of it, and tells that
 // it is gone. A copy of it that comes later is not shown.
-func (tx *Tx) Erase(m Message, now time.Time) error {
+func (t MessageTable) Erase(m Message, now time.Time) error {
 	err := errors.Join(
-		tx.execOne(`DELETE FROM messages WHERE id = ?`, m.ID),
-		tx.exec(`DELETE FROM events WHERE message = ?`, m.ID),
-		tx.unlink(m))
+		t.tx.execOne(`DELETE FROM messages WHERE id = ?`, m.ID),
+		t.tx.exec(`DELETE FROM events WHERE message = ?`, m.ID),
+		t.tx.unlink(m))
 	if err == nil && m.State != api.StateNotice {
-		err = tx.addSeen(m.Contact, m.Content, m.Outgoing)
+		err = t.tx.addSeen(m.Contact, m.Content, m.Outgoing)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: m.ID, Time: now})
+	_, err = t.tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: m.ID, Time: now})
 	return err
 }
 
 // Expired returns up to limit messages whose time is over.
-func (tx *Tx) Expired(now time.Time, limit int) ([]Message, error) {
-	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+func (t MessageTable) Expired(now time.Time, limit int) ([]Message, error) {
+	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?`, now, limit)
 }
 
 // NextExpiry returns when the next message disappears; zero: none counts down.
-func (tx *Tx) NextExpiry() (time.Time, error) {
-	n, err := tx.number(`SELECT min(expires) FROM messages WHERE expires > 0`)
+func (t MessageTable) NextExpiry() (time.Time, error) {
+	n, err := t.tx.number(`SELECT min(expires) FROM messages WHERE expires > 0`)
 	return fromMicros(n), err
 }
 
 // History returns up to limit messages of a conversation before a sequence
 // number, oldest first.
-func (tx *Tx) History(contact ID, before int64, limit int) ([]Message, error) {
-	return collect(tx, scanMessage, `SELECT * FROM (
+func (t MessageTable) History(contact ID, before int64, limit int) ([]Message, error) {
+	return collect(t.tx, scanMessage, `SELECT * FROM (
 		SELECT `+messageColumns+` FROM messages WHERE contact = ? AND seq < ? ORDER BY seq DESC LIMIT ?)
 		ORDER BY seq`, contact, before, limit)
 }
 
 // HistoryAfter returns the first messages of a conversation after a sequence
 // number.
-func (tx *Tx) HistoryAfter(contact ID, after int64, limit int) ([]Message, error) {
-	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+func (t MessageTable) HistoryAfter(contact ID, after int64, limit int) ([]Message, error) {
+	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE contact = ? AND seq > ? ORDER BY seq LIMIT ?`, contact, after, limit)
 }
 
 // LastMessage returns the newest message of a conversation.
-func (tx *Tx) LastMessage(contact ID) (Message, error) {
-	return one(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+func (t MessageTable) LastMessage(contact ID) (Message, error) {
+	return one(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE contact = ? ORDER BY seq DESC LIMIT 1`, contact)
 }
 
 // Unread counts incoming messages after a sequence number.
-func (tx *Tx) Unread(contact ID, after int64) (int, error) {
-	n, err := tx.number(`SELECT count(*) FROM messages
+func (t MessageTable) Unread(contact ID, after int64) (int, error) {
+	n, err := t.tx.number(`SELECT count(*) FROM messages
 		WHERE contact = ? AND seq > ? AND outgoing = 0 AND deleted = 0`, contact, after)
 	return int(n), err
 }
 
 // Received returns the newest incoming messages after a sequence number, at
 // most limit of them, oldest first.
-func (tx *Tx) Received(contact ID, after int64, limit int) ([]Message, error) {
-	return collect(tx, scanMessage, `SELECT * FROM (
+func (t MessageTable) Received(contact ID, after int64, limit int) ([]Message, error) {
+	return collect(t.tx, scanMessage, `SELECT * FROM (
 		SELECT `+messageColumns+` FROM messages
 		WHERE contact = ? AND seq > ? AND state = 'received' AND deleted = 0 ORDER BY seq DESC LIMIT ?)
 		ORDER BY seq`, contact, after, limit)
@@ -260,18 +263,18 @@ func (tx *Tx) Received(contact ID, after int64, limit int) ([]Message, error) {
 
 // Timed returns incoming messages after a sequence number that disappear and do
 // not count down.
-func (tx *Tx) Timed(contact ID, after int64) ([]Message, error) {
-	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages
+func (t MessageTable) Timed(contact ID, after int64) ([]Message, error) {
+	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE contact = ? AND seq > ? AND outgoing = 0 AND timer > 0 AND expires = 0 ORDER BY seq`, contact, after)
 }
 
 // CountStates counts outgoing messages that are not delivered, by state.
-func (tx *Tx) CountStates() (map[api.State]int, error) {
+func (t MessageTable) CountStates() (map[api.State]int, error) {
 	type row struct {
 		state api.State
 		n     int
 	}
-	rows, err := collect(tx, func(r Row) row { return row{api.State(r.Text(0)), int(r.Int(1))} },
+	rows, err := collect(t.tx, func(r Row) row { return row{api.State(r.Text(0)), int(r.Int(1))} },
 		`SELECT state, count(*) FROM messages WHERE state IN ('queued', 'sealed', 'sent', 'failed')
 		AND deleted = 0 GROUP BY state`)
 	counts := make(map[api.State]int)

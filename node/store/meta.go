@@ -6,24 +6,27 @@ import (
 	"starling/node/api"
 )
 
+// OwnerTable holds the owner: name, settings, what is known of the network.
+type OwnerTable struct{ tx *Tx }
+
 // Owner returns the name that contacts are told.
-func (tx *Tx) Owner() (string, error) {
-	return one(tx, func(r Row) string { return string(r.Blob(0)) },
+func (t OwnerTable) Owner() (string, error) {
+	return one(t.tx, func(r Row) string { return string(r.Blob(0)) },
 		`SELECT value FROM meta WHERE key = 'owner'`)
 }
 
 // SetOwner sets the name that contacts are told.
-func (tx *Tx) SetOwner(name string) error {
-	return tx.exec(`INSERT INTO meta(key, value) VALUES('owner', ?)
+func (t OwnerTable) SetOwner(name string) error {
+	return t.tx.exec(`INSERT INTO meta(key, value) VALUES('owner', ?)
 		ON CONFLICT(key) DO UPDATE SET value = excluded.value`, []byte(name))
 }
 
 const settingsKey = "settings"
 
 // Settings returns the owner's choices.
-func (tx *Tx) Settings() (api.Settings, error) {
+func (t OwnerTable) Settings() (api.Settings, error) {
 	set := api.Settings{Notify: api.NotifyHidden}
-	raw, err := one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, settingsKey)
+	raw, err := one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, settingsKey)
 	if err == ErrNotFound {
 		return set, nil
 	}
@@ -37,24 +40,24 @@ func (tx *Tx) Settings() (api.Settings, error) {
 }
 
 // SetSettings replaces the owner's choices.
-func (tx *Tx) SetSettings(set api.Settings) error {
+func (t OwnerTable) SetSettings(set api.Settings) error {
 	raw, err := json.Marshal(set)
 	if err != nil {
 		return err
 	}
-	return tx.exec(`INSERT INTO meta(key, value) VALUES(?, ?)
+	return t.tx.exec(`INSERT INTO meta(key, value) VALUES(?, ?)
 		ON CONFLICT(key) DO UPDATE SET value = excluded.value`, settingsKey, raw)
 }
 
 const networkKey = "network"
 
 // NetworkState returns what the network last asked to keep, nil if nothing.
-func (tx *Tx) NetworkState() ([]byte, error) {
+func (t OwnerTable) NetworkState() ([]byte, error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
-	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
 		`SELECT sealed, version FROM meta WHERE key = ?`, networkKey)
 	if err == ErrNotFound {
 		return nil, nil
@@ -62,17 +65,17 @@ func (tx *Tx) NetworkState() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tx.unseal("meta", []byte(networkKey), r.version, r.sealed)
+	return t.tx.unseal("meta", []byte(networkKey), r.version, r.sealed)
 }
 
 // SetNetworkState keeps guards and known relays for the next start.
-func (tx *Tx) SetNetworkState(state []byte) error {
-	version, err := tx.number(`SELECT version FROM meta WHERE key = ?`, networkKey)
+func (t OwnerTable) SetNetworkState(state []byte) error {
+	version, err := t.tx.number(`SELECT version FROM meta WHERE key = ?`, networkKey)
 	if err != nil {
 		return err
 	}
 	version++
-	return tx.exec(`INSERT INTO meta(key, sealed, version) VALUES(?1, ?2, ?3)
+	return t.tx.exec(`INSERT INTO meta(key, sealed, version) VALUES(?1, ?2, ?3)
 		ON CONFLICT(key) DO UPDATE SET sealed = ?2, version = ?3`,
-		networkKey, tx.seal("meta", []byte(networkKey), version, state), version)
+		networkKey, t.tx.seal("meta", []byte(networkKey), version, state), version)
 }

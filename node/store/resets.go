@@ -2,31 +2,34 @@ package store
 
 import "errors"
 
+// ResetTable holds the sessions that are given up, and what is sent again in the next.
+type ResetTable struct{ tx *Tx }
+
 // ErrNoSession means that a contact's session was given up and the next one
 // is not there yet.
 var ErrNoSession = errors.New("the session was given up")
 
 // Reset returns what is left of a contact's former session until the new one
 // has answered, and its version; [ErrNotFound] if there is nothing.
-func (tx *Tx) Reset(contact ID) (state []byte, version int64, err error) {
+func (t ResetTable) Reset(contact ID) (state []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
-	r, err := one(tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
+	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
 		`SELECT state, version FROM resets WHERE contact = ?`, contact)
 	if err != nil {
 		return nil, 0, err
 	}
-	state, err = tx.unseal("resets", contact[:], r.version, r.sealed)
+	state, err = t.tx.unseal("resets", contact[:], r.version, r.sealed)
 	return state, r.version, err
 }
 
 // SetReset replaces what was read with a version, 0 if there was nothing.
-func (tx *Tx) SetReset(contact ID, version int64, state []byte) error {
-	err := tx.execOne(`INSERT INTO resets(contact, version, state) VALUES(?1, ?2 + 1, ?3)
+func (t ResetTable) SetReset(contact ID, version int64, state []byte) error {
+	err := t.tx.execOne(`INSERT INTO resets(contact, version, state) VALUES(?1, ?2 + 1, ?3)
 		ON CONFLICT(contact) DO UPDATE SET version = excluded.version, state = excluded.state WHERE version = ?2`,
-		contact, version, tx.seal("resets", contact[:], version+1, state))
+		contact, version, t.tx.seal("resets", contact[:], version+1, state))
 	if err == ErrNotFound {
 		return ErrStale
 	}
@@ -34,16 +37,16 @@ func (tx *Tx) SetReset(contact ID, version int64, state []byte) error {
 }
 
 // RemoveReset erases what is left of a former session.
-func (tx *Tx) RemoveReset(contact ID) error {
-	return tx.exec(`DELETE FROM resets WHERE contact = ?`, contact)
+func (t ResetTable) RemoveReset(contact ID) error {
+	return t.tx.exec(`DELETE FROM resets WHERE contact = ?`, contact)
 }
 
 // ItemsOf returns what is on its way to a contact, in the order it was queued.
-func (tx *Tx) ItemsOf(contact ID) ([]Item, error) {
-	items, err := collect(tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE contact = ? ORDER BY rowid`, contact)
+func (t ResetTable) ItemsOf(contact ID) ([]Item, error) {
+	items, err := collect(t.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE contact = ? ORDER BY rowid`, contact)
 	for i := range items {
 		if err == nil {
-			err = tx.loadCells(&items[i])
+			err = t.tx.loadCells(&items[i])
 		}
 	}
 	return items, err
@@ -51,23 +54,23 @@ func (tx *Tx) ItemsOf(contact ID) ([]Item, error) {
 
 // UnsealItem sets an item's state and erases its cells. It is to be sealed in
 // another session.
-func (tx *Tx) UnsealItem(it Item) error {
-	if err := tx.execOne(`UPDATE items SET state = ? WHERE id = ?`, string(it.State), it.ID); err != nil {
+func (t ResetTable) UnsealItem(it Item) error {
+	if err := t.tx.execOne(`UPDATE items SET state = ? WHERE id = ?`, string(it.State), it.ID); err != nil {
 		return err
 	}
-	if err := tx.exec(`DELETE FROM cells WHERE item = ?`, it.ID); err != nil {
+	if err := t.tx.exec(`DELETE FROM cells WHERE item = ?`, it.ID); err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM copies WHERE item = ?`, it.ID)
+	return t.tx.exec(`DELETE FROM copies WHERE item = ?`, it.ID)
 }
 
 // HasCell reports whether an item has a cell under a tag.
-func (tx *Tx) HasCell(item ID, tag Tag) (bool, error) {
-	n, err := tx.number(`SELECT EXISTS(SELECT 1 FROM cells WHERE item = ? AND tag = ?)`, item, tag[:])
+func (t ResetTable) HasCell(item ID, tag Tag) (bool, error) {
+	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM cells WHERE item = ? AND tag = ?)`, item, tag[:])
 	return n != 0, err
 }
 
 // DropFragments erases all fragments of a contact.
-func (tx *Tx) DropFragments(contact ID) error {
-	return tx.exec(`DELETE FROM fragments WHERE contact = ?`, contact)
+func (t ResetTable) DropFragments(contact ID) error {
+	return t.tx.exec(`DELETE FROM fragments WHERE contact = ?`, contact)
 }

@@ -203,7 +203,7 @@ CREATE INDEX events_message ON events(message) WHERE message IS NOT NULL;
 // prepareSchema makes the tables of an empty database, and refuses one of
 // another version.
 func (s *Store) prepareSchema() error {
-	have, err := (&Tx{s: s}).number("PRAGMA user_version")
+	have, err := newTx(s).number("PRAGMA user_version")
 	switch {
 	case err != nil || have == schemaVersion:
 		return err

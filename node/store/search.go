@@ -54,7 +54,7 @@ func openSearch(conn *sqlite3.Conn) error {
 
 // renewSearch makes the index anew if it was made of other words.
 func (s *Store) renewSearch() error {
-	tx := &Tx{s: s}
+	tx := newTx(s)
 	have, err := one(tx, func(r Row) string { return string(r.Blob(0)) }, `SELECT value FROM meta WHERE key = ?`, searchKey)
 	if err == nil && have == searchVersion || err != nil && err != ErrNotFound {
 		return err
@@ -153,12 +153,12 @@ func query(text string, contact ID) string {
 // Search returns up to limit messages before a sequence number that hold all
 // words of a text of at most [MaxWords], newest first; those of one contact
 // unless it is zero.
-func (tx *Tx) Search(text string, contact ID, before int64, limit int) ([]Message, error) {
+func (t MessageTable) Search(text string, contact ID, before int64, limit int) ([]Message, error) {
 	q := query(text, contact)
 	if q == "" {
 		return nil, nil
 	}
-	return collect(tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE seq IN (
+	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE seq IN (
 		SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)
 		ORDER BY seq DESC`, q, before, limit)
 }

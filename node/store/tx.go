@@ -9,12 +9,33 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// A Tx is a transaction. It ends when the function it was given to returns.
+// A Tx is a transaction over all tables. It ends when the function it was given to
+// returns.
 type Tx struct {
+	ContactTable
+	MessageTable
+	ChangeTable
+	EventTable
+	InboxTable
+	GapTable
+	InviteTable
+	OutboxTable
+	OwnerTable
+	ResetTable
+
 	s      *Store
 	events bool // something was appended to the event log
 	// For the marker: a session moved, the database gets a new lineage.
 	moved, lineage bool
+}
+
+func newTx(s *Store) *Tx {
+	tx := &Tx{s: s}
+	tx.ContactTable, tx.MessageTable, tx.ChangeTable = ContactTable{tx}, MessageTable{tx}, ChangeTable{tx}
+	tx.InboxTable, tx.GapTable, tx.OutboxTable = InboxTable{tx}, GapTable{tx}, OutboxTable{tx}
+	tx.EventTable, tx.InviteTable = EventTable{tx}, InviteTable{tx}
+	tx.OwnerTable, tx.ResetTable = OwnerTable{tx}, ResetTable{tx}
+	return tx
 }
 
 type job struct {
@@ -84,7 +105,7 @@ func (s *Store) runBatch() {
 		failAll(ErrClosed)
 		return
 	}
-	tx := &Tx{s: s}
+	tx := newTx(s)
 	if notes(batch) {
 		if err := s.conn.Exec("PRAGMA synchronous = " + s.noteSync); err != nil {
 			failAll(mapError(err))
@@ -170,7 +191,7 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	if s.closed {
 		return ErrClosed
 	}
-	return fn(&Tx{s: s})
+	return fn(newTx(s))
 }
 
 // prepare returns the statement, compiled once per connection. A statement is
