@@ -119,15 +119,13 @@ func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
 // whoever joins then learns of all of them at once.
 func (m *Mesh) settle(ctx context.Context) error {
 	for {
-		m.mu.Lock()
 		running, fewest := 0, len(m.relays)
-		for _, r := range m.relays {
-			if r != nil {
+		for i := range m.relays {
+			if host := m.Relay(i); host != nil {
 				running++
-				fewest = min(fewest, r.host.Status().Relays)
+				fewest = min(fewest, host.Status().Relays)
 			}
 		}
-		m.mu.Unlock()
 		if fewest >= running {
 			return nil
 		}
@@ -264,11 +262,12 @@ func (m *Mesh) Index(peerID string) int {
 // Traffic returns what relay i has received and sent, over all its restarts.
 func (m *Mesh) Traffic(i int) Traffic {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.relays[i] == nil {
-		return m.traffic[i]
+	r, t := m.relays[i], m.traffic[i]
+	m.mu.Unlock()
+	if r == nil {
+		return t
 	}
-	return m.traffic[i].plus(m.relays[i])
+	return t.plus(r)
 }
 
 func (t Traffic) plus(r *relay) Traffic {
@@ -281,13 +280,16 @@ func (m *Mesh) Stop(i int) error {
 	m.mu.Lock()
 	r := m.relays[i]
 	m.relays[i] = nil
-	if r != nil {
-		m.traffic[i] = m.traffic[i].plus(r)
-	}
 	m.mu.Unlock()
 	if r == nil {
 		return nil
 	}
+
+	moved := Traffic{}.plus(r)
+	m.mu.Lock()
+	m.traffic[i].In += moved.In
+	m.traffic[i].Out += moved.Out
+	m.mu.Unlock()
 	r.stop()
 	<-r.ended
 	if r.err != nil && !errors.Is(r.err, context.Canceled) {
