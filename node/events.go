@@ -13,8 +13,8 @@ import (
 // eventBatch is how many events are read at a time.
 const eventBatch = 128
 
-// Events tells what happened after a sequence number, and what happens from
-// now on. The callback runs without any lock held.
+// Events tells the events after a sequence number, the later ones as they come. The
+// callback runs without any lock held.
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

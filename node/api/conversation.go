@@ -11,9 +11,8 @@ type Conversation struct {
 	MutedUntil time.Time `json:"muted_until,omitzero"`
 	// Notify overrides [Settings.Notify]; empty means that.
 	Notify NotifyLevel `json:"notify,omitempty"`
-	// Timer is after how many seconds new messages disappear, on both sides;
-	// 0: never. It is what both have last offered: it changes when their
-	// offers are equal, and the offers tell what one waits for.
+	// Timer is after how many seconds new messages disappear, on both sides; 0: never.
+	// Equal offers of both set it; an offer of one side alone waits for the other's.
 	Timer       int `json:"timer,omitempty"`
 	TimerMine   int `json:"timer_mine,omitempty"`
 	TimerTheirs int `json:"timer_theirs,omitempty"`

@@ -2,8 +2,8 @@ package api
 
 import "errors"
 
-// An Error is what a person is told: what went wrong, and what to do next.
-// It holds no secret and no text chosen by a peer.
+// An Error is a failure in words for a person, with the next step as a hint. It holds
+// no secret and no text chosen by a peer.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`

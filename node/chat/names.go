@@ -75,8 +75,8 @@ func ShortName(s string, most int) string {
 // SameName reports whether people would take two names for the same.
 func SameName(a, b string) bool { return skeleton(a) == skeleton(b) }
 
-// skeleton is what is left of a name without case, spaces, and what only says how
-// letters are drawn.
+// skeleton is a name without case, spaces, and signs that only change the drawing of
+// letters.
 func skeleton(s string) string {
 	s = strings.ToLower(norm.NFKC.String(s))
 	return norm.NFC.String(strings.Map(func(r rune) rune {

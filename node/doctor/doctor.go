@@ -1,7 +1,7 @@
-// Package doctor looks for what is wrong around a node: the checks behind
-// `starling doctor`. A messenger without servers fails silently when a clock is
-// wrong, a disk is full or a port is closed; each check has a name that scripts
-// may rely on, says what it found, and what to do about it.
+// Package doctor looks for what is wrong around a node: the checks behind `starling
+// doctor`. A messenger without servers fails silently when a clock is wrong, a disk is
+// full or a port is closed. Each check has a name that scripts may rely on, a finding,
+// and a remedy.
 //
 // Checks only look. They start no node, change no file and send nothing to anybody.
 // Whether a relay is listed and reached is what others have told the relay that runs:

@@ -118,8 +118,8 @@ func (in *Inbox) take(ctx context.Context, boxes []box) error {
 	return nil
 }
 
-// commit fills a batch, writes it, and does what follows from it. One at a time:
-// what is waited for must follow from what was written last.
+// commit fills a batch, writes it, and does what follows from it. One at a time: the
+// tags that are asked for must follow from the last write.
 func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) error) (b *batch, err error) {
 	in.writing.Lock()
 	defer in.writing.Unlock()

@@ -351,7 +351,7 @@ func (in *Inbox) load(ctx context.Context) error {
 	return in.watch(ctx, owners...)
 }
 
-// sendReceipts tells contacts what has come, those whose wait is over.
+// sendReceipts acknowledges contents to the contacts with a receipt due.
 func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 	var due []store.ID

@@ -158,8 +158,8 @@ func (b *batch) skip(p *peer, hold time.Duration) error {
 	})
 }
 
-// release takes what has waited long enough for what is missing before it, and
-// returns when to look again.
+// release takes the contents that have waited long enough for a missing one, and
+// returns the time of the next look.
 func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 	in.mu.Lock()
 	var waiting []store.ID

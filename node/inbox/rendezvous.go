@@ -74,7 +74,7 @@ func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
 	}
 }
 
-// targets returns where to put what is for a contact who told mailboxes.
+// targets returns the mailboxes for contents to a contact who has named some.
 func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
 	gone := in.missingFor(goneAfter)
 	there := slices.DeleteFunc(slices.Clone(told), gone)

@@ -72,8 +72,8 @@ func (b *batch) withdraw() error {
 
 // Taken is told what lies under the tag of a cell of ours. If that is a cell of ours
 // too, from another copy of this profile, the session is given up or, if it was, the
-// offer of a new one goes elsewhere; anything else proves nothing. Run does it,
-// between boxes: what is waited for must follow from what was written last.
+// offer of a new one goes elsewhere; anything else proves nothing. Run does it, between
+// boxes: the tags that are asked for must follow from the last write.
 func (in *Inbox) Taken(ctx context.Context, t outbox.Taken) {
 	select {
 	case in.taken <- t:
@@ -157,8 +157,8 @@ func (b *batch) queueOffer(p *peer, r *session.Reset) error {
 	return err
 }
 
-// reset returns what is left of a contact's former session, or what would be
-// left of this one, and the version of its row.
+// reset returns the rest of a contact's former session, or that of this one if there is
+// none, and the version of its row.
 func (b *batch) reset(p *peer) (*session.Reset, int64, error) {
 	r, version, err := loadReset(b.tx, p.ID)
 	if errors.Is(err, store.ErrNotFound) && p.session != nil {
@@ -257,8 +257,8 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 // maxHints is how many mailboxes an offer names.
 const maxHints = 3
 
-// close ends what belongs to the session that a contact had: what has come and
-// waits for its turn is shown, what is on its way is taken back.
+// close ends the session of a contact: contents that wait for their turn are shown,
+// those on their way are taken back.
 func (b *batch) close(p *peer) (waiting []outbox.Queued, err error) {
 	if err := b.order(p, func(k keeper) error { return p.line.Finish(k) }); err != nil {
 		return nil, err

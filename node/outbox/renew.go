@@ -75,10 +75,10 @@ func Message(m store.Message) *chat.Content {
 	return c
 }
 
-// Unseal takes back, within a transaction, what is on its way to a contact
-// whose session is given up: what belongs to the conversation waits for the
-// next session, under the ids it had; everything else is erased, and comes with
-// that session. It returns what waits, in order, and what was erased.
+// Unseal takes back, within a transaction, the contents on their way to a contact whose
+// session is given up: those of the conversation wait for the next session, under the
+// same ids; all others are erased, and come anew with that session. It returns the
+// waiting ones, in order, and the erased ones.
 //
 // Keep leaves the first hello of an invite that we accepted on its way. It is
 // the same cells as before.

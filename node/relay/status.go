@@ -32,8 +32,8 @@ const (
 	maxStatus = 256 << 10
 )
 
-// Status is what a running relay knows of itself: how it stands with others, by
-// their word, and what it has room for.
+// Status is a running relay's knowledge of itself: its standing with others, by their
+// word, and its room.
 type Status struct {
 	Listed    bool   `json:"listed"`    // most of those asked list it
 	Reachable bool   `json:"reachable"` // enough of those asked have reached it
@@ -43,8 +43,9 @@ type Status struct {
 	Announced []string `json:"announced"`
 	Listening []string `json:"listening"`
 	Unreached []string `json:"unreached"`
-	// Asked is how many other relays said lately how this one stands; ListedBy and
-	// ReachedBy are the peer ids of those who list it, and who have reached it.
+	// Asked is the number of other relays with a recent answer about this one; ListedBy
+	// and ReachedBy are the peer ids of those that list it, and of those that have
+	// reached it.
 	Asked     int      `json:"asked"`
 	ListedBy  []string `json:"listed_by"`
 	ReachedBy []string `json:"reached_by"`

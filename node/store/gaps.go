@@ -78,9 +78,9 @@ func (t GapTable) gaps(set string, now time.Time, where string, args ...any) err
 	return err
 }
 
-// unlink takes a message of ours that may never arrive out of the line in which
-// each names the one before it: what is written after it, or is still to be
-// sealed, names what it named.
+// unlink takes a message of ours that may never arrive out of the line in which each
+// names the one before it: later messages, and those still to be sealed, name its
+// predecessor.
 func (t GapTable) unlink(m Message) error {
 	if !m.Outgoing || m.State == api.StateDelivered || m.State == api.StateNotice {
 		return nil

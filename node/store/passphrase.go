@@ -14,9 +14,9 @@ import (
 	"starling/node/config"
 )
 
-// CheckPassphrase returns [ErrWrongPassphrase] unless this is the passphrase of
-// the profile. It costs what opening does, whatever is given, and holds up
-// nobody meanwhile.
+// CheckPassphrase returns [ErrWrongPassphrase] unless this is the passphrase of the
+// profile. It costs as much as opening, with any passphrase, and holds up nobody
+// meanwhile.
 func (s *Store) CheckPassphrase(passphrase string) error {
 	s.mu.Lock()
 	if s.closed {

@@ -71,7 +71,7 @@ func (s *Store) update(ctx context.Context, j *job) error {
 	s.queue = append(s.queue, j)
 	s.queueMu.Unlock()
 
-	// Whoever gets the connection next commits for everyone who waits by then.
+	// The next one with the connection commits for all that wait by then.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {

@@ -10,10 +10,10 @@ import (
 	"starling/node/config"
 )
 
-// Wiping a profile begins with its key file, which is overwritten with zeros
-// and on disk as such before anything else happens: from then on nothing in
-// the folder can be read by anybody. The key file goes last, so that whoever
-// finds zeros there knows what was meant and finishes it.
+// Wiping a profile begins with its key file, which is overwritten with zeros and on
+// disk as such before anything else happens: from then on nothing in the folder can be
+// read by anybody. The key file goes last: zeros in it tell the next start to finish
+// the wipe.
 
 // Wipe destroys the profile. The store is closed afterwards, whatever is
 // returned.
@@ -101,7 +101,8 @@ func overwrite(path string) error {
 	return errors.Join(err, f.Sync())
 }
 
-// wipeTexts destroys what lies ready for other programs, whoever uses it.
+// wipeTexts destroys the texts that lie ready for other programs, even while one is in
+// use.
 func wipeTexts(folder string) error {
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

@@ -17,8 +17,8 @@ const (
 	pictureHeight = 14
 )
 
-// content lays out what a message consists of: that it came late or was
-// forwarded, what it answers, its picture and its text.
+// content lays out the parts of a message: a line if it is late or forwarded, the quote
+// it answers, its picture and its text.
 func (v *View) content(it *item, width int) []string {
 	th := v.th
 	if it.Deleted {

@@ -1,7 +1,7 @@
-// Command anonymity simulates what adversaries learn, and writes what came out into
-// docs/anonymity: a report and its figures. Every simulator is first held against a
-// closed form (check). It uses the program's own guards (p2p/guard) and routes
-// (p2p/mix); lines, relays and people are models, said with each figure.
+// Command anonymity simulates the knowledge of adversaries, and writes a report with
+// figures into docs/anonymity. Every simulator is first held against a closed form
+// (check). It uses the program's own guards (p2p/guard) and routes (p2p/mix); lines,
+// relays and people are models, said with each figure.
 //
 //	go run ./cmd/internal/anonymity [-runs 12] [-o docs/anonymity]
 package main

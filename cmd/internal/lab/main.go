@@ -143,7 +143,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// line says in a line what an attack did, and what became of the messages.
+// line is one line about an attack: its deeds, and the fate of the messages.
 func line(s report.Summary) string {
 	said := fmt.Sprintf("%s: %s", s.Name, s.Verdict())
 	for _, a := range s.Attacks {

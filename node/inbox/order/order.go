@@ -110,8 +110,8 @@ func (l *Line) Part(k Keeper, c Cell) error {
 	}
 	l.cells = slices.Insert(l.cells, at, c)
 
-	// Acknowledge what is whole though its turn has not come, and take what need
-	// not wait.
+	// Acknowledge complete contents even before their turn, and take those that need
+	// none.
 	if data, seqs, ok := l.assemble(c.Content, c.Count); ok {
 		if err := l.whole(k, c, data, seqs); err != nil {
 			return err

@@ -95,8 +95,8 @@ func NewTable[Owner comparable]() *Table[Owner] {
 // Plans returns the plans of all owners.
 func (t *Table[Owner]) Plans() map[Owner]Plan { return t.plans }
 
-// Owners returns who waits for a box under a tag and is not muted, and whether
-// anybody who waits for it is.
+// Owners returns the owners of a tag that are not muted, and whether any of them is
+// muted.
 func (t *Table[Owner]) Owners(tag Tag) (owners []Owner, muted bool) {
 	for _, o := range t.owners[tag] {
 		if t.plans[o].Muted {

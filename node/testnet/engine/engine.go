@@ -1,5 +1,5 @@
-// Package engine says what carries a scenario: something that runs relays and
-// the nodes of users, and lets go wrong between them what the scenario asks for.
+// Package engine is the contract of the engines of scenarios: each runs relays and the
+// nodes of users, and breaks their network as the scenario asks.
 //
 //	loopback    real nodes in this process, real sockets, real time
 //	processes   the program itself, a process for each node
@@ -130,7 +130,7 @@ type Measures struct {
 // Traffic is bytes on all links of a node.
 type Traffic struct{ In, Out int64 }
 
-// ErrCannot is what an engine says to what scenario.Can denies.
+// ErrCannot is the answer of an engine to a step that scenario.Can denies.
 var ErrCannot = errors.New("this engine cannot do that")
 
 // Unable is an engine that can do nothing of what not every engine can.

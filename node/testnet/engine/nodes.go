@@ -138,8 +138,8 @@ func (n *Nodes) Shut(ctx context.Context, user int) error {
 	return errors.Join(err, u.err)
 }
 
-// Crash ends a node in the middle of a write. What was not on disk by then, and what
-// it says when it ends, is lost.
+// Crash ends a node in the middle of a write. Everything not on disk by then is lost,
+// and so are its last words.
 func (n *Nodes) Crash(ctx context.Context, user int) error {
 	u := n.users[user]
 	u.mu.Lock()

@@ -92,9 +92,9 @@ func (l *Ledger) Delivered(w Way, index int, at time.Duration) (took time.Durati
 	return at - x.messages[index].sent, true
 }
 
-// Stored compares what a reader's conversation holds, oldest first, with what
-// was shown: what is gone from it was not shown, and what is in it twice or in
-// another order was shown so.
+// Stored compares a reader's conversation, oldest first, with the record of shown
+// messages. A message that is gone from it counts as not shown; one that is in it
+// twice, or in another order, counts as shown so.
 func (l *Ledger) Stored(w Way, indexes []int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -523,8 +523,8 @@ func (r *run) settle(ctx context.Context) error {
 	}
 }
 
-// compare reads the conversations of everybody who is online: what a person
-// sees when they scroll is what counts.
+// compare reads the conversations of all users online: the view of a person who scrolls
+// is the one that counts.
 func (r *run) compare(ctx context.Context) error {
 	for _, u := range r.users {
 		if err := u.compare(ctx); err != nil {

@@ -103,8 +103,8 @@ func (u *user) ready(ctx context.Context) error {
 	return nil
 }
 
-// drain waits until what the user wrote lies in mailboxes and what was written
-// to them is shown, for a time at most.
+// drain waits, for a time at most, until all messages from the user lie in mailboxes
+// and all to them are shown.
 func (u *user) drain(ctx context.Context, most time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, most)
 	defer cancel()

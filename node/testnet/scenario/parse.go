@@ -169,8 +169,8 @@ type reader struct {
 	err error
 }
 
-// table is one TOML table. What is taken from it is deleted; what is left at
-// its end nobody knows.
+// table is one TOML table. Each key is deleted as it is taken; the keys left at the end
+// are unknown ones.
 type table struct {
 	path string
 	keys map[string]any
@@ -206,7 +206,7 @@ func (t table) take(key string) (any, bool) {
 
 func (t table) has(key string) bool { _, ok := t.keys[key]; return ok }
 
-// end refuses what nobody has taken, and what is not there but has to be: a
+// end refuses keys that the format does not have, and a table without a required one: a
 // mistyped key first.
 func (t table) end(required ...string) {
 	for _, k := range slices.Sorted(maps.Keys(t.keys)) {

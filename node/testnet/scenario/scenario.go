@@ -1,6 +1,6 @@
-// Package scenario is the file format of starling testnet: a mesh, its users,
-// what they send each other, what goes wrong meanwhile and what must hold. One
-// file works for every engine that can do what it asks for.
+// Package scenario is the file format of starling testnet: a mesh, its users, their
+// messages, the faults meanwhile, and the bars for the outcome. One file works for
+// every engine that can do what it asks for.
 //
 // A scenario is TOML. Durations are strings ("90s", "1h30m"), fractions are
 // between 0 and 1, relays and users are counted from 0. Keys that are not

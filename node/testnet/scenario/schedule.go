@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// A Plan is what an engine carries out: who is a contact of whom, and every
-// step with its time, in order. It follows from the scenario and its seed
-// alone.
+// A Plan is the work of an engine: the pairs of contacts, and every step with its time,
+// in order. It follows from the scenario and its seed alone.
 type Plan struct {
 	Pairs [][2]int // the first of two invites the second
 	Steps []Step

@@ -1,7 +1,7 @@
-// Package attack is what hostile machines do in the scenarios of the lab: one
-// attack a name, each what a stranger can do with a program of their own and no
-// money. They keep no rule that nobody enforces: identities are new whenever
-// that helps, timers are ignored, frames are what they like.
+// Package attack holds the attacks of hostile machines in the scenarios of the lab, by
+// name. A stranger can do each of them with a program of their own and no money. They
+// keep no rule that nobody enforces: identities are new whenever that helps, timers are
+// ignored, frames are what they like.
 //
 //	idle         connections that do nothing, each of a new identity
 //	halfopen     TCP connections without a handshake
@@ -17,9 +17,9 @@
 //	boxes        boxes in mailboxes, that nobody asks for
 //	leases       subscriptions at mailboxes, that nothing comes to
 //
-// An attack ends with its context. It counts what it has sent or holds, because one
-// that does nothing shows nothing; what it did to others shows in what became of
-// honest messages. Its draws follow from the scenario's seed.
+// An attack ends with its context. It counts its packets and its connections, because
+// an attack that does nothing shows nothing; its effect shows in the fate of honest
+// messages. Its draws follow from the scenario's seed.
 package attack
 
 import (
@@ -115,7 +115,7 @@ type machine struct {
 	hosts []host.Host
 }
 
-// A tally counts what was done, and what of it was undone since.
+// A tally counts the deeds of an attack, and those undone since.
 type tally struct{ now, peak atomic.Int64 }
 
 // add counts one more.

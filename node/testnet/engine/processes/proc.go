@@ -87,7 +87,7 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 	}
 }
 
-// failed says what went wrong, with the last of what the process said itself.
+// failed is the error of a process, with its last output.
 func (p *proc) failed(err error) error {
 	said, _ := os.ReadFile(p.log)
 	if len(said) > quoted {

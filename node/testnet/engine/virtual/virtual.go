@@ -2,12 +2,11 @@
 // that people run, in this process, on a network that p2p/virtualtime
 // simulates packet by packet, by the rules and timers of the public one.
 //
-// An hour takes as long as the work that is done in it. What is drawn here
-// follows from the scenario's seed: who is a relay (their keys), the latency of
-// each pair of machines, what bad relays do. What the nodes draw themselves,
-// and the order in which Go runs goroutines that are ready at the same moment,
-// does not; so two runs of a seed agree on the schedule and on what everybody
-// is shown in the end, and differ in milliseconds.
+// An hour takes as long as the work that is done in it. Draws of the engine follow from
+// the scenario's seed: the keys of relays, the latency of each pair of machines, the
+// deeds of bad relays. Draws of the nodes do not, nor does the order in which Go runs
+// goroutines that are ready at the same moment; so two runs of a seed agree on the
+// schedule and on all conversations in the end, and differ in milliseconds.
 //
 // What differs from the loopback engine beside time: TCP is that of
 // p2p/virtualtime, boxes of relays are in memory, which outlives the relay
