@@ -31,7 +31,7 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
-	liars := c.watches.Liars()
+	liars := c.liars(snap)
 	for _, id := range ids {
 		if c.silent(snap, id) || slices.Contains(liars, id) {
 			missing = append(missing, id)
@@ -39,6 +39,19 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	}
 	return missing, nil
 }
+
+// liars returns the relays that have lied as mailboxes; see believed.
+func (c *Client) liars(snap *directory.Snapshot) []NodeID {
+	return believed(slices.DeleteFunc(c.watches.Liars(), func(id NodeID) bool {
+		_, listed := snap.Find(id)
+		return !listed
+	}), len(snap.Relays))
+}
+
+// believed returns as many of those that seem to have lied as are a third of the
+// relays: if there are more, it is not they who are the matter, and somebody who makes
+// all mailboxes lose boxes leaves no client without one.
+func believed(liars []NodeID, relays int) []NodeID { return liars[:min(len(liars), relays/3)] }
 
 // listedNow reports whether a relay is in the directory.
 func (c *Client) listedNow(id NodeID) bool {

@@ -118,11 +118,12 @@ func routeError(err error) error {
 // ChooseMailboxes draws n relays to keep mail at, none of them in avoid or known to
 // have lied.
 func (c *Client) ChooseMailboxes(n int, avoid ...NodeID) ([]NodeID, error) {
-	if len(c.directoryNow().Relays) < MinRelays {
+	snap := c.directoryNow()
+	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
 	up := c.guardsUp()
-	avoid = slices.Concat(avoid, c.watches.Liars())
+	avoid = slices.Concat(avoid, c.liars(snap))
 	// Our guards are the worst choice, but better than none.
 	ids, err := c.routes.Pick(n, slices.Concat(avoid, up)...)
 	if err != nil {

@@ -137,3 +137,17 @@ func withKeys(t *testing.T, snap *directory.Snapshot, r *request) {
 		set(b.way[:], b.slot)
 	}
 }
+
+// TestBelieved: not more than a third of all relays count as liars, however many seem to
+// have lied.
+func TestBelieved(t *testing.T) {
+	ids := make([]NodeID, 9)
+	for i := range ids {
+		ids[i] = NodeID{byte(i)}
+	}
+	for _, tt := range []struct{ liars, relays, want int }{{0, 12, 0}, {2, 12, 2}, {9, 12, 4}, {9, 5, 1}, {9, 0, 0}} {
+		if got := believed(ids[:tt.liars], tt.relays); len(got) != tt.want || tt.want > 0 && got[0] != ids[0] {
+			t.Errorf("of %d liars among %d relays %d are believed, want %d", tt.liars, tt.relays, len(got), tt.want)
+		}
+	}
+}

@@ -29,7 +29,7 @@ const (
 )
 
 // A Record is what is kept of trials from one start to the next: which mailboxes
-// failed, and which boxes lie there that are not asked for yet. Times of failures are
+// failed, and which boxes lie there, or are to, and are not asked for yet. Times of failures are
 // by the time that the client has run, which no clock can be wrong about; those of
 // boxes are seconds since 1970, because boxes grow old while the client is away.
 type Record struct {
@@ -44,7 +44,8 @@ type verdict struct {
 	failed, lied time.Duration
 }
 
-// A layaway is the box of a late trial.
+// A layaway is the box of a late trial: stored, or hidden and to be stored when due. Then
+// stored is 0, and the box is not made yet.
 type layaway struct {
 	at          wire.NodeID
 	watch       watchID
@@ -163,18 +164,28 @@ func (ws *Watches) lies(stored int64) bool {
 	return age >= 0 && age < int64(boxLife/time.Second)
 }
 
+// holds reports whether a layaway is good for a trial still.
+func (ws *Watches) holds(l layaway) bool {
+	if l.stored == 0 {
+		return ws.lies(l.due - int64(hideMost/time.Second))
+	}
+	return ws.lies(l.stored)
+}
+
 // layaway returns the trial whose box lies at the mailbox for a watch, nil if none does.
 func (ws *Watches) layaway(key string, at wire.NodeID, now time.Time) *trial {
 	id := idOf(key, at)
 	l, ok := ws.layaways[id]
 	delete(ws.layaways, id)
-	if !ok || !ws.lies(l.stored) {
+	if !ok || !ws.holds(l) {
 		return nil
 	}
-	t := newTrial(now, true)
-	t.tag, t.sum, t.stored, t.ask = l.tag, l.sum, l.stored, l.due
 	wait := time.Duration(l.due-ws.cfg.Now().Unix()) * time.Second
-	t.due = now.Add(min(max(wait, 0), lateMost))
+	t := newTrial(now.Add(min(max(wait, 0), lateMost)), true)
+	t.tag, t.ask, t.hidden, t.named = l.tag, l.due, true, false
+	if l.stored != 0 {
+		t.box, t.sum, t.stored = nil, l.sum, l.stored
+	}
 	return t
 }
 
@@ -189,15 +200,19 @@ func (ws *Watches) Record() (r Record, kept func()) {
 	r.verdicts = slices.SortedFunc(maps.Values(ws.verdicts), func(a, b verdict) int { return bytes.Compare(a.at[:], b.at[:]) })
 
 	var ripe []*trial
-	maps.DeleteFunc(ws.layaways, func(_ watchID, l layaway) bool { return !ws.lies(l.stored) })
+	maps.DeleteFunc(ws.layaways, func(_ watchID, l layaway) bool { return !ws.holds(l) })
 	r.layaways = slices.Collect(maps.Values(ws.layaways))
 	for _, w := range ws.m {
 		switch t := w.trial; {
-		case t == nil || t.stored == 0 || t.named:
+		case t == nil || !t.hidden || t.named:
 		case t.ripe:
 			ripe = append(ripe, t)
 		default:
-			r.layaways = append(r.layaways, layaway{w.mailbox, idOf(w.key, w.mailbox), t.tag, t.sum, t.stored, t.ask})
+			l := layaway{w.mailbox, idOf(w.key, w.mailbox), t.tag, t.sum, t.stored, t.ask}
+			if t.stored == 0 {
+				l.sum = [sha256.Size]byte{}
+			}
+			r.layaways = append(r.layaways, l)
 		}
 	}
 	slices.SortFunc(r.layaways, func(a, b layaway) int {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"crypto/sha256"
@@ -19,12 +20,20 @@ import (
 // fetches of the watch name among the others. One box that was stored and then is not
 // there is a failure; two at a mailbox, and it has lied.
 //
-//	drawn      ── about TrialEvery ──►  put          tag named already, but one in four
+//	drawn      ── about TrialEvery ──►  put          the tag is named already
 //	put        ── "stored" ──►          stored       any other answer proves nothing
-//	stored     ── one in four: 1-3 days ──►  ripe    not in the record any more
-//	ripe       ── record kept ──►       tag named
-//	tag named  ── the box ──►           passed       drawn anew
-//	tag named  ── "none", twice ──►     failed       drawn anew, due in an hour
+//	stored     ── the box ──►           passed       drawn anew
+//	stored     ── "none", twice ──►     failed       drawn anew, due in an hour
+//
+// One in four is late, as if the reader were away: by then no subscription has its tag
+// any more, so that the box is not pushed, but it was asked for once, so that a mailbox
+// without room keeps it.
+//
+//	drawn      ── about TrialEvery ──►  hidden       the tag is named no more
+//	hidden     ── 7-12 hours ──►        put
+//	put        ── "stored" ──►          stored
+//	stored     ── 1-3 days ──►          ripe         not in the record any more
+//	ripe       ── record kept ──►       the tag is named, and it passes or fails as above
 //
 // Failures, and boxes that are not ripe, outlive a restart; see [Record].
 const (
@@ -41,6 +50,8 @@ const (
 	trialPatience = 10 * time.Minute    // for a stored box to come, so long at least
 	trialOthers   = 24 * time.Hour      // as long as the answers bring other boxes
 	trialLate     = 4                   // one of so many is asked for late
+	hideLeast     = 7 * time.Hour       // a late tag before its box is put: above mailbox.SubscriptionLife
+	hideMost      = 12 * time.Hour      // and at most
 	lateLeast     = 24 * time.Hour      // by so long at least
 	lateMost      = 72 * time.Hour      // and at most
 	trialFailures = 2                   // make a lie
@@ -55,13 +66,15 @@ type trial struct {
 	box     *mailbox.Box // until it is stored
 	sum     [sha256.Size]byte
 	place   int       // of the tag among those of the watch
-	late    bool      // the tag is named only a day or more after the box was stored
+	late    bool      // the box is asked for only a day or more after it was stored
+	heard   bool      // the mailbox knows the tag: it answered a fetch that named it
+	hidden  bool      // the tag is named no more, until it is ripe
 	ripe    bool      // it is time to name it
 	named   bool      // fetches name it
 	due     time.Time // of the next step; zero: an answer
 	latest  time.Time // until when a put waits for a quiet moment
 	stored  int64     // when the mailbox said so, in seconds since 1970; 0: not yet
-	ask     int64     // when it is ripe, likewise
+	ask     int64     // when it is put, or ripe, if it is late; likewise
 	since   time.Time // fetches of then and later would find the box
 	answers int       // to such fetches
 	none    int       // those of them that say that there is no box
@@ -69,7 +82,7 @@ type trial struct {
 
 // newTrial draws a trial whose box is put at some time.
 func newTrial(due time.Time, late bool) *trial {
-	t := &trial{box: new(mailbox.Box), place: rand.IntN(mailbox.MaxTags), late: late, named: !late, due: due, latest: due.Add(time.Hour)}
+	t := &trial{box: new(mailbox.Box), place: rand.IntN(mailbox.MaxTags), late: late, named: true, due: due, latest: due.Add(time.Hour)}
 	crand.Read(t.tag[:])
 	crand.Read(t.box[:])
 	t.sum = sha256.Sum256(t.box[:])
@@ -130,8 +143,12 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 	if t == nil || t.due.IsZero() || t.due.After(now) {
 		return
 	}
-	if t.stored != 0 {
+	switch {
+	case t.stored != 0:
 		ws.ripen(w, now)
+		return
+	case t.late && !t.hidden:
+		ws.hide(t, now)
 		return
 	}
 
@@ -153,6 +170,17 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 	default: // another is under way
 		t.due = now.Add(pace.Jitter(time.Minute))
 	}
+}
+
+// hide lets the tag of a late trial be named no more, once its mailbox knows it.
+func (ws *Watches) hide(t *trial, now time.Time) {
+	if !t.heard {
+		t.due = now.Add(ws.interval())
+		return
+	}
+	wait := hideLeast + rand.N(hideMost-hideLeast)
+	t.hidden, t.named = true, false
+	t.due, t.latest, t.ask = now.Add(wait), now.Add(wait+time.Hour), ws.cfg.Now().Unix()+int64(wait/time.Second)
 }
 
 // ripen lets the tag of a late trial be named as soon as no record has it any more.
@@ -187,24 +215,28 @@ func (ws *Watches) putTrials(ctx context.Context) error {
 		now := time.Now()
 		ws.mu.Lock()
 		if w := ws.m[e.key]; w != nil && w.mailbox == e.at && w.trial != nil && w.trial.tag == e.tag {
-			w.trial.put(err, now, ws.cfg.Now().Unix())
+			ws.stored(w, err, now)
 		}
 		ws.mu.Unlock()
 		pace.Kick(ws.wake)
 	}
 }
 
-// put notes what came of the put. No answer, or a refusal, says nothing of what the
-// mailbox does with that which it takes.
-func (t *trial) put(err error, now time.Time, clock int64) {
-	if err != nil {
+// stored notes what came of the put. No answer, or a refusal, says nothing of what the
+// mailbox does with that which it takes. A late tag may be taken by a box that was put
+// before a crash, and is not tried again.
+func (ws *Watches) stored(w *watch, err error, now time.Time) {
+	t, clock := w.trial, ws.cfg.Now().Unix()
+	switch {
+	case err != nil && t.late:
+		w.trial = ws.drawTrial(now)
+	case err != nil:
 		t.due = now.Add(pace.Jitter(trialAgain))
-		return
-	}
-	t.box, t.stored, t.since, t.due = nil, clock, now, time.Time{}
-	if t.late {
+	case t.late:
 		wait := lateLeast + rand.N(lateMost-lateLeast)
-		t.since, t.due, t.ask = time.Time{}, now.Add(wait), clock+int64(wait/time.Second)
+		t.box, t.stored, t.due, t.ask = nil, clock, now.Add(wait), clock+int64(wait/time.Second)
+	default:
+		t.box, t.stored, t.since, t.due = nil, clock, now, time.Time{}
 	}
 }
 
@@ -230,6 +262,7 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 		return true
 	}
 
+	t.heard = true
 	if !first || t.since.IsZero() || !l.made.After(t.since) {
 		return false
 	}
@@ -271,7 +304,8 @@ func (ws *Watches) lied(w *watch, now time.Time) {
 	}
 }
 
-// Liars returns the mailboxes that have dropped what they said they had stored.
+// Liars returns the mailboxes that have dropped what they said they had stored, the
+// latest first.
 func (ws *Watches) Liars() (ids []wire.NodeID) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -280,5 +314,6 @@ func (ws *Watches) Liars() (ids []wire.NodeID) {
 			ids = append(ids, id)
 		}
 	}
+	slices.SortFunc(ids, func(a, b wire.NodeID) int { return cmp.Compare(ws.verdicts[b].lied, ws.verdicts[a].lied) })
 	return ids
 }
