@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"starling/p2p/outfox"
+	"starling/p2p/outfox/outfoxtest"
 	"starling/p2p/wire"
 )
 
@@ -40,6 +41,27 @@ func TestDescriptorRoundTrip(t *testing.T) {
 	for _, epoch := range []uint32{r.d.Epoch - 1, r.d.Epoch + keyCount, 0, 1<<32 - 1} {
 		if _, ok := d.Key(epoch); ok {
 			t.Errorf("there is a key of epoch %d", epoch)
+		}
+	}
+}
+
+// TestBadKeysInDescriptors: a relay signs a mix key of low order, or one that is not
+// canonical, in each of the places: nobody reads the descriptor.
+func TestBadKeysInDescriptors(t *testing.T) {
+	r := newRelay(t, 1)
+	raw := r.sign(t)
+	at := 1 + 32 + 3*8 + 2 + 2 + 4
+	for _, u := range outfoxtest.BadKeys() {
+		for i := range keyCount {
+			b := bytes.Clone(raw[:len(raw)-signatureSize])
+			copy(b[at+i*outfox.PublicKeySize:], u)
+			sig, err := r.key.Sign(append([]byte(descriptorLabel), b...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Parse(append(b, sig...)); !errors.Is(err, ErrMalformed) {
+				t.Errorf("key %d is %x: %v", i, u, err)
+			}
 		}
 	}
 }

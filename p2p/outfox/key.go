@@ -35,10 +35,16 @@ func canonical(u []byte) bool {
 	return u[0] < 0xed || slices.ContainsFunc(u[1:31], func(b byte) bool { return b != 0xff })
 }
 
+// sound reports whether publicSize bytes are a key that something can be agreed on
+// with.
+func sound(b []byte) bool {
+	return canonical(b) && !slices.Contains(lowOrder[:], [publicSize]byte(b))
+}
+
 // ParsePublicKey reads the 32 bytes of a public key. It refuses those that are of
 // low order or not canonical: this is the one door for keys that others choose.
 func ParsePublicKey(b []byte) (PublicKey, error) {
-	if len(b) != publicSize || !canonical(b) || slices.Contains(lowOrder[:], [publicSize]byte(b)) {
+	if len(b) != publicSize || !sound(b) {
 		return PublicKey{}, ErrRefused
 	}
 	k, err := scheme.UnmarshalBinaryPublicKey(b)

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cloudflare/circl/hpke"
+	"starling/p2p/outfox/outfoxtest"
 )
 
 // small returns the 32 bytes of a number, little endian.
@@ -24,17 +24,9 @@ func small(n *big.Int) []byte {
 // another spelling, is refused where it is read.
 func TestParsePublicKeyRefuses(t *testing.T) {
 	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
-	var bad [][]byte
+	bad := outfoxtest.BadKeys()
 	for _, p := range lowOrder {
 		bad = append(bad, p[:])
-	}
-	for n := range int64(19) { // all that is not below the prime
-		bad = append(bad, small(new(big.Int).Add(prime, big.NewInt(n))))
-	}
-	for _, b := range slices.Clone(bad) {
-		high := bytes.Clone(b)
-		high[31] |= 0x80
-		bad = append(bad, high)
 	}
 	good, err := NewPrivateKey()
 	if err != nil {
@@ -215,9 +207,43 @@ func TestRefusalsAreTheStandardLibrarys(t *testing.T) {
 			copy(b, p[:])
 			b[31] |= high
 			same("low order", b, testEpoch)
-			if _, _, err := k.open(&Packet{epoch: testEpoch, header: b}, Layers); !errors.Is(err, hpke.ErrInvalidKEMSharedSecret) {
+			if _, _, err := k.open(&Packet{epoch: testEpoch, header: b}, Layers); !errors.Is(err, errPoint) {
 				t.Errorf("%x agrees: %v", p, err)
 			}
+		}
+	}
+}
+
+// TestBadKeysInPackets: a header whose sender's key is bad is refused at every hop before
+// anything is computed with it, in a packet and in what is sent with a reply block.
+func TestBadKeysInPackets(t *testing.T) {
+	route, keys := testRoute(t)
+	block, _, err := NewReplyBlock(testSlot, [Layers - 1]Hop(route[:Layers-1]), route[Layers-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, answer, err := block.Reply(testMessage())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Packet{wrap(t, route, testMessage()), answer} {
+		for i, k := range keys {
+			for _, bad := range outfoxtest.BadKeys() {
+				hostile := *p
+				hostile.header = bytes.Clone(p.header)
+				copy(hostile.header, bad)
+				if _, _, err := k.open(&hostile, i+1); !errors.Is(err, errPoint) {
+					t.Errorf("hop %d, %x: %v", i, bad, err)
+				}
+				if _, err := k.Peel(&hostile); err != ErrRefused {
+					t.Errorf("hop %d, %x: %v", i, bad, err)
+				}
+			}
+			got, err := k.Peel(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p = got.Packet
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -212,8 +213,14 @@ func (k *PrivateKey) Peel(p *Packet) (Peeled, error) {
 	return out, nil
 }
 
+// errPoint means that the key that a sender has put into a header is none.
+var errPoint = errors.New("outfox: the sender's key is of low order or not canonical")
+
 // open opens the box of a header and returns what it exports besides.
 func (k *PrivateKey) open(p *Packet, layer int) ([]byte, hpke.Opener, error) {
+	if !sound(p.header[:encSize]) {
+		return nil, nil, errPoint
+	}
 	r, err := suite.NewReceiver(k.key, info(layer, p.epoch))
 	if err != nil {
 		return nil, nil, err

@@ -93,8 +93,8 @@ func Unmarshal(data []byte) (*State, error) {
 
 	s.ec.CanSend, s.ec.CanReceive = flags&1 != 0, flags&2 != 0
 	s.ec.DHs = key.Restore(dhs, public)
-	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil {
-		return nil, ErrState
+	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil && s.ec.DHr != (key.Public{}) {
+		return nil, ErrState // zero: the peer has not said one yet
 	}
 
 	var past uint8
