@@ -32,6 +32,7 @@ type Network interface {
 	AddHint([]byte) (p2p.NodeID, error)
 	AddPasted([]byte) (p2p.NodeID, error)
 	AddBootstrap([]byte) (p2p.NodeID, error)
+	TryOthers()
 	Status() p2p.Status
 }
 
@@ -40,6 +41,7 @@ type mesh struct{ n Network }
 
 func (m mesh) Run(ctx context.Context) error { return m.n.Run(ctx) }
 func (m mesh) Status() p2p.Status            { return m.n.Status() }
+func (m mesh) TryOthers()                    { m.n.TryOthers() }
 
 func (m mesh) Put(ctx context.Context, node store.Node, tag store.Tag, box []byte) error {
 	err := m.n.Put(ctx, p2p.NodeID(node), p2p.Tag(tag), box)

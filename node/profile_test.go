@@ -133,6 +133,18 @@ func TestWipeThroughSocket(t *testing.T) {
 	}
 }
 
+// TestTryOthers: a person who does not want to wait for the guards reaches the network.
+func TestTryOthers(t *testing.T) {
+	ada := newUser(t, nettest.New(2), "Ada")
+	if err := ada.TryOthers(t.Context()); err != nil || ada.link.Tried() != 1 {
+		t.Errorf("%d times, %v", ada.link.Tried(), err)
+	}
+	ada.shutdown()
+	if err := ada.TryOthers(t.Context()); api.CodeOf(err) != api.CodeClosed {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
 // TestChangePassphrase: two people talk on while one of them changes the passphrase,
 // and the profile opens with the new one, with all that was said.
 func TestChangePassphrase(t *testing.T) {

@@ -26,7 +26,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		Role: "client", Profile: "fast", Version: n.cfg.Version, Started: n.started,
 		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
 		Relays: net.Relays, Doubtful: net.Doubtful, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
-		OneSource: net.OneSource, ClockKnown: net.ClockKnown, ClockAhead: int64(net.ClockAhead.Round(time.Second) / time.Second),
+		OneSource: net.OneSource, ListsAsked: net.FarAsked, ListsOther: net.FarOther, ClockKnown: net.ClockKnown, ClockAhead: int64(net.ClockAhead.Round(time.Second) / time.Second),
 		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
 		Anonymity: promise(net),
 	}
@@ -45,7 +45,8 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	}
 	slices.SortFunc(nodes, func(a, b store.Node) int { return bytes.Compare(a[:], b[:]) })
 	for _, node := range nodes {
-		s.Mailboxes = append(s.Mailboxes, api.Mailbox{PeerID: p2p.NodeID(node).String(), Heard: heard[node]})
+		id := p2p.NodeID(node)
+		s.Mailboxes = append(s.Mailboxes, api.Mailbox{PeerID: id.String(), Heard: heard[node], NoRoom: slices.Contains(net.Unseated, id)})
 	}
 
 	for what, count := range net.Refused {
@@ -90,4 +91,13 @@ func promise(net p2p.Status) api.Anonymity {
 		a.Statement = promisePrivate
 	}
 	return a
+}
+
+// TryOthers tries other guards than those that are waited for.
+func (n *Node) TryOthers(context.Context) error {
+	if n.ctx.Err() != nil {
+		return closedError
+	}
+	n.net.TryOthers()
+	return nil
 }

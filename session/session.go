@@ -91,7 +91,7 @@ var (
 	// ErrBehind means that the peer's key made this cell, and that it counts cells
 	// which this state has neither sealed nor seen: it is we who have gone back to
 	// an older state, or the peer lies. It is an ErrForked too.
-	ErrBehind = fmt.Errorf("%w, or we have", ErrForked)
+	ErrBehind = fmt.Errorf("%w, or this side has, or the peer counts wrongly", ErrForked)
 	// ErrWaiting means that more cells than MaxUnheard would be on their way. There
 	// is room again when the peer has answered: until then the content waits.
 	ErrWaiting = errors.New("too many cells that the contact has not answered")

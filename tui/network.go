@@ -77,13 +77,31 @@ func (n *network) open() tea.Cmd {
 		return nil
 	}
 	n.card = &dialog.Card{
-		Title:   "Network",
-		Width:   68,
-		Body:    n.body,
-		Buttons: []dialog.Button{{Label: "Close", Key: "esc", Action: dialog.Close}},
+		Title: "Network",
+		Width: 68,
+		Body:  n.body,
+		Buttons: []dialog.Button{
+			{Label: "Close", Key: "esc", Action: dialog.Close},
+			{Label: "Try other guards", Key: "o", Action: dialog.Keeping(n.tryOthers)},
+		},
 	}
 	n.desk.Dialogs.Open(n.card)
 	return n.load()
+}
+
+// tryOthers does not wait for the guards any longer, unless they are there.
+func (n *network) tryOthers() tea.Cmd {
+	if n.known && !slices.ContainsFunc(n.status.Guards, func(g api.Guard) bool { return !g.Connected }) && len(n.status.Guards) > 1 {
+		return n.desk.Say("Both guards are connected.")
+	}
+	return desk.Ask(n.desk, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, n.desk.Node.TryOthers(ctx)
+	}, func(_ struct{}, err error) tea.Cmd {
+		if err != nil {
+			return n.broken(err)
+		}
+		return tea.Batch(n.desk.Say("Other guards are tried. Each one that answers sees your address."), n.load())
+	})
 }
 
 // truth is the status in words, the most important first.
@@ -218,6 +236,10 @@ func (n *network) wayOut(out *sheet) {
 		out.row(th.T("avoided now"), th.T("%d: nothing comes back", s.Doubtful))
 	}
 
+	if s.ListsAsked > 0 {
+		out.row(th.T("other lists"), th.T("%d of %d relays asked", s.ListsOther, s.ListsAsked))
+	}
+
 	out.head(th.T("Guards"))
 	if len(s.Guards) == 0 {
 		out.wrap(th.Muted, th.T("None yet. A guard is a relay that you connect to, the only kind that sees your address."))
@@ -239,6 +261,9 @@ func (n *network) wayOut(out *sheet) {
 		heard := th.T("not heard yet")
 		if !m.Heard.IsZero() {
 			heard = th.T("heard %s", n.since(m.Heard))
+		}
+		if m.NoRoom {
+			heard = th.T("crowded, asked now and then")
 		}
 		out.lines = append(out.lines, th.Cells.Ends(short(safetext.Line(m.PeerID).String()), th.Muted.Render(heard), out.width))
 	}

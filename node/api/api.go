@@ -113,6 +113,9 @@ type Node interface {
 	// Unlock reports whether this is the profile's passphrase, for a screen
 	// that was locked: [CodeWrongPassphrase] if not.
 	Unlock(ctx context.Context, passphrase string) error
+	// TryOthers is for a person who does not want to wait for the guards: others are
+	// tried now. Each that answers sees the address of this computer.
+	TryOthers(ctx context.Context) error
 	// ChangePassphrase gives the profile another passphrase and other keys, while it
 	// is used.
 	ChangePassphrase(ctx context.Context, req PassphraseRequest) error
@@ -349,6 +352,11 @@ type Status struct {
 	Relays    int     `json:"relays_known"`
 	Doubtful  int     `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
 	OneSource bool    `json:"one_source,omitempty"`      // only one relay has said which relays there are
+	// ListsAsked is how many relays were asked of late, through the mixes, which relays
+	// there are; ListsOther how many of them list others than are known here. When
+	// most do, the list here is perhaps of somebody's making.
+	ListsAsked int `json:"lists_asked,omitempty"`
+	ListsOther int `json:"lists_other,omitempty"`
 	// Sources are relays that are no guards and see the address of this computer now,
 	// because they are asked which relays there are.
 	Sources []Source `json:"sources,omitempty"`
@@ -394,6 +402,8 @@ type Mailbox struct {
 	PeerID string `json:"peer_id"`
 	// Heard is when it last answered; zero if never.
 	Heard time.Time `json:"heard"`
+	// NoRoom: it has no room to send what comes at once, and is asked now and then.
+	NoRoom bool `json:"no_room,omitempty"`
 }
 
 // Outbox counts outgoing messages that are not delivered yet.

@@ -248,6 +248,8 @@ func (c *Client) Unlock(ctx context.Context, passphrase string) error {
 	return perform(ctx, c, unlock, passphraseArgs{passphrase})
 }
 
+func (c *Client) TryOthers(ctx context.Context) error { return perform(ctx, c, tryOthers, none{}) }
+
 func (c *Client) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
 	return perform(ctx, c, changePassphrase, req)
 }

@@ -22,7 +22,7 @@ var Node = []Check{
 	{"node", "start it: starling, or starling node", checkNode},
 	{"version", "end the node that runs and start it again", checkVersion},
 	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one", checkRelays},
-	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports", checkGuards},
+	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports. If the guards are gone for good: starling status --try-others", checkGuards},
 	{"mailboxes", "leave the node running: it finds mailboxes as soon as it knows enough relays", checkMailboxes},
 	{"outbox", "leave the node running; what was given up goes out again with: starling retry ID", checkOutbox},
 	{"private-addresses", "leave out --allow-private and --lan, unless this mesh is your own", checkPrivate},
@@ -115,8 +115,16 @@ func checkRelays(_ context.Context, p *Patient) Finding {
 	case known < p2p.MinRelays || !p.status.Anonymity.EnoughRelays:
 		return fail("%s known; a route needs %d, so messages wait", count(known, "relay"), p2p.MinRelays)
 	}
+	if s := p.status; s.ListsAsked >= fewLists && 2*s.ListsOther > s.ListsAsked {
+		f := warn("%d of %d relays that were asked through others list other relays than this node knows: its list is perhaps of somebody's making", s.ListsOther, s.ListsAsked)
+		f.Remedy = "start the node with --bootstrap and the address of a relay that you have from somebody you trust"
+		return f
+	}
 	return ok("%d known, %d needed", known, p2p.MinRelays)
 }
+
+// fewLists is how many relays must have said what they list for it to mean something.
+const fewLists = 3
 
 func checkGuards(_ context.Context, p *Patient) Finding {
 	if f, out := p.noNode(); out {
@@ -146,10 +154,13 @@ func checkMailboxes(_ context.Context, p *Patient) Finding {
 	if f, out := p.noNode(); out {
 		return f
 	}
-	heard, places := 0, []string{}
+	heard, crowded, places := 0, 0, []string{}
 	for _, m := range p.status.Mailboxes {
 		if !m.Heard.IsZero() {
 			heard++
+		}
+		if m.NoRoom {
+			crowded++
 		}
 		places = append(places, m.PeerID)
 	}
@@ -158,6 +169,10 @@ func checkMailboxes(_ context.Context, p *Patient) Finding {
 		return skip("there is no contact yet who could write")
 	case len(places) == 0:
 		return fail("no mailbox waits for mail")
+	case crowded == len(places):
+		f := warn("no mailbox has room to send mail at once: it comes when they are asked, some minutes later")
+		f.Remedy = "leave the node running: mailboxes are crowded, and places become free"
+		return f.at(places...)
 	}
 	// One that has nothing for us is silent.
 	return ok("%s watched; %d handed over something since the start", boxes(len(places)), heard).at(places...)

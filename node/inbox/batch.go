@@ -231,9 +231,12 @@ func (b *batch) boxOf(o owner, x *box) error {
 		return b.part(p, part)
 	case !waitsFor(current, x.cell.Tag): // the second copy, in the same batch
 		return b.step(p, x)
+	case errors.Is(err, session.ErrBehind) && p.session != nil:
+		b.refused = append(b.refused, "cell of a newer state")
+		return b.giveUp(p, session.ReasonRestored, noticeBehind)
 	case errors.Is(err, session.ErrForked) && p.session != nil:
 		b.refused = append(b.refused, "cell of an older state")
-		return b.giveUp(p, session.ReasonForked)
+		return b.giveUp(p, session.ReasonForked, noticeForked)
 	default:
 		b.refused = append(b.refused, "cell")
 	}

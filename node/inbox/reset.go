@@ -21,6 +21,9 @@ const (
 		"A new session with this contact begins when they answer. Compare safety numbers again then."
 	noticeForked = "Your contact's profile was restored from an older copy, or runs twice. " +
 		"A new session begins when they answer. Compare safety numbers again then."
+	// noticeBehind blames nobody: the cell may say the truth, and then it is this profile.
+	noticeBehind = "Your contact counts messages that are not here: this profile was restored from an older copy, or runs twice, or their count is wrong. " +
+		"A new session begins when they answer. Compare safety numbers again then."
 	noticeTheirs = "Your contact's profile was restored from an older copy, or came from another machine; " +
 		"this is a new session. Compare safety numbers again."
 	noticeOurs = "Your contact has noticed that this profile was restored from an older copy, or runs twice; " +
@@ -39,7 +42,7 @@ func (in *Inbox) Restored(ctx context.Context) error {
 			}
 			var p *peer
 			if p, err = b.peer(c.ID); err == nil {
-				err = b.giveUp(p, session.ReasonRestored)
+				err = b.giveUp(p, session.ReasonRestored, noticeRestored)
 			}
 		}
 		if err == nil {
@@ -103,7 +106,7 @@ func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
 			b.refused = append(b.refused, "taken without proof")
 			return nil
 		}
-		return b.giveUp(p, session.ReasonRestored)
+		return b.giveUp(p, session.ReasonRestored, noticeRestored)
 	})
 
 	if err != nil && ctx.Err() == nil {
@@ -205,8 +208,8 @@ func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, erro
 }
 
 // giveUp retires the session with a contact and offers a new one. What the contact
-// says in it still comes, until the new one stands.
-func (b *batch) giveUp(p *peer, why session.Reason) error {
+// says in it still comes, until the new one stands. The notice tells the owner why.
+func (b *batch) giveUp(p *peer, why session.Reason, notice string) error {
 	r, _, err := b.reset(p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -248,10 +251,7 @@ func (b *batch) giveUp(p *peer, why session.Reason) error {
 
 	b.queued = append(b.queued, waiting...)
 	b.suspended[p.ID] = true
-	if why == session.ReasonForked {
-		return b.renewed(p, noticeForked)
-	}
-	return b.renewed(p, noticeRestored)
+	return b.renewed(p, notice)
 }
 
 // maxHints is how many mailboxes an offer names.

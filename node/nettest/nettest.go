@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"starling/p2p"
@@ -161,6 +162,7 @@ type Client struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
+	tried   atomic.Int64 // calls of TryOthers
 }
 
 type watchAt struct {
@@ -547,6 +549,12 @@ func (c *Client) AddPasted(b []byte) (p2p.NodeID, error) { return c.AddHint(b) }
 
 // AddBootstrap is AddHint.
 func (c *Client) AddBootstrap(b []byte) (p2p.NodeID, error) { return c.AddHint(b) }
+
+// TryOthers has nobody else to try, and counts.
+func (c *Client) TryOthers() { c.tried.Add(1) }
+
+// Tried returns how often TryOthers was called.
+func (c *Client) Tried() int { return int(c.tried.Load()) }
 
 // Status says whether the client is cut off.
 func (c *Client) Status() p2p.Status {

@@ -47,6 +47,9 @@ type Status struct {
 	// client goes by theirs. ClockKnown: two of them agree.
 	ClockAhead time.Duration
 	ClockKnown bool
+	// Unseated are mailboxes without room for a standing subscription of ours: they are
+	// asked more often instead.
+	Unseated []NodeID
 	// Sources are relays that are no guards and asked for the list now.
 	Sources []SourceStatus
 	// Doubtful is how many of them are avoided, because nothing seems to come
@@ -152,6 +155,7 @@ func (c *Client) Status() Status {
 	}
 	s.ClockAhead, s.ClockKnown = c.clock.Off()
 	s.FarAsked, s.FarOther = c.far.counts()
+	s.Unseated = c.watches.Unseated()
 	links := c.links.Load()
 	if links != nil {
 		s.BytesIn, s.BytesOut = links.Traffic()

@@ -348,6 +348,12 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	return nil
 }
 
+func (n *Node) TryOthers(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.begin(ctx, "TryOthers")
+}
+
 func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

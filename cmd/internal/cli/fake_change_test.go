@@ -179,6 +179,8 @@ func (e *fakeEngine) ChangePassphrase(_ context.Context, _, old, new string) err
 	return nil
 }
 
+func (n *fakeNode) TryOthers(context.Context) error { n.tried++; return nil }
+
 func (n *fakeNode) ChangePassphrase(_ context.Context, req api.PassphraseRequest) error {
 	if req.Old != fakePassphrase {
 		return &api.Error{Code: api.CodeWrongPassphrase, Message: "wrong passphrase"}

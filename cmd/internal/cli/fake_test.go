@@ -38,6 +38,7 @@ type fakeNode struct {
 	backups  []api.BackupRequest
 	// What ChangePassphrase was given.
 	passphrases []string
+	tried       int // calls of TryOthers
 	wiped       bool
 	closed      bool
 	done        chan struct{}

@@ -6,7 +6,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"starling/node/api"
 )
+
+// TestTryOthers: status asks for other guards only when it is told to, and says what
+// others list.
+func TestTryOthers(t *testing.T) {
+	s := newShell(t)
+	s.engine.serving = true
+	s.engine.node.status.ListsAsked, s.engine.node.status.ListsOther = 5, 4
+	s.engine.node.status.Mailboxes = []api.Mailbox{{PeerID: "12D3", NoRoom: true}}
+	s.want(exitOK, "status")
+	if s.engine.node.tried != 0 || !strings.Contains(s.out.String(), "4 of 5 relays that were asked") || !strings.Contains(s.out.String(), "crowded") {
+		t.Errorf("%d tries, %s", s.engine.node.tried, &s.out)
+	}
+	s.want(exitOK, "status", "--try-others")
+	if s.engine.node.tried != 1 {
+		t.Errorf("%d tries", s.engine.node.tried)
+	}
+}
 
 // TestPassphrase: the old and the new passphrase come from files, variables or a
 // terminal, never from arguments; the node that runs changes it, or this program does.

@@ -12,13 +12,25 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var wait time.Duration
+	var (
+		wait   time.Duration
+		others bool
+	)
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "What holds now: network, mailboxes, outbox, anonymity",
-		Args:  cobra.NoArgs,
+		Long: `Say what holds now. With --try-others the node does not wait any longer for guards
+that are not there, and tries others: each one that answers sees the address of this
+computer, so it is for guards that are gone for good.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(node *connection) error {
+				if others {
+					if err := node.TryOthers(cmd.Context()); err != nil {
+						return err
+					}
+				}
+
 				var waitErr error
 				if wait > 0 {
 					waitErr = waitReady(cmd.Context(), node, wait)
@@ -37,6 +49,7 @@ func (a *app) statusCommand() *cobra.Command {
 	}
 
 	cmd.Flags().DurationVar(&wait, "wait-ready", 0, "first wait this long until messages can leave; exit 11 if they cannot")
+	cmd.Flags().BoolVar(&others, "try-others", false, "first try other guards: each that answers sees your address")
 	a.jsonFlag(cmd)
 	a.networkFlags(cmd)
 	return cmd
@@ -62,10 +75,16 @@ func statusWords(w io.Writer, s api.Status) {
 		}
 		line("guard", "%s  %s", own(g.Address), state)
 	}
+	if s.ListsAsked > 0 {
+		line("lists", "%d of %d relays that were asked through others list other relays", s.ListsOther, s.ListsAsked)
+	}
 	for _, m := range s.Mailboxes {
 		heard := "never answered"
 		if !m.Heard.IsZero() {
 			heard = "answered " + clock(m.Heard)
+		}
+		if m.NoRoom {
+			heard += ", crowded: asked now and then"
 		}
 		line("mailbox", "%s  %s", own(m.PeerID), heard)
 	}
