@@ -34,6 +34,8 @@ var unspoken = map[string]string{
 	"contact ":                               "the name of the nameless, with a part of its id",
 
 	"cell of an older state":      "a name of a count in starling status",
+	" (%s)":                       "a number behind a name that two contacts have",
+	"cell of a newer state":       "a name of a count in starling status",
 	"change of another's message": "a name of a count in starling status",
 	"box size":                    "a name of a count in starling status",
 	"mailbox hint":                "a name of a count in starling status",
