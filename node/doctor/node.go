@@ -164,6 +164,7 @@ func checkMailboxes(_ context.Context, p *Patient) Finding {
 		}
 		places = append(places, m.PeerID)
 	}
+
 	switch {
 	case len(places) == 0 && p.status.Contacts == 0:
 		return skip("there is no contact yet who could write")

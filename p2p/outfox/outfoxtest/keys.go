@@ -18,6 +18,7 @@ func BadKeys() (bad [][]byte) {
 		}
 		return n
 	}
+
 	for _, n := range []*big.Int{
 		new(big.Int), big.NewInt(1), new(big.Int).Sub(prime, big.NewInt(1)),
 		low("00b8495f16056286fdb1329ceb8d09da6ac49ff1fae35616aeb8413b7c7aebe0"),
@@ -25,6 +26,7 @@ func BadKeys() (bad [][]byte) {
 	} {
 		bad = append(bad, littleEndian(n))
 	}
+
 	for n := range int64(19) {
 		bad = append(bad, littleEndian(new(big.Int).Add(prime, big.NewInt(n))))
 	}
