@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -61,8 +62,8 @@ func main() {
 	}
 
 	good := true
-	for _, path := range flag.Args() {
-		pkg, err := load(path)
+	for _, name := range flag.Args() {
+		pkg, err := load(name)
 		if err != nil {
 			fatal(err)
 		}
@@ -289,7 +290,7 @@ func (r *runner) report(whole bool) bool {
 		r.killed+r.equivalent+len(r.alive), r.killed, r.equivalent, len(r.alive), 100*share)
 	good := share >= bar
 	for _, e := range r.known {
-		if whole && !e.used && strings.HasPrefix(e.what, r.pkg.name+"/") {
+		if file, _, _ := strings.Cut(e.what, " "); whole && !e.used && path.Dir(file) == r.pkg.name {
 			fmt.Printf("equivalent.txt names what is no mutant: %s\n", e.what)
 			good = false
 		}

@@ -90,7 +90,7 @@ func TestEquivalents(t *testing.T) {
 
 // Who names a mutant that is killed, or none, is told.
 func TestReport(t *testing.T) {
-	r := &runner{pkg: &source{name: "p"}, known: []*equivalent{{what: "p/a"}, {what: "p/b"}}}
+	r := &runner{pkg: &source{name: "p"}, known: []*equivalent{{what: "p/a"}, {what: "p/b"}, {what: "p/below/x.go f: delete: g()"}}}
 	for range 95 {
 		r.note(mutant{what: "p/x"}, false)
 	}
@@ -102,7 +102,7 @@ func TestReport(t *testing.T) {
 	if r.killed != 96 || r.equivalent != 1 || len(r.alive) != 4 || !r.report(true) {
 		t.Errorf("%d killed, %d equivalent, %d alive", r.killed, r.equivalent, len(r.alive))
 	}
-	r.known = append(r.known, &equivalent{what: "p/gone"})
+	r.known = append(r.known, &equivalent{what: "p/x.go f: delete: gone()"})
 	if r.report(true) || !r.report(false) {
 		t.Error("a line that names nothing is not told")
 	}
