@@ -38,7 +38,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		return out, err
 	}
 
-	now := time.Now()
+	now, told := time.Now(), n.told()
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
 		queued = nil
@@ -58,16 +58,16 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 			return &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
 
 		case m.Text != req.Text:
-			if err := tx.SetText(m, req.Text, now, m.Place, now); err != nil {
+			if err := tx.SetText(m, req.Text, told, m.Place, now); err != nil {
 				return err
 			}
 			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
-				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: now}, now)
+				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: told}, now)
 			if err != nil {
 				return err
 			}
 			queued = append(queued, q)
-			m.Text, m.Edited = req.Text, now
+			m.Text, m.Edited = req.Text, told
 		}
 
 		out, err = n.message(tx, m)
@@ -222,8 +222,9 @@ func (n *Node) Typing(ctx context.Context, who string) error {
 	}
 
 	var queued outbox.Queued
+	typing := &chat.Content{Kind: chat.Typing, Time: n.told()}
 	err = n.update(ctx, func(tx *store.Tx) (err error) {
-		queued, err = outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Typing, Time: now}, now)
+		queued, err = outbox.Queue(tx, c.ID, store.NewID(), typing, now)
 		return err
 	})
 
@@ -251,7 +252,7 @@ func (n *Node) onTyping(contact store.ID) {
 // MarkRead sets the unread line of a conversation behind its last message,
 // tells the contact if that is wanted, and begins to count down.
 func (n *Node) MarkRead(ctx context.Context, who string) error {
-	now := time.Now()
+	now, told := time.Now(), n.told()
 	var queued []outbox.Queued
 	err := n.update(ctx, func(tx *store.Tx) error {
 		queued = nil
@@ -280,7 +281,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 
 		set, err := tx.Settings()
 		if err == nil && set.ReadReceipts && !c.Blocked {
-			queued, err = tellRead(tx, c, now)
+			queued, err = tellRead(tx, c, told, now)
 		}
 		if err != nil {
 			return err
@@ -302,13 +303,13 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 }
 
 // tellRead tells a contact of what was not read before.
-func tellRead(tx *store.Tx, c store.Contact, now time.Time) (queued []outbox.Queued, err error) {
+func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outbox.Queued, err error) {
 	fresh, err := tx.Received(c.ID, c.ReadSeq, maxReceived)
 	if err != nil {
 		return nil, err
 	}
 	for len(fresh) > 0 {
-		read := &chat.Content{Kind: chat.Read, Time: now}
+		read := &chat.Content{Kind: chat.Read, Time: told}
 		for _, m := range fresh[:min(len(fresh), chat.MaxIDs)] {
 			read.IDs = append(read.IDs, chat.ID(m.Content))
 		}

@@ -22,6 +22,17 @@ const (
 	maxHistory     = 1000
 )
 
+// told is the time as contacts are told it: by the clock of the relays, and in whole
+// seconds. Two contacts could else recognise a person by how wrong a computer's clock
+// is.
+func (n *Node) told() time.Time {
+	now := time.Now()
+	if s := n.net.Status(); s.ClockKnown {
+		now = now.Add(-s.ClockAhead)
+	}
+	return now.Truncate(time.Second)
+}
+
 // Send puts a message in the outbox and returns once it is on disk.
 func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, err error) {
 	id := store.NewID()
@@ -32,7 +43,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	}
 
 	now := time.Now()
-	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: now, State: api.StateQueued, Data: req.Picture}
+	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: n.told(), State: api.StateQueued, Data: req.Picture}
 	switch {
 	case req.Forward == "":
 		err = checkMessage(&m)

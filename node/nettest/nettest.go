@@ -159,6 +159,7 @@ type Client struct {
 	few     bool
 	watches map[string]watchAt
 	trials  *watch.Watches // nil: mailboxes are not tried
+	ahead   time.Duration
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
@@ -556,10 +557,20 @@ func (c *Client) TryOthers() { c.tried.Add(1) }
 // Tried returns how often TryOthers was called.
 func (c *Client) Tried() int { return int(c.tried.Load()) }
 
+// SetAhead says by how much the computer's clock is ahead of that of the relays.
+func (c *Client) SetAhead(ahead time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = ahead
+}
+
 // Status says whether the client is cut off.
 func (c *Client) Status() p2p.Status {
 	s := p2p.Status{Ready: true, PeerID: "test", Relays: len(c.net.mailbox), EnoughRelays: true, Hops: 3, AllowPrivate: true,
 		Guards: []p2p.GuardStatus{{ID: c.net.mailbox[0], Addr: "/memory", Connected: true}}}
+	c.mu.Lock()
+	s.ClockKnown, s.ClockAhead = true, c.ahead
+	c.mu.Unlock()
 	switch c.state() {
 	case p2p.ErrOffline:
 		s.Ready, s.Reason, s.Guards[0].Connected = false, "no guard answers", false
