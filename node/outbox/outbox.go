@@ -106,17 +106,19 @@ type Outbox struct {
 	held    time.Time          // nothing is put before this
 	busy    int
 	kept    int
+	serial  int64 // of the last entry
 }
 
 // entry is an Entry and what carries it out.
 type entry struct {
 	Entry
-	tags  []store.Tag
-	boxes [][]byte // nil where it is to be read from disk
-	at    time.Time
-	index int // in the schedule, -1 if not
-	order int64
-	doing bool // an action other than Put is under way
+	tags   []store.Tag
+	boxes  [][]byte // nil where it is to be read from disk
+	at     time.Time
+	index  int // in the schedule, -1 if not
+	order  int64
+	serial int64 // of all entries that came
+	doing  bool  // an action other than Put is under way
 }
 
 // New makes an outbox. It does nothing before Run.
@@ -206,6 +208,8 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 
 	e.setGone(o.gone)
 	e.noteSent()
+	o.serial++
+	e.serial = o.serial
 	o.entries[it.ID] = e
 	o.lookAt(e, time.Time{})
 }

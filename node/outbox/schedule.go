@@ -1,6 +1,8 @@
 package outbox
 
-// schedule is a heap of entries by when to look at them, older contents first.
+// schedule is a heap of entries by when to look at them, older contents first, and of
+// those of one moment who came first: what others wait for at the recipient is not to
+// be the last.
 type schedule []*entry
 
 func (s schedule) Len() int { return len(s) }
@@ -8,7 +10,10 @@ func (s schedule) Less(i, j int) bool {
 	if !s[i].at.Equal(s[j].at) {
 		return s[i].at.Before(s[j].at)
 	}
-	return s[i].order < s[j].order
+	if s[i].order != s[j].order {
+		return s[i].order < s[j].order
+	}
+	return s[i].serial < s[j].serial
 }
 func (s schedule) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
