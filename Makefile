@@ -75,7 +75,7 @@ bench: build ## what it costs, as JSON lines, each with its bar
 
 # The long scenarios: three quarters of an hour or so.
 SOAK = day lossy blocked thousand hundred idle idle-day
-# Those in which strangers attack: half an hour.
+# Those in which strangers attack: an hour or so, most of it packets.
 HOSTILE = $(wildcard cmd/internal/lab/scenarios/*.toml)
 
 anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
