@@ -60,6 +60,17 @@ func TestAwayTooLong(t *testing.T) {
 		}
 		ada.waitState(ids[39], api.StateDelivered)
 		talk(t, ada, bob, "on")
+
+		// It is told once, whoever starts again, and stays true on both sides.
+		ada.restart()
+		bob.restart()
+		talk(t, ada, bob, "still")
+		if got := bob.notices(ada); len(got) != 1 || len(ada.notices(bob)) != 0 {
+			t.Errorf("after a start Bob is told %q, Ada %q", got, ada.notices(bob))
+		}
+		if m, err := ada.Message(t.Context(), ids[7]); err != nil || m.State != api.StateFailed || m.Reason == "" {
+			t.Errorf("after a start: %+v, %v", m, err)
+		}
 	})
 }
 
