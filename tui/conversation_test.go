@@ -178,10 +178,11 @@ func TestBackup(t *testing.T) {
 func TestTryOthers(t *testing.T) {
 	node, _, u := alone(t)
 	node.SetStatus(func(s *api.Status) { s.ListsAsked, s.ListsOther, s.Mailboxes[0].NoRoom = 5, 4, true })
-	u.Press("f2").Expect().Sees("other lists", "4 of 5 relays asked", "crowded, asked now and then")
+	u.Press("f2").Expect().Sees("other lists", "4 of 5 relays asked")
+	u.Press("end").Expect().Sees("crowded, asked now and then")
 	u.Press("o").Expect().Status("Both guards are connected.")
 	node.SetStatus(func(s *api.Status) { s.Guards[1].Connected = false })
-	u.Press("esc", "f2").Expect().Sees("not connected")
+	u.Press("f2", "end").Expect().Sees("not connected")
 	u.Press("o").Expect().Status("Each one that answers sees your address.")
 }
 

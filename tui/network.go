@@ -82,7 +82,7 @@ func (n *network) open() tea.Cmd {
 		Body:  n.body,
 		Buttons: []dialog.Button{
 			{Label: "Close", Key: "esc", Action: dialog.Close},
-			{Label: "Try other guards", Key: "o", Action: dialog.Keeping(n.tryOthers)},
+			{Label: "Try other guards", Key: "o", Action: dialog.Closing(n.tryOthers)},
 		},
 	}
 	n.desk.Dialogs.Open(n.card)
