@@ -264,7 +264,7 @@ func TestInvite(t *testing.T) {
 	u.Press("esc").Expect().SeesNot("Invite for Zoë")
 	invites, _ := node.Invites(t.Context())
 	zoe := node.Meet("Zoë")
-	node.UseInvite(invites[0].ID, zoe)
+	node.TellInvite(invites[0].ID, "used", zoe)
 	u.Expect().Status("Your invite was used: Zoë")
 }
 

@@ -446,8 +446,8 @@ func (r *Registrar) void(id wire.NodeID) bool {
 	return wrong >= charges && wrong > r.recent(r.proven, id)
 }
 
-// recent counts what is noted of a relay, and forgets what is too old. The caller
-// holds the lock.
+// recent counts the notes about a relay, and forgets old ones. The caller holds the
+// lock.
 func (r *Registrar) recent(of map[wire.NodeID][]time.Time, id wire.NodeID) int {
 	now := r.cfg.Steady()
 	of[id] = slices.DeleteFunc(of[id], func(t time.Time) bool { return now.Sub(t) > chargesIn })

@@ -1,6 +1,6 @@
-// Package recall is what a node keeps of the network from one start to the next: a
-// client its guards, its pinned relays, what trials have shown of mailboxes, and relays
-// it knew; a relay what is said at Relay.
+// Package recall is a node's memory of the network from one start to the next: a
+// client's guards, pinned relays, results of trials at mailboxes, and known relays; a
+// relay's is at Relay.
 //
 //	offset  size
 //	0       1     version = 2

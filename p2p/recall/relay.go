@@ -11,9 +11,9 @@ import (
 	"starling/p2p/wire"
 )
 
-// Relay is what a relay keeps from one start to the next, beside its key and its
-// boxes: who has vouched for it, whom it knows and for how long, and who was found to
-// vouch wrongly. Descriptors are as they were signed; ParseRelay verifies nothing.
+// Relay is a relay's memory from one start to the next, beside its key and its boxes:
+// those who have vouched for it, the relays it knows and for how long, and wrong
+// vouchers. Descriptors are as they were signed; ParseRelay verifies nothing.
 //
 //	offset  size
 //	0       1     version = 2

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// capacity is what a relay claims to carry, packets a second: about what
-	// one core opens in a quarter of its time.
+	// capacity is a relay's claim, in packets a second: about as many as one core opens
+	// in a quarter of its time.
 	capacity = 2000
 
 	lifeMin      = 3 * time.Hour

@@ -171,8 +171,8 @@ type Standing struct {
 	// Listed reports whether most of them list the relay, Reachable whether enough
 	// of them have reached it.
 	Listed, Reachable bool
-	// Asked is how many said something lately; ListedBy and ReachedBy are the peer
-	// ids of those who list the relay, and who have reached it.
+	// Asked is the number of recent answers; ListedBy and ReachedBy are the peer ids of
+	// those that list the relay, and of those that have reached it.
 	Asked               int
 	ListedBy, ReachedBy []string
 	// Unreached are the relay's addresses at which nobody finds it.

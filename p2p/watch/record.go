@@ -189,9 +189,9 @@ func (ws *Watches) layaway(key string, at wire.NodeID, now time.Time) *trial {
 	return t
 }
 
-// Record returns what is to be kept, and what is to be called when it is. Boxes whose
-// time has come are not in it, and are asked for after that only: else one that came
-// would be missed at the next start, if this one ends without a word.
+// Record returns the bytes to be kept, and a function to be called once they are. Boxes
+// whose time has come are not in it, and are asked for after that only: else one that
+// came would be missed at the next start, if this one ends without a word.
 func (ws *Watches) Record() (r Record, kept func()) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

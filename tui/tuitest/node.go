@@ -224,9 +224,6 @@ func (n *Node) Last(contact string) api.Message {
 	return api.Message{}
 }
 
-// UseInvite tells that an invite was used.
-func (n *Node) UseInvite(id, contact string) { n.TellInvite(id, "used", contact) }
-
 // TellInvite tells what became of an invite: "used", "reused", "expired" or
 // "revoked".
 func (n *Node) TellInvite(id, what, contact string) {

@@ -60,7 +60,6 @@ const maxMethods = 80
 // when its type is split: the test fails then.
 var manyMethods = []struct{ dir, name, why string }{
 	{"p2p/client", "Client", "guards, routes and requests of a client; goes when one of them has a type of its own"},
-	{"tui/tuitest", "Node", "a node for the screen to talk to: a method of api.Node each; goes when that is split"},
 }
 
 // TestMethods holds that no type does everything.
