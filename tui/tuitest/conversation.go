@@ -42,7 +42,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (api.Message, erro
 	edit := func(m *api.Message) { m.Text, m.Edited = safetext.Clean(req.Text), n.now() }
 	edit(m)
 	n.tellAbout(api.EventChanged, *m)
-	n.mirror(m.ID, edit)
+	mirror(n, m.ID, edit)
 	return *m, nil
 }
 
@@ -76,7 +76,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 		default:
 			takeBack(m)
 			n.tellAbout(api.EventChanged, *m)
-			n.mirror(id, takeBack)
+			mirror(n, id, takeBack)
 		}
 	}
 	return nil
@@ -126,7 +126,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (api.Message, er
 	}
 	react(m, api.Reaction{Outgoing: true, Emoji: safetext.Line(req.Emoji)})
 	n.tellAbout(api.EventChanged, *m)
-	n.mirror(m.ID, func(m *api.Message) { react(m, api.Reaction{Emoji: safetext.Line(req.Emoji)}) })
+	mirror(n, m.ID, func(m *api.Message) { react(m, api.Reaction{Emoji: safetext.Line(req.Emoji)}) })
 	return *m, nil
 }
 

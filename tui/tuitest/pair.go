@@ -47,7 +47,7 @@ func (n *Node) meet(link, contact string) {
 }
 
 // inviter is the name that the maker of a link goes by, "" if nobody knows.
-func (n *Node) inviter(link string) string {
+func inviter(n *Node, link string) string {
 	if n.other != nil && slices.ContainsFunc(n.other.invites, func(inv api.Invite) bool { return inv.Link == link }) {
 		return n.other.status.Name.String()
 	}
@@ -93,7 +93,7 @@ func (n *Node) unblocked(contact string) {
 }
 
 // mirror changes the other's copy of a message as its sender changed it here.
-func (n *Node) mirror(id string, f func(*api.Message)) {
+func mirror(n *Node, id string, f func(*api.Message)) {
 	if n.other == nil {
 		return
 	}

@@ -65,7 +65,7 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (api.C
 	}
 	name := req.Name
 	if name == "" {
-		name = cmp.Or(n.inviter(req.Link), "somebody")
+		name = cmp.Or(inviter(n, req.Link), "somebody")
 	}
 	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactPending, Created: n.now()}
 	n.contacts = append(n.contacts, c)
