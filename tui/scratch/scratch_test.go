@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // child, if set, makes this binary the owner of a sheet in the folder that it names,
@@ -37,7 +38,10 @@ func TestMain(m *testing.M) {
 			pid = cmd.Process.Pid
 		}
 		fmt.Println(s.File(), pid)
-		select {} // until it is killed
+		for { // until it is killed; a sheet that nobody refers to would be given up
+			time.Sleep(time.Hour)
+			runtime.KeepAlive(s)
+		}
 	}
 	os.Exit(m.Run())
 }
