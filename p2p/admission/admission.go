@@ -28,6 +28,11 @@
 // has reached, in a page of its list, counts as a voucher, so that a newcomer need
 // not wait a week. Each address is in two vouchers, if so many are needed.
 //
+// A voice carries 3 relays at a time that we have not reached ourselves; what it says of
+// more is looked at first, and those that wait have their turns by voices. When a voice
+// is void, whom it alone carries is unlisted. So few who work together list no more than
+// 3 that are not there.
+//
 // Vouched relays are checked by ourselves, at a random moment within max(1 min,
 // N/50 s), and after that every max(1 day, N/2,880 days): only then they are reached.
 // While N is at most 50 that is done at once. Two failures an hour apart are charged
@@ -67,7 +72,9 @@ const (
 	charges   = 3
 	unlistIn  = 24 * time.Hour
 	failures  = 3
-	again     = time.Hour // between checks that fail
+	// unproven is how many relays stand in the list by one voice, not yet reached by us.
+	unproven = 3
+	again    = time.Hour // between checks that fail
 
 	maxCandidates = 2 * directory.MaxRelays
 )
@@ -119,6 +126,7 @@ type candidate struct {
 	desc    *directory.Descriptor
 	voices  map[wire.NodeID]byte // which addresses each has reached
 	waiting bool                 // for a check, after which it is taken
+	missed  time.Time            // when it did not answer and was not listed, first
 }
 
 // A file is what is known of a relay that is listed.
@@ -360,7 +368,7 @@ func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error 
 		r.undecided++
 		return ErrUnvouched
 	}
-	if n < AllAtOnce {
+	if n < AllAtOnce || !r.credible(c, Needed(n)) {
 		// It is looked at before it is listed: so it is never listed as less than it is.
 		if !c.waiting {
 			c.waiting = true
@@ -374,12 +382,31 @@ func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error 
 // enough reports whether so many of different networks have vouched for a candidate,
 // and two of them, or all, for each address.
 func (r *Registrar) enough(c *candidate, need int) bool {
+	return r.heeded(c, need, func(wire.NodeID) bool { return true })
+}
+
+// credible reports whether enough of them have few others to their name that we have not
+// reached: a few who work together do not list however many they invent.
+func (r *Registrar) credible(c *candidate, need int) bool {
+	pending := map[wire.NodeID]int{}
+	for _, f := range r.files {
+		if f.reached == 0 {
+			for _, voice := range f.voices {
+				pending[voice]++
+			}
+		}
+	}
+	return r.heeded(c, need, func(id wire.NodeID) bool { return pending[id] < unproven })
+}
+
+// heeded is enough by the voices that count.
+func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) bool {
 	networks := map[netip.Prefix]bool{}
 	voices := 0
 	var counts [directory.MaxAddresses]int
 
 	for id, mask := range c.voices {
-		if id != r.cfg.Self && r.cfg.Directory.Since(id).IsZero() || r.void(id) {
+		if id != r.cfg.Self && r.cfg.Directory.Since(id).IsZero() || r.void(id) || !heed(id) {
 			continue
 		}
 		for i := range counts {

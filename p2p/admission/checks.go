@@ -35,13 +35,6 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 		r.undecided = before
 	}
 
-	for id, c := range r.candidates {
-		if len(due) < most && c.waiting {
-			due = append(due, Check{id, c.raw, c.desc.Addresses})
-			c.waiting = false
-		}
-	}
-
 	// The files of relays that left may stay until there are many.
 	for id := range r.files {
 		if !slices.ContainsFunc(relays, func(d *directory.Descriptor) bool { return d.ID == id }) && len(r.files) > len(relays)+64 {
@@ -49,6 +42,9 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 		}
 	}
 
+	// Half is for those that are listed: who has many invented ones vouched for does not
+	// keep their checks from being made.
+	ready := r.turns(most)
 	for _, d := range relays {
 		f := r.files[d.ID]
 		if f == nil { // remembered from another start
@@ -58,12 +54,17 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 		switch {
 		case f.check.After(now):
 			wait = min(wait, f.check.Sub(now))
-		case len(due) < most:
+		case len(due) < most-min(len(ready), most/2):
 			f.check = now.Add(again) // unless its outcome says otherwise
 			due = append(due, Check{d.ID, r.cfg.Directory.Signed(d.ID), d.Addresses})
 		default:
 			wait = 0
 		}
+	}
+	for _, id := range ready[:min(len(ready), most-len(due))] {
+		c := r.candidates[id]
+		c.waiting = false
+		due = append(due, Check{id, c.raw, c.desc.Addresses})
 	}
 
 	return due, wait
@@ -78,6 +79,10 @@ func (r *Registrar) Failed(c Check) {
 
 	if it := r.candidates[c.ID]; it != nil {
 		// Enough others say that they have reached it: it may be we who cannot.
+		if !r.credible(it, r.need(c.ID)) {
+			r.doubt(it, now)
+			return
+		}
 		if r.list(it, now.Add(again)) != nil {
 			return
 		}
@@ -98,6 +103,7 @@ func (r *Registrar) Failed(c Check) {
 			for _, id := range f.voices {
 				r.blame[id] = append(r.blame[id], now)
 			}
+			r.disown()
 		}
 	}
 
@@ -116,5 +122,80 @@ func (r *Registrar) Later(c Check, wait time.Duration) {
 	}
 	if f := r.files[c.ID]; f != nil {
 		f.check = r.cfg.Steady().Add(wait)
+	}
+}
+
+// doubt notes that a candidate did not answer whom only those vouch for who have others
+// to prove. Two such looks an hour apart are charged to them.
+// The caller holds the lock.
+func (r *Registrar) doubt(c *candidate, now time.Time) {
+	if c.missed.IsZero() {
+		c.missed = now
+	}
+	if now.Sub(c.missed) < again {
+		return
+	}
+	for id := range c.voices {
+		r.blame[id] = append(r.blame[id], now)
+	}
+	delete(r.candidates, c.desc.ID)
+	r.disown()
+}
+
+// need is how many vouchers a relay needs.
+func (r *Registrar) need(id wire.NodeID) int {
+	n := 0
+	for _, d := range r.Others() {
+		if d.ID != id {
+			n++
+		}
+	}
+	return Needed(n)
+}
+
+// turns draws candidates that wait, at most so many: a voice, and then one of its own. So
+// one who is new does not wait behind all that others invent.
+// The caller holds the lock.
+func (r *Registrar) turns(most int) (ids []wire.NodeID) {
+	by := map[wire.NodeID][]wire.NodeID{}
+	for id, c := range r.candidates {
+		if c.waiting {
+			for voice := range c.voices {
+				by[voice] = append(by[voice], id) // maps are walked in a random order
+			}
+		}
+	}
+
+	for len(ids) < most && len(by) > 0 {
+		for voice, some := range by {
+			if id := some[0]; len(ids) < most && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+			if by[voice] = some[1:]; len(by[voice]) == 0 {
+				delete(by, voice)
+			}
+		}
+	}
+	return ids
+}
+
+// disown unlists the relays that we tried to reach and never did, and that too few vouch
+// for whose voice is not void.
+// The caller holds the lock.
+func (r *Registrar) disown() {
+	for id, f := range r.files {
+		if len(f.failed) == 0 || f.reached != 0 {
+			continue
+		}
+		left := 0
+		for _, voice := range f.voices {
+			if !r.void(voice) {
+				left++
+			}
+		}
+		if len(f.voices) > 0 && left < r.need(id) {
+			delete(r.files, id)
+			r.cfg.Directory.Remove(id)
+		}
 	}
 }

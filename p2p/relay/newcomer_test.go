@@ -156,7 +156,7 @@ func fake(t *testing.T, i int) []byte {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	d := directory.Descriptor{Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Capacity: 1, Epoch: directory.FirstEpoch(now),
+	d := directory.Descriptor{Sequence: 1, Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 1, Epoch: directory.FirstEpoch(now),
 		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{30, byte(i), 0, 1}), 4001)}}}
 	d.ID, _ = wire.NodeIDFromKey(pub)
 	for k := range d.Keys {
