@@ -18,12 +18,12 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// TestFewLiveLiars: four of twelve relays, which live and are listed as all are, vouch for 36
+// TestFewLiveLiars: four of nine relays, which live and are listed as all are, vouch for 36
 // that are not there. No relay lists more than three of them, none after two hours, and
 // what people send arrives.
 func TestFewLiveLiars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const relays, liars, lies = 12, 4, 36
+		const relays, liars, lies = 9, 4, 36
 		states := map[int]string{}
 		m := virtual.NewMeshOf(t, relays, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7},
 			func(node int, cfg *p2p.RelayConfig) { states[node] = cfg.StateDir })
