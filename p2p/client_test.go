@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		runIdleClient(bootstrap)
 		return
 	}
+	if dir := os.Getenv(crowdRelay); dir != "" {
+		runCrowdRelay(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -40,6 +40,10 @@ var micros = []micro{
 	{"./p2p/mailbox", "Stamp", "ns/op", "stamp of a seat", 1e9, "s", 0, "what a seat costs who floods"},
 	{"./p2p/mailbox", "Stamped", "ns/op", "stamp, checked", 1e3, "us", 0, "what it costs the mailbox"},
 
+	{"./p2p", "Crowd", "clients", "clients that a relay of 1 GiB holds", 1, "", 0, "of 2,000 that come, in half a minute"},
+	{"./p2p", "Crowd", "MiB", "relay with 2,000 clients, memory", 1, "MiB", 1024, "RSS, with GOMEMLIMIT of 1 GiB"},
+	{"./p2p", "Crowd", "%core", "relay with 2,000 clients, processor", 1, "% of a core", 0, "each sends a frame in 10 s"},
+
 	{"./tui", "Frame", "ns/op", "frame at 200×60", 1e6, "ms", 4, ""},
 	{"./tui", "FrameAfterResize", "ns/op", "frame at 200×60, nothing laid out before", 1e6, "ms", 0, ""},
 	{"./tui", "NothingChanged", "ns/op", "frame at 200×60, nothing changed", 1e6, "ms", 0.1, ""},
