@@ -43,6 +43,7 @@ type door struct {
 	sent    []byte // the descriptor
 	voucher Voucher
 	said    bool // there is a voucher
+	before  bool // it is of before this start: it counts, and is asked for once more
 }
 
 // A trial is what examiners found at one of our addresses.
@@ -58,7 +59,7 @@ func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today ui
 	knocks := map[wire.NodeID]Knock{}
 	for _, id := range doors {
 		d := a.doors[id]
-		if d != nil && (d.again.After(now) || d.holds(raw, today) && today < d.voucher.Day+uint32(renewAfter/(24*time.Hour))) {
+		if d != nil && (d.again.After(now) || !d.before && d.holds(raw, today) && today < d.voucher.Day+uint32(renewAfter/(24*time.Hour))) {
 			continue
 		}
 		if d == nil {
@@ -67,6 +68,7 @@ func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today ui
 			a.doors[id] = d
 		}
 		d.asked, d.again, d.nonce, d.sent = now, now.Add(silentAgain), rand.Uint64(), slices.Clone(raw)
+		d.before = false
 		knocks[id] = Knock{Nonce: d.nonce, Raw: d.sent}
 	}
 	return knocks

@@ -128,7 +128,8 @@ func (r *Registrar) Charge(all []Charge) {
 }
 
 // Restore takes over the vouchers that examiners signed for a descriptor of ours before
-// this start. What they have not signed is left out.
+// this start. What they have not signed is left out. They are asked once more all the
+// same: so others learn soon that we are back.
 func (a *Applicant) Restore(raw []byte, vouchers []Voucher) {
 	if _, err := directory.Parse(raw); err != nil {
 		return
@@ -140,6 +141,6 @@ func (a *Applicant) Restore(raw []byte, vouchers []Voucher) {
 			continue
 		}
 		a.makeRoom()
-		a.doors[v.Examiner] = &door{sent: bytes.Clone(raw), voucher: v, said: true}
+		a.doors[v.Examiner] = &door{sent: bytes.Clone(raw), voucher: v, said: true, before: true}
 	}
 }
