@@ -155,7 +155,7 @@ var suite = map[string]func(*testing.T, *Pair){
 			"empty link":              {p.adds(""), api.CodeBadInvite},
 			"invite too short-lived":  {func() error { _, err := p.Ada.Invite(ctx, api.InviteRequest{Expires: time.Second}); return err }, api.CodeUsage},
 			"invite too long-lived":   {func() error { _, err := p.Ada.Invite(ctx, api.InviteRequest{Expires: 8 * 24 * time.Hour}); return err }, api.CodeUsage},
-			"invite for a taken name": {func() error { _, err := p.Ada.Invite(ctx, api.InviteRequest{Name: "Bob"}); return err }, api.CodeContactExists},
+			"invite for a taken name": {func() error { _, err := p.Bob.Invite(ctx, api.InviteRequest{Name: "Ada"}); return err }, api.CodeContactExists},
 			"empty new name":          {func() error { _, err := p.Ada.RenameContact(ctx, "Bob", "\u202e"); return err }, api.CodeUsage},
 			"history of nobody":       {func() error { _, err := p.Ada.History(ctx, api.HistoryRequest{Contact: "Nobody"}); return err }, api.CodeNoContact},
 			"retry of nothing":        {func() error { _, err := p.Ada.Retry(ctx, "00"); return err }, api.CodeNoMessage},
