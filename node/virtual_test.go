@@ -83,7 +83,10 @@ func TestBurst(t *testing.T) {
 		for _, r := range m.Relays {
 			left += r.Status().Mailbox.Boxes
 		}
-		if left > 0 {
+		// Each direction may have a signal up, which nobody answers before somebody talks:
+		// a copy of it lies where the two meet, until the reader looks there (outbox). And
+		// the box of a trial lies at a mailbox for minutes.
+		if left > 3 {
 			t.Errorf("%d boxes are left in the mailboxes", left)
 		}
 	})
