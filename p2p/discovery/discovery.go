@@ -37,7 +37,9 @@ import (
 const Rendezvous = "starling/relays/1"
 
 const (
-	bucketSize   = 8
+	// A bucket that is full of relays while the table has ten or fewer is filled anew for
+	// ever: kad-dht then looks among the connected for others whenever it took one in.
+	bucketSize   = 11
 	findLimit    = 32
 	findFirst    = 2 * time.Second
 	findAlone    = 30 * time.Second // while nobody is found
@@ -126,7 +128,7 @@ func (d *Discovery) Close() error { return d.dht.Close() }
 
 // Run advertises this relay, and looks for others while it is lonely, until
 // ctx ends. Whoever is not lonely leaves the DHT alone: each look-up connects
-// to the eight relays nearest to the key.
+// to the eleven relays nearest to the key.
 func (d *Discovery) Run(ctx context.Context) error {
 	provided, peers := time.Time{}, 0
 	wait := jitter(findFirst)
