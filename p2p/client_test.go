@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -251,28 +252,35 @@ func TestNeverTogether(t *testing.T) {
 // TestRelayRestart: a mailbox that restarts has new keys and has forgotten who
 // waits; boxes survive and the watch goes on.
 func TestRelayRestart(t *testing.T) {
-	mesh := p2ptest.Loopback(t, 6, nil)
-	a := mesh.Client(nil)
-	b, in := receiver(mesh, nil)
-	a.WaitReady(t)
-	b.WaitReady(t)
-	m := mailboxes(t, b, 1)[0]
-	waits, later := randomTag(), randomTag()
-	mustPut(t, a, m, waits, randomBox())
-	b.Watch("a", m, []p2p.Tag{later})
-	p2ptest.Eventually(t, "b waits", func() bool { return mesh.Find(m).Status().Mailbox.Subscriptions == 1 })
-	relay := mesh.Find(m)
-	relay.Stop()
-	relay.Start()
-	mesh.Settle(6)
-	p2ptest.Eventually(t, "b waits again", func() bool { return relay.Status().Mailbox.Subscriptions == 1 })
-	box := randomBox() // the same each time: an answer may be lost
-	p2ptest.Eventually(t, "put", func() bool { return a.Put(t.Context(), m, later, box) == nil })
-	p2ptest.Eventually(t, "pushed", func() bool { return in.has(later) })
-	got, err := b.Fetch(t.Context(), m, []p2p.Tag{waits})
-	if err != nil || got[waits] == nil {
-		t.Errorf("box from before the restart: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		mesh := p2ptest.Virtual(t, 6, wan, nil)
+		defer mesh.Stop()
+		mesh.Settle(6)
+		a := mesh.Client(nil)
+		defer a.Stop()
+		b, in := receiver(mesh, nil)
+		defer b.Stop()
+		a.WaitReady(t)
+		b.WaitReady(t)
+		m := mailboxes(t, b, 1)[0]
+		waits, later := randomTag(), randomTag()
+		mustPut(t, a, m, waits, randomBox())
+		b.Watch("a", m, []p2p.Tag{later})
+		p2ptest.Eventually(t, "b waits", func() bool { return mesh.Find(m).Status().Mailbox.Subscriptions == 1 })
+		relay := mesh.Find(m)
+		relay.Stop()
+		relay.Start()
+		mesh.Settle(6)
+		took := p2ptest.Eventually(t, "b waits again", func() bool { return relay.Status().Mailbox.Subscriptions == 1 })
+		t.Logf("b waits again after %v", took) // with news of the keys, or with the next poll
+		box := randomBox()                     // the same each time: an answer may be lost
+		p2ptest.Eventually(t, "put", func() bool { return a.Put(t.Context(), m, later, box) == nil })
+		p2ptest.Eventually(t, "pushed", func() bool { return in.has(later) })
+		got, err := b.Fetch(t.Context(), m, []p2p.Tag{waits})
+		if err != nil || got[waits] == nil {
+			t.Errorf("box from before the restart: %v", err)
+		}
+	})
 }
 
 // TestGuardDies: the other guard takes over, a third stands in, and the first
