@@ -376,6 +376,18 @@ func TestFirstCellStands(t *testing.T) {
 	}
 }
 
+// TestOneIDInTwoSlots: two hellos of one id in two slots are two.
+func TestOneIDInTwoSlots(t *testing.T) {
+	v := newInvite(t)
+	id := [invite.HelloIDSize]byte{1}
+	for n, c := range []struct{ slot, index int }{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
+		box := v.keys.SealHello(c.slot, c.index, &id, new([invite.HelloSize]byte))
+		if _, _, err := v.Accept(now, Cell{Tag: v.keys.HelloTags[c.slot][c.index], Box: box}); err != nil || v.parts() != n+1 {
+			t.Errorf("cell %d of slot %d: %d kept, %v", c.index, c.slot, v.parts(), err)
+		}
+	}
+}
+
 // TestNoLink: what is no link is no invitation.
 func TestNoLink(t *testing.T) {
 	for text, want := range map[string]error{"": ErrForeign, "hello": ErrForeign, "starling:": ErrTruncated} {

@@ -327,8 +327,17 @@ func TestImpossibleInvites(t *testing.T) {
 		}
 	}
 
-	// A used one has nothing but its id.
 	v := newInvite(t)
+	whole := inviteState(t, v)
+	used := 1 + 2 + len(v.link.Bytes())
+	for name, bad := range map[string][]byte{"neither used nor not": flagged(whole, used, 2), "a damaged link": flagged(whole, 20, whole[20]^1)} {
+		if _, err := UnmarshalInvite(bad); err != ErrState {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// A used one has nothing but its id.
+	v = newInvite(t)
 	v.burn([invite.HelloIDSize]byte{1})
 	b := inviteState(t, v)
 	if _, err := UnmarshalInvite(b); err != nil {
