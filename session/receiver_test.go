@@ -57,6 +57,31 @@ func TestGiveUpSpans(t *testing.T) {
 	}
 }
 
+// TestSentExactly: of a claim about our cells nothing beyond the last is believed.
+func TestSentExactly(t *testing.T) {
+	s, _ := talking(t)
+	n := s.Sealed()
+	for claim, want := range map[[2]uint64]bool{{n, 0}: false, {n, 1}: false, {n - 1, 1}: true, {n - 1, 2}: false, {n + 1, 1}: false, {0, n}: true} {
+		if _, ok := s.Sent(claim[0], claim[1]); ok != want {
+			t.Errorf("%v of %d: %v", claim, n, ok)
+		}
+	}
+}
+
+// TestKeysEndWithTheirSteps: a missing cell is given up when its key is, and no sooner.
+func TestKeysEndWithTheirSteps(t *testing.T) {
+	for steps, want := range map[uint32]int{ratchet.MaxOldChains: 0, ratchet.MaxOldChains + 1: 2} {
+		r := &receiver{number: 10, gaps: []gap{{first: 3, tags: make([]Tag, 2), steps: 5}}}
+		lost := 0
+		for _, s := range r.giveUp(5 + steps) {
+			lost += int(s.Count)
+		}
+		if lost != want {
+			t.Errorf("after %d steps %d are given up, want %d", steps, lost, want)
+		}
+	}
+}
+
 // TestAfterGivingUp: when the first of a run is given up, what was before the second is
 // not known any more, and it still opens; so do those around it.
 func TestAfterGivingUp(t *testing.T) {

@@ -87,6 +87,12 @@ func TestStands(t *testing.T) {
 		if r.stands(0) {
 			t.Error("no offer stands")
 		}
+		a, b := talking(t)
+		for _, s := range []*Session{a, b} {
+			if again := reread(t, s.Reset()); again.initiator != s.Initiator() {
+				t.Error("the role is another after a restart")
+			}
+		}
 		r.offer = &offer{time: 100}
 		for theirs, want := range map[instant]bool{99: true, 100: initiator, 101: false} {
 			if got := r.stands(theirs); got != want {
