@@ -108,7 +108,7 @@ mutants: ## break these packages in small places, and see that their tests notic
 	$(GO) run ./cmd/internal/mutants $(addprefix ./,$(MUTANTS))
 	$(GO) run ./cmd/internal/mutants -run 'outbox/(policy|schedule|timeout)\.go' ./node/outbox
 	@for p in $(MUTANTS); do \
-		(cd $$p && $(GO) run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --threshold-efficacy 85 .) || exit 1; \
+		$(GO) run github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0 unleash --threshold-efficacy 85 ./$$p || exit 1; \
 	done
 
 # The packages that make docs/vectors.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"starling/p2p"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 )
 
 // TestFirewall: a client whose network lets it reach a third of the relays only, and which
@@ -14,7 +14,7 @@ import (
 // cannot reach itself, and keeps to two guards.
 func TestFirewall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := virtual.NewMesh(t, 9, wan)
+		m := p2ptest.Virtual(t, 9, wan, nil)
 		defer m.Stop()
 		m.Settle(9)
 
@@ -39,8 +39,8 @@ func TestFirewall(t *testing.T) {
 		if c.Node != behind {
 			t.Fatal("another client is behind the firewall")
 		}
-		took := virtual.Eventually(t, "ready", func() bool { return c.Status().Ready })
-		both := virtual.Eventually(t, "two guards", func() bool { return guardsUp(c.Status()) == 2 })
+		took := p2ptest.Eventually(t, "ready", func() bool { return c.Status().Ready })
+		both := p2ptest.Eventually(t, "two guards", func() bool { return guardsUp(c.Status()) == 2 })
 		t.Logf("ready after %v, two guards %v later", took, both)
 		if took > time.Minute {
 			t.Errorf("ready after %v", took)
@@ -53,7 +53,7 @@ func TestFirewall(t *testing.T) {
 		tags := randomTags(5)
 		c.Watch("mail", at, tags)
 		for _, tag := range tags {
-			virtual.Eventually(t, "put", func() bool { return c.Put(t.Context(), at, tag, randomBox()) == nil })
+			p2ptest.Eventually(t, "put", func() bool { return c.Put(t.Context(), at, tag, randomBox()) == nil })
 			select {
 			case tag := <-got:
 				c.Ack(at, tag)

@@ -20,7 +20,7 @@ import (
 	"starling/p2p/directory/gossip"
 	"starling/p2p/host"
 	"starling/p2p/link"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 	"starling/p2p/wire"
 )
@@ -34,7 +34,7 @@ const newsBar = 100_000
 func TestNewsOfOneRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := map[int]string{}
-		m := virtual.NewMeshOf(t, 6, wan, func(node int, cfg *p2p.RelayConfig) { states[node] = cfg.StateDir })
+		m := p2ptest.Virtual(t, 6, wan, func(node int, cfg *p2p.RelayConfig) { states[node] = cfg.StateDir })
 		defer m.Stop()
 		m.Settle(6)
 		var looks, frames, entries atomic.Int64
@@ -57,7 +57,7 @@ func TestNewsOfOneRelay(t *testing.T) {
 			}
 		})
 		defer c.Stop()
-		virtual.Eventually(t, "client ready", func() bool { return c.Status().Ready && c.Status().Relays == 6 })
+		p2ptest.Eventually(t, "client ready", func() bool { return c.Status().Ready && c.Status().Relays == 6 })
 		measure := func() (bytes float64) {
 			looks.Store(0)
 			frames.Store(0)
@@ -91,7 +91,7 @@ func isRequest(b []byte) bool { _, err := directory.ParseRequest(b); return err 
 
 // toggle has somebody who holds a relay's key sign that it leaves, and that it is back,
 // every five seconds until ctx ends. It returns how often that was said.
-func toggle(ctx context.Context, t *testing.T, m *virtual.Mesh, state string, of *virtual.Relay) func() int64 {
+func toggle(ctx context.Context, t *testing.T, m *p2ptest.Net, state string, of *p2ptest.Relay) func() int64 {
 	t.Helper()
 	seed, err := os.ReadFile(filepath.Join(state, "relay.key"))
 	if err != nil {

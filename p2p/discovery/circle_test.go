@@ -22,7 +22,8 @@ import (
 // TestFullBucketIsQuiet: nine relays of a small mesh that fall into one bucket of the
 // tenth are asked once whether they answer, and not in turns for ever. kad-dht looks for
 // others among the connected whenever it took one in while it knew ten or fewer, and one
-// that it takes into a full bucket makes room by letting another go.
+// that it takes into a full bucket makes room by letting another go. It takes all addresses
+// of a virtual network for one network's, of which its rule for public ones admits two.
 func TestFullBucketIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})

@@ -14,7 +14,7 @@ import (
 	"starling/p2p"
 	"starling/p2p/admission"
 	"starling/p2p/directory/gossip"
-	"starling/p2p/p2ptest/virtual"
+	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
 )
 
@@ -25,7 +25,7 @@ func TestFewLiveLiars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, liars, lies = 9, 4, 36
 		states := map[int]string{}
-		m := virtual.NewMeshOf(t, relays, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7},
+		m := p2ptest.Virtual(t, relays, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7},
 			func(node int, cfg *p2p.RelayConfig) { states[node] = cfg.StateDir })
 		defer m.Stop()
 		m.Settle(relays)
@@ -42,7 +42,7 @@ func TestFewLiveLiars(t *testing.T) {
 
 		sender := m.Client(nil)
 		defer sender.Stop()
-		virtual.Eventually(t, "client ready", func() bool { return sender.Status().Ready })
+		p2ptest.Eventually(t, "client ready", func() bool { return sender.Status().Ready })
 		boxes, err := sender.ChooseMailboxes(2)
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func TestFewLiveLiars(t *testing.T) {
 }
 
 // put puts a box at one mailbox or the other within a minute.
-func put(ctx context.Context, c *virtual.Client, at []p2p.NodeID) bool {
+func put(ctx context.Context, c *p2ptest.Client, at []p2p.NodeID) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tag, box := p2p.Tag{byte(time.Now().Unix()), byte(time.Now().Unix() >> 8)}, make([]byte, p2p.BoxSize)
@@ -92,7 +92,7 @@ func put(ctx context.Context, c *virtual.Client, at []p2p.NodeID) bool {
 
 // lie returns news of relays that are not there, which the first relays of a mesh vouch
 // for.
-func lie(t *testing.T, m *virtual.Mesh, states map[int]string, liars, lies int) (all [][]byte) {
+func lie(t *testing.T, m *p2ptest.Net, states map[int]string, liars, lies int) (all [][]byte) {
 	t.Helper()
 	var keys []crypto.PrivKey
 	for i := range liars {

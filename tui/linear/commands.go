@@ -240,17 +240,20 @@ func (p *prompt) verify(ctx context.Context, who string) error {
 		p.mu.Lock()
 		p.seen[c.ID] = v.SafetyNumber
 		p.mu.Unlock()
+
 		if v.Verified {
 			p.say("Compare with %s, face to face or in a call. You have verified them.", p.shown(&c))
 		} else {
 			p.say("Compare with %s, face to face or in a call. Not verified yet.", p.shown(&c))
 		}
+
 		for i, group := range words.Digits(v.SafetyNumber) {
 			p.say("%d: %s", i+1, group)
 		}
 		if v.Code != "" {
 			p.say("As a code: %s", safetext.Line(v.Code))
 		}
+
 		if !v.Verified {
 			p.say("If all are equal, type /verified.")
 		}

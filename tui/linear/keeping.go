@@ -73,6 +73,7 @@ func (p *prompt) timer(ctx context.Context, args string) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
+
 	return p.with("", func(c api.Contact) error {
 		seconds := 0
 		switch args {
@@ -88,6 +89,7 @@ func (p *prompt) timer(ctx context.Context, args string) error {
 				return err
 			}
 		}
+
 		after, err := p.node.ChangeConversation(ctx, api.ConversationRequest{Contact: c.ID, Timer: &seconds})
 		if err == nil {
 			p.tellTimer(&after)

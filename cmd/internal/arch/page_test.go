@@ -29,10 +29,24 @@ func lines(f file, n ast.Node) int {
 	return f.fset.Position(n.End()).Line - f.fset.Position(n.Pos()).Line + 1
 }
 
-// paragraphed reports whether a function is short, a single statement, or has a
-// blank line.
+// paragraphed reports whether a function is short, a single statement without a function
+// of several in it, or has a blank line.
 func paragraphed(f file, fn *ast.FuncDecl) bool {
-	if fn.Body == nil || lines(f, fn) < longFunction || steps(fn.Body) <= 1 {
+	if fn.Body == nil || lines(f, fn) < longFunction {
+		return true
+	}
+
+	most := 0
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			most = max(most, steps(n.Body))
+		case *ast.FuncLit:
+			most = max(most, steps(n.Body))
+		}
+		return true
+	})
+	if most <= 1 {
 		return true
 	}
 

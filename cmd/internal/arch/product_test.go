@@ -73,7 +73,7 @@ func madeForTests(pkg string) bool {
 
 func TestMadeForTests(t *testing.T) {
 	for pkg, want := range map[string]bool{
-		"testing": true, "testing/synctest": true, "p2p/p2ptest/virtual": true, "p2p/mailbox/faultfs": true,
+		"testing": true, "testing/synctest": true, "p2p/p2ptest": true, "p2p/mailbox/faultfs": true,
 		"node/testnet": false, "p2p/virtualtime": false, "p2p/virtualdisk": false, "tui/tuitest": true, path.Join("p2p", "hostile"): true,
 	} {
 		if madeForTests(pkg) != want {

@@ -121,6 +121,7 @@ func slow(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
+
 		var open [links]network.Stream
 		return m.paced(ctx, links, func(i int) {
 			within(ctx, func(ctx context.Context) {
@@ -131,6 +132,7 @@ func slow(ctx context.Context, m *machine) error {
 				if *s == nil {
 					return
 				}
+
 				(*s).SetWriteDeadline(time.Now().Add(time.Second))
 				if _, err := (*s).Write([]byte{byte(wire.TypePacket)}); err != nil {
 					(*s).Reset()

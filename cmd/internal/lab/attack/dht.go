@@ -98,6 +98,7 @@ func askDHT(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
+
 		q := questioner{host: h, relay: relay}
 		return m.paced(ctx, 100, func(i int) {
 			within(ctx, func(ctx context.Context) {
@@ -107,6 +108,7 @@ func askDHT(ctx context.Context, m *machine) error {
 				if err != nil {
 					return
 				}
+
 				question := request([]byte{findNode, getProviders}[i%2], key, nil)
 				if i%3 == 0 {
 					question = request(addProvider, key, &peer.AddrInfo{ID: h.ID(), Addrs: []multiaddr.Multiaddr{at}})

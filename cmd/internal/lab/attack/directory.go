@@ -26,6 +26,7 @@ func lists(ctx context.Context, m *machine) error {
 		if err != nil {
 			return err
 		}
+
 		var s network.Stream
 		return m.paced(ctx, 10, func(i int) {
 			within(ctx, func(ctx context.Context) {
@@ -35,6 +36,7 @@ func lists(ctx context.Context, m *machine) error {
 				if s == nil {
 					return
 				}
+
 				r := directory.Request{Nonce: uint64(i + 1), Pages: directory.MaxPages}
 				f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
 				if err != nil || m.write(s, f) != nil {

@@ -29,6 +29,7 @@ func packets(most float64, make shape) func(context.Context, *machine) error {
 		if err != nil {
 			return err
 		}
+
 		return m.each(ctx, func(ctx context.Context, relay peer.AddrInfo) error {
 			h, err := m.host()
 			if err != nil {
@@ -38,6 +39,7 @@ func packets(most float64, make shape) func(context.Context, *machine) error {
 			if err != nil {
 				return err
 			}
+
 			var link network.Stream
 			return m.paced(ctx, most, func(int) {
 				within(ctx, func(ctx context.Context) {
@@ -47,6 +49,7 @@ func packets(most float64, make shape) func(context.Context, *machine) error {
 					if link == nil {
 						return
 					}
+
 					p, err := make(s, entry)
 					if err != nil {
 						return
