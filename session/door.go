@@ -77,7 +77,7 @@ func (r *Reset) remember(at int, now instant) []door {
 	return former
 }
 
-// open returns which doors are kept open, and closes those whose time is over.
+// open returns the doors that are kept open, and closes those at the end of their time.
 func (r *Reset) open(now instant) (open []int) {
 	for i := range r.doors {
 		d := &r.doors[i]
@@ -114,7 +114,7 @@ func addDoors(b *cryptobyte.Builder, doors []door) {
 	}
 }
 
-// readDoors reads what addDoors wrote.
+// readDoors reads the encoding of addDoors.
 func readDoors(in *cryptobyte.String, doors *[]door, least, most int) bool {
 	var n uint8
 	if !in.ReadUint8(&n) || int(n) < least || int(n) > most {

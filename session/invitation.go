@@ -35,7 +35,7 @@ func ParseLink(link string) (*Invitation, error) {
 // Expires returns when the link ends.
 func (v *Invitation) Expires() time.Time { return v.link.Expires }
 
-// Hints returns what the inviter put in: where the bundle lies.
+// Hints returns the hints that the inviter put in: where the bundle lies.
 func (v *Invitation) Hints() [][]byte { return v.link.Hints }
 
 // ID returns the id of the invite, which both sides know: 32 hex digits. It is
@@ -117,8 +117,8 @@ func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
 	return b, nil
 }
 
-// helloCells seals the hello in a slot at random, so that two people who use
-// one link seldom take each other's place.
+// helloCells seals the hello in a slot at random, so that two users of one link seldom
+// take each other's place.
 func (v *Invitation) helloCells(hello *handshake.Hello, first *Cell) []Cell {
 	plain := new([invite.HelloSize]byte)
 	hello.Append(plain[:0])

@@ -34,8 +34,8 @@ var (
 	ErrUsed = errors.New("invite used twice")
 )
 
-// Grace is for how long after its expiry an invite still takes the hello of
-// somebody who joined in time while the inviter was away.
+// Grace is for how long after its expiry an invite still takes a hello. An invitee may
+// have joined in time while the inviter was away.
 const Grace = 7 * 24 * time.Hour
 
 // maxPending is how many hellos an invite collects cells of at one time.
@@ -83,7 +83,7 @@ func NewInvite(expires time.Time, hints [][]byte) (*Invite, error) {
 
 const bundleVersion = 1
 
-// Link returns the link to hand over. Who has it can join.
+// Link returns the link to hand over. Any holder of it can join.
 func (v *Invite) Link() string { return v.link.Encode() }
 
 // Expires returns when the link ends.
@@ -245,7 +245,7 @@ func (v *Invite) respond(h *pendingHello) (*Session, Part, error) {
 	return s, part, nil
 }
 
-// burn erases what only the first hello may use.
+// burn erases the keys for the first hello.
 func (v *Invite) burn(id [invite.HelloIDSize]byte) {
 	v.prekeys, v.bundle, v.pending, v.accepted = nil, nil, nil, id
 }
@@ -287,7 +287,7 @@ func (v *Invite) MarshalBinary() ([]byte, error) {
 	return b.Bytes()
 }
 
-// UnmarshalInvite reads what MarshalBinary returned.
+// UnmarshalInvite reads the encoding of MarshalBinary.
 func UnmarshalInvite(data []byte) (*Invite, error) {
 	in := cryptobyte.String(data)
 	var version, used uint8
@@ -367,7 +367,7 @@ func (h *pendingHello) marshal(b *cryptobyte.Builder) {
 	}
 }
 
-// unmarshal reads what marshal wrote: one part at least, and never all.
+// unmarshal reads the encoding of marshal: one part at least, and never all.
 func (h *pendingHello) unmarshal(in *cryptobyte.String) bool {
 	var bits uint8
 	if !in.ReadUint8(&h.slot) || h.slot >= invite.Slots || !in.CopyBytes(h.id[:]) ||

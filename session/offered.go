@@ -33,8 +33,8 @@ type Offered struct {
 	former     []door
 }
 
-// Join runs the handshake against the offer with a fresh identity and seals the
-// first content; see Invitation.Join for what it returns.
+// Join runs the handshake against the offer with a fresh identity and seals the first
+// content; its results are those of Invitation.Join.
 func (o *Offered) Join(id ID, first []byte) (*Session, []Cell, error) {
 	if len(first) > MaxContent {
 		return nil, nil, ErrTooLong

@@ -10,7 +10,7 @@ import (
 	"starling/session/ratchet"
 )
 
-// Limits of what a receiver waits for. They count cells, never time.
+// Limits of the cells a receiver waits for. They count cells, never time.
 const (
 	// Ahead is how many tags after the highest number known are asked for.
 	Ahead = 32
@@ -25,8 +25,8 @@ const (
 	flaresAhead = 2
 )
 
-// receiver is the receiving direction: which cells have come, which tags the
-// others have, and what must hold for a cell to continue the same history.
+// receiver is the receiving direction: the cells that have come, the tags of the
+// others, and the conditions for a cell to continue the same history.
 type receiver struct {
 	cells   chain      // behind ahead
 	number  uint32     // one more than the highest that is known to be sealed
@@ -170,7 +170,7 @@ func (r *receiver) accept(p place, previous, own *mac, steps uint32) {
 	r.ahead[Ahead-1] = r.cells.next()
 }
 
-// jump notes that all cells before n are sealed, and what the last of them is.
+// jump notes that all cells before n are sealed, and the MAC of the last of them.
 func (r *receiver) jump(n uint32, previous *mac, steps uint32) {
 	if n <= r.number {
 		return
@@ -203,7 +203,7 @@ func (r *receiver) fill(p place, previous, own *mac) {
 	r.gaps = append(r.gaps, rest...)
 }
 
-// giveUp enforces the limits, and returns what it gives up.
+// giveUp enforces the limits, and returns the cells it gives up.
 func (r *receiver) giveUp(steps uint32) []Span {
 	missing := r.missing()
 	return r.drop(func(g *gap) bool {
@@ -263,7 +263,7 @@ func (g *gap) marshal(b *cryptobyte.Builder) {
 	addTags(b, g.tags)
 }
 
-// unmarshal reads what marshal wrote, of a receiver that can be.
+// unmarshal reads the encoding of marshal, and refuses a receiver that cannot be.
 func (r *receiver) unmarshal(in *cryptobyte.String) bool {
 	var gaps uint16
 	if !r.cells.unmarshal(in) || !in.ReadUint32(&r.number) || r.number > envelope.MaxNumber+1 ||
@@ -293,8 +293,8 @@ func (g *gap) unmarshal(in *cryptobyte.String) bool {
 	return readTags(in, g.tags)
 }
 
-// fits reports whether the gaps can be those of a receiver whose ratchet has come
-// to a step: in order, within the limits, and agreeing where they meet.
+// fits reports whether the gaps are possible for a receiver at a step of the ratchet:
+// in order, within the limits, and agreeing where they meet.
 func (r *receiver) fits(steps uint32) bool {
 	for i := range r.gaps {
 		g := &r.gaps[i]

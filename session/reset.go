@@ -38,12 +38,12 @@ var ErrEarly = errors.New("knock from the future")
 //	Take → Session             ← hello —   Offered.Join → Session, hello cells
 //
 // An offer is an invite of its own, with fresh keys. Its link travels in a knock,
-// not by hand: a cell under a tag and a key that the exporter of the old session
-// gives,
+// not by hand. A knock is a cell under a tag and a key from the exporter of the old
+// session:
 //
 //	secret = HKDF(exporter, ResetInitiator or ResetResponder), by the maker's role
 //
-// Of the offers that follow one session the latest stands, whoever makes it; of
+// Of the offers that follow one session the latest stands, of whichever side; of
 // two of one millisecond the one of the session's initiator. So a knock that a
 // profile left in a mailbox before it was restored once more comes to nothing.
 //
@@ -73,7 +73,7 @@ type offer struct {
 	invite *Invite
 }
 
-// Reset returns what can follow the session. It does not change the session.
+// Reset returns the Reset that can follow the session. It does not change the session.
 // Giving the session up is up to the caller: Retire it.
 func (s *Session) Reset() *Reset {
 	r := newReset(&s.exporter, s.initiator, s.former)
@@ -182,9 +182,9 @@ type Step struct {
 	Part    Part
 }
 
-// Take takes a cell that came under one of the tags of Window. The reset holds
-// what it needs of the cell: store it. It is unchanged if it returns an error. A cell
-// refused with ErrEarly is worth keeping, where it lies or here.
+// Take takes a cell that came under one of the tags of Window. The reset then holds a
+// part of the cell: store it. It is unchanged if it returns an error. A cell refused
+// with ErrEarly is worth keeping, where it lies or here.
 func (r *Reset) Take(now time.Time, c Cell) (step Step, err error) {
 	for i := range r.doors {
 		knock := invite.DeriveKnock(&r.doors[i].secret)
@@ -243,8 +243,8 @@ func (r *Reset) takeKnock(now time.Time, at int, k *invite.Knock, slot int, c *C
 	return true, nil
 }
 
-// stands reports whether our offer is the one that counts beside one of the
-// peer, at whose side it counts as well: they have the session that we had.
+// stands reports whether our offer counts beside one of the peer. The peer decides the
+// same way: both sides had one session.
 func (r *Reset) stands(theirs instant) bool {
 	return r.offer != nil && (r.offer.time > theirs || r.offer.time == theirs && r.initiator)
 }
@@ -330,7 +330,7 @@ func (r *Reset) MarshalBinary() ([]byte, error) {
 	return b.Bytes()
 }
 
-// UnmarshalReset reads what MarshalBinary returned.
+// UnmarshalReset reads the encoding of MarshalBinary.
 func UnmarshalReset(data []byte) (*Reset, error) {
 	in := cryptobyte.String(data)
 	var version, flags uint8

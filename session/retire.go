@@ -2,9 +2,9 @@ package session
 
 import "starling/session/envelope"
 
-// Retire gives the session up: nothing is sealed in it any more, no signal is up,
-// and its states cannot be told from each other by what they send. What was sealed
-// before, on either side, still opens. It is kept until its successor is established.
+// Retire gives the session up: nothing is sealed in it any more, no signal is up, and
+// two states of it send the same: nothing. Cells sealed before, on either side, still
+// open. It is kept until its successor is established.
 func (s *Session) Retire() {
 	s.retired = true
 	s.send.flare, s.send.answer = nil, nil

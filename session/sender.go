@@ -7,7 +7,7 @@ import (
 	"starling/session/internal/kdf"
 )
 
-// Limits of what a sender sends. They count cells, never time.
+// Limits of the cells a sender sends. They count cells, never time.
 const (
 	// MaxUnheard is how many cells may be sealed that the peer is not known to
 	// have come past. One cell may then skip as many keys, and the peer watches as
@@ -69,7 +69,7 @@ func (s *sender) marshal(b *cryptobyte.Builder) {
 	}
 }
 
-// unmarshal reads what marshal wrote, of a sender that can be.
+// unmarshal reads the encoding of marshal, and refuses a sender that cannot be.
 func (s *sender) unmarshal(in *cryptobyte.String) bool {
 	var signals uint8
 	if !s.cells.unmarshal(in) || !in.CopyBytes(s.previous[:]) || !in.ReadUint32(&s.heard) ||

@@ -1,8 +1,8 @@
 // Package session is the end-to-end encrypted conversation of two people:
 // state in, state out, with no clock, no disk, no network and no goroutine.
 //
-// One person makes an [Invite] and hands its link to the other, who turns it
-// into an [Invitation] and joins. Both then hold a [Session]:
+// The inviter makes an [Invite] and hands its link to the invitee, who turns it into an
+// [Invitation] and joins. Both then hold a [Session]:
 //
 //	inviter                                  invitee
 //	NewInvite → Link, Bundle
@@ -11,9 +11,8 @@
 //	Accept → Session, first content   ← hello —
 //	Seal, Open  ←——————— cells ———————→  Seal, Open
 //
-// What leaves is always a [Cell]: a box of 1,536 bytes that looks random, and
-// the one-time tag under which it is stored. [Session.Window] says which tags
-// to ask for.
+// All output is in [Cell]s: a box of 1,536 bytes that looks random, and the one-time
+// tag under which it is stored. [Session.Window] returns the tags to ask for.
 //
 // # Loss
 //
@@ -23,16 +22,16 @@
 // its own that the peer always asks for, and which says how far the direction has
 // come. The peer answers it in the same way. [Session.Signals] returns both, to be
 // repeated for as long as it does; no content needs to be repeated for the
-// direction to go on. Seal refuses with [ErrWaiting] what would run so far ahead
-// that the ratchet could not follow. What will not come any more is in [Part.Lost].
+// direction to go on. Seal refuses with [ErrWaiting] to run so far ahead that the
+// ratchet could not follow. Cells that will not come any more are in [Part.Lost].
 //
-// # What the caller owes
+// # Duties of the caller
 //
 // State is stored before it has consequences: after Seal, before a cell leaves;
 // after Open or Accept, before a box is deleted or acknowledged. A cell is
 // repeated, byte by byte, under its tag until the peer has it or it is given up; it
-// is never sealed again. Signals are repeated, whatever is given up. Everything that
-// fails leaves the state as it was.
+// is never sealed again. Signals are repeated for as long as they are up. Everything
+// that fails leaves the state as it was.
 //
 // Two sessions restored from the same bytes must not both seal. A peer that
 // has gone back to an older state is noticed: Open returns [ErrForked].
@@ -69,7 +68,7 @@ type Cell struct {
 	Box [envelope.CellSize]byte
 }
 
-// Part is what a cell held: one fragment of a content, or a signal.
+// Part is the body of a cell: one fragment of a content, or a signal.
 type Part struct {
 	ID    ID
 	Index uint16 // of this fragment
@@ -89,7 +88,7 @@ var (
 	// it. It is an ErrRefused too.
 	ErrForked = fmt.Errorf("%w: the peer has gone back to an older state", ErrRefused)
 	// ErrBehind means that the peer's key made this cell, and that it counts cells
-	// which this state has neither sealed nor seen: it is we who have gone back to
+	// which this state has neither sealed nor seen. Either this side has gone back to
 	// an older state, or the peer lies. It is an ErrForked too.
 	ErrBehind = fmt.Errorf("%w, or this side has, or the peer counts wrongly", ErrForked)
 	// ErrWaiting means that more cells than MaxUnheard would be on their way. There
@@ -185,8 +184,8 @@ func (s *Session) Room() int { return MaxUnheard - s.send.unheard() }
 // Sealed returns how many cells were sealed: the number of the next one.
 func (s *Session) Sealed() uint64 { return uint64(s.send.cells.n) }
 
-// Passed returns the number of the peer's that the next cell has: what is below it
-// has come, or is in the Window, or was given up.
+// Passed returns the number of the peer's next cell: each one below it has come, or is
+// in the Window, or was given up.
 func (s *Session) Passed() uint64 { return uint64(s.receive.number) }
 
 // Open decrypts a cell. The session is unchanged if it returns an error. Signals
@@ -227,9 +226,9 @@ func (s *Session) open(c *Cell) (Part, error) {
 		Seq: uint64(body.Number), Lost: s.receive.giveUp(s.ratchet.Steps())}, nil
 }
 
-// acceptable checks what an authentic cell at a place says.
+// acceptable checks the body of an authentic cell at a place.
 func (s *Session) acceptable(at place, b *envelope.Body, own *mac) error {
-	// It is what its tag says.
+	// Its body must fit its tag.
 	if (at.kind == ordinary) == b.Signal() ||
 		at.kind == ordinary && b.Number != at.number ||
 		at.kind == flare && b.Flare != at.number ||
@@ -263,8 +262,8 @@ func (s *Session) Window() []Tag {
 }
 
 // GiveUp stops waiting for the cells of the peer that are missing below a number,
-// and returns which they were: none of them is in the Window any more. The caller
-// knows for how long mailboxes keep what the peer does not repeat.
+// and returns which they were: none of them is in the Window any more. The caller knows
+// for how long mailboxes keep cells that the peer does not repeat.
 func (s *Session) GiveUp(below uint64) []Span {
 	return s.receive.drop(func(g *gap) bool { return uint64(g.first) < below })
 }
@@ -276,8 +275,8 @@ func (s *Session) Sent(first, count uint64) (Span, bool) {
 	return Span{first, count}, count > 0 && first < n && count <= n-first
 }
 
-// Established reports whether both sides hold the session: the peer has
-// answered, or we are the one who did.
+// Established reports whether both sides hold the session: the peer has answered, or we
+// have.
 func (s *Session) Established() bool { return s.established }
 
 // Initiator reports whether this side began the handshake: exactly one does.
@@ -351,7 +350,7 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 	return b.Bytes()
 }
 
-// UnmarshalSession reads what MarshalBinary returned.
+// UnmarshalSession reads the encoding of MarshalBinary.
 func UnmarshalSession(data []byte) (*Session, error) {
 	in := cryptobyte.String(data)
 	var version, flags uint8

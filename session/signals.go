@@ -2,9 +2,9 @@ package session
 
 import "starling/session/envelope"
 
-// Signals returns what is up: our flare, and our answer to the peer's. Each is to
-// lie in the peer's mailboxes and is put there again, rarer and rarer but never
-// given up, for as long as it is returned.
+// Signals returns the signals that are up: our flare, and our answer to the peer's.
+// Each is to lie in the peer's mailboxes and is put there again, rarer and rarer but
+// never given up, for as long as it is returned.
 func (s *Session) Signals() (cells []Cell) {
 	for _, x := range []*signal{s.send.flare, s.send.answer} {
 		if x != nil {
@@ -15,7 +15,8 @@ func (s *Session) Signals() (cells []Cell) {
 }
 
 // Calls returns the tags of signals: 2 of the peer's flares and, while a flare of
-// ours is up, that of the answer. They are asked for whatever else is left out.
+// ours is up, that of the answer. They are always asked for, even when other tags are
+// left out.
 func (s *Session) Calls() []Tag {
 	tags := append(make([]Tag, 0, 3+s.receive.missing()+Ahead), s.receive.flare[:]...)
 	if s.send.flare != nil {
@@ -39,7 +40,7 @@ func (s *Session) signal(tag Tag) *signal {
 	return x
 }
 
-// hear notes what an accepted cell says of our direction and of signals.
+// hear notes the news of an accepted cell about our direction and about signals.
 func (s *Session) hear(at place, b *envelope.Body) {
 	if s.retired {
 		return

@@ -14,8 +14,8 @@ import (
 	"starling/session"
 )
 
-// A batch is one transaction over boxes that came together, and what is to be
-// done once it is on disk.
+// A batch is one transaction over boxes that came together, with the work that follows
+// once it is on disk.
 type batch struct {
 	in    *Inbox
 	tx    *store.Tx
@@ -33,7 +33,8 @@ type batch struct {
 	held    map[store.ID]bool
 	typing  map[store.ID]bool
 	refused []string
-	// Contacts whose session was given up (true) or replaced.
+	// suspended says of a contact whether its session was given up (true) or replaced
+	// (false).
 	suspended map[store.ID]bool
 	signals   []outbox.Signals
 }
@@ -96,7 +97,7 @@ func (in *Inbox) takeAll(ctx context.Context, first box) {
 	}
 }
 
-// take opens boxes, writes down what they hold, and then lets go of them.
+// take opens boxes, writes their results to disk, and then acknowledges them.
 func (in *Inbox) take(ctx context.Context, boxes []box) error {
 	now := time.Now()
 	_, err := in.commit(ctx, now, func(b *batch) error {
@@ -118,8 +119,8 @@ func (in *Inbox) take(ctx context.Context, boxes []box) error {
 	return nil
 }
 
-// commit fills a batch, writes it, and does what follows from it. One at a time: the
-// tags that are asked for must follow from the last write.
+// commit fills a batch, writes it, and then applies it. One at a time: the tags that
+// are asked for must follow from the last write.
 func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) error) (b *batch, err error) {
 	in.writing.Lock()
 	defer in.writing.Unlock()
@@ -136,7 +137,8 @@ func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) er
 	return b, err
 }
 
-// apply does what follows from a transaction that is on disk.
+// apply carries out the work that follows a batch on disk: acknowledgements, new
+// watches, sending.
 func (in *Inbox) apply(b *batch) {
 	for _, a := range b.acks {
 		in.cfg.Network.Ack(a.node, a.tag)
@@ -181,8 +183,7 @@ func (in *Inbox) apply(b *batch) {
 	}
 }
 
-// box takes one box. An error is one of the disk: what the network sends is
-// refused, not failed on.
+// box takes one box. Only the disk can fail it: a bad box from the network is refused.
 func (b *batch) box(x *box) error {
 	tag := store.Tag(x.cell.Tag)
 	b.in.mu.Lock()
@@ -200,7 +201,7 @@ func (b *batch) box(x *box) error {
 	return nil
 }
 
-// boxOf takes a box that one of those waits for who may be meant.
+// boxOf takes a box for one of the owners of its tag.
 func (b *batch) boxOf(o owner, x *box) error {
 	tag := store.Tag(x.cell.Tag)
 	if o.invite != "" {
@@ -291,7 +292,7 @@ func loadSession(tx *store.Tx, id store.ID) (*session.Session, int64, error) {
 	return s, version, nil
 }
 
-// finish writes what the boxes have changed.
+// finish writes the rows that the boxes have changed.
 func (b *batch) finish() error {
 	for _, p := range b.peers {
 		if p.session != nil && len(p.came) > 0 {
@@ -335,8 +336,7 @@ func (b *batch) finish() error {
 	return nil
 }
 
-// content takes a whole content whose turn has come, and stands at a place of
-// the peer's.
+// content takes a complete content at its turn; place is its place in the peer's chain.
 func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Content) error {
 	if p.State == api.ContactPending && p.session != nil {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
@@ -400,9 +400,8 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	return b.tx.AddSeen(p.ID, id)
 }
 
-// helloCame ends what is left to do for our hello: that the peer speaks in the
-// session proves that it came. It must not go to the mailboxes that they tell
-// now, where nobody looks for it.
+// helloCame ends the sending of our hello: a peer that speaks in the session has it. It
+// must not go to the mailboxes that they tell now, where nobody looks for it.
 func (b *batch) helloCame(p *peer) error {
 	items, err := b.tx.ItemsOf(p.ID)
 	if err != nil {
@@ -456,7 +455,7 @@ func (b *batch) setMailboxes(p *peer, set []store.Mailbox, nodes []store.Node) e
 	return b.tx.DropMailboxes(p.ID[:], false, b.now.Add(time.Microsecond))
 }
 
-// receipt marks what has come as delivered.
+// receipt marks contents as delivered.
 func (b *batch) receipt(p *peer, ids []chat.ID) error {
 	for _, id := range ids {
 		it, err := b.tx.ItemOf(p.ID, store.ContentID(id))
@@ -496,7 +495,8 @@ func (b *batch) owe(contact store.ID, content store.ContentID) error {
 	return b.tx.OweReceipt(contact, content)
 }
 
-// receipts puts one receipt in the outbox for what a contact is owed.
+// receipts puts one receipt in the outbox for the contents that are owed one to a
+// contact.
 func (b *batch) receipts(contact store.ID) error {
 	ids, err := b.tx.TakeReceipts(contact, chat.MaxIDs)
 	if err != nil || len(ids) == 0 {

@@ -26,8 +26,8 @@ func (b *batch) past(t time.Time) time.Time {
 	return t
 }
 
-// message shows a text or a picture, as it is by now: what the peer has said
-// of it may have come before it.
+// message shows a text or a picture. Edits and reactions of the peer that came before
+// it are applied at once.
 func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Content) error {
 	_, err := b.tx.MessageOf(p.ID, id)
 	if err == nil {
@@ -104,8 +104,8 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 	return nil
 }
 
-// change takes what a peer says of a message: it edits or takes back its own
-// ones and reacts to those of both, in its own conversation. What is about a
+// change takes a peer's edit, deletion or reaction: it edits or deletes only its own
+// messages and reacts to those of both sides, in its own conversation. A change to a
 // message that has not come is kept for it.
 func (b *batch) change(p *peer, c store.Change) error {
 	m, err := b.tx.MessageOf(p.ID, c.Content)
@@ -146,8 +146,8 @@ func (b *batch) change(p *peer, c store.Change) error {
 	return b.tx.SetReaction(m, store.Reaction{Message: m.ID, Emoji: c.Text, Place: c.Place}, b.now)
 }
 
-// keepChange keeps what is said of a message that has not come. Beside a delete
-// nothing is kept.
+// keepChange keeps a change to a message that has not come. Beside a delete nothing is
+// kept.
 func (b *batch) keepChange(p *peer, c store.Change) error {
 	kept, err := b.tx.TakeChanges(p.ID, c.Content)
 	if err != nil {
@@ -189,8 +189,8 @@ func (b *batch) timer(p *peer, place int64, seconds int) error {
 	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: text, Time: b.now}, b.now)
 }
 
-// TimerText says what messages do: they "disappear 1 hour after they were
-// read", or they "do not disappear".
+// TimerText names the effect of a timer on messages: they "disappear 1 hour after they
+// were read", or they "do not disappear".
 func TimerText(seconds int) string {
 	if seconds == 0 {
 		return "do not disappear"
@@ -234,7 +234,7 @@ func (b *batch) lost(p *peer, ids []chat.ID) error {
 	return b.tx.AddNotice(store.Message{ID: store.NewID(), Contact: p.ID, Text: text, Time: b.now}, b.now)
 }
 
-// tellLosses tells a peer who is there again which messages of ours were given up.
+// tellLosses tells a peer that answers again which messages of ours were given up.
 func (b *batch) tellLosses(p *peer) error {
 	if p.session.Room() < maxLossCells {
 		return nil // when they have answered

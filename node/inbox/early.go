@@ -7,17 +7,17 @@ import (
 	"starling/node/store"
 )
 
-// earlyPause is for how long nobody asks for a knock whose time has not come.
+// earlyPause is for how long an early knock is not asked for.
 const earlyPause = 15 * time.Minute
 
 // # Knocks from the future
 //
 // A knock from further ahead than clocks may be is left where it lies until its time
-// has come. A mailbox hands over again, every few seconds, what is asked for and not
-// deleted, so it is not asked for all the time: who sends one of the year 9999 would
-// have us fetch it for as long as mailboxes keep it.
+// has come. A mailbox hands over again, every few seconds, a box that is asked for and
+// not deleted. So an early knock is not asked for all the time: one of the year 9999
+// would be fetched for as long as mailboxes keep it.
 
-// early is a knock whose time has not come.
+// early is a knock from further ahead than clocks may be.
 type early struct {
 	contact store.ID
 	until   time.Time // not asked for before

@@ -1,28 +1,28 @@
-// Package inbox takes what mailboxes hand over, opens it, and keeps it.
+// Package inbox takes boxes from mailboxes, opens them, and stores their contents.
 //
 // Every tag that is waited for belongs to a session or to an open invite. A box
 // is opened, and the session's next state, the fragment or the message, the
 // receipt that is now owed and the event that tells of it are written in one
-// transaction; only then may the mailbox delete the box. Whatever a crash
-// interrupts, the box comes again, and a box that comes again changes nothing:
-// its tag is not waited for any more.
+// transaction; only then may the mailbox delete the box. After a crash at any point the
+// box comes again. A box that comes again changes nothing: its tag is not waited for
+// any more.
 //
 // # Order
 //
-// Cells of one sender are numbered. What makes up a conversation (texts, edits,
-// reactions and so on) is acknowledged once it is whole and on disk, and taken
-// in its turn. A missing cell may hold a receipt that nobody will repeat, or a
-// message that is still on its way, so a message names the one before it: its
-// turn has come when that has been taken, whatever cells are missing; that of
-// an edit or a reaction when its message has (package order).
+// Cells of one sender are numbered. A content of the conversation (a text, an edit, a
+// reaction and so on) is acknowledged once it is complete and on disk, and taken in its
+// turn. A missing cell may hold a receipt that is never repeated, or a message that is
+// still on its way. So a message names the one before it: its turn has come when that
+// one was taken, even if cells are missing. The turn of an edit or a reaction has come
+// when its message was taken (package order).
 //
-// Nothing waits for ever. A missing cell is given up [DefaultHold] after a later
-// one has come; what waits for it is then taken. A message that is shown without
-// the one before it says so (store.Message.Gap) until that comes, or
-// [lostAfter], when it will not come any more. One that comes later than what
-// was written after it is shown where it came, for nobody may write into what
-// was read, and says that too (store.Message.Late). Of two edits of one message
-// the one later in the chain holds, whichever came first (conversation.go).
+// Nothing waits for ever. A missing cell is given up [DefaultHold] after a later one
+// has come; the contents that wait for it are then taken. A message that is shown
+// without the one before it says so (store.Message.Gap) until that comes, or
+// [lostAfter], when it will not come any more. A message that comes after a later one
+// was shown is shown where it came, because nothing is inserted into messages already
+// read; it is marked so (store.Message.Late). Of two edits of one message the one later
+// in the chain holds, whichever came first (conversation.go).
 //
 // # Receipts
 //
@@ -63,7 +63,7 @@ type Network interface {
 	AddHint(hint []byte) (store.Node, error)
 }
 
-// Config says what an inbox works with.
+// Config is the environment and the settings of an inbox.
 type Config struct {
 	Store   *store.Store
 	Outbox  *outbox.Outbox
@@ -122,8 +122,7 @@ type Inbox struct {
 	ctx    context.Context // of Run: OnBox must not outlive it
 	cancel context.CancelFunc
 
-	// writing is held from when it is read what is to be waited for until that is
-	// waited for.
+	// writing is held from the read of the plans until they are in the table.
 	writing sync.Mutex
 
 	mu      sync.Mutex
@@ -223,7 +222,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		return err
 	}
 
-	// What is to be done by the clock. Each says when it is due again.
+	// The chores are done by the clock. Each says when it is due again.
 	chores := []struct {
 		do func(context.Context) (time.Time, error)
 		at time.Time
@@ -287,7 +286,7 @@ func (in *Inbox) signal() {
 	}
 }
 
-// load takes up what an earlier run has left.
+// load reads the state that an earlier run has left.
 func (in *Inbox) load(ctx context.Context) error {
 	var owners []owner
 	var owed, waiting []store.ID

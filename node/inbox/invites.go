@@ -26,8 +26,8 @@ func loadInvite(tx *store.Tx, id string) (*session.Invite, int64, error) {
 	return i, version, nil
 }
 
-// hello takes a cell that came for an invite. The first whole hello that is
-// genuine makes a contact; what comes of others is told, not taken.
+// hello takes a cell that came for an invite. The first complete genuine hello makes a
+// contact; later ones of other people are reported, not taken.
 func (b *batch) hello(id string, cell *session.Cell) error {
 	row, err := b.tx.Invite(id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -158,7 +158,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 
 func ownerOf(row store.Invite) owner { return owner{invite: row.ID} }
 
-// seal puts a content in the outbox for a peer whose session this batch holds.
+// seal puts a content in the outbox for a peer with its session open in this batch.
 func (b *batch) seal(p *peer, c *chat.Content) error {
 	id := store.NewID()
 	cells, err := p.session.Seal(session.ID(id), c.Encode(), 0)
@@ -170,7 +170,7 @@ func (b *batch) seal(p *peer, c *chat.Content) error {
 	return err
 }
 
-// NamelessName is what a contact is called before there is a name.
+// NamelessName is the name of a contact before it has one.
 func NamelessName(id store.ID) string { return "contact " + id.String()[:6] }
 
 // Hints returns how to reach mailboxes, as contents tell it.
@@ -181,9 +181,9 @@ func Hints(set []store.Mailbox) (hints [][]byte) {
 	return hints
 }
 
-// expireInvites ends invites whose time is over, and returns when the next one
-// ends. A used one is watched until its time is over; an unused one for as
-// long after it as somebody may have joined before.
+// expireInvites ends invites at the end of their time, and returns when the next one
+// ends. A used one is watched until its time is over; an unused one for as long after
+// it as somebody may have joined before.
 func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 	var invites []store.Invite
@@ -245,7 +245,7 @@ func (b *batch) expire(row store.Invite) error {
 	return b.tellInvite(row, "expired")
 }
 
-// dropBundle lets the mailboxes delete what an invite's link leads to.
+// dropBundle lets the mailboxes delete the bundle of an invite.
 func (b *batch) dropBundle(id string) error {
 	i, _, err := loadInvite(b.tx, id)
 	if err != nil {

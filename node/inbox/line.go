@@ -11,7 +11,7 @@ import (
 	"starling/session"
 )
 
-// newLine returns the line of a contact, with what was kept of it.
+// newLine returns the line of a contact, with its kept cells.
 func newLine(c store.Contact, kept []store.Fragment) *order.Line {
 	cells := make([]order.Cell, len(kept))
 	for i, f := range kept {
@@ -20,7 +20,7 @@ func newLine(c store.Contact, kept []store.Fragment) *order.Line {
 	return order.New(c.NextSeq, cells)
 }
 
-// A keeper writes down what a peer's line holds, within a batch.
+// A keeper writes the changes of a peer's line to disk, within a batch.
 type keeper struct {
 	b *batch
 	p *peer
@@ -52,7 +52,7 @@ func (k keeper) Wait(data []byte) order.Wait {
 	return waitOf(c)
 }
 
-// waitOf returns what a content waits for besides the cells before it.
+// waitOf returns the message that a content waits for, besides the cells before it.
 func waitOf(c *chat.Content) order.Wait {
 	switch c.Kind {
 	case chat.Edit, chat.Reaction:
@@ -63,8 +63,8 @@ func waitOf(c *chat.Content) order.Wait {
 	return order.Wait{}
 }
 
-// Ready has contents that are no part of a conversation taken at once, and so what
-// is no content.
+// Ready lets a content that is not part of a conversation be taken at once, and so
+// bytes that are no content.
 func (k keeper) Ready(data []byte) (bool, error) {
 	c, err := chat.Decode(data)
 	if err != nil || !c.Kind.InTurn() {
@@ -120,7 +120,7 @@ func (b *batch) order(p *peer, do func(k keeper) error) error {
 	return err
 }
 
-// part takes what a cell held.
+// part takes the opened part of a cell.
 func (b *batch) part(p *peer, part session.Part) error {
 	c := order.Cell{Seq: int64(part.Seq), Content: order.ID(part.ID), Index: int(part.Index), Count: int(part.Count),
 		Came: b.now, Data: part.Data}
@@ -143,7 +143,8 @@ func (b *batch) there(p *peer, id store.ContentID) (bool, error) {
 	return false, err
 }
 
-// skip stops waiting for what is missing, as far as that has waited long enough.
+// skip stops waiting for cells that were missing for hold, or for [order.Unlinked]
+// where that is enough.
 func (b *batch) skip(p *peer, hold time.Duration) error {
 	return b.order(p, func(k keeper) error {
 		for {

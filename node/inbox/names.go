@@ -8,14 +8,12 @@ import (
 	"starling/node/store"
 )
 
-// # Names
-//
-// A contact chooses what they are called until the owner does. Whoever took the name
-// of another contact would be written to instead, or make a command fail that names
-// that one. So no two contacts have the same name: one that a contact chose gets
-// something behind it, and makes room for one that the owner chose. Of a new name the
-// conversation tells. Who was compared by safety number keeps the name that was
-// compared (node.SetVerified).
+// A contact chooses its own name until the owner renames it. A contact with the name of
+// another would be written to in their place, or make a command fail that names that
+// one. So no two contacts have the same name: one that a contact chose gets a part of
+// the contact's id appended, and makes room for one that the owner chose. A notice
+// in the conversation tells of a new name. A contact compared by safety number keeps the compared name
+// (node.SetVerified).
 
 // unlike returns a name for a contact that no other has.
 func (b *batch) unlike(id store.ID, name string) (string, error) {
@@ -41,14 +39,14 @@ func (b *batch) makeWay(name string) error {
 	return MakeWay(b.tx, name, store.ID{})
 }
 
-// apart puts something behind a name that tells a contact from others.
+// apart appends six digits of a contact's id to its name.
 func apart(id store.ID, name string) string {
 	behind := fmt.Sprintf(" (%s)", id.String()[:6])
 	return chat.ShortName(name, api.MaxName-len(behind)) + behind
 }
 
-// MakeWay gives contacts who call themselves by a name that the owner has chosen for
-// another one something behind it.
+// MakeWay appends a part of its id to the name of each contact that equals a name the
+// owner has chosen for another contact.
 func MakeWay(tx *store.Tx, name string, except store.ID) error {
 	all, err := tx.Contacts()
 	for _, o := range all {

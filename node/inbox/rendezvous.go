@@ -20,15 +20,15 @@ import (
 // A mailbox that is not listed any more, or does not answer, is missing, and
 // gone once it was missing for goneAfter; a relay that restarts is back sooner.
 // Sender and recipient of a direction then meet without having talked at the
-// relays that rank highest by a secret of the session. The sender puts what is
-// not delivered there, so that two copies lie where they can be fetched. The
-// recipient looks there as soon as a mailbox was missing for lookAfter, and at
-// more relays than the sender uses, for the two may know different ones. Once
-// a mailbox of its own is gone it chooses others and tells; the sender leaves
-// the meeting places when it hears that, the recipient when it is acknowledged.
+// relays that rank highest by a secret of the session. The sender puts undelivered
+// cells there, so that two copies lie where they can be fetched. The recipient looks
+// there as soon as a mailbox was missing for lookAfter, and at more relays than the
+// sender uses, for the two may know different ones. Once a mailbox of its own is gone
+// it chooses others and tells; the sender leaves the meeting places when it hears that,
+// the recipient when it is acknowledged.
 //
-// Mailboxes may also say that they keep what they drop. Nobody sees that but a sender
-// who waits for a receipt, and who then puts a third copy where the two meet
+// Mailboxes may also lie: they say that they keep a box, and drop it. Only a sender
+// that waits for a receipt notices this. It then puts a third copy where the two meet
 // (outbox.Peer.Meeting); so the recipient looks there for peekFor every peekEvery.
 const (
 	goneAfter = 10 * time.Minute
@@ -36,9 +36,9 @@ const (
 	// meetings is how far down the ranking the recipient looks; the sender
 	// uses the first that are not gone.
 	meetings = outbox.Copies + 2
-	// lookEvery is how often mailboxes are looked after, lookSoon while it
-	// cannot be told what has become of them, and lookRarely once all that are
-	// missing are gone and everything has followed from it.
+	// lookEvery is how often the state of mailboxes is looked up. It is lookSoon while
+	// that state cannot be told, and lookRarely once all missing mailboxes are gone and
+	// have been replaced.
 	lookEvery  = 30 * time.Second
 	lookSoon   = 5 * time.Second
 	lookRarely = 5 * time.Minute
@@ -47,7 +47,8 @@ const (
 	firstPeek  = 10 * time.Minute // after a start, and once more this at most
 )
 
-// ranking returns where to meet, for what we are to receive or to send.
+// ranking returns the meeting places, best first, for the direction that we receive or
+// the one that we send.
 func (in *Inbox) ranking(s *session.Session, receive bool) []store.Node {
 	recipient := "responder"
 	if s.Initiator() == receive {
@@ -74,7 +75,7 @@ func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
 	}
 }
 
-// targets returns the mailboxes for contents to a contact who has named some.
+// targets returns the mailboxes for contents to a contact that has told us its own.
 func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
 	gone := in.missingFor(goneAfter)
 	there := slices.DeleteFunc(slices.Clone(told), gone)
@@ -92,8 +93,8 @@ func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
 	return there
 }
 
-// meetingPlaces returns where to look for what a contact sends besides our
-// mailboxes: while one of those is missing, and now and then anyway.
+// meetingPlaces returns the nodes to ask for a contact's cells besides our mailboxes:
+// while one of those is missing, and now and then anyway.
 func (in *Inbox) meetingPlaces(contact store.ID, mine []store.Node, s *session.Session) []store.Node {
 	if s == nil || !in.peeking(contact) && !slices.ContainsFunc(mine, in.missingFor(lookAfter)) {
 		return nil
@@ -101,7 +102,7 @@ func (in *Inbox) meetingPlaces(contact store.ID, mine []store.Node, s *session.S
 	return slices.DeleteFunc(in.ranking(s, true), func(n store.Node) bool { return slices.Contains(mine, n) })
 }
 
-// Meeting returns where a contact is met whose mailboxes keep nothing, best first.
+// Meeting returns where to meet a contact with mailboxes that keep nothing, best first.
 func (in *Inbox) Meeting(ctx context.Context, contact store.ID) (nodes []store.Node, err error) {
 	var s *session.Session
 	err = in.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { s, _, err = loadSession(tx, contact); return err })
@@ -114,9 +115,9 @@ func (in *Inbox) Meeting(ctx context.Context, contact store.ID) (nodes []store.N
 	return nodes, nil
 }
 
-// A peek is when to look at the meeting places though no mailbox is missing: all
-// of them may say that they keep what they drop, and only the sender, who hears
-// nothing, can know.
+// A peek is a time to look at the meeting places though no mailbox is missing. All
+// mailboxes may drop boxes that they claim to keep; only the sender, which gets no
+// receipt, can know.
 type peek struct {
 	at    time.Time // next
 	until time.Time // zero: not now
@@ -164,7 +165,7 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 	return next, in.watch(ctx, changed...)
 }
 
-// step begins or ends a peek whose time has come, and reports whether it did.
+// step begins or ends a peek that is due, and reports whether it did.
 func (p peek) step(now time.Time, jitter time.Duration) (_ peek, changes bool) {
 	if !p.until.IsZero() && !p.until.After(now) {
 		p.until, changes = time.Time{}, true
@@ -183,8 +184,8 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// lookAfterMailboxes finds out which mailboxes are missing, and does what
-// follows from it.
+// lookAfterMailboxes finds out which mailboxes are missing, stores that, and acts on
+// it.
 func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 
@@ -256,8 +257,8 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// redirect puts and looks where mailboxes are, and returns the contacts for whom
-// one of ours is gone.
+// redirect sends to the mailboxes of now and asks those, and returns the contacts for
+// which one of ours is gone.
 func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
 	in.writing.Lock()
 	defer in.writing.Unlock()

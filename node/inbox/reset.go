@@ -15,7 +15,7 @@ import (
 	"starling/session/envelope"
 )
 
-// What a conversation tells about its sessions (ADR 0007).
+// The notices of a conversation about its sessions (ADR 0007).
 const (
 	noticeRestored = "This profile was restored from an older copy, or came from another machine. " +
 		"A new session with this contact begins when they answer. Compare safety numbers again then."
@@ -56,7 +56,8 @@ func (in *Inbox) Restored(ctx context.Context) error {
 	})
 }
 
-// withdraw erases invites whose keys another copy of the profile may have used.
+// withdraw erases invites, because another copy of the profile may have used their
+// keys.
 func (b *batch) withdraw() error {
 	invites, err := b.tx.Invites()
 	for _, row := range invites {
@@ -73,10 +74,10 @@ func (b *batch) withdraw() error {
 	return err
 }
 
-// Taken is told what lies under the tag of a cell of ours. If that is a cell of ours
-// too, from another copy of this profile, the session is given up or, if it was, the
-// offer of a new one goes elsewhere; anything else proves nothing. Run does it, between
-// boxes: the tags that are asked for must follow from the last write.
+// Taken takes the report of a foreign box under the tag of a cell of ours. If that is a
+// cell of ours too, from another copy of this profile, the session is given up or, if
+// it was, the offer of a new one goes elsewhere; anything else proves nothing. Run does
+// it, between boxes: the tags that are asked for must follow from the last write.
 func (in *Inbox) Taken(ctx context.Context, t outbox.Taken) {
 	select {
 	case in.taken <- t:
@@ -207,8 +208,9 @@ func resetTags(tx *store.Tx, id store.ID, s *session.Session) ([]store.Tag, erro
 	return toTags(r.Window()), nil
 }
 
-// giveUp retires the session with a contact and offers a new one. What the contact
-// says in it still comes, until the new one stands. The notice tells the owner why.
+// giveUp retires the session with a contact and offers a new one. Cells of the contact
+// in the old session are still opened, until the new one stands. The notice tells the
+// owner why.
 func (b *batch) giveUp(p *peer, why session.Reason, notice string) error {
 	r, _, err := b.reset(p)
 	if errors.Is(err, store.ErrNotFound) {
@@ -397,8 +399,8 @@ func (b *batch) answered(p *peer, s *session.Session, part session.Part) error {
 	})
 }
 
-// replace puts a new session in the place of a contact's former one: greet
-// begins it, then what was not delivered is sealed anew.
+// replace puts a new session in the place of a contact's former one: greet begins it,
+// then undelivered contents are sealed anew.
 func (b *batch) replace(p *peer, s *session.Session, greet func() error) error {
 	waiting, err := b.close(p)
 	if err != nil {

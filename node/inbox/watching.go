@@ -11,7 +11,7 @@ import (
 	"starling/session"
 )
 
-// An owner is what a tag belongs to: a contact's session or an invite.
+// An owner is the owner of tags: a contact's session or an invite.
 type owner struct {
 	contact store.ID
 	invite  string
@@ -35,7 +35,7 @@ func (in *Inbox) RefreshInvite(ctx context.Context, id string) error {
 	return in.watch(ctx, owner{invite: id})
 }
 
-// watch works out anew what is waited for on behalf of owners.
+// watch makes the plans of owners anew.
 func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
 	in.writing.Lock()
 	defer in.writing.Unlock()
@@ -57,8 +57,7 @@ func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
 	return nil
 }
 
-// plan returns what is to be waited for on behalf of an owner: nothing if it
-// is gone.
+// plan returns the plan of an owner: an empty one if it is gone.
 func (in *Inbox) plan(tx *store.Tx, o owner) (w watch.Plan, err error) {
 	var tags []session.Tag
 	if o.invite != "" {
@@ -88,8 +87,8 @@ func (in *Inbox) plan(tx *store.Tx, o owner) (w watch.Plan, err error) {
 	return w, err
 }
 
-// planContact returns what is to be waited for on behalf of a contact: the cells of
-// its session, though that was given up, and its end.
+// planContact returns the plan of a contact: the tags of its session, even one that was
+// given up, and of its end.
 func (in *Inbox) planContact(tx *store.Tx, c store.Contact, s *session.Session) (w watch.Plan, err error) {
 	o := owner{contact: c.ID}
 	if w.Tags, err = resetTags(tx, c.ID, s); err != nil {
@@ -123,7 +122,7 @@ func toTags(in []session.Tag) []store.Tag {
 	return out
 }
 
-// setWatches replaces what is waited for, here and at the mailboxes.
+// setWatches replaces the plans of owners, here and at the mailboxes.
 func (in *Inbox) setWatches(plans map[owner]watch.Plan, came map[owner][]watch.Arrival) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -1,13 +1,12 @@
-// Package outbox sees to it that what was said reaches a mailbox of the one
-// it was said to, and that the truth is told about how far it has come.
+// Package outbox sends contents to a mailbox of their recipient, and reports truly how
+// far each has come.
 //
-// [Next] is the whole policy, a pure function of one content's state and the
-// time; [Outbox] carries out what it says. What must survive a crash is on disk
-// before it has consequences: the content before it is shown as queued, the
-// session's next state and the sealed cells before a cell leaves, in one
-// transaction. That a mailbox keeps a cell is written down when it says so; if
-// that is lost in a crash, the same cell is put there again, which changes
-// nothing.
+// [Next] is the whole policy, a pure function of one content's state and the time;
+// [Outbox] carries its actions out. State that must survive a crash is on disk before
+// it has consequences: the content before it is shown as queued; the session's next
+// state and the sealed cells, in one transaction, before a cell leaves. That a mailbox
+// keeps a cell is written down when it says so; if that is lost in a crash, the same
+// cell is put there again, which changes nothing.
 //
 // A content counts as sent once every cell lies in one mailbox at least, and as
 // delivered once the recipient's receipt has come (package inbox).
@@ -30,7 +29,7 @@ import (
 	"starling/session"
 )
 
-// What Config.Put may return besides other errors, which count as a lost try.
+// The errors of Config.Put with a meaning; any other counts as a lost try.
 var (
 	// ErrHold means that nothing can be sent at the moment. All tries pause.
 	ErrHold = errors.New("network is not ready")
@@ -57,14 +56,14 @@ type Taken struct {
 	Found   []byte
 }
 
-// Config says what an outbox works with.
+// Config is the environment of an outbox.
 type Config struct {
 	Store *store.Store
 	// Put stores a cell in a mailbox over one fresh route, and returns nil once
 	// it is on the mailbox's disk.
 	Put func(ctx context.Context, mailbox store.Node, tag store.Tag, box []byte) error
-	// Taken is told what a mailbox shows under the tag of a cell of ours that it did
-	// not take. It proves something only if a session says so. nil: nobody is told.
+	// Taken is told the box that a mailbox shows under the tag of a refused cell of
+	// ours. It proves something only if a session says so. nil: nobody is told.
 	Taken func(ctx context.Context, t Taken)
 	// Meeting works out where a contact is met if their mailboxes keep nothing, best
 	// first. nil: nowhere.
@@ -74,16 +73,16 @@ type Config struct {
 }
 
 const (
-	// maxBusy is how many cells are on their way at one time, and maxBusyPeer how
-	// many of them to one contact: mailboxes that never answer, which a contact
-	// chose, do not hold up what is for others.
+	// maxBusy is how many cells are on their way at one time, and maxBusyPeer how many
+	// of them to one contact: silent mailboxes, chosen by one contact, do not hold up
+	// cells to others.
 	maxBusy     = 256
 	maxBusyPeer = 48
 	// holdPause is how long to wait after ErrHold unless Kick comes first.
 	holdPause = 2 * time.Second
 	// diskPause is how long to wait after a write failed.
 	diskPause = 2 * time.Second
-	// busyPause is how long what is for a contact waits when maxBusyPeer is reached.
+	// busyPause is how long cells to a contact wait when maxBusyPeer is reached.
 	busyPause = 250 * time.Millisecond
 	// maxKept bounds the sealed cells kept in memory from when they were made
 	// until they are stored; others are read from disk when they are sent.
@@ -109,7 +108,7 @@ type Outbox struct {
 	serial  int64 // of the last entry
 }
 
-// entry is an Entry and what carries it out.
+// entry is an Entry with its sealed cells and its place in the schedule.
 type entry struct {
 	Entry
 	tags   []store.Tag
@@ -132,7 +131,7 @@ func New(cfg Config) *Outbox {
 	return o
 }
 
-// Add starts sending what a finished transaction has queued.
+// Add starts sending the contents that a finished transaction has queued.
 func (o *Outbox) Add(queued ...Queued) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -150,7 +149,7 @@ func (o *Outbox) addQueued(q Queued) {
 	}
 }
 
-// SetSignals replaces what is repeated for a contact's session. An older version
+// SetSignals replaces the repeated signals of a contact's session. An older version
 // than is known changes nothing.
 func (o *Outbox) SetSignals(all ...Signals) {
 	o.mu.Lock()
@@ -214,7 +213,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 	o.lookAt(e, time.Time{})
 }
 
-// Remove forgets items whose rows are gone.
+// Remove forgets items without a row.
 func (o *Outbox) Remove(ids ...store.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -254,7 +253,7 @@ func (o *Outbox) SetMailboxes(contact store.ID, nodes []store.Node) {
 	o.lookAtAll(contact)
 }
 
-// SetGone says which mailboxes are gone: what lies there is stored elsewhere.
+// SetGone sets the test for mailboxes that are gone: their copies are stored elsewhere.
 func (o *Outbox) SetGone(gone func(store.Node) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -312,7 +311,7 @@ func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	}
 }
 
-// RemoveContact forgets a contact and what was on its way there.
+// RemoveContact forgets a contact and the items on their way there.
 func (o *Outbox) RemoveContact(contact store.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -325,7 +324,7 @@ func (o *Outbox) RemoveContact(contact store.ID) {
 	}
 }
 
-// Kick tries again now what waits for the network.
+// Kick ends the pause after ErrHold: waiting items are tried now.
 func (o *Outbox) Kick() {
 	o.mu.Lock()
 	o.held = time.Time{}
@@ -428,7 +427,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 	}
 }
 
-// load takes up what an earlier run has left.
+// load reads the items that an earlier run has left.
 func (o *Outbox) load(ctx context.Context) error {
 	return o.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		items, err := tx.Items()
@@ -488,7 +487,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 	return time.Time{} // a finished put wakes us
 }
 
-// act does what is not a put.
+// act carries out an action other than Put.
 func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	now := time.Now()
 	var queued []Queued

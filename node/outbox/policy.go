@@ -36,10 +36,10 @@ const (
 	askHeard  = 2 * time.Minute
 	askSilent = 6 * time.Hour
 
-	// A third copy lies where the two meet (package inbox) when something came from
-	// the recipient and no receipt within meetHeard, or three times what is usual,
-	// or when nothing came within askSilent. Where that is, is worked out again
-	// after meetEvery.
+	// A third copy lies where the two meet (package inbox) in three cases: something
+	// came from the recipient and no receipt within meetHeard; or no receipt within
+	// three times the usual; or nothing came within askSilent. Where that is, is worked
+	// out again after meetEvery.
 	meetHeard = 30 * time.Minute
 	meetEvery = 6 * time.Hour
 )
@@ -76,7 +76,7 @@ type Copy struct {
 	Gone    bool      // the mailbox is gone, and the copy with it
 }
 
-// A Peer is what the policy knows of an entry's recipient.
+// A Peer is the state of an entry's recipient, as far as the policy needs it.
 type Peer struct {
 	Mailboxes []store.Node  // current ones
 	Meeting   []store.Node  // where the two meet if those keep nothing, best first
@@ -96,8 +96,8 @@ func (e *Entry) ages() bool {
 	return e.Kind != chat.Profile && e.Kind != chat.Mailboxes && !e.signal()
 }
 
-// repeats reports whether what is stored is stored again until it is known to have
-// come, as a signal is, too.
+// repeats reports whether stored copies are stored again until a receipt has come;
+// those of a signal are, too.
 func (e *Entry) repeats() bool { return e.Kind.Acknowledged() }
 
 // An Action is the next thing to do for an entry.
@@ -107,7 +107,7 @@ type Action struct {
 	Node store.Node // Put: where to
 }
 
-// Do is what an action does.
+// Do is the kind of an action.
 type Do uint8
 
 const (
@@ -119,9 +119,9 @@ const (
 	Finish           // nothing is left to do: forget
 )
 
-// Next returns what to do for an entry now, and when to look again; the zero
-// time means not before something changes. Jitter is a number from 0 to 1 that
-// spreads the waits, so that their times tell less of each other.
+// Next returns the actions for an entry now, and when to look again; the zero time
+// means not before something changes. Jitter is a number from 0 to 1 that spreads the
+// waits, so that their times tell less of each other.
 //
 //	queued ──Seal──► sealed ──Put, every cell once──► sent ──receipt──► gone
 //	   └──────────────────┴───────── Lifetime ──────────┴──► failed
@@ -312,7 +312,7 @@ func repairAt(e *Entry, c *Copy, p Peer, jitter float64) time.Time {
 	if c.Tries > 0 {
 		return retryAt(c, jitter)
 	}
-	// Somebody who is there and does not have it: most likely it is lost.
+	// The recipient is there and has no such cell: most likely the copy is lost.
 	soon := firstRepair
 	if e.signal() {
 		soon = askHeard

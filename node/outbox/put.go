@@ -30,7 +30,8 @@ func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byt
 	}
 }
 
-// putOne returns what the mailbox shows instead.
+// putOne tries to store one copy, and returns the foreign box under its tag, if the
+// mailbox shows one.
 func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (found *Taken) {
 	start := time.Now()
 	box, err := o.tryPut(ctx, e, a, box)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// reserve is how many cells messages leave free in a session for what keeps the
-	// conversation going: receipts, asks, and where to send.
+	// reserve is how many cells messages leave free in a session for contents that keep
+	// it going: receipts, asks, and new mailboxes.
 	reserve = 64
 	// idleTalk is how many cells may be on their way that nobody has answered when
 	// a typing is still sent.
@@ -49,7 +49,7 @@ func room(kind chat.Kind, cells int) int {
 	return cells
 }
 
-// A Queued is what a transaction put in the outbox; hand it to [Outbox.Add]
+// A Queued is a content that a transaction put in the outbox; hand it to [Outbox.Add]
 // once the transaction is on disk.
 type Queued struct {
 	item    store.Item
@@ -57,18 +57,18 @@ type Queued struct {
 	signals *Signals // of the session that it was sealed in
 }
 
-// Signals are the cells that a session wants repeated whatever else is given up,
-// as of a version of its row.
+// Signals are the cells that a session repeats for as long as they are up, as of a
+// version of its row.
 type Signals struct {
 	Contact store.ID
 	Version int64
 	Cells   []session.Cell
 }
 
-// Queue puts a content in the outbox and seals it, within a transaction. A
-// message, and what is edited, is in the database already. Without a session, or
-// while too much is on its way in it, what belongs to a conversation waits, and the
-// rest is not queued.
+// Queue puts a content in the outbox and seals it, within a transaction. The caller has
+// written a message, or the edited text, to the database. Without a session, or while
+// too many cells are on their way in it, contents of the conversation wait, and others
+// are not queued.
 func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now time.Time) (Queued, error) {
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
 	content := c.Encode()
@@ -95,7 +95,7 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 // session.
 func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
 
-// Kind is what the content is.
+// Kind is the kind of the content.
 func (q *Queued) Kind() chat.Kind { return chat.Kind(q.item.Kind) }
 
 // there reports whether the content is in the outbox.
@@ -111,7 +111,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 		return session.ErrWaiting
 	}
 
-	// What was queued before goes first.
+	// Contents queued earlier go first.
 	if earlier, err := tx.QueuedBefore(q.item.ID); err != nil || earlier && survives(q.Kind()) {
 		return errors.Join(err, session.ErrWaiting)
 	}
@@ -133,7 +133,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	return q.setCells(tx, cells)
 }
 
-// waitReason says what a content waits for that could not be encrypted.
+// waitReason returns the reason why a content waits unencrypted.
 func (q *Queued) waitReason(tx *store.Tx) string {
 	if _, _, err := Session(tx, q.item.Contact); errors.Is(err, store.ErrNoSession) {
 		return waitsForSession
@@ -141,7 +141,7 @@ func (q *Queued) waitReason(tx *store.Tx) string {
 	return waitsForAnswer
 }
 
-// QueueSealed puts a content in the outbox whose cells the caller has.
+// QueueSealed puts an already sealed content in the outbox.
 func QueueSealed(tx *store.Tx, contact, id store.ID, kind chat.Kind, cells []session.Cell, now time.Time) (Queued, error) {
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(kind), Created: now, State: api.StateQueued}}
 	if err := tx.AddItem(q.item); err != nil {
@@ -161,8 +161,8 @@ func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
 	return tx.SealItem(q.item.ID, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
 }
 
-// reseal seals a content that was queued without a session. One whose message
-// was erased has nothing to say any more and is dropped.
+// reseal seals a content that was queued without a session. One about an erased message
+// has no text any more and is dropped.
 func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
 	it, err := tx.Item(id)
 	if err != nil {

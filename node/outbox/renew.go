@@ -21,8 +21,8 @@ const (
 // was not delivered. The others come anew with that session.
 func survives(k chat.Kind) bool { return k.Message() || k == chat.Edit || keeps(k) }
 
-// keeps reports whether an item keeps what it says until it is delivered,
-// because no other row does.
+// keeps reports whether an item holds its own content until it is delivered, because no
+// other row does.
 func keeps(k chat.Kind) bool {
 	switch k {
 	case chat.Delete, chat.Reaction, chat.Timer, chat.Read, chat.Lost:
@@ -31,7 +31,7 @@ func keeps(k chat.Kind) bool {
 	return false
 }
 
-// said returns what an item says, [store.ErrNotFound] if that was erased.
+// said returns the content of an item, or [store.ErrNotFound] if it was erased.
 func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	kind := chat.Kind(it.Kind)
 	if keeps(kind) {
@@ -75,9 +75,9 @@ func Message(m store.Message) *chat.Content {
 	return c
 }
 
-// Unseal takes back, within a transaction, the contents on their way to a contact whose
-// session is given up: those of the conversation wait for the next session, under the
-// same ids; all others are erased, and come anew with that session. It returns the
+// Unseal takes back, within a transaction, the contents on their way to a contact after
+// its session was given up. Those of the conversation wait for the next session, under
+// the same ids; all others are erased, and come anew with that session. It returns the
 // waiting ones, in order, and the erased ones.
 //
 // Keep leaves the first hello of an invite that we accepted on its way. It is
@@ -107,7 +107,7 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 	return waiting, gone, err
 }
 
-// unseal returns [store.ErrNotFound] if nothing is left of what the item says.
+// unseal returns [store.ErrNotFound] if nothing is left of the content of the item.
 func unseal(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
 	if _, err := said(tx, it); err != nil {
 		return Queued{}, err
@@ -126,8 +126,8 @@ func unseal(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
 	return Queued{item: it}, tx.UnsealItem(it)
 }
 
-// Reseal seals, within a transaction, what Unseal has left waiting. The caller
-// stores the session.
+// Reseal seals, within a transaction, the contents that Unseal has left waiting. The
+// caller stores the session.
 func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) error {
 	for i := range waiting {
 		q := &waiting[i]
@@ -162,8 +162,8 @@ func (q *Queued) Wait(tx *store.Tx, m store.Message, now time.Time) error {
 	return tx.SetState(m, api.StateQueued, q.waitReason(tx), now)
 }
 
-// Suspend says whether a contact's session was given up: what is for them is
-// not sealed until there is another.
+// Suspend notes that a contact's session was given up: contents for them are not sealed
+// until there is another.
 func (o *Outbox) Suspend(contact store.ID, suspended bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,8 +1,8 @@
 package outbox
 
-// schedule is a heap of entries by when to look at them, older contents first, and of
-// those of one moment who came first: what others wait for at the recipient is not to
-// be the last.
+// schedule is a heap of entries by the time of their next look, then older contents
+// first, then in the order in which they came. Contents that others wait for at the
+// recipient are not to be last.
 type schedule []*entry
 
 func (s schedule) Len() int { return len(s) }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A timer says how long to wait for a mailbox before another route is tried:
-// the mean of what it took lately and three standard deviations, as TCP does
-// it (RFC 6298, with the same gains).
+// A timer is the time to wait for a mailbox before another route is tried: the mean of
+// its last answer times and three standard deviations, as TCP does it (RFC 6298, with
+// the same gains).
 type timer struct {
 	mu        sync.Mutex
 	mean      float64 // seconds; 0 before the first sample

@@ -10,8 +10,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice,
-// or what was never there, does no harm.
+// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice, or a box
+// that was never there, does no harm.
 func (ws *Watches) Ack(at wire.NodeID, tags ...mailbox.Tag) {
 	now := time.Now()
 	ws.mu.Lock()
@@ -45,7 +45,7 @@ func (ws *Watches) asking(at wire.NodeID, t mailbox.Tag) *watch {
 	return nil
 }
 
-// orphan sends acknowledgements whose watch is gone in a watch of their own.
+// orphan sends acknowledgements without a watch in a watch of their own.
 func (ws *Watches) orphan(at wire.NodeID, acks []mailbox.Tag, now time.Time) {
 	if len(acks) == 0 {
 		return

@@ -27,8 +27,8 @@ type found struct {
 	box     []byte
 }
 
-// delivery remembers whose box was handed out, and when. The same box can come
-// twice when it was pushed and asked for at the same time.
+// delivery remembers the box that was handed out for a lease, and when. The same box
+// can come twice when it was pushed and asked for at the same time.
 type delivery struct {
 	key   string
 	at    time.Time

@@ -28,17 +28,18 @@ const (
 	layawaySize = wire.NodeIDSize + 16 + mailbox.TagSize + sha256.Size + 2*8
 )
 
-// A Record is what is kept of trials from one start to the next: which mailboxes
-// failed, and which boxes lie there, or are to, and are not asked for yet. Times of failures are
-// by the time that the client has run, which no clock can be wrong about; those of
-// boxes are seconds since 1970, because boxes grow old while the client is away.
+// A Record is the results of trials, kept from one start to the next: the mailboxes
+// that failed, and the boxes that lie there, or are to, and are not asked for yet.
+// Times of failures are by the time that the client has run, which no clock can be
+// wrong about; those of boxes are seconds since 1970, because boxes grow old while the
+// client is away.
 type Record struct {
 	lived    time.Duration
 	verdicts []verdict
 	layaways []layaway
 }
 
-// A verdict is what trials have shown of a mailbox, by the time lived; 0 is never.
+// A verdict is the result of the trials of a mailbox, by the time lived; 0 is never.
 type verdict struct {
 	at           wire.NodeID
 	failed, lied time.Duration
@@ -138,7 +139,7 @@ func (r Record) WithoutBoxes() Record {
 	return r
 }
 
-// take begins with what was kept.
+// take begins with a stored record.
 func (ws *Watches) take(r Record) {
 	ws.lived = max(time.Second, r.lived)
 	for _, v := range r.verdicts {
@@ -172,7 +173,8 @@ func (ws *Watches) holds(l layaway) bool {
 	return ws.lies(l.stored)
 }
 
-// layaway returns the trial whose box lies at the mailbox for a watch, nil if none does.
+// layaway returns the trial with a box at the mailbox for a watch, nil if there is
+// none.
 func (ws *Watches) layaway(key string, at wire.NodeID, now time.Time) *trial {
 	id := idOf(key, at)
 	l, ok := ws.layaways[id]
@@ -189,9 +191,9 @@ func (ws *Watches) layaway(key string, at wire.NodeID, now time.Time) *trial {
 	return t
 }
 
-// Record returns the bytes to be kept, and a function to be called once they are. Boxes
-// whose time has come are not in it, and are asked for after that only: else one that
-// came would be missed at the next start, if this one ends without a word.
+// Record returns the bytes to be kept, and a function to be called once they are. Ripe
+// boxes are not in it, and are asked for only after it was kept. Otherwise a box that
+// came would be missed at the next start, after a crash.
 func (ws *Watches) Record() (r Record, kept func()) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -237,7 +239,7 @@ func (ws *Watches) name(ripe []*trial) {
 	pace.Kick(ws.wake)
 }
 
-// forget drops what holds no more, and of too many verdicts the oldest.
+// forget drops verdicts that have expired, and the oldest of too many.
 func (ws *Watches) forget() {
 	maps.DeleteFunc(ws.verdicts, func(_ wire.NodeID, v verdict) bool {
 		return !ws.lasts(v.failed, failureLasts) && !ws.lasts(v.lied, lieLasts)

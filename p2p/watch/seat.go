@@ -38,9 +38,9 @@ type bill struct {
 	bits  int
 }
 
-// seated notes what an answer says of the seat, and has a stamp made if one is asked
-// for: one a day for each watch, and no dearer than ours would be. What a mailbox asks
-// beyond that it does not get.
+// seated notes the state of the seat in an answer, and has a stamp made if one is asked
+// for: one a day for each watch, and no dearer than ours would be. A dearer one the
+// mailbox does not get.
 func (ws *Watches) seated(w *watch, a *mailbox.Answer, now time.Time) {
 	had := !w.seat.none
 	if w.seat.none = a.NoSeat; !a.NoSeat {
@@ -96,8 +96,8 @@ func (ws *Watches) pause(w *watch) time.Duration {
 	return d
 }
 
-// Unseated returns the mailboxes that have no seat for one of the watches there: what
-// comes is found, but not pushed.
+// Unseated returns the mailboxes without a seat for one of the watches there: boxes are
+// found by asking, but not pushed.
 func (ws *Watches) Unseated() []wire.NodeID {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -14,11 +14,11 @@ import (
 	"starling/p2p/wire"
 )
 
-// A mailbox may say "stored" and drop what it was given. Its sender is told a lie, and
-// nobody is told anything else. So a watch has a trial: now and then the client puts a
-// box of its own to the mailbox, over a route like a sender's, under a tag that the
-// fetches of the watch name among the others. One box that was stored and then is not
-// there is a failure; two at a mailbox, and it has lied.
+// A mailbox may say "stored" and drop the box. Its sender is told a lie, and nobody is
+// told anything else. So a watch has a trial: now and then the client puts a box of its
+// own to the mailbox, over a route like a sender's, under a tag that the fetches of the
+// watch name among the others. One box that was stored and then is not there is a
+// failure; two at a mailbox, and it has lied.
 //
 //	drawn      ── about TrialEvery ──►  put          the tag is named already
 //	put        ── "stored" ──►          stored       any other answer proves nothing
@@ -41,8 +41,8 @@ const (
 	// have no more than one in TrialShare.
 	TrialEvery = 12 * time.Hour
 	TrialShare = time.Hour
-	// TrialPackets is what a trial takes on the links of the client: the box and its
-	// answer, the box again, and the fetch that deletes it with its answer.
+	// TrialPackets is the cost of a trial in packets on the links of the client: the
+	// box and its answer, the box again, and the fetch that deletes it with its answer.
 	TrialPackets = 5
 
 	trialAgain    = time.Hour           // after a failure, or a box that could not be put
@@ -80,7 +80,7 @@ type trial struct {
 	none    int       // those of them that say that there is no box
 }
 
-// newTrial draws a trial whose box is put at some time.
+// newTrial draws a trial; its box is put at due.
 func newTrial(due time.Time, late bool) *trial {
 	t := &trial{box: new(mailbox.Box), place: rand.IntN(mailbox.MaxTags), late: late, named: true, due: due, latest: due.Add(time.Hour)}
 	crand.Read(t.tag[:])
@@ -152,7 +152,7 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 		return
 	}
 
-	// A box that follows a fetch tells whose it is.
+	// A box right after a fetch would show its owner.
 	if quiet := min(quietMost, ws.cfg.Poll/3); now.Before(t.latest) {
 		if end := w.asked.Add(quiet); end.After(now) {
 			t.due = end
@@ -222,9 +222,9 @@ func (ws *Watches) putTrials(ctx context.Context) error {
 	}
 }
 
-// stored notes what came of the put. No answer, or a refusal, says nothing of what the
-// mailbox does with that which it takes. A late tag may be taken by a box that was put
-// before a crash, and is not tried again.
+// stored notes the result of the put. Silence, or a refusal, says nothing about a
+// dropped box. A late tag may be taken by a box that was put before a crash, and is not
+// tried again.
 func (ws *Watches) stored(w *watch, err error, now time.Time) {
 	t, clock := w.trial, ws.cfg.Now().Unix()
 	switch {
@@ -240,8 +240,8 @@ func (ws *Watches) stored(w *watch, err error, now time.Time) {
 	}
 }
 
-// tested looks at the answer to a lease for what it says of the trial, and reports
-// whether it is the trial's box, which is nobody else's.
+// tested looks for the trial's box in the answer to a lease, and reports whether it is
+// there; that box is nobody else's.
 func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time) bool {
 	w := l.w
 	t := w.trial
@@ -304,7 +304,7 @@ func (ws *Watches) lied(w *watch, now time.Time) {
 	}
 }
 
-// Liars returns the mailboxes that have dropped what they said they had stored, the
+// Liars returns the mailboxes that have dropped boxes after they said "stored", the
 // latest first.
 func (ws *Watches) Liars() (ids []wire.NodeID) {
 	ws.mu.Lock()

@@ -84,7 +84,7 @@ type Config struct {
 	// something to be kept; it must not wait.
 	Kept Record
 	Keep func()
-	// Count counts what is refused, by reason.
+	// Count counts refusals, by reason.
 	Count func(reason string)
 	// Patience is how long an answer may take.
 	Patience time.Duration
@@ -247,7 +247,7 @@ func (w *watch) at(t time.Time) {
 	}
 }
 
-// GuardLost renews what could have come back over a guard.
+// GuardLost renews the leases with a block over a guard.
 func (ws *Watches) GuardLost(id wire.NodeID) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -275,8 +275,8 @@ func (ws *Watches) Retry() {
 	pace.Kick(ws.wake)
 }
 
-// RelaysChanged renews the leases whose blocks lead over relays that are gone,
-// doubtful, or have new keys, and those at a mailbox that restarted.
+// RelaysChanged renews the leases with blocks over relays that are gone, doubtful, or
+// have new keys, and those at a mailbox that restarted.
 func (ws *Watches) RelaysChanged() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -324,8 +324,8 @@ func (ws *Watches) send(ctx context.Context) error {
 	}
 }
 
-// turn does what is due and returns when to look again. Requests leave without the
-// lock: a guard that reads nothing holds up neither answers nor callers.
+// turn does the work that is due and returns when to look again. Requests leave without
+// the lock: a guard that reads nothing holds up neither answers nor callers.
 func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
 	var due []*lease
 	ws.mu.Lock()

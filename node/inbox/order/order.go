@@ -2,18 +2,18 @@
 // order: a machine without a database, a clock or a network.
 //
 // The cells of a sender are numbered; a content fills one or more of them. A [Line]
-// holds what has come and waits. It tells a [Keeper] what to write down and what to
-// take:
+// holds the cells that have come and wait. It tells a [Keeper] the cells to store
+// and the contents to take:
 //
-//	cell ──► whole? ──no──► kept
+//	cell ──► content complete? ──no──► kept
 //	           │yes
-//	           ├─ nothing that is missing can hold what it waits for ──► taken
+//	           ├─ no missing cell can hold the message it waits for ──► taken
 //	           └─ kept and acknowledged; taken in its turn
 //
 // A turn has come when every cell before the content has come or was given up
 // ([Line.Next]), or when the message that the content waits for was taken
-// ([Line.Came]). Nothing waits for ever: [Line.Release] says for what to stop waiting
-// and when, and [Line.Skip] does it.
+// ([Line.Came]). Nothing waits for ever: [Line.Release] returns the cell up to which to
+// stop waiting, and the time; [Line.Skip] stops the wait.
 package order
 
 import (
@@ -25,11 +25,11 @@ import (
 type ID = [16]byte
 
 const (
-	// MaxCells bounds what is kept of one sender: more than can be under way at one
+	// MaxCells bounds the cells kept of one sender: more than can be under way at one
 	// time (session.MaxUnheard).
 	MaxCells = 1024
-	// MaxAge is after how many later cells a cell is given up whose content never
-	// became whole: as long as a session waits for a cell.
+	// MaxAge is after how many later cells a cell of an incomplete content is given up:
+	// as long as a session waits for a cell.
 	MaxAge = 1024
 	// Unlinked is for how long a content waits that does not say which one is before
 	// it: most likely a receipt is missing.
@@ -47,13 +47,14 @@ type Cell struct {
 	Data    []byte
 }
 
-// A Wait is what a whole content waits for, besides the cells before it.
+// A Wait names the message that a complete content waits for, besides the cells before
+// it.
 type Wait struct {
 	After    ID   // this message; zero: only cells
 	Unlinked bool // a message that does not name the one before it
 }
 
-// A Keeper writes down what a line holds, and takes contents.
+// A Keeper stores the changes of a line, and takes contents.
 type Keeper interface {
 	// Add keeps a cell, Mark empties those of a content that was taken, and Drop
 	// erases one.
@@ -61,19 +62,19 @@ type Keeper interface {
 	Mark(seqs []int64) error
 	Drop(seq int64) error
 
-	// Wait reads what a whole content waits for.
+	// Wait reads the wait of a complete content.
 	Wait(data []byte) Wait
-	// Ready reports whether a content may be taken though cells before it are
-	// missing: none of them can hold what it waits for.
+	// Ready reports whether a content may be taken with cells before it missing: none
+	// of them can hold the message it waits for.
 	Ready(data []byte) (bool, error)
-	// Take takes a whole content, of which c is a cell; tell says whether to
+	// Take takes a complete content, of which c is a cell; tell says whether to
 	// acknowledge it. It may call [Line.Came].
 	Take(c Cell, data []byte, tell bool) error
-	// Owe acknowledges a content that is whole and waits.
+	// Owe acknowledges a complete content that waits.
 	Owe(content ID) error
 }
 
-// A Line is what has come of one sender and waits for its turn.
+// A Line is the cells of one sender that have come and wait for their turn.
 type Line struct {
 	// Next is the first cell that has neither come nor was given up.
 	Next  int64
@@ -86,7 +87,7 @@ type waiting struct {
 	come bool
 }
 
-// New makes a line of what was kept.
+// New makes a line of the kept cells.
 func New(next int64, cells []Cell) *Line { return &Line{Next: next, cells: cells} }
 
 // Len returns how many cells are kept.
@@ -120,7 +121,7 @@ func (l *Line) Part(k Keeper, c Cell) error {
 	return l.advance(k)
 }
 
-// whole takes a content whose last cell has come, or has it wait.
+// whole takes a complete content when its last cell has come, or lets it wait.
 func (l *Line) whole(k Keeper, c Cell, data []byte, seqs []int64) error {
 	ready, err := k.Ready(data)
 	if err != nil {
@@ -138,8 +139,8 @@ func (l *Line) whole(k Keeper, c Cell, data []byte, seqs []int64) error {
 	return k.Owe(c.Content)
 }
 
-// makeRoom stops waiting for what is missing, since too much waits for it. If
-// nothing is whole, the oldest cell is given up.
+// makeRoom stops waiting for missing cells while the line is full. If no content is
+// complete, the oldest cell is given up.
 func (l *Line) makeRoom(k Keeper) error {
 	for len(l.cells) >= MaxCells {
 		var err error
@@ -155,8 +156,9 @@ func (l *Line) makeRoom(k Keeper) error {
 	return nil
 }
 
-// assemble returns a content whose cells are all there, and their numbers. One of no
-// cells, as a place says, is not there.
+// assemble returns the data of a content and the numbers of its cells, if all are
+// there. A content without cells, as of a cell that keeps only a
+// place, is not there.
 func (l *Line) assemble(content ID, count int) (data []byte, seqs []int64, ok bool) {
 	parts := make([]*Cell, count)
 	n := 0
@@ -177,10 +179,10 @@ func (l *Line) assemble(content ID, count int) (data []byte, seqs []int64, ok bo
 	return data, seqs, true
 }
 
-// advance takes what waits for its turn and has it.
+// advance takes the contents at their turn.
 func (l *Line) advance(k Keeper) error {
 	for len(l.cells) > 0 {
-		// A cell whose content was taken, or never became whole.
+		// A cell of a content that was taken, or never became complete.
 		c := l.cells[0]
 		if c.Count == 0 && c.Seq < l.Next || c.Seq < l.Next-MaxAge {
 			if err := l.drop(k, c.Seq); err != nil {
@@ -196,7 +198,7 @@ func (l *Line) advance(k Keeper) error {
 	return nil
 }
 
-// takeNext takes one content that is whole and whose turn has come.
+// takeNext takes one complete content at its turn.
 func (l *Line) takeNext(k Keeper) (bool, error) {
 	for _, c := range l.cells {
 		if c.Seq > l.Next && !l.waits[c.Content].come {
@@ -222,7 +224,7 @@ func (l *Line) takeNext(k Keeper) (bool, error) {
 	return false, nil
 }
 
-// mark empties cells whose content was taken.
+// mark empties the cells of a taken content.
 func (l *Line) mark(k Keeper, seqs []int64) error {
 	for i := range l.cells {
 		if c := &l.cells[i]; slices.Contains(seqs, c.Seq) {
@@ -237,8 +239,8 @@ func (l *Line) drop(k Keeper, seq int64) error {
 	return k.Drop(seq)
 }
 
-// look fills waits: for each complete content that is not yet taken, what it waits
-// for.
+// look fills waits: for each complete content that is not yet taken, the message it
+// waits for.
 func (l *Line) look(k Keeper) {
 	if l.waits != nil {
 		return
@@ -251,7 +253,7 @@ func (l *Line) look(k Keeper) {
 	}
 }
 
-// Came notes that a message was taken: the turn of what waits for it has come.
+// Came notes that a message was taken: the turn of each content that names it has come.
 func (l *Line) Came(k Keeper, message ID) {
 	if len(l.cells) == 0 {
 		return
@@ -265,8 +267,7 @@ func (l *Line) Came(k Keeper, message ID) {
 	}
 }
 
-// early returns the first cell whose turn has not come though nothing is missing of
-// its content.
+// early returns the first cell of a complete content that still waits for its turn.
 func (l *Line) early() (Cell, bool) {
 	for _, c := range l.cells {
 		if c.Seq <= l.Next {
@@ -283,7 +284,8 @@ func (l *Line) early() (Cell, bool) {
 }
 
 // Release returns up to which cell to stop waiting, and when; false if nothing
-// waits. What names the message before it waits for hold, the rest for [Unlinked].
+// waits. A content that names the message before it waits for hold, any other for
+// [Unlinked].
 func (l *Line) Release(k Keeper, hold time.Duration) (seq int64, at time.Time, ok bool) {
 	first, ok := l.early()
 	if !ok {
@@ -309,7 +311,7 @@ func (l *Line) Skip(k Keeper, seq int64) error {
 	return l.advance(k)
 }
 
-// Finish takes all that is whole, in order: nothing more will come.
+// Finish takes all complete contents, in order: no more cells will come.
 func (l *Line) Finish(k Keeper) error {
 	for c, ok := l.early(); ok; c, ok = l.early() {
 		if err := l.Skip(k, c.Seq); err != nil {

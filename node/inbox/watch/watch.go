@@ -1,14 +1,15 @@
 // Package watch decides which tags are asked for at which mailbox.
 //
-// Everybody that mail is for (an owner: a contact, an open invite) has a [Plan]: its
-// mailboxes, and the tags that are waited for. Two owners may wait for the same tag,
+// Each owner of tags (a contact, an open invite) has a [Plan]: its mailboxes, and the
+// tags that are waited for. Two owners may wait for the same tag,
 // for a contact can choose some of them; a box under it belongs to both. A cell lies
 // in two mailboxes; the copy at the other one is asked for a while longer, so that
-// it can be deleted there too. One that is put there later than that, by a sender who
-// waits for the receipt, is deleted unseen: nothing else would before it expires.
+// it can be deleted there too. A copy put there later than that, by a sender still
+// waiting for the receipt, is deleted unseen: otherwise it would lie there until it
+// expires.
 //
-// The package is pure: it has no clock, no disk, no network and no goroutine. What
-// is to be said to mailboxes it returns.
+// The package is pure: it has no clock, no disk, no network and no goroutine. It
+// returns the requests to mailboxes.
 package watch
 
 import (
@@ -23,7 +24,7 @@ type (
 	Tag = [16]byte
 )
 
-// Limits of what is asked for.
+// Limits of the tags that are asked for.
 const (
 	// KeptBack is how many of the tags ahead make room for tags of second copies.
 	KeptBack = 8
@@ -38,7 +39,7 @@ const (
 	MaxLate = 4096
 )
 
-// A Plan is what is waited for on behalf of an owner. None has no tags.
+// A Plan is the tags and mailboxes of one owner. None has no tags.
 type Plan struct {
 	Nodes  []Node
 	Places int   // how many of the nodes, the last, are meeting places
@@ -52,7 +53,7 @@ type Plan struct {
 	arrivals []Arrival // oldest first, that lie elsewhere too
 }
 
-// An Arrival is a tag whose cell has come from a mailbox.
+// An Arrival is the tag of a cell that has come from a mailbox.
 type Arrival struct {
 	Tag   Tag
 	At    time.Time
@@ -60,8 +61,8 @@ type Arrival struct {
 	other []Node // that should have a copy
 }
 
-// A Request replaces what is asked for at a mailbox on behalf of an owner. No tags
-// end it.
+// A Request replaces the tags asked for at a mailbox on behalf of an owner. No tags end
+// it.
 type Request struct {
 	Node Node
 	Tags []Tag
@@ -108,9 +109,9 @@ func (t *Table[Owner]) Owners(tag Tag) (owners []Owner, muted bool) {
 	return owners, muted
 }
 
-// Set replaces the plan of an owner, for whom some cells have just come. It returns
-// what to ask the mailboxes for, which copies they may delete unseen, and whether
-// other mailboxes are asked than before.
+// Set replaces the plan of an owner; came are the cells for it that have just come. It
+// returns the requests to send to mailboxes, the copies that they may delete unseen,
+// and whether other mailboxes are asked than before.
 func (t *Table[Owner]) Set(o Owner, p Plan, came []Arrival, now time.Time) (ask []Request, drop []Copy, others bool) {
 	old := t.plans[o]
 	for _, tag := range old.Tags {
@@ -118,7 +119,7 @@ func (t *Table[Owner]) Set(o Owner, p Plan, came []Arrival, now time.Time) (ask 
 	}
 	delete(t.plans, o)
 
-	// What came lies elsewhere too, at all other mailboxes of the owner.
+	// A cell that came has copies at all other mailboxes of the owner.
 	p.arrivals = old.arrivals
 	for _, a := range came {
 		a.other = slices.DeleteFunc(slices.Clone(p.Nodes), func(n Node) bool { return n == a.From })
@@ -168,9 +169,9 @@ func (p *Plan) asked(node Node) []Tag {
 	return append(p.Tags[:n:n], second...)
 }
 
-// letGo forgets arrivals of which no mailbox has a copy any more, and those whose
-// second copy should have come, but for the last few, which cost nothing. The
-// mailboxes may delete what is stored later: nobody waits for it.
+// letGo forgets arrivals without a further copy at any mailbox, and those of which the
+// second copy is overdue. It keeps the last few, which cost nothing. The mailboxes may
+// delete later copies: they are not waited for.
 func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
 	p.arrivals = slices.DeleteFunc(p.arrivals, func(a Arrival) bool { return len(a.other) == 0 })
 	n := 0
