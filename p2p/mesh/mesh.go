@@ -115,10 +115,11 @@ func Start(ctx context.Context, o Options) (_ *Mesh, err error) {
 	return m, m.settle(ctx)
 }
 
-// settle waits until every relay that runs knows every other one, so that
-// whoever joins then learns of all of them at once.
+// settle waits until every relay that runs knows every other one, so that newcomers
+// learn of all of them at once. It looks ever less often, up to once a second: on links
+// that lose packets the last look at a relay may come ten minutes after the first.
 func (m *Mesh) settle(ctx context.Context) error {
-	for {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		running, fewest := 0, len(m.relays)
 		for i := range m.relays {
 			if host := m.Relay(i); host != nil {
@@ -130,7 +131,7 @@ func (m *Mesh) settle(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("mesh: a relay knows %d of %d: %w", fewest, running, ctx.Err())
 		}
