@@ -26,7 +26,7 @@ const (
 	clockLookSimulated = 10 * time.Second
 )
 
-// pulses remembers when guards sent something, and who is under suspicion.
+// pulses remembers when guards sent something, and which are under suspicion.
 type pulses struct {
 	mu      sync.Mutex
 	heard   map[NodeID]time.Time
@@ -91,8 +91,8 @@ func (p *pulses) trust(id NodeID) {
 	delete(p.doubted, id)
 }
 
-// due notes that an answer is due over a guard. When nothing comes from it, not even
-// what others are owed, its connection may be dead without a word.
+// due notes that an answer is due over a guard. If nothing comes from the guard, not
+// even answers to other requests, its connection may be dead without a word.
 func (c *Client) due(id NodeID, sent time.Time) {
 	if !c.pulses.doubt(id) {
 		return
@@ -175,7 +175,7 @@ func (c *Client) watchSystem(ctx context.Context, links *link.Links) error {
 	}
 }
 
-// woken tries all guards at once, and lets go those whose connections are dead.
+// woken tries all guards at once, and closes links over dead connections.
 func (c *Client) woken(links *link.Links, e wake.Event) {
 	wait := changedWait
 	if e == wake.Resumed {

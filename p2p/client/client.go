@@ -1,20 +1,20 @@
-// Package client puts boxes into mailboxes and watches for boxes, without the
-// mailboxes learning who it is.
+// Package client puts boxes into mailboxes and watches for boxes, and hides its
+// identity from the mailboxes.
 //
-// It is connected to two guards and to nobody else, and chooses its routes from
+// It is connected to two guards and to no other node, and chooses its routes from
 // the list of relays that they hand it:
 //
 //	client.go      a Client, its loops and its status
-//	guards.go      whom it is connected to
-//	requests.go    one packet, its answers, and what their absence says
+//	guards.go      the guards it is connected to
+//	requests.go    one packet, its answers, and the conclusions from their absence
 //	status.go      whether a message can leave, and if not, why
-//	lists.go       what each relay says of the others, and what is believed
+//	lists.go       the list of each relay, and the belief drawn from all
 //	newcomers.go   the first relays that are asked, at their doors (doors.go)
-//	far.go         what relays say that are asked through the mixes
+//	far.go         the lists of relays that are asked through the mixes
 //	alive.go       connections that are dead without a word, and wake-ups
-//	routes.go      which relays there are for a way
+//	routes.go      the relays to choose a way from
 //	rendezvous.go  mailboxes that two people find without telling each other
-//	state.go       what is kept from one start to the next
+//	state.go       the state kept from one start to the next
 package client
 
 import (
@@ -80,9 +80,9 @@ var (
 	ErrSize = errors.New("box has a wrong size")
 )
 
-// TakenError is an ErrTaken with the box that the mailbox says is there. That it is
-// there is its word; what it is anybody can see. Without a TakenError the other box
-// is said to have been acknowledged, and nothing shows it.
+// TakenError is an ErrTaken with the box that the mailbox says is there. Its presence
+// is the mailbox's word; its bytes speak for themselves. Without a TakenError the other
+// box is said to have been acknowledged, and nothing shows it.
 type TakenError struct{ Box []byte }
 
 // Error implements error.
@@ -107,13 +107,13 @@ type Config struct {
 	// MeanDelay is the mean delay at each mix: 0 is mix.DefaultMeanDelay,
 	// below 0 is none.
 	MeanDelay time.Duration
-	// State is what SaveState was given last, or nil. A state that cannot be
-	// read is forgotten.
+	// State is the argument of the last SaveState, or nil. A state that cannot be read
+	// is forgotten.
 	State []byte
-	// OldState says that State is from an older copy of what SaveState was given.
+	// OldState says that State is an older copy of the last saved one.
 	OldState bool
-	// SaveState keeps guards, known relays and what trials have shown of mailboxes;
-	// nil keeps nothing. It is called from one goroutine at a time.
+	// SaveState keeps guards, known relays and the results of trials of mailboxes; nil
+	// keeps nothing. It is called from one goroutine at a time.
 	SaveState func([]byte) error
 	// OnBox gets every box that a watch finds, at least once, one at a time.
 	// The box is found again until it is acknowledged.
@@ -129,14 +129,14 @@ type Config struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
-	// Families says in a simulation what kinds of addresses the machine has a way
+	// Families returns, in a simulation, the kinds of addresses the machine has a way
 	// to; nil with Options is both.
 	Families func() host.Families
-	// Wake tells in a simulation what the system would; nil with Options is
-	// nothing. See package wake.
+	// Wake brings, in a simulation, the events of the system; nil with Options is none.
+	// See package wake.
 	Wake <-chan wake.Event
-	// Clock is this computer's time of day; nil is time.Now. For simulations of
-	// machines whose clock is wrong.
+	// Clock is this computer's time of day; nil is time.Now. It simulates machines with
+	// a wrong clock.
 	Clock func() time.Time
 }
 
@@ -183,7 +183,7 @@ type Client struct {
 	doors    map[NodeID]*door
 }
 
-// timing is what tests and meshes on one machine want shorter.
+// timing holds the waits that tests and meshes on one machine shorten.
 type timing struct {
 	retryMin, retryMax time.Duration // between rounds of first sources, and requests of a watch
 	listFew            time.Duration // between looks at the list while it is too short, at most
@@ -471,8 +471,8 @@ func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 // asking. It replaces the watch of the same key; no tags end it.
 func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) { c.watches.Watch(key, mailbox, tags) }
 
-// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice,
-// or what was never there, does no harm.
+// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice, or a box
+// that was never there, does no harm.
 func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags...) }
 
 // metLAN takes relays that answered on the local network. None of them is news

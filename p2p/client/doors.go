@@ -12,9 +12,9 @@ import (
 // maxDoors bounds the doors of one client.
 const maxDoors = 256
 
-// A door is a relay that is dialled although it is no guard: somebody who owns
-// this client said so. Nobody else's word makes a door. An address that a
-// contact, a mailbox or a relay names is never dialled; see AddHint.
+// A door is a relay that is dialled although it is no guard: the owner of this client
+// said so. Nobody else's word makes a door. An address that a contact, a mailbox or a
+// relay names is never dialled; see AddHint.
 type door struct {
 	hint directory.Hint
 	// pasted: from a link that the owner pasted. It is dialled only while no
@@ -30,8 +30,8 @@ type door struct {
 func (c *Client) AddBootstrap(b []byte) (NodeID, error) { return c.addDoor(b, false) }
 
 // AddPasted takes a relay that a link names which the owner pasted, in the form
-// of a hint. It is dialled only while no relay is known at all: who made the
-// link sees our address then, and Status says so. Otherwise it is AddHint.
+// of a hint. It is dialled only while no relay is known at all: the maker of the link
+// sees our address then, and Status says so. Otherwise it is AddHint.
 func (c *Client) AddPasted(b []byte) (NodeID, error) {
 	if !c.knowsNobody() {
 		return c.AddHint(b)

@@ -46,8 +46,8 @@ func (f *far) counts() (asked, other int) {
 }
 
 // askFar asks a random relay about once a day, through the mixes, for a part of its
-// list and its time. Guards that hand out a list of their own making do not know
-// that it is compared, and the relay not with whose.
+// list and its time. Guards with a list of their own making do not know that it is
+// compared, and the relay does not know with which list.
 func (c *Client) askFar(ctx context.Context) error {
 	pause := rand.N(c.timing.far/4 + 1)
 	for {

@@ -21,7 +21,7 @@ import (
 	"starling/p2p/pace"
 )
 
-// keepGuards carries out what package guard plans, until ctx ends.
+// keepGuards carries out the plans of package guard, until ctx ends.
 func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
 	d := dials{c: c, links: links, open: map[NodeID]*dial{}}
 	defer d.wait.Wait()
@@ -225,8 +225,8 @@ func (c *Client) tryGuards() {
 	pace.Kick(c.wake)
 }
 
-// TryOthers is for a person who does not want to wait for the guards any longer:
-// others are tried now. Each that answers sees our address.
+// TryOthers tries other guards now, for a person tired of waiting for theirs. Each that
+// answers sees our address.
 func (c *Client) TryOthers() {
 	c.mu.Lock()
 	c.guards.TryOthers(time.Now())

@@ -32,7 +32,7 @@ const (
 // errBusy means that a relay's list is asked for already.
 var errBusy = errors.New("its list is on its way already")
 
-// A opinion is what one relay lists, judged by nobody but itself.
+// An opinion is the list of one relay, judged by the relay itself alone.
 type opinion struct {
 	id   NodeID
 	dir  *directory.Directory
@@ -45,8 +45,8 @@ type opinion struct {
 	pulling bool
 }
 
-// opinions are the lists of sources and guards, each apart, and what the client
-// believes in on their account.
+// opinions are the lists of sources and guards, each apart, and the belief drawn from
+// them.
 type opinions struct {
 	mu      sync.Mutex
 	m       map[NodeID]*opinion
@@ -96,8 +96,8 @@ func (c *Client) handleList(from NodeID, f *wire.Frame) {
 	v.list.Handle(from, f)
 }
 
-// pull reads a relay's list into its opinion, and judges anew what to believe. The
-// exchange sees to it that it comes in time.
+// pull reads a relay's list into its opinion, and judges anew which relays to believe
+// in. The exchange sees to it that it comes in time.
 func (c *Client) pull(ctx context.Context, id NodeID) error {
 	v := c.opinion(id)
 	if !c.opinions.begin(v) {
@@ -201,10 +201,10 @@ type claim struct {
 	sequence  uint64 // the lowest; 0 of what was believed before
 }
 
-// whereabouts returns the addresses at which relays are believed to be. A relay signs
-// what it likes, and what only its accomplices show us was examined by nobody: so those
-// addresses count that most sources list it at, beside itself. Where as many say one
-// thing as another, what was believed stands, or else what was signed first.
+// whereabouts returns the addresses at which relays are believed to be. A relay can
+// sign any address, and relays known only through accomplices were examined by nobody:
+// so the addresses count at which most sources list it, beside itself. At a tie the
+// addresses believed before stand, or else those signed first.
 func (c *Client) whereabouts(relays map[NodeID]bool) map[NodeID][]directory.Address {
 	where := make(map[NodeID][]directory.Address, len(relays))
 	for id := range relays {
@@ -220,7 +220,7 @@ func (c *Client) whereabouts(relays map[NodeID]bool) map[NodeID][]directory.Addr
 			return &claims[i]
 		}
 
-		// What was believed has no voice of its own, nor has the relay.
+		// Neither the former belief nor the relay itself has a voice.
 		if d, ok := c.dir.Find(id); ok {
 			note(d, 0).sequence = 0
 		}
@@ -257,8 +257,8 @@ func (v *opinion) now(other func() time.Time) func() time.Time {
 	}
 }
 
-// bound returns between which times it must be, by what relays have signed that are
-// believed in.
+// bound returns the earliest and the latest time possible, by the signatures of relays
+// that are believed in.
 func (c *Client) bound(relays map[NodeID]bool) clock.Bound {
 	newest := map[NodeID]*directory.Descriptor{}
 	for _, v := range c.opinions.m {
@@ -328,8 +328,8 @@ func (os *opinions) valid(dir *directory.Directory, id NodeID) bool {
 	return false
 }
 
-// letGo closes the links of sources whose lists are not believed. A guard stays:
-// whom we are connected to is decided elsewhere.
+// letGo closes the links of sources with lists that are not believed. A guard stays:
+// package guard decides on its link.
 func (c *Client) letGo(ids []NodeID) {
 	links := c.links.Load()
 	for _, id := range ids {
@@ -368,7 +368,7 @@ func (c *Client) disagree() bool {
 	return b.Decided && b.Sources > 1 && len(b.Relays) == 0
 }
 
-// keepList asks the guards for what is new, in turns.
+// keepList asks the guards for news of the list, in turns.
 func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	few := 100 * time.Millisecond
 
@@ -414,8 +414,8 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	}
 }
 
-// toAsk returns whom to ask for the list: guards, and sources that told theirs
-// before. Who was asked longest ago comes first.
+// toAsk returns the relays to ask for the list: guards, and sources that told theirs
+// before. Those asked longest ago come first.
 func (c *Client) toAsk(links *link.Links) []NodeID {
 	ids := slices.DeleteFunc(shuffled(links.Peers()), func(id NodeID) bool { return !c.isGuard(id) && !c.told(id) })
 	c.opinions.mu.Lock()

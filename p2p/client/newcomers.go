@@ -50,9 +50,9 @@ func (c *Client) keepSources(ctx context.Context, links *link.Links) error {
 	}
 }
 
-// needsSources reports whether somebody has to be asked for relays: there are too
-// few of them to draw guards from, no guard that is known is likely to come up,
-// and nobody is there who could tell more.
+// needsSources reports whether a relay has to be asked for relays: there are too few of
+// them to draw guards from, no known guard is likely to come up, and no connected relay
+// could tell more.
 func (c *Client) needsSources(links *link.Links) bool {
 	if len(c.dir.Snapshot().Relays) >= MinRelays || len(links.Peers()) > 0 {
 		return false
@@ -136,7 +136,7 @@ func (c *Client) convinced() bool {
 	return b.Decided && b.Agreed && len(b.Relays) >= MinRelays
 }
 
-// ask reads the list of a relay at its door. Whoever does not hand it out in time
+// ask reads the list of a relay at its door. A relay that does not hand it out in time
 // is let go.
 func (c *Client) ask(ctx context.Context, links *link.Links, h directory.Hint) error {
 	c.atDoor(h.ID, true)

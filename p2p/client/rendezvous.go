@@ -7,9 +7,9 @@ import (
 	"starling/p2p/directory"
 )
 
-// Rendezvous returns up to n relays at which those who share a secret meet when
-// mailboxes they told each other are gone: the best first, the same for both as
-// far as both know the same relays. See directory.Snapshot.Rendezvous.
+// Rendezvous returns up to n relays at which the holders of a secret meet when the
+// mailboxes they told each other are gone. The best comes first, and both holders get
+// the same as far as they know the same relays. See directory.Snapshot.Rendezvous.
 func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 	snap := c.dir.Snapshot()
 	if len(snap.Relays) < MinRelays {
@@ -18,11 +18,10 @@ func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 	return snap.Rendezvous(secret, n), nil
 }
 
-// Missing returns those of some mailboxes that do not work now: they are not in
-// the directory, or say that they leave, or do not answer though others do, or have
-// dropped what they said they had stored (package watch). The error is ErrOffline
-// while that cannot be told: no guard is there, or none has given us its list since
-// the start.
+// Missing returns those of some mailboxes that do not work now: they are not in the
+// directory, or say that they leave, or do not answer though others do, or have dropped
+// stored boxes (package watch). The error is ErrOffline while that cannot be told: no
+// guard is there, or none has given us its list since the start.
 func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	if len(c.guardsUp()) == 0 || c.listed.Load() == nil {
 		return nil, ErrOffline
@@ -48,9 +47,9 @@ func (c *Client) liars(snap *directory.Snapshot) []NodeID {
 	}), len(snap.Relays))
 }
 
-// believed returns as many of those that seem to have lied as are a third of the
-// relays: if there are more, it is not they who are the matter, and somebody who makes
-// all mailboxes lose boxes leaves no client without one.
+// believed returns as many of the supposed liars as are a third of the relays. With
+// more of them the cause is another, and an attacker that makes all mailboxes lose
+// boxes leaves no client without one.
 func believed(liars []NodeID, relays int) []NodeID { return liars[:min(len(liars), relays/3)] }
 
 // listedNow reports whether a relay is in the directory.

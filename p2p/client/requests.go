@@ -44,7 +44,7 @@ type back struct {
 	slot outfox.Slot // in which the block expires
 }
 
-// guard is who hands the answer over.
+// guard is the guard that hands the answer over.
 func (b *back) guard() NodeID { return b.way[len(b.way)-1].ID }
 
 // first is the guard that the request goes out by.
@@ -253,9 +253,9 @@ func (r *request) guards() []NodeID {
 }
 
 // failed notes that a request brought no answer. That says something of relays only
-// while the guards on its way are there. One that has sent nothing since is asked
-// whether it is, see due: if it does not answer that, the connection was dead, and
-// what was lost with it is nobody's fault.
+// while the guards on its way are there. A guard that has sent nothing since is asked
+// for a sign of life, see due. Without one the connection was dead, and no relay is
+// blamed for the losses on it.
 func (c *Client) failed(req *request) {
 	heard := func() bool {
 		return !slices.ContainsFunc(req.guards(), func(id NodeID) bool { return !c.pulses.since(id, req.sent) })
@@ -370,8 +370,8 @@ func (c *Client) expect(req *request) (end func()) {
 	}
 }
 
-// guardLost fails what could only have come back, or is perhaps still waiting
-// to be sent, over a guard.
+// guardLost fails the requests with all answers over a guard, and those that perhaps
+// still wait to be sent over it.
 func (c *Client) guardLost(id NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ const MinRelays = 5
 // which are doubtful.
 const routesAge = time.Minute
 
-// A view is what the routes were made from.
+// A view is the input from which the routes were made.
 type view struct {
 	snap    *directory.Snapshot
 	epoch   outfox.Epoch

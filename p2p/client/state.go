@@ -9,7 +9,7 @@ import (
 )
 
 // loadState takes over guards and relays of the last start and returns the pins, and
-// what trials have shown. A damaged state is an error and nothing of it is used.
+// the results of trials. A damaged state is an error and nothing of it is used.
 func (c *Client) loadState(b []byte) ([]mix.Pin, watch.Record, error) {
 	if len(b) == 0 {
 		return nil, watch.Record{}, nil
@@ -26,7 +26,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, watch.Record, error) {
 	return s.Pins, s.Trials, nil
 }
 
-// keep returns what has the state saved soon, nil if it is not kept.
+// keep returns a function that has the state saved soon, nil if it is not kept.
 func (c *Client) keep() func() {
 	if c.cfg.SaveState == nil {
 		return nil

@@ -22,12 +22,12 @@ const (
 	routeTries = 4
 )
 
-// Status says what holds now.
+// Status is the present state of a client.
 type Status struct {
-	// Ready: a message can leave. A guard is connected, a route that keeps the
-	// rules can be made over it, and nothing says that what is sent is lost.
+	// Ready: a message can leave. A guard is connected, a route that keeps the rules
+	// can be made over it, and no sign says that packets are lost.
 	Ready bool
-	// Reason says in a few words what is missing when not Ready.
+	// Reason names in a few words the thing missing when not Ready.
 	Reason string
 	// PeerID is our network identity of this start.
 	PeerID string
@@ -36,7 +36,7 @@ type Status struct {
 	// the rules can be made of them.
 	Relays       int
 	EnoughRelays bool
-	// OneSource: only one relay has said which relays there are. Who it is can
+	// OneSource: only one relay has said which relays there are. Its operator can
 	// choose them.
 	OneSource bool
 	// FarAsked is how many relays were asked through the mixes of late, FarOther how
@@ -62,7 +62,7 @@ type Status struct {
 	AllowPrivate bool
 	// BytesIn and BytesOut count frames on the links since the start.
 	BytesIn, BytesOut int64
-	// Refused counts what came in and was dropped, by reason.
+	// Refused counts dropped input, by reason.
 	Refused map[string]int64
 }
 
@@ -140,7 +140,7 @@ func (c *Client) routable(guards []NodeID) bool {
 	return false
 }
 
-// Status says what holds now. It is the one place that knows whether a message can
+// Status returns the present state of the client. It is the one place that knows whether a message can
 // leave.
 func (c *Client) Status() Status {
 	snap := c.directoryNow()

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// interest remembers which tags fetches have named, in memory only: a disk that is
-// taken away does not say what somebody waits for. After a restart it is empty, and
-// whoever is online asks again within minutes.
+// interest remembers the tags that fetches have named, in memory only: a stolen disk
+// does not tell which boxes are awaited. After a restart it is empty, and clients that
+// are online ask again within minutes.
 type interest struct {
 	max      int
 	seed     maphash.Seed

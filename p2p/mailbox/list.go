@@ -7,7 +7,7 @@ import (
 	"starling/p2p/outfox"
 )
 
-// Question asks a mailbox's relay, through the mixes, for the relays whose node ids
+// Question asks a mailbox's relay, through the mixes, for the relays with node ids that
 // begin with a byte. So a client can compare the list of its guards with those of
 // others, which do not see the asker.
 type Question struct {

@@ -1,14 +1,13 @@
 // Package mailbox stores boxes for people who are away.
 //
-// A box is 1,536 opaque bytes under a one-time tag of 16 bytes. Who knows the tag
-// may read and delete the box; nothing links two tags. Requests reach the mailbox
-// as the message of an Outfox packet and answers leave through the reply blocks
-// that came with the request, so the mailbox knows neither side.
+// A box is 1,536 opaque bytes under a one-time tag of 16 bytes. Any holder of the tag
+// may read and delete the box; nothing links two tags. Requests reach the mailbox as
+// the message of an Outfox packet and answers leave through the reply blocks that came
+// with the request, so the mailbox knows neither side.
 //
 // # Requests
 //
-// Every request and answer fills one outfox.Message of 2,032 bytes; what is left
-// is zeros, anything else is refused.
+// Every request and answer fills one outfox.Message of 2,032 bytes; the rest is zeros, anything else is refused.
 //
 //	put    0     1     1
 //	       1     367   reply block for the answer
@@ -16,7 +15,7 @@
 //	       384   1536  box
 //
 //	fetch  0     1     2
-//	       1     1     1 to keep what is left as a standing subscription, or 0
+//	       1     1     1 to keep unused blocks as a standing subscription, or 0
 //	       2     1     t, number of tags, at most 32
 //	       3     1     a, number of acknowledged tags, at most 32
 //	       4     1     b, number of reply blocks, 1 to 5
@@ -56,15 +55,15 @@
 //	       43    1     n, number of entries that follow
 //	       44    …     entries: length (2), known (2), descriptor; those that fit, at random
 //
-// A put is answered when the box is on disk. A fetch first deletes what is
-// acknowledged, then is answered by one box per block, or by none. What is left of
-// the blocks stands with the tags that had no box: each is pushed the moment it
-// arrives, and once more when the same box is put again: its sender repairs, and the
-// first may have been lost on the way. While blocks are left, what nobody acknowledges
-// within 15 seconds of its leaving leaves again over the next one, because relays of
-// the last may be down. A later fetch of the same tag that stands takes the tag over.
-// When no blocks are left, or after SubscriptionLife, the subscription ends. Boxes
-// stay until they are acknowledged, or for TTL, of the time that the mailbox runs.
+// A put is answered when the box is on disk. A fetch first deletes the acknowledged
+// boxes, then is answered by one box per block, or by none. Unused blocks stand with
+// the tags without a box. A box under such a tag is pushed the moment it arrives, and
+// once more when it is put again: its sender repairs, and the first may have been lost
+// on the way. While blocks are left, a box not acknowledged within 15 seconds of its
+// leaving leaves again over the next one, because relays of the last may be down. A
+// later fetch of the same tag that stands takes the tag over. When no blocks are left,
+// or after SubscriptionLife, the subscription ends. Boxes stay until they are
+// acknowledged, or for TTL, of the time that the mailbox runs.
 //
 // A put that finds another box gets it: its sender can then tell a box of his own,
 // or of his recipient, from a claim.
@@ -79,10 +78,10 @@
 //
 // Nobody has a share of the room, because nobody has a name: every packet comes from
 // a mix, and which mix is the sender's choice anew each time. A limit for each link
-// would shut out those whose packets come the same way, and no attacker. What can be
-// told apart is whether a fetch has named the tag of a box, before or since.
-// Recipients name the tags ahead of those they have received, so nearly all mail is
-// asked for before it comes, also while the recipient is away.
+// would shut out senders with a common last mix, and no attacker. A mailbox can tell
+// only whether a fetch has named the tag of a box, before or since. Recipients name the
+// tags ahead of those they have received, so nearly all mail is asked for before it
+// comes, also while the recipient is away.
 //
 //   - Three quarters of the room are for boxes asked for, one for others. While there
 //     is room everybody gets it. When there is none, a new box replaces a random one
@@ -91,22 +90,22 @@
 //     a sixteenth of it in advance. Otherwise the answer is full, and the sender
 //     knows that it must go elsewhere.
 //   - Puts are limited in a second, each class for itself. Interest has its cap and a
-//     turnover of the same kind: who is there and renews is not driven out, a newcomer
+//     turnover of the same kind: a client that renews is not driven out, a newcomer
 //     waits for its turn.
-//   - A watch sits on a seat, which bounds what its subscriptions take. Renewing keeps
-//     it. When all are taken a newcomer gets that of a random one younger than a day,
-//     and above three quarters only with a stamp, which costs about a second of work.
-//     Fetches of those who sit, of others, and puts are worked on side by side, so that
-//     no kind keeps another waiting.
+//   - A watch sits on a seat, which bounds the memory of its subscriptions. Renewing
+//     keeps it. When all are taken a newcomer gets that of a random one younger than a
+//     day, and above three quarters only with a stamp, which costs about a second of
+//     work. Fetches with a seat, other fetches, and puts are worked on side by side, so
+//     that no kind keeps another waiting.
 //
 // So a flood of boxes that nobody asks for takes nothing from those that somebody
 // does. Other boxes, invites for example, stay a day in the mean once stored, and
 // get in as often as the ration and the flood allow. Nothing is shut out until
 // boxes expire: replacing never stops.
 //
-// An attacker who asks for his boxes pays one fetch more for 32 of them and is then
-// like anybody else. Against him there is only this: a stored box stays 18 hours in
-// the mean, any other is refused openly, and recipients have more than one mailbox.
+// An attacker that asks for its boxes pays one fetch more for 32 of them and is then
+// like anybody else. Against him there is only this: a stored box stays 18 hours in the
+// mean, any other is refused openly, and recipients have more than one mailbox.
 // TestFlood and BenchmarkFlood have the figures.
 //
 // Only a price for each put would do better, and it is not asked. A hash over tag,
@@ -178,7 +177,7 @@ func (t Tag) String() string { return hex.EncodeToString(t[:4]) + "…" }
 // LogValue keeps whole tags out of logs.
 func (t Tag) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// Box is what is stored.
+// Box is the bytes of a box.
 type Box [BoxSize]byte
 
 // LeaseID names a watch at one mailbox, and nothing else of its owner.
@@ -197,8 +196,8 @@ type Fetch struct {
 	Acks   []Tag
 	Blocks []*outfox.Block
 	Watch  bool // keep what is left as a standing subscription
-	// Lease is whose subscription it is, and Stamp pays for a seat, if need be; see
-	// FindStamp. Both are zero without Watch, and Lease is not with it.
+	// Lease names the owner of the subscription, and Stamp pays for a seat, if need be;
+	// see FindStamp. Both are zero without Watch, and Lease is not with it.
 	Lease LeaseID
 	Stamp uint64
 }
@@ -320,7 +319,7 @@ func parseFetch(m *outfox.Message) (*Fetch, error) {
 	return f, nil
 }
 
-// Kind says what an answer is.
+// Kind is the kind of an answer.
 type Kind byte
 
 // Kinds of answers.
@@ -352,7 +351,7 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// Answer is what comes back through a reply block.
+// Answer is the message that comes back through a reply block.
 type Answer struct {
 	Kind     Kind
 	Pending  int // of Found: boxes that wait beyond this one for want of blocks
@@ -439,7 +438,7 @@ func ParseAnswer(m *outfox.Message) (*Answer, error) {
 	return a, nil
 }
 
-// parseSeat reads what an answer to a fetch says of the subscription.
+// parseSeat reads the state of the subscription in an answer to a fetch.
 func (a *Answer) parseSeat(standing, seat byte) bool {
 	a.Standing = int(standing)
 	a.NoSeat = seat != 0

@@ -31,7 +31,7 @@ type quota struct {
 	rows  []class
 	count [classes]int
 	low   int // no row below it is vacant
-	// undo is what the rows changed since commit were.
+	// undo holds the former values of the rows changed since commit.
 	undo []change
 }
 
@@ -89,9 +89,9 @@ func (q *quota) ask(row int) {
 	}
 }
 
-// place takes a row for a new box. now counts what passes between two calls, and must
-// not jump when a clock is set: time.Now is right for it. It says whether the box that is there has to go,
-// and whether there is a row at all.
+// place takes a row for a new box. now measures the time between two calls, and must
+// not jump when a clock is set: time.Now is right for it. It says whether the box that
+// is there has to go, and whether there is a row at all.
 func (q *quota) place(c class, now time.Time) (row int, replaces, ok bool) {
 	if q.len() < q.max {
 		for q.low < len(q.rows) && q.rows[q.low] != vacant {
@@ -107,7 +107,7 @@ func (q *quota) place(c class, now time.Time) (row int, replaces, ok bool) {
 			from = other
 		}
 	}
-	// What is over its share was only lent, and goes to the other class at once.
+	// Rows over the share were only lent, and go to the other class at once.
 	if q.count[from] == 0 || from == c && !q.turnover[c].AllowN(now, 1) {
 		return 0, false, false
 	}

@@ -9,17 +9,19 @@ import (
 const (
 	// DefaultMaxSeats watches, of one or two subscriptions mostly, take some 60 MB.
 	DefaultMaxSeats = 20_000
-	// DefaultSeatBytes bounds what all of them take, however they are used.
+	// DefaultSeatBytes bounds the memory of all seats, for any use of them.
 	DefaultSeatBytes = 80 << 20
 	// seatYouth is how long a seat can be lost to a newcomer.
 	seatYouth = 24 * time.Hour
 	// seatSubscriptions bounds the subscriptions of one seat. In a burst each tag of a
-	// window may have one of its own, and what is ended too early is pushed to nobody.
+	// window may have one of its own, and a box is not pushed after its subscription
+	// ended.
 	seatSubscriptions = 64
 )
 
-// seats bound who may have standing subscriptions. Nobody has a name here: what can be
-// told is that a fetch has the lease of an earlier one, or names its tags.
+// seats bound the watches with standing subscriptions. Watches have no names here: a
+// mailbox can tell only that a fetch has the lease of an earlier one, or names its
+// tags.
 type seats struct {
 	max, maxBytes int
 
@@ -43,7 +45,7 @@ func newSeats(max, maxBytes int) *seats {
 	return &seats{max: max, maxBytes: maxBytes, byID: make(map[LeaseID]*seat)}
 }
 
-// cost is about what a subscription takes.
+// cost is the approximate memory of a subscription, in bytes.
 func (s *subscription) cost() int { return 512 + 450*len(s.blocks) + 120*len(s.tags) }
 
 // crowded reports whether less than a quarter is free, full whether a newcomer of a
@@ -56,7 +58,8 @@ func (s *seats) full(size int) bool {
 	return len(s.byID) >= s.max || s.bytes+size > s.maxBytes
 }
 
-// enter gives a newcomer a seat, or nil. end ends what had its place.
+// enter gives a newcomer a seat, or nil. end ends the subscriptions of the seat that
+// makes room.
 func (s *seats) enter(id LeaseID, size int, now time.Time, end func(*seat)) *seat {
 	for s.full(size) {
 		old := s.drawYoung(now)
@@ -107,7 +110,7 @@ func (s *seats) remove(it *seat) {
 	delete(s.byID, it.id)
 }
 
-// charge counts what a seat takes.
+// charge adds to the memory of a seat.
 func (s *seats) charge(it *seat, bytes int) {
 	it.bytes += bytes
 	s.bytes += bytes

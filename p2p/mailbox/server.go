@@ -25,10 +25,10 @@ const (
 	burstSeconds       = 10      // of PutRate and FetchRate
 )
 
-// expireEvery is how often what is too old is looked for.
+// On any failure to store, the sender should go elsewhere.
 const expireEvery = 10 * time.Minute
 
-// Sender sends a packet to a relay. It must not block: what cannot be sent is
+// Sender sends a packet to a relay. It must not block: a packet that cannot be sent is
 // dropped.
 type Sender interface {
 	Send(first wire.NodeID, p *outfox.Packet)
@@ -50,9 +50,9 @@ type ServerConfig struct {
 	// Now is the clock for stamps, lists and the epochs of reply blocks; nil is
 	// time.Now.
 	Now func() time.Time
-	// MaxRequests caps the requests of a kind worked on at a time: puts, fetches of
-	// those who have a seat, and others. Above it they are dropped. Puts that wait at
-	// the same time share a commit. Zero is DefaultMaxRequests.
+	// MaxRequests caps the requests of a kind worked on at a time: puts, fetches with a
+	// seat, and other fetches. Above it they are dropped. Puts that wait at the same
+	// time share a commit. Zero is DefaultMaxRequests.
 	MaxRequests int
 	// MaxInterest caps the tags remembered that fetches have named. Zero is
 	// DefaultMaxInterest.
@@ -60,15 +60,15 @@ type ServerConfig struct {
 	// PutRate caps puts a second, of those asked for and of the others each; above
 	// it the answer is full. Zero is DefaultPutRate.
 	PutRate int
-	// FetchRate caps the fetches and questions of those who have no seat; above it
-	// they are dropped. Zero is DefaultFetchRate.
+	// FetchRate caps the fetches without a seat, and the questions; above it they are
+	// dropped. Zero is DefaultFetchRate.
 	FetchRate int
 	Logger    *slog.Logger // nil: none
 }
 
-// Directory is what a mailbox's relay knows of other relays.
+// Directory is the relays that a mailbox's relay knows.
 type Directory interface {
-	// List returns the relays whose node ids begin with a byte, as an answer says it.
+	// List returns the relays with node ids that begin with a byte, as in an answer.
 	List(first byte) *List
 }
 
@@ -107,7 +107,7 @@ type Server struct {
 	}
 }
 
-// Stats counts what a Server did.
+// Stats counts the work of a Server.
 type Stats struct {
 	Stored, Taken, Full int64 // answers to put
 	Found, None         int64 // answers to fetch
@@ -147,12 +147,13 @@ func NewServer(cfg ServerConfig) *Server {
 	return s
 }
 
-// now is the time by which boxes grow old, seats are kept and rates counted: that of
-// the last box at the start before, and what has passed since this one. No clock can be
-// wrong about it or be set, so that none makes a mailbox lose what it said it keeps.
+// now is the time by which boxes grow old, seats are kept and rates counted: the time
+// of the last box at the start, and the time since then. It follows no clock, which
+// could be wrong or be set: so no clock makes a mailbox lose boxes that it promised to
+// keep.
 func (s *Server) now() time.Time { return s.time.Add(time.Since(s.began)) }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces zeros by the defaults.
 func (cfg ServerConfig) withDefaults() ServerConfig {
 	for _, n := range []struct {
 		field *int
@@ -286,7 +287,7 @@ func (s *Server) put(ctx context.Context, p *Put) {
 	case errors.Is(err, ErrTaken):
 		kind, count = Taken, &s.stats.taken
 	default:
-		// Whatever keeps us from storing, the sender should go elsewhere.
+		// On any failure to store, the sender should go elsewhere.
 		kind, count = Full, &s.stats.full
 		if !errors.Is(err, ErrFull) {
 			s.failed("storing", err)
@@ -311,14 +312,14 @@ func (s *Server) list(q *Question) {
 	}
 	s.stats.listed.Add(1)
 	list := s.cfg.Directory.List(q.First)
-	// Not all may fit: who asks again gets others.
+	// Not all may fit: a second question gets others.
 	rand.Shuffle(len(list.Entries), func(i, j int) {
 		list.Entries[i], list.Entries[j] = list.Entries[j], list.Entries[i]
 	})
 	s.answer(q.Block, &Answer{Kind: Listed, List: list})
 }
 
-// push sends a box that arrived to who waits for it.
+// push sends a box that arrived to the subscription that waits for it.
 func (s *Server) push(tag *Tag, box *Box, now time.Time) {
 	s.mu.Lock()
 	block, standing := s.subs.take(*tag, now)
@@ -389,7 +390,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 	s.mu.Unlock()
 
 	// Subscribe before looking: a box that is stored meanwhile is either found or
-	// pushed, and whoever takes the tag out of the subscription sends it.
+	// pushed, and the goroutine that takes the tag out of the subscription sends it.
 	sub := newSubscription(f, now)
 	verdict := stands
 	if f.Watch && len(f.Tags) > 0 {

@@ -30,10 +30,10 @@ const (
 	freeInterval = time.Second // how often to look
 )
 
-// SQLite is a Store in one file. What Put and Delete did when they return survives
-// the death of the process and of the machine: write-ahead log, synchronous=FULL.
-// One goroutine owns the connection; operations that wait while it commits share
-// the next commit, so many at a time cost little more than one.
+// SQLite is a Store in one file. When Put and Delete have returned, their effect
+// survives the death of the process and of the machine: write-ahead log,
+// synchronous=FULL. One goroutine owns the connection; operations that wait while it
+// commits share the next commit, so many at a time cost little more than one.
 type SQLite struct {
 	db     *sqlite3.Conn
 	ops    chan *operation
@@ -255,7 +255,7 @@ func (s *SQLite) prepare() error {
 	return nil
 }
 
-// load learns which rows are in use, and drops what is above the quota.
+// load learns which rows are in use, and drops rows above the quota.
 func (s *SQLite) load() error {
 	for table, order := range map[string]string{"box": "asked, id DESC", "tombstone": "expires"} {
 		n, err := s.number("SELECT count(*) FROM " + table)
@@ -328,7 +328,7 @@ func (s *SQLite) number(sql string) (int64, error) {
 	return n, stmt.Err()
 }
 
-// Close finishes what was begun and closes the file. Operations after it return
+// Close finishes the pending operations and closes the file. Operations after it return
 // ErrClosed.
 func (s *SQLite) Close() error {
 	s.closeOnce.Do(func() {
@@ -391,8 +391,8 @@ func (s *SQLite) run(batch []*operation) {
 	}
 }
 
-// transact does operations and commits. What an operation says about itself goes
-// to results; an error of SQLite rolls everything back and is returned.
+// transact does operations and commits. The result of each operation goes to results;
+// an error of SQLite rolls everything back and is returned.
 func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 	graves, evicted := s.graves, s.evicted
 	defer func() {

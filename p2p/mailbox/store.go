@@ -40,11 +40,11 @@ type Item struct {
 // the tests that every Store passes.
 type Store interface {
 	// Put stores a box until it expires; asked says that a fetch has named its tag.
-	// It returns nil also when the same box is there already, whose life does not
-	// change; ErrAcknowledged; a *TakenError when another box is under the tag,
-	// ErrTaken when it was and has been acknowledged; ErrFull; or another error when
-	// nothing was kept.
-	// It may cost another box its place: see Room in the package comment.
+	// It returns nil also when the same box is there already; its life does not change.
+	// It returns ErrAcknowledged; a *TakenError when another box is under the tag,
+	// ErrTaken when one was and has been acknowledged; ErrFull; or another error when
+	// nothing was kept. It may cost another box its place: see Room in the package
+	// comment.
 	Put(ctx context.Context, tag Tag, box *Box, expires time.Time, asked bool) error
 	// Get returns the boxes under those of the tags that have one and did not
 	// expire, in the order of the tags, at most len(tags). They count as asked for.
@@ -52,18 +52,18 @@ type Store interface {
 	// Delete removes boxes that were acknowledged, and remembers them until they
 	// would have expired. Tags without a box are no error and not remembered.
 	Delete(ctx context.Context, tags []Tag) error
-	// Expire removes what expired and returns how many boxes that were.
+	// Expire removes expired rows and returns how many boxes they were.
 	Expire(ctx context.Context, now time.Time) (int, error)
-	// Latest returns when what was stored last would expire, at most an hour late; the
-	// zero time if nothing was stored that is remembered.
+	// Latest returns when the box stored last would expire, at most an hour late; the
+	// zero time if no stored box is remembered.
 	Latest() time.Time
 	// Len returns how many boxes are stored.
 	Len() int
-	// Counts says more.
+	// Counts counts them by class.
 	Counts() Counts
 }
 
-// Counts says what is in a Store.
+// Counts is the number of boxes in a Store, by class.
 type Counts struct {
 	Boxes        int   // stored
 	Asked        int   // of them, those a fetch has named

@@ -45,7 +45,8 @@ type subscriptions struct {
 	clock func() time.Time // for the epochs of blocks
 }
 
-// owed is a tag whose box is to go out again unless it is acknowledged until then.
+// owed is a tag with a box that goes out again at a time, unless it is acknowledged by
+// then.
 type owed struct {
 	tag Tag
 	at  time.Time
@@ -66,8 +67,8 @@ const (
 	refused         // all seats are taken by those who keep them
 )
 
-// seatOf returns the seat of a watch: that of its lease, or of its former self, whose
-// tags it names.
+// seatOf returns the seat of a watch: that of its lease, or that of a subscription to
+// one of its tags, which is its former self.
 func (s *subscriptions) seatOf(lease LeaseID, sub *subscription) *seat {
 	if it := s.seats.byID[lease]; it != nil {
 		return it
@@ -118,7 +119,7 @@ func (s *subscriptions) add(lease LeaseID, sub *subscription, paid bool, now tim
 	return stands
 }
 
-// leave ends what stands for a seat, and frees it.
+// leave ends the subscriptions of a seat, and frees it.
 func (s *subscriptions) leave(it *seat) {
 	for len(it.subs) > 0 {
 		s.end(it.subs[0])
@@ -138,7 +139,7 @@ func (s *subscriptions) take(tag Tag, now time.Time) (block *outfox.Block, stand
 		return nil, 0
 	}
 	if _, again := sub.sent[tag]; again {
-		// The sender repairs what it thinks was lost. Once, so that it cannot use
+		// The sender repairs a copy that it believes lost. Once, so that it cannot use
 		// up the blocks.
 		s.forget(sub, tag)
 		if sub.place == nil {
@@ -173,8 +174,8 @@ func (s *subscriptions) takeFrom(sub *subscription, tag Tag, now time.Time) *out
 	return block
 }
 
-// due returns the tags whose box is to go out again now, at most MaxTags, or when
-// the next is; the zero time: none is.
+// due returns the tags with a box that goes out again now, at most MaxTags, or when the
+// next is; the zero time: none is.
 func (s *subscriptions) due(now time.Time) (tags []Tag, next time.Time) {
 	n := 0
 	for ; n < len(s.owed) && !s.owed[n].at.After(now) && len(tags) < MaxTags; n++ {
@@ -223,8 +224,8 @@ func (s *subscriptions) acknowledged(tags []Tag) {
 	}
 }
 
-// spend uses a block whose keys its hops still have. Without blocks a subscription
-// ends.
+// spend uses a block that the hops still have the keys for. Without blocks a
+// subscription ends.
 func (s *subscriptions) spend(sub *subscription) (block *outfox.Block) {
 	for block == nil && len(sub.blocks) > 0 {
 		if _, ok := outfox.ResolveEpoch(sub.blocks[0].Epoch(), s.clock()); ok {
@@ -275,7 +276,7 @@ func (s *subscriptions) end(sub *subscription) {
 	}
 }
 
-// expire ends what is too old: subscriptions, then seats that nobody has renewed.
+// expire ends old subscriptions, and then seats that were not renewed.
 func (s *subscriptions) expire(now time.Time) {
 	for e := s.order.Front(); e != nil; e = s.order.Front() {
 		sub := e.Value.(*subscription)

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 )
 
-// tombstone is what stays of a box that was acknowledged, until the box would have
-// expired: 8 bytes of a hash of the tag, and 8 of a hash of tag and box. A repair
-// that comes late is known by it, and the tag cannot be used for something else.
-// Neither hash names the box at another mailbox: for that, one must have it.
+// tombstone is the trace of an acknowledged box, until the box would have expired: 8
+// bytes of a hash of the tag, and 8 of a hash of tag and box. A repair that comes late
+// is known by it, and the tag cannot be used for something else. Neither hash names the
+// box at another mailbox: for that, one must have it.
 type tombstone struct{ tag, box int64 }
 
 func tombstoneOf(tag *Tag, box *Box) tombstone {

@@ -129,7 +129,8 @@ func (r *Relay) hasSix() bool {
 	})
 }
 
-// admit makes the checks that are due and examines who has knocked, until ctx ends.
+// admit makes the checks that are due and examines relays that have knocked, until ctx
+// ends.
 func (r *Relay) admit(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -228,7 +229,7 @@ func (r *Relay) tell(to wire.NodeID, t wire.Type, body []byte) {
 	}
 }
 
-// handleLobby takes a frame about who is listed.
+// handleLobby takes a frame about the admission of relays.
 func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypeKnock:

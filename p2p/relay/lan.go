@@ -36,8 +36,8 @@ func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
 	return news
 }
 
-// announceLAN answers who looks for relays on the local network. A machine
-// without one goes on without, and looks again now and then.
+// announceLAN answers searches for relays on the local network. A machine without one
+// goes on without, and looks again now and then.
 func (r *Relay) announceLAN(ctx context.Context) error {
 	port := lanPort(r.host.Network().ListenAddresses())
 	if port == 0 {

@@ -65,8 +65,8 @@ func (r *Relay) announce(ctx context.Context) error {
 	r.publish(ctx)
 	published, peers, vouched := time.Now(), 0, false
 
-	// Gossip passes a message on to whom a heartbeat, once a second, has made
-	// part of the mesh. What was said before that may have gone nowhere.
+	// Gossip passes a message on to the neighbours that a heartbeat, once a second, has
+	// made part of the mesh. A message sent before that may have reached nobody.
 	again := time.After(pace.Jitter(announceAgain))
 
 	grown := make(chan struct{}, 1)
@@ -110,8 +110,8 @@ func (r *Relay) announce(ctx context.Context) error {
 		n := r.gossip.Peers()
 		_, listed := r.dir.Find(r.id)
 		due = due || time.Since(published) > Renewal(len(r.dir.Snapshot().Relays)) || !listed && len(r.claims()) > 0
-		// What was published to few neighbours may have gone nowhere, and
-		// gossip does not repeat it.
+		// A descriptor published to few neighbours may have reached nobody, and gossip
+		// does not repeat it.
 		if due || n > peers && peers < announceTo {
 			r.publish(ctx)
 			published, peers = time.Now(), n
@@ -143,8 +143,8 @@ func (r *Relay) publish(ctx context.Context) {
 	r.spread(ctx, raw)
 }
 
-// spread takes our own descriptor, whose word is ours, and passes it on with the
-// vouchers that there are.
+// spread takes our own descriptor into the list, without a check by others, and passes
+// it on with its vouchers.
 func (r *Relay) spread(ctx context.Context, raw []byte) {
 	if err := r.dir.Add(raw); err != nil && !errors.Is(err, directory.ErrOften) {
 		r.log.Warn("relay cannot be listed", "err", err)
@@ -182,7 +182,7 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	now := r.now()
 	r.mu.Lock()
 	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
-	// After our clock was set back, what we said before still stands.
+	// After our clock was set back, the descriptors signed before still stand.
 	if d, ok := r.dir.Find(r.id); ok {
 		r.seq = max(r.seq, d.Sequence+1)
 	}
@@ -210,8 +210,8 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 	return d.Sign(r.key)
 }
 
-// sync asks relays for what they know: each when it connects, and one now and
-// then, because gossip loses and a mesh that was cut has two lists.
+// sync asks relays for their lists: each when it connects, and one now and then,
+// because gossip loses messages and a mesh that was cut has two lists.
 func (r *Relay) sync(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()

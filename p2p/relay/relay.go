@@ -1,11 +1,11 @@
 // Package relay carries packets, keeps mailboxes and the list of relays.
 //
-//	relay.go  a Relay: what it is made of, and where frames go
-//	list.go   its descriptor, and the list it keeps with others
-//	time.go   what it learns of the time from others
-//	standing.go  what it learns from others of how it stands with them
-//	state.go  what it keeps on disk
-//	lan.go    relays of the local network, if the owner says so
+//	relay.go     a Relay: its parts, and the ways of frames through them
+//	list.go      its descriptor, and the list it keeps with others
+//	time.go      the time, learned from others
+//	standing.go  its standing with others, as they tell it
+//	state.go     its state on disk
+//	lan.go       relays of the local network, if the owner says so
 package relay
 
 import (
@@ -74,18 +74,18 @@ type Config struct {
 	// AllowPrivate admits loopback and LAN addresses and lifts the limits per
 	// address.
 	AllowPrivate bool
-	// LAN answers who looks for relays on the local network, and looks there
-	// for others. It takes AllowPrivate.
+	// LAN answers searches for relays on the local network, and searches there for
+	// others. It takes AllowPrivate.
 	LAN bool
 	// MaxBoxes is the quota of the mailbox; 0 is mailbox.DefaultMaxBoxes.
 	MaxBoxes int
 	// Logger is nil for silence.
 	Logger *slog.Logger
 	// ClientRate is how many frames a second of a client are read; 0 is
-	// limits.ClientRate. For measurements of what a relay could carry.
+	// limits.ClientRate. It serves to measure the load that a relay could carry.
 	ClientRate int
-	// Memory is how many bytes the relay may use, by which its limits are
-	// measured; 0 is what the machine, its control groups and GOMEMLIMIT leave.
+	// Memory is how many bytes the relay may use; its limits are derived from it. 0 is
+	// the amount that the machine, its control groups and GOMEMLIMIT leave.
 	Memory int64
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
@@ -97,8 +97,8 @@ type Config struct {
 	// Options are the last word about the libp2p host: a simulation puts its
 	// own network there. Nobody else should.
 	Options []libp2p.Option
-	// Clock is this computer's time of day; nil is time.Now. The relay goes by what
-	// others say, see package clock. For simulations of machines whose clock is wrong.
+	// Clock is this computer's time of day; nil is time.Now. The relay goes by the time
+	// of others, see package clock. It simulates machines with a wrong clock.
 	Clock func() time.Time
 	// Meddle, if set, gets every packet that leaves the relay, and send to pass
 	// it on as often and as late as it likes, if at all. For simulations of
@@ -143,7 +143,7 @@ type Relay struct {
 	seq uint64
 }
 
-// Status says what a relay does now.
+// Status is the present state of a relay.
 type Status struct {
 	PeerID string
 	Addrs  []string
@@ -279,7 +279,7 @@ func New(cfg Config) (*Relay, error) {
 	return r, nil
 }
 
-// Close releases what NewRelay opened. Run does so itself.
+// Close releases the resources of NewRelay. Run does so itself.
 func (r *Relay) Close() error {
 	var err error
 	r.closing.Do(func() {
@@ -421,7 +421,7 @@ func unspecified(a multiaddr.Multiaddr) bool {
 	return err != nil
 }
 
-// Status says what the relay does now.
+// Status returns the present state of the relay.
 func (r *Relay) Status() Status {
 	s := Status{
 		PeerID:  r.id.String(),
@@ -451,8 +451,8 @@ func (r *Relay) Status() Status {
 	return s
 }
 
-// handle takes a frame from a neighbour. A packet is opened here, in the
-// reader of its link: who sends faster than that is made to wait.
+// handle takes a frame from a neighbour. A packet is opened here, in the reader of its
+// link: a faster sender is made to wait.
 func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	switch f.Type() {
 	case wire.TypePacket:
@@ -469,7 +469,7 @@ func (r *Relay) handle(from wire.NodeID, f *wire.Frame) {
 	}
 }
 
-// from says what the mix needs to know of a neighbour.
+// from describes a neighbour to the mix.
 func (r *Relay) from(id wire.NodeID) mix.Link {
 	if _, ok := r.dir.Find(id); ok {
 		return mix.Link{Peer: id, Relay: true}
@@ -533,8 +533,7 @@ func (r *Relay) addresses(id wire.NodeID) []netip.AddrPort {
 	return directory.AddrPorts(d.Addresses)
 }
 
-// dials reports whether a packet may make us dial a node: only what stands in
-// the list.
+// dials reports whether a packet may make us dial a node: only if it is in the list.
 func (r *Relay) dials(id wire.NodeID) bool { return len(r.addresses(id)) > 0 }
 
 // own returns the addresses that lead to this relay.

@@ -26,7 +26,7 @@ const (
 	confirmed = 2
 )
 
-// standing is what others say of this relay.
+// standing is the opinion of others about this relay.
 type standing struct {
 	mu      sync.Mutex
 	lost    []string            // addresses that nobody reaches, as the owner was told
@@ -34,13 +34,13 @@ type standing struct {
 	listed  map[wire.NodeID]heard
 }
 
-// heard is what a neighbour said, and when.
+// heard is the testimony of a neighbour, and its time.
 type heard struct {
 	admission.Testimony
 	at time.Time
 }
 
-// A question is whom we asked whether we are listed, and when.
+// A question is the neighbour asked whether we are listed, and the time.
 type question struct {
 	to wire.NodeID
 	at time.Time
@@ -97,8 +97,8 @@ func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
 }
 
 // standing says how we stand with others: whether most of those asked lately list us,
-// and whether enough of them have reached us. Who knows nobody else goes by its own
-// word.
+// and whether enough of them have reached us. A relay that knows no other goes by its
+// own word.
 func (r *Relay) standing() (s Standing) {
 	r.stands.mu.Lock()
 	defer r.stands.mu.Unlock()

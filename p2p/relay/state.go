@@ -71,8 +71,8 @@ func writeFile(path string, b []byte) error {
 	return err
 }
 
-// loadPeers takes over what was known last time. Who has expired may still be there
-// under the same address.
+// loadPeers takes over the relays known at the last start. An expired one may still be
+// there under the same address.
 func (r *Relay) loadPeers() {
 	path := filepath.Join(r.cfg.StateDir, peerFile)
 	b, err := readFile(path, recall.MaxRelay)

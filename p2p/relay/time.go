@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// boundFrom is how many other relays' signed times bound what can be learned. With
-	// as many in the list nobody who is not has a voice.
+	// boundFrom is how many other relays' signed times bound the time that can be
+	// learned. With as many in the list, nodes outside it have no voice.
 	boundFrom = 4
 	maxVoices = 64
 )
 
-// voices are the relays whose word about the time was heard: one of a /16 or /32.
+// voices are the relays heard about the time: one of a /16 or /32.
 type voices struct {
 	mu sync.Mutex
 	of map[wire.NodeID]netip.Prefix
