@@ -127,7 +127,7 @@ func verification(tx *store.Tx, c store.Contact) (v api.Verification, err error)
 		Code: s.VerificationCode(), Verified: c.Verified}, nil
 }
 
-// SetVerified records that two people have compared what they saw.
+// SetVerified records that two people have compared the safety numbers seen.
 func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, error) {
 	c, _, err := n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
 		if c.Verified = seen != ""; !c.Verified {
@@ -147,8 +147,8 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 	return c, err
 }
 
-// compared tells the session of a contact that the two people have compared what
-// they saw: it is theirs, and no other is in dispute.
+// compared tells the session of a contact that the two people have compared its safety
+// number: it is theirs, and no other is in dispute.
 func compared(tx *store.Tx, contact store.ID) error {
 	s, version, err := outbox.Session(tx, contact)
 	if err != nil {
@@ -179,7 +179,7 @@ func (n *Node) RenameContact(ctx context.Context, who, name string) (api.Contact
 }
 
 // freeName refuses a name that the owner chose and has chosen for another contact
-// before. Who only calls themselves so makes way (inbox.MakeWay).
+// before. A contact that merely calls itself so makes way (inbox.MakeWay).
 func freeName(tx *store.Tx, name string, except store.ID) error {
 	others, err := tx.Contacts()
 	for _, o := range others {
@@ -190,8 +190,8 @@ func freeName(tx *store.Tx, name string, except store.ID) error {
 	return err
 }
 
-// BlockContact stops or resumes receiving from a contact. What comes meanwhile
-// waits in the mailboxes for as long as they keep it.
+// BlockContact stops or resumes receiving from a contact. Boxes of the meantime wait in
+// the mailboxes for as long as those keep them.
 func (n *Node) BlockContact(ctx context.Context, who string, blocked bool) (api.Contact, error) {
 	c, id, err := n.changeContact(ctx, who, func(_ *store.Tx, c *store.Contact) error {
 		c.Blocked = blocked
@@ -225,7 +225,7 @@ func (n *Node) RemoveContact(ctx context.Context, who string) error {
 	if err := n.inbox.RefreshContact(ctx, id); err != nil {
 		return apiError(err)
 	}
-	// What was erased is gone from disk when we say so.
+	// Erased rows are gone from disk when we say so.
 	return apiError(n.store.Checkpoint())
 }
 

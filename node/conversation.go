@@ -146,7 +146,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 
 	n.outbox.Remove(gone...)
 	n.outbox.Add(queued...)
-	// What was erased is gone from disk when we say so.
+	// Erased rows are gone from disk when we say so.
 	return apiError(n.store.Checkpoint())
 }
 
@@ -302,7 +302,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 	return nil
 }
 
-// tellRead tells a contact of what was not read before.
+// tellRead tells a contact of the messages read since the last time.
 func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outbox.Queued, err error) {
 	fresh, err := tx.Received(c.ID, c.ReadSeq, maxReceived)
 	if err != nil {
@@ -323,14 +323,14 @@ func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outb
 	return queued, nil
 }
 
-// expire erases messages whose time is over, when it is.
+// expire erases messages at the end of their time.
 func (n *Node) expire(ctx context.Context) error {
 	for {
 		changed := n.store.Changed()
 		var next time.Time
 		err := n.store.View(ctx, func(tx *store.Tx) (err error) { next, err = tx.NextExpiry(); return err })
 
-		// What is due goes, and the next is looked for at once.
+		// Messages that are due go, and the next is looked for at once.
 		if err == nil && !next.IsZero() && !next.After(time.Now()) {
 			if err = n.eraseExpired(ctx); err == nil {
 				continue
@@ -405,7 +405,7 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 	return c, nil
 }
 
-// replace changes what a request sets.
+// replace sets a field that a request sets.
 func replace[T any](old, set *T) {
 	if set != nil {
 		*old = *set
@@ -495,7 +495,7 @@ func (n *Node) Settings(ctx context.Context) (set api.Settings, err error) {
 	return set, err
 }
 
-// ChangeSettings changes what is set of them.
+// ChangeSettings changes some of the settings.
 func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (set api.Settings, err error) {
 	if change.Notify != nil && !validNotify(*change.Notify) {
 		return set, badNotify

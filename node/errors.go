@@ -15,8 +15,8 @@ import (
 
 var closedError = &api.Error{Code: api.CodeClosed, Message: "the node is shutting down"}
 
-// apiError tells a person what went wrong. This is the one place where errors
-// of the packages below become words.
+// apiError puts an error into words for a person. This is the one place where errors of
+// the packages below become words.
 func apiError(err error) error {
 	if err == nil {
 		return nil

@@ -102,8 +102,8 @@ func (n *Node) events(ctx context.Context, after int64) (last int64, out []api.E
 	return last, out, err
 }
 
-// event returns an event as it is told, [store.ErrNotFound] if what it tells
-// of has been erased.
+// event returns an event for the api, [store.ErrNotFound] if its subject has been
+// erased.
 func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 	e := api.Event{Kind: row.Kind, Seq: row.Seq, Time: row.Time, State: row.State}
 	if !row.Contact.IsZero() {
@@ -171,8 +171,8 @@ func (l *live) tell(e api.Event) {
 	}
 }
 
-// since returns what there is of the events after the first n, how many there
-// were, and a channel that is closed at the next one.
+// since returns the events kept after the first n, how many there were, and a channel
+// that is closed at the next one.
 func (l *live) since(n uint64) ([]api.Event, uint64, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

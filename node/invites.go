@@ -29,8 +29,8 @@ const (
 	nextTry      = 1500 * time.Millisecond // from one try to the next
 )
 
-// Invite makes a one-time invite, and returns once a mailbox keeps what its
-// link leads to. If none does, nothing of it is left.
+// Invite makes a one-time invite, and returns once a mailbox keeps the bundle of its
+// link. If none does, nothing of it is left.
 func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
 	if req.Expires == 0 {
 		req.Expires = defaultExpiry
@@ -148,9 +148,9 @@ func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell
 	return apiError(last)
 }
 
-// putBundle stores a bundle in a mailbox, trying again for a while. It asks for
-// the cells first: a mailbox that has no room drops what nobody has asked for.
-// If the invite was used or withdrawn meanwhile, the mailbox may delete them.
+// putBundle stores a bundle in a mailbox, trying again for a while. It asks for the
+// cells first: a mailbox that has no room drops boxes that are not asked for. If the
+// invite was used or withdrawn meanwhile, the mailbox may delete them.
 func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells []session.Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
@@ -186,9 +186,9 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 }
 
 // try does something until it works or ctx ends, and returns why it last
-// failed. What cannot work is not tried again. Who waits here is a person, so
-// the next try does not wait until one has failed: most that work do so in less
-// than nextTry, and each has a route of its own.
+// failed. A permanent error ends the tries. A person waits here, so the next try does
+// not wait until one has failed: most that work do so in less than nextTry, and each
+// has a route of its own.
 func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -18,7 +18,7 @@ const (
 )
 
 // Join adds a relay to start from, by its address with /p2p/ at the end, and
-// waits until relays are known. What is known is kept for the next starts.
+// waits until relays are known. The known relays are kept for the next starts.
 func (n *Node) Join(ctx context.Context, address string) error {
 	hint, err := directory.ParseBootstrap(address)
 	if err != nil {

@@ -122,7 +122,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	return out, nil
 }
 
-// checkMessage refuses what cannot be sent, and looks at the picture.
+// checkMessage refuses a message that cannot be sent, and looks at the picture.
 func checkMessage(m *store.Message) error {
 	if m.Data == nil {
 		return textError(chat.CheckText(m.Text))
@@ -131,7 +131,7 @@ func checkMessage(m *store.Message) error {
 	return pictureError(chat.CheckPicture(m.Data, m.Text))
 }
 
-// forward gives a message what another one says.
+// forward gives a message the text and picture of another one.
 func forward(tx *store.Tx, m *store.Message, id string) error {
 	from, err := findMessage(tx, id)
 	if err != nil {
@@ -160,7 +160,7 @@ func (n *Node) message(tx *store.Tx, m store.Message) (api.Message, error) {
 	return n.newViewer(tx).message(m)
 }
 
-// A viewer turns messages into what is shown of them, within a transaction.
+// A viewer turns messages into their form for a screen, within a transaction.
 type viewer struct {
 	tx      *store.Tx
 	holding bool
@@ -282,8 +282,8 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	return safetext.Line(name), nil
 }
 
-// quote returns what is shown of a message that another one names. The ID of one
-// that is not here is zero: what a contact calls it is no ID of ours.
+// quote returns the quote of a message that another one names. The ID of one that is
+// not here is zero: a contact's name for it is no ID of ours.
 func (v *viewer) quote(to store.Message, err error) (*api.Quote, error) {
 	q := &api.Quote{ID: to.ID.String()}
 	if errors.Is(err, store.ErrNotFound) {

@@ -18,7 +18,7 @@ const (
 	_ = uint(envelope.CellSize - mailbox.BoxSize)
 )
 
-// Network is what a node needs of package p2p. See there.
+// Network is package p2p, as far as a node needs it. See there.
 type Network interface {
 	Run(ctx context.Context) error
 	Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box []byte) error

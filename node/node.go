@@ -1,22 +1,22 @@
-// Package node is one person's running messenger. It joins sessions and the
-// network, keeps the truth on disk, and is what every screen and command talks
-// to, as a starling/node/api.Node.
+// Package node is one person's running messenger. It joins sessions and the network,
+// keeps the truth on disk, and serves every screen and command, as a
+// starling/node/api.Node.
 //
 //	config    where a profile lives
 //	store     the encrypted profile
-//	chat      what is said inside a session
-//	outbox    what to send next; sends it
-//	inbox     opens what comes, keeps it, acknowledges it
+//	chat      the contents of a session
+//	outbox    the next thing to send; sends it
+//	inbox     opens cells, keeps their contents, acknowledges them
 //	  order   when contents are taken, and in which order
 //	  watch   which tags are asked for where
 //	control   the api over a unix socket
-//	doctor    what is wrong around a node
+//	doctor    faults around a node
 //	relay     a relay as a program
 //	testnet   meshes from scenario files
 //
 // The way of a text: Send writes it, its sealed cells and the session's next
 // state in one transaction and returns; the outbox puts each cell into two
-// mailboxes of the recipient and writes down what the mailboxes say; the
+// mailboxes of the recipient and writes down the mailboxes' answers; the
 // recipient's inbox opens the cells, writes down the text and the receipt it
 // owes, and lets the mailbox delete them; its outbox sends the receipt; our
 // inbox takes that and the text is delivered. A crash at any point repeats
@@ -58,7 +58,7 @@ type Config struct {
 	// ReceiptDelay is the mean wait before a receipt; 0 is that of the fast
 	// profile (inbox.DefaultReceiptDelay).
 	ReceiptDelay time.Duration
-	// Version is what Status tells.
+	// Version is the version in Status.
 	Version string
 	// Logger is nil for silence.
 	Logger *slog.Logger
@@ -127,7 +127,7 @@ const (
 	rotateEvery  = time.Hour
 	// keepEvents bounds the event log.
 	keepEvents = 200_000
-	// keepSeen bounds what is remembered of contents that are no messages.
+	// keepSeen bounds the ids remembered of contents that are no messages.
 	keepSeen = 100_000
 )
 
@@ -273,7 +273,7 @@ func (n *Node) Close() error {
 	return n.closed
 }
 
-// housekeep empties the log of what was deleted and replaces the row key.
+// housekeep empties the log of deleted rows and replaces the row key.
 func (n *Node) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()

@@ -12,14 +12,14 @@ import (
 	"starling/p2p"
 )
 
-// What the fast profile promises, in the words of docs/THREATMODEL.md.
+// The promises of the fast profile, in the words of docs/THREATMODEL.md.
 const (
 	promiseNone    = "Nothing is sent: there is no route that keeps you anonymous."
 	promisePrivate = "A mesh of your own: whoever runs its relays can see who talks to whom."
 	promiseFast    = "Only your two guards see your address. Who runs a guard of yours and one of your contact's, or watches both lines, can link you."
 )
 
-// Status says what holds now.
+// Status returns the present state of the node.
 func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	net := n.net.Status()
 	s := api.Status{

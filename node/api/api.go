@@ -1,7 +1,7 @@
-// Package api is the contract between a running node and whatever a person
-// uses to drive it: the terminal app, the command line, scripts. It holds
-// types and errors only and imports nothing of ours but safetext, so that a
-// screen built on it cannot reach a key, a socket or the disk.
+// Package api is the contract between a running node and its users' programs: the
+// terminal app, the command line, scripts. It holds types and errors only and imports
+// nothing of ours but safetext, so that a screen built on it cannot reach a key, a
+// socket or the disk.
 //
 // A node runs once per profile. Inside its own process it is used through the
 // [Node] interface directly; other processes use the same interface through
@@ -16,9 +16,9 @@
 //
 // # Events
 //
-// [Node.Events] delivers what happened after a given sequence number, in
-// order and without gaps, from the database: an event is on disk before it is
-// delivered. A reader that falls behind is never dropped; it reads slower.
+// [Node.Events] delivers the events after a given sequence number, in order and without
+// gaps, from the database: an event is on disk before it is delivered. A reader that
+// falls behind is never dropped; it reads slower.
 package api
 
 import (
@@ -32,8 +32,8 @@ import (
 // is refused with [CodeTooLong]; nothing is cut.
 const MaxText = 32 << 10
 
-// More limits in bytes: of a picture and of the text beside it, of what a
-// [Quote] shows, and of the emoji of a [Reaction].
+// More limits in bytes: of a picture and of the text beside it, of the text of a
+// [Quote], and of the emoji of a [Reaction].
 const (
 	MaxPicture = 48 << 10
 	MaxCaption = 8 << 10
@@ -63,8 +63,8 @@ type Node interface {
 	// new contact is on disk; the contact is [ContactPending] until they answer.
 	AddContact(ctx context.Context, req AddContactRequest) (Contact, error)
 	Contacts(ctx context.Context) ([]Contact, error)
-	// Verification returns what two people compare to know that nobody sits
-	// between them.
+	// Verification returns the safety number for two people to compare, as proof that
+	// nobody sits between them.
 	Verification(ctx context.Context, contact string) (Verification, error)
 	// SetVerified records that the two people have compared it: seen is the
 	// safety number or the code that they compared, and it is refused with
@@ -113,8 +113,8 @@ type Node interface {
 	// Unlock reports whether this is the profile's passphrase, for a screen
 	// that was locked: [CodeWrongPassphrase] if not.
 	Unlock(ctx context.Context, passphrase string) error
-	// TryOthers is for a person who does not want to wait for the guards: others are
-	// tried now. Each that answers sees the address of this computer.
+	// TryOthers tries other guards now, for a person tired of waiting for theirs. Each
+	// that answers sees the address of this computer.
 	TryOthers(ctx context.Context) error
 	// ChangePassphrase gives the profile another passphrase and other keys, while it
 	// is used.
@@ -127,7 +127,7 @@ type Node interface {
 
 	// Events calls f for each event after the given sequence number, in
 	// order, until f returns an error or ctx ends; it returns that error.
-	// After -1 means "only what happens from now on".
+	// After -1 means "only events from now on".
 	Events(ctx context.Context, after int64, f func(Event) error) error
 }
 
@@ -178,8 +178,8 @@ type Message struct {
 
 	// Gap says that something its sender wrote before this is not here.
 	Gap Gap `json:"gap,omitempty"`
-	// Late is set if it came after something that was written later: the first
-	// of what stands above it and belongs below it.
+	// Late is set if it came after something that was written later. It quotes the
+	// first message above it that belongs below it.
 	Late *Quote `json:"late,omitempty"`
 
 	Reply     *Quote     `json:"reply,omitempty"` // what it answers
@@ -198,8 +198,8 @@ type Message struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// Gap is what is known of something that was written before a message and is
-// not here. Lost receipts and the like are no gap.
+// Gap is the state of something that was written before a message and is not here. Lost
+// receipts and the like are no gap.
 type Gap string
 
 const (
@@ -216,7 +216,7 @@ type Quote struct {
 	Text     safetext.Text `json:"text,omitzero"` // its first [MaxQuote] bytes, as one line
 }
 
-// A Reaction is what one side thinks of a message, in one emoji.
+// A Reaction is the opinion of one side about a message, in one emoji.
 type Reaction struct {
 	Outgoing bool          `json:"outgoing"`
 	Emoji    safetext.Text `json:"emoji"`
@@ -230,9 +230,9 @@ type Picture struct {
 	Size int    `json:"size"` // of Data in bytes
 }
 
-// State is how far a message has come. An outgoing one moves down this list
-// and never up, but for Retry and for a session that was given up: what is not
-// delivered by then is queued again. An incoming one is [StateReceived].
+// State is how far a message has come. An outgoing one moves down this list and never
+// up, but for Retry and for a session that was given up: undelivered messages are then
+// queued again. An incoming one is [StateReceived].
 type State string
 
 const (
@@ -242,8 +242,8 @@ const (
 	StateDelivered State = "delivered" // the recipient's key said so
 	StateFailed    State = "failed"    // given up; Reason says why
 	StateReceived  State = "received"
-	// StateNotice marks what nobody sent: the node tells it in a conversation,
-	// for example that the session is a new one. No contact can make one.
+	// StateNotice marks a message of the node itself, for example that the session is a
+	// new one. No contact can make one.
 	StateNotice State = "notice"
 )
 
@@ -255,8 +255,8 @@ type SendRequest struct {
 	ID      string `json:"id,omitempty"`
 	// ReplyTo is the ID of the message of this conversation that it answers.
 	ReplyTo string `json:"reply_to,omitempty"`
-	// Forward is the ID of a message, of any conversation, whose text and
-	// picture are sent instead of Text.
+	// Forward is the ID of a message, of any conversation; its text and picture are
+	// sent instead of Text.
 	Forward string `json:"forward,omitempty"`
 	// Picture is a PNG, JPEG or GIF of at most [MaxPicture] bytes; Text is then
 	// its caption of at most [MaxCaption] bytes, and may be empty.
@@ -269,10 +269,10 @@ type EditRequest struct {
 	Text    string `json:"text"`
 }
 
-// DeleteRequest names up to 64 messages of one conversation. Without Both they
-// are erased here, and what is on its way still arrives. Both takes them back:
-// here and at the contact their empty places stay. It is refused for messages
-// of the contact.
+// DeleteRequest names up to 64 messages of one conversation. Without Both they are
+// erased here, and an outgoing one on its way still arrives. Both takes them back: here
+// and at the contact their empty places stay. It is refused for messages of the
+// contact.
 type DeleteRequest struct {
 	Messages []string `json:"messages"`
 	Both     bool     `json:"both,omitempty"`
@@ -296,8 +296,8 @@ type HistoryRequest struct {
 
 // SearchRequest asks for up to Limit messages (default 50, at most 1,000) that
 // hold every word, in any case and order, the last one as a beginning; in one
-// conversation if Contact is set. Words are at most 1 KiB; what has no letter,
-// digit or emoji finds nothing. Before is as in [HistoryRequest].
+// conversation if Contact is set. Words are at most 1 KiB; a word without letter, digit
+// or emoji finds nothing. Before is as in [HistoryRequest].
 type SearchRequest struct {
 	Words   string `json:"words"`
 	Contact string `json:"contact,omitempty"`
@@ -338,13 +338,13 @@ type Verification struct {
 	Verified bool   `json:"verified"`
 }
 
-// Status is what holds now.
+// Status is the present state of a node.
 type Status struct {
 	Role    string        `json:"role"`    // "client"
 	Name    safetext.Text `json:"name"`    // the owner's name
 	Profile string        `json:"profile"` // privacy profile: fast, mix, direct
 	Ready   bool          `json:"ready"`   // messages can leave now
-	// Reason says what is awaited when Ready is false.
+	// Reason names the thing awaited when Ready is false.
 	Reason    string  `json:"reason,omitempty"`
 	PeerID    string  `json:"peer_id"` // this session's network identity
 	Hops      int     `json:"hops"`    // mixes on the way to a mailbox
@@ -375,7 +375,7 @@ type Status struct {
 	Anonymity    Anonymity `json:"anonymity"`
 	BytesIn      int64     `json:"bytes_in"`
 	BytesOut     int64     `json:"bytes_out"`
-	// Refused counts what the network sent that was dropped, by kind.
+	// Refused counts dropped input from the network, by kind.
 	Refused map[string]int64 `json:"refused"`
 	Started time.Time        `json:"started"`
 	Version string           `json:"version"`
@@ -402,7 +402,7 @@ type Mailbox struct {
 	PeerID string `json:"peer_id"`
 	// Heard is when it last answered; zero if never.
 	Heard time.Time `json:"heard"`
-	// NoRoom: it has no room to send what comes at once, and is asked now and then.
+	// NoRoom: it has no room to push boxes at once, and is asked now and then.
 	NoRoom bool `json:"no_room,omitempty"`
 }
 
@@ -414,9 +414,8 @@ type Outbox struct {
 	Failed int `json:"failed"`
 }
 
-// Anonymity is what the profile promises in the network as it is now.
-// Statement is one sentence for a person; it never says more than
-// docs/THREATMODEL.md.
+// Anonymity is the promise of the profile in the network as it is now. Statement is one
+// sentence for a person; it never says more than docs/THREATMODEL.md.
 type Anonymity struct {
 	Statement string `json:"statement"`
 	// RelaysToLink is how many relays must work together to link sender and
@@ -426,7 +425,7 @@ type Anonymity struct {
 	EnoughRelays bool `json:"enough_relays"`
 }
 
-// EventKind names what an event tells.
+// EventKind names the subject of an event.
 type EventKind string
 
 const (
@@ -465,7 +464,7 @@ type Event struct {
 	Status  *Status      `json:"status,omitempty"`  // EventStatus
 }
 
-// InviteEvent tells what became of an invite.
+// InviteEvent tells the fate of an invite.
 type InviteEvent struct {
 	ID      string `json:"id"`
 	What    string `json:"what"` // "used", "reused", "expired", "revoked"

@@ -25,7 +25,7 @@ const MaxTimer = 28 * 24 * 60 * 60
 // Forever as MutedUntil mutes until it is changed.
 var Forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ConversationRequest changes what is set of it. Timer is our offer.
+// ConversationRequest changes the settings of a conversation. Timer is our offer.
 type ConversationRequest struct {
 	Contact    string       `json:"contact"`
 	Pinned     *bool        `json:"pinned,omitempty"`
@@ -52,8 +52,8 @@ type Draft struct {
 	ReplyTo string `json:"reply_to,omitempty"`
 }
 
-// Settings are the owner's choices for the whole profile. What they send to
-// contacts is off unless chosen: it tells when a person is there.
+// Settings are the owner's choices for the whole profile. Contents sent by a setting
+// are off unless chosen: they tell when a person is there.
 type Settings struct {
 	Typing       bool        `json:"typing"`        // tell that we are writing
 	ReadReceipts bool        `json:"read_receipts"` // tell that we have read
@@ -62,7 +62,7 @@ type Settings struct {
 	LockAfter int `json:"lock_after"`
 }
 
-// SettingsChange changes what is set of it.
+// SettingsChange changes some of the settings.
 type SettingsChange struct {
 	Typing       *bool        `json:"typing,omitempty"`
 	ReadReceipts *bool        `json:"read_receipts,omitempty"`

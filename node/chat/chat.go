@@ -1,5 +1,5 @@
-// Package chat is what two people say to each other inside a session: the
-// encoding of contents, and the rules that texts and names obey.
+// Package chat is the language of two people inside a session: the encoding of
+// contents, and the rules that texts and names obey.
 //
 // # Format
 //
@@ -15,14 +15,14 @@
 // for delivered. Anything else that deviates is malformed, whole.
 //
 //	kind         fields
-//	1 profile    name, mailbox…         who I am and where I fetch; the first content of each side
+//	1 profile    name, mailbox…         my name and where I fetch; the first content of each side
 //	2 text       text; time, ref, forwarded, timer, previous
 //	3 receipt    ids                    these contents have come
 //	4 mailboxes  mailbox…               where I fetch from now on
 //	5 ask        ids                    please repeat the receipts of those that have come
 //	6 edit       ref, text; time        my message has this text now
 //	7 delete     ids                    I take my messages back
-//	8 reaction   ref; emoji             what I think of a message; without emoji: nothing any more
+//	8 reaction   ref; emoji             my opinion of a message; without emoji: none any more
 //	9 picture    picture; text, time, ref, forwarded, timer, previous
 //	10 timer     ; timer, previous      I offer that messages disappear; without timer: that they stay
 //	11 read      ids; time              I have read your messages
@@ -46,14 +46,14 @@
 //
 // # Order
 //
-// What makes up a conversation, texts, pictures, edits, deletes, reactions and
-// timers, is taken in its turn ([Kind.InTurn]); the rest at once. A gap in the
-// sender's chain may hide a message or only a receipt that nobody repeats, so
-// each message names the one before it: its turn is after that, whatever else
-// is missing. The first message of a conversation names none, nor do those of
-// programs that did not know the field; their turn is that of their cells. Of
-// two edits of one message, or two reactions or timers of one side, the one
-// later in the chain holds, whichever came first.
+// Contents of a conversation, texts, pictures, edits, deletes, reactions and timers,
+// are taken in their turn ([Kind.InTurn]); the rest at once. A gap in the sender's
+// chain may hide a message or only a receipt that is never repeated. So each message
+// names the one before it: its turn is after that, even if other cells are missing. The
+// first message of a conversation names none, nor do those of programs that did not
+// know the field; their turn is that of their cells. Of two edits of one message, or
+// two reactions or timers of one side, the one later in the chain holds, whichever came
+// first.
 package chat
 
 import (
@@ -65,7 +65,7 @@ import (
 	"starling/node/api"
 )
 
-// Kind says what a content is. The numbers are a wire format.
+// Kind is the kind of a content. The numbers are a wire format.
 type Kind uint8
 
 const (
@@ -155,8 +155,8 @@ func (k Kind) InTurn() bool {
 	return false
 }
 
-// Encode returns the content's bytes. It panics on a content that breaks the
-// limits: what people type is checked before ([CheckText], [CleanName]).
+// Encode returns the content's bytes. It panics on a content that breaks the limits:
+// the owner's texts are checked before ([CheckText], [CleanName]).
 func (c *Content) Encode() []byte {
 	b := []byte{byte(c.Kind)}
 	field := func(number uint8, value []byte) {
@@ -219,7 +219,7 @@ func (c *Content) Encode() []byte {
 // ErrMalformed means that bytes are not a content.
 var ErrMalformed = errors.New("malformed content")
 
-// Decode reads a content. What it returns does not share memory with b.
+// Decode reads a content. Its result does not share memory with b.
 func Decode(b []byte) (*Content, error) {
 	if len(b) < 1 || len(b) > MaxContent || b[0] == 0 {
 		return nil, ErrMalformed

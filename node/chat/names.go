@@ -10,12 +10,12 @@ import (
 	"starling/node/api/safetext"
 )
 
-// Two names that look the same are one name to people. A contact chooses theirs, so
-// nothing may stand in a name that nobody sees, and what differs by no more than
-// that, or by case, counts as the same ([SameName]). Letters of other scripts that
-// look alike do differ.
+// Two names that look the same are one name to people. A contact chooses theirs, so no
+// invisible characters may stand in a name. Names that differ by no more than those, or
+// by case, count as the same ([SameName]). Letters of other scripts that look alike do
+// differ.
 
-// apart are scripts whose letters never join, and what stands between words: no
+// apart are scripts with letters that never join, and the characters between words: no
 // joiner and no variation selector has an effect behind them.
 var apart = []*unicode.RangeTable{
 	unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Georgian, unicode.Hebrew,

@@ -8,7 +8,7 @@ import (
 	"starling/node/api"
 )
 
-// What is wrong with a text, a name or a picture.
+// The faults of a text, a name or a picture.
 var (
 	ErrEmpty   = errors.New("it is empty")
 	ErrTooLong = errors.New("it is too long")
@@ -18,7 +18,7 @@ var (
 	ErrNoPicture = errors.New("it is not a picture")
 )
 
-// CheckText reports what keeps a text from being sent: it is never cut or
+// CheckText reports the fault that keeps a text from being sent: it is never cut or
 // changed.
 func CheckText(s string) error {
 	switch {
@@ -54,9 +54,8 @@ func PeerName(s string) string {
 	return legible(ShortName(legible(s), api.MaxName))
 }
 
-// PictureType returns what the first bytes of a picture say that it is,
-// "image/png", "image/jpeg" or "image/gif", and "" for anything else. Nobody
-// looks further here.
+// PictureType returns the type of a picture by its first bytes, "image/png",
+// "image/jpeg" or "image/gif", and "" for anything else. Nobody looks further here.
 func PictureType(b []byte) string {
 	for _, t := range []struct{ magic, name string }{
 		{"\x89PNG\r\n\x1a\n", "image/png"},
@@ -71,7 +70,8 @@ func PictureType(b []byte) string {
 	return ""
 }
 
-// CheckPicture reports what keeps a picture, with its caption, from being sent.
+// CheckPicture reports the fault that keeps a picture, with its caption, from being
+// sent.
 func CheckPicture(data []byte, caption string) error {
 	switch {
 	case len(data) > api.MaxPicture:

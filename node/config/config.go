@@ -5,18 +5,18 @@
 //
 //	profile.key        the passphrase's wrapping of the two keys below (package store)
 //	profile.db         contacts, messages, sessions; encrypted whole (package store)
-//	profile.db-wal     what was written last; encrypted with the same key
+//	profile.db-wal     the latest changes; encrypted with the same key
 //	profile.lock       held by the node that runs this profile
 //	control.sock       the running node's control socket (package control)
 //
 // The folder is the one given by --profile, or $STARLING_PROFILE, or
 // "starling" in the user's XDG data directory. Nothing is written elsewhere,
-// with three exceptions. What an editor is to write lies beside it for as long, see
-// [Profile.Texts]. A unix socket's path has room for about 100 bytes, so a
-// deeper profile has its socket in the user's runtime directory, under a name
-// made from a hash of the profile's path. And what tells a profile from a copy
-// of it that was put back cannot be part of the copy: it is a file of 25 bytes
-// with a random name in the folder that [Markers] returns.
+// with three exceptions. A text in an editor lies beside the profile for as long, see
+// [Profile.Texts]. A unix socket's path has room for about 100 bytes, so a deeper
+// profile has its socket in the user's runtime directory, under a name made from a hash
+// of the profile's path. And the mark that tells a profile from a copy of it that was
+// put back cannot be part of the copy: it is a file of 25 bytes with a random name in
+// the folder that [Markers] returns.
 package config
 
 import (
@@ -67,12 +67,11 @@ func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock")
 // NextDatabase is the database under other keys, while the passphrase is changed.
 func (p Profile) NextDatabase() string { return filepath.Join(p.Dir, "profile.db-next") }
 
-// Unfinished returns the one folder for what holds secrets while something is
-// made: a backup, a restored profile. Every start empties it, and a wipe destroys
-// what is there.
+// Unfinished returns the one folder for secrets in the making: a backup, a restored
+// profile. Every start empties it, and a wipe destroys its files.
 func (p Profile) Unfinished() string { return filepath.Join(p.Dir, "unfinished") }
 
-// Markers returns the folder for what tells profiles from copies of them:
+// Markers returns the folder for the marks that tell profiles from copies of them:
 // "starling/markers" in the user's XDG state directory; "" if there is none.
 func Markers() string {
 	xdg.Reload()

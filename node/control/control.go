@@ -42,7 +42,7 @@ const (
 	maxBody = 1 << 20
 	// maxRequests is how many requests run at a time. More wait.
 	maxRequests = 256
-	// headerTime is how long a client has to say what it wants.
+	// headerTime is how long a client has to send a request's header.
 	headerTime = 10 * time.Second
 	// lastAnswer is how long a client has to take answers when the node ends.
 	lastAnswer = time.Second

@@ -11,7 +11,7 @@ import (
 // it, the client asks for it, and docs/API.md is written from it.
 type method[P, R any] struct{ endpoint }
 
-// An endpoint is what the server and the document need of a method.
+// An endpoint is a method as the server and the document see it.
 type endpoint struct {
 	name, doc string
 	shape     shape

@@ -25,8 +25,8 @@ type Server struct {
 	listener net.Listener
 }
 
-// Listen takes the control socket of a profile whose lock the caller holds. A
-// socket that nobody answers on is a dead node's, and is replaced.
+// Listen takes the control socket of a profile; the caller holds its lock. A socket
+// that nobody answers on is a dead node's, and is replaced.
 func Listen(p config.Profile, node api.Node) (*Server, error) {
 	path := p.Socket()
 	if err := p.MakeSocketDir(); err != nil {

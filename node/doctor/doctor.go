@@ -1,15 +1,15 @@
-// Package doctor looks for what is wrong around a node: the checks behind `starling
-// doctor`. A messenger without servers fails silently when a clock is wrong, a disk is
-// full or a port is closed. Each check has a name that scripts may rely on, a finding,
-// and a remedy.
+// Package doctor looks for faults around a node: the checks behind `starling doctor`. A
+// messenger without servers fails silently when a clock is wrong, a disk is full or a
+// port is closed. Each check has a name that scripts may rely on, a finding, and a
+// remedy.
 //
 // Checks only look. They start no node, change no file and send nothing to anybody.
-// Whether a relay is listed and reached is what others have told the relay that runs:
-// an address that answers from this machine says nothing of other networks.
+// The findings whether a relay is listed and reached are the testimony of others, told
+// by the running relay: an address that answers from this machine says nothing of other
+// networks.
 //
-// What a check says can be pasted into a public question: folders, addresses
-// and peer ids are only in a finding's Detail, which [Examine] leaves out
-// unless asked.
+// The words of a check can be pasted into a public question: folders, addresses and
+// peer ids are only in a finding's Detail, which [Examine] leaves out unless asked.
 package doctor
 
 import (
@@ -40,7 +40,7 @@ const (
 	Skipped Result = "skipped" // could not be looked at; says why
 )
 
-// A Finding is what a check found. Says and Remedy name nobody and no place.
+// A Finding is the result of a check. Says and Remedy name nobody and no place.
 type Finding struct {
 	Check  string   `json:"check"`
 	Result Result   `json:"result"`
@@ -49,7 +49,7 @@ type Finding struct {
 	Detail []string `json:"detail,omitempty"` // folders, addresses, peer ids
 }
 
-// A Patient is what the checks look at.
+// A Patient is the subject of the checks.
 type Patient struct {
 	Profile        config.Profile
 	PassphraseFile string   // as given to the program, or ""
@@ -73,7 +73,7 @@ type Relay struct {
 	AllowPrivate bool
 }
 
-// System is what the checks ask the machine.
+// System is the machine, as the checks ask it.
 type System struct {
 	Now   func() time.Time
 	Free  func(dir string) (uint64, error) // bytes that a user may still write
@@ -82,7 +82,8 @@ type System struct {
 	Addresses func() ([]net.Addr, error)
 	// Listen takes a TCP address and gives it back.
 	Listen func(address string) error
-	// Relay is what the relay of a state folder says that runs: relay.ReadStatus.
+	// Relay is the state of the running relay of a state folder, by its own word:
+	// relay.ReadStatus.
 	Relay func(stateDir string, now time.Time) (relay.Status, error)
 }
 
@@ -138,7 +139,7 @@ func skip(format string, args ...any) Finding {
 	return Finding{Result: Skipped, Says: fmt.Sprintf(format, args...)}
 }
 
-// at adds what may name a place or somebody.
+// at adds a detail that may name a place or a person.
 func (f Finding) at(detail ...string) Finding {
 	for _, d := range detail {
 		if d != "" {

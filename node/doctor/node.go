@@ -123,7 +123,8 @@ func checkRelays(_ context.Context, p *Patient) Finding {
 	return ok("%d known, %d needed", known, p2p.MinRelays)
 }
 
-// fewLists is how many relays must have said what they list for it to mean something.
+// fewLists is how many relays must have told their lists for a comparison to mean
+// something.
 const fewLists = 3
 
 func checkGuards(_ context.Context, p *Patient) Finding {
@@ -237,8 +238,8 @@ func were(n int) string {
 	return fmt.Sprintf("%d messages were", n)
 }
 
-// oldestWaiting returns when the oldest message that is in no mailbox was
-// written, and what it waits for.
+// oldestWaiting returns when the oldest message that is in no mailbox was written, and
+// the reason for its wait.
 func oldestWaiting(ctx context.Context, p *Patient) (oldest time.Time, reason string, err error) {
 	contacts, err := p.Node.Contacts(ctx)
 	if err != nil {

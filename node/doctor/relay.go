@@ -172,7 +172,7 @@ func checkRelay(_ context.Context, p *Patient) Finding {
 	return ok("it runs").at(place, "peer id "+p.relay.PeerID)
 }
 
-// noRelay is why a check of what others say was left out, if it was.
+// noRelay is the reason why a check of the testimony of others was left out, if it was.
 func (p *Patient) noRelay() (Finding, bool) {
 	switch {
 	case errors.Is(p.relayErr, relay.ErrNotRunning):

@@ -39,7 +39,7 @@ type Net struct {
 	mailbox []p2p.NodeID
 }
 
-// Settings are what goes wrong.
+// Settings are the faults of the network.
 type Settings struct {
 	// Delay is the mean time of a box or answer on its way.
 	Delay time.Duration
@@ -75,7 +75,7 @@ func New(mailboxes int) *Net {
 	return n
 }
 
-// Set changes what goes wrong.
+// Set changes the faults.
 func (n *Net) Set(s Settings) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,8 +105,8 @@ func (n *Net) SetLiar(id p2p.NodeID, liar bool) {
 // Wipe makes a mailbox forget all boxes, and which tags were used.
 func (n *Net) Wipe(id p2p.NodeID) { n.SetStore(id, mailbox.NewMemory(room)) }
 
-// SetStore lets a mailbox keep its boxes elsewhere than in memory. What the
-// store fails on is not answered.
+// SetStore lets a mailbox keep its boxes elsewhere than in memory. A request on which
+// the store fails is not answered.
 func (n *Net) SetStore(id p2p.NodeID, s mailbox.Store) {
 	n.mu.Lock()
 	n.stores[id] = s
@@ -330,7 +330,7 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 	return c.wait(ctx, s.Delay)
 }
 
-// showTaken shows what lies under a tag; a liar shows noise.
+// showTaken shows the box under a tag; a liar shows noise.
 func (n *Net) showTaken(ctx context.Context, disk mailbox.Store, tag p2p.Tag, liar bool) error {
 	if liar {
 		noise := make([]byte, p2p.BoxSize)
@@ -413,7 +413,7 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 	c.push()
 }
 
-// Ack deletes. The tag stays taken by what lay under it.
+// Ack deletes. The tag stays taken by the former box.
 func (c *Client) Ack(node p2p.NodeID, tags ...p2p.Tag) {
 	c.net.mu.Lock()
 	disk, known := c.net.stores[node]
@@ -435,7 +435,7 @@ func (n *Net) pushAll() {
 	}
 }
 
-// push hands over what lies under watched tags.
+// push hands over the boxes under watched tags.
 func (c *Client) push() {
 	if c.state() != nil || c.ctx.Err() != nil {
 		return
@@ -537,7 +537,7 @@ func (c *Client) Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error) {
 // Hint returns the node's id.
 func (c *Client) Hint(id p2p.NodeID) ([]byte, error) { return id[:], nil }
 
-// AddHint reads what Hint returned.
+// AddHint reads a hint of Hint.
 func (c *Client) AddHint(b []byte) (id p2p.NodeID, err error) {
 	if len(b) != len(id) {
 		return id, p2p.ErrUnknownRelay

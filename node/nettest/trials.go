@@ -50,7 +50,8 @@ func (asked) BackOver(p2p.NodeID) bool { return false }
 func (asked) Valid() bool              { return true }
 func (asked) Failed()                  {}
 
-// askForTrials is watch.Config.Post. It looks for what no watch of the client waits for.
+// askForTrials is watch.Config.Post. It looks for tags of trials, which no watch of the
+// client waits for.
 func (c *Client) askForTrials(ctx context.Context, node p2p.NodeID, n int, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
 	if err := c.state(); err != nil {
 		return nil, err

@@ -1,11 +1,11 @@
 // Package relay runs a relay as a program of its own: one per state folder, in
 // the errors of node/api.
 //
-// The state folder, mode 0700, holds what package p2p keeps there (the relay's
+// The state folder, mode 0700, holds the files of package p2p (the relay's
 // network key and its mailboxes) and
 //
 //	relay.lock    held while the relay runs
-//	relay.status  what it knows of itself, for starling relay status and doctor
+//	relay.status  its own state, for starling relay status and doctor
 package relay
 
 import (
@@ -115,7 +115,7 @@ func tryLock(ctx context.Context, lock *flock.Flock) (bool, error) {
 	return held, err
 }
 
-// told puts what goes wrong with a relay into words.
+// told puts an error of a relay into words.
 func told(err error) error {
 	switch {
 	case err == nil:

@@ -17,13 +17,12 @@ import (
 	"starling/p2p"
 )
 
-// statusFile holds what a running relay knows of itself. It is there while the
-// relay runs, and perhaps after a crash: who reads it looks at the lock first.
+// statusFile holds the state of a running relay, as the relay knows it. It is there
+// while the relay runs, and perhaps after a crash: readers look at the lock first.
 const statusFile = "relay.status"
 
 const (
-	// The relay is looked at so often; what stands in the file is never older than
-	// writeEvery.
+	// The relay is looked at so often; the file is never older than writeEvery.
 	lookEvery  = 2 * time.Second
 	writeEvery = 20 * time.Second
 	// stale is how old it is when the relay does not run as it should.
@@ -58,8 +57,8 @@ type Status struct {
 	ClientPlaces int `json:"client_places"`
 	Boxes        int `json:"boxes"`
 	BoxPlaces    int `json:"box_places"`
-	// ClockAhead is by how many seconds this computer's clock is ahead of what the
-	// others say; ClockKnown: two of them agree.
+	// ClockAhead is by how many seconds this computer's clock is ahead of the others'
+	// time; ClockKnown: two of them agree.
 	ClockKnown bool  `json:"clock_known"`
 	ClockAhead int64 `json:"clock_ahead"`
 
@@ -79,7 +78,7 @@ var (
 	ErrSilent     = errors.New("the relay that runs has not said for minutes how it is")
 )
 
-// ReadStatus returns what the relay of a state folder says that runs now.
+// ReadStatus returns the status of the running relay of a state folder.
 func ReadStatus(stateDir string, now time.Time) (s Status, err error) {
 	if !Running(stateDir) {
 		return s, ErrNotRunning
@@ -120,7 +119,7 @@ func Running(stateDir string) bool {
 	return err == nil && !got
 }
 
-// A keeper writes what a relay knows of itself.
+// A keeper writes the state of a relay to its file.
 type keeper struct {
 	config  Config
 	look    func() p2p.RelayStatus
@@ -163,7 +162,7 @@ func (k *keeper) write() {
 	}
 }
 
-// standing is the part of a status whose change is written at once.
+// standing is the part of a status that is written at once when it changes.
 func (s Status) standing() Status {
 	return Status{Listed: s.Listed, Reachable: s.Reachable, Announced: s.Announced, Listening: s.Listening,
 		Unreached: s.Unreached, Asked: s.Asked, ListedBy: s.ListedBy, ReachedBy: s.ReachedBy, Relays: s.Relays,
@@ -191,7 +190,7 @@ func writeStatus(path string, s Status) error {
 		return err
 	}
 
-	// One name: what a crash leaves is written over.
+	// One name: the rest of a crash is written over.
 	draft := path + ".new"
 	os.Remove(draft)
 	f, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -27,12 +27,12 @@ import (
 //	  0  magic      8  "STARLBAK"
 //	  8  version    1  2
 //	  9  key file 314  opens with the passphrase that the profile had
-//	323  size       8  of what follows, a multiple of 4,096
+//	323  size       8  of the rest, a multiple of 4,096
 //	331  database      profile.db under the database key of that key file
 //
 // The database key is drawn for the backup, so that it opens no page of the
-// profile itself; the row keys are the profile's. The database says of itself
-// that it is a copy: whoever opens it begins new sessions (ADR 0007).
+// profile itself; the row keys are the profile's. The database says of itself that it
+// is a copy: after opening it a node begins new sessions (ADR 0007).
 const (
 	backupMagic   = "STARLBAK"
 	backupVersion = 2
@@ -109,7 +109,7 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		return mapError(err)
 	}
 
-	// A link does not replace what has come there in the meantime.
+	// A link does not replace a file that has come there in the meantime.
 	err = os.Link(f.Name(), path)
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -190,7 +190,7 @@ func (s *Store) copyPages(ctx context.Context, uri string, key [32]byte, then fu
 }
 
 // copySome copies some pages, and returns the key file if these were the last.
-// What others write between two calls is copied again.
+// Pages that others write between two calls are copied again.
 func (s *Store) copySome(key [32]byte, then func() error) (keys *keyFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -372,8 +372,8 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// openBackup returns what a backup holds. What it may cost is bounded before
-// anything is done with it: the length of its header, and scrypt's log N.
+// openBackup returns the content of a backup. Its cost is bounded before anything is
+// done with it: the length of its header, and scrypt's log N.
 func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error) {
 	head := make([]byte, maxAgeHead)
 	n, err := io.ReadFull(f, head)
@@ -439,7 +439,7 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 	return config.WriteFile(p.KeyFile(), keys)
 }
 
-// source is a reader whose errors are those of a backup.
+// source is a reader with the errors of a backup.
 type source struct{ r io.Reader }
 
 func (s source) Read(b []byte) (int, error) {

@@ -2,10 +2,10 @@ package store
 
 import "time"
 
-// ChangeTable holds what changes messages: reactions, edits that wait, drafts.
+// ChangeTable holds changes of messages: reactions, edits that wait, drafts.
 type ChangeTable struct{ tx *Tx }
 
-// A Reaction is what one side thinks of a message.
+// A Reaction is the opinion of one side about a message.
 type Reaction struct {
 	Message  ID
 	Outgoing bool
@@ -49,7 +49,7 @@ type Change struct {
 	Time    time.Time
 }
 
-// maxChanges bounds what a contact may say of messages that never come.
+// maxChanges bounds the changes of a contact to messages that never come.
 const maxChanges = 256
 
 // AddChange keeps a change until its message comes; of two of one kind the one
@@ -71,8 +71,7 @@ func (t ChangeTable) HasChange(contact ID, message ContentID, kind int) (bool, e
 	return n != 0, err
 }
 
-// TakeChanges removes and returns what a contact has said of a message, in
-// order.
+// TakeChanges removes and returns a contact's changes of a message, in order.
 func (t ChangeTable) TakeChanges(contact ID, message ContentID) ([]Change, error) {
 	all, err := collect(t.tx, func(r Row) Change {
 		return Change{r.Content(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)}
@@ -91,7 +90,8 @@ type Draft struct {
 	Ref     ID // what it answers; zero: nothing
 }
 
-// Drafts returns all drafts. One whose message is gone answers nothing.
+// Drafts returns all drafts. The draft of an answer to an erased message answers
+// nothing.
 func (t ChangeTable) Drafts() ([]Draft, error) {
 	return collect(t.tx, func(r Row) Draft { return Draft{r.ID(0), r.Text(1), r.ID(2)} },
 		`SELECT d.contact, d.text, m.id FROM drafts d

@@ -187,7 +187,7 @@ func (t ContactTable) Missing() (map[Node]time.Time, error) {
 	return out, err
 }
 
-// SetMissing replaces what Missing returns.
+// SetMissing replaces the result of Missing.
 func (t ContactTable) SetMissing(missing map[Node]time.Time) error {
 	err := t.tx.exec(`DELETE FROM missing`)
 	for node, since := range missing {

@@ -10,8 +10,8 @@ import (
 // EventTable holds the log of events.
 type EventTable struct{ tx *Tx }
 
-// An Event says what happened. It refers to rows instead of repeating them, so
-// that what is erased is gone from here too.
+// An Event tells of one change. It refers to rows instead of repeating them, so that
+// erased contents are gone from here too.
 type Event struct {
 	Seq     int64
 	Kind    api.EventKind
@@ -57,8 +57,8 @@ func (t EventTable) LastEvent() (int64, error) {
 }
 
 // Prune keeps the newest events, and of each contact the newest contents that
-// were recorded as seen: nobody asks for older ones, or sends them again. What
-// one contact sends pushes out nothing of another.
+// were recorded as seen: nobody asks for older ones, or sends them again. The contents
+// of one contact push out nothing of another.
 func (t EventTable) Prune(events, seen int) error {
 	return errors.Join(
 		t.tx.exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, events),

@@ -2,11 +2,12 @@ package store
 
 import "time"
 
-// InboxTable holds what has come and is not taken yet, and the receipts that are owed.
+// InboxTable holds the fragments that have come and are not taken yet, and the receipts
+// that are owed.
 type InboxTable struct{ tx *Tx }
 
-// A Fragment is what one received cell held, kept until its content is
-// complete and its turn has come. One with Count 0 only marks its place.
+// A Fragment is the fragment of one received cell, kept until its content is complete
+// and its turn has come. One with Count 0 only marks its place.
 type Fragment struct {
 	Seq   int64 // of the cell in the sender's chain
 	Item  ContentID
@@ -28,7 +29,7 @@ func (t InboxTable) AddFragment(contact ID, f Fragment) error {
 		ON CONFLICT DO NOTHING`, contact, f.Seq, f.Item, f.Index, f.Count, f.Time, f.Data)
 }
 
-// Fragments returns what is kept of a contact, in the order of its chain.
+// Fragments returns the fragments kept of a contact, in the order of its chain.
 func (t InboxTable) Fragments(contact ID) ([]Fragment, error) {
 	return collect(t.tx, scanFragment, `SELECT `+fragmentColumns+` FROM fragments WHERE contact = ? ORDER BY seq`, contact)
 }
@@ -39,7 +40,7 @@ func (t InboxTable) CountFragments(contact ID) (int, error) {
 	return int(n), err
 }
 
-// MarkFragment empties a fragment whose content has been taken.
+// MarkFragment empties a fragment of a taken content.
 func (t InboxTable) MarkFragment(contact ID, seq int64) error {
 	return t.tx.exec(`UPDATE fragments SET count = 0, data = x'' WHERE contact = ? AND seq = ?`, contact, seq)
 }
@@ -102,8 +103,8 @@ func (t InboxTable) HasSeen(contact ID, content ContentID) (bool, error) {
 }
 
 // Seen reports whether a content of a contact has come whole: a text among the
-// messages or the fragments, or something else that was recorded. What we have
-// written never has: erased or not, it looks the same to them.
+// messages or the fragments, or something else that was recorded. Ours never has:
+// erased or not, it looks the same to them.
 func (t InboxTable) Seen(contact ID, content ContentID) (bool, error) {
 	n, err := t.tx.number(`SELECT
 		EXISTS(SELECT 1 FROM messages WHERE contact = ?1 AND content = ?2 AND outgoing = 0) OR

@@ -25,9 +25,9 @@ import (
 )
 
 // A freshVFS is the file system under the encryption of a profile. The cipher is
-// deterministic and knows no age: an old page put back at its place opens. So the
-// key file, which is replaced in one step, says what the database is beside it
-// (ADR 0009):
+// deterministic and knows no age: an old page put back at its place opens. So the key
+// file, which is replaced in one step, records the state of the database beside it (ADR
+// 0009):
 //
 //	sum     of profile.db: the XOR over all pages of HMAC-SHA256(page key, number 8 ‖ page)
 //	log key of profile.db-wal: XChaCha20 over the blocks of the log, below Adiantum
@@ -45,11 +45,11 @@ import (
 //
 //	log under the former key   a checkpoint was cut short: it is done again, then the sum is right
 //	log under the log key      the sum is right
-//	no log, or one of neither  the sum is right, and what is there is no log of ours
+//	no log, or one of neither  the sum is right, and a log that is there is none of ours
 //
 // A sum that is not right means a page or a file from before the key file, or one
 // that somebody has changed. While the store is open each page that is read is
-// compared too. A log may be cut off at its end: what is lost then is younger than
+// compared too. A log may be cut off at its end: the lost commits are younger than
 // the key file, and the marker counts it (marker.go).
 type freshVFS struct {
 	vfs.VFS
@@ -147,7 +147,7 @@ func (p *pages) resize(count int) {
 
 func xor(to, by *[32]byte) { subtle.XORBytes(to[:], to[:], by[:]) }
 
-// logHead is what a log under a key begins with.
+// logHead is the beginning of a log under a key.
 func logHead(key *[32]byte) []byte {
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write([]byte(logLabel))
@@ -251,7 +251,7 @@ func (f *freshVFS) logSize() int64 {
 	return n
 }
 
-// freshFile is the database or its log. Whoever calls it holds the store.
+// freshFile is the database or its log. Its callers hold the store.
 type freshFile struct {
 	vfs.File
 	fs   *freshVFS

@@ -7,17 +7,17 @@ import (
 	"starling/node/api"
 )
 
-// GapTable holds what is known of missing messages, and the losses that are to be told.
+// GapTable holds the gaps, and the losses that are to be told.
 type GapTable struct{ tx *Tx }
 
 // maxFilled is how many messages may learn at once that the one before them has
 // come. A sender has one, and few more after a profile was put back.
 const maxFilled = 64
 
-// Later returns what was shown of a contact though it was written after a
-// message that comes now, with the content id and at the place given: the message that
-// names it as the previous one, or else the first one at a later place; the
-// zero ID if there is none.
+// Later returns the message of a contact that was shown though it was written after a
+// message that comes now, with the content id and at the place given. It is the message
+// that names it as the previous one, or else the first one at a later place; the zero
+// ID if there is none.
 func (t GapTable) Later(contact ID, content ContentID, place int64) (ID, error) {
 	scan := func(r Row) ID { return r.ID(0) }
 	later, err := one(t.tx, scan, `SELECT id FROM messages

@@ -11,16 +11,16 @@ import (
 // message it may look like the content id, but need not.
 type ID [16]byte
 
-// ContentID names a content within one conversation, as its sender has chosen
-// it: a contact may choose what another one did. So no lookup takes it without
-// the contact, and what we answer one contact never depends on another. Of a
-// content of ours it is the bytes of its [ID].
+// ContentID names a content within one conversation, as its sender has chosen it: two
+// contacts may choose the same. So no lookup takes it without the contact, and our
+// answer to one contact never depends on another. Of a content of ours it is the bytes
+// of its [ID].
 type ContentID [16]byte
 
 // IsZero reports whether c is unset.
 func (c ContentID) IsZero() bool { return c == ContentID{} }
 
-// Content returns the content id of what we have written under an id.
+// Content returns the content id of a content of ours.
 func (id ID) Content() ContentID { return ContentID(id) }
 
 // NewID returns a random ID.

@@ -5,7 +5,7 @@ import "time"
 // InviteTable holds the invites that were made.
 type InviteTable struct{ tx *Tx }
 
-// InviteState says what has become of an invite of ours.
+// InviteState is the state of an invite of ours.
 type InviteState string
 
 const (
@@ -42,7 +42,7 @@ func (t InviteTable) Invite(id string) (Invite, error) {
 	return one(t.tx, scanInvite, `SELECT `+inviteColumns+` FROM invites WHERE id = ?`, id)
 }
 
-// Invites returns all invites, in whatever state.
+// Invites returns all invites, in any state.
 func (t InviteTable) Invites() ([]Invite, error) {
 	return collect(t.tx, scanInvite, `SELECT `+inviteColumns+` FROM invites ORDER BY created, id`)
 }

@@ -47,8 +47,8 @@ func (t OutboxTable) AddItem(it Item) error {
 		it.ID, it.Contact, it.Kind, it.Created, string(it.State), orNull(it.Ref), content)
 }
 
-// SealItem gives an item its cells. What it says is erased unless it is kept
-// for another session.
+// SealItem gives an item its cells. Its content is erased unless it is kept for another
+// session.
 func (t OutboxTable) SealItem(id ID, cells []Cell, keep bool) error {
 	if err := t.tx.execOne(`UPDATE items SET state = 'sealed', content = iif(?2, content, NULL) WHERE id = ?1`, id, keep); err != nil {
 		return err

@@ -40,8 +40,8 @@ import (
 //	144 log key        32  of its log
 //	176 former key     32  of the log before; zero: there is none
 //
-// The checksum is there to tell a damaged file from a wrong passphrase. It
-// adds nothing to what the tag already tells someone who guesses.
+// The checksum is there to tell a damaged file from a wrong passphrase. It adds nothing
+// to the tag for an attacker that guesses.
 const (
 	keyMagic    = "STARLKEY"
 	keyVersion  = 2
@@ -61,7 +61,7 @@ const (
 // device holds, once there is one.
 const wrapLabel = "starling/store/v1 wrap"
 
-// KDF is what it costs to turn the passphrase into a key: Argon2id (RFC 9106).
+// KDF is the cost of turning the passphrase into a key: Argon2id (RFC 9106).
 type KDF struct {
 	Passes  uint32 // t
 	Memory  uint32 // m in KiB

@@ -12,10 +12,9 @@ import (
 	"starling/node/config"
 )
 
-// A marker tells a profile from a copy of it that was put back, whose sessions
-// have been used (ADR 0007). The database counts the commits that moved a
-// session, and the same number stands in a small file outside the profile's
-// folder:
+// A marker tells a profile from a copy of it that was put back while its sessions went
+// on (ADR 0007). The database counts the commits that moved a session, and the same
+// number stands in a small file outside the profile's folder:
 //
 //	Options.Markers/profile id as 32 hex digits
 //
@@ -33,7 +32,7 @@ import (
 //
 //	profile id 16 ‖ lineage 16 ‖ count 8 ‖ before 1 (1 none, 2 a marker), then: lineage 16 ‖ count 8
 //
-// Before is what the file was when the lineage was drawn. It counts as right
+// Before is the former content of the file when the lineage was drawn. It counts as right
 // too until the file has been written, which a crash may have prevented.
 type marker struct {
 	lineage [16]byte

@@ -118,7 +118,7 @@ func (t MessageTable) Picture(message ID) ([]byte, error) {
 	return one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM pictures WHERE message = ?`, message)
 }
 
-// changed tells that a message is not what it was.
+// changed tells of a change to a message.
 func (t MessageTable) changed(m Message, now time.Time) error {
 	_, err := t.tx.Append(Event{Kind: api.EventChanged, Contact: m.Contact, Message: m.ID, Time: now})
 	return err
@@ -139,8 +139,8 @@ func (t MessageTable) SetState(m Message, state api.State, reason string, now ti
 	return err
 }
 
-// Tell is SetState for the message that an item of the outbox carries. One
-// that carries none, or whose message was erased, has nothing to tell.
+// Tell is SetState for the message that an item of the outbox carries. An item without
+// a message, or with an erased one, has nothing to tell.
 func (t MessageTable) Tell(item ID, state api.State, reason string, now time.Time) error {
 	m, err := t.tx.Message(item)
 	if errors.Is(err, ErrNotFound) || err == nil && !m.Outgoing {
@@ -212,7 +212,7 @@ func (t MessageTable) Erase(m Message, now time.Time) error {
 	return err
 }
 
-// Expired returns up to limit messages whose time is over.
+// Expired returns up to limit messages at the end of their time.
 func (t MessageTable) Expired(now time.Time, limit int) ([]Message, error) {
 	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
 		WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?`, now, limit)

@@ -6,7 +6,7 @@ import (
 	"starling/node/api"
 )
 
-// OwnerTable holds the owner: name, settings, what is known of the network.
+// OwnerTable holds the owner: name, settings, the state of the network.
 type OwnerTable struct{ tx *Tx }
 
 // Owner returns the name that contacts are told.
@@ -51,7 +51,7 @@ func (t OwnerTable) SetSettings(set api.Settings) error {
 
 const networkKey = "network"
 
-// NetworkState returns what the network last asked to keep, nil if nothing.
+// NetworkState returns the state that the network last asked to keep, nil if none.
 func (t OwnerTable) NetworkState() ([]byte, error) {
 	type row struct {
 		sealed  []byte

@@ -33,9 +33,9 @@ func (s *Store) CheckPassphrase(passphrase string) error {
 	return nil
 }
 
-// ChangePassphrase gives a closed profile another passphrase and other keys: who has
-// an old key file and the old passphrase opens nothing that the profile has become.
-// The zero KDF is [DefaultKDF].
+// ChangePassphrase gives a closed profile another passphrase and other keys: a thief
+// with an old key file and the old passphrase opens nothing of the profile from then
+// on. The zero KDF is [DefaultKDF].
 func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
 	kdf = cmp.Or(kdf, DefaultKDF)
 	if err := kdf.check(); err != nil {
@@ -48,8 +48,8 @@ func ChangePassphrase(p config.Profile, old, new string, kdf KDF) error {
 	return errors.Join(s.renewKeys(context.Background(), new, kdf), s.Close())
 }
 
-// ChangePassphrase does the same for a profile that is used meanwhile: what is written
-// while the database is copied is in the copy, too. An error after which [Store.Lost]
+// ChangePassphrase does the same for a profile that is used meanwhile: rows written
+// while the database is copied are in the copy, too. An error after which [Store.Lost]
 // is closed means that the profile is whole on disk, and has to be opened again.
 func (s *Store) ChangePassphrase(ctx context.Context, old, new string, kdf KDF) error {
 	kdf = cmp.Or(kdf, DefaultKDF)

@@ -2,15 +2,16 @@ package store
 
 import "errors"
 
-// ResetTable holds the sessions that are given up, and what is sent again in the next.
+// ResetTable holds the sessions that are given up, and the items that are sent again in
+// the next.
 type ResetTable struct{ tx *Tx }
 
 // ErrNoSession means that a contact's session was given up and the next one
 // is not there yet.
 var ErrNoSession = errors.New("the session was given up")
 
-// Reset returns what is left of a contact's former session until the new one
-// has answered, and its version; [ErrNotFound] if there is nothing.
+// Reset returns the rest of a contact's former session until the new one has answered,
+// and its version; [ErrNotFound] if there is none.
 func (t ResetTable) Reset(contact ID) (state []byte, version int64, err error) {
 	type row struct {
 		sealed  []byte
@@ -25,7 +26,7 @@ func (t ResetTable) Reset(contact ID) (state []byte, version int64, err error) {
 	return state, r.version, err
 }
 
-// SetReset replaces what was read with a version, 0 if there was nothing.
+// SetReset replaces the state read with a version, 0 if there was none.
 func (t ResetTable) SetReset(contact ID, version int64, state []byte) error {
 	err := t.tx.execOne(`INSERT INTO resets(contact, version, state) VALUES(?1, ?2 + 1, ?3)
 		ON CONFLICT(contact) DO UPDATE SET version = excluded.version, state = excluded.state WHERE version = ?2`,
@@ -36,12 +37,12 @@ func (t ResetTable) SetReset(contact ID, version int64, state []byte) error {
 	return err
 }
 
-// RemoveReset erases what is left of a former session.
+// RemoveReset erases the rest of a former session.
 func (t ResetTable) RemoveReset(contact ID) error {
 	return t.tx.exec(`DELETE FROM resets WHERE contact = ?`, contact)
 }
 
-// ItemsOf returns what is on its way to a contact, in the order it was queued.
+// ItemsOf returns the items on their way to a contact, in the order they were queued.
 func (t ResetTable) ItemsOf(contact ID) ([]Item, error) {
 	items, err := collect(t.tx, scanItem, `SELECT `+itemColumns+` FROM items WHERE contact = ? ORDER BY rowid`, contact)
 	for i := range items {

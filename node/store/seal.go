@@ -48,7 +48,7 @@ func sealWith(k *rowKey, ad, plain []byte) []byte {
 
 var errRow = errors.New("a sealed row does not open")
 
-// unseal opens what seal made for the same place.
+// unseal opens a row sealed by seal for the same place.
 func (tx *Tx) unseal(table string, id []byte, version int64, sealed []byte) ([]byte, error) {
 	damaged := &DamagedError{"profile.db", errRow}
 	if len(sealed) < sealOverhead {
@@ -70,11 +70,10 @@ func (tx *Tx) unseal(table string, id []byte, version int64, sealed []byte) ([]b
 }
 
 // Rotate replaces the row key and seals every live row under the new one.
-// What older pages hold is unreadable afterwards.
+// Older pages are unreadable afterwards.
 //
-// The key file first gets both keys, then the rows are sealed again in one
-// transaction, then the old key is forgotten; [Open] finishes what a crash
-// leaves undone.
+// The key file first gets both keys, then the rows are sealed again in one transaction,
+// then the old key is forgotten; [Open] finishes a rotation that a crash has cut short.
 func (s *Store) Rotate(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {

@@ -36,8 +36,8 @@ INSERT INTO search(rowid, text, contact)
 	SELECT seq, words(text), hex(contact) FROM messages WHERE text <> '' AND state <> 'notice';
 `
 
-// searchVersion changes with what [words] makes of a text. A word can only be
-// removed as it was put in, so the index is then made anew.
+// searchVersion changes with the result of [words]. A word can only be removed as it
+// was put in, so the index is then made anew.
 const searchVersion = "1 " + unicode.Version + " " + norm.Version
 
 const searchKey = "search"
@@ -130,9 +130,9 @@ var alone = []*unicode.RangeTable{unicode.So, unicode.Han, unicode.Hiragana, uni
 // MaxWords is the longest query in bytes.
 const MaxWords = 1 << 10
 
-// query returns what the index is asked for all words of a query, the last one
-// as a beginning; "" if there are none. What stands together in the query must
-// stand together in the text.
+// query returns the query of the index for all words of a text, the last one as a
+// beginning; "" if there are none. Adjacent words of the query must be adjacent in the
+// text.
 func query(text string, contact ID) string {
 	var phrases []string
 	for _, chunk := range strings.Fields(text) {

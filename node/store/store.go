@@ -9,27 +9,25 @@
 //
 // The whole database is encrypted, so names, counts and times are hidden; its
 // cipher is deterministic and knows no forgery: a page that was changed, or put
-// back as it was, is refused by the sum in the key file (fresh.go). Rows that hold key material
-// are therefore sealed again, under a row key that [Store.Rotate] replaces:
-// what a row held before is then unreadable even in an old page or a flash
-// block that survived, for anyone who has not also kept the old key file and
-// knows the passphrase. The key file's layout is in keyfile.go, that of a
-// sealed row in seal.go.
+// back as it was, is refused by the sum in the key file (fresh.go). Rows that hold key
+// material are therefore sealed again, under a row key that [Store.Rotate] replaces.
+// The former contents of a row are then unreadable, even in an old page or a flash
+// block that survived, unless the thief has kept the old key file and knows the
+// passphrase. The key file's layout is in keyfile.go, that of a sealed row in seal.go.
 //
 // # Transactions
 //
 // Everything happens in [Store.Update] and [Store.View]. An Update is on disk
 // (synchronous=FULL) when it returns; callers that come at the same time share
-// one commit. A failing Update leaves nothing behind. Changes that somebody
-// may want to hear of append to the event log in the same transaction, and
-// [Store.Changed] wakes those who wait.
+// one commit. A failing Update leaves nothing behind. Changes of interest to readers
+// append to the event log in the same transaction, and [Store.Changed] wakes those that
+// wait.
 //
 // A commit that moves a session also moves the marker, which tells this
 // database from a copy of it that is put back (marker.go).
 //
-// What is said can be searched: the index of words is in the same database
-// (search.go). A profile can be backed up while it is used (backup.go), and be
-// destroyed (wipe.go).
+// Messages can be searched: the index of words is in the same database (search.go). A
+// profile can be backed up while it is used (backup.go), and be destroyed (wipe.go).
 //
 // A deleted row is overwritten (secure_delete) and leaves the write-ahead log
 // at the next [Store.Checkpoint].
@@ -62,8 +60,7 @@ var (
 	ErrNotFound        = errors.New("no such row")
 )
 
-// A DamagedError says which file of the profile cannot be read as what it
-// should be.
+// A DamagedError names the file of the profile that cannot be read.
 type DamagedError struct {
 	File string // base name
 	Err  error
@@ -74,9 +71,9 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Options say how a profile is opened. All but Markers are for tests and tools.
 type Options struct {
-	// KDF is what a new key file costs to open; zero means [DefaultKDF].
+	// KDF is the cost of opening a new key file; zero means [DefaultKDF].
 	KDF KDF
-	// Markers is the folder outside the profile for what tells it from copies
+	// Markers is the folder outside the profile for the mark that tells it from copies
 	// of it (config.Markers); "" leaves that out.
 	Markers string
 	// VFS names a registered SQLite file system below the encryption; "" means
@@ -170,7 +167,7 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 		return err
 	}
 
-	// The first transaction; then all of it is in the one file whose sum is kept.
+	// The first transaction; then all of it is in the one file with a sum.
 	err = s.Update(context.Background(), func(tx *Tx) error { return tx.SetOwner(owner) })
 	if err = errors.Join(err, s.checkpoint(), s.closeDB()); err != nil {
 		return err
@@ -185,8 +182,8 @@ func removeFiles(p config.Profile) {
 	}
 }
 
-// Open opens a profile. It takes the profile's lock until Close, and costs
-// what the key file's derivation costs.
+// Open opens a profile. It takes the profile's lock until Close, and the time and
+// memory of the key file's derivation.
 func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error) {
 	if !p.Exists() && len(unfinished(p)) == 0 {
 		return nil, ErrNoProfile
@@ -276,7 +273,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	return s, nil
 }
 
-// compare takes the sums of the database, which must be what the key file says.
+// compare takes the sums of the database, which must be those in the key file.
 func (s *Store) compare() error {
 	err := s.fresh.read(s.profile.Database())
 	if err == nil && s.fresh.sum != s.keys.sum {
@@ -356,7 +353,7 @@ PRAGMA trusted_schema = OFF;
 // maxLog is how long the log gets before it is folded into the database.
 const maxLog = 4 << 20
 
-// open makes the connection and what every transaction relies on.
+// open makes the connection, with the settings that every transaction relies on.
 func (s *Store) open(opt Options) (err error) {
 	if err := s.connect(opt); err != nil {
 		return err
@@ -471,7 +468,7 @@ func (s *Store) closeDB() error {
 	return err
 }
 
-// mapError turns what SQLite and the system say into this package's errors.
+// mapError turns errors of SQLite and the system into this package's errors.
 func mapError(err error) error {
 	switch {
 	case err == nil:

@@ -56,9 +56,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return s.update(ctx, &job{fn: fn, done: make(chan struct{})})
 }
 
-// Note is Update for what may be lost when the machine, not only the process,
-// crashes before the next Update: it does not wait for the disk. fn must not
-// move a session.
+// Note is Update for rows that may be lost when the machine, not only the process,
+// crashes before the next Update: it does not wait for the disk. fn must not move a
+// session.
 func (s *Store) Note(ctx context.Context, fn func(*Tx) error) error {
 	return s.update(ctx, &job{fn: fn, note: true, done: make(chan struct{})})
 }

@@ -19,10 +19,10 @@ func unfinished(p config.Profile) (files []string) {
 	return append(files, inside...)
 }
 
-// sweep removes what something has left that was cut short. The caller holds the
-// profile's lock.
+// sweep removes the remains of an interrupted backup, restore or change of passphrase.
+// The caller holds the profile's lock.
 //
-// What a backup leaves outside, beside its file, is named in a note here.
+// A backup's file outside the profile is named in a note here.
 //
 // A restore puts the database in its place first and the key file last. So a
 // database without a key file, while one is still unfinished, is of a restore, and
@@ -53,8 +53,8 @@ const (
 	maxNote      = 1 << 12
 )
 
-// beside makes the file that is to become a backup, in the folder of its path, and
-// before that a note of it in the folder for what is unfinished.
+// beside makes the file for a backup, in the folder of its path, and before that a note
+// of it in the folder for unfinished files.
 func (s *Store) beside(path string) (f *os.File, note string, err error) {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Store) beside(path string) (f *os.File, note string, err error) {
 	return f, n.Name(), err
 }
 
-// sweepBeside removes what a note names. It names a file that begins as those of
-// backups do, or it is none of ours.
+// sweepBeside removes the file that a note names. It names a file that begins as those
+// of backups do, or it is none of ours.
 func sweepBeside(note string) error {
 	if !strings.HasPrefix(filepath.Base(note), notePrefix) {
 		return nil
@@ -108,7 +108,7 @@ func there(path string) bool {
 	return err == nil
 }
 
-// begin makes a file in the folder for what is unfinished.
+// begin makes a file in the folder for unfinished files.
 func begin(p config.Profile, pattern string) (*os.File, error) {
 	if err := os.Mkdir(p.Unfinished(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

@@ -15,8 +15,7 @@ import (
 // read by anybody. The key file goes last: zeros in it tell the next start to finish
 // the wipe.
 
-// Wipe destroys the profile. The store is closed afterwards, whatever is
-// returned.
+// Wipe destroys the profile. The store is closed afterwards, even after an error.
 func (s *Store) Wipe() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,8 +82,8 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 	return errors.Join(errs...)
 }
 
-// overwrite replaces what is in a file by zeros. What the file system or the
-// disk keep of it elsewhere is out of reach.
+// overwrite replaces the bytes of a file by zeros. Copies of them elsewhere in the file
+// system or on the disk are out of reach.
 func overwrite(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {

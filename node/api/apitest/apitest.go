@@ -1,7 +1,7 @@
-// Package apitest holds what every [api.Node] does, as one suite. It runs on the
-// node itself, on the client of the control socket, and on the node in memory that
-// the tests of the screen trust; a promise of package api that is not in it may be
-// kept by one of them alone.
+// Package apitest holds the duties of every [api.Node], as one suite. It runs on the
+// node itself, on the client of the control socket, and on the node in memory that the
+// tests of the screen trust; a promise of package api that is not in it may be kept by
+// one of them alone.
 package apitest
 
 import (
@@ -16,8 +16,8 @@ import (
 	"starling/node/api"
 )
 
-// A Pair is two people who do not know each other yet, Ada and Bob. The tests look at
-// both through their nodes alone.
+// A Pair is two strangers, Ada and Bob. The tests look at both through their nodes
+// alone.
 type Pair struct {
 	Ada, Bob api.Node
 	// SetOffline cuts Ada's node off its network, or lets it back.
@@ -35,8 +35,8 @@ func Run(t *testing.T, pair func(t *testing.T) *Pair) {
 	}
 }
 
-// patience is how long a test waits for what is to come: longer than a node holds a
-// text back for a missing one before it.
+// patience is how long a test waits for an event: longer than a node holds a text back
+// for a missing one before it.
 const patience = 7 * time.Minute
 
 // eventually waits for a condition.
@@ -51,7 +51,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// suite is what every node does, by name.
+// suite is the duties of every node, by name.
 var suite = map[string]func(*testing.T, *Pair){
 	"status": func(t *testing.T, p *Pair) {
 		s, err := p.Ada.Status(t.Context())
@@ -222,8 +222,8 @@ var suite = map[string]func(*testing.T, *Pair){
 		if _, err := p.Ada.AddContact(t.Context(), api.AddContactRequest{Link: inv.Link}); err != nil {
 			t.Fatal(err)
 		}
-		// Who calls themselves as another is called is told apart, or a name that two have
-		// is refused.
+		// A contact with the name of another is told apart, or a name that two have is
+		// refused.
 		eventually(t, "a second Bob", func() bool {
 			all, _ := p.Ada.Contacts(t.Context())
 			if len(all) != 2 || !strings.HasPrefix(all[0].Name.String(), "Bob") || !strings.HasPrefix(all[1].Name.String(), "Bob") {

@@ -12,7 +12,7 @@ import (
 	"starling/node/api"
 )
 
-// The part of the suite about what conversations are made of.
+// The part of the suite about the contents of conversations.
 func init() {
 	for name, test := range map[string]func(*testing.T, *Pair){
 		"reply, forward, picture":           replyForwardPicture,

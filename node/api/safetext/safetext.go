@@ -24,8 +24,8 @@ import (
 // stay below it.
 const MaxMarks = 8
 
-// Text is text that is safe to show: valid UTF-8 whose only control character
-// is the line feed. The zero value is the empty text.
+// Text is text that is safe to show: valid UTF-8, in which the line feed is the only
+// control character. The zero value is the empty text.
 type Text struct{ s string }
 
 // Clean makes text of one or more lines safe:
@@ -53,8 +53,7 @@ func (t Text) IsZero() bool { return t.s == "" }
 // MarshalJSON encodes t as a JSON string.
 func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.s) }
 
-// UnmarshalJSON cleans what it decodes, so that a Text is safe wherever it
-// came from.
+// UnmarshalJSON cleans the decoded text, so that a Text is safe from any source.
 func (t *Text) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
@@ -64,8 +63,7 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// tab is what a tab becomes: its width depends on where it stands, and nothing
-// here knows that.
+// tab replaces a tab: its width depends on its place, which is not known here.
 const tab = "    "
 
 const (
@@ -90,7 +88,7 @@ func clean(s string, oneLine bool) string {
 			continue
 		}
 
-		// What breaks a line, and joiners, which have an effect of their own.
+		// Characters that break a line, and joiners, which have an effect of their own.
 		switch r {
 		case '\r', '\n', nextLine, lineSeparator, paragraphSeparator:
 			if r == '\r' && i < len(s) && s[i] == '\n' {

@@ -6,7 +6,7 @@
 //	namespaces  the same, each in a network namespace of its own
 //	virtual     real nodes in this process on a simulated network, in virtual time
 //
-// Package runner writes the messages, watches what is shown, and counts; it does
+// Package runner writes the messages, watches the events of readers, and counts; it does
 // not know which engine it has.
 package engine
 
@@ -23,7 +23,7 @@ import (
 	"starling/node/testnet/scenario"
 )
 
-// Config is what every engine is made from.
+// Config is the input of every engine.
 type Config struct {
 	Scenario *scenario.Scenario
 	Plan     scenario.Plan
@@ -33,20 +33,19 @@ type Config struct {
 	Attacks  Attacks      // what hostile machines do; nil without the lab
 }
 
-// Attacks are what hostile machines can do. They are no part of the program:
+// Attacks are the attacks of hostile machines. They are no part of the program:
 // cmd/internal/lab has them.
 type Attacks interface {
 	// Check returns why there is no attack of a name.
 	Check(name string) error
-	// Run attacks from a machine in this process until ctx ends, and says what it
-	// has done.
+	// Run attacks from a machine in this process until ctx ends, and returns its deed.
 	Run(ctx context.Context, m Stranger) (Deed, error)
 	// Command returns a program and its arguments that do the same as a process. It
 	// writes the Deed as JSON when it is interrupted.
 	Command(m Stranger) (program string, args []string)
 }
 
-// A Deed is what a hostile machine has done, by its own count: that it did
+// A Deed is the work of a hostile machine, by its own count: a proof that it did
 // something at all.
 type Deed struct {
 	Count int64
@@ -69,8 +68,8 @@ type Stranger struct {
 // be called from any goroutine, but not two at a time for the same relay or
 // user.
 type Engine interface {
-	// Enter calls do where the engine's time passes and returns what it returns.
-	// Everything below is called from in there.
+	// Enter calls do where the engine's time passes and returns its error. Everything
+	// below is called from in there.
 	Enter(ctx context.Context, do func(context.Context) error) error
 
 	// Now is the real time, also where time is virtual.
@@ -84,8 +83,8 @@ type Engine interface {
 	// Restart starts it again and returns when it serves.
 	Restart(ctx context.Context, relay int) error
 
-	// Open starts a user's node, with a new profile the first time. What it
-	// returns is used until Shut or Crash.
+	// Open starts a user's node, with a new profile the first time. The node is used
+	// until Shut or Crash.
 	Open(ctx context.Context, user int) (api.Node, error)
 	// Shut ends it in order, Crash as in a power cut. An error is one of the
 	// node, also if it ended before.
@@ -102,11 +101,11 @@ type Engine interface {
 	Block(relays []int) error
 	Unblock() error
 
-	// Attack lets one hostile machine, counted from 0 over all tables, do what
-	// it does until ctx ends.
+	// Attack lets one hostile machine, counted from 0 over all tables, attack until ctx
+	// ends.
 	Attack(ctx context.Context, stranger int, h scenario.Hostile) (Deed, error)
 
-	// Measure returns what the nodes have cost so far.
+	// Measure returns the cost of the nodes so far.
 	Measure(ctx context.Context) Measures
 	// Close ends everything.
 	Close() error
@@ -133,7 +132,7 @@ type Traffic struct{ In, Out int64 }
 // ErrCannot is the answer of an engine to a step that scenario.Can denies.
 var ErrCannot = errors.New("this engine cannot do that")
 
-// Unable is an engine that can do nothing of what not every engine can.
+// Unable is an engine without any of the optional features.
 type Unable struct{}
 
 // Enter calls do.

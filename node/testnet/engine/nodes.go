@@ -24,7 +24,7 @@ import (
 type Nodes struct {
 	cfg  Config
 	load *Load
-	// Bootstrap returns what a user is told of the mesh.
+	// Bootstrap returns the first relays of a user.
 	Bootstrap func(user int) []string
 	// Client makes a user's network out of its configuration; nil is package p2p.
 	Client func(user int, c *p2p.ClientConfig)
@@ -52,7 +52,7 @@ type person struct {
 	before     Traffic
 }
 
-// Name is what the user of an index is called.
+// Name is the name of the user of an index.
 func Name(user int) string { return fmt.Sprintf("User %d", user) }
 
 // NewNodes makes the users of a scenario. None is online yet.
@@ -182,7 +182,7 @@ func (u *person) setFull(full bool) {
 	}
 }
 
-// traffic returns what all nodes of the user moved.
+// traffic returns the traffic of all nodes of the user.
 func (u *person) traffic(ctx context.Context) Traffic {
 	t := u.before
 	if u.node != nil {
@@ -193,7 +193,7 @@ func (u *person) traffic(ctx context.Context) Traffic {
 	return t
 }
 
-// Traffic returns what each user's frames added up to.
+// Traffic returns the sum of each user's frames.
 func (n *Nodes) Traffic(ctx context.Context) []Traffic {
 	all := make([]Traffic, len(n.users))
 	for i, u := range n.users {

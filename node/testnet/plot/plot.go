@@ -23,7 +23,7 @@ const (
 	maxTick = 8
 )
 
-// An Axis says what is counted and in which unit.
+// An Axis is the quantity counted and its unit.
 type Axis struct{ Label, Unit string }
 
 func (a Axis) String() string {
@@ -87,8 +87,8 @@ type Series struct {
 	X, Y []float64
 }
 
-// Curves draws up to three series as steps, and marks as thin lines whose
-// labels show under the pointer.
+// Curves draws up to three series as steps, and marks as thin lines with labels under
+// the pointer.
 func Curves(title string, x, y Axis, series []Series, marksName string, marks []Mark) []byte {
 	c := begin(title)
 	xs, ys := scale{0, 0, left, left + innerW}, scale{0, 0, top + innerH, top}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// style is part of every chart. The colours keep their distance from each
-// other for people who see fewer of them, on light and on dark.
+// style is part of every chart. The colours keep their distance from each other for the
+// colour-blind, on light and on dark.
 const style = `
 .chart{--ink:#1d2430;--dim:#667085;--grid:#e3e7ee;--a:#2563b8;--b:#d9822b;--c:#2f9e6e;--m:#b04a6f;
 font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -62,7 +62,7 @@ func (c *canvas) line(class string, x1, y1, x2, y2 float64) {
 	fmt.Fprintf(c, `<line class="%s" x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", class, px(x1), px(y1), px(x2), px(y2))
 }
 
-// titled is a line over the whole height whose label shows under the pointer.
+// titled is a line over the whole height with a label under the pointer.
 func (c *canvas) titled(class string, x float64, label string) {
 	fmt.Fprintf(c, `<line class="%s" x1="%s" y1="%d" x2="%s" y2="%d"><title>%s</title></line>`+"\n",
 		class, px(x), top, px(x), top+innerH, escape(label))
@@ -93,7 +93,7 @@ func (c *canvas) legend(class string, x float64, name string) float64 {
 	return x + 36 + 7*float64(len([]rune(name)))
 }
 
-// axes draws the grid, its numbers and what they mean. An empty x has none.
+// axes draws the grid, its numbers and their labels. An empty x has none.
 func (c *canvas) axes(xs, ys scale, x, y Axis) {
 	for _, v := range ys.ticks(5) {
 		at := ys.at(v)

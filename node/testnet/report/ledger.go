@@ -1,11 +1,11 @@
-// Package report keeps what happened to every message of a testnet and tells
-// it: as a summary, and as a folder with
+// Package report keeps the fate of every message of a testnet and reports it: as a
+// summary, and as a folder with
 //
 //	index.html      one page, which needs nothing else
 //	summary.json    the numbers
 //	events.jsonl    everything that happened, one object a line
 //	latency.svg     how long messages took
-//	delivery.svg    what was sent and shown, over time
+//	delivery.svg    messages sent and shown, over time
 //	traffic.svg     bytes per node
 package report
 
@@ -110,7 +110,7 @@ func (l *Ledger) Stored(w Way, indexes []int) {
 		}
 		seen[i], last = true, max(last, i)
 	}
-	// What was seen live and stays is one mistake, not two.
+	// A message both seen live and left at the end is one mistake, not two.
 	l.duplicates = max(l.duplicates, duplicates)
 	l.disordered = max(l.disordered, disordered)
 	for i := range x.messages {

@@ -83,7 +83,7 @@ type Summary struct {
 	Bars []Bar `json:"bars,omitempty"`
 }
 
-// An Attack is what hostile machines did.
+// An Attack is the work of hostile machines.
 type Attack struct {
 	Do       string `json:"do"`
 	Machines int    `json:"machines"`
@@ -146,7 +146,7 @@ func (r *Report) Finish(bar scenario.Bar) {
 	r.Events = append(r.Events, line)
 }
 
-// Traffic is what one node received and sent.
+// Traffic is the bytes that one node received and sent.
 type Traffic struct {
 	Name    string // "u0", "r12"
 	In, Out int64  // bytes

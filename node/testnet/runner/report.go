@@ -167,22 +167,22 @@ func mean(all []engine.Traffic) (in, sent int64) {
 	return in / n, sent / n
 }
 
-// cost is what a mesh in this process costs.
+// cost is the cost of a mesh in this process.
 type cost struct{ rss, goroutines float64 }
 
-// freshCost is what the process costs before there is a mesh.
+// freshCost is the cost of the process before there is a mesh.
 func freshCost() cost {
 	debug.FreeOSMemory()
 	return cost{float64(engine.Resident(os.Getpid())), float64(runtime.NumGoroutine())}
 }
 
-// of returns what each node of a mesh has added.
+// of returns the cost added by each node of a mesh.
 func (before cost) of(s *scenario.Scenario) *cost {
 	now, nodes := freshCost(), float64(s.Relays+s.Users)
 	return &cost{(now.rss - before.rss) / nodes, (now.goroutines - before.goroutines) / nodes}
 }
 
-// compare writes down what a node costs, and how much more than in a small mesh.
+// compare writes down the cost of a node, and how much more it is than in a small mesh.
 func (c *cost) compare(small *cost, s *report.Summary) {
 	if c == nil {
 		return // interrupted
@@ -192,8 +192,7 @@ func (c *cost) compare(small *cost, s *report.Summary) {
 	s.SmallMiBPerNode, s.SmallGoroutinesPerNode = small.rss/mib, small.goroutines
 }
 
-// quarter starts a mesh of a quarter of the size, ends it, and returns what it
-// cost.
+// quarter starts a mesh of a quarter of the size, ends it, and returns its cost.
 func quarter(ctx context.Context, s *scenario.Scenario, o Options) (*cost, error) {
 	small := s.Quarter()
 	o.Progress = nil

@@ -1,5 +1,5 @@
-// Package runner carries out a scenario on one of the engines. It writes the
-// messages of the plan, watches what every reader is shown, and reports.
+// Package runner carries out a scenario on one of the engines. It writes the messages
+// of the plan, watches the messages shown to every reader, and reports.
 //
 // Four goroutines follow the plan side by side: one ends and restarts relays,
 // one breaks and mends disks and links, one takes users away and brings them
@@ -31,7 +31,7 @@ import (
 
 // Options say how a scenario is run.
 type Options struct {
-	// Say is told in words what goes on before the traffic; nil for nobody.
+	// Say is told in words the progress before the traffic; nil for nobody.
 	Say func(string)
 	// Progress is told once a second how far the traffic is, in virtual time
 	// at most 500 times; nil for nobody.
@@ -39,7 +39,7 @@ type Options struct {
 	Logger   *slog.Logger // nil for none
 	// Program is the starling that engines with processes run.
 	Program string
-	// Attacks are what hostile machines do; nil if there is no lab.
+	// Attacks are the attacks of hostile machines; nil if there is no lab.
 	Attacks engine.Attacks
 }
 
@@ -70,7 +70,7 @@ const (
 	// closing bounds the last questions to nodes of an interrupted run.
 	closing = 10 * time.Second
 	poll    = 20 * time.Millisecond
-	// pause is how long a person waits before they try again what failed.
+	// pause is how long a person waits before they try again after an error.
 	pause = time.Second
 	// atOnce is how many nodes are started, or left, at a time.
 	atOnce = 8
@@ -180,7 +180,7 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 			return err
 		}
 
-		// What was stored is compared even if the run was interrupted.
+		// Stored messages are compared even if the run was interrupted.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 		defer cancel()
 		if err := r.compare(last); err != nil {
@@ -193,8 +193,8 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 	return got, whole, err
 }
 
-// Missing says what this machine lacks for the scenario's engine, and which
-// engine works; nil for nothing.
+// Missing names the tool that this machine lacks for the scenario's engine, and an
+// engine that works; nil for none.
 func Missing(s *scenario.Scenario) error {
 	if s.Engine == scenario.Namespaces {
 		return namespaces.Missing(s)
@@ -282,7 +282,7 @@ func together[T any](ctx context.Context, all []T, do func(context.Context, T) e
 	return g.Wait()
 }
 
-// follow carries out the plan and waits for what is still on its way.
+// follow carries out the plan and waits for the messages still on their way.
 func (r *run) follow(ctx context.Context) error {
 	r.say("Messages flow…")
 	r.first = r.engine.Measure(ctx)
@@ -320,7 +320,7 @@ func (r *run) follow(ctx context.Context) error {
 					return fmt.Errorf("%s after %v: %w", step.Do, r.elapsed().Round(time.Millisecond), err)
 				}
 			}
-			// Also who has nothing to do stays until the end.
+			// A user with nothing to do stays until the end, too.
 			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
 	}
@@ -343,8 +343,7 @@ func (r *run) follow(ctx context.Context) error {
 	return r.settle(ctx)
 }
 
-// armed returns why the hostile machines of a scenario cannot do what they are
-// to do.
+// armed returns why the hostile machines of a scenario cannot attack.
 func armed(s *scenario.Scenario, attacks engine.Attacks) error {
 	for _, h := range s.Hostile {
 		if attacks == nil {
@@ -357,8 +356,7 @@ func armed(s *scenario.Scenario, attacks engine.Attacks) error {
 	return nil
 }
 
-// attack lets one hostile machine of a table do what it does for as long as the
-// scenario says.
+// attack lets one hostile machine of a table attack for as long as the scenario says.
 func (r *run) attack(ctx context.Context, stranger, table int) error {
 	h := r.s.Hostile[table]
 	if err := r.until(ctx, h.From); err != nil {
@@ -391,7 +389,7 @@ func (r *run) come(ctx context.Context, newcomer int) error {
 		return err
 	}
 
-	// Who is never ready has waited for as long as messages may settle.
+	// A user that is never ready has waited for as long as messages may settle.
 	limited, cancel := context.WithTimeout(ctx, r.s.Settle)
 	defer cancel()
 	err := u.ready(limited)
@@ -523,8 +521,8 @@ func (r *run) settle(ctx context.Context) error {
 	}
 }
 
-// compare reads the conversations of all users online: the view of a person who scrolls
-// is the one that counts.
+// compare reads the conversations of all users online: the view of a person that
+// scrolls is the one that counts.
 func (r *run) compare(ctx context.Context) error {
 	for _, u := range r.users {
 		if err := u.compare(ctx); err != nil {

@@ -35,7 +35,7 @@ func newUser(r *run, i int) *user {
 	return &user{r: r, index: i, contacts: map[int]string{}, people: map[string]int{}, mine: map[string]scenario.Message{}}
 }
 
-// open starts the user's node and watches what it shows.
+// open starts the user's node and watches its events.
 func (u *user) open(ctx context.Context) error {
 	n, err := u.r.engine.Open(ctx, u.index)
 	if err != nil {
@@ -226,7 +226,7 @@ type messageEvent struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// event takes what the node tells of messages.
+// event takes the news of messages from the node.
 func (u *user) event(e api.Event) {
 	at := u.r.elapsed()
 	u.mu.Lock()
@@ -261,7 +261,7 @@ func (u *user) event(e api.Event) {
 	}
 }
 
-// compare holds the user's conversations against what was shown.
+// compare holds the user's conversations against the messages shown.
 func (u *user) compare(ctx context.Context) error {
 	n := u.running()
 	if n == nil {

@@ -14,7 +14,7 @@ const (
 	Virtual    = "virtual"    // real nodes on a simulated network in virtual time
 )
 
-// A Feature is what not every engine can do, as errors and tables name it.
+// A Feature is an ability that not every engine has, as errors and tables name it.
 type Feature string
 
 // The features.
@@ -42,7 +42,7 @@ func Engines() []string {
 	return []string{Loopback, Processes, Namespaces, Virtual}
 }
 
-// features says which engine can do what only some can.
+// features are the engines' features.
 var features = map[string][]Feature{
 	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
 	Processes:  {KillRelays, CrashUsers, UserMemory},
@@ -121,7 +121,7 @@ type need struct {
 	path string
 }
 
-// needs lists what the scenario asks for that not every engine can do.
+// needs lists the features that the scenario asks for.
 func (s *Scenario) needs() (all []need) {
 	add := func(asked bool, what Feature, path string) {
 		if asked {

@@ -78,7 +78,7 @@ func (s *Scenario) readBar(t table) {
 	t.end()
 }
 
-// What an event may say beside at and do.
+// The keys of an event beside at and do.
 const (
 	takesRelays = 1 << iota
 	takesFraction

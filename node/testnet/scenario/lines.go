@@ -6,8 +6,8 @@ import (
 )
 
 // lines is where each key of a file stands: "messages.count", "event[2]",
-// "event[2].at". The TOML package has read the file before and says only what
-// it means, not where.
+// "event[2].at". The TOML package has read the file before and returns only its values,
+// not their lines.
 type lines map[string]int
 
 // of returns the line of a key, or of the closest table around it, or 0.
@@ -24,8 +24,8 @@ func (l lines) of(path string) int {
 	}
 }
 
-// index finds tables and keys in a file that is valid TOML. Dotted keys and
-// tables within tables are not ours: they get the line of what is around them.
+// index finds tables and keys in a file that is valid TOML. Dotted keys and tables
+// within tables are not ours: they get the line of the text around them.
 func index(src string) lines {
 	found := lines{}
 	count := map[string]int{}

@@ -23,7 +23,7 @@ const (
 	maxNewcomers = 100
 	maxTime      = 31 * 24 * time.Hour
 	maxMessages  = 1_000_000
-	// MinSize has room for what tells one text from another.
+	// MinSize has room for the number that tells one text from another.
 	MinSize   = 40
 	maxSize   = 32 << 10
 	maxEvents = 10_000
@@ -83,7 +83,7 @@ func (s *Scenario) read(r *reader, top table) {
 		top.fail("engine", "%v", noEngine(s.Engine))
 	}
 
-	// The tables are taken before the end, which refuses what is left.
+	// The tables are taken before the end, which refuses unknown ones.
 	messages, shifts, churn, link, bar := top.table("messages"), top.table("shifts"), top.table("churn"), top.table("link"), top.table("bar")
 	bad, skew, hostile, events := top.tables("bad"), top.tables("skew"), top.tables("hostile"), top.tables("event")
 	top.end("name", "relays", "users", "duration", "messages")

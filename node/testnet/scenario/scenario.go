@@ -1,6 +1,6 @@
 // Package scenario is the file format of starling testnet: a mesh, its users, their
 // messages, the faults meanwhile, and the bars for the outcome. One file works for
-// every engine that can do what it asks for.
+// every engine with the features that it asks for.
 //
 // A scenario is TOML. Durations are strings ("90s", "1h30m"), fractions are
 // between 0 and 1, relays and users are counted from 0. Keys that are not
@@ -15,17 +15,17 @@
 //	duration = "20s"          # messages and events happen in it; required
 //	settle = "1m"             # how long the last messages may take after it
 //	mean_delay = "30ms"       # at each mix; "0s" is none
-//	newcomers = 3             # people who write to nobody: each makes a profile
+//	newcomers = 3             # people that write to nobody: each makes a profile
 //	                          # while the messages flow, until it is ready
 //	relay_mib = 1024          # the memory that a relay measures its limits by;
-//	                          # what the machine has if not given
+//	                          # by default the memory of the machine
 //	nat = true                # every user is behind a NAT router of its own
 //
 //	[messages]                # required
 //	count = 100               # in all; or a rate, or both; 0 for none
 //	rate = 5.0                # messages a second
 //	size = 64                 # bytes of text, or [least, most]
-//	pairs = "ring"            # who talks to whom: "ring", "couples" (0 and 1,
+//	pairs = "ring"            # the contacts of users: "ring", "couples" (0 and 1,
 //	                          # 2 and 3, …), "all"; always in both directions
 //
 //	[shifts]                  # couples only: the two are never online together
@@ -48,13 +48,13 @@
 //	drop = 1.0                # fraction of the packets they swallow,
 //	replay = 0.1              # send twice,
 //	tamper = 0.1              # or change; and how long
-//	delay = "2s"              # they hold each packet beside what they should
+//	delay = "2s"              # they hold each packet beyond its own delay
 //
 //	[[hostile]]               # machines of strangers that attack the mesh
-//	do = "delays"             # what they do: see cmd/internal/lab, which runs it
+//	do = "delays"             # the attack: see cmd/internal/lab, which runs it
 //	machines = 10             # 1 to 100, each with an address in a /16 of its own
 //	rate = 27.0               # a second, for each of them; as much as it can if not given
-//	least = 9000              # what all of them must have done, as the attack counts it
+//	least = 9000              # the deeds required of all together, as the attack counts them
 //	from = "10s"              # while messages and events happen
 //	until = "40s"
 //
@@ -73,11 +73,11 @@
 //	fraction = 0.25           # as many, drawn by the seed; a restart of
 //	                          # neither means all that are stopped
 //	users = [1]               # these; none means all
-//	drain = true              # offline, reopen: first wait until what the user
-//	                          # wrote lies in a mailbox and what was written
-//	                          # to them is shown
+//	drain = true              # offline, reopen: first wait until the texts of
+//	                          # the user lie in a mailbox and those to the
+//	                          # user are shown
 //
-//	[bar]                     # what must hold, beside every message being shown
+//	[bar]                     # conditions, beside every message being shown
 //	wall = "10m"              # once and in order: see Bar
 package scenario
 
@@ -114,14 +114,14 @@ type Scenario struct {
 	lines lines
 }
 
-// Pairs of users who are contacts.
+// The pairs of users that are contacts.
 const (
 	Ring    = "ring"
 	Couples = "couples"
 	All     = "all"
 )
 
-// Messages say what is sent, over all users together.
+// Messages describe the traffic of messages, over all users together.
 type Messages struct {
 	Count            int
 	Rate             float64 // a second
@@ -137,14 +137,14 @@ type Churn struct {
 	Kill        bool
 }
 
-// Link is what every link between two machines does to packets.
+// Link is the treatment of packets by every link between two machines.
 type Link struct {
 	LatencyMin, LatencyMax time.Duration
 	Loss                   float64
 	Bandwidth              float64 // megabits a second, each way; 0: no limit
 }
 
-// Bad is relays that do not do what they should to the packets they pass on.
+// Bad is relays that mistreat the packets they pass on.
 type Bad struct {
 	Relays               []int
 	Fraction             float64
@@ -161,7 +161,7 @@ type Hostile struct {
 	From, Until time.Duration
 }
 
-// People returns how many users there are with those who come later.
+// People returns how many users there are, newcomers included.
 func (s *Scenario) People() int { return s.Users + s.Newcomers }
 
 // Strangers returns how many hostile machines there are.
@@ -172,7 +172,7 @@ func (s *Scenario) Strangers() (n int) {
 	return n
 }
 
-// Skew is machines whose clock is wrong By some time.
+// Skew is machines with a clock that is wrong By some time.
 type Skew struct {
 	Relays   []int
 	Fraction float64 // of the relays
@@ -180,7 +180,7 @@ type Skew struct {
 	By       time.Duration
 }
 
-// Bar is what must hold beside every message being shown once and in order. A
+// Bar is the conditions to hold beside every message being shown once and in order. A
 // zero value asks for nothing.
 type Bar struct {
 	Start        time.Duration // real time until everybody runs and knows the relays
@@ -195,8 +195,8 @@ type Bar struct {
 	Growth float64
 }
 
-// Quarter returns a mesh of a quarter of the size in which nothing happens: what
-// the growth of cost is measured against.
+// Quarter returns a mesh of a quarter of the size in which nothing happens: the base
+// for measuring the growth of cost.
 func (s *Scenario) Quarter() *Scenario {
 	q := *s
 	q.Name += "-quarter"
@@ -207,7 +207,7 @@ func (s *Scenario) Quarter() *Scenario {
 	return &q
 }
 
-// Action is what an event or a step does.
+// Action is the act of an event or a step.
 type Action string
 
 const (

@@ -51,9 +51,8 @@ const (
 	streamFaults
 )
 
-// Plan makes the schedule. It refuses a script that contradicts itself, or
-// that no messenger could pass: a relay stopped twice, a reader who never
-// comes back.
+// Plan makes the schedule. It refuses a script that contradicts itself, or that no
+// messenger could pass: a relay stopped twice, a reader that never comes back.
 func (s *Scenario) Plan() (Plan, error) {
 	b := &planner{
 		s:        s,
@@ -118,7 +117,8 @@ func (s *Scenario) pairs() (pairs [][2]int) {
 	return pairs
 }
 
-// planner walks through the script in order of time and keeps who is there.
+// planner walks through the script in order of time and keeps the set of online users
+// and relays.
 type planner struct {
 	s        *Scenario
 	ways     [][2]int // from, to
@@ -262,8 +262,8 @@ func (b *planner) faults(p *Plan) {
 	}
 }
 
-// shifts lets the two of each couple take turns. Whoever is there last has
-// read everything: the last turns come after the messages.
+// shifts lets the two of each couple take turns. A user that is there last has read
+// everything: the last turns come after the messages.
 func (b *planner) shifts() (todo []entry) {
 	every := b.s.Shifts
 	if every == 0 {
@@ -343,8 +343,8 @@ func (b *planner) traffic() (todo []entry) {
 	return todo
 }
 
-// send lets somebody who is online write a message; if nobody is, it waits
-// for the next one.
+// send lets a user that is online write a message; if nobody is, it waits for the next
+// one.
 func (b *planner) send(at time.Duration) {
 	var ways [][2]int
 	for _, w := range b.ways {

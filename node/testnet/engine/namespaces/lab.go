@@ -265,7 +265,7 @@ func remove(id string) error {
 	return err
 }
 
-// clearUp removes what runs have left behind that were killed.
+// clearUp removes the remains of killed runs.
 func clearUp() {
 	for _, name := range namespaces() {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, namePrefix), "-")

@@ -1,12 +1,11 @@
-// Package namespaces runs a scenario with a process for each node, each in a
-// Linux network namespace of its own, on a bridge, with users behind NAT
-// routers if the scenario says so: what relays and users see of each other is
-// what they would on the public network. Packets are lost, and addresses
-// blocked, by nftables; a partition is a second bridge; a full disk is a full
-// tmpfs.
+// Package namespaces runs a scenario with a process for each node, each in a Linux
+// network namespace of its own, on a bridge, with users behind NAT routers if the
+// scenario says so. Relays and users see each other as on the public network. Packets
+// are lost, and addresses blocked, by nftables; a partition is a second bridge; a full
+// disk is a full tmpfs.
 //
 // It needs root, ip of iproute2, and nft for NAT, loss and blocked addresses.
-// What is missing an error says, with the engines that do without.
+// An error names a missing tool, and the engines that do without.
 package namespaces
 
 import (
@@ -38,7 +37,7 @@ type Engine struct {
 
 var _ engine.Engine = (*Engine)(nil)
 
-// Missing says what this machine lacks to run a scenario, nil for nothing. Its
+// Missing names the tool that this machine lacks to run a scenario, nil for none. Its
 // words are for a person.
 func Missing(s *scenario.Scenario) error {
 	var missing []string
@@ -76,7 +75,7 @@ func Missing(s *scenario.Scenario) error {
 	return fmt.Errorf("engine %q lacks %s; %s", scenario.Namespaces, strings.Join(missing, " and "), works)
 }
 
-// needsNFT says what the scenario needs nftables for.
+// needsNFT names the part of the scenario that needs nftables.
 func needsNFT(s *scenario.Scenario) string {
 	var why []string
 	if s.NAT {
@@ -94,7 +93,7 @@ func needsNFT(s *scenario.Scenario) string {
 	return strings.Join(why, ", ")
 }
 
-// New makes an engine, or says what is missing for it.
+// New makes an engine, or names the tool that is missing for it.
 func New(cfg engine.Config) (*Engine, error) {
 	s := cfg.Scenario
 	if err := Missing(s); err != nil {
@@ -168,7 +167,7 @@ func (e *Engine) Block(relays []int) error {
 // Unblock implements engine.Engine.
 func (e *Engine) Unblock() error { return e.lab.rules("hub", "flush set bridge lab blocked") }
 
-// farewell is how long a hostile machine has to say what it did.
+// farewell is how long a hostile machine has to report its deed.
 const farewell = 10 * time.Second
 
 // Attack implements engine.Engine: a process in a namespace of its own.

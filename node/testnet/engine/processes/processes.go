@@ -118,8 +118,8 @@ func (e *Engine) Now() time.Time { return time.Now() }
 // atOnce is how many processes start at a time: each takes a core for a moment.
 const atOnce = 4
 
-// Start implements engine.Engine. Whether relays know each other only shows in
-// what users see of them.
+// Start implements engine.Engine. The links between relays only show in the status of
+// users.
 func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Restart(ctx, 0); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (e *Engine) leave(ctx context.Context, i int, end func(*proc) error) error 
 	return err
 }
 
-// traffic returns what all nodes of a user moved.
+// traffic returns the traffic of all nodes of a user.
 func (u *user) traffic(ctx context.Context) engine.Traffic {
 	t := u.before
 	if u.node != nil {
@@ -288,7 +288,7 @@ func (u *user) traffic(ctx context.Context) engine.Traffic {
 	return t
 }
 
-// Measure implements engine.Engine. What relays move only they know.
+// Measure implements engine.Engine. The traffic of relays only they know.
 func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	m := engine.Measures{Goroutines: runtime.NumGoroutine()}
 	for _, r := range e.relays {

@@ -38,7 +38,7 @@ func bubble(outer context.Context, do func(context.Context) error) (err error) {
 	return err
 }
 
-// A wallClock is the time outside, for who is in a bubble.
+// A wallClock is the time outside, for code in a bubble.
 type wallClock struct {
 	now  atomic.Int64 // Unix nanoseconds
 	stop chan struct{}

@@ -8,9 +8,8 @@
 // goroutines that are ready at the same moment; so two runs of a seed agree on the
 // schedule and on all conversations in the end, and differ in milliseconds.
 //
-// What differs from the loopback engine beside time: TCP is that of
-// p2p/virtualtime, boxes of relays are in memory, which outlives the relay
-// as a disk does.
+// Differences from the loopback engine beside time: TCP is that of p2p/virtualtime,
+// boxes of relays are in memory, which outlives the relay as a disk does.
 package virtual
 
 import (
