@@ -1,9 +1,9 @@
 // Package p2p moves sealed boxes between strangers.
 //
-// A [Client] puts boxes into mailboxes and gets boxes out of them without the
-// mailboxes learning who it is; a [Relay] carries packets, keeps mailboxes and
-// the list of relays. Neither knows people or messages: a box is 1,536 bytes
-// that somebody above has sealed, under a tag that somebody above has agreed.
+// A [Client] puts boxes into mailboxes and gets boxes out of them, and hides its
+// identity from the mailboxes; a [Relay] carries packets, keeps mailboxes and the list
+// of relays. Neither knows people or messages: a box is 1,536 bytes that somebody above
+// has sealed, under a tag that somebody above has agreed.
 //
 //	client ── guard ── second ── third ── mailbox      a request
 //	client ── guard ── second ── third ── mailbox      its answer, a route of its own
@@ -19,12 +19,12 @@
 //	client     a Client: its guards, its routes, its requests
 //	watch      its standing subscriptions
 //	relay      a Relay
-//	settings   what the owner of either says about the network
-//	book       whose word an address is, and so whether it may be dialled
-//	clock      what time it is, by what relays say
+//	settings   the owner's settings for the network, of either
+//	book       the source of each address, and so whether it may be dialled
+//	clock      the time of day, learned from relays
 //	wake       when the network has changed, or the computer slept
-//	sources    whose word about the relays a client takes
-//	limits     what strangers may take of a relay
+//	sources    the lists of relays that a client believes
+//	limits     the shares of strangers in a relay
 //	host       the libp2p host of each role, with the gate of the book
 //	wire       frames, node ids, protocol names
 //	link       frames between neighbours
@@ -33,9 +33,9 @@
 //	outfox     the packets
 //	mix        a hop: open, check for replay, wait, pass on; and choosing hops
 //	judge      which relays seem to pass nothing on
-//	mailbox    boxes on disk and who waits for them
+//	mailbox    boxes on disk and the watches that wait for them
 //	guard      which relays a client connects to
-//	recall     what a client keeps from one start to the next
+//	recall     a client's memory from one start to the next
 //	mesh       relays in one process, for testnets and tests
 package p2p
 
@@ -75,7 +75,7 @@ type Seen = link.Seen
 // TakenError is an ErrTaken with the box that the mailbox says is there.
 type TakenError = client.TakenError
 
-// Status says what holds now for a client.
+// Status is the present state of a client.
 type Status = client.Status
 
 // GuardStatus is one guard in use or tried.
@@ -84,7 +84,7 @@ type GuardStatus = client.GuardStatus
 // SourceStatus is a relay that is asked for the list of relays.
 type SourceStatus = client.SourceStatus
 
-// RelayStatus says what a relay does now.
+// RelayStatus is the present state of a relay.
 type RelayStatus = relay.Status
 
 // Standing says how a relay stands with others, by their word.
@@ -97,7 +97,7 @@ const (
 	MinRelays = client.MinRelays
 )
 
-// Errors that callers tell apart; package client says what each means.
+// Errors that callers tell apart; package client gives their meanings.
 var (
 	ErrOffline      = client.ErrOffline
 	ErrFewRelays    = client.ErrFewRelays

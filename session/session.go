@@ -1,8 +1,8 @@
 // Package session is the end-to-end encrypted conversation of two people:
 // state in, state out, with no clock, no disk, no network and no goroutine.
 //
-// The inviter makes an [Invite] and hands its link to the invitee, who turns it into an
-// [Invitation] and joins. Both then hold a [Session]:
+// The inviter makes an [Invite] and hands its link to the invitee; the invitee turns it into
+// an [Invitation] and joins. Both then hold a [Session]:
 //
 //	inviter                                  invitee
 //	NewInvite → Link, Bundle

@@ -52,7 +52,7 @@ func lineField(label, hint string, limit int) *dialog.Field {
 // answer is the text of a field without the spaces around it.
 func answer(f *dialog.Field) string { return strings.TrimSpace(f.Text.Value()) }
 
-// invite asks for whom an invite is.
+// invite asks for the name of the person to invite.
 func (c *contacts) invite() tea.Cmd {
 	form := &dialog.Form{
 		Title: "Invite somebody",

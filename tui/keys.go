@@ -8,7 +8,7 @@ import (
 	"starling/tui/keymap"
 )
 
-// urgent are the actions whose keys work in dialogs too.
+// urgent are the actions with keys that work in dialogs too.
 var urgent = map[keymap.ID]bool{keymap.Lock: true, keymap.Wipe: true, keymap.Incognito: true, keymap.QuitAtOnce: true}
 
 // key routes a keystroke: the lock, the top dialog, then the table of keys for

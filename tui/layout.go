@@ -186,8 +186,8 @@ func (a *App) beside(left, middle, right []string) []string {
 	return out
 }
 
-// selectionCursor is where the text cursor stands while nothing is written: on
-// the selected row, for those who hear the screen.
+// selectionCursor is where the text cursor stands while nothing is written: on the
+// selected row, for users of a screen reader.
 func (a *App) selectionCursor() *tea.Cursor {
 	l := a.panes
 	c := a.book.Open()

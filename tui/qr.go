@@ -31,8 +31,8 @@ func inviteBody(th *theme.Theme, link, expires string, width, height int) []stri
 	return append(out, "", note)
 }
 
-// drawQR draws a code with half blocks, quiet modules around it. It draws
-// dark on light whatever the terminal's colours are.
+// drawQR draws a code with half blocks, quiet modules around it. It draws dark on
+// light, with any colours of the terminal.
 func drawQR(th *theme.Theme, text string, quiet int) []string {
 	// Upper case fits the denser alphabet of QR codes; links do not care.
 	code, err := qr.Encode(strings.ToUpper(text), qr.L)

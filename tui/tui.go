@@ -31,9 +31,9 @@
 //
 // # Text of others
 //
-// Whatever a contact can choose arrives as safetext.Text and is drawn in the
-// frame only. The window title is fixed, and nothing of a contact goes to the
-// clipboard unless the person copies it.
+// Any text of a contact arrives as safetext.Text and is drawn in the frame only. The
+// window title is fixed, and nothing of a contact goes to the clipboard unless the
+// person copies it.
 package tui
 
 import (
@@ -56,9 +56,8 @@ type Options struct {
 	NoMouse bool
 	// Incognito starts with names and texts hidden; F5 changes it.
 	Incognito bool
-	// Language is what is spoken: "en", "de", "ru". Empty is the language of
-	// the environment ($LC_ALL, $LC_MESSAGES, $LANG); one that is not there is
-	// English.
+	// Language is the language of the app: "en", "de", "ru". Empty is the language of
+	// the environment ($LC_ALL, $LC_MESSAGES, $LANG); one that is not there is English.
 	Language string
 	// Keys is the table of keys; nil is the one shipped. keymap.Parse makes
 	// one of a person's configuration.
@@ -78,9 +77,9 @@ type Options struct {
 	Now func() time.Time
 	// After delivers a message later; nil is tea.Tick. Tests set it.
 	After func(time.Duration, tea.Msg) tea.Cmd
-	// Texts are folders for what other programs read and write, see package scratch:
-	// the first for texts that go to the person's editor, which without it is not
-	// offered them, and others in which they lay at an earlier start.
+	// Texts are folders for files that other programs read and write, see package
+	// scratch. The first is for texts that go to the person's editor, which is not
+	// offered without it; the others may hold texts of an earlier start.
 	Texts []string
 	// Exec gives the terminal to another program for a while; nil is
 	// tea.ExecProcess. Tests set it.
@@ -89,8 +88,8 @@ type Options struct {
 	Getenv func(string) string
 }
 
-// title is the window title. It never changes: a title is shown by other
-// programs, and terminals run what is in it.
+// title is the window title. It never changes: a title is shown by other programs, and
+// terminals run escape sequences in it.
 const title = "Starling"
 
 // Run shows the app until the person quits or ctx ends. It returns nil for both.

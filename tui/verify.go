@@ -18,7 +18,7 @@ import (
 
 const (
 	safetyDigits = 60
-	// codeScheme begins what a scanner reads from a verification QR code.
+	// codeScheme begins the text of a verification QR code.
 	codeScheme = "starling-verify:"
 	// maxTheirs is the most that is taken of the other side's, in bytes.
 	maxTheirs = 512

@@ -1,5 +1,5 @@
-// Command starling is a messenger with no server to block, no key to hand over
-// and no registry of who talks to whom. See docs/COMMANDS.md.
+// Command starling is a messenger with no server to block, no key to hand over and no
+// record of conversations. See docs/COMMANDS.md.
 package main
 
 import (

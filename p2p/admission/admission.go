@@ -24,25 +24,26 @@
 //
 // A relay is taken as vouched with vouchers of Needed examiners: among the 16 lowest
 // of the day as we see it, reached by us, of different networks, and not found to be
-// wrong three times in a week and more often than right. The word of a relay that we have reached for what it
-// has reached, in a page of its list, counts as a voucher, so that a newcomer need
-// not wait a week. Each address is in two vouchers, if so many are needed.
+// wrong three times in a week and more often than right. The word of a relay that we
+// have reached about relays that it has reached, in a page of its list, counts as a
+// voucher, so that a newcomer need not wait a week. Each address is in two vouchers, if
+// so many are needed.
 //
-// A voice carries 3 relays at a time that we have not reached ourselves; what it says of
-// more is looked at first, and those that wait have their turns by voices. When a voice
-// is void, whom it alone carries is unlisted. So few who work together list no more than
-// 3 that are not there.
+// A voice carries 3 relays at a time that we have not reached ourselves. Further relays
+// of that voice are looked at first, and those that wait have their turns by voices.
+// When a voice is void, the relays carried by it alone are unlisted. So a few
+// accomplices list no more than 3 relays that are not there.
 //
 // Vouched relays are checked by ourselves, at a random moment within max(1 min,
 // N/50 s), and after that every max(1 day, N/2,880 days): only then they are reached.
-// While N is at most 50 that is done at once. Two failures an hour apart are charged
-// to those who vouched since we reached the relay last; three within a day unlist a
-// relay for which no voucher of the last week stands. What we reached in another way, by dialling it for a neighbour or as
-// an examiner, is reached too.
+// While N is at most 50 that is done at once. Two failures an hour apart are charged to
+// the relays that vouched since we reached the relay last; three within a day unlist a
+// relay without a voucher of the last week. A relay reached in another way, dialled for
+// a neighbour or as an examiner, is reached too.
 //
-// What is taken is passed on, with all vouchers that came with it. All are verified,
-// also those of relays that are strangers here: others may know them, and would hold
-// a forged one against us.
+// A relay that is taken is passed on, with all vouchers that came with it. All are
+// verified, also those of relays that are strangers here: others may know them, and
+// would hold a forged one against us.
 //
 // The package is pure: it keeps the evidence and decides the next step. Its owner
 // dials, sends and keeps time.
@@ -60,7 +61,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// Numbers of the policy; the package comment says what for.
+// Numbers of the policy; the package comment gives their reasons.
 const (
 	Examiners = 8
 	Slack     = 16 // as many lowest count as examiners; fewer relays are all examiners
@@ -99,7 +100,7 @@ type Config struct {
 	Named func(wire.NodeID) bool
 	// Now is the time of day, for vouchers and ages; nil is time.Now.
 	Now func() time.Time
-	// Steady never jumps, whatever is learned of the time of day, and says how long
+	// Steady never jumps, even when the time of day is corrected, and measures how long
 	// to wait; nil is time.Now.
 	Steady func() time.Time
 }
@@ -120,7 +121,7 @@ type Registrar struct {
 	wake       chan struct{}
 }
 
-// A candidate is a relay that somebody has vouched for, who is not enough.
+// A candidate is a relay with too few vouchers.
 type candidate struct {
 	raw     []byte
 	desc    *directory.Descriptor
@@ -129,7 +130,7 @@ type candidate struct {
 	missed  time.Time            // when it did not answer and was not listed, first
 }
 
-// A file is what is known of a relay that is listed.
+// A file is the state of a listed relay.
 type file struct {
 	check   time.Time // when the next is due
 	failed  []time.Time
@@ -286,7 +287,7 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 	return c
 }
 
-// counting returns the vouchers of examiners whom we know, as far as they are fresh.
+// counting returns the fresh vouchers of examiners that we know.
 func (r *Registrar) counting(desc *directory.Descriptor, n News) (all []*Voucher) {
 	today := Day(r.cfg.Now())
 	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
@@ -322,8 +323,8 @@ func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, err
 	return c, nil
 }
 
-// renewed notes who has vouched again for a relay that is listed, after we reached it
-// last.
+// renewed notes the relays that have vouched again for a listed relay, after we reached
+// it last.
 func (r *Registrar) renewed(desc *directory.Descriptor, n News) {
 	vouchers := r.counting(desc, n)
 	need := Needed(len(r.Others()) - 1)
@@ -358,7 +359,7 @@ func (r *Registrar) weigh(c *candidate) error {
 	return r.weighed(c, others)
 }
 
-// weighed is weigh for who holds the lock.
+// weighed is weigh for a caller that holds the lock.
 func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error {
 	n := len(others)
 	if slices.ContainsFunc(others, func(d *directory.Descriptor) bool { return d.ID == c.desc.ID }) {
@@ -385,8 +386,8 @@ func (r *Registrar) enough(c *candidate, need int) bool {
 	return r.heeded(c, need, func(wire.NodeID) bool { return true })
 }
 
-// credible reports whether enough of them have few others to their name that we have not
-// reached: a few who work together do not list however many they invent.
+// credible reports whether enough of them carry few other relays that we have not
+// reached: a few accomplices do not list any number of invented relays.
 func (r *Registrar) credible(c *candidate, need int) bool {
 	pending := map[wire.NodeID]int{}
 	for _, f := range r.files {
@@ -465,9 +466,9 @@ func (r *Registrar) list(c *candidate, check time.Time) error {
 	return nil
 }
 
-// void reports whether a relay has vouched wrongly too often, and more often than not:
-// who is examined may be there and then hide, to have its examiners blamed. The caller
-// holds the lock.
+// void reports whether a relay has vouched wrongly too often, and more often than not.
+// An examined relay may be there and then hide, to have its examiners blamed. The
+// caller holds the lock.
 func (r *Registrar) void(id wire.NodeID) bool {
 	wrong := r.recent(r.blame, id)
 	return wrong >= charges && wrong > r.recent(r.proven, id)
@@ -520,7 +521,7 @@ func (r *Registrar) Reached(raw []byte) error {
 		delete(r.candidates, desc.ID)
 	}
 
-	// They were right, whatever becomes of the relay from now on.
+	// They were right, even if the relay goes later.
 	for _, id := range f.voices {
 		r.recent(r.proven, id)
 		r.proven[id] = append(r.proven[id], now)

@@ -27,15 +27,14 @@ const (
 )
 
 // An Applicant is our side of being examined. The zero value has asked nobody. The
-// times that it is given are of a clock that does not jump; what day it is, it is told
-// beside.
+// times that it is given are of a clock that does not jump; the day is given beside.
 type Applicant struct {
 	mu     sync.Mutex
 	doors  map[wire.NodeID]*door
 	failed map[directory.Address]trial
 }
 
-// A door is an examiner and what it said.
+// A door is an examiner and its answer.
 type door struct {
 	asked   time.Time
 	again   time.Time // not before
@@ -46,7 +45,7 @@ type door struct {
 	before  bool // it is of before this start: it counts, and is asked for once more
 }
 
-// A trial is what examiners found at one of our addresses.
+// A trial is the result of examiners at one of our addresses.
 type trial struct {
 	reached, failed time.Time
 }

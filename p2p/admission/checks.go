@@ -42,8 +42,8 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 		}
 	}
 
-	// Half is for those that are listed: who has many invented ones vouched for does not
-	// keep their checks from being made.
+	// Half is for those that are listed: a relay with many invented ones vouched for
+	// does not keep their checks from being made.
 	ready := r.turns(most)
 	for _, d := range relays {
 		f := r.files[d.ID]
@@ -78,7 +78,8 @@ func (r *Registrar) Failed(c Check) {
 	defer r.mu.Unlock()
 
 	if it := r.candidates[c.ID]; it != nil {
-		// Enough others say that they have reached it: it may be we who cannot.
+		// Enough others say that they have reached it: perhaps only our way to it
+		// fails.
 		if !r.credible(it, r.need(c.ID)) {
 			r.doubt(it, now)
 			return
@@ -125,9 +126,9 @@ func (r *Registrar) Later(c Check, wait time.Duration) {
 	}
 }
 
-// doubt notes that a candidate did not answer whom only those vouch for who have others
-// to prove. Two such looks an hour apart are charged to them.
-// The caller holds the lock.
+// doubt notes the silence of a candidate, when all of its voices have other candidates
+// to prove. Two such looks an hour apart are charged to them. The caller holds the
+// lock.
 func (r *Registrar) doubt(c *candidate, now time.Time) {
 	if c.missed.IsZero() {
 		c.missed = now
@@ -153,9 +154,9 @@ func (r *Registrar) need(id wire.NodeID) int {
 	return Needed(n)
 }
 
-// turns draws candidates that wait, at most so many: a voice, and then one of its own. So
-// one who is new does not wait behind all that others invent.
-// The caller holds the lock.
+// turns draws candidates that wait, at most so many: a voice, and then one of its own.
+// So a new one does not wait behind the inventions of others. The caller holds the
+// lock.
 func (r *Registrar) turns(most int) (ids []wire.NodeID) {
 	by := map[wire.NodeID][]wire.NodeID{}
 	for id, c := range r.candidates {
@@ -179,9 +180,8 @@ func (r *Registrar) turns(most int) (ids []wire.NodeID) {
 	return ids
 }
 
-// disown unlists the relays that we tried to reach and never did, and that too few vouch
-// for whose voice is not void.
-// The caller holds the lock.
+// disown unlists the relays that we tried to reach and never did, and that have too few
+// vouchers of voices that are not void. The caller holds the lock.
 func (r *Registrar) disown() {
 	for id, f := range r.files {
 		if len(f.failed) == 0 || f.reached != 0 {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// Price is how many frames an address costs that the one who knocks does not
-	// come from: 31 kB, and a dial takes 6.
+	// Price is the cost, in frames, of an address other than the knocker's own: 31 kB,
+	// and a dial takes 6.
 	Price = 13
 
 	maxKnocks    = 1024 // that wait for their frames
@@ -23,9 +23,9 @@ const (
 // ErrKnock means that bytes are no frame of this package.
 var ErrKnock = errors.New("admission: malformed frame")
 
-// A Knock asks its receiver to try the sender. In a TypeKnock frame it is nonce (8)
-// ‖ part (1) ‖ what follows: in part 0 the sender's descriptor, in the others, which
-// pay for addresses, nothing that counts.
+// A Knock asks its receiver to try the sender. In a TypeKnock frame it is nonce (8) ‖
+// part (1) ‖ rest: in part 0 the sender's descriptor, in the others, which pay for
+// addresses, any bytes.
 type Knock struct {
 	Nonce uint64
 	Part  byte
@@ -50,7 +50,7 @@ func ParseKnock(b []byte) (Knock, error) {
 	return k, nil
 }
 
-// A Verdict is what an examiner says.
+// A Verdict is the answer of an examiner.
 type Verdict byte
 
 // Verdicts.
@@ -183,7 +183,7 @@ func (ks *Knocks) makeRoom(source netip.Prefix) {
 	}
 }
 
-// Home reports whether somebody who comes from an address may be dialled at another
+// Home reports whether a node that comes from one address may be dialled at another
 // without a price: it is the same, or of the same /64 of IPv6.
 func Home(a directory.Address, source netip.Addr) bool {
 	if !a.Addr().IsValid() {

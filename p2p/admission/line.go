@@ -12,7 +12,7 @@ const (
 	maxLineNetwork = 4  // of them from one /24 or /48
 )
 
-// A Turn is somebody who waits to be examined.
+// A Turn is a relay that waits to be examined.
 type Turn struct {
 	Check  Check
 	Nonce  uint64     // of its knock
@@ -21,8 +21,8 @@ type Turn struct {
 	Unasked bool
 }
 
-// A Line is those who wait for their turn. Networks take turns, whoever has most in
-// it; a relay has one place. Make it by NewLine.
+// A Line is the relays that wait for their turn. Networks take turns, even one with
+// many relays in it; a relay has one place. Make it by NewLine.
 type Line struct {
 	byNetwork bool
 	wake      chan struct{}
@@ -67,7 +67,7 @@ func (l *Line) Join(t Turn) bool {
 	return true
 }
 
-// Next takes who waits longest of a random network.
+// Next takes the relay of a random network that waits longest.
 func (l *Line) Next() (t Turn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

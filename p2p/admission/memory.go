@@ -16,13 +16,13 @@ type Acquaintance struct {
 	Age time.Duration
 }
 
-// A Charge is what an examiner was found wrong in, and how long ago.
+// A Charge is a wrong voucher of an examiner, and how long ago it was.
 type Charge struct {
 	Examiner wire.NodeID
 	Ago      []time.Duration
 }
 
-// Limits of what is remembered.
+// Limits of the memory.
 const (
 	MaxCharges      = 256 // examiners
 	maxChargesOfOne = 2 * charges
@@ -68,7 +68,7 @@ func (r *Registrar) Since(raw []byte) time.Time {
 }
 
 // Acquaintances returns the relays of the directory and how old they are: up to a
-// number of them, the newest descriptors first. Who was not reached again since the
+// number of them, the newest descriptors first. A relay not reached again since the
 // last stop is as old as then.
 func (r *Registrar) Acquaintances(limit int) []Acquaintance {
 	now := r.cfg.Now()
@@ -93,8 +93,8 @@ func (r *Registrar) Acquaintances(limit int) []Acquaintance {
 	return all
 }
 
-// Charges returns what examiners were found wrong in, for Charge, beyond what they
-// were right in.
+// Charges returns the wrong vouchers of examiners, for Charge, beyond as many right
+// ones.
 func (r *Registrar) Charges() (all []Charge) {
 	now := r.cfg.Steady()
 	r.mu.Lock()
@@ -128,8 +128,8 @@ func (r *Registrar) Charge(all []Charge) {
 }
 
 // Restore takes over the vouchers that examiners signed for a descriptor of ours before
-// this start. What they have not signed is left out. They are asked once more all the
-// same: so others learn soon that we are back.
+// this start. Vouchers that they have not signed are left out. They are asked once more
+// all the same: so others learn soon that we are back.
 func (a *Applicant) Restore(raw []byte, vouchers []Voucher) {
 	if _, err := directory.Parse(raw); err != nil {
 		return

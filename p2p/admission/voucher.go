@@ -40,7 +40,7 @@ type Voucher struct {
 	sig      [64]byte
 }
 
-// signed returns what a voucher for a descriptor signs.
+// signed returns the bytes that a voucher for a descriptor signs.
 func (v *Voucher) signed(raw []byte) []byte {
 	b := append([]byte(voucherLabel), v.Examiner[:]...)
 	b = append(b, raw[1:1+wire.NodeIDSize]...)
@@ -142,7 +142,7 @@ func ParseNews(b []byte) (n News, err error) {
 	return n, nil
 }
 
-// rank is what orders examiners: the lowest for a relay and a day are its own.
+// rank is the order of examiners: the lowest for a relay and a day are its own.
 func rank(day uint32, relay, examiner wire.NodeID) [sha256.Size]byte {
 	b := binary.BigEndian.AppendUint32([]byte(examinerLabel), day)
 	b = append(b, relay[:]...)

@@ -9,7 +9,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// elsewhere are prefixes whose addresses lead somewhere else than they say, or to no
+// elsewhere are prefixes of addresses that lead somewhere else than they say, or to no
 // machine of anybody's, beside those that manet knows.
 var elsewhere = []netip.Prefix{
 	// These hold an IPv4 address of the speaker's choice, which may be private.
@@ -42,9 +42,9 @@ func Public(a netip.AddrPort) bool {
 	return manet.IsPublicAddr(Multiaddr(a))
 }
 
-// RelayPort reports whether a relay is dialled at a port by who knows it from hearsay:
-// one of the web, or one that no old service has. So nobody makes relays knock at the
-// mail or the shell of third parties.
+// RelayPort reports whether a relay is dialled at a port from hearsay: a port of the
+// web, or one that no old service has. So nobody makes relays knock at the mail or the
+// shell of third parties.
 func RelayPort(port uint16) bool { return port >= 1024 || port == 80 || port == 443 }
 
 func relayPort(a netip.AddrPort) bool { return RelayPort(a.Port()) }
@@ -63,8 +63,8 @@ func Multiaddr(a netip.AddrPort) multiaddr.Multiaddr {
 	return m
 }
 
-// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it. It asks
-// nobody what a name means, as libp2p's own conversion does.
+// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it. It asks nobody
+// the meaning of a name, as libp2p's own conversion does.
 func AddrPort(m multiaddr.Multiaddr) (netip.AddrPort, bool) {
 	if len(m) != 2 || m[1].Protocol().Code != multiaddr.P_TCP {
 		return netip.AddrPort{}, false

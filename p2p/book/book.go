@@ -1,12 +1,12 @@
 // Package book is a node's address book: the one place that turns an address
 // into something that can be dialled.
 //
-// An address is a claim of whoever names it. The book keeps for each address its
-// source and the last answer of a node there. From them follows the use that a dial
-// may have. Diallers take a [Permit] and nothing else, and only the book makes one;
-// the gate of package host lets a connection out only while a permit for this node
-// and this address is open. Claims of identify, the DHT, gossip or a contact are in
-// no permit, even when libp2p's own stores hold them.
+// An address is the claim of its source. The book keeps for each address its source and
+// the last answer of a node there. From them follows the use that a dial may have.
+// Diallers take a [Permit] and nothing else, and only the book makes one; the gate of
+// package host lets a connection out only while a permit for this node and this address
+// is open. Claims of identify, the DHT, gossip or a contact are in no permit, even when
+// libp2p's own stores hold them.
 //
 //	named by     a client dials it              a relay dials it
 //	Owner        always                         always
@@ -17,14 +17,14 @@
 //
 // # Candidates
 //
-// Whoever names a candidate aims a dial of ours at it. A relay therefore dials
-// only public addresses, none on a machine of its own, at ports 80, 443 and from 1024
-// on, each once in 10 minutes
-// whatever the node id, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up) and 4 at
-// a time in all; and forgets a candidate that does not answer with its key. At
-// most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where
-// private addresses are allowed, the rules that count by address or network do
-// not hold. Who is dialled at the address that it comes from is counted apart.
+// The source of a candidate aims a dial of ours at it. A relay therefore dials only
+// public addresses, none on a machine of its own, at ports 80, 443 and from 1024 on. It
+// dials each once in 10 minutes, even under other node ids, 8 an hour in one /24 (/48
+// of IPv6), 2 a second (32 saved up) and 4 at a time in all; and it forgets a candidate
+// that does not answer with its key. At most 1,024 lie in the book, 16 in one /24: of
+// more, a random one goes. Where private addresses are allowed, the rules that count by
+// address or network do not hold. Dials back to the address that a node comes from are
+// counted apart.
 package book
 
 import (
@@ -39,7 +39,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// Limits of the book; the package comment says what for.
+// Limits of the book; the package comment gives their reasons.
 const (
 	CandidateAgain    = 10 * time.Minute // between dials of one address
 	CandidatesPerHour = 8                // dials in one network
@@ -63,7 +63,7 @@ var (
 	ErrSpent = errors.New("book: dialled too often")
 )
 
-// A Source says who named an address.
+// A Source is the source of an address.
 type Source byte
 
 // Sources, in the order of trust.
@@ -121,7 +121,7 @@ type Book struct {
 	homes   meter // of those who come from where they say that they are
 }
 
-// An entry is one node and what was said of it.
+// An entry is one node and the claims about it.
 type entry struct {
 	source Source
 	addrs  []netip.AddrPort
@@ -185,8 +185,8 @@ func (b *Book) dropBelow(source Source) bool {
 	return false
 }
 
-// Hear writes down where somebody says a node is, and reports whether the book
-// took it: a client never does, and a relay only what it may ever dial.
+// Hear writes down a claim about the addresses of a node, and reports whether the book
+// took it: a client never does, and a relay only addresses that it may ever dial.
 func (b *Book) Hear(id wire.NodeID, addrs ...netip.AddrPort) bool {
 	if b.cfg.Role != Relay {
 		return false
@@ -288,8 +288,8 @@ func (b *Book) own() []netip.AddrPort {
 	return b.cfg.Own()
 }
 
-// ours reports whether an address leads back to this machine: to one of its
-// addresses, at whatever port.
+// ours reports whether an address leads back to this machine: to one of its addresses,
+// at any port.
 func (b *Book) ours(own []netip.AddrPort, a netip.AddrPort) bool {
 	return slices.ContainsFunc(own, func(o netip.AddrPort) bool {
 		return o == a || !b.cfg.AllowPrivate && o.Addr() == a.Addr()

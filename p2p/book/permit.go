@@ -25,7 +25,7 @@ func (p *Permit) ID() wire.NodeID { return p.id }
 // Addrs returns where, in the order in which to try.
 func (p *Permit) Addrs() []netip.AddrPort { return slices.Clone(p.addrs) }
 
-// Source returns by whose word.
+// Source returns the source of the address.
 func (p *Permit) Source() Source { return p.source }
 
 // Open gives leave to dial a node now. Every permit must be given back by Done.
@@ -52,10 +52,10 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 	return p, nil
 }
 
-// OpenAt gives leave to dial a node at one address that it names itself, to see
-// whether it is there: by the rules of candidates, whoever lists it besides. At home
-// is who comes from that very address. Such dials are aimed at nobody else, and are
-// counted apart, so that no third party uses up their turns.
+// OpenAt gives leave to dial a node at one address that it names itself, to see whether
+// it is there: by the rules of candidates, even if it is listed. A node that comes from
+// that very address is at home. Such dials are aimed at nobody else, and are counted
+// apart, so that no third party uses up their turns.
 func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, home bool) (*Permit, error) {
 	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
 		return nil, ErrNoAddress
@@ -135,15 +135,15 @@ func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]
 	return nil, 0
 }
 
-// May reports whether a permit is open for a node at an address. It is what the
-// gate asks.
+// May reports whether a permit is open for a node at an address. The gate asks it.
 func (b *Book) May(id wire.NodeID, a netip.AddrPort) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.open[id][a] > 0
 }
 
-// Opened returns the open addresses of a node, in no order: what the peerstore shows to libp2p.
+// Opened returns the open addresses of a node, in no order: the peerstore shows those
+// to libp2p.
 func (b *Book) Opened(id wire.NodeID) []netip.AddrPort {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -178,10 +178,10 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	}
 }
 
-// Unknown gives the permit back when the dial came to no end, because the node connected
-// to us meanwhile, or because whoever wanted it hung up: that says nothing about its
-// addresses. They may be dialled once more without a wait; what their network may have in
-// an hour is spent.
+// Unknown gives the permit back when the dial came to no end, because the node
+// connected to us meanwhile, or because the caller hung up: that says nothing about its
+// addresses. They may be dialled once more without a wait; the share of their network
+// in this hour is spent.
 func (p *Permit) Unknown() {
 	b := p.book
 	b.mu.Lock()

@@ -1,5 +1,5 @@
-// Package clock learns the time of day from what relays say, because a computer's
-// own clock may be wrong by minutes or years, and packets and lists depend on it.
+// Package clock learns the time of day from relays, because a computer's own clock may
+// be wrong by minutes or years, and packets and lists depend on it.
 //
 // A relay says its time in every page of its list, which is half of a round trip
 // old when it is here. Nobody is believed alone:
@@ -13,11 +13,11 @@
 // they issued their descriptor, and issue another one after a while: so it is not
 // earlier than the median of those times, and hardly later than three quarters of
 // them and that while. A quarter of liars cannot push either end. Of relays in one
-// /16 one counts. A time outside of that is not learned, whoever says so.
+// /16 one counts. A time outside of that is not learned, from any source.
 //
-// What was learned runs on by the monotonic clock, so it is still right when this
-// computer's time is set. When the computer slept, the monotonic clock stood still:
-// a jump forward is a sleep, unless it leads to the time that was learned.
+// The learned time runs on by the monotonic clock, so it is still right when this
+// computer's time is set. When the computer slept, the monotonic clock stood still: a
+// jump forward is a sleep, unless it leads to the time that was learned.
 //
 // The package is pure: it reads two clocks that it is given, and starts nothing.
 package clock
@@ -36,13 +36,13 @@ const (
 	// Notable is an error of this computer's clock that people should be told.
 	Notable = 5 * time.Minute
 
-	// small is what is not worth a correction.
+	// small is a difference not worth a correction.
 	small = 2 * time.Second
 	// slack is how far from each other clocks of relays may be.
 	slack = 10 * time.Minute
 	// jump is how far the two clocks part when one was set or the machine slept.
 	jump = 2 * time.Second
-	// exact is how near to the time somebody who sets a clock sets it.
+	// exact is how near to the time a person sets a clock.
 	exact = 10 * time.Second
 	// fresh is how long a reading has a voice.
 	fresh = 24 * time.Hour
@@ -65,7 +65,7 @@ type Config struct {
 	Mono func() time.Duration
 }
 
-// A Clock is what is known of the time. It may be used from any goroutine.
+// A Clock is the known time. It may be used from any goroutine.
 type Clock struct {
 	wall func() time.Time
 	mono func() time.Duration
@@ -80,7 +80,7 @@ type Clock struct {
 	seenMono time.Duration
 }
 
-// A reading is what a source said: the difference of its clock from mono, as a time.
+// A reading is the time by a source: the difference of its clock from mono, as a time.
 type reading struct {
 	zero  time.Time // its time when mono was 0
 	error time.Duration
@@ -169,7 +169,7 @@ func (c *Clock) look() {
 	}
 }
 
-// Hear takes what a source says the time is, and how long before it was asked.
+// Hear takes the time by a source, and how long before it was asked.
 func (c *Clock) Hear(source wire.NodeID, at time.Time, asked time.Duration) {
 	if at.Before(earliest) || at.After(latest) || asked < 0 {
 		return
@@ -195,14 +195,14 @@ func (c *Clock) Hear(source wire.NodeID, at time.Time, asked time.Duration) {
 	}
 }
 
-// Forget takes back what a source said.
+// Forget takes back the reading of a source.
 func (c *Clock) Forget(source wire.NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.readings, source)
 }
 
-// Judge learns from what was heard, within a bound. It reports whether the time has
+// Judge learns from the readings, within a bound. It reports whether the time has
 // changed by more than a little.
 func (c *Clock) Judge(bound Bound) (changed bool) {
 	c.mu.Lock()
@@ -238,7 +238,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	return true
 }
 
-// Backed reports whether a source says what the clock says.
+// Backed reports whether a source agrees with the clock.
 func (c *Clock) Backed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

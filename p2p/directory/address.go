@@ -45,8 +45,8 @@ const (
 // ErrAddress means that bytes or text are not an address a relay can have.
 var ErrAddress = errors.New("directory: not a relay address")
 
-// An Address is where a relay listens. On the wire it is length (1) ‖ kind (1) ‖
-// what the kind says, see package directory.
+// An Address is where a relay listens. On the wire it is length (1) ‖ kind (1) ‖ fields
+// of the kind, see package directory.
 type Address struct {
 	netip.AddrPort // of an onion the port only
 	Transport      Transport

@@ -31,11 +31,11 @@ const (
 	fixedSize       = 1 + wire.NodeIDSize + 8 + 8 + 8 + 2 + 2 + 4 + keyCount*outfox.PublicKeySize + SaltSize + CommitmentSize + 1 + 1
 )
 
-// The descriptor of a relay with addresses of IP only fits, whatever its family.
+// The descriptor of a relay with addresses of IP only fits, with a family of any size.
 const _ = uint(MaxDescriptor - (fixedSize + MaxFamily*prefixSize + MaxAddresses*(2+16+2) + signatureSize))
 
 // ErrMalformed means that bytes are not a descriptor; ErrSignature that its
-// relay did not sign it. Either is the fault of whoever passed it on.
+// relay did not sign it. Either is the fault of the neighbour that passed it on.
 var (
 	ErrMalformed = errors.New("directory: malformed descriptor")
 	ErrSignature = errors.New("directory: descriptor with a wrong signature")
@@ -52,7 +52,7 @@ type Prefix [prefixSize]byte
 // PrefixOf returns the prefix of a node id.
 func PrefixOf(id wire.NodeID) Prefix { return Prefix(id[:prefixSize]) }
 
-// A Descriptor is what a relay says of itself.
+// A Descriptor is the signed statement of a relay about itself.
 type Descriptor struct {
 	ID wire.NodeID
 	// Sequence grows with every descriptor of the same relay.
@@ -62,7 +62,7 @@ type Descriptor struct {
 	// Capacity is how many packets a second the relay offers to carry. It is
 	// its own claim; 0 means that the relay is leaving.
 	Capacity uint16
-	// Features are what it does, of the bits Feature…. Others mean nothing yet.
+	// Features are its abilities, of the bits Feature…. Others mean nothing yet.
 	Features uint16
 	// Epoch is the day since 1970 of the first mix key, FirstEpoch(Issued); the
 	// others are for the days after.
@@ -223,7 +223,7 @@ func (d *Descriptor) Leaving() bool { return d.Capacity == 0 }
 func (d *Descriptor) Hint() Hint { return Hint{d.ID, d.Addresses} }
 
 // Kin reports whether two relays say of each other that the same people run them.
-// What only one says is no family: anybody can name anybody.
+// The word of one side makes no family: anybody can name anybody.
 func Kin(a, b *Descriptor) bool {
 	return slices.Contains(a.Family, PrefixOf(b.ID)) && slices.Contains(b.Family, PrefixOf(a.ID))
 }

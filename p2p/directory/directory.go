@@ -1,5 +1,4 @@
-// Package directory keeps what is known of the relays: one signed descriptor
-// each.
+// Package directory keeps the known relays: one signed descriptor each.
 //
 // Descriptors spread between relays by gossip (package directory/gossip) and are
 // fetched in pages by clients and by relays that come back. Everybody keeps all of
@@ -22,7 +21,7 @@
 //	209     1     size of the family, 0–8
 //	210     8·n   first bytes of the node ids of its other members
 //	…       1     number of addresses, 1–4
-//	…       …     each: length (1) ‖ kind (1) ‖ what the kind says
+//	…       …     each: length (1) ‖ kind (1) ‖ fields of the kind
 //	…       64    Ed25519 over "starling/relay-descriptor/2" ‖ 0 ‖ all before
 //
 //	kind 1  TCP over IPv4: IP (4) ‖ port (2)
@@ -68,7 +67,8 @@ const (
 	MaxSkew = 10 * time.Minute
 )
 
-// Why a descriptor was not taken. None of them is the fault of who passed it on.
+// Why a descriptor was not taken. None of them is the fault of the neighbour that
+// passed it on.
 var (
 	ErrStale   = errors.New("directory: not newer than what is known")
 	ErrExpired = errors.New("directory: expired descriptor")
@@ -108,8 +108,8 @@ type Directory struct {
 	order    []*entry // the same by id, so that a snapshot need not sort
 	networks map[netip.Prefix]int
 	liars    map[wire.NodeID]time.Time // relays with two faces, and until when they are out
-	// log holds the entries in the order they came, which is what a page
-	// counts in; an entry that was replaced or removed is dead.
+	// log holds the entries in the order they came; a page counts in it. An entry that
+	// was replaced or removed is dead.
 	log      []*entry
 	stamp    uint64
 	instance [8]byte
@@ -238,7 +238,7 @@ func (d *Directory) put(desc *Descriptor, raw []byte) {
 	d.touch()
 }
 
-// Take adds an entry of a page and believes what it says of how long the relay was
+// Take adds an entry of a page and believes its word about how long the relay was
 // reached.
 func (d *Directory) Take(e Entry) error {
 	err := d.Add(e.Raw)
@@ -272,7 +272,7 @@ func (d *Directory) Reached(id wire.NodeID, since time.Time) {
 		old.reached, d.snap = since, nil
 		return
 	}
-	// Who has the entry is to hear that more is known of it.
+	// The holder of the entry is to hear that more is known of it.
 	e := *old
 	e.reached = since
 	old.dead = true
@@ -399,8 +399,8 @@ func (d *Directory) drop(which func(*entry) bool) {
 	}
 }
 
-// Changed returns a channel that is closed at the next change. Several changes
-// may be one: it says that there is something new, not what.
+// Changed returns a channel that is closed at the next change. Several changes may be
+// one: it says only that there is something new.
 func (d *Directory) Changed() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -2,9 +2,9 @@ package directory
 
 import "starling/p2p/wire"
 
-// Merge adds what another directory holds of the relays that are wanted, as far
-// as it is newer and valid here too. Signatures were verified there. It returns
-// how many descriptors were taken.
+// Merge adds descriptors of another directory for the relays that are wanted, as far as
+// they are newer and valid here too. Signatures were verified there. It returns how
+// many descriptors were taken.
 func (d *Directory) Merge(from *Directory, wanted func(*Descriptor) bool) (taken int) {
 	from.mu.Lock()
 	var some []*entry

@@ -18,14 +18,14 @@ import (
 //	0   8   nonce, copied into the pages
 //	8   8   instance, 0 at first
 //	16  8   after
-//	24  32  digest of what the asker has
+//	24  32  digest of the asker's list
 //	56  1   how many pages to send at most, 1–32
 //
 // and, from the owner of much of a list, but not of this directory:
 //
 //	57  8    Unix seconds: only descriptors issued then or later; 0: all
 //	65  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
-//	         (32) ‖ sequence (8) of what the asker has of those; only those
+//	         (32) ‖ sequence (8) of the asker's descriptors of those; only those
 //	         descriptors are sent for which the sketches differ
 //
 // Page, the body of a TypeListPage frame:
@@ -68,7 +68,7 @@ type Request struct {
 	After    uint64
 	Digest   [32]byte
 	Pages    byte
-	// Narrow, if not nil, leaves out what the asker has from others.
+	// Narrow, if not nil, leaves out descriptors that the asker has from others.
 	Narrow *Narrow
 }
 
@@ -76,8 +76,8 @@ type Request struct {
 // their first byte.
 type Sketch [256][8]byte
 
-// Narrow bounds an answer to the descriptors whose bucket differs and that were
-// issued at a time or later; the zero time is any.
+// Narrow bounds an answer to the descriptors in differing buckets that were issued at a
+// time or later; the zero time is any.
 type Narrow struct {
 	Issued time.Time
 	Sketch Sketch
@@ -146,7 +146,7 @@ func ParseRequest(b []byte) (Request, error) {
 	return r, nil
 }
 
-// PageState says what follows a page.
+// PageState is the continuation after a page.
 type PageState byte
 
 // States of a page.
@@ -257,7 +257,7 @@ func ParsePage(b []byte) (*Page, error) {
 // more reports whether another page follows, in this answer or the next.
 func (p *Page) more() bool { return p.State == PageFollows || p.State == PagePause }
 
-// Later is the page that answers who asks too much.
+// Later is the page that answers an asker of too much.
 func (d *Directory) Later(r Request) *Page {
 	return &Page{Nonce: r.Nonce, Instance: r.Instance, Stamp: r.After, Time: d.cfg.Now(), State: PageLater}
 }

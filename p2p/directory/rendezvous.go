@@ -25,8 +25,8 @@ const RendezvousLabel = "starling/rendezvous/2\x00"
 // contact, with the secret, can make node ids until one is first.
 //
 // Of a crowded network only some relays count: as many as all of them weigh in a draw
-// (Weights), those with the lowest node ids. So whoever has a network full of relays is
-// not the first choice of nearly everybody.
+// (Weights), those with the lowest node ids. So the owner of a network full of relays
+// is not the first choice of nearly everybody.
 //
 // A relay that shares a network (Address.Wide) with one before it is passed
 // over, because both may fail, or listen, together. With private addresses

@@ -12,19 +12,19 @@ import (
 
 // # Room
 //
-// A place in the directory costs an address that was reached, not a word. How many
-// relays of one network there may be is therefore no door that eight lies could
-// close: up to MaxPerNetwork stand in a /24 (IPv4) or /48 (IPv6), two at one
-// address, and what they weigh in every draw is shared among them, see
-// [Snapshot.Weights]. A full directory evicts, see [Directory.makeRoom].
+// A place in the directory costs an address that was reached, not a word. The number of
+// relays in one network is therefore no door that eight lies could close: up to
+// MaxPerNetwork stand in a /24 (IPv4) or /48 (IPv6), two at one address, and their
+// weight in every draw is shared among them, see [Snapshot.Weights]. A full directory
+// evicts, see [Directory.makeRoom].
 const (
 	// MaxPerNetwork bounds the relays of one /24 or /48.
 	MaxPerNetwork = 32
 	// MaxPerAddress bounds the relays of one IPv4 address or IPv6 /64.
 	MaxPerAddress = 2
-	// NetworkWeight is what all relays of a /24 or /48 weigh together.
+	// NetworkWeight is the weight of all relays of a /24 or /48 together.
 	NetworkWeight = 2
-	// wideWeight is what all relays of a /16 or /32 weigh together, at least; and
+	// wideWeight is the least weight of all relays of a /16 or /32 together; and
 	// wideShare the same as a part of all relays.
 	wideWeight = 4
 	wideShare  = 0.02
@@ -39,8 +39,8 @@ const (
 	Grown = 7 * 24 * time.Hour
 )
 
-// often reports whether a relay has had its news. It leaves at next what the entry
-// that takes the place of old has to wait for.
+// often reports whether a relay has had its news. It leaves at next the wait of the
+// entry that takes the place of old.
 func (d *Directory) often(old *entry, desc *Descriptor, now time.Time) (next time.Time, often bool) {
 	next = now
 	if old != nil && old.news.After(now) {
@@ -56,8 +56,8 @@ func (d *Directory) often(old *entry, desc *Descriptor, now time.Time) (next tim
 	return next, true
 }
 
-// Late takes the descriptors that came too often and whose time has come. Call it
-// now and then.
+// Late takes the descriptors that came too often, when their time has come. Call it now
+// and then.
 func (d *Directory) Late() {
 	d.mu.Lock()
 	var raws [][]byte
@@ -112,8 +112,8 @@ func networksOf(desc *Descriptor) []netip.Prefix {
 }
 
 // makeRoom evicts a relay for one that comes: of the heaviest /16 or /32 the
-// youngest, those that were not reached before those that were. Whoever was reached
-// long ago stays. It reports whether there is room.
+// youngest, those that were not reached before those that were. A relay reached long
+// ago stays. It reports whether there is room.
 func (d *Directory) makeRoom(now time.Time) bool {
 	d.prune(now)
 	if len(d.relays) < d.cfg.MaxRelays {
@@ -214,7 +214,7 @@ func (s *Snapshot) Weights() []float64 {
 	return weights
 }
 
-// wideWeight is what all relays of a /16 or /32 weigh together.
+// wideWeight is the weight of all relays of a /16 or /32 together.
 func (s *Snapshot) wideWeight() float64 { return max(wideWeight, wideShare*float64(len(s.Relays))) }
 
 // Young returns which of Relays are young: not reached, or later than half of the
@@ -275,7 +275,7 @@ func (s *Snapshot) Families() map[wire.NodeID][]wire.NodeID {
 	return families
 }
 
-// merge takes what another source says of how long the same descriptor's relay was
+// merge takes the word of another source about how long the same descriptor's relay was
 // reached. The shorter time counts: nobody makes a relay older by saying so.
 func (e *entry) merge(o *entry) {
 	if bytes.Equal(e.raw, o.raw) && (e.reached.IsZero() || o.reached.After(e.reached)) {
@@ -293,8 +293,8 @@ func (d *Directory) Signed(id wire.NodeID) []byte {
 	return nil
 }
 
-// Shift moves what was noted here of times by as much as the clock was wrong. What
-// relays have signed stays as it is.
+// Shift moves the times noted here by as much as the clock was wrong. Times signed by
+// relays stay as they are.
 func (d *Directory) Shift(by time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

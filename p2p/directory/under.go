@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// Under returns the entries of the relays whose node ids begin with a byte, and their
-// digest, which is made as Snapshot.Digest is.
+// Under returns the entries of the relays with node ids that begin with a byte, and
+// their digest, which is made as Snapshot.Digest is.
 func (d *Directory) Under(first byte) (entries []Entry, digest [32]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

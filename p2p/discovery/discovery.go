@@ -7,9 +7,9 @@
 // record for one rendezvous key, the SHA-256 of Rendezvous, and look for
 // others under it. Values are not stored, nor records of other keys.
 //
-// Neither is a security nor a liveness dependency: whoever fills the key with
-// strangers only costs a few connections, and a relay that knows one other
-// relay learns the rest from its directory.
+// Neither is a security nor a liveness dependency: an attacker that fills the key with
+// strangers only costs a few connections, and a relay that knows one other relay learns
+// the rest from its directory.
 package discovery
 
 import (
@@ -33,7 +33,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// Rendezvous is the text whose SHA-256 is the key relays meet at.
+// Rendezvous is the text with the SHA-256 that is the key relays meet at.
 const Rendezvous = "starling/relays/1"
 
 const (
@@ -51,7 +51,7 @@ const (
 // Config is how a Discovery is made.
 type Config struct {
 	Host host.Host
-	// Book says whom the DHT may dial.
+	// Book decides on the nodes that the DHT may dial.
 	Book *book.Book
 	// Dial connects to a relay by the book; nil is host.Reach.
 	Dial func(context.Context, wire.NodeID) error
@@ -87,8 +87,8 @@ func New(cfg Config) (*Discovery, error) {
 		dht.Mode(dht.ModeServer),
 		dht.BucketSize(bucketSize),
 		dht.Concurrency(4),
-		// The table fills with who is connected. Refreshing it would connect
-		// every relay with nearly every other one of a small mesh.
+		// The table fills with connected relays. Refreshing it would connect every
+		// relay with nearly every other one of a small mesh.
 		dht.DisableAutoRefresh(),
 		dht.DisableValues(),
 		dht.ProviderDatastore(newRecords(hash)),
@@ -127,8 +127,8 @@ func New(cfg Config) (*Discovery, error) {
 func (d *Discovery) Close() error { return d.dht.Close() }
 
 // Run advertises this relay, and looks for others while it is lonely, until
-// ctx ends. Whoever is not lonely leaves the DHT alone: each look-up connects
-// to the eleven relays nearest to the key.
+// ctx ends. A relay that is not lonely leaves the DHT alone: each look-up connects to
+// the eleven relays nearest to the key.
 func (d *Discovery) Run(ctx context.Context) error {
 	provided, peers := time.Time{}, 0
 	wait := jitter(findFirst)

@@ -18,7 +18,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// What the DHT may remember of addresses that others named.
+// Limits of the addresses that the DHT may remember from others.
 const (
 	maxHeard      = 1024 // nodes
 	maxHeardAddrs = book.MaxAddresses
@@ -26,8 +26,8 @@ const (
 
 // guarded is the host that the DHT sees. It dials by the book alone, repeats
 // hearsay but never acts on it, and keeps no connections: the DHT would hold
-// everybody in its first two buckets, which in a small mesh is everybody. Whom
-// it needs it dials.
+// everybody in its first two buckets, which in a small mesh is everybody. It dials
+// relays when it needs them.
 type guarded struct {
 	libhost.Host
 	dial  func(context.Context, wire.NodeID) error
@@ -68,8 +68,8 @@ func (g *guarded) NewStream(ctx context.Context, p peer.ID, ids ...protocol.ID) 
 	return g.Host.NewStream(network.WithNoDial(ctx, "dialled by the book"), p, ids...)
 }
 
-// heard is what the DHT knows of addresses: to answer others, and to look into
-// provider records. Nothing of it is dialled.
+// heard is the addresses known to the DHT: to answer others, and to look into provider
+// records. Nothing of it is dialled.
 type heard struct {
 	peerstore.Peerstore // protocols and latencies
 	book                *book.Book

@@ -34,13 +34,13 @@ const (
 // somebody tries the other side. As long as they answer there is no other side,
 // and the pauses grow to five minutes.
 //
-// Twice a minute it closes what nothing uses: packets connect every relay with nearly
-// every other one in time, and a connection costs both ends some 60 KiB. Those
-// are used that the connection manager protects, for a link or for gossip.
+// Twice a minute it closes unused connections: packets connect every relay with nearly
+// every other one in time, and a connection costs both ends some 60 KiB. Those are used
+// that the connection manager protects, for a link or for gossip.
 type Neighbours struct {
 	Host host.Host
-	// Book says whom it may dial. Its candidates are tried when nobody else is
-	// left, and one beside each look at the other side.
+	// Book decides on the nodes that it may dial. Its candidates are tried when nobody
+	// else is left, and one beside each look at the other side.
 	Book *book.Book
 	// Dial connects to a relay by the book; nil is host.Reach.
 	Dial func(context.Context, wire.NodeID) error

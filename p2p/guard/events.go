@@ -95,7 +95,7 @@ func (s *Guards) meet(g *guard) {
 	s.change = true
 }
 
-// alarm says what the ladder was good for when a guard connects: rule 4.
+// alarm judges the ladder when a guard connects: rule 4.
 func (s *Guards) alarm(g *guard, first bool, now time.Time) {
 	if s.steps == 0 || g.step == s.ladder || !slices.Contains(s.primaries(), g) {
 		return
@@ -191,8 +191,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// Network tells what the system says: that there is none, or that it has changed or
-// the machine was resumed.
+// Network takes the word of the system: that there is no network, or that it has
+// changed or the machine was resumed.
 func (s *Guards) Network(up bool, now time.Time) {
 	s.offline, s.nowhere = !up, time.Time{}
 	if up && now.Sub(s.renewed) >= patience { // a line that changes all the time is waited for as well
@@ -223,7 +223,7 @@ func (s *Guards) renew() {
 	}
 }
 
-// Heard tells that the network is up, by somebody who is no guard.
+// Heard notes that the network is up, by the sign of a node that is no guard.
 func (s *Guards) Heard(now time.Time) { s.heard = now }
 
 // Avoid tells that the judge avoids a guard.

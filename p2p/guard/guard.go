@@ -34,7 +34,7 @@
 //     the first that was met stands in, and if there is none, a new one.
 //  4. When a primary connects, others are let go. If the ladder ran, it was a false
 //     alarm: the grace is four times as long from then on, 6 h at most, and a quarter
-//     after 30 days without. A person who says "try others" ends the waiting.
+//     after 30 days without. A person's command "try others" ends the waiting.
 //  5. At most two unmet relays are met in 30 days, except when none of those known is
 //     up on a network that is: a connection was refused just now.
 //  6. A guard lives for the larger of two draws from 240 to 480 days. It leaves the
@@ -45,7 +45,8 @@
 // ends no guard.
 //
 // The package is pure: no network, no goroutine, no clock. Events go in, with their
-// time; Plan says what to do. The client carries it out, and keeps the state on disk.
+// time; Plan returns the next steps. The client carries it out, and keeps the state on
+// disk.
 package guard
 
 import (
@@ -242,9 +243,9 @@ func (s *Guards) primaries() []*guard {
 	return s.list[:min(n, len(s.list))]
 }
 
-// live moves the time that counts on by what the clock says, a day at most between
-// two looks: so a clock that jumps, or a profile that nobody used for a year, ends no
-// guard. It never goes back, and stands still while the time is not known.
+// live moves the time that counts on by the clock, a day at most between two looks: so
+// a clock that jumps, or a profile that lay unused for a year, ends no guard. It never
+// goes back, and stands still while the time is not known.
 func (s *Guards) live(clock time.Time) {
 	if !s.clock.IsZero() && !clock.IsZero() {
 		s.lived += min(max(0, clock.Sub(s.clock)), day)
@@ -260,8 +261,8 @@ func (s *Guards) live(clock time.Time) {
 	s.spent = slices.DeleteFunc(s.spent, func(at time.Duration) bool { return s.lived-at >= budgetFor })
 }
 
-// prune removes the guards whose time is over. One whose life has ended stays while
-// nobody may take its place.
+// prune removes the guards at the end of their time. One at the end of its life stays
+// while no other may take its place.
 func (s *Guards) prune() {
 	stay := budget - len(s.spent) // and those that may come
 	for _, g := range s.list {

@@ -15,7 +15,7 @@ type Attempt struct {
 	Timeout   time.Duration
 }
 
-// A Plan is what to do now.
+// A Plan is the steps to take now.
 type Plan struct {
 	// Close are links that nobody needs, and attempts to be given up, before Try.
 	Close []wire.NodeID
@@ -26,9 +26,9 @@ type Plan struct {
 	Save bool
 }
 
-// Plan says what to do. now is of a clock that only runs on; clock is the time of
-// day as it is best known, by which guards live and die: it may be wrong, or zero
-// while nothing is known of it.
+// Plan returns the steps to take. now is of a clock that only runs on; clock is the
+// time of day as it is best known, by which guards live and die: it may be wrong, or
+// zero while nothing is known of it.
 func (s *Guards) Plan(now, clock time.Time) Plan {
 	s.live(clock)
 	s.prune()
@@ -107,8 +107,8 @@ func (s *Guards) fill(p *plan) {
 	}
 }
 
-// untried is the next unmet guard to try: the first that has not failed, a new one,
-// or one whose pause is over.
+// untried is the next unmet guard to try: the first that has not failed, a new one, or
+// one at the end of its pause.
 func (s *Guards) untried(now time.Time) *guard {
 	for i := s.metCount(); ; i++ {
 		s.ready(i + 1)
@@ -305,7 +305,8 @@ func (g *guard) wait() time.Duration {
 
 // measure learns how long a guard takes to connect from an attempt that led to a link
 // after d. One that was under way while nobody was up may have begun long before the
-// line was back: what is certain is that its last SYN was answered, or an earlier one.
+// line was back: only this is certain, that its last SYN was answered, or an earlier
+// one.
 func (g *guard) measure(d time.Duration) {
 	least := d
 	if g.dark {
@@ -323,7 +324,7 @@ func (g *guard) measure(d time.Duration) {
 	g.took = took
 }
 
-// candidate is who comes next on the ladder: others that were met, then unmet ones.
+// candidate is the next guard on the ladder: others that were met, then unmet ones.
 // When all have had their turn they have it again.
 func (s *Guards) candidate(now time.Time) *guard {
 	first := s.primaries()
@@ -350,8 +351,8 @@ func (s *Guards) candidate(now time.Time) *guard {
 	return nil
 }
 
-// release lets go what nobody needs: rule 4. The second of a step that found somebody
-// has seen us as well as the first.
+// release lets go the guards that are not needed: rule 4. The second of a step that
+// found somebody has seen us as well as the first.
 func (s *Guards) release(p *plan) {
 	used := s.inUse(p.now)
 	for i, g := range s.list {
@@ -418,7 +419,7 @@ func ids(list []*guard) []wire.NodeID {
 	return ids
 }
 
-// Network is what is known of the network.
+// Network is the state of the network, as far as it is known.
 type Network int
 
 // Up, Down, Unsure: see the package comment.
@@ -428,7 +429,7 @@ const (
 	Down
 )
 
-// State returns what is known of the network.
+// State returns the state of the network.
 func (s *Guards) State(now time.Time) Network {
 	switch {
 	case s.anyUp() || s.refuses(now):

@@ -90,7 +90,7 @@ func (c *cutter) seconds() time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// maxLived bounds what is read: a time.Duration holds 292 years.
+// maxLived bounds the time read: a time.Duration holds 292 years.
 const maxLived = 100 * 365 * day
 
 // Cut takes over stored guards from the front of b and returns the rest. Guards

@@ -24,9 +24,8 @@ import (
 const eyeballs = 250 * time.Millisecond
 
 // Connect connects to the node of a permit now, at all of its addresses side by
-// side, and gives the permit back. It does not wait for identify. libp2p would
-// refuse for up to five minutes after a failure; whoever dials here has a
-// backoff of its own.
+// side, and gives the permit back. It does not wait for identify. libp2p would refuse
+// for up to five minutes after a failure; the callers here have a backoff of their own.
 func Connect(ctx context.Context, h Host, p *book.Permit) error {
 	id := p.ID().Peer()
 	forgetFailures(h, id)
@@ -64,8 +63,8 @@ func Reach(ctx context.Context, h Host, b *book.Book, id wire.NodeID) error {
 	return Connect(ctx, h, p)
 }
 
-// gate is libp2p's doorkeeper. What leaves it has a permit, and a client lets
-// nobody in.
+// gate is libp2p's doorkeeper. Its outgoing connections have a permit, and a client
+// lets nobody in.
 type gate struct {
 	book   *book.Book
 	places *Places                 // nil: nobody is let in
@@ -94,7 +93,7 @@ func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
 	return true
 }
 
-// InterceptSecured implements connmgr.ConnectionGater. Who is no Ed25519 key is
+// InterceptSecured implements connmgr.ConnectionGater. A peer without an Ed25519 key is
 // no node.
 func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMultiaddrs) bool {
 	_, err := wire.NodeIDFromPeer(p)
@@ -110,8 +109,8 @@ func (g *gate) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason
 }
 
 // permitted is a peerstore that knows no address but those of open permits.
-// Identify, gossip and the DHT write what peers say into a peerstore, and
-// libp2p dials all that is in it: here it goes nowhere.
+// Identify, gossip and the DHT write claims of peers into a peerstore, and libp2p dials
+// all of it: here they go nowhere.
 type permitted struct {
 	peerstore.Peerstore // keys and protocols
 	records             peerstore.CertifiedAddrBook
@@ -169,7 +168,7 @@ func (s *permitted) ConsumePeerRecord(e *record.Envelope, ttl time.Duration) (bo
 // GetPeerRecord implements peerstore.CertifiedAddrBook.
 func (s *permitted) GetPeerRecord(p peer.ID) *record.Envelope { return s.records.GetPeerRecord(p) }
 
-// What peers say of addresses is not written down.
+// Claims of peers about addresses are not written down.
 
 func (*permitted) AddAddr(peer.ID, multiaddr.Multiaddr, time.Duration)    {}
 func (*permitted) AddAddrs(peer.ID, []multiaddr.Multiaddr, time.Duration) {}

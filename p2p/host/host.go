@@ -1,6 +1,6 @@
 // Package host builds the libp2p host of each role from one small Config.
 //
-// The two roles differ in what they may show of themselves:
+// The two roles differ in how much they may show of themselves:
 //
 //	            relay                              client
 //	key         persistent, given by the caller    new at every start
@@ -15,10 +15,10 @@
 // peer are constants shared with any other libp2p program, so that they name
 // neither the product nor the machine.
 //
-// What strangers may take of a relay is in package limits; this package holds
-// it to connections and streams (Places, resources). With AllowPrivate private
-// and loopback addresses are announced, and shares by address do not count: a
-// hundred relays may then be on one machine.
+// The shares of strangers in a relay are in package limits; this package holds them to
+// connections and streams (Places, resources). With AllowPrivate private and loopback
+// addresses are announced, and shares by address do not count: a hundred relays may
+// then be on one machine.
 package host
 
 import (
@@ -69,8 +69,7 @@ const (
 // A Host is a libp2p host that this package configured.
 type Host = host.Host
 
-// Config is what a caller may choose. The zero value is a client on the
-// public network.
+// Config is the choices of a caller. The zero value is a client on the public network.
 type Config struct {
 	// Key is the node's identity. A relay must have one; a client leaves it
 	// nil and gets a new Ed25519 key.
@@ -85,9 +84,10 @@ type Config struct {
 	// IsRelay tells a relay which of those that connect to it are relays. Nil
 	// takes them for clients.
 	IsRelay func(peer.ID) bool
-	// Book says whom the host may dial. Nil is a book without an address.
+	// Book decides on the nodes that the host may dial. Nil is a book without an
+	// address.
 	Book *book.Book
-	// Memory is how many bytes a relay may use; 0 is what there is.
+	// Memory is how many bytes a relay may use; 0 is the memory of the machine.
 	Memory int64
 	// Places are those of the clients of a relay. Nil makes some.
 	Places *Places
@@ -176,7 +176,7 @@ func NewRelay(cfg Config) (Host, error) {
 		libp2p.ResourceManager(res),
 		libp2p.ConnectionManager(conns),
 		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
-		// What others say that they see is theirs to choose.
+		// Others could tell us any address as the one they see.
 		libp2p.DisableIdentifyAddressDiscovery(),
 	)
 
@@ -248,8 +248,8 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 		return nil, fmt.Errorf("address store: %w", err)
 	}
 
-	// Only what is listened on is loaded: a second transport would be dialled
-	// from an address nobody can find again.
+	// Only transports that are listened on are loaded: a second transport would be
+	// dialled from an address nobody can find again.
 	dialer := func(multiaddr.Multiaddr) (tcp.ContextDialer, error) {
 		d := &net.Dialer{Timeout: dialTimeout}
 		if cfg.Source.IsValid() {
@@ -275,7 +275,7 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 		libp2p.SwarmOpts(swarm.WithDialRanker(rank(cfg.Book))),
 		// Failures of strangers' addresses must not end dials of others.
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
-		// Nobody tells us what our address is.
+		// Our address is not learned from others.
 		libp2p.DisableIdentifyAddressDiscovery(),
 	}
 	return opts, nil
@@ -328,7 +328,7 @@ func announced(all []multiaddr.Multiaddr, private bool) []multiaddr.Multiaddr {
 	return keep
 }
 
-// noResolver refuses names: looking one up tells a name server who asks.
+// noResolver refuses names: looking one up shows a name server the asker.
 type noResolver struct{}
 
 var errNoNames = errors.New("addresses with names are not resolved; use an IP address")

@@ -65,7 +65,7 @@ func (p *Places) Clients() int {
 	return len(p.guests)
 }
 
-// knock takes a connection whose handshake begins. It is closed when the
+// knock takes a connection at the begin of its handshake. It is closed when the
 // handshake takes too long, or when another needs its place.
 func (p *Places) knock(c network.ConnMultiaddrs) {
 	closer, ok := c.(io.Closer)
@@ -87,7 +87,7 @@ func (p *Places) knock(c network.ConnMultiaddrs) {
 	time.AfterFunc(limits.HandshakeTime, func() { p.slow(key, closer) })
 }
 
-// slow closes a connection whose handshake took too long.
+// slow closes a connection after a slow handshake.
 func (p *Places) slow(key string, c io.Closer) {
 	p.mu.Lock()
 	still := p.atDoor[key] == c
@@ -105,8 +105,7 @@ func (p *Places) forget(key string) {
 	delete(p.atDoor, key)
 }
 
-// enter takes a connection whose handshake is over, and reports whether it may
-// stay.
+// enter takes a connection after its handshake, and reports whether it may stay.
 func (p *Places) enter(c network.Conn, conns int) bool {
 	id := c.RemotePeer()
 	listed := p.listed(id)

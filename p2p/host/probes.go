@@ -12,10 +12,9 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 )
 
-// unprobed is Noise over connections that the kernel does not probe. libp2p has
-// it do so from both ends twice a minute, 1.2 MB a day for an idle client with
-// two guards; it would take five minutes to find out what yamux's pings do in
-// one.
+// unprobed is Noise over connections that the kernel does not probe. libp2p has it do
+// so from both ends twice a minute, 1.2 MB a day for an idle client with two guards. It
+// would take five minutes to find out as much as yamux's pings do in one.
 type unprobed struct{ *noise.Transport }
 
 func newSecurity(id protocol.ID, key crypto.PrivKey, muxers []tptu.StreamMuxer) (*unprobed, error) {

@@ -30,7 +30,7 @@ type resources struct {
 	windows int64 // bytes beyond the first windows
 }
 
-// A use is what one peer has of us.
+// A use is the share of one peer in our resources.
 type use struct {
 	scopes  int // of connections and streams
 	unnamed int // streams it opened
@@ -207,8 +207,7 @@ func (s *scope) ReserveMemory(size int, priority uint8) error {
 	return nil
 }
 
-// ReleaseMemory implements network.ResourceScope. What grew is given back with
-// the stream.
+// ReleaseMemory implements network.ResourceScope. Memory is given back with the stream.
 func (*scope) ReleaseMemory(int) {}
 
 // BeginSpan implements network.ResourceScope.

@@ -1,10 +1,10 @@
 // Package judge finds out which relays pass nothing on, from nothing but which
 // requests were answered.
 //
-// A request takes seven relays, there and back, and nobody tells who lost it. The
+// A request takes seven relays, there and back, and nobody tells which one lost it. The
 // judge keeps the last failures, each with those of its relays that had not proved
-// since it was sent that they were up. A relay as a mix and the same relay as a
-// mailbox are two parts: one may work, and not the other.
+// since it was sent that they were up. A relay as a mix and the same relay as a mailbox
+// are two parts: one may work, and not the other.
 //
 // The model has one bit for each part: it is up or down. A request over parts that
 // are all up is answered, but for one in twenty that is lost otherwise; a request
@@ -22,11 +22,12 @@
 // more than the worst third of the list is avoided at a time, nor so many that fewer
 // than five are left.
 //
-// It is a guess that others can lead: who makes the requests over an honest relay
-// fail, makes it avoided. What follows has to be harmless to anonymity even then: a
-// guard that is avoided is replaced within the budget of package guard, another mix
-// costs nothing, and a mailbox is given up only if it is avoided and eight requests in
-// a row, a second apart, brought nothing while another mailbox has answered.
+// It is a guess that others can lead: an attacker that makes the requests over an
+// honest relay fail, makes it avoided. The consequences have to be harmless to
+// anonymity even then. A guard that is avoided is replaced within the budget of package
+// guard. Another mix costs nothing. A mailbox is given up only if it is avoided and
+// eight requests in a row, a second apart, brought nothing while another mailbox has
+// answered.
 package judge
 
 import (
@@ -100,7 +101,7 @@ func (f *failure) drop(i int) {
 	f.told = slices.Delete(f.told, i, i+1)
 }
 
-// A record is what is known of one part.
+// A record is the state of one part.
 type record struct {
 	proof time.Time // when it last was up for certain
 	odds  float64   // log odds that it is down, by the failures

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// HalfOpen chooses among connections whose handshake is not over. It is not
-// safe for concurrent use.
+// HalfOpen chooses among connections in their handshake. It is not safe for concurrent
+// use.
 type HalfOpen[C comparable] struct {
 	sizes    Sizes
 	byAddr   bool

@@ -25,7 +25,7 @@ import (
 
 // Limits that do not depend on memory.
 const (
-	// A handshake that is not over by then is somebody who says nothing.
+	// A handshake that takes longer is most likely a silent attacker.
 	HandshakeTime = 3 * time.Second
 
 	StreamsClient = 4  // that a client may have open towards us
@@ -127,8 +127,8 @@ func Network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// Host returns what one machine is taken to hold: an address of IPv4, a /64 of
-// IPv6.
+// Host returns the prefix that one machine is taken to hold: an address of IPv4, a /64
+// of IPv6.
 func Host(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() && !a.Is4In6() {

@@ -11,8 +11,8 @@ import (
 	"github.com/pbnjay/memory"
 )
 
-// Memory returns how many bytes this program may use: what the machine has, or
-// a control group or GOMEMLIMIT allow if that is less.
+// Memory returns how many bytes this program may use: the memory of the machine, or the
+// limit of a control group or GOMEMLIMIT if that is less.
 func Memory() int64 {
 	most := int64(math.MaxInt64)
 	if total := memory.TotalMemory(); total > 0 && total < math.MaxInt64 {
@@ -30,8 +30,8 @@ func Memory() int64 {
 	return most
 }
 
-// groupFiles are where Linux says what the control groups of this program, and
-// those above them, may use.
+// groupFiles are the files in which Linux gives the limits of the control groups of
+// this program, and of those above them.
 func groupFiles() []string {
 	files := []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
 	own, err := os.ReadFile("/proc/self/cgroup")

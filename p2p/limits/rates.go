@@ -39,7 +39,7 @@ func (r *Rates[K]) Of(k K) *rate.Limiter {
 	return l
 }
 
-// makeRoom forgets who has used nothing, or else a random one.
+// makeRoom forgets an entry that has used nothing, or else a random one.
 func (r *Rates[K]) makeRoom() {
 	now := time.Now()
 	before := len(r.m)

@@ -19,10 +19,10 @@ type Guest struct {
 func (g Guest) idle(now time.Time) bool { return g.Used.IsZero() && now.Sub(g.Since) >= Idle }
 
 // Victim returns which guest goes so that another may stay; the newcomer is one
-// of them. Half of the places are kept for those who brought valid packets
-// longest. Of the others idle ones go before all, then the youngest of the
-// network with most; among equal networks a keyed hash decides, which nobody
-// can aim at. Without byNetwork all are of one network.
+// of them. Half of the places are kept for the guests that brought valid packets
+// longest. Of the others idle ones go before all, then the youngest of the network with
+// most; among equal networks a keyed hash decides, which nobody can aim at. Without
+// byNetwork all are of one network.
 func Victim(guests []Guest, places int, now time.Time, key maphash.Seed, byNetwork bool) int {
 	var workers []int
 	for i, g := range guests {

@@ -11,7 +11,7 @@ import (
 const (
 	// DialsAtOnce is how many dials packets may make at a time.
 	DialsAtOnce = 64
-	// DialsPerLink is how many of them what came over one link may.
+	// DialsPerLink is how many of them the packets of one link may take.
 	DialsPerLink = 4
 	// dialsOwn is how many our own frames may, those of the mailbox above all.
 	dialsOwn = 16

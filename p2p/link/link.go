@@ -8,12 +8,12 @@
 //	   | <—————— a hello, each way ——————————> |
 //	   | <—————— frames, any order ——————————> |
 //
-// Nothing but frames of one size travels on it; see package wire. The hello says
-// what a node is; until it came there is no link. A connection is of use only
-// with a link: where the stream is refused, or no hello comes within
-// HelloTimeout, the dialler closes it, and so does either side when the last
-// link between a client and a relay ends. Two nodes that dial each other at the
-// same moment keep both links and send on the newest.
+// Nothing but frames of one size travels on it; see package wire. The hello tells the
+// role of a node; until it came there is no link. A connection is of use only with a
+// link: where the stream is refused, or no hello comes within HelloTimeout, the dialler
+// closes it, and so does either side when the last link between a client and a relay
+// ends. Two nodes that dial each other at the same moment keep both links and send on
+// the newest.
 //
 // # Limits
 //
@@ -23,14 +23,14 @@
 // and counted, the newest first: the mix network above repeats important ones. A
 // peer that sends something else than frames loses its link. Sending faster than
 // Config.Rate, or than Config.ByNetwork lets a network, is not punished: the reader
-// slows down and the peer's own transport makes it wait. Only so many clients may
-// be slowed at a time, because what they have sent waits here; of more, the one
-// that has been slowed longest is let go.
+// slows down and the peer's own transport makes it wait. Only so many clients may be
+// slowed at a time, because their unread frames wait here; of more, the one that has
+// been slowed longest is let go.
 //
-// Packets may make a node dial, see Config.Dials: DialsAtOnce in all, and
-// DialsPerLink for what came over one link, so that packets for nodes that are
-// not there keep nobody else's from being dialled. When all are taken, a random
-// one ends of the link that has most.
+// Packets may make a node dial, see Config.Dials: DialsAtOnce in all, and DialsPerLink
+// for the packets of one link, so that packets for nodes that are not there keep nobody
+// else's from being dialled. When all are taken, a random one ends of the link that has
+// most.
 package link
 
 import (
@@ -95,7 +95,7 @@ type Seen struct {
 // Config is how Links are made. Handle is required.
 type Config struct {
 	Host host.Host
-	// Role is what this node is; zero is a client.
+	// Role is the role of this node; zero is a client.
 	Role wire.Role
 	// Handle gets every good frame. It must be quick and may keep the frame.
 	Handle func(from wire.NodeID, f *wire.Frame)
@@ -116,10 +116,10 @@ type Config struct {
 	// Rate, if set, returns how many frames a second, and at once, are read from
 	// a peer, over all of its links.
 	Rate func(wire.NodeID) (rate.Limit, int)
-	// Listed reports whether a peer is a relay of our list. Others count as
-	// clients, whatever they say they are. Nil is nobody.
+	// Listed reports whether a peer is a relay of our list. Others count as clients,
+	// against their own word. Nil is nobody.
 	Listed func(wire.NodeID) bool
-	// ByNetwork, if set, bounds what the clients of one network bring together.
+	// ByNetwork, if set, bounds the frames of the clients of one network together.
 	ByNetwork *limits.Rates[netip.Prefix]
 	// Slowed is how many clients may be slowed at a time; 0 is any number.
 	Slowed int
@@ -230,8 +230,7 @@ func (l *Links) Connected(id wire.NodeID) bool {
 	return len(l.peers[id]) > 0
 }
 
-// Role returns what a connected peer said it is when it last had a link, and
-// zero if it had none.
+// Role returns the role in a connected peer's last hello, and zero if it had none.
 func (l *Links) Role(id wire.NodeID) wire.Role {
 	connected := l.cfg.Host.Network().Connectedness(id.Peer()) == network.Connected
 	l.mu.Lock()
@@ -242,7 +241,7 @@ func (l *Links) Role(id wire.NodeID) wire.Role {
 	return l.roles[id]
 }
 
-// forgetRoles drops the roles of who is not connected any more.
+// forgetRoles drops the roles of peers that are not connected any more.
 func (l *Links) forgetRoles() {
 	for id := range l.roles {
 		if len(l.peers[id]) == 0 && l.cfg.Host.Network().Connectedness(id.Peer()) != network.Connected {
@@ -263,7 +262,7 @@ func (l *Links) Peers() []wire.NodeID {
 	return slices.Collect(maps.Keys(l.peers))
 }
 
-// Quiet returns those to whom nothing was written for a time.
+// Quiet returns the peers to which nothing was written for a time.
 func (l *Links) Quiet(d time.Duration) (ids []wire.NodeID) {
 	before := time.Now().Add(-d).UnixNano()
 	l.mu.Lock()
@@ -319,7 +318,7 @@ func (l *Links) open(ctx context.Context, id wire.NodeID) error {
 }
 
 // stream opens a stream. Without eager its name has been taken by the other side,
-// which is not told by identify, whose answer may never come.
+// without waiting for identify, which may never come.
 func (l *Links) stream(ctx context.Context, id wire.NodeID, eager bool) (network.Stream, error) {
 	if eager {
 		return l.cfg.Host.NewStream(ctx, id.Peer(), wire.FrameProtocol)
@@ -359,8 +358,7 @@ func (l *Links) Drop(id wire.NodeID) {
 // counters tell.
 func (l *Links) Send(to wire.NodeID, f *wire.Frame) error { return l.SendFor(wire.NodeID{}, to, f) }
 
-// SendFor sends what came over a link: a dial that it takes is of that link's
-// share.
+// SendFor sends a frame that came over a link: a dial for it is of that link's share.
 func (l *Links) SendFor(asker, to wire.NodeID, f *wire.Frame) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -468,7 +466,7 @@ func (l *Links) begin(id wire.NodeID) bool {
 	return true
 }
 
-// greet says what we are.
+// greet sends our role.
 func (l *Links) greet(st *stream) error {
 	if ip, err := manet.ToIP(st.s.Conn().RemoteMultiaddr()); err == nil {
 		a, _ := netip.AddrFromSlice(ip)
@@ -484,7 +482,7 @@ func (l *Links) greet(st *stream) error {
 	return nil
 }
 
-// hear reads what the other side is.
+// hear reads the other side's role.
 func (l *Links) hear(st *stream) error {
 	st.s.SetReadDeadline(time.Now().Add(l.cfg.HelloTimeout))
 	defer st.s.SetReadDeadline(time.Time{})
@@ -622,7 +620,7 @@ func (l *Links) write(st *stream) {
 
 		data := f[:]
 		l.tap("out", st.s.Conn(), st.peer, f.Body())
-		// What waits already is written with it: one record, one system call.
+		// Frames that wait already are written with it: one record, one system call.
 		if n := min(len(st.out), batchSize-1); n > 0 {
 			batch := make([]byte, 0, (n+1)*wire.FrameSize)
 			batch = append(batch, f[:]...)

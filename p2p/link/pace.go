@@ -16,7 +16,7 @@ func (l *Links) pace(st *stream) error {
 		limit := l.rates[st.peer]
 		l.mu.Unlock()
 		if limit != nil && !limit.Allow() {
-			// What we think of a peer may have changed since the link began.
+			// Our opinion of a peer may have changed since the link began.
 			r, _ := l.cfg.Rate(st.peer)
 			limit.SetLimit(r)
 			waits = true

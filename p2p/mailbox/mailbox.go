@@ -1,4 +1,4 @@
-// Package mailbox stores boxes for people who are away.
+// Package mailbox stores boxes for absent recipients.
 //
 // A box is 1,536 opaque bytes under a one-time tag of 16 bytes. Any holder of the tag
 // may read and delete the box; nothing links two tags. Requests reach the mailbox as

@@ -260,7 +260,7 @@ func (m *Mesh) Index(peerID string) int {
 	return -1
 }
 
-// Traffic returns what relay i has received and sent, over all its restarts.
+// Traffic returns the bytes that relay i has received and sent, over all its restarts.
 func (m *Mesh) Traffic(i int) Traffic {
 	m.mu.Lock()
 	r, t := m.relays[i], m.traffic[i]
@@ -314,7 +314,7 @@ func (m *Mesh) Resume(ctx context.Context, i int) error {
 	return m.start(ctx, i, m.BootstrapFrom(i+1))
 }
 
-// Status returns what relay i does, and whether it runs.
+// Status returns the status of relay i, and whether it runs.
 func (m *Mesh) Status(i int) (p2p.RelayStatus, bool) {
 	m.mu.Lock()
 	r := m.relays[i]
@@ -325,7 +325,7 @@ func (m *Mesh) Status(i int) (p2p.RelayStatus, bool) {
 	return r.host.Status(), true
 }
 
-// Close stops all relays and removes what the mesh alone has made.
+// Close stops all relays and removes the mesh's own files.
 func (m *Mesh) Close() error {
 	errs := make([]error, len(m.relays))
 	var wg sync.WaitGroup

@@ -14,8 +14,8 @@ import (
 
 // delays holds packets until their time has come. It has room for max. When there is
 // none, a random packet goes of the link that has most of them waiting, where the
-// links of clients in one network count together first. So who fills the queue
-// crowds out himself.
+// links of clients in one network count together first. So a link that fills the queue
+// crowds out its own packets.
 type delays struct {
 	max  int
 	wake chan struct{} // the earliest packet changed

@@ -99,7 +99,7 @@ func (g *gate) open() {
 	g.rearm()
 }
 
-// next takes out whoever has the turn. Somebody waits.
+// next takes out the waiter at its turn. Somebody waits.
 func (g *gate) next() chan struct{} {
 	c := &g.classes[1]
 	if g.turn++; g.turn > relayTurns {
@@ -131,8 +131,8 @@ func (g *gate) count() int64 {
 	return g.slowed
 }
 
-// paths bound what one client passes on to one next hop: many clients of many guards
-// may meet at one relay, where nobody can tell them from others.
+// paths bound the packets of one client to one next hop: many clients of many guards
+// may meet at one relay, which cannot tell them from others.
 type paths struct {
 	rate, burst float64
 
@@ -153,7 +153,8 @@ func newPaths(rate, burst int) *paths {
 }
 
 // take takes a token and returns how long its packet must wait for it. Only a bucket
-// that is not full takes room, and who empties buckets has come through the gate.
+// that is not full takes room, and only a client that came through the gate can empty
+// one.
 func (p *paths) take(client, next wire.NodeID) time.Duration {
 	now := time.Now()
 	p.mu.Lock()

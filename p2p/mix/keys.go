@@ -6,8 +6,8 @@ import (
 	"starling/p2p/outfox"
 )
 
-// published is how many keys are handed out: that of the epoch whose last packets
-// expire next, which may be the day before, and the two after it.
+// published is how many keys are handed out: that of the epoch with the last packets
+// that expire next, which may be the day before, and the two after it.
 const published = 3
 
 // Key is the public part of an engine's key, for the relay's descriptor.
@@ -39,8 +39,8 @@ func (e *Engine) advance(now time.Time) (changed bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if oldest < e.oldest {
-		// What expires in slots that come again may have been seen, and that is
-		// forgotten: it must not open any more.
+		// A packet that expires in a slot of the same number may have been seen, and
+		// that is forgotten: it must not open any more.
 		clear(e.keys)
 	}
 	e.first, e.oldest = first, oldest

@@ -1,15 +1,14 @@
-// Package mix is the packet engine of the mix network, apart from any transport:
-// what a relay does with a packet, and how a client chooses routes and keeps track
-// of replies.
+// Package mix is the packet engine of the mix network, apart from any transport: the
+// work of a relay on a packet, and a client's choice of routes and record of replies.
 //
 // # Relay
 //
 // An Engine holds keys by epoch (outfox.Epoch, a unix day), in memory only, and makes
 // them two days ahead. The key of a day opens from ten minutes before it, for makers
-// whose clocks are ahead, until eight hours after it, when the last packet made for it
-// expires. Then it is forgotten, and everything recorded for it is unreadable for
-// good. A restart makes new keys. The replay tags of what was opened are remembered
-// until the slot ends in which it expires.
+// with clocks that are ahead, until eight hours after it, when the last packet made for
+// it expires. Then it is forgotten, and everything recorded for it is unreadable for
+// good. A restart makes new keys. The replay tags of opened packets are remembered
+// until the slot ends in which they expire.
 //
 // A packet that opens, is in time and was not seen waits for as long as its sender
 // sampled, a second at most, then goes on. A packet at its end goes to the mailbox.
@@ -24,16 +23,16 @@
 // off for sending more:
 //
 //   - The gate opens so many packets a second that the memory of replay tags never
-//     fills, whatever slots their senders choose. Links take turns.
+//     fills, for any slots that their senders choose. Links take turns.
 //   - A client passes on 10 a second to each next hop, 100 ahead.
 //   - The delay queue throws out a packet of the link that has most in it.
 //
-// Who has to wait at the gate or for a path does not read his link meanwhile.
+// Links that wait at the gate or for a path are not read meanwhile.
 //
 // # Client
 //
 // Routes chooses hops by the rules that its comment gives, and fails closed.
-// Replies makes reply blocks and opens what comes back.
+// Replies makes reply blocks and opens the replies.
 package mix
 
 import (
@@ -64,18 +63,18 @@ const (
 	DefaultPathRate, DefaultPathBurst = 10, 100
 )
 
-// Link is whom a packet came from.
+// Link is the link that a packet came over.
 type Link struct {
 	Peer wire.NodeID
 	// Relay: it is in the list of relays. Others are clients.
 	Relay bool
-	// Network is what a client's address shares with its neighbours, if known. Its
+	// Network is the network of a client's address and its neighbours, if known. Its
 	// clients count together when the delay queue is full.
 	Network netip.Prefix
 }
 
-// Sink takes what an Engine lets go. Its methods must not block: what cannot be
-// passed on is dropped. Forward is called by any goroutine.
+// Sink takes the packets that leave an Engine. Its methods must not block: a packet
+// that cannot be passed on is dropped. Forward is called by any goroutine.
 type Sink interface {
 	// Forward passes a packet that came from a link to the next node: a relay, or
 	// at layer Layers a relay's mailbox or a client that is connected here.
@@ -89,9 +88,8 @@ type Config struct {
 	Sink Sink
 	// Self is the relay that the engine works for: it passes nothing on to itself.
 	Self wire.NodeID
-	// Leads, if not nil, reports whether there is a way to the next node: to a
-	// relay, or, when what is left is for the end of a route, a client. Packets to
-	// others do not wait.
+	// Leads, if not nil, reports whether there is a way to the next node: to a relay,
+	// or, at the end of a route, a client. Packets to others do not wait.
 	Leads func(next wire.NodeID, end bool) bool
 
 	MaxDelayed          int // packets that wait at a time
@@ -104,7 +102,7 @@ type Config struct {
 	Logger *slog.Logger     // nil: none
 }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces zeros by the defaults.
 func (cfg Config) withDefaults() Config {
 	for _, n := range []struct {
 		field *int
@@ -188,7 +186,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 }
 
 // Run changes keys and lets packets go when their time has come. It returns when ctx
-// ends; what still waits is dropped. Call it once.
+// ends; packets that still wait are dropped. Call it once.
 func (e *Engine) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { e.delays.run(ctx, e.forward) })
@@ -252,7 +250,7 @@ func (e *Engine) Handle(from Link, body []byte) (fresh bool) {
 	return true
 }
 
-// pass does what an opened layer says.
+// pass carries out the command of an opened layer.
 func (e *Engine) pass(from Link, got *outfox.Peeled) {
 	switch got.Command {
 	case outfox.Forward:
@@ -301,7 +299,7 @@ func (e *Engine) forward(from, next wire.NodeID, p *outfox.Packet) {
 // refuse is the end of every packet that goes nowhere.
 func (e *Engine) refuse(r Reason) { e.refused[r].Add(1) }
 
-// Stats counts what an Engine did.
+// Stats counts the work of an Engine.
 type Stats struct {
 	Forwarded, Delivered int64
 	Waiting              int              // packets that wait now

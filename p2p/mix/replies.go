@@ -10,8 +10,8 @@ import (
 )
 
 // Replies is a client's record of the reply blocks it handed out: each is good for
-// one reply, until it expires. T is what the client wants to know again when the reply
-// comes.
+// one reply, until it expires. T is a value of the client's that comes back with the
+// reply.
 //
 // The client is the last hop of the way back. Its own keys change with the epoch
 // like a relay's, and are never published: only the blocks are made for them.
@@ -80,7 +80,7 @@ func (r *Replies[T]) key(epoch outfox.Epoch) (key *outfox.PrivateKey, err error)
 }
 
 // Open opens a packet that came in, and forgets its block. The error is
-// outfox.ErrRefused for whatever is not the first, unchanged reply to a block.
+// outfox.ErrRefused for any packet but the first, unchanged reply to a block.
 func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err error) {
 	var none T
 	now := r.now()

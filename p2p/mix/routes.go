@@ -42,7 +42,7 @@ var (
 	ErrUnknownRelay = errors.New("mix: unknown relay")
 )
 
-// Relay is what a client knows of a relay.
+// Relay is a relay, as a client knows it.
 type Relay struct {
 	ID       wire.NodeID
 	Keys     []Key // of the epochs that are known
@@ -91,8 +91,9 @@ type RoutesConfig struct {
 // Routes chooses routes, by these rules:
 //
 //  1. The first mix is the guard that the caller keeps to; the mailbox is not it.
-//  2. The second mix is one of four pinned relays, each kept for 1 to 12 days: who
-//     makes a client answer again and again sees few relays around the guard.
+//  2. The second mix is one of four pinned relays, each kept for 1 to 12 days: an
+//     attacker that makes a client answer again and again sees few relays around the
+//     guard. makes a client answer again and again sees few relays around the guard.
 //  3. The third mix is any relay, anew for each packet.
 //  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6). Two that
 //     follow each other have addresses of one kind: a relay that has only an IPv6
@@ -100,11 +101,12 @@ type RoutesConfig struct {
 //  5. The way back keeps the same rules, with its own choice.
 //  6. Each mix waits for an exponential time, sampled here.
 //  7. A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4:
-//     what a relay sees of either is the same. When a hop has no key of the epoch
-//     that this gives, which is the one before in the first slots of a day, it is 4.
+//     A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4: a
+//     relay sees the same of either. When a hop has no key of the epoch that this
+//     gives, which is the one before in the first slots of a day, it is 4.
 //
-// When the rules cannot be kept there is no route: ErrFewRelays. A relay is drawn by its
-// weight, whatever it says of itself. Doubtful relays are second and third only when no
+// When the rules cannot be kept there is no route: ErrFewRelays. A relay is drawn by
+// its weight, not by its own word. Doubtful relays are second and third only when no
 // other keeps the rules.
 type Routes struct {
 	cfg RoutesConfig
@@ -170,8 +172,8 @@ func (systemSource) Uint64() uint64 {
 }
 
 // Update replaces the directory. Call it with the whole list, when it changes and when
-// an epoch begins: who has no key of the epoch is left out. It reports whether Pins
-// changed.
+// an epoch begins: relays without a key of the epoch are left out. It reports whether
+// Pins changed.
 func (r *Routes) Update(list []Relay) (pinned bool) {
 	epoch := outfox.EpochAt(r.cfg.Now())
 	relays := make([]relay, 0, len(list))
@@ -214,7 +216,7 @@ func (r *Routes) networks(addrs []netip.Addr) (list []netip.Prefix, ok bool) {
 	return list, len(list) > 0 && len(list) <= maxNetworks
 }
 
-// private lists what netip does not know as such.
+// private lists prefixes that netip does not know as private.
 var private = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),
@@ -307,8 +309,8 @@ func (r *Routes) choose(others []*relay, grown bool, between []*relay) *relay {
 		}
 		return 0
 	}
-	// Nearly every relay fits in a large directory: guess before looking at all. Who
-	// weighs half is taken half of the times.
+	// Nearly every relay fits in a large directory: guess before looking at all. A
+	// relay of weight one half is taken half of the times.
 	for range min(len(r.relays), 16) {
 		it := &r.relays[r.rnd.IntN(len(r.relays))]
 		if rank(it) == 0 && (it.Weight == 1 || r.rnd.Float64() < it.Weight) && fits(it) {
@@ -382,9 +384,9 @@ func (r *Routes) Pick(n int, avoid ...wire.NodeID) ([]wire.NodeID, error) {
 	return picked, nil
 }
 
-// Forward returns a route to a mailbox: guard, second, third, mailbox, and the slot
-// in which what is sent over it is to expire. The error is ErrUnknownRelay when the
-// guard or the mailbox is not in the directory, and ErrFewRelays.
+// Forward returns a route to a mailbox: guard, second, third, mailbox, and the slot in
+// which a packet over it is to expire. The error is ErrUnknownRelay when the guard or
+// the mailbox is not in the directory, and ErrFewRelays.
 func (r *Routes) Forward(guard, mailbox wire.NodeID) (slot outfox.Slot, route [outfox.Layers]outfox.Hop, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -424,8 +426,8 @@ func (r *Routes) Back(mailbox, guard wire.NodeID) (slot outfox.Slot, route [outf
 	return slot, route, nil
 }
 
-// way chooses guard, second, third and mailbox, all with a key of what is made now to
-// live longest.
+// way chooses guard, second, third and mailbox, all with a key of the longest-lived
+// packet made now.
 func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.Layers]*relay, err error) {
 	first, last := r.known(guard), r.known(mailbox)
 	if first == nil || last == nil {

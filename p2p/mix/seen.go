@@ -17,9 +17,9 @@ const (
 	bitsPerTag, hashes = 20, 13
 )
 
-// memory is the replay tags of what was opened, by the slot in which it expires: a
-// tag is of use until then and no longer. It never forgets one before, so that no
-// packet passes twice.
+// memory is the replay tags of opened packets, by the slot in which they expire: a tag
+// is of use until then and no longer. It never forgets one before, so that no packet
+// passes twice.
 //
 // A slot has a row of Bloom filters, each larger than the one before, of which the
 // last takes new tags: 2.5 bytes each. A row has at most ten, so that a fresh packet

@@ -10,11 +10,11 @@ const (
 	// SlotLength divides an epoch.
 	SlotLength = 2 * time.Hour
 	// MaxAhead is how many slots a packet may outlive the one it is made in. A
-	// reply block takes all of them. A request draws from 1 to MaxAhead, so that
-	// what is left does not tell it from an answer.
+	// reply block takes all of them. A request draws from 1 to MaxAhead, so that the
+	// slots left do not tell it from an answer.
 	MaxAhead = 4
-	// KeyLife is how long the key of an epoch is needed after the epoch: until
-	// what was made in its last slot expires.
+	// KeyLife is how long the key of an epoch is needed after the epoch: until the
+	// packets of its last slot expire.
 	KeyLife = MaxAhead * SlotLength
 	// Skew is how far ahead the clock of a packet's maker may be.
 	Skew = 10 * time.Minute
@@ -26,7 +26,7 @@ type Epoch uint32
 // EpochAt returns the epoch of a time.
 func EpochAt(t time.Time) Epoch { return Epoch(t.Unix() / int64(EpochLength/time.Second)) }
 
-// Byte returns what a packet carries.
+// Byte returns the epoch's byte in a packet.
 func (e Epoch) Byte() byte { return byte(e) }
 
 // Start returns when the epoch begins.
@@ -37,8 +37,8 @@ func (e Epoch) Start() time.Time {
 // End returns when the next epoch begins.
 func (e Epoch) End() time.Time { return (e + 1).Start() }
 
-// ResolveEpoch returns which epoch a packet's byte means at a time: one whose key
-// may still be needed, or the next one from Skew before it begins.
+// ResolveEpoch returns the epoch of a packet's byte at a time: one with a key that may
+// still be needed, or the next one from Skew before it begins.
 func ResolveEpoch(b byte, now time.Time) (Epoch, bool) {
 	for e := EpochAt(now.Add(-KeyLife)); e <= EpochAt(now.Add(Skew)); e++ {
 		if e.Byte() == b {
@@ -55,7 +55,7 @@ type Slot uint32
 // SlotAt returns the slot of a time.
 func SlotAt(t time.Time) Slot { return Slot(t.Unix() / int64(SlotLength/time.Second)) }
 
-// Byte returns what a layer carries.
+// Byte returns the slot's byte in a layer.
 func (s Slot) Byte() byte { return byte(s) }
 
 // Start returns when the slot begins.
@@ -63,12 +63,13 @@ func (s Slot) Start() time.Time {
 	return time.Unix(int64(s)*int64(SlotLength/time.Second), 0).UTC()
 }
 
-// End returns when the next slot begins: what expires in this one is too old then.
+// End returns when the next slot begins: packets that expire in this one are too old
+// then.
 func (s Slot) End() time.Time { return (s + 1).Start() }
 
-// Epoch returns the epoch whose keys seal a packet that expires in s: that of the
-// slot MaxAhead before. Nothing else says which keys a packet uses, so requests
-// and answers are alike also in the first slots of a day.
+// Epoch returns the epoch of the keys that seal a packet that expires in s: that of the
+// slot MaxAhead before. Nothing else says which keys a packet uses, so requests and
+// answers are alike also in the first slots of a day.
 func (s Slot) Epoch() Epoch { return EpochAt((s - MaxAhead).Start()) }
 
 // ResolveSlot returns which slot a layer's byte means at a time: one that is not

@@ -40,7 +40,7 @@
 //
 // The slot is the last span of two hours in which the packet may be opened, modulo
 // 256, the same in all layers. The epoch is that of the slot four before: see
-// Slot. A hop remembers what it opened until the slot has ended, and no longer.
+// Slot. A hop remembers an opened packet until the slot has ended, and no longer.
 //
 // # Payload
 //
@@ -48,7 +48,7 @@
 // wide-block cipher LIONESS once per layer under the exported key "payload" (32
 // bytes) of that layer; each hop deciphers once. Only the end of the route checks
 // the zeros: a changed payload is noise to all, and nobody on the way can tell.
-// The exported "replay" (16 bytes) is what a hop must remember.
+// A hop must remember the exported "replay" (16 bytes).
 //
 // # Reply block
 //
@@ -59,9 +59,9 @@
 //
 // 367 bytes. The holder enciphers zeros ‖ message once under
 // HKDF-SHA256(seed, no salt, "starling/outfox/2 reply"), sends it with the header
-// to the first hop, and forgets the block. The hops decipher as always; the
-// client, who knows all keys, undoes it. Four blocks and 32 tags of 16 bytes, or
-// five blocks and 12 tags, fit into one message.
+// to the first hop, and forgets the block. The hops decipher as always; the client,
+// with all keys, undoes it. Four blocks and 32 tags of 16 bytes, or five blocks and 12
+// tags, fit into one message.
 //
 // The proof covers packets, not traffic. A destroyed packet is one bit to a first
 // and a last hop that work together. See docs/THREATMODEL.md.
@@ -109,7 +109,7 @@ const (
 const (
 	// Layers is the number of layers of every packet.
 	Layers = 4
-	// MessageSize is what the far end receives.
+	// MessageSize is the size of the message at the far end.
 	MessageSize = PayloadSize - zeroSize
 	// PayloadSize is the enciphered part of a packet.
 	PayloadSize = 2048
@@ -125,7 +125,7 @@ const (
 	ReplaySize = 16
 	// PublicKeySize is the encoding of a PublicKey.
 	PublicKeySize = publicSize
-	// MaxDelay caps what a layer may ask a hop to wait: a packet that waits takes
+	// MaxDelay caps the wait that a layer may ask of a hop: a packet that waits takes
 	// room from others.
 	MaxDelay = time.Second
 )
@@ -133,15 +133,15 @@ const (
 // A packet fits into a frame.
 const _ = uint(wire.MaxBody - MaxPacketSize)
 
-// ErrRefused is the one error of every decoder here. What was wrong is nobody's
-// business: a hop drops the packet and counts it.
+// ErrRefused is the one error of every decoder here. It does not name the fault: a hop
+// drops the packet and counts it.
 var ErrRefused = errors.New("outfox: refused")
 
 // ErrRoute means that a route handed to Wrap or NewReplyBlock cannot be used: a
 // hop without a key, or a delay below zero or above MaxDelay.
 var ErrRoute = errors.New("outfox: unusable route")
 
-// Message is what the maker of a packet hands to the end of its route.
+// Message is the message from the maker of a packet to the end of its route.
 type Message [MessageSize]byte
 
 // ReplyID tells a client which of its reply blocks was used.
@@ -151,7 +151,7 @@ type ReplyID [ReplyIDSize]byte
 // is opened again, and a hop must refuse it the second time.
 type ReplayTag [ReplaySize]byte
 
-// Command says what a hop does with the packet inside.
+// Command tells a hop its work on the packet inside.
 type Command byte
 
 // Commands.

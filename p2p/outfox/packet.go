@@ -71,8 +71,8 @@ type Header struct {
 }
 
 // NewHeader makes the header of one packet for a forward route: three mixes,
-// then the mailbox. It expires with the slot, whose epoch says which keys the hops
-// must have. The error is ErrRoute unless the system's randomness fails.
+// then the mailbox. It expires with the slot; the hops must have keys of the slot's
+// epoch. The error is ErrRoute unless the system's randomness fails.
 func NewHeader(slot Slot, route [Layers]Hop) (*Header, error) {
 	b, keys, err := wrapHeader(slot, &route, Deliver, ReplyID{})
 	if err != nil {
@@ -158,7 +158,7 @@ func seal(to PublicKey, layer int, epoch byte, plain []byte) (header []byte, key
 	return append(enc, sealed...), [keySize]byte(box.Export([]byte(exportPayload), keySize)), nil
 }
 
-// Peeled is what a hop finds in its layer.
+// Peeled is the content of a hop's layer.
 type Peeled struct {
 	Command Command
 	Slot    byte      // the last slot to open the packet in, modulo 256
@@ -175,10 +175,10 @@ type Peeled struct {
 	payload *[PayloadSize]byte // of Deliver and Reply
 }
 
-// Peel opens one layer. It keeps no state and knows no time: the caller picks the
-// key by p.Epoch(), checks that the slot is not over and says this epoch, and checks
-// and stores the replay tag of what was opened. p is not changed. The error is
-// ErrRefused, whatever the reason.
+// Peel opens one layer. It keeps no state and knows no time: the caller picks the key
+// by p.Epoch(), checks that the slot is not over and of this epoch, and checks and
+// stores the replay tag of the opened packet. p is not changed. The error is
+// ErrRefused, for any reason.
 func (k *PrivateKey) Peel(p *Packet) (Peeled, error) {
 	layer := p.Layer()
 	plain, box, err := k.open(p, layer)
@@ -216,7 +216,7 @@ func (k *PrivateKey) Peel(p *Packet) (Peeled, error) {
 // errPoint means that the key that a sender has put into a header is none.
 var errPoint = errors.New("outfox: the sender's key is of low order or not canonical")
 
-// open opens the box of a header and returns what it exports besides.
+// open opens the box of a header and returns its exported secrets besides.
 func (k *PrivateKey) open(p *Packet, layer int) ([]byte, hpke.Opener, error) {
 	if !sound(p.header[:encSize]) {
 		return nil, nil, errPoint
@@ -242,7 +242,7 @@ func (p *Peeled) Message() (*Message, error) {
 	return openPayload(p.payload)
 }
 
-// openPayload checks the zeros in constant time and returns what follows.
+// openPayload checks the zeros in constant time and returns the message behind them.
 func openPayload(b *[PayloadSize]byte) (*Message, error) {
 	var zero [zeroSize]byte
 	if subtle.ConstantTimeCompare(b[:zeroSize], zero[:]) != 1 {

@@ -19,7 +19,7 @@ type Block struct {
 	header [HeaderSize]byte
 }
 
-// Keys is what the maker of a reply block keeps to read the one reply.
+// Keys are the keys that the maker of a reply block keeps to read the one reply.
 type Keys struct {
 	id    ReplyID
 	start [keySize]byte         // the holder enciphers under it
@@ -27,8 +27,8 @@ type Keys struct {
 }
 
 // NewReplyBlock makes a reply block for a way back over three mixes to the client
-// itself, whose hop holds its own node id and mix key. It expires with the slot. The
-// keys are good for one reply: who opened it should forget them.
+// itself; the client's hop holds its own node id and mix key. It expires with the slot.
+// The keys are good for one reply: forget them after it.
 func NewReplyBlock(slot Slot, route [Layers - 1]Hop, client Hop) (*Block, *Keys, error) {
 	keys := new(Keys)
 	block := &Block{epoch: slot.Epoch().Byte(), first: route[0].ID}

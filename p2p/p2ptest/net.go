@@ -29,8 +29,8 @@ type Net struct {
 	next      int // node
 }
 
-// A Relay is one of them, running or not. What it had on disk outlives a restart, and
-// so does its address.
+// A Relay is one of them, running or not. Its disk outlives a restart, and so does its
+// address.
 type Relay struct {
 	*p2p.Relay // the last one, if it is stopped
 	Node       int
@@ -122,7 +122,7 @@ func (n *Net) start() {
 	}
 }
 
-// Start starts the relay, again with what it had.
+// Start starts the relay, again with its disk.
 func (r *Relay) Start() {
 	tb := r.net.tb
 	tb.Helper()

@@ -10,8 +10,7 @@
 //	…       …     trials of mailboxes, see watch.Record
 //	…       …     signed descriptors, each length (2) ‖ bytes, to the end
 //
-// Numbers are big endian. Whoever keeps it should keep it secret: it tells
-// which relays this client talks to.
+// Numbers are big endian. Keep it secret: it tells which relays this client talks to.
 package recall
 
 import (
@@ -39,7 +38,7 @@ var ErrDamaged = errors.New("recall: damaged state")
 // MaxDescriptors is how many relays are kept from one start to the next.
 const MaxDescriptors = 512
 
-// State is what is kept. Descriptors are as they were signed; Parse does not
+// State is the memory of a client. Descriptors are as they were signed; Parse does not
 // verify them.
 type State struct {
 	Guards      *guard.Guards

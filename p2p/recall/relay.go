@@ -12,7 +12,7 @@ import (
 )
 
 // Relay is a relay's memory from one start to the next, beside its key and its boxes:
-// those who have vouched for it, the relays it knows and for how long, and wrong
+// the relays that have vouched for it, the relays it knows and for how long, and wrong
 // vouchers. Descriptors are as they were signed; ParseRelay verifies nothing.
 //
 //	offset  size

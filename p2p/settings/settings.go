@@ -1,5 +1,5 @@
-// Package settings reads what the owner of a client or a relay says about the
-// network, the same for both.
+// Package settings reads the owner's settings for the network, the same for a client
+// and a relay.
 package settings
 
 import (
@@ -13,7 +13,7 @@ import (
 // ErrLAN: the local network was asked for without leave for its addresses.
 var ErrLAN = errors.New("relays of the local network have private addresses; allow these too")
 
-// Text is what the owner wrote; see client.Config and relay.Config.
+// Text is the settings as written by the owner; see client.Config and relay.Config.
 type Text struct {
 	Bootstrap    []string
 	Source       string
@@ -21,7 +21,7 @@ type Text struct {
 	LAN          bool
 }
 
-// Network is what it means.
+// Network is the parsed settings.
 type Network struct {
 	Bootstrap []directory.Hint
 	Source    netip.Addr // zero: any

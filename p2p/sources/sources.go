@@ -1,14 +1,14 @@
 // Package sources decides which relays a client believes in, given the lists of
 // several relays.
 //
-// Whoever hands out a list of relays chooses it. A list may be short, so that
-// only accomplices are left, or stuffed with relays that are not there. So a
-// client asks several sources, and believes in a relay as far as they agree:
+// The maker of a list of relays chooses them. A list may be short, so that only
+// accomplices are left, or stuffed with relays that are not there. So a client asks
+// several sources, and believes in a relay as far as they agree:
 //
 //	lists  believed are the relays of
-//	0      what was believed before
-//	1      what was believed before, while that is enough; else the list
-//	2      both, if each has half of what the other has; else the longer one,
+//	0      the last belief
+//	1      the last belief, while that is enough; else the list
+//	2      both, if each has half of the other's relays; else the longer one,
 //	       and that only after the others had their time
 //	3, 4…  more than half of them
 //
@@ -17,8 +17,8 @@
 // than half of the relays that the others agree on has no voice at all, and its
 // source is let go: Belief.Dropped.
 //
-// Belief is about ids. The descriptor of a relay that is believed in proves
-// itself, whoever passed it on.
+// Belief is about ids. The descriptor of a relay that is believed in proves itself,
+// from any hand.
 //
 // Three sources of which two are hostile capture a newcomer: with a tenth of
 // all relays hostile one newcomer in 35. One hostile source of three adds
@@ -31,7 +31,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// A List is what one source lists, all of it.
+// A List is the whole list of one source.
 type List struct {
 	Source wire.NodeID
 	Relays []wire.NodeID
@@ -54,11 +54,12 @@ type Belief struct {
 	Relays map[wire.NodeID]bool
 	// Decided is false while it is better to wait for more lists.
 	Decided bool
-	// Agreed: at least two sources, or one and what was kept, say the same.
+	// Agreed: at least two sources, or one and the memory of the last start, say the
+	// same.
 	Agreed bool
 	// Sources is how many lists it rests on.
 	Sources int
-	// Dropped are sources whose lists cannot be meant well.
+	// Dropped are sources with lists that cannot be meant well.
 	Dropped []wire.NodeID
 }
 

@@ -1,4 +1,4 @@
-// Package tally counts by reason: what came in and was refused.
+// Package tally counts refused input by reason.
 package tally
 
 import (

@@ -129,7 +129,7 @@ func (f *FS) change(file vfs.File, n int, off int64, do func(n int) error) error
 	return err
 }
 
-// note remembers what is there before a write.
+// note remembers the former bytes before a write.
 func (f *FS) note(file vfs.File, n int, off int64) error {
 	size, err := file.Size()
 	if err != nil {
@@ -214,7 +214,7 @@ func (f *file) Sync(flags vfs.SyncFlag) error {
 	return f.File.Sync(flags)
 }
 
-// Close closes the file. What was written to it can no longer be undone.
+// Close closes the file. Its writes can no longer be undone.
 func (f *file) Close() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()

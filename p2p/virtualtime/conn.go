@@ -10,11 +10,11 @@ import (
 )
 
 // tick is the grid of times at which packets are read, up to one later than they
-// arrive: what happens at the same time can be worked on by all cores, and the
-// two packets of a frame wake their reader once.
+// arrive: all cores can work on the events of one time, and the two packets of a frame
+// wake their reader once.
 const tick = time.Millisecond
 
-// What the kernel's TCP does, in bytes and times.
+// The numbers of the kernel's TCP, in bytes and times.
 const (
 	mss         = 1448             // payload of a packet on Ethernet
 	header      = 20 + 32          // IPv4 and TCP with timestamps
@@ -30,13 +30,13 @@ const (
 // A conn is one end of a TCP connection.
 //
 // Packets of up to mss bytes leave when the window has room for them, arrive
-// when the links and the latency allow, and are read in order. The window grows
-// by what is acknowledged, twice as large after each round trip until something
-// is lost, then by a packet a round trip; a loss halves it. What is lost is sent
-// again two round trips later, then after twice as long, and so on, until it is
-// there or the connection ends (RFC 5681, 6298 and 8985, without the estimate
-// of the round trip: here it is known). Close resets the connection, as libp2p
-// has it done (SO_LINGER of 0), and an end that is gone answers with a reset.
+// when the links and the latency allow, and are read in order. The window grows by the
+// bytes acknowledged, twice as large after each round trip until something is lost,
+// then by a packet a round trip; a loss halves it. Lost packets are sent again two
+// round trips later, then after twice as long, and so on, until they are there or the
+// connection ends (RFC 5681, 6298 and 8985, without the estimate of the round trip:
+// here it is known). Close resets the connection, as libp2p has it done (SO_LINGER of
+// 0), and an end that is gone answers with a reset.
 type conn struct {
 	net           *Network
 	node          *node
@@ -104,7 +104,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 }
 
-// take reads what has arrived and acknowledges it.
+// take reads the arrived bytes and acknowledges them.
 func (c *conn) take(b []byte) (n int) {
 	for n < len(b) && len(c.in) > 0 {
 		k := copy(b[n:], c.in[0])
@@ -192,7 +192,7 @@ func (c *conn) set(deadline *time.Time, t time.Time, change *sync.Cond) error {
 	return nil
 }
 
-// push sends what the window has room for.
+// push sends as much as the window has room for.
 func (c *conn) push() {
 	now := c.net.now()
 	for len(c.acks) > 0 && c.acks[0].at <= now {
@@ -264,7 +264,7 @@ func (c *conn) lose(s *segment) {
 	}
 }
 
-// arm sets the timer to what happens next.
+// arm sets the timer to the next event.
 func (c *conn) arm() {
 	next := time.Duration(0)
 	soonest := func(at time.Duration) {
@@ -321,7 +321,7 @@ func (c *conn) step() {
 
 	for len(c.flight) > 0 && !c.flight[0].lost && c.flight[0].at <= now {
 		s := &c.flight[0]
-		// What came before and waited for an earlier one has been taken.
+		// Packets that came before and waited for an earlier one have been taken.
 		if !s.settled && s.at > now-tick {
 			at, ok := c.net.arrive(c.peer.node, len(s.data)+header, s.at)
 			if !ok {
@@ -344,7 +344,7 @@ func (c *conn) step() {
 	c.push()
 }
 
-// receive takes what has arrived.
+// receive takes an arrived segment.
 func (c *conn) receive(s segment) {
 	c.node.in += int64(len(s.data) + header)
 	switch {
@@ -395,8 +395,8 @@ func (c *conn) accompany() {
 	c.owed = 0
 }
 
-// count counts an acknowledgement. Whether it is lost makes no difference to
-// the window, and what little it takes of the links neither.
+// count counts an acknowledgement. Its loss makes no difference to the window, and its
+// size is too little to count.
 func (c *conn) count() {
 	n := c.net
 	n.sent++
@@ -434,8 +434,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// close ends both ends: what has been sent arrives, up to the first that was
-// lost, and a reset behind it.
+// close ends both ends: sent packets arrive, up to the first that was lost, and a reset
+// behind it.
 func (c *conn) close() {
 	flight, alive := c.flight, c.err == nil
 	c.fail(net.ErrClosed)

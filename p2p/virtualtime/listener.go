@@ -11,8 +11,8 @@ import (
 
 const (
 	syn = 20 + 40 // IPv4 and TCP with the options of the first packet, in bytes
-	// firstTry is how long whoever dials waits for an answer before they try
-	// again, then twice as long and so on (RFC 6298).
+	// firstTry is how long a dialler waits for an answer before it tries again, then
+	// twice as long and so on (RFC 6298).
 	firstTry = time.Second
 )
 

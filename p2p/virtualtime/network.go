@@ -31,15 +31,15 @@ import (
 // Port is where every relay listens.
 const Port = 4001
 
-// longestQueue is how much a link buffers: what would wait longer is lost.
+// longestQueue is how much a link buffers: a packet that would wait longer is lost.
 const longestQueue = 100 * time.Millisecond
 
-// Links says what the links of a Network are like.
+// Links are the properties of the links of a Network.
 type Links struct {
 	// LatencyMin and LatencyMax bound the time from one node to another. It is
 	// the same for all packets of a pair, both ways.
 	LatencyMin, LatencyMax time.Duration
-	// BitsPerSecond is what a node can send, and receive.
+	// BitsPerSecond is the rate at which a node can send, and receive.
 	BitsPerSecond int
 	// Loss is how many of all packets are lost, from 0 to 1.
 	Loss float64

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// A Role is what a node says it is. It is believed only where a lie gains
+// A Role is a node's role by its own word. It is believed only where a lie gains
 // nothing.
 type Role byte
 

@@ -1,6 +1,5 @@
-// Package wire holds what every node of the mesh agrees on before the first
-// byte is read: how nodes are named, how large a frame is, and how protocols
-// are called.
+// Package wire holds the agreements of all nodes of the mesh before the first byte is
+// read: the names of nodes, the size of a frame, and the names of protocols.
 //
 // # Frames
 //
@@ -30,8 +29,8 @@ import (
 	"io"
 )
 
-// Protocol ids, topic and DHT prefix. They name no application: a peer that
-// asks what we speak learns nothing from the words.
+// Protocol ids, topic and DHT prefix. They name no application: a peer that asks for
+// our protocols learns nothing from the words.
 const (
 	// FrameProtocol carries frames of every type, one after the other.
 	FrameProtocol = "/st/2/frame"
@@ -52,7 +51,7 @@ const (
 	MaxBody = FrameSize - HeaderSize
 )
 
-// Type says what the body of a frame is.
+// Type is the kind of the body of a frame.
 type Type byte
 
 // Types of frames. Zero is none, so that a frame of zeros is refused.
@@ -108,7 +107,7 @@ func (f *Frame) Body() []byte {
 var zeros Frame
 
 // Check returns ErrFrame unless f has a type, a length that fits and padding of
-// zeros. Types unknown here pass: what to do with them is the protocol's matter.
+// zeros. Types unknown here pass: they are the protocol's matter.
 func (f *Frame) Check() error {
 	n := int(binary.BigEndian.Uint16(f[1:]))
 	if f[0] == 0 || n > MaxBody {
@@ -121,9 +120,9 @@ func (f *Frame) Check() error {
 	return nil
 }
 
-// ReadFrame reads exactly one frame into f and checks it. The error is io.EOF
-// when the stream ended between frames, io.ErrUnexpectedEOF within one, ErrFrame
-// when the bytes are no frame, or what r returned.
+// ReadFrame reads exactly one frame into f and checks it. The error is io.EOF when the
+// stream ended between frames, io.ErrUnexpectedEOF within one, ErrFrame when the bytes
+// are no frame, or the error of r.
 func ReadFrame(r io.Reader, f *Frame) error {
 	if _, err := io.ReadFull(r, f[:]); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package envelope is the fixed cell: what a mailbox stores, and the layout of
-// the plaintext inside.
+// Package envelope is the fixed cell: the bytes that a mailbox stores, and the layout
+// of the plaintext inside.
 //
 // A cell has 1,536 bytes, all of them ciphertext. The plaintext of a cell of a
 // session (a ratchet message), [BodySize] = 1,359 bytes, integers big-endian:

@@ -58,8 +58,8 @@ type Hello struct {
 	Ciphertext [mlkem.CiphertextSize1024]byte
 }
 
-// Secrets are what both sides hold after the handshake. A is the initiator, B
-// the responder.
+// Secrets are the secrets of both sides after the handshake. A is the initiator, B the
+// responder.
 type Secrets struct {
 	secret.Hidden
 
@@ -73,7 +73,7 @@ type Secrets struct {
 	Exporter [kdf.Size]byte
 }
 
-// Initiate runs Alice's side against a bundle whose signatures are checked.
+// Initiate runs Alice's side against a bundle with checked signatures.
 func Initiate(self *identity.Private, bundle *prekey.Bundle, invite [InviteIDSize]byte) (*Hello, *Secrets, error) {
 	if bundle.Identity.Shares(self.Public()) {
 		return nil, nil, ErrInvalid
@@ -93,8 +93,8 @@ func Initiate(self *identity.Private, bundle *prekey.Bundle, invite [InviteIDSiz
 	return h, split(ad, &dh1, &dh2, &dh3, &dh4, ss), nil
 }
 
-// Respond runs Bob's side. Whatever the ciphertext is, it gives some secrets;
-// only the first message shows whether they are the initiator's.
+// Respond runs Bob's side. Any ciphertext gives some secrets; only the first message
+// shows whether they are the initiator's.
 func Respond(self *prekey.Private, h *Hello, invite [InviteIDSize]byte) (*Secrets, error) {
 	own := self.Identity.Public()
 	if h.Identity.Shares(own) {
@@ -126,7 +126,7 @@ func associatedData(a, b identity.Public, kem []byte, invite [InviteIDSize]byte)
 	return kdf.Hash(kdf.AssociatedData, ad)
 }
 
-// split derives SK and everything from it, and erases what SK came from.
+// split derives SK and everything from it, and erases the inputs of SK.
 func split(ad [kdf.Size]byte, dh1, dh2, dh3, dh4 *[32]byte, ss []byte) *Secrets {
 	ikm := make([]byte, 32, 6*32)
 	for i := range ikm {

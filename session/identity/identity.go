@@ -61,7 +61,7 @@ func New() *Private {
 	return assemble(sign, key.Generate())
 }
 
-// ParsePrivate takes what Bytes returned.
+// ParsePrivate reads the encoding of Bytes.
 func ParsePrivate(b []byte) (*Private, error) {
 	if len(b) != PrivateSize {
 		return nil, ErrInvalid
@@ -127,7 +127,7 @@ func (p Public) AppendEd(b []byte) []byte {
 	return append(append(b, key.TypeEd25519), p.Sign[:]...)
 }
 
-// VerifyKey checks what SignKey made.
+// VerifyKey checks a signature of SignKey.
 func (p Public) VerifyKey(label kdf.Label, encoded, sig []byte) bool {
 	return ed25519.Verify(p.Sign[:], append([]byte(label), encoded...), sig)
 }

@@ -26,7 +26,7 @@ const (
 	HelloSize  = Cells * HelloPart
 )
 
-// What is put in fits.
+// The contents of the cells fit.
 const (
 	_ = uint(BundleSize - 5 - prekey.BundleSize)
 	_ = uint(HelloSize - handshake.HelloSize - envelope.CellSize)
@@ -38,7 +38,7 @@ const (
 	purposeKnock  = 3
 )
 
-// Keys are what the secret of a link gives.
+// Keys are the keys derived from the secret of a link.
 type Keys struct {
 	secret.Hidden
 

@@ -71,7 +71,7 @@ var (
 	ErrExpiry    = errors.New("invite expiry out of range")
 )
 
-// Link is what an invite link says.
+// Link is the content of an invite link.
 type Link struct {
 	secret.Hidden
 
@@ -151,7 +151,7 @@ func Parse(text string) (*Link, error) {
 	return l, err
 }
 
-// ParseBytes reads what Bytes returned.
+// ParseBytes reads the encoding of Bytes.
 func ParseBytes(b []byte) (*Link, error) {
 	if len(b) < 1 {
 		return nil, ErrTruncated

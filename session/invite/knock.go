@@ -15,9 +15,9 @@ const Knocks = 3
 // KnockSize is the length of a knock's plaintext in bytes.
 const KnockSize = partSize
 
-// Knock is where, and under which key, somebody who had a session before finds
-// the link of a new one (session.Reset). The secret of the old session
-// gives, by HKDF-SHA-256 with salt of 32 zeros:
+// Knock is the place, and the key, by which the holder of a former session finds the
+// link of a new one (session.Reset). The secret of the old session gives, by
+// HKDF-SHA-256 with salt of 32 zeros:
 //
 //	tags  3 × 16  ResetTags
 //	key       64  ResetKey

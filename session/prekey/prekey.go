@@ -147,7 +147,7 @@ func (p *Private) Bytes() []byte {
 	return append(b, p.KEM.Bytes()...)
 }
 
-// ParsePrivate takes what Bytes returned.
+// ParsePrivate reads the encoding of Bytes.
 func ParsePrivate(b []byte) (*Private, error) {
 	if len(b) != PrivateSize {
 		return nil, ErrInvalid

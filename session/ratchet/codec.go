@@ -73,7 +73,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	return s.pq.AppendBinary(b.BytesOrPanic())
 }
 
-// Unmarshal reads what MarshalBinary returned.
+// Unmarshal reads the encoding of MarshalBinary.
 func Unmarshal(data []byte) (*State, error) {
 	in := cryptobyte.String(data)
 	s := new(State)
@@ -118,8 +118,8 @@ func Unmarshal(data []byte) (*State, error) {
 	return s, nil
 }
 
-// read reads the skipped keys and checks what the rest of the package relies
-// on: chains and keys in order, no empty chain, no limit passed.
+// read reads the skipped keys and checks the conditions of the rest of the package:
+// chains and keys in order, no empty chain, no limit passed.
 func (s *skipped) read(in *cryptobyte.String, steps uint32) bool {
 	var chains uint16
 	if !in.ReadUint16(&chains) {

@@ -12,8 +12,8 @@ import (
 const MaxPast = 8
 
 // Twin reports whether found was sealed by another copy of this state, or one of
-// its past, at the place at which this state sealed own. A stranger, such as who
-// keeps messages for others, cannot make that up of any of our messages.
+// its past, at the place at which this state sealed own. A stranger, such as a mailbox,
+// cannot make that up of any of our messages.
 //
 // The evidence is the header. The other copy has sealed it as the same number of the
 // same chain or, after a DH step, as the first of the next chain. No message of
@@ -56,15 +56,15 @@ func openHeader(hk *doubleratchet.HeaderKey, sealed []byte) (h header, ok bool) 
 	return parseHeader(p)
 }
 
-// Proof is a secret of both sides that shows how far a state has come: it changes
-// with each DH step, and who has an old state does not have it.
+// Proof is a secret of both sides that shows how far a state has come: it changes with
+// each DH step, and the holder of an old state does not have it.
 type Proof = [kdf.Size]byte
 
 // SendingProof returns the proof of our sending chain.
 func (s *State) SendingProof() (p Proof) { return proof(&s.ec.HKs) }
 
-// ReceivingProofs returns what SendingProof may be at the peer: of the chain that we
-// receive on, or of the next.
+// ReceivingProofs returns the possible values of SendingProof at the peer: of the chain
+// that we receive on, or of the next.
 func (s *State) ReceivingProofs() [2]Proof {
 	next := proof(&s.ec.NHKr)
 	if !s.ec.CanReceive {

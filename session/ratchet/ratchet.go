@@ -27,9 +27,9 @@
 //
 // A header key is a key of package cbchmac: AES-256 key ‖ HMAC key.
 //
-// Everything that comes is tried on a copy. A message that is refused, for
-// whatever reason, leaves the state as it was and gives [ErrRefused]; one that only a
-// peer of another history can have made gives [ErrForked].
+// Everything that comes is tried on a copy. A message that is refused, for any reason,
+// leaves the state as it was and gives [ErrRefused]; one that only a peer of another
+// history can have made gives [ErrForked].
 //
 // A State is not safe for concurrent use.
 package ratchet
@@ -185,7 +185,7 @@ func hybrid(ec, pq *[kdf.Size]byte) (mk [kdf.Size]byte) {
 	return mk
 }
 
-// messageKey is what a message key expands to.
+// messageKey is the expanded keys of a message key.
 type messageKey struct {
 	key [cbchmac.KeySize]byte
 	iv  [cbchmac.IVSize]byte
@@ -284,8 +284,8 @@ func (s *State) openHeader(sealed []byte) (h header, from int, ok bool) {
 	return h, 0, false
 }
 
-// A Trial is what opening one message would change. It is good for one Commit
-// to the state it came from, if nothing has happened to that state since.
+// A Trial is the changes of opening one message. It is good for one Commit to the state
+// it came from, if nothing has happened to that state since.
 type Trial struct {
 	Plaintext []byte
 
@@ -297,10 +297,10 @@ type Trial struct {
 	old, now []doubleratchet.Skipped // newly skipped in the chain that ends, in the chain that is
 }
 
-// forked reports whether an authentic header contradicts what the peer has sent
-// before. Nobody else can have made it, and no message of one history, moved or
-// repeated, has such a header: a chain has one ratchet key, and it ends no sooner
-// than the last of its messages that came.
+// forked reports whether an authentic header contradicts the peer's earlier messages.
+// Nobody else can have made it, and no message of one history, moved or repeated, has
+// such a header: a chain has one ratchet key, and it ends no sooner than the last of
+// its messages that came.
 func (s *State) forked(h *header, from int) bool {
 	switch from {
 	case fromCurrent:

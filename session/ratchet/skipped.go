@@ -7,9 +7,9 @@ import (
 	"starling/session/internal/doubleratchet"
 )
 
-// Limits on what is kept for messages that have not come. They count events,
-// never time, and are the same in every client, so that nobody can be told
-// apart by them (Double Ratchet sections 8.4 and 8.7).
+// Limits on the keys kept for messages that have not come. They count events, never
+// time, and are the same in every client, so that nobody can be told apart by them
+// (Double Ratchet sections 8.4 and 8.7).
 const (
 	// MaxSkip is how far one message may move a receiving chain on.
 	MaxSkip = doubleratchet.MaxSkip
@@ -48,7 +48,7 @@ func (s *skipped) current(step uint32) int {
 	return -1
 }
 
-// remove erases key j of chain i: what slices.Delete takes out it overwrites.
+// remove erases key j of chain i: slices.Delete overwrites the removed element.
 func (s *skipped) remove(i, j int) {
 	s.chains[i].keys = slices.Delete(s.chains[i].keys, j, j+1)
 	s.total--

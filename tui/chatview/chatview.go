@@ -56,8 +56,8 @@ type View struct {
 
 // Pictures draws the pictures of messages.
 type Pictures interface {
-	// Picture returns the lines of a picture in at most width by height cells,
-	// none if it is not drawn: then the message says what it is.
+	// Picture returns the lines of a picture in at most width by height cells, none if
+	// it is not drawn: then the message names its kind and size.
 	Picture(id string, width, height int) []string
 }
 
@@ -210,7 +210,7 @@ func (v *View) AddNewer(page []api.Message, complete bool) {
 	}
 }
 
-// Partial reports whether there is something newer than what is loaded.
+// Partial reports whether there are newer messages than the loaded ones.
 func (v *View) Partial() bool { return v.partial }
 
 // WantsNewer reports whether the view comes near the newest message that is
@@ -317,8 +317,7 @@ func (v *View) at(id string) int {
 	return -1
 }
 
-// touchFirst has the first message laid out again: what stands above it
-// changes.
+// touchFirst has the first message laid out again: the lines above it change.
 func (v *View) touchFirst() {
 	if len(v.items) > 0 {
 		v.items[0].revision++

@@ -47,7 +47,7 @@ func (v *View) content(it *item, width int) []string {
 	return append(out, v.wrap(it, width)...)
 }
 
-// quoted is the message that is answered, in one line, and from whom it is.
+// quoted is the answered message in one line, with its author.
 func (v *View) quoted(q *api.Quote) string {
 	if q.Text.IsZero() && q.From.IsZero() {
 		return v.quotedText(q)
@@ -74,7 +74,7 @@ func (v *View) who(outgoing bool, from safetext.Text) string {
 	return v.name(&item{Message: api.Message{Outgoing: outgoing, From: from}})
 }
 
-// picture draws the picture, or says what it is.
+// picture draws the picture, or names its kind and size.
 func (v *View) picture(it *item, width int) []string {
 	th := v.th
 	if v.pictures != nil && !v.hidden {
@@ -107,7 +107,7 @@ func Size(n int) string {
 	return strconv.Itoa((n+500)/1000) + " kB"
 }
 
-// foot is what stands below a message: reactions and marks.
+// foot is the lines below a message: reactions and marks.
 func (v *View) foot(it *item) string {
 	th := v.th
 	var parts []string

@@ -24,10 +24,9 @@ type rich struct {
 }
 
 // inline reads the marks within one line: **bold**, *italic* or _italic_,
-// `code`, [text](target) and bare addresses. The target of a link is always
-// written out behind its text, and nothing is made clickable: what a link
-// says and where it leads cannot differ unseen. A mark without its end stays
-// as it is. It takes linear time.
+// `code`, [text](target) and bare addresses. The target of a link is always written out
+// behind its text, and nothing is made clickable: the words of a link cannot hide its
+// target. A mark without its end stays as it is. It takes linear time.
 func inline(line string) rich {
 	if !strings.ContainsAny(line, "*_`[:") {
 		return rich{text: line}
@@ -151,8 +150,8 @@ func opens(s string, i, n int) bool {
 	return i+n < len(s) && s[i+n] != ' '
 }
 
-// closing finds the mark of exactly n times c that ends what begins at from,
-// -1 if there is none.
+// closing finds the mark of exactly n times c that closes one at from, -1 if there is
+// none.
 func closing(s string, from int, c byte, n int) int {
 	for i := from; i < len(s); {
 		switch s[i] {
@@ -235,7 +234,7 @@ func (v *View) wrapRich(r rich, width int) []string {
 	}
 	at := 0
 	for i, line := range lines {
-		// What wrapping dropped are spaces and line feeds.
+		// Wrapping dropped spaces and line feeds.
 		for at < len(r.text) && !strings.HasPrefix(r.text[at:], line) && (r.text[at] == ' ' || r.text[at] == '\n') {
 			at++
 		}

@@ -32,7 +32,7 @@ func (s source) Len() int { return len(s.v.items) }
 
 func (s source) Index(id string) int { return s.v.at(id) }
 
-// What stands above a message, and how it is drawn.
+// The lines above a message, and the way it is drawn.
 const (
 	flagDay = 1 << iota
 	flagUnread
@@ -182,8 +182,8 @@ func (v *View) gap(it *item, width int) []string {
 // noticeMeasure is the widest a notice is laid out.
 const noticeMeasure = 60
 
-// notice lays out what the node itself says: in the middle, where nothing
-// that a contact writes can stand.
+// notice lays out a notice of the node itself: in the middle, where no text of a
+// contact can stand.
 func (v *View) notice(it *item, left string, width int) []string {
 	th := v.th
 	room := max(1, min(width-4*indent, noticeMeasure))
@@ -197,7 +197,7 @@ func (v *View) notice(it *item, left string, width int) []string {
 	return out
 }
 
-// above returns what stands between a message and the one before it.
+// above returns the lines between a message and the one before it.
 func (v *View) above(i, width int, flags uint64) []string {
 	th := v.th
 	var out []string

@@ -1,9 +1,9 @@
 // Package composer is the text field: of many lines for messages, of one line
 // for names and links, and hidden for passphrases.
 //
-// It moves and deletes by what a person sees as one character, so that an
-// emoji of seven code points goes with one backspace. Pasted text is put in
-// and never interpreted: nothing in a paste sends or moves the cursor.
+// It moves and deletes by visible characters, so that an emoji of seven code points
+// goes with one backspace. Pasted text is put in and never interpreted: nothing in a
+// paste sends or moves the cursor.
 package composer
 
 import (
@@ -91,8 +91,8 @@ func (e *Editor) Replace(s string) {
 	e.past = kept
 }
 
-// SetValue replaces the text, puts the cursor at its end and forgets what was
-// before: a text that was sent does not come back.
+// SetValue replaces the text, puts the cursor at its end and forgets the former one: a
+// text that was sent does not come back.
 func (e *Editor) SetValue(s string) {
 	e.past, e.typing = nil, false
 	e.text = e.clean(s)

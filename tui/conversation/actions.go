@@ -244,7 +244,7 @@ func (a *Actions) openEmoji(title string, chosen func(string) tea.Cmd, first []d
 	a.desk.Dialogs.Open(dialog.NewPicker(title, a.desk.T("type its name"), "No emoji of that name.", choices))
 }
 
-// Forward asks to whom a message is sent on.
+// Forward asks for the conversation to send a message on to.
 func (a *Actions) Forward() tea.Cmd {
 	m, ok := a.meant(answerable)
 	if !ok {

@@ -2,8 +2,8 @@
 // messages and pages, the unsent text, answers and edits, and the actions on a
 // message.
 //
-// A [Chat] is one conversation. The [Book] is all of them: it knows which one
-// is open, takes what the node tells, and hands texts to the node in order.
+// A [Chat] is one conversation. The [Book] is all of them: it knows which one is open,
+// takes the events of the node, and hands texts to the node in order.
 package conversation
 
 import (
@@ -134,8 +134,8 @@ func (b *Book) Reading(id string) bool {
 	return c != nil && c.ID == id && c.Seen && b.desk.Active && c.View.AtEnd()
 }
 
-// Forget drops the conversation with a contact who was removed, and reports
-// whether it was the open one.
+// Forget drops the conversation with a removed contact, and reports whether it was the
+// open one.
 func (b *Book) Forget(id string) bool {
 	delete(b.chats, id)
 	if b.Current != id {

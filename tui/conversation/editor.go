@@ -20,9 +20,9 @@ import (
 // maxEdited is the most that is read back from an editor, in bytes.
 const maxEdited = 1 << 20
 
-// EditOutside hands the text to the person's own editor. It lies on a sheet that
-// nobody else can read, in memory where the system has such a place, and is wiped
-// with whatever the editor leaves beside it.
+// EditOutside hands the text to the person's own editor. It lies on a sheet that nobody
+// else can read, in memory where the system has such a place, and is wiped with all
+// other files that the editor leaves beside it.
 func (b *Book) EditOutside() tea.Cmd {
 	c := b.Open()
 	if c == nil || !b.Writable() {

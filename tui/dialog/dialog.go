@@ -4,12 +4,12 @@
 // A dialog changes only itself. A key that asks for more gives an [Action], which
 // carries the work; the app hands it to [Stack.Act].
 //
-// A dialog that opens by itself ([Stack.Volunteer]) comes below those that are
-// open, and once it is on top it takes no keys for [Grace]: they were meant for
-// what was there before.
+// A dialog that opens by itself ([Stack.Volunteer]) comes below those that are open.
+// Once it is on top it takes no keys for [Grace]: they were meant for the screen
+// before.
 //
-// Titles, labels and hints are put into the person's language here; what holds
-// a name comes translated.
+// Titles, labels and hints are put into the person's language here; words with a name
+// in them come translated.
 package dialog
 
 import (
@@ -120,7 +120,7 @@ func (s *Stack) Surfaced() bool {
 	return true
 }
 
-// Ready ends the grace of what is on top, and reports whether there was any.
+// Ready ends the grace of the dialog on top, and reports whether there was any.
 func (s *Stack) Ready() bool {
 	n := len(s.open)
 	if n == 0 || !s.open[n-1].begun || !s.open[n-1].early {
@@ -138,8 +138,8 @@ func (s *Stack) Top() Dialog {
 	return s.open[len(s.open)-1].Dialog
 }
 
-// Keys returns the dialog that has the keys, nil if none has: then they are
-// for what is below.
+// Keys returns the dialog that has the keys, nil if none has: then they are for the
+// screen below.
 func (s *Stack) Keys() Dialog {
 	if n := len(s.open); n > 0 && !s.open[n-1].early {
 		return s.open[n-1].Dialog
@@ -237,7 +237,7 @@ const (
 	ruleH   = "─"           // border
 )
 
-// content is what goes into a frame.
+// content is the inside of a frame.
 type content struct {
 	title   string
 	body    []string

@@ -31,9 +31,9 @@ type Form struct {
 	NoCancel bool
 	// More are further buttons; their keys work wherever the cursor is.
 	More []Button
-	// Error tells what is wrong with the answers.
+	// Error names the fault of the answers.
 	Error string
-	// Busy tells what is being waited for; the form takes no keys but esc.
+	// Busy names the work in progress; the form takes no keys but esc.
 	Busy string
 	// Width of the text, 0 for 52.
 	Width int
@@ -190,7 +190,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			c.body = append(c.body, role.Render(line))
 		}
 	}
-	// What is wrong must be seen; the introduction gives way to it.
+	// The fault must be seen; the introduction gives way to it.
 	if note == "" || len(intro)+len(c.body) <= height-frameH {
 		c.body = append(intro, c.body...)
 		c.cy += len(intro)

@@ -13,8 +13,8 @@ type Frame struct {
 	width, height int
 }
 
-// NewFrame begins a frame whose text would like to be want cells wide, on a
-// screen of width by height.
+// NewFrame begins a frame for a text that would like to be want cells wide, on a screen
+// of width by height.
 func NewFrame(th *theme.Theme, title string, want, width, height int) *Frame {
 	f := &Frame{th: th, want: want, width: width, height: height, c: content{title: title}}
 	f.Inner, _ = measure(want, width, height)

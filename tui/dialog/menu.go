@@ -14,8 +14,7 @@ type Item struct {
 	Action Action
 }
 
-// A Menu is a short list of what can be done. An item's own key chooses it at
-// once.
+// A Menu is a short list of actions. An item's own key chooses it at once.
 type Menu struct {
 	Title string
 	Items []Item
@@ -71,8 +70,8 @@ func (m *Menu) Click(_, y int) Action {
 // Wheel scrolls.
 func (m *Menu) Wheel(lines int) { m.rows.Scroll(lines, len(m.Items), m.room) }
 
-// Render draws the menu. The text cursor stands on the selected row, for those
-// who hear the screen.
+// Render draws the menu. The text cursor stands on the selected row, for users of a
+// screen reader.
 func (m *Menu) Render(th *theme.Theme, width, height int) Box {
 	const want = 40
 	inner, air := measure(want, width, height)

@@ -102,7 +102,7 @@ func (p *Picker) search() {
 	p.rows = list.Picker{}
 }
 
-// Render draws the picker. Its height does not depend on what matches.
+// Render draws the picker. Its height does not depend on the matches.
 func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 	const want = 56
 	inner, _ := measure(want, width, height)
@@ -143,8 +143,8 @@ func (p *Picker) Render(th *theme.Theme, width, height int) Box {
 	return box
 }
 
-// Find returns the choices whose label has the letters of the query in order,
-// best first: a word that begins with them, then letters that stand together.
+// Find returns the choices with the letters of the query in their label, in order, best
+// first: a word that begins with them, then letters that stand together.
 func Find(choices []Choice, query string) []Choice {
 	query = strings.ToLower(strings.TrimSpace(query))
 	if query == "" {

@@ -79,7 +79,7 @@ func New(actions []Action) (*Map, error) {
 	return m, nil
 }
 
-// Lookup returns what a keystroke means in a place.
+// Lookup returns the action of a keystroke in a place.
 func (m *Map) Lookup(in Place, key string) (ID, bool) {
 	id, ok := m.byKey[in][key]
 	return id, ok

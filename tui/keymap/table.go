@@ -1,6 +1,6 @@
 package keymap
 
-// ID names an action; it is what a configuration refers to.
+// ID names an action; a configuration refers to it.
 type ID string
 
 const (

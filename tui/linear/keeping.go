@@ -289,8 +289,7 @@ func (p *prompt) backup(ctx context.Context, path string) error {
 	return p.done(p.node.Backup(ctx, api.BackupRequest{Path: path, Passphrase: first}), "The backup is in %s.", safetext.Line(path))
 }
 
-// newPassphrase reads a passphrase twice, and says what is wrong with it if ok is
-// false.
+// newPassphrase reads a passphrase twice, and says why it is refused if ok is false.
 func (p *prompt) newPassphrase() (text string, ok bool, err error) {
 	first, err := p.asking.line(true, 0)
 	if err != nil {

@@ -39,8 +39,8 @@ func (p *prompt) several(ctx context.Context, _ string) error {
 	}
 }
 
-// numberedMessage finds a message by the number at the beginning of words, and
-// returns what follows it.
+// numberedMessage finds a message by the number at the beginning of words, and returns
+// the rest.
 func (p *prompt) numberedMessage(args string) (m api.Message, rest string, err error) {
 	number, rest, _ := strings.Cut(args, " ")
 	n, err := strconv.Atoi(number)

@@ -4,8 +4,8 @@
 // A [List] remembers which item is at the top of the view and how much of it
 // is scrolled away, so items can be added at either end, and the width can
 // change, without losing the place. At the end it follows: new items push the
-// older ones up. Only what is in view is rendered, and it is rendered again
-// only when its key or the width changes.
+// older ones up. Only visible items are rendered, and again only when their key or the
+// width changes.
 package list
 
 // A Key identifies an item and everything its lines depend on but the width.
@@ -14,7 +14,7 @@ type Key struct {
 	Version uint64
 }
 
-// A Source is what a List shows.
+// A Source is the items of a List.
 type Source interface {
 	Len() int
 	Key(i int) Key
@@ -124,7 +124,7 @@ func (l *List) Scroll(s Source, lines int) {
 	l.move(s, lines)
 }
 
-// settle makes top and offset say what is in view.
+// settle makes top and offset fit the view.
 func (l *List) settle(s Source) { l.View(s) }
 
 // move shifts the top by lines.

@@ -1,9 +1,9 @@
 // Package notify makes the sequences by which a terminal tells that something
 // came: OSC 9, 777 or 99 where the terminal knows one of them, and a bell.
 //
-// A notification is read by whoever is in the room and is written past the
-// screen, straight to the terminal. So it says no more than its level allows,
-// and what a contact chose is reduced to printable characters once more.
+// A notification is read by everybody in the room and is written past the screen,
+// straight to the terminal. So it says no more than its level allows, and the contact's
+// words in it are reduced to printable characters once more.
 package notify
 
 import (
@@ -45,9 +45,8 @@ func Detect(getenv func(string) string) Kind {
 // maxText is the most characters of a text in a notification.
 const maxText = 200
 
-// Words returns what is said at a level: ok is false if nothing is. something
-// and picture are what stands for a hidden message and for a picture without
-// words.
+// Words returns the words of a notification at a level: ok is false if there are none.
+// something and picture stand for a hidden message and for a picture without words.
 func Words(level api.NotifyLevel, from, text safetext.Text, something, picture string) (body string, ok bool) {
 	name := clean(from.String())
 	said := clean(text.String())

@@ -23,9 +23,9 @@ const (
 	Kitty              // APC G
 )
 
-// Detect chooses by the environment. What a multiplexer passes on is not
-// known, so it gets half blocks; a terminal that answers that it has sixel
-// (primary device attribute 4) has it there too.
+// Detect chooses by the environment. The abilities behind a multiplexer are not known,
+// so it gets half blocks; a terminal that answers that it has sixel (primary device
+// attribute 4) has it there too.
 func Detect(getenv func(string) string) Kind {
 	name, program := getenv("TERM"), getenv("TERM_PROGRAM")
 	switch {

@@ -26,7 +26,7 @@ import (
 	"starling/node/api"
 )
 
-// Limits of what is decoded.
+// Limits of the pictures that are decoded.
 const (
 	MaxBytes  = api.MaxPicture
 	MaxSide   = 4096
@@ -37,8 +37,8 @@ const (
 // ErrPicture says that this cannot be shown.
 var ErrPicture = errors.New("this picture cannot be shown")
 
-// formats are those that a message may have. The type that the sender claims
-// is not asked: the bytes say what they are.
+// formats are those that a message may have. The type that the sender claims is not
+// asked: the bytes tell it.
 var formats = []struct {
 	magic  string
 	config func(io.Reader) (image.Config, error)
@@ -91,7 +91,7 @@ type timed struct {
 	until time.Time
 }
 
-// piece is small enough that what it can keep a decoder busy with is bounded.
+// piece is small enough to bound the time of a decoder on it.
 const piece = 256
 
 func (r *timed) Read(p []byte) (int, error) {
@@ -122,8 +122,8 @@ func Fit(w, h, maxW, maxH int) (int, int) {
 }
 
 // Scale returns the picture in w by h pixels, each the mean of those it stands
-// for. What is transparent is seen on grey, which is neither of a dark nor of
-// a light screen.
+// for. Transparent pixels are seen on grey, which is neither of a dark nor of a light
+// screen.
 func Scale(src *image.RGBA, w, h int) *image.RGBA {
 	out := image.NewRGBA(image.Rect(0, 0, max(w, 0), max(h, 0)))
 	b := src.Bounds()

@@ -23,7 +23,7 @@ import (
 // m marks a text for the catalogues.
 var m = catalogue.Mark
 
-// levels are the ways to notify, in the order of what they tell.
+// levels are the ways to notify, in the order of how much they tell.
 var levels = []struct {
 	api.NotifyLevel
 	label string
@@ -257,7 +257,7 @@ func Passphrase(th *theme.Theme, change func(*dialog.Form, api.PassphraseRequest
 	return f
 }
 
-// Backup asks where a backup goes and what opens it.
+// Backup asks for the path of a backup and its passphrase.
 func Backup(th *theme.Theme, path string, write func(*dialog.Form, api.BackupRequest) tea.Cmd) *dialog.Form {
 	f := &dialog.Form{
 		Title: "Make a backup", Label: "Write it", Width: 60,

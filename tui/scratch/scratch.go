@@ -1,15 +1,15 @@
 // Package scratch lays texts out in files for other programs to read and write, such as
 // the person's editor, and sees to it that none outlives them.
 //
-// A sheet is a folder of its own, mode 0700, so that what an editor leaves beside the
-// text goes with it. It is wiped by its owner when the other program has ended. If
-// the owner dies before, its next start does it ([Sweep]): beside each sheet lies a
-// file that the owner holds a lock on, and that it lends to the other program. Who
-// can take the lock knows that both are gone. Nobody takes a lock by waiting for a
+// A sheet is a folder of its own, mode 0700, so that other files that an editor leaves
+// beside the text go with it. It is wiped by its owner when the other program has
+// ended. If the owner dies before, its next start does it ([Sweep]): beside each sheet
+// lies a file that the owner holds a lock on, and that it lends to the other program.
+// The taker of the lock knows that both are gone. Nobody takes a lock by waiting for a
 // person: a sheet that is in use stays.
 //
 //	<folder>/lock          held while sheets are laid or swept, for moments
-//	<folder>/<name>.lock   held by the owner of the sheet, and by whom it is lent to
+//	<folder>/<name>.lock   held by the owner of the sheet, and by the borrower
 //	<folder>/<name>/       the sheet
 package scratch
 
@@ -108,7 +108,7 @@ func (s *Sheet) wipe() {
 	os.Remove(s.held.Name())
 }
 
-// Sweep wipes the sheets of some folders whose owners are gone.
+// Sweep wipes the sheets of some folders if their owners are gone.
 func Sweep(folders ...string) error {
 	var errs []error
 	for _, folder := range folders {
@@ -156,7 +156,7 @@ func sweep(folder string) error {
 	return nil
 }
 
-// enter waits for others who lay or sweep in a folder, and keeps them out until leave
+// enter waits for others that lay or sweep in a folder, and keeps them out until leave
 // is called. A folder that is not ours alone is refused, and one in such a folder.
 func enter(folder string) (leave func(), err error) {
 	for _, dir := range []string{filepath.Dir(folder), folder} {

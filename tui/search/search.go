@@ -1,9 +1,9 @@
-// Package search is the dialog that finds messages: words are typed, hits come
-// with what stands around them, and one of them is gone to.
+// Package search is the dialog that finds messages: words are typed, hits come with the
+// text around them, and one of them is gone to.
 //
 // The panel asks by an [Ask] that the app answers with [Panel.Show]; each has a
-// number, so that a slow answer to an older question is not shown. It shows
-// what it is given and keeps nothing.
+// number, so that a slow answer to an older question is not shown. It shows the given
+// hits and keeps nothing.
 package search
 
 import (
@@ -36,11 +36,11 @@ type Panel struct {
 	Title string
 	// Contact is where to search, everywhere if it is empty.
 	Contact string
-	// Name is whose message it is, and where if there is more than one place.
+	// Name is the name of a message's sender, and its place if there is more than one.
 	Name func(api.Message) string
 	// When is when it was sent.
 	When func(api.Message) string
-	// Mask hides what is not to be read.
+	// Mask hides the text of a message in incognito.
 	Mask func(string) string
 	// Find asks for hits.
 	Find func(Ask) tea.Cmd
@@ -73,10 +73,10 @@ func New(title, placeholder, words string) *Panel {
 	return p
 }
 
-// Words returns what is searched for.
+// Words returns the words to search for.
 func (p *Panel) Words() string { return p.words.Value() }
 
-// Question asks for what is typed, and does nothing if nothing is.
+// Question asks for the typed words, and does nothing if there are none.
 func (p *Panel) Question() dialog.Action {
 	p.n++
 	p.hits, p.whole, p.wrong, p.rows = nil, false, "", list.Picker{}
@@ -173,7 +173,7 @@ func (p *Panel) Wheel(lines int) { p.rows.Scroll(lines, len(p.hits), p.room) }
 // perHit is the rows of a hit: the sender, and the text.
 const perHit = 2
 
-// Render draws the panel. Its height does not depend on what was found.
+// Render draws the panel. Its height does not depend on the hits.
 func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
 	frame := dialog.NewFrame(th, th.T(p.Title), 72, width, height)
 	inner := frame.Inner

@@ -1,5 +1,5 @@
-// Package term knows the terminal: how many cells text takes in it, how text
-// is cut and wrapped to fit, and what kind of terminal it is.
+// Package term knows the terminal: how many cells text takes in it, how text is cut and
+// wrapped to fit, and its kind.
 //
 // Everything that measures text in the app uses one [Cells], because the
 // screen falls apart where two measures disagree. Terminals differ in how
@@ -70,8 +70,8 @@ func (c Cells) Truncate(s string, w int) string {
 	return c.cut(s, w, Ellipsis)
 }
 
-// cut keeps the first w cells of a line, the last of them tail, and every
-// styling sequence, so that what was opened is closed.
+// cut keeps the first w cells of a line, the last of them tail, and every styling
+// sequence, so that each that was opened is closed.
 func (c Cells) cut(s string, w int, tail string) string {
 	room := w - c.Width(tail)
 	var b strings.Builder
@@ -109,7 +109,7 @@ func (c Cells) drop(s string, w int) string {
 		}
 	}
 	for s != "" {
-		// Marks that belonged to what was removed.
+		// Marks that belonged to the removed text.
 		piece, n := c.piece(s)
 		if n > 0 || piece[0] == escape {
 			break
@@ -185,8 +185,8 @@ func (c Cells) Center(s string, w int) string {
 	return Spaces(left) + s + Spaces(w-n-left)
 }
 
-// Over lays a line over another, starting at cell x, and keeps what is to the
-// left and right of it. under is w cells wide.
+// Over lays a line over another, starting at cell x, and keeps the cells to the left
+// and right of it. under is w cells wide.
 func (c Cells) Over(under, over string, x, w int) string {
 	right := x + c.Width(over)
 	left := c.cut(under, x, "")

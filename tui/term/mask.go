@@ -2,8 +2,8 @@ package term
 
 import "strings"
 
-// Mask replaces what can be read in a text by blocks of the same width. Spaces
-// and line feeds stay, so that it is laid out as before.
+// Mask replaces the characters of a text by blocks of the same width. Spaces and line
+// feeds stay, so that it is laid out as before.
 func (c Cells) Mask(s string) string {
 	var b strings.Builder
 	for s != "" {

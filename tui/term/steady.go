@@ -13,11 +13,10 @@ const (
 	firstEmoji      = 0x203C // joined characters below are letters
 )
 
-// Steady replaces the emoji whose width terminals do not agree on, where the
-// terminal does not count grapheme clusters: of a joined emoji the first one
-// stays, without skin tone or selector, and a flag becomes its two letters.
-// A line that is wider on the terminal than here would push everything after
-// it out of place.
+// Steady replaces the emoji of disputed width, where the terminal does not count
+// grapheme clusters: of a joined emoji the first one stays, without skin tone or
+// selector, and a flag becomes its two letters. A line that is wider on the terminal
+// than here would push everything after it out of place.
 func (c Cells) Steady(s string) string {
 	if c.Graphemes || !strings.ContainsFunc(s, unsteady) {
 		return s

@@ -1,5 +1,5 @@
-// Package theme says how things look: what each role of text is drawn with,
-// and the glyphs that go with it.
+// Package theme is the look of things: the style of each role of text, and the glyphs
+// that go with it.
 //
 // Roles use the terminal's own 16 colours and its own background, so that a
 // person's palette is respected and nothing assumes a dark screen. Nothing is

@@ -7,7 +7,7 @@ import (
 	"starling/node/api"
 )
 
-// Answer delivers what is sent, state by state in real time, and echoes it,
+// Answer delivers the sent messages, state by state in real time, and echoes them,
 // until ctx ends. It is for looking at the app, not for tests.
 func (n *Node) Answer(ctx context.Context) {
 	_ = n.Events(ctx, -1, func(ev api.Event) error {

@@ -7,8 +7,8 @@ import (
 	"starling/node/api/safetext"
 )
 
-// Hostile is text that tries to drive the terminal of whoever reads it. Each
-// has the word PWNED where it would show that it worked.
+// Hostile is text that tries to drive the terminal of its reader. Each has the word
+// PWNED where it would show that it worked.
 var Hostile = []string{
 	"\x1b]0;PWNED\x07",                  // window title
 	"\x1b]52;c;UFdORUQ=\x07",            // clipboard
@@ -53,7 +53,7 @@ var Hostile = []string{
 	"✓ verified\n✓✓ read\n──────── 3 new ────────\n! Notice: PWNED", // what only we say
 }
 
-// Attack adds contacts whose names and messages are hostile.
+// Attack adds contacts with hostile names and messages.
 func Attack(n *Node) {
 	id := n.Meet("mallory")
 	for _, h := range Hostile {

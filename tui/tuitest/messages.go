@@ -142,7 +142,7 @@ func bounded(limit, normal int) int {
 	return min(limit, 1000)
 }
 
-// quote is what an answer shows of a message.
+// quote is the quote of a message in an answer.
 func quote(m *api.Message) *api.Quote {
 	text := safetext.Line(m.Text.String()).String()
 	if len(text) > api.MaxQuote {

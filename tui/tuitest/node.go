@@ -1,6 +1,6 @@
-// Package tuitest helps to test the terminal app: a node in memory that does
-// what a test tells it to, a driver that reads like a user, and text that
-// tries to break screens. It is for tests only.
+// Package tuitest helps to test the terminal app: a node in memory that obeys a test, a
+// driver that reads like a user, and text that tries to break screens. It is for tests
+// only.
 package tuitest
 
 import (
@@ -93,8 +93,8 @@ func (n *Node) Fail(method string, err error) {
 	n.fails[method] = err
 }
 
-// Hold keeps the answers of a method back until release is called. What it
-// does is done at once.
+// Hold keeps the answers of a method back until release is called. Its effect comes at
+// once.
 func (n *Node) Hold(method string) (release func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -130,7 +130,7 @@ func (n *Node) Break() {
 	n.broken = make(chan struct{})
 }
 
-// Calls returns what was asked of the node.
+// Calls returns the calls made to the node.
 func (n *Node) Calls() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -224,8 +224,7 @@ func (n *Node) Last(contact string) api.Message {
 	return api.Message{}
 }
 
-// TellInvite tells what became of an invite: "used", "reused", "expired" or
-// "revoked".
+// TellInvite tells the fate of an invite: "used", "reused", "expired" or "revoked".
 func (n *Node) TellInvite(id, what, contact string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -304,7 +303,7 @@ func (n *Node) byID(id string) *api.Contact {
 	return &n.contacts[i]
 }
 
-// who returns the contact of an id or name that a request gives.
+// who returns the contact of an id or name in a request.
 func (n *Node) who(contact string) (*api.Contact, error) {
 	if c := n.byID(contact); c != nil {
 		return c, nil
@@ -402,7 +401,7 @@ func (n *Node) begin(ctx context.Context, method string, args ...any) error {
 	return nil
 }
 
-// What every contact of a Node is verified with.
+// The safety number and code of every contact of a Node.
 const (
 	SafetyNumber = "37287 04120 88417 52963 10294 66150 93318 20745 61029 48837 15570 90412"
 	Code         = "starling-verify:k3vq7hd2m5xw4tnyr6ajcz2pe7uo5igfbs3lqxw4mnd6vkth2ary"
@@ -413,7 +412,7 @@ var (
 	errAmbiguous = &api.Error{Code: api.CodeAmbiguous, Message: "more than one contact has this name"}
 	errGone      = &api.Error{Code: api.CodeClosed, Message: "the node went away"}
 	errNoMessage = &api.Error{Code: api.CodeNoMessage, Message: "no such message"}
-	// ErrBadInvite is what a link that is none fails with.
+	// ErrBadInvite is the error for a link that is no invite.
 	ErrBadInvite = &api.Error{Code: api.CodeBadInvite, Message: "this is not a Starling invite", Hint: "Ask for the link again and paste all of it."}
 )
 

@@ -8,8 +8,8 @@ import (
 	"starling/node/api/safetext"
 )
 
-// Pair makes two nodes whose people can invite each other. What one does to a
-// conversation reaches the other at once.
+// Pair makes two nodes that can invite each other. A change of a conversation by one
+// reaches the other at once.
 func Pair(now func() time.Time, one, other string) (a, b *Node) {
 	a, b = NewNode(now), NewNode(now)
 	a.status.Name, b.status.Name = safetext.Line(one), safetext.Line(other)
@@ -81,7 +81,7 @@ func (n *Node) deliver(m api.Message) {
 	n.countDown(n.find(m.ID))
 }
 
-// unblocked brings what waited while a contact was blocked here.
+// unblocked brings the messages that waited while a contact was blocked here.
 func (n *Node) unblocked(contact string) {
 	if far := n.far[contact]; far != "" {
 		waiting := n.other.waiting[far]

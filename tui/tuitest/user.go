@@ -73,8 +73,7 @@ func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int)
 		})
 	}()
 
-	// What a test does from now on must be heard; a node that has nothing to
-	// say is given a moment.
+	// Events from now on must be heard; a silent node is given a moment.
 	select {
 	case <-heard:
 	case <-time.After(time.Second):
@@ -108,7 +107,7 @@ func (u *User) send(ctx context.Context) func(tea.Msg) {
 	}
 }
 
-// update gives the app a message and runs what it asks for.
+// update gives the app a message and runs the resulting commands.
 func (u *User) update(msg tea.Msg) {
 	if d, ok := msg.(done); ok {
 		u.pending--
@@ -172,7 +171,7 @@ func (u *User) Do(msg tea.Msg) *User {
 	return u
 }
 
-// drain takes what has come in meanwhile.
+// drain takes the messages of the meantime.
 func (u *User) drain() {
 	for {
 		select {
@@ -248,7 +247,7 @@ func (u *User) Wheel(x, y, notches int) *User {
 	return u
 }
 
-// Screen returns what is on the screen, without trailing spaces.
+// Screen returns the text on the screen, without trailing spaces.
 func (u *User) Screen() string {
 	u.drain()
 	lines := make([]string, len(u.screen))
@@ -264,13 +263,13 @@ func (u *User) View() tea.View {
 	return u.view
 }
 
-// Clipboard returns what was copied last.
+// Clipboard returns the text copied last.
 func (u *User) Clipboard() string {
 	u.drain()
 	return u.clipboard
 }
 
-// Raw returns what was written past the renderer since it was last asked.
+// Raw returns the bytes written past the renderer since the last call.
 func (u *User) Raw() string {
 	u.drain()
 	raw := u.raw
@@ -278,10 +277,10 @@ func (u *User) Raw() string {
 	return raw
 }
 
-// Expect begins an expectation of what the screen comes to show.
+// Expect begins an expectation about the screen.
 func (u *User) Expect() *Expectation { return &Expectation{u: u} }
 
-// Expectation is what the screen is to show. Each method waits for it.
+// Expectation is a set of conditions for the screen. Each method waits for it.
 type Expectation struct {
 	u    *User
 	line string // the one that is spoken of

@@ -35,7 +35,7 @@ func newMesh(n int, f float64) (*mesh, error) {
 	return m, nil
 }
 
-// A path is what one message takes: the way there and back of two people, each with
+// A path is the way of one message: there and back between two people, each with
 // guards, pins and mailboxes of their own.
 type path struct {
 	way                   [outfox.Layers]wire.NodeID
@@ -77,7 +77,7 @@ func (m *mesh) message() (p path, err error) {
 	return p, nil
 }
 
-// captures are how often relays that work together hold what they need.
+// captures are how often relays that work together hold the places they need.
 type captures struct {
 	guardMailbox float64 // the sender's guard and the mailbox
 	guards       float64 // the guards of both
@@ -145,8 +145,8 @@ func intersectsExactly(users int, chance float64) (mean float64) {
 	}
 }
 
-// Links between neighbours, and what an idle client receives in frames a day: polls,
-// the list, messages and receipts. See client.TestTimings.
+// Links between neighbours, and the frames that an idle client receives in a day:
+// polls, the list, messages and receipts. See client.TestTimings.
 const (
 	linkMin, linkMax = 50 * time.Millisecond, 100 * time.Millisecond
 	links            = 8 // sender to mailbox, mailbox to recipient

@@ -29,7 +29,7 @@ func (r *report) figure(name, alt string, svg []byte) {
 // typical is the year of the issue: 10 outages a day, and relays that stay.
 var typical = life{outages: 10, told: .85, leave: .0002, away: .02}
 
-// guards tells who sees a laptop's address.
+// guards reports which relays see a laptop's address.
 func (r *report) guards(runs int) {
 	r.say(`# What adversaries learn: simulations
 
@@ -148,7 +148,7 @@ Messages until one is left, in the mean of 200 runs:
 			plot.Axis{Label: "messages"}, []plot.Series{curve}, "", nil))
 }
 
-// timing tells how soon somebody who watches both ends links them.
+// timing reports how soon a watcher of both ends links them.
 func (r *report) timing() error {
 	m, err := newMesh(200, 0)
 	if err != nil {

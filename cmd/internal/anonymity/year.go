@@ -19,7 +19,7 @@ const (
 	months = 12
 )
 
-// A life is what a laptop's year is like.
+// A life is a laptop's habits in a year.
 type life struct {
 	outages float64 // a day
 	told    float64 // the part of them that the system tells of
@@ -27,7 +27,7 @@ type life struct {
 	away    float64 // the part that is away for 1 to 12 hours, a day
 }
 
-// A year is what it came to.
+// A year is the outcome of one.
 type year struct {
 	seen    [months + 1]int // relays that have seen the address, at the end of each month
 	covered float64         // part of the time with a line in which some guard was up
@@ -45,8 +45,8 @@ type laptop struct {
 	next int // relay that is not listed yet
 }
 
-// until draws when something happens next that happens so often a day; what never
-// does, in a hundred years.
+// until draws the time of the next event of a kind that happens so often a day; for an
+// event that never happens, in a hundred years.
 func until(r *rand.Rand, often float64) time.Duration {
 	const never = 100 * 365 * day
 	return time.Duration(min(r.ExpFloat64()/often*float64(day), float64(never)))
@@ -63,7 +63,7 @@ func outage(r *rand.Rand) time.Duration {
 	return time.Duration(1800 * math.Pow(16, r.Float64()) * float64(time.Second))
 }
 
-// state is what a relay does at a time: gone for good, away for hours, or there.
+// state is the state of a relay at a time: gone for good, away for hours, or there.
 // Half of those that are gone or away refuse, the others are silent.
 func (l *laptop) state(id wire.NodeID, at time.Time) guardtest.State {
 	absent := guardtest.State(guardtest.Absent)
@@ -141,8 +141,8 @@ func (f life) live(seed uint64) (y year) {
 	return y
 }
 
-// cut takes the line away for a time. Of what the system tells of it knows the end as
-// well.
+// cut takes the line away for a time. A line that the system reports as down is
+// reported as up at the end as well.
 func (l *laptop) cut(d time.Duration) {
 	if l.r.Float64() < l.told {
 		l.w.SetLine(guardtest.NoRoute)
@@ -185,7 +185,7 @@ func quantile(years []year, q float64) int {
 }
 
 // bad is the part of laptops that have met a bad relay after some months when a part f
-// of all is bad: in the mean over who the bad ones are.
+// of all is bad: in the mean over all choices of bad ones.
 func bad(years []year, month int, f float64) (p float64) {
 	for _, y := range years {
 		p += (1 - math.Pow(1-f, float64(y.seen[month]))) / float64(len(years))

@@ -13,8 +13,9 @@ import (
 	"starling/node/testnet/scenario"
 )
 
-// floods measures what one stranger alone, ten times as fast as relays take it, does to
-// the mail of others: the scenarios one-… of cmd/internal/lab, beside the quiet one.
+// floods measures the effect of one stranger alone, ten times as fast as relays take
+// it, on the mail of others: the scenarios one-… of cmd/internal/lab, beside the quiet
+// one.
 func floods(ctx context.Context, _ string) error {
 	quiet, err := flood(ctx, "quiet")
 	if err != nil {

@@ -23,14 +23,14 @@ import (
 // session/internal/interop's bench.js and its installed package. One message is
 // one encryption and one decryption, and both run the post-quantum ratchet.
 //
-// What counts is the processor time of each program, all threads and the
-// collection of garbage included. The two take turns, and the best turn of each
-// counts, so that neighbours on the machine disturb little and libsignal's is
-// one after Node has compiled it. `make interop-bench` gives both the same core.
+// The measure is the processor time of each program, all threads and the collection of
+// garbage included. The two take turns, and the best turn of each counts, so that
+// neighbours on the machine disturb little and libsignal's is one after Node has
+// compiled it. `make interop-bench` gives both the same core.
 //
 // Where the states are: "memory" is the object that the last message left, for
-// both. "bytes" is what an app with a database does: the state is read back
-// before and stored after each use, for both.
+// both. "bytes" is the way of an app with a database: the state is read back before and
+// stored after each use, for both.
 func besideLibsignal(ctx context.Context, dir string) error {
 	node, err := startLibsignal(ctx, dir)
 	if err != nil {
@@ -237,7 +237,7 @@ func (t *talk) state() (largest int, err error) {
 	return largest, nil
 }
 
-// question asks bench.js for messages, answer is what they cost.
+// question asks bench.js for messages, answer is their cost.
 type question struct {
 	InMemory bool `json:"inMemory"`
 	PingPong bool `json:"pingpong"`
@@ -312,7 +312,7 @@ func acknowledge(sender, recipient *session.Session) error {
 	return nil
 }
 
-// pair makes two people who have each heard from the other.
+// pair makes the sessions of two people, each with a message from the other.
 func pair() (inviter, invitee *session.Session, err error) {
 	now := time.Now()
 	invite, err := session.NewInvite(now.Add(time.Hour), nil)

@@ -123,7 +123,7 @@ func (p *peer) awaitBox(ctx context.Context, tag p2p.Tag) error {
 	}
 }
 
-// roundTrips sends a box to Bob, who answers with a box as soon as he has it.
+// roundTrips sends a box to Bob; he answers with a box as soon as he has it.
 func roundTrips(ctx context.Context, alice, bob *peer) error {
 	boxes, err := alice.ChooseMailboxes(2)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Command bench measures what Starling costs and prints one JSON line per
-// figure, with the bar it is held to (DESIGN, section 7, and docs/ARCHITECTURE.md).
-// Run it with make bench, on a machine that does nothing else.
+// Command bench measures the cost of Starling and prints one JSON line per figure, with
+// the bar it is held to (DESIGN, section 7, and docs/ARCHITECTURE.md). Run it with make
+// bench, on a machine that does nothing else.
 //
 // Ratios are taken in one run on one machine. A figure without a bar is there
-// to be watched. Timings are never tests: the program ends with 0 whatever it
-// measures, and with 1 only when something could not be measured.
+// to be watched. Timings are never tests: the program ends with 0 for any figures, and
+// with 1 only when something could not be measured.
 package main
 
 import (

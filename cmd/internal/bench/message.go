@@ -101,7 +101,7 @@ func (p *person) incoming(ctx context.Context) <-chan api.Event {
 	return events
 }
 
-// echo answers what arrives with the same text.
+// echo answers each message with the same text.
 func (p *person) echo(ctx context.Context) {
 	p.Events(ctx, -1, func(e api.Event) error {
 		if e.Kind == api.EventMessage && !e.Outgoing && e.Text != nil {
@@ -146,7 +146,7 @@ func acquaint(ctx context.Context, alice, bob *person) error {
 	return nil
 }
 
-// messages measures what people wait for: two nodes, profiles on disk, 8 relays.
+// messages measures the waits of people: two nodes, profiles on disk, 8 relays.
 func messages(ctx context.Context, _ string) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()

@@ -98,10 +98,10 @@ func besideTheirPackage(ctx context.Context, all []micro) error {
 	return nil
 }
 
-// processors is what go test puts behind the name of a benchmark.
+// processors is the suffix of go test behind the name of a benchmark.
 var processors = regexp.MustCompile(`-\d+$`)
 
-// metric finds a figure of one benchmark in what go test printed.
+// metric finds a figure of one benchmark in the output of go test.
 func metric(out, bench, unit string) (value float64, ok bool) {
 	for line := range strings.Lines(out) {
 		fields := strings.Fields(line)

@@ -20,7 +20,7 @@ import (
 	"starling/tui/tuitest"
 )
 
-// screens measures what a person at the screen waits for, with the whole program in a
+// screens measures the waits of a person at the screen, with the whole program in a
 // pseudo-terminal.
 func screens(ctx context.Context, binary string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
@@ -67,8 +67,8 @@ func openTerminal(ctx context.Context, binary string, args ...string) (*terminal
 	return t, nil
 }
 
-// await returns when the program has written text. What changes on a screen is
-// written alone, so the text is one that nothing before it was alike to.
+// await returns when the program has written text. Changes of a screen are written
+// alone, so the text is one that nothing before it was alike to.
 func (t *terminal) await(ctx context.Context, text string) error {
 	for {
 		t.mu.Lock()

@@ -31,9 +31,9 @@ const (
 	boxesDay = 50   // that come for an active one
 )
 
-// users measures what a relay's mailbox costs for each of 1,000 users: a relay
-// in a process of its own, with leases that stand and boxes that wait, all made
-// by one client over the mixes as 1,000 would make them.
+// users measures the cost of a relay's mailbox for each of 1,000 users: a relay in a
+// process of its own, with leases that stand and boxes that wait, all made by one
+// client over the mixes as 1,000 would make them.
 func users(ctx context.Context, _ string) error {
 	if runtime.GOOS != "linux" {
 		watch("mailbox, memory of a user", 0, "KiB", "read on Linux only")
@@ -61,7 +61,7 @@ func users(ctx context.Context, _ string) error {
 	if err != nil {
 		return err
 	}
-	// A few at a time: what they ask at once the relay would drop, as it should.
+	// A few at a time: the relay would drop more, as it should.
 	stand := before
 	for first := 0; first < leased*contacts; first += atOnce {
 		for i := range atOnce {
@@ -122,7 +122,7 @@ func fill(ctx context.Context, client *peer, at p2p.NodeID) error {
 	return ctx.Err()
 }
 
-// serverState is what a relay that is measured says of itself.
+// serverState is the state of a measured relay, by its own word.
 type serverState struct {
 	Addrs                []string
 	Subscriptions, Boxes int
@@ -224,8 +224,8 @@ func (s *server) ask(ctx context.Context, until func(serverState) bool) (state s
 	}
 }
 
-// visitor returns a client that knows the relay as a mailbox only: no guard of
-// the client's, whose packets would count, too.
+// visitor returns a client that knows the relay as a mailbox only: packets of a guard
+// would count, too.
 func (s *server) visitor(ctx context.Context, mesh *testnet.Mesh) (*peer, p2p.NodeID, error) {
 	state, err := s.ask(ctx, func(s serverState) bool { return len(s.Addrs) > 0 })
 	if err != nil {

@@ -19,7 +19,8 @@ type Info struct {
 	Arch    string `json:"arch"`
 }
 
-// Get reads what the linker and the Go tool wrote into the binary.
+// Get reads the build information that the linker and the Go tool wrote into the
+// binary.
 func Get() Info {
 	info := Info{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	build, ok := debug.ReadBuildInfo()

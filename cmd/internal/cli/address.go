@@ -7,7 +7,7 @@ import (
 	"starling/node/api"
 )
 
-// checkListen refuses what is no address to listen on.
+// checkListen refuses texts that are no address to listen on.
 func checkListen(addrs []string) error {
 	for _, s := range addrs {
 		if _, err := ma.NewMultiaddr(s); err != nil {
@@ -17,7 +17,7 @@ func checkListen(addrs []string) error {
 	return nil
 }
 
-// checkAnnounce refuses what others cannot reach a relay at.
+// checkAnnounce refuses addresses at which others cannot reach a relay.
 func checkAnnounce(addrs []string, allowPrivate bool) error {
 	for _, s := range addrs {
 		addr, err := ma.NewMultiaddr(s)
@@ -31,7 +31,7 @@ func checkAnnounce(addrs []string, allowPrivate bool) error {
 	return nil
 }
 
-// check refuses what cannot be the address of a relay to start from.
+// check refuses texts that cannot be the address of a relay to start from.
 func (n network) check() error {
 	const example = "for example: --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"
 	for _, s := range n.bootstrap {

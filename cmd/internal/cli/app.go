@@ -18,7 +18,7 @@ import (
 	"starling/tui/keymap"
 )
 
-// screens is what the commands need of package tui.
+// screens is package tui, as far as the commands need it.
 type screens interface {
 	// Setup asks a new user for a name and a passphrase, or, if the profile
 	// exists, for its passphrase. It returns errLeft when the user leaves, and
@@ -28,7 +28,7 @@ type screens interface {
 	Run(ctx context.Context, node api.Node, s screenOptions) error
 }
 
-// setup is what the first screens are for. A problem says why they ask again.
+// setup is the purpose of the first screens. A problem says why they ask again.
 type setup struct {
 	existing bool
 	problem  string
@@ -49,7 +49,7 @@ type look struct {
 	keys      string // a file
 }
 
-// screenOptions are what the app gets besides a node.
+// screenOptions are the app's inputs besides a node.
 type screenOptions struct {
 	look
 	keys *keymap.Map // nil: those shipped
@@ -74,7 +74,7 @@ func (a *app) lookFlags(cmd *cobra.Command) {
 // languages are those the app speaks.
 var languages = []string{"en", "de", "ru"}
 
-// screenOptions reads what the owner has configured.
+// screenOptions reads the owner's configuration.
 func (a *app) screenOptions() (screenOptions, error) {
 	s := screenOptions{look: a.look}
 	if s.language == "" {
@@ -178,7 +178,7 @@ func (a *app) asApp(root *cobra.Command) {
 }
 
 // open starts a node on the profile for the app, after making the profile if
-// there is none. What the user can mend is asked for again.
+// there is none. An answer that the user can correct is asked for again.
 func (a *app) open(ctx context.Context, dir string, options screenOptions) (running, error) {
 	if err := a.network.check(); err != nil {
 		return nil, err
@@ -214,7 +214,7 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 	}
 }
 
-// credentials asks for what opens or makes a profile. It reports whether a
+// credentials asks for the name and the passphrase of a profile. It reports whether a
 // person was asked and may be asked again.
 func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passphrase string, asked bool, err error) {
 	given := a.passphraseFile != "" || a.getenv("STARLING_PASSPHRASE") != ""
@@ -245,7 +245,7 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 	return name, passphrase, !given, err
 }
 
-// readLine reads a line byte by byte and takes nothing of what follows it.
+// readLine reads a line byte by byte and takes nothing of the rest.
 func readLine(r io.Reader) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); len(line) <= api.MaxName+1; {
@@ -275,7 +275,7 @@ func (a *app) screen(ctx context.Context, node api.Node, options screenOptions) 
 	return err
 }
 
-// needTerminal refuses to draw on what is no terminal.
+// needTerminal refuses to draw on anything but a terminal.
 func (c *console) needTerminal(instead string) error {
 	if c.inTTY && c.outTTY {
 		return nil

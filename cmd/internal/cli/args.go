@@ -33,7 +33,7 @@ func joinLists(root *cobra.Command, args []string) []string {
 			continue
 		}
 
-		// What follows up to the next flag are values.
+		// Words up to the next flag are values.
 		var values []string
 		if hasValue {
 			values = append(values, value)

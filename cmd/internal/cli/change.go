@@ -13,23 +13,23 @@ import (
 	"starling/node/api"
 )
 
-// What can be done to a message that is there already. Its id is in the JSON of
-// send, history, search and tail, and in their words with --ids.
+// The changes to a message that is there already. Its id is in the JSON of send,
+// history, search and tail, and in their words with --ids.
 
 // messageLine prints a message after it was changed.
 func (c *console) messageLine(m api.Message) error {
 	return c.print(m, func(w io.Writer) { message(w, m) })
 }
 
-// onNode gives a command what every command on a node has.
+// onNode gives a command the flags of every command on a node.
 func (a *app) onNode(cmd *cobra.Command) *cobra.Command {
 	a.jsonFlag(cmd)
 	a.networkFlags(cmd)
 	return cmd
 }
 
-// act returns what a command does that asks the node for one thing, about its
-// one argument, and then says in a word, and as JSON under a key, that it is done.
+// act returns the body of a command that asks the node for one thing, about its one
+// argument, and then reports, in a word and as JSON under a key, that it is done.
 func (a *app) act(do func(api.Node, context.Context, string) error, key, done string) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		return a.with(cmd.Context(), func(node *connection) error {
@@ -318,9 +318,9 @@ func people(ctx context.Context, node api.Node, contact []string) (names map[str
 // to leave.
 const lingerAfter = 10 * time.Second
 
-// goesLater lets a node that ends with this command send what is on its way to
-// a contact (id or name), and says so if it could not: a change is no message that one could
-// wait for.
+// goesLater lets a node that ends with this command send the items on their way to a
+// contact (id or name), and says so if it could not: a change is no message that one
+// could wait for.
 func (a *app) goesLater(ctx context.Context, node *connection, contact string) {
 	if !node.hosted || drained(ctx, node, contact, 0) {
 		return

@@ -1,6 +1,5 @@
-// Package cli is the command line of Starling: the commands, what they print
-// and the exit code they end with. docs/COMMANDS.md is its manual and says
-// what scripts may rely on.
+// Package cli is the command line of Starling: the commands, their output and their
+// exit codes. docs/COMMANDS.md is its manual, with the promises to scripts.
 //
 // A command that needs a messenger asks [app.connect] for one: the control
 // socket of the node that already runs on the profile, or a node of its own

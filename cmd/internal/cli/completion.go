@@ -70,7 +70,7 @@ func plainWord(s string) bool {
 	return s != "" && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool { return !plainRune(r) })
 }
 
-// plainText replaces what a shell might take for more than text.
+// plainText replaces characters that a shell might take for more than text.
 func plainText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if plainRune(r) || r == ' ' {
@@ -91,7 +91,7 @@ func (a *app) completeThen(n int, words ...cobra.Completion) cobra.CompletionFun
 	}
 }
 
-// settingChoices are the names of the settings and what they can be.
+// settingChoices are the names of the settings and their values.
 var settingChoices = []struct {
 	name   string
 	values []cobra.Completion

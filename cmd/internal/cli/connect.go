@@ -18,8 +18,8 @@ import (
 	"starling/node/relay"
 )
 
-// engine is what the commands need of package node and its neighbours. Tests
-// of the command line put a fake in its place.
+// engine is package node and its neighbours, as far as the commands need them. Tests of
+// the command line put a fake in its place.
 type engine interface {
 	// DefaultProfile is the folder used without --profile.
 	DefaultProfile() (string, error)
@@ -43,7 +43,7 @@ type engine interface {
 	Wipe(ctx context.Context, profile string) error
 	// Relay runs a relay until ctx ends and calls ready once.
 	Relay(ctx context.Context, c relayConfig, ready func(peerID string, addrs []string) error) error
-	// RelayStatus is what the relay of a state folder says that runs; its errors are
+	// RelayStatus is the status of the running relay of a state folder; its errors are
 	// those of relay.ReadStatus.
 	RelayStatus(stateDir string) (relay.Status, error)
 }
@@ -211,7 +211,7 @@ func waitReady(ctx context.Context, node api.Node, timeout time.Duration) error 
 // pollEvery is how often a condition of the node is looked at while waiting.
 const pollEvery = 25 * time.Millisecond
 
-// maxPassphrase bounds what is read as a passphrase, in bytes.
+// maxPassphrase bounds the passphrase that is read, in bytes.
 const maxPassphrase = 4 << 10
 
 // passphrase comes from --passphrase-file, $STARLING_PASSPHRASE or a prompt,

@@ -157,7 +157,7 @@ func lasting(seconds int) string {
 	return strconv.Itoa(seconds) + "s"
 }
 
-// conversationWords says what is unusual about how a conversation is kept.
+// conversationWords names the unusual settings of a conversation.
 func conversationWords(c api.Conversation, now time.Time) []string {
 	var words []string
 	if c.Pinned {

@@ -167,7 +167,7 @@ func (a *app) demoNode(ctx context.Context, d *demo, name string, log *slog.Logg
 	})
 }
 
-// progress tells a person what is going on before there is a screen.
+// progress reports to a person the work before there is a screen.
 func (c *console) progress(format string, args ...any) {
 	fmt.Fprintf(c.err, format+"\n", args...)
 }
@@ -194,8 +194,8 @@ func waitContact(ctx context.Context, node api.Node, timeout time.Duration) erro
 	}
 }
 
-// close ends people before relays, so that nobody waits for a lost relay, and
-// removes what the demo wrote.
+// close ends people before relays, so that nobody waits for a lost relay, and removes
+// the files of the demo.
 func (d *demo) close() {
 	if d.me != nil {
 		d.me.Close()
@@ -217,8 +217,8 @@ func (d *demo) close() {
 
 const echoPrefix = "echo: "
 
-// answer sends back what arrives until ctx ends. The id of an answer follows
-// from the message it answers, so that none is sent twice.
+// answer echoes messages until ctx ends. The id of an answer follows from the message
+// it answers, so that none is sent twice.
 func answer(ctx context.Context, node api.Node) error {
 	return node.Events(ctx, 0, func(e api.Event) error {
 		if e.Kind != api.EventMessage || e.Outgoing || e.Text == nil {
@@ -234,7 +234,7 @@ func answer(ctx context.Context, node api.Node) error {
 	})
 }
 
-// echoOf shortens what would not fit with the prefix.
+// echoOf shortens a text that would not fit with the prefix.
 func echoOf(text string) string {
 	if room := api.MaxText - len(echoPrefix); len(text) > room {
 		text = strings.ToValidUTF8(text[:room], "")
@@ -278,8 +278,7 @@ type (
 	}
 )
 
-// exchange sends one message and prints what happens to it until it is
-// delivered and answered.
+// exchange sends one message and prints its states until it is delivered and answered.
 func (a *app) exchange(ctx context.Context, d *demo) error {
 	if err := a.printJSON(meshEvent{"mesh", d.relays, d.meshTime.Milliseconds()}); err != nil {
 		return err

@@ -31,7 +31,7 @@ const (
 	exitInterrupted = 130 // 128 + SIGINT, as shells count
 )
 
-// exits says what the codes mean, for the man pages.
+// exits are the meanings of the codes, for the man pages.
 var exits = []struct {
 	code    int
 	meaning string

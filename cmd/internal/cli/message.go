@@ -63,7 +63,7 @@ time is over the message stays in the outbox.`,
 	return a.onNode(cmd)
 }
 
-// readPicture reads a picture's file. What is in it the node looks at.
+// readPicture reads a picture's file. The node looks at its bytes.
 func readPicture(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -124,7 +124,7 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 		return err
 	}
 	if waitErr == nil && node.hosted && rank(want) >= rank(api.StateSent) {
-		// The recipient would wait for what went before it.
+		// The recipient would wait for the message before it.
 		drained(ctx, node, m.Conversation, lingerAfter)
 	}
 	return waitErr

@@ -49,8 +49,8 @@ func cleanOwn(s string) safetext.Text { return safetext.Clean(s) }
 // oneLine puts a name on one line: a Text may have several.
 func oneLine(t safetext.Text) safetext.Text { return safetext.Line(t.String()) }
 
-// block writes text whose lines after the first are indented, so that a
-// message cannot pose as the next one.
+// block writes a text with its lines after the first indented, so that a message cannot
+// pose as the next one.
 func block(w io.Writer, t safetext.Text) {
 	for i, line := range strings.Split(t.String(), "\n") {
 		if i > 0 {
@@ -75,9 +75,9 @@ func (c *console) idsFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.ids, "ids", false, "print each message's id before it")
 }
 
-// message writes one message as a person reads it. What is about it is on
-// indented lines below, where no text of a contact can be mistaken for it: a
-// text's own further lines have four spaces, these have two and a sign.
+// message writes one message as a person reads it. Details of it are on indented lines
+// below, where no text of a contact can be mistaken for them: a text's own further
+// lines have four spaces, these have two and a sign.
 func message(w io.Writer, m api.Message) {
 	from := oneLine(m.From)
 	if m.Outgoing {
@@ -107,7 +107,7 @@ func pictureWords(p *api.Picture) string {
 	return fmt.Sprintf("[picture: %s, %d bytes]", own(p.Type), p.Size)
 }
 
-// aboutMessage says what there is beside a message's text.
+// aboutMessage returns the details beside a message's text.
 func aboutMessage(m api.Message) []string {
 	var about []string
 	switch m.Gap {
@@ -183,8 +183,8 @@ func stateWords(m api.Message) string {
 }
 
 // qrCode draws a link with half blocks, with the quiet zone of two modules that
-// phone cameras still accept. In colour it is black on white whatever the
-// terminal's background; without, it is right on a dark one.
+// phone cameras still accept. In colour it is black on white, on any background of the
+// terminal; without, it is right on a dark one.
 func qrCode(w io.Writer, link string, colour bool) error {
 	// Upper case lets the code use its alphanumeric mode; links are
 	// case-insensitive.

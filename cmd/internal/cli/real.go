@@ -73,7 +73,8 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 		return nil, err
 	}
 
-	// What lay ready for an editor when an app was killed. It is nothing of the node's.
+	// Texts that lay ready for an editor when an app was killed. It is nothing of the
+	// node's.
 	_ = scratch.Sweep(config.Profile{Dir: c.profile}.Texts()...)
 
 	// Deriving the key took 64 MiB that are never needed again.

@@ -41,7 +41,7 @@ also as a beginning; newest first.`,
 	return a.onNode(cmd)
 }
 
-// search prints what is found, page by page, each message as it comes.
+// search prints the hits, page by page, each message as it comes.
 func (a *app) search(ctx context.Context, node api.Node, req api.SearchRequest) error {
 	names, _, err := people(ctx, node, nil)
 	if err != nil {

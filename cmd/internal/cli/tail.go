@@ -60,8 +60,8 @@ only what is new.`,
 	return a.onNode(cmd)
 }
 
-// quiet ends the wait for a last event that was erased after we had heard of
-// it: what erases it tells so in a later one, but only while the node runs.
+// quiet ends the wait for a last event that was erased after we had heard of it: a
+// later event tells of the erasure, but only while the node runs.
 const quiet = 3 * time.Second
 
 // stored shows the events that are on disk now.
@@ -101,7 +101,7 @@ func stored(ctx context.Context, node api.Node, after int64, show func(api.Event
 	return err
 }
 
-// worthShowing leaves out, for people, what only scripts follow.
+// worthShowing leaves out, for people, events that only scripts follow.
 func worthShowing(e api.Event) bool {
 	switch e.Kind {
 	case api.EventStatus, api.EventTyping, api.EventDraft:

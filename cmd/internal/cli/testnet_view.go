@@ -20,7 +20,8 @@ const (
 )
 
 // meshView shows a testnet while it runs: in place on a terminal, as a line now
-// and then elsewhere. It draws by the real clock, whatever the engine's is.
+// and then elsewhere. It draws by the real clock, even beside an engine in virtual
+// time.
 type meshView struct {
 	out   io.Writer
 	s     *scenario.Scenario
@@ -76,7 +77,7 @@ func (v *meshView) show(p runner.Progress) {
 	v.now, v.fresh = p, true
 }
 
-// say writes a line that stays, above what is redrawn.
+// say writes a line that stays, above the redrawn part.
 func (v *meshView) say(words string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -3,10 +3,11 @@
 //
 //	go run ./cmd/internal/lab [--engine E] [--seed N] [--report DIR] FILE...
 //
-// What the machines do is package attack. It is no part of Starling: the program that
-// people run has neither an attack in it nor a switch for one. On the engine
-// namespaces each machine is a process of this program in a namespace of its own, and
-// the nodes are a starling that is built beside it (--program, or bin/starling).
+// The attacks of the machines are in package attack. It is no part of Starling: the
+// program that people run has neither an attack in it nor a switch for one. On the
+// engine namespaces each machine is a process of this program in a namespace of its
+// own, and the nodes are a starling that is built beside it (--program, or
+// bin/starling).
 //
 // The exit code is 9 if a message was not shown, once and in order, or a bar was missed.
 package main
@@ -50,7 +51,7 @@ func main() {
 	os.Exit(code(run(ctx, os.Args[1:])))
 }
 
-// errLost ends a run whose scenarios did not all pass.
+// errLost ends a run of scenarios that did not all pass.
 var errLost = errors.New("not every scenario passed")
 
 func code(err error) int {
@@ -67,7 +68,7 @@ func code(err error) int {
 	return exitFailed
 }
 
-// machine is one hostile machine, until it is ended. Then it says what it did.
+// machine is one hostile machine, until it is ended. Then it reports its deed.
 func machine(ctx context.Context, described string) error {
 	var s engine.Stranger
 	if err := json.Unmarshal([]byte(described), &s); err != nil {

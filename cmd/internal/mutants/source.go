@@ -130,8 +130,9 @@ func (s *source) changed() map[string][]byte {
 	return out
 }
 
-// switches is what instrumented files call. Its imports have names that no package has.
-// With MUTANTS_REACHED it writes the numbers of the mutants that are come to, once each.
+// switches is the code that instrumented files call. Its imports have names that no
+// package has. With MUTANTS_REACHED it writes the numbers of the mutants that are come
+// to, once each.
 const switches = `package %s
 
 import (
@@ -364,8 +365,8 @@ func (v *visitor) text(n ast.Node) string {
 	return string(v.f.text[v.offset(n.Pos()):v.offset(n.End())])
 }
 
-// around puts text before and behind a node. What is inside a node comes later, and its
-// text nearer to it.
+// around puts text before and behind a node. Text inside a node comes later, and nearer
+// to it.
 func (v *visitor) around(n ast.Node, before, behind string) {
 	v.f.inserts = append(v.f.inserts, insert{v.offset(n.Pos()), before})
 	end := v.offset(n.End())

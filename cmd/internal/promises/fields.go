@@ -21,8 +21,8 @@ var (
 	stop   = regexp.MustCompile(`[,;:(=–‖]| \d`)
 )
 
-// fieldsOf finds the fields of a protocol: the rows of tables whose first column
-// is an offset, a number of a field or a kind, and the members of layouts on one line.
+// fieldsOf finds the fields of a protocol: the rows of tables with an offset, a number
+// of a field or a kind in the first column, and the members of layouts on one line.
 func fieldsOf(text string) (all []field) {
 	section, columns, inRows := "", 0, false
 	seen := map[string]bool{}
@@ -43,7 +43,7 @@ func fieldsOf(text string) (all []field) {
 			section, columns = m[1], 0
 		}
 
-		// The first cell of a table's head says what its columns are.
+		// The first cell of a table's head names its columns.
 		cells := strings.Split(strings.Trim(line, "|"), "|")
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])

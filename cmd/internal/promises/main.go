@@ -1,8 +1,7 @@
-// Command promises reads what `go test -json` prints, prints it as go test does, and
-// then holds the documents to it: each test that docs/THREATMODEL.md or
-// docs/ATTACKS.md names must have run and passed, and each figure must be there.
-// A promise whose test was skipped, renamed or deleted fails the run as a
-// failing test does.
+// Command promises reads the output of `go test -json`, prints it as go test does, and
+// then holds the documents to it: each test that docs/THREATMODEL.md or docs/ATTACKS.md
+// names must have run and passed, and each figure must be there. A promise with a
+// skipped, renamed or deleted test fails the run as a failing test does.
 //
 //	go test -json ./... | go run ./cmd/internal/promises
 //

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// documents are the pages whose promises are held, from the module's root.
+// documents are the pages with promises, from the module's root.
 var documents = []string{"docs/THREATMODEL.md", "docs/ATTACKS.md", "docs/LIES.md"}
 
 // A promise is one statement of a document and the proofs that it names.

@@ -27,8 +27,8 @@ func newResults() *results {
 	return &results{outcome: map[string]string{}, output: map[string][]string{}}
 }
 
-// read takes events to the end of in and prints what go test would without
-// -json: a line for each package, and all that a failing test said.
+// read takes events to the end of in and prints the lines of go test without -json: a
+// line for each package, and all output of a failing test.
 func (r *results) read(in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	for {

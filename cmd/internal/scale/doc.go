@@ -1,4 +1,4 @@
-// Package scale computes what a network of many relays and a million users costs each
-// of them, from the constants of the code, and holds docs/SCALE.md to it. It has tests
-// only: go test ./cmd/internal/scale -update writes the table anew.
+// Package scale computes the cost of a network of many relays and a million users for
+// each of them, from the constants of the code, and holds docs/SCALE.md to it. It has
+// tests only: go test ./cmd/internal/scale -update writes the table anew.
 package scale

@@ -7,17 +7,17 @@
 // since the list was last complete, and then for all parts in which the two still
 // differ, which are few unless the mesh was cut.
 //
-// # Who asks
+// # Asking
 //
 // A slow neighbour is not waited for: the next page comes within PageTimeout, every
 // page but the last has an entry, and the whole list comes within ListTimeout, or
 // SlowTimeout as long as it comes with SlowRate. Entries that came count, and the
 // next look begins where this one ended.
 //
-// # Who answers
+// # Answering
 //
-// Pages are counted per asker and per network, see AnswerEvery and PrefixRate. Who
-// asks for more is told to come later, or to ask another.
+// Pages are counted per asker and per network, see AnswerEvery and PrefixRate. An asker
+// that asks for more is told to come later, or to ask another.
 package exchange
 
 import (
@@ -46,8 +46,8 @@ const (
 	maxPages = directory.MaxRelays/3 + 2
 	maxMarks = 256
 
-	// narrowFrom is how many relays make it worth to leave some out, and overlap
-	// what may be under way, or said by a clock that is wrong.
+	// narrowFrom is how many relays make it worth to leave some out, and overlap is a
+	// margin for descriptors under way and for wrong clocks.
 	narrowFrom = 64
 	overlap    = directory.MaxSkew + 5*time.Minute
 )
@@ -67,15 +67,15 @@ type Config struct {
 	// Take decides about an entry that a neighbour has; nil is Directory.Take. The
 	// error says why it was not taken.
 	Take func(from wire.NodeID, e directory.Entry) error
-	// Heard, if set, is told what time a neighbour's clock shows, and how long ago
-	// it was asked.
+	// Heard, if set, is told the time on a neighbour's clock, and how long ago it was
+	// asked.
 	Heard func(from wire.NodeID, at time.Time, asked time.Duration)
 	// Now is the time of day, which descriptors are asked for by; nil is time.Now.
 	Now func() time.Time
 	// Serve answers requests.
 	Serve bool
-	// Network, if set, returns the network that an asker comes from, whose askers
-	// share a rate; none if it is not valid.
+	// Network, if set, returns the network that an asker comes from; askers of one
+	// share a rate. It is none if it is not valid.
 	Network func(wire.NodeID) netip.Prefix
 	// Count, if set, is called with the reason of every refusal.
 	Count func(reason string)
@@ -267,7 +267,7 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 	return false, p.State != directory.PageFollows
 }
 
-// ask sends the request for what came after the mark.
+// ask sends the request for entries after the mark.
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
 	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce}
@@ -306,7 +306,7 @@ func (it *pull) next(ctx context.Context, r *reading) (*directory.Page, error) {
 	}
 }
 
-// Restart forgets how far neighbours were read: what was refused comes once more.
+// Restart forgets how far neighbours were read: refused entries come once more.
 func (x *Exchange) Restart() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"starling/p2p/wire"
 )
 
-// What answers may cost, counted in frames that go out. Who comes new gets the
-// whole list; after that every asker has a trickle, and so has every network, because
-// new names cost an asker nothing.
+// The cost of answers, counted in frames that go out. A new asker gets the whole list;
+// after that every asker has a trickle, and so has every network, because new names
+// cost an asker nothing.
 const (
 	// AnswerEvery is how often one asker gets a whole answer, of directory.MaxPages.
 	AnswerEvery = 10 * time.Second
-	// PrefixRate is what the askers of one network get together, bytes a second.
+	// PrefixRate is the rate of the askers of one network together, bytes a second.
 	PrefixRate = (1 << 20) / 60
 
 	perPage   = 7 // descriptors in a page, or more
@@ -46,8 +46,8 @@ func (r *rates) allow(id wire.NodeID, group netip.Prefix, relays int, now time.T
 	return !group.IsValid() || limiter(&r.groups, group, groupRate, 2*whole+groupOver).AllowN(now, 1)
 }
 
-// limiter returns the one of a key. When there are too many, any other is dropped:
-// it starts again with what a newcomer has.
+// limiter returns the one of a key. When there are too many, any other is dropped: it
+// starts again with the share of a newcomer.
 func limiter[K comparable](m *map[K]*rate.Limiter, key K, limit rate.Limit, burst int) *rate.Limiter {
 	l := (*m)[key]
 	if l != nil {

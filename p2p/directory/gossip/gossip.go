@@ -7,15 +7,15 @@
 // id is the SHA-256 of its bytes.
 //
 // A message is valid when the relay is admitted, and it is in the directory
-// before it is passed on. Malformed bytes and wrong signatures count against
-// whoever passed them on: after three within an hour or so nothing that comes from
-// it is looked at. What is merely old, early, not vouched for or too much is ignored. A
-// neighbour may bring Burst messages at once and Rate a second, of those that
-// gossipsub has not seen before; those the directory then refuses count, too. As many
-// again are not looked at, and what is more is as good as malformed: gossipsub
-// remembers each for minutes, and no honest neighbour has so much to pass on.
+// before it is passed on. Malformed bytes and wrong signatures count against the
+// neighbour that passed them on: after three within an hour or so nothing that comes
+// from it is looked at. Messages that are merely old, early, not vouched for or too
+// many are ignored. A neighbour may bring Burst messages at once and Rate a second, of
+// those that gossipsub has not seen before; those the directory then refuses count,
+// too. As many again are not looked at, and further ones are as good as malformed:
+// gossipsub remembers each for minutes, and no honest neighbour has so much to pass on.
 //
-// Gossip never repeats anything: who was not listening asks a neighbour for
+// Gossip never repeats anything: a relay that was not listening asks a neighbour for
 // pages. So a loss here costs time, not knowledge.
 package gossip
 
@@ -55,11 +55,11 @@ const (
 // Config is how a Gossip is made.
 type Config struct {
 	Host host.Host
-	// Hear takes what a neighbour brought and says why not. What it takes is passed on.
+	// Hear takes the news of a neighbour, or returns why not. Taken news is passed on.
 	Hear func(admission.News) error
 	// Count, if set, is called with the reason of every refusal.
 	Count func(reason string)
-	// Tap, if set, sees every message and who passed it on. For tests.
+	// Tap, if set, sees every message and the neighbour that passed it on. For tests.
 	Tap func(from peer.ID, data []byte)
 }
 
@@ -69,7 +69,7 @@ type Gossip struct {
 	topic *pubsub.Topic
 	stop  func()
 
-	// What one neighbour may bring: so much is looked at, as much again ignored.
+	// The share of one neighbour: so much is looked at, as much again ignored.
 	heard, ignored *limits.Rates[peer.ID]
 }
 
@@ -83,9 +83,9 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	params := pubsub.DefaultGossipSubParams()
 	params.D, params.Dlo, params.Dhi, params.Dout = 6, 3, 9, 2
 	params.HistoryLength, params.HistoryGossip = 12, 6
-	// Whoever missed something hears of it from six neighbours a second, or a
-	// twentieth of all. Of the quarter that gossipsub takes, each relay of a
-	// large mesh would have a hundred to write to for every news, six times.
+	// A relay that missed something hears of it from six neighbours a second, or a
+	// twentieth of all. Of the quarter that gossipsub takes, each relay of a large mesh
+	// would have a hundred to write to for every news, six times.
 	params.Dlazy, params.GossipFactor = 6, 0.05
 	params.Connectors = 1 // for peers that others recommend; nobody does
 

@@ -1,18 +1,18 @@
-// Package lan finds relays on the local network, for meshes without any other
-// way in: a camp, a ship, a village whose line was cut.
+// Package lan finds relays on the local network, for meshes without any other way in: a
+// camp, a ship, a village cut off from its line.
 //
-// It speaks as much multicast DNS (RFC 6762) as that takes. Who looks for relays
-// sends one question to 224.0.0.251:5353, from a port of the moment and on every
-// interface, and listens for a second; a relay answers that port directly:
+// It speaks as much multicast DNS (RFC 6762) as that takes. A searcher sends one
+// question to 224.0.0.251:5353, from a port of the moment and on every interface, and
+// listens for a second; a relay answers that port directly:
 //
 //	question   PTR  _starling._tcp.local.            class IN, unicast answer wanted
 //	answer     PTR  _starling._tcp.local.            <peer id>._starling._tcp.local.
 //	           SRV  <peer id>._starling._tcp.local.  its TCP port
 //
-// Nothing is sent unasked, so a relay is silent until somebody looks for one, and
-// who looks announces nothing. But the question is heard by everybody on the
-// network: it says that somebody at this address wants to use Starling. That is
-// why nothing here runs unless the owner asked for it.
+// Nothing is sent unasked, so a relay is silent until it is searched for, and a
+// searcher announces nothing. But the question is heard by everybody on the network: it
+// says that somebody at this address wants to use Starling. That is why nothing here
+// runs unless the owner asked for it.
 //
 // An answer holds no address. A relay is where its answer came from, so that no
 // machine of the network can name another one, and that address must be a
@@ -238,8 +238,8 @@ func answered(packet []byte, nonce uint16, from netip.Addr) []Relay {
 	return relays
 }
 
-// Announce answers who looks for relays, until ctx ends: this one is here, at
-// this TCP port. It returns ctx's error, or why nobody can be heard.
+// Announce answers searches for relays, until ctx ends: this one is here, at this TCP
+// port. It returns ctx's error, or why nobody can be heard.
 func Announce(ctx context.Context, id wire.NodeID, port uint16) error {
 	interfaces, err := speaking()
 	if err != nil {

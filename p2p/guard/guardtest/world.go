@@ -28,7 +28,7 @@ const (
 // A State is that of a relay, as the client finds it.
 type State int
 
-// What comes back from it.
+// The answers of a machine.
 const (
 	Listens State = iota
 	Refuses       // its machine does
@@ -52,9 +52,9 @@ type World struct {
 	Notice time.Duration
 	// Trip is the time there and back.
 	Trip time.Duration
-	// State, if not nil, says what a relay does at a time; without it all listen.
+	// State, if not nil, returns the state of a relay at a time; without it all listen.
 	State func(id wire.NodeID, at time.Time) State
-	// Seen are the relays whose machine has seen the client's address, and when.
+	// Seen are the relays with a machine that has seen the client's address, and when.
 	Seen map[wire.NodeID]time.Time
 	// Back, if not zero, is when the line is up again at the soonest: until then
 	// nothing has to be sent to see that it is lost.
@@ -123,11 +123,11 @@ func (w *World) Run(d time.Duration) {
 	w.Now = end
 }
 
-// Skip lets time pass in which nothing happens, as while a computer sleeps. What was
-// to happen meanwhile happens after it.
+// Skip lets time pass in which nothing happens, as while a computer sleeps. Events of
+// the meantime happen after it.
 func (w *World) Skip(d time.Duration) { w.Now = w.Now.Add(d) }
 
-// Look asks the guards what to do and does it.
+// Look asks the guards for a plan and carries it out.
 func (w *World) Look() {
 	p := w.Guards.Plan(w.Now, w.Now.Add(w.Skew))
 	if w.OnPlan != nil {
@@ -176,7 +176,7 @@ func (w *World) Lose(id wire.NodeID) {
 	}
 }
 
-// Line returns what the line is like now.
+// Line returns the present state of the line.
 func (w *World) Line() Line { return w.line }
 
 // SetLine changes the line. A link dies with it when that has been noticed, in the
@@ -199,7 +199,7 @@ func (w *World) SetLine(l Line) {
 	}
 }
 
-// Tell tells the guards what the system says of the line.
+// Tell tells the guards the word of the system about the line.
 func (w *World) Tell() {
 	w.Guards.Network(w.line == Up, w.Now)
 	w.Look()

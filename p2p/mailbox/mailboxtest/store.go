@@ -165,8 +165,8 @@ func tryPut(t *testing.T, s mailbox.Store, from, n int, asked bool) (full int) {
 	return full
 }
 
-// testFull: of 40 boxes 30 may be asked for and 10 not; who has less room than that
-// gets it at once, and everybody else by and by.
+// testFull: of 40 boxes 30 may be asked for and 10 not; a class below its share gets
+// room at once, and any other by and by.
 func testFull(t *testing.T, s mailbox.Store) {
 	if full := tryPut(t, s, 0, 40, false); full != 0 {
 		t.Fatalf("%d refused with room", full)

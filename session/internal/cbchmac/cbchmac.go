@@ -34,8 +34,8 @@ const (
 // SealedSize is the length of n sealed bytes.
 func SealedSize(n int) int { return n + aes.BlockSize - n%aes.BlockSize + TagSize }
 
-// PlainSize is the length of the longest plaintext whose sealed form has n
-// bytes; n is a multiple of 16.
+// PlainSize is the length of the longest plaintext with a sealed form of n bytes; n is
+// a multiple of 16.
 func PlainSize(n int) int { return n - TagSize - 1 }
 
 // Seal appends the sealed form of plaintext to dst.
@@ -56,8 +56,8 @@ func Seal(dst []byte, key *[KeySize]byte, iv *[IVSize]byte, plaintext []byte, ad
 	return append(dst, t[:]...)
 }
 
-// Open appends the plaintext of sealed to dst. It reports false, and nothing
-// else, when sealed is not what Seal made under the same key, IV and ad.
+// Open appends the plaintext of sealed to dst. It reports false, and nothing else, when
+// sealed was not made by Seal under the same key, IV and ad.
 func Open(dst []byte, key *[KeySize]byte, iv *[IVSize]byte, sealed []byte, ad ...[]byte) ([]byte, bool) {
 	n := len(sealed) - TagSize
 	if n < aes.BlockSize || n%aes.BlockSize != 0 || !Verify(key, sealed, ad...) {

@@ -1,15 +1,15 @@
 // Package doubleratchet is the key schedule of the Double Ratchet with header
-// encryption (revision 4, section 4.3): root key, chain keys, header keys and
-// counters, and what a message sent or received does to them. Messages, headers
-// and the keys of messages that have not come are the caller's.
+// encryption (revision 4, section 4.3): root key, chain keys, header keys and counters,
+// and their steps with each message sent or received. Messages, headers and the keys of
+// messages that have not come are the caller's.
 //
 //	RK, CK, NHK = HKDF(salt RK, DH, Root), 32 + 32 + 64 bytes
 //	mk, CK      = HMAC(CK, 0x01), HMAC(CK, 0x02)
 //
 // Header encryption adds header keys and changes no other key: HKDF's first 64
-// bytes do not depend on how many follow. A caller who leaves the header keys
-// alone has the plain ratchet of section 3. That is how session/internal/interop
-// runs this code against another implementation.
+// bytes do not depend on how many follow. A caller that leaves the header keys alone
+// has the plain ratchet of section 3. That is how session/internal/interop runs this
+// code against another implementation.
 package doubleratchet
 
 import (
@@ -21,8 +21,8 @@ import (
 	"starling/session/internal/secret"
 )
 
-// A Suite is what one family of ratchets differs from another in. There is one
-// that we send, Starling; tests run the same code with others.
+// A Suite is the constants of one family of ratchets. There is one that we send,
+// Starling; tests run the same code with others.
 type Suite struct {
 	Root kdf.Label // info of KDF_RK
 }

@@ -1,8 +1,7 @@
 // Package interop compares the session's parts with an implementation that
 // shares no line with them: the npm package @signalapp/libsignal-client, asked
-// questions in a process of its own. It is AGPL-3.0 and is therefore never
-// linked, shipped or read; what is compared is behaviour. The package holds
-// tests only.
+// questions in a process of its own. It is AGPL-3.0 and is therefore never linked,
+// shipped or read; behaviour is compared. The package holds tests only.
 //
 // The suite of constants and the wire format are those of that program: PQXDH
 // with X25519 and round-3 Kyber-1024, the Double Ratchet without header

@@ -5,7 +5,7 @@
 //
 //	Derive  HKDF-SHA-256 (RFC 5869) with the label as info
 //	Step    HMAC-SHA-256 with the label as message: one step of a key chain
-//	Hash    SHA-256 over the label and what follows it
+//	Hash    SHA-256 over the label and the parts
 //
 // HMAC and HKDF are written out over crypto/sha256, on the stack: with
 // crypto/hmac and crypto/hkdf a message costs 213 allocations and two fifths of
@@ -26,7 +26,7 @@ type Label string
 // The labels. The two of one byte are the constants of Double Ratchet section
 // 7.2; they are only ever used with Step, under chain keys.
 const (
-	// Handshake: PQXDH's SK, and what SK is split into.
+	// Handshake: PQXDH's SK, and its parts.
 	PQXDH         Label = "Starling v1 PQXDH X25519 ML-KEM-1024 SHA-256"
 	SplitEC       Label = "Starling v1 split: double ratchet root key"
 	SplitPQ       Label = "Starling v1 split: post-quantum ratchet secret"
@@ -49,7 +49,7 @@ const (
 	TagFlares  Label = "Starling v1 tag: flares"
 	TagAnswers Label = "Starling v1 tag: answers"
 
-	// Invite: what its secret gives.
+	// Invite: the outputs of its secret.
 	InviteID         Label = "Starling v1 invite: id"
 	InviteBundleTags Label = "Starling v1 invite: bundle tags"
 	InviteBundleKey  Label = "Starling v1 invite: bundle key"
@@ -64,7 +64,7 @@ const (
 	ResetKey       Label = "Starling v1 reset: key"
 	ResetProof     Label = "Starling v1 reset: proof"
 
-	// What a session tells its holder.
+	// The secrets that a session gives to its holder.
 	SafetyNumber Label = "Starling v1 safety number"
 	VerifyCode   Label = "Starling v1 verification code"
 	Export       Label = "Starling v1 export"
@@ -105,8 +105,8 @@ func Step(l Label, key *[Size]byte) [Size]byte {
 	return MAC(key[:], message[:copy(message[:], l)])
 }
 
-// Hash is SHA-256(label ‖ parts). Whoever calls it gives parts of fixed width,
-// or one part, so that no two inputs run together to the same bytes.
+// Hash is SHA-256(label ‖ parts). Its callers give parts of fixed width, or one part,
+// so that no two inputs run together to the same bytes.
 func Hash(l Label, parts ...[]byte) (out [Size]byte) {
 	h := sha256.New()
 	h.Write([]byte(l))

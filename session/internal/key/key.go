@@ -1,8 +1,8 @@
 // Package key encodes public keys and agrees on X25519 secrets.
 //
-// A key outside a fixed layout of our own carries a byte that says what it is,
-// so that a key of one kind is never taken for one of another (PQXDH section
-// 2.1: the ranges of EncodeEC and EncodeKEM are disjoint).
+// A key outside a fixed layout of our own carries a byte for its kind, so that a key of
+// one kind is never taken for one of another (PQXDH section 2.1: the ranges of EncodeEC
+// and EncodeKEM are disjoint).
 //
 //	EncodeEC    0x05 ‖ X25519 u-coordinate 32
 //	EncodeEd    0x0e ‖ Ed25519 public key 32
@@ -69,7 +69,7 @@ func ParsePublic(u []byte) (p Public, err error) {
 	return p, nil
 }
 
-// DecodeEC parses what AppendEC wrote.
+// DecodeEC parses the encoding of AppendEC.
 func DecodeEC(b []byte) (Public, error) {
 	if len(b) != SizeEC || b[0] != TypeX25519 {
 		return Public{}, ErrInvalid
@@ -108,7 +108,7 @@ func Generate() (p Private) {
 	return p
 }
 
-// ParsePrivate takes what Bytes returned.
+// ParsePrivate reads the encoding of Bytes.
 func ParsePrivate(b []byte) (p Private, err error) {
 	if len(b) != len(p.scalar) {
 		return Private{}, ErrInvalid
@@ -118,8 +118,8 @@ func ParsePrivate(b []byte) (p Private, err error) {
 	return p, nil
 }
 
-// Restore is ParsePrivate for a key whose public key was stored with it: it
-// saves computing that again.
+// Restore is ParsePrivate for a key with a stored public key: it saves computing that
+// again.
 func Restore(scalar [32]byte, public Public) Private { return Private{scalar: scalar, public: public} }
 
 // Public returns the public key.

@@ -18,7 +18,7 @@ type Hidden struct{}
 // String returns "[secret]".
 func (Hidden) String() string { return shown }
 
-// Format writes "[secret]", whatever the verb.
+// Format writes "[secret]", for any verb.
 func (Hidden) Format(f fmt.State, _ rune) { io.WriteString(f, shown) }
 
 // LogValue is "[secret]".

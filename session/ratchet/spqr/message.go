@@ -22,9 +22,9 @@ const (
 	MessageSize = offChunk + erasure.ChunkSize
 )
 
-// Message is what travels with one message of the session: the Braid's message,
-// the number of the message on the sender's chain of epoch Epoch-1, and the
-// length of the sender's chain before that one.
+// Message is the part of spqr in one message of the session: the Braid's message, the
+// number of the message on the sender's chain of epoch Epoch-1, and the length of the
+// sender's chain before that one.
 type Message struct {
 	braid.Message
 	Number   uint32
@@ -42,7 +42,7 @@ func (m *Message) encode() (b [MessageSize]byte) {
 	return b
 }
 
-// decode is the inverse of encode: it takes exactly what encode can write.
+// decode is the inverse of encode: it takes exactly the encodings of encode.
 func decode(b []byte) (m Message, ok bool) {
 	if len(b) != MessageSize {
 		return m, false

@@ -21,9 +21,9 @@
 //	15  32  chunk, zeros for None
 //
 // The chain is the sender's of epoch-1, the latest that both are sure to know.
-// The message must travel inside what the session authenticates: Receive works
-// on it before that can be checked, so the caller works on a Clone and keeps it
-// only when the message proves genuine.
+// The message must travel inside the authenticated part of the session's: Receive works
+// on it before that can be checked, so the caller works on a Clone and keeps it only
+// when the message proves genuine.
 //
 // # State
 //
@@ -70,7 +70,7 @@ const (
 	Responder
 )
 
-// Errors. After any of them the State is what it was.
+// Errors. After any of them the State is unchanged.
 var (
 	ErrRefused   = errors.New("spqr: message refused")
 	ErrExhausted = errors.New("spqr: epochs or message numbers used up")

@@ -1,7 +1,7 @@
 // Package attack holds the attacks of hostile machines in the scenarios of the lab, by
 // name. A stranger can do each of them with a program of their own and no money. They
-// keep no rule that nobody enforces: identities are new whenever that helps, timers are
-// ignored, frames are what they like.
+// break every rule that nobody enforces: identities are new at any time, timers are
+// ignored, frames hold any bytes.
 //
 //	idle         connections that do nothing, each of a new identity
 //	halfopen     TCP connections without a handshake
@@ -49,7 +49,7 @@ import (
 	"starling/node/testnet/engine"
 )
 
-// An attack counts what is done.
+// An attack counts its deeds.
 type attack struct {
 	counts string
 	run    func(ctx context.Context, m *machine) error // until ctx ends
@@ -83,7 +83,7 @@ func Check(name string) error {
 	return nil
 }
 
-// Run attacks until ctx ends, and says what was done.
+// Run attacks until ctx ends, and returns the deed.
 func Run(ctx context.Context, s engine.Stranger) (engine.Deed, error) {
 	if err := Check(s.Do); err != nil {
 		return engine.Deed{}, err
@@ -186,7 +186,7 @@ func (m *machine) close() {
 }
 
 // paced calls do as often as the scenario says, at most as often as is said here,
-// until ctx ends. Errors of do count for nothing: who attacks tries again.
+// until ctx ends. Errors of do count for nothing: an attacker tries again.
 func (m *machine) paced(ctx context.Context, most float64, do func(i int)) error {
 	every := most
 	if m.Rate > 0 {
@@ -199,8 +199,8 @@ func (m *machine) paced(ctx context.Context, most float64, do func(i int)) error
 	return nil
 }
 
-// crowd is paced without waiting for one to be done before the next: who dials
-// one after the other is as slow as the way to the relay is long, and no flood.
+// crowd is paced without waiting for one to be done before the next: dials one after
+// the other are as slow as the way to the relay is long, and no flood.
 func (m *machine) crowd(ctx context.Context, most float64, do func(i int)) error {
 	var all sync.WaitGroup
 	defer all.Wait()

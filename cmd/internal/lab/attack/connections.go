@@ -20,8 +20,8 @@ import (
 )
 
 // idle takes the places at every relay: connections that stay and do nothing, each
-// of a new identity, a hundred a second. What is closed it opens again. The keeper of
-// a connection is less than a host, so that one machine holds thousands.
+// of a new identity, a hundred a second. It opens closed ones again. The keeper of a
+// connection is less than a host, so that one machine holds thousands.
 func idle(ctx context.Context, m *machine) error {
 	return m.crowd(ctx, 100, func(i int) {
 		var c network.MuxedConn

@@ -31,7 +31,7 @@ func rendezvous() multihash.Multihash {
 	return h
 }
 
-// A questioner puts questions to the DHT of one relay, and does not care what it
+// A questioner puts questions to the DHT of one relay, and does not care for the
 // answers.
 type questioner struct {
 	host  host.Host
@@ -62,7 +62,7 @@ func (q *questioner) ask(ctx context.Context, question []byte) bool {
 	return true
 }
 
-// What is asked of the DHT: kinds of its protocol buffers.
+// The questions to the DHT: kinds of its protocol buffers.
 const (
 	addProvider  = 2
 	getProviders = 3
@@ -121,8 +121,7 @@ func askDHT(ctx context.Context, m *machine) error {
 	})
 }
 
-// victims are the addresses of third parties, and of what listens on a relay's own
-// machine.
+// victims are the addresses of third parties, and of services on a relay's own machine.
 var victims = []multiaddr.Multiaddr{
 	multiaddr.StringCast("/ip4/9.9.9.9/tcp/80"),
 	multiaddr.StringCast("/ip4/8.8.8.8/tcp/22"),

@@ -18,8 +18,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// lists asks every relay for all it knows, 10 times a second, and does not care
-// what it answers.
+// lists asks every relay for its whole list, 10 times a second, and does not care for
+// the answers.
 func lists(ctx context.Context, m *machine) error {
 	return m.each(ctx, func(ctx context.Context, relay peer.AddrInfo) error {
 		h, err := m.host()

@@ -166,7 +166,7 @@ func nowhere(s *sender, entry wire.NodeID) (*outfox.Packet, error) {
 	return s.wrap(entry, 0, new(outfox.Message), func(route *[outfox.Layers]outfox.Hop) { crand.Read(route[1].ID[:]) })
 }
 
-// block is a reply block whose answer goes over relays to nobody.
+// block is a reply block with a way over relays to nobody.
 func (s *sender) block(entry wire.NodeID) (*outfox.Block, error) {
 	slot := latest()
 	route, err := s.way(entry, slot, 0)

@@ -8,7 +8,7 @@ import (
 	"starling/session/internal/kdf"
 )
 
-// Suite holds what the specification leaves to the implementer. It is a
+// Suite holds the choices that the specification leaves to the implementer. It is a
 // parameter for the sake of differential tests: Starling uses one.
 type Suite struct {
 	// Info is PROTOCOL_INFO: protocol, KEM and MAC, joined by "_".

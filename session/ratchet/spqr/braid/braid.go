@@ -21,16 +21,15 @@
 //	   │ (5) Ct2 complete, MAC right → key          │ (13) message of epoch + 1
 //	NoHeaderReceived, epoch + 1                  KeysUnsampled, epoch + 1
 //
-// The numbers are those of the specification's section 2.5. Who has nothing to
-// send sends None. A message of an epoch gone by changes nothing; one of an
-// epoch that cannot be yet is refused. An epoch's key is KDF_OK of the ML-KEM
-// secret; header and ciphertext carry a full HMAC-SHA256 under the ratcheted
-// authenticator, which starts from the session's secret and absorbs every
-// epoch key. A wrong MAC is final by nature: a state that meets one never
-// moves on and the session has to be made anew.
+// The numbers are those of the specification's section 2.5. A side with nothing to send
+// sends None. A message of an epoch gone by changes nothing; one of an epoch that
+// cannot be yet is refused. An epoch's key is KDF_OK of the ML-KEM secret; header and
+// ciphertext carry a full HMAC-SHA256 under the ratcheted authenticator, which starts
+// from the session's secret and absorbs every epoch key. A wrong MAC is final by
+// nature: a state that meets one never moves on and the session has to be made anew.
 //
-// A State changes only when a call succeeds. Copying one with = gives an
-// independent State: what copies share is never written.
+// A State changes only when a call succeeds. Copying one with = gives an independent
+// State: shared parts are never written.
 //
 // Where this differs from the text: in Ct1Acknowledged a chunk marked Ek is
 // taken like one marked EkCt1Ack, for they are chunks of one stream and it only
@@ -49,7 +48,7 @@ import (
 	"starling/session/ratchet/spqr/incremental"
 )
 
-// Sizes of what travels in chunks, in bytes.
+// Sizes of the messages in chunks, in bytes.
 const (
 	headerSize = incremental.HeaderSize + macSize
 	vectorSize = incremental.VectorSize
@@ -60,14 +59,14 @@ const (
 // MaxEpoch is the last epoch.
 const MaxEpoch = math.MaxUint32 - 1
 
-// Errors of Receive and Send. After any of them the State is what it was.
+// Errors of Receive and Send. After any of them the State is unchanged.
 var (
 	ErrEpoch     = errors.New("braid: message of an epoch that cannot be")
 	ErrMAC       = errors.New("braid: wrong MAC")
 	ErrExhausted = errors.New("braid: epochs used up")
 )
 
-// Type says what a Message carries (section 2.3).
+// Type is the kind of a Message (section 2.3).
 type Type uint8
 
 const (
@@ -162,8 +161,8 @@ func (s *State) Epoch() uint64 { return s.epoch }
 // KeySide reports whether this party sends the encapsulation key of Epoch.
 func (s *State) KeySide() bool { return s.kind <= ekSentCt1Received }
 
-// Agreed is the last epoch whose key has been returned, 0 for none: Epoch-1,
-// or Epoch on the ciphertext side once it has encapsulated.
+// Agreed is the last epoch with a key that has been returned, 0 for none: Epoch-1, or
+// Epoch on the ciphertext side once it has encapsulated.
 func (s *State) Agreed() uint64 {
 	if s.kind >= ct1Sampled {
 		return s.epoch
@@ -284,7 +283,7 @@ func (s *State) receive(msg *Message) (*Key, error) {
 	return nil, nil
 }
 
-// collect adds the message's chunk to what is arriving.
+// collect adds the message's chunk to those that have arrived.
 func (s *State) collect(msg *Message) error {
 	_, err := s.in.Add(msg.Chunk)
 	return err
@@ -405,7 +404,7 @@ func (s *State) enter(k kind) {
 	s.kind, s.next, s.in = k, 0, erasure.Decoder{}
 }
 
-// source returns what is being sent, in full.
+// source returns the message that is being sent, in full.
 func (s *State) source() []byte {
 	switch s.kind {
 	case keysSampled:

@@ -8,16 +8,16 @@ import (
 	"starling/session/ratchet/spqr/incremental"
 )
 
-// A stored State, integers big-endian: what every state has, then the fields
-// of its kind, in the order of the constants below.
+// A stored State, integers big-endian: the fields of every state, then those of its
+// kind, in the order of the constants below.
 //
 //	1   kind
 //	4   epoch, 1 … MaxEpoch
 //	32  authenticator: root key
 //	32  authenticator: MAC key
 //
-// What is being sent is stored although it follows from the seed or from m: to
-// make it again costs as much as the rest of a message.
+// The message being sent is stored although it follows from the seed or from m: to make
+// it again costs as much as the rest of a message.
 const (
 	hasSeed   = 1 << iota // 64     key seed (d, z) of FIPS 203
 	hasHdr                // 96     ρ ‖ H(ek) ‖ MAC
@@ -30,7 +30,8 @@ const (
 	hasChunks             // 1+34·c c < bytes expected/32; each: index (2) ‖ chunk (32)
 )
 
-// layouts tells what a kind stores and how many bytes it is waiting for.
+// layouts are the stored fields of each kind, and the number of bytes it is waiting
+// for.
 var layouts = [kinds]struct {
 	fields   int
 	incoming int

@@ -12,13 +12,13 @@
 // the epoch last sent in, of the one before it, and of the one after if it is
 // open already.
 //
-// Every message says how long its sender's previous chain was (section 5's
-// second way to retire epochs, and what PN is in the Double Ratchet). The first
-// message on a new chain therefore closes the one before: the keys of messages
-// still missing are put aside and the chain key is deleted. Keys put aside are
-// bounded three ways, all of them counted in messages and epochs and never in
-// time: MaxSkip for what one message may skip on a chain, MaxSkipped in all,
-// the oldest being deleted first, and MaxAge epochs.
+// Every message carries the length of its sender's previous chain (section 5's second
+// way to retire epochs, and PN in the Double Ratchet). The first message on a new chain
+// therefore closes the one before: the keys of messages still missing are put aside and
+// the chain key is deleted. Keys put aside are bounded three ways, all of them counted
+// in messages and epochs and never in time: MaxSkip for the keys that one message may
+// skip on a chain, MaxSkipped in all, the oldest being deleted first, and MaxAge
+// epochs.
 //
 // State is a value: an assignment makes an independent copy, and a call that
 // fails changes nothing.
@@ -46,7 +46,7 @@ const (
 	MaxNumber  = math.MaxUint32 - 1
 )
 
-// Errors. After any of them the State is what it was.
+// Errors. After any of them the State is unchanged.
 var (
 	ErrEpoch     = errors.New("chain: no such epoch")
 	ErrNumber    = errors.New("chain: message number used, too far ahead or contradictory")
@@ -122,7 +122,7 @@ func (s *State) open(info string, salt, secret []byte) {
 // Epoch is the latest epoch.
 func (s *State) Epoch() uint64 { return s.epoch }
 
-// AddEpoch opens an epoch, which must be the next, and drops what is too old.
+// AddEpoch opens an epoch, which must be the next, and drops keys that are too old.
 func (s *State) AddEpoch(number uint64, key *[KeySize]byte) error {
 	if number != s.epoch+1 {
 		return ErrEpoch
@@ -255,7 +255,7 @@ func (s *State) take(number uint64, n uint32) (Key, error) {
 }
 
 // forget drops keys that are too old, and the oldest of the rest until there is
-// room for more of them. What remains is a copy with that room.
+// room for more of them. The remaining keys are a copy with that room.
 func (s *State) forget(more int) {
 	keep := s.aside
 	for len(keep) > 0 && (len(keep)+more > MaxSkipped || keep[0].epoch+MaxAge <= s.epoch) {

@@ -20,7 +20,7 @@ import (
 //	2   keys put aside, 0 … 2,000; each:
 //	    epoch (4) ‖ number (4) ‖ key (32), in ascending order of the first two
 //
-// What is present follows from the fields before it, so there is one encoding
+// The presence of a field follows from the fields before it, so there is one encoding
 // of a state. A receiving chain of E-2 is closed by the time there is an E: the
 // messages that agreed on E came on the chain of E-1.
 const (
@@ -71,8 +71,7 @@ func (l *link) append(b []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, l.n), l.key[:]...)
 }
 
-// Unmarshal reads a stored State from the beginning of data and returns what
-// follows it.
+// Unmarshal reads a stored State from the beginning of data and returns the rest.
 func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, error) {
 	if len(data) < fixedSize {
 		return State{}, nil, ErrState

@@ -5,16 +5,16 @@
 //
 // A message of k·32 bytes is cut into k source chunks. A chunk is sixteen
 // field elements, each two bytes, big-endian; the field is
-// GF(2)[x]/(x^16 + x^12 + x^3 + x + 1). For each of the sixteen positions there
-// is one polynomial of degree below k, and the elements at that position of
-// source chunks 0 … k-1 are its values at the points 0 … k-1, a point being
-// the field element whose bits are the chunk's index. Chunk i is the sixteen
-// polynomials evaluated at i: below k it is a slice of the message, from k on
-// it is parity, and any k chunks of different index determine the polynomials.
-// There are 65,536 indices; a sender that runs out starts again at 0.
+// GF(2)[x]/(x^16 + x^12 + x^3 + x + 1). For each of the sixteen positions there is one
+// polynomial of degree below k. The elements at that position of source chunks 0 … k-1
+// are its values at the points 0 … k-1. A point is the field element with the bits of
+// the chunk's index. Chunk i is the sixteen polynomials evaluated at i: below k it is a
+// slice of the message, from k on it is parity, and any k chunks of different index
+// determine the polynomials. There are 65,536 indices; a sender that runs out starts
+// again at 0.
 //
-// The code repairs loss and nothing else: a wrong chunk makes a wrong message,
-// so what comes out has to be authenticated as a whole.
+// The code repairs loss and nothing else: a wrong chunk makes a wrong message, so the
+// result has to be authenticated as a whole.
 package erasure
 
 import (
@@ -37,7 +37,7 @@ type Chunk struct {
 	Data  [ChunkSize]byte
 }
 
-// Encode returns chunk index of message, whose length is a multiple of
+// Encode returns chunk index of message; the length of message is a multiple of
 // ChunkSize and at most 36 chunks.
 func Encode(message []byte, index uint16) Chunk {
 	k := sources(len(message))
@@ -96,8 +96,8 @@ func lagrange(points, weights []uint16) {
 	invert(weights)
 }
 
-// evaluate returns the chunk at x of the code whose chunk at points[i] is
-// value(i): Lagrange interpolation, Σ y_i · w_i · ∏(x-p_j) over j ≠ i.
+// evaluate returns the chunk at x of the code with value(i) as the chunk at points[i]:
+// Lagrange interpolation, Σ y_i · w_i · ∏(x-p_j) over j ≠ i.
 func evaluate(points, weights []uint16, x uint16, value func(int) []byte) [ChunkSize]byte {
 	var factors [maxSource]uint16
 	var values [maxSource]lanes
@@ -116,9 +116,9 @@ func evaluate(points, weights []uint16, x uint16, value func(int) []byte) [Chunk
 	return sum.bytes()
 }
 
-// Decoder collects chunks of one message. It is a value: a copy shares what it
-// has collected with the original, and adding to one leaves the other as it
-// was. The zero Decoder is empty.
+// Decoder collects chunks of one message. It is a value: a copy shares the collected
+// chunks with the original, and adding to one leaves the other as it was. The zero
+// Decoder is empty.
 type Decoder struct {
 	chunks []Chunk // never written after it is shared
 }
@@ -139,8 +139,8 @@ func (d *Decoder) Add(c Chunk) (bool, error) {
 	return true, nil
 }
 
-// Chunks returns what d holds, in the order it came. The caller must not
-// change it.
+// Chunks returns the chunks in d, in the order they came. The caller must not change
+// it.
 func (d *Decoder) Chunks() []Chunk { return d.chunks }
 
 // Message returns the message of n bytes, a multiple of ChunkSize and at most

@@ -1,6 +1,6 @@
-// Command steps counts the functions that one key press enters before the screen
-// is drawn: those that find out what to do and do it, and those that lay out text
-// on the way, to know how far to scroll. It has to be built with counters:
+// Command steps counts the functions that one key press enters before the screen is
+// drawn: those that find its action and carry it out, and those that lay out text on
+// the way, to know how far to scroll. It has to be built with counters:
 //
 //	go run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps
 package main
@@ -121,7 +121,7 @@ func run(app *tui.App, cmd tea.Cmd) {
 	}
 }
 
-// entered returns the functions whose counters are not zero.
+// entered returns the functions with counters that are not zero.
 func entered() ([]string, error) {
 	dir, err := os.MkdirTemp("", "steps-")
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package sample is what the tests of mutants break.
+// Package sample is the victim of the tests of mutants.
 package sample
 
 import "slices"
@@ -23,7 +23,7 @@ func Sorted(a []int) []int {
 	return a
 }
 
-// Untested is what no test comes to.
+// Untested is reached by no test.
 func Untested(a int) int {
 	a++
 	return a
