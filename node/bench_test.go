@@ -29,8 +29,8 @@ func shown(ctx context.Context, u *user, f func(text string)) {
 	})
 }
 
-// From Send at one node to the event at the other, over a network that takes
-// no time: what the nodes themselves add.
+// From Send at one node to the event at the other, over a network that takes no time:
+// the share of the nodes themselves.
 func BenchmarkSendToShown(b *testing.B) {
 	ada, bob := benchPair(b)
 	arrived := make(chan string, 100)
@@ -65,8 +65,8 @@ func BenchmarkThroughput(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "delivered/s")
 }
 
-// What a screen asks for, with 100,000 messages in one conversation: each
-// tenth is an answer, each fifth has a reaction.
+// The questions of a screen, with 100,000 messages in one conversation: each tenth is
+// an answer, each fifth has a reaction.
 func BenchmarkConversation(b *testing.B) {
 	net := nettest.New(5)
 	ada, bob := newUser(b, net, "Ada"), newUser(b, net, "Bob")

@@ -60,7 +60,7 @@ func textIs(text string) func(api.Message) bool {
 
 func isDeleted(m api.Message) bool { return m.Deleted && m.Text.IsZero() && m.Reactions == nil }
 
-// reactionsAre takes "theirs" and "ours", as seen by who looks.
+// reactionsAre takes "theirs" and "ours", as seen by the reader.
 func reactionsAre(theirs, ours string) func(api.Message) bool {
 	return func(m api.Message) bool {
 		got := map[bool]string{}
@@ -105,7 +105,7 @@ func TestConversation(t *testing.T) {
 	ada.see(reply.ID, "what is answered", func(m api.Message) bool {
 		return m.Reply != nil && m.Reply.ID == edited.ID && m.Reply.Text.String() == "third" && m.Reply.Outgoing
 	})
-	// What was said of it comes with the events, as it is now.
+	// Its changes come with the events, as it is now.
 	for _, u := range []*user{ada, bob} {
 		eventually(t, "events", func() bool { return len(u.log.of(edited.ID)) > 2 })
 		u.restart()
@@ -128,7 +128,7 @@ func TestConversation(t *testing.T) {
 	bob.waitIdle()
 }
 
-// of returns what was told of a message with all of it.
+// of returns the events that tell a message with all of it.
 func (l *eventLog) of(id string) (out []api.Event) {
 	for _, e := range l.all() {
 		if e.ID == id && e.Message != nil {
@@ -291,7 +291,7 @@ func TestPictures(t *testing.T) {
 	bob.see(m.ID, "the delete", func(m api.Message) bool { return isDeleted(m) && m.Picture == nil })
 }
 
-// Typing and reading are told only by those who want it.
+// Typing and reading are told only by users that want it.
 func TestTypingAndReading(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		m := ada.send(bob, "hello")
@@ -456,8 +456,8 @@ func TestArchived(t *testing.T) {
 	}
 }
 
-// What was erased or taken back while it waited leaves nothing in the outbox
-// when its time is over.
+// A message erased or taken back while it waited leaves nothing in the outbox when its
+// time is over.
 func TestErasedWhileItWaits(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		time.Sleep(time.Minute)

@@ -19,11 +19,10 @@ import (
 	"starling/p2p/virtualdisk"
 )
 
-// A node or the only mailbox killed at any write, from the first invite to the
-// last receipt, and started again: every text that was shown as queued is
-// delivered, once, in order, and so is what was done to it. With power the
-// machine goes down, and what was not synced is lost as well.
-// STARLING_CRASH=all tries every write, not a few.
+// A node or the only mailbox killed at any write, from the first invite to the last
+// receipt, and started again: every text that was shown as queued is delivered, once,
+// in order, and so are its changes. With power the machine goes down, and writes that
+// were not synced are lost as well. STARLING_CRASH=all tries every write, not a few.
 func TestKilledNode(t *testing.T) {
 	for _, victim := range []string{"Ada", "Bob", "mailbox"} {
 		for _, power := range []bool{false, true} {
@@ -50,7 +49,7 @@ func TestKilledNode(t *testing.T) {
 	}
 }
 
-// A mortal is a user who is killed once, or nobody.
+// A mortal is a user that is killed once, or nobody.
 type mortal struct {
 	*user
 	fs      *virtualdisk.FS
@@ -253,8 +252,8 @@ func incoming(u *user) (out []string) {
 	return out
 }
 
-// While the disk is full nothing is accepted that cannot be kept, and what
-// others send waits; then everything goes on.
+// While the disk is full nothing is accepted that cannot be kept, and contents of
+// others wait; then everything goes on.
 func TestDiskFull(t *testing.T) {
 	fs := virtualdisk.Register("node-full")
 	net := nettest.New(4)

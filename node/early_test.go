@@ -29,8 +29,8 @@ func (c counter) Get(ctx context.Context, tags []mailbox.Tag, now time.Time) ([]
 	return items, err
 }
 
-// TestKnockOfTheYear9999: a contact leaves a knock whose time has not come. It is not
-// fetched over and over, what else is said comes, and the knock counts when it may.
+// TestKnockOfTheYear9999: a contact leaves a knock from far ahead. It is not fetched
+// over and over, other contents come, and the knock counts when it may.
 func TestKnockOfTheYear9999(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"never": 100 * 365 * 24 * time.Hour, "soon": 45 * time.Minute} {
 		t.Run(name, func(t *testing.T) {

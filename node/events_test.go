@@ -50,7 +50,7 @@ func (l *eventLog) wantStates(t testing.TB, id string, want ...api.State) {
 	}
 }
 
-// invites returns what became of invites.
+// invites returns the fates of invites.
 func (l *eventLog) invites() (what []string) {
 	for _, e := range l.all() {
 		if e.Kind == api.EventInvite {

@@ -22,9 +22,8 @@ func (u *user) received(from *user) []api.Message {
 	return slices.DeleteFunc(all, func(m api.Message) bool { return m.Outgoing || m.State == api.StateNotice })
 }
 
-// signed says what is received, with "?" behind what is shown though something
-// before it is missing, "!" if that never arrived, and "<" and what it should
-// stand above behind what came late.
+// signed returns the received texts, with "?" behind one shown with a gap before it,
+// "!" if that is lost, and "<" and the text it should stand above behind a late one.
 func (u *user) signed(from *user) (out []string) {
 	u.t.Helper()
 	for _, m := range u.received(from) {
@@ -44,9 +43,8 @@ func (u *user) wantSigned(from *user, want ...string) {
 	}
 }
 
-// Both mailboxes lose a message that they said they keep. What was written after
-// it waits, is then shown with a sign, and the sign goes when the sender has
-// stored it again.
+// Both mailboxes lose a message that they said they keep. The message after it waits,
+// is then shown with a sign, and the sign goes when the sender has stored it again.
 func TestGap(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		ada.send(bob, "0")
@@ -110,8 +108,8 @@ func TestLostReceiptIsNoGap(t *testing.T) {
 	})
 }
 
-// A sender who is gone for two weeks: what they wrote is said to be lost, and
-// still taken when they come back and try again.
+// A sender that is gone for two weeks: their message is said to be lost, and still
+// taken when they come back and try again.
 func TestGapNeverFilled(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		ada.send(bob, "0")

@@ -45,9 +45,8 @@ func gone(t *testing.T, test func(t *testing.T, net *nettest.Net, ada, bob *user
 	})
 }
 
-// Both mailboxes of somebody who is away vanish, with what lies in them and
-// before more is written. The two meet at the same replacements, and afterwards
-// at mailboxes that were told.
+// Both mailboxes of an absent user vanish, with their boxes and before more is written.
+// The two meet at the same replacements, and afterwards at mailboxes that were told.
 func TestMailboxesGone(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		old := ada.fetchesAt(bob)

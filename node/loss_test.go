@@ -17,7 +17,7 @@ import (
 )
 
 // Bob is away for 15 days; Ada wrote more on the first than a session waits for.
-// Both directions go on when he is back, and both learn what was lost.
+// Both directions go on when he is back, and both learn of the losses.
 func TestAwayTooLong(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		net.Set(nettest.Settings{Again: time.Hour})
@@ -54,14 +54,14 @@ func TestAwayTooLong(t *testing.T) {
 		if last.Text.String() != "welcome back" || last.Gap != api.GapLost {
 			t.Errorf("%+v", last)
 		}
-		// What was given up can be sent again.
+		// Lost messages can be sent again.
 		if _, err := ada.Retry(t.Context(), ids[39]); err != nil {
 			t.Fatal(err)
 		}
 		ada.waitState(ids[39], api.StateDelivered)
 		talk(t, ada, bob, "on")
 
-		// It is told once, whoever starts again, and stays true on both sides.
+		// It is told once, after a restart of either, and stays true on both sides.
 		ada.restart()
 		bob.restart()
 		talk(t, ada, bob, "still")
@@ -120,7 +120,7 @@ func TestTypingAway(t *testing.T) {
 }
 
 // Everything that was ever put away is lost, again and again, also signals of the
-// session: what is said afterwards comes.
+// session: later contents come.
 func TestEverythingLostAgain(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		net.Set(nettest.Settings{Again: 6 * time.Hour})
@@ -145,8 +145,8 @@ func TestEverythingLostAgain(t *testing.T) {
 	})
 }
 
-// More is written to somebody who is away than may be on its way: it waits, says
-// why, and comes in order.
+// More is written to an absent contact than may be on its way: it waits, says why, and
+// comes in order.
 func TestMoreThanMayBeOnItsWay(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		talk(t, ada, bob, "first")
@@ -181,8 +181,8 @@ type dropper struct{ *mailbox.Memory }
 
 func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) error { return nil }
 
-// One or both mailboxes of Bob's lie. What Ada says comes over the other one, or
-// within a day where the two meet, and nobody is blamed.
+// One or both mailboxes of Bob's lie. Ada's texts come over the other one, or within a
+// day where the two meet, and nobody is blamed.
 func TestMailboxesThatDrop(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"starling/node/store"
 )
 
-// TestComparedNameStays: who was compared by safety number keeps the name that was
-// compared, whatever they say later.
+// TestComparedNameStays: a contact compared by safety number keeps the compared name,
+// under any later one of theirs.
 func TestComparedNameStays(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		talk(t, ada, bob, "first")

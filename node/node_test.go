@@ -15,7 +15,7 @@ import (
 	"starling/p2p"
 )
 
-// A user is a node in a test, and what happens to it.
+// A user is a node in a test, with its events.
 type user struct {
 	*Node
 	t       testing.TB
@@ -109,7 +109,7 @@ func (u *user) shutdown() {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	// A text may wait inbox.DefaultHold for what is missing before it, and some
+	// A text may wait inbox.DefaultHold for one that is missing before it, and some
 	// tries over real relays that are lost take seconds each.
 	deadline := time.Now().Add(inbox.DefaultHold + 2*time.Minute)
 	for every := time.Millisecond; !cond(); every = min(2*every, 50*time.Millisecond) {
@@ -171,9 +171,9 @@ func (u *user) waitState(id string, want api.State) {
 	})
 }
 
-// texts returns what a conversation holds, incoming texts only.
-// shown waits for n texts of a contact and returns all that are there. A text is
-// delivered once it is on disk, and shown behind what comes before it.
+// texts returns the incoming texts of a conversation. shown waits for n texts of a
+// contact and returns all that are there. A text is delivered once it is on disk, and
+// shown behind those before it.
 func (u *user) shown(from *user, n int) (out []string) {
 	u.t.Helper()
 	eventually(u.t, fmt.Sprint(n, " texts"), func() bool { out = u.texts(from); return len(out) >= n })

@@ -20,7 +20,7 @@ import (
 // envChild makes the test binary run a node instead of the tests.
 const envChild = "STARLING_TEST_NODE"
 
-// childConfig is what a child process is told.
+// childConfig is the input of a child process.
 type childConfig struct {
 	Dir       string
 	Bootstrap []string

@@ -18,9 +18,8 @@ import (
 	"starling/p2p"
 )
 
-// A profile is wiped, and restored from a backup that is older than what was
-// said since: sessions begin anew, both people see it, and what was in the
-// backup is there.
+// A profile is wiped, and restored from a backup that is older than its last messages:
+// sessions begin anew, both people see it, and the messages of the backup are there.
 func TestBackupStory(t *testing.T) {
 	net := nettest.New(5)
 	ada, bob := newMarkedUser(t, net, "Ada"), newMarkedUser(t, net, "Bob")
@@ -64,7 +63,7 @@ func TestBackupStory(t *testing.T) {
 	if got := ada.said(bob); len(got) != 2 || got[0] != "before back" || got[1] != "anew back" {
 		t.Errorf("Ada has %q", got)
 	}
-	// What the backup does not know can still be changed by it.
+	// A message unknown to the backup can still be changed by it.
 	ada.edit(m.ID, "from the backup")
 	bob.see(m.ID, "the edit", textIs("from the backup"))
 	if net.Clashes() != 0 {
@@ -133,7 +132,7 @@ func TestWipeThroughSocket(t *testing.T) {
 	}
 }
 
-// TestTryOthers: a person who does not want to wait for the guards reaches the network.
+// TestTryOthers: a person tired of waiting for the guards reaches the network.
 func TestTryOthers(t *testing.T) {
 	ada := newUser(t, nettest.New(2), "Ada")
 	if err := ada.TryOthers(t.Context()); err != nil || ada.link.Tried() != 1 {

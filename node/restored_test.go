@@ -48,7 +48,7 @@ func (u *user) putBack(dir string) {
 	}
 }
 
-// said returns what came in a conversation, without notices.
+// said returns the received messages of a conversation, without notices.
 func (u *user) said(by *user) (out []string) { return u.lines(by, api.StateReceived) }
 
 func (u *user) notices(with *user) (out []string) { return u.lines(with, api.StateNotice) }
@@ -106,7 +106,7 @@ func verify(t testing.TB, a, b *user) (number, code string) {
 	return number, code
 }
 
-// wantNewSession checks what both people see after one profile was put back.
+// wantNewSession checks the views of both people after one profile was put back.
 func wantNewSession(t testing.TB, number, code string, users ...*user) {
 	t.Helper()
 	waitFriends(t, users[0], users[1])
@@ -126,8 +126,8 @@ func wantNewSession(t testing.TB, number, code string, users ...*user) {
 	verify(t, users[0], users[1])
 }
 
-// friends are Ada, who invited, and Bob; the one of that name is the victim of
-// what follows.
+// friends are Ada, the inviter, and Bob; the one of that name is the victim of the
+// test.
 func friends(t *testing.T, net *nettest.Net, name string, newUser func(testing.TB, *nettest.Net, string) *user) (victim, peer *user) {
 	t.Helper()
 	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
@@ -140,8 +140,8 @@ func friends(t *testing.T, net *nettest.Net, name string, newUser func(testing.T
 }
 
 // A profile is put back from a copy that is older than 40 messages in each
-// direction. No key and no tag is used again, what was not delivered is, once,
-// and both people see what has happened.
+// direction. No key and no tag is used again, undelivered messages are, once, and both
+// people see that the session is new.
 func TestRestoredProfile(t *testing.T) {
 	for _, name := range []string{"Ada", "Bob"} {
 		t.Run(name, func(t *testing.T) {
@@ -229,7 +229,7 @@ func mustCreate(t testing.TB, u *user) {
 	}
 }
 
-// items looks at what is on its way.
+// items returns the items on their way.
 func (u *user) items() (all []store.Item) {
 	u.store.View(context.Background(), func(tx *store.Tx) (err error) { all, err = tx.Items(); return err })
 	return all
@@ -349,8 +349,8 @@ func TestRestoredInvite(t *testing.T) {
 	eventually(t, "an event", func() bool { return slices.Contains(ada.invitesTold(), "revoked") })
 }
 
-// A restored copy that no marker gives away, as when a whole machine is put
-// back: what it sends under tags that nobody has read yet is found out.
+// A restored copy that no marker gives away, as when a whole machine is put back: its
+// cells under tags that nobody has read yet are found out.
 func TestRestoredUnmarked(t *testing.T) {
 	for _, name := range []string{"Ada", "Bob"} {
 		t.Run(name, func(t *testing.T) {
@@ -537,7 +537,7 @@ func runKilledReset(t *testing.T, who string, kill int) (killed bool) {
 	return m.revived
 }
 
-// invitesTold returns what the stored events say of invites.
+// invitesTold returns the stored events about invites.
 func (u *user) invitesTold() (what []string) {
 	_, events, _ := u.events(context.Background(), 0)
 	for _, e := range events {

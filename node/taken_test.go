@@ -10,7 +10,7 @@ import (
 )
 
 // Both mailboxes of Bob's say "taken" to Ada and show noise: nothing is given up, no
-// mark is lost, nobody is told of anything, and what was said comes another way.
+// mark is lost, nobody is told of anything, and the texts come another way.
 func TestTakenWithoutProof(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		talk(t, ada, bob, "first")
@@ -32,7 +32,7 @@ func TestTakenWithoutProof(t *testing.T) {
 	})
 }
 
-// A session that was given up still brings what the other one says in it, and both
+// A session that was given up still brings the texts of the other one in it, and both
 // are told that the mark is gone.
 func TestGivenUpStillReceives(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
@@ -51,7 +51,7 @@ func TestGivenUpStillReceives(t *testing.T) {
 		ada.start()
 		ada.send(bob, "in another history")
 		eventually(t, "Ada finds out", func() bool { return len(ada.notices(bob)) == 1 })
-		// What Ada offers does not reach Bob yet, who says something in the old session.
+		// Ada's offer does not reach Bob yet; he says something in the old session.
 		for _, m := range bobs {
 			net.SetDown(m, true)
 		}

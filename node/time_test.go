@@ -13,7 +13,7 @@ import (
 	"starling/node/nettest"
 )
 
-// inVirtualTime runs a test in virtual time, on a network whose clients look for
+// inVirtualTime runs a test in virtual time, on a network with clients that look for
 // boxes again every ten minutes.
 func inVirtualTime(t *testing.T, test func(t *testing.T, net *nettest.Net, ada, bob *user)) {
 	t.Helper()
@@ -39,7 +39,7 @@ func (u *user) state(id string) (api.State, string) {
 	return m.State, m.Reason
 }
 
-// A recipient who is away for longer than mailboxes keep boxes.
+// A recipient that is away for longer than mailboxes keep boxes.
 func TestExpiry(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		bob.shutdown()
@@ -182,7 +182,7 @@ func TestLossyDays(t *testing.T) {
 	})
 }
 
-// An invite's time runs out; what was under way by then is still taken.
+// An invite's time runs out; cells under way by then are still taken.
 func TestInviteExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := nettest.New(4)

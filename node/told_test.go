@@ -8,8 +8,8 @@ import (
 	"starling/node/nettest"
 )
 
-// TestTimesToldAreTheRelays: what contacts are told of the time says nothing of how
-// wrong this computer's clock is: of a message, an edit, and what was read.
+// TestTimesToldAreTheRelays: the times told to contacts do not show how wrong this
+// computer's clock is: of a message, an edit, and a read.
 func TestTimesToldAreTheRelays(t *testing.T) {
 	gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
 		yes := true

@@ -16,7 +16,7 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// slow is what DESIGN.md asks to be measured on.
+// slow is the network that DESIGN.md asks to be measured on.
 var slow = virtualtime.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
 
 // newVirtualUser makes a profile and starts a node on a virtual network.
@@ -93,7 +93,7 @@ func TestBurst(t *testing.T) {
 }
 
 // On real relays over slow links: Bob is away, one of his mailboxes leaves and
-// the other falls silent. What Ada writes arrives when he is back.
+// the other falls silent. Ada's texts arrive when he is back.
 func TestMailboxesVanish(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hours, if virtual ones")

@@ -127,7 +127,7 @@ func sealBody(t *testing.T, s *Session, edit func(b *envelope.Body, plain *[enve
 	return c
 }
 
-// TestMalformedBody: what authenticates is still checked before it counts.
+// TestMalformedBody: an authentic body is still checked before it counts.
 func TestMalformedBody(t *testing.T) {
 	alice, bob := talking(t)
 	type plain = [envelope.BodySize]byte
@@ -225,9 +225,9 @@ func TestForkedChain(t *testing.T) {
 	}
 }
 
-// TestRestoredBackup: a sender that goes back to an older state repeats tags,
-// which the mailbox refuses, and cells, which the receiver refuses; where it
-// gets beyond what was received, the fork is seen. No key opens two messages.
+// TestRestoredBackup: a sender that goes back to an older state repeats tags, which the
+// mailbox refuses, and cells, which the receiver refuses; where it gets beyond the
+// received cells, the fork is seen. No key opens two messages.
 func TestRestoredBackup(t *testing.T) {
 	alice, bob := talking(t)
 	backup := state(t, alice)
@@ -413,8 +413,8 @@ func TestSteadyState(t *testing.T) {
 	}
 }
 
-// TestCellsLookAlike: no byte of a cell is the same in all cells, of whatever
-// kind: there is no version, type, limit or length in clear.
+// TestCellsLookAlike: no byte of a cell is the same in all cells, of any kind: there is
+// no version, type, limit or length in clear.
 func TestCellsLookAlike(t *testing.T) {
 	alice, bob := talking(t)
 	kinds := map[string][]Cell{}

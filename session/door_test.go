@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestKnockFromTheFuture: a time far ahead is no order. It counts for nothing until
-// it has come, and what is at the limit can be read back.
+// TestKnockFromTheFuture: a time far ahead is no order. It counts for nothing until it
+// has come, and a time at the limit can be read back.
 func TestKnockFromTheFuture(t *testing.T) {
 	a, b := talking(t)
 	thief := restore(t, state(t, a)).Reset()
@@ -37,8 +37,8 @@ func TestKnockFromTheFuture(t *testing.T) {
 	}
 }
 
-// steal lets a thief with the state of a reset become the peer of victim, whose
-// session it returns with the thief's.
+// steal lets a thief with the state of a reset become the peer of victim; it returns
+// the thief's session and the victim's new one.
 func steal(t *testing.T, thief *Reset, victim *Session, at time.Time) (theirs, evil *Session) {
 	t.Helper()
 	if err := thief.Offer(at, ReasonRestored, hints); err != nil {
@@ -70,9 +70,9 @@ func steal(t *testing.T, thief *Reset, victim *Session, at time.Time) (theirs, e
 	return restore(t, state(t, theirs)), evil
 }
 
-// TestThiefCannotShutTheDoor: whatever a thief with an old copy offers, and however
-// often, the owner of the session that it replaced is heard, and with the proof that
-// an old copy cannot give the thief is out.
+// TestThiefCannotShutTheDoor: after any offers of a thief with an old copy, and however
+// many, the owner of the session that it replaced is heard, and with the proof that an
+// old copy cannot give the thief is out.
 func TestThiefCannotShutTheDoor(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -209,8 +209,8 @@ func TestKeptOpenForAWhile(t *testing.T) {
 	}
 }
 
-// TestCompared: who has compared safety numbers keeps no door open, and where there was
-// none there is none.
+// TestCompared: a session with compared safety numbers keeps no door open, and where
+// there was none there is none.
 func TestCompared(t *testing.T) {
 	for n := range maxFormer + 1 {
 		s, _ := talking(t)

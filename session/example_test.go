@@ -16,7 +16,7 @@ func (m mailbox) put(cells ...session.Cell) {
 	}
 }
 
-// fetch hands over what lies under the tags that are asked for.
+// fetch hands over the boxes under the tags that are asked for.
 func (m mailbox) fetch(tags []session.Tag, take func(session.Cell)) {
 	for _, t := range tags {
 		if c, ok := m[t]; ok {
@@ -35,7 +35,7 @@ func converse(m mailbox) (ada, bob *session.Session) {
 	}
 	m.put(invite.Bundle()...)
 
-	// Ada gives the link to Bob, who answers.
+	// Ada gives the link to Bob; he answers.
 	invitation, err := session.ParseLink(invite.Link())
 	if err != nil {
 		panic(err)
@@ -81,8 +81,8 @@ func Example() {
 	// the same number on both sides: true
 }
 
-// ExampleSession_Signals: forty cells are lost for good. The flare that is up, and
-// its answer, are the only ones that are put again; what is said next arrives.
+// ExampleSession_Signals: forty cells are lost for good. The flare that is up, and its
+// answer, are the only ones that are put again; the next texts arrive.
 func ExampleSession_Signals() {
 	m := make(mailbox)
 	ada, bob := converse(m)
@@ -136,7 +136,7 @@ func ExampleReset() {
 	}
 	m.put(offer.Bundle()...)
 
-	// First the knock comes, then what it names.
+	// First the knock comes, then the bundle that it names.
 	reset := bob.Reset()
 	var offered *session.Offered
 	for offered == nil {

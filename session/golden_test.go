@@ -85,7 +85,7 @@ func makeGolden(t *testing.T) (g golden) {
 	return g
 }
 
-// goOn checks that what is stored still opens, and goes on.
+// goOn checks that stored states still open, and go on.
 func (g *golden) goOn(t *testing.T) {
 	alice, bob := restore(t, g.Alice), restore(t, g.Bob)
 	for _, c := range g.ToAlice {
@@ -130,8 +130,8 @@ func (g *golden) goOn(t *testing.T) {
 	open(t, joined, seal(t, answered, "on"), "on")
 }
 
-// TestStored opens states that were stored before: what changes how they are stored
-// is seen here, and records them anew as another version.
+// TestStored opens states that were stored before: a change of the stored form is seen
+// here, and records them anew as another version.
 func TestStored(t *testing.T) {
 	if *record {
 		var b bytes.Buffer

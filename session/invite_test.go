@@ -104,8 +104,8 @@ func TestCraftIsGenuineWithoutEdit(t *testing.T) {
 	}
 }
 
-// TestFailedHelloConsumesNothing: whatever is wrong with a hello, the invite
-// stays open for the next.
+// TestFailedHelloConsumesNothing: after any faulty hello, the invite stays open for the
+// next.
 func TestFailedHelloConsumesNothing(t *testing.T) {
 	v := newInvite(t)
 	mallory := identity.New()
@@ -159,7 +159,7 @@ func TestInviteUsedTwice(t *testing.T) {
 		}
 		v = restoreInvite(t, v)
 	}
-	// A stranger who knows no link cannot raise that alarm.
+	// A stranger without the link cannot raise that alarm.
 	noise := others[0]
 	rand.Read(noise.Box[:])
 	refuseHello(t, v, []Cell{noise}, ErrRefused)
@@ -169,8 +169,8 @@ func TestInviteUsedTwice(t *testing.T) {
 	}
 }
 
-// TestTwoJoinersInSteps: cells of two people come mixed; the first who is
-// complete wins, even when both chose one slot.
+// TestTwoJoinersInSteps: cells of two people come mixed; the first complete hello wins,
+// even when both chose one slot.
 func TestTwoJoinersInSteps(t *testing.T) {
 	v := newInvite(t)
 	a := craft(t, v, func(*handshake.Hello, *Cell, *[invite.HelloSize]byte) {})
@@ -252,7 +252,7 @@ func TestBundle(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Whoever has the link can seal another bundle, but not one of this hash.
+	// A holder of the link can seal another bundle, but not one of this hash.
 	plain := new([invite.BundleSize]byte)
 	b := append(plain[:0], bundleVersion, 0, 0, 0, 0)
 	prekey.New().Bundle().Append(b)
@@ -273,7 +273,8 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestBundleContents: what the link's hash vouches for is checked all the same.
+// TestBundleContents: a bundle that the link's hash vouches for is checked all the
+// same.
 func TestBundleContents(t *testing.T) {
 	for name, edit := range map[string]func(plain *[invite.BundleSize]byte){
 		"version":   func(p *[invite.BundleSize]byte) { p[0]++ },
@@ -310,7 +311,8 @@ func TestBundleContents(t *testing.T) {
 	}
 }
 
-// TestHostileKeys: a bundle whose signatures hold and whose keys give no secret is none.
+// TestHostileKeys: a bundle with valid signatures and with keys that give no secret is
+// none.
 func TestHostileKeys(t *testing.T) {
 	for _, u := range keytest.LowOrder() {
 		for name, edit := range map[string]func(p *prekey.Private){
@@ -351,8 +353,8 @@ func TestHelloUnderAnotherTag(t *testing.T) {
 	}
 }
 
-// TestFirstCellStands: a second cell in the place of one that has come, from who has the
-// link and saw the first, does not spoil the hello.
+// TestFirstCellStands: a second cell in the place of one that has come, from a holder
+// of the link that saw the first, does not spoil the hello.
 func TestFirstCellStands(t *testing.T) {
 	v := newInvite(t)
 	cells := craft(t, v, func(*handshake.Hello, *Cell, *[invite.HelloSize]byte) {})
@@ -388,7 +390,7 @@ func TestOneIDInTwoSlots(t *testing.T) {
 	}
 }
 
-// TestNoLink: what is no link is no invitation.
+// TestNoLink: a text that is no link is no invitation.
 func TestNoLink(t *testing.T) {
 	for text, want := range map[string]error{"": ErrForeign, "hello": ErrForeign, "starling:": ErrTruncated} {
 		if v, err := ParseLink(text); err != want || v != nil {

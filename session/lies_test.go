@@ -7,7 +7,7 @@ import (
 	"starling/session/envelope"
 )
 
-// sealSignal seals what goes under a tag of a signal, however wrong it is.
+// sealSignal seals a body under the tag of a signal, however wrong it is.
 func sealSignal(t *testing.T, s *Session, tag Tag, edit func(b *envelope.Body)) Cell {
 	t.Helper()
 	c := sealBody(t, s, func(b *envelope.Body, p *[envelope.BodySize]byte) {
@@ -20,8 +20,8 @@ func sealSignal(t *testing.T, s *Session, tag Tag, edit func(b *envelope.Body)) 
 	return c
 }
 
-// TestLiesAboutCounts: what a peer says to have heard, or to have put up, is believed
-// as far as it can be, and nothing is changed by more.
+// TestLiesAboutCounts: a peer's counts of heard cells and flares are believed as far as
+// they can be, and nothing is changed by more.
 func TestLiesAboutCounts(t *testing.T) {
 	type lie struct {
 		name string
@@ -51,7 +51,7 @@ func TestLiesAboutCounts(t *testing.T) {
 	}
 }
 
-// TestLiesInSignals: a flare and an answer are what their tags say, and move nothing
+// TestLiesInSignals: a flare and an answer must fit their tags, and move nothing
 // further than a direction can have come.
 func TestLiesInSignals(t *testing.T) {
 	alice, bob := talking(t)
@@ -98,8 +98,8 @@ func TestLiesInSignals(t *testing.T) {
 	}
 }
 
-// TestSignalsBesideGaps: what a signal names as the cell before it is held against
-// the cells on both sides, when they come.
+// TestSignalsBesideGaps: the cell that a signal names as the one before it is held
+// against the cells on both sides, when they come.
 func TestSignalsBesideGaps(t *testing.T) {
 	alice, bob := talking(t)
 	var lost []Cell
@@ -114,7 +114,7 @@ func TestSignalsBesideGaps(t *testing.T) {
 	}
 	last, answer := lost[len(lost)-1], bob.Signals()[0]
 
-	// Another history between the flare and what came before.
+	// Another history between the flare and the cells before.
 	bob = restore(t, state(t, bob))
 	for _, spoil := range []func(g *gap){func(g *gap) { g.after[0] ^= 1 }, func(g *gap) { g.before[0] ^= 1 }} {
 		other := restore(t, state(t, bob))

@@ -38,7 +38,7 @@ type speaker struct {
 	dirty   bool             // disk is behind
 }
 
-// said is a content and what its sender knows of it.
+// said is a content and its fate as its sender knows it.
 type said struct {
 	id      ID
 	data    []byte
@@ -113,7 +113,7 @@ func (m *lossModel) sealWaiting(i int) {
 	p.dirty = true
 }
 
-// repeat puts again what is to be repeated.
+// repeat puts again the cells and signals that are to be repeated.
 func (m *lossModel) repeat(i int) {
 	for _, c := range m.who[i].Signals() {
 		m.put(1-i, c)
@@ -127,9 +127,9 @@ func (m *lossModel) repeat(i int) {
 	}
 }
 
-// fetch takes what lies under the tags that are asked for, at most n boxes and in
-// any order, some at a time, which are stored together or, if the process dies in
-// between, not at all.
+// fetch takes the boxes under the tags that are asked for, at most n and in any order,
+// some at a time, which are stored together or, if the process dies in between, not at
+// all.
 func (m *lossModel) fetch(i, n int) {
 	p := &m.who[i]
 	if p.dirty {

@@ -9,8 +9,8 @@ import (
 	"starling/session/envelope"
 )
 
-// model is two people and a network that does what it likes. It knows what each
-// must still be able to open.
+// model is two people and a lawless network. It knows the cells that each must still be
+// able to open.
 type model struct {
 	t       *testing.T
 	side    [2]*Session
@@ -96,7 +96,7 @@ func (m *model) refused(i int, before []byte, err error) {
 	}
 }
 
-// step does what two bytes say.
+// step carries out the command of two bytes.
 func (m *model) step(op, arg byte) {
 	i := int(op & 1)
 	pick := func() (int, bool) {
@@ -164,7 +164,7 @@ func (m *model) step(op, arg byte) {
 	}
 }
 
-// finish delivers what is left and checks that the two still agree.
+// finish delivers the rest and checks that the two still agree.
 func (m *model) finish() {
 	for i := range m.flight {
 		for _, s := range m.flight[i] {
@@ -191,8 +191,8 @@ func (m *model) finish() {
 	}
 }
 
-// FuzzTwoParties runs the model on what the fuzzer makes up: no panic, no key
-// twice, no state change on refusal, agreement in the end.
+// FuzzTwoParties runs the model on the fuzzer's inputs: no panic, no key twice, no
+// state change on refusal, agreement in the end.
 func FuzzTwoParties(f *testing.F) {
 	f.Add([]byte{0, 10, 6, 0, 1, 20, 7, 0})
 	f.Add(bytes.Repeat([]byte{0, 9, 1, 9, 10, 1, 11, 2, 16, 0, 18, 1}, 20))

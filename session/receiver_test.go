@@ -40,7 +40,7 @@ func TestGapsFitTheirSteps(t *testing.T) {
 	}
 }
 
-// TestGiveUpSpans: what is given up is told in runs, of which two that do not meet are
+// TestGiveUpSpans: cells given up are told in runs, and two runs that do not meet are
 // two.
 func TestGiveUpSpans(t *testing.T) {
 	s := gapped(t)
@@ -82,8 +82,8 @@ func TestKeysEndWithTheirSteps(t *testing.T) {
 	}
 }
 
-// TestAfterGivingUp: when the first of a run is given up, what was before the second is
-// not known any more, and it still opens; so do those around it.
+// TestAfterGivingUp: when the first of a run is given up, the cell before the second is
+// not known any more, and the second still opens; so do those around it.
 func TestAfterGivingUp(t *testing.T) {
 	alice, bob := talking(t)
 	var cells []Cell
@@ -104,7 +104,7 @@ func TestAfterGivingUp(t *testing.T) {
 	}
 }
 
-// sealedSoFar returns a session whose ratchet has sealed n messages on its chain.
+// sealedSoFar returns a session with n messages sealed on the chain of its ratchet.
 func sealedSoFar(t *testing.T, s *Session, n uint32) *Session {
 	t.Helper()
 	b := state(t, s)

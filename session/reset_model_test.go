@@ -21,7 +21,7 @@ type resetModel struct {
 	news  int             // sessions that offers led to
 }
 
-// person is what one of them has on disk.
+// person is the state of one of them on disk.
 type person struct {
 	session, reset []byte // nil if there is none
 	hello          []Cell // repeated until the session is established
@@ -37,8 +37,8 @@ func newResetModel(t *testing.T) *resetModel {
 	return m
 }
 
-// what returns the session, if there is one, and the reset: the one on disk, or
-// else the one that the session leads to.
+// what returns the session, if there is one, and the reset: the one on disk, or else
+// the one that the session leads to.
 func (m *resetModel) what(p *person) (s *Session, r *Reset) {
 	if p.session != nil {
 		s = restore(m.t, p.session)
@@ -64,8 +64,8 @@ func (m *resetModel) put(to int, c Cell) (taken bool) {
 	return false
 }
 
-// repeat puts what must arrive: an offer, elsewhere if its place is taken, and
-// a hello.
+// repeat puts the cells that must arrive: an offer, elsewhere if its place is taken,
+// and a hello.
 func (m *resetModel) repeat(i int) {
 	p := &m.who[i]
 	_, r := m.what(p)
@@ -104,7 +104,7 @@ func (m *resetModel) seal(i int) {
 	m.put(1-i, c) // a copy that no marker has found out may meet another box
 }
 
-// fetch takes what lies under one tag that is asked for.
+// fetch takes the box under one tag that is asked for.
 func (m *resetModel) fetch(i, pick int) bool {
 	p := &m.who[i]
 	s, r := m.what(p)
@@ -184,7 +184,7 @@ func (m *resetModel) restore(i, pick int) {
 	}
 }
 
-// step does what two bytes say.
+// step carries out the command of two bytes.
 func (m *resetModel) step(op, arg byte) {
 	i := int(op & 1)
 	switch op >> 1 % 8 {
@@ -228,7 +228,7 @@ func (m *resetModel) finish() {
 	m.t.Fatal("no session in the end")
 }
 
-// FuzzRestore runs the model on what the fuzzer makes up.
+// FuzzRestore runs the model on the fuzzer's inputs.
 func FuzzRestore(f *testing.F) {
 	f.Add([]byte{10, 0, 0, 0, 12, 0, 8, 0, 5, 0, 5, 1})
 	f.Add([]byte{10, 0, 11, 0, 12, 0, 8, 0, 5, 0, 13, 0, 9, 0, 4, 0, 12, 0, 13, 0})

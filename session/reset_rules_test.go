@@ -11,8 +11,8 @@ import (
 	"starling/session/prekey"
 )
 
-// TestInstants: a time of an offer is between the first millisecond of 1970 and the last
-// of 9999, whatever a clock says.
+// TestInstants: a time of an offer is between the first millisecond of 1970 and the
+// last of 9999, by any clock.
 func TestInstants(t *testing.T) {
 	for name, c := range map[string]struct {
 		at   time.Time
@@ -79,7 +79,7 @@ func TestOffersOvertake(t *testing.T) {
 	}
 }
 
-// TestStands: the later offer stands, whoever makes it; of two of one millisecond that of
+// TestStands: the later offer stands, of either side; of two of one millisecond that of
 // the session's initiator.
 func TestStands(t *testing.T) {
 	for _, initiator := range []bool{false, true} {

@@ -234,7 +234,7 @@ func TestResetFromBothSides(t *testing.T) {
 	}
 }
 
-// TestResetOvertakesPending: what one side began to hear of is overtaken by an
+// TestResetOvertakesPending: an offer that one side began to take is overtaken by an
 // offer of its own.
 func TestResetOvertakesPending(t *testing.T) {
 	a, b := talking(t)
@@ -272,8 +272,8 @@ func TestResetReplay(t *testing.T) {
 }
 
 // TestRestoredTwice: a profile restored twice from one copy makes two offers.
-// Whatever comes first, and whether or not the first was answered, the second has
-// the session in the end, and the first cannot take it away again.
+// In any order, and whether or not the first was answered, the second has the session
+// in the end, and the first cannot take it away again.
 func TestRestoredTwice(t *testing.T) {
 	a, b := talking(t)
 	copied := state(t, b)
@@ -334,8 +334,8 @@ func TestRestoredTwice(t *testing.T) {
 	}
 }
 
-// TestBothRestoredInTurn: the peer of who was restored can be restored from a copy
-// of the same session.
+// TestBothRestoredInTurn: the peer of a restored profile can be restored from a copy of
+// the same session.
 func TestBothRestoredInTurn(t *testing.T) {
 	a, b := talking(t)
 	copyOfA, copyOfB := state(t, a), state(t, b)
@@ -359,9 +359,9 @@ func TestRestoredFromTooOldACopy(t *testing.T) {
 	open(t, a, seal(t, b, "on"), "on")
 }
 
-// TestResetNeverOnDecryptFailure: nothing but an offer under the old session's
-// secret is one: no damage, no stranger, no cell of the session, no offer reflected
-// to who made it.
+// TestResetNeverOnDecryptFailure: nothing but an offer under the old session's secret
+// is one: no damage, no stranger, no cell of the session, no offer reflected to its
+// maker.
 func TestResetNeverOnDecryptFailure(t *testing.T) {
 	a, b := talking(t)
 	r := a.Reset()

@@ -20,7 +20,7 @@ type resetVectors struct {
 	// Initiator is our role in it.
 	Initiator bool   `json:"initiator"`
 	Now       uint64 `json:"now"`
-	// Proofs are what the state of the peer may have, of the session that is there.
+	// Proofs are the possible proofs of the peer's state, of the present session.
 	Proofs  [2]vectors.Hex `json:"proofs"`
 	Own     doorVector     `json:"own"`    // under what we would offer
 	Peer    doorVector     `json:"peer"`   // under what the peer may
@@ -47,8 +47,8 @@ type doorVector struct {
 	Tags   []vectors.Hex `json:"tags"`
 }
 
-// resetStep is a cell that comes, and what becomes of it: "new", "ignored",
-// "refused", "early" or "offered".
+// resetStep is a cell that comes, and its fate: "new", "ignored", "refused", "early" or
+// "offered".
 type resetStep struct {
 	cellVector
 	About string `json:"about"`

@@ -152,7 +152,8 @@ func TestImpossibleSender(t *testing.T) {
 	}
 }
 
-// TestEveryTruncationOfStates: no part of what is stored is a state, and no byte more.
+// TestEveryTruncationOfStates: no part of a stored state is a state, nor is one with a
+// byte more.
 func TestEveryTruncationOfStates(t *testing.T) {
 	s := gapped(t)
 	b := state(t, s)

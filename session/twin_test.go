@@ -9,9 +9,9 @@ import (
 	"starling/session/envelope"
 )
 
-// TestTwin: what another copy of ours has sealed under a tag of ours is known for
-// that, whether or not there was a DH step in between; nothing that a mailbox can
-// make is.
+// TestTwin: a cell sealed by another copy of ours under a tag of ours is known for
+// that, whether or not there was a DH step in between; nothing that a mailbox can make
+// is.
 func TestTwin(t *testing.T) {
 	for _, stepped := range []bool{false, true} {
 		a, b := talking(t)
@@ -111,7 +111,7 @@ func TestTwinKnock(t *testing.T) {
 	}
 }
 
-// TestRetired: a session that was given up opens what is still under way, and says
+// TestRetired: a session that was given up opens cells still under way, and says
 // nothing any more.
 func TestRetired(t *testing.T) {
 	a, b := talking(t)
@@ -140,7 +140,7 @@ func TestRetired(t *testing.T) {
 		open(t, a, last, "on")
 	}
 
-	// One that has gone back still shows what its other self would have seen.
+	// One that has gone back still shows the cells that its other self would have seen.
 	c := restore(t, old)
 	d := restore(t, state(t, b))
 	open(t, d, seal(t, restore(t, old), "heard"), "heard")

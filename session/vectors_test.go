@@ -146,8 +146,8 @@ func TestCellVectors(t *testing.T) {
 	vectors.Produced(t, "cell", checkCells)
 }
 
-// sessionVectors is what B sees: an invite of its own, the hello, and the cells
-// that A sends before B answers, not in their order.
+// sessionVectors is B's view: an invite of its own, the hello, and the cells that A
+// sends before B answers, not in their order.
 type sessionVectors struct {
 	Link         string        `json:"link"`
 	Prekeys      vectors.Hex   `json:"prekeys"` // private

@@ -58,8 +58,8 @@ func dialogue() (all []session.Part, first, second session.ID) {
 	return append(texts, changes...), first, second
 }
 
-// In whatever order things are said, even if nobody waits for what is missing,
-// in the end all is as it was said last.
+// In any order of contents, even if nobody waits for missing ones, in the end the last
+// word on each counts.
 func TestChangesInAnyOrder(t *testing.T) {
 	for seed := range uint64(12) {
 		b := newBench(t)
@@ -113,7 +113,7 @@ func TestChangesInAnyOrder(t *testing.T) {
 	}
 }
 
-// What is kept for messages that never come is bounded, and a delete leaves
+// The changes kept for messages that never come are bounded, and a delete leaves
 // nothing of an edit.
 func TestChangesOfNothing(t *testing.T) {
 	b := newBench(t)
@@ -144,7 +144,7 @@ func TestChangesOfNothing(t *testing.T) {
 	})
 }
 
-// What was erased here does not come back, nor what is said of it.
+// An erased message does not come back, nor do later changes of it.
 func TestErasedStaysErased(t *testing.T) {
 	b := newBench(t)
 	var seq uint64

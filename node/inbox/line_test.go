@@ -32,7 +32,7 @@ func (b *bench) history() (all []store.Message) {
 	return all
 }
 
-// wait has time go by, and what waits long enough be taken.
+// wait has time go by, and contents that wait long enough be taken.
 func (b *bench) wait(d time.Duration) {
 	b.t.Helper()
 	b.now = b.now.Add(d)
@@ -56,9 +56,8 @@ func (b *bench) changes() (ids []store.ID) {
 	return ids
 }
 
-// signs is a conversation with what it says of its order: "2?" is shown without
-// what was before it, "2!" will be for ever, and "1<2" was written before 2 and
-// came after it.
+// signs is a conversation with its signs of order: "2?" is shown without the message
+// before it, "2!" will be for ever, and "1<2" was written before 2 and came after it.
 func (b *bench) signs() (out []string) {
 	b.t.Helper()
 	all := b.history()
@@ -157,7 +156,8 @@ func TestGapOfSeveral(t *testing.T) {
 	b.want("0", "3", "1<3", "2<3")
 }
 
-// What never came is said to be lost after two weeks, and not if it comes then.
+// A message that never came is said to be lost after two weeks, and not if it comes
+// then.
 func TestGapForEver(t *testing.T) {
 	b := newBench(t)
 	var seq uint64
@@ -188,7 +188,7 @@ func TestGapForEver(t *testing.T) {
 	b.want("0", "2", "1<2")
 }
 
-// What no missing cell can hold is not waited for: it was of another session,
+// A message that no missing cell can hold is not waited for: it was of another session,
 // or of a profile that was put back.
 func TestGapOfAnotherSession(t *testing.T) {
 	b := newBench(t)
@@ -261,8 +261,8 @@ func TestChangesWaitForTheirMessage(t *testing.T) {
 	}
 }
 
-// A peer may name whatever it likes as the message before: it waits no longer,
-// touches nobody else's messages, and what it leaves behind is bounded.
+// A peer may name any id as the message before: it waits no longer, touches nobody
+// else's messages, and its remains are bounded.
 func TestHostilePrevious(t *testing.T) {
 	t.Run("itself", func(t *testing.T) {
 		b := newBench(t)
@@ -354,10 +354,10 @@ func TestHostilePrevious(t *testing.T) {
 // FuzzOrder sends messages of a few parts, with receipts between them, over a
 // network that loses and reorders cells, and lets time go by.
 //
-// As long as no cell is given up a message is shown exactly when all before it
-// have come, whatever else is missing. At any time one says that the one before
-// it is missing exactly when it is, and one that comes late says so; in the end
-// all that came whole are there, once, and nothing else is.
+// As long as no cell is given up a message is shown exactly when all before it have
+// come, even with other cells missing. At any time one says that the one before it is
+// missing exactly when it is, and one that comes late says so; in the end all that came
+// whole are there, once, and nothing else is.
 func FuzzOrder(f *testing.F) {
 	for seed := range uint64(12) {
 		f.Add(seed, uint8(20), uint8(seed*8), uint8(seed*5), seed%3 == 0)
@@ -465,7 +465,7 @@ func FuzzOrder(f *testing.F) {
 	})
 }
 
-// number counts what is true.
+// number counts the true ones.
 func number(all []bool) (n int) {
 	for _, ok := range all {
 		if ok {

@@ -9,7 +9,7 @@ import (
 	"starling/node/store"
 )
 
-// call has a contact say what they are called, in one transaction with others.
+// call has contacts announce their names, in one transaction with others.
 func (b *bench) call(names map[store.ID]string) {
 	b.t.Helper()
 	b.update(func(tx *store.Tx) error {
@@ -34,9 +34,9 @@ func (b *bench) call(names map[store.ID]string) {
 	})
 }
 
-// TestNameOfAnother: a contact who takes the name of another one, or what looks like
-// it, is told apart, also when two do so at once; a name that the owner has chosen is
-// not taken from whom they gave it to, and nobody keeps the owner from giving it.
+// TestNameOfAnother: a contact that takes the name of another one, or a look-alike, is
+// told apart, also when two do so at once; a name that the owner has chosen stays with
+// its contact, and nobody keeps the owner from giving it.
 func TestNameOfAnother(t *testing.T) {
 	b := newBench(t)
 	eve, mallory := store.ID{0xee}, store.ID{0xaa}
@@ -81,7 +81,7 @@ func TestNameOfAnother(t *testing.T) {
 		return err
 	})
 
-	// The owner's word is the last, in whatever order.
+	// The owner's word is the last, in any order.
 	b.call(map[store.ID]string{eve: "Dave"})
 	b.update(func(tx *store.Tx) error { return MakeWay(tx, "dave", b.contact) })
 	b.update(func(tx *store.Tx) error {
@@ -104,8 +104,9 @@ func TestNameOfAnother(t *testing.T) {
 	})
 }
 
-// TestNewNameIsTold: a contact who changes their name is still known by the old one to
-// who reads the conversation; the first name is not worth a notice, nor is the same again.
+// TestNewNameIsTold: a contact that changes their name is still known by the old one to
+// the reader of the conversation; the first name is not worth a notice, nor is the same
+// again.
 func TestNewNameIsTold(t *testing.T) {
 	b := newBench(t)
 	b.update(func(tx *store.Tx) error {

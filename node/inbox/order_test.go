@@ -18,7 +18,7 @@ import (
 	"starling/session"
 )
 
-// A bench is an inbox with one contact, fed with what cells held.
+// A bench is an inbox with one contact, fed with opened cells.
 type bench struct {
 	t       *testing.T
 	s       *store.Store
@@ -147,8 +147,7 @@ func chain(n int) (all []session.Part, texts []string) {
 	return all, texts
 }
 
-// In whatever order cells come, texts are shown in theirs, and nothing is kept
-// in the end.
+// In any order of cells, texts are shown in theirs, and nothing is kept in the end.
 func TestOrder(t *testing.T) {
 	for seed := range uint64(10) {
 		all, texts := chain(40)
@@ -174,8 +173,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// What waits for a missing cell is acknowledged at once and shown when the wait
-// is over; what comes later still is shown late.
+// A content that waits for a missing cell is acknowledged at once and shown when the
+// wait is over; a cell that comes later still is shown late.
 func TestHold(t *testing.T) {
 	b := newBench(t)
 	var seq uint64
@@ -210,8 +209,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// A text whose parts never all come does not hold up later ones for ever, and
-// is forgotten in the end.
+// A text with parts that never all come does not hold up later ones for ever, and is
+// forgotten in the end.
 func TestIncomplete(t *testing.T) {
 	b := newBench(t)
 	var seq uint64
@@ -355,7 +354,7 @@ func TestReceipts(t *testing.T) {
 	})
 }
 
-// Asked about a content, we acknowledge what has come and nothing else.
+// Asked about a content, we acknowledge those that have come and nothing else.
 func TestAsk(t *testing.T) {
 	b := newBench(t)
 	var seq uint64

@@ -14,8 +14,9 @@ import (
 	"starling/session"
 )
 
-// A view is what one contact learns from us: the ids that we acknowledge and what
-// is on its way to them, and what is shown of them, which makes us read and answer.
+// A view is the knowledge of one contact about us: the ids that we acknowledge and the
+// items on their way to them, and the messages shown of them, which make us read and
+// answer.
 type view struct {
 	Owed    []store.ContentID
 	Queued  []chat.Kind
@@ -66,11 +67,11 @@ func as(seq *uint64, id chat.ID, c *chat.Content, size int) []session.Part {
 	return all
 }
 
-// A play is what Eve says, and what we have said to her before.
+// A play is Eve's contents, and ours to her before.
 type play func(b *bench, eve store.ID) []session.Part
 
-// observe plays what Eve says, beside a Bob who has said before is played or alone,
-// and returns all that comes back to her.
+// observe plays Eve's contents, beside a Bob that has played his before or alone, and
+// returns all answers to her.
 func observe(t *testing.T, bob func(b *bench), eve play) (v view) {
 	b := newBench(t)
 	id := store.ID{0xee}
@@ -118,8 +119,8 @@ func observe(t *testing.T, bob func(b *bench), eve play) (v view) {
 	return v
 }
 
-// crowd is a Bob who has used every word for every kind of content, whole, in part
-// and out of turn, and to whom we have written and of whom we have erased.
+// crowd is a Bob that has used every word for every kind of content, whole, in part and
+// out of turn, with messages from us and erased ones.
 func crowd(id chat.ID, c *chat.Content) func(b *bench) {
 	return func(b *bench) {
 		b.update(func(tx *store.Tx) error {
@@ -145,9 +146,8 @@ func crowd(id chat.ID, c *chat.Content) func(b *bench) {
 	}
 }
 
-// Two contacts cannot find out that they know one person: whatever Eve says, in
-// whatever order, what comes back is the same whether Bob, who has used the same
-// ids, is there or not.
+// Two contacts cannot find out that they know one person: for any contents of Eve, in
+// any order, our answers are the same whether Bob, with the same ids, is there or not.
 func TestViewsDoNotDependOnOthers(t *testing.T) {
 	all := sayings()
 	for seed := range uint64(24) {
@@ -179,7 +179,7 @@ func TestViewsDoNotDependOnOthers(t *testing.T) {
 	}
 }
 
-// What one contact says in great numbers does not make us forget another's.
+// Great numbers of contents of one contact do not make us forget another's.
 func TestForgettingIsPerContact(t *testing.T) {
 	b := newBench(t)
 	eve := store.NewID()
@@ -211,7 +211,7 @@ func TestForgettingIsPerContact(t *testing.T) {
 	})
 }
 
-// What we have erased of our own looks to the contact as if it were there.
+// Our own erased messages look to the contact as if they were there.
 func TestErasedOwnIsNotAcknowledged(t *testing.T) {
 	for _, erase := range []bool{false, true} {
 		b := newBench(t)
@@ -233,8 +233,8 @@ func TestErasedOwnIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-// A contact who gives up what never was, what has come, or what is ours, marks
-// nothing and is told of once.
+// A contact that gives up messages that never were, that have come, or that are ours,
+// marks nothing and is told of once.
 func TestHostileLost(t *testing.T) {
 	b := newBench(t)
 	var seq uint64
@@ -252,7 +252,7 @@ func TestHostileLost(t *testing.T) {
 	again.Seq, seq = seq, seq+1
 	b.take(again)
 	b.want("0", "1", "2 messages of your contact could not be delivered to you within 14 days, and were given up. They know, and can send them again.")
-	// What comes all the same is shown.
+	// A message that comes all the same is shown.
 	late := cut(&seq, text("late"))[0]
 	late.ID = session.ID{7}
 	b.take(late)

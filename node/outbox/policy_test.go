@@ -219,8 +219,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// What is stored, under way or has failed least says where a cell that is to lie once
-// goes; what is gone with its mailbox counts nowhere.
+// The place of a cell that is to lie once is the mailbox where it is stored, under way
+// or has failed least; a copy gone with its mailbox counts nowhere.
 func TestCopiesOfACell(t *testing.T) {
 	for name, c := range map[string]struct {
 		cell   copies
@@ -305,8 +305,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// Whatever happens to its puts, a content is tried until it is stored: Next
-// never goes quiet, and never asks for the impossible.
+// With any fate of its puts, a content is tried until it is stored: Next never goes
+// quiet, and never asks for the impossible.
 func TestNextNeverGoesQuiet(t *testing.T) {
 	p := Peer{Mailboxes: []store.Node{a, b}}
 	e := Entry{Kind: chat.Text, Created: t0, State: api.StateSealed, Cells: cells(nil, nil, nil)}

@@ -8,8 +8,8 @@ import (
 	"starling/node/store"
 )
 
-// What was said at one moment leaves in the order in which it was said, however often
-// it is looked at and put off.
+// Contents of one moment leave in the order in which they were written, however often
+// they are looked at and put off.
 func TestOneMoment(t *testing.T) {
 	o := New(Config{})
 	const n = 200

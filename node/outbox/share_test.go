@@ -13,7 +13,7 @@ import (
 	"starling/node/store"
 )
 
-// A contact whose mailboxes never answer, and to whom much is to be said, holds up
+// A contact with silent mailboxes, and with many contents on their way, holds up
 // nothing that is for others.
 func TestOneContactDoesNotHoldUpOthers(t *testing.T) {
 	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}

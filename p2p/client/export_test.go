@@ -9,8 +9,8 @@ func NewCurious(cfg Config) (*Client, error) {
 	return newClient(cfg, t)
 }
 
-// NewForgetful makes a client that remembers few reply blocks, so that
-// what is pushed through older ones is lost, and polls often.
+// NewForgetful makes a client that remembers few reply blocks, so that boxes pushed
+// through older ones are lost, and polls often.
 func NewForgetful(cfg Config, replies int, poll time.Duration) (*Client, error) {
 	t := timings(cfg.AllowPrivate)
 	t.replies, t.poll, t.pollShare = replies, poll, 0

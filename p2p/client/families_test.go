@@ -9,8 +9,8 @@ import (
 	"starling/p2p/host"
 )
 
-// TestNoWayToIPv6: who lacks IPv6 takes no relay for a guard that has nothing else,
-// and asks such a relay for the list last.
+// TestNoWayToIPv6: a client without IPv6 takes no relay for a guard that has nothing
+// else, and asks such a relay for the list last.
 func TestNoWayToIPv6(t *testing.T) {
 	four := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{20, byte(n), 0, 1}) }
 	six := func(n int) netip.Addr { return netip.AddrFrom16([16]byte{0x2a, 0, byte(n), 1, 15: 1}) }

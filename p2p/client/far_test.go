@@ -8,7 +8,7 @@ import (
 	"starling/p2p/mailbox"
 )
 
-// TestOthers: a relay that lists what we do not know, or far more or fewer, lists
+// TestOthers: a relay that lists relays unknown to us, or far more or fewer, lists
 // others; one that names relays which are none, or another part, does not.
 func TestOthers(t *testing.T) {
 	later := time.Now().Add(2 * farSettled)

@@ -14,8 +14,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestAge: how long a relay has been reached is what its sources say in the middle;
-// one that calls it old is not believed, nor one that says it was never reached.
+// TestAge: how long a relay has been reached is the median of its sources; one that
+// calls it old is not believed, nor one that says it was never reached.
 func TestAge(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, tt := range map[string]struct {
@@ -83,9 +83,9 @@ func says(t *testing.T, n int, sequence uint64, at string) ([]byte, NodeID) {
 	return raw, id
 }
 
-// TestGuardElsewhere: a relay signs whatever address it likes, and shows that to its
-// clients alone, or has an accomplice show it. They dial where others list it, and go
-// along when it moves.
+// TestGuardElsewhere: a relay signs any address it likes, and shows that to its clients
+// alone, or has an accomplice show it. They dial where others list it, and go along
+// when it moves.
 func TestGuardElsewhere(t *testing.T) {
 	const relays, home, victim = 8, "20.1.0.1:4001", "9.9.9.9:80"
 	_, id := says(t, 0, 1, home)

@@ -16,7 +16,7 @@ func randomTag() (t client.Tag) {
 	return t
 }
 
-// TestPoll: boxes whose push is lost are found by asking.
+// TestPoll: boxes with a lost push are found by asking.
 func TestPoll(t *testing.T) {
 	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
@@ -71,7 +71,7 @@ func TestPoll(t *testing.T) {
 }
 
 // TestAskFar: relays that are asked through the mixes for a part of their list answer,
-// and list what we do.
+// and list the same as we do.
 func TestAskFar(t *testing.T) {
 	mesh := p2ptest.Loopback(t, 6, nil)
 	c, err := client.NewCurious(client.Config{Bootstrap: mesh.Bootstrap(), AllowPrivate: true, MeanDelay: -1})

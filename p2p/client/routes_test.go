@@ -88,8 +88,8 @@ func TestDoubtsHaveAnEnd(t *testing.T) {
 	}
 }
 
-// TestProofOfAWay: an answer proves its own way and the way of its request, and
-// not those of other answers; what stands over a doubtful relay is renewed.
+// TestProofOfAWay: an answer proves its own way and the way of its request, and not
+// those of other answers; leases over a doubtful relay are renewed.
 func TestProofOfAWay(t *testing.T) {
 	c, id := knowing(t, 12)
 	req := &request{mailbox: id[3], sent: time.Now(), there: [4]outfox.Hop{hop(id[0]), hop(id[1]), hop(id[2]), hop(id[3])}}

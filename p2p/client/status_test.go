@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestRoutable: relays that are many and in one network, or in too few, make no
-// route, whatever their number says.
+// TestRoutable: relays that are many and in one network, or in too few, make no route,
+// in any number.
 func TestRoutable(t *testing.T) {
 	for networks, want := range map[int]bool{1: false, 2: false, 3: false, 4: true, 12: true} {
 		c, ids := knowingAt(t, 12, func(n int) netip.Addr { return netip.AddrFrom4([4]byte{20, byte(n % networks), byte(n), 1}) })

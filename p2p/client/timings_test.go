@@ -11,8 +11,8 @@ import (
 )
 
 func TestTimings(t *testing.T) {
-	// An idle client with guards and watches at a mesh of 50 relays moves less than
-	// 4.2 MB a day, both ways together, with what TCP and yamux add.
+	// An idle client with guards and watches at a mesh of 50 relays moves less than 4.2
+	// MB a day, both ways together, with the overhead of TCP and yamux.
 	const (
 		onWire = wire.FrameSize + 186 // Noise, yamux, two segments, their acknowledgement
 		pings  = 2 * 3358 * 108       // of both links: see host.TestIdleMuxer; 30 bytes, headers, acknowledgements

@@ -18,7 +18,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// sendNowhere is a Sender that counts what would have been sent.
+// sendNowhere is a Sender that counts packets instead of sending them.
 type sendNowhere struct{ answers chan struct{} }
 
 func (s sendNowhere) Send(wire.NodeID, *outfox.Packet) { s.answers <- struct{}{} }
@@ -113,7 +113,7 @@ func rss(b *testing.B) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// BenchmarkTombstones prints what one costs on disk.
+// BenchmarkTombstones prints the size of one on disk.
 func BenchmarkTombstones(b *testing.B) {
 	const n = 10_000
 	for range b.N {

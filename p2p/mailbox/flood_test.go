@@ -26,7 +26,7 @@ type flood struct {
 	after    time.Duration // for so long it is quiet before the attack
 }
 
-// fate counts what became of honest boxes that were due during the attack.
+// fate counts the fates of honest boxes that were due during the attack.
 type fate struct {
 	expected, unexpected struct{ sent, refused, lost, found int }
 }
@@ -72,7 +72,7 @@ func (f flood) run(t testing.TB) (out fate) {
 	attack := began.Add(f.after)
 	end := attack.Add(time.Duration(f.days) * 24 * time.Hour)
 	every := 24 * time.Hour / time.Duration(f.users*f.perDay)
-	// Whoever will fetch a box has said so a day ago.
+	// The reader of a box has asked for it a day ago.
 	var ahead []pickup
 	name := func() {
 		it := pickup{tag: tag(), expected: rnd.Float64() < f.expected}
@@ -177,7 +177,7 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-// TestFloodThatAsks: an attacker who asks for his boxes, too, is like anybody else.
+// TestFloodThatAsks: an attacker that asks for its boxes, too, is like anybody else.
 // Stored boxes stay for a while, others are refused openly, and nobody is shut out.
 func TestFloodThatAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 }
 
-// BenchmarkFlood prints what becomes of honest boxes under several attacks.
+// BenchmarkFlood prints the fates of honest boxes under several attacks.
 func BenchmarkFlood(b *testing.B) {
 	for _, asks := range []bool{false, true} {
 		for _, factor := range []int{1, 10, 100} {

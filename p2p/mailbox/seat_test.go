@@ -23,7 +23,7 @@ type watcher struct {
 
 func newWatcher(n int) *watcher { return &watcher{lease: testLease(), tags: testTags(n)} }
 
-// renew sends the watch anew and returns what the mailbox says. With pay it brings a
+// renew sends the watch anew and returns the mailbox's answer. With pay it brings a
 // stamp of today.
 func (w *watcher) renew(t *testing.T, c *client, s *Server, pay bool) *Answer {
 	t.Helper()
@@ -45,7 +45,7 @@ func seatsOf(n int) ServerConfig {
 	return ServerConfig{MaxSeats: n, Price: testPrice, Self: testSelf, FetchRate: 1 << 20}
 }
 
-// TestStampWhenCrowded: above three quarters a newcomer needs a stamp, who has a
+// TestStampWhenCrowded: above three quarters a newcomer needs a stamp, the holder of a
 // seat does not.
 func TestStampWhenCrowded(t *testing.T) {
 	bubble(t, seatsOf(8), func(t *testing.T, c *client, s *Server) {
@@ -79,7 +79,7 @@ func TestStampWhenCrowded(t *testing.T) {
 }
 
 // TestYoungSeatsAreContested: when all seats are taken a newcomer gets that of a
-// random one younger than a day. Who is older keeps his.
+// random one younger than a day. An older holder keeps its seat.
 func TestYoungSeatsAreContested(t *testing.T) {
 	bubble(t, seatsOf(40), func(t *testing.T, c *client, s *Server) {
 		var old, young []*watcher
@@ -145,7 +145,7 @@ func TestNoSeat(t *testing.T) {
 		if a := w.renew(t, c, s, true); !a.NoSeat || a.Price != 0 {
 			t.Errorf("no seat %v, price %d", a.NoSeat, a.Price)
 		}
-		// The box is found all the same, and pushed to those who sit.
+		// The box is found all the same, and pushed to the holders of seats.
 		deliverPut(t, c, s, w.tags[0], testBox())
 		c.want(Stored)
 		deliverPut(t, c, s, old[0].tags[0], testBox())
@@ -188,8 +188,8 @@ func TestSeatByTags(t *testing.T) {
 	})
 }
 
-// TestOneSeatIsBounded: one seat holds so much and no more, and what it takes is
-// counted and given back.
+// TestOneSeatIsBounded: one seat holds so much and no more, and its memory is counted
+// and given back.
 func TestOneSeatIsBounded(t *testing.T) {
 	bubble(t, seatsOf(4), func(t *testing.T, c *client, s *Server) {
 		lease := testLease()
@@ -215,7 +215,7 @@ func TestOneSeatIsBounded(t *testing.T) {
 	})
 }
 
-// TestSeatBytes: what seats take is bounded in bytes, too, by the same rules.
+// TestSeatBytes: the memory of seats is bounded in bytes, too, by the same rules.
 func TestSeatBytes(t *testing.T) {
 	cfg := seatsOf(1000)
 	cfg.SeatBytes = 20_000
@@ -278,7 +278,7 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// BenchmarkStamp is what a newcomer pays at a crowded mailbox.
+// BenchmarkStamp is the cost of a newcomer at a crowded mailbox.
 func BenchmarkStamp(b *testing.B) {
 	for b.Loop() {
 		if _, err := FindStamp(b.Context(), testSelf, testLease(), time.Now(), StampBits); err != nil {
@@ -287,7 +287,7 @@ func BenchmarkStamp(b *testing.B) {
 	}
 }
 
-// BenchmarkStamped is what the mailbox pays to check it.
+// BenchmarkStamped is the mailbox's cost to check it.
 func BenchmarkStamped(b *testing.B) {
 	now, lease := time.Now(), testLease()
 	stamp, err := FindStamp(b.Context(), testSelf, lease, now, 8)
@@ -301,9 +301,9 @@ func BenchmarkStamped(b *testing.B) {
 	}
 }
 
-// TestTakenShowsTheBox: a put that finds another box gets it, so that who is told
-// "taken" can see whether that is so. Of one that was acknowledged nothing is left
-// to show.
+// TestTakenShowsTheBox: a put that finds another box gets it, so that the sender told
+// "taken" can see whether that is so. Of one that was acknowledged nothing is left to
+// show.
 func TestTakenShowsTheBox(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag, first := testTags(1)[0], testBox()
@@ -335,7 +335,7 @@ func (b book) List(first byte) *List {
 	return l
 }
 
-// TestQuestion: a question gets what fits into an answer, at random.
+// TestQuestion: a question gets as many entries as fit into an answer, at random.
 func TestQuestion(t *testing.T) {
 	bubble(t, ServerConfig{Directory: book{n: 20, size: 330}}, func(t *testing.T, c *client, s *Server) {
 		seen := map[uint16]int{}
@@ -365,7 +365,8 @@ func TestQuestion(t *testing.T) {
 		s.Deliver((&Question{Block: c.block()}).Message())
 		c.want()
 	})
-	// What does not fit is left out, and no more than the count can say is written.
+	// Entries that do not fit are left out, and no more than the count can say are
+	// written.
 	var m outfox.Message
 	(&List{Time: time.Unix(0, 0), Entries: []ListEntry{{1, make([]byte, 3000)}, {2, nil}, {3, []byte{1}}}}).encode(&m)
 	var l List

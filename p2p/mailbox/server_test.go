@@ -88,7 +88,7 @@ func (c *client) Send(_ wire.NodeID, p *outfox.Packet) {
 	}
 }
 
-// take waits for the server to be idle and returns what came since.
+// take waits for the server to be idle and returns the answers since the last call.
 func (c *client) take() []*Answer {
 	synctest.Wait()
 	c.mu.Lock()
@@ -303,7 +303,7 @@ func TestRepairIsPushedAgain(t *testing.T) {
 		}
 		deliverPut(t, c, s, tags[0], box)
 		c.want(Stored)
-		// What a fetch found is as good as pushed.
+		// A box found by a fetch is as good as pushed.
 		deliverPut(t, c, s, tags[1], box)
 		c.want(Stored, Found)
 		deliverPut(t, c, s, tags[1], box)
@@ -385,8 +385,8 @@ func TestSubscriptionEnds(t *testing.T) {
 	})
 }
 
-// TestStaleBlocksAreSkipped: blocks whose keys are gone are not wasted on an answer
-// that cannot arrive.
+// TestStaleBlocksAreSkipped: blocks with expired keys are not wasted on an answer that
+// cannot arrive.
 func TestStaleBlocksAreSkipped(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {
 		tag := testTags(1)[0]
@@ -417,8 +417,8 @@ func TestBoxesExpire(t *testing.T) {
 	})
 }
 
-// What a mailbox said it keeps it keeps for its time, whatever the clock says at the
-// next start: years ahead of the one by which the box came, or years behind it.
+// A mailbox keeps a stored box for its time, by any clock at the next start: years
+// ahead of the one by which the box came, or years behind it.
 func TestClocksExpireNoBoxes(t *testing.T) {
 	for _, ahead := range []time.Duration{-20 * 365 * 24 * time.Hour, -15 * 24 * time.Hour, 0, 15 * 24 * time.Hour, 20 * 365 * 24 * time.Hour} {
 		store := NewMemory(100)
@@ -443,8 +443,8 @@ func TestClocksExpireNoBoxes(t *testing.T) {
 	}
 }
 
-// Reply blocks are good or stale by the time that the relay has learned, not by what
-// its computer says.
+// Reply blocks are good or stale by the time that the relay has learned, not by its
+// computer's clock.
 func TestBlocksGoByLearnedTime(t *testing.T) {
 	const ahead = 30 * 24 * time.Hour
 	bubble(t, ServerConfig{Now: func() time.Time { return time.Now().Add(ahead) }}, func(t *testing.T, c *client, s *Server) {
@@ -516,7 +516,7 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// TestShutdown: after Run nothing is taken on, and what was taken on is finished.
+// TestShutdown: after Run no request is taken on, and those taken on are finished.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t)
@@ -592,7 +592,7 @@ func TestRepairAfterAcknowledgement(t *testing.T) {
 	})
 }
 
-// TestAskedFor: what a fetch named counts as asked for: before the put, long before
+// TestAskedFor: a box named by a fetch counts as asked for: before the put, long before
 // it, and after it, until the tag is used up.
 func TestAskedFor(t *testing.T) {
 	bubble(t, ServerConfig{}, func(t *testing.T, c *client, s *Server) {

@@ -172,7 +172,8 @@ func TestSQLiteLowerQuota(t *testing.T) {
 	}
 }
 
-// TestSQLiteFailedCommit: what fails with its commit leaves no trace in the counts.
+// TestSQLiteFailedCommit: operations that fail with their commit leave no trace in the
+// counts.
 func TestSQLiteFailedCommit(t *testing.T) {
 	s := openSQLite(t, dbPath(t), 8)
 	for n := range 8 {
@@ -290,8 +291,8 @@ func TestSQLiteForeignDatabase(t *testing.T) {
 	}
 }
 
-// TestSQLiteMigrates: a database of an older program is brought up to date with
-// what is in it, one of a later program is left alone.
+// TestSQLiteMigrates: a database of an older program is brought up to date with its
+// rows, one of a later program is left alone.
 func TestSQLiteMigrates(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10)
@@ -440,7 +441,7 @@ func TestSQLiteLowOnDisk(t *testing.T) {
 	putN(t, s, 2)
 }
 
-// TestSQLiteShrinks: what expires gives its room on the disk back.
+// TestSQLiteShrinks: expired boxes give their room on the disk back.
 func TestSQLiteShrinks(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10_000)
@@ -475,7 +476,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// storeForever says on standard output what is stored.
+// storeForever reports stored boxes on standard output.
 func storeForever(path string, first int64) {
 	s, err := mailbox.OpenSQLite(path, 0)
 	if err != nil {
@@ -497,8 +498,8 @@ func storeForever(path string, first int64) {
 	select {}
 }
 
-// TestSQLiteKilled: what was answered as stored is there after the process was
-// killed, whenever.
+// TestSQLiteKilled: boxes answered as stored are there after the process was killed, at
+// any time.
 func TestSQLiteKilled(t *testing.T) {
 	path := dbPath(t)
 	var stored []int
@@ -589,8 +590,8 @@ func BenchmarkSQLiteGet32(b *testing.B) {
 	}
 }
 
-// BenchmarkSQLiteOpen is a start with 100,000 boxes whose file the system
-// has in its cache.
+// BenchmarkSQLiteOpen is a start with 100,000 boxes, with the file in the system's
+// cache.
 func BenchmarkSQLiteOpen(b *testing.B) {
 	const boxes = 100_000
 	path := dbPath(b)

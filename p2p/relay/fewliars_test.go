@@ -19,8 +19,8 @@ import (
 )
 
 // TestFewLiveLiars: four of nine relays, which live and are listed as all are, vouch for 36
-// that are not there. No relay lists more than three of them, and what people send
-// arrives.
+// that are not there. No relay lists more than three of them, and people's boxes
+// arrive.
 func TestFewLiveLiars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, liars, lies = 9, 4, 36

@@ -25,7 +25,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// A knocker is somebody who knocks without end: it says that it is a relay at a port
+// A knocker is a node that knocks without end: it says that it is a relay at a port
 // where nobody is.
 type knocker struct {
 	libhost.Host

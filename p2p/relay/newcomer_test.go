@@ -90,7 +90,7 @@ func TestFakesAreNotListed(t *testing.T) {
 	})
 }
 
-// TestStrangersAreNoWitnesses: strangers who connect and say that they are relays are
+// TestStrangersAreNoWitnesses: strangers that connect and call themselves relays are
 // not asked how a relay stands, so that they cannot say it.
 func TestStrangersAreNoWitnesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -65,9 +65,9 @@ func newKey(t *testing.T) crypto.PrivKey {
 	return key
 }
 
-// TestRestart: how long others have been reached, who has vouched for us and who was
-// found to vouch wrongly outlive a restart; and nobody is old by what is on disk alone,
-// or at another address.
+// TestRestart: how long others have been reached, our vouchers, and the record of wrong
+// vouchers outlive a restart; and nobody is old by the word of the disk alone, or at
+// another address.
 func TestRestart(t *testing.T) {
 	const age = 30 * 24 * time.Hour
 	dir := t.TempDir()
@@ -134,8 +134,8 @@ func resign(d *directory.Descriptor, key crypto.PrivKey) ([]byte, error) {
 	return d.Sign(key)
 }
 
-// TestRestartWithForgedState: what others should have signed and did not is left out,
-// whatever the file says.
+// TestRestartWithForgedState: statements without the signatures of others are left out,
+// even if the file has them.
 func TestRestartWithForgedState(t *testing.T) {
 	dir := t.TempDir()
 	r := opened(t, dir, nil)

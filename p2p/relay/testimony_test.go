@@ -9,8 +9,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestTestimony: others say whether we are listed; who was not asked says nothing, and
-// most count.
+// TestTestimony: others say whether we are listed; the word of a node that was not
+// asked is nothing, and the majority counts.
 func TestTestimony(t *testing.T) {
 	r, err := New(Config{StateDir: t.TempDir(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true})
 	if err != nil {

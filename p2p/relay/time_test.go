@@ -26,8 +26,8 @@ func TestVoices(t *testing.T) {
 	}
 }
 
-// TestStrangersTellNoTime: who connects and says it is a relay has no voice about the
-// time; the one that the owner named has.
+// TestStrangersTellNoTime: a node that connects and calls itself a relay has no voice
+// about the time; the one that the owner named has.
 func TestStrangersTellNoTime(t *testing.T) {
 	named := "12D3KooWGC5kTgGLWVT9Sk8zECbFDvCBvnbgfaBbBF8mfVqJT5Zm"
 	r, err := New(Config{StateDir: t.TempDir(), Listen: []string{"/ip4/127.0.0.1/tcp/0"},

@@ -10,7 +10,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// read is what is in bytes that were kept.
+// read is the record in bytes that were kept.
 func read(t *testing.T, b []byte) (r Record) {
 	if rest, err := r.Cut(b); err != nil || len(rest) > 0 {
 		t.Errorf("cannot read what was kept: %v", err)
@@ -59,7 +59,7 @@ func TestRestartsBlameNobody(t *testing.T) {
 	}
 }
 
-// A computer that sleeps for weeks, or whose clock is put right, finds its boxes gone,
+// A computer that sleeps for weeks, or has its clock put right, finds its boxes gone,
 // and blames nobody.
 func TestSleepBlamesNobody(t *testing.T) {
 	const awake, asleep = 40 * time.Hour, 20 * 24 * time.Hour
@@ -105,7 +105,7 @@ func TestRecordDamaged(t *testing.T) {
 	}
 }
 
-// What is kept is bounded, however many mailboxes fail.
+// The record is bounded, however many mailboxes fail.
 func TestRecordIsBounded(t *testing.T) {
 	ws := New(Config{})
 	for i := range 2 * maxKept {

@@ -13,14 +13,14 @@ import (
 	"starling/p2p/wire"
 )
 
-// fakeRequest stands, whatever happens.
+// fakeRequest is always valid.
 type fakeRequest struct{}
 
 func (fakeRequest) BackOver(wire.NodeID) bool { return false }
 func (fakeRequest) Valid() bool               { return true }
 func (fakeRequest) Failed()                   {}
 
-// poor is a mailbox that says what it likes of seats.
+// poor is a mailbox that lies about seats.
 type poor struct {
 	mu      sync.Mutex
 	price   int
@@ -176,8 +176,8 @@ func TestStampIsPaid(t *testing.T) {
 	})
 }
 
-// TestStampIsBounded: what a mailbox asks is bounded: one stamp a day, and none
-// that is too dear.
+// TestStampIsBounded: a mailbox's price is bounded: one stamp a day, and none that is
+// too dear.
 func TestStampIsBounded(t *testing.T) {
 	p := &poor{noSeat: true, price: mailbox.StampBits + 1}
 	p.run(t, func(ws *Watches) {

@@ -14,7 +14,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// keeper is mailboxes that say "stored" to everything; drops decides what they do.
+// keeper is mailboxes that say "stored" to everything; drops decides their deeds.
 type keeper struct {
 	drops func(at wire.NodeID, stored time.Duration) bool // whether a box is gone by then
 	push  bool                                            // what is waited for is handed over, and then gone
@@ -135,8 +135,8 @@ func (k *keeper) run(t *testing.T, d time.Duration) (lied map[wire.NodeID]time.D
 	return k.live(t, d, d, nil)
 }
 
-// live is run with starts of so long each. start, if not nil, says what is left of the
-// records that were kept: the last of them at the end of a start.
+// live is run with starts of so long each. start, if not nil, chooses among the records
+// that were kept: the last of them at the end of a start.
 func (k *keeper) live(t *testing.T, d, each time.Duration, start func(records [][]byte) Record) (lied map[wire.NodeID]time.Duration) {
 	t.Helper()
 	lied = map[wire.NodeID]time.Duration{}
@@ -156,7 +156,7 @@ func (k *keeper) live(t *testing.T, d, each time.Duration, start func(records []
 	return lied
 }
 
-// start runs watches once, and notes what they say.
+// start runs watches once, and notes their findings.
 func (k *keeper) start(t *testing.T, d time.Duration, last Record, lied map[wire.NodeID]time.Duration, records *[][]byte) {
 	keep := make(chan struct{}, 1)
 	cfg := Config{
@@ -234,7 +234,7 @@ func TestMailboxThatDropsIsFoundOut(t *testing.T) {
 	}
 }
 
-// One that drops what nobody asked for within half a day is found out too.
+// One that drops boxes that were not asked for within half a day is found out too.
 func TestMailboxThatForgetsIsFoundOut(t *testing.T) {
 	k := &keeper{drops: func(at wire.NodeID, d time.Duration) bool { return at == wire.NodeID{1} && d > 12*time.Hour }}
 	lied := k.run(t, 60*24*time.Hour)
@@ -244,8 +244,8 @@ func TestMailboxThatForgetsIsFoundOut(t *testing.T) {
 	t.Logf("after %v", lied[wire.NodeID{1}])
 }
 
-// One that hands over what somebody waits for, and keeps nothing, is found out by boxes
-// that are asked for late.
+// One that hands over awaited boxes, and keeps nothing, is found out by boxes that are
+// asked for late.
 func TestMailboxThatOnlyPushesIsFoundOut(t *testing.T) {
 	k := &keeper{push: true, drops: func(wire.NodeID, time.Duration) bool { return true }}
 	lied := k.run(t, 60*24*time.Hour)
@@ -290,8 +290,8 @@ func TestCostOfTrials(t *testing.T) {
 	}
 }
 
-// Nobody is blamed who keeps everything, has much to hand over, takes nothing, or does
-// not answer; and the box of a trial does not follow a fetch.
+// A mailbox is not blamed that keeps everything, has much to hand over, takes nothing,
+// or does not answer; and the box of a trial does not follow a fetch.
 func TestHonestMailboxIsNotBlamed(t *testing.T) {
 	keeps := func(wire.NodeID, time.Duration) bool { return false }
 	k := &keeper{drops: keeps}

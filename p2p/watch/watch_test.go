@@ -104,8 +104,8 @@ func TestAckUnderWay(t *testing.T) {
 	}
 }
 
-// TestQuietWatchPolls: a watch for which nothing comes asks as often as it polls,
-// whatever the number of its tags, and whether or not its mailbox is tried.
+// TestQuietWatchPolls: a watch without boxes asks as often as it polls, with any number
+// of tags, and whether or not its mailbox is tried.
 func TestQuietWatchPolls(t *testing.T) {
 	for _, n := range []int{1, 2, 31, 32, 33, 64, 65} {
 		var tags []mailbox.Tag

@@ -98,7 +98,8 @@ func (m *memory) Take(c Cell, data []byte, tell bool) error {
 
 func (m *memory) Owe(content ID) error { m.owed = append(m.owed, content); return m.failing("owe") }
 
-// part has a cell of content n come: part i of count, and after is what it waits for.
+// part has a cell of content n come: part i of count, and after is the message it waits
+// for.
 func (m *memory) part(seq int64, n, i, count int, text string, came time.Duration) error {
 	size := (len(text) + count - 1) / count
 	data := text[min(i*size, len(text)):min((i+1)*size, len(text))]
@@ -112,7 +113,7 @@ func (m *memory) one(t *testing.T, seq int64, n int, after string) {
 	}
 }
 
-// want checks what was taken, what is kept and the next number.
+// want checks the contents taken, the number of cells kept and the next number.
 func (m *memory) want(t *testing.T, taken string, kept int, next int64) {
 	t.Helper()
 	if got := strings.Join(m.taken, " "); got != taken || m.line.Len() != kept || len(m.cells) != kept || m.line.Next != next {
@@ -130,10 +131,11 @@ func TestInTurn(t *testing.T) {
 	m.one(t, 0, 0, "-")
 	m.one(t, 1, 1, "0")
 	m.want(t, "0+ 1+", 0, 2)
-	// A cell is missing; what waits for what is there does not wait.
+	// A cell is missing; a content that waits for a message that is there does not
+	// wait.
 	m.one(t, 3, 3, "1")
 	m.want(t, "0+ 1+ 3+", 1, 2)
-	// What waits for what is not there does, and is acknowledged.
+	// One that waits for a message that is not there does, and is acknowledged.
 	m.one(t, 5, 5, "4")
 	m.one(t, 6, 6, "5")
 	m.want(t, "0+ 1+ 3+", 3, 2)
@@ -177,7 +179,7 @@ func TestPieces(t *testing.T) {
 	m.want(t, "a b", 3, 9)
 }
 
-// What is no part of the conversation is taken at once.
+// Contents that are no part of the conversation are taken at once.
 func TestAtOnce(t *testing.T) {
 	m := newMemory()
 	m.part(3, 3, 0, 1, "now - now", 0)
@@ -255,7 +257,7 @@ func TestSkipAndFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.want(t, "2 5 11", 1, 12) // half of 8 is still there
-	// What was skipped and comes late is taken, once.
+	// A skipped cell that comes late is taken, once.
 	m.one(t, 1, 1, "0")
 	m.want(t, "2 5 11 1", 1, 12)
 	m.part(9, 8, 1, 2, "8 7 turn", 0)
@@ -264,8 +266,8 @@ func TestSkipAndFinish(t *testing.T) {
 	}
 }
 
-// A sender who sends only pieces fills nothing, and one who leaves a gap before very
-// many contents loses none.
+// A sender of pieces alone fills nothing, and one that leaves a gap before very many
+// contents loses none.
 func TestBounds(t *testing.T) {
 	m := newMemory()
 	for i := range MaxCells + 10 {
@@ -295,8 +297,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// Cells of one number in a content, or none, make nothing whole: who sends them has them
-// kept as pieces.
+// Cells of one number in a content, or none, make nothing whole: they are kept as
+// pieces.
 func TestLyingPieces(t *testing.T) {
 	m := newMemory()
 	m.part(1, 1, 0, 2, "a - turn", 0)
@@ -336,7 +338,7 @@ func TestPlacesArePassed(t *testing.T) {
 	m.want(t, "3+ 4+", 0, 10)
 }
 
-// What came is not forgotten when more comes, and nothing is remembered of what was taken.
+// Cells are not forgotten when more come, and nothing is remembered of taken ones.
 func TestCameTwice(t *testing.T) {
 	m := newMemory()
 	m.one(t, 5, 5, "50")
@@ -351,7 +353,7 @@ func TestCameTwice(t *testing.T) {
 	}
 }
 
-// A line that was kept when more was allowed comes down to what is.
+// A line from a time of larger limits comes down to the present ones.
 func TestTooManyKept(t *testing.T) {
 	m := newMemory()
 	var kept []Cell
@@ -364,8 +366,8 @@ func TestTooManyKept(t *testing.T) {
 	m.want(t, "", MaxCells, 0)
 }
 
-// Who waits longest is released first, by a hold that is shorter than for what names
-// nothing.
+// The one that waits longest is released first, by a hold that is shorter than for
+// contents that name nothing.
 func TestReleaseShortHold(t *testing.T) {
 	m := newMemory()
 	m.part(5, 5, 0, 1, "5 4 turn", 100*time.Second)
@@ -375,7 +377,7 @@ func TestReleaseShortHold(t *testing.T) {
 	}
 }
 
-// Each call tells what the keeper failed on in it.
+// Each call returns its own error of the keeper.
 func TestErrorOfEachCall(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail string
@@ -399,7 +401,7 @@ func TestErrorOfEachCall(t *testing.T) {
 	}
 }
 
-// What the keeper fails on is told.
+// Errors of the keeper are told.
 func TestErrors(t *testing.T) {
 	for _, what := range []string{"add", "mark", "drop", "ready", "take", "owe"} {
 		m := newMemory()
@@ -428,9 +430,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Whatever is lost and whenever the rest comes, each whole content is taken once, none
-// before the one that it names if that is still to come in time, and nothing is left
-// of them in the end.
+// With any losses, and any times for the rest, each whole content is taken once, none
+// before the one that it names if that is still to come in time, and nothing is left of
+// them in the end.
 func FuzzLine(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(seed, byte(seed*7), byte(seed*3))

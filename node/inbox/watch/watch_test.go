@@ -34,8 +34,8 @@ func request(all []Request, n Node) ([]Tag, bool) {
 	return nil, false
 }
 
-// What an owner waits for is asked for at each of its mailboxes, and no more where it
-// has left.
+// The tags of an owner are asked for at each of its mailboxes, and no more where it has
+// left.
 func TestSet(t *testing.T) {
 	table := NewTable[string]()
 	ask, drop, others := table.Set("bob", Plan{Nodes: []Node{a, b}, Tags: tags(0, 3)}, nil, t0)
@@ -60,7 +60,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// A box under a tag that two wait for is for both, whoever else goes.
+// A box under a tag that two wait for is for both, even when one goes.
 func TestTagOfTwo(t *testing.T) {
 	table := NewTable[string]()
 	table.Set("bob", Plan{Nodes: []Node{a}, Tags: tags(0, 2)}, nil, t0)
@@ -94,8 +94,8 @@ func TestMuted(t *testing.T) {
 	}
 }
 
-// The second copy of what came is asked for at the other mailbox, in the place of the
-// last tags ahead, until it was handed over or its time is over.
+// The second copy of a cell that came is asked for at the other mailbox, in the place
+// of the last tags ahead, until it was handed over or its time is over.
 func TestSecondCopies(t *testing.T) {
 	plan := Plan{Nodes: []Node{a, b}, Tags: tags(100, 140), Session: true, Spare: 3}
 	table := NewTable[string]()
@@ -124,7 +124,7 @@ func TestSecondCopies(t *testing.T) {
 	if len(table.second) != 1 {
 		t.Errorf("%v", table.second)
 	}
-	// An owner who goes leaves nothing.
+	// An owner that goes leaves nothing.
 	table.Set("bob", Plan{}, nil, t0)
 	if len(table.second) != 0 || len(table.plans) != 0 {
 		t.Errorf("%v", table.second)
@@ -175,7 +175,7 @@ func TestHandedOverOne(t *testing.T) {
 	}
 }
 
-// What came twice is waited for once.
+// A cell that came twice is waited for once.
 func TestCameTwice(t *testing.T) {
 	table := NewTable[string]()
 	plan := Plan{Nodes: []Node{a, b}, Tags: append(tags(100, 104), tags(100, 101)...)}
@@ -263,7 +263,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// Whatever owners do, a table holds what its plans say.
+// After any changes of owners, a table holds the tags of their plans.
 func TestTableFollowsItsPlans(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
