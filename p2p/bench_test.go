@@ -130,8 +130,8 @@ func BenchmarkColdStart(b *testing.B) {
 	}
 }
 
-// BenchmarkMesh starts relays in one process until all know all, and reports
-// what a relay costs.
+// BenchmarkMesh starts relays in one process until all know all, and reports the cost
+// of a relay.
 func BenchmarkMesh(b *testing.B) {
 	for _, n := range []int{8, 25, 100} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

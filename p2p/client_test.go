@@ -50,7 +50,7 @@ func randomBox() []byte {
 	return b
 }
 
-// inbox collects what OnBox gets and acknowledges it, as node does.
+// inbox collects the boxes of OnBox and acknowledges them, as node does.
 type inbox struct {
 	mu    sync.Mutex
 	boxes map[p2p.Tag][]byte
@@ -83,7 +83,7 @@ func (in *inbox) has(tags ...p2p.Tag) bool {
 	return true
 }
 
-// receiver starts a client whose boxes go to an inbox.
+// receiver starts a client that hands its boxes to an inbox.
 func receiver(mesh *p2ptest.Net, edit func(*p2p.ClientConfig)) (*p2ptest.Client, *inbox) {
 	in := &inbox{}
 	c := mesh.Client(func(cfg *p2p.ClientConfig) {
@@ -208,8 +208,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchAgain: what is not acknowledged stays and is found by the next
-// client, and a watch that ends gets nothing.
+// TestWatchAgain: unacknowledged boxes stay and are found by the next client, and a
+// watch that ends gets nothing.
 func TestWatchAgain(t *testing.T) {
 	mesh := p2ptest.Loopback(t, 6, nil)
 	a := mesh.Client(nil)
@@ -249,8 +249,8 @@ func TestNeverTogether(t *testing.T) {
 	p2ptest.Eventually(t, "all arrive", func() bool { return in.has(tags...) })
 }
 
-// TestRelayRestart: a mailbox that restarts has new keys and has forgotten who
-// waits; boxes survive and the watch goes on.
+// TestRelayRestart: a mailbox that restarts has new keys and has forgotten its watches;
+// boxes survive and the watch goes on.
 func TestRelayRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mesh := p2ptest.Virtual(t, 6, wan, nil)
@@ -416,7 +416,7 @@ func TestFailClosed(t *testing.T) {
 	mesh.Relays[3].Start()
 	mesh.Relays[4].Start()
 	a.WaitReady(t)
-	// What has just started may not know all the others yet.
+	// A relay that has just started may not know all the others yet.
 	tag, box := randomTag(), randomBox()
 	p2ptest.Eventually(t, "put", func() bool { return a.Put(t.Context(), mesh.Relays[2].ID(), tag, box) == nil })
 }

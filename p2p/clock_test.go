@@ -37,9 +37,9 @@ func exchange(t *testing.T, from, to *p2ptest.Client) {
 	})
 }
 
-// TestWrongClock: a newcomer whose clock is wrong by up to a year, either way, is
-// served as any other and told so. With the guards of a start with the right
-// clock it starts again, with the same.
+// TestWrongClock: a newcomer with a clock that is wrong by up to a year, either way, is
+// served as any other and told so. With the guards of a start with the right clock it
+// starts again, with the same.
 func TestWrongClock(t *testing.T) {
 	wrongs := []time.Duration{-year, -36 * time.Hour, -11 * time.Minute, 3 * time.Hour, 60 * time.Hour, year}
 	if testing.Short() {

@@ -28,7 +28,7 @@ import (
 // crowdRelay, in the environment, makes this program a relay with its state in a folder.
 const crowdRelay = "STARLING_TEST_CROWD_RELAY"
 
-// crowdMemory is what that relay may use.
+// crowdMemory is the memory that relay may use.
 const crowdMemory = 1 << 30
 
 // runCrowdRelay answers every line with its address, links, resident bytes and
@@ -53,7 +53,7 @@ func runCrowdRelay(dir string) {
 	<-done
 }
 
-// processorTime is what this process has used of it, where Linux says.
+// processorTime is the processor time used by this process, where Linux tells it.
 func processorTime() time.Duration {
 	b, _ := os.ReadFile("/proc/self/stat")
 	_, after, _ := strings.Cut(string(b), ") ")
@@ -66,7 +66,7 @@ func processorTime() time.Duration {
 	return time.Duration(user+system) * time.Second / 100
 }
 
-// A crowd is a relay in a process of its own and those who are connected to it.
+// A crowd is a relay in a process of its own and the clients that are connected to it.
 type crowd struct {
 	b    *testing.B
 	cmd  *exec.Cmd
@@ -118,8 +118,8 @@ func (c *crowd) join(at netip.AddrPort) error {
 }
 
 // BenchmarkCrowd holds 2,000 clients at a relay that may use 1 GiB, each of which asks
-// for the list and then sends a frame every ten seconds, and reports how many stay, what
-// the relay has of memory, and what it uses of one processor while they are there.
+// for the list and then sends a frame every ten seconds, and reports how many stay, the
+// memory of the relay, and its use of one processor while they are there.
 func BenchmarkCrowd(b *testing.B) {
 	const clients, stay = 2000, 30 * time.Second
 	c := &crowd{b: b, cmd: exec.Command(os.Args[0])}

@@ -89,7 +89,7 @@ func (n *nomad) has(tag p2p.Tag) bool {
 	return n.got[tag]
 }
 
-// told hands the client what contacts, mailboxes and links may say, of any kind.
+// told hands the client hints from contacts, mailboxes and links, of any kind.
 func (n *nomad) told() {
 	for _, hint := range lies(n.m, n.c.Status()) {
 		n.c.AddHint(hint)
@@ -146,8 +146,9 @@ func TestTaintOverOutages(t *testing.T) {
 
 		for round := range *outages {
 			v.told()
-			// An invite whose bundle lies where a contact says, a knock that may lie at tags
-			// of the other's choice, and mail: all the time, and not only when all is well.
+			// An invite with a bundle at a place of the contact's choice, a knock that
+			// may lie at tags of the other's choice, and mail: all the time, and not
+			// only when all is well.
 			boxes, err := other.c.ChooseMailboxes(2)
 			if err != nil {
 				t.Fatal(err)

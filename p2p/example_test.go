@@ -27,7 +27,7 @@ func join(ctx context.Context, m *mesh.Mesh, onBox func(mailbox p2p.NodeID, tag 
 	return client
 }
 
-// Example: a box waits in a mailbox, and is fetched by whoever knows its tag.
+// Example: a box waits in a mailbox, and is fetched by a holder of its tag.
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -48,7 +48,7 @@ func Example() {
 	rand.Read(tag[:])
 	bob.Watch("from Ada", mailboxes[0], []p2p.Tag{tag})
 
-	// Ada seals what she has to say into a box of the one size, and puts it there.
+	// Ada seals her words into a box of the one size, and puts it there.
 	ada := join(ctx, relays, nil)
 	box := make([]byte, p2p.BoxSize)
 	copy(box, "sealed by package session")

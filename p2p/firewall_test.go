@@ -9,9 +9,9 @@ import (
 	"starling/p2p/p2ptest"
 )
 
-// TestFirewall: a client whose network lets it reach a third of the relays only, and which
-// nobody can dial, finds guards among those, sends and gets mail at relays that it
-// cannot reach itself, and keeps to two guards.
+// TestFirewall: a client in a network that lets it reach a third of the relays only,
+// and that nobody can dial, finds guards among those, sends and gets mail at relays
+// that it cannot reach itself, and keeps to two guards.
 func TestFirewall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := p2ptest.Virtual(t, 9, wan, nil)

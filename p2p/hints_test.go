@@ -18,8 +18,8 @@ import (
 // wan is a network of some latency.
 var wan = virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 7}
 
-// hostile is where nodes are that the tests never start: whatever comes to their
-// addresses was sent there by a client that believed somebody.
+// hostile is the addresses of nodes that the tests never start: any packet to them was
+// sent by a client that believed a lie.
 const hostile, hostiles = 2000, 8
 
 func hostileAddress(i int) directory.Address {

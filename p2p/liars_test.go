@@ -13,7 +13,7 @@ import (
 	"starling/p2p/p2ptest"
 )
 
-// A dropper calls stored what it drops.
+// A dropper calls boxes stored and drops them.
 type dropper struct{ *mailbox.Memory }
 
 // Put says that the box was here already and is acknowledged: the sender is told that
@@ -22,9 +22,9 @@ func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) 
 	return mailbox.ErrAcknowledged
 }
 
-// TestLiarsAreMissing: half of the relays drop what they call stored. A client that
-// watches at two of them, and at an honest one, finds out which by boxes of its own,
-// and chooses none of them any more, at its next start neither.
+// TestLiarsAreMissing: half of the relays drop stored boxes. A client that watches at
+// two of them, and at an honest one, finds out which by boxes of its own, and chooses
+// none of them any more, at its next start neither.
 func TestLiarsAreMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := p2ptest.Virtual(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {

@@ -26,7 +26,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// A liar is a relay that does with askers what it likes.
+// A liar is a relay that lies to askers in any way.
 type liar struct {
 	host  host.Host
 	links *link.Links
@@ -220,9 +220,9 @@ func bootstrap(r *p2ptest.Relay) string {
 	return fmt.Sprintf("/ip4/%s/tcp/%d/p2p/%s", virtualtime.Address(r.Node), virtualtime.Port, r.PeerID())
 }
 
-// TestOneHostileSource: whatever one of the three relays does that a newcomer
-// asks first, it is ready within 10 s with the list of the other two, and with
-// guards of them.
+// TestOneHostileSource: against any deed of one of the three relays that a newcomer
+// asks first, it is ready within 10 s with the list of the other two, and with guards
+// of them.
 func TestOneHostileSource(t *testing.T) {
 	newcomers := 50 / len(liars)
 	if testing.Short() {

@@ -89,8 +89,8 @@ func TestNewsOfOneRelay(t *testing.T) {
 // isRequest tells a question for a list by its body, which is all that a tap sees.
 func isRequest(b []byte) bool { _, err := directory.ParseRequest(b); return err == nil }
 
-// toggle has somebody who holds a relay's key sign that it leaves, and that it is back,
-// every five seconds until ctx ends. It returns how often that was said.
+// toggle has a thief of a relay's key sign that it leaves, and that it is back, every
+// five seconds until ctx ends. It returns how often that was said.
 func toggle(ctx context.Context, t *testing.T, m *p2ptest.Net, state string, of *p2ptest.Relay) func() int64 {
 	t.Helper()
 	seed, err := os.ReadFile(filepath.Join(state, "relay.key"))

@@ -11,7 +11,7 @@ import (
 	"starling/p2p/wake"
 )
 
-// A traveller is a client whose network comes and goes.
+// A traveller is a client with a network that comes and goes.
 type traveller struct {
 	*p2ptest.Client
 	t      *testing.T
@@ -72,8 +72,8 @@ func (v *traveller) back(what string) time.Duration {
 }
 
 // TestOutages: lines that are cut for seconds or pulled out for minutes, changes of
-// network, sleeps, and relays that all restart. Nobody sees the address who did not see
-// it before, and the same two guards are back within 15 s.
+// network, sleeps, and relays that all restart. Nobody sees the address for the first
+// time, and the same two guards are back within 15 s.
 func TestOutages(t *testing.T) {
 	rounds := 50
 	if testing.Short() {

@@ -20,8 +20,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestRelayState: a relay keeps its identity, to itself, and says what is
-// wrong with its state.
+// TestRelayState: a relay keeps its identity, to itself, and names the fault of its
+// state.
 func TestRelayState(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	cfg := p2p.RelayConfig{StateDir: dir, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true}
@@ -64,7 +64,7 @@ func TestRelayState(t *testing.T) {
 	}
 }
 
-// TestRelayConfig: what cannot work is refused at the start.
+// TestRelayConfig: a configuration that cannot work is refused at the start.
 func TestRelayConfig(t *testing.T) {
 	for name, edit := range map[string]func(*p2p.RelayConfig){
 		"no state":       func(cfg *p2p.RelayConfig) { cfg.StateDir = "" },
@@ -85,8 +85,8 @@ func TestRelayConfig(t *testing.T) {
 	}
 }
 
-// TestStrangers: a stranger sends a relay everything but what it should. All
-// of it is dropped and counted, and the relay goes on.
+// TestStrangers: a stranger sends a relay everything but proper frames. All of it is
+// dropped and counted, and the relay goes on.
 func TestStrangers(t *testing.T) {
 	mesh := p2ptest.Loopback(t, 5, nil)
 	relay := mesh.Relays[1]
@@ -174,7 +174,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestLateBootstrap: a relay whose bootstrap relay comes later joins then.
+// TestLateBootstrap: a relay with a bootstrap relay that comes later joins then.
 func TestLateBootstrap(t *testing.T) {
 	mesh := p2ptest.Loopback(t, 3, nil)
 	mesh.Relays[0].Stop()

@@ -9,7 +9,7 @@ import (
 	"starling/p2p/p2ptest"
 )
 
-// TestRelayWithAWrongClock: a relay whose clock is wrong, be it the one that all others
+// TestRelayWithAWrongClock: a relay with a wrong clock, be it the one that all others
 // were given, learns the time from its neighbours, is listed by all and lists all.
 func TestRelayWithAWrongClock(t *testing.T) {
 	wrongs := []time.Duration{-year, -11 * time.Minute, -2 * time.Minute, 5 * time.Hour, year}

@@ -26,15 +26,15 @@ func (w *witness) tap(s p2p.Seen) {
 	w.seen = append(w.seen, s)
 }
 
-// traces returns what in a node's view gives away somebody's network address
-// or identity, in text or in bytes.
+// traces returns the parts of a node's view that give away a network address or an
+// identity, in text or in bytes.
 func (w *witness) traces(id wire.NodeID, source string) (found []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return traces(w.seen, id, source)
 }
 
-// forget returns what the node came to see since it forgot last.
+// forget returns the node's view since it forgot last.
 func (w *witness) forget() (seen []p2p.Seen) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

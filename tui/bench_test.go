@@ -73,7 +73,7 @@ func BenchmarkFrameAfterResize(b *testing.B) {
 	}
 }
 
-// What a message that changes nothing costs.
+// The cost of a message that changes nothing.
 func BenchmarkNothingChanged(b *testing.B) {
 	app := crowded(b, 1000)
 	b.ReportAllocs()
@@ -203,8 +203,8 @@ func BenchmarkFrameHostile(b *testing.B) {
 	}
 }
 
-// From the last letter of the words to the frame with the hits, beside what
-// the node takes to find them.
+// From the last letter of the words to the frame with the hits, beside the node's time
+// to find them.
 func BenchmarkSearchFrame(b *testing.B) {
 	app := crowded(b, 100_000)
 	_, cmd := app.Update(tuitest.Key("ctrl+s"))
@@ -226,7 +226,7 @@ func BenchmarkSearchFrame(b *testing.B) {
 	}
 }
 
-// 128 KiB of ESC [ made safe and laid out: what one such message costs.
+// 128 KiB of ESC [ made safe and laid out: the cost of one such message.
 func BenchmarkEscapes128KiBMessage(b *testing.B) {
 	text := strings.Repeat("\x1b[", 1<<16)
 	node := tuitest.NewNode(clock)

@@ -15,8 +15,8 @@ import (
 	"starling/tui/tuitest"
 )
 
-// withEditor returns a user whose editor is a shell script, and the directory
-// in which the text lies meanwhile.
+// withEditor returns a user with a shell script as the editor, and the directory in
+// which the text lies meanwhile.
 func withEditor(t *testing.T, script string) (*tuitest.Node, string, *tuitest.User, string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no shell")
@@ -38,7 +38,7 @@ func withEditor(t *testing.T, script string) (*tuitest.Node, string, *tuitest.Us
 	return node, id, u, run
 }
 
-// lying returns what lies in the folder of texts, beside the lock that everybody takes.
+// lying returns the files in the folder of texts, beside the lock that everybody takes.
 func lying(run string) []os.DirEntry {
 	left, _ := os.ReadDir(filepath.Join(run, "texts"))
 	return slices.DeleteFunc(left, func(e os.DirEntry) bool { return e.Name() == "lock" })

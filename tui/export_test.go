@@ -7,7 +7,7 @@ import (
 	"starling/tui/keymap"
 )
 
-// Events is a batch of what the node tells.
+// Events is a batch of the node's events.
 func Events(events ...api.Event) tea.Msg { return eventsMsg(events) }
 
 // Does reports whether the app has something to do for an action.

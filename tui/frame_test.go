@@ -12,8 +12,8 @@ import (
 	"starling/tui/tuitest"
 )
 
-// checkFrame checks that a frame fills its screen exactly, whoever wrote what
-// is in it.
+// checkFrame checks that a frame fills its screen exactly, with content from any
+// writer.
 func checkFrame(t *testing.T, u *tuitest.User, width, height int, when string) {
 	t.Helper()
 	lines := strings.Split(u.View().Content, "\n")

@@ -10,8 +10,8 @@ import (
 	"starling/tui/tuitest"
 )
 
-// A message that is shown without the one before it says so, above it and not
-// among what the contact writes, until that one has come.
+// A message that is shown without the one before it says so, above it and not among the
+// contact's words, until that one has come.
 func TestGapIsShown(t *testing.T) {
 	const missing, never = "something written before this has not arrived yet", "something written before this never arrived"
 	node, ids, u := seeded(t)

@@ -53,8 +53,8 @@ func start(t testing.TB, node api.Node) *tuitest.User {
 	return tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en"})
 }
 
-// patient returns a user, and what lets the time pass that the app waits for,
-// where it waits no longer than that.
+// patient returns a user, and a function that lets the time pass that the app waits
+// for, where it waits no longer than that.
 func patient(t testing.TB, node api.Node, opts tui.Options) (*tuitest.User, func(time.Duration)) {
 	type wait struct {
 		time.Duration

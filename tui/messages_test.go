@@ -52,7 +52,7 @@ func TestJumpToTheOriginal(t *testing.T) {
 	u.Expect().Sees("as you said")
 	number, _, _ := strings.Cut(all[0].Text.String(), " ")
 	u.Press("esc", "o").Expect().Sees("▌ "+number, "↓ more")
-	// What comes meanwhile leaves no gap.
+	// A message that comes meanwhile leaves no gap.
 	node.Receive(id, "news")
 	u.Expect().Sees("1 new message").SeesNot("  news")
 	for range 3 {
@@ -123,7 +123,7 @@ func TestDelete(t *testing.T) {
 	if !slices.Contains(node.Calls(), "Delete 1 true") {
 		t.Errorf("calls: %q", node.Calls())
 	}
-	// What the contact takes back has no text left.
+	// A message that the contact takes back has no text left.
 	gone := node.Receive(id, "said too much")
 	u.Expect().Sees("said too much")
 	node.Change(gone, func(m *api.Message) { m.Deleted, m.Text = true, safetext.Text{} })
@@ -209,7 +209,7 @@ func TestPictures(t *testing.T) {
 	u.Press("f5").Expect().SeesNot("▀▀▀▀").Sees("picture, PNG")
 	u.Press("z").Expect().Status("Pictures are hidden too.")
 	u.Press("f5").Expect().Sees("▀▀▀▀")
-	// One that is none says what it claims to be and no more.
+	// A picture that is none shows its claimed type and no more.
 	node.ReceiveMessage(id, api.Message{Picture: &api.Picture{Type: "image/png; \x1b]0;PWNED", Data: []byte("\x89PNG\r\n\x1a\nPWNED"), Size: 13}})
 	u.Expect().Sees("▦ picture, ?, 13 B", "z shows it")
 	u.Press("G", "z").Expect().Status("This picture cannot be shown")

@@ -10,7 +10,7 @@ import (
 	"starling/tui/tuitest"
 )
 
-// withTimer returns a node that knows alice, a user, and what lets all the
+// withTimer returns a node that knows alice, a user, and a function that lets all the
 // time pass that the app waits for.
 func withTimer(t *testing.T) (*tuitest.Node, string, *tuitest.User, func()) {
 	node := tuitest.NewNode(clock)
@@ -25,7 +25,7 @@ func TestInviteUsedTwiceCannotBeMissed(t *testing.T) {
 	pass()
 	node.TellInvite("i1", "reused", id)
 	u.Expect().Sees("An invite was used twice", "Somebody tried the link", "Compare safety numbers").Status("An invite was used twice")
-	// What was being typed goes where it was meant to go and closes nothing.
+	// Keys being typed go where they were meant to go and close nothing.
 	u.Type("vq").Press("esc", "i").Expect().Sees("An invite was used twice")
 	pass()
 	u.Press("esc").Expect().SeesNot("An invite was used twice").Sees("› vq", "! The link of this contact's invite", "and may")

@@ -23,7 +23,7 @@ import (
 	"starling/tui/tuitest"
 )
 
-// fakeApp makes the test binary be the app, on a node whose contacts attack.
+// fakeApp makes the test binary be the app, on a node with contacts that attack.
 const fakeApp = "STARLING_TEST_APP"
 
 func runFakeApp() int {
@@ -164,7 +164,7 @@ func TestHostileBytesNeverReachTheTerminal(t *testing.T) {
 		"\x0b", "m", "a", "l", "l", "\r", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~", "\x1b[5~",
 		"\t", "k", "k", "k", "v", "q", "D", "\x1b[27u", "E", "\x1b[27u", "n", "q",
 		"\x10", "\x1b[27u",
-		// What can be done with hostile messages, and how their sender is kept.
+		// All actions on hostile messages, and on their sender's conversation.
 		"\r", "j", "k", "\x1b[27u", "+", "t", "\x1b[27u", "f", "m", "\x1b[27u", "d", "\x1b[27u", "o", "r", "x", "\x1b[27u", "\x1b[27u", "\x1b[27u",
 		"c", "\x1b[27u", "t", "\x1b[27u", "z", "\x1b[27u", "k", "z", "\x1b[27u", "/", "PWNED", "wait messages", "\x1b[B", "\r", "\x1b[27u",
 		"\x13", "\x15", "PWNED", "wait messages", "\x1b[B", "\x1b[B", "\x1b[6~", "\r", "o",
@@ -214,8 +214,8 @@ func TestHostileBytesInTheLinearMode(t *testing.T) {
 	checkOutput(t, out)
 }
 
-// ours are the sequences that the renderer itself writes; whatever else
-// begins with ESC came from somewhere else.
+// ours are the sequences that the renderer itself writes; anything else that begins
+// with ESC came from somewhere else.
 var ours = regexp.MustCompile(strings.Join([]string{
 	`^\x1b\[[0-9;]*[ABCDGHJKLMPSTXdfgmr@]`, // movement, erasing, colours
 	`^\x1b\[[0-9;]*[:0-9;]*m`,
@@ -237,7 +237,7 @@ var ours = regexp.MustCompile(strings.Join([]string{
 	`^\x1b\[[0-9]*[IZE]`,
 }, "|"))
 
-// checkOutput checks that every control in what reached the terminal is ours.
+// checkOutput checks that every control in the output to the terminal is ours.
 func checkOutput(t *testing.T, out []byte) {
 	t.Helper()
 	if what := foreign(out); what != "" {

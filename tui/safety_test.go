@@ -109,7 +109,7 @@ func TestWipeInTwoKeys(t *testing.T) {
 	}
 }
 
-// notified is a user whose terminal is foot and who looks elsewhere.
+// notified is a user with the terminal foot that looks elsewhere.
 func notified(t *testing.T) (*tuitest.Node, string, *tuitest.User) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")

@@ -123,7 +123,7 @@ func TestUnreadLineAndReading(t *testing.T) {
 	u.Open("bob").Expect().Sees("1 new", "Here is the fix")
 	u.Expect().Sees("2 new") // of 李明
 	u.Expect().That("bob to be read", func() bool { return slices.Contains(node.Calls(), "MarkRead") })
-	// What comes while looking elsewhere is unread.
+	// A message that comes while looking elsewhere is unread.
 	node.Receive(ids["alice"], "one more thing")
 	u.Expect().Sees("3 new")
 	u.Press("alt+u").Expect().Sees("alice", "one more thing")

@@ -64,8 +64,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// patience is how long a script waits for something that must happen: longer
-// than a text waits for what is missing before it (inbox.DefaultHold).
+// patience is how long a script waits for an event: longer than a text waits for one
+// that is missing before it (inbox.DefaultHold).
 const patience = 2 * time.Minute
 
 type processes struct{}
@@ -286,8 +286,8 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), size))
 }
 
-// codeBlock PAGE NAME writes the script that a page of the manual shows, and
-// whose first comment says "# NAME ", into a file of that name.
+// codeBlock PAGE NAME writes the script on a page of the manual with the first comment
+// "# NAME " into a file of that name.
 func codeBlock(ts *testscript.TestScript, neg bool, args []string) {
 	page, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(args[0])))
 	ts.Check(err)

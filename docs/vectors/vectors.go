@@ -1,6 +1,7 @@
 // Package vectors sets the layouts of docs/PROTOCOL.md against two
 // implementations: this module, and the Python beside this file, which was
-// written from that text alone. Each *.json here is one section; README.md describes them. Only tests import this package.
+// written from that text alone. Each *.json here is one section; README.md describes
+// them. Only tests import this package.
 package vectors
 
 import (
@@ -31,7 +32,8 @@ func (h *Hex) UnmarshalText(b []byte) (err error) {
 }
 
 // Made checks the section that is stored here: generate, given the same random
-// bytes, still makes it, and check agrees with it. Then the Python checks the output of generate on other random bytes.
+// bytes, still makes it, and check agrees with it. Then the Python checks the output of
+// generate on other random bytes.
 func Made[V any](t *testing.T, section string, generate func(t *testing.T) V, check func(t *testing.T, v V)) {
 	t.Run("stored", func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, 20261122)

@@ -203,7 +203,7 @@ func TestNamesThatLookAlike(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
-	// What scripts and emoji need stays.
+	// Characters that scripts and emoji need stay.
 	for _, s := range []string{"می\u200cخواهم", "क्\u200dष", "👩\u200d👩\u200d👧", "❤\ufe0f", "1\ufe0f⃣", "José", "Łukasz O'Brien", "王小明", "김철수"} {
 		if got := PeerName(s); got != s {
 			t.Errorf("%q is called %q", s, got)

@@ -24,8 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// stub answers what the tests of the protocol ask; package node runs the whole
-// api through the socket. What it does not answer itself has ended.
+// stub answers the requests of the tests of the protocol; package node runs the whole
+// api through the socket. Any other answer is that the node has ended.
 type stub struct{ api.Node }
 
 func newStub() stub {
@@ -237,7 +237,7 @@ func TestListCutOff(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, the server answers or hangs up, and goes on.
+// For any request, the server answers or hangs up, and goes on.
 func TestBadRequests(t *testing.T) {
 	p := serve(t)
 	post := func(path, body string) string {
@@ -279,7 +279,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// Every code has a status that says whose fault it is.
+// Every code has a status that names the side at fault.
 func TestStatusOfCodes(t *testing.T) {
 	for code, want := range map[api.Code]int{
 		api.CodeUsage: 400, api.CodeNoContact: 404, api.CodeInternal: 500, api.CodeOffline: 503, api.CodeDiskFull: 507, "new": 400,

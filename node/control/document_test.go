@@ -56,8 +56,7 @@ func TestEveryMethodIsServed(t *testing.T) {
 	}
 }
 
-// comments are what the source of a package says of its types, fields and
-// constants.
+// comments are the comments of a package's types, fields and constants.
 type comments struct {
 	types  map[string]string
 	fields map[string]string // Type.Field

@@ -135,7 +135,7 @@ func lock(t *testing.T, path string) {
 	t.Cleanup(func() { l.Close() })
 }
 
-// Every check finds what it is for, says what to do, and names nobody.
+// Every check finds its fault, names the remedy, and names nobody.
 func TestFindings(t *testing.T) {
 	node := func(f func(*fakeNode)) func(*testing.T, *Patient) {
 		return func(_ *testing.T, p *Patient) { f(p.Node.(*fakeNode)) }

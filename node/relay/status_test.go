@@ -14,8 +14,8 @@ import (
 	"starling/p2p"
 )
 
-// TestStatusFile: who may read the folder knows how the relay is while it runs, and
-// that none runs afterwards, whatever lies there.
+// TestStatusFile: a reader of the folder knows how the relay is while it runs, and that
+// none runs afterwards, with any remains in it.
 func TestStatusFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, statusFile)

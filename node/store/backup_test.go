@@ -152,7 +152,7 @@ func TestRestoredBesideLivingProfile(t *testing.T) {
 	s.Close()
 }
 
-// What is no whole backup leaves nothing behind.
+// An incomplete backup leaves nothing behind.
 func TestRestoreRefuses(t *testing.T) {
 	s := open(t, newProfile(t))
 	path := backupOf(t, s)
@@ -252,7 +252,7 @@ func seal(t testing.TB, magic string, keys []byte, size uint64, db []byte) []byt
 	return b.Bytes()
 }
 
-// FuzzRestore takes anything for a backup, and anything for what is in one.
+// FuzzRestore takes anything for a backup, and anything for its content.
 func FuzzRestore(f *testing.F) {
 	s := open(f, newProfile(f))
 	whole, err := os.ReadFile(backupOf(f, s))

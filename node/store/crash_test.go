@@ -11,8 +11,8 @@ import (
 	"starling/p2p/virtualdisk"
 )
 
-// A store killed at any write, or whose machine loses its power then, holds,
-// when it is opened again, exactly what was reported as written.
+// A store killed at any write, or on a machine that loses its power then, holds, when
+// it is opened again, exactly the changes that were reported as written.
 // STARLING_CRASH=all tries every write, not one in eleven.
 func TestKilledAtEveryWrite(t *testing.T) {
 	for _, power := range []bool{false, true} {
@@ -148,7 +148,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// Only what must outlive a crash of the machine waits for the disk.
+// Only changes that must outlive a crash of the machine wait for the disk.
 func TestNote(t *testing.T) {
 	fs := virtualdisk.Register("note")
 	s, err := Open(newProfile(t), secret, Options{VFS: "note"})

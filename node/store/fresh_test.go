@@ -11,7 +11,7 @@ import (
 	"starling/node/config"
 )
 
-// A disk is what the files of a profile were at one time.
+// A disk is the files of a profile at one time.
 type disk struct {
 	key, db, log []byte
 	step         int // of what was written last
@@ -56,8 +56,8 @@ func stepOf(p config.Profile) (step int, err error) {
 	return step, err
 }
 
-// Whoever can write to the disk mixes files of any times: what opens is no older
-// than the key file, and the files of one time always open.
+// A writer of the disk mixes files of any times: a profile that opens is no older than
+// the key file, and the files of one time always open.
 func TestOldFilesAreRefused(t *testing.T) {
 	p := newProfile(t)
 	s := open(t, p)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Who can write to the disk cannot make the passphrase cheap to guess, nor have
-// the program spend its memory on it.
+// A writer of the disk cannot make the passphrase cheap to guess, nor have the program
+// spend its memory on it.
 func TestKDFParametersChanged(t *testing.T) {
 	k, err := newKeyFile(secret, KDF{Passes: 2, Memory: 128, Threads: 1})
 	if err != nil {

@@ -147,8 +147,8 @@ func TestMarkerMoved(t *testing.T) {
 	}
 }
 
-// Whatever a crash keeps from being written, nothing looks restored; and the
-// work of a restored profile is not lost half way.
+// After a crash at any write, nothing looks restored; and the work of a restored
+// profile is not lost half way.
 func TestMarkerCrash(t *testing.T) {
 	p := newPlaced(t)
 	p.run(t, 2)
@@ -191,8 +191,8 @@ func TestMarkerCrash(t *testing.T) {
 	}
 }
 
-// A new profile whose marker cannot be written works, says so, and never looks
-// restored; nor does one whose marker cannot be read.
+// A new profile with a marker that cannot be written works, says so, and never looks
+// restored; nor does one with a marker that cannot be read.
 func TestMarkerImpossible(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	os.WriteFile(file, nil, 0o600)
@@ -264,8 +264,8 @@ func FuzzMarkerRow(f *testing.F) {
 	})
 }
 
-// What is left of a session is sealed, versioned, re-sealed with the others and
-// erased with the contact.
+// The rest of a session is sealed, versioned, re-sealed with the others and erased with
+// the contact.
 func TestResets(t *testing.T) {
 	p := newProfile(t)
 	s := open(t, p)

@@ -49,7 +49,7 @@ func madeOf(t *testing.T, files ...map[string][]byte) config.Profile {
 	return p
 }
 
-// ownerOf opens a profile and reads whose it is.
+// ownerOf opens a profile and reads the name of its owner.
 func ownerOf(p config.Profile, passphrase string) (owner string, err error) {
 	s, err := Open(p, passphrase, Options{NoSync: true})
 	if err != nil {
@@ -174,7 +174,7 @@ func TestChangedPassphraseIsNoCopy(t *testing.T) {
 }
 
 // TestChangePassphraseInUse: while others write and search, the passphrase changes;
-// nothing of what they wrote is lost, the store goes on, and a change goes back too.
+// none of their changes are lost, the store goes on, and a change goes back too.
 func TestChangePassphraseInUse(t *testing.T) {
 	p := newProfile(t)
 	s, err := Open(p, secret, Options{NoSync: true, Markers: t.TempDir()})

@@ -151,7 +151,7 @@ func TestSearchIsRenewed(t *testing.T) {
 	}
 }
 
-// FuzzQuery looks for what no query may do: fail.
+// FuzzQuery looks for a query that fails: none may.
 func FuzzQuery(f *testing.F) {
 	s := open(f, newProfile(f))
 	say(f, s, addContact(f, s, "Bob", nil), "hello 明天")
@@ -165,8 +165,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// drawText makes a text of twelve words whose frequencies fall as those of a
-// language do.
+// drawText makes a text of twelve words with the falling frequencies of a language.
 func drawText(rng *rand.Rand, zipf *rand.Zipf) string {
 	var b strings.Builder
 	for range 4 + rng.IntN(16) {

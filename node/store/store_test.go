@@ -236,8 +236,8 @@ func TestNothingInClear(t *testing.T) {
 	check()
 }
 
-// What was deleted is in no page after a checkpoint, even for someone who has
-// the database key. The pages are read back through the same cipher.
+// A deleted row is in no page after a checkpoint, even for a holder of the database
+// key. The pages are read back through the same cipher.
 func TestDeletedIsGone(t *testing.T) {
 	p := newProfile(t)
 	s := open(t, p)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// killedBackup kills a process while it backs a profile up, and returns what it left
+// killedBackup kills a process while it backs a profile up, and returns the files left
 // beside the backup.
 func killedBackup(t *testing.T, p config.Profile, target string) (left []string) {
 	t.Helper()
@@ -52,8 +52,8 @@ func killedBackup(t *testing.T, p config.Profile, target string) (left []string)
 	return nil
 }
 
-// TestKilledBackup: what a backup that was killed left beside its file goes with the
-// next start of the profile, or its wipe; what only looks like it stays.
+// TestKilledBackup: the files that a killed backup left beside its own go with the next
+// start of the profile, or its wipe; a look-alike stays.
 func TestKilledBackup(t *testing.T) {
 	for name, next := range map[string]func(p config.Profile) error{
 		"start": func(p config.Profile) error {
@@ -90,7 +90,7 @@ func TestKilledBackup(t *testing.T) {
 	}
 }
 
-// TestNoteLies: a note that names anything but what a backup of its own leaves removes
+// TestNoteLies: a note that names anything but the file of a backup of its own removes
 // nothing.
 func TestNoteLies(t *testing.T) {
 	p, dir := newProfile(t), t.TempDir()

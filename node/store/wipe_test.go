@@ -9,7 +9,7 @@ import (
 	"starling/node/config"
 )
 
-// left returns what is in a profile's folder, but for the lock.
+// left returns the files in a profile's folder, but for the lock.
 func left(p config.Profile) (names []string) {
 	inside, _ := os.ReadDir(p.Dir)
 	for _, e := range inside {
@@ -65,8 +65,8 @@ func TestWipe(t *testing.T) {
 	}
 }
 
-// However far a wipe comes, and whatever of it fails, the profile either opens
-// whole, because nothing was done, or never again.
+// However far a wipe comes, and with any failures, the profile either opens whole,
+// because nothing was done, or never again.
 func TestWipeFaults(t *testing.T) {
 	fault := errors.New("fault")
 	fresh := func() config.Profile {

@@ -215,7 +215,7 @@ func TestVouched(t *testing.T) {
 	}
 }
 
-// TestOneNetwork: four who vouch from one /24 are one.
+// TestOneNetwork: four vouchers from one /24 are one.
 func TestOneNetwork(t *testing.T) {
 	w := newWorld(t, 0)
 	for i := range 60 {
@@ -422,8 +422,8 @@ func TestKnock(t *testing.T) {
 	}
 }
 
-// TestKnocksBounded: whoever knocks and does not pay holds no place that another
-// needs for long: a /24 has few, and all are not many.
+// TestKnocksBounded: a knocker that does not pay holds no place that another needs for
+// long: a /24 has few, and all are not many.
 func TestKnocksBounded(t *testing.T) {
 	ks := Knocks{ByNetwork: true}
 	for i := range 100 {
@@ -558,8 +558,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// TestChecksGoByAClockThatDoesNotJump: whatever is learned of the time of day, a relay
-// that was reached is looked at again a day or so later, and not before.
+// TestChecksGoByAClockThatDoesNotJump: at any time of day learned, a relay that was
+// reached is looked at again a day or so later, and not before.
 func TestChecksGoByAClockThatDoesNotJump(t *testing.T) {
 	for _, by := range []time.Duration{-365 * 24 * time.Hour, 10 * time.Minute, 365 * 24 * time.Hour} {
 		now, steady := start, start

@@ -9,9 +9,9 @@ import (
 	"starling/p2p/directory"
 )
 
-// TestForgedBesideGenuine: news that is taken is passed on as it is. With a voucher in it
-// that is forged it is not taken, whoever is said to have vouched and whatever is known
-// of the relay: others would hold it against whoever passes it on.
+// TestForgedBesideGenuine: news that is taken is passed on as it is. With a forged
+// voucher in it it is not taken, by any supposed examiner and of any relay: others
+// would hold it against the relay that passes it on.
 func TestForgedBesideGenuine(t *testing.T) {
 	const known = 80
 	stranger := newRelay(t, 500)
@@ -66,8 +66,8 @@ func TestForgedBesideGenuine(t *testing.T) {
 }
 
 // TestHiding: relays that are there while they are examined and hide afterwards, one
-// after the other, do not take the voice from examiners who also vouch for others.
-// Those who vouch for nobody else lose it.
+// after the other, do not take the voice from examiners that also vouch for others.
+// Examiners that vouch for nobody else lose it.
 func TestHiding(t *testing.T) {
 	w := newWorld(t, 80)
 	honest := newRelay(t, 2000)

@@ -71,8 +71,8 @@ func TestFewLiars(t *testing.T) {
 	}
 }
 
-// TestNewcomerBesideLies: who is there and was vouched for by others is looked at soon,
-// however many wait that four liars have invented.
+// TestNewcomerBesideLies: a relay that is there and was vouched for by others is looked
+// at soon, beside any number that four liars have invented.
 func TestNewcomerBesideLies(t *testing.T) {
 	w := newWorld(t, 24)
 	for _, f := range w.invented(t, 300, 20_000, w.relays[:4]) {
@@ -92,8 +92,8 @@ func TestNewcomerBesideLies(t *testing.T) {
 	t.Error("it has not had its turn beside 40 that are not there")
 }
 
-// TestDeathIsNoLie: relays that were reached and die, however many, cost nobody who
-// vouched for them a voice.
+// TestDeathIsNoLie: relays that were reached and die, however many, cost none of their
+// examiners a voice.
 func TestDeathIsNoLie(t *testing.T) {
 	w := newWorld(t, 24)
 	var dead []*relay

@@ -21,7 +21,7 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// TestFirstBytesAreKnown: whoever watches a line knows libp2p by its first bytes.
+// TestFirstBytesAreKnown: a watcher of a line knows libp2p by its first bytes.
 func TestFirstBytesAreKnown(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -93,10 +93,10 @@ func (l *line) between(from, to time.Time) (n int) {
 	return n
 }
 
-// TestTimingLinks: in the fast profile and a quiet network, whoever watches the
-// lines of all clients finds the recipient of most messages by when frames come
-// and go, and so does a guard of both. There is no cover traffic; once there is,
-// this fails, and THREATMODEL may say more.
+// TestTimingLinks: in the fast profile and a quiet network, a watcher of the lines of
+// all clients finds the recipient of most messages by when frames come and go, and so
+// does a guard of both. There is no cover traffic; once there is, this fails, and
+// THREATMODEL may say more.
 func TestTimingLinks(t *testing.T) {
 	const people, messages = 8, 20
 	synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"starling/p2p/book"
 )
 
-// TestNamesAreNotLookedUp: an address with a name in it is none, and nobody is
-// asked what the name means.
+// TestNamesAreNotLookedUp: an address with a name in it is none, and nobody is asked
+// for the meaning of the name.
 func TestNamesAreNotLookedUp(t *testing.T) {
 	began := time.Now()
 	for _, s := range []string{

@@ -96,8 +96,8 @@ func TestWhoMayBeDialled(t *testing.T) {
 	}
 }
 
-// TestNotPublic: what leads nowhere, to this machine, or to somewhere else than
-// it says is in no book.
+// TestNotPublic: an address that leads nowhere, to this machine, or to somewhere else
+// than it says is in no book.
 func TestNotPublic(t *testing.T) {
 	own := at("7.7.7.7:4001")
 	b, _ := relay(func(c *book.Config) { c.Own = func() []netip.AddrPort { return []netip.AddrPort{own} } })
@@ -128,9 +128,9 @@ func TestNotPublic(t *testing.T) {
 	}
 }
 
-// TestHomeIsCountedApart: whoever names addresses of others, at whatever price, uses up
-// nobody's turn who is to be dialled where it comes from; and may not do so without
-// end either.
+// TestHomeIsCountedApart: a node that names addresses of others, at any price, uses up
+// no turn of a node to be dialled where it comes from; and may not do so without end
+// either.
 func TestHomeIsCountedApart(t *testing.T) {
 	b, clock := relay(nil)
 	var held []*book.Permit
@@ -169,8 +169,8 @@ func TestHomeIsCountedApart(t *testing.T) {
 	}
 }
 
-// TestRelayPorts: hearsay leads to no port of an old service, by whatever name a relay
-// is known; the owner's word does.
+// TestRelayPorts: hearsay leads to no port of an old service, under any name of a
+// relay; the owner's word does.
 func TestRelayPorts(t *testing.T) {
 	b, _ := relay(nil)
 	for i, port := range []int{1, 22, 23, 25, 53, 79, 110, 143, 445, 465, 587, 993, 1023} {
@@ -203,8 +203,8 @@ func TestRelayPorts(t *testing.T) {
 	}
 }
 
-// TestOnlyTheAddressesThatFit: of an address list that somebody else chose, what
-// may not be dialled drops out and the rest stands.
+// TestOnlyTheAddressesThatFit: of an address list from another, forbidden addresses
+// drop out and the rest stands.
 func TestOnlyTheAddressesThatFit(t *testing.T) {
 	b, _ := relay(nil)
 	b.Hear(id(1), at("127.0.0.1:1"), at("9.9.9.9:80"), at("9.9.9.9:80"), at("10.0.0.1:1"))
@@ -223,8 +223,8 @@ func TestOnlyTheAddressesThatFit(t *testing.T) {
 	}
 }
 
-// TestCandidateOnce: an address is dialled once in ten minutes, whatever node
-// ids are said to be there, and a candidate that does not answer is forgotten.
+// TestCandidateOnce: an address is dialled once in ten minutes, under any node ids, and
+// a candidate that does not answer is forgotten.
 func TestCandidateOnce(t *testing.T) {
 	b, clock := relay(nil)
 	victim := at("9.9.9.9:80")
@@ -332,7 +332,7 @@ func TestCandidateRates(t *testing.T) {
 	}
 }
 
-// TestCandidatesBounded: a million candidates cost what a thousand cost, and one
+// TestCandidatesBounded: a million candidates cost as much as a thousand, and one
 // network has only its share.
 func TestCandidatesBounded(t *testing.T) {
 	b, _ := relay(nil)

@@ -27,7 +27,7 @@ func newWorld(wrong time.Duration) *world {
 func (w *world) pass(d time.Duration)  { w.time, w.mono = w.time.Add(d), w.mono+d }
 func (w *world) sleep(d time.Duration) { w.time = w.time.Add(d) }
 
-// hear takes a reading of a relay whose clock is ahead, over a round trip.
+// hear takes a reading of a relay with a clock that is ahead, over a round trip.
 func (w *world) hear(relay byte, ahead, trip time.Duration) {
 	w.pass(trip / 2)
 	at := w.time.Add(ahead)
@@ -35,8 +35,8 @@ func (w *world) hear(relay byte, ahead, trip time.Duration) {
 	w.c.Hear(wire.NodeID{relay}, at, trip)
 }
 
-// bound is that of n honest relays that renew every 8 h, and of liars who issue as
-// far ahead as they like.
+// bound is that of n honest relays that renew every 8 h, and of liars that issue as far
+// ahead as they like.
 func (w *world) bound(honest, liars int, ahead time.Duration) Bound {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var all []Signed
@@ -101,7 +101,7 @@ func TestOneReading(t *testing.T) {
 	}
 }
 
-// TestLiars: one source of three says what it likes, two say so within the bound.
+// TestLiars: one source of three cannot move the time, two can within the bound.
 func TestLiars(t *testing.T) {
 	for _, lie := range []time.Duration{-10 * year, -time.Hour, -3 * time.Minute, 3 * time.Minute, time.Hour, 10 * year} {
 		w := newWorld(-5 * time.Hour)
@@ -209,7 +209,7 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-// TestBacked: a clock that is right is backed by one source, whatever others say.
+// TestBacked: a clock that is right is backed by one source, against any others.
 func TestBacked(t *testing.T) {
 	w := newWorld(0)
 	w.hear(1, time.Hour, 0)

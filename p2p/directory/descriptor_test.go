@@ -159,7 +159,7 @@ func otherKind(b []byte) bool {
 	return false
 }
 
-// TestAddressKinds: all kinds are read, and what is of a later one is passed over,
+// TestAddressKinds: all kinds are read, and an address of a later one is passed over,
 // but there must be an address that can be dialled.
 func TestAddressKinds(t *testing.T) {
 	now := start
@@ -223,8 +223,8 @@ func TestFamily(t *testing.T) {
 	}
 }
 
-// TestTwoFaces: a salt is promised a window ahead and said once. Who says two
-// things is out, whichever is newer; nobody else can bring that about.
+// TestTwoFaces: a salt is promised a window ahead and said once. A relay that says two
+// things is out, in any order; nobody else can bring that about.
 func TestTwoFaces(t *testing.T) {
 	for name, edit := range map[string]func(d *Descriptor){
 		"another salt":         func(d *Descriptor) { d.Salt[0] ^= 1 },
@@ -294,8 +294,8 @@ func TestTwoFaces(t *testing.T) {
 	}
 }
 
-// TestSalt: a relay keeps what it promised from one window to the next, and from
-// one start to the next.
+// TestSalt: a relay keeps its promise from one window to the next, and from one start
+// to the next.
 func TestSalt(t *testing.T) {
 	r, other := newRelay(t, 1), newRelay(t, 2)
 	now, next := r.d, r.d
@@ -334,7 +334,7 @@ func FuzzDescriptor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is read is written the same way, up to the signature.
+		// A descriptor that is read is written the same way, up to the signature.
 		if rest := b[fixedSize-1+len(d.Family)*prefixSize:]; otherKind(rest[:len(rest)-signatureSize]) {
 			return // passed over, and not written again
 		}

@@ -50,7 +50,7 @@ func newRelay(tb testing.TB, n int) *relay {
 	return r
 }
 
-// promise fills in what goes with the time of issue.
+// promise fills in the fields that go with the time of issue.
 func (r *relay) promise(tb testing.TB) {
 	tb.Helper()
 	r.d.Epoch = FirstEpoch(r.d.Issued)
@@ -78,7 +78,7 @@ func (r *relay) sign(tb testing.TB) []byte {
 	return raw
 }
 
-// at is a directory whose clock stands still until it is moved.
+// at is a directory with a clock that stands still until it is moved.
 func at(now *time.Time, private bool) *Directory {
 	return New(Config{AllowPrivate: private, Now: func() time.Time { return *now }})
 }
@@ -248,7 +248,7 @@ func TestLiarsBounded(t *testing.T) {
 	}
 }
 
-// TestYoung: who is known for less than half as long as most is young; in a young
+// TestYoung: a relay known for less than half as long as most is young; in a young
 // network minutes are long, in an old one a week is.
 func TestYoung(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -318,8 +318,8 @@ func TestNews(t *testing.T) {
 	}
 }
 
-// TestSnapshot: the digest depends on what is held and not on the order it
-// came in; expiry and leaving show.
+// TestSnapshot: the digest depends on the entries held and not on the order they came
+// in; expiry and leaving show.
 func TestSnapshot(t *testing.T) {
 	now := start
 	a, b := at(&now, false), at(&now, false)
@@ -365,7 +365,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// TestAnswer reads a directory in pages, then only what is new.
+// TestAnswer reads a directory in pages, then only the news.
 func TestAnswer(t *testing.T) {
 	now := start
 	src := at(&now, false)
@@ -594,8 +594,8 @@ func FuzzHint(f *testing.F) {
 	})
 }
 
-// BenchmarkDirectory measures a directory at its bound: adding, taking a
-// snapshot after a change, and answering who has all but one.
+// BenchmarkDirectory measures a directory at its bound: adding, taking a snapshot after
+// a change, and answering an asker that has all but one.
 func BenchmarkDirectory(b *testing.B) {
 	now := start
 	raws := make([][]byte, MaxRelays)
@@ -634,8 +634,8 @@ func BenchmarkDirectory(b *testing.B) {
 	})
 }
 
-// TestShift: when a clock was wrong, what was noted by it moves with it; nobody is
-// reached in the future.
+// TestShift: when a clock was wrong, times noted by it move with it; nobody is reached
+// in the future.
 func TestShift(t *testing.T) {
 	for _, by := range []time.Duration{-2 * time.Hour, 2 * time.Hour} {
 		now := start

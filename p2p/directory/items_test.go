@@ -2,15 +2,15 @@ package directory
 
 import "testing"
 
-// BenchmarkInvent is what the descriptor of a relay that is not there costs whoever
-// tells it, with all its keys.
+// BenchmarkInvent is the cost of the descriptor of an invented relay to its inventor,
+// with all its keys.
 func BenchmarkInvent(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		newRelay(b, n).sign(b)
 	}
 }
 
-// BenchmarkParse is what it costs whoever hears it.
+// BenchmarkParse is its cost to a hearer.
 func BenchmarkParse(b *testing.B) {
 	raw := newRelay(b, 1).sign(b)
 	for b.Loop() {
@@ -20,7 +20,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswer is what a request for the list of 1,000 relays costs: one frame
+// BenchmarkAnswer is the cost of a request for the list of 1,000 relays: one frame
 // brings as many pages as may be asked for.
 func BenchmarkAnswer(b *testing.B) {
 	now := start

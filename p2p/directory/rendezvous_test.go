@@ -173,8 +173,8 @@ func meet(relays, secrets int, unknown float64, k, m int) float64 {
 	return float64(met) / float64(secrets)
 }
 
-// TestRendezvousMeets: two who each miss other relays still meet: of the sender's
-// first two one is among the recipient's first four.
+// TestRendezvousMeets: two sides that each miss other relays still meet: of the
+// sender's first two one is among the recipient's first four.
 func TestRendezvousMeets(t *testing.T) {
 	for _, tc := range []struct {
 		unknown float64

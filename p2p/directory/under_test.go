@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestUnder: Under gives the relays of one first byte, in the order of their ids,
-// and a digest whose beginning is the place of the sketch.
+// TestUnder: Under gives the relays of one first byte, in the order of their ids, and a
+// digest; its beginning is the place of the sketch.
 func TestUnder(t *testing.T) {
 	now := start
 	d := at(&now, false)

@@ -11,8 +11,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// sybils adds n relays of one operator to a crowd, relay i at what at says, and returns
-// their ids.
+// sybils adds n relays of one operator to a crowd, relay i at the addresses that at
+// returns, and returns their ids.
 func sybils(s *Snapshot, n int, at func(i int) []string) (bad map[wire.NodeID]bool) {
 	bad = map[wire.NodeID]bool{}
 	for i := range n {
@@ -29,8 +29,8 @@ func sybils(s *Snapshot, n int, at func(i int) []string) (bad map[wire.NodeID]bo
 	return bad
 }
 
-// networks are where an operator with many addresses has them, how many, and what all
-// of them may weigh together beside 100 others.
+// networks are the places of an operator's many addresses, how many there are, and the
+// most that all of them may weigh together beside 100 others.
 var networks = map[string]struct {
 	n    int
 	most float64
@@ -72,8 +72,8 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// TestRendezvousSybil: who fills a network is the first meeting place of those who share
-// a secret no more often than that network weighs.
+// TestRendezvousSybil: the owner of a full network is the first meeting place of two
+// sharers of a secret no more often than that network weighs.
 func TestRendezvousSybil(t *testing.T) {
 	for name, c := range networks {
 		s := &Snapshot{Relays: crowd(0, 100)}

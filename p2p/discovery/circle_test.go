@@ -69,7 +69,7 @@ func TestFullBucketIsQuiet(t *testing.T) {
 	})
 }
 
-// keyInHalf makes a key whose node lies in one half of the DHT.
+// keyInHalf makes a key with its node in one half of the DHT.
 func keyInHalf(t *testing.T, upper bool) (crypto.PrivKey, wire.NodeID) {
 	t.Helper()
 	for {

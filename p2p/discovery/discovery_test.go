@@ -160,7 +160,7 @@ func TestNeighbours(t *testing.T) {
 	if up(others[2]) {
 		t.Error("connected to one without an address")
 	}
-	// Who is lost is dialled again.
+	// A lost neighbour is dialled again.
 	h.Network().ClosePeer(others[0].ID())
 	mu.Lock()
 	close(changed)

@@ -16,8 +16,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestHearsay: what the DHT hears is kept for so many nodes, is repeated only
-// where the node has signed nothing, and is in no store that libp2p dials from.
+// TestHearsay: hearsay of the DHT is kept for so many nodes, is repeated only where the
+// node has signed nothing, and is in no store that libp2p dials from.
 func TestHearsay(t *testing.T) {
 	signed := netip.MustParseAddrPort("5.6.7.8:4001")
 	var listed wire.NodeID

@@ -31,7 +31,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// counted counts who comes in.
+// counted counts incoming connections.
 type counted struct {
 	connmgr.ConnectionGater
 	hits atomic.Int64
@@ -42,7 +42,7 @@ func (c *counted) InterceptAccept(network.ConnMultiaddrs) bool {
 	return true
 }
 
-// plainHost is libp2p as it comes on node i, which announces what it likes.
+// plainHost is libp2p as it comes on node i, with any announcements.
 func plainHost(t *testing.T, net *virtualtime.Network, i int, gate connmgr.ConnectionGater, says ...multiaddr.Multiaddr) libhost.Host {
 	t.Helper()
 	opts := append(net.Options(i), libp2p.NoListenAddrs, libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),

@@ -9,9 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 )
 
-// TestRecordsAreBounded: strangers who leave provider records without end, of keys that
-// they make up or of the one that there is, have a relay keep no more than a few, and
-// answer with no more.
+// TestRecordsAreBounded: strangers that leave provider records without end, of keys
+// that they make up or of the one that there is, have a relay keep no more than a few,
+// and answer with no more.
 func TestRecordsAreBounded(t *testing.T) {
 	store, err := pstoremem.NewPeerstore()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestStrangers: who has neighbours tries others rarely while they answer, and
+// TestStrangers: a relay with neighbours tries others rarely while they answer, and
 // often while one does not.
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

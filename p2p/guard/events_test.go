@@ -59,8 +59,8 @@ func TestListsThatEndNoGuard(t *testing.T) {
 }
 
 // TestUnsureGuards: of the guards that one source alone has told of those stay that
-// others tell of too, and they stay from then on; the rest go. What the one source says
-// later changes nothing.
+// others tell of too, and they stay from then on; the rest go. Later words of the one
+// source change nothing.
 func TestUnsureGuards(t *testing.T) {
 	g := guard.New(guard.Config{})
 	g.Relays(guardtest.Relays(0, 2), false)
@@ -104,7 +104,7 @@ func TestLeavesAfterAWeek(t *testing.T) {
 	}
 }
 
-// TestSaves: what the list says is saved when it changes something, and only then.
+// TestSaves: a list is saved when it changes something, and only then.
 func TestSaves(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	list := guardtest.Relays(0, 50)
@@ -140,7 +140,7 @@ func TestSaves(t *testing.T) {
 		}
 	}
 
-	// Where they are is as it was told last; one whose address is not told has its last.
+	// Their addresses are those told last; one without a told address has its last.
 	g.Relays(moved, true)
 	if got := g.Addresses(first[0]); len(got) != 1 || got[0].Port() != 9 {
 		t.Errorf("it is at %v", got)
@@ -175,8 +175,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestStrangers: what is told of relays that are no guards, or that there is nothing
-// new to tell of, changes nothing.
+// TestStrangers: news of relays that are no guards, or that is not new, changes
+// nothing.
 func TestStrangers(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	g, id := w.Guards, guardtest.ID(1000)
@@ -196,8 +196,8 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestTryOthersOnce: what a person asked for is done when somebody is found: the next
-// time one of two is away it is waited for as always.
+// TestTryOthersOnce: a person's command is done when a guard is found: the next time
+// one of two is away it is waited for as always.
 func TestTryOthersOnce(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	w.State = away(guardtest.Absent, first...)

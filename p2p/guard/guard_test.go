@@ -23,7 +23,7 @@ func world(n int, seed uint64) *guardtest.World {
 	return w
 }
 
-// settled is one whose two guards are connected.
+// settled is a world with two connected guards.
 func settled(t *testing.T, n int, seed uint64) (w *guardtest.World, first []wire.NodeID) {
 	t.Helper()
 	w = world(n, seed)

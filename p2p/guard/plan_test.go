@@ -176,8 +176,8 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-// TestTry: who is connected or under way is not dialled again, nor is who failed just
-// now, and all of them are wanted.
+// TestTry: a guard that is connected or under way is not dialled again, nor is one that
+// failed just now, and all of them are wanted.
 func TestTry(t *testing.T) {
 	s := guardsOf(4, 0).up(0)
 	s.list[1].began = t0

@@ -23,7 +23,7 @@ func relayOf(n int) Relay {
 	return Relay{ID: idOf(n), Addresses: []directory.Address{{AddrPort: a}}, Fit: true}
 }
 
-// guardsOf has a list of met guards, then unmet ones, who live for a year.
+// guardsOf has a list of met guards, then unmet ones, with a life of a year.
 func guardsOf(met, unmet int) *Guards {
 	s := New(Config{Rand: rand.New(rand.NewPCG(1, 1))})
 	s.lived = 1000 * day
@@ -92,8 +92,8 @@ func TestTimeThatCounts(t *testing.T) {
 	}
 }
 
-// TestCalm: thirty days without a false alarm make the grace a quarter, and what was
-// spent is forgotten.
+// TestCalm: thirty days without a false alarm make the grace a quarter, and the spent
+// budget is forgotten.
 func TestCalm(t *testing.T) {
 	for name, c := range map[string]struct {
 		grace, calm, want time.Duration
@@ -249,8 +249,8 @@ func TestLifeIsTheLargerOfTwo(t *testing.T) {
 	}
 }
 
-// TestApart: a relay is apart from others than itself in other networks. What has no
-// network, as an onion, is in none together.
+// TestApart: a relay is apart from others than itself in other networks. Relays without
+// a network, as an onion, are in none together.
 func TestApart(t *testing.T) {
 	at := func(id int, addrs ...string) Relay {
 		r := Relay{ID: idOf(id)}
@@ -347,7 +347,7 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-// TestByRelay: every relay is found, in whatever order they are, and no other.
+// TestByRelay: every relay is found, in any order, and no other.
 func TestByRelay(t *testing.T) {
 	var list []Relay
 	for _, n := range rand.New(rand.NewPCG(1, 1)).Perm(40) {
@@ -361,8 +361,8 @@ func TestByRelay(t *testing.T) {
 	}
 }
 
-// TestMeet: who is met comes after those who were, and counts against the budget from
-// the third on.
+// TestMeet: a guard that is met comes after those met before, and counts against the
+// budget from the third on.
 func TestMeet(t *testing.T) {
 	s := guardsOf(0, 4)
 	for _, n := range []int{2, 1, 3, 1} {
@@ -414,7 +414,7 @@ func TestAlarm(t *testing.T) {
 	}
 }
 
-// TestInUse: the first two that are up; who is avoided only if there is no other.
+// TestInUse: the first two that are up; an avoided one only if there is no other.
 func TestInUse(t *testing.T) {
 	for name, c := range map[string]struct{ up, avoided, want []int }{
 		"none":              {nil, nil, nil},
@@ -441,8 +441,8 @@ func TestInUse(t *testing.T) {
 	}
 }
 
-// TestAvoidTrust: who is avoided is so for half an hour from the first word on, and not
-// any longer when the word is taken back.
+// TestAvoidTrust: an avoided guard is so for half an hour from the first word on, and
+// not any longer when the word is taken back.
 func TestAvoidTrust(t *testing.T) {
 	s := guardsOf(3, 0).up(0, 1)
 	s.Avoid(idOf(0), t0)
@@ -538,7 +538,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestNetworkState: what is known of the network, and when there is hope.
+// TestNetworkState: the state of the network, and when there is hope.
 func TestNetworkState(t *testing.T) {
 	for name, c := range map[string]struct {
 		up               []int
@@ -597,8 +597,8 @@ func TestTryOthers(t *testing.T) {
 	}
 }
 
-// TestUntried: unmet ones come in order: who has not failed, a new one, who may be tried
-// again.
+// TestUntried: unmet ones come in order: one that has not failed, a new one, one that
+// may be tried again.
 func TestUntried(t *testing.T) {
 	s := guardsOf(1, 3)
 	s.Relays([]Relay{relayOf(0), relayOf(1), relayOf(2), relayOf(3), relayOf(9)}, true)
@@ -626,8 +626,8 @@ func TestUntried(t *testing.T) {
 	want(-1, "none")
 }
 
-// TestRelease: a link beyond the two in use, and an attempt that nobody wants, are given
-// up; who may have seen us by it counts as met.
+// TestRelease: a link beyond the two in use, and an unwanted attempt, are given up; a
+// relay that may have seen us by it counts as met.
 func TestRelease(t *testing.T) {
 	s := guardsOf(3, 3).up(0, 2, 4)
 	s.list[1].began, s.list[3].began, s.list[5].began = t0, t0, t0

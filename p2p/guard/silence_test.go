@@ -11,9 +11,9 @@ import (
 	"starling/p2p/wire"
 )
 
-// TestOutagesShowNobodyElse: silence, no route and what the system says of them, of
-// many lengths, with the grace as long as it is at first: nobody but the two guards
-// sees the address, and they are back 15 s later.
+// TestOutagesShowNobodyElse: silence, no route and the system's word for them, of many
+// lengths, with the grace as long as it is at first: nobody but the two guards sees the
+// address, and they are back 15 s later.
 func TestOutagesShowNobodyElse(t *testing.T) {
 	for name, line := range map[string]guardtest.Line{"silent": guardtest.Silent, "no route": guardtest.NoRoute} {
 		for _, told := range []bool{false, true} {

@@ -94,8 +94,8 @@ func TestStoredLimits(t *testing.T) {
 	}
 }
 
-// TestStoredNumbers: what is stored is in whole seconds, none that is not zero becomes
-// it, and of what was spent the latest is kept.
+// TestStoredNumbers: times are stored in whole seconds, none that is not zero becomes
+// it, and of the spent budget the latest is kept.
 func TestStoredNumbers(t *testing.T) {
 	s := guardsOf(1, 0)
 	s.lived, s.calm, s.grace = 90*time.Second+1, 1, graceMin+time.Millisecond

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestFamilies: what a machine has a way to, by the addresses that it has.
+// TestFamilies: the kinds of addresses that a machine has a way to, by the addresses
+// that it has.
 func TestFamilies(t *testing.T) {
 	for _, tt := range []struct {
 		name    string

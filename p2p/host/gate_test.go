@@ -25,7 +25,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// A victim is somebody who never asked to be dialled.
+// A victim is a machine that never asked to be dialled.
 type victim struct {
 	at   multiaddr.Multiaddr
 	hits atomic.Int64
@@ -54,8 +54,8 @@ func newVictim(t *testing.T, network, address string) *victim {
 	return v
 }
 
-// plain is a host of libp2p as it comes, which says in identify what it is told
-// to, and that it is a relay.
+// plain is a host of libp2p as it comes, with the given words in identify, and the word
+// that it is a relay.
 func plain(t *testing.T, says ...multiaddr.Multiaddr) libhost.Host {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
@@ -74,7 +74,7 @@ func plain(t *testing.T, says ...multiaddr.Multiaddr) libhost.Host {
 	return h
 }
 
-// TestIdentifyIsNotDialled: whom identify names nobody dials, and no way into
+// TestIdentifyIsNotDialled: nodes named by identify are not dialled, and no way into
 // libp2p's stores leads out of the gate.
 func TestIdentifyIsNotDialled(t *testing.T) {
 	four, six := newVictim(t, "tcp4", "127.0.0.1:0"), newVictim(t, "tcp6", "[::1]:0")
@@ -176,7 +176,7 @@ func gone(t *testing.T, h host.Host, p peer.ID) {
 	t.Fatal("still connected")
 }
 
-// TestClientTakesNobody: a client refuses what comes in, even if it listened.
+// TestClientTakesNobody: a client refuses incoming connections, even if it listened.
 func TestClientTakesNobody(t *testing.T) {
 	c := client(t, host.Config{AllowPrivate: true})
 	if err := c.Network().Listen(multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")); err != nil {

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// books are whom each host of a test may dial.
+// books are the nodes that each host of a test may dial.
 var books sync.Map // host.Host → *book.Book
 
 func relay(t testing.TB, edit func(*host.Config)) host.Host {
@@ -71,7 +71,7 @@ func connect(t testing.TB, from, to host.Host) error {
 	return reach(t.Context(), from, b.(*book.Book), to)
 }
 
-// reach connects as an owner has it who names all addresses of a host.
+// reach connects as for an owner that names all addresses of a host.
 func reach(ctx context.Context, from host.Host, b *book.Book, to host.Host) error {
 	id, err := wire.NodeIDFromPeer(to.ID())
 	if err != nil {
@@ -87,7 +87,7 @@ func reach(ctx context.Context, from host.Host, b *book.Book, to host.Host) erro
 	return host.Reach(ctx, from, b, id)
 }
 
-// TestClientTells: what a relay learns of a client from libp2p itself.
+// TestClientTells: the knowledge of a relay about a client from libp2p itself.
 func TestClientTells(t *testing.T) {
 	r, c, d := relay(t, nil), client(t, host.Config{}), client(t, host.Config{})
 	if c.ID() == d.ID() {
@@ -193,7 +193,7 @@ func TestManyFromOneAddress(t *testing.T) {
 	}
 }
 
-// TestNames: nobody is asked what a name means.
+// TestNames: nobody is asked for the meaning of a name.
 func TestNames(t *testing.T) {
 	c := client(t, host.Config{})
 	info, err := peer.AddrInfoFromString("/dns4/relay.invalid/tcp/1/p2p/12D3KooWQjTEuAxgEwsPgmqDnTBfKyHpPWLbhsQ3g4i7SwaseQgD")

@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// counting counts what is written to a connection.
+// counting counts the bytes written to a connection.
 type counting struct {
 	net.Conn
 	writes, bytes *atomic.Int64
@@ -93,7 +93,7 @@ func TestDeadRelay(t *testing.T) {
 	})
 }
 
-// deaf swallows what is written, as a network does that leads to nobody.
+// deaf swallows written bytes, as a network does that leads to nobody.
 type deaf struct{ net.Conn }
 
 func (deaf) Write(b []byte) (int, error) { return len(b), nil }

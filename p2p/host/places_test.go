@@ -33,8 +33,8 @@ func public(t *testing.T, edit func(*host.Config)) host.Host {
 	})
 }
 
-// TestHalfOpen: who opens connections and says nothing keeps nobody out, and
-// loses them soon.
+// TestHalfOpen: a stranger that opens connections and says nothing keeps nobody out,
+// and loses them soon.
 func TestHalfOpen(t *testing.T) {
 	r := public(t, nil)
 	where, _ := book.AddrPort(r.Network().ListenAddresses()[0])
@@ -140,8 +140,8 @@ func stays(r, c host.Host) bool {
 	return false
 }
 
-// TestStreamFlood: a peer that opens streams and names no protocol of ours soon
-// has no connection; who is in the list has more of them, but no end either.
+// TestStreamFlood: a peer that opens streams and names no protocol of ours soon has no
+// connection; a listed relay has more of them, but no end either.
 func TestStreamFlood(t *testing.T) {
 	for name, listed := range map[string]bool{"client": false, "relay": true} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestStreamFlood(t *testing.T) {
 	}
 }
 
-// TestStreamShare: a peer has so many streams at a time, whatever it names.
+// TestStreamShare: a peer has so many streams at a time, for any protocols.
 func TestStreamShare(t *testing.T) {
 	for _, c := range []struct {
 		listed bool

@@ -11,8 +11,8 @@ import (
 	"starling/p2p/limits"
 )
 
-// TestUnnamedStreams: streams that name no protocol are few in all, and a peer
-// that opens one after the other is sent away, but not who errs now and then.
+// TestUnnamedStreams: streams that name no protocol are few in all, and a peer that
+// opens one after the other is sent away, but not one that errs now and then.
 func TestUnnamedStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limits.For(0)
@@ -69,8 +69,8 @@ func TestUnnamedStreams(t *testing.T) {
 	})
 }
 
-// TestWindows: windows of clients do not grow, those of relays within bounds,
-// and what grew comes back.
+// TestWindows: windows of clients do not grow, those of relays within bounds, and grown
+// memory comes back.
 func TestWindows(t *testing.T) {
 	s := limits.For(0)
 	r := newResources(s, func(p peer.ID) bool { return p == "relay" })

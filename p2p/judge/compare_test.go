@@ -73,7 +73,7 @@ type scene struct {
 	bar     outcome
 }
 
-// What is to be answered at least, and how many honest relays avoided at most. A
+// The least part to be answered, and how many honest relays may be avoided at most. A
 // table of blame and proofs (half of them forgotten every 30 minutes) answered 92.8,
 // 69.0, 86.2, 73.4, 92.8 and 95.7 % in six runs and avoided 0.1, 0.2, 0.9, 0.7, 0.8 and
 // 0.1 honest relays; but a relay that had answered for long and then died was not found

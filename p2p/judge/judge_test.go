@@ -268,7 +268,7 @@ func TestForgets(t *testing.T) {
 	c.Failed(ids(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), wire.NodeID{11}, c.now, c.now) // no panic
 }
 
-// TestVersion: whoever keeps an answer learns that there is another.
+// TestVersion: the holder of an answer learns that there is another.
 func TestVersion(t *testing.T) {
 	c := newCourt()
 	version := func() int { _, v := c.Avoided(func(wire.NodeID) bool { return true }, 100, c.now); return v }

@@ -62,7 +62,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// bound is what constants are called that bound how much there is of something.
+// bound matches the names of constants that bound how much there is of something.
 var bound = regexp.MustCompile(`^(([dD]efault)?[mM]ax[A-Z]\w*|\w+(Max|AtOnce))$`)
 
 // noRow are the bounds that nobody fills at a relay, with the reason.
@@ -137,8 +137,8 @@ var noRow = map[string]string{
 	"p2p/wire MaxBody":                   "bytes of one frame",
 }
 
-// TestEveryBoundHasARow: whatever constant of p2p bounds something has its line in
-// the table, with its number, or a reason in noRow.
+// TestEveryBoundHasARow: each constant of p2p that bounds something has its line in the
+// table, with its number, or a reason in noRow.
 func TestEveryBoundHasARow(t *testing.T) {
 	rows := map[string]int{}
 	for _, b := range Table {
@@ -244,7 +244,7 @@ func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 var begin = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 
-// TestVictim: who goes.
+// TestVictim: the guest that goes.
 func TestVictim(t *testing.T) {
 	now := begin.Add(time.Hour)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
@@ -279,9 +279,9 @@ func TestVictim(t *testing.T) {
 	}
 }
 
-// TestVictimSimulated: 2,000 places, 1,000 honest clients in networks of their
-// own, half of them before and half during the attack of strangers who connect
-// again at once and send packets, too.
+// TestVictimSimulated: 2,000 places, 1,000 honest clients in networks of their own,
+// half of them before and half during the attack of strangers that connect again at
+// once and send packets, too.
 func TestVictimSimulated(t *testing.T) {
 	for _, c := range []struct {
 		networks, each      int
@@ -389,7 +389,7 @@ func TestHalfOpenShares(t *testing.T) {
 	if !h.Remove(9000) || h.Remove(9000) || h.Remove(-1) {
 		t.Error("remove")
 	}
-	// Private: the oldest goes, whoever it is.
+	// Private: the oldest goes, of any network.
 	p := NewHalfOpen[int](s, false)
 	for i := range s.HalfOpen {
 		if _, gone := p.Add(i, ip("127.0.0.1"), now.Add(time.Duration(i))); gone {
@@ -401,8 +401,8 @@ func TestHalfOpenShares(t *testing.T) {
 	}
 }
 
-// TestRatesBounded: a million keys cost what a few cost, and those that are
-// limited are not forgotten for those that are not.
+// TestRatesBounded: a million keys cost as much as a few, and those that are limited
+// are not forgotten for those that are not.
 func TestRatesBounded(t *testing.T) {
 	r := NewRates[int](1, 5, 100)
 	if !r.Of(7).AllowN(time.Now(), 5) {

@@ -82,7 +82,7 @@ func TestLetGo(t *testing.T) {
 	}
 }
 
-// TestSilentIn: who opens a stream and says no hello has no link, and the share
+// TestSilentIn: a peer that opens a stream and says no hello has no link, and the share
 // of it is free again.
 func TestSilentIn(t *testing.T) {
 	a := newNode(t, nil)
@@ -167,7 +167,8 @@ func TestDeadNextHops(t *testing.T) {
 func dialsThatFailAtOnce(n *node) int { return n.count("unreachable") }
 
 // TestSlowed: of clients that send faster than they may only so many are slowed
-// at a time; the one that has been longest is let go. Who keeps to the rate stays.
+// at a time; the one that has been longest is let go. A client that keeps to the rate
+// stays.
 func TestSlowed(t *testing.T) {
 	b := newNode(t, func(cfg *link.Config) {
 		cfg.Rate = func(wire.NodeID) (rate.Limit, int) { return 5, 5 }
@@ -195,8 +196,8 @@ func TestSlowed(t *testing.T) {
 	}
 }
 
-// TestNetworkRate: clients of one network share a rate, whatever they say they
-// are; relays of the list do not.
+// TestNetworkRate: clients of one network share a rate, in any role of their own claim;
+// relays of the list do not.
 func TestNetworkRate(t *testing.T) {
 	var listed wire.NodeID
 	b := newNode(t, func(cfg *link.Config) {

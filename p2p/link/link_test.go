@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// node is a host with links, and what they got.
+// node is a host with links, and the frames received on them.
 type node struct {
 	host.Host
 	links *link.Links
@@ -163,8 +163,8 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestSendDials: without a link Send dials where Find says; whom nobody knows
-// costs the frame and a count.
+// TestSendDials: without a link Send dials where Find says; an unknown node costs the
+// frame and a count.
 func TestSendDials(t *testing.T) {
 	b := newNode(t, nil)
 	a := newNode(t, func(cfg *link.Config) {
@@ -223,7 +223,7 @@ func unsaid(t *testing.T, from *node, to *node) network.Stream {
 	return s
 }
 
-// TestHostile: whoever sends something else than frames loses the link and is
+// TestHostile: a peer that sends something else than frames loses the link and is
 // counted; nothing reaches the handler.
 func TestHostile(t *testing.T) {
 	whole := func(edit func(f *wire.Frame)) []byte {
@@ -324,7 +324,7 @@ func TestIdle(t *testing.T) {
 	})
 }
 
-// TestRate: who sends too fast is slowed down, not refused.
+// TestRate: a peer that sends too fast is slowed down, not refused.
 func TestRate(t *testing.T) {
 	a := newNode(t, nil)
 	b := newNode(t, func(cfg *link.Config) {

@@ -75,7 +75,7 @@ func TestMeshCarriesBoxes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A relay that comes back is the same and has kept what it was given.
+	// A relay that comes back is the same and has kept its boxes.
 	i := m.Index(mailboxes[0].String())
 	before := m.Traffic(i)
 	if err := m.Stop(i); err != nil {

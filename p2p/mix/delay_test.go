@@ -55,7 +55,7 @@ func waiting(t *testing.T, d *delays, l Link) int {
 	return n
 }
 
-// TestHeaviestLinkMakesRoom: who fills the queue loses by it, and nobody else.
+// TestHeaviestLinkMakesRoom: the link that fills the queue loses by it, and no other.
 func TestHeaviestLinkMakesRoom(t *testing.T) {
 	d := newDelays(100)
 	quiet := linkNumber(1)
@@ -123,7 +123,7 @@ func TestNetworksShare(t *testing.T) {
 		t.Errorf("%d of 100 packets of ten relays in one network wait", relays)
 	}
 
-	// Clients of whom no network is known do not count together.
+	// Clients without a known network do not count together.
 	d = newDelays(100)
 	relay := Link{Peer: nodeID(1), Relay: true}
 	fill(d, relay, 40)
@@ -138,8 +138,8 @@ func TestNetworksShare(t *testing.T) {
 	}
 }
 
-// TestGoneLinkTakesNoRoom: a link whose packets have gone takes no room, though its
-// network still has some.
+// TestGoneLinkTakesNoRoom: a link without packets takes no room, though its network
+// still has some.
 func TestGoneLinkTakesNoRoom(t *testing.T) {
 	d := newDelays(100)
 	network := netip.MustParsePrefix("20.1.2.0/24")
@@ -154,8 +154,8 @@ func TestGoneLinkTakesNoRoom(t *testing.T) {
 	}
 }
 
-// TestRandomPacketGoes: what goes is random among the packets of a link, so that
-// nobody keeps his by the order in which he sends.
+// TestRandomPacketGoes: the packet that goes is random among those of a link, so that
+// no sender keeps a packet by the order of sending.
 func TestRandomPacketGoes(t *testing.T) {
 	old := 0
 	for range 200 {

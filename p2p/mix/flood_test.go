@@ -13,7 +13,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// flood is one relay in virtual time: an honest stream, and whoever floods beside it.
+// flood is one relay in virtual time: an honest stream, and the floods beside it.
 type flood struct {
 	t      *testing.T
 	e      *Engine
@@ -40,7 +40,7 @@ func (f *flood) Forward(_, next wire.NodeID, _ *outfox.Packet) {
 func (f *flood) Deliver(*outfox.Message) {}
 
 // runFlood sends n honest packets over a relay's link, every 20 ms, while attack runs,
-// and returns what became of them.
+// and returns their fate.
 func runFlood(t *testing.T, cfg Config, n int, attack func(ctx context.Context, f *flood, work *sync.WaitGroup)) (lost int, p99 time.Duration, e *Engine) {
 	f := &flood{t: t, sent: map[wire.NodeID]time.Time{}}
 	cfg.Sink = f
@@ -103,8 +103,9 @@ func TestOneClientAtItsLimit(t *testing.T) {
 	})
 }
 
-// TestManyClientsAtTheGate: ten times what clients may send, from many of them: the
-// gate, a small one here, is full, and the honest relay has its turns all the same.
+// TestManyClientsAtTheGate: ten times the packets that clients may send, from many of
+// them: the gate, a small one here, is full, and the honest relay has its turns all the
+// same.
 func TestManyClientsAtTheGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost, p99, e := runFlood(t, Config{Rate: 200, Burst: 200}, 300, func(ctx context.Context, f *flood, work *sync.WaitGroup) {
@@ -123,8 +124,8 @@ func TestManyClientsAtTheGate(t *testing.T) {
 	})
 }
 
-// TestClientsFillTheQueue: clients who fill a queue that is too small for them,
-// from one network and from many, throw out their own packets.
+// TestClientsFillTheQueue: clients that fill a queue that is too small for them, from
+// one network and from many, throw out their own packets.
 func TestClientsFillTheQueue(t *testing.T) {
 	for _, many := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -67,7 +67,7 @@ func TestGateRate(t *testing.T) {
 	})
 }
 
-// TestGateTurns: links take turns, whatever they would like to send, and relays
+// TestGateTurns: links take turns, however much they would like to send, and relays
 // three for one.
 func TestGateTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -153,8 +153,8 @@ func TestPaths(t *testing.T) {
 	})
 }
 
-// TestGateLate: a gate that is opened late lets in those who wait, in their order, and
-// nobody who came after them before them. What is saved up beyond them is not lost.
+// TestGateLate: a gate that is opened late lets in the waiting links, in their order,
+// and none that came after them before them. Turns saved up beyond them are not lost.
 func TestGateLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var passed []wire.NodeID
@@ -206,9 +206,9 @@ func TestGateOfRelaysAlone(t *testing.T) {
 	})
 }
 
-// TestPathsForgetNobodyInDebt: who has used up a share of a path does not get another
-// by filling the table, which grows with those who are not full, and no bucket holds
-// more than the burst.
+// TestPathsForgetNobodyInDebt: a client that has used up a share of a path does not get
+// another by filling the table, which grows with clients that are not full, and no
+// bucket holds more than the burst.
 func TestPathsForgetNobodyInDebt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaths(10, 100)

@@ -192,8 +192,8 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
-// TestRestartRefusesReplay: what was recorded cannot be replayed to a relay that
-// lost its memory.
+// TestRestartRefusesReplay: a recorded packet cannot be replayed to a relay that lost
+// its memory.
 func TestRestartRefusesReplay(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	slot, route := hops(e, 0, 0)

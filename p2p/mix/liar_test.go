@@ -21,7 +21,7 @@ const (
 	finalInner = 66  // and inside layer 3
 )
 
-// layer1 is what a liar seals: any bytes where a layer has its fields.
+// layer1 is a liar's layer: any bytes where a layer has its fields.
 type layer1 struct {
 	epoch, command, slot byte
 	ms                   uint16
@@ -149,8 +149,8 @@ func TestEpochFollowsFromTheSlot(t *testing.T) {
 	})
 }
 
-// TestRefusedForItsTimeTakesNoRoom: what a lie in a field may not do is take room:
-// of nothing that is refused before it opens, or for its time, is anything kept.
+// TestRefusedForItsTimeTakesNoRoom: a lie in a field may not take room: of a packet
+// that is refused before it opens, or for its time, nothing is kept.
 func TestRefusedForItsTimeTakesNoRoom(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	l, key := honest(e)
@@ -183,8 +183,7 @@ func TestLeadsIsToldOfTheEnd(t *testing.T) {
 	}
 }
 
-// TestLayerOutOfPlace: a layer in another layer's place does not open, whoever
-// sealed it.
+// TestLayerOutOfPlace: a layer in another layer's place does not open, from any maker.
 func TestLayerOutOfPlace(t *testing.T) {
 	e, _ := newEngine(t, Config{})
 	l, key := honest(e)

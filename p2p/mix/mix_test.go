@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sink records what an engine lets go, and when.
+// sink records the packets that leave an engine, and when.
 type sink struct {
 	mu        sync.Mutex
 	forwarded []forwarded

@@ -91,9 +91,9 @@ func TestAnswerInTime(t *testing.T) {
 	}
 }
 
-// TestNoReplySpendsNoBlock: what is no reply, though it opens under the client's own
-// key, is refused and spends no block, not even one whose id happens to be zeros, which
-// is what a packet without an id seems to have.
+// TestNoReplySpendsNoBlock: a packet that is no reply, though it opens under the
+// client's own key, is refused and spends no block, not even one with an id of zeros,
+// which a packet without an id seems to have.
 func TestNoReplySpendsNoBlock(t *testing.T) {
 	client := NewReplies[int](nodeID(50), 100, nil)
 	slot := outfox.SlotAt(time.Now()) + outfox.MaxAhead

@@ -303,8 +303,8 @@ func TestStaleDirectory(t *testing.T) {
 }
 
 // TestSlots: requests expire one to four slots ahead, each as often, and blocks
-// after four, at any time of the day and with the keys that the slot says. With the
-// key of the day before missing, what would need it takes four.
+// after four, at any time of the day and with the keys that the slot says. With the key
+// of the day before missing, a request that would need it takes four.
 func TestSlots(t *testing.T) {
 	day := outfox.EpochAt(time.Now())
 	keyOf := map[outfox.Epoch]outfox.PublicKey{}
@@ -636,7 +636,7 @@ func BenchmarkForward10000(b *testing.B) {
 	}
 }
 
-// BenchmarkUpdate10000 is what a change in a directory of 10,000 relays costs the
+// BenchmarkUpdate10000 is the cost of a change in a directory of 10,000 relays to the
 // first route after it.
 func BenchmarkUpdate10000(b *testing.B) {
 	var list []Relay

@@ -147,8 +147,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// BenchmarkMemory fills one slot as far as a flood of DefaultRate can, and reports
-// what the tags take and how many fresh ones are lost.
+// BenchmarkMemory fills one slot as far as a flood of DefaultRate can, and reports the
+// memory of the tags and how many fresh ones are lost.
 func BenchmarkMemory(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 10_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -118,8 +118,8 @@ func oracle(t *testing.T, k *PrivateKey) stdhpke.PrivateKey {
 	return o
 }
 
-// TestHPKEIsTheStandardLibrarys: of two implementations each opens what the other
-// seals, and both export the same.
+// TestHPKEIsTheStandardLibrarys: of two implementations each opens boxes sealed by the
+// other, and both export the same.
 func TestHPKEIsTheStandardLibrarys(t *testing.T) {
 	k, err := NewPrivateKey()
 	if err != nil {
@@ -170,8 +170,8 @@ func TestHPKEIsTheStandardLibrarys(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreTheStandardLibrarys: what one refuses the other refuses: every bit
-// of a header, other spellings of its key, and points of low order.
+// TestRefusalsAreTheStandardLibrarys: both refuse the same: every bit of a header,
+// other spellings of its key, and points of low order.
 func TestRefusalsAreTheStandardLibrarys(t *testing.T) {
 	k, err := NewPrivateKey()
 	if err != nil {
@@ -214,8 +214,8 @@ func TestRefusalsAreTheStandardLibrarys(t *testing.T) {
 	}
 }
 
-// TestBadKeysInPackets: a header whose sender's key is bad is refused at every hop before
-// anything is computed with it, in a packet and in what is sent with a reply block.
+// TestBadKeysInPackets: a header with a bad sender's key is refused at every hop before
+// anything is computed with it, in a packet and in a packet of a reply block.
 func TestBadKeysInPackets(t *testing.T) {
 	route, keys := testRoute(t)
 	block, _, err := NewReplyBlock(testSlot, [Layers - 1]Hop(route[:Layers-1]), route[Layers-1])

@@ -44,7 +44,7 @@ func testMessage() *Message {
 }
 
 // travel peels p at every hop of the route, moving it between them as bytes, and
-// returns what the last one found.
+// returns the last hop's result.
 func travel(t testing.TB, p *Packet, route [Layers]Hop, keys [Layers]*PrivateKey) Peeled {
 	t.Helper()
 	for i := range Layers - 1 {
@@ -150,8 +150,8 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// TestForwardAndReplyLookAlike: what a hop on the way learns must not depend on
-// whether it carries a message or a reply.
+// TestForwardAndReplyLookAlike: the view of a hop on the way must not depend on whether
+// it carries a message or a reply.
 func TestForwardAndReplyLookAlike(t *testing.T) {
 	route, keys := testRoute(t)
 	f := wrap(t, route, testMessage())
@@ -263,7 +263,7 @@ func TestOtherEncodingsOfTheKeyAreRefused(t *testing.T) {
 	}
 }
 
-// sameSecret makes sure that a test point is what it claims to be.
+// sameSecret makes sure that a test point gives the secret that it claims to give.
 func sameSecret(t *testing.T, k *PrivateKey, a, b []byte) {
 	t.Helper()
 	raw, err := k.key.MarshalBinary()
@@ -471,8 +471,8 @@ func TestEveryZeroCounts(t *testing.T) {
 	}
 }
 
-// TestPayloadIsForOneEnd: the command and the reply id decide what a payload is
-// taken for, even when its zeros are right.
+// TestPayloadIsForOneEnd: the command and the reply id decide the meaning of a payload,
+// even when its zeros are right.
 func TestPayloadIsForOneEnd(t *testing.T) {
 	route, keys := testRoute(t)
 	h, err := NewHeader(testSlot, route)

@@ -9,7 +9,7 @@ import (
 	"starling/docs/vectors"
 )
 
-// packetVectors hold everything a hop needs to peel, and what it must find.
+// packetVectors hold the inputs of each hop, and its results.
 type packetVectors struct {
 	Lioness []lionessVector `json:"lioness"`
 	Forward routeVector     `json:"forward"`
@@ -98,7 +98,7 @@ func checkPackets(t *testing.T, v packetVectors) {
 	}
 }
 
-// peelVector checks each hop and returns what the last one finds.
+// peelVector checks each hop and returns the last one's result.
 func peelVector(t *testing.T, v *routeVector) (got Peeled) {
 	t.Helper()
 	for i, h := range v.Hops {
@@ -197,7 +197,7 @@ func makePackets(t *testing.T) (v packetVectors) {
 	return v
 }
 
-// fillVector notes what each hop gets and finds.
+// fillVector notes the input and the result of each hop.
 func fillVector(t *testing.T, v *routeVector, p *Packet) {
 	for i := range v.Hops {
 		h := &v.Hops[i]

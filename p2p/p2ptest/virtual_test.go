@@ -15,7 +15,7 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// wan is what DESIGN.md asks to be measured on.
+// wan is the network that DESIGN.md asks to be measured on.
 var wan = virtualtime.Links{LatencyMin: 50 * time.Millisecond, LatencyMax: 100 * time.Millisecond, BitsPerSecond: 20_000_000, Seed: 1}
 
 func randomTag() (t p2p.Tag) {
@@ -29,7 +29,7 @@ func randomBox() []byte {
 	return b
 }
 
-// A post is a recipient who watches at a mailbox, and a sender.
+// A post is a recipient with a watch at a mailbox, and a sender.
 type post struct {
 	tb       testing.TB
 	from, to *p2ptest.Client
@@ -255,8 +255,8 @@ func TestLoss(t *testing.T) {
 }
 
 // TestPartition: half of the relays, among them the mailbox, are cut off from
-// the other half and from the clients for two minutes. What was sent meanwhile
-// arrives soon after.
+// the other half and from the clients for two minutes. Boxes of the meantime arrive
+// soon after.
 func TestPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := p2ptest.Virtual(t, 12, wan, nil)

@@ -42,8 +42,8 @@ func TestRelayRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRelayDamaged: a file that was torn anywhere, in which a byte is another, or whose
-// sum is right and its numbers are not, is refused.
+// TestRelayDamaged: a file is refused that was torn anywhere, in which a byte is
+// another, or that has a right sum and wrong numbers.
 func TestRelayDamaged(t *testing.T) {
 	b := relayState().Append(nil)
 	for n := range b {

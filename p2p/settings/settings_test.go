@@ -28,8 +28,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestLANTakesPrivateAddresses: nobody is on the local network who promised not to
-// use private addresses.
+// TestLANTakesPrivateAddresses: an owner that refuses private addresses is not on the
+// local network.
 func TestLANTakesPrivateAddresses(t *testing.T) {
 	if _, err := (Text{LAN: true}).Parse(); !errors.Is(err, ErrLAN) {
 		t.Errorf("LAN: %v", err)

@@ -78,8 +78,7 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
-// TestOneLiar: whatever one source of three lists, it adds nothing and hides
-// nothing.
+// TestOneLiar: with any list, one source of three adds nothing and hides nothing.
 func TestOneLiar(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	honest := ids(0, 40)
@@ -96,8 +95,8 @@ func TestOneLiar(t *testing.T) {
 	}
 }
 
-// TestCapture counts newcomers of whom a majority of the first sources is
-// hostile, by the rule: two of three. One in 35 at a tenth of hostile relays.
+// TestCapture counts newcomers with a hostile majority of first sources, by the rule:
+// two of three. One in 35 at a tenth of hostile relays.
 func TestCapture(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	honest, theirs := ids(0, 50), ids(1000, 1050)

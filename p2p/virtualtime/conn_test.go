@@ -216,8 +216,8 @@ func TestCount(t *testing.T) {
 		near.Write(random(mss + 1))
 		io.ReadFull(far, make([]byte, mss+1))
 		check("write", 60+52, 60+52+mss+52+1+52)
-		// One, with which the answer goes. What the answer is owed is counted when
-		// it is clear that nothing goes along.
+		// One, with which the answer goes. The share of the answer is counted when it
+		// is clear that nothing goes along.
 		near.Write([]byte{1})
 		io.ReadFull(far, make([]byte, 1))
 		far.Write([]byte{1})

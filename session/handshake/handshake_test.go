@@ -237,7 +237,7 @@ func TestHelloEncoding(t *testing.T) {
 	}
 }
 
-// TestErased: nothing is left of what the secrets were derived from.
+// TestErased: nothing is left of the inputs of the secrets.
 func TestErased(t *testing.T) {
 	var dh [4][32]byte
 	for i := range dh {

@@ -42,7 +42,7 @@ func splitOf(s *Secrets) splitVector {
 	return splitVector{s.EC[:], s.PQ[:], s.HeaderA[:], s.HeaderB[:], s.TagsA[:], s.TagsB[:], s.Exporter[:]}
 }
 
-// middle fills in what Bob computes on the way and erases.
+// middle fills in the values that Bob computes on the way and erases.
 func (v *handshakeVectors) middle(t *testing.T, bob *prekey.Private, h *Hello) {
 	t.Helper()
 	ikm := bytes.Repeat([]byte{0xff}, 32)

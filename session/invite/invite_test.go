@@ -134,8 +134,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestCraftedLinks: a checksum is no permission: whoever makes a link may not put in more
-// hints, or others, than we would.
+// TestCraftedLinks: a checksum is no permission: the maker of a link may not put in
+// more hints, or others, than we would.
 func TestCraftedLinks(t *testing.T) {
 	good := link(t).Bytes()[:fixedSize]
 	crafted := func(hints ...string) []byte {
@@ -245,8 +245,8 @@ func TestCellsOpenInTheirPlaceOnly(t *testing.T) {
 	}
 }
 
-// TestShortCell: who has the key of a cell and seals less in it has it refused, and what
-// was there stays.
+// TestShortCell: a short cell from a holder of the key is refused, and the one that was
+// there stays.
 func TestShortCell(t *testing.T) {
 	k := DeriveKeys(&[32]byte{1})
 	for _, size := range []int{partSize, partSize - 1, partSize - 15} {

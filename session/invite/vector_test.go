@@ -45,7 +45,7 @@ func drawn(n int) vectors.Hex {
 	return b
 }
 
-// derived fills in what the secret gives.
+// derived fills in the values derived from the secret.
 func (v *inviteVectors) derived() *Keys {
 	k := DeriveKeys((*[32]byte)(v.Secret))
 	v.ID, v.BundleKey, v.HelloKey = k.ID[:], k.bundle[:], k.hello[:]

@@ -86,8 +86,8 @@ func TestSignedByAnotherIdentity(t *testing.T) {
 	}
 }
 
-// TestKeyKindConfusion: a KEM key where a curve key belongs, and the other way
-// round, even when signed as what it is not.
+// TestKeyKindConfusion: a KEM key where a curve key belongs, and the other way round,
+// even when signed as the wrong kind.
 func TestKeyKindConfusion(t *testing.T) {
 	p := New()
 	enc := p.Bundle().Append(nil)
@@ -111,7 +111,7 @@ func TestKeyKindConfusion(t *testing.T) {
 			t.Errorf("kind %#x for a KEM key", kind)
 		}
 	}
-	// A KEM key whose coefficients are not reduced.
+	// A KEM key with coefficients that are not reduced.
 	bad := bytes.Clone(enc)
 	copy(bad[at+1:], bytes.Repeat([]byte{0xff}, 3))
 	sig := p.Identity.SignKey(kdf.SignKEM, bad[at:at+key.SizeKEM])

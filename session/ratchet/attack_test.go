@@ -268,8 +268,8 @@ func TestHeaderSplice(t *testing.T) {
 	open(t, bob, a, "a")
 }
 
-// TestHeaderResealed: a header resealed by someone who knows the
-// header key, and nothing else, is refused with the body.
+// TestHeaderResealed: a header resealed by a holder of the header key, and nothing
+// else, is refused with the body.
 func TestHeaderResealed(t *testing.T) {
 	alice, bob := talking(t)
 	m := seal(t, alice, "x")
@@ -325,8 +325,8 @@ func TestNoPostQuantumDowngrade(t *testing.T) {
 	refuse(t, bob, c.encode(nil, &h, &mk, []byte("x")))
 }
 
-// TestCorruptChunk: someone who knows the header key changes a chunk. The
-// message is refused and the agreement goes on with the genuine one.
+// TestCorruptChunk: a holder of the header key changes a chunk. The message is refused
+// and the agreement goes on with the genuine one.
 func TestCorruptChunk(t *testing.T) {
 	alice, bob := talking(t)
 	epoch := alice.pq.Epoch()
@@ -376,7 +376,7 @@ func TestHeavyLoss(t *testing.T) {
 }
 
 // TestNoDowngradeByRefusal: a post-quantum part that is refused gives no key, and so no
-// message: not one of zeros, which who broke the elliptic-curve half would know.
+// message: not one of zeros, which a breaker of the elliptic-curve half would know.
 func TestNoDowngradeByRefusal(t *testing.T) {
 	alice, bob := talking(t)
 	for name, edit := range map[string]func(h *header){

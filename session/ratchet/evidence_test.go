@@ -14,8 +14,8 @@ func splice(header, body []byte) []byte {
 	return append(bytes.Clone(header[:HeaderSize]), body[HeaderSize:]...)
 }
 
-// TestTwin: what another copy of a state has sealed at a place of ours is known for that,
-// in the same chain and over a DH step; nothing else is.
+// TestTwin: a message sealed by another copy of a state at a place of ours is known for
+// that, in the same chain and over a DH step; nothing else is.
 func TestTwin(t *testing.T) {
 	alice, bob := talking(t)
 	earlier := seal(t, alice, "earlier")
@@ -84,8 +84,8 @@ func TestTwin(t *testing.T) {
 	}
 }
 
-// TestTwinOfTheFirst: noise is no twin of the first message of a chain, whose numbers are
-// zeros.
+// TestTwinOfTheFirst: noise is no twin of the first message of a chain, with its
+// numbers of zeros.
 func TestTwinOfTheFirst(t *testing.T) {
 	alice, _ := newPair(t)
 	ours := seal(t, alice, "first")
@@ -96,8 +96,8 @@ func TestTwinOfTheFirst(t *testing.T) {
 	}
 }
 
-// TestTwinBeforeFirstReceive: who has sealed nothing has no twin, and no key of zeros is
-// one of theirs.
+// TestTwinBeforeFirstReceive: a side that has sealed nothing has no twin, and no key of
+// zeros is one of theirs.
 func TestTwinBeforeFirstReceive(t *testing.T) {
 	alice, bob := newPair(t)
 	alice.ec.HKs = doubleratchet.HeaderKey{}
@@ -108,8 +108,8 @@ func TestTwinBeforeFirstReceive(t *testing.T) {
 	}
 }
 
-// TestProofs: what one side shows of its sending chain the other expects, at every step
-// another, and nobody else can make it.
+// TestProofs: one side's proof of its sending chain is the one that the other expects,
+// at every step another, and nobody else can make it.
 func TestProofs(t *testing.T) {
 	alice, bob := newPair(t)
 	seen := map[Proof]bool{{}: true, proof(new(doubleratchet.HeaderKey)): true}

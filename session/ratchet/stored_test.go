@@ -121,7 +121,8 @@ func TestStoredFields(t *testing.T) {
 	}
 }
 
-// TestStoredNothing: what is not read to its end is not read on from somewhere else.
+// TestStoredNothing: a state that is not read to its end is not read on from somewhere
+// else.
 func TestStoredNothing(t *testing.T) {
 	alice, _ := newPair(t)
 	pq, err := alice.pq.MarshalBinary()
@@ -134,7 +135,7 @@ func TestStoredNothing(t *testing.T) {
 	}
 }
 
-// TestStoredFresh: what a fresh state cannot do it cannot after a restart either.
+// TestStoredFresh: a fresh state can do no more after a restart than before it.
 func TestStoredFresh(t *testing.T) {
 	alice, bob := newPair(t)
 	alice, bob = copyOf(t, alice), copyOf(t, bob)

@@ -23,7 +23,7 @@ import (
 
 var list = flag.Bool("list", false, "print what the app says that a catalogue has not, as a .po file")
 
-// A text is what the app says, and where.
+// A text is a text of the app, and its place.
 type text struct {
 	id, plural string
 	where      string
@@ -37,7 +37,7 @@ var says = map[string][]int{
 	"field": {-1}, "text": {-1}, "spans": {-1}, "NewFrame": {1},
 }
 
-// words are what there is to translate in a text without its placeholders.
+// words match the translatable part of a text without its placeholders.
 var words = regexp.MustCompile(`[A-Za-z]{2}|^[A-Za-z] [a-z]`)
 
 var counts = map[string]bool{"n": true, "N": true, "Count": true}
@@ -45,7 +45,7 @@ var counts = map[string]bool{"n": true, "N": true, "Count": true}
 // fields are those of dialogs that are put into the person's language.
 var fields = map[string]bool{"Title": true, "Intro": true, "Label": true, "Hint": true, "None": true, "label": true}
 
-// said reads the source of the app for what it says.
+// said reads the source of the app for its texts.
 func said(t *testing.T) map[string]text {
 	t.Helper()
 	out := map[string]text{}

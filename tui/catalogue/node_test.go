@@ -14,7 +14,7 @@ import (
 	"starling/tui/catalogue"
 )
 
-// speakers are the files whose texts reach the screen: errors with their hints, the
+// speakers are the files with texts that reach the screen: errors with their hints, the
 // reasons for waiting and giving up, and notices in conversations.
 var speakers = []string{
 	"../../node/*.go", "../../node/inbox/*.go", "../../node/outbox/*.go",
@@ -22,7 +22,7 @@ var speakers = []string{
 	"../../p2p/client/status.go",
 }
 
-// unheard are functions whose texts no person reads on the screen.
+// unheard are functions with texts that no person reads on the screen.
 var unheard = []string{"New", "Errorf", "panic", "Debug", "Info", "Warn", "Error", "With", "count", "Append"}
 
 // unspoken are texts of the speakers that are not translated, each with its reason.

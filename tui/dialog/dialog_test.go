@@ -13,7 +13,7 @@ import (
 
 var th = theme.New(true, term.Cells{})
 
-// said is what the last action did.
+// said is the result of the last action.
 var said any
 
 // says returns an action that says something.
@@ -21,7 +21,7 @@ func says(what any) Action {
 	return Keeping(func() tea.Cmd { said = what; return nil })
 }
 
-// done does an action and returns what it said, nil for nothing.
+// done does an action and returns its result, nil for nothing.
 func done(a Action) any {
 	said = nil
 	if a.Do != nil {
@@ -40,7 +40,7 @@ func presses(t *testing.T, d Dialog, pressed ...tea.KeyPressMsg) (action Action)
 	return action
 }
 
-// keys returns what the action of the last key says.
+// keys returns the result of the action of the last key.
 func keys(t *testing.T, d Dialog, pressed ...tea.KeyPressMsg) any {
 	t.Helper()
 	return done(presses(t, d, pressed...))

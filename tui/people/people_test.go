@@ -12,7 +12,7 @@ import (
 // nobody looks at any conversation.
 func nobody(string) bool { return false }
 
-// contact returns a contact whose last message has a number, 0 for none.
+// contact returns a contact with the number of its last message, 0 for none.
 func contact(id string, last int64, change ...func(*api.Contact)) api.Contact {
 	c := api.Contact{ID: id, Created: time.Unix(int64(id[0]), 0)}
 	if last > 0 {
@@ -55,7 +55,7 @@ func TestOrder(t *testing.T) {
 	l.Sort()
 	expect(t, l, "d", "f", "b", "c", "a", "e")
 
-	// What is no longer there is told.
+	// Conversations that are no longer there are told.
 	if gone := l.Take([]api.Contact{contact("a", 9), contact("b", 5)}, nobody); len(gone) != 4 {
 		t.Errorf("gone are %q", gone)
 	}

@@ -149,7 +149,7 @@ func TestEditorOutlivesOwner(t *testing.T) {
 	}
 }
 
-// TestWipe: whatever lies on a sheet goes with it.
+// TestWipe: all files on a sheet go with it.
 func TestWipe(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "texts")
 	s, err := Lay(folder, "message.md", "a secret")
@@ -174,8 +174,8 @@ func TestWipe(t *testing.T) {
 	}
 }
 
-// TestStrangeFolder: a folder that others can look into is taken from them, and what is
-// no folder is refused, as is a folder without a name.
+// TestStrangeFolder: a folder that others can look into is taken from them, and a file
+// in its place is refused, as is a folder without a name.
 func TestStrangeFolder(t *testing.T) {
 	if _, err := Lay("", "message.md", "a secret"); err == nil {
 		t.Error("no folder")
@@ -207,7 +207,7 @@ func TestStrangeFolder(t *testing.T) {
 }
 
 // TestLeftovers: a folder without its lock, as a sweep leaves that was cut short, goes.
-// What is no sheet stays.
+// A file that is no sheet stays.
 func TestLeftovers(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "texts")
 	if err := os.MkdirAll(filepath.Join(folder, "0123", "deep"), 0o700); err != nil {

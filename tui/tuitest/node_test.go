@@ -8,8 +8,7 @@ import (
 	"starling/node/api/apitest"
 )
 
-// TestConformance: the node that the tests of the screen trust does what every node
-// does.
+// TestConformance: the node of the tests of the screen has the duties of every node.
 func TestConformance(t *testing.T) {
 	apitest.Run(t, func(*testing.T) *apitest.Pair {
 		ada, bob := Pair(time.Now, "Ada", "Bob")

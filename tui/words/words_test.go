@@ -14,7 +14,7 @@ import (
 	"starling/tui/words"
 )
 
-// TestNameHasNoMark: a name comes from the contact, who would like to look
+// TestNameHasNoMark: a name comes from the contact, and a contact would like to look
 // verified.
 func TestNameHasNoMark(t *testing.T) {
 	for name, want := range map[string]string{

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestClosedForms: the simulators agree with what can be calculated.
+// TestClosedForms: the simulators agree with closed forms.
 func TestClosedForms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("years")
@@ -32,7 +32,7 @@ func TestYear(t *testing.T) {
 	}
 }
 
-// TestReport: what is drawn is written.
+// TestReport: every drawn figure is written.
 func TestReport(t *testing.T) {
 	var r report
 	if err := r.captures(50); err != nil {

@@ -257,8 +257,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestSessionIsPure holds what makes session testable and auditable: state in,
-// state out.
+// TestSessionIsPure holds that session is testable and auditable: state in, state out.
 func TestSessionIsPure(t *testing.T) {
 	forbidden := map[string]string{
 		"os": "disk", "io/fs": "disk", "database/sql": "disk", "log/slog": "logs", "log": "logs",
@@ -294,8 +293,8 @@ func TestSessionIsPure(t *testing.T) {
 	}
 }
 
-// onlyLogValuer reports whether a file uses slog only to say what a logger may
-// show of a type.
+// onlyLogValuer reports whether a file uses slog only to choose the form of a type in
+// logs.
 func onlyLogValuer(f *ast.File) bool {
 	ok := true
 	ast.Inspect(f, func(n ast.Node) bool {

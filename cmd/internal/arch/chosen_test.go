@@ -90,8 +90,8 @@ func TestContentIsAskedForWithItsContact(t *testing.T) {
 	}
 }
 
-// TestPeersIDsAndTimesAreBounded: what comes from contacts never becomes an id of our
-// own, and the times that they say go through one door, which lets no later one than now
+// TestPeersIDsAndTimesAreBounded: an id from a contact never becomes an id of our own,
+// and the times in their contents go through one door, which lets no later one than now
 // pass: batch.past. How fresh a notice is may be compared.
 func TestPeersIDsAndTimesAreBounded(t *testing.T) {
 	times := 0
@@ -136,7 +136,7 @@ func TestPeersIDsAndTimesAreBounded(t *testing.T) {
 	}
 }
 
-// contents returns the parameters of a function that are what a contact said.
+// contents returns the parameters of a function that are contents of a contact.
 func contents(fn *ast.FuncDecl) (names []string) {
 	for _, p := range fn.Type.Params.List {
 		star, ok := p.Type.(*ast.StarExpr)

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// doors are the files of p2p that may call what opens a connection, with the
-// reason. Everything else dials by a permit of package book, through package
-// host, because most addresses in p2p are somebody's word.
+// doors are the files of p2p that may open a connection, with the reason. Everything
+// else dials by a permit of package book, through package host, because most addresses
+// in p2p are somebody's word.
 var doors = map[string]string{
 	"p2p/host/host.go":             "the kernel's dialler, below the gate",
 	"p2p/host/gate.go":             "the door: it takes a permit of the book",

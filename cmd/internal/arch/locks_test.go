@@ -68,7 +68,7 @@ var mayWait = map[string]string{
 
 // TestNobodyWaitsWithALock: no lock is held while its holder waits for another party or
 // for time. One silent peer would hold up everybody else; and in virtual time a
-// goroutine that waits for a lock keeps the clock from moving on, so that a holder who
+// goroutine that waits for a lock keeps the clock from moving on, so that a holder that
 // waits for time waits for ever.
 func TestNobodyWaitsWithALock(t *testing.T) {
 	t.Parallel()
@@ -226,7 +226,7 @@ func lockOf(c *ssa.CallCommon) (lock string, takes, lets bool) {
 	return "", false, false
 }
 
-// place names what a pointer points to.
+// place names the target of a pointer.
 func place(v ssa.Value) string {
 	switch v := v.(type) {
 	case *ssa.FieldAddr:

@@ -318,7 +318,7 @@ func TestInvites(t *testing.T) {
 	s.want(exitInvite, "invite", "revoke", "2d")
 }
 
-// What is about a message stands below it, where none of its text can be.
+// Details of a message stand below it, where none of its text can be.
 func TestMessageWords(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)
 	m := api.Message{ID: first, From: safetext.Line("Bob"), Text: safetext.Clean("line\n+ read 2030"), Time: at, State: api.StateReceived,
@@ -437,7 +437,7 @@ func TestChangeLeavesBeforeTheNodeEnds(t *testing.T) {
 			}
 		}
 
-		// What does not leave is said, and what is on its way to others is not.
+		// Items that do not leave are told, and items on their way to others are not.
 		s := talked(t, 1)
 		s.engine.serving = false
 		s.engine.node.contacts[0].Unsent = 1

@@ -164,7 +164,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	s.ctx = ctx
 	s.want(exitInterrupted, "send", "Bob", "hi", "--wait", "sent")
-	// What runs until it is interrupted has done its work.
+	// A program that runs until it is interrupted has done its work.
 	s.want(exitOK, "relay", "--listen", "/ip4/127.0.0.1/tcp/0")
 	s.want(exitOK, "node")
 	s.want(exitOK, "tail", "--follow")
@@ -196,7 +196,7 @@ func TestListsOfAddresses(t *testing.T) {
 	}
 	s := newShell(t)
 	s.want(exitUsage, "relay", "--listen")
-	// In other commands what follows is an argument.
+	// In other commands the next word is an argument.
 	s.want(exitOK, "send", "--bootstrap", c, "Bob", "hi")
 	if got := s.engine.started[0].network.bootstrap; !reflect.DeepEqual(got, []string{c}) {
 		t.Errorf("send: bootstrap %q", got)

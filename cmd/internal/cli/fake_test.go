@@ -36,7 +36,7 @@ type fakeNode struct {
 	drafts   []api.Draft
 	settings api.Settings
 	backups  []api.BackupRequest
-	// What ChangePassphrase was given.
+	// The passphrases given to ChangePassphrase.
 	passphrases []string
 	tried       int // calls of TryOthers
 	wiped       bool
@@ -85,7 +85,7 @@ func (n *fakeNode) AddContact(_ context.Context, req api.AddContactRequest) (api
 	return api.Contact{ID: "ca", Name: safetext.Line(req.Name), State: api.ContactPending}, nil
 }
 
-// Contacts tells what is on its way to Bob, and then lets one thing leave.
+// Contacts tells of an item on its way to Bob, and then lets one leave.
 func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) {
 	contacts := slices.Clone(n.contacts)
 	if n.leaves && len(contacts) > 0 && contacts[0].Unsent > 0 {
@@ -239,7 +239,7 @@ type fakeEngine struct {
 	relay    *relay.Status // of the relay that runs
 	restored []string
 	wiped    []string
-	// What ChangePassphrase was given.
+	// The passphrases given to ChangePassphrase.
 	passphrases []string
 }
 

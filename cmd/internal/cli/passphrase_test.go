@@ -10,8 +10,8 @@ import (
 	"starling/node/api"
 )
 
-// TestTryOthers: status asks for other guards only when it is told to, and says what
-// others list.
+// TestTryOthers: status asks for other guards only when it is told to, and reports the
+// lists of others.
 func TestTryOthers(t *testing.T) {
 	s := newShell(t)
 	s.engine.serving = true

@@ -7,7 +7,7 @@ import (
 	"starling/node/relay"
 )
 
-// TestRelayStatus: what a relay says in words, of each way in which it may stand.
+// TestRelayStatus: the words of a relay, for each way in which it may stand.
 func TestRelayStatus(t *testing.T) {
 	s := newShell(t)
 	s.want(exitNetwork, "relay", "status")

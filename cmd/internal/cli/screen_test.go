@@ -40,8 +40,8 @@ func person(t *testing.T, mesh *testnet.Mesh, name string) *tuitest.User {
 	return tuitest.NewUserAt(t, n, tui.Options{Language: "en"}, 100, 40)
 }
 
-// What the tests of the screen tell to a node in memory, told to real ones over
-// real relays: an invite, messages, and all that can be done with them.
+// The tests of the screen with a node in memory, done with real ones over real relays:
+// an invite, messages, and all actions on them.
 func TestTwoPeopleAtTheirScreens(t *testing.T) {
 	mesh, err := testnet.Start(t.Context(), testnet.Options{Relays: 8, Dir: t.TempDir()})
 	if err != nil {

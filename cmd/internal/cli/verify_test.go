@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Only what is the same here and there makes a contact verified.
+// Only an equal number or code makes a contact verified.
 func TestVerifyByComparing(t *testing.T) {
 	s := newShell(t)
 	digits := strings.Repeat("12345", 12)

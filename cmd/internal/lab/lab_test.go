@@ -76,8 +76,8 @@ func TestAttacksInSmall(t *testing.T) {
 	}
 }
 
-// TestIdleAttack: a run fails whose attack does less than the scenario says, and says
-// so; what it did is in the report.
+// TestIdleAttack: a run fails if its attack does less than the scenario says, and says
+// so; its deeds are in the report.
 func TestIdleAttack(t *testing.T) {
 	src := "name = 'less'\nengine = 'virtual'\nrelays = 5\nusers = 2\nduration = '3s'\nmessages = { count = 1 }\n" +
 		"[[hostile]]\ndo = 'halfopen'\nrate = 10\nleast = %d\n"
@@ -100,7 +100,7 @@ func TestIdleAttack(t *testing.T) {
 	}
 }
 
-// TestWithoutTheLab: who has no attacks runs no scenario that needs one.
+// TestWithoutTheLab: a program without attacks runs no scenario that needs one.
 func TestWithoutTheLab(t *testing.T) {
 	src, err := os.ReadFile("scenarios/idle.toml")
 	if err != nil {

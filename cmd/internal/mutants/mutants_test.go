@@ -88,7 +88,7 @@ func TestEquivalents(t *testing.T) {
 	}
 }
 
-// Who names a mutant that is killed, or none, is told.
+// A line that names a killed mutant, or none, is told.
 func TestReport(t *testing.T) {
 	r := &runner{pkg: &source{name: "p"}, known: []*equivalent{{what: "p/a"}, {what: "p/b"}, {what: "p/below/x.go f: delete: g()"}}}
 	for range 95 {

@@ -28,13 +28,14 @@ func places(n int, rnd *rand.ChaCha8) []place {
 	return all
 }
 
-// degree is D of the graph as who knows n relays sees it: n is rounded to powers of √2.
+// degree is D of the graph as a relay that knows n relays sees it: n is rounded to
+// powers of √2.
 func degree(n int) float64 {
 	rounded := math.Pow(2, math.Round(2*math.Log2(float64(n)))/2)
 	return max(48, math.Ceil(3.5*math.Sqrt(rounded)))
 }
 
-// edge is the hash of a pair as a fraction of what it could be.
+// edge is the hash of a pair as a fraction of its largest value.
 func edge(a, b *place) float64 {
 	if bytes.Compare(a.id[:], b.id[:]) > 0 {
 		a, b = b, a
@@ -66,7 +67,7 @@ func graph(all []place, d float64) [][]int {
 	return near
 }
 
-// common counts what is in two sorted lists, and passes the test.
+// common counts the numbers that are in two sorted lists, and pass the test.
 func common(a, b []int, ok func(int) bool) (n int) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch {
@@ -151,8 +152,8 @@ func TestRestrictedRoutes(t *testing.T) {
 	}
 }
 
-// TestRestrictedRoutesOfTwoViews: who knows a quarter more or fewer relays refuses no
-// edge that another chose, since a relay refuses by 1.5 times the threshold.
+// TestRestrictedRoutesOfTwoViews: a relay that knows a quarter more or fewer relays
+// refuses no edge that another chose, since a relay refuses by 1.5 times the threshold.
 func TestRestrictedRoutesOfTwoViews(t *testing.T) {
 	rnd := rand.NewChaCha8([32]byte{2})
 	all := places(600, rnd)
@@ -177,9 +178,9 @@ func TestRestrictedRoutesOfTwoViews(t *testing.T) {
 	}
 }
 
-// TestRestrictedRoutesCannotBeGround: who tries many ids to be next to one mailbox has no
-// more of its neighbours than others once salts are shown that were committed to before:
-// the edge is drawn by a salt that he does not know when he chooses his key.
+// TestRestrictedRoutesCannotBeGround: an attacker that tries many ids to be next to one
+// mailbox has no more of its neighbours than others once salts are shown that were
+// committed to before: the edge is drawn by a salt unknown when the key is chosen.
 func TestRestrictedRoutesCannotBeGround(t *testing.T) {
 	const n, bad = 1000, 100
 	rnd := rand.NewChaCha8([32]byte{3})

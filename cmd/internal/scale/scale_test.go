@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the table of docs/SCALE.md anew")
 
 const document = "../../../docs/SCALE.md"
 
-// What people do, and what no constant of ours says.
+// The habits of people, in no constant of ours.
 const (
 	users       = 1_000_000
 	contacts    = 20

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// texts reads a chart as XML and returns what is written in it.
+// texts reads a chart as XML and returns the texts in it.
 func texts(t *testing.T, chart []byte) (all []string) {
 	t.Helper()
 	d := xml.NewDecoder(bytes.NewReader(chart))

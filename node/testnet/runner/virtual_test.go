@@ -79,9 +79,9 @@ at = "14m"
 do = "crash"
 `
 
-// TestVirtual: two runs of a seed end alike: everything is shown once. Whatever
-// is missing for more than some minutes is shown after what was written later, as
-// people see it (inbox.DefaultHold), so the order is not asked for here.
+// TestVirtual: two runs of a seed end alike: everything is shown once. A message
+// missing for more than some minutes is shown after later ones, as people see it
+// (inbox.DefaultHold), so the order is not asked for here.
 func TestVirtual(t *testing.T) {
 	var ends []report.Counts
 	var mesh [][2]int
@@ -107,7 +107,7 @@ func TestVirtual(t *testing.T) {
 	}
 }
 
-// TestVirtualShifts: mail for those who are never there together.
+// TestVirtualShifts: mail for users that are never there together.
 func TestVirtualShifts(t *testing.T) {
 	got, err := Run(t.Context(), parse(t, "name='s'\nengine='virtual'\nrelays=8\nusers=4\nduration='2h'\nsettle='20m'\n[messages]\ncount=40\npairs='couples'\n[shifts]\nevery='15m'\n[bar]\np99='16m'\n"), Options{})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"starling/p2p/wire"
 )
 
-// pair is two exchanges whose frames reach each other at once, in order.
+// pair is two exchanges with frames that reach each other at once, in order.
 type pair struct {
 	a, b       *Exchange
 	dirA, dirB *directory.Directory
@@ -121,7 +121,7 @@ func TestPull(t *testing.T) {
 	if added, err := p.a.Pull(t.Context(), p.idB); err != nil || added != 1 || p.toA != 1 {
 		t.Errorf("one new: %d added, %d frames, %v", added, p.toA, err)
 	}
-	// A neighbour that asks back gets nothing from who does not serve.
+	// A neighbour that asks back gets nothing from an exchange that does not serve.
 	if _, err := p.b.Pull(timeout(t, 50*time.Millisecond), p.idA); err == nil {
 		t.Error("a client answered")
 	}
@@ -152,7 +152,7 @@ func newStar(neighbours ...wire.NodeID) *star {
 	return s
 }
 
-// restart gives a neighbour a new directory with what it had.
+// restart gives a neighbour a new directory with its former entries.
 func (s *star) restart(id wire.NodeID) {
 	d := directory.New(directory.Config{})
 	if old := s.dirs[id]; old != nil {
@@ -296,7 +296,7 @@ func TestDragged(t *testing.T) {
 	}
 }
 
-// TestFastEnough: who sends all the time has twice as long, and no longer.
+// TestFastEnough: a neighbour that sends all the time has twice as long, and no longer.
 func TestFastEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -337,8 +337,8 @@ func asked(x *Exchange, frames *[]*wire.Frame, from wire.NodeID, n int) (pages, 
 	return pages, later
 }
 
-// TestAskedTooMuch: who asks without end is told to ask another, whether by one
-// name or by a thousand of one network, and others are not held up.
+// TestAskedTooMuch: an asker without end is told to ask another, under one name or a
+// thousand of one network, and others are not held up.
 func TestAskedTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := directory.New(directory.Config{})
@@ -381,7 +381,7 @@ func TestAskedTooMuch(t *testing.T) {
 	})
 }
 
-// TestLater: whoever is told to ask another does not wait.
+// TestLater: an asker that is told to ask another does not wait.
 func TestLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
@@ -484,7 +484,7 @@ func TestHostileNeighbour(t *testing.T) {
 	}
 }
 
-// TestRestart: what was refused by a wrong clock comes once more.
+// TestRestart: entries refused by a wrong clock come once more.
 func TestRestart(t *testing.T) {
 	x := New(Config{})
 	x.remember(wire.NodeID{1}, mark{stamp: 7}, time.Now())

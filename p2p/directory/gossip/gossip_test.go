@@ -36,7 +36,7 @@ type node struct {
 	heard  map[string]int
 }
 
-// named is whom all hosts of these tests may dial.
+// named is the book of nodes that all hosts of these tests may dial.
 var named = book.New(book.Config{Role: book.Relay, AllowPrivate: true})
 
 func newHost(t *testing.T) (host.Host, crypto.PrivKey) {
@@ -133,8 +133,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestSpread: a descriptor reaches everybody along a line, and once: gossip
-// stops at who knows it.
+// TestSpread: a descriptor reaches everybody along a line, and once: gossip stops at
+// relays that know it.
 func TestSpread(t *testing.T) {
 	const n = 5
 	var nodes []*node
@@ -152,8 +152,8 @@ func TestSpread(t *testing.T) {
 		}
 		return true
 	})
-	// A neighbour passes on what it hears once its heartbeat has grafted the
-	// next one, which cannot be seen from here: publish until all hear it.
+	// A neighbour passes on news once its heartbeat has grafted the next one, which
+	// cannot be seen from here: publish until all hear it.
 	seq := uint64(0)
 	var raw []byte
 	everybody := func() bool {
@@ -261,8 +261,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestFlood: one neighbour cannot make us verify without end, nor remember: what it
-// brings beyond what we ignore is the end of it.
+// TestFlood: one neighbour cannot make us verify without end, nor remember: more than
+// we ignore is the end of it.
 func TestFlood(t *testing.T) {
 	a := newNode(t)
 	h, topic := stranger(t)

@@ -52,7 +52,7 @@ func TestQuestionAndAnswer(t *testing.T) {
 		t.Fatalf("the answer was read as %v", got)
 	}
 
-	// What is no answer to us, or leads elsewhere.
+	// Packets that are no answer to us, or lead elsewhere.
 	for name, got := range map[string][]Relay{
 		"to another question":   answered(a, 8, here),
 		"from a public address": answered(a, 7, netip.MustParseAddr("9.9.9.9")),

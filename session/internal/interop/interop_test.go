@@ -73,15 +73,15 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// waiting is a message on its way, with what it says.
+// waiting is a message on its way, with its words.
 type waiting struct {
 	text, message []byte
 	prekey        bool
 }
 
-// run has the conversation. Every message that arrives must open and say what
-// was said; repetitions and forgeries must not; and whenever nothing is on its
-// way the oracle's stored session must hold our keys.
+// run has the conversation. Every message that arrives must open and have its words;
+// repetitions and forgeries must not; and whenever nothing is on its way the oracle's
+// stored session must hold our keys.
 func (s *script) run(t *testing.T, o oracle) {
 	cryptotest.SetGlobalRandom(t, s.seed)
 	r := rand.New(rand.NewPCG(s.seed, 0))
@@ -266,9 +266,9 @@ func (c *conversation) drain() {
 }
 
 // compare asks whether the oracle's stored session holds the secrets of ours.
-// When nothing is on its way and nothing was lost, it has to hold the keys of
-// the post-quantum chains in use, both ways, and one of the classical chain
-// keys: which one depends on who spoke last.
+// When nothing is on its way and nothing was lost, it has to hold the keys of the
+// post-quantum chains in use, both ways, and one of the classical chain keys: the last
+// speaker decides which one.
 func (c *conversation) compare() {
 	sending, receiving := chains(c.end.pq)
 	keys := []hexBytes{sending, receiving, c.end.ec.CKs[:], c.end.ec.CKr[:]}

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// request and answer are what goes between a test and the oracle, one JSON
-// object a line each. testdata/libsignal/oracle.js says what they mean.
+// request and answer are the messages between a test and the oracle, one JSON object a
+// line each. testdata/libsignal/oracle.js has their meaning.
 type request struct {
 	Do      string     `json:"do"`
 	Text    hexBytes   `json:"text,omitempty"`

@@ -64,7 +64,7 @@ type end struct {
 	pq        *spqr.State
 	own, peer []byte // identities, with their type byte
 
-	// Initiator, until the first answer: what pre-key messages repeat.
+	// Initiator, until the first answer: the part repeated by pre-key messages.
 	base        []byte
 	kyber       []byte
 	established bool

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// What p2p/outfox and node/store use beside the session's primitives.
+// The primitives that p2p/outfox and node/store use beside the session's.
 
 func TestWycheproofChaCha20Poly1305(t *testing.T) {
 	aead(t, "chacha20_poly1305", 325, chacha20poly1305.New)

@@ -156,7 +156,7 @@ func derive(ikm, salt, info []byte, n int) []byte {
 func TestWycheproofX25519(t *testing.T) {
 	wycheproof(t, "x25519", 518, func(t *testing.T, _ group, v vector) {
 		got := agree(t, v.Private, v.Public)
-		// What others may accept we refuse.
+		// We refuse inputs that others may accept.
 		refused := slices.Contains(v.Flags, "ZeroSharedSecret") || slices.Contains(v.Flags, "NonCanonicalPublic") ||
 			v.Public[31]&0x80 != 0
 		if refused != (got == nil) || !refused && !bytes.Equal(got, v.Shared) {

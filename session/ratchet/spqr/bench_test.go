@@ -36,7 +36,7 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
-// BenchmarkClone is what a caller pays to be able to take a message back.
+// BenchmarkClone is the price of being able to take a message back.
 func BenchmarkClone(b *testing.B) {
 	alice, _ := newPair()
 	b.ReportAllocs()

@@ -59,7 +59,7 @@ func stored(t testing.TB, s *State) []byte {
 	return b
 }
 
-// reload is what a restart does to a state.
+// reload is the effect of a restart on a state.
 func reload(t testing.TB, s *State) *State {
 	t.Helper()
 	b := stored(t, s)
@@ -299,8 +299,8 @@ func TestCorruptChunk(t *testing.T) {
 	accept(t, b, p)
 }
 
-// TestHealing: whoever copies both ends' states at some moment reads on until both
-// have put in fresh randomness, that is for at most two epochs, and no longer.
+// TestHealing: a thief of both ends' states at some moment reads on until both have put
+// in fresh randomness, that is for at most two epochs, and no longer.
 func TestHealing(t *testing.T) {
 	followed := 0
 	for phase := range 12 {
@@ -530,8 +530,8 @@ func TestRoleIsOneOfTwo(t *testing.T) {
 	}
 }
 
-// TestUnsealed: under a suite whose messages do not say how long the chain before was,
-// that number means nothing.
+// TestUnsealed: under a suite with messages that do not say how long the chain before
+// was, that number means nothing.
 func TestUnsealed(t *testing.T) {
 	suite := starling
 	suite.Unsealed = true

@@ -29,7 +29,7 @@ type vectorStep struct {
 	Epoch   uint64      `json:"epoch,omitempty"`   // agreed on so far, where the step changed it
 }
 
-// schedule says what the network does with message i of all.
+// schedule is the network's treatment of message i of all.
 func schedule(i int) (lost bool, delay int) {
 	switch {
 	case i%6 == 4:

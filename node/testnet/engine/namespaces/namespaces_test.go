@@ -20,7 +20,7 @@ func parse(t *testing.T, more string) *scenario.Scenario {
 	return s
 }
 
-// TestMissing: what is not there is named, with the engines that do without.
+// TestMissing: a missing tool is named, with the engines that do without.
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for more, want := range map[string]string{

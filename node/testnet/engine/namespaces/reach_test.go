@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// reachWhom, in the environment, makes the test below try an address: it is
-// what runs in a namespace.
+// reachWhom, in the environment, makes the test below try an address: the test then
+// runs in a namespace.
 const reachWhom = "STARLING_TEST_REACH"
 
 func TestReach(t *testing.T) {

@@ -506,7 +506,7 @@ func TestNotAwaited(t *testing.T) {
 	}
 }
 
-// TestContradiction: whatever is arriving, a second chunk of one index is refused.
+// TestContradiction: in every state, a second chunk of one index is refused.
 func TestContradiction(t *testing.T) {
 	tried := 0
 	each(t, func(s *State) {
@@ -566,8 +566,8 @@ func TestStateDamage(t *testing.T) {
 	})
 }
 
-// TestStoredChunks: a stored state holds no chunk twice, and not so many that it
-// would have moved on, and at least one where a chunk is what moved it there.
+// TestStoredChunks: a stored state holds no chunk twice, and not so many that it would
+// have moved on, and at least one where a chunk moved it there.
 func TestStoredChunks(t *testing.T) {
 	a, b := newPair()
 	run(t, a, b, a, headerSent)
@@ -620,7 +620,7 @@ func FuzzUnmarshal(f *testing.F) {
 		if again := stored(t, &s); !bytes.Equal(again, data) {
 			t.Fatal("two encodings of one state")
 		}
-		// Whatever it holds, using it does not panic and leaves it storable.
+		// With any content, using it does not panic and leaves it storable.
 		m := Message{Epoch: s.epoch}
 		copy(m.Chunk.Data[:], chunk)
 		for typ := None; typ <= Ct2; typ++ {

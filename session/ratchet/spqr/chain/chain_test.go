@@ -194,7 +194,7 @@ func TestEpochs(t *testing.T) {
 		accept(t, &b, m0[i])
 	}
 
-	// Two epochs on, what was put aside is still there and chains are not.
+	// Two epochs on, the keys put aside are still there and chains are not.
 	addEpoch(t, 2, &a, &b)
 	m2 := send(t, &a, 2, 1)
 	accept(t, &b, m2[0])
@@ -380,7 +380,7 @@ func FuzzUnmarshal(f *testing.F) {
 		if !bytes.Equal(again, data[:len(data)-len(rest)]) {
 			t.Fatal("two encodings of one state")
 		}
-		// Whatever it holds, using it does not panic and leaves it storable.
+		// With any content, using it does not panic and leaves it storable.
 		s.Receive(s.epoch, s.at(s.epoch).receive.n+2, s.sent)
 		s.Send(s.epoch)
 		if s.epoch < 1<<32-2 {

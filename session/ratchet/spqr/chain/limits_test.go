@@ -69,7 +69,7 @@ func TestLastNumberCloses(t *testing.T) {
 	}
 }
 
-// TestStoredContradictions: what the fields of a stored state say of each other holds.
+// TestStoredContradictions: the fields of a stored state agree with each other.
 func TestStoredContradictions(t *testing.T) {
 	a, b := newPair()
 	addEpoch(t, 1, &a, &b)
@@ -115,7 +115,7 @@ func TestStoredContradictions(t *testing.T) {
 		t.Errorf("the greatest epoch: %v", err)
 	}
 
-	// In an epoch sent in long ago, whose chain would be there.
+	// In an epoch sent in long ago, with a chain that would be there.
 	c := behind
 	c.sending, c.sent, c.chains[1].send.n = 0, 3, 3
 	data, _ = c.AppendBinary(nil)

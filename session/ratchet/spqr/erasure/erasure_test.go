@@ -119,7 +119,7 @@ func TestAnySubsetInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestSizes: only whole chunks, one to 36 of them, are a message: whoever calls with
+// TestSizes: only whole chunks, one to 36 of them, are a message: a caller with
 // anything else is told at once.
 func TestSizes(t *testing.T) {
 	panics := func(f func()) (text any) {
