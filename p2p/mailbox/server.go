@@ -25,7 +25,7 @@ const (
 	burstSeconds       = 10      // of PutRate and FetchRate
 )
 
-// On any failure to store, the sender should go elsewhere.
+// expireEvery is the pause between two searches for expired boxes, seats and interest.
 const expireEvery = 10 * time.Minute
 
 // Sender sends a packet to a relay. It must not block: a packet that cannot be sent is
