@@ -139,7 +139,7 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 				Hint: "look at it again, and compare again"}
 		}
 		if err == nil {
-			c.Named = true // the one who was compared keeps the name that was compared
+			c.Named = true // a compared contact keeps the compared name
 			err = compared(tx, c.ID)
 		}
 		return err

@@ -395,7 +395,7 @@ func (n *Node) ready(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-over:
-			return nil // what follows says why
+			return nil // the step after this says why
 		case <-n.ctx.Done():
 			return closedError
 		case <-ctx.Done():

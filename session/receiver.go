@@ -45,7 +45,7 @@ type gap struct {
 	steps  uint32 // of the ratchet when the oldest of their keys was made, or fewer
 	before mac    // of cell first-1
 	known  bool   // before is known; not so when older cells of the run were given up
-	after  mac    // what was named as the MAC of the last of the run
+	after  mac    // named as the MAC of the last of the run
 }
 
 // A Span is a run of cells of one direction.

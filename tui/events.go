@@ -14,7 +14,7 @@ type round struct {
 	cmds     []tea.Cmd
 	fresh    []api.Message // new ones of contacts
 	moved    bool          // the order of people may be another
-	unknown  bool          // something is about somebody who is not known
+	unknown  bool          // something is about an unknown contact
 	drafts   bool
 	pictures bool
 }

@@ -47,7 +47,7 @@ func legible(s string) string {
 			}
 
 		case mark && !seen:
-			continue // on nothing, it would be on what stands before the name
+			continue // on nothing, it would be on the text before the name
 		case !mark:
 			seen = seen || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 		}

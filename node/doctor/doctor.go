@@ -26,7 +26,7 @@ import (
 // A Check is one thing that can be wrong.
 type Check struct {
 	Name   string // stable, as the user types and reads it
-	Remedy string // what to do when it is not well
+	Remedy string // the remedy when it is not well
 	Run    func(context.Context, *Patient) Finding
 }
 

@@ -26,7 +26,7 @@ type batch struct {
 	plans   map[owner]watch.Plan
 	came    map[owner][]watch.Arrival
 	queued  []outbox.Queued
-	gone    []store.ID                // items whose rows are gone
+	gone    []store.ID                // items without a row
 	reached []store.ID                // of them: those that were acknowledged
 	told    map[store.ID][]store.Node // where contacts say that they fetch
 	owed    map[store.ID]bool
@@ -48,11 +48,11 @@ type ack struct {
 type peer struct {
 	store.Contact
 	session *session.Session // nil if it was given up
-	former  *session.Session // which was given up: what comes in it still opens
+	former  *session.Session // given up: cells that come in it still open
 	version int64
 	stepped bool // the session, or the former, is to be written
 	changed bool // the row, beside the session
-	watch   bool // what is waited for, beside the session
+	watch   bool // the plan is to be made anew, beside the session
 	line    *order.Line
 	came    []watch.Arrival
 }
@@ -428,7 +428,7 @@ func (b *batch) profile(p *peer, c *chat.Content) error {
 	}
 	set, nodes := b.mailboxes(c.Mailboxes)
 	if len(set) == 0 {
-		return nil // keep what we know
+		return nil // keep the mailboxes known
 	}
 	return b.setMailboxes(p, set, nodes)
 }

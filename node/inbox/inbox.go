@@ -230,7 +230,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.dropLate, at: time.Now().Add(lateEvery)},
 		{do: in.askEarly, at: time.Now().Add(earlyPause)},
-		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // let first come what waits in mailboxes
+		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
 	const receipts, releases, invites = 0, 1, 2
 
 	for {

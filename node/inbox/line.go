@@ -216,7 +216,7 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, err
 	}
-	return now, nil // look again at what is left
+	return now, nil // look again at the rest
 }
 
 // giveUpGaps tells of missing messages that will not come any more.

@@ -20,7 +20,7 @@ func (b *batch) unlike(id store.ID, name string) (string, error) {
 	others, err := b.tx.Contacts()
 	for _, o := range others {
 		if p := b.peers[o.ID]; p != nil {
-			o = p.Contact // with what this batch has changed
+			o = p.Contact // with the changes of this batch
 		}
 		if o.ID != id && chat.SameName(o.Name, name) {
 			return apart(id, name), err

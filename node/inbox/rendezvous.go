@@ -65,7 +65,7 @@ func (in *Inbox) ranking(s *session.Session, receive bool) []store.Node {
 func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.looked { // what is known is of another start
+	if !in.looked { // in.missing is of another start
 		return func(store.Node) bool { return false }
 	}
 	missing, before := in.missing, time.Now().Add(-d)

@@ -462,7 +462,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 
 		heap.Pop(&o.order)
 		if e.doing {
-			continue // whoever does it looks again
+			continue // the worker on it looks again
 		}
 
 		p := o.peer(e.Contact)

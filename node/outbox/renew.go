@@ -140,7 +140,7 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 			return err
 		}
 		if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
-			return nil // this and what follows: when there is room
+			return nil // this and the rest: when there is room
 		}
 
 		cells, err := s.Seal(session.ID(q.item.ID), content, 0)

@@ -87,7 +87,7 @@ func (t ChangeTable) TakeChanges(contact ID, message ContentID) ([]Change, error
 type Draft struct {
 	Contact ID
 	Text    string
-	Ref     ID // what it answers; zero: nothing
+	Ref     ID // the message it answers; zero: none
 }
 
 // Drafts returns all drafts. The draft of an answer to an erased message answers

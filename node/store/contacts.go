@@ -36,7 +36,7 @@ type Contact struct {
 	Passed   int64     // how far the peer's chain had come
 	PassedAt time.Time // at this time; zero: not looked at in this session
 
-	LastSent ContentID // the message that we wrote last; only AddMessage and what erases it change it
+	LastSent ContentID // the message that we wrote last; only AddMessage and erasures change it
 }
 
 const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq,

@@ -18,7 +18,7 @@ type Event struct {
 	Contact ID
 	Message ID
 	State   api.State
-	Reason  string // of EventInvite: what became of the invite
+	Reason  string // of EventInvite: the fate of the invite
 	Invite  string
 	Time    time.Time
 }

@@ -63,7 +63,7 @@ type markerRow struct {
 type markerFile struct {
 	path  string
 	file  *os.File
-	found marker // what was there at the start
+	found marker // the marker at the start
 	there bool
 	err   error // why it could not be written
 }

@@ -22,7 +22,7 @@ type Message struct {
 	State    api.State
 	Reason   string
 
-	Ref       ContentID // what it answers; zero: nothing
+	Ref       ContentID // the message it answers; zero: none
 	Forwarded bool
 	Edited    time.Time // when its sender last did
 	Place     int64     // of that edit; -1: none
@@ -38,7 +38,7 @@ type Message struct {
 	Written  int64     // the place of an incoming one; meaningless for others
 	Gap      time.Time // since when it is shown without the previous one; zero: that is there
 	Lost     bool      // the previous one will not come any more
-	Late     ID        // what was shown before it and written after it; zero: nothing
+	Late     ID        // the first message shown before it and written after it; zero: none
 }
 
 const messageColumns = `seq, id, contact, content, outgoing, text, time, state, reason,

@@ -79,7 +79,7 @@ func (s *Store) renewSearch() error {
 func words(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
-	inWord := false // a mark belongs to what stands before it
+	inWord := false // a mark belongs to the character before it
 	ended := true   // a letter begins another word
 	begin := func() {
 		if ended && b.Len() > 0 {

@@ -94,7 +94,7 @@ type Store struct {
 	queueMu sync.Mutex
 	queue   []*job
 
-	mu             sync.Mutex // guards what follows
+	mu             sync.Mutex // guards the fields below
 	conn           *sqlite3.Conn
 	fresh          *freshVFS
 	stmts          map[string]*sqlite3.Stmt
@@ -208,7 +208,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	}
 
 	if !p.Exists() {
-		return nil, ErrNoProfile // what was there was half of a restore
+		return nil, ErrNoProfile // the files were half of a restore
 	}
 
 	keys, err := readKeyFile(p.KeyFile(), passphrase)

@@ -150,7 +150,7 @@ func (s *Store) runBatch() {
 	}
 	s.committed(next)
 	if s.fresh.logSize() > maxLog {
-		s.checkpoint() // what fails now is tried again at the next commit
+		s.checkpoint() // a failure is tried again at the next commit
 	}
 	if tx.events {
 		s.notify()

@@ -27,7 +27,7 @@ func (s *Store) Wipe() error {
 	s.keys.forget()
 	s.fresh.dead = true // nor is the key file written any more
 	s.markerFile.close()
-	s.closeDB() // what it still writes is under a key that is gone
+	s.closeDB() // its last writes are under a key that is gone
 	err := wipeFiles(s.profile, s.markerFile.path, once)
 	s.lock.Unlock()
 	os.Remove(s.profile.Lock())

@@ -113,10 +113,10 @@ type Registrar struct {
 	mu         sync.Mutex
 	candidates map[wire.NodeID]*candidate
 	files      map[wire.NodeID]*file       // of relays in the directory
-	blame      map[wire.NodeID][]time.Time // charges to those who vouched
+	blame      map[wire.NodeID][]time.Time // charges to examiners
 	earlier    map[wire.NodeID]earlier     // ages from before this start
 	proven     map[wire.NodeID][]time.Time // relays that were there, as they said
-	again      bool                        // somebody was reached who may have vouched
+	again      bool                        // a relay was reached that may have vouched
 	undecided  int                         // times that there were too few vouchers
 	wake       chan struct{}
 }
@@ -134,7 +134,7 @@ type candidate struct {
 type file struct {
 	check   time.Time // when the next is due
 	failed  []time.Time
-	voices  []wire.NodeID // of those who vouched since we reached it
+	voices  []wire.NodeID // of the examiners since we reached it
 	reached uint32        // the day when we did last
 	vouched time.Time     // when enough others spoke for it
 	charged bool          // for these failures

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxLine        = 64 // who wait for their turn to be examined
+	maxLine        = 64 // relays that wait for their turn to be examined
 	maxLineNetwork = 4  // of them from one /24 or /48
 )
 

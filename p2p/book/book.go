@@ -50,7 +50,7 @@ const (
 	MaxPerNetwork     = 16               // of them in one network
 	MaxNamed          = 256              // nodes that owner and links name
 	MaxAddresses      = 4                // of one node
-	maxReached        = 1 << 14          // nodes whose last answer is remembered
+	maxReached        = 1 << 14          // nodes with a remembered last answer
 )
 
 // Errors of Open.
@@ -118,7 +118,7 @@ type Book struct {
 	permits map[*Permit]struct{}
 	open    map[wire.NodeID]map[netip.AddrPort]int // by how many of them
 	meter   meter
-	homes   meter // of those who come from where they say that they are
+	homes   meter // of nodes that come from the address they name
 }
 
 // An entry is one node and the claims about it.

@@ -31,7 +31,7 @@ type pulses struct {
 	mu      sync.Mutex
 	heard   map[NodeID]time.Time
 	doubted map[NodeID]bool
-	owed    map[NodeID]time.Time // when what it did not answer was sent
+	owed    map[NodeID]time.Time // when the unanswered request was sent
 }
 
 // beat notes that a frame came.

@@ -37,7 +37,7 @@ type opinion struct {
 	id   NodeID
 	dir  *directory.Directory
 	list *exchange.Exchange
-	said atomic.Pointer[time.Time] // what time it is
+	said atomic.Pointer[time.Time] // its time of day
 
 	// Guarded by opinions.mu.
 	whole   time.Time // when it had told us all
@@ -198,7 +198,7 @@ func (c *Client) believe() {
 type claim struct {
 	addresses []directory.Address
 	voices    int
-	sequence  uint64 // the lowest; 0 of what was believed before
+	sequence  uint64 // the lowest; 0 of the former belief
 }
 
 // whereabouts returns the addresses at which relays are believed to be. A relay can

@@ -124,7 +124,7 @@ type entry struct {
 	stamp   uint64
 	reached time.Time // first, by us at these addresses; zero if only others say so
 	news    time.Time // until then the relay has had its news
-	late    []byte    // what came too often
+	late    []byte    // the last descriptor that came too often
 	dead    bool
 }
 

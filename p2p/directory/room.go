@@ -68,7 +68,7 @@ func (d *Directory) Late() {
 	}
 	d.mu.Unlock()
 	for _, raw := range raws {
-		d.Add(raw) // what is still too early stays
+		d.Add(raw) // one that is still too early stays
 	}
 }
 

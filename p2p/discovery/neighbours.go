@@ -22,7 +22,7 @@ const (
 	rejoin     = 30 * time.Second // between looks when all is well
 	retryFirst = 200 * time.Millisecond
 	redial     = 1               // relays tried at a time
-	restMost   = 5 * time.Minute // between strangers who all answer
+	restMost   = 5 * time.Minute // between strangers that all answer
 	dialLimit  = 10 * time.Second
 	fresh      = 10 * time.Second // until it shows whether a connection is used
 )

@@ -69,7 +69,7 @@ func (s *Guards) Connected(id wire.NodeID, now time.Time) {
 
 	if first {
 		s.since, s.silent = now, time.Time{}
-		for _, o := range s.list { // who was silent because all were is soon tried again
+		for _, o := range s.list { // one that was silent because all were is soon tried again
 			if o != g {
 				o.tries = 0
 				o.next = earlier(o.next, now.Add(s.jitter(pauseMin)))
@@ -180,7 +180,7 @@ func (s *Guards) quiet(now time.Time) {
 			g.tries = 0
 		}
 		g.next = earlier(g.next, now.Add(pauseMin))
-		g.dark = true // so is what is under way
+		g.dark = true // so are attempts under way
 	}
 }
 

@@ -74,7 +74,7 @@ const (
 	unlistedFor = 7 * day
 	standIn     = 2 * time.Hour    // one of two is away for so long before another stands in
 	shortFor    = time.Minute      // no route for so long does the same
-	avoidedFor  = 30 * time.Minute // what the judge avoids is away for so long
+	avoidedFor  = 30 * time.Minute // a guard that the judge avoids is away for so long
 
 	graceMin    = 15 * time.Second
 	graceMax    = 6 * time.Hour
@@ -94,7 +94,7 @@ const (
 	recent      = 10 * time.Second // a refusal shows for so long that the network is up
 
 	dialTimeout  = 10 * time.Second // for a slow network
-	quietTimeout = 5 * time.Second  // of whom nobody waits for
+	quietTimeout = 5 * time.Second  // of a relay that nobody waits for
 	slowTry      = 4                // of so many attempts in a row one has dialTimeout
 	steady       = 10 * time.Second // a link that lasted for less counts as a failure
 	early        = 5 * time.Minute  // of silence: primaries are tried all the time

@@ -36,6 +36,6 @@ func (u *unprobed) SecureOutbound(ctx context.Context, c net.Conn, p peer.ID) (s
 
 func stopProbes(c net.Conn) {
 	if tcp, ok := c.(interface{ SetKeepAlive(bool) error }); ok {
-		tcp.SetKeepAlive(false) // what fails costs a few packets
+		tcp.SetKeepAlive(false) // a failure costs a few packets
 	}
 }

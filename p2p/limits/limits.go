@@ -78,9 +78,9 @@ type Bound struct {
 	What string // as in PROTOCOL.md
 	Most int    // at 1 GiB
 	Each int    // bytes, 0 if next to nothing
-	By   string // who fills it
-	Per  string // whose share is bounded
-	Full string // what goes
+	By   string // its filler
+	Per  string // the party with a bounded share
+	Full string // the part that goes
 	Test string // package and test that fills it
 	Name string // the constant, if it is in another package: "p2p/book MaxCandidates"
 }

@@ -140,7 +140,7 @@ type Links struct {
 	closed bool
 	coming map[wire.NodeID]int // streams without a hello
 	peers  map[wire.NodeID][]*stream
-	roles  map[wire.NodeID]wire.Role     // of who is connected, and some who were
+	roles  map[wire.NodeID]wire.Role     // of connected peers, and some former ones
 	rates  map[wire.NodeID]*rate.Limiter // of those there is a link to
 	slowed map[*stream]time.Time         // clients, since when
 	dials  dials

@@ -8,7 +8,7 @@ import (
 
 // pace waits until a stream may be read on.
 func (l *Links) pace(st *stream) error {
-	client := !l.cfg.Listed(st.peer) // what it says it is does not count
+	client := !l.cfg.Listed(st.peer) // its own word does not count
 	waits := false
 
 	if l.cfg.Rate != nil {

@@ -195,7 +195,7 @@ type Fetch struct {
 	Tags   []Tag
 	Acks   []Tag
 	Blocks []*outfox.Block
-	Watch  bool // keep what is left as a standing subscription
+	Watch  bool // keep unused blocks as a standing subscription
 	// Lease names the owner of the subscription, and Stamp pays for a seat, if need be;
 	// see FindStamp. Both are zero without Watch, and Lease is not with it.
 	Lease LeaseID
@@ -329,7 +329,7 @@ const (
 	Full   Kind = 3 // nothing was kept
 	Found  Kind = 4 // a box
 	None   Kind = 5 // none of the tags has a box
-	Listed Kind = 6 // what the relay knows of other relays
+	Listed Kind = 6 // the other relays that the relay knows
 )
 
 // String returns the word of the package comment.

@@ -91,7 +91,7 @@ type Server struct {
 	time  time.Time // when it began, see now
 	work  sync.WaitGroup
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	subs *subscriptions
 	// interest holds the tags that fetches named. puts limits incoming boxes, by
 	// class.
@@ -113,7 +113,7 @@ type Stats struct {
 	Found, None         int64 // answers to fetch
 	Pushed              int64 // boxes sent to standing subscriptions
 	Again               int64 // boxes sent again, because nobody acknowledged them
-	Malformed           int64 // requests dropped for what they are
+	Malformed           int64 // malformed requests
 	Overloaded          int64 // requests dropped for want of room
 	Failed              int64 // requests on which the store failed
 	Listed              int64 // answers to questions
@@ -245,7 +245,7 @@ func (s *Server) Deliver(m *outfox.Message) {
 
 	s.work.Go(func() {
 		defer func() { <-slots }()
-		ctx := context.Background() // what was taken on is finished
+		ctx := context.Background() // requests taken on are finished
 		switch r := req.(type) {
 		case *Put:
 			s.put(ctx, r)

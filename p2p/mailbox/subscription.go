@@ -15,7 +15,7 @@ const againAfter = 15 * time.Second
 // subscription is the tags a client waits for and the reply blocks it left.
 type subscription struct {
 	tags    map[Tag]struct{}
-	sent    map[Tag]struct{} // whose box went out and was not acknowledged
+	sent    map[Tag]struct{} // tags of boxes that went out and were not acknowledged
 	blocks  []*outfox.Block
 	expires time.Time
 	place   *list.Element // in subscriptions.order while it stands
@@ -41,7 +41,7 @@ type subscriptions struct {
 	seats *seats
 	byTag map[Tag]*subscription
 	order *list.List       // of *subscription, oldest first; all live equally long
-	owed  []owed           // what went out, in this order; perhaps acknowledged since
+	owed  []owed           // boxes that went out, in this order; perhaps acknowledged since
 	clock func() time.Time // for the epochs of blocks
 }
 
@@ -64,7 +64,7 @@ type verdict int
 const (
 	stands  verdict = iota
 	unpaid          // it would perhaps, with a stamp
-	refused         // all seats are taken by those who keep them
+	refused         // all seats are taken and kept
 )
 
 // seatOf returns the seat of a watch: that of its lease, or that of a subscription to

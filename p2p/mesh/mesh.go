@@ -43,7 +43,7 @@ type Mesh struct {
 
 	mu      sync.Mutex
 	relays  []*relay
-	traffic []Traffic // of what was stopped
+	traffic []Traffic // of stopped relays
 }
 
 // Traffic is bytes on all links of a relay.

@@ -135,7 +135,7 @@ type Reason int
 const (
 	Malformed Reason = iota // no packet
 	NoKey                   // for an epoch without a key
-	Sealed                  // does not open, or says what no layer may say
+	Sealed                  // does not open, or has fields that no layer may have
 	Expired                 // too old, or for too long, or under another day's key
 	Replay                  // opened before
 	Misplaced               // a reply that ended at a relay, or a packet to itself
@@ -158,8 +158,8 @@ type Engine struct {
 	delays *delays
 	seen   *memory
 
-	mu    sync.RWMutex // guards what follows
-	first outfox.Epoch // whose key is the oldest
+	mu    sync.RWMutex // guards the fields below
+	first outfox.Epoch // the epoch of the oldest key
 	keys  map[outfox.Epoch]*outfox.PrivateKey
 	// oldest is the first slot of which everything seen is remembered.
 	oldest outfox.Slot

@@ -112,7 +112,7 @@ type Routes struct {
 	cfg RoutesConfig
 	rnd *rand.Rand // over crypto/rand
 
-	mu     sync.Mutex // guards what follows, and rnd
+	mu     sync.Mutex // guards the fields below, and rnd
 	relays []relay
 	index  map[wire.NodeID]int
 	pins   []Pin

@@ -158,7 +158,7 @@ type Command byte
 const (
 	Forward Command = 1 // wait, then pass on to Next
 	Deliver Command = 2 // to the mailbox here
-	Reply   Command = 3 // to the client here, who owns the reply block
+	Reply   Command = 3 // to the client here, the owner of the reply block
 )
 
 // Hop is one stop of a route.

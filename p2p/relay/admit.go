@@ -187,7 +187,7 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 		if err := r.lobby.register.Reached(c.Raw); err != nil {
 			r.refused.Add(err.Error())
 		}
-	case len(r.relayPeers()) == 0: // perhaps it is we who are away
+	case len(r.relayPeers()) == 0: // perhaps we are away ourselves
 		r.lobby.register.Later(c, knockLook)
 	default:
 		r.lobby.register.Failed(c)
@@ -225,7 +225,7 @@ func (r *Relay) examine(ctx context.Context, x admission.Turn) {
 
 func (r *Relay) tell(to wire.NodeID, t wire.Type, body []byte) {
 	if f, err := wire.NewFrame(t, body); err == nil {
-		r.links.Send(to, f) // what cannot be sent is counted there
+		r.links.Send(to, f) // a frame that cannot be sent is counted there
 	}
 }
 

@@ -47,7 +47,7 @@ func checkPorts(announced []directory.Address, listen []string) error {
 	for _, s := range listen {
 		m, err := multiaddr.NewMultiaddr(s)
 		if err != nil || len(announced) > 0 {
-			continue // host says what is wrong with it, or nobody needs to know
+			continue // host names the fault, or nobody needs to know
 		}
 		if port, err := m.ValueForProtocol(multiaddr.P_TCP); err == nil {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil && n != 0 && !book.RelayPort(uint16(n)) {

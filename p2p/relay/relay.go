@@ -51,7 +51,7 @@ import (
 const (
 	clientIdle, relayIdle = 45 * time.Minute, 2 * time.Minute // links that are silent so long end
 	spare                 = 32                                // connections to relays that nothing uses
-	networks              = 4096                              // whose rates are remembered
+	networks              = 4096                              // with remembered rates
 	maxMet                = 256                               // relays that wait to be asked for their list
 )
 
@@ -521,7 +521,7 @@ func (r *Relay) send(from, next wire.NodeID, p *outfox.Packet) {
 		r.refused.Add("answer to ourselves") // no client chooses such a way
 		return
 	}
-	r.links.SendFor(from, next, p.Frame()) // what cannot be sent is counted there
+	r.links.SendFor(from, next, p.Frame()) // a frame that cannot be sent is counted there
 }
 
 // addresses returns the signed addresses of a relay that stands in the list.

@@ -20,10 +20,10 @@ const (
 	header      = 20 + 32          // IPv4 and TCP with timestamps
 	first       = 10 * mss         // initial window (RFC 6928)
 	least       = 2 * mss          // window after losses
-	most        = 1 << 20          // window, what the other end buffers included
-	buffer      = 1 << 20          // what is written and does not fit into the window
+	most        = 1 << 20          // window, the other end's buffer included
+	buffer      = 1 << 20          // bytes written that do not fit into the window
 	soon        = time.Second / 25 // an acknowledgement waits for company (RFC 9293, 3.8.6.3)
-	longestWait = 2 * time.Minute  // between two attempts to send what was lost
+	longestWait = 2 * time.Minute  // between two attempts to send a lost packet
 	leastWait   = 10 * time.Millisecond
 )
 

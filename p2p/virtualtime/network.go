@@ -52,7 +52,7 @@ type Network struct {
 	links Links
 	began time.Time
 
-	mu      sync.Mutex // also of all connections: what one does takes a microsecond
+	mu      sync.Mutex // also of all connections: each holds it for a microsecond
 	rnd     *rand.Rand
 	nodes   map[uint32]*node
 	blocked map[[2]uint32]bool // from, to
@@ -204,7 +204,7 @@ func (n *Network) latency(a, b *node) time.Duration {
 		return n.links.LatencyMin
 	}
 	i, j := uint64(a.key>>16), uint64(b.key>>16)
-	var draw rand.PCG // a generator of its own: the same for the pair, whatever came before
+	var draw rand.PCG // a generator of its own: the same for the pair, after any other draws
 	draw.Seed(n.links.Seed, min(i, j)<<16|max(i, j))
 	return n.links.LatencyMin + time.Duration(float64(draw.Uint64()>>11)/(1<<53)*float64(spread))
 }

@@ -166,7 +166,7 @@ func (ws *Watches) tryOut(w *watch, now time.Time) {
 
 	select {
 	case ws.errands <- errand{w.key, w.mailbox, t.tag, *t.box}:
-		t.due = time.Time{} // until it is known what came of it
+		t.due = time.Time{} // until the result of it is known
 	default: // another is under way
 		t.due = now.Add(pace.Jitter(time.Minute))
 	}

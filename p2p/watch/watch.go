@@ -127,7 +127,7 @@ type Watches struct {
 	began     time.Time
 	lived     time.Duration // until then
 	verdicts  map[wire.NodeID]verdict
-	layaways  map[watchID]layaway // whose watches have not come yet
+	layaways  map[watchID]layaway // of watches that have not come yet
 }
 
 // New makes watches. Nothing is sent before Run.

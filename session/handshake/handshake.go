@@ -68,7 +68,7 @@ type Secrets struct {
 	PQ       [kdf.Size]byte // secret of the post-quantum ratchet
 	HeaderA  [cbchmac.KeySize]byte
 	HeaderB  [cbchmac.KeySize]byte
-	TagsA    [kdf.Size]byte // tag chain of what A sends
+	TagsA    [kdf.Size]byte // tag chain of A's cells
 	TagsB    [kdf.Size]byte
 	Exporter [kdf.Size]byte
 }

@@ -25,7 +25,7 @@ func (s *State) Twin(own, found []byte) bool {
 
 	own, found = own[:HeaderSize], found[:HeaderSize]
 	if subtle.ConstantTimeCompare(own, found) == 1 {
-		return false // our own header, before whatever body
+		return false // our own header, before any body
 	}
 
 	// From the newest chain back. The key after belongs to the chain that follows.

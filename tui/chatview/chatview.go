@@ -43,7 +43,7 @@ type View struct {
 	origin int            // grows with every page put in front
 
 	complete bool // there is nothing older
-	partial  bool // there is something newer than what is loaded
+	partial  bool // there are newer messages than the loaded ones
 	loading  bool
 	unread   string // ID of the first unread message
 	unreadN  int
@@ -367,7 +367,7 @@ func (v *View) JumpUnread() bool {
 		return false
 	}
 	v.list.ShowTop(source{v}, v.unread)
-	v.list.View(source{v}) // what follows may be short enough for the end
+	v.list.View(source{v}) // the rest may be short enough for the end
 	return true
 }
 

@@ -72,7 +72,7 @@ type Chat struct {
 	told   []api.Message // notices of this app's own
 
 	reply   *api.Message // the message that the text answers
-	editing *api.Message // the message whose text is being changed
+	editing *api.Message // the message with the text that is being changed
 	kept    string       // the text before that
 	saved   api.Draft    // as the node has it
 	edits   int          // counts changes of the text

@@ -17,7 +17,7 @@ import (
 // A Choice is one row of a picker.
 type Choice struct {
 	Label  string
-	Find   string // what is searched, if it is not the label
+	Find   string // the text that is searched, if it is not the label
 	Detail string // at the right
 	Action Action
 }

@@ -87,7 +87,7 @@ func (l *List) ShowArchived(current string) bool {
 func (l *List) Take(contacts []api.Contact, reading func(id string) bool) (gone []string) {
 	l.Loaded = true
 	here := map[string]bool{}
-	var latest int64 // of those before, who were met earlier
+	var latest int64 // of those before, the contacts met earlier
 	for _, c := range contacts {
 		here[c.ID] = true
 		if c.Last != nil {

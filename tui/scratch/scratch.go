@@ -34,7 +34,7 @@ var ErrFolder = errors.New("scratch: no place that is private")
 const (
 	suffix  = ".lock"
 	gate    = "lock"
-	patient = 2 * time.Second // with others who lay or sweep
+	patient = 2 * time.Second // with others that lay or sweep
 )
 
 // A Sheet is one text in a file.
@@ -148,7 +148,7 @@ func sweep(folder string) error {
 		(&Sheet{dir: folder, name: name, held: f}).wipe()
 	}
 
-	for _, e := range entries { // what a sweep left that was cut short
+	for _, e := range entries { // the rest of a sweep that was cut short
 		if e.IsDir() && !owned[e.Name()] {
 			wipe(filepath.Join(folder, e.Name()))
 		}

@@ -40,12 +40,12 @@ type Theme struct {
 	Dark  bool
 	Words *catalogue.Catalogue
 
-	Text     Role // what people wrote
-	Muted    Role // times, hints, what can be overlooked
+	Text     Role // texts of people
+	Muted    Role // times, hints, other things of less weight
 	Border   Role // lines between panes
-	Focus    Role // lines around what has the focus
+	Focus    Role // lines around the part with the focus
 	Title    Role // headings
-	Accent   Role // what can be acted on: keys, links, the selection bar
+	Accent   Role // things to act on: keys, links, the selection bar
 	Own      Role // our name
 	Peer     Role // a contact's name
 	Good     Role // holds, delivered, verified

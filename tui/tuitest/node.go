@@ -42,7 +42,7 @@ type Node struct {
 	other   *Node                    // of a pair; nil if alone
 	far     map[string]string        // a contact's id → ours at the other
 	waiting map[string][]api.Message // at the other's block, by contact
-	invited map[string]string        // an invite's id → the name for who uses it
+	invited map[string]string        // an invite's id → the name for its user
 }
 
 var _ api.Node = (*Node)(nil)

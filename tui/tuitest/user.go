@@ -32,7 +32,7 @@ type User struct {
 	screen        []string
 	view          tea.View
 	clipboard     string
-	raw           string // what was written past the renderer
+	raw           string // written past the renderer
 	quit          bool
 	pending       int // commands that have not answered
 }

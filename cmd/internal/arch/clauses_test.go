@@ -31,9 +31,6 @@ func TestClauses(t *testing.T) {
 		}
 		for _, c := range f.ast.Comments {
 			at := f.fset.Position(c.Pos())
-			if strings.TrimSpace(f.src[at.Line-1][:at.Column-1]) != "" {
-				continue // behind code
-			}
 			for _, s := range sentences(c.Text()) {
 				all[f.dir]++
 				n := len(clause.FindAllString(s, -1))

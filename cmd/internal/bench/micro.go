@@ -16,7 +16,7 @@ type micro struct {
 	pkg, bench string // "Name" or "Name/part"
 	metric     string // of the benchmark
 	name       string
-	scale      float64 // what one unit has of the metric's
+	scale      float64 // one unit in the metric's unit
 	unit       string
 	bar        float64 // the most it may be; 0: none
 	note       string

@@ -206,7 +206,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 			return m, ctx.Err()
 		}
 		if newest, newestErr := node.Message(ctx, m.ID); newestErr == nil {
-			m = newest // with what it waits for
+			m = newest // with the reason for its wait
 		}
 		if !errors.Is(err, arrived) && !far(m.State) {
 			if waitCtx.Err() == nil {

@@ -77,8 +77,8 @@ type Copy struct {
 // A Table holds the plans of all owners.
 type Table[Owner comparable] struct {
 	plans  map[Owner]Plan
-	owners map[Tag][]Owner // who waits for a tag
-	second map[Tag][]Owner // who waits for another copy of what came
+	owners map[Tag][]Owner // owners that wait for a tag
+	second map[Tag][]Owner // owners that wait for another copy of a cell that came
 	late   []late          // copies that may still be stored, the first that is due first
 }
 

@@ -27,10 +27,10 @@ import (
 type Config struct {
 	Scenario *scenario.Scenario
 	Plan     scenario.Plan
-	Dir      string       // for what it keeps on disk; removed by who made it
+	Dir      string       // for its files on disk; removed by its maker
 	Logger   *slog.Logger // never nil
 	Program  string       // the starling to run, for engines that run processes
-	Attacks  Attacks      // what hostile machines do; nil without the lab
+	Attacks  Attacks      // of hostile machines; nil without the lab
 }
 
 // Attacks are the attacks of hostile machines. They are no part of the program:

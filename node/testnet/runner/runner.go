@@ -172,7 +172,7 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 		}
 
 		if err == nil && s.Bar.Growth > 0 {
-			whole = before.of(r.s) // now that what only the start needs has ended
+			whole = before.of(r.s) // now that the work of the start has ended
 		}
 
 		interrupted = ctx.Err() != nil

@@ -113,7 +113,7 @@ func (u *user) drain(ctx context.Context, most time.Duration) error {
 		return s.Outbox.Queued+s.Outbox.Sealed == 0 && u.r.ledger.Pending(u.index) == 0, err
 	})
 	if limited.Err() != nil {
-		return ctx.Err() // what is missing is missing in the report
+		return ctx.Err() // a missing message is missing in the report
 	}
 	return err
 }

@@ -275,7 +275,7 @@ func (t table) number(key string, other, least, most float64) float64 {
 		t.fail(key, "%s is not a number", key)
 		return 0
 	}
-	if !(n >= least && n <= most) { // also what is not a number
+	if !(n >= least && n <= most) { // also refuses NaN
 		t.fail(key, "%s is %v; it is %v to %v", key, n, least, most)
 		return 0
 	}

@@ -100,7 +100,7 @@ type Scenario struct {
 	MeanDelay time.Duration // 0: none
 	NAT       bool
 	Newcomers int
-	RelayMiB  int // 0: what there is
+	RelayMiB  int // 0: the memory of the machine
 	Messages  Messages
 	Shifts    time.Duration // 0: none
 	Churn     Churn
@@ -157,7 +157,7 @@ type Hostile struct {
 	Do          string
 	Machines    int
 	Rate        float64 // of each machine, a second; 0: as much as it can
-	Least       int64   // that all of them must have done; 0: whatever
+	Least       int64   // that all of them must have done; 0: any
 	From, Until time.Duration
 }
 

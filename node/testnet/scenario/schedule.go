@@ -124,9 +124,9 @@ type planner struct {
 	ways     [][2]int // from, to
 	down     []bool   // relays
 	offline  []bool   // users
-	full     []bool   // users whose disk takes nothing
+	full     []bool   // users with a full disk
 	left     []string // where the script sent a user offline
-	unread   []bool   // users to whom something was written since they last drained
+	unread   []bool   // users with messages since they last drained
 	next     map[[2]int]int
 	waiting  int // messages for which nobody was online
 	steps    []Step

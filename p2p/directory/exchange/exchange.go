@@ -87,7 +87,7 @@ type Exchange struct {
 	rates rates
 
 	mu    sync.Mutex
-	marks map[wire.NodeID]mark // how far we have read whom
+	marks map[wire.NodeID]mark // how far we have read each neighbour
 	pulls map[uint64]*pull     // by nonce
 	whole time.Time            // when some neighbour last gave us all it had
 }
@@ -242,9 +242,9 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 type reading struct {
 	nonce        uint64
 	mark         mark
-	narrow       bool      // what we have from others is left out
+	narrow       bool      // descriptors that we have from others are left out
 	narrowed     bool      // a request has said so
-	recent       bool      // what is older than issued is left out
+	recent       bool      // descriptors older than issued are left out
 	issued       time.Time // zero for all
 	date         time.Time // of the beginning
 	began, asked time.Time

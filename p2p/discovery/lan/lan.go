@@ -277,7 +277,7 @@ func announce(ctx context.Context, interfaces []iface, at netip.AddrPort, id wir
 					continue
 				}
 				if answer, err := answer(nonce, id, port); err == nil {
-					conn.WriteToUDPAddrPort(answer, from) // who did not hear it asks again
+					conn.WriteToUDPAddrPort(answer, from) // an asker that did not hear it asks again
 				}
 			}
 		})

@@ -101,6 +101,6 @@ func Verify(key *[KeySize]byte, sealed []byte, ad ...[]byte) bool {
 }
 
 func tag(key *[KeySize]byte, ciphertext []byte, ad [][]byte) [TagSize]byte {
-	var parts [4][]byte // on the stack for what callers need
+	var parts [4][]byte // on the stack for the present callers
 	return kdf.MAC(key[32:], append(append(parts[:0], ad...), ciphertext)...)
 }

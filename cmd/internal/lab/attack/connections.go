@@ -39,7 +39,7 @@ func idle(ctx context.Context, m *machine) error {
 			if err != nil {
 				return // the relay has closed it
 			}
-			s.Reset() // it asks who we are
+			s.Reset() // it asks for our identity
 		}
 	})
 }

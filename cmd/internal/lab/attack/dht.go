@@ -157,7 +157,7 @@ func (m *machine) point(ctx context.Context, s *sender, relay peer.AddrInfo) {
 	if q.ask(ctx, request(addProvider, rendezvous(), &peer.AddrInfo{ID: h.ID(), Addrs: victims})) {
 		m.done.add()
 	}
-	rest(ctx) // for what it asks, before we go
+	rest(ctx) // for its questions, before we go
 
 	// Another takes the packet there: the relay is to look for us.
 	h.Network().ClosePeer(relay.ID)

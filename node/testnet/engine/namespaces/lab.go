@@ -227,7 +227,7 @@ func (l *lab) traffic() map[string][2]int64 {
 		}
 		received, _ := strconv.ParseInt(fields[0], 10, 64)
 		sent, _ := strconv.ParseInt(fields[8], 10, 64)
-		byEnd[end] = [2]int64{sent, received} // what the hub sends the machine receives
+		byEnd[end] = [2]int64{sent, received} // the hub sends the bytes that the machine receives
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 const (
 	starting = time.Minute      // from the start of a process to its line
 	stopping = 20 * time.Second // from the signal to its end
-	quoted   = 400              // bytes of what it last said, in errors
+	quoted   = 400              // bytes of its last output, in errors
 )
 
 // ready is the line that relays and nodes print when they serve.
@@ -28,7 +28,7 @@ type ready struct {
 // proc is one running process.
 type proc struct {
 	cmd   *exec.Cmd
-	log   string // file with what it said
+	log   string // file with its output
 	ready ready
 	ended chan struct{}
 	err   error // read after ended is closed

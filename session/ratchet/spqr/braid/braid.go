@@ -125,7 +125,7 @@ type State struct {
 	epoch uint64
 	auth  authenticator
 	next  uint16          // index of the next chunk to send
-	in    erasure.Decoder // what is arriving: header, ek, ct1 or ct2
+	in    erasure.Decoder // the message that is arriving: header, ek, ct1 or ct2
 
 	// Key side, from keysSampled on.
 	seed [incremental.KeySize]byte

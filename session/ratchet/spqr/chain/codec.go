@@ -129,7 +129,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 
 func (l *link) parse(data []byte, ok *bool) []byte {
 	if len(data) < linkSize {
-		return nil // and so nothing is left for what must follow
+		return nil // and so nothing is left for the fields that must follow
 	}
 	*l = link{true, binary.BigEndian.Uint32(data), Key(data[4:linkSize])}
 	if l.n > MaxNumber {
