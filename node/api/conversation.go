@@ -40,7 +40,7 @@ type NotifyLevel string
 
 const (
 	NotifyNone   NotifyLevel = "none"
-	NotifyHidden NotifyLevel = "hidden" // that something came: neither who nor what
+	NotifyHidden NotifyLevel = "hidden" // that something came, and no more
 	NotifyName   NotifyLevel = "name"   // from whom
 	NotifyText   NotifyLevel = "text"   // all of it
 )
