@@ -325,6 +325,18 @@ func (m *Mesh) Status(i int) (p2p.RelayStatus, bool) {
 	return r.host.Status(), true
 }
 
+// Links returns the number of links of each relay, to relays and to clients; 0 if it is
+// stopped.
+func (m *Mesh) Links() []int {
+	all := make([]int, len(m.relays))
+	for i := range all {
+		if s, runs := m.Status(i); runs {
+			all[i] = s.Links
+		}
+	}
+	return all
+}
+
 // Close stops all relays and removes the mesh's own files.
 func (m *Mesh) Close() error {
 	errs := make([]error, len(m.relays))

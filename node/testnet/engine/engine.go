@@ -123,6 +123,7 @@ type Measures struct {
 	UserRSS       []int64
 	RelayDisk     []int64 // bytes of each relay's folder, where it is asked for
 	RelayBoxes    int64   // stored in all mailboxes, where the engine sees them
+	RelayLinks    []int   // by index, to relays and clients, where the engine sees them; 0: does not run
 	Strays        int64   // dials of addresses that no machine has, where the engine sees them
 }
 

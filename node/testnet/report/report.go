@@ -65,8 +65,12 @@ type Summary struct {
 	WallMS     int64 `json:"wall_ms"`     // real time of the whole run
 	LateMS     int64 `json:"late_ms"`     // the most that a step came after its time
 	RelayBoxes int64 `json:"relay_boxes"` // in all mailboxes at the end
-	Goroutines int   `json:"goroutines"`
-	RSSMiB     int64 `json:"rss_mib,omitempty"` // where the system tells it
+	// RelayLinks is the most links, to relays and to clients, of a relay at the end;
+	// RelayLinksMean the mean of all relays.
+	RelayLinks     int     `json:"relay_links,omitempty"`
+	RelayLinksMean float64 `json:"relay_links_mean,omitempty"`
+	Goroutines     int     `json:"goroutines"`
+	RSSMiB         int64   `json:"rss_mib,omitempty"` // where the system tells it
 
 	// Of one process, where each node has its own.
 	UserRSSMiB  float64 `json:"user_rss_mib,omitempty"`

@@ -128,6 +128,7 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 
 	s.Puts, s.Resends, s.Failed = m.Puts, m.Again, m.Failed
 	s.Packets, s.PacketsLost, s.RelayBoxes = m.Packets, m.Lost, m.RelayBoxes
+	s.RelayLinks, s.RelayLinksMean = links(m.RelayLinks)
 	s.UserBytesIn, s.UserBytesOut = mean(m.Users)
 	s.RelayBytesIn, s.RelayBytesOut = mean(m.Relays)
 
@@ -157,6 +158,14 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 	out.Marks, out.Events = r.marks, slices.Clone(r.events)
 
 	return out
+}
+
+// links returns the most links of a relay, and the mean.
+func links(all []int) (most int, mean float64) {
+	for _, n := range all {
+		most, mean = max(most, n), mean+float64(n)/float64(len(all))
+	}
+	return most, mean
 }
 
 func mean(all []engine.Traffic) (in, sent int64) {

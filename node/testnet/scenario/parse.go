@@ -19,7 +19,7 @@ const (
 	minRelays    = 5 // the least from which a client starts
 	maxRelays    = 2000
 	minUsers     = 2
-	maxUsers     = 1000
+	maxUsers     = 2000
 	maxNewcomers = 100
 	maxTime      = 31 * 24 * time.Hour
 	maxMessages  = 1_000_000

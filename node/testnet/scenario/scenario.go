@@ -11,7 +11,7 @@
 //	engine = "loopback"       # "processes", "namespaces", "virtual"
 //	seed = 1                  # the same seed makes the same schedule
 //	relays = 8                # 5 to 2000; required
-//	users = 4                 # 2 to 1000; required
+//	users = 4                 # 2 to 2000; required
 //	duration = "20s"          # messages and events happen in it; required
 //	settle = "1m"             # how long the last messages may take after it
 //	mean_delay = "30ms"       # at each mix; "0s" is none

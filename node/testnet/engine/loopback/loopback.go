@@ -92,6 +92,9 @@ func (e *Engine) Measure(ctx context.Context) engine.Measures {
 		}
 		m.Relays = append(m.Relays, engine.Traffic(t))
 	}
+	if e.mesh != nil {
+		m.RelayLinks = e.mesh.Links()
+	}
 	for _, d := range e.Disks {
 		m.RelayBoxes += int64(d.Len())
 	}

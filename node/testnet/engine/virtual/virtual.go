@@ -190,6 +190,9 @@ func (e *Engine) Measure(context.Context) engine.Measures {
 	for i := range e.cfg.Scenario.Relays {
 		m.Relays = append(m.Relays, e.traffic(i))
 	}
+	if e.mesh != nil {
+		m.RelayLinks = e.mesh.Links()
+	}
 	for i := range e.cfg.Scenario.Users {
 		m.Users = append(m.Users, e.traffic(e.user(i)))
 	}
