@@ -122,7 +122,7 @@ func (c *Client) probe(ctx context.Context, links *link.Links, id NodeID, wait t
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	if err := c.pull(ctx, id); errors.Is(err, errBusy) { // somebody else has asked
+	if err := c.lists.pull(ctx, id); errors.Is(err, errBusy) { // somebody else has asked
 		select {
 		case <-ctx.Done():
 		case <-time.After(exchange.PageTimeout):

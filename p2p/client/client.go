@@ -9,6 +9,7 @@
 //	requests.go    one packet, its answers, and the conclusions from their absence
 //	status.go      whether a message can leave, and if not, why
 //	lists.go       the list of each relay, and the belief drawn from all
+//	looks.go       the times at which relays are asked for it
 //	newcomers.go   the first relays that are asked, at their doors (doors.go)
 //	far.go         the lists of relays that are asked through the mixes
 //	alive.go       connections that are dead without a word, and wake-ups
@@ -148,24 +149,24 @@ type Client struct {
 	clock  *clock.Clock
 	source netip.Addr
 	timing timing
-	routes *mix.Routes
+	routes routes
 
-	peerKey  crypto.PrivKey
-	id       NodeID
-	book     *book.Book
-	dir      *directory.Directory
-	opinions opinions
-	hearAll  atomic.Bool // ask all guards for the list, not one
-	pulses   pulses
-	returns  returns
-	far      far
-	host     atomic.Pointer[host.Host]  // while Run runs
-	links    atomic.Pointer[link.Links] // while Run runs
-	replies  *mix.Replies[*back]
-	watches  *watch.Watches
-	judge    judge.Judge
-	refused  tally.Tally
-	listed   atomic.Pointer[time.Time] // when a guard last gave us its list
+	peerKey crypto.PrivKey
+	id      NodeID
+	book    *book.Book
+	dir     *directory.Directory
+	lists   lists
+	hearAll atomic.Bool // ask all guards for the list, not one
+	pulses  pulses
+	returns returns
+	far     far
+	doors   doors
+	host    atomic.Pointer[host.Host]  // while Run runs
+	links   atomic.Pointer[link.Links] // while Run runs
+	replies *mix.Replies[*back]
+	watches *watch.Watches
+	judge   judge.Judge
+	refused tally.Tally
 
 	wake    chan struct{} // guards: something happened
 	stale   chan struct{} // lists: ask again now
@@ -174,13 +175,9 @@ type Client struct {
 	save    chan struct{}
 	blamed  chan struct{} // a request failed: relays may be doubtful
 
-	viewMu sync.Mutex
-	view   view
-
 	mu       sync.Mutex
 	guards   *guard.Guards
 	expected map[*request]struct{} // to be failed when a guard is lost
-	doors    map[NodeID]*door
 }
 
 // timing holds the waits that tests and meshes on one machine shorten.
@@ -243,14 +240,18 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		blamed:   make(chan struct{}, 1),
 		guards:   guard.New(guard.Config{AllowPrivate: cfg.AllowPrivate}),
 		expected: map[*request]struct{}{},
-		doors:    map[NodeID]*door{},
 	}
 
-	c.opinions.m = map[NodeID]*opinion{}
 	c.clock = clock.New(clock.Config{Wall: cfg.Clock})
 	c.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: c.clock.Now})
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
+	}
+
+	c.lists = lists{
+		dir: c.dir, clock: c.clock, private: cfg.AllowPrivate, life: 3 * timing.list,
+		send: c.send, count: c.refused.Add, log: c.log, isGuard: c.isGuard, letGo: c.letGo,
+		m: map[NodeID]*opinion{},
 	}
 
 	network, err := settings.Text{
@@ -269,9 +270,10 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 			return host.OwnFamilies(c.source, cfg.AllowPrivate)
 		}
 	}
+	c.doors = doors{private: cfg.AllowPrivate, families: c.cfg.Families, m: map[NodeID]*door{}}
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
-		c.doors[h.ID] = &door{hint: h}
+		c.doors.add(h, false)
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 
@@ -279,7 +281,11 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
-	c.routes = mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown})
+	c.routes = routes{
+		Routes: mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown}),
+		dir:    c.dir, clock: c.clock, judge: &c.judge,
+		pinned: func() { pace.Kick(c.save) },
+	}
 
 	key, _, err := crypto.GenerateEd25519Key(crand.Reader)
 	if err != nil {
@@ -382,9 +388,9 @@ func (c *Client) tell(ctx context.Context) error {
 			}
 			c.cfg.callChange()
 		case <-c.blamed:
-			c.directoryNow()
+			c.routes.now()
 			before := doubtful
-			doubtful = c.doubtful()
+			doubtful = c.routes.doubtful()
 			c.avoidGuards(doubtful)
 			if slices.ContainsFunc(doubtful, func(id NodeID) bool { return !slices.Contains(before, id) }) {
 				c.watches.RelaysChanged()
@@ -429,7 +435,7 @@ func (c *Client) handle(from NodeID, f *wire.Frame) {
 	case wire.TypePacket:
 		c.reply(from, f.Body())
 	case wire.TypeListPage, wire.TypeListRequest:
-		c.handleList(from, f)
+		c.lists.handle(from, f)
 	case wire.TypeDrop:
 	default:
 		c.refused.Add("unknown frame")

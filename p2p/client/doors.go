@@ -3,9 +3,11 @@ package client
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"starling/p2p/book"
 	"starling/p2p/directory"
+	"starling/p2p/host"
 	"starling/p2p/pace"
 )
 
@@ -22,6 +24,15 @@ type door struct {
 	pasted   bool
 	asked    bool // now
 	failures int
+}
+
+// doors are the relays that may be asked at their doors.
+type doors struct {
+	private  bool
+	families func() host.Families
+
+	mu sync.Mutex
+	m  map[NodeID]*door
 }
 
 // AddBootstrap takes a relay that the owner names, as Config.Bootstrap does, in
@@ -47,7 +58,7 @@ func (c *Client) AddHint(b []byte) (NodeID, error) {
 	if err != nil {
 		return NodeID{}, err
 	}
-	if c.listed.Load() != nil && !c.listedNow(h.ID) {
+	if c.lists.listed.Load() != nil && !c.listedNow(h.ID) {
 		c.refused.Add("hint of a relay that is not listed")
 	}
 	return h.ID, nil
@@ -71,33 +82,37 @@ func (c *Client) addDoor(b []byte, pasted bool) (NodeID, error) {
 		source = book.Pasted
 	}
 	c.book.Name(h.ID, source, directory.AddrPorts(h.Addresses)...)
-	c.mu.Lock()
-	old := c.doors[h.ID]
-	if old != nil || len(c.doors) < maxDoors {
-		c.doors[h.ID] = &door{hint: h, pasted: pasted && (old == nil || old.pasted)}
-	}
-	c.mu.Unlock()
+	c.doors.add(h, pasted)
 	pace.Kick(c.lonely)
 	return h.ID, nil
 }
 
 // knowsNobody reports whether this profile knows no relay at all.
 func (c *Client) knowsNobody() bool {
-	c.opinions.mu.Lock()
-	kept := len(c.opinions.kept)
-	c.opinions.mu.Unlock()
+	none := c.lists.none()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return kept == 0 && len(c.guards.Known()) == 0 && len(c.dir.Snapshot().Relays) == 0
+	return none && len(c.guards.Known()) == 0 && len(c.dir.Snapshot().Relays) == 0
 }
 
-// nextDoor draws a door that is not tried yet and in no network of those that are
-// under way. Doors that there is a way to come first, of these the owner's before pasted
+// add takes a door, unless there are too many. What the owner has named a link does not
+// make pasted.
+func (ds *doors) add(h directory.Hint, pasted bool) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	old := ds.m[h.ID]
+	if old != nil || len(ds.m) < maxDoors {
+		ds.m[h.ID] = &door{hint: h, pasted: pasted && (old == nil || old.pasted)}
+	}
+}
+
+// next draws a door that is not tried yet and in no network of those that are
+// under way; nobody: no relay is known. Doors that there is a way to come first, of these the owner's before pasted
 // links, and doors that failed last.
-func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (directory.Hint, bool) {
-	nobody, families := c.knowsNobody(), c.cfg.Families()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody bool) (directory.Hint, bool) {
+	families := ds.families()
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
 
 	var best []*door
 	worse := func(a, b *door) int {
@@ -110,11 +125,11 @@ func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (di
 		return a.failures - b.failures
 	}
 
-	for id, d := range c.doors {
+	for id, d := range ds.m {
 		near := slices.ContainsFunc(beside, func(a directory.Address) bool {
 			return slices.ContainsFunc(d.hint.Addresses, func(b directory.Address) bool { return a.Wide() == b.Wide() })
 		})
-		if tried[id] || d.pasted && !nobody || near && !c.cfg.AllowPrivate {
+		if tried[id] || d.pasted && !nobody || near && !ds.private {
 			continue
 		}
 
@@ -133,21 +148,39 @@ func (c *Client) nextDoor(tried map[NodeID]bool, beside []directory.Address) (di
 	return best[rand.IntN(len(best))].hint, true
 }
 
-// atDoor notes that a door is dialled, or is not any more.
-func (c *Client) atDoor(id NodeID, asked bool) {
-	c.mu.Lock()
-	if d := c.doors[id]; d != nil {
+// at notes that a door is dialled, or is not any more.
+func (ds *doors) at(id NodeID, asked bool) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if d := ds.m[id]; d != nil {
 		d.asked = asked
 	}
-	c.mu.Unlock()
-	pace.Kick(c.changed)
 }
 
-// doorFailed notes that a door led nowhere.
-func (c *Client) doorFailed(id NodeID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if d := c.doors[id]; d != nil {
+// failed notes that a door led nowhere.
+func (ds *doors) failed(id NodeID) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if d := ds.m[id]; d != nil {
 		d.failures++
 	}
+}
+
+// asked returns the doors that are dialled now.
+func (ds *doors) asked() (now []SourceStatus) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for id, d := range ds.m {
+		if d.asked {
+			now = append(now, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
+		}
+	}
+	return now
+}
+
+// none reports whether there is no door.
+func (ds *doors) none() bool {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	return len(ds.m) == 0
 }

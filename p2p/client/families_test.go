@@ -36,19 +36,19 @@ func TestNoWayToIPv6(t *testing.T) {
 		}
 	}
 
-	c.cfg.Families = func() host.Families { return host.Families{Four: true} }
+	c.doors.families = func() host.Families { return host.Families{Four: true} }
 	for n := range 2 {
 		at := four(100)
 		if n == 1 {
 			at = six(100)
 		}
 		h := directory.Hint{ID: NodeID{byte(n + 1)}, Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, 4001)}}}
-		c.doors[h.ID] = &door{hint: h}
+		c.doors.add(h, false)
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 	tried := map[NodeID]bool{}
 	for range 2 {
-		h, ok := c.nextDoor(tried, nil)
+		h, ok := c.doors.next(tried, nil, false)
 		if !ok || (len(tried) == 0) != h.Addresses[0].Addr().Is4() {
 			t.Fatalf("door %d leads to %v", len(tried), h.Addresses)
 		}

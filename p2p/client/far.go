@@ -72,27 +72,11 @@ func (c *Client) askOneFar(ctx context.Context) error {
 		return routeError(err)
 	}
 	to := some[0]
-	up, err := c.ready(to)
-	if err != nil {
-		return err
-	}
 	first := c.firstByte()
-	answer := make(chan *mailbox.Answer, 1)
-	req := &request{mailbox: to, c: c, answered: func(a *mailbox.Answer) {
-		select {
-		case answer <- a:
-		default:
-		}
-	}}
-	err = c.post(ctx, req, up, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
+	a, req, err := c.question(ctx, to, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
 		q := mailbox.Question{First: first, Block: blocks[0]}
 		return q.Message(), nil
 	})
-	if err != nil {
-		return err
-	}
-	defer c.expect(req)()
-	a, err := c.await(ctx, req, answer)
 	if err != nil {
 		return err
 	}
@@ -103,7 +87,7 @@ func (c *Client) askOneFar(ctx context.Context) error {
 
 	c.clock.Hear(to, a.List.Time, time.Since(req.sent))
 	c.far.note(others(c.dir.Snapshot(), a.List, first, c.clock.Now()))
-	c.believe()
+	c.lists.believe()
 	pace.Kick(c.changed)
 	return nil
 }

@@ -60,7 +60,7 @@ type dial struct {
 // the next look.
 func (d *dials) turn(ctx context.Context) time.Time {
 	c, now := d.c, time.Now()
-	snap, agreed := c.dir.Snapshot(), c.agreed()
+	snap, agreed := c.dir.Snapshot(), c.lists.agreed()
 	families := c.cfg.Families()
 	peers := d.links.Peers()
 

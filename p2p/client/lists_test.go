@@ -32,14 +32,14 @@ func TestAge(t *testing.T) {
 		c, ids := knowing(t, 1)
 		said := time.Now()
 		for i, age := range tt.say {
-			o := c.opinion(NodeID{byte(i)})
+			o := c.lists.opinion(NodeID{byte(i)})
 			o.said.Store(&said)
 			o.dir.Merge(c.dir, func(*directory.Descriptor) bool { return true })
 			if age > 0 {
 				o.dir.Reached(ids[0], said.Add(-age))
 			}
 		}
-		c.age(map[NodeID]bool{ids[0]: true})
+		c.lists.age(map[NodeID]bool{ids[0]: true})
 		got := time.Duration(0)
 		if since := c.dir.Since(ids[0]); !since.IsZero() {
 			got = time.Since(since)
@@ -122,7 +122,7 @@ func TestGuardElsewhere(t *testing.T) {
 			}
 			others(cl.dir)
 			for _, d := range cl.dir.Snapshot().Relays {
-				cl.opinions.kept = append(cl.opinions.kept, d.ID)
+				cl.lists.kept = append(cl.lists.kept, d.ID)
 			}
 		}
 		for source, at := range c.say {
@@ -130,7 +130,7 @@ func TestGuardElsewhere(t *testing.T) {
 			if source > 0 {
 				_, from = says(t, source, 1, home)
 			}
-			o := cl.opinion(from)
+			o := cl.lists.opinion(from)
 			o.whole = time.Now()
 			others(o.dir)
 			raw, _ := says(t, 0, sequence(at), at)
@@ -138,7 +138,7 @@ func TestGuardElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cl.believe()
+		cl.lists.believe()
 		d, ok := cl.dir.Find(id)
 		if !ok || len(d.Addresses) != 1 || d.Addresses[0].AddrPort.String() != c.want {
 			t.Errorf("%s: listed %v, %+v", name, ok, d)

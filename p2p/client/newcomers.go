@@ -79,19 +79,19 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	under := 0
 
 	knock := func() {
-		for under < firstSources && !c.convinced() {
-			h, ok := c.nextDoor(tried, slices.Concat(slices.Collect(maps.Values(beside))...))
+		for under < firstSources && !c.lists.convinced() {
+			h, ok := c.doors.next(tried, slices.Concat(slices.Collect(maps.Values(beside))...), c.knowsNobody())
 			if !ok {
 				return
 			}
 			tried[h.ID], beside[h.ID] = true, h.Addresses
 			under++
-			go func() { done <- asking{h, c.ask(ctx, links, h)} }()
+			go func() { done <- asking{h, c.askAtDoor(ctx, links, h)} }()
 		}
 	}
 
-	c.wait(true)
-	defer c.wait(false)
+	c.lists.wait(true)
+	defer c.lists.wait(false)
 	enough := time.NewTimer(goOn)
 	defer enough.Stop()
 
@@ -107,7 +107,7 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 				}
 			}
 		case <-enough.C:
-			c.wait(false)
+			c.lists.wait(false)
 		case <-c.lonely: // a door was added, or a guard came up
 		}
 
@@ -120,32 +120,18 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	}
 }
 
-// wait says whether lists of first sources may still come, and judges anew.
-func (c *Client) wait(more bool) {
-	c.opinions.mu.Lock()
-	c.opinions.waiting = more
-	c.opinions.mu.Unlock()
-	c.believe()
-}
-
-// convinced reports whether sources agree on relays enough.
-func (c *Client) convinced() bool {
-	c.opinions.mu.Lock()
-	defer c.opinions.mu.Unlock()
-	b := c.opinions.belief
-	return b.Decided && b.Agreed && len(b.Relays) >= MinRelays
-}
-
-// ask reads the list of a relay at its door. A relay that does not hand it out in time
+// askAtDoor reads the list of a relay at its door. A relay that does not hand it out in time
 // is let go.
-func (c *Client) ask(ctx context.Context, links *link.Links, h directory.Hint) error {
-	c.atDoor(h.ID, true)
-	defer c.atDoor(h.ID, false)
+func (c *Client) askAtDoor(ctx context.Context, links *link.Links, h directory.Hint) error {
+	c.doors.at(h.ID, true)
+	pace.Kick(c.changed)
+	defer pace.Kick(c.changed)
+	defer c.doors.at(h.ID, false)
 	dialling, cancel := context.WithTimeout(ctx, doorWait)
 	err := links.Dial(dialling, h.ID)
 	cancel()
 	if err == nil {
-		err = c.pull(ctx, h.ID)
+		err = c.lists.pull(ctx, h.ID)
 	}
 	if err != nil {
 		c.letGo([]NodeID{h.ID})

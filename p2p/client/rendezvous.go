@@ -23,7 +23,7 @@ func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 // stored boxes (package watch). The error is ErrOffline while that cannot be told: no
 // guard is there, or none has given us its list since the start.
 func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
-	if len(c.guardsUp()) == 0 || c.listed.Load() == nil {
+	if len(c.guardsUp()) == 0 || c.lists.listed.Load() == nil {
 		return nil, ErrOffline
 	}
 	snap := c.dir.Snapshot()

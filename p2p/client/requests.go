@@ -33,6 +33,7 @@ type request struct {
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
+	came     chan *mailbox.Answer // of a question
 	c        *Client
 	blamed   atomic.Bool // the judge knows that no answer came
 }
@@ -56,7 +57,7 @@ func (r *request) BackOver(guard NodeID) bool {
 }
 
 // Valid implements watch.Request.
-func (r *request) Valid() bool { return r.valid(r.c.dir.Snapshot(), r.c.doubtful()) }
+func (r *request) Valid() bool { return r.valid(r.c.dir.Snapshot(), r.c.routes.doubtful()) }
 
 // Failed implements watch.Request.
 func (r *request) Failed() { r.c.failed(r) }
@@ -130,19 +131,19 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	if len(up) == 0 {
 		return nil, ErrOffline
 	}
-	snap := c.directoryNow()
+	snap := c.routes.now()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
 	// One that is doubtful, or silent just now, is the way when there is no other.
-	doubtful := c.doubtful()
+	doubtful := c.routes.doubtful()
 	if sure := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool {
 		return id == mailbox || slices.Contains(doubtful, id) || c.pulses.silent(id)
 	}); len(sure) > 0 {
 		up = sure
 	}
 	if _, ok := snap.Find(mailbox); !ok {
-		if at := c.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
+		if at := c.lists.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
 			pace.Kick(c.stale)
 		}
 		return nil, ErrUnknownRelay
@@ -179,7 +180,7 @@ func (c *Client) short(up []NodeID, mailbox NodeID) {
 // side by side.
 func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, seal watch.Sealing) error {
 	var made errgroup.Group
-	guard, slot, way, err := c.forward(up, req.mailbox)
+	guard, slot, way, err := c.routes.there(up, req.mailbox)
 	if err != nil {
 		c.short(up, req.mailbox)
 		return err
@@ -194,7 +195,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 
 	blocks := make([]*outfox.Block, n)
 	for i := range blocks {
-		slot, way, err := c.back(up, i, req.mailbox)
+		slot, way, err := c.routes.back(up, i, req.mailbox)
 		if err != nil {
 			made.Wait()
 			return err
@@ -300,28 +301,10 @@ func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error 
 	if len(box) != BoxSize {
 		return ErrSize
 	}
-	up, err := c.ready(to)
-	if err != nil {
-		return err
-	}
-
-	answer := make(chan *mailbox.Answer, 1)
-	req := &request{mailbox: to, answered: func(a *mailbox.Answer) {
-		select {
-		case answer <- a:
-		default:
-		}
-	}}
-	err = c.post(ctx, req, up, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
+	a, _, err := c.question(ctx, to, 1, func(blocks []*outfox.Block) (*outfox.Message, error) {
 		put := mailbox.Put{Tag: tag, Box: mailbox.Box(box), Block: blocks[0]}
 		return put.Message(), nil
 	})
-	if err != nil {
-		return err
-	}
-	defer c.expect(req)()
-
-	a, err := c.await(ctx, req, answer)
 	if err != nil {
 		return err
 	}
@@ -383,23 +366,40 @@ func (c *Client) guardLost(id NodeID) {
 	}
 }
 
-// await waits for the first answer to a request.
-func (c *Client) await(ctx context.Context, req *request, answer <-chan *mailbox.Answer) (*mailbox.Answer, error) {
+// question sends a message with n reply blocks to a mailbox and waits for the first
+// answer. Others are in came of the request.
+func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Sealing) (*mailbox.Answer, *request, error) {
+	up, err := c.ready(to)
+	if err != nil {
+		return nil, nil, err
+	}
+	req := &request{mailbox: to, c: c, came: make(chan *mailbox.Answer, n)}
+	req.answered = func(a *mailbox.Answer) {
+		select {
+		case req.came <- a:
+		default:
+		}
+	}
+	if err := c.post(ctx, req, up, n, seal); err != nil {
+		return nil, nil, err
+	}
+	defer c.expect(req)()
+
 	timer := time.NewTimer(c.patience())
 	defer timer.Stop()
 	select {
-	case a := <-answer:
-		return a, nil
+	case a := <-req.came:
+		return a, req, nil
 	case <-req.lost:
-		return nil, ErrTimeout
+		return nil, nil, ErrTimeout
 	case <-timer.C:
 	case <-ctx.Done():
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
 	c.failed(req)
-	return nil, ErrTimeout
+	return nil, nil, ErrTimeout
 }
 
 // moreWait is how long further answers may trail the first: each has a way of
@@ -442,30 +442,11 @@ func (c *Client) fetch(ctx context.Context, from NodeID, tags []Tag, found map[T
 }
 
 func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found map[Tag][]byte) (none bool, err error) {
-	up, err := c.ready(from)
-	if err != nil {
-		return false, err
-	}
-
-	answers := make(chan *mailbox.Answer, mailbox.MaxBlocks)
-	req := &request{mailbox: from, answered: func(a *mailbox.Answer) {
-		select {
-		case answers <- a:
-		default:
-		}
-	}}
-
 	n := min(mailbox.BlocksFor(len(tags)), len(tags))
-	err = c.post(ctx, req, up, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
+	a, req, err := c.question(ctx, from, n, func(blocks []*outfox.Block) (*outfox.Message, error) {
 		f := mailbox.Fetch{Tags: tags, Blocks: blocks}
 		return f.Message()
 	})
-	if err != nil {
-		return false, err
-	}
-	defer c.expect(req)()
-
-	a, err := c.await(ctx, req, answers)
 	if err != nil {
 		return false, err
 	}
@@ -489,7 +470,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		}
 		timer := time.NewTimer(c.moreWait())
 		select {
-		case a = <-answers:
+		case a = <-req.came:
 			timer.Stop()
 		case <-timer.C:
 			return false, nil

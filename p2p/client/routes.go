@@ -3,12 +3,14 @@ package client
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
+	"starling/p2p/clock"
 	"starling/p2p/directory"
+	"starling/p2p/judge"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
-	"starling/p2p/pace"
 )
 
 // MinRelays is how many relays must be known before a client starts: guard,
@@ -18,6 +20,9 @@ const MinRelays = 5
 // routesAge is how long a choice of relays holds without looking again at
 // which are doubtful.
 const routesAge = time.Minute
+
+// routeTries is the number of mailboxes tried to find out whether there is any route.
+const routeTries = 4
 
 // A view is the input from which the routes were made.
 type view struct {
@@ -29,30 +34,43 @@ type view struct {
 	doubtful []NodeID // that are not used as mixes
 }
 
-// directoryNow hands the routes the relays as they are now, and returns them.
-func (c *Client) directoryNow() *directory.Snapshot {
+// routes are ways over the relays of the directory, as few as can be over those that the
+// judge avoids.
+type routes struct {
+	*mix.Routes
+	dir    *directory.Directory
+	clock  *clock.Clock
+	judge  *judge.Judge
+	pinned func() // is called when other relays are seconds
+
+	mu   sync.Mutex
+	view view
+}
+
+// now hands the routes the relays as they are now, and returns them.
+func (r *routes) now() *directory.Snapshot {
 	now := time.Now()
-	snap := c.dir.Snapshot()
-	epoch := outfox.EpochAt(c.clock.Now())
-	c.viewMu.Lock()
-	defer c.viewMu.Unlock()
+	snap := r.dir.Snapshot()
+	epoch := outfox.EpochAt(r.clock.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	listed := func(id NodeID) bool { _, ok := snap.Find(id); return ok }
-	doubtful, version := c.judge.Avoided(listed, len(snap.Relays), now)
-	if v := c.view; v.snap == snap && v.epoch == epoch && v.version == version && now.Sub(v.made) < routesAge {
+	doubtful, version := r.judge.Avoided(listed, len(snap.Relays), now)
+	if v := r.view; v.snap == snap && v.epoch == epoch && v.version == version && now.Sub(v.made) < routesAge {
 		return snap
 	}
-	c.view = view{snap, epoch, version, now, doubtful}
-	if c.routes.Update(relayList(snap, doubtful)) {
-		pace.Kick(c.save)
+	r.view = view{snap, epoch, version, now, doubtful}
+	if r.Update(relayList(snap, doubtful)) {
+		r.pinned()
 	}
 	return snap
 }
 
-// doubtful returns the relays that are not used as mixes, as of directoryNow.
-func (c *Client) doubtful() []NodeID {
-	c.viewMu.Lock()
-	defer c.viewMu.Unlock()
-	return c.view.doubtful
+// doubtful returns the relays that are not used as mixes, as of now.
+func (r *routes) doubtful() []NodeID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.doubtful
 }
 
 func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {
@@ -71,14 +89,14 @@ func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {
 	return list
 }
 
-// forward chooses a way to a mailbox over one of the guards.
-func (c *Client) forward(up []NodeID, mailbox NodeID) (guard NodeID, slot outfox.Slot, way [outfox.Layers]outfox.Hop, err error) {
+// there chooses a way to a mailbox over one of the guards.
+func (r *routes) there(up []NodeID, mailbox NodeID) (guard NodeID, slot outfox.Slot, way [outfox.Layers]outfox.Hop, err error) {
 	err = ErrFewRelays
 	for _, guard := range up {
 		if guard == mailbox {
 			continue
 		}
-		slot, way, e := c.routes.Forward(guard, mailbox)
+		slot, way, e := r.Forward(guard, mailbox)
 		if e == nil {
 			return guard, slot, way, nil
 		}
@@ -89,20 +107,42 @@ func (c *Client) forward(up []NodeID, mailbox NodeID) (guard NodeID, slot outfox
 
 // back chooses a way back from a mailbox. The guards take turns, so that the
 // loss of one does not lose all the blocks that stand.
-func (c *Client) back(up []NodeID, turn int, mailbox NodeID) (slot outfox.Slot, way [outfox.Layers - 1]outfox.Hop, err error) {
+func (r *routes) back(up []NodeID, turn int, mailbox NodeID) (slot outfox.Slot, way [outfox.Layers - 1]outfox.Hop, err error) {
 	err = ErrFewRelays
 	for i := range up {
 		guard := up[(turn+i)%len(up)]
 		if guard == mailbox {
 			continue
 		}
-		slot, way, e := c.routes.Back(mailbox, guard)
+		slot, way, e := r.Back(mailbox, guard)
 		if e == nil {
 			return slot, way, nil
 		}
 		err = routeError(e)
 	}
 	return slot, way, err
+}
+
+// any reports whether a route that keeps the rules can be made over one of
+// some guards, there and back.
+func (r *routes) any(guards []NodeID) bool {
+	r.now()
+	for range routeTries {
+		mailboxes, err := r.Pick(1, guards...)
+		if err != nil {
+			mailboxes, err = r.Pick(1)
+		}
+		if err != nil {
+			return false
+		}
+		if _, _, _, err := r.there(guards, mailboxes[0]); err != nil {
+			continue
+		}
+		if _, _, err := r.back(guards, 0, mailboxes[0]); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func routeError(err error) error {
@@ -118,7 +158,7 @@ func routeError(err error) error {
 // ChooseMailboxes draws n relays to keep mail at, none of them in avoid or known to
 // have lied.
 func (c *Client) ChooseMailboxes(n int, avoid ...NodeID) ([]NodeID, error) {
-	snap := c.directoryNow()
+	snap := c.routes.now()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}

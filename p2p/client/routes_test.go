@@ -58,7 +58,7 @@ func knowingAt(t *testing.T, relays int, at func(n int) netip.Addr) (*Client, []
 		}
 	}
 	var ids []NodeID
-	for _, d := range c.directoryNow().Relays {
+	for _, d := range c.routes.now().Relays {
 		ids = append(ids, d.ID)
 	}
 	return c, ids
@@ -77,8 +77,8 @@ func TestDoubtsHaveAnEnd(t *testing.T) {
 				c.judge.Answered(nil, ids[0], time.Now().Add(time.Second), time.Now())
 			}
 		}
-		c.directoryNow()
-		got := c.doubtful()
+		c.routes.now()
+		got := c.routes.doubtful()
 		if len(got) != most {
 			t.Errorf("of %d relays %d are doubtful, want %d", relays, len(got), most)
 		}
@@ -102,8 +102,8 @@ func TestProofOfAWay(t *testing.T) {
 		failed.backs = []*back{{req: failed, way: [3]outfox.Hop{hop(id[2]), hop(id[1]), hop(id[0])}}}
 		c.blame(failed)
 	}
-	c.directoryNow()
-	if got := c.doubtful(); !slices.Equal(got, []NodeID{id[5]}) {
+	c.routes.now()
+	if got := c.routes.doubtful(); !slices.Equal(got, []NodeID{id[5]}) {
 		t.Errorf("doubtful: %v, want only %v", got, id[5])
 	}
 	stands := &request{mailbox: id[3], there: req.there, backs: req.backs[:1]}
@@ -116,7 +116,7 @@ func TestProofOfAWay(t *testing.T) {
 		}
 		withKeys(t, snap, r)
 	}
-	if !stands.valid(snap, c.doubtful()) || lost.valid(snap, c.doubtful()) {
+	if !stands.valid(snap, c.routes.doubtful()) || lost.valid(snap, c.routes.doubtful()) {
 		t.Error("the wrong one is renewed")
 	}
 }

@@ -19,7 +19,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, watch.Record, error) {
 		return nil, watch.Record{}, err
 	}
 	c.guards = s.Guards
-	c.remember(s.Descriptors)
+	c.lists.remember(s.Descriptors)
 	if c.cfg.OldState {
 		s.Trials = s.Trials.WithoutBoxes()
 	}

@@ -16,10 +16,6 @@ const (
 	lostRequests  = 4
 	lostMailboxes = 2
 	lostFor       = 15 * time.Second
-
-	// routeTries is how many mailboxes are tried to find out whether there is any
-	// route at all.
-	routeTries = 4
 )
 
 // Status is the present state of a client.
@@ -118,37 +114,15 @@ func (r *returns) lost(now time.Time) bool {
 	return r.failed >= lostRequests && len(r.mailboxes) >= lostMailboxes && now.Sub(r.since) >= lostFor
 }
 
-// routable reports whether a route that keeps the rules can be made over one of
-// some guards, there and back.
-func (c *Client) routable(guards []NodeID) bool {
-	c.directoryNow()
-	for range routeTries {
-		mailboxes, err := c.routes.Pick(1, guards...)
-		if err != nil {
-			mailboxes, err = c.routes.Pick(1)
-		}
-		if err != nil {
-			return false
-		}
-		if _, _, _, err := c.forward(guards, mailboxes[0]); err != nil {
-			continue
-		}
-		if _, _, err := c.back(guards, 0, mailboxes[0]); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // Status returns the present state of the client. It is the one place that knows whether a message can
 // leave.
 func (c *Client) Status() Status {
-	snap := c.directoryNow()
+	snap := c.routes.now()
 	s := Status{
 		PeerID:       c.id.String(),
 		Relays:       len(snap.Relays),
-		OneSource:    c.oneSource(),
-		Doubtful:     len(c.doubtful()),
+		OneSource:    c.lists.oneSource(),
+		Doubtful:     len(c.routes.doubtful()),
 		Hops:         hops,
 		AllowPrivate: c.cfg.AllowPrivate,
 		Refused:      c.refused.All(),
@@ -169,26 +143,21 @@ func (c *Client) Status() Status {
 			s.Guards = append(s.Guards, GuardStatus{ID: id, Addr: addressText(c.guards.Addresses(id)), Connected: connected})
 		}
 	}
-	doors := len(c.doors)
-	for id, d := range c.doors {
-		if d.asked {
-			s.Sources = append(s.Sources, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
-		}
-	}
 	c.mu.Unlock()
+	s.Sources = c.doors.asked()
 
 	few := s.Relays < MinRelays
 	over := up // the guards that a route would begin with
 	if len(over) == 0 {
 		over = known[:min(len(known), guard.Use)]
 	}
-	s.EnoughRelays = !few && (len(over) == 0 || c.routable(over))
+	s.EnoughRelays = !few && (len(over) == 0 || c.routes.any(over))
 	switch {
 	case links == nil:
 		s.Reason = "not running"
-	case len(up) == 0 && s.Relays == 0 && doors == 0 && len(known) == 0:
+	case len(up) == 0 && s.Relays == 0 && c.doors.none() && len(known) == 0:
 		s.Reason = "knows no relay; add a bootstrap address or use an invite"
-	case s.Relays == 0 && c.disagree():
+	case s.Relays == 0 && c.lists.disagree():
 		s.Reason = "the relays that were asked hand out different lists; add the address of another one"
 	case len(up) == 0 && s.Relays == 0:
 		s.Reason = "no known relay answers"

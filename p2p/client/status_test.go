@@ -11,7 +11,7 @@ import (
 func TestRoutable(t *testing.T) {
 	for networks, want := range map[int]bool{1: false, 2: false, 3: false, 4: true, 12: true} {
 		c, ids := knowingAt(t, 12, func(n int) netip.Addr { return netip.AddrFrom4([4]byte{20, byte(n % networks), byte(n), 1}) })
-		if got := c.routable(ids[:2]); got != want {
+		if got := c.routes.any(ids[:2]); got != want {
 			t.Errorf("12 relays in %d networks: routable %v", networks, got)
 		}
 	}

@@ -34,7 +34,7 @@ func TestSybilShare(t *testing.T) {
 			d, _ := c.dir.Find(id)
 			bad[id] = d.Addresses[0].Addr().As4()[0] == 90
 		}
-		snap := c.directoryNow()
+		snap := c.routes.now()
 		guards := guardsAmong(snap, c.cfg.Families())
 		list := relayList(snap, nil)
 

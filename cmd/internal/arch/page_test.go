@@ -73,7 +73,6 @@ const maxMethods = 80
 // manyMethods are the types that have more, each with a reason. A line goes
 // when its type is split: the test fails then.
 var manyMethods = []struct{ dir, name, why string }{
-	{"p2p/client", "Client", "guards, routes and requests of a client; goes when one of them has a type of its own"},
 }
 
 // TestMethods holds that no type does everything.

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"starling/p2p/link"
+	"starling/p2p/pace"
+)
+
+// keepList asks the guards for news of the list, in turns.
+func (c *Client) keepList(ctx context.Context, links *link.Links) error {
+	few := 100 * time.Millisecond
+
+	for {
+		wait := pace.Jitter(c.timing.list)
+		if len(c.dir.Snapshot().Relays) < MinRelays {
+			wait = pace.Jitter(few)
+			few = min(2*few, c.timing.listFew)
+		} else {
+			few = 100 * time.Millisecond
+		}
+
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		case <-c.stale:
+		}
+
+		began := time.Now()
+		all := c.hearAll.Swap(false)
+		for _, id := range c.toAsk(links) {
+			if err := c.lists.pull(ctx, id); err == nil {
+				if !all {
+					break
+				}
+			} else if ctx.Err() == nil {
+				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
+			}
+		}
+
+		// Failures ask for a look each; a minimum keeps that in bounds. While
+		// relays are few, looks come by the timer anyway.
+		pause := c.timing.listMin - time.Since(began)
+		if len(c.dir.Snapshot().Relays) < MinRelays || pause <= 0 || c.untold() {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// toAsk returns the relays to ask for the list: guards, and sources that told theirs
+// before. Those asked longest ago come first.
+func (c *Client) toAsk(links *link.Links) []NodeID {
+	ids := slices.DeleteFunc(shuffled(links.Peers()), func(id NodeID) bool { return !c.isGuard(id) && !c.lists.told(id) })
+	c.lists.oldestFirst(ids)
+	return ids
+}
+
+// untold reports whether a guard has not told its list since the start.
+func (c *Client) untold() bool {
+	up := c.guardsUp()
+	return slices.ContainsFunc(up, func(id NodeID) bool { return !c.lists.told(id) })
+}
+
+// letGo closes the links of sources with lists that are not believed. A guard stays:
+// package guard decides on its link.
+func (c *Client) letGo(ids []NodeID) {
+	links := c.links.Load()
+	for _, id := range ids {
+		c.doors.failed(id)
+		if links != nil && !c.isGuard(id) {
+			links.Drop(id)
+		}
+	}
+}
+
+func (c *Client) isGuard(id NodeID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.guards.Known(), id)
+}
