@@ -15,16 +15,18 @@
 //	Pasted       while it knows no relay        as a candidate
 //	Candidate    never                          by the rules below
 //
+// Beside what the owner names only ports 80, 443 and from 1024 on are dialled: a
+// signature says who is meant, and not whose the address is.
+//
 // # Candidates
 //
 // The source of a candidate aims a dial of ours at it. A relay therefore dials only
-// public addresses, none on a machine of its own, at ports 80, 443 and from 1024 on. It
-// dials each once in 10 minutes, even under other node ids, 8 an hour in one /24 (/48
-// of IPv6), 2 a second (32 saved up) and 4 at a time in all; and it forgets a candidate
-// that does not answer with its key. At most 1,024 lie in the book, 16 in one /24: of
-// more, a random one goes. Where private addresses are allowed, the rules that count by
-// address or network do not hold. Dials back to the address that a node comes from are
-// counted apart.
+// public addresses, none on a machine of its own. It dials each once in 10 minutes, even
+// under other node ids, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up) and
+// 4 at a time in all; and it forgets a candidate that does not answer with its key. At
+// most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where private
+// addresses are allowed, the rules that count by address or network do not hold. Dials
+// back to the address that a node comes from are counted apart.
 package book
 
 import (
@@ -262,12 +264,13 @@ func (b *Book) Reached(id wire.NodeID) (netip.AddrPort, time.Time) {
 	return a.addr, a.at
 }
 
-// Signed returns the signed addresses of a node that stands in our directory.
+// Signed returns the signed addresses of a node that stands in our directory, at ports of
+// relays.
 func (b *Book) Signed(id wire.NodeID) []netip.AddrPort {
 	if b.cfg.Listed == nil {
 		return nil
 	}
-	return b.usable(b.cfg.Listed(id))
+	return b.usable(slices.DeleteFunc(slices.Clone(b.cfg.Listed(id)), func(a netip.AddrPort) bool { return !relayPort(a) }))
 }
 
 // usable keeps the addresses that could be dialled by anybody.

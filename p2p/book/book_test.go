@@ -188,6 +188,16 @@ func TestRelayPorts(t *testing.T) {
 					t.Errorf("%v may be dialled by the word of %d: %v", a, source, err)
 				}
 			}
+			for _, role := range []book.Role{book.Client, book.Relay} {
+				listing := book.New(book.Config{Role: role, Listed: func(wire.NodeID) []netip.AddrPort { return []netip.AddrPort{a} }})
+				if _, err := listing.Open(n); !errors.Is(err, book.ErrNoAddress) {
+					t.Errorf("role %d may dial %v by the word of its list: %v", role, a, err)
+				}
+				listing.Name(n, book.Pasted, a)
+				if _, err := listing.Open(n); !errors.Is(err, book.ErrNoAddress) {
+					t.Errorf("role %d may dial %v by the word of a link: %v", role, a, err)
+				}
+			}
 			b.Name(n, book.Owner, a)
 			p, err := b.Open(n)
 			if err != nil {
@@ -365,7 +375,7 @@ func TestCandidatesBounded(t *testing.T) {
 
 // TestOrder: where it last answered, then both families in turns.
 func TestOrder(t *testing.T) {
-	four1, four2, six1, six2 := at("5.6.7.8:1"), at("5.6.7.9:1"), at("[2400::1]:1"), at("[2400::2]:1")
+	four1, four2, six1, six2 := at("5.6.7.8:4001"), at("5.6.7.9:4001"), at("[2400::1]:4001"), at("[2400::2]:4001")
 	for _, c := range []struct{ listed, want []netip.AddrPort }{
 		{[]netip.AddrPort{four1, six1}, []netip.AddrPort{six1, four1}},
 		{[]netip.AddrPort{six1, six2, four1, four2}, []netip.AddrPort{six1, four1, six2, four2}},

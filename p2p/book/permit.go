@@ -34,11 +34,16 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	addrs, source := b.choose(id, listed, settled)
+
 	// Nobody may point us at ourselves, not even in a signed list.
 	addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return slices.Contains(own, a) })
 	if source == Candidate {
-		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return !relayPort(a) || b.ours(own, a) })
+		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return b.ours(own, a) })
 	}
+	if source != Owner { // who is listed at one is left out by Signed
+		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return !relayPort(a) })
+	}
+
 	if len(addrs) == 0 {
 		return nil, ErrNoAddress
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"starling/p2p/book"
@@ -53,5 +54,25 @@ func TestNoWayToIPv6(t *testing.T) {
 			t.Fatalf("door %d leads to %v", len(tried), h.Addresses)
 		}
 		tried[h.ID] = true
+	}
+}
+
+// TestPorts: by the word of others a client dials ports of relays only: who has none is
+// no guard, and another address of a guard is not dialled.
+func TestPorts(t *testing.T) {
+	c, ids := knowing(t, 3)
+	snap := c.dir.Snapshot()
+	list := *snap
+	list.Relays = nil
+	for i, d := range snap.Relays {
+		other := *d
+		old := directory.Address{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{30, byte(i), 0, 1}), 25)}
+		other.Addresses = map[int][]directory.Address{0: d.Addresses, 1: append([]directory.Address{old}, d.Addresses...), 2: {old}}[i]
+		list.Relays = append(list.Relays, &other)
+	}
+	for i, r := range guardsAmong(&list, host.Families{Four: true}) {
+		if r.Fit != (i < 2) || slices.ContainsFunc(r.Addresses, func(a directory.Address) bool { return a.Port() == 25 }) {
+			t.Errorf("%v: %+v", ids[i], r)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/host"
@@ -71,7 +72,10 @@ func (d *dials) turn(ctx context.Context) time.Time {
 			c.guards.Relays(guardsAmong(snap, families), agreed)
 		}
 	}
-	c.guards.Links(d.links.Connected, now)
+	c.guards.Links(func(id NodeID) (netip.AddrPort, bool) {
+		at, _ := c.book.Reached(id)
+		return at, d.links.Connected(id)
+	}, now)
 	if slices.ContainsFunc(peers, func(id NodeID) bool { return !slices.Contains(c.guards.Known(), id) }) {
 		c.guards.Heard(now)
 	}
@@ -112,8 +116,8 @@ func guardsAmong(snap *directory.Snapshot, families host.Families) []guard.Relay
 	list := make([]guard.Relay, 0, len(snap.Relays))
 	young, weights, grown := snap.Young(), snap.Weights(), 0
 	for i, d := range snap.Relays {
-		fit := reaches(families, d.Addresses)
-		list = append(list, guard.Relay{ID: d.ID, Addresses: d.Addresses, Weight: weights[i], Fit: fit})
+		fit := reaches(families, dialled(d.Addresses))
+		list = append(list, guard.Relay{ID: d.ID, Addresses: dialled(d.Addresses), Weight: weights[i], Fit: fit})
 		if fit && !young[i] {
 			grown++
 		}
@@ -122,6 +126,12 @@ func guardsAmong(snap *directory.Snapshot, families host.Families) []guard.Relay
 		list[i].Fit = list[i].Fit && (!young[i] || grown < fewGrown)
 	}
 	return list
+}
+
+// dialled returns the addresses that a client may dial by the word of others: at the
+// ports of relays.
+func dialled(all []directory.Address) []directory.Address {
+	return slices.DeleteFunc(slices.Clone(all), func(a directory.Address) bool { return !book.RelayPort(a.Port()) })
 }
 
 // reaches reports whether there is a way to a relay.
@@ -234,12 +244,12 @@ func (c *Client) TryOthers() {
 	pace.Kick(c.wake)
 }
 
-// guardAddresses returns all addresses of a guard: those it signed last, or where it
-// was when it was drawn.
+// guardAddresses returns where a guard is dialled just now: package guard says when it is
+// the turn of which address.
 func (c *Client) guardAddresses(id NodeID) []netip.AddrPort {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return directory.AddrPorts(c.guards.Addresses(id))
+	return directory.AddrPorts(c.guards.Dials(id))
 }
 
 // guardsUp returns the guards in use, the preferred first.

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -30,33 +31,33 @@ func (s *Guards) Relays(list []Relay, agreed bool) {
 			g.unlisted = s.lived
 			s.change = true
 		case listed:
-			s.change = s.change || g.unlisted > 0 || agreed && !g.sure || !slices.Equal(g.addresses, r.Addresses)
+			s.change = s.change || g.unlisted > 0 || agreed && !g.sure
 			g.unlisted, g.sure = 0, g.sure || agreed
-			if len(r.Addresses) > 0 {
-				g.addresses = slices.Clone(r.Addresses)
-			}
+			s.moved(g, r.Addresses)
 		}
 	}
+	s.crowded()
 }
 
-// Links tells which relays there are links to.
-func (s *Guards) Links(up func(wire.NodeID) bool, now time.Time) {
+// Links tells which relays there are links to, and where they answered.
+func (s *Guards) Links(up func(wire.NodeID) (at netip.AddrPort, linked bool), now time.Time) {
 	for _, g := range slices.Clone(s.list) {
-		switch {
-		case g.link && !up(g.id):
+		if at, linked := up(g.id); linked {
+			s.Connected(g.id, at, now)
+		} else {
 			s.Lost(g.id, now)
-		case !g.link && up(g.id):
-			s.Connected(g.id, now)
 		}
 	}
 }
 
-// Connected tells that an attempt led to a link.
-func (s *Guards) Connected(id wire.NodeID, now time.Time) {
+// Connected tells that there is a link to a guard, at an address where it answered with
+// its key.
+func (s *Guards) Connected(id wire.NodeID, at netip.AddrPort, now time.Time) {
 	g := s.find(id)
 	if g == nil || g.link {
 		return
 	}
+	s.prove(g, at)
 
 	if g.dialling() {
 		g.measure(now.Sub(g.began))
@@ -197,6 +198,7 @@ func (s *Guards) Network(up bool, now time.Time) {
 	s.offline, s.nowhere = !up, time.Time{}
 	if up && now.Sub(s.renewed) >= patience { // a line that changes all the time is waited for as well
 		s.renew()
+		s.welcome(now)
 		s.renewed = now
 	}
 	if s.anyUp() {
@@ -243,7 +245,7 @@ func (s *Guards) Trust(id wire.NodeID) {
 // Short tells that no route can be made to where a message should go, because it is
 // the only guard that is up.
 func (s *Guards) Short(now time.Time) {
-	if s.short.IsZero() || now.Sub(s.still) > shortFor {
+	if now.Sub(s.still) > shortFor {
 		s.short = now
 	}
 	s.still = now
@@ -253,4 +255,5 @@ func (s *Guards) Short(now time.Time) {
 func (s *Guards) TryOthers(now time.Time) {
 	s.grace, s.calm, s.change = graceMin, s.lived, true
 	s.asked = len(s.inUse(now)) < Use
+	s.welcome(now)
 }

@@ -154,6 +154,9 @@ func TestSaves(t *testing.T) {
 	g = guard.New(guard.Config{})
 	g.Relays(list, false)
 	g.Plan(at, at)
+	if g.Relays(list, false); g.Plan(at, at).Save {
+		t.Error("that one source says the same again is saved")
+	}
 	g.Relays(list, true)
 	if !g.Plan(at, at).Save {
 		t.Error("that it is sure now is not saved")
@@ -165,7 +168,9 @@ func TestLinks(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	g := w.Guards
 	links := first
-	tell := func() { g.Links(func(id wire.NodeID) bool { return slices.Contains(links, id) }, w.Now) }
+	tell := func() {
+		g.Links(func(id wire.NodeID) (netip.AddrPort, bool) { return netip.AddrPort{}, slices.Contains(links, id) }, w.Now)
+	}
 	for _, want := range [][]wire.NodeID{first, first[1:], first[1:], first, nil, first[:1], first} {
 		links = want
 		tell()
@@ -181,12 +186,12 @@ func TestStrangers(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	g, id := w.Guards, guardtest.ID(1000)
 	before := g.InUse(w.Now)
-	g.Connected(id, w.Now)
+	g.Connected(id, netip.AddrPort{}, w.Now)
 	g.Lost(id, w.Now)
 	g.Failed(id, guard.Timeout, w.Now)
 	g.Avoid(id, w.Now)
 	g.Trust(id)
-	g.Connected(first[0], w.Now)
+	g.Connected(first[0], netip.AddrPort{}, w.Now)
 	g.Failed(first[0], guard.Timeout, w.Now)
 	if got := g.InUse(w.Now); !slices.Equal(got, before) || slices.Contains(g.Known(), id) || g.Addresses(id) != nil {
 		t.Errorf("%v in use, want %v", got, before)

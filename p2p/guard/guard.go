@@ -40,6 +40,12 @@
 //  6. A guard lives for the larger of two draws from 240 to 480 days. It leaves the
 //     list of guards a week after it left the list of relays. Its place is kept
 //     while it is away.
+//  7. Where a guard has answered with its key it is dialled as the rules above say. Any
+//     other address is the word of those who list it, and may be somebody else's. In one
+//     network (/16, /32) such addresses are dialled at once, a second later, and then
+//     each time after twice as long, a day at most, whichever guard is said to be there;
+//     and once when the network is another. A guard that was not met goes when it is
+//     listed in a network of another.
 //
 // Days of rules 4 to 6 are days lived, see Plan: a clock that is wrong, or is moved,
 // ends no guard.
@@ -53,6 +59,7 @@ import (
 	"cmp"
 	crand "crypto/rand"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -140,24 +147,26 @@ const (
 type guard struct {
 	id        wire.NodeID
 	addresses []directory.Address
-	until     time.Duration // end of its life
-	met       time.Duration // when it was first connected; 0 is never
-	unlisted  time.Duration // when it left the list of relays; 0 is not
-	sure      bool          // two sources agree on it
+	until     time.Duration    // end of its life
+	met       time.Duration    // when it was first connected; 0 is never
+	unlisted  time.Duration    // when it left the list of relays; 0 is not
+	sure      bool             // two sources agree on it
+	proved    []netip.AddrPort // where it answered with its key, the last first
 
 	// Not stored.
 	link  bool
-	began time.Time     // of the attempt under way; zero is none
-	dark  bool          // nobody was up for a part of it
-	since time.Time     // of the last link
-	took  time.Duration // from a SYN to the link, as far as is known
-	tries int           // that failed in a row
-	ended time.Time     // the last of them,
-	why   Result        // and how
-	away  time.Time     // since when, if tries or lost
-	next  time.Time     // not tried again before
-	no    time.Time     // avoided until then
-	step  int           // the ladder on which it was last tried
+	began time.Time           // of the attempt under way; zero is none
+	dark  bool                // nobody was up for a part of it
+	dials []directory.Address // of that attempt
+	since time.Time           // of the last link
+	took  time.Duration       // from a SYN to the link, as far as is known
+	tries int                 // that failed in a row
+	ended time.Time           // the last of them,
+	why   Result              // and how
+	away  time.Time           // since when, if tries or lost
+	next  time.Time           // not tried again before
+	no    time.Time           // avoided until then
+	step  int                 // the ladder on which it was last tried
 }
 
 func (g *guard) dialling() bool             { return !g.began.IsZero() }
@@ -188,26 +197,27 @@ type Guards struct {
 	change bool            // there is something to be saved
 
 	// Not stored.
-	alone   time.Time     // since when nobody is up, or the network changed
-	silent  time.Time     // since when the grace is counted
-	since   time.Time     // since when somebody is
-	refusal time.Time     // the last
-	nowhere time.Time     // when there was no way the last time
-	offline bool          // the system says so
-	renewed time.Time     // when attempts were last made anew because the network changed
-	heard   time.Time     // when the network was last known to be up by others
-	short   time.Time     // since when no route can be made,
-	still   time.Time     // and the last time
-	asked   bool          // a person wants others
-	gone    []wire.NodeID // removed, with a link or an attempt
-	ladder  int           // its number
-	steps   int           // on it
-	stepped time.Time     // the last
+	alone   time.Time                // since when nobody is up, or the network changed
+	silent  time.Time                // since when the grace is counted
+	since   time.Time                // since when somebody is
+	refusal time.Time                // the last
+	nowhere time.Time                // when there was no way the last time
+	offline bool                     // the system says so
+	renewed time.Time                // when attempts were last made anew because the network changed
+	heard   time.Time                // when the network was last known to be up by others
+	short   time.Time                // since when no route can be made,
+	still   time.Time                // and the last time
+	asked   bool                     // a person wants others
+	gone    []wire.NodeID            // removed, with a link or an attempt
+	strange map[netip.Prefix]strange // where nobody has answered: rule 7
+	ladder  int                      // its number
+	steps   int                      // on it
+	stepped time.Time                // the last
 }
 
 // New makes Guards without one.
 func New(cfg Config) *Guards {
-	s := &Guards{private: cfg.AllowPrivate, rnd: cfg.Rand, lived: 1, grace: graceMin, calm: 1}
+	s := &Guards{private: cfg.AllowPrivate, rnd: cfg.Rand, lived: 1, grace: graceMin, calm: 1, strange: map[netip.Prefix]strange{}}
 	if s.rnd == nil {
 		var seed [32]byte
 		crand.Read(seed[:])
@@ -325,10 +335,10 @@ func (s *Guards) extend() bool {
 // heavy draws one of some relays by weight.
 func (s *Guards) heavy(some []Relay) Relay {
 	weight := func(r Relay) float64 {
-		if r.Weight <= 0 || r.Weight > 1 {
+		if r.Weight <= 0 {
 			return 1
 		}
-		return r.Weight
+		return min(r.Weight, 1)
 	}
 
 	sum := 0.0

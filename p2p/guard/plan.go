@@ -34,7 +34,7 @@ func (s *Guards) Plan(now, clock time.Time) Plan {
 	s.prune()
 	p := &plan{Plan: Plan{Next: now.Add(time.Hour)}, now: now, dark: !s.anyUp()}
 	switch {
-	case s.anyUp() || s.metCount() == 0 && now.Sub(s.heard) < recent && !s.heard.IsZero():
+	case s.anyUp() || s.metCount() == 0 && now.Sub(s.heard) < recent:
 		s.fill(p)
 	default:
 		s.search(p)
@@ -59,16 +59,25 @@ func (p *plan) at(t time.Time) {
 	}
 }
 
-// try dials a guard, unless it is connected, under way, or failed just now.
-func (p *plan) try(g *guard, timeout time.Duration) {
+// try dials a guard, unless it is connected, under way, or failed just now, or its
+// addresses have to wait for their turn.
+func (s *Guards) try(p *plan, g *guard, timeout time.Duration) {
 	p.wanted = append(p.wanted, g)
 	switch {
 	case g.link || g.dialling():
+		return
 	case g.next.After(p.now):
 		p.at(g.next)
-	default:
-		g.began, g.dark = p.now, p.dark
-		p.Try = append(p.Try, Attempt{g.id, g.addresses, timeout})
+		return
+	}
+
+	at, later := s.where(g, p.now)
+	if len(at) > 0 {
+		s.count(g, at, p.now)
+		g.began, g.dark, g.dials = p.now, p.dark, at
+		p.Try = append(p.Try, Attempt{g.id, at, timeout})
+	} else if !later.IsZero() {
+		p.at(later)
 	}
 }
 
@@ -83,7 +92,7 @@ func (s *Guards) fill(p *plan) {
 			p.at(g.no)
 			continue
 		}
-		p.try(g, dialTimeout)
+		s.try(p, g, dialTimeout)
 		if g.link || !s.waited(g, p) {
 			held++
 		}
@@ -92,36 +101,44 @@ func (s *Guards) fill(p *plan) {
 	unmet := s.list[s.metCount():]
 	for _, g := range unmet {
 		if g.dialling() && held < Use {
-			p.try(g, quietTimeout)
+			s.try(p, g, quietTimeout)
 			held++
 		}
 	}
 
 	for held < Use && s.mayMeet(p.now) {
-		g := s.untried(p.now)
+		g := s.untried(p)
 		if g == nil {
 			return
 		}
-		p.try(g, quietTimeout)
+		s.try(p, g, quietTimeout)
 		held++
 	}
 }
 
 // untried is the next unmet guard to try: the first that has not failed, a new one, or
-// one at the end of its pause.
-func (s *Guards) untried(now time.Time) *guard {
+// one at the end of its pause. Without one it asks for a look at the end of the first.
+func (s *Guards) untried(p *plan) *guard {
 	for i := s.metCount(); ; i++ {
 		s.ready(i + 1)
 		if i == len(s.list) {
 			break
 		}
-		if g := s.list[i]; g.tries == 0 && !g.dialling() {
+		if g := s.list[i]; g.tries == 0 && !g.dialling() && !s.barred(g, p.now) {
 			return g
 		}
 	}
+
 	for _, g := range s.list[s.metCount():] {
-		if !g.dialling() && !g.next.After(now) {
+		at, later := s.where(g, p.now)
+		switch {
+		case g.dialling():
+		case g.next.After(p.now):
+			p.at(g.next)
+		case len(at) > 0:
 			return g
+		case !later.IsZero():
+			p.at(later)
 		}
 	}
 	return nil
@@ -132,7 +149,7 @@ func (s *Guards) waited(g *guard, p *plan) bool {
 	if s.asked {
 		return true
 	}
-	if p.now.Sub(s.still) < shortFor && !s.still.IsZero() {
+	if p.now.Sub(s.still) < shortFor {
 		if p.now.Sub(s.short) >= shortFor {
 			return true
 		}
@@ -158,7 +175,7 @@ func (s *Guards) search(p *plan) {
 		s.alone, s.silent = p.now, p.now
 	}
 	s.ready(Use)
-	down := s.offline || p.now.Sub(s.nowhere) < pauseDown && !s.nowhere.IsZero()
+	down := s.offline || p.now.Sub(s.nowhere) < pauseDown
 	if down {
 		s.silent, s.steps = p.now, 0
 	}
@@ -206,7 +223,7 @@ func (s *Guards) tryPrimaries(p *plan) {
 		return
 	}
 	for _, g := range s.primaries() {
-		p.try(g, s.timeout(g, p.now))
+		s.try(p, g, s.timeout(g, p.now))
 	}
 }
 
@@ -229,7 +246,7 @@ func (s *Guards) timeout(g *guard, now time.Time) time.Duration {
 func (s *Guards) fast() bool { return s.steps > 0 && s.steps <= fastSteps && !s.anyUp() }
 
 func (s *Guards) refuses(now time.Time) bool {
-	return !s.refusal.IsZero() && now.Sub(s.refusal) < recent
+	return now.Sub(s.refusal) < recent
 }
 
 // climb takes the next step of the ladder, if a primary has just not answered.
@@ -265,7 +282,7 @@ func (s *Guards) climb(p *plan) {
 			return
 		}
 		g.step, g.next = s.ladder, p.now
-		p.try(g, s.stepTimeout())
+		s.try(p, g, s.stepTimeout())
 	}
 }
 
@@ -279,14 +296,17 @@ func (s *Guards) stepTimeout() time.Duration {
 }
 
 // unanswered reports whether a primary has just left an attempt without an answer,
-// or refused it, and none may be about to answer.
+// or refused it, and none may be about to answer. Where none may be dialled, because it
+// has never answered, there is nothing to wait for.
 func (s *Guards) unanswered(p *plan) bool {
-	fresh := false
+	fresh, barred := false, true
 	for _, g := range s.primaries() {
 		if !g.dialling() {
-			fresh = fresh || g.tries > 0 && g.why != Timeout && p.now.Sub(g.ended) < patience/2
+			fresh = fresh || g.why != Timeout && p.now.Sub(g.ended) < patience/2
+			barred = barred && s.barred(g, p.now)
 			continue
 		}
+		barred = false
 		since, wait := p.now.Sub(g.began), g.wait()
 		if since < wait {
 			p.at(g.began.Add(wait))
@@ -294,7 +314,7 @@ func (s *Guards) unanswered(p *plan) bool {
 		}
 		fresh = fresh || since < wait+patience/2
 	}
-	return fresh
+	return fresh || barred
 }
 
 // wait is when an attempt counts as unanswered: TCP has asked twice by then, the
@@ -335,7 +355,7 @@ func (s *Guards) candidate(now time.Time) *guard {
 				break
 			}
 			g := s.list[i]
-			if g.step == s.ladder || g.dialling() {
+			if g.step == s.ladder || g.dialling() || s.barred(g, now) {
 				continue
 			}
 			if g.met == 0 && !s.mayMeet(now) {
@@ -403,7 +423,7 @@ func (s *Guards) Known() []wire.NodeID { return ids(s.list) }
 // Met returns the guards that have seen our address.
 func (s *Guards) Met() []wire.NodeID { return ids(s.list[:s.metCount()]) }
 
-// Addresses returns where a guard may be dialled.
+// Addresses returns where a guard is listed.
 func (s *Guards) Addresses(id wire.NodeID) []directory.Address {
 	if g := s.find(id); g != nil {
 		return g.addresses
@@ -434,7 +454,7 @@ func (s *Guards) State(now time.Time) Network {
 	switch {
 	case s.anyUp() || s.refuses(now):
 		return Up
-	case s.offline || !s.nowhere.IsZero() && now.Sub(s.nowhere) < pauseDown:
+	case s.offline || now.Sub(s.nowhere) < pauseDown:
 		return Down
 	}
 	return Unsure

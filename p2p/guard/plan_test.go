@@ -184,7 +184,7 @@ func TestTry(t *testing.T) {
 	s.list[2].next = at(3)
 	p := &plan{Plan: Plan{Next: at(day)}, now: at(2), dark: true}
 	for _, g := range s.list {
-		p.try(g, time.Second)
+		s.try(p, g, time.Second)
 	}
 	if len(p.Try) != 1 || p.Try[0].ID != idOf(3) || p.Try[0].Timeout != time.Second || len(p.Try[0].Addresses) != 1 {
 		t.Errorf("tries %v", p.Try)
@@ -195,11 +195,11 @@ func TestTry(t *testing.T) {
 	if !p.Next.Equal(at(3)) || !slices.Equal(p.wanted, s.list) {
 		t.Errorf("again at %v, %d are wanted", p.Next.Sub(t0), len(p.wanted))
 	}
-	if p.try(s.list[2], 1); len(p.Try) != 1 {
+	if s.try(p, s.list[2], 1); len(p.Try) != 1 {
 		t.Error("tried before its time")
 	}
 	p.now = at(3)
-	if p.try(s.list[2], 1); len(p.Try) != 2 {
+	if s.try(p, s.list[2], 1); len(p.Try) != 2 {
 		t.Error("not tried in its time")
 	}
 }

@@ -32,7 +32,7 @@ func guardsOf(met, unmet int) *Guards {
 		r := relayOf(n)
 		g := &guard{id: r.ID, addresses: r.Addresses, until: s.lived + 365*day, sure: true}
 		if n < met {
-			g.met = day
+			g.met, g.proved = day, []netip.AddrPort{r.Addresses[0].AddrPort}
 		}
 		s.list = append(s.list, g)
 	}
@@ -603,7 +603,7 @@ func TestUntried(t *testing.T) {
 	s := guardsOf(1, 3)
 	s.Relays([]Relay{relayOf(0), relayOf(1), relayOf(2), relayOf(3), relayOf(9)}, true)
 	next := func() int {
-		if g := s.untried(at(10)); g != nil {
+		if g := s.untried(&plan{now: at(10), Plan: Plan{Next: at(day)}}); g != nil {
 			return numbers([]*guard{g})[0]
 		}
 		return -1

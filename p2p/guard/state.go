@@ -23,7 +23,8 @@ const (
 //	1     number of unmet relays met of late, each: when (8)
 //	1     number of guards, each:
 //	      until (8) ‖ met (8) ‖ unlisted (8) ‖ 1 if two agree on it (1) ‖
-//	      length (1) ‖ hint
+//	      length (1) ‖ hint ‖
+//	      length (1) ‖ hint with the addresses at which it has answered, if any
 func (s *Guards) Append(b []byte) []byte {
 	seconds := func(d time.Duration) uint64 {
 		if d == 0 {
@@ -32,10 +33,7 @@ func (s *Guards) Append(b []byte) []byte {
 		return uint64(max(1, d/time.Second))
 	}
 
-	clock := uint64(0)
-	if !s.clock.IsZero() {
-		clock = min(uint64(max(0, s.clock.Unix())), lastSecond)
-	}
+	clock := min(uint64(max(0, s.clock.Unix())), lastSecond)
 
 	b = binary.BigEndian.AppendUint64(b, seconds(s.lived))
 	b = binary.BigEndian.AppendUint64(b, clock)
@@ -59,6 +57,16 @@ func (s *Guards) Append(b []byte) []byte {
 		}
 		hint := directory.Hint{ID: g.id, Addresses: g.addresses}.Append(nil)
 		b = append(append(b, sure, byte(len(hint))), hint...)
+
+		var proved []byte
+		if len(g.proved) > 0 {
+			h := directory.Hint{ID: g.id}
+			for _, a := range g.proved {
+				h.Addresses = append(h.Addresses, directory.Address{AddrPort: a})
+			}
+			proved = h.Append(nil)
+		}
+		b = append(append(b, byte(len(proved))), proved...)
 	}
 	return b
 }
@@ -130,11 +138,21 @@ func (s *Guards) Cut(b []byte) (rest []byte, err error) {
 func (c *cutter) guard() *guard {
 	g := &guard{until: c.seconds(), met: c.seconds(), unlisted: c.seconds()}
 	sure := c.byte()
-	raw := c.cut(int(c.byte()))
-	hint, err := directory.ParseHint(raw)
-	if err != nil || sure > 1 || !bytes.Equal(hint.Append(nil), raw) {
-		c.bad = true
-	}
+	hint := c.hint(int(c.byte()))
 	g.sure, g.id, g.addresses = sure == 1, hint.ID, hint.Addresses
+	c.bad = c.bad || sure > 1
+
+	if n := int(c.byte()); n > 0 {
+		proved := c.hint(n)
+		g.proved = directory.AddrPorts(proved.Addresses)
+		c.bad = c.bad || proved.ID != g.id || len(g.proved) != len(proved.Addresses)
+	}
 	return g
+}
+
+func (c *cutter) hint(n int) directory.Hint {
+	raw := c.cut(n)
+	hint, err := directory.ParseHint(raw)
+	c.bad = c.bad || err != nil || !bytes.Equal(hint.Append(nil), raw)
+	return hint
 }

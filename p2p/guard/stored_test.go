@@ -126,6 +126,44 @@ func TestStoredNumbers(t *testing.T) {
 	}
 }
 
+// TestStoredOrder: those that were met, and those that were not, as many as there are of
+// each, and on whom two agree.
+func TestStoredOrder(t *testing.T) {
+	s := guardsOf(3, 3)
+	s.list[1].sure, s.list[4].sure = false, false
+	read := guardsOf(0, 0).readsBack(t, s)
+	for i, g := range read.list {
+		if want := s.list[i]; g.id != want.id || g.sure != want.sure || (g.met > 0) != (want.met > 0) {
+			t.Errorf("guard %d is %+v, want %+v", i, g, want)
+		}
+	}
+	if len(read.list) != 6 {
+		t.Errorf("%d guards", len(read.list))
+	}
+}
+
+// TestStoredHints: a hint that is none, or that would be written in another way, is
+// damage.
+func TestStoredHints(t *testing.T) {
+	good := directory.Hint{ID: idOf(1), Addresses: relayOf(1).Addresses}.Append(nil)
+	unknown := append(slices.Clone(good), 2, 99, 7) // an address of a kind to come is passed over
+	if _, err := directory.ParseHint(unknown); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{
+		"as it is":       good,
+		"unknown kind":   unknown,
+		"nothing":        make([]byte, len(idOf(1))), // as no hint is written
+		"one byte short": good[:len(good)-1],
+		"too much":       append(slices.Clone(good), 0),
+	} {
+		c := cutter{b: raw}
+		if c.hint(len(raw)); c.bad != (name != "as it is") {
+			t.Errorf("%s: damaged %v", name, c.bad)
+		}
+	}
+}
+
 func (s *Guards) readsBack(t *testing.T, from *Guards) *Guards {
 	t.Helper()
 	if _, err := s.Cut(from.Append(nil)); err != nil {

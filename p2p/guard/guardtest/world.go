@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"starling/p2p/directory"
@@ -54,6 +55,10 @@ type World struct {
 	Trip time.Duration
 	// State, if not nil, returns the state of a relay at a time; without it all listen.
 	State func(id wire.NodeID, at time.Time) State
+	// Home, if not nil, is the place of a relay. At its other addresses something else
+	// answers, or nothing: Elsewhere. Without Home each is at all of its addresses.
+	Home      func(id wire.NodeID) netip.AddrPort
+	Elsewhere State
 	// Seen are the relays with a machine that has seen the client's address, and when.
 	Seen map[wire.NodeID]time.Time
 	// Back, if not zero, is when the line is up again at the soonest: until then
@@ -244,21 +249,31 @@ func (w *World) dial(d guard.Attempt) {
 		}
 		w.After(at, func() {
 			if open() && w.line == Up {
-				w.syn(d.ID, end)
+				w.syn(d, end)
 			}
 		})
 	}
 }
 
 // syn is one that has come out of the line.
-func (w *World) syn(id wire.NodeID, end func(time.Duration, func())) {
-	state := w.state(id)
+func (w *World) syn(d guard.Attempt, end func(time.Duration, func())) {
+	id, at := d.ID, d.Addresses[0].AddrPort
+	there := true
+	if w.Home != nil {
+		at = w.Home(id)
+		there = slices.Contains(directory.AddrPorts(d.Addresses), at)
+	}
+	state := w.Elsewhere
+	if there {
+		state = w.state(id)
+	}
 	if state == Absent {
 		return
 	}
-	if _, ok := w.Seen[id]; !ok {
+	if _, ok := w.Seen[id]; !ok && there {
 		w.Seen[id] = w.Now
 	}
+
 	end(w.Trip, func() {
 		switch state {
 		case Refuses:
@@ -267,7 +282,7 @@ func (w *World) syn(id wire.NodeID, end func(time.Duration, func())) {
 			w.Guards.Failed(id, guard.WrongKey, w.Now)
 		default:
 			w.links[id] = w.Now
-			w.Guards.Connected(id, w.Now)
+			w.Guards.Connected(id, at, w.Now)
 		}
 	})
 }
