@@ -15,8 +15,8 @@
 //	Pasted       while it knows no relay        as a candidate
 //	Candidate    never                          by the rules below
 //
-// Beside what the owner names only ports 80, 443 and from 1024 on are dialled: a
-// signature says who is meant, and not whose the address is.
+// Only ports 80, 443 and from 1024 on are dialled, but for the owner's own words: a
+// signature is no proof of an address.
 //
 // # Candidates
 //

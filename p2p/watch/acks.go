@@ -26,6 +26,7 @@ func (ws *Watches) Ack(at wire.NodeID, tags ...mailbox.Tag) {
 		}
 		if w != nil && w.mailbox == at {
 			w.acks = append(w.acks, t)
+			w.earn()
 			w.at(now.Add(pace.Jitter(4 * settle)))
 		} else {
 			orphans = append(orphans, t)

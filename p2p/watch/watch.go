@@ -20,6 +20,7 @@
 //	its tags change, mostly covered                    settle
 //	a box is acknowledged                              about 4 settle
 //	blocks run low, in a burst new tags                burstGather
+//	answers were sent that have not come               half of Patience
 //	a request had no answer                            Retry, doubled up to a minute
 //	the same, and the mailbox seems to be gone         the next poll
 //	the mailbox has no seat for it                     a third of a poll
@@ -27,6 +28,8 @@
 //	a late trial is to be asked for                    up to 200 ms
 //	nothing happens                                    the next poll
 //	guard or relay lost, or a guard came up            up to 200 ms
+//
+// What a mailbox says brings a request forward only so often; see hasteMost.
 //
 // Requests of different watches are never put together: the mailbox must not
 // learn that they have one owner.
@@ -160,6 +163,8 @@ type watch struct {
 	seat     seat
 	trial    *trial    // nil: none
 	asked    time.Time // when the last request was sent
+	haste    int
+	hurried  bool // the next request leaves before its time
 }
 
 type lease struct {
@@ -170,6 +175,8 @@ type lease struct {
 	tags     []mailbox.Tag
 	acks     []mailbox.Tag // went along; not certain before the first answer
 	left     int           // answers that can still come
+	stands   int           // blocks that are left, says the mailbox
+	doubt    time.Time     // when answers that are on their way have come, if there are any
 	came     int           // boxes
 	first    time.Time     // when the first of them came
 	made     time.Time
@@ -180,6 +187,9 @@ type lease struct {
 
 // expect makes the burst one of n boxes at least.
 func (w *watch) expect(n int, now time.Time) {
+	if w.haste < hasteCost {
+		return
+	}
 	w.burst = max(w.burst, min(n, burstMost))
 	w.until = now.Add(burstEnd)
 }
@@ -200,7 +210,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			delete(ws.m, key)
 			return
 		}
-		w = &watch{key: key, mailbox: at, seat: newSeat()}
+		w = &watch{key: key, mailbox: at, seat: newSeat(), haste: hasteMost}
 		ws.m[key] = w
 		w.trial = ws.firstTrial(w, now)
 	}
@@ -331,6 +341,7 @@ func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
 	ws.mu.Lock()
 	for _, w := range ws.m {
 		ws.overdue(w, now)
+		w.missing(now)
 		ws.tryOut(w, now)
 		if !w.due.After(now) {
 			due = append(due, ws.issue(w, now)...)
@@ -372,6 +383,9 @@ func (ws *Watches) next(now time.Time) time.Time {
 		for _, l := range w.leases {
 			if !l.answered && l.deadline.Before(next) {
 				next = l.deadline
+			}
+			if !l.doubt.IsZero() && l.doubt.Before(next) {
+				next = l.doubt
 			}
 		}
 	}
@@ -416,11 +430,12 @@ func (ws *Watches) failed(w *watch, now time.Time) {
 // issue makes the leases of one watch that are to leave now.
 func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 	w.due = now.Add(ws.pause(w))
-	if now.After(w.until) {
+	if now.After(w.until) || w.haste < hasteCost {
 		w.burst = 0
 	}
 
 	standing := ws.keep(w)
+	again := holdBack + 1 // the soonest of the boxes that were handed out and not acknowledged
 	var tags []mailbox.Tag
 	for _, t := range w.names() {
 		d, ok := ws.delivered[place{w.mailbox, t}]
@@ -429,7 +444,7 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		case !ok || !d.fresh(now):
 			tags = append(tags, t)
 		case !d.acked:
-			w.at(d.at.Add(holdBack))
+			again = min(again, holdBack-now.Sub(d.at))
 		}
 	}
 
@@ -449,9 +464,14 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		if len(l.tags) > 0 {
 			l.left = min(mailbox.BlocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
 		}
+		l.stands = l.left
 		made = append(made, l)
 	}
 	w.leases = append(w.leases, made...)
+	w.spend(len(made))
+	if again <= holdBack {
+		w.hurry(now.Add(again))
+	}
 	return made
 }
 
@@ -558,6 +578,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	if current && len(l.tags) > 0 && (a.Kind == mailbox.None || a.Kind == mailbox.Found) {
 		ws.seated(w, a, now)
+		l.compare(a, now.Add(ws.cfg.Patience/2))
 	}
 
 	ours := ws.tested(l, a, firstAnswer, now)
@@ -583,14 +604,14 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 			ws.remember(at, w.key, now)
 		default:
 			ws.cfg.Count("boxes come too fast")
-			w.at(now.Add(pace.Jitter(4 * settle)))
+			w.hurry(now.Add(pace.Jitter(4 * settle)))
 		}
 		if a.Pending > 0 {
 			// All blocks of the lease are on their way here; ask for the rest
 			// when most of them have come.
 			l.spent = true
 			w.expect(a.Pending+mailbox.MaxBlocks, now)
-			w.at(now.Add(burstGather))
+			w.hurry(now.Add(burstGather))
 		}
 	default:
 		ws.cfg.Count("wrong answer")
@@ -601,7 +622,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	}
 	// One block is enough for one tag.
 	if few := min(fewBlocks, len(l.tags)-1); current && (l.left <= few || l.came > 0 && l.left <= fewBlocks) && len(l.tags) > 0 && !w.seat.none {
-		w.at(now.Add(burstGather))
+		w.hurry(now.Add(burstGather))
 	}
 	pace.Kick(ws.wake)
 }

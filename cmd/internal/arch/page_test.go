@@ -72,8 +72,7 @@ const maxMethods = 80
 
 // manyMethods are the types that have more, each with a reason. A line goes
 // when its type is split: the test fails then.
-var manyMethods = []struct{ dir, name, why string }{
-}
+var manyMethods = []struct{ dir, name, why string }{}
 
 // TestMethods holds that no type does everything.
 func TestMethods(t *testing.T) {

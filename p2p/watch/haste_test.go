@@ -1,0 +1,262 @@
+package watch
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p/mailbox"
+	"starling/p2p/wire"
+)
+
+// hasty is a mailbox that says whatever makes its reader ask again.
+type hasty struct {
+	poor // parses requests
+	say  func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer))
+
+	count int // requests
+	most  int // requests in one minute
+	since time.Time
+	here  int
+}
+
+func (h *hasty) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+	h.poor.silent = true
+	if _, err := h.poor.post(ctx, at, n, seal, answered); err != nil {
+		return nil, err
+	}
+	fetches, _ := h.take()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.since) > time.Minute {
+		h.since, h.here = time.Now(), 0
+	}
+	h.here++
+	h.count, h.most = h.count+1, max(h.most, h.here+1)
+	go h.say(fetches[0], n, answered)
+	return fakeRequest{}, nil
+}
+
+// ask lets a client with so many tags ask it for a time, and returns how often it did.
+func (h *hasty) ask(t *testing.T, tags int, d time.Duration, acks bool) int {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var ws *Watches
+		ws = New(Config{
+			Post: h.post, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+			Count: func(string) {}, Patience: 5 * time.Second, Retry: 500 * time.Millisecond,
+			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
+			OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
+				if acks {
+					ws.Ack(at, tag)
+				}
+			},
+			Stamp: func(context.Context, wire.NodeID, mailbox.LeaseID, time.Time, int) (uint64, error) { return 7, nil },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { ws.Run(ctx) })
+		list := make([]mailbox.Tag, tags)
+		for i := range list {
+			list[i] = mailbox.Tag{byte(i), 1}
+		}
+		ws.Watch("a", wire.NodeID{1}, list)
+		time.Sleep(d)
+		cancel()
+		done.Wait()
+		time.Sleep(time.Minute) // for answers that are under way
+	})
+	return h.count
+}
+
+// TestMailboxThatHurries: whatever a mailbox answers, its reader asks it no more often
+// than one that says nothing, but for some requests at first and for each box that is of
+// use.
+func TestMailboxThatHurries(t *testing.T) {
+	const trip = 600 * time.Millisecond
+	found := func(f *mailbox.Fetch, i, pending int) *mailbox.Answer {
+		return &mailbox.Answer{Kind: mailbox.Found, Tag: f.Tags[i%len(f.Tags)], Pending: pending, Standing: 1}
+	}
+	each := func(a func(f *mailbox.Fetch, i int) *mailbox.Answer) func(*mailbox.Fetch, int, func(*mailbox.Answer)) {
+		return func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+			time.Sleep(trip)
+			for i := range n {
+				if len(f.Tags) > 0 {
+					answered(a(f, i))
+				} else {
+					answered(&mailbox.Answer{Kind: mailbox.None})
+				}
+			}
+		}
+	}
+	const seats = "no seat, and a seat"
+	flip := false
+	for name, say := range map[string]func(*mailbox.Fetch, int, func(*mailbox.Answer)){
+		"none, to each block":        each(func(*mailbox.Fetch, int) *mailbox.Answer { return &mailbox.Answer{Kind: mailbox.None} }),
+		"the same box to each block": each(func(f *mailbox.Fetch, _ int) *mailbox.Answer { return found(f, 0, 0) }),
+		"a box to each block":        each(func(f *mailbox.Fetch, i int) *mailbox.Answer { return found(f, i, 0) }),
+		"more wait": each(func(f *mailbox.Fetch, i int) *mailbox.Answer {
+			return found(f, i, 255)
+		}),
+		"more wait behind one": each(func(f *mailbox.Fetch, _ int) *mailbox.Answer { return found(f, 0, 255) }),
+		"more wait behind what nobody asked for": each(func(*mailbox.Fetch, int) *mailbox.Answer {
+			return &mailbox.Answer{Kind: mailbox.Found, Tag: mailbox.Tag{99, 99}, Pending: 255}
+		}),
+		"nothing stands": each(func(f *mailbox.Fetch, i int) *mailbox.Answer {
+			return &mailbox.Answer{Kind: mailbox.Found, Tag: f.Tags[i%len(f.Tags)]}
+		}),
+		"nothing stands, says one": func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+			time.Sleep(trip)
+			answered(&mailbox.Answer{Kind: mailbox.None})
+		},
+		"what is no answer": each(func(*mailbox.Fetch, int) *mailbox.Answer { return &mailbox.Answer{Kind: mailbox.Stored} }),
+		seats: each(func(*mailbox.Fetch, int) *mailbox.Answer {
+			flip = !flip
+			return &mailbox.Answer{Kind: mailbox.None, NoSeat: flip, Price: 1}
+		}),
+		"one, and then the rest": func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+			for i := range n {
+				time.Sleep(trip)
+				if len(f.Tags) > 0 && i > 0 {
+					answered(found(f, 0, 0))
+				} else {
+					answered(&mailbox.Answer{Kind: mailbox.None})
+				}
+			}
+		},
+	} {
+		for _, tags := range []int{1, 5, 32, 100} {
+			for _, acks := range []bool{true, false} {
+				quiet := &hasty{say: func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+					answered(&mailbox.Answer{Kind: mailbox.None})
+				}}
+				const d = 6 * time.Hour
+				most := 2*quiet.ask(t, tags, d, acks) + 200
+				if name == seats { // who has none asks three times as often
+					most = 2*most + 200
+				}
+				h := &hasty{say: say}
+				if n := h.ask(t, tags, d, acks); n > most {
+					t.Errorf("%s, %d tags, acknowledged: %v: %d requests in %v, %d in a minute, most %d", name, tags, acks, n, d, h.most, most)
+				}
+			}
+		}
+	}
+}
+
+// TestHaste: what is used up comes back with boxes that are acknowledged, and with polls.
+func TestHaste(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	w := &watch{haste: hasteMost, due: now.Add(time.Hour)}
+	early := func() bool {
+		w.due = now.Add(time.Hour)
+		w.hurry(now)
+		return w.due.Equal(now)
+	}
+	for n := range 64 {
+		if !early() {
+			t.Fatalf("request %d waits", n)
+		}
+		w.spend(1)
+	}
+	if early() || w.hurried {
+		t.Error("one more does not wait")
+	}
+	if w.expect(100, now); w.burst != 0 {
+		t.Error("and its tags have a block each")
+	}
+	for range 3 {
+		if w.spend(7); early() {
+			t.Error("three polls give it back")
+		}
+	}
+	if w.spend(7); !early() {
+		t.Error("four polls do not give it back")
+	}
+	w.spend(9)
+	if w.haste != 0 {
+		t.Errorf("%d are left of less than nine cost", w.haste)
+	}
+	if w.earn(); !early() {
+		t.Error("a box does not give it back")
+	}
+	for range 100 {
+		w.earn()
+	}
+	if w.haste != hasteMost {
+		t.Errorf("%d are saved up", w.haste)
+	}
+	w.hurried = false
+	if w.spend(1); w.haste != hasteMost {
+		t.Errorf("%d are saved up by polls", w.haste)
+	}
+	if w.expect(100, now); w.burst != 100 {
+		t.Error("no burst")
+	}
+}
+
+// TestLostPush: when an answer says that fewer blocks stand than answers have not come,
+// those that are missing are asked for as soon as they should have come.
+func TestLostPush(t *testing.T) {
+	for name, c := range map[string]struct {
+		late time.Duration // the push before the last one; 0: it is lost
+		want int           // requests in the next minute
+	}{
+		"lost":             {0, 1},
+		"late":             {2 * time.Second, 0},
+		"the other is old": {-time.Second, 0},
+	} {
+		var begun bool
+		var pushed time.Time
+		h := &hasty{}
+		h.say = func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+			if n != 5 {
+				t.Errorf("%d blocks", n)
+			}
+			answered(&mailbox.Answer{Kind: mailbox.None, Standing: n - 1})
+			if begun {
+				return
+			}
+			begun = true
+			time.Sleep(time.Minute)
+			push := func(i, standing int) {
+				answered(&mailbox.Answer{Kind: mailbox.Found, Tag: f.Tags[i], Standing: standing})
+			}
+			if c.late < 0 {
+				push(0, n-2)
+				time.Sleep(-c.late)
+			}
+			push(1, n-3)
+			pushed = time.Now()
+			if c.late > 0 {
+				time.Sleep(c.late)
+				push(0, n-2)
+			}
+		}
+		var after []time.Duration
+		synctest.Test(t, func(t *testing.T) {
+			ws := New(Config{
+				Post: func(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+					if begun {
+						after = append(after, time.Since(pushed))
+					}
+					return h.post(ctx, at, n, seal, answered)
+				},
+				Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+				Count: func(string) {}, Patience: 6 * time.Second, Retry: time.Second, Poll: time.Hour,
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			var done sync.WaitGroup
+			done.Go(func() { ws.Run(ctx) })
+			ws.Watch("a", wire.NodeID{1}, []mailbox.Tag{{1}, {2}, {3}, {4}, {5}, {6}})
+			time.Sleep(80 * time.Second)
+			cancel()
+			done.Wait()
+		})
+		if len(after) != c.want || c.want > 0 && (after[0] < 3*time.Second || after[0] > 4*time.Second) {
+			t.Errorf("%s: asked again after %v", name, after)
+		}
+	}
+}
