@@ -1,6 +1,7 @@
 package discovery_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"sync/atomic"
@@ -85,4 +86,56 @@ func keyInHalf(t *testing.T, upper bool) (crypto.PrivKey, wire.NodeID) {
 			return key, id
 		}
 	}
+}
+
+// TestNewsPutsNothingOff: while there is news every second, as in a large mesh, a relay
+// still closes the connections that nothing uses, and still looks at the other side.
+func TestNewsPutsNothingOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := virtualtime.NewNetwork(virtualtime.Links{LatencyMin: 10 * time.Millisecond, BitsPerSecond: 1e8})
+		const others = discovery.WantNeighbours + 4
+		var at host.Host
+		var known *book.Book
+		for i := range 1 + others {
+			key, id := keyInHalf(t, true)
+			b := book.New(book.Config{Role: book.Relay})
+			h, err := host.NewRelay(host.Config{Key: key, Book: b, Options: net.Options(i), Listen: []string{listen(i).String()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			if i == 0 {
+				known, at = b, h
+				continue
+			}
+			a, _ := book.AddrPort(listen(i))
+			known.Name(id, book.Owner, a)
+			if err := host.Reach(t.Context(), at, known, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		var looks atomic.Int64
+		near := discovery.Neighbours{Host: at, Book: known, Connected: at.Network().Peers,
+			Known: func() []wire.NodeID { looks.Add(1); return nil },
+			Changed: func() <-chan struct{} {
+				changed := make(chan struct{})
+				time.AfterFunc(time.Second, func() { close(changed) })
+				return changed
+			}}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { near.Run(ctx); close(done) }()
+		time.Sleep(5 * time.Minute)
+		stop()
+		<-done
+
+		if n := len(at.Network().Peers()); n != discovery.WantNeighbours {
+			t.Errorf("%d connections are left that nothing uses", n)
+		}
+		if looks.Load() == 0 {
+			t.Error("never looked for others")
+		}
+		time.Sleep(time.Minute) // for the last news
+	})
 }

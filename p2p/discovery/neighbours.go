@@ -60,6 +60,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 	failed := map[wire.NodeID]time.Time{} // not before
 	pause, heal := retryFirst, false
 	rest, look := rejoin, time.Time{} // between strangers, and when the next is due
+	round := time.Now().Add(jitter(rejoin))
 
 	for {
 		changed := n.Changed()
@@ -73,7 +74,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 		}
 		heal = false
 
-		wait := jitter(rejoin)
+		wait := time.Until(round) // news puts nothing off
 		if tried > 0 {
 			if have := len(n.Connected()); have < WantNeighbours {
 				if have > before {
@@ -81,7 +82,7 @@ func (n *Neighbours) Run(ctx context.Context) error {
 				} else {
 					pause = min(2*pause, rejoin)
 				}
-				wait = jitter(pause)
+				wait = min(wait, jitter(pause))
 			}
 		}
 
@@ -92,6 +93,9 @@ func (n *Neighbours) Run(ctx context.Context) error {
 			now := time.Now()
 			heal = !now.Before(look)
 			n.shed(now)
+			if !now.Before(round) {
+				round = now.Add(jitter(rejoin))
+			}
 		case <-changed:
 			// Let a burst of news arrive before looking at it.
 			select {
