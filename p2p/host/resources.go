@@ -1,8 +1,10 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -11,8 +13,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 
+	"starling/p2p/book"
 	"starling/p2p/limits"
 )
+
+// silentFor is how long a stream may name no protocol when another needs its place: the
+// name comes with the first bytes.
+const silentFor = time.Second
 
 var errShare = errors.New("host: more than this peer's share")
 
@@ -26,14 +33,18 @@ type resources struct {
 
 	mu      sync.Mutex
 	peers   map[peer.ID]*use
-	unnamed int   // streams of all peers that have named no protocol yet
-	windows int64 // bytes beyond the first windows
+	waiting map[peer.ID]*use // those with streams that have named no protocol yet
+	unnamed int              // streams of all peers that have named no protocol yet
+	windows int64            // bytes beyond the first windows
 }
 
 // A use is the share of one peer in our resources.
 type use struct {
-	scopes  int // of connections and streams
-	unnamed int // streams it opened
+	scopes  int       // of connections and streams
+	unnamed int       // streams it opened
+	since   time.Time // of the oldest of them, at least
+	network netip.Prefix
+	gone    bool // sent away: its unnamed streams count no more
 	named   int
 	unknown int       // streams that named no protocol of ours, or were refused
 	forgive time.Time // when one of them is forgotten
@@ -45,7 +56,7 @@ func newResources(s limits.Sizes, listed func(peer.ID) bool) *resources {
 	if listed == nil {
 		listed = func(peer.ID) bool { return false }
 	}
-	return &resources{sizes: s, listed: listed, shut: func(peer.ID) {}, peers: map[peer.ID]*use{}}
+	return &resources{sizes: s, listed: listed, shut: func(peer.ID) {}, peers: map[peer.ID]*use{}, waiting: map[peer.ID]*use{}}
 }
 
 // share returns how many streams a peer may have.
@@ -69,9 +80,58 @@ func (r *resources) of(p peer.ID) *use {
 
 // left ends a scope.
 func (r *resources) left(p peer.ID, u *use) {
-	if u.scopes--; u.scopes == 0 {
+	if u.scopes--; u.scopes == 0 && r.peers[p] == u {
 		delete(r.peers, p)
 	}
+}
+
+// waits counts a stream that has named no protocol yet.
+func (r *resources) waits(p peer.ID, u *use, now time.Time) {
+	if u.unnamed++; u.unnamed == 1 {
+		u.since = now
+		r.waiting[p] = u
+	}
+	r.unnamed++
+}
+
+// waited ends that.
+func (r *resources) waited(p peer.ID, u *use) {
+	if u.gone {
+		return
+	}
+	r.unnamed--
+	if u.unnamed--; u.unnamed == 0 {
+		delete(r.waiting, p)
+	}
+}
+
+// makeRoom sends somebody away whose streams say nothing, so that another may open
+// one: who has waited for a second and more, out of the network that has most, with
+// most streams, the longest. It reports whether there is room.
+func (r *resources) makeRoom(now time.Time) bool {
+	networks := map[netip.Prefix]int{}
+	for _, u := range r.waiting {
+		networks[u.network] += u.unnamed
+	}
+	var victim peer.ID
+	var worst *use
+	for p, u := range r.waiting {
+		if now.Sub(u.since) < silentFor || r.listed(p) {
+			continue
+		}
+		if worst == nil || cmp.Or(cmp.Compare(networks[u.network], networks[worst.network]), cmp.Compare(u.unnamed, worst.unnamed), worst.since.Compare(u.since)) > 0 {
+			victim, worst = p, u
+		}
+	}
+	if worst == nil {
+		return false
+	}
+	r.unnamed -= worst.unnamed
+	worst.gone = true
+	delete(r.waiting, victim)
+	delete(r.peers, victim)
+	go r.shut(victim)
+	return true
 }
 
 // strike counts a stream that was none, and reports whether there were too many.
@@ -86,8 +146,12 @@ func (u *use) strike(now time.Time) bool {
 }
 
 // OpenConnection implements network.ResourceManager.
-func (r *resources) OpenConnection(network.Direction, bool, multiaddr.Multiaddr) (network.ConnManagementScope, error) {
-	return &scope{r: r}, nil
+func (r *resources) OpenConnection(_ network.Direction, _ bool, at multiaddr.Multiaddr) (network.ConnManagementScope, error) {
+	s := &scope{r: r}
+	if a, ok := book.AddrPort(at); ok {
+		s.network = limits.Network(a.Addr())
+	}
+	return s, nil
 }
 
 // OpenStream implements network.ResourceManager.
@@ -102,16 +166,16 @@ func (r *resources) OpenStream(p peer.ID, dir network.Direction) (network.Stream
 	now := time.Now()
 	u.tokens = min(limits.StreamsBurst, u.tokens+limits.StreamsPerSec*now.Sub(u.filled).Seconds())
 	u.filled = now
-	if u.unnamed >= share || u.tokens < 1 || r.unnamed >= r.sizes.Unnamed {
-		if r.unnamed < r.sizes.Unnamed && u.strike(now) { // else it is not its fault
+	full := r.unnamed >= r.sizes.Unnamed
+	if u.unnamed >= share || u.tokens < 1 || full && !r.makeRoom(now) {
+		if !full && u.strike(now) { // else it is not its fault
 			go r.shut(p)
 		}
 		r.left(p, u)
 		return nil, errShare
 	}
 	u.tokens--
-	u.unnamed++
-	r.unnamed++
+	r.waits(p, u, now)
 	return &scope{r: r, peer: p, use: u, unnamed: true}, nil
 }
 
@@ -144,9 +208,10 @@ func (r *resources) ViewPeer(p peer.ID, f func(network.PeerScope) error) error {
 type scope struct {
 	r       *resources
 	peer    peer.ID
-	use     *use // nil: counts for nothing, or its connection has no peer yet
-	unnamed bool // a stream of the peer that has not named a protocol
-	named   bool // one that has
+	use     *use         // nil: counts for nothing, or its connection has no peer yet
+	network netip.Prefix // of a connection
+	unnamed bool         // a stream of the peer that has not named a protocol
+	named   bool         // one that has
 	grown   int64
 	done    bool
 }
@@ -156,6 +221,7 @@ func (s *scope) SetPeer(p peer.ID) error {
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
 	s.peer, s.use = p, s.r.of(p)
+	s.use.network = s.network
 	return nil
 }
 
@@ -182,8 +248,7 @@ func (s *scope) SetProtocol(protocol.ID) error {
 		return errShare
 	}
 	s.unnamed, s.named = false, true
-	s.r.unnamed--
-	s.use.unnamed--
+	s.r.waited(s.peer, s.use)
 	s.use.named++
 	return nil
 }
@@ -228,8 +293,7 @@ func (s *scope) Done() {
 		s.use.named--
 	}
 	if s.unnamed {
-		s.r.unnamed--
-		s.use.unnamed--
+		s.r.waited(s.peer, s.use)
 		if s.use.strike(time.Now()) {
 			go s.r.shut(s.peer)
 		}

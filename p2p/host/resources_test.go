@@ -1,18 +1,21 @@
 package host
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/limits"
 )
 
 // TestUnnamedStreams: streams that name no protocol are few in all, and a peer that
-// opens one after the other is sent away, but not one that errs now and then.
+// opens one after the other is sent away, but not one that errs now and then. Silent
+// ones keep nobody else out.
 func TestUnnamedStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limits.For(0)
@@ -31,6 +34,28 @@ func TestUnnamedStreams(t *testing.T) {
 		synctest.Wait()
 		if len(shut) != 0 {
 			t.Error("a peer is sent away for what others do")
+		}
+
+		// Who says nothing for longer makes room, one after the other, for those who come.
+		time.Sleep(2 * silentFor)
+		for i := range 3 * s.Unnamed {
+			st, err := r.OpenStream(peer.ID(rune(5000+i)), network.DirInbound)
+			if err != nil {
+				t.Fatalf("stream %d has no place beside silent ones: %v", i, err)
+			}
+			if i%2 == 0 {
+				if err := st.SetProtocol("named"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			st.Done()
+		}
+		synctest.Wait()
+		if n := len(shut); n == 0 || n > s.Unnamed {
+			t.Errorf("%d peers were sent away", n)
+		}
+		for len(shut) > 0 {
+			<-shut
 		}
 
 		r = newResources(s, nil)
@@ -65,6 +90,53 @@ func TestUnnamedStreams(t *testing.T) {
 		hold.Done()
 		if len(r.peers) != 0 {
 			t.Errorf("%d peers are remembered after they left", len(r.peers))
+		}
+	})
+}
+
+// TestSilentStreamsGo: when all places of unnamed streams are taken, the peer with most of
+// them goes, of the network with most; a relay of the list stays.
+func TestSilentStreamsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := limits.For(0)
+		r := newResources(s, func(p peer.ID) bool { return p == "relay" })
+		shut := make(chan peer.ID, 1000)
+		r.shut = func(p peer.ID) { shut <- p }
+		open := func(p peer.ID, at string) (network.StreamManagementScope, error) {
+			c, err := r.OpenConnection(network.DirInbound, true, multiaddr.StringCast("/ip4/"+at+"/tcp/4001"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SetPeer(p)
+			time.Sleep(time.Millisecond)
+			return r.OpenStream(p, network.DirInbound)
+		}
+		first, err := open("first", "99.1.1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open("relay", "5.5.5.5"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.Unnamed - 2 {
+			if _, err := open(peer.ID(rune(i)), fmt.Sprintf("5.5.5.%d", i%250)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(silentFor)
+		for i := range s.Unnamed - 2 {
+			if _, err := open(peer.ID(rune(5000+i)), fmt.Sprintf("20.%d.1.1", i)); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+		synctest.Wait()
+		for len(shut) > 0 {
+			if p := <-shut; p == "first" || p == "relay" {
+				t.Errorf("%s is sent away for those of a fuller network", p)
+			}
+		}
+		if err := first.SetProtocol("named"); err != nil {
+			t.Error(err)
 		}
 	})
 }
