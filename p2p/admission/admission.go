@@ -78,6 +78,7 @@ const (
 	again    = time.Hour // between checks that fail
 
 	maxCandidates = 2 * directory.MaxRelays
+	forgetAmong   = 16 // candidates are looked at before one is forgotten
 )
 
 // Errors that say why news is not taken. ErrUnvouched is nobody's fault.
@@ -98,6 +99,8 @@ type Config struct {
 	// Named reports whether the owner named a relay, which counts as reached once
 	// it is heard from. Nil is none.
 	Named func(wire.NodeID) bool
+	// Candidates bounds those who wait to be admitted; 0 is maxCandidates.
+	Candidates int
 	// Now is the time of day, for vouchers and ages; nil is time.Now.
 	Now func() time.Time
 	// Steady never jumps, even when the time of day is corrected, and measures how long
@@ -127,6 +130,7 @@ type candidate struct {
 	desc    *directory.Descriptor
 	voices  map[wire.NodeID]byte // which addresses each has reached
 	waiting bool                 // for a check, after which it is taken
+	after   time.Time            // not to be checked before
 	missed  time.Time            // when it did not answer and was not listed, first
 }
 
@@ -144,6 +148,9 @@ type file struct {
 func New(cfg Config) *Registrar {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Candidates == 0 {
+		cfg.Candidates = maxCandidates
 	}
 	if cfg.Steady == nil {
 		cfg.Steady = time.Now
@@ -270,11 +277,8 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 	c := r.candidates[desc.ID]
 	switch {
 	case c == nil:
-		if len(r.candidates) >= maxCandidates {
-			for id := range r.candidates { // any
-				delete(r.candidates, id)
-				break
-			}
+		if len(r.candidates) >= r.cfg.Candidates {
+			r.forget()
 		}
 		c = &candidate{voices: map[wire.NodeID]byte{}}
 		r.candidates[desc.ID] = c
@@ -285,6 +289,34 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 	}
 	c.raw, c.desc = slices.Clone(raw), desc
 	return c
+}
+
+// forget makes room for a candidate. Of some random ones it forgets the one with the
+// fewest voices of relays that we have reached: strangers who name any number push out
+// each other's candidates.
+func (r *Registrar) forget() {
+	var out wire.NodeID
+	looked, least := 0, 0
+	for id, c := range r.candidates { // maps are walked in a random order
+		n := r.speakFor(c)
+		if looked == 0 || n < least {
+			out, least = id, n
+		}
+		if looked++; looked == forgetAmong {
+			break
+		}
+	}
+	delete(r.candidates, out)
+}
+
+// speakFor returns the number of a candidate's voices that we have reached.
+func (r *Registrar) speakFor(c *candidate) (n int) {
+	for id := range c.voices {
+		if !r.cfg.Directory.Since(id).IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // counting returns the fresh vouchers of examiners that we know.
@@ -366,7 +398,9 @@ func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error 
 		n--
 	}
 	if !r.enough(c, Needed(n)) {
-		r.undecided++
+		if r.speakFor(c) > 0 {
+			r.undecided++
+		}
 		return ErrUnvouched
 	}
 	if n < AllAtOnce || !r.credible(c, Needed(n)) {

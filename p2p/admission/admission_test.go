@@ -335,6 +335,33 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// TestPutOff: a check that cannot be made is put off, a relay's of the list and a
+// candidate's, and does not keep the others waiting.
+func TestPutOff(t *testing.T) {
+	w := newWorld(t, 20)
+	r, o := newRelay(t, 1000), newRelay(t, 1001)
+	if err := w.Hear(r.vouch(t, Day(w.now), w.examiners(r)[:4]...)); err == nil {
+		t.Fatal("listed before it was looked at")
+	}
+	due, _ := w.Due(8)
+	if len(due) != 1 || due[0].ID != r.d.ID {
+		t.Fatalf("due: %v", due)
+	}
+	w.Later(due[0], 30*time.Second)
+	due, wait := w.Due(8)
+	if len(due) != 0 || wait <= 0 || wait > 30*time.Second {
+		t.Errorf("due at once again: %v, or in %v", due, wait)
+	}
+	w.Hear(o.vouch(t, Day(w.now), w.examiners(o)[:4]...))
+	if due, _ := w.Due(8); len(due) != 1 || due[0].ID != o.d.ID {
+		t.Errorf("another waits for it: %v", due)
+	}
+	w.now = w.now.Add(30 * time.Second)
+	if due, _ := w.Due(8); len(due) != 1 || due[0].ID != r.d.ID {
+		t.Errorf("after its wait: %v", due)
+	}
+}
+
 // TestDue: all are looked at in their time, those vouched for soon.
 func TestDue(t *testing.T) {
 	w := newWorld(t, 80)
@@ -468,6 +495,27 @@ func TestCandidatesBounded(t *testing.T) {
 	}
 	if kept < 50 {
 		t.Errorf("%d of the first hundred are kept: not a random one goes", kept)
+	}
+
+	// One whom a relay of the list speaks for outlives any number of those whom
+	// strangers name, and does not have others ask for lists.
+	d := r.d
+	d.ID = wire.NodeID{9, 9, 9, 9}
+	w.candidate(&d, raw).voices[w.relays[0].d.ID] = 1
+	for i := range 3 * maxCandidates {
+		d := r.d
+		d.ID = wire.NodeID{byte(i), byte(i >> 8), byte(i >> 16), 8}
+		c := w.candidate(&d, raw)
+		c.voices[wire.NodeID{1, 2, 3}] = 1
+		if i < 10 {
+			w.weigh(c)
+		}
+	}
+	if w.candidates[wire.NodeID{9, 9, 9, 9}] == nil {
+		t.Error("strangers pushed out whom a relay of the list speaks for")
+	}
+	if n := w.Undecided(); n != 0 {
+		t.Errorf("strangers' words are to be decided by others %d times", n)
 	}
 }
 

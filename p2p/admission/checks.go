@@ -44,7 +44,10 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 
 	// Half is for those that are listed: a relay with many invented ones vouched for
 	// does not keep their checks from being made.
-	ready := r.turns(most)
+	ready, next := r.turns(most, now)
+	if !next.IsZero() {
+		wait = min(wait, next.Sub(now))
+	}
 	for _, d := range relays {
 		f := r.files[d.ID]
 		if f == nil { // remembered from another start
@@ -119,7 +122,7 @@ func (r *Registrar) Later(c Check, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if it := r.candidates[c.ID]; it != nil {
-		it.waiting = true
+		it.waiting, it.after = true, r.cfg.Steady().Add(wait)
 	}
 	if f := r.files[c.ID]; f != nil {
 		f.check = r.cfg.Steady().Add(wait)
@@ -155,12 +158,18 @@ func (r *Registrar) need(id wire.NodeID) int {
 }
 
 // turns draws candidates that wait, at most so many: a voice, and then one of its own.
-// So a new one does not wait behind the inventions of others. The caller holds the
-// lock.
-func (r *Registrar) turns(most int) (ids []wire.NodeID) {
+// So a new one does not wait behind the inventions of others. next is the earliest time
+// of those that were put off; zero if none was. The caller holds the lock.
+func (r *Registrar) turns(most int, now time.Time) (ids []wire.NodeID, next time.Time) {
 	by := map[wire.NodeID][]wire.NodeID{}
 	for id, c := range r.candidates {
-		if c.waiting {
+		switch {
+		case !c.waiting:
+		case c.after.After(now):
+			if next.IsZero() || c.after.Before(next) {
+				next = c.after
+			}
+		default:
 			for voice := range c.voices {
 				by[voice] = append(by[voice], id) // maps are walked in a random order
 			}
@@ -177,7 +186,7 @@ func (r *Registrar) turns(most int) (ids []wire.NodeID) {
 			}
 		}
 	}
-	return ids
+	return ids, next
 }
 
 // disown unlists the relays that we tried to reach and never did, and that have too few

@@ -22,11 +22,12 @@
 //
 // The source of a candidate aims a dial of ours at it. A relay therefore dials only
 // public addresses, none on a machine of its own. It dials each once in 10 minutes, even
-// under other node ids, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up) and
-// 4 at a time in all; and it forgets a candidate that does not answer with its key. At
-// most 1,024 lie in the book, 16 in one /24: of more, a random one goes. Where private
-// addresses are allowed, the rules that count by address or network do not hold. Dials
-// back to the address that a node comes from are counted apart.
+// under other node ids, 8 an hour in one /24 (/48 of IPv6), 2 a second (32 saved up), and
+// few at a time for each [Reason]; and it forgets a candidate that does not answer with
+// its key. At most 1,024 lie in the book, 16 in one /24: of more, a random one goes.
+// Where private addresses are allowed, the rules that count by address or network do not
+// hold. Dials back to the address that a node comes from are counted apart, and so are
+// checks of relays that others vouch for.
 package book
 
 import (
@@ -47,7 +48,8 @@ const (
 	CandidatesPerHour = 8                // dials in one network
 	CandidatesPerSec  = 2                // dials in all
 	CandidatesBurst   = 32               // of them saved up
-	CandidatesAtOnce  = 4                // dials that are under way
+	CandidatesAtOnce  = 4                // dials that are under way, of those who were heard of
+	ChecksAtOnce      = 16               // the same of our checks, and of each kind of examination
 	MaxCandidates     = 1024             // nodes
 	MaxPerNetwork     = 16               // of them in one network
 	MaxNamed          = 256              // nodes that owner and links name
@@ -120,6 +122,7 @@ type Book struct {
 	permits map[*Permit]struct{}
 	open    map[wire.NodeID]map[netip.AddrPort]int // by how many of them
 	meter   meter
+	checks  meter // of nodes that we look for because others vouch for them
 	homes   meter // of nodes that come from the address they name
 }
 
@@ -148,6 +151,7 @@ func New(cfg Config) *Book {
 		permits: map[*Permit]struct{}{},
 		open:    map[wire.NodeID]map[netip.AddrPort]int{},
 		meter:   newMeter(),
+		checks:  newMeter(),
 		homes:   newMeter(),
 	}
 }

@@ -112,7 +112,7 @@ func TestNotPublic(t *testing.T) {
 		if b.Hear(id(i), at(s)) {
 			t.Errorf("%s is taken", s)
 		}
-		if _, err := b.OpenAt(id(i), at(s), i%2 == 0); !errors.Is(err, book.ErrNoAddress) {
+		if _, err := b.OpenAt(id(i), at(s), book.Reason(i%4)); !errors.Is(err, book.ErrNoAddress) {
 			t.Errorf("%s may be tried: %v", s, err)
 		}
 		if at(s).Addr() != own.Addr() && b.Name(id(i), book.Owner, at(s)) {
@@ -129,36 +129,52 @@ func TestNotPublic(t *testing.T) {
 }
 
 // TestHomeIsCountedApart: a node that names addresses of others, at any price, uses up
-// no turn of a node to be dialled where it comes from; and may not do so without end
-// either.
+// no turn of a node to be dialled where it comes from, or because others vouch for it; and
+// may not do so without end either.
 func TestHomeIsCountedApart(t *testing.T) {
 	b, clock := relay(nil)
 	var held []*book.Permit
 	for i := range 100 {
 		for _, s := range []string{fmt.Sprintf("9.9.9.%d:4001", i), fmt.Sprintf("20.%d.0.1:4001", i), "9.9.9.9:4001"} {
-			if p, err := b.OpenAt(id(i), at(s), false); err == nil {
+			if p, err := b.OpenAt(id(i), at(s), book.Asked); err == nil {
 				held = append(held, p) // and never gives it back
 			}
 		}
 		clock.Time = clock.Add(time.Second)
 	}
-	if len(held) != book.CandidatesAtOnce {
+	if len(held) != book.ChecksAtOnce {
 		t.Fatalf("%d are under way", len(held))
 	}
+	heard := 0
+	for i := range 100 {
+		b.Hear(id(500+i), at(fmt.Sprintf("21.%d.0.1:4001", i)))
+		if p, err := b.Open(id(500 + i)); err == nil {
+			heard++
+			held = append(held, p)
+		}
+	}
+	if heard != book.CandidatesAtOnce {
+		t.Errorf("%d of those who were heard of are dialled beside them", heard)
+	}
+	if p, err := b.OpenAt(id(999), at("9.9.9.9:4001"), book.Checked); err != nil {
+		t.Errorf("our own check waits for what others point at: %v", err)
+	} else {
+		p.Done(netip.AddrPort{})
+	}
 	mine := at("9.9.9.9:4001")
-	p, err := b.OpenAt(id(1000), mine, true)
+	p, err := b.OpenAt(id(1000), mine, book.Home)
 	if err != nil {
 		t.Fatalf("others have used up the turn of 9.9.9.9: %v", err)
 	}
 	p.Done(netip.AddrPort{})
 	for i := range 10 {
-		if _, err := b.OpenAt(id(1000+i), mine, true); !errors.Is(err, book.ErrSpent) {
+		if _, err := b.OpenAt(id(1000+i), mine, book.Home); !errors.Is(err, book.ErrSpent) {
 			t.Errorf("at once again: %v", err)
 		}
 	}
 	n := 0
 	for i := range 100 {
-		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.%d:4001", 10+i)), true); err == nil {
+		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.%d:4001", 10+i)), book.Home); err == nil {
 			n++
 			p.Done(netip.AddrPort{})
 		}
@@ -179,7 +195,7 @@ func TestRelayPorts(t *testing.T) {
 			if b.Hear(n, a) {
 				t.Errorf("%v is taken", a)
 			}
-			if _, err := b.OpenAt(n, a, j == 0); !errors.Is(err, book.ErrNoAddress) {
+			if _, err := b.OpenAt(n, a, book.Reason(j%4)); !errors.Is(err, book.ErrNoAddress) {
 				t.Errorf("%v may be tried: %v", a, err)
 			}
 			for _, source := range []book.Source{book.Pasted, book.Remembered} {

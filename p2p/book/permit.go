@@ -16,6 +16,7 @@ type Permit struct {
 	source Source
 	addrs  []netip.AddrPort
 	meter  *meter // that counts it, if it is a candidate's
+	why    Reason
 	done   bool
 }
 
@@ -48,7 +49,7 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 		return nil, ErrNoAddress
 	}
 	if source == Candidate {
-		if addrs = b.meter.take(addrs, b.cfg.Now(), !b.cfg.AllowPrivate); len(addrs) == 0 {
+		if addrs = b.meter.take(addrs, b.cfg.Now(), !b.cfg.AllowPrivate, Heard); len(addrs) == 0 {
 			return nil, ErrLater
 		}
 	}
@@ -57,29 +58,49 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 	return p, nil
 }
 
+// A Reason is why a node is dialled by the rules of candidates. A node that does not
+// answer keeps a dial under way for seconds: so each reason has its own number of them.
+type Reason byte
+
+// Reasons.
+const (
+	// Heard: somebody said that it is there.
+	Heard Reason = iota
+	// Asked: it wants to be examined, at an address that it does not come from.
+	Asked
+	// Checked: others vouch for it, and we look for ourselves.
+	Checked
+	// Home: it wants to be examined at the very address that it comes from.
+	Home
+	reasons
+)
+
 // OpenAt gives leave to dial a node at one address that it names itself, to see whether
-// it is there: by the rules of candidates, even if it is listed. A node that comes from
-// that very address is at home. Such dials are aimed at nobody else, and are counted
-// apart, so that no third party uses up their turns.
-func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, home bool) (*Permit, error) {
+// it is there: by the rules of candidates, even if it is listed. Checks are counted
+// apart, and so are dials home, which nobody else can aim: no third party uses up their
+// turns.
+func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, why Reason) (*Permit, error) {
 	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
 		return nil, ErrNoAddress
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, now := &b.meter, b.cfg.Now()
-	if home {
+	switch why {
+	case Checked:
+		m = &b.checks
+	case Home:
 		m = &b.homes
 	}
 	if !b.cfg.AllowPrivate && m.spent(a, now) {
 		return nil, ErrSpent
 	}
-	addrs := m.take([]netip.AddrPort{a}, now, !b.cfg.AllowPrivate)
+	addrs := m.take([]netip.AddrPort{a}, now, !b.cfg.AllowPrivate, why)
 	if len(addrs) == 0 {
 		return nil, ErrLater
 	}
 	p := b.permit(id, Candidate, addrs)
-	p.meter = m
+	p.meter, p.why = m, why
 	return p, nil
 }
 
@@ -193,7 +214,7 @@ func (p *Permit) Unknown() {
 	defer b.mu.Unlock()
 	if p.close() && p.source == Candidate {
 		for _, a := range p.addrs {
-			delete(b.meter.dialled, a)
+			delete(p.meter.dialled, a)
 		}
 	}
 }
@@ -218,14 +239,14 @@ func (p *Permit) close() bool {
 	}
 
 	if p.source == Candidate {
-		p.meter.end()
+		p.meter.atOnce[p.why]--
 	}
 	return true
 }
 
 // A meter counts the dials of candidates.
 type meter struct {
-	atOnce   int
+	atOnce   [reasons]int // under way
 	tokens   float64
 	filled   time.Time
 	dialled  map[netip.AddrPort]time.Time
@@ -238,14 +259,18 @@ func newMeter() meter {
 
 // take returns the addresses of one candidate that may be dialled now, and
 // counts them. The permit must be ended unless there are none.
-func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may []netip.AddrPort) {
+func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why Reason) (may []netip.AddrPort) {
 	if m.filled.IsZero() || now.Before(m.filled) {
 		m.filled = now
 	}
 	m.tokens = min(CandidatesBurst, m.tokens+CandidatesPerSec*now.Sub(m.filled).Seconds())
 	m.filled = now
 
-	if m.atOnce >= CandidatesAtOnce {
+	most := ChecksAtOnce
+	if why == Heard {
+		most = CandidatesAtOnce
+	}
+	if m.atOnce[why] >= most {
 		return nil
 	}
 
@@ -268,12 +293,10 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool) (may
 	}
 
 	if len(may) > 0 {
-		m.atOnce++
+		m.atOnce[why]++
 	}
 	return may
 }
-
-func (m *meter) end() { m.atOnce-- }
 
 // spent reports whether an address, or its network, has had its dials for now.
 func (m *meter) spent(a netip.AddrPort, now time.Time) bool {

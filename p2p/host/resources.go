@@ -105,14 +105,15 @@ func (r *resources) waited(p peer.ID, u *use) {
 	}
 }
 
-// makeRoom sends somebody away whose streams say nothing, so that another may open
-// one: who has waited for a second and more, out of the network that has most, with
-// most streams, the longest. It reports whether there is room.
+// makeRoom sends a peer with silent streams away for another's. Of those older than
+// silentFor it is one of the network with most, then with most streams, then the oldest.
+// It reports whether there is room.
 func (r *resources) makeRoom(now time.Time) bool {
 	networks := map[netip.Prefix]int{}
 	for _, u := range r.waiting {
 		networks[u.network] += u.unnamed
 	}
+
 	var victim peer.ID
 	var worst *use
 	for p, u := range r.waiting {
@@ -126,6 +127,7 @@ func (r *resources) makeRoom(now time.Time) bool {
 	if worst == nil {
 		return false
 	}
+
 	r.unnamed -= worst.unnamed
 	worst.gone = true
 	delete(r.waiting, victim)

@@ -56,21 +56,41 @@ type Sizes struct {
 	Unnamed  int // streams that have not named a protocol yet
 	Windows  int64
 
+	Admitting int // candidates for the list of relays
+	Queued    int // frames in the queues of all links
+
 	Replay    int // bytes of replay tags; never more than at 1 GiB: packets have a rate
 	Seats     int // at the mailbox
 	SeatBytes int // of all of them
 }
 
 // For returns the sizes for so many bytes of memory: those of the table at
-// 1 GiB, and in proportion from a quarter to four times of it.
+// 1 GiB, and in proportion from a quarter to four times of it. The windows of relays
+// grow by what all the rest leaves of seven eighths of the memory, so that the sum holds
+// at every size: the lines that do not depend on memory weigh more where there is little.
 func For(memory int64) Sizes {
-	share := min(max(float64(memory)/gib, 0.25), 4)
+	memory = min(max(memory, gib/4), 4*gib)
+	share := float64(memory) / gib
 	n := func(at1 int) int { return int(float64(at1) * share) }
-	return Sizes{
+	s := Sizes{
 		Clients: n(2000), Relays: n(525), HalfOpen: n(512), HalfHost: 8, HalfNet: 32,
-		Slowed: n(256), Unnamed: n(256), Windows: int64(n(256 << 20)),
+		Slowed: n(256), Unnamed: n(256), Admitting: n(20_000), Queued: n(16_384),
 		Replay: min(n(180_000_000), 180_000_000), Seats: n(20_000), SeatBytes: n(80 << 20),
 	}
+	s.Windows = min(memory/4, memory/8*7-s.bytes()) >> 20 << 20
+	return s
+}
+
+// bytes returns what all lines of the table take together.
+func (s Sizes) bytes() (n int64) {
+	for _, b := range Table {
+		most := b.Most
+		if b.Of != nil {
+			most = b.Of(s)
+		}
+		n += int64(most) * int64(b.Each)
+	}
+	return n
 }
 
 // A Bound is one line of the table.
@@ -83,37 +103,43 @@ type Bound struct {
 	Full string // the part that goes
 	Test string // package and test that fills it
 	Name string // the constant, if it is in another package: "p2p/book MaxCandidates"
+	// Of is the number for other sizes; nil if it does not depend on memory.
+	Of func(Sizes) int
 }
 
 // Table is all that strangers may take at a relay of 1 GiB.
 var Table = []Bound{
-	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse", ""},
-	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed", ""},
-	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen", ""},
-	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", ""},
-	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", ""},
-	{"streams without a name", 256, 256 << 10, "anybody", "peer", "refused", "p2p/host TestUnnamedStreams", ""},
-	{"yamux windows beyond the first", 256, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows", ""},
-	{"clients that are slowed", 256, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed", ""},
-	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer", ""},
-	{"dials for packets", 64, 8 << 10, "who sends packets", "4 a link", "random one of the link with most", "p2p/link TestDeadNextHops", "p2p/link DialsAtOnce"},
-	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded", "p2p/book MaxCandidates"},
-	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates", "p2p/book CandidatesAtOnce"},
-	{"hearsay of the DHT", 1024, 512, "relays", "4 addresses a node", "random", "p2p/discovery TestHearsay", "p2p/discovery maxHeard"},
-	{"records in the DHT", 256, 512, "anybody", "-", "random", "p2p/discovery TestRecordsAreBounded", "p2p/discovery maxRecords"},
-	{"knocks that are not paid for", 1024, 1 << 10, "anybody", "16 a network", "random one of the network, or of all", "p2p/admission TestKnocksBounded", "p2p/admission maxKnocks"},
-	{"relays that wait to be examined", 64, 1 << 10, "who knocks", "4 a network", "one of the fullest network", "p2p/admission TestLine", "p2p/admission maxLine"},
-	{"relays to be admitted", 20_000, 2 << 10, "relays of the list", "-", "random", "p2p/admission TestCandidatesBounded", "p2p/admission maxCandidates"},
-	{"relays in the list", 10_000, 2 << 10, "who was reached", "32 a network, 2 an address", "youngest of the heaviest network", "p2p/directory TestFull", "p2p/directory MaxRelays"},
-	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory maxLiars"},
-	{"askers for the list", 4096, 128, "anybody", "-", "random", "p2p/directory/exchange TestRatesBounded", "p2p/directory/exchange maxRates"},
-	{"neighbours who gossip", 4096, 128, "anybody", "-", "random", "p2p/limits TestRatesBounded", "p2p/directory/gossip maxPeers"},
-	{"packets that wait", 8192, 2400, "who sends packets", "link, network", "random one of the heaviest link", "p2p/mix TestHeaviestLinkMakesRoom", "p2p/mix DefaultMaxDelayed"},
-	{"bytes of the replay memory", 180_000_000, 1, "who sends packets", "turns at the gate", "none: some fresh packets are refused", "p2p/mix TestMemoryUsedUp", "p2p/mix DefaultMemory"},
-	{"seats at the mailbox", 20_000, 4 << 10, "who fetches", "a stamp each", "young ones for a stamp", "p2p/mailbox TestYoungSeatsAreContested", "p2p/mailbox DefaultMaxSeats"},
-	{"requests at the mailbox", 512, 8 << 10, "who sends packets", "256 of a kind", "newest", "p2p/mailbox TestOverload", "p2p/mailbox DefaultMaxRequests"},
-	{"tags that were asked for", 1 << 18, 25, "who fetches", "-", "random", "p2p/mailbox TestInterestCap", "p2p/mailbox DefaultMaxInterest"},
-	{"boxes", 1 << 18, 0, "who sends packets", "rate of each class", "random one of those that nobody asked for", "p2p/mailbox TestEvictionIsFair", "p2p/mailbox DefaultMaxBoxes"},
+	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse", "", func(s Sizes) int { return s.Clients }},
+	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed", "", func(s Sizes) int { return s.Relays }},
+	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen", "", func(s Sizes) int { return s.HalfOpen }},
+	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", "", nil},
+	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", "", nil},
+	{"streams without a name", 256, 256 << 10, "anybody", "peer", "silent ones of the fullest network", "p2p/host TestUnnamedStreams", "", func(s Sizes) int { return s.Unnamed }},
+	{"yamux windows beyond the first", 234, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows", "", func(s Sizes) int { return int(s.Windows >> 20) }},
+	{"clients that are slowed", 256, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed", "", func(s Sizes) int { return s.Slowed }},
+	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer", "", nil},
+	{"frames in all queues", 16_384, 2400, "anybody", "4 a link", "newest", "p2p/link TestDeafPeersTogether", "", func(s Sizes) int { return s.Queued }},
+	{"dials for packets", 64, 8 << 10, "who sends packets", "4 a link", "random one of the link with most", "p2p/link TestDeadNextHops", "p2p/link DialsAtOnce", nil},
+	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded", "p2p/book MaxCandidates", nil},
+	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates", "p2p/book CandidatesAtOnce", nil},
+	{"dials to see who is there, of each kind", 16, 8 << 10, "who knocks, relays of the list", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestHomeIsCountedApart", "p2p/book ChecksAtOnce", nil},
+	{"hearsay of the DHT", 1024, 512, "relays", "4 addresses a node", "random", "p2p/discovery TestHearsay", "p2p/discovery maxHeard", nil},
+	{"records in the DHT", 256, 512, "anybody", "-", "random", "p2p/discovery TestRecordsAreBounded", "p2p/discovery maxRecords", nil},
+	{"knocks that are not paid for", 1024, 1 << 10, "anybody", "16 a network", "random one of the network, or of all", "p2p/admission TestKnocksBounded", "p2p/admission maxKnocks", nil},
+	{"relays that wait to be examined", 64, 1 << 10, "who knocks", "4 a network", "one of the fullest network", "p2p/admission TestLine", "p2p/admission maxLine", nil},
+	{"relays to be admitted", 20_000, 2 << 10, "anybody", "-", "random one, rather of strangers", "p2p/admission TestCandidatesBounded", "p2p/admission maxCandidates", func(s Sizes) int { return s.Admitting }},
+	{"lists of relays that are read", 48, 40 << 10, "relays of the list", "-", "silent longest", "p2p/relay TestReadingsFull", "p2p/relay maxReadings", nil},
+	{"lists of others that are read", 16, 40 << 10, "anybody", "4 a network", "silent longest of the fullest network", "p2p/relay TestReadingsFull", "p2p/relay maxStrange", nil},
+	{"relays in the list", 10_000, 2 << 10, "who was reached", "32 a network, 2 an address", "youngest of the heaviest network", "p2p/directory TestFull", "p2p/directory MaxRelays", nil},
+	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory maxLiars", nil},
+	{"askers for the list", 4096, 128, "anybody", "-", "random", "p2p/directory/exchange TestRatesBounded", "p2p/directory/exchange maxRates", nil},
+	{"neighbours who gossip", 4096, 128, "anybody", "-", "random", "p2p/limits TestRatesBounded", "p2p/directory/gossip maxPeers", nil},
+	{"packets that wait", 8192, 2400, "who sends packets", "link, network", "random one of the heaviest link", "p2p/mix TestHeaviestLinkMakesRoom", "p2p/mix DefaultMaxDelayed", nil},
+	{"bytes of the replay memory", 180_000_000, 1, "who sends packets", "turns at the gate", "none: some fresh packets are refused", "p2p/mix TestMemoryUsedUp", "p2p/mix DefaultMemory", func(s Sizes) int { return s.Replay }},
+	{"seats at the mailbox", 20_000, 4 << 10, "who fetches", "a stamp each", "young ones for a stamp", "p2p/mailbox TestYoungSeatsAreContested", "p2p/mailbox DefaultMaxSeats", func(s Sizes) int { return s.Seats }},
+	{"requests at the mailbox", 512, 8 << 10, "who sends packets", "256 of a kind", "newest", "p2p/mailbox TestOverload", "p2p/mailbox DefaultMaxRequests", nil},
+	{"tags that were asked for", 1 << 18, 25, "who fetches", "-", "random", "p2p/mailbox TestInterestCap", "p2p/mailbox DefaultMaxInterest", nil},
+	{"boxes", 1 << 18, 0, "who sends packets", "rate of each class", "random one of those that nobody asked for", "p2p/mailbox TestEvictionIsFair", "p2p/mailbox DefaultMaxBoxes", nil},
 }
 
 // Network returns the block of addresses that one hand is taken to hold when

@@ -19,8 +19,9 @@
 //
 // A frame that has begun must be complete within FrameTimeout. A link without a
 // whole frame for Config.Idle is closed. Writing waits WriteTimeout at most, in
-// which time a queue of QueueSize frames fills. Frames that do not fit are dropped
-// and counted, the newest first: the mix network above repeats important ones. A
+// which time a queue of QueueSize frames fills. On all links together Config.Queued
+// frames wait at most; beyond it each link has room for QueueLeast. Frames that do not fit
+// are dropped and counted, the newest first: the mix network above repeats important ones. A
 // peer that sends something else than frames loses its link. Sending faster than
 // Config.Rate, or than Config.ByNetwork lets a network, is not punished: the reader
 // slows down and the peer's own transport makes it wait. Only so many clients may be
@@ -60,8 +61,9 @@ import (
 )
 
 const (
-	// QueueSize is how many frames may wait on one link.
-	QueueSize = 256
+	// QueueSize is how many frames may wait on one link, and QueueLeast how many may
+	// whatever waits on others.
+	QueueSize, QueueLeast = 256, 4
 	// FrameTimeout is how long one frame may take to arrive.
 	FrameTimeout = 10 * time.Second
 	// WriteTimeout is how long a neighbour may refuse to read.
@@ -123,6 +125,8 @@ type Config struct {
 	ByNetwork *limits.Rates[netip.Prefix]
 	// Slowed is how many clients may be slowed at a time; 0 is any number.
 	Slowed int
+	// Queued is how many frames may wait on all links together; 0 is any number.
+	Queued int
 	// Tap, if set, sees all that passes. For tests.
 	Tap func(Seen)
 }
@@ -135,6 +139,7 @@ type Links struct {
 	wg     sync.WaitGroup
 
 	in, out atomic.Int64 // frames
+	queued  atomic.Int64 // frames that wait, if they are counted
 
 	mu     sync.Mutex
 	closed bool
@@ -249,6 +254,9 @@ func (l *Links) forgetRoles() {
 		}
 	}
 }
+
+// Waiting returns how many frames wait on all links, if Config.Queued bounds them.
+func (l *Links) Waiting() int { return int(l.queued.Load()) }
 
 // Traffic returns how many bytes of frames were read and written.
 func (l *Links) Traffic() (in, out int64) {
@@ -366,15 +374,34 @@ func (l *Links) SendFor(asker, to wire.NodeID, f *wire.Frame) error {
 		return ErrClosed
 	}
 	if streams := l.peers[to]; len(streams) > 0 {
-		select {
-		case streams[len(streams)-1].out <- f:
-			return nil
-		default:
-			l.count("queue full")
-			return ErrFull
-		}
+		return l.enqueue(streams[len(streams)-1], f)
 	}
 	return l.sendLater(asker, to, f)
+}
+
+// enqueue puts a frame into the queue of a link. When all queues together are full, each
+// link has room for QueueLeast: deaf peers take no room from others. The caller holds the
+// lock.
+func (l *Links) enqueue(st *stream, f *wire.Frame) error {
+	if l.cfg.Queued > 0 && l.queued.Load() >= int64(l.cfg.Queued) && len(st.out) >= QueueLeast {
+		l.count("queues full")
+		return ErrFull
+	}
+	select {
+	case st.out <- f:
+		l.counted(1)
+		return nil
+	default:
+		l.count("queue full")
+		return ErrFull
+	}
+}
+
+// counted counts frames that wait.
+func (l *Links) counted(n int) {
+	if l.cfg.Queued > 0 {
+		l.queued.Add(int64(n))
+	}
 }
 
 // SendWait queues a frame for a peer it has a link to, and waits for room.
@@ -451,6 +478,7 @@ func (l *Links) serve(s network.Stream, up chan struct{}, eager bool) {
 	close(st.done)
 	writer.Wait()
 	l.remove(st)
+	l.counted(-len(st.out)) // nobody adds to them any more
 }
 
 // begin counts a stream that has no hello yet.
@@ -618,6 +646,7 @@ func (l *Links) write(st *stream) {
 			return
 		}
 
+		l.counted(-1)
 		data := f[:]
 		l.tap("out", st.s.Conn(), st.peer, f.Body())
 		// Frames that wait already are written with it: one record, one system call.
@@ -626,6 +655,7 @@ func (l *Links) write(st *stream) {
 			batch = append(batch, f[:]...)
 			for range n {
 				f = <-st.out
+				l.counted(-1)
 				l.tap("out", st.s.Conn(), st.peer, f.Body())
 				batch = append(batch, f[:]...)
 			}

@@ -301,6 +301,48 @@ func TestDeafPeer(t *testing.T) {
 	eventually(t, "the other gets its frame", func() bool { return c.got() == 1 })
 }
 
+// TestDeafPeersTogether: peers that read nothing fill what may wait on all links
+// together, and take no room from those that read.
+func TestDeafPeersTogether(t *testing.T) {
+	const most = 100
+	b, c := newNode(t, func(cfg *link.Config) { cfg.Queued = most }), newNode(t, nil)
+	var deaf []*node
+	for range 3 {
+		a := newNode(t, nil)
+		s := raw(t, a, b) // and never read
+		defer s.Reset()
+		s.Write(frame(0)[:])
+		eventually(t, "link", func() bool { return b.links.Connected(a.id) })
+		deaf = append(deaf, a)
+	}
+	b.dial(t, c)
+
+	// The windows of the transport come first, then the queues fill.
+	refused := map[*node]int{}
+	for i := range uint32(2 * link.QueueSize) {
+		for _, a := range deaf {
+			if errors.Is(b.links.Send(a.id, frame(i)), link.ErrFull) {
+				refused[a]++
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if len(refused) != len(deaf) || b.count("queues full") == 0 || b.count("queue full") > 0 {
+		t.Errorf("%d of %d deaf peers get no more, counts %v", len(refused), len(deaf), b.counts)
+	}
+
+	for i := range uint32(200) {
+		if err := b.links.Send(c.id, frame(i)); err != nil {
+			t.Fatalf("frame %d for who reads: %v", i, err)
+		}
+		eventually(t, "the other gets its frame", func() bool { return c.got() > int(i) })
+	}
+	for _, a := range deaf {
+		b.links.Drop(a.id)
+	}
+	eventually(t, "what waited for those who left is counted no more", func() bool { return b.links.Waiting() == 0 })
+}
+
 // TestIdle: a silent link ends.
 func TestIdle(t *testing.T) {
 	var mu sync.Mutex

@@ -23,6 +23,10 @@ const (
 	// checkTimeout is how long a relay may take to show its key at an address.
 	checkTimeout = 5 * time.Second
 	checksAtOnce = 4
+	// examinedAtOnce is how many who knocked are dialled at a time.
+	examinedAtOnce = 8
+	// lateLook is between looks at news that came too often.
+	lateLook = time.Minute
 	// busyWait is until a check is tried again for which there is no leave yet.
 	busyWait  = 500 * time.Millisecond
 	busyTries = 6
@@ -45,7 +49,7 @@ type lobby struct {
 
 func (r *Relay) newLobby() {
 	r.lobby.register = admission.New(admission.Config{
-		Directory: r.dir, Self: r.id, AllowPrivate: r.cfg.AllowPrivate, Now: r.now,
+		Directory: r.dir, Self: r.id, AllowPrivate: r.cfg.AllowPrivate, Candidates: r.sizes.Admitting, Now: r.now,
 		Reached: r.reachedLately,
 		Named: func(id wire.NodeID) bool {
 			return slices.Contains(r.book.Named(), id)
@@ -74,9 +78,9 @@ func (r *Relay) reachedSince(id wire.NodeID, at []netip.AddrPort, ago time.Durat
 }
 
 // leave asks the book for leave to dial, and again for a while if there is none yet.
-func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, home bool) (*book.Permit, error) {
+func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, why book.Reason) (*book.Permit, error) {
 	for range busyTries {
-		permit, err := r.book.OpenAt(id, at, home)
+		permit, err := r.book.OpenAt(id, at, why)
 		if !errors.Is(err, book.ErrLater) {
 			return permit, err
 		}
@@ -89,36 +93,59 @@ func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, ho
 	return nil, book.ErrLater
 }
 
-// check dials a relay afresh at all its addresses that we have a way to. tried and
-// reached are masks; later means that there is no leave to dial now. source is where it
-// comes from, if it asked.
+// check dials a relay afresh at all addresses in reach, side by side: a silent one keeps
+// us no longer at four than at one. tried and reached are masks; later means no leave to
+// dial now. source is the address of one that asked.
 func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr) (tried, reached byte, later bool) {
 	six := r.hasSix()
+	var mu sync.Mutex
+	var dials sync.WaitGroup
 	for i, a := range c.Addresses {
 		if !a.Dialable() || a.Addr().Is6() && !six {
 			continue
 		}
 		if r.reachedSince(c.ID, []netip.AddrPort{a.AddrPort}, book.CandidateAgain) {
+			mu.Lock()
 			tried, reached = tried|1<<i, reached|1<<i
+			mu.Unlock()
 			continue
 		}
 
-		permit, err := r.leave(ctx, c.ID, a.AddrPort, admission.Home(a, source))
-		if errors.Is(err, book.ErrLater) || errors.Is(err, book.ErrSpent) {
-			return tried, reached, true
-		}
-		tried |= 1 << i
-		if err != nil {
-			continue
-		}
-
-		dialling, cancel := context.WithTimeout(ctx, checkTimeout)
-		if host.Afresh(dialling, r.host, permit) == nil {
-			reached |= 1 << i
-		}
-		cancel()
+		dials.Go(func() {
+			permit, err := r.leave(ctx, c.ID, a.AddrPort, reason(a, source))
+			answers := err == nil && r.answers(ctx, permit)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, book.ErrLater), errors.Is(err, book.ErrSpent):
+				later = true
+			case answers:
+				tried, reached = tried|1<<i, reached|1<<i
+			default:
+				tried |= 1 << i
+			}
+		})
 	}
-	return tried, reached, false
+	dials.Wait()
+	return tried, reached, later
+}
+
+// answers dials by a permit, and reports whether somebody has shown the key.
+func (r *Relay) answers(ctx context.Context, permit *book.Permit) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return host.Afresh(ctx, r.host, permit) == nil
+}
+
+// reason is why an address is dialled of somebody who comes from another, if it asked.
+func reason(a directory.Address, source netip.Addr) book.Reason {
+	switch {
+	case !source.IsValid():
+		return book.Checked
+	case admission.Home(a, source):
+		return book.Home
+	}
+	return book.Asked
 }
 
 // hasSix reports whether this machine has an IPv6 address of the kind that relays
@@ -129,37 +156,55 @@ func (r *Relay) hasSix() bool {
 	})
 }
 
-// admit makes the checks that are due and examines relays that have knocked, until ctx
-// ends.
+// admit makes the checks that are due, until ctx ends.
 func (r *Relay) admit(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	slots := make(chan struct{}, checksAtOnce)
-	do := func(f func()) {
-		slots <- struct{}{}
-		work.Go(func() { f(); <-slots })
-	}
 
+	var late time.Time
 	for {
-		due, wait := r.lobby.register.Due(checksAtOnce)
-		for _, c := range due {
-			do(func() { r.checkListed(ctx, c) })
+		if now := time.Now(); now.Sub(late) >= lateLook {
+			r.dir.Late()
+			late = now
 		}
 
-		timer := time.NewTimer(wait)
+		due, wait := r.lobby.register.Due(checksAtOnce)
+		for _, c := range due {
+			slots <- struct{}{}
+			work.Go(func() { r.checkListed(ctx, c); <-slots })
+		}
+
+		timer := time.NewTimer(min(wait, lateLook))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
-		case <-r.lobby.line.Wake():
-			if x, ok := r.lobby.line.Next(); ok {
-				do(func() { r.examine(ctx, x) })
-			}
 		case <-r.lobby.register.Wake():
 		case <-timer.C:
-			r.dir.Late()
 		}
 		timer.Stop()
+	}
+}
+
+// receive examines relays that have knocked, until ctx ends. A silent one keeps others
+// that knock waiting, and no check of ours.
+func (r *Relay) receive(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	slots := make(chan struct{}, examinedAtOnce)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.lobby.line.Wake():
+		}
+		slots <- struct{}{}
+		if x, ok := r.lobby.line.Next(); ok {
+			work.Go(func() { r.examine(ctx, x); <-slots })
+		} else {
+			<-slots
+		}
 	}
 }
 
@@ -173,16 +218,10 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 	tried, reached, later := r.check(ctx, c, netip.Addr{})
 	switch {
 	case ctx.Err() != nil:
-	case later, tried == 0:
-		wait := busyWait
-		if tried == 0 && !later {
-			wait = knockLook
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
-		r.lobby.register.Later(c, wait)
+	case later:
+		r.lobby.register.Later(c, busyWait)
+	case tried == 0: // no way there for now
+		r.lobby.register.Later(c, knockLook)
 	case tried == reached:
 		if err := r.lobby.register.Reached(c.Raw); err != nil {
 			r.refused.Add(err.Error())

@@ -215,8 +215,6 @@ func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
 func (r *Relay) sync(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
-	slots := make(chan struct{}, 4)
-	waiting := make(chan struct{}, 64)
 
 	asked := map[wire.NodeID]time.Time{} // of late
 	pull := func(id wire.NodeID) {
@@ -225,28 +223,28 @@ func (r *Relay) sync(ctx context.Context) error {
 		} else if asked[id] = now; len(asked) > 4*maxMet {
 			maps.DeleteFunc(asked, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) >= syncSoon })
 		}
-		// Never wait for a place: the next round will do.
-		select {
-		case waiting <- struct{}{}:
-		default:
-			return
+		ctx, it := r.readings.begin(ctx, id, r.voice(id), r.network(id))
+		if it == nil {
+			return // the next round will do
 		}
 		work.Go(func() {
-			defer func() { <-waiting }()
-			slots <- struct{}{}
-			defer func() { <-slots }()
+			defer r.readings.end(it)
 			r.pull(ctx, id)
 		})
 	}
 
 	pause, undecided := syncMin, 0
+	next := time.Now().Add(pace.Jitter(pause))
 	for {
 		// Somebody is vouched for by too few that we know: others may know more.
 		if n := r.lobby.register.Undecided(); n > undecided {
 			undecided, pause = n, syncSoon
+			if soon := time.Now().Add(pace.Jitter(pause)); soon.Before(next) {
+				next = soon
+			}
 		}
 
-		timer := time.NewTimer(pace.Jitter(pause))
+		timer := time.NewTimer(time.Until(next)) // whoever comes meanwhile puts nothing off
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -254,12 +252,11 @@ func (r *Relay) sync(ctx context.Context) error {
 		case id := <-r.met:
 			pull(id)
 		case <-timer.C:
-			if all := r.relayPeers(); len(all) > 0 {
-				if id, err := wire.NodeIDFromPeer(all[mrand.IntN(len(all))]); err == nil {
-					pull(id)
-				}
+			if id, ok := r.someRelay(); ok {
+				pull(id)
 			}
 			pause = min(2*pause, syncMax)
+			next = time.Now().Add(pace.Jitter(pause))
 		}
 		timer.Stop()
 	}
@@ -278,6 +275,28 @@ func (r *Relay) pull(ctx context.Context, id wire.NodeID) {
 	} else if n > 0 {
 		r.log.Debug("list of relays grew", "by", n)
 	}
+}
+
+// someRelay draws a relay that is connected: one with a voice, if there is any. Of
+// strangers there may be any number.
+func (r *Relay) someRelay() (id wire.NodeID, ok bool) {
+	var heard, others []wire.NodeID
+	for _, p := range r.relayPeers() {
+		switch id, err := wire.NodeIDFromPeer(p); {
+		case err != nil:
+		case r.voice(id):
+			heard = append(heard, id)
+		default:
+			others = append(others, id)
+		}
+	}
+	if len(heard) == 0 {
+		heard = others
+	}
+	if len(heard) == 0 {
+		return id, false
+	}
+	return heard[mrand.IntN(len(heard))], true
 }
 
 // relayPeers returns the relays that are connected.

@@ -2,6 +2,7 @@
 //
 //	relay.go     a Relay: its parts, and the ways of frames through them
 //	list.go      its descriptor, and the list it keeps with others
+//	reading.go   lists of others that it waits for at a time
 //	time.go      the time, learned from others
 //	standing.go  its standing with others, as they tell it
 //	state.go     its state on disk
@@ -116,23 +117,24 @@ type Relay struct {
 	key       crypto.PrivKey
 	id        wire.NodeID
 
-	book    *book.Book
-	sizes   limits.Sizes
-	places  *host.Places
-	clock   *clock.Clock
-	told    voices
-	met     chan wire.NodeID // relays with a new link
-	dir     *directory.Directory
-	engine  *mix.Engine
-	store   *mailbox.SQLite // nil with Config.Store
-	mail    *mailbox.Server
-	list    *exchange.Exchange
-	lobby   lobby
-	stands  standing
-	refused tally.Tally
-	ready   chan struct{}
-	keys    chan struct{} // the mix has new keys
-	closing sync.Once
+	book     *book.Book
+	sizes    limits.Sizes
+	places   *host.Places
+	clock    *clock.Clock
+	told     voices
+	met      chan wire.NodeID // relays with a new link
+	dir      *directory.Directory
+	engine   *mix.Engine
+	store    *mailbox.SQLite // nil with Config.Store
+	mail     *mailbox.Server
+	list     *exchange.Exchange
+	lobby    lobby
+	readings *readings // of the lists of others
+	stands   standing
+	refused  tally.Tally
+	ready    chan struct{}
+	keys     chan struct{} // the mix has new keys
+	closing  sync.Once
 
 	// Set by Run before ready.
 	host   host.Host
@@ -264,15 +266,19 @@ func New(cfg Config) (*Relay, error) {
 		MaxSeats: r.sizes.Seats, SeatBytes: r.sizes.SeatBytes,
 	})
 
+	r.readings = newReadings(!cfg.AllowPrivate)
 	r.list = exchange.New(exchange.Config{
 		Directory: r.dir,
 		Send:      func(to wire.NodeID, f *wire.Frame) error { return r.links.Send(to, f) },
-		Heard:     r.hearTime,
-		Take:      r.take,
-		Now:       cfg.Clock,
-		Serve:     true,
-		Network:   r.network,
-		Count:     r.refused.Add,
+		Heard: func(from wire.NodeID, at time.Time, asked time.Duration) {
+			r.readings.spoke(from)
+			r.hearTime(from, at, asked)
+		},
+		Take:    r.take,
+		Now:     cfg.Clock,
+		Serve:   true,
+		Network: r.network,
+		Count:   r.refused.Add,
 	})
 
 	r.loadPeers()
@@ -324,6 +330,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		Idle:      r.idle,
 		Rate:      r.rate,
 		Slowed:    r.sizes.Slowed,
+		Queued:    r.sizes.Queued,
 		ByNetwork: byNetwork,
 		Tap:       r.cfg.Tap,
 	})
@@ -370,6 +377,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return dht.Run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
 	g.Go(func() error { return r.admit(ctx) })
+	g.Go(func() error { return r.receive(ctx) })
 	g.Go(func() error { return r.apply(ctx) })
 	g.Go(func() error { return r.learnStanding(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
