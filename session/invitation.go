@@ -22,10 +22,10 @@ type Invitation struct {
 	keys *invite.Keys
 }
 
-// ParseLink reads a link. Its errors are ErrForeign, ErrVersion, ErrTruncated
-// and ErrChecksum.
-func ParseLink(link string) (*Invitation, error) {
-	l, err := invite.Parse(link)
+// ParseLink reads the first link that a text holds. Its errors are ErrForeign,
+// ErrVersion, ErrTruncated and ErrChecksum.
+func ParseLink(text string) (*Invitation, error) {
+	l, err := invite.Find(text)
 	if err != nil {
 		return nil, err
 	}

@@ -151,13 +151,27 @@ func Parse(text string) (*Link, error) {
 	return l, err
 }
 
+// otherVersion tells a link of a later version, which keeps its checksum at its end,
+// from one that is mistyped or no link at all.
+func otherVersion(b []byte) error {
+	at := len(b) - checksumSize
+	if b[0] < version || at < 1 {
+		return ErrChecksum
+	}
+	sum := kdf.Hash(kdf.LinkChecksum, b[:at])
+	if subtle.ConstantTimeCompare(sum[:checksumSize], b[at:]) != 1 {
+		return ErrChecksum
+	}
+	return ErrVersion
+}
+
 // ParseBytes reads the encoding of Bytes.
 func ParseBytes(b []byte) (*Link, error) {
 	if len(b) < 1 {
 		return nil, ErrTruncated
 	}
 	if b[0] != version {
-		return nil, ErrVersion
+		return nil, otherVersion(b)
 	}
 	if len(b) < fixedSize+checksumSize {
 		return nil, ErrTruncated

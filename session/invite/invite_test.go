@@ -103,17 +103,30 @@ func TestForeignLinks(t *testing.T) {
 			t.Errorf("%.40q: %v", s, err)
 		}
 	}
-	if _, err := Parse(Prefix + strings.Repeat("a", maxLink-len(Prefix))); err != ErrVersion {
+	if _, err := Parse(Prefix + strings.Repeat("a", maxLink-len(Prefix))); err != ErrChecksum {
 		t.Error("as long as can be:", err)
 	}
-	if _, err := ParseBytes([]byte{2}); err != ErrVersion {
+	if _, err := ParseBytes([]byte{2}); err != ErrChecksum {
 		t.Error("another version and nothing else:", err)
 	}
 	b := link(t).Bytes()
 	b[0] = 2
+	if _, err := ParseBytes(b); err != ErrChecksum {
+		t.Error("another version, and no checksum:", err)
+	}
+	b = appendChecksum(b[:len(b)-checksumSize])
 	if _, err := ParseBytes(b); err != ErrVersion {
 		t.Error("another version:", err)
 	}
+	b[0] = 0
+	if _, err := ParseBytes(appendChecksum(b[:len(b)-checksumSize])); err != ErrChecksum {
+		t.Error("no version at all:", err)
+	}
+}
+
+func appendChecksum(b []byte) []byte {
+	sum := kdf.Hash(kdf.LinkChecksum, b)
+	return append(b, sum[:checksumSize]...)
 }
 
 func TestNewRefuses(t *testing.T) {
