@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 
 	"starling/node/api"
 	"starling/node/chat"
@@ -45,6 +47,8 @@ func apiError(err error) error {
 		set(e, api.CodeInUse, "another process uses this profile", "stop it, or use another profile with --profile")
 	case is(store.ErrFull):
 		set(e, api.CodeDiskFull, "no space left on the disk", "free some space; nothing was lost, and nothing was half written")
+	case is(store.ErrNewerBackup):
+		set(e, api.CodeUsage, "the backup was made by a newer version of Starling", "update Starling: nothing is wrong with the backup")
 	case is(store.ErrNoBackup):
 		set(e, api.CodeDamaged, "this is not a whole backup of a Starling profile", "try another copy of it")
 	case is(store.ErrFileExists):
@@ -54,7 +58,7 @@ func apiError(err error) error {
 	case is(store.ErrNotEmpty):
 		set(e, api.CodeUsage, "the folder is not empty", "choose another with --profile")
 	case is(store.ErrNewer):
-		set(e, api.CodeUsage, "the profile was last used by a newer version of Starling", "update Starling: nothing is wrong with the profile, and this version changes nothing in it")
+		set(e, api.CodeUsage, "the profile was last used by a newer version of Starling", "update Starling: this version changes nothing in the profile")
 	case errors.As(err, &damaged):
 		set(e, api.CodeDamaged, damaged.Error(), "restore a backup: starling restore FILE; keep the damaged folder until that has worked")
 	case is(store.ErrClosed):
@@ -81,12 +85,33 @@ func apiError(err error) error {
 		set(e, api.CodeTooLong, "the message is too long", "")
 	case is(session.ErrExhausted):
 		set(e, api.CodeInternal, "the session with this contact is used up", "make a new contact with a new invite")
-	case is(fs.ErrNotExist):
-		set(e, api.CodeUsage, err.Error(), "check the path")
-	case is(fs.ErrPermission):
-		set(e, api.CodeUsage, err.Error(), "check who owns the folder, or choose another with --profile")
+	default:
+		placeError(e, err)
 	}
 	return e
+}
+
+// placeError says what a folder or file is refused for, if that is all there is.
+func placeError(e *api.Error, err error) {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		set(e, api.CodeUsage, fmt.Sprintf("cannot use %s: %v", path.Path, path.Err), "check the path")
+	case errors.As(err, &link):
+		set(e, api.CodeUsage, fmt.Sprintf("cannot use %s: %v", link.New, link.Err), "check the path")
+	case errors.Is(err, store.ErrUnusable):
+		set(e, api.CodeUsage, "the profile's files cannot be read or written", "check the disk, and who owns the folder")
+		return
+	default:
+		return
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = "check who owns it and its rights, or choose another folder with --profile"
+	case !errors.Is(err, fs.ErrNotExist):
+		e.Hint = "mend that, or choose another folder with --profile"
+	}
 }
 
 func textError(err error) error {

@@ -64,6 +64,8 @@ type Config struct {
 	Logger *slog.Logger
 	// NoSocket leaves out the control socket: only this process uses the node.
 	NoSocket bool
+	// Brief: the node ends with the command that it was started for. Status tells.
+	Brief bool
 	// LAN asks the local network for relays while none is reached.
 	LAN bool
 	// Source is the local address to dial from; empty leaves it to the system.

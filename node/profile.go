@@ -126,6 +126,23 @@ func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 	return apiError(err)
 }
 
+// Exists reports whether a folder holds a profile, or why nobody can tell.
+func Exists(p config.Profile) (bool, error) {
+	if p.Exists() {
+		return true, nil
+	}
+	return false, apiError(p.Look())
+}
+
+// Probe opens a profile on which no node runs, and closes it again.
+func Probe(p config.Profile, passphrase string) error {
+	s, err := store.Open(p, passphrase, store.Options{})
+	if err == nil {
+		err = s.Close()
+	}
+	return apiError(err)
+}
+
 // Restore makes a profile, in a folder that is empty or not there, from a
 // backup: whole, or not at all. It opens with the passphrase that the profile
 // had; passphrase is that of the backup.

@@ -156,6 +156,10 @@ func (a *App) catchUp() tea.Cmd {
 // feed takes the loss or the return of the stream of events.
 func (a *App) feed(msg feedMsg) tea.Cmd {
 	if msg.err != nil {
+		if a.opts.Guest && !a.lock.Closed() && api.CodeOf(msg.err) == api.CodeClosed {
+			a.lock.Gone = true
+			return tea.Batch(a.network.broken(msg.err), a.lock.Close())
+		}
 		return a.network.broken(msg.err)
 	}
 	a.book.Behind = true

@@ -69,6 +69,9 @@ type Options struct {
 	// Nearby looks for relays on the local network and returns their
 	// addresses, for Join; nil: the app does not offer it.
 	Nearby func(ctx context.Context) ([]string, error)
+	// Guest: the node is another process's. When it ends, the screen locks, and the
+	// passphrase goes on here: Unlock of the node takes the profile over.
+	Guest bool
 	// Demo is the passphrase of a demo, where the lock tells it; else empty.
 	Demo string
 	// BackupDir is where a backup is offered to go; empty: nowhere.

@@ -41,6 +41,9 @@ const (
 	MaxEmoji   = 32
 )
 
+// MaxInviteText is the longest text in which an invite link is looked for, in bytes.
+const MaxInviteText = 64 << 10
+
 // MaxName is the longest name of a profile or contact in bytes of UTF-8.
 const MaxName = 64
 
@@ -321,7 +324,8 @@ type Invite struct {
 }
 
 // AddContactRequest accepts an invite link under a name of our choice; an
-// empty name takes the one the inviter gave.
+// empty name takes the one the inviter gave. Link may be any text of at most
+// [MaxInviteText] bytes that holds the link, such as a mail.
 type AddContactRequest struct {
 	Link string `json:"link"`
 	Name string `json:"name,omitempty"`
@@ -379,6 +383,8 @@ type Status struct {
 	Refused map[string]int64 `json:"refused"`
 	Started time.Time        `json:"started"`
 	Version string           `json:"version"`
+	// Brief: the node ends with the command that it was started for.
+	Brief bool `json:"brief,omitempty"`
 }
 
 // A Guard is a relay that this client connects to, and the only kind of

@@ -31,6 +31,7 @@ import (
 	"strconv"
 
 	"github.com/adrg/xdg"
+	"github.com/gofrs/flock"
 )
 
 // EnvProfile names the environment variable that holds the profile's folder.
@@ -104,8 +105,55 @@ func (p Profile) Exists() bool {
 	return false
 }
 
-// Make makes the folder and takes everybody else's rights to it.
-func (p Profile) Make() error { return makePrivate(p.Dir) }
+// Make makes the folder and takes everybody else's rights to it. It may be one that a
+// link leads to.
+func (p Profile) Make() error {
+	if real, err := filepath.EvalSymlinks(p.Dir); err == nil {
+		return makePrivate(real)
+	}
+	return makePrivate(p.Dir)
+}
+
+// Look returns why the folder cannot be looked into; nil if it can, or is not there.
+func (p Profile) Look() error {
+	info, err := os.Stat(p.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(p.Dir); err == nil {
+			return &fs.PathError{Op: "open", Path: p.Dir, Err: errNowhere}
+		}
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return &fs.PathError{Op: "open", Path: p.Dir, Err: errNoFolder}
+	}
+	if _, err := os.Lstat(p.KeyFile()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// What stands where a folder should be.
+var (
+	errLink     = errors.New("a link, and not a folder")
+	errNowhere  = errors.New("a link that leads nowhere")
+	errNoFolder = errors.New("not a folder")
+)
+
+// Held reports whether a process holds the profile's lock. It takes nobody's turn: all
+// callers share the lock for the moment, and a start that fails by it tries again.
+func (p Profile) Held() bool {
+	if _, err := os.Lstat(p.Lock()); err != nil {
+		return false
+	}
+	lock := flock.New(p.Lock())
+	got, err := lock.TryRLock()
+	if got {
+		lock.Unlock()
+	}
+	return err == nil && !got
+}
 
 // Socket returns the path of the control socket.
 func (p Profile) Socket() string {
@@ -143,15 +191,20 @@ func temporaryDir() string {
 }
 
 func makePrivate(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	err := os.MkdirAll(dir, 0o700)
+	info, there := os.Lstat(dir)
+	switch {
+	case there == nil && info.Mode()&fs.ModeSymlink != 0:
+		if _, err := os.Stat(dir); err == nil {
+			return &fs.PathError{Op: "mkdir", Path: dir, Err: errLink}
+		}
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errNowhere}
+	case there == nil && !info.IsDir():
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errNoFolder}
+	case err != nil:
 		return err
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("not a folder")}
+	case there != nil:
+		return there
 	}
 	if runtime.GOOS == "windows" || info.Mode().Perm() == 0o700 {
 		return nil

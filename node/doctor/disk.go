@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"starling/node"
+	"starling/node/api"
 	"starling/node/config"
 )
 
@@ -25,9 +27,15 @@ const clockSlack = 5 * time.Minute
 
 func checkProfile(_ context.Context, p *Patient) Finding {
 	place := p.Profile.Dir
+	if err := p.Profile.Look(); err != nil {
+		f := fail("the profile's folder cannot be used: %v", reason(err))
+		f.Remedy = "mend that, or choose another folder with --profile"
+		return f.at(place)
+	}
 	if !p.Profile.Exists() {
 		return fail("there is no profile").at(place)
 	}
+
 	for _, name := range []string{p.Profile.KeyFile(), p.Profile.Database()} {
 		info, err := os.Lstat(name)
 		switch {
@@ -44,6 +52,34 @@ func checkProfile(_ context.Context, p *Patient) Finding {
 		}
 	}
 	return ok("the profile is there").at(place)
+}
+
+// checkOpens opens the profile as a node would. What runs on it has done so.
+func checkOpens(_ context.Context, p *Patient) Finding {
+	switch {
+	case p.Node != nil:
+		return ok("the node that runs has opened it")
+	case !p.Profile.Exists():
+		return skip("there is no profile")
+	case p.Profile.Held():
+		return skip("another process works on it")
+	case p.Passphrase == "":
+		return skip("no passphrase was given to try it with")
+	}
+
+	err := node.Probe(p.Profile, p.Passphrase)
+	var why *api.Error
+	switch {
+	case err == nil:
+		return ok("the profile opens, and what is in it is whole")
+	case !errors.As(err, &why):
+		return fail("it does not open: %v", err).at(p.Profile.Dir)
+	case why.Code == api.CodeInUse:
+		return skip("another process works on it")
+	}
+	f := fail("it does not open: %s", strings.ReplaceAll(why.Message, p.Profile.Dir, "the folder"))
+	f.Remedy = why.Hint
+	return f.at(p.Profile.Dir)
 }
 
 func checkPermissions(_ context.Context, p *Patient) Finding {

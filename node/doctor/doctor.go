@@ -53,6 +53,7 @@ type Finding struct {
 type Patient struct {
 	Profile        config.Profile
 	PassphraseFile string   // as given to the program, or ""
+	Passphrase     string   // to open the profile with, if no node runs; "": that is left out
 	Node           api.Node // the node that runs on the profile; nil: none does
 	Version        string   // of this program
 	// Relay is set to look at a relay instead of a person's node.

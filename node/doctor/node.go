@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"starling/node/api"
 	"starling/p2p"
 	"starling/p2p/clock"
@@ -15,6 +13,7 @@ import (
 // Node are the checks of a person's node.
 var Node = []Check{
 	{"profile", "make one with: starling init --name NAME, or start: starling", checkProfile},
+	{"opens", "give the passphrase of this profile", checkOpens},
 	{"permissions", "take the others' rights away: chmod -R go= on the profile's folder", checkPermissions},
 	{"passphrase-file", "take the others' rights away with chmod 600, and think about a new profile if somebody else uses this machine", checkPassphraseFile},
 	{"disk", "free some space; messages wait meanwhile and none is lost", checkDisk},
@@ -61,7 +60,7 @@ func checkClock(_ context.Context, p *Patient) Finding {
 func checkNode(_ context.Context, p *Patient) Finding {
 	place := p.Profile.Socket()
 	switch {
-	case p.Node == nil && socketThere(p.Profile) && held(p.Profile.Lock()):
+	case p.Node == nil && socketThere(p.Profile) && p.Profile.Held():
 		f := fail("a node holds the profile, but nobody answers on its control socket")
 		f.Remedy = "end that program, by force if it has to be, and start again; nothing is lost"
 		return f.at(place)
@@ -81,17 +80,6 @@ func checkNode(_ context.Context, p *Patient) Finding {
 		return f.at(place)
 	}
 	return ok("it runs, and messages can leave").at(place, "peer id "+p.status.PeerID)
-}
-
-// held reports whether a program holds a lock file. It takes the lock for a
-// moment, so it is asked only when there is no other way to know.
-func held(path string) bool {
-	lock := flock.New(path)
-	got, err := lock.TryLock()
-	if got {
-		lock.Unlock()
-	}
-	return err == nil && !got
 }
 
 func checkVersion(_ context.Context, p *Patient) Finding {

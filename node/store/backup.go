@@ -10,7 +10,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 
@@ -55,10 +54,11 @@ const (
 
 // Errors of backups.
 var (
-	ErrNoBackup   = errors.New("not a whole backup of a profile")
-	ErrFileExists = errors.New("there is a file already")
-	ErrNoSecret   = errors.New("the passphrase is empty")
-	ErrNotEmpty   = errors.New("the folder is not empty")
+	ErrNoBackup    = errors.New("not a whole backup of a profile")
+	ErrNewerBackup = errors.New("the backup is of a newer version")
+	ErrFileExists  = errors.New("there is a file already")
+	ErrNoSecret    = errors.New("the passphrase is empty")
+	ErrNotEmpty    = errors.New("the folder is not empty")
 )
 
 // Backup writes the profile as it is now to a new file, on disk when it
@@ -149,8 +149,7 @@ func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err err
 	var key [32]byte
 	rand.Read(key[:])
 	// The URI is kept in memory for as long as the copy is made.
-	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
-		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(key[:])}}.Encode()}).String()
+	uri := databaseURI(path, "vfs", "adiantum", "hexkey", hex.EncodeToString(key[:]))
 
 	k, err := s.copyPages(ctx, uri, key, nil)
 	if err == nil {
@@ -277,6 +276,10 @@ func (r reader) Read(b []byte) (int, error) {
 // the passphrase that the profile had, and its first start begins new sessions.
 // The folder must be empty or not there.
 func Restore(ctx context.Context, p config.Profile, file, passphrase string) (err error) {
+	// Looked at before it is opened: a pipe may open never.
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return ErrNoBackup
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -408,10 +411,15 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 // unpack writes the files of a backup of at most limit bytes.
 func unpack(r io.Reader, p config.Profile, limit int64) error {
 	head := make([]byte, backupHead)
-	if _, err := io.ReadFull(r, head); err != nil {
+	if n, err := io.ReadFull(r, head); err != nil && n < 9 {
 		return damaged(err)
+	} else if err != nil {
+		clear(head[9:])
 	}
 
+	if string(head[:8]) == backupMagic && head[8] > backupVersion {
+		return ErrNewerBackup
+	}
 	keys := head[9 : 9+keyFileSize]
 	size := binary.BigEndian.Uint64(head[9+keyFileSize:])
 	sum := sha256.Sum256(keys[:keySumAt])

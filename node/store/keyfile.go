@@ -161,15 +161,19 @@ func readKeyFile(path, passphrase string) (*keyFile, error) {
 		return nil, err
 	}
 	k, err := parseKeyFile(b, passphrase)
-	if err != nil && err != ErrWrongPassphrase {
+	if err != nil && err != ErrWrongPassphrase && err != ErrNewer {
 		err = &DamagedError{"profile.key", err}
 	}
 	return k, err
 }
 
 // parseKeyFile returns [ErrWrongPassphrase] for a file that is whole and does
-// not open, and another error for a file that is not whole.
+// not open, [ErrNewer] for one whose size and sums a later program decides, and
+// another error for a file that is not whole.
 func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
+	if len(b) > 8 && string(b[:8]) == keyMagic && b[8] > keyVersion {
+		return nil, ErrNewer
+	}
 	if len(b) != keyFileSize {
 		return nil, errors.New("wrong size")
 	}

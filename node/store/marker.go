@@ -137,6 +137,9 @@ func (s *Store) openMarker(dir string) error {
 	f := &s.markerFile
 	f.path = filepath.Join(dir, hex.EncodeToString(s.marker.profile[:]))
 	b, err := os.ReadFile(f.path)
+	if err == nil && len(b) > 0 && b[0] > markerVersion {
+		err = ErrNewer
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.err = err // not a reason to give up every session
 		return nil

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"net/url"
 	"os"
 
 	"starling/node/config"
@@ -82,11 +81,10 @@ func (s *Store) renewKeys(ctx context.Context, passphrase string, kdf KDF) (err 
 		return mapError(err)
 	}
 	defer f.Close()
-	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
-		RawQuery: url.Values{"vfs": {"adiantum"}, "hexkey": {hex.EncodeToString(next.database[:])}}.Encode()}
+	uri := databaseURI(path, "vfs", "adiantum", "hexkey", hex.EncodeToString(next.database[:]))
 
 	taken := false
-	_, err = s.copyPages(ctx, uri.String(), next.database, func() (err error) {
+	_, err = s.copyPages(ctx, uri, next.database, func() (err error) {
 		taken, err = s.moveTo(f, next)
 		return err
 	})

@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -56,6 +57,7 @@ var (
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 	ErrInUse           = errors.New("the profile is in use by another process")
 	ErrFull            = errors.New("no space left on disk")
+	ErrUnusable        = errors.New("the profile's files cannot be read or written")
 	ErrClosed          = errors.New("store is closed")
 	ErrNotFound        = errors.New("no such row")
 )
@@ -194,6 +196,9 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	}
 
 	defer func() {
+		if errors.Is(err, ErrUnusable) {
+			err = errors.Join(err, tryFolder(p))
+		}
 		if err != nil {
 			lock.Unlock()
 		}
@@ -324,6 +329,17 @@ func mendLog(p config.Profile) error {
 	return mapError(os.Truncate(log, info.Size()/block*block))
 }
 
+// tryFolder returns what the system says of writing in the profile's folder: SQLite
+// says less.
+func tryFolder(p config.Profile) error {
+	f, err := os.CreateTemp(p.Dir, ".profile.try-*")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
 func acquire(p config.Profile) (*flock.Flock, error) {
 	lock := flock.New(p.Lock())
 	ok, err := lock.TryLock()
@@ -372,12 +388,24 @@ func (s *Store) open(opt Options) (err error) {
 	return s.renewSearch()
 }
 
+// databaseURI names a database as SQLite wants it, with parameters and their values.
+// It knows no "+" for a blank, as forms of the web do.
+func databaseURI(path string, parameters ...string) string {
+	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path)}
+	for i := 0; i < len(parameters); i += 2 {
+		if i > 0 {
+			uri.RawQuery += "&"
+		}
+		value := strings.ReplaceAll(url.QueryEscape(parameters[i+1]), "+", "%20")
+		uri.RawQuery += parameters[i] + "=" + value
+	}
+	return uri.String()
+}
+
 // connect opens the database with its key. If it fails nothing stays open.
 func (s *Store) connect(opt Options) (err error) {
 	path := s.profile.Database()
-	uri := url.URL{Scheme: "file", OmitHost: true, Path: uriPath(path),
-		RawQuery: url.Values{"vfs": {s.fresh.name}, "modeof": {path}}.Encode()}
-	conn, err := sqlite3.Open(uri.String())
+	conn, err := sqlite3.Open(databaseURI(path, "vfs", s.fresh.name, "modeof", path))
 	if err != nil {
 		s.fresh.close()
 		return mapError(err)
@@ -479,6 +507,8 @@ func mapError(err error) error {
 		return &DamagedError{"profile.db", err}
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("%w (%w)", ErrInUse, err)
+	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.PERM):
+		return fmt.Errorf("%w (%w)", ErrUnusable, err)
 	}
 	return err
 }

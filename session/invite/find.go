@@ -14,8 +14,7 @@ const maxTries = 64
 
 // Find reads the first link that a text holds, as people come by it: inside a sentence
 // or a quoted mail, in angle brackets or quotes, wrapped by a mail program, copied out
-// of a frame that was drawn around it. If there is none that is whole it says what is
-// wrong with the first.
+// of a frame that was drawn around it. If none is whole the error is that of the first.
 func Find(text string) (*Link, error) {
 	if len(text) > MaxText {
 		return nil, ErrForeign
@@ -39,11 +38,11 @@ func Find(text string) (*Link, error) {
 	return nil, failure
 }
 
-// quoted is how some mail programs begin the lines of what they quote.
+// quoted is the beginning of a quoted line in some mail programs.
 var quoted = regexp.MustCompile(`^\s*[A-Za-z]{1,3}>`)
 
-// unwrap takes from every line what others have put around it: marks of quotes, frames,
-// blanks, signs that the line goes on. What is not to be seen is dropped.
+// unwrap takes the marks of others from both ends of every line: those of quotes, frames,
+// blanks, signs that the line goes on. Invisible characters are dropped.
 func unwrap(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -65,7 +64,7 @@ func unwrap(text string) string {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// cutPrefix takes what links begin with, which may be wrapped itself.
+// cutPrefix takes the prefix of links, wrapped or not.
 func cutPrefix(text []rune) (rest []rune, ok bool) {
 	for _, want := range Prefix {
 		for len(text) > 0 && text[0] == '\n' && want != rune(Prefix[0]) {
@@ -79,11 +78,11 @@ func cutPrefix(text []rune) (rest []rune, ok bool) {
 	return text, true
 }
 
-// parseBeginning reads a link whose end is found by what is in it.
+// parseBeginning reads a link. Its end follows from its bytes.
 func parseBeginning(text []rune) (*Link, error) {
 	letters := make([]byte, 0, maxLink)
 	apart := make(map[int]bool) // letters before which there is a blank or a new line
-	typo := false               // ends in what links have not
+	typo := false               // ends in a letter or digit that links have not
 	for _, r := range text {
 		if unicode.IsSpace(r) {
 			apart[len(letters)] = true

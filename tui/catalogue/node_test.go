@@ -31,6 +31,7 @@ var unspoken = map[string]string{
 	"malformed request: more than one value": "told to programs on the socket",
 	"this request is a POST":                 "told to programs on the socket",
 	"starling/rendezvous/2 ":                 "a label of keys",
+	"cannot use %s: %v":                      "names a path and what the system says of it",
 	"contact ":                               "the name of the nameless, with a part of its id",
 
 	"cell of an older state":      "a name of a count in starling status",

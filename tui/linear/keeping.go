@@ -2,7 +2,6 @@ package linear
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -59,12 +58,8 @@ func (p *prompt) unmute(ctx context.Context, _ string) error {
 
 // seconds reads a time such as 30s, 5m, 8h, 7d, 4w.
 func (p *prompt) seconds(s string) (int, error) {
-	units := map[string]int{"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
-	if len(s) > 1 {
-		n, err := strconv.Atoi(s[:len(s)-1])
-		if unit := units[s[len(s)-1:]]; err == nil && unit > 0 && n > 0 && n <= 366*24*3600/unit {
-			return n * unit, nil
-		}
+	if d, err := api.ParseDuration(s); err == nil && d >= time.Second && d <= 366*24*time.Hour {
+		return int(d / time.Second), nil
 	}
 	return 0, p.fault(catalogue.Mark("that is no time"), catalogue.Mark("Type it as 30s, 5m, 8h, 7d or 4w."))
 }

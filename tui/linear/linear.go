@@ -35,6 +35,9 @@ type Options struct {
 	Join func(ctx context.Context, address string) error
 	// Nearby looks for relays on the local network; nil: not offered.
 	Nearby func(ctx context.Context) ([]string, error)
+	// Guest: the node is another process's. When it ends, /lock and the passphrase go
+	// on here: Unlock of the node takes the profile over.
+	Guest bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -234,7 +237,11 @@ func (p *prompt) follow(ctx context.Context) {
 			return
 		}
 
-		p.say("The node does not answer: %s", words.Error(p.th.Words, err))
+		if p.opts.Guest && api.CodeOf(err) == api.CodeClosed {
+			p.say("The Starling that this one used has ended. Type /lock and your passphrase, and this one takes over.")
+		} else {
+			p.say("The node does not answer: %s", words.Error(p.th.Words, err))
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(again):

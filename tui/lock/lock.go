@@ -26,6 +26,9 @@ type Lock struct {
 	// Closing is done when the lock closes, Opened when it is open again.
 	Closing, Opened func() tea.Cmd
 
+	// Gone: the lock closed because the node's process has ended.
+	Gone bool
+
 	desk  *desk.Desk
 	form  *dialog.Form // nil: open
 	box   dialog.Stack
@@ -67,6 +70,9 @@ func (l *Lock) ask() *dialog.Form {
 	form := &dialog.Form{
 		Title: "Starling", Label: "Unlock", Fields: []*dialog.Field{pass}, NoCancel: true,
 		Intro: "The screen is locked. Messages come in and leave as before.",
+	}
+	if l.Gone {
+		form.Intro = catalogue.Mark("The Starling that this window used has ended. With your passphrase this window takes over.")
 	}
 	form.Submit = func() dialog.Action {
 		if pass.Text.Empty() {
@@ -123,7 +129,7 @@ func (l *Lock) open(err error) tea.Cmd {
 		return nil
 	}
 
-	l.form, l.desk.Locked = nil, false
+	l.form, l.desk.Locked, l.Gone = nil, false, false
 	l.Used()
 	return tea.Batch(l.Opened(), l.again(), clearScreen)
 }

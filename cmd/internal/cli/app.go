@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +59,7 @@ type screenOptions struct {
 	backupDir string
 	profile   string // its folder
 	demo      string // the passphrase of a demo
+	guest     bool   // the node is another process's
 }
 
 // lookFlags gives a command that shows the app its flags.
@@ -75,7 +75,7 @@ func (a *app) lookFlags(cmd *cobra.Command) {
 var languages = []string{"en", "de", "ru"}
 
 // screenOptions reads the owner's configuration.
-func (a *app) screenOptions() (screenOptions, error) {
+func (a *app) screenOptions(ctx context.Context) (screenOptions, error) {
 	s := screenOptions{look: a.look}
 	if s.language == "" {
 		s.language = a.getenv("STARLING_LANGUAGE")
@@ -84,14 +84,14 @@ func (a *app) screenOptions() (screenOptions, error) {
 		return s, usage("there are en, de and ru", "the app does not speak %s", own(s.language))
 	}
 	var err error
-	s.keys, err = a.keyTable()
+	s.keys, err = a.keyTable(ctx)
 	return s, err
 }
 
 // keysFile is where a profile keeps its owner's keys.
 const keysFile = "keys.toml"
 
-func (a *app) keyTable() (*keymap.Map, error) {
+func (a *app) keyTable(ctx context.Context) (*keymap.Map, error) {
 	path := a.look.keys
 	if path == "" {
 		dir, err := a.profileDir()
@@ -101,18 +101,14 @@ func (a *app) keyTable() (*keymap.Map, error) {
 		path = filepath.Join(dir, keysFile)
 	}
 
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) && a.look.keys == "" {
+	text, err := readFile(ctx, path, keymap.MaxConfig+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && a.look.keys == "":
 		return nil, nil
-	}
-	if err != nil {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, usage("check the path given to --keys", "keys: %v", err)
-	}
-	defer f.Close()
-
-	text, err := io.ReadAll(io.LimitReader(f, keymap.MaxConfig+1))
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
 	}
 
 	keys, err := keymap.Parse(string(text))
@@ -132,7 +128,7 @@ func (a *app) asApp(root *cobra.Command) {
 			}
 		}
 
-		options, err := a.screenOptions()
+		options, err := a.screenOptions(ctx)
 		if err != nil {
 			return err
 		}
@@ -145,11 +141,20 @@ func (a *app) asApp(root *cobra.Command) {
 		}
 		options.profile = dir
 
-		// A node that runs already is used.
-		node, closer, err := a.engine.Dial(ctx, dir)
+		// A node that runs already is used, until it ends.
+		var node api.Node
+		var closer io.Closer
+		err = a.settled(ctx, func() (err error) {
+			if node, closer, err = a.engine.Dial(ctx, dir); errors.Is(err, errNoNode) && a.engine.Held(dir) {
+				err = errHeld
+			}
+			return err
+		})
 		if err == nil {
 			defer closer.Close()
-			return a.screen(ctx, node, options)
+			guest := &guest{Node: node, app: a, dir: dir}
+			options.guest = true
+			return errors.Join(a.screen(ctx, guest, options), guest.close())
 		}
 		if !errors.Is(err, errNoNode) {
 			return err
@@ -200,7 +205,10 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 		}
 		if err == nil {
 			var host running
-			host, err = a.engine.Start(ctx, startConfig{profile: dir, passphrase: passphrase, network: a.network, log: a.appLogger()})
+			err = a.settled(ctx, func() (err error) {
+				host, err = a.engine.Start(ctx, startConfig{profile: dir, passphrase: passphrase, network: a.network, log: a.appLogger()})
+				return err
+			})
 			if err == nil {
 				return host, nil
 			}
@@ -220,7 +228,7 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 	given := a.passphraseFile != "" || a.getenv("STARLING_PASSPHRASE") != ""
 	switch {
 	case s.existing && given:
-		passphrase, err = a.passphrase("")
+		passphrase, err = a.passphrase(ctx, "")
 		return "", passphrase, false, err
 	case !plain:
 		name, passphrase, err = a.screens.Setup(ctx, s)
@@ -233,37 +241,16 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 		fmt.Fprintf(a.err, "starling: %s\n", s.problem)
 	}
 	if s.existing {
-		passphrase, err = a.passphrase("Passphrase: ")
+		passphrase, err = a.passphrase(ctx, "Passphrase: ")
 		return "", passphrase, true, err
 	}
 
 	fmt.Fprint(a.err, "Welcome to Starling. Your name, as your contacts will see it: ")
-	if name, err = readLine(a.in); err != nil {
+	if name, err = a.readLine(ctx); err != nil {
 		return "", "", false, err
 	}
-	passphrase, err = a.newPassphrase()
+	passphrase, err = a.newPassphrase(ctx)
 	return name, passphrase, !given, err
-}
-
-// readLine reads a line byte by byte and takes nothing of the rest.
-func readLine(r io.Reader) (string, error) {
-	var line []byte
-	for b := make([]byte, 1); len(line) <= api.MaxName+1; {
-		n, err := r.Read(b)
-		if n == 1 {
-			if b[0] == '\n' {
-				break
-			}
-			line = append(line, b[0])
-		}
-		if err != nil {
-			if err == io.EOF && len(line) > 0 {
-				break
-			}
-			return "", fmt.Errorf("read name: %w", err)
-		}
-	}
-	return strings.TrimSpace(string(line)), nil
 }
 
 // screen shows the app. Ending it with a signal is as good as leaving it.

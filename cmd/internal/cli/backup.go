@@ -24,9 +24,9 @@ func (s *backupSecret) flag(cmd *cobra.Command) {
 // envBackup is the variable that holds the passphrase of a backup.
 const envBackup = "STARLING_BACKUP_PASSPHRASE"
 
-func (c *console) backupPassphrase(s backupSecret, isNew bool) (string, error) {
+func (c *console) backupPassphrase(ctx context.Context, s backupSecret, isNew bool) (string, error) {
 	if s.file != "" {
-		return readPassphrase("--backup-passphrase-file", s.file)
+		return readPassphrase(ctx, "--backup-passphrase-file", s.file)
 	}
 	if p := c.getenv(envBackup); p != "" {
 		return p, nil
@@ -42,9 +42,9 @@ func (c *console) backupPassphrase(s backupSecret, isNew bool) (string, error) {
 
 	const question = "Passphrase of the backup: "
 	if !isNew {
-		return c.prompt(question)
+		return c.prompt(ctx, question)
 	}
-	p, err := c.promptTwice(question)
+	p, err := c.promptTwice(ctx, question)
 	if err == nil && p == "" {
 		err = usage("choose one: the file holds everything", "the passphrase is empty")
 	}
@@ -66,7 +66,7 @@ in the age format (age-encryption.org). Whoever has both is you: keep them apart
 				return err
 			}
 
-			passphrase, err := a.backupPassphrase(secret, true)
+			passphrase, err := a.backupPassphrase(cmd.Context(), secret, true)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ in the age format (age-encryption.org). Whoever has both is you: keep them apart
 					return err
 				}
 				return a.print(map[string]string{"backup": path}, func(w io.Writer) {
-					fmt.Fprintf(w, "Wrote the profile to %s\n", path)
+					fmt.Fprintf(w, "Wrote the profile to %s\n", own(path))
 				})
 			})
 		},
@@ -103,11 +103,11 @@ use a profile in two places: the contacts' messages would go to one of them.`,
 			if err != nil {
 				return err
 			}
-			passphrase, err := a.backupPassphrase(secret, false)
+			passphrase, err := a.backupPassphrase(cmd.Context(), secret, false)
 			if err != nil {
 				return err
 			}
-			err = a.engine.Restore(cmd.Context(), dir, args[0], passphrase)
+			err = a.settled(cmd.Context(), func() error { return a.engine.Restore(cmd.Context(), dir, args[0], passphrase) })
 			if errors.Is(err, fs.ErrNotExist) {
 				err = usage("check the path", "there is no file %s", own(args[0]))
 			}
@@ -115,7 +115,7 @@ use a profile in two places: the contacts' messages would go to one of them.`,
 				return err
 			}
 			return a.print(map[string]string{"profile": dir}, func(w io.Writer) {
-				fmt.Fprintf(w, "Restored the profile into %s\n", dir)
+				fmt.Fprintf(w, "Restored the profile into %s\n", own(dir))
 			})
 		},
 	}
@@ -143,8 +143,8 @@ Backups and copies elsewhere are not touched.`,
 				if !a.inTTY {
 					return usage("add --yes", "nobody was asked whether the profile is to be destroyed")
 				}
-				fmt.Fprintf(a.err, "Destroy the profile in %s? Type yes: ", dir)
-				if answer, err := readLine(a.in); err != nil || answer != "yes" {
+				fmt.Fprintf(a.err, "Destroy the profile in %s? Type yes: ", own(dir))
+				if answer, err := a.readLine(cmd.Context()); err != nil || answer != "yes" {
 					return usage("", "the answer was not yes; nothing was changed")
 				}
 			}
@@ -163,13 +163,7 @@ Backups and copies elsewhere are not touched.`,
 
 // wipe asks the node that runs, which holds the files, or does it here.
 func (a *app) wipe(ctx context.Context, dir string) error {
-	node, closer, err := a.engine.Dial(ctx, dir)
-	if errors.Is(err, errNoNode) {
-		return a.engine.Wipe(ctx, dir)
-	}
-	if err != nil {
-		return err
-	}
-	defer closer.Close()
-	return node.Wipe(ctx)
+	return a.local(ctx, dir,
+		func(node api.Node) error { return node.Wipe(ctx) },
+		func() error { return a.engine.Wipe(ctx, dir) })
 }

@@ -49,7 +49,7 @@ func (a *app) editCommand() *cobra.Command {
 was changed. Without TEXT the new one is read from standard input.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := a.text(args[1:], false)
+			text, err := a.text(cmd.Context(), args[1:], false)
 			if err != nil {
 				return err
 			}
@@ -151,9 +151,13 @@ forwarded; from whom it came is not said.`,
 				return err
 			}
 
+			var left []api.SendRequest
+			for _, contact := range args[1:] {
+				left = append(left, api.SendRequest{Contact: contact, Forward: args[0], ID: newMessageID()})
+			}
 			return a.with(cmd.Context(), func(node *connection) error {
-				for _, contact := range args[1:] {
-					if err := a.sendAndWait(cmd.Context(), node, api.SendRequest{Contact: contact, Forward: args[0]}, w); err != nil {
+				for ; len(left) > 0; left = left[1:] {
+					if err := a.sendAndWait(cmd.Context(), node, left[0], w); err != nil {
 						return err
 					}
 				}
@@ -242,7 +246,7 @@ the draft of the conversation, as if it had been typed there and not sent.`,
 					typed = nil
 				}
 				var err error
-				if text, err = a.text(typed, false); err != nil {
+				if text, err = a.text(cmd.Context(), typed, false); err != nil {
 					return err
 				}
 			}
@@ -322,7 +326,7 @@ const lingerAfter = 10 * time.Second
 // contact (id or name), and says so if it could not: a change is no message that one
 // could wait for.
 func (a *app) goesLater(ctx context.Context, node *connection, contact string) {
-	if !node.hosted || drained(ctx, node, contact, 0) {
+	if !node.passing() || drained(ctx, node, contact, 0) {
 		return
 	}
 	if waitReady(ctx, node, lingerAfter) != nil || !drained(ctx, node, contact, lingerAfter) {

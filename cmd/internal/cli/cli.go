@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -42,7 +43,7 @@ func Main() int {
 	// The first signal asks for an orderly end, the second one ends at once.
 	context.AfterFunc(ctx, stop)
 
-	a := &app{engine: realEngine{}, screens: realScreens{}}
+	a := &app{engine: realEngine{}, screens: realScreens{}, settle: settleTime}
 	a.console = console{
 		in:     os.Stdin,
 		out:    os.Stdout,
@@ -64,6 +65,7 @@ type app struct {
 	screens screens
 
 	profile string
+	settle  time.Duration // how long others may take with the profile
 	look    look
 	network network
 }
@@ -75,7 +77,7 @@ type console struct {
 	getenv                func(string) string
 	inTTY, outTTY, errTTY bool
 	// prompt asks a person for a secret without showing it.
-	prompt func(question string) (string, error)
+	prompt func(ctx context.Context, question string) (string, error)
 
 	passphraseFile string
 	verbose        bool

@@ -51,7 +51,7 @@ func TestEveryCodeHasAnOutcomeAndIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range append(codes(t), codeGivenUp, codeLost) {
+	for _, code := range append(codes(t), codeGivenUp, codeLost, codeMismatch) {
 		o, ok := outcomes[code]
 		if !ok {
 			t.Errorf("%s has no outcome", code)

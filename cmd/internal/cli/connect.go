@@ -1,18 +1,13 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"starling/node/api"
 	"starling/node/relay"
@@ -25,6 +20,9 @@ type engine interface {
 	DefaultProfile() (string, error)
 	// Exists reports whether the folder holds a profile.
 	Exists(profile string) (bool, error)
+	// Held reports whether a process works on the profile: a node that serves it, or
+	// one that is about to, or has just ended.
+	Held(profile string) bool
 	// Create makes a profile.
 	Create(ctx context.Context, profile string, p newProfile) error
 	// Dial connects to the node that runs on the profile; errNoNode if none does.
@@ -66,6 +64,8 @@ type startConfig struct {
 	log        *slog.Logger
 	// temporary leaves no trace outside the profile's folder, which will go.
 	temporary bool
+	// brief: it ends with a command.
+	brief bool
 }
 
 // running is a node in this process.
@@ -88,57 +88,154 @@ type relayConfig struct {
 	log      *slog.Logger
 }
 
-// profileDir is the folder this command works on.
+// profileDir is the folder this command works on. One that is reached over a link is
+// the folder that the link leads to, so that all who use it see one lock and one socket.
 func (a *app) profileDir() (string, error) {
 	dir := a.profile
 	if dir == "" {
 		dir = a.getenv("STARLING_PROFILE")
 	}
+	var err error
 	if dir == "" {
-		return a.engine.DefaultProfile()
+		dir, err = a.engine.DefaultProfile()
+	} else {
+		dir, err = filepath.Abs(dir)
 	}
-	return filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	return dir, nil
 }
 
 // connection is a node that a command may use, and how to leave it.
 type connection struct {
 	api.Node
-	// hosted: the node lives in this process and ends with the command.
-	hosted bool
-	close  func() error
+	// hosted: the node lives in this process and ends with the command. brief: it
+	// lives in that of another command, and ends with that.
+	hosted, brief bool
+	close         func() error
 }
 
+// passing reports whether the node may end before what it was asked for has left.
+func (c *connection) passing() bool { return c.hosted || c.brief }
+
+// settleTime is how long a command waits for a process that holds the profile to serve
+// it, or to let go of it, and settleEvery how often it looks.
+const (
+	settleTime  = 15 * time.Second
+	settleEvery = 50 * time.Millisecond
+)
+
+// settled tries again for as long as somebody holds the profile whom nobody can reach:
+// a node that is about to serve, or one that is about to be gone.
+func (a *app) settled(ctx context.Context, try func() error) error {
+	for over := time.Now().Add(a.settle); ; {
+		err := try()
+		if api.CodeOf(err) != api.CodeInUse || !time.Now().Before(over) {
+			return err
+		}
+		select {
+		case <-time.After(settleEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// errHeld is what a command says that has waited in vain.
+var errHeld = &api.Error{Code: api.CodeInUse, Message: "another process holds this profile and does not serve it",
+	Hint: "end that process, by force if it has to be, and try again; nothing is lost"}
+
 // connect finds the node that runs on the profile or starts one here.
-func (a *app) connect(ctx context.Context) (*connection, error) {
+func (a *app) connect(ctx context.Context) (c *connection, err error) {
 	dir, err := a.existingProfile()
 	if err != nil {
 		return nil, err
 	}
-	node, closer, err := a.engine.Dial(ctx, dir)
-	if err == nil {
-		return &connection{Node: node, close: closer.Close}, nil
-	}
-	if !errors.Is(err, errNoNode) {
-		return nil, err
-	}
-	host, err := a.start(ctx, dir, a.logger())
-	if err != nil {
-		return nil, err
-	}
-	return &connection{Node: host, hosted: true, close: host.Close}, nil
+	passphrase := remembered(func() (string, error) { return a.passphrase(ctx, "Passphrase: ") })
+	err = a.settled(ctx, func() error {
+		node, closer, err := a.engine.Dial(ctx, dir)
+		if err == nil {
+			c, err = visit(ctx, node, closer)
+			return err
+		}
+		if !errors.Is(err, errNoNode) {
+			return err
+		}
+		if a.engine.Held(dir) {
+			return errHeld // before anybody is asked for a passphrase in vain
+		}
+
+		host, err := a.start(ctx, startConfig{profile: dir, log: a.logger(), brief: true}, passphrase)
+		if err == nil {
+			c = &connection{Node: host, hosted: true, close: host.Close}
+		}
+		return err
+	})
+	return c, err
 }
 
-// with runs f on a connection and leaves it again. An error of f comes first.
-func (a *app) with(ctx context.Context, f func(*connection) error) error {
-	c, err := a.connect(ctx)
+// visit uses a node of another process.
+func visit(ctx context.Context, node api.Node, closer io.Closer) (*connection, error) {
+	status, err := node.Status(ctx)
+	if api.CodeOf(err) == api.CodeClosed { // it was about to end
+		closer.Close()
+		return nil, errHeld
+	}
 	if err != nil {
+		closer.Close()
+		return nil, err
+	}
+	return &connection{Node: node, brief: status.Brief, close: closer.Close}, nil
+}
+
+// remembered asks once.
+func remembered(ask func() (string, error)) func() (string, error) {
+	return sync.OnceValues(ask)
+}
+
+// maxNodes is how many nodes of other commands may end under a command.
+const maxNodes = 20
+
+// with runs f on a connection and leaves it again. An error of f comes first. If the
+// node was another command's, and has ended, f runs again on the next.
+func (a *app) with(ctx context.Context, f func(*connection) error) error {
+	for nodes := 1; ; nodes++ {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(c)
+		if closeErr := c.close(); err == nil && c.hosted {
+			err = closeErr
+		}
+		if !c.brief || api.CodeOf(err) != api.CodeClosed || ctx.Err() != nil || nodes == maxNodes {
+			return err
+		}
+	}
+}
+
+// local uses the node that runs on the profile, or does something to the files of a
+// profile on which none runs.
+func (a *app) local(ctx context.Context, dir string, ask func(api.Node) error, do func() error) error {
+	return a.settled(ctx, func() error {
+		node, closer, err := a.engine.Dial(ctx, dir)
+		if errors.Is(err, errNoNode) {
+			return do()
+		}
+		if err != nil {
+			return err
+		}
+		defer closer.Close()
+		err = ask(node)
+		if api.CodeOf(err) == api.CodeClosed {
+			err = errHeld // it was about to end
+		}
 		return err
-	}
-	err = f(c)
-	if closeErr := c.close(); err == nil && c.hosted {
-		err = closeErr
-	}
-	return err
+	})
 }
 
 // newProfileDir returns the profile's folder, which has to hold none yet.
@@ -149,21 +246,22 @@ func (a *app) newProfileDir() (string, error) {
 	}
 	exists, err := a.engine.Exists(dir)
 	if err == nil && exists {
-		err = &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + dir + " already"}
+		err = &api.Error{Code: api.CodeProfileExists, Message: "there is a profile in " + own(dir).String() + " already"}
 	}
 	return dir, err
 }
 
 // start runs a node in this process after asking for the passphrase.
-func (a *app) start(ctx context.Context, dir string, log *slog.Logger) (running, error) {
+func (a *app) start(ctx context.Context, c startConfig, passphrase func() (string, error)) (running, error) {
 	if err := a.network.check(); err != nil {
 		return nil, err
 	}
-	passphrase, err := a.passphrase("Passphrase: ")
-	if err != nil {
+	var err error
+	if c.passphrase, err = passphrase(); err != nil {
 		return nil, err
 	}
-	return a.engine.Start(ctx, startConfig{profile: dir, passphrase: passphrase, network: a.network, log: log})
+	c.network = a.network
+	return a.engine.Start(ctx, c)
 }
 
 func (a *app) existingProfile() (string, error) {
@@ -176,7 +274,7 @@ func (a *app) existingProfile() (string, error) {
 		return "", err
 	}
 	if !exists {
-		return "", &api.Error{Code: api.CodeNoProfile, Message: "there is no profile in " + dir}
+		return "", &api.Error{Code: api.CodeNoProfile, Message: "there is no profile in " + own(dir).String()}
 	}
 	return dir, nil
 }
@@ -201,96 +299,25 @@ func waitReady(ctx context.Context, node api.Node, timeout time.Duration) error 
 		case <-time.After(pollEvery):
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				return &api.Error{Code: api.CodeOffline, Message: "not connected after " + timeout.String() + ": " + own(reason).String()}
+				return notConnected(timeout, reason)
 			}
 			return ctx.Err()
 		}
 	}
 }
 
+// offline says why a node has had no route for so long.
+func offline(ctx context.Context, node api.Node, timeout time.Duration) error {
+	reason := "no relay answers"
+	if status, err := node.Status(ctx); err == nil && status.Reason != "" {
+		reason = status.Reason
+	}
+	return notConnected(timeout, reason)
+}
+
+func notConnected(timeout time.Duration, reason string) error {
+	return &api.Error{Code: api.CodeOffline, Message: "not connected after " + timeout.String() + ": " + own(reason).String()}
+}
+
 // pollEvery is how often a condition of the node is looked at while waiting.
 const pollEvery = 25 * time.Millisecond
-
-// maxPassphrase bounds the passphrase that is read, in bytes.
-const maxPassphrase = 4 << 10
-
-// passphrase comes from --passphrase-file, $STARLING_PASSPHRASE or a prompt,
-// in this order, and never from the command line.
-func (c *console) passphrase(question string) (string, error) {
-	if c.passphraseFile != "" {
-		return readPassphrase("--passphrase-file", c.passphraseFile)
-	}
-	if p := c.getenv("STARLING_PASSPHRASE"); p != "" {
-		return p, nil
-	}
-	if !c.inTTY {
-		return "", &api.Error{
-			Code:    api.CodeWrongPassphrase,
-			Message: "no passphrase was given",
-			Hint:    "use --passphrase-file FILE or $STARLING_PASSPHRASE, or run this in a terminal to be asked",
-		}
-	}
-	return c.prompt(question)
-}
-
-// newPassphrase is [app.passphrase] for a new profile: a prompt asks twice.
-func (c *console) newPassphrase() (string, error) {
-	p, err := c.passphrase("New passphrase: ")
-	if err != nil {
-		return "", err
-	}
-	if p == "" {
-		return "", emptyPassphrase
-	}
-	if c.passphraseFile == "" && c.getenv("STARLING_PASSPHRASE") == "" {
-		return p, c.promptAgain(p)
-	}
-	return p, nil
-}
-
-var emptyPassphrase = &api.Error{Code: api.CodeUsage, Message: "the passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
-
-// promptTwice asks for a new secret, and once more.
-func (c *console) promptTwice(question string) (string, error) {
-	p, err := c.prompt(question)
-	if err != nil || p == "" {
-		return p, err
-	}
-	return p, c.promptAgain(p)
-}
-
-// promptAgain asks for a new secret once more.
-func (c *console) promptAgain(p string) error {
-	again, err := c.prompt("The same again: ")
-	if err == nil && again != p {
-		err = &api.Error{Code: api.CodeUsage, Message: "the two passphrases differ", Hint: "run the command again"}
-	}
-	return err
-}
-
-func readPassphrase(flag, file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", &api.Error{Code: api.CodeUsage, Message: "passphrase file: " + err.Error(), Hint: "check the path given to " + flag}
-	}
-	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase+1)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return "", fmt.Errorf("passphrase file: %w", err)
-	}
-	if len(line) > maxPassphrase {
-		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase file's first line is longer than 4 KiB", Hint: "check the path given to " + flag}
-	}
-	return strings.TrimRight(line, "\r\n"), nil
-}
-
-// promptTerminal asks on standard error and reads without echo.
-func (c *console) promptTerminal(question string) (string, error) {
-	fmt.Fprint(c.err, question)
-	defer fmt.Fprintln(c.err)
-	p, err := term.ReadPassword(int(os.Stdin.Fd()))
-	if err != nil {
-		return "", fmt.Errorf("read passphrase: %w", err)
-	}
-	return string(p), nil
-}

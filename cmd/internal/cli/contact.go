@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,10 +13,6 @@ import (
 
 	"starling/node/api"
 )
-
-// maxLink bounds an invite link read from standard input, in bytes. Links are
-// shorter than 600.
-const maxLink = 4 << 10
 
 func (a *app) inviteCommand() *cobra.Command {
 	var (
@@ -57,10 +53,10 @@ a channel you trust: whoever opens it first is the contact.`,
 		},
 	}
 
-	cmd.Flags().DurationVar(&req.Expires, "expires", 24*time.Hour, "how long it can be used, 1m to 168h")
+	durationFlag(cmd.Flags(), &req.Expires, "expires", 24*time.Hour, "how long it can be used, 1m to 7d")
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the contact it will become")
 	cmd.Flags().BoolVar(&qr, "qr", false, "draw it as a QR code too")
-	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
+	durationFlag(cmd.Flags(), &timeout, "timeout", 30*time.Second, "how long to wait for the network")
 	cmd.AddCommand(a.inviteListCommand(), a.inviteRevokeCommand())
 	return a.onNode(cmd)
 }
@@ -138,20 +134,21 @@ func (a *app) contactAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add LINK",
 		Short: "Become a contact of the person who made an invite",
-		Long: `Become a contact of the person who made an invite. With - for LINK it is read
-from standard input, which keeps it out of the list of processes.`,
+		Long: `Become a contact of the person who made an invite. LINK may be a text that holds the
+link, as it was pasted from a mail. With - all of standard input is read for it, which
+keeps it out of the list of processes.
+
+A profile that knows no relay yet begins with those of the link.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			link := args[0]
 			if link == "-" {
-				line, err := bufio.NewReader(io.LimitReader(a.in, maxLink)).ReadString('\n')
-				if err != nil && err != io.EOF {
+				text, err := a.readInput(cmd.Context(), api.MaxInviteText+1)
+				if err != nil {
 					return fmt.Errorf("read link: %w", err)
 				}
-				link = line
+				link = strings.TrimSpace(string(text))
 			}
-
-			link = strings.TrimSpace(link)
 			return a.with(cmd.Context(), func(node *connection) error {
 				contact, err := a.add(cmd.Context(), node, api.AddContactRequest{Link: link, Name: name}, timeout)
 				if err != nil {
@@ -165,18 +162,15 @@ from standard input, which keeps it out of the list of processes.`,
 	}
 
 	cmd.Flags().StringVar(&name, "name", "", "what you call them (default: the name in the invite)")
-	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the network")
+	durationFlag(cmd.Flags(), &timeout, "timeout", 30*time.Second, "how long to wait for the network")
 	return cmd
 }
 
 // add accepts an invite once the network is there. A node that ends with this
 // command first sends the answer, or the inviter would wait for the next start.
 func (a *app) add(ctx context.Context, node *connection, req api.AddContactRequest, timeout time.Duration) (api.Contact, error) {
-	if err := waitReady(ctx, node, timeout); err != nil {
-		return api.Contact{}, err
-	}
-	contact, err := node.AddContact(ctx, req)
-	if err != nil || !node.hosted {
+	contact, err := accept(ctx, node, req, timeout)
+	if err != nil || !node.passing() {
 		return contact, err
 	}
 	if drained(ctx, node, contact.ID, timeout) {
@@ -187,6 +181,32 @@ func (a *app) add(ctx context.Context, node *connection, req api.AddContactReque
 	}
 	fmt.Fprintln(a.err, "The answer to the invite is not sent yet; it goes out when starling runs again.")
 	return contact, nil
+}
+
+// accept accepts an invite. A node that knows no relay begins with those of the link, so
+// that nobody waits for a network before.
+func accept(ctx context.Context, node api.Node, req api.AddContactRequest, timeout time.Duration) (api.Contact, error) {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if timeout > 0 {
+		limited, cancel = context.WithTimeout(ctx, timeout)
+	}
+	defer cancel()
+
+	for {
+		contact, err := node.AddContact(limited, req)
+		switch code := api.CodeOf(err); {
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			return contact, offline(ctx, node, timeout)
+		case code != api.CodeOffline && code != api.CodeFewRelays && code != api.CodeTimeout:
+			return contact, err
+		}
+		// A second try has new routes, for as long as there is time.
+		select {
+		case <-limited.Done():
+			return contact, err
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 func (a *app) contactListCommand() *cobra.Command {
@@ -315,7 +335,7 @@ func compare(ctx context.Context, node api.Node, contact, code, number string) e
 		return subtle.ConstantTimeCompare(squeeze(a), squeeze(b)) == 1
 	}
 	if code != "" && !same(code, here.Code) || number != "" && !same(number, here.SafetyNumber) {
-		return &api.Error{Code: api.CodeUsage, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
+		return &api.Error{Code: codeMismatch, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
 			Hint: "compare again in person; until then, do not take this contact for verified"}
 	}
 	_, err = node.SetVerified(ctx, contact, here.SafetyNumber)

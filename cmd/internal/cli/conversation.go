@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,35 +124,6 @@ func notifyLevel(s string, withDefault bool) (api.NotifyLevel, error) {
 		hint = "use none, hidden, name, text or default"
 	}
 	return "", usage(hint, "%s is not how much a notification may say", own(s))
-}
-
-// parseDuration reads "90s", "8h", "1h30m", and days and weeks: "7d", "2w".
-func parseDuration(what, s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		if number, ok := strings.CutSuffix(s, suffix); ok {
-			var n uint64
-			n, err = strconv.ParseUint(number, 10, 10)
-			d = time.Duration(n) * unit
-		}
-	}
-	if err != nil || d <= 0 {
-		return 0, usage("for example: 30m, 8h, 7d or 4w", "%s %s is not a length of time", what, own(s))
-	}
-	return d, nil
-}
-
-// lasting says a number of seconds as a person would.
-func lasting(seconds int) string {
-	for _, unit := range []struct {
-		size int
-		name string
-	}{{7 * 24 * 3600, "w"}, {24 * 3600, "d"}, {3600, "h"}, {60, "m"}} {
-		if seconds >= unit.size && seconds%unit.size == 0 {
-			return strconv.Itoa(seconds/unit.size) + unit.name
-		}
-	}
-	return strconv.Itoa(seconds) + "s"
 }
 
 // conversationWords names the unusual settings of a conversation.

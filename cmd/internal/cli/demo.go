@@ -44,7 +44,7 @@ three relays, as they would in the wild. Everything is removed at the end.
 						return err
 					}
 				}
-				options, err := a.screenOptions()
+				options, err := a.screenOptions(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -66,7 +66,7 @@ three relays, as they would in the wild. Everything is removed at the end.
 	}
 	cmd.Flags().BoolVar(&headless, "headless", false, "one exchange without a screen, as JSON lines")
 	cmd.Flags().IntVar(&relays, "relays", demoRelays, "how many relays")
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "with --headless: how long the exchange may take")
+	durationFlag(cmd.Flags(), &timeout, "timeout", time.Minute, "with --headless: how long the exchange may take")
 	cmd.Flags().BoolVar(&a.json, "json", false, "with --headless: errors as JSON too; the output always is")
 	a.lookFlags(cmd)
 	return cmd

@@ -28,8 +28,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor [--listen MULTIADDR...]",
 		Short: "Find out what is wrong, and what to do about it",
 		Long: `Look at the profile, the machine and the node that runs, and say what is wrong
-and what to do about it. Nothing is started, changed or sent to others. Checks of
-the network need a node that runs: start the app in another terminal.
+and what to do about it. Nothing is started or sent to others. Given the passphrase,
+it opens the profile as a node would, and closes it again. Checks of the network need
+a node that runs: start the app in another terminal.
 
 What it prints names no folder, address or peer id, so that it can be shown to
 people who help; --verbose adds them. With --listen it looks at a relay that
@@ -43,6 +44,7 @@ what other relays have told it.`,
 				return err
 			}
 			patient := doctor.Patient{Profile: config.Profile{Dir: dir}, PassphraseFile: a.passphraseFile, Version: buildinfo.Get().Version}
+			patient.Passphrase = a.known(cmd.Context())
 			if len(listen) > 0 || a.onlyRelay(dir) {
 				patient.Relay = &doctor.Relay{StateDir: relayDir(dir), Listen: listen, AllowPrivate: allowPrivate}
 			} else if node, closer, err := a.engine.Dial(cmd.Context(), dir); err == nil {
@@ -58,6 +60,19 @@ what other relays have told it.`,
 	cmd.Flags().BoolVar(&allowPrivate, "allow-private", false, "with --listen: the relay is for a mesh of your own")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// known is the passphrase that was given, "" for none: whether it can be read is a
+// check of its own.
+func (a *app) known(ctx context.Context) string {
+	if a.passphraseFile == "" && a.getenv("STARLING_PASSPHRASE") == "" {
+		return ""
+	}
+	p, err := a.passphrase(ctx, "")
+	if err != nil {
+		return ""
+	}
+	return p
 }
 
 // onlyRelay reports whether a relay runs on a folder that holds no profile.

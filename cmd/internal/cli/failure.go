@@ -28,6 +28,7 @@ const (
 	exitNetwork     = 11
 	exitDisk        = 12
 	exitUnwell      = 13
+	exitMismatch    = 14
 	exitInterrupted = 130 // 128 + SIGINT, as shells count
 )
 
@@ -50,12 +51,14 @@ var exits = []struct {
 	{exitNetwork, "Network: no relay can be reached, too few for a route, or none runs here."},
 	{exitDisk, "The disk is full."},
 	{exitUnwell, "Doctor: a check failed."},
+	{exitMismatch, "The safety numbers differ: somebody may sit between you."},
 	{exitInterrupted, "Interrupted before it was done."},
 }
 
 // Codes that only the command line has.
 const (
 	codeGivenUp     api.Code = "message_failed"
+	codeMismatch    api.Code = "safety_mismatch"
 	codeInterrupted api.Code = "interrupted"
 )
 
@@ -90,6 +93,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeBadText:         {exitMessage, "messages are UTF-8 text; convert it first, for example with iconv"},
 	api.CodeNoMessage:       {exitMessage, "see the stored messages with: starling history CONTACT"},
 	codeGivenUp:             {exitMessage, "send it again"},
+	codeMismatch:            {exitMismatch, "compare again in person; until then, do not take this contact for verified"},
 	codeUnwell:              {exitUnwell, "each line that failed says what to do"},
 	codeLost:                {exitMessage, "see what happened in a report: --report DIR"},
 	api.CodeTimeout:         {exitTimeout, "try again, or allow more time with --timeout"},
@@ -133,9 +137,9 @@ func failure(ctx context.Context, err error) (*api.Error, int) {
 // followed by one line {"error":{"code":…,"message":…,"hint":…,"exit":…}}.
 func (c *console) fail(ctx context.Context, err error) int {
 	told, exit := failure(ctx, err)
-	fmt.Fprintf(c.err, "starling: %s\n", told.Message)
+	fmt.Fprintf(c.err, "starling: %s\n", own(told.Message))
 	if told.Hint != "" {
-		fmt.Fprintf(c.err, "hint: %s\n", told.Hint)
+		fmt.Fprintf(c.err, "hint: %s\n", own(told.Hint))
 	}
 	if c.json {
 		type object struct {

@@ -41,6 +41,9 @@ type fakeNode struct {
 	tried       int // calls of TryOthers
 	wiped       bool
 	closed      bool
+	endsAfter   int     // so many messages; 0: never
+	refuse      []error // what AddContact says, one after the other
+	hangs       bool    // AddContact answers never
 	done        chan struct{}
 }
 
@@ -77,8 +80,18 @@ func (n *fakeNode) Invite(_ context.Context, req api.InviteRequest) (api.Invite,
 	return api.Invite{ID: "1d", Link: "starling:abcdefgh", Expires: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}, nil
 }
 
-func (n *fakeNode) AddContact(_ context.Context, req api.AddContactRequest) (api.Contact, error) {
+func (n *fakeNode) AddContact(ctx context.Context, req api.AddContactRequest) (api.Contact, error) {
 	n.links = append(n.links, req)
+	if n.hangs {
+		<-ctx.Done()
+		return api.Contact{}, ctx.Err()
+	}
+	if len(n.refuse) > 0 {
+		err := n.refuse[0]
+		if n.refuse = n.refuse[1:]; err != nil {
+			return api.Contact{}, err
+		}
+	}
 	if !strings.HasPrefix(req.Link, "starling:") {
 		return api.Contact{}, &api.Error{Code: api.CodeBadInvite, Message: "this is not an invite"}
 	}
@@ -199,6 +212,10 @@ func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Mes
 }
 
 func (n *fakeNode) Events(ctx context.Context, after int64, f func(api.Event) error) error {
+	if n.endsAfter > 0 && len(n.sent) >= n.endsAfter {
+		n.messages = nil
+		return &api.Error{Code: api.CodeClosed, Message: "the node has ended"}
+	}
 	for _, e := range n.events {
 		if after < 0 || e.Seq <= after {
 			continue
@@ -232,6 +249,7 @@ func (n *fakeNode) Close() error {
 type fakeEngine struct {
 	node     *fakeNode
 	serving  bool // a node runs on the profile
+	held     bool // a process holds the profile
 	startErr error
 	created  []newProfile
 	started  []startConfig
@@ -249,6 +267,8 @@ func (e *fakeEngine) DefaultProfile() (string, error) { return "/default", nil }
 func (e *fakeEngine) Exists(profile string) (bool, error) {
 	return profile == "/alice" || len(e.created) > 0, nil
 }
+
+func (e *fakeEngine) Held(string) bool { return e.held }
 
 func (e *fakeEngine) Create(_ context.Context, _ string, p newProfile) error {
 	e.created = append(e.created, p)
@@ -321,6 +341,8 @@ type shell struct {
 	stdin    string
 	tty      bool
 	prompts  []string // answers to prompts
+	settle   time.Duration
+	crowd    *crowd // instead of engine
 	ctx      context.Context
 	out, err bytes.Buffer
 }
@@ -335,12 +357,15 @@ func newShell(t *testing.T) *shell {
 func (s *shell) run(args ...string) int {
 	s.out.Reset()
 	s.err.Reset()
-	a := &app{engine: s.engine, screens: s.screens}
+	a := &app{engine: s.engine, screens: s.screens, settle: s.settle}
+	if s.crowd != nil {
+		a.engine = s.crowd
+	}
 	a.console = console{
 		in: strings.NewReader(s.stdin), out: &s.out, err: &s.err,
 		getenv: func(k string) string { return s.env[k] },
 		inTTY:  s.tty, outTTY: s.tty, errTTY: s.tty,
-		prompt: func(string) (string, error) {
+		prompt: func(context.Context, string) (string, error) {
 			if len(s.prompts) == 0 {
 				return "", io.ErrUnexpectedEOF
 			}

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,15 +42,18 @@ time is over the message stays in the outbox.`,
 			req.Contact = args[0]
 			if picture != "" {
 				var err error
-				if req.Picture, err = readPicture(picture); err != nil {
+				if req.Picture, err = readPicture(cmd.Context(), picture); err != nil {
 					return err
 				}
 			}
 			if picture == "" || len(args) > 1 {
 				var err error
-				if req.Text, err = a.text(args[1:], picture != ""); err != nil {
+				if req.Text, err = a.text(cmd.Context(), args[1:], picture != ""); err != nil {
 					return err
 				}
+			}
+			if req.ID == "" {
+				req.ID = newMessageID() // so that it is sent once, however many nodes end meanwhile
 			}
 			return a.with(cmd.Context(), func(node *connection) error {
 				return a.sendAndWait(cmd.Context(), node, req, w)
@@ -64,14 +68,11 @@ time is over the message stays in the outbox.`,
 }
 
 // readPicture reads a picture's file. The node looks at its bytes.
-func readPicture(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, usage("check the path given to --picture", "picture: %v", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, api.MaxPicture+1))
+func readPicture(ctx context.Context, file string) ([]byte, error) {
+	data, err := readFile(ctx, file, api.MaxPicture+1)
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case err != nil:
 		return nil, usage("check the path given to --picture", "picture: %v", err)
 	case len(data) == 0:
@@ -82,6 +83,13 @@ func readPicture(file string) ([]byte, error) {
 	return data, nil
 }
 
+// newMessageID draws an id.
+func newMessageID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
 // wait is until when a command that sends waits.
 type wait struct {
 	state   string
@@ -90,7 +98,7 @@ type wait struct {
 
 func (w *wait) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&w.state, "wait", "", "return when the message is `queued|sent|delivered`")
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 30*time.Second, "how long to wait; 0 means for ever")
+	durationFlag(cmd.Flags(), &w.timeout, "timeout", 30*time.Second, "how long to wait; 0 means for ever")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]string{"queued", "sent", "delivered"}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
@@ -115,11 +123,14 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 	want := api.State(w.state)
 	if want == "" {
 		want = api.StateQueued
-		if node.hosted {
+		if node.passing() {
 			want = api.StateSent
 		}
 	}
 	m, waitErr := awaitState(ctx, node, m, want, w.timeout)
+	if node.brief && api.CodeOf(waitErr) == api.CodeClosed {
+		return waitErr // the next node goes on
+	}
 	if err := a.print(m, func(w io.Writer) { fmt.Fprintln(w, stateWords(m)) }); err != nil {
 		return err
 	}
@@ -131,7 +142,7 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 }
 
 // text is the text of a message, from the argument or standard input.
-func (c *console) text(args []string, mayBeEmpty bool) (string, error) {
+func (c *console) text(ctx context.Context, args []string, mayBeEmpty bool) (string, error) {
 	var text string
 	if len(args) > 0 {
 		text = args[0]
@@ -139,7 +150,7 @@ func (c *console) text(args []string, mayBeEmpty bool) (string, error) {
 		if c.inTTY {
 			fmt.Fprintln(c.err, "Write the message and end it with Ctrl-D on an empty line.")
 		}
-		b, err := io.ReadAll(io.LimitReader(c.in, api.MaxText+2))
+		b, err := c.readInput(ctx, api.MaxText+2)
 		if err != nil {
 			return "", fmt.Errorf("read text: %w", err)
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -34,11 +33,11 @@ $STARLING_NEW_PASSPHRASE. A node that runs goes on.`,
 				return err
 			}
 
-			old, err := a.passphrase("Passphrase now: ")
+			old, err := a.passphrase(cmd.Context(), "Passphrase now: ")
 			if err != nil {
 				return err
 			}
-			next, err := a.nextPassphrase(file)
+			next, err := a.nextPassphrase(cmd.Context(), file)
 			if err != nil {
 				return err
 			}
@@ -58,18 +57,18 @@ $STARLING_NEW_PASSPHRASE. A node that runs goes on.`,
 }
 
 // nextPassphrase is the one that the profile gets: a prompt asks twice.
-func (c *console) nextPassphrase(file string) (string, error) {
+func (c *console) nextPassphrase(ctx context.Context, file string) (string, error) {
 	next := c.getenv(envNew)
 	var err error
 	switch {
 	case file != "":
-		next, err = readPassphrase("--new-passphrase-file", file)
+		next, err = readPassphrase(ctx, "--new-passphrase-file", file)
 	case next != "":
 	case !c.inTTY:
 		return "", &api.Error{Code: api.CodeUsage, Message: "no new passphrase was given",
 			Hint: "use --new-passphrase-file FILE or $" + envNew + ", or run this in a terminal to be asked"}
 	default:
-		next, err = c.promptTwice("New passphrase: ")
+		next, err = c.promptTwice(ctx, "New passphrase: ")
 	}
 	if err == nil && next == "" {
 		err = emptyPassphrase
@@ -79,13 +78,9 @@ func (c *console) nextPassphrase(file string) (string, error) {
 
 // changePassphrase asks the node that runs, which holds the files, or does it here.
 func (a *app) changePassphrase(ctx context.Context, dir, old, next string) error {
-	node, closer, err := a.engine.Dial(ctx, dir)
-	if errors.Is(err, errNoNode) {
-		return a.engine.ChangePassphrase(ctx, dir, old, next)
-	}
-	if err != nil {
-		return err
-	}
-	defer closer.Close()
-	return node.ChangePassphrase(ctx, api.PassphraseRequest{Old: old, New: next})
+	return a.local(ctx, dir,
+		func(node api.Node) error {
+			return node.ChangePassphrase(ctx, api.PassphraseRequest{Old: old, New: next})
+		},
+		func() error { return a.engine.ChangePassphrase(ctx, dir, old, next) })
 }

@@ -32,8 +32,10 @@ func (realEngine) DefaultProfile() (string, error) {
 }
 
 func (realEngine) Exists(profile string) (bool, error) {
-	return config.Profile{Dir: profile}.Exists(), nil
+	return node.Exists(config.Profile{Dir: profile})
 }
+
+func (realEngine) Held(profile string) bool { return config.Profile{Dir: profile}.Held() }
 
 func (realEngine) Create(_ context.Context, profile string, p newProfile) error {
 	var kdf store.KDF // the default one
@@ -66,6 +68,7 @@ func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 		AllowPrivate: c.network.allowPrivate,
 		LAN:          c.network.lan,
 		Version:      buildinfo.Get().Version,
+		Brief:        c.brief,
 		Logger:       c.log,
 		Store:        store.Options{Markers: markers},
 	})
@@ -171,6 +174,7 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 			Incognito: s.incognito,
 			Language:  s.language,
 			Join:      s.join,
+			Guest:     s.guest,
 			Nearby:    s.nearby,
 		}, os.Stdin, os.Stdout)
 	}
@@ -179,6 +183,7 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 		Language:  s.language,
 		Keys:      s.keys,
 		Join:      s.join,
+		Guest:     s.guest,
 		Nearby:    s.nearby,
 		BackupDir: s.backupDir,
 		Texts:     config.Profile{Dir: s.profile}.Texts(),

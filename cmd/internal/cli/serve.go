@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -30,13 +31,7 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 			if err != nil {
 				return err
 			}
-			// Said before a passphrase is asked for.
-			if _, other, err := a.engine.Dial(ctx, dir); err == nil {
-				other.Close()
-				return &api.Error{Code: api.CodeInUse, Message: "a node runs on this profile already"}
-			}
-
-			node, err := a.start(ctx, dir, a.logger())
+			node, err := a.serve(ctx, dir)
 			if err != nil {
 				return err
 			}
@@ -62,6 +57,32 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 	return cmd
 }
 
+// serve starts a node that stays, once those of other commands have ended.
+func (a *app) serve(ctx context.Context, dir string) (node running, err error) {
+	passphrase := remembered(func() (string, error) { return a.passphrase(ctx, "Passphrase: ") })
+	stays := false
+	err = a.settled(ctx, func() error {
+		// Said before a passphrase is asked for.
+		if other, closer, err := a.engine.Dial(ctx, dir); err == nil {
+			status, err := other.Status(ctx)
+			closer.Close()
+			if stays = err == nil && !status.Brief; stays {
+				return nil
+			}
+			return errHeld
+		}
+		if a.engine.Held(dir) {
+			return errHeld
+		}
+		node, err = a.start(ctx, startConfig{profile: dir, log: a.logger()}, passphrase)
+		return err
+	})
+	if stays {
+		err = &api.Error{Code: api.CodeInUse, Message: "a node runs on this profile already"}
+	}
+	return node, err
+}
+
 func (a *app) initCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
@@ -77,19 +98,20 @@ func (a *app) initCommand() *cobra.Command {
 				return err
 			}
 
-			passphrase, err := a.newPassphrase()
+			passphrase, err := a.newPassphrase(cmd.Context())
 			if err != nil {
 				return err
 			}
 			p := newProfile{name: name, passphrase: passphrase}
-			if err := a.engine.Create(cmd.Context(), dir, p); err != nil {
+			err = a.settled(cmd.Context(), func() error { return a.engine.Create(cmd.Context(), dir, p) })
+			if err != nil {
 				return err
 			}
 
 			if a.json {
 				return a.printJSON(map[string]string{"profile": dir, "name": name})
 			}
-			fmt.Fprintf(a.out, "Made the profile of %s in %s\n", own(name), dir)
+			fmt.Fprintf(a.out, "Made the profile of %s in %s\n", own(name), own(dir))
 			fmt.Fprintln(a.err, "Next: starling, or starling node")
 			return nil
 		},

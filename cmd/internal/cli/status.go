@@ -48,7 +48,7 @@ computer, so it is for guards that are gone for good.`,
 		},
 	}
 
-	cmd.Flags().DurationVar(&wait, "wait-ready", 0, "first wait this long until messages can leave; exit 11 if they cannot")
+	durationFlag(cmd.Flags(), &wait, "wait-ready", 0, "first wait this long until messages can leave; exit 11 if they cannot")
 	cmd.Flags().BoolVar(&others, "try-others", false, "first try other guards: each that answers sees your address")
 	a.jsonFlag(cmd)
 	a.networkFlags(cmd)

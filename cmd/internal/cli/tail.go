@@ -39,6 +39,9 @@ only what is new.`,
 					if !a.json && !worthShowing(e) {
 						return nil
 					}
+					if e.Seq > 0 {
+						after = e.Seq // for another node, if this one ends before
+					}
 					return a.print(e, func(w io.Writer) { a.event(w, e) })
 				}
 

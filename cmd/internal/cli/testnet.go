@@ -50,7 +50,7 @@ with several scenarios, a folder in it for each. An interrupted run writes it to
 			var scenarios []*scenario.Scenario
 			names := map[string]bool{}
 			for _, file := range files {
-				s, err := readScenario(file, engine)
+				s, err := readScenario(cmd.Context(), file, engine)
 				if err != nil {
 					return err
 				}
@@ -97,9 +97,9 @@ with several scenarios, a folder in it for each. An interrupted run writes it to
 }
 
 // readScenario reads a file that an engine can run.
-func readScenario(file, engine string) (*scenario.Scenario, error) {
+func readScenario(ctx context.Context, file, engine string) (*scenario.Scenario, error) {
 	const hint = "see docs/TESTNET.md"
-	src, err := os.ReadFile(file)
+	src, err := readFile(ctx, file, scenario.MaxFile+1)
 	var where *fs.PathError
 	if errors.As(err, &where) {
 		return nil, usage(hint, "cannot read the scenario %s: %v", own(file), where.Err)

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"starling/node/api"
 )
 
 // Limits of a scenario.
 const (
-	maxFile      = 1 << 20
+	MaxFile      = 1 << 20
 	minRelays    = 5 // the least from which a client starts
 	maxRelays    = 2000
 	minUsers     = 2
@@ -39,7 +41,7 @@ var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,40}$`)
 // Parse reads a scenario. The file name is for errors only. An error is an
 // [*Error].
 func Parse(file string, src []byte) (*Scenario, error) {
-	if len(src) > maxFile {
+	if len(src) > MaxFile {
 		return nil, &Error{File: file, Message: "this is no scenario: it is larger than 1 MiB"}
 	}
 	var root map[string]any
@@ -288,7 +290,7 @@ func (t table) duration(key string, other, least, most time.Duration) time.Durat
 		return other
 	}
 	text, isText := v.(string)
-	d, err := time.ParseDuration(text)
+	d, err := api.ParseDuration(text)
 	switch {
 	case !isText || err != nil:
 		t.fail(key, "%s is not a duration such as \"90s\" or \"1h30m\"", key)

@@ -199,7 +199,7 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Parse("x.toml", make([]byte, maxFile+1)); err == nil {
+	if _, err := Parse("x.toml", make([]byte, MaxFile+1)); err == nil {
 		t.Error("a file of more than 1 MiB is a scenario")
 	}
 }
