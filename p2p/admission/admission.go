@@ -26,8 +26,9 @@
 // of the day as we see it, reached by us, of different networks, and not found to be
 // wrong three times in a week and more often than right. The word of a relay that we
 // have reached about relays that it has reached, in a page of its list, counts as a
-// voucher, so that a newcomer need not wait a week. Each address is in two vouchers, if
-// so many are needed.
+// voucher, so that a newcomer need not wait a week. Each address that can
+// be dialled is in two vouchers, if so many are needed, or answered ourselves: where only
+// some of them have a way to IPv6, nobody lists an address on the word of its relay alone.
 //
 // A voice carries 3 relays at a time that we have not reached ourselves. Further relays
 // of that voice are looked at first, and those that wait have their turns by voices.
@@ -93,9 +94,9 @@ type Config struct {
 	Self      wire.NodeID
 	// AllowPrivate drops the rules that count by network.
 	AllowPrivate bool
-	// Reached reports whether we have lately dialled a relay at one of some
-	// addresses, and it answered with its key. Nil is never.
-	Reached func(id wire.NodeID, at []netip.AddrPort) bool
+	// Reached returns at which of some addresses we have lately dialled a relay, and it
+	// answered with its key: bit i for the i-th. Nil is at none.
+	Reached func(id wire.NodeID, at []directory.Address) (mask byte)
 	// Named reports whether the owner named a relay, which counts as reached once
 	// it is heard from. Nil is none.
 	Named func(wire.NodeID) bool
@@ -156,7 +157,7 @@ func New(cfg Config) *Registrar {
 		cfg.Steady = time.Now
 	}
 	if cfg.Reached == nil {
-		cfg.Reached = func(wire.NodeID, []netip.AddrPort) bool { return false }
+		cfg.Reached = func(wire.NodeID, []directory.Address) byte { return 0 }
 	}
 	if cfg.Named == nil {
 		cfg.Named = func(wire.NodeID) bool { return false }
@@ -241,8 +242,8 @@ func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
 	if known {
 		return r.cfg.Directory.Add(e.Raw)
 	}
-	if desc.ID == from && (r.cfg.Named(from) || r.cfg.Reached(from, directory.AddrPorts(desc.Addresses))) {
-		return r.Reached(e.Raw)
+	if mask := r.cfg.Reached(from, desc.Addresses); desc.ID == from && (mask != 0 || r.cfg.Named(from)) {
+		return r.answered(desc, e.Raw, mask)
 	}
 	if e.Known == directory.VouchedOnly {
 		return ErrUnvouched
@@ -383,6 +384,62 @@ func fresh(day, today uint32) bool {
 	return day <= today+1 && day+uint32(Fresh/(24*time.Hour)) >= today
 }
 
+// answered takes the descriptor of a relay that has answered us, at some of its
+// addresses. Where nobody has reached the others, it is looked at there.
+func (r *Registrar) answered(desc *directory.Descriptor, raw []byte, mask byte) error {
+	err := r.Seen(raw, mask)
+	if err != ErrUnvouched {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.candidates[desc.ID]; c != nil && !c.waiting {
+		c.waiting = true
+		r.kick()
+	}
+	return err
+}
+
+// Seen takes the descriptor of a relay that has answered us at some of its addresses.
+// It is reached if it stands in the list with these addresses, or if others whom we
+// heed have reached it at the rest.
+func (r *Registrar) Seen(raw []byte, mask byte) error {
+	desc, err := directory.Parse(raw)
+	if err != nil {
+		return err
+	}
+	if all := Dialable(desc.Addresses); mask&all == all {
+		return r.Reached(raw)
+	}
+	if held, ok := r.cfg.Directory.Find(desc.ID); ok && slices.Equal(held.Addresses, desc.Addresses) {
+		return r.Reached(raw)
+	}
+
+	need := r.need(desc.ID)
+	r.mu.Lock()
+	c := r.candidate(desc, raw)
+	if slices.Equal(c.desc.Addresses, desc.Addresses) {
+		c.voices[r.cfg.Self] |= mask
+	}
+	enough := r.enough(c, need)
+	r.mu.Unlock()
+	if !enough {
+		return ErrUnvouched
+	}
+	return r.Reached(raw)
+}
+
+// Dialable returns which of some addresses anybody can dial: bit i for the i-th. What a
+// relay says of others cannot be examined, and counts for nothing.
+func Dialable(all []directory.Address) (mask byte) {
+	for i, a := range all {
+		if a.Dialable() {
+			mask |= 1 << i
+		}
+	}
+	return mask
+}
+
 // weigh takes a candidate that enough have vouched for.
 func (r *Registrar) weigh(c *candidate) error {
 	others := r.Others()
@@ -441,7 +498,7 @@ func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) 
 	var counts [directory.MaxAddresses]int
 
 	for id, mask := range c.voices {
-		if id != r.cfg.Self && r.cfg.Directory.Since(id).IsZero() || r.void(id) || !heed(id) {
+		if mask == 0 || id != r.cfg.Self && (r.cfg.Directory.Since(id).IsZero() || r.void(id) || !heed(id)) {
 			continue
 		}
 		for i := range counts {
@@ -457,8 +514,8 @@ func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) 
 		voices++
 	}
 
-	for i := range c.desc.Addresses {
-		if counts[i] < min(2, need) {
+	for i, a := range c.desc.Addresses {
+		if a.Dialable() && counts[i] < min(2, need) {
 			return false
 		}
 	}
@@ -475,13 +532,21 @@ func (r *Registrar) Undecided() int {
 
 func (r *Registrar) network(id wire.NodeID) netip.Prefix {
 	if d, ok := r.cfg.Directory.Find(id); ok {
-		for _, a := range d.Addresses {
-			if n := a.Network(); n.IsValid() {
-				return n
-			}
+		for _, a := range directory.Dialable(d.Addresses) {
+			return a.Network()
 		}
 	}
 	return netip.Prefix{}
+}
+
+// others returns those who have vouched for a candidate beside ourselves.
+func (r *Registrar) others(c *candidate) (ids []wire.NodeID) {
+	for id := range c.voices {
+		if id != r.cfg.Self {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // list puts a candidate into the directory, to be checked at a time. The caller
@@ -491,11 +556,7 @@ func (r *Registrar) list(c *candidate, check time.Time) error {
 		delete(r.candidates, c.desc.ID)
 		return err
 	}
-	f := &file{check: check, vouched: r.cfg.Steady()}
-	for id := range c.voices {
-		f.voices = append(f.voices, id)
-	}
-	r.files[c.desc.ID] = f
+	r.files[c.desc.ID] = &file{check: check, vouched: r.cfg.Steady(), voices: r.others(c)}
 	delete(r.candidates, c.desc.ID)
 	return nil
 }
@@ -549,9 +610,7 @@ func (r *Registrar) Reached(raw []byte) error {
 	}
 
 	if c := r.candidates[desc.ID]; c != nil {
-		for id := range c.voices {
-			f.voices = append(f.voices, id)
-		}
+		f.voices = append(f.voices, r.others(c)...)
 		delete(r.candidates, desc.ID)
 	}
 

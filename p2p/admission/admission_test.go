@@ -103,7 +103,12 @@ func newWorld(tb testing.TB, n int) *world {
 	self := newRelay(tb, 9999)
 	w.dir = directory.New(directory.Config{Now: clock})
 	w.Registrar = New(Config{Directory: w.dir, Self: self.d.ID, Now: clock, Steady: clock,
-		Reached: func(id wire.NodeID, _ []netip.AddrPort) bool { return w.seen[id] }})
+		Reached: func(id wire.NodeID, at []directory.Address) byte {
+			if w.seen[id] {
+				return Dialable(at)
+			}
+			return 0
+		}})
 	for i := range n {
 		r := newRelay(tb, i)
 		w.relays = append(w.relays, r)

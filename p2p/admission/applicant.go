@@ -23,6 +23,9 @@ const (
 	renewAfter = 5 * 24 * time.Hour
 	// forgetAfter is how long an address that was not reached is not announced.
 	forgetAfter = time.Hour
+	// unseenAfter is how long examiners have to say that they reached an address before
+	// it counts as not reached: perhaps none of them has a way to it.
+	unseenAfter = 20 * time.Second
 	maxDoors    = 256
 )
 
@@ -55,6 +58,7 @@ type trial struct {
 func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today uint32) map[wire.NodeID]Knock {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.unseen(raw, now, today)
 	knocks := map[wire.NodeID]Knock{}
 	for _, id := range doors {
 		d := a.doors[id]
@@ -71,6 +75,32 @@ func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today ui
 		knocks[id] = Knock{Nonce: d.nonce, Raw: d.sent}
 	}
 	return knocks
+}
+
+// unseen notes the addresses of a descriptor that no voucher for it has, though there
+// are some since a while. Examiners list nobody at an address that nobody reaches. They
+// are asked again at once: what they have found they remember.
+func (a *Applicant) unseen(raw []byte, now time.Time, today uint32) {
+	var seen byte
+	vouched, waited := false, false
+	for _, d := range a.doors {
+		if d.holds(raw, today) {
+			seen |= d.voucher.Mask
+			vouched, waited = true, waited || now.Sub(d.asked) >= unseenAfter
+		}
+	}
+	desc, err := directory.Parse(raw)
+	if err != nil || !vouched || !waited {
+		return
+	}
+	missing := Dialable(desc.Addresses) &^ seen
+	if missing == 0 {
+		return
+	}
+	a.tried(desc, 0, missing, now)
+	for _, d := range a.doors {
+		d.again = now
+	}
 }
 
 func (a *Applicant) makeRoom() {

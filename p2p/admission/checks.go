@@ -139,7 +139,7 @@ func (r *Registrar) doubt(c *candidate, now time.Time) {
 	if now.Sub(c.missed) < again {
 		return
 	}
-	for id := range c.voices {
+	for _, id := range r.others(c) {
 		r.blame[id] = append(r.blame[id], now)
 	}
 	delete(r.candidates, c.desc.ID)

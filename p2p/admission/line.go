@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"starling/p2p/limits"
 )
 
 const (
 	maxLine        = 64 // relays that wait for their turn to be examined
-	maxLineNetwork = 4  // of them from one /24 or /48
+	maxLineNetwork = 4  // of them from one /24 or /48, whose addresses share them
 )
 
 // A Turn is a relay that waits to be examined.
@@ -52,7 +54,10 @@ func (l *Line) Join(t Turn) bool {
 	counts := l.counts()
 	here := counts[l.network(t)]
 	if l.byNetwork && here >= maxLineNetwork {
-		return false
+		if !l.yields(t) {
+			return false
+		}
+		here--
 	}
 	if len(l.turns) >= maxLine {
 		i := slices.IndexFunc(l.turns, func(o Turn) bool { return counts[l.network(o)] > here+1 })
@@ -65,6 +70,25 @@ func (l *Line) Join(t Turn) bool {
 	l.turns = append(l.turns, t)
 	l.kick()
 	return true
+}
+
+// yields takes out one of the address that has most of its network in the line, if that
+// has two more than the address of a newcomer: so a neighbour that always knocks does not
+// keep a relay out. It reports whether it did. The caller holds the lock.
+func (l *Line) yields(t Turn) bool {
+	hosts := map[netip.Prefix]int{}
+	for _, o := range l.turns {
+		if l.network(o) == l.network(t) {
+			hosts[limits.Host(o.Source)]++
+		}
+	}
+	i := slices.IndexFunc(l.turns, func(o Turn) bool {
+		return l.network(o) == l.network(t) && hosts[limits.Host(o.Source)] >= hosts[limits.Host(t.Source)]+2
+	})
+	if i >= 0 {
+		l.turns = slices.Delete(l.turns, i, i+1)
+	}
+	return i >= 0
 }
 
 // Next takes the relay of a random network that waits longest.

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"starling/p2p/wire"
@@ -37,6 +38,32 @@ func TestLine(t *testing.T) {
 	}
 	if !l.Join(turn(3001, at(0))) || l.Join(turn(3002, at(0))) {
 		t.Error("a network that has as many as others pushes out another")
+	}
+
+	// Who lives beside a crowd of one address has a place, and keeps it; so have three.
+	l = NewLine(true)
+	for i := range maxLineNetwork {
+		l.Join(turn(i, crowd))
+	}
+	beside := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{9, 9, 9, byte(100 + i)}) }
+	for i := range maxLineNetwork - 1 {
+		if !l.Join(turn(4000+i, beside(i))) {
+			t.Errorf("no place for neighbour %d", i)
+		}
+		for j := range 100 {
+			l.Join(turn(100+j, crowd))
+		}
+	}
+	if l.Join(turn(5000, beside(50))) {
+		t.Error("one of four who have a place each goes for a fifth")
+	}
+	for i := range maxLineNetwork - 1 {
+		if !slices.ContainsFunc(l.turns, func(o Turn) bool { return o.Nonce == uint64(4000+i) }) {
+			t.Errorf("neighbour %d has lost its place", i)
+		}
+	}
+	if len(l.turns) != maxLineNetwork {
+		t.Errorf("%d of the network wait", len(l.turns))
 	}
 
 	// A crowd that always comes back does not hold up another network.

@@ -127,7 +127,7 @@ func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody 
 
 	for id, d := range ds.m {
 		near := slices.ContainsFunc(beside, func(a directory.Address) bool {
-			return slices.ContainsFunc(d.hint.Addresses, func(b directory.Address) bool { return a.Wide() == b.Wide() })
+			return a.Dialable() && slices.ContainsFunc(directory.Dialable(d.hint.Addresses), func(b directory.Address) bool { return a.Wide() == b.Wide() })
 		})
 		if tried[id] || d.pasted && !nobody || near && !ds.private {
 			continue

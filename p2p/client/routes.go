@@ -81,7 +81,7 @@ func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {
 		for n, key := range d.Keys {
 			it.Keys = append(it.Keys, mix.Key{Epoch: outfox.Epoch(d.Epoch) + outfox.Epoch(n), Public: key})
 		}
-		for _, a := range d.Addresses {
+		for _, a := range directory.Dialable(d.Addresses) {
 			it.Addrs = append(it.Addrs, a.Addr())
 		}
 		list[i] = it

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"starling/p2p/book"
 	"starling/p2p/wire"
@@ -106,6 +106,13 @@ func hostName(s string) bool {
 // Dialable reports whether this program can dial the address.
 func (a Address) Dialable() bool { return a.Transport == TCP }
 
+// Dialable returns those addresses that can be dialled. Nobody has examined others, so
+// they are read and passed on, and no rule goes by them: a relay could say that it is
+// in the network of another.
+func Dialable(all []Address) []Address {
+	return slices.DeleteFunc(slices.Clone(all), func(a Address) bool { return !a.Dialable() })
+}
+
 // Multiaddr returns the libp2p form of an address that can be dialled; of others
 // that of the IP address and port, if they have one.
 func (a Address) Multiaddr() multiaddr.Multiaddr {
@@ -142,10 +149,9 @@ func AddrPorts(addrs []Address) []netip.AddrPort {
 	return all
 }
 
-// Public reports whether the address can be reached from anywhere.
-func (a Address) Public() bool {
-	return a.Transport == Onion || a.Addr().IsValid() && manet.IsPublicAddr(a.Multiaddr())
-}
+// Public reports whether the address can be reached from anywhere, and leads nowhere
+// else than it says.
+func (a Address) Public() bool { return a.Transport == Onion || book.Public(a.AddrPort) }
 
 // Network returns the block of addresses that one operator is taken to hold
 // when relays are counted: a /24 of IPv4, a /48 of IPv6. An onion has none.
@@ -245,15 +251,17 @@ type Hint struct {
 }
 
 // Append appends the encoding, of at most HintMax bytes: addresses for which
-// there is no room are left out.
+// there is no room are left out, first those that nobody dials yet.
 func (h Hint) Append(b []byte) []byte {
 	most := len(b) + HintMax
 	b = append(b, h.ID[:]...)
 	n := 0
-	for _, a := range h.Addresses {
-		if longer := a.append(b); len(longer) <= most && n < MaxAddresses {
-			b = longer
-			n++
+	for _, dialable := range []bool{true, false} {
+		for _, a := range h.Addresses {
+			if longer := a.append(b); a.Dialable() == dialable && len(longer) <= most && n < MaxAddresses {
+				b = longer
+				n++
+			}
 		}
 	}
 	return b

@@ -58,11 +58,12 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 		if len(ids) == n {
 			break
 		}
-		if !s.private && slices.ContainsFunc(it.d.Addresses, func(a Address) bool { return taken[a.Wide()] }) {
+		wides := widesOf(it.d)
+		if !s.private && slices.ContainsFunc(wides, func(w netip.Prefix) bool { return taken[w] }) {
 			continue
 		}
-		for _, a := range it.d.Addresses {
-			if w := a.Wide(); w.IsValid() {
+		for _, w := range wides {
+			if w.IsValid() {
 				taken[w] = true
 			}
 		}

@@ -97,11 +97,11 @@ func (d *Directory) crowded(old *entry, desc *Descriptor) bool {
 	return false
 }
 
-// networksOf returns the networks in which a relay takes a place: of each address
-// the address itself and its block.
+// networksOf returns the networks in which a relay takes a place: of each address that
+// is dialled the address itself and its block.
 func networksOf(desc *Descriptor) []netip.Prefix {
 	var all []netip.Prefix
-	for _, a := range desc.Addresses {
+	for _, a := range Dialable(desc.Addresses) {
 		for _, n := range []netip.Prefix{a.Network(), a.block(32, 64)} {
 			if n.IsValid() && !slices.Contains(all, n) {
 				all = append(all, n)
@@ -166,11 +166,12 @@ func younger(a, b *entry) bool {
 	return a.stamp > b.stamp
 }
 
-// blocksOf returns the networks of a relay of one kind, over all of its addresses: which
-// it names first is its choice. Without any it is in the network of nobody.
+// blocksOf returns the networks of a relay of one kind, over all of its addresses that
+// are dialled: which it names first is its choice. Without any it is in the network of
+// nobody.
 func blocksOf(d *Descriptor, kind func(Address) netip.Prefix) []netip.Prefix {
 	var all []netip.Prefix
-	for _, a := range d.Addresses {
+	for _, a := range Dialable(d.Addresses) {
 		if n := kind(a); n.IsValid() && !slices.Contains(all, n) {
 			all = append(all, n)
 		}

@@ -11,7 +11,7 @@ import (
 func Signed(relays []*Descriptor, all bool) (signed []clock.Signed) {
 	seen := map[netip.Prefix]bool{}
 	for _, d := range relays {
-		wide := d.Addresses[0].Wide()
+		wide := widesOf(d)[0]
 		if seen[wide] && !all {
 			continue
 		}

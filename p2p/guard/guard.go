@@ -359,7 +359,7 @@ func (s *Guards) apart(r Relay, g *guard) bool {
 		return false
 	}
 	return s.private || !slices.ContainsFunc(r.Addresses, func(a directory.Address) bool {
-		return a.Wide().IsValid() && slices.ContainsFunc(g.addresses, func(b directory.Address) bool { return a.Wide() == b.Wide() })
+		return a.Dialable() && a.Wide().IsValid() && slices.ContainsFunc(directory.Dialable(g.addresses), func(b directory.Address) bool { return a.Wide() == b.Wide() })
 	})
 }
 

@@ -66,15 +66,19 @@ func (r *Relay) now() time.Time {
 	return r.clock.Now()
 }
 
-// reachedLately reports whether a relay has answered a dial of ours at one of some
-// addresses.
-func (r *Relay) reachedLately(id wire.NodeID, at []netip.AddrPort) bool {
-	return r.reachedSince(id, at, lately)
+// reachedLately returns at which of some addresses a relay has answered a dial of ours.
+func (r *Relay) reachedLately(id wire.NodeID, at []directory.Address) (mask byte) {
+	for i, a := range at {
+		if a.Dialable() && r.reachedSince(id, a.AddrPort, lately) {
+			mask |= 1 << i
+		}
+	}
+	return mask
 }
 
-func (r *Relay) reachedSince(id wire.NodeID, at []netip.AddrPort, ago time.Duration) bool {
+func (r *Relay) reachedSince(id wire.NodeID, at netip.AddrPort, ago time.Duration) bool {
 	a, when := r.book.Reached(id)
-	return slices.Contains(at, a) && time.Since(when) < ago
+	return a == at && time.Since(when) < ago
 }
 
 // leave asks the book for leave to dial, and again for a while if there is none yet.
@@ -104,7 +108,7 @@ func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr)
 		if !a.Dialable() || a.Addr().Is6() && !six {
 			continue
 		}
-		if r.reachedSince(c.ID, []netip.AddrPort{a.AddrPort}, book.CandidateAgain) {
+		if r.reachedSince(c.ID, a.AddrPort, book.CandidateAgain) {
 			mu.Lock()
 			tried, reached = tried|1<<i, reached|1<<i
 			mu.Unlock()
@@ -210,7 +214,7 @@ func (r *Relay) receive(ctx context.Context) error {
 
 // checkListed is one of our own checks.
 func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
-	if r.reachedLately(c.ID, directory.AddrPorts(c.Addresses)) && len(c.Addresses) == 1 {
+	if mask := r.reachedLately(c.ID, c.Addresses); mask != 0 && mask == admission.Dialable(c.Addresses) {
 		r.lobby.register.Reached(c.Raw)
 		return
 	}
@@ -223,7 +227,7 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 	case tried == 0: // no way there for now
 		r.lobby.register.Later(c, knockLook)
 	case tried == reached:
-		if err := r.lobby.register.Reached(c.Raw); err != nil {
+		if err := r.lobby.register.Seen(c.Raw, reached); err != nil {
 			r.refused.Add(err.Error())
 		}
 	case len(r.relayPeers()) == 0: // perhaps we are away ourselves
@@ -254,7 +258,7 @@ func (r *Relay) examine(ctx context.Context, x admission.Turn) {
 			break
 		}
 		reply.Verdict, reply.Voucher = admission.Vouched, v
-		if err := r.lobby.register.Reached(x.Check.Raw); err != nil {
+		if err := r.lobby.register.Seen(x.Check.Raw, reached); err != nil {
 			r.refused.Add(err.Error())
 		}
 	}
@@ -361,7 +365,9 @@ func (r *Relay) knock(ctx context.Context) {
 	now, today := time.Now(), admission.Day(r.now())
 	var g errgroup.Group
 	g.SetLimit(checksAtOnce)
-	for id, k := range r.lobby.applicant.Ask(r.lobby.register.Doors(today), raw, now, today) {
+	knocks := r.lobby.applicant.Ask(r.lobby.register.Doors(today), raw, now, today)
+	pace.Kick(r.lobby.vouched) // an address that nobody reaches is announced no more
+	for id, k := range knocks {
 		g.Go(func() error {
 			dialling, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()

@@ -9,7 +9,7 @@
 // A message is valid when the relay is admitted, and it is in the directory
 // before it is passed on. Malformed bytes and wrong signatures count against the
 // neighbour that passed them on: after three within an hour or so nothing that comes
-// from it is looked at. Messages that are merely old, early, not vouched for or too
+// from it is looked at while it stays. Messages that are merely old, early, not vouched for or too
 // many are ignored. A neighbour may bring Burst messages at once and Rate a second, of
 // those that gossipsub has not seen before; those the directory then refuses count,
 // too. As many again are not looked at, and further ones are as good as malformed:
@@ -45,6 +45,11 @@ const (
 
 	// seenFor is how long gossipsub remembers a message. The mesh has it within seconds.
 	seenFor = 2 * time.Minute
+	// retain is how long it remembers the score of who has left. Names cost nothing: a
+	// stranger who comes under ever new ones leaves one behind each time.
+	retain = 2 * time.Minute
+	// backoffMost is for how long a neighbour may ask not to be made part of the mesh.
+	backoffMost = 10 * time.Minute
 
 	// maxMessage is one descriptor and gossipsub's frame around several.
 	maxMessage = 64 << 10
@@ -108,6 +113,7 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 		pubsub.WithValidateWorkers(1),
 		pubsub.WithSeenMessagesTTL(seenFor),
 		pubsub.WithPeerScore(scores()),
+		pubsub.WithAppSpecificRpcInspector(curb),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
@@ -130,6 +136,18 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	return g, nil
 }
 
+// curb bounds what an RPC of a neighbour would have gossipsub remember, and takes out the
+// peers that it recommends.
+func curb(_ peer.ID, rpc *pubsub.RPC) error {
+	for _, p := range rpc.GetControl().GetPrune() {
+		p.Peers = nil
+		if longest := uint64(backoffMost / time.Second); p.GetBackoff() > longest {
+			p.Backoff = &longest
+		}
+	}
+	return nil
+}
+
 // scores makes three invalid messages too many, and forgets them by half in an hour
 // and a half. Addresses do not count: relays of one machine are many.
 func scores() (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
@@ -141,7 +159,7 @@ func scores() (*pubsub.PeerScoreParams, *pubsub.PeerScoreThresholds) {
 	params := &pubsub.PeerScoreParams{
 		Topics:           map[string]*pubsub.TopicScoreParams{wire.DirectoryTopic: topic},
 		AppSpecificScore: func(peer.ID) float64 { return 0 },
-		DecayInterval:    time.Second, DecayToZero: 0.01, RetainScore: time.Hour,
+		DecayInterval:    time.Second, DecayToZero: 0.01, RetainScore: retain,
 		BehaviourPenaltyWeight: -1, BehaviourPenaltyThreshold: 6, BehaviourPenaltyDecay: hour,
 	}
 	return params, &pubsub.PeerScoreThresholds{GossipThreshold: -20, PublishThreshold: -50, GraylistThreshold: -80, AcceptPXThreshold: 1}
