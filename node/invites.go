@@ -61,7 +61,7 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 		return out, err
 	}
 
-	now := time.Now()
+	now, _ := n.now()
 	invite, err := session.NewInvite(now.Add(req.Expires), inbox.Hints(boxes))
 	if err != nil {
 		return out, apiError(err)
@@ -313,9 +313,10 @@ func openInvites(tx *store.Tx, each func(store.Invite, *session.Invite) error) e
 func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 	out = []api.Invite{}
 
+	now, _ := n.now()
 	err = n.view(ctx, func(tx *store.Tx) error {
 		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
-			if row.Expires.After(time.Now()) {
+			if row.Expires.After(now) {
 				out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires})
 			}
 			return nil
@@ -349,7 +350,8 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 		}
 	}
 
-	if !invitation.Expires().After(time.Now()) {
+	expired := func() bool { now, told := n.now(); return told && !invitation.Expires().After(now) }
+	if expired() {
 		return out, apiError(session.ErrExpired)
 	}
 	if err := n.view(ctx, func(tx *store.Tx) error { return n.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
@@ -369,6 +371,9 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 
 	if err := n.ready(ctx); err != nil {
 		return out, err
+	}
+	if expired() { // the relays may have told the time meanwhile
+		return out, apiError(session.ErrExpired)
 	}
 	bundle, err := n.fetchBundle(ctx, invitation, theirs)
 	if err != nil {
@@ -498,7 +503,7 @@ func complete(cells []session.Cell, tags []store.Tag) bool {
 // join makes the session and the contact and queues the hello, in one
 // transaction.
 func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, name string, mine, theirs []store.Mailbox) (out api.Contact, err error) {
-	now := time.Now()
+	now, _ := n.now()
 	c := store.Contact{ID: store.NewID(), Name: name, Named: name != "", State: api.ContactPending,
 		Created: now, Invite: v.ID()}
 	if name == "" {

@@ -26,12 +26,23 @@ const (
 // seconds. Two contacts could else recognise a person by how wrong a computer's clock
 // is.
 func (n *Node) told() time.Time {
-	now := time.Now()
-	if s := n.net.Status(); s.ClockKnown {
-		now = now.Add(-s.ClockAhead)
-	}
+	now, _ := n.now()
 	return now.Truncate(time.Second)
 }
+
+// now is the time of day by the clock of the relays, and whether they have told it. Who
+// hears nothing of them for a day believes this computer: so it is with whoever is
+// offline, and nothing waits for ever.
+func (n *Node) now() (now time.Time, told bool) {
+	s := n.net.Status()
+	if s.ClockKnown {
+		return time.Now().Add(-s.ClockAhead), true
+	}
+	return time.Now(), time.Since(n.started) >= believeOwnClock
+}
+
+// believeOwnClock is how long relays have to tell the time.
+const believeOwnClock = 24 * time.Hour
 
 // Send puts a message in the outbox and returns once it is on disk.
 func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, err error) {

@@ -187,9 +187,9 @@ func New(cfg Config) (_ *Node, err error) {
 		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
 			return n.inbox.Meeting(ctx, contact)
 		},
-		Taken: func(ctx context.Context, t outbox.Taken) { n.inbox.Taken(ctx, t) }})
+		Taken: func(ctx context.Context, t outbox.Taken) { n.inbox.Taken(ctx, t) }, Now: n.now})
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
-		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Logger: cfg.Logger})
+		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Now: n.now, Logger: cfg.Logger})
 
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")

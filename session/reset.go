@@ -106,7 +106,7 @@ func (r *Reset) Offer(now time.Time, why Reason, hints [][]byte) error {
 	}
 
 	o := &offer{reason: why, time: instantOf(now), invite: v}
-	if r.offer != nil {
+	if r.offer != nil && !r.Early(now) { // else a wrong clock made it, and it stands nowhere
 		o.time = min(max(o.time, r.offer.time+1), maxInstant)
 	}
 	o.seal(&r.own, &r.proof)
@@ -117,6 +117,24 @@ func (r *Reset) Offer(now time.Time, why Reason, hints [][]byte) error {
 		r.pending = nil
 	}
 	return nil
+}
+
+// Early reports whether our offer is from so far ahead that the peer leaves it for hours:
+// a clock that was wrong has made it. It is to be made again.
+func (r *Reset) Early(now time.Time) bool {
+	return r.offer != nil && r.offer.time > instantOf(now)+offerAhead
+}
+
+// offerAhead is 2 hours: an earlier offer that is as little ahead of a clock may have been
+// taken, by a peer whose clock it was not ahead of.
+const offerAhead = instant(2 * time.Hour / time.Millisecond)
+
+// Reason returns why our offer was made, 0 if there is none.
+func (r *Reset) Reason() Reason {
+	if r.offer == nil {
+		return 0
+	}
+	return r.offer.reason
 }
 
 // seal seals the knock in its slot.

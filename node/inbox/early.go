@@ -2,9 +2,11 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"starling/node/store"
+	"starling/session"
 )
 
 // earlyPause is for how long an early knock is not asked for.
@@ -39,6 +41,80 @@ func (in *Inbox) isEarly(tag store.Tag) bool {
 	defer in.mu.Unlock()
 	_, ok := in.early[tag]
 	return ok
+}
+
+// offerLook is how often it is looked for offers of ours that a wrong clock has made:
+// until the relays have told the time, and then once.
+const offerLook = 10 * time.Second
+
+// offerAgain makes the offers of new sessions again that are from the future: they were
+// made before the relays had told the time, by a clock that is wrong, and a contact leaves
+// them where they lie.
+func (in *Inbox) offerAgain(ctx context.Context) (next time.Time, err error) {
+	now, told := in.cfg.Now()
+	if !told {
+		return time.Now().Add(offerLook), nil
+	}
+
+	var early []store.ID
+	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		early = nil
+		contacts, err := tx.Contacts()
+		for _, c := range contacts {
+			if err != nil {
+				return err
+			}
+			var r *session.Reset
+			r, _, err = loadReset(tx, c.ID)
+			if err == nil && r.Early(now) {
+				early = append(early, c.ID)
+			}
+			if errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+		}
+		return err
+	})
+	if err != nil || len(early) == 0 {
+		return time.Time{}, err
+	}
+
+	_, err = in.commit(ctx, time.Now(), func(b *batch) error {
+		for _, id := range early {
+			if err := b.offerAgain(id, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	return time.Time{}, err
+}
+
+// offerAgain withdraws our offer to a contact and makes another.
+func (b *batch) offerAgain(id store.ID, now time.Time) error {
+	p, err := b.peer(id)
+	if err != nil {
+		return err
+	}
+	r, _, err := b.reset(p)
+	if err != nil || !r.Early(now) {
+		return err
+	}
+	if err := b.withdrawOffer(p, r); err != nil {
+		return err
+	}
+	mine, err := b.tx.Mailboxes(id[:], true)
+	if err != nil {
+		return err
+	}
+	if err := r.Offer(now, r.Reason(), Hints(mine[:min(len(mine), maxHints)])); err != nil {
+		return err
+	}
+	p.watch = true
+	if err := b.setReset(p, r); err != nil {
+		return err
+	}
+	return b.queueOffer(p, r)
 }
 
 // askEarly asks again for knocks that were put off for long enough.

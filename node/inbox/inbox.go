@@ -76,6 +76,10 @@ type Config struct {
 	Hold time.Duration
 	// Typing is told when a contact writes; nil: nobody is.
 	Typing func(contact store.ID)
+	// Now is the time of day as the relays say it, and whether they have: what peers say
+	// of the time, and what is given up for good, is judged by it. It is called within
+	// transactions. nil: this computer's clock is believed.
+	Now func() (now time.Time, told bool)
 	// Rewatched is told when other mailboxes are watched than before; nil: nobody
 	// is. It must not call back.
 	Rewatched func()
@@ -154,6 +158,9 @@ func New(cfg Config) *Inbox {
 	if cfg.Typing == nil {
 		cfg.Typing = func(store.ID) {}
 	}
+	if cfg.Now == nil {
+		cfg.Now = func() (time.Time, bool) { return time.Now(), true }
+	}
 	if cfg.Rewatched == nil {
 		cfg.Rewatched = func() {}
 	}
@@ -230,6 +237,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.dropLate, at: time.Now().Add(lateEvery)},
 		{do: in.askEarly, at: time.Now().Add(earlyPause)},
+		{do: in.offerAgain, at: time.Now().Add(offerLook)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
 	const receipts, releases, invites = 0, 1, 2
 
@@ -436,7 +444,18 @@ func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 	if err := in.watch(ctx, owners...); err != nil {
 		return next, err
 	}
-	return next, in.forgetCells(ctx, now)
+	if now, ok := in.surely(now); ok {
+		return next, in.forgetCells(ctx, now)
+	}
+	return next, nil
+}
+
+// surely returns the earlier of what this computer's clock says and what the relays say,
+// by which something is given up for good: a clock that is wrong gives nothing up. It is
+// false while the relays have not told the time.
+func (in *Inbox) surely(now time.Time) (time.Time, bool) {
+	relays, told := in.cfg.Now()
+	return sooner(now, relays), told
 }
 
 // forgetCells stops waiting for cells that were missing longer ago than mailboxes

@@ -42,7 +42,8 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 		return err
 	}
 
-	s, part, err := i.Accept(b.now, *cell)
+	now, _ := b.in.cfg.Now()
+	s, part, err := i.Accept(now, *cell)
 	if errors.Is(err, session.ErrUsed) {
 		return b.reused(row)
 	}
@@ -185,7 +186,10 @@ func Hints(set []store.Mailbox) (hints [][]byte) {
 // ends. A used one is watched until its time is over; an unused one for as long after
 // it as somebody may have joined before.
 func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) {
-	now := time.Now()
+	now, told := in.cfg.Now()
+	if !told {
+		return time.Now().Add(offerLook), nil
+	}
 	var invites []store.Invite
 	err = in.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		invites, err = tx.Invites()
@@ -202,11 +206,14 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 		}
 	}
 
+	if !next.IsZero() {
+		next = time.Now().Add(min(next.Sub(now), tidyEvery))
+	}
 	if err != nil || !due {
 		return next, err
 	}
 
-	_, err = in.commit(ctx, now, func(b *batch) error {
+	_, err = in.commit(ctx, time.Now(), func(b *batch) error {
 		for _, i := range invites {
 			if endOf(i).After(now) {
 				continue
@@ -220,7 +227,7 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 	if err != nil {
 		return next, err
 	}
-	return now, nil
+	return time.Now(), nil
 }
 
 func endOf(i store.Invite) time.Time {

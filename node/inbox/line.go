@@ -221,13 +221,12 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 
 // giveUpGaps tells of missing messages that will not come any more.
 func (in *Inbox) giveUpGaps(ctx context.Context) (next time.Time, err error) {
-	now := time.Now()
-	more := true
+	now, more := in.surely(time.Now())
 	for more && err == nil {
 		err = in.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
 			more, err = tx.Lose(now.Add(-lostAfter), now)
 			return err
 		})
 	}
-	return now.Add(tidyEvery), err
+	return time.Now().Add(tidyEvery), err
 }

@@ -135,6 +135,21 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 		return nil // until mailboxes forget
 	}
 
+	if err := b.withdrawCells(p, old); err != nil {
+		return err
+	}
+	if err := b.setReset(p, r); err != nil {
+		return err
+	}
+	return b.queueOffer(p, r)
+}
+
+// withdrawOffer takes what there is of our offer out of the outbox.
+func (b *batch) withdrawOffer(p *peer, r *session.Reset) error {
+	return b.withdrawCells(p, r.Bundle())
+}
+
+func (b *batch) withdrawCells(p *peer, old []session.Cell) error {
 	items, err := b.tx.ItemsOf(p.ID)
 	if err != nil {
 		return err
@@ -148,11 +163,7 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 			return err
 		}
 	}
-
-	if err := b.setReset(p, r); err != nil {
-		return err
-	}
-	return b.queueOffer(p, r)
+	return nil
 }
 
 func (b *batch) queueOffer(p *peer, r *session.Reset) error {
@@ -226,7 +237,8 @@ func (b *batch) giveUp(p *peer, why session.Reason, notice string) error {
 	}
 
 	// Current ones come first.
-	if err := r.Offer(b.now, why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
+	now, _ := b.in.cfg.Now()
+	if err := r.Offer(now, why, Hints(mine[:min(len(mine), maxHints)])); err != nil {
 		return err
 	}
 
@@ -305,7 +317,8 @@ func (b *batch) step(p *peer, x *box) error {
 		return nil // a second copy
 	}
 
-	step, err := r.Take(b.now, *cell)
+	now, _ := b.in.cfg.Now()
+	step, err := r.Take(now, *cell)
 	if errors.Is(err, session.ErrEarly) {
 		b.acks = b.acks[:len(b.acks)-1] // it comes again until its time has come
 		b.in.putOff(store.Tag(cell.Tag), p.ID, b.now)

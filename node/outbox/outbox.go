@@ -68,6 +68,9 @@ type Config struct {
 	// Meeting works out where a contact is met if their mailboxes keep nothing, best
 	// first. nil: nowhere.
 	Meeting func(ctx context.Context, contact store.ID) ([]store.Node, error)
+	// Now is the time of day as the relays say it, and whether they have. Nothing is given
+	// up by this computer's clock alone, which may be wrong. nil: it is believed.
+	Now func() (now time.Time, told bool)
 	// Logger is nil for silence.
 	Logger *slog.Logger
 }
@@ -118,6 +121,7 @@ type entry struct {
 	order  int64
 	serial int64 // of all entries that came
 	doing  bool  // an action other than Put is under way
+	came   time.Time
 }
 
 // New makes an outbox. It does nothing before Run.
@@ -127,6 +131,9 @@ func New(cfg Config) *Outbox {
 		gone: func(store.Node) bool { return false }}
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
+	}
+	if o.cfg.Now == nil {
+		o.cfg.Now = func() (time.Time, bool) { return time.Now(), true }
 	}
 	return o
 }
@@ -186,7 +193,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 		o.forget(old)
 	}
 
-	e := &entry{index: -1, boxes: boxes, order: it.Created.UnixMicro(), Entry: Entry{
+	e := &entry{index: -1, boxes: boxes, came: time.Now(), order: it.Created.UnixMicro(), Entry: Entry{
 		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State}}
 	if e.signal() { // it is nowhere else
 		o.kept += len(boxes)
@@ -466,6 +473,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 		}
 
 		p := o.peer(e.Contact)
+		e.Spared = e.over(now) && !o.over(e, now)
 		actions, again := Next(&e.Entry, p.Peer, now, rand.Float64())
 		for _, a := range actions {
 			if a.Do == Put {
@@ -485,6 +493,13 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 		}
 	}
 	return time.Time{} // a finished put wakes us
+}
+
+// over reports whether the time of an entry is over not only by this computer's clock: by
+// the relays', or because it is here for so long.
+func (o *Outbox) over(e *entry, now time.Time) bool {
+	relays, told := o.cfg.Now()
+	return told && e.over(relays) || now.Sub(e.came) >= Lifetime
 }
 
 // act carries out an action other than Put.

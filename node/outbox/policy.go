@@ -15,6 +15,8 @@ const Copies = 2
 const (
 	// Lifetime is for how long a text is tried. A mailbox keeps a box as long.
 	Lifetime = 14 * 24 * time.Hour
+	// spareFor is when it is looked again whether the relays' clock says so, too.
+	spareFor = time.Minute
 
 	// A copy that failed is tried again over a new route after firstRetry,
 	// then after twice as long each time, up to lastRetry.
@@ -57,6 +59,9 @@ type Entry struct {
 	// Asked counts how often a receipt was asked for, and AskedAt is when last.
 	Asked   int
 	AskedAt time.Time
+	// Spared: it is older than [Lifetime] by this computer's clock alone, which may be
+	// wrong.
+	Spared bool
 }
 
 // A CellState is where the copies of one cell stand.
@@ -95,6 +100,9 @@ func (e *Entry) signal() bool { return e.Kind == 0 }
 func (e *Entry) ages() bool {
 	return e.Kind != chat.Profile && e.Kind != chat.Mailboxes && !e.signal()
 }
+
+// over reports whether the time of the entry is over at a time.
+func (e *Entry) over(now time.Time) bool { return e.ages() && !now.Before(e.Created.Add(Lifetime)) }
 
 // repeats reports whether stored copies are stored again until a receipt has come;
 // those of a signal are, too.
@@ -140,14 +148,15 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 			again = t
 		}
 	}
-	if end := e.Created.Add(Lifetime); e.ages() {
-		if !now.Before(end) {
-			if e.Kind.Message() {
-				return []Action{{Do: Fail}}, time.Time{}
-			}
-			return []Action{{Do: Finish}}, time.Time{}
-		}
-		later(end)
+	switch over := e.over(now); {
+	case over && e.Spared:
+		later(now.Add(spareFor))
+	case over && e.Kind.Message():
+		return []Action{{Do: Fail}}, time.Time{}
+	case over:
+		return []Action{{Do: Finish}}, time.Time{}
+	case e.ages():
+		later(e.Created.Add(Lifetime))
 	}
 	if e.State == api.StateQueued {
 		if p.Suspended || p.Full {
