@@ -52,7 +52,8 @@ const (
 	ttl       = 10 // seconds that an answer may be kept; nobody keeps ours
 	// FindMax is how many relays one look returns at most.
 	FindMax = 32
-	// answersMax is how many of them one packet may name.
+	// answersMax is how many of them one packet may name, and one address: whoever makes
+	// up any number does not crowd out the others.
 	answersMax = 4
 	// A relay answers so many questions a second, and so many at once.
 	answerRate, answerBurst = 10, 20
@@ -164,14 +165,28 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 	}()
 
 	var found []Relay
-	seen := map[Relay]bool{}
 	for r := range answers {
-		if !seen[r] && len(found) < FindMax {
-			seen[r] = true
-			found = append(found, r)
-		}
+		found = admit(found, r)
 	}
 	return found, nil
+}
+
+// admit adds a relay to those found, unless it is among them, or there are as many as may
+// be, in all or of its address.
+func admit(found []Relay, r Relay) []Relay {
+	here := 0
+	for _, o := range found {
+		if o == r {
+			return found
+		}
+		if o.Addr.Addr() == r.Addr.Addr() {
+			here++
+		}
+	}
+	if len(found) >= FindMax || here >= answersMax {
+		return found
+	}
+	return append(found, r)
 }
 
 // listen reads answers until ctx ends and closes the connection.

@@ -178,3 +178,72 @@ func FuzzPackets(f *testing.F) {
 		}
 	})
 }
+
+// TestNoWayOut: an answer leads to where it came from and nowhere else, whatever it says
+// of addresses and names; and nowhere at all if that is out of the network, or if nobody
+// asked.
+func TestNoWayOut(t *testing.T) {
+	id := newID(t)
+	own := dnsmessage.MustNewName(id.String() + "." + service)
+	other := dnsmessage.MustNewName("elsewhere.example.")
+	pack := func(edit func(*dnsmessage.Message)) []byte {
+		m := dnsmessage.Message{
+			Header: dnsmessage.Header{ID: 7, Response: true},
+			Answers: []dnsmessage.Resource{
+				{Header: dnsmessage.ResourceHeader{Name: own, Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{9, 9, 9, 9}}},
+				{Header: dnsmessage.ResourceHeader{Name: own, Class: dnsmessage.ClassINET}, Body: &dnsmessage.SRVResource{Port: 4001, Target: other}},
+			},
+			Additionals: []dnsmessage.Resource{
+				{Header: dnsmessage.ResourceHeader{Name: other, Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{9, 9, 9, 9}}},
+			},
+		}
+		if edit != nil {
+			edit(&m)
+		}
+		b, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, s := range []string{"192.168.1.7", "10.1.2.3", "169.254.3.4", "100.64.0.9"} {
+		from := netip.MustParseAddr(s)
+		if got := answered(pack(nil), 7, from); len(got) != 1 || got[0] != (Relay{id, netip.AddrPortFrom(from, 4001)}) {
+			t.Errorf("an answer from %s leads to %v", s, got)
+		}
+	}
+	for _, s := range []string{"9.9.9.9", "224.0.0.251", "0.0.0.0", "2a00:1::1", "ff02::fb"} {
+		if got := answered(pack(nil), 7, netip.MustParseAddr(s)); len(got) != 0 {
+			t.Errorf("an answer from %s leads to %v", s, got)
+		}
+	}
+	for what, b := range map[string][]byte{
+		"to another question": pack(func(m *dnsmessage.Message) { m.ID = 8 }),
+		"that is a question":  pack(func(m *dnsmessage.Message) { m.Response = false }),
+		"at no port":          pack(func(m *dnsmessage.Message) { m.Answers[1].Body = &dnsmessage.SRVResource{Target: other} }),
+		"under another name":  pack(func(m *dnsmessage.Message) { m.Answers[1].Header.Name = other }),
+	} {
+		if got := answered(b, 7, netip.MustParseAddr("192.168.1.7")); len(got) != 0 {
+			t.Errorf("an answer %s leads to %v", what, got)
+		}
+	}
+}
+
+// TestManyOfOneAddress: a machine that answers as any number of relays does not crowd out
+// another.
+func TestManyOfOneAddress(t *testing.T) {
+	var found []Relay
+	liar, honest := netip.MustParseAddrPort("192.168.1.7:1"), Relay{newID(t), netip.MustParseAddrPort("192.168.1.8:4001")}
+	for range 100 {
+		found = admit(found, Relay{newID(t), liar})
+	}
+	if found = admit(admit(found, honest), honest); len(found) != answersMax+1 || found[answersMax] != honest {
+		t.Errorf("%d are found", len(found))
+	}
+	for i := range 100 {
+		found = admit(found, Relay{newID(t), netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 1)})
+	}
+	if len(found) != FindMax {
+		t.Errorf("%d are found of many", len(found))
+	}
+}
