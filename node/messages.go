@@ -30,9 +30,8 @@ func (n *Node) told() time.Time {
 	return now.Truncate(time.Second)
 }
 
-// now is the time of day by the clock of the relays, and whether they have told it. Who
-// hears nothing of them for a day believes this computer: so it is with whoever is
-// offline, and nothing waits for ever.
+// now is the time of day by the clock of the relays, and whether they have told it.
+// After a day without a word of theirs this computer is believed: nothing waits for ever.
 func (n *Node) now() (now time.Time, told bool) {
 	s := n.net.Status()
 	if s.ClockKnown {

@@ -103,6 +103,7 @@ func (b *batch) offerAgain(id store.ID, now time.Time) error {
 	if err := b.withdrawOffer(p, r); err != nil {
 		return err
 	}
+
 	mine, err := b.tx.Mailboxes(id[:], true)
 	if err != nil {
 		return err
@@ -110,6 +111,7 @@ func (b *batch) offerAgain(id store.ID, now time.Time) error {
 	if err := r.Offer(now, r.Reason(), Hints(mine[:min(len(mine), maxHints)])); err != nil {
 		return err
 	}
+
 	p.watch = true
 	if err := b.setReset(p, r); err != nil {
 		return err

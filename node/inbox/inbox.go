@@ -76,8 +76,8 @@ type Config struct {
 	Hold time.Duration
 	// Typing is told when a contact writes; nil: nobody is.
 	Typing func(contact store.ID)
-	// Now is the time of day as the relays say it, and whether they have: what peers say
-	// of the time, and what is given up for good, is judged by it. It is called within
+	// Now is the time of day by the relays, and whether they have told it. Times of peers
+	// are judged by it, and so is the end of all that ends for good. It is called within
 	// transactions. nil: this computer's clock is believed.
 	Now func() (now time.Time, told bool)
 	// Rewatched is told when other mailboxes are watched than before; nil: nobody
@@ -161,6 +161,7 @@ func New(cfg Config) *Inbox {
 	if cfg.Now == nil {
 		cfg.Now = func() (time.Time, bool) { return time.Now(), true }
 	}
+
 	if cfg.Rewatched == nil {
 		cfg.Rewatched = func() {}
 	}
@@ -450,9 +451,9 @@ func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// surely returns the earlier of what this computer's clock says and what the relays say,
-// by which something is given up for good: a clock that is wrong gives nothing up. It is
-// false while the relays have not told the time.
+// surely returns the earlier of two times, this computer's and that of the relays. Things
+// that end for good end by it: a wrong clock gives nothing up. It is false while the
+// relays have not told the time.
 func (in *Inbox) surely(now time.Time) (time.Time, bool) {
 	relays, told := in.cfg.Now()
 	return sooner(now, relays), told

@@ -45,8 +45,8 @@ const (
 
 	// seenFor is how long gossipsub remembers a message. The mesh has it within seconds.
 	seenFor = 2 * time.Minute
-	// retain is how long it remembers the score of who has left. Names cost nothing: a
-	// stranger who comes under ever new ones leaves one behind each time.
+	// retain is how long it remembers the score of a neighbour that has left. Names cost
+	// nothing: a stranger under ever new ones leaves a score behind each time.
 	retain = 2 * time.Minute
 	// backoffMost is for how long a neighbour may ask not to be made part of the mesh.
 	backoffMost = 10 * time.Minute
@@ -136,8 +136,8 @@ func New(ctx context.Context, cfg Config) (*Gossip, error) {
 	return g, nil
 }
 
-// curb bounds what an RPC of a neighbour would have gossipsub remember, and takes out the
-// peers that it recommends.
+// curb bounds the memory that an RPC of a neighbour takes of gossipsub, and takes out its
+// recommendations of peers.
 func curb(_ peer.ID, rpc *pubsub.RPC) error {
 	for _, p := range rpc.GetControl().GetPrune() {
 		p.Peers = nil
