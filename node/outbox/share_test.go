@@ -39,14 +39,14 @@ func TestOneContactDoesNotHoldUpOthers(t *testing.T) {
 		}})
 		o.SetMailboxes(eve, []store.Node{a})
 		o.SetMailboxes(bob, []store.Node{b})
-		add := func(contact store.ID, n byte, age time.Duration) {
-			o.add(store.Item{ID: store.ID{9, n, byte(contact[0])}, Contact: contact, Kind: int(chat.Text), Created: time.Now().Add(-age),
-				State: api.StateSealed, Cells: []store.Cell{{Tag: store.Tag{n, contact[0]}}}}, [][]byte{{1}})
+		add := func(contact store.ID, n int, age time.Duration) {
+			o.add(store.Item{ID: store.ID{9, byte(n), byte(n >> 8), contact[0]}, Contact: contact, Kind: int(chat.Text), Created: time.Now().Add(-age),
+				State: api.StateSealed, Cells: []store.Cell{{Tag: store.Tag{byte(n), byte(n >> 8), contact[0]}}}}, [][]byte{{1}})
 		}
 		ended := make(chan error)
 		go func() { ended <- o.Run(ctx) }()
 		o.mu.Lock()
-		for i := range byte(255) {
+		for i := range 2 * maxBusy {
 			add(eve, i, time.Hour)
 		}
 		add(bob, 1, 0)

@@ -124,6 +124,13 @@ func TestLiars(t *testing.T) {
 	if w.c.Judge(w.bound(20, 0, 0)); w.c.Now() != w.time {
 		t.Error("two that differ moved the clock")
 	}
+	w = newWorld(0)
+	for i, said := range []time.Duration{-time.Hour, 10 * time.Minute, time.Hour} {
+		w.hear(byte(i+1), said, 0)
+	}
+	if w.c.Judge(w.bound(20, 0, 0)); w.c.Now() != w.time {
+		t.Error("three of which no two agree moved the clock")
+	}
 }
 
 // TestBound: a quarter of liars pushes neither end by more than honest relays are

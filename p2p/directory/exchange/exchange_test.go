@@ -493,3 +493,22 @@ func TestRestart(t *testing.T) {
 		t.Error("a neighbour is read on where it was left")
 	}
 }
+
+// TestPageOfAnother: a neighbour that was not asked cannot answer for another, though it
+// knows the number of the question.
+func TestPageOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(false)
+		p.dirB.Add(descriptor(t, 2, 1))
+		p.edit = func(f *wire.Frame) *wire.Frame {
+			p.a.Handle(wire.NodeID{3}, f)
+			return nil
+		}
+		if n, err := p.a.Pull(t.Context(), p.idB); n != 0 || !errors.Is(err, ErrTimeout) {
+			t.Errorf("%d entries, %v", n, err)
+		}
+		if p.counts["list: unasked page"] == 0 || len(p.dirA.Snapshot().Relays) != 0 {
+			t.Errorf("counted %v, listed %d", p.counts, len(p.dirA.Snapshot().Relays))
+		}
+	})
+}
