@@ -12,6 +12,7 @@
 //	Owner        always                         always
 //	Listed       always                         always
 //	Remembered   always                         as a candidate
+//	Local        always                         always
 //	Pasted       while it knows no relay        as a candidate
 //	Candidate    never                          by the rules below
 //
@@ -39,6 +40,7 @@ import (
 	"sync"
 	"time"
 
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -52,6 +54,7 @@ const (
 	ChecksAtOnce      = 16               // the same of our checks, and of each kind of examination
 	MaxCandidates     = 1024             // nodes
 	MaxPerNetwork     = 16               // of them in one network
+	MaxLocal          = 64               // nodes of the local network
 	MaxNamed          = 256              // nodes that owner and links name
 	MaxAddresses      = 4                // of one node
 	maxReached        = 1 << 14          // nodes with a remembered last answer
@@ -76,6 +79,8 @@ const (
 	Candidate Source = iota + 1
 	// Pasted: the link that the owner pasted said so.
 	Pasted
+	// Local: it answered on the local network, where the owner lets us ask.
+	Local
 	// Remembered: it stood in our directory at an earlier start.
 	Remembered
 	// Listed: the node itself signed it, and it stands in our directory.
@@ -150,9 +155,9 @@ func New(cfg Config) *Book {
 		reached: map[wire.NodeID]answer{},
 		permits: map[*Permit]struct{}{},
 		open:    map[wire.NodeID]map[netip.AddrPort]int{},
-		meter:   newMeter(),
-		checks:  newMeter(),
-		homes:   newMeter(),
+		meter:   newMeter(Network),
+		checks:  newMeter(Network),
+		homes:   newMeter(limits.Host), // a neighbour uses up nobody's
 	}
 }
 
@@ -160,7 +165,7 @@ func New(cfg Config) *Book {
 // directory of an earlier start says a node is. The last word of the higher source stands. It reports whether the
 // book took it.
 func (b *Book) Name(id wire.NodeID, source Source, addrs ...netip.AddrPort) bool {
-	if source != Owner && source != Remembered && source != Pasted {
+	if source != Owner && source != Remembered && source != Local && source != Pasted {
 		return false
 	}
 	addrs = b.usable(addrs)
@@ -173,17 +178,30 @@ func (b *Book) Name(id wire.NodeID, source Source, addrs ...netip.AddrPort) bool
 	if old != nil && old.source > source {
 		return false
 	}
-	if old == nil && len(b.named) >= MaxNamed && !b.dropBelow(source) {
+	if old == nil && source == Local && b.count(Local) >= MaxLocal {
+		b.dropBelow(Local+1, Local)
+	}
+	if old == nil && len(b.named) >= MaxNamed && !b.dropBelow(source, 0) {
 		return false
 	}
 	b.named[id] = &entry{source, addrs}
 	return true
 }
 
-// dropBelow makes room for a source at the cost of a lower one.
-func (b *Book) dropBelow(source Source) bool {
-	for id, e := range b.named {
-		if e.source < source {
+// count returns how many nodes a source has named.
+func (b *Book) count(source Source) (n int) {
+	for _, e := range b.named {
+		if e.source == source {
+			n++
+		}
+	}
+	return n
+}
+
+// dropBelow makes room for a source at the cost of a lower one, a random node of it.
+func (b *Book) dropBelow(source, least Source) bool {
+	for id, e := range b.named { // maps are walked in a random order
+		if e.source < source && e.source >= least {
 			delete(b.named, id)
 			return true
 		}
@@ -251,7 +269,7 @@ func (b *Book) Named() []wire.NodeID {
 	defer b.mu.Unlock()
 	var ids []wire.NodeID
 	for id, e := range b.named {
-		if e.source == Owner || b.cfg.Role == Client && (e.source == Remembered || !settled) {
+		if e.source == Owner || e.source == Local || b.cfg.Role == Client && (e.source == Remembered || !settled) {
 			ids = append(ids, id)
 		}
 	}

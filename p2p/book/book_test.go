@@ -48,6 +48,8 @@ func TestWhoMayBeDialled(t *testing.T) {
 		{"client, nobody", book.Client, 0, false, false, 0},
 		{"client, owner", book.Client, book.Owner, true, true, book.Owner},
 		{"client, listed", book.Client, book.Listed, true, true, book.Listed},
+		{"client, local network", book.Client, book.Local, true, true, book.Local},
+		{"relay, local network", book.Relay, book.Local, true, true, book.Local},
 		{"client, link, knows nobody", book.Client, book.Pasted, false, true, book.Pasted},
 		{"client, link, knows relays", book.Client, book.Pasted, true, false, 0},
 		{"client, earlier start", book.Client, book.Remembered, true, true, book.Remembered},
@@ -66,7 +68,7 @@ func TestWhoMayBeDialled(t *testing.T) {
 			return nil
 		}})
 		switch c.source {
-		case book.Owner, book.Remembered, book.Pasted:
+		case book.Owner, book.Remembered, book.Local, book.Pasted:
 			b.Name(id(1), c.source, addr)
 		case book.Candidate:
 			b.Hear(id(1), addr)
@@ -174,14 +176,22 @@ func TestHomeIsCountedApart(t *testing.T) {
 	}
 	n := 0
 	for i := range 100 {
-		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.%d:4001", 10+i)), book.Home); err == nil {
+		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.9:%d", 5000+i)), book.Home); err == nil {
 			n++
 			p.Done(netip.AddrPort{})
 		}
 		clock.Time = clock.Add(time.Second)
 	}
 	if n != book.CandidatesPerHour-1 {
-		t.Errorf("%d dials of one network", n)
+		t.Errorf("%d dials of one address", n)
+	}
+	for _, neighbour := range []string{"9.9.9.10:4001", "[2a00:1:2:3::1]:4001", "[2a00:1:2:4::1]:4001"} {
+		p, err := b.OpenAt(id(3000), at(neighbour), book.Home)
+		if err != nil {
+			t.Errorf("the turn of %s is used up: %v", neighbour, err)
+			continue
+		}
+		p.Done(netip.AddrPort{})
 	}
 }
 
@@ -413,6 +423,38 @@ func TestOrder(t *testing.T) {
 		}
 		if got, when := b.Reached(id(1)); got != last || when.IsZero() {
 			t.Errorf("reached at %v, %v", got, when)
+		}
+	}
+}
+
+// TestLocalMovesNobody: a machine of the local network that answers under the name of a
+// relay which the owner named, or under any number of names, neither moves that relay nor
+// pushes it out, and leaves room for others that answer.
+func TestLocalMovesNobody(t *testing.T) {
+	for _, role := range []book.Role{book.Client, book.Relay} {
+		b := book.New(book.Config{Role: role, AllowPrivate: true})
+		owner := at("9.9.9.9:4001")
+		b.Name(id(0), book.Owner, owner)
+		if b.Name(id(0), book.Local, at("192.168.1.66:4001")) {
+			t.Error("a relay of the owner's is where the local network says")
+		}
+		for i := range 10 * book.MaxNamed {
+			if !b.Name(id(1+i), book.Local, at("192.168.1.66:4001")) {
+				t.Fatalf("relay %d of the local network has no room", i)
+			}
+		}
+		p, err := b.Open(id(0))
+		if err != nil || len(p.Addrs()) != 1 || p.Addrs()[0] != owner {
+			t.Errorf("the owner's relay: %v", err)
+		}
+		if n := len(b.Named()); n != book.MaxLocal+1 {
+			t.Errorf("%d are named", n)
+		}
+		for i := range book.MaxNamed {
+			b.Name(id(10_000+i), book.Owner, owner)
+		}
+		if n := len(b.Named()); n != book.MaxNamed {
+			t.Errorf("%d are named by the owner", n)
 		}
 	}
 }

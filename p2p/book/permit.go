@@ -147,6 +147,8 @@ func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]
 		return both, Owner
 	case len(listed) > 0:
 		return slices.Clone(listed), Listed
+	case named != nil && named.source == Local:
+		return slices.Clone(named.addrs), Local
 	case b.cfg.Role == Client:
 		if named != nil && (named.source == Remembered || !settled) {
 			return slices.Clone(named.addrs), named.source
@@ -246,15 +248,16 @@ func (p *Permit) close() bool {
 
 // A meter counts the dials of candidates.
 type meter struct {
-	atOnce   [reasons]int // under way
+	block    func(netip.Addr) netip.Prefix // of the addresses that share a bound
+	atOnce   [reasons]int                  // under way
 	tokens   float64
 	filled   time.Time
 	dialled  map[netip.AddrPort]time.Time
 	networks map[netip.Prefix][]time.Time // of the last hour
 }
 
-func newMeter() meter {
-	return meter{tokens: CandidatesBurst, dialled: map[netip.AddrPort]time.Time{}, networks: map[netip.Prefix][]time.Time{}}
+func newMeter(block func(netip.Addr) netip.Prefix) meter {
+	return meter{block: block, tokens: CandidatesBurst, dialled: map[netip.AddrPort]time.Time{}, networks: map[netip.Prefix][]time.Time{}}
 }
 
 // take returns the addresses of one candidate that may be dialled now, and
@@ -280,7 +283,7 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why 
 			break
 		}
 		if byNetwork {
-			n := Network(a.Addr())
+			n := m.block(a.Addr())
 			_, again := m.dialled[a]
 			if again || len(m.networks[n]) >= CandidatesPerHour {
 				continue
@@ -302,7 +305,7 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why 
 func (m *meter) spent(a netip.AddrPort, now time.Time) bool {
 	m.sweep(now)
 	_, again := m.dialled[a]
-	return again || len(m.networks[Network(a.Addr())]) >= CandidatesPerHour
+	return again || len(m.networks[m.block(a.Addr())]) >= CandidatesPerHour
 }
 
 // sweep forgets dials that count no more. Both maps are bounded by the rate:

@@ -273,7 +273,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.doors = doors{private: cfg.AllowPrivate, families: c.cfg.Families, m: map[NodeID]*door{}}
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
-		c.doors.add(h, false)
+		c.doors.add(h, book.Owner)
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 
@@ -486,7 +486,7 @@ func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags.
 func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	for _, r := range relays {
 		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
-		if _, err := c.AddBootstrap(h.Append(nil)); err != nil {
+		if _, err := c.addDoor(h.Append(nil), book.Local); err != nil {
 			c.log.Debug("a relay of the local network is refused", "err", err)
 		}
 	}

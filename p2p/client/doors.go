@@ -15,13 +15,13 @@ import (
 const maxDoors = 256
 
 // A door is a relay that is dialled although it is no guard: the owner of this client
-// said so. Nobody else's word makes a door. An address that a contact, a mailbox or a
+// said so, or lets the local network say so. Nobody else's word makes a door. An address that a contact, a mailbox or a
 // relay names is never dialled; see AddHint.
 type door struct {
 	hint directory.Hint
-	// pasted: from a link that the owner pasted. It is dialled only while no
-	// relay is known.
-	pasted   bool
+	// source is who named it: the owner, the local network where the owner lets us ask,
+	// or a link that the owner pasted; that is dialled only while no relay is known.
+	source   book.Source
 	asked    bool // now
 	failures int
 }
@@ -38,7 +38,7 @@ type doors struct {
 // AddBootstrap takes a relay that the owner names, as Config.Bootstrap does, in
 // the form of a hint. It is asked for the list of relays while nothing better is
 // known.
-func (c *Client) AddBootstrap(b []byte) (NodeID, error) { return c.addDoor(b, false) }
+func (c *Client) AddBootstrap(b []byte) (NodeID, error) { return c.addDoor(b, book.Owner) }
 
 // AddPasted takes a relay that a link names which the owner pasted, in the form
 // of a hint. It is dialled only while no relay is known at all: the maker of the link
@@ -47,7 +47,7 @@ func (c *Client) AddPasted(b []byte) (NodeID, error) {
 	if !c.knowsNobody() {
 		return c.AddHint(b)
 	}
-	return c.addDoor(b, true)
+	return c.addDoor(b, book.Pasted)
 }
 
 // AddHint takes a hint that somebody else gave us and returns the relay's id.
@@ -72,17 +72,13 @@ func (c *Client) parseHint(b []byte) (directory.Hint, error) {
 	return h, err
 }
 
-func (c *Client) addDoor(b []byte, pasted bool) (NodeID, error) {
+func (c *Client) addDoor(b []byte, source book.Source) (NodeID, error) {
 	h, err := c.parseHint(b)
 	if err != nil {
 		return NodeID{}, err
 	}
-	source := book.Owner
-	if pasted {
-		source = book.Pasted
-	}
 	c.book.Name(h.ID, source, directory.AddrPorts(h.Addresses)...)
-	c.doors.add(h, pasted)
+	c.doors.add(h, source)
 	pace.Kick(c.lonely)
 	return h.ID, nil
 }
@@ -95,20 +91,44 @@ func (c *Client) knowsNobody() bool {
 	return none && len(c.guards.Known()) == 0 && len(c.dir.Snapshot().Relays) == 0
 }
 
-// add takes a door, unless there are too many. What the owner has named a link does not
-// make pasted.
-func (ds *doors) add(h directory.Hint, pasted bool) {
+// add takes a door, unless there are too many. A door of a better source stays as it is:
+// neither a link nor a machine of the local network moves a relay that the owner named.
+func (ds *doors) add(h directory.Hint, source book.Source) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	old := ds.m[h.ID]
+	if old != nil && old.source > source {
+		return
+	}
+	if source == book.Local && old == nil {
+		ds.makeLocal()
+	}
 	if old != nil || len(ds.m) < maxDoors {
-		ds.m[h.ID] = &door{hint: h, pasted: pasted && (old == nil || old.pasted)}
+		ds.m[h.ID] = &door{hint: h, source: source}
+	}
+}
+
+// makeLocal makes room for a door on the local network, at the cost of the one there that
+// failed most: a machine there may answer under ever new names. The caller holds the lock.
+func (ds *doors) makeLocal() {
+	n := 0
+	var out NodeID
+	for id, d := range ds.m {
+		if d.source != book.Local {
+			continue
+		}
+		if n++; out.IsZero() || d.failures > ds.m[out].failures {
+			out = id
+		}
+	}
+	if n >= book.MaxLocal {
+		delete(ds.m, out)
 	}
 }
 
 // next draws a door that is not tried yet and in no network of those that are
-// under way; nobody: no relay is known. Doors that there is a way to come first, of these the owner's before pasted
-// links, and doors that failed last.
+// under way; nobody: no relay is known. Doors that there is a way to come first, of these the
+// owner's before those of the local network and pasted links, and doors that failed last.
 func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody bool) (directory.Hint, bool) {
 	families := ds.families()
 	ds.mu.Lock()
@@ -119,8 +139,8 @@ func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody 
 		if there, other := reaches(families, a.hint.Addresses), reaches(families, b.hint.Addresses); there != other {
 			return map[bool]int{false: 1, true: -1}[there]
 		}
-		if a.pasted != b.pasted {
-			return map[bool]int{false: -1, true: 1}[a.pasted]
+		if a.source != b.source {
+			return int(b.source) - int(a.source)
 		}
 		return a.failures - b.failures
 	}
@@ -129,7 +149,7 @@ func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody 
 		near := slices.ContainsFunc(beside, func(a directory.Address) bool {
 			return a.Dialable() && slices.ContainsFunc(directory.Dialable(d.hint.Addresses), func(b directory.Address) bool { return a.Wide() == b.Wide() })
 		})
-		if tried[id] || d.pasted && !nobody || near && !ds.private {
+		if tried[id] || d.source == book.Pasted && !nobody || near && !ds.private {
 			continue
 		}
 
@@ -172,7 +192,7 @@ func (ds *doors) asked() (now []SourceStatus) {
 	defer ds.mu.Unlock()
 	for id, d := range ds.m {
 		if d.asked {
-			now = append(now, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.pasted})
+			now = append(now, SourceStatus{ID: id, Addr: d.hint.Multiaddrs()[0].String(), Pasted: d.source == book.Pasted})
 		}
 	}
 	return now

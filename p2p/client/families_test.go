@@ -44,7 +44,7 @@ func TestNoWayToIPv6(t *testing.T) {
 			at = six(100)
 		}
 		h := directory.Hint{ID: NodeID{byte(n + 1)}, Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, 4001)}}}
-		c.doors.add(h, false)
+		c.doors.add(h, book.Owner)
 		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
 	}
 	tried := map[NodeID]bool{}

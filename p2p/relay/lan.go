@@ -26,7 +26,7 @@ func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
 		if found.ID == r.id || r.host.Network().Connectedness(found.ID.Peer()) == network.Connected {
 			continue
 		}
-		r.book.Name(found.ID, book.Owner, found.Addr) // the owner allowed to ask there
+		r.book.Name(found.ID, book.Local, found.Addr)
 		dialling, cancel := context.WithTimeout(ctx, lanDial)
 		if r.links.Dial(dialling, found.ID) == nil {
 			news = true
