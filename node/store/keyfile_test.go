@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -43,4 +44,30 @@ func TestKDFParametersChanged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// FuzzKeyFile: a key file that the disk has damaged, or that somebody has changed, is
+// refused, whatever its checksum says; one that opens is written as it was read.
+func FuzzKeyFile(f *testing.F) {
+	k, err := newKeyFile("secret", CheapKDF)
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole := k.marshal()
+	f.Add(whole, true)
+	f.Add(whole[:keySumAt], false)
+	f.Add(make([]byte, keyFileSize), true)
+	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
+		if b = bytes.Clone(b); sealed && len(b) == keyFileSize {
+			sum := sha256.Sum256(b[:keySumAt])
+			copy(b[keySumAt:], sum[:])
+		}
+		// What the file says that the derivation costs is tried only where it costs little.
+		if len(b) == keyFileSize && (binary.BigEndian.Uint32(b[9:]) > 2 || binary.BigEndian.Uint32(b[13:]) > 1024) {
+			return
+		}
+		if k, err := parseKeyFile(b, "secret"); err == nil && (k.current.epoch == 0 || !bytes.Equal(b, whole)) {
+			t.Fatal("another file opens with the passphrase")
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"starling/node/config"
@@ -298,4 +299,14 @@ func TestResets(t *testing.T) {
 	if n != 0 {
 		t.Error("left behind")
 	}
+}
+
+func FuzzParseID(f *testing.F) {
+	f.Add(NewID().String())
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		if id, err := ParseID(s); err == nil && !strings.EqualFold(id.String(), s) {
+			t.Fatalf("%q is read as %s", s, id)
+		}
+	})
 }

@@ -608,6 +608,12 @@ func FuzzFrames(f *testing.F) {
 		if s, err := ParseTestimony(b); err == nil && !bytes.Equal(s.Append(nil), b) {
 			t.Fatalf("testimony %x", b)
 		}
+		if v, err := ParseVoucher(b); err == nil && !bytes.Equal(v.Append(nil), b) {
+			t.Fatalf("voucher %x", b)
+		}
+		if n, err := ParseQuestion(b); err == nil && !bytes.Equal(binary.BigEndian.AppendUint64(nil, n), b) {
+			t.Fatalf("question %x", b)
+		}
 	})
 }
 

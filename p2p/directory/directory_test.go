@@ -664,3 +664,14 @@ func TestShift(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseBootstrap(f *testing.F) {
+	f.Add("/ip4/9.9.9.9/tcp/4001/p2p/12D3KooWGC5kTgGLWVT9Sk8zECbFDvCBvnbgfaBbBF8mfVqJT5Zm")
+	f.Add("/dns4/a.example/tcp/443/p2p/x")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		if h, err := ParseBootstrap(s); err == nil && (h.ID.IsZero() || len(h.Addresses) == 0) {
+			t.Fatalf("%q names nobody: %+v", s, h)
+		}
+	})
+}

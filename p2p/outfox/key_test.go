@@ -247,3 +247,21 @@ func TestBadKeysInPackets(t *testing.T) {
 		}
 	}
 }
+
+func FuzzKeys(f *testing.F) {
+	k, err := NewPrivateKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(k.Public().Bytes())
+	f.Add(make([]byte, 32))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if k, err := ParsePublicKey(b); err == nil && !bytes.Equal(k.Bytes(), b) {
+			t.Fatal("two encodings of one key")
+		}
+		if k, err := parsePrivateKey(b); err == nil && k.Public().IsZero() {
+			t.Fatal("a private key without a public one")
+		}
+	})
+}

@@ -137,3 +137,17 @@ func FuzzReadFrame(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseNodeID(f *testing.F) {
+	f.Add("12D3KooWGC5kTgGLWVT9Sk8zECbFDvCBvnbgfaBbBF8mfVqJT5Zm")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := ParseNodeID(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseNodeID(id.String()); err != nil || again != id {
+			t.Fatalf("%q is read as %s, and that as %s: %v", s, id, again, err)
+		}
+	})
+}

@@ -130,3 +130,12 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParsePrivate(f *testing.F) {
+	f.Add(New().Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := ParsePrivate(b); err == nil && !bytes.Equal(p.Bytes(), b) {
+			t.Fatal("two encodings of one identity")
+		}
+	})
+}

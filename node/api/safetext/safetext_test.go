@@ -80,3 +80,15 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUnmarshalJSON(f *testing.F) {
+	f.Add([]byte(`"a\u0000\u202e\ud800"`))
+	f.Add([]byte(`null`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var text Text
+		if text.UnmarshalJSON(b) == nil && Clean(text.String()) != text {
+			t.Fatalf("%q is not clean", text)
+		}
+	})
+}

@@ -119,3 +119,17 @@ func TestMatchesStandardLibrary(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseKeys(f *testing.F) {
+	k := key.Generate()
+	f.Add(k.Bytes())
+	f.Add(make([]byte, 32))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := key.ParsePrivate(b); err == nil && !bytes.Equal(p.Bytes(), b) {
+			t.Fatal("two encodings of one private key")
+		}
+		if p, err := key.ParsePublic(b); err == nil && !bytes.Equal(p.AppendEC(nil)[1:], b) {
+			t.Fatal("two encodings of one public key")
+		}
+	})
+}
