@@ -28,6 +28,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multihash"
+	"golang.org/x/sync/errgroup"
 
 	"starling/p2p/book"
 	"starling/p2p/wire"
@@ -59,6 +60,9 @@ type Config struct {
 	Bootstrap func() []wire.NodeID
 	// Lonely reports whether this relay needs others.
 	Lonely func() bool
+	// Listed reports whether a node is a relay of our list, whose place in the routing
+	// table no stranger keeps. Nil is nobody.
+	Listed func(wire.NodeID) bool
 	// Found is called with every relay found under the key.
 	Found func(peer.AddrInfo)
 	// AllowPrivate admits loopback and LAN addresses and any number of peers
@@ -126,10 +130,18 @@ func New(cfg Config) (*Discovery, error) {
 // Close leaves the DHT.
 func (d *Discovery) Close() error { return d.dht.Close() }
 
-// Run advertises this relay, and looks for others while it is lonely, until
-// ctx ends. A relay that is not lonely leaves the DHT alone: each look-up connects to
-// the eleven relays nearest to the key.
+// Run keeps the routing table, advertises this relay, and looks for others while it is
+// lonely, until ctx ends. A relay that is not lonely leaves the DHT alone: each look-up
+// connects to the eleven relays nearest to the key.
 func (d *Discovery) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.tend(ctx) })
+	g.Go(func() error { return d.look(ctx) })
+	return g.Wait()
+}
+
+// look advertises this relay and looks for others.
+func (d *Discovery) look(ctx context.Context) error {
 	provided, peers := time.Time{}, 0
 	wait := jitter(findFirst)
 	for {

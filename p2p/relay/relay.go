@@ -355,6 +355,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	neighbours := func() int { return len(r.relayPeers()) }
 	dht, err := discovery.New(discovery.Config{
 		Host: h, Book: r.book, Dial: r.links.Dial, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.hear, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
+		Listed: func(id wire.NodeID) bool { return !r.dir.Since(id).IsZero() },
 	})
 	if err != nil {
 		return err
