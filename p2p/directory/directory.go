@@ -61,8 +61,10 @@ import (
 const (
 	// MaxRelays bounds a directory.
 	MaxRelays = 10_000
-	// maxLiars bounds the memory of relays with two faces.
-	maxLiars = 1024
+	// MaxLiars bounds the memory of relays with two faces.
+	MaxLiars = 1024
+	// convicted is for how long such a relay stays out.
+	convicted = 2 * WindowLength
 	// MaxSkew is how far a relay's clock may be ahead of ours.
 	MaxSkew = 10 * time.Minute
 )
@@ -197,7 +199,7 @@ func (d *Directory) Add(raw []byte) error {
 	defer d.mu.Unlock()
 	switch err := d.admit(desc); {
 	case err == ErrTwoFaced:
-		d.convict(desc.ID)
+		d.convict(desc.ID, convicted)
 		return err
 	case err == ErrOften:
 		// The last word is taken when its time has come.
@@ -335,21 +337,50 @@ func (d *Directory) admit(desc *Descriptor) error {
 
 // convict takes out a relay that has signed two things of which one is a lie, for
 // as long as either could be shown again.
-func (d *Directory) convict(id wire.NodeID) {
+func (d *Directory) convict(id wire.NodeID, left time.Duration) {
 	now := d.cfg.Now()
-	if len(d.liars) >= maxLiars {
+	if len(d.liars) >= MaxLiars {
 		for other, until := range d.liars { // any: their descriptors expire, too
 			if delete(d.liars, other); now.Before(until) {
 				break
 			}
 		}
 	}
-	d.liars[id] = now.Add(2 * WindowLength)
+	d.liars[id] = now.Add(left)
 	if old := d.relays[id]; old != nil {
 		d.remove(old)
 		d.order = slices.DeleteFunc(d.order, func(e *entry) bool { return e.dead })
 		d.compact()
 		d.touch()
+	}
+}
+
+// A Liar is a relay with two faces, and for how much longer it stays out.
+type Liar struct {
+	ID   wire.NodeID
+	Left time.Duration
+}
+
+// Liars returns the relays with two faces, to keep on disk.
+func (d *Directory) Liars() (all []Liar) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.cfg.Now()
+	for id, until := range d.liars {
+		if left := until.Sub(now); left > 0 {
+			all = append(all, Liar{id, left})
+		}
+	}
+	return all
+}
+
+// Convict takes over relays with two faces from before this start. The time in between
+// is not counted: no clock is needed to go on.
+func (d *Directory) Convict(all []Liar) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range all[:min(len(all), MaxLiars)] {
+		d.convict(l.ID, min(l.Left, convicted))
 	}
 }
 

@@ -240,10 +240,10 @@ func TestFull(t *testing.T) {
 // TestLiarsBounded: a flood of proofs is remembered in bounded number.
 func TestLiarsBounded(t *testing.T) {
 	d := New(Config{Now: func() time.Time { return start }})
-	for i := range 2 * maxLiars {
-		d.convict(wire.NodeID{byte(i), byte(i >> 8), 7})
+	for i := range 2 * MaxLiars {
+		d.convict(wire.NodeID{byte(i), byte(i >> 8), 7}, convicted)
 	}
-	if len(d.liars) != maxLiars {
+	if len(d.liars) != MaxLiars {
 		t.Errorf("%d are remembered", len(d.liars))
 	}
 }

@@ -131,7 +131,7 @@ var Table = []Bound{
 	{"lists of relays that are read", 48, 40 << 10, "relays of the list", "-", "silent longest", "p2p/relay TestReadingsFull", "p2p/relay maxReadings", nil},
 	{"lists of others that are read", 16, 40 << 10, "anybody", "4 a network", "silent longest of the fullest network", "p2p/relay TestReadingsFull", "p2p/relay maxStrange", nil},
 	{"relays in the list", 10_000, 2 << 10, "who was reached", "32 a network, 2 an address", "youngest of the heaviest network", "p2p/directory TestFull", "p2p/directory MaxRelays", nil},
-	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory maxLiars", nil},
+	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory MaxLiars", nil},
 	{"askers for the list", 4096, 128, "anybody", "-", "random", "p2p/directory/exchange TestRatesBounded", "p2p/directory/exchange maxRates", nil},
 	{"neighbours who gossip", 4096, 128, "anybody", "-", "random", "p2p/limits TestRatesBounded", "p2p/directory/gossip maxPeers", nil},
 	{"packets that wait", 8192, 2400, "who sends packets", "link, network", "random one of the heaviest link", "p2p/mix TestHeaviestLinkMakesRoom", "p2p/mix DefaultMaxDelayed", nil},

@@ -12,15 +12,18 @@ import (
 )
 
 // Relay is a relay's memory from one start to the next, beside its key and its boxes:
-// the relays that have vouched for it, the relays it knows and for how long, and wrong
-// vouchers. Descriptors are as they were signed; ParseRelay verifies nothing.
+// the relays that have vouched for it, the relays it knows and for how long, wrong
+// vouchers, and relays with two faces. Descriptors are as they were signed; ParseRelay
+// verifies nothing.
 //
 //	offset  size
-//	0       1     version = 2
+//	0       1     version = 3
 //	1       1     number of vouchers, at most 8; if there is one:
 //	2       …     our descriptor, length (2) ‖ bytes, then the vouchers, 101 each
 //	…       2     number of charges, each: examiner (32) ‖ number (1) ‖ how many
 //	              seconds ago each was (4)
+//	…       2     number of relays with two faces, each: node id (32) ‖ for how many
+//	              seconds it stays out (4)
 //	…       …     relays: age (4) ‖ length (2) ‖ descriptor; the age is in seconds and
 //	              0xffffffff for one that was never reached
 //	…       32    SHA-256 of all before
@@ -31,11 +34,12 @@ type Relay struct {
 	Own      []byte
 	Vouchers []admission.Voucher
 	Charges  []admission.Charge
+	Liars    []directory.Liar
 	Known    []admission.Acquaintance
 }
 
 const (
-	relayVersion = 2
+	relayVersion = 3
 	neverReached = 1<<32 - 1
 	maxAge       = 100 * 365 * 24 * time.Hour
 )
@@ -63,6 +67,11 @@ func (r *Relay) Append(b []byte) []byte {
 		for _, ago := range c.Ago {
 			b = binary.BigEndian.AppendUint32(b, seconds(ago))
 		}
+	}
+
+	b = binary.BigEndian.AppendUint16(b, uint16(len(r.Liars)))
+	for _, l := range r.Liars {
+		b = binary.BigEndian.AppendUint32(append(b, l.ID[:]...), seconds(l.Left))
 	}
 
 	for _, k := range r.Known {
@@ -95,6 +104,7 @@ func ParseRelay(b []byte) (*Relay, error) {
 	}
 	r.vouchers(&c)
 	r.charges(&c)
+	r.liars(&c)
 	for !c.bad && len(c.b) > 0 {
 		k := admission.Acquaintance{Age: -1}
 		if age := c.uint32(); age != neverReached {
@@ -140,6 +150,18 @@ func (r *Relay) charges(c *cutter) {
 			return
 		}
 		r.Charges = append(r.Charges, charge)
+	}
+}
+
+func (r *Relay) liars(c *cutter) {
+	n := int(binary.BigEndian.Uint16(c.cut(2)))
+	c.bad = c.bad || n > directory.MaxLiars
+	for range n {
+		l := directory.Liar{ID: wire.NodeID(c.cut(wire.NodeIDSize)), Left: time.Duration(c.uint32()) * time.Second}
+		if c.bad = c.bad || l.Left > maxAge; c.bad {
+			return
+		}
+		r.Liars = append(r.Liars, l)
 	}
 }
 

@@ -16,6 +16,7 @@ func relayState() *Relay {
 		Own:      []byte("ours"),
 		Vouchers: []admission.Voucher{{Examiner: wire.NodeID{1}, Day: 20_000, Mask: 1}, {Examiner: wire.NodeID{2}, Day: 20_001, Mask: 3}},
 		Charges:  []admission.Charge{{Examiner: wire.NodeID{3}, Ago: []time.Duration{time.Hour, 3 * time.Second}}},
+		Liars:    []directory.Liar{{ID: wire.NodeID{4}, Left: 20 * 24 * time.Hour}},
 		Known: []admission.Acquaintance{
 			{Raw: []byte("one"), Age: 40 * 24 * time.Hour}, {Raw: bytes.Repeat([]byte{2}, directory.MaxDescriptor), Age: -1}, {Raw: []byte("new")},
 		},
@@ -37,7 +38,7 @@ func TestRelayRoundTrip(t *testing.T) {
 		}
 	}
 	got, _ := ParseRelay(relayState().Append(nil))
-	if k := got.Known; k[0].Age != 40*24*time.Hour || k[1].Age >= 0 || k[2].Age != 0 || len(got.Vouchers) != 2 || len(got.Charges[0].Ago) != 2 {
+	if k := got.Known; k[0].Age != 40*24*time.Hour || k[1].Age >= 0 || k[2].Age != 0 || len(got.Vouchers) != 2 || len(got.Charges[0].Ago) != 2 || len(got.Liars) != 1 || got.Liars[0].Left != 20*24*time.Hour {
 		t.Errorf("%+v", got)
 	}
 }
@@ -60,6 +61,7 @@ func TestRelayDamaged(t *testing.T) {
 	body := b[:len(b)-sha256.Size]
 	vouchers := 2 + 2 + len("ours")
 	charges := vouchers + 2*admission.VoucherSize
+	liars := charges + 2 + 33 + 8
 	edit := func(at int, to ...byte) []byte {
 		c := bytes.Clone(body)
 		copy(c[at:], to)
@@ -72,7 +74,9 @@ func TestRelayDamaged(t *testing.T) {
 		"no own descriptor":     edit(2, 0, 0),
 		"mask of no address":    edit(vouchers+36, 0),
 		"many charges":          edit(charges, 0xff, 0xff),
-		"age of 136 years":      edit(charges+2+33+8, 0xff, 0xff, 0xff, 0xfe),
+		"many liars":            edit(liars, 0xff, 0xff),
+		"a liar for 136 years":  edit(liars+2+32, 0xff, 0xff, 0xff, 0xff),
+		"age of 136 years":      edit(liars+2+36, 0xff, 0xff, 0xff, 0xfe),
 		"empty descriptor":      many[:len(many)-sha256.Size],
 		"a charge of 136 years": edit(charges+2+33, 0xff, 0xff, 0xff, 0xff),
 		"something behind":      append(bytes.Clone(body), 0),
@@ -89,7 +93,7 @@ func TestRelayDamaged(t *testing.T) {
 func FuzzParseRelay(f *testing.F) {
 	b := relayState().Append(nil)
 	f.Add(b[:len(b)-sha256.Size])
-	f.Add([]byte{relayVersion, 0, 0, 0})
+	f.Add([]byte{relayVersion, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = sealed(b)
 		if r, err := ParseRelay(b); err == nil && !bytes.Equal(r.Append(nil), b) {

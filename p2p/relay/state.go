@@ -90,6 +90,7 @@ func (r *Relay) loadPeers() {
 
 	r.lobby.register.Remember(was.Known)
 	r.lobby.register.Charge(was.Charges)
+	r.dir.Convict(was.Liars)
 	if d, err := directory.Parse(was.Own); err == nil && d.ID == r.id {
 		r.lobby.applicant.Restore(was.Own, was.Vouchers)
 	}
@@ -135,6 +136,7 @@ func (r *Relay) keepPeers(ctx context.Context) error {
 func (r *Relay) savePeers() {
 	state := recall.Relay{
 		Charges: r.lobby.register.Charges(),
+		Liars:   r.dir.Liars(),
 		Known:   r.lobby.register.Acquaintances(directory.MaxRelays),
 	}
 	if raw := r.dir.Signed(r.id); raw != nil {

@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -66,8 +67,8 @@ func newKey(t *testing.T) crypto.PrivKey {
 }
 
 // TestRestart: how long others have been reached, our vouchers, and the record of wrong
-// vouchers outlive a restart; and nobody is old by the word of the disk alone, or at
-// another address.
+// vouchers and of two faces outlive a restart; and nobody is old by the word of the disk
+// alone, or at another address.
 func TestRestart(t *testing.T) {
 	const age = 30 * 24 * time.Hour
 	dir := t.TempDir()
@@ -92,11 +93,24 @@ func TestRestart(t *testing.T) {
 	}
 	r.lobby.applicant.Restore(own, []admission.Voucher{v})
 	r.lobby.register.Charge([]admission.Charge{{Examiner: moves, Ago: []time.Duration{time.Hour}}})
+	two := newKey(t)
+	liar, faces := twoFaces(t, two)
+	for _, face := range faces {
+		r.dir.Add(face)
+	}
+	if n := len(r.dir.Liars()); n != 1 {
+		t.Fatalf("%d relays with two faces", n)
+	}
 	r.savePeers()
 	r.Close()
 
 	r = opened(t, dir, nil)
 	defer r.Close()
+	for _, face := range faces {
+		if err := r.dir.Add(face); !errors.Is(err, directory.ErrTwoFaced) {
+			t.Errorf("the relay with two faces %v shows one after a restart: %v", liar, err)
+		}
+	}
 	if _, listed := r.dir.Find(stays); !listed || !r.dir.Since(stays).IsZero() {
 		t.Errorf("listed %v, and reached since %v, before it has answered", listed, r.dir.Since(stays))
 	}
@@ -126,6 +140,26 @@ func TestRestart(t *testing.T) {
 	if got := r.lobby.register.Charges(); len(got) != 1 || got[0].Examiner != moves {
 		t.Errorf("charges %v", got)
 	}
+}
+
+// twoFaces are two descriptors of which one is a lie: both promise another salt for the
+// next window.
+func twoFaces(t *testing.T, key crypto.PrivKey) (id wire.NodeID, faces [][]byte) {
+	t.Helper()
+	_, raw := signed(t, key, "20.9.0.1:4001")
+	d, err := directory.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(2) {
+		d.Salt[0] = i
+		raw, err := resign(d, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faces = append(faces, raw)
+	}
+	return d.ID, faces
 }
 
 // resign signs a descriptor again, as a newer one.
