@@ -43,6 +43,7 @@ func (d *Discovery) promote(ctx context.Context) {
 	if d.cfg.Listed == nil {
 		return
 	}
+
 	table := d.dht.RoutingTable()
 	inside := map[peer.ID]bool{}
 	buckets := map[int][]peer.ID{}
@@ -50,6 +51,7 @@ func (d *Discovery) promote(ctx context.Context) {
 		inside[p] = true
 		buckets[d.bucket(p)] = append(buckets[d.bucket(p)], p)
 	}
+
 	for _, p := range d.cfg.Host.Network().Peers() {
 		full := buckets[d.bucket(p)]
 		if inside[p] || len(full) < bucketSize || !d.listed(p) {
@@ -59,12 +61,14 @@ func (d *Discovery) promote(ctx context.Context) {
 			if d.listed(stranger) {
 				continue
 			}
+
 			asking, cancel := context.WithTimeout(ctx, probeTimeout)
 			err := d.dht.Ping(asking, p)
 			cancel()
 			if err != nil {
 				break // another one may answer
 			}
+
 			table.RemovePeer(stranger)
 			table.TryAddPeer(p, true, false)
 			return
