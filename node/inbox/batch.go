@@ -356,7 +356,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	case chat.Ask:
 		return b.ask(p, c.IDs)
 	case chat.Typing:
-		if c.Time.Sub(b.now).Abs() <= freshTyping {
+		if c.Time.Sub(b.relays()).Abs() <= freshTyping {
 			b.typing[p.ID] = true
 		}
 		return nil

@@ -20,10 +20,17 @@ func (p *peer) place(seq int64) int64 { return p.Chain<<40 | seq }
 
 // past returns a peer's time, and now instead of none or of a later one.
 func (b *batch) past(t time.Time) time.Time {
-	if t.IsZero() || t.After(b.now) {
-		return b.now
+	now := b.relays()
+	if t.IsZero() || t.After(now) {
+		return now
 	}
 	return t
+}
+
+// relays is the time of day as the relays say it, which contacts go by.
+func (b *batch) relays() time.Time {
+	now, _ := b.in.cfg.Now()
+	return now
 }
 
 // message shows a text or a picture. Edits and reactions of the peer that came before

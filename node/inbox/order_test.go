@@ -25,6 +25,7 @@ type bench struct {
 	in      *Inbox
 	contact store.ID
 	now     time.Time
+	behind  time.Duration // of this computer's clock
 }
 
 type noNetwork struct{}
@@ -50,7 +51,8 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(func() { s.Close() })
 	b := &bench{t: t, s: s, contact: store.NewID(), now: time.Unix(1_700_000_000, 0)}
-	b.in = New(Config{Store: s, Outbox: outbox.New(outbox.Config{Store: s}), Network: noNetwork{}})
+	b.in = New(Config{Store: s, Outbox: outbox.New(outbox.Config{Store: s}), Network: noNetwork{},
+		Now: func() (time.Time, bool) { return b.now.Add(b.behind), true }})
 	b.update(func(tx *store.Tx) error {
 		return tx.AddContact(store.Contact{ID: b.contact, Name: "Bob", State: api.ContactReady, Created: b.now}, nil)
 	})
@@ -323,6 +325,32 @@ func TestTimes(t *testing.T) {
 	})
 	if !slices.Equal(got, []time.Duration{0, 0, -time.Hour}) {
 		t.Errorf("times %v", got)
+	}
+}
+
+// TestTimesGoByTheRelaysClock: a contact's time is from the future by the clock of the
+// relays, not by that of this computer.
+func TestTimesGoByTheRelaysClock(t *testing.T) {
+	b := newBench(t)
+	b.behind = 24 * time.Hour
+	var seq uint64
+	for _, at := range []time.Time{b.now.Add(23 * time.Hour), b.now.Add(25 * time.Hour)} {
+		b.take(parts(&seq, &chat.Content{Kind: chat.Text, Text: "x", Time: at}, 100)[0])
+	}
+	var got []time.Duration
+	b.s.View(t.Context(), func(tx *store.Tx) error {
+		all, err := tx.History(b.contact, 1<<60, 10)
+		for _, m := range all {
+			got = append(got, m.Time.Sub(b.now))
+		}
+		return err
+	})
+	if !slices.Equal(got, []time.Duration{23 * time.Hour, 24 * time.Hour}) {
+		t.Errorf("times %v", got)
+	}
+	x := b.take(cut(&seq, &chat.Content{Kind: chat.Typing, Time: b.now.Add(24 * time.Hour)})[0])
+	if !x.typing[b.contact] {
+		t.Error("a contact that writes now is not seen to")
 	}
 }
 
