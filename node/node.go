@@ -14,13 +14,12 @@
 //	relay     a relay as a program
 //	testnet   meshes from scenario files
 //
-// The way of a text: Send writes it, its sealed cells and the session's next
-// state in one transaction and returns; the outbox puts each cell into two
-// mailboxes of the recipient and writes down the mailboxes' answers; the
-// recipient's inbox opens the cells, writes down the text and the receipt it
-// owes, and lets the mailbox delete them; its outbox sends the receipt; our
-// inbox takes that and the text is delivered. A crash at any point repeats
-// work, and never loses or doubles a text.
+// The way of a text: Send writes it, its sealed cells and the session's next state in
+// one transaction and returns. The outbox puts each cell into two mailboxes of the
+// recipient and writes down the mailboxes' answers. The recipient's inbox opens the
+// cells, writes down the text and the receipt it owes, and lets the mailbox delete
+// them; its outbox sends the receipt. Our inbox takes that and the text is delivered. A
+// crash at any point repeats work, and never loses or doubles a text.
 package node
 
 import (

@@ -18,12 +18,12 @@
 //
 // After any loss, by anybody and for however long, later messages arrive. A
 // receiver asks for the cells that it knows to be missing and for the next few.
-// When more than those may be on their way, a flare goes up: a cell under a tag of
-// its own that the peer always asks for, and which says how far the direction has
+// When more than those may be on their way, a flare goes up. It is a cell under a tag
+// of its own that the peer always asks for, and it tells how far the direction has
 // come. The peer answers it in the same way. [Session.Signals] returns both, to be
-// repeated for as long as it does; no content needs to be repeated for the
-// direction to go on. Seal refuses with [ErrWaiting] to run so far ahead that the
-// ratchet could not follow. Cells that will not come any more are in [Part.Lost].
+// repeated for as long as it does; no content needs to be repeated for the direction to
+// go on. Seal refuses with [ErrWaiting] to run so far ahead that the ratchet could not
+// follow. Cells that will not come any more are in [Part.Lost].
 //
 // # Duties of the caller
 //

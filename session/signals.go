@@ -46,9 +46,9 @@ func (s *Session) hear(at place, b *envelope.Body) {
 		return
 	}
 
-	// How far the peer has come, and whether that ends our flare: the peer has
-	// answered it, or has a cell that was sealed after it. That cell names the
-	// flare, so that the one after it is waited for.
+	// How far the peer has come. Our flare ends if the peer has answered it, or has a
+	// cell that was sealed after it. That cell names the flare, so that the one after
+	// it is waited for.
 	s.send.heard = max(s.send.heard, b.Heard)
 	if f := s.send.flare; f != nil && (at.kind == answer || b.Heard > f.number) {
 		s.send.flare = nil

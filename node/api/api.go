@@ -194,9 +194,9 @@ type Message struct {
 	// Read is when the contact said that they have read it; only for outgoing
 	// messages, and only if they tell.
 	Read time.Time `json:"read,omitzero"`
-	// Timer is after how many seconds it disappears, counted from when it was
-	// read, or from when it was delivered if it is outgoing; 0: never. Expires
-	// is when that will be, once it counts.
+	// Timer is after how many seconds it disappears; 0: never. The time of an incoming
+	// one is counted from its reading, of an outgoing one from its delivery. Expires is
+	// when that will be, once it counts.
 	Timer   int       `json:"timer,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 }

@@ -17,12 +17,12 @@
 // when its message was taken (package order).
 //
 // Nothing waits for ever. A missing cell is given up [DefaultHold] after a later one
-// has come; the contents that wait for it are then taken. A message that is shown
-// without the one before it says so (store.Message.Gap) until that comes, or
-// [lostAfter], when it will not come any more. A message that comes after a later one
-// was shown is shown where it came, because nothing is inserted into messages already
-// read; it is marked so (store.Message.Late). Of two edits of one message the one later
-// in the chain holds, whichever came first (conversation.go).
+// has come; the contents that wait for it are then taken. A message shown without the
+// one before it is marked so (store.Message.Gap) until that one comes, or is lost after
+// [lostAfter]. A message that comes after a later one was shown is shown where it came,
+// because nothing is inserted into messages already read; it is marked so
+// (store.Message.Late). Of two edits of one message the one later in the chain holds,
+// whichever came first (conversation.go).
 //
 // # Receipts
 //

@@ -4,9 +4,9 @@
 // [Next] is the whole policy, a pure function of one content's state and the time;
 // [Outbox] carries its actions out. State that must survive a crash is on disk before
 // it has consequences: the content before it is shown as queued; the session's next
-// state and the sealed cells, in one transaction, before a cell leaves. That a mailbox
-// keeps a cell is written down when it says so; if that is lost in a crash, the same
-// cell is put there again, which changes nothing.
+// state and the sealed cells, in one transaction, before a cell leaves. The mailbox's
+// answer that it keeps a cell is written down. If a crash loses that note, the same
+// cell is put there again, and nothing changes.
 //
 // A content counts as sent once every cell lies in one mailbox at least, and as
 // delivered once the recipient's receipt has come (package inbox).

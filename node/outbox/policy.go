@@ -270,9 +270,9 @@ func (c *CellState) copies() (n int) {
 	return n
 }
 
-// stored returns how many copies lie where they can be fetched. Where the recipient
-// has moved away from, because nothing came from there, a copy counts only for a
-// while; later is told when that is over.
+// stored returns how many copies lie where they can be fetched. A copy at a mailbox
+// that the recipient has left counts only for a while, because nothing came from there;
+// later is told the end of that time.
 func (c *CellState) stored(targets []store.Node, now time.Time, later func(time.Time)) (n int) {
 	for node, copy := range c.Copies {
 		if copy.Stored.IsZero() || copy.Gone {

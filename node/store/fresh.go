@@ -38,10 +38,10 @@ import (
 // and zeros; under another key nothing in it can be read.
 //
 // Only a checkpoint writes to profile.db. Its pages are kept in memory until the
-// log is on disk and SQLite wants the database there too. Then, in this order:
-// the key file gets the sum as it will be and the next log key, and keeps the one
-// of the log that is still there as the former; the pages are written; the log is
-// emptied and begins anew under the next key. [Open] finds one of three:
+// log is on disk and SQLite wants the database there too. Then, in this order: the key
+// file gets the future sum and the next log key, and keeps the key of the present log
+// as the former; the pages are written; the log is emptied and begins anew under the
+// next key. [Open] finds one of three:
 //
 //	log under the former key   a checkpoint was cut short: it is done again, then the sum is right
 //	log under the log key      the sum is right

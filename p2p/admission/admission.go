@@ -1,6 +1,5 @@
-// Package admission decides which relays stand in a relay's directory: those that
-// were reached at the address that they sign, with the key that they sign with. A
-// relay's own word is nothing.
+// Package admission decides which relays stand in a relay's directory: those reached at
+// the address and with the key of their own signature. A relay's own word is nothing.
 //
 //	           4 vouchers           own check
 //	unlisted ─────────────> vouched ─────────> reached

@@ -48,8 +48,8 @@ func (r *Registrar) Remember(known []Acquaintance) {
 	}
 }
 
-// Since returns since when a relay that was reached now counts as reached: from now on,
-// or as before the last stop.
+// Since returns the time from which a relay that was reached now counts as reached:
+// now, or the time before the last stop.
 func (r *Registrar) Since(raw []byte) time.Time {
 	now := r.cfg.Now()
 	d, err := directory.Parse(raw)

@@ -206,10 +206,10 @@ func (p *Permit) Done(reached netip.AddrPort) {
 	}
 }
 
-// Unknown gives the permit back when the dial came to no end, because the node
-// connected to us meanwhile, or because the caller hung up: that says nothing about its
-// addresses. They may be dialled once more without a wait; the share of their network
-// in this hour is spent.
+// Unknown gives the permit back after a dial without an end: the node connected to us
+// meanwhile, or the caller hung up. That says nothing about the node's addresses. They
+// may be dialled once more without a wait; the share of their network in this hour is
+// spent.
 func (p *Permit) Unknown() {
 	b := p.book
 	b.mu.Lock()

@@ -9,11 +9,11 @@
 //	2         the middle of both, if they are two minutes apart at most
 //	3, 4…     the median, if another one is two minutes from it at most
 //
-// "Cannot be" is judged by signed times. The relays of a list have each signed when
-// they issued their descriptor, and issue another one after a while: so it is not
-// earlier than the median of those times, and hardly later than three quarters of
-// them and that while. A quarter of liars cannot push either end. Of relays in one
-// /16 one counts. A time outside of that is not learned, from any source.
+// "Cannot be" is judged by signed times. Each relay of a list has signed its descriptor
+// at the time of issue, and issues another one after a while. So the time is not
+// earlier than the median of those times, and hardly later than their upper quartile
+// and that while. A quarter of liars cannot push either end. Of relays in one /16 one
+// counts. A time outside of that is not learned, from any source.
 //
 // The learned time runs on by the monotonic clock, so it is still right when this
 // computer's time is set. When the computer slept, the monotonic clock stood still: a

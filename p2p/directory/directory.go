@@ -288,7 +288,7 @@ func (d *Directory) Reached(id wire.NodeID, since time.Time) {
 	d.touch()
 }
 
-// Since returns since when a relay was reached; the zero time if it was not.
+// Since returns the time since which a relay was reached; the zero time if it was not.
 func (d *Directory) Since(id wire.NodeID) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -167,8 +167,8 @@ type Entry struct {
 	Raw   []byte
 }
 
-// Since returns when the answerer first reached the relay, by the clock that said
-// now; the zero time if it has not.
+// Since returns the time at which the answerer first reached the relay, by the clock
+// that said now; the zero time if it has not.
 func (e Entry) Since(now time.Time) time.Time {
 	if e.Known == VouchedOnly {
 		return time.Time{}

@@ -13,7 +13,7 @@ import (
 // # Room
 //
 // A place in the directory costs an address that was reached, not a word. The number of
-// relays in one network is therefore no door that eight lies could close: up to
+// relays in one network is therefore no door that eight lies could close. Up to
 // MaxPerNetwork stand in a /24 (IPv4) or /48 (IPv6), two at one address, and their
 // weight in every draw is shared among them, see [Snapshot.Weights]. A full directory
 // evicts, see [Directory.makeRoom].

@@ -27,12 +27,11 @@ const (
 	fresh      = 10 * time.Second // until it shows whether a connection is used
 )
 
-// Neighbours keeps a relay connected to others. While it has fewer than
-// WantNeighbours it dials known relays, with growing pauses while nobody
-// answers; once it has enough it still dials a random unconnected one every
-// 30 seconds or so, because a mesh that was cut in two heals only when
-// somebody tries the other side. As long as they answer there is no other side,
-// and the pauses grow to five minutes.
+// Neighbours keeps a relay connected to others. While it has fewer than WantNeighbours
+// it dials known relays, with growing pauses while nobody answers. Once it has enough
+// it still dials a random unconnected one every 30 seconds or so: a mesh that was cut
+// in two heals only if somebody tries the other side. As long as they answer there is
+// no other side, and the pauses grow to five minutes.
 //
 // Twice a minute it closes unused connections: packets connect every relay with nearly
 // every other one in time, and a connection costs both ends some 60 KiB. Those are used

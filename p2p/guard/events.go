@@ -8,9 +8,9 @@ import (
 	"starling/p2p/wire"
 )
 
-// Relays tells the list of relays as it is believed now. agreed is false while only
-// one source has told it: guards that were drawn from such a list are kept only if
-// they stand in the first one that others agree on.
+// Relays tells the list of relays as it is believed now. agreed is false while only one
+// source has told it. Guards drawn from such a list are kept only if they stand in the
+// first one that others agree on.
 func (s *Guards) Relays(list []Relay, agreed bool) {
 	if len(list) == 0 {
 		return
@@ -242,8 +242,8 @@ func (s *Guards) Trust(id wire.NodeID) {
 	}
 }
 
-// Short tells that no route can be made to where a message should go, because it is
-// the only guard that is up.
+// Short tells that no route can be made to a mailbox, because it is the only guard that
+// is up.
 func (s *Guards) Short(now time.Time) {
 	if now.Sub(s.still) > shortFor {
 		s.short = now

@@ -6,9 +6,9 @@
 // guards: a laptop closes its lid, changes its network, loses it. So the silence of
 // all is evidence against nobody.
 //
-// The guards are an ordered list: those that were met, in the order in which that
-// was, then others that were drawn and not yet needed. The first Use that are up
-// are used. The state of the network decides which relays may be dialled:
+// The guards are an ordered list: the met ones, in the order of the first meeting, then
+// others that were drawn and not yet needed. The first Use that are up are used. The
+// state of the network decides which relays may be dialled:
 //
 //	network  is so when                                     may be dialled
 //	up       a guard is connected                           guards that are wanted; see 3
@@ -22,10 +22,10 @@
 //     was met before.
 //  2. When all are silent, the grace is waited for, 15 s at first; 2 min at least
 //     when primaries refuse, since then they are likely to restart. Then the ladder:
-//     others that were met, then unmet ones in the order of the list, two every 2 s
-//     for 2 s each, after 20 steps two every half minute; each step only just after
-//     a primary has left two SYNs, a second apart, unanswered, or refused. An attempt
-//     on a dead line shows nobody the address: only a line that comes back between a
+//     others that were met, then unmet ones in the order of the list, two every 2 s for
+//     2 s each, after 20 steps two every half minute. Each step comes only just after a
+//     primary has left two SYNs, a second apart, unanswered, or refused. An attempt on
+//     a dead line shows nobody the address: only a line that comes back between a
 //     primary's SYN and a stranger's does. The stranger's comes a third of a second
 //     later, or as much later as a primary takes to answer: so how long that is must
 //     not be learned from attempts that were made on a dead line.

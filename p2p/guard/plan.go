@@ -227,9 +227,9 @@ func (s *Guards) tryPrimaries(p *plan) {
 	}
 }
 
-// timeout is how long an attempt to reach a primary may take while all are silent:
-// not much longer than the last one that was answered, because a new attempt is the
-// soonest to find that the network is back; but now and then longer, in case it is
+// timeout is how long an attempt to reach a primary may take while all are silent. It
+// is not much longer than the last answered one took, because a new attempt is the
+// soonest to find the network back. Now and then it is longer, in case the network is
 // slow.
 func (s *Guards) timeout(g *guard, now time.Time) time.Duration {
 	slow := g.took == 0 && g.tries%slowTry == 0 || g.took > 0 && g.tries%slowTry == slowTry-1 && !s.fast()

@@ -281,11 +281,11 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 	return opts, nil
 }
 
-// muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow
-// reader could fill, and a ping when nothing came for a while: with its answer
-// and TCP's headers about 210 bytes, and it finds a guard that died without closing.
-// Round trips, by which windows grow, are measured at the start and then rarely:
-// yamux would do so twice a minute from both ends, 2 MB a day for an idle client.
+// muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow reader could
+// fill, and with a ping on a silent connection. With its answer and TCP's headers that
+// takes about 210 bytes, and it finds a guard that died without closing. Round trips,
+// by which windows grow, are measured at the start and then rarely: yamux would do so
+// twice a minute from both ends, 2 MB a day for an idle client.
 func muxer(ping time.Duration) *yamux.Transport {
 	t := *yamux.DefaultTransport
 	t.MaxStreamWindowSize = 1 << 20

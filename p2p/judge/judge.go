@@ -10,17 +10,17 @@
 // are all up is answered, but for one in twenty that is lost otherwise; a request
 // over one that is down never is. How likely each is down, given all failures, is
 // worked out by belief propagation (Pearl, Probabilistic Reasoning in Intelligent
-// Systems, 1988, ch. 4) on the graph of failures and parts. Two or three failures
-// that have one part in common, and little else that is unproven, are enough, also
-// for one that has answered for hours: a relay that dies is found as fast as one that
-// never worked. (A table of blame and proofs in its place needed a minute for that,
-// because many old proofs spoke for the dead one.)
+// Systems, 1988, ch. 4) on the graph of failures and parts. Two or three failures with
+// one part in common, and little else that is unproven, are enough, also against a part
+// that has answered for hours: a relay that dies is found as fast as one that never
+// worked. (A table of blame and proofs in its place needed a minute for that, because
+// many old proofs spoke for the dead one.)
 //
-// A part that is more likely down than not is avoided: for 10 minutes after the last
-// failure, twice as long each time that it comes to that again without an answer
-// between, 6 hours at most; until it answers, or others explain its failures. Not
-// more than the worst third of the list is avoided at a time, nor so many that fewer
-// than five are left.
+// A part that is more likely down than not is avoided for 10 minutes after the last
+// failure. Each time that it comes to that again without an answer between, it is
+// avoided twice as long, 6 hours at most. An answer, or another explanation of its
+// failures, ends that. Not more than the worst third of the list is avoided at a time,
+// nor so many that fewer than five are left.
 //
 // It is a guess that others can lead: an attacker that makes the requests over an
 // honest relay fail, makes it avoided. The consequences have to be harmless to

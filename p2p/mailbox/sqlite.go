@@ -371,8 +371,8 @@ func (s *SQLite) work() {
 	}
 }
 
-// run does a batch in one transaction. If that fails, each operation gets one of
-// its own, so that only those fail that must.
+// run does a batch in one transaction. If that fails, each operation gets a transaction
+// of its own, so that as few as possible fail.
 func (s *SQLite) run(batch []*operation) {
 	results := make([]error, len(batch))
 	if err := s.transact(batch, results); err != nil {

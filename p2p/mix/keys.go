@@ -6,8 +6,8 @@ import (
 	"starling/p2p/outfox"
 )
 
-// published is how many keys are handed out: that of the epoch with the last packets
-// that expire next, which may be the day before, and the two after it.
+// published is how many keys are handed out. The first is of the epoch of the packets
+// that expire next, which may be the day before; the others are of the two after it.
 const published = 3
 
 // Key is the public part of an engine's key, for the relay's descriptor.

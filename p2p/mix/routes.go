@@ -258,8 +258,8 @@ func (r *Routes) known(id wire.NodeID) *relay {
 }
 
 // repin drops pins that ended and adds new ones until pinCount are in the directory.
-// A pin that is missing there or doubtful keeps its place, so that a relay that comes
-// and goes, or a directory that is only half read, does not cost many new pins.
+// A pin that is missing there or doubtful keeps its place. So relays that come and go,
+// or a half-read directory, do not cost many new pins.
 func (r *Routes) repin(now time.Time) (changed bool) {
 	var present []*relay
 	keep := r.pins[:0]
@@ -293,9 +293,9 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	return changed
 }
 
-// choose draws a relay apart from others, by weight, and beside those of between; if it
-// is to be grown, one that is young or has no IPv4 address only if no other will do,
-// and a doubtful one only if none of these will; nil if none fits.
+// choose draws a relay apart from others, by weight, and beside those of between; nil
+// if none fits. If it is to be grown, relays that are young or have no IPv4 address
+// come only after all others, and doubtful ones after those.
 func (r *Routes) choose(others []*relay, grown bool, between []*relay) *relay {
 	fits := func(it *relay) bool {
 		return apartFromAll(it, others...) && !slices.ContainsFunc(between, func(b *relay) bool { return !meets(it, b) })

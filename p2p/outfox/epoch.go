@@ -80,9 +80,9 @@ func ResolveSlot(b byte, now time.Time) (Slot, bool) {
 	return x, x <= SlotAt(now.Add(Skew))+MaxAhead
 }
 
-// Expiry returns the slot in which a packet expires that has these bytes, and
-// whether a hop may open it at a time: the slot is one of those that ResolveSlot
-// finds, and its epoch is the packet's.
+// Expiry returns the slot in which a packet with these bytes expires, and whether a hop
+// may open it at a time: the slot is one of those of ResolveSlot, and its epoch is the
+// packet's.
 func Expiry(epoch, slot byte, now time.Time) (Slot, bool) {
 	s, ok := ResolveSlot(slot, now)
 	return s, ok && s.Epoch().Byte() == epoch

@@ -1,5 +1,5 @@
-// Package pace says when the loops of clients and relays run: at once when
-// somebody wakes them, else at times that do not show which machine they are of.
+// Package pace times the loops of clients and relays: at once when somebody wakes them,
+// else at times that do not identify the machine.
 package pace
 
 import (

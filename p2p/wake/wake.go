@@ -1,6 +1,6 @@
-// Package wake tells when this computer's network has changed, and when the
-// computer was asleep: the moments at which connections that look alive are dead,
-// and waiting for the next attempt is pointless.
+// Package wake tells of changes of this computer's network, and of the end of its
+// sleep. At those moments connections that look alive are dead, and waiting for the
+// next attempt is pointless.
 //
 // Linux says by netlink when an address, a link or a default route comes or goes.
 // Elsewhere the addresses are looked at every few seconds. That the computer slept,

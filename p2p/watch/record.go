@@ -30,8 +30,8 @@ const (
 
 // A Record is the results of trials, kept from one start to the next: the mailboxes
 // that failed, and the boxes that lie there, or are to, and are not asked for yet.
-// Times of failures are by the time that the client has run, which no clock can be
-// wrong about; those of boxes are seconds since 1970, because boxes grow old while the
+// Times of failures are by the running time of the client, so that no wrong clock
+// matters. Those of boxes are seconds since 1970, because boxes grow old while the
 // client is away.
 type Record struct {
 	lived    time.Duration

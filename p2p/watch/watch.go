@@ -58,11 +58,11 @@ const (
 	fewBlocks = 1 // standing blocks at which new ones are sent
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
-	// mailbox says that it has more. From then on until nothing has come for
-	// burstEnd, tags are asked for in leases that have a block for each, of
-	// burstBegin tags at first and twice as many each time, and those that turn
-	// up are asked for as they do, burstGather together, beside those that are
-	// under way. Without it every four or five boxes would take a round trip.
+	// mailbox says that it has more. From then on tags are asked for in leases with a
+	// block for each, of burstBegin tags at first and twice as many each time. New tags
+	// are asked for as they turn up, burstGather together, beside those under way. It
+	// ends when nothing has come for burstEnd. Without it every four or five boxes
+	// would take a round trip.
 	burstTime   = time.Second
 	burstEnd    = 3 * time.Second
 	burstGather = 50 * time.Millisecond

@@ -87,8 +87,8 @@ func (b Button) pressed() Action {
 // Grace is how long a dialog that opened by itself takes no keys.
 const Grace = 1200 * time.Millisecond
 
-// entry is an open dialog. One that came by itself is early until its grace
-// is over, which begins when it is on top.
+// entry is an open dialog. One that came by itself is early until its grace is over.
+// The grace begins once it is on top.
 type entry struct {
 	Dialog
 	early, begun bool

@@ -1,8 +1,7 @@
-// Package preferences holds the forms by which a person chooses how things
-// are: the settings of the profile, how a conversation is kept, the timer of
-// messages that disappear, and where a backup goes. A form hands the answers,
-// ready for the node, to the function that it was made with; it stays open
-// until that is done.
+// Package preferences holds the forms for a person's choices: the settings of the
+// profile and of a conversation, the timer of messages that disappear, and the place of
+// a backup. A form hands the answers, ready for the node, to the function that it was
+// made with; it stays open until that is done.
 package preferences
 
 import (

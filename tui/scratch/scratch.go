@@ -85,8 +85,8 @@ func (s *Sheet) path() string { return filepath.Join(s.dir, s.name) }
 // File returns the path of the text.
 func (s *Sheet) File() string { return s.file }
 
-// Lend lets a program that is about to start hold the sheet too, so that it is not
-// swept while that runs on without us.
+// Lend lets a program that is about to start hold the sheet too, so that the sheet is
+// not swept while the program outlives us.
 func (s *Sheet) Lend(cmd *exec.Cmd) {
 	if runtime.GOOS != "windows" { // where files are not handed on
 		cmd.ExtraFiles = append(cmd.ExtraFiles, s.held)

@@ -1,7 +1,7 @@
 // Package apitest holds the duties of every [api.Node], as one suite. It runs on the
-// node itself, on the client of the control socket, and on the node in memory that the
-// tests of the screen trust; a promise of package api that is not in it may be kept by
-// one of them alone.
+// node itself, on the client of the control socket, and on the node in memory of the
+// screen's tests. A promise of package api outside the suite may be kept by one of them
+// alone.
 package apitest
 
 import (

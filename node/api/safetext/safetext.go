@@ -1,12 +1,11 @@
 // Package safetext is the door for text that somebody else chose.
 //
-// Names and messages of contacts end up in a terminal, a window title, a
-// notification, a log or a script's input, and each of those can be driven by
-// the right bytes: C1 controls as UTF-8 pass through most screen libraries,
-// a carriage return overwrites the name before it, bidi overrides reorder
-// file names, a window title goes to the terminal unescaped, and thousands of
-// combining marks freeze a redraw. [Text] is text without any of that. Every
-// sink takes a Text, never a peer's string.
+// Names and messages of contacts end up in a terminal, a window title, a notification,
+// a log or a script's input, and the right bytes drive each of those. C1 controls as
+// UTF-8 pass through most screen libraries. A carriage return overwrites the name
+// before it. Bidi overrides reorder file names. A window title goes to the terminal
+// unescaped. Thousands of combining marks freeze a redraw. [Text] is text without any
+// of that. Every sink takes a Text, never a peer's string.
 //
 // [Clean] keeps line breaks and is for messages; [Line] makes one line and is
 // for names. Both are idempotent, never fail, and run in linear time.

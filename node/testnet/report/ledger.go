@@ -164,8 +164,8 @@ func (l *Ledger) Counts() Counts {
 	return c
 }
 
-// Times returns when messages were sent, shown and delivered, and how long
-// they took until shown and until delivered; each in ascending order.
+// Times returns the times at which messages were sent, shown and delivered, and the
+// delays until shown and until delivered; each in ascending order.
 func (l *Ledger) Times() (sent, shown, delivered, toShown, toDelivered []time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

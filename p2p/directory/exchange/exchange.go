@@ -2,10 +2,10 @@
 // ask. The pages are those of package directory; they travel as frames of the link
 // that packets use, too. Nobody gets a page unasked.
 //
-// A neighbour that was asked before is asked for its news only. Another one, or one
-// that restarted, is asked twice by the owner of a list: for descriptors issued
-// since the list was last complete, and then for all parts in which the two still
-// differ, which are few unless the mesh was cut.
+// A neighbour that was asked before is asked for its news only. A new neighbour, or one
+// that restarted, is asked twice by the owner of a list: for descriptors issued since
+// the list was last complete, and then for all parts in which the two still differ.
+// Those are few unless the mesh was cut.
 //
 // # Asking
 //

@@ -1,6 +1,6 @@
-// Package guardtest drives the guards of package guard through a network that does
-// not exist, in a time that is not ours: attempts are answered, refused or left
-// alone as their relay and the line are at the moments at which TCP would send.
+// Package guardtest drives the guards of package guard through a simulated network in
+// simulated time. Attempts are answered, refused or left alone, by the state of their
+// relay and of the line at the moments of TCP's packets.
 package guardtest
 
 import (
@@ -61,8 +61,8 @@ type World struct {
 	Elsewhere State
 	// Seen are the relays with a machine that has seen the client's address, and when.
 	Seen map[wire.NodeID]time.Time
-	// Back, if not zero, is when the line is up again at the soonest: until then
-	// nothing has to be sent to see that it is lost.
+	// Back, if not zero, is the earliest time at which the line is up again. Packets
+	// before that are lost without being simulated.
 	Back time.Time
 	// OnPlan, if not nil, is shown every plan.
 	OnPlan func(guard.Plan)

@@ -1,7 +1,7 @@
 // Package kdf is the one table of everything session derives a key, signs or
-// hashes under. Each use has its own label, so that no two uses can be
-// confused with each other; a test holds that all labels differ, that none is
-// the beginning of another, and that each is used.
+// hashes under. Each use has its own label, so that no two uses can be confused with
+// each other. A test holds that all labels differ, that none is the beginning of
+// another, and that each is used.
 //
 //	Derive  HKDF-SHA-256 (RFC 5869) with the label as info
 //	Step    HMAC-SHA-256 with the label as message: one step of a key chain

@@ -9,9 +9,9 @@
 //	EncodeKEM   0x0a ‖ ML-KEM-1024 encapsulation key 1568
 //	ciphertext  0x0b ‖ ML-KEM-1024 ciphertext 1568
 //
-// An X25519 key is refused where it is read when its u-coordinate is not canonical
-// (2^255 - 19 or more, or the top bit set), or one of the five of low order; and an
-// agreement is when its result is all zero.
+// An X25519 key is refused by its reader if its u-coordinate is not canonical (2^255 -
+// 19 or more, or the top bit set), or one of the five of low order. An agreement is
+// refused if its result is all zero.
 package key
 
 import (

@@ -128,10 +128,10 @@ var victims = []multiaddr.Multiaddr{
 	multiaddr.StringCast("/ip4/127.0.0.1/tcp/5432"),
 }
 
-// pointer tells every relay in all ways there are that it is at the addresses of
-// third parties, and makes it want to go there: by identify, by a record under the
-// key of relays, and by a packet that is to be passed on to it, once the connection
-// is closed. Four rounds a second, each of a new identity.
+// pointer tells every relay, in every way there is, that it is at the addresses of
+// third parties, and lures it there. The ways are identify, a record under the key of
+// relays, and a packet to be passed on to it, once the connection is closed. Four
+// rounds a second, each of a new identity.
 func pointer(ctx context.Context, m *machine) error {
 	s, err := m.sender(ctx)
 	if err != nil {

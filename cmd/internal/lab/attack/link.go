@@ -11,8 +11,8 @@ import (
 	"starling/p2p/wire"
 )
 
-// link opens a link to a relay, and hands the frames that come on it to handle, if that
-// is not nil; nil if it cannot.
+// link opens a link to a relay; nil if it cannot. It hands the frames of the link to
+// handle, unless that is nil.
 func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo, handle func(*wire.Frame)) network.Stream {
 	if h.Connect(ctx, relay) != nil {
 		return nil

@@ -4,9 +4,9 @@
 //
 // An hour takes as long as the work that is done in it. Draws of the engine follow from
 // the scenario's seed: the keys of relays, the latency of each pair of machines, the
-// deeds of bad relays. Draws of the nodes do not, nor does the order in which Go runs
-// goroutines that are ready at the same moment; so two runs of a seed agree on the
-// schedule and on all conversations in the end, and differ in milliseconds.
+// deeds of bad relays. Draws of the nodes do not, nor does the order of goroutines that
+// are ready at the same moment. So two runs of a seed agree on the schedule and on all
+// conversations in the end, and differ in milliseconds.
 //
 // Differences from the loopback engine beside time: TCP is that of p2p/virtualtime,
 // boxes of relays are in memory, which outlives the relay as a disk does.

@@ -31,10 +31,10 @@
 // A State changes only when a call succeeds. Copying one with = gives an independent
 // State: shared parts are never written.
 //
-// Where this differs from the text: in Ct1Acknowledged a chunk marked Ek is
-// taken like one marked EkCt1Ack, for they are chunks of one stream and it only
-// arrived late; and chunk indices go round after 65,536, so a peer that stays
-// silent for ever does not end the session.
+// Differences from the text: in Ct1Acknowledged a chunk marked Ek is taken like one
+// marked EkCt1Ack, for they are chunks of one stream and it only arrived late. Chunk
+// indices go round after 65,536, so a peer that stays silent for ever does not end the
+// session.
 package braid
 
 import (

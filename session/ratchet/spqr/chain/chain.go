@@ -7,10 +7,9 @@
 //	CK, MK   = HKDF(salt 0³², ikm CK, info BE32(n) ‖ Next,  64)   n = 1, 2, …
 //
 // A is the initiator's sending chain and B the responder's. A new epoch is the
-// last one plus one, exactly. A party that knows a key goes on sending on the
-// chain before until the other is sure to know it too, so chains are kept of
-// the epoch last sent in, of the one before it, and of the one after if it is
-// open already.
+// last one plus one, exactly. A party that knows a key goes on sending on the chain
+// before until the other is sure to know it too. So chains are kept of the epoch last
+// sent in, of the one before it, and of the one after if it is open already.
 //
 // Every message carries the length of its sender's previous chain (section 5's second
 // way to retire epochs, and PN in the Double Ratchet). The first message on a new chain
@@ -172,8 +171,8 @@ func (s *State) Receive(number uint64, n, previous uint32) (Key, error) {
 	return key, nil
 }
 
-// ReceiveUnsealed is Receive for messages that do not say how long the chain
-// before was: that chain stays open until its epoch is dropped.
+// ReceiveUnsealed is Receive for messages without the length of the chain before: that
+// chain stays open until its epoch is dropped.
 func (s *State) ReceiveUnsealed(number uint64, n uint32) (Key, error) {
 	next := *s
 	key, err := next.receive(number, n, nil)

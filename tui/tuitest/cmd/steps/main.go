@@ -1,6 +1,6 @@
 // Command steps counts the functions that one key press enters before the screen is
-// drawn: those that find its action and carry it out, and those that lay out text on
-// the way, to know how far to scroll. It has to be built with counters:
+// drawn. Some find its action and carry it out; others lay out text on the way, to know
+// how far to scroll. It has to be built with counters:
 //
 //	go run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps
 package main
