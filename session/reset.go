@@ -50,9 +50,9 @@ var ErrEarly = errors.New("knock from the future")
 // A session remembers the doors of sessions before it (door): a copy of the
 // profile that is put back a second time knocks there again.
 //
-// Every holder of a copy of the old session can make an offer and answer one. A
-// reset says so to the people, and takes their verification away. It never shuts
-// out anybody else: the door of the session that it replaces stays open.
+// Every holder of a copy of the old session can make an offer and answer one. A reset
+// is shown to both people, and takes their verification away. It never shuts out
+// anybody else: the door of the session that it replaces stays open.
 type Reset struct {
 	secret.Hidden
 
@@ -74,7 +74,7 @@ type offer struct {
 }
 
 // Reset returns the Reset that can follow the session. It does not change the session.
-// Giving the session up is up to the caller: Retire it.
+// The caller gives the session up: Retire it.
 func (s *Session) Reset() *Reset {
 	r := newReset(&s.exporter, s.initiator, s.former)
 	r.proof, r.doors[0].proofs = s.ratchet.SendingProof(), s.ratchet.ReceivingProofs()
@@ -154,8 +154,8 @@ func (r *Reset) Twin(found *[envelope.CellSize]byte) bool {
 	return ok
 }
 
-// Elsewhere moves the knock of our offer to the next of its tags, for the place of
-// which Twin says that it is taken. It reports whether there was another.
+// Elsewhere moves the knock of our offer to the next of its tags, after Twin has found
+// the place taken. It reports whether there was another.
 func (r *Reset) Elsewhere() bool {
 	if r.offer == nil || r.offer.slot == invite.Knocks-1 {
 		return false

@@ -433,7 +433,7 @@ func (b *batch) profile(p *peer, c *chat.Content) error {
 	return b.setMailboxes(p, set, nodes)
 }
 
-// mailboxes reads where a peer says that they fetch.
+// mailboxes reads the hints of a peer's own mailboxes.
 func (b *batch) mailboxes(hints [][]byte) (set []store.Mailbox, nodes []store.Node) {
 	for _, hint := range hints {
 		node, err := b.in.cfg.Network.AddHint(hint)

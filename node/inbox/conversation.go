@@ -14,8 +14,8 @@ import (
 // freshTyping is how old a typing may be, by its time, to be told of.
 const freshTyping = 15 * time.Second
 
-// place returns where a cell stands among all that a peer has sent: a session
-// that replaces another begins another chain.
+// place returns the place of a cell among all cells of a peer. Each new session begins
+// another chain.
 func (p *peer) place(seq int64) int64 { return p.Chain<<40 | seq }
 
 // past returns a peer's time, and now instead of none or of a later one.
@@ -216,7 +216,7 @@ func TimerText(seconds int) string {
 	panic("unreachable")
 }
 
-// lost takes that a peer has given messages of theirs up. One that came is there.
+// lost marks messages that their sender has given up. One that came stays as it is.
 func (b *batch) lost(p *peer, ids []chat.ID) error {
 	n := 0
 	for _, raw := range ids {

@@ -108,8 +108,8 @@ const (
 	// still watched.
 	oldMailboxes = 6 * time.Hour
 	tidyEvery    = time.Hour
-	// lateEvery is how often it is looked for copies that came later than they were
-	// asked for.
+	// lateEvery is the pause between two deletions of late copies, which nobody asks
+	// for any more.
 	lateEvery = 10 * time.Minute
 	// cellLife is for how long a missing cell is asked for, at least: as long as
 	// its sender repeats it, and a mailbox keeps it.

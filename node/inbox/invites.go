@@ -174,7 +174,7 @@ func (b *batch) seal(p *peer, c *chat.Content) error {
 // NamelessName is the name of a contact before it has one.
 func NamelessName(id store.ID) string { return "contact " + id.String()[:6] }
 
-// Hints returns how to reach mailboxes, as contents tell it.
+// Hints returns the hints of mailboxes, for a content.
 func Hints(set []store.Mailbox) (hints [][]byte) {
 	for _, m := range set {
 		hints = append(hints, m.Hint)
@@ -183,8 +183,8 @@ func Hints(set []store.Mailbox) (hints [][]byte) {
 }
 
 // expireInvites ends invites at the end of their time, and returns when the next one
-// ends. A used one is watched until its time is over; an unused one for as long after
-// it as somebody may have joined before.
+// ends. A used one is watched until its time is over. An unused one is watched longer,
+// because an invitee may have joined in time.
 func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) {
 	now, told := in.cfg.Now()
 	if !told {

@@ -85,7 +85,7 @@ func (k keeper) Ready(data []byte) (bool, error) {
 	return true, nil
 }
 
-// Take takes a whole content.
+// Take takes a complete content.
 func (k keeper) Take(cell order.Cell, data []byte, tell bool) error {
 	b, p := k.b, k.p
 	c, err := chat.Decode(data)
@@ -111,7 +111,7 @@ func (k keeper) Take(cell order.Cell, data []byte, tell bool) error {
 	return nil
 }
 
-// order does something with a peer's line, and notes how far that has come.
+// order runs do on a peer's line, and notes how far the line has come.
 func (b *batch) order(p *peer, do func(k keeper) error) error {
 	err := do(keeper{b, p})
 	if p.line.Next != p.NextSeq {

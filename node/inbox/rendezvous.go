@@ -17,15 +17,15 @@ import (
 
 // # Mailboxes that are gone
 //
-// A mailbox that is not listed any more, or does not answer, is missing, and
-// gone once it was missing for goneAfter; a relay that restarts is back sooner.
-// Sender and recipient of a direction then meet without having talked at the
-// relays that rank highest by a secret of the session. The sender puts undelivered
-// cells there, so that two copies lie where they can be fetched. The recipient looks
-// there as soon as a mailbox was missing for lookAfter, and at more relays than the
-// sender uses, for the two may know different ones. Once a mailbox of its own is gone
-// it chooses others and tells; the sender leaves the meeting places when it hears that,
-// the recipient when it is acknowledged.
+// A mailbox that is not listed any more, or does not answer, is missing. It is gone
+// once it was missing for goneAfter; a relay that restarts is back sooner. Sender and
+// recipient of a direction then meet, without a word between them, at the relays that
+// rank highest by a secret of the session. The sender puts undelivered cells there, so
+// that two copies lie where they can be fetched. The recipient looks there as soon as a
+// mailbox was missing for lookAfter, and at more relays than the sender uses, for the
+// two may know different ones. Once a mailbox of its own is gone the recipient chooses
+// another and tells the sender. The sender leaves the meeting places when it hears
+// that, the recipient when that content is acknowledged.
 //
 // Mailboxes may also lie: they say that they keep a box, and drop it. Only a sender
 // that waits for a receipt notices this. It then puts a third copy where the two meet
@@ -61,7 +61,7 @@ func (in *Inbox) ranking(s *session.Session, receive bool) []store.Node {
 	return nodes
 }
 
-// missingFor returns a test whether a mailbox was missing for that long.
+// missingFor returns a test for mailboxes that were missing for d.
 func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -235,7 +235,8 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 	return next, in.follow(ctx, now)
 }
 
-// follow lets everything follow from which mailboxes are missing.
+// follow applies the present set of missing mailboxes: to sending, to watches, and to
+// the choice of our own.
 func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 	gone := in.missingFor(goneAfter)
 	moving, err := in.redirect(ctx, gone)
@@ -257,8 +258,8 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// redirect sends to the mailboxes of now and asks those, and returns the contacts for
-// which one of ours is gone.
+// redirect sends to mailboxes that are there, and asks those. It returns the contacts
+// for which one of our mailboxes is gone.
 func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
 	in.writing.Lock()
 	defer in.writing.Unlock()

@@ -115,8 +115,8 @@ func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
 	}
 }
 
-// elsewhere leaves the offer of a new session under other tags: an earlier one,
-// made before the profile was put back once more, has those that it had.
+// elsewhere leaves the offer of a new session under other tags. Its former tags are
+// taken by an earlier offer, made before the profile was put back once more.
 func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte) error {
 	r, _, err := b.reset(p)
 	if err != nil {
@@ -287,8 +287,8 @@ func (b *batch) close(p *peer) (waiting []outbox.Queued, err error) {
 	return waiting, err
 }
 
-// renewed tells of a session that was given up, and takes the verification
-// that belonged to it.
+// renewed shows the notice of a session that was given up, and takes its verification
+// away.
 func (b *batch) renewed(p *peer, notice string) error {
 	p.State, p.Verified, p.changed, p.watch = api.ContactPending, false, true, true
 	if err := b.tellContact(p.ID); err != nil {

@@ -248,7 +248,7 @@ func (o *Outbox) dropBox(e *entry, i int) {
 	}
 }
 
-// SetMailboxes says where a contact fetches.
+// SetMailboxes sets the mailboxes of a contact.
 func (o *Outbox) SetMailboxes(contact store.ID, nodes []store.Node) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -305,7 +305,7 @@ func (o *Outbox) Nodes() map[store.Node]bool {
 	return nodes
 }
 
-// Heard says that something came from a contact.
+// Heard notes that a box came from a contact.
 func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -590,7 +590,8 @@ func (o *Outbox) meet(ctx context.Context, e *entry) {
 	}
 }
 
-// Confirm notes that items were acknowledged: it tells how long that takes.
+// Confirm notes that items were acknowledged, and learns from it the usual time of a
+// receipt.
 func (o *Outbox) Confirm(now time.Time, ids ...store.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

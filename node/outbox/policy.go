@@ -134,11 +134,10 @@ const (
 //	queued ──Seal──► sealed ──Put, every cell once──► sent ──receipt──► gone
 //	   └──────────────────┴───────── Lifetime ──────────┴──► failed
 //
-// Contents that nobody acknowledges are finished when all copies are stored; of
-// a typing that is one, wherever it is stored first: without it the recipient
-// would wait for its place.
-// Those that tell where to send do not age: without them nobody can answer. Nor do
-// signals of the session, without which a direction would end.
+// A content without receipts is finished when all copies are stored. Of a typing that
+// is one copy, at the first mailbox that stores it: without it the recipient would wait
+// for its place. Contents that tell our mailboxes do not age: without them nobody can
+// answer. Nor do signals of the session, without which a direction would end.
 func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, again time.Time) {
 	if e.State == api.StateFailed {
 		return nil, time.Time{}

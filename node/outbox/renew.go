@@ -11,7 +11,7 @@ import (
 	"starling/session/envelope"
 )
 
-// Why a message is not encrypted.
+// The reasons why a message is not encrypted.
 const (
 	waitsForSession = "waits for a new session with this contact"
 	waitsForAnswer  = "waits until your contact has collected what was sent before"
@@ -157,7 +157,7 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 	return nil
 }
 
-// Wait says of a message why it is not encrypted.
+// Wait tells the reason why a message is not encrypted.
 func (q *Queued) Wait(tx *store.Tx, m store.Message, now time.Time) error {
 	return tx.SetState(m, api.StateQueued, q.waitReason(tx), now)
 }

@@ -33,7 +33,7 @@ func (t *timer) observe(d time.Duration) {
 	t.mean += (s - t.mean) / 8
 }
 
-// double is for a wait that was in vain: perhaps all routes are slower now.
+// double doubles the deviation after a wait in vain: perhaps all routes are slower now.
 func (t *timer) double() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -27,7 +27,7 @@ type found struct {
 	box     []byte
 }
 
-// delivery remembers the box that was handed out for a lease, and when. The same box
+// delivery remembers the watch that a box was handed out for, and when. The same box
 // can come twice when it was pushed and asked for at the same time.
 type delivery struct {
 	key   string

@@ -155,11 +155,11 @@ func (ws *Watches) age() time.Duration {
 	return (ws.lived + time.Since(ws.began)).Truncate(time.Second)
 }
 
-// lasts reports whether something at a time lived holds still.
+// lasts reports whether a verdict of a time lived still counts.
 func (ws *Watches) lasts(at, life time.Duration) bool { return at > 0 && ws.age()-at < life }
 
-// lies reports whether a mailbox still has a box that was stored then: a time that no
-// clock can be right about says no.
+// lies reports whether a mailbox should still have a box stored at a time; an
+// impossible time says no.
 func (ws *Watches) lies(stored int64) bool {
 	age := ws.cfg.Now().Unix() - stored
 	return age >= 0 && age < int64(boxLife/time.Second)

@@ -16,8 +16,8 @@ import (
 // pushed to it.
 const poorPolls = 3
 
-// seat is where a watch sits at its mailbox, or not: then nothing stands there, and the
-// watch looks more often, beside that at the other mailbox.
+// seat is the seat of a watch at its mailbox. Without one no subscription stands there,
+// and the watch asks more often, beside the watch at the other mailbox.
 type seat struct {
 	lease mailbox.LeaseID
 	none  bool // the mailbox says that there is no seat for it
@@ -39,8 +39,8 @@ type bill struct {
 }
 
 // seated notes the state of the seat in an answer, and has a stamp made if one is asked
-// for: one a day for each watch, and no dearer than ours would be. A dearer one the
-// mailbox does not get.
+// for: one a day for each watch, and no dearer than ours would be. The mailbox gets no
+// dearer one.
 func (ws *Watches) seated(w *watch, a *mailbox.Answer, now time.Time) {
 	had := !w.seat.none
 	if w.seat.none = a.NoSeat; !a.NoSeat {

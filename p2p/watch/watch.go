@@ -1,5 +1,5 @@
-// Package watch keeps standing subscriptions: it asks mailboxes to push the
-// boxes under certain tags, and sees to it that the asking stands.
+// Package watch keeps standing subscriptions: it asks mailboxes to push the boxes under
+// certain tags, and renews the requests.
 //
 // A watch is a key of the caller, a mailbox and a list of tags. It lives as
 // leases at its mailbox. A lease is some of the tags and the reply blocks left
@@ -70,7 +70,7 @@ const (
 	burstMost   = 128
 )
 
-// Config is how Watches are made.
+// Config is the environment and the settings of Watches.
 type Config struct {
 	// Post sends a fetch with n reply blocks to a mailbox. answered gets every
 	// answer, from the reader of a link: quick.
