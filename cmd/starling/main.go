@@ -1,5 +1,5 @@
 // Command starling is a messenger with no server to block, no key to hand over and no
-// record of conversations. See docs/COMMANDS.md.
+// register of contacts. See docs/COMMANDS.md.
 package main
 
 import (
