@@ -400,8 +400,9 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	return b.tx.AddSeen(p.ID, id)
 }
 
-// helloCame ends the sending of our hello: a peer that speaks in the session has it. It
-// must not go to the mailboxes that they tell now, where nobody looks for it.
+// helloCame ends the sending of our hello: a peer that speaks in the session has it.
+// The hello must not go to the mailboxes that the peer tells now: nobody looks for it
+// there.
 func (b *batch) helloCame(p *peer) error {
 	items, err := b.tx.ItemsOf(p.ID)
 	if err != nil {

@@ -15,9 +15,9 @@ type GapTable struct{ tx *Tx }
 const maxFilled = 64
 
 // Later returns the message of a contact that was shown though it was written after a
-// message that comes now, with the content id and at the place given. It is the message
-// that names it as the previous one, or else the first one at a later place; the zero
-// ID if there is none.
+// message that comes now, with the content id and at the place given. That is the
+// message that names the new one as its previous one, or else the first one at a later
+// place; the zero ID if there is none.
 func (t GapTable) Later(contact ID, content ContentID, place int64) (ID, error) {
 	scan := func(r Row) ID { return r.ID(0) }
 	later, err := one(t.tx, scan, `SELECT id FROM messages

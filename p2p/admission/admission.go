@@ -460,7 +460,8 @@ func (r *Registrar) weighed(c *candidate, others []*directory.Descriptor) error 
 		return ErrUnvouched
 	}
 	if n < AllAtOnce || !r.credible(c, Needed(n)) {
-		// It is looked at before it is listed: so it is never listed as less than it is.
+		// The relay is looked at before it is listed, so that it is never listed as
+		// less than it is.
 		if !c.waiting {
 			c.waiting = true
 			r.kick()

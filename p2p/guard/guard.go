@@ -127,7 +127,7 @@ type Relay struct {
 	// Weight is that in the draw, at most 1; 0 is 1. Those of one network share one.
 	Weight float64
 	// Fit reports whether it may become one: whether it has been reached, and for
-	// long enough. One that is a guard stays one.
+	// long enough. A guard stays one.
 	Fit bool
 }
 

@@ -22,7 +22,7 @@
 // failures, ends that. Not more than the worst third of the list is avoided at a time,
 // nor so many that fewer than five are left.
 //
-// It is a guess that others can lead: an attacker that makes the requests over an
+// The judge's guess can be led by others: an attacker that makes the requests over an
 // honest relay fail, makes it avoided. The consequences have to be harmless to
 // anonymity even then. A guard that is avoided is replaced within the budget of package
 // guard. Another mix costs nothing. A mailbox is given up only if it is avoided and

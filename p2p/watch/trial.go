@@ -123,8 +123,8 @@ type errand struct {
 	box mailbox.Box
 }
 
-// names returns the tags that a fetch of the watch names. That of the trial takes the
-// place of the last one when it would need a request of its own, and waits in a burst.
+// names returns the tags that a fetch of the watch names. The trial's tag takes the
+// place of the last one when it would need a request of its own; in a burst it waits.
 func (w *watch) names() []mailbox.Tag {
 	if w.trial == nil || !w.trial.named || w.burst > 0 || len(w.tags) == 0 {
 		return w.tags
@@ -278,8 +278,9 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 	return false
 }
 
-// missed is called when the box of a trial is not there. That it was stored long ago,
-// by a clock that was put right, or before the computer slept, excuses its loss.
+// missed is called when the box of a trial is not there. A box stored long ago, by a
+// clock that was put right or before a sleep of the computer, may be lost without
+// blame.
 func (ws *Watches) missed(w *watch, now time.Time) {
 	if ws.lies(w.trial.stored) {
 		ws.lied(w, now)

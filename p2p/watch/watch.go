@@ -476,7 +476,7 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 }
 
 // keep drops the leases that new ones replace: in a burst those that do not
-// stand, else all. It returns the tags of those that stay. Acknowledgements of
+// stand, else all. It returns the tags of the leases that stay. Acknowledgements of
 // leases under way were perhaps lost with them: they go along once more.
 func (ws *Watches) keep(w *watch) map[mailbox.Tag]bool {
 	standing := map[mailbox.Tag]bool{}

@@ -83,7 +83,7 @@ func (l *List) ShowArchived(current string) bool {
 }
 
 // Take takes everybody that the node knows, in the order in which they were met,
-// in place of those known here. It returns those that are gone.
+// in place of those known here. It returns the contacts that are gone.
 func (l *List) Take(contacts []api.Contact, reading func(id string) bool) (gone []string) {
 	l.Loaded = true
 	here := map[string]bool{}

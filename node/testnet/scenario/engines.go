@@ -42,7 +42,7 @@ func Engines() []string {
 	return []string{Loopback, Processes, Namespaces, Virtual}
 }
 
-// features are the engines' features.
+// features are the optional features of each engine.
 var features = map[string][]Feature{
 	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
 	Processes:  {KillRelays, CrashUsers, UserMemory},
