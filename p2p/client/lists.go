@@ -212,9 +212,9 @@ type claim struct {
 }
 
 // whereabouts returns the addresses at which relays are believed to be. A relay can
-// sign any address, and relays known only through accomplices were examined by nobody:
-// so the addresses count at which most sources list it, beside itself. At a tie the
-// addresses believed before stand, or else those signed first.
+// sign any address, and an address shown by its accomplices alone was examined by
+// nobody. So the addresses count at which most sources list it, beside itself. At a tie
+// the addresses believed before stand, or else those signed first.
 func (ls *lists) whereabouts(relays map[NodeID]bool) map[NodeID][]directory.Address {
 	where := make(map[NodeID][]directory.Address, len(relays))
 	for id := range relays {
