@@ -179,7 +179,7 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 	var row store.Invite
 	err := n.store.View(ctx, func(tx *store.Tx) (err error) { row, err = tx.Invite(id); return err })
 	if errors.Is(err, store.ErrNotFound) || err == nil && row.State != store.InviteOpen {
-		n.net.Ack(node, tags...)
+		n.net.Ack("bundle "+id, node, tags...)
 	}
 
 	return errors.Join(errs...)

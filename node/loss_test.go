@@ -241,7 +241,7 @@ func TestCopyAfterItsTime(t *testing.T) {
 			net.SetDown(id, false)
 		}
 		eventually(t, "delivered", func() bool { return ada.reached(ids, api.StateDelivered) })
-		time.Sleep(watch.Late + time.Hour)
+		time.Sleep(watch.LateAfter + time.Hour)
 		if left := net.Boxes(his...); left > 0 {
 			t.Errorf("%d boxes are left in his mailboxes", left)
 		}

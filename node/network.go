@@ -24,7 +24,7 @@ type Network interface {
 	Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box []byte) error
 	Fetch(ctx context.Context, mailbox p2p.NodeID, tags []p2p.Tag) (map[p2p.Tag][]byte, error)
 	Watch(key string, mailbox p2p.NodeID, tags []p2p.Tag)
-	Ack(mailbox p2p.NodeID, tags ...p2p.Tag)
+	Ack(key string, mailbox p2p.NodeID, tags ...p2p.Tag)
 	ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error)
 	Missing([]p2p.NodeID) ([]p2p.NodeID, error)
 	Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error)
@@ -72,8 +72,8 @@ func (m mesh) Watch(key string, node store.Node, tags []store.Tag) {
 	m.n.Watch(key, p2p.NodeID(node), toTags(tags))
 }
 
-func (m mesh) Ack(node store.Node, tags ...store.Tag) {
-	m.n.Ack(p2p.NodeID(node), toTags(tags)...)
+func (m mesh) Ack(key string, node store.Node, tags ...store.Tag) {
+	m.n.Ack(key, p2p.NodeID(node), toTags(tags)...)
 }
 
 // ChooseMailboxes draws up to n mailboxes, at least one.

@@ -78,7 +78,7 @@ func TestBurst(t *testing.T) {
 		if !slices.Equal(bob.texts(ada), numbered(texts)) {
 			t.Error("out of order")
 		}
-		time.Sleep(watch.Late + 30*time.Minute) // for copies that were stored late
+		time.Sleep(watch.LateAfter + 30*time.Minute) // for copies that were stored late
 		left := 0
 		for _, r := range m.Relays {
 			left += r.Status().Mailbox.Boxes

@@ -97,7 +97,7 @@ func BenchmarkPush(b *testing.B) {
 		go a.Put(b.Context(), m, tag, box)
 		wait(tag)
 		c.Watch("a", m, next)
-		c.Ack(m, tag)
+		c.Ack("a", m, tag)
 	}
 	c.Watch("a", m, next)
 	for range 20 {

@@ -93,7 +93,7 @@ func receiver(mesh *p2ptest.Net, edit func(*p2p.ClientConfig)) (*p2ptest.Client,
 		}
 	})
 	in.mu.Lock()
-	in.ack = c.Ack
+	in.ack = func(id p2p.NodeID, tags ...p2p.Tag) { c.Ack("", id, tags...) }
 	in.mu.Unlock()
 	return c, in
 }

@@ -54,7 +54,7 @@ func (n *nomad) start() {
 			n.mu.Lock()
 			n.got[tag] = true
 			n.mu.Unlock()
-			n.c.Ack(mailbox, tag)
+			n.c.Ack("", mailbox, tag)
 		}
 	})
 	id, err := wire.ParseNodeID(n.c.Status().PeerID)

@@ -58,7 +58,7 @@ func Example() {
 
 	// Bob acknowledges the box only once it is on his disk.
 	fmt.Printf("%.25s\n", <-got)
-	bob.Ack(mailboxes[0], tag)
+	bob.Ack("from Ada", mailboxes[0], tag)
 	// Output: sealed by package session
 }
 

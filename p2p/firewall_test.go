@@ -56,7 +56,7 @@ func TestFirewall(t *testing.T) {
 			p2ptest.Eventually(t, "put", func() bool { return c.Put(t.Context(), at, tag, randomBox()) == nil })
 			select {
 			case tag := <-got:
-				c.Ack(at, tag)
+				c.Ack("mail", at, tag)
 			case <-time.After(time.Minute):
 				t.Fatal("mail does not come from a relay that is blocked")
 			}

@@ -40,8 +40,9 @@ type batch struct {
 }
 
 type ack struct {
-	node store.Node
-	tag  store.Tag
+	owner owner
+	node  store.Node
+	tag   store.Tag
 }
 
 // peer is a contact with its session while a batch works on it.
@@ -141,7 +142,7 @@ func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) er
 // watches, sending.
 func (in *Inbox) apply(b *batch) {
 	for _, a := range b.acks {
-		in.cfg.Network.Ack(a.node, a.tag)
+		in.cfg.Network.Ack(watchKey(a.owner, a.node), a.node, a.tag)
 	}
 	in.setWatches(b.plans, b.came)
 
@@ -183,6 +184,20 @@ func (in *Inbox) apply(b *batch) {
 	}
 }
 
+// ownerOf returns the owner with whose watch a box is acknowledged. A box that nobody
+// waits for is acknowledged on its own.
+func (in *Inbox) ownerOf(tag store.Tag, owners []owner) owner {
+	if len(owners) > 0 {
+		return owners[0]
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if o, ok := in.table.Second(tag); ok {
+		return o
+	}
+	return owner{invite: string(tag[:])}
+}
+
 // box takes one box. Only the disk can fail it: a bad box from the network is refused.
 func (b *batch) box(x *box) error {
 	tag := store.Tag(x.cell.Tag)
@@ -192,7 +207,7 @@ func (b *batch) box(x *box) error {
 	if len(owners) == 0 && (muted || b.in.isEarly(tag)) {
 		return nil
 	}
-	b.acks = append(b.acks, ack{x.node, tag})
+	b.acks = append(b.acks, ack{b.in.ownerOf(tag, owners), x.node, tag})
 	for _, o := range owners { // none: a second copy
 		if err := b.boxOf(o, x); err != nil {
 			return err

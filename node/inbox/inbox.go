@@ -51,7 +51,7 @@ type Network interface {
 	// watch of the same key, and no tags end it.
 	Watch(key string, mailbox store.Node, tags []store.Tag)
 	// Ack lets a mailbox delete boxes.
-	Ack(mailbox store.Node, tags ...store.Tag)
+	Ack(key string, mailbox store.Node, tags ...store.Tag)
 	// ChooseMailboxes draws up to n mailboxes to use, none of them in avoid.
 	ChooseMailboxes(n int, avoid ...store.Node) ([]store.Mailbox, error)
 	// Missing returns those of some mailboxes that do not work now, or an error

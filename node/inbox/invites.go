@@ -128,7 +128,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 
 	for _, m := range old {
 		for _, t := range i.BundleTags() {
-			b.acks = append(b.acks, ack{m.Node, store.Tag(t)})
+			b.acks = append(b.acks, ack{bundleOf(row.ID), m.Node, store.Tag(t)})
 		}
 	}
 
@@ -252,6 +252,10 @@ func (b *batch) expire(row store.Invite) error {
 	return b.tellInvite(row, "expired")
 }
 
+// bundleOf is the owner of an invite's bundle. It is none of the invite's watch: a mailbox
+// must not learn which conversation began with which bundle.
+func bundleOf(invite string) owner { return owner{invite: "bundle " + invite} }
+
 // dropBundle lets the mailboxes delete the bundle of an invite.
 func (b *batch) dropBundle(id string) error {
 	i, _, err := loadInvite(b.tx, id)
@@ -261,7 +265,7 @@ func (b *batch) dropBundle(id string) error {
 	boxes, err := b.tx.Mailboxes([]byte(id), true)
 	for _, m := range boxes {
 		for _, t := range i.BundleTags() {
-			b.acks = append(b.acks, ack{m.Node, store.Tag(t)})
+			b.acks = append(b.acks, ack{bundleOf(id), m.Node, store.Tag(t)})
 		}
 	}
 	return err

@@ -31,7 +31,7 @@ type bench struct {
 type noNetwork struct{}
 
 func (noNetwork) Watch(string, store.Node, []store.Tag) {}
-func (noNetwork) Ack(store.Node, ...store.Tag)          {}
+func (noNetwork) Ack(string, store.Node, ...store.Tag)  {}
 func (noNetwork) ChooseMailboxes(int, ...store.Node) ([]store.Mailbox, error) {
 	return nil, errors.New("none")
 }

@@ -133,7 +133,7 @@ func (in *Inbox) setWatches(plans map[owner]watch.Plan, came map[owner][]watch.A
 			in.cfg.Network.Watch(watchKey(o, r.Node), r.Node, r.Tags)
 		}
 		for _, c := range drop {
-			in.cfg.Network.Ack(c.Node, c.Tag)
+			in.cfg.Network.Ack(watchKey(o, c.Node), c.Node, c.Tag)
 		}
 		elsewhere = elsewhere || others
 	}
@@ -143,17 +143,13 @@ func (in *Inbox) setWatches(plans map[owner]watch.Plan, came map[owner][]watch.A
 }
 
 // dropLate lets mailboxes delete copies that were perhaps stored when nobody asked for
-// them any more, those of a mailbox together.
+// them any more, those of an owner at a mailbox together.
 func (in *Inbox) dropLate(context.Context) (next time.Time, err error) {
 	now := time.Now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	tags := make(map[store.Node][]store.Tag)
 	for _, c := range in.table.DropLate(now) {
-		tags[c.Node] = append(tags[c.Node], c.Tag)
-	}
-	for node, some := range tags {
-		in.cfg.Network.Ack(node, some...)
+		in.cfg.Network.Ack(watchKey(c.Owner, c.Node), c.Node, c.Tag)
 	}
 	return now.Add(lateEvery), nil
 }

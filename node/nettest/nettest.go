@@ -414,7 +414,7 @@ func (c *Client) Watch(key string, node p2p.NodeID, tags []p2p.Tag) {
 }
 
 // Ack deletes. The tag stays taken by the former box.
-func (c *Client) Ack(node p2p.NodeID, tags ...p2p.Tag) {
+func (c *Client) Ack(_ string, node p2p.NodeID, tags ...p2p.Tag) {
 	c.net.mu.Lock()
 	disk, known := c.net.stores[node]
 	c.net.mu.Unlock()

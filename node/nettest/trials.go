@@ -24,7 +24,7 @@ func (n *Net) SetTrials(on bool) {
 // another way.
 func (c *Client) tryOut() *watch.Watches {
 	return watch.New(watch.Config{
-		Post: c.askForTrials, Put: c.Put, Listed: func(p2p.NodeID) bool { return true }, Missing: c.net.isDown,
+		Post: c.askForTrials, Put: c.Put, Issued: func(p2p.NodeID) time.Time { return time.Time{} }, Missing: c.net.isDown,
 		Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 	})
 }
@@ -79,7 +79,7 @@ func (c *Client) askForTrials(ctx context.Context, node p2p.NodeID, n int, seal 
 	tags := slices.DeleteFunc(slices.Clone(f.Tags), func(t p2p.Tag) bool {
 		return slices.ContainsFunc(watches, func(w watchAt) bool { return slices.Contains(w.tags, t) })
 	})
-	c.Ack(node, f.Acks...)
+	c.Ack("", node, f.Acks...)
 	found, err := c.Fetch(ctx, node, tags)
 	if err != nil {
 		return asked{}, nil // no answer

@@ -299,7 +299,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.clock.Now)
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
-		Listed:   c.listedNow,
+		Issued:   c.issued,
 		Missing:  func(id NodeID) bool { return c.silent(c.dir.Snapshot(), id) },
 		Put:      c.Put,
 		Kept:     trials,
@@ -477,9 +477,10 @@ func (c *Client) keepAlive(ctx context.Context, links *link.Links) error {
 // asking. It replaces the watch of the same key; no tags end it.
 func (c *Client) Watch(key string, mailbox NodeID, tags []Tag) { c.watches.Watch(key, mailbox, tags) }
 
-// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice, or a box
-// that was never there, does no harm.
-func (c *Client) Ack(mailbox NodeID, tags ...Tag) { c.watches.Ack(mailbox, tags...) }
+// Ack lets a mailbox delete boxes, with the next request of the watch of a key, and never
+// with those of another key. Acknowledging twice, or a box that was never there, does no
+// harm.
+func (c *Client) Ack(key string, mailbox NodeID, tags ...Tag) { c.watches.Ack(key, mailbox, tags...) }
 
 // metLAN takes relays that answered on the local network. None of them is news
 // while no guard is connected: they are dialled again as any other contact.

@@ -58,7 +58,7 @@ func (c *Client) AddHint(b []byte) (NodeID, error) {
 	if err != nil {
 		return NodeID{}, err
 	}
-	if c.lists.listed.Load() != nil && !c.listedNow(h.ID) {
+	if c.lists.listed.Load() != nil && c.issued(h.ID).IsZero() {
 		c.refused.Add("hint of a relay that is not listed")
 	}
 	return h.ID, nil

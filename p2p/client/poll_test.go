@@ -30,7 +30,7 @@ func TestPoll(t *testing.T) {
 			mu.Lock()
 			came[tag] = true
 			mu.Unlock()
-			b.Ack(mailbox, tag)
+			b.Ack("a", mailbox, tag)
 		},
 	}, 5, time.Second)
 	if err != nil {

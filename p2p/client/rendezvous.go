@@ -52,10 +52,13 @@ func (c *Client) liars(snap *directory.Snapshot) []NodeID {
 // boxes leaves no client without one.
 func believed(liars []NodeID, relays int) []NodeID { return liars[:min(len(liars), relays/3)] }
 
-// listedNow reports whether a relay is in the directory.
-func (c *Client) listedNow(id NodeID) bool {
-	_, listed := c.dir.Snapshot().Find(id)
-	return listed
+// issued returns when the descriptor of a relay was issued, the zero time if it is not
+// in the directory.
+func (c *Client) issued(id NodeID) time.Time {
+	if d, listed := c.dir.Snapshot().Find(id); listed {
+		return d.Issued
+	}
+	return time.Time{}
 }
 
 // silent reports whether a mailbox is not listed, or does not answer though others do.

@@ -87,7 +87,7 @@ func (p *post) got(tag p2p.Tag) {
 		p.window = append(slices.DeleteFunc(p.window, func(t p2p.Tag) bool { return t == tag }), next)
 		p.watch()
 	}
-	p.to.Ack(p.mailbox, tag)
+	p.to.Ack("post", p.mailbox, tag)
 }
 
 // send puts a box, over and over until it is on the mailbox's disk or until

@@ -1,8 +1,8 @@
 package watch
 
 import (
-	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"starling/p2p/mailbox"
@@ -10,50 +10,74 @@ import (
 	"starling/p2p/wire"
 )
 
-// Ack lets a mailbox delete boxes, with the next request. Acknowledging twice, or a box
-// that was never there, does no harm.
-func (ws *Watches) Ack(at wire.NodeID, tags ...mailbox.Tag) {
+// A watch has no more than maxAcks to hand over. Beyond that the oldest is left out, and
+// its box lies there until it expires.
+const maxAcks = 256
+
+// Ack lets a mailbox delete boxes, with the next request of the watch that brought them,
+// or else of the watch of a key. If that is not at the mailbox, they go in a request of
+// their own, never with those of another key. Acknowledging twice, or a box that was
+// never there, does no harm.
+func (ws *Watches) Ack(key string, at wire.NodeID, tags ...mailbox.Tag) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	var orphans []mailbox.Tag
 	for _, t := range tags {
-		w := ws.asking(at, t)
+		owner := key
 		if d, ok := ws.delivered[place{at, t}]; ok {
 			d.acked = true
 			ws.delivered[place{at, t}] = d
-			w = ws.m[d.key]
+			owner = d.key
 		}
-		if w != nil && w.mailbox == at {
-			w.acks = append(w.acks, t)
+		if w := ws.m[owner]; w != nil && w.mailbox == at {
+			w.owe(t)
 			w.earn()
-			w.at(now.Add(pace.Jitter(4 * settle)))
+			if w.failures == 0 {
+				w.at(now.Add(pace.Jitter(4 * settle)))
+			}
 		} else {
-			orphans = append(orphans, t)
+			ws.orphan(owner, at, []mailbox.Tag{t}, now)
 		}
 	}
-	ws.orphan(at, orphans, now)
 	pace.Kick(ws.wake)
 }
 
-// asking returns the watch that names a tag at a mailbox, nil if none does.
-func (ws *Watches) asking(at wire.NodeID, t mailbox.Tag) *watch {
-	for _, w := range ws.m {
-		if w.mailbox == at && slices.Contains(w.tags, t) {
-			return w
-		}
-	}
-	return nil
-}
+// orphaned begins the key of a watch that only acknowledges.
+const orphaned = "\x00ack "
 
-// orphan sends acknowledgements without a watch in a watch of their own.
-func (ws *Watches) orphan(at wire.NodeID, acks []mailbox.Tag, now time.Time) {
+// abandoned is after how many requests without an answer such a watch is given up: they
+// are made for two days. The boxes expire.
+const abandoned = 60
+
+// orphan sends acknowledgements of a key whose watch is not at the mailbox in a watch of
+// their own. There is one for each key and mailbox, so that a mailbox without answers costs
+// one request at a time.
+func (ws *Watches) orphan(key string, at wire.NodeID, acks []mailbox.Tag, now time.Time) {
 	if len(acks) == 0 {
 		return
 	}
-	// The same tag is acknowledged at each mailbox that has a copy.
-	key := "\x00ack " + at.String() + " " + hex.EncodeToString(acks[0][:])
-	ws.m[key] = &watch{key: key, mailbox: at, acks: acks, due: now.Add(pace.Jitter(2 * settle))}
+	if !strings.HasPrefix(key, orphaned) {
+		key = orphaned + at.String() + " " + key
+	}
+	w := ws.m[key]
+	if w == nil {
+		w = &watch{key: key, mailbox: at, haste: hasteMost}
+		ws.m[key] = w
+	}
+	w.owe(acks...)
+	if w.failures == 0 {
+		w.at(now.Add(pace.Jitter(2 * settle)))
+	}
+}
+
+// owe adds acknowledgements to those of the next request.
+func (w *watch) owe(tags ...mailbox.Tag) {
+	for _, t := range tags {
+		if !slices.Contains(w.acks, t) {
+			w.acks = append(w.acks, t)
+		}
+	}
+	w.acks = w.acks[max(0, len(w.acks)-maxAcks):]
 }
 
 // owed returns the acknowledgements that the mailbox has not answered yet: those under

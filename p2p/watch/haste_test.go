@@ -45,12 +45,12 @@ func (h *hasty) ask(t *testing.T, tags int, d time.Duration, acks bool) int {
 	synctest.Test(t, func(t *testing.T) {
 		var ws *Watches
 		ws = New(Config{
-			Post: h.post, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+			Post: h.post, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 			Count: func(string) {}, Patience: 5 * time.Second, Retry: 500 * time.Millisecond,
 			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 			OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
 				if acks {
-					ws.Ack(at, tag)
+					ws.Ack("a", at, tag)
 				}
 			},
 			Stamp: func(context.Context, wire.NodeID, mailbox.LeaseID, time.Time, int) (uint64, error) { return 7, nil },
@@ -244,7 +244,7 @@ func TestLostPush(t *testing.T) {
 					}
 					return h.post(ctx, at, n, seal, answered)
 				},
-				Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+				Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 				Count: func(string) {}, Patience: 6 * time.Second, Retry: time.Second, Poll: time.Hour,
 			})
 			ctx, cancel := context.WithCancel(t.Context())

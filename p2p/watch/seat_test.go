@@ -29,6 +29,7 @@ type poor struct {
 	fetches []*mailbox.Fetch
 	times   []time.Time
 	made    []int // bits of the stamps that the client made
+	issued  func(wire.NodeID) time.Time
 }
 
 // post is Config.Post.
@@ -63,6 +64,13 @@ func (p *poor) post(_ context.Context, _ wire.NodeID, n int, seal Sealing, answe
 	return fakeRequest{}, nil
 }
 
+func (p *poor) issuedAt(id wire.NodeID) time.Time {
+	if p.issued == nil {
+		return time.Time{}
+	}
+	return p.issued(id)
+}
+
 func (p *poor) take() (fetches []*mailbox.Fetch, times []time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +90,7 @@ func (p *poor) answer(does bool) {
 func (p *poor) run(t *testing.T, test func(ws *Watches)) {
 	synctest.Test(t, func(t *testing.T) {
 		ws := New(Config{
-			Post: p.post, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+			Post: p.post, Issued: p.issuedAt, Missing: func(wire.NodeID) bool { return false },
 			Count: func(reason string) { t.Errorf("refused: %s", reason) }, Patience: time.Second, Retry: time.Second,
 			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 			Stamp: func(_ context.Context, _ wire.NodeID, _ mailbox.LeaseID, _ time.Time, bits int) (uint64, error) {
@@ -190,7 +198,7 @@ func TestStampIsBounded(t *testing.T) {
 	liar := &greedy{poor{noSeat: true, price: 1}}
 	synctest.Test(t, func(t *testing.T) {
 		ws := New(Config{
-			Post: liar.post, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+			Post: liar.post, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 			Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute,
 			Stamp: func(_ context.Context, _ wire.NodeID, _ mailbox.LeaseID, _ time.Time, bits int) (uint64, error) {
 				liar.made = append(liar.made, bits)

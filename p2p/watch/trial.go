@@ -252,7 +252,7 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 	if a.Kind == mailbox.Found && a.Tag == t.tag {
 		ws.remember(place{w.mailbox, t.tag}, w.key, now)
 		ws.delivered[place{w.mailbox, t.tag}] = delivery{key: w.key, at: now, acked: true}
-		w.acks = append(w.acks, t.tag)
+		w.owe(t.tag)
 		w.at(now.Add(pace.Jitter(4 * settle)))
 		if sha256.Sum256(a.Box[:]) != t.sum {
 			ws.lied(w, now)

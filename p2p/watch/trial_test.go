@@ -160,7 +160,7 @@ func (k *keeper) live(t *testing.T, d, each time.Duration, start func(records []
 func (k *keeper) start(t *testing.T, d time.Duration, last Record, lied map[wire.NodeID]time.Duration, records *[][]byte) {
 	keep := make(chan struct{}, 1)
 	cfg := Config{
-		Post: k.post, Put: k.put, Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+		Post: k.post, Put: k.put, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 		Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 		Kept: last, Keep: func() { pace.Kick(keep) }, Now: k.now,
 		OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {

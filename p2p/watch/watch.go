@@ -53,9 +53,13 @@ import (
 )
 
 const (
-	maxPoll   = 4 * time.Hour // well below mailbox.SubscriptionLife
-	settle    = 500 * time.Millisecond
-	fewBlocks = 1 // standing blocks at which new ones are sent
+	maxPoll = 4 * time.Hour // well below mailbox.SubscriptionLife
+	settle  = 500 * time.Millisecond
+	soonest = 200 * time.Millisecond
+	// Watches that try again when a guard comes up do so about retryApart from each
+	// other: a guard reads 20 frames a second (package limits).
+	retryApart = 50 * time.Millisecond
+	fewBlocks  = 1 // standing blocks at which new ones are sent
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
 	// mailbox says that it has more. From then on tags are asked for in leases with a
@@ -75,9 +79,11 @@ type Config struct {
 	// Post sends a fetch with n reply blocks to a mailbox. answered gets every
 	// answer, from the reader of a link: quick.
 	Post func(ctx context.Context, to wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error)
-	// Listed reports whether a mailbox is in the list of relays, Missing whether
-	// it is not or does not answer though others do.
-	Listed, Missing func(wire.NodeID) bool
+	// Issued returns when the descriptor of a mailbox was issued, the zero time if it is
+	// not in the list of relays.
+	Issued func(wire.NodeID) time.Time
+	// Missing reports whether a mailbox is not listed, or does not answer though others do.
+	Missing func(wire.NodeID) bool
 	// OnBox gets every box, at least once, one at a time. The box is found again
 	// until it is acknowledged. It may be nil.
 	OnBox func(mailbox wire.NodeID, tag mailbox.Tag, box []byte)
@@ -158,6 +164,7 @@ type watch struct {
 	leases   []*lease
 	due      time.Time
 	failures int
+	issued   time.Time // the descriptor of the mailbox, at the last news
 	burst    int       // how many tags are to have a block each; 0 in quiet times
 	until    time.Time // when the burst is over, unless more comes
 	seat     seat
@@ -204,7 +211,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	w := ws.m[key]
 	if w == nil || w.mailbox != at {
 		if w != nil {
-			ws.orphan(w.mailbox, w.owed(), now)
+			ws.orphan(w.key, w.mailbox, w.owed(), now)
 		}
 		if len(tags) == 0 {
 			delete(ws.m, key)
@@ -222,7 +229,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 	switch {
 	case len(tags) == 0:
 		delete(ws.m, key)
-		ws.orphan(at, w.owed(), now)
+		ws.orphan(w.key, at, w.owed(), now)
 	case !w.covered():
 		w.at(now)
 	case w.burst > 0:
@@ -250,9 +257,10 @@ func (w *watch) covered() bool {
 	return n > 0 && 2*n >= len(w.tags)
 }
 
-// at brings the next request forward.
+// at brings the next request forward, unless the last one had no answer: then the
+// next leaves when failed says.
 func (w *watch) at(t time.Time) {
-	if w.due.IsZero() || t.Before(w.due) {
+	if w.due.IsZero() || t.Before(w.due) && w.failures == 0 {
 		w.due = t
 	}
 }
@@ -273,20 +281,24 @@ func (ws *Watches) GuardLost(id wire.NodeID) {
 	pace.Kick(ws.wake)
 }
 
-// Retry lets watches that failed try again now: a guard came up.
+// Retry lets watches that failed try again now, one after the other: a guard came up.
 func (ws *Watches) Retry() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	now, n := time.Now(), 0
 	for _, w := range ws.m {
-		if w.failures > 0 {
-			w.at(soon())
+		if w.failures == 0 || ws.cfg.Missing(w.mailbox) {
+			continue
 		}
+		n++
+		w.again(now.Add(rand.N(max(soonest, time.Duration(n)*retryApart))))
 	}
 	pace.Kick(ws.wake)
 }
 
 // RelaysChanged renews the leases with blocks over relays that are gone, doubtful, or
-// have new keys, and those at a mailbox that restarted.
+// have new keys. A watch that failed tries again when its mailbox has a new descriptor,
+// and not because of news of others.
 func (ws *Watches) RelaysChanged() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -298,15 +310,24 @@ func (ws *Watches) RelaysChanged() {
 				w.at(soon())
 			}
 		}
-		if w.failures > 0 && ws.cfg.Listed(w.mailbox) {
-			w.at(soon())
+		issued := ws.cfg.Issued(w.mailbox)
+		if w.failures > 0 && issued.After(w.issued) {
+			w.again(soon())
 		}
+		w.issued = issued
 	}
 	pace.Kick(ws.wake)
 }
 
+// again lets a watch that failed try again at a time, if that is sooner.
+func (w *watch) again(t time.Time) {
+	if t.Before(w.due) {
+		w.due = t
+	}
+}
+
 // soon is a moment that does not show which event it follows.
-func soon() time.Time { return time.Now().Add(rand.N(200 * time.Millisecond)) }
+func soon() time.Time { return time.Now().Add(rand.N(soonest)) }
 
 // Run sends requests and hands out boxes until ctx ends.
 func (ws *Watches) Run(ctx context.Context) error {
@@ -405,7 +426,7 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 			return false
 		}
 		l.req.Failed()
-		w.acks = append(w.acks, l.acks...)
+		w.owe(l.acks...)
 		l.acks = nil
 		late = true
 		return true
@@ -419,12 +440,19 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 // the next poll.
 func (ws *Watches) failed(w *watch, now time.Time) {
 	w.failures++
-	if ws.cfg.Missing(w.mailbox) {
-		w.due = now.Add(ws.interval())
-		return
+	doublings, most := 7, time.Minute
+	if len(w.tags) == 0 { // nobody waits for an acknowledgement
+		doublings, most = 14, time.Hour
 	}
-	pause := ws.cfg.Retry << min(w.failures, 7)
-	w.due = now.Add(pace.Jitter(min(pause, time.Minute)))
+
+	switch {
+	case len(w.tags) == 0 && w.failures >= abandoned:
+		w.acks = nil
+	case ws.cfg.Missing(w.mailbox):
+		w.due = now.Add(ws.interval())
+	default:
+		w.due = now.Add(pace.Jitter(min(ws.cfg.Retry<<min(w.failures, doublings), most)))
+	}
 }
 
 // issue makes the leases of one watch that are to leave now.
@@ -459,6 +487,10 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		}
 		l.tags, tags = cut(tags, most)
 		dense -= len(l.tags)
+		if len(l.tags) == 0 && len(made) > 0 && w.failures > 0 {
+			w.acks = acks // one request is enough to see whether it answers
+			break
+		}
 		l.acks, acks = cut(acks, min(mailbox.MaxAcks, mailbox.Room(blocks)-len(l.tags)))
 		l.left = 1
 		if len(l.tags) > 0 {
@@ -496,7 +528,7 @@ func (ws *Watches) keep(w *watch) map[mailbox.Tag]bool {
 			}
 		}
 		if !l.answered {
-			w.acks = append(w.acks, l.acks...)
+			w.owe(l.acks...)
 		}
 		return true
 	})
@@ -550,11 +582,11 @@ func (ws *Watches) unsent(l *lease, failed bool) {
 	w := l.w
 	w.leases = slices.DeleteFunc(w.leases, func(other *lease) bool { return other == l })
 	if ws.m[w.key] != w {
-		ws.orphan(w.mailbox, l.acks, now) // the watch was replaced meanwhile
+		ws.orphan(w.key, w.mailbox, l.acks, now) // the watch was replaced meanwhile
 		return
 	}
 
-	w.acks = append(w.acks, l.acks...)
+	w.owe(l.acks...)
 	if failed {
 		ws.failed(w, now)
 	}

@@ -35,7 +35,7 @@ func TestGuardThatReadsNothing(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
-		Listed: func(wire.NodeID) bool { return true }, Missing: func(wire.NodeID) bool { return false },
+		Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 		Count: func(string) {}, Patience: 100 * time.Millisecond, Retry: time.Millisecond, Poll: time.Hour,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,7 +48,7 @@ func TestGuardThatReadsNothing(t *testing.T) {
 	free := make(chan struct{})
 	go func() {
 		ws.Watch("b", wire.NodeID{2}, []mailbox.Tag{{2}})
-		ws.Ack(wire.NodeID{1}, tag)
+		ws.Ack("a", wire.NodeID{1}, tag)
 		ws.GuardLost(wire.NodeID{3})
 		ws.RelaysChanged()
 		close(free)
@@ -84,7 +84,7 @@ func TestAckUnderWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := new(poor)
 			p.run(t, func(ws *Watches) {
-				ws.Ack(wire.NodeID{1}, mailbox.Tag{1})
+				ws.Ack("a", wire.NodeID{1}, mailbox.Tag{1})
 				acked := func() bool {
 					fetches, _ := p.take()
 					return slices.ContainsFunc(fetches, func(f *mailbox.Fetch) bool { return slices.Contains(f.Acks, mailbox.Tag{1}) })

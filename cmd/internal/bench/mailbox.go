@@ -149,7 +149,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 				answered <- err
 				return
 			}
-			bob.Ack(there, tags[i])
+			bob.Ack("bench", there, tags[i])
 			answered <- bob.Put(ctx, back, answers[i], box)
 		}()
 
@@ -157,7 +157,7 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 		putErr := alice.Put(ctx, there, tags[i], box)
 		err := alice.awaitBox(ctx, answers[i])
 		times = append(times, time.Since(begin))
-		alice.Ack(back, answers[i])
+		alice.Ack("bench", back, answers[i])
 		if err := errors.Join(putErr, err, <-answered); err != nil {
 			return fmt.Errorf("round trip %d: %w", i, err)
 		}

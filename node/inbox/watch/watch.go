@@ -31,12 +31,12 @@ const (
 	// SecondCopy is for how long those are asked for, and MaxSecond how many.
 	SecondCopy = 10 * time.Second
 	MaxSecond  = 64
-	// Late is after how long a copy that nobody asks for any more is deleted once
+	// LateAfter is after how long a copy that nobody asks for any more is deleted once
 	// again: longer than a sender goes on without a receipt that is on its way, and
 	// than it waits before it repairs (package outbox). MaxLate is how many are
 	// remembered.
-	Late    = 20 * time.Minute
-	MaxLate = 4096
+	LateAfter = 20 * time.Minute
+	MaxLate   = 4096
 )
 
 // A Plan is the tags and mailboxes of one owner. None has no tags.
@@ -79,13 +79,14 @@ type Table[Owner comparable] struct {
 	plans  map[Owner]Plan
 	owners map[Tag][]Owner // owners that wait for a tag
 	second map[Tag][]Owner // owners that wait for another copy of a cell that came
-	late   []late          // copies that may still be stored, the first that is due first
+	late   []Late[Owner]   // copies that may still be stored, the first that is due first
 }
 
-// late is a copy and when a mailbox may delete it once again.
-type late struct {
+// Late is a copy that a mailbox may delete once again.
+type Late[Owner comparable] struct {
 	Copy
-	at time.Time
+	Owner Owner
+	at    time.Time
 }
 
 // NewTable makes a table without owners.
@@ -107,6 +108,14 @@ func (t *Table[Owner]) Owners(tag Tag) (owners []Owner, muted bool) {
 		}
 	}
 	return owners, muted
+}
+
+// Second returns the owner that waits for another copy of a cell that came.
+func (t *Table[Owner]) Second(tag Tag) (o Owner, ok bool) {
+	for _, o := range t.second[tag] {
+		return o, true
+	}
+	return o, false
 }
 
 // Set replaces the plan of an owner; came are the cells for it that have just come. It
@@ -184,7 +193,7 @@ func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
 			c := Copy{node, a.Tag}
 			drop = append(drop, c)
 			if slices.Contains(p.Nodes[:len(p.Nodes)-p.Places], node) {
-				t.late = append(t.late, late{c, now.Add(Late)})
+				t.late = append(t.late, Late[Owner]{c, o, now.Add(LateAfter)})
 			}
 		}
 	}
@@ -194,9 +203,9 @@ func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
 }
 
 // DropLate returns the copies that mailboxes may delete once again by now.
-func (t *Table[Owner]) DropLate(now time.Time) (drop []Copy) {
+func (t *Table[Owner]) DropLate(now time.Time) (drop []Late[Owner]) {
 	for len(t.late) > 0 && !t.late[0].at.After(now) {
-		drop = append(drop, t.late[0].Copy)
+		drop = append(drop, t.late[0])
 		t.late = t.late[1:]
 	}
 	return drop

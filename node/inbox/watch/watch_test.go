@@ -245,20 +245,20 @@ func TestLate(t *testing.T) {
 	if _, drop, _ := table.Set("bob", plan, nil, gone); len(drop) != 4 {
 		t.Fatalf("dropped %v", drop)
 	}
-	if drop := table.DropLate(gone.Add(Late - 1)); drop != nil {
+	if drop := table.DropLate(gone.Add(LateAfter - 1)); drop != nil {
 		t.Errorf("too early: %v", drop)
 	}
-	if drop, want := table.DropLate(gone.Add(Late)), []Copy{{b, all[0].Tag}, {b, all[1].Tag}}; !reflect.DeepEqual(drop, want) {
+	if drop, want := table.DropLate(gone.Add(LateAfter)), []Copy{{b, all[0].Tag}, {b, all[1].Tag}}; len(drop) != 2 || drop[0].Copy != want[0] || drop[1].Copy != want[1] || drop[0].Owner != "bob" {
 		t.Errorf("late: %v, want %v", drop, want)
 	}
-	if drop := table.DropLate(gone.Add(Late)); drop != nil {
+	if drop := table.DropLate(gone.Add(LateAfter)); drop != nil {
 		t.Errorf("once more: %v", drop)
 	}
 
 	for i := range 2 * MaxLate {
 		table.Set("bob", plan, []Arrival{came(i, a, 0)}, t0)
 	}
-	if n := len(table.DropLate(t0.Add(Late))); n != MaxLate {
+	if n := len(table.DropLate(t0.Add(LateAfter))); n != MaxLate {
 		t.Errorf("%d are remembered", n)
 	}
 }
