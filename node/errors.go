@@ -91,7 +91,7 @@ func apiError(err error) error {
 	return e
 }
 
-// placeError says what a folder or file is refused for, if that is all there is.
+// placeError names the fault of a folder or file, if that is all there is.
 func placeError(e *api.Error, err error) {
 	var path *fs.PathError
 	var link *os.LinkError

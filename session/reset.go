@@ -125,8 +125,8 @@ func (r *Reset) Early(now time.Time) bool {
 	return r.offer != nil && r.offer.time > instantOf(now)+offerAhead
 }
 
-// offerAhead is 2 hours: an earlier offer that is as little ahead of a clock may have been
-// taken, by a peer whose clock it was not ahead of.
+// offerAhead is 2 hours: an earlier offer that is as little ahead of our clock may have
+// been taken, by a peer with a faster clock.
 const offerAhead = instant(2 * time.Hour / time.Millisecond)
 
 // Reason returns why our offer was made, 0 if there is none.

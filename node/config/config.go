@@ -134,7 +134,7 @@ func (p Profile) Look() error {
 	return nil
 }
 
-// What stands where a folder should be.
+// Other things in the place of a folder.
 var (
 	errLink     = errors.New("a link, and not a folder")
 	errNowhere  = errors.New("a link that leads nowhere")

@@ -54,7 +54,7 @@ func checkProfile(_ context.Context, p *Patient) Finding {
 	return ok("the profile is there").at(place)
 }
 
-// checkOpens opens the profile as a node would. What runs on it has done so.
+// checkOpens opens the profile as a node would. A running node has done so.
 func checkOpens(_ context.Context, p *Patient) Finding {
 	switch {
 	case p.Node != nil:

@@ -144,7 +144,7 @@ func (b *batch) elsewhere(p *peer, tag store.Tag, found *[envelope.CellSize]byte
 	return b.queueOffer(p, r)
 }
 
-// withdrawOffer takes what there is of our offer out of the outbox.
+// withdrawOffer takes our offer out of the outbox.
 func (b *batch) withdrawOffer(p *peer, r *session.Reset) error {
 	return b.withdrawCells(p, r.Bundle())
 }

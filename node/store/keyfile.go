@@ -167,9 +167,9 @@ func readKeyFile(path, passphrase string) (*keyFile, error) {
 	return k, err
 }
 
-// parseKeyFile returns [ErrWrongPassphrase] for a file that is whole and does
-// not open, [ErrNewer] for one whose size and sums a later program decides, and
-// another error for a file that is not whole.
+// parseKeyFile returns [ErrWrongPassphrase] for a file that is whole and does not open,
+// [ErrNewer] for one with a size and sums that a later program decides, and another
+// error for a file that is not whole.
 func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 	if len(b) > 8 && string(b[:8]) == keyMagic && b[8] > keyVersion {
 		return nil, ErrNewer

@@ -329,8 +329,8 @@ func mendLog(p config.Profile) error {
 	return mapError(os.Truncate(log, info.Size()/block*block))
 }
 
-// tryFolder returns what the system says of writing in the profile's folder: SQLite
-// says less.
+// tryFolder returns the system's answer to a write in the profile's folder: SQLite says
+// less.
 func tryFolder(p config.Profile) error {
 	f, err := os.CreateTemp(p.Dir, ".profile.try-*")
 	if err != nil {

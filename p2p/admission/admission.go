@@ -99,7 +99,7 @@ type Config struct {
 	// Named reports whether the owner named a relay, which counts as reached once
 	// it is heard from. Nil is none.
 	Named func(wire.NodeID) bool
-	// Candidates bounds those who wait to be admitted; 0 is maxCandidates.
+	// Candidates bounds the relays that wait to be admitted; 0 is maxCandidates.
 	Candidates int
 	// Now is the time of day, for vouchers and ages; nil is time.Now.
 	Now func() time.Time
@@ -292,8 +292,8 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 }
 
 // forget makes room for a candidate. Of some random ones it forgets the one with the
-// fewest voices of relays that we have reached: strangers who name any number push out
-// each other's candidates.
+// fewest voices of relays that we have reached: strangers with any number of names push
+// out each other's candidates.
 func (r *Registrar) forget() {
 	var out wire.NodeID
 	looked, least := 0, 0
@@ -400,8 +400,8 @@ func (r *Registrar) answered(desc *directory.Descriptor, raw []byte, mask byte) 
 }
 
 // Seen takes the descriptor of a relay that has answered us at some of its addresses.
-// It is reached if it stands in the list with these addresses, or if others whom we
-// heed have reached it at the rest.
+// It is reached if it stands in the list with these addresses, or if relays with a
+// voice have reached it at the rest.
 func (r *Registrar) Seen(raw []byte, mask byte) error {
 	desc, err := directory.Parse(raw)
 	if err != nil {
@@ -428,8 +428,8 @@ func (r *Registrar) Seen(raw []byte, mask byte) error {
 	return r.Reached(raw)
 }
 
-// Dialable returns which of some addresses anybody can dial: bit i for the i-th. What a
-// relay says of others cannot be examined, and counts for nothing.
+// Dialable returns which of some addresses anybody can dial: bit i for the i-th. A
+// relay's word about others cannot be examined, and counts for nothing.
 func Dialable(all []directory.Address) (mask byte) {
 	for i, a := range all {
 		if a.Dialable() {
@@ -539,7 +539,7 @@ func (r *Registrar) network(id wire.NodeID) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// others returns those who have vouched for a candidate beside ourselves.
+// others returns the relays that have vouched for a candidate beside ourselves.
 func (r *Registrar) others(c *candidate) (ids []wire.NodeID) {
 	for id := range c.voices {
 		if id != r.cfg.Self {

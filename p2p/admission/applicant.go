@@ -79,7 +79,7 @@ func (a *Applicant) Ask(doors []wire.NodeID, raw []byte, now time.Time, today ui
 
 // unseen notes the addresses of a descriptor that no voucher for it has, though there
 // are some since a while. Examiners list nobody at an address that nobody reaches. They
-// are asked again at once: what they have found they remember.
+// are asked again at once: they remember their results.
 func (a *Applicant) unseen(raw []byte, now time.Time, today uint32) {
 	var seen byte
 	vouched, waited := false, false

@@ -19,7 +19,7 @@ const maxDoors = 256
 // relay names is never dialled; see AddHint.
 type door struct {
 	hint directory.Hint
-	// source is who named it: the owner, the local network where the owner lets us ask,
+	// source is the source of the address: the owner, the local network where the owner lets us ask,
 	// or a link that the owner pasted; that is dialled only while no relay is known.
 	source   book.Source
 	asked    bool // now

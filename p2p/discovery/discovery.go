@@ -60,8 +60,8 @@ type Config struct {
 	Bootstrap func() []wire.NodeID
 	// Lonely reports whether this relay needs others.
 	Lonely func() bool
-	// Listed reports whether a node is a relay of our list, whose place in the routing
-	// table no stranger keeps. Nil is nobody.
+	// Listed reports whether a node is a relay of our list. No stranger keeps the place
+	// of such a relay in the routing table. Nil is nobody.
 	Listed func(wire.NodeID) bool
 	// Found is called with every relay found under the key.
 	Found func(peer.AddrInfo)

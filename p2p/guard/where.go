@@ -23,8 +23,8 @@ type strange struct {
 }
 
 // where returns the addresses of a guard that may be dialled now, and if there is none,
-// when there is one. They are those at which it has answered, and in each strange network
-// whose turn it is one: another each time.
+// when there is one. They are those at which it has answered, and one in each strange
+// network at its turn: another each time.
 func (s *Guards) where(g *guard, now time.Time) (at []directory.Address, later time.Time) {
 	for _, a := range g.proved {
 		at = append(at, directory.Address{AddrPort: a})
@@ -86,7 +86,7 @@ func (s *Guards) count(g *guard, at []directory.Address, now time.Time) {
 	}
 }
 
-// forget makes room for a strange network: that goes whose turn came first.
+// forget makes room for a strange network: the one with the earliest turn goes.
 func (s *Guards) forget() {
 	var first netip.Prefix
 	for p, st := range s.strange {
@@ -107,8 +107,8 @@ func (s *Guards) welcome(now time.Time) {
 }
 
 // prove notes where a guard has answered with its key. The last such address is kept
-// even when it is listed no more, so that those who list it do not decide alone where
-// it is looked for.
+// even when it is listed no more, so that its listers do not decide alone where it is
+// looked for.
 func (s *Guards) prove(g *guard, at netip.AddrPort) {
 	i := slices.Index(g.proved, at)
 	switch {

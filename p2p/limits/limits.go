@@ -66,8 +66,8 @@ type Sizes struct {
 
 // For returns the sizes for so many bytes of memory: those of the table at
 // 1 GiB, and in proportion from a quarter to four times of it. The windows of relays
-// grow by what all the rest leaves of seven eighths of the memory, so that the sum holds
-// at every size: the lines that do not depend on memory weigh more where there is little.
+// grow by the rest of seven eighths of the memory, so that the sum holds at every size:
+// the lines that do not depend on memory weigh more where there is little.
 func For(memory int64) Sizes {
 	memory = min(max(memory, gib/4), 4*gib)
 	share := float64(memory) / gib
@@ -81,7 +81,7 @@ func For(memory int64) Sizes {
 	return s
 }
 
-// bytes returns what all lines of the table take together.
+// bytes returns the sum of all lines of the table.
 func (s Sizes) bytes() (n int64) {
 	for _, b := range Table {
 		most := b.Most

@@ -62,7 +62,7 @@ import (
 
 const (
 	// QueueSize is how many frames may wait on one link, and QueueLeast how many may
-	// whatever waits on others.
+	// even while others fill the room.
 	QueueSize, QueueLeast = 256, 4
 	// FrameTimeout is how long one frame may take to arrive.
 	FrameTimeout = 10 * time.Second

@@ -23,7 +23,7 @@ const (
 	// checkTimeout is how long a relay may take to show its key at an address.
 	checkTimeout = 5 * time.Second
 	checksAtOnce = 4
-	// examinedAtOnce is how many who knocked are dialled at a time.
+	// examinedAtOnce is how many knockers are dialled at a time.
 	examinedAtOnce = 8
 	// lateLook is between looks at news that came too often.
 	lateLook = time.Minute
@@ -141,7 +141,8 @@ func (r *Relay) answers(ctx context.Context, permit *book.Permit) bool {
 	return host.Afresh(ctx, r.host, permit) == nil
 }
 
-// reason is why an address is dialled of somebody who comes from another, if it asked.
+// reason is the reason for dialling an address of a knocker that comes from another
+// one.
 func reason(a directory.Address, source netip.Addr) book.Reason {
 	switch {
 	case !source.IsValid():

@@ -22,8 +22,8 @@ const (
 // no part in anything that another needs:
 //
 //	a relay with a voice   has places of its own, and makes room once it is silent
-//	a stranger             makes room for the next one, who was silent longest first,
-//	                       out of the network that has most
+//	a stranger             makes room for the next one, the longest silent first, out
+//	                       of the network that has most
 type readings struct {
 	byNetwork bool
 
@@ -45,8 +45,8 @@ func newReadings(byNetwork bool) *readings {
 	return &readings{byNetwork: byNetwork, all: map[*reading]struct{}{}}
 }
 
-// begin gives a place to who is asked now. The context ends when another needs it;
-// without one there is no place. Give the place back by end.
+// begin gives a place to the relay that is asked now. The context ends when another
+// needs it; without one there is no place. Give the place back by end.
 func (rs *readings) begin(ctx context.Context, of wire.NodeID, voice bool, network netip.Prefix) (context.Context, *reading) {
 	if voice || !rs.byNetwork {
 		network = netip.Prefix{}
@@ -103,7 +103,7 @@ func (rs *readings) fullest() (fullest netip.Prefix) {
 		}
 	}
 
-	// Of equal ones that of who has been silent longest.
+	// Of equal ones that of the longest silence.
 	var out *reading
 	for o := range rs.all {
 		if !o.voice && counts[o.network] == most && (out == nil || o.before(out)) {

@@ -11,13 +11,13 @@ import (
 // quick by that; and a mailbox that says it all the time, or says "none" to every block,
 // would have itself asked twice a second for ever. So a watch has only so much haste: a
 // request before its time takes hasteCost of it, a box that is acknowledged gives as
-// much back, and a poll a quarter. What is used up waits for the poll.
+// much back, and a poll a quarter. The rest waits for the poll.
 const (
 	hasteMost = 64 * hasteCost
 	hasteCost = 4
 )
 
-// hurry brings the next request forward because of what the mailbox has said.
+// hurry brings the next request forward, by an answer of the mailbox.
 func (w *watch) hurry(t time.Time) {
 	if w.haste < hasteCost {
 		return
@@ -26,7 +26,7 @@ func (w *watch) hurry(t time.Time) {
 	w.hurried = true
 }
 
-// spend takes what so many requests cost that leave now.
+// spend takes the cost of requests that leave now.
 func (w *watch) spend(requests int) {
 	cost := -1
 	if w.hurried {

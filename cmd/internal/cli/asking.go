@@ -54,7 +54,7 @@ func (c *console) readInput(ctx context.Context, limit int64) ([]byte, error) {
 	return await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, limit)) })
 }
 
-// readLine reads a line of standard input, and takes nothing of what follows it.
+// readLine reads a line of standard input, and takes nothing of the rest.
 func (c *console) readLine(ctx context.Context) (string, error) {
 	return await(ctx, func() (string, error) { return readLine(c.in) })
 }
@@ -80,7 +80,7 @@ func readLine(r io.Reader) (string, error) {
 	return strings.TrimSpace(string(line)), nil
 }
 
-// maxPassphrase bounds what is read as a passphrase, in bytes.
+// maxPassphrase bounds the passphrase that is read, in bytes.
 const maxPassphrase = 4 << 10
 
 // passphrase comes from --passphrase-file, $STARLING_PASSPHRASE or a prompt,
@@ -161,8 +161,8 @@ func readPassphrase(ctx context.Context, flag, file string) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
-// promptTerminal asks on standard error and reads without echo, which comes back
-// whatever ends it.
+// promptTerminal asks on standard error and reads without echo. The echo comes back at
+// any end.
 func (c *console) promptTerminal(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(c.err, question)
 	defer fmt.Fprintln(c.err)

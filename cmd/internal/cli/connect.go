@@ -88,8 +88,8 @@ type relayConfig struct {
 	log      *slog.Logger
 }
 
-// profileDir is the folder this command works on. One that is reached over a link is
-// the folder that the link leads to, so that all who use it see one lock and one socket.
+// profileDir is the folder this command works on. One reached over a link is the folder
+// that the link leads to, so that all its users see one lock and one socket.
 func (a *app) profileDir() (string, error) {
 	dir := a.profile
 	if dir == "" {
@@ -119,7 +119,7 @@ type connection struct {
 	close         func() error
 }
 
-// passing reports whether the node may end before what it was asked for has left.
+// passing reports whether the node may end before the result of its request has left.
 func (c *connection) passing() bool { return c.hosted || c.brief }
 
 // settleTime is how long a command waits for a process that holds the profile to serve
@@ -129,8 +129,8 @@ const (
 	settleEvery = 50 * time.Millisecond
 )
 
-// settled tries again for as long as somebody holds the profile whom nobody can reach:
-// a node that is about to serve, or one that is about to be gone.
+// settled tries again for as long as the holder of the profile cannot be reached: a
+// node that is about to serve, or one that is about to be gone.
 func (a *app) settled(ctx context.Context, try func() error) error {
 	for over := time.Now().Add(a.settle); ; {
 		err := try()
@@ -145,7 +145,7 @@ func (a *app) settled(ctx context.Context, try func() error) error {
 	}
 }
 
-// errHeld is what a command says that has waited in vain.
+// errHeld is the error of a command that has waited in vain.
 var errHeld = &api.Error{Code: api.CodeInUse, Message: "another process holds this profile and does not serve it",
 	Hint: "end that process, by force if it has to be, and try again; nothing is lost"}
 

@@ -52,8 +52,8 @@ const (
 	ttl       = 10 // seconds that an answer may be kept; nobody keeps ours
 	// FindMax is how many relays one look returns at most.
 	FindMax = 32
-	// answersMax is how many of them one packet may name, and one address: whoever makes
-	// up any number does not crowd out the others.
+	// answersMax is how many of them one packet may name, and one address: a liar with
+	// any number of names does not crowd out the others.
 	answersMax = 4
 	// A relay answers so many questions a second, and so many at once.
 	answerRate, answerBurst = 10, 20
