@@ -64,7 +64,7 @@ func find(tx *store.Tx, who string) (store.Contact, error) {
 			return c, err
 		}
 	}
-	named, err := tx.ContactsNamed(who)
+	named, err := tx.ContactsNamed(safetext.Normal(who))
 	switch {
 	case err != nil:
 		return store.Contact{}, err

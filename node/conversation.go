@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/node/chat"
 	"starling/node/inbox"
 	"starling/node/outbox"
@@ -34,6 +35,7 @@ func own(m store.Message) error {
 
 // Edit replaces the text of an own message, here and at the contact.
 func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, err error) {
+	req.Text = safetext.Normal(req.Text)
 	if err := textError(chat.CheckText(req.Text)); err != nil {
 		return out, err
 	}
@@ -51,7 +53,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		case err != nil:
 			return err
 		case m.Picture != "" && len(req.Text) > api.MaxCaption:
-			return pictureError(chat.ErrTooLong)
+			return captionError(chat.ErrTooLong)
 		case m.Forwarded:
 			return &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
 		case m.State == api.StateFailed:
@@ -152,7 +154,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 
 // React sets our one reaction to a message, or takes it back.
 func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message, err error) {
-	emoji := chat.CleanEmoji(req.Emoji)
+	emoji := safetext.Emoji(req.Emoji)
 	if req.Emoji != "" && emoji == "" {
 		return out, &api.Error{Code: api.CodeUsage, Message: "a reaction is one emoji", Hint: "for example 👍"}
 	}
@@ -503,6 +505,11 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 	if change.LockAfter != nil && *change.LockAfter < 0 {
 		return set, &api.Error{Code: api.CodeUsage, Message: "the screen locks after some seconds, or never with 0"}
 	}
+	if id := change.Open; id != nil && *id != "" {
+		if _, err := store.ParseID(*id); err != nil {
+			return set, &api.Error{Code: api.CodeUsage, Message: "the open conversation is named by the ID of a contact"}
+		}
+	}
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if set, err = tx.Settings(); err != nil {
 			return err
@@ -511,6 +518,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		replace(&set.ReadReceipts, change.ReadReceipts)
 		replace(&set.Notify, change.Notify)
 		replace(&set.LockAfter, change.LockAfter)
+		replace(&set.Open, change.Open)
 		return tx.SetSettings(set)
 	})
 	return set, err

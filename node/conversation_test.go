@@ -3,6 +3,9 @@ package node
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/png"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -239,8 +242,7 @@ func TestChangesSurviveReset(t *testing.T) {
 	ada.edit(edited.ID, "first")
 	ada.edit(edited.ID, "first, and last")
 	ada.takeBack(deleted.ID)
-	picture := append([]byte("GIF89a"), make([]byte, 5000)...)
-	sent, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Picture: picture, ReplyTo: edited.ID})
+	sent, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Picture: drawn(t, 60), ReplyTo: edited.ID})
 	if err != nil || sent.Text.String() != "" {
 		t.Fatal(err)
 	}
@@ -253,7 +255,7 @@ func TestChangesSurviveReset(t *testing.T) {
 	bob.see(edited.ID, "the reaction", reactionsAre("👍", ""))
 	bob.see(deleted.ID, "the delete", isDeleted)
 	bob.see(sent.ID, "the picture", func(m api.Message) bool {
-		return m.Picture != nil && m.Picture.Type == "image/gif" && bytes.Equal(m.Picture.Data, picture) && m.Reply.ID == edited.ID
+		return m.Picture != nil && m.Picture.Type == "image/png" && bytes.Equal(m.Picture.Data, sent.Picture.Data) && m.Reply.ID == edited.ID
 	})
 	ada.waitIdle()
 	if _, err := bob.Message(t.Context(), never.ID); api.CodeOf(err) != api.CodeNoMessage {
@@ -263,16 +265,37 @@ func TestChangesSurviveReset(t *testing.T) {
 	bob.see(edited.ID, "an edit of the next session", textIs("in the next session"))
 }
 
+// drawn is a picture of side by side pixels of noise, a PNG of some 4 bytes for each.
+func drawn(t *testing.T, side int) []byte {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, side, side))
+	rand.NewChaCha8([32]byte{}).Read(img.Pix)
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // Pictures and long captions go, forwarded too, and come whole.
 func TestPictures(t *testing.T) {
 	net := nettest.New(5)
 	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
 	befriend(t, ada, bob)
-	data := append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte{7}, api.MaxPicture-8)...)
+	given := drawn(t, 109) // as large as one can be
 	caption := strings.Repeat("c", api.MaxCaption)
-	m, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Text: caption, Picture: data})
-	if err != nil || m.Picture.Type != "image/png" || m.Picture.Size != len(data) {
+	m, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Text: caption, Picture: append(given, "taken by Ada"...)})
+	if err != nil || m.Picture.Type != "image/png" || m.Picture.Size < api.MaxPicture*3/4 {
 		t.Fatalf("%.200v, %v", m, err)
+	}
+	data := m.Picture.Data
+	if bytes.Contains(data, []byte("Ada")) {
+		t.Error("the picture tells who took it")
+	}
+	for name, broken := range map[string][]byte{"cut": given[:len(given)/2], "no pixels": given[:8], "none": []byte("<html>")} {
+		if _, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Picture: broken}); api.CodeOf(err) != api.CodeUsage {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	bob.see(m.ID, "the picture", func(m api.Message) bool {
 		return m.Picture != nil && bytes.Equal(m.Picture.Data, data) && m.Text.String() == caption

@@ -10,6 +10,7 @@ import (
 	"starling/node/api"
 	"starling/node/chat"
 	"starling/node/control"
+	"starling/node/picture"
 	"starling/node/store"
 	"starling/p2p"
 	"starling/session"
@@ -126,19 +127,25 @@ func textError(err error) error {
 	return &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text", Hint: "convert it first"}
 }
 
-func pictureError(err error) error {
-	e := &api.Error{Code: api.CodeUsage}
-	switch {
-	case errors.Is(err, chat.ErrTooLarge):
-		set(e, api.CodeTooLong, "the picture is larger than 48 KiB", "send a smaller one")
-	case errors.Is(err, chat.ErrNoPicture):
-		set(e, api.CodeUsage, "this is not a PNG, JPEG or GIF", "convert it first")
-	case errors.Is(err, chat.ErrTooLong):
-		set(e, api.CodeTooLong, "the text of a picture is longer than 8 KiB", "send it as a message of its own")
-	default:
-		return textError(err)
+// captionError is what keeps a text from being sent beside a picture.
+func captionError(err error) error {
+	if errors.Is(err, chat.ErrTooLong) {
+		return &api.Error{Code: api.CodeTooLong, Message: "the text of a picture is longer than 8 KiB", Hint: "send it as a message of its own"}
 	}
-	return e
+	return textError(err)
+}
+
+// pictureError is what keeps a picture from being sent.
+func pictureError(err error) error {
+	switch {
+	case errors.Is(err, picture.ErrLarge):
+		return &api.Error{Code: api.CodeTooLong, Message: "the picture is larger than 48 KiB", Hint: "send a smaller one"}
+	case errors.Is(err, picture.ErrPixels):
+		return &api.Error{Code: api.CodeTooLong, Message: "the picture has more pixels than can be shown: 2 million, and 4,096 on a side", Hint: "make it smaller, for example with: magick in.jpg -resize 1600x1200 out.jpg"}
+	case errors.Is(err, picture.ErrBroken):
+		return &api.Error{Code: api.CodeUsage, Message: "the picture is broken: nobody could see it", Hint: "open it in another program, and save it again"}
+	}
+	return &api.Error{Code: api.CodeUsage, Message: "this is not a PNG, JPEG or GIF", Hint: "convert it first"}
 }
 
 func nameError(err error) error {

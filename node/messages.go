@@ -12,6 +12,7 @@ import (
 	"starling/node/api/safetext"
 	"starling/node/chat"
 	"starling/node/outbox"
+	"starling/node/picture"
 	"starling/node/store"
 )
 
@@ -54,6 +55,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 
 	now := time.Now()
 	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: n.told(), State: api.StateQueued, Data: req.Picture}
+	m.Text = safetext.Normal(m.Text)
 	switch {
 	case req.Forward == "":
 		err = checkMessage(&m)
@@ -132,13 +134,19 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	return out, nil
 }
 
-// checkMessage refuses a message that cannot be sent, and looks at the picture.
-func checkMessage(m *store.Message) error {
+// checkMessage refuses a message that cannot be sent. Of a picture its pixels are left.
+func checkMessage(m *store.Message) (err error) {
 	if m.Data == nil {
 		return textError(chat.CheckText(m.Text))
 	}
-	m.Picture, m.Size = chat.PictureType(m.Data), len(m.Data)
-	return pictureError(chat.CheckPicture(m.Data, m.Text))
+	if err := chat.CheckCaption(m.Text); err != nil {
+		return captionError(err)
+	}
+	if m.Data, err = picture.Clean(m.Data); err != nil {
+		return pictureError(err)
+	}
+	m.Picture, m.Size = picture.Type(m.Data), len(m.Data)
+	return nil
 }
 
 // forward gives a message the text and picture of another one.

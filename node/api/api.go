@@ -38,7 +38,14 @@ const (
 	MaxPicture = 48 << 10
 	MaxCaption = 8 << 10
 	MaxQuote   = 200
-	MaxEmoji   = 32
+	MaxEmoji   = safetext.MaxEmoji
+)
+
+// Limits of a picture in pixels: a longer one, or one with more in all, is not sent, and
+// not shown.
+const (
+	MaxSide   = 4096
+	MaxPixels = 1 << 21 // a little more than 1920×1080
 )
 
 // MaxInviteText is the longest text in which an invite link is looked for, in bytes.
@@ -262,7 +269,8 @@ type SendRequest struct {
 	// sent instead of Text.
 	Forward string `json:"forward,omitempty"`
 	// Picture is a PNG, JPEG or GIF of at most [MaxPicture] bytes; Text is then
-	// its caption of at most [MaxCaption] bytes, and may be empty.
+	// its caption of at most [MaxCaption] bytes, and may be empty. Its pixels are
+	// sent, upright, and nothing else of it; one that cannot be shown is refused.
 	Picture []byte `json:"picture,omitempty"`
 }
 
@@ -419,6 +427,9 @@ type Outbox struct {
 	Sent   int `json:"sent"`
 	Failed int `json:"failed"`
 }
+
+// Waiting counts those that have not left this computer.
+func (o Outbox) Waiting() int { return o.Queued + o.Sealed }
 
 // Anonymity is the promise of the profile in the network as it is now. Statement is one
 // sentence for a person; it never says more than docs/THREATMODEL.md.

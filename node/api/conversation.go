@@ -60,6 +60,9 @@ type Settings struct {
 	Notify       NotifyLevel `json:"notify"`        // default NotifyHidden
 	// LockAfter locks the screen after so many idle seconds; 0: never.
 	LockAfter int `json:"lock_after"`
+	// Open is the conversation that was open last, by its contact's ID, for the next
+	// start of the app; empty: none.
+	Open string `json:"open,omitempty"`
 }
 
 // SettingsChange changes some of the settings.
@@ -68,6 +71,7 @@ type SettingsChange struct {
 	ReadReceipts *bool        `json:"read_receipts,omitempty"`
 	Notify       *NotifyLevel `json:"notify,omitempty"`
 	LockAfter    *int         `json:"lock_after,omitempty"`
+	Open         *string      `json:"open,omitempty"`
 }
 
 // PassphraseRequest is the passphrase that a profile has, and the one that it gets.

@@ -63,6 +63,7 @@ import (
 	"unicode/utf8"
 
 	"starling/node/api"
+	"starling/node/picture"
 )
 
 // Kind is the kind of a content. The numbers are a wire format.
@@ -299,7 +300,7 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		return len(v) >= 1 && len(v) <= api.MaxEmoji && utf8.Valid(v)
 	case fieldPicture:
 		c.Picture = append([]byte(nil), v...)
-		return len(v) <= api.MaxPicture && PictureType(v) != ""
+		return len(v) <= api.MaxPicture && picture.Type(v) != ""
 	case fieldPrevious:
 		if len(v) != len(c.Previous) {
 			return false

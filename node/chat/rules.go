@@ -6,20 +6,17 @@ import (
 	"unicode/utf8"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 )
 
-// The faults of a text, a name or a picture.
+// The faults of a text or a name.
 var (
 	ErrEmpty   = errors.New("it is empty")
 	ErrTooLong = errors.New("it is too long")
 	ErrNotUTF8 = errors.New("it is not UTF-8")
-
-	ErrTooLarge  = errors.New("the picture is too large")
-	ErrNoPicture = errors.New("it is not a picture")
 )
 
-// CheckText reports the fault that keeps a text from being sent: it is never cut or
-// changed.
+// CheckText reports the fault that keeps a text from being sent: it is never cut.
 func CheckText(s string) error {
 	switch {
 	case strings.TrimSpace(s) == "":
@@ -38,7 +35,7 @@ func CleanName(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", ErrNotUTF8
 	}
-	s = legible(s)
+	s = legible(safetext.Normal(s))
 	switch {
 	case s == "":
 		return "", ErrEmpty
@@ -54,33 +51,12 @@ func PeerName(s string) string {
 	return legible(ShortName(legible(s), api.MaxName))
 }
 
-// PictureType returns the type of a picture by its first bytes, "image/png",
-// "image/jpeg" or "image/gif", and "" for anything else. Nobody looks further here.
-func PictureType(b []byte) string {
-	for _, t := range []struct{ magic, name string }{
-		{"\x89PNG\r\n\x1a\n", "image/png"},
-		{"\xff\xd8\xff", "image/jpeg"},
-		{"GIF87a", "image/gif"},
-		{"GIF89a", "image/gif"},
-	} {
-		if strings.HasPrefix(string(b[:min(len(b), len(t.magic))]), t.magic) {
-			return t.name
-		}
-	}
-	return ""
-}
-
-// CheckPicture reports the fault that keeps a picture, with its caption, from being
-// sent.
-func CheckPicture(data []byte, caption string) error {
+// CheckCaption reports the fault that keeps a text from being sent beside a picture.
+func CheckCaption(s string) error {
 	switch {
-	case len(data) > api.MaxPicture:
-		return ErrTooLarge
-	case PictureType(data) == "":
-		return ErrNoPicture
-	case len(caption) > api.MaxCaption:
+	case len(s) > api.MaxCaption:
 		return ErrTooLong
-	case !utf8.ValidString(caption):
+	case !utf8.ValidString(s):
 		return ErrNotUTF8
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/node/chat"
 	"starling/node/inbox/order"
 	"starling/node/inbox/watch"
@@ -389,7 +390,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	case chat.Edit:
 		err = b.change(p, store.Change{Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: place, Text: c.Text, Time: b.past(c.Time)})
 	case chat.Reaction:
-		emoji := chat.CleanEmoji(c.Emoji)
+		emoji := safetext.Emoji(c.Emoji)
 		if c.Emoji != "" && emoji == "" {
 			b.refused = append(b.refused, "reaction")
 			break

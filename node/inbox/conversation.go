@@ -8,6 +8,7 @@ import (
 	"starling/node/api"
 	"starling/node/chat"
 	"starling/node/inbox/order"
+	"starling/node/picture"
 	"starling/node/store"
 )
 
@@ -65,7 +66,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 	}
 
 	if c.Kind == chat.Picture {
-		m.Picture, m.Size, m.Data = chat.PictureType(c.Picture), len(c.Picture), c.Picture
+		m.Picture, m.Size, m.Data = picture.Type(c.Picture), len(c.Picture), c.Picture
 	}
 
 	for _, change := range changes {

@@ -17,6 +17,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/ncruces/go-sqlite3"
 
+	"starling/node/api/safetext"
 	"starling/node/config"
 )
 
@@ -96,7 +97,7 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	}
 	defer os.Remove(snapshot)
 
-	recipient, err := age.NewScryptRecipient(passphrase)
+	recipient, err := age.NewScryptRecipient(safetext.Normal(passphrase))
 	if err != nil {
 		return err
 	}
@@ -392,7 +393,7 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	identity, err := age.NewScryptIdentity(passphrase)
+	identity, err := age.NewScryptIdentity(safetext.Normal(passphrase))
 	if err != nil {
 		return nil, ErrNoSecret
 	}

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"starling/node/api/safetext"
 )
 
 // The key file, version 2, is 314 bytes:
@@ -99,8 +101,9 @@ func (k KDF) check() error {
 	return nil
 }
 
+// derive makes the wrapping key of a passphrase, however its letters were composed.
 func (k KDF) derive(passphrase string, salt []byte) []byte {
-	secret := argon2.IDKey([]byte(passphrase), salt, k.Passes, k.Memory, k.Threads, 32)
+	secret := argon2.IDKey([]byte(safetext.Normal(passphrase)), salt, k.Passes, k.Memory, k.Threads, 32)
 	key, err := hkdf.Key(sha256.New, secret, nil, wrapLabel, 32)
 	if err != nil {
 		panic(err) // 32 bytes are never too many

@@ -29,8 +29,8 @@ import (
 // Limits of the pictures that are decoded.
 const (
 	MaxBytes  = api.MaxPicture
-	MaxSide   = 4096
-	MaxPixels = 1 << 21 // a little more than 1920×1080
+	MaxSide   = api.MaxSide
+	MaxPixels = api.MaxPixels
 	MaxTime   = time.Second
 )
 

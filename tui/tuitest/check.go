@@ -3,6 +3,10 @@ package tuitest
 import (
 	"bytes"
 	"encoding/hex"
+	"image"
+	_ "image/gif"
+	_ "image/jpeg"
+	_ "image/png"
 	"strings"
 	"time"
 	"unicode"
@@ -45,6 +49,9 @@ func checkSend(req api.SendRequest) error {
 	case pictureType(req.Picture) == "":
 		return refused(api.CodeUsage, "this is no picture")
 	}
+	if _, _, err := image.Decode(bytes.NewReader(req.Picture)); err != nil {
+		return refused(api.CodeUsage, "the picture is broken")
+	}
 	return nil
 }
 
@@ -59,8 +66,7 @@ func pictureType(b []byte) string {
 }
 
 func checkEmoji(s string) error {
-	words := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsSpace(r) || unicode.IsControl(r) }
-	if len(s) > api.MaxEmoji || strings.ContainsFunc(s, words) {
+	if s != "" && safetext.Emoji(s) == "" {
 		return refused(api.CodeUsage, "a reaction is one emoji")
 	}
 	return nil

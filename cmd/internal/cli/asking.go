@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,27 +138,23 @@ func (c *console) promptAgain(ctx context.Context, p string) error {
 }
 
 func readPassphrase(ctx context.Context, flag, file string) (string, error) {
-	line, err := await(ctx, func() (string, error) {
+	line, err := await(ctx, func() ([]byte, error) {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		defer f.Close()
-		line, err := bufio.NewReader(io.LimitReader(f, maxPassphrase+1)).ReadString('\n')
-		if err == io.EOF {
-			err = nil
-		}
-		return line, err
+		return firstLine(f, maxPassphrase)
 	})
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
+	case errors.Is(err, errLongLine):
+		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase file's first line is longer than 4 KiB", Hint: "check the path given to " + flag}
 	case err != nil:
 		return "", &api.Error{Code: api.CodeUsage, Message: "passphrase file: " + err.Error(), Hint: "check the path given to " + flag}
-	case len(line) > maxPassphrase:
-		return "", &api.Error{Code: api.CodeUsage, Message: "the passphrase file's first line is longer than 4 KiB", Hint: "check the path given to " + flag}
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	return decode(line, "the passphrase file")
 }
 
 // promptTerminal asks on standard error and reads without echo. The echo comes back at
@@ -174,5 +170,5 @@ func (c *console) promptTerminal(ctx context.Context, question string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("read passphrase: %w", err)
 	}
-	return string(p), nil
+	return decode(p, "the passphrase")
 }

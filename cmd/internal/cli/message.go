@@ -150,11 +150,14 @@ func (c *console) text(ctx context.Context, args []string, mayBeEmpty bool) (str
 		if c.inTTY {
 			fmt.Fprintln(c.err, "Write the message and end it with Ctrl-D on an empty line.")
 		}
-		b, err := c.readInput(ctx, api.MaxText+2)
+		b, err := c.readInput(ctx, mostBytes(api.MaxText))
 		if err != nil {
 			return "", fmt.Errorf("read text: %w", err)
 		}
-		text = strings.TrimSuffix(string(b), "\n")
+		if text, err = decode(b, "the message"); err != nil {
+			return "", err
+		}
+		text = strings.TrimSuffix(text, "\n")
 	}
 	if text == "" && mayBeEmpty {
 		return "", nil
