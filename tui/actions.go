@@ -5,6 +5,7 @@ import (
 
 	"starling/node/api"
 	"starling/tui/keymap"
+	"starling/tui/words"
 )
 
 // do does an action of the table of keys.
@@ -92,15 +93,13 @@ func (a *App) cycle(by int) tea.Cmd {
 	return nil
 }
 
-// leave goes one pane back, and from the list to the text.
+// leave goes one pane back; the list is the last.
 func (a *App) leave() tea.Cmd {
 	switch a.focus {
 	case keymap.Composer:
 		return a.book.Leave()
 	case keymap.Messages:
 		a.focusOn(keymap.List)
-	default:
-		a.focusOn(keymap.Composer)
 	}
 	return nil
 }
@@ -196,16 +195,23 @@ func (a *App) toggleHidden() tea.Cmd {
 
 // closing is done when the lock closes.
 func (a *App) closing() tea.Cmd {
-	a.quitting = false
+	a.asked = ""
 	a.desk.Quiet()
 	return tea.Batch(a.book.SaveDrafts(), a.gallery.Close(), a.gallery.Wipe())
 }
 
-// quit ends the app when it is asked twice.
+// quit ends the app when it is asked twice, the second time while the question is
+// there.
 func (a *App) quit() tea.Cmd {
-	if a.quitting {
+	if a.asked != "" && a.desk.Notice.Text == a.asked {
 		return tea.Quit
 	}
-	a.quitting = true
-	return a.desk.Say("Press ctrl+c again to quit.")
+	a.asked = a.desk.T("Press ctrl+c again to quit.")
+	if n := a.network.status.Outbox.Waiting(); n > 0 {
+		a.asked = a.desk.N(n, "%d message has not left and waits here. ctrl+c again quits.", "%d messages have not left and wait here. ctrl+c again quits.")
+	}
+	return a.desk.Note(a.asked, false)
 }
+
+// unsent says what has not left yet, and what becomes of it; "" if everything has.
+func (a *App) unsent() string { return words.Unsent(a.desk.Theme, &a.network.status) }

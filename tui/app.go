@@ -52,10 +52,11 @@ type App struct {
 
 	begun     bool         // the first focus is chosen
 	listening bool         // events come in
-	quitting  bool         // ctrl+c was pressed once
+	asked     string       // the question of ctrl+c, while it is there
 	wiping    *dialog.Card // the question before everything is destroyed
 	wiped     bool
 
+	burst burst
 	dirty bool
 	view  tea.View
 }
@@ -83,6 +84,7 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	a.contacts = &contacts{desk: a.desk, meant: a.meant, get: a.people.Get}
 	a.connect()
 	a.actions = a.table()
+	a.burst = burst{now: opts.Stroke}
 	return a
 }
 
@@ -100,11 +102,13 @@ func (a *App) connect() {
 		a.book.Texts = a.opts.Texts[0]
 	}
 	a.messages.LoadContacts = a.loadContacts
+	a.book.Opened = a.keeping.opened
 	a.keeping.put, a.contacts.put = a.put, a.put
 	a.keeping.changed = func(s api.Settings) tea.Cmd {
 		a.book.Typing, a.announcer.level = s.Typing, s.Notify
-		return a.lock.Watch(time.Duration(s.LockAfter) * time.Second)
+		return tea.Batch(a.lock.Watch(time.Duration(s.LockAfter)*time.Second), a.reopen())
 	}
+	a.contacts.connected = func() bool { return a.network.status.Ready }
 	a.contacts.visit = func(id string) tea.Cmd { return a.book.Visit(id, true) }
 	a.contacts.removed = a.removed
 	a.contacts.tell = a.book.Tell
@@ -114,6 +118,9 @@ func (a *App) connect() {
 func (o Options) complete() Options {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Stroke == nil {
+		o.Stroke = time.Now
 	}
 	if o.After == nil {
 		o.After = func(d time.Duration, msg tea.Msg) tea.Cmd {

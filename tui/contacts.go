@@ -21,6 +21,9 @@ type contacts struct {
 	// about.
 	get   func(id string) *api.Contact
 	meant func() *api.Contact
+	// connected reports whether messages can leave.
+	connected func() bool
+	adding    *dialog.Form // that waits for an answer
 	// put takes a contact as it is now, visit opens the conversation, removed
 	// drops it, tell puts a notice into it.
 	put     func(api.Contact)
@@ -172,13 +175,29 @@ func (c *contacts) add() tea.Cmd {
 
 // accept uses an invite and opens the conversation.
 func (c *contacts) accept(form *dialog.Form, link, name string) tea.Cmd {
-	busy := c.desk.T("Fetching their keys from the mailbox and saying hello…")
+	c.adding = form
+	busy := c.waiting()
 	return desk.Submit(c.desk, form, busy, func(ctx context.Context) (api.Contact, error) {
 		return c.desk.Node.AddContact(ctx, api.AddContactRequest{Link: link, Name: name})
 	}, func(added api.Contact) tea.Cmd {
 		c.put(added)
 		return tea.Batch(c.visit(added.ID), c.desk.Say("Added. You can write now; they will get it when they answer."))
 	})
+}
+
+// waiting says what a contact who is being added waits for.
+func (c *contacts) waiting() string {
+	if !c.connected() {
+		return c.desk.T("Connecting… The relays of the invite are tried first; this can take a minute. Esc closes this, and it goes on.")
+	}
+	return c.desk.T("Fetching their keys from the mailbox and saying hello…")
+}
+
+// networked notes that the network is another.
+func (c *contacts) networked() {
+	if c.adding != nil && c.adding.Busy != "" {
+		c.adding.Busy = c.waiting()
+	}
 }
 
 // about does something with the contact that is meant.

@@ -17,6 +17,7 @@ type round struct {
 	unknown  bool          // something is about an unknown contact
 	drafts   bool
 	pictures bool
+	outbox   bool // what waits in the outbox may be another number
 }
 
 // apply applies a batch of events.
@@ -41,7 +42,10 @@ func (a *App) apply(batch eventsMsg) tea.Cmd {
 	if r.pictures {
 		r.cmds = append(r.cmds, a.book.Look())
 	}
-	return tea.Batch(append(r.cmds, a.announcer.announce(r.fresh), a.book.Settle())...)
+	if r.outbox {
+		r.cmds = append(r.cmds, a.network.look())
+	}
+	return tea.Batch(append(r.cmds, a.reopen(), a.announcer.announce(r.fresh), a.book.Settle())...)
 }
 
 // take takes one event.
@@ -50,6 +54,7 @@ func (a *App) take(r *round, ev *api.Event) {
 	case api.EventMessage:
 		m := words.Message(ev)
 		r.moved = true
+		r.outbox = r.outbox || m.Outgoing
 		r.unknown = r.unknown || a.people.Get(ev.Conversation) == nil
 		r.pictures = r.pictures || m.Picture != nil
 		if a.book.Arrived(ev) {
@@ -60,6 +65,7 @@ func (a *App) take(r *round, ev *api.Event) {
 		r.moved = true
 	case api.EventState, api.EventChanged:
 		a.book.Changed(ev)
+		r.outbox = r.outbox || ev.Outgoing
 	case api.EventTyping:
 		r.cmds = append(r.cmds, a.book.Writes(ev.Conversation))
 	case api.EventDraft:
@@ -72,11 +78,15 @@ func (a *App) take(r *round, ev *api.Event) {
 	case api.EventRemoved:
 		a.gone(ev)
 		r.unknown = true // the last message may be another
+		r.outbox = true
 	case api.EventInvite:
 		r.cmds = append(r.cmds, a.contacts.invited(ev.Invite))
 	case api.EventStatus:
 		if ev.Status != nil {
+			// It may be older than what was asked for.
+			r.outbox = r.outbox || a.network.known && ev.Status.Outbox != a.network.status.Outbox
 			a.network.take(*ev.Status)
+			a.contacts.networked()
 		}
 	}
 }
@@ -129,20 +139,25 @@ func (a *App) gotContacts(contacts []api.Contact, err error) tea.Cmd {
 		return a.network.broken(err)
 	}
 
-	first := !a.people.Loaded
 	for _, id := range a.people.Take(contacts, a.book.Reading) {
 		a.forget(id)
 	}
-	switch all := a.people.All(); {
-	case len(all) == 0:
+	return tea.Batch(a.reopen(), a.book.CatchUp())
+}
+
+// reopen opens the conversation that was open at the end of the last start, or the
+// first one, once the people and the settings are known.
+func (a *App) reopen() tea.Cmd {
+	if a.book.Current != "" || !a.people.Loaded || !a.keeping.known || len(a.people.All()) == 0 {
 		return nil
-	case !first:
-		return a.book.CatchUp()
-	default:
-		visited := a.book.Visit(all[0].ID, false)
-		a.begin()
-		return visited
 	}
+	id := a.keeping.settings.Open
+	if a.people.Get(id) == nil {
+		id = a.people.All()[0].ID
+	}
+	visited := a.book.Visit(id, false)
+	a.begin()
+	return visited
 }
 
 // catchUp asks again if no event has come: some may have been missed.

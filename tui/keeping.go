@@ -26,6 +26,7 @@ type keeping struct {
 	// changed takes new settings.
 	changed   func(api.Settings) tea.Cmd
 	settings  api.Settings
+	known     bool // the settings are, as far as they will be
 	backupDir string
 }
 
@@ -103,15 +104,24 @@ func (k *keeping) archive() tea.Cmd {
 func (k *keeping) load() tea.Cmd {
 	return desk.Ask(k.desk, k.desk.Node.Settings, func(s api.Settings, err error) tea.Cmd {
 		if err != nil {
-			return nil
+			s = k.settings
 		}
 		return k.take(s)
 	})
 }
 
 func (k *keeping) take(s api.Settings) tea.Cmd {
-	k.settings = s
+	k.settings, k.known = s, true
 	return k.changed(s)
+}
+
+// opened remembers the open conversation for the next start.
+func (k *keeping) opened(id string) tea.Cmd {
+	k.settings.Open = id
+	return k.desk.Try(func(ctx context.Context) error {
+		_, err := k.desk.Node.ChangeSettings(ctx, api.SettingsChange{Open: &id})
+		return err
+	})
 }
 
 // openSettings asks for the settings.

@@ -32,22 +32,25 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	if id != keymap.Quit {
 		a.calm()
 	}
-	var done tea.Cmd
+	done, taken := a.typed(k, id, bound)
+	if taken {
+		return tea.Batch(done, a.book.Settle())
+	}
 	switch {
 	case bound:
-		done = a.do(id)
+		done = tea.Batch(done, a.do(id))
 	case a.focus == keymap.Composer:
-		done = a.book.Key(k)
+		done = tea.Batch(done, a.book.Key(k))
 	}
 	return tea.Batch(done, a.book.Settle())
 }
 
 // calm takes back the first ctrl+c.
 func (a *App) calm() {
-	if a.quitting {
-		a.quitting = false
+	if a.asked != "" && a.desk.Notice.Text == a.asked {
 		a.desk.Quiet()
 	}
+	a.asked = ""
 }
 
 // paste puts text where the focus is. It never sends.

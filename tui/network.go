@@ -28,7 +28,26 @@ type network struct {
 	known   bool  // the status is
 	lost    error // the node does not answer
 	polling bool  // it is being asked again
+	looking bool  // the status is being asked for
+	again   bool  // and once more after that
 	card    *dialog.Card
+}
+
+// look asks for the status after something has changed. A look that is under way may
+// have come before the change, so there is another after it.
+func (n *network) look() tea.Cmd {
+	if n.again = n.looking; n.looking {
+		return nil
+	}
+	n.looking = true
+	return desk.Ask(n.desk, n.desk.Node.Status, func(s api.Status, err error) tea.Cmd {
+		n.looking = false
+		done := n.loaded(s, err)
+		if n.again && err == nil {
+			return tea.Batch(done, n.look())
+		}
+		return done
+	})
 }
 
 // load asks for the status.
@@ -104,36 +123,42 @@ func (n *network) tryOthers() tea.Cmd {
 	})
 }
 
-// truth is the status in words, the most important first.
-func (n *network) truth() []string {
+// truth is the status in words, the most important first: what a person has to know,
+// and numbers that need not be seen always.
+func (n *network) truth() (parts, numbers []string) {
 	d, th, s := n.desk, n.desk.Theme, &n.status
 	switch {
 	case n.lost != nil:
-		return []string{th.Bad.Render(theme.GlyphFailed + " " + d.T("no answer from the node: %s", d.Describe(n.lost)))}
+		return []string{th.Bad.Render(theme.GlyphFailed + " " + d.T("no answer from the node: %s", d.Describe(n.lost)))}, nil
 	case !n.known:
-		return []string{th.Muted.Render(d.T("starting…"))}
+		return []string{th.Muted.Render(d.T("starting…"))}, nil
 	}
 
-	var parts []string
 	add := func(cond bool, part string) {
 		if cond {
 			parts = append(parts, part)
 		}
 	}
 	profile := safetext.Line(s.Profile).String()
-	waiting := s.Outbox.Queued + s.Outbox.Sealed + s.Outbox.Sent
+	waiting := s.Outbox.Waiting()
 	add(d.Hidden, th.Accent.Render("▒ "+d.T("incognito")))
 	add(s.Ready, th.Good.Render(theme.GlyphReady)+" "+profile)
 	add(!s.Ready, th.Warn.Render(theme.GlyphWaiting+" "+d.T("waiting: %s", safetext.Line(d.T(s.Reason)).String())))
 	add(s.Outbox.Failed > 0, th.Bad.Render(d.N(s.Outbox.Failed, "%d failed", "%d failed")))
 	add(waiting > 0, d.T("outbox %d", waiting))
 	add(s.AllowPrivate, th.Warn.Render(d.T("private mesh")))
-	add(!s.Ready, th.Muted.Render(profile))
-	add(true, th.Muted.Render(d.N(s.Hops, "%d hop", "%d hops")))
-	add(true, th.Muted.Render(d.T("guards %s", words.Guards(th, s))))
-	add(true, th.Muted.Render(d.N(s.Relays, "%d relay", "%d relays")))
-	add(waiting == 0, th.Muted.Render(d.T("outbox empty")))
-	return parts
+	numbers = []string{
+		th.Muted.Render(d.N(s.Hops, "%d hop", "%d hops")),
+		th.Muted.Render(d.T("guards %s", words.Guards(th, s))),
+		th.Muted.Render(d.N(s.Relays, "%d relay", "%d relays")),
+	}
+	if !s.Ready {
+		numbers = append([]string{th.Muted.Render(profile)}, numbers...)
+	}
+	if waiting == 0 {
+		numbers = append(numbers, th.Muted.Render(d.T("outbox empty")))
+	}
+	return parts, numbers
 }
 
 // details adds the status to the pane of details.

@@ -203,7 +203,7 @@ func TestCursorStandsOnTheSelection(t *testing.T) {
 	if l := at(); !strings.Contains(l, "▌") || !strings.Contains(l, "bob") {
 		t.Errorf("in the list the cursor is on %q", l)
 	}
-	u.Press("esc", "esc", "enter", "down")
+	u.Press("i", "esc", "enter", "down")
 	if l := at(); !strings.Contains(l, "React") {
 		t.Errorf("in the menu the cursor is on %q", l)
 	}

@@ -2,9 +2,8 @@ package tui
 
 import "starling/tui/keymap"
 
-// drawStatus draws the last row: the profile and the way out, or the reason to
-// wait. Parts that do not fit are left out, the least important
-// first.
+// drawStatus draws the last row: whether messages can leave and what is wrong, the keys
+// to know, and numbers if there is room left. The first key is there at any width.
 func (a *App) drawStatus() string {
 	th, w := a.desk.Theme, a.width
 	if n := a.desk.Notice; n.Text != "" {
@@ -15,26 +14,27 @@ func (a *App) drawStatus() string {
 		return th.Cells.Fit(" "+role.Render(n.Text), w)
 	}
 
-	left := " "
-	for i, p := range a.network.truth() {
-		if i > 0 {
+	hints := a.hints()
+	first := a.hint(hints[0])
+	parts, numbers := a.network.truth()
+	left := " " + th.Cells.Truncate(parts[0], max(w/2, w-4-th.Cells.Width(first)))
+	add := func(parts []string, room int) {
+		for _, p := range parts {
 			p = th.Border.Render(" · ") + p
-		}
-		if th.Cells.Width(left)+th.Cells.Width(p) > w-1 {
-			if i == 0 {
-				left += th.Cells.Truncate(p, w-2)
+			if th.Cells.Width(left)+th.Cells.Width(p) > room {
+				return
 			}
-			break
+			left += p
 		}
-		left += p
 	}
+	add(parts[1:], w-4-th.Cells.Width(first))
 
 	// The keys to know stand at the right, as many as there is room for.
 	room := w - th.Cells.Width(left) - 3
 	right := ""
-	for _, h := range a.hints() {
-		add := th.Accent.Render(h.key) + " " + th.Muted.Render(h.text)
-		if right != "" {
+	for i, h := range hints {
+		add := a.hint(h)
+		if i > 0 {
 			add = "   " + add
 		}
 		if th.Cells.Width(right)+th.Cells.Width(add) > room {
@@ -42,7 +42,13 @@ func (a *App) drawStatus() string {
 		}
 		right += add
 	}
+	add(numbers, w-4-th.Cells.Width(right))
 	return th.Cells.Ends(left, right, w-1) + " "
+}
+
+// hint draws a key to know.
+func (a *App) hint(h hint) string {
+	return a.desk.Theme.Accent.Render(h.key) + " " + a.desk.Theme.Muted.Render(h.text)
 }
 
 type hint struct{ key, text string }
@@ -53,7 +59,7 @@ func (a *App) hints() []hint {
 	t := a.desk.T
 	switch a.focus {
 	case keymap.Composer:
-		return []hint{{k(keymap.Palette), t("actions")}, {k(keymap.Help), t("help")}, {k(keymap.Switch), t("go to")}}
+		return []hint{{k(keymap.Help), t("help")}, {k(keymap.Palette), t("actions")}, {k(keymap.Switch), t("go to")}}
 	case keymap.Messages:
 		return []hint{{k(keymap.Help), t("help")}, {k(keymap.Menu), t("menu")}, {k(keymap.Write), t("write")}, {k(keymap.Leave), t("conversations")}}
 	}

@@ -80,6 +80,9 @@ type Options struct {
 	Now func() time.Time
 	// After delivers a message later; nil is tea.Tick. Tests set it.
 	After func(time.Duration, tea.Msg) tea.Cmd
+	// Stroke is the time of a keystroke; nil is time.Now. Keys that come closer together
+	// than people type are a paste. Tests set it.
+	Stroke func() time.Time
 	// Texts are folders for files that other programs read and write, see package
 	// scratch. The first is for texts that go to the person's editor, which is not
 	// offered without it; the others may hold texts of an earlier start.
@@ -116,6 +119,9 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 		fmt.Println(app.desk.T("The profile on this device is destroyed."))
 	} else {
 		app.book.KeepDrafts(context.WithoutCancel(ctx))
+		if said := app.unsent(); said != "" {
+			fmt.Println(said)
+		}
 	}
 	cancel()
 	<-followed

@@ -105,18 +105,25 @@ func (e *Editor) Insert(s string) bool {
 	if e.Limit > 0 && len(e.text)+len(s) > e.Limit {
 		return false
 	}
+	e.put(s)
+	return true
+}
+
+// Put is Insert without a limit: whoever hands the text on says that it is too long.
+func (e *Editor) Put(s string) { e.put(e.clean(s)) }
+
+func (e *Editor) put(s string) {
 	if s == "" {
-		return true
+		return
 	}
 	e.remember(len(s) <= utf8.UTFMax && s != " " && s != "\n")
 	e.text = e.text[:e.pos] + s + e.text[e.pos:]
 	e.pos += len(s)
 	e.goal = -1
-	return true
 }
 
 func (e *Editor) clean(s string) string {
-	s = safetext.Clean(s).String()
+	s = safetext.Clean(safetext.Normal(s)).String()
 	if e.OneLine {
 		s = strings.ReplaceAll(s, "\n", " ")
 	}

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
@@ -235,13 +236,21 @@ func (a *Actions) Emoji() tea.Cmd {
 func (a *Actions) openEmoji(title string, chosen func(string) tea.Cmd, first []dialog.Choice) {
 	choices := first
 	for _, e := range a.recent.Sorted() {
-		name := a.desk.T(e.Name)
 		choices = append(choices, dialog.Choice{
-			Label: e.Char + "  " + name, Find: name,
+			Label: a.desk.Theme.Cells.Steady(e.Char) + "  " + a.desk.T(e.Name), Find: a.desk.T(e.Name) + " " + strings.Join(emoji.Names(e), " "),
 			Action: dialog.Closing(func() tea.Cmd { return chosen(e.Char) }),
 		})
 	}
-	a.desk.Dialogs.Open(dialog.NewPicker(title, a.desk.T("type its name"), "No emoji of that name.", choices))
+
+	p := dialog.NewPicker(title, a.desk.T("type its name, or the emoji"), "No emoji of that name.", choices)
+	p.Typed = func(text string) (dialog.Choice, bool) {
+		char := safetext.Emoji(text)
+		return dialog.Choice{
+			Label:  a.desk.Theme.Cells.Steady(char) + "  " + a.desk.T("as you typed it"),
+			Action: dialog.Closing(func() tea.Cmd { return chosen(char) }),
+		}, char != ""
+	}
+	a.desk.Dialogs.Open(p)
 }
 
 // Forward asks for the conversation to send a message on to.

@@ -42,6 +42,8 @@ type Book struct {
 	Typing bool
 	// Exec gives the terminal to another program for a while.
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
+	// Opened is done when the person opens another conversation.
+	Opened func(id string) tea.Cmd
 	// Texts is the folder in which a text lies meanwhile; empty: there is none.
 	Texts string
 
@@ -200,6 +202,9 @@ func (b *Book) Visit(id string, chosen bool) tea.Cmd {
 
 	if chosen {
 		b.screen.FocusOn(keymap.Composer)
+		if !again {
+			cmds = append(cmds, b.Opened(id))
+		}
 	}
 	return tea.Batch(append(cmds, b.Settle())...)
 }

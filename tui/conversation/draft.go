@@ -110,8 +110,8 @@ func (b *Book) touched(c *Chat) tea.Cmd {
 
 func (b *Book) saveDraft(c *Chat) tea.Cmd {
 	d := c.draft()
-	if d == c.saved {
-		return nil
+	if d == c.saved || len(d.Text) > c.Text.Limit {
+		return nil // one that is too long the node does not take
 	}
 	c.saved = d
 	return b.desk.Do(func(ctx context.Context) error {

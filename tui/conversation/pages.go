@@ -203,9 +203,6 @@ func (b *Book) CatchUp() tea.Cmd {
 		}
 	}
 
-	if first := b.people.All(); b.Current == "" && len(first) > 0 {
-		cmds = append(cmds, b.Visit(first[0].ID, false))
-	}
 	return tea.Batch(append(cmds, b.Settle())...)
 }
 

@@ -12,6 +12,10 @@ import (
 	"starling/tui/words"
 )
 
+// maxPaste is the longest text that is put in at once, in bytes. A message takes less;
+// what is longer can be shortened.
+const maxPaste = 256 << 10
+
 // nearFull is how many bytes before the limit of a message the person is told.
 const nearFull = 256
 
@@ -23,8 +27,14 @@ func (b *Book) Key(k tea.KeyPressMsg) tea.Cmd {
 	}
 
 	before := c.Text.Value()
-	if !c.Text.Key(k) && k.Keystroke() == "up" && c.Text.Empty() {
-		return b.Leave()
+	if !c.Text.Key(k) {
+		// Past its first and last row the messages move; the text keeps the focus.
+		switch k.Keystroke() {
+		case "up":
+			c.View.Scroll(-1)
+		case "down":
+			c.View.Scroll(1)
+		}
 	}
 	if c.Text.Value() == before {
 		return nil
@@ -46,13 +56,42 @@ func (b *Book) Paste(text string) tea.Cmd {
 
 	c.Seen = true
 	b.screen.FocusOn(keymap.Composer)
-	if !c.Text.Insert(text) {
-		return b.desk.Complain("Too long to paste: one message takes %d bytes.", c.Text.Limit)
+	if len(text) > maxPaste {
+		return b.desk.Complain("This is too much to paste: %s. Save it in a file and send that by other means.", words.Bytes(int64(len(text))))
 	}
-	if n := strings.Count(text, "\n") + 1; n > 3 {
-		return tea.Batch(b.touched(c), b.desk.Say("Pasted %d lines. Nothing is sent before you press enter.", n))
+	c.Text.Put(text)
+	if n := len(c.Text.Value()); n > c.Text.Limit {
+		return tea.Batch(b.touched(c), b.desk.Complain("The text has %d bytes now, a message takes %d. Nothing is cut: shorten it, or ctrl+x opens it in your editor.", n, c.Text.Limit))
+	}
+	if strings.Count(text, "\n") >= 3 {
+		return tea.Batch(b.touched(c), b.TellPasted())
 	}
 	return b.touched(c)
+}
+
+// TellPasted says that lines were pasted, and that this sends nothing.
+func (b *Book) TellPasted() tea.Cmd {
+	c := b.Open()
+	if c == nil {
+		return nil
+	}
+	return b.desk.Say("Pasted %d lines. Nothing is sent before you press enter.", c.Text.Lines())
+}
+
+// Insert puts text into the open conversation, as if it was typed.
+func (b *Book) Insert(text string) tea.Cmd {
+	if !b.Writable() {
+		return nil
+	}
+	c := b.Open()
+	c.Text.Insert(text)
+	return b.touched(c)
+}
+
+// Written reports whether something is written in the open conversation.
+func (b *Book) Written() bool {
+	c := b.Open()
+	return c != nil && !c.Text.Empty()
 }
 
 // Newline begins a new line of the text.

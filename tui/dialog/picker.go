@@ -28,6 +28,8 @@ type Picker struct {
 	Choices []Choice
 	// None is shown when nothing matches.
 	None string
+	// Typed, if set, makes a choice of what was typed itself; false: it is none.
+	Typed func(text string) (Choice, bool)
 
 	filter composer.Editor
 	found  []Choice
@@ -99,6 +101,11 @@ func (p *Picker) Wheel(lines int) { p.rows.Scroll(lines, len(p.found), p.room) }
 
 func (p *Picker) search() {
 	p.found = Find(p.Choices, p.filter.Value())
+	if p.Typed != nil {
+		if c, ok := p.Typed(p.filter.Value()); ok {
+			p.found = append([]Choice{c}, p.found...)
+		}
+	}
 	p.rows = list.Picker{}
 }
 

@@ -1,16 +1,22 @@
 // Package emoji is a small choice of emoji with their names, for reacting and
-// for writing on keyboards that have none. All of them are one code point that
-// terminals agree on the width of.
+// for writing on keyboards that have none. All of them but the heart are one code
+// point that terminals agree on the width of.
 package emoji
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"starling/tui/catalogue"
+)
 
 // An Emoji is one character and its English name.
 type Emoji struct{ Char, Name string }
 
 // All are the emoji, those that people react with first.
 var All = []Emoji{
-	{"👍", "thumbs up"}, {"👎", "thumbs down"}, {"🙏", "thank you"}, {"😂", "tears of joy"},
+	{"👍", "thumbs up"}, {"❤️", "red heart"}, {"👎", "thumbs down"}, {"🙏", "thank you"}, {"😂", "tears of joy"},
 	{"🎉", "party"}, {"😮", "surprised"}, {"😢", "crying"}, {"🔥", "fire"}, {"👀", "eyes"},
 	{"💯", "hundred"}, {"👏", "applause"}, {"🤔", "thinking"}, {"✅", "done"}, {"❌", "no"},
 	{"💚", "green heart"}, {"💜", "purple heart"}, {"💔", "broken heart"}, {"😀", "smile"},
@@ -46,11 +52,12 @@ func (r *Recent) Use(char string) {
 func (r Recent) Sorted() []Emoji {
 	var out []Emoji
 	for _, c := range r {
-		for _, e := range All {
-			if e.Char == c {
-				out = append(out, e)
-			}
+		i := slices.IndexFunc(All, func(e Emoji) bool { return e.Char == c })
+		if i < 0 {
+			out = append(out, Emoji{Char: c}) // one that was typed
+			continue
 		}
+		out = append(out, All[i])
 	}
 	for _, e := range All {
 		if !slices.Contains(r, e.Char) {
@@ -60,10 +67,30 @@ func (r Recent) Sorted() []Emoji {
 	return out
 }
 
-// Named returns the emoji of a name, or "".
-func Named(name string) string {
+// names are the names of all emoji in every language, in lower case.
+var names = sync.OnceValue(func() map[string][]string {
+	all := map[string][]string{}
 	for _, e := range All {
-		if e.Name == name {
+		all[e.Char] = []string{e.Name}
+	}
+	for _, language := range catalogue.Languages {
+		words := catalogue.New(language)
+		for _, e := range All {
+			all[e.Char] = append(all[e.Char], strings.ToLower(words.Text(e.Name)))
+		}
+	}
+	return all
+})
+
+// Names returns the names of an emoji in every language: people type in more than the
+// one that they read.
+func Names(e Emoji) []string { return names()[e.Char] }
+
+// Named returns the emoji of a name in any language and case, or "".
+func Named(name string) string {
+	name = strings.ToLower(strings.TrimSpace(name))
+	for _, e := range All {
+		if slices.Contains(Names(e), name) {
 			return e.Char
 		}
 	}

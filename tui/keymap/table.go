@@ -96,7 +96,6 @@ var table = []Action{
 	{ID: SearchAll, Name: "Search in all conversations", Group: groupMove, Keys: []string{"ctrl+s"}, In: Composer | Messages},
 	{ID: Open, Name: "Open the conversation", Group: groupMove, Keys: []string{"enter", "l", "right"}, In: List, Hidden: true},
 	{ID: Leave, Name: "To the conversations", Group: groupMove, Keys: []string{"esc", "h", "left"}, In: Messages, Hidden: true},
-	{ID: Leave, Name: "Back to the text", Group: groupMove, Keys: []string{"esc"}, In: List, Hidden: true},
 	{ID: NextUnread, Name: "Next unread conversation", Group: groupMove, Keys: []string{"alt+u"}, In: Anywhere},
 	{ID: NextChat, Name: "Next conversation", Group: groupMove, Keys: []string{"alt+down"}, In: Anywhere},
 	{ID: PrevChat, Name: "Previous conversation", Group: groupMove, Keys: []string{"alt+up"}, In: Anywhere},

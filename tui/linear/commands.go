@@ -310,8 +310,10 @@ func (p *prompt) remove(ctx context.Context, who string) error {
 	}
 	return p.with(name, func(c api.Contact) error {
 		if !sure {
-			p.say("This erases %s, the keys and all messages. Type /remove %s yes", p.shown(&c), name)
-			return nil
+			var err error
+			if sure, err = p.sure(p.t("This erases %s, the keys and all messages. Is that what you want?", p.shown(&c))); err != nil || !sure {
+				return err
+			}
 		}
 		return p.done(p.node.RemoveContact(ctx, c.ID), "Removed.")
 	})

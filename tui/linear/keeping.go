@@ -325,8 +325,10 @@ func (p *prompt) passphrase(ctx context.Context, _ string) error {
 
 func (p *prompt) wipe(ctx context.Context, args string) error {
 	if args != "yes" {
-		p.say("This destroys the keys of this profile and erases its files: contacts, messages, everything. Nothing brings it back but a backup. Type /wipe yes")
-		return nil
+		sure, err := p.sure(p.t("This destroys the keys of this profile and erases its files: contacts, messages, everything. Nothing brings it back but a backup. Is that what you want?"))
+		if err != nil || !sure {
+			return err
+		}
 	}
 	if err := p.node.Wipe(ctx); err != nil {
 		return err

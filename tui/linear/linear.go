@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"starling/node/api"
 	"starling/tui/catalogue"
@@ -38,9 +39,16 @@ type Options struct {
 	// Guest: the node is another process's. When it ends, /lock and the passphrase go
 	// on here: Unlock of the node takes the profile over.
 	Guest bool
+	// Together is how soon after each other lines come that were pasted and not typed:
+	// they are one message, if the person says so. 0: in a terminal what people need to
+	// type one, else nothing is taken for pasted.
+	Together time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
+
+// together is [Options.Together] in a terminal.
+const together = 15 * time.Millisecond
 
 // prompt takes the lines of the person.
 type prompt struct {
@@ -73,6 +81,9 @@ func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.
 		node:  node, opts: opts, seen: map[string]string{},
 	}
 	p.hidden = opts.Incognito
+	if p.opts.Together == 0 && isTerminal(in) {
+		p.opts.Together = together
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	if err := p.start(ctx); err != nil {
@@ -95,7 +106,10 @@ func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.
 	for {
 		err := p.step(ctx)
 		switch {
-		case errors.Is(err, errQuit), errors.Is(err, io.EOF), ctx.Err() != nil:
+		case errors.Is(err, errQuit), errors.Is(err, io.EOF):
+			p.parting(ctx)
+			return nil
+		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errBroken):
 			return err
@@ -111,12 +125,100 @@ func (p *prompt) step(ctx context.Context) error {
 	switch {
 	case errors.Is(err, errIdle):
 		return p.lock(ctx)
-	case errors.Is(err, io.EOF):
-		return err
 	case err != nil:
-		return fmt.Errorf("%w: %w", errBroken, err)
+		return broken(err)
+	}
+
+	pasted, err := p.pasted(text)
+	switch {
+	case err != nil:
+		return err
+	case len(pasted) > 1:
+		return p.sendPasted(ctx, pasted)
 	}
 	return p.line(ctx, text)
+}
+
+// broken is an error of reading a line, but for the end and for what is wrong with the
+// line alone.
+func broken(err error) error {
+	var fault *api.Error
+	if errors.Is(err, io.EOF) || errors.As(err, &fault) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errBroken, err)
+}
+
+// pasted returns the lines that came together with the first one. Behind a command
+// none is looked for: it may ask for a secret, whose letters are not to be shown.
+func (p *prompt) pasted(first string) ([]string, error) {
+	lines := []string{first}
+	if strings.HasPrefix(first, "/") && !strings.HasPrefix(first, "//") {
+		return lines, nil
+	}
+	for p.opts.Together > 0 {
+		next, err := p.asking.line(false, p.opts.Together)
+		switch {
+		case errors.Is(err, errIdle), errors.Is(err, io.EOF):
+			return lines, nil
+		case err != nil:
+			return nil, broken(err)
+		}
+		lines = append(lines, next)
+	}
+	return lines, nil
+}
+
+// sendPasted asks before lines that came together are sent, as one message.
+func (p *prompt) sendPasted(ctx context.Context, lines []string) error {
+	sure, err := p.sure(p.n(len(lines), "%d line was pasted. Is it to be sent as one message?", "%d lines were pasted. Are they to be sent as one message?"))
+	if err != nil || !sure {
+		return err
+	}
+	return p.send(ctx, api.SendRequest{Text: strings.Join(lines, "\n")})
+}
+
+// sure asks a question in the person's language until it is answered. A command is
+// obeyed afterwards, and is a no. Nothing that is typed here is sent.
+func (p *prompt) sure(question string) (bool, error) {
+	p.say("%s", question)
+	for {
+		p.say("Answer yes or no. What you type now is not sent.")
+		text, err := p.asking.line(false, p.idle())
+		switch {
+		case errors.Is(err, errIdle):
+			text = "no"
+		case errors.Is(err, io.EOF):
+			return false, err
+		case err != nil:
+			return false, broken(err)
+		}
+
+		text = strings.TrimSpace(text)
+		is := func(word string) bool {
+			letter, _ := utf8.DecodeRuneInString(word)
+			return strings.EqualFold(text, word) || strings.EqualFold(text, string(letter))
+		}
+		switch {
+		case is("yes") || is(p.t("yes")):
+			return true, nil
+		case strings.HasPrefix(text, "/"):
+			p.asking.unread(text)
+			return false, nil
+		case is("no") || is(p.t("no")):
+			p.say("Nothing was done.")
+			return false, nil
+		}
+	}
+}
+
+// parting says what has not left yet.
+func (p *prompt) parting(ctx context.Context) {
+	if s, err := p.node.Status(ctx); err == nil {
+		if said := words.Unsent(p.th, &s); said != "" {
+			p.say("%s", said)
+		}
+	}
 }
 
 // start says where the person is.

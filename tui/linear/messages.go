@@ -1,7 +1,9 @@
 package linear
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -24,11 +26,16 @@ func (p *prompt) send(ctx context.Context, req api.SendRequest) error {
 func (p *prompt) several(ctx context.Context, _ string) error {
 	p.say("Write. A line with a single dot sends, one with /cancel does not.")
 	var lines []string
+	var fault *api.Error
 	for {
 		l, err := p.asking.line(false, 0)
 		switch {
+		case errors.As(err, &fault):
+			continue // up to the end of it
 		case err != nil:
-			return err
+			return broken(err)
+		case l == "." && fault != nil:
+			return fault
 		case l == ".":
 			return p.send(ctx, api.SendRequest{Text: strings.Join(lines, "\n")})
 		case l == "/cancel":
@@ -90,11 +97,7 @@ func (p *prompt) react(ctx context.Context, args string) error {
 	if char == "" {
 		return p.fault(catalogue.Mark("say with which emoji"), catalogue.Mark("Type /react, the number, and an emoji or its name."))
 	}
-	for _, e := range emoji.All {
-		if strings.EqualFold(char, e.Name) || strings.EqualFold(char, p.t(e.Name)) {
-			char = e.Char
-		}
-	}
+	char = cmp.Or(emoji.Named(char), char)
 	if char == "none" {
 		char = ""
 	}

@@ -140,7 +140,7 @@ func TestLinearSafety(t *testing.T) {
 	l.say("/passphrase", tuitest.Passphrase, "short").expect("too short")
 	l.say("/passphrase", "guess", "long enough", "long enough").expect("not the passphrase")
 	l.say("/passphrase", tuitest.Passphrase, "long enough", "long enough").expect("The profile has the new passphrase.")
-	l.say("/wipe").expect("Type /wipe yes")
+	l.say("/wipe").expect("Is that what you want?", "Answer yes or no.").say("n").expect("Nothing was done.")
 	l.say("/wipe yes").expect("The profile on this device is destroyed.")
 	if err := <-l.ended; err != nil {
 		t.Error(err)

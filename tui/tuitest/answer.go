@@ -19,7 +19,6 @@ func (n *Node) Answer(ctx context.Context) {
 				wait(ctx, 600*time.Millisecond)
 				n.State(ev.ID, s, "")
 			}
-			n.SetStatus(func(s *api.Status) { s.Outbox.Queued = max(0, s.Outbox.Queued-1) })
 			wait(ctx, 500*time.Millisecond)
 			if ev.Text != nil {
 				n.Receive(ev.Conversation, "You said: "+ev.Text.String())

@@ -332,6 +332,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 	set(&n.settings.ReadReceipts, change.ReadReceipts)
 	set(&n.settings.Notify, change.Notify)
 	set(&n.settings.LockAfter, change.LockAfter)
+	set(&n.settings.Open, change.Open)
 	return n.settings, nil
 }
 

@@ -55,7 +55,6 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 	}
 
 	m = n.store(c.ID, m)
-	n.status.Outbox.Queued++
 	n.tellAbout(api.EventMessage, m)
 	n.deliver(m)
 	return m, nil

@@ -364,8 +364,7 @@ func (n *Node) tellContact(id string) {
 }
 
 func (n *Node) tellStatus() {
-	s := n.status
-	s.Contacts = len(n.contacts)
+	s := n.current()
 	n.tell(api.Event{Kind: api.EventStatus, Status: &s})
 }
 
@@ -417,17 +416,34 @@ var (
 )
 
 func (n *Node) Status(ctx context.Context) (api.Status, error) {
+	defer n.gate(ctx, "Status")
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.current(), n.begin(ctx, "Status")
+}
+
+// current is the status as it is now.
+func (n *Node) current() api.Status {
 	s := n.status
 	s.Contacts = len(n.contacts)
-	return s, n.begin(ctx, "Status")
+	s.Outbox = api.Outbox{}
+	counts := map[api.State]*int{
+		api.StateQueued: &s.Outbox.Queued, api.StateSealed: &s.Outbox.Sealed, api.StateSent: &s.Outbox.Sent, api.StateFailed: &s.Outbox.Failed,
+	}
+	for _, messages := range n.messages {
+		for i := range messages {
+			if count := counts[messages[i].State]; count != nil && messages[i].Outgoing && !messages[i].Deleted {
+				*count++
+			}
+		}
+	}
+	return s
 }
 
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
 	n.mu.Lock()
 	at := len(n.events)
-	status := n.status
+	status := n.current()
 	broken, wiped := n.broken, n.wiped
 	n.mu.Unlock()
 	if wiped {

@@ -61,7 +61,6 @@ func (n *Node) deliver(m api.Message) {
 		return
 	}
 	o := n.other
-	n.status.Outbox.Queued--
 	if o.byID(far).Blocked {
 		n.waiting[m.Conversation] = append(n.waiting[m.Conversation], m)
 		n.setState(m.ID, api.StateSent, "")

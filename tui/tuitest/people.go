@@ -55,6 +55,7 @@ func (n *Node) RevokeInvite(ctx context.Context, id string) error {
 }
 
 func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (api.Contact, error) {
+	defer n.gate(ctx, "AddContact")
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin(ctx, "AddContact", req.Name); err != nil {

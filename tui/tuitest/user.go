@@ -58,6 +58,10 @@ func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int)
 		opts.After = func(time.Duration, tea.Msg) tea.Cmd { return nil }
 	}
 
+	if opts.Stroke == nil {
+		opts.Stroke = slowly()
+	}
+
 	app := tui.New(ctx, node, opts)
 	u := newUser(t, app, width, height)
 
@@ -84,6 +88,15 @@ func NewUserAt(t testing.TB, node api.Node, opts tui.Options, width, height int)
 		<-followed
 	})
 	return u
+}
+
+// slowly is the clock of somebody who types one key a second.
+func slowly() func() time.Time {
+	var at time.Time
+	return func() time.Time {
+		at = at.Add(time.Second)
+		return at
+	}
 }
 
 // NewUserOf starts any screen, such as the first ones.

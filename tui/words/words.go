@@ -85,6 +85,16 @@ func Guards(th *theme.Theme, s *api.Status) string {
 	return th.T("%d of %d", n, len(s.Guards))
 }
 
+// Unsent says how many messages have not left this computer, and what becomes of them;
+// "" if there are none.
+func Unsent(th *theme.Theme, s *api.Status) string {
+	n := s.Outbox.Waiting()
+	if n == 0 {
+		return ""
+	}
+	return th.N(n, "%d message has not left yet. It waits here and leaves when Starling runs.", "%d messages have not left yet. They wait here and leave when Starling runs.")
+}
+
 // Bytes is an amount of traffic.
 func Bytes(n int64) string {
 	switch {
