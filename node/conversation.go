@@ -510,6 +510,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 			return set, &api.Error{Code: api.CodeUsage, Message: "the open conversation is named by the ID of a contact"}
 		}
 	}
+
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if set, err = tx.Settings(); err != nil {
 			return err

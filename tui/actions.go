@@ -213,5 +213,5 @@ func (a *App) quit() tea.Cmd {
 	return a.desk.Note(a.asked, false)
 }
 
-// unsent says what has not left yet, and what becomes of it; "" if everything has.
+// unsent tells of messages that have not left yet, "" if all have.
 func (a *App) unsent() string { return words.Unsent(a.desk.Theme, &a.network.status) }

@@ -39,7 +39,7 @@ func (a *App) typed(k tea.KeyPressMsg, id keymap.ID, bound bool) (tea.Cmd, bool)
 	b := &a.burst
 	together := b.stroke()
 
-	// What follows an enter at once is its next line; what comes later is not.
+	// A key at once after an enter is the next line of a paste; a later one is not.
 	var before tea.Cmd
 	if b.held {
 		b.held = false

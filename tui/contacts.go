@@ -185,7 +185,7 @@ func (c *contacts) accept(form *dialog.Form, link, name string) tea.Cmd {
 	})
 }
 
-// waiting says what a contact who is being added waits for.
+// waiting names the work that adding a contact waits for.
 func (c *contacts) waiting() string {
 	if !c.connected() {
 		return c.desk.T("Connecting… The relays of the invite are tried first; this can take a minute. Esc closes this, and it goes on.")

@@ -12,11 +12,12 @@ const (
 )
 
 // gifPixels counts the pixels of all frames, before one of them is decoded. It is false
-// for what is cut off or no GIF.
+// for a GIF without its end.
 func gifPixels(data []byte) (pixels int, ok bool) {
 	if len(data) < gifHead {
 		return 0, false
 	}
+
 	b := afterTable(data[gifHead:], data[10])
 	for len(b) > 0 {
 		switch b[0] {

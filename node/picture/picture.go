@@ -1,10 +1,10 @@
 // Package picture makes the picture that is sent of the file that was given.
 //
-// A photograph tells where it was taken, with which camera and by whom, and a file
-// may carry anything behind its last pixel. So nothing of a file is sent but its
-// pixels: [Clean] decodes it, turns it upright as its orientation says, and encodes it
-// anew. What cannot be decoded here nobody could show, and is refused before it is
-// sent ([ErrBroken]), as is more than the contact's screen would decode ([ErrPixels]).
+// A photograph tells its place, its camera and its author, and a file may carry anything
+// behind its last pixel. So nothing of a file is sent but its pixels: [Clean] decodes it,
+// turns it upright by its orientation, and encodes it anew. A file that cannot be decoded
+// here nobody could show: it is refused before it is sent ([ErrBroken]), and so is one of
+// more pixels than the contact's screen decodes ([ErrPixels]).
 //
 // A file may be a bomb that its sender was sent: its header is believed to be a lie
 // until its size is known to be bounded, and only then it is decoded.
@@ -23,7 +23,7 @@ import (
 	"starling/node/api"
 )
 
-// What is wrong with a picture.
+// The faults of a picture.
 var (
 	ErrType   = errors.New("it is not a PNG, JPEG or GIF")
 	ErrBroken = errors.New("it is broken")
@@ -61,8 +61,8 @@ func formatOf(data []byte) *format {
 	return nil
 }
 
-// Type returns what the first bytes of a picture say that it is, "image/png",
-// "image/jpeg" or "image/gif", and "" for anything else. Nobody looks further here.
+// Type returns the type of a picture by its first bytes, "image/png", "image/jpeg" or
+// "image/gif", and "" for anything else. Nobody looks further here.
 func Type(data []byte) string {
 	if f := formatOf(data); f != nil {
 		return f.name
@@ -71,8 +71,8 @@ func Type(data []byte) string {
 }
 
 // Clean returns the picture to send: the pixels of the one given, upright, at most
-// [api.MaxPicture] bytes of them, and nothing else. It is what it was given the second
-// time but for the losses of a JPEG.
+// [api.MaxPicture] bytes of them, and nothing else. A second time it changes nothing, but
+// for the losses of a JPEG.
 func Clean(data []byte) ([]byte, error) {
 	if len(data) > api.MaxPicture {
 		return nil, ErrLarge
@@ -137,7 +137,7 @@ func cleanPNG(data []byte) ([]byte, error) {
 	return nil, ErrLarge
 }
 
-// cleanGIF encodes every frame anew; comments and what programs leave are no frames.
+// cleanGIF encodes every frame anew, and no comments or notes of programs.
 func cleanGIF(data []byte) ([]byte, error) {
 	pixels, ok := gifPixels(data)
 	if !ok {

@@ -30,7 +30,7 @@ type asking struct {
 	back    []string // lines that were read for something else
 }
 
-// typed is a line, or what is wrong with it.
+// typed is a line, or the fault of one.
 type typed struct {
 	text  string
 	fault error
@@ -129,7 +129,7 @@ func tooLong(size int) error {
 }
 
 // line waits for a line. It gives up with errIdle after idle, 0 for never. An
-// [*api.Error] says what is wrong with the line; the next one can be asked for.
+// [*api.Error] is a fault of the line alone; the next one can be asked for.
 func (a *asking) line(secret bool, idle time.Duration) (string, error) {
 	if len(a.back) > 0 {
 		text := a.back[0]

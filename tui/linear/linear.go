@@ -39,9 +39,9 @@ type Options struct {
 	// Guest: the node is another process's. When it ends, /lock and the passphrase go
 	// on here: Unlock of the node takes the profile over.
 	Guest bool
-	// Together is how soon after each other lines come that were pasted and not typed:
-	// they are one message, if the person says so. 0: in a terminal what people need to
-	// type one, else nothing is taken for pasted.
+	// Together is how soon after each other pasted lines come: they are one message, if
+	// the person says so. 0: in a terminal less than a typed line needs, elsewhere no
+	// line is taken for pasted.
 	Together time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -139,8 +139,7 @@ func (p *prompt) step(ctx context.Context) error {
 	return p.line(ctx, text)
 }
 
-// broken is an error of reading a line, but for the end and for what is wrong with the
-// line alone.
+// broken is an error of reading a line, but for the end and for a fault of the line alone.
 func broken(err error) error {
 	var fault *api.Error
 	if errors.Is(err, io.EOF) || errors.As(err, &fault) {
@@ -212,7 +211,7 @@ func (p *prompt) sure(question string) (bool, error) {
 	}
 }
 
-// parting says what has not left yet.
+// parting tells of messages that have not left yet.
 func (p *prompt) parting(ctx context.Context) {
 	if s, err := p.node.Status(ctx); err == nil {
 		if said := words.Unsent(p.th, &s); said != "" {

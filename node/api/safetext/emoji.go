@@ -21,8 +21,8 @@ const (
 
 // Emoji returns the emoji of a reaction, "" if it is not exactly one: one grapheme
 // that begins like an emoji and holds nothing else, so that nobody writes words, or
-// marks of ours, under somebody else's message. It is the one place that says so: for
-// what contacts send, for what is sent, and for what is typed.
+// marks of ours, under somebody else's message. It is the one rule, for receiving,
+// sending and typing.
 func Emoji(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > MaxEmoji || !utf8.ValidString(s) {
@@ -49,8 +49,8 @@ func Emoji(s string) string {
 	return s
 }
 
-// joins reports whether what follows a pictograph belongs to an emoji: a style, a skin,
-// the tags of a flag up to their end, or another pictograph with a joiner before it.
+// joins reports whether the rest behind a pictograph belongs to an emoji: a style, a
+// skin, the tags of a flag up to their end, or another pictograph with a joiner before it.
 func joins(before rune, rest []rune) bool {
 	for i, r := range rest {
 		switch {
@@ -87,7 +87,7 @@ func isSkin(r rune) bool     { return r >= 0x1f3fb && r <= 0x1f3ff }
 func isTag(r rune) bool      { return r >= 0xe0020 && r <= lastTag }
 
 // isPictograph reports whether a character is an emoji of its own: of the newer blocks
-// what Unicode calls an extended pictograph, of the older ones those that are emoji.
+// the extended pictographs of Unicode, of the older ones the emoji alone.
 func isPictograph(r rune) bool {
 	if isSkin(r) || isTag(r) {
 		return false
@@ -100,7 +100,7 @@ func isPictograph(r rune) bool {
 	// GB11).
 	const before = "\U0001f600\u200d"
 	joined := graphemes.FromString(before + string(r))
-	alone := graphemes.FromString("a" + string(r)) // else it joins whatever is before it
+	alone := graphemes.FromString("a" + string(r)) // else it joins anything before it
 	return joined.Next() && len(joined.Value()) > len(before) && alone.Next() && len(alone.Value()) == 1
 }
 

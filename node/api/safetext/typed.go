@@ -22,10 +22,9 @@ var (
 	markBE   = []byte{0xfe, 0xff}
 )
 
-// Decode returns the text in bytes that a person typed or keeps in a file: UTF-8 with
-// or without a mark, or UTF-16 with one, as [Normal] has it. It is the one door for
-// names, messages and passphrases, so that what was typed here is found again in a file
-// that was written there.
+// Decode returns the text in bytes from a keyboard or a file: UTF-8 with or without a
+// mark, or UTF-16 with one, as [Normal] has it. It is the one door for names, messages
+// and passphrases: a passphrase from here opens with a file from there.
 func Decode(b []byte) (string, error) {
 	switch {
 	case bytes.HasPrefix(b, markUTF8):
@@ -63,9 +62,8 @@ func decode16(b []byte, order binary.ByteOrder) (string, error) {
 }
 
 // Normal returns a text of the owner as it is kept and compared: composed (NFC), with
-// line feeds at the ends of lines, and without what nobody sees and no keyboard makes:
-// control characters but for the tab, and what [Clean] removes. What is not UTF-8 in it
-// stays for somebody else to refuse.
+// line feeds at the ends of lines, and without invisible characters: controls but for the
+// tab, and those that [Clean] removes. A text that is not UTF-8 is left as it is.
 func Normal(s string) string {
 	if !utf8.ValidString(s) {
 		return s
