@@ -29,10 +29,11 @@ import (
 // where nobody is.
 type knocker struct {
 	libhost.Host
-	knock *wire.Frame
+	knock []*wire.Frame
 }
 
-func newKnocker(t *testing.T, m *p2ptest.Net, node, port int) *knocker {
+// newKnocker makes one on a node that says that a relay is at an address.
+func newKnocker(t *testing.T, m *p2ptest.Net, node int, at netip.AddrPort) *knocker {
 	t.Helper()
 	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -44,10 +45,9 @@ func newKnocker(t *testing.T, m *p2ptest.Net, node, port int) *knocker {
 		t.Fatal(err)
 	}
 
-	at, _ := netip.AddrFromSlice(virtualtime.Address(node))
 	now := time.Now()
 	d := directory.Descriptor{Sequence: 1, Issued: now, Expires: now.Add(24 * time.Hour), Capacity: 1, Epoch: directory.FirstEpoch(now),
-		Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, uint16(port))}}}
+		Addresses: []directory.Address{{AddrPort: at}}}
 	d.ID, _ = wire.NodeIDFromKey(pub)
 	for k := range d.Keys {
 		private, err := outfox.NewPrivateKey()
@@ -63,15 +63,31 @@ func newKnocker(t *testing.T, m *p2ptest.Net, node, port int) *knocker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := wire.NewFrame(wire.TypeKnock, admission.Knock{Nonce: 1, Raw: raw}.Append(nil))
-	if err != nil {
-		t.Fatal(err)
+	parts := []admission.Knock{{Nonce: 1, Raw: raw}}
+	if at.Addr() != address(node) {
+		for i := range admission.Price {
+			parts = append(parts, admission.Knock{Nonce: 1, Part: byte(i + 1)})
+		}
 	}
-	return &knocker{h, f}
+	k := &knocker{Host: h}
+	for _, part := range parts {
+		f, err := wire.NewFrame(wire.TypeKnock, part.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.knock = append(k.knock, f)
+	}
+	return k
 }
 
-// run knocks at a relay five times a second.
-func (k *knocker) run(ctx context.Context, r *p2ptest.Relay) error {
+// address is where a node of the virtual network is.
+func address(node int) netip.Addr {
+	a, _ := netip.AddrFromSlice(virtualtime.Address(node))
+	return a
+}
+
+// run knocks at a relay again and again, with a pause.
+func (k *knocker) run(ctx context.Context, r *p2ptest.Relay, pause time.Duration) error {
 	to := peer.AddrInfo{ID: r.ID().Peer(), Addrs: []multiaddr.Multiaddr{multiaddr.StringCast(r.Status().Addrs[0]).Decapsulate(multiaddr.StringCast("/p2p/" + r.PeerID()))}}
 	if err := k.Connect(ctx, to); err != nil {
 		return err
@@ -90,10 +106,12 @@ func (k *knocker) run(ctx context.Context, r *p2ptest.Relay) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		if err := wire.WriteFrame(s, k.knock); err != nil {
-			return err
+		for _, f := range k.knock {
+			if err := wire.WriteFrame(s, f); err != nil {
+				return err
+			}
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(pause)
 	}
 	return nil
 }
@@ -111,11 +129,11 @@ func TestKnocksOfOne(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		for i := range 5 {
-			k := newKnocker(t, m, 900, 5000+i)
+			k := newKnocker(t, m, 900, netip.AddrPortFrom(address(900), uint16(5000+i)))
 			defer k.Close()
 			for _, r := range m.Relays[:6] {
 				go func() {
-					if err := k.run(ctx, r); err != nil && ctx.Err() == nil {
+					if err := k.run(ctx, r, 200*time.Millisecond); err != nil && ctx.Err() == nil {
 						t.Error(err)
 					}
 				}()
@@ -130,5 +148,46 @@ func TestKnocksOfOne(t *testing.T) {
 		}
 		stop()
 		time.Sleep(time.Second)
+	})
+}
+
+// TestKnocksOfTheSilent: sixteen machines, each of a network of its own, pay for knocks at
+// addresses that take a dial and never answer, one after the other, at every relay. Our own
+// checks do not wait for them, nor do those who are at home: a relay that comes new is
+// listed nearly as soon as otherwise.
+func TestKnocksOfTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := p2ptest.Virtual(t, 7, virtualtime.Links{LatencyMin: 20 * time.Millisecond, LatencyMax: 60 * time.Millisecond, BitsPerSecond: 2e7}, nil)
+		defer m.Stop()
+		late := m.Relays[6]
+		late.Stop() // before anybody knows it
+		m.Settle(6)
+
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		for i := range 16 {
+			for j := range 4 {
+				silent := 1000 + 4*i + j
+				m.Network.Down(silent, true)
+				k := newKnocker(t, m, 900+i, netip.AddrPortFrom(address(silent), 4001))
+				defer k.Close()
+				for _, r := range m.Relays[:6] {
+					go func() {
+						if err := k.run(ctx, r, 5*time.Second); err != nil && ctx.Err() == nil {
+							t.Error(err)
+						}
+					}()
+				}
+			}
+		}
+		time.Sleep(3 * time.Second) // each address is dialled once in ten minutes
+		late.Start()
+		took := m.Settle(7)
+		t.Logf("listed by all after %v", took)
+		if took > 15*time.Second {
+			t.Errorf("a newcomer is listed by all after %v", took)
+		}
+		stop()
+		time.Sleep(6 * time.Second)
 	})
 }
