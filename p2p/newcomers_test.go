@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,7 @@ type liar struct {
 	node  int
 	dir   *directory.Directory // what it lists
 	busy  sync.WaitGroup
+	heard atomic.Int64 // frames: who hears nothing cannot lie
 }
 
 // sign makes a descriptor that is in order, of a relay that need not be.
@@ -106,7 +108,8 @@ func newLiar(t *testing.T, m *p2ptest.Net, node int, refuse bool, handle func(*l
 	if refuse {
 		return l
 	}
-	l.links = link.New(link.Config{Host: l.host, Handle: func(from wire.NodeID, f *wire.Frame) {
+	l.links = link.New(link.Config{Host: l.host, Role: wire.RoleRelay, Handle: func(from wire.NodeID, f *wire.Frame) {
+		l.heard.Add(1)
 		if handle != nil {
 			handle(l, from, f)
 		}
@@ -260,6 +263,9 @@ func TestOneHostileSource(t *testing.T) {
 					}
 					c.Stop()
 				}
+				if l.links != nil && l.heard.Load() == 0 {
+					t.Error("nobody has asked the liar")
+				}
 				t.Logf("ready after %v at most", longest)
 				if longest > 10*time.Second {
 					t.Errorf("ready after %v", longest)
@@ -276,6 +282,44 @@ func guardsUp(s p2p.Status) (n int) {
 		}
 	}
 	return n
+}
+
+// TestOthersAnswerLater: a newcomer is told of three relays, of which the hostile one
+// alone answers, with a list of its own making. It stays connected, and it may be that it
+// becomes a guard; the others are asked again all the same, and once they are there the
+// newcomer has their list, and is ready by it.
+func TestOthersAnswerLater(t *testing.T) {
+	for _, listed := range []int{3, 20} {
+		t.Run(fmt.Sprintf("a list of %d", listed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := p2ptest.Virtual(t, 10, wan, nil)
+				defer m.Stop()
+				m.Settle(10)
+				l := newLiar(t, m, 900, false, answers)
+				defer l.close()
+				l.dir = fakes(t, listed-1, 1000)
+				l.dir.Add(sign(t, l.key, 900))
+				m.Relays[1].Stop()
+				m.Relays[2].Stop()
+				c := m.Client(func(cfg *p2p.ClientConfig) {
+					cfg.Bootstrap = []string{l.address(), bootstrap(m.Relays[1]), bootstrap(m.Relays[2])}
+				})
+				defer c.Stop()
+				time.Sleep(2 * time.Minute)
+				if n := c.Status().Relays; n != listed {
+					t.Fatalf("lists %d relays", n)
+				}
+				m.Relays[1].Start()
+				m.Relays[2].Start()
+				took := p2ptest.Eventually(t, "the list of the others", func() bool { s := c.Status(); return s.Ready && s.Relays == len(m.Relays) && !s.OneSource })
+				t.Logf("ready %v after they are there", took)
+				p2ptest.Eventually(t, "guards of theirs", func() bool {
+					s := c.Status()
+					return guardsUp(s) == 2 && !slices.ContainsFunc(s.Guards, func(g p2p.GuardStatus) bool { return m.Find(g.ID) == nil })
+				})
+			})
+		})
+	}
 }
 
 // TestManySilentSources: sixteen relays that take the connection and no more do

@@ -168,6 +168,18 @@ func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody 
 	return best[rand.IntN(len(best))].hint, true
 }
 
+// untold reports whether there is a door that no link has named, beside some.
+func (ds *doors) untold(told map[NodeID]bool) bool {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for id, d := range ds.m {
+		if d.source != book.Pasted && !told[id] {
+			return true
+		}
+	}
+	return false
+}
+
 // at notes that a door is dialled, or is not any more.
 func (ds *doors) at(id NodeID, asked bool) {
 	ds.mu.Lock()

@@ -17,6 +17,9 @@ const (
 	firstSources = 3
 	// goOn is how long a newcomer waits for several sources when it has one.
 	goOn = 10 * time.Second
+	// oneFor is how long the word of one relay does before other doors are asked again.
+	// Guards tell their lists within seconds.
+	oneFor = time.Minute
 	// doorWait is how long a door may take to open.
 	doorWait = 5 * time.Second
 )
@@ -31,9 +34,13 @@ const (
 //	   └── pause <── the next door
 func (c *Client) keepSources(ctx context.Context, links *link.Links) error {
 	pause := c.timing.retryMin
+	one := time.Now() // since when no two sources agree
 	for {
-		wait := time.Minute
-		if c.needsSources(links) {
+		if c.lists.agreed() {
+			one = time.Now()
+		}
+		wait := oneFor
+		if c.needsSources(links, time.Since(one) >= oneFor) {
 			c.round(ctx, links)
 			wait = pace.Jitter(pause)
 			pause = min(2*pause, c.timing.retryMax)
@@ -51,15 +58,31 @@ func (c *Client) keepSources(ctx context.Context, links *link.Links) error {
 }
 
 // needsSources reports whether a relay has to be asked for relays: there are too few of
-// them to draw guards from, no known guard is likely to come up, and no connected relay
-// could tell more.
-func (c *Client) needsSources(links *link.Links) bool {
-	if len(c.dir.Snapshot().Relays) >= MinRelays || len(links.Peers()) > 0 {
+// them to draw guards from, and no known guard is likely to come up; or they have long
+// been the word of one, and the owner has named others, which may not have answered then.
+// A connected relay that tells of few, or of accomplices, keeps nobody from asking them.
+func (c *Client) needsSources(links *link.Links, long bool) bool {
+	if long && c.doors.untold(c.told(links)) {
+		return true
+	}
+	if len(c.dir.Snapshot().Relays) >= MinRelays {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.guards.Hopeful()
+}
+
+// told returns the connected relays that have told their lists: they are asked for news
+// anyway, and not at their doors.
+func (c *Client) told(links *link.Links) map[NodeID]bool {
+	told := map[NodeID]bool{}
+	for _, id := range links.Peers() {
+		if c.lists.told(id) {
+			told[id] = true
+		}
+	}
+	return told
 }
 
 // An asking is a door that was asked for the list.
@@ -74,7 +97,7 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	defer cancel()
 
 	done := make(chan asking)
-	tried := map[NodeID]bool{}
+	tried := c.told(links)
 	beside := map[NodeID][]directory.Address{} // under way, or told
 	under := 0
 
