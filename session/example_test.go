@@ -104,7 +104,8 @@ func ExampleSession_Signals() {
 		m.fetch(ada.Window(), func(c session.Cell) { read(ada, c) })
 	}
 	m.fetch(bob.Window(), func(c session.Cell) { read(bob, c) })
-	lost := bob.GiveUp(bob.Passed())
+	bob.GiveUp(bob.Passed())
+	lost := bob.TakeLost()
 	fmt.Printf("lost: %d from number %d on\n", lost[0].Count, lost[0].First)
 	// Output:
 	// Ada reads: Hello, it is Bob.

@@ -33,6 +33,7 @@ type receiver struct {
 	last    mac        // of cell number-1
 	ahead   [Ahead]Tag // of cells number, number+1, …
 	gaps    []gap      // ascending
+	lost    []Span     // below the gaps: given up, and not told yet
 	flares  chain      // behind flare
 	flare   [flaresAhead]Tag
 	answers chain // at the answer to our flare that is up, or else to the next
@@ -47,9 +48,6 @@ type gap struct {
 	known  bool   // before is known; not so when older cells of the run were given up
 	after  mac    // named as the MAC of the last of the run
 }
-
-// A Span is a run of cells of one direction.
-type Span struct{ First, Count uint64 }
 
 // place is where a cell belongs.
 type place struct {
@@ -203,10 +201,10 @@ func (r *receiver) fill(p place, previous, own *mac) {
 	r.gaps = append(r.gaps, rest...)
 }
 
-// giveUp enforces the limits, and returns the cells it gives up.
-func (r *receiver) giveUp(steps uint32) []Span {
+// giveUp enforces the limits.
+func (r *receiver) giveUp(steps uint32) {
 	missing := r.missing()
-	return r.drop(func(g *gap) bool {
+	r.drop(func(g *gap) bool {
 		over := missing > MaxGaps || r.number-g.first > MaxGapAge || steps-g.steps > ratchet.MaxOldChains
 		if over {
 			missing--
@@ -216,14 +214,10 @@ func (r *receiver) giveUp(steps uint32) []Span {
 }
 
 // drop gives up the oldest missing cells for as long as over says so.
-func (r *receiver) drop(over func(*gap) bool) (lost []Span) {
+func (r *receiver) drop(over func(*gap) bool) {
 	for len(r.gaps) > 0 && over(&r.gaps[0]) {
 		g := &r.gaps[0]
-		if n := len(lost); n > 0 && lost[n-1].First+lost[n-1].Count == uint64(g.first) {
-			lost[n-1].Count++
-		} else {
-			lost = append(lost, Span{uint64(g.first), 1})
-		}
+		r.lose(g.first)
 		g.first++
 		g.tags = g.tags[1:]
 		g.known = false
@@ -231,14 +225,13 @@ func (r *receiver) drop(over func(*gap) bool) (lost []Span) {
 			r.gaps = r.gaps[1:]
 		}
 	}
-	return lost
 }
 
 func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
 // marshal appends the receiver: cells 36 ‖ number 4 ‖ last 32 ‖ tags ahead 32 × 16
 // ‖ gaps 2, each: first 4 ‖ steps 4 ‖ known 1 ‖ before 32 ‖ after 32 ‖ tags 2 × 16
-// ‖ flares 36 ‖ tags of flares 2 × 16 ‖ answers 36.
+// ‖ lost ‖ flares 36 ‖ tags of flares 2 × 16 ‖ answers 36.
 func (r *receiver) marshal(b *cryptobyte.Builder) {
 	r.cells.marshal(b)
 	b.AddUint32(r.number)
@@ -248,6 +241,7 @@ func (r *receiver) marshal(b *cryptobyte.Builder) {
 	for i := range r.gaps {
 		r.gaps[i].marshal(b)
 	}
+	r.marshalLost(b)
 	r.flares.marshal(b)
 	addTags(b, r.flare[:])
 	r.answers.marshal(b)
@@ -278,7 +272,7 @@ func (r *receiver) unmarshal(in *cryptobyte.String) bool {
 		}
 		r.gaps = append(r.gaps, g)
 	}
-	return r.flares.unmarshal(in) && r.flares.n >= flaresAhead && readTags(in, r.flare[:]) && r.answers.unmarshal(in)
+	return r.unmarshalLost(in) && r.flares.unmarshal(in) && r.flares.n >= flaresAhead && readTags(in, r.flare[:]) && r.answers.unmarshal(in)
 }
 
 func (g *gap) unmarshal(in *cryptobyte.String) bool {

@@ -23,7 +23,8 @@
 // come. The peer answers it in the same way. [Session.Signals] returns both, to be
 // repeated for as long as it does; no content needs to be repeated for the direction to
 // go on. Seal refuses with [ErrWaiting] to run so far ahead that the ratchet could not
-// follow. Cells that will not come any more are in [Part.Lost].
+// follow. Cells that will not come any more are in [Session.TakeLost]; the peer is told,
+// and seals their contents anew.
 //
 // # Duties of the caller
 //
@@ -72,11 +73,10 @@ type Cell struct {
 type Part struct {
 	ID    ID
 	Index uint16 // of this fragment
-	Count uint16 // of the content's fragments; 0: a signal, with nothing but Lost
+	Count uint16 // of the content's fragments; 0: a signal, with nothing else
 	Data  []byte // every fragment but the last has envelope.DataSize bytes
 	Word  byte   // as it was given to Seal
 	Seq   uint64 // number of the cell in its direction, from 0, without gaps at the sender
-	Lost  []Span // cells of the peer that are given up now
 }
 
 var (
@@ -222,8 +222,8 @@ func (s *Session) open(c *Cell) (Part, error) {
 	}
 	s.established = true
 	s.hear(at, &body)
-	return Part{ID: body.ID, Index: body.Index, Count: body.Count, Data: body.Data, Word: body.Word,
-		Seq: uint64(body.Number), Lost: s.receive.giveUp(s.ratchet.Steps())}, nil
+	s.receive.giveUp(s.ratchet.Steps())
+	return Part{ID: body.ID, Index: body.Index, Count: body.Count, Data: body.Data, Word: body.Word, Seq: uint64(body.Number)}, nil
 }
 
 // acceptable checks the body of an authentic cell at a place.
@@ -259,20 +259,6 @@ func (s *Session) Window() []Tag {
 		tags = append(tags, s.receive.gaps[i].tags...)
 	}
 	return append(tags, s.receive.ahead[:]...)
-}
-
-// GiveUp stops waiting for the cells of the peer that are missing below a number,
-// and returns which they were: none of them is in the Window any more. The caller knows
-// for how long mailboxes keep cells that the peer does not repeat.
-func (s *Session) GiveUp(below uint64) []Span {
-	return s.receive.drop(func(g *gap) bool { return uint64(g.first) < below })
-}
-
-// Sent returns the span of a claim of the peer's about cells that we sealed, and
-// false if not all of them were.
-func (s *Session) Sent(first, count uint64) (Span, bool) {
-	n := s.Sealed()
-	return Span{first, count}, count > 0 && first < n && count <= n-first
 }
 
 // Established reports whether both sides hold the session: the peer has answered, or we
@@ -311,10 +297,10 @@ func (s *Session) Export(context string) (secret [32]byte) {
 
 // Layout of a marshalled session, integers big-endian:
 //
-//	version 3 ‖ flags 1 (1 initiator, 2 established, 4 retired) ‖ AD 32 ‖ exporter 32 ‖
+//	version 4 ‖ flags 1 (1 initiator, 2 established, 4 retired) ‖ AD 32 ‖ exporter 32 ‖
 //	former doors 1 (0 to 4), each: a door ‖ sender ‖ receiver ‖ ratchet state: the rest
 const (
-	sessionVersion  = 3
+	sessionVersion  = 4
 	flagInitiator   = 1
 	flagEstablished = 2
 	flagRetired     = 4

@@ -254,15 +254,15 @@ func TestRoom(t *testing.T) {
 	if _, err := alice.Open(bob.Signals()[0]); err != nil || alice.Room() < flareAt {
 		t.Fatal("no room after an answer", err)
 	}
-	if span, ok := alice.Sent(0, alice.Sealed()); !ok || span.Count != alice.Sealed() {
+	if !alice.Sent(Span{0, alice.Sealed()}) {
 		t.Error("not all were sent")
 	}
-	for _, claim := range [][2]uint64{{0, 0}, {0, alice.Sealed() + 1}, {1, alice.Sealed()}, {alice.Sealed(), 1}, {1, 1<<64 - 1}, {1<<64 - 1, 2}} {
-		if _, ok := alice.Sent(claim[0], claim[1]); ok {
+	for _, claim := range []Span{{0, 0}, {0, alice.Sealed() + 1}, {1, alice.Sealed()}, {alice.Sealed(), 1}, {1, 1<<64 - 1}, {1<<64 - 1, 2}} {
+		if alice.Sent(claim) {
 			t.Errorf("%v was sent", claim)
 		}
 	}
-	if _, ok := alice.Sent(alice.Sealed()-1, 1); !ok {
+	if !alice.Sent(Span{alice.Sealed() - 1, 1}) {
 		t.Error("the last was not sent")
 	}
 }
@@ -272,10 +272,13 @@ func TestRoom(t *testing.T) {
 func TestGivenUpExactly(t *testing.T) {
 	s := gapped(t)
 	first := uint64(s.receive.gaps[0].first)
-	if lost := s.GiveUp(first); len(lost) != 0 {
-		t.Errorf("given up %v below %d", lost, first)
+	if s.GiveUp(first) || s.Losing() {
+		t.Errorf("given up %v below %d", s.TakeLost(), first)
 	}
-	if lost := s.GiveUp(first + 1); len(lost) != 1 || lost[0] != (Span{first, 1}) {
+	if given := s.GiveUp(first + 1); !given || !s.Losing() {
+		t.Errorf("nothing is given up below %d", first+1)
+	}
+	if lost := s.TakeLost(); len(lost) != 1 || lost[0] != (Span{first, 1}) {
 		t.Errorf("given up %v below %d", lost, first+1)
 	}
 
@@ -286,12 +289,10 @@ func TestGivenUpExactly(t *testing.T) {
 		if alice.Room() < flareAt {
 			open(t, alice, seal(t, bob, "so far"), "so far")
 		}
-		part, err := bob.Open(seal(t, alice, "x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if last := i == MaxGapAge-1; last != (len(part.Lost) == 1 && part.Lost[0] == missing) || !last && len(part.Lost) > 0 {
-			t.Fatalf("after %d cells %v is lost", i+1, part.Lost)
+		open(t, bob, seal(t, alice, "x"), "x")
+		lost := bob.TakeLost()
+		if last := i == MaxGapAge-1; last != (len(lost) == 1 && lost[0] == missing) || !last && len(lost) > 0 {
+			t.Fatalf("after %d cells %v is lost", i+1, lost)
 		}
 	}
 }

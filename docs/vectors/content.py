@@ -4,11 +4,13 @@ from primitives import Reader, be, need
 
 PROFILE, TEXT, RECEIPT, MAILBOXES, ASK = 1, 2, 3, 4, 5
 EDIT, DELETE, REACTION, PICTURE, TIMER, READ, TYPING = 6, 7, 8, 9, 10, 11, 12
+MISSED = 16
 NAME, MAILBOX, TEXT_FIELD, TIME, IDS = 1, 2, 3, 4, 5
 REF, FORWARDED, TIMER_FIELD, EMOJI, PICTURE_FIELD, PREVIOUS = 6, 7, 8, 9, 10, 11
+CELLS = 32
 NEEDS = {PROFILE: {MAILBOX}, TEXT: {TEXT_FIELD}, RECEIPT: {IDS}, MAILBOXES: {MAILBOX}, ASK: {IDS},
          EDIT: {REF, TEXT_FIELD}, DELETE: {IDS}, REACTION: {REF}, PICTURE: {PICTURE_FIELD},
-         READ: {IDS}, TYPING: {TIME}}
+         READ: {IDS}, TYPING: {TIME}, MISSED: {CELLS}}
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 LATEST = 253_402_300_799_999
 
@@ -24,6 +26,15 @@ def _text(value, most):
         value.decode("utf-8", "strict")
     except UnicodeDecodeError:
         need(False, "not UTF-8")
+
+
+def _cells(value):
+    need(len(value) % 8 == 0 and 1 <= len(value) // 8 <= 64, "runs of cells")
+    free = 0
+    for at in range(0, len(value), 8):
+        first, count = (int.from_bytes(value[i:i + 4], "big") for i in (at, at + 4))
+        need(count > 0 and first >= free and first + count <= 2**31, "run of cells")
+        free = first + count + 1
 
 
 def decode(data):
@@ -59,6 +70,8 @@ def decode(data):
             _text(value, 32)
         elif number == PICTURE_FIELD:
             need(len(value) <= 49152 and value.startswith(PICTURES), "picture")
+        elif number == CELLS:
+            _cells(value)
     numbers = [n for n, _ in fields]
     need(numbers.count(MAILBOX) <= 4, "number of mailboxes")
     need(NEEDS.get(kind, set()) <= set(numbers), "needed field")

@@ -28,6 +28,7 @@
 //	11 read      ids; time              I have read your messages
 //	12 typing    time                   I am writing
 //	15 lost      ids                    I give these messages of mine up: they will not come
+//	16 missed    cells                  I wait for these cells of yours no longer: send again what was in them
 //
 //	field        value
 //	1 name       UTF-8, at most 64 bytes
@@ -41,6 +42,7 @@
 //	9 emoji      UTF-8, 1 to 32 bytes; anything but one emoji is dropped
 //	10 picture   a PNG, JPEG or GIF by its first bytes, at most 49,152 bytes
 //	11 previous  16 bytes: the sender's message before this, in the order of writing
+//	32 cells     8 bytes each, 1 to 64 of them: number of the first 4 ‖ how many 4; ascending, none meets another
 //
 // There are at most 64 fields. Receipts, asks and typings are not receipted.
 //
@@ -83,6 +85,7 @@ const (
 	Read      Kind = 11
 	Typing    Kind = 12
 	Lost      Kind = 15
+	Missed    Kind = 16
 )
 
 // Limits of the format.
@@ -92,7 +95,8 @@ const (
 	MaxMailboxes = 4
 	MaxHint      = 128
 	MaxIDs       = 64
-	MinTimer     = 5 // seconds
+	MaxCells     = 64 // runs of them
+	MinTimer     = 5  // seconds
 )
 
 const (
@@ -107,6 +111,7 @@ const (
 	fieldEmoji     = 9
 	fieldPicture   = 10
 	fieldPrevious  = 11
+	fieldCells     = 32
 
 	fieldHead = 3
 	maxMillis = 253402300799999 // 9999-12-31T23:59:59.999Z
@@ -129,8 +134,19 @@ type Content struct {
 	Emoji     string
 	Picture   []byte
 	Previous  ID      // zero: none, or not said
+	Cells     []Cells // of who reads this
 	Unknown   []Field // in ascending order
 }
+
+// Cells are a run of cells in one direction of a session, of which the last number
+// is [MaxCell] at most.
+type Cells struct{ First, Count uint32 }
+
+// MaxCell is the largest number of a cell.
+const MaxCell = 1<<31 - 1
+
+// end is the number after the run.
+func (c Cells) end() uint64 { return uint64(c.First) + uint64(c.Count) }
 
 // A Field is one that this program does not know.
 type Field struct {
@@ -207,7 +223,19 @@ func (c *Content) Encode() []byte {
 	if c.Previous != (ID{}) {
 		field(fieldPrevious, c.Previous[:])
 	}
-	for _, f := range c.Unknown {
+	unknown := c.Unknown
+	for len(unknown) > 0 && unknown[0].Number < fieldCells {
+		field(unknown[0].Number, unknown[0].Value)
+		unknown = unknown[1:]
+	}
+	if len(c.Cells) > 0 {
+		var cells []byte
+		for _, run := range c.Cells {
+			cells = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(cells, run.First), run.Count)
+		}
+		field(fieldCells, cells)
+	}
+	for _, f := range unknown {
 		field(f.Number, f.Value)
 	}
 
@@ -307,9 +335,26 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		}
 		c.Previous = ID(v)
 		return c.Previous != (ID{})
+	case fieldCells:
+		return c.decodeCells(v)
 	}
 
 	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
+	return true
+}
+
+func (c *Content) decodeCells(v []byte) bool {
+	if len(v) == 0 || len(v)%8 != 0 || len(v)/8 > MaxCells {
+		return false
+	}
+	var free uint64 // the least number that does not meet the run before
+	for ; len(v) > 0; v = v[8:] {
+		run := Cells{binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])}
+		if run.Count == 0 || uint64(run.First) < free || run.end() > MaxCell+1 {
+			return false
+		}
+		c.Cells, free = append(c.Cells, run), run.end()+1
+	}
 	return true
 }
 
@@ -330,6 +375,8 @@ func (c *Content) complete() bool {
 		return c.Picture != nil
 	case Typing:
 		return !c.Time.IsZero()
+	case Missed:
+		return len(c.Cells) > 0
 	}
 	return true
 }

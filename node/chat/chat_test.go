@@ -101,6 +101,14 @@ func TestDecodeRefuses(t *testing.T) {
 		"empty picture":        join([]byte{9}, field(10, nil)),
 		"read nothing":         {11},
 		"typing without time":  {12},
+		"missed nothing":       {16},
+		"cells empty":          join([]byte{16}, field(32, nil)),
+		"cells cut":            join([]byte{16}, field(32, make([]byte, 12))),
+		"no cell in a run":     join([]byte{16}, field(32, make([]byte, 8))),
+		"runs that meet":       join([]byte{16}, field(32, []byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1})),
+		"runs that descend":    join([]byte{16}, field(32, []byte{0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1})),
+		"too many runs":        join([]byte{16}, field(32, runs(MaxCells+1))),
+		"beyond the last cell": join([]byte{16}, field(32, []byte{0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 2})),
 		"ref of zeros":         join([]byte{2}, text, field(6, make([]byte, 16))),
 		"ref too long":         join([]byte{2}, text, field(6, make([]byte, 17))),
 		"previous of zeros":    join([]byte{2}, text, field(11, make([]byte, 16))),
@@ -136,6 +144,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add((&Content{Kind: Receipt, IDs: []ID{{}}, Unknown: []Field{{99, []byte{}}}}).Encode())
 	f.Add((&Content{Kind: Edit, Ref: ID{1}, Text: "b", Forwarded: true, Timer: MinTimer}).Encode())
 	f.Add((&Content{Kind: Reaction, Ref: ID{1}, Emoji: "👍"}).Encode())
+	f.Add((&Content{Kind: Missed, Cells: []Cells{{1, 2}}, Unknown: []Field{{12, []byte{}}, {33, []byte{}}}}).Encode())
 	f.Add((&Content{Kind: Picture, Picture: []byte("GIF89a")}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Decode(b)

@@ -72,6 +72,13 @@ func (c *Content) fields() []fieldVector {
 	if c.Previous != (ID{}) {
 		add(fieldPrevious, c.Previous[:])
 	}
+	if len(c.Cells) > 0 {
+		var runs []byte
+		for _, r := range c.Cells {
+			runs = append(runs, byte(r.First>>24), byte(r.First>>16), byte(r.First>>8), byte(r.First), byte(r.Count>>24), byte(r.Count>>16), byte(r.Count>>8), byte(r.Count))
+		}
+		add(fieldCells, runs)
+	}
 	for _, u := range c.Unknown {
 		add(u.Number, u.Value)
 	}
@@ -109,6 +116,7 @@ func makeContents(*testing.T) (v contentVectors) {
 		{Kind: Typing, Time: at},
 		{Kind: Text, Text: "and then", Time: at, Previous: ids[0]},
 		{Kind: Timer, Timer: 60, Previous: ids[1]},
+		{Kind: Missed, Cells: []Cells{{0, 1}, {2, 700}, {MaxCell, 1}}},
 	} {
 		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
 	}
@@ -145,8 +153,25 @@ func makeContents(*testing.T) (v contentVectors) {
 		{"previous of zeros", append([]byte{99, 11, 0, 16}, make([]byte, 16)...)},
 		{"previous of 17 bytes", append([]byte{99, 11, 0, 17}, drawn(17)...)},
 		{"cut", []byte{99, 7, 0, 2, 1}},
+		{"missed nothing", []byte{16}},
+		{"no cells", []byte{99, 32, 0, 0}},
+		{"half a run of cells", []byte{99, 32, 0, 4, 0, 0, 0, 1}},
+		{"an empty run of cells", []byte{99, 32, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0}},
+		{"runs of cells that meet", []byte{99, 32, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1}},
+		{"runs of cells that descend", []byte{99, 32, 0, 16, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1}},
+		{"a cell beyond the last", []byte{99, 32, 0, 8, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 2}},
+		{"very many cells", []byte{99, 32, 0, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+		{"65 runs of cells", append([]byte{99, 32, 2, 8}, runs(65)...)},
 	}
 	return v
+}
+
+// runs are n runs of one cell each.
+func runs(n int) (b []byte) {
+	for i := range n {
+		b = append(b, 0, 0, 0, byte(2*i), 0, 0, 0, 1)
+	}
+	return b
 }
 
 func TestSecondImplementation(t *testing.T) {

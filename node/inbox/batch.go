@@ -166,6 +166,7 @@ func (in *Inbox) apply(b *batch) {
 	}
 
 	in.owe(b.owed, b.now)
+	in.noteLosses(b.peers, b.now)
 	for id := range b.typing {
 		in.cfg.Typing(id)
 	}
@@ -406,6 +407,8 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 		err = b.timer(p, place, c.Timer)
 	case chat.Lost:
 		err = b.lost(p, c.IDs)
+	case chat.Missed:
+		err = b.missed(p, c.Cells)
 	case chat.Read:
 		err = b.read(p, c.IDs, b.past(c.Time))
 	}

@@ -132,6 +132,7 @@ type Inbox struct {
 	mu      sync.Mutex
 	table   *watch.Table[owner]
 	owed    map[store.ID]time.Time // when receipts go to a contact
+	losing  map[store.ID]time.Time // when a contact is told what of theirs was given up
 	held    map[store.ID]bool      // contacts of which fragments wait
 	heldNew bool                   // more of them since the last look
 	refused map[string]int64
@@ -171,7 +172,7 @@ func New(cfg Config) *Inbox {
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
 		boxes: make(chan box, maxWaiting), taken: make(chan outbox.Taken), wake: make(chan struct{}, 1),
 		table: watch.NewTable[owner](),
-		owed:  make(map[store.ID]time.Time), held: make(map[store.ID]bool),
+		owed:  make(map[store.ID]time.Time), losing: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
 		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in
@@ -234,20 +235,20 @@ func (in *Inbox) Run(ctx context.Context) error {
 	chores := []struct {
 		do func(context.Context) (time.Time, error)
 		at time.Time
-	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()},
+	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()}, {do: in.tellMissed},
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.dropLate, at: time.Now().Add(lateEvery)},
 		{do: in.askEarly, at: time.Now().Add(earlyPause)},
 		{do: in.offerAgain, at: time.Now().Add(offerLook)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
-	const receipts, releases, invites = 0, 1, 2
+	const receipts, releases, invites, losses = 0, 1, 2, 3
 
 	for {
 		now := time.Now()
 		next := now.Add(tidyEvery)
 		for i := range chores {
 			c := &chores[i]
-			if !c.at.IsZero() && !c.at.After(now) || i == receipts || i == releases && in.takeHeldNew() {
+			if !c.at.IsZero() && !c.at.After(now) || i == receipts || i == losses || i == releases && in.takeHeldNew() {
 				at, err := c.do(ctx)
 				if err != nil {
 					if ctx.Err() != nil {
@@ -298,7 +299,7 @@ func (in *Inbox) signal() {
 // load reads the state that an earlier run has left.
 func (in *Inbox) load(ctx context.Context) error {
 	var owners []owner
-	var owed, waiting []store.ID
+	var owed, waiting, losing []store.ID
 	var missing map[store.Node]time.Time
 
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
@@ -322,6 +323,9 @@ func (in *Inbox) load(ctx context.Context) error {
 			in.cfg.Outbox.Suspend(c.ID, s.Retired())
 			in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
 			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
+			if s.Losing() {
+				losing = append(losing, c.ID)
+			}
 		}
 
 		invites, err := tx.Invites()
@@ -353,6 +357,9 @@ func (in *Inbox) load(ctx context.Context) error {
 	}
 	for _, id := range waiting {
 		in.held[id] = true
+	}
+	for _, id := range losing {
+		in.losing[id] = missedAt(time.Now())
 	}
 	in.mu.Unlock()
 
@@ -486,7 +493,7 @@ func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if !p.PassedAt.IsZero() && len(p.session.GiveUp(uint64(p.Passed))) > 0 {
+			if !p.PassedAt.IsZero() && p.session.GiveUp(uint64(p.Passed)) {
 				p.stepped = true
 			}
 			p.Passed, p.PassedAt, p.changed = int64(p.session.Passed()), now, true

@@ -161,13 +161,10 @@ func ownerOf(row store.Invite) owner { return owner{invite: row.ID} }
 
 // seal puts a content in the outbox for a peer with its session open in this batch.
 func (b *batch) seal(p *peer, c *chat.Content) error {
-	id := store.NewID()
-	cells, err := p.session.Seal(session.ID(id), c.Encode(), 0)
-	if err != nil {
-		return err
+	q, err := outbox.QueueIn(b.tx, p.ID, p.session, c, b.now)
+	if err == nil {
+		b.queued = append(b.queued, q)
 	}
-	q, err := outbox.QueueSealed(b.tx, p.ID, id, c.Kind, cells, b.now)
-	b.queued = append(b.queued, q)
 	return err
 }
 

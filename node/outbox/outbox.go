@@ -194,7 +194,7 @@ func (o *Outbox) add(it store.Item, boxes [][]byte) {
 	}
 
 	e := &entry{index: -1, boxes: boxes, came: time.Now(), order: it.Created.UnixMicro(), Entry: Entry{
-		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State}}
+		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State, After: it.After}}
 	if e.signal() { // it is nowhere else
 		o.kept += len(boxes)
 	} else if boxes == nil || o.kept+len(boxes) > maxKept {

@@ -53,6 +53,7 @@ type Entry struct {
 	Kind    chat.Kind
 	Created time.Time
 	State   api.State
+	After   time.Time // of one that was lost: it is not sealed anew before
 	Cells   []CellState
 	// Sent is when every cell was first known to be stored.
 	Sent time.Time
@@ -132,7 +133,9 @@ const (
 // waits, so that their times tell less of each other.
 //
 //	queued ──Seal──► sealed ──Put, every cell once──► sent ──receipt──► gone
-//	   └──────────────────┴───────── Lifetime ──────────┴──► failed
+//	   │▲                 │                              │
+//	   │└─────────────────┴── the recipient has missed it┤
+//	   └──────────────────┴───────── Lifetime ───────────┴──► failed
 //
 // A content without receipts is finished when all copies are stored. Of a typing that
 // is one copy, at the first mailbox that stores it: without it the recipient would wait
@@ -158,7 +161,11 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		later(e.Created.Add(Lifetime))
 	}
 	if e.State == api.StateQueued {
-		if p.Suspended || p.Full {
+		switch {
+		case p.Suspended || p.Full:
+			return nil, again
+		case e.After.After(now) && e.After.Before(now.Add(2*lastRepair)): // or the clock was set back
+			later(e.After)
 			return nil, again
 		}
 		return []Action{{Do: Seal}}, again
@@ -329,6 +336,15 @@ func repairAt(e *Entry, c *Copy, p Peer, jitter float64) time.Time {
 		return p.Heard
 	}
 	return c.Stored.Add(spread(grow(firstRepair, 4, c.Repairs, lastRepair), jitter))
+}
+
+// renewWait is for how long a content waits that was lost as often. A contact who says
+// that all was has it no more often than one who never answers.
+func renewWait(renewed int, jitter float64) time.Duration {
+	if renewed == 0 {
+		return 0
+	}
+	return spread(grow(firstRepair, 4, renewed-1, lastRepair), jitter)
 }
 
 func askAt(e *Entry, p Peer, jitter float64) time.Time {

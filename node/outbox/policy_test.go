@@ -70,6 +70,11 @@ func TestNext(t *testing.T) {
 		again time.Duration // never: when something changes
 	}{
 		{"queued", with(text, func(e *Entry) { e.State = api.StateQueued }), two, 0, "seal", Lifetime},
+		{"lost before", with(text, func(e *Entry) { e.State, e.After = api.StateQueued, at(time.Hour) }), two, 0, "", time.Hour},
+		{"lost, and it is time", with(text, func(e *Entry) { e.State, e.After = api.StateQueued, at(time.Hour) }), two, time.Hour, "seal", Lifetime},
+		{"lost, and the clock was set back", with(text, func(e *Entry) { e.State, e.After = api.StateQueued, at(1000*time.Hour) }), two, time.Hour, "seal", Lifetime},
+		{"lost, and nothing can be sealed", with(text, func(e *Entry) { e.State, e.After = api.StateQueued, at(time.Hour) }),
+			Peer{Mailboxes: two.Mailboxes, Full: true}, 0, "", Lifetime},
 		{"sealed: both copies of each cell", with(text, func(e *Entry) { e.Cells = cells(nil, nil) }),
 			two, 0, "put 0 a, put 0 b, put 1 a, put 1 b", askSilent},
 		{"nowhere to put", with(text, func(e *Entry) { e.Cells = cells(nil) }), Peer{}, 0, "", askSilent},

@@ -99,7 +99,9 @@ func (q *Queued) Sealed() bool { return q.item.State == api.StateSealed }
 func (q *Queued) Kind() chat.Kind { return chat.Kind(q.item.Kind) }
 
 // there reports whether the content is in the outbox.
-func (q *Queued) there() bool { return q.Sealed() || survives(chat.Kind(q.item.Kind)) }
+func (q *Queued) there() bool {
+	return q.Sealed() || survives(chat.Kind(q.item.Kind)) || !q.item.After.IsZero()
+}
 
 func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	s, version, err := Session(tx, q.item.Contact)
@@ -116,6 +118,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 		return errors.Join(err, session.ErrWaiting)
 	}
 
+	first := s.Sealed()
 	cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
@@ -130,7 +133,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 	}
 
 	q.signals = &Signals{q.item.Contact, version + 1, s.Signals()}
-	return q.setCells(tx, cells)
+	return q.setCells(tx, int64(first), cells)
 }
 
 // waitReason returns the reason why a content waits unencrypted.
@@ -141,24 +144,46 @@ func (q *Queued) waitReason(tx *store.Tx) string {
 	return waitsForAnswer
 }
 
-// QueueSealed puts an already sealed content in the outbox.
+// QueueSealed puts an already sealed content in the outbox, one that no session counts.
 func QueueSealed(tx *store.Tx, contact, id store.ID, kind chat.Kind, cells []session.Cell, now time.Time) (Queued, error) {
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(kind), Created: now, State: api.StateQueued}}
 	if err := tx.AddItem(q.item); err != nil {
 		return q, err
 	}
-	return q, q.setCells(tx, cells)
+	return q, q.setCells(tx, -1, cells)
 }
 
-func (q *Queued) setCells(tx *store.Tx, cells []session.Cell) error {
-	q.item.State = api.StateSealed
+// QueueIn puts a content in the outbox, sealed in a session that the caller holds and
+// stores.
+func QueueIn(tx *store.Tx, contact store.ID, s *session.Session, c *chat.Content, now time.Time) (Queued, error) {
+	q := Queued{item: store.Item{ID: store.NewID(), Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
+	content := c.Encode()
+	if keeps(c.Kind) {
+		q.item.Content = content
+	}
+
+	first := s.Sealed()
+	cells, err := s.Seal(session.ID(q.item.ID), content, 0)
+	if err != nil {
+		return q, err
+	}
+	if err := tx.AddItem(q.item); err != nil {
+		return q, err
+	}
+	return q, q.setCells(tx, int64(first), cells)
+}
+
+// setCells gives an item its cells, of which the first has a number in the session, or
+// -1.
+func (q *Queued) setCells(tx *store.Tx, first int64, cells []session.Cell) error {
+	q.item.State, q.item.First, q.item.After = api.StateSealed, first, time.Time{}
 	q.item.Cells, q.boxes = nil, nil
 	for i := range cells {
 		c := store.Cell{Index: i, Tag: store.Tag(cells[i].Tag), Box: cells[i].Box[:]}
 		q.item.Cells = append(q.item.Cells, c)
 		q.boxes = append(q.boxes, c.Box)
 	}
-	return tx.SealItem(q.item.ID, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
+	return tx.SealItem(q.item.ID, first, q.item.Cells, keeps(chat.Kind(q.item.Kind)))
 }
 
 // reseal seals a content that was queued without a session. One about an erased message

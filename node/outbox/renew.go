@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"starling/node/api"
@@ -15,17 +16,21 @@ import (
 const (
 	waitsForSession = "waits for a new session with this contact"
 	waitsForAnswer  = "waits until your contact has collected what was sent before"
+	wasLost         = "was lost on the way and is sent again"
 )
 
 // survives reports whether a content is said again in the next session if it
-// was not delivered. The others come anew with that session.
-func survives(k chat.Kind) bool { return k.Message() || k == chat.Edit || keeps(k) }
+// was not delivered. The others come anew with that session, or say something of
+// the one before.
+func survives(k chat.Kind) bool {
+	return k.Message() || k == chat.Edit || keeps(k) && k != chat.Missed
+}
 
 // keeps reports whether an item holds its own content until it is delivered, because no
 // other row does.
 func keeps(k chat.Kind) bool {
 	switch k {
-	case chat.Delete, chat.Reaction, chat.Timer, chat.Read, chat.Lost:
+	case chat.Delete, chat.Reaction, chat.Timer, chat.Read, chat.Lost, chat.Missed:
 		return true
 	}
 	return false
@@ -34,8 +39,11 @@ func keeps(k chat.Kind) bool {
 // said returns the content of an item, or [store.ErrNotFound] if it was erased.
 func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	kind := chat.Kind(it.Kind)
-	if keeps(kind) {
+	switch {
+	case keeps(kind):
 		return it.Content, nil
+	case kind == chat.Profile || kind == chat.Mailboxes:
+		return whereabouts(tx, it)
 	}
 
 	id := it.ID
@@ -62,6 +70,27 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	}
 
 	return Message(m).Encode(), nil
+}
+
+// whereabouts returns what an item says that tells where we fetch, as it is by now.
+func whereabouts(tx *store.Tx, it store.Item) ([]byte, error) {
+	c := &chat.Content{Kind: chat.Kind(it.Kind)}
+	mine, err := tx.Mailboxes(it.Contact[:], true)
+	for _, m := range mine {
+		if m.Retired.IsZero() && len(c.Mailboxes) < chat.MaxMailboxes {
+			c.Mailboxes = append(c.Mailboxes, m.Hint)
+		}
+	}
+	if err == nil && len(c.Mailboxes) == 0 {
+		err = store.ErrNotFound
+	}
+	if err == nil && c.Kind == chat.Profile {
+		c.Name, err = tx.Owner()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Encode(), nil
 }
 
 // Message returns the content that a message is sent as, with its picture if it
@@ -95,7 +124,8 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 		err = store.ErrNotFound
 		if survives(kind) {
 			var q Queued
-			if q, err = unseal(tx, it, now); err == nil {
+			it.After = time.Time{}
+			if q, err = unseal(tx, it, waitsForSession, now); err == nil {
 				waiting = append(waiting, q)
 			}
 		}
@@ -107,17 +137,31 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 	return waiting, gone, err
 }
 
+// Renew takes back, within a transaction, a content with cells that the recipient has
+// stopped to wait for. It is sealed anew under the same id: at once the first time, later
+// no sooner than a mailbox would be given its copies again. [store.ErrNotFound]: nothing is
+// left of the content, and it is erased.
+func Renew(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
+	it.After = now.Add(renewWait(it.Renewed, rand.Float64()))
+	it.Renewed++
+	q, err := unseal(tx, it, wasLost, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return q, errors.Join(err, tx.RemoveItem(it.ID))
+	}
+	return q, err
+}
+
 // unseal returns [store.ErrNotFound] if nothing is left of the content of the item.
-func unseal(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
+func unseal(tx *store.Tx, it store.Item, reason string, now time.Time) (Queued, error) {
 	if _, err := said(tx, it); err != nil {
 		return Queued{}, err
 	}
-	it.Cells = nil
+	it.Cells, it.First = nil, -1
 	if it.State != api.StateFailed {
 		it.State = api.StateQueued
 		m, err := tx.Message(it.ID)
-		if err == nil && (m.State != api.StateQueued || m.Reason != waitsForSession) {
-			err = tx.SetState(m, api.StateQueued, waitsForSession, now)
+		if err == nil && (m.State != api.StateQueued || m.Reason != reason) {
+			err = tx.SetState(m, api.StateQueued, reason, now)
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return Queued{}, err
@@ -143,11 +187,12 @@ func Reseal(tx *store.Tx, s *session.Session, waiting []Queued, now time.Time) e
 			return nil // this and the rest: when there is room
 		}
 
+		first := s.Sealed()
 		cells, err := s.Seal(session.ID(q.item.ID), content, 0)
 		if err != nil {
 			return err
 		}
-		if err := q.setCells(tx, cells); err != nil {
+		if err := q.setCells(tx, int64(first), cells); err != nil {
 			return err
 		}
 		if err := tx.Tell(q.item.ID, api.StateSealed, "", now); err != nil {

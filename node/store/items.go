@@ -17,9 +17,12 @@ type Item struct {
 	Kind    int // chat.Kind
 	Created time.Time
 	State   api.State
-	Ref     ID     // of an edit: the message
-	Content []byte // nil if it is to be made of a message, and once it is sealed unless it is kept
-	Cells   []Cell // once it is sealed, without their boxes
+	Ref     ID        // of an edit: the message
+	Content []byte    // nil if it is to be made of a message, and once it is sealed unless it is kept
+	Cells   []Cell    // once it is sealed, without their boxes
+	First   int64     // number of the first of them in the session; -1: none
+	Renewed int       // how often it was lost and sealed anew
+	After   time.Time // of one that was lost: it is not sealed before; others do not wait for it
 }
 
 // A Cell is a sealed part of an item.
@@ -30,11 +33,12 @@ type Cell struct {
 	Stored map[Node]time.Time // mailboxes that have said they keep it
 }
 
-const itemColumns = `id, contact, kind, created, state, ref, content`
+const itemColumns = `id, contact, kind, created, state, ref, content, first, renewed, after`
 
 func scanItem(r Row) Item {
 	return Item{ID: r.ID(0), Contact: r.ID(1), Kind: int(r.Int(2)), Created: r.Time(3),
-		State: api.State(r.Text(4)), Ref: r.ID(5), Content: r.Blob(6)}
+		State: api.State(r.Text(4)), Ref: r.ID(5), Content: r.Blob(6),
+		First: r.Int(7), Renewed: int(r.Int(8)), After: r.Time(9)}
 }
 
 // AddItem puts a content in the outbox.
@@ -43,14 +47,15 @@ func (t OutboxTable) AddItem(it Item) error {
 	if it.Content != nil {
 		content = it.Content
 	}
-	return t.tx.exec(`INSERT INTO items(`+itemColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?)`,
+	return t.tx.exec(`INSERT INTO items(id, contact, kind, created, state, ref, content) VALUES(?, ?, ?, ?, ?, ?, ?)`,
 		it.ID, it.Contact, it.Kind, it.Created, string(it.State), orNull(it.Ref), content)
 }
 
-// SealItem gives an item its cells. Its content is erased unless it is kept for another
-// session.
-func (t OutboxTable) SealItem(id ID, cells []Cell, keep bool) error {
-	if err := t.tx.execOne(`UPDATE items SET state = 'sealed', content = iif(?2, content, NULL) WHERE id = ?1`, id, keep); err != nil {
+// SealItem gives an item its cells, of which the first has a number in the session, or -1.
+// Its content is erased unless it is kept for another session.
+func (t OutboxTable) SealItem(id ID, first int64, cells []Cell, keep bool) error {
+	if err := t.tx.execOne(`UPDATE items SET state = 'sealed', first = ?3, after = 0, content = iif(?2, content, NULL) WHERE id = ?1`,
+		id, keep, first); err != nil {
 		return err
 	}
 	for _, c := range cells {
@@ -78,6 +83,14 @@ func (t OutboxTable) ItemOf(contact ID, content ContentID) (Item, error) {
 		return Item{}, ErrNotFound
 	}
 	return it, err
+}
+
+// SealedIn returns the items on their way to a contact that have one of the cells from
+// first to before end of their session.
+func (t OutboxTable) SealedIn(contact ID, first, end int64) ([]Item, error) {
+	return collect(t.tx, scanItem, `SELECT `+itemColumns+` FROM items
+		WHERE contact = ?1 AND state IN ('sealed', 'sent') AND first BETWEEN 0 AND ?3 - 1
+		AND first + (SELECT count(*) FROM cells WHERE item = id) > ?2 ORDER BY rowid`, contact, first, end)
 }
 
 // Items returns the whole outbox in the order it was filled.
@@ -139,7 +152,7 @@ func (t OutboxTable) SetItemState(id ID, state api.State) error {
 
 // RestartItem gives an item its whole lifetime again.
 func (t OutboxTable) RestartItem(id ID, state api.State, now time.Time) error {
-	if err := t.tx.execOne(`UPDATE items SET state = ?, created = ? WHERE id = ?`, string(state), now, id); err != nil {
+	if err := t.tx.execOne(`UPDATE items SET state = ?, created = ?, renewed = 0, after = 0 WHERE id = ?`, string(state), now, id); err != nil {
 		return err
 	}
 	return errors.Join(t.tx.exec(`DELETE FROM copies WHERE item = ?`, id), t.tx.exec(`DELETE FROM losses WHERE item = ?`, id))
@@ -151,10 +164,10 @@ func (t OutboxTable) RemoveItem(id ID) error {
 }
 
 // QueuedBefore reports whether something for the same contact was put in the outbox
-// before an item and is not sealed yet.
+// before an item and is not sealed yet, without what was lost.
 func (t OutboxTable) QueuedBefore(id ID) (bool, error) {
 	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM items a JOIN items b ON a.contact = b.contact
-		WHERE b.id = ? AND a.rowid < b.rowid AND a.state = 'queued')`, id)
+		WHERE b.id = ? AND a.rowid < b.rowid AND a.state = 'queued' AND a.after = 0)`, id)
 	return n != 0, err
 }
 

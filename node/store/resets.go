@@ -53,10 +53,11 @@ func (t ResetTable) ItemsOf(contact ID) ([]Item, error) {
 	return items, err
 }
 
-// UnsealItem sets an item's state and erases its cells. It is to be sealed in
-// another session.
+// UnsealItem sets an item's state, how often it was lost and from when it may be sealed,
+// and erases its cells. It is to be sealed anew.
 func (t ResetTable) UnsealItem(it Item) error {
-	if err := t.tx.execOne(`UPDATE items SET state = ? WHERE id = ?`, string(it.State), it.ID); err != nil {
+	if err := t.tx.execOne(`UPDATE items SET state = ?, first = -1, renewed = ?, after = ? WHERE id = ?`,
+		string(it.State), it.Renewed, it.After, it.ID); err != nil {
 		return err
 	}
 	if err := t.tx.exec(`DELETE FROM cells WHERE item = ?`, it.ID); err != nil {

@@ -143,7 +143,10 @@ CREATE TABLE items (             -- the outbox: contents on their way
 	created   INTEGER NOT NULL,
 	state     TEXT NOT NULL,     -- api.State but delivered: that erases the row
 	content   BLOB,              -- until sealed
-	ref       BLOB               -- of an edit: the message, which holds the text
+	ref       BLOB,              -- of an edit: the message, which holds the text
+	first     INTEGER NOT NULL DEFAULT -1, -- number of its first cell in the session
+	renewed   INTEGER NOT NULL DEFAULT 0,  -- how often it was lost and sealed anew
+	after     INTEGER NOT NULL DEFAULT 0   -- of one that was lost: not sealed before
 );
 CREATE INDEX items_contact ON items(contact);
 CREATE TABLE cells (

@@ -316,7 +316,7 @@ func TestRotate(t *testing.T) {
 			tx.SetNetworkState([]byte("guards")),
 			tx.AddInvite(Invite{ID: "inv", Created: now, Expires: now, State: InviteOpen}, []byte("invite")),
 			tx.AddItem(item),
-			tx.SealItem(item.ID, []Cell{{Tag: tag, Box: []byte("box")}}, false))
+			tx.SealItem(item.ID, 0, []Cell{{Tag: tag, Box: []byte("box")}}, false))
 	})
 	check := func(s *Store) {
 		t.Helper()
@@ -510,7 +510,7 @@ func benchmarkSend(b *testing.B, parallel int) {
 			_, err = tx.AddMessage(m, now)
 			return errors.Join(err, tx.SetSession(c.ID, v, state),
 				tx.AddItem(Item{ID: id, Contact: c.ID, Created: now, State: api.StateQueued}),
-				tx.SealItem(id, []Cell{{Tag: Tag(id), Box: make([]byte, 1536)}}, false),
+				tx.SealItem(id, 0, []Cell{{Tag: Tag(id), Box: make([]byte, 1536)}}, false),
 				tx.SetState(m, api.StateSealed, "", now))
 		})
 		if err != nil {

@@ -113,8 +113,8 @@ func (l *Line) Part(k Keeper, c Cell) error {
 
 	// Acknowledge complete contents even before their turn, and take those that need
 	// none.
-	if data, seqs, ok := l.assemble(c.Content, c.Count); ok {
-		if err := l.whole(k, c, data, seqs); err != nil {
+	if data, ok := l.assemble(&c); ok {
+		if err := l.whole(k, c, data); err != nil {
 			return err
 		}
 	}
@@ -122,7 +122,7 @@ func (l *Line) Part(k Keeper, c Cell) error {
 }
 
 // whole takes a complete content when its last cell has come, or lets it wait.
-func (l *Line) whole(k Keeper, c Cell, data []byte, seqs []int64) error {
+func (l *Line) whole(k Keeper, c Cell, data []byte) error {
 	ready, err := k.Ready(data)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (l *Line) whole(k Keeper, c Cell, data []byte, seqs []int64) error {
 		if err := k.Take(c, data, true); err != nil {
 			return err
 		}
-		return l.mark(k, seqs)
+		return l.mark(k, c.Content)
 	}
 	if l.waits != nil {
 		l.waits[c.Content] = waiting{Wait: k.Wait(data)}
@@ -156,27 +156,22 @@ func (l *Line) makeRoom(k Keeper) error {
 	return nil
 }
 
-// assemble returns the data of a content and the numbers of its cells, if all are
-// there. A content without cells, as of a cell that keeps only a
-// place, is not there.
-func (l *Line) assemble(content ID, count int) (data []byte, seqs []int64, ok bool) {
-	parts := make([]*Cell, count)
-	n := 0
+// assemble returns the data of the content of a cell, if all its cells are there. They
+// follow each other: a content that is sealed again, under the same id, may have changed.
+// A content without cells, as of a cell that keeps only a place, is not there.
+func (l *Line) assemble(of *Cell) (data []byte, ok bool) {
+	if of.Count == 0 {
+		return nil, false
+	}
+	next := 0
 	for i := range l.cells {
 		c := &l.cells[i]
-		if c.Count == count && c.Content == content && c.Index < count && parts[c.Index] == nil {
-			parts[c.Index] = c
-			n++
+		if c.Count == of.Count && c.Content == of.Content && c.Index == next && c.Seq-int64(c.Index) == of.Seq-int64(of.Index) {
+			data = append(data, c.Data...)
+			next++
 		}
 	}
-	if n < count || count == 0 {
-		return nil, nil, false
-	}
-	for _, c := range parts {
-		data = append(data, c.Data...)
-		seqs = append(seqs, c.Seq)
-	}
-	return data, seqs, true
+	return data, next == of.Count
 }
 
 // advance takes the contents at their turn.
@@ -211,7 +206,7 @@ func (l *Line) takeNext(k Keeper) (bool, error) {
 			l.Next++
 			return true, l.drop(k, c.Seq)
 		}
-		data, seqs, ok := l.assemble(c.Content, c.Count)
+		data, ok := l.assemble(&c)
 		if !ok {
 			continue
 		}
@@ -219,16 +214,18 @@ func (l *Line) takeNext(k Keeper) (bool, error) {
 		if err := k.Take(c, data, false); err != nil {
 			return false, err
 		}
-		return true, l.mark(k, seqs)
+		return true, l.mark(k, c.Content)
 	}
 	return false, nil
 }
 
-// mark empties the cells of a taken content.
-func (l *Line) mark(k Keeper, seqs []int64) error {
+// mark empties the cells of a taken content, of all its sealings.
+func (l *Line) mark(k Keeper, content ID) error {
+	var seqs []int64
 	for i := range l.cells {
-		if c := &l.cells[i]; slices.Contains(seqs, c.Seq) {
+		if c := &l.cells[i]; c.Content == content && c.Count > 0 {
 			c.Count, c.Data = 0, nil
+			seqs = append(seqs, c.Seq)
 		}
 	}
 	return k.Mark(seqs)
@@ -247,7 +244,7 @@ func (l *Line) look(k Keeper) {
 	}
 	l.waits = make(map[ID]waiting)
 	for _, c := range l.cells {
-		if data, _, ok := l.assemble(c.Content, c.Count); ok {
+		if data, ok := l.assemble(&c); ok {
 			l.waits[c.Content] = waiting{Wait: k.Wait(data)}
 		}
 	}
@@ -276,7 +273,7 @@ func (l *Line) early() (Cell, bool) {
 		if c.Count == 0 {
 			return c, true
 		}
-		if _, _, ok := l.assemble(c.Content, c.Count); ok {
+		if _, ok := l.assemble(&c); ok {
 			return c, true
 		}
 	}

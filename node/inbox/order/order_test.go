@@ -170,13 +170,27 @@ func TestPieces(t *testing.T) {
 	m.part(4, 1, 0, 2, "c - turn", 0)
 	m.want(t, "a", 1, 3)
 	// Pieces that do not agree are no content.
-	m.part(5, 1, 1, 3, "b - turn", 0)
-	m.part(6, 1, 7, 2, "b - turn", 0)
-	m.part(7, 1, 2, 2, "b - turn", 0)
-	m.want(t, "a", 4, 3)
-	m.part(8, 1, 1, 2, "b - turn", 0) // and the one that was missing
+	m.part(6, 1, 1, 3, "b - turn", 0)
+	m.part(7, 1, 7, 2, "b - turn", 0)
+	m.part(8, 1, 2, 2, "b - turn", 0)
+	m.part(9, 1, 1, 2, "b - turn", 0) // does not follow the first
 	m.line.Finish(m)
-	m.want(t, "a b", 3, 9)
+	m.want(t, "a", 5, 3)
+	m.part(5, 1, 1, 2, "b - turn", 0) // the one that was missing
+	m.line.Finish(m)
+	m.want(t, "a b", 0, 10)
+}
+
+// A content that was lost in part and sealed again, and says something else by now, is
+// not made of pieces of both.
+func TestPiecesOfTwoSealings(t *testing.T) {
+	m := newMemory()
+	m.part(0, 0, 0, 2, "former - turn", 0)
+	m.part(3, 0, 1, 2, "latter - turn", 0)
+	m.want(t, "", 2, 0)
+	m.part(2, 0, 0, 2, "latter - turn", 0)
+	m.line.Finish(m)
+	m.want(t, "latter", 0, 4)
 }
 
 // Contents that are no part of the conversation are taken at once.
