@@ -119,13 +119,14 @@ func (b *batch) missed(p *peer, cells []chat.Cells) error {
 		}
 		for _, it := range items {
 			q, err := outbox.Renew(b.tx, it, b.now)
-			switch {
-			case errors.Is(err, store.ErrNotFound): // erased meanwhile
-				b.gone = append(b.gone, it.ID)
-			case err != nil:
-				return err
-			default:
+			if err == nil {
 				b.queued = append(b.queued, q)
+			} else if errors.Is(err, store.ErrNotFound) { // erased meanwhile
+				b.gone = append(b.gone, it.ID)
+				err = b.tx.RemoveItem(it.ID)
+			}
+			if err != nil {
+				return err
 			}
 		}
 	}

@@ -338,8 +338,8 @@ func repairAt(e *Entry, c *Copy, p Peer, jitter float64) time.Time {
 	return c.Stored.Add(spread(grow(firstRepair, 4, c.Repairs, lastRepair), jitter))
 }
 
-// renewWait is for how long a content waits that was lost as often. A contact who says
-// that all was has it no more often than one who never answers.
+// renewWait is the wait of a content before it is sealed anew, by how often it was. A
+// contact who calls everything lost gets it no more often than a silent one.
 func renewWait(renewed int, jitter float64) time.Duration {
 	if renewed == 0 {
 		return 0

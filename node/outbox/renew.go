@@ -121,6 +121,7 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 		if kind == chat.Profile && keep {
 			continue
 		}
+
 		err = store.ErrNotFound
 		if survives(kind) {
 			var q Queued
@@ -140,15 +141,11 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 // Renew takes back, within a transaction, a content with cells that the recipient has
 // stopped to wait for. It is sealed anew under the same id: at once the first time, later
 // no sooner than a mailbox would be given its copies again. [store.ErrNotFound]: nothing is
-// left of the content, and it is erased.
+// left of the content.
 func Renew(tx *store.Tx, it store.Item, now time.Time) (Queued, error) {
 	it.After = now.Add(renewWait(it.Renewed, rand.Float64()))
 	it.Renewed++
-	q, err := unseal(tx, it, wasLost, now)
-	if errors.Is(err, store.ErrNotFound) {
-		return q, errors.Join(err, tx.RemoveItem(it.ID))
-	}
-	return q, err
+	return unseal(tx, it, wasLost, now)
 }
 
 // unseal returns [store.ErrNotFound] if nothing is left of the content of the item.
