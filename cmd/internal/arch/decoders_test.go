@@ -15,6 +15,7 @@ var decoder = regexp.MustCompile(`^(Parse|Unmarshal|Decode|Cut|parse|unmarshal|d
 // decoder of its package that one does; anything else is a reason.
 var notFuzzed = map[string]string{
 	"node cut":                              "a text of the owner's, for the screen",
+	"node/chat Content.decodeCells":         "by Decode",
 	"node/chat Content.decodeField":         "by Decode",
 	"node/store parseMarker":                "by parseMarkerRow",
 	"p2p/client Client.parseHint":           "it is directory.ParseHint and a rule",
@@ -33,6 +34,7 @@ var notFuzzed = map[string]string{
 	"session gap.unmarshal":                 "by UnmarshalSession",
 	"session pendingHello.unmarshal":        "by UnmarshalInvite",
 	"session receiver.unmarshal":            "by UnmarshalSession",
+	"session receiver.unmarshalLost":        "by UnmarshalSession",
 	"session sender.unmarshal":              "by UnmarshalSession",
 	"session signal.unmarshal":              "by UnmarshalSession",
 	"session/ratchet/spqr/chain link.parse": "by Unmarshal",
