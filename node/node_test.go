@@ -30,7 +30,7 @@ type user struct {
 	stop    func() error
 }
 
-const passphrase = "open sesame"
+const passphrase = "open sesame, my old friend"
 
 // newUser makes a profile and starts a node on it.
 func newUser(t testing.TB, net *nettest.Net, name string) *user {

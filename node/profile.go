@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	guessing "starling/node/api/passphrase"
 	"starling/node/config"
 	"starling/node/store"
 )
@@ -80,8 +81,8 @@ func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 // ChangePassphrase gives the profile another passphrase and other keys. Wrong ones
 // count as those of Unlock do.
 func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
-	if req.New == "" {
-		return noPassphrase
+	if err := hardToGuess(req.New, n.store.Cheap()); err != nil {
+		return err
 	}
 	if err := n.unlock.begin(ctx); err != nil {
 		return err
@@ -101,10 +102,36 @@ func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) 
 
 // ChangePassphrase does the same for a profile on which no node runs.
 func ChangePassphrase(p config.Profile, old, new string) error {
-	if new == "" {
-		return noPassphrase
+	if err := hardToGuess(new, false); err != nil {
+		return err
 	}
 	return apiError(store.ChangePassphrase(p, old, new, store.KDF{}))
+}
+
+// hardToGuess refuses a new passphrase that is too easy to guess. A profile whose
+// derivation is cheap protects nothing, and may have any but none.
+func hardToGuess(p string, cheap bool) error {
+	if p == "" {
+		return noPassphrase
+	}
+	strength, why := guessing.Judge(p)
+	if cheap || strength > guessing.Refused {
+		return nil
+	}
+	e := &api.Error{Code: api.CodeWeakPassphrase, Message: "this passphrase is too easy to guess", Hint: "four or five words that do not belong together are good"}
+	switch why {
+	case guessing.Short:
+		e.Message = "this passphrase is too short: it is guessed soon"
+	case guessing.Common:
+		e.Message = "this passphrase is too easy to guess: words, names and passwords that many people use are tried first"
+	case guessing.Repeat:
+		e.Message = "this passphrase is too easy to guess: it repeats itself, or counts up"
+	case guessing.Row:
+		e.Message = "this passphrase is too easy to guess: its letters lie beside each other on the keyboard"
+	case guessing.Date:
+		e.Message = "this passphrase is too easy to guess: dates and years are tried first"
+	}
+	return e
 }
 
 var noPassphrase = &api.Error{Code: api.CodeUsage, Message: "the new passphrase is empty", Hint: "choose one: it encrypts everything in the profile"}
@@ -114,6 +141,11 @@ func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 	if !filepath.IsAbs(req.Path) {
 		return &api.Error{Code: api.CodeUsage, Message: "the path of a backup begins at the root",
 			Hint: "the node has a working directory of its own"}
+	}
+	if req.Passphrase != "" { // which is told in words of its own
+		if err := hardToGuess(req.Passphrase, n.store.Cheap()); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

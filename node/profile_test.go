@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,7 +163,7 @@ func TestChangePassphrase(t *testing.T) {
 		if err := change(passphrase, ""); api.CodeOf(err) != api.CodeUsage {
 			t.Errorf("with none: %v", err)
 		}
-		if err := change(passphrase, "another"); err != nil {
+		if err := change(passphrase, "another horse than before"); err != nil {
 			t.Fatal(err)
 		}
 		if err := ada.Unlock(t.Context(), passphrase); api.CodeOf(err) != api.CodeWrongPassphrase {
@@ -175,7 +176,7 @@ func TestChangePassphrase(t *testing.T) {
 		if _, err := New(Config{Profile: ada.dir, Passphrase: passphrase}); api.CodeOf(err) != api.CodeWrongPassphrase {
 			t.Errorf("opened with the old one: %v", err)
 		}
-		if err := ChangePassphrase(ada.dir, "another", passphrase); err != nil {
+		if err := ChangePassphrase(ada.dir, "another horse than before", passphrase); err != nil {
 			t.Fatal(err)
 		}
 		ada.start()
@@ -211,4 +212,43 @@ func TestUnlock(t *testing.T) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
+}
+
+// TestWeakPassphrases: where a person chooses a passphrase it has to be hard to guess,
+// and the error says in words why it is not.
+func TestWeakPassphrases(t *testing.T) {
+	p := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
+	weak := map[string]string{
+		"bp": "short", "aaaaaaaa": "repeats", "Passwort123": "people use", "пароль123": "people use", "tgbnhyujm": "keyboard", "19.04.1984": "dates",
+		strings.Repeat("abc", 1000): "repeats",
+	}
+	refused := func(doing, passphrase string, err error) {
+		t.Helper()
+		if api.CodeOf(err) != api.CodeWeakPassphrase || !strings.Contains(err.Error(), weak[passphrase]) {
+			t.Errorf("%s with %.20q: %v", doing, passphrase, err)
+		}
+	}
+
+	for w := range weak {
+		refused("make", w, Create(p, w, "Ada", store.KDF{}))
+	}
+	if p.Exists() {
+		t.Fatal("a profile was made")
+	}
+	if err := Create(p, passphrase, "Ada", store.KDF{}); err != nil {
+		t.Fatal(err)
+	}
+	refused("change", "bp", ChangePassphrase(p, passphrase, "bp"))
+
+	mesh := nettest.New(2)
+	n, err := New(Config{Profile: p, Passphrase: passphrase, NoSocket: true,
+		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) { return mesh.Client(cfg), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for w := range weak {
+		refused("back up", w, n.Backup(t.Context(), api.BackupRequest{Path: filepath.Join(t.TempDir(), "b"), Passphrase: w}))
+		refused("change while it runs", w, n.ChangePassphrase(t.Context(), api.PassphraseRequest{Old: passphrase, New: w}))
+	}
 }

@@ -41,6 +41,7 @@ const (
 	CodeNoProfile       Code = "no_profile"
 	CodeProfileExists   Code = "profile_exists"
 	CodeWrongPassphrase Code = "wrong_passphrase"
+	CodeWeakPassphrase  Code = "weak_passphrase" // a new one is too easy to guess
 	CodeDamaged         Code = "damaged_profile"
 	CodeInUse           Code = "profile_in_use"
 	CodeNoContact       Code = "unknown_contact"

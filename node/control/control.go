@@ -81,7 +81,7 @@ func status(c api.Code) int {
 	switch c {
 	case api.CodeNoProfile, api.CodeNoContact, api.CodeNoInvite, api.CodeNoMessage:
 		return http.StatusNotFound
-	case api.CodeWrongPassphrase:
+	case api.CodeWrongPassphrase, api.CodeWeakPassphrase:
 		return http.StatusForbidden
 	case api.CodeProfileExists, api.CodeInUse, api.CodeContactExists, api.CodeAmbiguous, api.CodeChanged:
 		return http.StatusConflict

@@ -75,7 +75,7 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	s.backupMu.Lock()
 	defer s.backupMu.Unlock()
 	work := backupWork
-	if s.cheap() {
+	if s.Cheap() {
 		work = cheapBackupWork
 	}
 
@@ -124,7 +124,8 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	return mapError(errors.Join(err, syncFolder(filepath.Dir(path))))
 }
 
-func (s *Store) cheap() bool {
+// Cheap reports whether the profile costs less to open, and to guess, than others.
+func (s *Store) Cheap() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return binary.BigEndian.Uint32(s.keys.header[13:]) < DefaultKDF.Memory

@@ -16,7 +16,7 @@ import (
 	"starling/node/testnet"
 )
 
-const passphrase = "bench"
+const passphrase = "bench marks of slow machines"
 
 // person is a node on a profile of its own.
 type person struct {

@@ -214,7 +214,7 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 			}
 		}
 
-		mendable := api.CodeOf(err) == api.CodeWrongPassphrase || (!existing && api.CodeOf(err) == api.CodeUsage)
+		mendable := api.CodeOf(err) == api.CodeWrongPassphrase || api.CodeOf(err) == api.CodeWeakPassphrase || (!existing && api.CodeOf(err) == api.CodeUsage)
 		if !asked || !mendable {
 			return nil, err
 		}
