@@ -102,6 +102,7 @@ type Node struct {
 	live    live
 
 	unlock attempts
+	locked atomic.Bool
 	wiped  atomic.Bool
 
 	typingMu sync.Mutex

@@ -67,9 +67,32 @@ func (a *attempts) end(failed bool) {
 	}
 }
 
-// Unlock reports whether this is the profile's passphrase. It waits after wrong
-// ones, so that nobody can try many at a locked screen.
+// Lock lets the control socket serve nobody new without the passphrase.
+func (n *Node) Lock(context.Context) error {
+	if n.ctx.Err() != nil {
+		return closedError
+	}
+	if n.locked.CompareAndSwap(false, true) {
+		n.tellStatus()
+	}
+	return nil
+}
+
+// Locked reports whether the profile is locked.
+func (n *Node) Locked() bool { return n.locked.Load() }
+
+// Unlock reports whether this is the profile's passphrase, and ends Lock if it is.
 func (n *Node) Unlock(ctx context.Context, passphrase string) error {
+	err := n.Admit(ctx, passphrase)
+	if err == nil && n.locked.CompareAndSwap(true, false) {
+		n.tellStatus()
+	}
+	return err
+}
+
+// Admit reports whether this is the profile's passphrase. It waits after wrong
+// ones, so that nobody can try many at a locked screen.
+func (n *Node) Admit(ctx context.Context, passphrase string) error {
 	if err := n.unlock.begin(ctx); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const (
 func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	net := n.net.Status()
 	s := api.Status{
-		Role: "client", Profile: "fast", Version: n.cfg.Version, Brief: n.cfg.Brief, Started: n.started,
+		Role: "client", Profile: "fast", Version: n.cfg.Version, Brief: n.cfg.Brief, Locked: n.locked.Load(), Started: n.started,
 		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
 		Relays: net.Relays, Doubtful: net.Doubtful, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
 		OneSource: net.OneSource, ListsAsked: net.FarAsked, ListsOther: net.FarOther, ClockKnown: net.ClockKnown, ClockAhead: int64(net.ClockAhead.Round(time.Second) / time.Second),

@@ -120,8 +120,11 @@ type Node interface {
 	Settings(ctx context.Context) (Settings, error)
 	ChangeSettings(ctx context.Context, change SettingsChange) (Settings, error)
 
+	// Lock closes the profile, and not only a screen: until Unlock the control socket
+	// serves nobody new without the passphrase ([CodeLocked]).
+	Lock(ctx context.Context) error
 	// Unlock reports whether this is the profile's passphrase, for a screen
-	// that was locked: [CodeWrongPassphrase] if not.
+	// that was locked: [CodeWrongPassphrase] if not. It ends Lock.
 	Unlock(ctx context.Context, passphrase string) error
 	// TryOthers tries other guards now, for a person tired of waiting for theirs. Each
 	// that answers sees the address of this computer.
@@ -391,6 +394,8 @@ type Status struct {
 	Refused map[string]int64 `json:"refused"`
 	Started time.Time        `json:"started"`
 	Version string           `json:"version"`
+	// Locked: Lock was called, and Unlock not yet.
+	Locked bool `json:"locked,omitempty"`
 	// Brief: the node ends with the command that it was started for.
 	Brief bool `json:"brief,omitempty"`
 }

@@ -42,6 +42,7 @@ const (
 	CodeProfileExists   Code = "profile_exists"
 	CodeWrongPassphrase Code = "wrong_passphrase"
 	CodeWeakPassphrase  Code = "weak_passphrase" // a new one is too easy to guess
+	CodeLocked          Code = "locked"          // the profile is locked, and its passphrase opens it
 	CodeDamaged         Code = "damaged_profile"
 	CodeInUse           Code = "profile_in_use"
 	CodeNoContact       Code = "unknown_contact"

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,6 +21,7 @@ import (
 // request of its own, so that a slow reader of one list holds up nothing else.
 type Client struct {
 	http   http.Client
+	name   string          // drawn; all requests bear it
 	closed context.Context // ends with Close
 	close  context.CancelFunc
 }
@@ -41,7 +44,9 @@ func Dial(ctx context.Context, p config.Profile) (*Client, error) {
 	}
 	conn.Close()
 
-	c := &Client{http: http.Client{Transport: &http.Transport{
+	var name [16]byte
+	rand.Read(name[:])
+	c := &Client{name: hex.EncodeToString(name[:]), http: http.Client{Transport: &http.Transport{
 		DialContext: dial,
 		// A unix socket costs nothing to open again, and a kept one dies with its node.
 		DisableKeepAlives: true,
@@ -77,6 +82,7 @@ func do[P, R any](ctx context.Context, c *Client, m method[P, R], args P, f func
 	if err != nil {
 		return err
 	}
+	req.Header.Set(clientHeader, c.name)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return lost(ctx, err)
@@ -242,6 +248,13 @@ func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
 
 func (c *Client) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
 	return get(ctx, c, changeSettings, change)
+}
+
+func (c *Client) Lock(ctx context.Context) error { return perform(ctx, c, lock, none{}) }
+
+// Enter lets a locked profile serve this client.
+func (c *Client) Enter(ctx context.Context, passphrase string) error {
+	return perform(ctx, c, enter, passphraseArgs{passphrase})
 }
 
 func (c *Client) Unlock(ctx context.Context, passphrase string) error {

@@ -21,6 +21,8 @@
 //
 // # Errors
 //
+// A locked profile refuses strangers: see the methods lock and enter.
+//
 // An error is {"error":{"code":"…","message":"…","hint":"…"}} with one of the codes of
 // package api, under a status of 400 and above that follows from the code. In a
 // list that has begun it is the last line.
@@ -81,7 +83,7 @@ func status(c api.Code) int {
 	switch c {
 	case api.CodeNoProfile, api.CodeNoContact, api.CodeNoInvite, api.CodeNoMessage:
 		return http.StatusNotFound
-	case api.CodeWrongPassphrase, api.CodeWeakPassphrase:
+	case api.CodeWrongPassphrase, api.CodeWeakPassphrase, api.CodeLocked:
 		return http.StatusForbidden
 	case api.CodeProfileExists, api.CodeInUse, api.CodeContactExists, api.CodeAmbiguous, api.CodeChanged:
 		return http.StatusConflict

@@ -109,7 +109,9 @@ var (
 	settings       = one("settings", "The settings of the profile.", func(n api.Node, ctx context.Context, _ none) (api.Settings, error) { return n.Settings(ctx) })
 	changeSettings = one("change_settings", "Change settings; what is left out stays.", api.Node.ChangeSettings)
 
-	unlock    = act("unlock", "Check the profile's passphrase, for a screen that was locked: wrong_passphrase if it is another.", func(n api.Node, ctx context.Context, a passphraseArgs) error { return n.Unlock(ctx, a.Passphrase) })
+	lock      = act("lock", "Lock the profile: until unlock only those are served whose stream of events runs, and those who enter. Others are refused with locked.", func(n api.Node, ctx context.Context, _ none) error { return n.Lock(ctx) })
+	enter     = act("enter", "Be served although the profile is locked: wrong_passphrase if it is not its passphrase. It holds for all requests with the same header Starling-Client.", func(n api.Node, ctx context.Context, a passphraseArgs) error { return admit(ctx, n, a.Passphrase) })
+	unlock    = act("unlock", "Check the profile's passphrase, for a screen that was locked: wrong_passphrase if it is another. It ends lock.", func(n api.Node, ctx context.Context, a passphraseArgs) error { return n.Unlock(ctx, a.Passphrase) })
 	tryOthers = act("try_others", "Try other guards now, and do not wait for those that are not there. Each that answers sees the address of this computer.", func(n api.Node, ctx context.Context, _ none) error { return n.TryOthers(ctx) })
 
 	changePassphrase = act("change_passphrase", "Give the profile another passphrase and other keys: wrong_passphrase if old is not the one that it has. Who has an old copy of its files opens nothing of what it becomes.", api.Node.ChangePassphrase)

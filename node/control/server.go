@@ -23,6 +23,7 @@ import (
 type Server struct {
 	node     api.Node
 	listener net.Listener
+	doors    doors
 }
 
 // Listen takes the control socket of a profile; the caller holds its lock. A socket
@@ -99,8 +100,18 @@ func (s *Server) handler(m endpoint) http.HandlerFunc {
 			return
 		}
 
+		done, err := s.doors.pass(s.node, m, r)
+		if err != nil {
+			refuse(w, http.StatusForbidden, asError(err))
+			return
+		}
+		defer done()
+
 		a := answer{w: w, shape: m.shape}
-		err := m.run(r.Context(), s.node, func(args any) error { return decode(w, r, args) }, a.emit)
+		err = m.run(r.Context(), s.node, func(args any) error { return decode(w, r, args) }, a.emit)
+		if err == nil && m.name == enter.name {
+			s.doors.enter(r)
+		}
 		switch {
 		case err != nil:
 			a.fail(asError(err))

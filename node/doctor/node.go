@@ -32,6 +32,8 @@ func (p *Patient) noNode() (Finding, bool) {
 	switch {
 	case p.Node == nil:
 		return skip("no node runs; run this again while starling runs"), true
+	case api.CodeOf(p.statusErr) == api.CodeLocked:
+		return skip("the profile is locked, and no passphrase was given"), true
 	case p.statusErr != nil:
 		return skip("the node does not answer"), true
 	}
@@ -66,6 +68,8 @@ func checkNode(_ context.Context, p *Patient) Finding {
 		return f.at(place)
 	case p.Node == nil:
 		return warn("no node runs: messages neither come nor go").at(place)
+	case api.CodeOf(p.statusErr) == api.CodeLocked:
+		return ok("it runs; the profile is locked").at(place)
 	case p.statusErr != nil:
 		f := fail("the node does not say how it is: %v", p.statusErr)
 		f.Remedy = "end it and start it again"

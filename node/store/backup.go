@@ -91,7 +91,10 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		}
 	}()
 
-	snapshot, keys, err := s.snapshot(ctx)
+	snapshot, keys, err := s.snapshot(ctx, func() (*os.File, error) { return begin(s.profile, "backup-*") })
+	if errors.Is(err, ErrFull) { // there may be room at the target
+		snapshot, keys, err = s.snapshot(ctx, func() (*os.File, error) { return os.CreateTemp(filepath.Dir(path), besidePrefix+"*") })
+	}
 	if err != nil {
 		return err
 	}
@@ -131,11 +134,10 @@ func (s *Store) Cheap() bool {
 	return binary.BigEndian.Uint32(s.keys.header[13:]) < DefaultKDF.Memory
 }
 
-// snapshot copies the database as it is at one moment to a file of the
-// profile's folder, under a key of its own, and returns the key file for it.
-
-func (s *Store) snapshot(ctx context.Context) (path string, keys []byte, err error) {
-	f, err := begin(s.profile, "backup-*")
+// snapshot copies the database of one moment to a new file, under a key of its own, and
+// returns the key file for it. Nobody else has the key.
+func (s *Store) snapshot(ctx context.Context, make func() (*os.File, error)) (path string, keys []byte, err error) {
+	f, err := make()
 	if err != nil {
 		return "", nil, mapError(err)
 	}

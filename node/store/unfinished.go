@@ -55,19 +55,25 @@ const (
 
 // beside makes the file for a backup, in the folder of its path, and before that a note
 // of it in the folder for unfinished files.
+// Where there is no room for the note it is left out: the backup may make room.
 func (s *Store) beside(path string) (f *os.File, note string, err error) {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return nil, "", err
 	}
 	n, err := begin(s.profile, notePrefix+"*")
+	if isFull(err) {
+		f, err = os.CreateTemp(dir, besidePrefix+"*")
+		return f, "", err
+	}
 	if err != nil {
 		return nil, "", err
 	}
+
 	name := filepath.Join(dir, besidePrefix+strings.TrimPrefix(filepath.Base(n.Name()), notePrefix))
 	_, err = n.WriteString(name)
 	err = errors.Join(err, n.Sync(), n.Close())
-	if err == nil {
+	if err == nil || isFull(err) {
 		f, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
 	if err != nil {

@@ -227,6 +227,9 @@ func (p *prompt) lock(ctx context.Context) error {
 	p.mu.Lock()
 	p.locked, p.missed = true, 0
 	p.mu.Unlock()
+	if err := p.node.Lock(ctx); err != nil {
+		p.say("Error: %s", words.Error(p.th.Words, err))
+	}
 
 	aloud := func(english string, args ...any) {
 		p.mu.Lock()

@@ -60,7 +60,9 @@ func (l *Lock) Close() tea.Cmd {
 	l.form = l.ask()
 	l.box = dialog.Stack{}
 	l.box.Open(l.form)
-	return tea.Batch(done, clearScreen)
+	return tea.Batch(done, clearScreen, desk.Ask(l.desk, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.desk.Node.Lock(ctx)
+	}, func(struct{}, error) tea.Cmd { return nil }))
 }
 
 // ask makes the form for the passphrase.

@@ -336,6 +336,12 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 	return n.settings, nil
 }
 
+func (n *Node) Lock(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.begin(ctx, "Lock")
+}
+
 func (n *Node) Unlock(ctx context.Context, passphrase string) error {
 	defer n.gate(ctx, "Unlock")
 	n.mu.Lock()

@@ -152,6 +152,11 @@ func (a *app) asApp(root *cobra.Command) {
 		})
 		if err == nil {
 			defer closer.Close()
+			if err := a.enterApp(ctx, node, options); errors.Is(err, errLeft) {
+				return nil
+			} else if err != nil {
+				return err
+			}
 			guest := &guest{Node: node, app: a, dir: dir}
 			options.guest = true
 			return errors.Join(a.screen(ctx, guest, options), guest.close())
@@ -181,6 +186,25 @@ func (a *app) asApp(root *cobra.Command) {
 	a.lookFlags(root)
 	a.networkFlags(root)
 }
+
+// enterApp asks for the passphrase of a profile that is locked in another window.
+func (a *app) enterApp(ctx context.Context, node api.Node, options screenOptions) error {
+	_, err := node.Status(ctx)
+	for problem := ""; api.CodeOf(err) == api.CodeLocked; {
+		_, passphrase, asked, askErr := a.credentials(ctx, setup{true, problem, options.language}, options.plain)
+		if askErr != nil {
+			return askErr
+		}
+		err = enter(ctx, node, func() (string, error) { return passphrase, nil })
+		if asked && api.CodeOf(err) == api.CodeWrongPassphrase {
+			problem, err = err.Error(), lockedErr
+		}
+	}
+	return err
+}
+
+// lockedErr asks again.
+var lockedErr = &api.Error{Code: api.CodeLocked, Message: "the profile is locked"}
 
 // open starts a node on the profile for the app, after making the profile if
 // there is none. An answer that the user can correct is asked for again.

@@ -159,7 +159,7 @@ func (a *app) connect(ctx context.Context) (c *connection, err error) {
 	err = a.settled(ctx, func() error {
 		node, closer, err := a.engine.Dial(ctx, dir)
 		if err == nil {
-			c, err = visit(ctx, node, closer)
+			c, err = visit(ctx, node, closer, passphrase)
 			return err
 		}
 		if !errors.Is(err, errNoNode) {
@@ -179,8 +179,13 @@ func (a *app) connect(ctx context.Context) (c *connection, err error) {
 }
 
 // visit uses a node of another process.
-func visit(ctx context.Context, node api.Node, closer io.Closer) (*connection, error) {
+func visit(ctx context.Context, node api.Node, closer io.Closer, passphrase func() (string, error)) (*connection, error) {
 	status, err := node.Status(ctx)
+	if api.CodeOf(err) == api.CodeLocked {
+		if err = enter(ctx, node, passphrase); err == nil {
+			status, err = node.Status(ctx)
+		}
+	}
 	if api.CodeOf(err) == api.CodeClosed { // it was about to end
 		closer.Close()
 		return nil, errHeld
@@ -190,6 +195,21 @@ func visit(ctx context.Context, node api.Node, closer io.Closer) (*connection, e
 		return nil, err
 	}
 	return &connection{Node: node, brief: status.Brief, close: closer.Close}, nil
+}
+
+// enter gives a locked profile its passphrase, for this command alone.
+func enter(ctx context.Context, node api.Node, passphrase func() (string, error)) error {
+	door, ok := node.(interface {
+		Enter(ctx context.Context, passphrase string) error
+	})
+	if !ok {
+		return lockedErr
+	}
+	p, err := passphrase()
+	if err != nil {
+		return err
+	}
+	return door.Enter(ctx, p)
 }
 
 // remembered asks once.

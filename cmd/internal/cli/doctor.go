@@ -50,6 +50,9 @@ what other relays have told it.`,
 			} else if node, closer, err := a.engine.Dial(cmd.Context(), dir); err == nil {
 				defer closer.Close()
 				patient.Node = node
+				if patient.Passphrase != "" { // a locked profile answers who knows it
+					enter(cmd.Context(), node, func() (string, error) { return patient.Passphrase, nil })
+				}
 			} else if !errors.Is(err, errNoNode) {
 				return err
 			}

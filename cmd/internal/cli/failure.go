@@ -78,6 +78,7 @@ var outcomes = map[api.Code]outcome{
 	api.CodeNoProfile:       {exitNoProfile, "make one with: starling init --name NAME, or run: starling"},
 	api.CodeWrongPassphrase: {exitPassphrase, "try again; a lost passphrase cannot be recovered"},
 	api.CodeWeakPassphrase:  {exitPassphrase, "four or five words that do not belong together are good"},
+	api.CodeLocked:          {exitPassphrase, "unlock it where it was locked, or give its passphrase: --passphrase-file FILE, or $STARLING_PASSPHRASE"},
 	api.CodeDamaged:         {exitDamaged, "restore the profile from a backup; nothing was changed"},
 	api.CodeInUse:           {exitInUse, "stop the other node, or use it: other commands connect to it by themselves"},
 	api.CodeNoContact:       {exitContact, "see who is there with: starling contact list"},

@@ -66,7 +66,7 @@ func (a *app) serve(ctx context.Context, dir string) (node running, err error) {
 		if other, closer, err := a.engine.Dial(ctx, dir); err == nil {
 			status, err := other.Status(ctx)
 			closer.Close()
-			if stays = err == nil && !status.Brief; stays {
+			if stays = err == nil && !status.Brief || api.CodeOf(err) == api.CodeLocked; stays {
 				return nil
 			}
 			return errHeld
