@@ -61,6 +61,7 @@ func checkClock(_ context.Context, p *Patient) Finding {
 
 func checkNode(_ context.Context, p *Patient) Finding {
 	place := p.Profile.Socket()
+
 	switch {
 	case p.Node == nil && socketThere(p.Profile) && p.Profile.Held():
 		f := fail("a node holds the profile, but nobody answers on its control socket")

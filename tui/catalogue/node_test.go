@@ -18,7 +18,7 @@ import (
 // reasons for waiting and giving up, and notices in conversations.
 var speakers = []string{
 	"../../node/*.go", "../../node/inbox/*.go", "../../node/outbox/*.go",
-	"../../node/control/client.go", "../../node/control/control.go", "../../node/control/server.go",
+	"../../node/control/client.go", "../../node/control/control.go", "../../node/control/server.go", "../../node/control/doors.go",
 	"../../p2p/client/status.go",
 }
 
@@ -32,6 +32,7 @@ var unspoken = map[string]string{
 	"this request is a POST":                 "told to programs on the socket",
 	"starling/rendezvous/2 ":                 "a label of keys",
 	"cannot use %s: %v":                      "names a path and what the system says of it",
+	"bundle ":                                "the owner of what is asked for, as the watch knows it",
 	"contact ":                               "the name of the nameless, with a part of its id",
 
 	"cell of an older state":      "a name of a count in starling status",

@@ -91,7 +91,7 @@ func estimate(passphrase string) zxcvbn.Result {
 func fold(s string) string {
 	var b strings.Builder
 	count := 0
-	for _, r := range norm.NFC.String(cut(s)) {
+	for _, r := range norm.NFC.String(s[:min(len(s), 16*judged)]) {
 		if count++; count > judged || b.Len() >= judged {
 			break
 		}
@@ -99,9 +99,6 @@ func fold(s string) string {
 	}
 	return b.String()
 }
-
-// cut bounds the work of all that follows.
-func cut(s string) string { return s[:min(len(s), 16*judged)] }
 
 // key returns the ASCII character for a character: equal ones get equal ones.
 func key(r rune) byte {
