@@ -92,8 +92,11 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	}()
 
 	snapshot, keys, err := s.snapshot(ctx, func() (*os.File, error) { return begin(s.profile, "backup-*") })
-	if errors.Is(err, ErrFull) { // there may be room at the target
+	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnusable) { // there may be room at the target
 		snapshot, keys, err = s.snapshot(ctx, func() (*os.File, error) { return os.CreateTemp(filepath.Dir(path), besidePrefix+"*") })
+	}
+	if errors.Is(err, ErrUnusable) {
+		err = errors.Join(err, tryFolder(filepath.Dir(path)))
 	}
 	if err != nil {
 		return err

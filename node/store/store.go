@@ -197,7 +197,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 
 	defer func() {
 		if errors.Is(err, ErrUnusable) {
-			err = errors.Join(err, tryFolder(p))
+			err = errors.Join(err, tryFolder(p.Dir))
 		}
 		if err != nil {
 			lock.Unlock()
@@ -329,15 +329,14 @@ func mendLog(p config.Profile) error {
 	return mapError(os.Truncate(log, info.Size()/block*block))
 }
 
-// tryFolder returns the system's answer to a write in the profile's folder: SQLite says
-// less.
-func tryFolder(p config.Profile) error {
-	f, err := os.CreateTemp(p.Dir, ".profile.try-*")
+// tryFolder returns the system's word on writing in a folder: SQLite says less.
+func tryFolder(dir string) error {
+	f, err := os.CreateTemp(dir, ".profile.try-*")
 	if err != nil {
-		return err
+		return mapError(err)
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	_, err = f.Write(make([]byte, 16*pageSize))
+	return mapError(errors.Join(err, f.Close(), os.Remove(f.Name())))
 }
 
 func acquire(p config.Profile) (*flock.Flock, error) {

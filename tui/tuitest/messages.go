@@ -166,7 +166,7 @@ func (n *Node) MarkRead(ctx context.Context, contact string) error {
 			n.countDown(m)
 		}
 	}
-	n.haveRead(c.ID)
+	haveRead(n, c.ID)
 	n.tellContact(c.ID)
 	return nil
 }

@@ -117,7 +117,7 @@ func (n *Node) countDown(m *api.Message) {
 }
 
 // haveRead tells the other node, if the owner tells, that its messages were read.
-func (n *Node) haveRead(contact string) {
+func haveRead(n *Node, contact string) {
 	far := n.far[contact]
 	if far == "" || !n.settings.ReadReceipts {
 		return
