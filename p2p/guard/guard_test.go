@@ -15,6 +15,14 @@ import (
 
 const day = 24 * time.Hour
 
+// runs is how often something random is tried; not so often with -short.
+func runs(n int) int {
+	if testing.Short() {
+		return (n + 3) / 4
+	}
+	return n
+}
+
 // world is one with guards drawn from n relays.
 func world(n int, seed uint64) *guardtest.World {
 	g := guard.New(guard.Config{Rand: rand.New(rand.NewPCG(seed, 1))})
@@ -145,7 +153,7 @@ func TestDraw(t *testing.T) {
 // in order, no more relays are met than the rules allow, and all guards in use are
 // connected.
 func TestHistories(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(runs(100)) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		w := world(40, seed)
 		states := map[wire.NodeID]guardtest.State{}

@@ -14,7 +14,7 @@ import (
 // TestGrace: the ladder begins after 15 s of silence, not before; after a false alarm
 // after four times as long; after 30 days without after 15 s again.
 func TestGrace(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(runs(4)) {
 		testGrace(t, seed)
 	}
 }

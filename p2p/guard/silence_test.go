@@ -19,7 +19,7 @@ func TestOutagesShowNobodyElse(t *testing.T) {
 		for _, told := range []bool{false, true} {
 			w, first := settled(t, 50, 1)
 			r := rand.New(rand.NewPCG(2, 2))
-			for i := range 200 {
+			for i := range runs(200) {
 				d := time.Duration(r.Int64N(int64(35 * time.Second)))
 				if line == guardtest.NoRoute || told {
 					d *= 100
@@ -48,7 +48,7 @@ func TestOutagesShowNobodyElse(t *testing.T) {
 // at any moment. The budget holds, and the grace has grown so that it is not used up.
 func TestLongSilence(t *testing.T) {
 	most := 0
-	for seed := range uint64(8) {
+	for seed := range uint64(runs(8)) {
 		w, _ := settled(t, 500, seed)
 		r := rand.New(rand.NewPCG(seed, 2))
 		for range 100 {
