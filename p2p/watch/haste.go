@@ -15,6 +15,11 @@ import (
 const (
 	hasteMost = 64 * hasteCost
 	hasteCost = 4
+
+	// An answer that is lost on its way is a warning for lossLasts: the one that follows
+	// a box may be lost, too. Then the mailbox is asked lossLook after each box.
+	lossLasts = 10 * time.Minute
+	lossLook  = 20 * time.Second
 )
 
 // hurry brings the next request forward, by an answer of the mailbox.
@@ -60,6 +65,7 @@ func (w *watch) missing(now time.Time) {
 		l.doubt = time.Time{}
 		if l.left > l.stands {
 			l.left = l.stands
+			w.lossy = now.Add(lossLasts)
 			w.hurry(now)
 		}
 	}

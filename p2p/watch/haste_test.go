@@ -16,8 +16,8 @@ type hasty struct {
 	poor // parses requests
 	say  func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer))
 
-	count int // requests
-	most  int // requests in one minute
+	asked []time.Time // requests
+	most  int         // in one minute
 	since time.Time
 	here  int
 }
@@ -34,25 +34,28 @@ func (h *hasty) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, a
 		h.since, h.here = time.Now(), 0
 	}
 	h.here++
-	h.count, h.most = h.count+1, max(h.most, h.here+1)
+	h.asked, h.most = append(h.asked, time.Now()), max(h.most, h.here)
 	go h.say(fetches[0], n, answered)
 	return fakeRequest{}, nil
 }
 
-// ask lets a client with so many tags ask it for a time, and returns how often it did.
-func (h *hasty) ask(t *testing.T, tags int, d time.Duration, acks bool) int {
+// times is how often it was asked.
+func (h *hasty) times() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.asked)
+}
+
+// live lets a client watch so many tags there for a time.
+func (h *hasty) live(t *testing.T, tags int, poll, d time.Duration, onBox func(*Watches, mailbox.Tag)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var ws *Watches
 		ws = New(Config{
 			Post: h.post, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
-			Count: func(string) {}, Patience: 5 * time.Second, Retry: 500 * time.Millisecond,
-			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
-			OnBox: func(at wire.NodeID, tag mailbox.Tag, _ []byte) {
-				if acks {
-					ws.Ack("a", at, tag)
-				}
-			},
+			Count: func(string) {}, Patience: 6 * time.Second, Retry: 500 * time.Millisecond,
+			Poll: poll, PollShare: poll / 2,
+			OnBox: func(_ wire.NodeID, tag mailbox.Tag, _ []byte) { onBox(ws, tag) },
 			Stamp: func(context.Context, wire.NodeID, mailbox.LeaseID, time.Time, int) (uint64, error) { return 7, nil },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -68,7 +71,19 @@ func (h *hasty) ask(t *testing.T, tags int, d time.Duration, acks bool) int {
 		done.Wait()
 		time.Sleep(time.Minute) // for answers that are under way
 	})
-	return h.count
+}
+
+func leave(*Watches, mailbox.Tag) {}
+
+// ask returns how often a client with so many tags asks it in a time.
+func (h *hasty) ask(t *testing.T, tags int, d time.Duration, acks bool) int {
+	t.Helper()
+	onBox := leave
+	if acks {
+		onBox = func(ws *Watches, tag mailbox.Tag) { ws.Ack("a", wire.NodeID{1}, tag) }
+	}
+	h.live(t, tags, 6*time.Minute, d, onBox)
+	return len(h.asked)
 }
 
 // TestMailboxThatHurries: whatever a mailbox answers, its reader asks it no more often
@@ -208,7 +223,6 @@ func TestLostPush(t *testing.T) {
 		"late":             {2 * time.Second, 0},
 		"the other is old": {-time.Second, 0},
 	} {
-		var begun bool
 		var pushed time.Time
 		h := &hasty{}
 		h.say = func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
@@ -216,10 +230,9 @@ func TestLostPush(t *testing.T) {
 				t.Errorf("%d blocks", n)
 			}
 			answered(&mailbox.Answer{Kind: mailbox.None, Standing: n - 1})
-			if begun {
+			if h.times() > 1 {
 				return
 			}
-			begun = true
 			time.Sleep(time.Minute)
 			push := func(i, standing int) {
 				answered(&mailbox.Answer{Kind: mailbox.Found, Tag: f.Tags[i], Standing: standing})
@@ -235,28 +248,52 @@ func TestLostPush(t *testing.T) {
 				push(0, n-2)
 			}
 		}
+		h.live(t, 6, time.Hour, 80*time.Second, leave)
 		var after []time.Duration
-		synctest.Test(t, func(t *testing.T) {
-			ws := New(Config{
-				Post: func(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
-					if begun {
-						after = append(after, time.Since(pushed))
-					}
-					return h.post(ctx, at, n, seal, answered)
-				},
-				Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
-				Count: func(string) {}, Patience: 6 * time.Second, Retry: time.Second, Poll: time.Hour,
-			})
-			ctx, cancel := context.WithCancel(t.Context())
-			var done sync.WaitGroup
-			done.Go(func() { ws.Run(ctx) })
-			ws.Watch("a", wire.NodeID{1}, []mailbox.Tag{{1}, {2}, {3}, {4}, {5}, {6}})
-			time.Sleep(80 * time.Second)
-			cancel()
-			done.Wait()
-		})
+		for _, at := range h.asked[1:] {
+			after = append(after, at.Sub(pushed))
+		}
 		if len(after) != c.want || c.want > 0 && (after[0] < 3*time.Second || after[0] > 4*time.Second) {
 			t.Errorf("%s: asked again after %v", name, after)
+		}
+	}
+}
+
+// TestAfterLoss: minutes after an answer was lost its mailbox is asked again soon after
+// each box, and otherwise not: the push that follows may be lost, and nothing show it.
+func TestAfterLoss(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost bool          // the first request, without an answer
+		wait time.Duration // from the next answer until a box comes
+		want bool          // a request soon after it
+	}{
+		"nothing was lost": {false, time.Minute, false},
+		"lost just now":    {true, time.Minute, true},
+		"lost before":      {true, lossLasts, false},
+	} {
+		var came time.Time
+		h := &hasty{}
+		h.say = func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
+			if c.lost && h.times() == 1 {
+				return
+			}
+			answered(&mailbox.Answer{Kind: mailbox.None, Standing: n - 1})
+			if !came.IsZero() {
+				return
+			}
+			time.Sleep(c.wait)
+			came = time.Now()
+			answered(&mailbox.Answer{Kind: mailbox.Found, Tag: f.Tags[1], Standing: n - 2})
+		}
+		h.live(t, 6, time.Hour, 20*time.Minute, leave)
+		var soon []time.Duration
+		for _, at := range h.asked {
+			if after := at.Sub(came); after > 0 {
+				soon = append(soon, after)
+			}
+		}
+		if c.want != (len(soon) > 0 && soon[0] == lossLook) || !c.want && len(soon) > 0 {
+			t.Errorf("%s: asked %v after the box", name, soon)
 		}
 	}
 }

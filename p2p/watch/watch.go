@@ -21,6 +21,7 @@
 //	a box is acknowledged                              about 4 settle
 //	blocks run low, in a burst new tags                burstGather
 //	answers were sent that have not come               half of Patience
+//	a box came, minutes after answers were lost        lossLook
 //	a request had no answer                            Retry, doubled up to a minute
 //	the same, and the mailbox seems to be gone         the next poll
 //	the mailbox has no seat for it                     a third of a poll
@@ -171,7 +172,8 @@ type watch struct {
 	trial    *trial    // nil: none
 	asked    time.Time // when the last request was sent
 	haste    int
-	hurried  bool // the next request leaves before its time
+	hurried  bool      // the next request leaves before its time
+	lossy    time.Time // until when the loss of an answer is a warning
 }
 
 type lease struct {
@@ -432,6 +434,7 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 		return true
 	})
 	if late {
+		w.lossy = now.Add(lossLasts)
 		ws.failed(w, now)
 	}
 }
@@ -626,6 +629,9 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		}
 		if w.burst > 0 {
 			w.until = now.Add(burstEnd)
+		}
+		if w.lossy.After(now) { // the next push may be lost, and no other come to show it
+			w.hurry(now.Add(lossLook))
 		}
 		at := place{w.mailbox, a.Tag}
 		if d, ok := ws.delivered[at]; ours || ok && d.fresh(now) {
