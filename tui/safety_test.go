@@ -93,6 +93,28 @@ func TestDemoTellsItsPassphrase(t *testing.T) {
 	u.Type(tuitest.Passphrase).Enter().Expect().Sees("Write to alice")
 }
 
+// TestLockClosesTheProfile: other windows and commands are shut out, too.
+func TestLockClosesTheProfile(t *testing.T) {
+	node, _, u := alone(t)
+	u.Press("f6").Expect().Sees("The screen is locked").That("the profile to be locked", func() bool {
+		return slices.Contains(node.Calls(), "Lock")
+	})
+}
+
+// TestGuestTakesOver: a window on the node of another one locks when that ends, and goes
+// on with the passphrase.
+func TestGuestTakesOver(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	u := tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en", Guest: true})
+	u.Expect().Sees("Write to alice")
+	node.Break()
+	u.Expect().Sees("this window takes over").SeesNot("alice")
+	u.Type("guess").Enter().Expect().Sees("not the passphrase").SeesNot("alice")
+	u.Type(tuitest.Passphrase).Enter().Expect().Sees("Write to alice").SeesNot("takes over")
+	u.Press("f6").Expect().Sees("The screen is locked").SeesNot("takes over")
+}
+
 func TestWipeInTwoKeys(t *testing.T) {
 	node, _, u := alone(t)
 	u.Press("f9").Expect().Sees("Destroy everything here?", "Nothing brings it back", "w")

@@ -20,7 +20,7 @@ var Node = []Check{
 	{"clock", "set this computer's date and time, best by switching on its network time", checkClock},
 	{"node", "start it: starling, or starling node", checkNode},
 	{"version", "end the node that runs and start it again", checkVersion},
-	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one", checkRelays},
+	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one. On a mesh of your own start with --allow-private, or --lan", checkRelays},
 	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports. If the guards are gone for good: starling status --try-others", checkGuards},
 	{"mailboxes", "leave the node running: it finds mailboxes as soon as it knows enough relays", checkMailboxes},
 	{"outbox", "leave the node running; what was given up goes out again with: starling retry ID", checkOutbox},
