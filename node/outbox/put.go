@@ -33,8 +33,7 @@ func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byt
 // putOne tries to store one copy, and returns the foreign box under its tag, if the
 // mailbox shows one.
 func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (found *Taken) {
-	start := time.Now()
-	box, err := o.tryPut(ctx, e, a, box)
+	start, box, err := o.tryPut(ctx, e, a, box)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -90,20 +89,28 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	return nil
 }
 
-// tryPut returns the box that was put.
-func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) ([]byte, error) {
+// tryPut returns when a box was put, and the box. What it waits before, for its
+// turn, says nothing about how long an answer takes.
+func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) (start time.Time, _ []byte, err error) {
+	if o.cfg.Turn != nil {
+		if err := o.cfg.Turn(ctx); err != nil {
+			return time.Now(), nil, err
+		}
+	}
+	start = time.Now()
 	if box == nil {
 		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
 			box, err = tx.Box(e.ID, e.tags[a.Cell])
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return start, nil, err
 		}
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, o.timeout.wait())
 	defer cancel()
-	return box, o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
+	return start, box, o.cfg.Put(ctx, a.Node, e.tags[a.Cell], box)
 }
 
 // stored writes down that a mailbox keeps a cell, and whether that makes the

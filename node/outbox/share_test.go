@@ -64,3 +64,26 @@ func TestOneContactDoesNotHoldUpOthers(t *testing.T) {
 		<-ended
 	})
 }
+
+// What waits for its turn says nothing about how long a mailbox takes to answer.
+func TestTurnIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Config{
+			Turn: func(ctx context.Context) error { time.Sleep(15 * time.Second); return ctx.Err() },
+			Put: func(ctx context.Context, _ store.Node, _ store.Tag, _ []byte) error {
+				time.Sleep(10 * time.Millisecond)
+				return ctx.Err()
+			},
+		})
+		e := &entry{index: -1, tags: []store.Tag{{1}}, boxes: [][]byte{{1}}}
+		e.Cells = []CellState{{Copies: map[store.Node]*Copy{a: {}}}}
+		for range 20 {
+			if o.putOne(t.Context(), e, Action{Do: Put, Node: a}, e.Cells[0].Copies[a], []byte{1}); e.Cells[0].Copies[a].Stored.IsZero() {
+				t.Fatal("not stored: the wait for its turn was taken for one for an answer")
+			}
+		}
+		if w := o.timeout.wait(); w != timeoutMin {
+			t.Errorf("an answer is waited for for %v", w)
+		}
+	})
+}
