@@ -64,7 +64,7 @@ func (u *user) tryStart() error {
 		}
 	}
 	n, err := New(Config{
-		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: 5 * time.Millisecond, NoSocket: true,
+		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: u.receiptDelay(), NoSocket: true,
 		Store:      store.Options{VFS: u.vfs, NoSync: u.vfs == "", Markers: u.mark},
 		NewNetwork: network,
 	})
@@ -228,4 +228,12 @@ func TestFirstMessage(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	}
+}
+
+// receiptDelay is short, so that tests are quick; on a virtual network it is what it is.
+func (u *user) receiptDelay() time.Duration {
+	if u.network != nil {
+		return inbox.DefaultReceiptDelay
+	}
+	return 5 * time.Millisecond
 }

@@ -14,6 +14,9 @@ func (s *Session) Signals() (cells []Cell) {
 	return cells
 }
 
+// Flaring reports whether a flare of ours is up.
+func (s *Session) Flaring() bool { return s.send.flare != nil }
+
 // Calls returns the tags of signals: 2 of the peer's flares and, while a flare of
 // ours is up, that of the answer. They are always asked for, even when other tags are
 // left out.

@@ -49,14 +49,15 @@ type ack struct {
 // peer is a contact with its session while a batch works on it.
 type peer struct {
 	store.Contact
-	session *session.Session // nil if it was given up
-	former  *session.Session // given up: cells that come in it still open
-	version int64
-	stepped bool // the session, or the former, is to be written
-	changed bool // the row, beside the session
-	watch   bool // the plan is to be made anew, beside the session
-	line    *order.Line
-	came    []watch.Arrival
+	session  *session.Session // nil if it was given up
+	former   *session.Session // given up: cells that come in it still open
+	version  int64
+	stepped  bool // the session, or the former, is to be written
+	answered bool // a flare of ours is over
+	changed  bool // the row, beside the session
+	watch    bool // the plan is to be made anew, beside the session
+	line     *order.Line
+	came     []watch.Arrival
 }
 
 func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
@@ -167,6 +168,7 @@ func (in *Inbox) apply(b *batch) {
 
 	in.owe(b.owed, b.now)
 	in.noteLosses(b.peers, b.now)
+	in.noteAnswers(b.peers, b.now)
 	for id := range b.typing {
 		in.cfg.Typing(id)
 	}
@@ -238,11 +240,16 @@ func (b *batch) boxOf(o owner, x *box) error {
 		current = p.former
 	}
 
+	flaring, calls := current.Flaring(), current.Calls()
 	part, err := current.Open(x.cell)
 	switch {
 	case err == nil:
 		p.stepped = true
+		p.answered = p.answered || flaring && !current.Flaring()
 		p.came = append(p.came, watch.Arrival{Tag: tag, At: b.now, From: x.node})
+		for _, t := range needless(calls, current.Calls(), x.cell.Tag) {
+			p.came = append(p.came, watch.Arrival{Tag: store.Tag(t), At: b.now})
+		}
 		if part.Count == 0 { // a signal
 			return nil
 		}

@@ -91,6 +91,9 @@ const (
 	// DefaultReceiptDelay is the mean of a random wait, so that a receipt does not
 	// show when its message was fetched.
 	DefaultReceiptDelay = 200 * time.Millisecond
+	// receiptEvery is how many mean waits lie between two receipts to a contact, in the
+	// mean, however fast contents come.
+	receiptEvery = 5
 	// DefaultHold is longer than a sender needs to find out that a mailbox does
 	// not answer and to try others, and shorter than people wait for each other.
 	DefaultHold = 5 * time.Minute
@@ -132,7 +135,9 @@ type Inbox struct {
 	mu      sync.Mutex
 	table   *watch.Table[owner]
 	owed    map[store.ID]time.Time // when receipts go to a contact
+	receipt map[store.ID]time.Time // when the last went there
 	losing  map[store.ID]time.Time // when a contact is told what of theirs was given up
+	silent  map[store.ID]silence   // contacts with an answer up that they might repeat
 	held    map[store.ID]bool      // contacts of which fragments wait
 	heldNew bool                   // more of them since the last look
 	refused map[string]int64
@@ -172,7 +177,8 @@ func New(cfg Config) *Inbox {
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
 		boxes: make(chan box, maxWaiting), taken: make(chan outbox.Taken), wake: make(chan struct{}, 1),
 		table: watch.NewTable[owner](),
-		owed:  make(map[store.ID]time.Time), losing: make(map[store.ID]time.Time), held: make(map[store.ID]bool),
+		owed:  make(map[store.ID]time.Time), receipt: make(map[store.ID]time.Time), losing: make(map[store.ID]time.Time),
+		silent: make(map[store.ID]silence), held: make(map[store.ID]bool),
 		refused: make(map[string]int64), heard: make(map[store.Node]time.Time)}
 	in.ctx, in.cancel = context.WithCancel(context.Background())
 	return in
@@ -235,20 +241,20 @@ func (in *Inbox) Run(ctx context.Context) error {
 	chores := []struct {
 		do func(context.Context) (time.Time, error)
 		at time.Time
-	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()}, {do: in.tellMissed},
+	}{{do: in.sendReceipts}, {do: in.release, at: time.Now()}, {do: in.expireInvites, at: time.Now()}, {do: in.tellMissed}, {do: in.endAnswers},
 		{do: in.tidy, at: time.Now().Add(tidyEvery)}, {do: in.lookAfterMailboxes, at: time.Now()}, {do: in.peek, at: time.Now()},
 		{do: in.dropLate, at: time.Now().Add(lateEvery)},
 		{do: in.askEarly, at: time.Now().Add(earlyPause)},
 		{do: in.offerAgain, at: time.Now().Add(offerLook)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
-	const receipts, releases, invites, losses = 0, 1, 2, 3
+	const receipts, releases, invites, losses, answers = 0, 1, 2, 3, 4
 
 	for {
 		now := time.Now()
 		next := now.Add(tidyEvery)
 		for i := range chores {
 			c := &chores[i]
-			if !c.at.IsZero() && !c.at.After(now) || i == receipts || i == losses || i == releases && in.takeHeldNew() {
+			if !c.at.IsZero() && !c.at.After(now) || i == receipts || i == losses || i == answers || i == releases && in.takeHeldNew() {
 				at, err := c.do(ctx)
 				if err != nil {
 					if ctx.Err() != nil {
@@ -402,6 +408,7 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 	defer in.mu.Unlock()
 	for _, id := range due {
 		delete(in.owed, id)
+		in.receipt[id] = now
 	}
 	for id := range b.owed {
 		in.owed[id] = now // more than one receipt holds
@@ -410,14 +417,19 @@ func (in *Inbox) sendReceipts(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// owe plans receipts for contacts. The wait is between half and one and a half
-// times the mean.
+// owe plans receipts for contacts. The wait is between half and one and a half times
+// the mean; one receipt tells contents together that come in quick succession, so that a
+// burst leaves the link to the guard for other packets.
 func (in *Inbox) owe(ids map[store.ID]bool, now time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id := range ids {
 		if _, ok := in.owed[id]; !ok {
 			in.owed[id] = now.Add(in.cfg.ReceiptDelay/2 + rand.N(in.cfg.ReceiptDelay))
+			pause := (receiptEvery-1)*in.cfg.ReceiptDelay + rand.N(2*in.cfg.ReceiptDelay)
+			if next := in.receipt[id].Add(pause); next.After(in.owed[id]) {
+				in.owed[id] = next
+			}
 		}
 	}
 }

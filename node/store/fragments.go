@@ -95,6 +95,13 @@ func (t InboxTable) addSeen(contact ID, content ContentID, outgoing bool) error 
 	return t.tx.exec(`INSERT INTO seen(contact, outgoing, item) VALUES(?, ?, ?) ON CONFLICT DO NOTHING`, contact, outgoing, content)
 }
 
+// LastSeen returns the last content of a contact that was recorded by
+// [InboxTable.AddSeen].
+func (t InboxTable) LastSeen(contact ID) (ContentID, error) {
+	return one(t.tx, func(r Row) ContentID { return r.Content(0) },
+		`SELECT item FROM seen WHERE contact = ? AND outgoing = 0 ORDER BY rowid DESC LIMIT 1`, contact)
+}
+
 // HasSeen reports whether a content of either side was recorded, by
 // [InboxTable.AddSeen] or because it was erased.
 func (t InboxTable) HasSeen(contact ID, content ContentID) (bool, error) {
