@@ -58,7 +58,7 @@ func TestAnswersEnd(t *testing.T) {
 				t.Errorf("%s has %d signals up", pair[0].name, n)
 			}
 		}
-		time.Sleep(watch.Late + time.Hour) // for copies that were stored late
+		time.Sleep(watch.LateAfter + time.Hour) // for copies that were stored late
 		if n := net.Boxes(); n > before {
 			t.Errorf("%d boxes are left, %d were there", n, before)
 		}

@@ -45,7 +45,8 @@ func TestTimeOfOffers(t *testing.T) {
 		{now, instantOf(now.Add(time.Hour)) + 1},
 		{now, instantOf(now.Add(time.Hour)) + 2},
 		{time.UnixMilli(int64(maxInstant)), maxInstant},
-		{now, maxInstant},
+		{time.UnixMilli(int64(maxInstant)), maxInstant},
+		{now, instantOf(now)}, // a wrong clock made the one before
 	} {
 		if err := r.Offer(c.at, ReasonForked, hints); err != nil || r.offer.time != c.want {
 			t.Errorf("at %v: %d, want %d: %v", c.at, r.offer.time, c.want, err)
