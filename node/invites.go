@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/node/chat"
 	"starling/node/inbox"
 	"starling/node/outbox"
@@ -96,7 +97,7 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	if err := n.inbox.RefreshInvite(ctx, row.ID); err != nil {
 		return out, apiError(err)
 	}
-	return api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires}, nil
+	return api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires, Name: safetext.Line(row.Name)}, nil
 }
 
 // chooseMailboxes draws mailboxes, or says why there are none.
@@ -317,7 +318,7 @@ func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 	err = n.view(ctx, func(tx *store.Tx) error {
 		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
 			if row.Expires.After(now) {
-				out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires})
+				out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires, Name: safetext.Line(row.Name)})
 			}
 			return nil
 		})

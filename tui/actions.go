@@ -38,7 +38,7 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 		keymap.Menu:  func() tea.Cmd { return a.messages.Menu(a.do) },
 		keymap.Reply: a.messages.Reply, keymap.EditMessage: a.messages.Edit, keymap.Delete: a.messages.Delete,
 		keymap.React: a.messages.React, keymap.Forward: a.messages.Forward, keymap.Original: a.messages.Original,
-		keymap.Zoom: a.messages.Zoom, keymap.Retry: a.messages.Retry, keymap.Discard: a.messages.Discard, keymap.Copy: a.messages.Copy,
+		keymap.Zoom: a.messages.Zoom, keymap.Unfold: a.messages.Unfold, keymap.Retry: a.messages.Retry, keymap.Discard: a.messages.Discard, keymap.Copy: a.messages.Copy,
 
 		// A conversation, and people.
 		keymap.Conversation: a.keeping.conversation, keymap.Timer: a.keeping.timer, keymap.Pin: a.keeping.pin,
@@ -50,7 +50,7 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 		// The app.
 		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Network: a.network.open, keymap.Join: a.openJoin,
 		keymap.Details: a.toggleDetails, keymap.Mouse: a.toggleMouse, keymap.Incognito: a.toggleHidden,
-		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup,
+		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup, keymap.Restore: a.keeping.tellRestore,
 		keymap.Lock: a.lock.Close, keymap.Wipe: a.openWipe,
 		keymap.Redraw:  func() tea.Cmd { return func() tea.Msg { return tea.ClearScreen() } },
 		keymap.Suspend: func() tea.Cmd { return tea.Suspend },

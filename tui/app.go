@@ -102,7 +102,10 @@ func (a *App) connect() {
 		a.book.Texts = a.opts.Texts[0]
 	}
 	a.messages.LoadContacts = a.loadContacts
-	a.book.Opened = a.keeping.opened
+	a.book.Opened = func(id string) tea.Cmd {
+		a.begun = true // the person has chosen
+		return a.keeping.opened(id)
+	}
 	a.keeping.put, a.contacts.put = a.put, a.put
 	a.keeping.changed = func(s api.Settings) tea.Cmd {
 		a.book.Typing, a.announcer.level = s.Typing, s.Notify
@@ -146,7 +149,7 @@ func (a *App) Init() tea.Cmd {
 	if a.gallery.Unsure() {
 		ask = tea.Raw(ansi.RequestPrimaryDeviceAttributes)
 	}
-	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(), a.keeping.load(),
+	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(),
 		tea.RequestBackgroundColor, ask, a.desk.Later(again, a.catchUp))
 }
 

@@ -12,6 +12,7 @@ import (
 	"starling/tui/desk"
 	"starling/tui/dialog"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // contacts brings people in and lets them go: invites, names, blocks.
@@ -86,10 +87,10 @@ func (c *contacts) makeInvite(form *dialog.Form, name string, expires time.Durat
 	})
 }
 
-// showInvite shows the link of an invite, and its QR code where there is room.
-func (c *contacts) showInvite(name string, i api.Invite) {
+// showInvite shows the link of an invite and its QR code.
+func (c *contacts) showInvite(name string, i api.Invite) *dialog.Card {
 	expires := c.until(i.Expires)
-	card := &dialog.Card{Title: c.desk.T("Invite for %s", name), Width: 60}
+	card := &dialog.Card{Title: c.desk.T("Invite for %s", c.desk.Mask(name)), Page: true}
 	if name == "" {
 		card.Title = c.desk.T("Invite")
 	}
@@ -105,6 +106,7 @@ func (c *contacts) showInvite(name string, i api.Invite) {
 		{Label: "Done", Key: "esc", Action: dialog.Close},
 	}
 	c.desk.Dialogs.Open(card)
+	return card
 }
 
 // until is the end of an invite.
@@ -112,34 +114,47 @@ func (c *contacts) until(t time.Time) string {
 	return c.desk.Theme.Time(t, "Monday 2 January, 15:04")
 }
 
-// invites lists the open invites; choosing one withdraws it.
+// invites lists the open invites; one that is chosen is shown again, and can be withdrawn.
 func (c *contacts) invites() tea.Cmd {
 	return desk.Submit(c.desk, nil, "", c.desk.Node.Invites, func(all []api.Invite) tea.Cmd {
 		if len(all) == 0 {
 			return c.desk.Say("No open invites.")
 		}
 
+		var list *dialog.Picker
 		var choices []dialog.Choice
 		for _, i := range all {
-			end := i.Link[max(0, len(i.Link)-6):]
+			name, end := words.Line(i.Name), "…"+i.Link[max(0, len(i.Link)-6):]
+			label := c.desk.T("for %s", c.desk.Mask(name))
+			if name == "" {
+				label = c.desk.T("for anybody, %s", end)
+			}
 			choices = append(choices, dialog.Choice{
-				Label: c.desk.T("withdraw …%s", end), Detail: c.desk.T("until %s", c.until(i.Expires)),
-				Action: dialog.Keeping(func() tea.Cmd { return c.askRevoke(i) }),
+				Label: label, Find: name + " " + end, Detail: c.desk.T("until %s", c.until(i.Expires)),
+				Action: dialog.Keeping(func() tea.Cmd {
+					card := c.showInvite(name, i)
+					withdraw := dialog.Button{Label: "Withdraw", Key: "w", Action: dialog.Keeping(func() tea.Cmd { return c.askRevoke(i, list, card) })}
+					card.Buttons = append(card.Buttons, withdraw)
+					return nil
+				}),
 			})
 		}
-		c.desk.Dialogs.Open(dialog.NewPicker("Open invites", c.desk.T("the end of the link"), "No such invite.", choices))
+		list = dialog.NewPicker("Open invites", c.desk.T("for whom, or the end of the link"), "No such invite.", choices)
+		c.desk.Dialogs.Open(list)
 		return nil
 	})
 }
 
-// askRevoke asks before an invite is withdrawn.
-func (c *contacts) askRevoke(i api.Invite) tea.Cmd {
+// askRevoke asks before an invite is withdrawn. The dialogs that show it are closed then.
+func (c *contacts) askRevoke(i api.Invite, shown ...dialog.Dialog) tea.Cmd {
 	c.desk.Confirm(desk.Confirmation{
 		Title: catalogue.Mark("Withdraw this invite?"),
 		Text:  c.desk.T("It is open until %s. Whoever has the link can then no longer use it.", c.until(i.Expires)),
 		Label: catalogue.Mark("Withdraw"),
 		Then: func() tea.Cmd {
-			c.desk.Dialogs.Close() // the list, which is no longer true
+			for _, d := range shown {
+				c.desk.Dialogs.Remove(d)
+			}
 			return c.desk.Do(func(ctx context.Context) error {
 				return c.desk.Node.RevokeInvite(ctx, i.ID)
 			}, func() tea.Cmd { return c.desk.Say("Withdrawn. The link of that invite no longer works.") })

@@ -267,3 +267,104 @@ func TestBarHelpsAtEightyColumns(t *testing.T) {
 	u.Resize(40, 10).Expect().Status("waiting:").Status("f1 help")
 	u.Resize(200, 60).Expect().Status("guards 2 of 2").Status("f1 help")
 }
+
+func TestInviteAtEightyColumns(t *testing.T) {
+	_, _, u := alone(t)
+	u.Press("ctrl+n").Type("Zoë").Enter().Enter().Expect().Sees("Invite for Zoë", "Works once", "c", "esc")
+
+	// The link stands alone in its rows, from the first column on, and whole.
+	link := ""
+	lines := strings.Split(u.Screen(), "\n")
+	for _, l := range lines[1:] {
+		if link += l; len(l) < 80 {
+			break
+		}
+	}
+	if strings.Trim(link, "starling:abcdefghijklmnopqrstuvwxyz234567") != "" || !strings.HasPrefix(link, "starling:") || len(link) != 199 {
+		t.Errorf("the link reads %q in\n%s", link, u.Screen())
+	}
+	// The code is there too, and whole on a screen of its own.
+	dark := func() int {
+		n := 0
+		for _, r := range u.Screen() {
+			if r >= 0x1fb00 && r <= 0x1fb3b || strings.ContainsRune("█▀▄▌▐", r) {
+				n++
+			}
+		}
+		return n
+	}
+	if dark() < 200 {
+		t.Errorf("there is no code on\n%s", u.Screen())
+	}
+	u.Press("f").Expect().SeesNot("Invite for Zoë", "too small")
+	if dark() < 200 {
+		t.Errorf("there is no code on\n%s", u.Screen())
+	}
+	checkFrame(t, u, 80, 24, "code")
+	u.Press("esc", "esc").Expect().Sees("Write to alice")
+	for _, size := range [][2]int{{40, 10}, {60, 20}, {120, 40}, {200, 60}} {
+		u.Resize(size[0], size[1]).Press("ctrl+n").Enter().Enter().Expect().Sees("starling:")
+		checkFrame(t, u, size[0], size[1], "invite")
+		u.Press("f")
+		checkFrame(t, u, size[0], size[1], "code")
+		u.Press("esc", "esc")
+	}
+}
+
+func TestLongMessagesFold(t *testing.T) {
+	node, id, u := alone(t)
+	var b strings.Builder
+	for i := range 200 {
+		if i == 150 {
+			b.WriteString("here stands the needle\n")
+		}
+		b.WriteString("line of the long text\n")
+	}
+	node.Receive(id, "before it")
+	node.Receive(id, b.String())
+	node.Receive(id, "after it")
+	u.Resize(80, 40).Expect().Sees("before it", "… 178 more lines  s shows all", "after it")
+	u.Press("esc", "k", "s").Expect().SeesNot("more lines")
+	u.Press("s").Expect().Sees("… 178 more lines")
+	u.Press("i", "ctrl+s").Type("needle").Expect().Sees("1 message")
+	u.Enter().Expect().Sees("here stands the needle", "more lines")
+}
+
+func TestKeysOnACyrillicKeyboard(t *testing.T) {
+	node, id, u := alone(t)
+	node.Receive(id, "привет")
+	u.Expect().Sees("привет")
+	u.Press("esc", "к").Expect().Sees("↳ alice")             // r answers
+	u.Press("esc", "esc", "У").Expect().Sees("Rename alice") // E renames
+	u.Press("ctrl+u").Type("Алиса").Enter().Expect().Sees("Алиса")
+	u.Press("В").Expect().Sees("Remove Алиса?")
+	u.Press("т").Expect().Sees("Remove Алиса?")
+	u.Press("esc", "ш").Type("ок").Expect().Sees("› ок")
+}
+
+func TestFieldsShowTheirBeginning(t *testing.T) {
+	_, _, u := alone(t)
+	u.Press("ctrl+o").Paste("starling:" + strings.Repeat("abcdefgh", 25)).Enter().Expect().Sees("▌ starling:abcdefghabcdefgh")
+}
+
+func TestNothingOfATextIsHidden(t *testing.T) {
+	node, id, u := alone(t)
+	for _, text := range []string{"```", "```rm -rf /```", "```one two", "text\n```\nmore", "```go\nfunc f() {}\n```"} {
+		node.Receive(id, text)
+	}
+	u.Resize(80, 40).Expect().Sees("  ```", "  rm -rf /", "  ```one two", "  more", "│ func f() {}").SeesNot("empty code")
+}
+
+func TestOtherLanguagesAreNotCut(t *testing.T) {
+	for language, whole := range map[string][]string{"de": {"bekannt seit", "hinaus"}, "ru": {"известен с", "уходить"}} {
+		node := tuitest.NewNode(clock)
+		tuitest.People(node)
+		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 100, 40)
+		u.Expect().Sees(whole...)
+		for _, l := range strings.Split(u.Screen(), "\n") {
+			if at := strings.LastIndex(l, "│"); at > 0 && strings.Contains(l[at:], "…") {
+				t.Errorf("%s: cut: %q", language, l[at:])
+			}
+		}
+	}
+}

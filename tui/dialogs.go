@@ -1,11 +1,13 @@
 package tui
 
 import (
+	"cmp"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/catalogue"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/theme"
@@ -38,22 +40,25 @@ func (a *App) openSwitcher() tea.Cmd {
 	return nil
 }
 
-// openPalette finds an action by a few letters of its name.
+// openPalette finds an action by a few letters of its name, or by another word for it.
 func (a *App) openPalette() tea.Cmd {
-	var choices []dialog.Choice
-	for _, action := range a.desk.Keys.Palette() {
-		key := a.desk.Keys.Key(a.focus, action.ID)
-		if key == "" {
-			key = action.Key()
-		}
-		name := a.desk.T(action.Name)
-		choices = append(choices, dialog.Choice{
-			Label: name, Find: name + " " + action.Name, Detail: key,
-			Action: dialog.Closing(func() tea.Cmd { return a.do(action.ID) }),
-		})
-	}
+	choices := paletteChoices(a.desk.Keys, a.desk.Theme.Words, a.focus, a.do)
 	a.desk.Dialogs.Open(dialog.NewPicker("What to do", a.desk.T("type a few letters"), "No such action.", choices))
 	return nil
+}
+
+// paletteChoices are the actions, by the words of the person's language and in English.
+func paletteChoices(keys *keymap.Map, words *catalogue.Catalogue, focus keymap.Place, do func(keymap.ID) tea.Cmd) []dialog.Choice {
+	var choices []dialog.Choice
+	for _, action := range keys.Palette() {
+		key := cmp.Or(keys.Key(focus, action.ID), action.Key())
+		name := words.Text(action.Name)
+		choices = append(choices, dialog.Choice{
+			Label: name, Find: name + " " + words.Text(action.Also) + " " + action.Name + " " + action.Also, Detail: key,
+			Action: dialog.Closing(func() tea.Cmd { return do(action.ID) }),
+		})
+	}
+	return choices
 }
 
 const (

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"context"
+
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
@@ -129,9 +131,24 @@ func (a *App) put(c api.Contact) {
 	a.people.Sort()
 }
 
-// loadContacts asks the node for everybody.
+// loadContacts asks the node for everybody, and before that once for the settings: they
+// name the conversation to open, so that the list and the text come at the same time.
+// Without an answer the settings by default hold.
 func (a *App) loadContacts() tea.Cmd {
-	return desk.Ask(a.desk, a.desk.Node.Contacts, a.gotContacts)
+	var settings api.Settings
+	known := a.keeping.known
+	return desk.Ask(a.desk, func(ctx context.Context) ([]api.Contact, error) {
+		if !known {
+			settings, _ = a.desk.Node.Settings(ctx)
+		}
+		return a.desk.Node.Contacts(ctx)
+	}, func(contacts []api.Contact, err error) tea.Cmd {
+		var taken tea.Cmd
+		if !a.keeping.known && err == nil {
+			taken = a.keeping.take(settings)
+		}
+		return tea.Batch(taken, a.gotContacts(contacts, err))
+	})
 }
 
 func (a *App) gotContacts(contacts []api.Contact, err error) tea.Cmd {

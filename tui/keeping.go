@@ -99,17 +99,6 @@ func (k *keeping) archive() tea.Cmd {
 	})
 }
 
-// load asks for the settings. Without an answer those by default hold, which
-// say the least.
-func (k *keeping) load() tea.Cmd {
-	return desk.Ask(k.desk, k.desk.Node.Settings, func(s api.Settings, err error) tea.Cmd {
-		if err != nil {
-			s = k.settings
-		}
-		return k.take(s)
-	})
-}
-
 func (k *keeping) take(s api.Settings) tea.Cmd {
 	k.settings, k.known = s, true
 	return k.changed(s)
@@ -150,6 +139,11 @@ func (k *keeping) openPassphrase() tea.Cmd {
 func (k *keeping) openBackup() tea.Cmd {
 	k.desk.Dialogs.Open(preferences.Backup(k.desk.Theme, k.backupPath(), k.backup))
 	return nil
+}
+
+// tellRestore says how a backup is restored: into a profile that is not there yet.
+func (k *keeping) tellRestore() tea.Cmd {
+	return k.desk.Say("A backup becomes a profile of its own: quit, and run starling --profile NEW restore FILE.")
 }
 
 // backupPath is where a backup is offered to go.

@@ -19,6 +19,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 
 	id, bound := a.desk.Keys.Lookup(a.focus, k.String())
+	if !bound && (a.focus != keymap.Composer || k.Text == "") {
+		id, bound = a.desk.Keys.Lookup(a.focus, keymap.Latin(k.String()))
+	}
 	if d := a.desk.Dialogs.Keys(); d != nil {
 		if bound && urgent[id] && k.Text == "" {
 			return a.do(id)

@@ -167,7 +167,7 @@ func (n *network) details(p *pane) {
 	p.add(th.Title.Render(d.T("What holds now")))
 	p.add("")
 	if s.Ready {
-		p.add(th.Good.Render(theme.GlyphReady) + " " + d.T("messages can leave"))
+		p.wrap(th.Good, theme.GlyphReady+" "+d.T("messages can leave"))
 	} else {
 		p.wrap(th.Warn, theme.GlyphWaiting+" "+d.T("waiting: %s", d.T(s.Reason)))
 	}

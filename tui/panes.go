@@ -164,7 +164,12 @@ func (p *pane) wrap(role theme.Role, s string) {
 	}
 }
 
+// row puts a label and its value into one row, or into two where one is too narrow.
 func (p *pane) row(label, value string) {
+	if p.th.Cells.Width(label)+1+p.th.Cells.Width(value) > p.room {
+		p.wrap(p.th.Muted, label)
+		label = ""
+	}
 	p.add(p.th.Cells.Ends(p.th.Muted.Render(label), value, p.room))
 }
 

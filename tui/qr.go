@@ -11,81 +11,178 @@ import (
 	"starling/tui/theme"
 )
 
-// inviteBody shows the link, and the QR code if there is room for it.
+// inviteBody shows the link from the first column on, without anything beside it that
+// would be selected with it, and the code below, as large as there is room.
 func inviteBody(th *theme.Theme, link, expires string, width, height int) []string {
 	var out []string
-	note := th.Muted.Render(th.T("Works once, until %s.", expires))
-	lines := th.Cells.Chop(link, width)
-	code := drawQR(th, link, 2)
-	if len(code) > 0 && th.Cells.Width(code[0]) <= width && len(code)+len(lines)+6 <= height {
-		for _, l := range code {
-			out = append(out, th.Cells.Center(l, width))
-		}
-		out = append(out, "")
-	} else {
-		out = append(out, th.Muted.Render(th.T("The QR code needs a larger window: try f, or make it larger.")), "")
-	}
-	for _, l := range lines {
+	for _, l := range th.Cells.Chop(link, width) {
 		out = append(out, th.Accent.Render(l))
 	}
-	return append(out, "", note)
+
+	code := fitQR(th, link, width, height-len(out))
+	side := []string{th.T("Works once, until %s.", expires), "", th.T("Give it to one person, on a way that you trust. Whoever has it first becomes your contact.")}
+	if code == nil {
+		side = append(side, "", th.T("The code needs a larger window."))
+	}
+
+	// The words stand beside the code where they can, else they come first.
+	wide := 0
+	if code != nil {
+		wide = th.Cells.Width(code[0]) + 3
+	}
+	room := width - wide - 2
+	if code != nil && room < 24 {
+		return append(out, code...)
+	}
+	var words []string
+	for _, s := range side {
+		words = append(words, th.Cells.Wrap(s, room)...)
+	}
+	if code == nil {
+		words = append([]string{""}, words...)
+	}
+	for i := range max(len(code), len(words)) {
+		left, right := th.Cells.Fit("", wide), ""
+		if i < len(code) {
+			left = " " + code[i] + "  "
+		}
+		if i < len(words) {
+			right = th.Muted.Render(words[i])
+		}
+		out = append(out, left+" "+right)
+	}
+	return out
 }
 
-// drawQR draws a code with half blocks, quiet modules around it. It draws dark on
-// light, with any colours of the terminal.
-func drawQR(th *theme.Theme, text string, quiet int) []string {
+// modules reads a code. It is dark on light, with quiet modules around it.
+type modules struct {
+	*qr.Code
+	quiet int
+}
+
+func encodeQR(text string, quiet int) *modules {
 	// Upper case fits the denser alphabet of QR codes; links do not care.
 	code, err := qr.Encode(strings.ToUpper(text), qr.L)
 	if err != nil {
 		return nil
 	}
-	black := func(x, y int) bool {
-		return x >= 0 && y >= 0 && x < code.Size && y < code.Size && code.Black(x, y)
-	}
+	return &modules{code, quiet}
+}
 
-	// One row of text is two rows of modules.
+// side is how many modules there are with the quiet ones.
+func (m *modules) side() int { return m.Size + 2*m.quiet }
+
+// black reports whether a module is dark, counted with the quiet ones.
+func (m *modules) black(x, y int) bool {
+	x, y = x-m.quiet, y-m.quiet
+	return x >= 0 && y >= 0 && x < m.Size && y < m.Size && m.Code.Black(x, y)
+}
+
+// draw draws a code with glyphs of w by h modules.
+func (m *modules) draw(th *theme.Theme, w, h int, glyph func(dark func(x, y int) bool) rune) []string {
 	var out []string
-	for y := -quiet; y < code.Size+quiet; y += 2 {
+	for y := 0; y < m.side(); y += h {
 		var b strings.Builder
-		for x := -quiet; x < code.Size+quiet; x++ {
-			top, bottom := black(x, y), black(x, y+1)
-			switch {
-			case top && bottom:
-				b.WriteString("█")
-			case top:
-				b.WriteString("▀")
-			case bottom:
-				b.WriteString("▄")
-			default:
-				b.WriteString(" ")
-			}
+		for x := 0; x < m.side(); x += w {
+			b.WriteRune(glyph(func(dx, dy int) bool { return m.black(x+dx, y+dy) }))
 		}
 		out = append(out, th.Ink.Render(b.String()))
 	}
 	return out
 }
 
-// bareQR fills the screen with the code, with as much quiet as there is room.
-func bareQR(th *theme.Theme, link string, width, height int) []string {
-	for quiet := 4; quiet >= 0; quiet-- {
-		code := drawQR(th, link, quiet)
-		if len(code) == 0 || len(code) > height || th.Cells.Width(code[0]) > width {
-			continue
+// halves draws with half blocks: two modules above each other in a cell, which makes
+// them square.
+func halves(dark func(x, y int) bool) rune {
+	switch top, bottom := dark(0, 0), dark(0, 1); {
+	case top && bottom:
+		return '█'
+	case top:
+		return '▀'
+	case bottom:
+		return '▄'
+	}
+	return ' '
+}
+
+// sixths draws with sextants: two by three modules in a cell, for a screen that is too
+// low for halves. They are nearly square.
+func sixths(dark func(x, y int) bool) rune {
+	bits := 0
+	for i := range 6 {
+		if dark(i%2, i/2) {
+			bits |= 1 << i
 		}
+	}
+
+	// Some are older than the others, and stand elsewhere.
+	switch bits {
+	case 0:
+		return ' '
+	case 0b010101:
+		return '▌'
+	case 0b101010:
+		return '▐'
+	case 0b111111:
+		return '█'
+	}
+
+	r := rune(0x1fb00 + bits - 1)
+	if bits > 0b010101 {
+		r--
+	}
+	if bits > 0b101010 {
+		r--
+	}
+	return r
+}
+
+// drawQR draws a code with half blocks.
+func drawQR(th *theme.Theme, text string, quiet int) []string {
+	m := encodeQR(text, quiet)
+	if m == nil {
+		return nil
+	}
+	return m.draw(th, 1, 2, halves)
+}
+
+// fitQR draws a code that fits: with half blocks, with sextants where there are not
+// enough rows for these, nil if it does not fit at all.
+func fitQR(th *theme.Theme, text string, width, height int) []string {
+	for _, sextants := range []bool{false, true} {
+		for quiet := 4; quiet >= 2; quiet-- {
+			m := encodeQR(text, quiet)
+			switch {
+			case m == nil:
+				return nil
+			case !sextants && m.side() <= width && (m.side()+1)/2 <= height:
+				return m.draw(th, 1, 2, halves)
+			case sextants && (m.side()+1)/2 <= width && (m.side()+2)/3 <= height:
+				return m.draw(th, 2, 3, sixths)
+			}
+		}
+	}
+	return nil
+}
+
+// bareQR fills the screen with the code.
+func bareQR(th *theme.Theme, link string, width, height int) []string {
+	leave := th.Accent.Render("esc") + th.Muted.Render(" "+th.T("closes"))
+	if code := fitQR(th, link, width, height); code != nil {
 		out := make([]string, (height-len(code))/2, height)
 		out = append(out, code...)
 		if len(out) < height-1 {
-			out = append(out, "", th.Accent.Render("esc")+th.Muted.Render(" "+th.T("closes")))
+			out = append(out, "", leave)
 		}
 		return out[:min(len(out), height)]
 	}
-	size := len(drawQR(th, link, 0))
+
 	out := make([]string, height/3)
-	return append(out,
-		th.T("This window is too small for the code."),
-		th.T("It needs %d×%d.", size*2+2, size),
-		"",
-		th.Accent.Render("esc")+th.Muted.Render(" "+th.T("closes")))
+	out = append(out, th.T("This window is too small for the code."))
+	if m := encodeQR(link, 2); m != nil {
+		out = append(out, th.T("It needs %d×%d.", (m.side()+1)/2, (m.side()+2)/3))
+	}
+	return append(out, "", leave)
 }
 
 // showQR shows a code on the whole screen.

@@ -465,9 +465,12 @@ func TestOpenInvites(t *testing.T) {
 	node, _, u := alone(t)
 	u.Press("esc", "I").Expect().Sees("No open invites.")
 	u.Press("ctrl+n").Enter().Enter().Expect().Sees("Copy the link")
-	u.Press("esc", "I").Expect().Sees("Open invites", "until Monday 23 November, 12:00")
-	u.Enter().Expect().Sees("Withdraw this invite?")
-	u.Press("y").Expect().Sees("Withdrawn.").SeesNot("Open invites")
+	u.Press("esc", "ctrl+n").Type("Zoë").Enter().Enter().Expect().Sees("Invite for Zoë")
+	u.Press("esc", "esc", "I").Expect().Sees("Open invites", "for anybody, …", "until Monday 23 November, 12:00", "for Zoë")
+	u.Type("Zo").Enter().Expect().Sees("Invite for Zoë", "starling:")
+	u.Press("w").Expect().Sees("Withdraw this invite?")
+	u.Press("y").Expect().Sees("Withdrawn.").SeesNot("Open invites", "Invite for Zoë")
+	u.Press("I").Enter().Press("w", "y").Expect().SeesNot("Open invites", "Copy the link")
 	if invites, _ := node.Invites(t.Context()); len(invites) != 0 {
 		t.Errorf("still open: %v", invites)
 	}

@@ -332,6 +332,8 @@ type Invite struct {
 	ID      string    `json:"id"`
 	Link    string    `json:"link"`
 	Expires time.Time `json:"expires"`
+	// Name is the name that the contact will have, if it was given one.
+	Name safetext.Text `json:"name,omitzero"`
 }
 
 // AddContactRequest accepts an invite link under a name of our choice; an

@@ -108,6 +108,7 @@ func said(t *testing.T) map[string]text {
 	for _, a := range keymap.Default().All() {
 		add(a.Name, "", "keymap")
 		add(a.Group, "", "keymap")
+		add(a.Also, "", "keymap")
 	}
 	for _, e := range emoji.All {
 		add(e.Name, "", "emoji")

@@ -48,7 +48,8 @@ type View struct {
 	unread   string // ID of the first unread message
 	unreadN  int
 	selected string
-	below    int // messages that came while the end was out of view
+	unfolded map[string]bool // long messages of which all is shown
+	below    int             // messages that came while the end was out of view
 
 	list          list.List
 	width, height int
@@ -89,7 +90,7 @@ func (v *View) SetHidden(hidden bool) {
 }
 
 // Hints are the keys that a message names.
-type Hints struct{ Retry, Discard, Zoom string }
+type Hints struct{ Retry, Discard, Zoom, Unfold string }
 
 // SetFound shows where words stand in the messages, none for nil.
 func (v *View) SetFound(words []string) {

@@ -1,9 +1,12 @@
 package chatview
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -44,7 +47,57 @@ func (v *View) content(it *item, width int) []string {
 			return out
 		}
 	}
-	return append(out, v.wrap(it, width)...)
+	return append(out, v.fold(it, v.wrap(it, width), width)...)
+}
+
+const (
+	// foldFrom is from how many lines a text is folded, and foldTo how many are left.
+	foldFrom = 40
+	foldTo   = 24
+)
+
+// fold leaves a part of a long text: its beginning, or where the words stand that were
+// searched for.
+func (v *View) fold(it *item, lines []string, width int) []string {
+	if len(lines) <= foldFrom || v.unfolded[it.ID] {
+		return lines
+	}
+
+	from := 0
+	if len(v.found) > 0 {
+		hit := slices.IndexFunc(lines, func(l string) bool {
+			at, _ := match.Next(ansi.Strip(l), v.found)
+			return at >= 0
+		})
+		if hit >= foldTo {
+			from = min(hit-1, len(lines)-foldTo)
+		}
+	}
+	th := v.th
+	left := func(n int) string {
+		return th.Muted.Render(th.Cells.Truncate("… "+th.N(n, "%d more line", "%d more lines")+"  ", width-12)) +
+			th.Accent.Render(v.hints.Unfold) + th.Muted.Render(" "+th.T("shows all"))
+	}
+
+	var out []string
+	if from > 0 {
+		out = append(out, left(from))
+	}
+	out = append(out, lines[from:from+foldTo]...)
+	if rest := len(lines) - from - foldTo; rest > 0 {
+		out = append(out, left(rest))
+	}
+	return out
+}
+
+// Unfold shows all of a long message, or folds it again.
+func (v *View) Unfold(id string) {
+	if v.unfolded == nil {
+		v.unfolded = map[string]bool{}
+	}
+	v.unfolded[id] = !v.unfolded[id]
+	v.Touch(id)
+	v.list.Reveal(source{v}, id)
 }
 
 // quoted is the answered message in one line, with its author.

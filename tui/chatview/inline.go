@@ -58,7 +58,7 @@ func (p *parser) put(s string, st style) {
 // itself, so the depth is two at most.
 func (p *parser) parse(s string, st style) {
 	// Marks that have no end further on: one and two of ` * _ each.
-	var hopeless [6]bool
+	var hopeless [7]bool // and three ` at the end
 
 	for i := 0; i < len(s); {
 		rest := s[i:]
@@ -69,13 +69,17 @@ func (p *parser) parse(s string, st style) {
 			continue
 		case c == '`':
 			n := run(rest, '`')
-			if n <= 2 && !hopeless[n-1] {
+			slot := n - 1
+			if n == 3 {
+				slot = len(hopeless) - 1
+			}
+			if n <= 3 && !hopeless[slot] {
 				if end := endOfCode(rest[n:], n); end > 0 {
 					p.put(rest[n:n+end], st&^(bold|italic)|code)
 					i += n + end + n
 					continue
 				}
-				hopeless[n-1] = true
+				hopeless[slot] = true
 			}
 			p.put(rest[:n], st)
 			i += n

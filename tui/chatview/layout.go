@@ -130,8 +130,8 @@ func (v *View) lines(i, width int) []string {
 		out = append(out, left+th.Cells.Ends(head, right, width-indent))
 	}
 	room := width - indent - 1
-	if !narrow {
-		room = width - indent - stateColumn
+	if !narrow && it.Outgoing {
+		room = width - indent - stateColumn // those of others have no state
 	}
 	body := v.content(it, room)
 	for k, line := range body {
@@ -307,6 +307,17 @@ func (v *View) wrap(it *item, width int) []string {
 
 const fence = "```"
 
+// opensCode reports whether code begins behind a line: it has a fence and at most one
+// word, the language. A line that says more is text.
+func opensCode(line string) bool {
+	word, ok := strings.CutPrefix(strings.TrimSpace(line), fence)
+	return ok && !strings.ContainsAny(strings.TrimSpace(word), "` ")
+}
+
+// closesCode reports whether code ends before a line. Without such a line there is no
+// code, and nothing of the text is left out.
+func closesCode(line string) bool { return strings.TrimSpace(line) == fence }
+
 // body lays out a text: paragraphs wrapped at words, fenced code as it is.
 func (v *View) body(text string, width int) []string {
 	text = v.th.Cells.Steady(text)
@@ -315,18 +326,24 @@ func (v *View) body(text string, width int) []string {
 	}
 
 	var out []string
-	code := false
-	for line := range strings.SplitSeq(text, "\n") {
-		if strings.HasPrefix(strings.TrimLeft(line, " "), fence) {
-			code = !code
-			continue
-		}
-		if !code {
+	lines := strings.Split(text, "\n")
+	end := -1 // of the code that the line is in
+	last := len(lines) - 1
+	for last >= 0 && !closesCode(lines[last]) {
+		last--
+	}
+	for i, line := range lines {
+		switch {
+		case i < end:
+			for _, piece := range v.th.Cells.Chop(line, width-indent) {
+				out = append(out, v.th.Border.Render("│")+" "+v.th.Code.Render(piece))
+			}
+		case i == end:
+		case i < last && opensCode(line):
+			for end = i + 1; !closesCode(lines[end]); end++ {
+			}
+		default:
 			out = append(out, v.wrapRich(v.highlight(inline(line)), width)...)
-			continue
-		}
-		for _, piece := range v.th.Cells.Chop(line, width-indent) {
-			out = append(out, v.th.Border.Render("│")+" "+v.th.Code.Render(piece))
 		}
 	}
 

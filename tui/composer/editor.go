@@ -399,6 +399,22 @@ func (e *Editor) Render(th *theme.Theme, width, height int) (lines []string, x, 
 	return lines, min(col, width-1), r - e.scroll
 }
 
+// Head draws the beginning of the field, in one row, for one that has no cursor.
+func (e *Editor) Head(th *theme.Theme, width int) string {
+	s, _, _ := strings.Cut(e.text, "\n")
+	switch {
+	case e.text == "":
+		return th.Muted.Render(th.Cells.Fit(e.Placeholder, width))
+	case e.Hidden:
+		s = strings.Repeat("•", e.count(s))
+	case e.Masked:
+		s = th.Cells.Mask(th.Cells.Steady(s))
+	default:
+		s = th.Cells.Steady(s)
+	}
+	return th.Cells.Fit(s, width)
+}
+
 func (e *Editor) count(s string) int {
 	n := 0
 	for s != "" {

@@ -318,6 +318,16 @@ func (a *Actions) Zoom() tea.Cmd {
 	return a.book.gallery.Zoom(m)
 }
 
+// Unfold shows all of a long message, or folds it again.
+func (a *Actions) Unfold() tea.Cmd {
+	m, ok := a.meant(answerable)
+	if !ok {
+		return nil
+	}
+	a.book.Open().View.Unfold(m.ID)
+	return nil
+}
+
 // failed returns the message to retry or discard: the selected one, else the
 // last one that failed.
 func (a *Actions) failed() (api.Message, bool) {

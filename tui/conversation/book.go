@@ -107,7 +107,7 @@ func (b *Book) Chat(id string) *Chat {
 // view returns an empty view of messages.
 func (b *Book) view() *chatview.View {
 	key := func(id keymap.ID) string { return b.desk.Keys.Key(keymap.Messages, id) }
-	hints := chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom)}
+	hints := chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom), Unfold: key(keymap.Unfold)}
 	v := chatview.New(b.desk.Theme, b.desk.Now, b.gallery, hints)
 	v.SetHidden(b.desk.Hidden)
 	return v

@@ -3,6 +3,7 @@ package dialog
 import (
 	tea "charm.land/bubbletea/v2"
 
+	"starling/tui/keymap"
 	"starling/tui/theme"
 )
 
@@ -17,11 +18,14 @@ type Card struct {
 	Width int
 	// Bare fills the screen with the body alone.
 	Bare bool
+	// Page fills the screen with a title, the buttons, and the body from the first
+	// column on: a text in it can be selected without a frame.
+	Page bool
 	// Leave is done besides closing when the card is left by a key of its own.
 	Leave func() tea.Cmd
 
 	scroll int
-	page   int
+	rows   int // of a page
 }
 
 // Key presses a button, scrolls, or closes with esc.
@@ -30,6 +34,11 @@ func (c *Card) Key(k tea.KeyPressMsg) Action {
 	if action, ok := press(c.Buttons, key); ok {
 		return action
 	}
+	key = keymap.Latin(key)
+	if action, ok := press(c.Buttons, key); ok {
+		return action
+	}
+
 	switch key {
 	case cancel, "q", "ctrl+c":
 		return Closing(c.Leave)
@@ -38,9 +47,9 @@ func (c *Card) Key(k tea.KeyPressMsg) Action {
 	case "down", "j":
 		c.scroll++
 	case "pgup", "ctrl+u":
-		c.scroll -= c.page
+		c.scroll -= c.rows
 	case "pgdown", "ctrl+d", "space":
-		c.scroll += c.page
+		c.scroll += c.rows
 	case "home", "g":
 		c.scroll = 0
 	case "end", "shift+g":
@@ -71,6 +80,10 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 		return box
 	}
 
+	if c.Page {
+		return c.page(th, width, height)
+	}
+
 	want := c.Width
 	if want == 0 {
 		want = 56
@@ -78,7 +91,43 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 
 	inner, air := measure(want, width, height)
 
-	c.page = max(1, height-6)
+	c.rows = max(1, height-6)
 	body := c.Body(th, inner, height-3-air)
 	return draw(th, content{title: c.Title, body: body, buttons: c.Buttons, scroll: &c.scroll}, want, width, height)
+}
+
+// page draws a card of a whole screen but for its last row, where notices stand. The
+// buttons stand beside the title, or below it where they do not fit.
+func (c *Card) page(th *theme.Theme, width, height int) Box {
+	box := Box{Width: width, Covers: true}
+	title := " " + th.Title.Render(th.Cells.Truncate(th.T(c.Title), width/2)) + "   "
+	used := th.Cells.Width(title)
+	buttons := buttonRows(th, c.Buttons, width-used)
+	beside := len(buttons) == 1
+	if !beside {
+		box.Lines = append(box.Lines, th.Cells.Fit(title, width))
+		title, used = " ", 1
+		buttons = buttonRows(th, c.Buttons, width-2)
+	}
+
+	for _, f := range buttons {
+		for _, s := range f.spots {
+			s.x += used
+			s.y = len(box.Lines)
+			box.buttons = append(box.buttons, s)
+		}
+		box.Lines = append(box.Lines, th.Cells.Fit(title+f.line, width))
+	}
+
+	room := max(1, height-1-len(box.Lines))
+	body := c.Body(th, width, room)
+	c.rows = room
+	c.scroll = max(0, min(c.scroll, len(body)-room))
+	for _, line := range body[c.scroll:min(len(body), c.scroll+room)] {
+		box.Lines = append(box.Lines, th.Cells.Fit(line, width))
+	}
+	for len(box.Lines) < height-1 {
+		box.Lines = append(box.Lines, th.Cells.Fit("", width))
+	}
+	return box
 }

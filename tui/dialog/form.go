@@ -165,9 +165,11 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 				c.cursor, c.cx, c.cy = true, 1, len(c.body)-1
 			}
 		} else {
-			lines, x, _ := field.Text.Render(th, inner-2, 1)
-			c.body = append(c.body, bar+" "+lines[0])
-			if i == f.at && f.Busy == "" {
+			if i != f.at || f.Busy != "" {
+				c.body = append(c.body, bar+" "+field.Text.Head(th, inner-2))
+			} else {
+				lines, x, _ := field.Text.Render(th, inner-2, 1)
+				c.body = append(c.body, bar+" "+lines[0])
 				c.cursor, c.cx, c.cy = true, x+2, len(c.body)-1
 			}
 		}

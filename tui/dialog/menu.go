@@ -3,6 +3,7 @@ package dialog
 import (
 	tea "charm.land/bubbletea/v2"
 
+	"starling/tui/keymap"
 	"starling/tui/list"
 	"starling/tui/theme"
 )
@@ -27,7 +28,7 @@ type Menu struct {
 // Key moves, chooses or closes.
 func (m *Menu) Key(k tea.KeyPressMsg) Action {
 	for _, it := range m.Items {
-		if it.Key != "" && (k.String() == it.Key || k.Keystroke() == it.Key) {
+		if it.Key != "" && (k.String() == it.Key || k.Keystroke() == it.Key || keymap.Latin(k.String()) == it.Key) {
 			return it.Action
 		}
 	}

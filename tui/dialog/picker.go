@@ -187,6 +187,13 @@ func match(text, query string) (score int, ok bool) {
 		return score, true
 	}
 
+	if score, ok := words(text, query); ok {
+		return score, true
+	}
+	if utf8.RuneCountInString(query) > fewLetters {
+		return 0, false
+	}
+
 	// Letters count more together, and at the beginning of words.
 	prev := rune(' ')
 	together := false
@@ -218,4 +225,23 @@ func match(text, query string) (score int, ok bool) {
 	}
 
 	return score, len(rest) == 0
+}
+
+// fewLetters are the most that are looked for without standing together: of more, some
+// text has all by chance.
+const fewLetters = 3
+
+// words reports whether each word of a query begins a word of the text. What stands near
+// the beginning counts more.
+func words(text, query string) (score int, ok bool) {
+	all := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	score = 500
+	for _, q := range strings.Fields(query) {
+		at := slices.IndexFunc(all, func(w string) bool { return strings.HasPrefix(w, q) })
+		if at < 0 {
+			return 0, false
+		}
+		score -= at
+	}
+	return score, true
 }

@@ -24,6 +24,8 @@ const (
 type Action struct {
 	ID   ID
 	Name string
+	// Also are other words by which people look for it.
+	Also string
 	// Group is the heading in the help.
 	Group string
 	// Keys are keystrokes as Bubble Tea names them. The first one is shown.

@@ -194,7 +194,13 @@ func (p *prompt) invites(ctx context.Context, _ string) error {
 		return err
 	}
 	for i, inv := range all {
-		p.say("%d. Open until %s: %s", i+1, p.th.Time(inv.Expires, "Monday 2 January, 15:04"), inv.Link)
+		until := p.th.Time(inv.Expires, "Monday 2 January, 15:04")
+		if name := words.Line(inv.Name); name != "" && !p.hidden {
+			p.say("%d. For %s, open until %s:", i+1, name, until)
+		} else {
+			p.say("%d. Open until %s:", i+1, until)
+		}
+		p.say("%s", inv.Link)
 	}
 	if len(all) == 0 {
 		p.say("No open invites.")

@@ -28,7 +28,7 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (api.Invite, e
 	for i := range 190 {
 		b.WriteByte(alphabet[(i*i*7+i*13+n.made)%32])
 	}
-	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires)}
+	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires), Name: safetext.Line(req.Name)}
 	n.made++
 	n.invites, n.invited[inv.ID] = append(n.invites, inv), req.Name
 	return inv, nil
