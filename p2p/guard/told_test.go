@@ -114,6 +114,14 @@ func TestFailed(t *testing.T) {
 		}
 	}
 
+	// One that is refused at once, again and again, waits no less than another.
+	often := guardsOf(2, 0)
+	g := often.list[0]
+	g.began, g.tries = at(day), 8
+	if often.Failed(idOf(0), Refused, at(day)); g.next.Sub(at(day)) < 3*time.Second {
+		t.Errorf("one that refused nine times is tried after %v", g.next.Sub(at(day)))
+	}
+
 	// An attempt that was given up has ended already.
 	s := guardsOf(2, 0)
 	if s.Failed(idOf(0), Timeout, t0); s.list[0].tries != 0 || !s.list[0].away.IsZero() {
@@ -196,6 +204,17 @@ func TestLostLink(t *testing.T) {
 		if s.silent.Equal(now) == c.beside {
 			t.Errorf("%s: silent since %v", name, s.silent)
 		}
+	}
+}
+
+// TestLostNothing: the end of a link that there was none of is no news.
+func TestLostNothing(t *testing.T) {
+	s := guardsOf(2, 0)
+	g := s.list[0]
+	g.away, g.tries, g.next = t0, 2, at(5)
+	s.Lost(idOf(0), at(time.Hour))
+	if !g.away.Equal(t0) || g.tries != 2 || !g.next.Equal(at(5)) || !s.silent.IsZero() {
+		t.Errorf("%+v", g)
 	}
 }
 

@@ -36,21 +36,22 @@ func TestWhere(t *testing.T) {
 		want    []string
 		later   time.Duration
 	}{
-		"never answered":         {listed: []directory.Address{at1}, want: []string{"20.1.0.1:4001"}},
-		"answered":               {proved: []directory.Address{at1}, listed: []directory.Address{at1}, waits: map[string]time.Duration{"20.1.0.0/16": time.Hour}, want: []string{"20.1.0.1:4001"}},
-		"has moved":              {proved: []directory.Address{at1}, listed: []directory.Address{at2}, want: []string{"20.1.0.1:4001", "30.1.0.1:4001"}},
-		"is said to have moved":  {proved: []directory.Address{at1}, listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 1}, want: []string{"20.1.0.1:4001"}, later: 1},
-		"waits for its turn":     {listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 5}, later: 5},
-		"its turn has come":      {listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 0}, want: []string{"30.1.0.1:4001"}},
-		"two in one network":     {listed: []directory.Address{at2, same}, want: []string{"30.1.0.1:4001"}},
-		"two networks":           {listed: []directory.Address{at2, six}, want: []string{"30.1.0.1:4001", "[2a00:1::1]:4001"}},
-		"one of two networks":    {listed: []directory.Address{at2, six}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, want: []string{"[2a00:1::1]:4001"}, later: 7},
-		"both wait":              {listed: []directory.Address{at2, six}, waits: map[string]time.Duration{"30.1.0.0/16": 7, "2a00:1::/32": 3}, later: 3},
-		"both wait, other order": {listed: []directory.Address{six, at2}, waits: map[string]time.Duration{"30.1.0.0/16": 7, "2a00:1::/32": 9}, later: 7},
-		"beside where it is":     {proved: []directory.Address{same}, listed: []directory.Address{same, at2}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, want: []string{"30.1.9.9:80"}, later: 7},
-		"no way to it":           {listed: []directory.Address{web}},
-		"no way, and one":        {listed: []directory.Address{web, at1}, want: []string{"20.1.0.1:4001"}},
-		"a mesh at home":         {listed: []directory.Address{at2, same, web}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, private: true, want: []string{"30.1.0.1:4001", "30.1.9.9:80"}},
+		"never answered":                {listed: []directory.Address{at1}, want: []string{"20.1.0.1:4001"}},
+		"answered":                      {proved: []directory.Address{at1}, listed: []directory.Address{at1}, waits: map[string]time.Duration{"20.1.0.0/16": time.Hour}, want: []string{"20.1.0.1:4001"}},
+		"has moved":                     {proved: []directory.Address{at1}, listed: []directory.Address{at2}, want: []string{"20.1.0.1:4001", "30.1.0.1:4001"}},
+		"is said to have moved":         {proved: []directory.Address{at1}, listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 1}, want: []string{"20.1.0.1:4001"}, later: 1},
+		"waits for its turn":            {listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 5}, later: 5},
+		"its turn has come":             {listed: []directory.Address{at2}, waits: map[string]time.Duration{"30.1.0.0/16": 0}, want: []string{"30.1.0.1:4001"}},
+		"two in one network":            {listed: []directory.Address{at2, same}, want: []string{"30.1.0.1:4001"}},
+		"two networks":                  {listed: []directory.Address{at2, six}, want: []string{"30.1.0.1:4001", "[2a00:1::1]:4001"}},
+		"one of two networks":           {listed: []directory.Address{at2, six}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, want: []string{"[2a00:1::1]:4001"}, later: 7},
+		"both wait":                     {listed: []directory.Address{at2, six}, waits: map[string]time.Duration{"30.1.0.0/16": 7, "2a00:1::/32": 3}, later: 3},
+		"both wait, other order":        {listed: []directory.Address{six, at2}, waits: map[string]time.Duration{"30.1.0.0/16": 7, "2a00:1::/32": 9}, later: 7},
+		"both wait, the first for less": {listed: []directory.Address{at2, six}, waits: map[string]time.Duration{"30.1.0.0/16": 3, "2a00:1::/32": 7}, later: 3},
+		"beside where it is":            {proved: []directory.Address{same}, listed: []directory.Address{same, at2}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, want: []string{"30.1.9.9:80"}, later: 7},
+		"no way to it":                  {listed: []directory.Address{web}},
+		"no way, and one":               {listed: []directory.Address{web, at1}, want: []string{"20.1.0.1:4001"}},
+		"a mesh at home":                {listed: []directory.Address{at2, same, web}, waits: map[string]time.Duration{"30.1.0.0/16": 7}, private: true, want: []string{"30.1.0.1:4001", "30.1.9.9:80"}},
 	} {
 		s := New(Config{AllowPrivate: c.private})
 		for p, d := range c.waits {
@@ -96,6 +97,12 @@ func TestTurns(t *testing.T) {
 		}
 	}
 
+	// However often that was.
+	s.strange[addr("30.1.0.1:1").Wide()] = strange{tries: 90, next: now}
+	if s.count(g, g.addresses[:1], now); !s.strange[addr("30.1.0.1:1").Wide()].next.Equal(now.Add(day)) {
+		t.Error("the 91st attempt comes at another time than a day later")
+	}
+
 	// Where it has answered none is counted.
 	s = guardsOf(1, 0)
 	s.count(s.list[0], s.list[0].addresses, t0)
@@ -119,10 +126,13 @@ func TestStrangeNetworksAreBounded(t *testing.T) {
 	}
 	first := addr("31.5.0.1:1").Wide()
 	s.strange[first] = strange{9, at(time.Minute)}
+	sooner := addr("31.6.0.1:1").Wide()
+	s.strange[sooner] = strange{2, at(time.Second)}
 	s.count(g, []directory.Address{addr("31.5.0.1:1")}, t0) // is one of them
-	if len(s.strange) != maxStrange || s.strange[first].tries != 10 {
+	if len(s.strange) != maxStrange || s.strange[first].tries != 10 || s.strange[sooner].tries != 2 {
 		t.Fatalf("%d networks", len(s.strange))
 	}
+	s.strange[sooner] = strange{2, at(time.Hour)}
 	s.strange[first] = strange{9, at(time.Minute)}
 	s.count(g, []directory.Address{addr("99.1.0.1:1")}, t0)
 	if _, kept := s.strange[first]; kept || len(s.strange) != maxStrange || s.strange[addr("99.1.0.1:1").Wide()].tries != 1 {
