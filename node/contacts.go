@@ -12,6 +12,7 @@ import (
 	"starling/node/inbox"
 	"starling/node/outbox"
 	"starling/node/store"
+	"starling/session"
 )
 
 // Contacts lists all contacts, oldest first.
@@ -38,6 +39,7 @@ func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created,
 		Conversation: api.Conversation{Pinned: c.Pinned, Archived: c.Archived, MutedUntil: c.Muted, Notify: c.Notify,
 			Timer: c.Timer, TimerMine: c.TimerMine, TimerTheirs: c.TimerTheirs}}
+	out.Hopeless = hopeless(c, time.Now())
 	var err error
 	if out.Unread, err = tx.Unread(c.ID, c.ReadSeq); err != nil {
 		return out, err
@@ -55,6 +57,12 @@ func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	m, err := n.newViewer(tx).outline(last)
 	out.Last = &m
 	return out, err
+}
+
+// hopeless reports whether a contact is pending for longer than its invite can have been
+// accepted. An answer that comes all the same is taken.
+func hopeless(c store.Contact, now time.Time) bool {
+	return c.State == api.ContactPending && now.Sub(c.Created) > maxExpiry+session.Grace
 }
 
 // find returns the contact with this ID or this name.

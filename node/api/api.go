@@ -150,13 +150,16 @@ type Node interface {
 // A Contact is one person, known to this profile by an identity of their own
 // that nobody else sees.
 type Contact struct {
-	ID       string        `json:"id"`
-	Name     safetext.Text `json:"name"`
-	State    ContactState  `json:"state"`
-	Verified bool          `json:"verified"`
-	Blocked  bool          `json:"blocked"`
-	Created  time.Time     `json:"created"`
-	Unread   int           `json:"unread"`
+	ID    string        `json:"id"`
+	Name  safetext.Text `json:"name"`
+	State ContactState  `json:"state"`
+	// Hopeless: pending for longer than any invite lives. It was used by somebody else,
+	// or withdrawn; a new one is needed.
+	Hopeless bool      `json:"hopeless,omitempty"`
+	Verified bool      `json:"verified"`
+	Blocked  bool      `json:"blocked"`
+	Created  time.Time `json:"created"`
+	Unread   int       `json:"unread"`
 	// Unsent counts the messages, changes and receipts for them that lie in no
 	// mailbox of theirs yet.
 	Unsent int `json:"unsent"`

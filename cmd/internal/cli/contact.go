@@ -236,6 +236,9 @@ func (a *app) contactListCommand() *cobra.Command {
 
 func contactLine(c api.Contact) string {
 	words := []string{string(c.State)}
+	if c.Hopeless {
+		words[0] = "no answer any more: the invite was used by somebody else, or withdrawn; ask for a new one"
+	}
 	if c.Verified {
 		words = append(words, "verified")
 	}
