@@ -458,7 +458,10 @@ func TestDamagedProfile(t *testing.T) {
 	if _, err := New(Config{Profile: empty}); api.CodeOf(err) != api.CodeNoProfile {
 		t.Errorf("no profile: %v", err)
 	}
-	if err := Create(empty, passphrase, "\x1b", store.CheapKDF); err != nil {
+	if err := Create(empty, passphrase, "\x1b", store.CheapKDF); api.CodeOf(err) != api.CodeUsage {
+		t.Errorf("a name of nothing that can be shown: %v", err)
+	}
+	if err := Create(empty, passphrase, "A\x1bda", store.CheapKDF); err != nil {
 		t.Errorf("odd name: %v", err)
 	}
 }
