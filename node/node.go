@@ -83,7 +83,7 @@ func Create(p config.Profile, passphrase, owner string, kdf store.KDF) error {
 	if err != nil {
 		return nameError(err)
 	}
-	if err := hardToGuess(passphrase, kdf != (store.KDF{}) && kdf.Memory < store.DefaultKDF.Memory); err != nil {
+	if err := hardToGuess(passphrase, kdf == store.CheapKDF); err != nil {
 		return err
 	}
 	return apiError(store.Create(p, passphrase, name, store.Options{KDF: kdf}))

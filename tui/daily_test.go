@@ -280,7 +280,7 @@ func TestInviteAtEightyColumns(t *testing.T) {
 			break
 		}
 	}
-	if strings.Trim(link, "starling:abcdefghijklmnopqrstuvwxyz234567") != "" || !strings.HasPrefix(link, "starling:") || len(link) != 199 {
+	if strings.Trim(link, ":abcdefghijklmnopqrstuvwxyz234567") != "" || !strings.HasPrefix(link, "starling:") || len(link) != 199 {
 		t.Errorf("the link reads %q in\n%s", link, u.Screen())
 	}
 	// The code is there too, and whole on a screen of its own.

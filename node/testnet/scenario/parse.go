@@ -290,7 +290,11 @@ func (t table) duration(key string, other, least, most time.Duration) time.Durat
 		return other
 	}
 	text, isText := v.(string)
-	d, err := api.ParseDuration(text)
+	unsigned, back := strings.CutPrefix(text, "-")
+	d, err := api.ParseDuration(unsigned)
+	if back {
+		d = -d
+	}
 	switch {
 	case !isText || err != nil:
 		t.fail(key, "%s is not a duration such as \"90s\" or \"1h30m\"", key)
