@@ -22,7 +22,8 @@
 //	blocks run low, in a burst new tags                burstGather
 //	answers were sent that have not come               half of Patience
 //	a box came, minutes after answers were lost        lossLook
-//	a request had no answer                            Retry, doubled up to a minute
+//	a request had no answer                            Retry, doubled up to 8 times as long
+//	more than eight in a row                           Retry, doubled up to a minute
 //	the same, and the mailbox seems to be gone         the next poll
 //	the mailbox has no seat for it                     a third of a poll
 //	a stamp for a seat is made                         at once
@@ -60,6 +61,7 @@ const (
 	// Watches that try again when a guard comes up do so about retryApart from each
 	// other: a guard reads 20 frames a second (package limits).
 	retryApart = 50 * time.Millisecond
+	doubted    = 8 // requests without an answer that follow each other soon: the judge needs as many
 	fewBlocks  = 1 // standing blocks at which new ones are sent
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
@@ -444,8 +446,11 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 func (ws *Watches) failed(w *watch, now time.Time) {
 	w.failures++
 	doublings, most := 7, time.Minute
-	if len(w.tags) == 0 { // nobody waits for an acknowledgement
+	switch {
+	case len(w.tags) == 0: // nobody waits for an acknowledgement
 		doublings, most = 14, time.Hour
+	case w.failures <= doubted: // the judge needs so many to tell the mailbox from the routes
+		doublings = 3
 	}
 
 	switch {
