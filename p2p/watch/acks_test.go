@@ -89,6 +89,37 @@ func TestAcksOfTwo(t *testing.T) {
 	})
 }
 
+// TestMissingIsAsked: a mailbox that seems to be gone is asked often enough for the judge
+// to go on believing it, however many watches there are.
+func TestMissingIsAsked(t *testing.T) {
+	p := new(poor)
+	p.missing = true
+	p.run(t, func(ws *Watches) {
+		for i := range 20 {
+			ws.Watch(string(rune('f'+i)), wire.NodeID{2}, []mailbox.Tag{{8, byte(i)}})
+		}
+		p.answer(false)
+		ws.Watch("a", wire.NodeID{1}, []mailbox.Tag{{7}})
+		time.Sleep(time.Hour)
+		p.take()
+		last := time.Now()
+		time.Sleep(6 * time.Hour)
+		fetches, times := p.take()
+		for i, f := range fetches {
+			if f.Tags[0] != (mailbox.Tag{7}) {
+				continue
+			}
+			if apart := times[i].Sub(last); apart > 9*time.Minute || i > 0 && apart < time.Minute {
+				t.Fatalf("asked after %v", apart)
+			}
+			last = times[i]
+		}
+		if time.Since(last) > 9*time.Minute {
+			t.Error("asked no more")
+		}
+	})
+}
+
 // TestNewsOfTheMailbox: a watch that failed tries again when its mailbox has a new
 // descriptor, and not because others have one.
 func TestNewsOfTheMailbox(t *testing.T) {

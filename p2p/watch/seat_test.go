@@ -30,6 +30,7 @@ type poor struct {
 	times   []time.Time
 	made    []int // bits of the stamps that the client made
 	issued  func(wire.NodeID) time.Time
+	missing bool
 }
 
 // post is Config.Post.
@@ -90,7 +91,7 @@ func (p *poor) answer(does bool) {
 func (p *poor) run(t *testing.T, test func(ws *Watches)) {
 	synctest.Test(t, func(t *testing.T) {
 		ws := New(Config{
-			Post: p.post, Issued: p.issuedAt, Missing: func(wire.NodeID) bool { return false },
+			Post: p.post, Issued: p.issuedAt, Missing: func(wire.NodeID) bool { return p.missing },
 			Count: func(reason string) { t.Errorf("refused: %s", reason) }, Patience: time.Second, Retry: time.Second,
 			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 			Stamp: func(_ context.Context, _ wire.NodeID, _ mailbox.LeaseID, _ time.Time, bits int) (uint64, error) {

@@ -24,7 +24,7 @@
 //	a box came, minutes after answers were lost        lossLook
 //	a request had no answer                            Retry, doubled up to 8 times as long
 //	more than eight in a row                           Retry, doubled up to a minute
-//	the same, and the mailbox seems to be gone         the next poll
+//	the same, and the mailbox seems to be gone         the next poll, or 6 minutes
 //	the mailbox has no seat for it                     a third of a poll
 //	a stamp for a seat is made                         at once
 //	a late trial is to be asked for                    up to 200 ms
@@ -61,8 +61,11 @@ const (
 	// Watches that try again when a guard comes up do so about retryApart from each
 	// other: a guard reads 20 frames a second (package limits).
 	retryApart = 50 * time.Millisecond
-	doubted    = 8 // requests without an answer that follow each other soon: the judge needs as many
-	fewBlocks  = 1 // standing blocks at which new ones are sent
+	// A mailbox that seems to be gone is asked again before the judge forgets that, 10
+	// minutes after the last request without an answer: else it is never replaced.
+	stillMissing = 6 * time.Minute
+	doubted      = 8 // requests without an answer that follow each other soon: the judge needs as many
+	fewBlocks    = 1 // standing blocks at which new ones are sent
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
 	// mailbox says that it has more. From then on tags are asked for in leases with a
@@ -442,7 +445,7 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 }
 
 // failed puts the next attempt off: with a mailbox that seems to be gone until
-// the next poll.
+// the next poll, or as long as the judge goes on to believe so at least.
 func (ws *Watches) failed(w *watch, now time.Time) {
 	w.failures++
 	doublings, most := 7, time.Minute
@@ -456,8 +459,8 @@ func (ws *Watches) failed(w *watch, now time.Time) {
 	switch {
 	case len(w.tags) == 0 && w.failures >= abandoned:
 		w.acks = nil
-	case ws.cfg.Missing(w.mailbox):
-		w.due = now.Add(ws.interval())
+	case ws.cfg.Missing(w.mailbox) && len(w.tags) > 0:
+		w.due = now.Add(min(ws.interval(), pace.Jitter(stillMissing)))
 	default:
 		w.due = now.Add(pace.Jitter(min(ws.cfg.Retry<<min(w.failures, doublings), most)))
 	}
