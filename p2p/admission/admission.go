@@ -596,7 +596,8 @@ func (r *Registrar) Reached(raw []byte) error {
 		return err
 	}
 
-	if r.cfg.Directory.Since(desc.ID).IsZero() {
+	first := r.cfg.Directory.Since(desc.ID).IsZero()
+	if first {
 		r.cfg.Directory.Reached(desc.ID, r.Since(raw))
 	}
 
@@ -621,6 +622,9 @@ func (r *Registrar) Reached(raw []byte) error {
 	}
 
 	r.again = len(r.candidates) > 0
+	if r.again && first {
+		r.kick() // its word counts from now on
+	}
 	f.voices, f.reached = nil, Day(r.cfg.Now())
 	f.failed, f.charged = nil, false
 	f.check = now.Add(r.cycle())

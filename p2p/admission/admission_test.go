@@ -367,6 +367,48 @@ func TestPutOff(t *testing.T) {
 	}
 }
 
+// TestNoCandidateWaits: more candidates than are looked at together have their turns at
+// once, and so has one whose voices count only since another relay was reached.
+func TestNoCandidateWaits(t *testing.T) {
+	w := newWorld(t, 20)
+	for i := range 10 {
+		r := newRelay(t, 1000+i)
+		w.Hear(r.vouch(t, Day(w.now), w.examiners(r)[:4]...))
+	}
+	for i, left := range []int{6, 2, 0} {
+		due, wait := w.Due(4)
+		if len(due) != min(4, 10-4*i) || (wait == 0) != (left > 0) {
+			t.Errorf("%d are due and %d left, the next look is in %v", len(due), left, wait)
+		}
+	}
+
+	// Three have reached one, and the fourth was not reached by us before.
+	w = newWorld(t, 20)
+	fourth, r := newRelay(t, 500), newRelay(t, 1000)
+	n := r.vouch(t, Day(w.now), append(w.examiners(r)[:3:3], fourth)...)
+	w.mu.Lock()
+	c := w.candidate(&r.d, n.Raw)
+	for _, v := range n.Vouchers {
+		c.voices[v.Examiner] = v.Mask
+	}
+	w.mu.Unlock()
+	select {
+	case <-w.Wake():
+	default:
+	}
+	if err := w.Reached(fourth.sign(t)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-w.Wake():
+	default:
+		t.Error("the next look is not made at once")
+	}
+	if due, _ := w.Due(4); !slices.ContainsFunc(due, func(c Check) bool { return c.ID == r.d.ID }) {
+		t.Errorf("due: %v", due)
+	}
+}
+
 // TestDue: all are looked at in their time, those vouched for soon.
 func TestDue(t *testing.T) {
 	w := newWorld(t, 80)

@@ -44,7 +44,7 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 
 	// Half is for those that are listed: a relay with many invented ones vouched for
 	// does not keep their checks from being made.
-	ready, next := r.turns(most, now)
+	ready, next := r.turns(most+1, now) // one more shows that there are more
 	if !next.IsZero() {
 		wait = min(wait, next.Sub(now))
 	}
@@ -64,10 +64,14 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 			wait = 0
 		}
 	}
-	for _, id := range ready[:min(len(ready), most-len(due))] {
+	turns := min(len(ready), most-len(due))
+	for _, id := range ready[:turns] {
 		c := r.candidates[id]
 		c.waiting = false
 		due = append(due, Check{id, c.raw, c.desc.Addresses})
+	}
+	if turns < len(ready) {
+		wait = 0 // nothing else wakes the caller for the rest
 	}
 
 	return due, wait
