@@ -50,6 +50,7 @@ type dials struct {
 	agreed   bool
 	families host.Families    // of this machine, at that time
 	open     map[NodeID]*dial // the last attempt of each
+	up       bool             // all in use were connected at the last look
 }
 
 type dial struct {
@@ -99,6 +100,13 @@ func (d *dials) turn(ctx context.Context) time.Time {
 	for _, it := range plan.Try {
 		d.begin(ctx, it)
 	}
+
+	// A link is up before its relay is a guard in use: sources are let go only now.
+	up := len(c.guardsUp()) == guard.Use
+	if up && !d.up {
+		pace.Kick(c.lonely)
+	}
+	d.up = up
 	return plan.Next
 }
 
