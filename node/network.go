@@ -21,7 +21,7 @@ const (
 // Network is package p2p, as far as a node needs it. See there.
 type Network interface {
 	Run(ctx context.Context) error
-	Turn(ctx context.Context) error
+	AwaitQuota(ctx context.Context) error
 	Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box []byte) error
 	Fetch(ctx context.Context, mailbox p2p.NodeID, tags []p2p.Tag) (map[p2p.Tag][]byte, error)
 	Watch(key string, mailbox p2p.NodeID, tags []p2p.Tag)
@@ -40,10 +40,10 @@ type Network interface {
 // mesh speaks to the network in the terms of the rest of the node.
 type mesh struct{ n Network }
 
-func (m mesh) Run(ctx context.Context) error  { return m.n.Run(ctx) }
-func (m mesh) Turn(ctx context.Context) error { return m.n.Turn(ctx) }
-func (m mesh) Status() p2p.Status             { return m.n.Status() }
-func (m mesh) TryOthers()                     { m.n.TryOthers() }
+func (m mesh) Run(ctx context.Context) error        { return m.n.Run(ctx) }
+func (m mesh) AwaitQuota(ctx context.Context) error { return m.n.AwaitQuota(ctx) }
+func (m mesh) Status() p2p.Status                   { return m.n.Status() }
+func (m mesh) TryOthers()                           { m.n.TryOthers() }
 
 func (m mesh) Put(ctx context.Context, node store.Node, tag store.Tag, box []byte) error {
 	err := m.n.Put(ctx, p2p.NodeID(node), p2p.Tag(tag), box)

@@ -186,7 +186,7 @@ func New(cfg Config) (_ *Node, err error) {
 	}
 
 	n.net = mesh{network}
-	n.outbox = outbox.New(outbox.Config{Store: s, Turn: n.net.Turn, Put: n.net.Put, Logger: cfg.Logger,
+	n.outbox = outbox.New(outbox.Config{Store: s, AwaitQuota: n.net.AwaitQuota, Put: n.net.Put, Logger: cfg.Logger,
 		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
 			return n.inbox.Meeting(ctx, contact)
 		},

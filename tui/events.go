@@ -68,10 +68,12 @@ func (a *App) take(r *round, ev *api.Event) {
 	case api.EventState, api.EventChanged:
 		a.book.Changed(ev)
 		r.outbox = r.outbox || ev.Outgoing
+
 	case api.EventTyping:
 		r.cmds = append(r.cmds, a.book.Writes(ev.Conversation))
 	case api.EventDraft:
 		r.drafts = true
+
 	case api.EventContact:
 		if ev.Contact != nil {
 			a.people.Put(*ev.Contact, a.book.Reading)
@@ -83,6 +85,7 @@ func (a *App) take(r *round, ev *api.Event) {
 		r.outbox = true
 	case api.EventInvite:
 		r.cmds = append(r.cmds, a.contacts.invited(ev.Invite))
+
 	case api.EventStatus:
 		if ev.Status != nil {
 			// It may be older than what was asked for.

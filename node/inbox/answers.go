@@ -2,7 +2,7 @@ package inbox
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -58,17 +58,11 @@ func (in *Inbox) endAnswers(ctx context.Context) (next time.Time, err error) {
 		return next, nil
 	}
 
-	_, err = in.commit(ctx, now, func(b *batch) error {
-		for id, s := range due {
-			p, err := b.peer(id)
-			if err == nil && p.session != nil && p.session.Sealed() == s.sealed {
-				err = b.repeatReceipt(p)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
+	_, err = in.commitFor(ctx, now, slices.Collect(maps.Keys(due)), func(b *batch, p *peer) error {
+		if p.session.Sealed() != due[p.ID].sealed {
+			return nil
 		}
-		return nil
+		return b.repeatReceipt(p)
 	})
 	return next, err
 }

@@ -140,6 +140,23 @@ func (in *Inbox) commit(ctx context.Context, now time.Time, fill func(*batch) er
 	return b, err
 }
 
+// commitFor is commit for some contacts, one after the other. Those that are gone, or
+// whose session was given up, are left out.
+func (in *Inbox) commitFor(ctx context.Context, now time.Time, ids []store.ID, do func(*batch, *peer) error) (*batch, error) {
+	return in.commit(ctx, now, func(b *batch) error {
+		for _, id := range ids {
+			p, err := b.peer(id)
+			if err == nil && p.session != nil {
+				err = do(b, p)
+			}
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // apply carries out the work that follows a batch on disk: acknowledgements, new
 // watches, sending.
 func (in *Inbox) apply(b *batch) {

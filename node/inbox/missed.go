@@ -59,18 +59,7 @@ func (in *Inbox) tellMissed(ctx context.Context) (next time.Time, err error) {
 		return next, nil
 	}
 
-	b, err := in.commit(ctx, now, func(b *batch) error {
-		for _, id := range due {
-			p, err := b.peer(id)
-			if err == nil {
-				err = b.tellMissed(p)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
+	b, err := in.commitFor(ctx, now, due, (*batch).tellMissed)
 	if err != nil {
 		return next, err
 	}
@@ -87,7 +76,7 @@ func (in *Inbox) tellMissed(ctx context.Context) (next time.Time, err error) {
 
 // tellMissed tells a contact which cells are not waited for any more.
 func (b *batch) tellMissed(p *peer) error {
-	if p.session == nil || !p.session.Losing() || p.session.Room() < maxLossCells {
+	if !p.session.Losing() || p.session.Room() < maxLossCells {
 		return nil
 	}
 	c := &chat.Content{Kind: chat.Missed}

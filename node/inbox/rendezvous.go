@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -243,18 +242,7 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 	if err != nil || len(moving) == 0 {
 		return err
 	}
-	_, err = in.commit(ctx, now, func(b *batch) error {
-		for _, id := range moving {
-			p, err := b.peer(id)
-			if err == nil && p.session != nil {
-				err = b.move(p, gone)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
+	_, err = in.commitFor(ctx, now, moving, func(b *batch, p *peer) error { return b.move(p, gone) })
 	return err
 }
 

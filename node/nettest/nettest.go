@@ -267,8 +267,8 @@ func (c *Client) state() error {
 	return nil
 }
 
-// Turn is at once: nobody here reads slowly.
-func (c *Client) Turn(ctx context.Context) error { return ctx.Err() }
+// AwaitQuota is at once: nobody here reads slowly.
+func (c *Client) AwaitQuota(ctx context.Context) error { return ctx.Err() }
 
 // Put stores a box.
 func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []byte) error {

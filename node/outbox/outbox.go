@@ -59,8 +59,8 @@ type Taken struct {
 // Config is the environment of an outbox.
 type Config struct {
 	Store *store.Store
-	// Turn waits until a cell may go out without waiting anywhere else. nil: at once.
-	Turn func(ctx context.Context) error
+	// AwaitQuota waits until a cell may go out without waiting anywhere else. nil: at once.
+	AwaitQuota func(ctx context.Context) error
 	// Put stores a cell in a mailbox over one fresh route, and returns nil once
 	// it is on the mailbox's disk.
 	Put func(ctx context.Context, mailbox store.Node, tag store.Tag, box []byte) error

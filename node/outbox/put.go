@@ -92,8 +92,8 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 // tryPut returns when a box was put, and the box. What it waits before, for its
 // turn, says nothing about how long an answer takes.
 func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) (start time.Time, _ []byte, err error) {
-	if o.cfg.Turn != nil {
-		if err := o.cfg.Turn(ctx); err != nil {
+	if o.cfg.AwaitQuota != nil {
+		if err := o.cfg.AwaitQuota(ctx); err != nil {
 			return time.Now(), nil, err
 		}
 	}

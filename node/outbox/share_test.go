@@ -65,11 +65,11 @@ func TestOneContactDoesNotHoldUpOthers(t *testing.T) {
 	})
 }
 
-// What waits for its turn says nothing about how long a mailbox takes to answer.
-func TestTurnIsNoAnswer(t *testing.T) {
+// The wait for a quota says nothing about how long a mailbox takes to answer.
+func TestQuotaIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(Config{
-			Turn: func(ctx context.Context) error { time.Sleep(15 * time.Second); return ctx.Err() },
+			AwaitQuota: func(ctx context.Context) error { time.Sleep(15 * time.Second); return ctx.Err() },
 			Put: func(ctx context.Context, _ store.Node, _ store.Tag, _ []byte) error {
 				time.Sleep(10 * time.Millisecond)
 				return ctx.Err()
@@ -79,7 +79,7 @@ func TestTurnIsNoAnswer(t *testing.T) {
 		e.Cells = []CellState{{Copies: map[store.Node]*Copy{a: {}}}}
 		for range 20 {
 			if o.putOne(t.Context(), e, Action{Do: Put, Node: a}, e.Cells[0].Copies[a], []byte{1}); e.Cells[0].Copies[a].Stored.IsZero() {
-				t.Fatal("not stored: the wait for its turn was taken for one for an answer")
+				t.Fatal("not stored: the wait for its quota was taken for one for an answer")
 			}
 		}
 		if w := o.timeout.wait(); w != timeoutMin {

@@ -7,7 +7,7 @@
 //	client.go      a Client, its loops and its status
 //	guards.go      the guards it is connected to
 //	requests.go    one packet, its answers, and the conclusions from their absence
-//	turns.go       when packets may leave, as fast as a guard reads
+//	quotas.go      when packets may leave, as fast as a guard reads
 //	status.go      whether a message can leave, and if not, why
 //	lists.go       the list of each relay, and the belief drawn from all
 //	looks.go       the times at which relays are asked for it
@@ -159,7 +159,7 @@ type Client struct {
 	lists   lists
 	hearAll atomic.Bool // ask all guards for the list, not one
 	pulses  pulses
-	turns   turns
+	quotas  quotas
 	returns returns
 	far     far
 	doors   doors
@@ -446,7 +446,7 @@ func (c *Client) handle(from NodeID, f *wire.Frame) {
 
 func (c *Client) linkChanged(peer NodeID, up bool) {
 	if !up {
-		c.turns.lost(peer)
+		c.quotas.lost(peer)
 		c.guardLost(peer)
 		c.watches.GuardLost(peer)
 	} else {

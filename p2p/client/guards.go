@@ -27,7 +27,7 @@ func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
 	d := dials{c: c, links: links, open: map[NodeID]*dial{}}
 	defer d.wait.Wait()
 	for {
-		next := d.turn(ctx)
+		next := d.carryOut(ctx)
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-ctx.Done():
@@ -58,9 +58,9 @@ type dial struct {
 	done   chan struct{}
 }
 
-// turn tells the guards the news, carries out their plan, and returns the time of
+// carryOut tells the guards the news, carries out their plan, and returns the time of
 // the next look.
-func (d *dials) turn(ctx context.Context) time.Time {
+func (d *dials) carryOut(ctx context.Context) time.Time {
 	c, now := d.c, time.Now()
 	snap, agreed := c.dir.Snapshot(), c.lists.agreed()
 	families := c.cfg.Families()

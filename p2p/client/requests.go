@@ -161,7 +161,7 @@ func (c *Client) postWatch(ctx context.Context, to NodeID, n int, seal watch.Sea
 	if err := c.post(ctx, req, up, n, seal); err != nil {
 		return nil, err
 	}
-	c.turns.took(req.first())
+	c.quotas.took(req.first())
 	return req, nil
 }
 
@@ -297,7 +297,7 @@ func (c *Client) blame(req *request) {
 
 // Put stores a box over one fresh route and waits for the mailbox to say that
 // it is on disk. After ErrTimeout it may be there or not; the same box may be
-// put again. See Turn for many of them.
+// put again. See AwaitQuota for many of them.
 func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error {
 	if len(box) != BoxSize {
 		return ErrSize
@@ -451,7 +451,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 	if err != nil {
 		return false, err
 	}
-	c.turns.took(req.first())
+	c.quotas.took(req.first())
 
 	for got := 1; ; got++ {
 		switch a.Kind {

@@ -349,7 +349,7 @@ func (ws *Watches) Run(ctx context.Context) error {
 // send sends the requests that are due until ctx ends.
 func (ws *Watches) send(ctx context.Context) error {
 	for {
-		next := ws.turn(ctx, time.Now())
+		next := ws.sendDue(ctx, time.Now())
 		timer := time.NewTimer(time.Until(next))
 		select {
 		case <-ctx.Done():
@@ -362,9 +362,9 @@ func (ws *Watches) send(ctx context.Context) error {
 	}
 }
 
-// turn does the work that is due and returns when to look again. Requests leave without
+// sendDue does the work that is due and returns when to look again. Requests leave without
 // the lock: a guard that reads nothing holds up neither answers nor callers.
-func (ws *Watches) turn(ctx context.Context, now time.Time) time.Time {
+func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 	var due []*lease
 	ws.mu.Lock()
 	for _, w := range ws.m {

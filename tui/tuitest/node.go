@@ -64,6 +64,7 @@ func NewNode(now func() time.Time) *Node {
 		far:      map[string]string{},
 		waiting:  map[string][]api.Message{},
 		invited:  map[string]string{},
+
 		status: api.Status{
 			Role: "client", Name: safetext.Line("robin"), Profile: "fast", Ready: true,
 			PeerID: "12D3KooWFakeFakeFakeFakeFakeFakeFakeFakeFake1session", Hops: 3, Relays: 8,

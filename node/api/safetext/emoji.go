@@ -62,6 +62,7 @@ func joins(before rune, rest []rune) bool {
 			if !isPictograph(before) && before != asEmoji {
 				return false
 			}
+
 		case r == joiner:
 			if before == joiner || i == len(rest)-1 {
 				return false
@@ -70,6 +71,7 @@ func joins(before rune, rest []rune) bool {
 			if !isTag(before) && before != blackFlag || before == lastTag || i == len(rest)-1 && r != lastTag {
 				return false
 			}
+
 		case isPictograph(r):
 			if before != joiner {
 				return false

@@ -10,16 +10,16 @@ import (
 	"starling/p2p/limits"
 )
 
-// TestTurns: what takes its turn leaves no faster than a guard reads, whatever else
+// TestQuotas: a packet that waits for its quota leaves no faster than a guard reads, whatever else
 // goes out beside it, in the order in which it came; the way over another guard is
 // free, and a new link begins anew.
-func TestTurns(t *testing.T) {
+func TestQuotas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turns turns
+		var quotas quotas
 		guard, other := NodeID{1}, NodeID{2}
 		began := time.Now()
-		for range turnBurst {
-			if err := turns.guard(guard).wait(t.Context()); err != nil {
+		for range quotaBurst {
+			if err := quotas.guard(guard).wait(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,7 +34,7 @@ func TestTurns(t *testing.T) {
 		var work sync.WaitGroup
 		for i := range more {
 			work.Go(func() {
-				if turns.guard(guard).wait(t.Context()) == nil {
+				if quotas.guard(guard).wait(t.Context()) == nil {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
@@ -43,9 +43,9 @@ func TestTurns(t *testing.T) {
 			synctest.Wait()
 		}
 		for range more / 4 {
-			turns.took(guard)
+			quotas.took(guard)
 		}
-		if err := turns.guard(other).wait(t.Context()); err != nil || time.Since(began) > 0 {
+		if err := quotas.guard(other).wait(t.Context()); err != nil || time.Since(began) > 0 {
 			t.Errorf("over another guard: %v after %v", err, time.Since(began))
 		}
 		work.Wait()
@@ -61,24 +61,24 @@ func TestTurns(t *testing.T) {
 
 		// Very many that do not wait hold up the others for as long as a burst.
 		began = time.Now()
-		for range 10 * turnBurst {
-			turns.took(guard)
+		for range 10 * quotaBurst {
+			quotas.took(guard)
 		}
-		if err := turns.guard(guard).wait(t.Context()); err != nil {
+		if err := quotas.guard(guard).wait(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if d, most := time.Since(began), time.Second*(turnBurst+5)*20/19/limits.ClientRate; d > most || d < most/2 {
+		if d, most := time.Since(began), time.Second*(quotaBurst+5)*20/19/limits.ClientRate; d > most || d < most/2 {
 			t.Errorf("behind very many: %v, want at most %v", d, most)
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if turns.guard(guard).wait(ctx) == nil {
+		if quotas.guard(guard).wait(ctx) == nil {
 			t.Error("it does not end with its context")
 		}
-		turns.lost(guard)
+		quotas.lost(guard)
 		now := time.Now()
-		if err := turns.guard(guard).wait(t.Context()); err != nil || time.Since(now) > 0 {
+		if err := quotas.guard(guard).wait(t.Context()); err != nil || time.Since(now) > 0 {
 			t.Errorf("a new link: %v after %v", err, time.Since(now))
 		}
 	})

@@ -10,33 +10,33 @@ import (
 )
 
 // The rate towards one guard is a little less than a relay reads from a client
-// (limits.ClientRate), so that packets that take no turn fit too: requests of watches,
+// (limits.ClientRate), so that packets that take no token fit too: requests of watches,
 // which come in bursts, and questions for the list. More would wait at the guard, and
 // their answers would seem to be lost.
 const (
-	turnRate  = limits.ClientRate * 0.95
-	turnBurst = limits.ClientBurst * 2 / 3
+	quotaRate  = limits.ClientRate * 0.95
+	quotaBurst = limits.ClientBurst * 2 / 3
 )
 
-// turns are when packets may go out to each guard that there is a link to.
-type turns struct {
+// quotas say when packets may go out to each guard that there is a link to.
+type quotas struct {
 	mu sync.Mutex
-	of map[NodeID]*turn
+	of map[NodeID]*quota
 }
 
-type turn struct {
+type quota struct {
 	limit *rate.Limiter
 	next  chan struct{} // held while one waits for a token
 }
 
-func (t *turns) guard(id NodeID) *turn {
+func (t *quotas) guard(id NodeID) *quota {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.of[id]
 	if g == nil {
-		g = &turn{rate.NewLimiter(turnRate, turnBurst), make(chan struct{}, 1)}
+		g = &quota{rate.NewLimiter(quotaRate, quotaBurst), make(chan struct{}, 1)}
 		if t.of == nil {
-			t.of = map[NodeID]*turn{}
+			t.of = map[NodeID]*quota{}
 		}
 		t.of[id] = g
 	}
@@ -45,7 +45,7 @@ func (t *turns) guard(id NodeID) *turn {
 
 // wait takes a token. Only one waits for it at a time, so that packets that do not wait
 // find those of the others still there.
-func (g *turn) wait(ctx context.Context) error {
+func (g *quota) wait(ctx context.Context) error {
 	select {
 	case g.next <- struct{}{}:
 	case <-ctx.Done():
@@ -56,7 +56,7 @@ func (g *turn) wait(ctx context.Context) error {
 }
 
 // lost forgets a guard: it begins to count again with the next link.
-func (t *turns) lost(id NodeID) {
+func (t *quotas) lost(id NodeID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.of, id)
@@ -64,19 +64,19 @@ func (t *turns) lost(id NodeID) {
 
 // took counts a packet that did not wait. However many there are, the others wait no
 // longer than a burst takes.
-func (t *turns) took(id NodeID) {
-	if g := t.guard(id); g.limit.Tokens() > -turnBurst {
+func (t *quotas) took(id NodeID) {
+	if g := t.guard(id); g.limit.Tokens() > -quotaBurst {
 		g.limit.Reserve()
 	}
 }
 
-// Turn waits until the preferred guard reads a packet without delay, and takes the
-// turn. A sender of many boxes calls it before each Put, so that the time of Put is
+// AwaitQuota waits until the preferred guard reads a packet without delay, and takes
+// that place. A sender of many boxes calls it before each Put, so that the time of Put is
 // the network's alone. Put itself neither waits nor counts.
-func (c *Client) Turn(ctx context.Context) error {
+func (c *Client) AwaitQuota(ctx context.Context) error {
 	up := c.guardsUp()
 	if len(up) == 0 {
 		return ctx.Err() // Put says why nothing can be sent
 	}
-	return c.turns.guard(up[0]).wait(ctx)
+	return c.quotas.guard(up[0]).wait(ctx)
 }
