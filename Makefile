@@ -8,12 +8,12 @@ FUZZTIME ?= 10s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -buildid= -X starling/cmd/internal/buildinfo.version=$(VERSION)
-# One machine of each system: a second of the same one costs minutes and finds
-# nothing more. `make cross PLATFORMS="linux/arm64 …"` builds others.
-PLATFORMS ?= linux/amd64 darwin/arm64 windows/amd64
+# One machine of each system, and one of 32 bits: a second of the same one costs minutes
+# and finds nothing more. `make cross PLATFORMS="linux/arm64 …"` builds others.
+PLATFORMS ?= linux/amd64 linux/arm darwin/arm64 windows/amd64 freebsd/amd64
 
 .DEFAULT_GOAL := build
-.PHONY: help build soak demo run man record check test lint cross steps race vuln bench fuzz anonymity mutants vectors interop interop-bench clean
+.PHONY: help build soak drill demo run man record check test lint cross test32 steps packages release release-check race vuln bench fuzz anonymity mutants vectors interop interop-bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -48,18 +48,46 @@ test: ## every test, and that THREATMODEL and ATTACKS promise no more than they 
 	@$(GO) build -o bin/promises ./cmd/internal/promises
 	@$(GO) test -timeout 15m -json ./... | bin/promises
 
-lint: ## formatting, vet, staticcheck, and builds for every platform
+lint: ## formatting, vet, also for 32 bits, staticcheck, and builds for every platform
 	@unformatted=$$(gofmt -l cmd docs node p2p session tui); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	GOARCH=386 $(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	@$(MAKE) --no-print-directory cross
 
-cross: ## static builds for Linux, macOS and Windows
+cross: ## static builds for Linux, also of 32 bits, macOS, Windows and FreeBSD
 	@for platform in $(PLATFORMS); do \
 		echo "build $$platform"; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -o /dev/null ./cmd/starling || exit 1; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -o /dev/null ./cmd/starling || exit 1; \
 	done
+
+# What `make release` makes, and of what; TARGETS leaves some out.
+OUT     ?= bin/release
+TARGETS ?=
+
+packages: ## Debian and RPM packages and an archive of the tree as it is, for this machine
+	@$(GO) run ./cmd/internal/release -version '$(VERSION)' -out bin/packages -targets "$$($(GO) env GOOS)/$$($(GO) env GOARCH)"
+
+release: ## make release VERSION=1.2.0: packages, archives, bills of materials and checksums for all
+	@if [ '$(origin VERSION)' = file ]; then echo "for example: make release VERSION=1.2.0" >&2; exit 2; fi
+	@$(GO) run ./cmd/internal/release -version '$(VERSION)' -out '$(OUT)' -targets '$(TARGETS)'
+
+# The second one is made of a copy of the tree, elsewhere, with an empty cache.
+release-check: ## a release made twice and compared, its packages installed, upgraded and removed
+	@rm -rf bin/check && mkdir -p bin/check/elsewhere
+	@$(MAKE) --no-print-directory release VERSION=0.0.1 OUT=bin/check/made TARGETS='$(CHECKED)'
+	@$(GIT) ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t bin/check/elsewhere
+	@cd bin/check/elsewhere && SOURCE_DATE_EPOCH=$$($(GIT) log -1 --format=%ct) GOCACHE=$(CURDIR)/bin/check/cache \
+		$(GO) run ./cmd/internal/release -version 0.0.1 -commit $$($(GIT) rev-parse HEAD) -out ../again -targets "$$($(GO) env GOOS)/$$($(GO) env GOARCH)"
+	@$(GO) test -count=1 -v ./cmd/internal/release -made $(CURDIR)/bin/check/made -again $(CURDIR)/bin/check/again
+	@rm -rf bin/check/cache bin/check/elsewhere
+
+GIT = git -c safe.directory=*
+CHECKED ?= linux/amd64 linux/arm windows/amd64
+
+test32: ## what strangers' bytes are read by, as programs of 32 bits, where the kernel runs them
+	GOARCH=386 $(GO) test -short ./session ./session/envelope ./session/handshake ./session/invite ./session/ratchet/... ./p2p/wire ./p2p/directory ./node/store
 
 steps: ## how many functions one key press enters, with its bar
 	@$(GO) run -cover -covermode atomic -coverpkg ./tui/... ./tui/tuitest/cmd/steps 2>/dev/null
@@ -74,21 +102,32 @@ bench: build ## what it costs, as JSON lines, each with its bar
 	@$(GO) run ./cmd/internal/bench -binary bin/starling
 
 # The long scenarios: three quarters of an hour or so.
-SOAK = day lossy blocked thousand hundred idle idle-day
+SOAK = day lossy blocked thousand hundred idle idle-day rooms-hour
 # Those in which strangers attack: an hour or so, most of it packets.
 HOSTILE = $(wildcard cmd/internal/lab/scenarios/*.toml)
 
 anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
 	@$(GO) run ./cmd/internal/anonymity
 
-soak: build ## the long testnets and the attacks, each with its bar; reports in bin/soak; 200 outages
+soak: build ## the long testnets and the attacks, each with its bar; reports in bin/soak; 200 outages; 100,000 histories of rooms
 	@$(GO) build -o bin/lab ./cmd/internal/lab
-	@failed=; $(GO) test ./p2p -run TestTaintOverOutages -outages 200 || failed=" outages"; for s in $(SOAK); do \
+	@failed=; $(GO) test ./p2p -run TestTaintOverOutages -outages 200 || failed=" outages"; \
+	$(GO) test ./session/group/members -run TestHistories -timeout 2h -histories 100000 || failed="$$failed rooms"; \
+	$(GO) test ./session/group/keys -run TestModel -timeout 2h -histories 50000 || failed="$$failed rooms"; \
+	$(GO) test ./session/group -run TestHistories -timeout 2h -histories 3000 || failed="$$failed rooms"; for s in $(SOAK); do \
 		bin/starling testnet run node/testnet/scenarios/$$s.toml --report bin/soak/$$s || failed="$$failed $$s"; \
 	done; \
 	for s in $(HOSTILE); do \
 		bin/lab --report bin/soak/hostile $$s || failed="$$failed $$s"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+# Censors that read need namespaces, and so root. DRILL leaves some out.
+DRILL ?= harvest curtain police strings entropy probe island all wan
+
+drill: build ## the censors of today, with 60 relays and 30 people: docs/drill anew, two hours or so; needs root
+	@failed=; for s in $(DRILL); do \
+		bin/starling testnet run node/testnet/scenarios/drill-$$s.toml --report bin/drill/$$s || failed="$$failed $$s"; \
+	done; $(GO) run ./cmd/internal/drill -reports bin/drill; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd node p2p session tui | xargs -n1 dirname | sort -u); do \

@@ -122,6 +122,48 @@ press Enter
 shows 'starling:'
 save invite
 
+# A room of three people, on a mesh of its own: every node is a process.
+bin/starling testnet up node/testnet/scenarios/hello.toml --name record > "$work/mesh" 2>&1 &
+mesh=$!
+until grep -q '"event":"ready"' "$work/mesh"; do
+  kill -0 "$mesh" || { cat "$work/mesh" >&2; exit 1; }
+  sleep 0.5
+done
+as() { user=$1; shift; bin/starling testnet exec record "$user" "$@"; }
+as u0 room create 'the pier' --as Ada --timeout 2m > "$work/room"
+link=$(as u0 room invite 'the pier' --uses 5 --timeout 2m --json | sed 's/.*"link":"\([^"]*\)".*/\1/')
+as u1 room join "$link" --name Bob --yes --timeout 2m > "$work/bob"
+begin 100 30 bin/starling --testnet record
+shows 'Chats'
+press J
+shows 'Join a room'
+type "$link"
+press Enter
+shows 'together with your guard'
+save room-card
+press Enter
+shows 'Your name in it'
+type 'Cleo'
+press Enter
+shows 'Write to the pier'
+until as u1 room list | grep -q '3 of 32'; do sleep 1; done
+as u0 send 'the pier' 'Who has the key of the boathouse?' > "$work/said"
+shows 'boathouse'
+as u1 send 'the pier' 'It is under the third stone, @Cleo' > "$work/said"
+shows 'third stone'
+type 'Thank you both 👋'
+press Enter
+shows 'Thank you both'
+save room
+leave
+press M
+shows '3 members'
+press Down
+save room-members
+tm kill-server 2>/dev/null || true
+bin/starling testnet down record
+wait "$mesh" || true
+
 # The linear mode.
 begin 80 24 bin/starling demo --plain
 shows '1. echo'

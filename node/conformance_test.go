@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 				net := nettest.New(5)
 				ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
 				return &apitest.Pair{Ada: wrap(t, ada), Bob: wrap(t, bob), SetOffline: ada.link.SetOffline,
-					Passphrase: passphrase, ReadFile: os.ReadFile}
+					Passphrase: passphrase, ReadFile: os.ReadFile, Rooms: true}
 			})
 		})
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,24 +20,51 @@ import (
 func (n *Node) Contacts(ctx context.Context) (out []api.Contact, err error) {
 	err = n.view(ctx, func(tx *store.Tx) error {
 		all, err := tx.Contacts()
-		out = make([]api.Contact, 0, len(all))
-		for _, c := range all {
-			if err != nil {
-				return err
-			}
-			var a api.Contact
-			a, err = n.contact(tx, c)
-			out = append(out, a)
+		if err == nil {
+			out, err = n.shown(tx, all)
 		}
 		return err
 	})
 	return out, err
 }
 
+// Conversations lists the note to self, all contacts, and all rooms, oldest first.
+func (n *Node) Conversations(ctx context.Context) (out []api.Contact, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error {
+		self, err := tx.Contact(store.Self)
+		if err != nil {
+			return err
+		}
+		all, err := tx.Contacts()
+		if err != nil {
+			return err
+		}
+		rooms, err := tx.RoomContacts()
+		if err == nil {
+			out, err = n.shown(tx, slices.Concat([]store.Contact{self}, all, rooms))
+		}
+		return err
+	})
+	return out, err
+}
+
+// shown returns contacts as they are shown.
+func (n *Node) shown(tx *store.Tx, all []store.Contact) ([]api.Contact, error) {
+	out := make([]api.Contact, 0, len(all))
+	for _, c := range all {
+		a, err := n.contact(tx, c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
 // contact returns a contact as it is shown.
 func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	out := api.Contact{ID: c.ID.String(), Name: safetext.Line(c.Name), State: c.State,
-		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created,
+		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created, As: asIn(c),
 		Conversation: api.Conversation{Pinned: c.Pinned, Archived: c.Archived, MutedUntil: c.Muted, Notify: c.Notify,
 			Timer: c.Timer, TimerMine: c.TimerMine, TimerTheirs: c.TimerTheirs}}
 	out.Hopeless = hopeless(c, time.Now())
@@ -46,6 +74,17 @@ func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
 	}
 	if out.Unsent, err = tx.Unsent(c.ID); err != nil {
 		return out, err
+	}
+
+	if c.State == api.ContactRoom {
+		room, err := n.showRoom(tx, c)
+		if err != nil {
+			return out, err
+		}
+		out.Room = &room
+		if out.Unsent, err = underway(tx, c.ID, &room); err != nil {
+			return out, err
+		}
 	}
 	last, err := tx.LastMessage(c.ID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -65,7 +104,7 @@ func hopeless(c store.Contact, now time.Time) bool {
 	return c.State == api.ContactPending && now.Sub(c.Created) > maxExpiry+session.Grace
 }
 
-// find returns the contact with this ID or this name.
+// find returns the contact with this ID or this name, or the note to self.
 func find(tx *store.Tx, who string) (store.Contact, error) {
 	if id, err := store.ParseID(who); err == nil {
 		if c, err := tx.Contact(id); !errors.Is(err, store.ErrNotFound) {
@@ -109,10 +148,44 @@ func (n *Node) changeContact(ctx context.Context, who string, change func(*store
 	return out, id, err
 }
 
+// changePerson is changeContact for a contact who is not oneself.
+func (n *Node) changePerson(ctx context.Context, who string, change func(*store.Tx, *store.Contact) error) (api.Contact, store.ID, error) {
+	return n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
+		if err := person(*c); err != nil {
+			return err
+		}
+		return change(tx, c)
+	})
+}
+
+// findPerson is find for a contact who is not oneself.
+func findPerson(tx *store.Tx, who string) (store.Contact, error) {
+	c, err := find(tx, who)
+	if err == nil {
+		err = person(c)
+	}
+	return c, err
+}
+
+// person refuses the note to self and rooms.
+func person(c store.Contact) error {
+	switch {
+	case c.ID == store.Self:
+		return noPerson
+	case c.State == api.ContactRoom:
+		return aRoom
+	}
+	return nil
+}
+
+// noPerson answers what can only be done with contacts.
+var noPerson = &api.Error{Code: api.CodeUsage, Message: "the note to self is no contact: there is nobody behind it",
+	Hint: "starling contact list names the contacts; a contact called self is named by its ID"}
+
 // Verification returns the safety number.
 func (n *Node) Verification(ctx context.Context, who string) (v api.Verification, err error) {
 	err = n.view(ctx, func(tx *store.Tx) error {
-		c, err := find(tx, who)
+		c, err := findPerson(tx, who)
 		if err != nil {
 			return err
 		}
@@ -137,7 +210,7 @@ func verification(tx *store.Tx, c store.Contact) (v api.Verification, err error)
 
 // SetVerified records that two people have compared the safety numbers seen.
 func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, error) {
-	c, _, err := n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
+	c, _, err := n.changePerson(ctx, who, func(tx *store.Tx, c *store.Contact) error {
 		if c.Verified = seen != ""; !c.Verified {
 			return nil
 		}
@@ -176,7 +249,7 @@ func (n *Node) RenameContact(ctx context.Context, who, name string) (api.Contact
 	if err != nil {
 		return api.Contact{}, nameError(err)
 	}
-	c, _, err := n.changeContact(ctx, who, func(tx *store.Tx, c *store.Contact) error {
+	c, _, err := n.changePerson(ctx, who, func(tx *store.Tx, c *store.Contact) error {
 		if err := freeName(tx, name, c.ID); err != nil {
 			return err
 		}
@@ -189,6 +262,9 @@ func (n *Node) RenameContact(ctx context.Context, who, name string) (api.Contact
 // freeName refuses a name that the owner chose and has chosen for another contact
 // before. A contact that merely calls itself so makes way (inbox.MakeWay).
 func freeName(tx *store.Tx, name string, except store.ID) error {
+	if chat.OwnName(name) {
+		return &api.Error{Code: api.CodeContactExists, Message: "this is a name of the note to self", Hint: "choose another name"}
+	}
 	others, err := tx.Contacts()
 	for _, o := range others {
 		if o.ID != except && o.Named && chat.SameName(o.Name, name) {
@@ -198,24 +274,31 @@ func freeName(tx *store.Tx, name string, except store.ID) error {
 	return err
 }
 
-// BlockContact stops or resumes receiving from a contact. Boxes of the meantime wait in
-// the mailboxes for as long as those keep them.
+// BlockContact stops or resumes receiving from a contact, and sending to them. Boxes of
+// the meantime wait in the mailboxes for as long as those keep them.
 func (n *Node) BlockContact(ctx context.Context, who string, blocked bool) (api.Contact, error) {
-	c, id, err := n.changeContact(ctx, who, func(_ *store.Tx, c *store.Contact) error {
+	c, id, err := n.changePerson(ctx, who, func(_ *store.Tx, c *store.Contact) error {
 		c.Blocked = blocked
 		return nil
 	})
 	if err != nil {
 		return c, err
 	}
+	n.outbox.Block(id, blocked)
 	return c, apiError(n.inbox.RefreshContact(ctx, id))
 }
 
-// RemoveContact erases a contact, its session and its messages.
+// RemoveContact erases a contact, its session and its messages; or a room that we are not in.
 func (n *Node) RemoveContact(ctx context.Context, who string) error {
 	var id store.ID
 	err := n.update(ctx, func(tx *store.Tx) error {
 		c, err := find(tx, who)
+		if err == nil && c.ID == store.Self {
+			err = noPerson
+		}
+		if err == nil && c.State == api.ContactRoom {
+			err = mayForget(tx, c.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -226,10 +309,12 @@ func (n *Node) RemoveContact(ctx context.Context, who string) error {
 		_, err = tx.Append(store.Event{Kind: api.EventRemoved, Contact: id, Time: time.Now()})
 		return err
 	})
+
 	if err != nil {
 		return err
 	}
 	n.outbox.RemoveContact(id)
+	n.rooms.Forget(id)
 	if err := n.inbox.RefreshContact(ctx, id); err != nil {
 		return apiError(err)
 	}

@@ -52,7 +52,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		switch {
 		case err != nil:
 			return err
-		case m.Picture != "" && len(req.Text) > api.MaxCaption:
+		case (m.Picture != "" || m.File != "") && len(req.Text) > api.MaxCaption:
 			return captionError(chat.ErrTooLong)
 		case m.Forwarded:
 			return &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
@@ -63,12 +63,9 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 			if err := tx.SetText(m, req.Text, told, m.Place, now); err != nil {
 				return err
 			}
-			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
-				&chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: told}, now)
-			if err != nil {
+			if queued, err = tell(tx, m.Contact, &chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: told}, now); err != nil {
 				return err
 			}
-			queued = append(queued, q)
 			m.Text, m.Edited = req.Text, told
 		}
 
@@ -80,8 +77,26 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		return api.Message{}, err
 	}
 
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	return out, nil
+}
+
+// tell puts a content for a contact in the outbox, within a transaction. Nobody is told of
+// the note to self.
+func tell(tx *store.Tx, contact store.ID, c *chat.Content, now time.Time) ([]outbox.Queued, error) {
+	if contact == store.Self {
+		return nil, nil
+	}
+	if _, err := tx.Room(contact); err == nil {
+		if _, err := mayWrite(tx, contact); err != nil {
+			return nil, err
+		}
+		return nil, sayRoom(tx, contact, store.NewID(), c, now)
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	q, err := outbox.Queue(tx, contact, store.NewID(), c, now)
+	return []outbox.Queued{q}, err
 }
 
 // Delete erases messages here, and takes own ones back if asked.
@@ -116,7 +131,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 
 		taken := &chat.Content{Kind: chat.Delete}
 		for _, m := range all {
-			if !req.Both {
+			if !req.Both || m.Contact == store.Self {
 				if err := tx.Erase(m, now); err != nil {
 					return err
 				}
@@ -137,8 +152,8 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 		if !req.Both {
 			return nil
 		}
-		q, err := outbox.Queue(tx, all[0].Contact, store.NewID(), taken, now)
-		queued = append(queued, q)
+		var err error
+		queued, err = tell(tx, all[0].Contact, taken, now)
 		return err
 	})
 
@@ -147,7 +162,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 	}
 
 	n.outbox.Remove(gone...)
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	// Erased rows are gone from disk when we say so.
 	return apiError(n.store.Checkpoint())
 }
@@ -159,7 +174,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 		return out, &api.Error{Code: api.CodeUsage, Message: "a reaction is one emoji", Hint: "for example 👍"}
 	}
 
-	now := time.Now()
+	now, told := time.Now(), n.told()
 	var queued []outbox.Queued
 	err = n.update(ctx, func(tx *store.Tx) error {
 		queued = nil
@@ -174,21 +189,26 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 			return err
 		}
 
-		old, err := tx.Reaction(m.ID, true)
+		me, place, err := ourselves(tx, m.Contact, told)
+		if err != nil {
+			return err
+		}
+		old, err := tx.Reaction(m.ID, true, me)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 
 		if old.Emoji != emoji {
-			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Emoji: emoji}, now); err != nil {
+			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Member: me, Emoji: emoji, Place: place}, now); err != nil {
 				return err
 			}
-			q, err := outbox.Queue(tx, m.Contact, store.NewID(),
-				&chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.Content), Emoji: emoji}, now)
-			if err != nil {
+			c := &chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.Content), Emoji: emoji}
+			if !me.IsZero() {
+				c.Time = time.UnixMilli(place) // says which of two is later
+			}
+			if queued, err = tell(tx, m.Contact, c, now); err != nil {
 				return err
 			}
-			queued = append(queued, q)
 		}
 
 		out, err = n.message(tx, m)
@@ -199,7 +219,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 		return api.Message{}, err
 	}
 
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	return out, nil
 }
 
@@ -282,7 +302,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 		}
 
 		set, err := tx.Settings()
-		if err == nil && set.ReadReceipts && !c.Blocked {
+		if err == nil && set.ReadReceipts && !c.Blocked && c.State != api.ContactRoom {
 			queued, err = tellRead(tx, c, told, now)
 		}
 		if err != nil {
@@ -300,7 +320,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	return nil
 }
 
@@ -380,8 +400,7 @@ func (n *Node) eraseExpired(ctx context.Context) error {
 // to the contact; the rest stays here.
 func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationRequest) (api.Contact, error) {
 	if t := req.Timer; t != nil && *t != 0 && (*t < chat.MinTimer || *t > api.MaxTimer) {
-		return api.Contact{}, &api.Error{Code: api.CodeUsage, Message: "messages disappear after 5 seconds at least and 4 weeks at most",
-			Hint: "0 lets them stay"}
+		return api.Contact{}, badTimer
 	}
 
 	if req.Notify != nil && *req.Notify != "" && !validNotify(*req.Notify) {
@@ -394,6 +413,9 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		replace(&c.Archived, req.Archived)
 		replace(&c.Muted, req.MutedUntil)
 		replace(&c.Notify, req.Notify)
+		if req.Timer != nil && c.State == api.ContactRoom {
+			return &api.Error{Code: api.CodeUsage, Message: "when messages of a room disappear is a setting of the room", Hint: "starling room settings ROOM --timer TIME"}
+		}
 		if queued = nil; req.Timer != nil && *req.Timer != c.TimerMine {
 			queued, err = offerTimer(tx, c, *req.Timer)
 		}
@@ -403,9 +425,11 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 	if err != nil {
 		return api.Contact{}, err
 	}
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	return c, nil
 }
+
+var badTimer = &api.Error{Code: api.CodeUsage, Message: "messages disappear after 5 seconds at least and 4 weeks at most", Hint: "0 lets them stay"}
 
 // replace sets a field that a request sets.
 func replace[T any](old, set *T) {
@@ -417,6 +441,10 @@ func replace[T any](old, set *T) {
 func offerTimer(tx *store.Tx, c *store.Contact, seconds int) ([]outbox.Queued, error) {
 	now := time.Now()
 	c.TimerMine = seconds
+	if c.ID == store.Self {
+		c.Timer, c.TimerTheirs = seconds, seconds // nobody has to agree
+		return nil, nil
+	}
 	text := "You offered that new messages " + inbox.TimerText(seconds) + "."
 	if c.TimerTheirs == seconds {
 		c.Timer = seconds
@@ -427,8 +455,7 @@ func offerTimer(tx *store.Tx, c *store.Contact, seconds int) ([]outbox.Queued, e
 	if err != nil {
 		return nil, err
 	}
-	q, err := outbox.Queue(tx, c.ID, store.NewID(), &chat.Content{Kind: chat.Timer, Timer: seconds, Previous: chat.ID(c.LastSent)}, now)
-	return []outbox.Queued{q}, err
+	return tell(tx, c.ID, &chat.Content{Kind: chat.Timer, Timer: seconds, Previous: chat.ID(c.LastSent)}, now)
 }
 
 var badNotify = &api.Error{Code: api.CodeUsage, Message: "a notification says none, hidden, name or text"}
@@ -489,38 +516,4 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String()})
 	}
 	return err
-}
-
-// Settings returns the owner's choices.
-func (n *Node) Settings(ctx context.Context) (set api.Settings, err error) {
-	err = n.view(ctx, func(tx *store.Tx) error { set, err = tx.Settings(); return err })
-	return set, err
-}
-
-// ChangeSettings changes some of the settings.
-func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (set api.Settings, err error) {
-	if change.Notify != nil && !validNotify(*change.Notify) {
-		return set, badNotify
-	}
-	if change.LockAfter != nil && *change.LockAfter < 0 {
-		return set, &api.Error{Code: api.CodeUsage, Message: "the screen locks after some seconds, or never with 0"}
-	}
-	if id := change.Open; id != nil && *id != "" {
-		if _, err := store.ParseID(*id); err != nil {
-			return set, &api.Error{Code: api.CodeUsage, Message: "the open conversation is named by the ID of a contact"}
-		}
-	}
-
-	err = n.update(ctx, func(tx *store.Tx) error {
-		if set, err = tx.Settings(); err != nil {
-			return err
-		}
-		replace(&set.Typing, change.Typing)
-		replace(&set.ReadReceipts, change.ReadReceipts)
-		replace(&set.Notify, change.Notify)
-		replace(&set.LockAfter, change.LockAfter)
-		replace(&set.Open, change.Open)
-		return tx.SetSettings(set)
-	})
-	return set, err
 }

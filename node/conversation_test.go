@@ -314,6 +314,89 @@ func TestPictures(t *testing.T) {
 	bob.see(m.ID, "the delete", func(m api.Message) bool { return isDeleted(m) && m.Picture == nil })
 }
 
+// A file comes whole over a bad network, is found by its name, and is gone when it is
+// taken back. Its lies about itself end at the door.
+func TestFiles(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	net.Set(nettest.Settings{Delay: 2 * time.Millisecond, LosePut: 0.1, LoseAnswer: 0.1, Duplicate: 0.3, Timeout: 10 * time.Millisecond, Again: 20 * time.Millisecond})
+	data := make([]byte, api.MaxFile)
+	rand.NewChaCha8([32]byte{}).Read(data)
+	m, err := ada.Send(t.Context(), api.SendRequest{Contact: "Bob", Text: "as you asked", File: &api.SendFile{Name: "/tmp/Quarterly Report.pdf", Data: data}})
+	if err != nil || m.File == nil || m.File.Name.String() != "Quarterly Report.pdf" || m.File.Size != len(data) || m.File.Data != nil {
+		t.Fatalf("%.200v, %v", m, err)
+	}
+	bob.restart()
+	bob.see(m.ID, "the file", func(m api.Message) bool { return m.File != nil && bytes.Equal(m.File.Data, data) })
+	if last := bob.contact(ada).Last; last.File == nil || last.File.Data != nil || last.File.Size != len(data) {
+		t.Errorf("last message %.200v", last)
+	}
+	search := func(words string) int {
+		found, err := bob.Search(t.Context(), api.SearchRequest{Words: words, Kind: api.KindFile})
+		if err != nil || len(found) > 0 && (found[0].File == nil || found[0].File.Data != nil) {
+			t.Errorf("%.200v, %v", found, err)
+		}
+		return len(found)
+	}
+	if search("quarterly") != 1 || search("asked") != 1 || search("nowhere") != 0 {
+		t.Error("not found by its name or its text")
+	}
+	for _, e := range bob.log.of(m.ID) {
+		if e.Message.File == nil || e.Message.File.Data != nil {
+			t.Errorf("told of %.200v", e.Message)
+		}
+	}
+	ada.edit(m.ID, "nobody asked")
+	bob.see(m.ID, "the caption", func(m api.Message) bool { return m.Text.String() == "nobody asked" && m.File != nil })
+	ada.takeBack(m.ID)
+	bob.see(m.ID, "the delete", func(m api.Message) bool { return isDeleted(m) && m.File == nil })
+	if search("quarterly") != 0 {
+		t.Error("found after it was taken back")
+	}
+
+	// A program that keeps no rules.
+	for name, want := range map[string]string{"../../x": "x", "CON": "_CON", "photo\u202egnp.exe": "photognp.exe", "a\x00b": "ab", strings.Repeat("é", 99) + ".x": ""} {
+		ada.say(bob, &chat.Content{Kind: chat.File, FileName: name, File: []byte("\x89PNG\r\n\x1a\n no picture"), Text: name})
+		eventually(t, "the file "+want, func() bool {
+			last := bob.contact(ada).Last
+			return last.File != nil && last.Picture == nil && (last.File.Name.String() == want || want == "" && strings.HasSuffix(last.File.Name.String(), ".x"))
+		})
+	}
+}
+
+// TestTenThousandFiles: what a contact fills a conversation with costs the reader of it
+// no more than its names.
+func TestTenThousandFiles(t *testing.T) {
+	net := nettest.New(5)
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	befriend(t, ada, bob)
+	from := ada.contact(bob)
+	err := ada.store.Update(t.Context(), func(tx *store.Tx) error {
+		id, err := store.ParseID(from.ID)
+		for i := 0; i < 10_000 && err == nil; i++ {
+			content := store.NewID().Content()
+			_, err = tx.AddMessage(store.Message{Content: content, Contact: id, State: api.StateReceived, File: fmt.Sprintf("%d.bin", i), Size: 2048, Data: make([]byte, 2048)}, time.Now())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := ada.History(t.Context(), api.HistoryRequest{Contact: "Bob", Limit: 1000})
+	if err != nil || len(all) != 1000 {
+		t.Fatalf("%d, %v", len(all), err)
+	}
+	for _, m := range all {
+		if m.File == nil || m.File.Data != nil {
+			t.Fatalf("%.200v", m)
+		}
+	}
+	if whole := ada.message(all[999].ID); len(whole.File.Data) != 2048 {
+		t.Errorf("%.200v", whole)
+	}
+}
+
 // Typing and reading are told only by users that want it.
 func TestTypingAndReading(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {

@@ -8,12 +8,14 @@ import (
 	"os"
 
 	"starling/node/api"
+	"starling/node/api/picture"
 	"starling/node/chat"
 	"starling/node/control"
-	"starling/node/picture"
+	"starling/node/rooms"
 	"starling/node/store"
 	"starling/p2p"
 	"starling/session"
+	"starling/session/group"
 )
 
 var closedError = &api.Error{Code: api.CodeClosed, Message: "the node is shutting down"}
@@ -70,6 +72,16 @@ func apiError(err error) error {
 		set(e, api.CodeFewRelays, "too few relays are known for an anonymous route", "wait a moment, or give another relay's address with --bootstrap")
 	case is(p2p.ErrTimeout), is(p2p.ErrUnknownRelay), is(p2p.ErrFull), is(p2p.ErrTaken):
 		set(e, api.CodeTimeout, "no mailbox has answered in time", "try again")
+	case is(rooms.ErrClosed), is(group.ErrGone):
+		return notInRoom
+	case is(group.ErrRank):
+		return noRank
+	case is(group.ErrFull):
+		set(e, api.CodeRoomFull, "the room is full: it holds 32 people", "somebody has to leave first")
+	case is(group.ErrSoon):
+		set(e, api.CodeNotReady, "the profile was restored: roles are not changed for an hour", "try again later")
+	case is(group.ErrNotYet):
+		set(e, api.CodeNotReady, "the room is just getting new keys", "try again in a moment")
 	case is(session.ErrExpired):
 		set(e, api.CodeInviteExpired, "the invite has expired", "ask for a new one")
 	case is(session.ErrForeign):
@@ -127,10 +139,10 @@ func textError(err error) error {
 	return &api.Error{Code: api.CodeBadText, Message: "the message is not UTF-8 text", Hint: "convert it first"}
 }
 
-// captionError is what keeps a text from being sent beside a picture.
+// captionError is what keeps a text from being sent beside a picture or a file.
 func captionError(err error) error {
 	if errors.Is(err, chat.ErrTooLong) {
-		return &api.Error{Code: api.CodeTooLong, Message: "the text of a picture is longer than 8 KiB", Hint: "send it as a message of its own"}
+		return &api.Error{Code: api.CodeTooLong, Message: "the text beside a picture or a file is longer than 8 KiB", Hint: "send it as a message of its own"}
 	}
 	return textError(err)
 }

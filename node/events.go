@@ -116,6 +116,9 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 	switch row.Kind {
 	case api.EventMessage, api.EventNotice, api.EventChanged:
 		row, err := tx.Message(row.Message)
+		if err == nil && row.Hidden {
+			err = store.ErrNotFound
+		}
 		if err != nil {
 			return e, err
 		}
@@ -127,6 +130,7 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 			e.State = m.State
 		}
 		e.From, e.Text, e.Outgoing, e.Time = &m.From, &m.Text, m.Outgoing, m.Time
+		e.Room, e.Member = m.Room, m.Member
 	case api.EventState:
 		e.Reason, e.Outgoing = row.Reason, true
 	case api.EventContact:

@@ -13,14 +13,15 @@ import (
 	"starling/node/outbox"
 	"starling/node/store"
 	"starling/p2p"
+	"starling/p2p/bridge"
 	"starling/session"
 )
 
 // Lifetimes of invites.
 const (
 	defaultExpiry = 24 * time.Hour
-	minExpiry     = time.Minute
-	maxExpiry     = 7 * 24 * time.Hour
+	minExpiry     = api.MinInviteLife
+	maxExpiry     = api.MaxInviteLife
 )
 
 // How long Invite and AddContact try to reach a mailbox, and how.
@@ -33,6 +34,11 @@ const (
 // Invite makes a one-time invite, and returns once a mailbox keeps the bundle of its
 // link. If none does, nothing of it is left.
 func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
+	return n.inviteAs(ctx, req, "")
+}
+
+// inviteAs is Invite under another name than that of the profile, unless it is empty.
+func (n *Node) inviteAs(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
 	if req.Expires == 0 {
 		req.Expires = defaultExpiry
 	}
@@ -43,14 +49,14 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	// Both mailboxes may be down. By the second time it is known that they are
 	// doubtful, and others are drawn.
 	for range 2 {
-		if out, err = n.invite(ctx, req); api.CodeOf(err) != api.CodeTimeout {
+		if out, err = n.invite(ctx, req, alias); api.CodeOf(err) != api.CodeTimeout {
 			break
 		}
 	}
 	return out, err
 }
 
-func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
+func (n *Node) invite(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
 	if req.Name != "" {
 		if req.Name, err = chat.CleanName(req.Name); err != nil {
 			return out, nameError(err)
@@ -72,7 +78,7 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 		return out, apiError(err)
 	}
 
-	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen}
+	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen, Alias: alias}
 	err = n.update(ctx, func(tx *store.Tx) error {
 		if req.Name != "" {
 			if err := freeName(tx, req.Name, store.ID{}); err != nil {
@@ -97,13 +103,27 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest) (out api.Invit
 	if err := n.inbox.RefreshInvite(ctx, row.ID); err != nil {
 		return out, apiError(err)
 	}
-	return api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires, Name: safetext.Line(row.Name)}, nil
+	link := invite.Link()
+	if req.WithBridge {
+		doors, err := n.ListBridges(ctx)
+		if err != nil {
+			return out, err
+		}
+		for _, d := range doors[:min(len(doors), maxInviteBridges)] {
+			link += " " + d.Link
+		}
+	}
+	return api.Invite{ID: row.ID, Link: link, Expires: row.Expires, Name: safetext.Line(row.Name)}, nil
 }
+
+// maxInviteBridges is how many bridges an invite carries: more do not fit into a QR code
+// that a phone reads.
+const maxInviteBridges = 3
 
 // chooseMailboxes draws mailboxes, or says why there are none.
 func (n *Node) chooseMailboxes() ([]store.Mailbox, error) {
 	status := n.net.Status()
-	if !status.Ready && status.EnoughRelays {
+	if status.EnoughRelays && !worthATry(status) {
 		return nil, apiError(p2p.ErrOffline)
 	}
 	boxes, err := n.net.ChooseMailboxes(outbox.Copies)
@@ -112,6 +132,10 @@ func (n *Node) chooseMailboxes() ([]store.Mailbox, error) {
 	}
 	return boxes, apiError(err)
 }
+
+// worthATry reports whether a request has a way to go. Only an answer lifts a status of
+// nothing coming back, and without contacts an invite may be the only request.
+func worthATry(s p2p.Status) bool { return s.Ready || s.EnoughRelays && connected(s) }
 
 func connected(s p2p.Status) bool {
 	for _, g := range s.Guards {
@@ -241,7 +265,7 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 func (n *Node) storeBundles(ctx context.Context) error {
 	for {
 		changed := n.statusChanged()
-		if n.net.Status().Ready {
+		if worthATry(n.net.Status()) {
 			break
 		}
 		select {
@@ -340,9 +364,19 @@ func (n *Node) RevokeInvite(ctx context.Context, id string) error {
 // AddContact accepts an invite. The network is asked first: when that fails,
 // nothing has changed.
 func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out api.Contact, err error) {
-	invitation, err := session.ParseLink(req.Link)
+	return n.addContactAs(ctx, req, "")
+}
+
+// addContactAs is AddContact under another name than that of the profile, unless it is empty.
+func (n *Node) addContactAs(ctx context.Context, req api.AddContactRequest, alias string) (out api.Contact, err error) {
+	text := req.Link
+	if len(text) <= api.MaxInviteText {
+		text = pasted(text)
+	}
+	doors := bridge.Find(text)
+	invitation, err := session.ParseLink(bridge.Cut(text))
 	if err != nil {
-		return out, apiError(err)
+		return out, linkError(req.Link, err)
 	}
 
 	if req.Name != "" {
@@ -359,6 +393,9 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 		return out, err
 	}
 
+	if err := takeBridges(ctx, n, doors); err != nil {
+		return out, err
+	}
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
 		if node, err := n.net.AddPasted(hint); err == nil {
@@ -385,7 +422,26 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out a
 	if err != nil {
 		return out, err
 	}
-	return n.join(ctx, invitation, bundle, req.Name, mine, theirs)
+	return n.join(ctx, invitation, bundle, store.Contact{Name: req.Name, Alias: alias}, mine, theirs)
+}
+
+// takeBridges takes the bridges of an invite, if the profile knows no relay and has no
+// bridge: to paste a link is to begin with it, as with its relays. Otherwise the owner
+// adds one, or none.
+func takeBridges(ctx context.Context, n *Node, doors []*bridge.Link) error {
+	s := n.net.Status()
+	if len(doors) == 0 || s.Relays > 0 || len(s.Guards) > 0 || len(s.Bridges) > 0 {
+		return nil
+	}
+	for _, l := range doors[:min(len(doors), maxInviteBridges)] {
+		if _, err := l.Usable(n.cfg.AllowPrivate); err != nil {
+			continue
+		}
+		if _, err := n.AddBridge(ctx, api.BridgeRequest{Link: l.String()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ready waits for a route, a while: a profile that knew no relay begins with those of
@@ -395,7 +451,7 @@ func (n *Node) ready(ctx context.Context) error {
 	for {
 		changed := n.statusChanged()
 		s := n.net.Status()
-		if s.Ready || s.EnoughRelays && connected(s) {
+		if worthATry(s) {
 			return nil
 		}
 		select {
@@ -503,10 +559,10 @@ func complete(cells []session.Cell, tags []store.Tag) bool {
 
 // join makes the session and the contact and queues the hello, in one
 // transaction.
-func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, name string, mine, theirs []store.Mailbox) (out api.Contact, err error) {
+func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, c store.Contact, mine, theirs []store.Mailbox) (out api.Contact, err error) {
 	now, _ := n.now()
-	c := store.Contact{ID: store.NewID(), Name: name, Named: name != "", State: api.ContactPending,
-		Created: now, Invite: v.ID()}
+	name := c.Name
+	c.ID, c.Named, c.State, c.Created, c.Invite = store.NewID(), name != "", api.ContactPending, now, v.ID()
 	if name == "" {
 		c.Name = inbox.NamelessName(c.ID)
 	}
@@ -519,13 +575,15 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 		if err := inbox.MakeWay(tx, c.Name, c.ID); err != nil {
 			return err
 		}
-		owner, err := tx.Owner()
-		if err != nil {
-			return err
+		ours := c.Alias
+		if ours == "" {
+			if ours, err = tx.Owner(); err != nil {
+				return err
+			}
 		}
 
 		id := store.NewID()
-		hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: inbox.Hints(mine)}
+		hello := &chat.Content{Kind: chat.Profile, Name: ours, Mailboxes: inbox.Hints(mine)}
 		s, cells, err := v.Join(now, bundle, session.ID(id), hello.Encode())
 		if err != nil {
 			return err

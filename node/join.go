@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/p2p/bridge"
 	"starling/p2p/directory"
 	"starling/p2p/discovery/lan"
 )
@@ -18,8 +19,15 @@ const (
 )
 
 // Join adds a relay to start from, by its address with /p2p/ at the end, and
-// waits until relays are known. The known relays are kept for the next starts.
+// waits until relays are known. The known relays are kept for the next starts. The link of
+// a bridge does as well.
 func (n *Node) Join(ctx context.Context, address string) error {
+	if len(address) <= api.MaxBridgeText {
+		if _, err := bridge.Read(pasted(address)); !errors.Is(err, bridge.ErrForeign) {
+			_, err := n.AddBridge(ctx, api.BridgeRequest{Link: address})
+			return err
+		}
+	}
 	hint, err := directory.ParseBootstrap(address)
 	if err != nil {
 		return &api.Error{Code: api.CodeUsage, Message: "this is not the address of a relay", Hint: "it looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"}

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"starling/node/api"
+	"starling/node/api/filename"
+	"starling/node/api/picture"
+	"starling/node/api/query"
 	"starling/node/api/safetext"
 	"starling/node/chat"
 	"starling/node/outbox"
-	"starling/node/picture"
 	"starling/node/store"
 )
 
@@ -48,7 +51,7 @@ const believeOwnClock = 24 * time.Hour
 func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, err error) {
 	id := store.NewID()
 	if req.ID != "" {
-		if id, err = store.ParseID(req.ID); err != nil || id.IsZero() {
+		if id, err = store.ParseID(req.ID); err != nil || id.IsZero() || id == store.Self {
 			return out, &api.Error{Code: api.CodeUsage, Message: "a message ID has 32 hex digits", Hint: "leave it out to have one made"}
 		}
 	}
@@ -56,7 +59,13 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 	now := time.Now()
 	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: n.told(), State: api.StateQueued, Data: req.Picture}
 	m.Text = safetext.Normal(m.Text)
+	if req.File != nil {
+		m.File, m.Data = filename.Clean(req.File.Name), append([]byte{}, req.File.Data...)
+	}
+
 	switch {
+	case req.File != nil && (req.Picture != nil || req.Forward != ""):
+		err = &api.Error{Code: api.CodeUsage, Message: "a message has one picture or one file", Hint: "send two messages"}
 	case req.Forward == "":
 		err = checkMessage(&m)
 	case req.Text != "" || req.Picture != nil:
@@ -76,7 +85,20 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			return err
 		}
 
+		if c.Blocked {
+			return blockedError
+		}
 		m.Contact, m.Timer, m.Previous = c.ID, c.Timer, c.LastSent
+		if c.State == api.ContactRoom {
+			room, err := mayWrite(tx, c.ID)
+			if err != nil {
+				return err
+			}
+			m.Member, m.Content = room.Me, store.RoomContent(room.Me, id)
+		}
+		if c.ID == store.Self {
+			m.State = api.StateStored
+		}
 		if req.Forward != "" {
 			if err := forward(tx, &m, req.Forward); err != nil {
 				return err
@@ -96,7 +118,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 
 		there, err := tx.Message(id)
 		if errors.Is(err, store.ErrNotFound) {
-			there, err = tx.MessageOf(c.ID, id.Content())
+			there, err = tx.MessageOf(c.ID, m.Content)
 		}
 		switch {
 		case err == nil && sameRequest(there, m):
@@ -109,6 +131,17 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		}
 
 		if m.Seq, err = tx.AddMessage(m, now); err != nil {
+			return err
+		}
+		if c.ID == store.Self {
+			out, err = n.keep(tx, m, now)
+			return err
+		}
+		if c.State == api.ContactRoom {
+			if err := sayRoom(tx, c.ID, id, outbox.Message(m), now); err != nil {
+				return err
+			}
+			out, err = n.message(tx, m)
 			return err
 		}
 		q, err := outbox.Queue(tx, c.ID, id, outbox.Message(m), now)
@@ -130,17 +163,43 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		return api.Message{}, err
 	}
 
-	n.outbox.Add(queued...)
+	n.sendOff(queued...)
 	return out, nil
 }
 
-// checkMessage refuses a message that cannot be sent. Of a picture its pixels are left.
+// blockedError refuses to write to a blocked contact, who would learn that somebody is
+// there.
+var blockedError = &api.Error{Code: api.CodeUsage, Message: "this contact is blocked: nothing is sent to them",
+	Hint: "unblock them first: starling contact unblock CONTACT"}
+
+// keep keeps a message of the note to self. Its time, if it has one, counts from now.
+func (n *Node) keep(tx *store.Tx, m store.Message, now time.Time) (api.Message, error) {
+	if err := tx.CountDown(m, now); err != nil {
+		return api.Message{}, err
+	}
+	m, err := tx.Message(m.ID)
+	if err != nil {
+		return api.Message{}, err
+	}
+	return n.message(tx, m)
+}
+
+// checkMessage refuses a message that cannot be sent. Of a picture its pixels are left, of
+// a file all.
 func checkMessage(m *store.Message) (err error) {
 	if m.Data == nil {
 		return textError(chat.CheckText(m.Text))
 	}
 	if err := chat.CheckCaption(m.Text); err != nil {
 		return captionError(err)
+	}
+
+	if m.File != "" {
+		m.Size = len(m.Data)
+		if m.Size > api.MaxFile {
+			return &api.Error{Code: api.CodeTooLong, Message: "the file is larger than 48 KiB (49,152 bytes)", Hint: "pack it, or send it by other means"}
+		}
+		return nil
 	}
 	if m.Data, err = picture.Clean(m.Data); err != nil {
 		return pictureError(err)
@@ -149,7 +208,7 @@ func checkMessage(m *store.Message) (err error) {
 	return nil
 }
 
-// forward gives a message the text and picture of another one.
+// forward gives a message the text of another one, and its picture or file.
 func forward(tx *store.Tx, m *store.Message, id string) error {
 	from, err := findMessage(tx, id)
 	if err != nil {
@@ -158,9 +217,9 @@ func forward(tx *store.Tx, m *store.Message, id string) error {
 	if from.Deleted || from.State == api.StateNotice {
 		return &api.Error{Code: api.CodeUsage, Message: "there is nothing to forward: the message was taken back, or nobody sent it"}
 	}
-	m.Text, m.Forwarded = from.Text, true
-	if from.Picture != "" {
-		if m.Data, err = tx.Picture(from.ID); err != nil {
+	m.Text, m.File, m.Forwarded = from.Text, from.File, true
+	if from.Picture != "" || from.File != "" {
+		if m.Data, err = tx.Attachment(from.ID); err != nil {
 			return err
 		}
 	}
@@ -169,7 +228,7 @@ func forward(tx *store.Tx, m *store.Message, id string) error {
 
 // sameRequest reports whether a stored message came of a request like this one.
 func sameRequest(there, m store.Message) bool {
-	same := there.Text == m.Text && there.Size == m.Size && there.Ref == m.Ref && there.Forwarded == m.Forwarded
+	same := there.Text == m.Text && there.Size == m.Size && there.File == m.File && there.Ref == m.Ref && there.Forwarded == m.Forwarded
 	return there.Outgoing && there.Contact == m.Contact && (same || there.Deleted || !there.Edited.IsZero())
 }
 
@@ -182,11 +241,13 @@ func (n *Node) message(tx *store.Tx, m store.Message) (api.Message, error) {
 type viewer struct {
 	tx      *store.Tx
 	holding bool
-	names   map[store.ID]string // of contacts; the owner's under the zero ID
+	names   map[store.ID]string // of contacts
+	own     map[store.ID]string // ours, to them
+	rooms   map[store.ID]*roomViewer
 }
 
 func (n *Node) newViewer(tx *store.Tx) *viewer {
-	return &viewer{tx: tx, holding: n.outbox.Holding(), names: make(map[store.ID]string)}
+	return &viewer{tx: tx, holding: n.outbox.Holding(), names: make(map[store.ID]string), own: make(map[store.ID]string), rooms: make(map[store.ID]*roomViewer)}
 }
 
 // messages returns messages of all kinds of conversations, or a part of one
@@ -213,14 +274,18 @@ func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error
 
 		a, err := v.outline(m)
 		if err == nil && m.Picture != "" {
-			a.Picture.Data, err = v.tx.Picture(m.ID)
+			a.Picture.Data, err = v.tx.Attachment(m.ID)
 		}
 		if err != nil {
 			return nil, err
 		}
 
 		for len(reactions) > 0 && reactions[0].Message == m.ID {
-			a.Reactions = append(a.Reactions, api.Reaction{Outgoing: reactions[0].Outgoing, Emoji: safetext.Line(reactions[0].Emoji)})
+			r := api.Reaction{Outgoing: reactions[0].Outgoing, Emoji: safetext.Line(reactions[0].Emoji)}
+			if !reactions[0].Member.IsZero() {
+				r.Member = reactions[0].Member.String()
+			}
+			a.Reactions = append(a.Reactions, r)
 			reactions = reactions[1:]
 		}
 		out = append(out, a)
@@ -237,7 +302,7 @@ func (v *viewer) message(m store.Message) (api.Message, error) {
 	return all[0], nil
 }
 
-// outline returns a message without its reactions and the data of its picture.
+// outline returns a message without its reactions and the data of its picture or file.
 func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	out = api.Message{ID: m.ID.String(), Conversation: m.Contact.String(), Outgoing: m.Outgoing,
 		Text: safetext.Clean(m.Text), Time: m.Time, State: m.State, Reason: m.Reason, Sequence: m.Seq,
@@ -246,10 +311,16 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	if m.Picture != "" {
 		out.Picture = &api.Picture{Type: m.Picture, Size: m.Size}
 	}
+	if m.File != "" {
+		out.File = &api.File{Name: safetext.Line(m.File), Size: m.Size}
+	}
 	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
 	}
 
+	if err := v.inRoom(m, &out); err != nil {
+		return out, err
+	}
 	switch {
 	case m.Gap.IsZero():
 	case m.Lost:
@@ -276,25 +347,27 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 		return safetext.Line("Starling"), nil
 	}
 
-	id := m.Contact
-	if m.Outgoing {
-		id = store.ID{}
+	if room, err := v.room(m.Contact); err != nil || room != nil && !m.Member.IsZero() {
+		return room.name(v.tx, m.Member), err
 	}
-
-	name, ok := v.names[id]
+	names := v.names
+	if m.Outgoing {
+		names = v.own
+	}
+	name, ok := names[m.Contact]
 	if !ok {
 		var err error
 		if m.Outgoing {
-			name, err = v.tx.Owner()
+			name, err = v.tx.NameTo(m.Contact)
 		} else {
 			var c store.Contact
-			c, err = v.tx.Contact(id)
+			c, err = v.tx.Contact(m.Contact)
 			name = c.Name
 		}
 		if err != nil {
 			return safetext.Text{}, err
 		}
-		v.names[id] = name
+		names[m.Contact] = name
 	}
 
 	return safetext.Line(name), nil
@@ -342,12 +415,15 @@ func findMessage(tx *store.Tx, s string) (store.Message, error) {
 	return m, err
 }
 
-// Message returns one message.
+// Message returns one message, with its file.
 func (n *Node) Message(ctx context.Context, id string) (out api.Message, err error) {
 	err = n.view(ctx, func(tx *store.Tx) error {
 		m, err := findMessage(tx, id)
 		if err == nil {
 			out, err = n.message(tx, m)
+		}
+		if err == nil && out.File != nil {
+			out.File.Data, err = tx.Attachment(m.ID)
 		}
 		return err
 	})
@@ -389,27 +465,29 @@ func limit(n, most int) int {
 	return min(n, maxHistory)
 }
 
-// Search returns messages that hold all words, newest first.
+// Search returns messages that hold all words and pass the rest of the request, newest
+// first.
 func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Message, err error) {
+	narrow := req.From != "" || req.Kind != "" || !req.Since.IsZero() || !req.Until.IsZero()
 	switch {
-	case strings.TrimSpace(req.Words) == "":
+	case strings.TrimSpace(req.Words) == "" && !narrow:
 		return nil, &api.Error{Code: api.CodeEmpty, Message: "there is nothing to search for", Hint: "give a word, or its beginning"}
 	case len(req.Words) > store.MaxWords:
 		return nil, &api.Error{Code: api.CodeTooLong, Message: "these are too many words to search for"}
 	case !utf8.ValidString(req.Words):
 		return nil, textError(chat.ErrNotUTF8)
+	case !slices.Contains([]api.MessageKind{"", api.KindText, api.KindPicture, api.KindFile, api.KindLink}, req.Kind):
+		return nil, &api.Error{Code: api.CodeUsage, Message: "there is no such kind of message", Hint: "The kinds are text, picture, file and link."}
+	case narrow:
+		return n.find(ctx, req)
 	}
 
 	err = n.view(ctx, func(tx *store.Tx) error {
-		var contact store.ID
-		if req.Contact != "" {
-			c, err := find(tx, req.Contact)
-			if err != nil {
-				return err
-			}
-			contact = c.ID
+		f, err := filter(tx, req)
+		if err != nil {
+			return err
 		}
-		rows, err := tx.Search(req.Words, contact, before(req.Before), limit(req.Limit, defaultSearch))
+		rows, err := tx.Search(req.Words, f.Contact, before(req.Before), limit(req.Limit, defaultSearch))
 		if err == nil {
 			out, err = n.newViewer(tx).messages(rows, false)
 		}
@@ -417,6 +495,74 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Mes
 	})
 
 	return out, err
+}
+
+// find looks through all messages for those that pass a filter, a stretch at a time:
+// others read and write meanwhile.
+func (n *Node) find(ctx context.Context, req api.SearchRequest) (out []api.Message, err error) {
+	most := limit(req.Limit, defaultSearch)
+	for next := before(req.Before); next > 0 && len(out) < most && err == nil; {
+		err = n.view(ctx, func(tx *store.Tx) error {
+			f, err := filter(tx, req)
+			if err != nil {
+				return err
+			}
+			var rows []store.Message
+			if rows, next, err = tx.Find(f, next, most-len(out)); err != nil {
+				return err
+			}
+			found, err := n.newViewer(tx).messages(rows, false)
+			out = append(out, found...)
+			return err
+		})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return out, err
+}
+
+// filter puts a request into the terms of the store.
+func filter(tx *store.Tx, req api.SearchRequest) (store.Filter, error) {
+	f := store.Filter{Words: req.Words, Since: req.Since, Until: req.Until, Kind: req.Kind}
+	if req.Contact != "" {
+		c, err := find(tx, req.Contact)
+		if err != nil {
+			return f, err
+		}
+		f.Contact = c.ID
+	}
+
+	room := false
+	if !f.Contact.IsZero() {
+		_, err := tx.Room(f.Contact)
+		if room = err == nil; err != nil && !errors.Is(err, store.ErrNotFound) {
+			return f, err
+		}
+	}
+
+	switch {
+	case req.From == "":
+	case req.From == query.Me:
+		f.Side = store.Ours
+	case room:
+		m, err := findMember(tx, f.Contact, req.From)
+		if err != nil {
+			return f, err
+		}
+		f.Member = m.ID
+	default:
+		c, err := find(tx, req.From)
+		if err != nil {
+			return f, err
+		}
+		f.Side = store.Theirs
+		if !f.Contact.IsZero() && f.Contact != c.ID {
+			f.Until, f.Since = time.Unix(0, 0), time.Unix(1, 0) // nobody writes in the conversation of others
+		}
+		f.Contact = c.ID
+	}
+	return f, nil
 }
 
 // Retry gives a failed message its whole lifetime again.
@@ -433,6 +579,10 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be tried again"}
 		}
 
+		if !m.Member.IsZero() {
+			out, err = n.retryInRoom(tx, m, now)
+			return err
+		}
 		q, state, err := outbox.Restart(tx, m.ID, now)
 		if err != nil {
 			return err
@@ -451,7 +601,7 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 		return api.Message{}, err
 	}
 
-	n.outbox.Add(again...)
+	n.sendOff(again...)
 	return out, nil
 }
 

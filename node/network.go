@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"starling/node/outbox"
+	"starling/node/rooms"
 	"starling/node/store"
 	"starling/p2p"
 	"starling/p2p/mailbox"
@@ -26,6 +27,9 @@ type Network interface {
 	Fetch(ctx context.Context, mailbox p2p.NodeID, tags []p2p.Tag) (map[p2p.Tag][]byte, error)
 	Watch(key string, mailbox p2p.NodeID, tags []p2p.Tag)
 	Ack(key string, mailbox p2p.NodeID, tags ...p2p.Tag)
+	Append(ctx context.Context, mailbox p2p.NodeID, log [32]byte, e p2p.Entry) error
+	Follow(key string, mailbox p2p.NodeID, logs []p2p.LogPosition)
+	FollowAgain(key string)
 	ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error)
 	Missing([]p2p.NodeID) ([]p2p.NodeID, error)
 	Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error)
@@ -33,6 +37,8 @@ type Network interface {
 	AddHint([]byte) (p2p.NodeID, error)
 	AddPasted([]byte) (p2p.NodeID, error)
 	AddBootstrap([]byte) (p2p.NodeID, error)
+	SetBridges(links []string, only bool) error
+	SetProxy(text string) error
 	TryOthers()
 	Status() p2p.Status
 }
@@ -77,6 +83,44 @@ func (m mesh) Watch(key string, node store.Node, tags []store.Tag) {
 func (m mesh) Ack(key string, node store.Node, tags ...store.Tag) {
 	m.n.Ack(key, p2p.NodeID(node), toTags(tags)...)
 }
+
+// Append puts an entry into a log.
+func (m mesh) Append(ctx context.Context, node store.Node, log [32]byte, e rooms.Sealed) error {
+	out := p2p.Entry{Tag: p2p.Tag(e.Tag), Signature: e.Signature}
+	copy(out.Box[:], e.Box)
+	err := m.n.Append(ctx, p2p.NodeID(node), log, out)
+	var taken *p2p.TakenError
+	switch {
+	case errors.Is(err, p2p.ErrOffline), errors.Is(err, p2p.ErrFewRelays):
+		return fmt.Errorf("%w: %w", rooms.ErrHold, err)
+	case errors.As(err, &taken) && string(taken.Box) == string(e.Box):
+		return nil
+	case errors.As(err, &taken), errors.Is(err, p2p.ErrTaken):
+		return fmt.Errorf("%w: %w", rooms.ErrTaken, err)
+	}
+	return err
+}
+
+func logEntry(at p2p.NodeID, e p2p.LogEntry) rooms.Entry {
+	return rooms.Entry{Node: store.Node(at), Name: e.Name, Instance: e.Instance, Position: e.Position,
+		Sealed: rooms.Sealed{Tag: store.Tag(e.Tag), Signature: e.Signature, Box: e.Box[:]}}
+}
+
+func logEnd(at p2p.NodeID, e p2p.LogEnd) rooms.End {
+	return rooms.End{Node: store.Node(at), Name: e.Name, Instance: e.Instance, Last: e.Last}
+}
+
+// Follow asks for the entries of logs after their positions.
+func (m mesh) Follow(key string, node store.Node, logs []store.LogPosition) {
+	out := make([]p2p.LogPosition, len(logs))
+	for i, l := range logs {
+		out[i] = p2p.LogPosition{Name: l.Name, Instance: l.Instance, After: l.Position}
+	}
+	m.n.Follow(key, p2p.NodeID(node), out)
+}
+
+// FollowAgain has all mailboxes of a follow asked at once.
+func (m mesh) FollowAgain(key string) { m.n.FollowAgain(key) }
 
 // ChooseMailboxes draws up to n mailboxes, at least one.
 func (m mesh) ChooseMailboxes(n int, avoid ...store.Node) (set []store.Mailbox, err error) {

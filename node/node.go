@@ -9,6 +9,7 @@
 //	inbox     opens cells, keeps their contents, acknowledges them
 //	  order   when contents are taken, and in which order
 //	  watch   which tags are asked for where
+//	rooms     rooms of many, in logs at mailboxes
 //	control   the api over a unix socket
 //	doctor    faults around a node
 //	relay     a relay as a program
@@ -23,6 +24,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -39,6 +41,7 @@ import (
 	"starling/node/control"
 	"starling/node/inbox"
 	"starling/node/outbox"
+	"starling/node/rooms"
 	"starling/node/store"
 	"starling/p2p"
 )
@@ -67,6 +70,8 @@ type Config struct {
 	Brief bool
 	// LAN asks the local network for relays while none is reached.
 	LAN bool
+	// Proxy goes before that of the settings, if it is not empty.
+	Proxy string
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 
@@ -91,12 +96,16 @@ func Create(p config.Profile, passphrase, owner string, kdf store.KDF) error {
 
 // A Node is a running messenger. It implements api.Node.
 type Node struct {
+	roomCalls
+	bridges
+
 	cfg     Config
 	log     *slog.Logger
 	store   *store.Store
 	net     mesh
 	outbox  *outbox.Outbox
 	inbox   *inbox.Inbox
+	rooms   *rooms.Rooms
 	started time.Time
 	serving chan struct{}
 	live    live
@@ -157,8 +166,17 @@ func New(cfg Config) (_ *Node, err error) {
 		serving: make(chan struct{}), typing: make(map[store.ID]time.Time), changed: make(chan struct{}), stopped: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 
+	n.bridges = bridges{n}
 	var state []byte
-	err = s.View(n.ctx, func(tx *store.Tx) error { state, err = tx.NetworkState(); return err })
+	var doors []store.Bridge
+	var set api.Settings
+	err = s.View(n.ctx, func(tx *store.Tx) error {
+		var errs [3]error
+		state, errs[0] = tx.NetworkState()
+		doors, errs[1] = tx.Bridges()
+		set, errs[2] = tx.Settings()
+		return errors.Join(errs[:]...)
+	})
 	if err != nil {
 		return nil, apiError(err)
 	}
@@ -170,6 +188,9 @@ func New(cfg Config) (_ *Node, err error) {
 
 	network, err := newNetwork(p2p.ClientConfig{
 		Bootstrap:    cfg.Bootstrap,
+		Bridges:      usable(doors, cfg.AllowPrivate),
+		OnlyBridges:  set.BridgesOnly,
+		Proxy:        cmp.Or(cfg.Proxy, set.Proxy),
 		AllowPrivate: cfg.AllowPrivate,
 		LAN:          cfg.LAN,
 		MeanDelay:    cfg.MeanDelay,
@@ -177,14 +198,20 @@ func New(cfg Config) (_ *Node, err error) {
 		OldState:     s.Restored(),
 		SaveState:    n.saveNetwork,
 		OnBox:        n.onBox,
+		OnEntry:      func(_ string, at p2p.NodeID, e p2p.LogEntry) { n.rooms.OnEntry(logEntry(at, e)) },
+		OnEnd:        func(_ string, at p2p.NodeID, e p2p.LogEnd) { n.rooms.OnEnd(logEnd(at, e)) },
 		OnChange:     n.onChange,
 		Logger:       cfg.Logger,
 		Source:       cfg.Source,
 	})
+	if err := proxyError(err); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &api.Error{Code: api.CodeUsage, Message: err.Error(), Hint: "check the bootstrap addresses"}
 	}
 
+	n.roomCalls = roomCalls{n}
 	n.net = mesh{network}
 	n.outbox = outbox.New(outbox.Config{Store: s, AwaitQuota: n.net.AwaitQuota, Put: n.net.Put, Logger: cfg.Logger,
 		Meeting: func(ctx context.Context, contact store.ID) ([]store.Node, error) {
@@ -194,8 +221,13 @@ func New(cfg Config) (_ *Node, err error) {
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
 		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Now: n.now, Logger: cfg.Logger})
 
+	n.rooms = rooms.New(rooms.Config{Store: s, Network: n.net, Now: n.now, Logger: cfg.Logger})
+
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
+		if err := n.rooms.Restored(n.ctx); err != nil {
+			return nil, apiError(err)
+		}
 		if err := n.inbox.Restored(n.ctx); err != nil {
 			return nil, apiError(err)
 		}
@@ -236,6 +268,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.net.Run(ctx) })
 	g.Go(func() error { return n.outbox.Run(ctx) })
 	g.Go(func() error { return n.inbox.Run(ctx) })
+	g.Go(func() error { return n.rooms.Run(ctx) })
 	g.Go(func() error { return n.housekeep(ctx) })
 	g.Go(func() error { return n.expire(ctx) })
 	g.Go(func() error { return n.storeBundles(ctx) })
@@ -254,7 +287,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	err = g.Wait()
 	n.cancel()
 	n.background.Wait()
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || n.wiped.Load() {
 		err = nil
 	}
 	return apiError(err)
@@ -293,7 +326,9 @@ func (n *Node) housekeep(ctx context.Context) error {
 		if err == nil && time.Since(rotated) >= rotateEvery {
 			rotated = time.Now()
 			err = errors.Join(
-				n.store.Update(ctx, func(tx *store.Tx) error { return tx.Prune(keepEvents, keepSeen) }),
+				n.store.Update(ctx, func(tx *store.Tx) error {
+					return errors.Join(tx.Prune(keepEvents, keepSeen), tx.PruneTold())
+				}),
 				n.store.Rotate(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
@@ -313,6 +348,7 @@ func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
 
 func (n *Node) onChange() {
 	n.outbox.Kick()
+	n.rooms.Kick()
 	n.tellStatus()
 }
 
@@ -328,6 +364,12 @@ func (n *Node) statusChanged() <-chan struct{} {
 	n.changedMu.Lock()
 	defer n.changedMu.Unlock()
 	return n.changed
+}
+
+// sendOff sends what was queued, to contacts and to rooms.
+func (r *roomCalls) sendOff(queued ...outbox.Queued) {
+	r.n.outbox.Add(queued...)
+	r.n.rooms.Wake()
 }
 
 // later runs work that outlives the call that started it.

@@ -210,8 +210,8 @@ func (n *Node) Wipe(ctx context.Context) error {
 	if n.ctx.Err() != nil {
 		return closedError
 	}
+	n.wiped.Store(true) // first: later failures are of its making
 	err := n.store.Wipe()
-	n.wiped.Store(true)
 	n.cancel()
 	return apiError(err)
 }

@@ -98,6 +98,21 @@ func TestBackupWithoutMarkers(t *testing.T) {
 	}
 }
 
+// busy is a network that uses the profile all the time, and ends with what that says.
+type busy struct {
+	Network
+	use func() error
+}
+
+func (b busy) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := b.use(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 // A wipe that came through the control socket is answered though it ends the
 // node, and leaves nothing but the folder above.
 func TestWipeThroughSocket(t *testing.T) {
@@ -105,9 +120,11 @@ func TestWipeThroughSocket(t *testing.T) {
 	if err := Create(p, passphrase, "Ada", store.CheapKDF); err != nil {
 		t.Fatal(err)
 	}
+	var n *Node
 	mesh := nettest.New(2)
-	n, err := New(Config{Profile: p, Passphrase: passphrase,
-		NewNetwork: func(cfg p2p.ClientConfig) (Network, error) { return mesh.Client(cfg), nil }})
+	n, err := New(Config{Profile: p, Passphrase: passphrase, NewNetwork: func(cfg p2p.ClientConfig) (Network, error) {
+		return busy{mesh.Client(cfg), func() error { return n.store.View(t.Context(), func(*store.Tx) error { return nil }) }}, nil
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

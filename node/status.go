@@ -16,6 +16,7 @@ import (
 const (
 	promiseNone    = "Nothing is sent: there is no route that keeps you anonymous."
 	promisePrivate = "A mesh of your own: whoever runs its relays can see who talks to whom."
+	promiseBridged = "Only your bridges see your address. Who runs a bridge or a guard of yours and one of your contact's, or watches both lines, can link you."
 	promiseFast    = "Only your two guards see your address. Who runs a guard of yours and one of your contact's, or watches both lines, can link you."
 )
 
@@ -38,6 +39,17 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		s.Sources = append(s.Sources, api.Source{PeerID: src.ID.String(), Address: src.Addr, Pasted: src.Pasted})
 	}
 
+	s.Ways, s.FreezesAfter, s.Bans = waysNow(net), net.Habits.Budget, net.Habits.Bans
+	if s.FreezesAfter > 0 {
+		s.Notice = freezes
+	}
+
+	for _, b := range net.Bridges {
+		s.Bridges = append(s.Bridges, bridgeNow(b))
+	}
+	s.BridgesOnly = net.OnlyBridges
+	s.Proxy, s.ProxyFault = net.Proxy.Proxy, string(net.Proxy.Fault)
+
 	heard := n.inbox.Mailboxes()
 	nodes := make([]store.Node, 0, len(heard))
 	for node := range heard {
@@ -55,6 +67,9 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	for what, count := range n.inbox.Refused() {
 		s.Refused[what] += count
 	}
+	for what, count := range n.rooms.Refused() {
+		s.Refused[what] += count
+	}
 
 	err := n.view(ctx, func(tx *store.Tx) error {
 		owner, err := tx.Owner()
@@ -69,6 +84,9 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		}
 
 		s.Contacts = len(contacts)
+		if s.Rooms, err = takingPart(tx); err != nil {
+			return err
+		}
 		if s.LastEvent, err = tx.LastEvent(); err != nil {
 			return err
 		}
@@ -82,6 +100,20 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	return s, err
 }
 
+// freezes tells people of a network that freezes connections.
+const freezes = "This network freezes connections. Going on over short ones."
+
+// waysNow returns the ways in that were tried.
+func waysNow(net p2p.Status) (all []api.Way) {
+	for _, w := range net.Ways {
+		all = append(all, api.Way{
+			PeerID: w.ID.String(), Address: w.Addr, Kind: w.Kind(), Outcome: string(w.Outcome),
+			Bytes: w.Bytes, Skew: int64(w.Skew / time.Second), At: w.At,
+		})
+	}
+	return all
+}
+
 func promise(net p2p.Status) api.Anonymity {
 	a := api.Anonymity{Statement: promiseFast, RelaysToLink: 2, EnoughRelays: net.EnoughRelays}
 	switch {
@@ -89,6 +121,8 @@ func promise(net p2p.Status) api.Anonymity {
 		a.Statement, a.RelaysToLink = promiseNone, 0
 	case net.AllowPrivate:
 		a.Statement = promisePrivate
+	case net.OnlyBridges:
+		a.Statement = promiseBridged
 	}
 	return a
 }

@@ -351,6 +351,38 @@ func TestInviteFails(t *testing.T) {
 	}
 }
 
+// TestInviteThoughNothingCameBack: a status that says that nothing comes back is lifted by
+// an answer alone. An invite is made, and stored again, all the same: for somebody without
+// contacts nothing else would ever be asked for.
+func TestInviteThoughNothingCameBack(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+		lost := func(cfg p2p.ClientConfig) (Network, error) {
+			ada.link = net.Client(cfg)
+			ada.link.SetLost()
+			return ada.link, nil
+		}
+		ada.link.SetLost()
+		invite, err := ada.Invite(t.Context(), api.InviteRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		time.Sleep(time.Minute)
+		ada.shutdown()
+		for _, id := range net.Mailboxes() {
+			net.Wipe(id)
+		}
+		ada.network = lost
+		ada.start()
+		time.Sleep(time.Minute)
+		eve := newMarkedUser(t, net, "Eve")
+		defer eve.shutdown()
+		if _, err := eve.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRevokeInvite(t *testing.T) {
 	net := nettest.New(5)
 	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")

@@ -35,6 +35,26 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+// BenchmarkAppend is BenchmarkPut for an entry of a log that somebody follows: signature,
+// round trip to the disk of the mailbox, push.
+func BenchmarkAppend(b *testing.B) {
+	mesh := p2ptest.Loopback(b, 8, nil)
+	a := mesh.Client(nil)
+	a.WaitReady(b)
+	m := mailboxes(b, a, 1)[0]
+	p := newPen()
+	for range 50 { // let the relays connect
+		p.write(b, a, m, p.entry())
+	}
+	b.ResetTimer()
+	for range b.N {
+		if len(p.sent)%400 == 0 {
+			p = newPen() // a log takes 512 in advance
+		}
+		p.write(b, a, m, p.entry())
+	}
+}
+
 // BenchmarkStored is how many boxes a second a mesh of 8 relays on one machine
 // stores, with 64 puts under way at a time from 4 clients to 8 mailboxes.
 func BenchmarkStored(b *testing.B) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -93,7 +92,7 @@ func (c *crowd) state() (addr string, links int, rss int64, cpu time.Duration) {
 }
 
 // join connects one more client, which asks for the list as each does that starts.
-func (c *crowd) join(at netip.AddrPort) error {
+func (c *crowd) join(at book.Address) error {
 	where := book.New(book.Config{Role: book.Client, AllowPrivate: true})
 	where.Name(c.id, book.Owner, at)
 	h, err := host.NewClient(host.Config{AllowPrivate: true, Book: where})
@@ -149,7 +148,7 @@ func BenchmarkCrowd(b *testing.B) {
 	// Alone, and where it is.
 	addr, _, alone, _ := c.state()
 	m, id, _ := strings.Cut(addr, "/p2p/")
-	at, ok := book.AddrPort(multiaddr.StringCast(m))
+	at, ok := book.AddressOf(multiaddr.StringCast(m))
 	if c.id, err = wire.ParseNodeID(id); err != nil || !ok {
 		b.Fatal(addr, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"starling/p2p/wire"
 )
 
-var outages = flag.Int("outages", 10, "how many outages TestTaintOverOutages has")
+var outages = flag.Int("outages", 30, "how many outages TestTaintOverOutages has")
 
 // A nomad is a client that is restarted and cut off, over and over, and keeps its
 // state. Each start has another id.

@@ -113,7 +113,7 @@ func toggle(ctx context.Context, t *testing.T, m *p2ptest.Net, state string, of 
 	}
 	for _, r := range m.Relays {
 		at, _ := netip.AddrFromSlice(virtualtime.Address(r.Node))
-		b.Name(r.ID(), book.Owner, netip.AddrPortFrom(at, virtualtime.Port))
+		b.Name(r.ID(), book.Owner, book.Web(netip.AddrPortFrom(at, virtualtime.Port)))
 		if err := host.Reach(ctx, h, b, r.ID()); err != nil {
 			t.Fatal(err)
 		}

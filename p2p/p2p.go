@@ -36,13 +36,21 @@
 //	mailbox    boxes on disk and the watches that wait for them
 //	guard      which relays a client connects to
 //	recall     a client's memory from one start to the next
+//	bridge     doors in no list, and pipes over them
+//	proxy      connections over a SOCKS proxy, or none
+//	censor     what networks do to connections, remembered
 //	mesh       relays in one process, for testnets and tests
 package p2p
 
 import (
+	"starling/p2p/bridge"
+	"starling/p2p/bridge/server"
 	"starling/p2p/client"
+	"starling/p2p/limits"
 	"starling/p2p/link"
+	"starling/p2p/mailbox"
 	"starling/p2p/relay"
+	"starling/p2p/transport/web/domain"
 )
 
 // A Client puts boxes into mailboxes and watches for boxes.
@@ -63,11 +71,53 @@ type RelayConfig = relay.Config
 // NewRelay opens the relay's state. Close it, unless Run is called.
 func NewRelay(cfg RelayConfig) (*Relay, error) { return relay.New(cfg) }
 
+// A Bridge is a door for clients that is in no list.
+type Bridge = server.Bridge
+
+// BridgeConfig is how a Bridge is made.
+type BridgeConfig = server.Config
+
+// NewBridge makes a bridge, and its key at the first start.
+func NewBridge(cfg BridgeConfig) (*Bridge, error) { return server.New(cfg) }
+
+// BridgeStatus is the state of one bridge of a client.
+type BridgeStatus = bridge.Status
+
+// A Domain is a host name of a relay or a bridge, with its certificate.
+type Domain = domain.Domain
+
+// DomainConfig is how a Domain is made.
+type DomainConfig = domain.Config
+
+// DomainState is how a Domain is.
+type DomainState = domain.State
+
+// NewDomain makes a Domain, with the certificate that is kept for it.
+func NewDomain(cfg DomainConfig) (*Domain, error) { return domain.New(cfg) }
+
+// CheckDomain reports whether a name is a full host name.
+func CheckDomain(name string) error { return domain.Check(name) }
+
 // NodeID names a relay.
 type NodeID = client.NodeID
 
 // Tag names a box.
 type Tag = client.Tag
+
+// LogName names a log, and is the right to read it.
+type LogName = client.LogName
+
+// Entry is a signed box of a log.
+type Entry = client.Entry
+
+// LogEntry is an entry at its place in a log of a mailbox.
+type LogEntry = client.LogEntry
+
+// LogEnd says what a mailbox has of a log.
+type LogEnd = client.LogEnd
+
+// LogPosition is the place up to which a log was read.
+type LogPosition = client.LogPosition
 
 // Seen is one thing a relay came to see; see RelayConfig.Tap.
 type Seen = link.Seen
@@ -86,6 +136,26 @@ type SourceStatus = client.SourceStatus
 
 // RelayStatus is the present state of a relay.
 type RelayStatus = relay.Status
+
+// RelayTuning is the part of a relay's configuration that may change while it runs.
+type RelayTuning = relay.Tuning
+
+// FilesError says that too few files may be open for a relay.
+type FilesError = relay.FilesError
+
+// ErrDiskFull means that the disk has no room for a mailbox.
+var ErrDiskFull = mailbox.ErrFull
+
+const (
+	// DiskPerBox is how many bytes of the disk a box takes.
+	DiskPerBox = mailbox.DiskPerBox
+	// FewestBandwidth is the least limit that a relay can work with, in bytes a second.
+	FewestBandwidth = relay.FewestBandwidth
+)
+
+// Memory returns how many bytes this program may use, by the machine, its control groups
+// and GOMEMLIMIT.
+func Memory() int64 { return limits.Memory() }
 
 // Standing says how a relay stands with others, by their word.
 type Standing = relay.Standing
@@ -106,4 +176,8 @@ var (
 	ErrFull         = client.ErrFull
 	ErrUnknownRelay = client.ErrUnknownRelay
 	ErrSize         = client.ErrSize
+
+	// Of a relay's state.
+	ErrNewer   = relay.ErrNewer
+	ErrDamaged = relay.ErrDamaged
 )

@@ -102,7 +102,7 @@ func TestStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { h.Close() })
-		a, _ := book.AddrPort(to.Addrs[0])
+		a, _ := book.AddressOf(to.Addrs[0])
 		named.Name(relay.ID(), book.Owner, a)
 		if err := host.Reach(t.Context(), h, named, relay.ID()); err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestStrangers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hello := wire.Hello{Role: wire.RoleClient}.Frame()[:]
+		hello := wire.Hello{Role: wire.RoleClient}.Bytes()
 		for _, f := range append([][]byte{hello}, frames...) {
 			if _, err := s.Write(f); err != nil {
 				return // the relay has had enough

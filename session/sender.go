@@ -74,7 +74,7 @@ func (s *sender) unmarshal(in *cryptobyte.String) bool {
 	var signals uint8
 	if !s.cells.unmarshal(in) || !in.CopyBytes(s.previous[:]) || !in.ReadUint32(&s.heard) ||
 		!s.flares.unmarshal(in) || !s.answers.unmarshal(in) || !in.ReadUint8(&signals) || signals > 3 ||
-		s.unheard() > MaxUnheard { // very many, if more were heard than sealed
+		s.heard > s.cells.n || s.unheard() > MaxUnheard {
 		return false
 	}
 	if signals&1 != 0 {

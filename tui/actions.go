@@ -16,7 +16,7 @@ func (a *App) do(id keymap.ID) tea.Cmd {
 	return nil
 }
 
-// table says which room does which action.
+// table says which part does which action.
 func (a *App) table() map[keymap.ID]func() tea.Cmd {
 	move := func(id keymap.ID) func() tea.Cmd { return func() tea.Cmd { return a.move(id) } }
 	cycle := func(by int) func() tea.Cmd { return func() tea.Cmd { return a.cycle(by) } }
@@ -24,7 +24,7 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 	return map[keymap.ID]func() tea.Cmd{
 		// The text.
 		keymap.Send: a.book.Send, keymap.Newline: a.book.Newline, keymap.Undo: a.book.Undo,
-		keymap.Edit: a.book.EditOutside, keymap.Emoji: a.messages.Emoji,
+		keymap.Edit: a.book.EditOutside, keymap.Emoji: a.messages.Emoji, keymap.Attach: a.files.Attach,
 
 		// Moving about.
 		keymap.Leave: a.leave, keymap.Write: a.write, keymap.FocusNext: cycle(1), keymap.FocusPrev: cycle(-1),
@@ -38,23 +38,43 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 		keymap.Menu:  func() tea.Cmd { return a.messages.Menu(a.do) },
 		keymap.Reply: a.messages.Reply, keymap.EditMessage: a.messages.Edit, keymap.Delete: a.messages.Delete,
 		keymap.React: a.messages.React, keymap.Forward: a.messages.Forward, keymap.Original: a.messages.Original,
-		keymap.Zoom: a.messages.Zoom, keymap.Unfold: a.messages.Unfold, keymap.Retry: a.messages.Retry, keymap.Discard: a.messages.Discard, keymap.Copy: a.messages.Copy,
+		keymap.Zoom: a.messages.Zoom, keymap.Link: a.messages.Link, keymap.Unfold: a.messages.Unfold, keymap.Retry: a.messages.Retry, keymap.Discard: a.messages.Discard, keymap.Copy: a.messages.Copy,
+		keymap.SaveFile: a.files.Save, keymap.OpenFile: a.files.Open,
 
 		// A conversation, and people.
-		keymap.Conversation: a.keeping.conversation, keymap.Timer: a.keeping.timer, keymap.Pin: a.keeping.pin,
+		keymap.Conversation: a.keeping.conversation, keymap.Timer: ofRoom(a, a.rooms.Settings, a.keeping.timer), keymap.Pin: a.keeping.pin,
 		keymap.Mute: a.keeping.mute, keymap.Archive: a.keeping.archive, keymap.Archived: a.showArchived,
 		keymap.Invite: a.contacts.invite, keymap.Invites: a.contacts.invites, keymap.AddContact: a.contacts.add,
-		keymap.Verify: a.contacts.verifyMeant, keymap.Rename: a.contacts.rename,
-		keymap.Block: a.contacts.block, keymap.Remove: a.contacts.remove,
+		keymap.Verify: ofRoom(a, a.rooms.Members, a.contacts.verifyMeant), keymap.Rename: ofRoom(a, a.rooms.Settings, a.contacts.rename),
+		keymap.Block: ofRoom(a, a.rooms.Members, a.upkeep.Toggle), keymap.Blocked: a.upkeep.Blocked, keymap.Remove: ofRoom(a, a.rooms.RemoveMeant, a.contacts.remove),
+		keymap.Thread: a.messages.Thread, keymap.NextMention: a.messages.NextMention,
+
+		// Rooms.
+		keymap.Room:    func() tea.Cmd { return a.rooms.Menu(a.do) },
+		keymap.RoomNew: a.rooms.Make, keymap.RoomJoin: a.rooms.Join, keymap.RoomInvite: a.rooms.Invite, keymap.RoomSend: a.rooms.Send, keymap.RoomLinks: a.rooms.Links,
+		keymap.RoomSettings: a.rooms.Settings, keymap.RoomLeave: a.rooms.Leave, keymap.RoomProof: a.rooms.Proof,
+		keymap.Members: a.rooms.Members, keymap.Door: a.rooms.Door,
+
+		keymap.Clear: a.upkeep.Clear, keymap.Export: a.upkeep.Export, keymap.FirstSteps: steps{a}.open,
 
 		// The app.
-		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Network: a.network.open, keymap.Join: a.openJoin,
+		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Commands: slash{a}.openCommands, keymap.Network: a.network.open, keymap.Join: a.openJoin,
 		keymap.Details: a.toggleDetails, keymap.Mouse: a.toggleMouse, keymap.Incognito: a.toggleHidden,
-		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup, keymap.Restore: a.keeping.tellRestore,
+		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup, keymap.Restore: steps{a}.openRestore,
 		keymap.Lock: a.lock.Close, keymap.Wipe: a.openWipe,
 		keymap.Redraw:  func() tea.Cmd { return func() tea.Msg { return tea.ClearScreen() } },
 		keymap.Suspend: func() tea.Cmd { return tea.Suspend },
 		keymap.Quit:    a.quit, keymap.QuitAtOnce: func() tea.Cmd { return tea.Quit },
+	}
+}
+
+// ofRoom is an action that is another one if a room is meant.
+func ofRoom(a *App, room, two func() tea.Cmd) func() tea.Cmd {
+	return func() tea.Cmd {
+		if c := a.meant(); c != nil && c.Room != nil {
+			return room()
+		}
+		return two()
 	}
 }
 
@@ -97,6 +117,10 @@ func (a *App) cycle(by int) tea.Cmd {
 func (a *App) leave() tea.Cmd {
 	switch a.focus {
 	case keymap.Composer:
+		if a.book.Current == "" {
+			a.focusOn(keymap.List)
+			return nil
+		}
 		return a.book.Leave()
 	case keymap.Messages:
 		a.focusOn(keymap.List)
@@ -197,6 +221,7 @@ func (a *App) toggleHidden() tea.Cmd {
 func (a *App) closing() tea.Cmd {
 	a.asked = ""
 	a.desk.Quiet()
+	a.files.Wipe()
 	return tea.Batch(a.book.SaveDrafts(), a.gallery.Close(), a.gallery.Wipe())
 }
 

@@ -26,6 +26,7 @@ type announcer struct {
 	desk   *desk.Desk
 	people *people.List
 	idle   func() time.Duration // since the last key
+	author func(m *api.Message) string
 
 	level api.NotifyLevel // of the settings
 	kind  notify.Kind
@@ -49,14 +50,22 @@ func (n *announcer) announce(arrived []api.Message) tea.Cmd {
 	for i := len(arrived) - 1; i >= 0; i-- {
 		m := &arrived[i]
 		c := n.people.Get(m.Conversation)
-		if c == nil || c.Blocked || n.desk.Muted(c) {
+		if c == nil || c.Blocked || n.desk.Muted(c) && !m.Mention {
 			continue
 		}
 		level := cmp.Or(c.Notify, n.level, api.NotifyHidden)
 		if level != api.NotifyNone && n.desk.Private() {
 			level = api.NotifyHidden
 		}
-		body, ok := notify.Words(level, safetext.Line(n.desk.OpenName(c)), m.Text, n.desk.T("New message"), n.desk.T("a picture"))
+		mute := n.desk.T("a picture")
+		if m.File != nil {
+			mute = n.desk.T("a file")
+		}
+		from := n.desk.OpenName(c)
+		if c.Room != nil {
+			from = n.desk.T("%s in %s", n.author(m), from)
+		}
+		body, ok := notify.Words(level, safetext.Line(from), m.Text, n.desk.T("New message"), mute)
 		if !ok {
 			continue
 		}

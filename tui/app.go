@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -11,18 +12,25 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"starling/node/api"
+	"starling/tui/attach"
 	"starling/tui/catalogue"
+	"starling/tui/chatview"
 	"starling/tui/conversation"
+	"starling/tui/dayone"
 	"starling/tui/desk"
 	"starling/tui/dialog"
+	"starling/tui/files"
 	"starling/tui/gallery"
 	"starling/tui/keymap"
 	"starling/tui/lock"
 	"starling/tui/notify"
+	"starling/tui/opener"
 	"starling/tui/people"
 	"starling/tui/picture"
+	"starling/tui/rooms"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/upkeep"
 )
 
 // App is the whole screen. It is a tea.Model and belongs to one goroutine,
@@ -30,17 +38,21 @@ import (
 type App struct {
 	opts Options
 
-	// The rooms.
+	// The parts.
 	desk      *desk.Desk
 	people    *people.List
 	book      *conversation.Book
 	messages  *conversation.Actions
 	gallery   *gallery.Gallery
+	files     *files.Files
 	lock      *lock.Lock
 	network   *network
 	announcer *announcer
 	keeping   *keeping
 	contacts  *contacts
+	rooms     *rooms.Rooms
+	upkeep    *upkeep.Upkeep
+	dayone    *dayone.Page
 	actions   map[keymap.ID]func() tea.Cmd
 
 	// The screen.
@@ -50,11 +62,13 @@ type App struct {
 	mouse         bool
 	details       bool // shown where there is room
 
+	language  string       // of the words
 	begun     bool         // the first focus is chosen
 	listening bool         // events come in
 	asked     string       // the question of ctrl+c, while it is there
 	wiping    *dialog.Card // the question before everything is destroyed
 	wiped     bool
+	toDemo    bool // it ended to show the demo
 
 	burst burst
 	dirty bool
@@ -64,17 +78,21 @@ type App struct {
 // New returns the app for a node.
 func New(ctx context.Context, node api.Node, opts Options) *App {
 	opts = opts.complete()
-	th := theme.New(true, term.Cells{})
+	th := theme.New(true, term.Cells{}) // until the settings are known
 	th.Words = catalogue.New(opts.Language)
 
-	a := &App{opts: opts, focus: keymap.Composer, mouse: !opts.NoMouse, details: true, dirty: true}
+	a := &App{opts: opts, language: opts.Language, focus: keymap.Composer, mouse: !opts.NoMouse, details: true, dirty: true}
 	a.desk = desk.New(ctx, node, opts.Keys, th, opts.Now, opts.After)
 	a.desk.Hidden = opts.Incognito
 	a.people = people.New()
 	a.gallery = gallery.New(a.desk, picture.Detect(opts.Getenv))
+	a.files = files.New(a.desk, a.gallery)
 	a.lock = lock.New(a.desk)
 	if opts.Demo != "" {
 		a.lock.Hint = a.desk.T("In the demo it is: %s. ctrl+q quits.", opts.Demo)
+		if opts.Back {
+			a.lock.Hint = a.desk.T("In the demo it is: %s. ctrl+q goes back to your profile.", opts.Demo)
+		}
 	}
 	a.network = &network{desk: a.desk}
 	a.announcer = &announcer{desk: a.desk, people: a.people, idle: a.lock.Idle, kind: notify.Detect(opts.Getenv)}
@@ -82,16 +100,21 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	a.messages = conversation.NewActions(a.desk, a.book)
 	a.keeping = &keeping{desk: a.desk, meant: a.meant, backupDir: opts.BackupDir}
 	a.contacts = &contacts{desk: a.desk, meant: a.meant, get: a.people.Get}
+	a.upkeep = upkeep.New(a.desk, a.people)
+	a.rooms = rooms.New(a.desk, a.people)
+	a.dayone = dayone.New(a.desk)
 	a.connect()
+	a.dayone.Steps = steps{a}.all()
 	a.actions = a.table()
 	a.burst = burst{now: opts.Stroke}
 	return a
 }
 
-// connect names the consequences in one room of the deeds in another.
+// connect names the consequences in one part of the deeds in another.
 func (a *App) connect() {
 	a.gallery.Closed = a.book.Settle
 	a.lock.Closing, a.lock.Opened = a.closing, a.book.Settle
+	a.contacts.bridged = func() bool { return len(a.network.status.Bridges) > 0 }
 	a.network.back = func() tea.Cmd {
 		a.book.Behind = true
 		return a.loadContacts()
@@ -99,22 +122,51 @@ func (a *App) connect() {
 
 	a.book.Exec = a.opts.Exec
 	if len(a.opts.Texts) > 0 {
-		a.book.Texts = a.opts.Texts[0]
+		a.book.Texts, a.files.Texts = a.opts.Texts[0], a.opts.Texts[0]
 	}
-	a.messages.LoadContacts = a.loadContacts
-	a.book.Opened = func(id string) tea.Cmd {
-		a.begun = true // the person has chosen
-		return a.keeping.opened(id)
+	a.files.Contact = func() *api.Contact {
+		if !a.book.Writable() {
+			return nil
+		}
+		return a.book.Contact()
 	}
-	a.keeping.put, a.contacts.put = a.put, a.put
+	a.files.Send = func(contact string, it *attach.Item, caption string) tea.Cmd {
+		return conversation.SendItem(a.book, contact, it, caption)
+	}
+	a.files.Replace = func(contact, old, text string) tea.Cmd { return conversation.Replace(a.book, contact, old, text) }
+	a.files.Put, a.files.Meant = a.book.Paste, a.messages.Filed
+	if a.opts.OpenFile != nil {
+		a.files.OpenFile = a.opts.OpenFile
+	}
+	a.book.Command = slash{a}.obey
+	a.messages.LoadContacts, a.messages.OpenAddress = a.loadContacts, a.opts.OpenAddress
+	a.messages.Accept = func(invite string) tea.Cmd { return a.contacts.addBy(invite, "") }
+	a.book.Opened = a.keeping.opened
+	a.keeping.put, a.contacts.put, a.upkeep.Put = a.put, a.put, a.put
+	a.upkeep.Meant, a.upkeep.Cleared, a.upkeep.Folder = a.meant, func(id string) tea.Cmd { return a.cleared(id, true) }, a.opts.BackupDir
 	a.keeping.changed = func(s api.Settings) tea.Cmd {
 		a.book.Typing, a.announcer.level = s.Typing, s.Notify
+		relook(a, s)
 		return tea.Batch(a.lock.Watch(time.Duration(s.LockAfter)*time.Second), a.reopen())
 	}
+	connectRooms(a)
 	a.contacts.connected = func() bool { return a.network.status.Ready }
 	a.contacts.visit = func(id string) tea.Cmd { return a.book.Visit(id, true) }
 	a.contacts.removed = a.removed
 	a.contacts.tell = a.book.Tell
+}
+
+// connectRooms names the consequences of what is done with rooms of people.
+func connectRooms(a *App) {
+	r := a.rooms
+	a.book.Rooms, a.contacts.room = r, r.Look
+	r.Meant, r.Put, r.Removed = a.meant, a.put, a.removed
+	r.Visit = func(id string) tea.Cmd { return a.book.Visit(id, true) }
+	r.Introduce = func(room string) { conversation.Introduce(a.book, room) }
+	r.NewView = func(room string) *chatview.View { return conversation.NewView(a.book, room) }
+	r.GoTo = func(m api.Message) tea.Cmd { return a.book.GoTo(m, nil) }
+	r.Answer = a.messages.Answer
+	a.announcer.author = func(m *api.Message) string { return r.Roster(m.Room).Name(m.Member, m.From) }
 }
 
 // complete puts in the defaults.
@@ -130,8 +182,13 @@ func (o Options) complete() Options {
 			return tea.Tick(d, func(time.Time) tea.Msg { return msg })
 		}
 	}
+
+	// Programs outside, and the terminal.
 	if o.Exec == nil {
 		o.Exec = func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd { return tea.ExecProcess(cmd, then) }
+	}
+	if o.OpenAddress == nil {
+		o.OpenAddress = opener.Address
 	}
 	if o.Keys == nil {
 		o.Keys = keymap.Default()
@@ -149,7 +206,11 @@ func (a *App) Init() tea.Cmd {
 	if a.gallery.Unsure() {
 		ask = tea.Raw(ansi.RequestPrimaryDeviceAttributes)
 	}
-	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(),
+	var hello tea.Cmd
+	if a.opts.Demo != "" && a.opts.Back {
+		hello = a.desk.Say("This is the demo: nothing leaves this computer. ctrl+q goes back to your profile.")
+	}
+	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(), hello,
 		tea.RequestBackgroundColor, ask, a.desk.Later(again, a.catchUp))
 }
 
@@ -244,20 +305,33 @@ func (a *App) resize(width, height int) tea.Cmd {
 // and there is a choice.
 func (a *App) begin() {
 	n := len(a.people.All())
-	if a.begun || a.width == 0 || n == 0 {
+	if a.begun || a.book.Chosen || a.width == 0 || n == 0 {
 		return
 	}
 	a.begun = true
-	if a.width < twoPanes && n > 1 {
+	if a.width < twoPanes && n > 2 { // with the note to self
 		a.focusOn(keymap.List)
 	}
 }
 
 func (a *App) retheme(dark bool, cells term.Cells) {
-	said := a.desk.Theme.Words
-	a.desk.Theme = theme.New(dark, cells)
-	a.desk.Theme.Words = said
+	th := theme.Named(a.keeping.settings.Theme, dark, cells)
+	th.Words = a.desk.Theme.Words
+	a.desk.Theme = th
 	a.book.Retheme()
+}
+
+// relook takes the look and the language of the settings. A language that was chosen at the
+// start goes before theirs.
+func relook(a *App, s api.Settings) {
+	th := a.desk.Theme
+	if language := cmp.Or(a.opts.Language, s.Language); language != a.language {
+		a.language = language
+		th.Words = catalogue.New(language)
+	} else if th.Name == theme.Named(s.Theme, th.Dark, th.Cells).Name {
+		return
+	}
+	a.retheme(th.Dark, th.Cells)
 }
 
 // screen is the app as the conversations see it.

@@ -61,6 +61,54 @@ func BenchmarkFrame(b *testing.B) {
 	}
 }
 
+// known returns the app at 200×60 with so many conversations in the list, one of them with
+// count messages.
+func known(people, count int) *tui.App {
+	node := tuitest.NewNode(clock)
+	for i := range people - 1 {
+		node.Seed(node.Meet(fmt.Sprint("contact ", i)), tuitest.Text("hello", noon.Add(-time.Hour), false))
+	}
+	id := node.Meet("crowd")
+	tuitest.Crowd(node, id, count)
+	return opened(node)
+}
+
+// A frame, scrolling, and a start with 5,000 conversations in the list.
+func BenchmarkFrame5000Conversations(b *testing.B) {
+	app := known(5000, 1000)
+	key := tuitest.Key("x")
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(key)
+		app.View()
+	}
+}
+
+func BenchmarkScroll5000Conversations(b *testing.B) {
+	app := known(5000, 1000)
+	down, up := tuitest.Key("down"), tuitest.Key("up")
+	app.Update(tuitest.Key("esc"))
+	app.Update(tuitest.Key("esc"))
+	b.ReportAllocs()
+	for b.Loop() {
+		app.Update(down)
+		app.View()
+		app.Update(up)
+		app.View()
+	}
+}
+
+func BenchmarkOpen5000Conversations(b *testing.B) {
+	node := tuitest.NewNode(clock)
+	for i := range 5000 {
+		node.Meet(fmt.Sprint("contact ", i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		opened(node)
+	}
+}
+
 // The same with no message laid out before: after a resize.
 func BenchmarkFrameAfterResize(b *testing.B) {
 	app := crowded(b, 1000)

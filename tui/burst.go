@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"starling/tui/conversation"
 	"starling/tui/keymap"
 )
 
@@ -47,6 +48,12 @@ func (a *App) typed(k tea.KeyPressMsg, id keymap.ID, bound bool) (tea.Cmd, bool)
 			before = a.lineBreak()
 		} else {
 			before = a.book.Send()
+		}
+	}
+
+	if a.focus == keymap.Composer && !together && !b.lines && conversation.CompletionKeys[k.Keystroke()] {
+		if done, taken := a.book.Completion().Key(k); taken {
+			return tea.Batch(before, done), true
 		}
 	}
 

@@ -11,6 +11,9 @@ import (
 	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
+	"starling/tui/qrcode"
+	"starling/tui/rooms"
+	"starling/tui/safety"
 	"starling/tui/theme"
 	"starling/tui/words"
 )
@@ -22,9 +25,11 @@ type contacts struct {
 	// about.
 	get   func(id string) *api.Contact
 	meant func() *api.Contact
-	// connected reports whether messages can leave.
-	connected func() bool
-	adding    *dialog.Form // that waits for an answer
+	// room shows the card of a link into a room.
+	room func(link string) tea.Cmd
+	// connected reports whether messages can leave, bridged whether there are bridges.
+	connected, bridged func() bool
+	adding             *dialog.Form // that waits for an answer
 	// put takes a contact as it is now, visit opens the conversation, removed
 	// drops it, tell puts a notice into it.
 	put     func(api.Contact)
@@ -46,43 +51,43 @@ var expiries = []struct {
 // maxLink is the longest link that is taken, in bytes.
 const maxLink = 4096
 
-// lineField is a field for one line of text.
-func lineField(label, hint string, limit int) *dialog.Field {
-	f := &dialog.Field{Label: label, Hint: hint}
-	f.Text.OneLine, f.Text.Limit = true, limit
-	return f
-}
-
-// answer is the text of a field without the spaces around it.
-func answer(f *dialog.Field) string { return strings.TrimSpace(f.Text.Value()) }
-
 // invite asks for the name of the person to invite.
-func (c *contacts) invite() tea.Cmd {
+func (c *contacts) invite() tea.Cmd { return c.inviteFor("") }
+
+// inviteFor is invite with a name to begin with.
+func (c *contacts) inviteFor(who string) tea.Cmd {
 	form := &dialog.Form{
 		Title: "Invite somebody",
 		Intro: "An invite is a link, or a QR code, that makes one contact. Whoever has it first becomes that contact, so give it to them alone.",
 		Label: "Make the invite",
 	}
-	name := lineField(catalogue.Mark("Who is it for?"), catalogue.Mark("Only you see this name. It may stay empty."), api.MaxName)
+	name := dialog.Line(catalogue.Mark("Who is it for?"), catalogue.Mark("Only you see this name. It may stay empty."), api.MaxName)
+	name.Text.SetValue(who)
 	until := &dialog.Field{Label: "Valid for", Chosen: 1}
 	for _, e := range expiries {
 		until.Choices = append(until.Choices, e.label)
 	}
 
 	form.Fields = []*dialog.Field{name, until}
+	var doors *dialog.Field
+	if c.bridged() {
+		doors = &dialog.Field{Label: "With your bridges", Hint: "They lead in where relays are blocked. Whoever sees the link learns them.", Choices: []string{"no", "yes"}}
+		form.Fields = append(form.Fields, doors)
+	}
 	form.Submit = func() dialog.Action {
-		return dialog.Keeping(func() tea.Cmd { return c.makeInvite(form, answer(name), expiries[until.Chosen].Duration) })
+		req := api.InviteRequest{Name: name.Answer(), Expires: expiries[until.Chosen].Duration, WithBridge: doors != nil && doors.Chosen == 1}
+		return dialog.Keeping(func() tea.Cmd { return c.makeInvite(form, req) })
 	}
 	c.desk.Dialogs.Open(form)
 	return nil
 }
 
-func (c *contacts) makeInvite(form *dialog.Form, name string, expires time.Duration) tea.Cmd {
+func (c *contacts) makeInvite(form *dialog.Form, req api.InviteRequest) tea.Cmd {
 	busy := c.desk.T("Putting the invite into a mailbox, so that it works while you are away…")
 	return desk.Submit(c.desk, form, busy, func(ctx context.Context) (api.Invite, error) {
-		return c.desk.Node.Invite(ctx, api.InviteRequest{Name: name, Expires: expires})
+		return c.desk.Node.Invite(ctx, req)
 	}, func(i api.Invite) tea.Cmd {
-		c.showInvite(name, i)
+		c.showInvite(req.Name, i)
 		return nil
 	})
 }
@@ -95,14 +100,17 @@ func (c *contacts) showInvite(name string, i api.Invite) *dialog.Card {
 		card.Title = c.desk.T("Invite")
 	}
 	card.Body = func(th *theme.Theme, width, height int) []string {
-		return inviteBody(th, i.Link, expires, width, height)
+		return qrcode.Page(th, i.Link, []string{
+			th.T("Works once, until %s.", expires),
+			th.T("Give it to one person, on a way that you trust. Whoever has it first becomes your contact."),
+		}, width, height)
 	}
 	copied := c.desk.T("Link copied, if your terminal allows it.")
 	card.Buttons = []dialog.Button{
 		{Label: "Copy the link", Key: "c", Action: dialog.Keeping(func() tea.Cmd {
 			return tea.Batch(tea.SetClipboard(i.Link), c.desk.Note(copied, false))
 		})},
-		{Label: "QR alone", Key: "f", Action: showQR(c.desk, i.Link)},
+		{Label: "QR alone", Key: "f", Action: qrcode.Show(c.desk, i.Link)},
 		{Label: "Done", Key: "esc", Action: dialog.Close},
 	}
 	c.desk.Dialogs.Open(card)
@@ -164,17 +172,39 @@ func (c *contacts) askRevoke(i api.Invite, shown ...dialog.Dialog) tea.Cmd {
 }
 
 // add asks for the invite of somebody else.
-func (c *contacts) add() tea.Cmd {
+func (c *contacts) add() tea.Cmd { return c.addBy("", "") }
+
+// pasted takes a text for an invite: false if it holds none.
+func (c *contacts) pasted(text string) (tea.Cmd, bool) {
+	if link, ok := rooms.Link(text); ok {
+		return c.room(link), true
+	}
+	at := strings.Index(strings.ToLower(text), "starling:")
+	if at < 0 {
+		return nil, false
+	}
+	text = text[at:]
+	text = text[:min(len(text), maxLink)]
+	return c.addBy(strings.Join(strings.Fields(text), ""), ""), true
+}
+
+// addBy is add with an invite and a name to begin with.
+func (c *contacts) addBy(invite, who string) tea.Cmd {
 	form := &dialog.Form{
 		Title: "Add a contact",
 		Intro: "Paste the link that they gave you. It works once.",
 		Label: "Add",
 	}
-	link := lineField(catalogue.Mark("Their invite"), "", maxLink)
+	link := dialog.Line(catalogue.Mark("Their invite"), "", maxLink)
 	link.Text.Placeholder = "starling:…"
-	name := lineField(catalogue.Mark("Their name"), catalogue.Mark("As you want to see it."), api.MaxName)
+	name := dialog.Line(catalogue.Mark("Their name"), catalogue.Mark("As you want to see it."), api.MaxName)
 
+	link.Text.SetValue(invite)
+	name.Text.SetValue(who)
 	form.Fields = []*dialog.Field{link, name}
+	if invite != "" {
+		form.Focus(1)
+	}
 	form.Submit = func() dialog.Action {
 		// A link copied from a chat may be broken into lines.
 		whole := strings.Join(strings.Fields(link.Text.Value()), "")
@@ -182,7 +212,10 @@ func (c *contacts) add() tea.Cmd {
 			form.Error = c.desk.T("Paste the invite first. It begins with \"starling:\".")
 			return dialog.Action{}
 		}
-		return dialog.Keeping(func() tea.Cmd { return c.accept(form, whole, answer(name)) })
+		if room, ok := rooms.Link(link.Text.Value()); ok {
+			return dialog.Closing(func() tea.Cmd { return c.room(room) })
+		}
+		return dialog.Keeping(func() tea.Cmd { return c.accept(form, whole, name.Answer()) })
 	}
 	c.desk.Dialogs.Open(form)
 	return nil
@@ -218,8 +251,11 @@ func (c *contacts) networked() {
 // about does something with the contact that is meant.
 func (c *contacts) about(do func(*api.Contact)) tea.Cmd {
 	p := c.meant()
-	if p == nil {
+	switch {
+	case p == nil:
 		return c.desk.Say("There is no contact yet.")
+	case p.ID == api.Self:
+		return c.desk.Say("There is nobody behind the note to self.")
 	}
 	do(p)
 	return nil
@@ -241,19 +277,19 @@ func (c *contacts) rename() tea.Cmd {
 	return c.about(func(p *api.Contact) {
 		id, old := p.ID, c.desk.OpenName(p)
 		form := &dialog.Form{Title: c.desk.T("Rename %s", c.desk.Mask(old)), Label: "Rename"}
-		name := lineField(catalogue.Mark("New name"), catalogue.Mark("Only you see it."), api.MaxName)
+		name := dialog.Line(catalogue.Mark("New name"), catalogue.Mark("Only you see it."), api.MaxName)
 		name.Text.SetValue(old)
 		name.Text.Masked = c.desk.Hidden
 
 		form.Fields = []*dialog.Field{name}
 		form.Submit = func() dialog.Action {
-			if answer(name) == "" {
+			if name.Answer() == "" {
 				form.Error = c.desk.T("A name has at least one letter.")
 				return dialog.Action{}
 			}
 			return dialog.Keeping(func() tea.Cmd {
 				return c.change(form, c.desk.T("Renaming…"), func(ctx context.Context) (api.Contact, error) {
-					return c.desk.Node.RenameContact(ctx, id, answer(name))
+					return c.desk.Node.RenameContact(ctx, id, name.Answer())
 				}, "")
 			})
 		}
@@ -261,44 +297,22 @@ func (c *contacts) rename() tea.Cmd {
 	})
 }
 
-// block asks before a contact is blocked, and unblocks at once.
-func (c *contacts) block() tea.Cmd {
-	p := c.meant()
-	if p != nil && p.Blocked {
-		return c.setBlocked(p.ID, false)
-	}
-	return c.about(func(p *api.Contact) {
-		id := p.ID
-		c.desk.Confirm(desk.Confirmation{
-			Title: c.desk.T("Block %s?", c.desk.Name(p)),
-			Text:  c.desk.T("Nothing of theirs is shown any more. They are not told. You can unblock them in the same way."),
-			Label: catalogue.Mark("Block"),
-			Then:  func() tea.Cmd { return c.setBlocked(id, true) },
-		})
-	})
-}
-
-func (c *contacts) setBlocked(id string, blocked bool) tea.Cmd {
-	note := pick(blocked, c.desk.T("Blocked."), c.desk.T("Unblocked."))
-	return c.change(nil, "", func(ctx context.Context) (api.Contact, error) {
-		return c.desk.Node.BlockContact(ctx, id, blocked)
-	}, note)
-}
-
 // remove asks before a contact is erased.
 func (c *contacts) remove() tea.Cmd {
-	return c.about(func(p *api.Contact) {
-		id := p.ID
-		c.desk.Confirm(desk.Confirmation{
-			Title: c.desk.T("Remove %s?", c.desk.Name(p)),
-			Text:  c.desk.T("This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite."),
-			Label: catalogue.Mark("Remove"),
-			Then: func() tea.Cmd {
-				return c.desk.Do(func(ctx context.Context) error {
-					return c.desk.Node.RemoveContact(ctx, id)
-				}, func() tea.Cmd { return tea.Batch(c.removed(id), c.desk.Say("Removed.")) })
-			},
-		})
+	return c.about(c.askRemove)
+}
+
+func (c *contacts) askRemove(p *api.Contact) {
+	id := p.ID
+	c.desk.Confirm(desk.Confirmation{
+		Title: c.desk.T("Remove %s?", c.desk.Name(p)),
+		Text:  c.desk.T("This erases the contact, the keys and all messages here. It cannot be undone, and writing again takes a new invite."),
+		Label: catalogue.Mark("Remove"),
+		Then: func() tea.Cmd {
+			return c.desk.Do(func(ctx context.Context) error {
+				return c.desk.Node.RemoveContact(ctx, id)
+			}, func() tea.Cmd { return tea.Batch(c.removed(id), c.desk.Say("Removed.")) })
+		},
 	})
 }
 
@@ -354,4 +368,39 @@ func (c *contacts) reused(ev *api.InviteEvent) tea.Cmd {
 	return tea.Batch(
 		c.desk.Warn(card),
 		c.desk.Complain("An invite was used twice: somebody else had the link of %s.", name))
+}
+
+// verify shows the numbers of a contact, to be compared.
+func (c *contacts) verify(id string) tea.Cmd {
+	return desk.Ask(c.desk, func(ctx context.Context) (api.Verification, error) {
+		return c.desk.Node.Verification(ctx, id)
+	}, func(v api.Verification, err error) tea.Cmd {
+		p := c.get(id)
+		if err != nil || p == nil {
+			return c.desk.Fail(err)
+		}
+		safety.Compare(c.desk, safety.Comparison{Name: c.desk.Name(p), Verification: v, Mark: func(seen string) tea.Cmd { return c.mark(id, seen) }})
+		return nil
+	})
+}
+
+// verifyMeant shows the numbers of the contact that is meant.
+func (c *contacts) verifyMeant() tea.Cmd {
+	p := c.meant()
+	switch {
+	case p == nil:
+		return c.desk.Say("There is no contact yet.")
+	case p.ID == api.Self:
+		return c.desk.Say("There is nobody behind the note to self.")
+	}
+	return c.verify(p.ID)
+}
+
+// mark marks a contact as verified with the numbers that were seen, or takes the mark back
+// if there are none.
+func (c *contacts) mark(id, seen string) tea.Cmd {
+	note := pick(seen != "", c.desk.T("Marked as verified."), c.desk.T("No longer marked as verified."))
+	return c.change(nil, "", func(ctx context.Context) (api.Contact, error) {
+		return c.desk.Node.SetVerified(ctx, id, seen)
+	}, note)
 }

@@ -150,7 +150,7 @@ func TestTypingIsToldOnlyIfWanted(t *testing.T) {
 		t.Error("told without being asked")
 	}
 	u.Press("f7").Expect().Sees("Tell contacts that you are writing")
-	u.Press("right").Enter().Enter().Enter().Enter().Expect().Status("Saved.")
+	u.Press("right", "up").Enter().Expect().Status("Saved.")
 	u.Type("def").Expect().That("it to be told", func() bool { return slices.Contains(node.Calls(), "Typing") })
 	n := 0
 	for _, c := range node.Calls() {
@@ -218,7 +218,7 @@ func TestJoin(t *testing.T) {
 			return nil
 		},
 	})
-	v.Expect().Sees("f10     join by the address of a relay")
+	v.Expect().Sees("join by a relay: its address")
 	v.Press("f10").Expect().Sees("Join by a relay", "/ip4/192.168.1.7/tcp/4001", "1 relay was found on your network.")
 	v.Enter().Expect().Sees("the relay did not answer")
 	if got := <-joined; got != "/ip4/192.168.1.7/tcp/4001/p2p/12D3KooWx" {

@@ -11,6 +11,7 @@ import (
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // openSwitcher finds a conversation by a few letters of a name.
@@ -23,11 +24,17 @@ func (a *App) openSwitcher() tea.Cmd {
 			detail = a.desk.N(p.Unread, "%d new", "%d new")
 		case p.State == api.ContactPending:
 			detail = a.desk.T("pending")
+		case p.Room != nil && p.Room.State != api.RoomReady:
+			detail = words.RoomState(a.desk.Theme, p.Room.State)
 		case p.Last != nil:
 			detail = a.desk.Ago(p.Last.Time)
 		}
+		label := a.desk.Name(&p)
+		if p.Room != nil {
+			label += " " + theme.GlyphRoom
+		}
 		choices = append(choices, dialog.Choice{
-			Label: a.desk.Name(&p), Find: a.desk.OpenName(&p), Detail: detail,
+			Label: label, Find: a.desk.OpenName(&p), Detail: detail,
 			Action: dialog.Closing(func() tea.Cmd { return a.book.Visit(p.ID, true) }),
 		})
 	}

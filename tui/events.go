@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/conversation"
 	"starling/tui/desk"
 	"starling/tui/keymap"
 	"starling/tui/words"
@@ -78,7 +79,11 @@ func (a *App) take(r *round, ev *api.Event) {
 		if ev.Contact != nil {
 			a.people.Put(*ev.Contact, a.book.Reading)
 			r.moved = true
+			r.cmds = append(r.cmds, a.rooms.Changed(ev.Contact))
 		}
+	case api.EventCleared:
+		r.cmds = append(r.cmds, a.cleared(ev.Conversation, false))
+		r.unknown, r.outbox = true, true
 	case api.EventRemoved:
 		a.gone(ev)
 		r.unknown = true // the last message may be another
@@ -114,15 +119,24 @@ func (a *App) forget(id string) {
 		return
 	}
 	a.people.Remove(id)
+	a.rooms.Forget(id)
 	if a.book.Forget(id) {
 		a.focus = keymap.Composer
 	}
 }
 
+// cleared drops the messages of a conversation that was cleared, here or by another client.
+func (a *App) cleared(id string, here bool) tea.Cmd {
+	if c := a.people.Get(id); c != nil {
+		c.Last, c.Unread = nil, 0
+	}
+	return conversation.Cleared(a.book, id, here)
+}
+
 // removed drops a contact, and goes to another one if it was open.
 func (a *App) removed(id string) tea.Cmd {
 	a.forget(id)
-	if a.book.Current != "" || len(a.people.All()) == 0 {
+	if a.book.Current != "" || a.people.Alone() {
 		return nil
 	}
 	return a.book.Visit(a.people.Cursor, true)
@@ -144,7 +158,7 @@ func (a *App) loadContacts() tea.Cmd {
 		if !known {
 			settings, _ = a.desk.Node.Settings(ctx)
 		}
-		return a.desk.Node.Contacts(ctx)
+		return a.desk.Node.Conversations(ctx)
 	}, func(contacts []api.Contact, err error) tea.Cmd {
 		var taken tea.Cmd
 		if !a.keeping.known && err == nil {
@@ -173,7 +187,9 @@ func (a *App) reopen() tea.Cmd {
 	}
 	id := a.keeping.settings.Open
 	if a.people.Get(id) == nil {
-		id = a.people.All()[0].ID
+		if id = a.people.First(); id == "" {
+			return nil // the first steps are shown
+		}
 	}
 	visited := a.book.Visit(id, false)
 	a.begin()
@@ -198,5 +214,5 @@ func (a *App) feed(msg feedMsg) tea.Cmd {
 		return a.network.broken(msg.err)
 	}
 	a.book.Behind = true
-	return tea.Batch(a.network.load(), a.loadContacts())
+	return tea.Batch(a.network.load(), a.loadContacts(), a.rooms.Reload())
 }

@@ -9,6 +9,7 @@ import (
 	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
+	"starling/tui/doors"
 )
 
 // maxAddress is the longest address of a relay, in bytes.
@@ -23,14 +24,17 @@ func (a *App) openJoin() tea.Cmd {
 
 	form := &dialog.Form{
 		Title: "Join by a relay",
-		Intro: "Starling finds relays by itself, and an invite brings one along. If nothing is found: ask somebody who runs a relay for its address.",
+		Intro: "Starling finds relays by itself, and an invite brings one along. If nothing is found: ask somebody who runs a relay for its address, or a bridge for its link.",
 		Label: "Join",
 	}
-	address := lineField(catalogue.Mark("Address"), catalogue.Mark("It ends with the relay's name, so that no other can take its place."), maxAddress)
+	address := dialog.Line(catalogue.Mark("Address"), catalogue.Mark("It ends with the relay's name, so that no other can take its place."), maxAddress)
 	address.Text.Placeholder = "/ip4/…/tcp/…/p2p/12D3…"
 	form.Fields = []*dialog.Field{address}
 	form.Submit = func() dialog.Action {
-		s := answer(address)
+		s := address.Answer()
+		if doors.Is(s) {
+			return dialog.Closing(func() tea.Cmd { return doors.Offer(a.desk, s) })
+		}
 		if !strings.Contains(s, "/p2p/") {
 			form.Error = a.desk.T("An address begins with / and has /p2p/ and a name at its end.")
 			return dialog.Action{}

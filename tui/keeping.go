@@ -86,6 +86,9 @@ func (k *keeping) mute() tea.Cmd {
 			until = time.Time{}
 		}
 		note := pick(!until.IsZero(), k.desk.T("Muted: nothing new is announced."), k.desk.T("No longer muted."))
+		if c.Room != nil && !until.IsZero() {
+			note = k.desk.T("Muted, but for messages that name you.")
+		}
 		return k.change(nil, api.ConversationRequest{Contact: c.ID, MutedUntil: &until}, note)
 	})
 }
@@ -104,6 +107,16 @@ func (k *keeping) take(s api.Settings) tea.Cmd {
 	return k.changed(s)
 }
 
+// reload asks for the settings again: somebody else has changed them.
+func (k *keeping) reload() tea.Cmd {
+	return desk.Ask(k.desk, k.desk.Node.Settings, func(s api.Settings, err error) tea.Cmd {
+		if err != nil {
+			return nil
+		}
+		return k.take(s)
+	})
+}
+
 // opened remembers the open conversation for the next start.
 func (k *keeping) opened(id string) tea.Cmd {
 	k.settings.Open = id
@@ -115,13 +128,18 @@ func (k *keeping) opened(id string) tea.Cmd {
 
 // openSettings asks for the settings.
 func (k *keeping) openSettings() tea.Cmd {
-	k.desk.Dialogs.Open(preferences.Settings(k.desk.Theme, k.settings, func(form *dialog.Form, change api.SettingsChange) tea.Cmd {
+	form := preferences.Settings(k.desk.Theme, k.settings, func(form *dialog.Form, change api.SettingsChange) tea.Cmd {
 		return desk.Submit(k.desk, form, k.desk.T("Saving…"), func(ctx context.Context) (api.Settings, error) {
 			return k.desk.Node.ChangeSettings(ctx, change)
 		}, func(s api.Settings) tea.Cmd {
-			return tea.Batch(k.desk.Say("Saved."), k.take(s))
+			done := k.take(s)
+			return tea.Batch(k.desk.Say("Saved."), done) // in the language of now
 		})
-	}))
+	})
+	for _, f := range form.Fields {
+		f.Text.Masked = k.desk.Hidden
+	}
+	k.desk.Dialogs.Open(form)
 	return nil
 }
 
@@ -139,11 +157,6 @@ func (k *keeping) openPassphrase() tea.Cmd {
 func (k *keeping) openBackup() tea.Cmd {
 	k.desk.Dialogs.Open(preferences.Backup(k.desk.Theme, k.backupPath(), k.backup))
 	return nil
-}
-
-// tellRestore says how a backup is restored: into a profile that is not there yet.
-func (k *keeping) tellRestore() tea.Cmd {
-	return k.desk.Say("A backup becomes a profile of its own: quit, and run starling --profile NEW restore FILE.")
 }
 
 // backupPath is where a backup is offered to go.

@@ -5,7 +5,12 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"starling/node/api"
+	"starling/tui/conversation"
+	"starling/tui/dialog"
 	"starling/tui/keymap"
+	"starling/tui/rooms"
+	"starling/tui/words"
 )
 
 // urgent are the actions with keys that work in dialogs too.
@@ -27,6 +32,13 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 			return a.do(id)
 		}
 		return tea.Batch(a.desk.Act(d.Key(k)), a.book.Settle())
+	}
+
+	if (steps{a}).shown() {
+		if done, ok := a.dayone.Key(k); ok {
+			a.calm()
+			return done
+		}
 	}
 
 	if c := a.book.Open(); c != nil {
@@ -69,5 +81,48 @@ func (a *App) paste(text string) tea.Cmd {
 	if d := a.desk.Dialogs.Keys(); d != nil {
 		return a.desk.Act(d.Paste(text))
 	}
-	return a.book.Paste(text)
+	if a.book.Current == "" {
+		if done, ok := a.contacts.pasted(text); ok {
+			return done
+		}
+	}
+	return pasted(a, text)
+}
+
+// pasted puts a text into the conversation. A picture, or a text that is too long for a
+// message, is asked about before; names of files behind it, when the text is there already.
+func pasted(a *App, text string) tea.Cmd {
+	if a.book.Writable() {
+		if cmd, ok := a.files.Picture(text); ok {
+			return cmd
+		}
+		if len(text) > api.MaxText {
+			a.focusOn(keymap.Composer)
+			return a.files.Long(text, conversation.MaxPaste)
+		}
+	}
+
+	c := a.book.Open()
+	if c == nil {
+		return nil
+	}
+	if link, ok := rooms.Link(text); ok && !a.book.Writable() {
+		return a.rooms.Look(link)
+	}
+	before := c.Text.Value()
+	put := a.book.Paste(text)
+	if link, ok := rooms.Link(text); ok && a.book.Writable() && rooms.Alone(text) {
+		// It is for the text, or to be used: the person chooses.
+		a.desk.Dialogs.Open(&dialog.Card{
+			Title: "A link into a room", Width: 48, Body: words.Lines(a.desk.T("Do you want to join this room, or to send the link to the people here?")),
+			Buttons: []dialog.Button{
+				{Label: "Look at the room", Key: "y", Action: dialog.Closing(func() tea.Cmd {
+					return tea.Batch(conversation.Replace(a.book, c.ID, c.Text.Value(), before), a.rooms.Look(link))
+				})},
+				{Label: "Leave it in the text", Key: "esc", Action: dialog.Close},
+			},
+		})
+		return put
+	}
+	return tea.Batch(put, a.files.Dropped(text, before, c.Text.Value()))
 }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -34,6 +35,7 @@ func (r rect) has(x, y int) bool {
 type layout struct {
 	panes    int
 	list     rect
+	banner   rect // of a room, above its messages
 	chat     rect
 	composer rect
 	details  rect
@@ -82,6 +84,11 @@ func (a *App) arrange() {
 		rows := a.book.Rows(middle.w, clamp(middle.h/3, 1, 10))
 		l.composer = rect{x: middle.x, y: bottom - rows, w: middle.w, h: rows}
 		l.chat = rect{x: middle.x, y: top, w: middle.w, h: middle.h - rows - 1}
+		if n := len(banner(a, l.chat.w, l.chat.h)); n > 0 {
+			l.banner = rect{x: middle.x, y: top, w: middle.w, h: n}
+			l.chat.y += n
+			l.chat.h -= n
+		}
 		if c := a.book.Open(); c != nil {
 			c.Resize(l.chat.w, l.chat.h)
 		}
@@ -89,11 +96,21 @@ func (a *App) arrange() {
 	a.panes = l
 }
 
+// banner is the lines above the messages of a room, where there is room for some messages
+// below them.
+func banner(a *App, w, h int) []string {
+	most := (h - 2) / 3
+	if h < airy {
+		most = min(most, 1)
+	}
+	return a.rooms.Banner(a.book.Contact(), a.desk.Keys.Key(a.focus, keymap.Room), w, most)
+}
+
 func clamp(n, low, high int) int { return max(low, min(n, high)) }
 
 // draw makes the frame.
 func (a *App) draw() tea.View {
-	v := tea.View{AltScreen: true, WindowTitle: title, ReportFocus: true}
+	v := tea.View{AltScreen: true, WindowTitle: windowTitle(a), ReportFocus: true}
 	if a.mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
@@ -125,6 +142,19 @@ func (a *App) draw() tea.View {
 	return v
 }
 
+// windowTitle is the window title. How many are unread is in it only if the person wants that,
+// and not while names and texts are hidden.
+func windowTitle(a *App) string {
+	n := 0
+	if a.keeping.settings.UnreadTitle && !a.desk.Private() {
+		n = a.people.Unread("")
+	}
+	if n == 0 {
+		return title
+	}
+	return fmt.Sprintf("(%d) %s", min(n, 9999), title)
+}
+
 // screen draws everything but the dialogs.
 func (a *App) screen() ([]string, *tea.Cursor) {
 	l := a.panes
@@ -137,7 +167,12 @@ func (a *App) screen() ([]string, *tea.Cursor) {
 		right = a.drawDetails(l.details.w, l.details.h)
 	}
 	if l.chat.w > 0 {
-		middle = append(a.drawChat(l.chat.w, l.chat.h), a.book.DrawAbove(a.line(keymap.Composer), l.chat.w))
+		chat := a.drawChat(l.chat.w, l.chat.h)
+		if a.focus == keymap.Composer {
+			a.book.Completion().Draw(chat, l.chat.w)
+		}
+		chat = append(banner(a, l.chat.w, l.banner.h+l.chat.h), chat...)
+		middle = append(chat, a.book.DrawAbove(a.line(keymap.Composer), l.chat.w))
 		lines, x, y, ok := a.book.DrawText(l.composer.w, l.composer.h)
 		middle = append(middle, lines...)
 		if ok {
@@ -162,7 +197,7 @@ func (a *App) beside(left, middle, right []string) []string {
 	th := a.desk.Theme
 	bar := th.Border.Render("│")
 	join := func(i int, ruled string) string {
-		if middle != nil && i == a.panes.chat.h {
+		if middle != nil && i == a.panes.banner.h+a.panes.chat.h {
 			return th.Border.Render(ruled)
 		}
 		return bar
@@ -194,6 +229,10 @@ func (a *App) selectionCursor() *tea.Cursor {
 	switch {
 	case a.focus == keymap.Messages && c != nil && l.chat.w > 0:
 		if y := c.View.SelectedRow(); y >= 0 {
+			return tea.NewCursor(l.chat.x, l.chat.y+y)
+		}
+	case steps{a}.shown() && l.chat.w > 0:
+		if y := a.dayone.Row(); y >= 0 {
 			return tea.NewCursor(l.chat.x, l.chat.y+y)
 		}
 	case a.focus == keymap.List && l.list.w > 0:

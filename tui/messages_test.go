@@ -193,7 +193,7 @@ func TestReadAndExpiry(t *testing.T) {
 	node.Change(m, func(m *api.Message) { m.Read = noon })
 	u.Expect().Sees("✓✓ read")
 	node.Change(m, func(m *api.Message) { m.Timer, m.Expires = 300, noon.Add(5*time.Minute) })
-	u.Expect().Sees("◷ disappears at 12:05")
+	u.Expect().Sees("◷ disappears in 5 minutes")
 	node.Expire(m)
 	u.Expect().SeesNot("seen?")
 }

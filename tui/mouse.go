@@ -50,6 +50,7 @@ func (a *App) clickRight(m tea.Mouse) tea.Cmd {
 // clickPane moves the focus to a pane, and chooses the row in it.
 func (a *App) clickPane(m tea.Mouse) tea.Cmd {
 	l := a.panes
+
 	switch {
 	case l.panes == 0:
 	case l.list.has(m.X, m.Y):
@@ -60,6 +61,11 @@ func (a *App) clickPane(m tea.Mouse) tea.Cmd {
 	case l.composer.has(m.X, m.Y):
 		a.focus = keymap.Composer
 		a.book.ClickText(m.X-l.composer.x, m.Y-l.composer.y, l.composer.h)
+	case l.banner.has(m.X, m.Y):
+		return a.do(keymap.Room)
+	case l.chat.has(m.X, m.Y) && a.book.Current == "" && a.people.Loaded:
+		a.focus = keymap.Composer
+		return a.dayone.Click(m.Y - l.chat.y)
 	case l.chat.has(m.X, m.Y):
 		if c := a.book.Open(); c != nil && c.View.Click(m.Y-l.chat.y) {
 			a.focus = keymap.Messages

@@ -171,6 +171,9 @@ func (n *network) details(p *pane) {
 	} else {
 		p.wrap(th.Warn, theme.GlyphWaiting+" "+d.T("waiting: %s", d.T(s.Reason)))
 	}
+	if s.Notice != "" {
+		p.wrap(th.Muted, d.T(s.Notice))
+	}
 	p.add("")
 	p.wrap(th.Muted, d.T(s.Anonymity.Statement))
 	p.add("")
@@ -231,6 +234,10 @@ func (n *network) promise(out *sheet) {
 		out.wrap(th.Muted, th.T("Messages wait on this device and leave when the promise below can be kept."))
 	}
 
+	if s.Notice != "" {
+		out.wrap(th.Muted, th.T(s.Notice))
+	}
+
 	out.head(th.T("What this promises"))
 	if s.Anonymity.Statement != "" {
 		out.wrap(th.Text, th.T(s.Anonymity.Statement))
@@ -278,6 +285,8 @@ func (n *network) wayOut(out *sheet) {
 		out.lines = append(out.lines, th.Cells.Fit(mark, networkColumn+3)+" "+th.Cells.Truncate(name, out.width-networkColumn-4))
 	}
 
+	n.waysIn(out)
+
 	out.head(th.T("Mailboxes"))
 	if len(s.Mailboxes) == 0 {
 		out.wrap(th.Muted, th.T("None yet. Mailboxes keep what is sent to you until you fetch it."))
@@ -291,6 +300,41 @@ func (n *network) wayOut(out *sheet) {
 			heard = th.T("crowded, asked now and then")
 		}
 		out.lines = append(out.lines, th.Cells.Ends(short(safetext.Line(m.PeerID).String()), th.Muted.Render(heard), out.width))
+	}
+}
+
+// mostWays is how many ways in the card shows.
+const mostWays = 12
+
+// waysIn tells which ways into the network were tried, and how each answered.
+func (n *network) waysIn(out *sheet) {
+	th, s := out.th, &n.status
+	if s.Proxy == "" && !s.BridgesOnly && len(s.Bridges) == 0 && len(s.Ways) == 0 {
+		return // nothing was dialled yet
+	}
+	out.head(th.T("Ways in"))
+
+	if s.Proxy != "" {
+		fault := th.T("all connections go over it")
+		if s.ProxyFault != "" {
+			fault = th.T(s.ProxyFault)
+		}
+		out.row(th.T("proxy"), fault)
+	}
+	if s.BridgesOnly {
+		out.wrap(th.Muted, th.T("Bridges alone are dialled."))
+	}
+	for _, b := range s.Bridges {
+		at, state := words.Bridge(th, b)
+		out.row(th.T("bridge"), state+"  "+at)
+	}
+
+	for _, w := range s.Ways[:min(len(s.Ways), mostWays)] {
+		kind, outcome := words.Way(th, w)
+		out.row(kind, outcome+"  "+safetext.Line(w.Address).String())
+	}
+	if s.Bans {
+		out.wrap(th.Muted, th.T("This network lets nothing pass for a while after too many connections. Few are made."))
 	}
 }
 

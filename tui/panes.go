@@ -7,10 +7,10 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui/chatview"
-	"starling/tui/conversation"
 	"starling/tui/keymap"
 	"starling/tui/people"
 	"starling/tui/preferences"
+	"starling/tui/rooms"
 	"starling/tui/term"
 	"starling/tui/theme"
 	"starling/tui/words"
@@ -28,7 +28,7 @@ func (a *App) rowHeight() int {
 func (a *App) listView() people.View {
 	return people.View{
 		Rows: a.rowHeight(), Current: a.book.Current, Focused: a.focus == keymap.List,
-		Draft: a.book.Draft, Writing: a.book.IsWriting,
+		Draft: a.book.Draft, Writing: a.book.IsWriting, Author: a.announcer.author,
 	}
 }
 
@@ -94,14 +94,14 @@ func (a *App) chatHeader(w int) string {
 	return th.Cells.Ends(back+a.head(keymap.Messages, name), mark+" ", w)
 }
 
-// drawChat draws the messages, or a welcome where there is nobody.
+// drawChat draws the messages, or the first steps where none are open.
 func (a *App) drawChat(w, h int) []string {
 	var out []string
 	switch {
 	case a.book.Current != "":
 		out = a.book.DrawMessages(w, h)
 	case a.people.Loaded:
-		out = a.welcome(w, h)
+		out = steps{a}.draw(w, h)
 	}
 
 	for i := range out {
@@ -111,42 +111,6 @@ func (a *App) drawChat(w, h int) []string {
 		out = append(out, term.Spaces(w))
 	}
 	return out[:h]
-}
-
-// welcome is shown while there is nobody: it says how to begin.
-func (a *App) welcome(w, h int) []string {
-	th := a.desk.Theme
-	hello := a.desk.T("Welcome.")
-	if name := a.desk.Mask(words.Line(a.network.status.Name)); name != "" {
-		hello = a.desk.T("Welcome, %s.", name)
-	}
-	lines := []string{th.Title.Render(hello), ""}
-	wrap := min(w-4, 54)
-	if h > 8 {
-		for _, l := range th.Cells.Wrap(a.desk.T("There is no directory to search. Two people meet by an invite that one gives to the other."), wrap) {
-			lines = append(lines, th.Muted.Render(l))
-		}
-		lines = append(lines, "")
-	}
-
-	key := func(k keymap.ID, text string) {
-		lines = append(lines, th.Accent.Render(th.Cells.Fit(a.desk.Keys.Key(keymap.Composer, k), 8))+text)
-	}
-	key(keymap.Invite, a.desk.T("invite somebody: a link or a QR code"))
-	key(keymap.AddContact, a.desk.T("use an invite you were given"))
-	if a.opts.Join != nil {
-		key(keymap.Join, a.desk.T("join by the address of a relay"))
-	}
-	key(keymap.Network, a.desk.T("see what the network is doing"))
-
-	// Why nothing can leave yet.
-	if s := &a.network.status; a.network.known && !s.Ready && h > len(lines)+2 {
-		lines = append(lines, "")
-		for _, l := range th.Cells.Wrap(theme.GlyphWaiting+" "+a.desk.T("waiting: %s", safetext.Line(a.desk.T(s.Reason)).String()), wrap) {
-			lines = append(lines, th.Warn.Render(l))
-		}
-	}
-	return conversation.Middle(lines, w, h, wrap)
 }
 
 // pane is a pane of text that is written line by line.
@@ -179,7 +143,7 @@ func (a *App) drawDetails(w, h int) []string {
 	p.add("")
 	if c := a.book.Contact(); c != nil {
 		a.contactDetails(p, c)
-		a.contactKeys(p)
+		a.contactKeys(p, c)
 		p.add("")
 		p.add(p.th.Border.Render(strings.Repeat("─", p.room)))
 		p.add("")
@@ -201,6 +165,16 @@ func (a *App) contactDetails(p *pane, c *api.Contact) {
 	p.add(a.standing(c))
 	p.add("")
 	switch {
+	case c.Room != nil:
+		roomDetails(a, p, c)
+		return
+	case c.ID == api.Self:
+		p.wrap(th.Muted, t("Nothing of it leaves this computer."))
+		if c.Timer > 0 {
+			p.add("")
+			p.row(t("disappears"), chatview.Span(th, c.Timer))
+		}
+		return
 	case c.State == api.ContactPending:
 		p.wrap(th.Muted, t("They have not answered yet. What you write is kept and sent."))
 	case !c.Verified:
@@ -229,19 +203,88 @@ func (a *App) contactDetails(p *pane, c *api.Contact) {
 }
 
 // contactKeys names the keys for the conversation, where letters are keys.
-func (a *App) contactKeys(p *pane) {
-	if a.focus == keymap.Composer {
+func (a *App) contactKeys(p *pane, c *api.Contact) {
+	if a.focus == keymap.Composer || c.ID == api.Self {
 		return
 	}
 	t := a.desk.T
 	p.add("")
-	for _, x := range []struct {
+	type key struct {
 		id   keymap.ID
 		what string
-	}{
+	}
+
+	if c.Room != nil {
+		for _, x := range []key{
+			{keymap.Members, t("members")}, {keymap.RoomInvite, t("invite")}, {keymap.RoomSettings, t("settings")}, {keymap.Conversation, t("how it is kept")},
+		} {
+			p.add(p.th.Accent.Render(p.th.Cells.Fit(a.desk.Keys.Key(a.focus, x.id), 3)) + p.th.Muted.Render(x.what))
+		}
+		return
+	}
+
+	for _, x := range []key{
 		{keymap.Verify, t("verify")}, {keymap.Conversation, t("how it is kept")}, {keymap.Timer, t("timer")},
 		{keymap.Rename, t("rename")}, {keymap.Block, t("block")}, {keymap.Remove, t("remove")},
 	} {
 		p.add(p.th.Accent.Render(p.th.Cells.Fit(a.desk.Keys.Key(a.focus, x.id), 3)) + p.th.Muted.Render(x.what))
+	}
+}
+
+// detailed is how many members the details show.
+const detailed = 12
+
+// roomDetails tells about a room: our place in it, its settings, and some of its members.
+func roomDetails(a *App, p *pane, c *api.Contact) {
+	th, t, room := p.th, a.desk.T, c.Room
+	roster := a.rooms.Roster(c.ID)
+	if why := rooms.Unwritable(a.desk, c); why != "" {
+		p.wrap(th.Warn, why)
+		p.add("")
+	}
+	if room.State == api.RoomPending || room.State == api.RoomRefused {
+		return
+	}
+	if room.Role != api.RoleNone {
+		p.row(t("your role"), words.Role(th, room.Role))
+	}
+	p.row(t("your name here"), a.desk.Mask(th.Cells.Truncate(th.Cells.Steady(words.Line(room.As)), max(8, p.room-20))))
+	for _, f := range rooms.Facts(th, room) {
+		p.row(f[0], f[1])
+	}
+	switch {
+	case c.MutedUntil.Equal(api.Forever):
+		p.row(t("muted"), t("but for mentions"))
+	case a.desk.Muted(c):
+		p.row(t("muted"), t("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
+	}
+	p.add("")
+	p.wrap(th.Muted, t("Sent: both mailboxes of the room have it. Who has read it nobody is told."))
+	p.add("")
+
+	shown := 0
+	for _, m := range roster.Inside() {
+		if shown++; shown > detailed {
+			p.add(th.Muted.Render(th.N(room.Members-detailed, "and %d more", "and %d more")))
+			break
+		}
+		who := roster.Author(m.ID, m.Name)
+		mark := ""
+		if m.Verified {
+			mark = " " + theme.GlyphVerified
+		}
+		if m.Blocked {
+			mark = " " + theme.GlyphBlocked
+		}
+		role := th.Author(m.ID)
+		if m.Self {
+			role = th.Own
+		}
+		right := ""
+		if m.Role != api.RoleMember {
+			right = words.Role(th, m.Role)
+		}
+		name := th.Cells.Truncate(who.Name, max(4, p.room-1-th.Cells.Width(who.Tag+mark+right)))
+		p.add(th.Cells.Ends(role.Render(name)+th.Muted.Render(who.Tag+mark), th.Muted.Render(right), p.room))
 	}
 }

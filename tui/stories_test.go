@@ -243,7 +243,7 @@ func TestStreamOfEventsBreaks(t *testing.T) {
 func TestEmojiFollowTheTerminal(t *testing.T) {
 	node, id, u := alone(t)
 	node.Receive(id, "flag 🇩🇪 heart ❤\uFE0F")
-	u.Expect().Sees("flag DE heart ❤")
+	u.Expect().Sees("flag [DE] heart ❤")
 	u.Do(tea.ModeReportMsg{Mode: ansi.ModeUnicodeCore, Value: ansi.ModeReset})
 	u.Expect().Sees("flag 🇩🇪 heart ❤\uFE0F")
 }
@@ -414,7 +414,7 @@ func TestQuit(t *testing.T) {
 func TestNodeGoneAndBack(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	node.Meet("alice")
-	node.Fail("Contacts", errors.New("connection refused"))
+	node.Fail("Conversations", errors.New("connection refused"))
 	u := start(t, node)
 	u.Expect().Sees("Write to alice").SeesNot("no answer from the node")
 }
@@ -422,9 +422,9 @@ func TestNodeGoneAndBack(t *testing.T) {
 func TestWelcome(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	u := start(t, node)
-	u.Expect().Sees("Welcome, robin.", "ctrl+n  invite somebody", "ctrl+o  use an invite", "f2      see what", "Nobody here yet.")
+	u.Expect().Sees("Welcome, robin.", "1 use an invite", "2 invite somebody", "see what the network", "Note to self")
 	u.Type("lost?").Enter().Press("esc", "j", "r", "y", "v", "tab", "pgup", "alt+down", "alt+u")
-	u.Press("ctrl+k").Expect().Sees("Nobody here yet. ctrl+n")
+	u.Press("ctrl+k").Expect().Sees("Go to", "Note to self")
 	u.Press("esc")
 	node.Meet("alice")
 	u.Expect().Sees("alice")

@@ -1,27 +1,29 @@
 // Package tui is the terminal app. It talks to a running node through
 // node/api and to nothing else of ours: it cannot reach a key, a socket or
-// the database. It writes one file, the text that goes to the person's editor
-// (package scratch).
+// the database. It writes files that the person asks for (package attach), and private
+// copies for their editor and other programs (package scratch).
 //
 // # Structure
 //
-// [App] is one model that keeps routing, layout and focus. It routes to rooms,
-// each with its own state:
+// [App] is one model that keeps routing, layout and focus. It routes to
+// parts, each with its own state:
 //
 //   - people: the list, its order and its cursor
 //   - conversation: the open chats with their pages, drafts and edits; the
 //     actions on a message
-//   - gallery: pictures; lock: the lock of the screen
+//   - gallery: pictures; files: attached, saved and opened ones; lock: the lock of the
+//     screen
+//   - dayone: the first steps; upkeep: clearing, files for people, who is blocked
 //   - contacts, keeping, network, announcer (here): invites and safety numbers;
 //     settings; the status of the node; notifications
 //
-// Every room has the desk: the node, the words, the dialogs, and the way to
+// Every part has the desk: the node, the words, the dialogs, and the way to
 // have work done away from the screen. A dialog hands back the work to do
 // (dialog.Action); a question to the node brings its own consequence with the
 // answer (desk.Then). No name is looked up in between. An action of the table
-// in package keymap is one function of one room (App.table).
+// in package keymap is one function of one part (App.table).
 //
-// The parts that rooms draw with (chatview, composer, list, search) are plain
+// The tools that parts draw with (chatview, composer, list, search) are plain
 // structs; preferences makes forms; picture, notify, emoji and catalogue know
 // nothing of the screen.
 //
@@ -72,8 +74,15 @@ type Options struct {
 	// Guest: the node is another process's. When it ends, the screen locks, and the
 	// passphrase goes on here: Unlock of the node takes the profile over.
 	Guest bool
-	// Demo is the passphrase of a demo, where the lock tells it; else empty.
+	// Demo is the passphrase of a demo, where the lock tells it; else empty. Back: the
+	// person's own profile comes again when they quit.
 	Demo string
+	Back bool
+	// TryDemo offers the demo: Run then ends with [ErrDemo].
+	TryDemo bool
+	// Restore makes a new profile from a backup, and returns its folder; nil: the app says
+	// how that is done.
+	Restore func(ctx context.Context, file, passphrase string) (folder string, err error)
 	// BackupDir is where a backup is offered to go; empty: nowhere.
 	BackupDir string
 	// Now is the clock; nil is time.Now.
@@ -90,13 +99,21 @@ type Options struct {
 	// Exec gives the terminal to another program for a while; nil is
 	// tea.ExecProcess. Tests set it.
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
+	// OpenAddress opens a web address in the browser; nil is [opener.Address]. Tests set it.
+	OpenAddress func(ctx context.Context, address string) error
+	// OpenFile opens a file in the system's program for it; nil is [opener.File]. Tests set
+	// it.
+	OpenFile func(ctx context.Context, path string) error
 	// Getenv tells about the terminal; nil is os.Getenv. Tests set it.
 	Getenv func(string) string
 }
 
-// title is the window title. It never changes: a title is shown by other programs, and
-// terminals run escape sequences in it.
+// title is the window title, with a number if the person wants it, and nothing else: a
+// title is shown by other programs, and terminals run escape sequences in it.
 const title = "Starling"
+
+// ErrDemo is how the app ends when the person wants to see the demo.
+var ErrDemo = errors.New("the demo is wanted")
 
 // Run shows the app until the person quits or ctx ends. It returns nil for both.
 // A terminal that cannot be drawn on ([term.Dumb]) wants package linear.
@@ -115,16 +132,20 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 	}()
 
 	_, err := program.Run()
+	app.files.Wipe()
 	if app.wiped {
 		fmt.Println(app.desk.T("The profile on this device is destroyed."))
 	} else {
 		app.book.KeepDrafts(context.WithoutCancel(ctx))
-		if said := app.unsent(); said != "" {
+		if said := app.unsent(); said != "" && !app.toDemo {
 			fmt.Println(said)
 		}
 	}
 	cancel()
 	<-followed
+	if app.toDemo && err == nil {
+		return ErrDemo
+	}
 	if errors.Is(err, tea.ErrInterrupted) || outer.Err() != nil {
 		return nil
 	}

@@ -48,6 +48,7 @@ func (a *App) wipe() tea.Cmd {
 		a.wiped = true
 		a.people.Empty()
 		a.book.Empty()
+		a.rooms.Empty()
 		a.gallery.Empty()
 		a.network.status = api.Status{}
 		a.desk.Dialogs.Clear()

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Values[processes{}] = map[string]*process{}
+			env.Values[companies{}] = &served{}
 			return nil
 		},
 		Condition: condition,
@@ -51,6 +53,8 @@ func TestScripts(t *testing.T) {
 			"spawn":    spawn,
 			"halt":     halt,
 			"crash":    crash,
+			"hangup":   hangup,
+			"logged":   logged,
 			"exit":     exit,
 			"until":    until,
 			"field":    field,
@@ -60,6 +64,8 @@ func TestScripts(t *testing.T) {
 			"tinydisk": tinyDisk,
 			"network":  makeNetwork,
 			"block":    codeBlock,
+			"company":  company,
+			"disband":  disband,
 		},
 	})
 }
@@ -106,7 +112,7 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p := &process{cmd: exec.Command(command[0], command[1:]...), ready: make(chan string, 1), ended: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR"} {
+	for _, key := range []string{"STARLING_PASSPHRASE", "STARLING_PROFILE", "STARLING_RELAY_MAX_CLIENTS", "XDG_DATA_HOME", "XDG_STATE_HOME", "PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"} {
 		p.cmd.Env = append(p.cmd.Env, key+"="+ts.Getenv(key))
 	}
 	p.cmd.Stderr = p
@@ -133,10 +139,11 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 	case line := <-p.ready:
 		var ready struct {
 			Event string
+			Name  string // of a testnet
 			Peer  string `json:"peer_id"`
 			Addrs []string
 		}
-		if err := json.Unmarshal([]byte(line), &ready); err != nil || ready.Event != "ready" || ready.Peer == "" {
+		if err := json.Unmarshal([]byte(line), &ready); err != nil || ready.Event != "ready" || ready.Peer == "" && ready.Name == "" {
 			ts.Fatalf("%s is not ready: it printed %q", name, line)
 		}
 		ts.Setenv(name+"_peer", ready.Peer)
@@ -183,6 +190,33 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 		p := running(ts, name)
 		ts.Check(p.cmd.Process.Kill())
 		<-p.ended
+	}
+}
+
+// hangup NAME... sends SIGHUP.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		ts.Check(running(ts, name).cmd.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// logged NAME REGEXP waits until a line of a program's standard error matches; with ! it
+// looks once, and none may.
+func logged(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] logged NAME REGEXP")
+	}
+	p, pattern := running(ts, args[0]), regexp.MustCompile("(?m)"+args[1])
+	for deadline := time.Now().Add(patience); ; {
+		switch found := pattern.MatchString(p.log()); {
+		case found && neg:
+			ts.Fatalf("%s wrote %s:\n%s", args[0], args[1], p.log())
+		case found || neg:
+			return
+		case time.Now().After(deadline):
+			ts.Fatalf("%s has not written %s after %v", args[0], args[1], patience)
+		}
+		<-time.After(50 * time.Millisecond)
 	}
 }
 
@@ -337,6 +371,11 @@ func mountTiny(dir, size string) error {
 
 func unmount(dir string) { exec.Command("umount", "-l", dir).Run() }
 
+// networks counts those of makeNetwork: scripts run side by side, and names of
+// namespaces are the whole machine's. The process comes first in a name, for
+// testnets clear up what is left of dead ones.
+var networks atomic.Int64
+
 // makeNetwork NAME... makes machines of these names, network namespaces on one
 // switch, until the end of the script. A program is spawned on the one that
 // $MACHINE names.
@@ -346,15 +385,14 @@ func makeNetwork(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
 		}
 	}
-	// Names of namespaces are the whole machine's; those of interfaces are short.
-	unique := strconv.Itoa(os.Getpid())
-	hub := "starling-hub-" + unique
+	prefix := fmt.Sprintf("starling-%d-%d-", os.Getpid(), networks.Add(1))
+	hub := prefix + "hub"
 	run("netns", "add", hub)
 	ts.Defer(func() { exec.Command("ip", "netns", "del", hub).Run() })
 	run("-n", hub, "link", "add", "name", "switch", "type", "bridge", "mcast_snooping", "0")
 	run("-n", hub, "link", "set", "switch", "up")
 	for i, name := range args {
-		machine, port := "starling-"+name+"-"+unique, fmt.Sprintf("port%d", i)
+		machine, port := prefix+name, fmt.Sprintf("port%d", i)
 		run("netns", "add", machine)
 		ts.Defer(func() { exec.Command("ip", "netns", "del", machine).Run() })
 		run("-n", hub, "link", "add", "name", port, "type", "veth", "peer", "name", "eth0", "netns", machine)
@@ -366,16 +404,16 @@ func makeNetwork(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// canMakeNetworks tries.
-func canMakeNetworks() bool {
-	name := "starling-try-" + strconv.Itoa(os.Getpid())
+// canMakeNetworks tries once: two tries at the same time would fail each other.
+var canMakeNetworks = sync.OnceValue(func() bool {
+	name := fmt.Sprintf("starling-%d-try", os.Getpid())
 	if exec.Command("ip", "netns", "add", name).Run() != nil {
 		return false
 	}
 	defer exec.Command("ip", "netns", "del", name).Run()
 	return exec.Command("ip", "-n", name, "link", "add", "name", "switch", "type", "bridge").Run() == nil &&
 		exec.Command("ip", "-n", name, "link", "add", "name", "port0", "type", "veth", "peer", "name", "port1").Run() == nil
-}
+})
 
 // condition [mount]: this machine lets us mount a file system; [network]: and
 // make networks.

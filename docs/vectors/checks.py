@@ -4,9 +4,10 @@ import copy
 
 import content
 import network
+import rooms
 import session
 import spqr
-from primitives import Refused, agree, cut, need, x25519_public
+from primitives import Refused, agree, cut, ed25519_public, need, x25519_public
 
 
 def unhex(value):
@@ -18,7 +19,7 @@ def unhex(value):
     return bytes.fromhex(value) if isinstance(value, str) else value
 
 
-TEXT = {"about", "why", "link", "safety_number", "verification_code", "who", "do", "then", "ip", "host"}
+TEXT = {"about", "why", "link", "safety_number", "verification_code", "who", "do", "then", "ip", "host", "title", "compared"}
 
 
 def equal(what, have, want):
@@ -298,7 +299,7 @@ def check_mailbox(v):
         bits = network.stamp_bits(s["mailbox"], s["day"], s["lease"], s["stamp"])
         equal("bits of a stamp", bits, s["bits"])
     for a in v["answers"]:
-        said = {field: a[field] for field in network.ANSWER if field != "entries"}
+        said = dict(network.ANSWER) | {field: a[field] for field in network.BOX_ANSWER if field != "entries"}
         said["entries"] = list(zip(a["known"] or [], a["entries"] or []))
         equal("answer", network.encode_answer(a["kind"], said), a["message"])
         equal("answer that comes back", network.decode_answer(a["message"]), (a["kind"], said))
@@ -307,6 +308,34 @@ def check_mailbox(v):
     for m in v["refused_answers"]:
         refused(m["why"], network.decode_answer, m["message"])
     return f"{len(v['puts'] + v['fetches'])} requests, {len(v['answers'])} answers"
+
+
+def check_log(v):
+    for a in v["appends"]:
+        fields = a["block"], ed25519_public(a["seed"]), a["tag"], a["signature"], a["box"]
+        equal("name", network.log_name(fields[1]), a["name"])
+        equal("signature", network.sign_entry(a["seed"], a["tag"], a["box"]), a["signature"])
+        network.verify_entry(*fields[1:])
+        refused("another box", network.verify_entry, *fields[1:4], a["box"][:-1] + b"?")
+        equal("append", network.encode_append(*fields), a["message"])
+        equal("append that comes back", network.decode_request(a["message"]), ("append", *fields))
+    for f in v["follows"]:
+        logs = [(log["name"], log["after"]) for log in f["logs"]]
+        fields = f["mode"], f["lease"], f["stamp"], logs, f["blocks"]
+        equal("follow", network.encode_follow(*fields), f["message"])
+        equal("follow that comes back", network.decode_request(f["message"]), ("follow", *fields))
+    for a in v["answers"]:
+        said = dict(network.ANSWER, entries=[]) | {field: a[field] for field in a if field not in ("kind", "message")}
+        said["ends"] = said["ends"] or []
+        equal("answer", network.encode_answer(a["kind"], said), a["message"])
+        equal("answer that comes back", network.decode_answer(a["message"]), (a["kind"], said))
+    for d in v["digests"]:
+        equal("digest", network.log_digest([(e["tag"], e["box"]) for e in d["entries"] or []]), d["digest"])
+    for m in v["refused_requests"]:
+        refused(m["why"], network.decode_request, m["message"])
+    for m in v["refused_answers"]:
+        refused(m["why"], network.decode_answer, m["message"])
+    return f"{len(v['appends'] + v['follows'])} requests, {len(v['answers'])} answers, {len(v['digests'])} digests"
 
 
 def address(a):
@@ -338,7 +367,7 @@ def check_directory(v):
         narrow = (r["issued"], r["sketch"]) if "sketch" in r else None
         if narrow:
             equal("sketch", network.sketch(decoded), r["sketch"])
-        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages")), narrow
+        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages", "stamp")), narrow
         equal("request", network.encode_list_request(*fields), r["request"])
         equal("request that comes back", network.decode_list_request(r["request"]), fields)
     p = v["page"]
@@ -353,7 +382,7 @@ def check_directory(v):
     relays = [(r["node_id"], [address(a) for a in r["addresses"]]) for r in m["relays"]]
     for r in m["relays"]:
         equal("score", network.score(m["secret"], r["node_id"]), r["score"])
-    equal("ranking", network.rendezvous(m["secret"], relays), m["ranking"])
+    equal("ranking", network.rendezvous(m["secret"], relays, {r["node_id"]: r["family"] for r in m["relays"]}), m["ranking"])
     return (f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests, "
             f"a page and a ranking of {len(relays)}")
 
@@ -365,12 +394,133 @@ def check_frame(v):
     for f in v["refused"]:
         refused(f["why"], network.decode_frame, f["frame"])
     for h in v["hellos"]:
-        hello = h["role"], h["features"], h["id"], h["received"]
+        hello = h["role"], h["features"], h["id"], h["received"], h["room"]
         equal("hello", network.encode_hello(*hello), h["body"])
         equal("hello that comes back", network.decode_hello(h["body"]), hello)
     for h in v["refused_hellos"]:
         refused(h["why"], network.decode_hello, h["body"])
     return f"{len(v['frames'])} frames, {len(v['hellos'])} hellos, {len(v['refused']) + len(v['refused_hellos'])} refused"
+
+
+def check_members(v):
+    keys = {rooms.member_id(ed25519_public(seed)): ed25519_public(seed) for seed in v["people"]}
+    room, entries = None, []
+    for x in v["entries"]:
+        e = rooms.Entry.read(x["entry"])
+        equal("entry", e.encoded(), x["entry"])
+        equal("id", e.id, x["id"])
+        if room is None:
+            room = rooms.Room(e)
+        else:
+            room.take(e)
+        entries.append(e)
+    counts = room.counting(room.view())
+    for i, x in enumerate(v["entries"]):
+        equal(f"whether entry {i} counts", i in counts, x["counts"])
+    equal("roles", [{"member": who, "role": role} for who, role in sorted(room.roles().items())], v["roles"])
+    equal("keys", {who: keys[who] for who in room.keys}, room.keys)
+    for x in v["statements"]:
+        s = rooms.Statement.read(x["statement"])
+        equal("statement", s.encoded(), x["statement"])
+        equal("context", s.context, x["context"])
+        equal("whether it counts", room.judge(s), x["counts"])
+    for x in v["refused"]:
+        refused(x["why"], lambda: room.take(rooms.Entry.read(x["entry"])))
+    return f"{len(entries)} entries, {len(counts)} count, {len(v['statements'])} statements, {len(v['refused'])} refused"
+
+
+def check_keys(v):
+    group, leaf = v["group"], rooms.leaf_public(v["leaf"])
+    equal("leaf", leaf, v["leaf_public"])
+    secrets, ids, places = {}, [], []
+    for x in v["rekeys"]:
+        id = rooms.rekey_id(group, x["author"], x["context"], x["body"])
+        equal("id", id, x["id"])
+        previous, heads, members, confirm = rooms.read_rekey(x["body"])
+        equal("body", rooms.make_rekey(previous, heads, members) + confirm, x["body"])
+        place, sealed = x["sealed"][:3], x["sealed"][3:]
+        equal("place among the members", int.from_bytes(place[:2], "big"), members.index(v["member"]))
+        plain = rooms.open_at_leaf(v["leaf"], rooms.seed_info(group, id, v["member"], leaf), sealed)
+        equal("seed and lane", plain, x["seed"] + x["lane"])
+        *said, mu = rooms.of_seed(x["seed"], id)
+        equal("confirm and place", said, [confirm, x["place"]])
+        for g, m in enumerate(x["generations"]):
+            e, beside, after = rooms.generation(mu)
+            secrets[id, g] = e, beside, mu
+            equal("generation", beside, m)
+            mu = after
+        ids.append(id)
+        places.append(x["place"])
+    step = v["step"]
+    receiver, heads = rooms.read_step(step["body"])
+    equal("step", rooms.make_step(receiver, heads), step["body"])
+    info = rooms.step_info(group, step["context"], step["body"], receiver, leaf)
+    handed = b"".join(secrets[id, g][2] + places[ids.index(id)] for id, g, _ in heads) + step["lane"]
+    equal("handed over", rooms.open_at_leaf(v["leaf"], info, step["sealed"][3:]), handed)
+    for id, g, print_ in heads:
+        equal("fingerprint", rooms.fingerprint(id, secrets[id, g][2]), print_)
+    for x in v["lists"]:
+        heads = [(h["rekey"], h["generation"]) for h in x["heads"]]
+        hashed = rooms.list_hash(heads)
+        equal("digest", hashed[:8], x["digest"])
+        parts = [secrets[h][0] for h in heads] if len(heads) == 1 else [secrets[h][1] for h in heads]
+        for c in x["senders"]:
+            keys = rooms.cell_keys(rooms.chain(rooms.root(hashed, parts), c["sender"]), len(c["cells"]))
+            equal("keys of cells", keys, c["cells"])
+    return f"{len(ids)} rekeys, a step, {len(v['lists'])} lists"
+
+
+def check_room(v):
+    group, place, lanes = v["group"], v["place"], v["lanes"]
+    for x in v["logs"]:
+        secret = place if x["lane"] > 7 else rooms.open_lane(place) if x["lane"] == 7 else rooms.lane_secret(lanes, x["lane"])
+        equal("secret of a lane", secret, x["secret"])
+        seed = rooms.log_seed(secret, x["lane"], x["segment"])
+        equal("key of a log", ed25519_public(seed), x["key"])
+        equal("name of a log", rooms.log_name(x["key"]), x["name"])
+        equal("entry", rooms.sign_entry(seed, x["tag"], x["box"]), x["signature"])
+        equal("control data", rooms.read_control(rooms.open_cell(group, place, x["lane"], x["tag"], x["box"])), x["data"])
+    m = v["message"]
+    plain = rooms.open_cell(group, place, m["lane"], m["tag"], m["box"])
+    number, list_, body = rooms.read_message(plain, ed25519_public(m["sender"]), group, m["nonce"], m["key"])
+    equal("number and list", [number, list_], [m["number"], m["list"]])
+    previous, id, index, count, causes, data = rooms.read_body(body)
+    equal("body", [previous, id, index, count, causes, data], [m["previous"], m["id"], m["index"], m["count"], m["causes"], m["data"]])
+    equal("message", rooms.make_message(m["sender"], group, list_, m["nonce"], number, m["key"],
+                                        rooms.make_body(previous, id, index, count, causes, data)), plain)
+    author = rooms.member_id(ed25519_public(m["sender"]))
+    equal("ref", rooms.content_ref(group, author, id, m["content"]), m["ref"])
+    c = v["chain"]
+    equal("chain after a return", rooms.cell_keys(rooms.chain_after(c["root"], c["member"], c["nonce"]), len(c["cells"])), c["cells"])
+    c = v["card"]
+    mailboxes = [(x["node"], x["hint"]) for x in v["mailboxes"]]
+    names, door, read = rooms.read_card(rooms.open_card(group, place, c["context"], c["body"]))
+    equal("card", rooms.encode_card(lanes, door, read), names + door + rooms.encode_mailboxes(mailboxes))
+    equal("door", door, c["door"])
+    equal("sealed card", rooms.seal_card(group, c["body"][:32], place, c["context"], names + door + rooms.encode_mailboxes(read)), c["body"])
+    x = v["way"]
+    said = rooms.decode_link(x["link"])
+    equal("link", list(said), [x["asked"], x["uses"], x["expiry"], x["secret"], group, x["card"], x["title"].encode(), mailboxes])
+    invite = rooms.invite_id(x["secret"])
+    equal("invite id", invite, x["id"])
+    leaf = rooms.leaf_public(x["leaf"])
+    equal("card of the link", rooms.hash_("room: author of a link", rooms.link_card(leaf, x["author"])), x["card"])
+    q = v["request"]
+    equal("pieces", q["pieces"], rooms.request_pieces(q["pieces"][0][1:17], q["pieces"][0][18:] + q["pieces"][1][18:]))
+    plain = rooms.open_at_leaf(x["leaf"], rooms.request_info(group, invite, leaf), q["pieces"][0][18:] + q["pieces"][1][18:])
+    r = rooms.Reader(plain)
+    person = r.take(r.int(2))
+    record, answer = r.take(1300), r.take(32)
+    r.done()
+    equal("request", [person, record, answer], [q["person"], q["record"], q["answer"]])
+    key = person[:32]
+    counter, of = rooms.check_leaf_record(record, key, group)
+    equal("leaf in the person", [counter, rooms.leaf_hash(of)], [0, person[32:64]])
+    equal("invite in the person", person[64:80], invite)
+    k = v["knock"]
+    equal("knock", rooms.make_knock(k["seed"], group, k["record"], k["answer"]), k["data"])
+    equal("number to compare", rooms.compared(group, ed25519_public(m["sender"]), key), v["compared"])
+    return f"{len(v['logs'])} logs, a message, a card, a link, a request, a knock"
 
 
 SECTIONS = {

@@ -3,14 +3,15 @@
 from primitives import Reader, be, need
 
 PROFILE, TEXT, RECEIPT, MAILBOXES, ASK = 1, 2, 3, 4, 5
-EDIT, DELETE, REACTION, PICTURE, TIMER, READ, TYPING = 6, 7, 8, 9, 10, 11, 12
-MISSED = 16
+EDIT, DELETE, REACTION, PICTURE, TIMER, READ, TYPING, FILE = 6, 7, 8, 9, 10, 11, 12, 13
+MISSED, ASIDE = 16, 20
 NAME, MAILBOX, TEXT_FIELD, TIME, IDS = 1, 2, 3, 4, 5
 REF, FORWARDED, TIMER_FIELD, EMOJI, PICTURE_FIELD, PREVIOUS = 6, 7, 8, 9, 10, 11
-CELLS = 32
+FILE_FIELD, FILE_NAME = 12, 13
+SEALED, CELLS = 20, 32
 NEEDS = {PROFILE: {MAILBOX}, TEXT: {TEXT_FIELD}, RECEIPT: {IDS}, MAILBOXES: {MAILBOX}, ASK: {IDS},
          EDIT: {REF, TEXT_FIELD}, DELETE: {IDS}, REACTION: {REF}, PICTURE: {PICTURE_FIELD},
-         READ: {IDS}, TYPING: {TIME}, MISSED: {CELLS}}
+         READ: {IDS}, TYPING: {TIME}, FILE: {FILE_FIELD, FILE_NAME}, MISSED: {CELLS}, ASIDE: {SEALED}}
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 LATEST = 253_402_300_799_999
 
@@ -70,6 +71,12 @@ def decode(data):
             _text(value, 32)
         elif number == PICTURE_FIELD:
             need(len(value) <= 49152 and value.startswith(PICTURES), "picture")
+        elif number == FILE_FIELD:
+            need(len(value) <= 49152, "file")
+        elif number == FILE_NAME:
+            _text(value, 200)
+        elif number == SEALED:
+            need(1 <= len(value) <= 4096, "sealed")
         elif number == CELLS:
             _cells(value)
     numbers = [n for n, _ in fields]

@@ -37,18 +37,18 @@ def decode_frame(frame):
     return kind, body
 
 
-def encode_hello(role, features, link, received):
+def encode_hello(role, features, link, received, room):
     need(1 <= role <= 3 and len(link) == 16, "role or link")
-    return be(1, 1) + be(role, 1) + be(features, 2) + link + be(received, 8)
+    return be(1, 1) + be(role, 1) + be(features, 2) + link + be(received, 8) + be(room, 2)
 
 
 def decode_hello(body):
     r = Reader(body)
     need(r.int(1) == 1, "version")
-    role, features, link, received = r.int(1), r.int(2), r.take(16), r.int(8)
+    role, features, link, received, room = r.int(1), r.int(2), r.take(16), r.int(8), r.int(2)
     r.done()
     need(1 <= role <= 3, "role")
-    return role, features, link, received
+    return role, features, link, received, room
 
 
 # --- LIONESS (5.3) ----------------------------------------------------------------------------
@@ -205,8 +205,8 @@ def open_reply(block, keys, opened):
 
 # --- Mailbox (5.4) ----------------------------------------------------------------------------
 
-PUT, FETCH, LIST = 1, 2, 3
-STORED, TAKEN, FULL, BOX, EMPTY, LISTED = 1, 2, 3, 4, 5, 6
+PUT, FETCH, LIST, APPEND, FOLLOW = 1, 2, 3, 4, 5
+STORED, TAKEN, FULL, BOX, EMPTY, LISTED, LOGGED, ENDED = 1, 2, 3, 4, 5, 6, 7, 8
 NO_SEAT, MAX_PRICE = 255, 40
 
 
@@ -228,18 +228,39 @@ def encode_question(block, first):
     return _padded(be(LIST, 1) + block + be(first, 1))
 
 
+def encode_append(block, key, tag, signature, box):
+    return _padded(be(APPEND, 1) + block + key + tag + signature + box)
+
+
+def encode_follow(mode, lease, stamp, logs, blocks):
+    """logs: (name, after)."""
+    head = bytes([FOLLOW, mode, len(logs), len(blocks)]) + lease + be(stamp, 8)
+    return _padded(head + b"".join(name + be(after, 4) for name, after in logs) + b"".join(blocks))
+
+
 def decode_request(message):
-    """Returns ("put", block, tag, box), ("list", block, first) or
-    ("fetch", stand, lease, stamp, tags, deleted, blocks).
+    """Returns ("put", block, tag, box), ("list", block, first),
+    ("fetch", stand, lease, stamp, tags, deleted, blocks), ("append", block, key, tag,
+    signature, box) or ("follow", mode, lease, stamp, [(name, after)], blocks).
     """
     need(len(message) == MESSAGE, "length")
     r = Reader(message)
     kind = r.int(1)
-    need(kind in (PUT, FETCH, LIST), "type")
+    need(PUT <= kind <= FOLLOW, "type")
     if kind == PUT:
         request = "put", r.take(BLOCK), r.take(16), r.take(1536)
     elif kind == LIST:
         request = "list", r.take(BLOCK), r.int(1)
+    elif kind == APPEND:
+        request = "append", r.take(BLOCK), r.take(32), r.take(16), r.take(64), r.take(1536)
+    elif kind == FOLLOW:
+        mode, n, b = r.int(1), r.int(1), r.int(1)
+        need(mode <= 2 and 1 <= n <= 8 and 1 <= b <= 5, "counts")
+        lease, stamp = r.take(8), r.int(8)
+        need(any(lease) if mode else not any(lease) and stamp == 0, "lease")
+        logs = [(r.take(16), r.int(4)) for _ in range(n)]
+        need(len({name for name, _ in logs}) == n, "a log twice")
+        request = "follow", mode, lease, stamp, logs, [r.take(BLOCK) for _ in range(b)]
     else:
         stand, t, a, b = r.int(1), r.int(1), r.int(1), r.int(1)
         need(stand <= 1 and t <= 32 and a <= 32 and 1 <= b <= 5, "counts")
@@ -251,8 +272,9 @@ def decode_request(message):
     return request
 
 
-ANSWER = {"here": 0, "pending": 0, "blocks": 0, "seat": 0, "tag": b"", "box": b"",
-          "time": 0, "relays": 0, "digest": b"", "entries": []}
+BOX_ANSWER = {"here": 0, "pending": 0, "blocks": 0, "seat": 0, "tag": b"", "box": b"",
+              "time": 0, "relays": 0, "digest": b"", "entries": []}
+ANSWER = BOX_ANSWER | {"name": b"", "instance": 0, "position": 0, "signature": b"", "sent": 0, "ends": []}
 
 
 def encode_answer(kind, a):
@@ -266,15 +288,22 @@ def encode_answer(kind, a):
         message += be(a["time"], 8) + be(a["relays"], 2) + a["digest"] + be(len(a["entries"]), 1)
         for known, descriptor in a["entries"]:
             message += be(len(descriptor), 2) + be(known, 2) + descriptor
+    elif kind == LOGGED:
+        message += be(a["pending"], 2) + be(a["blocks"], 1) + be(a["seat"], 1) + a["name"]
+        message += be(a["instance"], 4) + be(a["position"], 4) + a["tag"] + a["signature"] + a["box"]
+    elif kind == ENDED:
+        message += bytes([a["blocks"], a["seat"], a["sent"], len(a["ends"])])
+        for e in a["ends"]:
+            message += e["name"] + be(e["instance"], 4) + be(e["count"], 2) + be(e["last"], 4) + e["digest"]
     return _padded(message)
 
 
 def decode_answer(message):
     """Returns kind and a dict like ANSWER."""
     need(len(message) == MESSAGE, "length")
-    r, a = Reader(message), dict(ANSWER, entries=[])
+    r, a = Reader(message), dict(ANSWER, entries=[], ends=[])
     kind = r.int(1)
-    need(STORED <= kind <= LISTED, "type")
+    need(STORED <= kind <= ENDED, "type")
     if kind == TAKEN:
         a["here"] = r.int(1)
         need(a["here"] <= 1, "here")
@@ -292,10 +321,49 @@ def decode_answer(message):
             size, known = r.int(2), r.int(2)
             need(size > 0, "entry")
             a["entries"].append((known, r.take(size)))
+    elif kind == LOGGED:
+        a["pending"], a["blocks"], a["seat"] = r.int(2), r.int(1), r.int(1)
+        a["name"], a["instance"], a["position"] = r.take(16), r.int(4), r.int(4)
+        a["tag"], a["signature"], a["box"] = r.take(16), r.take(64), r.take(1536)
+        need(a["instance"] > 0 and 0 < a["position"] < 2**32 - 1, "place")
+    elif kind == ENDED:
+        a["blocks"], a["seat"], a["sent"] = r.int(1), r.int(1), r.int(1)
+        n = r.int(1)
+        need(1 <= n <= 8 and a["sent"] <= 5, "counts")
+        for _ in range(n):
+            e = {"name": r.take(16), "instance": r.int(4), "count": r.int(2), "last": r.int(4), "digest": r.take(32)}
+            need(e["count"] <= 8192 and e["count"] <= e["last"] < 2**32 - 1, "counts")
+            need(e["instance"] > 0 or e["last"] == 0, "no instance")
+            a["ends"].append(e)
+    if kind in (LOGGED, ENDED):
+        need(a["blocks"] <= 10, "counts")
+        need(a["seat"] <= MAX_PRICE or a["seat"] == NO_SEAT, "seat")
+        need(a["seat"] == 0 or a["blocks"] == 0, "blocks without a seat")
     if kind == BOX:
         a["tag"], a["box"] = r.take(16), r.take(1536)
     r.zeros()
     return kind, a
+
+
+def log_name(key):
+    return sha256(b"starling/log/1\0" + key)[:16]
+
+
+def _entry(key, tag, box):
+    return b"starling/log-entry/1\0" + key + tag + box
+
+
+def sign_entry(seed, tag, box):
+    return ed25519_sign(seed, _entry(ed25519_public(seed), tag, box))
+
+
+def verify_entry(key, tag, signature, box):
+    need(ed25519_verify(key, _entry(key, tag, box), signature), "signature")
+
+
+def log_digest(entries):
+    """entries: (tag, box)."""
+    return sha256(b"".join(sorted(tag + sha256(box)[:16] for tag, box in entries)))
 
 
 def stamp_bits(mailbox, day, lease, stamp):
@@ -436,34 +504,41 @@ def uncrowded(relays):
     return some
 
 
-def rendezvous(secret, relays):
+def kin(a, b, families):
+    """families: the prefixes that a node id names. It counts when both name each other."""
+    return b[:8] in families.get(a, ()) and a[:8] in families.get(b, ())
+
+
+def rendezvous(secret, relays, families):
     """relays: (node id, addresses). Returns the node ids, highest first."""
     ranking, used = [], set()
     relays = uncrowded(relays)
     for node_id, addresses in sorted(relays, key=lambda r: score(secret, r[0]), reverse=True):
-        if not used & networks(addresses):
+        if not used & networks(addresses) and not any(kin(node_id, other, families) for other in ranking):
             used |= networks(addresses)
             ranking.append(node_id)
     return ranking
 
 
-def encode_list_request(nonce, instance, after, have, pages, narrow=None):
+def encode_list_request(nonce, instance, after, have, pages, stamp, narrow=None):
     """narrow: issued and sketch."""
-    request = nonce + instance + be(after, 8) + have + be(pages, 1)
+    request = nonce + instance + be(after, 8) + have + be(pages, 1) + be(stamp, 8)
     return request + be(narrow[0], 8) + narrow[1] if narrow else request
 
 
 def decode_list_request(data):
     r = Reader(data)
-    nonce, instance, after, have, pages = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1)
+    nonce, instance, after, have, pages, stamp = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1), r.int(8)
     narrow = (r.int(8), r.take(2048)) if r.at < len(data) else None
     r.done()
     need(any(nonce) and 1 <= pages <= 32, "nonce or pages")
-    return nonce, instance, after, have, pages, narrow
+    return nonce, instance, after, have, pages, stamp, narrow
 
 
 def encode_page(nonce, instance, stamp, time, state, entries):
-    """entries: (known, descriptor)."""
+    """entries: (known, descriptor); in state 4 the price."""
+    if state == 4:
+        return nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1) + be(entries, 1)
     data = nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1)
     data += b"".join(be(len(d), 2) + be(known, 2) + d for known, d in entries)
     need(len(data) <= FRAME - 3, "length")
@@ -475,11 +550,15 @@ def decode_page(data):
     r = Reader(data)
     nonce, instance, stamp, time, state = r.take(8), r.take(8), r.int(8), r.int(8), r.int(1)
     need(state <= 4 and time <= 2**40, "state or time")
+    if state == 4:
+        price = r.int(1)
+        r.done()
+        return nonce, instance, stamp, time, state, price
     entries = []
     while r.at < len(data):
         length, known = r.int(2), r.int(2)
         entries.append((known, r.take(length)))
-    need(state < 3 or not entries, "entries although nothing is new")
+    need(state != 3 or not entries, "entries although nothing is new")
     need(state not in (0, 2) or entries, "an empty page, and more to come")
     for _, d in entries:
         decode_descriptor(d)

@@ -1,10 +1,12 @@
 """Makes the sections of the vectors from fresh randomness, for the Go tests to open."""
 
+import copy
 import random as dice
 import time
 
 import content
 import network
+import rooms
 import session
 import spqr
 from checks import address, equal, page, private_bundle, ratchet_pair, split_of
@@ -320,7 +322,7 @@ def make_mailbox():
         message = network.encode_answer(kind, a)
         a["known"] = [known for known, _ in a["entries"]]
         a["entries"] = [descriptor for _, descriptor in a["entries"]]
-        answers.append({"kind": kind, "message": message} | a)
+        answers.append({"kind": kind, "message": message} | {field: a[field] for field in network.BOX_ANSWER | {"known": 0}})
     return {"puts": [put | {"message": network.encode_put(*put.values())}], "fetches": fetches,
             "questions": [question], "stamps": [stamp],
             "answers": answers, "refused_requests": [], "refused_answers": []}
@@ -332,12 +334,50 @@ def tcp(ip):
 
 def _ranking():
     secret, relays = random(32), []
-    for ips in (["192.0.2.7"], ["192.0.3.7"], ["198.51.100.1", "2001:db8::1"], ["2001:db8:5::1"], ["203.0.113.1"]):
+    for ips in (["192.0.2.7"], ["192.0.3.7"], ["198.51.100.1", "2001:db8::1"], ["2001:db8:5::1"], ["203.0.113.1"],
+                ["11.0.0.1"], ["12.0.0.1"], ["13.0.0.1"]):
         node_id = random(32)
         relays.append({"node_id": node_id, "score": network.score(secret, node_id),
-                       "addresses": [tcp(ip) for ip in ips]})
+                       "addresses": [tcp(ip) for ip in ips], "family": []})
+    # Two name each other, a third names both, and nobody it.
+    for liar, named in ((5, 6), (6, 5), (7, 5), (7, 6)):
+        relays[liar]["family"].append(relays[named]["node_id"][:8])
     places = [(r["node_id"], list(map(address, r["addresses"]))) for r in relays]
-    return {"secret": secret, "relays": relays, "ranking": network.rendezvous(secret, places)}
+    return {"secret": secret, "relays": relays, "ranking": network.rendezvous(secret, places, {r["node_id"]: r["family"] for r in relays})}
+
+
+def make_log():
+    append = {"seed": random(32), "block": random(network.BLOCK), "tag": random(16), "box": random(1536)}
+    key = ed25519_public(append["seed"])
+    append["signature"] = network.sign_entry(append["seed"], append["tag"], append["box"])
+    append["name"] = network.log_name(key)
+    append["message"] = network.encode_append(append["block"], key, append["tag"], append["signature"], append["box"])
+    follows = []
+    for mode, n, b in ((0, 1, 5), (1, 8, 5), (2, 3, 1)):
+        f = {"mode": mode, "lease": random(8) if mode else bytes(8), "stamp": some(2**62) if mode else 0,
+             "logs": [{"name": random(16), "after": some(2**32)} for _ in range(n)],
+             "blocks": [random(network.BLOCK) for _ in range(b)]}
+        logs = [(log["name"], log["after"]) for log in f["logs"]]
+        f["message"] = network.encode_follow(mode, f["lease"], f["stamp"], logs, f["blocks"])
+        follows.append(f)
+    ends = [{"name": random(16), "instance": 1 + some(2**32 - 1), "count": n, "last": n + some(2**30), "digest": random(32)}
+            for n in (0, 1, 8192)]
+    ends.append({"name": random(16), "instance": 0, "count": 0, "last": 0, "digest": network.log_digest([])})
+    answers = []
+    for kind, said in (
+        (network.LOGGED, {"pending": 65535, "blocks": 10, "name": random(16), "instance": 7, "position": 2**32 - 2,
+                          "tag": random(16), "signature": random(64), "box": random(1536)}),
+        (network.ENDED, {"blocks": 4, "sent": 1, "ends": ends}), (network.ENDED, {"seat": 23, "ends": ends[:1]}),
+    ):
+        message = network.encode_answer(kind, dict(network.ANSWER) | said)
+        fields = ("pending", "blocks", "seat", "name", "instance", "position", "tag", "signature", "box", "sent", "ends")
+        answers.append({"kind": kind, "message": message} | {f: said.get(f, network.ANSWER[f]) for f in fields})
+    digests = []
+    for n in (0, 3):
+        entries = [{"tag": random(16), "box": random(1536)} for _ in range(n)]
+        digests.append({"entries": entries, "digest": network.log_digest([(e["tag"], e["box"]) for e in entries])})
+    return {"appends": [append], "follows": follows, "answers": answers, "digests": digests,
+            "refused_requests": [], "refused_answers": []}
 
 
 def make_directory():
@@ -356,7 +396,7 @@ def make_directory():
         d["peer_id"] = network.peer_id(d["node_id"])
         descriptors.append(d)
     r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
-         "digest": network.digest(descriptors), "pages": 1 + some(32)}
+         "digest": network.digest(descriptors), "pages": 1 + some(32), "stamp": some(2**64)}
     narrow = 1 + some(2**40 - 1), network.sketch(descriptors)
     requests = [
         r | {"request": network.encode_list_request(*r.values())},
@@ -372,11 +412,153 @@ def make_directory():
 
 def make_frame():
     frames = [{"type": kind, "body": random(n)} for kind, n in ((1, 2367), (2, 0), (3, 57), (4, 2397))]
-    hellos = [{"role": role, "features": 3 * role, "id": random(16), "received": 1 << 40} for role in (1, 2, 3)]
+    hellos = [{"role": role, "features": 3 * role, "id": random(16), "received": 1 << 40, "room": role} for role in (1, 2, 3)]
     return {
         "frames": [f | {"frame": network.encode_frame(*f.values())} for f in frames], "refused": [],
         "hellos": [h | {"body": network.encode_hello(*h.values())} for h in hellos], "refused_hellos": [],
     }
+
+
+class Writer:
+    """Somebody who knows a part of a room and writes entries on it."""
+
+    def __init__(self, seed, room):
+        self.seed, self.room, self.id = seed, copy.deepcopy(room), rooms.member_id(ed25519_public(seed))
+
+    def write(self, kind, target=None, role=0, person=None, heir=None, parents=None):
+        e = rooms.Entry()
+        e.kind, e.group, e.author = kind, self.room.group, self.id
+        e.target, e.role, e.person, e.attached = target, role, person, random(some(20))
+        e.parents, e.counter = parents or self.room.heads(), 0
+        if kind != rooms.LEAVE:
+            e.counter = 1 + max((x.counter for x in self.room.entries if x.author == self.id), default=0)
+        self.room.take(e.sign(self.seed, heir))
+        return e
+
+
+def make_members():
+    people = [random(32) for _ in range(7)]
+    ids = [rooms.member_id(ed25519_public(seed)) for seed in people]
+    create = rooms.Entry()
+    create.kind, create.group, create.author, create.counter, create.parents = rooms.CREATE, bytes(32), ids[0], 0, []
+    create.nonce, create.person = random(32), rooms.Person(people[0], name=b"owner")
+    room = rooms.Room(create.sign(people[0]))
+
+    def writer(n):
+        return Writer(people[n], room)
+
+    def person(n):
+        return rooms.Person(people[n], room.group, random(32), random(16), f"person {n} \U0001f426".encode())
+
+    added = {}
+    for by, n, role in (0, 1, rooms.ADMIN), (0, 2, rooms.ADMIN), (1, 3, rooms.MEMBER), (2, 4, rooms.READER):
+        added[n] = writer(by).write(rooms.ROLE, ids[n], role, person(n))
+        room.take(added[n])
+    beside = [  # written by people who do not know of each other
+        writer(0).write(rooms.ROLE, ids[1], rooms.MEMBER),
+        writer(1).write(rooms.ROLE, ids[5], rooms.MEMBER, person(5)),
+        writer(1).write(rooms.ROLE, ids[3], rooms.READER),
+        writer(2).write(rooms.ROLE, ids[3], rooms.NONE),
+        writer(2).write(rooms.ROLE, ids[6], rooms.READER, person(6)),
+        writer(0).write(rooms.PACT, ids[2], rooms.MEMBER, heir=people[2]),
+        writer(4).write(rooms.LEAVE, parents=[added[4].id]),
+    ]
+    dice.shuffle(beside)
+    old = writer(1)
+    for e in beside:
+        room.take(e)
+    statements = []
+    for who, topic in (writer(2), rooms.REKEY), (old, rooms.STEP), (writer(1), rooms.HEADS):
+        s = rooms.Statement(topic, room.group, who.id, some(9), who.room.heads(), random(some(50))).sign(who.seed)
+        statements.append({"statement": s.encoded(), "context": s.context, "counts": room.judge(s)})
+    counts = room.counting(room.view())
+    return {"people": people, "entries": [{"entry": e.encoded(), "id": e.id, "counts": i in counts} for i, e in enumerate(room.entries)],
+            "statements": statements, "roles": [{"member": who, "role": role} for who, role in sorted(room.roles().items())],
+            "refused": []}
+
+
+def make_keys():
+    group, leaf, member = random(32), random(32), random(16)
+    public = rooms.leaf_public(leaf)
+    rekeys, secrets = [], {}
+    for _ in range(2):
+        members = sorted([member, random(16), random(16)])
+        author = next(m for m in members if m != member)
+        x = {"author": author, "context": random(32), "seed": random(32), "lane": random(32)}
+        body = rooms.make_rekey(bytes(32), [], members)
+        x["id"] = rooms.rekey_id(group, author, x["context"], body + bytes(32))
+        confirm, x["place"], mu = rooms.of_seed(x["seed"], x["id"])
+        x["body"] = body + confirm
+        x["sealed"] = members.index(member).to_bytes(2, "big") + b"\x01"
+        x["sealed"] += rooms.seal_to_leaf(public, rooms.seed_info(group, x["id"], member, public), x["seed"] + x["lane"])
+        x["generations"] = []
+        for g in range(3):
+            e, beside, after = rooms.generation(mu)
+            secrets[x["id"], g] = e, beside, mu, x["place"]
+            x["generations"].append(beside)
+            mu = after
+        rekeys.append(x)
+    heads = sorted((x["id"], 1) for x in rekeys)
+    body = rooms.make_step(member, [(*h, rooms.fingerprint(h[0], secrets[h][2])) for h in heads])
+    step = {"context": random(32), "body": body, "lane": random(32)}
+    plain = b"".join(secrets[h][2] + secrets[h][3] for h in heads) + step["lane"]
+    info = rooms.step_info(group, step["context"], body, member, public)
+    step["sealed"] = bytes(3) + rooms.seal_to_leaf(public, info, plain)
+    lists = []
+    for heads in [(rekeys[0]["id"], 0)], [(rekeys[1]["id"], 2)], sorted([(rekeys[0]["id"], 1), (rekeys[1]["id"], 1)]):
+        hashed = rooms.list_hash(heads)
+        parts = [secrets[h][0 if len(heads) == 1 else 1] for h in heads]
+        senders = [{"sender": s, "cells": rooms.cell_keys(rooms.chain(rooms.root(hashed, parts), s), 3)} for s in (member, random(16))]
+        lists.append({"heads": [{"rekey": id, "generation": g} for id, g in heads], "digest": hashed[:8], "senders": senders})
+    return {"group": group, "leaf": leaf, "leaf_public": public, "member": member, "rekeys": rekeys, "step": step, "lists": lists}
+
+
+def make_room():
+    group, place, lanes, sender = random(32), random(32), random(32), random(32)
+    mailboxes = [(random(32), random(some(129))), (random(32), random(39))]
+    v = {"group": group, "place": place, "lanes": lanes, "logs": [],
+         "mailboxes": [{"node": node, "hint": hint} for node, hint in mailboxes]}
+    for lane in (0, 3, 7, rooms.LINK, rooms.ANSWER, rooms.DOOR):
+        segment = some(4)
+        secret = place if lane > 7 else rooms.open_lane(place) if lane == 7 else rooms.lane_secret(lanes, lane)
+        seed, data = rooms.log_seed(secret, lane, segment), random(1 + some(1500))
+        tag, box = rooms.seal_cell(group, place, lane, rooms.control(data))
+        key = ed25519_public(seed)
+        v["logs"].append({"lane": lane, "segment": segment, "secret": secret, "key": key, "name": rooms.log_name(key),
+                          "data": data, "tag": tag, "box": box, "signature": rooms.sign_entry(seed, tag, box)})
+    content = random(1300 + some(2000))
+    causes = [random(16) for _ in range(some(9))]
+    m = {"sender": sender, "lane": 2, "key": random(80), "nonce": random(16), "number": some(1 << 20), "list": random(8),
+         "previous": random(16), "id": random(16), "index": 0, "causes": causes, "content": content}
+    first = min(len(content), 1335 - 16 * len(causes))
+    m["count"], m["data"] = 1 + -(-(len(content) - first) // 1335), content[:first]
+    body = rooms.make_body(m["previous"], m["id"], 0, m["count"], causes, m["data"])
+    plain = rooms.make_message(sender, group, m["list"], m["nonce"], m["number"], m["key"], body)
+    m["tag"], m["box"] = rooms.seal_cell(group, place, m["lane"], plain)
+    m["ref"] = rooms.content_ref(group, rooms.member_id(ed25519_public(sender)), m["id"], content)
+    v["message"] = m
+    c = {"root": random(32), "member": random(16), "nonce": random(16)}
+    c["cells"] = rooms.cell_keys(rooms.chain_after(c["root"], c["member"], c["nonce"]), 2)
+    v["chain"] = c
+    door, context, rekey = random(32), random(32), random(32)
+    v["card"] = {"context": context, "door": door,
+                 "body": rooms.seal_card(group, rekey, place, context, rooms.encode_card(lanes, door, mailboxes))}
+    x = {"asked": some(2), "uses": 1 + some(1000), "expiry": EXPIRY, "secret": random(32), "leaf": random(32), "author": random(16), "title": "a room \U0001f426"}
+    leaf = rooms.leaf_public(x["leaf"])
+    x["card"] = rooms.hash_("room: author of a link", rooms.link_card(leaf, x["author"]))
+    x["id"] = rooms.invite_id(x["secret"])
+    x["link"] = rooms.encode_link(x["asked"], x["uses"], x["expiry"], x["secret"], group, x["card"], x["title"].encode(), mailboxes)
+    v["way"] = x
+    guest, own = random(32), rooms.leaf_public(random(32))
+    person = rooms.Person(guest, group, rooms.leaf_hash(own), x["id"], b"guest").encoded()
+    record, answer = rooms.leaf_record(guest, group, 0, own), random(32)
+    plain = be(len(person), 2) + person + record + answer
+    pieces = rooms.request_pieces(random(16), rooms.seal_to_leaf(leaf, rooms.request_info(group, x["id"], leaf), plain))
+    v["request"] = {"person": person, "record": record, "answer": answer, "pieces": pieces}
+    record, answer = rooms.leaf_record(guest, group, 77, own), random(32)
+    v["knock"] = {"seed": guest, "record": record, "answer": answer, "data": rooms.make_knock(guest, group, record, answer)}
+    v["compared"] = rooms.compared(group, ed25519_public(sender), ed25519_public(guest))
+    return v
 
 
 def tohex(value):

@@ -12,7 +12,7 @@ import (
 func sections(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder(t), "*.json"))
-	if err != nil || len(files) != 12 {
+	if err != nil || len(files) != 16 {
 		t.Fatal(files, err)
 	}
 	return files

@@ -32,13 +32,15 @@ import (
 // is refused with [CodeTooLong]; nothing is cut.
 const MaxText = 32 << 10
 
-// More limits in bytes: of a picture and of the text beside it, of the text of a
-// [Quote], and of the emoji of a [Reaction].
+// More limits in bytes: of a picture, of a file and its name, of the text beside either,
+// of the text of a [Quote], and of the emoji of a [Reaction].
 const (
-	MaxPicture = 48 << 10
-	MaxCaption = 8 << 10
-	MaxQuote   = 200
-	MaxEmoji   = safetext.MaxEmoji
+	MaxPicture  = 48 << 10
+	MaxFile     = 48 << 10
+	MaxFileName = 200
+	MaxCaption  = 8 << 10
+	MaxQuote    = 200
+	MaxEmoji    = safetext.MaxEmoji
 )
 
 // Limits of a picture in pixels: a longer one, or one with more in all, is not sent, and
@@ -50,6 +52,15 @@ const (
 
 // MaxInviteText is the longest text in which an invite link is looked for, in bytes.
 const MaxInviteText = 64 << 10
+
+// Self is the ID of the conversation with oneself, the note to self. It is there from the
+// start, is no contact, and nothing of it leaves this computer. The word always means it:
+// no contact is found by this name.
+const Self = "self"
+
+// SelfNames are the names that people may see on it, in the languages of the app. A
+// contact that has or takes one of them gets a part of its ID behind it.
+var SelfNames = []string{Self, "Note to self", "Notiz an mich", "Заметки для себя"}
 
 // MaxName is the longest name of a profile or contact in bytes of UTF-8.
 const MaxName = 64
@@ -72,7 +83,10 @@ type Node interface {
 	// AddContact accepts an invite. It returns once the first message to the
 	// new contact is on disk; the contact is [ContactPending] until they answer.
 	AddContact(ctx context.Context, req AddContactRequest) (Contact, error)
+	// Contacts lists all people; Conversations lists the note to self ([Self]) before them,
+	// and the rooms after them, each as a contact in state [ContactRoom].
 	Contacts(ctx context.Context) ([]Contact, error)
+	Conversations(ctx context.Context) ([]Contact, error)
 	// Verification returns the safety number for two people to compare, as proof that
 	// nobody sits between them.
 	Verification(ctx context.Context, contact string) (Verification, error)
@@ -81,15 +95,21 @@ type Node interface {
 	// [CodeChanged] if the session has another by now. Empty takes it back.
 	SetVerified(ctx context.Context, contact, seen string) (Contact, error)
 	RenameContact(ctx context.Context, contact, name string) (Contact, error)
-	// BlockContact stops or resumes receiving from a contact.
+	// BlockContact stops or resumes receiving from a contact, and sending to them: to
+	// them and their mailboxes we are as if we were not there.
 	BlockContact(ctx context.Context, contact string, blocked bool) (Contact, error)
 	// RemoveContact erases a contact, its session and its messages.
 	RemoveContact(ctx context.Context, contact string) error
 	// ChangeConversation changes how a conversation is kept.
 	ChangeConversation(ctx context.Context, req ConversationRequest) (Contact, error)
+	// ClearConversation erases the messages of a conversation and its draft, here. The
+	// contact and the session stay.
+	ClearConversation(ctx context.Context, contact string) error
+	// Export writes the messages of a conversation, readable, to a new file.
+	Export(ctx context.Context, req ExportRequest) error
 
 	// Send puts a message in the outbox. It returns once the message is on
-	// disk, in state [StateQueued].
+	// disk, in state [StateQueued], or [StateStored] in the note to self.
 	Send(ctx context.Context, req SendRequest) (Message, error)
 	// Retry queues a failed message again; Discard erases one.
 	Retry(ctx context.Context, message string) (Message, error)
@@ -138,6 +158,9 @@ type Node interface {
 	// be undone.
 	Wipe(ctx context.Context) error
 
+	Rooms
+	Bridges
+
 	// Events calls f for each event after the given sequence number, in
 	// order, until f returns an error or ctx ends; it returns that error.
 	// After -1 means "only events from now on".
@@ -164,8 +187,12 @@ type Contact struct {
 	// mailbox of theirs yet.
 	Unsent int `json:"unsent"`
 	// Last is the newest message of the conversation, if there is one, without
-	// its reactions and the data of its picture.
+	// its reactions and the data of its picture or file.
 	Last *Message `json:"last,omitempty"`
+	// Room is set if the conversation is a room.
+	Room *Room `json:"room,omitempty"`
+	// As is our name to them, if it is not that of the profile: see [Rooms.InviteMember].
+	As safetext.Text `json:"as,omitzero"`
 	Conversation
 }
 
@@ -177,18 +204,28 @@ const (
 	ContactPending ContactState = "pending"
 	// ContactReady: both sides hold the session.
 	ContactReady ContactState = "ready"
+	// ContactSelf is the state of the note to self, and of nothing else.
+	ContactSelf ContactState = "self"
+	// ContactRoom is the state of a room, and of nothing else.
+	ContactRoom ContactState = "room"
 )
 
-// A Message is one text or picture, in either direction.
+// A Message is one text, picture or file, in either direction.
 type Message struct {
 	ID           string        `json:"id"`
-	Conversation string        `json:"conversation"` // contact ID
-	From         safetext.Text `json:"from"`         // contact's name; our own name if Outgoing
-	Outgoing     bool          `json:"outgoing"`
-	Text         safetext.Text `json:"text"`
-	Time         time.Time     `json:"time"` // when it was sent, by the sender's clock
-	State        State         `json:"state"`
-	Reason       string        `json:"reason,omitempty"` // why it failed or waits
+	Conversation string        `json:"conversation"` // ID of the contact or room
+	From         safetext.Text `json:"from"`         // contact's or member's name; our own name if Outgoing
+	// Room is the ID of the room, Member that of the author in it; both are empty in a
+	// conversation of two. Mention: it names us.
+	Room     string        `json:"room,omitempty"`
+	Member   string        `json:"member,omitempty"`
+	Mention  bool          `json:"mention,omitempty"`
+	Change   *RoomChange   `json:"change,omitempty"` // set if it is a notice of a room
+	Outgoing bool          `json:"outgoing"`
+	Text     safetext.Text `json:"text"`
+	Time     time.Time     `json:"time"` // when it was sent, by the sender's clock
+	State    State         `json:"state"`
+	Reason   string        `json:"reason,omitempty"` // why it failed or waits
 	// Sequence orders messages as they became known here.
 	Sequence int64 `json:"seq"`
 
@@ -201,6 +238,7 @@ type Message struct {
 	Reply     *Quote     `json:"reply,omitempty"` // what it answers
 	Forwarded bool       `json:"forwarded,omitempty"`
 	Picture   *Picture   `json:"picture,omitempty"` // Text is its caption, and may be empty
+	File      *File      `json:"file,omitempty"`    // the same holds for its text
 	Edited    time.Time  `json:"edited,omitzero"`   // when its sender last changed it
 	Deleted   bool       `json:"deleted,omitempty"` // its sender took it back: there is no text left
 	Reactions []Reaction `json:"reactions,omitempty"`
@@ -232,9 +270,11 @@ type Quote struct {
 	Text     safetext.Text `json:"text,omitzero"` // its first [MaxQuote] bytes, as one line
 }
 
-// A Reaction is the opinion of one side about a message, in one emoji.
+// A Reaction is the opinion of one side about a message, in one emoji. In a room Member is
+// the ID of that member.
 type Reaction struct {
 	Outgoing bool          `json:"outgoing"`
+	Member   string        `json:"member,omitempty"`
 	Emoji    safetext.Text `json:"emoji"`
 }
 
@@ -244,6 +284,17 @@ type Picture struct {
 	Type string `json:"type"` // "image/png", "image/jpeg" or "image/gif"
 	Data []byte `json:"data,omitempty"`
 	Size int    `json:"size"` // of Data in bytes
+}
+
+// A File is a small one of any kind that came with its message. Its name is the
+// sender's, in the form of [starling/node/api/filename.Clean]: no path, nothing hidden or
+// invisible, and free to be a lie about what is in Data. Nobody has looked into that.
+type File struct {
+	Name safetext.Text `json:"name"`
+	Size int           `json:"size"` // of Data in bytes
+	// Data is there in what [Node.Message] returns, and left out elsewhere: lists and
+	// events say that there is a file.
+	Data []byte `json:"data,omitempty"`
 }
 
 // State is how far a message has come. An outgoing one moves down this list and never
@@ -258,6 +309,8 @@ const (
 	StateDelivered State = "delivered" // the recipient's key said so
 	StateFailed    State = "failed"    // given up; Reason says why
 	StateReceived  State = "received"
+	// StateStored is the state of a message of the note to self: on disk here, to stay.
+	StateStored State = "stored"
 	// StateNotice marks a message of the node itself, for example that the session is a
 	// new one. No contact can make one.
 	StateNotice State = "notice"
@@ -271,13 +324,22 @@ type SendRequest struct {
 	ID      string `json:"id,omitempty"`
 	// ReplyTo is the ID of the message of this conversation that it answers.
 	ReplyTo string `json:"reply_to,omitempty"`
-	// Forward is the ID of a message, of any conversation; its text and picture are
-	// sent instead of Text.
+	// Forward is the ID of a message, of any conversation; its text, and its picture or
+	// file, are sent instead of Text.
 	Forward string `json:"forward,omitempty"`
 	// Picture is a PNG, JPEG or GIF of at most [MaxPicture] bytes; Text is then
 	// its caption of at most [MaxCaption] bytes, and may be empty. Its pixels are
 	// sent, upright, and nothing else of it; one that cannot be shown is refused.
 	Picture []byte `json:"picture,omitempty"`
+	// File is one of any kind, sent as it is; Text is then its caption, as of a picture.
+	File *SendFile `json:"file,omitempty"`
+}
+
+// SendFile is a file to send: a name of at most [MaxFileName] bytes, without a path, and
+// at most [MaxFile] bytes of data, or none.
+type SendFile struct {
+	Name string `json:"name"`
+	Data []byte `json:"data"`
 }
 
 // EditRequest gives an own message another text.
@@ -315,20 +377,46 @@ type HistoryRequest struct {
 // hold every word, in any case and order, the last one as a beginning; in one
 // conversation if Contact is set. Words are at most 1 KiB; a word without letter, digit
 // or emoji finds nothing. Before is as in [HistoryRequest].
+//
+// The rest narrows it further, and is enough without words: From is the sender, a contact
+// or "me"; Since and Until are when it was sent, by the sender's clock, Until itself left
+// out; Kind is what it is.
 type SearchRequest struct {
-	Words   string `json:"words"`
-	Contact string `json:"contact,omitempty"`
-	Before  int64  `json:"before,omitempty"`
-	Limit   int    `json:"limit,omitempty"`
+	Words   string      `json:"words"`
+	Contact string      `json:"contact,omitempty"`
+	Before  int64       `json:"before,omitempty"`
+	Limit   int         `json:"limit,omitempty"`
+	From    string      `json:"from,omitempty"`
+	Since   time.Time   `json:"since,omitzero"`
+	Until   time.Time   `json:"until,omitzero"`
+	Kind    MessageKind `json:"kind,omitempty"`
 }
+
+// MessageKind is what a message is, to search for.
+type MessageKind string
+
+const (
+	KindText    MessageKind = "text"    // it has no picture and no file
+	KindPicture MessageKind = "picture" // it has a picture
+	KindFile    MessageKind = "file"    // it has a file
+	KindLink    MessageKind = "link"    // its text holds a web address
+)
 
 // InviteRequest asks for an invite that can be used once within Expires
 // (default 24 h, at least a minute, at most 7 days). Name, if given, names
-// the contact it will become.
+// the contact it will become. WithBridge puts the profile's bridges behind the link: its
+// readers learn them, and a profile without a relay begins with them.
 type InviteRequest struct {
-	Expires time.Duration `json:"expires,omitempty"`
-	Name    string        `json:"name,omitempty"`
+	Expires    time.Duration `json:"expires,omitempty"`
+	Name       string        `json:"name,omitempty"`
+	WithBridge bool          `json:"with_bridge,omitempty"`
 }
+
+// How long an invite may live.
+const (
+	MinInviteLife = time.Minute
+	MaxInviteLife = 7 * 24 * time.Hour
+)
 
 // An Invite is a link that makes one contact.
 type Invite struct {
@@ -380,6 +468,22 @@ type Status struct {
 	// Sources are relays that are no guards and see the address of this computer now,
 	// because they are asked which relays there are.
 	Sources []Source `json:"sources,omitempty"`
+	// Ways are the ways in that were tried, the last first, and how each answered.
+	Ways []Way `json:"ways,omitempty"`
+	// Notice says what the network around this computer does to connections, if the node
+	// goes on all the same. FreezesAfter is after how many bytes it freezes one, 0 if it
+	// does not; Bans: it lets nothing pass to a relay after too many connections.
+	Notice       string `json:"notice,omitempty"`
+	FreezesAfter int64  `json:"freezes_after,omitempty"`
+	Bans         bool   `json:"bans,omitempty"`
+	// Bridges are those of the profile, without their links. BridgesOnly: nothing else is
+	// dialled.
+	Bridges     []Bridge `json:"bridges,omitempty"`
+	BridgesOnly bool     `json:"bridges_only,omitempty"`
+	// Proxy is the proxy in use, without user name and password. ProxyFault says how it
+	// failed the last time.
+	Proxy      string `json:"proxy,omitempty"`
+	ProxyFault string `json:"proxy_fault,omitempty"`
 	// ClockKnown: relays agree on the time, which the node goes by. ClockAhead is by how
 	// many seconds this computer's clock is ahead of it.
 	ClockKnown bool      `json:"clock_known"`
@@ -387,6 +491,7 @@ type Status struct {
 	Mailboxes  []Mailbox `json:"mailboxes"`
 	Outbox     Outbox    `json:"outbox"`
 	Contacts   int       `json:"contacts"`
+	Rooms      int       `json:"rooms,omitempty"` // that the profile is in, or waits for
 	// LastEvent is the sequence number of the newest event, 0 if none.
 	LastEvent int64 `json:"last_event"`
 	// AllowPrivate: loopback and LAN relays are admitted and the rules of
@@ -419,6 +524,22 @@ type Source struct {
 	PeerID  string `json:"peer_id"`
 	Address string `json:"address"`
 	Pasted  bool   `json:"pasted,omitempty"`
+}
+
+// A Way is a way in that was tried: a relay or a bridge. Kind is "guard", "given" by the
+// owner, "lan", or "link" for one that a pasted link names.
+type Way struct {
+	PeerID  string `json:"peer_id"`
+	Address string `json:"address"`
+	Kind    string `json:"kind"`
+	// Outcome is connected, refused, silent, unreachable, cut-off, frozen, wrong-key,
+	// captive-portal, clock-off, not-a-relay, no-hello or bridge-failed.
+	Outcome string `json:"outcome"`
+	// Bytes is how many came before it froze, the last time.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Skew is by how many seconds its clock is ahead, where that is the reason.
+	Skew int64     `json:"skew,omitempty"`
+	At   time.Time `json:"at"`
 }
 
 // A Mailbox is a relay that keeps our mail until we fetch it.
@@ -464,6 +585,7 @@ const (
 	EventDraft   EventKind = "draft"   // a draft changed; not stored, Seq is 0
 	EventContact EventKind = "contact" // a contact is new or changed
 	EventRemoved EventKind = "removed" // a contact or message was erased
+	EventCleared EventKind = "cleared" // all messages of a conversation were erased
 	EventInvite  EventKind = "invite"  // an invite was used, expired or tried twice
 	EventStatus  EventKind = "status"  // the network changed; not stored, Seq is 0
 )
@@ -480,6 +602,8 @@ type Event struct {
 	Conversation string         `json:"conversation,omitempty"`
 	From         *safetext.Text `json:"from,omitempty"`
 	Text         *safetext.Text `json:"text,omitempty"`
+	Room         string         `json:"room,omitempty"`   // as in [Message]
+	Member       string         `json:"member,omitempty"` // as in [Message]
 	Outgoing     bool           `json:"outgoing,omitempty"`
 	State        State          `json:"state,omitempty"`
 	Reason       string         `json:"reason,omitempty"`

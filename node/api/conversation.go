@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"starling/node/api/safetext"
+)
 
 // Conversation is how the conversation with a contact is kept. It is a part of
 // [Contact].
@@ -63,7 +67,30 @@ type Settings struct {
 	// Open is the conversation that was open last, by its contact's ID, for the next
 	// start of the app; empty: none.
 	Open string `json:"open,omitempty"`
+
+	// Name is what contacts are told that the owner is called. A new one is told to those
+	// that are there, but for blocked ones.
+	Name safetext.Text `json:"name"`
+	// Language is that of the app: one of [Languages], or empty for the system's.
+	Language string `json:"language,omitempty"`
+	// Theme is the look of the app, one of [Themes].
+	Theme string `json:"theme"`
+	// UnreadTitle shows in the window's title how many messages are unread. Other
+	// programs read titles.
+	UnreadTitle bool `json:"unread_title"`
+	// BridgesOnly: relays are reached over bridges alone; without one nothing is dialled.
+	BridgesOnly bool `json:"bridges_only"`
+	// Proxy is socks5://[USER:PASSWORD@]ADDRESS:PORT, empty for none: all connections go
+	// over it, and nothing else is dialled, listened on, resolved or asked.
+	Proxy string `json:"proxy,omitempty"`
 }
+
+// Languages are those the app speaks.
+var Languages = []string{"en", "de", "ru"}
+
+// Themes are the looks of the app: that of the terminal's own background, one for dark
+// and one for light screens in colours of their own, and the 16 colours of the terminal.
+var Themes = []string{"auto", "dark", "light", "16"}
 
 // SettingsChange changes some of the settings.
 type SettingsChange struct {
@@ -72,6 +99,12 @@ type SettingsChange struct {
 	Notify       *NotifyLevel `json:"notify,omitempty"`
 	LockAfter    *int         `json:"lock_after,omitempty"`
 	Open         *string      `json:"open,omitempty"`
+	Name         *string      `json:"name,omitempty"`
+	Language     *string      `json:"language,omitempty"`
+	Theme        *string      `json:"theme,omitempty"`
+	UnreadTitle  *bool        `json:"unread_title,omitempty"`
+	BridgesOnly  *bool        `json:"bridges_only,omitempty"`
+	Proxy        *string      `json:"proxy,omitempty"`
 }
 
 // PassphraseRequest is the passphrase that a profile has, and the one that it gets.
@@ -87,4 +120,22 @@ type PassphraseRequest struct {
 type BackupRequest struct {
 	Path       string `json:"path"`
 	Passphrase string `json:"passphrase"`
+}
+
+// ExportFormat is how an export is written.
+type ExportFormat string
+
+const (
+	ExportText ExportFormat = "text"
+	ExportJSON ExportFormat = "json" // an object a line, as from History
+	ExportHTML ExportFormat = "html" // a page without scripts
+)
+
+// ExportRequest is where the messages of a conversation are written: the absolute path of
+// a file that is not there yet, on the machine of the node. It is not encrypted, and only
+// the owner may read it.
+type ExportRequest struct {
+	Contact string       `json:"contact"`
+	Path    string       `json:"path"`
+	Format  ExportFormat `json:"format"`
 }

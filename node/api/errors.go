@@ -53,9 +53,15 @@ const (
 	CodeInviteGone      Code = "invite_gone"    // used, withdrawn, or its mailboxes are lost
 	CodeOwnInvite       Code = "own_invite"
 	CodeNoInvite        Code = "unknown_invite"
+	CodeNoBridge        Code = "unknown_bridge"
 	CodeEmpty           Code = "empty_message"
 	CodeTooLong         Code = "message_too_long"
 	CodeBadText         Code = "bad_text" // not UTF-8
+	CodeNoRoom          Code = "unknown_room"
+	CodeNoMember        Code = "unknown_member"
+	CodeRoomFull        Code = "room_full" // it holds [MaxMembers] people
+	CodeRank            Code = "rank"      // our role does not allow it
+	CodeNotReady        Code = "not_ready" // we are not in the room: we wait, have left, or were removed
 	CodeNoMessage       Code = "unknown_message"
 	CodeOffline         Code = "offline"    // no guard can be reached
 	CodeFewRelays       Code = "few_relays" // too few relays for a route: fails closed

@@ -27,8 +27,10 @@
 //	10 timer     ; timer, previous      I offer that messages disappear; without timer: that they stay
 //	11 read      ids; time              I have read your messages
 //	12 typing    time                   I am writing
+//	13 file      file, filename; text, time, ref, forwarded, timer, previous
 //	15 lost      ids                    I give these messages of mine up: they will not come
 //	16 missed    cells                  I wait for these cells of yours no longer: send again what was in them
+//	20 aside     sealed                 in a room: for one member alone
 //
 //	field        value
 //	1 name       UTF-8, at most 64 bytes
@@ -42,14 +44,17 @@
 //	9 emoji      UTF-8, 1 to 32 bytes; anything but one emoji is dropped
 //	10 picture   a PNG, JPEG or GIF by its first bytes, at most 49,152 bytes
 //	11 previous  16 bytes: the sender's message before this, in the order of writing
+//	12 file      any bytes, at most 49,152, and none at all
+//	13 filename  UTF-8, 1 to 200 bytes; cleaned before anybody sees it
+//	20 sealed    1 to 4,096 bytes that one member of a room can open
 //	32 cells     8 bytes each, 1 to 64 of them: number of the first 4 ‖ how many 4; ascending, none meets another
 //
 // There are at most 64 fields. Receipts, asks and typings are not receipted.
 //
 // # Order
 //
-// Contents of a conversation, texts, pictures, edits, deletes, reactions and timers,
-// are taken in their turn ([Kind.InTurn]); the rest at once. A gap in the sender's
+// Contents of a conversation, texts, pictures, files, edits, deletes, reactions and
+// timers, are taken in their turn ([Kind.InTurn]); the rest at once. A gap in the sender's
 // chain may hide a message or only a receipt that is never repeated. So each message
 // names the one before it: its turn is after that, even if other cells are missing. The
 // first message of a conversation names none, nor do those of programs that did not
@@ -65,7 +70,7 @@ import (
 	"unicode/utf8"
 
 	"starling/node/api"
-	"starling/node/picture"
+	"starling/node/api/picture"
 )
 
 // Kind is the kind of a content. The numbers are a wire format.
@@ -84,8 +89,10 @@ const (
 	Timer     Kind = 10
 	Read      Kind = 11
 	Typing    Kind = 12
+	File      Kind = 13
 	Lost      Kind = 15
 	Missed    Kind = 16
+	Aside     Kind = 20 // in rooms alone
 )
 
 // Limits of the format.
@@ -97,6 +104,7 @@ const (
 	MaxIDs       = 64
 	MaxCells     = 64 // runs of them
 	MinTimer     = 5  // seconds
+	MaxSealed    = 4096
 )
 
 const (
@@ -111,6 +119,9 @@ const (
 	fieldEmoji     = 9
 	fieldPicture   = 10
 	fieldPrevious  = 11
+	fieldFile      = 12
+	fieldFileName  = 13
+	fieldSealed    = 20
 	fieldCells     = 32
 
 	fieldHead = 3
@@ -133,7 +144,10 @@ type Content struct {
 	Timer     int // seconds; 0: none
 	Emoji     string
 	Picture   []byte
-	Previous  ID      // zero: none, or not said
+	Previous  ID     // zero: none, or not said
+	File      []byte // nil: none; a file may be empty
+	FileName  string
+	Sealed    []byte  // for one member of a room
 	Cells     []Cells // of who reads this
 	Unknown   []Field // in ascending order
 }
@@ -160,13 +174,13 @@ func (k Kind) Acknowledged() bool { return k != Receipt && k != Ask && k != Typi
 
 // Message reports whether a content of this kind is a message of a
 // conversation.
-func (k Kind) Message() bool { return k == Text || k == Picture }
+func (k Kind) Message() bool { return k == Text || k == Picture || k == File }
 
 // InTurn reports whether a content of this kind is taken in its turn among
 // those of its sender.
 func (k Kind) InTurn() bool {
 	switch k {
-	case Text, Picture, Edit, Delete, Reaction, Timer:
+	case Text, Picture, File, Edit, Delete, Reaction, Timer:
 		return true
 	}
 	return false
@@ -223,11 +237,25 @@ func (c *Content) Encode() []byte {
 	if c.Previous != (ID{}) {
 		field(fieldPrevious, c.Previous[:])
 	}
-	unknown := c.Unknown
-	for len(unknown) > 0 && unknown[0].Number < fieldCells {
-		field(unknown[0].Number, unknown[0].Value)
-		unknown = unknown[1:]
+	if c.File != nil {
+		field(fieldFile, c.File)
 	}
+	if c.FileName != "" {
+		field(fieldFileName, []byte(c.FileName))
+	}
+
+	unknown := c.Unknown
+	before := func(number uint8) {
+		for len(unknown) > 0 && unknown[0].Number < number {
+			field(unknown[0].Number, unknown[0].Value)
+			unknown = unknown[1:]
+		}
+	}
+	before(fieldSealed)
+	if len(c.Sealed) > 0 {
+		field(fieldSealed, c.Sealed)
+	}
+	before(fieldCells)
 	if len(c.Cells) > 0 {
 		var cells []byte
 		for _, run := range c.Cells {
@@ -335,6 +363,15 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		}
 		c.Previous = ID(v)
 		return c.Previous != (ID{})
+	case fieldFile:
+		c.File = append([]byte{}, v...)
+		return len(v) <= api.MaxFile
+	case fieldFileName:
+		c.FileName = string(v)
+		return len(v) >= 1 && len(v) <= api.MaxFileName && utf8.Valid(v)
+	case fieldSealed:
+		c.Sealed = append([]byte(nil), v...)
+		return len(v) >= 1 && len(v) <= MaxSealed
 	case fieldCells:
 		return c.decodeCells(v)
 	}
@@ -373,10 +410,14 @@ func (c *Content) complete() bool {
 		return c.Ref != ID{}
 	case Picture:
 		return c.Picture != nil
+	case File:
+		return c.File != nil && c.FileName != ""
 	case Typing:
 		return !c.Time.IsZero()
 	case Missed:
 		return len(c.Cells) > 0
+	case Aside:
+		return len(c.Sealed) > 0
 	}
 	return true
 }

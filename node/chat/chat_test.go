@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/filename"
 )
 
 // Layouts that must never change.
@@ -41,6 +42,8 @@ func TestVectors(t *testing.T) {
 		{"read", Content{Kind: Read, IDs: []ID{{1}}, Time: at}, "0b" + "0400080000018bcfe5687b" + "050010" + "01000000000000000000000000000000"},
 		{"typing", Content{Kind: Typing, Time: at}, "0c" + "0400080000018bcfe5687b"},
 		{"later text", Content{Kind: Text, Text: "a", Previous: ID{1}}, "02" + "03000161" + "0b0010" + "01000000000000000000000000000000"},
+		{"file", Content{Kind: File, Text: "b", File: []byte{0, 255}, FileName: "é.x"}, "0d" + "03000162" + "0c000200ff" + "0d0004c3a92e78"},
+		{"empty file", Content{Kind: File, File: []byte{}, FileName: "a"}, "0d" + "0c0000" + "0d000161"},
 		{"unknown field", Content{Kind: Text, Text: "a", Unknown: []Field{{200, []byte{7}}}},
 			"02" + "03000161" + "c8000107"},
 		{"unknown kind", Content{Kind: 99}, "63"},
@@ -99,6 +102,14 @@ func TestDecodeRefuses(t *testing.T) {
 		"picture of no type":   join([]byte{9}, field(10, []byte("BM...."))),
 		"picture too large":    join([]byte{9}, field(10, append([]byte("GIF89a"), make([]byte, api.MaxPicture)...))),
 		"empty picture":        join([]byte{9}, field(10, nil)),
+		"file without a name":  join([]byte{13}, field(12, []byte("a"))),
+		"name without a file":  join([]byte{13}, field(13, []byte("a"))),
+		"file too large":       join([]byte{13}, field(12, make([]byte, api.MaxFile+1)), field(13, []byte("a"))),
+		"file twice":           join([]byte{13}, field(12, nil), field(12, nil), field(13, []byte("a"))),
+		"empty file name":      join([]byte{13}, field(12, nil), field(13, nil)),
+		"file name too long":   join([]byte{13}, field(12, nil), field(13, bytes.Repeat([]byte{'a'}, api.MaxFileName+1))),
+		"file name of 4 KiB":   join([]byte{13}, field(12, nil), field(13, bytes.Repeat([]byte{'a'}, 4096))),
+		"file name not UTF-8":  join([]byte{13}, field(12, nil), field(13, []byte("a\xff"))),
 		"read nothing":         {11},
 		"typing without time":  {12},
 		"missed nothing":       {16},
@@ -144,8 +155,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add((&Content{Kind: Receipt, IDs: []ID{{}}, Unknown: []Field{{99, []byte{}}}}).Encode())
 	f.Add((&Content{Kind: Edit, Ref: ID{1}, Text: "b", Forwarded: true, Timer: MinTimer}).Encode())
 	f.Add((&Content{Kind: Reaction, Ref: ID{1}, Emoji: "👍"}).Encode())
-	f.Add((&Content{Kind: Missed, Cells: []Cells{{1, 2}}, Unknown: []Field{{12, []byte{}}, {33, []byte{}}}}).Encode())
+	f.Add((&Content{Kind: Missed, Cells: []Cells{{1, 2}}, Unknown: []Field{{14, []byte{}}, {33, []byte{}}}}).Encode())
 	f.Add((&Content{Kind: Picture, Picture: []byte("GIF89a")}).Encode())
+	f.Add((&Content{Kind: File, File: []byte{}, FileName: "../../x", Unknown: []Field{{14, []byte{}}}}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Decode(b)
 		if err != nil {
@@ -236,10 +248,17 @@ func TestCheckCaption(t *testing.T) {
 			t.Errorf("%d bytes: %v, want %v", len(caption), err, want)
 		}
 	}
+	if api.MaxFileName != filename.Max {
+		t.Error("a clean name of a file does not fit")
+	}
 	// The largest of all fits.
 	gif := append([]byte("GIF89a"), make([]byte, api.MaxPicture-6)...)
 	c := Content{Kind: Picture, Picture: gif, Text: strings.Repeat("a", api.MaxCaption), Time: time.UnixMilli(1),
 		Ref: ID{1}, Forwarded: true, Timer: api.MaxTimer, Previous: ID{1}}
+	if _, err := Decode(c.Encode()); err != nil {
+		t.Error(err)
+	}
+	c.Kind, c.Picture, c.File, c.FileName = File, nil, make([]byte, api.MaxFile), strings.Repeat("a", api.MaxFileName)
 	if _, err := Decode(c.Encode()); err != nil {
 		t.Error(err)
 	}

@@ -1,12 +1,14 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
+	"starling/node/api"
 	"starling/node/api/safetext"
 )
 
@@ -85,4 +87,10 @@ func skeleton(s string) string {
 		}
 		return r
 	}, s))
+}
+
+// OwnName reports whether people would take a name for that of the note to self: what
+// they write to it stays with them, and would be sent.
+func OwnName(name string) bool {
+	return slices.ContainsFunc(api.SelfNames, func(own string) bool { return SameName(name, own) })
 }

@@ -51,7 +51,7 @@ func PeerName(s string) string {
 	return legible(ShortName(legible(s), api.MaxName))
 }
 
-// CheckCaption reports the fault that keeps a text from being sent beside a picture.
+// CheckCaption reports the fault that keeps a text from being sent beside a picture or a file.
 func CheckCaption(s string) error {
 	switch {
 	case len(s) > api.MaxCaption:

@@ -72,6 +72,15 @@ func (c *Content) fields() []fieldVector {
 	if c.Previous != (ID{}) {
 		add(fieldPrevious, c.Previous[:])
 	}
+	if c.File != nil {
+		add(fieldFile, c.File)
+	}
+	if c.FileName != "" {
+		add(fieldFileName, []byte(c.FileName))
+	}
+	if len(c.Sealed) > 0 {
+		add(fieldSealed, c.Sealed)
+	}
 	if len(c.Cells) > 0 {
 		var runs []byte
 		for _, r := range c.Cells {
@@ -116,6 +125,8 @@ func makeContents(*testing.T) (v contentVectors) {
 		{Kind: Typing, Time: at},
 		{Kind: Text, Text: "and then", Time: at, Previous: ids[0]},
 		{Kind: Timer, Timer: 60, Previous: ids[1]},
+		{Kind: File, File: drawn(40), FileName: "notes ✨.txt", Text: "caption", Time: at, Previous: ids[0]},
+		{Kind: File, File: []byte{}, FileName: "../../x", Forwarded: true, Timer: 5},
 		{Kind: Missed, Cells: []Cells{{0, 1}, {2, 700}, {MaxCell, 1}}},
 	} {
 		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
@@ -137,6 +148,12 @@ func makeContents(*testing.T) (v contentVectors) {
 		{"reaction to nothing", []byte{8, 9, 0, 1, '!'}},
 		{"picture without one", []byte{9, 3, 0, 1, 'a'}},
 		{"picture of another type", append([]byte{9, 10, 0, 4}, "RIFF"...)},
+		{"file without a name", []byte{13, 12, 0, 1, 'a'}},
+		{"name without a file", []byte{13, 13, 0, 1, 'a'}},
+		{"file of 49,153 bytes", append(append([]byte{13, 12, 0xc0, 1}, make([]byte, 49153)...), 13, 0, 1, 'a')},
+		{"empty name of a file", []byte{13, 12, 0, 0, 13, 0, 0}},
+		{"name of a file, 201 bytes", append([]byte{13, 12, 0, 0, 13, 0, 201}, bytes.Repeat([]byte{'a'}, 201)...)},
+		{"name of a file not UTF-8", []byte{13, 12, 0, 0, 13, 0, 1, 0xff}},
 		{"read nothing", []byte{11}},
 		{"typing at no time", []byte{12}},
 		{"ref of zeros", append([]byte{99, 6, 0, 16}, make([]byte, 16)...)},

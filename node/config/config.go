@@ -156,12 +156,15 @@ func (p Profile) Held() bool {
 }
 
 // Socket returns the path of the control socket.
-func (p Profile) Socket() string {
-	path := filepath.Join(p.Dir, "control.sock")
+func (p Profile) Socket() string { return SocketIn(p.Dir) }
+
+// SocketIn returns the path of the control socket of a folder.
+func SocketIn(dir string) string {
+	path := filepath.Join(dir, "control.sock")
 	if len(path) <= maxSocketPath {
 		return path
 	}
-	sum := sha256.Sum256([]byte(p.Dir))
+	sum := sha256.Sum256([]byte(dir))
 	return filepath.Join(runtimeDir(), "starling-"+hex.EncodeToString(sum[:8])+".sock")
 }
 
@@ -171,6 +174,18 @@ func (p Profile) MakeSocketDir() error {
 	dir := filepath.Dir(p.Socket())
 	if dir == p.Dir {
 		return p.Make()
+	}
+	return makePrivate(dir)
+}
+
+// Testnets returns the folder in which the meshes that are up have theirs.
+func Testnets() string { return filepath.Join(runtimeDir(), "testnets") }
+
+// MakePrivate makes a folder of mode 0700 that belongs to this user alone, and the one
+// around it.
+func MakePrivate(dir string) error {
+	if err := makePrivate(filepath.Dir(dir)); err != nil {
+		return err
 	}
 	return makePrivate(dir)
 }

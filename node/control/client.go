@@ -166,6 +166,18 @@ func (c *Client) Contacts(ctx context.Context) ([]api.Contact, error) {
 	return collect(ctx, c, contacts, none{})
 }
 
+func (c *Client) Conversations(ctx context.Context) ([]api.Contact, error) {
+	return collect(ctx, c, chats, none{})
+}
+
+func (c *Client) ClearConversation(ctx context.Context, contact string) error {
+	return perform(ctx, c, clearConv, contactArgs{contact})
+}
+
+func (c *Client) Export(ctx context.Context, req api.ExportRequest) error {
+	return perform(ctx, c, export, req)
+}
+
 func (c *Client) Verification(ctx context.Context, contact string) (api.Verification, error) {
 	return get(ctx, c, verification, contactArgs{contact})
 }

@@ -40,7 +40,7 @@ import (
 const (
 	prefix = "/v1/"
 
-	// maxBody is the largest request in bytes. A picture is a twentieth of it.
+	// maxBody is the largest request in bytes. A picture or a file is a twentieth of it.
 	maxBody = 1 << 20
 	// maxRequests is how many requests run at a time. More wait.
 	maxRequests = 256
@@ -81,7 +81,7 @@ var closedError = &api.Error{Code: api.CodeClosed, Message: "the node has ended"
 // status returns the HTTP status of a code.
 func status(c api.Code) int {
 	switch c {
-	case api.CodeNoProfile, api.CodeNoContact, api.CodeNoInvite, api.CodeNoMessage:
+	case api.CodeNoProfile, api.CodeNoContact, api.CodeNoInvite, api.CodeNoMessage, api.CodeNoRoom, api.CodeNoMember, api.CodeNoBridge:
 		return http.StatusNotFound
 	case api.CodeWrongPassphrase, api.CodeWeakPassphrase, api.CodeLocked:
 		return http.StatusForbidden

@@ -76,6 +76,7 @@ var (
 
 	addContact   = one("add_contact", "Accept an invite. The answer comes when the first message to the contact is on disk; the contact is pending until they answer.", api.Node.AddContact)
 	contacts     = many("contacts", "All contacts.", func(n api.Node, ctx context.Context, _ none) ([]api.Contact, error) { return n.Contacts(ctx) })
+	chats        = many("conversations", "The note to self, and all contacts.", func(n api.Node, ctx context.Context, _ none) ([]api.Contact, error) { return n.Conversations(ctx) })
 	verification = one("verification", "What two people compare to know that nobody sits between them.", func(n api.Node, ctx context.Context, a contactArgs) (api.Verification, error) {
 		return n.Verification(ctx, a.Contact)
 	})
@@ -85,11 +86,13 @@ var (
 	renameContact = one("rename_contact", "Give a contact another name.", func(n api.Node, ctx context.Context, a renameArgs) (api.Contact, error) {
 		return n.RenameContact(ctx, a.Contact, a.Name)
 	})
-	blockContact = one("block_contact", "Stop or resume receiving from a contact.", func(n api.Node, ctx context.Context, a blockArgs) (api.Contact, error) {
+	blockContact = one("block_contact", "Stop or resume receiving from a contact, and sending to them. They and their mailboxes see what they see of one who is offline.", func(n api.Node, ctx context.Context, a blockArgs) (api.Contact, error) {
 		return n.BlockContact(ctx, a.Contact, a.Blocked)
 	})
 	removeContact = act("remove_contact", "Erase a contact, its session and its messages.", func(n api.Node, ctx context.Context, a contactArgs) error { return n.RemoveContact(ctx, a.Contact) })
 	changeConv    = one("change_conversation", "Change how a conversation is kept.", api.Node.ChangeConversation)
+	clearConv     = act("clear_conversation", "Erase the messages of a conversation and its draft, here. The contact and the session stay.", func(n api.Node, ctx context.Context, a contactArgs) error { return n.ClearConversation(ctx, a.Contact) })
+	export        = act("export", "Write the messages of a conversation, readable, to a new file.", api.Node.Export)
 
 	send    = one("send", "Put a message in the outbox. The answer comes when it is on disk, in state queued.", api.Node.Send)
 	retry   = one("retry", "Queue a failed message again.", func(n api.Node, ctx context.Context, a idArgs) (api.Message, error) { return n.Retry(ctx, a.ID) })

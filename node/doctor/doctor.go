@@ -83,9 +83,8 @@ type System struct {
 	Addresses func() ([]net.Addr, error)
 	// Listen takes a TCP address and gives it back.
 	Listen func(address string) error
-	// Relay is the state of the running relay of a state folder, by its own word:
-	// relay.ReadStatus.
-	Relay func(stateDir string, now time.Time) (relay.Status, error)
+	// Relay asks the running relay of a state folder: relay.Ask.
+	Relay func(ctx context.Context, stateDir string) (relay.Status, error)
 }
 
 // statusTimeout is how long a node may take to say how it is.
@@ -101,7 +100,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 	checks := Node
 	if p.Relay != nil {
 		checks = RelayChecks
-		p.relay, p.relayErr = p.System.Relay(p.Relay.StateDir, p.System.Now())
+		p.relay, p.relayErr = p.System.Relay(ctx, p.Relay.StateDir)
 	} else if p.Node != nil {
 		asking, cancel := context.WithTimeout(ctx, statusTimeout)
 		p.status, p.statusErr = p.Node.Status(asking)

@@ -16,6 +16,7 @@ import (
 	"starling/node/api"
 	"starling/node/config"
 	"starling/node/relay"
+	"starling/p2p/proxy"
 )
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -26,12 +27,15 @@ type fakeNode struct {
 	status   api.Status
 	err      error
 	contacts []api.Contact
+	rooms    []api.Room
 	messages map[string][]api.Message
 }
 
 func (n *fakeNode) Status(context.Context) (api.Status, error) { return n.status, n.err }
 
-func (n *fakeNode) Contacts(context.Context) ([]api.Contact, error) { return n.contacts, n.err }
+func (n *fakeNode) Conversations(context.Context) ([]api.Contact, error) { return n.contacts, n.err }
+
+func (n *fakeNode) ListRooms(context.Context) ([]api.Room, error) { return n.rooms, n.err }
 
 func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
 	return n.messages[req.Contact], nil
@@ -43,6 +47,7 @@ func wellNode() *fakeNode {
 	return &fakeNode{
 		status: api.Status{
 			Ready: true, PeerID: secret, ClockKnown: true, Relays: 9, Version: "v1", Contacts: 1,
+			Ways:      []api.Way{{PeerID: secret, Address: "/ip4/198.51.100.7/tcp/1", Kind: "guard", Outcome: "connected"}},
 			Guards:    []api.Guard{{PeerID: secret, Address: "/ip4/198.51.100.7/tcp/1", Connected: true}, {Address: "/ip4/198.51.100.8/tcp/1", Connected: true}},
 			Mailboxes: []api.Mailbox{{PeerID: secret, Heard: now}},
 			Anonymity: api.Anonymity{EnoughRelays: true},
@@ -66,7 +71,7 @@ func well(t *testing.T) *Patient {
 			Files:     func() (uint64, error) { return 65536, nil },
 			Addresses: func() ([]net.Addr, error) { return interfaces("9.9.9.9/24", "192.168.1.2/24", "2001:db8::1/64"), nil },
 			Listen:    func(string) error { return nil },
-			Relay:     func(string, time.Time) (relay.Status, error) { return relay.Status{}, relay.ErrNotRunning },
+			Relay:     func(context.Context, string) (relay.Status, error) { return relay.Status{}, relay.ErrNotRunning },
 		}}
 }
 
@@ -137,6 +142,12 @@ func lock(t *testing.T, path string) {
 
 // Every check finds its fault, names the remedy, and names nobody.
 func TestFindings(t *testing.T) {
+	ways := func(freezes int64, all ...api.Way) func(*testing.T, *Patient) {
+		return func(_ *testing.T, p *Patient) {
+			n := p.Node.(*fakeNode)
+			n.status.FreezesAfter, n.status.Ways = freezes, all
+		}
+	}
 	node := func(f func(*fakeNode)) func(*testing.T, *Patient) {
 		return func(_ *testing.T, p *Patient) { f(p.Node.(*fakeNode)) }
 	}
@@ -195,6 +206,15 @@ func TestFindings(t *testing.T) {
 		{"one guard away", "guards", Warning, "one guard", node(func(n *fakeNode) { n.status.Guards[1].Connected = false })},
 		{"another list", "relays", Warning, "4 of 5 relays", node(func(n *fakeNode) { n.status.ListsAsked, n.status.ListsOther = 5, 4 })},
 		{"one other list", "relays", OK, "9 known", node(func(n *fakeNode) { n.status.ListsAsked, n.status.ListsOther = 2, 2 })},
+		{"no way in", "ways-in", Failed, "none of 2 ways", ways(0, api.Way{Outcome: "refused"}, api.Way{Outcome: "silent"})},
+		{"a portal", "ways-in", Failed, "log-in", ways(0, api.Way{Outcome: "captive-portal"})},
+		{"another day", "ways-in", Failed, "2 days", ways(0, api.Way{Outcome: "clock-off", Skew: -50 * 3600})},
+		{"a thief of addresses", "ways-in", Failed, "another key", ways(0, api.Way{Outcome: "wrong-key"})},
+		{"a web server", "ways-in", Failed, "no relay", ways(0, api.Way{Outcome: "not-a-relay"})},
+		{"a frozen way", "ways-in", Failed, "froze after 14 KB", ways(0, api.Way{Outcome: "frozen", Bytes: 14_100})},
+		{"a network that freezes", "ways-in", Warning, "after 14 KB", ways(13_900, api.Way{Outcome: "connected", Bytes: 13_900})},
+		{"ways in", "ways-in", OK, "1 of 2 ways", ways(0, api.Way{Outcome: "connected"}, api.Way{Outcome: "no-hello"})},
+		{"no way was tried", "ways-in", Skipped, "none was tried", ways(0)},
 		{"crowded mailboxes", "mailboxes", Warning, "no mailbox has room", node(func(n *fakeNode) { n.status.Mailboxes[0].NoRoom = true })},
 		{"no mailbox", "mailboxes", Failed, "no mailbox", node(func(n *fakeNode) { n.status.Mailboxes = nil })},
 		{"nobody to hear from", "mailboxes", Skipped, "no contact", node(func(n *fakeNode) { n.status.Mailboxes, n.status.Contacts = nil, 0 })},
@@ -209,6 +229,17 @@ func TestFindings(t *testing.T) {
 				{State: api.StateQueued, Time: now},
 			}}
 		})},
+		{"no room", "rooms", OK, "in no room", node(func(*fakeNode) {})},
+		{"rooms", "rooms", OK, "2 rooms", node(func(n *fakeNode) {
+			n.rooms = []api.Room{{State: api.RoomReady}, {State: api.RoomReady}, {State: api.RoomLeft}}
+		})},
+		{"a room astray", "rooms", Warning, "1 room lost its place", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomAway}} })},
+		{"a silent door", "rooms", Warning, "1 request to be let in", node(func(n *fakeNode) {
+			n.rooms = []api.Room{{State: api.RoomPending, Created: now.Add(-8 * 24 * time.Hour)}}
+		})},
+		{"a new request", "rooms", OK, "in no room", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomPending, Created: now}} })},
+		{"a fork", "rooms", Warning, "two things", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Forks: []api.Fork{{}}}} })},
+		{"a removal", "rooms", Warning, "may still read", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Healing: true}} })},
 		{"private mesh", "private-addresses", Warning, "private", node(func(n *fakeNode) { n.status.AllowPrivate = true })},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,13 +291,21 @@ func TestRelayChecks(t *testing.T) {
 			change(&s)
 		}
 		return func(_ *testing.T, p *Patient) {
-			p.System.Relay = func(string, time.Time) (relay.Status, error) { return s, nil }
+			p.System.Relay = func(context.Context, string) (relay.Status, error) { return s, nil }
 		}
 	}
 	unreached := func(s *relay.Status) { s.Reachable, s.ReachedBy = false, []string{secret} }
 	unlisted := func(s *relay.Status) { s.Listed, s.ListedBy = false, nil }
 	young := func(s *relay.Status) { s.Started = now.Add(-time.Minute) }
 	nobody := func(s *relay.Status) { s.Asked, s.ListedBy, s.ReachedBy, s.Reachable = 0, nil, nil, false }
+	named := func(days int, fault string) func(*relay.Status) {
+		return func(s *relay.Status) {
+			s.Domain = &relay.Domain{Name: "relay.example.org", Error: fault}
+			if until := now.Add(time.Duration(days) * 24 * time.Hour); days != 0 {
+				s.Domain.Until = &until
+			}
+		}
+	}
 	for _, tt := range []struct {
 		name, listen, check string
 		want                Result
@@ -293,15 +332,15 @@ func TestRelayChecks(t *testing.T) {
 		{"not running", "/ip4/9.9.9.9/tcp/4001", "listed", Skipped, "does not run", nil},
 		{"not running", "/ip4/9.9.9.9/tcp/4001", "relay", Skipped, "does not run", nil},
 		{"running", "/ip4/9.9.9.9/tcp/4001", "relay", OK, "it runs", says()},
-		{"hung", "/ip4/9.9.9.9/tcp/4001", "relay", Failed, "for minutes", func(_ *testing.T, p *Patient) {
-			p.System.Relay = func(string, time.Time) (relay.Status, error) { return relay.Status{}, relay.ErrSilent }
+		{"hung", "/ip4/9.9.9.9/tcp/4001", "relay", Failed, "does not answer", func(_ *testing.T, p *Patient) {
+			p.System.Relay = func(context.Context, string) (relay.Status, error) { return relay.Status{}, relay.ErrSilent }
 		}},
 		{"reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", OK, "2 of 3 other relays", says()},
 		{"unreachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "1 of 3 other relays", says(unreached)},
 		{"firewalled", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "no other relay reaches it", says(unreached, nobody, func(s *relay.Status) { s.Unreached = []string{"/ip4/9.9.9.9/tcp/4001"} })},
 		{"half reachable", "/ip4/0.0.0.0/tcp/4001", "reachable", Warning, "1 of its addresses", says(func(s *relay.Status) { s.Unreached = []string{"/ip4/9.9.9.9/tcp/4001"} })},
 		{"not reached yet", "/ip4/0.0.0.0/tcp/4001", "reachable", Skipped, "not run for long", says(unreached, young)},
-		{"first of its mesh", "/ip4/0.0.0.0/tcp/4001", "reachable", Skipped, "first of its mesh", says(nobody)},
+		{"first of its mesh", "/ip4/0.0.0.0/tcp/4001", "reachable", Skipped, "first of its mesh", says(nobody, func(s *relay.Status) { s.Alone = true })},
 		{"nobody said anything", "/ip4/0.0.0.0/tcp/4001", "listed", Skipped, "no other relay", says(nobody, unlisted)},
 		{"without an address", "/ip4/192.168.1.2/tcp/4001", "listed", Failed, "no address", says(nobody, unlisted, func(s *relay.Status) { s.Announced = nil })},
 		{"listed", "/ip4/0.0.0.0/tcp/4001", "listed", OK, "2 of 3 other relays", says()},
@@ -313,6 +352,24 @@ func TestRelayChecks(t *testing.T) {
 		{"no place", "/ip4/0.0.0.0/tcp/4001", "room", Warning, "96 of 100", says(func(s *relay.Status) { s.Clients = 96 })},
 		{"no box", "/ip4/0.0.0.0/tcp/4001", "room", Warning, "999 of 1000", says(func(s *relay.Status) { s.Boxes = 999 })},
 		{"room", "/ip4/0.0.0.0/tcp/4001", "room", OK, "100 of 100", says()},
+		{"no name", "/ip4/0.0.0.0/tcp/4001", "domain", Skipped, "no host name", says()},
+		{"certificate", "/ip4/0.0.0.0/tcp/4001", "domain", OK, "valid", says(named(60, ""))},
+		{"certificate ordered", "/ip4/0.0.0.0/tcp/4001", "domain", Skipped, "being ordered", says(named(0, ""))},
+		{"no certificate", "/ip4/0.0.0.0/tcp/4001", "domain", Failed, "NXDOMAIN", says(named(0, "NXDOMAIN"))},
+		{"not renewed yet", "/ip4/0.0.0.0/tcp/4001", "domain", Warning, "not renewed yet: NXDOMAIN", says(named(20, "NXDOMAIN"))},
+		{"soon past", "/ip4/0.0.0.0/tcp/4001", "domain", Failed, "soon past: NXDOMAIN", says(named(3, "NXDOMAIN"))},
+		{"past", "/ip4/0.0.0.0/tcp/4001", "domain", Failed, "is past: NXDOMAIN", says(named(-1, "NXDOMAIN"))},
+		{"no limit hit", "/ip4/0.0.0.0/tcp/4001", "limits", OK, "none is hit", says()},
+		{"not running", "/ip4/9.9.9.9/tcp/4001", "limits", Skipped, "does not run", nil},
+		{"asleep", "/ip4/0.0.0.0/tcp/4001", "limits", Failed, "sleeps until", says(func(s *relay.Status) { at := now.Add(time.Hour); s.Asleep = &at })},
+		{"mail above its size", "/ip4/0.0.0.0/tcp/4001", "limits", Warning, "no new mail", says(func(s *relay.Status) { s.Boxes = 1001 })},
+		{"low disk", "/ip4/0.0.0.0/tcp/4001", "limits", Warning, "disk is low", says(func(s *relay.Status) { s.Mailbox.Disk = "low" })},
+		{"no disk", "/ip4/0.0.0.0/tcp/4001", "limits", Failed, "disk is full", says(func(s *relay.Status) { s.Mailbox.Disk = "full" })},
+		{"quota nearly used", "/ip4/0.0.0.0/tcp/4001", "limits", Warning, "950 of 1000 MB", says(func(s *relay.Status) { s.Limits.Quota, s.Limits.QuotaUsed = 1e9, 95e7 })},
+		{"somebody else's", "/ip4/0.0.0.0/tcp/4001", "reachable", Failed, "another node answers", says(unreached, func(s *relay.Status) {
+			s.Foreign, s.Unreached = []string{"/ip4/9.9.9.9/tcp/4001"}, []string{"/ip4/9.9.9.9/tcp/4001"}
+		})},
+		{"files of the relay", "/ip4/9.9.9.9/tcp/4001", "file-limit", Failed, "256", says(func(s *relay.Status) { s.Limits.OpenFiles = 256 })},
 		{"few files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Failed, "256", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 256, nil } }},
 		{"some files", "/ip4/9.9.9.9/tcp/4001", "file-limit", Warning, "1024", func(_ *testing.T, p *Patient) { p.System.Files = func() (uint64, error) { return 1024, nil } }},
 		{"open key", "/ip4/9.9.9.9/tcp/4001", "relay-folder", Failed, "1 part", func(t *testing.T, p *Patient) {
@@ -364,7 +421,7 @@ func TestMachine(t *testing.T) {
 	if m.Listen(at) == nil {
 		t.Error("a taken port was taken again")
 	}
-	if _, err := m.Relay(t.TempDir(), now); !errors.Is(err, relay.ErrNotRunning) {
+	if _, err := m.Relay(t.Context(), t.TempDir()); !errors.Is(err, relay.ErrNotRunning) {
 		t.Error(err)
 	}
 }
@@ -379,6 +436,43 @@ func TestRoughly(t *testing.T) {
 	} {
 		if got := roughly(tt.d); got != tt.want {
 			t.Errorf("%v is %s, not %s", tt.d, got, tt.want)
+		}
+	}
+}
+
+// TestProxyFaults: each fault of a proxy is a line of its own, with what to do.
+func TestProxyFaults(t *testing.T) {
+	seen := map[string]bool{}
+	for _, kind := range []proxy.Kind{proxy.Down, proxy.Silent, proxy.Login, proxy.NotSocks, proxy.Died, proxy.Denied} {
+		p := &Patient{Node: new(fakeNode), status: api.Status{Proxy: "socks5://127.0.0.1:9050", ProxyFault: string(kind)}}
+		f := checkProxy(t.Context(), p)
+		if f.Result != Failed || !strings.Contains(f.Says, string(kind)) || f.Remedy == "" || seen[f.Remedy] {
+			t.Errorf("%s: %+v", kind, f)
+		}
+		seen[f.Remedy] = true
+	}
+	for _, s := range []api.Status{{}, {Proxy: "socks5://127.0.0.1:9050"}} {
+		if f := checkProxy(t.Context(), &Patient{Node: new(fakeNode), status: s}); f.Result != OK {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestBridgeFindings: bridges that are not there.
+func TestBridgeFindings(t *testing.T) {
+	dead := []api.Bridge{{ID: "12D3", Addresses: []string{"/ip4/20.1.2.3/tcp/443"}, Error: "refused"}}
+	for what, tt := range map[string]struct {
+		s    api.Status
+		want Result
+	}{
+		"none":           {api.Status{}, OK},
+		"none, and only": {api.Status{BridgesOnly: true}, Failed},
+		"dead, and only": {api.Status{BridgesOnly: true, Bridges: dead}, Failed},
+		"dead":           {api.Status{Bridges: dead}, Warning},
+		"not needed":     {api.Status{Bridges: dead, Ready: true}, OK},
+	} {
+		if f := checkBridges(t.Context(), &Patient{Node: new(fakeNode), status: tt.s}); f.Result != tt.want {
+			t.Errorf("%s: %+v", what, f)
 		}
 	}
 }

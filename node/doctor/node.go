@@ -8,6 +8,7 @@ import (
 	"starling/node/api"
 	"starling/p2p"
 	"starling/p2p/clock"
+	"starling/p2p/proxy"
 )
 
 // Node are the checks of a person's node.
@@ -20,10 +21,14 @@ var Node = []Check{
 	{"clock", "set this computer's date and time, best by switching on its network time", checkClock},
 	{"node", "start it: starling, or starling node", checkNode},
 	{"version", "end the node that runs and start it again", checkVersion},
+	{"proxy", "start the proxy, or set another: starling settings proxy socks5://ADDRESS:PORT; none: starling settings proxy off", checkProxy},
+	{"bridges", "ask whoever runs the bridge, or for another one; see starling bridge list", checkBridges},
 	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one. On a mesh of your own start with --allow-private, or --lan", checkRelays},
 	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports. If the guards are gone for good: starling status --try-others", checkGuards},
+	{"ways-in", "leave the node running: it tries other ways by itself. A bridge helps where relays are blocked: starling bridge add LINK", checkWays},
 	{"mailboxes", "leave the node running: it finds mailboxes as soon as it knows enough relays", checkMailboxes},
 	{"outbox", "leave the node running; what was given up goes out again with: starling retry ID", checkOutbox},
+	{"rooms", "leave the node running; where that does not help, ask a member of the room for a new link: starling room list", checkRooms},
 	{"private-addresses", "leave out --allow-private and --lan, unless this mesh is your own", checkPrivate},
 }
 
@@ -95,6 +100,69 @@ func checkVersion(_ context.Context, p *Patient) Finding {
 		return warn("the node that runs is version %s, this program is %s", p.status.Version, p.Version)
 	}
 	return ok("the node and this program are both version %s", p.Version)
+}
+
+func checkProxy(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	s := p.status
+	switch {
+	case s.Proxy == "":
+		return ok("none is set")
+	case s.ProxyFault == "":
+		return ok("all connections go over it").at(s.Proxy)
+	}
+	f := fail("%s; nothing is dialled beside it", s.ProxyFault).at(s.Proxy)
+	if remedy := proxyRemedies[s.ProxyFault]; remedy != "" {
+		f.Remedy = remedy
+	}
+	return f
+}
+
+// proxyRemedies are those for the faults of a proxy.
+var proxyRemedies = map[string]string{
+	string(proxy.Down):     "start the proxy, for a Tor on Debian: systemctl start tor; or give its right port: starling settings proxy socks5://ADDRESS:PORT",
+	string(proxy.Silent):   "see whether the proxy hangs, and start it again",
+	string(proxy.Login):    "give them with it: starling settings proxy socks5://USER:PASSWORD@ADDRESS:PORT",
+	string(proxy.NotSocks): "look for the proxy's port: Tor's is 9050, that of Tor Browser 9150",
+	string(proxy.Died):     "start the proxy again, and look into its log",
+	string(proxy.Denied):   "let the proxy connect to any port, or use another",
+}
+
+func checkBridges(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	s := p.status
+	up, places := 0, []string{}
+	for _, b := range s.Bridges {
+		state := "not in use"
+		switch {
+		case b.Connected:
+			up++
+			state = "connected"
+		case b.Error != "":
+			state = b.Error
+		}
+		for _, at := range b.Addresses {
+			places = append(places, at+" "+state)
+		}
+	}
+
+	switch {
+	case len(s.Bridges) == 0 && s.BridgesOnly:
+		f := fail("only bridges may be dialled, and there is none")
+		f.Remedy = "add one: starling bridge add LINK; or allow the rest: starling settings bridges-only off"
+		return f
+	case len(s.Bridges) == 0:
+		return ok("none is set")
+	case up == 0 && s.BridgesOnly && !s.Ready:
+		return fail("none of %s answers, and nothing else is dialled", count(len(s.Bridges), "bridge")).at(places...)
+	case up == 0 && !s.Ready:
+		return warn("none of %s answers", count(len(s.Bridges), "bridge")).at(places...)
+	}
+	return ok("%d of %s connected", up, count(len(s.Bridges), "bridge")).at(places...)
 }
 
 func checkRelays(_ context.Context, p *Patient) Finding {
@@ -234,7 +302,7 @@ func were(n int) string {
 // oldestWaiting returns when the oldest message that is in no mailbox was written, and
 // the reason for its wait.
 func oldestWaiting(ctx context.Context, p *Patient) (oldest time.Time, reason string, err error) {
-	contacts, err := p.Node.Contacts(ctx)
+	contacts, err := p.Node.Conversations(ctx)
 	if err != nil {
 		return oldest, "", err
 	}

@@ -12,6 +12,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"starling/node/relay"
+	"starling/p2p/book"
 	"starling/p2p/clock"
 	"starling/p2p/directory"
 )
@@ -26,7 +27,9 @@ var RelayChecks = []Check{
 	{"relay", "start it: starling relay --listen MULTIADDR...", checkRelay},
 	{"reachable", "open the port in this machine's firewall and forward it on the router, then say the router's address with --announce", checkReachable},
 	{"listed", "leave the relay running: it is listed when others have reached it; see the check reachable", checkListed},
+	{"domain", "leave the relay running: it asks for another one by itself", checkDomain},
 	{"room", "leave it: who comes when it is full takes the place of whoever used it least; another relay beside it helps", checkRoom},
+	{"limits", "raise the limit, or wait: mail expires after two weeks, and a quota begins anew with the month", checkLimits},
 	{"file-limit", "raise it: ulimit -n 4096, or LimitNOFILE=4096 in the systemd unit", checkFiles},
 }
 
@@ -65,6 +68,9 @@ func (p *Patient) listening(s string) ([]netip.AddrPort, error) {
 		return nil, errNotListen
 	}
 
+	if m[len(m)-1].Protocol().Code == book.PlainCode {
+		m = m[:len(m)-1]
+	}
 	na, err := manet.ToNetAddr(m)
 	if err != nil {
 		return nil, errNotListen
@@ -159,6 +165,63 @@ func checkPort(_ context.Context, p *Patient) Finding {
 	return ok("it is free").at(p.listens()...)
 }
 
+// renewed is how long before the end of its certificate a domain should have the next one.
+const renewed = 7 * 24 * time.Hour
+
+// checkDomain asks the relay about the certificate for its host name.
+func checkDomain(_ context.Context, p *Patient) Finding {
+	if f, out := p.noRelay(); out {
+		return f
+	}
+	d := p.relay.Domain
+	if d == nil {
+		return skip("the relay has no host name: it gets no certificate for one")
+	}
+
+	f := ok("the certificate is valid")
+	switch {
+	case d.Until == nil && d.Error == "":
+		return skip("the certificate is being ordered").at(d.Name)
+	case d.Until == nil:
+		f = fail("there is no certificate: %s", d.Error)
+	case !d.Until.After(p.System.Now()):
+		f = fail("the certificate is past: %s", d.Error)
+	case d.Error != "" && d.Until.Sub(p.System.Now()) < renewed:
+		f = fail("the certificate is not renewed, and soon past: %s", d.Error)
+	case d.Error != "":
+		f = warn("the certificate is not renewed yet: %s", d.Error)
+	}
+
+	if d.Remedy != "" {
+		f.Remedy = d.Remedy
+	}
+	if d.Until != nil {
+		return f.at(d.Name, "until "+d.Until.Format(time.DateOnly))
+	}
+	return f.at(d.Name)
+}
+
+// checkLimits asks the relay about those that its owner has set.
+func checkLimits(_ context.Context, p *Patient) Finding {
+	if f, out := p.noRelay(); out {
+		return f
+	}
+	s, l := p.relay, p.relay.Limits
+	switch {
+	case s.Asleep != nil:
+		return fail("the month's quota is used up: the relay sleeps until %s", s.Asleep.Format(time.DateOnly))
+	case s.Mailbox.Disk == "full":
+		return fail("the disk is full: new mail is refused")
+	case s.Boxes > s.BoxPlaces:
+		return warn("the mailbox holds %d boxes, and its size allows %d: no new mail is taken", s.Boxes, s.BoxPlaces)
+	case s.Mailbox.Disk == "low":
+		return warn("the disk is low: soon new mail is refused")
+	case l.Quota > 0 && l.QuotaUsed >= l.Quota/10*9:
+		return warn("%d of %d MB of the month's quota are used", l.QuotaUsed/1e6, l.Quota/1e6)
+	}
+	return ok("none is hit")
+}
+
 func checkRelay(_ context.Context, p *Patient) Finding {
 	place := p.Relay.StateDir
 	switch {
@@ -189,7 +252,7 @@ func (p *Patient) alone() (Finding, bool) {
 	switch {
 	case s.Asked > 0:
 		return Finding{}, false
-	case s.Listed:
+	case s.Alone:
 		return skip("no other relay is known: this is the first of its mesh, so nobody can say"), true
 	case len(s.Announced) == 0 && len(s.Unreached) == 0 && !p.young():
 		return fail("the relay has no address that it could be listed with"), true
@@ -202,8 +265,13 @@ func checkReachable(_ context.Context, p *Patient) Finding {
 		return f
 	}
 	s := p.relay
+	if len(s.Foreign) > 0 && !s.Reachable {
+		f := fail("another node answers at its address, for other relays")
+		f.Remedy = "give the router's own address with --announce, and forward its port to this machine"
+		return f.at(s.Foreign...).at(seen(s)...)
+	}
 	if len(s.Unreached) > 0 && !s.Reachable {
-		return fail("no other relay reaches it").at(s.Unreached...)
+		return fail("no other relay reaches it").at(s.Unreached...).at(seen(s)...)
 	}
 	if f, out := p.alone(); out {
 		return f
@@ -218,6 +286,14 @@ func checkReachable(_ context.Context, p *Patient) Finding {
 		return skip("%d of %s asked have reached it; it has not run for long", len(s.ReachedBy), others(s.Asked))
 	}
 	return fail("%d of %s asked have reached it from outside", len(s.ReachedBy), others(s.Asked)).at(s.Announced...)
+}
+
+// seen says where others see the relay come from.
+func seen(s relay.Status) (all []string) {
+	for _, a := range s.SeenFrom {
+		all = append(all, "others see it come from "+a)
+	}
+	return all
 }
 
 // settling is how long a new relay may take to be reached by others.
@@ -260,8 +336,13 @@ func checkRoom(_ context.Context, p *Patient) Finding {
 	return ok("%d of %d places for clients and %d of %d boxes are free", s.ClientPlaces-s.Clients, s.ClientPlaces, s.BoxPlaces-s.Boxes, s.BoxPlaces)
 }
 
+// checkFiles asks the relay that runs, and else looks at the limit here: that of a service
+// is another.
 func checkFiles(_ context.Context, p *Patient) Finding {
 	limit, err := p.System.Files()
+	if p.relayErr == nil && p.relay.Limits.OpenFiles > 0 {
+		limit, err = uint64(p.relay.Limits.OpenFiles), nil
+	}
 	switch {
 	case err != nil:
 		return skip("the limit is not known: %v", err)
@@ -287,6 +368,6 @@ func machine() *System {
 			}
 			return err
 		},
-		Relay: relay.ReadStatus,
+		Relay: relay.Ask,
 	}
 }

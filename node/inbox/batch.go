@@ -390,7 +390,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	}
 
 	switch c.Kind {
-	case chat.Text, chat.Picture:
+	case chat.Text, chat.Picture, chat.File:
 		return b.message(p, id, place, c)
 	case chat.Receipt:
 		return b.receipt(p, c.IDs)

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/filename"
+	"starling/node/api/picture"
 	"starling/node/chat"
 	"starling/node/inbox/order"
-	"starling/node/picture"
 	"starling/node/store"
 )
 
@@ -34,7 +35,7 @@ func (b *batch) relays() time.Time {
 	return now
 }
 
-// message shows a text or a picture. Edits and reactions of the peer that came before
+// message shows a text, a picture or a file. Edits and reactions of the peer that came before
 // it are applied at once.
 func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Content) error {
 	_, err := b.tx.MessageOf(p.ID, id)
@@ -65,13 +66,16 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 		m.Gap = b.now
 	}
 
-	if c.Kind == chat.Picture {
+	switch c.Kind {
+	case chat.Picture:
 		m.Picture, m.Size, m.Data = picture.Type(c.Picture), len(c.Picture), c.Picture
+	case chat.File:
+		m.File, m.Size, m.Data = filename.Clean(c.FileName), len(c.File), c.File
 	}
 
 	for _, change := range changes {
 		if chat.Kind(change.Kind) == chat.Delete {
-			m.Text, m.Ref, m.Forwarded, m.Picture, m.Size, m.Data, m.Deleted = "", store.ContentID{}, false, "", 0, nil, true
+			m.Text, m.Ref, m.Forwarded, m.Picture, m.File, m.Size, m.Data, m.Deleted = "", store.ContentID{}, false, "", "", 0, nil, true
 			changes = nil
 			break
 		}
@@ -143,7 +147,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 		return b.tx.SetText(m, c.Text, c.Time, c.Place, b.now)
 	}
 
-	old, err := b.tx.Reaction(m.ID, false)
+	old, err := b.tx.Reaction(m.ID, false, store.MemberID{})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

@@ -28,7 +28,10 @@ func (b *bench) message(id session.ID) (m store.Message) {
 }
 
 func (b *bench) reaction(id session.ID) (r store.Reaction) {
-	b.update(func(tx *store.Tx) error { r, _ = tx.Reaction(b.message2(tx, id).ID, false); return nil })
+	b.update(func(tx *store.Tx) error {
+		r, _ = tx.Reaction(b.message2(tx, id).ID, false, store.MemberID{})
+		return nil
+	})
 	return r
 }
 

@@ -91,7 +91,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 	}
 
 	c := store.Contact{ID: store.NewID(), Name: row.Name, Named: row.Name != "",
-		State: api.ContactReady, Created: b.now, Invite: row.ID}
+		State: api.ContactReady, Created: b.now, Invite: row.ID, Alias: row.Alias}
 	if c.Name == "" {
 		c.Name = NamelessName(c.ID)
 	} else if err := b.makeWay(c.Name); err != nil {
@@ -147,7 +147,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
-	owner, err := b.tx.Owner()
+	owner, err := b.tx.NameTo(c.ID)
 	if err != nil {
 		return err
 	}

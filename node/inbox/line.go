@@ -57,7 +57,7 @@ func waitOf(c *chat.Content) order.Wait {
 	switch c.Kind {
 	case chat.Edit, chat.Reaction:
 		return order.Wait{After: c.Ref}
-	case chat.Text, chat.Picture, chat.Timer:
+	case chat.Text, chat.Picture, chat.File, chat.Timer:
 		return order.Wait{After: c.Previous, Unlinked: c.Previous == chat.ID{}}
 	}
 	return order.Wait{}

@@ -356,7 +356,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 	if err != nil {
 		return err
 	}
-	owner, err := b.tx.Owner()
+	owner, err := b.tx.NameTo(p.ID)
 	if err != nil {
 		return err
 	}
@@ -400,7 +400,7 @@ func (b *batch) answered(p *peer, s *session.Session, part session.Part) error {
 		if err := b.part(p, part); err != nil {
 			return err
 		}
-		owner, err := b.tx.Owner()
+		owner, err := b.tx.NameTo(p.ID)
 		if err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func observe(t *testing.T, bob func(b *bench), eve play) (v view) {
 		v.Shown = append(v.Shown, fmt.Sprint(m.Content, m.Outgoing, m.Text, m.State, m.Ref, m.Previous, m.Edited, m.Place, m.Deleted, m.Read,
 			m.Timer, m.Picture, m.Written, m.Gap.IsZero(), m.Late.IsZero()))
 		b.update(func(tx *store.Tx) error {
-			r, err := tx.Reaction(m.ID, false)
+			r, err := tx.Reaction(m.ID, false, store.MemberID{})
 			if err == nil {
 				v.Shown = append(v.Shown, r.Emoji)
 			}

@@ -58,6 +58,13 @@ type Settings struct {
 	Again time.Duration
 }
 
+func (s *Settings) again() time.Duration {
+	if s.Again == 0 {
+		return 100 * time.Millisecond
+	}
+	return s.Again
+}
+
 // room is how many boxes a mailbox in memory takes.
 const room = 100_000
 
@@ -158,11 +165,15 @@ type Client struct {
 	offline bool
 	few     bool
 	watches map[string]watchAt
+	follows map[followID]*follow
+	told    chan func()    // calls of OnEntry and OnEnd
 	trials  *watch.Watches // nil: mailboxes are not tried
 	ahead   time.Duration
+	lost    bool
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
+	bridges atomic.Pointer[Bridges]
 	tried   atomic.Int64 // calls of TryOthers
 }
 
@@ -179,7 +190,8 @@ type found struct {
 
 // Client makes a client. Its callbacks are called while Run runs.
 func (n *Net) Client(cfg p2p.ClientConfig) *Client {
-	c := &Client{net: n, cfg: cfg, found: make(chan found, 1024), watches: make(map[string]watchAt)}
+	c := &Client{net: n, cfg: cfg, found: make(chan found, 1024), watches: make(map[string]watchAt),
+		follows: make(map[followID]*follow), told: make(chan func(), 1024)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -193,11 +205,8 @@ func (n *Net) Client(cfg p2p.ClientConfig) *Client {
 func (c *Client) Run(ctx context.Context) error {
 	c.net.mu.Lock()
 	c.net.clients[c] = true
-	again := c.net.set.Again
+	again := c.net.set.again()
 	c.net.mu.Unlock()
-	if again == 0 {
-		again = 100 * time.Millisecond
-	}
 
 	defer func() {
 		c.net.mu.Lock()
@@ -213,6 +222,7 @@ func (c *Client) Run(ctx context.Context) error {
 	if c.trials != nil {
 		c.work.Go(func() { c.trials.Run(c.ctx) })
 	}
+	c.work.Go(c.tell)
 	if c.cfg.OnChange != nil {
 		c.cfg.OnChange()
 	}
@@ -444,6 +454,7 @@ func (c *Client) push() {
 		return
 	}
 
+	c.pushEntries()
 	c.mu.Lock()
 	var all []found
 	c.net.mu.Lock()
@@ -472,21 +483,7 @@ func (c *Client) push() {
 		if rand.Float64() < s.LosePush {
 			continue
 		}
-		times := 1
-		if rand.Float64() < s.Duplicate {
-			times = 2
-		}
-		for range times {
-			c.work.Go(func() {
-				if c.wait(c.ctx, s.Delay) != nil {
-					return
-				}
-				select {
-				case c.found <- f:
-				case <-c.ctx.Done():
-				}
-			})
-		}
+		hand(c, s, c.found, f)
 	}
 }
 
@@ -557,6 +554,29 @@ func (c *Client) AddBootstrap(b []byte) (p2p.NodeID, error) { return c.AddHint(b
 // TryOthers has nobody else to try, and counts.
 func (c *Client) TryOthers() { c.tried.Add(1) }
 
+// SetBridges keeps them: everybody is reached here.
+func (c *Client) SetBridges(links []string, only bool) error {
+	c.bridges.Store(&Bridges{links, only})
+	return nil
+}
+
+// SetProxy does nothing: nobody dials here.
+func (c *Client) SetProxy(string) error { return nil }
+
+// Bridges are those of the last SetBridges.
+func (c *Client) Bridges() Bridges {
+	if b := c.bridges.Load(); b != nil {
+		return *b
+	}
+	return Bridges{c.cfg.Bridges, c.cfg.OnlyBridges}
+}
+
+// Bridges are links, and whether nothing else may be dialled.
+type Bridges struct {
+	Links []string
+	Only  bool
+}
+
 // Tried returns how often TryOthers was called.
 func (c *Client) Tried() int { return int(c.tried.Load()) }
 
@@ -567,12 +587,22 @@ func (c *Client) SetAhead(ahead time.Duration) {
 	c.ahead = ahead
 }
 
+// SetLost has the status say that nothing comes back, though it would.
+func (c *Client) SetLost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = true
+}
+
 // Status says whether the client is cut off.
 func (c *Client) Status() p2p.Status {
 	s := p2p.Status{Ready: true, PeerID: "test", Relays: len(c.net.mailbox), EnoughRelays: true, Hops: 3, AllowPrivate: true,
 		Guards: []p2p.GuardStatus{{ID: c.net.mailbox[0], Addr: "/memory", Connected: true}}}
 	c.mu.Lock()
 	s.ClockKnown, s.ClockAhead = true, c.ahead
+	if c.lost {
+		s.Ready, s.Reason = false, "messages go out, but nothing comes back"
+	}
 	c.mu.Unlock()
 	switch c.state() {
 	case p2p.ErrOffline:

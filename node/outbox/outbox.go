@@ -320,6 +320,17 @@ func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	}
 }
 
+// Block notes that the owner blocks a contact, or does not any more: what is for them
+// waits.
+func (o *Outbox) Block(contact store.ID, blocked bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.peer(contact); p.Blocked != blocked {
+		p.Blocked = blocked
+		o.lookAtAll(contact)
+	}
+}
+
 // RemoveContact forgets a contact and the items on their way there.
 func (o *Outbox) RemoveContact(contact store.ID) {
 	o.mu.Lock()
@@ -443,8 +454,18 @@ func (o *Outbox) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		contacts, err := tx.Contacts()
+		if err != nil {
+			return err
+		}
+
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		for _, c := range contacts {
+			if c.Blocked {
+				o.peer(c.ID).Blocked = true
+			}
+		}
 		for _, it := range items {
 			if o.entries[it.ID] == nil {
 				o.add(it, nil)

@@ -91,6 +91,7 @@ type Peer struct {
 	Heard     time.Time     // when something last came from them
 	Suspended bool          // their session was given up: nothing can be sealed
 	Full      bool          // nor can it until they have answered: too much is on its way
+	Blocked   bool          // the owner blocks them: nothing goes out
 }
 
 // signal reports whether the entry is a signal of the session, which nobody
@@ -159,6 +160,9 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		return []Action{{Do: Finish}}, time.Time{}
 	case e.ages():
 		later(e.Created.Add(Lifetime))
+	}
+	if p.Blocked {
+		return nil, again
 	}
 	if e.State == api.StateQueued {
 		switch {

@@ -63,8 +63,8 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 		return (&chat.Content{Kind: kind, Ref: chat.ID(id), Text: m.Text, Time: m.Edited}).Encode(), nil
 	}
 
-	if m.Picture != "" {
-		if m.Data, err = tx.Picture(id); err != nil {
+	if m.Picture != "" || m.File != "" {
+		if m.Data, err = tx.Attachment(id); err != nil {
 			return nil, err
 		}
 	}
@@ -85,7 +85,7 @@ func whereabouts(tx *store.Tx, it store.Item) ([]byte, error) {
 		err = store.ErrNotFound
 	}
 	if err == nil && c.Kind == chat.Profile {
-		c.Name, err = tx.Owner()
+		c.Name, err = tx.NameTo(it.Contact)
 	}
 	if err != nil {
 		return nil, err
@@ -93,13 +93,17 @@ func whereabouts(tx *store.Tx, it store.Item) ([]byte, error) {
 	return c.Encode(), nil
 }
 
-// Message returns the content that a message is sent as, with its picture if it
+// Message returns the content that a message is sent as, with its picture or file if it
 // has one.
 func Message(m store.Message) *chat.Content {
 	c := &chat.Content{Kind: chat.Text, Text: m.Text, Time: m.Time, Ref: chat.ID(m.Ref),
-		Forwarded: m.Forwarded, Timer: m.Timer, Picture: m.Data, Previous: chat.ID(m.Previous)}
-	if m.Picture != "" {
-		c.Kind = chat.Picture
+		Forwarded: m.Forwarded, Timer: m.Timer, Previous: chat.ID(m.Previous)}
+	switch {
+	case m.Picture != "":
+		c.Kind, c.Picture = chat.Picture, m.Data
+	case m.File != "":
+		c.Kind, c.FileName = chat.File, m.File
+		c.File = append([]byte{}, m.Data...) // one that is empty is a file too
 	}
 	return c
 }

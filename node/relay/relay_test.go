@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,7 +19,8 @@ func TestOneRelayPerFolder(t *testing.T) {
 	defer stop()
 	var first string
 	calls := 0
-	err := Run(ctx, config, func(peerID string, addrs []string) error {
+	err := Run(ctx, config, func(now Ready) error {
+		peerID, addrs := now.PeerID, now.Addrs
 		calls++
 		first = peerID
 		if len(addrs) != 1 || !strings.HasSuffix(addrs[0], "/p2p/"+peerID) {
@@ -31,7 +33,7 @@ func TestOneRelayPerFolder(t *testing.T) {
 		port := config
 		port.StateDir = t.TempDir()
 		port.Listen = []string{strings.TrimSuffix(addrs[0], "/p2p/"+peerID)}
-		if err := Run(ctx, port, func(string, []string) error { return errors.New("it serves") }); api.CodeOf(err) != api.CodeInUse {
+		if err := Run(ctx, port, func(Ready) error { return errors.New("it serves") }); api.CodeOf(err) != api.CodeInUse {
 			t.Errorf("a second relay on the port: %v", err)
 		}
 		stop()
@@ -46,7 +48,8 @@ func TestOneRelayPerFolder(t *testing.T) {
 
 	// It keeps its identity, and ends when nobody can be told that it serves.
 	broken := errors.New("broken pipe")
-	err = Run(t.Context(), config, func(peerID string, _ []string) error {
+	err = Run(t.Context(), config, func(now Ready) error {
+		peerID := now.PeerID
 		if peerID != first {
 			t.Errorf("came back as %s, not %s", peerID, first)
 		}
@@ -55,4 +58,36 @@ func TestOneRelayPerFolder(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("with a broken pipe: %v", err)
 	}
+}
+
+// TestForeignState: what a later version has left is called newer, and a key that is no
+// key damaged; each with its remedy.
+func TestForeignState(t *testing.T) {
+	for _, c := range []struct {
+		file, holds, want string
+		code              api.Code
+	}{
+		{"relay.key", "short", "damaged", api.CodeDamaged},
+		{"relays", "\xff later" + sum("\xff later"), "newer version", api.CodeUsage},
+		{"mailbox.db", "not a database at all, whatever it is", "damaged", api.CodeDamaged},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, c.file)
+		if err := os.WriteFile(path, []byte(c.holds), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := Run(t.Context(), Config{StateDir: dir, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true}, nil)
+		told := new(api.Error)
+		if !errors.As(err, &told) || told.Code != c.code || !strings.Contains(told.Message, c.want) || !strings.Contains(told.Message, path) || told.Hint == "" {
+			t.Errorf("%s: %v", c.file, err)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != c.holds {
+			t.Errorf("%s was changed", c.file)
+		}
+	}
+}
+
+func sum(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return string(sum[:])
 }

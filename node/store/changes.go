@@ -9,33 +9,36 @@ type ChangeTable struct{ tx *Tx }
 type Reaction struct {
 	Message  ID
 	Outgoing bool
-	Emoji    string // empty: taken back
+	Member   MemberID // of a room: whose
+	Emoji    string   // empty: taken back
 	Place    int64
 }
 
-func scanReaction(r Row) Reaction { return Reaction{r.ID(0), r.Bool(1), r.Text(2), r.Int(3)} }
+func scanReaction(r Row) Reaction {
+	return Reaction{r.ID(0), r.Bool(1), r.Member(2), r.Text(3), r.Int(4)}
+}
 
 // SetReaction sets one side's reaction to a message. One that was taken back
 // keeps its place.
 func (t ChangeTable) SetReaction(m Message, r Reaction, now time.Time) error {
-	if err := t.tx.exec(`INSERT INTO reactions(message, outgoing, emoji, place) VALUES(?, ?, ?, ?)
-		ON CONFLICT(message, outgoing) DO UPDATE SET emoji = excluded.emoji, place = excluded.place`,
-		m.ID, r.Outgoing, r.Emoji, r.Place); err != nil {
+	if err := t.tx.exec(`INSERT INTO reactions(message, outgoing, member, emoji, place) VALUES(?, ?, ?, ?, ?)
+		ON CONFLICT(message, outgoing, member) DO UPDATE SET emoji = excluded.emoji, place = excluded.place`,
+		m.ID, r.Outgoing, orEmpty(r.Member), r.Emoji, r.Place); err != nil {
 		return err
 	}
 	return t.tx.changed(m, now)
 }
 
-// Reaction returns one side's reaction to a message.
-func (t ChangeTable) Reaction(message ID, outgoing bool) (Reaction, error) {
-	return one(t.tx, scanReaction, `SELECT message, outgoing, emoji, place FROM reactions
-		WHERE message = ? AND outgoing = ?`, message, outgoing)
+// Reaction returns one side's reaction to a message, in a room that of a member.
+func (t ChangeTable) Reaction(message ID, outgoing bool, member MemberID) (Reaction, error) {
+	return one(t.tx, scanReaction, `SELECT message, outgoing, member, emoji, place FROM reactions
+		WHERE message = ? AND outgoing = ? AND member = ?`, message, outgoing, orEmpty(member))
 }
 
 // Reactions returns those to messages of a conversation between two sequence
 // numbers, both included, our own ones last.
 func (t ChangeTable) Reactions(contact ID, first, last int64) ([]Reaction, error) {
-	return collect(t.tx, scanReaction, `SELECT r.message, r.outgoing, r.emoji, r.place
+	return collect(t.tx, scanReaction, `SELECT r.message, r.outgoing, r.member, r.emoji, r.place
 		FROM messages m JOIN reactions r ON r.message = m.id
 		WHERE m.contact = ? AND m.seq BETWEEN ? AND ? AND r.emoji <> '' ORDER BY m.seq, r.outgoing`, contact, first, last)
 }
@@ -43,26 +46,28 @@ func (t ChangeTable) Reactions(contact ID, first, last int64) ([]Reaction, error
 // A Change is an edit, a delete or a reaction of a peer to a message.
 type Change struct {
 	Content ContentID // of the message
+	Member  MemberID  // of a room: whose change it is
 	Kind    int       // chat.Kind
 	Place   int64
 	Text    string // new text or emoji
 	Time    time.Time
 }
 
-// maxChanges bounds the changes of a contact to messages that never come.
+// maxChanges bounds the changes of a contact, or of one member of a room, to messages that
+// never come.
 const maxChanges = 256
 
 // AddChange keeps a change until its message comes; of two of one kind the one
 // at the later place. When there are too many, the oldest goes.
 func (t ChangeTable) AddChange(contact ID, c Change) error {
-	err := t.tx.exec(`INSERT INTO changes(contact, content, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?)
-		ON CONFLICT(contact, content, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
-		WHERE excluded.place > place`, contact, c.Content, c.Kind, c.Place, c.Text, c.Time)
+	err := t.tx.exec(`INSERT INTO changes(contact, member, content, kind, place, text, time) VALUES(?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT(contact, member, content, kind) DO UPDATE SET place = excluded.place, text = excluded.text, time = excluded.time
+		WHERE excluded.place > place`, contact, orEmpty(c.Member), c.Content, c.Kind, c.Place, c.Text, c.Time)
 	if err != nil {
 		return err
 	}
 	return t.tx.exec(`DELETE FROM changes WHERE rowid IN (
-		SELECT rowid FROM changes WHERE contact = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)`, contact, maxChanges)
+		SELECT rowid FROM changes WHERE contact = ? AND member = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)`, contact, orEmpty(c.Member), maxChanges)
 }
 
 // HasChange reports whether a change of a kind is kept for a message.
@@ -71,12 +76,13 @@ func (t ChangeTable) HasChange(contact ID, message ContentID, kind int) (bool, e
 	return n != 0, err
 }
 
-// TakeChanges removes and returns a contact's changes of a message, in order.
+// TakeChanges removes and returns a contact's, or all members', changes of a message, in
+// order.
 func (t ChangeTable) TakeChanges(contact ID, message ContentID) ([]Change, error) {
 	all, err := collect(t.tx, func(r Row) Change {
-		return Change{r.Content(0), int(r.Int(1)), r.Int(2), r.Text(3), r.Time(4)}
+		return Change{r.Content(0), r.Member(1), int(r.Int(2)), r.Int(3), r.Text(4), r.Time(5)}
 	},
-		`SELECT content, kind, place, text, time FROM changes WHERE contact = ? AND content = ? ORDER BY place`, contact, message)
+		`SELECT content, member, kind, place, text, time FROM changes WHERE contact = ? AND content = ? ORDER BY place`, contact, message)
 	if err == nil && len(all) > 0 {
 		err = t.tx.exec(`DELETE FROM changes WHERE contact = ? AND content = ?`, contact, message)
 	}

@@ -37,16 +37,17 @@ type Contact struct {
 	PassedAt time.Time // at this time; zero: not looked at in this session
 
 	LastSent ContentID // the message that we wrote last; only AddMessage and erasures change it
+	Alias    string    // our name to them; empty: that of the profile. Only AddContact sets it
 }
 
 const contactColumns = `id, name, named, state, verified, blocked, created, read_seq, next_seq, invite, told_seq,
-	pinned, archived, muted, notify, timer, timer_mine, timer_theirs, timer_place, chain, passed, passed_at, last_sent`
+	pinned, archived, muted, notify, timer, timer_mine, timer_theirs, timer_place, chain, passed, passed_at, last_sent, alias`
 
 func scanContact(r Row) Contact {
 	return Contact{r.ID(0), r.Text(1), r.Bool(2), api.ContactState(r.Text(3)), r.Bool(4), r.Bool(5),
 		r.Time(6), r.Int(7), r.Int(8), r.Text(9), r.Int(10),
 		r.Bool(11), r.Bool(12), r.Time(13), api.NotifyLevel(r.Text(14)),
-		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.Int(20), r.Time(21), r.Content(22)}
+		int(r.Int(15)), int(r.Int(16)), int(r.Int(17)), r.Int(18), r.Int(19), r.Int(20), r.Time(21), r.Content(22), r.Text(23)}
 }
 
 // AddContact stores a new contact with its session. How its conversation is
@@ -54,8 +55,8 @@ func scanContact(r Row) Contact {
 func (t ContactTable) AddContact(c Contact, session []byte) error {
 	t.tx.moved = true
 	return t.tx.exec(`INSERT INTO contacts(id, name, named, state, verified, blocked, created, read_seq, next_seq, invite,
-		told_seq, version, session) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
-		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite, c.ToldSeq,
+		told_seq, alias, version, session) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+		c.ID, c.Name, c.Named, string(c.State), c.Verified, c.Blocked, c.Created, c.ReadSeq, c.NextSeq, c.Invite, c.ToldSeq, c.Alias,
 		t.tx.seal("contacts", c.ID[:], 1, session))
 }
 
@@ -73,13 +74,19 @@ func (t ContactTable) Contact(id ID) (Contact, error) {
 	return one(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE id = ?`, id)
 }
 
+// Contacts returns all people, oldest first: not the note to self, and no room.
 func (t ContactTable) Contacts() ([]Contact, error) {
-	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts ORDER BY created, id`)
+	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE state NOT IN ('self', 'room') ORDER BY created, id`)
 }
 
-// ContactsNamed returns the contacts that have exactly this name.
+// Others returns all people and rooms, oldest first: those that may not have one name.
+func (t ContactTable) Others() ([]Contact, error) {
+	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE state <> 'self' ORDER BY created, id`)
+}
+
+// ContactsNamed returns the contacts and rooms that have exactly this name.
 func (t ContactTable) ContactsNamed(name string) ([]Contact, error) {
-	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE name = ?`, name)
+	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE name = ? AND id <> `+selfBlob, name)
 }
 
 // ContactOfInvite returns the contact that came of an invite.
@@ -89,6 +96,12 @@ func (t ContactTable) ContactOfInvite(invite string) (Contact, error) {
 
 // RemoveContact erases a contact and all that belongs to it.
 func (t ContactTable) RemoveContact(id ID) error {
+	if id == Self {
+		return ErrNotFound // it is nobody
+	}
+	if err := t.tx.DropAppends(id); err != nil {
+		return err
+	}
 	if err := t.tx.execOne(`DELETE FROM contacts WHERE id = ?`, id); err != nil {
 		return err
 	}
@@ -196,4 +209,13 @@ func (t ContactTable) SetMissing(missing map[Node]time.Time) error {
 		}
 	}
 	return err
+}
+
+// NameTo returns our name to a contact: one of our own for them, or that of the profile.
+func (t ContactTable) NameTo(id ID) (string, error) {
+	alias, err := one(t.tx, func(r Row) string { return r.Text(0) }, `SELECT alias FROM contacts WHERE id = ?`, id)
+	if err == nil && alias == "" {
+		return t.tx.Owner()
+	}
+	return alias, err
 }

@@ -22,19 +22,20 @@ type Invite struct {
 	Created time.Time
 	Expires time.Time
 	State   InviteState
-	Contact ID // that used it
+	Contact ID     // that used it
+	Alias   string // our name to them; empty: that of the profile
 }
 
-const inviteColumns = `id, name, created, expires, state, contact`
+const inviteColumns = `id, name, created, expires, state, contact, alias`
 
 func scanInvite(r Row) Invite {
-	return Invite{r.Text(0), r.Text(1), r.Time(2), r.Time(3), InviteState(r.Text(4)), r.ID(5)}
+	return Invite{r.Text(0), r.Text(1), r.Time(2), r.Time(3), InviteState(r.Text(4)), r.ID(5), r.Text(6)}
 }
 
 // AddInvite stores an invite and its secret.
 func (t InviteTable) AddInvite(in Invite, secret []byte) error {
-	return t.tx.exec(`INSERT INTO invites(`+inviteColumns+`, version, secret) VALUES(?, ?, ?, ?, ?, ?, 1, ?)`,
-		in.ID, in.Name, in.Created, in.Expires, string(in.State), orNull(in.Contact),
+	return t.tx.exec(`INSERT INTO invites(`+inviteColumns+`, version, secret) VALUES(?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+		in.ID, in.Name, in.Created, in.Expires, string(in.State), orNull(in.Contact), in.Alias,
 		t.tx.seal("invites", []byte(in.ID), 1, secret))
 }
 

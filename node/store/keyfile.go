@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -77,21 +76,6 @@ var DefaultKDF = KDF{Passes: 3, Memory: 64 << 10, Threads: 4}
 // CheapKDF protects nothing against guessing. It is for tests and for
 // profiles that live as long as a demo.
 var CheapKDF = KDF{Passes: 1, Memory: 64, Threads: 1}
-
-// CalibrateKDF raises the memory of [DefaultKDF], up to 256 MiB, while one
-// derivation stays within the target.
-func CalibrateKDF(target time.Duration) KDF {
-	k := DefaultKDF
-	for k.Memory < 256<<10 {
-		start := time.Now()
-		k.derive("", make([]byte, 16))
-		if 2*time.Since(start) > target {
-			break
-		}
-		k.Memory *= 2
-	}
-	return k
-}
 
 func (k KDF) check() error {
 	if k.Passes < 1 || k.Passes > maxPasses || k.Threads < 1 || k.Threads > maxThreads ||

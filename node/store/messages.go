@@ -10,7 +10,7 @@ import (
 // MessageTable holds the messages of all conversations.
 type MessageTable struct{ tx *Tx }
 
-// A Message is one text or picture in either direction, or a notice.
+// A Message is one text, picture or file in either direction, or a notice.
 type Message struct {
 	Seq      int64 // of the event that told of it
 	ID       ID
@@ -31,37 +31,44 @@ type Message struct {
 	Timer     int       // seconds after which it disappears; 0: never
 	Expires   time.Time // when it will; zero: it does not count down
 	Picture   string    // its type; empty: none
-	Size      int       // of the picture in bytes
-	Data      []byte    // the picture, for AddMessage only: see Tx.Picture
+	File      string    // the name of its file, fit to be shown; empty: none
+	Size      int       // of the picture or file in bytes
+	Data      []byte    // that, for AddMessage only: see Tx.Attachment
 
 	Previous ContentID // its sender's message before it; zero: none, or not known
 	Written  int64     // the place of an incoming one; meaningless for others
 	Gap      time.Time // since when it is shown without the previous one; zero: that is there
 	Lost     bool      // the previous one will not come any more
 	Late     ID        // the first message shown before it and written after it; zero: none
+
+	Member  MemberID // of a room: who wrote it, also if that is us; zero elsewhere, and of a notice
+	Mention bool     // it names us
+	Hidden  bool     // we block who wrote it
 }
 
 const messageColumns = `seq, id, contact, content, outgoing, text, time, state, reason,
-	ref, forwarded, edited, place, deleted, read, timer, expires, picture, size,
-	previous, written, gap, lost, late`
+	ref, forwarded, edited, place, deleted, read, timer, expires, picture, file, size,
+	previous, written, gap, lost, late, member, mention, hidden`
 
 func scanMessage(r Row) Message {
 	return Message{r.Int(0), r.ID(1), r.ID(2), r.Content(3), r.Bool(4), r.Text(5), r.Time(6), api.State(r.Text(7)), r.Text(8),
 		r.Content(9), r.Bool(10), r.Time(11), r.Int(12), r.Bool(13), r.Time(14), int(r.Int(15)), r.Time(16),
-		r.Text(17), int(r.Int(18)), nil, r.Content(19), r.Int(20), r.Time(21), r.Bool(22), r.ID(23)}
+		r.Text(17), r.Text(18), int(r.Int(19)), nil, r.Content(20), r.Int(21), r.Time(22), r.Bool(23), r.ID(24), r.Member(25), r.Bool(26), r.Bool(27)}
 }
 
 // AddMessage stores a message, which nobody has edited, and the event that
 // tells of it, and returns its sequence number. An outgoing one has an ID, and
-// its content is named so; an incoming one has a Content and gets an ID: the same
+// its content is named so unless it is of a room; an incoming one has a Content and gets an ID: the same
 // bytes unless something else has them. A
 // known one of either is refused: see [Tx.Message] and [Tx.MessageOf].
 func (t MessageTable) AddMessage(m Message, now time.Time) (seq int64, err error) {
-	if m.Outgoing {
+	if m.Outgoing && !m.Member.IsZero() {
+		m.Written = -1
+	} else if m.Outgoing {
 		m.Content, m.Written = m.ID.Content(), -1
 		err = t.tx.exec(`UPDATE contacts SET last_sent = ? WHERE id = ?`, m.Content, m.Contact)
 	} else if m.ID.IsZero() {
-		m.ID, err = t.tx.freeID(m.Content)
+		m.ID, err = t.tx.FreeID(m.Content)
 	}
 	if err == nil {
 		seq, err = t.tx.addMessage(m, api.EventMessage, now)
@@ -69,13 +76,14 @@ func (t MessageTable) AddMessage(m Message, now time.Time) (seq int64, err error
 	return seq, err
 }
 
-// freeID returns an ID for an incoming message.
-func (t MessageTable) freeID(content ContentID) (ID, error) {
-	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE id = ?1) OR EXISTS(SELECT 1 FROM items WHERE id = ?1)`, content)
-	if n != 0 || content.IsZero() {
+// FreeID returns an ID for an incoming message: the bytes that its author chose unless something
+// else has them.
+func (t MessageTable) FreeID(chosen [16]byte) (ID, error) {
+	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE id = ?1) OR EXISTS(SELECT 1 FROM items WHERE id = ?1)`, chosen[:])
+	if n != 0 || chosen == [16]byte{} {
 		return NewID(), err
 	}
-	return ID(content), err
+	return ID(chosen), err
 }
 
 // AddNotice stores something that the node itself tells in a conversation, and
@@ -92,13 +100,13 @@ func (t MessageTable) addMessage(m Message, kind api.EventKind, now time.Time) (
 		return 0, err
 	}
 	err = t.tx.exec(`INSERT INTO messages(seq, id, contact, content, outgoing, text, time, state, reason,
-		ref, forwarded, deleted, timer, picture, size, previous, written, gap, late)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		ref, forwarded, deleted, timer, picture, file, size, previous, written, gap, late, member, mention, hidden)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, m.ID, m.Contact, orNull(m.Content), m.Outgoing, m.Text, m.Time, string(m.State), m.Reason,
-		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.Size,
-		orNull(m.Previous), m.Written, m.Gap, orNull(m.Late))
+		orNull(m.Ref), m.Forwarded, m.Deleted, m.Timer, m.Picture, m.File, m.Size,
+		orNull(m.Previous), m.Written, m.Gap, orNull(m.Late), orNull(m.Member), m.Mention, m.Hidden)
 	if err == nil && m.Data != nil {
-		err = t.tx.exec(`INSERT INTO pictures(message, data) VALUES(?, ?)`, m.ID, m.Data)
+		err = t.tx.exec(`INSERT INTO attachments(message, data) VALUES(?, ?)`, m.ID, m.Data)
 	}
 	return seq, err
 }
@@ -113,9 +121,9 @@ func (t MessageTable) MessageOf(contact ID, content ContentID) (Message, error) 
 	return one(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE contact = ? AND content = ?`, contact, content)
 }
 
-// Picture returns the picture of a message.
-func (t MessageTable) Picture(message ID) ([]byte, error) {
-	return one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM pictures WHERE message = ?`, message)
+// Attachment returns the bytes of a message's picture or file.
+func (t MessageTable) Attachment(message ID) ([]byte, error) {
+	return one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT data FROM attachments WHERE message = ?`, message)
 }
 
 // changed tells of a change to a message.
@@ -125,7 +133,7 @@ func (t MessageTable) changed(m Message, now time.Time) error {
 }
 
 // SetState changes an outgoing message's state and tells of it. One that
-// disappears begins to count down when it is delivered.
+// disappears begins to count down when it is delivered, in a room when it is sent.
 func (t MessageTable) SetState(m Message, state api.State, reason string, now time.Time) error {
 	if err := t.tx.execOne(`UPDATE messages SET state = ?, reason = ? WHERE id = ?`,
 		string(state), reason, m.ID); err != nil {
@@ -133,7 +141,8 @@ func (t MessageTable) SetState(m Message, state api.State, reason string, now ti
 	}
 	_, err := t.tx.Append(Event{Kind: api.EventState, Contact: m.Contact, Message: m.ID,
 		State: state, Reason: reason, Time: now})
-	if err == nil && state == api.StateDelivered {
+	last := state == api.StateDelivered || state == api.StateSent && !m.Member.IsZero()
+	if err == nil && last {
 		err = t.tx.CountDown(m, now)
 	}
 	return err
@@ -177,11 +186,11 @@ func (t MessageTable) SetText(m Message, text string, edited time.Time, place in
 // late copy and no late edit brings it back.
 func (t MessageTable) TakeBack(m Message, now time.Time) error {
 	if err := t.tx.execOne(`UPDATE messages SET text = '', ref = NULL, forwarded = 0, edited = 0, deleted = 1,
-		picture = '', size = 0 WHERE id = ?`, m.ID); err != nil {
+		picture = '', file = '', size = 0 WHERE id = ?`, m.ID); err != nil {
 		return err
 	}
 	return errors.Join(
-		t.tx.exec(`DELETE FROM pictures WHERE message = ?`, m.ID),
+		t.tx.exec(`DELETE FROM attachments WHERE message = ?`, m.ID),
 		t.tx.exec(`DELETE FROM reactions WHERE message = ?`, m.ID),
 		t.tx.unlink(m),
 		t.tx.changed(m, now))
@@ -228,7 +237,7 @@ func (t MessageTable) NextExpiry() (time.Time, error) {
 // number, oldest first.
 func (t MessageTable) History(contact ID, before int64, limit int) ([]Message, error) {
 	return collect(t.tx, scanMessage, `SELECT * FROM (
-		SELECT `+messageColumns+` FROM messages WHERE contact = ? AND seq < ? ORDER BY seq DESC LIMIT ?)
+		SELECT `+messageColumns+` FROM messages WHERE contact = ? AND seq < ? AND hidden = 0 ORDER BY seq DESC LIMIT ?)
 		ORDER BY seq`, contact, before, limit)
 }
 
@@ -236,19 +245,19 @@ func (t MessageTable) History(contact ID, before int64, limit int) ([]Message, e
 // number.
 func (t MessageTable) HistoryAfter(contact ID, after int64, limit int) ([]Message, error) {
 	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
-		WHERE contact = ? AND seq > ? ORDER BY seq LIMIT ?`, contact, after, limit)
+		WHERE contact = ? AND seq > ? AND hidden = 0 ORDER BY seq LIMIT ?`, contact, after, limit)
 }
 
 // LastMessage returns the newest message of a conversation.
 func (t MessageTable) LastMessage(contact ID) (Message, error) {
 	return one(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages
-		WHERE contact = ? ORDER BY seq DESC LIMIT 1`, contact)
+		WHERE contact = ? AND hidden = 0 ORDER BY seq DESC LIMIT 1`, contact)
 }
 
 // Unread counts incoming messages after a sequence number.
 func (t MessageTable) Unread(contact ID, after int64) (int, error) {
 	n, err := t.tx.number(`SELECT count(*) FROM messages
-		WHERE contact = ? AND seq > ? AND outgoing = 0 AND deleted = 0`, contact, after)
+		WHERE contact = ? AND seq > ? AND outgoing = 0 AND deleted = 0 AND hidden = 0`, contact, after)
 	return int(n), err
 }
 
@@ -268,7 +277,8 @@ func (t MessageTable) Timed(contact ID, after int64) ([]Message, error) {
 		WHERE contact = ? AND seq > ? AND outgoing = 0 AND timer > 0 AND expires = 0 ORDER BY seq`, contact, after)
 }
 
-// CountStates counts outgoing messages that are not delivered, by state.
+// CountStates counts outgoing messages that are not delivered, by state. In a room none is
+// delivered: there the last state is sent.
 func (t MessageTable) CountStates() (map[api.State]int, error) {
 	type row struct {
 		state api.State
@@ -276,7 +286,7 @@ func (t MessageTable) CountStates() (map[api.State]int, error) {
 	}
 	rows, err := collect(t.tx, func(r Row) row { return row{api.State(r.Text(0)), int(r.Int(1))} },
 		`SELECT state, count(*) FROM messages WHERE state IN ('queued', 'sealed', 'sent', 'failed')
-		AND deleted = 0 GROUP BY state`)
+		AND deleted = 0 AND NOT (state = 'sent' AND member IS NOT NULL) GROUP BY state`)
 	counts := make(map[api.State]int)
 	for _, r := range rows {
 		counts[r.state] = r.n

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 )
 
 // OwnerTable holds the owner: name, settings, the state of the network.
@@ -25,7 +26,12 @@ const settingsKey = "settings"
 
 // Settings returns the owner's choices.
 func (t OwnerTable) Settings() (api.Settings, error) {
-	set := api.Settings{Notify: api.NotifyHidden}
+	set := api.Settings{Notify: api.NotifyHidden, Theme: api.Themes[0]}
+	owner, err := t.Owner()
+	if err != nil && err != ErrNotFound {
+		return set, err
+	}
+	set.Name = safetext.Line(owner)
 	raw, err := one(t.tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, settingsKey)
 	if err == ErrNotFound {
 		return set, nil
@@ -36,11 +42,13 @@ func (t OwnerTable) Settings() (api.Settings, error) {
 	if err := json.Unmarshal(raw, &set); err != nil {
 		return set, &DamagedError{"profile.db", err}
 	}
+	set.Name = safetext.Line(owner)
 	return set, nil
 }
 
-// SetSettings replaces the owner's choices.
+// SetSettings replaces the owner's choices, but for the name: see SetOwner.
 func (t OwnerTable) SetSettings(set api.Settings) error {
+	set.Name = safetext.Text{}
 	raw, err := json.Marshal(set)
 	if err != nil {
 		return err
@@ -52,30 +60,35 @@ func (t OwnerTable) SetSettings(set api.Settings) error {
 const networkKey = "network"
 
 // NetworkState returns the state that the network last asked to keep, nil if none.
-func (t OwnerTable) NetworkState() ([]byte, error) {
+func (t OwnerTable) NetworkState() ([]byte, error) { return t.sealed(networkKey) }
+
+// sealed returns a value that is sealed under the row key, nil if there is none.
+func (t OwnerTable) sealed(key string) ([]byte, error) {
 	type row struct {
 		sealed  []byte
 		version int64
 	}
 	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} },
-		`SELECT sealed, version FROM meta WHERE key = ?`, networkKey)
+		`SELECT sealed, version FROM meta WHERE key = ?`, key)
 	if err == ErrNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return t.tx.unseal("meta", []byte(networkKey), r.version, r.sealed)
+	return t.tx.unseal("meta", []byte(key), r.version, r.sealed)
 }
 
 // SetNetworkState keeps guards and known relays for the next start.
-func (t OwnerTable) SetNetworkState(state []byte) error {
-	version, err := t.tx.number(`SELECT version FROM meta WHERE key = ?`, networkKey)
+func (t OwnerTable) SetNetworkState(state []byte) error { return t.setSealed(networkKey, state) }
+
+func (t OwnerTable) setSealed(key string, value []byte) error {
+	version, err := t.tx.number(`SELECT version FROM meta WHERE key = ?`, key)
 	if err != nil {
 		return err
 	}
 	version++
 	return t.tx.exec(`INSERT INTO meta(key, sealed, version) VALUES(?1, ?2, ?3)
 		ON CONFLICT(key) DO UPDATE SET sealed = ?2, version = ?3`,
-		networkKey, t.tx.seal("meta", []byte(networkKey), version, state), version)
+		key, t.tx.seal("meta", []byte(key), version, value), version)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"starling/node/config"
@@ -29,7 +30,7 @@ func TestNewer(t *testing.T) {
 		}, ErrNewer},
 		"database": {func(t *testing.T, p config.Profile, _ string) {
 			s := open(t, p)
-			if err := s.conn.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion+1)); err != nil {
+			if err := s.conn.Exec(fmt.Sprintf("PRAGMA user_version = %d", Schema+1)); err != nil {
 				t.Fatal(err)
 			}
 			s.dirty = true
@@ -120,4 +121,34 @@ func contents(t *testing.T, folders ...string) (all []byte) {
 		}
 	}
 	return all
+}
+
+// TestSchemaHasItsNumber: the tables of a profile that was kept with the number of today
+// are those of a new one. Nobody changes them and keeps the number.
+func TestSchemaHasItsNumber(t *testing.T) {
+	tables := func(p config.Profile, secret string) string {
+		s, err := Open(p, secret, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var sql []string
+		err = s.View(t.Context(), func(tx *Tx) error {
+			sql, err = collect(tx, func(r Row) string { return r.Text(0) }, `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name`)
+			return err
+		})
+		if err != nil || len(sql) == 0 {
+			t.Fatal(len(sql), err)
+		}
+		return strings.Join(sql, "\n")
+	}
+
+	kept := config.Profile{Dir: t.TempDir()}
+	if err := os.CopyFS(kept.Dir, os.DirFS(fmt.Sprint("../testdata/schemas/schema-", Schema, "/ada"))); err != nil {
+		t.Fatal(err)
+	}
+	fresh := newProfile(t)
+	if was, is := tables(kept, "open sesame, my old friend"), tables(fresh, secret); was != is {
+		t.Errorf("the tables have changed, and their number has not: see docs/UPGRADING.md (before the first release: go test ./node -run EachSchema -update). They were\n%s\nand are\n%s", was, is)
+	}
 }

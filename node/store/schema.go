@@ -8,16 +8,22 @@ import (
 // ErrNewer means that the profile was written by a newer version of the program.
 var ErrNewer = errors.New("the profile is of a newer version")
 
-// schemaVersion counts the changes of schema. Nothing older is read.
-const schemaVersion = 1
+// Schema is the version of everything that a profile holds: of the tables, and of each
+// encoding in their rows (sessions, contents, the network's memory). docs/UPGRADING.md has
+// the rule. Nothing before the first release is read.
+const Schema = 1
 
-// schema makes an empty database. Times are microseconds since 1970; ids, tags
+// selfBlob is [Self] as SQL writes it.
+const selfBlob = `X'73656c66000000000000000000000000'`
+
+// schema makes an empty database. The note to self is there from the start. Times are microseconds since 1970; ids, tags
 // and nodes are 16, 16 and 32 bytes; columns marked sealed are as in seal.go.
 // Columns marked peer's hold a [ContentID] that a contact may have chosen: no
-// key and no index takes them without the contact. The functions of search.go
+// key and no index takes them without the contact. In a room they hold [RoomContent], which
+// names the author too. The functions of search.go
 // are there already.
 const schema = `
-CREATE TABLE meta (              -- single values: owner (plain), network (sealed)
+CREATE TABLE meta (              -- single values: owner (plain), network, bridges (sealed)
 	key     TEXT PRIMARY KEY,
 	value   BLOB,
 	sealed  BLOB,                -- sealed
@@ -36,6 +42,7 @@ CREATE TABLE contacts (
 	told_seq  INTEGER NOT NULL DEFAULT 0, -- cells of the peer's chain below this have told mailboxes
 	chain     INTEGER NOT NULL DEFAULT 0, -- how many chains the peer had before this one
 	invite    TEXT NOT NULL,     -- the invite it came from, ours or theirs
+	alias     TEXT NOT NULL DEFAULT '', -- our name to them; empty: that of the profile
 	pinned    INTEGER NOT NULL DEFAULT 0,
 	archived  INTEGER NOT NULL DEFAULT 0,
 	muted     INTEGER NOT NULL DEFAULT 0,  -- until when
@@ -50,6 +57,8 @@ CREATE TABLE contacts (
 	version   INTEGER NOT NULL DEFAULT 0,
 	session   BLOB               -- sealed
 );
+INSERT INTO contacts(id, name, named, state, created, invite) -- [Self]
+	VALUES(` + selfBlob + `, 'Note to self', 1, 'self', 0, '');
 CREATE TABLE resets (            -- what is left of a session that was given up
 	contact   BLOB PRIMARY KEY REFERENCES contacts(id) ON DELETE CASCADE,
 	version   INTEGER NOT NULL,
@@ -58,6 +67,7 @@ CREATE TABLE resets (            -- what is left of a session that was given up
 CREATE TABLE invites (
 	id        TEXT PRIMARY KEY,
 	name      TEXT NOT NULL,     -- of the contact it will become; may be empty
+	alias     TEXT NOT NULL DEFAULT '', -- our name to them; empty: that of the profile
 	created   INTEGER NOT NULL,
 	expires   INTEGER NOT NULL,
 	state     TEXT NOT NULL,     -- InviteState
@@ -66,7 +76,7 @@ CREATE TABLE invites (
 	secret    BLOB               -- sealed; once used it only notices a second use
 );
 CREATE TABLE mailboxes (
-	owner     BLOB NOT NULL,     -- contact id, or the text of an invite id
+	owner     BLOB NOT NULL CHECK (owner <> ` + selfBlob + `), -- contact id, or the text of an invite id
 	mine      INTEGER NOT NULL,  -- 1: we fetch there; 0: the peer does
 	node      BLOB NOT NULL,
 	hint      BLOB NOT NULL,
@@ -98,11 +108,15 @@ CREATE TABLE messages (
 	expires   INTEGER NOT NULL DEFAULT 0,  -- 0: it does not count down
 	picture   TEXT    NOT NULL DEFAULT '', -- its type, of this
 	size      INTEGER NOT NULL DEFAULT 0,  -- many bytes
+	file      TEXT    NOT NULL DEFAULT '', -- the name of a file, of as many
 	previous  BLOB,                        -- peer's: its sender's message before it
 	written   INTEGER NOT NULL DEFAULT -1, -- of an incoming one: its place
 	gap       INTEGER NOT NULL DEFAULT 0,  -- since when it is shown without the one before it
 	lost      INTEGER NOT NULL DEFAULT 0,  -- 1: that one will not come any more
 	late      BLOB,                        -- id of what was shown before it and written after it
+	member    BLOB,                        -- of a room: who wrote it
+	mention   INTEGER NOT NULL DEFAULT 0,  -- of a room: it names us
+	hidden    INTEGER NOT NULL DEFAULT 0,  -- of a room: we block who wrote it
 	UNIQUE (contact, content)
 );
 CREATE INDEX messages_contact ON messages(contact, seq);
@@ -111,25 +125,27 @@ CREATE INDEX messages_waiting ON messages(state) WHERE state IN ('queued', 'seal
 CREATE INDEX messages_unread ON messages(contact, seq) WHERE outgoing = 0 AND deleted = 0;
 CREATE INDEX messages_gap ON messages(contact, previous) WHERE gap > 0;
 CREATE INDEX messages_written ON messages(contact, written) WHERE written >= 0;
-CREATE TABLE pictures (
+CREATE TABLE attachments (       -- pictures and files
 	message   BLOB PRIMARY KEY REFERENCES messages(id) ON DELETE CASCADE,
 	data      BLOB NOT NULL
 );
 CREATE TABLE reactions (
 	message   BLOB NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
 	outgoing  INTEGER NOT NULL,
+	member    BLOB NOT NULL DEFAULT x'', -- of a room: whose
 	emoji     TEXT NOT NULL,     -- empty: taken back
 	place     INTEGER NOT NULL,
-	PRIMARY KEY (message, outgoing)
+	PRIMARY KEY (message, outgoing, member)
 );
 CREATE TABLE changes (           -- of messages of a peer that have not come
 	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	member    BLOB NOT NULL DEFAULT x'', -- of a room: whose
 	content   BLOB NOT NULL,     -- peer's
 	kind      INTEGER NOT NULL,  -- chat.Kind
 	place     INTEGER NOT NULL,
 	text      TEXT NOT NULL,     -- of an edit or reaction
 	time      INTEGER NOT NULL,
-	PRIMARY KEY (contact, content, kind)
+	PRIMARY KEY (contact, member, content, kind)
 );
 CREATE TABLE drafts (
 	contact   BLOB PRIMARY KEY REFERENCES contacts(id) ON DELETE CASCADE,
@@ -138,7 +154,7 @@ CREATE TABLE drafts (
 );
 CREATE TABLE items (             -- the outbox: contents on their way
 	id        BLOB PRIMARY KEY,  -- drawn here
-	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE CHECK (contact <> ` + selfBlob + `),
 	kind      INTEGER NOT NULL,  -- chat.Kind
 	created   INTEGER NOT NULL,
 	state     TEXT NOT NULL,     -- api.State but delivered: that erases the row
@@ -175,7 +191,7 @@ CREATE TABLE fragments (         -- the inbox: parts of contents, and contents t
 	PRIMARY KEY (contact, seq)
 );
 CREATE TABLE receipts (          -- owed to the sender
-	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+	contact   BLOB NOT NULL REFERENCES contacts(id) ON DELETE CASCADE CHECK (contact <> ` + selfBlob + `),
 	item      BLOB NOT NULL,     -- peer's
 	PRIMARY KEY (contact, item)
 );
@@ -201,21 +217,21 @@ CREATE TABLE events (
 	time      INTEGER NOT NULL
 );
 CREATE INDEX events_message ON events(message) WHERE message IS NOT NULL;
-` + searchSchema
+` + roomSchema + searchSchema
 
 // prepareSchema makes the tables of an empty database, and refuses one of
 // another version.
 func (s *Store) prepareSchema() error {
 	have, err := newTx(s).number("PRAGMA user_version")
 	switch {
-	case err != nil || have == schemaVersion:
+	case err != nil || have == Schema:
 		return err
-	case have > schemaVersion:
+	case have > Schema:
 		return ErrNewer
 	case have != 0:
 		return &DamagedError{"profile.db", fmt.Errorf("version %d is not known to this program", have)}
 	}
-	script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", schema, schemaVersion)
+	script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", schema, Schema)
 	if err := s.conn.Exec(script); err != nil {
 		if !s.conn.GetAutocommit() {
 			s.conn.Exec("ROLLBACK")

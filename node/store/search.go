@@ -3,42 +3,46 @@ package store
 import (
 	"encoding/hex"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/ext/fts5"
 	"golang.org/x/text/unicode/norm"
+
+	"starling/node/api"
 )
 
-// The index of all words is an FTS5 table in the encrypted database. It holds
+// The index of all words, of texts and of the names of files, is an FTS5 table in the encrypted database. It holds
 // no text, only where each word stands, and forgets a word with its message
 // (secure-delete). Words are folded here, so that the index need only split at
 // spaces: see [words].
 const searchSchema = `
 CREATE VIRTUAL TABLE search USING fts5(text, contact, content = '', tokenize = 'ascii');
 INSERT INTO search(search, rank) VALUES('secure-delete', 1);
-CREATE TRIGGER search_add AFTER INSERT ON messages WHEN new.text <> '' AND new.state <> 'notice' BEGIN
-	INSERT INTO search(rowid, text, contact) VALUES(new.seq, words(new.text), hex(new.contact));
+CREATE TRIGGER search_add AFTER INSERT ON messages WHEN new.text || new.file <> '' AND new.state <> 'notice' BEGIN
+	INSERT INTO search(rowid, text, contact) VALUES(new.seq, words(new.text || ' ' || new.file), hex(new.contact));
 END;
-CREATE TRIGGER search_remove AFTER DELETE ON messages WHEN old.text <> '' AND old.state <> 'notice' BEGIN
-	INSERT INTO search(search, rowid, text, contact) VALUES('delete', old.seq, words(old.text), hex(old.contact));
+CREATE TRIGGER search_remove AFTER DELETE ON messages WHEN old.text || old.file <> '' AND old.state <> 'notice' BEGIN
+	INSERT INTO search(search, rowid, text, contact) VALUES('delete', old.seq, words(old.text || ' ' || old.file), hex(old.contact));
 END;
-CREATE TRIGGER search_change AFTER UPDATE OF text ON messages WHEN old.text <> new.text AND old.state <> 'notice' BEGIN
+CREATE TRIGGER search_change AFTER UPDATE OF text, file ON messages
+WHEN (old.text <> new.text OR old.file <> new.file) AND old.state <> 'notice' BEGIN
 	INSERT INTO search(search, rowid, text, contact)
-		SELECT 'delete', old.seq, words(old.text), hex(old.contact) WHERE old.text <> '';
+		SELECT 'delete', old.seq, words(old.text || ' ' || old.file), hex(old.contact) WHERE old.text || old.file <> '';
 	INSERT INTO search(rowid, text, contact)
-		SELECT new.seq, words(new.text), hex(new.contact) WHERE new.text <> '';
+		SELECT new.seq, words(new.text || ' ' || new.file), hex(new.contact) WHERE new.text || new.file <> '';
 END;
 `
 
 const fillSearch = `
 INSERT INTO search(rowid, text, contact)
-	SELECT seq, words(text), hex(contact) FROM messages WHERE text <> '' AND state <> 'notice';
+	SELECT seq, words(text || ' ' || file), hex(contact) FROM messages WHERE text || file <> '' AND state <> 'notice';
 `
 
 // searchVersion changes with the result of [words]. A word can only be removed as it
 // was put in, so the index is then made anew.
-const searchVersion = "1 " + unicode.Version + " " + norm.Version
+const searchVersion = "2 " + unicode.Version + " " + norm.Version
 
 const searchKey = "search"
 
@@ -150,6 +154,74 @@ func query(text string, contact ID) string {
 	return q
 }
 
+// Side is the side of a conversation that wrote a message.
+type Side uint8
+
+const (
+	Either Side = iota
+	Ours
+	Theirs
+)
+
+// A Filter narrows a search. The zero value of a field narrows nothing.
+type Filter struct {
+	Words        string // at most [MaxWords]
+	Contact      ID
+	Side         Side
+	Member       MemberID  // of a room
+	Since, Until time.Time // when it was sent; Until is left out
+	Kind         api.MessageKind
+}
+
+// kindIs is the condition of a kind.
+var kindIs = map[api.MessageKind]string{
+	api.KindText:    "picture = '' AND file = ''",
+	api.KindPicture: "picture <> ''",
+	api.KindFile:    "file <> ''",
+	api.KindLink:    "(text LIKE '%http://_%' OR text LIKE '%https://_%')",
+}
+
+// Stretch is how many sequence numbers one call of [MessageTable.Find] looks through, so
+// that a rare find does not hold up everybody else.
+const Stretch = 20_000
+
+// Find returns up to limit messages that pass a filter, newest first, of the stretch
+// before a sequence number; and the number before which to go on, 0 at the end.
+func (t MessageTable) Find(f Filter, before int64, limit int) (found []Message, next int64, err error) {
+	newest, err := t.tx.number(`SELECT coalesce(max(seq), 0) FROM messages`)
+	if err != nil {
+		return nil, 0, err
+	}
+	before = min(before, newest+1)
+	next = max(0, before-Stretch)
+
+	sql := `SELECT ` + messageColumns + ` FROM messages WHERE seq < ? AND seq >= ? AND state <> 'notice' AND deleted = 0 AND hidden = 0`
+	args := []any{before, next}
+	and := func(cond bool, condition string, arg ...any) {
+		if cond {
+			sql += ` AND ` + condition
+			args = append(args, arg...)
+		}
+	}
+	q := query(f.Words, f.Contact)
+	if q == "" && strings.TrimSpace(f.Words) != "" {
+		return nil, 0, nil
+	}
+	and(q != "", `seq IN (SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? AND rowid >= ?)`, q, before, next)
+	and(!f.Contact.IsZero(), `contact = ?`, f.Contact)
+	and(f.Side != Either, `outgoing = ?`, f.Side == Ours)
+	and(!f.Member.IsZero(), `member = ?`, f.Member)
+	and(!f.Since.IsZero(), `time >= ?`, f.Since)
+	and(!f.Until.IsZero(), `time < ?`, f.Until)
+	and(f.Kind != "", kindIs[f.Kind])
+
+	found, err = collect(t.tx, scanMessage, sql+` ORDER BY seq DESC LIMIT ?`, append(args, limit)...)
+	if len(found) == limit && limit > 0 {
+		next = found[limit-1].Seq
+	}
+	return found, next, err
+}
+
 // Search returns up to limit messages before a sequence number that hold all
 // words of a text of at most [MaxWords], newest first; those of one contact
 // unless it is zero.
@@ -160,5 +232,5 @@ func (t MessageTable) Search(text string, contact ID, before int64, limit int) (
 	}
 	return collect(t.tx, scanMessage, `SELECT `+messageColumns+` FROM messages WHERE seq IN (
 		SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)
-		ORDER BY seq DESC`, q, before, limit)
+		AND hidden = 0 ORDER BY seq DESC`, q, before, limit)
 }

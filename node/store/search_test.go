@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"starling/node/api"
 )
@@ -243,4 +244,99 @@ func BenchmarkSearch(b *testing.B) {
 			update(b, s, func(tx *Tx) error { _, err := tx.AddMessage(m, now); return err })
 		}
 	})
+}
+
+// at stores a message of a day of November 2026.
+func at(t testing.TB, s *Store, day int, m Message) Message {
+	t.Helper()
+	m.ID, m.Time = NewID(), time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC)
+	if m.State = api.StateReceived; m.Outgoing {
+		m.State = api.StateQueued
+	}
+	update(t, s, func(tx *Tx) (err error) { m.Seq, err = tx.AddMessage(m, now); return err })
+	return m
+}
+
+func TestFind(t *testing.T) {
+	s := open(t, newProfile(t))
+	bob, eve := addContact(t, s, "Bob", nil), addContact(t, s, "Eve", nil)
+	at(t, s, 1, Message{Contact: bob.ID, Text: "one of bob"})
+	at(t, s, 2, Message{Contact: bob.ID, Text: "two of ours", Outgoing: true})
+	at(t, s, 3, Message{Contact: bob.ID, Text: "three", Picture: "image/png", Size: 1, Data: []byte{1}})
+	at(t, s, 4, Message{Contact: eve.ID, Text: "four: see HTTPS://a.example/100% of it"})
+	gone := at(t, s, 5, Message{Contact: eve.ID, Text: "five"})
+	update(t, s, func(tx *Tx) error { return tx.TakeBack(gone, now) })
+	update(t, s, func(tx *Tx) error {
+		return tx.AddNotice(Message{ID: NewID(), Contact: bob.ID, Text: "six of nobody"}, now)
+	})
+
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	for name, c := range map[string]struct {
+		f    Filter
+		want []string
+	}{
+		"all":            {Filter{}, []string{"four", "three", "two", "one"}},
+		"ours":           {Filter{Side: Ours}, []string{"two"}},
+		"of bob":         {Filter{Side: Theirs, Contact: bob.ID}, []string{"three", "one"}},
+		"since":          {Filter{Since: day(3)}, []string{"four", "three"}},
+		"until":          {Filter{Until: day(3)}, []string{"two", "one"}},
+		"a day":          {Filter{Since: day(2), Until: day(3)}, []string{"two"}},
+		"no time":        {Filter{Since: day(3), Until: day(2)}, nil},
+		"pictures":       {Filter{Kind: api.KindPicture}, []string{"three"}},
+		"texts of eve":   {Filter{Kind: api.KindText, Contact: eve.ID}, []string{"four"}},
+		"links":          {Filter{Kind: api.KindLink}, []string{"four"}},
+		"words":          {Filter{Words: "of", Since: day(2)}, []string{"four", "two"}},
+		"words of bob":   {Filter{Words: "of", Side: Theirs, Contact: bob.ID}, []string{"one"}},
+		"nothing":        {Filter{Words: "!", Side: Ours}, nil},
+		"words that are": {Filter{Words: "seven", Side: Ours}, nil},
+	} {
+		var got []string
+		found := view(t, s, func(tx *Tx) ([]Message, error) {
+			found, next, err := tx.Find(c.f, math.MaxInt64, 100)
+			if next != 0 {
+				t.Errorf("%s goes on before %d", name, next)
+			}
+			return found, err
+		})
+		for _, m := range found {
+			word, _, _ := strings.Cut(m.Text, " ")
+			got = append(got, strings.TrimSuffix(word, ":"))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	page := view(t, s, func(tx *Tx) (next int64, err error) {
+		_, next, err = tx.Find(Filter{}, math.MaxInt64, 2)
+		return next, err
+	})
+	rest := view(t, s, func(tx *Tx) ([]Message, error) { m, _, err := tx.Find(Filter{}, page, 2); return m, err })
+	if len(rest) != 2 || !strings.HasPrefix(rest[0].Text, "two") {
+		t.Errorf("the next page is %v", rest)
+	}
+}
+
+// A find that looks far back does so in stretches, and comes to an end.
+func TestFindIsBounded(t *testing.T) {
+	s := open(t, newProfile(t))
+	bob := addContact(t, s, "Bob", nil)
+	first := at(t, s, 1, Message{Contact: bob.ID, Text: "the only one", Outgoing: true})
+	update(t, s, func(tx *Tx) error {
+		return tx.exec(`UPDATE sqlite_sequence SET seq = seq + ?`, 3*Stretch)
+	})
+	last := at(t, s, 2, Message{Contact: bob.ID, Text: "far away"})
+	if last.Seq < 3*Stretch {
+		t.Skip("sequence numbers cannot be skipped here")
+	}
+	calls := 0
+	var found []Message
+	for next := int64(math.MaxInt64); next > 0; calls++ {
+		found = append(found, view(t, s, func(tx *Tx) (m []Message, err error) {
+			m, next, err = tx.Find(Filter{Side: Ours}, next, 10)
+			return m, err
+		})...)
+	}
+	if calls < 4 || calls > 5 || len(found) != 1 || found[0].ID != first.ID {
+		t.Errorf("%d calls found %v", calls, found)
+	}
 }

@@ -345,7 +345,7 @@ func TestRotate(t *testing.T) {
 	check(s)
 	// Nothing is left that the old key opens.
 	sealed := view(t, s, func(tx *Tx) ([][]byte, error) {
-		return collect(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT session FROM contacts UNION ALL
+		return collect(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT session FROM contacts WHERE session IS NOT NULL UNION ALL
 			SELECT sealed FROM meta WHERE sealed IS NOT NULL UNION ALL SELECT secret FROM invites UNION ALL SELECT box FROM cells`)
 	})
 	if len(sealed) != 4 {

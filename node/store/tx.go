@@ -22,6 +22,8 @@ type Tx struct {
 	OutboxTable
 	OwnerTable
 	ResetTable
+	RoomTable
+	AppendTable
 
 	s      *Store
 	events bool // something was appended to the event log
@@ -35,6 +37,7 @@ func newTx(s *Store) *Tx {
 	tx.InboxTable, tx.GapTable, tx.OutboxTable = InboxTable{tx}, GapTable{tx}, OutboxTable{tx}
 	tx.EventTable, tx.InviteTable = EventTable{tx}, InviteTable{tx}
 	tx.OwnerTable, tx.ResetTable = OwnerTable{tx}, ResetTable{tx}
+	tx.RoomTable, tx.AppendTable = RoomTable{tx}, AppendTable{tx}
 	return tx
 }
 
@@ -229,6 +232,8 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 			err = stmt.BindBlob(i+1, v[:])
 		case ContentID:
 			err = stmt.BindBlob(i+1, v[:])
+		case MemberID:
+			err = stmt.BindBlob(i+1, v[:])
 		case time.Time:
 			err = stmt.BindInt64(i+1, toMicros(v))
 		default:
@@ -274,6 +279,10 @@ func (r Row) ID(col int) (id ID)     { copy(id[:], r.ColumnRawBlob(col)); return
 func (r Row) Content(col int) (c ContentID) {
 	copy(c[:], r.ColumnRawBlob(col))
 	return c
+}
+func (r Row) Member(col int) (m MemberID) {
+	copy(m[:], r.ColumnRawBlob(col))
+	return m
 }
 func (r Row) Tag(col int) (t Tag) { copy(t[:], r.ColumnRawBlob(col)); return t }
 

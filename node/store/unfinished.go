@@ -109,6 +109,9 @@ func sweepBeside(note string) error {
 	return remove(path)
 }
 
+// Full reports whether a file could not be written for want of room.
+func Full(err error) bool { return isFull(err) }
+
 func there(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -604,6 +604,19 @@ func TestApplicant(t *testing.T) {
 	if !reply(doors[0], Unreached, 2, nil) || !a.Unreached(r.d.Addresses[1], now) || a.Unreached(r.d.Addresses[0], now) {
 		t.Error("not told which address is not reached")
 	}
+	if a.Foreign(r.d.Addresses[1], now) || len(a.SeenFrom(now)) != 0 {
+		t.Error("seen by nobody")
+	}
+	from := netip.MustParseAddr("203.0.113.7")
+	lie := netip.MustParseAddr("2001:db8::7")
+	reply(doors[0], Unreached, 2, func(p *Reply) { p.Foreign, p.Source = 2, from })
+	if !a.Foreign(r.d.Addresses[1], now) || a.Foreign(r.d.Addresses[0], now) || !slices.Equal(a.SeenFrom(now), []netip.Addr{from}) {
+		t.Errorf("who is there, and where we come from: %v", a.SeenFrom(now))
+	}
+	reply(doors[2], Busy, 0, func(p *Reply) { p.Source = lie })
+	if len(a.SeenFrom(now)) != 0 || len(a.SeenFrom(now.Add(2*time.Hour))) != 0 {
+		t.Errorf("the word of one beside another: %v", a.SeenFrom(now))
+	}
 	if a.Unreached(r.d.Addresses[1], now.Add(2*time.Hour)) {
 		t.Error("never tried again")
 	}
@@ -635,7 +648,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(Knock{Nonce: 1, Raw: r.sign(f)}.Append(nil))
 	f.Add(Knock{Nonce: 1, Part: 3}.Append(nil))
 	f.Add(Reply{Nonce: 1, Verdict: Vouched, Voucher: n.Vouchers[0]}.Append(nil))
-	f.Add(Reply{Nonce: 1, Verdict: Unreached, Mask: 3}.Append(nil))
+	f.Add(Reply{Nonce: 1, Verdict: Unreached, Mask: 3, Foreign: 1, Source: netip.MustParseAddr("2001:db8::1")}.Append(nil))
 	f.Add(Testimony{Nonce: 1, Time: start, Standing: ReachedItself, Sequence: 9}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if n, err := ParseNews(b); err == nil && !bytes.Equal(n.Append(nil), b) {

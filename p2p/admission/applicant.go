@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -46,11 +47,15 @@ type door struct {
 	voucher Voucher
 	said    bool // there is a voucher
 	before  bool // it is of before this start: it counts, and is asked for once more
+
+	seen   netip.Addr // that our knock came from, by its word
+	seenAt time.Time
 }
 
 // A trial is the result of examiners at one of our addresses.
 type trial struct {
 	reached, failed time.Time
+	foreign         time.Time // another node answered
 }
 
 // Ask returns a knock for each of some doors that have no voucher for a descriptor,
@@ -143,6 +148,9 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 		return false
 	}
 
+	if p.Source.IsValid() {
+		d.seen, d.seenAt = p.Source, now
+	}
 	switch p.Verdict {
 	case Vouched:
 		if p.Voucher.Examiner != from || !p.Voucher.verify(d.sent) {
@@ -153,6 +161,15 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 	case Unreached:
 		d.said = false
 		a.tried(desc, 0, p.Mask, now)
+		for i, at := range desc.Addresses {
+			if t := a.failed[at]; p.Mask>>i&1 == 1 {
+				t.foreign = time.Time{}
+				if p.Foreign>>i&1 == 1 {
+					t.foreign = now
+				}
+				a.failed[at] = t
+			}
+		}
 	case Busy:
 		d.again = now.Add(busyAgain/2 + rand.N(busyAgain))
 		return false
@@ -197,6 +214,38 @@ func (a *Applicant) Unreached(at directory.Address, now time.Time) bool {
 	defer a.mu.Unlock()
 	t := a.failed[at]
 	return !t.failed.IsZero() && now.Sub(t.failed) < forgetAfter && now.Sub(t.reached) > forgetAfter
+}
+
+// Foreign reports whether an examiner has found another node at one of our addresses
+// lately.
+func (a *Applicant) Foreign(at directory.Address, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.failed[at]
+	return !t.foreign.IsZero() && now.Sub(t.foreign) < forgetAfter
+}
+
+// SeenFrom returns the addresses that examiners see us come from: those that two of them
+// say, or that the only one says. They could lie, all of them: it is for our owner, and
+// for nothing else.
+func (a *Applicant) SeenFrom(now time.Time) (all []netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	say := map[netip.Addr]int{}
+	doors := 0
+	for _, d := range a.doors {
+		if d.seen.IsValid() && now.Sub(d.seenAt) < forgetAfter {
+			say[d.seen]++
+			doors++
+		}
+	}
+	for at, n := range say {
+		if n >= min(2, doors) {
+			all = append(all, at)
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return all
 }
 
 // Reached reports whether an examiner has reached one of our addresses lately.

@@ -64,17 +64,31 @@ const (
 )
 
 // A Reply answers a knock. In a TypeVoucher frame it is nonce (8) ‖ verdict (1) ‖
-// mask (1), the addresses that did not answer, and after Vouched the voucher (101).
+// mask (1), the addresses that did not answer ‖ foreign (1), those of them at which
+// another node did ‖ source (16), the address that the knock came from, IPv4 as
+// ::ffff:0:0/96, zeros for none ‖ after Vouched the voucher (101).
+//
+// What was seen is for the owner's eyes: nothing is announced, dialled or believed by it.
 type Reply struct {
 	Nonce   uint64
 	Verdict Verdict
 	Mask    byte
+	Foreign byte
+	Source  netip.Addr
 	Voucher Voucher // if Verdict is Vouched
 }
 
+// replySize is the length of a reply without a voucher.
+const replySize = 27
+
 // Append appends the encoding.
 func (p Reply) Append(b []byte) []byte {
-	b = append(binary.BigEndian.AppendUint64(b, p.Nonce), byte(p.Verdict), p.Mask)
+	b = append(binary.BigEndian.AppendUint64(b, p.Nonce), byte(p.Verdict), p.Mask, p.Foreign)
+	var source [16]byte
+	if p.Source.IsValid() {
+		source = p.Source.As16()
+	}
+	b = append(b, source[:]...)
 	if p.Verdict == Vouched {
 		b = p.Voucher.Append(b)
 	}
@@ -83,13 +97,16 @@ func (p Reply) Append(b []byte) []byte {
 
 // ParseReply reads exactly one reply.
 func ParseReply(b []byte) (p Reply, err error) {
-	if len(b) < 10 || b[8] >= byte(verdicts) || b[9] >= 1<<directory.MaxAddresses {
+	if len(b) < replySize || b[8] >= byte(verdicts) || b[9] >= 1<<directory.MaxAddresses || b[10]&^b[9] != 0 {
 		return p, ErrKnock
 	}
-	p = Reply{Nonce: binary.BigEndian.Uint64(b), Verdict: Verdict(b[8]), Mask: b[9]}
+	p = Reply{Nonce: binary.BigEndian.Uint64(b), Verdict: Verdict(b[8]), Mask: b[9], Foreign: b[10]}
+	if source := [16]byte(b[11:replySize]); source != [16]byte{} {
+		p.Source = netip.AddrFrom16(source).Unmap()
+	}
 	if p.Verdict == Vouched {
-		p.Voucher, err = ParseVoucher(b[10:])
-	} else if len(b) != 10 {
+		p.Voucher, err = ParseVoucher(b[replySize:])
+	} else if len(b) != replySize {
 		err = ErrKnock
 	}
 	return p, err

@@ -21,8 +21,9 @@ import (
 	"starling/p2p/virtualtime"
 )
 
-// TestFirstBytesAreKnown: a watcher of a line knows libp2p by its first bytes.
-func TestFirstBytesAreKnown(t *testing.T) {
+// TestNoMarkers: a client begins as a browser does, at whatever address it was sent to,
+// and none of its bytes has a word of libp2p's or of ours.
+func TestNoMarkers(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -54,12 +55,21 @@ func TestFirstBytesAreKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	first := make([]byte, 20)
+	first := make([]byte, 5)
 	if _, err := io.ReadFull(c, first); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(first), "/multistream/1.0.0") {
-		t.Errorf("the first bytes are %q: if they say nothing any more, so should THREATMODEL", first)
+	hello := make([]byte, int(first[3])<<8|int(first[4]))
+	if _, err := io.ReadFull(c, hello); err != nil {
+		t.Fatal(err)
+	}
+	if first[0] != 22 || hello[0] != 1 {
+		t.Errorf("the first bytes are %x %x, and no hello of TLS", first, hello[0])
+	}
+	for _, word := range []string{"multistream", "libp2p", "noise", "yamux", "starling", "/st/"} {
+		if strings.Contains(strings.ToLower(string(hello)), word) {
+			t.Errorf("%q is in the hello", word)
+		}
 	}
 }
 

@@ -22,6 +22,32 @@ var elsewhere = []netip.Prefix{
 	netip.MustParsePrefix("192.0.0.0/24"), // protocols of the IETF
 }
 
+// StandIns are addresses that stand for names of onion services, in this process alone:
+// the dialler turns one into the name that it stands for. Only the owner names them.
+var StandIns = netip.MustParsePrefix("fd87:d87e:eb43::/48")
+
+// An Address says where a node is dialled, and how: by the web transport, or by plain TCP
+// if the address says so. No address turns into one of the other kind: who has a web
+// address of a node does not speak to it without the disguise.
+type Address struct {
+	netip.AddrPort
+	Plain bool
+}
+
+// Web returns the address of the web transport at a port.
+func Web(a netip.AddrPort) Address { return Address{AddrPort: a} }
+
+// PlainName names plain TCP in a multiaddr: /ip4/192.0.2.1/tcp/4001/plain.
+const PlainName = "plain"
+
+// PlainCode is its number, of those that multicodec leaves to everybody.
+const PlainCode = 0x3000a7
+
+var (
+	_     = multiaddr.AddProtocol(multiaddr.Protocol{Name: PlainName, Code: PlainCode, VCode: multiaddr.CodeToVarint(PlainCode)})
+	plain = multiaddr.StringCast("/" + PlainName)
+)
+
 // Network returns the block of addresses that one hand is taken to hold: a /24
 // of IPv4, a /48 of IPv6.
 func Network(a netip.Addr) netip.Prefix {
@@ -39,7 +65,7 @@ func Public(a netip.AddrPort) bool {
 	if !valid(a) || slices.ContainsFunc(elsewhere, func(p netip.Prefix) bool { return p.Contains(a.Addr()) }) {
 		return false
 	}
-	return manet.IsPublicAddr(Multiaddr(a))
+	return manet.IsPublicAddr(Multiaddr(Web(a)))
 }
 
 // RelayPort reports whether a relay is dialled at a port from hearsay: a port of the
@@ -47,25 +73,46 @@ func Public(a netip.AddrPort) bool {
 // shell of third parties.
 func RelayPort(port uint16) bool { return port >= 1024 || port == 80 || port == 443 }
 
-func relayPort(a netip.AddrPort) bool { return RelayPort(a.Port()) }
+func relayPort(a Address) bool { return RelayPort(a.Port()) }
+
+// Valid reports whether an address could be that of a machine, somewhere.
+func Valid(a netip.AddrPort) bool { return valid(a) }
 
 func valid(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return a.IsValid() && ip.Zone() == "" && !ip.Is4In6() && !ip.IsUnspecified() && !ip.IsMulticast() && a.Port() != 0
 }
 
-// Multiaddr returns libp2p's form of a TCP address.
-func Multiaddr(a netip.AddrPort) multiaddr.Multiaddr {
-	m, err := manet.FromNetAddr(tcpAddr(a))
+// Multiaddr returns libp2p's form of an address.
+func Multiaddr(a Address) multiaddr.Multiaddr {
+	m, err := manet.FromNetAddr(tcpAddr(a.AddrPort))
 	if err != nil { // no such address passes valid
 		return nil
+	}
+	if a.Plain {
+		m = m.Encapsulate(plain)
 	}
 	return m
 }
 
-// AddrPort reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it. It asks nobody
-// the meaning of a name, as libp2p's own conversion does.
+// AddressOf reads /ip4/…/tcp/… or /ip6/…/tcp/… with nothing behind it, or /plain.
+func AddressOf(m multiaddr.Multiaddr) (Address, bool) {
+	isPlain := len(m) == 3 && m[2].Protocol().Code == PlainCode
+	if isPlain {
+		m = m[:2]
+	}
+	a, ok := addrPort(m)
+	return Address{a, isPlain}, ok
+}
+
+// AddrPort reads the IP address and port of what AddressOf reads. It asks nobody the
+// meaning of a name, as libp2p's own conversion does.
 func AddrPort(m multiaddr.Multiaddr) (netip.AddrPort, bool) {
+	a, ok := AddressOf(m)
+	return a.AddrPort, ok
+}
+
+func addrPort(m multiaddr.Multiaddr) (netip.AddrPort, bool) {
 	if len(m) != 2 || m[1].Protocol().Code != multiaddr.P_TCP {
 		return netip.AddrPort{}, false
 	}

@@ -35,7 +35,6 @@ import (
 	"cmp"
 	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -106,12 +105,12 @@ type Config struct {
 	AllowPrivate bool
 	// Listed returns the signed addresses of a node: of any relay of the
 	// directory for a relay, of its guards for a client. Nil lists nobody.
-	Listed func(wire.NodeID) []netip.AddrPort
+	Listed func(wire.NodeID) []Address
 	// Settled reports whether a client knows relays, so that links name none
 	// any more. Nil is never.
 	Settled func() bool
 	// Own returns the addresses of this node. Nil is none.
-	Own func() []netip.AddrPort
+	Own func() []Address
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -125,7 +124,7 @@ type Book struct {
 	heard   map[wire.NodeID]*entry // candidates
 	reached map[wire.NodeID]answer
 	permits map[*Permit]struct{}
-	open    map[wire.NodeID]map[netip.AddrPort]int // by how many of them
+	open    map[wire.NodeID]map[Address]int // by how many of them
 	meter   meter
 	checks  meter // of nodes that we look for because others vouch for them
 	homes   meter // of nodes that come from the address they name
@@ -134,12 +133,12 @@ type Book struct {
 // An entry is one node and the claims about it.
 type entry struct {
 	source Source
-	addrs  []netip.AddrPort
+	addrs  []Address
 }
 
 // An answer is where a node last answered with its key, and when.
 type answer struct {
-	addr netip.AddrPort
+	addr Address
 	at   time.Time
 }
 
@@ -154,7 +153,7 @@ func New(cfg Config) *Book {
 		heard:   map[wire.NodeID]*entry{},
 		reached: map[wire.NodeID]answer{},
 		permits: map[*Permit]struct{}{},
-		open:    map[wire.NodeID]map[netip.AddrPort]int{},
+		open:    map[wire.NodeID]map[Address]int{},
 		meter:   newMeter(Network),
 		checks:  newMeter(Network),
 		homes:   newMeter(limits.Host), // a neighbour uses up nobody's
@@ -164,11 +163,11 @@ func New(cfg Config) *Book {
 // Name writes down where the owner, a link that the owner pasted, or the
 // directory of an earlier start says a node is. The last word of the higher source stands. It reports whether the
 // book took it.
-func (b *Book) Name(id wire.NodeID, source Source, addrs ...netip.AddrPort) bool {
+func (b *Book) Name(id wire.NodeID, source Source, addrs ...Address) bool {
 	if source != Owner && source != Remembered && source != Local && source != Pasted {
 		return false
 	}
-	addrs = b.usable(addrs)
+	addrs = b.worth(addrs, source)
 	if len(addrs) == 0 {
 		return false
 	}
@@ -186,6 +185,15 @@ func (b *Book) Name(id wire.NodeID, source Source, addrs ...netip.AddrPort) bool
 	}
 	b.named[id] = &entry{source, addrs}
 	return true
+}
+
+// Forget takes back the word of a source on a node.
+func (b *Book) Forget(id wire.NodeID, source Source) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.named[id]; e != nil && e.source == source {
+		delete(b.named, id)
+	}
 }
 
 // count returns how many nodes a source has named.
@@ -211,12 +219,12 @@ func (b *Book) dropBelow(source, least Source) bool {
 
 // Hear writes down a claim about the addresses of a node, and reports whether the book
 // took it: a client never does, and a relay only addresses that it may ever dial.
-func (b *Book) Hear(id wire.NodeID, addrs ...netip.AddrPort) bool {
+func (b *Book) Hear(id wire.NodeID, addrs ...Address) bool {
 	if b.cfg.Role != Relay {
 		return false
 	}
 	own := b.own()
-	addrs = slices.DeleteFunc(b.usable(addrs), func(a netip.AddrPort) bool { return !relayPort(a) || b.ours(own, a) })
+	addrs = slices.DeleteFunc(b.usable(addrs), func(a Address) bool { return !relayPort(a) || b.ours(own, a) })
 	if len(addrs) == 0 {
 		return false
 	}
@@ -229,7 +237,7 @@ func (b *Book) Hear(id wire.NodeID, addrs ...netip.AddrPort) bool {
 }
 
 // makeRoom forgets a random candidate of a full network, or of a full book.
-func (b *Book) makeRoom(a netip.AddrPort) {
+func (b *Book) makeRoom(a Address) {
 	here := Network(a.Addr())
 	var neighbours []wire.NodeID
 	if !b.cfg.AllowPrivate {
@@ -279,7 +287,7 @@ func (b *Book) Named() []wire.NodeID {
 
 // Reached returns when a node last answered a dial with its key, and zero if
 // that is not known.
-func (b *Book) Reached(id wire.NodeID) (netip.AddrPort, time.Time) {
+func (b *Book) Reached(id wire.NodeID) (Address, time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.reached[id]
@@ -288,25 +296,38 @@ func (b *Book) Reached(id wire.NodeID) (netip.AddrPort, time.Time) {
 
 // Signed returns the signed addresses of a node that stands in our directory, at ports of
 // relays.
-func (b *Book) Signed(id wire.NodeID) []netip.AddrPort {
+func (b *Book) Signed(id wire.NodeID) []Address {
 	if b.cfg.Listed == nil {
 		return nil
 	}
-	return b.usable(slices.DeleteFunc(slices.Clone(b.cfg.Listed(id)), func(a netip.AddrPort) bool { return !relayPort(a) }))
+	return b.usable(slices.DeleteFunc(slices.Clone(b.cfg.Listed(id)), func(a Address) bool { return !relayPort(a) }))
+}
+
+// worth keeps the addresses that a source may name: of the owner those that stand for
+// names, too.
+func (b *Book) worth(addrs []Address, source Source) []Address {
+	var names []Address
+	for _, a := range addrs {
+		if source == Owner && StandIns.Contains(a.Addr()) && !b.cfg.AllowPrivate {
+			names = append(names, a)
+		}
+	}
+	all := append(names, b.usable(addrs)...)
+	return all[:min(len(all), MaxAddresses)]
 }
 
 // usable keeps the addresses that could be dialled by anybody.
-func (b *Book) usable(addrs []netip.AddrPort) []netip.AddrPort {
-	var keep []netip.AddrPort
+func (b *Book) usable(addrs []Address) []Address {
+	var keep []Address
 	for _, a := range addrs {
-		if len(keep) < MaxAddresses && (Public(a) || b.cfg.AllowPrivate && valid(a)) && !slices.Contains(keep, a) {
+		if len(keep) < MaxAddresses && (Public(a.AddrPort) || b.cfg.AllowPrivate && valid(a.AddrPort)) && !slices.Contains(keep, a) {
 			keep = append(keep, a)
 		}
 	}
 	return keep
 }
 
-func (b *Book) own() []netip.AddrPort {
+func (b *Book) own() []Address {
 	if b.cfg.Own == nil {
 		return nil
 	}
@@ -315,9 +336,9 @@ func (b *Book) own() []netip.AddrPort {
 
 // ours reports whether an address leads back to this machine: to one of its addresses,
 // at any port.
-func (b *Book) ours(own []netip.AddrPort, a netip.AddrPort) bool {
-	return slices.ContainsFunc(own, func(o netip.AddrPort) bool {
-		return o == a || !b.cfg.AllowPrivate && o.Addr() == a.Addr()
+func (b *Book) ours(own []Address, a Address) bool {
+	return slices.ContainsFunc(own, func(o Address) bool {
+		return o.AddrPort == a.AddrPort || !b.cfg.AllowPrivate && o.Addr() == a.Addr()
 	})
 }
 
@@ -325,8 +346,8 @@ func (b *Book) settled() bool { return b.cfg.Settled != nil && b.cfg.Settled() }
 
 // order puts addresses in the order in which they are tried: where the node
 // last answered, then IPv6 and IPv4 in turns (RFC 8305, section 4).
-func order(addrs []netip.AddrPort, last netip.AddrPort) []netip.AddrPort {
-	var six, four, all []netip.AddrPort
+func order(addrs []Address, last Address) []Address {
+	var six, four, all []Address
 	for _, a := range addrs {
 		switch {
 		case a == last:

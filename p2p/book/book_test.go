@@ -18,7 +18,7 @@ func id(n int) (id wire.NodeID) {
 	return id
 }
 
-func at(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+func at(s string) book.Address { return book.Web(netip.MustParseAddrPort(s)) }
 
 // clock is a clock that tests turn.
 type clock struct{ time.Time }
@@ -61,9 +61,9 @@ func TestWhoMayBeDialled(t *testing.T) {
 		{"relay, link", book.Relay, book.Pasted, false, true, book.Candidate},
 		{"relay, candidate", book.Relay, book.Candidate, false, true, book.Candidate},
 	} {
-		b := book.New(book.Config{Role: c.role, Settled: func() bool { return c.settled }, Listed: func(wire.NodeID) []netip.AddrPort {
+		b := book.New(book.Config{Role: c.role, Settled: func() bool { return c.settled }, Listed: func(wire.NodeID) []book.Address {
 			if c.source == book.Listed {
-				return []netip.AddrPort{addr}
+				return []book.Address{addr}
 			}
 			return nil
 		}})
@@ -102,7 +102,7 @@ func TestWhoMayBeDialled(t *testing.T) {
 // than it says is in no book.
 func TestNotPublic(t *testing.T) {
 	own := at("7.7.7.7:4001")
-	b, _ := relay(func(c *book.Config) { c.Own = func() []netip.AddrPort { return []netip.AddrPort{own} } })
+	b, _ := relay(func(c *book.Config) { c.Own = func() []book.Address { return []book.Address{own} } })
 	for i, s := range []string{
 		"127.0.0.1:9999", "10.0.0.1:1", "192.168.1.1:22", "169.254.169.254:80", "100.64.0.1:1", "0.0.0.0:1", "255.255.255.255:9", "224.0.0.251:5353",
 		"[::1]:1", "[fe80::1]:1", "[fd00::1]:1", "[ff02::fb]:5353", "[::ffff:9.9.9.9]:80", "[64:ff9b::7f00:1]:1", "[2002:7f00:1::]:1", "[2001:0:5:6::]:1",
@@ -121,10 +121,10 @@ func TestNotPublic(t *testing.T) {
 			t.Errorf("the owner may name %s", s)
 		}
 	}
-	if b.Hear(id(1), netip.AddrPort{}) {
+	if b.Hear(id(1), book.Address{}) {
 		t.Error("nothing is taken")
 	}
-	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Own: func() []netip.AddrPort { return []netip.AddrPort{at("127.0.0.1:1")} }})
+	lan := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Own: func() []book.Address { return []book.Address{at("127.0.0.1:1")} }})
 	if !lan.Hear(id(1), at("127.0.0.1:9999")) || lan.Hear(id(2), at("127.0.0.1:1")) {
 		t.Error("with private addresses allowed, another port of this machine is another relay, ours is not")
 	}
@@ -161,14 +161,14 @@ func TestHomeIsCountedApart(t *testing.T) {
 	if p, err := b.OpenAt(id(999), at("9.9.9.9:4001"), book.Checked); err != nil {
 		t.Errorf("our own check waits for what others point at: %v", err)
 	} else {
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 	}
 	mine := at("9.9.9.9:4001")
 	p, err := b.OpenAt(id(1000), mine, book.Home)
 	if err != nil {
 		t.Fatalf("others have used up the turn of 9.9.9.9: %v", err)
 	}
-	p.Done(netip.AddrPort{})
+	p.Done(book.Address{})
 	for i := range 10 {
 		if _, err := b.OpenAt(id(1000+i), mine, book.Home); !errors.Is(err, book.ErrSpent) {
 			t.Errorf("at once again: %v", err)
@@ -178,7 +178,7 @@ func TestHomeIsCountedApart(t *testing.T) {
 	for i := range 100 {
 		if p, err := b.OpenAt(id(2000+i), at(fmt.Sprintf("9.9.9.9:%d", 5000+i)), book.Home); err == nil {
 			n++
-			p.Done(netip.AddrPort{})
+			p.Done(book.Address{})
 		}
 		clock.Time = clock.Add(time.Second)
 	}
@@ -191,7 +191,7 @@ func TestHomeIsCountedApart(t *testing.T) {
 			t.Errorf("the turn of %s is used up: %v", neighbour, err)
 			continue
 		}
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 	}
 }
 
@@ -215,7 +215,7 @@ func TestRelayPorts(t *testing.T) {
 				}
 			}
 			for _, role := range []book.Role{book.Client, book.Relay} {
-				listing := book.New(book.Config{Role: role, Listed: func(wire.NodeID) []netip.AddrPort { return []netip.AddrPort{a} }})
+				listing := book.New(book.Config{Role: role, Listed: func(wire.NodeID) []book.Address { return []book.Address{a} }})
 				if _, err := listing.Open(n); !errors.Is(err, book.ErrNoAddress) {
 					t.Errorf("role %d may dial %v by the word of its list: %v", role, a, err)
 				}
@@ -229,7 +229,7 @@ func TestRelayPorts(t *testing.T) {
 			if err != nil {
 				t.Fatalf("the owner may not name %v: %v", a, err)
 			}
-			p.Done(netip.AddrPort{})
+			p.Done(book.Address{})
 		}
 	}
 	for i, port := range []int{80, 443, 1024, 4001, 65535} {
@@ -245,10 +245,10 @@ func TestOnlyTheAddressesThatFit(t *testing.T) {
 	b, _ := relay(nil)
 	b.Hear(id(1), at("127.0.0.1:1"), at("9.9.9.9:80"), at("9.9.9.9:80"), at("10.0.0.1:1"))
 	p, err := b.Open(id(1))
-	if err != nil || !slices.Equal(p.Addrs(), []netip.AddrPort{at("9.9.9.9:80")}) {
+	if err != nil || !slices.Equal(p.Addrs(), []book.Address{at("9.9.9.9:80")}) {
 		t.Errorf("%v, %v", p, err)
 	}
-	many := make([]netip.AddrPort, 100)
+	many := make([]book.Address, 100)
 	for i := range many {
 		many[i] = at(fmt.Sprintf("5.6.%d.8:4001", i))
 	}
@@ -269,7 +269,7 @@ func TestCandidateOnce(t *testing.T) {
 		b.Hear(id(i), victim)
 		if p, err := b.Open(id(i)); err == nil {
 			dials++
-			p.Done(netip.AddrPort{})
+			p.Done(book.Address{})
 			if slices.Contains(b.Candidates(), id(i)) {
 				t.Fatal("not forgotten")
 			}
@@ -321,7 +321,7 @@ func TestCandidateRates(t *testing.T) {
 		for i := range 50 {
 			if p := open(1000*s+i, fmt.Sprintf("20.%d.%d.1:4001", s, i)); p != nil {
 				perSecond++
-				p.Done(netip.AddrPort{})
+				p.Done(book.Address{})
 			}
 		}
 		clock.Time = clock.Add(time.Second)
@@ -340,13 +340,13 @@ func TestCandidateRates(t *testing.T) {
 		t.Errorf("%d under way", len(underWay))
 	}
 	for _, p := range underWay {
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 	}
 	hour := 0
 	for i := range 200 {
 		if p := open(30_000+i, fmt.Sprintf("22.1.1.%d:4001", i)); p != nil {
 			hour++
-			p.Done(netip.AddrPort{})
+			p.Done(book.Address{})
 		}
 		clock.Time = clock.Add(10 * time.Second)
 	}
@@ -360,7 +360,7 @@ func TestCandidateRates(t *testing.T) {
 		lan.Hear(id(i), at("127.0.0.1:4001"))
 		if p, err := lan.Open(id(i)); err == nil {
 			n++
-			p.Done(netip.AddrPort{})
+			p.Done(book.Address{})
 		}
 	}
 	if n != book.CandidatesBurst {
@@ -402,12 +402,12 @@ func TestCandidatesBounded(t *testing.T) {
 // TestOrder: where it last answered, then both families in turns.
 func TestOrder(t *testing.T) {
 	four1, four2, six1, six2 := at("5.6.7.8:4001"), at("5.6.7.9:4001"), at("[2400::1]:4001"), at("[2400::2]:4001")
-	for _, c := range []struct{ listed, want []netip.AddrPort }{
-		{[]netip.AddrPort{four1, six1}, []netip.AddrPort{six1, four1}},
-		{[]netip.AddrPort{six1, six2, four1, four2}, []netip.AddrPort{six1, four1, six2, four2}},
-		{[]netip.AddrPort{four1}, []netip.AddrPort{four1}},
+	for _, c := range []struct{ listed, want []book.Address }{
+		{[]book.Address{four1, six1}, []book.Address{six1, four1}},
+		{[]book.Address{six1, six2, four1, four2}, []book.Address{six1, four1, six2, four2}},
+		{[]book.Address{four1}, []book.Address{four1}},
 	} {
-		b, _ := relay(func(cfg *book.Config) { cfg.Listed = func(wire.NodeID) []netip.AddrPort { return c.listed } })
+		b, _ := relay(func(cfg *book.Config) { cfg.Listed = func(wire.NodeID) []book.Address { return c.listed } })
 		p, err := b.Open(id(1))
 		if err != nil || !slices.Equal(p.Addrs(), c.want) {
 			t.Errorf("%v: %v, %v", c.listed, p.Addrs(), err)

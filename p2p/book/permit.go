@@ -14,7 +14,7 @@ type Permit struct {
 	book   *Book
 	id     wire.NodeID
 	source Source
-	addrs  []netip.AddrPort
+	addrs  []Address
 	meter  *meter // that counts it, if it is a candidate's
 	why    Reason
 	done   bool
@@ -24,7 +24,7 @@ type Permit struct {
 func (p *Permit) ID() wire.NodeID { return p.id }
 
 // Addrs returns where, in the order in which to try.
-func (p *Permit) Addrs() []netip.AddrPort { return slices.Clone(p.addrs) }
+func (p *Permit) Addrs() []Address { return slices.Clone(p.addrs) }
 
 // Source returns the source of the address.
 func (p *Permit) Source() Source { return p.source }
@@ -37,12 +37,14 @@ func (b *Book) Open(id wire.NodeID) (*Permit, error) {
 	addrs, source := b.choose(id, listed, settled)
 
 	// Nobody may point us at ourselves, not even in a signed list.
-	addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return slices.Contains(own, a) })
+	addrs = slices.DeleteFunc(addrs, func(a Address) bool {
+		return slices.ContainsFunc(own, func(o Address) bool { return o.AddrPort == a.AddrPort })
+	})
 	if source == Candidate {
-		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return b.ours(own, a) })
+		addrs = slices.DeleteFunc(addrs, func(a Address) bool { return b.ours(own, a) })
 	}
 	if source != Owner { // who is listed at one is left out by Signed
-		addrs = slices.DeleteFunc(addrs, func(a netip.AddrPort) bool { return !relayPort(a) })
+		addrs = slices.DeleteFunc(addrs, func(a Address) bool { return !relayPort(a) })
 	}
 
 	if len(addrs) == 0 {
@@ -79,8 +81,8 @@ const (
 // it is there: by the rules of candidates, even if it is listed. Checks are counted
 // apart, and so are dials home, which nobody else can aim: no third party uses up their
 // turns.
-func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, why Reason) (*Permit, error) {
-	if b.cfg.Role != Relay || len(b.usable([]netip.AddrPort{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
+func (b *Book) OpenAt(id wire.NodeID, a Address, why Reason) (*Permit, error) {
+	if b.cfg.Role != Relay || len(b.usable([]Address{a})) == 0 || !relayPort(a) || b.ours(b.own(), a) {
 		return nil, ErrNoAddress
 	}
 	b.mu.Lock()
@@ -95,7 +97,7 @@ func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, why Reason) (*Permit, er
 	if !b.cfg.AllowPrivate && m.spent(a, now) {
 		return nil, ErrSpent
 	}
-	addrs := m.take([]netip.AddrPort{a}, now, !b.cfg.AllowPrivate, why)
+	addrs := m.take([]Address{a}, now, !b.cfg.AllowPrivate, why)
 	if len(addrs) == 0 {
 		return nil, ErrLater
 	}
@@ -105,10 +107,10 @@ func (b *Book) OpenAt(id wire.NodeID, a netip.AddrPort, why Reason) (*Permit, er
 }
 
 // permit opens the gate. The caller holds the lock.
-func (b *Book) permit(id wire.NodeID, source Source, addrs []netip.AddrPort) *Permit {
+func (b *Book) permit(id wire.NodeID, source Source, addrs []Address) *Permit {
 	gate := b.open[id]
 	if gate == nil {
-		gate = map[netip.AddrPort]int{}
+		gate = map[Address]int{}
 		b.open[id] = gate
 	}
 	for _, a := range addrs {
@@ -120,20 +122,20 @@ func (b *Book) permit(id wire.NodeID, source Source, addrs []netip.AddrPort) *Pe
 }
 
 // Order sorts addresses of one node as its permit has them.
-func (b *Book) Order(addrs []netip.AddrPort) []netip.AddrPort {
+func (b *Book) Order(addrs []Address) []Address {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for p := range b.permits {
-		if !slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return !slices.Contains(p.addrs, a) }) {
-			return slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.AddrPort) bool { return !slices.Contains(addrs, a) })
+		if !slices.ContainsFunc(addrs, func(a Address) bool { return !slices.Contains(p.addrs, a) }) {
+			return slices.DeleteFunc(slices.Clone(p.addrs), func(a Address) bool { return !slices.Contains(addrs, a) })
 		}
 	}
-	return order(addrs, netip.AddrPort{})
+	return order(addrs, Address{})
 }
 
 // choose returns the addresses of the best source. Addresses from the owner and
 // from the list are tried together.
-func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]netip.AddrPort, Source) {
+func (b *Book) choose(id wire.NodeID, listed []Address, settled bool) ([]Address, Source) {
 	named, heard := b.named[id], b.heard[id]
 
 	switch {
@@ -164,7 +166,7 @@ func (b *Book) choose(id wire.NodeID, listed []netip.AddrPort, settled bool) ([]
 }
 
 // May reports whether a permit is open for a node at an address. The gate asks it.
-func (b *Book) May(id wire.NodeID, a netip.AddrPort) bool {
+func (b *Book) May(id wire.NodeID, a Address) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.open[id][a] > 0
@@ -172,10 +174,10 @@ func (b *Book) May(id wire.NodeID, a netip.AddrPort) bool {
 
 // Opened returns the open addresses of a node, in no order: the peerstore shows those
 // to libp2p.
-func (b *Book) Opened(id wire.NodeID) []netip.AddrPort {
+func (b *Book) Opened(id wire.NodeID) []Address {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var all []netip.AddrPort
+	var all []Address
 	for a := range b.open[id] {
 		all = append(all, a)
 	}
@@ -184,7 +186,7 @@ func (b *Book) Opened(id wire.NodeID) []netip.AddrPort {
 
 // Done gives the permit back, and says where the node answered with its key: a
 // zero address if it did not. A candidate that did not is forgotten.
-func (p *Permit) Done(reached netip.AddrPort) {
+func (p *Permit) Done(reached Address) {
 	b := p.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -216,7 +218,7 @@ func (p *Permit) Unknown() {
 	defer b.mu.Unlock()
 	if p.close() && p.source == Candidate {
 		for _, a := range p.addrs {
-			delete(p.meter.dialled, a)
+			delete(p.meter.dialled, a.AddrPort)
 		}
 	}
 }
@@ -262,7 +264,7 @@ func newMeter(block func(netip.Addr) netip.Prefix) meter {
 
 // take returns the addresses of one candidate that may be dialled now, and
 // counts them. The permit must be ended unless there are none.
-func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why Reason) (may []netip.AddrPort) {
+func (m *meter) take(addrs []Address, now time.Time, byNetwork bool, why Reason) (may []Address) {
 	if m.filled.IsZero() || now.Before(m.filled) {
 		m.filled = now
 	}
@@ -284,11 +286,11 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why 
 		}
 		if byNetwork {
 			n := m.block(a.Addr())
-			_, again := m.dialled[a]
+			_, again := m.dialled[a.AddrPort]
 			if again || len(m.networks[n]) >= CandidatesPerHour {
 				continue
 			}
-			m.dialled[a] = now
+			m.dialled[a.AddrPort] = now
 			m.networks[n] = append(m.networks[n], now)
 		}
 		m.tokens--
@@ -302,9 +304,9 @@ func (m *meter) take(addrs []netip.AddrPort, now time.Time, byNetwork bool, why 
 }
 
 // spent reports whether an address, or its network, has had its dials for now.
-func (m *meter) spent(a netip.AddrPort, now time.Time) bool {
+func (m *meter) spent(a Address, now time.Time) bool {
 	m.sweep(now)
-	_, again := m.dialled[a]
+	_, again := m.dialled[a.AddrPort]
 	return again || len(m.networks[m.block(a.Addr())]) >= CandidatesPerHour
 }
 

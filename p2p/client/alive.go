@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -113,24 +114,34 @@ func (c *Client) due(id NodeID, sent time.Time) {
 	})
 }
 
-// probe asks a guard for its list, and closes the connection if no frame comes. wait
-// is how long it has; 0 is as long as a page may take.
+// probe asks a guard whether it is there, and makes another connection if it is not. It asks
+// for the list, which also tells of mailboxes that have left; where the network freezes connections it asks
+// the line itself, which costs little. wait is how long it has; 0 is as long as a page may take.
 func (c *Client) probe(ctx context.Context, links *link.Links, id NodeID, wait time.Duration) {
 	began := time.Now()
+	answers, can := links.Answers(id, cmp.Or(wait, doubtAfter))
+	if !can {
+		c.lists.ask(ctx, id, wait)
+		answers = c.pulses.since(id, began)
+	}
+	if !answers && !c.pulses.since(id, began) && links.Connected(id) {
+		c.refused.Add("guard fell silent")
+		links.Renew(id)
+	}
+}
+
+// ask asks a guard for its list, or waits if somebody else has.
+func (ls *lists) ask(ctx context.Context, id NodeID, wait time.Duration) {
 	if wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
 	}
-	if err := c.lists.pull(ctx, id); errors.Is(err, errBusy) { // somebody else has asked
+	if err := ls.pull(ctx, id); errors.Is(err, errBusy) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(exchange.PageTimeout):
 		}
-	}
-	if !c.pulses.since(id, began) && links.Connected(id) {
-		c.refused.Add("guard fell silent")
-		links.Drop(id)
 	}
 }
 
@@ -175,7 +186,7 @@ func (c *Client) watchSystem(ctx context.Context, links *link.Links) error {
 	}
 }
 
-// woken tries all guards at once, and closes links over dead connections.
+// woken tries all guards at once, and moves links from dead connections.
 func (c *Client) woken(links *link.Links, e wake.Event) {
 	wait := changedWait
 	if e == wake.Resumed {

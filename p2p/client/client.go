@@ -8,6 +8,7 @@
 //	guards.go      the guards it is connected to
 //	requests.go    one packet, its answers, and the conclusions from their absence
 //	quotas.go      when packets may leave, as fast as a guard reads
+//	logs.go        entries of logs: append, follow, read
 //	status.go      whether a message can leave, and if not, why
 //	lists.go       the list of each relay, and the belief drawn from all
 //	looks.go       the times at which relays are asked for it
@@ -16,6 +17,9 @@
 //	alive.go       connections that are dead without a word, and wake-ups
 //	routes.go      the relays to choose a way from
 //	rendezvous.go  mailboxes that two people find without telling each other
+//	bridges.go     relays that are reached over bridges
+//	proxy.go       all connections over a proxy
+//	passage.go     what the network does to connections, and how each way in answered
 //	state.go       the state kept from one start to the next
 package client
 
@@ -37,8 +41,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"starling/p2p/book"
+	"starling/p2p/bridge"
 	"starling/p2p/clock"
 	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
 	"starling/p2p/discovery/lan"
 	"starling/p2p/guard"
 	"starling/p2p/host"
@@ -78,6 +84,8 @@ var (
 	ErrFull = errors.New("mailbox is full")
 	// ErrUnknownRelay: the relay is not in the directory, or has left.
 	ErrUnknownRelay = errors.New("relay is not known")
+	// ErrProxyLAN: the local network cannot be asked over a proxy.
+	ErrProxyLAN = errors.New("the local network is not asked beside a proxy")
 	// ErrSize: a box must have BoxSize bytes.
 	ErrSize = errors.New("box has a wrong size")
 )
@@ -101,6 +109,13 @@ type Config struct {
 	// Bootstrap are multiaddrs of relays, ending in /p2p/…, to ask for the
 	// list of relays when nothing better is known.
 	Bootstrap []string
+	// Bridges are links of bridges. Relays are reached over them: only so with
+	// OnlyBridges, and else where they are not reached themselves.
+	Bridges     []string
+	OnlyBridges bool
+	// Proxy is socks5://[USER:PASSWORD@]ADDRESS:PORT, empty for none. Nothing is dialled
+	// beside it, and nothing else is listened on, resolved or asked.
+	Proxy string
 	// AllowPrivate admits loopback and LAN relays and relaxes route diversity.
 	AllowPrivate bool
 	// LAN asks the local network for relays while no guard is connected. The
@@ -120,6 +135,11 @@ type Config struct {
 	// OnBox gets every box that a watch finds, at least once, one at a time.
 	// The box is found again until it is acknowledged.
 	OnBox func(mailbox NodeID, tag Tag, box []byte)
+	// OnEntry gets every entry that a follow finds, at least once, one at a time, in any
+	// order; it is found again until a Follow acknowledges it. OnEnd gets the end of a log
+	// when all that the mailbox has up to it was handed out. key is that of the follow.
+	OnEntry func(key string, mailbox NodeID, e LogEntry)
+	OnEnd   func(key string, mailbox NodeID, end LogEnd)
 	// OnChange is called, one call at a time, when Status may have changed.
 	OnChange func()
 	// Logger is nil for silence.
@@ -137,6 +157,8 @@ type Config struct {
 	// Wake brings, in a simulation, the events of the system; nil with Options is none.
 	// See package wake.
 	Wake <-chan wake.Event
+	// Place names the network that this computer is in; nil is package wake's.
+	Place func() string
 	// Clock is this computer's time of day; nil is time.Now. It simulates machines with
 	// a wrong clock.
 	Clock func() time.Time
@@ -163,6 +185,9 @@ type Client struct {
 	returns returns
 	far     far
 	doors   doors
+	passage *passage
+	ways    *bridge.Ways
+	line    *host.Line                 // all sockets
 	host    atomic.Pointer[host.Host]  // while Run runs
 	links   atomic.Pointer[link.Links] // while Run runs
 	replies *mix.Replies[*back]
@@ -255,6 +280,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		send: c.send, count: c.refused.Add, log: c.log, isGuard: c.isGuard, letGo: c.letGo,
 		m: map[NodeID]*opinion{},
 	}
+	c.lists.pay = exchange.Sparingly(func() bool { return !c.lists.convinced() })
 
 	network, err := settings.Text{
 		Bootstrap: cfg.Bootstrap, Source: cfg.Source, AllowPrivate: cfg.AllowPrivate, LAN: cfg.LAN,
@@ -272,13 +298,28 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 			return host.OwnFamilies(c.source, cfg.AllowPrivate)
 		}
 	}
+	own := c.cfg.Families
+	c.cfg.Families = func() host.Families {
+		if p, _ := c.line.Proxy(); p != nil || c.ways.Any() { // they have a way to all
+			return host.Families{Four: true, Six: true}
+		}
+		return own()
+	}
 	c.doors = doors{private: cfg.AllowPrivate, families: c.cfg.Families, m: map[NodeID]*door{}}
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
 		c.doors.add(h, book.Owner)
-		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
+		c.book.Name(h.ID, book.Owner, directory.ForBook(h.Addresses)...)
 	}
 
+	if err := newWays(c); err != nil {
+		return nil, err
+	}
+	if err := c.SetProxy(cfg.Proxy); err != nil {
+		return nil, err
+	}
+
+	c.passage = newPassage(c.book, placeOf(cfg), c.clock.Now, func() { pace.Kick(c.changed); pace.Kick(c.save) })
 	pins, trials, err := c.loadState(cfg.State)
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
@@ -297,6 +338,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if c.id, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
 		return nil, err
 	}
+	c.lists.self = c.id
 
 	c.replies = mix.NewReplies[*back](c.id, timing.replies, c.clock.Now)
 	c.watches = watch.New(watch.Config{
@@ -307,6 +349,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		Kept:     trials,
 		Keep:     c.keep(),
 		OnBox:    cfg.OnBox,
+		OnEntry:  cfg.OnEntry,
+		OnEnd:    cfg.OnEnd,
 		Count:    c.refused.Add,
 		Patience: c.patience(),
 		Retry:    timing.retryMin,
@@ -319,11 +363,12 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 // Run connects and works until ctx ends. It is called once and returns the
 // context's error, or why the host could not start.
 func (c *Client) Run(ctx context.Context) error {
-	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Source: c.source, Book: c.book, Options: c.cfg.Options})
+	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Sockets: c.line, Detour: c.ways.Detour, Disguise: c.passage, Book: c.book, Options: c.cfg.Options})
 	if err != nil {
 		return err
 	}
 	defer h.Close()
+	defer c.ways.Close()
 
 	links := link.New(link.Config{
 		Host:    h,
@@ -331,6 +376,7 @@ func (c *Client) Run(ctx context.Context) error {
 		Handle:  c.handle,
 		Count:   c.refused.Add,
 		Changed: c.linkChanged,
+		Network: c.passage,
 		Tap:     c.cfg.Tap,
 	})
 
@@ -349,7 +395,7 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.tell(ctx) })
 	if c.cfg.LAN {
 		g.Go(func() error {
-			return lan.Seek(ctx, c.log, func() bool { return c.Status().Ready }, c.metLAN)
+			return lan.Seek(ctx, c.log, func() bool { return !mayAskLAN(c) || c.Status().Ready }, c.metLAN)
 		})
 	}
 
@@ -413,11 +459,10 @@ func (c *Client) timeKnown() bool {
 	return sure
 }
 
-// Connections returns how many nodes the client is connected to, with a link or
-// without.
+// Connections returns how many connections the client has, with a link or without.
 func (c *Client) Connections() int {
-	if h := c.host.Load(); h != nil {
-		return len((*h).Network().Peers())
+	if l := c.links.Load(); l != nil {
+		return l.Connections()
 	}
 	return 0
 }
@@ -489,7 +534,7 @@ func (c *Client) Ack(key string, mailbox NodeID, tags ...Tag) { c.watches.Ack(ke
 // while no guard is connected: they are dialled again as any other contact.
 func (c *Client) metLAN(_ context.Context, relays []lan.Relay) (news bool) {
 	for _, r := range relays {
-		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{{AddrPort: r.Addr}}}
+		h := directory.Hint{ID: r.ID, Addresses: []directory.Address{directory.FromBook(book.Web(r.Addr))}}
 		if _, err := c.addDoor(h.Append(nil), book.Local); err != nil {
 			c.log.Debug("a relay of the local network is refused", "err", err)
 		}

@@ -77,7 +77,7 @@ func (c *Client) addDoor(b []byte, source book.Source) (NodeID, error) {
 	if err != nil {
 		return NodeID{}, err
 	}
-	c.book.Name(h.ID, source, directory.AddrPorts(h.Addresses)...)
+	c.book.Name(h.ID, source, directory.ForBook(h.Addresses)...)
 	c.doors.add(h, source)
 	pace.Kick(c.lonely)
 	return h.ID, nil
@@ -106,6 +106,13 @@ func (ds *doors) add(h directory.Hint, source book.Source) {
 	if old != nil || len(ds.m) < maxDoors {
 		ds.m[h.ID] = &door{hint: h, source: source}
 	}
+}
+
+// remove takes a door away.
+func (ds *doors) remove(id NodeID) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	delete(ds.m, id)
 }
 
 // makeLocal makes room for a door on the local network, at the cost of the one there that

@@ -24,7 +24,7 @@ func TestNoWayToIPv6(t *testing.T) {
 
 	for _, families := range []host.Families{{Four: true}, {Six: true}, {Four: true, Six: true}} {
 		fit := 0
-		for _, r := range guardsAmong(c.dir.Snapshot(), families) {
+		for _, r := range guardsAmong(c.dir.Snapshot(), families, false) {
 			if r.Fit {
 				fit++
 			}
@@ -45,7 +45,7 @@ func TestNoWayToIPv6(t *testing.T) {
 		}
 		h := directory.Hint{ID: NodeID{byte(n + 1)}, Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(at, 4001)}}}
 		c.doors.add(h, book.Owner)
-		c.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
+		c.book.Name(h.ID, book.Owner, directory.ForBook(h.Addresses)...)
 	}
 	tried := map[NodeID]bool{}
 	for range 2 {
@@ -70,7 +70,7 @@ func TestPorts(t *testing.T) {
 		other.Addresses = map[int][]directory.Address{0: d.Addresses, 1: append([]directory.Address{old}, d.Addresses...), 2: {old}}[i]
 		list.Relays = append(list.Relays, &other)
 	}
-	for i, r := range guardsAmong(&list, host.Families{Four: true}) {
+	for i, r := range guardsAmong(&list, host.Families{Four: true}, false) {
 		if r.Fit != (i < 2) || slices.ContainsFunc(r.Addresses, func(a directory.Address) bool { return a.Port() == 25 }) {
 			t.Errorf("%v: %+v", ids[i], r)
 		}

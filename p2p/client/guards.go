@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/sec"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multistream"
 
 	"starling/p2p/book"
@@ -50,6 +48,7 @@ type dials struct {
 	agreed   bool
 	families host.Families    // of this machine, at that time
 	open     map[NodeID]*dial // the last attempt of each
+	only     bool             // over bridges
 	up       bool             // all in use were connected at the last look
 }
 
@@ -66,14 +65,16 @@ func (d *dials) carryOut(ctx context.Context) time.Time {
 	families := c.cfg.Families()
 	peers := d.links.Peers()
 
+	only := c.ways.Only()
 	c.mu.Lock()
-	if snap != d.snap || agreed != d.agreed || families != d.families {
-		d.snap, d.agreed, d.families = snap, agreed, families
+	c.guards.Piped(only)
+	if snap != d.snap || agreed != d.agreed || families != d.families || only != d.only {
+		d.snap, d.agreed, d.families, d.only = snap, agreed, families, only
 		if len(snap.Relays) >= MinRelays {
-			c.guards.Relays(guardsAmong(snap, families), agreed)
+			c.guards.Relays(guardsAmong(snap, families, only), agreed)
 		}
 	}
-	c.guards.Links(func(id NodeID) (netip.AddrPort, bool) {
+	c.guards.Links(func(id NodeID) (book.Address, bool) {
 		at, _ := c.book.Reached(id)
 		return at, d.links.Connected(id)
 	}, now)
@@ -120,12 +121,13 @@ func (c *Client) knownTime() time.Time {
 
 // guardsAmong returns the relays that could be guards: those that this machine has a
 // way to. Young ones are fit for it only while the others are too few.
-func guardsAmong(snap *directory.Snapshot, families host.Families) []guard.Relay {
+// Over bridges it is one with an address of the web transport.
+func guardsAmong(snap *directory.Snapshot, families host.Families, only bool) []guard.Relay {
 	list := make([]guard.Relay, 0, len(snap.Relays))
-	young, weights, grown := snap.Young(), snap.Weights(), 0
+	young, weights, kin, grown := snap.Young(), snap.Weights(), snap.Families(), 0
 	for i, d := range snap.Relays {
-		fit := reaches(families, dialled(d.Addresses))
-		list = append(list, guard.Relay{ID: d.ID, Addresses: dialled(d.Addresses), Weight: weights[i], Fit: fit})
+		fit := reaches(families, dialled(d.Addresses)) && (!only || slices.ContainsFunc(d.Addresses, func(a directory.Address) bool { return a.Dialable() && a.Transport == directory.Web }))
+		list = append(list, guard.Relay{ID: d.ID, Addresses: dialled(d.Addresses), Weight: weights[i], Fit: fit, Kin: kin[d.ID]})
 		if fit && !young[i] {
 			grown++
 		}
@@ -147,13 +149,20 @@ func reaches(families host.Families, all []directory.Address) bool {
 	return slices.ContainsFunc(all, func(a directory.Address) bool { return a.Dialable() && families.Reach(a.Addr()) })
 }
 
+// pipedTimeout is how long an attempt over a bridge may take at least: two connections are
+// made one after the other.
+const pipedTimeout = 12 * time.Second
+
 // fewGrown is how many relays that are not young are enough to choose guards from.
 const fewGrown = 3
 
 // begin dials a guard, after the last attempt to do so has ended.
 func (d *dials) begin(ctx context.Context, it guard.Attempt) {
 	before := d.open[it.ID]
-	ctx, cancel := context.WithTimeout(ctx, it.Timeout)
+	if p, _ := d.c.line.Proxy(); p != nil || d.c.ways.Any() {
+		it.Timeout = max(it.Timeout, pipedTimeout)
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	now := &dial{cancel, make(chan struct{})}
 	d.open[it.ID] = now
 
@@ -164,12 +173,21 @@ func (d *dials) begin(ctx context.Context, it guard.Attempt) {
 			<-before.done
 		}
 
+		if wait := d.c.passage.Wait(it.ID); wait > 0 {
+			d.c.mu.Lock()
+			d.c.guards.Held(it.ID, wait)
+			d.c.mu.Unlock()
+		}
+		if d.c.passage.await(ctx, it.ID) != nil {
+			return // given up
+		}
+		ctx, end := context.WithTimeout(ctx, it.Timeout)
+		defer end()
 		err := d.links.Dial(ctx, it.ID)
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return // given up: nobody asks how it ended
 		}
 		if err != nil {
-			d.links.Drop(it.ID) // it may have taken the connection and refused the stream
 			d.c.mu.Lock()
 			d.c.guards.Failed(it.ID, result(err), time.Now())
 			d.c.mu.Unlock()
@@ -183,14 +201,10 @@ func (d *dials) begin(ctx context.Context, it guard.Attempt) {
 // result says how an attempt ended. Of several addresses the one that says most
 // counts.
 func result(err error) guard.Result {
-	var attempts []error
-	var d *swarm.DialError
-	if errors.As(err, &d) && len(d.DialErrors) > 0 {
-		for i := range d.DialErrors {
-			attempts = append(attempts, d.DialErrors[i].Cause)
-		}
-	} else {
-		attempts = []error{err}
+	attempts := []error{err}
+	var d *host.DialError
+	if errors.As(err, &d) && len(d.Tries) > 0 {
+		attempts = d.Unwrap()
 	}
 	best := guard.Unreachable
 	for _, err := range attempts {
@@ -253,11 +267,18 @@ func (c *Client) TryOthers() {
 }
 
 // guardAddresses returns where a guard is dialled just now: package guard says when it is
-// the turn of which address.
-func (c *Client) guardAddresses(id NodeID) []netip.AddrPort {
+// the turn of which address. A guard with a link is dialled where it answered, so that
+// the link goes on over another connection.
+func (c *Client) guardAddresses(id NodeID) []book.Address {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return directory.AddrPorts(c.guards.Dials(id))
+	dials, known := c.guards.Dials(id), slices.Contains(c.guards.Known(), id)
+	c.mu.Unlock()
+	if links := c.links.Load(); len(dials) == 0 && known && links != nil && links.Connected(id) {
+		if at, _ := c.book.Reached(id); at.IsValid() {
+			return []book.Address{at}
+		}
+	}
+	return directory.ForBook(dials)
 }
 
 // guardsUp returns the guards in use, the preferred first.

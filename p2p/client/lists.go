@@ -47,6 +47,8 @@ type opinion struct {
 // lists are the lists of sources and guards, each apart, and the belief drawn from
 // them.
 type lists struct {
+	self    NodeID
+	pay     func() bool          // whether to work for a list
 	dir     *directory.Directory // of the relays that are believed in
 	clock   *clock.Clock
 	private bool
@@ -78,7 +80,7 @@ func (ls *lists) opinion(id NodeID) *opinion {
 		v = &opinion{id: id}
 		v.dir = directory.New(directory.Config{AllowPrivate: ls.private, Now: v.now(ls.clock.Now)})
 		v.list = exchange.New(exchange.Config{
-			Directory: v.dir, Send: ls.send, Count: ls.count,
+			Directory: v.dir, Send: ls.send, Count: ls.count, Self: ls.self, Pay: ls.pay,
 			Heard: func(from wire.NodeID, at time.Time, asked time.Duration) {
 				v.said.Store(&at)
 				ls.clock.Hear(from, at, asked)

@@ -12,6 +12,7 @@ import (
 // keepList asks the guards for news of the list, in turns.
 func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 	few := 100 * time.Millisecond
+	failures := 0 // that followed each other
 
 	for {
 		wait := pace.Jitter(c.timing.list)
@@ -33,17 +34,20 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		all := c.hearAll.Swap(false)
 		for _, id := range c.toAsk(links) {
 			if err := c.lists.pull(ctx, id); err == nil {
+				failures = 0
 				if !all {
 					break
 				}
 			} else if ctx.Err() == nil {
+				failures = min(failures+1, mostFailures)
 				c.log.Debug("asking for the list of relays", "relay", id, "err", err)
 			}
 		}
 
-		// Failures ask for a look each; a minimum keeps that in bounds. While
-		// relays are few, looks come by the timer anyway.
-		pause := c.timing.listMin - time.Since(began)
+		// Failures ask for a look each; a minimum keeps that in bounds, and grows where
+		// looks fail as well: pages take the place of answers on a line that carries
+		// little. While relays are few, looks come by the timer anyway.
+		pause := c.timing.listMin<<failures - time.Since(began)
 		if len(c.dir.Snapshot().Relays) < MinRelays || pause <= 0 || c.untold() {
 			continue
 		}
@@ -54,6 +58,9 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		}
 	}
 }
+
+// mostFailures bounds the growth of the pause between looks: to two and a half minutes.
+const mostFailures = 5
 
 // toAsk returns the relays to ask for the list: guards, and sources that told theirs
 // before. Those asked longest ago come first.

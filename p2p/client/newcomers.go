@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	// firstSources is how many relays a newcomer asks at a time.
-	firstSources = 3
+	// firstSources is how many relays a newcomer asks at a time. One that takes longer than
+	// slowDoor keeps nobody from being asked, as long as there are no more than mostSources.
+	firstSources, mostSources = 3, 16
+	slowDoor                  = time.Second
 	// goOn is how long a newcomer waits for several sources when it has one.
 	goOn = 10 * time.Second
 	// oneFor is how long the word of one relay does before other doors are asked again.
@@ -99,10 +102,10 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	done := make(chan asking)
 	tried := c.told(links)
 	beside := map[NodeID][]directory.Address{} // under way, or told
-	under := 0
+	under, slow := 0, 0
 
 	knock := func() {
-		for under < firstSources && !c.lists.convinced() {
+		for under < min(firstSources+slow, mostSources) && !c.lists.convinced() {
 			h, ok := c.doors.next(tried, slices.Concat(slices.Collect(maps.Values(beside))...), c.knowsNobody())
 			if !ok {
 				return
@@ -112,6 +115,8 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 			go func() { done <- asking{h, c.askAtDoor(ctx, links, h)} }()
 		}
 	}
+	late := time.NewTicker(slowDoor)
+	defer late.Stop()
 
 	c.lists.wait(true)
 	defer c.lists.wait(false)
@@ -121,8 +126,11 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	knock()
 	for under > 0 {
 		select {
+		case <-late.C:
+			slow = under
 		case a := <-done:
 			under--
+			slow = min(slow, under)
 			if a.err != nil {
 				delete(beside, a.hint.ID)
 				if ctx.Err() == nil {
@@ -143,6 +151,9 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	}
 }
 
+// errLater: the relay was dialled a moment ago.
+var errLater = errors.New("dialled too often")
+
 // askAtDoor reads the list of a relay at its door. A relay that does not hand it out in time
 // is let go.
 func (c *Client) askAtDoor(ctx context.Context, links *link.Links, h directory.Hint) error {
@@ -150,6 +161,9 @@ func (c *Client) askAtDoor(ctx context.Context, links *link.Links, h directory.H
 	pace.Kick(c.changed)
 	defer pace.Kick(c.changed)
 	defer c.doors.at(h.ID, false)
+	if c.passage.Wait(h.ID) > 0 && !links.Connected(h.ID) {
+		return errLater
+	}
 	dialling, cancel := context.WithTimeout(ctx, doorWait)
 	err := links.Dial(dialling, h.ID)
 	cancel()

@@ -19,6 +19,11 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, watch.Record, error) {
 		return nil, watch.Record{}, err
 	}
 	c.guards = s.Guards
+	if len(s.Networks) > 0 {
+		if err := c.passage.Restore(s.Networks); err != nil {
+			return nil, watch.Record{}, err
+		}
+	}
 	c.lists.remember(s.Descriptors)
 	if c.cfg.OldState {
 		s.Trials = s.Trials.WithoutBoxes()
@@ -39,7 +44,7 @@ func (c *Client) saveState() {
 		return
 	}
 	trials, kept := c.watches.Record()
-	s := recall.State{Trials: trials, Pins: c.routes.Pins(), Descriptors: c.dir.Raw(recall.MaxDescriptors)}
+	s := recall.State{Trials: trials, Networks: c.passage.Append(nil), Pins: c.routes.Pins(), Descriptors: c.dir.Raw(recall.MaxDescriptors)}
 	c.mu.Lock()
 	s.Guards = c.guards
 	b := s.Append(nil)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"starling/p2p/bridge"
+	"starling/p2p/censor"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 )
@@ -48,6 +50,14 @@ type Status struct {
 	Unseated []NodeID
 	// Sources are relays that are no guards and asked for the list now.
 	Sources []SourceStatus
+	// Bridges are those of the owner; OnlyBridges: nothing else is dialled.
+	Bridges     []bridge.Status
+	OnlyBridges bool
+	Proxy       ProxyStatus
+	// Ways are the ways in that were tried, the last first, and how each answered.
+	Ways []Way
+	// Habits are what the network around this computer does to connections.
+	Habits censor.Habits
 	// Doubtful is how many of them are avoided, because nothing seems to come
 	// back over them.
 	Doubtful int
@@ -145,6 +155,9 @@ func (c *Client) Status() Status {
 	}
 	c.mu.Unlock()
 	s.Sources = c.doors.asked()
+	s.Ways, s.Habits = c.passage.tried(), c.passage.Habits()
+	s.Bridges, s.OnlyBridges = c.ways.Status(), c.ways.Only()
+	s.Proxy = proxied(c)
 
 	few := s.Relays < MinRelays
 	over := up // the guards that a route would begin with
@@ -155,6 +168,12 @@ func (c *Client) Status() Status {
 	switch {
 	case links == nil:
 		s.Reason = "not running"
+	case len(up) == 0 && s.Proxy.Fault != "":
+		s.Reason = string(s.Proxy.Fault)
+	case len(up) == 0 && s.OnlyBridges && len(s.Bridges) == 0:
+		s.Reason = "only bridges may be used, and there is none; add one with: starling bridge add LINK"
+	case len(up) == 0 && s.OnlyBridges && !anyUp(s.Bridges):
+		s.Reason = "no bridge answers"
 	case len(up) == 0 && s.Relays == 0 && c.doors.none() && len(known) == 0:
 		s.Reason = "knows no relay; add a bootstrap address or use an invite"
 	case s.Relays == 0 && c.lists.disagree():
@@ -173,6 +192,10 @@ func (c *Client) Status() Status {
 		s.Ready = true
 	}
 	return s
+}
+
+func anyUp(all []bridge.Status) bool {
+	return slices.ContainsFunc(all, func(b bridge.Status) bool { return b.Connected })
 }
 
 // addressText is one address, for people.

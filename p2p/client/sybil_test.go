@@ -35,7 +35,7 @@ func TestSybilShare(t *testing.T) {
 			bad[id] = d.Addresses[0].Addr().As4()[0] == 90
 		}
 		snap := c.routes.now()
-		guards := guardsAmong(snap, c.cfg.Families())
+		guards := guardsAmong(snap, c.cfg.Families(), false)
 		list := relayList(snap, nil)
 
 		took := map[string]int{}

@@ -17,10 +17,11 @@ import (
 // A Transport is how a relay is spoken to at an address.
 type Transport byte
 
-// Transports. Only TCP is dialled; the others are read, kept and passed on.
+// Transports. Onions, and web addresses with a host name, are read, kept and passed on,
+// and not dialled yet.
 const (
-	TCP Transport = iota
-	Web
+	Web Transport = iota
+	TCP           // plain
 	Onion
 )
 
@@ -54,14 +55,29 @@ type Address struct {
 	Onion          [onionSize]byte // the key of an onion
 }
 
-// AddressOf reads /ip4/…/tcp/… or /ip6/…/tcp/…, with nothing behind it.
+// AddressOf reads /ip4/…/tcp/… or /ip6/…/tcp/…: an address of the web transport, or of
+// plain TCP with /plain behind it.
 func AddressOf(m multiaddr.Multiaddr) (Address, error) {
-	ap, ok := book.AddrPort(m)
+	b, ok := book.AddressOf(m)
 	if !ok {
 		return Address{}, ErrAddress
 	}
-	a := Address{AddrPort: ap}
+	a := FromBook(b)
 	return a, a.check()
+}
+
+// FromBook returns an address as descriptors have it.
+func FromBook(b book.Address) Address {
+	a := Address{AddrPort: b.AddrPort}
+	if b.Plain {
+		a.Transport = TCP
+	}
+	return a
+}
+
+// Book returns an address that can be dialled as the address book has it.
+func (a Address) Book() book.Address {
+	return book.Address{AddrPort: a.AddrPort, Plain: a.Transport == TCP}
 }
 
 // check refuses an address at which nobody can listen, and one with another
@@ -104,7 +120,7 @@ func hostName(s string) bool {
 }
 
 // Dialable reports whether this program can dial the address.
-func (a Address) Dialable() bool { return a.Transport == TCP }
+func (a Address) Dialable() bool { return a.Transport == TCP || a.Transport == Web && a.Host == "" }
 
 // Dialable returns those addresses that can be dialled. Nobody has examined others, so
 // they are read and passed on, and no rule goes by them: a relay could say that it is
@@ -119,11 +135,7 @@ func (a Address) Multiaddr() multiaddr.Multiaddr {
 	if !a.Addr().IsValid() {
 		return nil
 	}
-	family := "ip4"
-	if a.Addr().Is6() {
-		family = "ip6"
-	}
-	return multiaddr.StringCast(fmt.Sprintf("/%s/%s/tcp/%d", family, a.Addr(), a.Port()))
+	return book.Multiaddr(a.Book())
 }
 
 // Multiaddrs returns the libp2p form of the addresses that can be dialled.
@@ -137,13 +149,12 @@ func Multiaddrs(addrs []Address) []multiaddr.Multiaddr {
 	return all
 }
 
-// AddrPorts returns the addresses that can be dialled as the address book has
-// them.
-func AddrPorts(addrs []Address) []netip.AddrPort {
-	var all []netip.AddrPort
+// ForBook returns the addresses that can be dialled as the address book has them.
+func ForBook(addrs []Address) []book.Address {
+	var all []book.Address
 	for _, a := range addrs {
 		if a.Dialable() {
-			all = append(all, a.AddrPort)
+			all = append(all, a.Book())
 		}
 	}
 	return all
@@ -203,9 +214,13 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 
 	size := 0 // of the IP address
 	switch kind {
-	case kindTCP4, kindWeb4:
+	case kindTCP4:
+		size, a.Transport = 4, TCP
+	case kindTCP6:
+		size, a.Transport = 16, TCP
+	case kindWeb4:
 		size = 4
-	case kindTCP6, kindWeb6:
+	case kindWeb6:
 		size = 16
 	case kindOnion:
 		a.Transport = Onion
@@ -220,7 +235,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 	ip, _ := netip.AddrFromSlice(body[:size])
 	a.AddrPort = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(body[size:]))
 	if kind == kindWeb4 || kind == kindWeb6 {
-		a.Transport, a.Host = Web, string(body[size+2:])
+		a.Host = string(body[size+2:])
 	} else if len(body) != size+2 {
 		return a, false, nil, ErrAddress
 	}

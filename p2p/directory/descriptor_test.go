@@ -165,14 +165,14 @@ func TestAddressKinds(t *testing.T) {
 	now := start
 	d := at(&now, false)
 	r := newRelay(t, 1)
-	r.d.Addresses = append(r.d.Addresses, onion(), web("a.example"), web(""))
-	r.d.Addresses[3].AddrPort = netip.MustParseAddrPort("[2a01:4f8::1]:443")
+	r.d.Addresses = append(r.d.Addresses, web(""), onion(), web("a.example"))
+	r.d.Addresses[1].AddrPort = netip.MustParseAddrPort("[2a01:4f8::1]:443")
 	raw := r.sign(t)
 	got, err := Parse(raw)
 	if err != nil || !reflect.DeepEqual(got.Addresses, r.d.Addresses) {
 		t.Fatalf("%+v: %v", got, err)
 	}
-	if m := Multiaddrs(got.Addresses); len(m) != 1 || m[0].String() != "/ip4/11.0.1.1/tcp/4001" {
+	if m := Multiaddrs(got.Addresses); len(m) != 2 || m[0].String() != "/ip4/11.0.1.1/tcp/4001" || m[1].String() != "/ip6/2a01:4f8::1/tcp/443" {
 		t.Errorf("dialled at %v", m)
 	}
 	h := got.Hint()
@@ -192,7 +192,7 @@ func TestAddressKinds(t *testing.T) {
 		t.Errorf("with a later kind: %+v: %v", got, err)
 	}
 	r.d.Sequence++
-	r.d.Addresses = r.d.Addresses[1:3]
+	r.d.Addresses = r.d.Addresses[2:4]
 	if err := d.Add(r.sign(t)); !errors.Is(err, ErrUndialled) {
 		t.Errorf("nothing to dial: %v", err)
 	}

@@ -13,18 +13,19 @@ import (
 // An asker asks for the relays that came after a stamp. A stamp counts the changes
 // of one directory since it was made; another directory, or the same after a
 // restart, is another instance and starts from 0. Request, the body of a
-// TypeListRequest frame, 57 or 2,113 bytes:
+// TypeListRequest frame, 65 or 2,121 bytes:
 //
 //	0   8   nonce, copied into the pages
 //	8   8   instance, 0 at first
 //	16  8   after
 //	24  32  digest of the asker's list
 //	56  1   how many pages to send at most, 1–32
+//	57  8   stamp (package exchange), or 0
 //
 // and, from the owner of much of a list, but not of this directory:
 //
-//	57  8    Unix seconds: only descriptors issued then or later; 0: all
-//	65  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
+//	65  8    Unix seconds: only descriptors issued then or later; 0: all
+//	73  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
 //	         (32) ‖ sequence (8) of the asker's descriptors of those; only those
 //	         descriptors are sent for which the sketches differ
 //
@@ -38,15 +39,16 @@ import (
 //	        1: last page, and the asker has all
 //	        2: last page of this answer; ask again
 //	        3: your digest is mine, nothing to send
-//	        4: you ask too much; ask another, or later
-//	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, to the end of the body
+//	        4: you ask too much; ask another, or later, or with a stamp
+//	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, to the end of the body;
+//	        in state 4 one byte, the bits of a stamp that helps, or 0 for none does
 //
 // Known is for how many minutes the answerer has reached that relay itself, at most
 // 65,534; 65,535 means that it has not, and others vouch for it. A page that is
 // followed by others has an entry. All numbers are big endian.
 
 const (
-	requestSize    = 8 + 8 + 8 + 32 + 1
+	requestSize    = 8 + 8 + 8 + 32 + 1 + 8
 	sketchSize     = 256 * 8
 	narrowSize     = requestSize + 8 + sketchSize
 	pageHeaderSize = 8 + 8 + 8 + 8 + 1
@@ -68,6 +70,7 @@ type Request struct {
 	After    uint64
 	Digest   [32]byte
 	Pages    byte
+	Stamp    uint64
 	// Narrow, if not nil, leaves out descriptors that the asker has from others.
 	Narrow *Narrow
 }
@@ -95,6 +98,7 @@ func (r Request) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, r.After)
 	b = append(b, r.Digest[:]...)
 	b = append(b, r.Pages)
+	b = binary.BigEndian.AppendUint64(b, r.Stamp)
 	if r.Narrow == nil {
 		return b
 	}
@@ -121,6 +125,7 @@ func ParseRequest(b []byte) (Request, error) {
 		After:    binary.BigEndian.Uint64(b[16:]),
 		Digest:   [32]byte(b[24:]),
 		Pages:    b[56],
+		Stamp:    binary.BigEndian.Uint64(b[57:]),
 	}
 	if r.Nonce == 0 { // nobody draws it
 		return Request{}, ErrPage
@@ -155,7 +160,7 @@ const (
 	PageLast    PageState = 1 // nothing: the asker has all
 	PagePause   PageState = 2 // nothing until the asker asks again
 	PageSame    PageState = 3 // nothing: both have the same
-	PageLater   PageState = 4 // nothing: the asker has asked too much
+	PageLater   PageState = 4 // nothing, or with a stamp: the asker has asked too much
 )
 
 // VouchedOnly is the Known of a relay that the answerer has not reached itself.
@@ -200,6 +205,7 @@ type Page struct {
 	Time     time.Time // of the answerer's clock, in whole seconds
 	State    PageState
 	Entries  []Entry
+	Price    byte // of PageLater: bits of a stamp, or 0
 }
 
 // Append appends the encoding.
@@ -209,6 +215,9 @@ func (p *Page) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, p.Stamp)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.Time.Unix()))
 	b = append(b, byte(p.State))
+	if p.State == PageLater {
+		return append(b, p.Price)
+	}
 	for _, e := range p.Entries {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(e.Raw)))
 		b = binary.BigEndian.AppendUint16(b, e.Known)
@@ -236,7 +245,16 @@ func ParsePage(b []byte) (*Page, error) {
 		State:    PageState(b[32]),
 	}
 
-	for b = b[pageHeaderSize:]; len(b) > 0; {
+	b = b[pageHeaderSize:]
+	if p.State == PageLater {
+		if len(b) != 1 {
+			return nil, ErrPage
+		}
+		p.Price = b[0]
+		return p, nil
+	}
+
+	for len(b) > 0 {
 		if len(b) < entryHeader {
 			return nil, ErrPage
 		}
@@ -248,7 +266,7 @@ func ParsePage(b []byte) (*Page, error) {
 		b = b[n:]
 	}
 
-	if p.State >= PageSame && len(p.Entries) > 0 || p.more() && len(p.Entries) == 0 {
+	if p.State == PageSame && len(p.Entries) > 0 || p.more() && len(p.Entries) == 0 {
 		return nil, ErrPage
 	}
 	return p, nil
@@ -257,9 +275,10 @@ func ParsePage(b []byte) (*Page, error) {
 // more reports whether another page follows, in this answer or the next.
 func (p *Page) more() bool { return p.State == PageFollows || p.State == PagePause }
 
-// Later is the page that answers an asker of too much.
-func (d *Directory) Later(r Request) *Page {
-	return &Page{Nonce: r.Nonce, Instance: r.Instance, Stamp: r.After, Time: d.cfg.Now(), State: PageLater}
+// Later is the page that answers an asker of too much, with the bits of a stamp that
+// would help, or 0.
+func (d *Directory) Later(r Request, price byte) *Page {
+	return &Page{Nonce: r.Nonce, Instance: r.Instance, Stamp: r.After, Time: d.cfg.Now(), State: PageLater, Price: price}
 }
 
 // Answer returns the pages that answer a request, one after the other, until

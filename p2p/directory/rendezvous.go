@@ -30,7 +30,8 @@ const RendezvousLabel = "starling/rendezvous/2\x00"
 //
 // A relay that shares a network (Address.Wide) with one before it is passed
 // over, because both may fail, or listen, together. With private addresses
-// admitted there is no such rule. The first n are a prefix of the first n+1.
+// admitted there is no such rule. So is one of the family of one before it, in any
+// case. The first n are a prefix of the first n+1.
 func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wire.NodeID {
 	type scored struct {
 		score [sha256.Size]byte
@@ -53,6 +54,7 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 	slices.SortFunc(all, func(a, b scored) int { return bytes.Compare(b.score[:], a.score[:]) })
 
 	var ids []wire.NodeID
+	var chosen []*Descriptor
 	taken := map[netip.Prefix]bool{}
 	for _, it := range all {
 		if len(ids) == n {
@@ -62,12 +64,15 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 		if !s.private && slices.ContainsFunc(wides, func(w netip.Prefix) bool { return taken[w] }) {
 			continue
 		}
+		if slices.ContainsFunc(chosen, func(d *Descriptor) bool { return Kin(d, it.d) }) {
+			continue
+		}
 		for _, w := range wides {
 			if w.IsValid() {
 				taken[w] = true
 			}
 		}
-		ids = append(ids, it.d.ID)
+		ids, chosen = append(ids, it.d.ID), append(chosen, it.d)
 	}
 	return ids
 }

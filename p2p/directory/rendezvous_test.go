@@ -206,3 +206,60 @@ func BenchmarkRendezvous(b *testing.B) {
 		s.Rendezvous(secret, 4)
 	}
 }
+
+// TestRendezvousFamily: of two that name each other only the first is a meeting place.
+// One that names others, whom they do not, takes nobody's place.
+func TestRendezvousFamily(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		s := &Snapshot{Relays: crowd(0, 20), private: private}
+		plain := s.Rendezvous(secretOf(1), 20)
+		find := func(id wire.NodeID) *Descriptor {
+			return s.Relays[slices.IndexFunc(s.Relays, func(d *Descriptor) bool { return d.ID == id })]
+		}
+		liar := find(plain[0])
+		for _, id := range plain[1 : 1+MaxFamily] {
+			liar.Family = append(liar.Family, PrefixOf(id))
+		}
+		if got := s.Rendezvous(secretOf(1), 20); !slices.Equal(got, plain) {
+			t.Errorf("private %v: the word of one changes the ranking", private)
+		}
+
+		find(plain[3]).Family = []Prefix{PrefixOf(plain[0])}
+		find(plain[7]).Family = []Prefix{PrefixOf(plain[0])}
+		want := slices.DeleteFunc(slices.Clone(plain), func(id wire.NodeID) bool { return id == plain[3] || id == plain[7] })
+		if got := s.Rendezvous(secretOf(1), 20); !slices.Equal(got, want) {
+			t.Errorf("private %v: two of a family are meeting places", private)
+		}
+		if got := s.Rendezvous(secretOf(1), 4); !slices.Equal(got, want[:4]) {
+			t.Errorf("private %v: the first four are %v", private, got)
+		}
+	}
+}
+
+// TestFamiliesOfLiars: however many relays name however many others, who did not name
+// them is of no family; and it costs no more than the names that there is room for.
+func TestFamiliesOfLiars(t *testing.T) {
+	s := &Snapshot{Relays: crowd(0, 400)}
+	honest, liars := s.Relays[:200], s.Relays[200:]
+	for i, d := range liars {
+		for j := range MaxFamily {
+			d.Family = append(d.Family, PrefixOf(honest[(i*MaxFamily+j)%len(honest)].ID))
+		}
+	}
+	// Two honest ones of one owner, named by everybody else, too; one names itself.
+	honest[0].Family, honest[1].Family = []Prefix{PrefixOf(honest[1].ID)}, []Prefix{PrefixOf(honest[0].ID)}
+	honest[2].Family = []Prefix{PrefixOf(honest[2].ID), PrefixOf(honest[2].ID)}
+	// And two liars that name each other twice.
+	liars[0].Family = slices.Repeat([]Prefix{PrefixOf(liars[1].ID)}, MaxFamily)
+	liars[1].Family = slices.Repeat([]Prefix{PrefixOf(liars[0].ID)}, MaxFamily)
+
+	got := s.Families()
+	if len(got) != 4 || !slices.Equal(got[honest[0].ID], ids(honest[1:2])) || !slices.Equal(got[honest[1].ID], ids(honest[:1])) {
+		t.Errorf("%d relays have a family", len(got))
+	}
+	for _, n := range []int{0, 1} {
+		if all := got[liars[n].ID]; len(all) > MaxFamily || slices.ContainsFunc(all, func(id wire.NodeID) bool { return id != liars[1-n].ID }) {
+			t.Errorf("a liar's family is %v", all)
+		}
+	}
+}

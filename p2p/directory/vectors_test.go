@@ -46,6 +46,7 @@ type placeVector struct {
 	NodeID    vectors.Hex     `json:"node_id"`
 	Score     vectors.Hex     `json:"score"`
 	Addresses []addressVector `json:"addresses"`
+	Family    []vectors.Hex   `json:"family"` // prefixes
 }
 
 func (v *rendezvousVector) snapshot() *Snapshot {
@@ -54,6 +55,9 @@ func (v *rendezvousVector) snapshot() *Snapshot {
 		d := &Descriptor{ID: wire.NodeID(r.NodeID)}
 		for _, a := range r.Addresses {
 			d.Addresses = append(d.Addresses, a.address())
+		}
+		for _, p := range r.Family {
+			d.Family = append(d.Family, Prefix(p))
 		}
 		s.Relays = append(s.Relays, d)
 	}
@@ -70,8 +74,9 @@ func (v *rendezvousVector) rank() (ranking []vectors.Hex) {
 func makeRendezvous() (v rendezvousVector) {
 	v.Secret = drawn(32)
 	for _, ips := range [][]string{{"192.0.2.7"}, {"192.0.99.1"}, {"198.51.100.1", "2001:db8::1"}, {"2001:db8:7::1"},
-		{"2001:db9::1", "203.0.113.9"}, {"203.0.113.10"}, {"198.51.7.7"}, {"100.64.0.1"}} {
-		r := placeVector{NodeID: drawn(32)}
+		{"2001:db9::1", "203.0.113.9"}, {"203.0.113.10"}, {"198.51.7.7"}, {"100.64.0.1"},
+		{"11.0.0.1"}, {"12.0.0.1"}, {"13.0.0.1"}} {
+		r := placeVector{NodeID: drawn(32), Family: []vectors.Hex{}}
 		for _, ip := range ips {
 			r.Addresses = append(r.Addresses, tcp(ip))
 		}
@@ -80,6 +85,11 @@ func makeRendezvous() (v rendezvousVector) {
 		mac.Write(r.NodeID)
 		r.Score = mac.Sum(nil)
 		v.Relays = append(v.Relays, r)
+	}
+	// Two name each other, a third names both, and nobody it.
+	for _, named := range [][2]int{{8, 9}, {9, 8}, {10, 8}, {10, 9}} {
+		r := &v.Relays[named[0]]
+		r.Family = append(r.Family, v.Relays[named[1]].NodeID[:prefixSize])
 	}
 	v.Ranking = v.rank()
 	return v
@@ -121,8 +131,8 @@ func (v addressVector) address() (a Address) {
 	}
 	a.AddrPort = netip.AddrPortFrom(ip, v.Port)
 	switch v.Kind {
-	case kindWeb4, kindWeb6:
-		a.Transport = Web
+	case kindTCP4, kindTCP6:
+		a.Transport = TCP
 	case kindOnion:
 		a.Transport = Onion
 		copy(a.Onion[:], v.Onion)
@@ -150,6 +160,7 @@ type requestVector struct {
 	After    uint64      `json:"after"`
 	Digest   vectors.Hex `json:"digest"`
 	Pages    byte        `json:"pages"`
+	Stamp    uint64      `json:"stamp"`
 	Issued   int64       `json:"issued,omitempty"` // with the sketch
 	Sketch   vectors.Hex `json:"sketch,omitempty"`
 	Request  vectors.Hex `json:"request"`
@@ -227,11 +238,11 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 		if i > 0 {
 			one.Family = []vectors.Hex{drawn(prefixSize), v.Descriptors[0].NodeID[:prefixSize]}
 			four, six := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::2")
-			one.Addresses = append(one.Addresses, addressVector{Kind: kindWeb4, IP: &four, Port: 443, Host: "relay.example"},
-				addressVector{Kind: kindOnion, Port: 9001, Onion: drawn(onionSize)})
+			second := addressVector{Kind: kindWeb4, IP: &four, Port: 443, Host: "relay.example"}
 			if i > 1 {
-				one.Addresses[3] = addressVector{Kind: kindWeb6, IP: &six, Port: 443}
+				second = addressVector{Kind: kindWeb6, IP: &six, Port: 443}
 			}
+			one.Addresses = append(one.Addresses, second, addressVector{Kind: kindOnion, Port: 9001, Onion: drawn(onionSize)})
 		}
 		r = one.relay(t)
 		one.NodeID, one.Descriptor = bytes.Clone(r.d.ID[:]), r.sign(t)
@@ -244,7 +255,7 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	}
 	snap := d.Snapshot()
 	v.Digest = snap.Digest[:]
-	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16}
+	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16, Stamp: 1<<63 + 5}
 	r.Request = r.request().Append(nil)
 	v.Requests = append(v.Requests, r)
 	r.Issued, r.Sketch = now.Unix()-3600, sketchOf(snap)
@@ -302,7 +313,7 @@ func sketchOf(s *Snapshot) (b vectors.Hex) {
 }
 
 func (v *requestVector) request() Request {
-	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages}
+	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages, Stamp: v.Stamp}
 	if len(v.Sketch) > 0 {
 		r.Narrow = &Narrow{Issued: time.Unix(v.Issued, 0)}
 		for i := range r.Narrow.Sketch {

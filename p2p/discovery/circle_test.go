@@ -56,7 +56,7 @@ func TestFullBucketIsQuiet(t *testing.T) {
 				first, known, at = id, b, h
 				continue
 			}
-			a, _ := book.AddrPort(listen(i))
+			a, _ := book.AddressOf(listen(i))
 			known.Name(id, book.Owner, a)
 			if err := host.Reach(t.Context(), at, known, id); err != nil {
 				t.Fatal(err)
@@ -108,7 +108,7 @@ func TestNewsPutsNothingOff(t *testing.T) {
 				known, at = b, h
 				continue
 			}
-			a, _ := book.AddrPort(listen(i))
+			a, _ := book.AddressOf(listen(i))
 			known.Name(id, book.Owner, a)
 			if err := host.Reach(t.Context(), at, known, id); err != nil {
 				t.Fatal(err)

@@ -31,7 +31,7 @@ type node struct {
 
 func (n *node) knows(others ...*node) {
 	for _, o := range others {
-		a, _ := book.AddrPort(o.Network().ListenAddresses()[0])
+		a, _ := book.AddressOf(o.Network().ListenAddresses()[0])
 		n.book.Name(o.id, book.Owner, a)
 	}
 }

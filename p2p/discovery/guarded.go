@@ -107,7 +107,7 @@ func (s *heard) PeerInfo(p peer.ID) peer.AddrInfo { return peer.AddrInfo{ID: p, 
 func (s *heard) AddAddrs(p peer.ID, addrs []multiaddr.Multiaddr, _ time.Duration) {
 	var keep []multiaddr.Multiaddr
 	for _, m := range addrs {
-		if a, ok := book.AddrPort(m); ok && len(keep) < maxHeardAddrs {
+		if a, ok := book.AddressOf(m); ok && len(keep) < maxHeardAddrs {
 			keep = append(keep, book.Multiaddr(a))
 		}
 	}

@@ -19,12 +19,12 @@ import (
 // TestHearsay: hearsay of the DHT is kept for so many nodes, is repeated only where the
 // node has signed nothing, and is in no store that libp2p dials from.
 func TestHearsay(t *testing.T) {
-	signed := netip.MustParseAddrPort("5.6.7.8:4001")
+	signed := book.Web(netip.MustParseAddrPort("5.6.7.8:4001"))
 	var listed wire.NodeID
 	listed[0] = 1
-	b := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Listed: func(id wire.NodeID) []netip.AddrPort {
+	b := book.New(book.Config{Role: book.Relay, AllowPrivate: true, Listed: func(id wire.NodeID) []book.Address {
 		if id == listed {
-			return []netip.AddrPort{signed}
+			return []book.Address{signed}
 		}
 		return nil
 	}})

@@ -112,14 +112,14 @@ func TestProviderIsOnlyHeard(t *testing.T) {
 			}
 			defer h.Close()
 			if i > 0 {
-				a, _ := book.AddrPort(listen(0))
+				a, _ := book.AddressOf(listen(0))
 				b.Name(first, book.Owner, a)
 			}
 			d, err := discovery.New(discovery.Config{Host: h, Book: b, Bootstrap: b.Named, Lonely: func() bool { return true },
 				Found: func(info peer.AddrInfo) {
 					if id, err := wire.NodeIDFromPeer(info.ID); err == nil {
 						for _, m := range info.Addrs {
-							if a, ok := book.AddrPort(m); ok {
+							if a, ok := book.AddressOf(m); ok {
 								b.Hear(id, a)
 							}
 						}

@@ -37,7 +37,7 @@ func TestShed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, _ := book.AddrPort(o.Addrs()[0])
+		a, _ := book.AddressOf(o.Addrs()[0])
 		named.Name(id, book.Owner, a)
 		if err := host.Reach(t.Context(), h, named, id); err != nil {
 			t.Fatal(err)

@@ -43,7 +43,7 @@ func TestStrangers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		where, _ := book.AddrPort(stranger.Addrs()[0])
+		where, _ := book.AddressOf(stranger.Addrs()[0])
 		named.Name(id, book.Owner, where)
 		n := discovery.Neighbours{
 			Host: h, Book: named,

@@ -68,7 +68,7 @@ func (c *crowd) come(n int, listed bool) (ids []peer.ID) {
 	c.t.Helper()
 	for range n {
 		_, _, _, id := c.node(true)
-		a, _ := book.AddrPort(listen(c.next - 1))
+		a, _ := book.AddressOf(listen(c.next - 1))
 		c.mu.Lock()
 		c.listed[id] = listed
 		c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/guard/guardtest"
@@ -30,11 +31,11 @@ func atVictim(n int) directory.Address {
 func aimed(t *testing.T, victimDoes guardtest.State, say func(n int, first []wire.NodeID) []guard.Relay, turn func(w *guardtest.World, n int, first []wire.NodeID)) int {
 	t.Helper()
 	w, first := settled(t, 300, 1)
-	home := map[wire.NodeID]netip.AddrPort{}
+	home := map[wire.NodeID]book.Address{}
 	for i := range 300 {
-		home[guardtest.ID(i)] = guardtest.Relay(i).Addresses[0].AddrPort
+		home[guardtest.ID(i)] = guardtest.Relay(i).Addresses[0].Book()
 	}
-	w.Home, w.Elsewhere = func(id wire.NodeID) netip.AddrPort { return home[id] }, victimDoes
+	w.Home, w.Elsewhere = func(id wire.NodeID) book.Address { return home[id] }, victimDoes
 	w.State = func(id wire.NodeID, _ time.Time) guardtest.State {
 		if slices.Contains(first, id) {
 			return guardtest.Listens
@@ -170,11 +171,11 @@ func TestMovedGuard(t *testing.T) {
 		w, first := settled(t, 50, 1)
 		home := guardtest.Relay(int(first[0][3]) - 1).Addresses[0]
 		at := []directory.Address{home, atVictim(1)}
-		w.Home = func(id wire.NodeID) netip.AddrPort {
+		w.Home = func(id wire.NodeID) book.Address {
 			if id == first[0] {
-				return at[c.is].AddrPort
+				return at[c.is].Book()
 			}
-			return guardtest.Relay(int(id[3]) - 1).Addresses[0].AddrPort
+			return guardtest.Relay(int(id[3]) - 1).Addresses[0].Book()
 		}
 		w.Elsewhere = guardtest.Absent
 		if name == "its old address is taken" {

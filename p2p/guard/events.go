@@ -1,10 +1,10 @@
 package guard
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -18,6 +18,7 @@ func (s *Guards) Relays(list []Relay, agreed bool) {
 
 	s.relays, s.agreed, s.dry = list, agreed, false
 	find := byRelay(list)
+	s.families(find)
 	s.remove(func(g *guard) bool {
 		_, listed := find(g.id)
 		return agreed && !g.sure && !listed
@@ -40,7 +41,7 @@ func (s *Guards) Relays(list []Relay, agreed bool) {
 }
 
 // Links tells which relays there are links to, and where they answered.
-func (s *Guards) Links(up func(wire.NodeID) (at netip.AddrPort, linked bool), now time.Time) {
+func (s *Guards) Links(up func(wire.NodeID) (at book.Address, linked bool), now time.Time) {
 	for _, g := range slices.Clone(s.list) {
 		if at, linked := up(g.id); linked {
 			s.Connected(g.id, at, now)
@@ -52,7 +53,7 @@ func (s *Guards) Links(up func(wire.NodeID) (at netip.AddrPort, linked bool), no
 
 // Connected tells that there is a link to a guard, at an address where it answered with
 // its key.
-func (s *Guards) Connected(id wire.NodeID, at netip.AddrPort, now time.Time) {
+func (s *Guards) Connected(id wire.NodeID, at book.Address, now time.Time) {
 	g := s.find(id)
 	if g == nil || g.link {
 		return
@@ -107,6 +108,21 @@ func (s *Guards) alarm(g *guard, first bool, now time.Time) {
 		s.change = true
 	}
 	s.steps = 0
+}
+
+// Held tells that an attempt begins so much later, since a relay gets only so many
+// connections a minute. That is no silence of the guard, and time stands still for it.
+func (s *Guards) Held(id wire.NodeID, d time.Duration) {
+	later := func(t *time.Time) {
+		if !t.IsZero() {
+			*t = t.Add(d)
+		}
+	}
+	if g := s.find(id); g != nil {
+		later(&g.away)
+		later(&g.began)
+		later(&s.silent)
+	}
 }
 
 // Failed tells how an attempt ended that led to no link.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/guard/guardtest"
@@ -169,7 +170,7 @@ func TestLinks(t *testing.T) {
 	g := w.Guards
 	links := first
 	tell := func() {
-		g.Links(func(id wire.NodeID) (netip.AddrPort, bool) { return netip.AddrPort{}, slices.Contains(links, id) }, w.Now)
+		g.Links(func(id wire.NodeID) (book.Address, bool) { return book.Address{}, slices.Contains(links, id) }, w.Now)
 	}
 	for _, want := range [][]wire.NodeID{first, first[1:], first[1:], first, nil, first[:1], first} {
 		links = want
@@ -186,12 +187,12 @@ func TestStrangers(t *testing.T) {
 	w, first := settled(t, 50, 1)
 	g, id := w.Guards, guardtest.ID(1000)
 	before := g.InUse(w.Now)
-	g.Connected(id, netip.AddrPort{}, w.Now)
+	g.Connected(id, book.Address{}, w.Now)
 	g.Lost(id, w.Now)
 	g.Failed(id, guard.Timeout, w.Now)
 	g.Avoid(id, w.Now)
 	g.Trust(id)
-	g.Connected(first[0], netip.AddrPort{}, w.Now)
+	g.Connected(first[0], book.Address{}, w.Now)
 	g.Failed(first[0], guard.Timeout, w.Now)
 	if got := g.InUse(w.Now); !slices.Equal(got, before) || slices.Contains(g.Known(), id) || g.Addresses(id) != nil {
 		t.Errorf("%v in use, want %v", got, before)

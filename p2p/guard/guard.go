@@ -46,6 +46,9 @@
 //     each time after twice as long, a day at most, whichever guard is said to be there;
 //     and once when the network is another. A guard that was not met goes when it is
 //     listed in a network of another.
+//  8. No two are of one family: their owner would have the whole of a client's traffic,
+//     and a mailbox of the family no guard that may lead to it. One that says so later,
+//     and the other too, goes if the other was met before it.
 //
 // Days of rules 4 to 6 are days lived, see Plan: a clock that is wrong, or is moved,
 // ends no guard.
@@ -63,6 +66,7 @@ import (
 	"slices"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/wire"
 )
@@ -129,6 +133,8 @@ type Relay struct {
 	// Fit reports whether it may become one: whether it has been reached, and for
 	// long enough. A guard stays one.
 	Fit bool
+	// Kin are relays of the same people, as both say.
+	Kin []wire.NodeID
 }
 
 // A Result is how an attempt to connect ended.
@@ -147,11 +153,11 @@ const (
 type guard struct {
 	id        wire.NodeID
 	addresses []directory.Address
-	until     time.Duration    // end of its life
-	met       time.Duration    // when it was first connected; 0 is never
-	unlisted  time.Duration    // when it left the list of relays; 0 is not
-	sure      bool             // two sources agree on it
-	proved    []netip.AddrPort // where it answered with its key, the last first
+	until     time.Duration  // end of its life
+	met       time.Duration  // when it was first connected; 0 is never
+	unlisted  time.Duration  // when it left the list of relays; 0 is not
+	sure      bool           // two sources agree on it
+	proved    []book.Address // where it answered with its key, the last first
 
 	// Not stored.
 	link  bool
@@ -174,7 +180,8 @@ func (g *guard) avoided(now time.Time) bool { return g.no.After(now) }
 
 // Config is how Guards are made.
 type Config struct {
-	// AllowPrivate lifts the rule that no two guards are in one network.
+	// AllowPrivate lifts the rule that no two guards are in one network; that on
+	// families stays.
 	AllowPrivate bool
 	// Rand draws; nil is the system's. For simulations.
 	Rand *rand.Rand
@@ -183,9 +190,11 @@ type Config struct {
 // Guards are the guards of one client. They are not safe for concurrent use.
 type Guards struct {
 	private bool
+	piped   bool // no address is dialled
 	rnd     *rand.Rand
 	list    []*guard // met, in order; then unmet
 	relays  []Relay
+	kin     map[wire.NodeID][]wire.NodeID // of those that have some
 	agreed  bool
 	dry     bool // there is no relay to draw, as far as was looked
 
@@ -225,6 +234,10 @@ func New(cfg Config) *Guards {
 	}
 	return s
 }
+
+// Piped tells whether guards are reached by their name alone, over bridges: then no
+// address is dialled, and none has to wait for its turn.
+func (s *Guards) Piped(is bool) { s.piped = is }
 
 func (s *Guards) find(id wire.NodeID) *guard {
 	i := slices.IndexFunc(s.list, func(g *guard) bool { return g.id == id })
@@ -308,7 +321,7 @@ func (s *Guards) remove(over func(*guard) bool) {
 	})
 }
 
-// extend draws one more guard, by weight, not in a network of another.
+// extend draws one more guard, by weight, not in a network or of the family of another.
 func (s *Guards) extend() bool {
 	if len(s.list) >= MaxGuards || s.dry {
 		return false
@@ -355,12 +368,34 @@ func (s *Guards) heavy(some []Relay) Relay {
 }
 
 func (s *Guards) apart(r Relay, g *guard) bool {
-	if r.ID == g.id {
+	if r.ID == g.id || s.related(r.ID, g.id) {
 		return false
 	}
 	return s.private || !slices.ContainsFunc(r.Addresses, func(a directory.Address) bool {
 		return a.Dialable() && a.Wide().IsValid() && slices.ContainsFunc(directory.Dialable(g.addresses), func(b directory.Address) bool { return a.Wide() == b.Wide() })
 	})
+}
+
+// related reports whether two relays are of one family.
+func (s *Guards) related(a, b wire.NodeID) bool {
+	return slices.Contains(s.kin[a], b) || slices.Contains(s.kin[b], a)
+}
+
+// families notes which relays are of one family. Of a guard that is not listed now its
+// last word holds.
+func (s *Guards) families(listed func(wire.NodeID) (Relay, bool)) {
+	kin := map[wire.NodeID][]wire.NodeID{}
+	for _, g := range s.list {
+		if _, there := listed(g.id); !there && len(s.kin[g.id]) > 0 {
+			kin[g.id] = s.kin[g.id]
+		}
+	}
+	for _, r := range s.relays {
+		if len(r.Kin) > 0 {
+			kin[r.ID] = slices.Clone(r.Kin)
+		}
+	}
+	s.kin = kin
 }
 
 // ready makes sure that there are n guards in the list, as far as there are relays.

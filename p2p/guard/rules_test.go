@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/wire"
 )
@@ -32,7 +33,7 @@ func guardsOf(met, unmet int) *Guards {
 		r := relayOf(n)
 		g := &guard{id: r.ID, addresses: r.Addresses, until: s.lived + 365*day, sure: true}
 		if n < met {
-			g.met, g.proved = day, []netip.AddrPort{r.Addresses[0].AddrPort}
+			g.met, g.proved = day, []book.Address{r.Addresses[0].Book()}
 		}
 		s.list = append(s.list, g)
 	}

@@ -62,7 +62,7 @@ func (s *Guards) Append(b []byte) []byte {
 		if len(g.proved) > 0 {
 			h := directory.Hint{ID: g.id}
 			for _, a := range g.proved {
-				h.Addresses = append(h.Addresses, directory.Address{AddrPort: a})
+				h.Addresses = append(h.Addresses, directory.FromBook(a))
 			}
 			proved = h.Append(nil)
 		}
@@ -144,7 +144,7 @@ func (c *cutter) guard() *guard {
 
 	if n := int(c.byte()); n > 0 {
 		proved := c.hint(n)
-		g.proved = directory.AddrPorts(proved.Addresses)
+		g.proved = directory.ForBook(proved.Addresses)
 		c.bad = c.bad || proved.ID != g.id || len(g.proved) != len(proved.Addresses)
 	}
 	return g

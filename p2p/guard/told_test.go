@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -24,7 +25,7 @@ func TestConnectedFirst(t *testing.T) {
 		}
 		s.list[2].next, s.list[3].next = now.Add(day), now.Add(day)
 
-		s.Connected(idOf(0), netip.AddrPort{}, now)
+		s.Connected(idOf(0), book.Address{}, now)
 		g := s.list[0]
 		if !g.link || !g.since.Equal(now) || g.tries != 3 || !g.next.IsZero() || s.asked {
 			t.Errorf("beside %v: %+v, asked %v", beside, g, s.asked)
@@ -53,7 +54,7 @@ func TestConnectedFirst(t *testing.T) {
 func TestConnectedAgain(t *testing.T) {
 	s := guardsOf(2, 0).up(0)
 	s.asked = true
-	s.Connected(idOf(0), netip.AddrPortFrom(netip.MustParseAddr("9.9.9.9"), 4001), at(time.Hour))
+	s.Connected(idOf(0), book.Web(netip.MustParseAddrPort("9.9.9.9:4001")), at(time.Hour))
 	if g := s.list[0]; !g.since.Equal(t0) || len(g.proved) != 1 || !s.asked || s.change {
 		t.Errorf("%+v", g)
 	}

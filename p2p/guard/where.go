@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/wire"
 )
@@ -27,14 +28,14 @@ type strange struct {
 // network at its turn: another each time.
 func (s *Guards) where(g *guard, now time.Time) (at []directory.Address, later time.Time) {
 	for _, a := range g.proved {
-		at = append(at, directory.Address{AddrPort: a})
+		at = append(at, directory.FromBook(a))
 	}
 
 	for i, a := range g.addresses {
 		if !isStrange(g, a) {
 			continue
 		}
-		if s.private {
+		if s.private || s.piped {
 			at = append(at, a)
 			continue
 		}
@@ -57,7 +58,7 @@ func (s *Guards) where(g *guard, now time.Time) (at []directory.Address, later t
 }
 
 func isStrange(g *guard, a directory.Address) bool {
-	return a.Dialable() && !slices.Contains(g.proved, a.AddrPort)
+	return a.Dialable() && !slices.Contains(g.proved, a.Book())
 }
 
 // barred reports whether no address of a guard may be dialled now.
@@ -69,7 +70,7 @@ func (s *Guards) barred(g *guard, now time.Time) bool {
 // count notes an attempt at some addresses of a guard. In each strange network the next
 // one is as far away as all before it took.
 func (s *Guards) count(g *guard, at []directory.Address, now time.Time) {
-	if s.private {
+	if s.private || s.piped {
 		return
 	}
 	for _, a := range at {
@@ -109,7 +110,7 @@ func (s *Guards) welcome(now time.Time) {
 // prove notes where a guard has answered with its key. The last such address is kept
 // even when it is listed no more, so that its listers do not decide alone where it is
 // looked for.
-func (s *Guards) prove(g *guard, at netip.AddrPort) {
+func (s *Guards) prove(g *guard, at book.Address) {
 	i := slices.Index(g.proved, at)
 	switch {
 	case !at.IsValid():
@@ -117,7 +118,7 @@ func (s *Guards) prove(g *guard, at netip.AddrPort) {
 	case i >= 0:
 		g.proved = slices.Delete(g.proved, i, i+1)
 	default:
-		delete(s.strange, directory.Address{AddrPort: at}.Wide())
+		delete(s.strange, directory.FromBook(at).Wide())
 		s.change = true
 	}
 	g.proved = slices.Insert(g.proved, 0, at)
@@ -132,19 +133,20 @@ func (s *Guards) moved(g *guard, addresses []directory.Address) {
 	s.change = true
 	g.addresses = slices.Clone(addresses)
 	if len(g.proved) > 1 {
-		kept := slices.DeleteFunc(slices.Clone(g.proved[1:]), func(a netip.AddrPort) bool {
-			return !slices.Contains(directory.AddrPorts(addresses), a)
+		kept := slices.DeleteFunc(slices.Clone(g.proved[1:]), func(a book.Address) bool {
+			return !slices.Contains(directory.ForBook(addresses), a)
 		})
 		g.proved = append(g.proved[:1:1], kept...)
 	}
 }
 
-// crowded removes the unmet guards that are listed in a network of another guard now.
+// crowded removes the unmet guards that are listed in a network of another guard now,
+// and of two of one family the later one.
 func (s *Guards) crowded() {
 	var kept []*guard
 	s.remove(func(g *guard) bool {
 		r := Relay{ID: g.id, Addresses: g.addresses}
-		if g.met == 0 && slices.ContainsFunc(kept, func(o *guard) bool { return !s.apart(r, o) }) {
+		if slices.ContainsFunc(kept, func(o *guard) bool { return g.met == 0 && !s.apart(r, o) || s.related(g.id, o.id) }) {
 			return true
 		}
 		kept = append(kept, g)

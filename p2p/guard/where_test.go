@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 )
 
@@ -57,7 +59,7 @@ func TestWhere(t *testing.T) {
 		for p, d := range c.waits {
 			s.strange[netip.MustParsePrefix(p)] = strange{tries: 4, next: at(d)}
 		}
-		g := &guard{addresses: c.listed, proved: directory.AddrPorts(c.proved)}
+		g := &guard{addresses: c.listed, proved: directory.ForBook(c.proved)}
 		got, later := s.where(g, t0)
 		want := time.Time{}
 		if c.later > 0 {
@@ -174,7 +176,7 @@ func TestProve(t *testing.T) {
 	g := s.list[0]
 	prove := func(a string) string {
 		s.change = false
-		s.prove(g, netip.MustParseAddrPort(a))
+		s.prove(g, book.Web(netip.MustParseAddrPort(a)))
 		return fmt.Sprint(g.proved, " ", s.change)
 	}
 	s.strange[addr("30.1.0.1:1").Wide()] = strange{5, at(day)}
@@ -196,7 +198,7 @@ func TestProve(t *testing.T) {
 		t.Errorf("%d networks are strange where it has answered in one of two", len(s.strange))
 	}
 	if s.change = false; true {
-		if s.prove(g, netip.AddrPort{}); s.change || len(g.proved) != 4 {
+		if s.prove(g, book.Address{}); s.change || len(g.proved) != 4 {
 			t.Error("it answered nowhere, and that is remembered")
 		}
 	}
@@ -237,6 +239,63 @@ func TestCrowded(t *testing.T) {
 	s.private = true
 	if s.Relays(list, true); len(s.list) != 6 {
 		t.Errorf("%v are left of a mesh at home", numbers(s.list))
+	}
+}
+
+// TestFamilies: no guard is of the family of another, also where networks do not count. Of
+// two that say so later the one goes that was met later, or not at all.
+func TestFamilies(t *testing.T) {
+	related := func(n int, to ...int) Relay {
+		r := relayOf(n)
+		for _, other := range to {
+			r.Kin = append(r.Kin, idOf(other))
+		}
+		return r
+	}
+	for _, private := range []bool{false, true} {
+		s := New(Config{AllowPrivate: private, Rand: rand.New(rand.NewPCG(3, 4))})
+		var list []Relay
+		for n := range 12 { // four families
+			list = append(list, related(n, (n+4)%12, (n+8)%12))
+		}
+		s.Relays(list, true)
+		s.ready(12)
+		families := map[int]bool{}
+		for _, n := range numbers(s.list) {
+			families[n%4] = true
+		}
+		if len(s.list) != 4 || len(families) != 4 {
+			t.Errorf("private %v: guards %v", private, numbers(s.list))
+		}
+	}
+
+	s := guardsOf(3, 3).up(0, 2)
+	s.list[4].began = t0
+	plain := []Relay{relayOf(0), relayOf(1), relayOf(2), relayOf(3), relayOf(4), relayOf(5)}
+	told := slices.Clone(plain)
+	told[0], told[2] = related(0, 2), related(2, 0)
+	told[3], told[4] = related(3, 4), related(4, 3)
+	s.Relays(told, true)
+	if got := numbers(s.list); !slices.Equal(got, []int{0, 1, 3, 5}) {
+		t.Errorf("%v are left", got)
+	}
+	if p := s.Plan(t0, t0); !slices.Contains(p.Close, idOf(2)) || !slices.Contains(p.Close, idOf(4)) {
+		t.Errorf("%v are closed", numbersOf(p.Close))
+	}
+
+	// While one of them is out of the list for a while, the other does not take its place.
+	s.Relays(told[1:], true)
+	for s.extend() {
+	}
+	if got := numbers(s.list); slices.Contains(got, 2) || !slices.Contains(got, 0) {
+		t.Errorf("the other came back: %v", got)
+	}
+	// When they say so no more it may.
+	s.Relays(plain, true)
+	for s.extend() {
+	}
+	if got := numbers(s.list); !slices.Contains(got, 2) {
+		t.Errorf("who is of no family stays away: %v", got)
 	}
 }
 
@@ -335,7 +394,7 @@ func TestLadderOfStrangers(t *testing.T) {
 // place is damage.
 func TestStoredProved(t *testing.T) {
 	s := guardsOf(2, 1)
-	s.list[0].proved = append(s.list[0].proved, netip.MustParseAddrPort("[2a00:1::1]:443"), netip.MustParseAddrPort("9.9.9.9:80"))
+	s.list[0].proved = append(s.list[0].proved, book.Web(netip.MustParseAddrPort("[2a00:1::1]:443")), book.Web(netip.MustParseAddrPort("9.9.9.9:80")))
 	read := guardsOf(0, 0).readsBack(t, s)
 	for i, g := range s.list {
 		if !slices.Equal(read.list[i].proved, g.proved) {

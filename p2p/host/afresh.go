@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"net/netip"
 
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/multiformats/go-multiaddr"
@@ -23,12 +22,12 @@ func Afresh(ctx context.Context, h Host, p *book.Permit) error {
 		TransportForDialing(multiaddr.Multiaddr) transport.Transport
 	})
 	if !ok || dialer.TransportForDialing(m) == nil {
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 		return ErrTransport
 	}
 	c, err := dialer.TransportForDialing(m).Dial(ctx, m, p.ID().Peer())
 	if err != nil {
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 		return err
 	}
 	c.Close()

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -35,14 +34,14 @@ func Connect(ctx context.Context, h Host, p *book.Permit) error {
 		return err
 	}
 	if err != nil {
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 		return err
 	}
 
 	// Both may dial at once, and the other's connection be the one that stays: where
 	// that comes from nobody has reached.
 	for _, c := range append(h.Network().ConnsToPeer(id), c) {
-		if a, ok := book.AddrPort(c.RemoteMultiaddr()); ok && c.Stat().Direction == network.DirOutbound && slices.Contains(p.Addrs(), a) {
+		if a, ok := book.AddressOf(c.RemoteMultiaddr()); ok && c.Stat().Direction == network.DirOutbound && slices.Contains(p.Addrs(), a) {
 			p.Done(a)
 			return nil
 		}
@@ -80,7 +79,7 @@ func (g *gate) InterceptPeerDial(p peer.ID) bool {
 // InterceptAddrDial implements connmgr.ConnectionGater.
 func (g *gate) InterceptAddrDial(p peer.ID, m multiaddr.Multiaddr) bool {
 	id, err := wire.NodeIDFromPeer(p)
-	a, ok := book.AddrPort(m)
+	a, ok := book.AddressOf(m)
 	return err == nil && ok && g.book.May(id, a)
 }
 
@@ -182,9 +181,9 @@ func (*permitted) PeersWithAddrs() peer.IDSlice                           { retu
 // after the one before.
 func rank(b *book.Book) network.DialRanker {
 	return func(all []multiaddr.Multiaddr) []network.AddrDelay {
-		var addrs []netip.AddrPort
+		var addrs []book.Address
 		for _, m := range all {
-			if a, ok := book.AddrPort(m); ok {
+			if a, ok := book.AddressOf(m); ok {
 				addrs = append(addrs, a)
 			}
 		}

@@ -37,7 +37,7 @@ func newVictim(t *testing.T, network, address string) *victim {
 	if err != nil {
 		t.Skip(err)
 	}
-	v := &victim{at: book.Multiaddr(l.Addr().(*net.TCPAddr).AddrPort())}
+	v := &victim{at: book.Multiaddr(book.Web(l.Addr().(*net.TCPAddr).AddrPort()))}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -74,6 +74,14 @@ func plain(t *testing.T, says ...multiaddr.Multiaddr) libhost.Host {
 	return h
 }
 
+// bare returns where libp2p as it comes finds a relay of plain TCP.
+func bare(r host.Host) (all []multiaddr.Multiaddr) {
+	for _, m := range r.Network().ListenAddresses() {
+		all = append(all, m.Decapsulate(multiaddr.StringCast("/plain")))
+	}
+	return all
+}
+
 // TestIdentifyIsNotDialled: nodes named by identify are not dialled, and no way into
 // libp2p's stores leads out of the gate.
 func TestIdentifyIsNotDialled(t *testing.T) {
@@ -86,7 +94,8 @@ func TestIdentifyIsNotDialled(t *testing.T) {
 		t.Fatal(err)
 	}
 	listen := hostile.Network().ListenAddresses()[0]
-	where, _ := book.AddrPort(listen)
+	where, _ := book.AddressOf(listen)
+	where.Plain = true
 	for _, c := range []struct {
 		name string
 		role book.Role
@@ -104,12 +113,15 @@ func TestIdentifyIsNotDialled(t *testing.T) {
 			if err := host.Reach(t.Context(), h, b, id); err != nil {
 				t.Fatal(err)
 			}
-			identified(t, h, hostile.ID())
+			if c.role == book.Relay { // a client does not listen to identify at all
+				identified(t, h, hostile.ID())
+			}
 			if got := h.Peerstore().Addrs(hostile.ID()); len(got) != 0 {
 				t.Errorf("identify wrote %v", got)
 			}
 			// The hostile one hangs up and is away: the next dial is where all
 			// addresses would be tried.
+			met(t, hostile, h.ID())
 			hostile.Network().ClosePeer(h.ID())
 			gone(t, h, hostile.ID())
 			victims := func() int64 { return four.hits.Load() + six.hits.Load() }
@@ -166,6 +178,17 @@ func identified(t *testing.T, h host.Host, p peer.ID) {
 	t.Fatal("never identified")
 }
 
+// met waits until a host knows of its connection to a peer.
+func met(t *testing.T, h host.Host, p peer.ID) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if h.Network().Connectedness(p) == network.Connected {
+			return
+		}
+	}
+	t.Fatal("never connected")
+}
+
 func gone(t *testing.T, h host.Host, p peer.ID) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -179,7 +202,10 @@ func gone(t *testing.T, h host.Host, p peer.ID) {
 // TestClientTakesNobody: a client refuses incoming connections, even if it listened.
 func TestClientTakesNobody(t *testing.T) {
 	c := client(t, host.Config{AllowPrivate: true})
-	if err := c.Network().Listen(multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")); err != nil {
+	if err := c.Network().Listen(multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")); err == nil {
+		t.Error("a client is a web server")
+	}
+	if err := c.Network().Listen(multiaddr.StringCast("/ip4/127.0.0.1/tcp/0/plain")); err != nil {
 		t.Fatal(err)
 	}
 	r := relay(t, nil)
@@ -194,10 +220,10 @@ func TestClientTakesNobody(t *testing.T) {
 func TestDualStack(t *testing.T) {
 	r := relay(t, nil)
 	id, _ := wire.NodeIDFromPeer(r.ID())
-	good, _ := book.AddrPort(r.Network().ListenAddresses()[0])
+	good, _ := book.AddressOf(r.Network().ListenAddresses()[0])
 	for _, dead := range []string{"[100::1]:4001", "[::1]:1", "127.0.0.1:1"} { // discarded, and refused
-		b := book.New(book.Config{Role: book.Client, AllowPrivate: true, Listed: func(wire.NodeID) []netip.AddrPort {
-			return []netip.AddrPort{netip.MustParseAddrPort(dead), good}
+		b := book.New(book.Config{Role: book.Client, AllowPrivate: true, Listed: func(wire.NodeID) []book.Address {
+			return []book.Address{book.Web(netip.MustParseAddrPort(dead)), good}
 		}})
 		h := client(t, host.Config{Book: b, AllowPrivate: true})
 		if err := host.Reach(t.Context(), h, b, id); err != nil {
@@ -210,6 +236,6 @@ func TestDualStack(t *testing.T) {
 		if err != nil || p.Addrs()[0] != good {
 			t.Errorf("beside %s: next dial begins at %v, %v", dead, p.Addrs(), err)
 		}
-		p.Done(netip.AddrPort{})
+		p.Done(book.Address{})
 	}
 }

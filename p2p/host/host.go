@@ -9,7 +9,9 @@
 //	accepts     connections within limits          no inbound connection
 //	dials       relays                             its guards
 //
-// Both speak TCP, Noise and yamux and nothing else: no AutoNAT, no hole
+// Both speak Noise and yamux, over connections that look like a browser's to a web
+// server (package web), or over plain TCP at addresses that say so, and nothing else: no
+// AutoNAT, no hole
 // punching, no circuit relay, no port mapping, no ping, no mDNS, no name
 // resolution. The agent and protocol strings that identify sends to every
 // peer are constants shared with any other libp2p program, so that they name
@@ -29,6 +31,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,9 +41,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/multiformats/go-multiaddr"
@@ -48,6 +53,8 @@ import (
 
 	"starling/p2p/book"
 	"starling/p2p/limits"
+	"starling/p2p/transport/web"
+	"starling/p2p/wire"
 )
 
 const (
@@ -87,10 +94,29 @@ type Config struct {
 	// Book decides on the nodes that the host may dial. Nil is a book without an
 	// address.
 	Book *book.Book
+	// Site is the web site of a relay, for those who are no nodes; nil is an empty one.
+	Site http.Handler
+	// Front: a web server is in front of a relay; see package web.
+	Front bool
+	// Certificates are those of a relay as a web server; nil makes some that are not
+	// kept.
+	Certificates *web.Certificates
+	// Now is the time of day; nil is time.Now.
+	Now func() time.Time
 	// Memory is how many bytes a relay may use; 0 is the memory of the machine.
 	Memory int64
 	// Places are those of the clients of a relay. Nil makes some.
 	Places *Places
+	// Sockets makes all connections to addresses; nil is the system's.
+	Sockets web.Dialer
+	// Disguise, if set, says which browser a client is.
+	Disguise web.Disguise
+	// Detour, if set, says how relays are reached; see there.
+	Detour func(wire.NodeID) web.Detour
+	// Streams is how many a client of a relay may have open; 0 is limits.StreamsClient.
+	Streams int
+	// Meter, if set, counts what a relay's connections carry.
+	Meter *Meter
 	// Options are appended last: a simulation replaces the transport here.
 	Options []libp2p.Option
 }
@@ -107,7 +133,9 @@ func NewClient(cfg Config) (Host, error) {
 	}
 
 	res := newResources(limits.For(0), nil)
-	opts, err := shared(cfg, book.Client, &gate{})
+	res.silent = true
+	mux := muxer(clientPing)
+	opts, err := shared(cfg, book.Client, &gate{}, mux, res.sizes)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +145,7 @@ func NewClient(cfg Config) (Host, error) {
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return nil }),
 		libp2p.ResourceManager(res),
-		libp2p.Muxer(yamux.ID, muxer(clientPing)),
+		libp2p.Muxer(yamux.ID, mux),
 	)
 
 	h, err := libp2p.New(append(opts, cfg.Options...)...)
@@ -126,6 +154,9 @@ func NewClient(cfg Config) (Host, error) {
 	}
 
 	res.shut = func(p peer.ID) { h.Network().ClosePeer(p) }
+	// Nobody needs the name of a client, and its length would be on the line.
+	h.RemoveStreamHandler(identify.ID)
+	h.RemoveStreamHandler(identify.IDPush)
 	return h, nil
 }
 
@@ -153,8 +184,12 @@ func NewRelay(cfg Config) (Host, error) {
 	if cfg.Places == nil {
 		cfg.Places = NewPlaces(sizes, cfg.AllowPrivate, cfg.IsRelay)
 	}
+	if cfg.Front {
+		cfg.Places.behindFront()
+	}
 
 	res := newResources(sizes, cfg.IsRelay)
+	res.streams = cmp.Or(cfg.Streams, res.streams)
 	// It only remembers the connections in use; Places decides which of them goes.
 	conns, err := connmgr.NewConnManager(math.MaxInt32-1, math.MaxInt32, connmgr.WithSilencePeriod(time.Hour))
 	if err != nil {
@@ -162,7 +197,8 @@ func NewRelay(cfg Config) (Host, error) {
 	}
 
 	door := &gate{places: cfg.Places}
-	opts, err := shared(cfg, book.Relay, door)
+	mux := relayMuxer(cfg.IsRelay, cfg.Meter)
+	opts, err := shared(cfg, book.Relay, door, mux, sizes)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +211,7 @@ func NewRelay(cfg Config) (Host, error) {
 		}),
 		libp2p.ResourceManager(res),
 		libp2p.ConnectionManager(conns),
-		libp2p.Muxer(yamux.ID, relayMuxer(cfg.IsRelay)),
+		libp2p.Muxer(yamux.ID, mux),
 		// Others could tell us any address as the one they see.
 		libp2p.DisableIdentifyAddressDiscovery(),
 	)
@@ -234,7 +270,7 @@ func forgetFailures(h Host, p peer.ID) {
 }
 
 // shared returns the options of both roles.
-func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
+func shared(cfg Config, role book.Role, door *gate, mux network.Multiplexer, sizes limits.Sizes) ([]libp2p.Option, error) {
 	if cfg.Book == nil {
 		cfg.Book = book.New(book.Config{Role: role})
 	}
@@ -248,20 +284,14 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 		return nil, fmt.Errorf("address store: %w", err)
 	}
 
-	// Only transports that are listened on are loaded: a second transport would be
-	// dialled from an address nobody can find again.
-	dialer := func(multiaddr.Multiaddr) (tcp.ContextDialer, error) {
-		d := &net.Dialer{Timeout: dialTimeout}
-		if cfg.Source.IsValid() {
-			d.LocalAddr = &net.TCPAddr{IP: cfg.Source.AsSlice()}
-		}
-		return d, nil
+	dialer := cfg.Sockets
+	if dialer == nil {
+		dialer = Sockets(cfg.Source)
 	}
 	opts := []libp2p.Option{
 		libp2p.Identity(cfg.Key),
-		// With port reuse a second relay on a taken port would start and get half
-		// of the connections.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.WithDialerForAddr(dialer), tcp.DisableReuseport()),
+		libp2p.Transport(newWeb(cfg, role, self, dialer, door, mux, sizes)),
+		libp2p.Transport(newPlain(dialer)),
 		libp2p.Security(noise.ID, newSecurity),
 		libp2p.UserAgent(userAgent),
 		libp2p.ProtocolVersion(protocolVersion),
@@ -279,6 +309,36 @@ func shared(cfg Config, role book.Role, door *gate) ([]libp2p.Option, error) {
 		libp2p.DisableIdentifyAddressDiscovery(),
 	}
 	return opts, nil
+}
+
+// newWeb makes the transport of all addresses that do not name another.
+func newWeb(cfg Config, role book.Role, self peer.ID, dialer web.Dialer, door *gate, mux network.Multiplexer, sizes limits.Sizes) any {
+	return func(up transport.Upgrader, res network.ResourceManager) (*web.Transport, error) {
+		security, err := newSecurity(noise.ID, cfg.Key, nil)
+		if err != nil {
+			return nil, err
+		}
+		w := web.Config{
+			Upgrader: up, Resources: res, Security: security, Muxer: mux, Dialer: dialer, Gate: door,
+			Site: cfg.Site, Front: cfg.Front, Certificates: cfg.Certificates, Requests: sizes.Requests, Now: cfg.Now, Detour: cfg.Detour, Disguise: cfg.Disguise,
+		}
+		if role == book.Relay {
+			if w.Self, err = wire.NodeIDFromPeer(self); err != nil {
+				return nil, err
+			}
+		}
+		return web.New(w)
+	}
+}
+
+// newPlain makes the transport of addresses that say so. With port reuse a second relay
+// on a taken port would start and get half of the connections.
+func newPlain(dialer web.Dialer) any {
+	return func(up transport.Upgrader, res network.ResourceManager) (plainTCP, error) {
+		t, err := tcp.NewTCPTransport(up, res, nil, tcp.DisableReuseport(),
+			tcp.WithDialerForAddr(func(multiaddr.Multiaddr) (tcp.ContextDialer, error) { return dialer, nil }))
+		return plainTCP{t}, err
+	}
 }
 
 // muxer is yamux with smaller windows than libp2p's 16 MiB, which one slow reader could
@@ -300,14 +360,18 @@ func muxer(ping time.Duration) *yamux.Transport {
 type mindful struct {
 	relays, guests *yamux.Transport
 	isRelay        func(peer.ID) bool
+	meter          *Meter
 }
 
-func relayMuxer(isRelay func(peer.ID) bool) *mindful {
-	return &mindful{muxer(relayPing), muxer(guestPing), isRelay}
+func relayMuxer(isRelay func(peer.ID) bool, meter *Meter) *mindful {
+	return &mindful{muxer(relayPing), muxer(guestPing), isRelay, meter}
 }
 
 // NewConn implements network.Multiplexer.
 func (m *mindful) NewConn(c net.Conn, isServer bool, scope network.PeerScope) (network.MuxedConn, error) {
+	if m.meter != nil {
+		c = metered{c, m.meter}
+	}
 	if isServer && (m.isRelay == nil || !m.isRelay(scope.Peer())) {
 		return m.guests.NewConn(c, isServer, scope)
 	}

@@ -4,23 +4,29 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	"go.uber.org/goleak"
 
 	"starling/p2p/book"
 	"starling/p2p/host"
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -35,7 +41,7 @@ func relay(t testing.TB, edit func(*host.Config)) host.Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, AllowPrivate: true}
+	cfg := host.Config{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0/plain"}, AllowPrivate: true}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -77,9 +83,9 @@ func reach(ctx context.Context, from host.Host, b *book.Book, to host.Host) erro
 	if err != nil {
 		return err
 	}
-	var addrs []netip.AddrPort
+	var addrs []book.Address
 	for _, m := range to.Network().ListenAddresses() {
-		if a, ok := book.AddrPort(m); ok {
+		if a, ok := book.AddressOf(m); ok {
 			addrs = append(addrs, a)
 		}
 	}
@@ -99,23 +105,21 @@ func TestClientTells(t *testing.T) {
 	if err := connect(t, c, r); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	var agent any
-	for agent == nil && time.Now().Before(deadline) {
-		agent, _ = r.Peerstore().Get(c.ID(), "AgentVersion")
-		time.Sleep(time.Millisecond)
-	}
-	if agent != "go-libp2p" {
-		t.Errorf("agent is %v", agent)
-	}
-	protocols, err := r.Peerstore().GetProtocols(c.ID())
-	if err != nil {
+	if err := connect(t, relay(t, nil), r); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range protocols {
-		if !strings.HasPrefix(string(p), "/ipfs/id/") {
-			t.Errorf("a client speaks %s", p)
+	for _, name := range []protocol.ID{identify.ID, identify.IDPush, "/ipfs/ping/1.0.0"} {
+		if s, err := r.NewStream(t.Context(), c.ID(), name); err == nil {
+			s.Close()
+			t.Errorf("a client speaks %s", name)
 		}
+		if s, err := c.NewStream(t.Context(), r.ID(), name); err == nil {
+			s.Close()
+			t.Errorf("a client asks for %s", name)
+		}
+	}
+	if agent, err := r.Peerstore().Get(c.ID(), "AgentVersion"); err == nil {
+		t.Errorf("the relay knows that the client is %v", agent)
 	}
 }
 
@@ -244,5 +248,76 @@ func BenchmarkConnect(b *testing.B) {
 			b.Fatal(fmt.Errorf("client %d: %w", i, err))
 		}
 		h.Close()
+	}
+}
+
+// TestWebIsNeverBare: nothing that happens to a dial of a web address makes a client or a
+// relay speak without the disguise there, and a plain address leads to no web server.
+func TestWebIsNeverBare(t *testing.T) {
+	r := relay(t, nil) // of plain TCP
+	id, _ := wire.NodeIDFromPeer(r.ID())
+	plain, _ := book.AddressOf(r.Network().ListenAddresses()[0])
+	web := relay(t, func(c *host.Config) { c.Listen = []string{"/ip4/127.0.0.1/tcp/0"} })
+	webID, _ := wire.NodeIDFromPeer(web.ID())
+	disguised, _ := book.AddressOf(web.Network().ListenAddresses()[0])
+	if !plain.Plain || disguised.Plain {
+		t.Fatalf("the relays are at %v and %v", plain, disguised)
+	}
+	for _, c := range []struct {
+		name string
+		id   wire.NodeID
+		at   book.Address
+		want bool
+	}{
+		{"plain", id, plain, true},
+		{"plain, taken for web", id, book.Address{AddrPort: plain.AddrPort}, false},
+		{"web", webID, disguised, true},
+		{"web, taken for plain", webID, book.Address{AddrPort: disguised.AddrPort, Plain: true}, false},
+	} {
+		for role, make := range map[book.Role]func(b *book.Book) host.Host{
+			book.Client: func(b *book.Book) host.Host { return client(t, host.Config{Book: b, AllowPrivate: true}) },
+			book.Relay:  func(b *book.Book) host.Host { return relay(t, func(cfg *host.Config) { cfg.Book = b }) },
+		} {
+			b := book.New(book.Config{Role: role, AllowPrivate: true})
+			h := make(b)
+			b.Name(c.id, book.Owner, c.at)
+			for range 3 { // what failed once is not tried in another way
+				err := host.Reach(t.Context(), h, b, c.id)
+				if (err == nil) != c.want {
+					t.Errorf("%s, role %d: %v", c.name, role, err)
+				}
+			}
+		}
+	}
+}
+
+// TestVisitors: those who come to the web server and say nothing keep nobody out, however
+// many they are, and take no more than their places.
+func TestVisitors(t *testing.T) {
+	r := public(t, func(c *host.Config) { c.Listen = []string{"/ip4/127.0.0.1/tcp/0"} })
+	where, _ := book.AddrPort(r.Network().ListenAddresses()[0])
+	most := limits.For(smallest).HalfOpen
+	var open atomic.Int64
+	for range 3 * most {
+		c, err := net.Dial("tcp", where.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		open.Add(1)
+		go func() {
+			io.Copy(io.Discard, c) // until the relay has had enough
+			open.Add(-1)
+		}()
+	}
+	for i := range 5 {
+		if err := connect(t, client(t, host.Config{}), r); err != nil {
+			t.Errorf("newcomer %d: %v", i, err)
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); open.Load() > int64(most); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d visitors in %d places", open.Load(), most)
+		}
 	}
 }

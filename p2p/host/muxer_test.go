@@ -52,14 +52,14 @@ func idleMuxer(t *testing.T, dialler, acceptor network.Multiplexer) (writes, byt
 // minute to a client, twice a minute to a relay, and a few for the round trip: a
 // guest is left to ping.
 func TestIdleMuxer(t *testing.T) {
-	known := relayMuxer(func(peer.ID) bool { return true })
+	known := relayMuxer(func(peer.ID) bool { return true }, nil)
 	for _, c := range []struct {
 		name              string
 		dialler, acceptor network.Multiplexer
 		most              int64
 	}{
-		{"client", muxer(clientPing), relayMuxer(nil), 2 * 1440},
-		{"relay nobody knows", known, relayMuxer(nil), 2 * 2880},
+		{"client", muxer(clientPing), relayMuxer(nil, nil), 2 * 1440},
+		{"relay nobody knows", known, relayMuxer(nil, nil), 2 * 2880},
 		{"relay", known, known, 4 * 2880}, // from both ends
 	} {
 		writes, bytes := idleMuxer(t, c.dialler, c.acceptor)
@@ -80,7 +80,7 @@ func TestDeadRelay(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer dials.Close()
-		known := relayMuxer(func(peer.ID) bool { return true })
+		known := relayMuxer(func(peer.ID) bool { return true }, nil)
 		accepts, err := known.NewConn(deaf{z}, true, &network.NullScope{})
 		if err != nil {
 			t.Fatal(err)

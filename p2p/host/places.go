@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"starling/p2p/book"
 	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
@@ -28,6 +30,8 @@ type Places struct {
 	listed    func(peer.ID) bool
 	shut      func(peer.ID)
 	key       maphash.Seed
+
+	turned atomic.Int64
 
 	mu     sync.Mutex
 	door   *limits.HalfOpen[string]
@@ -49,6 +53,14 @@ func NewPlaces(s limits.Sizes, allowPrivate bool, listed func(peer.ID) bool) *Pl
 	}
 }
 
+// behindFront is for a relay with a web server in front: whoever is at the door comes from
+// there, and no address at the door has a share of its own.
+func (p *Places) behindFront() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.door = limits.NewHalfOpen[string](p.sizes, false)
+}
+
 // Worked notes that a client brought a valid packet.
 func (p *Places) Worked(id wire.NodeID) {
 	p.mu.Lock()
@@ -65,8 +77,27 @@ func (p *Places) Clients() int {
 	return len(p.guests)
 }
 
+// Turned returns how many clients had to go, or did not come in, for want of a place.
+func (p *Places) Turned() int64 { return p.turned.Load() }
+
+// Resize sets how many places there are. Of more clients the least useful go.
+func (p *Places) Resize(clients int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sizes.Clients = clients
+	for len(p.guests) > clients {
+		victim := p.victim()
+		delete(p.guests, victim)
+		if !p.listed(victim) {
+			p.turned.Add(1)
+			go p.shut(victim)
+		}
+	}
+}
+
 // knock takes a connection at the begin of its handshake. It is closed when the
-// handshake takes too long, or when another needs its place.
+// handshake takes too long, or when another needs its place. A visitor of the web server
+// may stay until then, and leaves by itself.
 func (p *Places) knock(c network.ConnMultiaddrs) {
 	closer, ok := c.(io.Closer)
 	if !ok {
@@ -84,7 +115,23 @@ func (p *Places) knock(c network.ConnMultiaddrs) {
 	if found {
 		crowded.Close()
 	}
+	if v, ok := c.(visitor); ok {
+		v.AfterClose(func() { p.left(key, closer) })
+		return
+	}
 	time.AfterFunc(limits.HandshakeTime, func() { p.slow(key, closer) })
+}
+
+// A visitor is a connection of package web that is no link yet.
+type visitor interface{ AfterClose(func()) }
+
+// left forgets a visitor.
+func (p *Places) left(key string, c io.Closer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.atDoor[key] == c {
+		p.forget(key)
+	}
 }
 
 // slow closes a connection after a slow handshake.
@@ -130,6 +177,7 @@ func (p *Places) enter(c network.Conn, conns int) bool {
 
 	victim := p.victim()
 	delete(p.guests, victim)
+	p.turned.Add(1)
 	if victim == id {
 		return false
 	}
@@ -158,9 +206,11 @@ func (p *Places) leave(id peer.ID) {
 	delete(p.guests, id)
 }
 
-// ends names a connection.
+// ends names a connection, whatever its transport is.
 func ends(c network.ConnMultiaddrs) string {
-	return c.RemoteMultiaddr().String() + " " + c.LocalMultiaddr().String()
+	from, _ := book.AddrPort(c.RemoteMultiaddr())
+	to, _ := book.AddrPort(c.LocalMultiaddr())
+	return from.String() + " " + to.String()
 }
 
 func remote(c network.ConnMultiaddrs) netip.Addr {

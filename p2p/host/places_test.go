@@ -147,7 +147,7 @@ func TestStreamFlood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := public(t, func(cfg *host.Config) { cfg.IsRelay = func(peer.ID) bool { return listed } })
 			a := plain(t)
-			if err := a.Connect(t.Context(), peer.AddrInfo{ID: r.ID(), Addrs: r.Network().ListenAddresses()}); err != nil {
+			if err := a.Connect(t.Context(), peer.AddrInfo{ID: r.ID(), Addrs: bare(r)}); err != nil {
 				t.Fatal(err)
 			}
 			opened := 0
@@ -182,7 +182,7 @@ func TestStreamShare(t *testing.T) {
 		r := public(t, func(cfg *host.Config) { cfg.IsRelay = func(peer.ID) bool { return c.listed } })
 		r.SetStreamHandler("/held", func(s network.Stream) { s.Write([]byte{1}) })
 		a := plain(t)
-		if err := a.Connect(t.Context(), peer.AddrInfo{ID: r.ID(), Addrs: r.Network().ListenAddresses()}); err != nil {
+		if err := a.Connect(t.Context(), peer.AddrInfo{ID: r.ID(), Addrs: bare(r)}); err != nil {
 			t.Fatal(err)
 		}
 		held := 0

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	"github.com/multiformats/go-multiaddr"
 
 	"starling/p2p/book"
@@ -21,15 +22,20 @@ import (
 // name comes with the first bytes.
 const silentFor = time.Second
 
-var errShare = errors.New("host: more than this peer's share")
+var (
+	errShare    = errors.New("host: more than this peer's share")
+	errIdentify = errors.New("host: a client asks nobody for his name")
+)
 
 // resources is libp2p's resource manager with the limits of package limits: streams
 // by peer and by role, windows by all. Connections are the matter of Places, which
 // lets an old one go instead of refusing a new one.
 type resources struct {
-	sizes  limits.Sizes
-	listed func(peer.ID) bool
-	shut   func(peer.ID) // closes the connections of a peer
+	sizes   limits.Sizes
+	listed  func(peer.ID) bool
+	shut    func(peer.ID) // closes the connections of a peer
+	silent  bool          // identify is not asked for
+	streams int           // of a client
 
 	mu      sync.Mutex
 	peers   map[peer.ID]*use
@@ -56,7 +62,7 @@ func newResources(s limits.Sizes, listed func(peer.ID) bool) *resources {
 	if listed == nil {
 		listed = func(peer.ID) bool { return false }
 	}
-	return &resources{sizes: s, listed: listed, shut: func(peer.ID) {}, peers: map[peer.ID]*use{}, waiting: map[peer.ID]*use{}}
+	return &resources{streams: limits.StreamsClient, sizes: s, listed: listed, shut: func(peer.ID) {}, peers: map[peer.ID]*use{}, waiting: map[peer.ID]*use{}}
 }
 
 // share returns how many streams a peer may have.
@@ -64,7 +70,7 @@ func (r *resources) share(p peer.ID) int {
 	if r.listed(p) {
 		return limits.StreamsRelay
 	}
-	return limits.StreamsClient
+	return r.streams
 }
 
 // of returns the use of a peer, which one more scope has from now on.
@@ -239,10 +245,13 @@ func (s *scope) PeerScope() network.PeerScope {
 func (s *scope) Peer() peer.ID { return s.peer }
 
 // SetProtocol implements network.StreamManagementScope.
-func (s *scope) SetProtocol(protocol.ID) error {
+func (s *scope) SetProtocol(id protocol.ID) error {
 	share := s.r.share(s.peer)
 	s.r.mu.Lock()
 	defer s.r.mu.Unlock()
+	if s.r.silent && (id == identify.ID || id == identify.IDPush) {
+		return errIdentify
+	}
 	if !s.unnamed {
 		return nil
 	}

@@ -45,6 +45,9 @@ const (
 
 const gib = 1 << 30
 
+// lean is by how much faster than the memory the bounds shrink below a quarter of a GiB.
+const lean = 0.6
+
 // Sizes are the limits that depend on memory.
 type Sizes struct {
 	Clients  int // connections from nodes that are not in the list
@@ -55,6 +58,7 @@ type Sizes struct {
 	Slowed   int // clients that send faster than they may, and wait
 	Unnamed  int // streams that have not named a protocol yet
 	Windows  int64
+	Requests int // bytes of requests to the web server that are not answered yet
 
 	Admitting int // candidates for the list of relays
 	Queued    int // frames in the queues of all links
@@ -62,20 +66,31 @@ type Sizes struct {
 	Replay    int // bytes of replay tags; never more than at 1 GiB: packets have a rate
 	Seats     int // at the mailbox
 	SeatBytes int // of all of them
+
+	Readers     int // of logs
+	ReaderBytes int // of all of them
+	Logs        int
 }
 
 // For returns the sizes for so many bytes of memory: those of the table at
-// 1 GiB, and in proportion from a quarter to four times of it. The windows of relays
+// 1 GiB, and in proportion from an eighth to four times of it. The windows of relays
 // grow by the rest of seven eighths of the memory, so that the sum holds at every size:
-// the lines that do not depend on memory weigh more where there is little.
+// the lines that do not depend on memory weigh more where there is little. Below a
+// quarter the places for clients and relays and unnamed streams stay in proportion, the rest shrinks
+// faster.
 func For(memory int64) Sizes {
-	memory = min(max(memory, gib/4), 4*gib)
+	memory = min(max(memory, gib/8), 4*gib)
 	share := float64(memory) / gib
-	n := func(at1 int) int { return int(float64(at1) * share) }
+	rest := share
+	if memory < gib/4 {
+		rest -= float64(gib/4-memory) / gib * lean
+	}
+	n := func(at1 int) int { return int(float64(at1) * rest) }
 	s := Sizes{
-		Clients: n(2000), Relays: n(525), HalfOpen: n(512), HalfHost: 8, HalfNet: 32,
-		Slowed: n(256), Unnamed: n(256), Admitting: n(20_000), Queued: n(16_384),
+		Clients: int(2000 * share), Relays: int(525 * share), HalfOpen: n(512), HalfHost: 8, HalfNet: 32,
+		Requests: n(8 << 20), Slowed: n(224), Unnamed: int(224 * share), Admitting: n(20_000), Queued: n(16_384),
 		Replay: min(n(180_000_000), 180_000_000), Seats: n(20_000), SeatBytes: n(80 << 20),
+		Readers: n(5120), ReaderBytes: n(20 << 20), Logs: n(1 << 15),
 	}
 	s.Windows = min(memory/4, memory/8*7-s.bytes()) >> 20 << 20
 	return s
@@ -111,15 +126,20 @@ type Bound struct {
 var Table = []Bound{
 	{"clients", 2000, 60 << 10, "anybody", "/24, /56", "idle first, the youngest of the fullest network", "p2p/host TestFullHouse", "", func(s Sizes) int { return s.Clients }},
 	{"relays", 525, 60 << 10, "who is in the list", "-", "what nothing uses", "p2p/discovery TestShed", "", func(s Sizes) int { return s.Relays }},
-	{"handshakes", 512, 8 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network, or after 3 s", "p2p/host TestHalfOpen", "", func(s Sizes) int { return s.HalfOpen }},
+	{"handshakes, and visitors of the web site", 512, 24 << 10, "anybody", "8 an address, 32 a network", "oldest of the fullest network; handshakes after 5 s", "p2p/host TestHalfOpen", "", func(s Sizes) int { return s.HalfOpen }},
+	{"bytes of requests to the web server", 8 << 20, 1, "anybody", "24 KiB free each", "the one that needs more", "p2p/transport/web TestHugeRequests", "", func(s Sizes) int { return s.Requests }},
 	{"streams of a client", StreamsClient, 0, "the client", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", "", nil},
 	{"streams of a relay", StreamsRelay, 0, "the relay", "peer", "refused; 16 unknown: the connection", "p2p/host TestStreamFlood", "", nil},
-	{"streams without a name", 256, 256 << 10, "anybody", "peer", "silent ones of the fullest network", "p2p/host TestUnnamedStreams", "", func(s Sizes) int { return s.Unnamed }},
-	{"yamux windows beyond the first", 234, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows", "", func(s Sizes) int { return int(s.Windows >> 20) }},
-	{"clients that are slowed", 256, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed", "", func(s Sizes) int { return s.Slowed }},
+	{"streams without a name", 224, 256 << 10, "anybody", "peer", "silent ones of the fullest network", "p2p/host TestUnnamedStreams", "", func(s Sizes) int { return s.Unnamed }},
+	{"yamux windows beyond the first", 205, 1 << 20, "anybody", "peer", "no growth", "p2p/host TestWindows", "", func(s Sizes) int { return int(s.Windows >> 20) }},
+	{"clients that are slowed", 224, 256 << 10, "anybody", "peer", "slowed longest", "p2p/link TestSlowed", "", func(s Sizes) int { return s.Slowed }},
 	{"frames in a link's queue", 256, 2400, "the mix", "link", "newest", "p2p/link TestDeafPeer", "", nil},
 	{"frames in all queues", 16_384, 2400, "anybody", "4 a link", "newest", "p2p/link TestDeafPeersTogether", "", func(s Sizes) int { return s.Queued }},
+	{"links of clients that are away", 128, 2 << 10, "anybody", "/24, /56", "away longest, of the fullest network", "p2p/link TestAbsentOfOneNetwork", "p2p/link MaxAbsent", nil},
 	{"dials for packets", 64, 8 << 10, "who sends packets", "4 a link", "random one of the link with most", "p2p/link TestDeadNextHops", "p2p/link DialsAtOnce", nil},
+	{"pipes of a client, at a bridge", 6, 0, "the client", "peer", "refused", "p2p/bridge/server TestFlood", "p2p/bridge/server PipesPerClient", nil},
+	{"dials for pipes, at a bridge", 64, 0, "clients", "4 a client, 6 a relay, /24, /56", "oldest of the heaviest network and client, if it is heavier or older than 2 s", "p2p/bridge/server TestDialsAreShared", "p2p/bridge/server DialsAtOnce", nil},
+	{"clients with a remembered rate, at a bridge", 4096, 0, "clients", "-", "random", "p2p/limits TestRatesBounded", "p2p/bridge/server maxAsked", nil},
 	{"candidates", 1024, 256, "anybody", "16 a network", "random", "p2p/book TestCandidatesBounded", "p2p/book MaxCandidates", nil},
 	{"dials of candidates", 4, 8 << 10, "anybody", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestCandidateRates", "p2p/book CandidatesAtOnce", nil},
 	{"dials to see who is there, of each kind", 16, 8 << 10, "who knocks, relays of the list", "1 an address in 10 min, 8 a network an hour", "later", "p2p/book TestHomeIsCountedApart", "p2p/book ChecksAtOnce", nil},
@@ -133,6 +153,7 @@ var Table = []Bound{
 	{"relays in the list", 10_000, 2 << 10, "who was reached", "32 a network, 2 an address", "youngest of the heaviest network", "p2p/directory TestFull", "p2p/directory MaxRelays", nil},
 	{"relays with two faces", 1024, 64, "relays of the list", "-", "random", "p2p/directory TestLiarsBounded", "p2p/directory MaxLiars", nil},
 	{"askers for the list", 4096, 128, "anybody", "-", "random", "p2p/directory/exchange TestRatesBounded", "p2p/directory/exchange maxRates", nil},
+	{"lists that were sold, of two periods", 4096, 48, "who works for it", "a stamp each, dearer for a network that buys much", "none: no more are sold", "p2p/directory/exchange TestSoldIsBounded", "p2p/directory/exchange maxSold", nil},
 	{"neighbours who gossip", 4096, 128, "anybody", "-", "random", "p2p/limits TestRatesBounded", "p2p/directory/gossip maxPeers", nil},
 	{"packets that wait", 8192, 2400, "who sends packets", "link, network", "random one of the heaviest link", "p2p/mix TestHeaviestLinkMakesRoom", "p2p/mix DefaultMaxDelayed", nil},
 	{"bytes of the replay memory", 180_000_000, 1, "who sends packets", "turns at the gate", "none: some fresh packets are refused", "p2p/mix TestMemoryUsedUp", "p2p/mix DefaultMemory", func(s Sizes) int { return s.Replay }},
@@ -140,7 +161,30 @@ var Table = []Bound{
 	{"requests at the mailbox", 512, 8 << 10, "who sends packets", "256 of a kind", "newest", "p2p/mailbox TestOverload", "p2p/mailbox DefaultMaxRequests", nil},
 	{"tags that were asked for", 1 << 18, 25, "who fetches", "-", "random", "p2p/mailbox TestInterestCap", "p2p/mailbox DefaultMaxInterest", nil},
 	{"boxes", 1 << 18, 0, "who sends packets", "rate of each class", "random one of those that nobody asked for", "p2p/mailbox TestEvictionIsFair", "p2p/mailbox DefaultMaxBoxes", nil},
+	{"readers of logs", 5120, 4 << 10, "who follows logs", "a stamp each, 1,024 a log", "young ones for a stamp", "p2p/mailbox TestReadersBounded", "p2p/mailbox DefaultMaxReaders", func(s Sizes) int { return s.Readers }},
+	{"requests of logs at the mailbox", 128, 8 << 10, "who sends packets", "32 of a kind", "newest", "p2p/mailbox TestLogOverload", "", nil},
+	{"followed logs with a remembered rate", 4096, 100, "who follows logs", "-", "random", "p2p/limits TestRatesBounded", "p2p/mailbox maxOfLog", nil},
+	{"logs that were followed", 1 << 14, 25, "who follows logs", "-", "random", "p2p/mailbox TestHostileLogs", "", nil},
+	{"logs", 1 << 15, 200, "who sends packets", "an entry at least", "shortest that nobody follows", "p2p/mailbox TestTooManyLogs", "", func(s Sizes) int { return s.Logs }},
+	{"entries of logs", 1 << 16, 0, "who has the key of a log", "8,192 a log", "oldest of a log that nobody follows, then of the longest", "p2p/mailbox TestMemory", "", nil},
 }
+
+// Within returns the sizes for so many open files as well: connections are files. What
+// is not left of them after reserve goes to clients and relays as before.
+func (s Sizes) Within(files int) Sizes {
+	room := max(files-reserve, 0)
+	if all := s.Clients + s.Relays; all > room {
+		s.Clients, s.Relays = room*s.Clients/all, room*s.Relays/all
+	}
+	return s
+}
+
+// FewestFiles is how many open files a relay needs at least; reserve is the number of
+// those that are no connections of clients or relays.
+const (
+	FewestFiles = 256
+	reserve     = 128
+)
 
 // Network returns the block of addresses that one hand is taken to hold when
 // places are shared: a /24 of IPv4, a /56 of IPv6.

@@ -22,7 +22,7 @@ import (
 // TestSum: with everything full a relay leaves an eighth of its memory, whatever it has,
 // and windows grow at least for a few relays.
 func TestSum(t *testing.T) {
-	for memory := int64(gib / 4); memory <= 8*gib; memory += 16 << 20 {
+	for memory := int64(gib / 8); memory <= 8*gib; memory += 16 << 20 {
 		s := For(memory)
 		sum := int64(0)
 		for _, b := range Table {
@@ -35,9 +35,26 @@ func TestSum(t *testing.T) {
 		if sum > memory/8*7 {
 			t.Fatalf("of %d MiB everything together takes %d", memory>>20, sum>>20)
 		}
-		if s.Windows < 16<<20 {
+		if s.Windows < min(16<<20, memory/32) {
 			t.Fatalf("of %d MiB %d are left for windows", memory>>20, s.Windows>>20)
 		}
+	}
+}
+
+// TestWithin: of few files there are places for a part of both, and never more.
+func TestWithin(t *testing.T) {
+	s := For(gib)
+	if got := s.Within(1 << 20); got != s {
+		t.Errorf("of many files: %+v", got)
+	}
+	for files := range 3000 {
+		got := s.Within(files)
+		if got.Clients < 0 || got.Relays < 0 || got.Clients+got.Relays > max(files-reserve, 0) {
+			t.Fatalf("of %d files: %d and %d", files, got.Clients, got.Relays)
+		}
+	}
+	if got := s.Within(1024); got.Clients < 600 || got.Relays < 150 {
+		t.Errorf("of 1024 files: %d and %d", got.Clients, got.Relays)
 	}
 }
 
@@ -72,10 +89,10 @@ func TestTable(t *testing.T) {
 	if int64(total) != one.bytes() {
 		t.Errorf("the lines are %d bytes, counted %d", total, one.bytes())
 	}
-	if least, most := For(0), For(1<<40); least.Replay != one.Replay/4 || most.Replay != one.Replay || least.Seats != 5000 || most.SeatBytes != 320<<20 {
+	if least, most := For(gib/4), For(1<<40); least.Replay != one.Replay/4 || most.Replay != one.Replay || least.Seats != 5000 || most.SeatBytes != 320<<20 {
 		t.Errorf("what stays is %+v and %+v", least, most)
 	}
-	if For(0).Clients != 500 || For(1<<40).Clients != 8000 {
+	if For(gib/4).Clients != 500 || For(0).Clients != 250 || For(1<<40).Clients != 8000 {
 		t.Errorf("sizes at the ends: %+v, %+v", For(0), For(1<<40))
 	}
 }
@@ -85,6 +102,15 @@ var bound = regexp.MustCompile(`^(([dD]efault)?[mM]ax[A-Z]\w*|\w+(Max|AtOnce))$`
 
 // noRow are the bounds that nobody fills at a relay, with the reason.
 var noRow = map[string]string{
+	"p2p/proxy maxLogin":                 "letters of the owner's",
+	"p2p/bridge MaxBridges":              "a client's own",
+	"p2p/bridge MaxFirst":                "bytes of one message",
+	"p2p/bridge MaxText":                 "letters of one text",
+	"p2p/bridge maxFound":                "links of one text",
+	"p2p/bridge maxValue":                "bytes of one link",
+	"p2p/bridge maxWays":                 "addresses of one link",
+	"p2p/bridge/server maxState":         "bytes of a file of ours",
+	"p2p/directory/exchange maxBits":     "the price that one asker pays",
 	"p2p/admission AllAtOnce":            "a size of the network",
 	"p2p/admission MaxCharges":           "of what we write ourselves",
 	"p2p/admission MaxNews":              "bytes of one message",
@@ -101,7 +127,14 @@ var noRow = map[string]string{
 	"p2p/client maxDoors":                "a client's own",
 	"p2p/client maxOpinions":             "a client's own",
 	"p2p/client maxReplies":              "a client's own",
+	"p2p/client maxWays":                 "a client's own",
 	"p2p/clock maxReadings":              "the latest of those we ask",
+	"p2p/censor MaxNetworks":             "a client's own",
+	"p2p/censor MaxSize":                 "bytes that a client keeps",
+	"p2p/censor maxFreezes":              "a client's own",
+	"p2p/censor maxRelays":               "a client's own",
+	"p2p/censor maxTries":                "a client's own",
+	"p2p/link movesAtOnce":               "moves of one link to other connections",
 	"p2p/directory HintMax":              "bytes of one hint",
 	"p2p/directory MaxAddresses":         "of one descriptor",
 	"p2p/directory MaxDescriptor":        "bytes of one descriptor",
@@ -134,7 +167,11 @@ var noRow = map[string]string{
 	"p2p/judge maxParts":                 "a client's own",
 	"p2p/mailbox MaxAcks":                "of one message",
 	"p2p/mailbox MaxBlocks":              "of one message",
+	"p2p/mailbox MaxEntries":             "the share of one log in the room for entries",
+	"p2p/mailbox MaxFollowed":            "of one message",
 	"p2p/mailbox MaxTags":                "of one message",
+	"p2p/mailbox maxLogReaders":          "the share of one log in the line of readers",
+	"p2p/mailbox maxStanding":            "of one reader",
 	"p2p/mailbox maxBatch":               "of one commit",
 	"p2p/mailbox maxID":                  "a number of a row",
 	"p2p/mailbox maxPrice":               "bits of a stamp",
@@ -154,6 +191,19 @@ var noRow = map[string]string{
 	"p2p/relay maxTestimonies":           "relays that we ask",
 	"p2p/relay maxVoices":                "relays of the list; one a network",
 	"p2p/relay syncMax":                  "a time",
+	"p2p/transport/web MaxFrame":         "bytes of one frame",
+	"p2p/transport/web maxAnswer":        "bytes of an answer that a client reads",
+	"p2p/transport/web maxBody":          "bytes of one frame",
+	"p2p/transport/web maxCertificate":   "bytes of a file of ours",
+	"p2p/transport/web maxControl":       "bytes of one frame",
+	"p2p/transport/web maxFirst":         "bytes of one message",
+	"p2p/transport/web maxLeaves":        "addresses of our own",
+	"p2p/transport/web maxPadding":       "bytes of one message",
+	"p2p/transport/web maxTarget":        "bytes of one message",
+	"p2p/transport/web/domain maxChain":  "certificates of an authority of the owner's",
+	"p2p/transport/web/domain maxFile":   "bytes of a file of ours",
+	"p2p/transport/web/domain maxName":   "letters of the owner's",
+	"p2p/transport/web/domain maxWords":  "letters of one text",
 	"p2p/watch maxAcks":                  "a client's own",
 	"p2p/watch maxDelivered":             "a client's own",
 	"p2p/watch maxKept":                  "a client's own",

@@ -39,9 +39,17 @@ func groupFiles() []string {
 		return files
 	}
 	for line := range strings.Lines(string(own)) {
-		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		// number : controllers : group; version 2 has no controllers here
+		_, line, _ = strings.Cut(strings.TrimSpace(line), ":")
+		controllers, group, ok := strings.Cut(line, ":")
+		root, file := "/sys/fs/cgroup", "memory.max"
+		if controllers == "memory" {
+			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		} else if controllers != "" {
+			continue
+		}
 		for ; ok && len(group) > 1; group = path.Dir(group) {
-			files = append(files, path.Join("/sys/fs/cgroup", group, "memory.max"))
+			files = append(files, path.Join(root, group, file))
 		}
 	}
 	return files

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	libhost "github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -24,7 +27,7 @@ import (
 )
 
 // plain is a host of libp2p as it comes.
-func plain(t *testing.T) (libhost.Host, wire.NodeID, netip.AddrPort) {
+func plain(t *testing.T) (libhost.Host, wire.NodeID, book.Address) {
 	t.Helper()
 	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -39,7 +42,7 @@ func plain(t *testing.T) (libhost.Host, wire.NodeID, netip.AddrPort) {
 	t.Cleanup(func() { h.Close() })
 	id, _ := wire.NodeIDFromKey(pub)
 	a, _ := book.AddrPort(h.Network().ListenAddresses()[0])
-	return h, id, a
+	return h, id, book.Address{AddrPort: a, Plain: true}
 }
 
 // TestLetGo: a node that takes the connection and is no good is let go within
@@ -51,9 +54,9 @@ func TestLetGo(t *testing.T) {
 	for name, handler := range map[string]network.StreamHandler{
 		"refuses the stream": nil,
 		"says nothing":       say(nil),
-		"half a hello":       say(wire.Hello{Role: wire.RoleRelay}.Frame()[:100]),
+		"half a hello":       say(wire.Hello{Role: wire.RoleRelay}.Bytes()[:20]),
 		"a packet first":     say(frame(1)[:]),
-		"no role":            say(wire.Hello{}.Frame()[:]),
+		"no role":            say(wire.Hello{}.Bytes()),
 		"zeros":              say(make([]byte, wire.FrameSize)),
 		"hangs up":           func(s network.Stream) { s.Reset() },
 	} {
@@ -139,7 +142,7 @@ func TestDeadNextHops(t *testing.T) {
 	}
 	dead := func(n int) (id wire.NodeID) {
 		id[0], id[1], id[2] = 7, byte(n>>8), byte(n)
-		a.book.Name(id, book.Owner, netip.MustParseAddrPort(fmt.Sprintf("[100::%x]:4001", n+1))) // discarded, RFC 6666
+		a.book.Name(id, book.Owner, book.Web(netip.MustParseAddrPort(fmt.Sprintf("[100::%x]:4001", n+1)))) // discarded, RFC 6666
 		return id
 	}
 	n := 0
@@ -240,5 +243,47 @@ func TestErrSilent(t *testing.T) {
 	a.book.Name(id, book.Owner, at)
 	if err := a.links.Dial(t.Context(), id); !errors.Is(err, link.ErrSilent) {
 		t.Errorf("%v", err)
+	}
+}
+
+// broken is a host with streams that take nothing.
+type broken struct{ libhost.Host }
+
+func (b broken) NewStream(ctx context.Context, p peer.ID, protocols ...protocol.ID) (network.Stream, error) {
+	s, err := b.Host.NewStream(ctx, p, protocols...)
+	return unwritten{s}, err
+}
+
+type unwritten struct{ network.Stream }
+
+func (unwritten) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+// TestBrokenHello: a hello that cannot be written ends a dial with an error, to a relay of the
+// list as to any, and however often takes no place from later links.
+func TestBrokenHello(t *testing.T) {
+	for name, listed := range map[string]bool{"a relay of the list": true, "another": false} {
+		t.Run(name, func(t *testing.T) {
+			a := newNode(t, func(c *link.Config) {
+				c.Listed = func(wire.NodeID) bool { return listed }
+				c.Host = broken{c.Host}
+			})
+			b := newNode(t, nil)
+			a.knows(b)
+			for range 20 {
+				ended := make(chan error, 1)
+				go func() { ended <- a.links.Dial(t.Context(), b.id) }()
+				select {
+				case err := <-ended:
+					if !errors.Is(err, link.ErrSilent) {
+						t.Fatal(err)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatal("the dial does not end")
+				}
+			}
+			if n := a.count("too many links"); n != 0 {
+				t.Errorf("%d links found no place", n)
+			}
+		})
 	}
 }

@@ -1,29 +1,58 @@
 // Package link moves frames between neighbours.
 //
-// A link is one libp2p stream that the dialling side opens and both sides use,
-// for as long as they are connected:
+// A link is carried by a libp2p stream that the dialling side opens and both sides use:
 //
 //	dialler                                acceptor
 //	   | —— open stream wire.FrameProtocol ——> |
-//	   | <—————— a hello, each way ——————————> |
+//	   | —————————————— a hello —————————————> |
+//	   | <————————————— a hello —————————————— |
 //	   | <—————— frames, any order ——————————> |
 //
 // Nothing but frames of one size travels on it; see package wire. The hello tells the
 // role of a node; until it came there is no link. A connection is of use only with a
 // link: where the stream is refused, or no hello comes within HelloTimeout, the dialler
 // closes it, and so does either side when the last link between a client and a relay
-// ends. Two nodes that dial each other at the same moment keep both links and send on
+// ends. Two relays that dial each other at the same moment keep both links and send on
 // the newest.
+//
+//	link.go    Links, and what others ask of them
+//	end.go     our end of one link: queue, numbers, frames that are kept
+//	line.go    one stream of one connection
+//	accept.go  lines that others open
+//	renew.go   lines that a client opens, one after the other
+//	carry.go   reading and writing
+//	dials.go   dials for packets
+//	pace.go    the rates at which is read
+//
+// # Links that last
+//
+// A link of a client outlives its connections, which a network may freeze, reset or
+// forbid. Each end counts the frames that came and keeps those it wrote, Window at most,
+// until the other side says that they came: every tellEvery frames, and in each hello.
+// The hello on the next line names the link and the number that came; both sides then
+// write again what the other lacks. Who comes with the right key and the id of the link
+// has it; the id was told to nobody else. The side that was dialled keeps a link without
+// a line for absentFor, and a frame for keptFor after it was written.
+//
+//	carried ── silence, reset, budget used up ──> a next line beside ── hello ──> carried
+//	                                                   |no
+//	                                                   v
+//	                                  no link (kept for absentFor) ── Dial ──> carried
+//
+// A client asks after a line that said nothing for silentFor though something was
+// written, and makes the next if no answer comes within answerFor. Where the network is
+// known to freeze connections after so many bytes (Config.Network), the next line is
+// there before.
 //
 // # Limits
 //
 // A frame that has begun must be complete within FrameTimeout. A link without a
 // whole frame for Config.Idle is closed. Writing waits WriteTimeout at most, in
 // which time a queue of QueueSize frames fills. On all links together Config.Queued
-// frames wait at most; beyond it each link has room for QueueLeast. Frames that do not fit
+// frames wait or are kept at most; beyond it each link has room for QueueLeast. Frames that do not fit
 // are dropped and counted, the newest first: the mix network above repeats important ones. A
 // peer that sends something else than frames loses its link. Sending faster than
-// Config.Rate, or than Config.ByNetwork lets a network, is not punished: the reader
+// Config.Rate, or than Config.ByNetwork lets a network, or Config.In all together, is not punished: the reader
 // slows down and the peer's own transport makes it wait. Only so many clients may be
 // slowed at a time, because their unread frames wait here; of more, the one that has
 // been slowed longest is let go.
@@ -36,22 +65,15 @@ package link
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	manet "github.com/multiformats/go-multiaddr/net"
-	"github.com/multiformats/go-multistream"
 	"golang.org/x/time/rate"
 
 	"starling/p2p/book"
@@ -73,8 +95,35 @@ const (
 	// HelloTimeout is how long the first frame may take.
 	HelloTimeout = 5 * time.Second
 
-	perPeer   = 4  // links accepted from one peer
-	batchSize = 16 // frames written at once, at most
+	// BatchSize is how many frames are written at once, at most: Config.Out lets as many
+	// through.
+	BatchSize = 16
+
+	perPeer = 4 // links accepted from one peer
+
+	// Window is how many frames an end of a link that lasts keeps at most, until the
+	// other side says that they came.
+	Window = 64
+	// MaxAbsent is how many links of clients are kept while nothing carries them.
+	MaxAbsent = 128
+
+	tellEvery = 16                // frames that come before we say so
+	absentFor = 90 * time.Second  // a link is kept without a line
+	keptFor   = 150 * time.Second // a frame is kept without a word about it
+	sweepEach = 15 * time.Second
+
+	movesEvery, movesAtOnce = 2 * time.Second, 8 // lines that a peer may put a link on
+
+	silentFor  = 1500 * time.Millisecond // until the other side is asked whether it is there
+	answerFor  = 1500 * time.Millisecond // that its answer may take
+	lookFirst  = 4 * time.Second         // after a frame, where a network may have frozen the line; twice as long each time
+	looks      = 4                       // so many times
+	renewTime  = 6 * time.Second         // for the next line
+	renewLeast = time.Second             // until it is tried again, twice as long each time
+	renewMost  = 30 * time.Second
+	soonEnough = 3 * time.Second         // that a link may wait for its turn to be dialled
+	promptly   = 1500 * time.Millisecond // the next line is there, where a network froze the one before alone
+	farewell   = 100 * time.Millisecond
 )
 
 // Errors of Send and Dial.
@@ -125,11 +174,48 @@ type Config struct {
 	ByNetwork *limits.Rates[netip.Prefix]
 	// Slowed is how many clients may be slowed at a time; 0 is any number.
 	Slowed int
+	// In and Out, if set, bound the frames read and written on all links together.
+	In, Out *rate.Limiter
 	// Queued is how many frames may wait on all links together; 0 is any number.
 	Queued int
+	// Network, if set, knows what the network of a client does to connections.
+	Network Network
 	// Tap, if set, sees all that passes. For tests.
 	Tap func(Seen)
 }
+
+// A Network knows what a network does to connections on their way.
+type Network interface {
+	// Allowance returns how many bytes may come on a new connection before it is
+	// frozen; 0 is any number.
+	Allowance(wire.NodeID) int64
+	// Wait returns how long no new connection to a relay may be made.
+	Wait(wire.NodeID) time.Duration
+	// Began and Ended are told of each attempt to connect to a relay; a link that a
+	// nil error tells of has had its hello.
+	Began(wire.NodeID, []book.Address)
+	Ended(wire.NodeID, book.Source, []book.Address, error)
+	// GivenUp is told of an attempt that was given up in the middle, in place of Ended.
+	GivenUp(wire.NodeID, error)
+	// Frozen is told of a connection that went silent, or was cut, after so many bytes, while
+	// a new one to the same relay worked; Carried how many came on one that was left;
+	// Silent of a relay that does not answer any more.
+	Frozen(relay wire.NodeID, bytes int64)
+	Carried(relay wire.NodeID, bytes int64)
+	Silent(wire.NodeID)
+}
+
+// open is a network that does nothing.
+type open struct{}
+
+func (open) Allowance(wire.NodeID) int64                           { return 0 }
+func (open) Wait(wire.NodeID) time.Duration                        { return 0 }
+func (open) Began(wire.NodeID, []book.Address)                     {}
+func (open) Ended(wire.NodeID, book.Source, []book.Address, error) {}
+func (open) GivenUp(wire.NodeID, error)                            {}
+func (open) Frozen(wire.NodeID, int64)                             {}
+func (open) Carried(wire.NodeID, int64)                            {}
+func (open) Silent(wire.NodeID)                                    {}
 
 // Links are the links of one node.
 type Links struct {
@@ -137,28 +223,21 @@ type Links struct {
 	ctx    context.Context // ends with Close; owns the dials
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	sweep  sync.Once
 
 	in, out atomic.Int64 // frames
-	queued  atomic.Int64 // frames that wait, if they are counted
+	queued  atomic.Int64 // frames that wait or are kept, if they are counted
+	conns   atomic.Int64 // connections of our own
 
 	mu     sync.Mutex
 	closed bool
 	coming map[wire.NodeID]int // streams without a hello
-	peers  map[wire.NodeID][]*stream
+	peers  map[wire.NodeID][]*end
 	roles  map[wire.NodeID]wire.Role     // of connected peers, and some former ones
 	rates  map[wire.NodeID]*rate.Limiter // of those there is a link to
-	slowed map[*stream]time.Time         // clients, since when
+	slowed map[*end]time.Time            // clients, since when
+	turns  map[wire.NodeID]*turn         // lines that we open: one at a time to a peer
 	dials  dials
-}
-
-type stream struct {
-	peer    wire.NodeID
-	s       network.Stream
-	role    wire.Role
-	network netip.Prefix
-	out     chan *wire.Frame
-	done    chan struct{} // closed when the reader has ended
-	last    atomic.Int64  // Unix nanoseconds of the last write
 }
 
 // New makes Links without a link.
@@ -175,14 +254,18 @@ func New(cfg Config) *Links {
 	if cfg.Role == 0 {
 		cfg.Role = wire.RoleClient
 	}
+	if cfg.Network == nil {
+		cfg.Network = open{}
+	}
 
 	l := &Links{
 		cfg:    cfg,
 		coming: map[wire.NodeID]int{},
-		peers:  map[wire.NodeID][]*stream{},
+		peers:  map[wire.NodeID][]*end{},
 		roles:  map[wire.NodeID]wire.Role{},
 		rates:  map[wire.NodeID]*rate.Limiter{},
-		slowed: map[*stream]time.Time{},
+		slowed: map[*end]time.Time{},
+		turns:  map[wire.NodeID]*turn{},
 		dials:  newDials(),
 	}
 
@@ -192,7 +275,7 @@ func New(cfg Config) *Links {
 
 // Accept lets others open links to us.
 func (l *Links) Accept() {
-	l.cfg.Host.SetStreamHandler(wire.FrameProtocol, func(s network.Stream) { l.serve(s, nil, false) })
+	l.cfg.Host.SetStreamHandler(wire.FrameProtocol, l.accept)
 }
 
 // Go runs f beside the links, and reports whether it does: not after Close. Close ends
@@ -211,8 +294,15 @@ func (l *Links) Close() {
 	l.cfg.Host.RemoveStreamHandler(wire.FrameProtocol)
 	l.mu.Lock()
 	l.closed = true
+	var all []*end
+	for _, ends := range l.peers {
+		all = append(all, ends...)
+	}
 	l.mu.Unlock()
-	l.cancel() // every stream ends by itself
+	l.cancel() // every line ends by itself
+	for _, e := range all {
+		l.end(e, false)
+	}
 	l.wg.Wait()
 }
 
@@ -222,9 +312,9 @@ func (l *Links) count(reason string) {
 	}
 }
 
-func (l *Links) tap(what string, c network.Conn, id wire.NodeID, data []byte) {
+func (l *Links) tap(what string, ln *line, id wire.NodeID, data []byte) {
 	if l.cfg.Tap != nil {
-		l.cfg.Tap(Seen{What: what, Peer: id, Addr: c.RemoteMultiaddr().String(), Data: slices.Clone(data)})
+		l.cfg.Tap(Seen{What: what, Peer: id, Addr: ln.remote.String(), Data: slices.Clone(data)})
 	}
 }
 
@@ -232,8 +322,11 @@ func (l *Links) tap(what string, c network.Conn, id wire.NodeID, data []byte) {
 func (l *Links) Connected(id wire.NodeID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.peers[id]) > 0
+	return slices.ContainsFunc(l.peers[id], (*end).present)
 }
+
+// Connections returns how many connections of its own a client has.
+func (l *Links) Connections() int { return int(l.conns.Load()) }
 
 // Role returns the role in a connected peer's last hello, and zero if it had none.
 func (l *Links) Role(id wire.NodeID) wire.Role {
@@ -263,11 +356,16 @@ func (l *Links) Traffic() (in, out int64) {
 	return l.in.Load() * wire.FrameSize, l.out.Load() * wire.FrameSize
 }
 
-// Peers returns everybody there is a link to.
-func (l *Links) Peers() []wire.NodeID {
+// Peers returns everybody there is a link to that something carries.
+func (l *Links) Peers() (ids []wire.NodeID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Collect(maps.Keys(l.peers))
+	for id, ends := range l.peers {
+		if slices.ContainsFunc(ends, (*end).carried) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Quiet returns the peers to which nothing was written for a time.
@@ -275,89 +373,25 @@ func (l *Links) Quiet(d time.Duration) (ids []wire.NodeID) {
 	before := time.Now().Add(-d).UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id, streams := range l.peers {
-		if !slices.ContainsFunc(streams, func(st *stream) bool { return st.last.Load() > before }) {
+	for id, ends := range l.peers {
+		if slices.ContainsFunc(ends, (*end).carried) && !slices.ContainsFunc(ends, func(e *end) bool { return e.last.Load() > before }) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// Dial connects to a node, where the book lets it, and opens a link, unless
-// there is one.
-func (l *Links) Dial(ctx context.Context, id wire.NodeID) error {
-	if l.Connected(id) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
-	defer cancel()
-	if err := host.Reach(ctx, l.cfg.Host, l.cfg.Book, id); err != nil {
-		return err
-	}
-	err := l.open(ctx, id)
-	if err != nil && !l.Connected(id) {
-		l.cfg.Host.Network().ClosePeer(id.Peer()) // it is of no use
-	}
-	return err
-}
-
-// open opens a link over a connection.
-func (l *Links) open(ctx context.Context, id wire.NodeID) error {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.HelloTimeout)
-	defer cancel()
-	// Between relays of the list no packet waits for a hello.
-	eager := l.cfg.Role == wire.RoleRelay && l.cfg.Listed(id)
-	s, err := l.stream(network.WithNoDial(ctx, "link"), id, eager)
-	if err != nil {
-		return err
-	}
-	up := make(chan struct{})
-	go l.serve(s, up, eager)
-	select {
-	case <-up:
-	case <-ctx.Done():
-		s.Reset()
-		<-up
-	}
-	if !l.Connected(id) {
-		return ErrSilent
-	}
-	return nil
-}
-
-// stream opens a stream. Without eager its name has been taken by the other side,
-// without waiting for identify, which may never come.
-func (l *Links) stream(ctx context.Context, id wire.NodeID, eager bool) (network.Stream, error) {
-	if eager {
-		return l.cfg.Host.NewStream(ctx, id.Peer(), wire.FrameProtocol)
-	}
-	s, err := l.cfg.Host.Network().NewStream(ctx, id.Peer())
-	if err != nil {
-		return nil, err
-	}
-	deadline, _ := ctx.Deadline()
-	s.SetDeadline(deadline)
-	if err := multistream.SelectProtoOrFail(protocol.ID(wire.FrameProtocol), s); err != nil {
-		s.Reset()
-		return nil, fmt.Errorf("%w: %w", ErrSilent, err)
-	}
-	if err := s.SetProtocol(wire.FrameProtocol); err != nil {
-		s.Reset()
-		return nil, err
-	}
-	s.SetDeadline(time.Time{})
-	return s, nil
-}
-
-// Drop closes the links and connections to a peer. The connections go first: to
-// reset a stream is to send something, which waits while the peer reads nothing.
+// Drop ends the links to a peer and closes the connections with it. The connections go
+// first: to reset a stream is to send something, which waits while the peer reads nothing.
 func (l *Links) Drop(id wire.NodeID) {
 	l.mu.Lock()
 	all := slices.Clone(l.peers[id])
 	l.mu.Unlock()
-	l.cfg.Host.Network().ClosePeer(id.Peer())
-	for _, s := range all {
-		s.s.Reset()
+	if l.cfg.Role != wire.RoleClient {
+		l.cfg.Host.Network().ClosePeer(id.Peer())
+	}
+	for _, e := range all {
+		l.end(e, true)
 	}
 }
 
@@ -373,22 +407,33 @@ func (l *Links) SendFor(asker, to wire.NodeID, f *wire.Frame) error {
 	if l.closed {
 		return ErrClosed
 	}
-	if streams := l.peers[to]; len(streams) > 0 {
-		return l.enqueue(streams[len(streams)-1], f)
+	if e := l.newest(to); e != nil {
+		return l.enqueue(e, f)
 	}
 	return l.sendLater(asker, to, f)
+}
+
+// newest returns the link on which frames go to a peer, nil if there is none. The caller
+// holds the lock.
+func (l *Links) newest(to wire.NodeID) *end {
+	for _, e := range slices.Backward(l.peers[to]) {
+		if e.present() {
+			return e
+		}
+	}
+	return nil
 }
 
 // enqueue puts a frame into the queue of a link. When all queues together are full, each
 // link has room for QueueLeast: deaf peers take no room from others. The caller holds the
 // lock.
-func (l *Links) enqueue(st *stream, f *wire.Frame) error {
-	if l.cfg.Queued > 0 && l.queued.Load() >= int64(l.cfg.Queued) && len(st.out) >= QueueLeast {
+func (l *Links) enqueue(e *end, f *wire.Frame) error {
+	if l.cfg.Queued > 0 && l.queued.Load() >= int64(l.cfg.Queued) && len(e.out) >= QueueLeast {
 		l.count("queues full")
 		return ErrFull
 	}
 	select {
-	case st.out <- f:
+	case e.out <- f:
 		l.counted(1)
 		return nil
 	default:
@@ -397,7 +442,7 @@ func (l *Links) enqueue(st *stream, f *wire.Frame) error {
 	}
 }
 
-// counted counts frames that wait.
+// counted counts frames that wait or are kept.
 func (l *Links) counted(n int) {
 	if l.cfg.Queued > 0 {
 		l.queued.Add(int64(n))
@@ -407,268 +452,123 @@ func (l *Links) counted(n int) {
 // SendWait queues a frame for a peer it has a link to, and waits for room.
 func (l *Links) SendWait(ctx context.Context, to wire.NodeID, f *wire.Frame) error {
 	l.mu.Lock()
-	streams := l.peers[to]
-	if l.closed || len(streams) == 0 {
-		l.mu.Unlock()
+	e := l.newest(to)
+	closed := l.closed
+	l.mu.Unlock()
+	if closed || e == nil {
 		return ErrNoLink
 	}
-	st := streams[len(streams)-1]
-	l.mu.Unlock()
 	select {
-	case st.out <- f:
+	case e.out <- f:
+		l.counted(1)
 		return nil
-	case <-st.done:
+	case <-e.done:
 		return ErrNoLink
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// serve owns a stream until it ends. up, if not nil, is closed once the link
-// can be used or has failed. With eager it can be used before the hello came.
-func (l *Links) serve(s network.Stream, up chan struct{}, eager bool) {
-	if up == nil {
-		up = make(chan struct{})
-	}
-	id, err := wire.NodeIDFromPeer(s.Conn().RemotePeer())
-	if err != nil {
-		l.count("foreign key")
-		s.Reset()
-		close(up)
-		return
-	}
-	if !l.begin(id) {
-		s.Reset()
-		close(up)
-		return
-	}
-	defer l.wg.Done()
-	ended := context.AfterFunc(l.ctx, func() { s.Reset() })
-	defer ended()
-	st := &stream{peer: id, s: s, out: make(chan *wire.Frame, QueueSize), done: make(chan struct{})}
-	err = l.greet(st)
-	if err == nil && !eager {
-		err = l.hear(st)
-	}
-	if !l.add(st, err == nil) {
-		l.count("no hello")
-		s.Reset()
-		close(up)
-		return
-	}
-	close(up)
-
-	var writer sync.WaitGroup
-	writer.Go(func() { l.write(st) })
-	if eager {
-		err = l.hear(st)
-	}
-	if err == nil {
-		err = l.read(st)
-	}
-	switch {
-	case errors.Is(err, wire.ErrHello):
-		l.count("no hello")
-	case errors.Is(err, wire.ErrFrame):
-		l.count("malformed frame")
-	case errors.Is(err, errSlow):
-		l.count("slow frame")
-	}
-	s.Reset()
-	close(st.done)
-	writer.Wait()
-	l.remove(st)
-	l.counted(-len(st.out)) // nobody adds to them any more
-}
-
-// begin counts a stream that has no hello yet.
-func (l *Links) begin(id wire.NodeID) bool {
+// add puts an end among those of its peer, and says so if it is the first.
+func (l *Links) add(e *end) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || len(l.peers[id])+l.coming[id] >= perPeer {
-		l.count("too many links")
-		return false
-	}
-	l.coming[id]++
-	l.wg.Add(1)
-	return true
-}
-
-// greet sends our role.
-func (l *Links) greet(st *stream) error {
-	if ip, err := manet.ToIP(st.s.Conn().RemoteMultiaddr()); err == nil {
-		a, _ := netip.AddrFromSlice(ip)
-		st.network = limits.Network(a.Unmap())
-	}
-	ours := wire.Hello{Role: l.cfg.Role}
-	rand.Read(ours.Link[:])
-	st.s.SetWriteDeadline(time.Now().Add(l.cfg.HelloTimeout))
-	if _, err := st.s.Write(ours.Frame()[:]); err != nil {
-		return err
-	}
-	l.out.Add(1)
-	return nil
-}
-
-// hear reads the other side's role.
-func (l *Links) hear(st *stream) error {
-	st.s.SetReadDeadline(time.Now().Add(l.cfg.HelloTimeout))
-	defer st.s.SetReadDeadline(time.Time{})
-
-	var f wire.Frame
-	if err := wire.ReadFrame(st.s, &f); err != nil {
-		return err
-	}
-	l.in.Add(1)
-	if f.Type() != wire.TypeHello {
-		return wire.ErrHello
-	}
-
-	theirs, err := wire.ParseHello(f.Body())
-	if err != nil {
-		return err
-	}
-	if l.cfg.Role == wire.RoleClient && theirs.Role == wire.RoleClient {
-		return wire.ErrHello // clients have nothing to say to each other
-	}
-
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if st.role = theirs.Role; len(l.peers[st.peer]) > 0 {
-		l.roles[st.peer] = st.role
-	}
-	return nil
-}
-
-// add makes a link of a stream that was greeted.
-func (l *Links) add(st *stream, greeted bool) bool {
-	l.mu.Lock()
-	if l.coming[st.peer]--; l.coming[st.peer] == 0 {
-		delete(l.coming, st.peer)
-	}
-
-	if l.closed || !greeted {
+	if l.closed {
 		l.mu.Unlock()
 		return false
 	}
+	first := !slices.ContainsFunc(l.peers[e.peer], (*end).present)
+	l.peers[e.peer] = append(l.peers[e.peer], e)
+	if first && l.cfg.Rate != nil {
+		l.rates[e.peer] = rate.NewLimiter(l.cfg.Rate(e.peer))
+	}
+	l.wg.Go(func() { l.write(e) })
+	l.mu.Unlock()
+	l.setRole(e)
 
-	l.peers[st.peer] = append(l.peers[st.peer], st)
-	if st.role != 0 {
-		l.roles[st.peer] = st.role
+	if e.lasts {
+		l.sweep.Do(func() { l.Go(l.tidy) })
+	}
+	e.set(true)
+	if first && l.cfg.Changed != nil {
+		l.cfg.Changed(e.peer, true)
+	}
+	return true
+}
+
+// setRole remembers the role of a peer, once it is known.
+func (l *Links) setRole(e *end) {
+	e.mu.Lock()
+	role := e.role
+	e.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if role != 0 && len(l.peers[e.peer]) > 0 {
+		l.roles[e.peer] = role
 	}
 	if len(l.roles) > 2*len(l.peers)+64 {
 		l.forgetRoles()
 	}
-
-	first := len(l.peers[st.peer]) == 1
-	if first && l.cfg.Rate != nil {
-		l.rates[st.peer] = rate.NewLimiter(l.cfg.Rate(st.peer))
-	}
-	l.mu.Unlock()
-	if first && l.cfg.Changed != nil {
-		l.cfg.Changed(st.peer, true)
-	}
-	return true
 }
 
-func (l *Links) remove(st *stream) {
-	l.mu.Lock()
-	delete(l.slowed, st)
-	rest := slices.DeleteFunc(l.peers[st.peer], func(o *stream) bool { return o == st })
-	if len(rest) > 0 {
-		l.peers[st.peer] = rest
-	} else {
-		delete(l.peers, st.peer)
-		delete(l.rates, st.peer)
-	}
-	l.mu.Unlock()
-	if len(rest) > 0 {
+// end ends a link for good. With farewell the other side is told so that it forgets it, too.
+func (l *Links) end(e *end, tell bool) {
+	ln, held, was := e.close()
+	if !was {
 		return
 	}
-	if l.cfg.Changed != nil {
-		l.cfg.Changed(st.peer, false)
+	l.mu.Lock()
+	delete(l.slowed, e)
+	if rest := without(l.peers[e.peer], e); len(rest) > 0 {
+		l.peers[e.peer] = rest
+	} else {
+		delete(l.peers, e.peer)
+		delete(l.rates, e.peer)
 	}
-	if l.cfg.Role == wire.RoleClient || st.role == wire.RoleClient {
-		st.s.Conn().Close() // nothing else uses it, and a newer one is none of ours
+	last := !slices.ContainsFunc(l.peers[e.peer], (*end).present)
+	l.counted(-held - len(e.out)) // nobody adds to them any more: that needs the lock
+	l.mu.Unlock()
+
+	if e.set(false) && last && l.cfg.Changed != nil {
+		l.cfg.Changed(e.peer, false)
 	}
-}
-
-// errSlow means that a frame began and did not end.
-var errSlow = errors.New("link: frame not completed in time")
-
-func (l *Links) read(st *stream) error {
-	for {
-		if err := l.pace(st); err != nil {
-			return err
-		}
-		if l.cfg.Idle != nil {
-			st.s.SetReadDeadline(time.Now().Add(l.cfg.Idle(st.peer)))
-		}
-
-		f := new(wire.Frame)
-		n, err := st.s.Read(f[:])
-		if n < len(f) {
-			if n == 0 {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			st.s.SetReadDeadline(time.Now().Add(l.cfg.FrameTimeout))
-			if _, err := io.ReadFull(st.s, f[n:]); err != nil {
-				if os.IsTimeout(err) {
-					return errSlow
-				}
-				return err
-			}
-			st.s.SetReadDeadline(time.Time{})
-		}
-
-		if err := f.Check(); err != nil {
-			return err
-		}
-		if f.Type() == wire.TypeHello {
-			return wire.ErrFrame // there is one
-		}
-
-		l.in.Add(1)
-		l.tap("in", st.s.Conn(), st.peer, f.Body())
-		l.cfg.Handle(st.peer, f)
+	switch {
+	case ln == nil:
+	case tell && e.lasts && e.dialled:
+		l.wg.Go(ln.goodbye)
+	case last && (l.cfg.Role == wire.RoleClient || e.isClient()):
+		l.wg.Go(ln.hangUp) // nothing else uses it, and a newer one is none of ours
+	default:
+		l.wg.Go(func() { ln.stream.Reset() })
 	}
 }
 
-func (l *Links) write(st *stream) {
+func (e *end) isClient() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.role == wire.RoleClient
+}
+
+// tidy forgets frames and links that were kept long enough.
+func (l *Links) tidy(ctx context.Context) {
+	t := time.NewTicker(sweepEach)
+	defer t.Stop()
 	for {
-		var f *wire.Frame
 		select {
-		case f = <-st.out:
-		case <-st.done:
+		case <-ctx.Done():
 			return
-		}
-
-		l.counted(-1)
-		data := f[:]
-		l.tap("out", st.s.Conn(), st.peer, f.Body())
-		// Frames that wait already are written with it: one record, one system call.
-		if n := min(len(st.out), batchSize-1); n > 0 {
-			batch := make([]byte, 0, (n+1)*wire.FrameSize)
-			batch = append(batch, f[:]...)
-			for range n {
-				f = <-st.out
-				l.counted(-1)
-				l.tap("out", st.s.Conn(), st.peer, f.Body())
-				batch = append(batch, f[:]...)
+		case now := <-t.C:
+			l.mu.Lock()
+			var all []*end
+			for ends := range maps.Values(l.peers) {
+				all = append(all, ends...)
 			}
-			data = batch
+			l.mu.Unlock()
+			for _, e := range all {
+				l.counted(-e.expire(now.Add(-keptFor)))
+				if since, absent := e.absent(); absent && now.Sub(since) >= absentFor {
+					l.end(e, false)
+				}
+			}
 		}
-
-		st.s.SetWriteDeadline(time.Now().Add(WriteTimeout))
-		if _, err := st.s.Write(data); err != nil {
-			st.s.Reset()
-			return
-		}
-
-		st.last.Store(time.Now().UnixNano())
-		l.out.Add(int64(len(data) / wire.FrameSize))
 	}
 }

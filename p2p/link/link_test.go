@@ -82,7 +82,7 @@ func newNode(tb testing.TB, edit func(*link.Config)) *node {
 
 // knows writes into the book where another node listens.
 func (n *node) knows(o *node) {
-	a, _ := book.AddrPort(o.Network().ListenAddresses()[0])
+	a, _ := book.AddressOf(o.Network().ListenAddresses()[0])
 	n.book.Name(o.id, book.Owner, a)
 }
 
@@ -142,7 +142,7 @@ func TestBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "answer arrives", func() bool { return a.got() == 1 })
-	if in, out := a.links.Traffic(); in != 2*wire.FrameSize || out != (1+n)*wire.FrameSize { // and a hello
+	if in, out := a.links.Traffic(); in != wire.FrameSize || out != n*wire.FrameSize {
 		t.Errorf("traffic is %d in, %d out", in, out)
 	}
 }
@@ -203,7 +203,7 @@ func TestUnreachable(t *testing.T) {
 func raw(t *testing.T, from *node, to *node) network.Stream {
 	t.Helper()
 	s := unsaid(t, from, to)
-	if _, err := s.Write(wire.Hello{Role: wire.RoleClient}.Frame()[:]); err != nil {
+	if _, err := s.Write(wire.Hello{Role: wire.RoleClient}.Bytes()); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -239,7 +239,7 @@ func TestHostile(t *testing.T) {
 		"zeros":        {make([]byte, wire.FrameSize), "malformed frame"},
 		"longest body": {whole(func(f *wire.Frame) { f[1], f[2] = 0xff, 0xff }), "malformed frame"},
 		"padding":      {whole(func(f *wire.Frame) { f[wire.FrameSize-1] = 1 }), "malformed frame"},
-		"second hello": {wire.Hello{Role: wire.RoleClient}.Frame()[:], "malformed frame"},
+		"second hello": {whole(func(f *wire.Frame) { f[0] = byte(wire.TypeHello) }), "malformed frame"},
 		"slow loris":   {frame(1)[:wire.FrameSize-1], "slow frame"},
 		"one byte":     {frame(1)[:1], "slow frame"},
 	} {
@@ -271,7 +271,7 @@ func TestTooManyLinks(t *testing.T) {
 		s := unsaid(t, a, b)
 		defer s.Reset()
 		// One that is refused may be reset before all of it is said.
-		s.Write(wire.Hello{Role: wire.RoleClient}.Frame()[:])
+		s.Write(wire.Hello{Role: wire.RoleClient}.Bytes())
 		s.Write(frame(0)[:])
 	}
 	eventually(t, "refused", func() bool { return b.count("too many links") == 4 && b.got() == 4 })

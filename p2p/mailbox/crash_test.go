@@ -59,6 +59,7 @@ func runKilledStore(t *testing.T, kill int, power bool) (killed bool) {
 	all := make([]*mailbox.Box, boxes)
 	var mu sync.Mutex // of the two
 	stored, deleted := map[int]bool{}, map[int]bool{}
+	logged := map[int]mailbox.LogEntry{} // by tag
 	s, err := mailbox.OpenSQLiteOn(name, path, room)
 	if err == nil {
 		for from := 0; from < boxes; from += together {
@@ -70,6 +71,14 @@ func runKilledStore(t *testing.T, kill int, power bool) (killed bool) {
 						mu.Lock()
 						defer mu.Unlock()
 						stored[n] = true
+					}
+				})
+				work.Go(func() {
+					e := mailboxtest.RandomEntry(mailboxtest.Tag(n))
+					if at, _, err := s.Append(context.Background(), mailboxtest.Log(n%2), e, now, true); err == nil {
+						mu.Lock()
+						defer mu.Unlock()
+						logged[n] = at
 					}
 				})
 			}
@@ -95,6 +104,7 @@ func runKilledStore(t *testing.T, kill int, power bool) (killed bool) {
 		return killed
 	}
 	defer s.Close()
+	wantLogged(t, s, logged, now)
 	for n := range boxes {
 		tag := mailboxtest.Tag(n)
 		items, err := s.Get(context.Background(), []mailbox.Tag{tag}, now)
@@ -116,4 +126,35 @@ func runKilledStore(t *testing.T, kill int, power bool) (killed bool) {
 		}
 	}
 	return killed
+}
+
+// wantLogged looks for entries that were appended: they have the places that were told, no
+// two have one, and the count is that of what is there. The room for entries is smaller than
+// their number: the oldest may have gone, and those alone.
+func wantLogged(t *testing.T, s *mailbox.SQLite, logged map[int]mailbox.LogEntry, now time.Time) {
+	t.Helper()
+	for log := range 2 {
+		name := mailboxtest.Log(log)
+		found, _, err := s.Read(context.Background(), []mailbox.LogPosition{{Name: name}}, mailbox.MaxEntries, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := map[mailbox.Tag]mailbox.LogEntry{}
+		oldest, last := uint32(mailbox.Newest), uint32(0)
+		for _, e := range found {
+			if e.Position <= last {
+				t.Errorf("position %d after %d", e.Position, last)
+			}
+			there[e.Tag], oldest, last = e, min(oldest, e.Position), e.Position
+		}
+		for _, at := range logged {
+			if got, ok := there[at.Tag]; at.Name == name && (ok && got != at || !ok && at.Position > oldest) {
+				t.Errorf("log %d: the entry at %d is %v, now at %d of instance %d", log, at.Position, ok, got.Position, got.Instance)
+			}
+		}
+		ends, err := s.End(context.Background(), []mailbox.LogName{name}, now)
+		if err != nil || int(ends[0].Count) != len(found) || ends[0].Last < last {
+			t.Errorf("log %d has %d entries and ends at %+v: %v", log, len(found), ends, err)
+		}
+	}
 }

@@ -31,6 +31,22 @@
 //
 // With 4 blocks 33 tags fit in all, with 5 blocks 11.
 //
+//	append 0     1     4
+//	       1     367   reply block for the answer: stored, taken or full
+//	       368   32    public key of a log
+//	       400   16    tag
+//	       416   64    signature over label, key, tag and box
+//	       480   1536  box
+//
+//	follow 0     1     5
+//	       1     1     mode: 0 look, 1 stand, 2 more
+//	       2     1     n, number of logs, 1 to 8
+//	       3     1     b, number of reply blocks, 1 to 5
+//	       4     8     lease: random, the same in all follows of one reader; or zeros
+//	       12    8     stamp, or zeros
+//	       20    20·n  logs: name (16), position after which to read (4)
+//	       …     367·b reply blocks
+//
 // # Answers
 //
 //	stored 0     1     1     the box is on disk, or was and has been acknowledged
@@ -54,6 +70,21 @@
 //	       11    32    digest of those that were asked for, as in package directory
 //	       43    1     n, number of entries that follow
 //	       44    …     entries: length (2), known (2), descriptor; those that fit, at random
+//
+//	entry  0     1     7
+//	       1     2     about how many more entries wait that these blocks could not carry
+//	       3     1     reply blocks that stand now
+//	       4     1     seat, as above
+//	       5     16    name of the log
+//	       21    8     instance (4), position (4)
+//	       29    80    tag (16), signature (64)
+//	       109   1536  box
+//	end    0     1     8
+//	       1     1     reply blocks that stand now
+//	       2     1     seat, as above
+//	       3     1     how many entries answer the same request
+//	       4     1     n, number of logs
+//	       5     58·n  name (16), instance (4), entries (2), last position (4), digest (32)
 //
 // A put is answered when the box is on disk. A fetch first deletes the acknowledged
 // boxes, then is answered by one box per block, or by none. Unused blocks stand with
@@ -115,6 +146,21 @@
 // attacker would pay less than the users. Puzzles that are dear to make for
 // everybody and cheap to check (Equi-X) have no implementation that could be used
 // here.
+//
+// # Logs
+//
+// A log is a key pair. The private key is the right to append entries, the name, a hash of
+// the public key, the right to read them; nobody deletes, so there may be many readers. A
+// mailbox gives positions in the order of arrival. Somebody without the key can repeat an
+// entry that is there: it prolongs its life, 28 days after its first arrival no more, is
+// pushed to nobody, and is counted apart from new ones.
+//
+// Entries have room of their own, a quarter as many as there may be boxes, and requests of
+// logs lines and rates of their own, so that no flood of them takes anything from mail. When
+// their room is full, logs that nobody follows make room first, oldest entry first, then the
+// one with the most entries. A log makes room for shorter ones only, and one that is
+// followed never for one that is not. Readers sit on seats like watches, in another house.
+// An expired entry is remembered for 28 days, so that it does not come again.
 package mailbox
 
 import (
@@ -156,9 +202,11 @@ const _ = uint(outfox.MessageSize - putSize)
 
 // Kinds of requests.
 const (
-	kindPut   = 1
-	kindFetch = 2
-	kindList  = 3
+	kindPut    = 1
+	kindFetch  = 2
+	kindList   = 3
+	kindAppend = 4
+	kindFollow = 5
 )
 
 // ErrMalformed is the one error of the decoders.
@@ -259,7 +307,7 @@ func (f *Fetch) leased() bool {
 	return f.Lease == LeaseID{} && f.Stamp == 0
 }
 
-// ParseRequest reads a request: a *Put, a *Fetch or a *Question.
+// ParseRequest reads a request: a *Put, a *Fetch, a *Question, an *Append or a *Follow.
 func ParseRequest(m *outfox.Message) (any, error) {
 	switch m[0] {
 	case kindPut:
@@ -268,6 +316,10 @@ func ParseRequest(m *outfox.Message) (any, error) {
 		return parseFetch(m)
 	case kindList:
 		return parseQuestion(m)
+	case kindAppend:
+		return parseAppend(m)
+	case kindFollow:
+		return parseFollow(m)
 	}
 	return nil, ErrMalformed
 }
@@ -330,6 +382,8 @@ const (
 	Found  Kind = 4 // a box
 	None   Kind = 5 // none of the tags has a box
 	Listed Kind = 6 // the other relays that the relay knows
+	Logged Kind = 7 // an entry of a log
+	Ended  Kind = 8 // the ends of logs
 )
 
 // String returns the word of the package comment.
@@ -347,6 +401,10 @@ func (k Kind) String() string {
 		return "none"
 	case Listed:
 		return "list"
+	case Logged:
+		return "entry"
+	case Ended:
+		return "end"
 	}
 	return "unknown"
 }
@@ -354,9 +412,9 @@ func (k Kind) String() string {
 // Answer is the message that comes back through a reply block.
 type Answer struct {
 	Kind     Kind
-	Pending  int // of Found: boxes that wait beyond this one for want of blocks
-	Standing int // of Found and None: reply blocks that stand now
-	// NoSeat, of Found and None: the fetch asked for a subscription, and there is no
+	Pending  int // of Found and Logged: boxes that wait beyond this one for want of blocks
+	Standing int // of Found, None, Logged and Ended: reply blocks that stand now
+	// NoSeat, of the same: the request asked for a subscription, and there is no
 	// seat for it. With a stamp of Price bits there may be one, if that is not 0.
 	NoSeat bool
 	Price  int
@@ -364,6 +422,9 @@ type Answer struct {
 	Box    Box  // of Found, and of Taken when it is there
 	Here   bool // of Taken: another box is there; it may also have been acknowledged
 	List   *List
+	Entry  *LogEntry // of Logged
+	Ends   []LogEnd  // of Ended
+	Sent   int       // of Ended: how many entries answer the same request
 }
 
 // Message encodes the answer.
@@ -378,13 +439,14 @@ func (a *Answer) Message() *outfox.Message {
 		copy(m[answerTag+TagSize:], a.Box[:])
 		fallthrough
 	case None:
-		m[3] = byte(min(a.Standing, MaxBlocks))
-		if a.NoSeat {
-			m[4] = noSeat
-		}
-		if a.NoSeat && a.Price > 0 {
-			m[4] = byte(min(a.Price, maxPrice))
-		}
+		m[3], m[4] = byte(min(a.Standing, MaxBlocks)), a.seat()
+	case Logged:
+		binary.BigEndian.PutUint16(m[1:], uint16(min(a.Pending, 1<<16-1)))
+		m[3], m[4] = byte(min(a.Standing, maxStanding)), a.seat()
+		a.Entry.encode(m)
+	case Ended:
+		m[1], m[2], m[3] = byte(min(a.Standing, maxStanding)), a.seat(), byte(min(a.Sent, MaxBlocks))
+		encodeEnds(m, a.Ends)
 	case Taken:
 		if a.Here {
 			m[1] = 1
@@ -397,10 +459,21 @@ func (a *Answer) Message() *outfox.Message {
 	return m
 }
 
+// seat encodes the state of the seat.
+func (a *Answer) seat() byte {
+	switch {
+	case !a.NoSeat:
+		return 0
+	case a.Price > 0:
+		return byte(min(a.Price, maxPrice))
+	}
+	return noSeat
+}
+
 // ParseAnswer reads an answer.
 func ParseAnswer(m *outfox.Message) (*Answer, error) {
 	a := &Answer{Kind: Kind(m[0])}
-	end := 1
+	end, good := 1, true
 	switch a.Kind {
 	case Stored, Full:
 	case Taken:
@@ -415,11 +488,18 @@ func ParseAnswer(m *outfox.Message) (*Answer, error) {
 		copy(a.Tag[:], m[answerTag:])
 		end = answerTag + TagSize
 		end += copy(a.Box[:], m[end:])
+		good = a.Pending <= MaxTags && a.parseSeat(m[3], m[4], MaxBlocks)
 	case None:
-		if m[1] != 0 || m[2] != 0 {
-			return nil, ErrMalformed
-		}
 		end = answerTag
+		good = m[1] == 0 && m[2] == 0 && a.parseSeat(m[3], m[4], MaxBlocks)
+	case Logged:
+		a.Pending, end = int(binary.BigEndian.Uint16(m[1:])), entrySize
+		a.Entry, good = decodeEntry(m)
+		good = good && a.parseSeat(m[3], m[4], maxStanding)
+	case Ended:
+		a.Ends, end = decodeEnds(m)
+		a.Sent = int(m[3])
+		good = end > 0 && a.Sent <= MaxBlocks && a.parseSeat(m[1], m[2], maxStanding)
 	case Listed:
 		a.List = new(List)
 		if end = a.List.decode(m); end == 0 {
@@ -429,23 +509,20 @@ func ParseAnswer(m *outfox.Message) (*Answer, error) {
 		return nil, ErrMalformed
 	}
 
-	if (a.Kind == Found || a.Kind == None) && !a.parseSeat(m[3], m[4]) {
-		return nil, ErrMalformed
-	}
-	if a.Pending > MaxTags || !zero(m[end:]) {
+	if !good || !zero(m[end:]) {
 		return nil, ErrMalformed
 	}
 	return a, nil
 }
 
-// parseSeat reads the state of the subscription in an answer to a fetch.
-func (a *Answer) parseSeat(standing, seat byte) bool {
+// parseSeat reads the state of the subscription in an answer to a fetch or a follow.
+func (a *Answer) parseSeat(standing, seat byte, most int) bool {
 	a.Standing = int(standing)
 	a.NoSeat = seat != 0
 	if seat != noSeat {
 		a.Price = int(seat)
 	}
-	return a.Standing <= MaxBlocks && a.Price <= maxPrice && !(a.NoSeat && a.Standing > 0)
+	return a.Standing <= most && a.Price <= maxPrice && !(a.NoSeat && a.Standing > 0)
 }
 
 func zero(b []byte) bool {

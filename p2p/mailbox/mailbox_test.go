@@ -151,7 +151,7 @@ func TestParseRefuses(t *testing.T) {
 		value byte
 	}{
 		{"no kind", request, put, 0, 0},
-		{"unknown kind", request, put, 0, 4},
+		{"unknown kind", request, put, 0, 6},
 		{"put as a question", request, put, 0, 3},
 		{"junk after a question", request, question, questionSize, 1},
 		{"junk at the end of a question", request, question, outfox.MessageSize - 1, 1},
@@ -171,7 +171,7 @@ func TestParseRefuses(t *testing.T) {
 		{"junk after a fetch", request, fetch, end, 1},
 		{"junk at the end of a fetch", request, fetch, outfox.MessageSize - 1, 1},
 		{"no kind of answer", answer, stored, 0, 0},
-		{"unknown kind of answer", answer, stored, 0, 7},
+		{"unknown kind of answer", answer, stored, 0, 9},
 		{"taken by what is neither here nor gone", answer, taken, 1, 2},
 		{"taken by what is gone, and a box", answer, taken, 1, 0},
 		{"junk after taken", answer, taken, 2 + BoxSize, 1},
@@ -222,6 +222,12 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add(put[:])
 	f.Add(fetch[:])
 	f.Add((&Question{Block: testBlock(f, 1)}).Message()[:])
+	f.Add((&Append{Block: testBlock(f, 1), Entry: newWriter(1).entry()}).Message()[:])
+	follow, err := (&Follow{Logs: []LogPosition{{Name: LogName{1}}, {After: 7}}, Mode: Stand, Lease: testLease(), Blocks: testBlocks(f, 2)}).Message()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(follow[:])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m outfox.Message
 		copy(m[:], b)
@@ -239,6 +245,12 @@ func FuzzParseRequest(f *testing.F) {
 			}
 		case *Question:
 			again = r.Message()
+		case *Append:
+			again = r.Message()
+		case *Follow:
+			if again, err = r.Message(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if *again != m {
 			t.Fatal("accepted a request that no client would write")
@@ -249,6 +261,8 @@ func FuzzParseRequest(f *testing.F) {
 func FuzzParseAnswer(f *testing.F) {
 	list := &List{Time: time.Unix(0, 0), Entries: []ListEntry{{1, []byte{2}}, {3, []byte{4, 5}}}}
 	f.Add((&Answer{Kind: Listed, List: list}).Message()[:])
+	f.Add((&Answer{Kind: Logged, Entry: &LogEntry{Instance: 1, Position: 2}}).Message()[:])
+	f.Add((&Answer{Kind: Ended, Ends: []LogEnd{{Instance: 1, Count: 2, Last: 3}, {}}}).Message()[:])
 	for k := Stored; k <= None; k++ {
 		m := (&Answer{Kind: k}).Message()
 		f.Add(m[:])

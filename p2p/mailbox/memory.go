@@ -15,6 +15,8 @@ type Memory struct {
 	graves  map[int64]memoryGrave
 	order   []int64 // of graves, oldest first
 	evicted int64
+	shelf   *shelf
+	logs    map[LogName]*memoryLog
 }
 
 type memoryBox struct {
@@ -28,9 +30,13 @@ type memoryGrave struct {
 	expires time.Time
 }
 
-// NewMemory returns an empty store for at most max boxes.
+// NewMemory returns an empty store for at most max boxes, and a quarter as many entries of
+// logs.
 func NewMemory(max int) *Memory {
-	return &Memory{quota: newQuota(max), boxes: make(map[Tag]*memoryBox), graves: make(map[int64]memoryGrave)}
+	return &Memory{
+		quota: newQuota(max), boxes: make(map[Tag]*memoryBox), graves: make(map[int64]memoryGrave),
+		shelf: newShelf(max / logShare), logs: make(map[LogName]*memoryLog),
+	}
 }
 
 // Put implements Store.
@@ -135,6 +141,8 @@ func (s *Memory) Expire(_ context.Context, now time.Time) (n int, err error) {
 		}
 	}
 	s.order = keep
+	s.expireLogs(now)
+	s.shelf.commit()
 	return n, nil
 }
 
@@ -152,6 +160,9 @@ func (s *Memory) Latest() (latest time.Time) {
 			latest = g.expires
 		}
 	}
+	if at := s.latestEntry(); at.After(latest) {
+		latest = at
+	}
 	return latest
 }
 
@@ -162,5 +173,6 @@ func (s *Memory) Len() int { return s.Counts().Boxes }
 func (s *Memory) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Counts{Boxes: len(s.boxes), Asked: s.quota.count[asked], Acknowledged: len(s.graves), Evicted: s.evicted}
+	return Counts{Boxes: len(s.boxes), Asked: s.quota.count[asked], Acknowledged: len(s.graves), Evicted: s.evicted,
+		Logs: len(s.logs), Entries: s.shelf.live}
 }

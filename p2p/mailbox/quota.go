@@ -41,13 +41,20 @@ type change struct {
 }
 
 func newQuota(max int) *quota {
-	q := &quota{max: max}
+	q := new(quota)
+	q.resize(max)
+	return q
+}
+
+// resize sets the number of boxes that there is room for. Those above it stay until
+// they are acknowledged or expire, and no new box comes before.
+func (q *quota) resize(max int) {
+	q.max = max
 	q.share[unasked] = max / 4
 	q.share[asked] = max - max/4
 	for c := unasked; c < classes; c++ {
 		q.turnover[c] = rate.NewLimiter(rate.Limit(float64(q.share[c])/TurnoverTime.Seconds()), q.share[c]/16+1)
 	}
-	return q
 }
 
 func (q *quota) len() int { return q.count[unasked] + q.count[asked] }
@@ -101,6 +108,10 @@ func (q *quota) place(c class, now time.Time) (row int, replaces, ok bool) {
 		q.set(row, c)
 		return row, false, true
 	}
+	if q.len() > q.max {
+		return 0, false, false // its owner wants less room; nobody's box is deleted for it
+	}
+
 	from := c
 	for other := unasked; other < classes; other++ {
 		if q.count[other] > q.share[other] {

@@ -37,8 +37,10 @@ type seat struct {
 	since   time.Time
 	renewed time.Time
 	subs    []*subscription // oldest first
+	reader  *reader         // of logs; it has no subscriptions
 	bytes   int
-	inYoung int // place there, or -1
+	inYoung int    // place there, or -1
+	asks    bucket // follows
 }
 
 func newSeats(max, maxBytes int) *seats {

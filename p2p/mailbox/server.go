@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"starling/p2p/limits"
 	"starling/p2p/outfox"
 	"starling/p2p/wire"
 )
@@ -22,8 +22,19 @@ const (
 	DefaultMaxInterest = 1 << 18 // about 25 bytes each
 	DefaultPutRate     = 1000    // a second
 	DefaultFetchRate   = 500     // a second
-	burstSeconds       = 10      // of PutRate and FetchRate
+	DefaultAppendRate  = 500     // a second
+	burstSeconds       = 10      // of PutRate, FetchRate and AppendRate
 )
+
+// namedShare is the part of MaxInterest for logs that were followed.
+const namedShare = 16
+
+// lineShare is the part of MaxRequests for each kind of requests of logs.
+const lineShare = 8
+
+// maxOfLog is how many followed logs have a remembered rate: twice the rate of new entries,
+// since old ones come beside them.
+const maxOfLog = 4096
 
 // expireEvery is the pause between two searches for expired boxes, seats and interest.
 const expireEvery = 10 * time.Minute
@@ -45,13 +56,17 @@ type ServerConfig struct {
 	// MaxSeats and SeatBytes bound watches; see Room in the package comment. Zero is
 	// DefaultMaxSeats, DefaultSeatBytes.
 	MaxSeats, SeatBytes int
+	// MaxReaders and ReaderBytes bound the follows of logs in the same way. Zero is
+	// DefaultMaxReaders, DefaultReaderBytes.
+	MaxReaders, ReaderBytes int
 	// Price is how many bits the stamp of a newcomer has; zero is StampBits.
 	Price int
 	// Now is the clock for stamps, lists and the epochs of reply blocks; nil is
 	// time.Now.
 	Now func() time.Time
 	// MaxRequests caps the requests of a kind worked on at a time: puts, fetches with a
-	// seat, and other fetches. Above it they are dropped. Puts that wait at the same
+	// seat, and other fetches; appends, follows with a seat and others an eighth of it
+	// each. Above it they are dropped. Puts that wait at the same
 	// time share a commit. Zero is DefaultMaxRequests.
 	MaxRequests int
 	// MaxInterest caps the tags remembered that fetches have named. Zero is
@@ -63,7 +78,11 @@ type ServerConfig struct {
 	// FetchRate caps the fetches without a seat, and the questions; above it they are
 	// dropped. Zero is DefaultFetchRate.
 	FetchRate int
-	Logger    *slog.Logger // nil: none
+	// AppendRate caps the appends to logs that somebody follows just now, those to others,
+	// and the follows without a seat, each; above it they are
+	// dropped. Zero is DefaultAppendRate.
+	AppendRate int
+	Logger     *slog.Logger // nil: none
 }
 
 // Directory is the relays that a mailbox's relay knows.
@@ -79,6 +98,10 @@ const (
 	puts line = iota
 	seated
 	others
+	appends
+	heard // appends to logs that somebody follows just now
+	reading
+	looks
 	lines
 )
 
@@ -98,12 +121,20 @@ type Server struct {
 	interest *interest
 	puts     [classes]*rate.Limiter
 	others   *rate.Limiter // of that line
+	// readers are the follows of logs, named the logs that were followed. writes and looks
+	// limit appends and follows without a seat; heard those to logs that are followed now,
+	// and ofLog each of these logs.
+	readers       *readers
+	named         *interest
+	writes, looks *rate.Limiter
+	heard         *rate.Limiter
+	ofLog         *limits.Rates[LogName]
 	// running is set while Run runs; a goroutine is started only under mu and with
 	// running set, so that Run can wait for all.
 	running bool
 
 	stats struct {
-		stored, taken, full, found, none, pushed, again, malformed, overloaded, failed, listed, noSeat atomic.Int64
+		stored, taken, full, found, none, pushed, again, malformed, overloaded, failed, listed, noSeat, appended, entries, ended atomic.Int64
 	}
 }
 
@@ -118,8 +149,11 @@ type Stats struct {
 	Failed              int64 // requests on which the store failed
 	Listed              int64 // answers to questions
 	NoSeat              int64 // fetches that asked for a subscription and got none
+	Appended            int64 // answers to append
+	Logged, Ended       int64 // answers to follow
 	Subscriptions       int   // standing now
 	Seats, SeatBytes    int   // taken now
+	Readers             int   // follows that stand now
 	Counts
 }
 
@@ -134,12 +168,24 @@ func NewServer(cfg ServerConfig) *Server {
 		subs:     newSubscriptions(newSeats(cfg.MaxSeats, cfg.SeatBytes), cfg.Now),
 		interest: newInterest(cfg.MaxInterest),
 		others:   rate.NewLimiter(rate.Limit(cfg.FetchRate), burstSeconds*cfg.FetchRate),
+		readers:  newReaders(newSeats(cfg.MaxReaders, cfg.ReaderBytes), cfg.Now),
+		named:    newInterest(cfg.MaxInterest / namedShare),
+		writes:   rate.NewLimiter(rate.Limit(cfg.AppendRate), burstSeconds*cfg.AppendRate),
+		looks:    rate.NewLimiter(rate.Limit(cfg.AppendRate), burstSeconds*cfg.AppendRate),
+		heard:    rate.NewLimiter(rate.Limit(cfg.AppendRate), burstSeconds*cfg.AppendRate),
+		ofLog:    limits.NewRates[LogName](2*appendRate, appendBurst, maxOfLog),
 	}
+
 	if latest := cfg.Store.Latest(); !latest.IsZero() {
 		s.time = latest.Add(-TTL - time.Hour)
 	}
+
 	for l := range s.slots {
-		s.slots[l] = make(chan struct{}, cfg.MaxRequests)
+		n := cfg.MaxRequests
+		if l >= int(appends) {
+			n = max(1, n/lineShare)
+		}
+		s.slots[l] = make(chan struct{}, n)
 	}
 	for c := unasked; c < classes; c++ {
 		s.puts[c] = rate.NewLimiter(rate.Limit(cfg.PutRate), burstSeconds*cfg.PutRate)
@@ -162,6 +208,7 @@ func (cfg ServerConfig) withDefaults() ServerConfig {
 		{&cfg.MaxSeats, DefaultMaxSeats}, {&cfg.SeatBytes, DefaultSeatBytes}, {&cfg.Price, StampBits},
 		{&cfg.MaxRequests, DefaultMaxRequests}, {&cfg.MaxInterest, DefaultMaxInterest},
 		{&cfg.PutRate, DefaultPutRate}, {&cfg.FetchRate, DefaultFetchRate},
+		{&cfg.MaxReaders, DefaultMaxReaders}, {&cfg.ReaderBytes, DefaultReaderBytes}, {&cfg.AppendRate, DefaultAppendRate},
 	} {
 		if *n.field == 0 {
 			*n.field = n.value
@@ -213,6 +260,8 @@ func (s *Server) expire(ctx context.Context) {
 	s.mu.Lock()
 	s.subs.expire(now)
 	s.interest.expire(now)
+	s.readers.expire(now)
+	s.named.expire(now)
 	s.mu.Unlock()
 	if n, err := s.cfg.Store.Expire(ctx, now); err != nil && ctx.Err() == nil {
 		s.cfg.Logger.Error("mailbox: expiring boxes", "err", err)
@@ -231,8 +280,9 @@ func (s *Server) Deliver(m *outfox.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slots := s.slots[s.lineOf(req)]
-	if !s.running || slots == s.slots[others] && !s.others.Allow() {
+	line := s.lineOf(req)
+	slots := s.slots[line]
+	if !s.running || !s.allow(line, req) {
 		s.stats.overloaded.Add(1)
 		return
 	}
@@ -253,8 +303,29 @@ func (s *Server) Deliver(m *outfox.Message) {
 			s.fetch(ctx, r)
 		case *Question:
 			s.list(r)
+		case *Append:
+			s.append(ctx, r)
+		case *Follow:
+			s.follow(ctx, r)
 		}
 	})
+}
+
+// allow reports whether the rate of a line lets another request through.
+func (s *Server) allow(l line, req any) bool {
+	switch l {
+	case others:
+		return s.others.Allow()
+	case appends:
+		return s.writes.Allow()
+	case heard:
+		return s.ofLog.Of(NameOf(req.(*Append).Key)).AllowN(s.now(), 1) && s.heard.Allow()
+	case looks:
+		return s.looks.Allow()
+	case reading:
+		return s.readers.seats.byID[req.(*Follow).Lease].asks.take(s.now())
+	}
+	return true
 }
 
 // lineOf returns where a request waits.
@@ -266,6 +337,16 @@ func (s *Server) lineOf(req any) line {
 		if r.Watch && s.subs.seatOf(r.Lease, newSubscription(r, time.Time{})) != nil {
 			return seated
 		}
+	case *Append:
+		if s.readers.follows(NameOf(r.Key)) {
+			return heard
+		}
+		return appends
+	case *Follow:
+		if s.readers.seats.byID[r.Lease] != nil {
+			return reading
+		}
+		return looks
 	}
 	return others
 }
@@ -281,26 +362,8 @@ func (s *Server) put(ctx context.Context, p *Put) {
 		err = s.cfg.Store.Put(ctx, p.Tag, &p.Box, now.Add(TTL), askedFor)
 	}
 
-	kind, count := Stored, &s.stats.stored
-	switch {
-	case err == nil, errors.Is(err, ErrAcknowledged):
-	case errors.Is(err, ErrTaken):
-		kind, count = Taken, &s.stats.taken
-	default:
-		// On any failure to store, the sender should go elsewhere.
-		kind, count = Full, &s.stats.full
-		if !errors.Is(err, ErrFull) {
-			s.failed("storing", err)
-		}
-	}
-	count.Add(1)
-
-	a := &Answer{Kind: kind}
-	if taken, ok := errors.AsType[*TakenError](err); ok {
-		a.Here, a.Box = true, taken.Box
-	}
-	s.answer(p.Block, a)
-
+	kind := s.outcome(err, &s.stats.stored, "storing")
+	s.answer(p.Block, refusal(kind, err))
 	if err == nil {
 		s.push(&p.Tag, &p.Box, now)
 	}
@@ -479,6 +542,7 @@ func (s *Server) failed(doing string, err error) {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	subs, seats, bytes := s.subs.len(), len(s.subs.seats.byID), s.subs.seats.bytes
+	readers := s.readers.len()
 	s.mu.Unlock()
 	c := &s.stats
 	return Stats{
@@ -486,6 +550,7 @@ func (s *Server) Stats() Stats {
 		Found: c.found.Load(), None: c.none.Load(), Pushed: c.pushed.Load(), Again: c.again.Load(),
 		Malformed: c.malformed.Load(), Overloaded: c.overloaded.Load(), Failed: c.failed.Load(),
 		Listed: c.listed.Load(), NoSeat: c.noSeat.Load(),
+		Appended: c.appended.Load(), Logged: c.entries.Load(), Ended: c.ended.Load(), Readers: readers,
 		Subscriptions: subs, Seats: seats, SeatBytes: bytes, Counts: s.cfg.Store.Counts(),
 	}
 }

@@ -16,17 +16,22 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// DefaultMaxBoxes is the quota of a SQLite store: about 430 MB on disk.
-const DefaultMaxBoxes = 1 << 18
+const (
+	// DefaultMaxBoxes is the quota of a SQLite store: about 580 MB on disk.
+	DefaultMaxBoxes = 1 << 18
+	// DiskPerBox is how many bytes of the disk a box takes, with a tombstone for it and a
+	// quarter of an entry.
+	DiskPerBox = 2200
+	// LeastFree bytes of the disk are left to deletions, which need room in the log
+	// before they give any back, and to the rest of the machine.
+	LeastFree = 32 << 20
+)
 
 const (
 	maxBatch    = 256  // operations that share a commit
 	expireChunk = 1024 // boxes removed in one operation, so that others get their turn
 	maxID       = 1 << 28
 
-	// minFree bytes of the disk are left to deletions, which need room in the log
-	// before they give any back, and to the rest of the machine.
-	minFree      = 32 << 20
 	freeInterval = time.Second // how often to look
 )
 
@@ -48,6 +53,9 @@ type SQLite struct {
 	low      bool // less than minFree at lookedAt
 	lookedAt time.Time
 	stmt     statements
+	shelf    *shelf
+	byID     map[int64]*shelved // logs, and some that are gone
+	logStmt  logStatements
 	latest   int64 // expiry in hours, when the store was opened
 
 	closing   chan struct{} // no more operations
@@ -97,14 +105,36 @@ CREATE TABLE tombstone (
 	expires INTEGER NOT NULL -- unix time in hours
 ) STRICT;
 CREATE INDEX tombstone_expires ON tombstone (expires);
+`, `
+CREATE TABLE log (
+	id       INTEGER PRIMARY KEY,
+	name     BLOB    NOT NULL UNIQUE,
+	instance INTEGER NOT NULL,
+	last     INTEGER NOT NULL -- position that was given last
+) STRICT;
+CREATE TABLE entry (
+	id       INTEGER PRIMARY KEY,
+	log      INTEGER NOT NULL,
+	lives    INTEGER NOT NULL, -- 0: it has expired, and is remembered
+	position INTEGER NOT NULL,
+	tag      BLOB    NOT NULL,
+	sum      BLOB    NOT NULL, -- half of the SHA-256 of the box
+	first    INTEGER NOT NULL, -- unix time in hours
+	expires  INTEGER NOT NULL, -- likewise
+	content  BLOB              -- signature and box
+) STRICT;
+CREATE UNIQUE INDEX entry_place ON entry (log, lives, position);
+CREATE UNIQUE INDEX entry_leaf ON entry (log, lives, tag, sum);
+CREATE INDEX entry_expires ON entry (lives, expires);
 `}
 
 const firstVersion = 2
 
 // OpenSQLite opens the store in a file, or makes it. maxBoxes is the quota; zero is
-// DefaultMaxBoxes; boxes above a quota that was lowered are dropped, and as many
-// tombstones are kept as boxes. The file is checked first, which takes about a
-// second for a full store. The error is ErrDamaged when it is not a readable mailbox.
+// DefaultMaxBoxes; boxes above a quota that was lowered stay, and as many tombstones
+// are kept as it says. The file is checked first, which takes about a second for a full
+// store. The error is ErrDamaged when it is not a readable mailbox, and ErrNewer when a
+// later program made it; that one is left as it is.
 func OpenSQLite(path string, maxBoxes int) (*SQLite, error) {
 	return OpenSQLiteOn("", path, maxBoxes)
 }
@@ -133,9 +163,11 @@ func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 	s := &SQLite{
 		db:      db,
 		quota:   newQuota(maxBoxes),
+		shelf:   newShelf(maxBoxes / logShare),
+		byID:    make(map[int64]*shelved),
 		ops:     make(chan *operation, maxBatch),
 		path:    path,
-		minFree: minFree,
+		minFree: LeastFree,
 		closing: make(chan struct{}),
 		closed:  make(chan struct{}),
 	}
@@ -161,6 +193,8 @@ func openError(path string, err error) error {
 	switch err = mapError(err); {
 	case errors.Is(err, ErrDamaged):
 		return fmt.Errorf("%w: %s (move the file away to begin with an empty mailbox)", err, path)
+	case errors.Is(err, ErrNewer):
+		return fmt.Errorf("%w: %s", err, path)
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("mailbox: %s is in use by another process", path)
 	}
@@ -179,9 +213,17 @@ func mapError(err error) error {
 }
 
 func (s *SQLite) prepare() error {
+	// One process, and no shared memory needed.
+	if err := s.db.Exec("PRAGMA locking_mode = EXCLUSIVE"); err != nil {
+		return err
+	}
+	version, app, err := s.version()
+	if err != nil {
+		return err
+	}
+
 	for _, p := range []string{
-		"locking_mode = EXCLUSIVE", // one process, and no shared memory needed
-		"page_size = 8192",         // five boxes a page
+		"page_size = 8192", // five boxes a page
 		"auto_vacuum = INCREMENTAL",
 		"journal_mode = WAL",
 		"synchronous = FULL",
@@ -195,31 +237,10 @@ func (s *SQLite) prepare() error {
 		}
 	}
 
-	version, err := s.number("PRAGMA user_version")
-	if err != nil {
-		return err
+	if app == 0 {
+		version = firstVersion - 1 // an empty file is a new mailbox
 	}
-	app, err := s.number("PRAGMA application_id")
-	if err != nil {
-		return err
-	}
-	tables, err := s.number("SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return err
-	}
-
-	// An empty file is a new mailbox.
-	if version == 0 && app == 0 && tables == 0 {
-		version, app = firstVersion-1, applicationID
-	} else if version < firstVersion {
-		return ErrDamaged
-	}
-	done := version - firstVersion + 1
-	if app != applicationID || done > int64(len(migrations)) {
-		return ErrDamaged // not ours, or of a later program
-	}
-
-	for _, script := range migrations[done:] {
+	for _, script := range migrations[version-firstVersion+1:] {
 		version++
 		err := s.db.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
 			script, version, applicationID))
@@ -252,26 +273,48 @@ func (s *SQLite) prepare() error {
 			return err
 		}
 	}
-	return nil
+	return s.prepareLogs()
 }
 
-// load learns which rows are in use, and drops rows above the quota.
+// version returns the version of the database, and its mark or 0 for an empty file.
+// Nothing is changed before it is known: the file may be of a later program.
+func (s *SQLite) version() (version, app int64, err error) {
+	if version, err = s.number("PRAGMA user_version"); err != nil {
+		return 0, 0, err
+	}
+	if app, err = s.number("PRAGMA application_id"); err != nil {
+		return 0, 0, err
+	}
+	tables, err := s.number("SELECT count(*) FROM sqlite_schema")
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case version == 0 && app == 0 && tables == 0:
+		return 0, 0, nil
+	case app != applicationID || version < firstVersion:
+		return 0, 0, ErrDamaged // not ours
+	case version >= firstVersion+int64(len(migrations)):
+		return 0, 0, ErrNewer
+	}
+	return version, app, nil
+}
+
+// load learns which rows are in use, and drops tombstones above the quota.
 func (s *SQLite) load() error {
-	for table, order := range map[string]string{"box": "asked, id DESC", "tombstone": "expires"} {
-		n, err := s.number("SELECT count(*) FROM " + table)
+	n, err := s.number("SELECT count(*) FROM tombstone")
+	if err != nil {
+		return err
+	}
+	if over := n - int64(s.quota.max); over > 0 {
+		err := s.db.Exec(fmt.Sprintf("DELETE FROM tombstone WHERE rowid IN (SELECT rowid FROM tombstone ORDER BY expires LIMIT %d)", over))
 		if err != nil {
 			return err
 		}
-		if over := n - int64(s.quota.max); over > 0 {
-			err := s.db.Exec(fmt.Sprintf("DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %s ORDER BY %s LIMIT %d)", table, table, order, over))
-			if err != nil {
-				return err
-			}
-			n -= over
-		}
-		if table == "tombstone" {
-			s.graves = int(n)
-		}
+		n -= over
+	}
+	s.graves = int(n)
+
+	for _, table := range []string{"box", "tombstone"} {
 		latest, err := s.number("SELECT coalesce(max(expires), 0) FROM " + table)
 		if err != nil {
 			return err
@@ -293,13 +336,22 @@ func (s *SQLite) load() error {
 	}
 
 	s.quota.undo = nil // it is as long as the store
+	if err := stmt.Err(); err != nil {
+		return err
+	}
+	if err := s.loadLogs(); err != nil {
+		return err
+	}
 	s.count()
-	return stmt.Err()
+	return nil
 }
 
 // count publishes the counts.
 func (s *SQLite) count() {
-	s.counts.Store(&Counts{Boxes: s.quota.len(), Asked: s.quota.count[asked], Acknowledged: s.graves, Evicted: s.evicted})
+	s.counts.Store(&Counts{
+		Boxes: s.quota.len(), Asked: s.quota.count[asked], Acknowledged: s.graves, Evicted: s.evicted,
+		Logs: len(s.shelf.list), Entries: s.shelf.live,
+	})
 }
 
 // check reads the whole database once.
@@ -328,6 +380,18 @@ func (s *SQLite) number(sql string) (int64, error) {
 	return n, stmt.Err()
 }
 
+// Resize sets the quota. Boxes and entries above it stay until they are acknowledged or expire.
+func (s *SQLite) Resize(ctx context.Context, maxBoxes int) error {
+	return s.submit(ctx, false, func() error {
+		s.quota.resize(maxBoxes)
+		s.shelf.max = maxBoxes / logShare
+		return nil
+	})
+}
+
+// Free returns how much room the disk has for the store, if that is known.
+func (s *SQLite) Free() (bytes uint64, ok bool) { return freeBytes(s.path) }
+
 // Close finishes the pending operations and closes the file. Operations after it return
 // ErrClosed.
 func (s *SQLite) Close() error {
@@ -340,7 +404,7 @@ func (s *SQLite) Close() error {
 }
 
 func (s *SQLite) closeDB() error {
-	for _, q := range s.stmt.all() {
+	for _, q := range append(s.stmt.all(), s.logStmt.all()...) {
 		q.Close() // repeats the error of its last step; nil does nothing
 	}
 	return s.db.Close()
@@ -398,10 +462,12 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 	defer func() {
 		if err == nil {
 			s.quota.commit()
+			s.shelf.commit()
 			s.count()
 			return
 		}
 		s.quota.rollback()
+		s.shelf.rollback()
 		s.graves, s.evicted = graves, evicted
 		if !s.db.GetAutocommit() {
 			err = errors.Join(err, s.db.Exec("ROLLBACK"))
@@ -420,7 +486,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 
 	for i, op := range batch {
 		switch err := op.do(); {
-		case err == nil, errors.Is(err, ErrTaken), err == ErrFull, err == ErrAcknowledged:
+		case err == nil, errors.Is(err, ErrTaken), err == ErrFull, errors.Is(err, ErrAcknowledged):
 			results[i] = err
 		default:
 			return mapError(err)

@@ -163,6 +163,7 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err erro
 
 	for {
 		var boxes, graves int
+		var more bool
 		err := s.submit(ctx, true, func() (err error) {
 			if boxes, err = s.dropOld(limits); err != nil {
 				return err
@@ -172,13 +173,16 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err erro
 			}
 			graves = int(s.db.Changes())
 			s.graves -= graves
+			if more, err = s.expireLogs(now); err != nil {
+				return err
+			}
 			return s.db.Exec("PRAGMA incremental_vacuum(1024)")
 		})
 
 		if err != nil {
 			return total, err
 		}
-		if total += boxes; boxes < expireChunk && graves < expireChunk {
+		if total += boxes; boxes < expireChunk && graves < expireChunk && !more {
 			return total, nil
 		}
 	}

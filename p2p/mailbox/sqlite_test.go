@@ -52,6 +52,8 @@ func TestMemory(t *testing.T) {
 	mailboxtest.TestStore(t, func(t *testing.T, max int) mailbox.Store { return mailbox.NewMemory(max) })
 }
 
+func TestMemoryLogFull(t *testing.T) { mailboxtest.TestLogFull(t, mailbox.NewMemory(40_000)) }
+
 func putN(t testing.TB, s mailbox.Store, n int) *mailbox.Box {
 	t.Helper()
 	box := mailboxtest.RandomBox()
@@ -96,8 +98,6 @@ func TestSQLiteRestart(t *testing.T) {
 	}
 }
 
-// TestSQLiteRemembers: acknowledged boxes, and boxes asked for, are known after a
-// restart.
 func TestSQLiteRemembers(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 10)
@@ -130,45 +130,62 @@ func TestSQLiteRemembers(t *testing.T) {
 	}
 }
 
-// TestSQLiteLowerQuota: a quota that was lowered holds after the next start, and
-// costs those first that nobody asked for.
+// TestSQLiteLowerQuota: a quota that was lowered, at a start or while it runs, costs
+// nobody a box. New ones come when enough have gone.
 func TestSQLiteLowerQuota(t *testing.T) {
 	path := dbPath(t)
 	s := openSQLite(t, path, 100)
-	box := mailboxtest.RandomBox()
 	for n := range 100 {
-		if err := s.Put(t.Context(), mailboxtest.Tag(n), box, time.Now().Add(mailbox.TTL), n%2 == 0); err != nil {
-			t.Fatal(err)
-		}
+		putN(t, s, n)
 	}
 	for n := range 30 {
 		if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for round := range 2 {
-		if err := s.Close(); err != nil {
+
+	put := func(n int) error {
+		return s.Put(t.Context(), mailboxtest.Tag(n), mailboxtest.RandomBox(), time.Now().Add(mailbox.TTL), true)
+	}
+	for round := range 3 {
+		if round < 2 {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openSQLite(t, path, 20)
+		} else if err := s.Resize(t.Context(), 20); err != nil {
 			t.Fatal(err)
 		}
-		s = openSQLite(t, path, 20)
-		if got, want := s.Counts(), (mailbox.Counts{Boxes: 20, Asked: 20, Acknowledged: 20}); got != want {
-			t.Errorf("start %d: %+v, want %+v", round, got, want)
+		if got := s.Counts(); got.Boxes != 70 || got.Acknowledged != 20 || got.Evicted != 0 {
+			t.Errorf("round %d: %+v", round, got)
+		}
+		if err := put(1000 + round); !errors.Is(err, mailbox.ErrFull) {
+			t.Errorf("round %d: a box more is taken: %v", round, err)
 		}
 	}
-	// Rows above the quota do not get in the way of new boxes.
-	for n := 30; n < 100; n += 2 {
+
+	for n := 30; n < 99; n++ {
+		if s.Len() > 20 && put(2000+n) == nil {
+			t.Fatalf("a box is taken beside %d", s.Len())
+		}
 		if err := s.Delete(t.Context(), []mailbox.Tag{mailboxtest.Tag(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.Len() != 0 {
-		t.Fatalf("%d boxes", s.Len())
+	if err := put(3000); err != nil || s.Len() != 2 {
+		t.Errorf("%d boxes: %v", s.Len(), err)
 	}
-	for n := 200; n < 220; n++ {
-		putN(t, s, n)
+	if err := s.Resize(t.Context(), 3); err != nil {
+		t.Fatal(err)
 	}
-	if n, err := mailbox.HighestRow(s); n != 20 || err != nil {
-		t.Errorf("20 boxes reach row %d: %v", n, err)
+	for n := range 5 {
+		put(4000 + n)
+	}
+	if s.Len() != 3 {
+		t.Errorf("%d boxes of 3", s.Len())
+	}
+	if free, ok := s.Free(); ok && free == 0 {
+		t.Error("the disk is full")
 	}
 }
 
@@ -243,7 +260,7 @@ func TestSQLiteDamaged(t *testing.T) {
 		"a page":   func(b []byte) { copy(b[3*8192:], bytes.Repeat([]byte{0xff}, 8192)) },
 		"cut off":  nil,
 		"app id":   func(b []byte) { copy(b[68:], []byte{1, 2, 3, 4}) },
-		"a schema": func(b []byte) { copy(b[60:], []byte{0, 0, 0, 99}) }, // user_version
+		"a schema": func(b []byte) { copy(b[60:], []byte{0, 0, 0, 1}) }, // user_version
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := dbPath(t)
@@ -306,8 +323,17 @@ func TestSQLiteMigrates(t *testing.T) {
 	s.Close()
 	openSQLite(t, path, 10).Close() // once is enough
 	end()
-	if _, err := mailbox.OpenSQLite(path, 10); !errors.Is(err, mailbox.ErrDamaged) {
-		t.Errorf("opened the file of a later program: %v", err)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := mailbox.OpenSQLite(path, 10); !errors.Is(err, mailbox.ErrNewer) || errors.Is(err, mailbox.ErrDamaged) {
+			t.Errorf("opened the file of a later program: %v", err)
+		}
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file of a later program was changed, %v", err)
 	}
 }
 
@@ -455,7 +481,7 @@ func TestSQLiteShrinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	st, err := os.Stat(path)
-	if err != nil || st.Size() > 100<<10 {
+	if err != nil || st.Size() > 150<<10 {
 		t.Fatalf("empty store takes %d bytes: %v", st.Size(), err)
 	}
 }

@@ -128,7 +128,7 @@ func makeMessages(t *testing.T) (v messageVectors) {
 	fetch, box, none := v.Fetches[0].Message, v.Answers[3].Message, v.Answers[4].Message
 	taken, list := v.Answers[7].Message, v.Answers[8].Message
 	v.RefusedRequests = []refusedMessage{
-		{"no such request", changed(p.Message, 0, 4)},
+		{"no such request", changed(p.Message, 0, 6)},
 		{"list: not zero at the end", changed(q.Message, len(q.Message)-1, 1)},
 		{"fetch: stand without a lease", changed(fetch, 1, 1)},
 		{"fetch: lease without stand", changed(fetch, 5, 1)},
@@ -142,7 +142,7 @@ func makeMessages(t *testing.T) (v messageVectors) {
 		{"fetch: not zero at the end", changed(fetch, len(fetch)-1, 1)},
 	}
 	v.RefusedAnswers = []refusedMessage{
-		{"no such answer", changed(none, 0, 7)},
+		{"no such answer", changed(none, 0, 9)},
 		{"taken: neither 0 nor 1", changed(taken, 1, 2)},
 		{"taken: a box that is gone", changed(taken, 1, 0)},
 		{"list: of no time", changed(list, 1, 1)},
@@ -175,8 +175,8 @@ func (v *questionVector) message(t *testing.T) vectors.Hex {
 }
 
 func (v *stampVector) bits() int {
-	base := stampBase(wire.NodeID(v.Mailbox), LeaseID(v.Lease), v.Day)
-	return stampBits(&base, v.Stamp)
+	o := offer(wire.NodeID(v.Mailbox), LeaseID(v.Lease), v.Day)
+	return o.Bits(v.Stamp)
 }
 
 func (v *fetchVector) message(t *testing.T) vectors.Hex {

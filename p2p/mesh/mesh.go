@@ -208,6 +208,16 @@ func (m *Mesh) Addrs() (all []string) {
 	return all
 }
 
+// AddrsOf returns the addresses of relay i, with /p2p/; none if it is stopped.
+func (m *Mesh) AddrsOf(i int) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.relays[i] == nil {
+		return nil
+	}
+	return m.relays[i].addrs
+}
+
 // BootstrapFrom returns those of the first relays that run from relay i on, so
 // that not all newcomers of a large mesh ask the same three.
 func (m *Mesh) BootstrapFrom(i int) []string {

@@ -93,15 +93,15 @@ type RoutesConfig struct {
 //  1. The first mix is the guard that the caller keeps to; the mailbox is not it.
 //  2. The second mix is one of four pinned relays, each kept for 1 to 12 days: an
 //     attacker that makes a client answer again and again sees few relays around the
-//     guard. makes a client answer again and again sees few relays around the guard.
+//     guard.
 //  3. The third mix is any relay, anew for each packet.
-//  4. No relay twice, and no two in one network (/16 of IPv4, /32 of IPv6). Two that
+//  4. No relay twice, no two in one network (/16 of IPv4, /32 of IPv6), and no two of
+//     one family: those that say of each other that the same people run them. Two that
 //     follow each other have addresses of one kind: a relay that has only an IPv6
 //     address is next to such as have one.
 //  5. The way back keeps the same rules, with its own choice.
 //  6. Each mix waits for an exponential time, sampled here.
-//  7. A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4:
-//     A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4: a
+//  7. A request expires 1 to 4 slots from now, drawn evenly, a reply block after 4: a
 //     relay sees the same of either. When a hop has no key of the epoch that this
 //     gives, which is the one before in the first slots of a day, it is 4.
 //

@@ -52,7 +52,7 @@ type Client struct {
 // test.
 func Loopback(tb testing.TB, n int, edit func(i int, cfg *p2p.RelayConfig)) *Net {
 	tb.Helper()
-	net := newNet(tb, n, "/ip4/127.0.0.1/tcp/0", nil, func(i int, cfg *p2p.RelayConfig) {
+	net := newNet(tb, n, "/ip4/127.0.0.1/tcp/0/plain", nil, func(i int, cfg *p2p.RelayConfig) {
 		if edit != nil {
 			edit(i, cfg)
 		}

@@ -3,11 +3,13 @@
 // relay's is at Relay.
 //
 //	offset  size
-//	0       1     version = 2
+//	0       1     version = 3
 //	1       …     guards, see guard.Guards
 //	…       1     number of pins
 //	…       40·n  each: node id (32) ‖ until (8, Unix seconds)
 //	…       …     trials of mailboxes, see watch.Record
+//	…       2     length of
+//	…       …     networks and what they do to connections, see censor.Memory
 //	…       …     signed descriptors, each length (2) ‖ bytes, to the end
 //
 // Numbers are big endian. Keep it secret: it tells which relays this client talks to.
@@ -19,6 +21,7 @@ import (
 	"errors"
 	"time"
 
+	"starling/p2p/censor"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/mix"
@@ -27,13 +30,17 @@ import (
 )
 
 const (
-	version    = 2
+	version    = 3
 	pinSize    = wire.NodeIDSize + 8
 	lastSecond = 1 << 40 // times beyond do not compare as numbers do
 )
 
-// ErrDamaged means that bytes are not a state.
-var ErrDamaged = errors.New("recall: damaged state")
+// ErrDamaged means that bytes are not a state, ErrNewer that they are whole and of a
+// later version of the program.
+var (
+	ErrDamaged = errors.New("recall: damaged state")
+	ErrNewer   = errors.New("recall: state of a newer version")
+)
 
 // MaxDescriptors is how many relays are kept from one start to the next.
 const MaxDescriptors = 512
@@ -44,6 +51,7 @@ type State struct {
 	Guards      *guard.Guards
 	Pins        []mix.Pin
 	Trials      watch.Record
+	Networks    []byte
 	Descriptors [][]byte
 }
 
@@ -56,6 +64,8 @@ func (s *State) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(p.Until.Unix()))
 	}
 	b = s.Trials.Append(b)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s.Networks)))
+	b = append(b, s.Networks...)
 	return AppendDescriptors(b, s.Descriptors)
 }
 
@@ -113,6 +123,14 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 	if b, err = s.Trials.Cut(b); err != nil {
 		return nil, ErrDamaged
 	}
+	if len(b) < 2 {
+		return nil, ErrDamaged
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; n > len(b) || n > censor.MaxSize {
+		return nil, ErrDamaged
+	}
+	s.Networks, b = bytes.Clone(b[:n]), b[n:]
 	if s.Descriptors, err = ParseDescriptors(b); err != nil {
 		return nil, err
 	}

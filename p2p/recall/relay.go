@@ -29,7 +29,8 @@ import (
 //	…       32    SHA-256 of all before
 //
 // Nothing in it is a time of day, so a clock that is wrong at the start harms nothing.
-// The sum tells a file that was torn.
+// The sum tells a file that was torn. It and the version are at their places in every
+// version to come, so that a whole file of a later program is told from a torn one.
 type Relay struct {
 	Own      []byte
 	Vouchers []admission.Voucher
@@ -87,7 +88,8 @@ func (r *Relay) Append(b []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// ParseRelay reads exactly one Relay. Nothing in it points into b.
+// ParseRelay reads exactly one Relay. Nothing in it points into b. The error is ErrNewer
+// or ErrDamaged.
 func ParseRelay(b []byte) (*Relay, error) {
 	if len(b) < sha256.Size || len(b) > MaxRelay {
 		return nil, ErrDamaged
@@ -99,7 +101,10 @@ func ParseRelay(b []byte) (*Relay, error) {
 
 	c := cutter{b: b}
 	r := &Relay{}
-	if c.byte() != relayVersion {
+	switch version := c.byte(); {
+	case version > relayVersion:
+		return nil, ErrNewer
+	case version != relayVersion:
 		return nil, ErrDamaged
 	}
 	r.vouchers(&c)

@@ -3,6 +3,7 @@ package recall
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"testing"
 	"time"
 
@@ -84,6 +85,13 @@ func TestRelayDamaged(t *testing.T) {
 		if _, err := ParseRelay(sealed(body)); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+	later := append(edit(0, relayVersion+1), "what nobody knows yet"...)
+	if _, err := ParseRelay(sealed(later)); !errors.Is(err, ErrNewer) {
+		t.Errorf("of a later version: %v", err)
+	}
+	if _, err := ParseRelay(append(later, make([]byte, sha256.Size)...)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("of a later version, torn: %v", err)
 	}
 	if _, err := ParseRelay(make([]byte, MaxRelay+1)); err == nil {
 		t.Error("too large: accepted")

@@ -69,20 +69,20 @@ func (r *Relay) now() time.Time {
 // reachedLately returns at which of some addresses a relay has answered a dial of ours.
 func (r *Relay) reachedLately(id wire.NodeID, at []directory.Address) (mask byte) {
 	for i, a := range at {
-		if a.Dialable() && r.reachedSince(id, a.AddrPort, lately) {
+		if a.Dialable() && r.reachedSince(id, a.Book(), lately) {
 			mask |= 1 << i
 		}
 	}
 	return mask
 }
 
-func (r *Relay) reachedSince(id wire.NodeID, at netip.AddrPort, ago time.Duration) bool {
+func (r *Relay) reachedSince(id wire.NodeID, at book.Address, ago time.Duration) bool {
 	a, when := r.book.Reached(id)
 	return a == at && time.Since(when) < ago
 }
 
 // leave asks the book for leave to dial, and again for a while if there is none yet.
-func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, why book.Reason) (*book.Permit, error) {
+func (r *Relay) leave(ctx context.Context, id wire.NodeID, at book.Address, why book.Reason) (*book.Permit, error) {
 	for range busyTries {
 		permit, err := r.book.OpenAt(id, at, why)
 		if !errors.Is(err, book.ErrLater) {
@@ -98,9 +98,9 @@ func (r *Relay) leave(ctx context.Context, id wire.NodeID, at netip.AddrPort, wh
 }
 
 // check dials a relay afresh at all addresses in reach, side by side: a silent one keeps
-// us no longer at four than at one. tried and reached are masks; later means no leave to
-// dial now. source is the address of one that asked.
-func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr) (tried, reached byte, later bool) {
+// us no longer at four than at one. later means no leave to dial now. source is the
+// address of one that asked.
+func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr) (f found, later bool) {
 	six := r.hasSix()
 	var mu sync.Mutex
 	var dials sync.WaitGroup
@@ -108,37 +108,48 @@ func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr)
 		if !a.Dialable() || a.Addr().Is6() && !six {
 			continue
 		}
-		if r.reachedSince(c.ID, a.AddrPort, book.CandidateAgain) {
+		if r.reachedSince(c.ID, a.Book(), book.CandidateAgain) {
 			mu.Lock()
-			tried, reached = tried|1<<i, reached|1<<i
+			f.tried, f.reached = f.tried|1<<i, f.reached|1<<i
 			mu.Unlock()
 			continue
 		}
 
 		dials.Go(func() {
-			permit, err := r.leave(ctx, c.ID, a.AddrPort, reason(a, source))
-			answers := err == nil && r.answers(ctx, permit)
+			permit, err := r.leave(ctx, c.ID, a.Book(), reason(a, source))
+			answers, other := false, false
+			if err == nil {
+				answers, other = r.answers(ctx, permit)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case errors.Is(err, book.ErrLater), errors.Is(err, book.ErrSpent):
 				later = true
 			case answers:
-				tried, reached = tried|1<<i, reached|1<<i
+				f.tried, f.reached = f.tried|1<<i, f.reached|1<<i
+			case other:
+				f.tried, f.foreign = f.tried|1<<i, f.foreign|1<<i
 			default:
-				tried |= 1 << i
+				f.tried |= 1 << i
 			}
 		})
 	}
 	dials.Wait()
-	return tried, reached, later
+	return f, later
 }
 
-// answers dials by a permit, and reports whether somebody has shown the key.
-func (r *Relay) answers(ctx context.Context, permit *book.Permit) bool {
+// found is the outcome of a check, as masks of the addresses: those tried, those at which
+// the relay has shown its key, and those at which another node was.
+type found struct{ tried, reached, foreign byte }
+
+// answers dials by a permit, and reports whether somebody has shown the key, or another
+// one.
+func (r *Relay) answers(ctx context.Context, permit *book.Permit) (yes, other bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return host.Afresh(ctx, r.host, permit) == nil
+	err := host.Afresh(ctx, r.host, permit)
+	return err == nil, isOther(err)
 }
 
 // reason is the reason for dialling an address of a knocker that comes from another
@@ -156,8 +167,8 @@ func reason(a directory.Address, source netip.Addr) book.Reason {
 // hasSix reports whether this machine has an IPv6 address of the kind that relays
 // have here.
 func (r *Relay) hasSix() bool {
-	return slices.ContainsFunc(r.own(), func(a netip.AddrPort) bool {
-		return a.Addr().Is6() && !a.Addr().IsLinkLocalUnicast() && (r.cfg.AllowPrivate || book.Public(a))
+	return slices.ContainsFunc(r.own(), func(a book.Address) bool {
+		return a.Addr().Is6() && !a.Addr().IsLinkLocalUnicast() && (r.cfg.AllowPrivate || book.Public(a.AddrPort))
 	})
 }
 
@@ -220,15 +231,15 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 		return
 	}
 
-	tried, reached, later := r.check(ctx, c, netip.Addr{})
+	f, later := r.check(ctx, c, netip.Addr{})
 	switch {
 	case ctx.Err() != nil:
 	case later:
 		r.lobby.register.Later(c, busyWait)
-	case tried == 0: // no way there for now
+	case f.tried == 0: // no way there for now
 		r.lobby.register.Later(c, knockLook)
-	case tried == reached:
-		if err := r.lobby.register.Seen(c.Raw, reached); err != nil {
+	case f.tried == f.reached:
+		if err := r.lobby.register.Seen(c.Raw, f.reached); err != nil {
 			r.refused.Add(err.Error())
 		}
 	case len(r.relayPeers()) == 0: // perhaps we are away ourselves
@@ -240,26 +251,26 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 
 // examine dials a relay that has knocked, and tells it.
 func (r *Relay) examine(ctx context.Context, x admission.Turn) {
-	reply := admission.Reply{Nonce: x.Nonce, Verdict: admission.Busy}
-	tried, reached, later := r.check(ctx, x.Check, x.Source)
+	reply := admission.Reply{Nonce: x.Nonce, Verdict: admission.Busy, Source: x.Source}
+	f, later := r.check(ctx, x.Check, x.Source)
 	switch {
 	case x.Unasked:
-		if tried != 0 && tried == reached {
+		if f.tried != 0 && f.tried == f.reached {
 			r.meet(x.Check.ID)
 		}
 		return
 	case ctx.Err() != nil, later:
-	case tried == 0:
+	case f.tried == 0:
 		reply.Verdict = admission.NoWay
-	case tried != reached:
-		reply.Verdict, reply.Mask = admission.Unreached, tried&^reached
+	case f.tried != f.reached:
+		reply.Verdict, reply.Mask, reply.Foreign = admission.Unreached, f.tried&^f.reached, f.foreign
 	default:
-		v, err := admission.Vouch(r.key, r.id, x.Check.Raw, reached, admission.Day(r.now()))
+		v, err := admission.Vouch(r.key, r.id, x.Check.Raw, f.reached, admission.Day(r.now()))
 		if err != nil {
 			break
 		}
 		reply.Verdict, reply.Voucher = admission.Vouched, v
-		if err := r.lobby.register.Seen(x.Check.Raw, reached); err != nil {
+		if err := r.lobby.register.Seen(x.Check.Raw, f.reached); err != nil {
 			r.refused.Add(err.Error())
 		}
 	}

@@ -4,15 +4,104 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/host"
 	"starling/p2p/wire"
 )
+
+// announced are the addresses at which others reach this relay by the owner's word, and
+// by that of a router that forwards a port because the owner said so.
+type announced struct {
+	mu     sync.Mutex
+	said   []directory.Address
+	mapped []directory.Address
+}
+
+// say sets the owner's, and mapping the router's.
+func (a *announced) say(addrs []directory.Address) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.said = addrs
+}
+
+func (a *announced) mapping(addrs []directory.Address) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mapped = addrs
+}
+
+// all returns each once.
+func (a *announced) all() (all []directory.Address) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, at := range append(slices.Clone(a.said), a.mapped...) {
+		if !slices.Contains(all, at) {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// addresses puts addresses in the order of their use to others: announced, public, of the
+// local network, of this machine. Where private ones are not admitted they are left out,
+// unless there is nothing else.
+func addresses(announced []directory.Address, listening []multiaddr.Multiaddr, private bool) (all []multiaddr.Multiaddr) {
+	const kinds = 3
+	var by [kinds][]multiaddr.Multiaddr
+
+	for _, a := range announced {
+		by[0] = append(by[0], a.Multiaddr())
+	}
+	for _, m := range listening {
+		kind := 1
+		switch {
+		case manet.IsPublicAddr(m):
+			kind = 0
+		case manet.IsIPLoopback(m):
+			kind = 2
+		}
+		by[kind] = append(by[kind], m)
+	}
+
+	for kind, addrs := range by {
+		if kind > 0 && !private && len(all) > 0 {
+			break
+		}
+		for _, m := range addrs {
+			if !slices.ContainsFunc(all, m.Equal) {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// Addrs returns the addresses that others may be given, each once and ending in /p2p/ and
+// the peer id, the useful ones first: those announced, then those listened on. It is
+// empty before Ready.
+func (r *Relay) Addrs() []string {
+	select {
+	case <-r.ready:
+	default:
+		return nil
+	}
+	return r.named(addresses(r.announced.all(), host.Listening(r.host), r.cfg.AllowPrivate))
+}
+
+// named adds our peer id.
+func (r *Relay) named(addrs []multiaddr.Multiaddr) (all []string) {
+	for _, a := range addrs {
+		all = append(all, a.String()+"/p2p/"+r.id.String())
+	}
+	return all
+}
 
 // parseAnnounce reads the addresses at which the owner says the relay is reached.
 func parseAnnounce(all []string, private bool) (addrs []directory.Address, err error) {
@@ -84,15 +173,18 @@ func (r *Relay) claims() []directory.Address {
 }
 
 func (r *Relay) allClaims() []directory.Address {
-	return claimed(r.announced, host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
+	return claimed(r.announced.all(), host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
 }
 
 func claimed(announced []directory.Address, listening []multiaddr.Multiaddr, private, lan bool) []directory.Address {
 	addrs := slices.Clone(announced)
 	for _, m := range listening {
 		a, err := directory.AddressOf(m)
-		if err != nil || !private && !a.Public() || lan && a.Addr().IsLoopback() || slices.Contains(addrs, a) {
-			continue // loopback leads nowhere from another machine
+		// Loopback leads nowhere from another machine, and an owner who announces
+		// something says where this one is reached.
+		pointless := a.Addr().IsLoopback() && (lan || len(announced) > 0)
+		if err != nil || !private && !a.Public() || pointless || slices.Contains(addrs, a) {
+			continue
 		}
 		addrs = append(addrs, a)
 	}

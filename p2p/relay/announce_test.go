@@ -27,7 +27,7 @@ func TestClaimed(t *testing.T) {
 		want         string
 	}{
 		"public":  {false, false, "9.9.9.9:4001 8.8.8.8:1 [2a01:4f8::1]:1 8.8.8.9:1"},
-		"private": {true, false, "9.9.9.9:4001 127.0.0.1:1 192.168.1.2:1 8.8.8.8:1"},
+		"private": {true, false, "9.9.9.9:4001 192.168.1.2:1 8.8.8.8:1 [2a01:4f8::1]:1"},
 		"LAN":     {true, true, "9.9.9.9:4001 192.168.1.2:1 8.8.8.8:1 [2a01:4f8::1]:1"},
 	} {
 		var got []string
@@ -37,6 +37,31 @@ func TestClaimed(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+	for name, c := range map[string]struct {
+		announced []directory.Address
+		private   bool
+		want      string
+	}{
+		"announced": {announced, false, "/ip4/9.9.9.9/tcp/4001 /ip4/8.8.8.8/tcp/1 /ip6/2a01:4f8::1/tcp/1"},
+		"public":    {nil, false, "/ip4/9.9.9.9/tcp/4001 /ip4/8.8.8.8/tcp/1 /ip6/2a01:4f8::1/tcp/1"},
+		"private":   {announced, true, "/ip4/9.9.9.9/tcp/4001 /ip4/8.8.8.8/tcp/1 /ip6/2a01:4f8::1/tcp/1 /ip4/192.168.1.2/tcp/1 /ip4/127.0.0.1/tcp/1"},
+	} {
+		at := append(slices.Clone(listening[:4]), listening[5])
+		var got []string
+		for _, m := range addresses(c.announced, at, c.private) {
+			got = append(got, m.String())
+		}
+		if c.announced == nil {
+			slices.Sort(got)
+			c.want = "/ip4/8.8.8.8/tcp/1 /ip4/9.9.9.9/tcp/4001 /ip6/2a01:4f8::1/tcp/1"
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := addresses(nil, listening[:2], false); len(got) != 1 || got[0].String() != "/ip4/192.168.1.2/tcp/1" {
+		t.Errorf("without a public one: %v", got)
 	}
 	for _, s := range []string{"", "9.9.9.9", "/ip4/9.9.9.9", "/ip4/127.0.0.1/tcp/1", "/ip4/9.9.9.9/tcp/0", "/dns4/a.example/tcp/1"} {
 		if a, err := parseAnnounce([]string{s}, false); err == nil {

@@ -98,11 +98,12 @@ func (k *knocker) run(ctx context.Context, r *p2ptest.Relay, pause time.Duration
 	}
 	defer s.Reset()
 	go func() {
+		wire.ReadHello(s)
 		f := new(wire.Frame)
 		for wire.ReadFrame(s, f) == nil {
 		}
 	}()
-	if err := wire.WriteFrame(s, wire.Hello{Role: wire.RoleRelay}.Frame()); err != nil {
+	if _, err := s.Write(wire.Hello{Role: wire.RoleRelay}.Bytes()); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {

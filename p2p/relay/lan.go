@@ -26,7 +26,7 @@ func (r *Relay) meetLAN(ctx context.Context, relays []lan.Relay) (news bool) {
 		if found.ID == r.id || r.host.Network().Connectedness(found.ID.Peer()) == network.Connected {
 			continue
 		}
-		r.book.Name(found.ID, book.Local, found.Addr)
+		r.book.Name(found.ID, book.Local, book.Web(found.Addr))
 		dialling, cancel := context.WithTimeout(ctx, lanDial)
 		if r.links.Dial(dialling, found.ID) == nil {
 			news = true
@@ -58,11 +58,11 @@ func (r *Relay) announceLAN(ctx context.Context) error {
 	}
 }
 
-// lanPort is the port that the local network can reach: of an address that is
-// not loopback's.
+// lanPort is the port that the local network can reach: of an address of the web
+// transport that is not loopback's.
 func lanPort(addrs []multiaddr.Multiaddr) uint16 {
 	for _, m := range addrs {
-		if manet.IsIPLoopback(m) {
+		if m[len(m)-1].Protocol().Code == book.PlainCode || manet.IsIPLoopback(m) {
 			continue
 		}
 		na, err := manet.ToNetAddr(m)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	mrand "math/rand/v2"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -22,9 +21,9 @@ import (
 )
 
 const (
-	// capacity is a relay's claim, in packets a second: about as many as one core opens
-	// in a quarter of its time.
-	capacity = 2000
+	// mostCapacity is a relay's claim, in packets a second: about as many as one core
+	// opens in a quarter of its time.
+	mostCapacity = 2000
 
 	lifeMin      = 3 * time.Hour
 	lifeMax      = directory.MaxLifetime
@@ -128,7 +127,7 @@ func (r *Relay) enoughVouchers() bool {
 
 // publish signs and spreads a new descriptor.
 func (r *Relay) publish(ctx context.Context) {
-	raw, err := r.descriptor(capacity)
+	raw, err := r.descriptor(r.capacity())
 	if err != nil {
 		r.log.Warn("relay cannot be listed", "err", err)
 		return
@@ -277,6 +276,12 @@ func (r *Relay) pull(ctx context.Context, id wire.NodeID) {
 	}
 }
 
+// minRelays is how many relays the route of a client needs.
+const minRelays = 5
+
+// newcomer reports whether fewer relays are known than a client's route needs.
+func (r *Relay) newcomer() bool { return len(r.dir.Snapshot().Relays) < minRelays }
+
 // someRelay draws a relay that is connected: one with a voice, if there is any. Of
 // strangers there may be any number.
 func (r *Relay) someRelay() (id wire.NodeID, ok bool) {
@@ -323,9 +328,9 @@ func (r *Relay) hear(info peer.AddrInfo) {
 	if err != nil || id == r.id {
 		return
 	}
-	var addrs []netip.AddrPort
+	var addrs []book.Address
 	for _, m := range info.Addrs {
-		if a, ok := book.AddrPort(m); ok {
+		if a, ok := book.AddressOf(m); ok {
 			addrs = append(addrs, a)
 		}
 	}

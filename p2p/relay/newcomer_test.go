@@ -141,7 +141,7 @@ func stranger(t *testing.T, m *p2ptest.Net, node int) (host.Host, crypto.PrivKey
 	for i, r := range m.Relays {
 		id, _ := wire.ParseNodeID(r.PeerID())
 		at, _ := netip.AddrFromSlice(virtualtime.Address(i))
-		b.Name(id, book.Owner, netip.AddrPortFrom(at, 4001))
+		b.Name(id, book.Owner, book.Web(netip.AddrPortFrom(at, 4001)))
 		if err := host.Reach(t.Context(), h, b, id); err != nil {
 			t.Fatal(err)
 		}

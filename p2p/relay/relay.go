@@ -6,6 +6,11 @@
 //	time.go      the time, learned from others
 //	standing.go  its standing with others, as they tell it
 //	state.go     its state on disk
+//	tune.go      limits that its owner changes while it runs
+//	strain.go    the room on its disk, and what it offers to carry
+//	mapping.go   a port that its router forwards, if the owner says so
+//	natpmp.go    the way to ask routers that speak NAT-PMP
+//	bootstrap.go a word about relays of the owner that are not there
 //	lan.go       relays of the local network, if the owner says so
 package relay
 
@@ -16,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -46,6 +52,7 @@ import (
 	"starling/p2p/pace"
 	"starling/p2p/settings"
 	"starling/p2p/tally"
+	"starling/p2p/transport/web"
 	"starling/p2p/wire"
 )
 
@@ -61,11 +68,18 @@ type Config struct {
 	// StateDir holds the relay's key, its mailboxes and the relays it knew.
 	// It is made if missing, readable for its owner only.
 	StateDir string
-	// Listen are the multiaddrs to listen on: /ip4/…/tcp/… or /ip6/…/tcp/….
+	// Listen are the multiaddrs to listen on: /ip4/…/tcp/…, or /ip6/…/tcp/…, or with /plain.
 	Listen []string
 	// Announce are the addresses at which others reach the relay, if they are not
 	// those it listens on: those of a router that forwards a port.
 	Announce []string
+	// Site is a directory, or the URL of a web server; empty is an empty web site.
+	Site string
+	// Front: a web server of this machine is in front, and passes requests for links on.
+	// Listen is on loopback then, and without TLS.
+	Front bool
+	// Named, if set, has the certificate for a host name.
+	Named web.Named
 	// Family are the peer ids of the owner's other relays. It counts when they
 	// name this one, too.
 	Family []string
@@ -80,6 +94,18 @@ type Config struct {
 	LAN bool
 	// MaxBoxes is the quota of the mailbox; 0 is mailbox.DefaultMaxBoxes.
 	MaxBoxes int
+	// MaxClients is how many clients may be connected, if memory and open files allow
+	// as many; 0 leaves it to these.
+	MaxClients int
+	// Bandwidth is how many bytes a second of frames are read, and as many written; 0
+	// is no limit.
+	Bandwidth int64
+	// Files is how many files may be open; 0 is the system's limit.
+	Files int
+	// MapPort asks the router, by UPnP and NAT-PMP, to forward the ports listened on.
+	MapPort bool
+	// FindRouter finds it, if not nil. For tests.
+	FindRouter func(context.Context) (Router, error)
 	// Logger is nil for silence.
 	Logger *slog.Logger
 	// ClientRate is how many frames a second of a client are read; 0 is
@@ -112,8 +138,10 @@ type Relay struct {
 	cfg       Config
 	log       *slog.Logger
 	source    netip.Addr
-	announced []directory.Address
+	announced announced
+	bootstrap []directory.Hint
 	family    []directory.Prefix
+	site      http.Handler
 	key       crypto.PrivKey
 	id        wire.NodeID
 
@@ -131,6 +159,9 @@ type Relay struct {
 	lobby    lobby
 	readings *readings // of the lists of others
 	stands   standing
+	tuning   tuning
+	strain   strain
+	meter    host.Meter
 	refused  tally.Tally
 	ready    chan struct{}
 	keys     chan struct{} // the mix has new keys
@@ -152,33 +183,31 @@ type Status struct {
 	Standing
 	// Announced are the addresses in the descriptor that the relay signed last.
 	Announced []string
-	// Relays are known, Neighbours are connected relays, Links all links.
-	Relays, Neighbours, Links int
-	BytesIn, BytesOut         int64
-	Mix                       mix.Stats
-	Mailbox                   mailbox.Stats
-	Refused                   map[string]int64
+	// Relays are known, Neighbours are connected relays, Links all links, and Waiting
+	// the frames that wait on them.
+	Relays, Neighbours, Links, Waiting int
+	// BytesIn and BytesOut are those of frames, CarriedIn and CarriedOut of all that
+	// connections carry.
+	BytesIn, BytesOut, CarriedIn, CarriedOut int64
+	Mix                                      mix.Stats
+	Mailbox                                  mailbox.Stats
+	Refused                                  map[string]int64
 	// ClockAhead is by how much this computer's clock is ahead of the others';
 	// ClockKnown: two of them agree.
 	ClockAhead time.Duration
 	ClockKnown bool
-	// Clients and Boxes are taken now of so many places.
+	// Clients and Boxes are taken now of so many places. Turned clients found none, or
+	// had to leave theirs.
 	Clients, ClientPlaces int
+	Turned                int64
 	Boxes, BoxPlaces      int
-}
-
-// Standing says how a relay stands with others, by their word. Only those are asked
-// that the relay has reached itself, or that its owner named.
-type Standing struct {
-	// Listed reports whether most of them list the relay, Reachable whether enough
-	// of them have reached it.
-	Listed, Reachable bool
-	// Asked is the number of recent answers; ListedBy and ReachedBy are the peer ids of
-	// those that list the relay, and of those that have reached it.
-	Asked               int
-	ListedBy, ReachedBy []string
-	// Unreached are the relay's addresses at which nobody finds it.
-	Unreached []string
+	// Bandwidth is the limit, 0 for none. Memory and Files are what the limits are
+	// made for.
+	Bandwidth, Memory int64
+	Files             int
+	// Disk is the room on the disk, and Capacity the last claim to the network.
+	Disk     Disk
+	Capacity uint16
 }
 
 // New opens the relay's state. Close it, unless Run is called.
@@ -208,19 +237,37 @@ func New(cfg Config) (*Relay, error) {
 
 	r.source = network.Source
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
-	r.sizes = limits.For(cmp.Or(cfg.Memory, limits.Memory()))
+	r.cfg.Memory = cmp.Or(cfg.Memory, limits.Memory())
+	if files, ok := limits.Files(); ok && r.cfg.Files == 0 {
+		r.cfg.Files = files
+	}
+	r.sizes = limits.For(r.cfg.Memory)
+	if r.cfg.Files > 0 {
+		if r.cfg.Files < limits.FewestFiles {
+			return nil, &FilesError{r.cfg.Files}
+		}
+		r.sizes = r.sizes.Within(r.cfg.Files)
+	}
+	r.newTuning()
 	r.places = host.NewPlaces(r.sizes, cfg.AllowPrivate, r.listed)
+	r.bootstrap = network.Bootstrap
 	for _, h := range network.Bootstrap {
-		r.book.Name(h.ID, book.Owner, directory.AddrPorts(h.Addresses)...)
+		r.book.Name(h.ID, book.Owner, directory.ForBook(h.Addresses)...)
 	}
 
-	if r.announced, err = parseAnnounce(cfg.Announce, cfg.AllowPrivate); err != nil {
+	said, err := parseAnnounce(cfg.Announce, cfg.AllowPrivate)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkPorts(r.announced, cfg.Listen); err != nil {
+	if err := checkPorts(said, cfg.Listen); err != nil {
 		return nil, err
 	}
+	r.announced.say(said)
 	if r.family, err = parseFamily(cfg.Family); err != nil {
+		return nil, err
+	}
+
+	if r.site, err = web.Site(cfg.Site); err != nil {
 		return nil, err
 	}
 
@@ -255,15 +302,16 @@ func New(cfg Config) (*Relay, error) {
 
 	store := cfg.Store
 	if store == nil {
-		if r.store, err = mailbox.OpenSQLite(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes); err != nil {
+		if r.store, err = openMail(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes, r.sizes.Logs); err != nil {
 			return nil, err
 		}
 		store = r.store
 	}
+	r.tellMailbox(store.Len())
 
 	r.mail = mailbox.NewServer(mailbox.ServerConfig{
 		Store: store, Sender: sink{r}, Self: r.id, Directory: asked{r}, Now: cfg.Clock, Logger: r.log,
-		MaxSeats: r.sizes.Seats, SeatBytes: r.sizes.SeatBytes,
+		MaxSeats: r.sizes.Seats, SeatBytes: r.sizes.SeatBytes, MaxReaders: r.sizes.Readers, ReaderBytes: r.sizes.ReaderBytes,
 	})
 
 	r.readings = newReadings(!cfg.AllowPrivate)
@@ -277,11 +325,16 @@ func New(cfg Config) (*Relay, error) {
 		Take:    r.take,
 		Now:     cfg.Clock,
 		Serve:   true,
+		Self:    r.id,
+		Pay:     exchange.Sparingly(r.newcomer),
 		Network: r.network,
 		Count:   r.refused.Add,
 	})
 
-	r.loadPeers()
+	if err := r.loadPeers(); err != nil {
+		r.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -302,7 +355,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
 	h, err := host.NewRelay(host.Config{
 		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
-		IsRelay: r.listed, Book: r.book, Memory: r.cfg.Memory, Places: r.places, Options: r.cfg.Options,
+		IsRelay: r.listed, Book: r.book, Memory: r.cfg.Memory, Places: r.places, Meter: &r.meter, Options: r.cfg.Options,
+		Site: r.site, Front: r.cfg.Front, Certificates: web.NewCertificates(r.cfg.StateDir).For(r.cfg.Named), Now: r.cfg.Clock,
 	})
 	if err != nil {
 		return err
@@ -331,6 +385,8 @@ func (r *Relay) Run(ctx context.Context) error {
 		Rate:      r.rate,
 		Slowed:    r.sizes.Slowed,
 		Queued:    r.sizes.Queued,
+		In:        r.tuning.in,
+		Out:       r.tuning.out,
 		ByNetwork: byNetwork,
 		Tap:       r.cfg.Tap,
 	})
@@ -383,6 +439,15 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.learnStanding(ctx) })
 	g.Go(func() error { return r.sync(ctx) })
 	g.Go(func() error { return r.keepPeers(ctx) })
+	g.Go(func() error { return r.watchDisk(ctx) })
+	g.Go(func() error { return lookout{r}.run(ctx) })
+	if r.cfg.MapPort {
+		mapping := Mapping{
+			Find: r.cfg.FindRouter, Listening: host.Listening(r.host), AllowPrivate: r.cfg.AllowPrivate, Logger: r.log,
+			Tell: func(all []directory.Address) { r.announced.mapping(all); pace.Kick(r.keys) },
+		}
+		g.Go(func() error { return mapping.Run(ctx) })
+	}
 	if r.cfg.LAN {
 		g.Go(func() error { return r.announceLAN(ctx) })
 		g.Go(func() error {
@@ -404,37 +469,10 @@ func (r *Relay) PeerID() string { return r.id.String() }
 // ID returns the relay's identity.
 func (r *Relay) ID() wire.NodeID { return r.id }
 
-// Addrs returns where the relay listens, each ending in /p2p/ and its peer id.
-// It is empty before Ready.
-func (r *Relay) Addrs() []string {
-	select {
-	case <-r.ready:
-	default:
-		return nil
-	}
-	var all []string
-	for _, a := range r.host.Network().ListenAddresses() {
-		addrs := []multiaddr.Multiaddr{a}
-		if some, err := r.host.Network().InterfaceListenAddresses(); err == nil && unspecified(a) {
-			addrs = some
-		}
-		for _, a := range addrs {
-			all = append(all, a.String()+"/p2p/"+r.id.String())
-		}
-	}
-	return all
-}
-
-func unspecified(a multiaddr.Multiaddr) bool {
-	_, err := directory.AddressOf(a)
-	return err != nil
-}
-
 // Status returns the present state of the relay.
 func (r *Relay) Status() Status {
 	s := Status{
 		PeerID:  r.id.String(),
-		Addrs:   r.Addrs(),
 		Relays:  len(r.dir.Snapshot().Relays),
 		Mix:     r.engine.Stats(),
 		Mailbox: r.mail.Stats(),
@@ -442,15 +480,21 @@ func (r *Relay) Status() Status {
 	}
 	s.Standing = r.standing()
 	if d, ok := r.dir.Snapshot().Find(r.id); ok {
-		for _, m := range directory.Multiaddrs(d.Addresses) {
+		for _, m := range addresses(nil, directory.Multiaddrs(d.Addresses), true) {
 			s.Announced = append(s.Announced, m.String())
 		}
 	}
 	s.ClockAhead, s.ClockKnown = r.clock.Off()
-	s.Clients, s.ClientPlaces = r.places.Clients(), r.sizes.Clients
-	s.Boxes, s.BoxPlaces = s.Mailbox.Boxes, cmp.Or(r.cfg.MaxBoxes, mailbox.DefaultMaxBoxes)
+	tune := r.tuned()
+	s.Clients, s.ClientPlaces, s.Turned = r.places.Clients(), tune.MaxClients, r.places.Turned()
+	s.Boxes, s.BoxPlaces = s.Mailbox.Boxes, tune.MaxBoxes
+	s.Bandwidth, s.Memory, s.Files = tune.Bandwidth, r.cfg.Memory, r.cfg.Files
+	s.Disk, s.Capacity = r.strain.now()
+	s.CarriedIn, s.CarriedOut = r.meter.Bytes()
 	select {
 	case <-r.ready:
+		s.Addrs = r.named(addresses(nil, host.Listening(r.host), true))
+		s.Waiting = r.links.Waiting()
 		s.Neighbours = r.gossip.Peers()
 		s.Links = len(r.links.Peers())
 		s.BytesIn, s.BytesOut = r.links.Traffic()
@@ -534,19 +578,19 @@ func (r *Relay) send(from, next wire.NodeID, p *outfox.Packet) {
 }
 
 // addresses returns the signed addresses of a relay that stands in the list.
-func (r *Relay) addresses(id wire.NodeID) []netip.AddrPort {
+func (r *Relay) addresses(id wire.NodeID) []book.Address {
 	d, ok := r.dir.Find(id)
 	if !ok || d.Leaving() {
 		return nil
 	}
-	return directory.AddrPorts(d.Addresses)
+	return directory.ForBook(d.Addresses)
 }
 
 // dials reports whether a packet may make us dial a node: only if it is in the list.
 func (r *Relay) dials(id wire.NodeID) bool { return len(r.addresses(id)) > 0 }
 
 // own returns the addresses that lead to this relay.
-func (r *Relay) own() []netip.AddrPort {
+func (r *Relay) own() []book.Address {
 	if r.host == nil {
 		return nil
 	}
@@ -554,14 +598,14 @@ func (r *Relay) own() []netip.AddrPort {
 	if some, err := r.host.Network().InterfaceListenAddresses(); err == nil {
 		listen = append(listen, some...)
 	}
-	var all []netip.AddrPort
+	var all []book.Address
 	for _, m := range append(listen, r.host.Addrs()...) {
-		if a, ok := book.AddrPort(m); ok {
+		if a, ok := book.AddressOf(m); ok {
 			all = append(all, a)
 		}
 	}
-	for _, a := range r.announced { // behind these a router has other ports
-		all = append(all, a.AddrPort)
+	for _, a := range r.announced.all() { // behind these a router has other ports
+		all = append(all, a.Book())
 	}
 	return all
 }

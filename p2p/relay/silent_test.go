@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"starling/p2p"
+	"starling/p2p/directory"
 	"starling/p2p/link"
 	"starling/p2p/p2ptest"
 	"starling/p2p/virtualtime"
@@ -28,7 +29,7 @@ func TestSilentStrangers(t *testing.T) {
 			func(i int, cfg *p2p.RelayConfig) {
 				if i == 0 {
 					cfg.Tap = func(s link.Seen) {
-						if s.What == "out" && (len(s.Data) == 57 || len(s.Data) == 2113) {
+						if _, err := directory.ParseRequest(s.Data); err == nil && s.What == "out" {
 							mu.Lock()
 							defer mu.Unlock()
 							asked[s.Peer] = append(asked[s.Peer], time.Now())
@@ -52,7 +53,7 @@ func TestSilentStrangers(t *testing.T) {
 					if err != nil {
 						return
 					}
-					wire.WriteFrame(s, wire.Hello{Role: wire.RoleRelay}.Frame())
+					s.Write(wire.Hello{Role: wire.RoleRelay}.Bytes())
 					select {
 					case <-time.After(2 * time.Second):
 					case <-ctx.Done():

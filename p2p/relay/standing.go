@@ -13,6 +13,24 @@ import (
 	"starling/p2p/wire"
 )
 
+// Standing says how a relay stands with others, by their word. Only those are asked
+// that the relay has reached itself, or that its owner named.
+type Standing struct {
+	// Listed reports whether most of them list the relay, Reachable whether enough
+	// of them have reached it.
+	Listed, Reachable bool
+	// Asked is the number of recent answers; ListedBy and ReachedBy are the peer ids of
+	// those that list the relay, and of those that have reached it.
+	Asked               int
+	ListedBy, ReachedBy []string
+	// Unreached are the relay's addresses at which nobody finds it, and Foreign those of
+	// them at which another node answers.
+	Unreached, Foreign []string
+	// SeenFrom are the addresses that others see the relay come from. They are a hint
+	// for its owner.
+	SeenFrom []string
+}
+
 const (
 	// A relay asks so many neighbours how it stands, soon after its start and then
 	// now and then.
@@ -30,6 +48,7 @@ const (
 type standing struct {
 	mu      sync.Mutex
 	lost    []string            // addresses that nobody reaches, as the owner was told
+	foreign []string            // those of them at which another node answers
 	answers map[uint64]question // whether we are listed
 	listed  map[wire.NodeID]heard
 }
@@ -102,7 +121,10 @@ func (r *Relay) testified(from wire.NodeID, t admission.Testimony) {
 func (r *Relay) standing() (s Standing) {
 	r.stands.mu.Lock()
 	defer r.stands.mu.Unlock()
-	s.Unreached = slices.Clone(r.stands.lost)
+	s.Unreached, s.Foreign = slices.Clone(r.stands.lost), slices.Clone(r.stands.foreign)
+	for _, a := range r.lobby.applicant.SeenFrom(time.Now()) {
+		s.SeenFrom = append(s.SeenFrom, a.String())
+	}
 	for id, h := range r.stands.listed {
 		if time.Since(h.at) > lately {
 			continue
@@ -130,29 +152,42 @@ func (r *Relay) standing() (s Standing) {
 // reachedAs tells the owner, once, when no examiner reaches an address, and when one
 // does again. It reports whether the addresses to announce are others now.
 func (r *Relay) reachedAs() (changed bool) {
-	var lost []string
+	var lost, foreign []string
 	all := r.allClaims()
 	for _, a := range all {
-		if r.lobby.applicant.Unreached(a, time.Now()) {
-			lost = append(lost, a.String())
+		if now := time.Now(); r.lobby.applicant.Unreached(a, now) {
+			lost = append(lost, a.Multiaddr().String())
+			if r.lobby.applicant.Foreign(a, now) {
+				foreign = append(foreign, a.Multiaddr().String())
+			}
 		}
 	}
 
 	r.stands.mu.Lock()
-	was := r.stands.lost
-	r.stands.lost = lost
+	was, others := r.stands.lost, r.stands.foreign
+	r.stands.lost, r.stands.foreign = lost, foreign
 	r.stands.mu.Unlock()
 	if slices.Equal(was, lost) {
+		if len(foreign) > 0 && !slices.Equal(others, foreign) {
+			r.log.Warn("another node answers at an address of this relay: it is somebody else's, or the router forwards the port to another machine", "addresses", foreign)
+		}
 		return false
+	}
+	seen := []any{"addresses", lost}
+	if len(foreign) > 0 {
+		seen = append(seen, "another node answers at", foreign)
+	}
+	if from := r.lobby.applicant.SeenFrom(time.Now()); len(from) > 0 {
+		seen = append(seen, "others see this relay come from", from)
 	}
 
 	switch {
 	case len(lost) == 0:
 		r.log.Info("other relays reach this one at all of its addresses again")
 	case len(lost) == len(all):
-		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", "addresses", lost)
+		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", seen...)
 	default:
-		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", "addresses", lost)
+		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", seen...)
 	}
 	return true
 }

@@ -16,6 +16,7 @@ import (
 
 	"starling/p2p/admission"
 	"starling/p2p/directory"
+	"starling/p2p/mailbox"
 	"starling/p2p/recall"
 )
 
@@ -27,6 +28,20 @@ const (
 )
 
 const savePeersEvery = 10 * time.Minute
+
+// ErrNewer means that a later version of the program has written a file of the state.
+// None of them is changed then.
+var ErrNewer = errors.New("the relay's state is of a newer version")
+
+// ErrDamaged means that a file of the state cannot be read, and that no other takes its
+// place by itself.
+var ErrDamaged = errors.New("the relay's state is damaged")
+
+// LoadKey reads the identity of a node that keeps it, or makes it.
+func LoadKey(path string) (crypto.PrivKey, error) { return loadKey(path) }
+
+// WriteFile replaces a file of the state at once, readable for its owner only.
+func WriteFile(path string, b []byte) error { return writeFile(path, b) }
 
 // loadKey reads the relay's identity, or makes it.
 func loadKey(path string) (crypto.PrivKey, error) {
@@ -40,13 +55,27 @@ func loadKey(path string) (crypto.PrivKey, error) {
 		return nil, fmt.Errorf("relay key: %w", err)
 	}
 	if len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("relay key: %s is damaged; restore it, or remove it to become another relay", path)
+		return nil, fmt.Errorf("%w: restore %s, or remove it to become another relay", ErrDamaged, path)
 	}
 	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed))
 	if err != nil {
 		return nil, fmt.Errorf("relay key: %w", err)
 	}
 	return key, nil
+}
+
+// openMail opens the boxes, with the errors of this package.
+func openMail(path string, most, logs int) (*mailbox.SQLite, error) {
+	store, err := mailbox.OpenSQLite(path, most)
+	switch {
+	case errors.Is(err, mailbox.ErrNewer):
+		return nil, fmt.Errorf("%w: %s", ErrNewer, path)
+	case errors.Is(err, mailbox.ErrDamaged):
+		return nil, fmt.Errorf("%w: move %s away to begin with an empty mailbox", ErrDamaged, path)
+	case err != nil:
+		return nil, err
+	}
+	return store, store.LimitLogs(context.Background(), logs)
 }
 
 // writeFile replaces a file at once, readable for its owner only.
@@ -73,19 +102,24 @@ func writeFile(path string, b []byte) error {
 
 // loadPeers takes over the relays known at the last start. An expired one may still be
 // there under the same address.
-func (r *Relay) loadPeers() {
+// What a later version of the program knew is an error: beginning anew would overwrite
+// the relay's standing.
+func (r *Relay) loadPeers() error {
 	path := filepath.Join(r.cfg.StateDir, peerFile)
 	b, err := readFile(path, recall.MaxRelay)
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return nil
 	}
 	var was *recall.Relay
 	if err == nil {
 		was, err = recall.ParseRelay(b)
 	}
+	if errors.Is(err, recall.ErrNewer) {
+		return fmt.Errorf("%w: %s", ErrNewer, path)
+	}
 	if err != nil {
 		r.log.Warn("what this relay knew of others is damaged; it begins anew, as a new relay does", "file", path, "err", err)
-		return
+		return nil
 	}
 
 	r.lobby.register.Remember(was.Known)
@@ -100,8 +134,9 @@ func (r *Relay) loadPeers() {
 			continue
 		}
 		r.dir.Add(k.Raw)
-		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
+		r.book.Hear(d.ID, directory.ForBook(d.Addresses)...)
 	}
+	return nil
 }
 
 // readFile reads a file that is not larger than it may be.

@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -234,6 +235,42 @@ func TestRestartWithDamagedState(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if _, err := recall.ParseRelay(b); err != nil {
 			t.Errorf("%s: nothing good is written over it: %v", name, err)
+		}
+	}
+}
+
+// TestNewerState: a relay does not start on what a later program has written, and leaves
+// it as it is: beginning anew would cost its standing, or the boxes.
+func TestNewerState(t *testing.T) {
+	for name, edit := range map[string]func(b []byte) []byte{
+		peerFile: func([]byte) []byte {
+			b := append([]byte{200}, "what nobody knows yet"...)
+			sum := sha256.Sum256(b)
+			return append(b, sum[:]...)
+		},
+		mailFile: func(b []byte) []byte { return append(b[:60:60], append([]byte{0, 0, 0, 99}, b[64:]...)...) }, // user_version
+	} {
+		dir := t.TempDir()
+		r := opened(t, dir, nil)
+		r.savePeers()
+		r.Close()
+		path := filepath.Join(dir, name)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = edit(b)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		for range 2 {
+			if _, err := New(Config{StateDir: dir, AllowPrivate: true}); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(b, after) {
+			t.Errorf("%s of a later program was changed, %v", name, err)
 		}
 	}
 }

@@ -134,9 +134,9 @@ func (r *Relay) take(from wire.NodeID, e directory.Entry) error {
 
 	switch {
 	case r.voice(from):
-		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
+		r.book.Hear(d.ID, directory.ForBook(d.Addresses)...)
 	case d.ID == from:
-		r.book.Hear(d.ID, directory.AddrPorts(d.Addresses)...)
+		r.book.Hear(d.ID, directory.ForBook(d.Addresses)...)
 		// If there is no place, the next list will do.
 		r.lobby.line.Join(admission.Turn{Check: admission.Check{ID: d.ID, Raw: e.Raw, Addresses: d.Addresses}, Source: r.sourceOf(from), Unasked: true})
 	}

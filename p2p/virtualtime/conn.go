@@ -43,9 +43,11 @@ type conn struct {
 	local, remote *net.TCPAddr
 	latency       time.Duration
 	peer          *conn
+	near          bool // this end dialled
 
 	// all by Network.mu
 
+	down      int // bytes that have come to the near end
 	unsent    []byte
 	flight    []segment // sent and not arrived, in order
 	lost      int       // of them
@@ -243,8 +245,9 @@ func (c *conn) send(s *segment) {
 		c.lost--
 	}
 	c.accompany()
+	taken := c.censors(len(s.data) + header)
 	at, ok := c.net.carry(c.node, c.peer.node, len(s.data)+header, c.latency)
-	if !ok {
+	if !ok || taken {
 		c.lose(s)
 		return
 	}

@@ -154,7 +154,8 @@ func (n *Network) connect(from, to *node, local, remote *net.TCPAddr, latency ti
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	near, far := newConn(n, from, local, remote, latency), newConn(n, to, remote, local, latency)
-	near.peer, far.peer = far, near
+	near.peer, far.peer, near.near = far, near, true
+	n.police(from, to)
 	near.count()
 	time.AfterFunc(latency, func() {
 		n.mu.Lock()

@@ -45,6 +45,20 @@ type Links struct {
 	Loss float64
 	// Seed makes the latencies and losses of one run those of another.
 	Seed uint64
+	// Paths are links that differ from node to node, or change: they replace all of the
+	// above. Nil if there are none.
+	Paths Paths
+}
+
+// Paths say how packets travel between nodes, at a time since the network began. They
+// are asked with a lock held, and answer at once.
+type Paths interface {
+	// Usual is the time that a packet takes, Delay what this one takes, and whether it
+	// is lost.
+	Usual(from, to int, at time.Duration) time.Duration
+	Delay(from, to int, at time.Duration) (d time.Duration, lost bool)
+	// Rate is the bits a second that a node sends, or receives.
+	Rate(node int, up bool, at time.Duration) float64
 }
 
 // A Network carries packets between nodes.
@@ -73,6 +87,10 @@ type node struct {
 	in, out   int64         // bytes
 	listeners map[int]*listener
 	port      int // the last that a dial came from
+
+	censor  *Censor
+	dialled map[uint32][]time.Duration // when, while there is a censor
+	banned  map[uint32]time.Duration   // until when
 }
 
 // NewNetwork makes a network without nodes.
@@ -197,8 +215,14 @@ func (n *Network) node(ip net.IP) *node {
 // now is the time of the network. It is never 0.
 func (n *Network) now() time.Duration { return time.Since(n.began) }
 
+// index is the number of a node.
+func (of *node) index() int { return int(of.key>>24-11)*250 + int(of.key>>16&0xff) }
+
 // latency is the time a packet takes, both ways.
 func (n *Network) latency(a, b *node) time.Duration {
+	if p := n.links.Paths; p != nil {
+		return p.Usual(a.index(), b.index(), n.now())
+	}
 	spread := n.links.LatencyMax - n.links.LatencyMin
 	if spread <= 0 {
 		return n.links.LatencyMin
@@ -214,13 +238,17 @@ func (n *Network) loses() bool { return n.links.Loss > 0 && n.rnd.Float64() < n.
 
 // apart reports whether nothing gets from one node to another.
 func (n *Network) apart(from, to *node) bool {
-	return from.apart != to.apart || from.down || to.down ||
+	return from.apart != to.apart || from.down || to.down || n.bans(from, to) ||
 		len(n.blocked) > 0 && n.blocked[[2]uint32{from.key, to.key}]
 }
 
-// takes is how long a link is busy with so many bytes.
-func (n *Network) takes(size int) time.Duration {
-	return time.Duration(float64(size) * 8e9 / float64(n.links.BitsPerSecond))
+// takes is how long a node's link is busy with so many bytes.
+func (n *Network) takes(of *node, up bool, size int) time.Duration {
+	rate := float64(n.links.BitsPerSecond)
+	if p := n.links.Paths; p != nil {
+		rate = p.Rate(of.index(), up, n.now())
+	}
+	return time.Duration(float64(size) * 8e9 / rate)
 }
 
 // carry sends a packet on its way and returns when it is there if the other
@@ -230,7 +258,11 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 	n.sent++
 	from.out += int64(size)
 	start := max(now, from.up)
-	if n.apart(from, to) || start-now > longestQueue || n.loses() {
+	lost := n.loses()
+	if p := n.links.Paths; p != nil {
+		latency, lost = p.Delay(from.index(), to.index(), now)
+	}
+	if n.apart(from, to) || start-now > longestQueue || lost {
 		n.lost++
 		return 0, false
 	}
@@ -240,7 +272,7 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 		}
 		from.reached[to.key] = true
 	}
-	busy := n.takes(size)
+	busy := n.takes(from, true, size)
 	from.up = start + busy
 	return from.up + latency + busy, true
 }
@@ -248,7 +280,7 @@ func (n *Network) carry(from, to *node, size int, latency time.Duration) (time.D
 // arrive returns when a packet that would be there at some time has come
 // through its receiver's link, or false if the queue is too long for it.
 func (n *Network) arrive(to *node, size int, due time.Duration) (at time.Duration, ok bool) {
-	busy := n.takes(size)
+	busy := n.takes(to, false, size)
 	at = max(due, to.dn+busy)
 	if at-due > longestQueue {
 		n.lost++

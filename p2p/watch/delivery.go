@@ -61,3 +61,21 @@ func (ws *Watches) dispatch(ctx context.Context) error {
 		}
 	}
 }
+
+// dispatchNews hands out entries and ends, one at a time, until ctx ends. Boxes do not wait
+// for them.
+func (ws *Watches) dispatchNews(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case n := <-ws.news:
+			switch {
+			case n.entry != nil && ws.cfg.OnEntry != nil:
+				ws.cfg.OnEntry(n.key, n.mailbox, *n.entry)
+			case n.end != nil && ws.cfg.OnEnd != nil:
+				ws.cfg.OnEnd(n.key, n.mailbox, *n.end)
+			}
+		}
+	}
+}

@@ -57,7 +57,11 @@ func (l *lease) compare(a *mailbox.Answer, later time.Time) {
 }
 
 // missing asks again where answers were lost on their way.
-func (w *watch) missing(now time.Time) {
+func (ws *Watches) missing(w *watch, now time.Time) {
+	if w.follow != nil {
+		ws.missingFollow(w, now)
+		return
+	}
 	for _, l := range w.leases {
 		if l.doubt.IsZero() || l.doubt.After(now) {
 			continue

@@ -93,6 +93,10 @@ type Config struct {
 	// OnBox gets every box, at least once, one at a time. The box is found again
 	// until it is acknowledged. It may be nil.
 	OnBox func(mailbox wire.NodeID, tag mailbox.Tag, box []byte)
+	// OnEntry gets every entry of the logs that are followed, in any order, and OnEnd the
+	// end of a log when all before it was handed out; see Follow. They may be nil.
+	OnEntry func(key string, at wire.NodeID, e mailbox.LogEntry)
+	OnEnd   func(key string, at wire.NodeID, end mailbox.LogEnd)
 	// Put stores a box of a trial, over a route like a sender's. nil: no mailbox is tried.
 	Put func(ctx context.Context, to wire.NodeID, tag mailbox.Tag, box []byte) error
 	// Kept is the Record of the last start. Keep, if not nil, is called when there is
@@ -131,6 +135,7 @@ type Request interface {
 type Watches struct {
 	cfg     Config
 	boxes   chan found
+	news    chan news // of logs
 	wake    chan struct{}
 	bills   chan bill   // stamps to be made
 	errands chan errand // boxes of trials to be put
@@ -155,7 +160,7 @@ func New(cfg Config) *Watches {
 	}
 	ws := &Watches{
 		cfg: cfg, began: time.Now(),
-		boxes: make(chan found, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1), errands: make(chan errand),
+		boxes: make(chan found, boxQueue), news: make(chan news, boxQueue), wake: make(chan struct{}, 1), bills: make(chan bill, 1), errands: make(chan errand),
 		m: map[string]*watch{}, delivered: map[place]delivery{}, verdicts: map[wire.NodeID]verdict{}, layaways: map[watchID]layaway{},
 	}
 	ws.take(cfg.Kept)
@@ -175,28 +180,11 @@ type watch struct {
 	until    time.Time // when the burst is over, unless more comes
 	seat     seat
 	trial    *trial    // nil: none
+	follow   *follow   // nil: it waits for tags
 	asked    time.Time // when the last request was sent
 	haste    int
 	hurried  bool      // the next request leaves before its time
 	lossy    time.Time // until when the loss of an answer is a warning
-}
-
-type lease struct {
-	w        *watch
-	seat     seat    // when it was made
-	lost     int     // likewise
-	req      Request // nil until it has left
-	tags     []mailbox.Tag
-	acks     []mailbox.Tag // went along; not certain before the first answer
-	left     int           // answers that can still come
-	stands   int           // blocks that are left, says the mailbox
-	doubt    time.Time     // when answers that are on their way have come, if there are any
-	came     int           // boxes
-	first    time.Time     // when the first of them came
-	made     time.Time
-	answered bool
-	spent    bool // nothing stands any more: the mailbox had more than blocks, or the way is gone
-	deadline time.Time
 }
 
 // expect makes the burst one of n boxes at least.
@@ -341,6 +329,7 @@ func (ws *Watches) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ws.send(ctx) })
 	g.Go(func() error { return ws.dispatch(ctx) })
+	g.Go(func() error { return ws.dispatchNews(ctx) })
 	g.Go(func() error { return ws.pay(ctx) })
 	g.Go(func() error { return ws.putTrials(ctx) })
 	return g.Wait()
@@ -369,7 +358,7 @@ func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 	ws.mu.Lock()
 	for _, w := range ws.m {
 		ws.overdue(w, now)
-		w.missing(now)
+		ws.missing(w, now)
 		ws.tryOut(w, now)
 		if !w.due.After(now) {
 			due = append(due, ws.issue(w, now)...)
@@ -399,7 +388,7 @@ func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 func (ws *Watches) next(now time.Time) time.Time {
 	next := now.Add(time.Hour)
 	for _, w := range ws.m {
-		if len(w.tags) == 0 && len(w.acks) == 0 && len(w.leases) == 0 {
+		if w.idle() && len(w.acks) == 0 && len(w.leases) == 0 {
 			delete(ws.m, w.key)
 			continue
 		}
@@ -407,6 +396,9 @@ func (ws *Watches) next(now time.Time) time.Time {
 		next = w.trial.before(next)
 		if w.due.Before(next) {
 			next = w.due
+		}
+		if w.follow != nil && len(w.follow.awaited) > 0 && w.follow.awaited[0].by.Before(next) {
+			next = w.follow.awaited[0].by
 		}
 		for _, l := range w.leases {
 			if !l.answered && l.deadline.Before(next) {
@@ -427,7 +419,7 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 	w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool {
 		if l.answered {
 			// An acknowledgement alone is over with its answer.
-			return len(l.tags) == 0
+			return len(l.tags)+len(l.logs) == 0
 		}
 		if l.deadline.After(now) {
 			return false
@@ -447,27 +439,35 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 // failed puts the next attempt off: with a mailbox that seems to be gone until
 // the next poll, or as long as the judge goes on to believe so at least.
 func (ws *Watches) failed(w *watch, now time.Time) {
-	w.failures++
+	if w.failures++; w.follow != nil && w.failures >= nearFailures {
+		ws.pass(w, now)
+	}
 	doublings, most := 7, time.Minute
 	switch {
-	case len(w.tags) == 0: // nobody waits for an acknowledgement
+	case w.idle(): // nobody waits for an acknowledgement
 		doublings, most = 14, time.Hour
 	case w.failures <= doubted: // the judge needs so many to tell the mailbox from the routes
 		doublings = 3
 	}
 
 	switch {
-	case len(w.tags) == 0 && w.failures >= abandoned:
+	case w.idle() && w.failures >= abandoned:
 		w.acks = nil
-	case ws.cfg.Missing(w.mailbox) && len(w.tags) > 0:
+	case ws.cfg.Missing(w.mailbox) && !w.idle():
 		w.due = now.Add(min(ws.interval(), pace.Jitter(stillMissing)))
 	default:
 		w.due = now.Add(pace.Jitter(min(ws.cfg.Retry<<min(w.failures, doublings), most)))
 	}
 }
 
+// idle reports whether a watch waits for nothing but to acknowledge.
+func (w *watch) idle() bool { return len(w.tags) == 0 && w.follow == nil }
+
 // issue makes the leases of one watch that are to leave now.
 func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
+	if w.follow != nil {
+		return ws.issueFollow(w, now)
+	}
 	w.due = now.Add(ws.pause(w))
 	if now.After(w.until) || w.haste < hasteCost {
 		w.burst = 0
@@ -558,56 +558,16 @@ func (ws *Watches) interval() time.Duration {
 	return pace.Jitter(min(d, maxPoll))
 }
 
-// post sends a lease, and waits no longer for room than for an answer.
-func (ws *Watches) post(ctx context.Context, l *lease) error {
-	ctx, cancel := context.WithTimeout(ctx, ws.cfg.Patience)
-	defer cancel()
-	seal := func(blocks []*outfox.Block) (*outfox.Message, error) {
-		f := mailbox.Fetch{Tags: l.tags, Acks: l.acks, Blocks: blocks}
-		if len(l.tags) > 0 {
-			f.Watch, f.Lease, f.Stamp = true, l.seat.lease, l.seat.stamp
-		}
-		return f.Message()
-	}
-	req, err := ws.cfg.Post(ctx, l.w.mailbox, l.left, seal, func(a *mailbox.Answer) { ws.answer(l, a) })
-	if err != nil {
-		return err
-	}
-
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	now := time.Now()
-	l.req, l.deadline, l.w.asked = req, now.Add(ws.cfg.Patience), now
-	if l.lost != ws.lost && l.left > 0 {
-		l.spent = true // its way may be the one that was lost meanwhile
-		l.w.at(soon())
-	}
-	return nil
-}
-
-// unsent takes back a lease that did not leave. With failed the watch tries later.
-func (ws *Watches) unsent(l *lease, failed bool) {
-	now := time.Now()
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	w := l.w
-	w.leases = slices.DeleteFunc(w.leases, func(other *lease) bool { return other == l })
-	if ws.m[w.key] != w {
-		ws.orphan(w.key, w.mailbox, l.acks, now) // the watch was replaced meanwhile
-		return
-	}
-
-	w.owe(l.acks...)
-	if failed {
-		ws.failed(w, now)
-	}
-}
-
 // answer takes one answer to a lease. It is called from a link's reader.
 func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if l.w.follow != nil {
+		ws.answerFollow(l, a, now)
+		pace.Kick(ws.wake)
+		return
+	}
 
 	w := l.w
 	l.left--

@@ -7,13 +7,17 @@ import (
 )
 
 func TestHello(t *testing.T) {
-	h := Hello{Role: RoleBridge, Features: 0x8001, Link: [16]byte{1, 15: 2}, Received: 1<<63 + 5}
-	f := h.Frame()
-	if err := f.Check(); err != nil || f.Type() != TypeHello {
-		t.Fatal(err, f.Type())
-	}
-	if got, err := ParseHello(f.Body()); err != nil || got != h {
+	h := Hello{Role: RoleBridge, Features: 0x8001, Link: [16]byte{1, 15: 2}, Received: 1<<63 + 5, Room: 0x102}
+	said := h.Bytes()
+	if got, err := ReadHello(bytes.NewReader(said)); err != nil || got != h {
 		t.Errorf("%+v, %v", got, err)
+	}
+	for why, b := range map[string][]byte{
+		"another type": edit(said, 0, byte(TypePacket)), "another length": edit(said, 2, HelloSize+1), "cut": said[:len(said)-1],
+	} {
+		if _, err := ReadHello(bytes.NewReader(b)); err == nil {
+			t.Errorf("%s: read", why)
+		}
 	}
 	good := h.Append(nil)
 	for why, b := range map[string][]byte{
@@ -37,6 +41,28 @@ func FuzzParseHello(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, err := ParseHello(b); err == nil && !bytes.Equal(h.Append(nil), b) {
+			t.Error("read and written differently")
+		}
+	})
+}
+
+// TestReceived: a count is eight bytes and no other number.
+func TestReceived(t *testing.T) {
+	f := ReceivedFrame(1<<63 + 7)
+	if n, err := ParseReceived(f.Body()); err != nil || n != 1<<63+7 || f.Type() != TypeReceived || f.Check() != nil {
+		t.Error(n, err)
+	}
+	for _, size := range []int{0, 7, 9} {
+		if _, err := ParseReceived(make([]byte, size)); !errors.Is(err, ErrFrame) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+func FuzzParseReceived(f *testing.F) {
+	f.Add(ReceivedFrame(9).Body())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n, err := ParseReceived(b); err == nil && !bytes.Equal(ReceivedFrame(n).Body(), b) {
 			t.Error("read and written differently")
 		}
 	})

@@ -21,6 +21,7 @@ type helloVector struct {
 	Features uint16      `json:"features"`
 	Link     vectors.Hex `json:"id"`
 	Received uint64      `json:"received"`
+	Room     uint16      `json:"room"`
 	Body     vectors.Hex `json:"body"`
 }
 
@@ -57,9 +58,9 @@ func makeFrames(t *testing.T) (v frameVectors) {
 	refuse("body longer than the frame", func(b []byte) []byte { b[1], b[2] = 0x09, 0x5e; return b })
 	refuse("padding not zero", func(b []byte) []byte { b[FrameSize-1] = 1; return b })
 	refuse("one byte less", func(b []byte) []byte { return b[1:] })
-	for _, h := range []Hello{{Role: RoleClient}, {Role: RoleRelay, Features: 1}, {Role: RoleBridge, Features: 0xffff, Received: 1 << 40}} {
+	for _, h := range []Hello{{Role: RoleClient}, {Role: RoleRelay, Features: 1}, {Role: RoleBridge, Features: 0xffff, Received: 1 << 40, Room: 3}} {
 		rand.Read(h.Link[:])
-		v.Hellos = append(v.Hellos, helloVector{h.Role, h.Features, h.Link[:], h.Received, h.Append(nil)})
+		v.Hellos = append(v.Hellos, helloVector{h.Role, h.Features, h.Link[:], h.Received, h.Room, h.Append(nil)})
 	}
 	refuseHello := func(why string, edit func(b []byte) []byte) {
 		v.RefusedHellos = append(v.RefusedHellos, refusedHello{why, edit(bytes.Clone(v.Hellos[1].Body))})
@@ -91,7 +92,7 @@ func TestVectors(t *testing.T) {
 		}
 		for i, h := range v.Hellos {
 			got, err := ParseHello(h.Body)
-			want := Hello{Role: h.Role, Features: h.Features, Link: [16]byte(h.Link), Received: h.Received}
+			want := Hello{Role: h.Role, Features: h.Features, Link: [16]byte(h.Link), Received: h.Received, Room: h.Room}
 			if err != nil || got != want || !bytes.Equal(want.Append(nil), h.Body) {
 				t.Errorf("hello %d: %+v, %v", i, got, err)
 			}

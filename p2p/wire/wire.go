@@ -65,6 +65,7 @@ const (
 	TypeVoucher     Type = 7
 	TypeAmListed    Type = 8
 	TypeListed      Type = 9
+	TypeReceived    Type = 10 // body: how many frames have come, on a link that lasts
 )
 
 // ErrFrame means that the bytes are not a frame. It says no more on purpose.

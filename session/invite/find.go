@@ -19,7 +19,7 @@ func Find(text string) (*Link, error) {
 	if len(text) > MaxText {
 		return nil, ErrForeign
 	}
-	plain := []rune(unwrap(text))
+	plain := []rune(Unwrap(text))
 	failure := ErrForeign
 	for at, tries := 0, 0; at < len(plain) && tries < maxTries; at++ {
 		rest, ok := cutPrefix(plain[at:])
@@ -41,9 +41,9 @@ func Find(text string) (*Link, error) {
 // quoted is the beginning of a quoted line in some mail programs.
 var quoted = regexp.MustCompile(`^\s*[A-Za-z]{1,3}>`)
 
-// unwrap takes the marks of others from both ends of every line: those of quotes, frames,
+// Unwrap takes the marks of others from both ends of every line: those of quotes, frames,
 // blanks, signs that the line goes on. Invisible characters are dropped.
-func unwrap(text string) string {
+func Unwrap(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':

@@ -201,7 +201,8 @@ func (k *messageKey) clear() { *k = messageKey{} }
 
 // CanSend reports whether n more messages can be sealed.
 func (s *State) CanSend(n int) bool {
-	return s.ec.CanSend && n <= doubleratchet.MaxCounter && s.ec.Ns <= doubleratchet.MaxCounter-uint32(n)
+	left := uint64(doubleratchet.MaxCounter - s.ec.Ns)
+	return s.ec.CanSend && n >= 0 && uint64(n) <= left
 }
 
 // Steps returns how many DH steps of the peer there have been. A key that was

@@ -19,11 +19,11 @@ import (
 var speakers = []string{
 	"../../node/*.go", "../../node/inbox/*.go", "../../node/outbox/*.go",
 	"../../node/control/client.go", "../../node/control/control.go", "../../node/control/server.go", "../../node/control/doors.go",
-	"../../p2p/client/status.go",
+	"../../p2p/client/status.go", "../../p2p/proxy/faults.go", "../../node/api/query/query.go",
 }
 
 // unheard are functions with texts that no person reads on the screen.
-var unheard = []string{"New", "Errorf", "panic", "Debug", "Info", "Warn", "Error", "With", "count", "Append"}
+var unheard = []string{"ContainsAny", "ReplaceAll", "Join", "New", "Errorf", "panic", "Debug", "Info", "Warn", "Error", "With", "count", "Append"}
 
 // unspoken are texts of the speakers that are not translated, each with its reason.
 var unspoken = map[string]string{
@@ -37,6 +37,8 @@ var unspoken = map[string]string{
 
 	"cell of an older state":      "a name of a count in starling status",
 	" (%s)":                       "a number behind a name that two contacts have",
+	"member ":                     "the name of the nameless in a room, with a part of its id",
+	" ":                           "what stands between an invite and a bridge",
 	"cell of a newer state":       "a name of a count in starling status",
 	"change of another's message": "a name of a count in starling status",
 	"box size":                    "a name of a count in starling status",

@@ -9,6 +9,7 @@ package chatview
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"starling/node/api"
@@ -49,7 +50,15 @@ type View struct {
 	unreadN  int
 	selected string
 	unfolded map[string]bool // long messages of which all is shown
-	below    int             // messages that came while the end was out of view
+
+	painter   Painter
+	restless  bool            // messages came that have code or count down
+	unpainted map[string]bool // messages with code that waits for its colours
+	counting  map[string]bool // messages that count down
+	soonest   time.Duration   // until one of them says something else
+	below     int             // messages that came while the end was out of view
+
+	crowd *crowd // of a room; nil in a conversation of two
 
 	list          list.List
 	width, height int
@@ -64,7 +73,7 @@ type Pictures interface {
 
 // New returns an empty conversation. Its messages name the keys of hints.
 func New(th *theme.Theme, now func() time.Time, pictures Pictures, hints Hints) *View {
-	return &View{th: th, now: now, index: map[string]int{}, pictures: pictures, hints: hints}
+	return &View{th: th, now: now, index: map[string]int{}, unpainted: map[string]bool{}, counting: map[string]bool{}, pictures: pictures, hints: hints}
 }
 
 // SetTheme changes the look.
@@ -90,7 +99,7 @@ func (v *View) SetHidden(hidden bool) {
 }
 
 // Hints are the keys that a message names.
-type Hints struct{ Retry, Discard, Zoom, Unfold string }
+type Hints struct{ Retry, Discard, Zoom, Unfold, Save, Open, Unread string }
 
 // SetFound shows where words stand in the messages, none for nil.
 func (v *View) SetFound(words []string) {
@@ -132,10 +141,12 @@ func (v *View) AddOlder(page []api.Message, complete bool) {
 		v.complete = complete
 		v.touchFirst()
 	}
+
 	fresh := make([]item, 0, len(page))
 	for _, m := range page {
 		if _, known := v.index[m.ID]; !known {
 			fresh = append(fresh, item{Message: m})
+			v.restless = v.restless || restless(&m)
 		} else if it := &v.items[v.at(m.ID)]; it.Sequence == 0 {
 			it.Sequence = m.Sequence
 		}
@@ -239,6 +250,7 @@ func (v *View) Add(m api.Message) {
 		v.grow(len(v.store))
 	}
 	v.items = append(v.items, item{Message: m})
+	v.restless = v.restless || restless(&m)
 	if !v.list.AtEnd() {
 		v.below++
 	}
@@ -258,8 +270,14 @@ func (v *View) Change(m api.Message) bool {
 	}
 	if !reflect.DeepEqual(m, v.items[i].Message) {
 		v.items[i] = item{Message: m, revision: v.items[i].revision + 1}
+		v.restless = v.restless || restless(&m)
 	}
 	return true
+}
+
+// restless reports whether a message changes by itself: it has code, or counts down.
+func restless(m *api.Message) bool {
+	return !m.Expires.IsZero() || strings.Contains(m.Text.String(), fence)
 }
 
 // SetState changes how far a message has come and reports whether it is here.
@@ -472,7 +490,7 @@ func (v *View) SelectLast() {
 			i = last
 		}
 	}
-	v.selected = v.items[i].ID
+	v.selected = v.items[v.crowd.seen(i, 0)].ID
 }
 
 // Move moves the selection by messages.
@@ -482,10 +500,10 @@ func (v *View) Move(by int) {
 		v.SelectLast()
 		return
 	}
-	i = max(0, min(i+by, len(v.items)-1))
+	i = v.crowd.seen(max(0, min(i+by, len(v.items)-1)), by)
 	v.selected = v.items[i].ID
 	v.list.Reveal(source{v}, v.selected)
-	if i == len(v.items)-1 {
+	if v.crowd.seen(len(v.items)-1, 0) == i {
 		v.End()
 	}
 }
@@ -496,7 +514,7 @@ func (v *View) SelectEdge(last bool) {
 		return
 	}
 	if last {
-		v.selected = v.items[len(v.items)-1].ID
+		v.selected = v.items[v.crowd.seen(len(v.items)-1, 0)].ID
 		v.End()
 		return
 	}
@@ -531,6 +549,9 @@ func (v *View) Render() []string {
 		if l == "" {
 			lines[i] = term.Spaces(v.width)
 		}
+	}
+	if hint := v.crowd.awayHint(); hint != "" {
+		lines[0] = v.th.Cells.Over(lines[0], hint, max(0, v.width-v.th.Cells.Width(hint)-1), v.width)
 	}
 	if !v.AtEnd() && len(v.items) > 0 {
 		hint := v.th.Selected.Render(" ↓ " + v.th.T("more") + " ")

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func newView(width, height int) *View {
-	v := New(theme.New(true, term.Cells{}), func() time.Time { return noon }, nil, Hints{"R", "x", "z", "s"})
+	v := New(theme.New(true, term.Cells{}), func() time.Time { return noon }, nil, Hints{"R", "x", "z", "s", "S", "O", "u"})
 	v.SetPeer("alice")
 	v.Resize(width, height)
 	return v

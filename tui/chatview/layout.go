@@ -39,15 +39,17 @@ const (
 	flagName
 	flagGap
 	flagSelected
+	flagFolded
 	flagBits = iota
 )
 
 func (s source) Key(i int) list.Key {
 	it := &s.v.items[i]
-	return list.Key{
-		ID:      it.ID,
-		Version: s.v.generation<<48 | it.revision<<flagBits | s.v.flags(i),
+	version := s.v.generation<<48 | it.revision<<flagBits | s.v.flags(i)
+	if _, size := s.v.crowd.run(i); size > 0 {
+		version ^= uint64(size) << 24 // its first line counts them
 	}
+	return list.Key{ID: it.ID, Version: version}
 }
 
 func (v *View) flags(i int) uint64 {
@@ -60,6 +62,10 @@ func (v *View) flags(i int) uint64 {
 		f |= flagSelected
 	}
 
+	if v.crowd.away(i) {
+		f |= flagFolded
+	}
+
 	if i == 0 {
 		return f | flagDay | flagName
 	}
@@ -70,10 +76,10 @@ func (v *View) flags(i int) uint64 {
 
 	// A name stands above the first of several messages of one side.
 	gap := it.Time.Sub(prev.Time)
-	apart := prev.Outgoing != it.Outgoing || notice(prev) != notice(it) || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
+	apart := prev.Outgoing != it.Outgoing || prev.Member != it.Member && !notice(it) || notice(prev) != notice(it) || gap > together || gap < -together || f&(flagDay|flagUnread) != 0
 	if apart {
 		f |= flagName | flagGap
-	} else if notice(it) {
+	} else if head, _ := v.crowd.run(i); notice(it) && (head < 0 || head == i) {
 		f |= flagGap
 	} else if it.Outgoing && v.width < wide {
 		f |= flagName
@@ -103,12 +109,22 @@ func (v *View) lines(i, width int) []string {
 	th := v.th
 	it := &v.items[i]
 	flags := v.flags(i)
+	if flags&flagFolded != 0 {
+		return nil
+	}
 	narrow := width < wide
 	out := append(v.above(i, width, flags), v.gap(it, width)...)
 
 	left := term.Spaces(indent)
 	if flags&flagSelected != 0 {
 		left = th.Accent.Render(theme.GlyphBar) + " "
+	}
+	if head, size := v.crowd.run(i); head == i {
+		out = append(out, v.crowd.folded(head, size, left, width))
+		if !v.crowd.open[it.ID] {
+			return out
+		}
+		left = term.Spaces(indent)
 	}
 	if notice(it) {
 		return append(out, v.notice(it, left, width)...)
@@ -118,14 +134,17 @@ func (v *View) lines(i, width int) []string {
 		state = v.state(it)
 	}
 	if flags&flagName != 0 {
+		right := ""
+		if narrow {
+			right = state
+		}
 		role := th.Peer
 		if it.Outgoing {
 			role = th.Own
 		}
 		head := role.Render(v.name(it)) + "  " + th.Muted.Render(it.Time.Local().Format("15:04"))
-		right := ""
-		if narrow {
-			right = state
+		if v.crowd != nil && !it.Outgoing {
+			head = v.crowd.head(it, width-indent-th.Cells.Width(right)-1)
 		}
 		out = append(out, left+th.Cells.Ends(head, right, width-indent))
 	}
@@ -187,12 +206,19 @@ const noticeMeasure = 60
 func (v *View) notice(it *item, left string, width int) []string {
 	th := v.th
 	room := max(1, min(width-4*indent, noticeMeasure))
-	var out []string
-	for i, line := range th.Cells.Wrap(th.Cells.Steady(th.T(it.Text.String())), room) {
-		if i == 0 {
-			line = theme.GlyphNotice + " " + line
+	text, glyph, role := th.T(it.Text.String()), theme.GlyphNotice+" ", th.Warn
+	if it.Change != nil && v.crowd != nil {
+		text = v.crowd.change(it)
+		if it.Change.Kind != api.ChangeFork {
+			glyph, role = "", th.Muted
 		}
-		out = append(out, left+th.Cells.Center(th.Warn.Render(line), width-indent))
+	}
+	var out []string
+	for i, line := range th.Cells.Wrap(th.Cells.Steady(text), room) {
+		if i == 0 {
+			line = glyph + line
+		}
+		out = append(out, left+th.Cells.Center(role.Render(line), width-indent))
 	}
 	return out
 }
@@ -212,7 +238,7 @@ func (v *View) above(i, width int, flags uint64) []string {
 	}
 
 	if flags&flagDay != 0 {
-		out = append(out, term.Spaces(width), v.rule(th.Border, th.Muted, v.day(v.items[i].Time), width))
+		out = append(out, term.Spaces(width), rule(th, th.Border, th.Muted, v.day(v.items[i].Time), width))
 	}
 
 	if flags&flagUnread != 0 {
@@ -223,7 +249,10 @@ func (v *View) above(i, width int, flags uint64) []string {
 		if v.unreadN > 0 {
 			label = th.N(v.unreadN, "%d new", "%d new")
 		}
-		out = append(out, v.rule(th.Accent, th.Accent, label, width))
+		if v.unreadN > 0 && v.crowd != nil {
+			label = th.N(v.unreadN, "%d new since you were away", "%d new since you were away")
+		}
+		out = append(out, rule(th, th.Accent, th.Accent, label, width))
 	}
 
 	if flags&flagGap != 0 && flags&(flagDay|flagUnread) == 0 {
@@ -233,11 +262,11 @@ func (v *View) above(i, width int, flags uint64) []string {
 }
 
 // rule is a line across with a label in its middle.
-func (v *View) rule(line, text theme.Role, label string, width int) string {
+func rule(th *theme.Theme, line, text theme.Role, label string, width int) string {
 	label = " " + label + " "
-	n := width - 2*indent - v.th.Cells.Width(label)
+	n := width - 2*indent - th.Cells.Width(label)
 	if n < 2 {
-		return text.Render(v.th.Cells.Center(label, width))
+		return text.Render(th.Cells.Center(label, width))
 	}
 	return term.Spaces(indent) + line.Render(strings.Repeat("─", n/2)) +
 		text.Render(label) + line.Render(strings.Repeat("─", n-n/2)) + term.Spaces(indent)
@@ -253,6 +282,9 @@ func (v *View) day(t time.Time) string {
 func (v *View) name(it *item) string {
 	if it.Outgoing {
 		return v.th.T("you")
+	}
+	if v.crowd != nil {
+		return v.crowd.author(it.Member, it.From)
 	}
 	if v.peer != "" || v.hidden {
 		return v.peer
@@ -297,58 +329,10 @@ const longText = 2048
 func (v *View) wrap(it *item, width int) []string {
 	text := it.Text.String()
 	if len(text) < longText {
-		return v.body(text, width)
+		return v.body(it.ID, text, width)
 	}
 	if w := it.long; w == nil || w.width != width || w.generation != v.generation {
-		it.long = &wrapped{width: width, generation: v.generation, lines: v.body(text, width)}
+		it.long = &wrapped{width: width, generation: v.generation, lines: v.body(it.ID, text, width)}
 	}
 	return it.long.lines
-}
-
-const fence = "```"
-
-// opensCode reports whether code begins behind a line: it has a fence and at most one
-// word, the language. A line that says more is text.
-func opensCode(line string) bool {
-	word, ok := strings.CutPrefix(strings.TrimSpace(line), fence)
-	return ok && !strings.ContainsAny(strings.TrimSpace(word), "` ")
-}
-
-// closesCode reports whether code ends before a line. Without such a line there is no
-// code, and nothing of the text is left out.
-func closesCode(line string) bool { return strings.TrimSpace(line) == fence }
-
-// body lays out a text: paragraphs wrapped at words, fenced code as it is.
-func (v *View) body(text string, width int) []string {
-	text = v.th.Cells.Steady(text)
-	if v.hidden {
-		return v.th.Cells.Wrap(v.th.Cells.Mask(text), width)
-	}
-
-	var out []string
-	lines := strings.Split(text, "\n")
-	end := -1 // of the code that the line is in
-	last := len(lines) - 1
-	for last >= 0 && !closesCode(lines[last]) {
-		last--
-	}
-	for i, line := range lines {
-		switch {
-		case i < end:
-			for _, piece := range v.th.Cells.Chop(line, width-indent) {
-				out = append(out, v.th.Border.Render("│")+" "+v.th.Code.Render(piece))
-			}
-		case i == end:
-		case i < last && opensCode(line):
-			for end = i + 1; !closesCode(lines[end]); end++ {
-			}
-		default:
-			out = append(out, v.wrapRich(v.highlight(inline(line)), width)...)
-		}
-	}
-
-	if len(out) == 0 {
-		return []string{v.th.Muted.Render(v.th.T("(empty code)"))}
-	}
-	return out
 }

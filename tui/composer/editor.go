@@ -109,6 +109,23 @@ func (e *Editor) Insert(s string) bool {
 	return true
 }
 
+// Before returns the text before the cursor.
+func (e *Editor) Before() string { return e.text[:e.pos] }
+
+// Take replaces the last n bytes before the cursor, which end at characters, and reports
+// whether there was room.
+func (e *Editor) Take(n int, s string) bool {
+	s = e.clean(s)
+	if e.Limit > 0 && len(e.text)-n+len(s) > e.Limit {
+		return false
+	}
+	e.remember(false)
+	e.text = e.text[:e.pos-n] + s + e.text[e.pos:]
+	e.pos += len(s) - n
+	e.goal = -1
+	return true
+}
+
 // Put is Insert without a limit: whoever hands the text on says that it is too long.
 func (e *Editor) Put(s string) { e.put(e.clean(s)) }
 

@@ -10,10 +10,12 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui/catalogue"
+	"starling/tui/chatview"
 	"starling/tui/desk"
 	"starling/tui/dialog"
 	"starling/tui/emoji"
 	"starling/tui/keymap"
+	"starling/tui/rooms"
 	"starling/tui/theme"
 	"starling/tui/words"
 )
@@ -23,6 +25,9 @@ import (
 type Actions struct {
 	// LoadContacts asks the node for everybody.
 	LoadContacts func() tea.Cmd
+	// OpenAddress opens a web address outside, Accept begins to use an invite.
+	OpenAddress func(ctx context.Context, address string) error
+	Accept      func(invite string) tea.Cmd
 
 	desk   *desk.Desk
 	book   *Book
@@ -50,10 +55,11 @@ func answerable(m *api.Message) bool { return m.State != api.StateNotice && !m.D
 func incoming(m *api.Message) bool   { return !m.Outgoing && answerable(m) }
 func failed(m *api.Message) bool     { return m.State == api.StateFailed }
 func pictured(m *api.Message) bool   { return m.Picture != nil && !m.Deleted }
+func filed(m *api.Message) bool      { return (m.Picture != nil || m.File != nil) && !m.Deleted }
 func answering(m *api.Message) bool  { return m.Reply != nil }
 
 func editable(m *api.Message) bool {
-	return m.Outgoing && answerable(m) && !failed(m) && (m.Picture == nil || !m.Text.IsZero()) && !m.Forwarded
+	return m.Outgoing && answerable(m) && !failed(m) && (m.Picture == nil && m.File == nil || !m.Text.IsZero()) && !m.Forwarded
 }
 
 // Menu offers the actions for the selected message. do does one.
@@ -76,7 +82,11 @@ func (a *Actions) Menu(do func(keymap.ID) tea.Cmd) tea.Cmd {
 	add(can && !failed(&m), keymap.Forward)
 	add(can, keymap.Copy)
 	add(answering(&m), keymap.Original)
+	add(can && (answering(&m) || m.Room != ""), keymap.Thread)
+	add(m.Change != nil, keymap.Unfold)
 	add(pictured(&m) && can, keymap.Zoom)
+	add(linked(&m) && !a.desk.Hidden, keymap.Link)
+	add(filed(&m) && can, keymap.SaveFile, keymap.OpenFile)
 	add(true, keymap.Delete)
 
 	menu := &dialog.Menu{Title: a.desk.T("Message")}
@@ -138,9 +148,18 @@ func (a *Actions) askDelete(m api.Message) {
 	erase := func(both bool) dialog.Action {
 		return dialog.Closing(func() tea.Cmd { return a.erase(m.ID, both) })
 	}
+	room := a.book.Contact() != nil && a.book.Contact().Room != nil
 	text := a.desk.T("It is erased on this device. Your contact keeps what they have.")
 	card.Buttons = []dialog.Button{{Label: "Delete here", Key: "y", Action: erase(false)}}
-	if m.Outgoing && !m.Deleted && !failed(&m) {
+	switch {
+	case m.Conversation == api.Self:
+		text = a.desk.T("It is erased on this device.")
+	case room && m.Outgoing && !m.Deleted && !failed(&m):
+		text = a.desk.T("It is erased on this device, and, if you like, the devices of all members are asked to erase it too. Whether somebody has read or copied it nobody can undo.")
+		card.Buttons = append(card.Buttons, dialog.Button{Label: "Delete for all", Key: "b", Action: erase(true)})
+	case room:
+		text = a.desk.T("It is erased on this device. The others keep what they have.")
+	case m.Outgoing && !m.Deleted && !failed(&m):
 		text = a.desk.T("It is erased on this device, and, if you like, your contact's device is asked to erase it too. Whether they have read or copied it nobody can undo.")
 		card.Buttons = append(card.Buttons, dialog.Button{Label: "Delete for both", Key: "b", Action: erase(true)})
 	}
@@ -154,7 +173,10 @@ func (a *Actions) askDelete(m api.Message) {
 // the second case the message stays and says so.
 func (a *Actions) erase(id string, both bool) tea.Cmd {
 	note := a.desk.T("Deleted here.")
-	if both {
+	switch c := a.book.Contact(); {
+	case both && c != nil && c.Room != nil:
+		note = a.desk.T("Deleted here; the devices of all members are asked to do the same.")
+	case both:
 		note = a.desk.T("Deleted here; your contact's device is asked to do the same.")
 	}
 	return a.desk.Do(func(ctx context.Context) error {
@@ -262,7 +284,7 @@ func (a *Actions) Forward() tea.Cmd {
 
 	var choices []dialog.Choice
 	for _, p := range a.book.people.All() {
-		if p.Blocked {
+		if p.Blocked || rooms.Unwritable(a.desk, &p) != "" {
 			continue
 		}
 		choices = append(choices, dialog.Choice{
@@ -309,6 +331,50 @@ func (a *Actions) Original() tea.Cmd {
 	})
 }
 
+// Thread shows the thread that a message belongs to.
+func (a *Actions) Thread() tea.Cmd {
+	m, ok := a.meant(answerable)
+	if !ok {
+		return a.desk.Say("There is no message here.")
+	}
+	return a.book.Rooms.Thread(m)
+}
+
+// Answer goes to a message and begins an answer to it.
+func (a *Actions) Answer(m api.Message) tea.Cmd {
+	went := a.book.GoTo(m, nil)
+	a.book.answer(m)
+	return went
+}
+
+// NextMention goes up to the next message that names us.
+func (a *Actions) NextMention() tea.Cmd {
+	c := a.book.Open()
+	if c == nil {
+		return nil
+	}
+	id, ok := chatview.MentionAbove(c.View)
+	if !ok {
+		return a.desk.Say("No message above names you, of those that are loaded.")
+	}
+	a.book.screen.FocusOn(keymap.Messages)
+	c.View.Select(id)
+	return nil
+}
+
+// Introduce draws the messages of a room anew.
+func Introduce(b *Book, room string) {
+	if c := b.chats[room]; c != nil {
+		chatview.Reintroduce(c.View)
+	}
+}
+
+// NewView returns an empty view of the messages of a conversation.
+func NewView(b *Book, conversation string) *chatview.View { return b.view(conversation) }
+
+// Filed returns the message with a file or picture that an action is about.
+func (a *Actions) Filed() (api.Message, bool) { return a.meant(filed) }
+
 // Zoom shows the picture of a message large.
 func (a *Actions) Zoom() tea.Cmd {
 	m, ok := a.meant(pictured)
@@ -320,7 +386,7 @@ func (a *Actions) Zoom() tea.Cmd {
 
 // Unfold shows all of a long message, or folds it again.
 func (a *Actions) Unfold() tea.Cmd {
-	m, ok := a.meant(answerable)
+	m, ok := a.meant(func(m *api.Message) bool { return answerable(m) || m.Change != nil })
 	if !ok {
 		return nil
 	}

@@ -7,6 +7,7 @@
 package conversation
 
 import (
+	"context"
 	"os/exec"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 	"starling/tui/gallery"
 	"starling/tui/keymap"
 	"starling/tui/people"
+	"starling/tui/rooms"
+	"starling/tui/syntax"
 )
 
 // A Screen shows a book.
@@ -36,6 +39,8 @@ type Screen interface {
 type Book struct {
 	// Current is the open conversation, "" if there is none.
 	Current string
+	// Chosen says that the person has opened one.
+	Chosen bool
 	// Behind says that events may have been missed.
 	Behind bool
 	// Typing says that contacts are told when something is written to them.
@@ -44,6 +49,11 @@ type Book struct {
 	Exec func(cmd *exec.Cmd, then func(error) tea.Msg) tea.Cmd
 	// Opened is done when the person opens another conversation.
 	Opened func(id string) tea.Cmd
+	// Command obeys a line of the text that begins with a slash. unsent puts the line back
+	// if it was wrong.
+	Command func(line string, unsent func()) tea.Cmd
+	// Rooms knows the members of rooms.
+	Rooms *rooms.Rooms
 	// Texts is the folder in which a text lies meanwhile; empty: there is none.
 	Texts string
 
@@ -54,6 +64,8 @@ type Book struct {
 	chats    map[string]*Chat
 	queue    *queue
 	searched map[string]string // last words, by where
+	painter  syntax.Painter
+	ticking  bool // the next step of the countdowns is waited for
 }
 
 // Chat is a conversation with its unsent text.
@@ -79,6 +91,8 @@ type Chat struct {
 	saved   api.Draft    // as the node has it
 	edits   int          // counts changes of the text
 
+	guesses guesses // of the word before the cursor
+
 	writes time.Time // until when the contact is taken to be writing
 	writ   time.Time // when we last told that we are
 }
@@ -97,19 +111,23 @@ func (b *Book) Chat(id string) *Chat {
 		return c
 	}
 
-	c = &Chat{ID: id, View: b.view(), late: map[string]api.Event{}, saved: api.Draft{Contact: id}}
+	c = &Chat{ID: id, View: b.view(id), late: map[string]api.Event{}, saved: api.Draft{Contact: id}}
 	c.Text.Limit = api.MaxText
 	c.Text.Masked = b.desk.Hidden
 	b.chats[id] = c
 	return c
 }
 
-// view returns an empty view of messages.
-func (b *Book) view() *chatview.View {
+// view returns an empty view of the messages of a conversation.
+func (b *Book) view(id string) *chatview.View {
 	key := func(id keymap.ID) string { return b.desk.Keys.Key(keymap.Messages, id) }
-	hints := chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom), Unfold: key(keymap.Unfold)}
+	hints := chatview.Hints{Retry: key(keymap.Retry), Discard: key(keymap.Discard), Zoom: key(keymap.Zoom), Save: key(keymap.SaveFile), Open: key(keymap.OpenFile), Unfold: key(keymap.Unfold), Unread: key(keymap.JumpUnread)}
 	v := chatview.New(b.desk.Theme, b.desk.Now, b.gallery, hints)
 	v.SetHidden(b.desk.Hidden)
+	v.SetPainter(&b.painter)
+	if p := b.people.Get(id); p != nil && p.Room != nil && b.Rooms != nil {
+		chatview.InRoom(v, b.Rooms.Roster(id))
+	}
 	return v
 }
 
@@ -127,7 +145,7 @@ func (b *Book) Contact() *api.Contact { return b.people.Get(b.Current) }
 // Writable reports whether there is a conversation to write in.
 func (b *Book) Writable() bool {
 	p := b.Contact()
-	return p != nil && !p.Blocked
+	return p != nil && !p.Blocked && rooms.Unwritable(b.desk, p) == ""
 }
 
 // Reading reports whether the person looks at the end of a conversation.
@@ -145,6 +163,29 @@ func (b *Book) Forget(id string) bool {
 	}
 	b.Current = ""
 	return true
+}
+
+// Cleared drops the messages of a conversation in a book, and its draft. Text that is newer
+// than the draft goes if it was cleared here; else it is a person's who writes on.
+func Cleared(b *Book, id string, here bool) tea.Cmd {
+	c := b.chats[id]
+	if c == nil {
+		return nil
+	}
+	if here || c.editing != nil || c.Text.Value() == c.saved.Text {
+		c.Text.SetValue("")
+	}
+	c.View = b.view(id)
+	c.late, c.told, c.unread, c.jump = map[string]api.Event{}, nil, 0, false
+	c.reply, c.editing, c.kept = nil, nil, ""
+	c.saved = api.Draft{Contact: id}
+	c.round++
+	c.loading = false
+	if c.asked = b.Current == id; !c.asked {
+		return nil
+	}
+	b.screen.Arrange()
+	return b.loadPage(c)
 }
 
 // Empty drops everything.
@@ -178,6 +219,7 @@ func (b *Book) Visit(id string, chosen bool) tea.Cmd {
 	}
 
 	b.Current, b.people.Cursor = id, id
+	b.Chosen = b.Chosen || chosen
 	c := b.Chat(id)
 	c.Seen = chosen
 	unread := 0
@@ -200,6 +242,7 @@ func (b *Book) Visit(id string, chosen bool) tea.Cmd {
 		c.placeUnread()
 	}
 
+	cmds = append(cmds, b.Rooms.Opened(id))
 	if chosen {
 		b.screen.FocusOn(keymap.Composer)
 		if !again {
@@ -219,7 +262,7 @@ func (b *Book) Settle() tea.Cmd {
 
 	var cmds []tea.Cmd
 	if p := b.people.Get(c.ID); p != nil && p.Unread > 0 && c.unread == 0 && !c.jump && b.Reading(c.ID) {
-		p.Unread = 0
+		b.people.Read(c.ID)
 		cmds = append(cmds, b.markRead(c.ID))
 	}
 	if c.asked && !c.loading && (c.unread > 0 || c.View.WantsOlder()) {
@@ -228,7 +271,47 @@ func (b *Book) Settle() tea.Cmd {
 	if c.asked && !c.loading && c.View.WantsNewer() {
 		cmds = append(cmds, b.loadNewer(c))
 	}
-	return tea.Batch(cmds...)
+	c.View.Restless()
+	return tea.Batch(append(cmds, paint(b, c), tick(b, c))...)
+}
+
+// paint has code that is in view coloured.
+func paint(b *Book, c *Chat) tea.Cmd {
+	if !c.View.Unpainted() {
+		return nil
+	}
+	work := b.painter.Work()
+	if work == nil {
+		return nil
+	}
+	return desk.Ask(b.desk, func(context.Context) (syntax.Painted, error) {
+		return work(), nil
+	}, func(done syntax.Painted, _ error) tea.Cmd {
+		b.painter.Take(done)
+		for _, c := range b.chats {
+			c.View.Repaint()
+		}
+		return b.Settle()
+	})
+}
+
+// tick lets the countdowns in view go on.
+func tick(b *Book, c *Chat) tea.Cmd {
+	if b.ticking || !c.View.Counts() {
+		return nil
+	}
+	wait := c.View.Tick()
+	if wait <= 0 {
+		return nil
+	}
+	b.ticking = true
+	return b.desk.Later(wait, func() tea.Cmd {
+		b.ticking = false
+		if c := b.Open(); c != nil {
+			c.View.Tick()
+		}
+		return b.Settle()
+	})
 }
 
 // Move scrolls, or moves the selection of the messages.

@@ -5,8 +5,10 @@ import (
 
 	"starling/node/api"
 	"starling/tui/keymap"
+	"starling/tui/rooms"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 const (
@@ -66,6 +68,12 @@ func (b *Book) DrawMessages(w, h int) []string {
 func (b *Book) hello(p *api.Contact, w, h int) []string {
 	th := b.desk.Theme
 	wrap := min(w-Pad, textWidth)
+	switch {
+	case p.ID == api.Self:
+		return alone(b, w, h, wrap)
+	case p.Room != nil:
+		return empty(b, p, w, h, wrap)
+	}
 	text := b.desk.T("Only the two of you can read what is written here.")
 	switch {
 	case p.State == api.ContactPending:
@@ -75,6 +83,30 @@ func (b *Book) hello(p *api.Contact, w, h int) []string {
 	}
 
 	lines := []string{th.Title.Render(b.desk.T("Say hello to %s.", th.Cells.Truncate(b.desk.Name(p), wrap-14))), ""}
+	for _, l := range th.Cells.Wrap(text, wrap) {
+		lines = append(lines, th.Muted.Render(l))
+	}
+	return Middle(lines, w, h, wrap)
+}
+
+// alone is shown in a note to self that is empty.
+func alone(b *Book, w, h, wrap int) []string {
+	th := b.desk.Theme
+	lines := []string{th.Title.Render(b.desk.T("Note to self")), ""}
+	for _, l := range th.Cells.Wrap(b.desk.T("What you write here stays on this computer, encrypted as everything else is. Nothing of it is ever sent. Messages of others can be forwarded to it."), wrap) {
+		lines = append(lines, th.Muted.Render(l))
+	}
+	return Middle(lines, w, h, wrap)
+}
+
+// empty is shown in a room in which nothing was said.
+func empty(b *Book, p *api.Contact, w, h, wrap int) []string {
+	th := b.desk.Theme
+	text := rooms.Unwritable(b.desk, p)
+	if text == "" {
+		text = b.desk.T("All members read what is written here, and nobody else. alt+g, then i, invites people.")
+	}
+	lines := []string{th.Title.Render(th.Cells.Truncate(b.desk.Name(p), wrap)), ""}
 	for _, l := range th.Cells.Wrap(text, wrap) {
 		lines = append(lines, th.Muted.Render(l))
 	}
@@ -138,7 +170,7 @@ func (b *Book) DrawText(w, h int) (lines []string, x, y int, ok bool) {
 		lines = append([]string{banner}, lines...)
 		y++
 	}
-	return lines, promptWidth + x, y, focused && !p.Blocked
+	return lines, promptWidth + x, y, focused && b.Writable()
 }
 
 // placeholder is shown where the text is empty.
@@ -146,8 +178,12 @@ func (b *Book) placeholder(p *api.Contact, focused bool) string {
 	switch name := b.desk.Name(p); {
 	case p.Blocked:
 		return b.desk.T("%s is blocked. Leave with esc, then b unblocks.", name)
+	case rooms.Unwritable(b.desk, p) != "":
+		return rooms.Unwritable(b.desk, p)
 	case !focused:
 		return b.desk.T("i to write")
+	case p.ID == api.Self:
+		return b.desk.T("Write a note")
 	default:
 		return b.desk.T("Write to %s", name)
 	}
@@ -165,10 +201,16 @@ func (b *Book) banner(c *Chat, w int) string {
 		who := b.desk.T("you")
 		if p := b.people.Get(c.ID); p != nil && !c.reply.Outgoing {
 			who = b.desk.Name(p)
+			if p.Room != nil {
+				who = b.Rooms.Roster(p.ID).Name(c.reply.Member, c.reply.From)
+			}
 		}
 		head, text = theme.GlyphReply+" "+who, b.desk.OneLine(c.reply.Text.String())
 		if c.reply.Text.IsZero() && c.reply.Picture != nil {
 			text = b.desk.T("a picture")
+		}
+		if c.reply.Text.IsZero() && c.reply.File != nil {
+			text = b.desk.OneLine(words.File(c.reply.File))
 		}
 	default:
 		return ""

@@ -22,12 +22,15 @@ const (
 // a new one of a contact.
 func (b *Book) Arrived(ev *api.Event) bool {
 	m := words.Message(ev)
-	b.people.Raise(ev.Conversation)
+	if !words.Folds(m.Change) { // whoever comes and goes moves no room up
+		b.people.Raise(ev.Conversation)
+	}
 	p := b.people.Get(ev.Conversation)
 	fresh := (p == nil || p.Last == nil || p.Last.ID != m.ID) && !m.Outgoing && m.State == api.StateReceived
 	if p != nil {
 		if fresh {
 			p.Unread++
+			b.people.Named(p.ID, m.Mention)
 		}
 		p.Last = &m
 	}

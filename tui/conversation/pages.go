@@ -199,7 +199,7 @@ func (b *Book) CatchUp() tea.Cmd {
 			cmds = append(cmds, b.loadNewest(c))
 		default:
 			// It is loaded again when it is opened.
-			c.View, c.asked = b.view(), false
+			c.View, c.asked = b.view(c.ID), false
 		}
 	}
 

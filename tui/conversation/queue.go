@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/attach"
 	"starling/tui/desk"
 )
 
@@ -14,6 +15,7 @@ type outgoing struct {
 	contact, text, id string
 	reply             *api.Message // that it answers
 	forward           string       // message that is sent on instead of a text
+	with              *attach.Item // a picture or a file, of which the text is the caption
 }
 
 // queue hands messages to the node one at a time, so that they keep their
@@ -44,6 +46,9 @@ func (q *queue) next() tea.Cmd {
 	out := q.waiting[0]
 	return desk.Ask(q.desk, func(ctx context.Context) (api.Message, error) {
 		req := api.SendRequest{Contact: out.contact, Text: out.text, ID: out.id, Forward: out.forward}
+		if out.with != nil {
+			req = out.with.Request(out.contact, out.text, out.id)
+		}
 		if out.reply != nil {
 			req.ReplyTo = out.reply.ID
 		}

@@ -7,14 +7,17 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/attach"
 	"starling/tui/desk"
 	"starling/tui/keymap"
+	"starling/tui/linear"
+	"starling/tui/rooms"
 	"starling/tui/words"
 )
 
-// maxPaste is the longest text that is put in at once, in bytes. A message takes less;
-// what is longer can be shortened.
-const maxPaste = 256 << 10
+// MaxPaste is the longest text that is put in at once, in bytes. A message takes less; a
+// longer text can be shortened.
+const MaxPaste = 256 << 10
 
 // nearFull is how many bytes before the limit of a message the person is told.
 const nearFull = 256
@@ -39,6 +42,9 @@ func (b *Book) Key(k tea.KeyPressMsg) tea.Cmd {
 	if c.Text.Value() == before {
 		return nil
 	}
+	if k.Text == ":" {
+		c.turnEmoji()
+	}
 
 	cmds := []tea.Cmd{b.touched(c), b.tellTyping(c)}
 	if n := len(c.Text.Value()); n > c.Text.Limit-nearFull {
@@ -56,7 +62,7 @@ func (b *Book) Paste(text string) tea.Cmd {
 
 	c.Seen = true
 	b.screen.FocusOn(keymap.Composer)
-	if len(text) > maxPaste {
+	if len(text) > MaxPaste {
 		return b.desk.Complain("This is too much to paste: %s. Save it in a file and send that by other means.", words.Bytes(int64(len(text))))
 	}
 	c.Text.Put(text)
@@ -197,6 +203,9 @@ func (b *Book) Send() tea.Cmd {
 		return nil
 	}
 	if !b.Writable() {
+		if p := b.Contact(); p != nil && p.Room != nil {
+			return b.desk.Note(rooms.Unwritable(b.desk, p), true)
+		}
 		return b.desk.Say("This contact is blocked. Unblock them to write.")
 	}
 
@@ -208,12 +217,60 @@ func (b *Book) Send() tea.Cmd {
 		return b.submitEdit(c, text)
 	}
 
+	_, _, said, ok := linear.Cut(text)
+	if ok {
+		return b.command(c, text)
+	}
+	return b.SendText(said)
+}
+
+// command obeys a line that begins with a slash. One that was wrong comes back.
+func (b *Book) command(c *Chat, line string) tea.Cmd {
+	c.Text.SetValue("")
+	done := b.Command(line, func() {
+		if c.Text.Empty() {
+			c.Text.SetValue(line)
+		}
+	})
+	return tea.Batch(done, b.touched(c))
+}
+
+// SendText hands a text to the node, as an answer if one was begun, and empties the field.
+func (b *Book) SendText(text string) tea.Cmd {
+	c := b.Open()
+	if c == nil {
+		return nil
+	}
 	sent := b.queue.add(outgoing{contact: c.ID, text: text, id: words.NewID(), reply: c.reply})
 	c.reply = nil
 	c.Text.SetValue("")
 	c.edits++
 	c.View.ClearUnread()
+	b.desk.Quiet() // what was said of the text is over
 	return tea.Batch(b.toEnd(c), sent, b.saveDraft(c))
+}
+
+// SendItem hands a picture or a file to the node, with the answer that was begun.
+func SendItem(b *Book, contact string, it *attach.Item, caption string) tea.Cmd {
+	out := outgoing{contact: contact, text: strings.TrimRight(caption, " \n"), id: words.NewID(), with: it}
+	c := b.Chat(contact)
+	if c.editing == nil {
+		out.reply, c.reply = c.reply, nil
+		c.edits++
+	}
+	sent := b.queue.add(out)
+	c.View.ClearUnread()
+	return tea.Batch(b.toEnd(c), sent)
+}
+
+// Replace puts one text of a conversation in the place of another, if that is still there.
+func Replace(b *Book, contact, old, text string) tea.Cmd {
+	c := b.chats[contact]
+	if c == nil || c.Text.Value() != old {
+		return nil
+	}
+	c.Text.SetValue(text)
+	return b.touched(c)
 }
 
 // sent shows a message that the node has taken. The event may come later.

@@ -1,4 +1,4 @@
-// Package desk holds the things that every room of the app has at hand: the node,
+// Package desk holds the things that every part of the app has at hand: the node,
 // the theme and the words, the dialogs, the line for notices, and the way to have
 // work done away from the screen.
 //
@@ -16,13 +16,14 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
 	"starling/tui/theme"
 	"starling/tui/words"
 )
 
-// Desk is shared by the rooms of one app. It belongs to the goroutine of the
+// Desk is shared by the parts of one app. It belongs to the goroutine of the
 // screen.
 type Desk struct {
 	Node    api.Node
@@ -173,7 +174,13 @@ func (d *Desk) Name(c *api.Contact) string { return d.Mask(d.OpenName(c)) }
 
 // OpenName is a contact's name, hidden or not.
 func (d *Desk) OpenName(c *api.Contact) string {
+	if c.ID == api.Self {
+		return d.T("Note to self")
+	}
 	name := words.Name(c)
+	if name == "" && c.Room != nil {
+		return d.T("a room")
+	}
 	if name == "" {
 		return d.T("unnamed")
 	}
@@ -188,7 +195,7 @@ func (d *Desk) OneLine(s string) string {
 	if len(s) > previewBytes {
 		s = strings.ToValidUTF8(s[:previewBytes], "")
 	}
-	return d.Mask(d.Theme.Cells.Steady(safetext.Line(strings.ReplaceAll(s, "```", " ")).String()))
+	return d.Mask(d.Theme.Cells.Steady(safetext.Line(chatview.Preview(s)).String()))
 }
 
 // Ago is a time as lists show it: of today the hour, else the day.

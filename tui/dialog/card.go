@@ -21,21 +21,37 @@ type Card struct {
 	// Page fills the screen with a title, the buttons, and the body from the first
 	// column on: a text in it can be selected without a frame.
 	Page bool
+	// Whole: the first button is pressed once the end of the text was in view; before
+	// that it reads on.
+	Whole bool
 	// Leave is done besides closing when the card is left by a key of its own.
 	Leave func() tea.Cmd
 
 	scroll int
 	rows   int // of a page
+	seen   bool
+}
+
+// buttons are those that can be pressed now.
+func (c *Card) buttons() []Button {
+	if !c.Whole || c.seen || len(c.Buttons) == 0 {
+		return c.Buttons
+	}
+	on := Button{Label: "Read on", Key: c.Buttons[0].Key, Action: Keeping(func() tea.Cmd {
+		c.scroll += c.rows
+		return nil
+	})}
+	return append([]Button{on}, c.Buttons[1:]...)
 }
 
 // Key presses a button, scrolls, or closes with esc.
 func (c *Card) Key(k tea.KeyPressMsg) Action {
 	key := k.Keystroke()
-	if action, ok := press(c.Buttons, key); ok {
+	if action, ok := press(c.buttons(), key); ok {
 		return action
 	}
 	key = keymap.Latin(key)
-	if action, ok := press(c.Buttons, key); ok {
+	if action, ok := press(c.buttons(), key); ok {
 		return action
 	}
 
@@ -93,7 +109,12 @@ func (c *Card) Render(th *theme.Theme, width, height int) Box {
 
 	c.rows = max(1, height-6)
 	body := c.Body(th, inner, height-3-air)
-	return draw(th, content{title: c.Title, body: body, buttons: c.Buttons, scroll: &c.scroll}, want, width, height)
+	box := draw(th, content{title: c.Title, body: body, buttons: c.buttons(), scroll: &c.scroll}, want, width, height)
+	if c.Whole && !c.seen && !box.more {
+		c.seen = true
+		return draw(th, content{title: c.Title, body: body, buttons: c.buttons(), scroll: &c.scroll}, want, width, height)
+	}
+	return box
 }
 
 // page draws a card of a whole screen but for its last row, where notices stand. The

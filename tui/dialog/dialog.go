@@ -59,7 +59,8 @@ type Box struct {
 	CX, CY  int
 	Covers  bool // fills the screen, without a border
 	buttons []spot
-	top     int // first row of the body
+	top     int  // first row of the body
+	more    bool // there is more below the last row of it
 }
 
 type spot struct {
@@ -294,6 +295,7 @@ func draw(th *theme.Theme, c content, want, width, height int) Box {
 	}
 	if from+room < len(c.body) {
 		lower = " " + th.T("more below") + " "
+		box.more = true
 	}
 	box.Lines = append(box.Lines, edge(th, "╭", "╮", th.T(c.title), upper, outer))
 	for range air {

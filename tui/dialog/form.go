@@ -1,6 +1,9 @@
 package dialog
 
 import (
+	"slices"
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 
 	"starling/tui/composer"
@@ -15,7 +18,26 @@ type Field struct {
 	// Choices, if any, are chosen from with left and right.
 	Choices []string
 	Chosen  int
+	// Judge says something of the text while it is typed, in place of the hint and drawn;
+	// nil: nothing is said.
+	Judge func(th *theme.Theme, text string) string
+
+	// Complete completes the text, and returns what it could go on with: tab does it, and
+	// goes to the next field only where nothing is to complete.
+	Complete func(text string) (completed string, found []string)
+
+	found []string
 }
+
+// Line is a field for one line of text.
+func Line(label, hint string, limit int) *Field {
+	f := &Field{Label: label, Hint: hint}
+	f.Text.OneLine, f.Text.Limit = true, limit
+	return f
+}
+
+// Answer is the text of a field without the spaces around it.
+func (f *Field) Answer() string { return strings.TrimSpace(f.Text.Value()) }
 
 // A Form asks for something. Enter goes to the next field and, from the last
 // one, submits.
@@ -35,6 +57,11 @@ type Form struct {
 	Error string
 	// Busy names the work in progress; the form takes no keys but esc.
 	Busy string
+	// Above is drawn over the fields, in the rows that they leave; unlike the
+	// introduction it is never left out.
+	Above func(th *theme.Theme, width, height int) []string
+	// Leave is done besides closing when the form is left by a key of its own.
+	Leave func() tea.Cmd
 	// Width of the text, 0 for 52.
 	Width int
 
@@ -47,7 +74,7 @@ type Form struct {
 func (f *Form) Key(k tea.KeyPressMsg) Action {
 	key := k.Keystroke()
 	if key == cancel || key == "ctrl+c" {
-		return Close
+		return Closing(f.Leave)
 	}
 	if f.Busy != "" {
 		return Action{}
@@ -65,6 +92,9 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 		}
 		return f.submit()
 	case "tab", "down":
+		if key == "tab" && cur.complete() {
+			return Action{}
+		}
 		f.at = (f.at + 1) % len(f.Fields)
 		return Action{}
 	case "shift+tab", "up":
@@ -83,9 +113,28 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 	}
 
 	if cur.Text.Key(k) {
-		f.Error = ""
+		f.Error, cur.found = "", nil
 	}
 	return Action{}
+}
+
+// maxFound is how many names a field shows that its text could become.
+const maxFound = 12
+
+// complete completes the text of a field, and reports whether there was anything to do.
+func (f *Field) complete() bool {
+	if f.Complete == nil {
+		return false
+	}
+	text, found := f.Complete(f.Text.Value())
+	changed := text != f.Text.Value()
+	if changed {
+		f.Text.SetValue(text)
+	}
+	if f.found = nil; len(found) > 1 {
+		f.found = found
+	}
+	return changed || len(found) > 1
 }
 
 // submit makes the action of the answers, unless an earlier one is waited for.
@@ -104,7 +153,7 @@ func (f *Form) Focus(i int) { f.at = max(0, min(i, len(f.Fields)-1)) }
 func (f *Form) Paste(s string) Action {
 	if f.Busy == "" && len(f.Fields[f.at].Choices) == 0 {
 		f.Fields[f.at].Text.Insert(s)
-		f.Error = ""
+		f.Error, f.Fields[f.at].found = "", nil
 	}
 	return Action{}
 }
@@ -173,10 +222,39 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 				c.cursor, c.cx, c.cy = true, x+2, len(c.body)-1
 			}
 		}
-		if field.Hint != "" && roomyForm {
+		if len(field.found) > 0 && i == f.at {
+			list := strings.Join(field.found[:min(len(field.found), maxFound)], "   ")
+			if more := len(field.found) - maxFound; more > 0 {
+				list += "   " + th.N(more, "and %d more", "and %d more")
+			}
+			for _, line := range th.Cells.Wrap(list, inner-2) {
+				c.body = append(c.body, "  "+th.Muted.Render(line))
+			}
+			continue
+		}
+		said := ""
+		if field.Judge != nil {
+			said = field.Judge(th, field.Text.Value())
+		}
+		if said != "" && (roomyForm || i == f.at) {
+			c.body = append(c.body, "  "+th.Cells.Truncate(said, inner-2))
+		} else if field.Hint != "" && roomyForm {
 			for _, line := range th.Cells.Wrap(th.T(field.Hint), inner-2) {
 				c.body = append(c.body, "  "+th.Muted.Render(line))
 			}
+		}
+	}
+
+	if f.Above != nil {
+		room := height - frameH - len(c.body)
+		if note := f.Error + f.Busy; note != "" {
+			room -= 1 + len(th.Cells.Wrap(note, inner))
+		}
+		above := append(f.Above(th, inner, max(0, room-1)), "")
+		c.body = append(above, c.body...)
+		c.cy += len(above)
+		for i := range f.rows {
+			f.rows[i] += len(above)
 		}
 	}
 
@@ -185,12 +263,14 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		note, role = f.Busy, th.Warn
 	}
 	if note != "" {
+		var lines []string
 		if roomyForm {
-			c.body = append(c.body, "")
+			lines = append(lines, "")
 		}
 		for _, line := range th.Cells.Wrap(note, inner) {
-			c.body = append(c.body, role.Render(line))
+			lines = append(lines, role.Render(line))
 		}
+		c.body = f.noted(&c, lines, height)
 	}
 	// The fault must be seen; the introduction gives way to it.
 	if note == "" || len(intro)+len(c.body) <= height-frameH {
@@ -203,7 +283,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 
 	c.buttons = []Button{
 		{Label: f.Label, Key: primary, press: f.submit},
-		{Label: "Cancel", Key: cancel, Action: Close},
+		{Label: "Cancel", Key: cancel, Action: Closing(f.Leave)},
 	}
 	c.buttons = append(c.buttons, f.More...)
 	if f.NoCancel {
@@ -223,6 +303,21 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		f.rows[i] += box.top - f.scroll
 	}
 	return box
+}
+
+// noted puts a note below the fields or, where they do not fit, above the one with the
+// focus, which is in view.
+func (f *Form) noted(c *content, note []string, height int) []string {
+	if len(c.body)+len(note) <= height-frameH {
+		return append(c.body, note...)
+	}
+	note = note[len(note)-min(len(note), max(1, height-frameH-3)):]
+	at := f.rows[f.at]
+	for i := f.at; i < len(f.rows); i++ {
+		f.rows[i] += len(note)
+	}
+	c.cy += len(note)
+	return slices.Insert(c.body, at, note...)
 }
 
 // choices draws all choices, or the chosen one alone where there is no room for

@@ -231,13 +231,21 @@ func match(text, query string) (score int, ok bool) {
 // text has all by chance.
 const fewLetters = 3
 
-// words reports whether each word of a query begins a word of the text. What stands near
-// the beginning counts more.
+// words reports whether each word of a query begins a word of the text, in another form
+// perhaps. What stands near the beginning counts more.
 func words(text, query string) (score int, ok bool) {
 	all := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	score = 500
 	for _, q := range strings.Fields(query) {
 		at := slices.IndexFunc(all, func(w string) bool { return strings.HasPrefix(w, q) })
+		for ending := 1; at < 0 && ending <= maxEnding; ending++ {
+			stem := []rune(q)
+			if len(stem)-ending < minStem {
+				return 0, false
+			}
+			score -= otherForm
+			at = slices.IndexFunc(all, func(w string) bool { return strings.HasPrefix(w, string(stem[:len(stem)-ending])) })
+		}
 		if at < 0 {
 			return 0, false
 		}
@@ -245,3 +253,10 @@ func words(text, query string) (score int, ok bool) {
 	}
 	return score, true
 }
+
+// Words of one stem have endings of a few letters; a word in another form counts less.
+const (
+	maxEnding = 2
+	minStem   = 4
+	otherForm = 60
+)

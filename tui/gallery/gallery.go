@@ -82,6 +82,15 @@ func (g *Gallery) Picture(id string, width, height int) []string {
 	return picture.Blocks(img, width, height)
 }
 
+// Blocks draws any picture in half blocks, if the terminal has the colours for one and
+// names and texts are not hidden.
+func (g *Gallery) Blocks(img *image.RGBA, width, height int) []string {
+	if img == nil || g.kind == picture.None || g.desk.Hidden {
+		return nil
+	}
+	return picture.Blocks(img, width, height)
+}
+
 // Forget drops the picture of a message.
 func (g *Gallery) Forget(id string) { delete(g.thumbs, id) }
 

@@ -10,6 +10,7 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/tui/catalogue"
+	"starling/tui/doors"
 	"starling/tui/words"
 )
 
@@ -36,9 +37,13 @@ func init() {
 		{"/delete", m("NUMBER"), m("erase a message here; /delete NUMBER both: at your contact too"), (*prompt).erase},
 		{"/react", m("NUMBER EMOJI"), m("react with an emoji or its name; none takes it back"), (*prompt).react},
 		{"/forward", m("NUMBER NAME"), m("send a message on"), (*prompt).forward},
+		{"/attach", m("PATH"), m("send a file or a picture; what will be sent is read out before"), (*prompt).attach},
+		{"/save", m("NUMBER PATH"), m("save the file or picture of a message; without a path, in your folder for downloads"), (*prompt).save},
+		{"/view", m("NUMBER"), m("open the file or picture of a message in another program"), (*prompt).viewFile},
 		{"/original", m("NUMBER"), m("the message that it answers"), (*prompt).original},
-		{"/find", m("WORDS"), m("search in the open conversation"), (*prompt).findHere},
-		{"/search", m("WORDS"), m("search in all conversations"), (*prompt).search},
+		{"/link", m("NUMBER"), m("open a web address of a message; it is read out whole before"), (*prompt).openLink},
+		{"/find", m("WORDS"), m("search in the open conversation; with from:me, on:2026-11-22, before:, after:, kind:picture, file, link"), (*prompt).findHere},
+		{"/search", m("WORDS"), m("search in all conversations; with in:NAME too"), (*prompt).search},
 		{"/around", m("NUMBER"), m("what stands around a message"), (*prompt).around},
 		{"/draft", m("TEXT"), m("keep a text for later; alone: read it; /draft send: send it"), (*prompt).draft},
 		{"/retry", m("NUMBER"), m("queue a failed message again"), (*prompt).retry},
@@ -46,17 +51,24 @@ func init() {
 		{"/pin", "", m("pin the conversation; /unpin: not"), (*prompt).pin},
 		{"/mute", m("TIME"), m("announce nothing new, for 8h, 7d or for ever; /unmute: again"), (*prompt).mute},
 		{"/archive", "", m("out of the list until something new comes; /unarchive: back"), (*prompt).archive},
+		{"/clear", m("NAME"), m("erase all messages of the conversation, and keep the contact"), clearNamed},
+		{"/export", m("FILE"), m("write the conversation to a file: text, or HTML or JSON by the end of the name"), exportTo},
 		{"/timer", m("TIME"), m("offer messages that disappear after 30s, 1h, 7d; agree; off"), (*prompt).timer},
 		{"/notify", m("LEVEL"), m("what is announced: none, hidden, name, text, default"), (*prompt).notify},
 		{"/invite", m("NAME"), m("make an invite for somebody"), (*prompt).invite},
 		{"/invites", "", m("the open invites; /withdraw NUMBER ends one"), (*prompt).invites},
 		{"/add", m("LINK NAME"), m("use an invite you were given"), (*prompt).add},
+		{"/room", m("WORD"), m("rooms: new, join, invite, members, role, leave; alone it says all words"), obeyRoom},
 		{"/verify", m("NAME"), m("the numbers to compare; /verified, /unverified: note the result"), (*prompt).verify},
 		{"/rename", m("NEW NAME"), m("rename the open conversation"), (*prompt).rename},
 		{"/block", m("NAME"), m("receive nothing from them; /unblock: again"), (*prompt).block},
+		{"/blocked", "", m("who is blocked"), sayBlocked},
 		{"/remove", m("NAME"), m("erase a contact and all messages"), (*prompt).remove},
+		{"/begin", "", m("what to begin with"), sayBegin},
+		{"/demo", "", m("look at the demo, and come back"), leaveForDemo},
 		{"/status", "", m("what the network does"), (*prompt).status},
-		{"/join", m("ADDRESS"), m("join by a relay"), (*prompt).join},
+		{"/join", m("ADDRESS"), m("join by a relay, or a bridge"), (*prompt).join},
+		{"/bridge", m("WORD"), m("the bridges; /bridge add LINK, /bridge remove LINK"), bridge},
 		{"/incognito", "", m("hide names and texts, or not"), (*prompt).incognito},
 		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*prompt).showSettings},
 		{"/lock", "", m("say nothing until the passphrase is typed"), (*prompt).lockCommand},
@@ -89,12 +101,38 @@ func (p *prompt) line(ctx context.Context, text string) error {
 		return p.send(ctx, api.SendRequest{Text: text})
 	}
 	name, args, _ := strings.Cut(text, " ")
-	for _, c := range commands {
-		if c.name == name {
-			return c.run(p, ctx, strings.TrimSpace(args))
+	if c := named(name); c != nil {
+		return c.run(p, ctx, strings.TrimSpace(args))
+	}
+	return p.unknown(ctx, name, text)
+}
+
+// named returns the command of a name, nil if there is none.
+func named(name string) *command {
+	for i := range commands {
+		if commands[i].name == name {
+			return &commands[i]
 		}
 	}
-	return p.fault(p.t("there is no command %s", safetext.Line(name)), catalogue.Mark("Type /help."))
+	return nil
+}
+
+// unknown asks before a line that looks like a command is sent as a text: it may be one
+// that was mistyped, or the path of a file.
+func (p *prompt) unknown(ctx context.Context, name, text string) error {
+	fault := p.fault(p.t("there is no command %s", safetext.Line(name)), catalogue.Mark("Type /help."))
+	p.mu.Lock()
+	c := p.contact(p.current)
+	p.mu.Unlock()
+	if c == nil {
+		return fault
+	}
+	p.say("Error: %s", words.Error(p.th.Words, fault))
+	sure, err := p.sure(p.t("Is the line to be sent to %s as a text?", p.shown(c)))
+	if err != nil || !sure {
+		return err
+	}
+	return p.send(ctx, api.SendRequest{Contact: c.ID, Text: text})
 }
 
 func (p *prompt) help(context.Context, string) error {
@@ -139,6 +177,7 @@ func (p *prompt) listing(ctx context.Context, args string) error {
 func (p *prompt) open(ctx context.Context, who string) error {
 	return p.with(who, func(c api.Contact) error {
 		p.enter(c)
+		roomTalk{p}.learn(ctx, &c)
 		if err := p.history(ctx, max(5, min(c.Unread, 100))); err != nil {
 			return err
 		}
@@ -178,8 +217,12 @@ func (p *prompt) next(ctx context.Context, _ string) error {
 }
 
 func (p *prompt) invite(ctx context.Context, name string) error {
+	bridges, err := withBridges(p, ctx)
+	if err != nil {
+		return err
+	}
 	p.say("Putting the invite into a mailbox…")
-	inv, err := p.node.Invite(ctx, api.InviteRequest{Name: name})
+	inv, err := p.node.Invite(ctx, api.InviteRequest{Name: name, WithBridge: bridges})
 	if err != nil {
 		return err
 	}
@@ -326,6 +369,9 @@ func (p *prompt) remove(ctx context.Context, who string) error {
 }
 
 func (p *prompt) join(ctx context.Context, address string) error {
+	if doors.Is(address) {
+		return takeBridge(p, ctx, address)
+	}
 	if p.opts.Join == nil {
 		return p.fault(catalogue.Mark("relays are given when the app is started"), catalogue.Mark("Start it with --bootstrap and an address."))
 	}
@@ -352,6 +398,7 @@ func (p *prompt) status(ctx context.Context, _ string) error {
 	p.say("%s", p.t(s.Anonymity.Statement))
 	p.say("Profile %s. Way out: %s. Guards connected: %s. Relays known: %d. Mailboxes: %d.",
 		s.Profile, strings.ReplaceAll(words.Route(p.th, &s), " → ", ", "), words.Guards(p.th, &s), s.Relays, len(s.Mailboxes))
+	sayWays(p, &s)
 	p.say("Outbox: %d queued, %d sealed, %d in mailboxes, %d failed.", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
 	if s.AllowPrivate {
 		p.say("Private and loopback relays are admitted: this is a mesh of your own, not for strangers.")

@@ -1,6 +1,7 @@
 package linear
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -157,10 +158,16 @@ func (p *prompt) showSettings(ctx context.Context, _ string) error {
 	if s.LockAfter > 0 {
 		lock = chatview.Span(p.th, s.LockAfter)
 	}
+
 	p.say("typing, tell contacts that you are writing: %s", yes(s.Typing))
 	p.say("read, tell contacts that you have read: %s", yes(s.ReadReceipts))
 	p.say("notify, what notifications say: %s", p.t(preferences.Level(s.Notify)))
 	p.say("lock, when idle for: %s", lock)
+	p.say("name, what contacts are told: %s", ownName(p, s.Name))
+	p.say("language: %s", cmp.Or(s.Language, p.t("as the system")))
+	p.say("theme, of the drawn app: %s", s.Theme)
+	p.say("title, unread in it: %s", yes(s.UnreadTitle))
+	sayDoors(p, &s)
 	p.say("Change one: /set typing yes, /set read no, /set notify hidden, /set lock 5m.")
 	return nil
 }
@@ -198,8 +205,24 @@ func (p *prompt) set(ctx context.Context, args string) error {
 			}
 		}
 		change.LockAfter = &seconds
+	case "name":
+		change.Name = &value
+	case "language":
+		if value == "system" {
+			value = ""
+		}
+		change.Language = &value
+	case "theme":
+		change.Theme = &value
+	case "title":
+		change.UnreadTitle = &on
+		if !flag {
+			return wrong
+		}
 	default:
-		return wrong
+		if !setDoor(name, value, &change) {
+			return wrong
+		}
 	}
 
 	s, err := p.node.ChangeSettings(ctx, change)
@@ -207,6 +230,7 @@ func (p *prompt) set(ctx context.Context, args string) error {
 		p.mu.Lock()
 		p.settings = s
 		p.mu.Unlock()
+		speak(p, s)
 	}
 	return p.done(err, "Saved.")
 }

@@ -3,6 +3,8 @@
 // command. Everything is said in words and once, for screen readers and for
 // terminals that can do nothing else.
 //
+// The table of commands is for the drawn app too: see [Commands] and [Obey].
+//
 // A prompt takes the lines and obeys them. A voice reads out messages and events;
 // it alone writes.
 package linear
@@ -21,6 +23,8 @@ import (
 
 	"starling/node/api"
 	"starling/tui/catalogue"
+	"starling/tui/opener"
+	"starling/tui/scratch"
 	"starling/tui/theme"
 	"starling/tui/words"
 )
@@ -36,6 +40,8 @@ type Options struct {
 	Join func(ctx context.Context, address string) error
 	// Nearby looks for relays on the local network; nil: not offered.
 	Nearby func(ctx context.Context) ([]string, error)
+	// TryDemo offers the demo: Run then ends with [ErrDemo].
+	TryDemo bool
 	// Guest: the node is another process's. When it ends, /lock and the passphrase go
 	// on here: Unlock of the node takes the profile over.
 	Guest bool
@@ -43,6 +49,13 @@ type Options struct {
 	// the person says so. 0: in a terminal less than a typed line needs, elsewhere no
 	// line is taken for pasted.
 	Together time.Duration
+	// OpenAddress opens a web address in the browser; nil is [opener.Address].
+	OpenAddress func(ctx context.Context, address string) error
+	// Texts are private folders for files that other programs read, see package scratch;
+	// none: no file is opened.
+	Texts []string
+	// OpenFile opens a file in the system's program for it; nil is [opener.File].
+	OpenFile func(ctx context.Context, path string) error
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -57,7 +70,9 @@ type prompt struct {
 	opts     Options
 	asking   *asking
 	settings api.Settings      // guarded by mu
+	spoken   string            // language of the settings, guarded by mu
 	seen     map[string]string // safety numbers as read out, guarded by mu
+	opened   []*scratch.Sheet  // files that other programs may still read
 }
 
 var (
@@ -67,6 +82,9 @@ var (
 	errBroken = errors.New("read a line")
 )
 
+// ErrDemo is how the app ends when the person wants to see the demo.
+var ErrDemo = errors.New("the demo is wanted")
+
 // again is how long to wait before asking a lost node again.
 const again = time.Second
 
@@ -75,6 +93,9 @@ const again = time.Second
 func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.Writer) error {
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.OpenAddress == nil {
+		opts.OpenAddress = opener.Address
 	}
 	p := &prompt{
 		voice: newVoice(&theme.Theme{Words: catalogue.New(opts.Language)}, opts.Now, out),
@@ -100,12 +121,17 @@ func Run(ctx context.Context, node api.Node, opts Options, in io.Reader, out io.
 	defer func() {
 		cancel()
 		<-followed
+		for _, s := range p.opened {
+			s.Wipe()
+		}
 	}()
 
 	p.asking = ask(ctx, in)
 	for {
 		err := p.step(ctx)
 		switch {
+		case errors.Is(err, ErrDemo):
+			return err
 		case errors.Is(err, errQuit), errors.Is(err, io.EOF):
 			p.parting(ctx)
 			return nil
@@ -222,6 +248,10 @@ func (p *prompt) parting(ctx context.Context) {
 
 // start says where the person is.
 func (p *prompt) start(ctx context.Context) error {
+	if s, err := p.node.Settings(ctx); err == nil { // else as it is by default
+		p.settings = s
+		speak(p, s)
+	}
 	p.say("Starling, line by line. Type /help for the commands, /quit to leave.")
 	status, err := p.node.Status(ctx)
 	if err != nil {
@@ -231,9 +261,6 @@ func (p *prompt) start(ctx context.Context) error {
 		p.say("You are %s.", name)
 	}
 	p.network(&status)
-	if s, err := p.node.Settings(ctx); err == nil { // else as it is by default
-		p.settings = s
-	}
 	if err := p.load(ctx); err != nil {
 		return err
 	}
@@ -242,12 +269,16 @@ func (p *prompt) start(ctx context.Context) error {
 }
 
 func (p *prompt) load(ctx context.Context) error {
-	contacts, err := p.node.Contacts(ctx)
+	contacts, err := p.node.Conversations(ctx)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if i := slices.IndexFunc(contacts, func(c api.Contact) bool { return c.ID == api.Self }); i >= 0 {
+		p.self = contacts[i]
+		contacts = slices.Delete(contacts, i, i+1)
+	}
 	slices.SortStableFunc(contacts, func(a, b api.Contact) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
@@ -260,12 +291,14 @@ func (p *prompt) list(archived bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.people) == 0 {
-		p.print("Nobody is here yet. /invite makes an invite for somebody; /add LINK NAME uses one you were given.")
+		p.print("Nobody is here yet. /invite makes an invite for somebody; /add LINK NAME uses one you were given. /begin says more.")
 		if p.opts.Join != nil {
 			p.print("/join ADDRESS joins by a relay.")
 		}
+		listSelf(p)
 		return
 	}
+
 	left := 0
 	for i := range p.people {
 		c := &p.people[i]
@@ -278,7 +311,15 @@ func (p *prompt) list(archived bool) {
 	if left > 0 {
 		p.write(p.n(left, "%d archived. /list all reads it too.", "%d archived. /list all reads them too."))
 	}
+	listSelf(p)
 	p.print("Type /open and a number or a name to choose a conversation.")
+}
+
+// listSelf prints the note to self, which has a name and no number.
+func listSelf(p *prompt) {
+	if p.self.ID != "" {
+		p.print("%s. %s (%s)", api.Self, p.name(&p.self), p.about(&p.self))
+	}
 }
 
 // find finds a contact by number, name, or the beginning of a name.
@@ -291,6 +332,10 @@ func (p *prompt) find(who string) (api.Contact, error) {
 			return *c, nil
 		}
 		return api.Contact{}, p.fault(catalogue.Mark("no conversation is open"), catalogue.Mark("Type /open and a name."))
+	}
+
+	if p.self.ID != "" && (who == api.Self || strings.EqualFold(who, p.name(&p.self))) {
+		return p.self, nil
 	}
 
 	if n, err := strconv.Atoi(who); err == nil && n >= 1 && n <= len(p.people) {
@@ -331,6 +376,7 @@ func (p *prompt) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := p.node.Events(ctx, after, func(ev api.Event) error {
 			after = max(after, ev.Seq)
+			roomTalk{p}.learn(ctx, ev.Contact)
 			p.tell(&ev)
 			return nil
 		})

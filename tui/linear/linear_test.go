@@ -32,10 +32,14 @@ func (l *talk) Write(p []byte) (int, error) {
 }
 
 func begin(t *testing.T, node api.Node) *talk {
+	return beginWith(t, node, linear.Options{Now: clock, Language: "en"})
+}
+
+func beginWith(t *testing.T, node api.Node, opts linear.Options) *talk {
 	r, w := io.Pipe()
 	l := &talk{t: t, in: w, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { l.ended <- linear.Run(ctx, node, linear.Options{Now: clock, Language: "en"}, r, l) }()
+	go func() { l.ended <- linear.Run(ctx, node, opts, r, l) }()
 	t.Cleanup(func() {
 		cancel()
 		w.Close()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"starling/node/api"
+	"starling/node/api/query"
 	"starling/tui/catalogue"
 	"starling/tui/emoji"
 	"starling/tui/words"
@@ -143,7 +144,13 @@ func (v *voice) read(messages []api.Message, elsewhere bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	day := ""
-	for _, m := range messages {
+	for i, m := range messages {
+		if folded := v.fold(messages, i); folded != "" {
+			v.print("%s", folded)
+		}
+		if words.Folds(m.Change) {
+			continue // said at the first of them
+		}
 		if d := v.th.Time(m.Time, "Monday 2 January 2006"); d != day {
 			day = d
 			v.print("%s", day)
@@ -209,7 +216,26 @@ func (p *prompt) search(ctx context.Context, args string) error { return p.hits(
 const maxHits = 20
 
 func (p *prompt) hits(ctx context.Context, args, contact string) error {
-	found, err := p.node.Search(ctx, api.SearchRequest{Words: args, Contact: contact, Limit: maxHits})
+	req, err := query.Parse(args, p.now().Local())
+	if err != nil {
+		return err
+	}
+	for _, who := range []*string{&req.From, &req.Contact} {
+		if *who == "" || *who == query.Me {
+			continue
+		}
+		c, err := p.find(*who)
+		if err != nil {
+			return err
+		}
+		*who = c.ID
+	}
+	if contact != "" {
+		req.Contact = contact
+	}
+
+	req.Limit = maxHits
+	found, err := p.node.Search(ctx, req)
 	if err != nil {
 		return err
 	}

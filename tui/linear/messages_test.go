@@ -3,6 +3,8 @@ package linear_test
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -184,4 +186,38 @@ func TestLinearGaps(t *testing.T) {
 	l.expect("alice, message 3: (came late, written before: message 2) At five?")
 	node.Change(later, func(m *api.Message) { m.Gap = "" })
 	l.expect("What was missing before message 2 has arrived.")
+}
+
+// Files by line: what will be sent is said before, nothing goes without an answer, and
+// nothing dangerous is opened.
+func TestLinearFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	write := func(name, data string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("my notes.txt", "hello")
+	l := begin(t, node)
+	l.expect("1. alice").say("/open alice").expect("Conversation with alice")
+	l.say("/attach").expect("say which file")
+	l.say("/attach ~/nothing").expect("there is no file of that name")
+	l.say("/attach ~/my notes.txt").expect("my notes.txt, 5 B", "It is sent as it is", "To alice. Type a text").say("/cancel").expect("Not sent.")
+	if last := node.Last(id); last.File != nil {
+		t.Fatalf("sent: %+v", last)
+	}
+	l.say("/attach '" + filepath.Join(dir, "my notes.txt") + "'").expect("To alice.").say("look").expect("you, message 1, queued: (file my notes.txt, 5 B) look")
+	node.ReceiveMessage(id, api.Message{File: &api.File{Name: safetext.Line("../../x.sh"), Size: 9, Data: []byte("#!/bin/sh")}})
+	l.expect("alice, message 2: (file x.sh, 9 B)")
+	l.say("/view 2").expect("This is a script.")
+	l.say("/save 2 " + dir).expect("Saved as " + filepath.Join(dir, "x.sh"))
+	l.say("/save 2 " + filepath.Join(dir, "x.sh")).expect("nothing was overwritten")
+	if b, err := os.ReadFile(filepath.Join(dir, "x.sh")); err != nil || string(b) != "#!/bin/sh" {
+		t.Errorf("%q, %v", b, err)
+	}
+	node.Receive(id, "no file")
+	l.expect("message 3").say("/save 3").expect("no file and no picture")
 }

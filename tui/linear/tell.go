@@ -41,6 +41,8 @@ func (v *voice) tell(ev *api.Event) {
 		if ev.Contact != nil {
 			v.changed(*ev.Contact)
 		}
+	case api.EventCleared:
+		v.print("The conversation with %s was cleared.", v.nameOf(ev.Conversation))
 	case api.EventRemoved:
 		v.removed(ev)
 	case api.EventInvite:
@@ -98,6 +100,9 @@ func (v *voice) text(m *api.Message) string {
 	}
 
 	var parts []string
+	if m.Mention && !m.Outgoing {
+		parts = append(parts, v.t("(names you)"))
+	}
 	if m.Late != nil {
 		parts = append(parts, v.t("(came late, written before: %s)", v.quoted(m.Late)))
 	}
@@ -111,6 +116,10 @@ func (v *voice) text(m *api.Message) string {
 		parts = append(parts, v.t("(picture, %s, %s)", chatview.Kind(m.Picture.Type), chatview.Size(m.Picture.Size)))
 	}
 
+	if m.File != nil {
+		parts = append(parts, v.t("(file %s, %s)", words.File(m.File), chatview.Size(m.File.Size)))
+	}
+
 	parts = append(parts, m.Text.String())
 	if !m.Edited.IsZero() {
 		parts = append(parts, v.t("(edited)"))
@@ -118,11 +127,15 @@ func (v *voice) text(m *api.Message) string {
 	for _, r := range m.Reactions {
 		who := v.t("you")
 		if !r.Outgoing {
-			who = v.nameOf(m.Conversation)
+			who = v.reactor(m, r)
 		}
 		parts = append(parts, "("+words.Line(r.Emoji)+" "+who+")")
 	}
-	if m.Timer > 0 {
+	switch {
+	case !m.Expires.IsZero():
+		left, _ := chatview.Countdown(v.th, m.Expires.Sub(v.now()))
+		parts = append(parts, "("+left+")")
+	case m.Timer > 0:
 		parts = append(parts, v.t("(disappears)"))
 	}
 
@@ -145,12 +158,21 @@ func (v *voice) quoted(q *api.Quote) string {
 func (v *voice) message(m api.Message, elsewhere bool) {
 	at := m.Time.Local().Format("15:04")
 	if m.State == api.StateNotice {
-		v.print("%s Notice, %s: %s", at, v.nameOf(m.Conversation), v.t(words.Line(m.Text)))
+		v.notice(&m, at, elsewhere)
 		return
 	}
+	v.crowd.heard(&m)
 
 	n := v.number(m)
 	v.missing(&m, n)
+	if !m.Outgoing && m.Room != "" && elsewhere {
+		v.print("%s %s in %s, message %d: %s", at, v.author(&m), v.nameOf(m.Room), n, v.text(&m))
+		return
+	}
+	if !m.Outgoing && m.Room != "" {
+		v.print("%s %s, message %d: %s", at, v.author(&m), n, v.text(&m))
+		return
+	}
 	if !m.Outgoing {
 		v.print("%s %s, message %d: %s", at, v.nameOf(m.Conversation), n, v.text(&m))
 		return
@@ -175,9 +197,9 @@ func (v *voice) message(m api.Message, elsewhere bool) {
 func (v *voice) missing(m *api.Message, n int) {
 	switch m.Gap {
 	case api.GapMissing:
-		v.print("Something that %s wrote before message %d has not arrived yet.", v.nameOf(m.Conversation), n)
+		v.print("Something that %s wrote before message %d has not arrived yet.", v.author(m), n)
 	case api.GapLost:
-		v.print("Something that %s wrote before message %d never arrived.", v.nameOf(m.Conversation), n)
+		v.print("Something that %s wrote before message %d never arrived.", v.author(m), n)
 	}
 }
 
@@ -225,7 +247,7 @@ func (v *voice) edited(m api.Message) {
 
 	old := v.messages[m.ID]
 	v.messages[m.ID] = m
-	who := v.nameOf(m.Conversation)
+	who := v.author(&m)
 
 	switch {
 	case m.Deleted && !old.Deleted && m.Outgoing:
@@ -243,7 +265,7 @@ func (v *voice) edited(m api.Message) {
 	case !slices.Equal(m.Reactions, old.Reactions):
 		for _, r := range m.Reactions {
 			if !r.Outgoing && !slices.Contains(old.Reactions, r) && !v.hidden {
-				v.print("%s reacts to message %d: %s", who, n, words.Line(r.Emoji))
+				v.print("%s reacts to message %d: %s", v.reactor(&m, r), n, words.Line(r.Emoji))
 			}
 		}
 	}
@@ -254,8 +276,10 @@ func (v *voice) changed(c api.Contact) {
 	switch {
 	case old == nil:
 		v.people = append(v.people, c)
-		v.print("%s was added (%s).", v.name(&c), words.Standing(v.th, &c))
+		v.print("%s was added (%s).", v.name(&c), v.about(&c))
 		return
+	case c.Room != nil:
+		v.roomChanged(old.Room, &c)
 	case old.State == api.ContactPending && c.State == api.ContactReady:
 		v.print("%s has answered.", v.name(&c))
 	case old.TimerTheirs != c.TimerTheirs && c.TimerTheirs > 0 && c.TimerTheirs != c.TimerMine:

@@ -22,11 +22,13 @@ type voice struct {
 	mu       sync.Mutex // guards the rest, and the order of lines
 	out      io.Writer
 	people   []api.Contact
+	self     api.Contact // the note to self
 	current  string
 	numbered []string               // IDs of the messages as they were read out
 	numbers  map[string]int         // and back, from 1
 	messages map[string]api.Message // as they were read out
-	wrote    map[string]time.Time   // when a contact was last said to be writing
+	crowd    crowd
+	wrote    map[string]time.Time // when a contact was last said to be writing
 	hidden   bool
 	locked   bool
 	missed   int // messages that came while it was locked
@@ -38,7 +40,7 @@ type voice struct {
 func newVoice(th *theme.Theme, now func() time.Time, out io.Writer) *voice {
 	return &voice{
 		now: now, th: th, out: out,
-		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{},
+		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{}, crowd: newCrowd(),
 	}
 }
 
@@ -67,6 +69,9 @@ func (v *voice) write(text string) {
 // about is the state of a contact and its conversation, in words.
 func (v *voice) about(c *api.Contact) string {
 	said := []string{words.Standing(v.th, c)}
+	if c.Room != nil {
+		said[0] = v.t("room") + ", " + v.standing(c.Room)
+	}
 	add := func(cond bool, word string) {
 		if cond {
 			said = append(said, word)
@@ -83,6 +88,9 @@ func (v *voice) about(c *api.Contact) string {
 }
 
 func (v *voice) contact(id string) *api.Contact {
+	if id == api.Self && v.self.ID != "" {
+		return &v.self
+	}
 	for i := range v.people {
 		if v.people[i].ID == id {
 			return &v.people[i]
@@ -93,6 +101,9 @@ func (v *voice) contact(id string) *api.Contact {
 
 // name is a contact's name, or its number if names are hidden.
 func (v *voice) name(c *api.Contact) string {
+	if c.ID == api.Self {
+		return v.t("Note to self")
+	}
 	if !v.hidden {
 		if name := words.Name(c); name != "" {
 			return name
@@ -112,6 +123,25 @@ func (v *voice) nameOf(id string) string {
 		return v.name(c)
 	}
 	return v.t("somebody")
+}
+
+// author names the author of a message of another person.
+func (v *voice) author(m *api.Message) string {
+	switch {
+	case m.Room == "":
+		return v.nameOf(m.Conversation)
+	case v.hidden:
+		return v.t("somebody")
+	}
+	return words.Member(&api.Member{ID: m.Member, Name: m.From})
+}
+
+// veiled is a text that may be hidden.
+func (v *voice) veiled(t safetext.Text) string {
+	if v.hidden {
+		return v.t("(hidden)")
+	}
+	return words.Line(t)
 }
 
 // shown is name for callers that do not hold the lock.

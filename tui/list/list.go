@@ -20,7 +20,8 @@ type Source interface {
 	Key(i int) Key
 	// Index finds an item by its ID, -1 if it is gone.
 	Index(id string) int
-	// Lines renders an item, at least one line of at most width cells.
+	// Lines renders an item, in lines of at most width cells. One without lines is not
+	// seen.
 	Lines(i, width int) []string
 }
 
@@ -179,7 +180,7 @@ func (l *List) viewFrom(s Source) ([]string, bool) {
 	rows := make([]int, 0, l.height)
 	skip := l.offset
 	if n := len(l.lines(s, start)); skip >= n {
-		skip = n - 1
+		skip = max(0, n-1)
 		l.offset = skip
 	}
 
@@ -237,9 +238,6 @@ func (l *List) lines(s Source, i int) []string {
 		l.cache = map[string]rendered{}
 	}
 	lines := s.Lines(i, l.width)
-	if len(lines) == 0 {
-		lines = []string{""}
-	}
 	l.cache[key.ID] = rendered{version: key.Version, width: l.width, lines: lines, used: l.frame}
 	return lines
 }

@@ -11,17 +11,25 @@ import (
 type items struct {
 	all      []string
 	rendered int
+	hidden   map[string]bool // by ID
 }
 
 func (s *items) Len() int { return len(s.all) }
 func (s *items) Key(i int) Key {
-	return Key{ID: strings.SplitN(s.all[i], "\n", 2)[0], Version: uint64(len(s.all[i]))}
+	id, version := strings.SplitN(s.all[i], "\n", 2)[0], uint64(len(s.all[i]))
+	if s.hidden[id] {
+		version = 0
+	}
+	return Key{ID: id, Version: version}
 }
 func (s *items) Index(id string) int {
 	return slices.IndexFunc(s.all, func(a string) bool { return strings.SplitN(a, "\n", 2)[0] == id })
 }
 func (s *items) Lines(i, _ int) []string {
 	s.rendered++
+	if s.hidden[s.Key(i).ID] {
+		return nil
+	}
 	return strings.Split(s.all[i], "\n")
 }
 
@@ -143,4 +151,30 @@ func TestPicker(t *testing.T) {
 	if from, to := p.Window(0, 3); from != 0 || to != 0 || p.Selected != 0 {
 		t.Errorf("empty: %d..%d, selected %d", from, to, p.Selected)
 	}
+}
+
+// Items without lines are passed over, in both directions and at both ends.
+func TestItemsWithoutLines(t *testing.T) {
+	var l List
+	l.SetSize(10, 3)
+	s := &items{all: numbered(0, 20), hidden: map[string]bool{"0": true, "9": true, "10": true, "11": true, "19": true}}
+	expect(t, &l, s, "17. 18 18.")
+	l.Scroll(s, -14)
+	expect(t, &l, s, "7. 8 8.")
+	l.Scroll(s, 3)
+	expect(t, &l, s, "12 12. 13")
+	l.ShowTop(s, "10")
+	expect(t, &l, s, "12 12. 13")
+	l.Scroll(s, -1000)
+	expect(t, &l, s, "1 1. 2")
+	s.hidden["1"] = true
+	expect(t, &l, s, "2 2. 3")
+	l.Scroll(s, 1000)
+	expect(t, &l, s, "17. 18 18.")
+	l.Reveal(s, "11")
+	l.Reveal(s, "9")
+	for i := range 20 {
+		s.hidden[fmt.Sprint(i)] = true
+	}
+	expect(t, &l, s, "  ")
 }

@@ -8,6 +8,7 @@ import (
 	"starling/tui/keymap"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // A View is how the list is drawn.
@@ -19,6 +20,8 @@ type View struct {
 	Focused bool
 	// Draft returns the unsent text of a conversation.
 	Draft func(id string) string
+	// Author returns the name of the author of a message in a room.
+	Author func(m *api.Message) string
 	// Writing reports whether a contact is writing now.
 	Writing func(id string) bool
 }
@@ -27,6 +30,12 @@ type View struct {
 // how it is drawn.
 func Mark(th *theme.Theme, c *api.Contact) (glyph string, role theme.Role) {
 	switch {
+	case c.ID == api.Self:
+		return theme.GlyphSelf, th.Muted
+	case c.Room != nil && c.Room.State != api.RoomReady:
+		return theme.GlyphRoom, th.Warn
+	case c.Room != nil:
+		return theme.GlyphRoom, th.Accent
 	case c.Blocked:
 		return theme.GlyphBlocked, th.Bad
 	case c.State == api.ContactPending:
@@ -115,6 +124,9 @@ func (l *List) row(d *desk.Desk, v View, c *api.Contact, w int) []string {
 	if c.Unread > 0 {
 		badge = th.Badge.Render(fmt.Sprintf(" %d ", min(c.Unread, 999)))
 	}
+	if c.Room != nil && c.Room.Mentions > 0 {
+		badge = th.Us.Render(fmt.Sprintf(" %s%d ", theme.GlyphMention, min(c.Room.Mentions, 999))) + " " + badge
+	}
 
 	// The name gives way to its marks and to the time.
 	glyph, role := Mark(th, c)
@@ -168,35 +180,49 @@ func preview(d *desk.Desk, v View, c *api.Contact) string {
 	switch {
 	case c.Blocked:
 		return d.T("blocked")
+	case c.Room != nil && c.Room.Waiting > 0:
+		return theme.GlyphPending + " " + d.N(c.Room.Waiting, "%d waits to be let in", "%d wait to be let in")
+	case c.Room != nil && c.Room.State != api.RoomReady && (c.Last == nil || c.Last.State == api.StateNotice):
+		return words.RoomState(d.Theme, c.Room.State)
 	case v.Writing(c.ID):
 		return d.T("writing…")
 	case c.Last == nil && c.State == api.ContactPending:
 		return d.T("waiting for an answer")
+	case c.Last == nil && c.ID == api.Self:
+		return d.T("never leaves this computer")
 	case c.Last == nil:
 		return d.T("no messages yet")
 	}
-	return last(d, c.Last)
+	return last(d, v, c.Last)
 }
 
 // last is a message in one line.
-func last(d *desk.Desk, m *api.Message) string {
+func last(d *desk.Desk, v View, m *api.Message) string {
 	text := d.OneLine(m.Text.String())
 	switch {
 	case m.Deleted:
 		text = d.T("taken back")
 	case m.Picture != nil && m.Text.IsZero():
 		text = d.T("a picture")
+	case m.File != nil && m.Text.IsZero():
+		text = d.T("file: %s", d.OneLine(words.File(m.File)))
+	case m.Change != nil:
+		text = d.OneLine(words.Change(d.Theme, m.Change))
 	case m.State == api.StateNotice:
 		text = d.OneLine(d.T(m.Text.String()))
 	}
 
 	switch {
+	case m.Change != nil:
+		return text
 	case m.State == api.StateNotice:
 		return theme.GlyphNotice + " " + text
 	case m.Outgoing && m.State == api.StateFailed:
 		return theme.GlyphFailed + " " + text
-	case m.Outgoing:
+	case m.Outgoing && m.State != api.StateStored:
 		return d.T("you: %s", text)
+	case m.Room != "" && !m.Outgoing && v.Author != nil:
+		return v.Author(m) + ": " + text
 	}
 	return text
 }

@@ -8,9 +8,11 @@ package people
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"starling/node/api"
 	"starling/tui/list"
+	"starling/tui/words"
 )
 
 // List is everybody. It belongs to the goroutine of the screen.
@@ -40,6 +42,21 @@ func (l *List) Get(id string) *api.Contact {
 		return &l.all[i]
 	}
 	return nil
+}
+
+// Alone reports whether there is nobody but the note to self.
+func (l *List) Alone() bool {
+	return !slices.ContainsFunc(l.all, func(c api.Contact) bool { return c.ID != api.Self })
+}
+
+// First returns the first of the people, "" if there is nobody.
+func (l *List) First() string {
+	for i := range l.all {
+		if l.all[i].ID != api.Self {
+			return l.all[i].ID
+		}
+	}
+	return ""
 }
 
 // Index returns the place of a contact in the order, -1 if it is gone.
@@ -86,18 +103,29 @@ func (l *List) ShowArchived(current string) bool {
 // in place of those known here. It returns the contacts that are gone.
 func (l *List) Take(contacts []api.Contact, reading func(id string) bool) (gone []string) {
 	l.Loaded = true
-	here := map[string]bool{}
-	var latest int64 // of those before, the contacts met earlier
+	here, at := map[string]bool{}, map[string]int{}
+	for i := range l.all {
+		at[l.all[i].ID] = i
+	}
+
+	var fresh []api.Contact // the last one met comes first
+	var latest int64        // of those before, the contacts met earlier
 	for _, c := range contacts {
 		here[c.ID] = true
 		if c.Last != nil {
 			l.rank[c.ID] = max(l.rank[c.ID], c.Last.Sequence)
-		} else if l.Index(c.ID) < 0 {
+		} else if _, known := at[c.ID]; !known {
 			l.rank[c.ID] = latest // nothing has happened since they were met
 		}
 		latest = max(latest, l.rank[c.ID])
-		l.put(c, reading)
+		if i, known := at[c.ID]; known {
+			l.replace(i, c, reading)
+		} else {
+			fresh = append(fresh, c)
+		}
 	}
+	slices.Reverse(fresh)
+	l.all = append(fresh, l.all...)
 	l.highest = max(l.highest, latest)
 
 	for _, c := range l.all {
@@ -124,10 +152,38 @@ func (l *List) put(c api.Contact, reading func(id string) bool) {
 		l.all = slices.Insert(l.all, 0, c)
 		return
 	}
-	if l.all[at].Unread == 0 && reading(c.ID) {
-		c.Unread = 0 // it was marked as read meanwhile
-	}
+	l.replace(at, c, reading)
+}
+
+func (l *List) replace(at int, c api.Contact, reading func(id string) bool) {
+	read := l.all[at].Unread == 0 && reading(c.ID) // it was marked as read meanwhile
 	l.all[at] = c
+	if read {
+		l.Read(c.ID)
+	}
+}
+
+// Read notes that a conversation was read.
+func (l *List) Read(id string) {
+	c := l.Get(id)
+	if c == nil {
+		return
+	}
+	c.Unread = 0
+	if c.Room != nil {
+		room := *c.Room // it is shared with the event that brought it
+		room.Unread, room.Mentions = 0, 0
+		c.Room = &room
+	}
+}
+
+// Named notes that an unread message of a room came, and whether it names us.
+func (l *List) Named(id string, us bool) {
+	if c := l.Get(id); us && c != nil && c.Room != nil {
+		room := *c.Room
+		room.Mentions++
+		c.Room = &room
+	}
 }
 
 // Raise notes that something happened with a contact just now.
@@ -208,10 +264,10 @@ func (l *List) NextUnread(id string) string {
 	return ""
 }
 
-// Enter puts the cursor on current, or on the first one if current is archived.
+// Enter puts the cursor on current, or on the first one if current is archived or none.
 func (l *List) Enter(current string) {
 	l.Cursor = current
-	if shown := l.Listed(); len(shown) > 0 && l.Index(current) >= len(shown) {
+	if shown := l.Listed(); len(shown) > 0 && (l.Index(current) < 0 || l.Index(current) >= len(shown)) {
 		l.Cursor = shown[0].ID
 	}
 }
@@ -241,4 +297,23 @@ func (l *List) follow() {
 // Empty drops everybody.
 func (l *List) Empty() {
 	l.all, l.rank, l.Cursor = nil, map[string]int64{}, ""
+}
+
+// Meant returns the ID of the only contact with a name that is so, or begins so, and the
+// text itself if there is none or more than one.
+func (l *List) Meant(who string) string {
+	meant := who
+	for i := range l.all {
+		name := words.Name(&l.all[i])
+		if name == who || l.all[i].ID == who {
+			return l.all[i].ID
+		}
+		if len(name) >= len(who) && strings.EqualFold(name[:len(who)], who) {
+			if meant != who {
+				return who
+			}
+			meant = l.all[i].ID
+		}
+	}
+	return meant
 }

@@ -65,6 +65,11 @@ func spans(th *theme.Theme, seconds []int, now int, none string) (labels []strin
 	return labels, values, chosen
 }
 
+// Spans are the waits of messages that disappear, labelled, with the one in force.
+func Spans(th *theme.Theme, now int) (labels []string, values []int, chosen int) {
+	return spans(th, Timers, now, m("never"))
+}
+
 func field(label, hint string, chosen int, choices ...string) *dialog.Field {
 	return &dialog.Field{Label: label, Hint: hint, Choices: choices, Chosen: chosen}
 }
@@ -75,6 +80,9 @@ func yes(b bool) int {
 	}
 	return 0
 }
+
+// maxProxy is the longest address of a proxy.
+const maxProxy = 300
 
 // Settings asks for the settings of the profile.
 func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.SettingsChange) tea.Cmd) *dialog.Form {
@@ -87,6 +95,15 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 		}
 	}
 
+	look, language := max(0, slices.Index(api.Themes, s.Theme)), 1+slices.Index(api.Languages, s.Language)
+	own := &dialog.Field{Label: "Your name", Hint: "Contacts are told another one, but for those that you block."}
+	own.Text.OneLine, own.Text.Limit = true, api.MaxName
+	own.Text.SetValue(s.Name.String())
+
+	proxy := &dialog.Field{Label: "Proxy", Hint: "socks5://127.0.0.1:9050 is that of Tor. Everything goes over it, or nothing. Empty: none."}
+	proxy.Text.OneLine, proxy.Text.Limit = true, maxProxy
+	proxy.Text.SetValue(s.Proxy)
+
 	locks, values, chosen := spans(th, Locks, s.LockAfter, "never")
 	f := &dialog.Form{Title: "Settings", Label: "Save", Width: 62}
 	f.Fields = []*dialog.Field{
@@ -94,12 +111,33 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 		field("Tell contacts that you have read", "It tells when you were there.", yes(s.ReadReceipts), "no", "yes"),
 		field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...),
 		field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...),
+		own,
+		field("Language", "", language, "as the system", "English", "Deutsch", "русский"),
+		field("Colours", "Of the terminal, for its background; or for dark or light screens; or the 16 of a console.", look, "as the terminal", "dark", "light", "16 colours"),
+		field("Unread in the window's title", "Other programs read titles.", yes(s.UnreadTitle), "no", "yes"),
+		proxy,
+		field("Dial bridges alone", "Nothing else sees your address. Without a bridge nothing is dialled.", yes(s.BridgesOnly), "no", "yes"),
 	}
 
 	f.Submit = func() dialog.Action {
 		typing, read := f.Fields[0].Chosen == 1, f.Fields[1].Chosen == 1
 		notify, lock := levels[f.Fields[2].Chosen].NotifyLevel, values[f.Fields[3].Chosen]
-		change := api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock}
+		change := api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock,
+			Language: new(append([]string{""}, api.Languages...)[f.Fields[5].Chosen]), Theme: &api.Themes[f.Fields[6].Chosen], UnreadTitle: new(f.Fields[7].Chosen == 1)}
+		if p := proxy.Answer(); p != s.Proxy {
+			change.Proxy = &p
+		}
+		if only := f.Fields[9].Chosen == 1; only != s.BridgesOnly {
+			change.BridgesOnly = &only
+		}
+		switch name := strings.TrimSpace(own.Text.Value()); name {
+		case s.Name.String():
+		case "":
+			f.Error = th.T("A name has at least one letter.")
+			return dialog.Action{}
+		default:
+			change.Name = &name
+		}
 		return dialog.Keeping(func() tea.Cmd { return save(f, change) })
 	}
 	return f
@@ -186,6 +224,17 @@ func Conversation(th *theme.Theme, c *api.Contact, name string, now time.Time, s
 // same.
 func Timer(th *theme.Theme, c *api.Contact, name string, save SaveConversation) *dialog.Form {
 	f := &dialog.Form{Title: "Messages that disappear", Label: "Offer", Width: 56}
+	if c.ID == api.Self {
+		f.Label = "Save"
+		f.Intro = th.T("New notes are erased so long after you write them.")
+		labels, values, chosen := spans(th, Timers, c.Timer, "never")
+		f.Fields = []*dialog.Field{field("Disappear after", "", chosen, labels...)}
+		f.Submit = func() dialog.Action {
+			req := api.ConversationRequest{Contact: api.Self, Timer: &values[f.Fields[0].Chosen]}
+			return dialog.Keeping(func() tea.Cmd { return save(f, req) })
+		}
+		return f
+	}
 	f.Intro = th.T("New messages are erased on both sides: what you receive after you read it, what you send after it arrived. It begins when %s wants the same. Nobody can make the other side forget what was seen.", name)
 	mine := c.TimerMine
 	hint := ""
@@ -236,6 +285,7 @@ func Passphrase(th *theme.Theme, change func(*dialog.Form, api.PassphraseRequest
 	}
 	now := hidden(m("Passphrase now"), "")
 	first := hidden(m("New passphrase"), m("Several words that do not belong together are easy to remember and hard to guess."))
+	first.Judge = Strength()
 	again := hidden(m("Passphrase again"), "")
 	f.Fields = []*dialog.Field{now, first, again}
 
@@ -272,6 +322,7 @@ func Backup(th *theme.Theme, path string, write func(*dialog.Form, api.BackupReq
 	file := text("New file", "", false)
 	file.Text.SetValue(path)
 	first := text("Passphrase of the backup", "Who has the file can try to guess it for ever: make it long.", true)
+	first.Judge = Strength()
 	again := text("Passphrase again", "", true)
 	f.Fields = []*dialog.Field{file, first, again}
 

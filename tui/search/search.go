@@ -20,6 +20,7 @@ import (
 	"starling/tui/match"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // PageSize is how many hits are asked for at once.
@@ -42,13 +43,18 @@ type Panel struct {
 	When func(api.Message) string
 	// Mask hides the text of a message in incognito.
 	Mask func(string) string
+	// Read reads the words and the filters among them; an error is shown.
+	Read func(string) (api.SearchRequest, error)
+	// Wrong puts an error into words.
+	Wrong func(error) string
 	// Find asks for hits.
 	Find func(Ask) tea.Cmd
 	// Go goes to a message with these words.
 	Go func(m api.Message, words []string) tea.Cmd
 
 	words  composer.Editor
-	n      int // of the last question
+	n      int      // of the last question
+	terms  []string // the words of it, without filters
 	hits   []hit
 	whole  bool // there are no more
 	asking bool
@@ -80,16 +86,28 @@ func (p *Panel) Words() string { return p.words.Value() }
 func (p *Panel) Question() dialog.Action {
 	p.n++
 	p.hits, p.whole, p.wrong, p.rows = nil, false, "", list.Picker{}
-	if len(match.Words(p.words.Value())) == 0 {
-		p.asking = false
+	p.asking, p.terms = false, nil
+	req, err := p.Read(p.words.Value())
+	if err != nil {
+		p.wrong = p.Wrong(err)
 		return dialog.Action{}
 	}
-	return p.ask(0)
+
+	p.terms = match.Words(req.Words)
+	filtered := req.From != "" || req.Contact != "" || req.Kind != "" || !req.Since.IsZero() || !req.Until.IsZero()
+	if len(p.terms) == 0 && !filtered {
+		return dialog.Action{}
+	}
+	return p.ask(req, 0)
 }
 
-func (p *Panel) ask(before int64) dialog.Action {
+func (p *Panel) ask(req api.SearchRequest, before int64) dialog.Action {
 	p.asking = true
-	q := Ask{p.n, api.SearchRequest{Words: p.words.Value(), Contact: p.Contact, Before: before, Limit: PageSize}}
+	req.Before, req.Limit = before, PageSize
+	if p.Contact != "" {
+		req.Contact = p.Contact
+	}
+	q := Ask{p.n, req}
 	return dialog.Keeping(func() tea.Cmd { return p.Find(q) })
 }
 
@@ -99,9 +117,8 @@ func (p *Panel) Show(n int, hits []api.Message, wrong string) {
 		return
 	}
 	p.asking = false
-	words := match.Words(p.words.Value())
 	for _, m := range hits {
-		at, _ := match.Next(m.Text.String(), words)
+		at, _ := match.Next(said(&m), p.terms)
 		p.hits = append(p.hits, hit{m, max(at, 0)})
 	}
 	p.whole = len(hits) < PageSize
@@ -140,14 +157,18 @@ func (p *Panel) more() dialog.Action {
 	if p.whole || p.asking || len(p.hits) == 0 || p.rows.Selected < len(p.hits)-p.room {
 		return dialog.Action{}
 	}
-	return p.ask(p.hits[len(p.hits)-1].Sequence)
+	req, err := p.Read(p.words.Value())
+	if err != nil {
+		return dialog.Action{}
+	}
+	return p.ask(req, p.hits[len(p.hits)-1].Sequence)
 }
 
 func (p *Panel) choose(i int) dialog.Action {
 	if i < 0 || i >= len(p.hits) {
 		return dialog.Action{}
 	}
-	m, words := p.hits[i].Message, match.Words(p.words.Value())
+	m, words := p.hits[i].Message, p.terms
 	return dialog.Closing(func() tea.Cmd { return p.Go(m, words) })
 }
 
@@ -187,14 +208,14 @@ func (p *Panel) Render(th *theme.Theme, width, height int) dialog.Box {
 		status = th.Bad.Render(p.wrong)
 	case p.asking && len(p.hits) == 0:
 		status = th.Muted.Render(th.T("searching…"))
-	case len(p.hits) == 0 && len(match.Words(p.words.Value())) > 0:
+	case len(p.hits) == 0 && strings.TrimSpace(p.words.Value()) != "":
 		status = th.Muted.Render(th.T("No message has these words."))
 	case len(p.hits) > 0 && p.whole:
 		status = th.Muted.Render(th.N(len(p.hits), "%d message", "%d messages"))
 	case len(p.hits) > 0:
 		status = th.Muted.Render(th.T("%d messages and more", len(p.hits)))
 	default:
-		status = th.Muted.Render(th.T("Whole words in any order; the last one may be a beginning."))
+		status = th.Muted.Render(th.T("Whole words; from:me on:2026-11-22 before: after: kind:picture"))
 	}
 	frame.Add(th.Cells.Truncate(status, inner))
 
@@ -219,10 +240,21 @@ func (p *Panel) hit(f *dialog.Frame, th *theme.Theme, m hit, selected bool) {
 	f.Add(bar + " " + p.snippet(th, m, f.Inner-2))
 }
 
+// said is the text of a message, and the name of its file.
+func said(m *api.Message) string {
+	if m.File == nil {
+		return m.Text.String()
+	}
+	return strings.TrimSpace(m.Text.String() + " ▤ " + words.File(m.File))
+}
+
 // snippet is the part of a text around the first word found, in one line.
 func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
-	words := match.Words(p.words.Value())
-	s, at := m.Text.String(), m.at
+	terms := p.terms
+	s, at := said(&m.Message), m.at
+	if s == "" && m.Picture != nil {
+		s = th.T("a picture")
+	}
 
 	// It begins a third of the width before the word, with a whole one.
 	from := at
@@ -252,7 +284,7 @@ func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 	}
 
 	line = th.Cells.Truncate(line, width)
-	i, n := match.Next(line, words)
+	i, n := match.Next(line, terms)
 	if i < 0 {
 		return line
 	}

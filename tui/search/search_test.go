@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"starling/node/api"
+	"starling/node/api/query"
 	"starling/node/api/safetext"
 	"starling/tui/dialog"
 	"starling/tui/term"
@@ -21,6 +23,8 @@ func panel() *Panel {
 	p := New("Search", "type", "")
 	p.Name = func(m api.Message) string { return m.From.String() }
 	p.When = func(api.Message) string { return "12:00" }
+	p.Read = func(s string) (api.SearchRequest, error) { return query.Parse(s, time.Now()) }
+	p.Wrong = func(err error) string { return err.Error() }
 	return p
 }
 
@@ -130,5 +134,31 @@ func TestPanelFits(t *testing.T) {
 	}
 	if a := p.Key(tea.KeyPressMsg{Code: tea.KeyEscape}); !a.Close || a.Do != nil {
 		t.Error("esc does not close")
+	}
+}
+
+func TestFiltersAreNoWords(t *testing.T) {
+	p := panel()
+	q := typed(t, p, "from:me relay kind:link")
+	if q.From != "me" || q.Kind != api.KindLink || q.Words != "relay" {
+		t.Errorf("asks for %+v", q)
+	}
+	p.Show(q.N, hits(1, "a relay from me"), "")
+	if got := screen(p); !strings.Contains(got, "a relay from me") || !strings.Contains(got, "1 message") {
+		t.Error(got)
+	}
+	asked(p, p.Paste(" on:yesteryear"))
+	if got := screen(p); !strings.Contains(got, "the date of on: cannot be read") {
+		t.Error(got)
+	}
+}
+
+// A file is found by its name, and shown by it.
+func TestHitOfAFile(t *testing.T) {
+	p := panel()
+	q := typed(t, p, "plan")
+	p.Show(q.N, []api.Message{{From: safetext.Line("bob"), File: &api.File{Name: safetext.Line("../the plan.pdf")}}}, "")
+	if got := ansi.Strip(strings.Join(p.Render(th, 80, 24).Lines, "\n")); !strings.Contains(got, "▤ the plan.pdf") {
+		t.Errorf("shown:\n%s", got)
 	}
 }

@@ -15,8 +15,10 @@ import (
 	"starling/node/api"
 	"starling/tui/catalogue"
 	"starling/tui/dialog"
+	"starling/tui/preferences"
 	"starling/tui/term"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // ErrCancelled is returned when the person leaves the first screens, ErrDemo
@@ -41,11 +43,12 @@ type Options struct {
 // MinPassphrase is the shortest passphrase of a new profile, in characters.
 const MinPassphrase = 8
 
-// Result is the answers. Name is empty if the
-// profile exists.
+// Result is the answers. Name is empty if the profile exists. With Backup, the path of a
+// file, the passphrase is that of the backup, and there is no other answer.
 type Result struct {
 	Name       string
 	Passphrase string
+	Backup     string
 }
 
 // The words of the first screens. They say no more than docs/THREATMODEL.md.
@@ -106,12 +109,14 @@ func New(opts Options) *Screen {
 		}
 	} else {
 		pass.Hint = passHint
+		pass.Judge = preferences.Strength()
 		name := field("Your name", nameHint, false)
 		name.Text.Limit = api.MaxName
 		again := field("Passphrase again", "", true)
 		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
 		if opts.Demo {
-			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)}}
+			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)},
+				{Label: "Restore a backup", Key: "f3", Action: dialog.Keeping(s.restore)}}
 		}
 		s.form.Submit = func() dialog.Action {
 			r := Result{Name: strings.TrimSpace(name.Text.Value()), Passphrase: pass.Text.Value()}
@@ -170,9 +175,9 @@ func (s *Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			s.retheme(s.th.Dark, term.Cells{Graphemes: true}, s.th.Words)
 		}
 	case tea.KeyPressMsg:
-		return s, s.act(s.form.Key(msg))
+		return s, s.act(s.dialogs.Top().Key(msg))
 	case tea.PasteMsg:
-		return s, s.act(s.form.Paste(msg.Content))
+		return s, s.act(s.dialogs.Top().Paste(msg.Content))
 	case tea.MouseClickMsg:
 		return s, s.act(s.dialogs.Click(msg.X, msg.Y))
 	}
@@ -181,7 +186,7 @@ func (s *Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // act ends the program when the form is closed or done.
 func (s *Screen) act(action dialog.Action) tea.Cmd {
-	if action.Close {
+	if action.Close && s.dialogs.Top() == s.form {
 		return tea.Quit
 	}
 	return s.dialogs.Act(action)
@@ -193,6 +198,26 @@ func (s *Screen) finish(r Result) dialog.Action {
 		s.done, s.result = true, r
 		return tea.Quit
 	})
+}
+
+// restore asks for a backup in place of a new profile.
+func (s *Screen) restore() tea.Cmd {
+	file := &dialog.Field{Label: "File of the backup"}
+	file.Text.OneLine, file.Text.Limit = true, 1024
+	pass := &dialog.Field{Label: "Passphrase of the backup"}
+	pass.Text.OneLine, pass.Text.Hidden, pass.Text.Limit = true, true, 1024
+	f := &dialog.Form{Title: "Restore a backup", Label: "Restore it", Width: 60, Fields: []*dialog.Field{file, pass},
+		Intro: "The profile in it becomes the one here, and opens with the passphrase that it had. Never use one profile in two places."}
+	f.Submit = func() dialog.Action {
+		path := strings.TrimSpace(file.Text.Value())
+		if path == "" {
+			f.Error = s.th.T("Type the name of the file.")
+			return dialog.Action{}
+		}
+		return s.finish(Result{Backup: words.Absolute(path), Passphrase: pass.Text.Value()})
+	}
+	s.dialogs.Open(f)
+	return nil
 }
 
 // leave goes to the demo.

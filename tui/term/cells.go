@@ -202,10 +202,14 @@ func (c Cells) Over(under, over string, x, w int) string {
 	return b.String()
 }
 
-const escape = 0x1b
+const (
+	escape    = 0x1b
+	hyperlink = "\x1b]8;" // as ansi.SetHyperlink writes it, up to a bell
+	bell      = 0x07
+)
 
 // piece returns the first character of s, or the first styling sequence (CSI
-// … m), which has no width.
+// … m, or OSC 8 … for a hyperlink), which has no width.
 func (c Cells) piece(s string) (string, int) {
 	if s[0] != escape {
 		return c.Next(s)
@@ -215,6 +219,11 @@ func (c Cells) piece(s string) (string, int) {
 			if s[i] >= '@' && s[i] <= '~' {
 				return s[:i+1], 0
 			}
+		}
+	}
+	if strings.HasPrefix(s, hyperlink) {
+		if i := strings.IndexByte(s, bell); i >= 0 {
+			return s[:i+1], 0
 		}
 	}
 	return s[:1], 0

@@ -94,12 +94,13 @@ func TestEnds(t *testing.T) {
 func TestSteady(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{"plain 日本 text", "plain 日本 text"},
-		{"👨\u200d👩\u200d👧!", "👨!"},
-		{"👩\U0001F3FD\u200d🚀", "👩"},
-		{"🏳\uFE0F\u200d🌈 ❤\uFE0F ✈\uFE0F", "🏳 ❤ ✈"},
-		{"🇩🇪 1\uFE0F\u20E3", "DE 1"},
+		{"👨\u200d👩\u200d👧!", "👨⁺👩⁺👧!"},
+		{"👩\U0001F3FD\u200d🚀 👍\U0001F3FD.", "👩⁺🚀 👍⁺."},
+		{"🏳\uFE0F\u200d🌈 ❤\uFE0F ✈\uFE0F", "🏳⁺🌈 ❤ ✈"},
+		{"🇩🇪🇫🇷🇺 1\uFE0F\u20E3 #\u20E3\u20E3", "[DE][FR]U [1] [#]"},
 		{"می\u200cخواهم क\u094d\u200dष", "می\u200cخواهم क\u094d\u200dष"}, // joiners that letters need
 		{"👩\u200d", "👩"},
+		{"\u20E3\U0001F3FD\U0001F3FD", "⁺"},
 	} {
 		if got := (Cells{}).Steady(tc.in); got != tc.want {
 			t.Errorf("Steady(%q) = %q, want %q", tc.in, got, tc.want)

@@ -1,13 +1,14 @@
 // Package theme is the look of things: the style of each role of text, and the glyphs
 // that go with it.
 //
-// Roles use the terminal's own 16 colours and its own background, so that a
-// person's palette is respected and nothing assumes a dark screen. Nothing is
-// told by colour alone: every state has a glyph and a word.
+// By default roles use the terminal's own 16 colours and its own background, so that a
+// person's palette is respected and nothing assumes a dark screen; a person may choose
+// another look ([Named]). No look paints a background. Nothing is told by colour alone:
+// every state has a glyph and a word.
 package theme
 
 import (
-	"image/color"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ func role(s lipgloss.Style) Role {
 type Theme struct {
 	Cells term.Cells
 	Dark  bool
+	Name  string // of the look
 	Words *catalogue.Catalogue
 
 	Text     Role // texts of people
@@ -55,13 +57,31 @@ type Theme struct {
 	Badge    Role // counts of unread messages
 	Code     Role // code in messages
 	Link     Role // where a link leads
-	Button   Role // a button
-	Primary  Role // the button that enter presses
 
-	Strong, Emphasis, StrongEmphasis Role // in messages
+	CodeKeyword, CodeString, CodeNumber Role // in code of a known language
+	Button                              Role // a button
+	Primary                             Role // the button that enter presses
 
+	Strong, Emphasis, StrongEmphasis, Struck Role // in messages
+
+	Named Role // a member of the room that a text names
+	Us    Role // ourselves, named
 	Found Role // words that were searched for
 	Ink   Role // dark modules of a QR code on light
+
+	authors []Role // names of the members of rooms
+}
+
+// Author is how the name of a member of a room is drawn: in the colour of their ID, the same
+// on every day and on every screen of this look. Several members may have one: it helps
+// the eye, and their names tell them apart.
+func (th *Theme) Author(id string) Role {
+	if len(th.authors) == 0 {
+		return th.Peer
+	}
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return th.authors[h.Sum32()%uint32(len(th.authors))]
 }
 
 // T puts an English text into the person's language and formats it.
@@ -72,46 +92,6 @@ func (th *Theme) N(n int, one, many string) string { return th.Words.Count(n, on
 
 // Time formats a time.
 func (th *Theme) Time(t time.Time, layout string) string { return th.Words.Time(t.Local(), layout) }
-
-// New returns the theme for a dark or light background.
-func New(dark bool, cells term.Cells) *Theme {
-	pick := func(onDark, onLight color.Color) lipgloss.Style {
-		if dark {
-			return lipgloss.NewStyle().Foreground(onDark)
-		}
-		return lipgloss.NewStyle().Foreground(onLight)
-	}
-	plain := lipgloss.NewStyle()
-	accent := pick(lipgloss.Cyan, lipgloss.Blue)
-	return &Theme{
-		Cells:    cells,
-		Dark:     dark,
-		Text:     role(plain),
-		Muted:    role(plain.Faint(true)),
-		Border:   role(pick(lipgloss.BrightBlack, lipgloss.BrightBlack)),
-		Focus:    role(accent),
-		Title:    role(plain.Bold(true)),
-		Accent:   role(accent),
-		Own:      role(accent.Bold(true)),
-		Peer:     role(pick(lipgloss.Magenta, lipgloss.Magenta).Bold(true)),
-		Good:     role(pick(lipgloss.Green, lipgloss.Green)),
-		Warn:     role(pick(lipgloss.Yellow, lipgloss.Magenta)),
-		Bad:      role(pick(lipgloss.BrightRed, lipgloss.Red)),
-		Selected: role(plain.Reverse(true)),
-		Badge:    role(accent.Bold(true).Reverse(true)),
-		Code:     role(pick(lipgloss.Yellow, lipgloss.Blue)),
-		Link:     role(accent.Underline(true)),
-		Strong:   role(plain.Bold(true)),
-		Emphasis: role(plain.Italic(true)),
-
-		StrongEmphasis: role(plain.Bold(true).Italic(true)),
-
-		Button:  role(plain),
-		Primary: role(accent.Bold(true).Reverse(true)),
-		Found:   role(plain.Reverse(true)),
-		Ink:     role(lipgloss.NewStyle().Foreground(lipgloss.Black).Background(lipgloss.BrightWhite)),
-	}
-}
 
 // Glyphs. All are one cell wide in every terminal measured.
 const (
@@ -131,10 +111,15 @@ const (
 	GlyphRead      = "✓✓"
 	GlyphPinned    = "▴"
 	GlyphMuted     = "⊖"
+	GlyphSelf      = "⌂"
 	GlyphTimer     = "◷"
 	GlyphReply     = "↳"
 	GlyphForward   = "↷"
 	GlyphLate      = "↶"
 	GlyphQuote     = "┃"
 	GlyphDraft     = "✎"
+	GlyphRoom      = "⁂"
+	GlyphFolded    = "▸"
+	GlyphOpen      = "▾"
+	GlyphMention   = "@"
 )

@@ -36,10 +36,19 @@ func checkSend(req api.SendRequest) error {
 	if b, err := hex.DecodeString(req.ID); req.ID != "" && (err != nil || len(b) != 16) {
 		return refused(api.CodeUsage, "this is no message ID")
 	}
+
 	switch {
 	case req.Forward != "":
-		if req.Text != "" || req.Picture != nil {
+		if req.Text != "" || req.Picture != nil || req.File != nil {
 			return refused(api.CodeUsage, "what is forwarded has its own text")
+		}
+		return nil
+	case req.File != nil:
+		if req.Picture != nil {
+			return refused(api.CodeUsage, "a message has one picture or one file")
+		}
+		if len(req.File.Data) > api.MaxFile || len(req.Text) > api.MaxCaption {
+			return refused(api.CodeTooLong, "the file is too large")
 		}
 		return nil
 	case req.Picture == nil:

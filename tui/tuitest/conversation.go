@@ -36,9 +36,13 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (api.Message, erro
 	case m.Forwarded:
 		return api.Message{}, refused(api.CodeUsage, "what is forwarded stays as it is")
 	}
+	if err := n.mayWrite(m.Room); err != nil {
+		return api.Message{}, err
+	}
 	if err := checkText(req.Text, api.MaxText); err != nil {
 		return api.Message{}, err
 	}
+
 	edit := func(m *api.Message) { m.Text, m.Edited = safetext.Clean(req.Text), n.now() }
 	edit(m)
 	n.tellAbout(api.EventChanged, *m)
@@ -63,15 +67,18 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 		if req.Both && !m.Outgoing {
 			return errNotOwn
 		}
+		if err := n.mayWrite(m.Room); req.Both && err != nil {
+			return err
+		}
 	}
 
 	takeBack := func(m *api.Message) {
-		m.Deleted, m.Text, m.Picture, m.Reactions = true, safetext.Text{}, nil, nil
+		m.Deleted, m.Text, m.Picture, m.File, m.Reactions = true, safetext.Text{}, nil, nil, nil
 	}
 	for _, id := range req.Messages {
 		switch m := n.find(id); {
 		case m == nil: // named twice
-		case !req.Both:
+		case !req.Both || m.Conversation == api.Self:
 			n.erase(id, m.Conversation)
 		default:
 			takeBack(m)
@@ -124,9 +131,18 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (api.Message, er
 	if m == nil || m.Deleted {
 		return api.Message{}, errNoMessage
 	}
-	react(m, api.Reaction{Outgoing: true, Emoji: safetext.Line(req.Emoji)})
+	if err := n.mayWrite(m.Room); err != nil {
+		return api.Message{}, err
+	}
+
+	mine := api.Reaction{Outgoing: true, Emoji: safetext.Line(req.Emoji)}
+	if s := n.rooms.in[m.Room]; s != nil {
+		mine.Member = s.me
+	}
+	react(m, mine)
 	n.tellAbout(api.EventChanged, *m)
-	mirror(n, m.ID, func(m *api.Message) { react(m, api.Reaction{Emoji: safetext.Line(req.Emoji)}) })
+	mine.Outgoing = false
+	mirror(n, m.ID, func(m *api.Message) { react(m, mine) })
 	return *m, nil
 }
 
@@ -134,7 +150,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (api.Message, er
 func react(m *api.Message, by api.Reaction) {
 	var all []api.Reaction
 	for _, r := range m.Reactions {
-		if r.Outgoing != by.Outgoing {
+		if r.Outgoing != by.Outgoing || r.Member != by.Member {
 			all = append(all, r)
 		}
 	}
@@ -176,7 +192,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 	}
 
 	switch {
-	case strings.TrimSpace(req.Words) == "":
+	case strings.TrimSpace(req.Words) == "" && req.From == "" && req.Kind == "" && req.Since.IsZero() && req.Until.IsZero():
 		return nil, refused(api.CodeEmpty, "there is nothing to search for")
 	case len(req.Words) > 1<<10:
 		return nil, refused(api.CodeTooLong, "these are too many words to search for")
@@ -187,8 +203,16 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 		}
 	}
 
+	if req.From != "" && req.From != "me" {
+		if err := n.sender(&req); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.Contains([]api.MessageKind{"", api.KindText, api.KindPicture, api.KindFile, api.KindLink}, req.Kind) {
+		return nil, refused(api.CodeUsage, "there is no such kind of message")
+	}
 	words := split(req.Words)
-	if len(words) == 0 {
+	if len(words) == 0 && strings.TrimSpace(req.Words) != "" {
 		return nil, nil
 	}
 
@@ -197,8 +221,8 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 		if c := n.contact(req.Contact); req.Contact != "" && (c == nil || c.ID != id) {
 			continue
 		}
-		for _, m := range messages {
-			if holds(split(m.Text.String()), words) && (req.Before == 0 || m.Sequence < req.Before) {
+		for _, m := range n.shown(messages) {
+			if holds(split(m.Text.String()), words) && (req.Before == 0 || m.Sequence < req.Before) && passes(&m, &req, n.contact(req.From)) {
 				found = append(found, m)
 			}
 		}
@@ -206,6 +230,24 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) ([]api.Message
 
 	slices.SortFunc(found, func(a, b api.Message) int { return int(b.Sequence - a.Sequence) })
 	return found[:min(len(found), bounded(req.Limit, 50))], nil
+}
+
+// passes reports whether a message passes the filters of a search. from is its sender.
+func passes(m *api.Message, req *api.SearchRequest, from *api.Contact) bool {
+	text := m.Text.String()
+	switch {
+	case m.State == api.StateNotice || m.Deleted:
+		return false
+	case req.From == "me" && !m.Outgoing:
+		return false
+	case m.Room != "" && req.From == m.Member:
+	case req.From != "" && req.From != "me" && (m.Outgoing || from == nil || m.Conversation != from.ID):
+		return false
+	case !req.Since.IsZero() && m.Time.Before(req.Since), !req.Until.IsZero() && !m.Time.Before(req.Until):
+		return false
+	}
+	link := strings.Contains(text, "http://") || strings.Contains(text, "https://")
+	return req.Kind == "" || req.Kind == api.KindPicture && m.Picture != nil || req.Kind == api.KindText && m.Picture == nil && m.File == nil || req.Kind == api.KindFile && m.File != nil || req.Kind == api.KindLink && link
 }
 
 func split(s string) []string {
@@ -234,6 +276,9 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 	if err := checkNotify(req.Notify, ""); err != nil {
 		return api.Contact{}, err
 	}
+	if c, err := n.who(req.Contact); err == nil && c.State == api.ContactRoom && req.Timer != nil {
+		return api.Contact{}, refused(api.CodeUsage, "the timer of a room is a setting of the room")
+	}
 
 	changed, err := n.change(req.Contact, func(c *api.Contact) {
 		set(&c.Pinned, req.Pinned)
@@ -241,12 +286,15 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		set(&c.MutedUntil, req.MutedUntil)
 		set(&c.Notify, req.Notify)
 		set(&c.TimerMine, req.Timer)
+		if c.ID == api.Self {
+			c.TimerTheirs = c.TimerMine
+		}
 		if c.TimerMine == c.TimerTheirs {
 			c.Timer = c.TimerMine
 		}
 	})
 	if err == nil && req.Timer != nil {
-		n.offer(changed.ID, *req.Timer)
+		offer(n, changed.ID, *req.Timer)
 	}
 	return changed, err
 }
@@ -313,7 +361,7 @@ func (n *Node) Draft(contact string) api.Draft {
 func (n *Node) Settings(ctx context.Context) (api.Settings, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.settings, n.begin(ctx, "Settings")
+	return choices(n), n.begin(ctx, "Settings")
 }
 
 func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (api.Settings, error) {
@@ -325,15 +373,45 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 	if err := checkNotify(change.Notify); err != nil {
 		return api.Settings{}, err
 	}
+
 	if s := change.LockAfter; s != nil && *s < 0 {
 		return api.Settings{}, refused(api.CodeUsage, "the screen locks after some seconds")
 	}
+
 	set(&n.settings.Typing, change.Typing)
 	set(&n.settings.ReadReceipts, change.ReadReceipts)
 	set(&n.settings.Notify, change.Notify)
 	set(&n.settings.LockAfter, change.LockAfter)
 	set(&n.settings.Open, change.Open)
-	return n.settings, nil
+	if l := change.Language; l != nil && *l != "" && !slices.Contains(api.Languages, *l) {
+		return api.Settings{}, refused(api.CodeUsage, "the app does not speak this language")
+	}
+	if t := change.Theme; t != nil && !slices.Contains(api.Themes, *t) {
+		return api.Settings{}, refused(api.CodeUsage, "there is no such theme")
+	}
+	if change.Name != nil {
+		if strings.TrimSpace(*change.Name) == "" {
+			return api.Settings{}, refused(api.CodeUsage, "the name is empty")
+		}
+		n.status.Name = safetext.Line(*change.Name)
+		n.tellStatus()
+	}
+	if p := change.Proxy; p != nil && *p != "" && !strings.HasPrefix(*p, "socks5://") {
+		return api.Settings{}, refused(api.CodeUsage, "this is no proxy")
+	}
+	set(&n.settings.Proxy, change.Proxy)
+	set(&n.settings.BridgesOnly, change.BridgesOnly)
+	set(&n.settings.Language, change.Language)
+	set(&n.settings.Theme, change.Theme)
+	set(&n.settings.UnreadTitle, change.UnreadTitle)
+	return choices(n), nil
+}
+
+// choices are the settings as they are now.
+func choices(n *Node) api.Settings {
+	s := n.settings
+	s.Name = n.status.Name
+	return s
 }
 
 func (n *Node) Lock(ctx context.Context) error {
@@ -413,6 +491,7 @@ func (n *Node) Wipe(ctx context.Context) error {
 	n.wiped = true
 	close(n.broken)
 	n.broken = make(chan struct{})
+	n.rooms.in = map[string]*stay{}
 	n.contacts, n.messages, n.drafts = nil, map[string][]api.Message{}, map[string]api.Draft{}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"starling/node/api"
+	"starling/node/api/filename"
 	"starling/node/api/safetext"
 )
 
@@ -22,6 +23,12 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 		return api.Message{}, err
 	}
 	if err := checkSend(req); err != nil {
+		return api.Message{}, err
+	}
+	if c.Blocked {
+		return api.Message{}, refused(api.CodeUsage, "this contact is blocked: nothing is sent to them")
+	}
+	if err := n.mayWrite(c.ID); err != nil {
 		return api.Message{}, err
 	}
 	if m := n.find(req.ID); m != nil && req.ID != "" {
@@ -41,7 +48,9 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (api.Message, erro
 		if of.Deleted || of.State == api.StateNotice {
 			return api.Message{}, refused(api.CodeUsage, "there is nothing to forward")
 		}
-		m.Text, m.Picture, m.Forwarded = of.Text, of.Picture, true
+		m.Text, m.Picture, m.File, m.Forwarded = of.Text, of.Picture, of.File, true
+	case req.File != nil:
+		m.File = &api.File{Name: safetext.Line(filename.Clean(req.File.Name)), Size: len(req.File.Data), Data: req.File.Data}
 	case req.Picture != nil:
 		m.Picture = &api.Picture{Type: pictureType(req.Picture), Data: req.Picture, Size: len(req.Picture)}
 	}
@@ -116,7 +125,7 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Messa
 		return nil, err
 	}
 
-	all := n.messages[c.ID]
+	all := n.shown(n.messages[c.ID])
 	if req.Before > 0 {
 		i, _ := slices.BinarySearchFunc(all, req.Before, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })
 		all = all[:i]
@@ -129,9 +138,20 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Messa
 			i++
 		}
 		all = all[i:]
-		return slices.Clone(all[:min(limit, len(all))]), nil
+		return outlines(all[:min(limit, len(all))]), nil
 	}
-	return slices.Clone(all[max(0, len(all)-limit):]), nil
+	return outlines(all[max(0, len(all)-limit):]), nil
+}
+
+// outlines are messages as lists hold them: without the bytes of files.
+func outlines(all []api.Message) []api.Message {
+	all = slices.Clone(all)
+	for i, m := range all {
+		if m.File != nil {
+			all[i].File = &api.File{Name: m.File.Name, Size: m.File.Size}
+		}
+	}
+	return all
 }
 
 func bounded(limit, normal int) int {
@@ -161,9 +181,12 @@ func (n *Node) MarkRead(ctx context.Context, contact string) error {
 		return err
 	}
 	n.unread[c.ID] = 0
+	if s := n.rooms.in[c.ID]; s != nil {
+		s.mentions = 0
+	}
 	for i := range n.messages[c.ID] {
 		if m := &n.messages[c.ID][i]; !m.Outgoing {
-			n.countDown(m)
+			countDown(n, m)
 		}
 	}
 	haveRead(n, c.ID)

@@ -18,10 +18,14 @@ import (
 // Node is an api.Node in memory. Its methods may be called from any
 // goroutine.
 type Node struct {
+	rooms
+	bridges
+
 	mu       *sync.Mutex   // of both nodes of a pair
 	changed  chan struct{} // closed and replaced at every event
 	now      func() time.Time
 	status   api.Status
+	self     api.Contact
 	contacts []api.Contact
 	messages map[string][]api.Message
 	drafts   map[string]api.Draft
@@ -49,14 +53,16 @@ var _ api.Node = (*Node)(nil)
 
 // NewNode returns a node that is ready and knows nobody.
 func NewNode(now func() time.Time) *Node {
-	return &Node{
+	n := &Node{
+		bridges:  bridges{new([]api.Bridge)},
 		mu:       new(sync.Mutex),
 		changed:  make(chan struct{}),
 		now:      now,
 		messages: map[string][]api.Message{},
 		unread:   map[string]int{},
 		drafts:   map[string]api.Draft{},
-		settings: api.Settings{Notify: api.NotifyHidden},
+		settings: api.Settings{Notify: api.NotifyHidden, Theme: "auto"},
+		self:     api.Contact{ID: api.Self, Name: safetext.Line("Note to self"), State: api.ContactSelf},
 		fails:    map[string]error{},
 		held:     map[string]chan struct{}{},
 		broken:   make(chan struct{}),
@@ -85,6 +91,8 @@ func NewNode(now func() time.Time) *Node {
 			Started: now(), Version: "0.1.0-fake",
 		},
 	}
+	n.rooms = rooms{node: n, hall: &hall{nodes: []*Node{n}}, in: map[string]*stay{}}
+	return n
 }
 
 // Fail makes the next call of a method fail.
@@ -185,7 +193,13 @@ func (n *Node) ReceiveMessage(contact string, m api.Message) string {
 
 func (n *Node) receive(contact string, m api.Message) string {
 	m = n.store(contact, m)
+	if n.hides(&m) {
+		return m.ID
+	}
 	n.unread[contact]++
+	if m.Mention {
+		n.rooms.in[contact].mentions++
+	}
 	if c := n.contact(contact); c != nil && c.Archived {
 		c.Archived = false
 		n.tellContact(contact)
@@ -211,7 +225,7 @@ func (n *Node) State(id string, state api.State, reason string) {
 func (n *Node) setState(id string, state api.State, reason string) {
 	if m := n.find(id); m != nil {
 		m.State, m.Reason = state, reason
-		n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Outgoing: m.Outgoing, State: state, Reason: reason, Time: m.Time})
+		n.tell(api.Event{Kind: api.EventState, ID: id, Conversation: m.Conversation, Room: m.Room, Member: m.Member, Outgoing: m.Outgoing, State: state, Reason: reason, Time: m.Time})
 	}
 }
 
@@ -258,8 +272,12 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 		m.Time = n.now()
 	}
 
-	switch {
+	switch c := n.byID(contact); {
+	case c != nil && c.State == api.ContactRoom:
+		n.sign(&m)
 	case m.State == api.StateNotice:
+	case contact == api.Self:
+		m.Outgoing, m.State = true, api.StateStored
 	case !m.Outgoing:
 		m.State = api.StateReceived
 		if c := n.contact(contact); c != nil {
@@ -268,7 +286,7 @@ func (n *Node) store(contact string, m api.Message) api.Message {
 	case m.State == "":
 		m.State = api.StateDelivered
 	}
-	if m.Outgoing {
+	if m.Outgoing && m.Room == "" {
 		m.From = n.status.Name
 	}
 
@@ -288,6 +306,9 @@ func (n *Node) find(id string) *api.Message {
 }
 
 func (n *Node) contact(id string) *api.Contact {
+	if id == api.Self {
+		return &n.self
+	}
 	for i := range n.contacts {
 		if n.contacts[i].ID == id || n.contacts[i].Name.String() == id {
 			return &n.contacts[i]
@@ -297,6 +318,9 @@ func (n *Node) contact(id string) *api.Contact {
 }
 
 func (n *Node) byID(id string) *api.Contact {
+	if id == api.Self {
+		return &n.self
+	}
 	i := slices.IndexFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
 	if i < 0 {
 		return nil
@@ -327,7 +351,8 @@ func (n *Node) who(contact string) (*api.Contact, error) {
 // full returns a contact as the api gives it.
 func (n *Node) full(c api.Contact) api.Contact {
 	c.Unread = n.unread[c.ID]
-	if m := n.messages[c.ID]; len(m) > 0 {
+	c.Room = n.view(c.ID)
+	if m := n.shown(n.messages[c.ID]); len(m) > 0 {
 		last := m[len(m)-1]
 		if last.Picture != nil {
 			last.Picture = &api.Picture{Type: last.Picture.Type, Size: last.Picture.Size}
@@ -352,7 +377,7 @@ func (n *Node) tell(ev api.Event) {
 // tellAbout tells of a message, with all of it as it is now.
 func (n *Node) tellAbout(kind api.EventKind, m api.Message) {
 	n.tell(api.Event{
-		Kind: kind, ID: m.ID, Conversation: m.Conversation, From: &m.From, Text: &m.Text,
+		Kind: kind, ID: m.ID, Conversation: m.Conversation, Room: m.Room, Member: m.Member, From: &m.From, Text: &m.Text,
 		Outgoing: m.Outgoing, State: m.State, Reason: m.Reason, Time: m.Time, Message: &m,
 	})
 }
@@ -377,7 +402,7 @@ func (n *Node) renew(ev *api.Event) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m := n.find(ev.ID)
-	if m == nil {
+	if m == nil || n.hides(m) {
 		return false
 	}
 	now := *m
@@ -426,14 +451,20 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 // current is the status as it is now.
 func (n *Node) current() api.Status {
 	s := n.status
-	s.Contacts = len(n.contacts)
+	s.Contacts = len(n.contacts) - len(n.rooms.in)
+	s.Bridges, s.BridgesOnly, s.Proxy = slices.Clone(*n.bridges.all), n.settings.BridgesOnly, n.settings.Proxy
+	s.Rooms = n.rooms.count()
+	for i := len(n.events) - 1; i >= 0 && s.LastEvent == 0; i-- {
+		s.LastEvent = n.events[i].Seq
+	}
+
 	s.Outbox = api.Outbox{}
 	counts := map[api.State]*int{
 		api.StateQueued: &s.Outbox.Queued, api.StateSealed: &s.Outbox.Sealed, api.StateSent: &s.Outbox.Sent, api.StateFailed: &s.Outbox.Failed,
 	}
 	for _, messages := range n.messages {
 		for i := range messages {
-			if count := counts[messages[i].State]; count != nil && messages[i].Outgoing && !messages[i].Deleted {
+			if count := counts[messages[i].State]; count != nil && messages[i].Outgoing && !messages[i].Deleted && (messages[i].Room == "" || messages[i].State != api.StateSent) {
 				*count++
 			}
 		}

@@ -20,6 +20,6 @@ func TestConformance(t *testing.T) {
 				}
 			})
 		}
-		return &apitest.Pair{Ada: ada, Bob: bob, SetOffline: offline, Passphrase: Passphrase, ReadFile: ada.ReadFile}
+		return &apitest.Pair{Ada: ada, Bob: bob, SetOffline: offline, Passphrase: Passphrase, ReadFile: ada.ReadFile, Rooms: true}
 	})
 }

@@ -14,14 +14,15 @@ func Pair(now func() time.Time, one, other string) (a, b *Node) {
 	a, b = NewNode(now), NewNode(now)
 	a.status.Name, b.status.Name = safetext.Line(one), safetext.Line(other)
 	a.other, b.other = b, a
-	b.mu = a.mu
-	b.ids = 1 << 32 // no id of one is one of the other
+	b.mu, b.rooms.hall = a.mu, a.rooms.hall
+	a.rooms.hall.nodes = append(a.rooms.hall.nodes, b)
+	b.ids = 1 << 30 // no id of one is one of the other
 	return a, b
 }
 
 // meet makes a pending contact and the inviter ready for each other, if the link is
 // an open invite of the other node.
-func (n *Node) meet(link, contact string) {
+func meet(n *Node, link, contact string) {
 	if n.other == nil {
 		return
 	}
@@ -56,6 +57,10 @@ func inviter(n *Node, link string) string {
 
 // deliver brings a message to the other node. It waits while that one blocks this one.
 func (n *Node) deliver(m api.Message) {
+	if m.Room != "" {
+		n.rooms.deliver(m)
+		return
+	}
 	far := n.far[m.Conversation]
 	if far == "" {
 		return
@@ -77,11 +82,11 @@ func (n *Node) deliver(m api.Message) {
 	}
 	o.receive(far, in)
 	n.setState(m.ID, api.StateDelivered, "")
-	n.countDown(n.find(m.ID))
+	countDown(n, n.find(m.ID))
 }
 
 // unblocked brings the messages that waited while a contact was blocked here.
-func (n *Node) unblocked(contact string) {
+func unblocked(n *Node, contact string) {
 	if far := n.far[contact]; far != "" {
 		waiting := n.other.waiting[far]
 		delete(n.other.waiting, far)
@@ -93,6 +98,10 @@ func (n *Node) unblocked(contact string) {
 
 // mirror changes the other's copy of a message as its sender changed it here.
 func mirror(n *Node, id string, f func(*api.Message)) {
+	if here := n.find(id); here != nil && here.Room != "" {
+		n.rooms.mirror(*here, f)
+		return
+	}
 	if n.other == nil {
 		return
 	}
@@ -104,14 +113,14 @@ func mirror(n *Node, id string, f func(*api.Message)) {
 
 // countDown begins the end of a message that disappears. Only nodes in a pair, which
 // go by real time, carry it out.
-func (n *Node) countDown(m *api.Message) {
+func countDown(n *Node, m *api.Message) {
 	if m == nil || m.Timer == 0 || !m.Expires.IsZero() {
 		return
 	}
 	left := time.Duration(m.Timer) * time.Second
 	m.Expires = n.now().Add(left)
 	n.tellAbout(api.EventChanged, *m)
-	if id := m.ID; n.other != nil {
+	if id := m.ID; n.together() {
 		time.AfterFunc(left, func() { n.Expire(id) })
 	}
 }
@@ -133,7 +142,7 @@ func haveRead(n *Node, contact string) {
 
 // offer brings a timer that was offered here to the other node, with the notice that
 // both are shown.
-func (n *Node) offer(contact string, seconds int) {
+func offer(n *Node, contact string, seconds int) {
 	far := n.far[contact]
 	if far == "" {
 		return

@@ -29,6 +29,11 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (api.Invite, e
 		b.WriteByte(alphabet[(i*i*7+i*13+n.made)%32])
 	}
 	inv := api.Invite{ID: n.id("i"), Link: "starling:" + b.String(), Expires: n.now().Add(req.Expires), Name: safetext.Line(req.Name)}
+	if req.WithBridge {
+		for _, v := range *n.bridges.all {
+			inv.Link += " " + v.Link
+		}
+	}
 	n.made++
 	n.invites, n.invited[inv.ID] = append(n.invites, inv), req.Name
 	return inv, nil
@@ -71,24 +76,27 @@ func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (api.C
 	c := api.Contact{ID: n.id("c"), Name: safetext.Line(name), State: api.ContactPending, Created: n.now()}
 	n.contacts = append(n.contacts, c)
 	n.tellContact(c.ID)
-	n.meet(req.Link, c.ID)
+	meet(n, req.Link, c.ID)
 	return c, nil
 }
 
 func (n *Node) Contacts(ctx context.Context) ([]api.Contact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	out := make([]api.Contact, len(n.contacts))
-	for i, c := range n.contacts {
-		out[i] = n.full(c)
-	}
-	return out, n.begin(ctx, "Contacts")
+	return list(n, false), n.begin(ctx, "Contacts")
+}
+
+func (n *Node) Conversations(ctx context.Context) ([]api.Contact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := append([]api.Contact{n.full(n.self)}, list(n, false)...)
+	return append(out, list(n, true)...), n.begin(ctx, "Conversations")
 }
 
 func (n *Node) Verification(ctx context.Context, contact string) (api.Verification, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c, err := n.who(contact)
+	c, err := person(n, contact)
 	if err != nil {
 		return api.Verification{}, err
 	}
@@ -98,6 +106,37 @@ func (n *Node) Verification(ctx context.Context, contact string) (api.Verificati
 		Code:         Code,
 		Verified:     c.Verified,
 	}, n.begin(ctx, "Verification", contact)
+}
+
+// list is all people, or all rooms.
+func list(n *Node, rooms bool) []api.Contact {
+	out := []api.Contact{}
+	for _, c := range n.contacts {
+		if (c.State == api.ContactRoom) == rooms {
+			out = append(out, n.full(c))
+		}
+	}
+	return out
+}
+
+// person is who, but not for oneself or a room.
+func person(n *Node, contact string) (*api.Contact, error) {
+	c, err := n.who(contact)
+	if err == nil && c.State == api.ContactRoom {
+		return nil, refused(api.CodeUsage, "this is a room, and no contact")
+	}
+	if err == nil && c.ID == api.Self {
+		return nil, refused(api.CodeUsage, "the note to self is no contact: there is nobody behind it")
+	}
+	return c, err
+}
+
+// changePerson is change, but not of oneself.
+func changePerson(n *Node, contact string, f func(*api.Contact)) (api.Contact, error) {
+	if _, err := person(n, contact); err != nil {
+		return api.Contact{}, err
+	}
+	return n.change(contact, f)
 }
 
 // change edits a contact and tells it.
@@ -120,7 +159,7 @@ func (n *Node) SetVerified(ctx context.Context, contact, seen string) (api.Conta
 	if seen != "" && seen != SafetyNumber && seen != Code {
 		return api.Contact{}, refused(api.CodeChanged, "this is not the safety number as it is now")
 	}
-	return n.change(contact, func(c *api.Contact) { c.Verified = seen != "" })
+	return changePerson(n, contact, func(c *api.Contact) { c.Verified = seen != "" })
 }
 
 func (n *Node) RenameContact(ctx context.Context, contact, name string) (api.Contact, error) {
@@ -133,7 +172,10 @@ func (n *Node) RenameContact(ctx context.Context, contact, name string) (api.Con
 	if strings.TrimSpace(clean.String()) == "" {
 		return api.Contact{}, refused(api.CodeUsage, "the name is empty")
 	}
-	return n.change(contact, func(c *api.Contact) { c.Name = clean })
+	if slices.ContainsFunc(api.SelfNames, func(s string) bool { return strings.EqualFold(s, clean.String()) }) {
+		return api.Contact{}, refused(api.CodeContactExists, "this is a name of the note to self")
+	}
+	return changePerson(n, contact, func(c *api.Contact) { c.Name = clean })
 }
 
 func (n *Node) BlockContact(ctx context.Context, contact string, blocked bool) (api.Contact, error) {
@@ -142,9 +184,9 @@ func (n *Node) BlockContact(ctx context.Context, contact string, blocked bool) (
 	if err := n.begin(ctx, "BlockContact", blocked); err != nil {
 		return api.Contact{}, err
 	}
-	changed, err := n.change(contact, func(c *api.Contact) { c.Blocked = blocked })
+	changed, err := changePerson(n, contact, func(c *api.Contact) { c.Blocked = blocked })
 	if err == nil && !blocked {
-		n.unblocked(changed.ID)
+		unblocked(n, changed.ID)
 	}
 	return changed, err
 }
@@ -156,10 +198,17 @@ func (n *Node) RemoveContact(ctx context.Context, contact string) error {
 		return err
 	}
 	c, err := n.who(contact)
+	if err == nil && c.State != api.ContactRoom {
+		c, err = person(n, contact)
+	}
 	if err != nil {
 		return err
 	}
+	if err := n.mayForget(c.ID); err != nil {
+		return err
+	}
 	id := c.ID
+	n.leaveDoor(id)
 	n.contacts = slices.DeleteFunc(n.contacts, func(c api.Contact) bool { return c.ID == id })
 	delete(n.messages, id)
 	delete(n.far, id)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"starling/node/api"
+	"starling/node/api/filename"
 	"starling/node/api/safetext"
 	"starling/tui/catalogue"
 	"starling/tui/theme"
@@ -23,16 +24,22 @@ func Line(t safetext.Text) string { return safetext.Line(t.String()).String() }
 
 // Name is a contact's name without anything that could pass for one of our
 // marks. It is empty if the contact has none.
-func Name(c *api.Contact) string {
-	out := []rune(Line(c.Name))
+func Name(c *api.Contact) string { return unmarked(c.Name) }
+
+// unmarked is a text on one line without marks of ours.
+func unmarked(t safetext.Text) string {
+	out := []rune(Line(t))
 	for i, r := range out {
 		switch r {
-		case '✓', '✔', '✅', '☑', '🗸':
+		case '✓', '✔', '✅', '☑', '🗸', '⁂':
 			out[i] = '·'
 		}
 	}
 	return string(out)
 }
+
+// File is the name of a file, in the form in which it is saved.
+func File(f *api.File) string { return filename.Clean(f.Name.String()) }
 
 // Error puts an error into words: the fault and the remedy. Nothing is said of
 // work that was given up on purpose.
@@ -52,6 +59,12 @@ func Error(w *catalogue.Catalogue, err error) string {
 // Standing is the state of a contact in a word or two.
 func Standing(th *theme.Theme, c *api.Contact) string {
 	switch {
+	case c.ID == api.Self:
+		return th.T("stays here")
+	case c.Room != nil && c.Room.State != api.RoomReady:
+		return RoomState(th, c.Room.State)
+	case c.Room != nil:
+		return th.N(c.Room.Members, "%d member", "%d members")
 	case c.Blocked:
 		return th.T("blocked")
 	case c.State == api.ContactPending:
@@ -148,6 +161,26 @@ func NewID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
+}
+
+// Lines is the body of a card: texts, wrapped, each a paragraph.
+func Lines(texts ...string) func(th *theme.Theme, width, height int) []string {
+	return func(th *theme.Theme, width, _ int) (out []string) {
+		for _, t := range texts {
+			out = append(out, th.Cells.Wrap(t, width)...)
+		}
+		return out
+	}
+}
+
+// Quoted is a path as a shell takes it.
+func Quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !(r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
 }
 
 // Absolute is a path as the node takes it, which has a working directory of

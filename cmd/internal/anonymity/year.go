@@ -115,7 +115,7 @@ func (f life) live(seed uint64) (y year) {
 	for n := range 365 * int(day/look) {
 		if n%int(day/look) == 0 {
 			l.renew()
-			y.seen[n*int(look)*months/int(365*day)] = len(l.w.Seen)
+			y.seen[n*months/(365*int(day/look))] = len(l.w.Seen)
 		}
 		end := l.born.Add(time.Duration(n+1) * look)
 		for next.Before(end) {

@@ -10,12 +10,21 @@ import (
 // else dials by a permit of package book, through package host, because most addresses
 // in p2p are somebody's word.
 var doors = map[string]string{
-	"p2p/host/host.go":             "the kernel's dialler, below the gate",
-	"p2p/host/gate.go":             "the door: it takes a permit of the book",
-	"p2p/host/afresh.go":           "a door beside libp2p's connections; it takes a permit, too",
-	"p2p/discovery/guarded.go":     "turns the DHT's dials into the book's",
-	"p2p/discovery/lan/lan.go":     "asks the local network, and nobody in particular",
-	"p2p/virtualtime/transport.go": "dials on a network in memory",
+	"p2p/host/host.go":              "hands the dialler of sockets.go to the transports, below the gate",
+	"p2p/host/sockets.go":           "the kernel's dialler",
+	"p2p/host/gate.go":              "the door: it takes a permit of the book",
+	"p2p/host/afresh.go":            "a door beside libp2p's connections; it takes a permit, too",
+	"p2p/host/connection.go":        "a door of a client's own connections; it takes a permit, too",
+	"p2p/host/plain.go":             "a transport of libp2p, behind the door",
+	"p2p/transport/web/web.go":      "another, with the dialler of host.go",
+	"p2p/transport/web/detour.go":   "the same, over bridges, and for the clients of one",
+	"p2p/discovery/guarded.go":      "turns the DHT's dials into the book's",
+	"p2p/discovery/lan/lan.go":      "asks the local network, and nobody in particular",
+	"p2p/virtualtime/transport.go":  "dials on a network in memory",
+	"p2p/proxy/proxy.go":            "asks a proxy, with the dialler of sockets.go",
+	"p2p/proxy/proxytest/server.go": "a proxy for tests",
+
+	"p2p/transport/web/domain/pebbletest/pebbletest.go": "an authority for tests, and a name server",
 }
 
 // TestOneDoor: only the doors dial, and no door is stale.

@@ -30,7 +30,7 @@ type result struct {
 
 func main() {
 	binary := flag.String("binary", "bin/starling", "the program to measure")
-	only := flag.String("only", "", "measure only this `part`: parts, binary, mailbox, users, messages, histories, screens, idle or floods")
+	only := flag.String("only", "", "measure only this `part`: parts, binary, mailbox, users, messages, histories, screens, idle, relay or floods")
 	libsignal := flag.String("libsignal", "", "measure only sessions, beside the libsignal installed in this `folder`")
 	dir := flag.String("serve", "", "be the relay with its state in this `folder` that users measures")
 	bootstrap := flag.String("bootstrap", "", "where that relay finds others")
@@ -67,6 +67,7 @@ func main() {
 		{"histories", histories},
 		{"screens", screens},
 		{"idle", idle},
+		{"relay", asked},
 		{"floods", floods},
 	} {
 		if *only != "" && *only != part.name {

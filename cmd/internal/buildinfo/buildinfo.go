@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker (-X) when the Makefile builds a release.
-var version = ""
+// version and commit are set by the linker (-X) when a release is built.
+var version, commit = "", ""
 
 // Info names one build. The zero value of a field means that the build did not
 // record it.
@@ -22,11 +22,11 @@ type Info struct {
 // Get reads the build information that the linker and the Go tool wrote into the
 // binary.
 func Get() Info {
-	info := Info{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info := Info{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	build, ok := debug.ReadBuildInfo()
 	if ok {
 		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
+			if s.Key == "vcs.revision" && commit == "" {
 				info.Commit = s.Value
 			}
 		}

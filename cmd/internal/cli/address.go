@@ -4,6 +4,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
+	"starling/node"
 	"starling/node/api"
 )
 
@@ -24,6 +25,9 @@ func checkAnnounce(addrs []string, allowPrivate bool) error {
 		if err != nil {
 			return badAddress("--announce", s, "for example: --announce /ip4/192.0.2.7/tcp/4001")
 		}
+		if _, err := addr.ValueForProtocol(ma.P_ONION3); err == nil {
+			continue // of a bridge
+		}
 		if !allowPrivate && !manet.IsPublicAddr(addr) {
 			return &api.Error{Code: api.CodeUsage, Message: "--announce " + own(s).String() + " is a private address", Hint: "give the address that your router has outside; for a mesh of your own add --allow-private"}
 		}
@@ -33,6 +37,12 @@ func checkAnnounce(addrs []string, allowPrivate bool) error {
 
 // check refuses texts that cannot be the address of a relay to start from.
 func (n network) check() error {
+	if n.proxy != "" && n.lan {
+		return usage("leave one of them out", "--lan asks the local network beside the proxy")
+	}
+	if err := node.CheckProxy(n.proxy); err != nil {
+		return err
+	}
 	const example = "for example: --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"
 	for _, s := range n.bootstrap {
 		addr, err := ma.NewMultiaddr(s)

@@ -20,10 +20,11 @@ import (
 // screens is package tui, as far as the commands need it.
 type screens interface {
 	// Setup asks a new user for a name and a passphrase, or, if the profile
-	// exists, for its passphrase. It returns errLeft when the user leaves, and
-	// errDemo when they want to see the demo instead.
+	// exists, for its passphrase. It returns errLeft when the user leaves, errDemo when
+	// they want to see the demo first, and a restoreWish when they have a backup.
 	Setup(ctx context.Context, s setup) (name, passphrase string, err error)
-	// Run shows the app until the user leaves or ctx ends.
+	// Run shows the app until the user leaves or ctx ends. It returns errDemo when they
+	// want to see the demo, and to come back.
 	Run(ctx context.Context, node api.Node, s screenOptions) error
 }
 
@@ -39,6 +40,11 @@ var (
 	errLeft = errors.New("the user has left")
 	errDemo = errors.New("the user wants to see the demo")
 )
+
+// A restoreWish is the backup of a user who has no profile here.
+type restoreWish struct{ file, passphrase string }
+
+func (*restoreWish) Error() string { return "the user has a backup" }
 
 // look is how the app is shown.
 type look struct {
@@ -59,7 +65,10 @@ type screenOptions struct {
 	backupDir string
 	profile   string // its folder
 	demo      string // the passphrase of a demo
-	guest     bool   // the node is another process's
+	back      bool   // the user's own profile comes again after it
+	tryDemo   bool   // the demo is offered
+	restore   func(ctx context.Context, file, passphrase string) (folder string, err error)
+	guest     bool // the node is another process's
 }
 
 // lookFlags gives a command that shows the app its flags.
@@ -132,6 +141,13 @@ func (a *app) asApp(root *cobra.Command) {
 		if err != nil {
 			return err
 		}
+		if a.testnet != "" {
+			leave, err := meshes{a}.enter(ctx, &options)
+			if err != nil {
+				return err
+			}
+			defer leave()
+		}
 		dir, err := a.profileDir()
 		if err != nil {
 			return err
@@ -140,6 +156,7 @@ func (a *app) asApp(root *cobra.Command) {
 			options.backupDir = home
 		}
 		options.profile = dir
+		options.restore, options.tryDemo = restoreBeside(a, dir), true
 
 		// A node that runs already is used, until it ends.
 		var node api.Node
@@ -159,7 +176,7 @@ func (a *app) asApp(root *cobra.Command) {
 			}
 			guest := &guest{Node: node, app: a, dir: dir}
 			options.guest = true
-			return errors.Join(a.screen(ctx, guest, options), guest.close())
+			return errors.Join(showApp(ctx, a, guest, options), guest.close())
 		}
 		if !errors.Is(err, errNoNode) {
 			return err
@@ -170,21 +187,35 @@ func (a *app) asApp(root *cobra.Command) {
 		switch {
 		case errors.Is(err, errLeft):
 			return nil
-		case errors.Is(err, errDemo):
-			return a.demo(ctx, demoRelays, options)
 		case err != nil:
 			return err
 		}
 
 		options.join = host.Join
 		if a.network.lan {
-			options.nearby = a.engine.Nearby
+			options.nearby = nearby(a, host)
 		}
-		return errors.Join(a.screen(ctx, host, options), host.Close())
+		return errors.Join(showApp(ctx, a, host, options), host.Close())
 	}
 
 	a.lookFlags(root)
 	a.networkFlags(root)
+	root.Flags().StringVar(&a.testnet, "testnet", "", "as one more user of the testnet `NAME` that is up")
+	cobra.CheckErr(root.Flags().MarkHidden("testnet")) // for developers: starling testnet says it
+}
+
+// nearby asks the local network for relays, unless only bridges may be dialled.
+func nearby(a *app, node api.Node) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		s, err := node.Settings(ctx)
+		if err == nil && s.BridgesOnly {
+			err = usage("starling settings bridges-only off", "only bridges may be dialled")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return a.engine.Nearby(ctx)
+	}
 }
 
 // enterApp asks for the passphrase of a profile that is locked in another window.
@@ -220,7 +251,24 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 			return nil, err
 		}
 		name, passphrase, asked, err := a.credentials(ctx, setup{existing, problem, options.language}, options.plain)
-		if err != nil {
+		var backup *restoreWish
+		switch {
+		case errors.Is(err, errDemo):
+			problem = ""
+			if err := tour(ctx, a, options); err != nil {
+				problem = err.Error()
+			}
+			if ctx.Err() != nil {
+				return nil, errLeft
+			}
+			continue // the first screen comes again
+		case errors.As(err, &backup):
+			problem = ""
+			if err := restoreError(a.engine.Restore(ctx, dir, backup.file, backup.passphrase)); err != nil {
+				problem = err.Error()
+			}
+			continue
+		case err != nil:
 			return nil, err
 		}
 
@@ -275,6 +323,47 @@ func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passp
 	}
 	passphrase, err = a.newPassphrase(ctx)
 	return name, passphrase, !given, err
+}
+
+// showApp shows the app, and the demo in between if the user wants it. The node goes on.
+func showApp(ctx context.Context, a *app, node api.Node, options screenOptions) error {
+	for {
+		err := a.screen(ctx, node, options)
+		if !errors.Is(err, errDemo) || ctx.Err() != nil {
+			return err
+		}
+		if err := tour(ctx, a, options); err != nil {
+			fmt.Fprintf(a.err, "starling: the demo: %v\n", err)
+		}
+	}
+}
+
+// tour shows the demo in between. Nothing of the user's profile takes part in it.
+func tour(ctx context.Context, a *app, options screenOptions) error {
+	options.join, options.nearby, options.restore = nil, nil, nil
+	options.guest, options.tryDemo, options.back, options.profile = false, false, true, ""
+	return a.demo(ctx, demoRelays, options)
+}
+
+// restoreBeside restores backups into folders beside a profile's.
+func restoreBeside(a *app, dir string) func(ctx context.Context, file, passphrase string) (string, error) {
+	return func(ctx context.Context, file, passphrase string) (string, error) {
+		for n := 1; ; n++ {
+			folder := fmt.Sprintf("%s-restored-%d", dir, n)
+			if _, err := os.Lstat(folder); err == nil {
+				continue
+			}
+			return folder, restoreError(a.engine.Restore(ctx, folder, file, passphrase))
+		}
+	}
+}
+
+// restoreError names a file that is not there.
+func restoreError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("check the path", "there is no such file")
+	}
+	return err
 }
 
 // screen shows the app. Ending it with a signal is as good as leaving it.

@@ -8,7 +8,7 @@ import (
 )
 
 // listFlags take one or more values after a space.
-var listFlags = []string{"--listen", "--bootstrap"}
+var listFlags = []string{"--listen", "--bootstrap", "--announce", "--family"}
 
 // joinLists rewrites "--listen A B" into "--listen=A --listen=B" for the
 // commands that take no arguments of their own, so that a list can be written

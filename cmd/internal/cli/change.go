@@ -18,7 +18,7 @@ import (
 
 // messageLine prints a message after it was changed.
 func (c *console) messageLine(m api.Message) error {
-	return c.print(m, func(w io.Writer) { message(w, m) })
+	return c.print(m, func(w io.Writer) { message(w, m, c.names) })
 }
 
 // onNode gives a command the flags of every command on a node.
@@ -89,9 +89,14 @@ make another computer forget.`,
 				}
 
 				return a.print(map[string]any{"deleted": args, "both": both}, func(w io.Writer) {
-					if both {
+					switch {
+					case both && m.Room != "":
+						fmt.Fprintln(w, "Erased here; the Starling of everybody in the room is asked to do the same.")
+					case both:
 						fmt.Fprintln(w, "Erased here; the contact's Starling is asked to do the same.")
-					} else {
+					case m.Room != "":
+						fmt.Fprintln(w, "Erased here. The others in the room still have it.")
+					default:
 						fmt.Fprintln(w, "Erased here. The contact still has it.")
 					}
 				})
@@ -143,7 +148,7 @@ func (a *app) forwardCommand() *cobra.Command {
 	cmd := a.onNode(&cobra.Command{
 		Use:   "forward ID CONTACT...",
 		Short: "Send a message on to others",
-		Long: `Send the text and picture of a message on to other contacts. It is marked as
+		Long: `Send the text, picture or file of a message on to other contacts. It is marked as
 forwarded; from whom it came is not said.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -156,6 +161,9 @@ forwarded; from whom it came is not said.`,
 				left = append(left, api.SendRequest{Contact: contact, Forward: args[0], ID: newMessageID()})
 			}
 			return a.with(cmd.Context(), func(node *connection) error {
+				if err := w.fits(cmd.Context(), node, args[1:]...); err != nil {
+					return err
+				}
 				for ; len(left) > 0; left = left[1:] {
 					if err := a.sendAndWait(cmd.Context(), node, left[0], w); err != nil {
 						return err
@@ -181,8 +189,15 @@ func (a *app) retryCommand() *cobra.Command {
 				return err
 			}
 			return a.with(cmd.Context(), func(node *connection) error {
-				m, err := node.Retry(cmd.Context(), args[0])
+				m, err := node.Message(cmd.Context(), args[0])
+				if err == nil {
+					err = w.fits(cmd.Context(), node, m.Conversation)
+				}
 				if err != nil {
+					return err
+				}
+
+				if m, err = node.Retry(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				return a.awaitAndPrint(cmd.Context(), node, m, w)
@@ -209,7 +224,7 @@ func (a *app) readCommand() *cobra.Command {
 		Long: `Mark a conversation as read. If you tell contacts what you have read, they are
 told; messages that disappear begin to count down.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeContacts(1),
+		ValidArgsFunction: completeConversations(a, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(node *connection) error {
 				if err := node.MarkRead(cmd.Context(), args[0]); err != nil {
@@ -233,7 +248,7 @@ func (a *app) draftCommand() *cobra.Command {
 		Long: `Print all drafts, or one. With TEXT (- reads it from standard input) keep it as
 the draft of the conversation, as if it had been typed there and not sent.`,
 		Args:              cobra.MaximumNArgs(2),
-		ValidArgsFunction: a.completeContacts(1),
+		ValidArgsFunction: completeConversations(a, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if clear && len(args) != 1 {
 				return usage("for example: starling draft Bob --clear", "--clear takes one CONTACT")
@@ -296,7 +311,7 @@ func (a *app) printDrafts(ctx context.Context, node api.Node, contact []string) 
 // people returns the names of all contacts by id, and the id of the one asked
 // for, if any.
 func people(ctx context.Context, node api.Node, contact []string) (names map[string]string, id string, err error) {
-	contacts, err := node.Contacts(ctx)
+	contacts, err := node.Conversations(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -323,7 +338,7 @@ func people(ctx context.Context, node api.Node, contact []string) (names map[str
 const lingerAfter = 10 * time.Second
 
 // goesLater lets a node that ends with this command send the items on their way to a
-// contact (id or name), and says so if it could not: a change is no message that one
+// contact (id or name; "" is everybody), and says so if it could not: a change is no message that one
 // could wait for.
 func (a *app) goesLater(ctx context.Context, node *connection, contact string) {
 	if !node.passing() || drained(ctx, node, contact, 0) {
@@ -339,8 +354,10 @@ func (a *app) goesLater(ctx context.Context, node *connection, contact string) {
 func drained(ctx context.Context, node api.Node, contact string, timeout time.Duration) bool {
 	end := time.After(timeout)
 	for {
-		contacts, err := node.Contacts(ctx)
-		if err == nil && !slices.ContainsFunc(contacts, func(c api.Contact) bool { return (c.ID == contact || c.Name.String() == contact) && c.Unsent > 0 }) {
+		contacts, err := node.Conversations(ctx)
+		if err == nil && !slices.ContainsFunc(contacts, func(c api.Contact) bool {
+			return (contact == "" || c.ID == contact || c.Name.String() == contact) && c.Unsent > 0
+		}) {
 			return true
 		}
 		select {

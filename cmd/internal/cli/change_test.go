@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,23 +95,97 @@ func TestForwardRetryDiscard(t *testing.T) {
 
 func TestSendReplyAndPicture(t *testing.T) {
 	s := talked(t, 1)
-	picture := filepath.Join(t.TempDir(), "picture.png")
-	if err := os.WriteFile(picture, []byte("\x89PNG picture"), 0o600); err != nil {
-		t.Fatal(err)
+	file := filepath.Join(t.TempDir(), "picture.png")
+	put := func(data []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	draw := func(w, h int) []byte {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, w, h))); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	small := draw(30, 20)
+	put(small)
 	s.stdin = "not read: a picture needs no caption"
-	s.want(exitOK, "send", "Bob", "--picture", picture, "--reply-to", first)
-	s.want(exitOK, "send", "Bob", "look", "--picture", picture)
-	s.want(exitOK, "send", "Bob", "", "--picture", picture)
-	sent := s.engine.node.sent
-	if len(sent) != 3 || sent[0].Text != "" || sent[0].ReplyTo != first || !bytes.Equal(sent[0].Picture, []byte("\x89PNG picture")) || sent[1].Text != "look" {
-		t.Errorf("sent %+v", sent)
+	s.want(exitOK, "send", "Bob", "--picture", file, "--reply-to", first)
+	s.want(exitOK, "send", "Bob", "look", "--picture", file)
+	s.want(exitOK, "send", "Bob", "", "--picture", file)
+	put(draw(4000, 3000))
+	s.want(exitOK, "send", "Bob", "--picture", file)
+	if !strings.Contains(s.err.String(), "4000×3000") || !strings.Contains(s.err.String(), "made smaller") {
+		t.Errorf("said %q", &s.err)
 	}
-	if err := os.WriteFile(picture, make([]byte, api.MaxPicture+1), 0o600); err != nil {
+	sent := s.engine.node.sent
+	if len(sent) != 4 || sent[0].Text != "" || sent[0].ReplyTo != first || !bytes.Equal(sent[0].Picture, small) || sent[1].Text != "look" || len(sent[3].Picture) == 0 || len(sent[3].Picture) > api.MaxPicture {
+		t.Errorf("sent %.200v", sent)
+	}
+	put(small[:40])
+	s.want(exitUsage, "send", "Bob", "--picture", file)
+	put([]byte("<html>"))
+	s.want(exitUsage, "send", "Bob", "--picture", file)
+	put(nil)
+	s.want(exitUsage, "send", "Bob", "--picture", file)
+	s.want(exitUsage, "send", "Bob", "--picture", file+"x")
+}
+
+func TestSendAndSaveFile(t *testing.T) {
+	s := talked(t, 1)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "plan.bin")
+	data := append([]byte("\x7fELF\x00"), make([]byte, api.MaxFile-5)...)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.want(exitMessage, "send", "Bob", "--picture", picture)
-	s.want(exitUsage, "send", "Bob", "--picture", picture+"x")
+	s.stdin = "not read: a file needs no caption"
+	s.want(exitOK, "send", "Bob", "--file", file)
+	s.want(exitOK, "send", "Bob", "as you asked", "--file", file, "--json")
+	sent := s.engine.node.sent
+	if len(sent) != 2 || sent[0].File == nil || sent[0].File.Name != "plan.bin" || !bytes.Equal(sent[0].File.Data, data) || sent[1].Text != "as you asked" {
+		t.Fatalf("sent %.200v", sent)
+	}
+	s.want(exitUsage, "send", "Bob", "--file", file, "--picture", file)
+	s.want(exitUsage, "send", "Bob", "--file", dir)
+	s.want(exitUsage, "send", "Bob", "--file", filepath.Join(dir, "nothing"))
+	if err := os.WriteFile(file, append(data, 0), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitMessage, "send", "Bob", "--file", file)
+	if !strings.Contains(s.err.String(), "48 KiB") {
+		t.Errorf("said %q", &s.err)
+	}
+
+	node := s.engine.node
+	node.messages[0].File = &api.File{Name: safetext.Line("../../plan.txt"), Size: 5, Data: []byte("hello")}
+	s.want(exitOK, "history", "Bob")
+	if !strings.Contains(s.out.String(), "[file: ../../plan.txt, 5 bytes]") {
+		t.Errorf("shown %q", &s.out)
+	}
+	s.want(exitOK, "save", first, dir, "--json")
+	saved := filepath.Join(dir, "plan.txt")
+	if !strings.Contains(s.out.String(), `"name":"plan.txt","size":5`) {
+		t.Errorf("%q", &s.out)
+	}
+	s.want(exitOK, "save", first, dir)
+	s.want(exitUsage, "save", first, saved)
+	s.want(exitOK, "save", first, "-")
+	if s.out.String() != "hello" {
+		t.Errorf("%q", &s.out)
+	}
+	s.want(exitUsage, "save", first, filepath.Join(dir, "no", "where"))
+	s.want(exitUsage, "save", first, "")
+	s.want(exitMessage, "save", "ffff")
+	for _, name := range []string{"plan.txt", "plan (2).txt"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != "hello" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	node.messages[0].File = nil
+	s.want(exitUsage, "save", first)
 }
 
 func TestSearch(t *testing.T) {
@@ -207,15 +283,97 @@ func TestConversationWords(t *testing.T) {
 	}
 }
 
+// The look of the app and the own name are settings as others.
+func TestNameAndLook(t *testing.T) {
+	s := talked(t, 0)
+	s.want(exitOK, "settings", "name", "Ada Lovelace", "language", "de", "theme", "light", "unread-title", "on", "--json")
+	if got := s.out.String(); !strings.Contains(got, `"name":"Ada Lovelace","language":"de","theme":"light","unread_title":true`) {
+		t.Errorf("printed %s", got)
+	}
+	s.want(exitOK, "settings", "language", "system", "unread-title", "off")
+	for _, line := range []string{"name           Ada Lovelace\n", "language       system\n", "theme          light\n", "unread-title   off\n"} {
+		if !strings.Contains(s.out.String(), line) {
+			t.Errorf("%q is not in %s", line, s.out.String())
+		}
+	}
+	s.want(exitUsage, "settings", "unread-title", "maybe")
+}
+
+// TestClear: nothing is erased that nobody was asked about.
+func TestClear(t *testing.T) {
+	s := talked(t, 0)
+	s.want(exitUsage, "clear", "Bob")
+	if len(s.engine.node.cleared) != 0 {
+		t.Error("erased without an answer")
+	}
+	s.want(exitOK, "clear", "Bob", "--yes", "--json")
+	if got := s.out.String(); got != `{"cleared":"Bob"}`+"\n" || len(s.engine.node.cleared) != 1 {
+		t.Errorf("printed %s, %q", got, s.engine.node.cleared)
+	}
+	s.want(exitContact, "clear", "Nobody", "--yes")
+}
+
+// TestExport: the node is told an absolute path, and a format that there is.
+func TestExport(t *testing.T) {
+	s := talked(t, 0)
+	for _, format := range []string{"text", "json", "html"} {
+		s.want(exitOK, "export", "Bob", "talk.out", "--format", format, "--json")
+	}
+	s.want(exitUsage, "export", "Bob", "talk.out", "--format", "pdf")
+	s.want(exitUsage, "export", "Bob")
+	all := s.engine.node.exports
+	if len(all) != 3 || all[2].Format != api.ExportHTML || !filepath.IsAbs(all[0].Path) || filepath.Base(all[0].Path) != "talk.out" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestSelf: what is sent to oneself is stored at once, whatever is waited for.
+func TestSelf(t *testing.T) {
+	s := talked(t, 0)
+	for _, state := range []string{"", "queued", "sent", "delivered"} {
+		args := []string{"send", "self", "mine", "--json"}
+		if state != "" {
+			args = append(args, "--wait", state)
+		}
+		s.want(exitOK, args...)
+		if !strings.Contains(s.out.String(), `"state":"stored"`) {
+			t.Errorf("--wait %q printed %s", state, s.out.String())
+		}
+	}
+	s.want(exitUsage, "send", "Bob", "x", "--wait", "stored")
+	s.want(exitOK, "contact", "list", "--json")
+	if strings.Contains(s.out.String(), api.Self) {
+		t.Error("oneself is a contact")
+	}
+	s.want(exitOK, "history", "self")
+	if strings.Contains(s.out.String(), "stored") {
+		t.Errorf("a note says of its state: %s", s.out.String())
+	}
+}
+
+// TestBlockedList: those that are blocked stand in a list of their own.
+func TestBlockedList(t *testing.T) {
+	s := talked(t, 0)
+	s.want(exitOK, "contact", "list", "--blocked")
+	if s.out.String() != "" || !strings.Contains(s.err.String(), "Nobody is blocked.") {
+		t.Errorf("%s%s", s.out.String(), s.err.String())
+	}
+	s.want(exitOK, "contact", "block", "Bob")
+	s.want(exitOK, "contact", "list", "--blocked", "--json")
+	if !strings.Contains(s.out.String(), `"blocked":true`) {
+		t.Error(s.out.String())
+	}
+}
+
 func TestSettings(t *testing.T) {
 	s := talked(t, 0)
 	s.want(exitOK, "settings", "typing", "on", "notify", "name", "lock-after", "5m", "--json")
-	if got := s.out.String(); got != `{"typing":true,"read_receipts":false,"notify":"name","lock_after":300}`+"\n" {
+	if got := s.out.String(); got != `{"typing":true,"read_receipts":false,"notify":"name","lock_after":300,"name":"Alice","theme":"auto","unread_title":false,"bridges_only":false}`+"\n" {
 		t.Errorf("printed %s", got)
 	}
 	s.want(exitOK, "settings", "lock-after", "off", "read-receipts", "on", "typing", "off")
 	s.want(exitOK, "settings", "--json")
-	if got := s.out.String(); got != `{"typing":false,"read_receipts":true,"notify":"name","lock_after":0}`+"\n" {
+	if got := s.out.String(); got != `{"typing":false,"read_receipts":true,"notify":"name","lock_after":0,"name":"Alice","theme":"auto","unread_title":false,"bridges_only":false}`+"\n" {
 		t.Errorf("printed %s", got)
 	}
 	for _, args := range [][]string{{"typing"}, {"typing", "maybe"}, {"notify", "default"}, {"colour", "red"}, {"lock-after", "1ms"}} {
@@ -326,7 +484,7 @@ func TestMessageWords(t *testing.T) {
 		Picture:   &api.Picture{Type: "image/png", Size: 7},
 		Reactions: []api.Reaction{{Outgoing: true, Emoji: safetext.Line("👍")}}, Timer: 3600}
 	var b bytes.Buffer
-	message(&b, m)
+	message(&b, m, nil)
 	want := `2030-01-02 03:04  Bob: line
     + read 2030
   + [picture: image/png, 7 bytes]
@@ -340,8 +498,8 @@ func TestMessageWords(t *testing.T) {
 		t.Errorf("printed\n%s", &b)
 	}
 	b.Reset()
-	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("x"), Time: at, Gap: api.GapMissing, Late: &api.Quote{ID: "3", Text: safetext.Line("later")}})
-	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("y"), Time: at, Gap: api.GapLost, Late: &api.Quote{ID: "3"}})
+	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("x"), Time: at, Gap: api.GapMissing, Late: &api.Quote{ID: "3", Text: safetext.Line("later")}}, nil)
+	message(&b, api.Message{From: safetext.Line("Bob"), Text: safetext.Clean("y"), Time: at, Gap: api.GapLost, Late: &api.Quote{ID: "3"}}, nil)
 	want = `2030-01-02 03:04  Bob: x
   + something written before this has not arrived yet
   + came late, written before: later
@@ -353,7 +511,7 @@ func TestMessageWords(t *testing.T) {
 		t.Errorf("printed\n%s", &b)
 	}
 	b.Reset()
-	message(&b, api.Message{From: safetext.Line("Bob"), Deleted: true, Time: at})
+	message(&b, api.Message{From: safetext.Line("Bob"), Deleted: true, Time: at}, nil)
 	if b.String() != "2030-01-02 03:04  Bob: (taken back)\n" {
 		t.Errorf("printed %s", &b)
 	}

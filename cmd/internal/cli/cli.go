@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,27 +35,45 @@ import (
 
 // Main runs the command that os.Args names and returns its exit code.
 func Main() int {
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		ends = append(ends, syscall.SIGHUP) // the terminal was closed
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	a := &app{engine: realEngine{}, screens: realScreens{}, settle: settleTime, hangups: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	// The first signal asks for an orderly end, the second one ends at once.
-	context.AfterFunc(ctx, stop)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signal.Notify(signals, syscall.SIGHUP) // the terminal was closed
+	}
+	a.listenHangups = func() { signal.Notify(signals, syscall.SIGHUP) }
+	go heed(signals, a, stop)
 
-	a := &app{engine: realEngine{}, screens: realScreens{}, settle: settleTime}
 	a.console = console{
 		in:     os.Stdin,
 		out:    os.Stdout,
 		err:    os.Stderr,
-		getenv: os.Getenv,
+		getenv: os.Getenv, environ: os.Environ,
 		inTTY:  term.IsTerminal(int(os.Stdin.Fd())),
 		outTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	a.prompt = a.promptTerminal
 	return a.run(ctx, os.Args[1:])
+}
+
+// heed ends the command in order at the first signal; the second one ends it at once. A
+// command that listens to hangups reads its configuration anew at one.
+func heed(signals chan os.Signal, a *app, stop func()) {
+	for s := range signals {
+		if s == syscall.SIGHUP && a.rereads.Load() {
+			select {
+			case a.hangups <- struct{}{}:
+			default: // one is waiting
+			}
+			continue
+		}
+		signal.Stop(signals)
+		stop()
+		return
+	}
 }
 
 // app is one run of the program: its console, and the flags that every command
@@ -65,9 +84,14 @@ type app struct {
 	screens screens
 
 	profile string
+	testnet string        // the app is a user of this one
 	settle  time.Duration // how long others may take with the profile
 	look    look
 	network network
+
+	rereads       atomic.Bool   // hangups end nothing
+	hangups       chan struct{} // one came
+	listenHangups func()        // also where they were ignored
 }
 
 // console is where the program reads and writes, and how.
@@ -75,6 +99,7 @@ type console struct {
 	in                    io.Reader
 	out, err              io.Writer
 	getenv                func(string) string
+	environ               func() []string
 	inTTY, outTTY, errTTY bool
 	// prompt asks a person for a secret without showing it.
 	prompt func(ctx context.Context, question string) (string, error)
@@ -83,6 +108,7 @@ type console struct {
 	verbose        bool
 	json           bool
 	ids            bool // print the ids of messages
+	names          *roomNames
 }
 
 // network is how a node that this command starts finds other relays.
@@ -90,6 +116,7 @@ type network struct {
 	bootstrap    []string
 	allowPrivate bool
 	lan          bool // ask the local network; admits private addresses
+	proxy        string
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -108,6 +135,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if code := exited(0); errors.As(err, &code) {
+		return int(code)
 	}
 	if !started {
 		// cobra could not make sense of the command line.
@@ -134,11 +164,9 @@ func init() { cobra.EnableCommandSorting = false }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "starling",
-		Short: "A messenger with no server in the middle",
-		Long: `A messenger with no server to block and no registry of who talks to whom.
-  starling demo     try it: a mesh on this machine and a contact that answers
-  starling          the app on your own profile, which it makes if there is none`,
+		Use:           "starling",
+		Short:         "A messenger with no server in the middle",
+		Long:          `A messenger with no server to block. Without a command: the app on your profile.`,
 		Version:       buildinfo.Get().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -155,12 +183,13 @@ func (a *app) root() *cobra.Command {
 		commands  []*cobra.Command
 	}{
 		{"start", "Start:", []*cobra.Command{a.demoCommand(), a.initCommand(), a.nodeCommand(), a.relayCommand()}},
-		{"people", "People:", []*cobra.Command{a.inviteCommand(), a.contactCommand()}},
+		{"people", "People:", []*cobra.Command{a.inviteCommand(), a.contactCommand(), rooms{a}.command()}},
 		{"talk", "Talk:", []*cobra.Command{
-			a.sendCommand(), a.tailCommand(), a.historyCommand(), a.searchCommand(), a.readCommand(), a.draftCommand(),
+			a.sendCommand(), saveCommand(a), a.tailCommand(), a.historyCommand(), a.searchCommand(), a.readCommand(), a.draftCommand(),
 			a.editCommand(), a.deleteCommand(), a.reactCommand(), a.forwardCommand(), a.retryCommand(), a.discardCommand(),
+			clearCommand(a), exportCommand(a),
 		}},
-		{"profile", "Profile:", []*cobra.Command{a.settingsCommand(), a.passphraseCommand(), a.backupCommand(), a.restoreCommand(), a.wipeCommand()}},
+		{"profile", "Profile:", []*cobra.Command{a.settingsCommand(), bridgeCommand(a), a.passphraseCommand(), a.backupCommand(), a.restoreCommand(), a.wipeCommand()}},
 		{"look", "Look behind:", []*cobra.Command{a.statusCommand(), a.doctorCommand(), a.testnetCommand(), a.versionCommand()}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -175,6 +204,8 @@ func (a *app) root() *cobra.Command {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultHelpFlag()
 	cobra.CheckErr(root.Flags().MarkHidden("help")) // it was asked for a moment ago
+	root.InitDefaultVersionFlag()
+	cobra.CheckErr(root.Flags().MarkHidden("version")) // there is a command
 	usageOfOthers := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		if cmd.HasParent() {
@@ -218,6 +249,7 @@ func (a *app) networkFlags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&a.network.bootstrap, "bootstrap", nil, "`MULTIADDR`s of relays to start from")
 	cmd.Flags().BoolVar(&a.network.allowPrivate, "allow-private", false, "admit loopback and LAN relays: a mesh of your own")
 	cmd.Flags().BoolVar(&a.network.lan, "lan", false, "ask the local network for relays, aloud")
+	cmd.Flags().StringVar(&a.network.proxy, "proxy", "", "dial over `socks5://…` alone ($STARLING_PROXY)")
 }
 
 // logger writes to standard error: warnings, or everything with --verbose.

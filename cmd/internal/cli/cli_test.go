@@ -85,6 +85,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"too few arguments", exitUsage, "usage", nil, []string{"send"}, "arg"},
 		{"too many arguments", exitUsage, "usage", nil, []string{"status", "now"}, "status"},
 		{"bad duration", exitUsage, "usage", nil, []string{"invite", "--expires", "soon"}, "soon"},
+		{"an invite for ever", exitUsage, "usage", nil, []string{"invite", "--expires", "8d"}, "7 days at most"},
+		{"an invite for no time", exitUsage, "usage", nil, []string{"invite", "--expires", "0"}, "a minute at least"},
 		{"bad wait", exitUsage, "usage", nil, []string{"send", "Bob", "hi", "--wait", "read"}, "--wait"},
 		{"no profile", exitNoProfile, "no_profile", func(s *shell) { s.env["STARLING_PROFILE"] = "/nobody" }, []string{"status"}, "no profile"},
 		{"wrong passphrase", exitPassphrase, "wrong_passphrase", func(s *shell) { s.env["STARLING_PASSPHRASE"] = "guess" }, []string{"status"}, "passphrase"},

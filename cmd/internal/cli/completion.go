@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,22 +27,46 @@ func (a *app) completeContacts(n int) cobra.CompletionFunc {
 		if len(args) >= n {
 			return nil, directive
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
-		defer cancel()
-		dir, err := a.profileDir()
-		if err != nil {
-			return nil, directive
+		var choices []cobra.Completion
+		onTab(cmd.Context(), a, func(ctx context.Context, node api.Node) {
+			if contacts, err := node.Contacts(ctx); err == nil {
+				choices = contactChoices(contacts)
+			}
+		})
+		return choices, directive
+	}
+}
+
+// onTab asks the node that runs, if one does, for what a tab may offer.
+func onTab(ctx context.Context, a *app, ask func(context.Context, api.Node)) {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	dir, err := a.profileDir()
+	if err != nil {
+		return
+	}
+	node, closer, err := a.engine.Dial(ctx, dir)
+	if err != nil {
+		return
+	}
+	defer closer.Close()
+	ask(ctx, node)
+}
+
+// completeConversations is completeContacts with the rooms and the note to self.
+func completeConversations(a *app, n int) cobra.CompletionFunc {
+	contacts := a.completeContacts(n)
+	return func(cmd *cobra.Command, args []string, to string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		choices, directive := contacts(cmd, args, to)
+		if choices != nil && len(args) < n {
+			onTab(cmd.Context(), a, func(ctx context.Context, node api.Node) {
+				if rooms, err := node.ListRooms(ctx); err == nil {
+					choices = append(choices, roomChoices(rooms)...)
+				}
+			})
+			choices = append(choices, cobra.CompletionWithDesc(api.Self, "the note to self"))
 		}
-		node, closer, err := a.engine.Dial(ctx, dir)
-		if err != nil {
-			return nil, directive
-		}
-		defer closer.Close()
-		contacts, err := node.Contacts(ctx)
-		if err != nil {
-			return nil, directive
-		}
-		return contactChoices(contacts), directive
+		return choices, directive
 	}
 }
 
@@ -50,7 +75,7 @@ func contactChoices(contacts []api.Contact) []cobra.Completion {
 	for _, c := range contacts {
 		bearers[c.Name.String()]++
 	}
-	var choices []cobra.Completion
+	choices := []cobra.Completion{}
 	for _, c := range contacts {
 		if name := c.Name.String(); plainWord(name) && bearers[name] == 1 {
 			choices = append(choices, name)
@@ -100,6 +125,12 @@ var settingChoices = []struct {
 	{"read-receipts", []cobra.Completion{"on", "off"}},
 	{"notify", []cobra.Completion{"none", "hidden", "name", "text"}},
 	{"lock-after", []cobra.Completion{"1m", "5m", "15m", "1h", "off"}},
+	{"name", nil},
+	{"language", append(slices.Clone(api.Languages), "system")},
+	{"theme", api.Themes},
+	{"unread-title", []cobra.Completion{"on", "off"}},
+	{"bridges-only", []cobra.Completion{"on", "off"}},
+	{"proxy", []cobra.Completion{"socks5://127.0.0.1:9050", "off"}},
 }
 
 func completeSettings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -30,6 +30,8 @@ type engine interface {
 	// Start runs a node in this process, its control socket included, until
 	// it is closed; ctx bounds the start only. It returns when the node serves.
 	Start(ctx context.Context, c startConfig) (running, error)
+	// Open opens a profile on which no node runs, and dials nobody.
+	Open(ctx context.Context, c startConfig) (still, error)
 	// Nearby returns the addresses of relays on the local network, which hears
 	// that they are looked for.
 	Nearby(ctx context.Context) ([]string, error)
@@ -40,10 +42,10 @@ type engine interface {
 	// Wipe destroys a profile on which no node runs.
 	Wipe(ctx context.Context, profile string) error
 	// Relay runs a relay until ctx ends and calls ready once.
-	Relay(ctx context.Context, c relayConfig, ready func(peerID string, addrs []string) error) error
-	// RelayStatus is the status of the running relay of a state folder; its errors are
-	// those of relay.ReadStatus.
-	RelayStatus(stateDir string) (relay.Status, error)
+	Relay(ctx context.Context, c relayConfig, ready func(relay.Ready) error) error
+	// RelayStatus asks the running relay of a state folder; its errors are those of
+	// relay.Ask.
+	RelayStatus(ctx context.Context, stateDir string) (relay.Status, error)
 }
 
 // errNoNode is returned by [engine.Dial] when no node runs on the profile.
@@ -68,6 +70,12 @@ type startConfig struct {
 	brief bool
 }
 
+// still is a node in this process that does not run.
+type still interface {
+	api.Node
+	io.Closer
+}
+
 // running is a node in this process.
 type running interface {
 	api.Node
@@ -82,8 +90,16 @@ type running interface {
 type relayConfig struct {
 	stateDir string
 	listen   []string
-	announce []string
+	site     string
+	front    bool
+	domain   string
+	acme     string
 	family   []string
+	mapPort  bool
+	bridge   bool
+	metrics  string
+	limits   relay.Limits
+	changes  <-chan relay.Limits
 	network  network
 	log      *slog.Logger
 }
@@ -228,6 +244,7 @@ func (a *app) with(ctx context.Context, f func(*connection) error) error {
 		if err != nil {
 			return err
 		}
+		a.names = &roomNames{ctx: ctx, node: c}
 		err = f(c)
 		if closeErr := c.close(); err == nil && c.hosted {
 			err = closeErr
@@ -273,6 +290,9 @@ func (a *app) newProfileDir() (string, error) {
 
 // start runs a node in this process after asking for the passphrase.
 func (a *app) start(ctx context.Context, c startConfig, passphrase func() (string, error)) (running, error) {
+	if a.network.proxy == "" {
+		a.network.proxy = a.getenv("STARLING_PROXY")
+	}
 	if err := a.network.check(); err != nil {
 		return nil, err
 	}

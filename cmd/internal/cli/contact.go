@@ -2,10 +2,9 @@ package cli
 
 import (
 	"context"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,9 +23,18 @@ func (a *app) inviteCommand() *cobra.Command {
 		Use:   "invite",
 		Short: "Make a one-time invite",
 		Long: `Make a link that one person can use once to become your contact. Send it over
-a channel you trust: whoever opens it first is the contact.`,
+a channel you trust: whoever opens it first is the contact.
+
+With --with-bridge the bridges of this profile stand behind the link (three at most), so
+that somebody who cannot reach the network gets in. It is off unless you say so: everybody
+who sees the link learns these bridges, and a censor who does can block them. Who accepts
+it uses them only if their profile knows no relay yet and has no bridge; otherwise they
+add one by hand, with starling bridge add and the same text.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if req.Expires < api.MinInviteLife || req.Expires > api.MaxInviteLife {
+				return usage("for example --expires 24h", "an invite lives for a minute at least and 7 days at most")
+			}
 			return a.with(cmd.Context(), func(node *connection) error {
 				if err := waitReady(cmd.Context(), node, timeout); err != nil {
 					return err
@@ -56,6 +64,7 @@ a channel you trust: whoever opens it first is the contact.`,
 	durationFlag(cmd.Flags(), &req.Expires, "expires", 24*time.Hour, "how long it can be used, 1m to 7d")
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the contact it will become")
 	cmd.Flags().BoolVar(&qr, "qr", false, "draw it as a QR code too")
+	cmd.Flags().BoolVar(&req.WithBridge, "with-bridge", false, "put the bridges of this profile behind the link: who sees it learns them")
 	durationFlag(cmd.Flags(), &timeout, "timeout", 30*time.Second, "how long to wait for the network")
 	cmd.AddCommand(a.inviteListCommand(), a.inviteRevokeCommand())
 	return a.onNode(cmd)
@@ -72,8 +81,15 @@ func (a *app) inviteListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+
 				for _, i := range invites {
-					err := a.print(i, func(w io.Writer) { fmt.Fprintf(w, "%s  until %s  %s\n", i.ID, clock(i.Expires), i.Link) })
+					whom := "for anybody"
+					if !i.Name.IsZero() {
+						whom = "for " + oneLine(i.Name).String()
+					}
+					err := a.print(i, func(w io.Writer) {
+						fmt.Fprintf(w, "%s  %s  until %s  %s\n", i.ID, whom, clock(i.Expires), i.Link)
+					})
 					if err != nil {
 						return err
 					}
@@ -141,13 +157,9 @@ keeps it out of the list of processes.
 A profile that knows no relay yet begins with those of the link.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			link := args[0]
-			if link == "-" {
-				text, err := a.readInput(cmd.Context(), api.MaxInviteText+1)
-				if err != nil {
-					return fmt.Errorf("read link: %w", err)
-				}
-				link = strings.TrimSpace(string(text))
+			link, err := a.linkOf(cmd.Context(), args[0])
+			if err != nil {
+				return err
 			}
 			return a.with(cmd.Context(), func(node *connection) error {
 				contact, err := a.add(cmd.Context(), node, api.AddContactRequest{Link: link, Name: name}, timeout)
@@ -185,32 +197,17 @@ func (a *app) add(ctx context.Context, node *connection, req api.AddContactReque
 
 // accept accepts an invite. A node that knows no relay begins with those of the link, so
 // that nobody waits for a network before.
-func accept(ctx context.Context, node api.Node, req api.AddContactRequest, timeout time.Duration) (api.Contact, error) {
-	limited, cancel := ctx, context.CancelFunc(func() {})
-	if timeout > 0 {
-		limited, cancel = context.WithTimeout(ctx, timeout)
-	}
-	defer cancel()
-
-	for {
-		contact, err := node.AddContact(limited, req)
-		switch code := api.CodeOf(err); {
-		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			return contact, offline(ctx, node, timeout)
-		case code != api.CodeOffline && code != api.CodeFewRelays && code != api.CodeTimeout:
-			return contact, err
-		}
-		// A second try has new routes, for as long as there is time.
-		select {
-		case <-limited.Done():
-			return contact, err
-		case <-time.After(time.Second):
-		}
-	}
+func accept(ctx context.Context, node api.Node, req api.AddContactRequest, timeout time.Duration) (contact api.Contact, err error) {
+	err = insist(ctx, node, timeout, func(ctx context.Context) (err error) {
+		contact, err = node.AddContact(ctx, req)
+		return err
+	})
+	return contact, err
 }
 
 func (a *app) contactListCommand() *cobra.Command {
-	return &cobra.Command{
+	var blocked bool
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List contacts",
 		Args:  cobra.NoArgs,
@@ -220,21 +217,37 @@ func (a *app) contactListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+
+				if blocked {
+					contacts = slices.DeleteFunc(contacts, func(c api.Contact) bool { return !c.Blocked })
+				}
 				for _, c := range contacts {
 					if err := a.print(c, func(w io.Writer) { fmt.Fprintln(w, contactLine(c)) }); err != nil {
 						return err
 					}
 				}
-				if len(contacts) == 0 && !a.json {
+
+				switch {
+				case len(contacts) > 0 || a.json:
+				case blocked:
+					fmt.Fprintln(a.err, "Nobody is blocked.")
+				default:
 					fmt.Fprintln(a.err, "No contacts yet. Make an invite with: starling invite")
 				}
 				return nil
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&blocked, "blocked", false, "only those that are blocked")
+	return cmd
 }
 
 func contactLine(c api.Contact) string {
+	if c.Room != nil {
+		c.Timer = 0 // of the room, and said
+		words := append(roomWords(*c.Room), conversationWords(c.Conversation, time.Now())...)
+		return fmt.Sprintf("%s  (%s)", oneLine(c.Name), strings.Join(words, ", "))
+	}
 	words := []string{string(c.State)}
 	if c.Hopeless {
 		words[0] = "no answer any more: the invite was used by somebody else, or withdrawn; ask for a new one"
@@ -253,10 +266,7 @@ func contactLine(c api.Contact) string {
 }
 
 func (a *app) contactVerifyCommand() *cobra.Command {
-	var (
-		yes, no, drawQR bool
-		code, number    string
-	)
+	var v verification
 	cmd := &cobra.Command{
 		Use:   "verify CONTACT",
 		Short: "Show or compare the safety number",
@@ -266,83 +276,22 @@ have done so, --no takes it back. --number and --code compare what your contact
 sees, digits or the text of their QR code, and record it only if it is the same.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if yes && no {
-				return usage("", "--yes and --no exclude each other")
-			}
-			if (yes || no) && code+number != "" || code != "" && number != "" {
-				return usage("", "give one of --yes, --no, --code and --number")
+			if err := v.check(); err != nil {
+				return err
 			}
 
 			return a.with(cmd.Context(), func(node *connection) error {
-				if code+number != "" {
-					if err := compare(cmd.Context(), node, args[0], code, number); err != nil {
+				return v.run(cmd.Context(), a,
+					func(ctx context.Context) (api.Verification, error) { return node.Verification(ctx, args[0]) },
+					func(ctx context.Context, seen string) error {
+						_, err := node.SetVerified(ctx, args[0], seen)
 						return err
-					}
-				}
-				if yes || no {
-					seen := ""
-					if yes {
-						v, err := node.Verification(cmd.Context(), args[0])
-						if err != nil {
-							return err
-						}
-						seen = v.SafetyNumber
-					}
-					if _, err := node.SetVerified(cmd.Context(), args[0], seen); err != nil {
-						return err
-					}
-				}
-
-				v, err := node.Verification(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				return a.print(v, func(w io.Writer) {
-					if drawQR {
-						if err := qrCode(w, v.Code, a.outTTY && a.getenv("TERM") != "dumb"); err != nil {
-							fmt.Fprintf(a.err, "starling: %v\n", err)
-						}
-						fmt.Fprintln(w, v.Code)
-					}
-
-					groups := strings.Fields(v.SafetyNumber)
-					for i := 0; i < len(groups); i += 4 {
-						fmt.Fprintln(w, strings.Join(groups[i:min(i+4, len(groups))], " "))
-					}
-					if v.Verified {
-						fmt.Fprintln(w, "verified")
-					} else {
-						fmt.Fprintln(w, "not verified: compare this number with your contact's, then run this again with --yes")
-					}
-				})
+					})
 			})
 		},
 	}
-
-	cmd.Flags().BoolVar(&yes, "yes", false, "record that the numbers matched")
-	cmd.Flags().BoolVar(&no, "no", false, "record that they are not verified")
-	cmd.Flags().BoolVar(&drawQR, "qr", false, "draw it as a QR code too")
-	cmd.Flags().StringVar(&code, "code", "", "the `TEXT` of your contact's QR code")
-	cmd.Flags().StringVar(&number, "number", "", "the 60 `DIGITS` that your contact sees")
+	v.flags(cmd)
 	return cmd
-}
-
-// compare marks a contact as verified if both sides see the same.
-func compare(ctx context.Context, node api.Node, contact, code, number string) error {
-	here, err := node.Verification(ctx, contact)
-	if err != nil {
-		return err
-	}
-	same := func(a, b string) bool {
-		squeeze := func(s string) []byte { return []byte(strings.ToLower(strings.Join(strings.Fields(s), ""))) }
-		return subtle.ConstantTimeCompare(squeeze(a), squeeze(b)) == 1
-	}
-	if code != "" && !same(code, here.Code) || number != "" && !same(number, here.SafetyNumber) {
-		return &api.Error{Code: codeMismatch, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
-			Hint: "compare again in person; until then, do not take this contact for verified"}
-	}
-	_, err = node.SetVerified(ctx, contact, here.SafetyNumber)
-	return err
 }
 
 func (a *app) contactRenameCommand() *cobra.Command {
@@ -363,7 +312,7 @@ func (a *app) contactRenameCommand() *cobra.Command {
 }
 
 func (a *app) contactBlockCommand(block bool) *cobra.Command {
-	use, short := "block CONTACT", "Stop receiving from a contact"
+	use, short := "block CONTACT", "Stop receiving from a contact; they see what they see while you are offline"
 	if !block {
 		use, short = "unblock CONTACT", "Receive from a blocked contact again"
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"starling/node/api"
 	"starling/node/api/safetext"
 	"starling/node/testnet"
+	"starling/node/testnet/workdir"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -91,7 +91,7 @@ func (a *app) demo(ctx context.Context, relays int, options screenOptions) error
 
 // demo is a mesh with two people on it.
 type demo struct {
-	dir      string
+	dir      *workdir.Dir
 	relays   int
 	started  time.Time
 	meshTime time.Duration
@@ -110,11 +110,11 @@ func (a *app) startDemo(ctx context.Context, relays int, log *slog.Logger) (_ *d
 			d.close()
 		}
 	}()
-	if d.dir, err = os.MkdirTemp("", "starling-demo-"); err != nil {
+	if d.dir, err = workdir.Make("demo"); err != nil {
 		return nil, err
 	}
 	a.progress("Starting %d relays on this machine…", relays)
-	d.mesh, err = testnet.Start(ctx, testnet.Options{Relays: relays, Dir: filepath.Join(d.dir, "relays"), Logger: log})
+	d.mesh, err = testnet.Start(ctx, testnet.Options{Relays: relays, Dir: filepath.Join(d.dir.Path, "relays"), Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ const demoPassphrase = "starling"
 func (a *app) demoNode(ctx context.Context, d *demo, name string, log *slog.Logger) (running, error) {
 	// The profile is gone with the demo. Nobody has to guess its passphrase, so
 	// that it needs no slow derivation.
-	dir := filepath.Join(d.dir, name)
+	dir := filepath.Join(d.dir.Path, name)
 	err := a.engine.Create(ctx, dir, newProfile{name: name, passphrase: demoPassphrase, cheapKDF: true})
 	if err != nil {
 		return nil, err
@@ -210,8 +210,8 @@ func (d *demo) close() {
 	if d.mesh != nil {
 		d.mesh.Close()
 	}
-	if d.dir != "" {
-		os.RemoveAll(d.dir)
+	if d.dir != nil {
+		d.dir.Remove()
 	}
 }
 

@@ -45,7 +45,7 @@ what other relays have told it.`,
 			}
 			patient := doctor.Patient{Profile: config.Profile{Dir: dir}, PassphraseFile: a.passphraseFile, Version: buildinfo.Get().Version}
 			patient.Passphrase = a.known(cmd.Context())
-			if len(listen) > 0 || a.onlyRelay(dir) {
+			if len(listen) > 0 || a.onlyRelay(cmd.Context(), dir) {
 				patient.Relay = &doctor.Relay{StateDir: relayDir(dir), Listen: listen, AllowPrivate: allowPrivate}
 			} else if node, closer, err := a.engine.Dial(cmd.Context(), dir); err == nil {
 				defer closer.Close()
@@ -79,11 +79,11 @@ func (a *app) known(ctx context.Context) string {
 }
 
 // onlyRelay reports whether a relay runs on a folder that holds no profile.
-func (a *app) onlyRelay(dir string) bool {
+func (a *app) onlyRelay(ctx context.Context, dir string) bool {
 	if exists, err := a.engine.Exists(dir); err != nil || exists {
 		return false
 	}
-	_, err := a.engine.RelayStatus(relayDir(dir))
+	_, err := a.engine.RelayStatus(ctx, relayDir(dir))
 	return !errors.Is(err, relay.ErrNotRunning)
 }
 

@@ -107,6 +107,8 @@ func (n *fakeNode) ChangeConversation(_ context.Context, req api.ConversationReq
 	return *c, nil
 }
 
+func (n *fakeNode) ListRooms(context.Context) ([]api.Room, error) { return nil, nil }
+
 func (n *fakeNode) Drafts(context.Context) ([]api.Draft, error) { return n.drafts, nil }
 
 func (n *fakeNode) SaveDraft(_ context.Context, d api.Draft) error {
@@ -136,7 +138,37 @@ func (n *fakeNode) ChangeSettings(_ context.Context, c api.SettingsChange) (api.
 	if c.LockAfter != nil {
 		n.settings.LockAfter = *c.LockAfter
 	}
+	if c.Name != nil {
+		n.settings.Name = safetext.Line(*c.Name)
+	}
+	if c.Language != nil {
+		n.settings.Language = *c.Language
+	}
+	if c.Theme != nil {
+		n.settings.Theme = *c.Theme
+	}
+	if c.UnreadTitle != nil {
+		n.settings.UnreadTitle = *c.UnreadTitle
+	}
 	return n.settings, nil
+}
+
+func (n *fakeNode) Conversations(ctx context.Context) ([]api.Contact, error) {
+	all, err := n.Contacts(ctx)
+	return append([]api.Contact{n.self}, all...), err
+}
+
+func (n *fakeNode) ClearConversation(_ context.Context, contact string) error {
+	c, err := n.contact(contact)
+	if err == nil {
+		n.cleared = append(n.cleared, c.ID)
+	}
+	return err
+}
+
+func (n *fakeNode) Export(_ context.Context, req api.ExportRequest) error {
+	n.exports = append(n.exports, req)
+	return nil
 }
 
 func (n *fakeNode) Backup(_ context.Context, req api.BackupRequest) error {

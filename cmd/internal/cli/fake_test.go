@@ -22,6 +22,7 @@ type fakeNode struct {
 	api.Node // methods that no command uses
 	mu       sync.Mutex
 	status   api.Status
+	self     api.Contact
 	contacts []api.Contact
 	messages []api.Message
 	events   []api.Event
@@ -34,8 +35,11 @@ type fakeNode struct {
 	deleted  []api.DeleteRequest
 	searches []api.SearchRequest
 	drafts   []api.Draft
+	bridges  []api.Bridge
 	settings api.Settings
 	backups  []api.BackupRequest
+	exports  []api.ExportRequest
+	cleared  []string
 	// The passphrases given to ChangePassphrase.
 	passphrases []string
 	tried       int // calls of TryOthers
@@ -51,12 +55,17 @@ func newFakeNode() *fakeNode {
 	return &fakeNode{
 		done:     make(chan struct{}),
 		status:   api.Status{Role: "client", Name: safetext.Line("Alice"), Ready: true, Hops: 3, Guards: []api.Guard{}, PeerID: "12D3"},
+		self:     api.Contact{ID: api.Self, Name: safetext.Line("Note to self"), State: api.ContactSelf},
+		settings: api.Settings{Name: safetext.Line("Alice"), Theme: "auto"},
 		contacts: []api.Contact{{ID: "b0b", Name: safetext.Line("Bob"), State: api.ContactReady}},
 		reach:    api.StateDelivered,
 	}
 }
 
 func (n *fakeNode) contact(name string) (*api.Contact, error) {
+	if name == api.Self {
+		return &n.self, nil
+	}
 	for i := range n.contacts {
 		if n.contacts[i].ID == name || n.contacts[i].Name.String() == name {
 			return &n.contacts[i], nil
@@ -73,6 +82,19 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) {
 		s.LastEvent = max(s.LastEvent, e.Seq)
 	}
 	return s, nil
+}
+
+func (n *fakeNode) AddBridge(_ context.Context, req api.BridgeRequest) (api.Bridge, error) {
+	link := req.Link[strings.Index(req.Link, "starling-bridge:"):]
+	n.bridges = append(n.bridges, api.Bridge{ID: "12D3door", Link: link})
+	return n.bridges[0], nil
+}
+
+func (n *fakeNode) ListBridges(context.Context) ([]api.Bridge, error) { return n.bridges, nil }
+
+func (n *fakeNode) RemoveBridge(_ context.Context, id string) error {
+	n.bridges = slices.DeleteFunc(n.bridges, func(b api.Bridge) bool { return b.ID == id || b.Link == id })
+	return nil
 }
 
 func (n *fakeNode) Invite(_ context.Context, req api.InviteRequest) (api.Invite, error) {
@@ -159,6 +181,9 @@ func (n *fakeNode) Send(_ context.Context, req api.SendRequest) (api.Message, er
 	n.sent = append(n.sent, req)
 	m := api.Message{ID: fmt.Sprintf("%032x", len(n.messages)+1), Conversation: c.ID, Outgoing: true,
 		From: n.status.Name, Text: safetext.Clean(req.Text), State: api.StateQueued, Sequence: int64(len(n.messages) + 1)}
+	if c.ID == api.Self {
+		m.State = api.StateStored
+	}
 	n.messages = append(n.messages, m)
 	return m, nil
 }
@@ -247,14 +272,17 @@ func (n *fakeNode) Close() error {
 
 // fakeEngine has one profile, /alice.
 type fakeEngine struct {
+	bridge   string // the link of the relay, if it is one
 	node     *fakeNode
-	serving  bool // a node runs on the profile
-	held     bool // a process holds the profile
+	serving  bool                // a node runs on the profile
+	held     bool                // a process holds the profile
+	others   map[string]api.Node // that run, by profile
 	startErr error
 	created  []newProfile
 	started  []startConfig
 	relays   []relayConfig
-	relay    *relay.Status // of the relay that runs
+	relay    *relay.Status     // of the relay that runs
+	during   func(relayConfig) // while a relay runs, which ends then
 	restored []string
 	wiped    []string
 	// The passphrases given to ChangePassphrase.
@@ -265,7 +293,7 @@ const fakePassphrase = "correct horse"
 
 func (e *fakeEngine) DefaultProfile() (string, error) { return "/default", nil }
 func (e *fakeEngine) Exists(profile string) (bool, error) {
-	return profile == "/alice" || len(e.created) > 0, nil
+	return profile == "/alice" || e.others[profile] != nil || len(e.created) > 0, nil
 }
 
 func (e *fakeEngine) Held(string) bool { return e.held }
@@ -275,7 +303,10 @@ func (e *fakeEngine) Create(_ context.Context, _ string, p newProfile) error {
 	return nil
 }
 
-func (e *fakeEngine) Dial(context.Context, string) (api.Node, io.Closer, error) {
+func (e *fakeEngine) Dial(_ context.Context, profile string) (api.Node, io.Closer, error) {
+	if n := e.others[profile]; n != nil {
+		return n, io.NopCloser(nil), nil
+	}
 	if !e.serving {
 		return nil, nil, errNoNode
 	}
@@ -293,16 +324,27 @@ func (e *fakeEngine) Start(_ context.Context, c startConfig) (running, error) {
 	return e.node, nil
 }
 
-func (e *fakeEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
+func (e *fakeEngine) Open(_ context.Context, c startConfig) (still, error) {
+	if c.passphrase != fakePassphrase {
+		return nil, &api.Error{Code: api.CodeWrongPassphrase, Message: "wrong passphrase"}
+	}
+	return e.node, nil
+}
+
+func (e *fakeEngine) Relay(ctx context.Context, c relayConfig, ready func(relay.Ready) error) error {
 	e.relays = append(e.relays, c)
-	if err := ready("12D3relay", []string{"/ip4/127.0.0.1/tcp/4001/p2p/12D3relay"}); err != nil {
+	if err := ready(relay.Ready{PeerID: "12D3relay", Addrs: []string{"/ip4/127.0.0.1/tcp/4001/p2p/12D3relay"}, Bridge: e.bridge}); err != nil {
 		return err
+	}
+	if e.during != nil {
+		e.during(c)
+		return nil
 	}
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (e *fakeEngine) RelayStatus(string) (relay.Status, error) {
+func (e *fakeEngine) RelayStatus(context.Context, string) (relay.Status, error) {
 	if e.relay == nil {
 		return relay.Status{}, relay.ErrNotRunning
 	}
@@ -343,6 +385,8 @@ type shell struct {
 	prompts  []string // answers to prompts
 	settle   time.Duration
 	crowd    *crowd // instead of engine
+	ready    bool   // a relay ends once it is ready
+	serving  func(*app, relayConfig)
 	ctx      context.Context
 	out, err bytes.Buffer
 }
@@ -357,14 +401,21 @@ func newShell(t *testing.T) *shell {
 func (s *shell) run(args ...string) int {
 	s.out.Reset()
 	s.err.Reset()
-	a := &app{engine: s.engine, screens: s.screens, settle: s.settle}
+	a := &app{engine: s.engine, screens: s.screens, settle: s.settle, hangups: make(chan struct{}, 1)}
+	if s.ready {
+		s.engine.during = func(c relayConfig) {
+			if s.serving != nil {
+				s.serving(a, c)
+			}
+		}
+	}
 	if s.crowd != nil {
 		a.engine = s.crowd
 	}
 	a.console = console{
 		in: strings.NewReader(s.stdin), out: &s.out, err: &s.err,
-		getenv: func(k string) string { return s.env[k] },
-		inTTY:  s.tty, outTTY: s.tty, errTTY: s.tty,
+		getenv: func(k string) string { return s.env[k] }, environ: s.environ,
+		inTTY: s.tty, outTTY: s.tty, errTTY: s.tty,
 		prompt: func(context.Context, string) (string, error) {
 			if len(s.prompts) == 0 {
 				return "", io.ErrUnexpectedEOF
@@ -375,6 +426,13 @@ func (s *shell) run(args ...string) int {
 		},
 	}
 	return a.run(s.ctx, args)
+}
+
+func (s *shell) environ() (all []string) {
+	for k, v := range s.env {
+		all = append(all, k+"="+v)
+	}
+	return all
 }
 
 // want runs a command and checks its exit code.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,7 +57,7 @@ func manPage(cmd *cobra.Command) []byte {
 	cmd.InitDefaultHelpFlag()
 	var b bytes.Buffer
 
-	fmt.Fprintf(&b, ".TH %s 1 \"\" %s \"Starling\"\n", roffArg(strings.ToUpper(manName(cmd))), roffArg("starling "+buildinfo.Get().Version))
+	fmt.Fprintf(&b, ".TH %s 1 %s %s \"Starling\"\n", roffArg(strings.ToUpper(manName(cmd))), roffArg(manDate()), roffArg("starling "+buildinfo.Get().Version))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(manName(cmd)), roff(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(strings.TrimSuffix(cmd.UseLine(), " [flags]")))
 	if cmd.HasAvailableFlags() {
@@ -104,6 +106,15 @@ func manPage(cmd *cobra.Command) []byte {
 		fmt.Fprintf(&b, ".BR %s (1)%s", roff(name), end)
 	}
 	return b.Bytes()
+}
+
+// manDate is the day of the release, which packagers give in $SOURCE_DATE_EPOCH, or nothing.
+func manDate() string {
+	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	if err != nil {
+		return ""
+	}
+	return time.Unix(seconds, 0).UTC().Format(time.DateOnly)
 }
 
 func roffFlags(b *bytes.Buffer, title string, flags *pflag.FlagSet) {

@@ -18,37 +18,42 @@ import (
 
 func (a *app) sendCommand() *cobra.Command {
 	var (
-		w       wait
-		req     api.SendRequest
-		picture string
+		w    wait
+		req  api.SendRequest
+		with enclosure
 	)
 	cmd := &cobra.Command{
 		Use:   "send CONTACT [TEXT]",
 		Short: "Send a message; the text from the argument or standard input",
 		Long: `Send a message. Without TEXT it is read from standard input; one line feed at
-its end is not part of it. With --picture TEXT is its caption and may be left out.
+its end is not part of it. With --picture or --file TEXT is its caption and may be left
+out. Of a picture only the pixels are sent, fewer of them if it is too large; what will
+be sent is said on standard error. A file goes as it is.
+
+CONTACT may be a room, or self, the note to self: a message to that is stored, and goes
+nowhere.
 
 --wait says when the command returns: queued (on disk here), sent (in a mailbox
-of the recipient) or delivered (the recipient's key said so). The default is
+of the recipient, or in both of a room) or delivered (the recipient's key said so;
+rooms do not have that). The default is
 queued when a node runs on the profile, which then goes on sending, and sent
 when it does not, because nothing goes on sending after the command. When the
 time is over the message stays in the outbox.`,
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: a.completeContacts(1),
+		ValidArgsFunction: completeConversations(a, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := w.check(); err != nil {
 				return err
 			}
 			req.Contact = args[0]
-			if picture != "" {
-				var err error
-				if req.Picture, err = readPicture(cmd.Context(), picture); err != nil {
+			if with.given() {
+				if err := with.put(cmd.Context(), &a.console, &req); err != nil {
 					return err
 				}
 			}
-			if picture == "" || len(args) > 1 {
+			if !with.given() || len(args) > 1 {
 				var err error
-				if req.Text, err = a.text(cmd.Context(), args[1:], picture != ""); err != nil {
+				if req.Text, err = a.text(cmd.Context(), args[1:], with.given()); err != nil {
 					return err
 				}
 			}
@@ -56,6 +61,9 @@ time is over the message stays in the outbox.`,
 				req.ID = newMessageID() // so that it is sent once, however many nodes end meanwhile
 			}
 			return a.with(cmd.Context(), func(node *connection) error {
+				if err := w.fits(cmd.Context(), node, req.Contact); err != nil {
+					return err
+				}
 				return a.sendAndWait(cmd.Context(), node, req, w)
 			})
 		},
@@ -63,24 +71,8 @@ time is over the message stays in the outbox.`,
 	w.flags(cmd)
 	cmd.Flags().StringVar(&req.ID, "id", "", "message id, 32 hex digits; repeating a command with the same id sends once")
 	cmd.Flags().StringVar(&req.ReplyTo, "reply-to", "", "the message `ID` that this one answers")
-	cmd.Flags().StringVar(&picture, "picture", "", "send this PNG, JPEG or GIF `FILE` of at most 48 KiB")
+	with.flags(cmd)
 	return a.onNode(cmd)
-}
-
-// readPicture reads a picture's file. The node looks at its bytes.
-func readPicture(ctx context.Context, file string) ([]byte, error) {
-	data, err := readFile(ctx, file, api.MaxPicture+1)
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		return nil, usage("check the path given to --picture", "picture: %v", err)
-	case len(data) == 0:
-		return nil, usage("check the path given to --picture", "the picture's file is empty")
-	case len(data) > api.MaxPicture:
-		return nil, &api.Error{Code: api.CodeTooLong, Message: "the picture is larger than 48 KiB (49,152 bytes)", Hint: "make it smaller, for example with: magick in.jpg -resize 800x800 -quality 60 out.jpg"}
-	}
-	return data, nil
 }
 
 // newMessageID draws an id.
@@ -103,8 +95,28 @@ func (w *wait) flags(cmd *cobra.Command) {
 }
 
 func (w *wait) check() error {
-	if w.state != "" && rank(api.State(w.state)) == 0 {
+	if w.state != "" && rank(api.State(w.state)) == 0 || w.state == string(api.StateStored) {
 		return usage("use queued, sent or delivered", "--wait %s is not a state to wait for", own(w.state))
+	}
+	return nil
+}
+
+// fits refuses a wait for a delivery in rooms: nobody there says what has arrived.
+func (w *wait) fits(ctx context.Context, node api.Node, conversations ...string) error {
+	if w.state != string(api.StateDelivered) {
+		return nil
+	}
+	rooms, err := node.ListRooms(ctx)
+	if err != nil {
+		return err
+	}
+	for _, room := range rooms {
+		for _, c := range conversations {
+			if room.ID == c || room.Name.String() == c {
+				return usage("use --wait sent: it is in both mailboxes of the room then",
+					"messages of a room have no state delivered: its members tell nobody what has reached them")
+			}
+		}
 	}
 	return nil
 }
@@ -131,10 +143,13 @@ func (a *app) awaitAndPrint(ctx context.Context, node *connection, m api.Message
 	if node.brief && api.CodeOf(waitErr) == api.CodeClosed {
 		return waitErr // the next node goes on
 	}
+	if m.File != nil { // a list has its bytes neither
+		m.File = &api.File{Name: m.File.Name, Size: m.File.Size}
+	}
 	if err := a.print(m, func(w io.Writer) { fmt.Fprintln(w, stateWords(m)) }); err != nil {
 		return err
 	}
-	if waitErr == nil && node.hosted && rank(want) >= rank(api.StateSent) {
+	if waitErr == nil && node.hosted && m.State != api.StateStored && rank(want) >= rank(api.StateSent) {
 		// The recipient would wait for the message before it.
 		drained(ctx, node, m.Conversation, lingerAfter)
 	}
@@ -188,7 +203,7 @@ func rank(s api.State) int {
 		return 2
 	case api.StateSent:
 		return 3
-	case api.StateDelivered:
+	case api.StateDelivered, api.StateStored: // of the note to self: there is nothing behind
 		return 4
 	}
 	return 0

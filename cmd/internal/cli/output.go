@@ -67,7 +67,7 @@ func (c *console) message(w io.Writer, m api.Message) {
 	if c.ids {
 		fmt.Fprintf(w, "%s  ", own(m.ID))
 	}
-	message(w, m)
+	message(w, m, c.names)
 }
 
 // idsFlag gives a command that prints messages --ids.
@@ -78,7 +78,12 @@ func (c *console) idsFlag(cmd *cobra.Command) {
 // message writes one message as a person reads it. Details of it are on indented lines
 // below, where no text of a contact can be mistaken for them: a text's own further
 // lines have four spaces, these have two and a sign.
-func message(w io.Writer, m api.Message) {
+func message(w io.Writer, m api.Message, names *roomNames) {
+	if m.Room != "" && m.State == api.StateNotice {
+		fmt.Fprintf(w, "%s  * %s\n", clock(m.Time), oneLine(m.Text))
+		return
+	}
+
 	from := oneLine(m.From)
 	if m.Outgoing {
 		from = safetext.Line("you")
@@ -87,29 +92,39 @@ func message(w io.Writer, m api.Message) {
 	switch {
 	case m.Deleted:
 		fmt.Fprintln(w, "(taken back)")
-	case m.Picture != nil && m.Text.String() == "":
-		fmt.Fprintln(w, pictureWords(m.Picture))
+	case enclosed(m) != "" && m.Text.String() == "":
+		fmt.Fprintln(w, enclosed(m))
 	default:
 		block(w, m.Text)
-		if m.Picture != nil {
-			fmt.Fprintf(w, "  + %s\n", pictureWords(m.Picture))
+		if with := enclosed(m); with != "" {
+			fmt.Fprintf(w, "  + %s\n", with)
 		}
 	}
-	for _, about := range aboutMessage(m) {
+	for _, about := range aboutMessage(m, names) {
 		fmt.Fprintf(w, "  + %s\n", about)
 	}
-	if m.Outgoing && m.State != api.StateDelivered {
+	if m.Outgoing && m.State != api.StateDelivered && m.State != api.StateStored && (m.Room == "" || m.State != api.StateSent) {
 		fmt.Fprintf(w, "    (%s)\n", stateWords(m))
 	}
 }
 
-func pictureWords(p *api.Picture) string {
-	return fmt.Sprintf("[picture: %s, %d bytes]", own(p.Type), p.Size)
+// enclosed names what came with a message beside its text, "" if nothing did.
+func enclosed(m api.Message) string {
+	switch {
+	case m.Picture != nil:
+		return fmt.Sprintf("[picture: %s, %d bytes]", own(m.Picture.Type), m.Picture.Size)
+	case m.File != nil:
+		return fmt.Sprintf("[file: %s, %d bytes]", oneLine(m.File.Name), m.File.Size)
+	}
+	return ""
 }
 
 // aboutMessage returns the details beside a message's text.
-func aboutMessage(m api.Message) []string {
+func aboutMessage(m api.Message, names *roomNames) []string {
 	var about []string
+	if m.Mention && !m.Outgoing {
+		about = append(about, "names you")
+	}
 	switch m.Gap {
 	case api.GapMissing:
 		about = append(about, "something written before this has not arrived yet")
@@ -146,8 +161,11 @@ func aboutMessage(m api.Message) []string {
 
 	for _, r := range m.Reactions {
 		who := "they"
-		if r.Outgoing {
+		switch {
+		case r.Outgoing:
 			who = "you"
+		case r.Member != "":
+			who = names.member(m.Room, r.Member)
 		}
 		about = append(about, who+": "+oneLine(r.Emoji).String())
 	}
@@ -172,9 +190,13 @@ func stateWords(m api.Message) string {
 		api.StateDelivered: "delivered",
 		api.StateFailed:    "failed",
 		api.StateReceived:  "received",
+		api.StateStored:    "stored: here, and nowhere else",
 	}[m.State]
 	if words == "" {
 		words = string(m.State)
+	}
+	if m.Room != "" && m.State == api.StateSent {
+		words = "sent: in both mailboxes of the room"
 	}
 	if m.Reason != "" {
 		words += ": " + own(m.Reason).String()

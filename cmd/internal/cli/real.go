@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"time"
 
 	"starling/cmd/internal/buildinfo"
 	"starling/node"
@@ -56,22 +55,32 @@ func (realEngine) Dial(ctx context.Context, profile string) (api.Node, io.Closer
 	return c, c, nil
 }
 
-func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
+func (realEngine) Open(_ context.Context, c startConfig) (still, error) {
+	return node.New(nodeConfig(c))
+}
+
+// nodeConfig is the configuration of a node.
+func nodeConfig(c startConfig) node.Config {
 	markers := config.Markers()
 	if c.temporary {
 		markers = ""
 	}
-	n, err := node.New(node.Config{
+	return node.Config{
 		Profile:      config.Profile{Dir: c.profile},
 		Passphrase:   c.passphrase,
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
 		LAN:          c.network.lan,
+		Proxy:        c.network.proxy,
 		Version:      buildinfo.Get().Version,
 		Brief:        c.brief,
 		Logger:       c.log,
 		Store:        store.Options{Markers: markers},
-	})
+	}
+}
+
+func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
+	n, err := node.New(nodeConfig(c))
 	if err != nil {
 		return nil, err
 	}
@@ -129,22 +138,32 @@ func (realEngine) Wipe(_ context.Context, profile string) error {
 	return node.Wipe(config.Profile{Dir: profile})
 }
 
-func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(string, []string) error) error {
+func (realEngine) Relay(ctx context.Context, c relayConfig, ready func(relay.Ready) error) error {
 	return relay.Run(ctx, relay.Config{
 		StateDir:     c.stateDir,
 		Listen:       c.listen,
-		Announce:     c.announce,
+		Site:         c.site,
+		Front:        c.front,
+		Domain:       c.domain,
+		ACME:         c.acme,
 		Family:       c.family,
+		MapPort:      c.mapPort,
+		Bridge:       c.bridge,
+		Memory:       relay.FitMemory(),
+		Metrics:      c.metrics,
+		Limits:       c.limits,
+		Changes:      c.changes,
 		Bootstrap:    c.network.bootstrap,
 		AllowPrivate: c.network.allowPrivate,
 		LAN:          c.network.lan,
 		Version:      buildinfo.Get().Version,
 		Logger:       c.log,
+		Getenv:       os.Getenv,
 	}, ready)
 }
 
-func (realEngine) RelayStatus(stateDir string) (relay.Status, error) {
-	return relay.ReadStatus(stateDir, time.Now())
+func (realEngine) RelayStatus(ctx context.Context, stateDir string) (relay.Status, error) {
+	return relay.Ask(ctx, stateDir)
 }
 
 // realScreens is package tui, and linear where nothing can be drawn.
@@ -164,21 +183,30 @@ func (realScreens) Setup(ctx context.Context, s setup) (name, passphrase string,
 		return "", "", errLeft
 	case errors.Is(err, tuisetup.ErrDemo):
 		return "", "", errDemo
+	case err == nil && got.Backup != "":
+		return "", "", &restoreWish{got.Backup, got.Passphrase}
 	}
 	return got.Name, got.Passphrase, err
 }
 
 func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) error {
 	if s.plain || term.Dumb() {
-		return linear.Run(ctx, node, linear.Options{
+		err := linear.Run(ctx, node, linear.Options{
+			Texts:     config.Profile{Dir: s.profile}.Texts(),
 			Incognito: s.incognito,
 			Language:  s.language,
 			Join:      s.join,
 			Guest:     s.guest,
 			Nearby:    s.nearby,
+			TryDemo:   s.tryDemo,
 		}, os.Stdin, os.Stdout)
+		if errors.Is(err, linear.ErrDemo) {
+			return errDemo
+		}
+		return err
 	}
-	return tui.Run(ctx, node, tui.Options{
+
+	err := tui.Run(ctx, node, tui.Options{
 		Incognito: s.incognito,
 		Language:  s.language,
 		Keys:      s.keys,
@@ -188,5 +216,12 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 		BackupDir: s.backupDir,
 		Texts:     config.Profile{Dir: s.profile}.Texts(),
 		Demo:      s.demo,
+		Back:      s.back,
+		TryDemo:   s.tryDemo,
+		Restore:   s.restore,
 	})
+	if errors.Is(err, tui.ErrDemo) {
+		return errDemo
+	}
+	return err
 }

@@ -4,26 +4,42 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"starling/node/api"
+	"starling/node/api/query"
 )
 
+// filters are the flags of a search that narrow it.
+type filters struct{ in, from, before, after, on, kind string }
+
 func (a *app) searchCommand() *cobra.Command {
-	var req api.SearchRequest
+	var f filters
+	limit := 50
 	cmd := &cobra.Command{
-		Use:   "search WORDS...",
+		Use:   "search [WORDS...]",
 		Short: "Stored messages that hold all the words, newest first",
 		Long: `Print stored messages that hold every word, in any case and order, the last one
-also as a beginning; newest first.`,
-		Args: cobra.MinimumNArgs(1),
+also as a beginning; newest first. Filters narrow the search, as flags or among the
+words: from:Bob, from:me, in:Bob, on:2026-11-22, before:2026-11, after:7d,
+kind:text|picture|file|link. A filter is enough without words.
+
+A DATE is 2026-11-22, 22.11.2026, 2026-11, 2026, today, yesterday, or 7d for so long
+ago; --before and --after leave out the day itself.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req.Words = words(args)
-			if req.Limit < 1 || req.Before < 0 {
-				return usage("", "--limit is at least 1 and --before is not negative")
+			req, err := f.request(args, time.Now())
+			if err != nil {
+				return err
 			}
-			if err := checkText(req.Words, api.MaxText, "the words are longer than a message"); err != nil {
+			if req.Limit = limit; limit < 1 {
+				return usage("", "--limit is at least 1")
+			}
+			narrow := req.From != "" || req.Kind != "" || !req.Since.IsZero() || !req.Until.IsZero()
+			if err := checkText(req.Words, api.MaxText, "the words are longer than a message"); err != nil && (req.Words != "" || !narrow) {
 				return err
 			}
 
@@ -33,12 +49,63 @@ also as a beginning; newest first.`,
 		},
 	}
 
-	cmd.Flags().StringVar(&req.Contact, "in", "", "only the conversation with this `CONTACT`")
-	cmd.Flags().IntVar(&req.Limit, "limit", 50, "at most `N` messages")
-	cmd.Flags().Int64Var(&req.Before, "before", 0, "only messages before this `SEQ`")
+	flags := cmd.Flags()
+	flags.StringVar(&f.in, "in", "", "only the conversation with this `CONTACT`")
+	flags.StringVar(&f.from, "from", "", "only what this `CONTACT` wrote, or me")
+	flags.StringVar(&f.before, "before", "", "only messages before this `DATE`, or before a SEQ")
+	flags.StringVar(&f.after, "after", "", "only messages after this `DATE`")
+	flags.StringVar(&f.on, "on", "", "only messages of this `DATE`")
+	flags.StringVar(&f.kind, "kind", "", "only messages of this `KIND`: text, picture, file, link")
+	flags.IntVar(&limit, "limit", limit, "at most `N` messages")
 	a.idsFlag(cmd)
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("in", a.completeContacts(1)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("in", completeConversations(a, 1)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("from", a.completeContacts(1)))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"text", "picture", "file", "link"}, cobra.ShellCompDirectiveNoFileComp)))
 	return a.onNode(cmd)
+}
+
+// request is the search for words, with the filters of the flags and those among the
+// words.
+func (f filters) request(args []string, now time.Time) (api.SearchRequest, error) {
+	for i := range args {
+		args[i] = query.Quoted(args[i])
+	}
+	req, err := query.Parse(words(args), now)
+	if err != nil {
+		return req, err
+	}
+	if f.in != "" {
+		req.Contact = f.in
+	}
+	if f.from != "" {
+		req.From = f.from
+	}
+	if f.kind != "" {
+		if req.Kind, err = query.ParseKind(f.kind); err != nil {
+			return req, err
+		}
+	}
+
+	// A number behind --before is a place in the order of messages: a year has a month,
+	// or stands behind --on.
+	if seq, err := strconv.ParseInt(f.before, 10, 64); err == nil {
+		if seq < 0 {
+			return req, usage("", "--before is not negative")
+		}
+		req.Before, f.before = seq, ""
+	}
+	for _, date := range []struct{ key, value string }{{query.On, f.on}, {query.Before, f.before}, {query.After, f.after}} {
+		if date.value == "" {
+			continue
+		}
+		if err := query.Narrow(&req, date.key, date.value, now); err != nil {
+			return req, usage(query.HintDate, "--%s: %q is not a date", date.key, date.value)
+		}
+	}
+	if strings.TrimSpace(req.Words) == "" && f == (filters{}) && req == (api.SearchRequest{}) {
+		return req, usage("give a word, or a filter such as --from me", "there is nothing to search for")
+	}
+	return req, nil
 }
 
 // search prints the hits, page by page, each message as it comes.
@@ -93,7 +160,7 @@ func (a *app) historyCommand() *cobra.Command {
 		Long: `Print stored messages of one conversation, oldest first: the newest ones, those
 before a message, or those after one.`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeContacts(1),
+		ValidArgsFunction: completeConversations(a, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 || before < 0 || after < 0 {
 				return usage("", "--limit, --before and --after are not negative")

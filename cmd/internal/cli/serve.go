@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 )
 
 // ready is the line that node and relay print when they serve.
@@ -14,19 +16,31 @@ type ready struct {
 	Event   string   `json:"event"` // "ready"
 	PeerID  string   `json:"peer_id"`
 	Addrs   []string `json:"addrs,omitempty"`   // relay
+	Bridge  string   `json:"bridge,omitempty"`  // of a bridge: its link
 	Profile string   `json:"profile,omitempty"` // node
 }
 
 func (a *app) nodeCommand() *cobra.Command {
+	door := doorFlags{app: a}
 	cmd := &cobra.Command{
-		Use:   "node [--bootstrap MULTIADDR...]",
+		Use:   "node [--bootstrap MULTIADDR...] [--bridge --listen MULTIADDR...]",
 		Short: "Run the node without a screen, until interrupted",
 		Long: `Run the node of a profile without a screen. It prints one JSON line when other
 commands can connect to it: {"event":"ready",...}. Whether messages can leave
-yet is in starling status. SIGINT or SIGTERM ends it in order.`,
+yet is in starling status. SIGINT or SIGTERM ends it in order.
+
+With --bridge this machine is a bridge for your friends as well, if others reach it at
+--listen, or at --announce: give them the link in the line ("bridge":"starling-bridge:…"),
+which --qr draws. It has a key and a folder of its own, and shares nothing with your
+messenger but the address of this machine: whoever has the link knows that somebody
+there runs Starling. starling relay status says how it is; see starling relay --help.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
+			if err := door.check(); err != nil {
+				return err
+			}
 			dir, err := a.existingProfile()
 			if err != nil {
 				return err
@@ -36,21 +50,29 @@ yet is in starling status. SIGINT or SIGTERM ends it in order.`,
 				return err
 			}
 			defer node.Close()
+
 			status, err := node.Status(ctx)
 			if err != nil {
 				return err
 			}
-			if err := a.printJSON(ready{Event: "ready", PeerID: status.PeerID, Profile: dir}); err != nil {
+			bridge, ended, err := door.open(ctx, node, dir)
+			if err != nil {
+				return err
+			}
+			if err := a.printJSON(ready{Event: "ready", PeerID: status.PeerID, Bridge: bridge, Profile: dir}); err != nil {
 				return err
 			}
 
 			select {
 			case <-ctx.Done():
 			case <-node.Done():
+			case err = <-ended:
 			}
-			return node.Close()
+			stop()
+			return errors.Join(node.Close(), err)
 		},
 	}
+	door.flags(cmd)
 
 	a.alwaysJSON(cmd)
 	a.networkFlags(cmd)
@@ -109,7 +131,7 @@ func (a *app) initCommand() *cobra.Command {
 			}
 
 			if a.json {
-				return a.printJSON(map[string]string{"profile": dir, "name": name})
+				return a.printJSON(map[string]string{"profile": dir, "name": safetext.Line(name).String()})
 			}
 			fmt.Fprintf(a.out, "Made the profile of %s in %s\n", own(name), own(dir))
 			fmt.Fprintln(a.err, "Next: starling, or starling node")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -13,13 +14,19 @@ import (
 func (a *app) settingsCommand() *cobra.Command {
 	return a.onNode(&cobra.Command{
 		Use:   "settings [NAME VALUE]...",
-		Short: "What you tell contacts, notifications, lock",
+		Short: "Your name, what you tell contacts, notifications, lock, look",
 		Long: `Print the settings of the profile, or change some of them:
 
   typing         on, off    tell contacts that you are writing
   read-receipts  on, off    tell contacts what you have read
   notify         none, hidden, name, text    how much a notification says
   lock-after     5m, 1h, off    lock the screen after so long without a key
+  name           NAME           what contacts are told that you are called
+  language       en, de, ru, system              of the app
+  theme          auto, dark, light, 16           the look of the app
+  unread-title   on, off        how many are unread, in the window's title
+  bridges-only   on, off        dial bridges and nothing else; see starling bridge
+  proxy          socks5://ADDRESS:PORT, off      dial over it, and nothing beside it
 
 What is told to contacts is off unless you choose it: it says when you are there.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -43,6 +50,9 @@ What is told to contacts is off unless you choose it: it says when you are there
 				}
 				if err != nil {
 					return err
+				}
+				if change.Name != nil {
+					a.goesLater(cmd.Context(), node, "")
 				}
 				return a.print(settings, func(w io.Writer) { settingsWords(w, settings) })
 			})
@@ -84,8 +94,30 @@ func setting(change *api.SettingsChange, name, value string) error {
 		}
 		change.LockAfter = &seconds
 		return nil
+	case "name":
+		change.Name = &value
+		return nil
+	case "language":
+		if value == "system" {
+			value = ""
+		}
+		change.Language = &value
+		return nil
+	case "theme":
+		change.Theme = &value
+		return nil
+	case "unread-title":
+		return onOff(&change.UnreadTitle)
+	case "bridges-only":
+		return onOff(&change.BridgesOnly)
+	case "proxy":
+		if value == "off" {
+			value = ""
+		}
+		change.Proxy = &value
+		return nil
 	}
-	return usage("there are typing, read-receipts, notify and lock-after", "there is no setting %s", own(name))
+	return usage("there are typing, read-receipts, notify, lock-after, name, language, theme, unread-title, bridges-only and proxy", "there is no setting %s", own(name))
 }
 
 func settingsWords(w io.Writer, s api.Settings) {
@@ -103,4 +135,10 @@ func settingsWords(w io.Writer, s api.Settings) {
 	fmt.Fprintf(w, "read-receipts  %s\n", onOff(s.ReadReceipts))
 	fmt.Fprintf(w, "notify         %s\n", own(string(s.Notify)))
 	fmt.Fprintf(w, "lock-after     %s\n", lock)
+	fmt.Fprintf(w, "name           %s\n", oneLine(s.Name))
+	fmt.Fprintf(w, "language       %s\n", own(cmp.Or(s.Language, "system")))
+	fmt.Fprintf(w, "theme          %s\n", own(s.Theme))
+	fmt.Fprintf(w, "unread-title   %s\n", onOff(s.UnreadTitle))
+	fmt.Fprintf(w, "bridges-only   %s\n", onOff(s.BridgesOnly))
+	fmt.Fprintf(w, "proxy          %s\n", own(cmp.Or(s.Proxy, "off")))
 }

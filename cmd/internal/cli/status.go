@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,6 +77,30 @@ func statusWords(w io.Writer, s api.Status) {
 		}
 		line("guard", "%s  %s", own(g.Address), state)
 	}
+	if s.Proxy != "" {
+		line("proxy", "%s  %s", own(s.Proxy), own(cmp.Or(s.ProxyFault, "all connections go over it")))
+	}
+	for _, way := range s.Ways {
+		if way.Outcome != "connected" {
+			line("way in", "%s  %s", own(way.Address), own(way.Outcome))
+		}
+	}
+	if s.Notice != "" {
+		line("", "%s", own(s.Notice))
+	}
+	for _, b := range s.Bridges {
+		state := "not in use"
+		switch {
+		case b.Connected:
+			state = fmt.Sprintf("connected, leads to %d relays", b.Pipes)
+		case b.Error != "":
+			state = b.Error
+		}
+		line("bridge", "%s  %s", own(strings.Join(b.Addresses, ", ")), own(state))
+	}
+	if s.BridgesOnly {
+		line("", "only bridges are dialled (setting bridges-only)")
+	}
 	if s.ListsAsked > 0 {
 		line("lists", "%d of %d relays that were asked through others list other relays", s.ListsOther, s.ListsAsked)
 	}
@@ -91,6 +117,9 @@ func statusWords(w io.Writer, s api.Status) {
 
 	line("outbox", "%d queued, %d sealed, %d sent, %d failed", s.Outbox.Queued, s.Outbox.Sealed, s.Outbox.Sent, s.Outbox.Failed)
 	line("contacts", "%d", s.Contacts)
+	if s.Rooms > 0 {
+		line("rooms", "%d", s.Rooms)
+	}
 	line("anonymity", "%s", own(s.Anonymity.Statement))
 	if s.AllowPrivate {
 		line("", "private addresses are admitted: only for meshes of your own")

@@ -122,15 +122,23 @@ func (c *console) event(w io.Writer, e api.Event) {
 		if e.Kind == api.EventChanged {
 			fmt.Fprint(w, "changed: ")
 		}
+		if e.Room != "" {
+			fmt.Fprintf(w, "[%s] ", c.names.room(e.Room))
+		}
 		c.message(w, *e.Message)
 	case (e.Kind == api.EventMessage || e.Kind == api.EventNotice) && e.Text != nil && e.From != nil:
-		c.message(w, api.Message{ID: e.ID, From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason})
+		c.message(w, api.Message{ID: e.ID, From: *e.From, Outgoing: e.Outgoing, Text: *e.Text, Time: e.Time, State: e.State, Reason: e.Reason, Room: e.Room})
 	case e.Kind == api.EventState:
-		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason}))
+		fmt.Fprintf(w, "%s  message %s: %s\n", clock(e.Time), e.ID, stateWords(api.Message{State: e.State, Reason: e.Reason, Room: e.Room}))
+
+	case e.Kind == api.EventContact && e.Contact != nil && e.Contact.Room != nil:
+		fmt.Fprintf(w, "room %s\n", roomLine(*e.Contact.Room))
 	case e.Kind == api.EventContact && e.Contact != nil:
 		fmt.Fprintf(w, "contact %s\n", contactLine(*e.Contact))
 	case e.Kind == api.EventInvite && e.Invite != nil:
 		fmt.Fprintf(w, "invite %s: %s\n", e.Invite.ID, own(e.Invite.What))
+	case e.Kind == api.EventCleared:
+		fmt.Fprintf(w, "cleared %s\n", e.Conversation)
 	case e.Kind == api.EventRemoved:
 		fmt.Fprintf(w, "removed %s%s\n", e.ID, e.Conversation)
 	default:

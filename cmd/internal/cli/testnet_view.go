@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"starling/node/testnet/report"
 	"starling/node/testnet/runner"
 	"starling/node/testnet/scenario"
 )
@@ -117,7 +118,7 @@ func (v *meshView) draw() {
 		fmt.Sprintf("relays    %s %d of %d", dots(v.s.Relays, p.Down, v.width-30), p.Relays, v.s.Relays),
 		fmt.Sprintf("users     %s %d of %d", dots(v.s.Users, p.Away, v.width-30), p.Users, v.s.Users),
 		fmt.Sprintf("messages  %s %d written of %d, %d in flight, %d shown, %d delivered", bar(p.Shown, p.Planned, 20), p.Sent, p.Planned, p.InFlight, p.Shown, p.Delivered),
-		fmt.Sprintf("losses    %d boxes stored again, %d tries failed of %d; %d packets lost of %d", p.Resends, p.Failed, p.Puts, p.Lost, p.Packets),
+		losses(p),
 		fmt.Sprintf("wrong     %d shown twice, %d out of order", p.Duplicates, p.OutOfOrder),
 	}
 
@@ -130,6 +131,18 @@ func (v *meshView) draw() {
 		fmt.Fprintln(v.out, line)
 	}
 	v.drawn = len(lines)
+}
+
+// losses says what was lost, as far as the engine sees it.
+func losses(p runner.Progress) string {
+	line := "losses    not seen by this engine"
+	if p.Puts != nil {
+		line = fmt.Sprintf("losses    %d boxes stored again, %d tries failed of %d", report.Value(p.Resends), report.Value(p.Failed), *p.Puts)
+	}
+	if p.Packets != nil {
+		line += fmt.Sprintf("; %d packets lost of %d", report.Value(p.Lost), *p.Packets)
+	}
+	return line
 }
 
 // dots draws machines, or as many as fit: those that are there and those that

@@ -13,7 +13,7 @@ import (
 
 func TestMeshView(t *testing.T) {
 	s := &scenario.Scenario{Name: "storm", Relays: 6, Users: 200, Duration: time.Minute, Engine: scenario.Virtual}
-	p := runner.Progress{MS: 30_000, Counts: report.Counts{Sent: 12, Shown: 9}, InFlight: 3, Planned: 20, Relays: 4, Users: 100, Down: []int{1, 5}, Packets: 70, Lost: 7}
+	p := runner.Progress{MS: 30_000, Counts: report.Counts{Sent: 12, Shown: 9}, InFlight: 3, Planned: 20, Relays: 4, Users: 100, Down: []int{1, 5}, Packets: report.Known(70, true), Lost: report.Known(7, true)}
 	for i := range 100 {
 		p.Away = append(p.Away, i)
 	}

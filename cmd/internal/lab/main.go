@@ -151,7 +151,7 @@ func line(s report.Summary) string {
 		said += fmt.Sprintf(" %s from %d machines: %d %s.", a.Do, a.Machines, a.Did, a.What)
 	}
 	return said + fmt.Sprintf(" Until shown: median %d ms, p99 %d ms. Newcomers ready in %.1f s. Strange addresses dialled: %d. %.0f s in all.",
-		s.P50, s.P99, float64(s.NewcomerMS)/1000, s.StrayDials, float64(s.WallMS)/1000)
+		s.P50, s.P99, float64(s.NewcomerMS)/1000, report.Value(s.StrayDials), float64(s.WallMS)/1000)
 }
 
 // load reads a scenario that its engine can run.

@@ -57,7 +57,7 @@ func fieldsOf(text string) (all []field) {
 			}
 		case !strings.HasPrefix(line, "|"):
 			columns, inRows = 0, false
-		case cells[0] == "offset" || cells[0] == "put" || cells[0] == "request":
+		case cells[0] == "offset" || cells[0] == "put" || cells[0] == "append" || cells[0] == "request":
 			columns = len(cells)
 		case cells[0] == "field" || cells[0] == "kind" || cells[0] == "answer":
 			columns = -1

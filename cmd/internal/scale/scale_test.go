@@ -181,6 +181,8 @@ func TestWalls(t *testing.T) {
 	for _, claim := range []string{
 		fmt.Sprintf("below %s relays", count(users*guards/float64(at1.Clients))),
 		fmt.Sprintf("below %s relays", count(users*contacts*mailboxes/float64(mailbox.DefaultMaxSeats))),
+		fmt.Sprintf("%s seats of\n   their own", count(mailbox.DefaultMaxReaders)),
+		fmt.Sprintf("below %s relays", count(math.Ceil(users*mailboxes/float64(mailbox.DefaultMaxReaders)))),
 		fmt.Sprintf("above %s relays", count(float64(at1.Relays))),
 	} {
 		if !bytes.Contains(page, []byte(claim)) {

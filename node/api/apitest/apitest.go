@@ -20,6 +20,8 @@ import (
 // alone.
 type Pair struct {
 	Ada, Bob api.Node
+	// Rooms: the nodes have rooms.
+	Rooms bool
 	// SetOffline cuts Ada's node off its network, or lets it back.
 	SetOffline func(offline bool)
 	// Passphrase is that of Ada's profile.

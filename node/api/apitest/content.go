@@ -13,15 +13,18 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 )
 
 // The part of the suite about the contents of conversations.
 func init() {
 	for name, test := range map[string]func(*testing.T, *Pair){
 		"reply, forward, picture":           replyForwardPicture,
+		"file":                              smallFile,
 		"edit, react, delete":               editReactDelete,
 		"errors of changes":                 errorsOfChanges,
 		"search":                            searchMessages,
+		"search with filters":               searchFilters,
 		"history after":                     historyAfter,
 		"drafts":                            drafts,
 		"settings, typing, read":            settingsTypingRead,
@@ -84,6 +87,48 @@ func replyForwardPicture(t *testing.T, p *Pair) {
 	}
 	if again, err := p.Ada.Send(ctx, api.SendRequest{Contact: "Bob", Forward: sent.ID, ID: sent.ID}); err != nil || again.ID != sent.ID {
 		t.Errorf("the same again: %.300v, %v", again, err)
+	}
+}
+
+// smallFile: a file of any kind comes as it is, under a name that is none of a path. Message
+// alone returns its bytes.
+func smallFile(t *testing.T, p *Pair) {
+	p.befriend(t)
+	ctx := t.Context()
+	data := []byte("\x7fELF\x00\xff no picture")
+	sent, got := p.exchange(t, api.SendRequest{Text: "the plan", File: &api.SendFile{Name: "../../plan\u202e.txt", Data: data}})
+	if sent.File == nil || sent.File.Name.String() != "plan.txt" || sent.File.Size != len(data) {
+		t.Fatalf("%.300v", sent)
+	}
+	if got.File == nil || got.File.Name.String() != "plan.txt" || !bytes.Equal(got.File.Data, data) || got.Text.String() != "the plan" || got.Picture != nil {
+		t.Errorf("%.300v", got)
+	}
+	all, err := p.Bob.History(ctx, api.HistoryRequest{Contact: "Ada", Limit: 1})
+	if err != nil || len(all) != 1 || all[0].File == nil || all[0].File.Data != nil || all[0].File.Size != len(data) {
+		t.Errorf("%.300v, %v", all, err)
+	}
+
+	sent, got = p.exchange(t, api.SendRequest{Forward: sent.ID})
+	if !got.Forwarded || got.File == nil || !bytes.Equal(got.File.Data, data) {
+		t.Errorf("%.300v", got)
+	}
+	sent, got = p.exchange(t, api.SendRequest{File: &api.SendFile{Name: "empty", Data: []byte{}}})
+	if sent.File == nil || got.File == nil || got.File.Size != 0 {
+		t.Errorf("an empty one: %.300v, %.300v", sent, got)
+	}
+
+	file := func(n int) *api.SendFile { return &api.SendFile{Name: "a", Data: make([]byte, n)} }
+	for name, c := range map[string]struct {
+		req  api.SendRequest
+		want api.Code
+	}{
+		"too large":        {api.SendRequest{File: file(api.MaxFile + 1)}, api.CodeTooLong},
+		"with a picture":   {api.SendRequest{File: file(1), Picture: drawn(t)}, api.CodeUsage},
+		"caption too long": {api.SendRequest{File: file(1), Text: strings.Repeat("a", api.MaxCaption+1)}, api.CodeTooLong},
+	} {
+		c.req.Contact = "Bob"
+		_, err := p.Ada.Send(ctx, c.req)
+		wantCode(t, name, err, c.want)
 	}
 }
 
@@ -259,6 +304,35 @@ func searchMessages(t *testing.T, p *Pair) {
 	}
 }
 
+func searchFilters(t *testing.T, p *Pair) {
+	p.befriend(t)
+	_, theirs := p.exchange(t, api.SendRequest{Text: "see https://a.example and more"})
+	at := theirs.Time
+	day := 24 * time.Hour
+	for what, c := range map[string]struct {
+		req  api.SearchRequest
+		want int
+	}{
+		"from the contact":     {api.SearchRequest{From: "Ada"}, 1},
+		"from me":              {api.SearchRequest{From: "me"}, 0},
+		"since the day before": {api.SearchRequest{Since: at.Add(-day)}, 1},
+		"since the day after":  {api.SearchRequest{Since: at.Add(day)}, 0},
+		"until the day before": {api.SearchRequest{Until: at.Add(-day)}, 0},
+		"links with a word":    {api.SearchRequest{Kind: api.KindLink, Words: "mor", Contact: "Ada"}, 1},
+		"pictures":             {api.SearchRequest{Kind: api.KindPicture}, 0},
+	} {
+		got, err := p.Bob.Search(t.Context(), c.req)
+		if err != nil || len(got) != c.want {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+	}
+
+	_, err := p.Bob.Search(t.Context(), api.SearchRequest{From: "nobody"})
+	wantCode(t, "from nobody", err, api.CodeNoContact)
+	_, err = p.Bob.Search(t.Context(), api.SearchRequest{Kind: "song"})
+	wantCode(t, "of no kind", err, api.CodeUsage)
+}
+
 func historyAfter(t *testing.T, p *Pair) {
 	p.befriend(t)
 	for _, text := range []string{"0", "1", "2", "3"} {
@@ -315,13 +389,14 @@ func drafts(t *testing.T, p *Pair) {
 func settingsTypingRead(t *testing.T, p *Pair) {
 	p.befriend(t)
 	ctx := t.Context()
-	if set, err := p.Ada.Settings(ctx); err != nil || set != (api.Settings{Notify: api.NotifyHidden}) {
+	if set, err := p.Ada.Settings(ctx); err != nil || set != (api.Settings{Notify: api.NotifyHidden, Name: safetext.Line("Ada"), Theme: "auto"}) {
 		t.Errorf("%+v, %v", set, err)
 	}
 	yes, none, lock := true, api.NotifyNone, 300
 	for _, n := range []api.Node{p.Ada, p.Bob} {
 		set, err := n.ChangeSettings(ctx, api.SettingsChange{Typing: &yes, ReadReceipts: &yes, LockAfter: &lock})
-		if err != nil || set != (api.Settings{Typing: true, ReadReceipts: true, Notify: api.NotifyHidden, LockAfter: 300}) {
+		set.Name = safetext.Text{}
+		if err != nil || set != (api.Settings{Typing: true, ReadReceipts: true, Notify: api.NotifyHidden, LockAfter: 300, Theme: "auto"}) {
 			t.Fatalf("%+v, %v", set, err)
 		}
 	}

@@ -137,7 +137,9 @@ func (t *Table[Owner]) Set(o Owner, p Plan, came []Arrival, now time.Time) (ask 
 			enter(t.second, a.Tag, o)
 		}
 	}
-	drop = t.letGo(o, &p, now)
+	if drop = t.letGo(o, &p, now); p.Muted {
+		drop = nil // a mailbox would see that somebody is there
+	}
 
 	if len(p.Tags) > 0 {
 		t.plans[o] = p
@@ -205,7 +207,9 @@ func (t *Table[Owner]) letGo(o Owner, p *Plan, now time.Time) (drop []Copy) {
 // DropLate returns the copies that mailboxes may delete once again by now.
 func (t *Table[Owner]) DropLate(now time.Time) (drop []Late[Owner]) {
 	for len(t.late) > 0 && !t.late[0].at.After(now) {
-		drop = append(drop, t.late[0])
+		if !t.plans[t.late[0].Owner].Muted {
+			drop = append(drop, t.late[0])
+		}
 		t.late = t.late[1:]
 	}
 	return drop

@@ -263,6 +263,34 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestMutedDropsNothing: of an owner that is muted no mailbox deletes anything, neither
+// when its second copies are overdue nor later. It would see that somebody is there.
+func TestMutedDropsNothing(t *testing.T) {
+	plan := Plan{Nodes: []Node{a, b, c}, Tags: tags(1000, 1040), Session: true}
+	var all []Arrival
+	for i := range KeptBack + 4 {
+		all = append(all, came(i, a, 0))
+	}
+	muted := plan
+	muted.Muted = true
+	for _, mutedAt := range []time.Duration{0, SecondCopy + 1, SecondCopy + 2} {
+		table := NewTable[string]()
+		table.Set("bob", plan, all, t0)
+		for _, at := range []time.Duration{0, SecondCopy + 1, SecondCopy + 2, time.Hour} {
+			p := plan
+			if at >= mutedAt {
+				p = muted
+			}
+			if _, drop, _ := table.Set("bob", p, nil, t0.Add(at)); p.Muted && len(drop) > 0 {
+				t.Errorf("muted after %v: %v dropped at %v", mutedAt, drop, at)
+			}
+		}
+		if drop := table.DropLate(t0.Add(24 * time.Hour)); len(drop) > 0 {
+			t.Errorf("muted after %v: dropped late: %v", mutedAt, drop)
+		}
+	}
+}
+
 // After any changes of owners, a table holds the tags of their plans.
 func TestTableFollowsItsPlans(t *testing.T) {
 	for seed := range uint64(200) {

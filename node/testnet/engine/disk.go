@@ -14,7 +14,7 @@ type Disk struct {
 	full atomic.Bool
 }
 
-// SetFull makes every put fail for want of room, or lets them go on.
+// SetFull makes every put and append fail for want of room, or lets them go on.
 func (d *Disk) SetFull(full bool) { d.full.Store(full) }
 
 // Put implements mailbox.Store.
@@ -23,4 +23,12 @@ func (d *Disk) Put(ctx context.Context, tag mailbox.Tag, box *mailbox.Box, expir
 		return mailbox.ErrFull
 	}
 	return d.Store.Put(ctx, tag, box, expires, asked)
+}
+
+// Append implements mailbox.Store.
+func (d *Disk) Append(ctx context.Context, name mailbox.LogName, e *mailbox.Entry, now time.Time, followed bool) (mailbox.LogEntry, bool, error) {
+	if d.full.Load() {
+		return mailbox.LogEntry{}, false, mailbox.ErrFull
+	}
+	return d.Store.Append(ctx, name, e, now, followed)
 }

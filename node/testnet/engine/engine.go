@@ -15,11 +15,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 
 	"starling/node/api"
+	"starling/node/testnet/censor"
 	"starling/node/testnet/scenario"
 )
 
@@ -31,6 +33,29 @@ type Config struct {
 	Logger   *slog.Logger // never nil
 	Program  string       // the starling to run, for engines that run processes
 	Attacks  Attacks      // of hostile machines; nil without the lab
+	Verbose  bool         // processes say all they do
+}
+
+// Logs returns the folder with a log for each node in the folder of a mesh.
+func Logs(dir string) string { return filepath.Join(dir, "logs") }
+
+// A Seat is the place of a node on this machine.
+type Seat struct {
+	Dir        string   // its profile, as --profile takes it
+	Addrs      []string // of a relay that runs, with /p2p/
+	Passphrase string   // of a user
+	Enter      []string // words before a command that make it run on the node's machine
+}
+
+// A Standing engine lets others into its mesh from outside.
+type Standing interface {
+	Engine
+	Relay(i int) Seat
+	User(i int) Seat
+	// Bootstrap returns addresses of relays for a newcomer, with /p2p/.
+	Bootstrap() []string
+	// Private reports whether they are private ones.
+	Private() bool
 }
 
 // Attacks are the attacks of hostile machines. They are no part of the program:
@@ -94,12 +119,22 @@ type Engine interface {
 	// Fill makes disks full; Free makes room on all of them.
 	Fill(relays, users []int) error
 	Free() error
-	// Partition cuts relays off from the rest of the relays and from the users.
-	Partition(relays []int) error
+	// Partition puts relays and users on a side of their own.
+	Partition(relays, users []int) error
 	Heal() error
 	// Block keeps all users from reaching relays.
 	Block(relays []int) error
 	Unblock() error
+
+	// Censor puts all users behind a censor, in place of the one before; the zero value is
+	// none.
+	Censor(Censor) error
+	// Harvest learns the list of relays as one more user can, or with first which relays
+	// people were told of in the beginning, and blocks a fraction of them for all users. It
+	// returns which.
+	Harvest(ctx context.Context, fraction float64, first bool) (relays []int, err error)
+	// Bridges returns the links of the bridges that run.
+	Bridges() []string
 
 	// Attack lets one hostile machine, counted from 0 over all tables, attack until ctx
 	// ends.
@@ -111,20 +146,34 @@ type Engine interface {
 	Close() error
 }
 
+// A Censor is what a network does to the connections of users.
+type Censor struct {
+	After     int  // bytes that come on one before it freezes; 0: any number
+	Reset     bool // it is reset then
+	PerMinute int  // connections to one relay in a minute; 0: any number
+	Ban       time.Duration
+	// A censor that reads: see package censor.
+	Read censor.Rules
+}
+
 // Measures are numbers of one moment.
 type Measures struct {
 	Relays, Users []Traffic // by index, over all restarts
-	Puts, Again   int64     // boxes handed to mailboxes; those handed there before
+	Counted       bool      // boxes handed to mailboxes are counted:
+	Puts, Again   int64     // these, and those handed there before
 	Failed        int64     // puts that failed
-	Packets, Lost int64     // on all links, where the engine sees them
+	Wire          bool      // the engine sees all links:
+	Packets, Lost int64     // on them
+	Strays        int64     // dials of addresses that no machine has
 	Goroutines    int       // of this process
 	RSS           int64     // bytes resident, of all processes together
 	RelayRSS      []int64   // by index, where each has a process; 0: does not run
 	UserRSS       []int64
-	RelayDisk     []int64 // bytes of each relay's folder, where it is asked for
-	RelayBoxes    int64   // stored in all mailboxes, where the engine sees them
-	RelayLinks    []int   // by index, to relays and clients, where the engine sees them; 0: does not run
-	Strays        int64   // dials of addresses that no machine has, where the engine sees them
+	RelayDisk     []int64       // bytes of each relay's folder, where it is asked for
+	Stored        bool          // the engine sees all mailboxes:
+	RelayBoxes    int64         // stored in them
+	Censor        *censor.Deeds // of a censor that reads
+	RelayLinks    []int         // by index, to relays and clients, where the engine sees them; 0: does not run
 }
 
 // Traffic is bytes on all links of a node.
@@ -140,14 +189,19 @@ type Unable struct{}
 func (Unable) Enter(ctx context.Context, do func(context.Context) error) error { return do(ctx) }
 
 // The others return ErrCannot.
-func (Unable) Kill(context.Context, int) error  { return ErrCannot }
-func (Unable) Crash(context.Context, int) error { return ErrCannot }
-func (Unable) Fill([]int, []int) error          { return ErrCannot }
-func (Unable) Free() error                      { return ErrCannot }
-func (Unable) Partition([]int) error            { return ErrCannot }
-func (Unable) Heal() error                      { return ErrCannot }
-func (Unable) Block([]int) error                { return ErrCannot }
-func (Unable) Unblock() error                   { return ErrCannot }
+func (Unable) Kill(context.Context, int) error                       { return ErrCannot }
+func (Unable) Crash(context.Context, int) error                      { return ErrCannot }
+func (Unable) Fill([]int, []int) error                               { return ErrCannot }
+func (Unable) Free() error                                           { return ErrCannot }
+func (Unable) Partition([]int, []int) error                          { return ErrCannot }
+func (Unable) Heal() error                                           { return ErrCannot }
+func (Unable) Block([]int) error                                     { return ErrCannot }
+func (Unable) Unblock() error                                        { return ErrCannot }
+func (Unable) Censor(Censor) error                                   { return ErrCannot }
+func (Unable) Harvest(context.Context, float64, bool) ([]int, error) { return nil, ErrCannot }
 func (Unable) Attack(context.Context, int, scenario.Hostile) (Deed, error) {
 	return Deed{}, ErrCannot
 }
+
+// Bridges: there are none.
+func (Unable) Bridges() []string { return nil }

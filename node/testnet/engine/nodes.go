@@ -19,17 +19,20 @@ import (
 	"starling/p2p/virtualdisk"
 )
 
-// Nodes are the nodes of users in this process: those that people run, without
-// a control socket and with a passphrase that is quick to check.
+// Nodes are the nodes of users in this process: those that people run, with a
+// passphrase that is quick to check, and without a control socket if nobody is to
+// use them from outside.
 type Nodes struct {
 	cfg  Config
 	load *Load
-	// Bootstrap returns the first relays of a user.
-	Bootstrap func(user int) []string
+	// Ways returns the first relays of a user.
+	Ways func(user int) []string
 	// Client makes a user's network out of its configuration; nil is package p2p.
 	Client func(user int, c *p2p.ClientConfig)
 	// AllowPrivate is as in node.Config.
 	AllowPrivate bool
+	// Sockets: other processes may use them.
+	Sockets bool
 	// Disks are those of the relays, which are in this process too.
 	Disks []*Disk
 
@@ -93,8 +96,8 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 	}
 
 	made, err := node.New(node.Config{
-		Profile: u.profile, Passphrase: u.passphrase, Bootstrap: n.Bootstrap(user), AllowPrivate: n.AllowPrivate,
-		MeanDelay: delay, NoSocket: true, Logger: n.cfg.Logger.With("user", user),
+		Profile: u.profile, Passphrase: u.passphrase, Bootstrap: n.Ways(user), AllowPrivate: n.AllowPrivate,
+		MeanDelay: delay, NoSocket: !n.Sockets, Logger: n.cfg.Logger.With("user", user),
 		// A crash tears a write in the middle, as that of a machine does: then the
 		// store has to write so that it can bear it.
 		Store: store.Options{VFS: u.diskName, NoSync: !n.crashes},
@@ -120,6 +123,14 @@ func (n *Nodes) Open(ctx context.Context, user int) (api.Node, error) {
 		u.err = made.Run(run)
 	}()
 	return made, nil
+}
+
+// User returns the place of a user.
+func (n *Nodes) User(user int) Seat {
+	u := n.users[user]
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return Seat{Dir: u.profile.Dir, Passphrase: u.passphrase}
 }
 
 // Shut implements Engine.

@@ -35,6 +35,8 @@ func charts(title string) map[string][]byte {
 		"distribution": Distribution(title, Axis{title, "ms"}, []float64{1, 2, 2, 900}, Mark{2, title}, Mark{900, title}),
 		"curves":       Curves(title, Axis{title, "s"}, Axis{title, ""}, []Series{{title, []float64{0, 1}, []float64{1, 2}}}, title, []Mark{{1, title}}),
 		"bars":         Bars(title, Axis{title, "KiB"}, []string{title}, []Bar{{title, []float64{3}}}),
+		"strips":       Strips(title, Axis{title, "s"}, "KiB/s", []float64{0, 1, 2}, []Strip{{title, []float64{0, 3}}, {title, []float64{1, 2}}}),
+		"no strips":    Strips(title, Axis{}, "", nil, nil),
 		"empty":        Distribution(title, Axis{}, nil),
 		"no bars":      Bars(title, Axis{}, nil, nil),
 		"no curves":    Curves(title, Axis{}, Axis{}, nil, title, nil),
@@ -92,5 +94,36 @@ func TestNamesDoNotTouch(t *testing.T) {
 	chart := Bars("x", Axis{}, []string{"in"}, bars)
 	if n := bytes.Count(chart, []byte("tick middle")); n < 5 || n > 20 {
 		t.Errorf("%d names under 300 bars", n)
+	}
+}
+
+// TestDrawnOutsideBrowsers: each element has its colour as an attribute, since few
+// programs read variables or style sheets.
+func TestDrawnOutsideBrowsers(t *testing.T) {
+	for name, chart := range charts("x") {
+		if bytes.Contains(chart, []byte("var(")) {
+			t.Errorf("%s has variables", name)
+		}
+		d := xml.NewDecoder(bytes.NewReader(chart))
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			start, ok := token.(xml.StartElement)
+			want := map[string]string{"text": "fill", "rect": "fill", "line": "stroke", "polyline": "stroke"}[start.Name.Local]
+			if err != nil || !ok || want == "" {
+				continue
+			}
+			colour := ""
+			for _, a := range start.Attr {
+				if a.Name.Local == want {
+					colour = a.Value
+				}
+			}
+			if !strings.HasPrefix(colour, "#") {
+				t.Errorf("%s: %s has %s %q", name, start.Name.Local, want, colour)
+			}
+		}
 	}
 }

@@ -7,28 +7,69 @@ import (
 	"strings"
 )
 
-// style is part of every chart. The colours keep their distance from each other for the
-// colour-blind, on light and on dark.
-const style = `
-.chart{--ink:#1d2430;--dim:#667085;--grid:#e3e7ee;--a:#2563b8;--b:#d9822b;--c:#2f9e6e;--m:#b04a6f;
-font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-@media(prefers-color-scheme:dark){.chart{--ink:#e6e9ef;--dim:#98a2b3;--grid:#303846;--a:#6ea8fe;--b:#f0a860;--c:#5fce9b;--m:#ec8fb2}}
-.chart text{fill:var(--dim)}.chart .title{fill:var(--ink);font-size:15px;font-weight:600}.chart .label,.chart .key{fill:var(--ink)}
-.chart .middle{text-anchor:middle}.chart .end{text-anchor:end}
-.chart .grid{stroke:var(--grid)}.chart .base{stroke:var(--dim)}
-.chart .mark{stroke:var(--m);stroke-dasharray:3 3}
-.chart rect.a{fill:var(--a)}.chart rect.b{fill:var(--b)}.chart rect.c{fill:var(--c)}.chart rect.m{fill:var(--m)}
-.chart polyline{fill:none;stroke-width:2;stroke-linejoin:round}
-.chart polyline.a{stroke:var(--a)}.chart polyline.b{stroke:var(--b)}.chart polyline.c{stroke:var(--c)}
-`
+// The colours keep their distance from each other for the colour-blind, on light and on
+// dark. They are attributes, which every program draws; only the dark scheme is a style
+// sheet, for browsers.
+const (
+	ink  = "#1d2430"
+	dim  = "#667085"
+	grid = "#e3e7ee"
+	font = `font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif" font-size="12"`
+	dark = `@media(prefers-color-scheme:dark){
+.chart .paper{fill:#14181f}.chart text{fill:#98a2b3}.chart .title,.chart .label,.chart .key{fill:#e6e9ef}
+.chart .grid{stroke:#303846}.chart .base{stroke:#98a2b3}.chart line.mark{stroke:#ec8fb2}
+.chart rect.a{fill:#6ea8fe}.chart rect.b{fill:#f0a860}.chart rect.c{fill:#5fce9b}.chart rect.m{fill:#ec8fb2}
+.chart polyline.a{stroke:#6ea8fe}.chart polyline.b{stroke:#f0a860}.chart polyline.c{stroke:#5fce9b}}`
+)
+
+// colours are those of classes.
+var colours = map[string]string{"a": "#2563b8", "b": "#d9822b", "c": "#2f9e6e", "m": "#b04a6f", "mark": "#b04a6f",
+	"grid": grid, "base": dim, "title": ink, "label": ink, "key": ink, "paper": "#ffffff"}
+
+// paint returns the attributes of an element of some classes, and the classes.
+func paint(element, classes string) string {
+	colour, more := "", ""
+	for class := range strings.FieldsSeq(classes) {
+		if c := colours[class]; c != "" {
+			colour = c
+		}
+		switch class {
+		case "middle", "end":
+			more += fmt.Sprintf(` text-anchor="%s"`, class)
+		case "title":
+			more += ` font-size="15" font-weight="600"`
+		case "mark":
+			more += ` stroke-dasharray="3 3"`
+		}
+	}
+
+	switch element {
+	case "text":
+		if colour == "" {
+			colour = dim
+		}
+		more = fmt.Sprintf(` fill="%s"`, colour) + more
+	case "polyline":
+		more = fmt.Sprintf(` fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round"`, colour)
+	case "line":
+		more = fmt.Sprintf(` stroke="%s"`, colour) + more
+	default:
+		more = fmt.Sprintf(` fill="%s"`, colour)
+	}
+	return fmt.Sprintf(`class="%s"%s`, classes, more)
+}
 
 // canvas writes one SVG document. All text goes through escape.
 type canvas struct{ bytes.Buffer }
 
-func begin(title string) *canvas {
+func begin(title string) *canvas { return beginHigh(title, height) }
+
+// beginHigh begins a document of another height.
+func beginHigh(title string, high int) *canvas {
 	c := &canvas{}
-	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, height, escape(title))
-	fmt.Fprintf(c, "<style>%s</style>\n", style)
+	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="%d" height="%d" viewBox="0 0 %d %d" %s role="img" aria-label="%s">`,
+		width, high, width, high, font, escape(title))
+	fmt.Fprintf(c, "<style>%s</style>\n<rect %s width=\"%d\" height=\"%d\"/>\n", dark, paint("rect", "paper"), width, high)
 	c.text("title", left, 20, title)
 	return c
 }
@@ -55,27 +96,27 @@ func escape(s string) string {
 func px(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }
 
 func (c *canvas) text(class string, x, y float64, s string) {
-	fmt.Fprintf(c, `<text class="%s" x="%s" y="%s">%s</text>`+"\n", class, px(x), px(y), escape(s))
+	fmt.Fprintf(c, `<text %s x="%s" y="%s">%s</text>`+"\n", paint("text", class), px(x), px(y), escape(s))
 }
 
 func (c *canvas) line(class string, x1, y1, x2, y2 float64) {
-	fmt.Fprintf(c, `<line class="%s" x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", class, px(x1), px(y1), px(x2), px(y2))
+	fmt.Fprintf(c, `<line %s x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", paint("line", class), px(x1), px(y1), px(x2), px(y2))
 }
 
 // titled is a line over the whole height with a label under the pointer.
 func (c *canvas) titled(class string, x float64, label string) {
-	fmt.Fprintf(c, `<line class="%s" x1="%s" y1="%d" x2="%s" y2="%d"><title>%s</title></line>`+"\n",
-		class, px(x), top, px(x), top+innerH, escape(label))
+	fmt.Fprintf(c, `<line %s x1="%s" y1="%d" x2="%s" y2="%d"><title>%s</title></line>`+"\n",
+		paint("line", class), px(x), top, px(x), top+innerH, escape(label))
 }
 
 func (c *canvas) rect(class string, x, y, w, h float64, label string) {
-	fmt.Fprintf(c, `<rect class="%s" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>`+"\n",
-		class, px(x), px(y), px(w), px(h), escape(label))
+	fmt.Fprintf(c, `<rect %s x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>`+"\n",
+		paint("rect", class), px(x), px(y), px(w), px(h), escape(label))
 }
 
 // steps draws a curve that changes only at its points.
 func (c *canvas) steps(class string, s Series, xs, ys scale) {
-	fmt.Fprintf(c, `<polyline class="%s" points="%s,%s`, class, px(xs.at(xs.from)), px(ys.at(ys.from)))
+	fmt.Fprintf(c, `<polyline %s points="%s,%s`, paint("polyline", class), px(xs.at(xs.from)), px(ys.at(ys.from)))
 	y := ys.at(ys.from)
 	for i := range s.X {
 		x := xs.at(s.X[i])
@@ -109,5 +150,5 @@ func (c *canvas) axes(xs, ys scale, x, y Axis) {
 		c.text("middle", left+innerW/2, height-12, x.String())
 	}
 	c.line("base", left, top+innerH, left+innerW, top+innerH)
-	fmt.Fprintf(c, `<text class="middle" transform="translate(16 %d) rotate(-90)">%s</text>`+"\n", top+innerH/2, escape(y.String()))
+	fmt.Fprintf(c, `<text %s transform="translate(16 %d) rotate(-90)">%s</text>`+"\n", paint("text", "middle"), top+innerH/2, escape(y.String()))
 }

@@ -4,9 +4,14 @@
 //	index.html      one page, which needs nothing else
 //	summary.json    the numbers
 //	events.jsonl    everything that happened, one object a line
+//	metrics.jsonl   every node at every moment
+//	activity.svg    the traffic of every node over time
+//	logs/           the log of every node, if it was kept
 //	latency.svg     how long messages took
 //	delivery.svg    messages sent and shown, over time
 //	traffic.svg     bytes per node
+//	online.svg      how many users are connected to a relay, if there is a censor or a cut
+//	rooms.svg       how long messages took to everybody else in a room, if there are rooms
 package report
 
 import (

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"starling/node/testnet/censor"
 	"starling/node/testnet/scenario"
 )
 
@@ -23,48 +24,60 @@ type Summary struct {
 	Seed   uint64 `json:"seed"`
 	Relays int    `json:"relays"`
 	Users  int    `json:"users"`
+	// Bridges are some of the relays.
+	Bridges int `json:"bridges,omitempty"`
 	Counts
 	Lost        int  `json:"lost"` // sent and not shown at the end
 	Planned     int  `json:"planned"`
 	Interrupted bool `json:"interrupted"`
 
-	P50 int64 `json:"p50_ms"` // from writing to shown
-	P90 int64 `json:"p90_ms"`
-	P99 int64 `json:"p99_ms"`
-	Max int64 `json:"max_ms"`
+	P50 int64 `json:"p50_ms,omitempty"` // from writing to shown
+	P90 int64 `json:"p90_ms,omitempty"`
+	P99 int64 `json:"p99_ms,omitempty"`
+	Max int64 `json:"max_ms,omitempty"`
 
-	DeliveredP50 int64 `json:"delivered_p50_ms"` // from writing to the sender's tick
-	DeliveredP99 int64 `json:"delivered_p99_ms"`
+	DeliveredP50 int64 `json:"delivered_p50_ms,omitempty"` // from writing to the sender's tick
+	DeliveredP99 int64 `json:"delivered_p99_ms,omitempty"`
 
-	Puts    int64 `json:"puts"`    // boxes handed to mailboxes
-	Resends int64 `json:"resends"` // those that had been handed to the same mailbox before
-	Failed  int64 `json:"failed_puts"`
+	// Figures that not every engine sees are nil where they are not known.
+	Puts    *int64 `json:"puts,omitempty"`    // boxes handed to mailboxes
+	Resends *int64 `json:"resends,omitempty"` // those that had been handed to the same mailbox before
+	Failed  *int64 `json:"failed_puts,omitempty"`
 
-	// On all links, where the engine sees them.
-	Packets     int64 `json:"packets,omitempty"`
-	PacketsLost int64 `json:"packets_lost,omitempty"`
+	// On all links.
+	Packets     *int64 `json:"packets,omitempty"`
+	PacketsLost *int64 `json:"packets_lost,omitempty"`
 
-	UserBytesIn   int64 `json:"user_bytes_in"` // mean per user
-	UserBytesOut  int64 `json:"user_bytes_out"`
-	RelayBytesIn  int64 `json:"relay_bytes_in"` // mean per relay
-	RelayBytesOut int64 `json:"relay_bytes_out"`
-	UserBytesDay  int64 `json:"user_bytes_day"` // both ways, at the rate since the traffic began
-	RelayBytesDay int64 `json:"relay_bytes_day"`
+	// Nobody has a traffic of 0: it is not known then.
+	UserBytesIn   int64 `json:"user_bytes_in,omitempty"` // mean per user
+	UserBytesOut  int64 `json:"user_bytes_out,omitempty"`
+	RelayBytesIn  int64 `json:"relay_bytes_in,omitempty"` // mean per relay
+	RelayBytesOut int64 `json:"relay_bytes_out,omitempty"`
+	UserBytesDay  int64 `json:"user_bytes_day,omitempty"` // both ways, at the rate since the traffic began
+	RelayBytesDay int64 `json:"relay_bytes_day,omitempty"`
+
+	Rooms *RoomSummary `json:"rooms,omitempty"`
+
+	// BackMS is the longest that somebody online was connected to no relay, while there was a
+	// censor, or a cut.
+	BackMS int64 `json:"back_ms,omitempty"`
+	// Censor is the work of a censor that reads.
+	Censor *censor.Deeds `json:"censor,omitempty"`
 
 	NewcomerMS int64 `json:"newcomer_ms,omitempty"` // until the slowest newcomer was ready
 
 	Attacks []Attack `json:"attacks,omitempty"`
-	// StrayDials were for addresses that no machine has, where the engine sees them.
-	StrayDials int64 `json:"stray_dials,omitempty"`
+	// StrayDials were for addresses that no machine has.
+	StrayDials *int64 `json:"stray_dials,omitempty"`
 
-	RelayStops int   `json:"relay_stops"`
-	Reopens    int   `json:"reopens"`     // nodes opened during the traffic
-	ReadyMS    int64 `json:"ready_ms"`    // real time until everybody runs
-	StartMS    int64 `json:"start_ms"`    // real time until all are contacts
-	TrafficMS  int64 `json:"traffic_ms"`  // in the engine's time
-	WallMS     int64 `json:"wall_ms"`     // real time of the whole run
-	LateMS     int64 `json:"late_ms"`     // the most that a step came after its time
-	RelayBoxes int64 `json:"relay_boxes"` // in all mailboxes at the end
+	RelayStops int    `json:"relay_stops"`
+	Reopens    int    `json:"reopens"`               // nodes opened during the traffic
+	ReadyMS    int64  `json:"ready_ms"`              // real time until everybody runs
+	StartMS    int64  `json:"start_ms"`              // real time until all are contacts
+	TrafficMS  int64  `json:"traffic_ms"`            // in the engine's time
+	WallMS     int64  `json:"wall_ms"`               // real time of the whole run
+	LateMS     int64  `json:"late_ms"`               // the most that a step came after its time
+	RelayBoxes *int64 `json:"relay_boxes,omitempty"` // in all mailboxes at the end
 	// RelayLinks is the most links, to relays and to clients, of a relay at the end;
 	// RelayLinksMean the mean of all relays.
 	RelayLinks     int     `json:"relay_links,omitempty"`
@@ -85,6 +98,22 @@ type Summary struct {
 	Growth                 float64 `json:"growth,omitempty"`
 
 	Bars []Bar `json:"bars,omitempty"`
+}
+
+// Known returns a figure that an engine may not see.
+func Known(v int64, seen bool) *int64 {
+	if !seen {
+		return nil
+	}
+	return &v
+}
+
+// Value returns a figure, 0 if it is not known.
+func Value(v *int64) int64 {
+	if v == nil {
+		return 0
+	}
+	return *v
 }
 
 // An Attack is the work of hostile machines.
@@ -114,7 +143,7 @@ func (s Summary) Passed() bool {
 }
 
 func (s Summary) delivered() bool {
-	return !s.Interrupted && s.Sent == s.Planned && s.Shown == s.Sent && s.Duplicates == 0 && s.OutOfOrder == 0 && s.Strange == 0
+	return !s.Interrupted && s.Sent == s.Planned && s.Shown == s.Sent && s.Duplicates == 0 && s.OutOfOrder == 0 && s.Strange == 0 && s.Rooms.fine()
 }
 
 // Finish holds the summary against the bars and makes it the last event.
@@ -128,14 +157,21 @@ func (r *Report) Finish(bar scenario.Bar) {
 
 	check("start", "s", float64(s.ReadyMS)/1000, bar.Start.Seconds())
 	check("wall", "s", float64(s.WallMS)/1000, bar.Wall.Seconds())
+	check("p50", "s", float64(s.P50)/1000, bar.P50.Seconds())
 	check("p99", "s", float64(s.P99)/1000, bar.P99.Seconds())
+	if s.Rooms != nil {
+		check("p50 in rooms", "s", float64(s.Rooms.P50)/1000, bar.RoomP50.Seconds())
+		check("p99 in rooms", "s", float64(s.Rooms.P99)/1000, bar.RoomP99.Seconds())
+	}
+	check("users back", "s", float64(s.BackMS)/1000, bar.Back.Seconds())
 	check("newcomers ready", "s", float64(s.NewcomerMS)/1000, bar.Newcomer.Seconds())
 	check("memory of a user", "MiB", s.UserRSSMiB, bar.UserRSS)
 	check("a user's bytes a day", "B", float64(s.UserBytesDay), bar.UserBytesDay)
 	check("growth of cost", "", s.Growth, bar.Growth)
 
 	if bar.NoStrays {
-		s.Bars = append(s.Bars, Bar{"dials of strange addresses", "", float64(s.StrayDials), 0, false, s.StrayDials == 0})
+		strays := Value(s.StrayDials)
+		s.Bars = append(s.Bars, Bar{"dials of strange addresses", "", float64(strays), 0, false, strays == 0 && s.StrayDials != nil})
 	}
 	for _, a := range s.Attacks {
 		if a.Least > 0 { // an attack that did nothing shows nothing
@@ -162,14 +198,25 @@ type Mark struct {
 	Label string
 }
 
+// Online is how many users were connected to a relay at a moment.
+type Online struct {
+	At    time.Duration
+	Users int
+}
+
 // A Report is all there is to say of a run.
 type Report struct {
 	Summary Summary
 	About   string
 	Ledger  *Ledger
+	Rooms   *Rooms // nil if there are none
 	Traffic []Traffic
 	Marks   []Mark
+	Online  []Online // users with a way in; nil if nobody looked
 	Events  [][]byte // JSON without line feeds
+	Samples []Sample
+	// Logs is a folder with a log for each node; "" if they were not kept.
+	Logs string
 }
 
 // Check returns why a report cannot be written to dir: it is a folder with
@@ -190,55 +237,67 @@ func Check(dir string) error {
 
 // Write makes the folder or replaces an older report there. A reader finds all
 // of one report or of the other.
-func (r *Report) Write(dir string) (err error) {
-	if err := Check(dir); err != nil {
-		return err
-	}
+func (r *Report) Write(dir string) error {
+	return replace(dir, r.fill)
+}
 
+// fill writes the files of a report into a folder.
+func (r *Report) fill(dir string) error {
 	summary, err := json.MarshalIndent(r.Summary, "", "  ")
 	if err != nil {
 		return err
 	}
-
 	charts := r.charts()
 	files := map[string][]byte{
-		"index.html":   r.page(charts),
-		"summary.json": append(summary, '\n'),
-		"events.jsonl": append(bytes.Join(r.Events, []byte("\n")), '\n'),
+		"index.html":    r.page(charts),
+		"summary.json":  append(summary, '\n'),
+		"events.jsonl":  append(bytes.Join(r.Events, []byte("\n")), '\n'),
+		"metrics.jsonl": r.metrics(),
 	}
 	for _, c := range charts {
 		files[c.file] = c.svg
 	}
 
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if r.Logs == "" {
+		return nil
+	}
+	return os.CopyFS(filepath.Join(dir, "logs"), os.DirFS(r.Logs))
+}
+
+// replace makes a folder anew, or in the place of an older report: it is made beside its
+// place and moved there whole.
+func replace(dir string, fill func(dir string) error) error {
+	if err := Check(dir); err != nil {
+		return err
+	}
 	dir = filepath.Clean(dir)
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-
 	made, err := os.MkdirTemp(parent, ".report-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(made)
 
-	// A report is made beside its place and moved there whole.
 	fresh, old := filepath.Join(made, "new"), filepath.Join(made, "old")
 	if err := os.Mkdir(fresh, 0o755); err != nil {
 		return err
 	}
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(fresh, name), data, 0o644); err != nil {
-			return err
-		}
+	if err := fill(fresh); err != nil {
+		return err
 	}
-
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Rename(fresh, dir); err != nil {
 		return errors.Join(err, os.Rename(old, dir))
 	}
-
 	return nil
 }

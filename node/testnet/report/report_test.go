@@ -123,7 +123,7 @@ func TestBars(t *testing.T) {
 		{8999, 0, "delays, packets sent is 8999, at least 9000."},
 		{9000, 1, "dials of strange addresses is 1, at most 0."},
 	} {
-		r := &Report{Summary: Summary{Planned: 1, Counts: Counts{Sent: 1, Shown: 1}, StrayDials: tt.strays,
+		r := &Report{Summary: Summary{Planned: 1, Counts: Counts{Sent: 1, Shown: 1}, StrayDials: &tt.strays,
 			Attacks: []Attack{{Do: "delays", Did: tt.did, What: "packets sent", Least: 9000}, {Do: "idle"}}}}
 		r.Finish(scenario.Bar{NoStrays: true})
 		s := r.Summary
@@ -145,6 +145,7 @@ func sample() *Report {
 		Ledger:  l,
 		Traffic: []Traffic{{"u0", 1 << 20, 2 << 20}, {"r0", 5 << 20, 5 << 20}},
 		Marks:   []Mark{{time.Second, "relay 1 <stops>"}},
+		Samples: []Sample{{MS: 0, Nodes: map[string]Node{"u0": {In: 1}, "r0": {Off: true}}}, {At: time.Second, MS: 1000, Nodes: map[string]Node{"u0": {In: 5000}, "r0": {In: 9, RSS: 7}}}},
 		Events:  [][]byte{[]byte(`{"event":"sent"}`), []byte(`{"event":"shown"}`)},
 	}
 }
@@ -170,7 +171,7 @@ func TestWrite(t *testing.T) {
 	if lines := strings.Count(string(read("events.jsonl")), "\n"); lines != 2 {
 		t.Errorf("%d events", lines)
 	}
-	for _, name := range []string{"latency.svg", "delivery.svg", "traffic.svg"} {
+	for _, name := range []string{"latency.svg", "delivery.svg", "traffic.svg", "activity.svg"} {
 		if err := xml.Unmarshal(read(name), new(struct{})); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -198,5 +199,119 @@ func TestWriteSparesOtherFolders(t *testing.T) {
 	}
 	if _, err := os.Stat(precious); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnknown: figures that an engine does not see are left out, and a 0 that it sees is
+// not.
+func TestUnknown(t *testing.T) {
+	blind, err := json.Marshal(Summary{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := json.Marshal(Summary{Puts: Known(0, true), Resends: Known(0, true), RelayBoxes: Known(0, true), PacketsLost: Known(0, true), StrayDials: Known(0, true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"puts", "resends", "failed_puts", "packets", "packets_lost", "relay_boxes", "stray_dials", "relay_bytes_in", "user_bytes_day", "p50_ms", "delivered_p99_ms"} {
+		if strings.Contains(string(blind), `"`+key+`"`) {
+			t.Errorf("%s is told, and nobody knows it", key)
+		}
+	}
+	for _, key := range []string{"puts", "resends", "packets_lost", "relay_boxes", "stray_dials"} {
+		if !strings.Contains(string(seen), `"`+key+`":0`) {
+			t.Errorf("%s is 0, and not told: %s", key, seen)
+		}
+	}
+	for _, c := range (Summary{}).cards() {
+		if strings.Contains(c.Name, "boxes") || strings.Contains(c.Name, "traffic") || strings.Contains(c.Name, "median") {
+			t.Errorf("a card says %s: %s", c.Name, c.Value)
+		}
+	}
+	r := &Report{}
+	r.Finish(scenario.Bar{NoStrays: true})
+	if r.Summary.Passed() {
+		t.Error("a bar is held of which nobody knows")
+	}
+}
+
+// TestSampled: a long run keeps all its time, in fewer moments.
+func TestSampled(t *testing.T) {
+	var all []Sample
+	for i := range 50_000 {
+		all = Sampled(all, Sample{At: time.Duration(i) * time.Second})
+	}
+	last := all[len(all)-1].At
+	if len(all) > maxSamples || len(all) < maxSamples/4 || all[0].At != 0 || last < 49_000*time.Second {
+		t.Errorf("%d samples, up to %v", len(all), last)
+	}
+	for i := 2; i < len(all); i++ {
+		if d := all[i].At - all[i-1].At; d <= 0 || d > 4*(all[1].At-all[0].At) {
+			t.Fatalf("from %v to %v", all[i-1].At, all[i].At)
+		}
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	good := Summary{Name: "g", Engine: "virtual", Seed: 3, WallMS: 1500, Planned: 1, Counts: Counts{Sent: 1, Shown: 1}}
+	bad := Summary{Name: `b<">`, Planned: 2}
+	text := JUnit([]Case{{Summary: good}, {Summary: bad}, {Summary: bad, Failed: "no \x1b mesh"}})
+	var got suites
+	if err := xml.Unmarshal(text, &got); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	s := got.Suite
+	if s.Tests != 3 || s.Failures != 1 || s.Errors != 1 || s.Time != "1.500" || len(s.Cases) != 3 {
+		t.Errorf("%+v", s)
+	}
+	if s.Cases[0].Failure != nil || s.Cases[0].Error != nil || s.Cases[0].Name != "g, engine virtual, seed 3" || s.Cases[1].Failure == nil || s.Cases[2].Error == nil || s.Cases[1].Class != bad.Name {
+		t.Errorf("%+v", s.Cases)
+	}
+}
+
+// TestSpread: a bar on p99 is held over the messages of all runs, not of each.
+func TestSpread(t *testing.T) {
+	spread := func(limit time.Duration) *Spread {
+		s := NewSpread(scenario.Bar{P99: limit})
+		for seed := range uint64(20) {
+			r := sample()
+			r.Summary.Seed, r.Summary.P99 = seed, 200+int64(seed)
+			s.Add(r)
+		}
+		return s
+	}
+	s := spread(249 * ms)
+	if !s.OK() || s.Runs != 20 || s.Passed != 20 || s.Sent != 1000 || s.P99 != 249 || len(s.Bars) != 1 {
+		t.Errorf("%+v", s)
+	}
+	p99 := s.Ranges["p99_ms"]
+	if p99.Least != 200 || p99.Median != 209 || p99.Most != 219 || p99.Low == nil || *p99.Low != 205 || *p99.High != 214 {
+		t.Errorf("%+v", p99)
+	}
+	if s := spread(248 * ms); s.OK() || !strings.Contains(s.Verdict(), "Missed: p99 of 1000 messages") {
+		t.Error(s.Verdict())
+	}
+	for n, want := range map[int]int{1: 0, 5: 0, 6: 1, 10: 2, 20: 6, 100: 40} { // of tables of the sign test
+		if got := rank(n); got != want {
+			t.Errorf("rank(%d) = %d, want %d", n, got, want)
+		}
+	}
+
+	logs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(logs, "r0.log"), []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := sample()
+	r.Logs = logs
+	dir := filepath.Join(t.TempDir(), "x")
+	for range 2 {
+		if err := s.Write(dir, []*Report{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"index.html", "summary.json", "seeds.svg", "latency.svg", "seed-0/index.html", "seed-0/metrics.jsonl", "seed-0/logs/r0.log"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -26,14 +26,20 @@ func (r *run) tell(ctx context.Context) {
 	for {
 		m := r.measure(ctx)
 		p := Progress{Event: "progress", MS: r.elapsed().Milliseconds(), Counts: r.ledger.Counts(), Planned: r.plan.Messages(),
-			Puts: m.Puts, Resends: m.Again, Failed: m.Failed, Packets: m.Packets, Lost: m.Lost}
+			Puts: report.Known(m.Puts, m.Counted), Resends: report.Known(m.Again, m.Counted), Failed: report.Known(m.Failed, m.Counted),
+			Packets: report.Known(m.Packets, m.Wire), Lost: report.Known(m.Lost, m.Wire)}
 		p.InFlight = p.Sent - p.Shown
+		if len(r.halls.all) > 0 {
+			c := r.halls.ledger.Counts()
+			p.Rooms = &c
+		}
 
 		r.mu.Lock()
 		p.Down = slices.Collect(maps.Keys(r.down))
 		r.mu.Unlock()
 		p.Relays = r.s.Relays - len(p.Down)
 
+		r.look(ctx, &p)
 		for i, u := range r.users {
 			if u.online() {
 				p.Users++
@@ -43,6 +49,7 @@ func (r *run) tell(ctx context.Context) {
 		}
 
 		r.note(p)
+		r.sample(m, p.Down, p.Away)
 		if r.o.Progress != nil {
 			r.o.Progress(p)
 		}
@@ -51,6 +58,34 @@ func (r *run) tell(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// sample keeps the nodes at this moment.
+func (r *run) sample(m engine.Measures, down, away []int) {
+	at := r.elapsed()
+	s := report.Sample{At: at, MS: at.Milliseconds(), RSS: m.RSS, Nodes: map[string]report.Node{}}
+	add := func(kind string, n int, traffic []engine.Traffic, rss []int64, links []int, off []int) {
+		for i := range n {
+			var node report.Node
+			if i < len(traffic) {
+				node.In, node.Out = traffic[i].In, traffic[i].Out
+			}
+			if i < len(rss) {
+				node.RSS = rss[i]
+			}
+			if i < len(links) {
+				node.Links = links[i]
+			}
+			node.Off = slices.Contains(off, i)
+			s.Nodes[fmt.Sprintf("%s%d", kind, i)] = node
+		}
+	}
+	add("u", r.s.Users, m.Users, m.UserRSS, nil, away)
+	add("r", r.s.Relays, m.Relays, m.RelayRSS, m.RelayLinks, down)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.samples = report.Sampled(r.samples, s)
 }
 
 func (r *run) measure(ctx context.Context) engine.Measures {
@@ -85,12 +120,20 @@ type meshEvent struct {
 	MS     int64           `json:"ms"`
 	Relays []int           `json:"relays,omitempty"`
 	Users  []int           `json:"users,omitempty"`
+	Room   *int            `json:"room,omitempty"`
+	By     *int            `json:"by,omitempty"`
 }
 
 func (r *run) mark(step scenario.Step) {
 	at := r.elapsed()
-	r.note(meshEvent{Event: step.Do, MS: at.Milliseconds(), Relays: step.Relays, Users: step.Users})
+	e := meshEvent{Event: step.Do, MS: at.Milliseconds(), Relays: step.Relays, Users: step.Users}
 	label := string(step.Do)
+	switch step.Do {
+	case scenario.Join, scenario.Remove, scenario.Leave, scenario.Promote, scenario.Demote:
+		e.Room, e.By = &step.Room, &step.By
+		label += fmt.Sprintf(" room %d", step.Room)
+	}
+	r.note(e)
 	if len(step.Relays) > 0 {
 		label += fmt.Sprintf(" relay %v", step.Relays)
 	}
@@ -112,7 +155,7 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 	out := &report.Report{About: r.s.About, Ledger: r.ledger}
 	s := &out.Summary
 	*s = report.Summary{Event: "summary", Name: r.s.Name, Engine: r.s.Engine, Seed: r.s.Seed,
-		Relays: r.s.Relays, Users: r.s.Users, Counts: r.ledger.Counts(), Planned: r.plan.Messages(), Interrupted: interrupted,
+		Relays: r.s.Relays, Users: r.s.Users, Bridges: r.s.Bridges, Counts: r.ledger.Counts(), Planned: r.plan.Messages(), Interrupted: interrupted,
 		TrafficMS: r.traffic.Milliseconds(), WallMS: r.engine.Now().Sub(r.entered).Milliseconds()}
 
 	if !r.joined.IsZero() {
@@ -120,14 +163,20 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 	}
 
 	s.Lost = s.Sent - s.Shown
+	out.Rooms = r.halls.ledger
+	s.Rooms = r.halls.ledger.Summary(r.plan.Said())
+	for _, m := range r.halls.ledger.Missing() {
+		r.note(roomEvent{Event: "missing", MS: r.elapsed().Milliseconds(), Room: m.Room, From: m.Author, To: m.Reader, Index: m.Index})
+	}
 	_, _, _, toShown, toDelivered := r.ledger.Times()
 	s.P50, s.P90 = report.Percentile(toShown, 0.5).Milliseconds(), report.Percentile(toShown, 0.9).Milliseconds()
 	s.P99, s.Max = report.Percentile(toShown, 0.99).Milliseconds(), report.Percentile(toShown, 1).Milliseconds()
 	s.DeliveredP50 = report.Percentile(toDelivered, 0.5).Milliseconds()
 	s.DeliveredP99 = report.Percentile(toDelivered, 0.99).Milliseconds()
 
-	s.Puts, s.Resends, s.Failed = m.Puts, m.Again, m.Failed
-	s.Packets, s.PacketsLost, s.RelayBoxes = m.Packets, m.Lost, m.RelayBoxes
+	s.Puts, s.Resends, s.Failed = report.Known(m.Puts, m.Counted), report.Known(m.Again, m.Counted), report.Known(m.Failed, m.Counted)
+	s.Packets, s.PacketsLost, s.StrayDials = report.Known(m.Packets, m.Wire), report.Known(m.Lost, m.Wire), report.Known(m.Strays, m.Wire)
+	s.RelayBoxes = report.Known(m.RelayBoxes, m.Stored)
 	s.RelayLinks, s.RelayLinksMean = links(m.RelayLinks)
 	s.UserBytesIn, s.UserBytesOut = mean(m.Users)
 	s.RelayBytesIn, s.RelayBytesOut = mean(m.Relays)
@@ -150,12 +199,13 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.NewcomerMS, s.StrayDials = r.newcomer.Milliseconds(), m.Strays
+	s.NewcomerMS = r.newcomer.Milliseconds()
 	s.Attacks = slices.Clone(r.attacks)
+	s.BackMS, out.Online, s.Censor = r.ways.longest.Milliseconds(), r.ways.online, m.Censor
 	s.RelayStops, s.Reopens, s.LateMS = r.stops, r.reopens, r.late.Milliseconds()
 	s.Goroutines, s.RSSMiB = r.goroutines, r.rss/mib
 	s.UserRSSMiB, s.RelayRSSMiB = float64(r.userRSS)/mib, float64(r.relayRSS)/mib
-	out.Marks, out.Events = r.marks, slices.Clone(r.events)
+	out.Marks, out.Events, out.Samples = r.marks, slices.Clone(r.events), slices.Clone(r.samples)
 
 	return out
 }
@@ -204,7 +254,7 @@ func (c *cost) compare(small *cost, s *report.Summary) {
 // quarter starts a mesh of a quarter of the size, ends it, and returns its cost.
 func quarter(ctx context.Context, s *scenario.Scenario, o Options) (*cost, error) {
 	small := s.Quarter()
-	o.Progress = nil
-	_, c, err := carryOut(ctx, small, o)
+	o.Progress, o.Keep = nil, nil
+	_, c, err := carryOut(ctx, small, o, func(*report.Report, *cost) {})
 	return c, err
 }

@@ -3,7 +3,8 @@
 //
 // Four goroutines follow the plan side by side: one ends and restarts relays,
 // one breaks and mends disks and links, one takes users away and brings them
-// back, writing their messages in between, and one tells of the progress. A
+// back, writing their messages in between, and one tells of the progress. Each
+// room has one more, see type hall. A
 // step that takes long makes those behind it late, never lost; the report says
 // how late.
 package runner
@@ -24,9 +25,12 @@ import (
 	"starling/node/testnet/engine/loopback"
 	"starling/node/testnet/engine/namespaces"
 	"starling/node/testnet/engine/processes"
+	"starling/node/testnet/engine/seats"
 	"starling/node/testnet/engine/virtual"
+	"starling/node/testnet/nodelog"
 	"starling/node/testnet/report"
 	"starling/node/testnet/scenario"
+	"starling/node/testnet/workdir"
 )
 
 // Options say how a scenario is run.
@@ -36,11 +40,18 @@ type Options struct {
 	// Progress is told once a second how far the traffic is, in virtual time
 	// at most 500 times; nil for nobody.
 	Progress func(Progress)
-	Logger   *slog.Logger // nil for none
+	Logger   *slog.Logger // of nodes in this process; nil: a file for each node
 	// Program is the starling that engines with processes run.
 	Program string
 	// Attacks are the attacks of hostile machines; nil if there is no lab.
 	Attacks engine.Attacks
+	// Seats are those of a scenario on other machines.
+	Seats seats.Mesh
+	// Verbose: nodes log all they do, and not only their troubles.
+	Verbose bool
+	// Keep returns a folder for the logs of all nodes; nil for nobody to want them.
+	// It is asked at the end of a run that failed, and of every run if Verbose.
+	Keep func() (string, error)
 }
 
 // Progress is how far a run is.
@@ -48,17 +59,21 @@ type Progress struct {
 	Event string `json:"event"` // "progress"
 	MS    int64  `json:"ms"`    // since the traffic began
 	report.Counts
-	InFlight int   `json:"in_flight"` // written and not shown
-	Planned  int   `json:"planned"`
-	Relays   int   `json:"relays_up"`
-	Users    int   `json:"users_online"`
-	Puts     int64 `json:"puts"`
-	Resends  int64 `json:"resends"`
-	Failed   int64 `json:"failed_puts"`
-	Packets  int64 `json:"packets,omitempty"`
-	Lost     int64 `json:"packets_lost,omitempty"`
-	Down     []int `json:"-"` // relays
-	Away     []int `json:"-"` // users
+	InFlight int                `json:"in_flight"` // written and not shown
+	Rooms    *report.RoomCounts `json:"rooms,omitempty"`
+	Planned  int                `json:"planned"`
+	Relays   int                `json:"relays_up"`
+	Users    int                `json:"users_online"`
+	// Connected users are those with a relay, where somebody asks.
+	Connected *int `json:"users_connected,omitempty"`
+	// Those that the engine does not see are nil.
+	Puts    *int64 `json:"puts,omitempty"`
+	Resends *int64 `json:"resends,omitempty"`
+	Failed  *int64 `json:"failed_puts,omitempty"`
+	Packets *int64 `json:"packets,omitempty"`
+	Lost    *int64 `json:"packets_lost,omitempty"`
+	Down    []int  `json:"-"` // relays
+	Away    []int  `json:"-"` // users
 }
 
 const (
@@ -83,9 +98,12 @@ type run struct {
 	s      *scenario.Scenario
 	plan   scenario.Plan
 	o      Options
+	log    *slog.Logger
 	engine engine.Engine
 	users  []*user
 	ledger *report.Ledger
+	censor engine.Censor // of all users, since the last event about it
+	halls  *halls
 
 	entered, ready, joined time.Time       // real
 	first                  engine.Measures // when the traffic began
@@ -95,12 +113,14 @@ type run struct {
 	began      time.Time // of the traffic
 	events     [][]byte
 	marks      []report.Mark
+	samples    []report.Sample
 	late       time.Duration
 	down       map[int]bool // relays
 	stops      int
 	reopens    int
 	newcomer   time.Duration // the slowest until ready
 	attacks    []report.Attack
+	ways       ways
 	goroutines int
 	rss        int64
 	userRSS    int64 // the largest
@@ -118,9 +138,6 @@ func Run(ctx context.Context, s *scenario.Scenario, o Options) (_ *report.Report
 	if err := armed(s, o.Attacks); err != nil {
 		return nil, err
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 
 	var small *cost
 	if s.Bar.Growth > 0 {
@@ -129,33 +146,48 @@ func Run(ctx context.Context, s *scenario.Scenario, o Options) (_ *report.Report
 		}
 	}
 
-	got, whole, err := carryOut(ctx, s, o)
+	got, _, err := carryOut(ctx, s, o, func(got *report.Report, whole *cost) {
+		if small != nil {
+			whole.compare(small, &got.Summary)
+		}
+		got.Finish(s.Bar)
+	})
+	return got, err
+}
+
+// prepare makes a mesh that does not run yet, with its files in a folder.
+func prepare(s *scenario.Scenario, dir string, o Options) (*run, error) {
+	if err := s.Load(); err != nil {
+		return nil, err
+	}
+	plan, err := s.Plan()
 	if err != nil {
 		return nil, err
 	}
-
-	if small != nil {
-		whole.compare(small, &got.Summary)
+	log := o.Logger
+	if log == nil {
+		level := slog.LevelInfo
+		if o.Verbose {
+			level = slog.LevelDebug
+		}
+		log = nodelog.New(engine.Logs(dir), level)
 	}
-	got.Finish(s.Bar)
-	return got, nil
+
+	r := &run{s: s, plan: plan, o: o, log: log, ledger: report.NewLedger(), down: map[int]bool{}}
+	r.halls = newHalls(r)
+	r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: log, Program: o.Program, Attacks: o.Attacks, Verbose: o.Verbose}, o.Seats)
+	return r, err
 }
 
-// carryOut makes one mesh and runs the scenario in it.
-func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report.Report, whole *cost, err error) {
-	plan, err := s.Plan()
+// carryOut makes one mesh, runs the scenario in it and has it judged.
+func carryOut(ctx context.Context, s *scenario.Scenario, o Options, judge func(*report.Report, *cost)) (got *report.Report, whole *cost, err error) {
+	dir, err := workdir.Make("testnet")
 	if err != nil {
 		return nil, nil, err
 	}
-
-	dir, err := os.MkdirTemp("", "starling-testnet-")
+	defer dir.Remove()
+	r, err := prepare(s, dir.Path, o)
 	if err != nil {
-		return nil, nil, err
-	}
-	defer os.RemoveAll(dir)
-
-	r := &run{s: s, plan: plan, o: o, ledger: report.NewLedger(), down: map[int]bool{}}
-	if r.engine, err = newEngine(engine.Config{Scenario: s, Plan: plan, Dir: dir, Logger: o.Logger, Program: o.Program, Attacks: o.Attacks}); err != nil {
 		return nil, nil, err
 	}
 
@@ -190,7 +222,35 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options) (got *report
 		return nil
 	})
 
+	if err == nil {
+		judge(got, whole)
+	}
+	if logs := keepLogs(dir.Path, o, got, err, interrupted); got != nil {
+		got.Logs = logs
+	}
 	return got, whole, err
+}
+
+// keepLogs copies the logs of a run that failed, or that was asked to keep them, and
+// returns their new place.
+func keepLogs(dir string, o Options, got *report.Report, err error, interrupted bool) string {
+	failed := !interrupted && (err != nil || !got.Summary.Passed())
+	if o.Keep == nil || !failed && !o.Verbose {
+		return ""
+	}
+	from := engine.Logs(dir)
+	if _, err := os.Stat(from); err != nil {
+		return "" // nobody said a word
+	}
+	to, err := o.Keep()
+	if err == nil {
+		err = os.CopyFS(to, os.DirFS(from))
+	}
+	if err != nil {
+		o.tell(fmt.Sprintf("The logs of the nodes could not be kept: %v", err))
+		return ""
+	}
+	return to
 }
 
 // Missing names the tool that this machine lacks for the scenario's engine, and an
@@ -202,7 +262,7 @@ func Missing(s *scenario.Scenario) error {
 	return nil
 }
 
-func newEngine(c engine.Config) (engine.Engine, error) {
+func newEngine(c engine.Config, mesh seats.Mesh) (engine.Engine, error) {
 	switch c.Scenario.Engine {
 	case scenario.Virtual:
 		return virtual.New(c), nil
@@ -210,6 +270,8 @@ func newEngine(c engine.Config) (engine.Engine, error) {
 		return processes.New(c, processes.Local{})
 	case scenario.Namespaces:
 		return namespaces.New(c)
+	case scenario.Seats:
+		return seats.New(c, mesh), nil
 	}
 	return loopback.New(c), nil
 }
@@ -224,9 +286,11 @@ func (r *run) elapsed() time.Duration {
 	return time.Since(r.began)
 }
 
-func (r *run) say(format string, args ...any) {
-	if r.o.Say != nil {
-		r.o.Say(fmt.Sprintf(format, args...))
+func (r *run) say(format string, args ...any) { r.o.tell(fmt.Sprintf(format, args...)) }
+
+func (o Options) tell(words string) {
+	if o.Say != nil {
+		o.Say(words)
 	}
 }
 
@@ -268,8 +332,12 @@ func (r *run) join(ctx context.Context) (err error) {
 		return err
 	}
 
+	if err := together(ctx, r.users, func(ctx context.Context, u *user) error { return u.know(ctx) }); err != nil {
+		return err
+	}
+	err = r.halls.found(ctx)
 	r.joined = r.engine.Now()
-	return together(ctx, r.users, func(ctx context.Context, u *user) error { return u.know(ctx) })
+	return err
 }
 
 // together does something to all, a few at a time.
@@ -297,12 +365,16 @@ func (r *run) follow(ctx context.Context) error {
 
 	g, lanes := errgroup.WithContext(ctx)
 	var relays, faults, people []scenario.Step
+	rooms := make([][]scenario.Step, len(r.halls.all))
 	for _, step := range r.plan.Steps {
 		switch step.Do {
 		case scenario.Stop, scenario.Kill, scenario.Restart:
 			relays = append(relays, step)
-		case scenario.Fill, scenario.Free, scenario.Partition, scenario.Heal, scenario.Block, scenario.Unblock:
+		case scenario.Fill, scenario.Free, scenario.Partition, scenario.Heal, scenario.Block, scenario.Unblock, scenario.Curtain, scenario.Police,
+			scenario.Strings, scenario.Entropy, scenario.Probe, scenario.Harvest, scenario.Lift:
 			faults = append(faults, step)
+		case scenario.Say, scenario.Join, scenario.Remove, scenario.Leave, scenario.Promote, scenario.Demote:
+			rooms[step.Room] = append(rooms[step.Room], step)
 		default:
 			people = append(people, step)
 		}
@@ -323,6 +395,9 @@ func (r *run) follow(ctx context.Context) error {
 			// A user with nothing to do stays until the end, too.
 			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
+	}
+	for i, x := range r.halls.all {
+		g.Go(func() error { return x.follow(lanes, rooms[i]) })
 	}
 	for i := range r.s.Newcomers {
 		g.Go(func() error { return r.come(lanes, i) })
@@ -448,21 +523,54 @@ func (r *run) relayStep(ctx context.Context, step scenario.Step) error {
 	})
 }
 
-func (r *run) faultStep(_ context.Context, step scenario.Step) error {
+func (r *run) faultStep(ctx context.Context, step scenario.Step) error {
+	if step.Do == scenario.Harvest {
+		return r.harvest(ctx, step)
+	}
 	r.mark(step)
+
 	switch step.Do {
 	case scenario.Fill:
 		return r.engine.Fill(step.Relays, step.Users)
 	case scenario.Free:
 		return r.engine.Free()
 	case scenario.Partition:
-		return r.engine.Partition(step.Relays)
+		return r.engine.Partition(step.Relays, step.Users)
 	case scenario.Heal:
 		return r.engine.Heal()
 	case scenario.Block:
 		return r.engine.Block(step.Relays)
+	case scenario.Curtain:
+		r.censor.After, r.censor.Reset = step.Bytes, step.Reset
+		return r.engine.Censor(r.censor)
+	case scenario.Police:
+		r.censor.PerMinute, r.censor.Ban = step.PerMinute, step.Ban
+		return r.engine.Censor(r.censor)
+	case scenario.Strings:
+		r.censor.Read.Strings = true
+		return r.engine.Censor(r.censor)
+	case scenario.Entropy:
+		r.censor.Read.Entropy = true
+		return r.engine.Censor(r.censor)
+	case scenario.Probe:
+		r.censor.Read.Probe = true
+		return r.engine.Censor(r.censor)
+	case scenario.Lift:
+		r.censor = engine.Censor{}
+		return r.engine.Censor(r.censor)
 	}
 	return r.engine.Unblock()
+}
+
+// harvest lets a censor learn relays and block them. It takes a while to learn.
+func (r *run) harvest(ctx context.Context, step scenario.Step) error {
+	relays, err := r.engine.Harvest(ctx, step.Fraction, step.First)
+	if err != nil {
+		return err
+	}
+	step.Relays = relays
+	r.mark(step)
+	return nil
 }
 
 func (r *run) peopleStep(ctx context.Context, step scenario.Step) error {
@@ -508,11 +616,13 @@ func (r *run) settle(ctx context.Context) error {
 	var shown time.Time
 	for {
 		c := r.ledger.Counts()
+		rooms := r.halls.ledger.Counts()
 		now := time.Now()
-		if shown.IsZero() && c.Shown == c.Sent {
+		if shown.IsZero() && c.Shown == c.Sent && rooms.Shown == rooms.Due {
 			shown = now
 		}
-		if now.After(deadline) || c.Delivered == c.Sent || !shown.IsZero() && now.Sub(shown) > receipts {
+		// Nothing is delivered in a room: the removed have a while to open something.
+		if now.After(deadline) || c.Delivered == c.Sent && rooms.Due == 0 || !shown.IsZero() && now.Sub(shown) > receipts {
 			return nil
 		}
 		if err := sleep(ctx, poll); err != nil {
@@ -525,7 +635,11 @@ func (r *run) settle(ctx context.Context) error {
 // scrolls is the one that counts.
 func (r *run) compare(ctx context.Context) error {
 	for _, u := range r.users {
-		if err := u.compare(ctx); err != nil {
+		err := u.compare(ctx)
+		if err == nil && u.online() {
+			err = r.halls.compare(ctx, u)
+		}
+		if err != nil {
 			return fmt.Errorf("read the conversations of user %d: %w", u.index, err)
 		}
 	}
@@ -536,6 +650,6 @@ func (r *run) compare(ctx context.Context) error {
 func (r *run) close() {
 	together(context.Background(), r.users, func(ctx context.Context, u *user) error { return u.close(ctx, r.engine.Shut) })
 	if err := r.engine.Close(); err != nil {
-		r.o.Logger.Warn("closing the mesh", "err", err)
+		r.log.Warn("closing the mesh", "err", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,12 +111,25 @@ func (u *user) drain(ctx context.Context, most time.Duration) error {
 	defer cancel()
 	err := u.wait(limited, func(n api.Node) (bool, error) {
 		s, err := n.Status(limited)
-		return s.Outbox.Queued+s.Outbox.Sealed == 0 && u.r.ledger.Pending(u.index) == 0, err
+		return s.Outbox.Queued+s.Outbox.Sealed == 0 && u.r.ledger.Pending(u.index)+u.r.halls.ledger.Pending(u.index) == 0, err
 	})
 	if limited.Err() != nil {
 		return ctx.Err() // a missing message is missing in the report
 	}
 	return err
+}
+
+// takeBridge gives a user the link of a bridge, as a friend does who runs one, and reports
+// whether there is one.
+func (u *user) takeBridge(ctx context.Context) (bool, error) {
+	links := u.r.engine.Bridges()
+	if len(links) == 0 {
+		return false, nil
+	}
+	if _, err := u.running().AddBridge(ctx, api.BridgeRequest{Link: links[u.index%len(links)]}); err != nil {
+		return false, fmt.Errorf("user %d takes no bridge: %w", u.index, err)
+	}
+	return true, nil
 }
 
 // meet makes two users contacts by an invite, as people do.
@@ -135,13 +149,22 @@ func meet(ctx context.Context, a, b *user) error {
 		}
 	}
 
+	bridged, err := a.takeBridge(ctx)
+	if err != nil {
+		return err
+	}
 	var invite api.Invite
-	err := again("invite", func() (err error) {
-		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: engine.Name(b.index)})
+	err = again("invite", func() (err error) {
+		invite, err = a.running().Invite(ctx, api.InviteRequest{Name: engine.Name(b.index), WithBridge: bridged})
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if bridged { // it stands behind the link, and whoever knows relays takes it by hand
+		if _, err := b.running().AddBridge(ctx, api.BridgeRequest{Link: invite.Link}); err != nil {
+			return fmt.Errorf("user %d takes no bridge from a link: %w", b.index, err)
+		}
 	}
 
 	err = again("make contacts of", func() error {
@@ -234,6 +257,9 @@ func (u *user) event(e api.Event) {
 	m, isMine := u.mine[e.ID]
 	from, known := u.people[e.Conversation]
 	u.mu.Unlock()
+	if u.r.halls.event(u, e) {
+		return
+	}
 
 	line := messageEvent{MS: at.Milliseconds(), From: m.From, To: m.To, Index: m.Index}
 	way := report.Way{From: m.From, To: m.To}
@@ -263,36 +289,45 @@ func (u *user) event(e api.Event) {
 
 // compare holds the user's conversations against the messages shown.
 func (u *user) compare(ctx context.Context) error {
-	n := u.running()
-	if n == nil {
+	if !u.online() {
 		return nil
 	}
 
 	for from, contact := range u.contacts {
 		var stored []int
-		for before := int64(0); ; {
-			page, err := n.History(ctx, api.HistoryRequest{Contact: contact, Before: before, Limit: 1000})
-			if err != nil {
-				return err
+		err := u.history(ctx, contact, func(m api.Message) {
+			if index, ok := read(m.Text.String(), from, u.index); ok && !m.Outgoing {
+				stored = append(stored, index)
 			}
-
-			var indexes []int
-			for _, m := range page {
-				if index, ok := read(m.Text.String(), from, u.index); ok && !m.Outgoing {
-					indexes = append(indexes, index)
-				}
-			}
-
-			stored = append(indexes, stored...)
-			if len(page) < 1000 {
-				break
-			}
-			before = page[0].Sequence
+		})
+		if err != nil {
+			return err
 		}
-
 		u.r.ledger.Stored(report.Way{From: from, To: u.index}, stored)
 	}
 
+	return nil
+}
+
+// history calls f for each message of a conversation, oldest first.
+func (u *user) history(ctx context.Context, conversation string, f func(api.Message)) error {
+	var pages [][]api.Message
+	for before := int64(0); ; {
+		page, err := u.running().History(ctx, api.HistoryRequest{Contact: conversation, Before: before, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		pages = append(pages, page)
+		if len(page) < 1000 {
+			break
+		}
+		before = page[0].Sequence
+	}
+	for _, page := range slices.Backward(pages) {
+		for _, m := range page {
+			f(m)
+		}
+	}
 	return nil
 }
 

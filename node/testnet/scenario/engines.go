@@ -14,6 +14,10 @@ const (
 	Virtual    = "virtual"    // real nodes on a simulated network in virtual time
 )
 
+// Seats are nodes on other machines, for testnet manifests. It is no engine that files
+// name.
+const Seats = "seats"
+
 // A Feature is an ability that not every engine has, as errors and tables name it.
 type Feature string
 
@@ -35,6 +39,13 @@ const (
 	GrowthOfCost Feature = "growth"
 	StrayDials   Feature = "stray dials"
 	MeanDelay    Feature = "mean_delay"
+	OwnPrograms  Feature = "programs of your own"
+	Staying      Feature = "staying up"
+	Regions      Feature = "world"
+	Censors      Feature = "censors"
+	Reading      Feature = "censors that read"
+	Harvesting   Feature = "harvest"
+	Bridges      Feature = "bridges"
 )
 
 // Engines returns the names of all engines in order of preference.
@@ -44,10 +55,11 @@ func Engines() []string {
 
 // features are the optional features of each engine.
 var features = map[string][]Feature{
-	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay},
-	Processes:  {KillRelays, CrashUsers, UserMemory},
-	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory, Strangers},
-	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Strangers, StrayDials},
+	Loopback:   {FullDisk, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Staying},
+	Processes:  {KillRelays, CrashUsers, CutMesh, BlockRelays, Latency, Bandwidth, Loss, Regions, UserMemory, OwnPrograms, Staying, Bridges},
+	Seats:      {KillRelays, CrashUsers},
+	Namespaces: {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Loss, NAT, UserMemory, Strangers, OwnPrograms, Staying, Censors, Reading, Harvesting, Bridges},
+	Virtual:    {KillRelays, CrashUsers, FullDisk, CutMesh, BlockRelays, Latency, Bandwidth, Loss, BadRelays, ClockSkew, GrowthOfCost, MeanDelay, Strangers, StrayDials, Regions, Censors, Harvesting},
 }
 
 // Can reports whether an engine can do something that not every one can.
@@ -116,6 +128,14 @@ func list(names []string) string {
 	return strings.Join(quoted, "")
 }
 
+// abilities are the features that actions ask for.
+var abilities = map[Action]Feature{
+	Kill: KillRelays, Crash: CrashUsers, Fill: FullDisk, Free: FullDisk,
+	Partition: CutMesh, Heal: CutMesh, Block: BlockRelays, Unblock: BlockRelays,
+	Curtain: Censors, Police: Censors, Lift: Censors,
+	Strings: Reading, Entropy: Reading, Probe: Reading, Harvest: Harvesting,
+}
+
 type need struct {
 	what Feature
 	path string
@@ -131,6 +151,7 @@ func (s *Scenario) needs() (all []need) {
 
 	add(s.MeanDelay != defaultMeanDelay, MeanDelay, "mean_delay")
 	add(s.NAT, NAT, "nat")
+	add(s.Bridges > 0, Bridges, "bridges")
 	add(s.Link.LatencyMax > 0, Latency, "link.latency")
 	add(s.Link.Loss > 0, Loss, "link.loss")
 	add(s.Link.Bandwidth > 0, Bandwidth, "link.bandwidth")
@@ -139,11 +160,12 @@ func (s *Scenario) needs() (all []need) {
 	add(len(s.Skew) > 0, ClockSkew, "skew[0]")
 	add(len(s.Hostile) > 0, Strangers, "hostile[0]")
 
+	add(len(s.Programs) > 0, OwnPrograms, "program[0]")
+	add(s.Stays, Staying, "engine")
+	add(s.World != nil, Regions, "world")
+
 	for _, e := range s.Events {
-		if what, ok := map[Action]Feature{
-			Kill: KillRelays, Crash: CrashUsers, Fill: FullDisk, Free: FullDisk,
-			Partition: CutMesh, Heal: CutMesh, Block: BlockRelays, Unblock: BlockRelays,
-		}[e.Do]; ok {
+		if what, ok := abilities[e.Do]; ok {
 			add(true, what, e.path+".do")
 		}
 	}
@@ -153,4 +175,16 @@ func (s *Scenario) needs() (all []need) {
 	add(s.Bar.NoStrays, StrayDials, "bar.no_strays")
 
 	return all
+}
+
+// Censored reports whether users are ever behind a censor.
+func (s *Scenario) Censored() bool {
+	return slices.ContainsFunc(s.Events, func(e Event) bool {
+		return slices.Contains([]Action{Curtain, Police, Strings, Entropy, Probe, Harvest}, e.Do)
+	})
+}
+
+// Readers reports whether somebody ever reads the connections of users.
+func (s *Scenario) Readers() bool {
+	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Do == Strings || e.Do == Entropy || e.Do == Probe })
 }

@@ -68,7 +68,11 @@ func (s *Scenario) readBar(t table) {
 	s.Bar = Bar{
 		Start:        t.duration("start", 0, 0, maxTime),
 		Wall:         t.duration("wall", 0, 0, maxTime),
+		P50:          t.duration("p50", 0, 0, maxTime),
 		P99:          t.duration("p99", 0, 0, maxTime),
+		Back:         t.duration("back", 0, 0, maxTime),
+		RoomP50:      t.duration("room_p50", 0, 0, maxTime),
+		RoomP99:      t.duration("room_p99", 0, 0, maxTime),
 		Newcomer:     t.duration("newcomer", 0, 0, maxTime),
 		UserRSS:      t.number("user_rss_mib", 0, 1, 1<<20),
 		UserBytesDay: t.number("user_bytes_day", 0, 1, 1<<40),
@@ -84,36 +88,56 @@ const (
 	takesFraction
 	takesUsers
 	takesDrain
+	takesBytes
+	takesPace
+	takesRoom
+	takesBy
+	takesFirst
 	oneOf // either relays or a fraction of them
 )
 
 var takes = map[Action]int{
 	Stop: takesRelays | takesFraction | oneOf, Kill: takesRelays | takesFraction | oneOf, Restart: takesRelays,
 	Offline: takesUsers | takesDrain, Reopen: takesUsers | takesDrain, Online: takesUsers, Crash: takesUsers,
-	Partition: takesRelays | takesFraction | oneOf, Heal: 0,
+	Partition: takesRelays | takesFraction | takesUsers | oneOf, Heal: 0,
 	Block: takesRelays | takesFraction | oneOf, Unblock: 0,
 	Fill: takesRelays | takesFraction | takesUsers, Free: 0,
+	Curtain: takesBytes, Police: takesPace, Lift: 0,
+	Strings: 0, Entropy: 0, Probe: 0, Harvest: takesFraction | takesFirst,
+	Join: takesRoom | takesUsers | takesBy, Remove: takesRoom | takesUsers | takesBy, Leave: takesRoom | takesUsers,
+	Promote: takesRoom | takesUsers | takesBy, Demote: takesRoom | takesUsers | takesBy,
 }
 
 func (s *Scenario) readEvent(t table) {
-	e := Event{path: t.path}
+	e := Event{path: t.path, By: -1}
 	e.At = t.duration("at", 0, 0, s.Duration)
 	e.Do = Action(t.text("do", ""))
 	e.Relays = t.indexes("relays", s.Relays)
 	e.Users = t.indexes("users", s.Users)
 	e.Fraction = t.number("fraction", 0, 0, 1)
 	e.Drain = t.boolean("drain")
+	e.Bytes, e.Reset = int(t.integer("bytes", 15_000, 1_000, 1<<30)), t.boolean("reset")
+	e.First = t.boolean("first")
+	e.PerMinute, e.Ban = int(t.integer("per_minute", 2, 1, 1000)), t.duration("ban", time.Minute, time.Second, time.Hour)
+	e.Room = int(t.integer("room", 0, 0, maxRooms))
+	e.By = int(t.integer("by", -1, 0, int64(s.Users-1)))
 	t.end("at", "do")
+	if e.Do != Curtain {
+		e.Bytes = 0
+	}
+	if e.Do != Police {
+		e.PerMinute, e.Ban = 0, 0
+	}
 
 	may, known := takes[e.Do]
 	if !known {
-		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, crash, fill, free, partition, heal, block and unblock", e.Do)
+		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, crash, fill, free, partition, heal, block, unblock, curtain, police, strings, entropy, probe, harvest, lift, join, remove, leave, promote and demote", e.Do)
 	}
 
 	for _, k := range []struct {
 		key string
 		bit int
-	}{{"relays", takesRelays}, {"fraction", takesFraction}, {"users", takesUsers}, {"drain", takesDrain}} {
+	}{{"relays", takesRelays}, {"fraction", takesFraction}, {"users", takesUsers}, {"drain", takesDrain}, {"bytes", takesBytes}, {"reset", takesBytes}, {"per_minute", takesPace}, {"ban", takesPace}, {"room", takesRoom}, {"by", takesBy}, {"first", takesFirst}} {
 		if t.has(k.key) && may&k.bit == 0 {
 			t.fail(k.key, "%s takes no %s", e.Do, k.key)
 		}
@@ -124,6 +148,21 @@ func (s *Scenario) readEvent(t table) {
 	}
 	if e.Do == Fill && (t.has("relays") && e.Fraction > 0 || !t.has("relays") && !t.has("users") && e.Fraction == 0) {
 		t.fail("do", "fill takes users, and either relays or a fraction of them")
+	}
+
+	if e.Do == Harvest && e.First == (e.Fraction > 0) {
+		t.fail("do", "harvest takes either a fraction of the directory, or first = true")
+	}
+
+	if may&takesRoom != 0 {
+		switch {
+		case !t.has("room") || !t.has("users"):
+			t.fail("do", "%s takes a room and users", e.Do)
+		case len(s.Rooms) == 0:
+			t.fail("room", "there are no rooms")
+		case e.Room >= len(s.Rooms):
+			t.fail("room", "there is no %d among rooms 0 to %d", e.Room, len(s.Rooms)-1)
+		}
 	}
 
 	s.Events = append(s.Events, e)

@@ -40,7 +40,13 @@ var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,40}$`)
 
 // Parse reads a scenario. The file name is for errors only. An error is an
 // [*Error].
-func Parse(file string, src []byte) (*Scenario, error) {
+func Parse(file string, src []byte) (*Scenario, error) { return read(file, src, false) }
+
+// ParseKept reads a scenario that is kept up, see [Scenario.Kept]: it needs neither a
+// duration nor messages.
+func ParseKept(file string, src []byte) (*Scenario, error) { return read(file, src, true) }
+
+func read(file string, src []byte, kept bool) (*Scenario, error) {
 	if len(src) > MaxFile {
 		return nil, &Error{File: file, Message: "this is no scenario: it is larger than 1 MiB"}
 	}
@@ -53,7 +59,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 		return nil, &Error{File: file, Message: oneLine(err.Error())}
 	}
 	s := &Scenario{File: file, lines: index(string(src))}
-	r := &reader{s: s}
+	r := &reader{s: s, kept: kept}
 	s.read(r, table{"", root, r})
 	if r.err != nil {
 		return nil, r.err
@@ -71,10 +77,18 @@ func (s *Scenario) read(r *reader, top table) {
 	s.Seed = uint64(top.integer("seed", 1, 0, math.MaxInt64))
 	s.Relays = int(top.integer("relays", 0, minRelays, maxRelays))
 	s.Users = int(top.integer("users", 0, minUsers, maxUsers))
-	s.Duration = top.duration("duration", 0, time.Second, maxTime)
+	required, lasting := []string{"name", "relays", "users", "duration", "messages"}, time.Duration(0)
+	if top.has("room") {
+		required = required[:4]
+	}
+	if r.kept { // it has no end, and nobody writes by the file
+		required, lasting = required[:3], maxTime
+	}
+	s.Duration = top.duration("duration", lasting, time.Second, maxTime)
 	s.Settle = top.duration("settle", defaultSettle, time.Second, maxTime)
 	s.MeanDelay = top.duration("mean_delay", defaultMeanDelay, 0, time.Minute)
 	s.NAT = top.boolean("nat")
+	s.Bridges = int(top.integer("bridges", 0, 0, int64(max(0, s.Relays-minRelays))))
 	s.Newcomers = int(top.integer("newcomers", 0, 0, maxNewcomers))
 	s.RelayMiB = int(top.integer("relay_mib", 0, 16, 1<<20))
 
@@ -88,9 +102,17 @@ func (s *Scenario) read(r *reader, top table) {
 	// The tables are taken before the end, which refuses unknown ones.
 	messages, shifts, churn, link, bar := top.table("messages"), top.table("shifts"), top.table("churn"), top.table("link"), top.table("bar")
 	bad, skew, hostile, events := top.tables("bad"), top.tables("skew"), top.tables("hostile"), top.tables("event")
-	top.end("name", "relays", "users", "duration", "messages")
+	rooms := top.tables("room")
+	programs, around, places := top.tables("program"), top.table("world"), top.tables("place")
+	talks := top.has("messages") || !top.has("room") || r.kept
+	top.end(required...)
 
-	s.readMessages(messages)
+	if talks {
+		s.readMessages(messages)
+	}
+	for _, t := range rooms {
+		s.readRoom(t)
+	}
 	if top.has("churn") {
 		s.readChurn(churn)
 	}
@@ -99,6 +121,9 @@ func (s *Scenario) read(r *reader, top table) {
 	}
 
 	s.readLink(link)
+	if top.has("world") || top.has("place") {
+		s.readWorld(around, places)
+	}
 	for _, t := range bad {
 		s.readBad(t)
 	}
@@ -109,8 +134,12 @@ func (s *Scenario) read(r *reader, top table) {
 		s.readHostile(t)
 	}
 
+	for _, t := range programs {
+		s.readProgram(t)
+	}
+
 	s.readBar(bar)
-	if len(events)+len(bad)+len(skew)+len(hostile) > maxEvents {
+	if len(events)+len(bad)+len(skew)+len(hostile)+len(programs)+len(places) > maxEvents {
 		top.fail("event", "there are more than %d events", maxEvents)
 		return
 	}
@@ -138,6 +167,7 @@ func (s *Scenario) readMessages(t table) {
 		t.fail("pairs", "pairs is %q; it is %q, %q or %q", m.Pairs, Ring, Couples, All)
 	case m.Pairs == Couples && s.Users%2 != 0:
 		t.fail("pairs", "%d users do not make couples", s.Users)
+	case t.r.kept:
 	case m.Count == 0 && m.Rate == 0 && t.has("count"):
 	case m.Count == 0 && m.Rate == 0:
 		t.fail("", "messages have neither a count nor a rate")
@@ -167,8 +197,9 @@ func (s *Scenario) readChurn(t table) {
 
 // reader keeps the first mistake of all tables.
 type reader struct {
-	s   *Scenario
-	err error
+	s    *Scenario
+	kept bool // the scenario is to be kept up
+	err  error
 }
 
 // table is one TOML table. Each key is deleted as it is taken; the keys left at the end
@@ -344,6 +375,25 @@ func (t table) size(key string, other int) (least, most int) {
 		return other, other
 	}
 	return int(bounds[0]), int(bounds[1])
+}
+
+// texts reads a list of texts.
+func (t table) texts(key string, most int) (out []string) {
+	v, ok := t.take(key)
+	if !ok {
+		return nil
+	}
+	list, isList := v.([]any)
+	for _, v := range list {
+		text, isText := v.(string)
+		isList = isList && isText
+		out = append(out, text)
+	}
+	if !isList || len(list) > most {
+		t.fail(key, "%s is not a list of texts such as [\"a\", \"b\"], at most %d", key, most)
+		return nil
+	}
+	return out
 }
 
 // indexes reads a list of different whole numbers below n.

@@ -12,21 +12,37 @@
 //	seed = 1                  # the same seed makes the same schedule
 //	relays = 8                # 5 to 2000; required
 //	users = 4                 # 2 to 2000; required
-//	duration = "20s"          # messages and events happen in it; required
+//	duration = "20s"          # messages and events happen in it; required, but not
+//	                          # for a mesh that is kept up
 //	settle = "1m"             # how long the last messages may take after it
 //	mean_delay = "30ms"       # at each mix; "0s" is none
+//	bridges = 1               # the last ones of the relays are bridges, in no list: half of the
+//	                          # people have the link of one, the others by an invite
 //	newcomers = 3             # people that write to nobody: each makes a profile
 //	                          # while the messages flow, until it is ready
 //	relay_mib = 1024          # the memory that a relay measures its limits by;
 //	                          # by default the memory of the machine
 //	nat = true                # every user is behind a NAT router of its own
 //
-//	[messages]                # required
+//	[messages]                # required, as duration is
 //	count = 100               # in all; or a rate, or both; 0 for none
 //	rate = 5.0                # messages a second
 //	size = 64                 # bytes of text, or [least, most]
 //	pairs = "ring"            # the contacts of users: "ring", "couples" (0 and 1,
 //	                          # 2 and 3, …), "all"; always in both directions
+//
+//	[[room]]                  # a room, and its talk; with rooms, messages may be left out
+//	rooms = 1                 # so many that are alike
+//	users = [0, 1, 2]         # who is in it from the beginning: 2 to 32; the first
+//	                          # of them owns it, or owner = 1; or
+//	members = 8               # so many, drawn by the seed
+//	admins = [1]              # or so many of them: admins = 2
+//	speakers = [0, 1]         # everybody in it, if not given
+//	messages = 40             # in each of the rooms; or a rate a second, or both
+//	size = 64                 # as above
+//	replies = 0.3             # the fraction that answers another message
+//	joins = 4                 # people that come in while messages flow, and that
+//	removals = 2              # are removed, by owner and admins; drawn by the seed
 //
 //	[shifts]                  # couples only: the two are never online together
 //	every = "30m"             # and change places this often; drains at the end
@@ -42,6 +58,21 @@
 //	latency = "75ms"          # one way, or ["50ms", "100ms"]: drawn per pair
 //	loss = 0.1                # fraction of the packets
 //	bandwidth = 20.0          # of each machine, in megabits a second each way
+//
+//	[world]                   # in place of link: a network like the world's
+//	table = "rtt.toml"        # round trips of regions; without it the built-in ones
+//	jitter = "2ms"            # of each packet, beside that of its links
+//	burst_enter = 0.001       # chance for each packet that a time of losses begins,
+//	burst_leave = 0.2         # and that it ends,
+//	burst_loss = 0.5          # and to be lost in it
+//
+//	[[place]]                 # machines and their links; the others are in any region,
+//	regions = ["london"]      # relays in data centres and users on cable
+//	link = "mobile"           # datacentre, fibre, cable, dsl, mobile, wifi-lte, satellite
+//	up = 5.0                  # megabits a second, in place of the link's
+//	down = 20.0
+//	relays = [0, 3]           # or a fraction of them; and or
+//	users = [1]               # or user_fraction
 //
 //	[[bad]]                   # relays that are slow, broken or hostile
 //	fraction = 0.2            # as many, drawn by the seed, or relays = [0, 3]
@@ -63,12 +94,22 @@
 //	relays = [0, 3]           # or a fraction of them; and or
 //	users = [1]
 //
+//	[[program]]               # a binary of your own in place of starling, which takes
+//	path = "bin/mine"         # its arguments and prints its lines; a path with a slash
+//	                          # begins at the file's folder
+//	args = ["--fast"]         # before those of starling
+//	relays = [0, 3]           # or a fraction of them; and or
+//	users = [1]
+//
 //	[[event]]                 # any number of them
 //	at = "5s"
 //	do = "stop"               # relays: stop, restart, kill
 //	                          # users: offline, online, reopen, crash
 //	                          # disks: fill, free
 //	                          # links: partition, heal, block, unblock
+//	                          # censors: curtain, police, strings, entropy, probe,
+//	                          # harvest, lift
+//	                          # rooms: join, remove, leave, promote, demote
 //	relays = [0, 3]           # these, or
 //	fraction = 0.25           # as many, drawn by the seed; a restart of
 //	                          # neither means all that are stopped
@@ -76,6 +117,8 @@
 //	drain = true              # offline, reopen: first wait until the texts of
 //	                          # the user lie in a mailbox and those to the
 //	                          # user are shown
+//	room = 0                  # join and the like: which room, counted over all tables,
+//	by = 1                    # and who does it to the users: the owner, or an admin
 //
 //	[bar]                     # conditions, beside every message being shown
 //	wall = "10m"              # once and in order: see Bar
@@ -84,6 +127,8 @@ package scenario
 import (
 	"fmt"
 	"time"
+
+	"starling/node/testnet/world"
 )
 
 // A Scenario is one parsed file.
@@ -99,9 +144,11 @@ type Scenario struct {
 	Settle    time.Duration
 	MeanDelay time.Duration // 0: none
 	NAT       bool
+	Bridges   int // the last ones of the relays
 	Newcomers int
-	RelayMiB  int // 0: the memory of the machine
-	Messages  Messages
+	RelayMiB  int      // 0: the memory of the machine
+	Messages  Messages // the zero value if there are only rooms
+	Rooms     []Room
 	Shifts    time.Duration // 0: none
 	Churn     Churn
 	Link      Link
@@ -110,6 +157,9 @@ type Scenario struct {
 	Hostile   []Hostile
 	Events    []Event
 	Bar       Bar
+	Programs  []Program
+	World     *World // nil: all links are alike
+	Stays     bool   // it is kept up, and nothing happens by itself
 
 	lines lines
 }
@@ -161,6 +211,9 @@ type Hostile struct {
 	From, Until time.Duration
 }
 
+// Listed returns how many relays are in the directory: those that are no bridges.
+func (s *Scenario) Listed() int { return s.Relays - s.Bridges }
+
 // People returns how many users there are, newcomers included.
 func (s *Scenario) People() int { return s.Users + s.Newcomers }
 
@@ -170,6 +223,39 @@ func (s *Scenario) Strangers() (n int) {
 		n += h.Machines
 	}
 	return n
+}
+
+// World is a network of regions, whose machines have links of their own.
+type World struct {
+	File   string       // of its table; "" for the built-in one
+	Table  *world.Table // nil before Load
+	Jitter time.Duration
+	Bursts world.Bursts
+	Places []Place
+}
+
+// Place is machines that are alike: their regions, taken in turn, and their link.
+type Place struct {
+	Regions  []string // none: drawn by the seed
+	Link     string   // "": relays are in data centres, users on cable
+	Up, Down float64  // megabits a second; 0: those of the link
+	Relays   []int
+	Fraction float64 // of the relays
+	Users    []int
+	UserPart float64 // fraction of the users
+
+	path string // its table, for errors
+}
+
+// Program is a binary of somebody's own in place of starling, for some nodes.
+type Program struct {
+	Path     string // as it is run
+	Args     []string
+	Relays   []int
+	Fraction float64 // of the relays
+	Users    []int
+
+	path string // its table, for errors
 }
 
 // Skew is machines with a clock that is wrong By some time.
@@ -185,7 +271,11 @@ type Skew struct {
 type Bar struct {
 	Start        time.Duration // real time until everybody runs and knows the relays
 	Wall         time.Duration // real time of the whole run
-	P99          time.Duration // from writing to shown
+	P50          time.Duration // from writing to shown
+	P99          time.Duration
+	Back         time.Duration // the longest that a user online had no way in
+	RoomP50      time.Duration // the same in rooms, at the others
+	RoomP99      time.Duration
 	Newcomer     time.Duration // until the slowest newcomer is ready
 	UserRSS      float64       // MiB of the largest user's process
 	UserBytesDay float64       // bytes a day both ways, mean of the users, after the start
@@ -202,6 +292,7 @@ func (s *Scenario) Quarter() *Scenario {
 	q.Name += "-quarter"
 	q.Relays, q.Users = max(minRelays, s.Relays/4), max(minUsers, s.Users/8*2)
 	q.Messages = Messages{MinSize: MinSize, MaxSize: MinSize, Pairs: s.Messages.Pairs}
+	q.Rooms = nil
 	q.Shifts, q.Churn, q.Bad, q.Skew, q.Hostile, q.Events, q.Newcomers = 0, Churn{}, nil, nil, nil, nil, 0
 	q.Bar = Bar{Growth: s.Bar.Growth}
 	return &q
@@ -224,7 +315,20 @@ const (
 	Heal      Action = "heal"
 	Block     Action = "block"   // users cannot reach these relays
 	Unblock   Action = "unblock" // they can again
+	Curtain   Action = "curtain" // users' connections freeze after some bytes
+	Police    Action = "police"  // users who connect often to one relay are banned from it
+	Strings   Action = "strings" // users' connections with our words in them, or of no known protocol, are reset
+	Entropy   Action = "entropy" // those that look like random bytes are cut
+	Probe     Action = "probe"   // addresses that users connect to are asked whether they are web servers
+	Harvest   Action = "harvest" // a user among them learns the directory, and has it blocked
+	Lift      Action = "lift"    // all censors are gone
+	Join      Action = "join"    // users come into a room
+	Remove    Action = "remove"  // users are removed from it
+	Leave     Action = "leave"   // users leave it
+	Promote   Action = "promote" // users become its admins
+	Demote    Action = "demote"  // admins become members
 	Send      Action = "send"    // a user writes a message; only in a Plan
+	Say       Action = "say"     // the same in a room
 )
 
 // Event is one line of the script.
@@ -235,6 +339,14 @@ type Event struct {
 	Fraction float64
 	Users    []int
 	Drain    bool
+	Room     int
+	By       int // -1: the owner
+
+	Bytes     int           // Curtain: so many come on a connection
+	Reset     bool          // and it is reset, not frozen
+	First     bool          // Harvest: of the first ways in that people were given, not of the directory
+	PerMinute int           // Police: connections to one relay in a minute
+	Ban       time.Duration // and for how long nothing passes with more
 
 	path string // its table, for errors
 }
@@ -247,6 +359,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e.File == "" {
+		return e.Message
+	}
 	if e.Line == 0 {
 		return fmt.Sprintf("%s: %s", e.File, e.Message)
 	}

@@ -107,10 +107,10 @@ func TestParse(t *testing.T) {
 		Hostile:  []Hostile{{Do: "delays", Machines: 10, Rate: 27, Least: 9000, Until: 40 * time.Second}},
 		Bar:      Bar{Wall: 10 * time.Minute, Growth: 1.5, Newcomer: 15 * time.Second, NoStrays: true},
 		Events: []Event{
-			{At: time.Second, Do: Stop, Relays: []int{3}, path: "event[0]"},
-			{At: 2 * time.Second, Do: Offline, Users: []int{0, 2}, Drain: true, path: "event[1]"},
-			{At: 50 * time.Second, Do: Restart, path: "event[2]"},
-			{At: 51 * time.Second, Do: Online, path: "event[3]"},
+			{At: time.Second, Do: Stop, Relays: []int{3}, By: -1, path: "event[0]"},
+			{At: 2 * time.Second, Do: Offline, Users: []int{0, 2}, Drain: true, By: -1, path: "event[1]"},
+			{At: 50 * time.Second, Do: Restart, By: -1, path: "event[2]"},
+			{At: 51 * time.Second, Do: Online, By: -1, path: "event[3]"},
 		}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("parsed\n%+v, want\n%+v", s, want)
@@ -119,6 +119,49 @@ func TestParse(t *testing.T) {
 	if small.Messages.Count != 20 || small.Settle != defaultSettle || small.MeanDelay != defaultMeanDelay || small.Seed != 1 {
 		t.Errorf("defaults: %+v", small)
 	}
+}
+
+// TestKept: a mesh that is kept up needs no duration and no messages, and checks the rest; a
+// run needs both, and says so as for any other key.
+func TestKept(t *testing.T) {
+	const bare = "name='s'\nrelays=5\nusers=2\n"
+	for more, want := range map[string]string{
+		"":                                    "x.toml:0: \"duration\" is missing",
+		"duration='2s'\n":                     "x.toml:0: \"messages\" is missing",
+		"messages={rate=5}\n":                 "x.toml:0: \"duration\" is missing",
+		"messages={pairs='all'}\n":            "x.toml:0: \"duration\" is missing",
+		"[churn]\nper_minute=1\nuntil='1h'\n": "x.toml:0: \"duration\" is missing",
+	} {
+		if _, err := Parse("x.toml", []byte(bare+more)); place(err) != want {
+			t.Errorf("run %q: %q, want %q", more, place(err), want)
+		}
+		s, err := ParseKept("x.toml", []byte(bare+more))
+		if err != nil {
+			t.Errorf("kept %q: %v", more, err)
+			continue
+		}
+		if _, err := s.Kept(16).Plan(); err != nil {
+			t.Errorf("kept %q: %v", more, err)
+		}
+	}
+	for bad, want := range map[string]string{
+		"name='s'\nusers=2\n":                        "x.toml:0: \"relays\" is missing",
+		bare + "duration='0s'\n":                     "x.toml:4: duration is 0s",
+		bare + "messages={pairs='triples'}\n":        "x.toml:4: pairs is \"triples\"",
+		bare + "[[event]]\nat='32d'\ndo='restart'\n": "x.toml:5: at is",
+	} {
+		if _, err := ParseKept("x.toml", []byte(bad)); !strings.HasPrefix(place(err), want) {
+			t.Errorf("%q: %q, want %q", bad, place(err), want)
+		}
+	}
+}
+
+// place is the text of an error with its line, also where that is 0.
+func place(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	}
+	return fmt.Sprint(err)
 }
 
 // TestMistakes changes one line of a scenario at a time.
@@ -176,6 +219,11 @@ func TestMistakes(t *testing.T) {
 		{`["50ms", "75ms"]`, `["75ms", 50]`, `x.toml:27: latency is not a duration`},
 		{`bandwidth = 20`, `bandwidth = 0`, `x.toml:29: bandwidth is 0`},
 		{`do = "online"`, `do = "heal"` + "\n" + `users = [1]`, `x.toml:49: heal takes no users`},
+		{`do = "online"`, `do = "strings"` + "\n" + `users = [1]`, `x.toml:49: strings takes no users`},
+		{`do = "online"`, `do = "harvest"`, `x.toml:48: harvest takes either a fraction of the directory, or first`},
+		{`do = "online"`, `do = "harvest"` + "\n" + "fraction = 0.5\nfirst = true", `x.toml:48: harvest takes either a fraction of the directory, or first`},
+		{`do = "online"`, `do = "harvest"` + "\n" + "relays = [1]", `x.toml:49: harvest takes no relays`},
+		{`do = "online"`, `do = "probe"` + "\n" + "first = true", `x.toml:49: probe takes no first`},
 		{`do = "online"`, `do = "fill"`, `x.toml:48: fill takes users, and`},
 		{"drop = 1\ndelay = \"1s\"", "", `x.toml:50: these relays do nothing bad`},
 		{`fraction = 0.2`, ``, `x.toml:50: bad relays are either`},
@@ -211,12 +259,16 @@ func TestRunnable(t *testing.T) {
 		{"processes", "", ""},
 		{"namespaces", "[link]\nloss=0.1\n", ""},
 		{"virtual", "[link]\nloss=0.1\nlatency='1s'\n", ""},
+		{"namespaces", "bridges=1\n[[event]]\nat='1s'\ndo='strings'\n[[event]]\nat='1s'\ndo='harvest'\nfirst=true\n", ""},
+		{"processes", "bridges=1\n", ""},
+		{"virtual", "[[event]]\nat='1s'\ndo='entropy'\n", `x.toml:9: engine "virtual" cannot do censors that read; "namespaces" can`},
+		{"loopback", "bridges=1\n", `x.toml:7: engine "loopback" cannot do bridges; "processes" and "namespaces" can`},
 		{"loopback", "[[event]]\nat='1s'\ndo='kill'\nrelays=[1]\n", `x.toml:9: engine "loopback" cannot do kill; "processes", "namespaces" and "virtual" can`},
-		{"loopback", "[[event]]\nat='1s'\ndo='partition'\nfraction=0.5\n", `x.toml:9: engine "loopback" cannot do partition; "namespaces" and "virtual" can`},
-		{"namespaces", "[link]\nlatency='1s'\n", `x.toml:8: engine "namespaces" cannot do latency; "virtual" can`},
+		{"loopback", "[[event]]\nat='1s'\ndo='partition'\nfraction=0.5\n", `x.toml:9: engine "loopback" cannot do partition; "processes", "namespaces" and "virtual" can`},
+		{"namespaces", "[link]\nlatency='1s'\n", `x.toml:8: engine "namespaces" cannot do latency; "processes" and "virtual" can`},
 		{"virtual", "[bar]\nuser_rss_mib=60\n", `x.toml:8: engine "virtual" cannot do the memory of one user; "processes" and "namespaces" can`},
 		{"namespaces", "[bar]\nno_strays=true\n", `x.toml:8: engine "namespaces" cannot do stray dials; "virtual" can`},
-		{"virtual", "[bar]\nuser_rss_mib=60\n[link]\nlatency='1s'\n", `x.toml:8: engine "virtual" cannot do the memory of one user; "processes" and "namespaces" can, but not the rest of this scenario`},
+		{"virtual", "[bar]\nuser_rss_mib=60\n[link]\nlatency='1s'\n", `x.toml:8: engine "virtual" cannot do the memory of one user; "processes" can`},
 	} {
 		err := parse(t, fmt.Sprintf(plain, tt.engine)+tt.more).Runnable()
 		if got := fmt.Sprint(err); err != nil && got != tt.want || err == nil && tt.want != "" {
@@ -234,7 +286,7 @@ func TestRunnable(t *testing.T) {
 		t.Errorf("%v, engine %q", err, s.Engine)
 	}
 	for engine := range features {
-		if !slices.Contains(Engines(), engine) {
+		if engine != Seats && !slices.Contains(Engines(), engine) {
 			t.Errorf("engine %q is in one table and not in the other", engine)
 		}
 	}
@@ -396,21 +448,46 @@ func TestCommittedScenariosRun(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add([]byte("name='s'\nrelays=5\nusers=2\nduration='2s'\nmessages = {rate = 10}\nevent = [{at='1s', do='offline'}]"))
+	f.Add([]byte(halled))
 	f.Add([]byte("[messages]\n\"count\" = 3\nx = '''\n[churn]\n'''"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		s, err := Parse("x.toml", src)
+		if _, kept := ParseKept("x.toml", src); err == nil && kept != nil {
+			t.Errorf("it runs and cannot stay up: %v", kept)
+		}
 		if err != nil {
 			if strings.ContainsRune(err.Error(), '\n') {
 				t.Errorf("an error of several lines: %q", err)
 			}
 			return
 		}
-		if s.Relays > 100 || s.Users > 20 || s.Messages.Count > 1000 || s.Churn.PerMinute*s.Duration.Minutes() > 10 {
+		if s.Relays > 100 || s.Users > 20 || s.Messages.Count > 1000 || s.Churn.PerMinute*s.Duration.Minutes() > 10 || s.said() > 1000 {
 			return
 		}
 		p, err := s.Plan()
+		if err == nil && p.Said() != s.said() {
+			t.Errorf("%d messages in rooms planned of %d", p.Said(), s.said())
+		}
 		if err == nil && p.Messages() != s.Messages.Count {
 			t.Errorf("%d messages planned of %d", p.Messages(), s.Messages.Count)
 		}
 	})
+}
+
+// TestBridges: bridges are the last relays; nobody draws them, since they are in no list.
+func TestBridges(t *testing.T) {
+	const file = "name='s'\nengine='namespaces'\nrelays=12\nbridges=4\nusers=2\nduration='2s'\nmessages={count=1}\n[[event]]\nat='1s'\ndo='block'\nfraction=0.75\n"
+	s := parse(t, file)
+	p, err := s.Plan()
+	if err != nil || s.Listed() != 8 {
+		t.Fatal(err, s.Listed())
+	}
+	for _, step := range p.Steps {
+		if step.Do == Block && (len(step.Relays) != 6 || step.Relays[5] >= 8) {
+			t.Errorf("%v are blocked", step.Relays)
+		}
+	}
+	if _, err := Parse("x.toml", []byte(strings.Replace(file, "bridges=4", "bridges=8", 1))); err == nil || !strings.HasPrefix(err.Error(), "x.toml:4: bridges is 8") {
+		t.Error(err)
+	}
 }

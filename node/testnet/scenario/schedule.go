@@ -6,15 +6,22 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"starling/node/testnet/world"
 )
 
 // A Plan is the work of an engine: the pairs of contacts, and every step with its time,
 // in order. It follows from the scenario and its seed alone.
 type Plan struct {
 	Pairs [][2]int // the first of two invites the second
+	Halls []Hall   // the rooms
 	Steps []Step
 	Bad   map[int]Bad              // by relay
 	Skew  [2]map[int]time.Duration // by relay, and by user
+	// Programs are those in place of starling, by relay and by user.
+	Programs [2]map[int]Program
+	// Machines are where everybody is in a world: relays, and then users.
+	Machines []world.Machine
 }
 
 // A Step happens At a time after the traffic has begun.
@@ -22,9 +29,19 @@ type Step struct {
 	At      time.Duration
 	Do      Action
 	Relays  []int   // Stop, Kill, Restart, Fill, Block; the one side of Partition
-	Users   []int   // Offline, Online, Reopen, Crash, Fill
+	Users   []int   // Offline, Online, Reopen, Crash, Fill; the one side of Partition
 	Drain   bool    // Offline, Reopen
-	Message Message // Send
+	Message Message // Send, Say
+	Room    int     // Say, Join, Remove, Leave, Promote, Demote: of one of the Users,
+	By      int     // by another one
+	Reply   bool    // Say: an answer to what was said last
+
+	Bytes     int     // Curtain
+	Reset     bool    // Curtain
+	First     bool    // Harvest
+	Fraction  float64 // Harvest
+	PerMinute int     // Police
+	Ban       time.Duration
 }
 
 // A Message is one text. Index counts those of one user to another from 0.
@@ -49,31 +66,28 @@ const (
 	streamRelays
 	streamChurn
 	streamFaults
+	streamPlaces
+	streamRooms
 )
 
 // Plan makes the schedule. It refuses a script that contradicts itself, or that no
 // messenger could pass: a relay stopped twice, a reader that never comes back.
 func (s *Scenario) Plan() (Plan, error) {
-	b := &planner{
-		s:        s,
-		down:     make([]bool, s.Relays),
-		offline:  make([]bool, s.Users),
-		full:     make([]bool, s.Users),
-		left:     make([]string, s.Users),
-		unread:   make([]bool, s.Users),
-		next:     map[[2]int]int{},
-		messages: rand.New(rand.NewPCG(s.Seed, streamMessages)),
-		draws:    rand.New(rand.NewPCG(s.Seed, streamRelays)),
-	}
+	b := s.planner()
 
 	p := Plan{Pairs: s.pairs()}
+	var err error
+	if p.Machines, err = b.machines(); err != nil {
+		return Plan{}, err
+	}
 	b.faults(&p)
+	p.Halls = b.openHalls()
 	for _, pair := range p.Pairs {
 		b.ways = append(b.ways, pair, [2]int{pair[1], pair[0]})
 	}
 
 	// Steps of the same moment stay in the order of their sources.
-	todo := slices.Concat(b.script(), b.shifts(), b.churn(), b.traffic())
+	todo := slices.Concat(b.script(), b.shifts(), b.churn(), b.traffic(), b.talk())
 	slices.SortStableFunc(todo, func(x, y entry) int { return cmp.Compare(x.at, y.at) })
 	for _, e := range todo {
 		if err := e.do(e.at); err != nil {
@@ -85,6 +99,12 @@ func (s *Scenario) Plan() (Plan, error) {
 		return Plan{}, s.errorf("messages", "nobody is online to send the last %d messages", b.waiting)
 	}
 
+	if err := b.placeless(); err != nil {
+		return Plan{}, err
+	}
+	if err := b.stands(); err != nil {
+		return Plan{}, err
+	}
 	for i, offline := range b.offline {
 		if offline && b.unread[i] {
 			return Plan{}, s.errorf(b.left[i], "user %d stays offline and can never be shown its messages", i)
@@ -95,8 +115,55 @@ func (s *Scenario) Plan() (Plan, error) {
 	return p, nil
 }
 
+// planner begins with all relays up and all users online.
+func (s *Scenario) planner() *planner {
+	return &planner{
+		s:        s,
+		down:     make([]bool, s.Relays),
+		apart:    make([]bool, s.Relays),
+		blocked:  make([]bool, s.Relays),
+		crammed:  make([]bool, s.Relays),
+		offline:  make([]bool, s.Users),
+		full:     make([]bool, s.Users),
+		left:     make([]string, s.Users),
+		unread:   make([]bool, s.Users),
+		next:     map[[2]int]int{},
+		messages: rand.New(rand.NewPCG(s.Seed, streamMessages)),
+		draws:    rand.New(rand.NewPCG(s.Seed, streamRelays)),
+	}
+}
+
+// stands refuses a script that leaves no mesh for good. The line is that of the last
+// event of the kind that took it away.
+func (b *planner) stands() error {
+	there, open, roomy := 0, 0, 0
+	for i := range b.down {
+		if b.down[i] || b.apart[i] {
+			continue
+		}
+		there++
+		if !b.blocked[i] {
+			open++
+		}
+		if !b.crammed[i] {
+			roomy++
+		}
+	}
+
+	switch {
+	case there < minRelays:
+		return b.s.errorf(b.took, "this leaves %d relays for good, and no mesh has fewer than %d; restart or heal brings them back", there, minRelays)
+	case open == 0:
+		return b.s.errorf(b.shut, "this leaves no relay that users can reach, for good; unblock ends it")
+	case roomy == 0:
+		return b.s.errorf(b.filled, "this leaves no mailbox with room, for good; free ends it")
+	}
+	return nil
+}
+
 func (s *Scenario) pairs() (pairs [][2]int) {
 	switch s.Messages.Pairs {
+	case "": // there are only rooms
 	case Couples:
 		for i := 0; i < s.Users; i += 2 {
 			pairs = append(pairs, [2]int{i, i + 1})
@@ -123,12 +190,19 @@ type planner struct {
 	s        *Scenario
 	ways     [][2]int // from, to
 	down     []bool   // relays
+	apart    []bool   // relays on the other side of a partition
+	blocked  []bool   // relays that users cannot reach
+	crammed  []bool   // relays with a full disk
+	took     string   // the event that last took relays away,
+	shut     string   // or blocked some,
+	filled   string   // or filled their disks
 	offline  []bool   // users
 	full     []bool   // users with a full disk
 	left     []string // where the script sent a user offline
 	unread   []bool   // users with messages since they last drained
 	next     map[[2]int]int
 	waiting  int // messages for which nobody was online
+	halls    []*hall
 	steps    []Step
 	messages *rand.Rand
 	draws    *rand.Rand
@@ -149,9 +223,11 @@ func (b *planner) script() (todo []entry) {
 }
 
 func (b *planner) event(e Event) error {
-	step := Step{At: e.At, Do: e.Do, Drain: e.Drain}
+	step := Step{At: e.At, Do: e.Do, Drain: e.Drain, Bytes: e.Bytes, Reset: e.Reset, PerMinute: e.PerMinute, Ban: e.Ban, First: e.First}
 
 	switch e.Do {
+	case Join, Remove, Leave, Promote, Demote:
+		return b.roomEvent(e)
 	case Stop, Kill, Restart:
 		wantDown := e.Do == Restart
 		step.Relays = e.Relays
@@ -168,7 +244,10 @@ func (b *planner) event(e Event) error {
 			b.down[i] = !wantDown
 		}
 		if len(b.where(false)) == 0 {
-			return b.s.errorf(e.path, "no relay is left")
+			return b.s.errorf(e.path, "no relay is left, and nobody could bring the mesh back")
+		}
+		if e.Do != Restart {
+			b.took = e.path
 		}
 	case Partition, Block, Fill:
 		step.Relays, step.Users = e.Relays, e.Users
@@ -176,10 +255,18 @@ func (b *planner) event(e Event) error {
 			step.Relays = b.draw(b.draws, b.where(false), e.Fraction)
 		}
 		for _, i := range e.Users {
-			b.full[i] = true
+			b.full[i] = b.full[i] || e.Do == Fill
 		}
+		b.breaks(e, step.Relays)
+	case Harvest:
+		step.Fraction = e.Fraction // of the list of a user, who knows no numbers
+	case Heal:
+		clear(b.apart)
+	case Unblock:
+		clear(b.blocked)
 	case Free:
 		clear(b.full)
+		clear(b.crammed)
 	case Offline, Online, Reopen, Crash:
 		wantOffline := e.Do == Online
 		step.Users = e.Users
@@ -209,6 +296,21 @@ func (b *planner) event(e Event) error {
 	return nil
 }
 
+// breaks notes the relays that a fault of the network or of a disk takes away.
+func (b *planner) breaks(e Event, relays []int) {
+	of, last := b.crammed, &b.filled
+	switch e.Do {
+	case Partition:
+		of, last = b.apart, &b.took
+	case Block:
+		of, last = b.blocked, &b.shut
+	}
+	for _, i := range relays {
+		of[i] = true
+		*last = e.path
+	}
+}
+
 func either(yes bool, a, b string) string {
 	if yes {
 		return a
@@ -226,10 +328,10 @@ func (b *planner) where(down bool) (out []int) {
 	return out
 }
 
-// draw returns a fraction of all relays out of some, at least one, in order.
+// draw returns a fraction of all listed relays out of some, at least one, in order.
 func (b *planner) draw(random *rand.Rand, from []int, fraction float64) []int {
-	n := max(1, int(math.Round(fraction*float64(b.s.Relays))))
-	from = slices.Clone(from)
+	n := max(1, int(math.Round(fraction*float64(b.s.Listed()))))
+	from = slices.DeleteFunc(slices.Clone(from), func(i int) bool { return i >= b.s.Listed() })
 	random.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
 	from = from[:min(n, len(from))]
 	slices.Sort(from)
@@ -251,6 +353,17 @@ func (b *planner) faults(p *Plan) {
 			p.Bad[i] = bad
 		}
 	}
+
+	p.Programs = [2]map[int]Program{{}, {}}
+	for _, own := range b.s.Programs {
+		for _, i := range drawn(own.Relays, own.Fraction) {
+			p.Programs[0][i] = own
+		}
+		for _, i := range own.Users {
+			p.Programs[1][i] = own
+		}
+	}
+
 	p.Skew = [2]map[int]time.Duration{{}, {}}
 	for _, k := range b.s.Skew {
 		for _, i := range drawn(k.Relays, k.Fraction) {
@@ -318,7 +431,7 @@ func (b *planner) churn() (todo []entry) {
 				return b.s.errorf("churn.per_minute", "at %v fewer than %d relays would be left; more relays, or a shorter away, leave more", at.Round(time.Millisecond), minRelays)
 			}
 			victim = up[random.IntN(len(up))]
-			b.down[victim] = true
+			b.down[victim], b.took = true, "churn"
 			b.add(Step{At: at, Do: end, Relays: []int{victim}})
 			return nil
 		}}, entry{at + c.Away, func(at time.Duration) error {

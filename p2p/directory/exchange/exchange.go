@@ -18,6 +18,13 @@
 //
 // Pages are counted per asker and per network, see AnswerEvery and PrefixRate. An asker
 // that asks for more is told to come later, or to ask another.
+//
+// One asker can use up what its network has, under as many names as it likes, and many
+// people may be behind one address. So an asker that has not had more than its own share
+// is told the price of a list, too: a stamp (package stamp) for its node id and the ten
+// minutes on the answerer's clock. The price begins with ListBits, and has one more for
+// each doubling of the lists that its network bought in the last minutes. So the price
+// of a newcomer grows as the square root of the work that others do to raise it.
 package exchange
 
 import (
@@ -74,6 +81,12 @@ type Config struct {
 	Now func() time.Time
 	// Serve answers requests.
 	Serve bool
+	// Self is the node id that the neighbours know the asker or answerer by.
+	Self wire.NodeID
+	// Pay, if set, reports whether to work for a list now, for seconds; see Sparingly.
+	Pay func() bool
+	// Bits is the lowest price of a list; zero is ListBits.
+	Bits int
 	// Network, if set, returns the network that an asker comes from; askers of one
 	// share a rate. It is none if it is not valid.
 	Network func(wire.NodeID) netip.Prefix
@@ -114,7 +127,10 @@ func New(cfg Config) *Exchange {
 	if cfg.Take == nil {
 		cfg.Take = func(_ wire.NodeID, e directory.Entry) error { return cfg.Directory.Take(e) }
 	}
-	return &Exchange{cfg: cfg, marks: map[wire.NodeID]mark{}, pulls: map[uint64]*pull{}}
+	if cfg.Bits == 0 {
+		cfg.Bits = ListBits
+	}
+	return &Exchange{cfg: cfg, rates: rates{bits: cfg.Bits}, marks: map[wire.NodeID]mark{}, pulls: map[uint64]*pull{}}
 }
 
 // Handle takes a frame of type TypeListRequest or TypeListPage.
@@ -160,10 +176,13 @@ func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
 		frame, err := wire.NewFrame(wire.TypeListPage, p.Append(make([]byte, 0, wire.MaxBody)))
 		return err == nil && x.cfg.Send(to, frame) == nil
 	}
+	if r.Stamp != 0 {
+		x.rates.sell(x.cfg.Self, to, r.Stamp, group, relays, x.cfg.Now(), time.Now())
+	}
 	x.cfg.Directory.Answer(r, func(p *directory.Page) bool {
-		if !x.rates.allow(to, group, relays, time.Now()) {
+		if ok, price := x.rates.allow(to, group, relays, time.Now()); !ok {
 			x.cfg.Count("list: asked too much")
-			send(x.cfg.Directory.Later(r))
+			send(x.cfg.Directory.Later(r, price))
 			return false
 		}
 		return send(p)
@@ -220,7 +239,11 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			x.cfg.Heard(from, p.Time, time.Since(r.asked))
 		}
 		if p.State == directory.PageLater {
-			return added, ErrLater
+			if !x.pay(ctx, from, &r, p) {
+				return added, ErrLater
+			}
+			ask = true
+			continue
 		}
 		n, err := x.take(from, p)
 		if added += n; err != nil {
@@ -248,7 +271,42 @@ type reading struct {
 	issued       time.Time // zero for all
 	date         time.Time // of the beginning
 	began, asked time.Time
-	bytes        int // of frames that came
+	bytes        int    // of frames that came
+	stamp        uint64 // that was made for it
+}
+
+// pay makes a stamp at the price of a page, and reports whether to ask again with it.
+// Neighbours choose prices: more than maxBits nobody pays, nor twice for a list.
+func (x *Exchange) pay(ctx context.Context, from wire.NodeID, r *reading, p *directory.Page) bool {
+	if r.stamp != 0 || p.Price == 0 || int(p.Price) > maxBits || x.cfg.Pay == nil || !x.cfg.Pay() {
+		return false
+	}
+	offer := listOffer(from, x.cfg.Self, periodOf(p.Time))
+	n, err := offer.Find(ctx, int(p.Price))
+	if err != nil {
+		return false
+	}
+	r.stamp, r.began, r.bytes = n, time.Now(), 0
+	return true
+}
+
+// Sparingly returns a Pay for all exchanges of an asker: it works while a list is needed,
+// and once a minute at most, whatever neighbours ask for.
+func Sparingly(needed func() bool) func() bool {
+	var mu sync.Mutex
+	var last time.Time
+	return func() bool {
+		if !needed() {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if !last.IsZero() && time.Since(last) < payEvery {
+			return false
+		}
+		last = time.Now()
+		return true
+	}
 }
 
 // turn takes note of a page, and says whether to ask again or be content.
@@ -270,7 +328,7 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 // ask sends the request for entries after the mark.
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
-	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce}
+	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce, Stamp: r.stamp}
 	if r.narrow && len(snap.Relays) >= narrowFrom {
 		req.Narrow = &directory.Narrow{Issued: r.issued, Sketch: snap.Sketch}
 		r.narrowed, r.recent = true, r.recent || !r.issued.IsZero()

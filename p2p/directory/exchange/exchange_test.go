@@ -381,11 +381,152 @@ func TestAskedTooMuch(t *testing.T) {
 	})
 }
 
+// TestPaidLists: an asker uses up what its network has. A newcomer of that network works
+// for the whole list and gets it, once in a while; who lies about a stamp gets nothing, and
+// the price grows with what the network buys.
+func TestPaidLists(t *testing.T) {
+	const bits = 6
+	synctest.Test(t, func(t *testing.T) {
+		d := directory.New(directory.Config{})
+		for n := range 300 {
+			if err := d.Add(descriptor(t, n, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		relay := wire.NodeID{9}
+		var hear func(from wire.NodeID, f *wire.Frame)
+		server := New(Config{Directory: d, Serve: true, Self: relay, Bits: bits,
+			Network: func(id wire.NodeID) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{id[0]}), 24) },
+			Send:    func(to wire.NodeID, f *wire.Frame) error { hear(to, f); return nil }})
+		ask := func(id wire.NodeID, stamp uint64) (pages int, price byte) {
+			hear = func(_ wire.NodeID, f *wire.Frame) {
+				if p, err := directory.ParsePage(f.Body()); err != nil {
+					t.Error(err)
+				} else if p.State != directory.PageLater {
+					pages++
+				} else {
+					price = p.Price
+				}
+			}
+			f, _ := wire.NewFrame(wire.TypeListRequest, directory.Request{Nonce: 1, Pages: directory.MaxPages, Stamp: stamp}.Append(nil))
+			server.Handle(id, f)
+			return pages, price
+		}
+		buy := func(id wire.NodeID, bits int) uint64 {
+			offer := listOffer(relay, id, periodOf(time.Now()))
+			n, err := offer.Find(t.Context(), bits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		name := 0
+		fresh := func() wire.NodeID { name++; return wire.NodeID{1, 2, byte(name), byte(name >> 8)} }
+		useUp := func() { // the attacker
+			for price := byte(0); price == 0; {
+				_, price = ask(fresh(), 0)
+			}
+		}
+		useUp()
+
+		// Lies.
+		id := fresh()
+		offer := listOffer(relay, id, periodOf(time.Now()))
+		lie := uint64(1)
+		for offer.Bits(lie) >= bits-1 {
+			lie++
+		}
+		if pages, price := ask(id, lie); pages > 0 || price != bits {
+			t.Errorf("a number that is no stamp: %d pages for %d bits", pages, price)
+		}
+		if pages, _ := ask(fresh(), buy(id, bits)); pages > 0 {
+			t.Errorf("the stamp of another: %d pages", pages)
+		}
+
+		// A newcomer, twice.
+		client := func(id wire.NodeID, needed bool) (int, error) {
+			mine := directory.New(directory.Config{})
+			x := New(Config{Directory: mine, Self: id, Pay: Sparingly(func() bool { return needed }),
+				Send: func(to wire.NodeID, f *wire.Frame) error { server.Handle(id, f); return nil }})
+			hear = func(_ wire.NodeID, f *wire.Frame) { x.Handle(relay, f) }
+			return x.Pull(t.Context(), relay)
+		}
+		id = fresh()
+		if _, err := client(id, false); !errors.Is(err, ErrLater) {
+			t.Errorf("without need: %v", err)
+		}
+		if n, err := client(id, true); n != 300 || err != nil {
+			t.Errorf("%d relays for a stamp: %v", n, err)
+		}
+		left := 0
+		for range 6 {
+			time.Sleep(AnswerEvery)
+			useUp()
+			pages, _ := ask(id, buy(id, bits+4))
+			left += pages
+		}
+		if left > 3*directory.MaxPages {
+			t.Errorf("%d pages more for other stamps of the period", left)
+		}
+
+		// A network that buys much pays more, until it has not for a while.
+		first := 0
+		for range 64 {
+			id := fresh()
+			_, price := ask(id, 0)
+			if first == 0 {
+				first = int(price)
+			}
+			ask(id, buy(id, int(price)))
+		}
+		_, price := ask(fresh(), 0)
+		if int(price) < first+3 {
+			t.Errorf("%d bits before 64 more lists, %d after", first, price)
+		}
+		server.rates.groups[netip.PrefixFrom(netip.AddrFrom4([4]byte{1}), 24)].SetBurst(0) // the attacker goes on
+		time.Sleep(time.Hour)
+		if _, price := ask(fresh(), 0); price != bits {
+			t.Errorf("%d bits an hour after", price)
+		}
+	})
+}
+
+// TestPriceOfALie: an asker pays no price beyond its bound, once for a list, and once a
+// minute whatever neighbours say.
+func TestPriceOfALie(t *testing.T) {
+	for name, c := range map[string]struct {
+		price    byte
+		requests int
+	}{"none": {0, 1}, "small": {4, 2}, "too high": {maxBits + 1, 1}, "highest": {255, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			requests := 0
+			x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
+				requests++
+				f, _ := wire.NewFrame(wire.TypeListPage, directory.New(directory.Config{}).Later(r, c.price).Append(nil))
+				x.Handle(from, f)
+			})
+			x.cfg.Pay = Sparingly(func() bool { return true })
+			for range 3 {
+				if _, err := x.Pull(t.Context(), peer); !errors.Is(err, ErrLater) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if requests != c.requests+2 {
+				t.Errorf("%s: %d requests of three looks", name, requests)
+			}
+			time.Sleep(payEvery)
+			if x.Pull(t.Context(), peer); requests != 2*c.requests+2 {
+				t.Errorf("%s: %d requests a minute later", name, requests)
+			}
+		})
+	}
+}
+
 // TestLater: an asker that is told to ask another does not wait.
 func TestLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, peer := answering(func(x *Exchange, from wire.NodeID, r directory.Request) {
-			f, _ := wire.NewFrame(wire.TypeListPage, directory.New(directory.Config{}).Later(r).Append(nil))
+			f, _ := wire.NewFrame(wire.TypeListPage, directory.New(directory.Config{}).Later(r, 0).Append(nil))
 			x.Handle(from, f)
 		})
 		began := time.Now()

@@ -86,7 +86,7 @@ func connect(t *testing.T, from, to host.Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _ := book.AddrPort(to.Addrs()[0])
+	a, _ := book.AddressOf(to.Addrs()[0])
 	named.Name(id, book.Owner, a)
 	if err := host.Reach(t.Context(), from, named, id); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"starling/p2p/book"
 	"starling/p2p/directory"
 	"starling/p2p/guard"
 	"starling/p2p/wire"
@@ -57,7 +58,7 @@ type World struct {
 	State func(id wire.NodeID, at time.Time) State
 	// Home, if not nil, is the place of a relay. At its other addresses something else
 	// answers, or nothing: Elsewhere. Without Home each is at all of its addresses.
-	Home      func(id wire.NodeID) netip.AddrPort
+	Home      func(id wire.NodeID) book.Address
 	Elsewhere State
 	// Seen are the relays with a machine that has seen the client's address, and when.
 	Seen map[wire.NodeID]time.Time
@@ -257,11 +258,11 @@ func (w *World) dial(d guard.Attempt) {
 
 // syn is one that has come out of the line.
 func (w *World) syn(d guard.Attempt, end func(time.Duration, func())) {
-	id, at := d.ID, d.Addresses[0].AddrPort
+	id, at := d.ID, d.Addresses[0].Book()
 	there := true
 	if w.Home != nil {
 		at = w.Home(id)
-		there = slices.Contains(directory.AddrPorts(d.Addresses), at)
+		there = slices.Contains(directory.ForBook(d.Addresses), at)
 	}
 	state := w.Elsewhere
 	if there {

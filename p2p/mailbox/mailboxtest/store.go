@@ -35,6 +35,14 @@ func TestStore(t *testing.T, open func(t *testing.T, max int) mailbox.Store) {
 		{"CallerMayReuseTheBox", 100, testReuse},
 		{"Concurrent", 1000, testConcurrent},
 		{"OnePutWins", 100, testOneWins},
+
+		{"Log", 100, testLog},
+		{"LogTaken", 100, testLogTaken},
+		{"LogDigest", 400, testLogDigest},
+		{"LogLife", 100, testLogLife},
+		{"LogRate", 10_000, testLogRate},
+		{"LogRoom", 40, testLogRoom},
+		{"LogConcurrent", 1000, testLogConcurrent},
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, open(t, tc.max)) })
 	}

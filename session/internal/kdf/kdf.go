@@ -64,6 +64,48 @@ const (
 	ResetKey       Label = "Starling v1 reset: key"
 	ResetProof     Label = "Starling v1 reset: proof"
 
+	// Rooms: names of people, entries and statements.
+	RoomMember  Label = "Starling v1 room: member"
+	RoomEntry   Label = "Starling v1 room: entry"
+	RoomContext Label = "Starling v1 room: context"
+
+	// Rooms: keys. Seed and Step begin the info of HPKE.
+	RoomLeaf        Label = "Starling v1 room: leaf"
+	RoomRekey       Label = "Starling v1 room: rekey"
+	RoomSeed        Label = "Starling v1 room: seed"
+	RoomConfirm     Label = "Starling v1 room: confirm"
+	RoomPlace       Label = "Starling v1 room: place"
+	RoomChain       Label = "Starling v1 room: chain"
+	RoomGeneration  Label = "Starling v1 room: generation"
+	RoomStep        Label = "Starling v1 room: handed over"
+	RoomStepID      Label = "Starling v1 room: step"
+	RoomStepConfirm Label = "Starling v1 room: next confirmed"
+	RoomList        Label = "Starling v1 room: list"
+	RoomRoot        Label = "Starling v1 room: root"
+	RoomNode        Label = "Starling v1 room: node"
+	RoomSender      Label = "Starling v1 room: sender"
+	RoomMessage     Label = "Starling v1 room: message keys"
+	RoomReturn      Label = "Starling v1 room: after a return"
+	RoomReturned    Label = "Starling v1 room: returned"
+	RoomStatement   Label = "Starling v1 room: statement"
+
+	// Rooms: lanes and cells.
+	RoomLane     Label = "Starling v1 room: writers of a lane"
+	RoomOpenLane Label = "Starling v1 room: open to all"
+	RoomLog      Label = "Starling v1 room: log"
+	RoomTag      Label = "Starling v1 room: tags"
+	RoomCell     Label = "Starling v1 room: cell"
+	RoomBody     Label = "Starling v1 room: body"
+	RoomContent  Label = "Starling v1 room: content"
+	RoomCard     Label = "Starling v1 room: card"
+
+	// Rooms: joining.
+	RoomLinkID   Label = "Starling v1 room: invite"
+	RoomLinkCard Label = "Starling v1 room: author of a link"
+	RoomRequest  Label = "Starling v1 room: request"
+	RoomSafety   Label = "Starling v1 room: number to compare"
+	RoomAside    Label = "Starling v1 room: to one member"
+
 	// The secrets that a session gives to its holder.
 	SafetyNumber Label = "Starling v1 safety number"
 	VerifyCode   Label = "Starling v1 verification code"
@@ -74,6 +116,15 @@ const (
 	SignSigned  Label = "Starling v1 signature: signed prekey"
 	SignOneTime Label = "Starling v1 signature: one-time prekey"
 	SignKEM     Label = "Starling v1 signature: one-time KEM prekey"
+
+	// Signatures of rooms.
+	SignPerson    Label = "Starling v1 signature: room person"
+	SignEntry     Label = "Starling v1 signature: room entry"
+	SignPact      Label = "Starling v1 signature: room pact"
+	SignStatement Label = "Starling v1 signature: room statement"
+	SignCell      Label = "Starling v1 signature: room cell"
+	SignLeaf      Label = "Starling v1 signature: room leaf"
+	SignKnock     Label = "Starling v1 signature: room knock"
 
 	// Hashes.
 	AssociatedData Label = "Starling v1 hash: associated data"
@@ -89,7 +140,11 @@ var Table = []Label{
 	TagValue, TagNext, TagFlares, TagAnswers,
 	InviteID, InviteBundleTags, InviteBundleKey, InviteHelloTags, InviteHelloKey,
 	ResetInitiator, ResetResponder, ResetTags, ResetKey, ResetProof, SafetyNumber, VerifyCode, Export,
-	SignDH, SignSigned, SignOneTime, SignKEM,
+	RoomMember, RoomEntry, RoomContext, RoomLeaf, RoomRekey, RoomSeed, RoomConfirm, RoomPlace, RoomChain,
+	RoomGeneration, RoomStep, RoomStepID, RoomStepConfirm, RoomList, RoomRoot, RoomNode, RoomSender, RoomMessage, RoomReturn, RoomReturned, RoomStatement,
+	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomCard,
+	RoomLinkID, RoomLinkCard, RoomRequest, RoomSafety, RoomAside,
+	SignDH, SignSigned, SignOneTime, SignKEM, SignPerson, SignEntry, SignPact, SignStatement, SignCell, SignLeaf, SignKnock,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
 

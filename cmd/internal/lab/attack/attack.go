@@ -35,6 +35,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"starling/p2p/book"
+
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -93,6 +95,9 @@ func Run(ctx context.Context, s engine.Stranger) (engine.Deed, error) {
 		info, err := peer.AddrInfoFromString(a)
 		if err != nil {
 			return engine.Deed{}, fmt.Errorf("relay %q: %w", a, err)
+		}
+		for i, at := range info.Addrs { // libp2p as it comes speaks plain TCP
+			info.Addrs[i] = at.Decapsulate(multiaddr.StringCast("/" + book.PlainName))
 		}
 		m.relays = append(m.relays, *info)
 	}

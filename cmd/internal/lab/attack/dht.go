@@ -176,7 +176,7 @@ func (m *machine) point(ctx context.Context, s *sender, relay peer.AddrInfo) {
 		return
 	}
 	p, err := s.wrap(entry, 0, new(outfox.Message), func(route *[outfox.Layers]outfox.Hop) { route[1].ID = to })
-	if err == nil && m.write(link, p.Frame()) == nil {
+	if err == nil && m.write(link, p.Frame()[:]) == nil {
 		m.done.add()
 	}
 	rest(ctx)

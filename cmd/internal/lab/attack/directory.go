@@ -39,7 +39,7 @@ func lists(ctx context.Context, m *machine) error {
 
 				r := directory.Request{Nonce: uint64(i + 1), Pages: directory.MaxPages}
 				f, err := wire.NewFrame(wire.TypeListRequest, r.Append(nil))
-				if err != nil || m.write(s, f) != nil {
+				if err != nil || m.write(s, f[:]) != nil {
 					s = nil
 					return
 				}

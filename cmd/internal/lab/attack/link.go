@@ -21,10 +21,14 @@ func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo, ha
 	if err != nil {
 		return nil
 	}
-	if m.write(s, wire.Hello{Role: wire.RoleClient}.Frame()) != nil {
+	if m.write(s, wire.Hello{Role: wire.RoleClient}.Bytes()) != nil {
 		return nil
 	}
+
 	go func() { // ends with the host
+		if _, err := wire.ReadHello(s); err != nil {
+			return
+		}
 		f := new(wire.Frame)
 		for wire.ReadFrame(s, f) == nil {
 			if handle != nil {
@@ -36,10 +40,10 @@ func (m *machine) link(ctx context.Context, h host.Host, relay peer.AddrInfo, ha
 	return s
 }
 
-// write sends a frame; a relay that does not read is left after a second.
-func (m *machine) write(s network.Stream, f *wire.Frame) error {
+// write sends bytes; a relay that does not read is left after a second.
+func (m *machine) write(s network.Stream, b []byte) error {
 	s.SetWriteDeadline(time.Now().Add(time.Second))
-	if err := wire.WriteFrame(s, f); err != nil {
+	if _, err := s.Write(b); err != nil {
 		s.Reset()
 		return err
 	}

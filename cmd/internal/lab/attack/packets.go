@@ -54,7 +54,7 @@ func packets(most float64, make shape) func(context.Context, *machine) error {
 					if err != nil {
 						return
 					}
-					if m.write(link, p.Frame()) != nil {
+					if m.write(link, p.Frame()[:]) != nil {
 						link = nil
 						return
 					}
@@ -93,7 +93,7 @@ func (m *machine) sender(ctx context.Context) (*sender, error) {
 			var link network.Stream
 			ask := exchange.New(exchange.Config{
 				Directory: dir,
-				Send:      func(_ wire.NodeID, f *wire.Frame) error { return m.write(link, f) },
+				Send:      func(_ wire.NodeID, f *wire.Frame) error { return m.write(link, f[:]) },
 			})
 			link = m.link(ctx, h, relay, func(f *wire.Frame) { ask.Handle(id, f) })
 			if link != nil {

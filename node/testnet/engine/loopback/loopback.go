@@ -26,14 +26,15 @@ type Engine struct {
 	mesh *mesh.Mesh
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Standing = (*Engine)(nil)
 
 // New makes an engine. Nothing runs before Start.
 func New(cfg engine.Config) *Engine {
 	e := &Engine{cfg: cfg}
 	e.Nodes = engine.NewNodes(cfg, &e.load)
 	e.Nodes.AllowPrivate = true
-	e.Nodes.Bootstrap = func(user int) []string { return e.mesh.BootstrapFrom(user) }
+	e.Nodes.Sockets = cfg.Scenario.Stays
+	e.Nodes.Ways = func(user int) []string { return e.mesh.BootstrapFrom(user) }
 	return e
 }
 
@@ -66,6 +67,17 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	return err
 }
 
+// Relay implements engine.Standing.
+func (e *Engine) Relay(i int) engine.Seat {
+	return engine.Seat{Dir: mesh.Dir(filepath.Join(e.cfg.Dir, "relays"), i), Addrs: e.mesh.AddrsOf(i)}
+}
+
+// Bootstrap implements engine.Standing.
+func (e *Engine) Bootstrap() []string { return e.mesh.Bootstrap() }
+
+// Private implements engine.Standing.
+func (e *Engine) Private() bool { return true }
+
 // Stop implements engine.Engine.
 func (e *Engine) Stop(_ context.Context, relay int) error { return e.mesh.Stop(relay) }
 
@@ -84,6 +96,7 @@ func (e *Engine) Free() error { return e.Nodes.Free() }
 // Measure implements engine.Engine.
 func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	m := engine.Measures{Users: e.Nodes.Traffic(ctx), Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
+	m.Counted, m.Stored = true, true
 	m.Puts, m.Again, m.Failed = e.load.Numbers()
 	for i := range e.cfg.Scenario.Relays {
 		t := mesh.Traffic{}

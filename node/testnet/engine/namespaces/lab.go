@@ -3,12 +3,15 @@ package namespaces
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 
+	"starling/node/testnet/censor"
+	"starling/node/testnet/engine"
 	"starling/node/testnet/scenario"
 )
 
@@ -19,6 +22,7 @@ import (
 //	user u     12.u/250.u%250.10, or its router's with nat
 //	behind it  192.168.0.2
 //	stranger h 13.h.0.10
+//	the censor 14.0.0.10
 const (
 	prefix   = "/5" // 8.0.0.0 to 15.255.255.255 is one network
 	usersNet = "12.0.0.0/8"
@@ -29,6 +33,12 @@ const (
 	maxRelays    = 256
 	maxUsers     = 1000
 	maxStrangers = 256
+)
+
+// The censor has an address of its own, from which it learns and probes.
+const (
+	spy        = "censor"
+	spyAddress = "14.0.0.10"
 )
 
 // stranger names a hostile machine.
@@ -53,9 +63,11 @@ func userAddress(i int) string     { return fmt.Sprintf("12.%d.%d.10", i/250, i%
 type lab struct {
 	id  string
 	nft bool
+	web bool // relays are web servers
 
 	mu    sync.Mutex
 	links map[string]string // machine → its end of the wire in the hub
+	at    map[string]string // machine → its address
 }
 
 const namePrefix = "starling-"
@@ -108,7 +120,7 @@ func (l *lab) build(s *scenario.Scenario) error {
 			return err
 		}
 	}
-	for i := range s.Users {
+	for i := range s.People() {
 		name := fmt.Sprintf("u%d", i)
 		if !s.NAT {
 			if err := l.machine(name, userAddress(i)); err != nil {
@@ -127,6 +139,28 @@ func (l *lab) build(s *scenario.Scenario) error {
 		if err := l.machine(stranger(i), strangerAddress(i)); err != nil {
 			return err
 		}
+	}
+	if s.Censored() { // bytes are counted from the beginning of a connection
+		for i := range s.People() {
+			door := fmt.Sprintf("u%d", i)
+			if s.NAT {
+				door += "-nat"
+			}
+			if out, err := l.command(door, "sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1").CombinedOutput(); err != nil {
+				return fmt.Errorf("sysctl: %w: %s", err, bytes.TrimSpace(out))
+			}
+			if s.Readers() {
+				if err := l.rules(door, beyond()); err != nil {
+					return err
+				}
+			}
+		}
+		if err := l.machine(spy, spyAddress); err != nil {
+			return err
+		}
+	}
+	if err := l.introduce(); err != nil {
+		return err
 	}
 	if !l.nft {
 		return nil
@@ -154,15 +188,49 @@ func (l *lab) machine(name, address string) error {
 	l.mu.Lock()
 	end := fmt.Sprintf("v%d", len(l.links))
 	l.links[name] = end
+	if l.at == nil {
+		l.at = map[string]string{}
+	}
+	l.at[name] = address
 	l.mu.Unlock()
-	return do(strings.NewReplacer("HUB", l.name("hub"), "NS", l.name(name), "END", end, "ADDRESS", address+prefix).Replace(`
+	return do(strings.NewReplacer("HUB", l.name("hub"), "NS", l.name(name), "END", end, "ADDRESS", address+prefix, "MAC", hardware(address)).Replace(`
 		netns add NS
 		-n NS link set lo up
 		-n HUB link add END type veth peer name eth0 netns NS
 		-n HUB link set END master mesh up
+		-n NS link set eth0 address MAC
 		-n NS address add ADDRESS dev eth0
 		-n NS link set eth0 up
 		-n NS route add default dev eth0`))
+}
+
+// hardware is the hardware address of a machine.
+func hardware(address string) string {
+	ip := netip.MustParseAddr(address).As4()
+	return fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", ip[0], ip[1], ip[2], ip[3])
+}
+
+// fewNeighbours is how many machines may ask for each other's hardware addresses.
+const fewNeighbours = 16
+
+// introduce tells every machine the hardware addresses of all others. Of those that are asked for the kernel
+// keeps a thousand in all namespaces together, and drops packets then; of those that are told, any number.
+func (l *lab) introduce() error {
+	if len(l.at) <= fewNeighbours {
+		return nil
+	}
+	var all strings.Builder
+	for _, address := range l.at {
+		fmt.Fprintf(&all, "neigh replace %s lladdr %s nud permanent dev eth0\n", address, hardware(address))
+	}
+	for name := range l.at {
+		cmd := exec.Command("ip", "-n", l.name(name), "-batch", "-")
+		cmd.Stdin = strings.NewReader(all.String())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("ip neigh: %w: %s", err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
 }
 
 // behind puts a user behind its router.
@@ -273,4 +341,94 @@ func clearUp() {
 			remove(namePrefix + id)
 		}
 	}
+}
+
+// censor puts a machine behind a censor. A frozen connection is one whose packets from the
+// relay are dropped; connections are counted by their first packet.
+func (l *lab) censor(machine string, by engine.Censor) error {
+	return l.rules(machine, censorship(by))
+}
+
+// censorship is a censor in the words of nft. Packets of the proxy that reads have its mark,
+// and those of users are led to it; connections from before it was there are reset.
+//
+//	before    of users, to the addresses that they want
+//	out       of whoever dials outside
+//	in        what comes from outside
+func censorship(by engine.Censor) string {
+	var sets, before, in, out, ways string
+	if by.PerMinute > 0 {
+		seconds := max(1, int(by.Ban.Seconds()))
+		sets = fmt.Sprintf(`
+		set banned { type ipv4_addr; flags dynamic,timeout; timeout %ds; }
+		set pace { type ipv4_addr; flags dynamic,timeout; timeout 2m; }`, seconds)
+		in = "\n\t\t\tip saddr @banned counter drop"
+		before = fmt.Sprintf(`
+			ip daddr @banned counter drop
+			tcp flags & (syn|ack) == syn ct state new update @pace { ip daddr limit rate over %d/minute burst %d packets } add @banned { ip daddr } counter drop`, by.PerMinute, by.PerMinute)
+	}
+
+	if by.After > 0 {
+		verdict := "drop"
+		if by.Reset {
+			verdict = "reject with tcp reset"
+		}
+		in += fmt.Sprintf("\n\t\t\tmeta l4proto tcp ct reply bytes > %d counter %s", by.After, verdict)
+	}
+
+	if by.Read != (censor.Rules{}) {
+		out = fmt.Sprintf(`
+			oifname "eth0" meta mark != %d ip daddr != 127.0.0.1 meta l4proto tcp counter reject with tcp reset`, mark)
+		if by.Read.Strings {
+			out += "\n\t\t\toifname \"eth0\" udp dport != 53 counter drop"
+		}
+		ways = fmt.Sprintf(`
+		chain lead { type nat hook output priority -100; policy accept;
+			oifname "eth0" meta mark != %[1]d meta l4proto tcp counter redirect to :%[2]d
+		}
+		chain led { type nat hook prerouting priority -100; policy accept;
+			iifname "lan" meta l4proto tcp counter redirect to :%[2]d
+		}`, mark, proxyPort)
+	}
+
+	return fmt.Sprintf(`table ip censor
+	delete table ip censor
+	table ip censor {%[1]s
+		chain in { type filter hook input priority -10; policy accept;
+			iifname != "eth0" accept%[3]s
+		}
+		chain passing { type filter hook forward priority -10; policy accept;%[3]s%[4]s
+		}
+		chain before { type filter hook output priority -150; policy accept;
+			oifname != "eth0" accept
+			meta mark %[6]d accept%[2]s
+		}
+		chain routed { type filter hook prerouting priority -150; policy accept;
+			iifname != "lan" accept%[2]s
+		}
+		chain out { type filter hook output priority -10; policy accept;%[4]s
+		}%[5]s
+	}
+`, sets, before, in, out, ways, mark)
+}
+
+// beyond is the state of addresses beyond the proxy. It takes every connection itself, so that one to an address
+// that is blocked, or where nobody listens, is stopped before it gets there, as it would be further on.
+func beyond() string {
+	return fmt.Sprintf(`table ip beyond {
+		set blocked { type ipv4_addr; }
+		set down { type ipv4_addr; }
+		chain before { type filter hook output priority -160; policy accept;
+			oifname != "eth0" accept
+			meta mark %[1]d accept
+			ip daddr @blocked counter drop
+			ip daddr @down meta l4proto tcp counter reject with tcp reset
+		}
+		chain routed { type filter hook prerouting priority -160; policy accept;
+			iifname != "lan" accept
+			ip daddr @blocked counter drop
+			ip daddr @down meta l4proto tcp counter reject with tcp reset
+		}
+	}
+`, mark)
 }

@@ -18,9 +18,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"starling/node/testnet/censor"
 	"starling/node/testnet/engine"
 	"starling/node/testnet/engine/processes"
 	"starling/node/testnet/scenario"
@@ -32,10 +35,13 @@ type Engine struct {
 	s       *scenario.Scenario
 	lab     *lab
 	attacks engine.Attacks
+	program string
+	dir     string
 	mounts  []string
+	reading atomic.Pointer[reading] // nil: nobody reads
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Standing = (*Engine)(nil)
 
 // Missing names the tool that this machine lacks to run a scenario, nil for none. Its
 // words are for a person.
@@ -51,7 +57,7 @@ func Missing(s *scenario.Scenario) error {
 			missing = append(missing, "ip (install iproute2)")
 		}
 		if why := needsNFT(s); why != "" {
-			if _, err := exec.LookPath("nft"); err != nil {
+			if !haveNFT() {
 				missing = append(missing, fmt.Sprintf("nft for %s (install nftables)", why))
 			}
 		}
@@ -75,6 +81,8 @@ func Missing(s *scenario.Scenario) error {
 	return fmt.Errorf("engine %q lacks %s; %s", scenario.Namespaces, strings.Join(missing, " and "), works)
 }
 
+func haveNFT() bool { _, err := exec.LookPath("nft"); return err == nil }
+
 // needsNFT names the part of the scenario that needs nftables.
 func needsNFT(s *scenario.Scenario) string {
 	var why []string
@@ -85,10 +93,13 @@ func needsNFT(s *scenario.Scenario) string {
 		why = append(why, "loss")
 	}
 	for _, e := range s.Events {
-		if e.Do == scenario.Block {
+		if e.Do == scenario.Block || e.Do == scenario.Harvest {
 			why = append(why, "block")
 			break
 		}
+	}
+	if s.Censored() {
+		why = append(why, "censors")
 	}
 	return strings.Join(why, ", ")
 }
@@ -105,10 +116,17 @@ func New(cfg engine.Config) (*Engine, error) {
 	if s.Strangers() > maxStrangers {
 		return nil, fmt.Errorf("engine %q has addresses for %d hostile machines", scenario.Namespaces, maxStrangers)
 	}
-	e := &Engine{s: s, attacks: cfg.Attacks, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "", links: map[string]string{}}}
+	e := &Engine{s: s, attacks: cfg.Attacks, program: cfg.Program, dir: cfg.Dir, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "" || s.Stays && haveNFT(), web: s.Censored(), links: map[string]string{}}}
 	var err error
 	e.Engine, err = processes.New(cfg, place{e.lab})
 	return e, err
+}
+
+// ClearUp removes the namespaces of runs that were killed.
+func ClearUp() {
+	if Missing(&scenario.Scenario{Engine: scenario.Namespaces}) == nil {
+		clearUp()
+	}
 }
 
 // place puts processes into the namespaces.
@@ -122,8 +140,14 @@ func (p place) User(i int, program string, args ...string) *exec.Cmd {
 	return p.command(fmt.Sprintf("u%d", i), program, args...)
 }
 
-func (p place) Listen(i int) string { return fmt.Sprintf("/ip4/%s/tcp/%d", relayAddress(i), port) }
-func (p place) Private() bool       { return false }
+func (p place) Listen(i int) string {
+	at := fmt.Sprintf("/ip4/%s/tcp/%d", relayAddress(i), port)
+	if p.web {
+		return at
+	}
+	return at + "/plain"
+}
+func (p place) Private() bool { return false }
 
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) error {
@@ -131,19 +155,31 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.lab.build(e.s); err != nil {
 		return fmt.Errorf("engine %q: %w", scenario.Namespaces, err)
 	}
-	for _, event := range e.s.Events {
-		if event.Do == scenario.Fill {
-			if err := e.mountDisks(); err != nil {
-				return err
-			}
-			break
+	fills := func(event scenario.Event) bool { return event.Do == scenario.Fill }
+	if e.s.Stays || slices.ContainsFunc(e.s.Events, fills) {
+		if err := e.mountDisks(); err != nil {
+			return err
 		}
 	}
 	return e.Engine.Start(ctx)
 }
 
 // Partition implements engine.Engine.
-func (e *Engine) Partition(relays []int) error { return e.lab.plug("cut", names(relays)...) }
+func (e *Engine) Partition(relays, users []int) error {
+	machines := names(relays)
+	for _, u := range users {
+		machines = append(machines, e.door(u))
+	}
+	return e.lab.plug("cut", machines...)
+}
+
+// door is the machine of a user that has an address: its own, or its router.
+func (e *Engine) door(user int) string {
+	if e.s.NAT {
+		return fmt.Sprintf("u%d-nat", user)
+	}
+	return fmt.Sprintf("u%d", user)
+}
 
 // Heal implements engine.Engine.
 func (e *Engine) Heal() error { return e.lab.plug("mesh", e.lab.all()...) }
@@ -157,15 +193,82 @@ func names(relays []int) (machines []string) {
 
 // Block implements engine.Engine.
 func (e *Engine) Block(relays []int) error {
+	if !e.lab.nft {
+		return errors.New("this machine has no nft (install nftables)")
+	}
+	if len(relays) == 0 {
+		return nil
+	}
 	var addresses []string
 	for _, i := range relays {
 		addresses = append(addresses, relayAddress(i))
 	}
-	return e.lab.rules("hub", "add element bridge lab blocked { "+strings.Join(addresses, ", ")+" }")
+	if err := e.lab.rules("hub", "add element bridge lab blocked { "+strings.Join(addresses, ", ")+" }"); err != nil {
+		return err
+	}
+	return e.beyond("add element ip beyond blocked { " + strings.Join(addresses, ", ") + " }")
 }
 
 // Unblock implements engine.Engine.
-func (e *Engine) Unblock() error { return e.lab.rules("hub", "flush set bridge lab blocked") }
+func (e *Engine) Unblock() error {
+	if !e.lab.nft {
+		return nil
+	}
+	if err := e.lab.rules("hub", "flush set bridge lab blocked"); err != nil {
+		return err
+	}
+	return e.beyond("flush set ip beyond blocked")
+}
+
+// Censor implements engine.Engine: by rules in the namespace of each user, or of its
+// router. Censors meet the web transport, as on the public network.
+func (e *Engine) Censor(by engine.Censor) error {
+	if by.Read != (censor.Rules{}) {
+		if err := e.read(by.Read); err != nil {
+			return err
+		}
+	} else if r := e.reading.Load(); r != nil {
+		r.censor.Set(by.Read)
+	}
+
+	for i := range e.s.People() {
+		if err := e.lab.censor(e.door(i), by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beyond changes what proxies are told of addresses beyond them; without one nobody has to be.
+func (e *Engine) beyond(change string) error {
+	if !e.s.Readers() {
+		return nil
+	}
+	for i := range e.s.People() {
+		if err := e.lab.rules(e.door(i), change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop implements engine.Engine.
+func (e *Engine) Stop(ctx context.Context, relay int) error {
+	return errors.Join(e.Engine.Stop(ctx, relay), e.beyond("add element ip beyond down { "+relayAddress(relay)+" }"))
+}
+
+// Kill implements engine.Engine.
+func (e *Engine) Kill(ctx context.Context, relay int) error {
+	return errors.Join(e.Engine.Kill(ctx, relay), e.beyond("add element ip beyond down { "+relayAddress(relay)+" }"))
+}
+
+// Restart implements engine.Engine.
+func (e *Engine) Restart(ctx context.Context, relay int) error {
+	if err := e.Engine.Restart(ctx, relay); err != nil {
+		return err
+	}
+	return e.beyond("delete element ip beyond down { " + relayAddress(relay) + " }")
+}
 
 // farewell is how long a hostile machine has to report its deed.
 const farewell = 10 * time.Second
@@ -205,7 +308,7 @@ func (e *Engine) mountDisks() error {
 	for i := range e.s.Relays {
 		dirs = append(dirs, e.RelayDir(i))
 	}
-	for i := range e.s.Users {
+	for i := range e.s.People() {
 		dirs = append(dirs, e.UserDir(i))
 	}
 	for _, dir := range dirs {
@@ -266,16 +369,16 @@ func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	of := func(machine string) engine.Traffic {
 		return engine.Traffic{In: wire[machine][0], Out: wire[machine][1]}
 	}
+	if r := e.reading.Load(); r != nil {
+		d := r.censor.Deeds()
+		m.Censor = &d
+	}
 	m.Relays, m.Users = nil, nil
 	for i := range e.s.Relays {
 		m.Relays = append(m.Relays, of(fmt.Sprintf("r%d", i)))
 	}
 	for i := range e.s.Users {
-		name := fmt.Sprintf("u%d", i)
-		if e.s.NAT {
-			name += "-nat"
-		}
-		m.Users = append(m.Users, of(name))
+		m.Users = append(m.Users, of(e.door(i)))
 	}
 	return m
 }
@@ -283,6 +386,9 @@ func (e *Engine) Measure(ctx context.Context) engine.Measures {
 // Close implements engine.Engine.
 func (e *Engine) Close() error {
 	err := e.Engine.Close()
+	if r := e.reading.Load(); r != nil {
+		r.close()
+	}
 	for _, dir := range e.mounts {
 		err = errors.Join(err, unmount(dir))
 	}

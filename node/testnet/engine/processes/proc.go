@@ -18,24 +18,25 @@ const (
 	quoted   = 400              // bytes of its last output, in errors
 )
 
-// ready is the line that relays and nodes print when they serve.
-type ready struct {
+// Ready is the line that relays and nodes print when they serve.
+type Ready struct {
 	Event  string   `json:"event"`
 	PeerID string   `json:"peer_id"`
 	Addrs  []string `json:"addrs"`
+	Bridge string   `json:"bridge"` // the link of one
 }
 
-// proc is one running process.
-type proc struct {
+// A Proc is one running process of a node.
+type Proc struct {
 	cmd   *exec.Cmd
 	log   string // file with its output
-	ready ready
+	Ready Ready
 	ended chan struct{}
 	err   error // read after ended is closed
 }
 
-// run starts a process and waits for its line.
-func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
+// Run starts a process, tells of its id and waits for its line.
+func Run(ctx context.Context, cmd *exec.Cmd, log string, started func(pid int)) (*Proc, error) {
 	said, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -51,14 +52,15 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
+	started(cmd.Process.Pid)
 
-	p := &proc{cmd: cmd, log: log, ended: make(chan struct{})}
+	p := &Proc{cmd: cmd, log: log, ended: make(chan struct{})}
 	line := make(chan error, 1)
 	go func() {
 		defer close(p.ended)
 		lines := bufio.NewScanner(out)
 		if lines.Scan() {
-			line <- json.Unmarshal(lines.Bytes(), &p.ready)
+			line <- json.Unmarshal(lines.Bytes(), &p.Ready)
 		}
 		for lines.Scan() {
 		}
@@ -70,25 +72,25 @@ func run(ctx context.Context, cmd *exec.Cmd, log string) (*proc, error) {
 
 	select {
 	case err := <-line:
-		if err == nil && p.ready.Event == "ready" {
+		if err == nil && p.Ready.Event == "ready" {
 			return p, nil
 		}
 		err = errors.New("it does not say that it is ready")
-		p.kill()
+		p.Kill()
 		return nil, p.failed(err)
 	case <-p.ended:
 		return nil, p.failed(p.err)
 	case <-timer.C:
-		p.kill()
+		p.Kill()
 		return nil, p.failed(errors.New("it does not get ready"))
 	case <-ctx.Done():
-		p.kill()
+		p.Kill()
 		return nil, ctx.Err()
 	}
 }
 
 // failed is the error of a process, with its last output.
-func (p *proc) failed(err error) error {
+func (p *Proc) failed(err error) error {
 	said, _ := os.ReadFile(p.log)
 	if len(said) > quoted {
 		said = said[len(said)-quoted:]
@@ -96,8 +98,8 @@ func (p *proc) failed(err error) error {
 	return fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, strings.TrimSpace(string(said)))
 }
 
-// stop ends the process in order, or by force when it takes too long.
-func (p *proc) stop() error {
+// Stop ends the process in order, or by force when it takes too long.
+func (p *Proc) Stop() error {
 	select {
 	case <-p.ended:
 		return p.failed(errors.Join(errors.New("it ended by itself"), p.err))
@@ -109,7 +111,7 @@ func (p *proc) stop() error {
 	select {
 	case <-p.ended:
 	case <-timer.C:
-		p.kill()
+		p.Kill()
 		return p.failed(errors.New("it does not end"))
 	}
 	if p.err != nil {
@@ -118,8 +120,8 @@ func (p *proc) stop() error {
 	return nil
 }
 
-// kill ends the process at once.
-func (p *proc) kill() {
+// Kill ends the process at once.
+func (p *Proc) Kill() {
 	p.cmd.Process.Kill()
 	<-p.ended
 }

@@ -12,11 +12,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +29,7 @@ import (
 	"starling/node/control"
 	"starling/node/store"
 	"starling/node/testnet/engine"
+	"starling/node/testnet/nodelog"
 )
 
 // A Place is where processes run.
@@ -68,14 +69,15 @@ type Engine struct {
 	place  Place
 	relays []*relay
 	users  []*user
+	shaped *shaped // nil: nothing stands between the processes
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Standing = (*Engine)(nil)
 
 // relay is one relay, running or not.
 type relay struct {
 	mu     sync.Mutex
-	proc   *proc // nil while it does not run
+	proc   *Proc // nil while it does not run
 	listen string
 	addrs  []string // with /p2p/, of the last time
 }
@@ -84,8 +86,8 @@ type relay struct {
 type user struct {
 	mu      sync.Mutex
 	profile config.Profile
-	secret  string // file with the passphrase
-	proc    *proc
+	secret  string // the passphrase; "" without a profile
+	proc    *Proc
 	node    *control.Client
 	before  engine.Traffic // of the nodes before
 }
@@ -99,9 +101,15 @@ func New(cfg engine.Config, place Place) (*Engine, error) {
 	for i := range cfg.Scenario.Relays {
 		e.relays = append(e.relays, &relay{listen: place.Listen(i)})
 	}
+	if shapes(cfg.Scenario) && place.Private() {
+		var err error
+		if e.shaped, err = newShaped(cfg); err != nil {
+			return nil, err
+		}
+	}
 	for i := range cfg.Scenario.People() {
 		dir := e.UserDir(i)
-		e.users = append(e.users, &user{profile: config.Profile{Dir: dir}, secret: dir + ".passphrase"})
+		e.users = append(e.users, &user{profile: config.Profile{Dir: dir}})
 	}
 	return e, nil
 }
@@ -132,12 +140,24 @@ func (e *Engine) Start(ctx context.Context) error {
 	return g.Wait()
 }
 
-// bootstraps is how many relays a newcomer is told of.
-const bootstraps = 3
+// bridge reports whether a relay is one.
+func (e *Engine) bridge(i int) bool { return i >= e.cfg.Scenario.Listed() }
 
-// Relays returns the addresses of all relays that run, with /p2p/.
+// Bridges implements engine.Engine.
+func (e *Engine) Bridges() (links []string) {
+	for _, r := range e.relays[e.cfg.Scenario.Listed():] {
+		r.mu.Lock()
+		if r.proc != nil {
+			links = append(links, r.proc.Ready.Bridge)
+		}
+		r.mu.Unlock()
+	}
+	return links
+}
+
+// Relays returns the addresses of all listed relays that run, with /p2p/.
 func (e *Engine) Relays() (all []string) {
-	for _, r := range e.relays {
+	for _, r := range e.relays[:e.cfg.Scenario.Listed()] {
 		r.mu.Lock()
 		if r.proc != nil {
 			all = append(all, r.addrs...)
@@ -150,10 +170,11 @@ func (e *Engine) Relays() (all []string) {
 // bootstrap returns flags that name some relays that run, from one on.
 func (e *Engine) bootstrap(from int) (flags []string) {
 	told := 0
-	for j := range e.relays {
-		r := e.relays[(from+j)%len(e.relays)]
+	listed := e.cfg.Scenario.Listed()
+	for j := range listed {
+		r := e.relays[(from+j)%listed]
 		r.mu.Lock()
-		if r.proc != nil && told < bootstraps {
+		if r.proc != nil && told < engine.Bootstraps {
 			flags = append(flags, "--bootstrap", strings.Join(r.addrs, ","))
 			told++
 		}
@@ -165,26 +186,102 @@ func (e *Engine) bootstrap(from int) (flags []string) {
 	return flags
 }
 
+// Relay implements engine.Standing.
+func (e *Engine) Relay(i int) engine.Seat {
+	r := e.relays[i]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := engine.Seat{Dir: e.RelayDir(i), Enter: enter(e.place.Relay(i, "", ""))}
+	if r.proc != nil {
+		s.Addrs = r.addrs
+	}
+	return s
+}
+
+// User implements engine.Standing.
+func (e *Engine) User(i int) engine.Seat {
+	u := e.users[i]
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return engine.Seat{Dir: u.profile.Dir, Passphrase: u.secret, Enter: enter(e.place.User(i, "", ""))}
+}
+
+// enter returns the words before a program in a command of a Place.
+func enter(cmd *exec.Cmd) []string {
+	return cmd.Args[:len(cmd.Args)-2] // the program and its one argument
+}
+
+// Bootstrap implements engine.Standing.
+func (e *Engine) Bootstrap() (addrs []string) {
+	for i, told := 0, 0; i < e.cfg.Scenario.Listed() && told < engine.Bootstraps; i++ {
+		if s := e.Relay(i); len(s.Addrs) > 0 {
+			addrs, told = append(addrs, s.Addrs...), told+1
+		}
+	}
+	return addrs
+}
+
+// Private implements engine.Standing.
+func (e *Engine) Private() bool { return e.place.Private() }
+
+// program returns the program of a node, one of relays or of users, with its first
+// arguments.
+func (e *Engine) program(of, i int, args []string) (string, []string) {
+	program := e.cfg.Program
+	if own, ok := e.cfg.Plan.Programs[of][i]; ok {
+		program, args = own.Path, append(slices.Clone(own.Args), args...)
+	}
+	if e.cfg.Verbose {
+		args = append(args, "--verbose")
+	}
+	return program, args
+}
+
+// log returns the file with the log of a node.
+func (e *Engine) log(node string) (string, error) {
+	dir := engine.Logs(e.cfg.Dir)
+	return nodelog.File(dir, node), os.MkdirAll(dir, 0o700)
+}
+
 // Restart implements engine.Engine.
 func (e *Engine) Restart(ctx context.Context, i int) error {
 	args := append([]string{"relay", "--profile", e.RelayDir(i)}, e.bootstrap(i+1)...)
+	if e.bridge(i) {
+		args = append(args, "--bridge")
+	}
 	r := e.relays[i]
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := os.MkdirAll(e.RelayDir(i), 0o700); err != nil {
 		return err
 	}
-	cmd := e.place.Relay(i, e.cfg.Program, append(args, "--listen", r.listen)...)
+	log, err := e.log(fmt.Sprintf("r%d", i))
+	if err != nil {
+		return err
+	}
+
+	listen := []string{"--listen", r.listen}
+	if e.shaped != nil {
+		if listen, err = e.shaped.door(i); err != nil {
+			return fmt.Errorf("relay %d: %w", i, err)
+		}
+	}
+	program, args := e.program(0, i, append(args, listen...))
+	cmd := e.place.Relay(i, program, args...)
 	if mib := e.cfg.Scenario.RelayMiB; mib > 0 {
 		cmd.Env = append(cmd.Environ(), fmt.Sprintf("GOMEMLIMIT=%dMiB", mib))
 	}
-	p, err := run(ctx, cmd, e.RelayDir(i)+".log")
+	p, err := Run(ctx, cmd, log, func(pid int) { e.shaped.runs(pid, i) })
 	if err != nil {
 		return fmt.Errorf("relay %d: %w", i, err)
 	}
-	r.proc, r.addrs = p, p.ready.Addrs
+	r.proc, r.addrs = p, p.Ready.Addrs
+	if e.shaped != nil {
+		r.addrs = []string{listen[3] + "/p2p/" + p.Ready.PeerID}
+		return nil
+	}
 	if len(r.addrs) > 0 { // the same place again
-		r.listen = strings.TrimSuffix(r.addrs[0], "/p2p/"+p.ready.PeerID)
+		r.listen = strings.TrimSuffix(r.addrs[0], "/p2p/"+p.Ready.PeerID)
 	}
 	return nil
 }
@@ -199,7 +296,7 @@ func (e *Engine) Stop(_ context.Context, i int) error {
 	}
 	p := r.proc
 	r.proc = nil
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		return fmt.Errorf("relay %d: %w", i, err)
 	}
 	return nil
@@ -211,7 +308,7 @@ func (e *Engine) Kill(_ context.Context, i int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.proc != nil {
-		r.proc.kill()
+		r.proc.Kill()
 		r.proc = nil
 	}
 	return nil
@@ -224,26 +321,31 @@ func (e *Engine) Open(ctx context.Context, i int) (api.Node, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
-	if _, err := os.Stat(u.secret); errors.Is(err, fs.ErrNotExist) {
+	if u.secret == "" {
 		secret := rand.Text()
 		// Nobody has to guess the passphrase of a profile that is gone soon.
 		if err := node.Create(u.profile, secret, engine.Name(i), store.CheapKDF); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(u.secret, []byte(secret+"\n"), 0o600); err != nil {
-			return nil, err
-		}
+		u.secret = secret
 	}
 
-	args := append([]string{"node", "--profile", u.profile.Dir, "--passphrase-file", u.secret}, bootstrap...)
-	p, err := run(ctx, e.place.User(i, e.cfg.Program, args...), u.profile.Dir+".log")
+	log, err := e.log(fmt.Sprintf("u%d", i))
+	if err != nil {
+		return nil, err
+	}
+	program, args := e.program(1, i, append([]string{"node", "--profile", u.profile.Dir}, bootstrap...))
+	cmd := e.place.User(i, program, args...)
+	// No file has the passphrase: a process that is killed would leave it behind.
+	cmd.Env = append(cmd.Environ(), "STARLING_PASSPHRASE="+u.secret)
+	p, err := Run(ctx, cmd, log, func(pid int) { e.shaped.runs(pid, len(e.relays)+i) })
 	if err != nil {
 		return nil, err
 	}
 
 	n, err := control.Dial(ctx, u.profile)
 	if err != nil {
-		p.kill()
+		p.Kill()
 		return nil, p.failed(err)
 	}
 
@@ -253,15 +355,15 @@ func (e *Engine) Open(ctx context.Context, i int) (api.Node, error) {
 
 // Shut implements engine.Engine.
 func (e *Engine) Shut(ctx context.Context, i int) error {
-	return e.leave(ctx, i, (*proc).stop)
+	return e.leave(ctx, i, (*Proc).Stop)
 }
 
 // Crash implements engine.Engine.
 func (e *Engine) Crash(ctx context.Context, i int) error {
-	return e.leave(ctx, i, func(p *proc) error { p.kill(); return nil })
+	return e.leave(ctx, i, func(p *Proc) error { p.Kill(); return nil })
 }
 
-func (e *Engine) leave(ctx context.Context, i int, end func(*proc) error) error {
+func (e *Engine) leave(ctx context.Context, i int, end func(*Proc) error) error {
 	u := e.users[i]
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -310,7 +412,7 @@ func (e *Engine) Measure(ctx context.Context) engine.Measures {
 	return m
 }
 
-func resident(p *proc) int64 {
+func resident(p *Proc) int64 {
 	if p == nil {
 		return 0
 	}
@@ -327,5 +429,9 @@ func (e *Engine) Close() error {
 	for i := range e.relays {
 		relays.Go(func() error { return e.Stop(context.Background(), i) })
 	}
-	return errors.Join(err, relays.Wait())
+	err = errors.Join(err, relays.Wait())
+	if e.shaped != nil {
+		e.shaped.Close()
+	}
+	return err
 }

@@ -51,7 +51,7 @@ var _ engine.Engine = (*Engine)(nil)
 func New(cfg engine.Config) *Engine {
 	e := &Engine{cfg: cfg}
 	e.Nodes = engine.NewNodes(cfg, &e.load)
-	e.Nodes.Bootstrap = func(user int) []string { return e.mesh.BootstrapFrom(user) }
+	e.Nodes.Ways = func(user int) []string { return e.mesh.BootstrapFrom(user) }
 	e.Nodes.Client = func(user int, c *p2p.ClientConfig) { c.Options = e.net.Options(e.user(user)) }
 	return e
 }
@@ -72,7 +72,7 @@ func (e *Engine) Now() time.Time { return e.wall.Now() }
 // Start implements engine.Engine.
 func (e *Engine) Start(ctx context.Context) (err error) {
 	s := e.cfg.Scenario
-	e.net = virtualtime.NewNetwork(links(s))
+	e.net = virtualtime.NewNetwork(links(s, e.cfg.Plan))
 
 	dir := filepath.Join(e.cfg.Dir, "relays")
 	for i := range s.Relays {
@@ -103,11 +103,14 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 // bandwidth of a machine where the scenario says nothing, in bits a second.
 const bandwidth = 1e9
 
-func links(s *scenario.Scenario) virtualtime.Links {
+func links(s *scenario.Scenario, plan scenario.Plan) virtualtime.Links {
 	l := virtualtime.Links{LatencyMin: s.Link.LatencyMin, LatencyMax: s.Link.LatencyMax,
 		BitsPerSecond: bandwidth, Loss: s.Link.Loss, Seed: s.Seed}
 	if s.Link.Bandwidth > 0 {
 		l.BitsPerSecond = int(s.Link.Bandwidth * 1e6)
+	}
+	if w := plan.Network(s); w != nil { // a nil pointer is no Paths
+		l.Paths = w
 	}
 	return l
 }
@@ -150,7 +153,13 @@ func (e *Engine) Crash(ctx context.Context, user int) error {
 }
 
 // Partition implements engine.Engine.
-func (e *Engine) Partition(relays []int) error { e.net.Cut(relays...); return nil }
+func (e *Engine) Partition(relays, users []int) error {
+	e.net.Cut(relays...)
+	for _, u := range users {
+		e.net.Cut(e.user(u))
+	}
+	return nil
+}
 
 // Heal implements engine.Engine.
 func (e *Engine) Heal() error { e.net.Heal(); return nil }
@@ -165,8 +174,19 @@ func (e *Engine) Block(relays []int) error {
 	return nil
 }
 
+// Bridges implements engine.Engine: there are none.
+func (e *Engine) Bridges() []string { return nil }
+
 // Unblock implements engine.Engine.
 func (e *Engine) Unblock() error { e.net.Unblock(); return nil }
+
+// Censor implements engine.Engine.
+func (e *Engine) Censor(by engine.Censor) error {
+	for u := range e.cfg.Scenario.People() {
+		e.net.Censored(virtualtime.Censor{After: by.After, Reset: by.Reset, PerMinute: by.PerMinute, Ban: by.Ban}, e.user(u))
+	}
+	return nil
+}
 
 // Attack implements engine.Engine. Strangers have the addresses behind those of
 // the users.
@@ -181,10 +201,12 @@ func (e *Engine) Attack(ctx context.Context, stranger int, h scenario.Hostile) (
 // Measure implements engine.Engine.
 func (e *Engine) Measure(context.Context) engine.Measures {
 	m := engine.Measures{Goroutines: runtime.NumGoroutine(), RSS: engine.Resident(os.Getpid())}
+	m.Counted, m.Stored = true, true
 	m.Puts, m.Again, m.Failed = e.load.Numbers()
 	if e.net == nil {
 		return m
 	}
+	m.Wire = true
 	m.Packets, m.Lost = e.net.Packets()
 	m.Strays = e.net.Strays()
 	for i := range e.cfg.Scenario.Relays {

@@ -42,11 +42,13 @@ func main() {
 	node := tuitest.NewNode(time.Now)
 	if !*empty {
 		tuitest.People(node)
+		tuitest.Rooms(node)
 		rich := tuitest.Rich(node)
 		node.Writes(rich)
 	}
 	if *hostile {
 		tuitest.Attack(node)
+		tuitest.AttackRooms(node)
 	}
 	if *crowd > 0 {
 		id := node.Meet("crowd")

@@ -1,0 +1,49 @@
+package doctor
+
+import (
+	"context"
+
+	"starling/node/api"
+)
+
+// checkRooms looks for rooms that need their owner. It names none.
+func checkRooms(ctx context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	all, err := p.Node.ListRooms(ctx)
+	if err != nil {
+		return skip("the rooms cannot be read: %v", err)
+	}
+
+	var in, away, silent, forked, healing int
+	for _, r := range all {
+		switch {
+		case r.State == api.RoomAway:
+			away++
+		case r.State == api.RoomPending && p.System.Now().Sub(r.Created) > api.MaxRoomLinkLife:
+			silent++
+		case r.State == api.RoomReady && len(r.Forks) > 0:
+			forked++
+		case r.State == api.RoomReady && r.Healing:
+			healing++
+		}
+		if r.State == api.RoomReady {
+			in++
+		}
+	}
+
+	switch {
+	case away > 0:
+		return warn("%s lost its place, and asks for it", count(away, "room"))
+	case silent > 0:
+		return warn("%s to be let in was not answered for longer than a link lives", count(silent, "request"))
+	case forked > 0:
+		return warn("in %s somebody said two things under one number", count(forked, "room"))
+	case healing > 0:
+		return warn("in %s people just removed may still read", count(healing, "room"))
+	case in == 0:
+		return ok("the profile is in no room")
+	}
+	return ok("%s", count(in, "room"))
+}

@@ -1,0 +1,206 @@
+package rooms
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/filename"
+	"starling/node/api/mention"
+	"starling/node/api/picture"
+	"starling/node/api/safetext"
+	"starling/node/chat"
+	"starling/node/store"
+)
+
+// content takes a content of a member. A reference to another content is its name in the
+// room ([store.RoomContent]), which holds the author: nobody can take a name from another.
+func (t *Turn) content(p store.Parked, gap []store.Ref) error {
+	c, err := chat.Decode(p.Content)
+	if err != nil {
+		t.refused = append(t.refused, "content of a room")
+		return nil
+	}
+
+	name := store.RoomContent(p.Member, p.ID)
+	switch c.Kind {
+	case chat.Text, chat.Picture, chat.File:
+		return t.message(p, name, c, gap)
+	case chat.Edit:
+		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: placeOf(c), Text: c.Text, Time: t.past(c.Time)})
+	case chat.Reaction:
+		emoji := safetext.Emoji(c.Emoji)
+		if c.Emoji != "" && emoji == "" {
+			t.refused = append(t.refused, "reaction")
+			return nil
+		}
+		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: placeOf(c), Text: emoji})
+	case chat.Delete:
+		for _, ref := range c.IDs {
+			if err := t.change(store.Change{Member: p.Member, Content: store.ContentID(ref), Kind: int(c.Kind)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case chat.Aside:
+		return t.aside(p.Member, c.Sealed)
+	}
+	t.refused = append(t.refused, "content of a room")
+	return nil
+}
+
+// placeOf is the place of a change among those of its author to one message: their own time.
+func placeOf(c *chat.Content) int64 {
+	if c.Time.IsZero() {
+		return 0
+	}
+	return c.Time.UnixMilli()
+}
+
+// past returns the time that a member says, and now instead of none or of a later one.
+func (t *Turn) past(at time.Time) time.Time {
+	if at.IsZero() || at.After(t.now) {
+		return t.now
+	}
+	return at
+}
+
+// message shows a text, a picture or a file.
+func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, gap []store.Ref) error {
+	_, err := t.Tx.MessageOf(t.p.id, name)
+	if err == nil {
+		return nil // shown before
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if erased, err := t.Tx.HasSeen(t.p.id, name); err != nil || erased {
+		return err
+	}
+
+	m := store.Message{Content: name, Contact: t.p.id, Member: p.Member, Text: c.Text, Time: t.past(c.Time), State: api.StateReceived,
+		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Written: -1}
+	if m.Late, err = t.Tx.Later(t.p.id, store.ContentID(p.Ref), int64(1)<<62); err != nil {
+		return err
+	}
+	if len(gap) > 0 {
+		m.Previous, m.Gap = store.ContentID(gap[0]), t.now
+	}
+	attach(&m, c)
+	if m.Hidden, m.Mention, err = t.regard(m); err != nil {
+		return err
+	}
+	if p.Member == t.row.Me { // said before the profile was restored
+		m.ID, m.Outgoing, m.State, m.Mention = store.ID(p.ID), true, api.StateSent, false
+		if _, err := t.Tx.Message(m.ID); err == nil {
+			return nil
+		}
+	}
+
+	if m.ID.IsZero() {
+		if m.ID, err = t.Tx.FreeID(p.ID); err != nil {
+			return err
+		}
+	}
+	changes, err := t.Tx.TakeChanges(t.p.id, name)
+	if err != nil {
+		return err
+	}
+	if _, err := t.Tx.AddMessage(m, t.now); err != nil {
+		return err
+	}
+	for _, change := range changes {
+		if err := t.change(change); err != nil {
+			return err
+		}
+	}
+	if err := t.Tx.Fill(t.p.id, store.ContentID(p.Ref), t.now); err != nil {
+		return err
+	}
+	if t.contact.Archived && !m.Hidden {
+		t.contact.Archived = false
+	}
+	return nil
+}
+
+// attach gives a message the picture or file of its content.
+func attach(m *store.Message, c *chat.Content) {
+	switch c.Kind {
+	case chat.Picture:
+		m.Picture, m.Size, m.Data = picture.Type(c.Picture), len(c.Picture), c.Picture
+	case chat.File:
+		m.File, m.Size, m.Data = filename.Clean(c.FileName), len(c.File), c.File
+	}
+}
+
+// regard reports whether a message is hidden, and whether it names us: by our name, or by an
+// answer to a message of ours.
+func (t *Turn) regard(m store.Message) (hidden, names bool, err error) {
+	author, err := t.Tx.Member(t.p.id, m.Member)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, false, err
+	}
+	if !m.Ref.IsZero() {
+		to, err := t.Tx.MessageOf(t.p.id, m.Ref)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, false, err
+		}
+		names = err == nil && to.Outgoing
+	}
+
+	if !names {
+		all, err := t.Tx.Members(t.p.id)
+		if err != nil {
+			return false, false, err
+		}
+		var people []mention.Member
+		for _, o := range all {
+			if o.Role != api.RoleNone {
+				people = append(people, mention.Member{ID: o.ID.String(), Name: o.Name})
+			}
+		}
+		names = mention.Names(safetext.Clean(m.Text).String(), t.row.Me.String(), people)
+	}
+	return author.Blocked, names, nil
+}
+
+// change takes a member's edit, deletion or reaction: they edit and delete only messages of
+// their own, and react to all. A change to a message that has not come is kept for it.
+func (t *Turn) change(c store.Change) error {
+	m, err := t.Tx.MessageOf(t.p.id, c.Content)
+	if errors.Is(err, store.ErrNotFound) {
+		if erased, err := t.Tx.HasSeen(t.p.id, c.Content); err != nil || erased {
+			return err
+		}
+		return t.Tx.AddChange(t.p.id, c)
+	}
+	if err != nil {
+		return err
+	}
+
+	kind := chat.Kind(c.Kind)
+	switch {
+	case m.Member != c.Member && kind != chat.Reaction:
+		t.refused = append(t.refused, "change of another's message")
+		return nil
+	case m.Deleted, m.State == api.StateNotice:
+		return nil
+	case kind == chat.Delete:
+		return t.Tx.TakeBack(m, t.now)
+	case kind == chat.Edit:
+		if c.Place < m.Place {
+			return nil // an older one that comes late
+		}
+		return t.Tx.SetText(m, c.Text, c.Time, c.Place, t.now)
+	}
+
+	ours := c.Member == t.row.Me
+	old, err := t.Tx.Reaction(m.ID, ours, c.Member)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && c.Place < old.Place {
+		return nil
+	}
+	return t.Tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: ours, Member: c.Member, Emoji: c.Text, Place: c.Place}, t.now)
+}

@@ -1,0 +1,159 @@
+package rooms
+
+import (
+	"encoding/hex"
+	"slices"
+
+	"starling/node/store"
+)
+
+// maxAhead bounds the positions of a log that are remembered behind a gap: as many as a log
+// holds.
+const maxAhead = 8192
+
+// A logAt is a log at a mailbox: each counts its own positions.
+type logAt struct {
+	node store.Node
+	name [16]byte
+}
+
+// A position is how far a log was taken: everything up to all, and some entries ahead of it.
+// An instance is a life of the log: a mailbox that has lost it begins another.
+type position struct {
+	instance, all uint32
+	ahead         map[uint32]bool
+}
+
+// take notes that a position was taken, and reports whether it is new. Positions that
+// are too far ahead to be true are taken and not remembered.
+func (p position) take(at uint32) (position, bool) {
+	switch {
+	case at == 0 || at-p.all > maxAhead && at > p.all:
+		return p, true
+	case at <= p.all || p.ahead[at]:
+		return p, false
+	case at > p.all+1:
+		ahead := make(map[uint32]bool, len(p.ahead)+1) // the former belongs to turns before
+		for k := range p.ahead {
+			ahead[k] = true
+		}
+		ahead[at] = true
+		p.ahead = ahead
+		return p, true
+	}
+
+	p.all = at
+	for p.ahead[p.all+1] {
+		p.all++
+	}
+	if len(p.ahead) > 0 {
+		ahead := make(map[uint32]bool)
+		for k := range p.ahead {
+			if k > p.all {
+				ahead[k] = true
+			}
+		}
+		p.ahead = ahead
+	}
+	return p, true
+}
+
+// positionOf returns how far a log was read by now, in this turn.
+func (t *Turn) positionOf(at logAt) position {
+	p, _ := t.knownPosition(at)
+	return p
+}
+
+// knownPosition is positionOf, and whether anything of the log was ever there.
+func (t *Turn) knownPosition(at logAt) (position, bool) {
+	if p, ok := t.positions[at]; ok {
+		return p, true
+	}
+	t.rs.mu.Lock()
+	defer t.rs.mu.Unlock()
+	p, ok := t.rs.position[at]
+	return p, ok
+}
+
+// arrived notes the place of an entry, and reports whether it is to be taken.
+func (t *Turn) arrived(e Entry) bool {
+	at := logAt{e.Node, e.Name}
+	p := t.positionOf(at)
+	if p.instance != e.Instance {
+		p = position{instance: e.Instance}
+	}
+	p, fresh := p.take(e.Position)
+	t.positions[at] = p
+	return fresh
+}
+
+// A followKey names a follow: the logs of one place of one room, at one mailbox.
+type followKey struct {
+	key  string
+	node store.Node
+}
+
+// refollow follows the logs of a room as they are now.
+func (rs *Rooms) refollow(p *part) {
+	want := make(map[followKey][]store.LogPosition)
+	prefix := hex.EncodeToString(p.id[:]) + "/"
+	names := make(map[[16]byte]bool)
+
+	rs.mu.Lock()
+	for _, place := range p.logs() {
+		for _, m := range place.Mailboxes {
+			k := followKey{prefix + place.Key, m.Node}
+			for _, name := range place.Names {
+				at := rs.position[logAt{m.Node, name}]
+				want[k] = append(want[k], store.LogPosition{Node: m.Node, Name: name, Instance: at.instance, Position: at.all})
+				names[name] = true
+			}
+		}
+	}
+
+	changed := make(map[followKey][]store.LogPosition)
+	for k, logs := range want {
+		if !slices.Equal(rs.follows[k], logs) {
+			changed[k] = logs
+			rs.follows[k] = logs
+		}
+	}
+	for k := range rs.follows {
+		if len(k.key) >= len(prefix) && k.key[:len(prefix)] == prefix && want[k] == nil {
+			changed[k] = nil
+			delete(rs.follows, k)
+		}
+	}
+	for name, id := range rs.names {
+		if id == p.id && !names[name] {
+			delete(rs.names, name)
+			for at := range rs.position {
+				if at.name == name {
+					delete(rs.ended, at)
+					delete(rs.position, at) // whoever follows it again reads it from the beginning
+				}
+			}
+		}
+	}
+	for name := range names {
+		rs.names[name] = p.id
+	}
+	rs.mu.Unlock()
+
+	for _, place := range p.logs() {
+		for _, m := range place.Mailboxes {
+			rs.cfg.Network.AddHint(m.Hint) // it may not be known yet
+		}
+	}
+	for k, logs := range changed {
+		rs.cfg.Network.Follow(k.key, k.node, logs)
+	}
+}
+
+// lookAgain has all mailboxes of a room asked.
+func (rs *Rooms) lookAgain(p *part) {
+	prefix := hex.EncodeToString(p.id[:]) + "/"
+	for _, place := range p.logs() {
+		rs.cfg.Network.FollowAgain(prefix + place.Key)
+	}
+}

@@ -1,0 +1,210 @@
+package rooms
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/store"
+	"starling/session/group"
+)
+
+// # Order
+//
+// A content names the contents that its author had seen. It is shown once those are there;
+// until then it is parked, on disk. Nothing waits for ever: after Hold it is shown with a gap,
+// and the missing one is marked when it comes. The person that lets a newcomer in names the
+// contents of before, so that nobody waits for them (history.go).
+//
+// A member chooses the names, so one may name contents that there never were: their own
+// messages come late then, and nobody else's.
+
+// A newcomer's node may wait for contents that were said before: for newTime after one was let in
+// it waits for newHold only, and until all mailboxes have said that they have nothing more.
+const (
+	newTime = 10 * time.Minute
+	newHold = 5 * time.Second
+)
+
+// A content that names one that is not there says that something was lost on its way: lookAfter that the
+// mailboxes are asked, and every lookAgain.
+const (
+	lookAfter = 1500 * time.Millisecond
+	lookAgain = 30 * time.Second
+)
+
+// maxParked bounds the contents of one member that wait: the oldest goes on.
+const maxParked = 1024
+
+// said takes a content of a member.
+func (t *Turn) said(s group.Said) error {
+	if told, err := t.Tx.Told(t.p.id, s.Ref); err != nil || told {
+		return err
+	}
+	p := store.Parked{Ref: s.Ref, Member: store.MemberID(s.Member), ID: s.ID, Content: s.Content, Came: t.now}
+	for _, r := range s.After {
+		p.After = append(p.After, r)
+	}
+	missing, err := t.missing(p)
+	switch {
+	case err != nil:
+		return err
+	case len(missing) == 0:
+		return t.tell(p, nil)
+	}
+	t.parked = true
+	return t.Tx.AddParked(t.p.id, p)
+}
+
+// missing returns the contents before one that are not there.
+func (t *Turn) missing(p store.Parked) (missing []store.Ref, err error) {
+	for _, r := range p.After {
+		told, err := t.Tx.Told(t.p.id, r)
+		if err != nil {
+			return nil, err
+		}
+		if !told {
+			missing = append(missing, r)
+		}
+	}
+	return missing, nil
+}
+
+// tell takes a content at its turn; gap are those before it that are not there.
+func (t *Turn) tell(p store.Parked, gap []store.Ref) error {
+	if err := t.Tx.SetTold(t.p.id, p.Ref); err != nil {
+		return err
+	}
+	return t.content(p, gap)
+}
+
+// showParked takes contents at their turn, or after a long wait.
+func (t *Turn) showParked() error {
+	all, err := t.Tx.Parked(t.p.id)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	q := &queueOfParked{t: t, at: make(map[store.Ref]int, len(all)), all: all, seen: make([]parkedState, len(all)), ended: t.ended()}
+	if q.hold, err = t.hold(); err != nil {
+		return err
+	}
+
+	count := make(map[store.MemberID]int)
+	for i := len(all) - 1; i >= 0; i-- {
+		q.at[all[i].Ref] = i
+		count[all[i].Member]++
+		ahead := all[i].Came.Sub(t.now) > t.rs.cfg.Hold // it came by a clock that was ahead, and is set back
+		if count[all[i].Member] > maxParked || ahead {
+			all[i].Came = time.Time{} // it has waited long enough
+		}
+	}
+	for i := range all {
+		if _, err := q.take(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type parkedState uint8
+
+const (
+	unseen parkedState = iota
+	looking
+	waits
+	shown
+)
+
+// A queueOfParked takes parked contents, each behind its causes.
+type queueOfParked struct {
+	t    *Turn
+	all  []store.Parked
+	at   map[store.Ref]int
+	seen []parkedState
+	hold time.Duration
+	// ended is since when all mailboxes have told the ends of the logs.
+	ended time.Time
+}
+
+// take takes one content, and before it those of its causes that wait here. It reports whether it was
+// taken.
+func (q *queueOfParked) take(i int) (bool, error) {
+	if q.seen[i] != unseen {
+		return q.seen[i] == shown, nil
+	}
+	q.seen[i] = looking
+	p := q.all[i]
+	var missing []store.Ref
+	behind := false
+	for _, r := range p.After {
+		there, err := false, error(nil)
+		if j, parked := q.at[r]; parked {
+			there, err = q.take(j)
+			behind = behind || !there
+		} else {
+			there, err = q.t.Tx.Told(q.t.p.id, r)
+		}
+		if err != nil {
+			return false, err
+		}
+		if !there {
+			missing = append(missing, r)
+		}
+	}
+
+	// Behind one that waits itself it waits once more.
+	over := p.Came.Add(q.hold)
+	if behind && !p.Came.IsZero() {
+		over = over.Add(q.hold)
+	}
+	// Whatever the mailboxes still have may come before Hold.
+	if last := p.Came.Add(q.t.rs.cfg.Hold); !p.Came.IsZero() && last.After(over) && q.ended.Before(p.Came) {
+		over = last
+	}
+	if len(missing) > 0 && over.After(q.t.now) {
+		q.seen[i] = waits
+		q.t.wakeAt(over)
+		q.t.lookFor(p.Came)
+		return false, nil
+	}
+	q.seen[i] = shown
+	return true, errors.Join(q.t.Tx.RemoveParked(q.t.p.id, p.Ref), q.t.tell(p, missing))
+}
+
+// hold is for how long a content waits for those before it.
+func (t *Turn) hold() (time.Duration, error) {
+	us, err := t.Tx.Member(t.p.id, t.row.Me)
+	if errors.Is(err, store.ErrNotFound) || err == nil && us.By != us.ID && t.now.Sub(us.Since) < newTime {
+		return min(newHold, t.rs.cfg.Hold), nil
+	}
+	return t.rs.cfg.Hold, err
+}
+
+// lookFor has the mailboxes asked for what a content waits for, a moment after it came.
+func (t *Turn) lookFor(came time.Time) {
+	next := came.Add(lookAfter)
+	if last := t.p.looked; !last.Before(next) && !last.After(t.now) {
+		next = last.Add(lookAgain)
+	}
+	if !next.After(t.now) {
+		t.looks, t.p.looked = true, t.now
+		next = t.now.Add(lookAgain)
+	}
+	t.wakeAt(next)
+}
+
+// ended is since when every mailbox of the room has told the ends of its logs: zero if one has not.
+func (t *Turn) ended() (since time.Time) {
+	t.rs.mu.Lock()
+	defer t.rs.mu.Unlock()
+	since = t.now
+	for _, place := range t.p.logs() {
+		for _, m := range place.Mailboxes {
+			for _, name := range place.Names {
+				if at := t.rs.ended[logAt{m.Node, name}]; at.Before(since) {
+					since = at
+				}
+			}
+		}
+	}
+	return since
+}

@@ -1,0 +1,109 @@
+package rooms
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"starling/node/api"
+	"starling/node/config"
+	"starling/node/store"
+	"starling/session/group"
+)
+
+// asked counts the follows that were asked for again.
+type asked struct {
+	Network
+	keys []string
+}
+
+func (a *asked) FollowAgain(key string) { a.keys = append(a.keys, key) }
+
+// TestLookFor: when a content has waited for a moment the mailboxes of its room are asked, however many
+// wait, and rarely again; also by a clock that was ahead when they were asked before.
+func TestLookFor(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	room, err := group.Found(group.Founding{Title: "t", Name: "n", Mailboxes: []group.Mailbox{{Node: [32]byte{1}}, {Node: [32]byte{2}}}, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := &asked{}
+	rs := &Rooms{cfg: Config{Network: net}}
+	p := &part{id: store.ID{7}, room: room}
+	looks := func(at time.Time) bool {
+		turn := &Turn{rs: rs, p: p, now: at}
+		for range 3 {
+			turn.lookFor(now)
+		}
+		if turn.due.IsZero() {
+			t.Error("nothing wakes it")
+		}
+		return turn.looks
+	}
+	for i, step := range []struct {
+		after time.Duration
+		looks bool
+	}{{0, false}, {lookAfter - 1, false}, {lookAfter, true}, {lookAfter + lookAgain - 1, false}, {lookAfter + lookAgain, true}} {
+		if got := looks(now.Add(step.after)); got != step.looks {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	p.looked = now.Add(365 * 24 * time.Hour)
+	if !looks(now.Add(time.Minute)) {
+		t.Error("it looks in a year")
+	}
+
+	rs.lookAgain(p)
+	logs := room.Logs()
+	if len(net.keys) != len(logs) || len(logs) == 0 || !slices.ContainsFunc(net.keys, func(k string) bool { return k == p.id.String()+"/"+logs[0].Key }) {
+		t.Errorf("asked %q for %d places", net.keys, len(logs))
+	}
+}
+
+// TestParkedByAClockAhead: a content that came while the clock was a year ahead does not wait for a year.
+func TestParkedByAClockAhead(t *testing.T) {
+	profile := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
+	if err := store.Create(profile, "x", "Ada", store.Options{KDF: store.CheapKDF}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(profile, "x", store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+
+	now := time.Unix(1_800_000_000, 0)
+	id := store.NewID()
+	for _, came := range []struct {
+		ahead time.Duration
+		left  int
+	}{{0, 1}, {time.Second, 1}, {365 * 24 * time.Hour, 0}} {
+		err = s.Update(t.Context(), func(tx *store.Tx) error {
+			if came.ahead == 0 {
+				if err := tx.AddRoom(store.Room{ID: id, State: api.RoomReady}, "room", now, []byte("secrets")); err != nil {
+					return err
+				}
+			}
+			q := store.Parked{Ref: store.Ref{1}, Content: []byte("garbage"), Came: now.Add(came.ahead), After: []store.Ref{{2}}}
+			if err := tx.AddParked(id, q); err != nil {
+				return err
+			}
+			turn := &Turn{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: id}, now: now}
+			if err := turn.showParked(); err != nil {
+				return err
+			}
+			all, err := tx.Parked(id)
+			if len(all) != came.left {
+				t.Errorf("%v ahead: %d wait", came.ahead, len(all))
+			}
+			if err == nil {
+				err = tx.RemoveParked(id, q.Ref)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package rooms
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"starling/node/api"
+	"starling/node/store"
+	"starling/session/group"
+)
+
+const (
+	// window is how many entries are on their way to one mailbox at a time: a rekey of 32
+	// is 31 entries, and one that does not answer holds up no other mailbox.
+	window = 8
+	// The pause before the next try grows from firstPause to lastPause.
+	firstPause = time.Second
+	lastPause  = 5 * time.Minute
+	// lifetime is after how long an entry is given up: as long as mailboxes keep it.
+	lifetime = 14 * 24 * time.Hour
+)
+
+// A sender puts entries into logs, at each mailbox in the order in which they were made.
+type sender struct {
+	rs   *Rooms
+	wake chan struct{}
+
+	mu     sync.Mutex
+	queues map[store.Node]*queue
+}
+
+type queue struct {
+	todo []*errand
+	busy int
+}
+
+// An errand is one entry for one mailbox.
+type errand struct {
+	seq     int64
+	room    store.ID
+	created time.Time
+	tries   int
+	next    time.Time
+	busy    bool
+}
+
+func newSender(rs *Rooms) *sender {
+	return &sender{rs: rs, wake: make(chan struct{}, 1), queues: make(map[store.Node]*queue)}
+}
+
+// add queues entries for the mailboxes that do not have them.
+func (s *sender) add(all ...store.Append) {
+	if len(all) == 0 {
+		return
+	}
+	s.mu.Lock()
+	for _, a := range all {
+		for _, m := range a.Goals {
+			q := s.queues[m.Node]
+			if q == nil {
+				q = &queue{}
+				s.queues[m.Node] = q
+			}
+			q.todo = append(q.todo, &errand{seq: a.Seq, room: a.Room, created: a.Created})
+		}
+	}
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// kick tries everything at once.
+func (s *sender) kick() {
+	s.mu.Lock()
+	for _, q := range s.queues {
+		for _, e := range q.todo {
+			e.next = time.Time{}
+		}
+	}
+	s.mu.Unlock()
+	s.nudge()
+}
+
+func (s *sender) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until ctx ends.
+func (s *sender) run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	for {
+		now := time.Now()
+		var next time.Time
+		s.mu.Lock()
+		for node, q := range s.queues {
+			for _, e := range q.todo {
+				if q.busy == window {
+					break
+				}
+				if e.busy {
+					continue
+				}
+				if e.next.After(now) {
+					if next.IsZero() || e.next.Before(next) {
+						next = e.next
+					}
+					continue
+				}
+				e.busy = true
+				q.busy++
+				work.Go(func() { s.send(ctx, node, e) })
+			}
+			if len(q.todo) == 0 {
+				delete(s.queues, node)
+			}
+		}
+		s.mu.Unlock()
+
+		var due <-chan time.Time
+		if !next.IsZero() {
+			due = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		case <-due:
+		}
+	}
+}
+
+// send tries one errand once.
+func (s *sender) send(ctx context.Context, node store.Node, e *errand) {
+	err := s.try(ctx, node, e)
+	done := err == nil
+	if ctx.Err() != nil {
+		return
+	}
+
+	s.mu.Lock()
+	q := s.queues[node]
+	e.busy = false
+	q.busy--
+	if done {
+		for i, o := range q.todo {
+			if o == e {
+				q.todo = append(q.todo[:i:i], q.todo[i+1:]...)
+				break
+			}
+		}
+		for _, o := range q.todo {
+			o.next = time.Time{} // the mailbox answers: whatever waits for it goes on
+		}
+	} else {
+		pause := min(lastPause, firstPause<<min(e.tries, 10))
+		if errors.Is(err, ErrHold) {
+			pause = lastPause / 10 // or at the next kick
+		} else {
+			e.tries++
+		}
+		e.next = time.Now().Add(pause/2 + rand.N(pause))
+	}
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// try sends an entry to a mailbox, and writes down the answer. An error has it tried again.
+func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
+	rs := s.rs
+	if err := rs.cfg.Network.AwaitQuota(ctx); err != nil {
+		return err
+	}
+	var a store.Append
+	var box []byte
+	err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { a, box, err = tx.AppendBox(e.seq); return err })
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // the room is gone
+	}
+	if err != nil {
+		return err
+	}
+	for _, m := range a.Goals {
+		if m.Node == node {
+			rs.cfg.Network.AddHint(m.Hint)
+		}
+	}
+
+	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
+	switch {
+	case errors.Is(err, ErrTaken), errors.Is(err, ErrFull):
+		return rs.refusedBy(ctx, node, a, box, errors.Is(err, ErrFull))
+	case err == nil:
+		return rs.reached(ctx, node, e.seq, api.StateSent, "")
+	case rs.now().Sub(e.created) > lifetime:
+		return rs.reached(ctx, node, e.seq, api.StateFailed, "no mailbox of the room took it within 14 days")
+	}
+	return err
+}
+
+// reached writes down that a mailbox has an entry, or will not have it.
+func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state api.State, reason string) error {
+	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		done, _, err := tx.Reached(seq, node)
+		if err != nil || done.IsZero() {
+			return err
+		}
+		m, err := tx.Message(store.ID(done))
+		if errors.Is(err, store.ErrNotFound) || err == nil && (!m.Outgoing || m.State == state || m.State == api.StateFailed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return tx.SetState(m, state, reason, rs.now())
+	})
+	if err == nil {
+		rs.progressed()
+	}
+	return err
+}
+
+// refusedBy tells the room that a mailbox has another entry under the tag, or that the log is
+// full: it says the content again, elsewhere.
+func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append, box []byte, full bool) error {
+	g := group.Append{ID: a.Content, Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Box: box}
+	for _, m := range a.Goals {
+		g.Mailboxes = append(g.Mailboxes, group.Mailbox{Node: m.Node, Hint: m.Hint})
+	}
+	err := rs.Turn(ctx, a.Room, func(t *Turn) error {
+		t.refused = append(t.refused, "tag taken in a room")
+		if t.p.room != nil {
+			if err := t.p.room.Refused(g, full, t.now); err != nil {
+				return nil // it can do nothing about it
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return rs.reached(ctx, node, a.Seq, api.StateSent, "")
+}

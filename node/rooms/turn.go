@@ -1,0 +1,394 @@
+package rooms
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"starling/node/api"
+	"starling/node/inbox"
+	"starling/node/store"
+	"starling/session/group"
+)
+
+// ErrClosed is returned for a room that we are not in, or not yet.
+var ErrClosed = errors.New("we are not in the room")
+
+// maxSteps bounds the work that follows from a turn within it: an answer at the door makes a
+// step, which may make a rekey due.
+const maxSteps = 8
+
+// A Turn is one change of a room, within a transaction. See the package comment.
+type Turn struct {
+	Tx *store.Tx
+
+	rs        *Rooms
+	p         *part
+	row       store.Room
+	contact   store.Contact
+	rowWas    store.Room // on disk
+	was       store.Contact
+	now       time.Time
+	people    bool // members are to be written anew
+	changed   bool // the room is to be told of
+	appends   []store.Append
+	positions map[logAt]position
+	due       time.Time
+	refused   []string
+	parked    bool // contents wait
+	looks     bool // and the mailboxes are to be asked
+	ours      bool // we choose the title ourselves
+}
+
+// Turn takes a turn of a room. If do fails, nothing of it remains.
+func (rs *Rooms) Turn(ctx context.Context, id store.ID, do func(*Turn) error) error {
+	rs.turns.Lock()
+	defer rs.turns.Unlock()
+	return rs.turn(ctx, id, nil, do)
+}
+
+// turn is Turn with the lock held. A fresh part is of a room that do stores.
+func (rs *Rooms) turn(ctx context.Context, id store.ID, fresh *part, do func(*Turn) error) error {
+	var t *Turn
+	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		t = &Turn{Tx: tx, rs: rs, now: rs.now(), positions: make(map[logAt]position)}
+		if t.p = fresh; fresh == nil {
+			if t.p, err = rs.part(tx, id); err != nil {
+				return err
+			}
+			if err := t.load(id); err != nil {
+				return err
+			}
+		}
+		t.p.used = true
+		if err := do(t); err != nil {
+			return err
+		}
+		return t.finish()
+	})
+
+	if err != nil {
+		delete(rs.open, id) // memory is ahead of the disk
+		return err
+	}
+	t.p.used = false
+	rs.open[id] = t.p
+	rs.apply(t)
+	return nil
+}
+
+// part returns our part in a room, from memory or from disk.
+func (rs *Rooms) part(tx *store.Tx, id store.ID) (*part, error) {
+	if p := rs.open[id]; p != nil && !p.used {
+		return p, nil
+	}
+	row, err := tx.Room(id)
+	if err != nil {
+		return nil, err
+	}
+	secrets, version, err := tx.RoomSecrets(id)
+	if err != nil {
+		return nil, err
+	}
+	if secrets == nil {
+		return nil, ErrClosed
+	}
+
+	p := &part{id: id, version: version}
+	if row.State == api.RoomPending {
+		p.joining, err = group.OpenJoining(secrets)
+	} else {
+		var entries [][]byte
+		if entries, err = tx.Entries(id); err == nil {
+			p.room, err = group.Open(secrets, entries)
+		}
+	}
+	if err != nil {
+		return nil, &store.DamagedError{File: "profile.db", Err: err}
+	}
+	return p, nil
+}
+
+func (t *Turn) load(id store.ID) (err error) {
+	if t.row, err = t.Tx.Room(id); err == nil {
+		t.contact, err = t.Tx.Contact(id)
+	}
+	t.rowWas, t.was = t.row, t.contact
+	return err
+}
+
+// Room returns the room of the turn, or an error if we are not in it.
+func (t *Turn) Room() (*group.Room, error) {
+	if t.p.room == nil || t.row.State != api.RoomReady && t.row.State != api.RoomAway {
+		return nil, ErrClosed
+	}
+	return t.p.room, nil
+}
+
+// Now is the time of day by the relays.
+func (t *Turn) Now() time.Time { return t.now }
+
+// Changed has the members of the room written anew, and the room told of.
+func (t *Turn) Changed() { t.people, t.changed = true, true }
+
+// take takes an entry or the end of a log.
+func (t *Turn) take(x any) error {
+	switch x := x.(type) {
+	case Entry:
+		return t.entry(x)
+	case End:
+		return t.end(x)
+	}
+	return nil
+}
+
+// entry takes an entry of a log.
+func (t *Turn) entry(e Entry) error {
+	if !t.arrived(e) {
+		return nil
+	}
+	g := group.Entry{Name: e.Name, Position: e.Position, Tag: e.Tag, Signature: e.Signature, Box: e.Box}
+	switch {
+	case t.p.joining != nil:
+		return t.answer(g)
+	case t.p.room != nil:
+		events, err := t.p.room.Take(g, t.now)
+		if err != nil {
+			t.refused = append(t.refused, "entry of a room")
+			return nil
+		}
+		return t.events(events)
+	}
+	return nil
+}
+
+// end notes that a log was read to its end at a mailbox.
+func (t *Turn) end(e End) error {
+	at := logAt{e.Node, e.Name}
+	t.rs.mu.Lock()
+	t.rs.ended[at] = t.now
+	t.rs.mu.Unlock()
+	if e.Instance == 0 {
+		return t.lost(at)
+	}
+	p := t.positionOf(at)
+	if p.instance != e.Instance || p.all < e.Last {
+		// Everything up to here was handed over before, or is there no more.
+		t.positions[at] = position{instance: e.Instance, all: e.Last}
+	}
+	if t.p.room == nil {
+		return nil
+	}
+	return t.events(t.p.room.Ended(e.Name, e.Node, t.now))
+}
+
+// lost notes that a mailbox does not have a log that it had. If no mailbox of a place has its first log
+// any more, the room is asked for at its door. One that we have not heard of yet may have it: an answer
+// of before the first entry can come after that entry.
+func (t *Turn) lost(at logAt) error {
+	if t.p.room == nil || t.positionOf(at).instance == 0 {
+		return nil
+	}
+	t.positions[at] = position{}
+	for _, place := range t.p.room.Logs() {
+		if len(place.Names) == 0 || place.Names[0] != at.name {
+			continue
+		}
+		there := slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool {
+			p, known := t.knownPosition(logAt{m.Node, at.name})
+			return !known || p.instance != 0
+		})
+		if !there && t.p.room.Lost(t.now) == nil {
+			t.Changed()
+		}
+	}
+	return nil
+}
+
+// finish does the work that follows from the turn, and writes it.
+func (t *Turn) finish() error {
+	if err := t.say(); err != nil {
+		return err
+	}
+	if err := t.showParked(); err != nil {
+		return err
+	}
+	for range maxSteps {
+		if t.p.room == nil {
+			break
+		}
+		events, next := t.p.room.Due(t.now)
+		t.wakeAt(next)
+		if len(events) == 0 {
+			break
+		}
+		if err := t.events(events); err != nil {
+			return err
+		}
+	}
+
+	if err := t.keep(); err != nil {
+		return err
+	}
+	return t.show()
+}
+
+// wakeAt plans a turn by a time of the relays.
+func (t *Turn) wakeAt(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	local := time.Now().Add(at.Sub(t.now))
+	if t.due.IsZero() || local.Before(t.due) {
+		t.due = local
+	}
+}
+
+// keep writes the secrets, the entries and the appends.
+func (t *Turn) keep() error {
+	var ch group.Changes
+	var secrets []byte
+	switch {
+	case t.p.room != nil:
+		ch, secrets = t.p.room.Changes(), t.p.room.State()
+	case t.p.joining != nil:
+		ch, secrets = t.p.joining.Changes(), t.p.joining.State()
+		if len(ch.Appends) > 0 { // the request goes out
+			t.row.Me = store.MemberID(t.p.joining.Self())
+		}
+	}
+	t.people = t.people || len(ch.NewEntries) > 0
+	if err := t.Tx.AddEntries(t.p.id, ch.NewEntries); err != nil {
+		return err
+	}
+
+	if err := t.addAppends(ch.Appends); err != nil {
+		return err
+	}
+	for at, p := range t.positions {
+		if err := t.Tx.SetLogPosition(t.p.id, store.LogPosition{Node: at.node, Name: at.name, Instance: p.instance, Position: p.all}); err != nil {
+			return err
+		}
+	}
+	if secrets == nil {
+		return nil
+	}
+	err := t.Tx.SetRoomSecrets(t.p.id, t.p.version, secrets)
+	t.p.version++
+	return err
+}
+
+// addAppends puts entries on their way.
+func (t *Turn) addAppends(all []group.Append) error {
+	for _, a := range all {
+		row := store.Append{Room: t.p.id, Content: store.ContentID(a.ID), Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Created: t.now}
+		for _, m := range a.Mailboxes {
+			row.Goals = append(row.Goals, store.Mailbox{Node: m.Node, Hint: m.Hint})
+		}
+		var err error
+		if row.Seq, err = t.Tx.AddAppend(row, a.Box); err != nil {
+			return err
+		}
+		t.appends = append(t.appends, row)
+	}
+	return nil
+}
+
+// show writes the rows that are shown of the room.
+func (t *Turn) show() error {
+	if r := t.p.room; r != nil {
+		set := r.Settings()
+		t.row.Me, t.row.Title = store.MemberID(r.Self()), set.Title
+		t.row.AdminsOnly, t.row.Healing, t.row.History = set.AdminsOnly, r.Healing(), 0
+		if set.History {
+			t.row.History = History
+		}
+		t.contact.Timer = int(set.Timer)
+		t.row.Role = roleOf(r.Role(r.Self()))
+		switch {
+		case t.row.State != api.RoomReady && t.row.State != api.RoomAway:
+		case r.Away():
+			t.row.State = api.RoomAway
+		default:
+			t.row.State = api.RoomReady
+		}
+	}
+	if t.row.Title != t.rowWas.Title {
+		t.contact.Name = t.row.Title
+		if !t.ours {
+			var err error
+			if t.contact.Name, err = inbox.RoomName(t.Tx, t.p.id, t.row.Title); err != nil {
+				return err
+			}
+		}
+	}
+
+	if t.contact != t.was {
+		t.changed, t.was = true, t.contact
+		if err := t.Tx.SetContact(t.contact); err != nil {
+			return err
+		}
+	}
+	if t.row != t.rowWas {
+		t.changed, t.rowWas = true, t.row
+		if err := t.Tx.SetRoom(t.row); err != nil {
+			return err
+		}
+	}
+	if t.people && t.p.room != nil {
+		if err := t.writeMembers(); err != nil {
+			return err
+		}
+	}
+	if !t.changed {
+		return nil
+	}
+	_, err := t.Tx.Append(store.Event{Kind: api.EventContact, Contact: t.p.id, Time: t.now})
+	return err
+}
+
+// apply follows a turn that is on disk.
+func (rs *Rooms) apply(t *Turn) {
+	rs.mu.Lock()
+	for at, p := range t.positions {
+		rs.position[at] = p
+	}
+	for _, what := range t.refused {
+		rs.refused[what]++
+	}
+	if t.p.logs() == nil || t.due.IsZero() {
+		delete(rs.due, t.p.id)
+	} else {
+		rs.due[t.p.id] = t.due
+	}
+	rs.mu.Unlock()
+	if t.p.room == nil && t.p.joining == nil {
+		delete(rs.open, t.p.id)
+	}
+	rs.refollow(t.p)
+	if t.looks {
+		rs.lookAgain(t.p)
+	}
+	rs.sender.add(t.appends...)
+	rs.progressed()
+}
+
+// close ends our part in the room; its conversation stays.
+func (t *Turn) close(state api.RoomState) error {
+	t.row.State, t.changed = state, true
+	t.p.room, t.p.joining = nil, nil
+	return t.Tx.ForgetRoom(t.p.id)
+}
+
+func roleOf(r group.Role) api.Role { return api.Role(r.String()) }
+
+// RoleNamed returns the role of a name.
+func RoleNamed(r api.Role) (group.Role, bool) {
+	for _, role := range []group.Role{group.Nobody, group.Reader, group.Writer, group.Admin, group.Owner} {
+		if roleOf(role) == r {
+			return role, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,117 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"starling/node/api"
+	"starling/node/api/safetext"
+	"starling/node/chat"
+	"starling/node/outbox"
+	"starling/node/store"
+)
+
+// A roomViewer knows the people of a room, for a screen.
+type roomViewer struct {
+	store.Room
+	names map[store.MemberID]string
+}
+
+// room returns the room of a conversation, nil if it is none.
+func (v *viewer) room(contact store.ID) (*roomViewer, error) {
+	room, known := v.rooms[contact]
+	if known {
+		return room, nil
+	}
+	row, err := v.tx.Room(contact)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return nil, err
+	default:
+		room = &roomViewer{row, make(map[store.MemberID]string)}
+	}
+	v.rooms[contact] = room
+	return room, nil
+}
+
+// name returns the name of somebody that is or was in the room.
+func (r *roomViewer) name(tx *store.Tx, id store.MemberID) safetext.Text {
+	if r == nil {
+		return safetext.Text{}
+	}
+	name, known := r.names[id]
+	if !known {
+		m, err := tx.Member(r.ID, id)
+		if name = m.Name; err != nil || name == "" {
+			name = "member " + id.String()[:6]
+		}
+		if id == r.Me && r.As != "" {
+			name = r.As
+		}
+		r.names[id] = name
+	}
+	return safetext.Line(name)
+}
+
+// inRoom completes a message of a room.
+func (v *viewer) inRoom(m store.Message, out *api.Message) error {
+	room, err := v.room(m.Contact)
+	if err != nil || room == nil {
+		return err
+	}
+	out.Room, out.Mention = m.Contact.String(), m.Mention
+	if !m.Member.IsZero() {
+		out.Member = m.Member.String()
+	}
+	if m.State == api.StateNotice {
+		out.Change, err = v.tx.RoomChange(m.ID)
+	}
+	return err
+}
+
+// ourselves returns our id in a room, and the place of a change that we make now; zeros in a
+// conversation of two.
+func ourselves(tx *store.Tx, contact store.ID, told time.Time) (me store.MemberID, place int64, err error) {
+	room, err := tx.Room(contact)
+	if errors.Is(err, store.ErrNotFound) {
+		return me, 0, nil
+	}
+	return room.Me, told.UnixMilli(), err
+}
+
+// sayRoom puts a content for a room in the queue.
+func sayRoom(tx *store.Tx, room, id store.ID, c *chat.Content, now time.Time) error {
+	return tx.AddSay(store.Say{Room: room, ID: id, Content: c.Encode(), Created: now})
+}
+
+// takingPart counts the rooms that we are in, or wait for.
+func takingPart(tx *store.Tx) (n int, err error) {
+	all, err := tx.Rooms()
+	for _, r := range all {
+		if inside(r.State) || r.State == api.RoomPending {
+			n++
+		}
+	}
+	return n, err
+}
+
+// retryInRoom says a failed message again.
+func (r *roomCalls) retryInRoom(tx *store.Tx, m store.Message, now time.Time) (out api.Message, err error) {
+	if _, err := mayWrite(tx, m.Contact); err != nil {
+		return out, err
+	}
+	if m.Picture != "" || m.File != "" {
+		if m.Data, err = tx.Attachment(m.ID); err != nil {
+			return out, err
+		}
+	}
+	if err := sayRoom(tx, m.Contact, m.ID, outbox.Message(m), now); err != nil {
+		return out, err
+	}
+	if err := tx.SetState(m, api.StateQueued, "", now); err != nil {
+		return out, err
+	}
+	m.State, m.Reason = api.StateQueued, ""
+	return r.n.message(tx, m)
+}

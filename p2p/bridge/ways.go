@@ -1,0 +1,438 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/transport"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/multiformats/go-multistream"
+
+	"starling/p2p/book"
+	"starling/p2p/transport/web"
+	"starling/p2p/wire"
+)
+
+const (
+	// MaxBridges is how many a client keeps.
+	MaxBridges = 16
+	// connectTime is how long a bridge may take to be connected, over Tor as well.
+	connectTime = 20 * time.Second
+	// A bridge that failed is not connected to again before; each time in a row
+	// doubles it.
+	againLeast, againMost = time.Second, 30 * time.Second
+	// strikes is how many pipes in a row may come to nothing before the connection
+	// to the bridge is made anew.
+	strikes = 2
+)
+
+// ErrNoBridge: this client reaches relays over bridges alone, and none is there. It is as
+// if the machine had no way out.
+var ErrNoBridge = errors.Join(errors.New("bridge: no bridge is there"), syscall.EHOSTUNREACH)
+
+// A DownError says that a bridge itself is not reached.
+type DownError struct{ Err error }
+
+// Error implements error.
+func (e *DownError) Error() string { return "the bridge is not reached: " + e.Err.Error() }
+
+// Is makes it as if the machine had no way out: nothing is concluded about the relay.
+func (e *DownError) Is(target error) bool { return target == syscall.EHOSTUNREACH }
+
+// Config is how Ways are made.
+type Config struct {
+	// Dial connects to a bridge at its addresses, and shows that it has its key.
+	Dial func(context.Context, *Link) (transport.CapableConn, error)
+	// Only: relays are reached over bridges alone.
+	Only bool
+	// Changed, if set, is called when a bridge came up or went.
+	Changed func(up bool)
+}
+
+// Ways are the bridges of one client.
+type Ways struct {
+	cfg Config
+	ctx context.Context // ends with Close
+	end context.CancelFunc
+
+	mu     sync.Mutex
+	only   bool
+	worked bool // the last way that led to a relay was a bridge
+	all    []*one
+	under  map[wire.NodeID]int // dials of a relay that are under way
+	wait   sync.WaitGroup
+}
+
+// one is a bridge.
+type one struct {
+	ways *Ways
+	link *Link
+
+	// Guarded by ways.mu.
+	conn       transport.CapableConn
+	connecting chan struct{} // closed at the end
+	err        error         // of the last attempt
+	failed     int           // attempts, and pipes, in a row
+	again      time.Time
+	up         time.Time
+	pipes      int
+}
+
+// Status is the state of one bridge.
+type Status struct {
+	Link      *Link
+	Connected bool
+	Since     time.Time
+	Pipes     int // open now
+	// Err says how the last attempt ended, nil if well.
+	Err error
+}
+
+// New makes Ways without a bridge.
+func New(cfg Config) *Ways {
+	w := &Ways{cfg: cfg, only: cfg.Only, under: map[wire.NodeID]int{}}
+	w.ctx, w.end = context.WithCancel(context.Background())
+	return w
+}
+
+// Close hangs up.
+func (w *Ways) Close() {
+	w.end()
+	w.mu.Lock()
+	all := w.all
+	w.all = nil
+	w.mu.Unlock()
+	for _, b := range all {
+		b.hangUp()
+	}
+	w.wait.Wait()
+}
+
+// Set replaces the bridges. Those that stay keep their connections.
+func (w *Ways) Set(links []*Link, only bool) {
+	w.mu.Lock()
+	was := w.all
+	w.only, w.all = only, nil
+	for _, l := range links[:min(len(links), MaxBridges)] {
+		i := slices.IndexFunc(was, func(b *one) bool { return b.link.ID == l.ID })
+		if i < 0 {
+			w.all = append(w.all, &one{ways: w, link: l})
+			continue
+		}
+		was[i].link = l
+		w.all = append(w.all, was[i])
+	}
+	gone := slices.DeleteFunc(slices.Clone(was), func(b *one) bool { return slices.Contains(w.all, b) })
+	w.mu.Unlock()
+	for _, b := range gone {
+		b.hangUp()
+	}
+}
+
+// Only reports whether relays are reached over bridges alone.
+func (w *Ways) Only() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.only
+}
+
+// Any reports whether there is a bridge.
+func (w *Ways) Any() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.all) > 0
+}
+
+func (w *Ways) find(id wire.NodeID) *one {
+	i := slices.IndexFunc(w.all, func(b *one) bool { return b.link.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return w.all[i]
+}
+
+// May reports whether a socket may be opened to an address: any one, or of bridges alone.
+func (w *Ways) May(a book.Address) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.only || slices.ContainsFunc(w.all, func(b *one) bool { return slices.Contains(b.link.Dialled(), a) })
+}
+
+// Name returns the onion service that an address stands for.
+func (w *Ways) Name(a book.Address) (string, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.all {
+		for _, o := range b.link.Onions {
+			if o.standIn() == a {
+				return o.String(), true
+			}
+		}
+	}
+	return "", false
+}
+
+// Status returns the state of all bridges.
+func (w *Ways) Status() (all []Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.all {
+		up := b.conn != nil && !b.conn.IsClosed()
+		s := Status{Link: b.link, Connected: up, Pipes: b.pipes, Err: b.err}
+		if up {
+			s.Since = b.up
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Detour implements web.Detour. Bridges are dialled themselves. Of the addresses of a
+// relay one takes the pipes.
+func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.find(relay) != nil || len(w.all) == 0 && !w.only {
+		return web.Detour{Straight: true}
+	}
+	d = web.Detour{Straight: !w.only, Last: w.worked, None: ErrNoBridge}
+	if w.under[relay] > 0 {
+		return d
+	}
+	w.under[relay]++
+	d.Done = sync.OnceFunc(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.under[relay]--; w.under[relay] == 0 {
+			delete(w.under, relay)
+		}
+	})
+	d.Straightly = func() { w.went(false) }
+
+	order := slices.Clone(w.all)
+	slices.SortStableFunc(order, func(a, b *one) int { return a.rank() - b.rank() })
+	for _, b := range order {
+		d.Pipes = append(d.Pipes, web.Pipe{
+			Open:  func(ctx context.Context) (net.Conn, error) { return b.open(ctx, relay) },
+			Ended: b.ended,
+		})
+	}
+	return d
+}
+
+// went notes which way led to a relay.
+func (w *Ways) went(over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.worked = over
+}
+
+// rank is lower for a bridge that is more likely to work. The caller holds the lock.
+func (b *one) rank() int {
+	n := 2 * min(b.failed, 16)
+	if b.conn == nil || b.conn.IsClosed() {
+		n++
+	}
+	return n
+}
+
+// ended notes how a pipe ended: whether the relay showed its key.
+func (b *one) ended(err error) {
+	w := b.ways
+	w.mu.Lock()
+	var down *DownError
+	if err == nil {
+		w.worked = true
+		b.failed, b.err = 0, nil
+	} else if !errors.Is(err, context.Canceled) && !errors.As(err, &down) {
+		b.failed++
+		b.err = err
+	}
+	// A bridge says of itself that it is busy, and its connection is no worse for it.
+	var verdict *VerdictError
+	anew := err != nil && b.failed >= strikes && !errors.As(err, &verdict)
+	w.mu.Unlock()
+	if anew {
+		b.hangUp()
+	}
+}
+
+// hangUp closes the connection. It is made again when somebody needs it.
+func (b *one) hangUp() {
+	b.ways.mu.Lock()
+	c := b.conn
+	b.conn = nil
+	b.ways.mu.Unlock()
+	if c != nil {
+		c.Close()
+	}
+}
+
+// open opens a pipe to a relay.
+func (b *one) open(ctx context.Context, relay wire.NodeID) (net.Conn, error) {
+	c, err := b.connect(ctx)
+	if err != nil {
+		return nil, &DownError{err}
+	}
+	s, err := c.OpenStream(ctx)
+	if err != nil {
+		b.hangUp()
+		return nil, &DownError{err}
+	}
+	local, err := manet.ToNetAddr(c.LocalMultiaddr())
+	if err != nil {
+		s.Reset()
+		return nil, err
+	}
+	remote, err := manet.ToNetAddr(c.RemoteMultiaddr())
+	if err != nil {
+		s.Reset()
+		return nil, err
+	}
+
+	b.ways.mu.Lock()
+	b.pipes++
+	b.ways.mu.Unlock()
+	p := &pipe{MuxedStream: s, named: multistream.NewMSSelect(s, Protocol), relay: relay, local: local, remote: remote}
+	p.done = sync.OnceFunc(func() {
+		b.ways.mu.Lock()
+		defer b.ways.mu.Unlock()
+		b.pipes--
+	})
+	return p, nil
+}
+
+// connect returns the connection to the bridge, and makes it if need be: one attempt at a
+// time, whoever asks for it, and not given up with them.
+func (b *one) connect(ctx context.Context) (transport.CapableConn, error) {
+	w := b.ways
+	for {
+		w.mu.Lock()
+		if b.conn != nil && !b.conn.IsClosed() {
+			defer w.mu.Unlock()
+			return b.conn, nil
+		}
+		if b.connecting == nil {
+			if pause := time.Until(b.again); pause > 0 && b.err != nil {
+				defer w.mu.Unlock()
+				return nil, b.err
+			}
+			if w.ctx.Err() != nil {
+				defer w.mu.Unlock()
+				return nil, w.ctx.Err()
+			}
+			b.connecting = make(chan struct{})
+			w.wait.Go(b.attempt)
+		}
+		under := b.connecting
+		w.mu.Unlock()
+
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-under:
+		}
+		w.mu.Lock()
+		c, err := b.conn, b.err
+		w.mu.Unlock()
+		if c == nil && err != nil {
+			return nil, err
+		}
+	}
+}
+
+// attempt connects once.
+func (b *one) attempt() {
+	w := b.ways
+	ctx, cancel := context.WithTimeout(w.ctx, connectTime)
+	defer cancel()
+	w.mu.Lock()
+	l := b.link
+	w.mu.Unlock()
+	c, err := w.cfg.Dial(ctx, l)
+
+	w.mu.Lock()
+	unwanted := !slices.Contains(w.all, b)
+	b.err = err
+	if err == nil && !unwanted {
+		b.conn, b.failed, b.up = c, 0, time.Now()
+	} else if err != nil {
+		b.failed++
+		b.again = time.Now().Add(min(againLeast<<min(b.failed-1, 8), againMost))
+	}
+	if err == nil && unwanted {
+		b.err = ErrNoBridge
+	}
+	close(b.connecting)
+	b.connecting = nil
+	w.mu.Unlock()
+
+	if err == nil && unwanted {
+		c.Close()
+	}
+	if w.cfg.Changed != nil {
+		w.cfg.Changed(err == nil)
+	}
+}
+
+// A pipe is a connection of bytes with a relay. The first message goes out with the
+// request, and the first Read waits for the answer.
+type pipe struct {
+	network.MuxedStream
+	named         multistream.LazyConn
+	relay         wire.NodeID
+	local, remote net.Addr
+	done          func()
+
+	first  []byte
+	asked  bool
+	failed error
+}
+
+// Write implements net.Conn.
+func (p *pipe) Write(b []byte) (int, error) {
+	if p.asked {
+		return p.named.Write(b)
+	}
+	if len(p.first)+len(b) > MaxFirst {
+		return 0, errors.New("bridge: more than the first message before the answer")
+	}
+	p.first = append(p.first, b...)
+	return len(b), nil
+}
+
+// Read implements net.Conn.
+func (p *pipe) Read(b []byte) (int, error) {
+	if !p.asked {
+		p.asked = true
+		_, p.failed = p.named.Write(Request{p.relay, p.first}.Append(nil))
+		if p.failed == nil {
+			p.failed = readVerdict(p.named)
+		}
+	}
+	if p.failed != nil {
+		return 0, p.failed
+	}
+	return p.named.Read(b)
+}
+
+// Failed implements web.Piped: why there was no answer, or a bad one.
+func (p *pipe) Failed() error { return p.failed }
+
+// Close implements net.Conn.
+func (p *pipe) Close() error {
+	p.done()
+	return p.MuxedStream.Reset() // nobody reads the rest, and to wait for the other side is to be held
+}
+
+// LocalAddr implements net.Conn.
+func (p *pipe) LocalAddr() net.Addr { return p.local }
+
+// RemoteAddr implements net.Conn: the bridge's, which is where the bytes go.
+func (p *pipe) RemoteAddr() net.Addr { return p.remote }

@@ -1,0 +1,290 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/sec"
+	utls "github.com/refraction-networking/utls"
+
+	"starling/p2p/book"
+	"starling/p2p/censor"
+	"starling/p2p/link"
+	"starling/p2p/transport/web"
+	"starling/p2p/wake"
+)
+
+// maxWays is how many ways in are remembered for Status.
+const maxWays = 32
+
+// An Outcome says how a way in answered.
+type Outcome string
+
+// Outcomes.
+const (
+	Connected    Outcome = "connected"
+	Refused      Outcome = "refused"        // nobody listens there
+	Silent       Outcome = "silent"         // no answer to the first packet
+	Unreachable  Outcome = "unreachable"    // this computer has no way there
+	CutOff       Outcome = "cut-off"        // the connection ended in the handshake
+	Frozen       Outcome = "frozen"         // it went silent
+	WrongKey     Outcome = "wrong-key"      // somebody else is there
+	Portal       Outcome = "captive-portal" // this network answers itself, and wants a log-in
+	ClockOff     Outcome = "clock-off"      // our day is another than the server's
+	NotRelay     Outcome = "not-a-relay"    // a web server and nothing else, or another protocol
+	NoHello      Outcome = "no-hello"       // it took the connection and said nothing
+	BridgeFailed Outcome = "bridge-failed"  // whoever passes our bytes on did not get there
+)
+
+// A Way is a way in that was tried.
+type Way struct {
+	ID      NodeID
+	Addr    string
+	Source  book.Source
+	Outcome Outcome
+	// Bytes came before it froze.
+	Bytes int64
+	// Skew is by how much its clock is ahead of ours, if it refused and said the time.
+	Skew time.Duration
+	At   time.Time
+}
+
+// Kind names the source of the way.
+func (w Way) Kind() string {
+	switch w.Source {
+	case book.Owner:
+		return "given"
+	case book.Local:
+		return "lan"
+	case book.Pasted:
+		return "link"
+	}
+	return "guard"
+}
+
+// A passage is a client's way through the network that it is in: what the network does to
+// connections, and how each way in answered.
+type passage struct {
+	*censor.Memory
+	book  *book.Book
+	place func() string
+	tell  func() // something was learned
+
+	mu    sync.Mutex
+	ways  map[NodeID]*Way
+	there map[NodeID]time.Time // when it was last connected to
+}
+
+func newPassage(b *book.Book, place func() string, now func() time.Time, tell func()) *passage {
+	all := web.Browsers()
+	first := byte(1 + slices.Index(all, web.AnyBrowser()))
+	p := &passage{Memory: censor.New(len(all), first, now), book: b, place: place, tell: tell, ways: map[NodeID]*Way{}, there: map[NodeID]time.Time{}}
+	p.Enter(place())
+	return p
+}
+
+// placeOf returns the function that names the network: in a simulation there is none.
+func placeOf(cfg Config) func() string {
+	switch {
+	case cfg.Place != nil:
+		return cfg.Place
+	case cfg.Options != nil:
+		return func() string { return "" }
+	}
+	return wake.Place
+}
+
+// Browser implements web.Disguise.
+func (p *passage) Browser() web.Browser { return web.Browsers()[p.Disguise()-1] }
+
+// Passed implements web.Disguise.
+func (p *passage) Passed(b web.Browser, passed bool) {
+	p.Memory.Passed(byte(1+slices.Index(web.Browsers(), b)), passed)
+}
+
+// Began implements link.Network. Rules for relays on this computer itself would be ones
+// for a test.
+func (p *passage) Began(id NodeID, at []book.Address) {
+	p.Enter(p.place())
+	if !slices.ContainsFunc(at, func(a book.Address) bool { return a.Addr().IsLoopback() }) {
+		p.Memory.Began(id)
+	}
+}
+
+// Ended implements link.Network.
+func (p *passage) Ended(id NodeID, source book.Source, at []book.Address, err error) {
+	w := &Way{ID: id, Source: source, At: time.Now()}
+	if len(at) > 0 {
+		w.Addr = book.Multiaddr(at[0]).String()
+	}
+	w.Outcome, w.Skew = outcomeOf(err)
+	p.uncount(id, w.Outcome)
+	if w.Kind() == "guard" || err != nil {
+		p.Met(id, err == nil)
+	}
+	if p.note(w); w.Outcome == Silent && p.lately(id) {
+		p.Memory.Silent(id)
+	}
+}
+
+// GivenUp implements link.Network.
+func (p *passage) GivenUp(id NodeID, err error) {
+	o, _ := outcomeOf(err)
+	p.uncount(id, o)
+}
+
+// uncount takes back an attempt that came to no handshake.
+func (p *passage) uncount(id NodeID, o Outcome) {
+	switch o {
+	case Refused, Silent, Unreachable, BridgeFailed:
+		p.Untried(id)
+	}
+}
+
+// lately reports whether a relay was there a moment ago.
+func (p *passage) lately(id NodeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := p.there[id]
+	return ok && time.Since(at) < banned
+}
+
+// banned is how long after the last connection silence may be a ban.
+const banned = 2 * time.Minute
+
+func (p *passage) note(w *Way) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.Outcome == Connected {
+		if len(p.there) >= maxWays {
+			clear(p.there)
+		}
+		p.there[w.ID] = w.At
+	}
+	if p.ways[w.ID] == nil && len(p.ways) >= maxWays {
+		var oldest *Way
+		for _, o := range p.ways {
+			if oldest == nil || o.At.Before(oldest.At) {
+				oldest = o
+			}
+		}
+		delete(p.ways, oldest.ID)
+	}
+	p.ways[w.ID] = w
+}
+
+// Frozen implements link.Network.
+func (p *passage) Frozen(id NodeID, bytes int64) {
+	before := p.Habits().Budget
+	p.Memory.Frozen(id, bytes)
+	p.mu.Lock()
+	if w := p.ways[id]; w != nil {
+		w.Bytes = bytes
+	}
+	p.mu.Unlock()
+	if p.Habits().Budget != before {
+		p.tell()
+	}
+}
+
+// Silent implements link.Network.
+func (p *passage) Silent(id NodeID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.ways[id]; w != nil && w.Outcome == Connected {
+		w.Outcome, w.At = Frozen, time.Now()
+	}
+}
+
+// await waits until a relay may be connected to.
+func (p *passage) await(ctx context.Context, id NodeID) error {
+	for {
+		d := p.Wait(id)
+		if d <= 0 {
+			return nil
+		}
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// tried returns the ways that were tried, the last first.
+func (p *passage) tried() (all []Way) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.ways {
+		all = append(all, *w)
+	}
+	slices.SortFunc(all, func(a, b Way) int { return b.At.Compare(a.At) })
+	return all
+}
+
+// outcomeOf says how a dial ended, and by how much the server's clock is ahead.
+func outcomeOf(err error) (Outcome, time.Duration) {
+	var dial *web.DialError
+	var piped *web.PipeError
+	var mismatch sec.ErrPeerIDMismatch
+	is := func(targets ...error) bool {
+		return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
+	}
+
+	switch {
+	case err == nil:
+		return Connected, 0
+	case errors.As(err, &mismatch):
+		return WrongKey, 0
+	case errors.Is(err, link.ErrSilent):
+		return NoHello, 0
+	case errors.As(err, &piped):
+		return BridgeFailed, 0
+	case errors.As(err, &dial) && dial.Step != web.StepConnect:
+		return webOutcome(dial)
+	case is(syscall.ECONNREFUSED):
+		return Refused, 0
+	case is(syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL):
+		return Unreachable, 0
+	case is(syscall.ECONNRESET):
+		return CutOff, 0
+	}
+	return Silent, 0
+}
+
+// webOutcome says how a handshake ended.
+func webOutcome(err *web.DialError) (Outcome, time.Duration) {
+	var record utls.RecordHeaderError
+	var timeout net.Error
+	silent := os.IsTimeout(err.Err) || errors.As(err.Err, &timeout) && timeout.Timeout() || errors.Is(err.Err, context.DeadlineExceeded)
+	switch {
+	case err.Step == web.StepTLS && errors.As(err.Err, &record):
+		if string(record.RecordHeader[:]) == "HTTP/" {
+			return Portal, 0
+		}
+		return NotRelay, 0
+	case silent:
+		return Frozen, 0
+	case err.Step == web.StepUpgrade && (err.Status/100 == 3 || err.Status == http.StatusNetworkAuthenticationRequired):
+		return Portal, 0
+	case err.Step == web.StepUpgrade && (err.Skew > clockOff || err.Skew < -clockOff):
+		return ClockOff, err.Skew
+	case errors.Is(err.Err, web.ErrNotRelay):
+		return NotRelay, 0
+	case err.Step == web.StepInner:
+		return WrongKey, 0
+	}
+	return CutOff, 0
+}
+
+// clockOff is more than the path of a relay allows.
+const clockOff = 24 * time.Hour

@@ -1,0 +1,89 @@
+// Package programtest runs programs that are no part of Starling in its tests, as Debian has
+// them: web servers, an authority, Tor, browsers. Where one is not installed the test skips.
+package programtest
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Find returns the file of the first of some programs that is installed.
+func Find(t testing.TB, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} { // few have these in PATH
+			if file, err := exec.LookPath(dir + name); err == nil {
+				return file
+			}
+		}
+	}
+	t.Skipf("no %s is installed (Debian has it)", names[0])
+	return ""
+}
+
+// FreePort returns a port of loopback that nobody listens on.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// A Program is one that runs until the end of its test.
+type Program struct {
+	name  string
+	ended chan struct{}
+}
+
+// Start starts one. What it says is shown if the test fails.
+func Start(t testing.TB, cmd *exec.Cmd) Program {
+	t.Helper()
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+
+	p := Program{filepath.Base(cmd.Path), make(chan struct{})}
+	go func() { cmd.Wait(); close(p.ended) }()
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-p.ended:
+		case <-time.After(5 * time.Second):
+			cmd.Process.Kill()
+			<-p.ended
+		}
+		if t.Failed() {
+			t.Logf("%s said:\n%s", p.name, &said)
+		}
+	})
+	return p
+}
+
+// Serves waits until the program speaks TLS at an address.
+func (p Program) Serves(t testing.TB, address string) {
+	t.Helper()
+	for range 200 {
+		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+		if err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-p.ended:
+			t.Fatalf("%s ends at once", p.name)
+		case <-time.After(100 * time.Millisecond): // polls a real condition
+		}
+	}
+	t.Fatalf("%s does not serve", p.name)
+}

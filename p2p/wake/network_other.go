@@ -1,0 +1,5 @@
+//go:build !linux
+
+package wake
+
+func gateways() string { return "" }

@@ -1,0 +1,137 @@
+package group
+
+import (
+	"errors"
+	"time"
+
+	"starling/session/group/members"
+)
+
+// kindStray is a message that no chain of its sender has signed: it is tried when somebody is back.
+const kindStray = 0
+
+// errWaits: something before it is missing.
+var errWaits = errors.New("something before it is missing")
+
+// How much waits for something before it. The oldest goes first; the mailboxes still have it.
+const (
+	maxAsideOf     = 16 // of one author
+	maxAsideWords  = 64 // control data of authors that are known
+	maxAsideNobody = 32 // of authors that are unknown
+	maxHanded      = 8
+	maxChunks      = 96 // seeds of rekeys that are unknown, and variants
+)
+
+// Aside is the cells that wait, by author. They are a part of the state, as a mailbox does not
+// give again an entry that was acknowledged.
+type aside struct {
+	waits  []waiting
+	handed map[[32]byte][]byte // sealed steps by the context of their statement
+	recent [][32]byte          // contexts of these, the oldest first
+	chunks []chunk
+	busy   bool
+	back   bool // somebody is, since strays were tried
+}
+
+type waiting struct {
+	kind   uint8 // kindMessage, kindStray or the type of control data
+	author ID    // zero if unknown
+	data   []byte
+}
+
+func (a *aside) init() { a.handed = map[[32]byte][]byte{} }
+
+// park keeps a cell until there is more.
+func (r *core) park(kind uint8, author ID, data []byte) error {
+	a := &r.aside
+	if _, known := r.set.Key(author); !known {
+		author = ID{}
+	}
+	most := maxAsideOf
+	switch {
+	case author == ID{}:
+		most = maxAsideNobody
+	case kind != kindMessage:
+		most = maxAsideWords
+	}
+
+	n, oldest := 0, -1
+	for i, w := range a.waits {
+		if w.kind == kind && w.author == author {
+			if string(w.data) == string(data) {
+				return nil
+			}
+			if n++; oldest < 0 {
+				oldest = i
+			}
+		}
+	}
+	if n >= most {
+		a.waits = append(a.waits[:oldest], a.waits[oldest+1:]...)
+	}
+	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...)})
+	return nil
+}
+
+// hand keeps the sealed part of a step.
+func (a *aside) hand(context [32]byte, sealed []byte) {
+	if a.handed[context] != nil {
+		return
+	}
+	if len(a.recent) >= maxHanded {
+		delete(a.handed, a.recent[0])
+		a.recent = a.recent[1:]
+	}
+	a.handed[context] = append([]byte(nil), sealed...)
+	a.recent = append(a.recent, context)
+}
+
+// retry takes all that waits again, until nothing more finds its place.
+func (r *core) retry(now time.Time) {
+	if r.aside.busy {
+		return
+	}
+	r.aside.busy = true
+	defer func() { r.aside.busy = false }()
+
+	for {
+		items := r.aside.waits
+		back := r.aside.back
+		r.aside.waits, r.aside.back = nil, false
+		for _, w := range items {
+			switch {
+			case w.kind == kindStray && !back:
+				r.aside.waits = append(r.aside.waits, w)
+			case w.kind == kindMessage || w.kind == kindStray:
+				in := inner(make([]byte, innerSize))
+				copy(in[:], w.data)
+				r.hear(&in, now)
+			default:
+				r.control(append([]byte{w.kind}, w.data...), laneOpen, now)
+			}
+		}
+		if len(r.aside.waits) >= len(items) && !r.aside.back {
+			return
+		}
+	}
+}
+
+// parkedEntries are the entries in the set that wait for parents.
+func parkedEntries(set *members.Set) [][]byte {
+	var all [][]byte
+	for _, e := range set.Parked() {
+		if len(all) == maxAsideWords {
+			break
+		}
+		all = append(all, e.Append(nil))
+	}
+	return all
+}
+
+func unparkEntries(set *members.Set, all [][]byte) {
+	for _, b := range all {
+		if e, err := members.Parse(b); err == nil {
+			set.Take(e)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package group
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"starling/session/group/keys"
+	"starling/session/group/members"
+	"starling/session/internal/kdf"
+	"starling/session/internal/secret"
+)
+
+// quietAfter is how long an admin changes no roles after a restore.
+const quietAfter = time.Hour
+
+// silentAfter is how long both mailboxes are waited for; then one is enough. It may be gone for good.
+const silentAfter = time.Hour
+
+const knockSize = 1 + leafDataSize + 32 + 64
+
+// Back is the way back into the room: after a restore, or from a long absence.
+type back struct {
+	secret.Hidden
+
+	restored bool
+	since    int64 // when that was first acted upon
+	ended    map[end]bool
+	opened   bool  // from disk, and not acted upon yet
+	active   int64 // when Due was called last
+	away     bool  // the logs are gone
+	asked    bool  // we have knocked
+	answer   [32]byte
+	at       []Mailbox
+	came     stream
+	nonce    keys.Nonce // of our chain, since the last return
+	quiet    int64      // until when no roles are changed
+}
+
+// An end is a log at a mailbox that was read to its end.
+type end struct {
+	name    [16]byte
+	mailbox [32]byte
+}
+
+// silent reports whether nothing may be sealed or signed yet.
+func (b *back) silent() bool { return b.restored || b.away }
+
+// Restored says that the state is from a backup: it may be behind.
+func (r *Room) Restored() { r.back.begin() }
+
+func (b *back) begin() { b.restored, b.since, b.ended = true, 0, map[end]bool{} }
+
+// Away reports whether we look for the place of the room.
+func (r *Room) Away() bool { return r.back.away }
+
+// Returning reports whether the control lanes are still to be read to their end.
+func (r *Room) Returning() bool { return r.back.restored }
+
+// Ended says that a log was read to its end at a mailbox.
+func (r *Room) Ended(name [16]byte, mailbox [32]byte, now time.Time) []Event {
+	r.dueBack(now)
+	if !r.back.restored {
+		return r.flush()
+	}
+	r.back.ended[end{name, mailbox}] = true
+	if r.readToEnd(Mailboxes) {
+		r.comeBack(now)
+	}
+	return r.flush()
+}
+
+// readToEnd reports whether each control lane was read to its end, at so many of its mailboxes.
+func (r *core) readToEnd(at int) bool {
+	for _, p := range r.places.all {
+		if p.card == nil {
+			continue
+		}
+		for segment := range p.segment[laneControl] + 1 {
+			n := 0
+			for _, m := range p.card.mailboxes {
+				if r.back.ended[end{p.name(laneControl, segment), m.Node}] {
+					n++
+				}
+			}
+			if n < min(at, len(p.card.mailboxes)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// dueBack begins a return after a long absence, and goes on with one mailbox if the other is silent.
+func (r *core) dueBack(now time.Time) (next time.Time) {
+	rewind(r, now)
+	b := &r.back
+	if b.opened && b.active != 0 && now.Sub(time.Unix(b.active, 0)) > placeLife && !b.restored {
+		b.begin()
+	}
+	b.opened, b.active = false, now.Unix()
+	if !b.restored {
+		return next
+	}
+	if b.since == 0 {
+		b.since = now.Unix()
+	}
+	if next = time.Unix(b.since, 0).Add(silentAfter); now.Before(next) {
+		return next
+	}
+	if r.readToEnd(1) && len(b.ended) > 0 {
+		r.comeBack(now)
+		return time.Time{}
+	}
+	return now.Add(silentAfter)
+}
+
+// comeBack tells that we are back: under another nonce, so that no key and no number is used twice,
+// and with a new leaf.
+func (r *core) comeBack(now time.Time) {
+	r.back.restored, r.back.away, r.back.ended = false, false, nil
+	if r.set.Role(r.self) == Nobody {
+		return
+	}
+	rand.Read(r.back.nonce[:])
+	w := r.statement(members.Return, random(), bodyOf(r.back.nonce[:]))
+	w.at = now.Unix()
+	r.keep(w, now)
+	r.post(statementData(w), true)
+	if !r.back.asked {
+		r.renew(now)
+	}
+	r.back.asked, r.back.came = false, stream{}
+	if r.set.Role(r.self) >= Admin {
+		r.back.quiet = now.Add(quietAfter).Unix()
+	}
+	r.settle(now)
+}
+
+// Lost says that the room's logs are not at the mailboxes any more: we knock at its door, with a new
+// leaf. Somebody that may rekey answers.
+func (r *Room) Lost(now time.Time) error {
+	if r.set.Role(r.self) == Nobody {
+		return ErrGone
+	}
+	if len(r.door.logs) == 0 {
+		return ErrInvalid
+	}
+	d := r.door.logs[len(r.door.logs)-1]
+	own := &ownLeaf{counter: max(r.leaves.newest().counter+1, minutes(now)), key: keys.NewLeafKey(), made: now.Unix()}
+	r.leaves.own = append(r.leaves.own, own)
+	b := &r.back
+	b.away, b.asked, b.at, b.came = true, true, d.mailboxes, stream{}
+	rand.Read(b.answer[:])
+
+	data := knockData(r.key, r.group, leafData(r.key, r.group, own.counter, own.key.Public()), b.answer)
+	v := newVault(d.key)
+	a := putInto(&v, d.key, r.group, laneDoor, 0, d.mailboxes, control(data))
+	a.Urgent = true
+	r.out = append(r.out, a)
+	r.places.reindex(&r.core)
+	return nil
+}
+
+// knockData is a knock: a leaf record, and the secret of the answer, signed.
+func knockData(k members.Key, group [32]byte, record []byte, answer [32]byte) []byte {
+	p := pen{}
+	p.u8(typeKnock)
+	p.raw(record)
+	p.raw(answer[:])
+	signature := k.Sign(kdf.SignKnock, append(group[:], p.b...))
+	p.raw(signature[:])
+	return p.b
+}
+
+// places are the log of the answer to a knock.
+func (b *back) places(r *core) []Place {
+	if !b.asked {
+		return nil
+	}
+	name := answerName(b.answer)
+	return []Place{{Key: "back-" + hex.EncodeToString(name[:8]), Mailboxes: b.at, Names: [][16]byte{name}}}
+}
+
+// takeKnock takes the knock of a member that has lost the place.
+func (r *core) takeKnock(d *doorLog, e Entry, now time.Time) error {
+	v := newVault(d.key)
+	in, ok := v.open(r.group, laneDoor, e.Tag, e.Box)
+	if !ok {
+		return ErrInvalid
+	}
+	data, ok := in.controlData()
+	if !ok || len(data) != knockSize || data[0] != typeKnock {
+		return ErrInvalid
+	}
+
+	who, l, ok := parseLeaf(r.group, data[1:1+leafDataSize], r.set.Key)
+	public, known := r.set.Key(who)
+	signed := data[:knockSize-64]
+	if !ok || !known || !members.Signed(public, kdf.SignKnock, append(r.group[:], signed...), [64]byte(data[knockSize-64:])) {
+		return ErrInvalid
+	}
+	had, known := r.leaves.of[who]
+	if known && had.counter >= l.counter || who == r.self || r.set.Role(who) == Nobody || r.set.Role(r.self) < Admin {
+		return nil
+	}
+	l.at = now.Unix()
+	r.leaves.of[who] = l
+	r.duty.add(need{who: who, at: now.Unix(), answer: [32]byte(data[1+leafDataSize:]), mailboxes: slices.Clone(d.mailboxes)})
+	return nil
+}
+
+// answerKnock lets a member find the place again.
+func (r *core) answerKnock(n need, now time.Time) {
+	l := r.leaves.of[n.who]
+	r.post(append([]byte{typeLeaf}, l.record...), false)
+	said, sealed, err := r.grant(n.who, l, nil, now)
+	r.duty.answered(n.who)
+	if err != nil {
+		return
+	}
+	for _, data := range said {
+		r.post(data, true)
+	}
+	r.answer(n.answer, n.mailboxes, r.welcome(said, sealed, nil))
+}
+
+// takeAnswer takes a piece of the answer to our knock.
+func (r *core) takeAnswer(e Entry, now time.Time) error {
+	v := newVault(r.back.answer)
+	in, ok := v.open(r.group, laneAnswer, e.Tag, e.Box)
+	if !ok {
+		return ErrInvalid
+	}
+	data, ok := in.controlData()
+	if !ok {
+		return ErrInvalid
+	}
+
+	whole, err := r.back.came.take(data)
+	if whole == nil || err != nil {
+		return err
+	}
+	all, ok := items(whole)
+	if !ok {
+		return ErrInvalid
+	}
+	r.takeItems(all, now)
+	if len(r.keys.Lacking()) > 0 {
+		return ErrInvalid
+	}
+	r.comeBack(now)
+	return nil
+}

@@ -1,0 +1,463 @@
+package group
+
+import (
+	"slices"
+	"time"
+
+	"starling/session/group/keys"
+	"starling/session/group/members"
+)
+
+// When things are due.
+const (
+	rekeyAge    = 7 * 24 * time.Hour
+	turnUrgent  = 30 * time.Second // for each place in the list of those that may
+	turnAge     = time.Hour
+	turnNeed    = 10 * time.Second
+	needAfter   = time.Minute
+	needOften   = 3 // needs a minute apart; then every ten
+	needRarely  = 10 * time.Minute
+	secretsLife = 48 * time.Hour      // m, n and place of a rekey that is no head any more
+	listLife    = 14 * 24 * time.Hour // what is left of a tree
+	leafLife    = 14 * 24 * time.Hour // of an old leaf, after the first use of the next
+	renewAfter  = 24 * time.Hour
+	troubleRest = time.Hour // between two rekeys for a lane in trouble
+	maxNeeds    = 64
+	maxDeals    = 4
+)
+
+// Duty is the things to do later, and the times that they hang on.
+type duty struct {
+	view     string
+	moving   bool
+	offer    *members.Entry
+	rekeyDue int64 // since when; 0: it is not
+	lacking  int64 // since when
+	asked    int   // how often
+	lastNeed int64
+	needs    []need
+	favours  map[ID]int64
+	unkeyed  map[ID]int64
+	lists    map[keys.Digest]int64
+	troubles []trouble
+	relief   int64 // when we last rekeyed for one
+	deals    []deal
+}
+
+// A need is somebody that lacks heads, or has knocked.
+type need struct {
+	who       ID
+	heads     []keys.ID
+	knows     []members.EntryID // their newest entries
+	at        int64
+	from      keys.ID  // the place of their word
+	answer    [32]byte // of a knock
+	mailboxes []Mailbox
+}
+
+// A deal is a dealing of ours: the lane of each writer.
+type deal struct {
+	rekey keys.ID
+	lane  map[ID]uint8
+}
+
+func (d *duty) init() {
+	d.unkeyed, d.lists, d.favours = map[ID]int64{}, map[keys.Digest]int64{}, map[ID]int64{}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Due acts on the time, and says when to call it again.
+func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
+	if r.set.Role(r.self) == Nobody {
+		return r.flush(), now.Add(rekeyAge)
+	}
+	next = now.Add(renewAfter)
+	at := func(t time.Time) { next = earliest(next, t) }
+	at(r.dueBack(now))
+	at(r.dueErasure(now))
+	at(r.places.expire(&r.core, now))
+	at(r.door.expire(&r.core, now))
+	if !r.back.silent() {
+		at(r.dueRekey(now))
+		at(r.dueNeed(now))
+		at(r.dueAnswers(now))
+		at(r.dueGrants(now))
+		at(r.dueLeaf(now))
+	}
+	r.settle(now)
+	return r.flush(), next
+}
+
+// turn is when it is our turn to do something that several may do.
+func (r *core) turn(since int64, each time.Duration) (time.Time, bool) {
+	_, own := r.rankers()
+	return time.Unix(since, 0).Add(time.Duration(own) * each), own >= 0
+}
+
+// dueRekey rekeys: at once if the keys are wrong, by turns if others may do it, too.
+func (r *core) dueRekey(now time.Time) time.Time {
+	urgent := r.keys.MergeDue() || len(r.remaining()) > 0 || len(r.keys.Heads()) == 0 || r.duty.asked >= needOften || relieve(r, now)
+	if p := r.writing(); p != nil && p.doubt {
+		urgent = true
+	}
+	since, each := now.Unix(), turnUrgent
+	for _, h := range r.keys.List() {
+		urgent = urgent || h.Generation >= keys.MaxGeneration
+	}
+	if !urgent {
+		each, since = turnAge, 0
+		for _, id := range r.keys.Heads() {
+			w := r.words.rekeys[id]
+			since = max(since, time.Unix(w.at, 0).Add(rekeyAge).Unix())
+		}
+		if p := r.writing(); p != nil && p.last() {
+			since = min(since, max(now.Unix(), p.since+int64(troubleRest/time.Second)))
+		}
+	}
+	if !urgent && since > now.Unix() {
+		r.duty.rekeyDue = 0
+		if turn, ours := r.turn(since, each); ours {
+			return turn
+		}
+		return time.Time{}
+	}
+
+	if r.duty.rekeyDue == 0 {
+		r.duty.rekeyDue = now.Unix()
+	}
+	turn, ours := r.turn(r.duty.rekeyDue, each)
+	if !ours {
+		return time.Time{}
+	}
+	if now.Before(turn) {
+		return turn
+	}
+	if r.rekey(now) == nil {
+		r.duty.rekeyDue = 0
+		r.duty.relief = now.Unix()
+	}
+	return now.Add(turnUrgent)
+}
+
+// dueNeed asks for heads that are lacking.
+func (r *core) dueNeed(now time.Time) time.Time {
+	d := &r.duty
+	lacking := r.keys.Lacking()
+	if len(lacking) == 0 {
+		d.lacking, d.asked = 0, 0
+		return time.Time{}
+	}
+	if d.lacking == 0 {
+		d.lacking = now.Unix()
+	}
+	when := time.Unix(max(d.lacking, d.lastNeed), 0).Add(needAfter)
+	if d.asked >= needOften {
+		when = time.Unix(d.lastNeed, 0).Add(needRarely)
+	}
+	if now.Before(when) {
+		return when
+	}
+
+	var p pen
+	for _, id := range lacking[:min(len(lacking), headsOfNeed)] {
+		p.raw(id[:])
+	}
+	w := r.statement(members.Need, random(), bodyOf(p.b))
+	for _, at := range r.posting() {
+		r.postAt(at, laneOpen, statementData(w), true)
+	}
+	d.asked++
+	d.lastNeed = now.Unix()
+	return now.Add(needAfter)
+}
+
+// takeNeed notes somebody that lacks heads.
+func (r *core) takeNeed(w *word, now time.Time) error {
+	n := len(w.Body) / 32
+	if len(w.Body)%32 != 0 || n == 0 || n > headsOfNeed {
+		return ErrInvalid
+	}
+	if r.set.Role(r.self) < Admin || w.Author == r.self || r.set.Role(w.Author) == Nobody {
+		return nil
+	}
+	one := need{who: w.Author, at: now.Unix(), knows: w.Parents, from: r.places.reading}
+	for i := range n {
+		one.heads = append(one.heads, keys.ID(w.Body[32*i:]))
+	}
+	r.duty.add(one)
+	return nil
+}
+
+// add adds a need: one for each person, a knock before a word in a lane.
+func (d *duty) add(one need) {
+	at := slices.IndexFunc(d.needs, func(n need) bool { return n.who == one.who })
+	switch {
+	case at >= 0 && one.answer != ([32]byte{}):
+		d.needs[at] = one
+	case at < 0 && len(d.needs) < maxNeeds:
+		d.needs = append(d.needs, one)
+	}
+}
+
+// answered drops the need of somebody that was handed the heads. A knock is answered by us alone, or not at all.
+func (d *duty) answered(who ID) {
+	d.needs = slices.DeleteFunc(d.needs, func(n need) bool { return n.who == who })
+	delete(d.unkeyed, who)
+}
+
+// dueAnswers answers needs, by turns.
+func (r *core) dueAnswers(now time.Time) (next time.Time) {
+	for _, n := range slices.Clone(r.duty.needs) {
+		turn, ours := r.turn(n.at, turnNeed)
+		switch {
+		case !ours || r.set.Role(n.who) == Nobody:
+			r.duty.answered(n.who)
+		case now.Before(turn):
+			next = earliest(next, turn)
+		default:
+			if may := r.duty.favour(n.who); now.Before(may) {
+				next = earliest(next, may)
+				continue
+			}
+			r.duty.favoured(n.who, now)
+			if n.answer != [32]byte{} {
+				r.answerKnock(n, now)
+			} else {
+				r.handOut(n, now)
+			}
+		}
+	}
+	return next
+}
+
+// handOut hands heads to somebody by the lanes: the steps for all, and to them where they read what they
+// may have missed since.
+func (r *core) handOut(n need, now time.Time) {
+	l, known := r.leaves.of[n.who]
+	if !known {
+		r.duty.answered(n.who)
+		return
+	}
+	theirs := r.readBy(n)
+	said, sealed, err := r.grant(n.who, l, n.heads, now)
+	r.duty.answered(n.who)
+	if err != nil {
+		return
+	}
+	for _, data := range said {
+		r.post(data, true)
+	}
+
+	missed := r.missedSince(theirs, n.knows)
+	for _, p := range theirs {
+		lane := p.controlLane()
+		for _, data := range slices.Concat(missed, sealed, said) {
+			r.postAt(p, lane, data, true)
+		}
+	}
+}
+
+// readBy is where somebody reads: where they said so, or the newest place that they were given.
+func (r *core) readBy(n need) []*place {
+	var newest *place
+	for _, p := range r.places.all {
+		if p.card != nil && p.rekey == n.from {
+			return []*place{p}
+		}
+		if p.card != nil && r.words.granted(p.rekey, n.who) && !slices.Contains(n.heads, p.rekey) && (newest == nil || p.since >= newest.since) {
+			newest = p
+		}
+	}
+	if newest == nil || slices.Contains(r.posting(), newest) {
+		return r.posting()[:min(1, len(r.posting()))]
+	}
+	return []*place{newest}
+}
+
+// maxMissed is how much a lane repeats for one person. Who missed more knocks at the door.
+const maxMissed = 256
+
+// missedSince is the entries, rekeys and cards that somebody did not see in a place.
+func (r *core) missedSince(at []*place, knows []members.EntryID) (all [][]byte) {
+	if len(at) == 0 {
+		return nil
+	}
+	w := r.words.rekeys[at[0].rekey]
+	if w == nil {
+		return nil
+	}
+	if knows == nil {
+		knows = w.Parents
+	}
+
+	for _, e := range r.set.Since(knows) {
+		all = append(all, entryData(e))
+	}
+	for _, o := range r.words.all {
+		if o.rekey != nil && o.at >= w.at && o != w {
+			all = append(all, statementData(o))
+		}
+	}
+	for _, h := range r.keys.Heads() {
+		for _, c := range r.words.cards[h] {
+			all = append(all, statementData(c))
+		}
+	}
+	if len(all) > maxMissed {
+		return nil
+	}
+	return all
+}
+
+// dueGrants hands the heads to people in the room that a rekey left out: at once to those that we
+// added ourselves, by turns to others.
+func (r *core) dueGrants(now time.Time) (next time.Time) {
+	d := &r.duty
+	if r.set.Role(r.self) < Admin || len(r.keys.Lacking()) > 0 {
+		return next
+	}
+	for _, m := range keyed(r) {
+		l, known := r.leaves.of[m.ID]
+		if m.ID == r.self || !known || r.words.staleFor(l, now) || !r.unkeyed(m.ID) {
+			delete(d.unkeyed, m.ID)
+			continue
+		}
+		if d.unkeyed[m.ID] == 0 {
+			d.unkeyed[m.ID] = now.Unix()
+		}
+
+		turn, _ := r.turn(d.unkeyed[m.ID], turnUrgent)
+		if e := r.set.Entry(m.Since); e == nil || e.Author != r.self {
+			turn = turn.Add(turnUrgent)
+		} else {
+			turn = now
+		}
+		if now.Before(turn) {
+			next = earliest(next, turn)
+			continue
+		}
+		r.handOut(need{who: m.ID}, now)
+	}
+	return next
+}
+
+// dueLeaf makes a new leaf once the last was used for a day.
+func (r *core) dueLeaf(now time.Time) time.Time {
+	own := r.leaves.newest()
+	if own.used == 0 {
+		return time.Time{}
+	}
+	when := time.Unix(own.made, 0).Add(renewAfter)
+	if now.Before(when) {
+		return when
+	}
+	r.renew(now)
+	return time.Time{}
+}
+
+// dueErasure erases secrets that are old enough.
+func (r *core) dueErasure(now time.Time) (next time.Time) {
+	over := func(since int64, life time.Duration) bool {
+		end := time.Unix(since, 0).Add(life)
+		if now.Before(end) {
+			next = earliest(next, end)
+			return false
+		}
+		return true
+	}
+	for _, id := range r.keys.Retired() {
+		if p := r.places.of(id); p == nil || p.retired != 0 && over(p.retired, secretsLife) {
+			r.keys.Forget(id)
+		}
+	}
+
+	present := r.keys.List().Digest()
+	seen := map[keys.Digest]bool{}
+	for _, d := range r.keys.Lists() {
+		seen[d] = true
+		if r.duty.lists[d] == 0 {
+			r.duty.lists[d] = now.Unix()
+		}
+		if d != present && over(r.duty.lists[d], listLife) {
+			r.keys.ForgetList(d)
+		}
+	}
+	for d := range r.duty.lists {
+		if !seen[d] {
+			delete(r.duty.lists, d)
+		}
+	}
+
+	own := r.leaves.own
+	for i := 0; i+1 < len(own); i++ {
+		if used := own[i+1].used; used != 0 && over(used, leafLife) {
+			own = slices.Delete(own, i, i+1)
+			i--
+		}
+	}
+	r.leaves.own = own
+	return next
+}
+
+// Refused says that a mailbox has refused an append for good: its tag was taken by another
+// entry, or the log is full. Its content goes out again elsewhere. Two in one lane are told to
+// those that deal the lanes.
+func (r *Room) Refused(a Append, full bool, now time.Time) error {
+	var at spot
+	found := false
+	for name, s := range r.places.index {
+		if name == nameOf(a.Log) {
+			at, found = s, s.place != nil
+		}
+	}
+	if !found {
+		return ErrInvalid
+	}
+	in, ok := at.place.vault.open(r.group, at.lane, a.Tag, a.Box)
+	if !ok {
+		return ErrInvalid
+	}
+
+	lane := at.lane
+	if moved := full && leave(&r.core, at.place, at.lane, at.segment, now); !moved && at.segment >= at.place.segment[at.lane] {
+		if lane = laneOpen; at.lane == laneOpen {
+			return ErrFull
+		}
+	}
+	again, ok := at.place.put(r.group, lane, in)
+	if !ok {
+		return ErrNotYet
+	}
+	again.ID, again.Urgent = a.ID, a.Urgent
+	r.out = append(r.out, again)
+	if !full {
+		r.met(at, now)
+	}
+	return nil
+}
+
+// met counts tags that were taken from us; the second is told.
+func (r *core) met(at spot, now time.Time) {
+	if at.place.taken++; at.place.taken != 2 {
+		return
+	}
+	p := pen{}
+	p.raw(at.place.rekey[:])
+	p.u8(at.lane)
+	w := r.statement(members.Trouble, random(), bodyOf(p.b))
+	r.postAt(at.place, laneOpen, statementData(w), true)
+	r.takeTrouble(w)
+	r.flush()
+}
+
+// dealt keeps a dealing of ours.
+func (d *duty) dealt(rekey keys.ID, lane map[ID]uint8) {
+	d.deals = append(d.deals, deal{rekey, lane})
+	d.deals = d.deals[max(0, len(d.deals)-maxDeals):]
+}

@@ -1,0 +1,35 @@
+package tuitest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"starling/node/api"
+)
+
+// bridges are the bridges of the fake, each known by its link.
+type bridges struct{ all *[]api.Bridge }
+
+// AddBridge implements api.Node.
+func (b bridges) AddBridge(_ context.Context, req api.BridgeRequest) (v api.Bridge, err error) {
+	at := strings.Index(strings.ToLower(req.Link), "starling-bridge:")
+	if at < 0 {
+		return v, &api.Error{Code: api.CodeUsage, Message: "this is not the link of a bridge"}
+	}
+	link, _, _ := strings.Cut(req.Link[at:], " ")
+	v = api.Bridge{ID: link[len("starling-bridge:"):], Link: link, Addresses: []string{"/ip4/192.0.2.7/tcp/443"}}
+	*b.all = append(*b.all, v)
+	return v, nil
+}
+
+// ListBridges implements api.Node.
+func (b bridges) ListBridges(context.Context) ([]api.Bridge, error) {
+	return slices.Clone(*b.all), nil
+}
+
+// RemoveBridge implements api.Node.
+func (b bridges) RemoveBridge(_ context.Context, id string) error {
+	*b.all = slices.DeleteFunc(*b.all, func(o api.Bridge) bool { return o.ID == id || o.Link == id })
+	return nil
+}
