@@ -76,6 +76,9 @@ const (
 	// unproven is how many relays stand in the list by one voice, not yet reached by us.
 	unproven = 3
 	again    = time.Hour // between checks that fail
+	// lookAgain is until a candidate that did not answer is looked at again, twice as long
+	// each time: packets may have been lost, and nobody may have more to say of it.
+	lookAgain = 10 * time.Minute
 
 	maxCandidates = 2 * directory.MaxRelays
 	forgetAmong   = 16 // candidates are looked at before one is forgotten
@@ -132,6 +135,7 @@ type candidate struct {
 	waiting bool                 // for a check, after which it is taken
 	after   time.Time            // not to be checked before
 	missed  time.Time            // when it did not answer and was not listed, first
+	looks   int                  // since then
 }
 
 // A file is the state of a listed relay.
@@ -286,6 +290,7 @@ func (r *Registrar) candidate(desc *directory.Descriptor, raw []byte) *candidate
 		return c
 	case !slices.Equal(c.desc.Addresses, desc.Addresses):
 		clear(c.voices)
+		c.after, c.looks = time.Time{}, 0
 	}
 	c.raw, c.desc = slices.Clone(raw), desc
 	return c

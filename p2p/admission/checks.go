@@ -134,13 +134,17 @@ func (r *Registrar) Later(c Check, wait time.Duration) {
 }
 
 // doubt notes the silence of a candidate, when all of its voices have other candidates
-// to prove. Two such looks an hour apart are charged to them. The caller holds the
-// lock.
+// to prove. It is looked at again twice: it may be there, and nobody may have more to say
+// of it. Looks an hour apart are charged to the voices. The caller holds the lock.
 func (r *Registrar) doubt(c *candidate, now time.Time) {
 	if c.missed.IsZero() {
 		c.missed = now
 	}
 	if now.Sub(c.missed) < again {
+		if next := now.Add(lookAgain << c.looks); next.Sub(c.missed) < again {
+			c.waiting, c.after = true, next
+			c.looks++
+		}
 		return
 	}
 	for _, id := range r.others(c) {

@@ -71,6 +71,43 @@ func TestFewLiars(t *testing.T) {
 	}
 }
 
+// TestMissedBesideLies: a relay that is there, and did not answer one look, is looked at
+// again, though all of its voices have others to prove and nobody has more to say. In an
+// hour it is looked at three times, and only then somebody would be charged.
+func TestMissedBesideLies(t *testing.T) {
+	w := newWorld(t, 24)
+	voices := w.relays[:4]
+	for _, f := range w.invented(t, unproven, 20_000, voices) {
+		w.Hear(f.vouch(t, Day(w.now), voices...))
+	}
+	due, _ := w.Due(8)
+	for _, c := range due {
+		w.Failed(c) // and is listed by four voices
+	}
+	if n := len(w.Others()) - len(w.relays); n != unproven {
+		t.Fatalf("%d that are not there are listed", n)
+	}
+
+	r := w.invented(t, 1, 30_000, voices)[0]
+	w.Hear(r.vouch(t, Day(w.now), voices...))
+	var looks []time.Duration
+	for began := w.now; w.now.Sub(began) < 2*again; w.now = w.now.Add(time.Minute) {
+		due, _ := w.Due(8)
+		for _, c := range due {
+			if c.ID == r.d.ID {
+				looks = append(looks, w.now.Sub(began))
+				w.Failed(c)
+			}
+		}
+	}
+	if want := []time.Duration{0, lookAgain, 3 * lookAgain}; !slices.Equal(looks, want) {
+		t.Errorf("looked at after %v, want %v", looks, want)
+	}
+	if n := len(w.Charges()); n != 0 {
+		t.Errorf("%d are charged", n)
+	}
+}
+
 // TestNewcomerBesideLies: a relay that is there and was vouched for by others is looked
 // at soon, beside any number that four liars have invented.
 func TestNewcomerBesideLies(t *testing.T) {
