@@ -368,9 +368,8 @@ func (r *Relay) apply(ctx context.Context) error {
 
 // knock knocks at the doors of the day.
 func (r *Relay) knock(ctx context.Context) {
-	raw := r.dir.Signed(r.id)
-	d, ok := r.dir.Find(r.id)
-	if raw == nil || !ok || d.Leaving() {
+	raw, d := r.calling()
+	if d == nil || d.Leaving() {
 		return
 	}
 
@@ -397,6 +396,30 @@ func (r *Relay) knock(ctx context.Context) {
 	}
 
 	g.Wait()
+}
+
+// calling returns the descriptor to knock with: the one that is listed, or, while no
+// address is announced because nobody has reached one, one with all of them. A packet may
+// have been lost, or the port opened: an examiner that reaches one has it announced again.
+func (r *Relay) calling() (raw []byte, d *directory.Descriptor) {
+	raw = r.dir.Signed(r.id)
+	d, listed := r.dir.Find(r.id)
+	if raw != nil && listed {
+		return raw, d
+	}
+	all := r.allClaims()
+	if len(all) == 0 || len(r.claims()) > 0 { // it is announced soon
+		return nil, nil
+	}
+	raw, err := r.descriptor(r.capacity(), all)
+	if err != nil {
+		return nil, nil
+	}
+	d, err = directory.Parse(raw)
+	if err != nil {
+		return nil, nil
+	}
+	return raw, d
 }
 
 // sourceOf returns the address that a neighbour comes from.

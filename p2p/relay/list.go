@@ -127,7 +127,7 @@ func (r *Relay) enoughVouchers() bool {
 
 // publish signs and spreads a new descriptor.
 func (r *Relay) publish(ctx context.Context) {
-	raw, err := r.descriptor(r.capacity())
+	raw, err := r.descriptor(r.capacity(), r.claims())
 	if err != nil {
 		r.log.Warn("relay cannot be listed", "err", err)
 		return
@@ -164,16 +164,15 @@ func (r *Relay) spread(ctx context.Context, raw []byte) {
 func (r *Relay) farewell() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if raw, err := r.descriptor(0); err == nil && raw != nil && r.gossip.Peers() > 0 {
+	if raw, err := r.descriptor(0, r.claims()); err == nil && raw != nil && r.gossip.Peers() > 0 {
 		r.spread(ctx, raw)
 		// Gossipsub writes in the background and says nothing when done.
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// descriptor makes the next descriptor, or nil without an address.
-func (r *Relay) descriptor(capacity uint16) ([]byte, error) {
-	addrs := r.claims()
+// descriptor makes the next descriptor, with some addresses, or nil without one.
+func (r *Relay) descriptor(capacity uint16, addrs []directory.Address) ([]byte, error) {
 	if len(addrs) == 0 {
 		return nil, nil
 	}
