@@ -129,7 +129,7 @@ func entered(t *testing.T, r, c host.Host) {
 // stays reports whether a client that connected is neither refused nor sent away
 // at once.
 func stays(r, c host.Host) bool {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if c.Network().Connectedness(r.ID()) != network.Connected {
 			return false
 		}
@@ -187,7 +187,7 @@ func TestStreamShare(t *testing.T) {
 		}
 		held := 0
 		for i := range c.most + 4 {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			s, err := a.NewStream(network.WithNoDial(ctx, "test"), r.ID(), "/held")
 			if err == nil {
 				if _, err = io.ReadFull(s, make([]byte, 1)); err == nil {

@@ -112,7 +112,11 @@ func TestFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			patience := time.Minute
+			if tt.want == proxy.Silent {
+				patience = time.Second
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c, err := p.Connect(ctx, &net.Dialer{}, "192.0.2.1:443")
 			if err == nil {
