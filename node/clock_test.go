@@ -22,6 +22,15 @@ func (u *user) by(ahead time.Duration) {
 	}
 }
 
+// untold has the next starts of a user be where no relay tells the time.
+func (u *user) untold() {
+	u.network = func(cfg p2p.ClientConfig) (Network, error) {
+		u.link = u.net.Client(cfg)
+		u.link.SetUntold()
+		return u.link, nil
+	}
+}
+
 // TestWrongClockGivesNothingUp: a computer starts with a clock that is a year ahead, for
 // one start: what waits to be delivered is not given up, what is missing is asked for
 // still, and an invite is as good as before.

@@ -393,12 +393,16 @@ func (n *Node) addContactAs(ctx context.Context, req api.AddContactRequest, alia
 		return out, err
 	}
 
+	add := n.net.AddPasted
+	if alias != "" { // a member of a room has sent it: nobody's address in it is dialled
+		add, doors = n.net.AddHint, nil
+	}
 	if err := takeBridges(ctx, n, doors); err != nil {
 		return out, err
 	}
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
-		if node, err := n.net.AddPasted(hint); err == nil {
+		if node, err := add(hint); err == nil {
 			theirs = append(theirs, store.Mailbox{Node: node, Hint: hint})
 		}
 	}

@@ -101,13 +101,13 @@ func (m mesh) Append(ctx context.Context, node store.Node, log [32]byte, e rooms
 	return err
 }
 
-func logEntry(at p2p.NodeID, e p2p.LogEntry) rooms.Entry {
-	return rooms.Entry{Node: store.Node(at), Name: e.Name, Instance: e.Instance, Position: e.Position,
+func logEntry(key string, at p2p.NodeID, e p2p.LogEntry) rooms.Entry {
+	return rooms.Entry{Key: key, Node: store.Node(at), Name: e.Name, Instance: e.Instance, Position: e.Position,
 		Sealed: rooms.Sealed{Tag: store.Tag(e.Tag), Signature: e.Signature, Box: e.Box[:]}}
 }
 
-func logEnd(at p2p.NodeID, e p2p.LogEnd) rooms.End {
-	return rooms.End{Node: store.Node(at), Name: e.Name, Instance: e.Instance, Last: e.Last}
+func logEnd(key string, at p2p.NodeID, e p2p.LogEnd) rooms.End {
+	return rooms.End{Key: key, Node: store.Node(at), Name: e.Name, Instance: e.Instance, Last: e.Last}
 }
 
 // Follow asks for the entries of logs after their positions.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"starling/node/api"
+	"starling/node/rooms"
 	"starling/node/store"
 	"starling/session/group"
 )
@@ -37,6 +38,9 @@ func readRoomLink(text string) (link string, card group.LinkCard, err error) {
 		}
 		link += word
 		if card, err = group.ParseLink(link); err == nil {
+			if id := rooms.IDOf(card); id.IsZero() || id == store.Self {
+				return "", group.LinkCard{}, bad // there is no such room: its name is a hash
+			}
 			return link, card, nil
 		}
 		if letters >= 0 || n == maxLinkWords {

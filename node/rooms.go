@@ -375,6 +375,10 @@ func (r *roomCalls) JoinRoom(ctx context.Context, req api.JoinRoomRequest) (out 
 	}
 
 	id := rooms.IDOf(card)
+	err = r.n.view(ctx, func(tx *store.Tx) error { return isRoom(tx, id) })
+	if err != nil {
+		return out, err
+	}
 	there, err := r.roomOf(ctx, id)
 	switch {
 	case err == nil && (inside(there.State) || there.State == api.RoomPending):
@@ -388,6 +392,18 @@ func (r *roomCalls) JoinRoom(ctx context.Context, req api.JoinRoomRequest) (out 
 		return out, apiError(err)
 	}
 	return r.roomOf(ctx, id)
+}
+
+// isRoom refuses the link of a room under the ID of a person: whoever makes a link chooses it.
+func isRoom(tx *store.Tx, id store.ID) error {
+	c, err := tx.Contact(id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err == nil && c.State != api.ContactRoom:
+		return &api.Error{Code: api.CodeBadInvite, Message: "this is not a link into a room", Hint: "ask for another one"}
+	}
+	return err
 }
 
 // ChangeRoom changes the settings of a room.

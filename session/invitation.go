@@ -32,6 +32,9 @@ func ParseLink(text string) (*Invitation, error) {
 	return &Invitation{link: l, keys: invite.DeriveKeys(&l.Secret)}, nil
 }
 
+// Link returns the link alone, as its maker wrote it.
+func (v *Invitation) Link() string { return v.link.Encode() }
+
 // Expires returns when the link ends.
 func (v *Invitation) Expires() time.Time { return v.link.Expires }
 

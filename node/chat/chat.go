@@ -189,6 +189,15 @@ func (k Kind) InTurn() bool {
 // Encode returns the content's bytes. It panics on a content that breaks the limits:
 // the owner's texts are checked before ([CheckText], [CleanName]).
 func (c *Content) Encode() []byte {
+	b, err := c.Encoded()
+	if err != nil {
+		panic("chat: encoding a content that breaks the limits")
+	}
+	return b
+}
+
+// Encoded is Encode of a content with parts that somebody else chose: together they may break the limits.
+func (c *Content) Encoded() ([]byte, error) {
 	b := []byte{byte(c.Kind)}
 	field := func(number uint8, value []byte) {
 		b = append(b, number)
@@ -267,10 +276,8 @@ func (c *Content) Encode() []byte {
 		field(f.Number, f.Value)
 	}
 
-	if _, err := Decode(b); err != nil {
-		panic("chat: encoding a content that breaks the limits")
-	}
-	return b
+	_, err := Decode(b)
+	return b, err
 }
 
 // ErrMalformed means that bytes are not a content.

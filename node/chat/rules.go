@@ -51,6 +51,9 @@ func PeerName(s string) string {
 	return legible(ShortName(legible(s), api.MaxName))
 }
 
+// Fits reports whether a text may stand in place of that of a message, which has a picture or a file or has none.
+func Fits(text string, attached bool) bool { return !attached || len(text) <= api.MaxCaption }
+
 // CheckCaption reports the fault that keeps a text from being sent beside a picture or a file.
 func CheckCaption(s string) error {
 	switch {

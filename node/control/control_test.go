@@ -361,3 +361,29 @@ func TestLastAnswers(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// TestRequestsAreText: what is not UTF-8, or half a pair of UTF-16, is refused as the commands refuse it, and nothing
+// else is put in its place.
+func TestRequestsAreText(t *testing.T) {
+	for body, want := range map[string]bool{
+		"": true, `{"id":"wait"}`: true, `"\\ud800 \\\""`: true, `"\ud83d\ude00 \u00fc é"`: true, `"\uD83D\uDE00\uD83D\uDE00"`: true, `"\u"`: true,
+		"\"\xff\"": false, `"\ud800"`: false, `"\ud800 \udc00"`: false, `"\udc00"`: false, `"\ud83d\ud83d\ude00"`: false, `"\ud83d\n"`: false, `"\ud83d`: false,
+	} {
+		if got := isText([]byte(body)); got != want {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+	p := serve(t)
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", p.Socket())
+	}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Post("http://starling"+prefix+revokeInvite.name, "application/json", strings.NewReader("{\"id\":\"a\xff\"}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), string(api.CodeBadText)) {
+		t.Errorf("%s, %v", b, err)
+	}
+}

@@ -11,7 +11,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/net/netutil"
 
@@ -136,6 +139,9 @@ func decode(w http.ResponseWriter, r *http.Request, args any) error {
 		return nil
 	}
 
+	if !isText(body) {
+		return &api.Error{Code: api.CodeBadText, Message: "the request is not UTF-8 text", Hint: "convert it first"}
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(args); err != nil {
@@ -145,6 +151,44 @@ func decode(w http.ResponseWriter, r *http.Request, args any) error {
 		return &api.Error{Code: api.CodeUsage, Message: "malformed request: more than one value"}
 	}
 	return nil
+}
+
+// isText reports whether JSON is UTF-8 and names no half of a pair of UTF-16: package json puts another character in
+// place of these, and it would be sent.
+func isText(b []byte) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+
+	var before rune // the first half
+	for len(b) > 0 {
+		if b[0] != '\\' || len(b) < 2 {
+			if before != 0 {
+				return false
+			}
+			b = b[1:]
+			continue
+		}
+
+		half, size := rune(0), 2
+		if b[1] == 'u' && len(b) >= 6 {
+			n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+			if size = 6; err == nil && utf16.IsSurrogate(rune(n)) {
+				half = rune(n)
+			}
+		}
+
+		switch {
+		case before != 0 && utf16.DecodeRune(before, half) == utf8.RuneError, before == 0 && half >= 0xdc00:
+			return false
+		case before != 0:
+			before = 0
+		default:
+			before = half
+		}
+		b = b[size:]
+	}
+	return before == 0
 }
 
 // An answer is written as its values come.

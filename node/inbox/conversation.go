@@ -140,6 +140,9 @@ func (b *batch) change(p *peer, c store.Change) error {
 		return nil
 	case kind == chat.Delete:
 		return b.tx.TakeBack(m, b.now)
+	case kind == chat.Edit && !chat.Fits(c.Text, m.Picture != "" || m.File != ""):
+		b.refused = append(b.refused, "edit of a caption")
+		return nil
 	case kind == chat.Edit:
 		if c.Place <= m.Place {
 			return nil // an older one that comes late

@@ -169,6 +169,7 @@ type Client struct {
 	told    chan func()    // calls of OnEntry and OnEnd
 	trials  *watch.Watches // nil: mailboxes are not tried
 	ahead   time.Duration
+	untold  bool
 	lost    bool
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -584,7 +585,14 @@ func (c *Client) Tried() int { return int(c.tried.Load()) }
 func (c *Client) SetAhead(ahead time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ahead = ahead
+	c.ahead, c.untold = ahead, false
+}
+
+// SetUntold says that no relay has told the time, until SetAhead.
+func (c *Client) SetUntold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.untold = true
 }
 
 // SetLost has the status say that nothing comes back, though it would.
@@ -599,7 +607,9 @@ func (c *Client) Status() p2p.Status {
 	s := p2p.Status{Ready: true, PeerID: "test", Relays: len(c.net.mailbox), EnoughRelays: true, Hops: 3, AllowPrivate: true,
 		Guards: []p2p.GuardStatus{{ID: c.net.mailbox[0], Addr: "/memory", Connected: true}}}
 	c.mu.Lock()
-	s.ClockKnown, s.ClockAhead = true, c.ahead
+	if !c.untold {
+		s.ClockKnown, s.ClockAhead = true, c.ahead
+	}
 	if c.lost {
 		s.Ready, s.Reason = false, "messages go out, but nothing comes back"
 	}

@@ -93,7 +93,7 @@ func ParseAside(plain []byte, now time.Time) (a store.Aside, ok bool) {
 		return a, false
 	}
 	v, err := session.ParseLink(link)
-	if err != nil || !v.Expires().After(now) {
+	if err != nil || !strings.EqualFold(link, v.Link()) || !v.Expires().After(now) {
 		return a, false
 	}
 	until := v.Expires()

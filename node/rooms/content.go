@@ -187,6 +187,9 @@ func (t *Turn) change(c store.Change) error {
 		return nil
 	case kind == chat.Delete:
 		return t.Tx.TakeBack(m, t.now)
+	case kind == chat.Edit && !chat.Fits(c.Text, m.Picture != "" || m.File != ""):
+		t.refused = append(t.refused, "edit of a caption")
+		return nil
 	case kind == chat.Edit:
 		if c.Place < m.Place {
 			return nil // an older one that comes late

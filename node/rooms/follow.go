@@ -11,8 +11,9 @@ import (
 // holds.
 const maxAhead = 8192
 
-// A logAt is a log at a mailbox: each counts its own positions.
+// A logAt is a log of a room at a mailbox: each counts its own positions.
 type logAt struct {
+	room store.ID
 	node store.Node
 	name [16]byte
 }
@@ -77,7 +78,7 @@ func (t *Turn) knownPosition(at logAt) (position, bool) {
 
 // arrived notes the place of an entry, and reports whether it is to be taken.
 func (t *Turn) arrived(e Entry) bool {
-	at := logAt{e.Node, e.Name}
+	at := logAt{t.p.id, e.Node, e.Name}
 	p := t.positionOf(at)
 	if p.instance != e.Instance {
 		p = position{instance: e.Instance}
@@ -96,7 +97,7 @@ type followKey struct {
 // refollow follows the logs of a room as they are now.
 func (rs *Rooms) refollow(p *part) {
 	want := make(map[followKey][]store.LogPosition)
-	prefix := hex.EncodeToString(p.id[:]) + "/"
+	prefix := prefixOf(p.id)
 	names := make(map[[16]byte]bool)
 
 	rs.mu.Lock()
@@ -104,7 +105,7 @@ func (rs *Rooms) refollow(p *part) {
 		for _, m := range place.Mailboxes {
 			k := followKey{prefix + place.Key, m.Node}
 			for _, name := range place.Names {
-				at := rs.position[logAt{m.Node, name}]
+				at := rs.position[logAt{p.id, m.Node, name}]
 				want[k] = append(want[k], store.LogPosition{Node: m.Node, Name: name, Instance: at.instance, Position: at.all})
 				names[name] = true
 			}
@@ -124,19 +125,15 @@ func (rs *Rooms) refollow(p *part) {
 			delete(rs.follows, k)
 		}
 	}
-	for name, id := range rs.names {
-		if id == p.id && !names[name] {
-			delete(rs.names, name)
-			for at := range rs.position {
-				if at.name == name {
-					delete(rs.ended, at)
-					delete(rs.position, at) // whoever follows it again reads it from the beginning
-				}
-			}
+	for at := range rs.position {
+		if at.room == p.id && !names[at.name] {
+			delete(rs.position, at) // whoever follows it again reads it from the beginning
 		}
 	}
-	for name := range names {
-		rs.names[name] = p.id
+	for at := range rs.ended {
+		if at.room == p.id && !names[at.name] {
+			delete(rs.ended, at)
+		}
 	}
 	rs.mu.Unlock()
 
@@ -150,9 +147,23 @@ func (rs *Rooms) refollow(p *part) {
 	}
 }
 
+// prefixOf begins the keys of the follows of a room.
+func prefixOf(room store.ID) string { return hex.EncodeToString(room[:]) + "/" }
+
+// followedBy returns the room that follows a log by a key: nobody else chooses these.
+func (rs *Rooms) followedBy(k followKey, name [16]byte) (id store.ID, ok bool) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if !slices.ContainsFunc(rs.follows[k], func(l store.LogPosition) bool { return l.Name == name }) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], []byte(k.key[:2*len(id)]))
+	return id, err == nil
+}
+
 // lookAgain has all mailboxes of a room asked.
 func (rs *Rooms) lookAgain(p *part) {
-	prefix := hex.EncodeToString(p.id[:]) + "/"
+	prefix := prefixOf(p.id)
 	for _, place := range p.logs() {
 		rs.cfg.Network.FollowAgain(prefix + place.Key)
 	}

@@ -55,6 +55,9 @@ func (t *Turn) history() ([][]byte, error) {
 			continue // a smaller one may fit
 		}
 		b, err := t.gift(m)
+		if errors.Is(err, chat.ErrMalformed) || len(b) > group.MaxContent {
+			continue // its author has made it so long that it does not fit
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +89,8 @@ func (t *Turn) gift(m store.Message) (_ []byte, err error) {
 	m.Previous = store.ContentID{} // what its author wrote before may not be given
 	b := append([]byte{giftVersion}, m.Member[:]...)
 	b = append(b, m.Content[:]...)
-	return append(b, outbox.Message(m).Encode()...), nil
+	content, err := outbox.Message(m).Encoded()
+	return append(b, content...), err
 }
 
 // takeHistory takes the gift to us. It is read already: it is no news.
@@ -131,9 +135,15 @@ func (t *Turn) given(author store.MemberID, name store.ContentID, c *chat.Conten
 	if _, err := t.Tx.MessageOf(t.p.id, name); !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
+	if erased, err := t.Tx.HasSeen(t.p.id, name); err != nil || erased {
+		return 0, err // when we were in the room before
+	}
 	m := store.Message{Content: name, Contact: t.p.id, Member: author, Text: c.Text, Time: t.past(c.Time), State: api.StateReceived,
 		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Written: -1}
 	attach(&m, c)
+	if m.Hidden, _, err = t.regard(m); err != nil {
+		return 0, err
+	}
 	_, err = t.Tx.AddMessage(m, t.now)
 	return 1, err
 }

@@ -158,7 +158,7 @@ func (rs *Rooms) lookAfter(ctx context.Context) {
 	}
 	for _, r := range all {
 		switch {
-		case r.State == api.RoomPending && !r.Expires.IsZero() && rs.now().After(r.Expires.Add(graceOfLinks)):
+		case r.State == api.RoomPending && !r.Expires.IsZero() && rs.surely(r.Expires.Add(graceOfLinks)):
 			rs.quiet(ctx, r.ID, func(t *Turn) error { return t.close(api.RoomRefused) })
 		case r.State == api.RoomReady && (r.Role == api.RoleOwner || r.Role == api.RoleAdmin):
 			rs.moveFrom(ctx, r.ID)

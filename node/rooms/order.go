@@ -200,7 +200,7 @@ func (t *Turn) ended() (since time.Time) {
 	for _, place := range t.p.logs() {
 		for _, m := range place.Mailboxes {
 			for _, name := range place.Names {
-				if at := t.rs.ended[logAt{m.Node, name}]; at.Before(since) {
+				if at := t.rs.ended[logAt{t.p.id, m.Node, name}]; at.Before(since) {
 					since = at
 				}
 			}

@@ -69,8 +69,10 @@ var (
 	ErrFull = errors.New("the log is full")
 )
 
-// An Entry is an entry of a log that a mailbox handed over.
+// An Entry is an entry of a log that a mailbox handed over, by one of our follows: an admin or the maker of a link
+// chooses the names of logs, and two rooms may name one.
 type Entry struct {
+	Key                string
 	Node               store.Node
 	Name               [16]byte
 	Instance, Position uint32
@@ -79,6 +81,7 @@ type Entry struct {
 
 // An End tells how long a log is at a mailbox.
 type End struct {
+	Key            string
 	Node           store.Node
 	Name           [16]byte
 	Instance, Last uint32
@@ -124,7 +127,6 @@ type Rooms struct {
 	open  map[store.ID]*part
 
 	mu       sync.Mutex
-	names    map[[16]byte]store.ID // of the logs that are followed
 	follows  map[followKey][]store.LogPosition
 	position map[logAt]position
 	ended    map[logAt]time.Time // when the end of a log came last
@@ -142,7 +144,7 @@ func New(cfg Config) *Rooms {
 		cfg.Hold = DefaultHold
 	}
 	rs := &Rooms{cfg: cfg, log: cfg.Logger, in: make(chan any, maxWaiting), wake: make(chan struct{}, 1),
-		open: make(map[store.ID]*part), names: make(map[[16]byte]store.ID), follows: make(map[followKey][]store.LogPosition),
+		open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
 		position: make(map[logAt]position), ended: make(map[logAt]time.Time), due: make(map[store.ID]time.Time), refused: make(map[string]int64),
 		progress: make(chan struct{})}
 	rs.ctx, rs.cancel = context.WithCancel(context.Background())
@@ -240,7 +242,7 @@ func (rs *Rooms) load(ctx context.Context) error {
 			}
 			rs.mu.Lock()
 			for _, p := range at {
-				rs.position[logAt{p.Node, p.Name}] = position{instance: p.Instance, all: p.Position}
+				rs.position[logAt{r.ID, p.Node, p.Name}] = position{instance: p.Instance, all: p.Position}
 			}
 			rs.mu.Unlock()
 		}
@@ -312,16 +314,15 @@ func (rs *Rooms) takeAll(ctx context.Context, first any) {
 	came := make(map[store.ID][]any)
 	var order []store.ID
 	sort := func(x any) {
-		name := [16]byte{}
+		var k followKey
+		var name [16]byte
 		switch x := x.(type) {
 		case Entry:
-			name = x.Name
+			k, name = followKey{x.Key, x.Node}, x.Name
 		case End:
-			name = x.Name
+			k, name = followKey{x.Key, x.Node}, x.Name
 		}
-		rs.mu.Lock()
-		id, ok := rs.names[name]
-		rs.mu.Unlock()
+		id, ok := rs.followedBy(k, name)
 		if !ok {
 			return // not followed any more
 		}
@@ -396,6 +397,13 @@ func (rs *Rooms) Restored(ctx context.Context) error {
 func (rs *Rooms) now() time.Time {
 	now, _ := rs.cfg.Now()
 	return now
+}
+
+// surely reports whether a time is over by the clock of the relays. Things that end for good end by it: a wrong clock
+// gives nothing up.
+func (rs *Rooms) surely(end time.Time) bool {
+	now, told := rs.cfg.Now()
+	return told && now.After(end)
 }
 
 // Progress returns a channel that is closed when a room has changed, or an entry has reached a

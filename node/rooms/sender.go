@@ -197,7 +197,7 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 		return rs.refusedBy(ctx, node, a, box, errors.Is(err, ErrFull))
 	case err == nil:
 		return rs.reached(ctx, node, e.seq, api.StateSent, "")
-	case rs.now().Sub(e.created) > lifetime:
+	case rs.surely(e.created.Add(lifetime)):
 		return rs.reached(ctx, node, e.seq, api.StateFailed, "no mailbox of the room took it within 14 days")
 	}
 	return err

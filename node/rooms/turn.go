@@ -30,6 +30,7 @@ type Turn struct {
 	rowWas    store.Room // on disk
 	was       store.Contact
 	now       time.Time
+	told      bool // the relays have told it
 	people    bool // members are to be written anew
 	changed   bool // the room is to be told of
 	appends   []store.Append
@@ -52,7 +53,8 @@ func (rs *Rooms) Turn(ctx context.Context, id store.ID, do func(*Turn) error) er
 func (rs *Rooms) turn(ctx context.Context, id store.ID, fresh *part, do func(*Turn) error) error {
 	var t *Turn
 	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
-		t = &Turn{Tx: tx, rs: rs, now: rs.now(), positions: make(map[logAt]position)}
+		t = &Turn{Tx: tx, rs: rs, positions: make(map[logAt]position)}
+		t.now, t.told = rs.cfg.Now()
 		if t.p = fresh; fresh == nil {
 			if t.p, err = rs.part(tx, id); err != nil {
 				return err
@@ -165,7 +167,7 @@ func (t *Turn) entry(e Entry) error {
 
 // end notes that a log was read to its end at a mailbox.
 func (t *Turn) end(e End) error {
-	at := logAt{e.Node, e.Name}
+	at := logAt{t.p.id, e.Node, e.Name}
 	t.rs.mu.Lock()
 	t.rs.ended[at] = t.now
 	t.rs.mu.Unlock()
@@ -196,7 +198,7 @@ func (t *Turn) lost(at logAt) error {
 			continue
 		}
 		there := slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool {
-			p, known := t.knownPosition(logAt{m.Node, at.name})
+			p, known := t.knownPosition(logAt{t.p.id, m.Node, at.name})
 			return !known || p.instance != 0
 		})
 		if !there && t.p.room.Lost(t.now) == nil {
@@ -213,6 +215,15 @@ func (t *Turn) finish() error {
 	}
 	if err := t.showParked(); err != nil {
 		return err
+	}
+	if t.p.room != nil && t.told {
+		events, next := t.p.room.Expire(t.now)
+		t.wakeAt(next)
+		if err := t.events(events); err != nil {
+			return err
+		}
+	} else if !t.told {
+		t.wakeAt(t.now.Add(lookEvery))
 	}
 	for range maxSteps {
 		if t.p.room == nil {

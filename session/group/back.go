@@ -18,6 +18,13 @@ const quietAfter = time.Hour
 // silentAfter is how long both mailboxes are waited for; then one is enough. It may be gone for good.
 const silentAfter = time.Hour
 
+// How long a knock waits for its answer before another one: when the logs are said to be lost once more,
+// and in any case.
+const (
+	knockRest  = time.Hour
+	knockAgain = 24 * time.Hour
+)
+
 const knockSize = 1 + leafDataSize + 32 + 64
 
 // Back is the way back into the room: after a restore, or from a long absence.
@@ -100,9 +107,17 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 		b.begin()
 	}
 	b.opened, b.active = false, now.Unix()
+
+	if b.away && b.asked {
+		if next = time.Unix(r.leaves.newest().made, 0).Add(knockAgain); !now.Before(next) {
+			r.knock(now)
+			next = now.Add(knockAgain)
+		}
+	}
 	if !b.restored {
 		return next
 	}
+
 	if b.since == 0 {
 		b.since = now.Unix()
 	}
@@ -147,9 +162,17 @@ func (r *Room) Lost(now time.Time) error {
 	if len(r.door.logs) == 0 {
 		return ErrInvalid
 	}
+	if r.back.away && now.Sub(time.Unix(r.leaves.newest().made, 0)).Abs() < knockRest {
+		return nil // mailboxes may say it again and again
+	}
+	r.knock(now)
+	return nil
+}
+
+// knock asks at the door for the way back, with a new leaf.
+func (r *core) knock(now time.Time) {
 	d := r.door.logs[len(r.door.logs)-1]
-	own := &ownLeaf{counter: max(r.leaves.newest().counter+1, minutes(now)), key: keys.NewLeafKey(), made: now.Unix()}
-	r.leaves.own = append(r.leaves.own, own)
+	own := r.leaves.make(now)
 	b := &r.back
 	b.away, b.asked, b.at, b.came = true, true, d.mailboxes, stream{}
 	rand.Read(b.answer[:])
@@ -159,8 +182,7 @@ func (r *Room) Lost(now time.Time) error {
 	a := putInto(&v, d.key, r.group, laneDoor, 0, d.mailboxes, control(data))
 	a.Urgent = true
 	r.out = append(r.out, a)
-	r.places.reindex(&r.core)
-	return nil
+	r.places.reindex(r)
 }
 
 // knockData is a knock: a leaf record, and the secret of the answer, signed.
@@ -202,7 +224,7 @@ func (r *core) takeKnock(d *doorLog, e Entry, now time.Time) error {
 		return ErrInvalid
 	}
 	had, known := r.leaves.of[who]
-	if known && had.counter >= l.counter || who == r.self || r.set.Role(who) == Nobody || r.set.Role(r.self) < Admin {
+	if known && had.counter >= l.counter || l.counter > minutes(now)+leafAhead || who == r.self || r.set.Role(who) == Nobody || r.set.Role(r.self) < Admin {
 		return nil
 	}
 	l.at = now.Unix()

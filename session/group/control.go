@@ -96,7 +96,7 @@ func (r *core) control(data []byte, lane uint8, now time.Time) error {
 	case typeSeeds:
 		return r.takeSeeds(b, lane, now)
 	case typeHanded:
-		if len(b) <= 32 {
+		if len(b) <= 32 || len(b) >= controlSize { // an item of an answer may be longer than a cell
 			return ErrInvalid
 		}
 		r.aside.hand([32]byte(b), b[32:])
@@ -329,6 +329,9 @@ func (r *core) takeLeaf(b []byte, now time.Time) error {
 	if known && had.counter >= l.counter {
 		return nil
 	}
+	if l.counter > minutes(now)+leafAhead {
+		return ErrInvalid
+	}
 	l.at = now.Unix()
 	r.leaves.of[who] = l
 	return nil
@@ -336,13 +339,34 @@ func (r *core) takeLeaf(b []byte, now time.Time) error {
 
 // renew makes a new leaf of ours and tells it.
 func (r *core) renew(now time.Time) {
-	own := &ownLeaf{counter: max(r.leaves.newest().counter+1, minutes(now)), key: keys.NewLeafKey(), made: now.Unix()}
-	r.leaves.own = append(r.leaves.own, own)
+	own := r.leaves.make(now)
 	r.post(append([]byte{typeLeaf}, leafData(r.key, r.group, own.counter, own.key.Public())...), false)
 }
 
 // minutes is a counter that a restored profile does not repeat.
 func minutes(now time.Time) uint32 { return uint32(max(now.Unix()/60, 0)) }
+
+const (
+	// leafAhead is how many minutes the counter of a leaf may be ahead of the time. A thief of a key, or a clock
+	// that is off, would say the last one there is, and its owner could never make a later one.
+	leafAhead = 2 * 24 * 60
+	// mostLeaves is how many leaves of our own are kept.
+	mostLeaves = 256
+)
+
+// make makes a new leaf. Its counter is above those of the leaves before it that others took.
+func (l *leaves) make(now time.Time) *ownLeaf {
+	n := minutes(now)
+	for _, own := range l.own {
+		if own.counter <= minutes(now)+leafAhead {
+			n = max(n, own.counter+1)
+		}
+	}
+	own := &ownLeaf{counter: n, key: keys.NewLeafKey(), made: now.Unix()}
+	l.own = append(l.own, own)
+	l.own = l.own[max(0, len(l.own)-mostLeaves):]
+	return own
+}
 
 // takeTurn takes the word that a segment of a lane is left, from that lane alone.
 func takeTurn(r *core, at spot, data []byte) error {

@@ -237,7 +237,7 @@ func (r *core) takeRequest(l *link, e Entry, now time.Time) error {
 
 	q := r.door.request(id)
 	if q == nil {
-		if r.door.dropHalf(); len(r.door.requests) >= MaxWaiting {
+		if r.door.dropHalf(); len(r.door.requests) >= MaxWaiting && !r.makeWay(l) {
 			return ErrFull
 		}
 		q = &request{id: id, link: l.id(), at: now.Unix()}
@@ -282,6 +282,26 @@ func (d *door) dropHalf() {
 		at := slices.IndexFunc(d.requests, half)
 		d.requests = slices.Delete(d.requests, at, at+1)
 	}
+}
+
+// makeWay refuses the latest that waits by the link with most of them, for one that comes by a link with fewer: a link
+// that is known to many does not close the others.
+func (r *core) makeWay(by *link) bool {
+	of := map[[16]byte]int{}
+	for _, q := range r.door.requests {
+		of[q.link]++
+	}
+	var out *request
+	for _, q := range r.door.requests {
+		if out == nil || of[q.link] >= of[out.link] {
+			out = q
+		}
+	}
+	if of[out.link] <= of[by.id()]+1 {
+		return false
+	}
+	r.refuse(out, r.door.link(out.link), crowded)
+	return true
 }
 
 // drop forgets a request that was answered, or is garbage.

@@ -82,6 +82,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := Open(b, owner.rows); err == nil {
 			r.Due(w.now)
+			r.Expire(w.now)
 			r.State()
 		}
 		if j, err := OpenJoining(b); err == nil {

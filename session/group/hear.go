@@ -17,7 +17,9 @@ const (
 	maxLast     = 3   // newest refs, which the next content may name as the one before
 	maxBefore   = 256 // refs of before we came
 	allPartials = 1 << 20
-	cutSize     = 8 + 4
+
+	mostPartials = 256 // of all together
+	cutSize      = 8 + 4
 )
 
 // An ear hears: it knows the newest cells of each sender, the contents in pieces, and the contents
@@ -292,7 +294,7 @@ func (r *core) piece(m *message, b *body) {
 	}
 	at := slices.IndexFunc(e.partial, func(p *partial) bool { return p.sender == m.sender && p.id == b.id })
 	if at < 0 {
-		e.makeRoom(m.sender)
+		e.makeRoom(m.sender, func(id ID) bool { return r.set.Role(id) == Nobody })
 		e.partial = append(e.partial, &partial{sender: m.sender, id: b.id, count: b.count, pieces: map[int][]byte{}})
 		at = len(e.partial) - 1
 	}
@@ -312,25 +314,32 @@ func (r *core) piece(m *message, b *body) {
 	r.whole(p, m.number)
 }
 
-// makeRoom drops the oldest content in pieces of a sender with too many, or of all too many that of the sender with most.
-func (e *ear) makeRoom(sender ID) {
-	all, number := 0, 0
-	size := map[ID]int{}
+// makeRoom drops the oldest content in pieces of a sender with too many, or of all too many that of the sender with most;
+// of very many small ones the oldest of somebody that has gone, or else of the sender with most of them.
+func (e *ear) makeRoom(sender ID, gone func(ID) bool) {
+	all := 0
+	size, number := map[ID]int{}, map[ID]int{}
 	for _, p := range e.partial {
 		for _, d := range p.pieces {
 			size[p.sender] += len(d)
 			all += len(d)
 		}
-		if p.sender == sender {
-			number++
-		}
+		number[p.sender]++
 	}
 
 	from := sender
-	if number < maxPartials {
-		if all < allPartials {
-			return
+	switch {
+	case number[sender] >= maxPartials:
+	case len(e.partial) >= mostPartials:
+		from = e.partial[0].sender
+		for _, p := range e.partial {
+			if was, is := gone(from), gone(p.sender); is && !was || is == was && number[p.sender] > number[from] {
+				from = p.sender
+			}
 		}
+	case all < allPartials:
+		return
+	default:
 		for id, n := range size {
 			if n > size[from] || n == size[from] && slices.Compare(id[:], from[:]) < 0 {
 				from = id

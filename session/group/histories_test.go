@@ -104,7 +104,8 @@ func (h *history) act(first []*person) {
 	case k < 70:
 		w.now = w.now.Add(time.Duration(h.n(120, "seconds")) * time.Second)
 		events, _ := r.Due(w.now)
-		p.tell(events)
+		over, _ := r.Expire(w.now)
+		p.tell(append(events, over...))
 		p.commit()
 	case k < 78:
 		if len(w.people) < 8 && r.Role(r.Self()) >= Admin {

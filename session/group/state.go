@@ -363,7 +363,7 @@ func (a *ear) read(e *eye) {
 			a.last[id] = append(a.last[id], Ref(e.b16()))
 		}
 	}
-	for range e.count(2, maxPartials*64) {
+	for range e.count(2, mostPartials) {
 		one := &partial{sender: e.id(), id: e.b16(), count: int(e.u8()), previous: Ref(e.b16()), pieces: map[int][]byte{}}
 		for range e.count(1, maxCauses) {
 			one.causes = append(one.causes, Ref(e.b16()))

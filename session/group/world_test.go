@@ -275,6 +275,8 @@ func (w *world) pass(d time.Duration) {
 			}
 			if p.next.IsZero() || !w.now.Before(p.next) {
 				events, due := p.room.Due(w.now)
+				over, end := p.room.Expire(w.now)
+				events, due = append(events, over...), earliest(due, end)
 				p.tell(events)
 				if events != nil || len(p.room.rows)+len(p.room.out) > 0 {
 					p.commit()

@@ -85,7 +85,9 @@ type Keys struct {
 	group  [32]byte
 	rekeys map[ID]*head
 	lists  map[Digest][]*tree
+	order  []Digest        // of the lists, the oldest first
 	gone   map[Digest]bool // forgotten lists, which are not made again
+	left   []Digest        // the same, the oldest first
 }
 
 // A head is a rekey, and while it is one or not long after, its secrets.
@@ -311,7 +313,26 @@ func (k *Keys) plant(l List, secrets []byte) {
 	}
 	var root [kdf.Size]byte
 	kdf.Derive(kdf.RoomRoot, full[:], secrets, root[:])
-	k.lists[digest] = append(k.lists[digest], newTree(slices.Clone(l), full, &root))
+	k.keep(digest, newTree(slices.Clone(l), full, &root))
+}
+
+// keep adds a tree. An admin may state thousands of generations at once; so of too many lists the oldest goes, that is not
+// the present one.
+func (k *Keys) keep(d Digest, t *tree) {
+	if len(k.lists[d]) == 0 {
+		k.order = append(k.order, d)
+	}
+	k.lists[d] = append(k.lists[d], t)
+	if len(k.order) <= maxLists {
+		return
+	}
+	now := k.List().Digest()
+	for _, old := range k.order {
+		if old != now {
+			k.ForgetList(old)
+			return
+		}
+	}
 }
 
 // Expect makes ready for cells under a list, of whichever part of the entries: others
@@ -370,5 +391,18 @@ func (k *Keys) Retired() []ID {
 // ForgetList erases the unused keys of a list; it is not made again.
 func (k *Keys) ForgetList(d Digest) {
 	delete(k.lists, d)
+	k.order = slices.DeleteFunc(k.order, func(o Digest) bool { return o == d })
+	k.leave(d)
+}
+
+// leave remembers a list that is gone, for long.
+func (k *Keys) leave(d Digest) {
+	if k.gone[d] {
+		return
+	}
 	k.gone[d] = true
+	if k.left = append(k.left, d); len(k.left) > maxGone {
+		delete(k.gone, k.left[0])
+		k.left = k.left[1:]
+	}
 }

@@ -11,9 +11,9 @@ import (
 // The bounds of a stored state, so that a damaged one asks for no memory.
 const (
 	maxHeads = 1 << 12
-	maxLists = 1 << 12
+	maxLists = 1 << 12 // and as many are kept
 	maxNodes = 1 << 16
-	maxGone  = 1 << 12
+	maxGone  = 1 << 13
 )
 
 const stateVersion = 1
@@ -44,7 +44,7 @@ func (k *Keys) State() []byte {
 	}
 
 	var trees []*tree
-	for _, d := range k.Lists() {
+	for _, d := range k.order {
 		trees = append(trees, k.lists[d]...)
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(trees)))
@@ -52,10 +52,8 @@ func (k *Keys) State() []byte {
 		b = t.append(b)
 	}
 
-	gone := slices.SortedFunc(maps.Keys(k.gone), func(a, b Digest) int { return slices.Compare(a[:], b[:]) })
-	gone = gone[:min(len(gone), maxGone)]
-	b = binary.BigEndian.AppendUint16(b, uint16(len(gone)))
-	for _, d := range gone {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(k.left)))
+	for _, d := range k.left {
 		b = append(b, d[:]...)
 	}
 	return b
@@ -139,18 +137,21 @@ func (k *Keys) Restore(b []byte) error {
 		}
 	}
 
-	for range r.count(2, maxLists) {
+	for range r.count(2, 2*maxLists) { // two may have one digest
 		t := r.tree()
 		if t == nil {
 			return ErrInvalid
 		}
 		d := t.list.Digest()
+		if len(k.lists[d]) == 0 {
+			k.order = append(k.order, d)
+		}
 		k.lists[d] = append(k.lists[d], t)
 	}
 	for range r.count(2, maxGone) {
 		var d Digest
 		r.into(d[:])
-		k.gone[d] = true
+		k.leave(d)
 	}
 	if r.bad || len(r.rest) > 0 {
 		return ErrInvalid

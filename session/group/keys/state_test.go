@@ -102,3 +102,32 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// TestGenerationsWithoutEnd: an admin states the last generation of rekey after rekey. The keys are bounded, can be read back, and
+// the present ones are there.
+func TestGenerationsWithoutEnd(t *testing.T) {
+	r := newRoom(t, 2)
+	one := r.people[1]
+	for range 3 {
+		r.rekey(0, 0, 1)
+		for _, p := range r.people {
+			h := p.keys.rekeys[p.keys.Heads()[0]]
+			h.stated = MaxGeneration
+			p.keys.advance(h, h.stated)
+		}
+	}
+	if n := len(one.keys.lists); n > maxLists || n != len(one.keys.order) {
+		t.Errorf("%d lists, %d in order", n, len(one.keys.order))
+	}
+	if n := len(one.keys.gone); n > maxGone || n != len(one.keys.left) {
+		t.Errorf("%d are gone, %d in order", n, len(one.keys.left))
+	}
+	list, number, key, err := r.people[0].keys.Next(r.people[0].id, Nonce{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.keys = again(t, one.keys)
+	if err := one.keys.OpenCell(list, r.people[0].id, Nonce{}, number, func(k MessageKey) bool { return k == key }); err != nil {
+		t.Errorf("the present list: %v", err)
+	}
+}
