@@ -14,9 +14,25 @@ import (
 // in the profile's folder for them, and copies of a key file that was being
 // replaced.
 func unfinished(p config.Profile) (files []string) {
-	files, _ = filepath.Glob(filepath.Join(p.Dir, ".profile.key-*"))
-	inside, _ := filepath.Glob(filepath.Join(p.Unfinished(), "*"))
-	return append(files, inside...)
+	// The folder's path is no pattern: it may hold the characters of one, and match the folders of others.
+	for _, e := range entries(p.Dir) {
+		if strings.HasPrefix(e, ".profile.key-") {
+			files = append(files, filepath.Join(p.Dir, e))
+		}
+	}
+	for _, e := range entries(p.Unfinished()) {
+		files = append(files, filepath.Join(p.Unfinished(), e))
+	}
+	return files
+}
+
+// entries returns the names in a folder.
+func entries(dir string) (names []string) {
+	all, _ := os.ReadDir(dir)
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 // sweep removes the remains of an interrupted backup, restore or change of passphrase.

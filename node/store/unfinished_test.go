@@ -93,3 +93,46 @@ func TestRestoreFailsClean(t *testing.T) {
 		t.Errorf("left %v", left(p))
 	}
 }
+
+// TestUnfinishedBesidePatterns: the path of a profile reads like a pattern. What is unfinished in it goes, and nothing of the
+// profiles that the pattern would match.
+func TestUnfinishedBesidePatterns(t *testing.T) {
+	root := t.TempDir()
+	leave := func(dir string) []string {
+		p := config.Profile{Dir: filepath.Join(root, dir)}
+		if err := os.MkdirAll(p.Unfinished(), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		files := []string{filepath.Join(p.Dir, ".profile.key-1"), filepath.Join(p.Unfinished(), "profile.db")}
+		for _, f := range files {
+			if err := os.WriteFile(f, []byte("secret"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return files
+	}
+	others := append(leave("work"), leave("w")...)
+	for _, dir := range []string{"[work]", "*", "w?rk", "a[b"} {
+		p := config.Profile{Dir: filepath.Join(root, dir)}
+		for what, do := range map[string]func() error{
+			"create": func() error { return Create(p, secret, "Ada", Options{KDF: CheapKDF}) },
+			"wipe":   func() error { return Wipe(p) },
+		} {
+			os.RemoveAll(p.Dir)
+			mine := leave(dir)
+			if err := do(); err != nil {
+				t.Errorf("%s, %s: %v", dir, what, err)
+			}
+			for _, f := range mine {
+				if there(f) {
+					t.Errorf("%s, %s: %s is left", dir, what, f)
+				}
+			}
+			for _, f := range others {
+				if !there(f) {
+					t.Fatalf("%s, %s: %s of another profile is gone", dir, what, f)
+				}
+			}
+		}
+	}
+}

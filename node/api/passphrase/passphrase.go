@@ -91,7 +91,7 @@ func estimate(passphrase string) zxcvbn.Result {
 func fold(s string) string {
 	var b strings.Builder
 	count := 0
-	for _, r := range norm.NFC.String(s[:min(len(s), 16*judged)]) {
+	for _, r := range norm.NFKC.String(s[:min(len(s), 16*judged)]) {
 		if count++; count > judged || b.Len() >= judged {
 			break
 		}

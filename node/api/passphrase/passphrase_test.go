@@ -13,7 +13,7 @@ func TestJudge(t *testing.T) {
 		strings.Repeat("a", 10_000): Refused, strings.Repeat("ab", 5_000): Refused, "19.04.1984": Refused, "another one": Refused,
 		// German and Russian.
 		"passwort": Refused, "Passwort123": Refused, "Sommer2024": Refused, "qwertz123": Refused, "ich liebe dich": Refused, "hallo welt": Refused,
-		"Schätzchen": Refused, "schmetterling": Refused,
+		"Schätzchen": Refused, "ｐａｓｓｗｏｒｄ": Refused, "schmetterling": Refused,
 		"пароль": Refused, "Пароль123": Refused, "gfhjkm": Refused, "parol": Refused, "йцукенгшщз": Refused, "я люблю тебя": Refused, "наташа1990": Refused,
 		"любовьморковь": Weak,
 		// What is good.
