@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -123,4 +124,29 @@ func TestNewSessionByTheRelaysClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTimersOfAWrongClock: a message of a room stays for its time, and no longer, where the clock is a year off.
+func TestTimersOfAWrongClock(t *testing.T) {
+	const timer = 3600
+	inVirtualTime(t, func(t *testing.T, _ *nettest.Net, ada, _ *user) {
+		for _, ahead := range []time.Duration{year, -year} {
+			ada.link.SetAhead(ahead)
+			h := founded(t, ada, fmt.Sprint("the pier ", ahead))
+			seconds := timer
+			if _, err := ada.ChangeRoom(t.Context(), api.RoomRequest{Room: h.id, Timer: &seconds}); err != nil {
+				t.Fatal(err)
+			}
+			said := h.says(ada, "for an hour")
+			ada.waitState(said.ID, api.StateSent)
+			time.Sleep(timer*time.Second - time.Minute)
+			if _, err := ada.Message(t.Context(), said.ID); err != nil {
+				t.Errorf("%v ahead, before its time: %v", ahead, err)
+			}
+			time.Sleep(3 * time.Minute)
+			if _, err := ada.Message(t.Context(), said.ID); api.CodeOf(err) != api.CodeNoMessage {
+				t.Errorf("%v ahead, after its time: %v", ahead, err)
+			}
+		}
+	})
 }

@@ -349,10 +349,22 @@ func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outb
 func (n *Node) expire(ctx context.Context) error {
 	for {
 		changed := n.store.Changed()
+		now := time.Now()
 		var next time.Time
-		err := n.store.View(ctx, func(tx *store.Tx) (err error) { next, err = tx.NextExpiry(); return err })
+		var long bool
+		err := n.store.View(ctx, func(tx *store.Tx) (err error) {
+			if next, err = tx.NextExpiry(); err == nil {
+				long, err = tx.CountsTooLong(now)
+			}
+			return err
+		})
 
 		// Messages that are due go, and the next is looked for at once.
+		if err == nil && long {
+			if err = n.store.Update(ctx, func(tx *store.Tx) error { return tx.Recount(now) }); err == nil {
+				continue
+			}
+		}
 		if err == nil && !next.IsZero() && !next.After(time.Now()) {
 			if err = n.eraseExpired(ctx); err == nil {
 				continue
@@ -368,7 +380,7 @@ func (n *Node) expire(ctx context.Context) error {
 
 		var due <-chan time.Time
 		if !next.IsZero() {
-			due = time.After(time.Until(next))
+			due = time.After(min(time.Until(next), clockLook))
 		}
 		select {
 		case <-ctx.Done():
@@ -378,6 +390,10 @@ func (n *Node) expire(ctx context.Context) error {
 		}
 	}
 }
+
+// clockLook is how often the clock is looked at while a message counts down: it may be set, and stands still for the
+// program while the computer sleeps.
+const clockLook = time.Minute
 
 func (n *Node) eraseExpired(ctx context.Context) error {
 	now := time.Now()

@@ -217,7 +217,7 @@ func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state 
 		if err != nil {
 			return err
 		}
-		return tx.SetState(m, state, reason, rs.now())
+		return tx.SetState(m, state, reason, time.Now()) // a timer counts by this computer's clock
 	})
 	if err == nil {
 		rs.progressed()

@@ -233,6 +233,20 @@ func (t MessageTable) NextExpiry() (time.Time, error) {
 	return fromMicros(n), err
 }
 
+// CountsTooLong reports whether a message counts down for longer than its timer: it began by a clock that was ahead.
+func (t MessageTable) CountsTooLong(now time.Time) (bool, error) {
+	n, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM messages WHERE expires > 0 AND expires > ? + timer * 1000000)`, now.Add(clockSlack))
+	return n != 0, err
+}
+
+// Recount has such messages begin anew: they would stay for as long as the clock was ahead.
+func (t MessageTable) Recount(now time.Time) error {
+	return t.tx.exec(`UPDATE messages SET expires = ? + timer * 1000000 WHERE expires > 0 AND expires > ? + timer * 1000000`, now, now.Add(clockSlack))
+}
+
+// clockSlack is a change of the clock that is no matter.
+const clockSlack = time.Minute
+
 // History returns up to limit messages of a conversation before a sequence
 // number, oldest first.
 func (t MessageTable) History(contact ID, before int64, limit int) ([]Message, error) {

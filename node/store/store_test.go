@@ -533,3 +533,54 @@ func benchmarkSend(b *testing.B, parallel int) {
 
 func BenchmarkSend(b *testing.B)         { benchmarkSend(b, 1) }
 func BenchmarkSendParallel(b *testing.B) { benchmarkSend(b, 16) }
+
+// TestTimerOfAClockAhead: a message began to count down by a clock that was a year ahead. By the clock that was put right it begins
+// anew, and others go on.
+func TestTimerOfAClockAhead(t *testing.T) {
+	s := open(t, newProfile(t))
+	c := addContact(t, s, "Bob", []byte("state"))
+	now := time.UnixMicro(1_800_000_000_000_000)
+	add := func(timer int, began time.Time) (m Message) {
+		m = Message{ID: NewID(), Contact: c.ID, Outgoing: true, Text: "x", State: api.StateDelivered, Time: now, Timer: timer}
+		m.Content = m.ID.Content()
+		update(t, s, func(tx *Tx) error {
+			if _, err := tx.AddMessage(m, now); err != nil {
+				return err
+			}
+			return tx.CountDown(m, began)
+		})
+		return m
+	}
+	expires := func(m Message) (at time.Time) {
+		update(t, s, func(tx *Tx) error {
+			got, err := tx.Message(m.ID)
+			at = got.Expires
+			return err
+		})
+		return at
+	}
+	recount := func() (long bool) {
+		update(t, s, func(tx *Tx) (err error) {
+			if long, err = tx.CountsTooLong(now); err != nil {
+				return err
+			}
+			return tx.Recount(now)
+		})
+		return long
+	}
+
+	goes := add(60, now.Add(-30*time.Second))
+	if add(4*7*24*3600, now); recount() {
+		t.Error("a long timer counts too long")
+	}
+	wrong := add(3600, now.Add(365*24*time.Hour))
+	if !recount() || recount() {
+		t.Error("a message counts down for a year")
+	}
+	if at := expires(wrong); !at.Equal(now.Add(time.Hour)) {
+		t.Errorf("it goes at %v", at)
+	}
+	if at := expires(goes); !at.Equal(now.Add(30 * time.Second)) {
+		t.Errorf("another goes at %v", at)
+	}
+}
