@@ -78,8 +78,14 @@ func (r *Room) Expire(now time.Time) (events []Event, next time.Time) {
 	if r.set.Role(r.self) == Nobody {
 		return r.flush(), next
 	}
+	what := func() int {
+		return len(r.keys.Retired()) + len(r.keys.Lists()) + len(r.places.all) + len(r.door.links) + len(r.door.logs)
+	}
+	before := what()
 	next = earliest(r.dueErasure(now), earliest(r.places.expire(&r.core, now), r.door.expire(&r.core, now)))
-	r.settle(now)
+	if what() != before {
+		r.settle(now)
+	}
 	return r.flush(), next
 }
 
