@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -53,7 +54,21 @@ type Config struct {
 	Only bool
 	// Changed, if set, is called when a bridge came up or went.
 	Changed func(up bool)
+	// Rank remembers what worked on this network.
+	Rank Rank
 }
+
+// A Rank remembers which ways led to relays from the network that we are in: bridges by
+// their names, and one name for all relays that were dialled themselves.
+type Rank interface {
+	// Led notes that a way led there.
+	Led(way wire.NodeID)
+	// Place is lower for a way that led there later.
+	Place(way wire.NodeID) int
+}
+
+// straight is the name of the way without a bridge.
+var straight wire.NodeID
 
 // Ways are the bridges of one client.
 type Ways struct {
@@ -61,12 +76,11 @@ type Ways struct {
 	ctx context.Context // ends with Close
 	end context.CancelFunc
 
-	mu     sync.Mutex
-	only   bool
-	worked bool // the last way that led to a relay was a bridge
-	all    []*one
-	under  map[wire.NodeID]int // dials of a relay that are under way
-	wait   sync.WaitGroup
+	mu    sync.Mutex
+	only  bool
+	all   []*one
+	under map[wire.NodeID]int // dials of a relay that are under way
+	wait  sync.WaitGroup
 }
 
 // one is a bridge.
@@ -201,7 +215,7 @@ func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
 	if w.find(relay) != nil || len(w.all) == 0 && !w.only {
 		return web.Detour{Straight: true}
 	}
-	d = web.Detour{Straight: !w.only, Last: w.worked, None: ErrNoBridge}
+	d = web.Detour{Straight: !w.only, None: ErrNoBridge}
 	if w.under[relay] > 0 {
 		return d
 	}
@@ -213,10 +227,17 @@ func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
 			delete(w.under, relay)
 		}
 	})
-	d.Straightly = func() { w.went(false) }
+	d.Straightly = func() { w.cfg.Rank.Led(straight) }
 
 	order := slices.Clone(w.all)
-	slices.SortStableFunc(order, func(a, b *one) int { return a.rank() - b.rank() })
+	place := map[*one]int{}
+	for _, b := range order {
+		place[b] = w.cfg.Rank.Place(b.link.ID)
+		d.Last = d.Last || place[b] < w.cfg.Rank.Place(straight)
+	}
+	slices.SortStableFunc(order, func(a, b *one) int {
+		return cmp.Or(a.rank()-b.rank(), place[a]-place[b])
+	})
 	for _, b := range order {
 		d.Pipes = append(d.Pipes, web.Pipe{
 			Open:  func(ctx context.Context) (net.Conn, error) { return b.open(ctx, relay) },
@@ -224,13 +245,6 @@ func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
 		})
 	}
 	return d
-}
-
-// went notes which way led to a relay.
-func (w *Ways) went(over bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.worked = over
 }
 
 // rank is lower for a bridge that is more likely to work. The caller holds the lock.
@@ -248,7 +262,7 @@ func (b *one) ended(err error) {
 	w.mu.Lock()
 	var down *DownError
 	if err == nil {
-		w.worked = true
+		w.cfg.Rank.Led(b.link.ID)
 		b.failed, b.err = 0, nil
 	} else if !errors.Is(err, context.Canceled) && !errors.As(err, &down) {
 		b.failed++

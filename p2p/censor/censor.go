@@ -8,6 +8,7 @@
 //	nothing passes after several handshakes with
 //	  a relay that was there a moment ago             the ban          two handshakes a minute, no more
 //	TLS that fails with the hello of one browser      the disguise     that of another
+//	a bridge, or a relay at its door, leads in        the best way     it is tried first
 //
 // A relay may be silent when it likes. So the budget and the ban of a network take two
 // relays, if another one is there; those of one hold for connections to it, and are not kept.
@@ -67,6 +68,7 @@ type Habits struct {
 	Bans bool
 	// Disguise is the last one that passed, counted from 1; 0 if none did.
 	Disguise byte
+	ways     [MaxWays]name // in that led to relays, the last first; zero: no more
 	seen     time.Time
 }
 
@@ -384,19 +386,23 @@ func (m *Memory) Passed(disguise byte, passed bool) {
 const (
 	habitsSize = len(name{}) + 4 + 1 + 1 + 8
 	flagBans   = 1
+	withWays   = 0x80 // beside the number of networks
 	lastSecond = 1 << 40
 )
 
 // MaxSize is the largest encoding of a Memory.
-const MaxSize = 16 + 1 + MaxNetworks*habitsSize
+const MaxSize = 16 + 1 + MaxNetworks*(habitsSize+1+MaxWays*len(name{}))
 
 // Append appends the encoding:
 //
 //	offset  size
 //	0       16    salt
-//	16      1     number of networks
-//	17      22·n  each: hash of the name (8) ‖ budget (4) ‖ flags: 1 bans (1) ‖
-//	              disguise (1) ‖ last seen (8, Unix seconds)
+//	16      1     number n of networks, and 128
+//	17      …     each: hash of the name (8) ‖ budget (4) ‖ flags: 1 bans (1) ‖
+//	              disguise (1) ‖ last seen (8, Unix seconds) ‖
+//	              number of ways in (1) ‖ hash of each (8), the best first
+//
+// Without the 128 it is one of an earlier program, without the ways.
 func (m *Memory) Append(b []byte) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -409,7 +415,7 @@ func (m *Memory) Append(b []byte) []byte {
 	}
 	slices.SortFunc(names, func(a, b name) int { return slices.Compare(a[:], b[:]) })
 
-	b = append(append(b, m.salt[:]...), byte(len(names)))
+	b = append(append(b, m.salt[:]...), withWays|byte(len(names)))
 	for _, n := range names {
 		h := m.known[n]
 		b = append(b, n[:]...)
@@ -420,24 +426,44 @@ func (m *Memory) Append(b []byte) []byte {
 		}
 		b = append(b, flags, h.Disguise)
 		b = binary.BigEndian.AppendUint64(b, uint64(max(0, h.seen.Unix())))
+		b = h.appendWays(b)
 	}
 	return b
 }
 
 // Restore takes over the encoding of another, and nothing if it is damaged.
 func (m *Memory) Restore(b []byte) error {
-	if len(b) < 17 || b[16] > MaxNetworks || len(b) != 17+int(b[16])*habitsSize {
+	if len(b) < 17 {
+		return ErrDamaged
+	}
+	n, ways := b[16]&^withWays, b[16]&withWays != 0
+	if n > MaxNetworks {
 		return ErrDamaged
 	}
 	known := map[name]*Habits{}
-	for at := b[17:]; len(at) > 0; at = at[habitsSize:] {
+	rest := b[17:]
+	for range n {
+		if len(rest) < habitsSize {
+			return ErrDamaged
+		}
+		at := rest[:habitsSize]
 		h := &Habits{Budget: int64(binary.BigEndian.Uint32(at[8:])), Bans: at[12] == flagBans, Disguise: at[13]}
 		seen := binary.BigEndian.Uint64(at[14:])
 		if h.Budget != 0 && (h.Budget < leastBudget || h.Budget > mostBudget) || at[12] > flagBans || seen > lastSecond {
 			return ErrDamaged
 		}
 		h.seen = time.Unix(int64(seen), 0)
+		rest = rest[habitsSize:]
+		if ways {
+			var err error
+			if rest, err = h.cutWays(rest); err != nil {
+				return err
+			}
+		}
 		known[name(at)] = h
+	}
+	if len(rest) > 0 {
+		return ErrDamaged
 	}
 
 	m.mu.Lock()

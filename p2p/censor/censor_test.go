@@ -241,6 +241,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(m.Append(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		new(Habits).cutWays(b)
 		m := New(2, 1, nil)
 		if m.Restore(b) != nil {
 			return

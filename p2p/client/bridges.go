@@ -19,6 +19,7 @@ func newWays(c *Client) error {
 	c.ways = bridge.New(bridge.Config{
 		Only:    c.cfg.OnlyBridges,
 		Changed: func(up bool) { bridgeChanged(c, up) },
+		Rank:    rank{c},
 		Dial: func(ctx context.Context, l *bridge.Link) (transport.CapableConn, error) {
 			h := c.host.Load()
 			if h == nil {
@@ -33,6 +34,15 @@ func newWays(c *Client) error {
 	})
 	return c.SetBridges(c.cfg.Bridges, c.cfg.OnlyBridges)
 }
+
+// rank is what worked on this network, which the passage of a client remembers.
+type rank struct{ c *Client }
+
+// Led implements bridge.Rank.
+func (r rank) Led(way NodeID) { r.c.passage.led(way) }
+
+// Place implements bridge.Rank.
+func (r rank) Place(way NodeID) int { return r.c.passage.Place(way) }
 
 // SetBridges replaces the bridges by those of some links. Relays are reached over them:
 // only so if only is set, and else where they are not reached themselves. A link that

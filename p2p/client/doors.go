@@ -1,11 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"sync"
 
 	"starling/p2p/book"
+	"starling/p2p/censor"
 	"starling/p2p/directory"
 	"starling/p2p/host"
 	"starling/p2p/pace"
@@ -30,6 +32,7 @@ type door struct {
 type doors struct {
 	private  bool
 	families func() host.Families
+	place    func(NodeID) int // how well it worked on this network, 0 the best
 
 	mu sync.Mutex
 	m  map[NodeID]*door
@@ -134,22 +137,26 @@ func (ds *doors) makeLocal() {
 }
 
 // next draws a door that is not tried yet and in no network of those that are
-// under way; nobody: no relay is known. Doors that there is a way to come first, of these the
-// owner's before those of the local network and pasted links, and doors that failed last.
+// under way; nobody: no relay is known. Doors that there is a way to come first, of these
+// those that worked on this network and have not failed since the start, then the owner's
+// before those of the local network and pasted links, and doors that failed last.
 func (ds *doors) next(tried map[NodeID]bool, beside []directory.Address, nobody bool) (directory.Hint, bool) {
 	families := ds.families()
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 
 	var best []*door
+	place := func(d *door) int {
+		if d.failures > 0 {
+			return censor.MaxWays
+		}
+		return ds.place(d.hint.ID)
+	}
 	worse := func(a, b *door) int {
 		if there, other := reaches(families, a.hint.Addresses), reaches(families, b.hint.Addresses); there != other {
 			return map[bool]int{false: 1, true: -1}[there]
 		}
-		if a.source != b.source {
-			return int(b.source) - int(a.source)
-		}
-		return a.failures - b.failures
+		return cmp.Or(place(a)-place(b), int(b.source)-int(a.source), a.failures-b.failures)
 	}
 
 	for id, d := range ds.m {

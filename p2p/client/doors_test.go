@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"starling/p2p/book"
+	"starling/p2p/censor"
 	"starling/p2p/directory"
 	"starling/p2p/host"
 )
@@ -14,7 +15,7 @@ import (
 // of names, and under that of a relay which the owner named, does not fill the doors, nor
 // move the owner's, which is tried first.
 func TestDoorsOfTheLocalNetwork(t *testing.T) {
-	ds := doors{private: true, families: func() host.Families { return host.Families{Four: true} }, m: map[NodeID]*door{}}
+	ds := doors{private: true, families: func() host.Families { return host.Families{Four: true} }, place: func(NodeID) int { return censor.MaxWays }, m: map[NodeID]*door{}}
 	hint := func(n uint32, addr string) directory.Hint {
 		h := directory.Hint{Addresses: []directory.Address{{AddrPort: netip.MustParseAddrPort(addr)}}}
 		binary.BigEndian.PutUint32(h.ID[:], n+1)

@@ -99,6 +99,7 @@ func (c *Client) round(ctx context.Context, links *link.Links) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
+	c.passage.enter()
 	done := make(chan asking)
 	tried := c.told(links)
 	beside := map[NodeID][]directory.Address{} // under way, or told
@@ -172,6 +173,8 @@ func (c *Client) askAtDoor(ctx context.Context, links *link.Links, h directory.H
 	}
 	if err != nil {
 		c.letGo([]NodeID{h.ID})
+	} else {
+		c.passage.led(h.ID)
 	}
 	return err
 }

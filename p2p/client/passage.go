@@ -86,7 +86,7 @@ func newPassage(b *book.Book, place func() string, now func() time.Time, tell fu
 	all := web.Browsers()
 	first := byte(1 + slices.Index(all, web.AnyBrowser()))
 	p := &passage{Memory: censor.New(len(all), first, now), book: b, place: place, tell: tell, ways: map[NodeID]*Way{}, there: map[NodeID]time.Time{}}
-	p.Enter(place())
+	p.enter()
 	return p
 }
 
@@ -112,7 +112,7 @@ func (p *passage) Passed(b web.Browser, passed bool) {
 // Began implements link.Network. Rules for relays on this computer itself would be ones
 // for a test.
 func (p *passage) Began(id NodeID, at []book.Address) {
-	p.Enter(p.place())
+	p.enter()
 	if !slices.ContainsFunc(at, func(a book.Address) bool { return a.Addr().IsLoopback() }) {
 		p.Memory.Began(id)
 	}
@@ -133,6 +133,17 @@ func (p *passage) Ended(id NodeID, source book.Source, at []book.Address, err er
 		p.Memory.Silent(id)
 	}
 }
+
+// led notes that a way in worked here: a door, a bridge, or censor.Straight. Guards have an
+// order of their own.
+func (p *passage) led(way NodeID) {
+	if p.Led(way) {
+		p.tell()
+	}
+}
+
+// enter tells the memory which network this is.
+func (p *passage) enter() { p.Enter(p.place()) }
 
 // GivenUp implements link.Network.
 func (p *passage) GivenUp(id NodeID, err error) {

@@ -23,6 +23,7 @@ func (c *Client) loadState(b []byte) ([]mix.Pin, watch.Record, error) {
 		if err := c.passage.Restore(s.Networks); err != nil {
 			return nil, watch.Record{}, err
 		}
+		c.passage.enter()
 	}
 	c.lists.remember(s.Descriptors)
 	if c.cfg.OldState {

@@ -131,6 +131,7 @@ var noRow = map[string]string{
 	"p2p/clock maxReadings":              "the latest of those we ask",
 	"p2p/censor MaxNetworks":             "a client's own",
 	"p2p/censor MaxSize":                 "bytes that a client keeps",
+	"p2p/censor MaxWays":                 "a client's own",
 	"p2p/censor maxFreezes":              "a client's own",
 	"p2p/censor maxRelays":               "a client's own",
 	"p2p/censor maxTries":                "a client's own",
