@@ -97,7 +97,7 @@ func TestFront(t *testing.T) {
 			t.Fatal(err)
 		}
 		doors[s.Name] = readyAt(t, stays(t, in, starling, "relay", "--profile", dir, "--config", filepath.Join(dir, "relay.toml")))
-		if want := "/ip4/" + address + "/tcp/443/p2p/"; !strings.HasPrefix(doors[s.Name], want) {
+		if want := "/ip4/" + address + "/tcp/443/sni/example.org/p2p/"; !strings.HasPrefix(doors[s.Name], want) {
 			t.Errorf("the relay behind %s is at %s", s.Name, doors[s.Name])
 		}
 		untilSays(t, in, `"reachable":true`, starling, "relay", "status", "--json", "--profile", dir)

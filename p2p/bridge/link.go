@@ -29,6 +29,7 @@
 //	1     IPv4 address 4 ‖ port 2     of the web transport
 //	2     IPv6 address 16 ‖ port 2    the same
 //	3     key of an onion service (v3) 32 ‖ port 2
+//	4     host name of the web server at the addresses, 3 to 63 bytes
 //
 // Other kinds are room for the transports of others: they are read, kept and not used.
 // The path of the web transport follows from the node id and the day, as a relay's.
@@ -73,6 +74,7 @@ const (
 	kind4     = 1
 	kind6     = 2
 	kindOnion = 3
+	kindHost  = 4
 )
 
 // Why a link is refused.
@@ -92,7 +94,8 @@ type Link struct {
 	ID        wire.NodeID
 	Addresses []book.Address // of the web transport
 	Onions    []Onion
-	others    []way // of kinds that are not known here
+	Host      string // of the web server at the addresses, or empty
+	others    []way  // of kinds that are not known here
 }
 
 // An Onion is an address in Tor, dialled through a proxy alone.
@@ -162,6 +165,9 @@ func (l *Link) ways() (all []way) {
 	}
 	for _, o := range l.Onions {
 		all = append(all, way{kindOnion, binary.BigEndian.AppendUint16(slices.Clone(o.Key[:]), o.Port)})
+	}
+	if l.Host != "" {
+		all = append(all, way{kindHost, []byte(l.Host)})
 	}
 	return append(all, l.others...)
 }
@@ -308,6 +314,12 @@ func (l *Link) take(kind byte, value []byte) error {
 			return ErrChecksum
 		}
 		l.Onions = append(l.Onions, o)
+
+	case kindHost:
+		if l.Host != "" || !book.HostName(string(value)) {
+			return ErrChecksum
+		}
+		l.Host = string(value)
 
 	default: // of a later version
 		l.others = append(l.others, way{kind, slices.Clone(value)})

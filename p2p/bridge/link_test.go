@@ -17,6 +17,7 @@ func example() *Link {
 			book.Web(netip.MustParseAddrPort("20.1.2.3:443")), book.Web(netip.MustParseAddrPort("[2a00::7]:8443")),
 		},
 		Onions: []Onion{{Key: [32]byte{9, 9}, Port: 443}},
+		Host:   "example.org",
 		others: []way{{77, []byte("a transport of others")}},
 	}
 }
@@ -105,6 +106,12 @@ func TestLinkLies(t *testing.T) {
 		"value beyond":      {append(head(1, 2, 1), 9, 60, 1, 2), ErrTruncated},
 		"onion of one byte": {append(head(1, 2, 1), 3, 1, 7), ErrChecksum},
 		"only others":       {append(head(1, 2, 1), 9, 1, 7), ErrNoWay},
+		"only a name":       {append(append(head(1, 2, 1), 4, 11), "example.org"...), ErrNoWay},
+		"two names":         {append(append(append(append(append(head(1, 2, 3), four...), 4, 11), "example.org"...), 4, 3), "a.b"...), ErrChecksum},
+		"an address for it": {append(append(append(head(1, 2, 2), four...), 4, 9), "192.0.2.1"...), ErrChecksum},
+		"no name":           {append(append(append(head(1, 2, 2), four...), 4, 9), "localhost"...), ErrChecksum},
+		"an empty name":     {append(append(head(1, 2, 2), four...), 4, 0), ErrChecksum},
+		"words in it":       {append(append(append(head(1, 2, 2), four...), 4, 11), "a.org\r\nX: y"...), ErrChecksum},
 	} {
 		if _, err := Parse(sealedText(tt.b)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)

@@ -192,6 +192,16 @@ func (w *Ways) Name(a book.Address) (string, bool) {
 	return "", false
 }
 
+// Host returns the host name of a bridge, empty if it has none.
+func (w *Ways) Host(id wire.NodeID) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b := w.find(id); b != nil {
+		return b.link.Host
+	}
+	return ""
+}
+
 // Status returns the state of all bridges.
 func (w *Ways) Status() (all []Status) {
 	w.mu.Lock()

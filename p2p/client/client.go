@@ -363,7 +363,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 // Run connects and works until ctx ends. It is called once and returns the
 // context's error, or why the host could not start.
 func (c *Client) Run(ctx context.Context) error {
-	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Sockets: c.line, Detour: c.ways.Detour, Disguise: c.passage, Book: c.book, Options: c.cfg.Options})
+	h, err := host.NewClient(host.Config{Key: c.peerKey, AllowPrivate: c.cfg.AllowPrivate, Sockets: c.line, Detour: c.ways.Detour, Disguise: c.passage, Name: func(id NodeID, at netip.AddrPort) string { return nameOf(c, id, at) }, Book: c.book, Options: c.cfg.Options})
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,16 @@ func (ds *doors) add(h directory.Hint, source book.Source) {
 	}
 }
 
+// addresses returns where a door is said to be.
+func (ds *doors) addresses(id NodeID) []directory.Address {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if d := ds.m[id]; d != nil {
+		return d.hint.Addresses
+	}
+	return nil
+}
+
 // remove takes a door away.
 func (ds *doors) remove(id NodeID) {
 	ds.mu.Lock()

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -279,6 +280,23 @@ func (c *Client) guardAddresses(id NodeID) []book.Address {
 		}
 	}
 	return directory.ForBook(dials)
+}
+
+// nameOf returns the host name that a relay says its web server has at an address: in the
+// list, in the link or the address by which its owner or ours gave it, or as it was listed once.
+func nameOf(c *Client, id NodeID, at netip.AddrPort) string {
+	if d, ok := c.dir.Find(id); ok {
+		return directory.HostAt(d.Addresses, at)
+	}
+	if name := c.ways.Host(id); name != "" {
+		return name
+	}
+	if name := directory.HostAt(c.doors.addresses(id), at); name != "" {
+		return name
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return directory.HostAt(c.guards.Addresses(id), at)
 }
 
 // guardsUp returns the guards in use, the preferred first.

@@ -17,8 +17,8 @@ import (
 // A Transport is how a relay is spoken to at an address.
 type Transport byte
 
-// Transports. Onions, and web addresses with a host name, are read, kept and passed on,
-// and not dialled yet.
+// Transports. Onions are read, kept and passed on, and not dialled yet. A web address with a
+// host name is none to dial: it says the name of the web server at an address beside it.
 const (
 	Web Transport = iota
 	TCP           // plain
@@ -121,6 +121,62 @@ func hostName(s string) bool {
 
 // Dialable reports whether this program can dial the address.
 func (a Address) Dialable() bool { return a.Transport == TCP || a.Transport == Web && a.Host == "" }
+
+// HostAt returns the host name of the web server at one of some addresses of a relay, empty if
+// it has none. It is the relay's word.
+func HostAt(all []Address, at netip.AddrPort) string {
+	for _, a := range all {
+		if a.Transport == Web && a.Host != "" && a.AddrPort == at {
+			return a.Host
+		}
+	}
+	return ""
+}
+
+// HostOf returns the host name that a listed relay says its web server has at an address.
+func (d *Directory) HostOf(relay wire.NodeID, at netip.AddrPort) string {
+	desc, ok := d.Find(relay)
+	if !ok {
+		return ""
+	}
+	return HostAt(desc.Addresses, at)
+}
+
+// WithHost returns addresses, and behind those of the web transport that have no name the same
+// with one.
+func WithHost(all []Address, host string) []Address {
+	named := slices.Clone(all)
+	for _, a := range all {
+		if a.Host = host; a.Transport == Web && HostAt(all, a.AddrPort) == "" && a.check() == nil {
+			named = append(named, a)
+		}
+	}
+	return named
+}
+
+// cutHost takes /sni/NAME off the end of an address, and returns the name.
+func cutHost(m multiaddr.Multiaddr) (multiaddr.Multiaddr, string) {
+	head, last := multiaddr.SplitLast(m)
+	if last == nil || last.Protocol().Code != multiaddr.P_SNI {
+		return m, ""
+	}
+	return head, last.Value()
+}
+
+// AddressesOf reads an address as AddressOf does, or with /sni/NAME behind it: that of a web
+// server with a host name makes two.
+func AddressesOf(m multiaddr.Multiaddr) ([]Address, error) {
+	m, host := cutHost(m)
+	a, err := AddressOf(m)
+	if err != nil || host == "" {
+		return []Address{a}, err
+	}
+	named := WithHost([]Address{a}, host)
+	if len(named) != 2 || !book.HostName(host) {
+		return nil, ErrAddress
+	}
+	return named, nil
+}
 
 // Dialable returns those addresses that can be dialled. Nobody has examined others, so
 // they are read and passed on, and no rule goes by them: a relay could say that it is
@@ -332,11 +388,11 @@ func ParseBootstrap(s string) (Hint, error) {
 	if err != nil {
 		return Hint{}, fmt.Errorf("bootstrap address %q: %w", s, err)
 	}
-	a, err := AddressOf(head)
+	all, err := AddressesOf(head)
 	if err != nil {
 		return Hint{}, fmt.Errorf("bootstrap address %q: it must look like /ip4/192.0.2.1/tcp/4001/p2p/…", s)
 	}
-	return Hint{ID: id, Addresses: []Address{a}}, nil
+	return Hint{ID: id, Addresses: all}, nil
 }
 
 // Multiaddrs returns the addresses that can be dialled, with the node's /p2p/ part.

@@ -111,6 +111,8 @@ type Config struct {
 	Sockets web.Dialer
 	// Disguise, if set, says which browser a client is.
 	Disguise web.Disguise
+	// Name, if set, returns the host name of the web server at an address of a relay.
+	Name func(wire.NodeID, netip.AddrPort) string
 	// Detour, if set, says how relays are reached; see there.
 	Detour func(wire.NodeID) web.Detour
 	// Streams is how many a client of a relay may have open; 0 is limits.StreamsClient.
@@ -320,7 +322,7 @@ func newWeb(cfg Config, role book.Role, self peer.ID, dialer web.Dialer, door *g
 		}
 		w := web.Config{
 			Upgrader: up, Resources: res, Security: security, Muxer: mux, Dialer: dialer, Gate: door,
-			Site: cfg.Site, Front: cfg.Front, Certificates: cfg.Certificates, Requests: sizes.Requests, Now: cfg.Now, Detour: cfg.Detour, Disguise: cfg.Disguise,
+			Site: cfg.Site, Front: cfg.Front, Certificates: cfg.Certificates, Requests: sizes.Requests, Now: cfg.Now, Detour: cfg.Detour, Disguise: cfg.Disguise, Name: cfg.Name,
 		}
 		if role == book.Relay {
 			if w.Self, err = wire.NodeIDFromPeer(self); err != nil {

@@ -145,6 +145,7 @@ var noRow = map[string]string{
 	"p2p/directory MaxPerAddress":        "the share in the line of relays",
 	"p2p/directory MaxPerNetwork":        "the share in the line of relays",
 	"p2p/directory MaxSkew":              "a time",
+	"p2p/book maxHost":                   "letters of one name",
 	"p2p/directory maxHost":              "letters of one name",
 	"p2p/directory/exchange maxMarks":    "relays that we ask",
 	"p2p/directory/exchange maxPages":    "of one pull of ours",

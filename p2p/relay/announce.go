@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -95,31 +96,39 @@ func (r *Relay) Addrs() []string {
 	return r.named(addresses(r.announced.all(), host.Listening(r.host), r.cfg.AllowPrivate))
 }
 
-// named adds our peer id.
+// named adds the host name, where the owner has said one, and our peer id.
 func (r *Relay) named(addrs []multiaddr.Multiaddr) (all []string) {
-	for _, a := range addrs {
-		all = append(all, a.String()+"/p2p/"+r.id.String())
+	said := r.announced.all()
+	for _, m := range addrs {
+		text := m.String()
+		if at, ok := book.AddrPort(m); ok {
+			if name := directory.HostAt(said, at); name != "" {
+				text += "/sni/" + name
+			}
+		}
+		all = append(all, text+"/p2p/"+r.id.String())
 	}
 	return all
 }
 
 // parseAnnounce reads the addresses at which the owner says the relay is reached.
 func parseAnnounce(all []string, private bool) (addrs []directory.Address, err error) {
+	var names []directory.Address // behind those that are dialled
 	for _, s := range all {
 		m, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
 			return nil, fmt.Errorf("announced address %q: %w", s, err)
 		}
-		a, err := directory.AddressOf(m)
+		some, err := directory.AddressesOf(m)
 		if err != nil {
-			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/4001", s)
+			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/4001, or /ip4/192.0.2.1/tcp/443/sni/example.org", s)
 		}
-		if !private && !a.Public() {
+		if !private && !some[0].Public() {
 			return nil, fmt.Errorf("announced address %q is private; allow private addresses to use it", s)
 		}
-		addrs = append(addrs, a)
+		addrs, names = append(addrs, some[0]), append(names, some[1:]...)
 	}
-	return addrs, nil
+	return append(addrs, names...), nil
 }
 
 // checkPorts refuses addresses that others will not dial because of their port: those
@@ -173,7 +182,11 @@ func (r *Relay) claims() []directory.Address {
 }
 
 func (r *Relay) allClaims() []directory.Address {
-	return claimed(r.announced.all(), host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
+	all := claimed(r.announced.all(), host.Listening(r.host), r.cfg.AllowPrivate, r.cfg.LAN)
+	if r.cfg.Named != nil && r.cfg.Named.Site() != "" {
+		all = directory.WithHost(all, r.cfg.Named.Site())
+	}
+	return all[:min(len(all), directory.MaxAddresses)]
 }
 
 func claimed(announced []directory.Address, listening []multiaddr.Multiaddr, private, lan bool) []directory.Address {
@@ -188,5 +201,6 @@ func claimed(announced []directory.Address, listening []multiaddr.Multiaddr, pri
 		}
 		addrs = append(addrs, a)
 	}
+	slices.SortStableFunc(addrs, func(a, b directory.Address) int { return cmp.Compare(min(len(a.Host), 1), min(len(b.Host), 1)) })
 	return addrs[:min(len(addrs), directory.MaxAddresses)]
 }

@@ -357,6 +357,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
 		IsRelay: r.listed, Book: r.book, Memory: r.cfg.Memory, Places: r.places, Meter: &r.meter, Options: r.cfg.Options,
 		Site: r.site, Front: r.cfg.Front, Certificates: web.NewCertificates(r.cfg.StateDir).For(r.cfg.Named), Now: r.cfg.Clock,
+		Name: r.dir.HostOf,
 	})
 	if err != nil {
 		return err

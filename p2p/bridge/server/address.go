@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -23,9 +24,11 @@ import (
 	"starling/p2p/wire"
 )
 
-// way is where clients reach the bridge: an address, or an onion service.
+// way is where clients reach the bridge: an address, with a host name or without, or an onion
+// service.
 type way struct {
 	address book.Address
+	host    string
 	onion   bridge.Onion
 }
 
@@ -44,14 +47,14 @@ func parseAnnounce(all []string, private bool) (ways []way, err error) {
 			ways = append(ways, way{onion: o})
 			continue
 		}
-		a, ok := book.AddressOf(m)
+		all, err := directory.AddressesOf(m)
 		switch {
-		case !ok || a.Plain:
-			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/443", s)
-		case !private && !book.Public(a.AddrPort):
+		case err != nil || all[0].Transport != directory.Web:
+			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/443, or /ip4/192.0.2.1/tcp/443/sni/example.org", s)
+		case !private && !all[0].Public():
 			return nil, fmt.Errorf("announced address %q is private; allow private addresses to use it", s)
 		}
-		ways = append(ways, way{address: a})
+		ways = append(ways, way{address: all[0].Book(), host: directory.HostAt(all, all[0].AddrPort)})
 	}
 	return ways, nil
 }
@@ -111,8 +114,12 @@ func (b *Bridge) mapPorts(ctx context.Context, g *errgroup.Group) {
 // reach. Of several addresses the first are in it.
 func (b *Bridge) Link() (string, error) {
 	l := bridge.Link{ID: b.id}
+	if b.cfg.Named != nil {
+		l.Host = hostName(b.cfg.Named.Site())
+	}
 	announced := b.outside()
 	for _, w := range announced {
+		l.Host = cmp.Or(l.Host, hostName(w.host))
 		switch {
 		case w.onion.Port != 0:
 			l.Onions = append(l.Onions, w.onion)
@@ -124,6 +131,14 @@ func (b *Bridge) Link() (string, error) {
 		l.Addresses = b.listening()
 	}
 	return l.Encode()
+}
+
+// hostName returns a name, and nothing for one that nobody would say to a web server.
+func hostName(name string) string {
+	if !book.HostName(name) {
+		return ""
+	}
+	return name
 }
 
 // listening returns the addresses listened on, those first that others can use.

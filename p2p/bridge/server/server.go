@@ -160,7 +160,7 @@ func New(cfg Config) (*Bridge, error) {
 			return nil, fmt.Errorf("source address: %w", err)
 		}
 	}
-	if b.out, err = web.New(web.Config{Dialer: host.Sockets(source), Now: cfg.Clock}); err != nil {
+	if b.out, err = web.New(web.Config{Dialer: host.Sockets(source), Now: cfg.Clock, Name: b.hostOf}); err != nil {
 		return nil, err
 	}
 	return b, b.newClient()
@@ -225,6 +225,11 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}
 	close(b.ready)
 	return g.Wait()
+}
+
+// hostOf returns the host name that a listed relay says its web server has at an address.
+func (b *Bridge) hostOf(relay wire.NodeID, at netip.AddrPort) string {
+	return b.client.Directory().HostOf(relay, at)
 }
 
 // errNoDial: its own host takes connections and makes none.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 
 	utls "github.com/refraction-networking/utls"
@@ -53,13 +54,21 @@ func (b Browser) recorded(what string) []byte {
 	return data
 }
 
-// spec returns the hello of a new connection.
-func (b Browser) spec() (*utls.ClientHelloSpec, error) {
+// spec returns the hello of a new connection, with a host name unless it is empty. The
+// recordings are of addresses, which browsers do not name.
+func (b Browser) spec(site string) (*utls.ClientHelloSpec, error) {
 	// Blunt mimicry: extensions that utls does not know travel as recorded.
 	f := utls.Fingerprinter{AllowBluntMimicry: true}
 	spec, err := f.RawClientHello(b.recorded("hello"))
 	if err != nil {
 		return nil, fmt.Errorf("web: hello of %s: %w", b, err)
+	}
+	if site != "" {
+		at := 0
+		if b.shuffles {
+			at = 1 // behind GREASE, which stays
+		}
+		spec.Extensions = slices.Insert(spec.Extensions, at, utls.TLSExtension(&utls.SNIExtension{ServerName: site}))
 	}
 	if b.shuffles {
 		spec.Extensions = utls.ShuffleChromeTLSExtensions(spec.Extensions)
@@ -68,12 +77,13 @@ func (b Browser) spec() (*utls.ClientHelloSpec, error) {
 }
 
 // client returns the client's end of TLS, before the handshake.
-func (b Browser) client(c net.Conn) (*utls.UConn, error) {
-	spec, err := b.spec()
+func (b Browser) client(c net.Conn, site string) (*utls.UConn, error) {
+	spec, err := b.spec(site)
 	if err != nil {
 		return nil, err
 	}
 	u := utls.UClient(c, &utls.Config{
+		ServerName:                  site,
 		InsecureSkipVerify:          true, // Noise has proof of the key
 		MinVersion:                  utls.VersionTLS13,
 		DynamicRecordSizingDisabled: true, // browsers have full records from the start

@@ -36,16 +36,18 @@ type program struct {
 	name  string // as in package browsers
 	files []string
 	start func(file, dir, url string) *exec.Cmd
+	// resolver, if not nil, returns the argument that has a name lead to loopback.
+	resolver func(name string) string
 }
 
 var programs = []program{
 	{"chromium", []string{"chromium", "chromium-browser", "google-chrome"}, func(file, dir, url string) *exec.Cmd {
 		return exec.Command(file, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
 			"--disable-background-networking", "--ignore-certificate-errors", "--user-data-dir="+dir, url)
-	}},
+	}, func(name string) string { return "--host-resolver-rules=MAP " + name + " 127.0.0.1" }},
 	{"firefox", []string{"firefox-esr", "firefox"}, func(file, dir, url string) *exec.Cmd {
 		return exec.Command(file, "--headless", "--no-remote", "--profile", dir, url)
-	}},
+	}, nil},
 }
 
 // A meeting is a web server to which a browser opens a WebSocket.
@@ -165,14 +167,22 @@ func (m *meeting) hear(c *heard) {
 }
 
 // record lets a browser open a WebSocket. It skips the test where there is none.
-func record(t *testing.T, p program) recording {
+func record(t *testing.T, p program, site string) recording {
 	t.Helper()
 	file, dir := programtest.Find(t, p.files...), t.TempDir()
 	m := meet(t)
 	if p.name == "firefox" {
 		trust(t, dir, m.ca)
 	}
-	cmd := p.start(file, dir, "https://"+m.Addr().String()+"/")
+	at := m.Addr().String()
+	if site != "" {
+		_, port, _ := net.SplitHostPort(at)
+		at = net.JoinHostPort(site, port)
+	}
+	cmd := p.start(file, dir, "https://"+at+"/")
+	if site != "" {
+		cmd.Args = slices.Insert(cmd.Args, 1, p.resolver(site))
+	}
 	cmd.Env = append(os.Environ(), "HOME="+dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -210,7 +220,7 @@ var rewrite = flag.Bool("record", false, "record the browsers that are installed
 func TestRecordings(t *testing.T) {
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
-			live := record(t, p)
+			live := record(t, p, "")
 			if *rewrite {
 				for what, data := range map[string][]byte{"hello": live.hello, "request": live.request} {
 					if err := os.WriteFile(filepath.Join("browsers", p.name+"."+what), data, 0o644); err != nil {
@@ -224,12 +234,24 @@ func TestRecordings(t *testing.T) {
 			if was, is := agent(b.recorded("request")), agent(live.request); was != is {
 				t.Skipf("recorded was %q, installed here is %q: record anew with -record", was, is)
 			}
-			if got, want := steady(t, ours(t, b), b.shuffles), steady(t, live.hello, b.shuffles); got != want {
+			if got, want := steady(t, ours(t, b, ""), b.shuffles), steady(t, live.hello, b.shuffles); got != want {
 				t.Errorf("our hello:\n%s\nthat of %s:\n%s", got, p.name, want)
 			}
 			at := netip.MustParseAddrPort("127.0.0.1:443")
 			if got, want := words(b.request(at.String(), "/x", [16]byte{})), words(live.request); got != want {
 				t.Errorf("our request:\n%s\nthat of %s:\n%s", got, p.name, want)
+			}
+
+			if p.resolver == nil {
+				return
+			}
+			const site = "relay.example.org"
+			live = record(t, p, site)
+			if got, want := steady(t, ours(t, b, site), b.shuffles), steady(t, live.hello, b.shuffles); got != want {
+				t.Errorf("our hello with a name:\n%s\nthat of %s:\n%s", got, p.name, want)
+			}
+			if got, want := words(b.request(site+":443", "/x", [16]byte{})), words(live.request); got != want {
+				t.Errorf("our request with a name:\n%s\nthat of %s:\n%s", got, p.name, want)
 			}
 		})
 	}
@@ -249,7 +271,7 @@ func agent(request []byte) string {
 // what it draws anew is.
 func TestHellos(t *testing.T) {
 	for _, b := range Browsers() {
-		first, second := ours(t, b), ours(t, b)
+		first, second := ours(t, b, ""), ours(t, b, "")
 		if want := steady(t, b.recorded("hello"), b.shuffles); steady(t, first, b.shuffles) != want || steady(t, second, b.shuffles) != want {
 			t.Errorf("%s: ours:\n%s\nrecorded:\n%s", b, steady(t, first, b.shuffles), want)
 		}
@@ -319,11 +341,11 @@ func browser(t *testing.T, name string) Browser {
 }
 
 // ours returns the first record that a client of ours sends.
-func ours(t *testing.T, b Browser) []byte {
+func ours(t *testing.T, b Browser, site string) []byte {
 	client, server := net.Pipe()
 	defer client.Close()
 	defer server.Close()
-	u, err := b.client(client)
+	u, err := b.client(client, site)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,8 @@ func NewCertificates(dir string) *Certificates {
 type Named interface {
 	// Certificate returns the one for a visitor, nil for none.
 	Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Site returns the name while there is a certificate for it, else nothing.
+	Site() string
 }
 
 // For has visitors get the certificate of a name first. Nil is none.

@@ -221,7 +221,7 @@ func (t *Transport) Carry(ctx context.Context, at book.Address, relay wire.NodeI
 	quiet(tcp)
 	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	defer stop()
-	up, err := t.ask(ctx, tcp, at.String(), relay)
+	up, err := t.ask(ctx, tcp, at.AddrPort, relay)
 	if err == nil {
 		up.first, up.asked = first, true
 		err = up.upgrade()

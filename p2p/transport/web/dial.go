@@ -13,11 +13,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
 	utls "github.com/refraction-networking/utls"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -29,14 +32,19 @@ const (
 )
 
 // ask makes TLS with a web server. The upgrade follows when Noise has its first message.
-func (t *Transport) ask(ctx context.Context, tcp net.Conn, at string, relay wire.NodeID) (*asking, error) {
+func (t *Transport) ask(ctx context.Context, tcp net.Conn, to netip.AddrPort, relay wire.NodeID) (*asking, error) {
 	ctx, cancel := context.WithTimeout(ctx, HandshakeTime)
 	defer cancel()
 	b := t.cfg.Browser
 	if t.cfg.Disguise != nil {
 		b = t.cfg.Disguise.Browser()
 	}
-	u, err := b.client(tcp)
+	at, site := to.String(), t.site(relay, to)
+	if site != "" {
+		at = net.JoinHostPort(site, strconv.Itoa(int(to.Port())))
+	}
+
+	u, err := b.client(tcp, site)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +59,18 @@ func (t *Transport) ask(ctx context.Context, tcp net.Conn, at string, relay wire
 		return nil, &DialError{Step: StepTLS, Err: fmt.Errorf("the server speaks %q", p)}
 	}
 	return &asking{framed: newFramed(u, newReader(u), false), u: u, t: t, browser: b, at: at, relay: relay}, nil
+}
+
+// site returns the host name that is said to a relay at an address. It is the relay's word,
+// and nobody is asked where it leads.
+func (t *Transport) site(relay wire.NodeID, at netip.AddrPort) string {
+	if t.cfg.Name == nil {
+		return ""
+	}
+	if name := t.cfg.Name(relay, at); book.HostName(name) {
+		return name
+	}
+	return ""
 }
 
 // asking is a client's connection: the first message goes out with the request, and the

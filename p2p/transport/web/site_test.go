@@ -205,6 +205,9 @@ func (n nameOf) Certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return n.cert, nil
 }
 
+// Site implements Named.
+func (n nameOf) Site() string { return n.name }
+
 // TestNamed: a relay with a name shows its certificate to those who say the name, or none, and
 // goes on as before while there is no certificate; links come about either way.
 func TestNamed(t *testing.T) {

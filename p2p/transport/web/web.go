@@ -34,6 +34,11 @@
 // ones after it up to paddingMost more than their bodies need. So no length on
 // the line is one of Noise, of yamux or of a link's frame.
 //
+// # Names
+//
+// A server that has a host name is told it, in the hello and in the request, as a browser
+// would that was given the name. The connection goes to the address: no name is looked up.
+//
 // # Addresses
 //
 // A bare /ip4/…/tcp/PORT or /ip6/…/tcp/PORT is an address of this transport. Plain TCP
@@ -46,6 +51,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -133,6 +139,9 @@ type Config struct {
 	Requests int
 	// Now is the time of day; nil is time.Now.
 	Now func() time.Time
+	// Name, if set, returns the host name of the web server at an address of a relay, and
+	// nothing if it has none. One that a browser would not say is not said.
+	Name func(relay wire.NodeID, at netip.AddrPort) string
 	// Detour, if set, says how a relay is reached.
 	Detour func(wire.NodeID) Detour
 }
@@ -260,7 +269,7 @@ func (t *Transport) dial(ctx context.Context, to multiaddr.Multiaddr, p peer.ID,
 	}
 	made := false
 	defer func() { done(made) }()
-	up, err := t.ask(ctx, tcp, at.String(), relay)
+	up, err := t.ask(ctx, tcp, at.AddrPort, relay)
 	if err != nil {
 		tcp.Close()
 		return nil, err

@@ -140,6 +140,16 @@ func (d *Domain) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return nil, nil
 }
 
+// Site returns the name while visitors get a certificate for it, else nothing.
+func (d *Domain) Site() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil || !d.current.Leaf.NotAfter.After(d.cfg.Now()) {
+		return ""
+	}
+	return d.cfg.Name
+}
+
 var errNoChallenge = errors.New("domain: no order waits for this")
 
 // State returns how it is now.
