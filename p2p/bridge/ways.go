@@ -54,17 +54,25 @@ type Config struct {
 	Only bool
 	// Changed, if set, is called when a bridge came up or went.
 	Changed func(up bool)
-	// Rank remembers what worked on this network.
-	Rank Rank
+	// Network is what is known of the network that we are in.
+	Network Network
 }
 
-// A Rank remembers which ways led to relays from the network that we are in: bridges by
-// their names, and one name for all relays that were dialled themselves.
-type Rank interface {
+// A Network knows what the network that we are in does to connections, and which ways led
+// to relays from there: bridges by their names, and one name for all relays that were dialled
+// themselves.
+type Network interface {
 	// Led notes that a way led there.
 	Led(way wire.NodeID)
 	// Place is lower for a way that led there later.
 	Place(way wire.NodeID) int
+	// Budget is after how many bytes a connection to a bridge freezes, 0 for never.
+	Budget(bridge wire.NodeID) int64
+	// Wait is how long no other handshake with a bridge may be made.
+	Wait(bridge wire.NodeID) time.Duration
+	// Began notes that one begins at some addresses, Ended how it ended.
+	Began(bridge wire.NodeID, at []book.Address)
+	Ended(bridge wire.NodeID, err error)
 }
 
 // straight is the name of the way without a bridge.
@@ -89,13 +97,27 @@ type one struct {
 	link *Link
 
 	// Guarded by ways.mu.
-	conn       transport.CapableConn
+	conns      []*outer      // the newest last
 	connecting chan struct{} // closed at the end
 	err        error         // of the last attempt
 	failed     int           // attempts, and pipes, in a row
 	again      time.Time
-	up         time.Time
-	pipes      int
+}
+
+// outer is a connection to a bridge.
+type outer struct {
+	transport.CapableConn
+	up    time.Time
+	pipes map[wire.NodeID]int // by the relay; by ways.mu
+	used  bool                // it has had one
+}
+
+// Received returns how many bytes have come on it, less than 0 if nobody counts them.
+func (o *outer) Received() int64 {
+	if c, ok := o.CapableConn.(interface{ Received() int64 }); ok {
+		return c.Received()
+	}
+	return -1
 }
 
 // Status is the state of one bridge.
@@ -207,10 +229,15 @@ func (w *Ways) Status() (all []Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, b := range w.all {
-		up := b.conn != nil && !b.conn.IsClosed()
-		s := Status{Link: b.link, Connected: up, Pipes: b.pipes, Err: b.err}
-		if up {
-			s.Since = b.up
+		newest := b.newest()
+		s := Status{Link: b.link, Connected: newest != nil, Err: b.err}
+		for _, o := range b.conns {
+			for _, n := range o.pipes {
+				s.Pipes += n
+			}
+		}
+		if newest != nil {
+			s.Since = newest.up
 		}
 		all = append(all, s)
 	}
@@ -237,21 +264,25 @@ func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
 			delete(w.under, relay)
 		}
 	})
-	d.Straightly = func() { w.cfg.Rank.Led(straight) }
+	d.Straightly = func() { w.cfg.Network.Led(straight) }
 
 	order := slices.Clone(w.all)
 	place := map[*one]int{}
 	for _, b := range order {
-		place[b] = w.cfg.Rank.Place(b.link.ID)
-		d.Last = d.Last || place[b] < w.cfg.Rank.Place(straight)
+		place[b] = w.cfg.Network.Place(b.link.ID)
+		d.Last = d.Last || place[b] < w.cfg.Network.Place(straight)
 	}
 	slices.SortStableFunc(order, func(a, b *one) int {
 		return cmp.Or(a.rank()-b.rank(), place[a]-place[b])
 	})
 	for _, b := range order {
+		var over *outer // of this pipe; Open comes before Ended
 		d.Pipes = append(d.Pipes, web.Pipe{
-			Open:  func(ctx context.Context) (net.Conn, error) { return b.open(ctx, relay) },
-			Ended: b.ended,
+			Open: func(ctx context.Context) (c net.Conn, err error) {
+				c, over, err = b.open(ctx, relay)
+				return c, err
+			},
+			Ended: func(err error) { b.ended(over, err) },
 		})
 	}
 	return d
@@ -260,19 +291,29 @@ func (w *Ways) Detour(relay wire.NodeID) (d web.Detour) {
 // rank is lower for a bridge that is more likely to work. The caller holds the lock.
 func (b *one) rank() int {
 	n := 2 * min(b.failed, 16)
-	if b.conn == nil || b.conn.IsClosed() {
+	if b.newest() == nil {
 		n++
 	}
 	return n
 }
 
-// ended notes how a pipe ended: whether the relay showed its key.
-func (b *one) ended(err error) {
+// newest returns the last connection that is open, nil if there is none. The caller holds the
+// lock.
+func (b *one) newest() *outer {
+	b.conns = slices.DeleteFunc(b.conns, func(o *outer) bool { return o.IsClosed() })
+	if len(b.conns) == 0 {
+		return nil
+	}
+	return b.conns[len(b.conns)-1]
+}
+
+// ended notes how a pipe over a connection ended: whether the relay showed its key.
+func (b *one) ended(over *outer, err error) {
 	w := b.ways
 	w.mu.Lock()
 	var down *DownError
 	if err == nil {
-		w.cfg.Rank.Led(b.link.ID)
+		w.cfg.Network.Led(b.link.ID)
 		b.failed, b.err = 0, nil
 	} else if !errors.Is(err, context.Canceled) && !errors.As(err, &down) {
 		b.failed++
@@ -282,77 +323,97 @@ func (b *one) ended(err error) {
 	var verdict *VerdictError
 	anew := err != nil && b.failed >= strikes && !errors.As(err, &verdict)
 	w.mu.Unlock()
-	if anew {
-		b.hangUp()
+	if anew && over != nil {
+		over.Close()
 	}
 }
 
-// hangUp closes the connection. It is made again when somebody needs it.
+// hangUp closes all connections. One is made again when somebody needs it.
 func (b *one) hangUp() {
 	b.ways.mu.Lock()
-	c := b.conn
-	b.conn = nil
+	all := b.conns
+	b.conns = nil
 	b.ways.mu.Unlock()
-	if c != nil {
-		c.Close()
+	for _, o := range all {
+		o.Close()
 	}
 }
 
-// open opens a pipe to a relay.
-func (b *one) open(ctx context.Context, relay wire.NodeID) (net.Conn, error) {
-	c, err := b.connect(ctx)
+// open opens a pipe to a relay, and returns the connection that it is in.
+func (b *one) open(ctx context.Context, relay wire.NodeID) (net.Conn, *outer, error) {
+	o, err := b.connect(ctx, relay)
 	if err != nil {
-		return nil, &DownError{err}
-	}
-	s, err := c.OpenStream(ctx)
-	if err != nil {
-		b.hangUp()
-		return nil, &DownError{err}
-	}
-	local, err := manet.ToNetAddr(c.LocalMultiaddr())
-	if err != nil {
-		s.Reset()
-		return nil, err
-	}
-	remote, err := manet.ToNetAddr(c.RemoteMultiaddr())
-	if err != nil {
-		s.Reset()
-		return nil, err
+		return nil, nil, &DownError{err}
 	}
 
+	done := sync.OnceFunc(func() { b.left(o, relay) })
+	s, err := o.OpenStream(ctx)
+	if err != nil {
+		done()
+		o.Close()
+		return nil, o, &DownError{err}
+	}
+	local, err := manet.ToNetAddr(o.LocalMultiaddr())
+	if err != nil {
+		done()
+		s.Reset()
+		return nil, o, err
+	}
+	remote, err := manet.ToNetAddr(o.RemoteMultiaddr())
+	if err != nil {
+		done()
+		s.Reset()
+		return nil, o, err
+	}
+
+	return &pipe{MuxedStream: s, named: multistream.NewMSSelect(s, Protocol), relay: relay, local: local, remote: remote, over: o, done: done}, o, nil
+}
+
+// left notes that a pipe is closed. A connection without one goes, if there is a newer one.
+func (b *one) left(o *outer, relay wire.NodeID) {
 	b.ways.mu.Lock()
-	b.pipes++
+	if o.pipes[relay]--; o.pipes[relay] == 0 {
+		delete(o.pipes, relay)
+	}
+	idle := len(o.pipes) == 0 && o != b.newest()
 	b.ways.mu.Unlock()
-	p := &pipe{MuxedStream: s, named: multistream.NewMSSelect(s, Protocol), relay: relay, local: local, remote: remote}
-	p.done = sync.OnceFunc(func() {
-		b.ways.mu.Lock()
-		defer b.ways.mu.Unlock()
-		b.pipes--
-	})
-	return p, nil
+	if idle {
+		o.Close()
+	}
 }
 
-// connect returns the connection to the bridge, and makes it if need be: one attempt at a
-// time, whoever asks for it, and not given up with them.
-func (b *one) connect(ctx context.Context) (transport.CapableConn, error) {
+// errLater: handshakes with the bridge follow each other too fast.
+var errLater = errors.New("bridge: not now, so that it does not look like somebody who hurries")
+
+// connect returns the connection to the bridge that takes a pipe to a relay, which is counted,
+// and makes one if need be: one attempt at a time, whoever asks for it, and not given up with them.
+func (b *one) connect(ctx context.Context, relay wire.NodeID) (*outer, error) {
 	w := b.ways
-	for {
+	for tried := false; ; tried = true {
 		w.mu.Lock()
-		if b.conn != nil && !b.conn.IsClosed() {
+		newest := b.newest()
+		var later error
+		switch pause := time.Until(b.again); {
+		case newest != nil && b.fits(newest, relay):
 			defer w.mu.Unlock()
-			return b.conn, nil
-		}
-		if b.connecting == nil {
-			if pause := time.Until(b.again); pause > 0 && b.err != nil {
-				defer w.mu.Unlock()
-				return nil, b.err
-			}
-			if w.ctx.Err() != nil {
-				defer w.mu.Unlock()
-				return nil, w.ctx.Err()
-			}
+			return newest.take(relay), nil
+		case b.connecting != nil:
+		case w.ctx.Err() != nil:
+			later = w.ctx.Err()
+		case b.err != nil && (pause > 0 || tried):
+			later = b.err
+		case w.cfg.Network.Wait(b.link.ID) > 0:
+			later = errLater
+		default:
 			b.connecting = make(chan struct{})
 			w.wait.Go(b.attempt)
+		}
+		if later != nil {
+			defer w.mu.Unlock()
+			if newest != nil {
+				return newest.take(relay), nil
+			}
+			return nil, later
 		}
 		under := b.connecting
 		w.mu.Unlock()
@@ -362,13 +423,22 @@ func (b *one) connect(ctx context.Context) (transport.CapableConn, error) {
 			return nil, ctx.Err()
 		case <-under:
 		}
-		w.mu.Lock()
-		c, err := b.conn, b.err
-		w.mu.Unlock()
-		if c == nil && err != nil {
-			return nil, err
-		}
 	}
+}
+
+// take counts a pipe. The caller holds the lock.
+func (o *outer) take(relay wire.NodeID) *outer {
+	o.pipes[relay]++
+	o.used = true
+	return o
+}
+
+// fits reports whether the newest connection is one for a pipe to a relay. Who asks for a
+// second one to the same relay moves a link: the first is frozen, or will be. Where
+// connections are known to freeze each pipe has its own, so that a link knows its room. The
+// caller holds the lock.
+func (b *one) fits(o *outer, relay wire.NodeID) bool {
+	return o.pipes[relay] == 0 && (!o.used || b.ways.cfg.Network.Budget(b.link.ID) == 0)
 }
 
 // attempt connects once.
@@ -379,13 +449,21 @@ func (b *one) attempt() {
 	w.mu.Lock()
 	l := b.link
 	w.mu.Unlock()
+	w.cfg.Network.Began(l.ID, l.Dialled())
 	c, err := w.cfg.Dial(ctx, l)
+	w.cfg.Network.Ended(l.ID, err)
 
+	var idle []*outer
 	w.mu.Lock()
 	unwanted := !slices.Contains(w.all, b)
 	b.err = err
 	if err == nil && !unwanted {
-		b.conn, b.failed, b.up = c, 0, time.Now()
+		for _, o := range b.conns {
+			if len(o.pipes) == 0 {
+				idle = append(idle, o)
+			}
+		}
+		b.conns, b.failed = append(b.conns, &outer{CapableConn: c, up: time.Now(), pipes: map[wire.NodeID]int{}}), 0
 	} else if err != nil {
 		b.failed++
 		b.again = time.Now().Add(min(againLeast<<min(b.failed-1, 8), againMost))
@@ -400,6 +478,9 @@ func (b *one) attempt() {
 	if err == nil && unwanted {
 		c.Close()
 	}
+	for _, o := range idle {
+		o.Close()
+	}
 	if w.cfg.Changed != nil {
 		w.cfg.Changed(err == nil)
 	}
@@ -412,6 +493,7 @@ type pipe struct {
 	named         multistream.LazyConn
 	relay         wire.NodeID
 	local, remote net.Addr
+	over          *outer
 	done          func()
 
 	first  []byte
@@ -445,6 +527,9 @@ func (p *pipe) Read(b []byte) (int, error) {
 	}
 	return p.named.Read(b)
 }
+
+// Received returns how many bytes have come on the connection that the pipe is in.
+func (p *pipe) Received() int64 { return p.over.Received() }
 
 // Failed implements web.Piped: why there was no answer, or a bad one.
 func (p *pipe) Failed() error { return p.failed }

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/transport"
 
+	"starling/p2p/book"
 	"starling/p2p/wire"
 )
 
@@ -23,13 +25,21 @@ func (r *ranks) Place(way wire.NodeID) int {
 	return len(*r)
 }
 
+// surroundings are ranks on a network of which nothing else is known.
+type surroundings struct{ *ranks }
+
+func (surroundings) Budget(wire.NodeID) int64          { return 0 }
+func (surroundings) Wait(wire.NodeID) time.Duration    { return 0 }
+func (surroundings) Began(wire.NodeID, []book.Address) {}
+func (surroundings) Ended(wire.NodeID, error)          {}
+
 // TestBridgesRanked: of several bridges the one that worked here last is asked first, and
 // before the relay itself if that did not lead there since; one that has failed comes last.
 func TestBridgesRanked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		worked := &ranks{}
 		var asked []wire.NodeID
-		w := New(Config{Rank: worked, Dial: func(_ context.Context, l *Link) (transport.CapableConn, error) {
+		w := New(Config{Network: surroundings{worked}, Dial: func(_ context.Context, l *Link) (transport.CapableConn, error) {
 			asked = append(asked, l.ID)
 			return nil, errors.New("down")
 		}})

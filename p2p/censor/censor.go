@@ -173,6 +173,13 @@ func (m *Memory) Allowance(relay wire.NodeID) int64 {
 	return m.budget(relay)
 }
 
+// Budget returns after how many bytes a connection to a relay freezes, 0 for never.
+func (m *Memory) Budget(relay wire.NodeID) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget(relay)
+}
+
 // budget is that of connections to a relay: its own, or that of the network, whichever is
 // smaller; 0 is none. The caller holds the lock.
 func (m *Memory) budget(relay wire.NodeID) int64 {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/transport"
 
@@ -19,7 +20,7 @@ func newWays(c *Client) error {
 	c.ways = bridge.New(bridge.Config{
 		Only:    c.cfg.OnlyBridges,
 		Changed: func(up bool) { bridgeChanged(c, up) },
-		Rank:    rank{c},
+		Network: surroundings{c},
 		Dial: func(ctx context.Context, l *bridge.Link) (transport.CapableConn, error) {
 			h := c.host.Load()
 			if h == nil {
@@ -35,14 +36,16 @@ func newWays(c *Client) error {
 	return c.SetBridges(c.cfg.Bridges, c.cfg.OnlyBridges)
 }
 
-// rank is what worked on this network, which the passage of a client remembers.
-type rank struct{ c *Client }
+// surroundings are what the passage of a client knows of the network that it is in. They
+// implement bridge.Network.
+type surroundings struct{ c *Client }
 
-// Led implements bridge.Rank.
-func (r rank) Led(way NodeID) { r.c.passage.led(way) }
-
-// Place implements bridge.Rank.
-func (r rank) Place(way NodeID) int { return r.c.passage.Place(way) }
+func (s surroundings) Led(way NodeID)                         { s.c.passage.led(way) }
+func (s surroundings) Place(way NodeID) int                   { return s.c.passage.Place(way) }
+func (s surroundings) Budget(bridge NodeID) int64             { return s.c.passage.Budget(bridge) }
+func (s surroundings) Wait(bridge NodeID) time.Duration       { return s.c.passage.Wait(bridge) }
+func (s surroundings) Began(bridge NodeID, at []book.Address) { s.c.passage.Began(bridge, at) }
+func (s surroundings) Ended(bridge NodeID, err error)         { s.c.passage.GivenUp(bridge, err) }
 
 // SetBridges replaces the bridges by those of some links. Relays are reached over them:
 // only so if only is set, and else where they are not reached themselves. A link that

@@ -305,7 +305,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		}
 		return own()
 	}
-	c.doors = doors{private: cfg.AllowPrivate, families: c.cfg.Families, place: rank{c}.Place, m: map[NodeID]*door{}}
+	c.doors = doors{private: cfg.AllowPrivate, families: c.cfg.Families, place: surroundings{c}.Place, m: map[NodeID]*door{}}
 	c.book = book.New(book.Config{Role: book.Client, AllowPrivate: cfg.AllowPrivate, Listed: c.guardAddresses, Settled: func() bool { return !c.knowsNobody() }})
 	for _, h := range network.Bootstrap {
 		c.doors.add(h, book.Owner)

@@ -29,6 +29,7 @@ type line struct {
 	network netip.Prefix
 	ping    func() error // nil if the connection cannot
 	counted func() int64 // bytes received by the connection, nil if it does not count
+	extra   int64        // bytes that a frame has more on the connection
 
 	allowance int64        // bytes after which the network is known to freeze it; 0 is none
 	most      int          // frames that the other side was told to write to it; 0 is any number
@@ -48,7 +49,7 @@ type line struct {
 }
 
 func newLine(s network.MuxedStream, rw io.ReadWriter, remote multiaddr.Multiaddr) *line {
-	ln := &line{ReadWriter: rw, stream: s, remote: remote, began: time.Now(), asked: make(chan struct{}, 1), stirred: make(chan struct{}, 1), gone: make(chan struct{})}
+	ln := &line{ReadWriter: rw, stream: s, remote: remote, extra: frameExtra, began: time.Now(), asked: make(chan struct{}, 1), stirred: make(chan struct{}, 1), gone: make(chan struct{})}
 	if ip, err := manet.ToIP(remote); err == nil {
 		a, _ := netip.AddrFromSlice(ip)
 		ln.network = limits.Network(a.Unmap())
@@ -75,6 +76,9 @@ func lineOver(ctx context.Context, c host.Connection) (*line, error) {
 	if counts, ok := c.(interface{ Received() int64 }); ok {
 		ln.counted = counts.Received
 	}
+	if over, ok := c.(interface{ Piped() bool }); ok && over.Piped() {
+		ln.extra = pipedExtra
+	}
 	var session *yamux.Session
 	if c.As(&session) {
 		ln.ping = func() error {
@@ -89,6 +93,7 @@ func lineOver(ctx context.Context, c host.Connection) (*line, error) {
 // nobody counts.
 const (
 	frameExtra = 100
+	pipedExtra = 350 // in a pipe: pieces are wrapped and padded anew
 	helloCost  = 500
 	opening    = 4500
 	// spare are bytes of a budget for what is no frame: pings, and acknowledgements that
@@ -103,7 +108,7 @@ func (ln *line) received() int64 {
 			return n
 		}
 	}
-	return opening + ln.read.Load()*(wire.FrameSize+frameExtra)/wire.FrameSize
+	return opening + ln.read.Load()*(wire.FrameSize+ln.extra)/wire.FrameSize
 }
 
 // brief reports whether the other side hung up at once: it has no place for us, and the
@@ -117,7 +122,7 @@ func (ln *line) brief() bool {
 func (ln *line) budget(allowance int64) (frames uint16) {
 	ln.allowance = allowance
 	if allowance > 0 {
-		left := (allowance - spare - ln.received() - helloCost) / (wire.FrameSize + frameExtra)
+		left := (allowance - spare - ln.received() - helloCost) / (wire.FrameSize + ln.extra)
 		ln.most = int(min(max(left, 1), mostRoom))
 	}
 	return uint16(ln.most)
@@ -136,7 +141,7 @@ func (ln *line) spent() bool {
 	if ln.most > 0 && ln.all.Load() >= int64(ln.most-ln.most/3) {
 		return true
 	}
-	return ln.allowance > 0 && ln.received()+wire.FrameSize+frameExtra > ln.allowance
+	return ln.allowance > 0 && ln.received()+wire.FrameSize+ln.extra > ln.allowance
 }
 
 // doubtful reports whether networks freeze connections with so many bytes, and nobody knows

@@ -315,8 +315,9 @@ func (t *Transport) inner(ctx context.Context, c net.Conn, tcp net.Conn, dir net
 	if err != nil {
 		return nil, err
 	}
-	counts, _ := tcp.(*counted)
-	return &conn{MuxedConn: muxed, ConnSecurity: secured, ConnMultiaddrs: ends, t: t, scope: scope, counts: counts}, nil
+	counts, _ := tcp.(counter)
+	_, piped := tcp.(Piped)
+	return &conn{MuxedConn: muxed, ConnSecurity: secured, ConnMultiaddrs: ends, t: t, scope: scope, counts: counts, piped: piped}, nil
 }
 
 // A conn is a connection of libp2p.
@@ -326,8 +327,16 @@ type conn struct {
 	network.ConnMultiaddrs
 	t      *Transport
 	scope  network.ConnManagementScope
-	counts *counted
+	counts counter // of what is below all, nil if nobody counts
+	piped  bool    // somebody passes the bytes on
 }
+
+// Piped reports whether the connection is a pipe in another one, so that all bytes have two
+// wrappings.
+func (c *conn) Piped() bool { return c.piped }
+
+// A counter knows how many bytes have come, less than 0 if it does not.
+type counter interface{ Received() int64 }
 
 // Received returns how many bytes have come on the connection below all, and less than 0 if
 // nobody counts them.
@@ -335,7 +344,7 @@ func (c *conn) Received() int64 {
 	if c.counts == nil {
 		return -1
 	}
-	return c.counts.n.Load()
+	return c.counts.Received()
 }
 
 // A counted connection counts the bytes that come.
@@ -343,6 +352,9 @@ type counted struct {
 	net.Conn
 	n atomic.Int64
 }
+
+// Received returns their number.
+func (c *counted) Received() int64 { return c.n.Load() }
 
 // Read implements net.Conn.
 func (c *counted) Read(p []byte) (int, error) {
