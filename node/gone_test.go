@@ -82,6 +82,38 @@ func TestMailboxesGone(t *testing.T) {
 	})
 }
 
+// Mailboxes that have never answered, as those of a newcomer may be who drew two that pass
+// nothing on, are replaced within minutes: on one side, and on both.
+func TestMailboxesThatNeverAnswered(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		gone(t, func(t *testing.T, net *nettest.Net, ada, bob *user) {
+			eventually(t, "quiet", func() bool { return ada.outboxIdle() && bob.outboxIdle() })
+			old := ada.fetchesAt(bob)
+			if both {
+				old = append(old, bob.fetchesAt(ada)...)
+			}
+			for _, id := range old {
+				net.SetMute(id)
+			}
+			there, back := ada.send(bob, "there"), bob.send(ada, "back")
+			began := time.Now()
+			ada.waitState(there.ID, api.StateDelivered)
+			bob.waitState(back.ID, api.StateDelivered)
+			took := time.Since(began)
+			t.Logf("both sides: %v, delivered after %v", both, took)
+			if took > 5*time.Minute {
+				t.Errorf("both sides: %v, delivered after %v", both, took)
+			}
+			time.Sleep(10 * time.Minute)
+			for _, id := range ada.fetchesAt(bob) {
+				if slices.Contains(old, id) {
+					t.Error("Bob fetches where nobody answers")
+				}
+			}
+		})
+	}
+}
+
 // All mailboxes that either side has told are gone, while both are away and
 // have something to say.
 func TestAllMailboxesGone(t *testing.T) {

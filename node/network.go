@@ -32,6 +32,7 @@ type Network interface {
 	FollowAgain(key string)
 	ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error)
 	Missing([]p2p.NodeID) ([]p2p.NodeID, error)
+	Unheard([]p2p.NodeID) []p2p.NodeID
 	Rendezvous(secret [32]byte, n int) ([]p2p.NodeID, error)
 	Hint(p2p.NodeID) ([]byte, error)
 	AddHint([]byte) (p2p.NodeID, error)
@@ -147,6 +148,8 @@ func (m mesh) Missing(nodes []store.Node) ([]store.Node, error) {
 	missing, err := m.n.Missing(toIDs(nodes))
 	return toNodes(missing), err
 }
+
+func (m mesh) Unheard(nodes []store.Node) []store.Node { return toNodes(m.n.Unheard(toIDs(nodes))) }
 
 func (m mesh) Rendezvous(secret [32]byte, n int) ([]store.Node, error) {
 	nodes, err := m.n.Rendezvous(secret, n)

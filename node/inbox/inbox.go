@@ -57,6 +57,8 @@ type Network interface {
 	// Missing returns those of some mailboxes that do not work now, or an error
 	// if that cannot be told.
 	Missing([]store.Node) ([]store.Node, error)
+	// Unheard returns those of some mailboxes that have not answered since the start.
+	Unheard([]store.Node) []store.Node
 	// Rendezvous ranks mailboxes by a secret and returns the first n.
 	Rendezvous(secret [32]byte, n int) ([]store.Node, error)
 	// AddHint reads a mailbox that somebody else chose.
@@ -144,6 +146,7 @@ type Inbox struct {
 	heard   map[store.Node]time.Time // when a mailbox last handed something over
 	missing map[store.Node]time.Time // mailboxes that do not work, since when; never changed
 	looked  bool                     // missing is of this start
+	unheard map[store.Node]bool      // those of them that have never answered; never changed
 	peeks   map[store.ID]peek
 	early   map[store.Tag]early // knocks that are not asked for now
 }

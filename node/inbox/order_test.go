@@ -36,6 +36,7 @@ func (noNetwork) ChooseMailboxes(int, ...store.Node) ([]store.Mailbox, error) {
 	return nil, errors.New("none")
 }
 func (noNetwork) Missing([]store.Node) ([]store.Node, error)       { return nil, errors.New("none") }
+func (noNetwork) Unheard([]store.Node) []store.Node                { return nil }
 func (noNetwork) Rendezvous([32]byte, int) ([]store.Node, error)   { return nil, errors.New("none") }
 func (noNetwork) AddHint(hint []byte) (node store.Node, err error) { copy(node[:], hint); return }
 

@@ -17,7 +17,8 @@ import (
 // # Mailboxes that are gone
 //
 // A mailbox that is not listed any more, or does not answer, is missing. It is gone
-// once it was missing for goneAfter; a relay that restarts is back sooner. Sender and
+// once it was missing for goneAfter; a relay that restarts is back sooner. One that has not
+// answered a single request is gone after neverAfter: nothing shows that it works. Sender and
 // recipient of a direction then meet, without a word between them, at the relays that
 // rank highest by a secret of the session. The sender puts undelivered cells there, so
 // that two copies lie where they can be fetched. The recipient looks there as soon as a
@@ -30,8 +31,9 @@ import (
 // that waits for a receipt notices this. It then puts a third copy where the two meet
 // (outbox.Peer.Meeting); so the recipient looks there for peekFor every peekEvery.
 const (
-	goneAfter = 10 * time.Minute
-	lookAfter = time.Minute
+	goneAfter  = 10 * time.Minute
+	neverAfter = time.Minute
+	lookAfter  = time.Minute
 	// meetings is how far down the ranking the recipient looks; the sender
 	// uses the first that are not gone.
 	meetings = outbox.Copies + 2
@@ -74,9 +76,18 @@ func (in *Inbox) missingFor(d time.Duration) func(store.Node) bool {
 	}
 }
 
+// goneNow returns a test for mailboxes that are gone.
+func (in *Inbox) goneNow() func(store.Node) bool {
+	long, short := in.missingFor(goneAfter), in.missingFor(neverAfter)
+	in.mu.Lock()
+	unheard := in.unheard
+	in.mu.Unlock()
+	return func(n store.Node) bool { return long(n) || unheard[n] && short(n) }
+}
+
 // targets returns the mailboxes for contents to a contact that has told us its own.
 func (in *Inbox) targets(told []store.Node, s *session.Session) []store.Node {
-	gone := in.missingFor(goneAfter)
+	gone := in.goneNow()
 	there := slices.DeleteFunc(slices.Clone(told), gone)
 	if len(there) == len(told) || s == nil || !s.Established() {
 		return told
@@ -210,6 +221,11 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 		}
 	}
 
+	unheard := make(map[store.Node]bool)
+	for _, n := range in.cfg.Network.Unheard(missing) {
+		unheard[n] = true
+	}
+
 	if !maps.Equal(is, was) {
 		if err := in.cfg.Store.Note(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
 			return next, err
@@ -217,14 +233,14 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 	}
 
 	in.mu.Lock()
-	in.missing, in.looked = is, true
+	in.missing, in.looked, in.unheard = is, true, unheard
 	in.mu.Unlock()
 
 	if len(is) == 0 && len(was) == 0 {
 		return now.Add(lookEvery), nil
 	}
 
-	in.cfg.Outbox.SetGone(in.missingFor(goneAfter))
+	in.cfg.Outbox.SetGone(in.goneNow())
 	next = now.Add(lookRarely)
 	for _, since := range is {
 		if since.After(now.Add(-goneAfter - lookEvery)) {
@@ -237,7 +253,7 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 // follow applies the present set of missing mailboxes: to sending, to watches, and to
 // the choice of our own.
 func (in *Inbox) follow(ctx context.Context, now time.Time) error {
-	gone := in.missingFor(goneAfter)
+	gone := in.goneNow()
 	moving, err := in.redirect(ctx, gone)
 	if err != nil || len(moving) == 0 {
 		return err

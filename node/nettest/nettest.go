@@ -28,6 +28,7 @@ type Net struct {
 	set     Settings
 	stores  map[p2p.NodeID]mailbox.Store
 	down    map[p2p.NodeID]bool
+	mute    map[p2p.NodeID]bool // of those that have never answered
 	clients map[*Client]bool
 	puts    int
 	everPut map[p2p.Tag][]byte
@@ -71,7 +72,7 @@ const room = 100_000
 // New makes a network with that many mailboxes.
 func New(mailboxes int) *Net {
 	n := &Net{stores: make(map[p2p.NodeID]mailbox.Store),
-		down: make(map[p2p.NodeID]bool), clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte),
+		down: make(map[p2p.NodeID]bool), mute: make(map[p2p.NodeID]bool), clients: make(map[*Client]bool), everPut: make(map[p2p.Tag][]byte),
 		asked: make(map[p2p.Tag]bool), liars: make(map[p2p.NodeID]bool)}
 	for i := range mailboxes {
 		var id p2p.NodeID
@@ -98,6 +99,14 @@ func (n *Net) SetDown(id p2p.NodeID, down bool) {
 	n.down[id] = down
 	n.mu.Unlock()
 	n.pushAll()
+}
+
+// SetMute takes a mailbox away that has never answered anybody.
+func (n *Net) SetMute(id p2p.NodeID) {
+	n.mu.Lock()
+	n.mute[id] = true
+	n.mu.Unlock()
+	n.SetDown(id, true)
 }
 
 // SetLiar makes a mailbox say of every put that the tag is taken, and hand over
@@ -520,6 +529,13 @@ func (c *Client) Missing(ids []p2p.NodeID) (missing []p2p.NodeID, err error) {
 		}
 	}
 	return missing, nil
+}
+
+// Unheard returns the mailboxes that are mute.
+func (c *Client) Unheard(ids []p2p.NodeID) []p2p.NodeID {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id p2p.NodeID) bool { return !c.net.mute[id] })
 }
 
 // Rendezvous ranks the mailboxes that are not down.

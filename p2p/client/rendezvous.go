@@ -39,6 +39,11 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	return missing, nil
 }
 
+// Unheard returns those of some mailboxes that have not answered since the start, not once.
+func (c *Client) Unheard(ids []NodeID) []NodeID {
+	return slices.DeleteFunc(slices.Clone(ids), c.judge.Heard)
+}
+
 // liars returns the relays that have lied as mailboxes; see believed.
 func (c *Client) liars(snap *directory.Snapshot) []NodeID {
 	return believed(slices.DeleteFunc(c.watches.Liars(), func(id NodeID) bool {

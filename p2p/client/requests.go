@@ -403,10 +403,6 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 	return nil, nil, ErrTimeout
 }
 
-// moreWait is how long further answers may trail the first: each has a way of
-// its own.
-func (c *Client) moreWait() time.Duration { return c.patience() / 8 }
-
 // Fetch looks once for boxes. It returns those that are there; a tag without
 // one is missing from the map.
 func (c *Client) Fetch(ctx context.Context, from NodeID, tags []Tag) (map[Tag][]byte, error) {
@@ -470,7 +466,7 @@ func (c *Client) fetchOnce(ctx context.Context, from NodeID, tags []Tag, found m
 		if got == n {
 			return false, nil
 		}
-		timer := time.NewTimer(c.moreWait())
+		timer := time.NewTimer(c.patience() / 8) // each has a way of its own
 		select {
 		case a = <-req.came:
 			timer.Stop()

@@ -324,6 +324,14 @@ func (j *Judge) Missing(mailbox wire.NodeID, now time.Time) bool {
 	return ok && r.avoided(now) && r.missed >= missingAfter && j.mailbox.After(r.since)
 }
 
+// Heard reports whether a mailbox has ever answered.
+func (j *Judge) Heard(mailbox wire.NodeID) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r, ok := j.parts[part{mailbox, true}]
+	return ok && !r.proof.IsZero()
+}
+
 // room forgets everything when there are too many parts.
 func (j *Judge) room(more int) {
 	if len(j.parts)+more > maxParts {

@@ -183,6 +183,9 @@ func TestMissing(t *testing.T) {
 	if c.Missing(a, c.now) {
 		t.Error("it may be us: nobody has answered")
 	}
+	if c.Passed([]wire.NodeID{a}, c.now, c.now); c.Heard(a) {
+		t.Error("it has never answered as a mailbox")
+	}
 	c.Answered(nil, b, c.now, c.now.Add(time.Second))
 	if !c.Missing(a, c.now.Add(time.Second)) || c.Missing(b, c.now) {
 		t.Error("it is not missing, or the other is")
@@ -194,6 +197,9 @@ func TestMissing(t *testing.T) {
 	c.Answered(nil, a, c.now, c.now)
 	if c.Missing(a, c.now) {
 		t.Error("it has answered")
+	}
+	if ask(a, 90); !c.Heard(a) || c.Heard(wire.NodeID{203}) {
+		t.Error("it has answered once, and another never")
 	}
 
 	c = newCourt()
