@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -392,7 +393,7 @@ func TestRoomLost(t *testing.T) {
 		bob.rooms.Look(t.Context(), room, func(g *group.Room) error {
 			place := g.Logs()[0]
 			for _, m := range place.Mailboxes {
-				logs = append(logs, rooms.End{Node: m.Node, Name: place.Names[0]})
+				logs = append(logs, rooms.End{Key: hex.EncodeToString(room[:]) + "/" + place.Key, Node: m.Node, Name: place.Names[0]})
 			}
 			return nil
 		})
