@@ -190,6 +190,7 @@ func (r *core) refs() (all []Ref) {
 
 // takeItems takes the items of an answer in their order. The first entry is known.
 func (r *core) takeItems(all [][]byte, now time.Time) (history [][]byte) {
+	r.aside.from, r.aside.since = laneControl, now.Unix()
 	for _, item := range all {
 		switch item[0] {
 		case typeVerdict, typeSeen:

@@ -214,6 +214,7 @@ func (r *core) keep(w *word, now time.Time) {
 	r.row(rowStatement, now.Unix(), w.Append(nil))
 	switch {
 	case w.rekey != nil:
+		r.duty.wondered = 0
 		for _, m := range r.set.Members() {
 			if w.counts && w.rekey.LeavesOut(keys.Member(m.ID)) {
 				r.tell(LeftOut{m.ID, w.Author})

@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"starling/session/group/members"
@@ -26,6 +27,8 @@ const (
 // give again an entry that was acknowledged.
 type aside struct {
 	waits  []waiting
+	from   uint8               // the lane of what is taken just now
+	since  int64               // and when it came
 	handed map[[32]byte][]byte // sealed steps by the context of their statement
 	recent [][32]byte          // contexts of these, the oldest first
 	chunks []chunk
@@ -37,6 +40,8 @@ type waiting struct {
 	kind   uint8 // kindMessage, kindStray or the type of control data
 	author ID    // zero if unknown
 	data   []byte
+	from   uint8 // the lane that it came by
+	since  int64
 }
 
 func (a *aside) init() { a.handed = map[[32]byte][]byte{} }
@@ -55,22 +60,35 @@ func (r *core) park(kind uint8, author ID, data []byte) error {
 		most = maxAsideWords
 	}
 
-	n, oldest := 0, -1
-	for i, w := range a.waits {
+	n := 0
+	for _, w := range a.waits {
 		if w.kind == kind && w.author == author {
 			if string(w.data) == string(data) {
 				return nil
 			}
-			if n++; oldest < 0 {
-				oldest = i
-			}
+			n++
 		}
 	}
+	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...), a.from, a.since})
 	if n >= most {
-		a.waits = append(a.waits[:oldest], a.waits[oldest+1:]...)
+		a.drop(kind, author)
 	}
-	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...)})
 	return nil
+}
+
+// drop drops the oldest of an author, of nobody that of the lane with most: whoever invents authors pushes out what came by
+// their own lanes.
+func (a *aside) drop(kind uint8, author ID) {
+	var of [laneOpen + 1]int
+	alike := func(w waiting) bool { return w.kind == kind && w.author == author }
+	for _, w := range a.waits {
+		if alike(w) && author == (ID{}) {
+			of[w.from]++
+		}
+	}
+	most := slices.Max(of[:])
+	oldest := slices.IndexFunc(a.waits, func(w waiting) bool { return alike(w) && (author != (ID{}) || of[w.from] == most) })
+	a.waits = slices.Delete(a.waits, oldest, oldest+1)
 }
 
 // hand keeps the sealed part of a step.
@@ -99,6 +117,7 @@ func (r *core) retry(now time.Time) {
 		back := r.aside.back
 		r.aside.waits, r.aside.back = nil, false
 		for _, w := range items {
+			r.aside.from, r.aside.since = w.from, w.since
 			switch {
 			case w.kind == kindStray && !back:
 				r.aside.waits = append(r.aside.waits, w)

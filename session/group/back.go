@@ -18,12 +18,9 @@ const quietAfter = time.Hour
 // silentAfter is how long both mailboxes are waited for; then one is enough. It may be gone for good.
 const silentAfter = time.Hour
 
-// How long a knock waits for its answer before another one: when the logs are said to be lost once more,
-// and in any case.
-const (
-	knockRest  = time.Hour
-	knockAgain = 24 * time.Hour
-)
+// knockAgain is how long somebody waits for the answer to a knock before the next one. Who may rekey goes on
+// without an answer after silentAfter.
+const knockAgain = 24 * time.Hour
 
 const knockSize = 1 + leafDataSize + 32 + 64
 
@@ -43,6 +40,8 @@ type back struct {
 	came     stream
 	nonce    keys.Nonce // of our chain, since the last return
 	quiet    int64      // until when no roles are changed
+	knocked  int64
+	said     int64 // when we last said everything again
 }
 
 // An end is a log at a mailbox that was read to its end.
@@ -58,6 +57,12 @@ func (b *back) silent() bool { return b.restored || b.away }
 func (r *Room) Restored() { r.back.begin() }
 
 func (b *back) begin() { b.restored, b.since, b.ended = true, 0, map[end]bool{} }
+
+// current reports whether the others still read where we write: they do for placeLife, whatever was changed since
+// we last read.
+func (b *back) current(now time.Time) bool {
+	return !b.silent() && now.Sub(time.Unix(b.active, 0)) < placeLife-renewAfter
+}
 
 // Away reports whether we look for the place of the room.
 func (r *Room) Away() bool { return r.back.away }
@@ -107,12 +112,8 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 		b.begin()
 	}
 	b.opened, b.active = false, now.Unix()
-
-	if b.away && b.asked {
-		if next = time.Unix(r.leaves.newest().made, 0).Add(knockAgain); !now.Before(next) {
-			r.knock(now)
-			next = now.Add(knockAgain)
-		}
+	if b.asked {
+		next = r.dueKnock(now)
 	}
 	if !b.restored {
 		return next
@@ -121,14 +122,38 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 	if b.since == 0 {
 		b.since = now.Unix()
 	}
-	if next = time.Unix(b.since, 0).Add(silentAfter); now.Before(next) {
-		return next
+	if end := time.Unix(b.since, 0).Add(silentAfter); now.Before(end) {
+		return earliest(next, end)
 	}
 	if r.readToEnd(1) && len(b.ended) > 0 {
 		r.comeBack(now)
 		return time.Time{}
 	}
-	return now.Add(silentAfter)
+	return earliest(next, now.Add(silentAfter))
+}
+
+// dueKnock ends the wait for an answer that does not come: who may rekey goes on without one, others knock again.
+func (r *core) dueKnock(now time.Time) time.Time {
+	leads, again := r.set.Role(r.self) >= Admin, knockAgain
+	if leads {
+		again = silentAfter
+	}
+	switch when := time.Unix(r.back.knocked, 0).Add(again); {
+	case now.Before(when):
+		return when
+	case leads:
+		r.goOn(now)
+		return time.Time{}
+	}
+	r.knock(now)
+	return now.Add(knockAgain)
+}
+
+// goOn comes back without the word of anybody.
+func (r *core) goOn(now time.Time) {
+	r.back.asked = false
+	r.comeBack(now)
+	r.sayAgain(now)
 }
 
 // comeBack tells that we are back: under another nonce, so that no key and no number is used twice,
@@ -153,28 +178,44 @@ func (r *core) comeBack(now time.Time) {
 	r.settle(now)
 }
 
-// Lost says that the room's logs are not at the mailboxes any more: we knock at its door, with a new
-// leaf. Somebody that may rekey answers.
+// Lost says that the room's logs are not at the mailboxes any more. Who may rekey, and was there until now, says again
+// what others may not have read; so does who alone may rekey, once back: nobody else can have changed anything. All others
+// knock at the room's door, with a new leaf, and somebody that may rekey answers. Who was not there lately is silent until
+// then: nobody may read any more where they would speak.
 func (r *Room) Lost(now time.Time) error {
-	if r.set.Role(r.self) == Nobody {
+	b := &r.back
+	all, own := r.rankers()
+	switch here := b.current(now); {
+	case r.set.Role(r.self) == Nobody:
 		return ErrGone
-	}
-	if len(r.door.logs) == 0 {
+	case own >= 0 && here:
+		r.sayAgain(now)
+	case own >= 0 && len(all) == 1:
+		r.goOn(now)
+	case b.asked || b.knocked != 0 && now.Sub(time.Unix(b.knocked, 0)).Abs() < favourRest:
+		b.away = b.away || b.asked && !here
+	case len(r.door.logs) == 0:
 		return ErrInvalid
+	default:
+		b.away = b.away || !here
+		r.knock(now)
 	}
-	if r.back.away && now.Sub(time.Unix(r.leaves.newest().made, 0)).Abs() < knockRest {
-		return nil // mailboxes may say it again and again
-	}
-	r.knock(now)
 	return nil
 }
 
-// knock asks at the door for the way back, with a new leaf.
+// LostLog says that no mailbox has anything of another log: the card of a link is put there again.
+func (r *Room) LostLog(name [16]byte) {
+	if l := r.places.index[name].link; l != nil {
+		r.postLink(l)
+	}
+}
+
+// knock knocks at the last door that we know.
 func (r *core) knock(now time.Time) {
 	d := r.door.logs[len(r.door.logs)-1]
 	own := r.leaves.make(now)
 	b := &r.back
-	b.away, b.asked, b.at, b.came = true, true, d.mailboxes, stream{}
+	b.asked, b.knocked, b.at, b.came = true, now.Unix(), d.mailboxes, stream{}
 	rand.Read(b.answer[:])
 
 	data := knockData(r.key, r.group, leafData(r.key, r.group, own.counter, own.key.Public()), b.answer)
@@ -183,6 +224,37 @@ func (r *core) knock(now time.Time) {
 	a.Urgent = true
 	r.out = append(r.out, a)
 	r.places.reindex(r)
+}
+
+// sayAgain says at each place what others may not have read there before it was lost, and the cards of our links. A cell that
+// is there still is the same one.
+func (r *core) sayAgain(now time.Time) {
+	if b := &r.back; b.said != 0 && now.Sub(time.Unix(b.said, 0)).Abs() < favourRest {
+		return
+	}
+	r.back.said = now.Unix()
+	for _, p := range r.places.all {
+		w := r.words.rekeys[p.rekey]
+		if p.card == nil || p.crowded || w == nil {
+			continue
+		}
+		var all [][]byte
+		for _, e := range r.set.Since(w.Parents) {
+			all = append(all, entryData(e))
+		}
+		for _, o := range r.words.all {
+			if o.at >= w.at {
+				all = append(all, statementData(o))
+			}
+		}
+		lane := p.controlLane()
+		for _, data := range all[max(0, len(all)-maxMissed):] {
+			r.postAt(p, lane, data, true)
+		}
+	}
+	for _, l := range r.door.links {
+		r.postLink(l)
+	}
 }
 
 // knockData is a knock: a leaf record, and the secret of the answer, signed.
@@ -269,9 +341,14 @@ func (r *core) takeAnswer(e Entry, now time.Time) error {
 		return ErrInvalid
 	}
 	r.takeItems(all, now)
-	if len(r.keys.Lacking()) > 0 {
+	switch b := &r.back; {
+	case len(r.keys.Lacking()) > 0:
 		return ErrInvalid
+	case b.silent():
+		r.comeBack(now)
+	default: // we have never stopped speaking
+		b.asked, b.came = false, stream{}
+		r.places.reindex(r)
 	}
-	r.comeBack(now)
 	return nil
 }

@@ -155,6 +155,7 @@ func TestAwayForAFortnight(t *testing.T) {
 		w := newWorld(t)
 		all := w.room(4)
 		owner, bob := all[0], all[1]
+		w.pass(time.Minute)
 		bob.offline = true
 		w.pass(16 * 24 * time.Hour)
 		owner.must(owner.room.SetRole(all[3].room.Self(), Nobody, w.now))
@@ -178,7 +179,7 @@ func TestAwayForAFortnight(t *testing.T) {
 			}
 		}
 
-		if forgotten {
+		if bob.restarts(); forgotten {
 			bob.restored(bob.backup())
 		}
 		bob.offline = false

@@ -14,10 +14,14 @@ func rewind(r *core, now time.Time) {
 		}
 	}
 	d := &r.duty
-	clamp(&d.rekeyDue, &d.lacking, &d.lastNeed, &d.relief, &r.back.since)
+	clear(d.strange)
+	clamp(&d.rekeyDue, &d.lacking, &d.lastNeed, &d.relief, &r.back.since, &r.back.knocked, &r.back.said)
 	r.back.quiet = min(r.back.quiet, now.Add(quietAfter).Unix())
 	for i := range d.needs {
 		clamp(&d.needs[i].at)
+	}
+	for i := range r.aside.waits {
+		clamp(&r.aside.waits[i].since)
 	}
 	for id := range d.favours {
 		d.favours[id] -= r.back.active - now.Unix()

@@ -60,6 +60,7 @@ func (r *core) takeAt(at spot, e Entry, now time.Time) error {
 		return r.takeAnswer(e, now)
 	}
 
+	r.aside.from, r.aside.since = at.lane, now.Unix()
 	if e.Position >= SegmentSize {
 		leave(r, at.place, at.lane, at.segment, now)
 	}

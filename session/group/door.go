@@ -128,16 +128,19 @@ func (r *Room) MakeLink(uses int, approve bool, expires, now time.Time) (Link, e
 	l.uses, l.approve, l.expires, l.group, l.title = uses, approve, uint32(expires.Unix()), r.group, r.settings.Title
 	l.mailboxes = r.mailboxes
 	rand.Read(l.secret[:])
-	data := linkCard(l.leaf.Public(), r.self)
-	l.card = kdf.Hash(kdf.RoomLinkCard, data)
-
-	v := newVault(l.secret)
-	a := putInto(&v, l.secret, r.group, laneLink, 0, l.mailboxes, control(data))
-	a.Urgent = true
-	r.out = append(r.out, a)
+	l.card = kdf.Hash(kdf.RoomLinkCard, linkCard(l.leaf.Public(), r.self))
+	r.postLink(l)
 	r.door.links = append(r.door.links, l)
 	r.places.reindex(&r.core)
 	return r.linkOf(l), nil
+}
+
+// postLink puts the card of a link into its log.
+func (r *core) postLink(l *link) {
+	v := newVault(l.secret)
+	a := putInto(&v, l.secret, r.group, laneLink, 0, l.mailboxes, control(linkCard(l.leaf.Public(), r.self)))
+	a.Urgent = true
+	r.out = append(r.out, a)
 }
 
 // linkCard is the data of a link's card: the leaf that requests are sealed to, and its author.

@@ -1,6 +1,8 @@
 package group
 
 import (
+	"crypto/sha256"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +25,9 @@ const (
 	renewAfter  = 24 * time.Hour
 	troubleRest = time.Hour // between two rekeys for a lane in trouble
 	maxNeeds    = 64
+	wonderAfter = 2 * time.Minute
+	settlesIn   = 10 * time.Minute // the first reading of all logs
+	maxDoubling = 10               // of the time between two needs for what waits
 	maxDeals    = 4
 )
 
@@ -35,6 +40,9 @@ type duty struct {
 	lacking  int64 // since when
 	asked    int   // how often
 	lastNeed int64
+	strange  map[members.EntryID]int64 // parents that are not here, since when
+	wondered int                       // needs for that, since the keys or roles last changed
+	repeated map[[32]byte]int64        // cells that were said again at a place
 	needs    []need
 	favours  map[ID]int64
 	unkeyed  map[ID]int64
@@ -55,14 +63,16 @@ type need struct {
 	mailboxes []Mailbox
 }
 
-// A deal is a dealing of ours: the lane of each writer.
+// A deal is a dealing of ours: the lane of each writer. In one that is ours alone nobody else has the keys of all lanes.
 type deal struct {
 	rekey keys.ID
 	lane  map[ID]uint8
+	alone bool
 }
 
 func (d *duty) init() {
 	d.unkeyed, d.lists, d.favours = map[ID]int64{}, map[keys.Digest]int64{}, map[ID]int64{}
+	d.strange, d.repeated = map[members.EntryID]int64{}, map[[32]byte]int64{}
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -165,7 +175,7 @@ func (r *core) dueNeed(now time.Time) time.Time {
 	lacking := r.keys.Lacking()
 	if len(lacking) == 0 {
 		d.lacking, d.asked = 0, 0
-		return time.Time{}
+		return r.dueWonder(now)
 	}
 	if d.lacking == 0 {
 		d.lacking = now.Unix()
@@ -178,20 +188,85 @@ func (r *core) dueNeed(now time.Time) time.Time {
 		return when
 	}
 
+	r.askFor(lacking, now)
+	// What was sealed to us may be sealed to the leaf of a thief.
+	if d.asked++; d.asked >= needOften && !now.Before(time.Unix(r.leaves.newest().made, 0).Add(renewAfter)) {
+		r.renew(now)
+	}
+	return now.Add(needAfter)
+}
+
+// askFor says that heads are needed.
+func (r *core) askFor(heads []keys.ID, now time.Time) {
 	var p pen
-	for _, id := range lacking[:min(len(lacking), headsOfNeed)] {
+	for _, id := range heads[:min(len(heads), headsOfNeed)] {
 		p.raw(id[:])
 	}
 	w := r.statement(members.Need, random(), bodyOf(p.b))
 	for _, at := range r.posting() {
 		r.postAt(at, laneOpen, statementData(w), true)
 	}
-	// What was sealed to us may be sealed to the leaf of a thief.
-	if d.asked++; d.asked >= needOften && !now.Before(time.Unix(r.leaves.newest().made, 0).Add(renewAfter)) {
-		r.renew(now)
+	r.duty.lastNeed = now.Unix()
+}
+
+// unexplained is since when something waits here for an entry, a step or a rekey that perhaps was lost, in seconds. What we
+// read when we came, or came back, may be from before, and nobody hands over that.
+func (r *core) unexplained(now time.Time) (first int64) {
+	here := r.joined[r.self]
+	for _, w := range r.words.all {
+		if w.Topic == members.Return && w.Author == r.self {
+			here = max(here, w.at)
+		}
 	}
-	d.lastNeed = now.Unix()
-	return now.Add(needAfter)
+	note := func(at int64) {
+		if at > here+int64(settlesIn/time.Second) && now.Sub(time.Unix(at, 0)) < placeLife && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	for _, w := range r.aside.waits {
+		if w.kind != kindStray {
+			note(w.since)
+		}
+	}
+	for rekey, cards := range r.words.cards {
+		if r.words.rekeys[rekey] == nil {
+			note(cards[0].at)
+		}
+	}
+
+	since := map[members.EntryID]int64{}
+	for _, id := range r.set.Missing() {
+		if since[id] = r.duty.strange[id]; since[id] == 0 {
+			since[id] = now.Unix()
+		}
+		note(since[id])
+	}
+	r.duty.strange = since
+	return first
+}
+
+// dueWonder asks for what was lost, since other things wait for it: cells under a list that nobody has told, entries with
+// unknown parents. The heads that are known are named, and whoever has others hands over all. What waits may be invented: each time
+// it takes twice as long.
+func (r *core) dueWonder(now time.Time) time.Time {
+	d := &r.duty
+	first := r.unexplained(now)
+	all, own := r.rankers()
+	heads := r.keys.Heads()
+	if first == 0 || len(heads) == 0 || own >= 0 && len(all) == 1 {
+		return time.Time{}
+	}
+
+	when := time.Unix(first, 0).Add(wonderAfter)
+	if d.wondered > 0 {
+		when = time.Unix(max(first, d.lastNeed), 0).Add(wonderAfter << min(d.wondered, maxDoubling))
+	}
+	if now.Before(when) {
+		return when
+	}
+	r.askFor(heads, now)
+	d.wondered++
+	return now.Add(wonderAfter)
 }
 
 // takeNeed notes somebody that lacks heads.
@@ -262,7 +337,11 @@ func (r *core) handOut(n need, now time.Time) {
 		return
 	}
 	theirs := r.readBy(n)
-	said, sealed, err := r.grant(n.who, l, n.heads, now)
+	only, heads := n.heads, r.keys.Heads()
+	if !slices.ContainsFunc(only, func(h keys.ID) bool { return slices.Contains(heads, h) }) {
+		only = nil // they know others alone
+	}
+	said, sealed, err := r.grant(n.who, l, only, now)
 	r.duty.answered(n.who)
 	if err != nil {
 		return
@@ -274,10 +353,22 @@ func (r *core) handOut(n need, now time.Time) {
 	missed := r.missedSince(theirs, n.knows)
 	for _, p := range theirs {
 		lane := p.controlLane()
-		for _, data := range slices.Concat(missed, sealed, said) {
+		for _, data := range slices.Concat(r.duty.notRepeated(p, missed, now), sealed, said) {
 			r.postAt(p, lane, data, true)
 		}
 	}
+}
+
+// notRepeated is the cells that were not said again at a place just now: they answer whoever else needs them, too.
+func (d *duty) notRepeated(p *place, all [][]byte, now time.Time) (fresh [][]byte) {
+	maps.DeleteFunc(d.repeated, func(_ [32]byte, at int64) bool { return now.Sub(time.Unix(at, 0)).Abs() >= needRarely })
+	for _, data := range all {
+		if id := sha256.Sum256(append(p.rekey[:], data...)); d.repeated[id] == 0 {
+			d.repeated[id] = now.Unix()
+			fresh = append(fresh, data)
+		}
+	}
+	return fresh
 }
 
 // readBy is where somebody reads: where they said so, or the newest place that they were given.
@@ -317,7 +408,7 @@ func (r *core) missedSince(at []*place, knows []members.EntryID) (all [][]byte) 
 		all = append(all, entryData(e))
 	}
 	for _, o := range r.words.all {
-		if o.rekey != nil && o.at >= w.at && o != w {
+		if (o.rekey != nil || o.step != nil) && o.at >= w.at && o != w {
 			all = append(all, statementData(o))
 		}
 	}
@@ -478,7 +569,7 @@ func (r *core) met(at spot, now time.Time) {
 }
 
 // dealt keeps a dealing of ours.
-func (d *duty) dealt(rekey keys.ID, lane map[ID]uint8) {
-	d.deals = append(d.deals, deal{rekey, lane})
+func (d *duty) dealt(one deal) {
+	d.deals = append(d.deals, one)
 	d.deals = d.deals[max(0, len(d.deals)-maxDeals):]
 }

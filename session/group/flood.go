@@ -47,9 +47,9 @@ func garbage(r *core, at spot, e Entry, now time.Time) {
 	junk(r, at, 1)
 }
 
-// idle counts an entry that is of use to few.
+// idle counts an entry that is of use to few. Admins put all that they say into the lane that they were dealt.
 func idle(r *core, at spot, e Entry, now time.Time) {
-	if signedIn(r, at, e) {
+	if signedIn(r, at, e) && !r.duty.ofLeader(r, at) {
 		junk(r, at, 1)
 	}
 }
@@ -147,11 +147,11 @@ func (a *archive) stepped(rekey keys.ID, who ID) bool {
 	})
 }
 
-// weights is in how many dealings each shared a lane in trouble, and in how many there was any.
-func weights(r *core) (of map[ID]int, times int) {
+// weights is in how many dealings of a kind each shared a lane in trouble, and in how many there was any.
+func weights(r *core, counts func(deal) bool) (of map[ID]int, times int) {
 	of = map[ID]int{}
 	for _, one := range r.duty.deals {
-		if !slices.ContainsFunc(r.duty.troubles, func(t trouble) bool { return t.proved && t.rekey == one.rekey }) {
+		if !counts(one) || !slices.ContainsFunc(r.duty.troubles, func(t trouble) bool { return t.proved && t.rekey == one.rekey }) {
 			continue
 		}
 		times++
@@ -164,12 +164,29 @@ func weights(r *core) (of map[ID]int, times int) {
 	return of, times
 }
 
-// suspects is the one writer in a lane in trouble at least twice, and every time. Reporters are no exception: the flooder
-// may be the first of them.
+// aloneAt reports whether a dealing was ours alone.
+func (d *duty) aloneAt(rekey keys.ID) bool {
+	return slices.ContainsFunc(d.deals, func(one deal) bool { return one.alone && one.rekey == rekey })
+}
+
+// ofLeader reports whether a lane was dealt to another admin.
+func (d *duty) ofLeader(r *core, at spot) bool {
+	for _, one := range d.deals {
+		for who, lane := range one.lane {
+			if one.rekey == at.place.rekey && lane == at.lane && who != r.self && r.set.Role(who) >= Admin && one.alone {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// suspects is the one writer in a lane in trouble at least twice, and every time, of dealings that were ours alone: in any
+// other the garbage could be an admin's. Reporters are no exception: the flooder may be the first of them.
 func suspects(r *core) (all []ID) {
-	of, times := weights(r)
+	of, times := weights(r, func(one deal) bool { return one.alone })
 	for who, n := range of {
-		if times >= 2 && n == times {
+		if times >= 2 && n == times && who != r.self {
 			all = append(all, who)
 		}
 	}

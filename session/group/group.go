@@ -30,6 +30,11 @@
 // A profile restored from a backup calls [Room.Restored]. It says nothing until the control lane was
 // read to its end at both mailboxes ([Room.Ended]). Then it says that it is back, and
 // begins a chain of its own, so that no key is used twice and no number signed twice.
+//
+// # Loss
+//
+// If no mailbox has the logs of [Place.Home] any more the caller says so with [Room.Lost]. Who was there until then goes on
+// speaking. Who may rekey says again there what others may not have read; the others knock at the door.
 package group
 
 import (
@@ -118,6 +123,7 @@ type Place struct {
 	Key       string // stable while the logs are the same place
 	Mailboxes []Mailbox
 	Names     [][16]byte
+	Home      bool // of the present keys: if no mailbox has its first log any more, see [Room.Lost]
 }
 
 // Entry is an entry of a log as a mailbox gave it.

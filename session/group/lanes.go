@@ -296,7 +296,7 @@ func (p *place) logs() []Place {
 		return nil
 	}
 	key := hex.EncodeToString(p.rekey[:8])
-	all := []Place{{Key: key, Mailboxes: p.card.mailboxes}}
+	all := []Place{{Key: key, Mailboxes: p.card.mailboxes, Home: p.retired == 0}}
 	var behind [][16]byte
 	for lane := range uint8(lanes) {
 		all[0].Names = append(all[0].Names, p.name(lane, p.segment[lane]))

@@ -498,3 +498,135 @@ func TestOneLaneEach(t *testing.T) {
 		t.Errorf("%d lanes", len(given))
 	}
 }
+
+// TestAdminFramesAMember: an admin, who has the keys of all lanes, puts garbage into the lane of a member, each time that
+// they can. Nobody suspects the member: in the dealings that count the owner alone has these keys.
+func TestAdminFramesAMember(t *testing.T) {
+	w := newWorld(t)
+	w.light = true
+	all := w.room(8)
+	owner, evil, bob := all[0], all[1], all[2]
+	owner.must(owner.room.SetRole(evil.room.self, Admin, w.now))
+	w.settle()
+	sent, framed := 0, 0
+	for round := range 8 {
+		at := evil.room.writing()
+		lane := bob.room.writing().lane
+		if s, ok := at.writer(lane); ok {
+			framed++
+			k := logKey(s, lane, at.segment[lane])
+			for range junkMost + 20 {
+				sent++
+				box := bytes.Repeat([]byte{byte(sent), byte(sent >> 8)}, boxSize/2)
+				tag := [16]byte{byte(sent), byte(sent >> 8)}
+				w.put(Append{Mailboxes: w.mailboxes(), Log: publicOf(k), Tag: tag, Signature: sign(k, tag, box), Box: box})
+			}
+		}
+		w.settle()
+		for i, p := range all {
+			text := fmt.Sprint(round, " all the same, by ", i)
+			p.must(p.says(text))
+			w.settle()
+			w.hears(text, others(all, p)...)
+		}
+		evil.offline = true // they would deal themselves
+		w.pass(time.Hour + time.Minute)
+		evil.offline = false
+		w.settle()
+		for _, p := range others(all, evil) {
+			for _, m := range p.room.Members() {
+				if m.Suspect {
+					t.Errorf("round %d: %s suspects %s", round, p.name, m.Name)
+				}
+			}
+		}
+	}
+	if framed == 0 || framed > 2 {
+		t.Errorf("framed %d times", framed)
+	}
+	if n := len(owner.room.words.rekeys); n < 3 || n > 8 {
+		t.Errorf("%d rekeys", n)
+	}
+}
+
+// TestFlooderBesideAnAdmin: with an admin in the room a member that floods their lane is found as well, and so is an admin that
+// floods the lane that they were dealt alone.
+func TestFlooderBesideAnAdmin(t *testing.T) {
+	for _, who := range []int{1, 8} {
+		w := newWorld(t)
+		w.light = true
+		all := w.room(9)
+		owner, evil := all[0], all[who]
+		owner.must(owner.room.SetRole(all[1].room.self, Admin, w.now))
+		w.settle()
+		sent := 0
+		found := false
+		for round := 0; round < 12 && !found; round++ {
+			at := evil.room.writing()
+			s, _ := at.writer(at.lane)
+			k := logKey(s, at.lane, at.segment[at.lane])
+			for range junkMost + 20 {
+				sent++
+				box := bytes.Repeat([]byte{byte(sent), byte(sent >> 8)}, boxSize/2)
+				tag := [16]byte{byte(sent), byte(sent >> 8)}
+				w.put(Append{Mailboxes: w.mailboxes(), Log: publicOf(k), Tag: tag, Signature: sign(k, tag, box), Box: box})
+			}
+			w.settle()
+			all[2].must(all[2].says(fmt.Sprint(round, " beside a flood")))
+			w.settle()
+			w.hears(fmt.Sprint(round, " beside a flood"), others(all, all[2])...)
+			evil.offline = true
+			w.pass(time.Hour + time.Minute)
+			evil.offline = false
+			w.settle()
+			for _, p := range all[:2] {
+				for _, m := range p.room.Members() {
+					if m.Suspect && m.ID != evil.room.self && p != evil {
+						t.Errorf("%s suspects %s", p.name, m.Name)
+					}
+					found = found || m.Suspect && p != evil
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s was not found", evil.name)
+		}
+		owner.must(owner.room.SetRole(evil.room.self, Nobody, w.now))
+		w.settle()
+		w.allSpeak("it is over", others(all, evil))
+	}
+}
+
+// TestInventedPeople: a member speaks as ever other people that there are not. The first word of a newcomer, of whom nobody has heard
+// yet, waits all the same: it came by another lane.
+func TestInventedPeople(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(5)
+	owner, carol := all[0], all[1]
+	carol.offline = true
+	var late, evil *person
+	for evil == nil {
+		late = w.joins(owner, fmt.Sprint("late ", len(w.people)))
+		for _, p := range all[2:] {
+			if p.room.writing().lane != late.room.writing().lane {
+				evil = p
+			}
+		}
+	}
+	e, in := w.lastCell(late, "my first word")
+	if carol.take(e); len(carol.room.aside.waits) != 1 {
+		t.Fatal("it does not wait")
+	}
+	for i := range 4 * maxAsideNobody {
+		m, _ := parseMessage(in)
+		m.sender = ID{byte(i), byte(i >> 8), 7}
+		carol.take(evil.forge(evil.room.writing().lane, m.inner()))
+	}
+	if n := len(carol.room.aside.waits); n > maxAsideNobody {
+		t.Errorf("%d wait", n)
+	}
+	carol.restarts()
+	carol.offline = false
+	w.settle()
+	w.hears("my first word", carol)
+}

@@ -31,10 +31,10 @@ func (r *core) rekey(now time.Time) error {
 
 	var root [32]byte
 	rand.Read(root[:])
-	dealt := r.deal()
+	dealt, alone := r.deal()
 	var to []keys.Recipient
 	for _, m := range keyed(r) {
-		if one, ok := r.recipient(m, root, dealt[m.ID], now); ok {
+		if one, ok := r.recipient(m, root, dealt[m.ID], alone, now); ok {
 			to = append(to, one)
 		}
 	}
@@ -54,7 +54,7 @@ func (r *core) rekey(now time.Time) error {
 	c := r.statement(members.Card, random(), func(context [32]byte) []byte {
 		return sealCard(r.group, w.rid, pi, context, newCard(root, r.door.secret(len(remaining) > 0), r.mailboxes))
 	})
-	r.duty.dealt(w.rid, dealt)
+	r.duty.dealt(deal{w.rid, dealt, alone})
 	r.keep(w, now)
 	r.keep(c, now)
 
@@ -85,7 +85,7 @@ func keyed(r *core) []members.Somebody {
 }
 
 // recipient is a member as the receiver of a seed.
-func (r *core) recipient(m members.Somebody, root [32]byte, lane uint8, now time.Time) (keys.Recipient, bool) {
+func (r *core) recipient(m members.Somebody, root [32]byte, lane uint8, alone bool, now time.Time) (keys.Recipient, bool) {
 	one := keys.Recipient{Member: keys.Member(m.ID)}
 	if m.ID == r.self {
 		own := r.leaves.newest()
@@ -97,16 +97,16 @@ func (r *core) recipient(m members.Somebody, root [32]byte, lane uint8, now time
 		}
 		one.Leaf, one.Counter = l.leaf, l.counter
 	}
-	one.Lane = r.settings.laneFor(m.Role, root, lane)
+	one.Lane = r.settings.laneFor(m.Role, root, lane, alone && m.ID != r.self)
 	return one, true
 }
 
-// laneFor is the secret that somebody of a role is given.
-func (s *Settings) laneFor(role Role, root [32]byte, lane uint8) [32]byte {
+// laneFor is the secret that somebody of a role is given: owner and admins that of all lanes, unless the dealer keeps it.
+func (s *Settings) laneFor(role Role, root [32]byte, lane uint8, kept bool) [32]byte {
 	switch {
-	case role >= Admin:
+	case role >= Admin && !kept:
 		return root
-	case role == Writer && !s.AdminsOnly:
+	case role >= Admin || role == Writer && !s.AdminsOnly:
 		return laneSecret(root, lane)
 	}
 	return [32]byte{}
@@ -159,11 +159,16 @@ func (r *core) sendRekey(w, c *word, sealed []keys.Sealed, old []*place) {
 }
 
 // deal deals the writers to lanes anew. Those that shared a lane in trouble are spread first, so that two
-// dealings leave one of them.
-func (r *core) deal() map[ID]uint8 {
-	var all []ID
+// dealings leave one of them. While there is trouble the dealing is ours alone: other admins, who could write in anybody's
+// lane, are given one for themselves, and members the others.
+func (r *core) deal() (dealt map[ID]uint8, alone bool) {
+	var all, leaders []ID
+	weight, times := weights(r, func(deal) bool { return true })
 	for _, m := range r.set.Members() {
-		if m.Role >= Writer {
+		switch {
+		case m.Role >= Admin && m.ID != r.self && times > 0:
+			leaders = append(leaders, m.ID)
+		case m.Role >= Writer:
 			all = append(all, m.ID)
 		}
 	}
@@ -171,15 +176,21 @@ func (r *core) deal() map[ID]uint8 {
 		j := pick(i + 1)
 		all[i], all[j] = all[j], all[i]
 	}
-	weight, _ := weights(r)
 	slices.SortStableFunc(all, func(a, b ID) int { return cmp.Compare(weight[b], weight[a]) })
 
-	dealt := map[ID]uint8{}
-	start := pick(laneLast)
-	for i, id := range all {
-		dealt[id] = uint8(laneFirst + (start+i)%laneLast)
+	dealt = map[ID]uint8{}
+	start, n := pick(laneLast), laneLast
+	if len(leaders) > 0 {
+		n--
 	}
-	return dealt
+	for i, id := range all {
+		dealt[id] = uint8(laneFirst + (start+i%n)%laneLast)
+	}
+	for _, id := range leaders {
+		dealt[id] = uint8(laneFirst + (start+n)%laneLast)
+	}
+	rankers, _ := r.rankers()
+	return dealt, times > 0 || len(rankers) == 1
 }
 
 // pick is a random number below n.
@@ -206,7 +217,7 @@ func (r *core) grant(to ID, leaf leafOf, only []keys.ID, now time.Time) (said []
 		n := min(len(heads), stepHeads)
 		one := keys.Recipient{Member: keys.Member(to), Leaf: leaf.leaf, Counter: leaf.counter}
 		if p := r.places.of(heads[0]); p != nil && p.writes == writesRoot {
-			one.Lane = r.settings.laneFor(r.set.Role(to), p.given, laneOf(r, p, to))
+			one.Lane = r.settings.laneFor(r.set.Role(to), p.given, laneOf(r, p, to), r.duty.aloneAt(p.rekey))
 		}
 		st := r.set.State(r.key, members.Step, random())
 		step, secret, err := r.keys.Step(st.Context(), one, heads[:n])

@@ -249,6 +249,7 @@ func (r *core) entriesPlaced(placed []*members.Entry, now time.Time) {
 		r.roleOf(id, now)
 	}
 	r.words.stale = true
+	r.duty.wondered = 0
 	r.settle(now)
 }
 

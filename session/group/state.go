@@ -11,7 +11,7 @@ import (
 
 // Bounds of a stored state, so that a damaged one asks for no memory.
 const (
-	stateVersion  = 1
+	stateVersion  = 2
 	maxPeople     = 1 << 16
 	maxPlaces     = 1 << 12
 	maxKeysState  = 1 << 28
@@ -46,7 +46,7 @@ func (r *Room) State() []byte {
 // Open opens a stored room: its newest state, and all rows in the order of their adding.
 func Open(state []byte, rows [][]byte) (*Room, error) {
 	e := &eye{rest: state}
-	if e.u8() != stateVersion {
+	if e.version = e.u8(); e.version < 1 || e.version > stateVersion {
 		return nil, ErrInvalid
 	}
 	key, err := members.ParseKey(e.take(members.SeedSize, members.SeedSize))
@@ -505,6 +505,7 @@ func (d *duty) append(p *pen) {
 	p.u8(uint8(len(d.deals)))
 	for _, one := range d.deals {
 		p.raw(one.rekey[:])
+		p.flag(one.alone)
 		p.u16(len(one.lane))
 		for _, id := range sorted(one.lane) {
 			p.raw(id[:])
@@ -550,6 +551,9 @@ func (d *duty) read(e *eye) {
 	}
 	for range e.count(1, maxDeals) {
 		one := deal{rekey: e.b32(), lane: map[ID]uint8{}}
+		if e.version > 1 {
+			one.alone = e.flag()
+		}
 		for range e.count(2, maxPeople) {
 			id := e.id()
 			one.lane[id] = e.u8()
@@ -564,6 +568,8 @@ func (a *aside) append(p *pen) {
 		p.u8(w.kind)
 		p.raw(w.author[:])
 		p.blob(w.data)
+		p.u8(w.from)
+		p.i64(w.since)
 	}
 	p.u8(uint8(len(a.recent)))
 	for _, context := range a.recent {
@@ -581,7 +587,12 @@ func (a *aside) append(p *pen) {
 
 func (a *aside) read(e *eye) {
 	for range e.count(2, maxAside) {
-		a.waits = append(a.waits, waiting{e.u8(), e.id(), e.blob(innerSize)})
+		w := waiting{kind: e.u8(), author: e.id(), data: e.blob(innerSize)}
+		if e.version > 1 {
+			w.from, w.since = e.u8(), e.i64()
+			e.bad = e.bad || w.from > laneOpen
+		}
+		a.waits = append(a.waits, w)
 	}
 	for range e.count(1, maxHanded) {
 		context := e.b32()
@@ -604,11 +615,16 @@ func (b *back) append(p *pen) {
 	p.raw(b.nonce[:])
 	p.i64(b.quiet)
 	b.came.append(p)
+	p.i64(b.knocked)
+	p.i64(b.said)
 }
 
 func (b *back) read(e *eye) {
 	b.restored, b.since, b.active, b.away, b.asked, b.answer, b.at = e.flag(), e.i64(), e.i64(), e.flag(), e.flag(), e.b32(), e.mailboxes()
 	b.nonce, b.quiet, b.came = e.b16(), e.i64(), e.stream()
+	if e.version > 1 {
+		b.knocked, b.said = e.i64(), e.i64()
+	}
 	if b.opened = true; b.restored {
 		b.ended = map[end]bool{}
 	}
@@ -633,7 +649,7 @@ func OpenJoining(state []byte) (*Joining, error) {
 	e := &eye{rest: state}
 	version := e.u8()
 	i, err := parseInviteBytes(e.blob(maxLinkText))
-	if err != nil || version != stateVersion {
+	if err != nil || version < 1 || version > stateVersion {
 		return nil, ErrInvalid
 	}
 	j := &Joining{invite: i, name: string(e.blob(MaxName))}

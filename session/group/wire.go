@@ -21,8 +21,9 @@ func (p *pen) flag(b bool) {
 
 // An eye reads them. It is bad once a field was too short or too large, and reads zeros then.
 type eye struct {
-	rest []byte
-	bad  bool
+	rest    []byte
+	bad     bool
+	version uint8 // of the state that is read
 }
 
 func (e *eye) into(field []byte) {
