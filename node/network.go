@@ -108,7 +108,7 @@ func logEntry(key string, at p2p.NodeID, e p2p.LogEntry) rooms.Entry {
 }
 
 func logEnd(key string, at p2p.NodeID, e p2p.LogEnd) rooms.End {
-	return rooms.End{Key: key, Node: store.Node(at), Name: e.Name, Instance: e.Instance, Last: e.Last}
+	return rooms.End{Key: key, Node: store.Node(at), Name: e.Name, Instance: e.Instance, Last: e.Last, Empty: e.Count == 0}
 }
 
 // Follow asks for the entries of logs after their positions.

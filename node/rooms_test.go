@@ -377,8 +377,8 @@ func TestRoomOverRelays(t *testing.T) {
 	})
 }
 
-// TestRoomLost: both mailboxes say that they do not have the room's logs: one asks at its door, is
-// back, hears the others and is heard, though words come before what says that they are back.
+// TestRoomLost: both mailboxes say of a sudden that they do not have the room's logs. One asks at its door, and meanwhile
+// goes on: says and hears as before.
 func TestRoomLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := nettest.New(5)
@@ -401,13 +401,78 @@ func TestRoomLost(t *testing.T) {
 		for _, end := range logs {
 			bob.rooms.OnEnd(end)
 		}
-		h.waits(bob, "away", func(r api.Room) bool { return r.State == api.RoomAway })
-		h.waits(bob, "back", func(r api.Room) bool { return r.State == api.RoomReady })
 		h.says(ada, "two")
 		h.hears(bob, 2)
 		for i := range 5 {
-			h.says(bob, fmt.Sprint("back ", i))
+			h.says(bob, fmt.Sprint("still here ", i))
 		}
 		h.hears(ada, 7)
+		if h.room(bob).State != api.RoomReady {
+			t.Errorf("Bob is %s", h.room(bob).State)
+		}
 	})
+}
+
+// TestRoomWiped: both mailboxes of a room lose their disks at once, while everybody is there, or while the owner or a
+// member is not. All find back by themselves and hear each other, nothing is signed twice, and a link from before still works.
+func TestRoomWiped(t *testing.T) {
+	for _, gone := range []string{"nobody", "Ada", "Eve"} {
+		t.Run(gone, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := nettest.New(5)
+				ada, bob, eve := newUser(t, net, "Ada"), newUser(t, net, "Bob"), newUser(t, net, "Eve")
+				late := newUser(t, net, "Late")
+				all := []*user{ada, bob, eve}
+				defer func() {
+					for _, u := range append(all, late) {
+						u.shutdown()
+					}
+				}()
+				h := founded(t, ada, "the pier")
+				h.joins(ada, bob, eve)
+				link := h.link(ada, 1)
+				for i, u := range all {
+					h.says(u, u.name+" before")
+					for _, o := range all {
+						h.hears(o, i+1)
+					}
+				}
+				time.Sleep(time.Minute)
+				for _, u := range all {
+					if u.name == gone {
+						u.shutdown()
+					}
+				}
+				for _, m := range h.mailboxes(bob) {
+					net.Wipe(m)
+				}
+				time.Sleep(time.Hour)
+				h.says(bob, "somebody is there")
+				for _, u := range all {
+					if u.name == gone {
+						u.start()
+					}
+				}
+				time.Sleep(3 * time.Hour)
+				for _, u := range all {
+					h.says(u, u.name+" after")
+				}
+				for _, u := range all {
+					eventually(t, u.name+" hears all", func() bool {
+						heard := h.heard(u)
+						return !slices.ContainsFunc(all, func(o *user) bool { return !slices.Contains(heard, o.name+": "+o.name+" after") })
+					})
+				}
+				h.asks(late, link)
+				h.waits(late, "let in", func(r api.Room) bool { return r.State == api.RoomReady })
+				h.says(late, "so am I")
+				for _, u := range all {
+					eventually(t, u.name+" hears the last", func() bool { return slices.Contains(h.heard(u), "Late: so am I") })
+					if r := h.room(u); r.State != api.RoomReady || len(r.Forks) > 0 || r.Members != 4 {
+						t.Errorf("%s: %+v", u.name, r)
+					}
+				}
+			})
+		})
+	}
 }

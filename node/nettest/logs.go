@@ -195,7 +195,7 @@ func (c *Client) pushLog(s Settings, id followID, f *follow, at p2p.LogPosition,
 			c.mu.Unlock()
 		})
 	}
-	if all && t.waiting <= 0 && t.end != end && end.Instance != 0 {
+	if all && t.waiting <= 0 && t.end != end {
 		select {
 		case c.told <- func() {
 			if c.cfg.OnEnd != nil {

@@ -85,6 +85,7 @@ type End struct {
 	Node           store.Node
 	Name           [16]byte
 	Instance, Last uint32
+	Empty          bool // all that was there has expired
 }
 
 // Config is the environment of the rooms.

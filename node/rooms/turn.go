@@ -171,8 +171,10 @@ func (t *Turn) end(e End) error {
 	t.rs.mu.Lock()
 	t.rs.ended[at] = t.now
 	t.rs.mu.Unlock()
-	if e.Instance == 0 {
-		return t.lost(at)
+	if e.Instance == 0 || e.Empty {
+		if home := t.lost(at); home || e.Instance == 0 {
+			return nil
+		}
 	}
 	p := t.positionOf(at)
 	if p.instance != e.Instance || p.all < e.Last {
@@ -185,27 +187,36 @@ func (t *Turn) end(e End) error {
 	return t.events(t.p.room.Ended(e.Name, e.Node, t.now))
 }
 
-// lost notes that a mailbox does not have a log that it had. If no mailbox of a place has its first log
-// any more, the room is asked for at its door. One that we have not heard of yet may have it: an answer
-// of before the first entry can come after that entry.
-func (t *Turn) lost(at logAt) error {
-	if t.p.room == nil || t.positionOf(at).instance == 0 {
-		return nil
+// lost notes that a mailbox has nothing of a log that it had, and reports whether that is the first one of the room's
+// place. If no mailbox has it any more, the room is told. One that we have not heard of yet may have it: an answer
+// of before the first entry can come after that entry. Who was restored does not know what there was.
+func (t *Turn) lost(at logAt) (home bool) {
+	if t.p.room == nil {
+		return false
 	}
-	t.positions[at] = position{}
+	had := t.positionOf(at).instance != 0 || t.p.room.Returning()
 	for _, place := range t.p.room.Logs() {
-		if len(place.Names) == 0 || place.Names[0] != at.name {
+		if !slices.Contains(place.Names, at.name) {
 			continue
 		}
+		if home = place.Home && place.Names[0] == at.name; !had {
+			return home
+		}
+		t.positions[at] = position{}
 		there := slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool {
 			p, known := t.knownPosition(logAt{t.p.id, m.Node, at.name})
 			return !known || p.instance != 0
 		})
-		if !there && t.p.room.Lost(t.now) == nil {
+		switch {
+		case there:
+		case !home:
+			t.p.room.LostLog(at.name)
+		case t.p.room.Lost(t.now) == nil:
 			t.Changed()
 		}
+		return home
 	}
-	return nil
+	return false
 }
 
 // finish does the work that follows from the turn, and writes it.
