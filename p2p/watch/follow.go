@@ -54,6 +54,7 @@ type follow struct {
 	began time.Time // when one was answered
 	asked time.Time // when blocks were added
 	came  time.Time // when an entry did
+	look  time.Time // when the ends are asked for because the entry behind the last one may have been lost
 	// Of a far one: when it is looked at again whether its logs are those of the twin, and
 	// how often it was since the poll.
 	check  time.Time
@@ -252,6 +253,9 @@ func (ws *Watches) issueFollow(w *watch, now time.Time) (made []*lease) {
 		return ws.probe(w, now)
 	}
 	w.due = now.Add(ws.pause(w))
+	if !f.look.IsZero() && !now.Before(f.look) {
+		f.look, f.begin = time.Time{}, true
+	}
 	poll := !now.Before(f.poll)
 	if poll {
 		ws.unacknowledged(f)
@@ -287,6 +291,9 @@ func (ws *Watches) issueFollow(w *watch, now time.Time) (made []*lease) {
 	w.leases = append(w.leases, made...)
 	if f.poll.Before(w.due) {
 		w.due = f.poll
+	}
+	if !f.look.IsZero() && f.look.Before(w.due) {
+		w.due, w.hurried = f.look, true
 	}
 	return made
 }
@@ -475,6 +482,10 @@ func (ws *Watches) entered(l *lease, a *mailbox.Answer, now time.Time) {
 	it.add(span{e.Position - 1, e.Position})
 	it.note(e.Tag)
 	w.haste = min(w.haste+entryEarns, hasteMost)
+	if w.lossy.After(now) && !w.follow.far && l.read == nil && w.haste >= hasteCost {
+		w.follow.look = now.Add(lossLook)
+		w.hurry(w.follow.look)
+	}
 	if a.Pending > 0 && l.mode == mailbox.More {
 		w.follow.begin = true // to learn how much there is
 		w.hurry(now.Add(burstGather))

@@ -119,6 +119,12 @@ func (ws *Watches) overdueEntries(w *watch, now time.Time) {
 		missing = missing || it != nil && !it.noted(a.tag) && a.rung.Equal(f.rung) && !f.came.After(a.came)
 	}
 
+	if missing {
+		w.lossy = now.Add(lossLasts)
+		for _, t := range ws.twins(w) {
+			t.lossy = w.lossy
+		}
+	}
 	switch {
 	case !missing || w.haste < hasteCost || w.failures > 0 && f.far:
 	case f.far:

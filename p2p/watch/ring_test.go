@@ -207,3 +207,42 @@ func TestReadingIsLost(t *testing.T) {
 		}
 	})
 }
+
+// TestBothPushesAreLost: both mailboxes push an entry over a guard that died unnoticed, and no other comes to show it. After
+// a loss that was noticed it is asked for soon; in good times nothing more is asked.
+func TestBothPushesAreLost(t *testing.T) {
+	for _, lossy := range []bool{true, false} {
+		twoShops(t, func(near, far *library, nearID, farID wire.NodeID, m *member) {
+			n := byte(0)
+			say := func(lost ...*library) {
+				n++
+				for _, l := range []*library{near, far} {
+					l.loses(0)
+				}
+				for _, l := range lost {
+					l.loses(1)
+				}
+				for _, l := range []*library{near, far} {
+					l.add(theLog, mailbox.Tag{n, 8}, 0)
+				}
+				near.loses(0)
+				far.loses(0)
+			}
+			time.Sleep(time.Minute)
+			if lossy {
+				say(far)
+				time.Sleep(time.Minute)
+			}
+			say()
+			time.Sleep(5 * time.Second)
+			near.took()
+			far.took()
+			say(near, far)
+			time.Sleep(lossLook + 10*time.Second)
+			asked, _ := near.took()
+			if got := m.union(theLog) == int(n); got != lossy || !lossy && len(asked) > 0 {
+				t.Errorf("lossy=%v: %d of %d entries, %d requests", lossy, m.union(theLog), n, len(asked))
+			}
+		})
+	}
+}
