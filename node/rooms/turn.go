@@ -189,7 +189,7 @@ func (t *Turn) end(e End) error {
 
 // lost notes that a mailbox has nothing of a log that it had, and reports whether that is the first one of the room's
 // place. If no mailbox has it any more, the room is told. One that we have not heard of yet may have it: an answer
-// of before the first entry can come after that entry. Who was restored does not know what there was.
+// of before the first entry can come after that entry. A restored profile does not know what there was.
 func (t *Turn) lost(at logAt) (home bool) {
 	if t.p.room == nil {
 		return false
@@ -202,6 +202,7 @@ func (t *Turn) lost(at logAt) (home bool) {
 		if home = place.Home && place.Names[0] == at.name; !had {
 			return home
 		}
+
 		t.positions[at] = position{}
 		there := slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool {
 			p, known := t.knownPosition(logAt{t.p.id, m.Node, at.name})

@@ -269,7 +269,7 @@ func (ws *Watches) GuardLost(id wire.NodeID) {
 		for _, l := range w.leases {
 			if l.left > 0 && l.req != nil && l.req.BackOver(id) {
 				l.spent = true
-				w.lossy = time.Now().Add(lossLasts) // what came over it was perhaps lost for a while
+				w.lossy = time.Now().Add(lossLasts) // it was perhaps dead for a while
 				w.at(soon())
 			}
 		}

@@ -27,7 +27,7 @@ const (
 // give again an entry that was acknowledged.
 type aside struct {
 	waits  []waiting
-	from   uint8               // the lane of what is taken just now
+	from   uint8               // the lane of the entry that is taken just now
 	since  int64               // and when it came
 	handed map[[32]byte][]byte // sealed steps by the context of their statement
 	recent [][32]byte          // contexts of these, the oldest first
@@ -76,8 +76,8 @@ func (r *core) park(kind uint8, author ID, data []byte) error {
 	return nil
 }
 
-// drop drops the oldest of an author, of nobody that of the lane with most: whoever invents authors pushes out what came by
-// their own lanes.
+// drop drops the oldest of an author, of nobody that of the lane with most: people that are invented push out cells of
+// their own lane.
 func (a *aside) drop(kind uint8, author ID) {
 	var of [laneOpen + 1]int
 	alike := func(w waiting) bool { return w.kind == kind && w.author == author }

@@ -18,7 +18,7 @@ const quietAfter = time.Hour
 // silentAfter is how long both mailboxes are waited for; then one is enough. It may be gone for good.
 const silentAfter = time.Hour
 
-// knockAgain is how long somebody waits for the answer to a knock before the next one. Who may rekey goes on
+// knockAgain is how long somebody waits for the answer to a knock before the next one. Owner and admins go on
 // without an answer after silentAfter.
 const knockAgain = 24 * time.Hour
 
@@ -58,8 +58,7 @@ func (r *Room) Restored() { r.back.begin() }
 
 func (b *back) begin() { b.restored, b.since, b.ended = true, 0, map[end]bool{} }
 
-// current reports whether the others still read where we write: they do for placeLife, whatever was changed since
-// we last read.
+// current reports whether the others still read where we write: they do for placeLife after any change.
 func (b *back) current(now time.Time) bool {
 	return !b.silent() && now.Sub(time.Unix(b.active, 0)) < placeLife-renewAfter
 }
@@ -112,8 +111,9 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 		b.begin()
 	}
 	b.opened, b.active = false, now.Unix()
+
 	if b.asked {
-		next = r.dueKnock(now)
+		next = dueKnock(r, now)
 	}
 	if !b.restored {
 		return next
@@ -132,8 +132,8 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 	return earliest(next, now.Add(silentAfter))
 }
 
-// dueKnock ends the wait for an answer that does not come: who may rekey goes on without one, others knock again.
-func (r *core) dueKnock(now time.Time) time.Time {
+// dueKnock ends the wait for an answer that does not come: owner and admins go on without one, others knock again.
+func dueKnock(r *core, now time.Time) time.Time {
 	leads, again := r.set.Role(r.self) >= Admin, knockAgain
 	if leads {
 		again = silentAfter
@@ -142,18 +142,18 @@ func (r *core) dueKnock(now time.Time) time.Time {
 	case now.Before(when):
 		return when
 	case leads:
-		r.goOn(now)
+		goOn(r, now)
 		return time.Time{}
 	}
-	r.knock(now)
+	knock(r, now)
 	return now.Add(knockAgain)
 }
 
 // goOn comes back without the word of anybody.
-func (r *core) goOn(now time.Time) {
+func goOn(r *core, now time.Time) {
 	r.back.asked = false
 	r.comeBack(now)
-	r.sayAgain(now)
+	sayAgain(r, now)
 }
 
 // comeBack tells that we are back: under another nonce, so that no key and no number is used twice,
@@ -178,10 +178,10 @@ func (r *core) comeBack(now time.Time) {
 	r.settle(now)
 }
 
-// Lost says that the room's logs are not at the mailboxes any more. Who may rekey, and was there until now, says again
-// what others may not have read; so does who alone may rekey, once back: nobody else can have changed anything. All others
-// knock at the room's door, with a new leaf, and somebody that may rekey answers. Who was not there lately is silent until
-// then: nobody may read any more where they would speak.
+// Lost says that the room's logs are not at the mailboxes any more. An owner or admin that was there until now says everything
+// again, for those that have not read it; so does the only one with the right to rekey, once back. All others
+// knock at the room's door, with a new leaf, and are answered there. Somebody that was not there lately is silent until
+// then: perhaps the place where they would speak is not read any more.
 func (r *Room) Lost(now time.Time) error {
 	b := &r.back
 	all, own := r.rankers()
@@ -189,16 +189,16 @@ func (r *Room) Lost(now time.Time) error {
 	case r.set.Role(r.self) == Nobody:
 		return ErrGone
 	case own >= 0 && here:
-		r.sayAgain(now)
+		sayAgain(&r.core, now)
 	case own >= 0 && len(all) == 1:
-		r.goOn(now)
+		goOn(&r.core, now)
 	case b.asked || b.knocked != 0 && now.Sub(time.Unix(b.knocked, 0)).Abs() < favourRest:
 		b.away = b.away || b.asked && !here
 	case len(r.door.logs) == 0:
 		return ErrInvalid
 	default:
 		b.away = b.away || !here
-		r.knock(now)
+		knock(&r.core, now)
 	}
 	return nil
 }
@@ -206,12 +206,12 @@ func (r *Room) Lost(now time.Time) error {
 // LostLog says that no mailbox has anything of another log: the card of a link is put there again.
 func (r *Room) LostLog(name [16]byte) {
 	if l := r.places.index[name].link; l != nil {
-		r.postLink(l)
+		postLink(&r.core, l)
 	}
 }
 
 // knock knocks at the last door that we know.
-func (r *core) knock(now time.Time) {
+func knock(r *core, now time.Time) {
 	d := r.door.logs[len(r.door.logs)-1]
 	own := r.leaves.make(now)
 	b := &r.back
@@ -226,13 +226,14 @@ func (r *core) knock(now time.Time) {
 	r.places.reindex(r)
 }
 
-// sayAgain says at each place what others may not have read there before it was lost, and the cards of our links. A cell that
-// is there still is the same one.
-func (r *core) sayAgain(now time.Time) {
+// sayAgain says the newest entries and statements again at each place, for those that had not read them when they were lost, and the
+// cards of our links. A cell that is there still is the same one.
+func sayAgain(r *core, now time.Time) {
 	if b := &r.back; b.said != 0 && now.Sub(time.Unix(b.said, 0)).Abs() < favourRest {
 		return
 	}
 	r.back.said = now.Unix()
+
 	for _, p := range r.places.all {
 		w := r.words.rekeys[p.rekey]
 		if p.card == nil || p.crowded || w == nil {
@@ -253,7 +254,7 @@ func (r *core) sayAgain(now time.Time) {
 		}
 	}
 	for _, l := range r.door.links {
-		r.postLink(l)
+		postLink(r, l)
 	}
 }
 

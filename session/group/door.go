@@ -129,14 +129,14 @@ func (r *Room) MakeLink(uses int, approve bool, expires, now time.Time) (Link, e
 	l.mailboxes = r.mailboxes
 	rand.Read(l.secret[:])
 	l.card = kdf.Hash(kdf.RoomLinkCard, linkCard(l.leaf.Public(), r.self))
-	r.postLink(l)
+	postLink(&r.core, l)
 	r.door.links = append(r.door.links, l)
 	r.places.reindex(&r.core)
 	return r.linkOf(l), nil
 }
 
 // postLink puts the card of a link into its log.
-func (r *core) postLink(l *link) {
+func postLink(r *core, l *link) {
 	v := newVault(l.secret)
 	a := putInto(&v, l.secret, r.group, laneLink, 0, l.mailboxes, control(linkCard(l.leaf.Public(), r.self)))
 	a.Urgent = true

@@ -27,7 +27,7 @@ const (
 	maxNeeds    = 64
 	wonderAfter = 2 * time.Minute
 	settlesIn   = 10 * time.Minute // the first reading of all logs
-	maxDoubling = 10               // of the time between two needs for what waits
+	maxDoubling = 10               // of the time between two such needs
 	maxDeals    = 4
 )
 
@@ -175,7 +175,7 @@ func (r *core) dueNeed(now time.Time) time.Time {
 	lacking := r.keys.Lacking()
 	if len(lacking) == 0 {
 		d.lacking, d.asked = 0, 0
-		return r.dueWonder(now)
+		return dueWonder(r, now)
 	}
 	if d.lacking == 0 {
 		d.lacking = now.Unix()
@@ -188,7 +188,7 @@ func (r *core) dueNeed(now time.Time) time.Time {
 		return when
 	}
 
-	r.askFor(lacking, now)
+	askFor(r, lacking, now)
 	// What was sealed to us may be sealed to the leaf of a thief.
 	if d.asked++; d.asked >= needOften && !now.Before(time.Unix(r.leaves.newest().made, 0).Add(renewAfter)) {
 		r.renew(now)
@@ -197,7 +197,7 @@ func (r *core) dueNeed(now time.Time) time.Time {
 }
 
 // askFor says that heads are needed.
-func (r *core) askFor(heads []keys.ID, now time.Time) {
+func askFor(r *core, heads []keys.ID, now time.Time) {
 	var p pen
 	for _, id := range heads[:min(len(heads), headsOfNeed)] {
 		p.raw(id[:])
@@ -209,9 +209,9 @@ func (r *core) askFor(heads []keys.ID, now time.Time) {
 	r.duty.lastNeed = now.Unix()
 }
 
-// unexplained is since when something waits here for an entry, a step or a rekey that perhaps was lost, in seconds. What we
-// read when we came, or came back, may be from before, and nobody hands over that.
-func (r *core) unexplained(now time.Time) (first int64) {
+// unexplained is since when something waits here for an entry, a step or a rekey that perhaps was lost, in seconds. Things
+// from our first reading, or from that of a return, do not count: they may be from before us, and nobody hands that over.
+func unexplained(r *core, now time.Time) (first int64) {
 	here := r.joined[r.self]
 	for _, w := range r.words.all {
 		if w.Topic == members.Return && w.Author == r.self {
@@ -245,12 +245,12 @@ func (r *core) unexplained(now time.Time) (first int64) {
 	return first
 }
 
-// dueWonder asks for what was lost, since other things wait for it: cells under a list that nobody has told, entries with
-// unknown parents. The heads that are known are named, and whoever has others hands over all. What waits may be invented: each time
-// it takes twice as long.
-func (r *core) dueWonder(now time.Time) time.Time {
+// dueWonder asks for things that were lost, since others wait for them: a list that nobody has told, an
+// unknown parent. It names the heads that are known; an admin that knows none of them hands over all. The cells that wait may be
+// invented: each time it takes twice as long.
+func dueWonder(r *core, now time.Time) time.Time {
 	d := &r.duty
-	first := r.unexplained(now)
+	first := unexplained(r, now)
 	all, own := r.rankers()
 	heads := r.keys.Heads()
 	if first == 0 || len(heads) == 0 || own >= 0 && len(all) == 1 {
@@ -264,7 +264,7 @@ func (r *core) dueWonder(now time.Time) time.Time {
 	if now.Before(when) {
 		return when
 	}
-	r.askFor(heads, now)
+	askFor(r, heads, now)
 	d.wondered++
 	return now.Add(wonderAfter)
 }
@@ -359,7 +359,7 @@ func (r *core) handOut(n need, now time.Time) {
 	}
 }
 
-// notRepeated is the cells that were not said again at a place just now: they answer whoever else needs them, too.
+// notRepeated is the cells that were not said again at a place just now: they answered everybody there.
 func (d *duty) notRepeated(p *place, all [][]byte, now time.Time) (fresh [][]byte) {
 	maps.DeleteFunc(d.repeated, func(_ [32]byte, at int64) bool { return now.Sub(time.Unix(at, 0)).Abs() >= needRarely })
 	for _, data := range all {

@@ -33,8 +33,8 @@
 //
 // # Loss
 //
-// If no mailbox has the logs of [Place.Home] any more the caller says so with [Room.Lost]. Who was there until then goes on
-// speaking. Who may rekey says again there what others may not have read; the others knock at the door.
+// If no mailbox has the logs of [Place.Home] any more the caller says so with [Room.Lost]. Everybody that was there until then
+// goes on speaking. Owner and admins say the last things again there; the others knock at the door.
 package group
 
 import (

@@ -159,8 +159,8 @@ func (r *core) sendRekey(w, c *word, sealed []keys.Sealed, old []*place) {
 }
 
 // deal deals the writers to lanes anew. Those that shared a lane in trouble are spread first, so that two
-// dealings leave one of them. While there is trouble the dealing is ours alone: other admins, who could write in anybody's
-// lane, are given one for themselves, and members the others.
+// dealings leave one of them. While there is trouble the dealing is ours alone: other admins could write in anybody's
+// lane; they are given one for themselves, and members the others.
 func (r *core) deal() (dealt map[ID]uint8, alone bool) {
 	var all, leaders []ID
 	weight, times := weights(r, func(deal) bool { return true })
