@@ -210,6 +210,10 @@ func (a *App) Init() tea.Cmd {
 	if a.opts.Demo != "" && a.opts.Back {
 		hello = a.desk.Say("This is the demo: nothing leaves this computer. ctrl+q goes back to your profile.")
 	}
+	if a.opts.Invite != "" {
+		invited, _ := a.contacts.pasted(a.opts.Invite)
+		hello = tea.Batch(hello, invited)
+	}
 	return tea.Batch(a.network.load(), a.loadContacts(), a.book.LoadDrafts(), hello,
 		tea.RequestBackgroundColor, ask, a.desk.Later(again, a.catchUp))
 }

@@ -11,6 +11,7 @@ import (
 	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
+	"starling/tui/doors"
 	"starling/tui/qrcode"
 	"starling/tui/rooms"
 	"starling/tui/safety"
@@ -174,18 +175,18 @@ func (c *contacts) askRevoke(i api.Invite, shown ...dialog.Dialog) tea.Cmd {
 // add asks for the invite of somebody else.
 func (c *contacts) add() tea.Cmd { return c.addBy("", "") }
 
-// pasted takes a text for an invite: false if it holds none.
+// pasted takes a text for an invite, a link into a room or a bridge: false if it holds none.
 func (c *contacts) pasted(text string) (tea.Cmd, bool) {
 	if link, ok := rooms.Link(text); ok {
 		return c.room(link), true
 	}
-	at := strings.Index(strings.ToLower(text), "starling:")
-	if at < 0 {
-		return nil, false
+	if link, ok := words.Handed(text, words.InviteScheme); ok {
+		return c.addBy(strings.Join(strings.Fields(link), ""), ""), true
 	}
-	text = text[at:]
-	text = text[:min(len(text), maxLink)]
-	return c.addBy(strings.Join(strings.Fields(text), ""), ""), true
+	if link, ok := words.Handed(text, words.BridgeScheme); ok {
+		return doors.Offer(c.desk, strings.Join(strings.Fields(link), "")), true
+	}
+	return nil, false
 }
 
 // addBy is add with an invite and a name to begin with.
@@ -196,7 +197,13 @@ func (c *contacts) addBy(invite, who string) tea.Cmd {
 		Label: "Add",
 	}
 	link := dialog.Line(catalogue.Mark("Their invite"), "", maxLink)
-	link.Text.Placeholder = "starling:…"
+	link.Text.Placeholder = words.InviteScheme + "…"
+	link.Pasted = func(text string) string {
+		if link, ok := words.HandedAny(text); ok {
+			return link
+		}
+		return text
+	}
 	name := dialog.Line(catalogue.Mark("Their name"), catalogue.Mark("As you want to see it."), api.MaxName)
 
 	link.Text.SetValue(invite)

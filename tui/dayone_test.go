@@ -23,31 +23,89 @@ func TestFirstMessageTakesFewKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := 0
-	press := func(u *tuitest.User, names ...string) *tuitest.User {
-		keys += len(names)
-		return u.Press(names...)
-	}
 
 	s := setup.New(setup.Options{Language: "en", Demo: true})
-	u := tuitest.NewUserOf(t, s)
-	press(u.Type("robin"), "enter")
-	press(u.Type("four words that differ"), "enter")
-	press(u.Type("four words that differ"), "enter").Expect().Quit()
+	first := tuitest.NewUserOf(t, s)
+	first.Type("robin").Enter().Type("four words that differ").Enter().Type("four words that differ").Enter().Expect().Quit()
 	if r, err := s.Result(); err != nil || r.Name != "robin" {
 		t.Fatalf("%+v, %v", r, err)
 	}
 
-	u = start(t, robin)
+	u := start(t, robin)
 	u.Expect().Sees("Welcome, robin.", "paste it here")
-	keys++ // that of the paste
 	u.Paste("Here you are:\r\n"+invite.Link+"\r\n").Expect().Sees("Add a contact", "starling:")
-	press(u, "enter").Expect().Sees("Write to alice")
-	press(u.Type("hello"), "enter").Expect().Message("hello").State(api.StateDelivered)
-	if keys > 12 {
+	u.Enter().Expect().Sees("Write to alice")
+	u.Type("hello").Enter().Expect().Message("hello").State(api.StateDelivered)
+	if keys := first.Keys() + u.Keys(); keys != 6 {
 		t.Errorf("%d keys", keys)
 	}
-	t.Logf("%d keys beside names, passphrase and message", keys)
+}
+
+// An invite that is pasted where the name is asked for is kept, used once one is in, and
+// never becomes a name or a passphrase.
+func TestInviteBeforeTheName(t *testing.T) {
+	alice, robin := tuitest.Pair(clock, "alice", "robin")
+	invite, err := alice.Invite(t.Context(), api.InviteRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []int{0, 1, 2} {
+		s := setup.New(setup.Options{Language: "en", Demo: true})
+		first := tuitest.NewUserOf(t, s)
+		for range field {
+			first.Press("down")
+		}
+		first.Paste("Here you are:\n> "+invite.Link+"\n").Expect().Sees("The invite is kept").SeesNot("Here you are", "starling:", "••")
+		checkFrame(t, first, 80, 24, "an invite before the name")
+		for range field {
+			first.Press("up")
+		}
+		first.Type("robin").Enter().Type("four words that differ").Enter().Type("four words that differ").Enter().Expect().Quit()
+		r, err := s.Result()
+		if err != nil || r.Name != "robin" || r.Passphrase != "four words that differ" || !strings.HasPrefix(r.Invite, invite.Link) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if field > 0 {
+			continue
+		}
+
+		u := tuitest.NewUser(t, robin, tui.Options{Now: clock, Language: "en", Invite: r.Invite})
+		u.Expect().Sees("Add a contact", "starling:")
+		u.Enter().Expect().Sees("Write to alice")
+		u.Type("hello").Enter().Expect().Message("hello").State(api.StateDelivered)
+		if keys := first.Keys() + u.Keys(); keys != 6 {
+			t.Errorf("%d keys", keys)
+		}
+	}
+
+	// Where no paste is told from typing, the name is refused.
+	s := setup.New(setup.Options{Language: "en"})
+	typed := tuitest.NewUserOf(t, s)
+	typed.Type("starling:agh3atupwxn").Enter().Type("four words that differ").Enter().Type("four words that differ").Enter()
+	typed.Expect().Sees("This is an invite. Type your name here")
+
+	// Nor does one of an existing profile become anything else.
+	s = setup.New(setup.Options{Existing: true, Language: "en"})
+	tuitest.NewUserOf(t, s).Paste("starling:abc").Enter().Expect().Quit()
+	if r, err := s.Result(); err != nil || r.Passphrase != "starling:abc" || r.Invite != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Whatever is pasted on the page of the first steps is taken for what it is, and letters
+// that take more bytes in lower case are no harm.
+func TestPastesOnTheFirstPage(t *testing.T) {
+	u := start(t, tuitest.NewNode(clock))
+	u.Expect().Sees("Welcome, robin.")
+	u.Paste(strings.Repeat("İ", 300)+"starling:abc").Expect().Sees("Add a contact", "starling:abc")
+	u.Press("esc").Paste(strings.Repeat("İ", 300) + "starling-room:abc")
+	u.Press("esc").Paste("for you: starling-bridge:abc").Expect().Sees("Take this bridge?")
+	u.Press("esc").Paste("nothing of it").Expect().SeesNot("Add a contact").Sees("Welcome, robin.")
+
+	// A long mail around an invite is no obstacle; a long text is refused in words.
+	u.Press("1").Paste(strings.Repeat("words of a mail ", 9000) + "starling:abc").Expect().Sees("starling:abc")
+	u.Press("ctrl+u").Paste(strings.Repeat("words of a mail ", 9000)).Expect().Sees("The text is too long for this place.")
+	u.Type("x").Expect().SeesNot("too long")
 }
 
 // A profile that knows nobody has a page, at every size and in every language, and each

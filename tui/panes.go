@@ -259,7 +259,7 @@ func roomDetails(a *App, p *pane, c *api.Contact) {
 		p.row(t("muted"), t("until %s", th.Time(c.MutedUntil, "2 Jan 15:04")))
 	}
 	p.add("")
-	p.wrap(th.Muted, t("Sent: both mailboxes of the room have it. Who has read it nobody is told."))
+	p.wrap(th.Muted, t("Sent: both mailboxes of the room have it. Nobody is told who has read it."))
 	p.add("")
 
 	shown := 0

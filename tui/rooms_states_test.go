@@ -45,7 +45,7 @@ func TestWhyOneCannotWrite(t *testing.T) {
 	node, room, u := roomed(t, api.RoleReader)
 	u.Expect().Sees("› You only read here. An admin can change that.")
 	node.Gives(room, "Anna", "robin", api.RoleMember)
-	u.Expect().Sees("› Write to Lighthouse", "You are member now.")
+	u.Expect().Sees("› Write to Lighthouse", "Your role is member now.")
 }
 
 // Settings are changed in a form by those that may, and shown to the others.
@@ -383,4 +383,18 @@ func TestMembersAfterAGap(t *testing.T) {
 	u.Expect().That("the members are asked for", func() bool {
 		return strings.Count(strings.Join(node.Calls(), "\n"), "Members") > before
 	})
+}
+
+// Only those who may invite are told how.
+func TestEmptyRoom(t *testing.T) {
+	for role, told := range map[api.Role]bool{api.RoleOwner: true, api.RoleAdmin: true, api.RoleMember: false} {
+		node, room, u := roomed(t, role)
+		if err := node.ClearConversation(t.Context(), room); err != nil {
+			t.Fatal(err)
+		}
+		u.Expect().Sees("All members read what is written here")
+		if strings.Contains(u.Screen(), "alt+g, then i") != told {
+			t.Errorf("%s:\n%s", role, u.Screen())
+		}
+	}
 }

@@ -74,7 +74,7 @@ func TestThreePeopleInARoom(t *testing.T) {
 	anna.Press("down", "down").Expect().Sees("role", "ban")
 	anna.Press("r").Expect().Sees("Role of Carla", "reader: only reads")
 	anna.Press("r").Expect().Sees("Carla: reader")
-	carla.Expect().Sees("You are reader now.", "You only read here.")
+	carla.Expect().Sees("Your role is reader now.", "You only read here.")
 	carla.Type("may I?").Enter().Expect().Status("You only read here.")
 	if last := nodes[0].Last(room); strings.Contains(last.Text.String(), "may I") {
 		t.Error("a reader has written")

@@ -16,15 +16,29 @@ func TestSetupOfANewProfile(t *testing.T) {
 	checkFrame(t, u, 80, 24, "setup")
 	golden(t, "setup_80x24", u.Screen())
 	u.Enter().Enter().Enter().Expect().Sees("Type a name first.", "Your name")
-	u.Press("up", "up").Type("robin").Enter().Type("short").Enter().Type("short").Enter()
-	u.Expect().Sees("at least 8 characters", "•••••").SeesNot("short\u0020")
-	u.Press("up", "ctrl+u").Type("long enough").Enter().Press("ctrl+u").Type("long enoigh").Enter()
-	u.Expect().Sees("The two passphrases differ")
-	if strings.Contains(u.Screen(), "enough") {
+
+	// The cursor goes to the fault, and what cannot be read is typed anew.
+	u.Type("robin").Enter().Type("short").Expect().Sees("•••••").SeesNot("short\u0020")
+	u.Enter().Type("short").Enter().Expect().Sees("at least 8 characters").SeesNot("••")
+	u.Type("password1").Enter().Type("password1").Enter().Expect().Sees("too easy to guess").SeesNot("••")
+	u.Type("four words that differ").Enter().Type("four words that diffr").Enter()
+	u.Expect().Sees("The two passphrases differ", "robin").SeesNot("••")
+	if strings.Contains(u.Screen(), "words") {
 		t.Error("the passphrase is on the screen")
 	}
-	u.Press("ctrl+u").Type("long enough").Enter().Expect().Quit()
-	if r, err := s.Result(); err != nil || r.Name != "robin" || r.Passphrase != "long enough" {
+	u.Type("four words that differ").Enter().Type("four words that differ").Enter().Expect().Quit()
+	if r, err := s.Result(); err != nil || r.Name != "robin" || r.Passphrase != "four words that differ" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// What the node refuses is asked for again, and nothing else.
+func TestSetupIsAskedAgain(t *testing.T) {
+	s := setup.New(setup.Options{Problem: "this passphrase is too easy to guess", Name: "robin", Invite: "starling:abc", Language: "en"})
+	u := tuitest.NewUserOf(t, s)
+	u.Expect().Sees("too easy to guess", "robin", "The invite is kept")
+	u.Type("four words that differ").Enter().Type("four words that differ").Enter().Expect().Quit()
+	if r, err := s.Result(); err != nil || r != (setup.Result{Name: "robin", Passphrase: "four words that differ", Invite: "starling:abc"}) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

@@ -83,6 +83,9 @@ type Options struct {
 	// Restore makes a new profile from a backup, and returns its folder; nil: the app says
 	// how that is done.
 	Restore func(ctx context.Context, file, passphrase string) (folder string, err error)
+	// Invite is a text with an invite in it, pasted before there was a profile: it is used
+	// at once, as if it were pasted now.
+	Invite string
 	// BackupDir is where a backup is offered to go; empty: nowhere.
 	BackupDir string
 	// Now is the clock; nil is time.Now.

@@ -103,8 +103,11 @@ func alone(b *Book, w, h, wrap int) []string {
 func empty(b *Book, p *api.Contact, w, h, wrap int) []string {
 	th := b.desk.Theme
 	text := rooms.Unwritable(b.desk, p)
-	if text == "" {
+	switch {
+	case rooms.Leads(p) && text == "":
 		text = b.desk.T("All members read what is written here, and nobody else. alt+g, then i, invites people.")
+	case text == "":
+		text = b.desk.T("All members read what is written here, and nobody else.")
 	}
 	lines := []string{th.Title.Render(th.Cells.Truncate(b.desk.Name(p), wrap)), ""}
 	for _, l := range th.Cells.Wrap(text, wrap) {

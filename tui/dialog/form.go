@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"starling/tui/catalogue"
 	"starling/tui/composer"
 	"starling/tui/theme"
 )
@@ -21,6 +22,9 @@ type Field struct {
 	// Judge says something of the text while it is typed, in place of the hint and drawn;
 	// nil: nothing is said.
 	Judge func(th *theme.Theme, text string) string
+
+	// Pasted makes of a pasted text what belongs into the field; nil: all of it.
+	Pasted func(text string) string
 
 	// Complete completes the text, and returns what it could go on with: tab does it, and
 	// goes to the next field only where nothing is to complete.
@@ -151,9 +155,16 @@ func (f *Form) Focus(i int) { f.at = max(0, min(i, len(f.Fields)-1)) }
 
 // Paste puts text in; it never submits.
 func (f *Form) Paste(s string) Action {
-	if f.Busy == "" && len(f.Fields[f.at].Choices) == 0 {
-		f.Fields[f.at].Text.Insert(s)
-		f.Error, f.Fields[f.at].found = "", nil
+	cur := f.Fields[f.at]
+	if f.Busy != "" || len(cur.Choices) > 0 {
+		return Action{}
+	}
+	if cur.Pasted != nil {
+		s = cur.Pasted(s)
+	}
+	f.Error, cur.found = "", nil
+	if !cur.Text.Insert(s) {
+		f.Error = catalogue.Mark("The text is too long for this place.")
 	}
 	return Action{}
 }
@@ -247,7 +258,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 
 	if f.Above != nil {
 		room := height - frameH - len(c.body)
-		if note := f.Error + f.Busy; note != "" {
+		if note := th.T(f.Error) + f.Busy; note != "" {
 			room -= 1 + len(th.Cells.Wrap(note, inner))
 		}
 		above := append(f.Above(th, inner, max(0, room-1)), "")
@@ -258,7 +269,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 		}
 	}
 
-	note, role := f.Error, th.Bad
+	note, role := th.T(f.Error), th.Bad
 	if f.Busy != "" {
 		note, role = f.Busy, th.Warn
 	}

@@ -71,10 +71,16 @@ func (m *Menu) Click(_, y int) Action {
 // Wheel scrolls.
 func (m *Menu) Wheel(lines int) { m.rows.Scroll(lines, len(m.Items), m.room) }
 
+// mostMenu is how wide a menu may become for its labels to be read whole.
+const mostMenu = 72
+
 // Render draws the menu. The text cursor stands on the selected row, for users of a
 // screen reader.
 func (m *Menu) Render(th *theme.Theme, width, height int) Box {
-	const want = 40
+	want := 40
+	for _, it := range m.Items {
+		want = max(want, min(mostMenu, th.Cells.Width(th.T(it.Label))+th.Cells.Width(it.Key)+5))
+	}
 	inner, air := measure(want, width, height)
 
 	m.room = max(1, min(len(m.Items), height-2-air))

@@ -31,6 +31,26 @@ func TestMenu(t *testing.T) {
 	}
 }
 
+// A long label is read whole where there is room for it, and cut where there is none.
+func TestMenuGrowsWithItsLabels(t *testing.T) {
+	long := "admin: lets people in and out, and changes the settings"
+	m := &Menu{Title: "T", Items: []Item{{Label: "One", Key: "o"}, {Label: long, Key: "a"}}}
+	if s := ansi.Strip(strings.Join(m.Render(th, 80, 24).Lines, "\n")); !strings.Contains(s, long+" ") {
+		t.Errorf("shows\n%s", s)
+	}
+	for _, width := range []int{40, 60} {
+		for _, l := range m.Render(th, width, 24).Lines {
+			if n := th.Cells.Width(l); n > width {
+				t.Errorf("a line of %d cells in %d", n, width)
+			}
+		}
+	}
+	m.Items[1].Label = strings.Repeat(long, 9)
+	if box := m.Render(th, 500, 24); box.Width > 90 {
+		t.Errorf("%d cells wide", box.Width)
+	}
+}
+
 func TestVolunteerHasGrace(t *testing.T) {
 	var s Stack
 	asked, came := &Card{Title: "asked"}, &Card{Title: "came"}

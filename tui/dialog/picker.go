@@ -38,11 +38,14 @@ type Picker struct {
 	from   int
 }
 
+// maxFilter is how much is typed to find something, in bytes.
+const maxFilter = 256
+
 // NewPicker returns a picker.
 func NewPicker(title, placeholder, none string, choices []Choice) *Picker {
 	p := &Picker{Title: title, Choices: choices, None: none}
 	p.filter.Placeholder = placeholder
-	p.filter.OneLine = true
+	p.filter.OneLine, p.filter.Limit = true, maxFilter
 	p.search()
 	return p
 }
@@ -81,6 +84,9 @@ func (p *Picker) choose(i int) Action {
 
 // Paste puts text into the filter.
 func (p *Picker) Paste(s string) Action {
+	if room := maxFilter - len(p.filter.Value()); len(s) > room {
+		s = strings.ToValidUTF8(s[:max(0, room)], "") // nothing is looked for by more
+	}
 	p.filter.Insert(s)
 	p.search()
 	return Action{}

@@ -10,14 +10,13 @@ import (
 	"starling/node/api"
 	"starling/tui/catalogue"
 	"starling/tui/desk"
+	"starling/tui/words"
 )
-
-// scheme begins the link of a bridge.
-const scheme = "starling-bridge:"
 
 // Is reports whether an address is the link of a bridge.
 func Is(address string) bool {
-	return len(address) > len(scheme) && strings.EqualFold(address[:len(scheme)], scheme)
+	n := len(words.BridgeScheme)
+	return len(address) > n && strings.EqualFold(address[:n], words.BridgeScheme)
 }
 
 // Offer shows the price of a bridge before it is taken. Nothing is dialled until then.

@@ -60,8 +60,8 @@ func TestLinearRoom(t *testing.T) {
 	// Roles and settings.
 	l.say("/room role Bobby king").expect("that is no role")
 	l.say("/room role Zoe admin").expect("nobody of that name is in the room")
-	l.say("/room role bobby admin").expect("Bobby is admin now.")
-	b.expect("You are admin now.")
+	l.say("/room role bobby admin").expect("The role of Bobby is admin now.")
+	b.expect("Your role is admin now.")
 	b.say("/room name the long pier").expect("The room is called the long pier now.")
 	l.expect("The room is called the long pier now.")
 	l.say("/room history 50").expect("newcomers are given 100 messages or none")

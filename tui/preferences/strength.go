@@ -46,3 +46,9 @@ func judge(th *theme.Theme, text string) string {
 	}
 	return th.Good.Render(theme.GlyphSent + " " + th.T("strong"))
 }
+
+// Refused reports whether a new passphrase is too easy to guess to be taken.
+func Refused(text string) bool {
+	strength, _ := passphrase.Judge(text)
+	return strength == passphrase.Refused
+}

@@ -179,12 +179,21 @@ func (r *Rooms) withdraw(i api.RoomInvite, shown ...dialog.Dialog) tea.Cmd {
 	return nil
 }
 
+// linkOf keeps of a pasted text what may be the link.
+func linkOf(text string) string {
+	if link, ok := Link(text); ok {
+		return link
+	}
+	return text
+}
+
 // Join asks for a link into a room.
 func (r *Rooms) Join() tea.Cmd {
 	f := &dialog.Form{Title: "Join a room", Label: "Look at it",
 		Intro: "Paste the link that they gave you. You see what it costs before anything leaves this computer."}
 	link := dialog.Line(catalogue.Mark("Link into a room"), "", maxLink)
-	link.Text.Placeholder = scheme + "…"
+	link.Text.Placeholder = words.RoomScheme + "…"
+	link.Pasted = linkOf
 	f.Fields = []*dialog.Field{link}
 	f.Submit = func() dialog.Action {
 		whole, ok := Link(link.Text.Value())

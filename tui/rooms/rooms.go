@@ -21,6 +21,7 @@ import (
 	"starling/tui/keymap"
 	"starling/tui/people"
 	"starling/tui/theme"
+	"starling/tui/words"
 )
 
 // Rooms is the room. It belongs to the goroutine of the screen.
@@ -142,6 +143,11 @@ func (r *Rooms) inside(do func(*api.Contact) tea.Cmd) tea.Cmd {
 	})
 }
 
+// Leads reports whether we may invite into a room, and change its members and settings.
+func Leads(c *api.Contact) bool {
+	return c.Room != nil && c.Room.State == api.RoomReady && leads(c.Room.Role)
+}
+
 // leads reports whether a role may invite, and change members and settings.
 func leads(role api.Role) bool { return role == api.RoleOwner || role == api.RoleAdmin }
 
@@ -261,12 +267,7 @@ func (r *Rooms) Menu(do func(keymap.ID) tea.Cmd) tea.Cmd {
 // Link finds a link into a room in a text, and returns the text from there on: the node
 // reads where it ends, in a mail that wraps it too.
 func Link(text string) (link string, ok bool) {
-	at := strings.Index(strings.ToLower(text), scheme)
-	if at < 0 {
-		return "", false
-	}
-	text = text[at:]
-	return text[:min(len(text), maxLink)], true
+	return words.Handed(text, words.RoomScheme)
 }
 
 // Alone reports whether a text is a link into a room and nothing else.
@@ -275,9 +276,5 @@ func Alone(text string) bool {
 	return ok && link == strings.TrimLeft(text, " \n") && len(strings.Fields(text)) == 1
 }
 
-const (
-	// scheme begins a link into a room.
-	scheme = "starling-room:"
-	// maxLink is the longest link that is taken, in bytes.
-	maxLink = 4096
-)
+// maxLink is the longest link that is taken, in bytes.
+const maxLink = 4096

@@ -71,7 +71,7 @@ func read(in io.Reader, out io.Writer, opts Options, secret func() (string, erro
 		}
 
 		r.Passphrase = pass
-		problem := wrong(w, r, again)
+		problem, _ := wrong(w, r, again)
 		if problem == "" {
 			return r, nil
 		}

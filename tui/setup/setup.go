@@ -38,16 +38,20 @@ type Options struct {
 	Language string
 	// Demo offers the demo to a new person; the result is then [ErrDemo].
 	Demo bool
+	// Name and Invite are the answers of a screen before, which need not be given again.
+	Name, Invite string
 }
 
 // MinPassphrase is the shortest passphrase of a new profile, in characters.
 const MinPassphrase = 8
 
-// Result is the answers. Name is empty if the profile exists. With Backup, the path of a
-// file, the passphrase is that of the backup, and there is no other answer.
+// Result is the answers. Name is empty if the profile exists. Invite is a text with an
+// invite in it that was pasted on the way. With Backup, the path of a file, the passphrase is
+// that of the backup, and there is no other answer.
 type Result struct {
 	Name       string
 	Passphrase string
+	Invite     string
 	Backup     string
 }
 
@@ -82,12 +86,13 @@ type Screen struct {
 	form          *dialog.Form
 	dialogs       dialog.Stack
 	done, demo    bool
+	invite        string // that was pasted
 	result        Result
 }
 
 // New returns the first screen of a new or an existing profile.
 func New(opts Options) *Screen {
-	s := &Screen{}
+	s := &Screen{invite: opts.Invite}
 	s.retheme(true, term.Cells{}, catalogue.New(opts.Language))
 	t := s.th.T
 
@@ -105,25 +110,37 @@ func New(opts Options) *Screen {
 				s.form.Error = t("Type your passphrase.")
 				return dialog.Action{}
 			}
-			return s.finish(Result{Passphrase: pass.Text.Value()})
+			return s.finish(Result{Passphrase: pass.Text.Value(), Invite: s.invite})
 		}
 	} else {
 		pass.Hint = passHint
 		pass.Judge = preferences.Strength()
 		name := field("Your name", nameHint, false)
 		name.Text.Limit = api.MaxName
+		name.Text.SetValue(opts.Name)
+		name.Judge = s.kept
 		again := field("Passphrase again", "", true)
 		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
 		if opts.Demo {
 			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)},
 				{Label: "Restore a backup", Key: "f3", Action: dialog.Keeping(s.restore)}}
 		}
+		if opts.Problem != "" && opts.Name != "" {
+			s.form.Focus(1)
+		}
 		s.form.Submit = func() dialog.Action {
-			r := Result{Name: strings.TrimSpace(name.Text.Value()), Passphrase: pass.Text.Value()}
-			if s.form.Error = wrong(s.th.Words, r, again.Text.Value()); s.form.Error != "" {
-				return dialog.Action{}
+			r := Result{Name: strings.TrimSpace(name.Text.Value()), Passphrase: pass.Text.Value(), Invite: s.invite}
+			problem, at := wrong(s.th.Words, r, again.Text.Value())
+			if problem == "" {
+				return s.finish(r)
 			}
-			return s.finish(r)
+			s.form.Error = problem
+			s.form.Focus(at)
+			if at > 0 { // what cannot be read is typed anew
+				pass.Text.SetValue("")
+				again.Text.SetValue("")
+			}
+			return dialog.Action{}
 		}
 	}
 
@@ -131,23 +148,53 @@ func New(opts Options) *Screen {
 	return s
 }
 
-// wrong names the fault in the answers for a new profile, or "".
-func wrong(w *catalogue.Catalogue, r Result, again string) string {
+// wrong names the fault in the answers for a new profile and the field that it is in, or "".
+func wrong(w *catalogue.Catalogue, r Result, again string) (problem string, field int) {
 	switch {
 	case r.Name == "":
-		return w.Text("Type a name first.")
+		return w.Text("Type a name first."), 0
+	case isLink(r.Name):
+		return w.Text("This is an invite. Type your name here; there is a place for the invite afterwards."), 0
 	case utf8.RuneCountInString(r.Passphrase) < MinPassphrase:
-		return w.Sprintf("The passphrase is too short: at least %d characters.", MinPassphrase)
+		return w.Sprintf("The passphrase is too short: at least %d characters.", MinPassphrase), 1
+	case preferences.Refused(r.Passphrase):
+		return w.Text("This passphrase is too easy to guess. Four or five words that do not belong together are good."), 1
 	case r.Passphrase != again:
-		return w.Text("The two passphrases differ. Type both again.")
+		return w.Text("The two passphrases differ. Type both again."), 1
 	}
-	return ""
+	return "", 0
+}
+
+// isLink reports whether a text has something in it that people hand to each other.
+func isLink(text string) bool {
+	_, ok := words.HandedAny(text)
+	return ok
+}
+
+// paste keeps an invite that is pasted before there is a profile to use it; any other text
+// goes where the cursor is.
+func (s *Screen) paste(text string) dialog.Action {
+	if s.dialogs.Top() == s.form && len(s.form.Fields) > 1 {
+		if link, ok := words.HandedAny(text); ok {
+			s.invite, s.form.Error = link, ""
+			return dialog.Action{}
+		}
+	}
+	return s.dialogs.Top().Paste(text)
+}
+
+// kept says that there is an invite.
+func (s *Screen) kept(th *theme.Theme, _ string) string {
+	if s.invite == "" {
+		return ""
+	}
+	return th.Good.Render(theme.GlyphSent + " " + th.T("The invite is kept: it is used once you are in."))
 }
 
 // Result returns the answers, or ErrCancelled.
 func (s *Screen) Result() (Result, error) {
 	if s.demo {
-		return Result{}, ErrDemo
+		return Result{Invite: s.invite}, ErrDemo
 	}
 	if !s.done {
 		return Result{}, ErrCancelled
@@ -177,7 +224,7 @@ func (s *Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		return s, s.act(s.dialogs.Top().Key(msg))
 	case tea.PasteMsg:
-		return s, s.act(s.dialogs.Top().Paste(msg.Content))
+		return s, s.act(s.paste(msg.Content))
 	case tea.MouseClickMsg:
 		return s, s.act(s.dialogs.Click(msg.X, msg.Y))
 	}

@@ -34,6 +34,7 @@ type User struct {
 	clipboard     string
 	raw           string // written past the renderer
 	quit          bool
+	keys          int // pressed, and pastes
 	pending       int // commands that have not answered
 }
 
@@ -202,6 +203,10 @@ func (u *User) Resize(width, height int) *User {
 	return u.Do(tea.WindowSizeMsg{Width: width, Height: height})
 }
 
+// Keys counts the keys that were pressed so far, and pastes as one each. The letters of
+// [User.Type] are not counted.
+func (u *User) Keys() int { return u.keys }
+
 // Type types text.
 func (u *User) Type(text string) *User {
 	for _, r := range text {
@@ -213,6 +218,7 @@ func (u *User) Type(text string) *User {
 // Press presses keys, named as Bubble Tea names them: "ctrl+k", "esc", "j".
 func (u *User) Press(keys ...string) *User {
 	for _, k := range keys {
+		u.keys++
 		u.Do(Key(k))
 	}
 	return u
@@ -222,7 +228,10 @@ func (u *User) Press(keys ...string) *User {
 func (u *User) Enter() *User { return u.Press("enter") }
 
 // Paste pastes text.
-func (u *User) Paste(text string) *User { return u.Do(tea.PasteMsg{Content: text}) }
+func (u *User) Paste(text string) *User {
+	u.keys++
+	return u.Do(tea.PasteMsg{Content: text})
+}
 
 // Open goes to a conversation by the switcher.
 func (u *User) Open(name string) *User {

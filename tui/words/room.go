@@ -107,7 +107,7 @@ func about(c *api.RoomChange) (own, other string) {
 	case api.ChangeLeft:
 		return catalogue.Mark("You left."), catalogue.Mark("%s left.")
 	case api.ChangeRole:
-		return catalogue.Mark("You are %s now."), catalogue.Mark("%s is %s now.")
+		return catalogue.Mark("Your role is %s now."), catalogue.Mark("The role of %s is %s now.")
 	case api.ChangeOwner:
 		return catalogue.Mark("The room is yours now."), catalogue.Mark("The room belongs to %s now.")
 	case api.ChangeKnock:

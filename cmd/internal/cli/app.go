@@ -22,18 +22,24 @@ type screens interface {
 	// Setup asks a new user for a name and a passphrase, or, if the profile
 	// exists, for its passphrase. It returns errLeft when the user leaves, errDemo when
 	// they want to see the demo first, and a restoreWish when they have a backup.
-	Setup(ctx context.Context, s setup) (name, passphrase string, err error)
+	Setup(ctx context.Context, s setup) (answers, error)
 	// Run shows the app until the user leaves or ctx ends. It returns errDemo when they
 	// want to see the demo, and to come back.
 	Run(ctx context.Context, node api.Node, s screenOptions) error
 }
 
-// setup is the purpose of the first screens. A problem says why they ask again.
+// setup is the purpose of the first screens. A problem says why they ask again; what was
+// answered before is kept.
 type setup struct {
 	existing bool
 	problem  string
 	language string
+	before   answers
 }
+
+// answers are those to the first screens: a name and a passphrase, and the text of an
+// invite that was pasted among them.
+type answers struct{ name, passphrase, invite string }
 
 // errLeft ends the program without a word.
 var (
@@ -68,7 +74,8 @@ type screenOptions struct {
 	back      bool   // the user's own profile comes again after it
 	tryDemo   bool   // the demo is offered
 	restore   func(ctx context.Context, file, passphrase string) (folder string, err error)
-	guest     bool // the node is another process's
+	guest     bool   // the node is another process's
+	invite    string // that was pasted into the first screen
 }
 
 // lookFlags gives a command that shows the app its flags.
@@ -183,7 +190,7 @@ func (a *app) asApp(root *cobra.Command) {
 		}
 
 		// Else the app has one of its own.
-		host, err := a.open(ctx, dir, options)
+		host, err := a.open(ctx, dir, &options)
 		switch {
 		case errors.Is(err, errLeft):
 			return nil
@@ -222,11 +229,11 @@ func nearby(a *app, node api.Node) func(context.Context) ([]string, error) {
 func (a *app) enterApp(ctx context.Context, node api.Node, options screenOptions) error {
 	_, err := node.Status(ctx)
 	for problem := ""; api.CodeOf(err) == api.CodeLocked; {
-		_, passphrase, asked, askErr := a.credentials(ctx, setup{true, problem, options.language}, options.plain)
+		got, asked, askErr := a.credentials(ctx, setup{existing: true, problem: problem, language: options.language}, options.plain)
 		if askErr != nil {
 			return askErr
 		}
-		err = enter(ctx, node, func() (string, error) { return passphrase, nil })
+		err = enter(ctx, node, func() (string, error) { return got.passphrase, nil })
 		if asked && api.CodeOf(err) == api.CodeWrongPassphrase {
 			problem, err = err.Error(), lockedErr
 		}
@@ -239,23 +246,24 @@ var lockedErr = &api.Error{Code: api.CodeLocked, Message: "the profile is locked
 
 // open starts a node on the profile for the app, after making the profile if
 // there is none. An answer that the user can correct is asked for again.
-func (a *app) open(ctx context.Context, dir string, options screenOptions) (running, error) {
+func (a *app) open(ctx context.Context, dir string, options *screenOptions) (running, error) {
 	if err := a.network.check(); err != nil {
 		return nil, err
 	}
-	problem := ""
+	problem, got := "", answers{}
 
 	for {
 		existing, err := a.engine.Exists(dir)
 		if err != nil {
 			return nil, err
 		}
-		name, passphrase, asked, err := a.credentials(ctx, setup{existing, problem, options.language}, options.plain)
+		var asked bool
+		got, asked, err = a.credentials(ctx, setup{existing, problem, options.language, got}, options.plain)
 		var backup *restoreWish
 		switch {
 		case errors.Is(err, errDemo):
 			problem = ""
-			if err := tour(ctx, a, options); err != nil {
+			if err := tour(ctx, a, *options); err != nil {
 				problem = err.Error()
 			}
 			if ctx.Err() != nil {
@@ -273,15 +281,16 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 		}
 
 		if !existing {
-			err = a.engine.Create(ctx, dir, newProfile{name: name, passphrase: passphrase})
+			err = a.engine.Create(ctx, dir, newProfile{name: got.name, passphrase: got.passphrase})
 		}
 		if err == nil {
 			var host running
 			err = a.settled(ctx, func() (err error) {
-				host, err = a.engine.Start(ctx, startConfig{profile: dir, passphrase: passphrase, network: a.network, log: a.appLogger()})
+				host, err = a.engine.Start(ctx, startConfig{profile: dir, passphrase: got.passphrase, network: a.network, log: a.appLogger()})
 				return err
 			})
 			if err == nil {
+				options.invite = got.invite
 				return host, nil
 			}
 		}
@@ -296,33 +305,33 @@ func (a *app) open(ctx context.Context, dir string, options screenOptions) (runn
 
 // credentials asks for the name and the passphrase of a profile. It reports whether a
 // person was asked and may be asked again.
-func (a *app) credentials(ctx context.Context, s setup, plain bool) (name, passphrase string, asked bool, err error) {
+func (a *app) credentials(ctx context.Context, s setup, plain bool) (got answers, asked bool, err error) {
 	given := a.passphraseFile != "" || a.getenv("STARLING_PASSPHRASE") != ""
 	switch {
 	case s.existing && given:
-		passphrase, err = a.passphrase(ctx, "")
-		return "", passphrase, false, err
+		got.passphrase, err = a.passphrase(ctx, "")
+		return got, false, err
 	case !plain:
-		name, passphrase, err = a.screens.Setup(ctx, s)
-		return name, passphrase, true, err
+		got, err = a.screens.Setup(ctx, s)
+		return got, true, err
 	case !a.inTTY && !s.existing:
-		return "", "", false, &api.Error{Code: api.CodeNoProfile, Message: "there is no profile yet"}
+		return got, false, &api.Error{Code: api.CodeNoProfile, Message: "there is no profile yet"}
 	}
 
 	if s.problem != "" {
 		fmt.Fprintf(a.err, "starling: %s\n", s.problem)
 	}
 	if s.existing {
-		passphrase, err = a.passphrase(ctx, "Passphrase: ")
-		return "", passphrase, true, err
+		got.passphrase, err = a.passphrase(ctx, "Passphrase: ")
+		return got, true, err
 	}
 
 	fmt.Fprint(a.err, "Welcome to Starling. Your name, as your contacts will see it: ")
-	if name, err = a.readLine(ctx); err != nil {
-		return "", "", false, err
+	if got.name, err = a.readLine(ctx); err != nil {
+		return answers{}, false, err
 	}
-	passphrase, err = a.newPassphrase(ctx)
-	return name, passphrase, !given, err
+	got.passphrase, err = a.newPassphrase(ctx)
+	return got, !given, err
 }
 
 // showApp shows the app, and the demo in between if the user wants it. The node goes on.

@@ -491,7 +491,7 @@ func TestTheApp(t *testing.T) {
 	s.env["STARLING_PROFILE"] = "/new"
 	s.screens.answers = []string{fakePassphrase}
 	s.want(exitOK)
-	if s.screens.runs != 1 || len(s.engine.created) != 1 || s.engine.created[0] != (newProfile{name: "Alice", passphrase: fakePassphrase}) {
+	if s.screens.runs != 1 || len(s.engine.created) != 1 || s.engine.created[0] != (newProfile{name: "Alice", passphrase: fakePassphrase}) || s.screens.options.invite != "use starling:abc" {
 		t.Errorf("without a profile: %+v, created %+v", s.screens, s.engine.created)
 	}
 	s = newShell(t)

@@ -27,9 +27,9 @@ type visits struct {
 	runs   []func(node api.Node, options screenOptions) error
 }
 
-func (v *visits) Setup(context.Context, setup) (name, passphrase string, err error) {
+func (v *visits) Setup(context.Context, setup) (_ answers, err error) {
 	err, v.setups = v.setups[0], v.setups[1:]
-	return "Robin", secret, err
+	return answers{name: "Robin", passphrase: secret}, err
 }
 
 func (v *visits) Run(_ context.Context, node api.Node, options screenOptions) error {
@@ -145,12 +145,11 @@ func TestFirstMinute(t *testing.T) {
 	ada.Press("ctrl+n").Type("robin").Enter().Enter().Expect().Sees("starling:")
 	ada.Press("c").Expect().That("the link to be copied", func() bool { return strings.HasPrefix(ada.Clipboard(), "starling:") })
 
-	begun, keys := time.Now(), 0
-	enter := func(u *tuitest.User) *tuitest.User { keys++; return u.Enter() }
+	begun := time.Now()
 	s := firsts.New(firsts.Options{Language: "en", Demo: true})
 	u := tuitest.NewUserOf(t, s)
 	for _, text := range []string{"Robin", secret, secret} {
-		enter(u.Type(text))
+		u.Type(text).Enter()
 	}
 	answers, err := s.Result()
 	if err != nil {
@@ -172,15 +171,14 @@ func TestFirstMinute(t *testing.T) {
 
 	robin := tuitest.NewUserAt(t, n, tui.Options{Language: "en"}, 80, 24)
 	robin.Expect().Sees("Welcome, Robin.", "paste it here")
-	keys++
 	robin.Paste("Use this:\n> " + ada.Clipboard() + "\n").Expect().Sees("Add a contact")
-	enter(robin).Expect().Sees("Write to")
-	enter(robin.Type("found the key")).Expect().Message("found the key").State(api.StateDelivered)
+	robin.Enter().Expect().Sees("Write to")
+	robin.Type("found the key").Enter().Expect().Message("found the key").State(api.StateDelivered)
 	took := time.Since(begun)
-	if keys > 12 {
+	if keys := u.Keys() + robin.Keys(); keys != 6 {
 		t.Errorf("%d keys", keys)
 	}
-	t.Logf("delivered after %v and %d keys beside name, passphrase and message", took.Round(time.Millisecond), keys)
+	t.Logf("delivered after %v and 6 keys beside name, passphrase and message", took.Round(time.Millisecond))
 	ada.Press("esc").Open("robin").Expect().Sees("found the key")
 
 	// Real nodes keep the promises of the screen: notes stay, blocks hold, chats are cleared.

@@ -359,13 +359,14 @@ type fakeScreens struct {
 	options  screenOptions // of the last run
 }
 
-func (s *fakeScreens) Setup(_ context.Context, setup setup) (name, passphrase string, err error) {
+func (s *fakeScreens) Setup(_ context.Context, setup setup) (got answers, err error) {
 	s.problems = append(s.problems, setup.problem)
 	if len(s.answers) == 0 {
-		return "", "", errLeft
+		return answers{}, errLeft
 	}
-	passphrase, s.answers = s.answers[0], s.answers[1:]
-	return "Alice", passphrase, nil
+	got = answers{"Alice", s.answers[0], "use starling:abc"}
+	s.answers = s.answers[1:]
+	return got, nil
 }
 
 func (s *fakeScreens) Run(_ context.Context, _ api.Node, options screenOptions) error {

@@ -169,8 +169,8 @@ func (realEngine) RelayStatus(ctx context.Context, stateDir string) (relay.Statu
 // realScreens is package tui, and linear where nothing can be drawn.
 type realScreens struct{}
 
-func (realScreens) Setup(ctx context.Context, s setup) (name, passphrase string, err error) {
-	options := tuisetup.Options{Existing: s.existing, Problem: s.problem, Language: s.language, Demo: true}
+func (realScreens) Setup(ctx context.Context, s setup) (_ answers, err error) {
+	options := tuisetup.Options{Existing: s.existing, Problem: s.problem, Language: s.language, Demo: true, Name: s.before.name, Invite: s.before.invite}
 	var got tuisetup.Result
 	if term.Dumb() {
 		got, err = tuisetup.Read(options)
@@ -180,13 +180,13 @@ func (realScreens) Setup(ctx context.Context, s setup) (name, passphrase string,
 
 	switch {
 	case errors.Is(err, tuisetup.ErrCancelled):
-		return "", "", errLeft
+		return answers{}, errLeft
 	case errors.Is(err, tuisetup.ErrDemo):
-		return "", "", errDemo
+		return answers{invite: got.Invite}, errDemo
 	case err == nil && got.Backup != "":
-		return "", "", &restoreWish{got.Backup, got.Passphrase}
+		return answers{}, &restoreWish{got.Backup, got.Passphrase}
 	}
-	return got.Name, got.Passphrase, err
+	return answers{got.Name, got.Passphrase, got.Invite}, err
 }
 
 func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) error {
@@ -219,6 +219,7 @@ func (realScreens) Run(ctx context.Context, node api.Node, s screenOptions) erro
 		Back:      s.back,
 		TryDemo:   s.tryDemo,
 		Restore:   s.restore,
+		Invite:    s.invite,
 	})
 	if errors.Is(err, tui.ErrDemo) {
 		return errDemo
