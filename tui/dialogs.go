@@ -107,6 +107,10 @@ func helpBody(th *theme.Theme, actions []keymap.Action, editing bool, width int)
 			out = append(out, left+th.Cells.Truncate(name, width-column-1))
 			return
 		}
+		if column+1+th.Cells.Width(name)+2+th.Cells.Width(id) > width { // the name goes first
+			out = append(out, th.Cells.Fit(left+name, width), th.Cells.Ends("", th.Muted.Render(id), width))
+			return
+		}
 		out = append(out, th.Cells.Ends(left+name, th.Muted.Render(id), width))
 	}
 

@@ -188,7 +188,12 @@ func (a *App) screen() ([]string, *tea.Cursor) {
 	if a.height >= airy {
 		rows = append(rows, a.rule(a.height-2, "┴"))
 	}
-	return append(rows, a.drawStatus()), cursor
+	// A long notice takes some rows of what is above it for a while.
+	rows = append(rows, a.drawStatus())
+	for i, l := range longNotice(a) {
+		rows[len(rows)-1-i] = l
+	}
+	return rows, cursor
 }
 
 // beside puts the panes beside each other. The line above the text joins the

@@ -12,6 +12,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
 	"starling/tui/desk"
 	"starling/tui/dialog"
 	"starling/tui/theme"
@@ -184,14 +185,31 @@ func (n *network) details(p *pane) {
 	p.row(d.T("mailboxes"), fmt.Sprint(len(s.Mailboxes)))
 }
 
-// networkColumn is how wide the labels of the card are.
+// networkColumn is how wide the labels of the card are at least, the space behind them
+// included; longer words of a language make it wider.
 const networkColumn = 14
+
+// labels are those of the card.
+var labels = []string{
+	catalogue.Mark("profile"), catalogue.Mark("way out"), catalogue.Mark("this session"), catalogue.Mark("relays known"), catalogue.Mark("avoided now"), catalogue.Mark("other lists"),
+	catalogue.Mark("proxy"), catalogue.Mark("bridge"), catalogue.Mark("queued"), catalogue.Mark("sealed"), catalogue.Mark("in mailboxes"), catalogue.Mark("failed"),
+	catalogue.Mark("received"), catalogue.Mark("sent"), catalogue.Mark("refused"), catalogue.Mark("version"),
+}
 
 // A sheet is text of a width that is written line by line.
 type sheet struct {
-	th    *theme.Theme
-	width int
-	lines []string
+	th            *theme.Theme
+	width, column int
+	lines         []string
+}
+
+func newSheet(th *theme.Theme, width int) *sheet {
+	s := &sheet{th: th, width: width, column: networkColumn}
+	for _, l := range labels {
+		s.column = max(s.column, th.Cells.Width(th.T(l))+1)
+	}
+	s.column = min(s.column, width/2)
+	return s
 }
 
 func (s *sheet) wrap(role theme.Role, text string) {
@@ -203,11 +221,11 @@ func (s *sheet) wrap(role theme.Role, text string) {
 func (s *sheet) head(text string) { s.lines = append(s.lines, "", s.th.Title.Render(text)) }
 
 func (s *sheet) row(label, value string) {
-	for i, l := range s.th.Cells.Wrap(safetext.Line(value).String(), s.width-networkColumn) {
+	for i, l := range s.th.Cells.Wrap(safetext.Line(value).String(), s.width-s.column) {
 		if i > 0 {
 			label = ""
 		}
-		s.lines = append(s.lines, s.th.Muted.Render(s.th.Cells.Fit(label, networkColumn))+l)
+		s.lines = append(s.lines, s.th.Muted.Render(s.th.Cells.Fit(label, s.column))+l)
 	}
 }
 
@@ -217,7 +235,7 @@ func (n *network) body(th *theme.Theme, width, _ int) []string {
 		return []string{th.Muted.Render(th.T("The node has not said anything yet."))}
 	}
 
-	out := &sheet{th: th, width: width}
+	out := newSheet(th, width)
 	n.promise(out)
 	n.wayOut(out)
 	n.traffic(out)
@@ -282,7 +300,8 @@ func (n *network) wayOut(out *sheet) {
 			mark = th.Warn.Render(theme.GlyphWaiting) + " " + th.T("not connected")
 		}
 		name := short(safetext.Line(g.PeerID).String()) + "  " + th.Muted.Render(safetext.Line(g.Address).String())
-		out.lines = append(out.lines, th.Cells.Fit(mark, networkColumn+3)+" "+th.Cells.Truncate(name, out.width-networkColumn-4))
+		room := max(out.column, th.Cells.Width(mark)) + 1
+		out.lines = append(out.lines, th.Cells.Fit(mark, room)+th.Cells.Truncate(name, out.width-room))
 	}
 
 	n.waysIn(out)

@@ -1,6 +1,10 @@
 package tui
 
-import "starling/tui/keymap"
+import (
+	"slices"
+
+	"starling/tui/keymap"
+)
 
 // drawStatus draws the last row: whether messages can leave and what is wrong, the keys
 // to know, and numbers if there is room left. The first key is there at any width.
@@ -44,6 +48,24 @@ func (a *App) drawStatus() string {
 	}
 	add(numbers, w-4-th.Cells.Width(right))
 	return th.Cells.Ends(left, right, w-1) + " "
+}
+
+// longNotice is a notice that does not fit into the status bar, in rows from the last one up:
+// nothing of it is cut, as it may end with the step to take.
+func longNotice(a *App) (up []string) {
+	th, n := a.desk.Theme, a.desk.Notice
+	if th.Cells.Width(n.Text)+2 <= a.width {
+		return nil
+	}
+	role := th.Accent
+	if n.Bad {
+		role = th.Bad
+	}
+	lines := th.Cells.Wrap(n.Text, a.width-2)
+	for _, l := range slices.Backward(lines[:min(len(lines), a.height/2)]) {
+		up = append(up, th.Cells.Fit(" "+role.Render(l), a.width))
+	}
+	return up
 }
 
 // hint draws a key to know.

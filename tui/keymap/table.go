@@ -205,7 +205,7 @@ var table = []Action{
 	{ID: Network, Name: "What the network is doing", Also: "status connection relays guards outbox offline", Group: groupApp, Keys: []string{"n", "f2"}, In: Lists},
 	{ID: Join, Name: "Join by the address of a relay", Also: "connect bootstrap server address add bridge censor", Group: groupApp, Keys: []string{"f10"}, In: Anywhere},
 	{ID: Details, Name: "Show or hide the details", Also: "sidebar info panel", Group: groupApp, Keys: []string{"f3"}, In: Anywhere},
-	{ID: Mouse, Name: "Mouse on or off (off: select text with the terminal)", Also: "select copy terminal", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},
+	{ID: Mouse, Name: "Mouse on or off (off: the terminal selects text)", Also: "select copy terminal", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},
 	{ID: Redraw, Name: "Draw the screen again", Also: "refresh repaint screen", Group: groupApp, Keys: []string{"ctrl+l"}, In: Anywhere},
 	{ID: Suspend, Name: "Suspend to the shell", Also: "background shell", Group: groupApp, Keys: []string{"ctrl+z"}, In: Anywhere},
 	{ID: Quit, Name: "Quit (press twice)", Group: groupApp, Keys: []string{"ctrl+c"}, In: Anywhere, Hidden: true},

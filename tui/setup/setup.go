@@ -120,7 +120,7 @@ func New(opts Options) *Screen {
 		name.Text.SetValue(opts.Name)
 		name.Judge = s.kept
 		again := field("Passphrase again", "", true)
-		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 60, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
+		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 68, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
 		if opts.Demo {
 			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)},
 				{Label: "Restore a backup", Key: "f3", Action: dialog.Keeping(s.restore)}}
