@@ -134,7 +134,8 @@ as u0 room create 'the pier' --as Ada --timeout 2m > "$work/room"
 link=$(as u0 room invite 'the pier' --uses 5 --timeout 2m --json | sed 's/.*"link":"\([^"]*\)".*/\1/')
 as u1 room join "$link" --name Bob --yes --timeout 2m > "$work/bob"
 begin 100 30 bin/starling --testnet record
-shows 'Chats'
+shows 'Write to User 0'
+leave
 press J
 shows 'Join a room'
 type "$link"

@@ -254,7 +254,7 @@ func TestLongPasteIsKept(t *testing.T) {
 	u.Enter().Expect().Sees("the message is too long", "› ")
 	u.Press("ctrl+end")
 	u.Press("ctrl+u").Type("short").Enter().Expect().Message("short").State(api.StateQueued)
-	u.Paste(strings.Repeat("x", 300<<10)).Expect().Sees("You pasted 307.2 kB: more than")
+	u.Paste(strings.Repeat("x", 300<<10)).Expect().Sees("You pasted 300.0 KiB: more than")
 }
 
 func TestBarHelpsAtEightyColumns(t *testing.T) {

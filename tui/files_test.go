@@ -145,8 +145,8 @@ func TestLongPasteIsOfferedAsFile(t *testing.T) {
 	dir := homely(t)
 	node, id, u := alone(t)
 	long := strings.Repeat("word ", 8000)
-	u.Paste(long).Expect().Sees("A long text", "You pasted 40.0 kB")
-	u.Enter().Expect().Sees("Send this file?", "paste.txt, 40.0 kB")
+	u.Paste(long).Expect().Sees("A long text", "You pasted 39.1 KiB")
+	u.Enter().Expect().Sees("Send this file?", "paste.txt, 39.1 KiB")
 	u.Press("esc").Expect().Status("The text has 40000 bytes now") // not lost
 	u.Press("ctrl+end", "ctrl+u")
 	u.Paste(long).Enter().Expect().Sees("Send this file?")
@@ -156,7 +156,7 @@ func TestLongPasteIsOfferedAsFile(t *testing.T) {
 	}
 
 	longer := strings.Repeat("x", 300<<10)
-	u.Paste(longer).Expect().Sees("307.2 kB: more than a message", "Save it here")
+	u.Paste(longer).Expect().Sees("300.0 KiB: more than a message", "Save it here")
 	u.Press("s").Expect().Sees("Save the file", "paste.txt")
 	u.Press("esc").Expect().Sees("A long text") // still not lost
 	u.Press("s").Expect().Sees("Save the file")

@@ -224,6 +224,28 @@ func TestJoinsAreFolded(t *testing.T) {
 	u.Press("esc").Expect().Sees("one more joined")
 }
 
+// Who asked and was let in stands in the same line; who waits is seen.
+func TestAnsweredKnocksAreFolded(t *testing.T) {
+	nodes, users, room := company(t, 100, 30)
+	anna := users[0]
+	invite, err := nodes[0].InviteToRoom(t.Context(), api.RoomInviteRequest{Room: room, Uses: 5, Approve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"Ben", "Carla"} {
+		if _, err := nodes[i+1].JoinRoom(t.Context(), api.JoinRoomRequest{Link: invite.Link, Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	anna.Expect().Sees("Ben asks to be let in.", "Carla asks to be let in.")
+	anna.Press("alt+g", "w").Expect().Sees("2 wait to be let in")
+	anna.Press("y").Expect().Sees("2 members")
+	anna.Press("esc").Expect().Sees("Carla asks to be let in.", "Ben joined.")
+	anna.Press("alt+g", "w", "y").Expect().Sees("3 members")
+	anna.Press("esc").Expect().Sees("▸ Joined: Ben, Carla.").SeesNot("asks to be let in", "Asked")
+	anna.Press("esc", "s").Expect().Sees("Ben asks to be let in.", "Carla asks to be let in.", "Ben joined.")
+}
+
 // A thread is shown from any of its messages, and one of them is gone to.
 func TestThread(t *testing.T) {
 	node := tuitest.NewNode(clock)

@@ -12,7 +12,7 @@ import (
 func TestSetupOfANewProfile(t *testing.T) {
 	s := setup.New(setup.Options{Language: "en"})
 	u := tuitest.NewUserOf(t, s)
-	u.Expect().Sees("Welcome to Starling", "three relays", "two entry guards", "little to hide in")
+	u.Expect().Sees("Welcome to Starling", "relays, each of which sees only its neighbours", "entry guards see your", "little to hide")
 	checkFrame(t, u, 80, 24, "setup")
 	golden(t, "setup_80x24", u.Screen())
 	u.Enter().Enter().Enter().Expect().Sees("Type a name first.", "Your name")
@@ -30,6 +30,13 @@ func TestSetupOfANewProfile(t *testing.T) {
 	if r, err := s.Result(); err != nil || r.Name != "robin" || r.Passphrase != "four words that differ" {
 		t.Errorf("got %+v, %v", r, err)
 	}
+}
+
+// The first screen is whole on the smallest usual terminal.
+func TestFirstScreenFits(t *testing.T) {
+	u := tuitest.NewUserOf(t, setup.New(setup.Options{Language: "en", Demo: true}))
+	u.Expect().Sees("Welcome to Starling", "Passphrase again", "Restore a backup").SeesNot("more below")
+	u.Paste("starling:abc").Expect().Sees("The invite is kept").SeesNot("more below")
 }
 
 // What the node refuses is asked for again, and nothing else.

@@ -312,7 +312,7 @@ func TestRenameBlockRemove(t *testing.T) {
 func TestNetworkScreen(t *testing.T) {
 	node, _, u := alone(t)
 	u.Resize(100, 60).Press("f2").Expect().Sees("No single relay can link you", "you → guard → mix → mix → mailbox",
-		"/ip4/192.0.2.17/tcp/4001", "…akebox0001", "182.3 kB", "2 replayed packet").SeesNot("avoided")
+		"/ip4/192.0.2.17/tcp/4001", "…akebox0001", "178.1 KiB", "2 replayed packet").SeesNot("avoided")
 	node.SetStatus(func(s *api.Status) { s.Ready, s.Reason, s.Doubtful = false, "too few relays are known", 2 })
 	u.Expect().Sees("waiting: too few relays are known", "avoided now   2: nothing comes back")
 	u.Press("esc").Expect().Status("waiting: too few relays are known")

@@ -204,7 +204,7 @@ func Size(n int) string {
 	if n < 1000 {
 		return strconv.Itoa(n) + " B"
 	}
-	return strconv.Itoa((n+500)/1000) + " kB"
+	return strconv.Itoa((n+512)/1024) + " KiB"
 }
 
 // maxReaction is the widest that a reaction is drawn, in cells: four people and their joints.

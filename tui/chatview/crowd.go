@@ -58,13 +58,10 @@ func InRoom(v *View, authors Authors) {
 // Reintroduce draws the messages of a room anew: a member is another.
 func Reintroduce(v *View) { v.generation++ }
 
-// folds reports whether a notice is one of those that stand in one line.
-func folds(it *item) bool { return notice(it) && words.Folds(it.Change) }
-
 // run returns the first item of the run of notices that an item belongs to, and how many
 // there are; -1 for none. A run of one is none.
 func (c *crowd) run(i int) (head, size int) {
-	if c == nil || !folds(&c.v.items[i]) {
+	if c == nil || !notice(&c.v.items[i]) || c.v.items[i].Change == nil {
 		return -1, 0
 	}
 	v := c.v
@@ -74,21 +71,31 @@ func (c *crowd) run(i int) (head, size int) {
 		c.find(now)
 	}
 	h := c.heads[i]
-	if n := c.sizes[h]; n > 1 {
+	if n := c.sizes[h]; h >= 0 && n > 1 {
 		return int(h), n
 	}
 	return -1, 0
 }
 
-// find finds all runs.
+// find finds all runs. A knock that was answered since stands with those who came.
 func (c *crowd) find(now shape) {
 	v := c.v
 	c.known, c.heads, c.sizes = now, make([]int32, len(v.items)), map[int32]int{}
+	in := map[string]int{} // the last time that a member joined
+	for i := range v.items {
+		if ch := v.items[i].Change; ch != nil && ch.Kind == api.ChangeJoined {
+			in[ch.Member] = i
+		}
+	}
+	folds := func(i int) bool {
+		it := &v.items[i]
+		return notice(it) && (words.Folds(it.Change) || it.Change != nil && it.Change.Kind == api.ChangeKnock && in[it.Change.Member] > i)
+	}
 	head := int32(-1)
 	for i := range v.items {
 		it := &v.items[i]
 		switch {
-		case !folds(it):
+		case !folds(i):
 			head = -1
 		case head < 0 || it.ID == v.unread || !sameDay(v.items[i-1].Time, it.Time):
 			head = int32(i)

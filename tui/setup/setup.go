@@ -58,7 +58,7 @@ type Result struct {
 // The words of the first screens. They say no more than docs/THREATMODEL.md.
 var (
 	who         = catalogue.Mark("Messages are encrypted for your contact alone and go through three relays, each of which sees only its neighbours on the way. Your two entry guards see your address and when you are online; a contact does not, unless a guard is theirs.")
-	limits      = catalogue.Mark("Who watches both ends, or runs enough of the relays, can still link you, and below about a hundred people online there is little to hide in.")
+	limits      = catalogue.Mark("Who watches both ends, or runs enough of the relays, can still link you; below about a hundred people online there is little to hide in.")
 	unlockIntro = catalogue.Mark("Your profile on this device is encrypted.")
 	nameHint    = catalogue.Mark("It need not be your real name.")
 	passHint    = catalogue.Mark("It encrypts what Starling keeps on this device; nobody can recover it. Four unrelated words are good.")
@@ -120,7 +120,7 @@ func New(opts Options) *Screen {
 		name.Text.SetValue(opts.Name)
 		name.Judge = s.kept
 		again := field("Passphrase again", "", true)
-		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 68, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
+		s.form = &dialog.Form{Title: "Welcome to Starling", Intro: t(who) + "\n" + t(limits), Label: "Begin", Width: 72, Fields: []*dialog.Field{name, pass, again}, Error: t(opts.Problem)}
 		if opts.Demo {
 			s.form.More = []dialog.Button{{Label: "Look at the demo", Key: "f2", Action: dialog.Keeping(s.leave)},
 				{Label: "Restore a backup", Key: "f3", Action: dialog.Keeping(s.restore)}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -386,11 +387,19 @@ func (e *Expectation) pane(l string) string {
 	return l
 }
 
-// Status waits for text in the last row.
+// Status waits for text in the status bar: the last row, and those above it that a long
+// notice has taken.
 func (e *Expectation) Status(text string) *Expectation {
 	e.u.t.Helper()
 	return e.wait(fmt.Sprintf("%q in the status bar", text), func() bool {
-		return len(e.u.screen) > 0 && strings.Contains(e.u.screen[len(e.u.screen)-1], text)
+		bar := ""
+		for i, l := range slices.Backward(e.u.screen) {
+			if i < len(e.u.screen)-1 && strings.ContainsAny(l, "│─›") {
+				break
+			}
+			bar = strings.TrimSpace(l) + " " + bar
+		}
+		return strings.Contains(bar, text)
 	})
 }
 

@@ -1,6 +1,7 @@
 package words
 
 import (
+	"slices"
 	"strings"
 
 	"starling/node/api"
@@ -193,16 +194,23 @@ func Folds(c *api.RoomChange) bool {
 
 // Folded is a run of changes that fold as one sentence or two.
 func Folded(th *theme.Theme, run []*api.RoomChange) string {
-	var came, went []string
-	for _, c := range run {
-		if c.Kind == api.ChangeJoined {
-			came = append(came, named(th, c.Name))
-		} else {
-			went = append(went, named(th, c.Name))
+	var asked, came, went []string
+	for i, c := range run {
+		name := named(th, c.Name)
+		switch {
+		case c.Kind == api.ChangeJoined:
+			came = append(came, name)
+		case c.Kind == api.ChangeLeft:
+			went = append(went, name)
+		case !slices.ContainsFunc(run[i:], func(o *api.RoomChange) bool { return o.Kind == api.ChangeJoined && o.Member == c.Member }):
+			asked = append(asked, name) // they came in later
 		}
 	}
 
 	var said []string
+	if len(asked) > 0 {
+		said = append(said, th.T("Asked to be let in: %s.", some(th, asked)))
+	}
 	if len(came) > 0 {
 		said = append(said, th.T("Joined: %s.", some(th, came)))
 	}

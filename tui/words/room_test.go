@@ -64,6 +64,13 @@ func TestFolded(t *testing.T) {
 	if got := words.Folded(&theme.Theme{}, run); got != "Joined: A, B, C and 2 more. Left: A." {
 		t.Error(got)
 	}
+	knock := func(member string) *api.RoomChange {
+		return &api.RoomChange{Kind: api.ChangeKnock, Member: member, Name: safetext.Line(member)}
+	}
+	join := &api.RoomChange{Kind: api.ChangeJoined, Member: "ada", Name: safetext.Line("ada")}
+	if got := words.Folded(&theme.Theme{}, []*api.RoomChange{knock("ada"), knock("bob"), join}); got != "Asked to be let in: bob. Joined: ada." {
+		t.Error(got)
+	}
 	for _, c := range run {
 		if !words.Folds(c) {
 			t.Errorf("%+v does not fold", c)

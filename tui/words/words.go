@@ -108,15 +108,15 @@ func Unsent(th *theme.Theme, s *api.Status) string {
 	return th.N(n, "%d message has not left yet. It waits here and leaves when Starling runs.", "%d messages have not left yet. They wait here and leave when Starling runs.")
 }
 
-// Bytes is an amount of traffic.
+// Bytes is an amount of bytes, in the units in which the limits are told.
 func Bytes(n int64) string {
 	switch {
-	case n < 1000:
+	case n < 1<<10:
 		return fmt.Sprintf("%d B", n)
-	case n < 1000*1000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
 // Digits is a safety number in groups of five digits.

@@ -57,7 +57,7 @@ func TestDigits(t *testing.T) {
 }
 
 func TestBytes(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1500: "1.5 kB", 2_500_000: "2.5 MB"} {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 5 << 19: "2.5 MiB"} {
 		if got := words.Bytes(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
