@@ -19,7 +19,8 @@ server=0
 export TMUX_TMPDIR="$work"
 unset TMUX
 tm() { tmux -L "record$server" -f /dev/null "$@"; }
-trap 'tm kill-server 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+mesh=''
+trap 'tm kill-server 2>/dev/null || true; [ -z "$mesh" ] || bin/starling testnet down record || true; rm -rf "$work"' EXIT INT TERM
 
 # begin COLUMNS ROWS COMMAND... starts a program in a terminal of that size.
 begin() {
@@ -164,6 +165,7 @@ save room-members
 tm kill-server 2>/dev/null || true
 bin/starling testnet down record
 wait "$mesh" || true
+mesh=''
 
 # The linear mode.
 begin 80 24 bin/starling demo --plain

@@ -65,6 +65,8 @@ type App struct {
 	language  string       // of the words
 	begun     bool         // the first focus is chosen
 	listening bool         // events come in
+	loading   bool         // the node is being asked for everybody
+	reload    bool         // and once more after that
 	asked     string       // the question of ctrl+c, while it is there
 	wiping    *dialog.Card // the question before everything is destroyed
 	wiped     bool

@@ -288,3 +288,15 @@ func BenchmarkEscapes128KiBMessage(b *testing.B) {
 		app.View()
 	}
 }
+
+// From the switcher's key and a letter to the frame with those found, and back.
+func BenchmarkSwitch5000Conversations(b *testing.B) {
+	app := known(5000, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, key := range []string{"ctrl+k", "4", "7", "esc"} {
+			app.Update(tuitest.Key(key))
+			app.View()
+		}
+	}
+}

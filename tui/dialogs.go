@@ -16,7 +16,7 @@ import (
 
 // openSwitcher finds a conversation by a few letters of a name.
 func (a *App) openSwitcher() tea.Cmd {
-	var choices []dialog.Choice
+	choices := make([]dialog.Choice, 0, len(a.people.All()))
 	for _, p := range a.people.All() {
 		detail := ""
 		switch {
@@ -29,12 +29,13 @@ func (a *App) openSwitcher() tea.Cmd {
 		case p.Last != nil:
 			detail = a.desk.Ago(p.Last.Time)
 		}
-		label := a.desk.Name(&p)
+		name := a.desk.OpenName(&p)
+		label := a.desk.Mask(name)
 		if p.Room != nil {
 			label += " " + theme.GlyphRoom
 		}
 		choices = append(choices, dialog.Choice{
-			Label: label, Find: a.desk.OpenName(&p), Detail: detail,
+			Label: label, Find: name, Detail: detail,
 			Action: dialog.Closing(func() tea.Cmd { return a.book.Visit(p.ID, true) }),
 		})
 	}

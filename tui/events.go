@@ -150,8 +150,13 @@ func (a *App) put(c api.Contact) {
 
 // loadContacts asks the node for everybody, and before that once for the settings: they
 // name the conversation to open, so that the list and the text come at the same time.
-// Without an answer the settings by default hold.
+// Without an answer the settings by default hold. One question is asked at a time: an answer
+// that is under way is shown first, and may be older than what the next one is asked for.
 func (a *App) loadContacts() tea.Cmd {
+	if a.reload = a.loading; a.loading {
+		return nil
+	}
+	a.loading = true
 	var settings api.Settings
 	known := a.keeping.known
 	return desk.Ask(a.desk, func(ctx context.Context) ([]api.Contact, error) {
@@ -160,11 +165,15 @@ func (a *App) loadContacts() tea.Cmd {
 		}
 		return a.desk.Node.Conversations(ctx)
 	}, func(contacts []api.Contact, err error) tea.Cmd {
-		var taken tea.Cmd
+		a.loading = false
+		var taken, next tea.Cmd
+		if a.reload && err == nil {
+			next = a.loadContacts()
+		}
 		if !a.keeping.known && err == nil {
 			taken = a.keeping.take(settings)
 		}
-		return tea.Batch(taken, a.gotContacts(contacts, err))
+		return tea.Batch(taken, a.gotContacts(contacts, err), next)
 	})
 }
 

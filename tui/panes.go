@@ -218,6 +218,9 @@ func (a *App) contactKeys(p *pane, c *api.Contact) {
 		for _, x := range []key{
 			{keymap.Members, t("members")}, {keymap.RoomInvite, t("invite")}, {keymap.RoomSettings, t("settings")}, {keymap.Conversation, t("how it is kept")},
 		} {
+			if x.id == keymap.RoomInvite && !rooms.Leads(c) {
+				continue
+			}
 			p.add(p.th.Accent.Render(p.th.Cells.Fit(a.desk.Keys.Key(a.focus, x.id), 3)) + p.th.Muted.Render(x.what))
 		}
 		return

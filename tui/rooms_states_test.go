@@ -396,5 +396,9 @@ func TestEmptyRoom(t *testing.T) {
 		if strings.Contains(u.Screen(), "alt+g, then i") != told {
 			t.Errorf("%s:\n%s", role, u.Screen())
 		}
+		u.Press("esc").Expect().Sees("M  members", "N  settings")
+		if strings.Contains(u.Screen(), "L  invite") != told {
+			t.Errorf("%s:\n%s", role, u.Screen())
+		}
 	}
 }

@@ -83,8 +83,11 @@ func (r *rooms) led(room string) (*place, *occupant, error) {
 // view is a room as the api gives it.
 func (r *rooms) view(id string) *api.Room {
 	p, s := r.hall.place(id), r.in[id]
+	if p == nil || s == nil {
+		return nil // a person
+	}
 	c := r.node.byID(id)
-	if p == nil || s == nil || c == nil {
+	if c == nil {
 		return nil
 	}
 	out := &api.Room{
