@@ -87,10 +87,12 @@ func (c *crowd) find(now shape) {
 			in[ch.Member] = i
 		}
 	}
+
 	folds := func(i int) bool {
 		it := &v.items[i]
 		return notice(it) && (words.Folds(it.Change) || it.Change != nil && it.Change.Kind == api.ChangeKnock && in[it.Change.Member] > i)
 	}
+
 	head := int32(-1)
 	for i := range v.items {
 		it := &v.items[i]
