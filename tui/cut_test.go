@@ -2,6 +2,7 @@ package tui_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestNothingOfOursIsCut(t *testing.T) {
 				u.Press(keys...)
 				for range 8 {
 					for _, l := range box(u) {
-						if strings.HasSuffix(strings.TrimRight(strings.TrimSpace(l), " "), "…") || strings.Contains(l, "… ") && !oursWithDots(l) {
+						if cutWord.MatchString(l) {
 							t.Errorf("%s, %s, %v: %q\n%s", language, where, keys, l, u.Screen())
 						}
 					}
@@ -64,14 +65,9 @@ func box(u *tuitest.User) (lines []string) {
 	return lines
 }
 
-// oursWithDots reports whether the dots of a line are a glyph of ours, or stand before the
-// end of an identifier.
-func oursWithDots(l string) bool {
-	l = strings.ReplaceAll(l, "… at the door", "")
-	l = strings.ReplaceAll(l, "… vor der Tür", "")
-	l = strings.ReplaceAll(l, "… у двери", "")
-	return !strings.Contains(l, "… ")
-}
+// cutWord is a word that is cut. The dots before an identifier, and those of a glyph, have no
+// letter before them.
+var cutWord = regexp.MustCompile(`\pL…`)
 
 // A notice that is longer than the status bar takes more rows: it may end with the step to
 // take.

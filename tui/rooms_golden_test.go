@@ -72,7 +72,7 @@ func TestGoldenRoomCards(t *testing.T) {
 				checkFrame(t, u, size.w, size.h, name)
 				golden(t, strings.Join([]string{name, lang, size.name}, "_"), u.Screen())
 			}
-			u.Expect().Sees("30 ")
+			u.Expect().Sees("30 ", "Nils 1", "Welcome, all.")
 			show("assembly")
 			u.Press("alt+g")
 			show("roommenu")
