@@ -5,6 +5,8 @@ package programtest
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -30,12 +32,16 @@ func Find(t testing.TB, names ...string) string {
 // FreePort returns a port of loopback that nobody listens on.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const least, most = 20_000, 32_000 // below those that systems give to connections
+	for range 100 {
+		port := least + rand.IntN(most-least)
+		if l, err := net.Listen("tcp", fmt.Sprint(":", port)); err == nil { // some listen at all addresses
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // A Program is one that runs until the end of its test.
