@@ -126,6 +126,7 @@ func TestLinearSafety(t *testing.T) {
 	l.say("/incognito off").expect("read out again")
 	l.say("/lock").expect("Locked.")
 	node.Receive(id, "while locked")
+	tuitest.Heard(node)
 	l.say("hello?").expect("That was not the passphrase.")
 	l.say("/list", "/open alice").expect("That was not the passphrase.", "That was not the passphrase.")
 	l.say(tuitest.Passphrase).expect("Unlocked.", "1 message came meanwhile.")

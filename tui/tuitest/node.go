@@ -32,6 +32,7 @@ type Node struct {
 	settings api.Settings
 	unread   map[string]int
 	events   []api.Event
+	heard    int // events that a listener has taken
 	seq      int64
 	ids      int
 	invites  []api.Invite
@@ -128,6 +129,19 @@ func (n *Node) gate(ctx context.Context, method string) {
 	select {
 	case <-gate:
 	case <-ctx.Done():
+	}
+}
+
+// Heard waits until a listener has taken all events of a node.
+func Heard(n *Node) {
+	for {
+		n.mu.Lock()
+		heard := n.heard == len(n.events)
+		n.mu.Unlock()
+		if heard {
+			return
+		}
+		<-time.NewTimer(time.Millisecond).C // the listener runs beside this
 	}
 }
 
@@ -497,6 +511,9 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 
 	for {
 		batch := slices.Clone(n.events[at:])
+		if len(batch) == 0 {
+			n.heard = at
+		}
 		at = len(n.events)
 		changed := n.changed
 		n.mu.Unlock()
