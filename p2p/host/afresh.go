@@ -14,8 +14,8 @@ import (
 // ErrTransport means that a host does not dial addresses of such a kind.
 var ErrTransport = errors.New("no transport for the address")
 
-// beside is how long a dial may take before a second one is made beside it. Where packets
-// are lost, one in fifty dials takes longer than it may, and of two hardly any.
+// beside is how long a dial may take before a second one is made beside it. Where a tenth of
+// all packets is lost, some dials take longer than they may, and of two hardly any.
 const beside = 2 * time.Second
 
 // Afresh dials the node of a permit at its first address, connected or not, and
