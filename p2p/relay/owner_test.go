@@ -280,7 +280,11 @@ func TestLogsNameNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal
 		const relays, clients = 12, 5
-		m := p2ptest.Virtual(t, relays, wan, func(i int, cfg *p2p.RelayConfig) { cfg.Logger, cfg.MaxClients = log.logger(), 3 })
+		m := p2ptest.Virtual(t, relays, wan, func(i int, cfg *p2p.RelayConfig) {
+			if cfg.Logger = log.logger(); i > 0 { // the first is all that a newcomer knows
+				cfg.MaxClients = 3
+			}
+		})
 		defer m.Stop()
 		m.Settle(relays)
 		var names []string

@@ -1,7 +1,8 @@
 // Command promises reads the output of `go test -json`, prints it as go test does, and
 // then holds the documents to it: each test that docs/THREATMODEL.md or docs/ATTACKS.md
 // names must have run and passed, and each figure must be there. A promise with a
-// skipped, renamed or deleted test fails the run as a failing test does.
+// skipped, renamed or deleted test fails the run as a failing test does. Up to three failed
+// tests are run once more, and a line says so.
 //
 //	go test -json ./... | go run ./cmd/internal/promises
 //
@@ -11,6 +12,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"regexp"
 )
 
 const module = "starling/"
@@ -21,6 +24,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "promises:", err)
 		os.Exit(1)
 	}
+
+	r.again(runAgain, os.Stdout)
 
 	all, err := read(".")
 	if err != nil {
@@ -35,4 +40,11 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Printf("promises: all %d of %v are held by tests that passed\n", len(all), documents)
+}
+
+// runAgain runs one test of a package, as named without the module, and prints what go test says.
+func runAgain(pkg, test string) bool {
+	c := exec.Command("go", "test", "-count=1", "-timeout", "15m", "-run", "^"+regexp.QuoteMeta(test)+"$", module+pkg)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c.Run() == nil
 }

@@ -122,3 +122,55 @@ func TestResults(t *testing.T) {
 		t.Error("a figure that is not there holds a promise")
 	}
 }
+
+// TestAgain: few failed tests of packages that came to their end are run once more; all others
+// have failed for good.
+func TestAgain(t *testing.T) {
+	const (
+		fail    = `{"Action":"fail","Package":"starling/p2p","Test":"TestA/x"}` + "\n" + `{"Action":"fail","Package":"starling/p2p","Test":"TestA"}` + "\n"
+		ended   = `{"Action":"fail","Package":"starling/p2p"}` + "\n"
+		another = `{"Action":"fail","Package":"starling/node"}` + "\n"
+		panics  = `{"Action":"output","Package":"starling/p2p","Test":"TestA","Output":"panic: x\n"}` + "\n"
+		endless = `{"Action":"output","Package":"starling/p2p","Test":"TestB","Output":"=== RUN   TestB\n"}` + "\n"
+		unbuilt = `{"Action":"build-fail","ImportPath":"starling/tui"}` + "\n"
+	)
+	many := strings.ReplaceAll(fail, "TestA", "TestB") + strings.ReplaceAll(fail, "TestA", "TestC") + strings.ReplaceAll(fail, "TestA", "TestD")
+	for name, tt := range map[string]struct {
+		in     string
+		passes bool
+		ran    int
+		failed bool
+	}{
+		"passes":             {fail + ended, true, 1, false},
+		"fails again":        {fail + ended, false, 1, true},
+		"a panic":            {panics + fail + ended, true, 0, true},
+		"one without end":    {endless + fail + ended, true, 0, true},
+		"not built":          {unbuilt + fail + ended, true, 0, true},
+		"no test to show":    {fail + ended + another, true, 0, true},
+		"too many":           {fail + many + ended, true, 0, true},
+		"nothing has failed": {`{"Action":"pass","Package":"starling/p2p","Test":"TestA"}` + "\n", true, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, ran := newResults(), 0
+			var out bytes.Buffer
+			if err := r.read(strings.NewReader(tt.in), &out); err != nil {
+				t.Fatal(err)
+			}
+			r.again(func(pkg, test string) bool {
+				if ran++; pkg != "p2p" || test != "TestA" {
+					t.Errorf("%s %s is run again", pkg, test)
+				}
+				return tt.passes
+			}, &out)
+			if ran != tt.ran || r.failed != tt.failed {
+				t.Errorf("%d run again, failed: %v", ran, r.failed)
+			}
+			if told := strings.Contains(out.String(), "by chance: p2p TestA"); told != (ran > 0 && !r.failed) {
+				t.Errorf("said: %s", &out)
+			}
+			if ran > 0 && tt.passes && (r.outcome["p2p TestA"] != "pass" || r.outcome["p2p TestA/x"] != "pass") {
+				t.Errorf("outcomes: %v", r.outcome)
+			}
+		})
+	}
+}
