@@ -187,9 +187,9 @@ func TestFirstMinute(t *testing.T) {
 		t.Errorf("%+v, %v", st.Outbox, err)
 	}
 	robin.Press("alt+up").Press("esc", "b").Expect().Sees("Block ada?")
-	robin.Press("y").Expect().Status("Blocked.")
+	robin.Press("y").Expect().Status("Blocked.").Sees("ada is blocked")
 	robin.Press("B").Expect().Sees("enter unblocks")
-	robin.Enter().Expect().Status("Unblocked.")
+	robin.Enter().Expect().Status("Unblocked.").SeesNot("ada is blocked") // by the event of it, which the words may overtake
 	robin.Press("C").Expect().Sees("Clear the conversation with ada?")
 	robin.Press("y").Expect().Status("Cleared.").SeesNot("found the key")
 	robin.Press("i").Type("a new page").Enter().Expect().Message("a new page").State(api.StateDelivered)
