@@ -43,8 +43,23 @@ func main() {
 }
 
 // runAgain runs one test of a package, as named without the module, and prints what go test says.
-func runAgain(pkg, test string) bool {
-	c := exec.Command("go", "test", "-count=1", "-timeout", "15m", "-run", "^"+regexp.QuoteMeta(test)+"$", module+pkg)
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	return c.Run() == nil
+func runAgain(pkg, test string) *results {
+	r := newResults()
+	c := exec.Command("go", "test", "-json", "-count=1", "-timeout", "15m", "-run", "^"+regexp.QuoteMeta(test)+"$", module+pkg)
+	c.Stderr = os.Stderr
+	lines, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "promises:", err)
+		r.failed = true
+		return r
+	}
+
+	err = r.read(lines, os.Stdout)
+	if ended := c.Wait(); err != nil || ended != nil {
+		r.failed = true
+	}
+	return r
 }

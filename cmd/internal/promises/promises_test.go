@@ -132,23 +132,26 @@ func TestAgain(t *testing.T) {
 		another = `{"Action":"fail","Package":"starling/node"}` + "\n"
 		panics  = `{"Action":"output","Package":"starling/p2p","Test":"TestA","Output":"panic: x\n"}` + "\n"
 		endless = `{"Action":"output","Package":"starling/p2p","Test":"TestB","Output":"=== RUN   TestB\n"}` + "\n"
+		good    = `{"Action":"pass","Package":"starling/p2p","Test":"TestA/x"}` + "\n" + `{"Action":"pass","Package":"starling/p2p","Test":"TestA"}` + "\n"
 		unbuilt = `{"Action":"build-fail","ImportPath":"starling/tui"}` + "\n"
 	)
 	many := strings.ReplaceAll(fail, "TestA", "TestB") + strings.ReplaceAll(fail, "TestA", "TestC") + strings.ReplaceAll(fail, "TestA", "TestD")
 	for name, tt := range map[string]struct {
 		in     string
-		passes bool
+		second string // what the test says when it is run again
 		ran    int
 		failed bool
 	}{
-		"passes":             {fail + ended, true, 1, false},
-		"fails again":        {fail + ended, false, 1, true},
-		"a panic":            {panics + fail + ended, true, 0, true},
-		"one without end":    {endless + fail + ended, true, 0, true},
-		"not built":          {unbuilt + fail + ended, true, 0, true},
-		"no test to show":    {fail + ended + another, true, 0, true},
-		"too many":           {fail + many + ended, true, 0, true},
-		"nothing has failed": {`{"Action":"pass","Package":"starling/p2p","Test":"TestA"}` + "\n", true, 0, false},
+		"passes":             {fail + ended, good, 1, false},
+		"fails again":        {fail + ended, fail + ended, 1, true},
+		"skips then":         {fail + ended, strings.ReplaceAll(good, "pass", "skip"), 1, true},
+		"does not run then":  {fail + ended, "", 1, true},
+		"a panic":            {panics + fail + ended, good, 0, true},
+		"one without end":    {endless + fail + ended, good, 0, true},
+		"not built":          {unbuilt + fail + ended, good, 0, true},
+		"no test to show":    {fail + ended + another, good, 0, true},
+		"too many":           {fail + many + ended, good, 0, true},
+		"nothing has failed": {`{"Action":"pass","Package":"starling/p2p","Test":"TestA"}` + "\n", good, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, ran := newResults(), 0
@@ -156,11 +159,15 @@ func TestAgain(t *testing.T) {
 			if err := r.read(strings.NewReader(tt.in), &out); err != nil {
 				t.Fatal(err)
 			}
-			r.again(func(pkg, test string) bool {
+			r.again(func(pkg, test string) *results {
 				if ran++; pkg != "p2p" || test != "TestA" {
 					t.Errorf("%s %s is run again", pkg, test)
 				}
-				return tt.passes
+				second := newResults()
+				if err := second.read(strings.NewReader(tt.second), &out); err != nil {
+					t.Fatal(err)
+				}
+				return second
 			}, &out)
 			if ran != tt.ran || r.failed != tt.failed {
 				t.Errorf("%d run again, failed: %v", ran, r.failed)
@@ -168,7 +175,7 @@ func TestAgain(t *testing.T) {
 			if told := strings.Contains(out.String(), "by chance: p2p TestA"); told != (ran > 0 && !r.failed) {
 				t.Errorf("said: %s", &out)
 			}
-			if ran > 0 && tt.passes && (r.outcome["p2p TestA"] != "pass" || r.outcome["p2p TestA/x"] != "pass") {
+			if ran > 0 && !r.failed && (r.outcome["p2p TestA"] != "pass" || r.outcome["p2p TestA/x"] != "pass") {
 				t.Errorf("outcomes: %v", r.outcome)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,8 +111,8 @@ const mostAgain = 3
 // again runs failed tests once more, if they are few and every package came to its end. Tests
 // that play whole meshes draw their numbers anew each time: of hundreds one may fail by chance
 // on a busy machine. Nothing is hidden: the first failure is printed, and a line that it did
-// not come again. A test that fails twice has failed.
-func (r *results) again(run func(pkg, test string) bool, out io.Writer) {
+// not come again. A test that fails twice has failed, and one that skips then has not passed.
+func (r *results) again(run func(pkg, test string) *results, out io.Writer) {
 	var failed []string
 	packages := map[string]bool{} // that failed, each with a test to show for it
 	for name, outcome := range r.outcome {
@@ -130,16 +131,13 @@ func (r *results) again(run func(pkg, test string) bool, out io.Writer) {
 	for _, name := range failed {
 		pkg, test, _ := strings.Cut(name, " ")
 		fmt.Fprintf(out, "again: %s %s\n", pkg, test)
-		if !run(pkg, test) {
+		second := run(pkg, test)
+		if second.failed || second.outcome[name] != "pass" {
 			r.failed = true
 			continue
 		}
 		fmt.Fprintf(out, "by chance: %s %s failed, and passed when it was run again\n", pkg, test)
-		for other := range r.outcome {
-			if other == name || strings.HasPrefix(other, name+"/") {
-				r.outcome[other] = "pass"
-			}
-		}
+		maps.Copy(r.outcome, second.outcome)
 	}
 }
 
