@@ -140,6 +140,11 @@ func TestNobodyReachesIt(t *testing.T) {
 	if !a.Unreached(r.d.Addresses[1], now) || a.Unreached(r.d.Addresses[0], now) {
 		t.Error("the wrong address is announced")
 	}
+	for i, want := range []bool{true, false} {
+		if a.Back(r.d.Addresses[i], now) != want || a.Back(r.d.Addresses[i], now.Add(2*forgetAfter)) != want {
+			t.Errorf("address %d is back: %v", i, !want)
+		}
+	}
 	less := r.at("20.0.0.1:1").sign(t)
 	if again := a.Ask([]wire.NodeID{door.d.ID}, less, now, Day(now)); len(again) != 1 {
 		t.Error("not asked for what is left")

@@ -255,3 +255,12 @@ func (a *Applicant) Reached(at directory.Address, now time.Time) bool {
 	t := a.failed[at]
 	return !t.reached.IsZero() && now.Sub(t.reached) < Fresh
 }
+
+// Back reports whether an examiner has reached one of our addresses lately, or after all
+// that failed.
+func (a *Applicant) Back(at directory.Address, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.failed[at]
+	return !t.reached.IsZero() && (now.Sub(t.reached) < forgetAfter || t.reached.After(t.failed))
+}

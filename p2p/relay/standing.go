@@ -3,7 +3,9 @@ package relay
 import (
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -47,8 +49,10 @@ const (
 // standing is the opinion of others about this relay.
 type standing struct {
 	mu      sync.Mutex
-	lost    []string            // addresses that nobody reaches, as the owner was told
+	lost    []string            // addresses that nobody reaches
 	foreign []string            // those of them at which another node answers
+	told    []string            // addresses that the owner was told of: tried again, and lost until one is reached
+	named   []string            // those of them that the owner was told to be another node's
 	answers map[uint64]question // whether we are listed
 	listed  map[wire.NodeID]heard
 }
@@ -152,42 +156,58 @@ func (r *Relay) standing() (s Standing) {
 // reachedAs tells the owner, once, when no examiner reaches an address, and when one
 // does again. It reports whether the addresses to announce are others now.
 func (r *Relay) reachedAs() (changed bool) {
-	var lost, foreign []string
+	r.stands.mu.Lock()
+	defer r.stands.mu.Unlock()
+	s, now := &r.stands, time.Now()
+
+	var lost, foreign, told, named []string
 	all := r.allClaims()
 	for _, a := range all {
-		if now := time.Now(); r.lobby.applicant.Unreached(a, now) {
-			lost = append(lost, a.Multiaddr().String())
+		at := a.Multiaddr().String()
+		unreached := r.lobby.applicant.Unreached(a, now)
+		if unreached {
+			lost = append(lost, at)
 			if r.lobby.applicant.Foreign(a, now) {
-				foreign = append(foreign, a.Multiaddr().String())
+				foreign = append(foreign, at)
+			}
+		}
+		if unreached || slices.Contains(s.told, at) && !r.lobby.applicant.Back(a, now) {
+			told = append(told, at)
+			if slices.Contains(foreign, at) || slices.Contains(s.named, at) {
+				named = append(named, at)
 			}
 		}
 	}
 
-	r.stands.mu.Lock()
-	was, others := r.stands.lost, r.stands.foreign
-	r.stands.lost, r.stands.foreign = lost, foreign
-	r.stands.mu.Unlock()
-	if slices.Equal(was, lost) {
-		if len(foreign) > 0 && !slices.Equal(others, foreign) {
-			r.log.Warn("another node answers at an address of this relay: it is somebody else's, or the router forwards the port to another machine", "addresses", foreign)
-		}
-		return false
+	changed = !slices.Equal(s.lost, lost)
+	news, strangers := !slices.Equal(s.told, told), len(named) > 0 && !slices.Equal(s.named, named)
+	s.lost, s.foreign, s.told, s.named = lost, foreign, told, named
+	switch {
+	case news:
+		tellReached(r.log, told, named, r.lobby.applicant.SeenFrom(now), len(told) == len(all))
+	case strangers:
+		r.log.Warn("another node answers at an address of this relay: it is somebody else's, or the router forwards the port to another machine", "addresses", named)
 	}
+	return changed
+}
+
+// tellReached tells the owner of the addresses that nobody reaches, of those of them at
+// which another node answers, and of those that others see the relay come from.
+func tellReached(log *slog.Logger, lost, foreign []string, from []netip.Addr, all bool) {
 	seen := []any{"addresses", lost}
 	if len(foreign) > 0 {
 		seen = append(seen, "another node answers at", foreign)
 	}
-	if from := r.lobby.applicant.SeenFrom(time.Now()); len(from) > 0 {
+	if len(from) > 0 {
 		seen = append(seen, "others see this relay come from", from)
 	}
 
 	switch {
 	case len(lost) == 0:
-		r.log.Info("other relays reach this one at all of its addresses again")
-	case len(lost) == len(all):
-		r.log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", seen...)
+		log.Info("other relays reach this one at all of its addresses again")
+	case all:
+		log.Warn("no other relay reaches this one, and it is not listed; open the port in the firewall and forward it on the router, then give the address with --announce", seen...)
 	default:
-		r.log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", seen...)
+		log.Warn("no other relay reaches some addresses, which are not announced; open their port in the firewall, or do not listen there", seen...)
 	}
-	return true
 }
