@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -27,14 +28,14 @@ func (t *Turn) content(p store.Parked, gap []store.Ref) error {
 	case chat.Text, chat.Picture, chat.File:
 		return t.message(p, name, c, gap)
 	case chat.Edit:
-		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: placeOf(c), Text: c.Text, Time: t.past(c.Time)})
+		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: t.placeOf(c), Text: c.Text, Time: t.past(c.Time)})
 	case chat.Reaction:
 		emoji := safetext.Emoji(c.Emoji)
 		if c.Emoji != "" && emoji == "" {
 			t.refused = append(t.refused, "reaction")
 			return nil
 		}
-		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: placeOf(c), Text: emoji})
+		return t.change(store.Change{Member: p.Member, Content: store.ContentID(c.Ref), Kind: int(c.Kind), Place: t.placeOf(c), Text: emoji})
 	case chat.Delete:
 		for _, ref := range c.IDs {
 			if err := t.change(store.Change{Member: p.Member, Content: store.ContentID(ref), Kind: int(c.Kind)}); err != nil {
@@ -49,12 +50,13 @@ func (t *Turn) content(p store.Parked, gap []store.Ref) error {
 	return nil
 }
 
-// placeOf is the place of a change among those of its author to one message: their own time.
-func placeOf(c *chat.Content) int64 {
+// placeOf is the place of a change among those of its author to one message: their own time, which is never
+// later than ours, so that a clock that was wrong once does not bar all that follows.
+func (t *Turn) placeOf(c *chat.Content) int64 {
 	if c.Time.IsZero() {
 		return 0
 	}
-	return c.Time.UnixMilli()
+	return t.past(c.Time).UnixMilli()
 }
 
 // past returns the time that a member says, and now instead of none or of a later one.
@@ -67,13 +69,14 @@ func (t *Turn) past(at time.Time) time.Time {
 
 // message shows a text, a picture or a file.
 func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, gap []store.Ref) error {
-	_, err := t.Tx.MessageOf(t.p.id, name)
-	if err == nil {
+	was, err := t.Tx.MessageOf(t.p.id, name)
+	if err == nil && was.Written != store.Given {
 		return nil // shown before
 	}
-	if !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	given := err == nil
 	if erased, err := t.Tx.HasSeen(t.p.id, name); err != nil || erased {
 		return err
 	}
@@ -91,22 +94,22 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 		return err
 	}
 	if p.Member == t.row.Me { // said before the profile was restored
-		m.ID, m.Outgoing, m.State, m.Mention = store.ID(p.ID), true, api.StateSent, false
-		if _, err := t.Tx.Message(m.ID); err == nil {
-			return nil
-		}
+		m.Outgoing, m.State, m.Mention = true, api.StateSent, false
 	}
 
-	if m.ID.IsZero() {
-		if m.ID, err = t.Tx.FreeID(p.ID); err != nil {
-			return err
-		}
+	if m.ID, err = t.Tx.FreeID(p.ID); err != nil {
+		return err
 	}
 	changes, err := t.Tx.TakeChanges(t.p.id, name)
 	if err != nil {
 		return err
 	}
-	if _, err := t.Tx.AddMessage(m, t.now); err != nil {
+	if given {
+		changes, err = t.heard(was, m, changes)
+	} else {
+		_, err = t.Tx.AddMessage(m, t.now)
+	}
+	if err != nil {
 		return err
 	}
 	for _, change := range changes {
@@ -121,6 +124,34 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 		t.contact.Archived = false
 	}
 	return nil
+}
+
+// heard takes a message that was given before, now that its author is heard to say it. It stays if they have taken
+// it back, or if it says the same; else theirs takes its place, with the edit that was theirs.
+func (t *Turn) heard(given, m store.Message, changes []store.Change) ([]store.Change, error) {
+	same, err := t.same(given, m)
+	switch {
+	case err != nil:
+		return nil, err
+	case same || given.Deleted && given.Member == m.Member:
+		return changes, t.Tx.Confirm(given)
+	case given.Member == m.Member && !given.Edited.IsZero():
+		changes = append(changes, store.Change{Member: m.Member, Content: m.Content, Kind: int(chat.Edit), Place: given.Place, Text: given.Text, Time: given.Edited})
+	}
+	return changes, t.Tx.Supersede(given, m, t.now)
+}
+
+// same reports whether two messages say the same.
+func (t *Turn) same(a, b store.Message) (bool, error) {
+	if a.Member != b.Member || a.Text != b.Text || !a.Time.Equal(b.Time) || a.Ref != b.Ref || a.Forwarded != b.Forwarded ||
+		a.Picture != b.Picture || a.File != b.File || a.Size != b.Size || a.Timer != b.Timer {
+		return false, nil
+	}
+	if b.Data == nil {
+		return true, nil
+	}
+	data, err := t.Tx.Attachment(a.ID)
+	return bytes.Equal(data, b.Data), err
 }
 
 // attach gives a message the picture or file of its content.

@@ -18,7 +18,8 @@ import (
 //
 //	version 1 ‖ author 16 ‖ name 16 ‖ content
 //
-// They are that person's word, and no more.
+// They are that person's word, and no more: a message that its author is heard to say takes
+// its name from what was given.
 
 const (
 	// History is how many messages newcomers are given, if any.
@@ -139,7 +140,7 @@ func (t *Turn) given(author store.MemberID, name store.ContentID, c *chat.Conten
 		return 0, err // when we were in the room before
 	}
 	m := store.Message{Content: name, Contact: t.p.id, Member: author, Text: c.Text, Time: t.past(c.Time), State: api.StateReceived,
-		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Written: -1}
+		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Written: store.Given}
 	attach(&m, c)
 	if m.Hidden, _, err = t.regard(m); err != nil {
 		return 0, err
@@ -170,10 +171,8 @@ func (t *Turn) answer(e group.Entry) error {
 	if err := t.writeMembers(); err != nil {
 		return err
 	}
-	for _, r := range a.Seen {
-		if err := t.Tx.SetTold(t.p.id, r); err != nil {
-			return err
-		}
+	if err := t.saidBefore(a.Seen); err != nil {
+		return err
 	}
 	if err := t.takeHistory(a.History); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // A content names the contents that its author had seen. It is shown once those are there;
 // until then it is parked, on disk. Nothing waits for ever: after Hold it is shown with a gap,
 // and the missing one is marked when it comes. The person that lets a newcomer in names the
-// contents of before, so that nobody waits for them (history.go).
+// contents of before, so that nobody waits for them (history.go). One that comes all the same is shown.
 //
 // A member chooses the names, so one may name contents that there never were: their own
 // messages come late then, and nobody else's.
@@ -55,14 +56,40 @@ func (t *Turn) said(s group.Said) error {
 	return t.Tx.AddParked(t.p.id, p)
 }
 
+// there reports whether nobody waits for a content: it was taken, or was said before we came.
+func (t *Turn) there(r store.Ref) (bool, error) {
+	told, err := t.Tx.Told(t.p.id, r)
+	if err != nil || told {
+		return told, err
+	}
+	return t.Tx.Told(t.p.id, before(r))
+}
+
+// saidBefore takes the word of somebody that contents were said before we came.
+func (t *Turn) saidBefore(all []group.Ref) error {
+	for _, r := range all {
+		if err := t.Tx.SetTold(t.p.id, before(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// before is the name under which a content is remembered that somebody says was said before we came. It is no
+// content's own: else their word would keep one from being shown.
+func before(r store.Ref) (name store.Ref) {
+	h := sha256.Sum256(append([]byte("starling/room/before/1\x00"), r[:]...))
+	return store.Ref(h[:len(name)])
+}
+
 // missing returns the contents before one that are not there.
 func (t *Turn) missing(p store.Parked) (missing []store.Ref, err error) {
 	for _, r := range p.After {
-		told, err := t.Tx.Told(t.p.id, r)
+		there, err := t.there(r)
 		if err != nil {
 			return nil, err
 		}
-		if !told {
+		if !there {
 			missing = append(missing, r)
 		}
 	}
@@ -141,7 +168,7 @@ func (q *queueOfParked) take(i int) (bool, error) {
 			there, err = q.take(j)
 			behind = behind || !there
 		} else {
-			there, err = q.t.Tx.Told(q.t.p.id, r)
+			there, err = q.t.there(r)
 		}
 		if err != nil {
 			return false, err

@@ -36,7 +36,7 @@ type Message struct {
 	Data      []byte    // that, for AddMessage only: see Tx.Attachment
 
 	Previous ContentID // its sender's message before it; zero: none, or not known
-	Written  int64     // the place of an incoming one; meaningless for others
+	Written  int64     // the place of an incoming one, or [Given]; meaningless for others
 	Gap      time.Time // since when it is shown without the previous one; zero: that is there
 	Lost     bool      // the previous one will not come any more
 	Late     ID        // the first message shown before it and written after it; zero: none
@@ -218,6 +218,34 @@ func (t MessageTable) Erase(m Message, now time.Time) error {
 		return err
 	}
 	_, err = t.tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: m.ID, Time: now})
+	return err
+}
+
+// Given is the place of a message of a room by the word of somebody else than its author. The author's own takes
+// its name from it.
+const Given = -2
+
+// Confirm records that the author of a message has said it.
+func (t MessageTable) Confirm(m Message) error {
+	return t.tx.execOne(`UPDATE messages SET written = -1 WHERE id = ?`, m.ID)
+}
+
+// Supersede has a message take the name of one that was given, and the reactions to it. The other one is
+// erased.
+func (t MessageTable) Supersede(given, m Message, now time.Time) error {
+	if err := t.tx.execOne(`UPDATE messages SET content = NULL WHERE id = ?`, given.ID); err != nil {
+		return err
+	}
+	if _, err := t.tx.AddMessage(m, now); err != nil {
+		return err
+	}
+	err := errors.Join(
+		t.tx.exec(`UPDATE reactions SET message = ? WHERE message = ?`, m.ID, given.ID),
+		t.tx.execOne(`DELETE FROM messages WHERE id = ?`, given.ID),
+		t.tx.exec(`DELETE FROM events WHERE message = ?`, given.ID))
+	if err == nil {
+		_, err = t.tx.Append(Event{Kind: api.EventRemoved, Contact: given.Contact, Message: given.ID, Time: now})
+	}
 	return err
 }
 
