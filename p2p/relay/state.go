@@ -78,9 +78,14 @@ func openMail(path string, most, logs int) (*mailbox.SQLite, error) {
 	return store, store.LimitLogs(context.Background(), logs)
 }
 
-// writeFile replaces a file at once, readable for its owner only.
+// writeFile replaces a file at once, readable for its owner only. What was cut short before leaves nothing: there is
+// one name for the file in the making.
 func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
+	making := path + ".new"
+	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(making, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

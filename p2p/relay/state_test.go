@@ -274,3 +274,24 @@ func TestNewerState(t *testing.T) {
 		}
 	}
 }
+
+// TestUnfinishedFilesGo: what was being written when a relay was killed lies in no file after the next start that writes it.
+func TestUnfinishedFilesGo(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{keyFile, peerFile} {
+		if err := os.WriteFile(filepath.Join(dir, name+".new"), []byte("a secret of before"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := opened(t, dir, nil)
+	r.savePeers()
+	for _, name := range []string{keyFile, peerFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*.new"))
+	if hidden, e := filepath.Glob(filepath.Join(dir, ".*")); err != nil || e != nil || len(left)+len(hidden) > 0 {
+		t.Errorf("left: %q %q, %v, %v", left, hidden, err, e)
+	}
+}

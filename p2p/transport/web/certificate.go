@@ -60,6 +60,7 @@ func NewCertificates(dir string) *Certificates {
 	c := &Certificates{leaves: map[netip.Addr]pair{}}
 	if dir != "" {
 		c.file = filepath.Join(dir, certificateFile)
+		os.Remove(c.file + unfinished)
 	}
 	return c
 }
@@ -209,6 +210,9 @@ func issue(template *x509.Certificate, by pair) (pair, error) {
 	return pair{cert, key}, err
 }
 
+// unfinished ends the name of the file while it is written; one that was cut short goes at the next start.
+const unfinished = ".new"
+
 // save writes all of them down. A failure costs a new certificate at the next start.
 func (c *Certificates) save() {
 	if c.file == "" {
@@ -227,9 +231,8 @@ func (c *Certificates) save() {
 		pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: p.cert.Raw})
 		pem.Encode(&out, &pem.Block{Type: "EC PRIVATE KEY", Bytes: key})
 	}
-	temporary := c.file + ".new"
-	if os.WriteFile(temporary, out.Bytes(), 0o600) == nil {
-		os.Rename(temporary, c.file)
+	if os.WriteFile(c.file+unfinished, out.Bytes(), 0o600) == nil {
+		os.Rename(c.file+unfinished, c.file)
 	}
 }
 

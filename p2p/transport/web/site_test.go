@@ -254,3 +254,15 @@ func keys(file string) string {
 	cert, _, _ := strings.Cut(parts[0], "-----BEGIN EC PRIVATE KEY-----")
 	return cert + key + strings.Join(parts[1:], "")
 }
+
+// TestUnfinishedCertificatesGo: keys that were being written when the server was killed are gone after the next start.
+func TestUnfinishedCertificatesGo(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, certificateFile+unfinished), []byte("a key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	NewCertificates(dir)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

@@ -452,3 +452,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestUnfinishedFilesGo: a key that was being written when the server was killed is gone after the next start.
+func TestUnfinishedFilesGo(t *testing.T) {
+	dir := t.TempDir()
+	for _, file := range []string{accountFile, certificateFile, failuresFile} {
+		if err := os.WriteFile(filepath.Join(dir, file+".new"), []byte("a key"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := New(Config{Name: name, Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

@@ -38,8 +38,17 @@ func newKeeper(dir string) (keeper, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return keeper{}, fmt.Errorf("certificates: %w", err)
 	}
-	return keeper{dir}, nil
+	k := keeper{dir}
+	for _, name := range []string{accountFile, certificateFile, failuresFile} {
+		if err := os.Remove(k.making(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return keeper{}, fmt.Errorf("certificates: %w", err)
+		}
+	}
+	return k, nil
 }
+
+// making is where a file is made; one that was cut short goes at the next start.
+func (k keeper) making(name string) string { return filepath.Join(k.dir, name+".new") }
 
 // read returns a file, an error if it is too large or is not there.
 func (k keeper) read(name string) ([]byte, error) {
@@ -57,7 +66,7 @@ func (k keeper) read(name string) ([]byte, error) {
 
 // write writes a file, whole or not at all.
 func (k keeper) write(name string, data []byte) error {
-	temporary := filepath.Join(k.dir, name+".new")
+	temporary := k.making(name)
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
