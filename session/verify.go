@@ -1,9 +1,8 @@
 package session
 
 import (
-	"encoding/base32"
-
 	"starling/session/internal/kdf"
+	"starling/session/internal/linktext"
 )
 
 // VerificationPrefix begins every verification code.
@@ -21,7 +20,5 @@ const VerificationPrefix = "starling-verify:"
 func (s *Session) VerificationCode() string {
 	var b [32]byte
 	kdf.Derive(kdf.VerifyCode, nil, s.ad[:], b[:])
-	return VerificationPrefix + verificationEncoding.EncodeToString(b[:])
+	return linktext.Encode(VerificationPrefix, b[:])
 }
-
-var verificationEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -38,10 +38,10 @@ func appendItem(b, data []byte) []byte {
 
 // take takes a piece: typeAnswer ‖ index 2 ‖ count 2 ‖ bytes. It returns the whole once it is here.
 func (s *stream) take(data []byte) (whole []byte, err error) {
-	e := eye{rest: data}
+	e := readerOf(data)
 	kind, index, count := e.u8(), e.u16(), e.u16()
-	if e.bad || kind != typeAnswer || count == 0 || count > maxPieces || index >= count || len(e.rest) == 0 ||
-		index < count-1 && len(e.rest) != answerData || s.count != 0 && s.count != count {
+	if e.Bad || kind != typeAnswer || count == 0 || count > maxPieces || index >= count || len(e.Rest) == 0 ||
+		index < count-1 && len(e.Rest) != answerData || s.count != 0 && s.count != count {
 		return nil, ErrInvalid
 	}
 	if s.pieces == nil {
@@ -49,7 +49,7 @@ func (s *stream) take(data []byte) (whole []byte, err error) {
 	}
 	s.count = count
 	if s.pieces[index] == nil {
-		s.pieces[index] = slices.Clone(e.rest)
+		s.pieces[index] = slices.Clone(e.Rest)
 	}
 	if len(s.pieces) < s.count {
 		return nil, nil
@@ -71,16 +71,16 @@ func (s *stream) append(p *pen) {
 	}
 }
 
-func (e *eye) stream() (s stream) {
+func (e *reader) stream() (s stream) {
 	s.count = e.u16()
-	for range e.count(2, maxPieces) {
+	for range e.Count(2, maxPieces) {
 		if s.pieces == nil {
 			s.pieces = map[int][]byte{}
 		}
 		i := e.u16()
 		s.pieces[i] = e.blob(answerData)
 	}
-	e.bad = e.bad || s.count > maxPieces || len(s.pieces) > s.count
+	e.Bad = e.Bad || s.count > maxPieces || len(s.pieces) > s.count
 	return s
 }
 
@@ -89,11 +89,11 @@ func items(whole []byte) (all [][]byte, ok bool) {
 	if len(whole) > maxAnswer {
 		return nil, false
 	}
-	e := eye{rest: whole}
-	for len(e.rest) > 0 {
-		n := int(e.number(3))
-		item := e.take(n, maxItem+1)
-		if e.bad || n == 0 {
+	e := readerOf(whole)
+	for len(e.Rest) > 0 {
+		n := int(e.Number(3))
+		item := e.Take(n, maxItem+1)
+		if e.Bad || n == 0 {
 			return nil, false
 		}
 		all = append(all, item)

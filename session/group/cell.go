@@ -127,13 +127,13 @@ func (m *message) inner() *inner {
 }
 
 func parseMessage(in *inner) (m *message, ok bool) {
-	e := eye{rest: in[:]}
+	e := readerOf(in[:])
 	kind := e.u8()
 	m = &message{sender: e.id(), number: e.u32()}
-	e.into(m.list[:])
-	e.into(m.signature[:])
-	e.into(m.sealed[:])
-	return m, !e.bad && kind == kindMessage && zero(e.rest)
+	e.Into(m.list[:])
+	e.Into(m.signature[:])
+	e.Into(m.sealed[:])
+	return m, !e.Bad && kind == kindMessage && zero(e.Rest)
 }
 
 // place is the associated data of the body: where the cell stands.
@@ -206,7 +206,7 @@ func parseBody(src []byte) (*body, bool) {
 	if len(src) != bodySize || src[0] != bodyVersion {
 		return nil, false
 	}
-	e := eye{rest: src[1:]}
+	e := readerOf(src[1:])
 	b := &body{previous: Ref(e.b16()), id: e.b16(), index: e.u16(), count: e.u16()}
 	causes, n := int(e.u8()), e.u16()
 	room := dataSize - 16*causes
@@ -220,8 +220,8 @@ func parseBody(src []byte) (*body, bool) {
 	for range causes {
 		b.causes = append(b.causes, Ref(e.b16()))
 	}
-	b.data = e.take(n, room)
-	return b, !e.bad && zero(e.rest)
+	b.data = e.Take(n, room)
+	return b, !e.Bad && zero(e.Rest)
 }
 
 // fragments cuts a content into bodies.

@@ -301,9 +301,9 @@ func parseLeaf(group [32]byte, b []byte, public func(ID) ([32]byte, bool)) (who 
 	if len(b) != leafDataSize {
 		return who, l, false
 	}
-	e := eye{rest: b}
+	e := readerOf(b)
 	who, l.counter = e.id(), e.u32()
-	leaf, err := keys.ParseLeaf(e.take(keys.LeafSize, keys.LeafSize))
+	leaf, err := keys.ParseLeaf(e.Take(keys.LeafSize, keys.LeafSize))
 	key, known := public(who)
 	if err != nil || !known || !members.Signed(key, kdf.SignLeaf, leafSaid(group, b), e.b64()) {
 		return who, l, false

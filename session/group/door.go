@@ -325,11 +325,11 @@ func (l *link) read(q *request, pieces [2][]byte) bool {
 	if err != nil {
 		return false
 	}
-	e := eye{rest: plain}
-	person, err := members.ParsePerson(e.take(e.u16(), 512))
-	record := e.take(leafDataSize, leafDataSize)
+	e := readerOf(plain)
+	person, err := members.ParsePerson(e.Take(e.u16(), 512))
+	record := e.Take(leafDataSize, leafDataSize)
 	q.answer = e.b32()
-	if err != nil || !e.done() || person.Invite != l.id() || !person.Holds(l.group) || zero(q.answer[:]) {
+	if err != nil || !e.Done() || person.Invite != l.id() || !person.Holds(l.group) || zero(q.answer[:]) {
 		return false
 	}
 	who, leaf, ok := parseLeaf(l.group, record, func(id ID) ([32]byte, bool) { return person.Key, id == person.ID() })

@@ -247,7 +247,7 @@ func (r *core) heardOut(m *message) bool {
 		return true
 	}
 	for cut := e.Attached; len(cut) >= cutSize; cut = cut[cutSize:] {
-		c := eye{rest: cut[8:cutSize]}
+		c := readerOf(cut[8:cutSize])
 		if keys.Digest(cut) == m.list && m.number < c.u32() {
 			return true
 		}

@@ -2,16 +2,15 @@ package group
 
 import (
 	"crypto/rand"
-	"encoding/base32"
 	"encoding/hex"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"starling/session/group/keys"
 	"starling/session/group/members"
 	"starling/session/internal/kdf"
+	"starling/session/internal/linktext"
 	"starling/session/internal/secret"
 )
 
@@ -42,8 +41,6 @@ func (i *invite) id() (id [16]byte) {
 	return id
 }
 
-var linkEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
 func (i *invite) encode() []byte {
 	var p pen
 	p.u8(linkVersion)
@@ -61,18 +58,11 @@ func (i *invite) encode() []byte {
 	return p.b
 }
 
-func (i *invite) text() string { return LinkPrefix + linkEncoding.EncodeToString(i.encode()) }
+func (i *invite) text() string { return linktext.Encode(LinkPrefix, i.encode()) }
 
 func parseInvite(text string) (*invite, error) {
-	if len(text) > maxLinkText {
-		return nil, ErrInvalid
-	}
-	text, ok := strings.CutPrefix(strings.ToLower(strings.Join(strings.Fields(text), "")), LinkPrefix)
-	if !ok {
-		return nil, ErrInvalid
-	}
-	b, err := linkEncoding.DecodeString(text)
-	if err != nil || linkEncoding.EncodeToString(b) != text {
+	b, exact, err := linktext.Decode(LinkPrefix, text, maxLinkText)
+	if err != nil || !exact {
 		return nil, ErrInvalid
 	}
 	return parseInviteBytes(b)
@@ -87,12 +77,12 @@ func parseInviteBytes(b []byte) (*invite, error) {
 		return nil, ErrInvalid
 	}
 
-	e := eye{rest: b[:len(b)-4]}
+	e := readerOf(b[:len(b)-4])
 	version := e.u8()
 	i := &invite{approve: e.flag(), uses: e.u16(), expires: e.u32(), secret: e.b32(), group: e.b32(), card: e.b32()}
-	i.title = string(e.take(int(e.u8()), MaxTitle))
+	i.title = string(e.Take(int(e.u8()), MaxTitle))
 	i.mailboxes = e.mailboxes()
-	if !e.done() || version != linkVersion || i.uses == 0 || i.uses > MaxUses || !soundTitle(i.title) || len(i.mailboxes) == 0 {
+	if !e.Done() || version != linkVersion || i.uses == 0 || i.uses > MaxUses || !soundTitle(i.title) || len(i.mailboxes) == 0 {
 		return nil, ErrInvalid
 	}
 	return i, nil

@@ -97,12 +97,12 @@ func (c *card) append(p *pen) {
 }
 
 func parseCard(b []byte) (*card, bool) {
-	e := eye{rest: b}
+	e := readerOf(b)
 	c := e.card()
-	return c, e.done() && len(c.mailboxes) > 0
+	return c, e.Done() && len(c.mailboxes) > 0
 }
 
-func (e *eye) card() *card {
+func (e *reader) card() *card {
 	c := &card{}
 	for lane := range c.names {
 		for segment := range c.names[lane] {
@@ -123,12 +123,12 @@ func appendMailboxes(p *pen, all []Mailbox) {
 	}
 }
 
-func (e *eye) mailboxes() (all []Mailbox) {
-	for range e.count(1, Mailboxes) {
+func (e *reader) mailboxes() (all []Mailbox) {
+	for range e.Count(1, Mailboxes) {
 		m := Mailbox{Node: e.b32()}
-		m.Hint = e.take(int(e.u8()), MaxHint)
+		m.Hint = e.Take(int(e.u8()), MaxHint)
 		if slices.ContainsFunc(all, func(o Mailbox) bool { return o.Node == m.Node }) {
-			e.bad = true
+			e.Bad = true
 		}
 		all = append(all, m)
 	}

@@ -359,9 +359,9 @@ func (s *Settings) encode() []byte {
 }
 
 func parseSettings(b []byte) (s Settings, ok bool) {
-	e := eye{rest: b}
+	e := readerOf(b)
 	flags := e.u8()
 	s = Settings{History: flags&1 != 0, AdminsOnly: flags&2 != 0, Timer: e.u32()}
-	s.Title = string(e.take(int(e.u8()), MaxTitle))
-	return s, e.done() && flags < 4 && utf8.ValidString(s.Title)
+	s.Title = string(e.Take(int(e.u8()), MaxTitle))
+	return s, e.Done() && flags < 4 && utf8.ValidString(s.Title)
 }

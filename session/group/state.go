@@ -45,11 +45,11 @@ func (r *Room) State() []byte {
 
 // Open opens a stored room: its newest state, and all rows in the order of their adding.
 func Open(state []byte, rows [][]byte) (*Room, error) {
-	e := &eye{rest: state}
+	e := readerOf(state)
 	if e.version = e.u8(); e.version < 1 || e.version > stateVersion {
 		return nil, ErrInvalid
 	}
-	key, err := members.ParseKey(e.take(members.SeedSize, members.SeedSize))
+	key, err := members.ParseKey(e.Take(members.SeedSize, members.SeedSize))
 	group := e.b32()
 	if err != nil || len(rows) == 0 {
 		return nil, ErrInvalid
@@ -60,7 +60,7 @@ func Open(state []byte, rows [][]byte) (*Room, error) {
 	}
 
 	r.mailboxes = e.mailboxes()
-	if e.bad || r.keys.Restore(e.blob(maxKeysState)) != nil {
+	if e.Bad || r.keys.Restore(e.blob(maxKeysState)) != nil {
 		return nil, ErrInvalid
 	}
 	for _, w := range r.words.all {
@@ -76,10 +76,10 @@ func Open(state []byte, rows [][]byte) (*Room, error) {
 	r.aside.read(e)
 	r.back.read(e)
 	var parked [][]byte
-	for range e.count(2, maxAsideWords) {
+	for range e.Count(2, maxAsideWords) {
 		parked = append(parked, e.blob(controlSize))
 	}
-	if !e.done() || len(r.leaves.own) == 0 {
+	if !e.Done() || len(r.leaves.own) == 0 {
 		return nil, ErrInvalid
 	}
 	unparkEntries(r.set, parked)
@@ -94,14 +94,14 @@ func Open(state []byte, rows [][]byte) (*Room, error) {
 // openRows takes the entries and statements.
 func openRows(key members.Key, rows [][]byte) (r *Room, err error) {
 	for i, row := range rows {
-		e := eye{rest: row}
+		e := readerOf(row)
 		kind, at := e.u8(), e.i64()
-		if e.bad {
+		if e.Bad {
 			return nil, ErrInvalid
 		}
 		switch {
 		case i == 0 && kind == rowEntry:
-			create, err := members.Parse(e.rest)
+			create, err := members.Parse(e.Rest)
 			if err != nil {
 				return nil, ErrInvalid
 			}
@@ -114,7 +114,7 @@ func openRows(key members.Key, rows [][]byte) (r *Room, err error) {
 		case r == nil:
 			return nil, ErrInvalid
 		case kind == rowEntry:
-			entry, err := members.Parse(e.rest)
+			entry, err := members.Parse(e.Rest)
 			if err != nil {
 				return nil, ErrInvalid
 			}
@@ -125,7 +125,7 @@ func openRows(key members.Key, rows [][]byte) (r *Room, err error) {
 				r.joined[entry.Target] = at
 			}
 		case kind == rowStatement:
-			if err := r.openStatement(e.rest, at); err != nil {
+			if err := r.openStatement(e.Rest, at); err != nil {
 				return nil, err
 			}
 		default:
@@ -198,12 +198,12 @@ func (s *places) append(p *pen) {
 	}
 }
 
-func (s *places) read(e *eye) {
-	for range e.count(2, maxPlaces) {
+func (s *places) read(e *reader) {
+	for range e.Count(2, maxPlaces) {
 		one := &place{rekey: e.b32(), vault: newVault(e.b32()), given: e.b32(), doubt: e.flag(), writes: e.u8(), lane: e.u8()}
 		one.derive()
-		e.into(one.segment[:])
-		e.into(one.low[:])
+		e.Into(one.segment[:])
+		e.Into(one.low[:])
 		one.turned = e.i64()
 		for lane := range one.junk {
 			one.junk[lane], one.foul[lane] = uint16(e.u16()), e.flag()
@@ -214,10 +214,10 @@ func (s *places) read(e *eye) {
 			one.card = e.card()
 		}
 		for lane, n := range one.segment {
-			e.bad = e.bad || n >= segments || one.low[lane] > n
+			e.Bad = e.Bad || n >= segments || one.low[lane] > n
 		}
-		e.bad = e.bad || one.writes > writesRoot || one.lane > laneLast
-		if e.bad {
+		e.Bad = e.Bad || one.writes > writesRoot || one.lane > laneLast
+		if e.Bad {
 			return
 		}
 		s.all = append(s.all, one)
@@ -243,29 +243,29 @@ func (l *leaves) append(p *pen) {
 	}
 }
 
-func (l *leaves) read(e *eye, r *core) {
-	for range e.count(2, maxOwnLeaves) {
+func (l *leaves) read(e *reader, r *core) {
+	for range e.Count(2, maxOwnLeaves) {
 		own := &ownLeaf{counter: e.u32()}
-		key, err := keys.ParseLeafKey(e.take(keys.LeafKeySize, keys.LeafKeySize))
+		key, err := keys.ParseLeafKey(e.Take(keys.LeafKeySize, keys.LeafKeySize))
 		own.key, own.made, own.used = key, e.i64(), e.i64()
-		if e.bad = e.bad || err != nil; e.bad {
+		if e.Bad = e.Bad || err != nil; e.Bad {
 			return
 		}
 		l.own = append(l.own, own)
 	}
 
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		at := e.i64()
-		record := e.take(leafDataSize, leafDataSize)
-		if e.bad {
+		record := e.Take(leafDataSize, leafDataSize)
+		if e.Bad {
 			return
 		}
 		// The signature was checked when it came.
 		who := ID(record)
-		c := eye{rest: record[len(who):]}
+		c := readerOf(record[len(who):])
 		one := leafOf{counter: c.u32(), record: record, at: at}
-		leaf, err := keys.ParseLeaf(c.take(keys.LeafSize, keys.LeafSize))
-		if e.bad = err != nil; e.bad {
+		leaf, err := keys.ParseLeaf(c.Take(keys.LeafSize, keys.LeafSize))
+		if e.Bad = err != nil; e.Bad {
 			return
 		}
 		one.leaf = leaf
@@ -330,48 +330,48 @@ func (a *ear) append(p *pen) {
 	}
 }
 
-func (a *ear) read(e *eye) {
+func (a *ear) read(e *reader) {
 	a.mine, a.stated = Ref(e.b16()), e.b8()
-	for range e.count(2, maxCauses) {
+	for range e.Count(2, maxCauses) {
 		a.frontier = append(a.frontier, Ref(e.b16()))
 	}
-	for range e.count(2, maxNamed) {
+	for range e.Count(2, maxNamed) {
 		a.named = append(a.named, Ref(e.b16()))
 	}
-	for range e.count(2, maxBefore) {
+	for range e.Count(2, maxBefore) {
 		a.before = append(a.before, Ref(e.b16()))
 	}
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		id := e.id()
-		for range e.count(1, maxNotes) {
+		for range e.Count(1, maxNotes) {
 			n := note{}
-			e.into(n.list[:])
+			e.Into(n.list[:])
 			n.nonce, n.number, n.body, n.signature, n.forked = e.b16(), e.u32(), e.b32(), e.b64(), e.flag()
 			a.notes[id] = append(a.notes[id], n)
 		}
 	}
 
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		id := e.id()
-		for range e.count(1, maxSaid) {
+		for range e.Count(1, maxSaid) {
 			a.said[id] = append(a.said[id], e.b16())
 		}
 	}
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		id := e.id()
-		for range e.count(1, maxLast) {
+		for range e.Count(1, maxLast) {
 			a.last[id] = append(a.last[id], Ref(e.b16()))
 		}
 	}
-	for range e.count(2, mostPartials) {
+	for range e.Count(2, mostPartials) {
 		one := &partial{sender: e.id(), id: e.b16(), count: int(e.u8()), previous: Ref(e.b16()), pieces: map[int][]byte{}}
-		for range e.count(1, maxCauses) {
+		for range e.Count(1, maxCauses) {
 			one.causes = append(one.causes, Ref(e.b16()))
 		}
-		for range e.count(1, maxCount) {
+		for range e.Count(1, maxCount) {
 			i := int(e.u8())
 			one.pieces[i] = e.blob(dataSize)
-			e.bad = e.bad || i >= one.count
+			e.Bad = e.Bad || i >= one.count
 		}
 		a.partial = append(a.partial, one)
 	}
@@ -414,40 +414,40 @@ func (d *door) append(p *pen) {
 	}
 }
 
-func (d *door) read(e *eye, group [32]byte) {
-	for range e.count(1, MaxLinks) {
+func (d *door) read(e *reader, group [32]byte) {
+	for range e.Count(1, MaxLinks) {
 		i, err := parseInviteBytes(e.blob(maxLinkText))
-		key, err2 := keys.ParseLeafKey(e.take(keys.LeafKeySize, keys.LeafKeySize))
-		if e.bad = e.bad || err != nil || err2 != nil || i.group != group; e.bad {
+		key, err2 := keys.ParseLeafKey(e.Take(keys.LeafKeySize, keys.LeafKeySize))
+		if e.Bad = e.Bad || err != nil || err2 != nil || i.group != group; e.Bad {
 			return
 		}
 		d.links = append(d.links, &link{invite: *i, leaf: key})
 	}
-	for range e.count(2, MaxWaiting) {
+	for range e.Count(2, MaxWaiting) {
 		q := &request{id: e.b16(), link: e.b16(), at: e.i64()}
 		for i := range q.pieces {
-			for range e.count(1, maxVariants) {
+			for range e.Count(1, maxVariants) {
 				q.pieces[i] = append(q.pieces[i], e.blob(requestData))
 			}
 		}
 		if e.flag() {
 			person, err := members.ParsePerson(e.blob(512))
-			q.leaf.record = e.take(leafDataSize, leafDataSize)
+			q.leaf.record = e.Take(leafDataSize, leafDataSize)
 			q.answer = e.b32()
-			if e.bad = e.bad || err != nil; e.bad {
+			if e.Bad = e.Bad || err != nil; e.Bad {
 				return
 			}
 			who, leaf, ok := parseLeaf(group, q.leaf.record, func(ID) ([32]byte, bool) { return person.Key, true })
-			e.bad = e.bad || !ok || who != person.ID()
+			e.Bad = e.Bad || !ok || who != person.ID()
 			q.person, q.leaf = person, leaf
 		}
 		d.requests = append(d.requests, q)
 	}
 
-	for range e.count(2, maxHandled) {
+	for range e.Count(2, maxHandled) {
 		d.handled = append(d.handled, e.b16())
 	}
-	for range e.count(1, maxDoors) {
+	for range e.Count(1, maxDoors) {
 		d.logs = append(d.logs, &doorLog{key: e.b32(), at: e.i64(), mailboxes: e.mailboxes()})
 	}
 }
@@ -514,47 +514,47 @@ func (d *duty) append(p *pen) {
 	}
 }
 
-func (d *duty) read(e *eye) {
+func (d *duty) read(e *reader) {
 	d.view = string(e.blob(64))
 	if e.flag() {
 		offer, err := members.Parse(e.blob(controlSize))
-		e.bad = e.bad || err != nil
+		e.Bad = e.Bad || err != nil
 		d.offer = offer
 	}
 	d.rekeyDue, d.lacking, d.asked, d.lastNeed, d.relief = e.i64(), e.i64(), int(e.u32()), e.i64(), e.i64()
-	for range e.count(2, maxNeeds) {
+	for range e.Count(2, maxNeeds) {
 		n := need{who: e.id()}
-		for range e.count(1, headsOfNeed) {
+		for range e.Count(1, headsOfNeed) {
 			n.heads = append(n.heads, e.b32())
 		}
-		for range e.count(1, members.MaxParents) {
+		for range e.Count(1, members.MaxParents) {
 			n.knows = append(n.knows, e.b32())
 		}
 		n.at, n.from, n.answer, n.mailboxes = e.i64(), e.b32(), e.b32(), e.mailboxes()
 		d.needs = append(d.needs, n)
 	}
 
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		id := e.id()
 		d.favours[id] = e.i64()
 	}
-	for range e.count(2, maxPeople) {
+	for range e.Count(2, maxPeople) {
 		id := e.id()
 		d.unkeyed[id] = e.i64()
 	}
-	for range e.count(2, maxListsState) {
+	for range e.Count(2, maxListsState) {
 		l := keys.Digest(e.b8())
 		d.lists[l] = e.i64()
 	}
-	for range e.count(1, lanes*maxDeals) {
+	for range e.Count(1, lanes*maxDeals) {
 		d.troubles = append(d.troubles, trouble{e.b32(), e.u8(), e.id(), e.flag()})
 	}
-	for range e.count(1, maxDeals) {
+	for range e.Count(1, maxDeals) {
 		one := deal{rekey: e.b32(), lane: map[ID]uint8{}}
 		if e.version > 1 {
 			one.alone = e.flag()
 		}
-		for range e.count(2, maxPeople) {
+		for range e.Count(2, maxPeople) {
 			id := e.id()
 			one.lane[id] = e.u8()
 		}
@@ -585,21 +585,21 @@ func (a *aside) append(p *pen) {
 	}
 }
 
-func (a *aside) read(e *eye) {
-	for range e.count(2, maxAside) {
+func (a *aside) read(e *reader) {
+	for range e.Count(2, maxAside) {
 		w := waiting{kind: e.u8(), author: e.id(), data: e.blob(innerSize)}
 		if e.version > 1 {
 			w.from, w.since = e.u8(), e.i64()
-			e.bad = e.bad || w.from > laneOpen
+			e.Bad = e.Bad || w.from > laneOpen
 		}
 		a.waits = append(a.waits, w)
 	}
-	for range e.count(1, maxHanded) {
+	for range e.Count(1, maxHanded) {
 		context := e.b32()
 		a.handed[context] = e.blob(controlSize)
 		a.recent = append(a.recent, context)
 	}
-	for range e.count(1, maxChunks) {
+	for range e.Count(1, maxChunks) {
 		a.chunks = append(a.chunks, chunk{e.b32(), e.u8(), e.u8(), e.blob(chunkSize)})
 	}
 }
@@ -619,7 +619,7 @@ func (b *back) append(p *pen) {
 	p.i64(b.said)
 }
 
-func (b *back) read(e *eye) {
+func (b *back) read(e *reader) {
 	b.restored, b.since, b.active, b.away, b.asked, b.answer, b.at = e.flag(), e.i64(), e.i64(), e.flag(), e.flag(), e.b32(), e.mailboxes()
 	b.nonce, b.quiet, b.came = e.b16(), e.i64(), e.stream()
 	if e.version > 1 {
@@ -646,17 +646,17 @@ func (j *Joining) State() []byte {
 
 // OpenJoining opens a stored Joining.
 func OpenJoining(state []byte) (*Joining, error) {
-	e := &eye{rest: state}
+	e := readerOf(state)
 	version := e.u8()
 	i, err := parseInviteBytes(e.blob(maxLinkText))
 	if err != nil || version < 1 || version > stateVersion {
 		return nil, ErrInvalid
 	}
 	j := &Joining{invite: i, name: string(e.blob(MaxName))}
-	key, err := members.ParseKey(e.take(members.SeedSize, members.SeedSize))
-	leaf, err2 := keys.ParseLeafKey(e.take(keys.LeafKeySize, keys.LeafKeySize))
+	key, err := members.ParseKey(e.Take(members.SeedSize, members.SeedSize))
+	leaf, err2 := keys.ParseLeafKey(e.Take(keys.LeafKeySize, keys.LeafKeySize))
 	j.key, j.leaf, j.answer, j.asked, j.came = key, leaf, e.b32(), e.flag(), e.stream()
-	if err != nil || err2 != nil || !e.done() {
+	if err != nil || err2 != nil || !e.Done() {
 		return nil, ErrInvalid
 	}
 	return j, nil

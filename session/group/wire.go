@@ -1,6 +1,10 @@
 package group
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"starling/session/internal/fields"
+)
 
 // A pen writes fields one after the other.
 type pen struct{ b []byte }
@@ -19,65 +23,33 @@ func (p *pen) flag(b bool) {
 	}
 }
 
-// An eye reads them. It is bad once a field was too short or too large, and reads zeros then.
-type eye struct {
-	rest    []byte
-	bad     bool
+// A reader reads them.
+type reader struct {
+	fields.Reader
 	version uint8 // of the state that is read
 }
 
-func (e *eye) into(field []byte) {
-	if e.bad = e.bad || len(e.rest) < len(field); e.bad {
-		return
-	}
-	copy(field, e.rest)
-	e.rest = e.rest[len(field):]
-}
+func readerOf(b []byte) *reader { return &reader{Reader: fields.Reader{Rest: b}} }
 
-func (e *eye) number(size int) uint64 {
-	var b [8]byte
-	e.into(b[8-size:])
-	return binary.BigEndian.Uint64(b[:])
-}
+func (e *reader) u8() uint8   { return e.Byte() }
+func (e *reader) u16() int    { return int(e.Number(2)) }
+func (e *reader) u32() uint32 { return uint32(e.Number(4)) }
+func (e *reader) i64() int64  { return int64(e.Number(8)) }
 
-func (e *eye) u8() uint8   { return uint8(e.number(1)) }
-func (e *eye) u16() int    { return int(e.number(2)) }
-func (e *eye) u32() uint32 { return uint32(e.number(4)) }
-func (e *eye) i64() int64  { return int64(e.number(8)) }
-
-func (e *eye) flag() bool {
+func (e *reader) flag() bool {
 	n := e.u8()
-	e.bad = e.bad || n > 1
+	e.Bad = e.Bad || n > 1
 	return n == 1
 }
 
-// take copies n bytes, at most so many.
-func (e *eye) take(n, most int) []byte {
-	if e.bad = e.bad || n > most || n > len(e.rest); e.bad {
-		return nil
-	}
-	b := make([]byte, n)
-	e.into(b)
-	return b
-}
+func (e *reader) blob(most int) []byte { return e.Take(int(e.u32()), most) }
 
-func (e *eye) blob(most int) []byte { return e.take(int(e.u32()), most) }
+func (e *reader) id() (id ID)       { e.Into(id[:]); return id }
+func (e *reader) b8() (b [8]byte)   { e.Into(b[:]); return b }
+func (e *reader) b16() (b [16]byte) { e.Into(b[:]); return b }
+func (e *reader) b32() (b [32]byte) { e.Into(b[:]); return b }
+func (e *reader) b64() (b [64]byte) { e.Into(b[:]); return b }
 
-// count reads the number of fields that follow, each with at least one byte: none once it is bad.
-func (e *eye) count(size, most int) int {
-	n := e.number(size)
-	if e.bad = e.bad || n > uint64(most) || n > uint64(len(e.rest)); e.bad {
-		return 0
-	}
-	return int(n)
-}
-
-func (e *eye) id() (id ID)       { e.into(id[:]); return id }
-func (e *eye) b8() (b [8]byte)   { e.into(b[:]); return b }
-func (e *eye) b16() (b [16]byte) { e.into(b[:]); return b }
-func (e *eye) b32() (b [32]byte) { e.into(b[:]); return b }
-func (e *eye) b64() (b [64]byte) { e.into(b[:]); return b }
-func (e *eye) done() bool        { return !e.bad && len(e.rest) == 0 }
 func zero(b []byte) (yes bool) {
 	var or byte
 	for _, c := range b {

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"starling/session/internal/linktext"
 )
 
 // MaxText is the longest text in which [Find] looks for a link, in bytes.
@@ -121,9 +123,8 @@ func parseBeginning(text []rune) (*Link, error) {
 // length returns how many letters a link has that begins so, as far as they say.
 func length(letters []byte) (n int, known bool) {
 	// As many as make whole bytes.
-	whole := letters[:len(letters)/8*8]
-	b := make([]byte, encoding.DecodedLen(len(whole)))
-	if _, err := encoding.Decode(b, whole); err != nil || len(b) > 0 && b[0] != version {
+	b, _, err := linktext.Decode("", string(letters[:len(letters)/8*8]), maxLink)
+	if err != nil || len(b) > 0 && b[0] != version {
 		return 0, false
 	}
 	if len(b) < fixedSize {

@@ -3,6 +3,8 @@ package invite
 import (
 	"strings"
 	"testing"
+
+	"starling/session/internal/linktext"
 )
 
 // wrap breaks a text into lines of n characters.
@@ -95,8 +97,8 @@ func TestFindSaysWhatIsWrong(t *testing.T) {
 		"nonsense":             {"starling:zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", ErrChecksum},
 		"nonsense in words":    {"starling: the bird, sings", ErrChecksum},
 		"all of the alphabet":  {Prefix + "abcdefghijklmnopqrstuvwxyz234567", ErrChecksum},
-		"of a later version":   {Prefix + encoding.EncodeToString(later), ErrVersion},
-		"later, in a sentence": {"take " + Prefix + encoding.EncodeToString(later) + " now", ErrVersion},
+		"of a later version":   {linktext.Encode(Prefix, later), ErrVersion},
+		"later, in a sentence": {"take " + linktext.Encode(Prefix, later) + " now", ErrVersion},
 		"too long a text":      {strings.Repeat(" ", MaxText) + text, ErrForeign},
 		"no end":               {Prefix + strings.Repeat("a", 3*maxLink), ErrChecksum},
 	} {

@@ -36,13 +36,12 @@ package invite
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base32"
 	"encoding/binary"
 	"errors"
-	"strings"
 	"time"
 
 	"starling/session/internal/kdf"
+	"starling/session/internal/linktext"
 	"starling/session/internal/secret"
 )
 
@@ -100,11 +99,9 @@ func New(expires time.Time, hints [][]byte) (*Link, error) {
 	return l, nil
 }
 
-var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
 // Encode returns the link as text. It is a secret.
 func (l *Link) Encode() string {
-	return Prefix + encoding.EncodeToString(l.Bytes())
+	return linktext.Encode(Prefix, l.Bytes())
 }
 
 // Bytes returns the bytes inside the text.
@@ -123,30 +120,18 @@ func (l *Link) Bytes() []byte {
 
 // Parse reads a link.
 func Parse(text string) (*Link, error) {
-	if len(text) > maxLink {
+	b, exact, err := linktext.Decode(Prefix, text, maxLink)
+	switch err {
+	case nil:
+	case linktext.ErrForeign:
 		return nil, ErrForeign
-	}
-	text = strings.ToLower(strings.Join(strings.Fields(text), ""))
-	text, ok := strings.CutPrefix(text, Prefix)
-	if !ok {
-		return nil, ErrForeign
-	}
-
-	// A cut may leave a group that base32 never has: drop its tail.
-	whole := text
-	switch len(text) % 8 {
-	case 1, 3, 6:
-		whole = text[:len(text)-1]
-	}
-
-	b, err := encoding.DecodeString(whole)
-	if err != nil {
+	default:
 		return nil, ErrChecksum
 	}
 
 	l, err := ParseBytes(b)
-	if err == nil && encoding.EncodeToString(b) != text {
-		return nil, ErrChecksum // bits set after the end
+	if err == nil && !exact {
+		return nil, ErrChecksum
 	}
 	return l, err
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"starling/session/internal/fields"
 	"starling/session/internal/kdf"
 )
 
@@ -114,30 +115,30 @@ func (c *chain) append(b []byte) []byte {
 
 // Restore takes a State back, into keys that know the same rekeys and have no secrets yet.
 func (k *Keys) Restore(b []byte) error {
-	r := &cutter{rest: b}
-	if r.number(1) != stateVersion {
+	r := &reader{fields.Reader{Rest: b}}
+	if r.Number(1) != stateVersion {
 		return ErrInvalid
 	}
 
-	for range r.count(2, maxHeads) {
+	for range r.Count(2, maxHeads) {
 		var id ID
-		r.into(id[:])
+		r.Into(id[:])
 		h := k.rekeys[id]
 		if h == nil {
 			return ErrInvalid
 		}
-		h.held, h.next = true, uint16(r.number(2))
-		r.into(h.n[:])
-		r.into(h.place[:])
-		n := r.count(2, int(h.next))
+		h.held, h.next = true, uint16(r.Number(2))
+		r.Into(h.n[:])
+		r.Into(h.place[:])
+		n := r.Count(2, int(h.next))
 		for g := int(h.next) - n; g < int(h.next); g++ {
 			var m [kdf.Size]byte
-			r.into(m[:])
+			r.Into(m[:])
 			h.m[uint16(g)] = m
 		}
 	}
 
-	for range r.count(2, 2*maxLists) { // two may have one digest
+	for range r.Count(2, 2*maxLists) { // two may have one digest
 		t := r.tree()
 		if t == nil {
 			return ErrInvalid
@@ -148,97 +149,72 @@ func (k *Keys) Restore(b []byte) error {
 		}
 		k.lists[d] = append(k.lists[d], t)
 	}
-	for range r.count(2, maxGone) {
+	for range r.Count(2, maxGone) {
 		var d Digest
-		r.into(d[:])
+		r.Into(d[:])
 		k.leave(d)
 	}
-	if r.bad || len(r.rest) > 0 {
+	if !r.Done() {
 		return ErrInvalid
 	}
 	return nil
 }
 
-// A cutter cuts a state into fields. It is bad once a field was too short or too large.
-type cutter struct {
-	rest []byte
-	bad  bool
-}
+// A reader reads the fields of a state.
+type reader struct{ fields.Reader }
 
-func (r *cutter) into(field []byte) {
-	if r.bad = r.bad || len(r.rest) < len(field); !r.bad {
-		copy(field, r.rest)
-		r.rest = r.rest[len(field):]
-	}
-}
-
-func (r *cutter) number(size int) uint64 {
-	var b [8]byte
-	r.into(b[8-size:])
-	return binary.BigEndian.Uint64(b[:])
-}
-
-// count reads how many follow: none once the cutter is bad.
-func (r *cutter) count(size, most int) int {
-	n := r.number(size)
-	if r.bad = r.bad || n > uint64(most); r.bad {
-		return 0
-	}
-	return int(n)
-}
-
-func (r *cutter) tree() *tree {
-	n := r.count(2, maxBody/34)
-	if r.bad || len(r.rest) < 34*n {
+func (r *reader) tree() *tree {
+	n := r.Count(2, maxBody/34)
+	if r.Bad || len(r.Rest) < 34*n {
 		return nil
 	}
-	l, err := ParseList(r.rest[:34*n])
+	l, err := ParseList(r.Rest[:34*n])
 	if err != nil {
 		return nil
 	}
-	r.rest = r.rest[34*n:]
+	r.Rest = r.Rest[34*n:]
 	t := newTree(l, l.hash(), new([kdf.Size]byte))
 	clear(t.nodes)
-	for range r.count(4, maxNodes) {
-		at := branch{r.number(8), int(r.number(1))}
+	for range r.Count(4, maxNodes) {
+		at := branch{r.Number(8), int(r.Number(1))}
 		var node [kdf.Size]byte
-		r.into(node[:])
-		if r.bad || at.n > depth {
+		r.Into(node[:])
+		if r.Bad || at.n > depth {
 			return nil
 		}
 		t.nodes[at] = node
 	}
 
-	for range r.count(2, maxNodes) {
+	for range r.Count(2, maxNodes) {
 		var m Member
 		var root [kdf.Size]byte
-		r.into(m[:])
-		r.into(root[:])
-		if t.chains[m] = r.chain(); r.bad {
+		r.Into(m[:])
+		r.Into(root[:])
+		if t.chains[m] = r.chain(); r.Bad {
 			return nil
 		}
 		t.roots[m] = root
 	}
-	for range r.count(2, maxNodes) {
+	for range r.Count(2, maxNodes) {
 		var of returned
-		r.into(of.member[:])
-		r.into(of.nonce[:])
-		if t.again[of] = r.chain(); r.bad {
+		r.Into(of.member[:])
+		r.Into(of.nonce[:])
+		if t.again[of] = r.chain(); r.Bad {
 			return nil
 		}
 	}
 	return t
 }
 
-func (r *cutter) chain() *chain {
+func (r *reader) chain() *chain {
 	c := newChain([kdf.Size]byte{})
-	r.into(c.key[:])
-	c.next = uint32(r.number(4))
-	for range r.count(2, MaxKept) {
-		n := uint32(r.number(4))
+	r.Into(c.key[:])
+	c.next = uint32(r.Number(4))
+	for range r.Count(2, MaxKept) {
+		n := uint32(r.Number(4))
 		var key [kdf.Size]byte
-		r.into(key[:])
-		if r.bad {
+		r.Into(key[:])
+		if r.Bad {
 			return c
 		}
 		c.kept[n] = key

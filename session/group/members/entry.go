@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"unicode/utf8"
 
+	"starling/session/internal/fields"
 	"starling/session/internal/kdf"
 )
 
@@ -83,9 +84,9 @@ func (p *Person) Append(b []byte) []byte {
 
 // ParsePerson reads a person: the request to join. The signature is not checked.
 func ParsePerson(b []byte) (*Person, error) {
-	r := reader{rest: b}
+	r := readerOf(b)
 	p := r.person()
-	if r.bad || len(r.rest) > 0 {
+	if !r.Done() {
 		return nil, ErrInvalid
 	}
 	return p, nil
@@ -169,38 +170,38 @@ func Parse(b []byte) (*Entry, error) {
 	if len(b) > maxEntry {
 		return nil, ErrInvalid
 	}
-	r := reader{rest: b}
+	r := readerOf(b)
 	e := &Entry{}
 	r.head((*byte)(&e.Kind), &e.Group, &e.Author, &e.Counter, &e.Parents)
 
 	switch e.Kind {
 	case Create:
-		r.into(e.Nonce[:])
+		r.Into(e.Nonce[:])
 		e.Person = r.person()
 	case SetRole:
-		r.into(e.Target[:])
-		e.Role = Role(r.byte())
-		e.Attached = r.take(r.number(2), MaxAttached)
-		switch r.byte() {
+		r.Into(e.Target[:])
+		e.Role = Role(r.Byte())
+		e.Attached = r.bytes(MaxAttached)
+		switch r.Byte() {
 		case 0:
 		case 1:
 			e.Person = r.person()
 		default:
-			r.bad = true
+			r.Bad = true
 		}
 	case Pact:
-		r.into(e.Target[:])
-		e.Role = Role(r.byte())
+		r.Into(e.Target[:])
+		e.Role = Role(r.Byte())
 	case Leave:
 	default:
-		r.bad = true
+		r.Bad = true
 	}
 
-	r.into(e.Signature[:])
+	r.Into(e.Signature[:])
 	if e.Kind == Pact {
-		r.into(e.Second[:])
+		r.Into(e.Second[:])
 	}
-	if r.bad || len(r.rest) > 0 || !e.sound() {
+	if !r.Done() || !e.sound() {
 		return nil, ErrInvalid
 	}
 	return e, nil
@@ -240,73 +241,49 @@ func compare(a, b EntryID) int {
 	return 0
 }
 
-// A reader cuts a layout into fields. It is bad once a field was too short or too long.
-type reader struct {
-	rest []byte
-	bad  bool
-}
+// A reader reads the fields of a layout.
+type reader struct{ fields.Reader }
 
-func (r *reader) into(field []byte) {
-	if len(r.rest) < len(field) {
-		r.bad = true
-	}
-	if !r.bad {
-		copy(field, r.rest)
-		r.rest = r.rest[len(field):]
-	}
-}
+func readerOf(b []byte) *reader { return &reader{fields.Reader{Rest: b}} }
 
-func (r *reader) number(size int) (n int) {
-	var b [4]byte
-	r.into(b[4-size:])
-	return int(binary.BigEndian.Uint32(b[:]))
-}
-
-func (r *reader) byte() byte { return byte(r.number(1)) }
-
-// take copies n bytes, at most so many; nil if there are none.
-func (r *reader) take(n, most int) []byte {
-	if n > most || n > len(r.rest) {
-		r.bad = true
+// bytes reads a size of two bytes and as many bytes, at most so many: nil if there are none.
+func (r *reader) bytes(most int) []byte {
+	if n := int(r.Number(2)); n > 0 {
+		return r.Take(n, most)
 	}
-	if r.bad || n == 0 {
-		return nil
-	}
-	b := make([]byte, n)
-	r.into(b)
-	return b
+	return nil
 }
 
 func (r *reader) head(kind *byte, group *EntryID, author *ID, counter *uint32, parents *[]EntryID) {
-	if r.byte() != Version {
-		r.bad = true
+	if r.Byte() != Version {
+		r.Bad = true
 	}
-	*kind = r.byte()
-	r.into(group[:])
-	r.into(author[:])
-	*counter = uint32(r.number(4))
-	n := int(r.byte())
-	if n > MaxParents || n*EntryIDSize > len(r.rest) {
-		r.bad = true
+	*kind = r.Byte()
+	r.Into(group[:])
+	r.Into(author[:])
+	*counter = uint32(r.Number(4))
+	n := int(r.Byte())
+	if n > MaxParents || n*EntryIDSize > len(r.Rest) {
+		r.Bad = true
 	}
-	if r.bad || n == 0 {
+	if r.Bad || n == 0 {
 		return
 	}
 	*parents = make([]EntryID, n)
 	for i := range *parents {
-		r.into((*parents)[i][:])
+		r.Into((*parents)[i][:])
 	}
 }
 
 func (r *reader) person() *Person {
 	p := &Person{}
-	r.into(p.Key[:])
-	r.into(p.Leaf[:])
-	r.into(p.Invite[:])
-	r.into(p.Signature[:])
-	p.Name = string(r.take(int(r.byte()), MaxName))
-	if r.bad || !utf8.ValidString(p.Name) {
-		r.bad = true
+	r.Into(p.Key[:])
+	r.Into(p.Leaf[:])
+	r.Into(p.Invite[:])
+	r.Into(p.Signature[:])
+	p.Name = string(r.Take(int(r.Byte()), MaxName))
+	if r.Bad || !utf8.ValidString(p.Name) {
+		r.Bad = true
 		return nil
 	}
 	return p

@@ -64,12 +64,12 @@ func ParseStatement(b []byte) (*Statement, error) {
 	if len(b) > head+MaxParents*EntryIDSize+2+MaxBody+ed25519.SignatureSize {
 		return nil, ErrInvalid
 	}
-	r := reader{rest: b}
+	r := readerOf(b)
 	s := &Statement{}
 	r.head((*byte)(&s.Topic), &s.Group, &s.Author, &s.Counter, &s.Parents)
-	s.Body = r.take(r.number(2), MaxBody)
-	r.into(s.Signature[:])
-	if r.bad || len(r.rest) > 0 || len(s.Parents) == 0 || s.Topic < Rekey || s.Topic > Trouble {
+	s.Body = r.bytes(MaxBody)
+	r.Into(s.Signature[:])
+	if !r.Done() || len(s.Parents) == 0 || s.Topic < Rekey || s.Topic > Trouble {
 		return nil, ErrInvalid
 	}
 	for i := 1; i < len(s.Parents); i++ {

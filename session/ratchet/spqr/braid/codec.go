@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"starling/session/internal/fields"
 	"starling/session/ratchet/spqr/erasure"
 	"starling/session/ratchet/spqr/incremental"
 )
@@ -104,93 +105,60 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 
 // Unmarshal reads the whole of data as a stored State.
 func Unmarshal(suite *Suite, data []byte) (State, error) {
-	r := reader{data: data}
-	s := State{suite: suite, kind: kind(r.byte())}
-	s.epoch = uint64(r.uint32())
-	r.fill(s.auth.root[:])
-	r.fill(s.auth.mac[:])
+	r := fields.Reader{Rest: data}
+	s := State{suite: suite, kind: kind(r.Byte())}
+	s.epoch = r.Number(4)
+	r.Into(s.auth.root[:])
+	r.Into(s.auth.mac[:])
 	if len(data) > MaxSize || s.kind >= kinds || s.epoch == 0 || s.epoch > MaxEpoch {
 		return State{}, ErrState
 	}
 
 	layout := &layouts[s.kind]
 	if layout.fields&hasSeed != 0 {
-		r.fill(s.seed[:])
+		r.Into(s.seed[:])
 	}
 	if layout.fields&hasHdr != 0 {
 		s.hdr = new([headerSize]byte)
-		r.fill(s.hdr[:])
+		r.Into(s.hdr[:])
 	}
 	if layout.fields&hasHeader != 0 {
-		r.fill(s.header[:])
+		r.Into(s.header[:])
 	}
 	if layout.fields&hasSecret != 0 {
-		r.fill(s.m[:])
+		r.Into(s.m[:])
 	}
 	if layout.fields&hasNext != 0 {
-		s.next = r.uint16()
+		s.next = uint16(r.Number(2))
 	}
 	if layout.fields&hasCt1 != 0 {
 		s.ct1 = new([ct1Size]byte)
-		r.fill(s.ct1[:])
+		r.Into(s.ct1[:])
 	}
 	if layout.fields&hasVector != 0 {
 		s.vector = new([vectorSize]byte)
-		r.fill(s.vector[:])
+		r.Into(s.vector[:])
 	}
 	if layout.fields&hasCt2 != 0 {
 		s.ct2 = new([ct2Size]byte)
-		r.fill(s.ct2[:])
+		r.Into(s.ct2[:])
 	}
 	if layout.fields&hasChunks != 0 {
-		count := int(r.byte())
+		count := int(r.Byte())
 		if count >= layout.incoming/erasure.ChunkSize || layout.started && count == 0 {
 			return State{}, ErrState
 		}
 		for range count {
-			c := erasure.Chunk{Index: r.uint16()}
-			r.fill(c.Data[:])
+			c := erasure.Chunk{Index: uint16(r.Number(2))}
+			r.Into(c.Data[:])
 			if added, _ := s.in.Add(c); !added {
 				return State{}, ErrState
 			}
 		}
 	}
 
-	if r.short || len(r.data) != 0 {
+	if !r.Done() {
 		return State{}, ErrState
 	}
 	return s, nil
-}
-
-// reader takes fields off data; past the end it gives zeros and sets short.
-type reader struct {
-	data  []byte
-	short bool
-}
-
-func (r *reader) fill(p []byte) {
-	if len(r.data) < len(p) {
-		r.data, r.short = nil, true
-		return
-	}
-	copy(p, r.data)
-	r.data = r.data[len(p):]
-}
-
-func (r *reader) byte() byte {
-	var p [1]byte
-	r.fill(p[:])
-	return p[0]
-}
-
-func (r *reader) uint16() uint16 {
-	var p [2]byte
-	r.fill(p[:])
-	return binary.BigEndian.Uint16(p[:])
-}
-
-func (r *reader) uint32() uint32 {
-	var p [4]byte
-	r.fill(p[:])
-	return binary.BigEndian.Uint32(p[:])
 }
