@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"starling/p2p/directory"
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -112,12 +113,7 @@ func (a *Applicant) makeRoom() {
 	if a.doors == nil {
 		a.doors, a.failed = map[wire.NodeID]*door{}, map[directory.Address]trial{}
 	}
-	if len(a.doors) >= maxDoors {
-		for id := range a.doors {
-			delete(a.doors, id)
-			break
-		}
-	}
+	limits.MakeRoom(a.doors, maxDoors, nil, 0)
 }
 
 // holds reports whether the door's voucher is one for a descriptor's addresses.

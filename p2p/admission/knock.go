@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"starling/p2p/directory"
+	"starling/p2p/limits"
 	"starling/p2p/wire"
 )
 
@@ -181,23 +182,11 @@ func (ks *Knocks) pay(from wire.NodeID, nonce uint64) *Check {
 // makeRoom forgets a random one of a full network, or of all. The caller holds the
 // lock.
 func (ks *Knocks) makeRoom(source netip.Prefix) {
-	var here []wire.NodeID
+	var here func(*waiting) bool
 	if ks.ByNetwork {
-		for id, w := range ks.m {
-			if w.source == source {
-				here = append(here, id)
-			}
-		}
+		here = func(w *waiting) bool { return w.source == source }
 	}
-	switch {
-	case len(here) >= maxPerSource:
-		delete(ks.m, here[0]) // maps are walked in a random order
-	case len(ks.m) >= maxKnocks:
-		for id := range ks.m {
-			delete(ks.m, id)
-			break
-		}
-	}
+	limits.MakeRoom(ks.m, maxKnocks, here, maxPerSource)
 }
 
 // Home reports whether a node that comes from one address may be dialled at another

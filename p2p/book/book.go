@@ -238,24 +238,11 @@ func (b *Book) Hear(id wire.NodeID, addrs ...Address) bool {
 
 // makeRoom forgets a random candidate of a full network, or of a full book.
 func (b *Book) makeRoom(a Address) {
-	here := Network(a.Addr())
-	var neighbours []wire.NodeID
-	if !b.cfg.AllowPrivate {
-		for id, e := range b.heard {
-			if Network(e.addrs[0].Addr()) == here {
-				neighbours = append(neighbours, id)
-			}
-		}
+	var near func(*entry) bool
+	if here := Network(a.Addr()); !b.cfg.AllowPrivate {
+		near = func(e *entry) bool { return Network(e.addrs[0].Addr()) == here }
 	}
-	switch {
-	case len(neighbours) >= MaxPerNetwork:
-		delete(b.heard, neighbours[0]) // maps are walked in a random order
-	case len(b.heard) >= MaxCandidates:
-		for id := range b.heard {
-			delete(b.heard, id)
-			break
-		}
-	}
+	limits.MakeRoom(b.heard, MaxCandidates, near, MaxPerNetwork)
 }
 
 // Candidates returns the nodes that were heard of.

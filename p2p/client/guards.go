@@ -25,18 +25,7 @@ import (
 func (c *Client) keepGuards(ctx context.Context, links *link.Links) error {
 	d := dials{c: c, links: links, open: map[NodeID]*dial{}}
 	defer d.wait.Wait()
-	for {
-		next := d.carryOut(ctx)
-		timer := time.NewTimer(time.Until(next))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		case <-c.wake:
-			timer.Stop()
-		}
-	}
+	return pace.Loop(ctx, c.wake, func() time.Time { return d.carryOut(ctx) })
 }
 
 // dials are the attempts to reach guards.

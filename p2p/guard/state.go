@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"starling/p2p/directory"
+	"starling/p2p/wire"
 )
 
 // ErrState means that stored guards cannot be read.
@@ -72,27 +73,12 @@ func (s *Guards) Append(b []byte) []byte {
 }
 
 // A cutter reads from the front of bytes.
-type cutter struct {
-	b   []byte
-	bad bool
-}
-
-func (c *cutter) cut(n int) []byte {
-	if len(c.b) < n {
-		c.bad = true
-		return make([]byte, n)
-	}
-	head := c.b[:n]
-	c.b = c.b[n:]
-	return head
-}
-
-func (c *cutter) byte() byte { return c.cut(1)[0] }
+type cutter struct{ wire.Cutter }
 
 func (c *cutter) seconds() time.Duration {
-	n := binary.BigEndian.Uint64(c.cut(8))
+	n := c.Uint64()
 	if n > uint64(maxLived/time.Second) {
-		c.bad = true
+		c.Bad = true
 		return 0
 	}
 	return time.Duration(n) * time.Second
@@ -104,18 +90,18 @@ const maxLived = 100 * 365 * day
 // Cut takes over stored guards from the front of b and returns the rest. Guards
 // that cannot be read are forgotten, all of them.
 func (s *Guards) Cut(b []byte) (rest []byte, err error) {
-	c := &cutter{b: b}
+	c := &cutter{wire.Cutter{Rest: b}}
 	read := New(Config{AllowPrivate: s.private, Rand: s.rnd})
 	read.lived = c.seconds()
-	clock := binary.BigEndian.Uint64(c.cut(8))
-	read.grace = time.Duration(binary.BigEndian.Uint32(c.cut(4))) * time.Second
+	clock := c.Uint64()
+	read.grace = time.Duration(c.Uint32()) * time.Second
 	read.calm = c.seconds()
-	for range c.byte() {
+	for range c.Byte() {
 		read.spent = append(read.spent, c.seconds())
 	}
 
-	n := int(c.byte())
-	if c.bad || clock > lastSecond || n > MaxGuards || read.lived == 0 ||
+	n := int(c.Byte())
+	if c.Bad || clock > lastSecond || n > MaxGuards || read.lived == 0 ||
 		read.grace < graceMin || read.grace > graceMax {
 		return nil, ErrState
 	}
@@ -125,34 +111,34 @@ func (s *Guards) Cut(b []byte) (rest []byte, err error) {
 
 	for range n {
 		g := c.guard()
-		if c.bad || read.find(g.id) != nil || g.met > 0 && read.metCount() < len(read.list) {
+		if c.Bad || read.find(g.id) != nil || g.met > 0 && read.metCount() < len(read.list) {
 			return nil, ErrState
 		}
 		read.list = append(read.list, g)
 	}
 
 	*s = *read
-	return c.b, nil
+	return c.Rest, nil
 }
 
 func (c *cutter) guard() *guard {
 	g := &guard{until: c.seconds(), met: c.seconds(), unlisted: c.seconds()}
-	sure := c.byte()
-	hint := c.hint(int(c.byte()))
+	sure := c.Byte()
+	hint := c.hint(int(c.Byte()))
 	g.sure, g.id, g.addresses = sure == 1, hint.ID, hint.Addresses
-	c.bad = c.bad || sure > 1
+	c.Bad = c.Bad || sure > 1
 
-	if n := int(c.byte()); n > 0 {
+	if n := int(c.Byte()); n > 0 {
 		proved := c.hint(n)
 		g.proved = directory.ForBook(proved.Addresses)
-		c.bad = c.bad || proved.ID != g.id || len(g.proved) != len(proved.Addresses)
+		c.Bad = c.Bad || proved.ID != g.id || len(g.proved) != len(proved.Addresses)
 	}
 	return g
 }
 
 func (c *cutter) hint(n int) directory.Hint {
-	raw := c.cut(n)
+	raw := c.Cut(n)
 	hint, err := directory.ParseHint(raw)
-	c.bad = c.bad || err != nil || !bytes.Equal(hint.Append(nil), raw)
+	c.Bad = c.Bad || err != nil || !bytes.Equal(hint.Append(nil), raw)
 	return hint
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"starling/p2p/directory"
+	"starling/p2p/wire"
 )
 
 // Places in the encoding, before and in the list of guards.
@@ -157,9 +158,9 @@ func TestStoredHints(t *testing.T) {
 		"one byte short": good[:len(good)-1],
 		"too much":       append(slices.Clone(good), 0),
 	} {
-		c := cutter{b: raw}
-		if c.hint(len(raw)); c.bad != (name != "as it is") {
-			t.Errorf("%s: damaged %v", name, c.bad)
+		c := cutter{wire.Cutter{Rest: raw}}
+		if c.hint(len(raw)); c.Bad != (name != "as it is") {
+			t.Errorf("%s: damaged %v", name, c.Bad)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package pace
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -15,5 +16,19 @@ func Kick(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
 	default:
+	}
+}
+
+// Loop calls work until ctx ends: at once, at the time that it returned, and whenever wake is
+// kicked. The error is that of ctx.
+func Loop(ctx context.Context, wake <-chan struct{}, work func() (next time.Time)) error {
+	for {
+		next := work()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(next)):
+		case <-wake:
+		}
 	}
 }

@@ -99,9 +99,9 @@ func ParseRelay(b []byte) (*Relay, error) {
 		return nil, ErrDamaged
 	}
 
-	c := cutter{b: b}
+	c := cutter{wire.Cutter{Rest: b}}
 	r := &Relay{}
-	switch version := c.byte(); {
+	switch version := c.Byte(); {
 	case version > relayVersion:
 		return nil, ErrNewer
 	case version != relayVersion:
@@ -110,31 +110,31 @@ func ParseRelay(b []byte) (*Relay, error) {
 	r.vouchers(&c)
 	r.charges(&c)
 	r.liars(&c)
-	for !c.bad && len(c.b) > 0 {
+	for !c.Bad && len(c.Rest) > 0 {
 		k := admission.Acquaintance{Age: -1}
-		if age := c.uint32(); age != neverReached {
+		if age := c.Uint32(); age != neverReached {
 			k.Age = time.Duration(age) * time.Second
 		}
 		k.Raw = c.descriptor()
 		r.Known = append(r.Known, k)
-		c.bad = c.bad || k.Age > maxAge || len(r.Known) > directory.MaxRelays
+		c.Bad = c.Bad || k.Age > maxAge || len(r.Known) > directory.MaxRelays
 	}
-	if c.bad {
+	if c.Bad {
 		return nil, ErrDamaged
 	}
 	return r, nil
 }
 
 func (r *Relay) vouchers(c *cutter) {
-	n := int(c.byte())
+	n := int(c.Byte())
 	if n == 0 {
 		return
 	}
 	r.Own = c.descriptor()
-	c.bad = c.bad || n > admission.MaxVouchers
+	c.Bad = c.Bad || n > admission.MaxVouchers
 	for range n {
-		v, err := admission.ParseVoucher(c.cut(admission.VoucherSize))
-		if c.bad = c.bad || err != nil; c.bad {
+		v, err := admission.ParseVoucher(c.Cut(admission.VoucherSize))
+		if c.Bad = c.Bad || err != nil; c.Bad {
 			return
 		}
 		r.Vouchers = append(r.Vouchers, v)
@@ -142,16 +142,16 @@ func (r *Relay) vouchers(c *cutter) {
 }
 
 func (r *Relay) charges(c *cutter) {
-	n := int(binary.BigEndian.Uint16(c.cut(2)))
-	c.bad = c.bad || n > admission.MaxCharges
+	n := int(c.Uint16())
+	c.Bad = c.Bad || n > admission.MaxCharges
 	for range n {
-		charge := admission.Charge{Examiner: wire.NodeID(c.cut(wire.NodeIDSize))}
-		for range c.byte() {
-			ago := time.Duration(c.uint32()) * time.Second
+		charge := admission.Charge{Examiner: wire.NodeID(c.Cut(wire.NodeIDSize))}
+		for range c.Byte() {
+			ago := time.Duration(c.Uint32()) * time.Second
 			charge.Ago = append(charge.Ago, ago)
-			c.bad = c.bad || ago > maxAge
+			c.Bad = c.Bad || ago > maxAge
 		}
-		if c.bad {
+		if c.Bad {
 			return
 		}
 		r.Charges = append(r.Charges, charge)
@@ -159,11 +159,11 @@ func (r *Relay) charges(c *cutter) {
 }
 
 func (r *Relay) liars(c *cutter) {
-	n := int(binary.BigEndian.Uint16(c.cut(2)))
-	c.bad = c.bad || n > directory.MaxLiars
+	n := int(c.Uint16())
+	c.Bad = c.Bad || n > directory.MaxLiars
 	for range n {
-		l := directory.Liar{ID: wire.NodeID(c.cut(wire.NodeIDSize)), Left: time.Duration(c.uint32()) * time.Second}
-		if c.bad = c.bad || l.Left > maxAge; c.bad {
+		l := directory.Liar{ID: wire.NodeID(c.Cut(wire.NodeIDSize)), Left: time.Duration(c.Uint32()) * time.Second}
+		if c.Bad = c.Bad || l.Left > maxAge; c.Bad {
 			return
 		}
 		r.Liars = append(r.Liars, l)
@@ -171,30 +171,13 @@ func (r *Relay) liars(c *cutter) {
 }
 
 // A cutter reads from the front of bytes.
-type cutter struct {
-	b   []byte
-	bad bool
-}
-
-// cut returns the next n bytes; zeros once there are none, and the cutter is bad.
-func (c *cutter) cut(n int) []byte {
-	if c.bad || len(c.b) < n {
-		c.bad = true
-		return make([]byte, n)
-	}
-	head := c.b[:n]
-	c.b = c.b[n:]
-	return head
-}
-
-func (c *cutter) byte() byte     { return c.cut(1)[0] }
-func (c *cutter) uint32() uint32 { return binary.BigEndian.Uint32(c.cut(4)) }
+type cutter struct{ wire.Cutter }
 
 func (c *cutter) descriptor() []byte {
-	n := int(binary.BigEndian.Uint16(c.cut(2)))
+	n := int(c.Uint16())
 	if n == 0 || n > directory.MaxDescriptor {
-		c.bad = true
+		c.Bad = true
 		return nil
 	}
-	return bytes.Clone(c.cut(n))
+	return bytes.Clone(c.Cut(n))
 }

@@ -338,18 +338,7 @@ func (ws *Watches) Run(ctx context.Context) error {
 
 // send sends the requests that are due until ctx ends.
 func (ws *Watches) send(ctx context.Context) error {
-	for {
-		next := ws.sendDue(ctx, time.Now())
-		timer := time.NewTimer(time.Until(next))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		case <-ws.wake:
-			timer.Stop()
-		}
-	}
+	return pace.Loop(ctx, ws.wake, func() time.Time { return ws.sendDue(ctx, time.Now()) })
 }
 
 // sendDue does the work that is due and returns when to look again. Requests leave without
