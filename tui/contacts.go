@@ -156,19 +156,10 @@ func (c *contacts) invites() tea.Cmd {
 
 // askRevoke asks before an invite is withdrawn. The dialogs that show it are closed then.
 func (c *contacts) askRevoke(i api.Invite, shown ...dialog.Dialog) tea.Cmd {
-	c.desk.Confirm(desk.Confirmation{
-		Title: catalogue.Mark("Withdraw this invite?"),
-		Text:  c.desk.T("It is open until %s. Whoever has the link can then no longer use it.", c.until(i.Expires)),
-		Label: catalogue.Mark("Withdraw"),
-		Then: func() tea.Cmd {
-			for _, d := range shown {
-				c.desk.Dialogs.Remove(d)
-			}
-			return c.desk.Do(func(ctx context.Context) error {
-				return c.desk.Node.RevokeInvite(ctx, i.ID)
-			}, func() tea.Cmd { return c.desk.Say("Withdrawn. The link of that invite no longer works.") })
-		},
-	})
+	c.desk.Withdraw(catalogue.Mark("Withdraw this invite?"),
+		c.desk.T("It is open until %s. Whoever has the link can then no longer use it.", c.until(i.Expires)),
+		c.desk.T("Withdrawn. The link of that invite no longer works."), shown,
+		func(ctx context.Context) error { return c.desk.Node.RevokeInvite(ctx, i.ID) })
 	return nil
 }
 
@@ -255,17 +246,25 @@ func (c *contacts) networked() {
 	}
 }
 
-// about does something with the contact that is meant.
-func (c *contacts) about(do func(*api.Contact)) tea.Cmd {
+// somebody returns the contact that is meant: nil, with a word on why, if there is none.
+func (c *contacts) somebody() (*api.Contact, tea.Cmd) {
 	p := c.meant()
 	switch {
 	case p == nil:
-		return c.desk.Say("There is no contact yet.")
+		return nil, c.desk.Say("There is no contact yet.")
 	case p.ID == api.Self:
-		return c.desk.Say("There is nobody behind the note to self.")
+		return nil, c.desk.Say("There is nobody behind the note to self.")
 	}
-	do(p)
-	return nil
+	return p, nil
+}
+
+// about does something with the contact that is meant.
+func (c *contacts) about(do func(*api.Contact)) tea.Cmd {
+	p, why := c.somebody()
+	if p != nil {
+		do(p)
+	}
+	return why
 }
 
 // change has a contact changed.
@@ -393,12 +392,9 @@ func (c *contacts) verify(id string) tea.Cmd {
 
 // verifyMeant shows the numbers of the contact that is meant.
 func (c *contacts) verifyMeant() tea.Cmd {
-	p := c.meant()
-	switch {
-	case p == nil:
-		return c.desk.Say("There is no contact yet.")
-	case p.ID == api.Self:
-		return c.desk.Say("There is nobody behind the note to self.")
+	p, why := c.somebody()
+	if p == nil {
+		return why
 	}
 	return c.verify(p.ID)
 }

@@ -78,14 +78,7 @@ func (c *Client) Append(ctx context.Context, node p2p.NodeID, log [32]byte, e p2
 		n.pushAll()
 	}
 	if lost || rand.Float64() < s.LoseAnswer {
-		timeout := s.Timeout
-		if timeout == 0 {
-			timeout = 50 * time.Millisecond
-		}
-		if err := c.wait(ctx, timeout); err != nil {
-			return err
-		}
-		return p2p.ErrTimeout
+		return c.unanswered(ctx, s)
 	}
 	return c.wait(ctx, s.Delay)
 }

@@ -4,6 +4,7 @@ package nettest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"crypto/sha256"
@@ -337,14 +338,7 @@ func (c *Client) Put(ctx context.Context, node p2p.NodeID, tag p2p.Tag, box []by
 		if !lost {
 			n.pushAll()
 		}
-		timeout := s.Timeout
-		if timeout == 0 {
-			timeout = 50 * time.Millisecond
-		}
-		if err := c.wait(ctx, timeout); err != nil {
-			return err
-		}
-		return p2p.ErrTimeout
+		return c.unanswered(ctx, s)
 	case taken:
 		return n.showTaken(ctx, disk, tag, liar)
 	}
@@ -365,6 +359,14 @@ func (n *Net) showTaken(ctx context.Context, disk mailbox.Store, tag p2p.Tag, li
 		return p2p.ErrTaken
 	}
 	return &p2p.TakenError{Box: items[0].Box[:]}
+}
+
+// unanswered waits as long as somebody waits for an answer that does not come.
+func (c *Client) unanswered(ctx context.Context, s Settings) error {
+	if err := c.wait(ctx, cmp.Or(s.Timeout, 50*time.Millisecond)); err != nil {
+		return err
+	}
+	return p2p.ErrTimeout
 }
 
 // wait takes about d; less or more, so that things overtake each other.

@@ -16,6 +16,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
 	"starling/tui/chatview"
 	"starling/tui/dialog"
 	"starling/tui/keymap"
@@ -242,6 +243,17 @@ func (d *Desk) Surface() tea.Cmd {
 type Confirmation struct {
 	Title, Text, Label string
 	Then               func() tea.Cmd
+}
+
+// Withdraw asks before something is withdrawn with revoke, and says done then. The dialogs
+// that show it are closed.
+func (d *Desk) Withdraw(title, text, done string, shown []dialog.Dialog, revoke func(context.Context) error) {
+	d.Confirm(Confirmation{Title: title, Text: text, Label: catalogue.Mark("Withdraw"), Then: func() tea.Cmd {
+		for _, s := range shown {
+			d.Dialogs.Remove(s)
+		}
+		return d.Do(revoke, func() tea.Cmd { return d.Note(done, false) })
+	}})
 }
 
 // Confirm opens a confirmation. Its button has the key "y", so that an enter

@@ -100,34 +100,41 @@ func (f *Files) AttachNamed(path string) tea.Cmd {
 		return f.desk.Say("Choose a conversation first.")
 	}
 
-	field := &dialog.Field{Label: "File", Hint: "Tab completes a name, ~ is your home. You can drop a file here, too.", Complete: attach.Complete}
-	field.Text.SetValue(path)
+	field := &dialog.Field{Label: "File", Hint: "Tab completes a name, ~ is your home. You can drop a file here, too."}
 	form := &dialog.Form{
 		Title: "Attach a file or a picture", Label: "Look", Width: 64,
-		Intro:  "Pictures are made small enough; other files may have 48 KiB. Nothing is sent yet.",
-		Fields: []*dialog.Field{field},
+		Intro: "Pictures are made small enough; other files may have 48 KiB. Nothing is sent yet.",
 	}
+	f.askPath(form, field, path, func(typed string) tea.Cmd {
+		return desk.Submit(f.desk, form, f.desk.T("Reading…"), func(ctx context.Context) (parcel, error) {
+			paths := attach.Paths(typed)
+			if len(paths) == 0 {
+				paths = []string{attach.Resolve(typed)}
+			}
+			return load(ctx, paths, attach.Either)
+		}, func(p parcel) tea.Cmd {
+			f.folder = folderOf(typed)
+			return f.ask(c.ID, p, nil)
+		})
+	})
+	return nil
+}
+
+// askPath opens a form with one field, for a path. It stays open while then works with the
+// path that was typed.
+func (f *Files) askPath(form *dialog.Form, field *dialog.Field, path string, then func(typed string) tea.Cmd) {
+	field.Complete = attach.Complete
+	field.Text.SetValue(path)
+	form.Fields = []*dialog.Field{field}
 	form.Submit = func() dialog.Action {
 		typed := strings.TrimSpace(field.Text.Value())
 		if typed == "" {
 			form.Error = f.desk.T("Type the name of a file first.")
 			return dialog.Action{}
 		}
-		return dialog.Keeping(func() tea.Cmd {
-			return desk.Submit(f.desk, form, f.desk.T("Reading…"), func(ctx context.Context) (parcel, error) {
-				paths := attach.Paths(typed)
-				if len(paths) == 0 {
-					paths = []string{attach.Resolve(typed)}
-				}
-				return load(ctx, paths, attach.Either)
-			}, func(p parcel) tea.Cmd {
-				f.folder = folderOf(typed)
-				return f.ask(c.ID, p, nil)
-			})
-		})
+		return dialog.Keeping(func() tea.Cmd { return then(typed) })
 	}
 	f.desk.Dialogs.Open(form)
-	return nil
 }
 
 // folderOf is the folder in a path, as it was typed.

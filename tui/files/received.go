@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"runtime"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -74,9 +73,8 @@ func (f *Files) askWhere(name string, data []byte, left func() tea.Cmd) tea.Cmd 
 }
 
 func (f *Files) openWhere(path, name string, data []byte, left func() tea.Cmd) {
-	field := &dialog.Field{Label: "New file, or a folder", Hint: "Tab completes a name, ~ is your home. Nothing is overwritten.", Complete: attach.Complete}
-	field.Text.SetValue(path)
-	form := &dialog.Form{Title: "Save the file", Label: "Save", Width: 64, Fields: []*dialog.Field{field}, Leave: left}
+	field := &dialog.Field{Label: "New file, or a folder", Hint: "Tab completes a name, ~ is your home. Nothing is overwritten."}
+	form := &dialog.Form{Title: "Save the file", Label: "Save", Width: 64, Leave: left}
 	about := f.desk.T("%s, %s", name, words.Bytes(int64(len(data))))
 	form.Above = func(th *theme.Theme, width, _ int) []string {
 		out := th.Cells.Wrap(th.Cells.Steady(about), width)
@@ -88,22 +86,14 @@ func (f *Files) openWhere(path, name string, data []byte, left func() tea.Cmd) {
 		return out
 	}
 
-	form.Submit = func() dialog.Action {
-		typed := strings.TrimSpace(field.Text.Value())
-		if typed == "" {
-			form.Error = f.desk.T("Type the name of a file first.")
-			return dialog.Action{}
-		}
-		return dialog.Keeping(func() tea.Cmd {
-			return desk.Submit(f.desk, form, f.desk.T("Saving…"), func(context.Context) (string, error) {
-				target := attach.Target(attach.Resolve(typed), name)
-				return target, attach.Save(target, data)
-			}, func(target string) tea.Cmd {
-				return f.desk.Note(f.desk.T("Saved as %s.", attach.Shown(target)), false)
-			})
+	f.askPath(form, field, path, func(typed string) tea.Cmd {
+		return desk.Submit(f.desk, form, f.desk.T("Saving…"), func(context.Context) (string, error) {
+			target := attach.Target(attach.Resolve(typed), name)
+			return target, attach.Save(target, data)
+		}, func(target string) tea.Cmd {
+			return f.desk.Note(f.desk.T("Saved as %s.", attach.Shown(target)), false)
 		})
-	}
-	f.desk.Dialogs.Open(form)
+	})
 }
 
 // Open asks before a file is handed to a program of the system, or says why it is not.

@@ -163,19 +163,10 @@ func (r *Rooms) list(name string, all []api.RoomInvite) {
 
 // withdraw asks before a link is withdrawn. The dialogs that show it are closed then.
 func (r *Rooms) withdraw(i api.RoomInvite, shown ...dialog.Dialog) tea.Cmd {
-	r.desk.Confirm(desk.Confirmation{
-		Title: catalogue.Mark("Withdraw this link?"),
-		Text:  r.desk.T("Whoever has it can then no longer use it. Those who are in stay."),
-		Label: catalogue.Mark("Withdraw"),
-		Then: func() tea.Cmd {
-			for _, d := range shown {
-				r.desk.Dialogs.Remove(d)
-			}
-			return r.desk.Do(func(ctx context.Context) error {
-				return r.desk.Node.RevokeRoomInvite(ctx, i.ID)
-			}, func() tea.Cmd { return r.desk.Say("Withdrawn. That link no longer works.") })
-		},
-	})
+	r.desk.Withdraw(catalogue.Mark("Withdraw this link?"),
+		r.desk.T("Whoever has it can then no longer use it. Those who are in stay."),
+		r.desk.T("Withdrawn. That link no longer works."), shown,
+		func(ctx context.Context) error { return r.desk.Node.RevokeRoomInvite(ctx, i.ID) })
 	return nil
 }
 
