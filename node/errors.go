@@ -78,6 +78,8 @@ func apiError(err error) error {
 		return noRank
 	case is(group.ErrFull):
 		set(e, api.CodeRoomFull, "the room is full: it holds 32 people", "somebody has to leave first")
+	case is(group.ErrSpent):
+		set(e, api.CodeRoomFull, "this room was changed as often as it can be", "let another admin do it, or hand the room over: starling room role ROOM MEMBER owner; or make a new room")
 	case is(group.ErrSoon):
 		set(e, api.CodeNotReady, "the profile was restored: roles are not changed for an hour", "try again later")
 	case is(group.ErrNotYet):

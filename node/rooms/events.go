@@ -126,10 +126,10 @@ func (t *Turn) asked(r group.Request) error {
 		return t.notice(api.RoomChange{Kind: api.ChangeKnock}, r.Member, group.ID{})
 	}
 	err := t.Answer(r, true)
-	if errors.Is(err, group.ErrFull) {
+	if errors.Is(err, group.ErrFull) || errors.Is(err, group.ErrSpent) {
 		err = t.Answer(r, false)
 	}
-	if errors.Is(err, group.ErrRank) || errors.Is(err, group.ErrNotYet) || errors.Is(err, group.ErrSoon) || errors.Is(err, group.ErrInvalid) || errors.Is(err, group.ErrFull) {
+	if errors.Is(err, group.ErrRank) || errors.Is(err, group.ErrNotYet) || errors.Is(err, group.ErrSoon) || errors.Is(err, group.ErrInvalid) || errors.Is(err, group.ErrFull) || errors.Is(err, group.ErrSpent) {
 		t.refused = append(t.refused, "request to a room")
 		return nil
 	}

@@ -76,6 +76,16 @@ func (r *core) park(kind uint8, author ID, data []byte) error {
 	return nil
 }
 
+// count counts the cells of a kind and an author that wait.
+func (a *aside) count(kind uint8, author ID) (n int) {
+	for _, w := range a.waits {
+		if w.kind == kind && w.author == author {
+			n++
+		}
+	}
+	return n
+}
+
 // drop drops the oldest of an author, of nobody that of the lane with most: people that are invented push out cells of
 // their own lane.
 func (a *aside) drop(kind uint8, author ID) {

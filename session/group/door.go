@@ -433,6 +433,12 @@ func (r *core) admit(q *request, l *link, history [][]byte, now time.Time) error
 			return ErrNotYet // a rekey is due
 		}
 	}
+	for !tells(r, history) {
+		if len(history) == 0 {
+			return ErrSpent
+		}
+		history = history[1:] // the oldest
+	}
 	e, err := r.set.Add(r.key, q.person, Writer, nil)
 	if err != nil {
 		return err
@@ -453,4 +459,16 @@ func (r *core) admit(q *request, l *link, history [][]byte, now time.Time) error
 	err = r.answer(q.answer, l.mailboxes, r.welcome(said, sealed, history))
 	r.door.drop(q)
 	return err
+}
+
+// admitRoom is the bytes of an answer that are new by letting somebody in: the entry, and steps for all heads.
+const admitRoom = 128 << 10
+
+// tells reports whether all that a newcomer is to be told fits into an answer.
+func tells(r *core, history [][]byte) bool {
+	n := admitRoom
+	for _, item := range r.welcome(nil, nil, history) {
+		n += 3 + len(item)
+	}
+	return n <= maxAnswer
 }

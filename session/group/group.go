@@ -54,6 +54,9 @@ var (
 	ErrRank = members.ErrRank
 	// ErrFull: as many as there may be.
 	ErrFull = errors.New("the room is full")
+	// ErrSpent: one has made as many keys, or entries, as others take of one author, or what is to be told to a newcomer
+	// does not fit into an answer any more. Nothing has changed.
+	ErrSpent = errors.New("the room was changed as often as it can be")
 	// ErrGone: one is not in the room any more.
 	ErrGone = errors.New("no longer in the room")
 	// ErrSoon: an admin that was restored changes no roles for an hour.

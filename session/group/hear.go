@@ -191,6 +191,11 @@ func (r *core) hear(in *inner, now time.Time) error {
 	case nil:
 	case keys.ErrLacking:
 		return r.park(kindMessage, m.sender, in[:])
+	case keys.ErrAhead: // the newest entries of a log may come first
+		if r.aside.count(kindMessage, m.sender) >= maxAsideOf {
+			r.ear.dropped++
+		}
+		return r.park(kindMessage, m.sender, in[:])
 	case keys.ErrUsed:
 		return nil
 	default:

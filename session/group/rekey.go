@@ -23,6 +23,9 @@ func (r *core) rekey(now time.Time) error {
 	if r.back.silent() {
 		return ErrNotYet
 	}
+	if err := mayRekey(r); err != nil {
+		return err
+	}
 	remaining := r.remaining()
 	old := r.posting()
 	if len(r.words.rekeys) == 0 {
@@ -59,6 +62,16 @@ func (r *core) rekey(now time.Time) error {
 	r.keep(c, now)
 
 	r.sendRekey(w, c, sealed, old)
+	return nil
+}
+
+// mayRekey reports whether others take one more rekey of ours, with its card.
+func mayRekey(r *core) error {
+	for _, topic := range []members.Topic{members.Rekey, members.Card} {
+		if r.words.number[authored{r.self, topic}] >= most(topic) {
+			return ErrSpent
+		}
+	}
 	return nil
 }
 

@@ -18,9 +18,14 @@ func (r *core) mayChange(now time.Time) error {
 		return ErrNotYet
 	case now.Unix() < r.back.quiet:
 		return ErrSoon
+	case r.set.Written(r.self) >= members.MaxByAuthor-keptEntries:
+		return ErrSpent
 	}
 	return nil
 }
+
+// keptEntries is how many of the entries that others take of one author are kept for handing the room over.
+const keptEntries = 16
 
 // banMark is a byte behind the cuts of a removal: it is a ban. People are told so; it has no other
 // effect.
@@ -43,6 +48,9 @@ func (r *Room) setRole(member ID, role Role, ban bool, now time.Time) error {
 	was := r.set.Role(member)
 	if was == Nobody || was == role {
 		return ErrInvalid
+	}
+	if err := mayRekey(&r.core); err != nil {
+		return err
 	}
 	var attached []byte
 	if role < Writer {
@@ -112,7 +120,7 @@ func (r *Room) Leave(now time.Time) error {
 
 // HandOver offers the room to a member; we keep a role.
 func (r *Room) HandOver(to ID, keep Role, now time.Time) error {
-	if err := r.mayChange(now); err != nil {
+	if err := r.mayChange(now); err != nil && err != ErrSpent {
 		return err
 	}
 	pact, err := r.set.HandOver(r.key, to, keep)
@@ -162,6 +170,9 @@ func (r *Room) AcceptPact(now time.Time) error {
 	if r.back.silent() {
 		return ErrNotYet
 	}
+	if err := mayRekey(&r.core); err != nil {
+		return err
+	}
 	before := r.posting()
 	e, err := r.set.Accept(r.key, r.duty.offer)
 	if err != nil {
@@ -191,6 +202,15 @@ func (r *Room) SetSettings(s Settings, now time.Time) error {
 		return ErrNotYet
 	}
 	silenced := s.AdminsOnly != r.settings.AdminsOnly
+	if silenced {
+		if err := mayRekey(&r.core); err != nil {
+			return err
+		}
+	}
+	if r.words.number[authored{r.self, members.Settings}] >= most(members.Settings) {
+		return ErrSpent
+	}
+
 	r.state(s, now)
 	var err error
 	if silenced {

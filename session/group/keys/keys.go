@@ -72,6 +72,8 @@ var (
 	ErrWaiting = errors.New("a rekey before this one is missing")
 	// ErrLacking: a secret of a head is not here.
 	ErrLacking = errors.New("the keys of a head are missing")
+	// ErrAhead: too many cells are missing before it.
+	ErrAhead = errors.New("too many cells are missing before it")
 	// ErrUsed: a key was used, or erased.
 	ErrUsed = errors.New("the key was used before")
 	// ErrFull: more than one rekey or step can name; see there.

@@ -189,17 +189,22 @@ func (k *Keys) Next(self Member, nonce Nonce) (list Digest, number uint32, key M
 
 // OpenCell finds the key of a cell and lets the caller try it. Only if the cell opens under it, the key is
 // erased and the chain goes on: a forged cell changes nothing. A list that is unknown is ErrLacking;
-// see Expect.
+// see Expect. A cell more than MaxSkip beyond the chain is ErrAhead, whoever made it.
 func (k *Keys) OpenCell(list Digest, sender Member, nonce Nonce, number uint32, try func(MessageKey) bool) error {
 	if len(k.lists[list]) == 0 {
 		return ErrLacking
 	}
+	last := ErrInvalid
 	for _, t := range k.lists[list] {
-		if err := t.open(sender, nonce, number, try); err != ErrInvalid {
+		switch err := t.open(sender, nonce, number, try); err {
+		case ErrInvalid:
+		case ErrAhead:
+			last = err
+		default:
 			return err
 		}
 	}
-	return ErrInvalid
+	return last
 }
 
 func (t *tree) open(sender Member, nonce Nonce, number uint32, try func(MessageKey) bool) error {
@@ -242,8 +247,11 @@ func (c *chain) open(number uint32, try func(MessageKey) bool) error {
 		return nil
 	}
 	skip := number - c.next
-	if skip > MaxSkip || number == 1<<32-1 {
+	switch {
+	case number == 1<<32-1:
 		return ErrInvalid
+	case skip > MaxSkip:
+		return ErrAhead
 	}
 
 	key := c.key

@@ -246,6 +246,14 @@ func (s *Set) Accept(k Key, pact *Entry) (*Entry, error) {
 	return &e, nil
 }
 
+// Written is how many entries of an author are here: a set holds [MaxByAuthor].
+func (s *Set) Written(author ID) int {
+	if p := s.people[author]; p != nil {
+		return len(p.by)
+	}
+	return 0
+}
+
 // State makes a statement of the bearer of k that names all that is known. The body
 // may be made of the statement's Context; Sign comes last.
 func (s *Set) State(k Key, topic Topic, counter uint32) *Statement {
