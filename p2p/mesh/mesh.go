@@ -8,6 +8,7 @@
 package mesh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,6 +217,22 @@ func (m *Mesh) AddrsOf(i int) []string {
 		return nil
 	}
 	return m.relays[i].addrs
+}
+
+// Ended returns why relay i has ended by itself, nil while it runs or is stopped.
+func (m *Mesh) Ended(i int) error {
+	m.mu.Lock()
+	r := m.relays[i]
+	m.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.ended:
+		return cmp.Or(r.err, errors.New("it has ended"))
+	default:
+		return nil
+	}
 }
 
 // BootstrapFrom returns those of the first relays that run from relay i on, so

@@ -34,7 +34,7 @@ const (
 func meshError(err error) error {
 	for is, code := range map[error]api.Code{
 		live.ErrNone: codeNoTestnet, live.ErrUp: codeTestnetUp, live.ErrDead: codeTestnetDead, live.ErrForeign: codeTestnetForeign,
-		live.ErrStarting: codeNoTestnet, live.ErrSilent: codeTestnetDead,
+		live.ErrStarting: codeNoTestnet, live.ErrSilent: codeTestnetDead, live.ErrEnding: codeTestnetDead, live.ErrLost: codeTestnetDead,
 	} {
 		if errors.Is(err, is) {
 			hint := ""
@@ -43,6 +43,10 @@ func meshError(err error) error {
 				hint = "wait for its line {\"event\":\"ready\",…} and try again"
 			case live.ErrSilent:
 				hint = "end its process, by force if it has to be; then starling testnet down clears up"
+			case live.ErrEnding:
+				hint = "wait a little more, or end its process by force; then starling testnet down clears up"
+			case live.ErrLost:
+				hint = "start it again: starling testnet up SCENARIO.toml"
 			}
 			return &api.Error{Code: code, Message: own(err.Error()).String(), Hint: hint}
 		}
@@ -206,6 +210,19 @@ version).`,
 func meshWords(w io.Writer, s live.State, nodes bool) {
 	fmt.Fprintf(w, "%s: %s, engine %s, %d of %d relays up, %d of %d users online, process %d\n",
 		own(s.Name), own(s.State), own(s.Engine), s.RelaysUp, len(s.Relays), s.UsersUp, len(s.Users), s.PID)
+	if s.State == live.Foreign {
+		fmt.Fprintf(w, "  of version %s, and this is %s: it can only be ended, with starling testnet down %s\n", own(s.Version), own(version()), own(s.Name))
+	}
+	for _, n := range slices.Concat(s.Relays, s.Users) {
+		if n.Ended == "" || s.State != live.Up {
+			continue
+		}
+		again := "online"
+		if strings.HasPrefix(n.Name, "r") {
+			again = "restart"
+		}
+		fmt.Fprintf(w, "  %s ended by itself: %s; start it again with starling testnet do %s %s %s\n", own(n.Name), own(n.Ended), own(s.Name), again, own(n.Name))
+	}
 	if !nodes {
 		return
 	}

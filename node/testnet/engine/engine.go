@@ -45,6 +45,7 @@ type Seat struct {
 	Addrs      []string // of a relay that runs, with /p2p/
 	Passphrase string   // of a user
 	Enter      []string // words before a command that make it run on the node's machine
+	Ended      error    // why a node that was to run does not, by itself
 }
 
 // A Standing engine lets others into its mesh from outside.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -130,7 +131,15 @@ func (n *Nodes) User(user int) Seat {
 	u := n.users[user]
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return Seat{Dir: u.profile.Dir, Passphrase: u.passphrase}
+	s := Seat{Dir: u.profile.Dir, Passphrase: u.passphrase}
+	if u.node != nil {
+		select {
+		case <-u.ended:
+			s.Ended = cmp.Or(u.err, errors.New("it has ended"))
+		default:
+		}
+	}
+	return s
 }
 
 // Shut implements Engine.

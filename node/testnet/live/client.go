@@ -23,6 +23,10 @@ const (
 	look   = 50 * time.Millisecond
 )
 
+// hearing is how long a mesh on a busy machine may take to hear that it is to end. Tests
+// shorten it.
+var hearing = 3 * patience
+
 // A Client asks one mesh.
 type Client struct {
 	name, version string
@@ -40,7 +44,7 @@ func Find(ctx context.Context, name, version string) (*Client, error) {
 	case Dead:
 		return nil, about(s.Name, ErrDead)
 	case Silent:
-		return nil, about(s.Name, ErrSilent)
+		return nil, stuck(s, ErrSilent)
 	case Starting:
 		return nil, about(s.Name, ErrStarting)
 	case Foreign:
@@ -121,20 +125,27 @@ func Down(ctx context.Context, name, version string) (s State, cleared bool, err
 	if s.State == Dead {
 		return s, true, Clear(s.Name)
 	}
-	asked, cancel := context.WithTimeout(ctx, ending)
-	defer cancel()
-	if _, err = ask[struct{}](asked, dial(s.Name, version), "down", struct{}{}); err != nil && held(s.Name) {
-		if s.State == Silent {
-			err = about(s.Name, ErrSilent)
+	asked, cancel := context.WithTimeout(ctx, hearing)
+	_, err = ask[struct{}](asked, dial(s.Name, version), "down", struct{}{})
+	cancel()
+	if ctx.Err() != nil {
+		return s, false, ctx.Err()
+	}
+	if err != nil && held(s.Name) {
+		if s.State == Silent || errors.Is(err, ErrSilent) || errors.Is(err, context.DeadlineExceeded) {
+			err = stuck(s, ErrSilent)
 		}
 		return s, false, err
 	}
 
-	for held(s.Name) {
+	for deadline := time.Now().Add(ending); held(s.Name); {
 		select {
 		case <-time.After(look):
-		case <-asked.Done():
-			return s, false, asked.Err()
+		case <-ctx.Done():
+			return s, false, ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return s, false, stuck(s, ErrEnding)
 		}
 	}
 	if _, err := os.Stat(stateFile(s.Name)); err == nil && !held(s.Name) {

@@ -67,11 +67,18 @@ var (
 	ErrStarting = errors.New("is starting and takes no requests yet")
 	ErrDead     = errors.New("is half dead: its process was killed, and its remains lie about")
 	ErrSilent   = errors.New("does not answer")
+	ErrEnding   = errors.New("was told to end, and still has not")
+	ErrLost     = errors.New("has lost its folder, without which nobody finds it")
 	ErrForeign  = errors.New("is of another version of starling")
 )
 
 // about is an error of a mesh.
 func about(name string, err error) error { return fmt.Errorf("the testnet %s %w", name, err) }
+
+// stuck is an error of a mesh with a process that somebody has to end.
+func stuck(s State, err error) error {
+	return fmt.Errorf("%w: its process is %d", about(s.Name, err), s.PID)
+}
 
 // validName is as that of a scenario.
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-]{0,40}$`)
@@ -241,10 +248,23 @@ func take(name string) (*flock.Flock, error) {
 
 // release gives a name back.
 func release(name string, lock *flock.Flock) {
-	os.Remove(stateFile(name)) // first: while it is there others see a mesh that was killed
-	os.Remove(socket(name))
-	os.RemoveAll(folder(name)) // while it is held: the next one makes it anew
+	if ours(name, lock) { // and not of another one, after somebody removed the folder
+		os.Remove(stateFile(name)) // first: while it is there others see a mesh that was killed
+		os.Remove(socket(name))
+		os.RemoveAll(folder(name)) // while it is held: the next one makes it anew
+	}
 	lock.Unlock()
+}
+
+// ours reports whether a name is still that of the holder of a lock: its folder may have
+// been removed under it, as a user's runtime directory is when they log out.
+func ours(name string, lock *flock.Flock) bool {
+	there, err := os.Stat(lockFile(name))
+	if err != nil {
+		return false
+	}
+	held, err := lock.Stat()
+	return err == nil && os.SameFile(there, held)
 }
 
 // Clear removes the remains of a killed mesh.

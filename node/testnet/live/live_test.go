@@ -70,6 +70,9 @@ func TestMesh(t *testing.T) {
 	if err := Keep(ctx, Options{Name: "m", Version: "1"}); !errors.Is(err, ErrUp) {
 		t.Errorf("a second mesh of the name: %v", err)
 	}
+	if err := Keep(ctx, Options{Name: "m", Version: "2"}); !errors.Is(err, ErrForeign) {
+		t.Errorf("a second mesh of the name, by another version: %v", err)
+	}
 	if _, err := Find(ctx, "m", "2"); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "it is 1, and this is 2") {
 		t.Errorf("another version: %v", err)
 	}
@@ -178,6 +181,9 @@ func TestSilent(t *testing.T) {
 	if _, err := Find(t.Context(), "m", "1"); !errors.Is(err, ErrSilent) {
 		t.Errorf("without a socket: %v", err)
 	}
+	if err := Keep(t.Context(), Options{Name: "m", Version: "1"}); !errors.Is(err, ErrSilent) {
+		t.Errorf("a second mesh of the name: %v", err)
+	}
 
 	l, err := net.Listen("unix", socket("m"))
 	if err != nil {
@@ -194,6 +200,61 @@ func TestSilent(t *testing.T) {
 	defer cancel()
 	if _, _, err := Down(ctx, "m", "1"); err == nil {
 		t.Error("it is down")
+	}
+}
+
+// TestStopped: a process that hears nothing more is told as such, with its number, and
+// nobody waits for it for minutes, whatever version it is of.
+func TestStopped(t *testing.T) {
+	alone(t)
+	lock, _, err := claim("m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release("m", lock)
+	if err := (State{Name: "m", State: Up, Version: "1", PID: 4711}).write(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket("m")) // it takes connections, as the kernel does for one that hangs
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	before := hearing
+	hearing = 100 * time.Millisecond
+	defer func() { hearing = before }()
+
+	if _, _, err := Down(t.Context(), "m", "2"); !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "its process is 4711") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := Down(ctx, "m", "2"); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// TestLostFolder: a mesh with its folder removed by somebody else ends, since nobody finds
+// it, and does not touch the folder of the next one of its name.
+func TestLostFolder(t *testing.T) {
+	alone(t)
+	_, ended := up(t, "m")
+	if err := os.RemoveAll(folder("m")); err != nil {
+		t.Fatal(err)
+	}
+	next, _, err := claim("m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrLost) {
+		t.Errorf("it ended with %v", err)
+	}
+	if !ours("m", next) || !held("m") {
+		t.Error("the folder of the next one is gone")
+	}
+	release("m", next)
+	if names, err := Names(); err != nil || len(names) != 0 {
+		t.Errorf("left %v, %v", names, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/net/netutil"
 
 	"starling/node/api"
@@ -51,6 +52,9 @@ func Keep(ctx context.Context, o Options) error {
 		return err
 	}
 	lock, remains, err := claim(o.Name)
+	if errors.Is(err, ErrUp) {
+		return taken(ctx, o.Name, o.Version)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func Keep(ctx context.Context, o Options) error {
 		defer made.Remove()
 		dir = made.Path
 	}
-	k := &keeper{o: o, state: State{Name: o.Name, State: Starting, Engine: o.Scenario.Engine, Version: o.Version, PID: os.Getpid(),
+	k := &keeper{o: o, lock: lock, state: State{Name: o.Name, State: Starting, Engine: o.Scenario.Engine, Version: o.Version, PID: os.Getpid(),
 		Since: time.Now(), Dir: dir, File: stateFile(o.Name), Socket: socket(o.Name), Bootstrap: []string{}, Relays: []runner.Node{}, Users: []runner.Node{}}}
 	if err := k.state.write(); err != nil {
 		return err
@@ -100,6 +104,7 @@ func Keep(ctx context.Context, o Options) error {
 type keeper struct {
 	o    Options
 	stop context.CancelFunc
+	lock *flock.Flock
 
 	mu    sync.Mutex
 	state State
@@ -120,8 +125,35 @@ func (k *keeper) keep(ctx context.Context, mesh *runner.Mesh) error {
 	if err := k.o.Ready(now); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return nil
+	return k.watch(ctx)
+}
+
+// watchEvery is how often a mesh looks after its nodes and its folder.
+const watchEvery = time.Second
+
+// watch tells of nodes that end by themselves, until ctx ends or nobody can find the mesh
+// any more.
+func (k *keeper) watch(ctx context.Context) error {
+	told := map[string]bool{}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if !ours(k.o.Name, k.lock) {
+			return about(k.o.Name, ErrLost)
+		}
+
+		for _, n := range k.mesh.Nodes() {
+			if n.Ended != "" && !told[n.Name] && k.o.Say != nil {
+				k.o.Say(fmt.Sprintf("%s ended by itself: %s", n.Name, n.Ended))
+			}
+			told[n.Name] = n.Ended != ""
+		}
+	}
 }
 
 // now returns the mesh as it is.
@@ -313,6 +345,15 @@ func (k *keeper) node(_ context.Context, m *runner.Mesh, a nodeArgs) (Place, err
 
 func noNode(mesh, node string) error {
 	return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("the testnet %s has no node %q", mesh, node), Hint: "r0 is its first relay, u0 its first user; starling testnet status shows all"}
+}
+
+// taken is the error of a name that another mesh has: one in trouble is told as such.
+func taken(ctx context.Context, name, version string) error {
+	_, err := Find(ctx, name, version)
+	if errors.Is(err, ErrForeign) || errors.Is(err, ErrSilent) {
+		return err
+	}
+	return about(name, ErrUp)
 }
 
 func foreign(name, its, ours string) error {

@@ -32,6 +32,7 @@ type Mesh struct {
 	mu     sync.Mutex // of the script and of those below
 	script *scenario.Script
 	joined int
+	lost   map[string]string // why nodes have ended by themselves, until they run again
 
 	// One event at a time, as in a plan: a relay cannot stop and start at once.
 	turn chan struct{}
@@ -43,6 +44,7 @@ type Node struct {
 	Running bool     `json:"running"`
 	Profile string   `json:"profile"`         // its folder
 	Addrs   []string `json:"addrs,omitempty"` // of a relay that runs, with /p2p/
+	Ended   string   `json:"ended,omitempty"` // why it does not run, if nobody stopped it
 
 	Passphrase string   `json:"-"`
 	Enter      []string `json:"-"` // words before a command that make it run on the node's machine
@@ -71,7 +73,7 @@ func Keep(ctx context.Context, s *scenario.Scenario, dir string, o Options, serv
 			return err
 		}
 		r.began = time.Now()
-		m := &Mesh{r: r, out: out, script: kept.Script(), turn: make(chan struct{}, 1)}
+		m := &Mesh{r: r, out: out, script: kept.Script(), lost: map[string]string{}, turn: make(chan struct{}, 1)}
 		return serve(ctx, m)
 	})
 }
@@ -98,12 +100,50 @@ func (m *Mesh) Nodes() (all []Node) {
 
 func (m *Mesh) relay(i int) Node {
 	seat := m.out.Relay(i)
-	return Node{Name: fmt.Sprintf("r%d", i), Running: len(seat.Addrs) > 0, Profile: seat.Dir, Addrs: seat.Addrs, Enter: seat.Enter}
+	return m.known(Node{Name: fmt.Sprintf("r%d", i), Running: len(seat.Addrs) > 0, Profile: seat.Dir, Addrs: seat.Addrs, Enter: seat.Enter}, seat)
 }
 
 func (m *Mesh) user(u *user) Node {
 	seat := m.out.User(u.index)
-	return Node{Name: fmt.Sprintf("u%d", u.index), Running: u.online(), Profile: seat.Dir, Passphrase: seat.Passphrase, Enter: seat.Enter}
+	return m.known(Node{Name: fmt.Sprintf("u%d", u.index), Running: u.online() && seat.Ended == nil, Profile: seat.Dir, Passphrase: seat.Passphrase, Enter: seat.Enter}, seat)
+}
+
+// known adds why a node has ended by itself, now or before an event.
+func (m *Mesh) known(n Node, seat engine.Seat) Node {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case n.Running:
+		delete(m.lost, n.Name)
+	case seat.Ended != nil:
+		n.Ended = seat.Ended.Error()
+	default:
+		n.Ended = m.lost[n.Name]
+	}
+	return n
+}
+
+// bury makes nodes that have ended by themselves stopped and offline ones, so that events
+// can start them again.
+func (m *Mesh) bury(ctx context.Context) {
+	for i := range m.r.s.Relays {
+		if why := m.out.Relay(i).Ended; why != nil {
+			_ = m.out.Stop(ctx, i) // it says again that there is none
+			m.mu.Lock()
+			m.lost[fmt.Sprintf("r%d", i)] = why.Error()
+			m.script.Ended(i)
+			m.mu.Unlock()
+		}
+	}
+	for i, u := range m.r.users {
+		if why := m.out.User(i).Ended; why != nil && u.online() {
+			_ = u.close(ctx, m.out.Shut)
+			m.mu.Lock()
+			m.lost[fmt.Sprintf("u%d", i)] = why.Error()
+			m.script.Leave(i)
+			m.mu.Unlock()
+		}
+	}
 }
 
 // take waits for the turn to change something.
@@ -123,6 +163,7 @@ func (m *Mesh) Do(ctx context.Context, words []string) (scenario.Step, error) {
 		return scenario.Step{}, err
 	}
 	defer done()
+	m.bury(ctx)
 	m.mu.Lock()
 	step, err := m.script.Do(words...)
 	m.mu.Unlock()
@@ -149,6 +190,7 @@ func (m *Mesh) Join(ctx context.Context) (_ Node, contact string, err error) {
 		return Node{}, "", err
 	}
 	defer done()
+	m.bury(ctx)
 	m.mu.Lock()
 	full := m.joined == Room
 	m.mu.Unlock()

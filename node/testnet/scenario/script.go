@@ -31,6 +31,9 @@ func (c *Script) Join() {
 // Leave notes that a user went offline without an event.
 func (c *Script) Leave(user int) { c.b.offline[user] = true }
 
+// Ended notes that a relay stopped without an event.
+func (c *Script) Ended(relay int) { c.b.down[relay] = true }
+
 // Do reads an event in the words of a file, such as "stop relays=[0,3]", and returns its
 // step. One that contradicts the state, or that the engine cannot do, is an error and
 // changes nothing.

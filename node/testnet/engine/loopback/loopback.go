@@ -69,7 +69,11 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 
 // Relay implements engine.Standing.
 func (e *Engine) Relay(i int) engine.Seat {
-	return engine.Seat{Dir: mesh.Dir(filepath.Join(e.cfg.Dir, "relays"), i), Addrs: e.mesh.AddrsOf(i)}
+	s := engine.Seat{Dir: mesh.Dir(filepath.Join(e.cfg.Dir, "relays"), i), Addrs: e.mesh.AddrsOf(i), Ended: e.mesh.Ended(i)}
+	if s.Ended != nil {
+		s.Addrs = nil
+	}
+	return s
 }
 
 // Bootstrap implements engine.Standing.

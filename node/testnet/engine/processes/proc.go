@@ -2,6 +2,7 @@ package processes
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,12 +99,20 @@ func (p *Proc) failed(err error) error {
 	return fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, strings.TrimSpace(string(said)))
 }
 
-// Stop ends the process in order, or by force when it takes too long.
-func (p *Proc) Stop() error {
+// gone returns why the process has ended by itself, nil while it runs.
+func (p *Proc) gone() error {
 	select {
 	case <-p.ended:
-		return p.failed(errors.Join(errors.New("it ended by itself"), p.err))
+		return cmp.Or(p.err, errors.New("exit status 0"))
 	default:
+		return nil
+	}
+}
+
+// Stop ends the process in order, or by force when it takes too long.
+func (p *Proc) Stop() error {
+	if p.gone() != nil {
+		return p.failed(errors.Join(errors.New("it ended by itself"), p.err))
 	}
 	interrupt(p.cmd.Process)
 	timer := time.NewTimer(stopping)

@@ -193,7 +193,9 @@ func (e *Engine) Relay(i int) engine.Seat {
 	defer r.mu.Unlock()
 	s := engine.Seat{Dir: e.RelayDir(i), Enter: enter(e.place.Relay(i, "", ""))}
 	if r.proc != nil {
-		s.Addrs = r.addrs
+		if s.Ended = r.proc.gone(); s.Ended == nil {
+			s.Addrs = r.addrs
+		}
 	}
 	return s
 }
@@ -203,7 +205,11 @@ func (e *Engine) User(i int) engine.Seat {
 	u := e.users[i]
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return engine.Seat{Dir: u.profile.Dir, Passphrase: u.secret, Enter: enter(e.place.User(i, "", ""))}
+	s := engine.Seat{Dir: u.profile.Dir, Passphrase: u.secret, Enter: enter(e.place.User(i, "", ""))}
+	if u.proc != nil {
+		s.Ended = u.proc.gone()
+	}
+	return s
 }
 
 // enter returns the words before a program in a command of a Place.
