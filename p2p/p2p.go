@@ -140,6 +140,9 @@ type RelayStatus = relay.Status
 // RelayTuning is the part of a relay's configuration that may change while it runs.
 type RelayTuning = relay.Tuning
 
+// MistakeError is a mistake in what the owner of a relay asks for.
+type MistakeError = relay.MistakeError
+
 // FilesError says that too few files may be open for a relay.
 type FilesError = relay.FilesError
 
@@ -166,6 +169,14 @@ const (
 	// MinRelays is how many relays must be known before a client starts.
 	MinRelays = client.MinRelays
 )
+
+// CheckAnnounced returns why others would not reach a relay, or a bridge, at an address.
+func CheckAnnounced(s string, private, isBridge bool) error {
+	if isBridge {
+		return server.CheckAnnounced(s, private)
+	}
+	return relay.CheckAnnounced(s, private)
+}
 
 // Errors that callers tell apart; package client gives their meanings.
 var (

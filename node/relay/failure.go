@@ -28,6 +28,7 @@ func is(err error, number syscall.Errno) bool {
 func told(err error) error {
 	var damaged *damagedError
 	var files *p2p.FilesError
+	var mistake *p2p.MistakeError
 
 	const raise = "raise the limit: ulimit -n 4096, or LimitNOFILE=4096 in the systemd unit"
 
@@ -40,6 +41,10 @@ func told(err error) error {
 		return &api.Error{Code: api.CodeUsage, Message: err.Error(), Hint: "update Starling: this version changes nothing in the folder"}
 	case errors.Is(err, p2p.ErrDamaged):
 		return &api.Error{Code: api.CodeDamaged, Message: err.Error(), Hint: "keep the file until the relay runs again"}
+	case errors.As(err, &mistake):
+		return &api.Error{Code: api.CodeUsage, Message: mistake.Mistake, Hint: mistake.Remedy}
+	case strings.Contains(err.Error(), "no transport for protocol"): // libp2p has no error for it
+		return &api.Error{Code: api.CodeUsage, Message: "relays listen on TCP alone: " + err.Error(), Hint: "for example: --listen /ip4/0.0.0.0/tcp/4001"}
 	case errors.As(err, &files):
 		return &api.Error{Code: api.CodeUsage, Message: fmt.Sprintf("only %d files may be open, and each connection is one", files.Files), Hint: raise}
 	case is(err, syscall.ENOSPC), is(err, syscall.EDQUOT), errors.Is(err, p2p.ErrDiskFull):

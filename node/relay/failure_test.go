@@ -27,6 +27,8 @@ func TestTold(t *testing.T) {
 		{listen("/ip4/0.0.0.0/tcp/4001", syscall.EACCES), api.CodeInternal, "permission denied", ""},
 		{listen("/ip4/203.0.113.9/tcp/4001", syscall.EADDRNOTAVAIL), api.CodeUsage, "does not have the address", "--announce"},
 		{listen("/ip4/0.0.0.0/tcp/4001", syscall.EMFILE), api.CodeUsage, "too many files", "LimitNOFILE"},
+		{listen("/ip4/0.0.0.0/udp/4001/quic-v1", errors.New("no transport for protocol")), api.CodeUsage, "TCP alone", "--listen /ip4"},
+		{fmt.Errorf("x: %w", &p2p.MistakeError{Mistake: "a mistake", Remedy: "a remedy"}), api.CodeUsage, "a mistake", "a remedy"},
 		{&p2p.FilesError{Files: 100}, api.CodeUsage, "only 100 files", "LimitNOFILE"},
 		{fmt.Errorf("relay key: %w", syscall.ENOSPC), api.CodeDiskFull, "disk is full", "free some space"},
 		{fmt.Errorf("mailbox: opening: %w", p2p.ErrDiskFull), api.CodeDiskFull, "disk is full", "free some space"},

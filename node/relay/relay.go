@@ -333,6 +333,11 @@ func (l Limits) tuning() p2p.RelayTuning {
 	return t
 }
 
+// CheckAnnounced returns why others would not reach a relay, or a bridge, at an address.
+func CheckAnnounced(s string, private, isBridge bool) error {
+	return told(p2p.CheckAnnounced(s, private, isBridge))
+}
+
 // CheckDomain reports whether a name is a full host name.
 func CheckDomain(name string) error { return p2p.CheckDomain(name) }
 

@@ -111,20 +111,53 @@ func (r *Relay) named(addrs []multiaddr.Multiaddr) (all []string) {
 	return all
 }
 
+// A MistakeError is a mistake in what the owner asks for.
+type MistakeError struct {
+	Mistake string
+	Remedy  string
+}
+
+// Error implements error.
+func (e *MistakeError) Error() string { return e.Mistake }
+
+const (
+	formRemedy    = "it looks like /ip4/192.0.2.1/tcp/4001, or with the host name of a web server there like /ip4/192.0.2.1/tcp/443/sni/example.org"
+	privateRemedy = "give the address that your router has outside; for a mesh of your own add --allow-private"
+)
+
+// NoAddress is the mistake of an announced address that is none of a relay.
+func NoAddress(s string) error {
+	return &MistakeError{fmt.Sprintf("the announced address %q is none of a relay", s), formRemedy}
+}
+
+// PrivateAddress is the mistake of an announced address that nobody outside reaches.
+func PrivateAddress(s string) error {
+	return &MistakeError{fmt.Sprintf("the announced address %q is a private address, or of another kind that nobody reaches from outside", s), privateRemedy}
+}
+
+// CheckAnnounced returns why others would not reach a relay at an address.
+func CheckAnnounced(s string, private bool) error {
+	said, err := parseAnnounce([]string{s}, private)
+	if err != nil {
+		return err
+	}
+	return checkPorts(said, nil)
+}
+
 // parseAnnounce reads the addresses at which the owner says the relay is reached.
 func parseAnnounce(all []string, private bool) (addrs []directory.Address, err error) {
 	var names []directory.Address // behind those that are dialled
 	for _, s := range all {
 		m, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
-			return nil, fmt.Errorf("announced address %q: %w", s, err)
+			return nil, NoAddress(s)
 		}
 		some, err := directory.AddressesOf(m)
 		if err != nil {
-			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/4001, or /ip4/192.0.2.1/tcp/443/sni/example.org", s)
+			return nil, NoAddress(s)
 		}
 		if !private && !some[0].Public() {
-			return nil, fmt.Errorf("announced address %q is private; allow private addresses to use it", s)
+			return nil, PrivateAddress(s)
 		}
 		addrs, names = append(addrs, some[0]), append(names, some[1:]...)
 	}
@@ -135,7 +168,7 @@ func parseAnnounce(all []string, private bool) (addrs []directory.Address, err e
 // announced, or those listened on if none is.
 func checkPorts(announced []directory.Address, listen []string) error {
 	bad := func(a string) error {
-		return fmt.Errorf("address %s: relays are dialled at ports 80, 443 and from 1024 on; choose another port", a)
+		return &MistakeError{fmt.Sprintf("nobody dials the address %s: relays have ports 80, 443 and from 1024 on", a), "choose another port"}
 	}
 	for _, a := range announced {
 		if !book.RelayPort(a.Port()) {
@@ -161,12 +194,12 @@ func parseFamily(all []string) (family []directory.Prefix, err error) {
 	for _, s := range all {
 		id, err := wire.ParseNodeID(s)
 		if err != nil {
-			return nil, fmt.Errorf("relay of the family %q: %w", s, err)
+			return nil, &MistakeError{fmt.Sprintf("the relay %q of the family is no peer id", s), "starling relay status shows the peer id of each of your other relays"}
 		}
 		family = append(family, directory.PrefixOf(id))
 	}
 	if len(family) > directory.MaxFamily {
-		return nil, fmt.Errorf("a family has at most %d other relays", directory.MaxFamily)
+		return nil, &MistakeError{fmt.Sprintf("a family of %d other relays is too large", len(family)), fmt.Sprintf("name %d of them at most", directory.MaxFamily)}
 	}
 	return family, nil
 }

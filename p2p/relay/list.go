@@ -135,7 +135,7 @@ func (r *Relay) publish(ctx context.Context) {
 	if raw == nil {
 		r.dir.Remove(r.id)
 		if len(r.allClaims()) == 0 {
-			r.log.Warn("relay has no public address and is not listed; listen on one, or allow private addresses")
+			r.log.Warn("the relay has no public address and is not listed; announce the one that others reach, or in a mesh of your own allow private addresses")
 		}
 		return
 	}

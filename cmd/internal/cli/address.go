@@ -6,6 +6,7 @@ import (
 
 	"starling/node"
 	"starling/node/api"
+	"starling/node/relay"
 )
 
 // checkListen refuses texts that are no address to listen on.
@@ -18,18 +19,14 @@ func checkListen(addrs []string) error {
 	return nil
 }
 
-// checkAnnounce refuses addresses at which others cannot reach a relay.
-func checkAnnounce(addrs []string, allowPrivate bool) error {
+// checkAnnounce refuses addresses at which others cannot reach a relay, or a bridge.
+func checkAnnounce(addrs []string, allowPrivate, bridge bool) error {
 	for _, s := range addrs {
-		addr, err := ma.NewMultiaddr(s)
-		if err != nil {
+		if _, err := ma.NewMultiaddr(s); err != nil {
 			return badAddress("--announce", s, "for example: --announce /ip4/192.0.2.7/tcp/4001")
 		}
-		if _, err := addr.ValueForProtocol(ma.P_ONION3); err == nil {
-			continue // of a bridge
-		}
-		if !allowPrivate && !manet.IsPublicAddr(addr) {
-			return &api.Error{Code: api.CodeUsage, Message: "--announce " + own(s).String() + " is a private address", Hint: "give the address that your router has outside; for a mesh of your own add --allow-private"}
+		if err := relay.CheckAnnounced(s, allowPrivate, bridge); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ func (d *doorFlags) check() error {
 	case len(d.listen) == 0:
 		return usage(example, "--listen is missing")
 	}
-	return errors.Join(checkWeb(d.listen), checkListen(d.listen), checkAnnounce(d.announce, d.network.allowPrivate || d.network.lan))
+	return errors.Join(checkWeb(d.listen), checkListen(d.listen), checkAnnounce(d.announce, d.network.allowPrivate || d.network.lan, true))
 }
 
 // open starts the bridge and returns its link. Its end is told only if it fails.

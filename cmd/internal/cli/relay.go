@@ -187,7 +187,7 @@ func (r *relayRun) check() error {
 	if err := errors.Join(r.checkBridge(), r.checkFront(), r.checkDomain(), checkSite(r.site)); err != nil {
 		return err
 	}
-	return errors.Join(checkListen(r.listen), checkAnnounce(r.announce, r.network.allowPrivate), checkMetrics(r.metrics, r.metricsPublic), r.network.check())
+	return errors.Join(checkListen(r.listen), checkAnnounce(r.announce, r.network.allowPrivate, r.bridge), checkMetrics(r.metrics, r.metricsPublic), r.network.check())
 }
 
 // checkSite refuses what is no web site.
@@ -347,7 +347,7 @@ func (r *relayRun) limitsOf(found settings) (*relayLimits, error) {
 			keep()
 		}
 	}
-	return now, checkAnnounce(now.announce, r.network.allowPrivate)
+	return now, checkAnnounce(now.announce, r.network.allowPrivate, r.bridge)
 }
 
 // watchEvery is how often relay status --watch asks.

@@ -42,7 +42,7 @@ func TestPrecedence(t *testing.T) {
 	if len(c.listen) != 3 || c.limits.Bandwidth != 2_000_000 || c.limits.Quota != 1_000_000_000 {
 		t.Errorf("the environment: %+v", c)
 	}
-	c = relayOf(t, s, "--bandwidth", "3MB", "--listen", "/ip4/127.0.0.1/tcp/6", "--announce", "/ip4/9.9.9.9/tcp/7", "/ip4/9.9.9.9/tcp/8")
+	c = relayOf(t, s, "--bandwidth", "3MB", "--listen", "/ip4/127.0.0.1/tcp/6", "--announce", "/ip4/9.9.9.9/tcp/4007", "/ip4/9.9.9.9/tcp/4008")
 	if len(c.listen) != 1 || c.limits.Bandwidth != 3_000_000 || c.limits.MaxClients != 7 || len(c.limits.Announce) != 2 {
 		t.Errorf("the command line: %+v", c)
 	}

@@ -30,25 +30,27 @@ const (
 	codeTestnetForeign api.Code = "testnet_version"
 )
 
+// meshOutcomes are the codes of errors of a mesh, with the hint if it is none of the code's.
+var meshOutcomes = []struct {
+	is   error
+	code api.Code
+	hint string
+}{
+	{live.ErrNone, codeNoTestnet, ""},
+	{live.ErrUp, codeTestnetUp, ""},
+	{live.ErrDead, codeTestnetDead, ""},
+	{live.ErrForeign, codeTestnetForeign, ""},
+	{live.ErrStarting, codeNoTestnet, "wait for its line {\"event\":\"ready\",…} and try again"},
+	{live.ErrSilent, codeTestnetDead, "end its process, by force if it has to be; then starling testnet down clears up"},
+	{live.ErrEnding, codeTestnetDead, "wait a little more, or end its process by force; then starling testnet down clears up"},
+	{live.ErrLost, codeTestnetDead, "start it again: starling testnet up SCENARIO.toml"},
+}
+
 // meshError gives an error of a mesh its code.
 func meshError(err error) error {
-	for is, code := range map[error]api.Code{
-		live.ErrNone: codeNoTestnet, live.ErrUp: codeTestnetUp, live.ErrDead: codeTestnetDead, live.ErrForeign: codeTestnetForeign,
-		live.ErrStarting: codeNoTestnet, live.ErrSilent: codeTestnetDead, live.ErrEnding: codeTestnetDead, live.ErrLost: codeTestnetDead,
-	} {
-		if errors.Is(err, is) {
-			hint := ""
-			switch is {
-			case live.ErrStarting:
-				hint = "wait for its line {\"event\":\"ready\",…} and try again"
-			case live.ErrSilent:
-				hint = "end its process, by force if it has to be; then starling testnet down clears up"
-			case live.ErrEnding:
-				hint = "wait a little more, or end its process by force; then starling testnet down clears up"
-			case live.ErrLost:
-				hint = "start it again: starling testnet up SCENARIO.toml"
-			}
-			return &api.Error{Code: code, Message: own(err.Error()).String(), Hint: hint}
+	for _, o := range meshOutcomes {
+		if errors.Is(err, o.is) {
+			return &api.Error{Code: o.code, Message: own(err.Error()).String(), Hint: o.hint}
 		}
 	}
 	if many := (*live.ManyError)(nil); errors.As(err, &many) {
@@ -213,15 +215,8 @@ func meshWords(w io.Writer, s live.State, nodes bool) {
 	if s.State == live.Foreign {
 		fmt.Fprintf(w, "  of version %s, and this is %s: it can only be ended, with starling testnet down %s\n", own(s.Version), own(version()), own(s.Name))
 	}
-	for _, n := range slices.Concat(s.Relays, s.Users) {
-		if n.Ended == "" || s.State != live.Up {
-			continue
-		}
-		again := "online"
-		if strings.HasPrefix(n.Name, "r") {
-			again = "restart"
-		}
-		fmt.Fprintf(w, "  %s ended by itself: %s; start it again with starling testnet do %s %s %s\n", own(n.Name), own(n.Ended), own(s.Name), again, own(n.Name))
+	if s.State == live.Up {
+		endedWords(w, s)
 	}
 	if !nodes {
 		return
@@ -232,6 +227,20 @@ func meshWords(w io.Writer, s live.State, nodes bool) {
 			is = "is off"
 		}
 		fmt.Fprintf(w, "  %-5s %s  %s  %s\n", own(n.Name), is, own(n.Profile), own(strings.Join(n.Addrs, " ")))
+	}
+}
+
+// endedWords says which nodes of a mesh have ended by themselves.
+func endedWords(w io.Writer, s live.State) {
+	for _, n := range slices.Concat(s.Relays, s.Users) {
+		if n.Ended == "" {
+			continue
+		}
+		again := "online"
+		if strings.HasPrefix(n.Name, "r") {
+			again = "restart"
+		}
+		fmt.Fprintf(w, "  %s ended by itself: %s; start it again with starling testnet do %s %s %s\n", own(n.Name), own(n.Ended), own(s.Name), again, own(n.Name))
 	}
 }
 

@@ -37,12 +37,12 @@ func parseAnnounce(all []string, private bool) (ways []way, err error) {
 	for _, s := range all {
 		m, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
-			return nil, fmt.Errorf("announced address %q: %w", s, err)
+			return nil, relay.NoAddress(s)
 		}
 		if text, err := m.ValueForProtocol(multiaddr.P_ONION3); err == nil {
 			o, err := bridge.ParseOnion(onionName(text))
 			if err != nil {
-				return nil, fmt.Errorf("announced address %q is not that of an onion service", s)
+				return nil, &relay.MistakeError{Mistake: fmt.Sprintf("the announced address %q is not that of an onion service", s), Remedy: "it looks like /onion3/NAME:443, with the 56 letters of the name before .onion"}
 			}
 			ways = append(ways, way{onion: o})
 			continue
@@ -50,13 +50,19 @@ func parseAnnounce(all []string, private bool) (ways []way, err error) {
 		all, err := directory.AddressesOf(m)
 		switch {
 		case err != nil || all[0].Transport != directory.Web:
-			return nil, fmt.Errorf("announced address %q: it must look like /ip4/192.0.2.1/tcp/443, or /ip4/192.0.2.1/tcp/443/sni/example.org", s)
+			return nil, relay.NoAddress(s)
 		case !private && !all[0].Public():
-			return nil, fmt.Errorf("announced address %q is private; allow private addresses to use it", s)
+			return nil, relay.PrivateAddress(s)
 		}
 		ways = append(ways, way{address: all[0].Book(), host: directory.HostAt(all, all[0].AddrPort)})
 	}
 	return ways, nil
+}
+
+// CheckAnnounced returns why others would not reach a bridge at an address.
+func CheckAnnounced(s string, private bool) error {
+	_, err := parseAnnounce([]string{s}, private)
+	return err
 }
 
 // onionName turns NAME:PORT into NAME.onion:PORT.
