@@ -86,6 +86,8 @@ type RoutesConfig struct {
 	// Settled, if not nil, reports whether Now is to be believed. Before that no pin
 	// ends: a clock that is wrong for one look costs nothing.
 	Settled func() bool
+	// Rand, if not nil, draws instead of the system: for simulations, which are then what their seed says.
+	Rand *rand.Rand
 }
 
 // Routes chooses routes, by these rules:
@@ -110,7 +112,7 @@ type RoutesConfig struct {
 // other keeps the rules.
 type Routes struct {
 	cfg RoutesConfig
-	rnd *rand.Rand // over crypto/rand
+	rnd *rand.Rand // over crypto/rand, but in simulations
 
 	mu     sync.Mutex // guards the fields below, and rnd
 	relays []relay
@@ -159,7 +161,10 @@ func NewRoutes(cfg RoutesConfig) *Routes {
 	if len(pins) > maxPins {
 		pins = pins[:maxPins]
 	}
-	return &Routes{cfg: cfg, rnd: rand.New(systemSource{}), pins: pins}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.New(systemSource{})
+	}
+	return &Routes{cfg: cfg, rnd: cfg.Rand, pins: pins}
 }
 
 // systemSource is crypto/rand as a source of numbers.

@@ -17,15 +17,19 @@ import (
 type mesh struct {
 	list []mix.Relay
 	bad  map[wire.NodeID]bool
+	r    *rand.Rand // by which people choose, so that the report is the same each time
 }
+
+// noon is when messages are sent.
+var noon = time.Unix(1_800_014_400, 0)
 
 func newMesh(n int, f float64) (*mesh, error) {
 	key, err := outfox.NewPrivateKey() // nobody opens a packet here: one will do
 	if err != nil {
 		return nil, err
 	}
-	today := outfox.EpochAt(time.Now())
-	m := &mesh{bad: map[wire.NodeID]bool{}}
+	today := outfox.EpochAt(noon)
+	m := &mesh{bad: map[wire.NodeID]bool{}, r: rand.New(rand.NewPCG(uint64(n), math.Float64bits(f)))}
 	for i := range n {
 		r := mix.Relay{Keys: []mix.Key{{Epoch: today - 1, Public: key.Public()}, {Epoch: today, Public: key.Public()}}, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{byte(11 + i/250), byte(i % 250), 0, 1})}}
 		binary.BigEndian.PutUint32(r.ID[:], uint32(i+1))
@@ -45,7 +49,8 @@ type path struct {
 
 // message draws a message between two new people.
 func (m *mesh) message() (p path, err error) {
-	from, to := mix.NewRoutes(mix.RoutesConfig{}), mix.NewRoutes(mix.RoutesConfig{})
+	cfg := mix.RoutesConfig{Now: func() time.Time { return noon }, Rand: m.r}
+	from, to := mix.NewRoutes(cfg), mix.NewRoutes(cfg)
 	from.Update(m.list)
 	to.Update(m.list)
 	ids, err := from.Pick(2)

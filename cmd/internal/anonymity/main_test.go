@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,6 +30,31 @@ func TestYear(t *testing.T) {
 	}
 	if part := covered(years); part < .999 {
 		t.Errorf("a guard is up %.2f %% of the time", 100*part)
+	}
+}
+
+// TestSame: a simulation is what its seed says, so that the report changes with the program alone.
+func TestSame(t *testing.T) {
+	quiet := life{outages: 1, leave: .002}
+	if a, b := quiet.live(1), quiet.live(1); a != b {
+		t.Errorf("two years of one seed: %v, %v", a, b)
+	}
+	var a, b report
+	for _, r := range []*report{&a, &b} {
+		if err := r.captures(50); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.timing(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a.text.String() != b.text.String() {
+		t.Errorf("two reports:\n%s\n%s", a.text.String(), b.text.String())
+	}
+	for name, data := range a.files {
+		if !bytes.Equal(data, b.files[name]) {
+			t.Errorf("%s differs", name)
+		}
 	}
 }
 
