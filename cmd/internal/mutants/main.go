@@ -13,7 +13,8 @@
 //
 // All mutants of a package are in one test binary, and an environment variable switches
 // one on, so that each costs a run of tests and no build: of those that come to it, the
-// quick ones first. A mutant is killed when they fail, or do not end. Those that live are
+// quick ones first. A mutant is killed when they fail, or do not end; how many did not is
+// printed apart, because on a busy machine a test may be late for its own reasons. Those that live are
 // printed. Tests run with -short, in which the second implementation in Python does not.
 //
 // The file equivalent.txt beside this one names those that cannot be told from the
@@ -119,6 +120,7 @@ type runner struct {
 
 	mu                 sync.Mutex
 	killed, equivalent int
+	late               int // of the killed: tests did not end
 	alive              []mutant
 }
 
@@ -151,8 +153,8 @@ func (r *runner) build(dir string) error {
 // quick is for how long a test may take that is tried before the others.
 const quick = 100 * time.Millisecond
 
-// kills reports whether the tests that come to a mutant notice it.
-func (r *runner) kills(n int) bool {
+// kills reports whether the tests that come to a mutant notice it, and whether that is because they do not end.
+func (r *runner) kills(n int) (killed, late bool) {
 	var first, then []string
 	for _, t := range r.reach[n] {
 		if r.took[t] <= quick {
@@ -169,11 +171,12 @@ func (r *runner) kills(n int) bool {
 		if len(tests) == 0 {
 			continue
 		}
+		began := time.Now()
 		if ok, _ := r.test(tests, limit, "MUTANT="+strconv.Itoa(n)); !ok {
-			return true
+			return true, time.Since(began) >= limit
 		}
 	}
-	return false
+	return false, false
 }
 
 // test runs tests under a setting and reports whether they pass.
@@ -242,7 +245,8 @@ func (r *runner) run(workers int) error {
 	for range workers {
 		done.Go(func() {
 			for m := range work {
-				r.note(m, !r.kills(m.n))
+				killed, late := r.kills(m.n)
+				r.note(m, !killed, late)
 			}
 		})
 	}
@@ -257,7 +261,7 @@ func (r *runner) run(workers int) error {
 }
 
 // note counts a mutant. One that is named as equivalent and is killed is not.
-func (r *runner) note(m mutant, alive bool) {
+func (r *runner) note(m mutant, alive, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	named := false
@@ -269,6 +273,9 @@ func (r *runner) note(m mutant, alive bool) {
 	switch {
 	case !alive:
 		r.killed++
+		if late {
+			r.late++
+		}
 		if r.verbose {
 			fmt.Println("killed  ", m)
 		}
@@ -286,8 +293,8 @@ func (r *runner) report(whole bool) bool {
 	if n := r.killed + len(r.alive); n > 0 {
 		share = float64(r.killed) / float64(n)
 	}
-	fmt.Printf("%s: %d mutants, %d killed, %d equivalent, %d survived: %.1f %%\n", r.pkg.name,
-		r.killed+r.equivalent+len(r.alive), r.killed, r.equivalent, len(r.alive), 100*share)
+	fmt.Printf("%s: %d mutants, %d killed (%d by tests that did not end), %d equivalent, %d survived: %.1f %%\n", r.pkg.name,
+		r.killed+r.equivalent+len(r.alive), r.killed, r.late, r.equivalent, len(r.alive), 100*share)
 	good := share >= bar
 	for _, e := range r.known {
 		if file, _, _ := strings.Cut(e.what, " "); whole && !e.used && path.Dir(file) == r.pkg.name {

@@ -92,14 +92,14 @@ func TestEquivalents(t *testing.T) {
 func TestReport(t *testing.T) {
 	r := &runner{pkg: &source{name: "p"}, known: []*equivalent{{what: "p/a"}, {what: "p/b"}, {what: "p/below/x.go f: delete: g()"}}}
 	for range 95 {
-		r.note(mutant{what: "p/x"}, false)
+		r.note(mutant{what: "p/x"}, false, len(r.alive) == 0 && r.killed < 2)
 	}
-	r.note(mutant{what: "p/a"}, true)
-	r.note(mutant{what: "p/b"}, false)
+	r.note(mutant{what: "p/a"}, true, false)
+	r.note(mutant{what: "p/b"}, false, false)
 	for range 4 {
-		r.note(mutant{what: "p/y"}, true)
+		r.note(mutant{what: "p/y"}, true, false)
 	}
-	if r.killed != 96 || r.equivalent != 1 || len(r.alive) != 4 || !r.report(true) {
+	if r.killed != 96 || r.late != 2 || r.equivalent != 1 || len(r.alive) != 4 || !r.report(true) {
 		t.Errorf("%d killed, %d equivalent, %d alive", r.killed, r.equivalent, len(r.alive))
 	}
 	r.known = append(r.known, &equivalent{what: "p/x.go f: delete: gone()"})
@@ -107,8 +107,8 @@ func TestReport(t *testing.T) {
 		t.Error("a line that names nothing is not told")
 	}
 	r.known = nil
-	r.note(mutant{what: "p/z"}, true)
-	r.note(mutant{what: "p/z"}, true)
+	r.note(mutant{what: "p/z"}, true, false)
+	r.note(mutant{what: "p/z"}, true, false)
 	if r.report(true) {
 		t.Error("94 % are enough")
 	}
