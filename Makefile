@@ -108,9 +108,10 @@ HOSTILE = $(wildcard cmd/internal/lab/scenarios/*.toml)
 anonymity: ## what adversaries learn, by simulation: docs/anonymity anew, some minutes
 	@$(GO) run ./cmd/internal/anonymity
 
-soak: build ## the long testnets and the attacks, each with its bar; reports in bin/soak; 200 outages; 100,000 histories of rooms
+soak: build ## the long testnets and the attacks, each with its bar; reports in bin/soak; 200 outages; 3,000 histories of loss, 100,000 of rooms
 	@$(GO) build -o bin/lab ./cmd/internal/lab
 	@failed=; $(GO) test ./p2p -run TestTaintOverOutages -outages 200 || failed=" outages"; \
+	$(GO) test ./session -run 'TestLoss$$' -timeout 2h -histories 3000 || failed="$$failed loss"; \
 	$(GO) test ./session/group/members -run TestHistories -timeout 2h -histories 100000 || failed="$$failed rooms"; \
 	$(GO) test ./session/group/keys -run TestModel -timeout 2h -histories 50000 || failed="$$failed rooms"; \
 	$(GO) test ./session/group -run TestHistories -timeout 2h -histories 3000 || failed="$$failed rooms"; for s in $(SOAK); do \

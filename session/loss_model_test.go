@@ -300,6 +300,9 @@ func (m *lossModel) arrive() {
 				m.t.Errorf("what %d said in the end: %d contents wait, sealed %d, heard %d, come to %d of the other's; flare %v, answer %v",
 					i, len(p.waiting), p.Sealed(), p.send.heard, p.Passed(), p.send.flare != nil, p.send.answer != nil)
 			}
+			if m.clock >= m.who[i].toldAt+tellPause { // by its time, though nothing comes
+				m.tell(i)
+			}
 			m.repeat(i)
 			m.fetch(i, 2*MaxUnheard)
 		}
