@@ -270,6 +270,7 @@ func (r *runner) note(m mutant, alive, late bool) {
 			e.used, named = true, true
 		}
 	}
+
 	switch {
 	case !alive:
 		r.killed++
