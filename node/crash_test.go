@@ -28,23 +28,29 @@ func TestKilledNode(t *testing.T) {
 		for _, power := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, power fails=%v", victim, power), func(t *testing.T) {
 				stride := map[string]int{"Ada": 197, "Bob": 197, "mailbox": 29}[victim]
-				if os.Getenv("STARLING_CRASH") == "all" {
-					stride = 1
-				}
-				for kill := 1; ; kill += stride {
-					killed := runKilled(t, victim, kill, power)
-					if t.Failed() {
-						t.Fatalf("killed at write %d", kill)
-					}
-					if !killed {
-						t.Logf("%d writes, every %d. tried", kill, stride)
-						if kill < 2*stride {
-							t.Errorf("only %d writes: the test sees nothing", kill)
-						}
-						return
-					}
-				}
+				everyKill(t, stride, func(kill int) bool { return runKilled(t, victim, kill, power) })
 			})
+		}
+	}
+}
+
+// everyKill plays a story that is cut at one write after the other, in strides, until none
+// of its writes is the one.
+func everyKill(t *testing.T, stride int, run func(kill int) (killed bool)) {
+	if os.Getenv("STARLING_CRASH") == "all" {
+		stride = 1
+	}
+	for kill := 1; ; kill += stride {
+		killed := run(kill)
+		if t.Failed() {
+			t.Fatalf("killed at write %d", kill)
+		}
+		if !killed {
+			t.Logf("%d writes, every %d. tried", kill, stride)
+			if kill < 2*stride {
+				t.Errorf("only %d writes: the test sees nothing", kill)
+			}
+			return
 		}
 	}
 }
@@ -71,6 +77,30 @@ func (m *mortal) revive() bool {
 	m.vfs = ""
 	m.start()
 	return true
+}
+
+// do repeats a step that failed because m was killed in it.
+func (m *mortal) do(t *testing.T, what string, step func() error) {
+	t.Helper()
+	for {
+		err := step()
+		if err == nil {
+			return
+		}
+		deadline := time.Now().Add(5 * time.Second)
+		for !m.revive() {
+			if m.revived || time.Now().After(deadline) {
+				t.Fatalf("%s: %v", what, err)
+			}
+			time.Sleep(time.Millisecond) // the error may come before the kill is seen
+		}
+	}
+}
+
+// wait waits for a condition, with m revived when it is killed.
+func (m *mortal) wait(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	eventually(t, what, func() bool { m.revive(); return cond() })
 }
 
 // runKilled plays the story and reports whether the victim was killed in it.
@@ -100,27 +130,8 @@ func runKilled(t *testing.T, victim string, kill int, power bool) bool {
 		m.revived = true // by itself
 	}
 
-	// do repeats a step that failed because the victim was killed in it.
-	do := func(what string, step func() error) {
-		t.Helper()
-		for {
-			err := step()
-			if err == nil {
-				return
-			}
-			deadline := time.Now().Add(5 * time.Second)
-			for !m.revive() {
-				if m.revived || time.Now().After(deadline) {
-					t.Fatalf("%s: %v", what, err)
-				}
-				time.Sleep(time.Millisecond) // the error may come before the kill is seen
-			}
-		}
-	}
-	wait := func(what string, cond func() bool) {
-		t.Helper()
-		eventually(t, what, func() bool { m.revive(); return cond() })
-	}
+	do := func(what string, step func() error) { t.Helper(); m.do(t, what, step) }
+	wait := func(what string, cond func() bool) { t.Helper(); m.wait(t, what, cond) }
 	ctx := context.Background()
 	var link string
 	do("invite", func() error {

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -20,23 +19,7 @@ func TestKilledInRoom(t *testing.T) {
 	for _, victim := range []string{"Ada", "Bob"} {
 		for _, power := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, power fails=%v", victim, power), func(t *testing.T) {
-				stride := 211
-				if os.Getenv("STARLING_CRASH") == "all" {
-					stride = 1
-				}
-				for kill := 1; ; kill += stride {
-					killed := runKilledInRoom(t, victim, kill, power)
-					if t.Failed() {
-						t.Fatalf("killed at write %d", kill)
-					}
-					if !killed {
-						t.Logf("%d writes, every %d. tried", kill, stride)
-						if kill < 2*stride {
-							t.Errorf("only %d writes: the test sees nothing", kill)
-						}
-						return
-					}
-				}
+				everyKill(t, 211, func(kill int) bool { return runKilledInRoom(t, victim, kill, power) })
 			})
 		}
 	}
@@ -56,26 +39,8 @@ func runKilledInRoom(t *testing.T, victim string, kill int, power bool) bool {
 		fs.KillAfter(kill)
 	}
 
-	do := func(what string, step func() error) {
-		t.Helper()
-		for {
-			err := step()
-			if err == nil {
-				return
-			}
-			deadline := time.Now().Add(5 * time.Second)
-			for !m.revive() {
-				if m.revived || time.Now().After(deadline) {
-					t.Fatalf("%s: %v", what, err)
-				}
-				time.Sleep(time.Millisecond) // the error may come before the kill is seen
-			}
-		}
-	}
-	wait := func(what string, cond func() bool) {
-		t.Helper()
-		eventually(t, what, func() bool { m.revive(); return cond() })
-	}
+	do := func(what string, step func() error) { t.Helper(); m.do(t, what, step) }
+	wait := func(what string, cond func() bool) { t.Helper(); m.wait(t, what, cond) }
 	ctx := context.Background()
 	only := func(u *user) (room api.Room, n int) {
 		all, err := u.ListRooms(ctx)

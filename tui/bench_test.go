@@ -24,28 +24,44 @@ func crowded(b *testing.B, count int) *tui.App {
 	return opened(node)
 }
 
-// opened runs the app's first commands to their end, without a terminal.
+// opened is the app at 200×60.
 func opened(node api.Node) *tui.App {
-	app := tui.New(context.Background(), node, tui.Options{Now: clock, After: func(time.Duration, tea.Msg) tea.Cmd { return nil }})
-	app.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
-	runAll(app, app.Init())
-	app.View()
-	return app
+	return tuitest.Open(node, tui.Options{Now: clock}, 200, 60)
 }
 
-func runAll(app *tui.App, cmd tea.Cmd) {
-	if cmd == nil {
-		return
-	}
-	switch msg := cmd().(type) {
-	case tea.BatchMsg:
-		for _, c := range msg {
-			runAll(app, c)
+// pressing measures the frames after some keys.
+func pressing(b *testing.B, app *tui.App, keys ...string) {
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, key := range keys {
+			app.Update(tuitest.Key(key))
+			app.View()
 		}
-	case nil:
-	default:
-		_, next := app.Update(msg)
-		runAll(app, next)
+	}
+}
+
+// scrolling measures the frames of the wheel, so many turns up and as many down.
+func scrolling(b *testing.B, app *tui.App, turns int) {
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		wheel := tea.MouseWheelUp
+		if i/turns%2 == 1 {
+			wheel = tea.MouseWheelDown
+		}
+		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
+		tuitest.Settle(app, cmd)
+		app.View()
+	}
+}
+
+// resizing measures the frame after each of two widths.
+func resizing(b *testing.B, app *tui.App) {
+	width := 200
+	b.ReportAllocs()
+	for b.Loop() {
+		width = 399 - width
+		app.Update(tea.WindowSizeMsg{Width: width, Height: 60})
+		app.View()
 	}
 }
 
@@ -53,12 +69,7 @@ func runAll(app *tui.App, cmd tea.Cmd) {
 // did not change.
 func BenchmarkFrame(b *testing.B) {
 	app := crowded(b, 1000)
-	key := tuitest.Key("x")
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(key)
-		app.View()
-	}
+	pressing(b, app, "x")
 }
 
 // known returns the app at 200×60 with so many conversations in the list, one of them with
@@ -76,26 +87,14 @@ func known(people, count int) *tui.App {
 // A frame, scrolling, and a start with 5,000 conversations in the list.
 func BenchmarkFrame5000Conversations(b *testing.B) {
 	app := known(5000, 1000)
-	key := tuitest.Key("x")
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(key)
-		app.View()
-	}
+	pressing(b, app, "x")
 }
 
 func BenchmarkScroll5000Conversations(b *testing.B) {
 	app := known(5000, 1000)
-	down, up := tuitest.Key("down"), tuitest.Key("up")
 	app.Update(tuitest.Key("esc"))
 	app.Update(tuitest.Key("esc"))
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(down)
-		app.View()
-		app.Update(up)
-		app.View()
-	}
+	pressing(b, app, "down", "up")
 }
 
 func BenchmarkOpen5000Conversations(b *testing.B) {
@@ -112,13 +111,7 @@ func BenchmarkOpen5000Conversations(b *testing.B) {
 // The same with no message laid out before: after a resize.
 func BenchmarkFrameAfterResize(b *testing.B) {
 	app := crowded(b, 1000)
-	width := 200
-	b.ReportAllocs()
-	for b.Loop() {
-		width = 399 - width
-		app.Update(tea.WindowSizeMsg{Width: width, Height: 60})
-		app.View()
-	}
+	resizing(b, app)
 }
 
 // The cost of a message that changes nothing.
@@ -133,17 +126,7 @@ func BenchmarkNothingChanged(b *testing.B) {
 
 func BenchmarkScroll(b *testing.B) {
 	app := crowded(b, 100_000)
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		wheel := tea.MouseWheelUp
-		if i++; i%40 > 19 {
-			wheel = tea.MouseWheelDown
-		}
-		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
-		runAll(app, cmd)
-		app.View()
-	}
+	scrolling(b, app, 20)
 }
 
 // From pressing enter in the switcher to the frame with the newest messages.
@@ -184,7 +167,7 @@ func BenchmarkThousandMessages(b *testing.B) {
 		last := fmt.Sprint("message ", n)
 		for !strings.Contains(app.View().Content, last) {
 			_, cmd := app.Update(<-batches)
-			runAll(app, cmd)
+			tuitest.Settle(app, cmd)
 		}
 	}
 	cancel()
@@ -225,12 +208,7 @@ func BenchmarkFrameRich(b *testing.B) {
 		tuitest.Rich(node)
 	}
 	app := opened(node)
-	key := tuitest.Key("x")
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(key)
-		app.View()
-	}
+	pressing(b, app, "x")
 }
 
 // The same with all that a contact can attack with, scrolled through.
@@ -238,17 +216,7 @@ func BenchmarkFrameHostile(b *testing.B) {
 	node := tuitest.NewNode(clock)
 	tuitest.Attack(node)
 	app := opened(node)
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		wheel := tea.MouseWheelUp
-		if i++; i%400 > 199 {
-			wheel = tea.MouseWheelDown
-		}
-		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
-		runAll(app, cmd)
-		app.View()
-	}
+	scrolling(b, app, 200)
 }
 
 // From the last letter of the words to the frame with the hits, beside the node's time
@@ -256,22 +224,15 @@ func BenchmarkFrameHostile(b *testing.B) {
 func BenchmarkSearchFrame(b *testing.B) {
 	app := crowded(b, 100_000)
 	_, cmd := app.Update(tuitest.Key("ctrl+s"))
-	runAll(app, cmd)
+	tuitest.Settle(app, cmd)
 	for _, r := range "mailbox" {
 		_, cmd = app.Update(tea.KeyPressMsg{Code: r, Text: string(r)})
 	}
-	runAll(app, cmd)
+	tuitest.Settle(app, cmd)
 	if !strings.Contains(app.View().Content, "50 messages and more") {
 		b.Fatal("nothing was found")
 	}
-	down, up := tuitest.Key("down"), tuitest.Key("up")
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(down)
-		app.View()
-		app.Update(up)
-		app.View()
-	}
+	pressing(b, app, "down", "up")
 }
 
 // 128 KiB of ESC [ made safe and laid out: the cost of one such message.
@@ -292,11 +253,5 @@ func BenchmarkEscapes128KiBMessage(b *testing.B) {
 // From the switcher's key and a letter to the frame with those found, and back.
 func BenchmarkSwitch5000Conversations(b *testing.B) {
 	app := known(5000, 1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, key := range []string{"ctrl+k", "4", "7", "esc"} {
-			app.Update(tuitest.Key(key))
-			app.View()
-		}
-	}
+	pressing(b, app, "ctrl+k", "4", "7", "esc")
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
-
 	"starling/node/api"
 	"starling/tui"
 	"starling/tui/tuitest"
@@ -34,7 +32,7 @@ func assembled() *tui.App {
 	app.Update(tuitest.Key("esc"))
 	for range 60 { // all of it is loaded
 		_, cmd := app.Update(tuitest.Key("home"))
-		runAll(app, cmd)
+		tuitest.Settle(app, cmd)
 	}
 	app.Update(tuitest.Key("end"))
 	app.Update(tuitest.Key("i"))
@@ -44,38 +42,17 @@ func assembled() *tui.App {
 // A frame of a room, everything in it drawn again but for messages that did not change.
 func BenchmarkFrameRoom(b *testing.B) {
 	app := assembled()
-	key := tuitest.Key("x")
-	b.ReportAllocs()
-	for b.Loop() {
-		app.Update(key)
-		app.View()
-	}
+	pressing(b, app, "x")
 }
 
 // The same with no message laid out before.
 func BenchmarkFrameRoomAfterResize(b *testing.B) {
 	app := assembled()
-	width := 200
-	b.ReportAllocs()
-	for b.Loop() {
-		width = 399 - width
-		app.Update(tea.WindowSizeMsg{Width: width, Height: 60})
-		app.View()
-	}
+	resizing(b, app)
 }
 
 // Scrolling through it.
 func BenchmarkScrollRoom(b *testing.B) {
 	app := assembled()
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		wheel := tea.MouseWheelUp
-		if i++; i%400 > 199 {
-			wheel = tea.MouseWheelDown
-		}
-		_, cmd := app.Update(tea.MouseWheelMsg{X: 100, Y: 20, Button: wheel})
-		runAll(app, cmd)
-		app.View()
-	}
+	scrolling(b, app, 200)
 }

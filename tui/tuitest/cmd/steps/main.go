@@ -6,7 +6,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	tea "charm.land/bubbletea/v2"
 
 	"starling/tui"
 	"starling/tui/tuitest"
@@ -94,31 +91,7 @@ func open() *tui.App {
 	now := func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 	node := tuitest.NewNode(now)
 	tuitest.People(node)
-	app := tui.New(context.Background(), node, tui.Options{
-		Now: now, Language: "en", After: func(time.Duration, tea.Msg) tea.Cmd { return nil },
-	})
-
-	app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
-	run(app, app.Init())
-	app.View()
-	return app
-}
-
-// run runs a command and its consequences.
-func run(app *tui.App, cmd tea.Cmd) {
-	if cmd == nil {
-		return
-	}
-	switch msg := cmd().(type) {
-	case tea.BatchMsg:
-		for _, c := range msg {
-			run(app, c)
-		}
-	case nil:
-	default:
-		_, next := app.Update(msg)
-		run(app, next)
-	}
+	return tuitest.Open(node, tui.Options{Now: now, Language: "en"}, 120, 40)
 }
 
 // entered returns the functions with counters that are not zero.
