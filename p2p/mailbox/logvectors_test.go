@@ -128,11 +128,6 @@ func makeLogs(t *testing.T) (v logVectors) {
 		v.Answers = append(v.Answers, a)
 	}
 
-	changed := func(m vectors.Hex, at int, to byte) vectors.Hex {
-		m = bytes.Clone(m)
-		m[at] = to
-		return m
-	}
 	look, stand := v.Follows[0].Message, v.Follows[1].Message
 	twice := bytes.Clone(stand)
 	copy(twice[followHeader+followedSize:], twice[followHeader:followHeader+LogNameSize])
@@ -171,11 +166,7 @@ func (v *appendVector) key() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(
 func (v *appendVector) public() LogKey { return LogKey(v.key()[ed25519.SeedSize:]) }
 
 func (v *appendVector) message(t *testing.T) vectors.Hex {
-	block, err := outfox.ParseBlock(v.Block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return (&Append{Key: v.public(), Entry: SignEntry(v.key(), Tag(v.Tag), (*Box)(v.Box)), Block: block}).Message()[:]
+	return (&Append{Key: v.public(), Entry: SignEntry(v.key(), Tag(v.Tag), (*Box)(v.Box)), Block: parsedBlocks(t, v.Block)[0]}).Message()[:]
 }
 
 func (v *followVector) message(t *testing.T) vectors.Hex {
@@ -183,13 +174,7 @@ func (v *followVector) message(t *testing.T) vectors.Hex {
 	for _, l := range v.Logs {
 		f.Logs = append(f.Logs, LogPosition{Name: LogName(l.Name), After: l.After})
 	}
-	for _, b := range v.Blocks {
-		block, err := outfox.ParseBlock(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Blocks = append(f.Blocks, block)
-	}
+	f.Blocks = parsedBlocks(t, v.Blocks...)
 	m, err := f.Message()
 	if err != nil {
 		t.Fatal(err)
@@ -247,16 +232,7 @@ func TestLogVectors(t *testing.T) {
 				t.Errorf("digest %d is another", i)
 			}
 		}
-		for _, m := range v.RefusedRequests {
-			if _, err := ParseRequest((*outfox.Message)(m.Message)); err == nil {
-				t.Errorf("%s: taken", m.Why)
-			}
-		}
-		for _, m := range v.RefusedAnswers {
-			if _, err := ParseAnswer((*outfox.Message)(m.Message)); err == nil {
-				t.Errorf("%s: taken", m.Why)
-			}
-		}
+		checkRefused(t, v.RefusedRequests, v.RefusedAnswers)
 	}
 	vectors.Made(t, "log", makeLogs, check)
 	vectors.Produced(t, "log", check)

@@ -111,11 +111,6 @@ func makeMessages(t *testing.T) (v messageVectors) {
 		a.Message = a.answer().Message()[:]
 		v.Answers = append(v.Answers, a)
 	}
-	changed := func(m vectors.Hex, at int, to byte) vectors.Hex {
-		m = bytes.Clone(m)
-		m[at] = to
-		return m
-	}
 	q := questionVector{Block: drawn(outfox.BlockSize), First: 0xfe}
 	q.Message = q.message(t)
 	v.Questions = append(v.Questions, q)
@@ -158,20 +153,44 @@ func makeMessages(t *testing.T) (v messageVectors) {
 	return v
 }
 
-func (v *putVector) message(t *testing.T) vectors.Hex {
-	block, err := outfox.ParseBlock(v.Block)
-	if err != nil {
-		t.Fatal(err)
+// changed is a message with another byte at one place.
+func changed(m vectors.Hex, at int, to byte) vectors.Hex {
+	m = bytes.Clone(m)
+	m[at] = to
+	return m
+}
+
+func parsedBlocks(t *testing.T, all ...vectors.Hex) (blocks []*outfox.Block) {
+	for _, b := range all {
+		block, err := outfox.ParseBlock(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, block)
 	}
-	return (&Put{Tag: Tag(v.Tag), Box: Box(v.Box), Block: block}).Message()[:]
+	return blocks
+}
+
+// checkRefused holds that none of the messages is taken.
+func checkRefused(t *testing.T, requests, answers []refusedMessage) {
+	for _, m := range requests {
+		if _, err := ParseRequest((*outfox.Message)(m.Message)); err == nil {
+			t.Errorf("%s: taken", m.Why)
+		}
+	}
+	for _, m := range answers {
+		if _, err := ParseAnswer((*outfox.Message)(m.Message)); err == nil {
+			t.Errorf("%s: taken", m.Why)
+		}
+	}
+}
+
+func (v *putVector) message(t *testing.T) vectors.Hex {
+	return (&Put{Tag: Tag(v.Tag), Box: Box(v.Box), Block: parsedBlocks(t, v.Block)[0]}).Message()[:]
 }
 
 func (v *questionVector) message(t *testing.T) vectors.Hex {
-	block, err := outfox.ParseBlock(v.Block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return (&Question{First: v.First, Block: block}).Message()[:]
+	return (&Question{First: v.First, Block: parsedBlocks(t, v.Block)[0]}).Message()[:]
 }
 
 func (v *stampVector) bits() int {
@@ -187,13 +206,7 @@ func (v *fetchVector) message(t *testing.T) vectors.Hex {
 	for _, tag := range v.Deleted {
 		f.Acks = append(f.Acks, Tag(tag))
 	}
-	for _, b := range v.Blocks {
-		block, err := outfox.ParseBlock(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Blocks = append(f.Blocks, block)
-	}
+	f.Blocks = parsedBlocks(t, v.Blocks...)
 	m, err := f.Message()
 	if err != nil {
 		t.Fatal(err)
@@ -257,16 +270,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("answer %d: %v", i, err)
 			}
 		}
-		for _, m := range v.RefusedRequests {
-			if _, err := ParseRequest((*outfox.Message)(m.Message)); err == nil {
-				t.Errorf("%s: taken", m.Why)
-			}
-		}
-		for _, m := range v.RefusedAnswers {
-			if _, err := ParseAnswer((*outfox.Message)(m.Message)); err == nil {
-				t.Errorf("%s: taken", m.Why)
-			}
-		}
+		checkRefused(t, v.RefusedRequests, v.RefusedAnswers)
 	}
 	vectors.Made(t, "mailbox", makeMessages, check)
 	vectors.Produced(t, "mailbox", check)
