@@ -41,38 +41,48 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 	}
 
 	now, told := time.Now(), n.told()
-	var queued []outbox.Queued
-	err = n.update(ctx, func(tx *store.Tx) error {
-		queued = nil
-		m, err := findMessage(tx, req.Message)
+	return changed(ctx, n, func(tx *store.Tx) (m store.Message, queued []outbox.Queued, err error) {
+		m, err = findMessage(tx, req.Message)
 		if err == nil {
 			err = own(m)
 		}
 
 		switch {
 		case err != nil:
-			return err
+			return m, nil, err
 		case (m.Picture != "" || m.File != "") && len(req.Text) > api.MaxCaption:
-			return captionError(chat.ErrTooLong)
+			return m, nil, captionError(chat.ErrTooLong)
 		case m.Forwarded:
-			return &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
+			return m, nil, &api.Error{Code: api.CodeUsage, Message: "what is forwarded stays as it is"}
 		case m.State == api.StateFailed:
-			return &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
+			return m, nil, &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
 
 		case m.Text != req.Text:
 			if err := tx.SetText(m, req.Text, told, m.Place, now); err != nil {
-				return err
+				return m, nil, err
 			}
 			if queued, err = tell(tx, m.Contact, &chat.Content{Kind: chat.Edit, Ref: chat.ID(m.Content), Text: req.Text, Time: told}, now); err != nil {
-				return err
+				return m, nil, err
 			}
 			m.Text, m.Edited = req.Text, told
 		}
 
+		return m, queued, nil
+	})
+}
+
+// changed changes a message in one transaction, sends off the contents that tell of it, and
+// returns it as it is then.
+func changed(ctx context.Context, n *Node, work func(tx *store.Tx) (store.Message, []outbox.Queued, error)) (out api.Message, err error) {
+	var queued []outbox.Queued
+	err = n.update(ctx, func(tx *store.Tx) error {
+		var m store.Message
+		if m, queued, err = work(tx); err != nil {
+			return err
+		}
 		out, err = n.message(tx, m)
 		return err
 	})
-
 	if err != nil {
 		return api.Message{}, err
 	}
@@ -175,10 +185,8 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 	}
 
 	now, told := time.Now(), n.told()
-	var queued []outbox.Queued
-	err = n.update(ctx, func(tx *store.Tx) error {
-		queued = nil
-		m, err := findMessage(tx, req.Message)
+	return changed(ctx, n, func(tx *store.Tx) (m store.Message, queued []outbox.Queued, err error) {
+		m, err = findMessage(tx, req.Message)
 		if err == nil && m.Deleted {
 			err = noMessage
 		}
@@ -186,41 +194,33 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 			err = &api.Error{Code: api.CodeUsage, Message: "nobody sent this: there is nobody to react to"}
 		}
 		if err != nil {
-			return err
+			return m, nil, err
 		}
 
 		me, place, err := ourselves(tx, m.Contact, told)
 		if err != nil {
-			return err
+			return m, nil, err
 		}
 		old, err := tx.Reaction(m.ID, true, me)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+			return m, nil, err
 		}
 
 		if old.Emoji != emoji {
 			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Member: me, Emoji: emoji, Place: place}, now); err != nil {
-				return err
+				return m, nil, err
 			}
 			c := &chat.Content{Kind: chat.Reaction, Ref: chat.ID(m.Content), Emoji: emoji}
 			if !me.IsZero() {
 				c.Time = time.UnixMilli(place) // says which of two is later
 			}
 			if queued, err = tell(tx, m.Contact, c, now); err != nil {
-				return err
+				return m, nil, err
 			}
 		}
 
-		out, err = n.message(tx, m)
-		return err
+		return m, queued, nil
 	})
-
-	if err != nil {
-		return api.Message{}, err
-	}
-
-	n.sendOff(queued...)
-	return out, nil
 }
 
 // Typing tells a contact that we are writing, if that is wanted, it can be sent

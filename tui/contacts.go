@@ -95,27 +95,14 @@ func (c *contacts) makeInvite(form *dialog.Form, req api.InviteRequest) tea.Cmd 
 
 // showInvite shows the link of an invite and its QR code.
 func (c *contacts) showInvite(name string, i api.Invite) *dialog.Card {
-	expires := c.until(i.Expires)
-	card := &dialog.Card{Title: c.desk.T("Invite for %s", c.desk.Mask(name)), Page: true}
+	title := c.desk.T("Invite for %s", c.desk.Mask(name))
 	if name == "" {
-		card.Title = c.desk.T("Invite")
+		title = c.desk.T("Invite")
 	}
-	card.Body = func(th *theme.Theme, width, height int) []string {
-		return qrcode.Page(th, i.Link, []string{
-			th.T("Works once, until %s.", expires),
-			th.T("Give it to one person, on a way that you trust. Whoever has it first becomes your contact."),
-		}, width, height)
-	}
-	copied := c.desk.T("Link copied, if your terminal allows it.")
-	card.Buttons = []dialog.Button{
-		{Label: "Copy the link", Key: "c", Action: dialog.Keeping(func() tea.Cmd {
-			return tea.Batch(tea.SetClipboard(i.Link), c.desk.Note(copied, false))
-		})},
-		{Label: "QR alone", Key: "f", Action: qrcode.Show(c.desk, i.Link)},
-		{Label: "Done", Key: "esc", Action: dialog.Close},
-	}
-	c.desk.Dialogs.Open(card)
-	return card
+	return qrcode.Open(c.desk, title, i.Link, []string{
+		c.desk.T("Works once, until %s.", c.until(i.Expires)),
+		c.desk.T("Give it to one person, on a way that you trust. Whoever has it first becomes your contact."),
+	})
 }
 
 // until is the end of an invite.

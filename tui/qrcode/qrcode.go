@@ -13,10 +13,10 @@ import (
 	"starling/tui/theme"
 )
 
-// Page shows a link from the first column on, without anything beside it that would be
+// page shows a link from the first column on, without anything beside it that would be
 // selected with it, and the code below, as large as there is room, with paragraphs of
 // words that come translated.
-func Page(th *theme.Theme, link string, said []string, width, height int) []string {
+func page(th *theme.Theme, link string, said []string, width, height int) []string {
 	var out []string
 	for _, l := range th.Cells.Chop(link, width) {
 		out = append(out, th.Accent.Render(l))
@@ -192,6 +192,23 @@ func bare(th *theme.Theme, link string, width, height int) []string {
 		out = append(out, th.T("It needs %d×%d.", (m.side()+1)/2, (m.side()+2)/3))
 	}
 	return append(out, "", leave)
+}
+
+// Open shows a link, with what is said of it, and the buttons that hand it on.
+func Open(d *desk.Desk, title, link string, said []string) *dialog.Card {
+	card := &dialog.Card{Title: title, Page: true, Body: func(th *theme.Theme, width, height int) []string {
+		return page(th, link, said, width, height)
+	}}
+	copied := d.T("Link copied, if your terminal allows it.")
+	card.Buttons = []dialog.Button{
+		{Label: "Copy the link", Key: "c", Action: dialog.Keeping(func() tea.Cmd {
+			return tea.Batch(tea.SetClipboard(link), d.Note(copied, false))
+		})},
+		{Label: "QR alone", Key: "f", Action: Show(d, link)},
+		{Label: "Done", Key: "esc", Action: dialog.Close},
+	}
+	d.Dialogs.Open(card)
+	return card
 }
 
 // Show shows a code on the whole screen.

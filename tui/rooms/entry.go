@@ -107,21 +107,7 @@ func (r *Rooms) showInvite(name string, i api.RoomInvite) *dialog.Card {
 	} else {
 		said = append(said, r.desk.T("Whoever has it is in at once, and can read and write."))
 	}
-	card := &dialog.Card{Title: r.desk.T("A link into %s", name), Page: true}
-	card.Body = func(th *theme.Theme, width, height int) []string {
-		return qrcode.Page(th, i.Link, said, width, height)
-	}
-
-	copied := r.desk.T("Link copied, if your terminal allows it.")
-	card.Buttons = []dialog.Button{
-		{Label: "Copy the link", Key: "c", Action: dialog.Keeping(func() tea.Cmd {
-			return tea.Batch(tea.SetClipboard(i.Link), r.desk.Note(copied, false))
-		})},
-		{Label: "QR alone", Key: "f", Action: qrcode.Show(r.desk, i.Link)},
-		{Label: "Done", Key: "esc", Action: dialog.Close},
-	}
-	r.desk.Dialogs.Open(card)
-	return card
+	return qrcode.Open(r.desk, r.desk.T("A link into %s", name), i.Link, said)
 }
 
 // Links lists the open links into the room; one that is chosen is shown again, and can be

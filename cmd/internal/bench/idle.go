@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -42,20 +43,11 @@ func idle(ctx context.Context, binary string) error {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), "STARLING_PASSPHRASE="+passphrase)
 	cmd.Stderr = os.Stderr
-	stdout, err := cmd.StdoutPipe()
+	stop, err := started(cmd)
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-	}()
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		return fmt.Errorf("node printed %q: %w", line, err)
-	}
+	defer stop()
 	select {
 	case <-time.After(settled):
 	case <-ctx.Done():
@@ -67,6 +59,32 @@ func idle(ctx context.Context, binary string) error {
 	}
 	atMost("idle client, memory", float64(rss)/1024, 60, "MiB", fmt.Sprintf("RSS of starling node %v after its start", settled))
 	return nil
+}
+
+// started starts a program of ours, and waits for the line in which it says that it is ready.
+// stop ends it as a person does.
+func started(cmd *exec.Cmd) (stop func(), err error) {
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	}
+
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err == nil && !json.Valid([]byte(line)) {
+		err = errors.New("no JSON")
+	}
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("%s printed %q: %w", cmd.Args[1], line, err)
+	}
+	return stop, nil
 }
 
 func residentKiB(pid int) (int, error) {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,20 +33,11 @@ func asked(ctx context.Context, binary string) error {
 	}
 	defer os.RemoveAll(dir)
 	cmd := exec.CommandContext(ctx, binary, "relay", "--profile", dir, "--listen", "/ip4/127.0.0.1/tcp/0", "--allow-private", "--metrics", "127.0.0.1:0")
-	stdout, err := cmd.StdoutPipe()
+	stop, err := started(cmd)
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-	}()
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || !json.Valid([]byte(line)) {
-		return fmt.Errorf("relay printed %q: %w", line, err)
-	}
+	defer stop()
 
 	folder := filepath.Join(dir, "relay")
 	s, err := relay.Ask(ctx, folder)

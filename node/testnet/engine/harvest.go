@@ -29,9 +29,27 @@ func Told(s *scenario.Scenario) (relays []int) {
 	return relays
 }
 
-// Harvested returns the fraction that a censor blocks of the relays in a newcomer's list. address
-// is that of a relay.
-func Harvested(s *scenario.Scenario, fraction float64, list []*directory.Descriptor, address func(relay int) string) (relays []int, err error) {
+// Harvest is what Harvest of an [Engine] does, for one that learns the list of relays as a
+// newcomer does. address is that of a relay.
+func Harvest(e Engine, s *scenario.Scenario, fraction float64, first bool, learn func() ([]*directory.Descriptor, error), address func(relay int) string) ([]int, error) {
+	if first {
+		told := Told(s)
+		return told, e.Block(told)
+	}
+
+	list, err := learn()
+	if err != nil {
+		return nil, err
+	}
+	found, err := harvested(s, fraction, list, address)
+	if err != nil {
+		return nil, err
+	}
+	return found, e.Block(found)
+}
+
+// harvested returns the fraction that a censor blocks of the relays in a newcomer's list.
+func harvested(s *scenario.Scenario, fraction float64, list []*directory.Descriptor, address func(relay int) string) (relays []int, err error) {
 	at := map[string]int{}
 	for i := range s.Relays {
 		at[address(i)] = i

@@ -26,19 +26,8 @@ const learning = 30 * time.Second
 // Harvest implements engine.Engine: the censor runs a node as any newcomer does, and reads
 // its profile.
 func (e *Engine) Harvest(ctx context.Context, fraction float64, first bool) ([]int, error) {
-	if first {
-		told := engine.Told(e.s)
-		return told, e.Block(told)
-	}
-	list, err := e.learn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := engine.Harvested(e.s, fraction, list, relayAddress)
-	if err != nil {
-		return nil, err
-	}
-	return found, e.Block(found)
+	learn := func() ([]*directory.Descriptor, error) { return e.learn(ctx) }
+	return engine.Harvest(e, e.s, fraction, first, learn, relayAddress)
 }
 
 // learn returns the list of relays that a newcomer comes to have.

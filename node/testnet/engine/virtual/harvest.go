@@ -15,19 +15,8 @@ const learning = 2 * time.Minute
 
 // Harvest implements engine.Engine: a client of the censor's asks as any newcomer does.
 func (e *Engine) Harvest(ctx context.Context, fraction float64, first bool) ([]int, error) {
-	if first {
-		told := engine.Told(e.cfg.Scenario)
-		return told, e.Block(told)
-	}
-	list, err := e.learn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, err := engine.Harvested(e.cfg.Scenario, fraction, list, func(i int) string { return virtualtime.Address(i).String() })
-	if err != nil {
-		return nil, err
-	}
-	return found, e.Block(found)
+	learn := func() ([]*directory.Descriptor, error) { return e.learn(ctx) }
+	return engine.Harvest(e, e.cfg.Scenario, fraction, first, learn, func(i int) string { return virtualtime.Address(i).String() })
 }
 
 // learn returns the list of relays that a newcomer comes to have.
