@@ -270,7 +270,7 @@ func (s *Guards) primaries() []*guard {
 // a clock that jumps, or a profile that lay unused for a year, ends no guard. It never
 // goes back, and stands still while the time is not known.
 func (s *Guards) live(clock time.Time) {
-	if !s.clock.IsZero() && !clock.IsZero() {
+	if !s.clock.IsZero() { // that of no time is before all
 		s.lived += min(max(0, clock.Sub(s.clock)), day)
 	}
 	if !clock.IsZero() {

@@ -265,6 +265,8 @@ func TestApart(t *testing.T) {
 		return r
 	}
 	one := at(1, "20.1.2.3:1", "[2a00:1:2::1]:1")
+	named := at(2, "20.2.2.3:1", "20.1.9.9:443") // nobody dials the second: it is beside no address
+	named.Addresses[1].Host = "a.example"
 	for name, c := range map[string]struct {
 		r       Relay
 		public  bool
@@ -277,6 +279,7 @@ func TestApart(t *testing.T) {
 		"in one network of v6": {at(2, "[2a00:1:ffff::1]:1"), false, true},
 		"elsewhere in v6":      {at(2, "[2a00:2::1]:1"), true, true},
 		"nowhere":              {at(2), true, true},
+		"there by a name":      {named, true, true},
 	} {
 		for _, private := range []bool{false, true} {
 			s := New(Config{AllowPrivate: private})
