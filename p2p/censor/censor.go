@@ -7,11 +7,12 @@
 //	  works at once                                   the budget       the next connection is made before
 //	nothing passes after several handshakes with
 //	  a relay that was there a moment ago             the ban          two handshakes a minute, no more
-//	TLS that fails with the hello of one browser      the disguise     that of another
+//	TLS with two relays that fails with the hello of
+//	  one browser                                     the disguise     that of another
 //	a bridge, or a relay at its door, leads in        the best way     it is tried first
 //
-// A relay may be silent when it likes. So the budget and the ban of a network take two
-// relays, if another one is there; those of one hold for connections to it, and are not kept.
+// A relay may be silent when it likes, or refuse. So the budget, the ban and the disguise of a network take two
+// relays, if another one is there; budget and ban of one hold for connections to it, and are not kept.
 //
 // A network is named after the things that this computer knows without asking (package wake).
 // Of the name only a keyed hash is kept: 32 networks at most, the one not seen for
@@ -91,8 +92,8 @@ type Memory struct {
 	silent   map[wire.NodeID]time.Time // relays that may have been banned
 	met      map[wire.NodeID]bool      // guards with a connection, at the last attempt
 	tries    map[wire.NodeID][]time.Time
-	disguise byte // of the next handshake
-	failed   int  // handshakes with it
+	disguise byte                // of the next handshake
+	failed   map[wire.NodeID]int // handshakes with it, by relay
 }
 
 // A freeze is a connection that went silent.
@@ -109,7 +110,7 @@ func New(disguises int, first byte, now func() time.Time) *Memory {
 		now = time.Now
 	}
 	m := &Memory{now: now, disguises: disguises, known: map[name]*Habits{}, tries: map[wire.NodeID][]time.Time{}, disguise: first,
-		own: map[wire.NodeID]int64{}, silent: map[wire.NodeID]time.Time{}, met: map[wire.NodeID]bool{}}
+		own: map[wire.NodeID]int64{}, silent: map[wire.NodeID]time.Time{}, met: map[wire.NodeID]bool{}, failed: map[wire.NodeID]int{}}
 	rand.Read(m.salt[:])
 	m.habits = &Habits{}
 	return m
@@ -127,7 +128,8 @@ func (m *Memory) Enter(network string) {
 		return
 	}
 
-	m.here, m.made, m.frozen, m.failed = here, 0, nil, 0
+	m.here, m.made, m.frozen = here, 0, nil
+	clear(m.failed)
 	clear(m.tries)
 	clear(m.own)
 	clear(m.silent)
@@ -373,19 +375,23 @@ func (m *Memory) Disguise() byte {
 	return m.disguise
 }
 
-// Passed tells whether a handshake came through in a disguise. After some that did not
-// another one has its turn.
-func (m *Memory) Passed(disguise byte, passed bool) {
+// Passed tells whether a handshake with a relay came through in a disguise. After one with each of two relays that did
+// not, or some with the only one that is met, another one has its turn.
+func (m *Memory) Passed(relay wire.NodeID, disguise byte, passed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case passed:
-		m.habits.Disguise, m.disguise, m.failed = disguise, disguise, 0
+		m.habits.Disguise, m.disguise = disguise, disguise
+		clear(m.failed)
 	case disguise != m.disguise:
 	default:
-		if m.failed++; m.failed >= strikes && m.disguises > 0 {
+		if len(m.failed) < maxRelays {
+			m.failed[relay]++
+		}
+		if m.disguises > 0 && (len(m.failed) >= strikes || m.failed[relay] >= strikes && m.alone(relay)) {
 			m.disguise = byte(int(m.disguise)%m.disguises) + 1
-			m.failed = 0
+			clear(m.failed)
 		}
 	}
 }

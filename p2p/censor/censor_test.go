@@ -163,18 +163,18 @@ func TestSilenceIsNoBan(t *testing.T) {
 func TestDisguise(t *testing.T) {
 	m := New(2, 1, nil)
 	m.Enter("home")
-	m.Passed(1, false)
+	m.Passed(relay, 1, false)
 	if m.Disguise() != 1 {
 		t.Error("changed after one failure")
 	}
-	m.Passed(1, false)
+	m.Passed(relay, 1, false)
 	if m.Disguise() != 2 {
 		t.Error("not changed after two")
 	}
-	m.Passed(1, false) // late
-	m.Passed(2, true)
+	m.Passed(relay, 1, false) // late
+	m.Passed(relay, 2, true)
 	m.Enter("elsewhere")
-	m.Passed(1, true)
+	m.Passed(relay, 1, true)
 	m.Enter("home")
 	if m.Disguise() != 2 {
 		t.Error("forgotten")
@@ -189,7 +189,7 @@ func TestKept(t *testing.T) {
 		m.Enter("gateway 192.168.178.1")
 		froze(m, relay, 14_000)
 		froze(m, relay, 14_000)
-		m.Passed(2, true)
+		m.Passed(relay, 2, true)
 		b := m.Append(nil)
 		if bytes.Contains(b, []byte("192.168")) || len(b) > MaxSize {
 			t.Errorf("%q", b)
@@ -217,7 +217,7 @@ func TestNetworksBounded(t *testing.T) {
 	m := New(2, 1, nil)
 	for i := range 1000 {
 		m.Enter(fmt.Sprint(i))
-		m.Passed(1, true)
+		m.Passed(relay, 1, true)
 	}
 	for i := range 1000 {
 		for range 100 {
@@ -237,7 +237,7 @@ func TestNetworksBounded(t *testing.T) {
 func FuzzRestore(f *testing.F) {
 	m := New(2, 1, nil)
 	m.Enter("x")
-	m.Passed(1, true)
+	m.Passed(relay, 1, true)
 	f.Add(m.Append(nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -255,7 +255,7 @@ func FuzzRestore(f *testing.F) {
 }
 
 // TestOneRelayTeachesNothing: one guard that falls silent when it likes, beside another
-// that does not, teaches no budget and no ban of the network.
+// that does not, teaches no budget, no ban and no disguise of the network.
 func TestOneRelayTeachesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New(2, 1, nil)
@@ -269,8 +269,11 @@ func TestOneRelayTeachesNothing(t *testing.T) {
 			froze(m, liar, 11<<10)
 		}
 		m.Silent(liar)
-		if h := m.Habits(); h.Budget != 0 || h.Bans {
-			t.Errorf("learned of one relay: %+v", h)
+		for range 5 {
+			m.Passed(liar, 1, false)
+		}
+		if h := m.Habits(); h.Budget != 0 || h.Bans || m.Disguise() != 1 {
+			t.Errorf("learned of one relay: %+v, disguise %d", h, m.Disguise())
 		}
 		if m.Wait(honest) != 0 || m.Wait(liar) == 0 {
 			t.Errorf("the honest one waits %v, the other %v", m.Wait(honest), m.Wait(liar))
@@ -287,6 +290,11 @@ func TestOneRelayTeachesNothing(t *testing.T) {
 		froze(m, liar, 12<<10)
 		if got := m.Habits().Budget; got != 14_000 {
 			t.Errorf("one relay changes it to %d", got)
+		}
+
+		m.Passed(honest, 1, false)
+		if m.Disguise() != 2 {
+			t.Error("two relays make no other disguise")
 		}
 
 		m.Enter("elsewhere")

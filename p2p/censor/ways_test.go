@@ -88,7 +88,7 @@ func TestOneWayInTwoNetworks(t *testing.T) {
 func TestEarlierMemory(t *testing.T) {
 	m := New(2, 1, nil)
 	m.Enter("home")
-	m.Passed(2, true)
+	m.Passed(relay, 2, true)
 	kept := m.Append(nil)
 	kept[16] &^= withWays
 	kept = kept[:17+habitsSize]

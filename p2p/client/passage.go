@@ -105,8 +105,8 @@ func placeOf(cfg Config) func() string {
 func (p *passage) Browser() web.Browser { return web.Browsers()[p.Disguise()-1] }
 
 // Passed implements web.Disguise.
-func (p *passage) Passed(b web.Browser, passed bool) {
-	p.Memory.Passed(byte(1+slices.Index(web.Browsers(), b)), passed)
+func (p *passage) Passed(relay NodeID, b web.Browser, passed bool) {
+	p.Memory.Passed(relay, byte(1+slices.Index(web.Browsers(), b)), passed)
 }
 
 // Began implements link.Network. Rules for relays on this computer itself would be ones

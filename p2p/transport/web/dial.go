@@ -50,7 +50,7 @@ func (t *Transport) ask(ctx context.Context, tcp net.Conn, to netip.AddrPort, re
 	}
 	err = u.HandshakeContext(ctx)
 	if t.cfg.Disguise != nil && !errors.Is(ctx.Err(), context.Canceled) {
-		t.cfg.Disguise.Passed(b, err == nil)
+		t.cfg.Disguise.Passed(relay, b, err == nil)
 	}
 	if err != nil {
 		return nil, &DialError{Step: StepTLS, Err: err}

@@ -149,8 +149,8 @@ type Config struct {
 // A Disguise chooses the browser for each connection.
 type Disguise interface {
 	Browser() Browser
-	// Passed is told whether TLS came about.
-	Passed(b Browser, passed bool)
+	// Passed is told whether TLS with a relay came about.
+	Passed(relay wire.NodeID, b Browser, passed bool)
 }
 
 // Times of a connection.
