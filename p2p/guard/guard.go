@@ -386,7 +386,7 @@ func (s *Guards) related(a, b wire.NodeID) bool {
 func (s *Guards) families(listed func(wire.NodeID) (Relay, bool)) {
 	kin := map[wire.NodeID][]wire.NodeID{}
 	for _, g := range s.list {
-		if _, there := listed(g.id); !there && len(s.kin[g.id]) > 0 {
+		if _, there := listed(g.id); !there {
 			kin[g.id] = s.kin[g.id]
 		}
 	}

@@ -298,6 +298,36 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// TestFamilyOfOneWhoLeft: two relays are of one family by the word of either in their list, and of a guard that is
+// not listed any more by its last word; of others that left nothing is kept.
+func TestFamilyOfOneWhoLeft(t *testing.T) {
+	a, b, c := Relay{ID: idOf(1), Kin: []wire.NodeID{idOf(2)}}, Relay{ID: idOf(2)}, Relay{ID: idOf(3), Kin: []wire.NodeID{idOf(4)}}
+	for _, both := range []bool{true, false} {
+		if b.Kin = nil; both {
+			b.Kin = []wire.NodeID{a.ID}
+		}
+		s := New(Config{})
+		s.list = []*guard{{id: a.ID}}
+		s.Relays([]Relay{a, b, c}, true)
+		if !s.related(a.ID, b.ID) || !s.related(b.ID, a.ID) || s.related(a.ID, c.ID) {
+			t.Error("families are not those of the list")
+		}
+		s.Relays([]Relay{b}, true)
+		if !s.related(a.ID, b.ID) || !s.related(b.ID, a.ID) {
+			t.Error("a guard has left its family with the list")
+		}
+		if s.related(c.ID, idOf(4)) {
+			t.Error("a relay that left and is no guard has a family")
+		}
+		a := a
+		a.Kin = nil
+		s.Relays([]Relay{a, {ID: b.ID}}, true)
+		if s.related(a.ID, b.ID) {
+			t.Error("their new word does not count")
+		}
+	}
+}
+
 // TestMayMeet: rule 5.
 func TestMayMeet(t *testing.T) {
 	for name, c := range map[string]struct {
