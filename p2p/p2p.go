@@ -178,6 +178,9 @@ func CheckAnnounced(s string, private, isBridge bool) error {
 	return relay.CheckAnnounced(s, private)
 }
 
+// CheckBootstrap returns why nobody can start from an address.
+func CheckBootstrap(s string) error { return relay.CheckBootstrap(s) }
+
 // Errors that callers tell apart; package client gives their meanings.
 var (
 	ErrOffline      = client.ErrOffline

@@ -253,7 +253,7 @@ func (p *Patient) alone() (Finding, bool) {
 	case s.Asked > 0:
 		return Finding{}, false
 	case s.Alone:
-		return skip("no other relay is known: this is the first of its mesh, so nobody can say"), true
+		return skip("no other relay is known: this is the first of its mesh, or none of those given with --bootstrap has answered; so nobody can say"), true
 	case len(s.Announced) == 0 && len(s.Unreached) == 0 && !p.young():
 		return fail("the relay has no address that it could be listed with"), true
 	}

@@ -83,7 +83,7 @@ func (j *journal) standing(s Status, now time.Time) {
 		}
 		j.log.Warn("the relay is of no use to others now; see starling relay status and starling doctor", args...)
 	case s.Alone && !j.was.Alone:
-		j.log.Info("no other relay is known: this is the first of its mesh; give its address to the others with --bootstrap")
+		j.log.Info("no other relay is known yet: this is the first of its mesh, whose address others are given with --bootstrap, or none of those given to it has answered")
 	}
 	if !slices.Equal(s.Announced, j.was.Announced) && len(j.was.Announced) > 0 && len(s.Announced) > 0 {
 		j.log.Info("the relay announces other addresses", "addresses", s.Announced)

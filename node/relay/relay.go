@@ -338,6 +338,9 @@ func CheckAnnounced(s string, private, isBridge bool) error {
 	return told(p2p.CheckAnnounced(s, private, isBridge))
 }
 
+// CheckBootstrap returns why nobody can start from an address.
+func CheckBootstrap(s string) error { return p2p.CheckBootstrap(s) }
+
 // CheckDomain reports whether a name is a full host name.
 func CheckDomain(name string) error { return p2p.CheckDomain(name) }
 

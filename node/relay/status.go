@@ -264,7 +264,7 @@ func (s Status) unwell() string {
 	case len(s.Unreached) > 0 && !s.Reachable:
 		return "no other relay reaches it at its address"
 	case s.Alone:
-		return "no other relay is known: this is the first of its mesh"
+		return "no other relay is known: this is the first of its mesh, or none of those given with --bootstrap has answered"
 	case len(s.Announced) == 0 && len(s.Unreached) == 0:
 		return "it has no address that others could reach"
 	case s.Asked == 0:

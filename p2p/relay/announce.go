@@ -144,6 +144,12 @@ func CheckAnnounced(s string, private bool) error {
 	return checkPorts(said, nil)
 }
 
+// CheckBootstrap returns why nobody can start from an address.
+func CheckBootstrap(s string) error {
+	_, err := directory.ParseBootstrap(s)
+	return err
+}
+
 // parseAnnounce reads the addresses at which the owner says the relay is reached.
 func parseAnnounce(all []string, private bool) (addrs []directory.Address, err error) {
 	var names []directory.Address // behind those that are dialled

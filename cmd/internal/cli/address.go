@@ -49,6 +49,9 @@ func (n network) check() error {
 		if _, err := addr.ValueForProtocol(ma.P_P2P); err != nil {
 			return &api.Error{Code: api.CodeUsage, Message: "--bootstrap " + own(s).String() + " does not end in /p2p/ and the relay's peer id", Hint: example}
 		}
+		if err := relay.CheckBootstrap(s); err != nil {
+			return &api.Error{Code: api.CodeUsage, Message: "--bootstrap " + own(s).String() + " has no IP address and TCP port at which a relay is dialled", Hint: example}
+		}
 		if !n.allowPrivate && !manet.IsPublicAddr(addr) {
 			return &api.Error{Code: api.CodeUsage, Message: "--bootstrap " + own(s).String() + " is a private address", Hint: "for a mesh of your own add --allow-private"}
 		}

@@ -431,7 +431,7 @@ func relayWords(w io.Writer, s relay.Status) {
 	case s.Asleep != nil:
 		line("listed", "no: the month's quota is used up, the relay sleeps until %s", clock(*s.Asleep))
 	case s.Alone:
-		line("listed", "by nobody else: no other relay is known, this is the first of its mesh")
+		line("listed", "by nobody else: no other relay is known, this is the first of its mesh, or none of those given with --bootstrap has answered")
 	case s.Asked == 0:
 		line("listed", "not known: no other relay has said anything yet")
 	case s.Listed:

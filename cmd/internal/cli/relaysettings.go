@@ -66,7 +66,7 @@ func (r *relayRun) settings(ctx context.Context) (settings, error) {
 		key := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
 		if !slices.Contains(known, key) {
 			near := relayEnv + strings.ReplaceAll(strings.ToUpper(nearest(key, known)), "-", "_")
-			return nil, usage("did you mean $"+near+"?", "$%s is no setting of a relay", own(name))
+			return nil, usage(meant(key, "$"+near), "$%s is no setting of a relay", own(name))
 		}
 		values := []string{value}
 		if isList(r.cmd.Flags().Lookup(key)) {
@@ -123,7 +123,7 @@ func readSettings(ctx context.Context, path string, known []string) (settings, e
 	for _, key := range sortedKeys(values) {
 		where := fmt.Sprintf("%s:%d", own(path), lineOf(string(text), key))
 		if !slices.Contains(known, key) {
-			return nil, usage("did you mean "+nearest(key, known)+"?", "%s: %s is no setting of a relay", where, own(key))
+			return nil, usage(meant(key, nearest(key, known)), "%s: %s is no setting of a relay", where, own(key))
 		}
 		texts, ok := settingTexts(values[key])
 		if !ok {
@@ -174,8 +174,17 @@ func lineOf(text, key string) int {
 	return 1 + strings.Count(text[:place[0]], "\n")
 }
 
-// nearest is the name that takes the fewest changes of letters.
+// meant is the remedy for an unknown setting.
+func meant(key, near string) string {
+	if slices.Contains(elsewhere, key) {
+		return "--" + key + " is given on the command line alone"
+	}
+	return "did you mean " + near + "?"
+}
+
+// nearest is the name that takes the fewest changes of letters, without regard to case.
 func nearest(word string, names []string) (best string) {
+	word = strings.ToLower(word)
 	least := -1
 	for _, name := range names {
 		if d := distance(word, name); least < 0 || d < least {
@@ -217,6 +226,9 @@ func (all settings) use(flags *pflag.FlagSet) error {
 			err = errors.New("one value is wanted")
 		} else {
 			err = f.Value.Set(s.values[0])
+		}
+		if errors.Is(err, strconv.ErrSyntax) {
+			err = errors.New("true or false is wanted") // nothing else of ours is parsed by package strconv
 		}
 		if err != nil {
 			return usage("see starling relay --help", "%s: %s: %v", s.where, own(name), err)
