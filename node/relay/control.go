@@ -81,7 +81,9 @@ func serveControl(ctx context.Context, l net.Listener, status func() Status) {
 
 // Ask asks the relay that runs on a state folder how it is.
 func Ask(ctx context.Context, stateDir string) (s Status, err error) {
-	if !Running(stateDir) {
+	if runs, err := running(stateDir); errors.Is(err, fs.ErrPermission) {
+		return s, err // of somebody else, and nobody knows
+	} else if !runs {
 		return s, ErrNotRunning
 	}
 	asking, cancel := context.WithTimeout(ctx, askTime)
@@ -117,14 +119,19 @@ func Ask(ctx context.Context, stateDir string) (s Status, err error) {
 
 // Running reports whether a relay runs on a state folder.
 func Running(stateDir string) bool {
+	runs, err := running(stateDir)
+	return err == nil && runs
+}
+
+func running(stateDir string) (bool, error) {
 	path := filepath.Join(stateDir, lockFile)
 	if _, err := os.Lstat(path); err != nil {
-		return false // and none is made by asking
+		return false, err // and none is made by asking
 	}
 	lock := flock.New(path)
 	got, err := lock.TryLock()
 	if got {
 		lock.Unlock()
 	}
-	return err == nil && !got
+	return !got, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -399,6 +400,8 @@ func printRelay(ctx context.Context, a *app, dir string, again bool) error {
 		return &api.Error{Code: codeNoRelay, Message: "no relay runs on " + dir}
 	case errors.Is(err, relay.ErrStarting), errors.Is(err, relay.ErrSilent):
 		return &api.Error{Code: codeNoRelay, Message: err.Error(), Hint: "wait a moment and look again; if it stays so, end the relay and start it again"}
+	case errors.Is(err, fs.ErrPermission):
+		return &api.Error{Code: api.CodeInternal, Message: "the relay's folder is somebody else's: " + err.Error(), Hint: "ask as root, or as the user that the relay runs as"}
 	case err != nil:
 		return err
 	}

@@ -354,7 +354,7 @@ func (l *relayLimits) flags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&l.announce, "announce", nil, "one or more `MULTIADDR`s at which others reach it, if not those it listens on")
 	flags.Var(&l.bandwidth, "bandwidth", "carry at most `SIZE` a second each way, e.g. 2MB")
 	flags.Var(&l.quota, "quota", "carry at most `SIZE` a calendar month, both ways together, e.g. 500GB; then sleep")
-	flags.Var(&l.mailbox, "mailbox-size", "keep at most `SIZE` of mail on disk (default 450MB)")
+	flags.Var(&l.mailbox, "mailbox-size", "keep at most `SIZE` of mail on disk (default 580MB)")
 	flags.Var(&l.clients, "max-clients", "serve at most `NUMBER` clients (default: by memory)")
 }
 
