@@ -40,6 +40,7 @@ func (n network) check() error {
 	if err := node.CheckProxy(n.proxy); err != nil {
 		return err
 	}
+
 	const example = "for example: --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"
 	for _, s := range n.bootstrap {
 		addr, err := ma.NewMultiaddr(s)
