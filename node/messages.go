@@ -438,6 +438,10 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) (out []api.M
 			return err
 		}
 		var rows []store.Message
+		if req.Ahead {
+			out, err = n.ahead(tx, c.ID)
+			return err
+		}
 		if req.After > 0 {
 			rows, err = tx.HistoryAfter(c.ID, req.After, limit(req.Limit, defaultHistory))
 		} else {
@@ -448,6 +452,22 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) (out []api.M
 		}
 		return err
 	})
+	return out, err
+}
+
+// ahead returns the messages of a room that came ahead, causes first.
+func (n *Node) ahead(tx *store.Tx, room store.ID) ([]api.Message, error) {
+	rows, err := n.rooms.Ahead(tx, room)
+	out := make([]api.Message, 0, len(rows))
+	v := n.newViewer(tx)
+	for _, m := range rows {
+		var one api.Message
+		if err == nil {
+			one, err = v.outline(m)
+		}
+		one.Ahead = true
+		out = append(out, one)
+	}
 	return out, err
 }
 

@@ -215,6 +215,8 @@ func (n *Node) showRoom(tx *store.Tx, c store.Contact) (out api.Room, err error)
 		return out, err
 	}
 	out.Asking = len(asks)
+	waits := n.rooms.Waiting(c.ID)
+	out.Ahead, out.Missing = len(waits.Ahead), waits.Missing
 	forks, err := tx.Forks(c.ID)
 	for _, f := range forks {
 		out.Forks = append(out.Forks, api.Fork{Member: f.Member.String(), First: safetext.Line(f.First), Second: safetext.Line(f.Second)})

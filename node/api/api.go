@@ -228,6 +228,9 @@ type Message struct {
 	Reason   string        `json:"reason,omitempty"` // why it failed or waits
 	// Sequence orders messages as they became known here.
 	Sequence int64 `json:"seq"`
+	// Ahead: it came ahead of what its author had seen, and waits for that. It has no Sequence, is
+	// not stored, and nothing can be done with it; it comes again at its turn. Its picture or file has no data.
+	Ahead bool `json:"ahead,omitempty"`
 
 	// Gap says that something its sender wrote before this is not here.
 	Gap Gap `json:"gap,omitempty"`
@@ -365,12 +368,14 @@ type ReactRequest struct {
 
 // HistoryRequest asks for up to Limit messages before the one with sequence
 // Before; 0 means the newest and the default limit (100, at most 1,000). With
-// After it asks for the first ones after that sequence instead.
+// After it asks for the first ones after that sequence instead. Ahead asks for
+// the messages of a room that came ahead of others, and for no others: see [Message].
 type HistoryRequest struct {
 	Contact string `json:"contact"`
 	Before  int64  `json:"before,omitempty"`
 	After   int64  `json:"after,omitempty"`
 	Limit   int    `json:"limit,omitempty"`
+	Ahead   bool   `json:"ahead,omitempty"`
 }
 
 // SearchRequest asks for up to Limit messages (default 50, at most 1,000) that

@@ -93,6 +93,10 @@ type Room struct {
 	Mentions int `json:"mentions,omitempty"`
 	// Unsent counts our messages that lie in no mailbox of the room yet.
 	Unsent int `json:"unsent"`
+	// Ahead counts the messages that wait for what their authors had seen: [HistoryRequest] shows them. Missing is
+	// about how many pieces are on their way from the mailboxes after an absence.
+	Ahead   int `json:"ahead,omitempty"`
+	Missing int `json:"missing,omitempty"`
 }
 
 // RoomState says how we stand in a room.

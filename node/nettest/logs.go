@@ -29,10 +29,15 @@ type taken struct {
 	again    map[uint32]time.Time // by position, when it is handed out again unless acknowledged
 	waiting  int                  // entries on their way
 	end      p2p.LogEnd
+	since    time.Time // and how long the log was then
+	was      uint32
 }
 
 // patience is after how many times Settings.Again an entry comes again.
 const patience = 10
+
+// newestFirst is how many of the newest entries a mailbox hands over first, see [Settings].
+const newestFirst = 5
 
 // Append adds an entry to a log.
 func (c *Client) Append(ctx context.Context, node p2p.NodeID, log [32]byte, e p2p.Entry) error {
@@ -152,7 +157,7 @@ func (c *Client) pushLog(s Settings, id followID, f *follow, at p2p.LogPosition,
 	end := ends[0]
 	t := f.took[at.Name]
 	if t == nil || t.instance != end.Instance {
-		t = &taken{instance: end.Instance, again: make(map[uint32]time.Time)}
+		t = &taken{instance: end.Instance, again: make(map[uint32]time.Time), since: now, was: end.Last}
 		f.took[at.Name] = t
 	}
 	after := at.After
@@ -167,6 +172,10 @@ func (c *Client) pushLog(s Settings, id followID, f *follow, at p2p.LogPosition,
 	all := true
 	for _, e := range entries {
 		if now.Before(t.again[e.Position]) {
+			continue
+		}
+		if s.Older > 0 && e.Position+newestFirst <= t.was && now.Sub(t.since) < s.Older {
+			all = false
 			continue
 		}
 		if rand.Float64() < s.LosePush {

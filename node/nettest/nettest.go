@@ -58,6 +58,9 @@ type Settings struct {
 	// Again is after how long a box that was not acknowledged is handed over
 	// again; 0 means 100 ms.
 	Again time.Duration
+	// Older is for how long the entries of a log wait, from when the client saw it first, but for the newest five
+	// of those that were there: mailboxes hand these over first.
+	Older time.Duration
 }
 
 func (s *Settings) again() time.Duration {

@@ -81,15 +81,14 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 		return err
 	}
 
-	m := store.Message{Content: name, Contact: t.p.id, Member: p.Member, Text: c.Text, Time: t.past(c.Time), State: api.StateReceived,
-		Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer, Written: -1}
+	m := received(t.p.id, p, c)
+	m.ID, m.Time, m.Written = store.ID{}, t.past(c.Time), -1
 	if m.Late, err = t.Tx.Later(t.p.id, store.ContentID(p.Ref), int64(1)<<62); err != nil {
 		return err
 	}
 	if len(gap) > 0 {
 		m.Previous, m.Gap = store.ContentID(gap[0]), t.now
 	}
-	attach(&m, c)
 	if m.Hidden, m.Mention, err = t.regard(m); err != nil {
 		return err
 	}
@@ -152,6 +151,14 @@ func (t *Turn) same(a, b store.Message) (bool, error) {
 	}
 	data, err := t.Tx.Attachment(a.ID)
 	return bytes.Equal(data, b.Data), err
+}
+
+// received is the message of a content of a member.
+func received(room store.ID, p store.Parked, c *chat.Content) store.Message {
+	m := store.Message{ID: p.ID, Content: store.RoomContent(p.Member, p.ID), Contact: room, Member: p.Member, Text: c.Text, Time: c.Time,
+		State: api.StateReceived, Ref: store.ContentID(c.Ref), Forwarded: c.Forwarded, Timer: c.Timer}
+	attach(&m, c)
+	return m
 }
 
 // attach gives a message the picture or file of its content.

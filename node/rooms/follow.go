@@ -84,7 +84,9 @@ func (t *Turn) arrived(e Entry) bool {
 		p = position{instance: e.Instance}
 	}
 	p, fresh := p.take(e.Position)
-	t.positions[at] = p
+	if t.positions[at] = p; fresh {
+		t.p.came = t.now
+	}
 	return fresh
 }
 

@@ -112,6 +112,7 @@ func (rs *Rooms) Forget(id store.ID) {
 	delete(rs.open, id)
 	rs.mu.Lock()
 	delete(rs.due, id)
+	delete(rs.waiting, id)
 	rs.mu.Unlock()
 	rs.refollow(&part{id: id})
 }

@@ -104,15 +104,15 @@ func (t *Turn) tell(p store.Parked, gap []store.Ref) error {
 	return t.content(p, gap)
 }
 
-// showParked takes contents at their turn, or after a long wait.
-func (t *Turn) showParked() error {
+// showParked takes contents at their turn, or after a long wait, and returns those that wait on.
+func (t *Turn) showParked() (left []store.Parked, err error) {
 	all, err := t.Tx.Parked(t.p.id)
 	if err != nil || len(all) == 0 {
-		return err
+		return nil, err
 	}
 	q := &queueOfParked{t: t, at: make(map[store.Ref]int, len(all)), all: all, seen: make([]parkedState, len(all)), ended: t.ended()}
 	if q.hold, err = t.hold(); err != nil {
-		return err
+		return nil, err
 	}
 
 	count := make(map[store.MemberID]int)
@@ -126,10 +126,15 @@ func (t *Turn) showParked() error {
 	}
 	for i := range all {
 		if _, err := q.take(i); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	for i, p := range all {
+		if q.seen[i] != shown {
+			left = append(left, p)
+		}
+	}
+	return left, nil
 }
 
 type parkedState uint8

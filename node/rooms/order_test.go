@@ -90,7 +90,7 @@ func TestParkedByAClockAhead(t *testing.T) {
 				return err
 			}
 			turn := &Turn{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: id}, now: now}
-			if err := turn.showParked(); err != nil {
+			if _, err := turn.showParked(); err != nil {
 				return err
 			}
 			all, err := tx.Parked(id)

@@ -131,6 +131,7 @@ type Rooms struct {
 	follows  map[followKey][]store.LogPosition
 	position map[logAt]position
 	ended    map[logAt]time.Time // when the end of a log came last
+	waiting  map[store.ID]Waiting
 	due      map[store.ID]time.Time
 	refused  map[string]int64
 	progress chan struct{} // closed when an append has reached a mailbox, or a turn is over
@@ -146,7 +147,7 @@ func New(cfg Config) *Rooms {
 	}
 	rs := &Rooms{cfg: cfg, log: cfg.Logger, in: make(chan any, maxWaiting), wake: make(chan struct{}, 1),
 		open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
-		position: make(map[logAt]position), ended: make(map[logAt]time.Time), due: make(map[store.ID]time.Time), refused: make(map[string]int64),
+		position: make(map[logAt]position), ended: make(map[logAt]time.Time), waiting: make(map[store.ID]Waiting), due: make(map[store.ID]time.Time), refused: make(map[string]int64),
 		progress: make(chan struct{})}
 	rs.ctx, rs.cancel = context.WithCancel(context.Background())
 	rs.sender = newSender(rs)
@@ -431,6 +432,9 @@ type part struct {
 	used    bool  // a turn has begun on it and has not come to disk
 	asides  map[store.MemberID]tried
 	looked  time.Time // when what is missing was looked for last
+	came    time.Time // when an entry did last that was new
+	waiting Waiting   // as it was told last, and when
+	waited  time.Time
 }
 
 func (p *part) logs() []group.Place {

@@ -225,7 +225,7 @@ func (t *Turn) finish() error {
 	if err := t.say(); err != nil {
 		return err
 	}
-	if err := t.showParked(); err != nil {
+	if _, err := t.showParked(); err != nil {
 		return err
 	}
 	if t.p.room != nil && t.told {
@@ -251,6 +251,12 @@ func (t *Turn) finish() error {
 		}
 	}
 
+	// What the steps above have brought is in its place, or waits.
+	parked, err := t.showParked()
+	if err != nil {
+		return err
+	}
+	t.goAhead(parked)
 	if err := t.keep(); err != nil {
 		return err
 	}
@@ -376,6 +382,10 @@ func (rs *Rooms) apply(t *Turn) {
 	rs.mu.Lock()
 	for at, p := range t.positions {
 		rs.position[at] = p
+	}
+	rs.waiting[t.p.id] = t.p.waiting
+	if t.p.room == nil {
+		delete(rs.waiting, t.p.id)
 	}
 	for _, what := range t.refused {
 		rs.refused[what]++

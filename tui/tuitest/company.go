@@ -1,6 +1,7 @@
 package tuitest
 
 import (
+	"fmt"
 	"time"
 
 	"starling/node/api"
@@ -212,4 +213,18 @@ func (r *rooms) MarkAllRead(room string) {
 	r.node.mu.Lock()
 	defer r.node.mu.Unlock()
 	r.node.unread[room], r.in[room].mentions = 0, 0
+}
+
+// Ahead has messages of members come ahead of others in a room, of which so many pieces are missing. None and 0 end it.
+func Ahead(n *Node, room string, missing int, all ...api.Message) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range all {
+		n.ids++
+		all[i].ID, all[i].Conversation, all[i].Room, all[i].Ahead = fmt.Sprintf("ahead %d", n.ids), room, room, true
+		all[i].State = api.StateReceived
+	}
+	in := n.rooms.in[room]
+	in.ahead, in.missing = all, missing
+	n.tellContact(room)
 }

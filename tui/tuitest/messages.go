@@ -125,6 +125,12 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) ([]api.Messa
 		return nil, err
 	}
 
+	if req.Ahead {
+		if in := n.rooms.in[c.ID]; in != nil {
+			return outlines(in.ahead), nil
+		}
+		return nil, nil
+	}
 	all := n.shown(n.messages[c.ID])
 	if req.Before > 0 {
 		i, _ := slices.BinarySearchFunc(all, req.Before, func(m api.Message, seq int64) int { return int(m.Sequence - seq) })

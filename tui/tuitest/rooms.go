@@ -29,6 +29,8 @@ type stay struct {
 	mentions int
 	blocked  map[string]bool
 	verified map[string]bool
+	ahead    []api.Message
+	missing  int
 }
 
 var (
@@ -93,7 +95,7 @@ func (r *rooms) view(id string) *api.Room {
 	out := &api.Room{
 		ID: id, Name: c.Name, State: s.state, Role: api.RoleNone, Me: s.me, As: s.as, Members: len(p.inside()),
 		History: p.history, AdminsOnly: p.adminsOnly, Timer: p.timer, Healing: p.healing, Forks: slices.Clone(p.forks),
-		Created: p.created, Unread: r.node.unread[id], Mentions: s.mentions,
+		Created: p.created, Unread: r.node.unread[id], Mentions: s.mentions, Ahead: len(s.ahead), Missing: s.missing,
 	}
 	if me := p.of(r.node); me != nil {
 		out.Role = me.role
