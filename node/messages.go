@@ -439,7 +439,7 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) (out []api.M
 		}
 		var rows []store.Message
 		if req.Ahead {
-			out, err = n.ahead(tx, c.ID)
+			out, err = ahead(n, tx, c.ID)
 			return err
 		}
 		if req.After > 0 {
@@ -456,7 +456,7 @@ func (n *Node) History(ctx context.Context, req api.HistoryRequest) (out []api.M
 }
 
 // ahead returns the messages of a room that came ahead, causes first.
-func (n *Node) ahead(tx *store.Tx, room store.ID) ([]api.Message, error) {
+func ahead(n *Node, tx *store.Tx, room store.ID) ([]api.Message, error) {
 	rows, err := n.rooms.Ahead(tx, room)
 	out := make([]api.Message, 0, len(rows))
 	v := n.newViewer(tx)

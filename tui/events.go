@@ -79,7 +79,7 @@ func (a *App) take(r *round, ev *api.Event) {
 		if ev.Contact != nil {
 			a.people.Put(*ev.Contact, a.book.Reading)
 			r.moved = true
-			r.cmds = append(r.cmds, a.rooms.Changed(ev.Contact))
+			r.cmds = append(r.cmds, a.rooms.Changed(ev.Contact), conversation.Ahead(a.book, ev.Contact))
 		}
 	case api.EventCleared:
 		r.cmds = append(r.cmds, a.cleared(ev.Conversation, false))

@@ -10,14 +10,14 @@ import (
 
 // # Ahead
 //
-// Mailboxes hand over the newest entries of a long log first. What they say waits for what its authors had seen
-// (order.go), which takes a minute after a week. Meanwhile people read it as what came ahead: behind all that has
-// its place, in the order of causes, and under a line that says how much is missing. It has no number
-// and is not read by being seen; it is shown again at its turn, and nothing that has a place moves.
+// Mailboxes hand over the newest entries of a long log first. Their contents wait for their causes (order.go): a minute, after a
+// week. Meanwhile they are shown ahead: behind everything that has its place, causes first, with the number of
+// missing entries. They have no number, and nobody reads them by seeing them. They are shown again at their turn, and nothing that has
+// a place moves.
 
 const (
-	// farBehind is how many entries are missing after an absence. Then what waits is shown at once, else after
-	// aheadAfter: most of it is there sooner.
+	// farBehind is how many entries are missing after an absence. Then contents are shown ahead at once, else after
+	// aheadAfter: most are in their place sooner.
 	farBehind  = 64
 	aheadAfter = 5 * time.Second
 	// aheadEvery is how often news of it is told.
@@ -28,7 +28,7 @@ const (
 	MostAhead = 100
 )
 
-// Waiting is what waits in a room.
+// Waiting is the waiting contents of a room.
 type Waiting struct {
 	// Missing is about how many entries are on their way from the mailboxes after an absence.
 	Missing int
@@ -36,7 +36,7 @@ type Waiting struct {
 	Ahead []store.Ref
 }
 
-// Waiting returns what waits in a room.
+// Waiting returns the waiting contents of a room.
 func (rs *Rooms) Waiting(room store.ID) Waiting {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -69,7 +69,7 @@ func (p position) missing() int {
 	return int(last-p.all) - len(p.ahead)
 }
 
-// goAhead finds what is to be shown ahead of those that wait, and tells of it now and then.
+// goAhead chooses the contents to be shown ahead among those that wait, and tells of them now and then.
 func (t *Turn) goAhead(parked []store.Parked) {
 	now := Waiting{Missing: t.behind()}
 	switch {
@@ -116,6 +116,7 @@ func causesFirst(all []store.Parked) (sorted []store.Parked) {
 	for i, p := range all {
 		at[p.Ref] = i
 	}
+
 	done := make([]bool, len(all))
 	back := map[deletion]bool{}
 	var add func(i int)
@@ -140,6 +141,7 @@ func causesFirst(all []store.Parked) (sorted []store.Parked) {
 			}
 		}
 	}
+
 	for i := range all {
 		add(i)
 	}
@@ -158,6 +160,7 @@ func (rs *Rooms) Ahead(tx *store.Tx, room store.ID) (all []store.Message, err er
 	if err != nil {
 		return nil, err
 	}
+
 	for _, ref := range refs {
 		at := slices.IndexFunc(parked, func(p store.Parked) bool { return p.Ref == ref })
 		if at < 0 {

@@ -251,7 +251,7 @@ func (t *Turn) finish() error {
 		}
 	}
 
-	// What the steps above have brought is in its place, or waits.
+	// The news of the steps above has its place, or waits.
 	parked, err := t.showParked()
 	if err != nil {
 		return err
@@ -396,6 +396,7 @@ func (rs *Rooms) apply(t *Turn) {
 		rs.due[t.p.id] = t.due
 	}
 	rs.mu.Unlock()
+
 	if t.p.room == nil && t.p.joining == nil {
 		delete(rs.open, t.p.id)
 	}

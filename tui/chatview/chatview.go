@@ -59,6 +59,7 @@ type View struct {
 	below     int             // messages that came while the end was out of view
 
 	crowd *crowd // of a room; nil in a conversation of two
+	early ahead
 
 	list          list.List
 	width, height int
@@ -120,7 +121,7 @@ func (v *View) Touch(id string) {
 func (v *View) Len() int { return len(v.items) }
 
 // Empty reports whether the conversation is known to have no messages.
-func (v *View) Empty() bool { return len(v.items) == 0 && v.complete }
+func (v *View) Empty() bool { return len(v.items) == 0 && v.complete && !Waits(v) }
 
 // Oldest returns the sequence number to load older messages before, 0 for the
 // newest page.
@@ -487,7 +488,7 @@ func (v *View) SelectLast() {
 	i := len(v.items) - 1
 	if !v.list.AtEnd() {
 		if last := v.list.Last(); last >= 0 {
-			i = last
+			i = min(i, last)
 		}
 	}
 	v.selected = v.items[v.crowd.seen(i, 0)].ID

@@ -28,9 +28,19 @@ const (
 // source shows the messages to the list.
 type source struct{ v *View }
 
-func (s source) Len() int { return len(s.v.items) }
+func (s source) Len() int {
+	if Waits(s.v) {
+		return len(s.v.items) + 1
+	}
+	return len(s.v.items)
+}
 
-func (s source) Index(id string) int { return s.v.at(id) }
+func (s source) Index(id string) int {
+	if id == aheadID && Waits(s.v) {
+		return len(s.v.items)
+	}
+	return s.v.at(id)
+}
 
 // The lines above a message, and the way it is drawn.
 const (
@@ -44,6 +54,9 @@ const (
 )
 
 func (s source) Key(i int) list.Key {
+	if i == len(s.v.items) {
+		return s.v.early.key(s.v)
+	}
 	it := &s.v.items[i]
 	version := s.v.generation<<48 | it.revision<<flagBits | s.v.flags(i)
 	if _, size := s.v.crowd.run(i); size > 0 {
@@ -95,10 +108,14 @@ func sameDay(a, b time.Time) bool {
 
 // Lines lays out one message.
 func (s source) Lines(i, width int) []string {
-	if width <= measure {
-		return s.v.lines(i, width)
+	layOut := s.v.lines
+	if i == len(s.v.items) {
+		layOut = func(_, width int) []string { return s.v.early.lines(s.v, width) }
 	}
-	lines := s.v.lines(i, measure)
+	if width <= measure {
+		return layOut(i, width)
+	}
+	lines := layOut(i, measure)
 	for k := range lines {
 		lines[k] += term.Spaces(width - measure)
 	}

@@ -81,6 +81,7 @@ type Chat struct {
 	round   int  // grows when another part is shown: pages of before are late
 	// late holds changes of messages that may be on a page under way.
 	late   map[string]api.Event
+	ahead  int           // counts the questions for messages that came ahead
 	unread int           // where to draw the unread line once the place is loaded
 	jump   bool          // go there at the next drawing
 	told   []api.Message // notices of this app's own
@@ -151,7 +152,7 @@ func (b *Book) Writable() bool {
 // Reading reports whether the person looks at the end of a conversation.
 func (b *Book) Reading(id string) bool {
 	c := b.Open()
-	return c != nil && c.ID == id && c.Seen && b.desk.Active && c.View.AtEnd()
+	return c != nil && c.ID == id && c.Seen && b.desk.Active && c.View.AtEnd() && !chatview.Waits(c.View)
 }
 
 // Forget drops the conversation with a removed contact, and reports whether it was the
@@ -242,7 +243,7 @@ func (b *Book) Visit(id string, chosen bool) tea.Cmd {
 		c.placeUnread()
 	}
 
-	cmds = append(cmds, b.Rooms.Opened(id))
+	cmds = append(cmds, b.Rooms.Opened(id), Ahead(b, b.people.Get(id)))
 	if chosen {
 		b.screen.FocusOn(keymap.Composer)
 		if !again {

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"starling/node/api"
+	"starling/tui/chatview"
 	"starling/tui/desk"
 	"starling/tui/keymap"
 	"starling/tui/words"
@@ -87,6 +88,31 @@ func (b *Book) paged(c *Chat) tea.Cmd {
 		c.View.SelectLast()
 	}
 	return tea.Batch(b.look(c), b.Settle())
+}
+
+// Ahead shows the messages of a room that came ahead, with the number of missing pieces before them.
+func Ahead(b *Book, p *api.Contact) tea.Cmd {
+	if p == nil || p.Room == nil || b.chats[p.ID] == nil {
+		return nil
+	}
+	c, missing := b.chats[p.ID], p.Room.Missing
+	c.ahead++
+	if p.Room.Ahead == 0 {
+		chatview.SetAhead(c.View, nil, missing)
+		return nil
+	}
+
+	asked := c.ahead
+	return desk.Ask(b.desk, func(ctx context.Context) ([]api.Message, error) {
+		return b.desk.Node.History(ctx, api.HistoryRequest{Contact: c.ID, Ahead: true})
+	}, func(page []api.Message, err error) tea.Cmd {
+		if err != nil || b.chats[c.ID] != c || asked != c.ahead {
+			return nil
+		}
+		chatview.SetAhead(c.View, page, missing)
+		b.screen.Arrange()
+		return b.Settle()
+	})
 }
 
 // loadNewer asks for the messages behind the last loaded one.
@@ -203,7 +229,7 @@ func (b *Book) CatchUp() tea.Cmd {
 		}
 	}
 
-	return tea.Batch(append(cmds, b.Settle())...)
+	return tea.Batch(append(cmds, Ahead(b, b.Contact()), b.Settle())...)
 }
 
 // placeUnread draws the unread line, or leaves it for the page that it is on.

@@ -181,6 +181,7 @@ func (p *prompt) open(ctx context.Context, who string) error {
 		if err := p.history(ctx, max(5, min(c.Unread, 100))); err != nil {
 			return err
 		}
+		roomTalk{p}.ahead(ctx, &c, true)
 		if err := p.tellDraft(ctx, c.ID); err != nil {
 			return err
 		}

@@ -378,6 +378,7 @@ func (p *prompt) follow(ctx context.Context) {
 			after = max(after, ev.Seq)
 			roomTalk{p}.learn(ctx, ev.Contact)
 			p.tell(&ev)
+			roomTalk{p}.ahead(ctx, ev.Contact, false)
 			return nil
 		})
 		if ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"starling/node/api"
+	"starling/node/api/safetext"
 	"starling/tui/linear"
 	"starling/tui/tuitest"
 )
@@ -174,4 +175,29 @@ func TestLinearTalkAlone(t *testing.T) {
 	b.say("/room take Ada").expect("this member offers no conversation of two")
 	l.say("/room private Bob yes").expect("You offer Bob a conversation of two.")
 	b.expect("Ada offers you a conversation of two.").say("/room take Ada").expect("Conversation with Ada")
+}
+
+// TestLinearAhead: what came ahead is read out in the open room, once, and when the room is opened; it has no number.
+func TestLinearAhead(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	room := node.RoomWith("the pier", api.RoleMember, "Ada", "Bob")
+	early := func(text string) api.Message {
+		return api.Message{Member: node.MemberOf(room, "Bob"), From: safetext.Line("Bob"), Text: safetext.Clean(text), Time: clock()}
+	}
+	l := begin(t, node)
+	l.say("/open the pier").expect("Conversation with the pier")
+	node.Says(room, "Ada", "long read")
+	l.expect("Ada, message 1: long read")
+	tuitest.Ahead(node, room, 4900, early("almost new"), early("the newest"))
+	l.expect("the pier: about 4900 older messages are being fetched. The newest:", "Bob, ahead of its place: almost new", "Bob, ahead of its place: the newest")
+	tuitest.Ahead(node, room, 4000, early("the newest"))
+	node.Says(room, "Bob", "an older one")
+	l.expect("Bob, message 2: an older one")
+	if n := strings.Count(l.text(), "the newest"); n != 1 {
+		t.Errorf("read out %d times", n)
+	}
+	l.say("/open the pier").expect("about 4000 older messages are being fetched", "Bob, ahead of its place: the newest")
+	tuitest.Ahead(node, room, 0)
+	node.Says(room, "Bob", "the newest")
+	l.expect("Bob, message 3: the newest")
 }

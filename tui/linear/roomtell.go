@@ -1,6 +1,8 @@
 package linear
 
 import (
+	"context"
+
 	"starling/node/api"
 	"starling/tui/words"
 )
@@ -54,5 +56,36 @@ func (v *voice) roomChanged(old *api.Room, c *api.Contact) {
 	}
 	if c.Room.Healing && (old == nil || !old.Healing) {
 		v.print("%s: %s.", v.name(c), v.t("people just removed may still read"))
+	}
+}
+
+// ahead reads out what came ahead in the open room: once in an absence, and whenever the room is opened. It has no
+// number, as nothing can be done with it; it is read out again at its turn.
+func (r roomTalk) ahead(ctx context.Context, c *api.Contact, opened bool) {
+	if c == nil || c.Room == nil {
+		return
+	}
+	r.mu.Lock()
+	waits, said := c.Room.Ahead > 0, r.early[c.ID]
+	if !waits {
+		delete(r.early, c.ID)
+	}
+	open := r.current == c.ID
+	r.mu.Unlock()
+	if !waits || !open || said && !opened {
+		return
+	}
+
+	all, err := r.node.History(ctx, api.HistoryRequest{Contact: c.ID, Ahead: true})
+	if err != nil || len(all) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.early[c.ID] = true
+	r.print("%s: %s. The newest:", r.name(c), words.Missing(r.th, c.Room.Missing))
+	for i := range all {
+		m := &all[i]
+		r.print("%s %s, ahead of its place: %s", m.Time.Local().Format("15:04"), r.author(m), r.text(m))
 	}
 }

@@ -28,6 +28,7 @@ type voice struct {
 	numbers  map[string]int         // and back, from 1
 	messages map[string]api.Message // as they were read out
 	crowd    crowd
+	early    map[string]bool      // rooms of which it was read out that something came ahead
 	wrote    map[string]time.Time // when a contact was last said to be writing
 	hidden   bool
 	locked   bool
@@ -40,7 +41,7 @@ type voice struct {
 func newVoice(th *theme.Theme, now func() time.Time, out io.Writer) *voice {
 	return &voice{
 		now: now, th: th, out: out,
-		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{}, crowd: newCrowd(),
+		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{}, early: map[string]bool{}, crowd: newCrowd(),
 	}
 }
 

@@ -40,6 +40,14 @@ func Role(th *theme.Theme, r api.Role) string {
 	return ""
 }
 
+// Missing is the line above messages of a room that came ahead, with the number of missing pieces.
+func Missing(th *theme.Theme, pieces int) string {
+	if pieces == 0 {
+		return th.T("what was written before this is being fetched")
+	}
+	return th.N(pieces, "about %d older message is being fetched", "about %d older messages are being fetched")
+}
+
 // RoomState is how we stand in a room, "" if we are in it.
 func RoomState(th *theme.Theme, s api.RoomState) string {
 	switch s {

@@ -190,6 +190,7 @@ func roomWords(room api.Room) []string {
 	add(room.Waiting > 0, "%d at the door", room.Waiting)
 	add(room.Asking > 0, "offers to talk alone: %d", room.Asking)
 	add(room.Unsent > 0, "%d unsent", room.Unsent)
+	add(room.Missing > 0, "about %d older messages are being fetched", room.Missing)
 	add(room.AdminsOnly, "only admins write")
 	add(room.History > 0, "newcomers see %d messages", room.History)
 	add(room.Timer > 0, "messages disappear after %s", lasting(room.Timer))

@@ -153,12 +153,14 @@ func (a *app) historyCommand() *cobra.Command {
 	var (
 		limit         int
 		before, after int64
+		ahead         bool
 	)
 	cmd := &cobra.Command{
 		Use:   "history CONTACT",
 		Short: "Stored messages of one conversation, oldest first",
 		Long: `Print stored messages of one conversation, oldest first: the newest ones, those
-before a message, or those after one.`,
+before a message, or those after one; with --ahead those of a room that came ahead of others,
+which are still being fetched.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeConversations(a, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -167,6 +169,9 @@ before a message, or those after one.`,
 			}
 			if before > 0 && after > 0 {
 				return usage("", "--before and --after exclude each other")
+			}
+			if ahead && (before > 0 || after > 0) {
+				return usage("", "what came ahead has no place yet: --ahead goes without --before and --after")
 			}
 
 			return a.with(cmd.Context(), func(node *connection) error {
@@ -179,6 +184,13 @@ before a message, or those after one.`,
 					return nil
 				}
 
+				if ahead {
+					all, err := node.History(cmd.Context(), api.HistoryRequest{Contact: args[0], Ahead: true})
+					if err != nil {
+						return err
+					}
+					return show(all)
+				}
 				if after > 0 {
 					return onward(cmd.Context(), node, args[0], after, limit, show)
 				}
@@ -194,6 +206,7 @@ before a message, or those after one.`,
 	cmd.Flags().IntVar(&limit, "limit", 100, "the newest `N` messages, or the first ones with --after; 0 means all")
 	cmd.Flags().Int64Var(&before, "before", 0, "only messages before this `SEQ`")
 	cmd.Flags().Int64Var(&after, "after", 0, "only messages after this `SEQ`")
+	cmd.Flags().BoolVar(&ahead, "ahead", false, "what came ahead of older messages, after an absence from a room")
 	a.idsFlag(cmd)
 	return a.onNode(cmd)
 }
