@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,83 +16,74 @@ import (
 )
 
 // Contacts lists all contacts, oldest first.
-func (n *Node) Contacts(ctx context.Context) (out []api.Contact, err error) {
-	err = n.view(ctx, func(tx *store.Tx) error {
-		all, err := tx.Contacts()
-		if err == nil {
-			out, err = n.shown(tx, all)
-		}
-		return err
-	})
-	return out, err
+func (n *Node) Contacts(ctx context.Context) ([]api.Contact, error) {
+	return n.list(ctx, func(c *store.Contact) bool { return c.State != api.ContactSelf && c.State != api.ContactRoom })
 }
 
 // Conversations lists the note to self, all contacts, and all rooms, oldest first.
-func (n *Node) Conversations(ctx context.Context) (out []api.Contact, err error) {
-	err = n.view(ctx, func(tx *store.Tx) error {
-		self, err := tx.Contact(store.Self)
-		if err != nil {
-			return err
-		}
-		all, err := tx.Contacts()
-		if err != nil {
-			return err
-		}
-		rooms, err := tx.RoomContacts()
-		if err == nil {
-			out, err = n.shown(tx, slices.Concat([]store.Contact{self}, all, rooms))
-		}
-		return err
-	})
-	return out, err
+func (n *Node) Conversations(ctx context.Context) ([]api.Contact, error) {
+	return n.list(ctx, func(*store.Contact) bool { return true })
 }
 
-// shown returns contacts as they are shown.
-func (n *Node) shown(tx *store.Tx, all []store.Contact) ([]api.Contact, error) {
-	out := make([]api.Contact, 0, len(all))
-	for _, c := range all {
-		a, err := n.contact(tx, c)
+// list returns those that are wanted as they are shown.
+func (n *Node) list(ctx context.Context, wanted func(*store.Contact) bool) (out []api.Contact, err error) {
+	err = n.view(ctx, func(tx *store.Tx) error {
+		all, err := tx.Standings()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, a)
-	}
-	return out, nil
+		v, now := n.newViewer(tx), time.Now()
+		out = make([]api.Contact, 0, len(all))
+		for i := range all {
+			if !wanted(&all[i].Contact) {
+				continue
+			}
+			c, err := n.listed(v, &all[i], now)
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // contact returns a contact as it is shown.
 func (n *Node) contact(tx *store.Tx, c store.Contact) (api.Contact, error) {
+	standing, err := tx.Standing(c.ID)
+	if err != nil {
+		return api.Contact{}, err
+	}
+	standing.Contact = c
+	return n.listed(n.newViewer(tx), &standing, time.Now())
+}
+
+// listed returns a contact as it is shown.
+func (n *Node) listed(v *viewer, c *store.Standing, now time.Time) (api.Contact, error) {
 	out := api.Contact{ID: c.ID.String(), Name: safetext.Line(c.Name), State: c.State,
-		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created, As: asIn(c),
+		Verified: c.Verified, Blocked: c.Blocked, Created: c.Created, As: asIn(c.Contact),
 		Conversation: api.Conversation{Pinned: c.Pinned, Archived: c.Archived, MutedUntil: c.Muted, Notify: c.Notify,
 			Timer: c.Timer, TimerMine: c.TimerMine, TimerTheirs: c.TimerTheirs}}
-	out.Hopeless = hopeless(c, time.Now())
-	var err error
-	if out.Unread, err = tx.Unread(c.ID, c.ReadSeq); err != nil {
-		return out, err
-	}
-	if out.Unsent, err = tx.Unsent(c.ID); err != nil {
-		return out, err
-	}
+	out.Hopeless = hopeless(c.Contact, now)
+	out.Unread, out.Unsent = c.Unread, c.Unsent
 
 	if c.State == api.ContactRoom {
-		room, err := n.showRoom(tx, c)
+		room, err := n.showRoom(v.tx, c.Contact)
 		if err != nil {
 			return out, err
 		}
 		out.Room = &room
-		if out.Unsent, err = underway(tx, c.ID, &room); err != nil {
+		if out.Unsent, err = underway(v.tx, c.ID, &room); err != nil {
 			return out, err
 		}
 	}
-	last, err := tx.LastMessage(c.ID)
-	if errors.Is(err, store.ErrNotFound) {
+	if c.Last == nil {
 		return out, nil
 	}
-	if err != nil {
-		return out, err
-	}
-	m, err := n.newViewer(tx).outline(last)
+
+	v.knows(c.Contact)
+	m, err := v.outline(*c.Last)
 	out.Last = &m
 	return out, err
 }

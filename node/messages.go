@@ -250,6 +250,18 @@ func (n *Node) newViewer(tx *store.Tx) *viewer {
 	return &viewer{tx: tx, holding: n.outbox.Holding(), names: make(map[store.ID]string), own: make(map[store.ID]string), rooms: make(map[store.ID]*roomViewer)}
 }
 
+// knows notes a contact that was read, so that its name is not read again for each message.
+func (v *viewer) knows(c store.Contact) {
+	if c.State == api.ContactRoom {
+		return
+	}
+	v.rooms[c.ID] = nil
+	v.names[c.ID] = c.Name
+	if c.Alias != "" {
+		v.own[c.ID] = c.Alias
+	}
+}
+
 // messages returns messages of all kinds of conversations, or a part of one
 // without gaps, which is faster.
 func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error) {

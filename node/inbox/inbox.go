@@ -35,6 +35,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -318,23 +319,6 @@ func (in *Inbox) load(ctx context.Context) error {
 		}
 		for _, c := range contacts {
 			owners = append(owners, owner{contact: c.ID})
-			theirs, err := tx.Mailboxes(c.ID[:], false)
-			if err != nil {
-				return err
-			}
-			for _, m := range theirs {
-				in.cfg.Network.AddHint(m.Hint) // it may not be known yet
-			}
-			s, version, err := loadSession(tx, c.ID)
-			if err != nil {
-				return err
-			}
-			in.cfg.Outbox.Suspend(c.ID, s.Retired())
-			in.cfg.Outbox.SetSignals(outbox.Signals{Contact: c.ID, Version: version, Cells: s.Signals()})
-			in.cfg.Outbox.SetMailboxes(c.ID, current(theirs))
-			if s.Losing() {
-				losing = append(losing, c.ID)
-			}
 		}
 
 		invites, err := tx.Invites()
@@ -359,6 +343,30 @@ func (in *Inbox) load(ctx context.Context) error {
 		return err
 	}
 
+	for _, some := range stretches(owners) {
+		err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+			for _, o := range some {
+				if o.invite != "" {
+					continue
+				}
+				lost, err := in.loadContact(tx, o.contact)
+				if errors.Is(err, store.ErrNotFound) {
+					continue // it was removed just now
+				}
+				if err != nil {
+					return err
+				}
+				if lost {
+					losing = append(losing, o.contact)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+
 	in.mu.Lock()
 	in.missing = missing
 	for _, id := range owed {
@@ -373,6 +381,32 @@ func (in *Inbox) load(ctx context.Context) error {
 	in.mu.Unlock()
 
 	return in.watch(ctx, owners...)
+}
+
+// loadContact tells the outbox of a contact's session, and reports whether that loses contents.
+func (in *Inbox) loadContact(tx *store.Tx, id store.ID) (losing bool, err error) {
+	theirs, err := tx.Mailboxes(id[:], false)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range theirs {
+		in.cfg.Network.AddHint(m.Hint) // it may not be known yet
+	}
+
+	s, version, err := loadSession(tx, id)
+	if err != nil {
+		return false, err
+	}
+	in.cfg.Outbox.Suspend(id, s.Retired())
+	in.cfg.Outbox.SetSignals(outbox.Signals{Contact: id, Version: version, Cells: s.Signals()})
+	in.cfg.Outbox.SetMailboxes(id, current(theirs))
+	return s.Losing(), nil
+}
+
+// stretches parts a long list of owners, so that whoever looks at the screen does not wait
+// until all of it is read.
+func stretches(owners []owner) [][]owner {
+	return slices.Collect(slices.Chunk(owners, 50))
 }
 
 // sendReceipts acknowledges contents to the contacts with a receipt due.

@@ -40,18 +40,20 @@ func (in *Inbox) watch(ctx context.Context, owners ...owner) error {
 	in.writing.Lock()
 	defer in.writing.Unlock()
 	plans := make(map[owner]watch.Plan)
-	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		for _, o := range owners {
-			w, err := in.plan(tx, o)
-			if err != nil {
-				return err
+	for _, some := range stretches(owners) {
+		err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+			for _, o := range some {
+				w, err := in.plan(tx, o)
+				if err != nil {
+					return err
+				}
+				plans[o] = w
 			}
-			plans[o] = w
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	in.setWatches(plans, nil)
 	return nil

@@ -171,12 +171,6 @@ func (t OutboxTable) QueuedBefore(id ID) (bool, error) {
 	return n != 0, err
 }
 
-// Unsent counts items for a contact that lie in no mailbox yet.
-func (t OutboxTable) Unsent(contact ID) (int, error) {
-	n, err := t.tx.number(`SELECT count(*) FROM items WHERE contact = ? AND state IN ('queued', 'sealed')`, contact)
-	return int(n), err
-}
-
 // Waiting reports whether items of some kinds are on their way to a contact.
 func (t OutboxTable) Waiting(contact ID, kinds ...int) (bool, error) {
 	for _, kind := range kinds {

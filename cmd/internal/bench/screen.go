@@ -25,7 +25,7 @@ import (
 func screens(ctx context.Context, binary string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	return errors.Join(coldStart(ctx, binary), typing(ctx, binary), gathering(ctx, binary))
+	return errors.Join(coldStart(ctx, binary), typing(ctx, binary), gathering(ctx, binary), elder(ctx, binary))
 }
 
 // terminal is the program in a pseudo-terminal.
