@@ -17,16 +17,16 @@ import (
 
 // Contacts lists all contacts, oldest first.
 func (n *Node) Contacts(ctx context.Context) ([]api.Contact, error) {
-	return n.list(ctx, func(c *store.Contact) bool { return c.State != api.ContactSelf && c.State != api.ContactRoom })
+	return list(ctx, n, func(c *store.Contact) bool { return c.State != api.ContactSelf && c.State != api.ContactRoom })
 }
 
 // Conversations lists the note to self, all contacts, and all rooms, oldest first.
 func (n *Node) Conversations(ctx context.Context) ([]api.Contact, error) {
-	return n.list(ctx, func(*store.Contact) bool { return true })
+	return list(ctx, n, func(*store.Contact) bool { return true })
 }
 
 // list returns those that are wanted as they are shown.
-func (n *Node) list(ctx context.Context, wanted func(*store.Contact) bool) (out []api.Contact, err error) {
+func list(ctx context.Context, n *Node, wanted func(*store.Contact) bool) (out []api.Contact, err error) {
 	err = n.view(ctx, func(tx *store.Tx) error {
 		all, err := tx.Standings()
 		if err != nil {

@@ -130,7 +130,7 @@ func (n *network) truth() (parts, numbers []string) {
 	d, th, s := n.desk, n.desk.Theme, &n.status
 	switch {
 	case n.lost != nil:
-		return []string{th.Bad.Render(theme.GlyphFailed + " " + d.T("no answer from the node: %s", d.Describe(n.lost)))}, nil
+		return []string{th.Bad.Render(theme.GlyphFailed + " " + d.T("No answer from the node: %s", d.Describe(n.lost)))}, nil
 	case !n.known:
 		return []string{th.Muted.Render(d.T("starting…"))}, nil
 	}

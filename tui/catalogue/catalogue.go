@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed *.po
@@ -194,4 +196,17 @@ func (c *Catalogue) Time(t time.Time, layout string) string {
 		rest = rest[at+len(names[which].layout):]
 	}
 	return b.String()
+}
+
+// command matches what is typed or pasted as it stands, and is no word.
+var command = regexp.MustCompile(`^(starling[ :-]|[a-z]+[0-9:=/_]|[a-z]+\.[a-z])`)
+
+// Sentence is a text that begins as a sentence. The errors and reasons of the node begin small,
+// as the command line puts them behind a colon. A command keeps its form.
+func Sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 || first == utf8.RuneError || command.MatchString(text) {
+		return text
+	}
+	return string(unicode.ToTitle(first)) + text[size:]
 }

@@ -313,3 +313,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                           "",
+		"there is no such contact":   "There is no such contact",
+		"über den Knoten":            "Über den Knoten",
+		"нет такого контакта":        "Нет такого контакта",
+		"Already one":                "Already one",
+		"/tmp/x cannot be read":      "/tmp/x cannot be read",
+		"starling room leave ROOM":   "starling room leave ROOM",
+		"socks5://127.0.0.1:9050 …":  "socks5://127.0.0.1:9050 …",
+		"r0 is its first relay":      "r0 is its first relay",
+		"profile.db is of a newer …": "profile.db is of a newer …",
+		"starlings are birds":        "Starlings are birds",
+		"\xff is no letter":          "\xff is no letter",
+		"дневник":                    "Дневник",
+	} {
+		if got := catalogue.Sentence(text); got != want {
+			t.Errorf("Sentence(%q) = %q, not %q", text, got, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/catalogue"
 	"starling/tui/list"
 	"starling/tui/term"
 	"starling/tui/theme"
@@ -185,7 +186,7 @@ func (v *View) lines(i, width int) []string {
 		if it.State == api.StateFailed {
 			role = th.Bad
 		}
-		for _, line := range th.Cells.Wrap(safetext.Clean(th.T(it.Reason)).String(), width-indent-1) {
+		for _, line := range th.Cells.Wrap(safetext.Clean(catalogue.Sentence(th.T(it.Reason))).String(), width-indent-1) {
 			out = append(out, left+th.Cells.Fit(role.Render(line), width-indent))
 		}
 	}

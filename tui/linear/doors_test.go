@@ -20,12 +20,12 @@ func TestDoors(t *testing.T) {
 	l.say("/bridge add starling-bridge:aebagbaf").expect("Take this bridge?")
 	l.say("yes").expect("The bridge is taken")
 	l.say("/bridge").expect("/ip4/192.0.2.7/tcp/443, not in use: starling-bridge:aebagbaf")
-	l.say("/bridge dance").expect("there is no such word for bridges")
+	l.say("/bridge dance").expect("There is no such word for bridges")
 	l.say("/invite bob").expect("With your bridges?")
 	l.say("yes").expect("starling-bridge:aebagbaf")
 	l.say("/set bridges-only yes", "/set proxy socks5://127.0.0.1:9050", "/settings").expect("proxy, everything goes over it: socks5://127.0.0.1:9050", "bridges-only, dial bridges alone: yes")
-	l.say("/set bridges-only perhaps").expect("Error: that is no setting")
-	l.say("/set proxy http://127.0.0.1").expect("Error: this is no proxy")
+	l.say("/set bridges-only perhaps").expect("Error: That is no setting")
+	l.say("/set proxy http://127.0.0.1").expect("Error: This is no proxy")
 
 	node.SetStatus(func(s *api.Status) {
 		s.Notice = "This network freezes connections. Going on over short ones."

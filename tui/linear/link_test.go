@@ -44,9 +44,9 @@ func TestUnknownCommandAsks(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	id := node.Meet("alice")
 	l := begin(t, node)
-	l.say("/frobnicate").expect("Error: there is no command /frobnicate. Type /help.")
+	l.say("/frobnicate").expect("Error: There is no command /frobnicate. Type /help.")
 	l.say("/open 1").expect("No messages yet.")
-	l.say("/home/x/photo.jpg").expect("there is no command /home/x/photo.jpg", "Is the line to be sent to alice as a text?").say("no").expect("Nothing was done.")
+	l.say("/home/x/photo.jpg").expect("There is no command /home/x/photo.jpg", "Is the line to be sent to alice as a text?").say("no").expect("Nothing was done.")
 	l.say("/shrug it").expect("as a text?").say("yes").expect("queued: /shrug it")
 	if got := sent(t, node, id); !slices.Equal(got, []string{"/shrug it"}) {
 		t.Errorf("sent %q", got)
@@ -77,6 +77,6 @@ func TestSearchFilters(t *testing.T) {
 	l := begin(t, node)
 	l.say("/search kind:link").expect("see https://a.example").say("/search from:me").expect("my own")
 	l.say("/search from:ali on:today").expect("see https://a.example")
-	l.say("/search on:someday").expect("Error: the date of on: cannot be read. Write 2026-11-22")
-	l.say("/search from:nobody").expect("nobody of that name").say("/search before:2026-11").expect("No message has these words.")
+	l.say("/search on:someday").expect("Error: The date of on: cannot be read. Write 2026-11-22")
+	l.say("/search from:nobody").expect("Nobody of that name").say("/search before:2026-11").expect("No message has these words.")
 }

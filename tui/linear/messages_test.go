@@ -29,10 +29,10 @@ func TestLinearMessages(t *testing.T) {
 	}
 	mine := node.Last(id).ID
 	l.say("/edit 2 Ten.").expect("Message 2 was edited: (answers: message 1) Ten. (edited)")
-	l.say("/edit 1 never").expect("only a text of your own can be edited")
+	l.say("/edit 1 never").expect("Only a text of your own can be edited")
 	l.say("/react 1 rocket").expect("You react: 🚀")
 	l.say("/react 1 none").expect("The reaction is taken back.")
-	l.say("/react 1").expect("say with which emoji")
+	l.say("/react 1").expect("Say with which emoji")
 	node.Change(mine, func(m *api.Message) { m.Read = noon })
 	l.expect("alice has read message 2.")
 	node.Change(mine, func(m *api.Message) { m.Reactions = []api.Reaction{{Emoji: safetext.Line("🎉")}} })
@@ -51,7 +51,7 @@ func TestLinearMessages(t *testing.T) {
 		t.Errorf("calls: %q", node.Calls())
 	}
 	l.say("/delete 2").expect("Message 2 is gone.")
-	l.say("/delete 2").expect("no message has that number")
+	l.say("/delete 2").expect("No message has that number")
 	node.Writes(id)
 	l.expect("alice is writing.")
 	l.say("/draft not yet").expect("Kept.")
@@ -84,9 +84,9 @@ func TestLinearKeeping(t *testing.T) {
 	l.expect("1. alice").say("/open 1").expect("No messages yet.")
 	l.say("/pin").expect("Pinned.")
 	l.say("/mute 8h").expect("Muted")
-	l.say("/mute soon").expect("that is no time")
+	l.say("/mute soon").expect("That is no time")
 	l.say("/notify name").expect("Saved.")
-	l.say("/notify loud").expect("that is no level")
+	l.say("/notify loud").expect("That is no level")
 	l.say("/archive").expect("Archived until")
 	contacts, _ := node.Contacts(t.Context())
 	c := contacts[0].Conversation
@@ -107,12 +107,12 @@ func TestLinearKeeping(t *testing.T) {
 	l.say("/settings").expect("typing, tell contacts that you are writing: no", "lock, when idle for: never")
 	l.say("/set typing yes").expect("Saved.")
 	l.say("/set lock 5m").expect("Saved.")
-	l.say("/set colour red").expect("that is no setting")
+	l.say("/set colour red").expect("That is no setting")
 	if s, _ := node.Settings(t.Context()); !s.Typing || s.LockAfter != 300 {
 		t.Errorf("settings are %+v", s)
 	}
-	l.say("/verified").expect("no numbers were read out yet")
-	l.say("/join x").expect("relays are given when the app is started")
+	l.say("/verified").expect("No numbers were read out yet")
+	l.say("/join x").expect("Relays are given when the app is started")
 }
 
 func TestLinearSafety(t *testing.T) {
@@ -136,7 +136,7 @@ func TestLinearSafety(t *testing.T) {
 	if m := node.Last(id); m.Outgoing {
 		t.Errorf("sent %q from behind the lock", m.Text)
 	}
-	l.say("/backup").expect("say where to")
+	l.say("/backup").expect("Say where to")
 	l.say("/backup /tmp/x", "short").expect("too short")
 	l.say("/backup /tmp/x", "long enough", "long enoigh").expect("differ")
 	l.say("/backup /tmp/x", "long enough", "long enough").expect("The backup is in /tmp/x.")
@@ -167,7 +167,7 @@ func TestLinearGerman(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { l.ended <- linear.Run(ctx, node, linear.Options{Now: clock, Language: "de"}, r, l) }()
 	l.expect("1. anna (nicht geprüft)").say("/help").expect("/list: die Unterhaltungen", "/quit: beenden.")
-	l.say("/open zoe").expect("Fehler: niemand dieses Namens. Tippe /list.")
+	l.say("/open zoe").expect("Fehler: Niemand dieses Namens. Tippe /list.")
 	cancel()
 	w.Close()
 	<-l.ended
@@ -204,8 +204,8 @@ func TestLinearFiles(t *testing.T) {
 	write("my notes.txt", "hello")
 	l := begin(t, node)
 	l.expect("1. alice").say("/open alice").expect("Conversation with alice")
-	l.say("/attach").expect("say which file")
-	l.say("/attach ~/nothing").expect("there is no file of that name")
+	l.say("/attach").expect("Say which file")
+	l.say("/attach ~/nothing").expect("There is no file of that name")
 	l.say("/attach ~/my notes.txt").expect("my notes.txt, 5 B", "It is sent as it is", "To alice. Type a text").say("/cancel").expect("Not sent.")
 	if last := node.Last(id); last.File != nil {
 		t.Fatalf("sent: %+v", last)
@@ -220,5 +220,5 @@ func TestLinearFiles(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 	node.Receive(id, "no file")
-	l.expect("message 3").say("/save 3").expect("no file and no picture")
+	l.expect("message 3").say("/save 3").expect("No file and no picture")
 }

@@ -17,13 +17,13 @@ func TestLinearRoom(t *testing.T) {
 	both := tuitest.Company(clock, "Ada", "Bob")
 	ada, bob := both[0], both[1]
 	l := begin(t, ada)
-	l.say("/room members").expect("no room is open")
+	l.say("/room members").expect("No room is open")
 	l.say("/room").expect("/room new NAME: make a room.", "/room leave: leave the room")
-	l.say("/room dance").expect("there is no command /room dance")
-	l.say("/room new").expect("say what it is to be called")
+	l.say("/room dance").expect("There is no command /room dance")
+	l.say("/room new").expect("Say what it is to be called")
 	l.say("/room new the pier").expect("Conversation with the pier (room, owner, 1 person).", "Notice, the pier: You made the room.")
 	l.say("/room invite 3 approve 2h").expect("For 3 people. It works until", "starling-room:")
-	l.say("/room invite many").expect("that is no time")
+	l.say("/room invite many").expect("That is no time")
 	l.say("/room links").expect("1. For 3, used by 0, open until")
 	all, err := ada.ListRooms(t.Context())
 	if err != nil {
@@ -37,12 +37,12 @@ func TestLinearRoom(t *testing.T) {
 
 	// Bob is line by line, too, and is told what he enters.
 	b := begin(t, bob)
-	b.say("/room join").expect("there is no link")
-	b.say("/room join starling:abc").expect("this is no link into a room")
+	b.say("/room join").expect("There is no link")
+	b.say("/room join starling:abc").expect("This is no link into a room")
 	b.say("/room join "+links[0].Link+" Bobby").expect(tuitest.Statement, "Its author is asked before you are let in.", "Answer yes or no.")
 	b.say("no").expect("Nothing was done.")
 	b.say("/room join "+links[0].Link+" Bobby").expect("Answer yes or no.").say("yes").expect("Asked.", "Conversation with the pier (room, waiting to be let in).")
-	b.say("may I?").expect("you are not in this room")
+	b.say("may I?").expect("You are not in this room")
 	l.expect("Notice, the pier: Bobby asks to be let in.")
 	l.say("/room members").expect("1. Ada (owner, you)", "2. Bobby (waiting at the door)")
 	l.say("/room approve bob").expect("Bobby is let in.", "Bobby joined. You let them in.")
@@ -59,31 +59,31 @@ func TestLinearRoom(t *testing.T) {
 	l.expect("Bobby took message 1 back.")
 
 	// Roles and settings.
-	l.say("/room role Bobby king").expect("that is no role")
-	l.say("/room role Zoe admin").expect("nobody of that name is in the room")
+	l.say("/room role Bobby king").expect("That is no role")
+	l.say("/room role Zoe admin").expect("Nobody of that name is in the room")
 	l.say("/room role bobby admin").expect("The role of Bobby is admin now.")
 	b.expect("Your role is admin now.")
 	b.say("/room name the long pier").expect("The room is called the long pier now.")
 	l.expect("The room is called the long pier now.")
-	l.say("/room history 50").expect("newcomers are given 100 messages or none")
+	l.say("/room history 50").expect("Newcomers are given 100 messages or none")
 	l.say("/room history 100").expect("Newcomers are shown the last 100 messages.")
 	l.say("/room writers admins").expect("Only the owner and admins write now.")
 	l.say("/room timer 1h").expect("New messages disappear 1 hour after they were read.")
 	l.say("/room").expect("the long pier: owner, 2 people, 1 names you, only admins write.")
-	l.say("/room verified 2").expect("no numbers were read out yet")
+	l.say("/room verified 2").expect("No numbers were read out yet")
 	l.say("/room verify 2").expect("1: 37287", "type /room verified Bobby.").say("/room verified 2").expect("Bobby is verified.")
 	l.say("/room block 2").expect("Bobby is blocked.").say("/room members").expect("2. Bobby (admin, verified, blocked)").say("/room unblock 2").expect("Bobby is unblocked.")
-	l.say("/room withdraw 9").expect("no open link has that number").say("/room withdraw 1").expect("The link works no more.")
+	l.say("/room withdraw 9").expect("No open link has that number").say("/room withdraw 1").expect("The link works no more.")
 
 	// Out again.
-	l.say("/room leave").expect("Leave the room?").say("yes").expect("the owner cannot leave")
+	l.say("/room leave").expect("Leave the room?").say("yes").expect("The owner cannot leave")
 	l.say("/room role bobby owner").expect("You offer the room to Bobby.")
 	b.expect("Ada offers you the room.")
 	b.say("/room accept").expect("The room is yours now.")
 	b.say("/room remove Ada").expect("Remove Ada from the room?").say("no").expect("Nothing was done.")
 	b.say("/room ban Ada yes").expect("You removed Ada, and the links that they made.")
 	l.expect("Bobby removed you, and the links that you made.")
-	l.say("still here?").expect("you are not in this room")
+	l.say("still here?").expect("You are not in this room")
 	l.say("/list").expect("the long pier (room, you were removed")
 	l.say("/room forget").expect("Erase the room").say("yes").expect("Removed.")
 }
@@ -122,8 +122,8 @@ func TestLinearRoomsElsewhere(t *testing.T) {
 // TestLinearRoomLanguages: what is said of rooms is said in the person's language.
 func TestLinearRoomLanguages(t *testing.T) {
 	for language, want := range map[string][]string{
-		"de": {"(Raum, Eigentümer, 2 Personen)", "Du hast Nils entfernt.", "kein Raum"},
-		"ru": {"(комната, владелец, 2 человека)", "Ты удаляешь: Nils.", "ни одна комната"},
+		"de": {"(Raum, Eigentümer, 2 Personen)", "Du hast Nils entfernt.", "Kein Raum"},
+		"ru": {"(комната, владелец, 2 человека)", "Ты удаляешь: Nils.", "Ни одна комната"},
 	} {
 		n := tuitest.NewNode(clock)
 		n.RoomOf("crew", "Nils")
@@ -172,7 +172,7 @@ func TestLinearTalkAlone(t *testing.T) {
 	b.say("/open the pier").expect("1 offers you a conversation of two")
 	b.say("/room members").expect("Ada (owner, offers you a conversation of two)")
 	b.say("/room decline Ada").expect("Declined.")
-	b.say("/room take Ada").expect("this member offers no conversation of two")
+	b.say("/room take Ada").expect("This member offers no conversation of two")
 	l.say("/room private Bob yes").expect("You offer Bob a conversation of two.")
 	b.expect("Ada offers you a conversation of two.").say("/room take Ada").expect("Conversation with Ada")
 }

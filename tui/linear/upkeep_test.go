@@ -19,7 +19,7 @@ func TestNoteToSelf(t *testing.T) {
 	l.expect("1. alice").expect("self. Note to self (stays here)")
 	l.say("/open self").expect("Conversation with Note to self (stays here).")
 	l.say("under the mat").expect("stored: under the mat")
-	l.say("/block").expect("Error: the note to self is no contact")
+	l.say("/block").expect("Error: The note to self is no contact")
 	l.say("/open note to self").expect("Conversation with Note to self")
 	l.say("/clear").expect("This erases all messages of the conversation with Note to self here.")
 	l.say("yes").expect("The conversation with Note to self was cleared.")
@@ -35,9 +35,9 @@ func TestUpkeep(t *testing.T) {
 	l := begin(t, node)
 	l.say("/open 1", "one").expect("queued: one")
 	path := filepath.Join(t.TempDir(), "talk.html")
-	l.say("/export").expect("Error: say where to")
+	l.say("/export").expect("Error: Say where to")
 	l.say("/export " + path).expect("The conversation is in " + path)
-	l.say("/export " + path).expect("Error: there is a file of that name already")
+	l.say("/export " + path).expect("Error: There is a file of that name already")
 	if b, err := node.ReadFile(path); err != nil || !strings.Contains(string(b), "one") {
 		t.Errorf("%q, %v", b, err)
 	}
@@ -84,5 +84,5 @@ func TestBegin(t *testing.T) {
 	}
 
 	m := begin(t, node)
-	m.say("/demo").expect("Error: the demo is not offered here")
+	m.say("/demo").expect("Error: The demo is not offered here")
 }

@@ -48,10 +48,10 @@ func Error(w *catalogue.Catalogue, err error) string {
 		return ""
 	}
 
-	text := w.Text(err.Error())
+	text := catalogue.Sentence(w.Text(err.Error()))
 	var e *api.Error
 	if errors.As(err, &e) && e.Hint != "" {
-		text = strings.TrimRight(text, ". ") + ". " + w.Text(e.Hint)
+		text = strings.TrimRight(text, ". ") + ". " + catalogue.Sentence(w.Text(e.Hint))
 	}
 	return safetext.Line(text).String()
 }

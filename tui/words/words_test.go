@@ -41,8 +41,8 @@ func TestError(t *testing.T) {
 	}{
 		{nil, ""},
 		{fmt.Errorf("load: %w", context.Canceled), ""},
-		{errors.New("no\nroute"), "no route"},
-		{hinted, "that is no time. Type it as 30s."},
+		{errors.New("no\nroute"), "No route"},
+		{hinted, "That is no time. Type it as 30s."},
 	} {
 		if got := words.Error(w, tt.err); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
