@@ -107,7 +107,7 @@ func TestSearchHere(t *testing.T) {
 func TestSearchFails(t *testing.T) {
 	node, _, u := alone(t)
 	node.Fail("Search", &api.Error{Code: api.CodeTimeout, Message: "it took too long"})
-	u.Press("ctrl+s").Type("x").Expect().Sees("it took too long")
+	u.Press("ctrl+s").Type("x").Expect().Sees("It took too long")
 }
 
 func TestDraftsKeepWhatTheyAnswer(t *testing.T) {
@@ -167,7 +167,7 @@ func TestBackup(t *testing.T) {
 	node, _, u := alone(t)
 	u.Press("f8").Expect().Sees("Make a backup", "age format")
 	u.Type("/tmp/taken").Enter().Type("long enough").Enter().Type("long enoigh").Enter().Expect().Sees("The two passphrases differ")
-	u.Press("ctrl+u").Type("long enough").Enter().Expect().Sees("there is a file of that name already")
+	u.Press("ctrl+u").Type("long enough").Enter().Expect().Sees("There is a file of that name already")
 	u.Press("up", "up", "ctrl+u").Type("/tmp/new").Enter().Enter().Enter().Expect().Status("The backup is in /tmp/new.")
 	if strings.Contains(u.Screen(), "long enough") {
 		t.Error("the passphrase is on the screen")
@@ -191,7 +191,7 @@ func TestPassphrase(t *testing.T) {
 	u.Press("alt+p").Expect().Sees("Change the passphrase", "new keys")
 	u.Type("guess").Enter().Type("short").Enter().Type("short").Enter().Expect().Sees("too short: at least 8")
 	u.Press("up", "ctrl+u").Type("long enough").Enter().Press("ctrl+u").Type("long enoigh").Enter().Expect().Sees("The two passphrases differ")
-	u.Press("ctrl+u").Type("long enough").Enter().Expect().Sees("this is not the passphrase of the profile")
+	u.Press("ctrl+u").Type("long enough").Enter().Expect().Sees("This is not the passphrase of the profile")
 	u.Press("up", "up", "ctrl+u").Type(tuitest.Passphrase).Enter().Enter().Enter().Expect().Status("The profile has the new passphrase.")
 	if strings.Contains(u.Screen(), "long enough") {
 		t.Error("the passphrase is on the screen")
@@ -220,7 +220,7 @@ func TestJoin(t *testing.T) {
 	})
 	v.Expect().Sees("join by a relay: its address")
 	v.Press("f10").Expect().Sees("Join by a relay", "/ip4/192.168.1.7/tcp/4001", "1 relay was found on your network.")
-	v.Enter().Expect().Sees("the relay did not answer")
+	v.Enter().Expect().Sees("The relay did not answer")
 	if got := <-joined; got != "/ip4/192.168.1.7/tcp/4001/p2p/12D3KooWx" {
 		t.Errorf("joined %q", got)
 	}

@@ -251,7 +251,7 @@ func TestLongPasteIsKept(t *testing.T) {
 	if node.Draft(id).Text != "" {
 		t.Error("a draft that no node takes was handed over")
 	}
-	u.Enter().Expect().Sees("the message is too long", "› ")
+	u.Enter().Expect().Sees("The message is too long", "› ")
 	u.Press("ctrl+end")
 	u.Press("ctrl+u").Type("short").Enter().Expect().Message("short").State(api.StateQueued)
 	u.Paste(strings.Repeat("x", 300<<10)).Expect().Sees("You pasted 300.0 KiB: more than")

@@ -180,7 +180,7 @@ func TestRestoreFromHere(t *testing.T) {
 	u.Expect().Sees("Welcome, robin.")
 	u.Press("f12").Expect().Sees("beside this one")
 	u.Enter().Enter().Expect().Sees("Type the name of the file.")
-	u.Press("up").Type("/tmp/copy.age").Enter().Type("secret words").Enter().Expect().Sees("wrong passphrase")
+	u.Press("up").Type("/tmp/copy.age").Enter().Type("secret words").Enter().Expect().Sees("Wrong passphrase")
 	fails = false
 	u.Enter().Expect().Sees("starling --profile '/home/robin/my profile-restored-1'")
 	if want := []string{"/tmp/copy.age secret words", "/tmp/copy.age secret words"}; !slices.Equal(asked, want) {
@@ -316,7 +316,7 @@ func TestExportFromHere(t *testing.T) {
 	if b, err := node.ReadFile(path); err != nil || !strings.Contains(string(b), "what was said") {
 		t.Errorf("%q, %v", b, err)
 	}
-	u.Press("W").Enter().Press("right").Enter().Expect().Sees("there is a file of that name already")
+	u.Press("W").Enter().Press("right").Enter().Expect().Sees("There is a file of that name already")
 	u.Press("esc", "i").Type("/export " + filepath.Join(dir, "talk.json")).Enter().Expect().Status("The conversation is in")
 	if !slices.Contains(node.Calls(), "Export json"+filepath.Join(dir, "talk.json")) {
 		t.Errorf("%q", node.Calls())
@@ -381,5 +381,5 @@ func TestNameIsRefused(t *testing.T) {
 	node, _, u := alone(t)
 	u.Press("f7", "up", "up", "up", "up", "up", "up").Press("ctrl+u", "down", "down", "down", "down", "down").Enter().Expect().Sees("A name has at least one letter.")
 	node.Fail("ChangeSettings", errors.New("the disk is full"))
-	u.Press("down", "down", "down", "down", "down").Type("Robin").Press("down", "down", "down", "down", "down").Enter().Expect().Sees("the disk is full")
+	u.Press("down", "down", "down", "down", "down").Type("Robin").Press("down", "down", "down", "down", "down").Enter().Expect().Sees("The disk is full")
 }

@@ -80,7 +80,7 @@ func TestSettingsOfTheWaysIn(t *testing.T) {
 	node.Meet("alice")
 	u := tuitest.NewUser(t, node, tui.Options{Now: clock, Language: "en"})
 	u.Type("/settings").Enter().Expect().Sees("Settings")
-	u.Press("up", "up").Type("http://127.0.0.1:9050").Press("enter", "right").Enter().Expect().Sees("this is no proxy")
+	u.Press("up", "up").Type("http://127.0.0.1:9050").Press("enter", "right").Enter().Expect().Sees("This is no proxy")
 	u.Press("up").Press("ctrl+u").Type("socks5://127.0.0.1:9050").Press("enter").Enter().Expect().SeesNot("Dial bridges alone")
 	if s, err := node.Settings(t.Context()); err != nil || s.Proxy != "socks5://127.0.0.1:9050" || !s.BridgesOnly {
 		t.Errorf("%+v, %v", s, err)

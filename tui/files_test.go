@@ -69,9 +69,9 @@ func TestAttachFile(t *testing.T) {
 	}
 
 	// What cannot be sent says why, and the form stays.
-	u.Press("alt+a").Type("holiday.bin").Enter().Expect().Sees("the file is larger than 48 KiB (49,152 bytes)")
-	u.Press("ctrl+u").Type("~/nothing").Enter().Expect().Sees("there is no file of that name")
-	u.Press("ctrl+u").Type("~").Enter().Expect().Sees("this is no file but a folder")
+	u.Press("alt+a").Type("holiday.bin").Enter().Expect().Sees("The file is larger than 48 KiB (49,152 bytes)")
+	u.Press("ctrl+u").Type("~/nothing").Enter().Expect().Sees("There is no file of that name")
+	u.Press("ctrl+u").Type("~").Enter().Expect().Sees("This is no file but a folder")
 	u.Press("ctrl+u").Type("~/.h").Press("tab").Expect().Sees("~/.hidden")
 }
 
@@ -137,7 +137,7 @@ func TestPastedPicture(t *testing.T) {
 	if last := node.Last(id); last.Picture == nil {
 		t.Fatalf("%.200v", last)
 	}
-	u.Paste("data:image/png;base64,bm90aGluZw==").Expect().Status("this is not a PNG, JPEG, GIF or WebP")
+	u.Paste("data:image/png;base64,bm90aGluZw==").Expect().Status("This is not a PNG, JPEG, GIF or WebP")
 }
 
 // TestLongPasteIsOfferedAsFile: a text of any length is somewhere afterwards.

@@ -100,7 +100,7 @@ func TestEdit(t *testing.T) {
 	// Given up: the text comes back and nothing is asked of the node.
 	u.Press("alt+e").Type("XX").Press("esc").Expect().Sees("› half a").SeesNot("XX", "editing")
 	node.Fail("Edit", &api.Error{Code: api.CodeTimeout, Message: "it took too long"})
-	u.Press("alt+e").Type("!").Enter().Expect().Sees("› hello!", "✎ editing", "it took too long")
+	u.Press("alt+e").Type("!").Enter().Expect().Sees("› hello!", "✎ editing", "It took too long")
 	u.Press("esc").Expect().Sees("› half a")
 	// A message of the contact cannot be edited.
 	node.Receive(id, "theirs")

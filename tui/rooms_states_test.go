@@ -330,11 +330,11 @@ func TestRoomCommands(t *testing.T) {
 func TestBadLinkIntoARoom(t *testing.T) {
 	node := tuitest.NewNode(clock)
 	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: "en"}, 100, 30)
-	u.Paste("starling-room:abc").Expect().Status("this is no link into a room")
+	u.Paste("starling-room:abc").Expect().Status("This is no link into a room")
 	u.Press("J").Type("starling:abc").Enter().Expect().SeesNot("Go on")
 	link := node.LinkElsewhere("Elsewhere", false, "Zoe")
 	node.Fail("JoinRoom", &api.Error{Code: api.CodeInviteExpired, Message: "the link has expired", Hint: "ask for another"})
-	u.Press("esc", "esc").Paste(link).Enter().Enter().Expect().Sees("the link has expired. ask for another", "Your name in it")
+	u.Press("esc", "esc").Paste(link).Enter().Enter().Expect().Sees("The link has expired. Ask for another", "Your name in it")
 	u.Enter().Expect().Sees("Write to Elsewhere")
 }
 

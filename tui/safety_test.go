@@ -124,7 +124,7 @@ func TestWipeInTwoKeys(t *testing.T) {
 		t.Error("wiped")
 	}
 	node.Fail("Wipe", &api.Error{Code: api.CodeInternal, Message: "the disk does not answer"})
-	u.Press("f9", "w").Expect().Sees("the disk does not answer")
+	u.Press("f9", "w").Expect().Sees("The disk does not answer")
 	u.Press("f9", "w").Expect().Quit()
 	if !slices.Contains(node.Calls(), "Wipe") || strings.Contains(u.View().Content, "alice") {
 		t.Errorf("calls %q, screen\n%s", node.Calls(), u.Screen())

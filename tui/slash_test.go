@@ -40,7 +40,7 @@ func TestSlashCommands(t *testing.T) {
 	u.Type("/open bob").Enter().Expect().Sees("Write to bob")
 	u.Type("/search nine").Enter().Expect().Sees("Search in all conversations", "› nine", "At nine?")
 	u.Press("esc").Type("/verify").Enter().Expect().Sees("37287")
-	u.Press("esc").Type("/timer soon").Enter().Expect().Sees("that is no time", "› /timer soon") // to be mended
+	u.Press("esc").Type("/timer soon").Enter().Expect().Sees("That is no time", "› /timer soon") // to be mended
 	u.Press("ctrl+u").Type("/add starling:abc Dora").Enter().Expect().Sees("Add a contact", "starling:abc", "Dora")
 	u.Press("esc").Type("/remove").Enter().Expect().Sees("Remove bob?")
 	u.Press("esc").Type("/help").Enter().Expect().Sees("A line that begins with a slash", "/list", "/reply TEXT")
@@ -240,7 +240,7 @@ func TestSearchFilters(t *testing.T) {
 	for words, want := range map[string][]string{
 		"relay from:me": {"my relay", "1 message "}, "relay from:al": {"old relay", "1 message "}, "kind:link": {"https://a.example", "1 message "},
 		"before:2026-11-10": {"old relay", "1 message "}, "on:today": {"2 messages"}, "in:bob rel": {"a relay", "1 message "}, "after:2026-11-22": {"No message"},
-		"on:2026-11-31": {"the date of on: cannot be read", "Write 2026-11-22"}, "kind:song": {"no such kind"},
+		"on:2026-11-31": {"The date of on: cannot be read", "Write 2026-11-22"}, "kind:song": {"no such kind"},
 	} {
 		u.Press("ctrl+s", "ctrl+u").Type(words).Expect().Sees(want...)
 		u.Press("esc")

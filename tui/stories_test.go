@@ -33,7 +33,7 @@ func TestFailedMessage(t *testing.T) {
 	u.Type("to nowhere").Enter().Expect().Message("to nowhere").State(api.StateQueued)
 	node.State(node.Last(id).ID, api.StateFailed, "the mailbox did not answer")
 	u.Expect().Message("to nowhere").State(api.StateFailed)
-	u.Expect().Sees("the mailbox did not answer", "R retry")
+	u.Expect().Sees("The mailbox did not answer", "R retry")
 
 	u.Press("esc", "R").Expect().Message("to nowhere").State(api.StateQueued)
 	node.State(node.Last(id).ID, api.StateFailed, "again")
@@ -47,7 +47,7 @@ func TestWaitingReasonIsShown(t *testing.T) {
 	node, id, u := alone(t)
 	u.Type("soon").Enter().Expect().Message("soon").State(api.StateQueued)
 	node.State(node.Last(id).ID, api.StateQueued, "waiting for enough relays")
-	u.Expect().Sees("waiting for enough relays")
+	u.Expect().Sees("Waiting for enough relays")
 }
 
 func TestPasteNeverSends(t *testing.T) {
@@ -113,7 +113,7 @@ func TestSendingKeepsTheOrder(t *testing.T) {
 func TestRefusedTextComesBack(t *testing.T) {
 	node, _, u := alone(t)
 	node.Fail("Send", &api.Error{Code: api.CodeDiskFull, Message: "the disk is full", Hint: "Free some space and try again."})
-	u.Type("precious").Enter().Expect().Sees("› precious", "the disk is full. Free some space")
+	u.Type("precious").Enter().Expect().Sees("› precious", "The disk is full. Free some space")
 	u.Enter().Expect().Message("precious").State(api.StateQueued)
 }
 
@@ -271,14 +271,14 @@ func TestInvite(t *testing.T) {
 func TestInviteFails(t *testing.T) {
 	node, _, u := alone(t)
 	node.Fail("Invite", &api.Error{Code: api.CodeFewRelays, Message: "too few relays", Hint: "Wait a moment."})
-	u.Press("ctrl+n").Enter().Enter().Expect().Sees("too few relays. Wait a moment.", "Make the invite")
+	u.Press("ctrl+n").Enter().Enter().Expect().Sees("Too few relays. Wait a moment.", "Make the invite")
 }
 
 func TestAddContact(t *testing.T) {
 	_, _, u := alone(t)
 	u.Press("ctrl+o").Enter().Enter().Expect().Sees("Paste the invite first")
 	u.Press("up").Paste("https://example.org/x").Enter().Enter()
-	u.Expect().Sees("this is not a Starling invite", "Ask for the link")
+	u.Expect().Sees("This is not a Starling invite", "Ask for the link")
 	u.Press("up", "ctrl+u").Paste("starling:abc\n  def").Enter().Type("Dora").Enter()
 	u.Expect().Sees("Say hello to Dora", "pending")
 	u.Type("hello Dora").Enter().Expect().Message("hello Dora").State(api.StateQueued)

@@ -263,12 +263,21 @@ func styled(text string, base style, note func(string) string) rich {
 	return rich{p.text.String(), p.styles, p.addresses}
 }
 
-// Preview is the beginning of a text without the signs of markdown, for a line of a list.
+// Preview is a text without the signs of markdown, for a line of a list: what stands in a
+// conversation when it is drawn. Code stays as it is, but for its fences.
 func Preview(text string) string {
 	lines := strings.Split(text, "\n")
 	out := make([]string, 0, len(lines))
-	for _, line := range lines {
+	code := 0 // lines of it that follow
+	for i, line := range lines {
+		if code > 0 {
+			if code--; code > 0 {
+				out = append(out, line)
+			}
+			continue
+		}
 		if _, opens := opensCode(line); opens && len(lines) > 1 {
+			code = 1 + slices.IndexFunc(lines[i+1:], closesCode)
 			continue // typed alone it is all there is
 		}
 		m := markOf(line)

@@ -14,6 +14,7 @@ import (
 
 	"starling/node/api"
 	"starling/node/api/safetext"
+	"starling/tui/chatview"
 	"starling/tui/composer"
 	"starling/tui/dialog"
 	"starling/tui/list"
@@ -64,10 +65,25 @@ type Panel struct {
 	from   int
 }
 
-// A hit is a message and where in its text the first word stands.
+// A hit is a message, its text as it is drawn, and where in it the first word stands.
 type hit struct {
 	api.Message
-	at int
+	text string
+	at   int
+}
+
+// hitOf draws the text of a message without signs of markdown, unless the words stand in what
+// is not drawn of it, such as the target of a link.
+func hitOf(m api.Message, terms []string) hit {
+	raw := said(&m)
+	text := chatview.Preview(raw)
+	at, _ := match.Next(text, terms)
+	if at < 0 {
+		if inRaw, _ := match.Next(raw, terms); inRaw >= 0 {
+			text, at = raw, inRaw
+		}
+	}
+	return hit{m, text, max(at, 0)}
 }
 
 // New returns a panel with words to begin with.
@@ -118,8 +134,7 @@ func (p *Panel) Show(n int, hits []api.Message, wrong string) {
 	}
 	p.asking = false
 	for _, m := range hits {
-		at, _ := match.Next(said(&m), p.terms)
-		p.hits = append(p.hits, hit{m, max(at, 0)})
+		p.hits = append(p.hits, hitOf(m, p.terms))
 	}
 	p.whole = len(hits) < PageSize
 	p.wrong = wrong
@@ -251,7 +266,7 @@ func said(m *api.Message) string {
 // snippet is the part of a text around the first word found, in one line.
 func (p *Panel) snippet(th *theme.Theme, m hit, width int) string {
 	terms := p.terms
-	s, at := said(&m.Message), m.at
+	s, at := m.text, m.at
 	if s == "" && m.Picture != nil {
 		s = th.T("a picture")
 	}

@@ -162,3 +162,25 @@ func TestHitOfAFile(t *testing.T) {
 		t.Errorf("shown:\n%s", got)
 	}
 }
+
+// The signs of markdown are not shown, unless what is sought stands in what is not drawn.
+func TestHitsWithoutMarks(t *testing.T) {
+	for _, tt := range []struct{ text, words, shown, hidden string }{
+		{"a **very** loud `word` here", "loud", "a very loud word here", "*"},
+		{"# Plan\n- buy *milk*\n- ~~pay~~", "milk", "Plan • buy milk • pay", "~"},
+		{"> quoted **bold**\nanswer", "bold", "quoted bold answer", "*"},
+		{"look:\n```go\na * b * c\n```\nend", "end", "look: a * b * c end", "`"},
+		{"[the page](https://example.org/zanzibar)", "zanzibar", "https://example.org/zanzibar", ""},
+		{"2 * 3 * 4 is 24", "24", "2 * 3 * 4 is 24", ""},
+		{"snake_case_name stays", "stays", "snake_case_name stays", ""},
+		{"**", "nothing", "**", ""},
+	} {
+		p := panel()
+		q := typed(t, p, tt.words)
+		p.Show(q.N, hits(1, tt.text), "")
+		shown := screen(p)
+		if !strings.Contains(shown, tt.shown) || tt.hidden != "" && strings.Contains(shown, tt.hidden) {
+			t.Errorf("%q is shown as\n%s", tt.text, shown)
+		}
+	}
+}
