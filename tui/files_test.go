@@ -75,6 +75,25 @@ func TestAttachFile(t *testing.T) {
 	u.Press("ctrl+u").Type("~/.h").Press("tab").Expect().Sees("~/.hidden")
 }
 
+// Tab completes a path behind a command, with blanks in it, too.
+func TestCommandCompletesPaths(t *testing.T) {
+	dir := homely(t)
+	lay(t, dir, "Mein Urlaub 1.txt", []byte("to the sea"))
+	lay(t, dir, "Mein Urlaub 2.txt", []byte("and back"))
+	node, id, u := alone(t)
+	u.Type("/attach ~/Me").Press("tab").Expect().Sees("/attach ~/Mein Urlaub", "Mein Urlaub 1.txt", "Mein Urlaub 2.txt")
+	u.Press("down").Press("tab").Expect().Sees("/attach ~/Mein Urlaub 2.txt")
+	u.Enter().Expect().Sees("Attach a file or a picture", "~/Mein Urlaub 2.txt")
+	u.Enter().Expect().Sees("Send this file?", "Mein Urlaub 2.txt, 8 B")
+	u.Enter().Expect().Sees("▤ Mein Urlaub 2.txt  8 B")
+	if last := node.Last(id); last.File == nil || string(last.File.Data) != "and back" {
+		t.Fatalf("%+v", last)
+	}
+
+	u.Type("/export ~/no such").Press("tab").Expect().Sees("/export ~/no such")
+	u.Press("ctrl+u").Type("no /path here").Press("tab").Type("x").Expect().Sees("no /path here    x")
+}
+
 // A picture that is too large is shown as it will be sent.
 func TestAttachPicture(t *testing.T) {
 	dir := homely(t)

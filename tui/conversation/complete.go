@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -8,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"starling/tui/attach"
 	"starling/tui/emoji"
 	"starling/tui/linear"
 	"starling/tui/theme"
@@ -233,6 +235,9 @@ var CompletionKeys = map[string]bool{"up": true, "shift+tab": true, "down": true
 // arrows choose, tab and enter take, esc closes.
 func (b Completion) Key(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	p := b.offered()
+	if p == nil && k.Keystroke() == "tab" {
+		return b.completePath()
+	}
 	if p == nil {
 		return nil, false
 	}
@@ -264,6 +269,39 @@ func (b Completion) Key(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	}
 	return nil, true
 }
+
+// completePath completes the path behind a command that takes one, as far as it is certain, and
+// offers the names that it could have. The folder is read for this key alone.
+func (b Completion) completePath() (tea.Cmd, bool) {
+	c := b.Open()
+	if c == nil || !b.Writable() || b.desk.Hidden {
+		return nil, false
+	}
+	name, typed, ok := strings.Cut(c.Text.Before(), " ")
+	if !ok || strings.Contains(typed, "\n") || !slices.ContainsFunc(linear.Commands(), func(x linear.Command) bool {
+		return x.Name == name && pathArguments[Arguments(x)]
+	}) {
+		return nil, false
+	}
+
+	typed = strings.TrimLeft(typed, " ")
+	path, choices := attach.Complete(typed)
+	if path != typed && !c.Text.Take(len(typed), path) {
+		return nil, true
+	}
+	if len(choices) > 1 {
+		folder := path[:strings.LastIndexAny(path, string(filepath.Separator)+"/")+1]
+		g := guesses{of: c.Text.Before(), typed: path}
+		for _, choice := range choices[:min(len(choices), maxOffered)] {
+			g.offers = append(g.offers, offer{text: folder + choice, label: b.desk.Theme.Cells.Steady(choice), whole: choice == path[len(folder):]})
+		}
+		c.guesses = g
+	}
+	return b.touched(c), true
+}
+
+// pathArguments are the arguments that are the path of a file.
+var pathArguments = map[string]bool{"PATH": true, "FILE": true}
 
 // turnEmoji puts an emoji in the place of its name between colons, once the second one is
 // typed.
