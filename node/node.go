@@ -253,6 +253,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.running = true
 	n.runMu.Unlock()
+
 	defer close(n.stopped)
 	defer n.cancel()
 	stop := context.AfterFunc(ctx, n.cancel)
@@ -264,6 +265,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return apiError(err)
 		}
 	}
+
+	// The loops. If one ends, all do.
 	g, ctx := errgroup.WithContext(n.ctx)
 	g.Go(func() error { return n.net.Run(ctx) })
 	g.Go(func() error { return n.outbox.Run(ctx) })
@@ -283,6 +286,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if server != nil {
 		g.Go(func() error { return server.Run(ctx) })
 	}
+
 	close(n.serving)
 	err = g.Wait()
 	n.cancel()

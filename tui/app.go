@@ -86,6 +86,8 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	a := &App{opts: opts, language: opts.Language, focus: keymap.Composer, mouse: !opts.NoMouse, details: true, dirty: true}
 	a.desk = desk.New(ctx, node, opts.Keys, th, opts.Now, opts.After)
 	a.desk.Hidden = opts.Incognito
+
+	// The parts.
 	a.people = people.New()
 	a.gallery = gallery.New(a.desk, picture.Detect(opts.Getenv))
 	a.files = files.New(a.desk, a.gallery)
@@ -105,6 +107,8 @@ func New(ctx context.Context, node api.Node, opts Options) *App {
 	a.upkeep = upkeep.New(a.desk, a.people)
 	a.rooms = rooms.New(a.desk, a.people)
 	a.dayone = dayone.New(a.desk)
+
+	// The ways between them.
 	a.connect()
 	a.dayone.Steps = steps{a}.all()
 	a.actions = a.table()
@@ -126,6 +130,8 @@ func (a *App) connect() {
 	if len(a.opts.Texts) > 0 {
 		a.book.Texts, a.files.Texts = a.opts.Texts[0], a.opts.Texts[0]
 	}
+
+	// Files go to the open conversation.
 	a.files.Contact = func() *api.Contact {
 		if !a.book.Writable() {
 			return nil
@@ -140,10 +146,14 @@ func (a *App) connect() {
 	if a.opts.OpenFile != nil {
 		a.files.OpenFile = a.opts.OpenFile
 	}
+
+	// What is typed or chosen in a conversation reaches the other parts.
 	a.book.Command = slash{a}.obey
 	a.messages.LoadContacts, a.messages.OpenAddress = a.loadContacts, a.opts.OpenAddress
 	a.messages.Accept = func(invite string) tea.Cmd { return a.contacts.addBy(invite, "") }
 	a.book.Opened = a.keeping.opened
+
+	// A contact that changed is put into the list by all who change it.
 	a.keeping.put, a.contacts.put, a.upkeep.Put = a.put, a.put, a.put
 	a.upkeep.Meant, a.upkeep.Cleared, a.upkeep.Folder = a.meant, func(id string) tea.Cmd { return a.cleared(id, true) }, a.opts.BackupDir
 	a.keeping.changed = func(s api.Settings) tea.Cmd {
@@ -151,6 +161,7 @@ func (a *App) connect() {
 		relook(a, s)
 		return tea.Batch(a.lock.Watch(time.Duration(s.LockAfter)*time.Second), a.reopen())
 	}
+
 	connectRooms(a)
 	a.contacts.connected = func() bool { return a.network.status.Ready }
 	a.contacts.visit = func(id string) tea.Cmd { return a.book.Visit(id, true) }

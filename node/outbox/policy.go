@@ -151,6 +151,8 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 			again = t
 		}
 	}
+
+	// A content that has waited for its lifetime is given up.
 	switch over := e.over(now); {
 	case over && e.Spared:
 		later(now.Add(spareFor))
@@ -161,6 +163,8 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	case e.ages():
 		later(e.Created.Add(Lifetime))
 	}
+
+	// Nothing leaves for a contact that is blocked; a queued content is sealed when it may be.
 	if p.Blocked {
 		return nil, again
 	}
@@ -201,6 +205,8 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 		}
 	}
 
+	// Each cell is to lie at all targets: it is put where it was not, and again where it may be
+	// lost.
 	missing := false
 	for i := range e.Cells {
 		cell := &e.Cells[i]
@@ -230,6 +236,8 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 			}
 		}
 	}
+
+	// All lie there: it is done, or the recipient is asked for the receipt.
 	switch {
 	case len(targets) == 0 || e.signal():
 	case !e.Kind.Acknowledged() && !missing:

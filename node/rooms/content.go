@@ -103,6 +103,7 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 	if err != nil {
 		return err
 	}
+
 	if given {
 		changes, err = t.heard(was, m, changes)
 	} else {
@@ -111,6 +112,8 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 	if err != nil {
 		return err
 	}
+
+	// Edits and reactions that came before it, and answers that quote it.
 	for _, change := range changes {
 		if err := t.change(change); err != nil {
 			return err

@@ -94,6 +94,7 @@ func (s *Store) runBatch() {
 	s.queue = s.queue[n:]
 	s.queueMu.Unlock()
 
+	// Whatever happens, each waiting caller is answered.
 	defer func() {
 		for _, j := range batch {
 			close(j.done)
@@ -108,6 +109,8 @@ func (s *Store) runBatch() {
 		failAll(ErrClosed)
 		return
 	}
+
+	// A batch of notes alone need not reach the disk at once.
 	tx := newTx(s)
 	if notes(batch) {
 		if err := s.conn.Exec("PRAGMA synchronous = " + s.noteSync); err != nil {
@@ -116,6 +119,8 @@ func (s *Store) runBatch() {
 		}
 		defer s.conn.Exec("PRAGMA synchronous = " + s.sync)
 	}
+
+	// All steps are one transaction, each with a savepoint of its own if there are several.
 	if err := s.conn.Exec("BEGIN IMMEDIATE"); err != nil {
 		failAll(mapError(err))
 		return
@@ -132,10 +137,13 @@ func (s *Store) runBatch() {
 			return
 		}
 	}
+
 	if len(batch) == 1 && batch[0].err != nil {
 		s.conn.Exec("ROLLBACK")
 		return
 	}
+
+	// The marker moves with the commit.
 	s.dirty = true
 	next, err := tx.nextMarker()
 	if err == nil {
@@ -148,6 +156,8 @@ func (s *Store) runBatch() {
 		failAll(mapError(err))
 		return
 	}
+
+	// It is on disk.
 	if tx.lineage {
 		s.restored = false
 	}

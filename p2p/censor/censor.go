@@ -453,6 +453,8 @@ func (m *Memory) Restore(b []byte) error {
 	if n > MaxNetworks {
 		return ErrDamaged
 	}
+
+	// One network after the other; a value that no network has is damage.
 	known := map[name]*Habits{}
 	rest := b[17:]
 	for range n {

@@ -154,6 +154,8 @@ func (ls *lists) believe() {
 			ls.dir.Add(raw)
 		}
 	}
+
+	// The lists that are whole and young enough speak for their relays.
 	now := time.Now()
 	q := sources.Question{Few: MinRelays, Waited: !ls.waiting}
 	for _, v := range ls.m {
@@ -171,11 +173,13 @@ func (ls *lists) believe() {
 			q.Kept = append(q.Kept, id)
 		}
 	}
+
 	b := sources.Believe(q)
 	if !b.Decided {
 		return
 	}
 
+	// The directory holds the relays that are believed in, each where most sources say that it is.
 	ls.belief = b
 	if ls.clock.Judge(ls.bound(b.Relays)) {
 		ahead, _ := ls.clock.Off()
@@ -189,9 +193,12 @@ func (ls *lists) believe() {
 	}
 	ls.dir.Retain(func(id wire.NodeID) bool { return b.Relays[id] })
 	ls.age(b.Relays)
+
 	if b.Agreed {
 		ls.kept = slices.Collect(maps.Keys(b.Relays))
 	}
+
+	// Sources that hand out another list than the rest are forgotten, and let go.
 	for _, id := range b.Dropped {
 		ls.clock.Forget(id)
 		ls.count("list: another one than others hand out")

@@ -76,6 +76,7 @@ func (c *Client) ReadLog(ctx context.Context, from NodeID, name LogName, after u
 		return p.entries, end, err
 	}
 
+	// Parts are read side by side, until there are enough or the mailbox has no more.
 	found := map[uint32]LogEntry{}
 	var end *LogEnd
 	waiting := 1
@@ -107,6 +108,7 @@ func (c *Client) ReadLog(ctx context.Context, from NodeID, name LogName, after u
 			break // there is no more, whatever the end says
 		}
 	}
+
 	last, err := endOf(ctx, c, from, name, end)
 	return sorted(found, most), last, err
 }

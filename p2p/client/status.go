@@ -137,6 +137,8 @@ func (c *Client) Status() Status {
 		AllowPrivate: c.cfg.AllowPrivate,
 		Refused:      c.refused.All(),
 	}
+
+	// What the parts know of themselves.
 	s.ClockAhead, s.ClockKnown = c.clock.Off()
 	s.FarAsked, s.FarOther = c.far.counts()
 	s.Unseated = c.watches.Unseated()
@@ -144,6 +146,8 @@ func (c *Client) Status() Status {
 	if links != nil {
 		s.BytesIn, s.BytesOut = links.Traffic()
 	}
+
+	// The guards: those that are connected, and the next to be.
 	up := c.guardsUp()
 	c.mu.Lock()
 	known := c.guards.Known()
@@ -154,11 +158,14 @@ func (c *Client) Status() Status {
 		}
 	}
 	c.mu.Unlock()
+
+	// The ways in.
 	s.Sources = c.doors.asked()
 	s.Ways, s.Habits = c.passage.tried(), c.passage.Habits()
 	s.Bridges, s.OnlyBridges = c.ways.Status(), c.ways.Only()
 	s.Proxy = proxied(c)
 
+	// Whether a message can leave, and the first reason why not.
 	few := s.Relays < MinRelays
 	over := up // the guards that a route would begin with
 	if len(over) == 0 {

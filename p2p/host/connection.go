@@ -50,6 +50,7 @@ func NewConnection(ctx context.Context, h Host, p *book.Permit) (Connection, err
 		err error
 	}
 
+	// Addresses are dialled one after the other, each beside those that have not failed yet.
 	addrs := p.Addrs()
 	done := make(chan outcome)
 	next, under := 0, 0

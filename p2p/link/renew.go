@@ -51,6 +51,8 @@ func (l *Links) openStream(ctx context.Context, id wire.NodeID) error {
 		return ErrSilent
 	}
 
+	// Our hello goes first. A relay that dials a listed one does not wait for the answer: its link
+	// is up at once.
 	ln := lineOf(s)
 	ours := wire.Hello{Role: l.cfg.Role}
 	rand.Read(ours.Link[:])
@@ -68,6 +70,8 @@ func (l *Links) openStream(ctx context.Context, id wire.NodeID) error {
 			l.begun(id)
 			up <- err
 		}
+
+		// The other side's hello tells its role.
 		var theirs wire.Hello
 		if err == nil {
 			theirs, err = l.hear(ln)
@@ -95,9 +99,11 @@ func (l *Links) openStream(ctx context.Context, id wire.NodeID) error {
 			}
 			return
 		}
+
 		l.read(e, ln)
 	}()
 
+	// The caller waits until the link is up, or for as long as a hello may take.
 	select {
 	case err = <-up:
 	case <-ctx.Done():
@@ -241,6 +247,8 @@ func (l *Links) over(ctx context.Context, p *book.Permit, e *end) error {
 // meet exchanges hellos on a line and puts a link on it.
 func (l *Links) meet(id wire.NodeID, e *end, ln *line) error {
 	ours := wire.Hello{Role: l.cfg.Role, Features: wire.Lasts, Room: ln.budget(l.cfg.Network.Allowance(id))}
+
+	// A hello names the link that is to go on, and the frames of it that came, or a new one.
 	fresh := e == nil
 	if fresh {
 		rand.Read(ours.Link[:])
@@ -260,6 +268,8 @@ func (l *Links) meet(id wire.NodeID, e *end, ln *line) error {
 	if err != nil {
 		return err
 	}
+
+	// An answer may not go on with a link that was never named, nor count frames of a new one.
 	lasts := theirs.Has(wire.Lasts) && theirs.Link == ours.Link
 	goesOn := lasts && theirs.Has(wire.GoesOn)
 	if goesOn && fresh || !goesOn && theirs.Received != 0 {
@@ -270,6 +280,8 @@ func (l *Links) meet(id wire.NodeID, e *end, ln *line) error {
 		l.end(e, false)
 		e, fresh = newEnd(id, ours.Link, false, true), true
 	}
+
+	// The other side has forgotten the link: it begins anew, and its frames are written later.
 	if !goesOn && !fresh {
 		if former := e.afresh(); former != nil {
 			l.later(former)
@@ -289,6 +301,7 @@ func (l *Links) meet(id wire.NodeID, e *end, ln *line) error {
 		return wire.ErrHello
 	}
 
+	// The line before froze after so many bytes: the habits of the network.
 	if came := e.mended(); came > 0 {
 		l.cfg.Network.Frozen(id, came)
 	}

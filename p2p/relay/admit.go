@@ -115,6 +115,7 @@ func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr)
 			continue
 		}
 
+		// All other addresses are dialled side by side, as far as the book lets us.
 		dials.Go(func() {
 			permit, err := r.leave(ctx, c.ID, a.Book(), reason(a, source))
 			answers, other := false, false

@@ -1,6 +1,7 @@
 // Package relay carries packets, keeps mailboxes and the list of relays.
 //
 //	relay.go     a Relay: its parts, and the ways of frames through them
+//	status.go    its present state, for its owner
 //	list.go      its descriptor, and the list it keeps with others
 //	reading.go   lists of others that it waits for at a time
 //	time.go      the time, learned from others
@@ -176,40 +177,6 @@ type Relay struct {
 	seq uint64
 }
 
-// Status is the present state of a relay.
-type Status struct {
-	PeerID string
-	Addrs  []string
-	Standing
-	// Announced are the addresses in the descriptor that the relay signed last.
-	Announced []string
-	// Relays are known, Neighbours are connected relays, Links all links, and Waiting
-	// the frames that wait on them.
-	Relays, Neighbours, Links, Waiting int
-	// BytesIn and BytesOut are those of frames, CarriedIn and CarriedOut of all that
-	// connections carry.
-	BytesIn, BytesOut, CarriedIn, CarriedOut int64
-	Mix                                      mix.Stats
-	Mailbox                                  mailbox.Stats
-	Refused                                  map[string]int64
-	// ClockAhead is by how much this computer's clock is ahead of the others';
-	// ClockKnown: two of them agree.
-	ClockAhead time.Duration
-	ClockKnown bool
-	// Clients and Boxes are taken now of so many places. Turned clients found none, or
-	// had to leave theirs.
-	Clients, ClientPlaces int
-	Turned                int64
-	Boxes, BoxPlaces      int
-	// Bandwidth is the limit, 0 for none. Memory and Files are what the limits are
-	// made for.
-	Bandwidth, Memory int64
-	Files             int
-	// Disk is the room on the disk, and Capacity the last claim to the network.
-	Disk     Disk
-	Capacity uint16
-}
-
 // New opens the relay's state. Close it, unless Run is called.
 func New(cfg Config) (*Relay, error) {
 	learned := clock.New(clock.Config{Wall: cfg.Clock})
@@ -364,6 +331,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	defer h.Close()
 	r.host = h
+
+	// The host, and the links on it.
 	if r.cfg.Tap != nil {
 		h.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
 			r.tap("conn", c.RemotePeer(), c.RemoteMultiaddr(), nil)
@@ -393,6 +362,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	})
 	defer r.links.Close()
 	r.links.Accept()
+
 	var gossipTap func(peer.ID, []byte)
 	var dhtTap func(network.Conn, []byte)
 	if r.cfg.Tap != nil {
@@ -409,6 +379,8 @@ func (r *Relay) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.gossip.Close()
+
+	// Relays find each other in the DHT, and keep some neighbours.
 	neighbours := func() int { return len(r.relayPeers()) }
 	dht, err := discovery.New(discovery.Config{
 		Host: h, Book: r.book, Dial: r.links.Dial, Bootstrap: r.known, Lonely: func() bool { return neighbours() < discovery.WantNeighbours }, Found: r.hear, AllowPrivate: r.cfg.AllowPrivate, Tap: dhtTap,
@@ -429,6 +401,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}()
 	defer func() { stopServing(); <-served }()
 
+	// The loops. If one ends, all do.
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.engine.Run(ctx) })
 	g.Go(func() error { return near.Run(ctx) })
@@ -442,6 +415,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.keepPeers(ctx) })
 	g.Go(func() error { return r.watchDisk(ctx) })
 	g.Go(func() error { return lookout{r}.run(ctx) })
+
+	// What the owner may have switched on.
 	if r.cfg.MapPort {
 		mapping := Mapping{
 			Find: r.cfg.FindRouter, Listening: host.Listening(r.host), AllowPrivate: r.cfg.AllowPrivate, Logger: r.log,
@@ -455,6 +430,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			return lan.Seek(ctx, r.log, func() bool { return neighbours() >= discovery.WantNeighbours }, r.meetLAN)
 		})
 	}
+
 	close(r.ready)
 	err = g.Wait()
 	r.farewell()
@@ -469,41 +445,6 @@ func (r *Relay) PeerID() string { return r.id.String() }
 
 // ID returns the relay's identity.
 func (r *Relay) ID() wire.NodeID { return r.id }
-
-// Status returns the present state of the relay.
-func (r *Relay) Status() Status {
-	s := Status{
-		PeerID:  r.id.String(),
-		Relays:  len(r.dir.Snapshot().Relays),
-		Mix:     r.engine.Stats(),
-		Mailbox: r.mail.Stats(),
-		Refused: r.refused.All(),
-	}
-	s.Standing = r.standing()
-	if d, ok := r.dir.Snapshot().Find(r.id); ok {
-		for _, m := range addresses(nil, directory.Multiaddrs(d.Addresses), true) {
-			s.Announced = append(s.Announced, m.String())
-		}
-	}
-	s.ClockAhead, s.ClockKnown = r.clock.Off()
-	tune := r.tuned()
-	s.Clients, s.ClientPlaces, s.Turned = r.places.Clients(), tune.MaxClients, r.places.Turned()
-	s.Boxes, s.BoxPlaces = s.Mailbox.Boxes, tune.MaxBoxes
-	s.Bandwidth, s.Memory, s.Files = tune.Bandwidth, r.cfg.Memory, r.cfg.Files
-	s.Disk, s.Capacity = r.strain.now()
-	s.CarriedIn, s.CarriedOut = r.meter.Bytes()
-	select {
-	case <-r.ready:
-		s.Addrs = r.named(addresses(nil, host.Listening(r.host), true))
-		s.Waiting = r.links.Waiting()
-		s.Neighbours = r.gossip.Peers()
-		s.Links = len(r.links.Peers())
-		s.BytesIn, s.BytesOut = r.links.Traffic()
-	default:
-	}
-
-	return s
-}
 
 // handle takes a frame from a neighbour. A packet is opened here, in the reader of its
 // link: a faster sender is made to wait.

@@ -477,6 +477,8 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		}
 	}
 
+	// Each lease takes as many tags as its blocks can answer, and acknowledgements as there is
+	// room.
 	acks := w.acks
 	w.acks = nil
 	dense := w.burst - len(standing) // how many tags are to have a block each
@@ -500,6 +502,7 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		l.stands = l.left
 		made = append(made, l)
 	}
+
 	w.leases = append(w.leases, made...)
 	w.spend(len(made))
 	if again <= holdBack {

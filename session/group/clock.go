@@ -13,10 +13,12 @@ func rewind(r *core, now time.Time) {
 			*at = min(*at, now.Unix())
 		}
 	}
+
 	d := &r.duty
 	clear(d.strange)
 	clamp(&d.rekeyDue, &d.lacking, &d.lastNeed, &d.relief, &r.back.since, &r.back.knocked, &r.back.said)
 	r.back.quiet = min(r.back.quiet, now.Add(quietAfter).Unix())
+
 	for i := range d.needs {
 		clamp(&d.needs[i].at)
 	}

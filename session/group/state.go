@@ -68,6 +68,8 @@ func Open(state []byte, rows [][]byte) (*Room, error) {
 			r.keys.TakeStep(w.step)
 		}
 	}
+
+	// The parts, in the order in which they were written.
 	r.places.read(e)
 	r.leaves.read(e, &r.core)
 	r.ear.read(e)
@@ -82,6 +84,8 @@ func Open(state []byte, rows [][]byte) (*Room, error) {
 	if !e.Done() || len(r.leaves.own) == 0 {
 		return nil, ErrInvalid
 	}
+
+	// What follows from all of it is computed anew, and nobody is told of it.
 	unparkEntries(r.set, parked)
 	r.words.stale = true
 	view := r.duty.view
@@ -304,6 +308,7 @@ func (a *ear) append(p *pen) {
 			p.raw(content[:])
 		}
 	}
+
 	p.u16(len(a.last))
 	for _, id := range sorted(a.last) {
 		p.raw(id[:])
@@ -312,6 +317,8 @@ func (a *ear) append(p *pen) {
 			p.raw(ref[:])
 		}
 	}
+
+	// Messages of several cells, as far as they came.
 	p.u16(len(a.partial))
 	for _, one := range a.partial {
 		p.raw(one.sender[:])
@@ -485,6 +492,7 @@ func (d *duty) append(p *pen) {
 		p.raw(id[:])
 		p.i64(d.favours[id])
 	}
+
 	p.u16(len(d.unkeyed))
 	for _, id := range sorted(d.unkeyed) {
 		p.raw(id[:])
@@ -495,6 +503,8 @@ func (d *duty) append(p *pen) {
 		p.raw(l[:])
 		p.i64(d.lists[l])
 	}
+
+	// Rekeys that somebody cannot read, and the lanes in which they were dealt out.
 	p.u8(uint8(len(d.troubles)))
 	for _, t := range d.troubles {
 		p.raw(t.rekey[:])

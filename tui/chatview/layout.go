@@ -137,6 +137,8 @@ func (v *View) lines(i, width int) []string {
 	if flags&flagSelected != 0 {
 		left = th.Accent.Render(theme.GlyphBar) + " "
 	}
+
+	// A run of changes in a room is one line until it is opened; a notice has no author.
 	if head, size := v.crowd.run(i); head == i {
 		out = append(out, v.crowd.folded(head, size, left, width))
 		if !v.crowd.open[it.ID] {
@@ -147,6 +149,8 @@ func (v *View) lines(i, width int) []string {
 	if notice(it) {
 		return append(out, v.notice(it, left, width)...)
 	}
+
+	// The head: author, time and, where the window is narrow, state.
 	state := ""
 	if it.Outgoing {
 		state = v.state(it)
@@ -166,6 +170,8 @@ func (v *View) lines(i, width int) []string {
 		}
 		out = append(out, left+th.Cells.Ends(head, right, width-indent))
 	}
+
+	// The text; the state stands beside its last line.
 	room := width - indent - 1
 	if !narrow && it.Outgoing {
 		room = width - indent - stateColumn // those of others have no state
@@ -178,6 +184,8 @@ func (v *View) lines(i, width int) []string {
 		}
 		out = append(out, left+th.Cells.Fit(line, width-indent))
 	}
+
+	// Below: reactions, the reason of a failure, and what can be done about it.
 	if foot := v.foot(it); foot != "" {
 		out = append(out, left+th.Cells.Fit(foot, width-indent))
 	}

@@ -289,6 +289,8 @@ func draw(th *theme.Theme, c content, want, width, height int) Box {
 	row := func(s string) {
 		box.Lines = append(box.Lines, side+term.Spaces(sidePad)+th.Cells.Fit(s, inner)+term.Spaces(sidePad)+side)
 	}
+
+	// The edges say that there is more to scroll to.
 	upper, lower := "", ""
 	if from > 0 {
 		upper = " " + th.T("more above") + " "
@@ -297,6 +299,7 @@ func draw(th *theme.Theme, c content, want, width, height int) Box {
 		lower = " " + th.T("more below") + " "
 		box.more = true
 	}
+
 	box.Lines = append(box.Lines, edge(th, "╭", "╮", th.T(c.title), upper, outer))
 	for range air {
 		row("")
@@ -307,6 +310,8 @@ func draw(th *theme.Theme, c content, want, width, height int) Box {
 	if air > 0 {
 		row("")
 	}
+
+	// The buttons, with the cells at which they are clicked.
 	for _, f := range foot {
 		y := len(box.Lines)
 		for _, s := range f.spots {

@@ -233,6 +233,8 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 				c.cursor, c.cx, c.cy = true, x+2, len(c.body)-1
 			}
 		}
+
+		// Names that tab has found take the place of the hint.
 		if len(field.found) > 0 && i == f.at {
 			list := strings.Join(field.found[:min(len(field.found), maxFound)], "   ")
 			if more := len(field.found) - maxFound; more > 0 {
@@ -243,6 +245,7 @@ func (f *Form) Render(th *theme.Theme, width, height int) Box {
 			}
 			continue
 		}
+
 		said := ""
 		if field.Judge != nil {
 			said = field.Judge(th, field.Text.Value())

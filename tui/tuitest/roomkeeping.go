@@ -200,6 +200,7 @@ func (r *rooms) ChangeRoom(ctx context.Context, req api.RoomRequest) (api.Room, 
 		p.announce(by)
 		by.Name = safetext.Text{}
 	}
+
 	number := func(kind api.RoomChangeKind, value int) {
 		by.Kind, by.Value = kind, value
 		p.announce(by)
@@ -208,6 +209,7 @@ func (r *rooms) ChangeRoom(ctx context.Context, req api.RoomRequest) (api.Room, 
 		p.history = *req.History
 		number(api.ChangeHistory, p.history)
 	}
+
 	if req.AdminsOnly != nil {
 		p.adminsOnly = *req.AdminsOnly
 		value := 0

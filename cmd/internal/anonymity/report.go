@@ -161,6 +161,7 @@ func (r *report) timing() error {
 	}
 	window, chance := chanceInWindow(delays)
 	at := func(q float64) time.Duration { return delays[int(q*float64(len(delays)))].Round(time.Millisecond) }
+
 	r.say(`## Both ends watched, in the fast profile
 
 Expected to succeed, and does. Somebody sees the lines of all users, and frames of one size on them. A message takes %v in the
@@ -168,6 +169,7 @@ median, and 99 %% of all take between %v and %v (the mixes' own delays, drawn by
 recipient's line gets a frame in that window of %v each time; somebody else's with a chance of %.2f %% (%d frames a day that come
 in: polls, answers, the list, messages). Messages until one recipient is left, in the mean of 400 runs:
 `, at(.5), at(.005), at(.995), window.Round(time.Millisecond), 100*chance, framesIn)
+
 	r.say("| users | messages |\n|---|---|")
 	curve := plot.Series{Name: "messages"}
 	for _, users := range []int{10, 100, 1000, 10_000, 100_000} {

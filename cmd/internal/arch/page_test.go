@@ -2,6 +2,8 @@ package arch
 
 import (
 	"go/ast"
+	"go/parser"
+	"go/token"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,68 @@ func TestParagraphs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Limits of TestSteps. A statement that is long by itself, such as a table, is no step that
+// is hard to tell from the next.
+const (
+	mostLines = 20 // of one paragraph, without the longest of its statements
+	fewSteps  = 3  // need no paragraphs
+)
+
+// TestSteps holds that paragraphs are short: where many statements follow each other a
+// blank line or a comment is between the steps.
+func TestSteps(t *testing.T) {
+	for _, f := range files(t) {
+		if f.test {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			block, ok := n.(*ast.BlockStmt)
+			if !ok {
+				return true
+			}
+			for _, p := range paragraphs(f, block) {
+				if n := p.lines(f); len(p) > fewSteps && n > mostLines {
+					t.Errorf("%s: %d lines without a blank one or a comment between the steps; at most %d",
+						f.fset.Position(p[0].Pos()), n, mostLines)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// A paragraph is statements of one block without a blank line or a comment between them.
+type paragraph []ast.Stmt
+
+// lines counts the lines of a paragraph without its longest statement.
+func (p paragraph) lines(f file) int {
+	all, longest := 0, 0
+	for _, s := range p {
+		n := lines(f, s)
+		all, longest = all+n, max(longest, n)
+	}
+	return all - longest
+}
+
+// paragraphs splits a block. The cases of a switch are no steps.
+func paragraphs(f file, block *ast.BlockStmt) (all []paragraph) {
+	var p paragraph
+	for i, s := range block.List {
+		switch s.(type) {
+		case *ast.CaseClause, *ast.CommClause:
+			return nil
+		}
+		if i > 0 {
+			end := f.fset.Position(block.List[i-1].End()).Line
+			if begin := f.fset.Position(s.Pos()).Line; begin > end+1 {
+				all, p = append(all, p), nil
+			}
+		}
+		p = append(p, s)
+	}
+	return append(all, p)
 }
 
 func lines(f file, n ast.Node) int {
@@ -115,4 +179,40 @@ func receiver(fn *ast.FuncDecl) string {
 		return true
 	})
 	return name
+}
+
+// TestParagraphsAreSplit holds that paragraphs end at a blank line and at a comment, and
+// that a long statement alone is none.
+func TestParagraphsAreSplit(t *testing.T) {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, "x.go", `package x
+
+func f() {
+	a()
+	b() // still
+
+	c()
+	// and
+	d(
+		1,
+	)
+	e()
+	switch {
+	case g:
+		a()
+	}
+}
+`, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	f := file{ast: parsed, fset: fset}
+	var got [][2]int // statements, and lines without the longest one
+	for _, p := range paragraphs(f, parsed.Decls[0].(*ast.FuncDecl).Body) {
+		got = append(got, [2]int{len(p), p.lines(f)})
+	}
+	if want := [][2]int{{2, 1}, {1, 0}, {3, 4}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

@@ -172,6 +172,8 @@ func exchange(ctx context.Context, mesh *testnet.Mesh, delay time.Duration) erro
 		return err
 	}
 	defer os.RemoveAll(dir)
+
+	// Two people that know each other.
 	aliceProfile, err := newProfile(filepath.Join(dir, "alice"), store.CheapKDF)
 	if err != nil {
 		return err

@@ -198,6 +198,8 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(cmd)
 		}
 	}
+
+	// What cobra adds by itself: its help and version have places of ours.
 	root.AddCommand(a.manCommand())
 	root.SetHelpCommandGroupID("look")
 	root.SetCompletionCommandGroupID("look")
@@ -206,6 +208,7 @@ func (a *app) root() *cobra.Command {
 	cobra.CheckErr(root.Flags().MarkHidden("help")) // it was asked for a moment ago
 	root.InitDefaultVersionFlag()
 	cobra.CheckErr(root.Flags().MarkHidden("version")) // there is a command
+
 	usageOfOthers := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		if cmd.HasParent() {

@@ -301,6 +301,8 @@ func (a *app) exchange(ctx context.Context, d *demo) error {
 	if err != nil {
 		return err
 	}
+
+	// Each stage is printed once, in the order in which it comes.
 	sent, delivered, replied := false, false, false
 	done := errors.New("done")
 	err = d.me.Events(ctx, 0, func(e api.Event) error {

@@ -97,6 +97,7 @@ and max-clients change at once. SIGINT or SIGTERM ends the relay in order.`,
 			return r.run(cmd.Context())
 		},
 	}
+
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.listen, "listen", nil, "one or more `MULTIADDR`s to listen on")
 	f.relayLimits.flags(flags)

@@ -88,6 +88,8 @@ func statusWords(w io.Writer, s api.Status) {
 	if s.Notice != "" {
 		line("", "%s", own(s.Notice))
 	}
+
+	// The ways past a censor, and whether one relay tells another story than the rest.
 	for _, b := range s.Bridges {
 		state := "not in use"
 		switch {
@@ -104,6 +106,7 @@ func statusWords(w io.Writer, s api.Status) {
 	if s.ListsAsked > 0 {
 		line("lists", "%d of %d relays that were asked through others list other relays", s.ListsOther, s.ListsAsked)
 	}
+
 	for _, m := range s.Mailboxes {
 		heard := "never answered"
 		if !m.Heard.IsZero() {

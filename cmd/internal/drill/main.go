@@ -164,6 +164,8 @@ func cutOff(events []byte) *island {
 			shown[[3]int{e.From, e.To, e.Index}] = e.MS
 		}
 	}
+
+	// Each text counts by the sides that it was between while the country was cut off.
 	var i island
 	var took []time.Duration
 	for _, e := range all {

@@ -78,6 +78,7 @@ var suite = map[string]func(*testing.T, *Pair){
 			}
 			p.waitState(t, p.Ada, m.ID, api.StateDelivered)
 		}
+
 		var got []api.Message
 		eventually(t, "three messages", func() bool {
 			got, _ = p.Bob.History(t.Context(), api.HistoryRequest{Contact: "Ada"})
@@ -91,6 +92,8 @@ var suite = map[string]func(*testing.T, *Pair){
 		if err != nil || len(page) != 1 || page[0].ID != got[1].ID {
 			t.Errorf("page %v, %v", page, err)
 		}
+
+		// The list counts unread ones until they are marked.
 		contacts, err := p.Bob.Contacts(t.Context())
 		if err != nil || len(contacts) != 1 || contacts[0].Unread != 3 || contacts[0].Last == nil || contacts[0].Last.ID != got[2].ID {
 			t.Errorf("contacts %.300v, %v", contacts, err)
@@ -190,6 +193,8 @@ var suite = map[string]func(*testing.T, *Pair){
 		if v, err := p.Ada.Verification(ctx, "Robert"); err != nil || !v.Verified || v.Contact != c.ID {
 			t.Errorf("%+v, %v", v, err)
 		}
+
+		// Of a blocked contact nothing comes; it is delivered once they are unblocked.
 		if c, err = p.Ada.BlockContact(ctx, "Robert", true); err != nil || !c.Blocked {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -205,6 +210,8 @@ var suite = map[string]func(*testing.T, *Pair){
 			t.Errorf("%+v, %v", c, err)
 		}
 		p.waitState(t, p.Bob, m.ID, api.StateDelivered)
+
+		// A removed contact takes its messages along.
 		if err := p.Ada.RemoveContact(ctx, "Robert"); err != nil {
 			t.Fatal(err)
 		}
@@ -250,12 +257,15 @@ var suite = map[string]func(*testing.T, *Pair){
 			ended <- p.Bob.Events(ctx, 0, func(e api.Event) error { live <- e; return nil })
 		}()
 		<-started
+
 		const n = 200 // more than one batch, and more than the socket sends unasked
 		for i := range n {
 			if _, err := p.Ada.Send(ctx, api.SendRequest{Contact: "Bob", Text: fmt.Sprint(i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
+
+		// They come in order, without gaps, with everything that a screen shows.
 		var texts []string
 		last := int64(0)
 		for len(texts) < n {

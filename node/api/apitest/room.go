@@ -145,6 +145,8 @@ func roomMakeJoinTalk(t *testing.T, p *Pair) {
 		time.Until(link.Expires) < 23*time.Hour || time.Until(link.Expires) > 25*time.Hour {
 		t.Fatalf("%+v, %v", link, err)
 	}
+
+	// The other side sees the card, and is let in.
 	card, err := p.Bob.LookAtRoom(ctx, link.Link)
 	if err != nil || card.Uses != 1 || card.Approve || card.Statement == "" || !card.Expires.Equal(link.Expires) {
 		t.Fatalf("%+v, %v", card, err)
@@ -506,12 +508,14 @@ func roomKept(t *testing.T, p *Pair) {
 	if d, err := p.Ada.Drafts(ctx); err != nil || len(d) != 1 || d[0].Contact != room {
 		t.Errorf("%+v, %v", d, err)
 	}
+
 	p.says(t, p.Bob, p.Ada, api.SendRequest{Contact: room, Text: "one"})
 	p.roomIs(t, p.Ada, room, "one unread", func(r *api.Room) bool { return r.Unread == 1 && r.Mentions == 0 })
 	if err := p.Ada.MarkRead(ctx, room); err != nil {
 		t.Error(err)
 	}
 	p.roomIs(t, p.Ada, room, "none unread", func(r *api.Room) bool { return r.Unread == 0 })
+
 	path := filepath.Join(t.TempDir(), "room.txt")
 	if err := p.Ada.Export(ctx, api.ExportRequest{Contact: room, Path: path, Format: api.ExportText}); err != nil {
 		t.Error(err)
@@ -565,6 +569,7 @@ func roomBlockVerify(t *testing.T, p *Pair) {
 		t.Fatal(err)
 	}
 	p.waitState(t, p.Bob, sent.ID, api.StateSent)
+
 	heard := func() bool {
 		h, err := p.Ada.History(ctx, api.HistoryRequest{Contact: room})
 		if err != nil {
@@ -579,6 +584,8 @@ func roomBlockVerify(t *testing.T, p *Pair) {
 		t.Errorf("%+v, %v", found, err)
 	}
 	p.roomIs(t, p.Ada, room, "nothing unread", func(r *api.Room) bool { return r.Unread == 0 })
+
+	// Those words come once they are unblocked.
 	if m, err := p.Ada.BlockMember(ctx, api.BlockMemberRequest{Room: room, Member: memberOf(t, p.Ada, room, "Bob").ID}); err != nil || m.Blocked {
 		t.Errorf("%+v, %v", m, err)
 	}

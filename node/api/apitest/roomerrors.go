@@ -27,6 +27,7 @@ func roomErrors(t *testing.T, p *Pair) {
 			wantCode(t, fmt.Sprintf("%s of %q", what, room), err, api.CodeNoRoom)
 		}
 	}
+
 	for what, tt := range map[string]struct {
 		req  api.CreateRoomRequest
 		want api.Code
@@ -40,6 +41,7 @@ func roomErrors(t *testing.T, p *Pair) {
 		_, err := p.Ada.CreateRoom(ctx, tt.req)
 		wantCode(t, what, err, tt.want)
 	}
+
 	wantCode(t, "no link", p.Ada.RevokeRoomInvite(ctx, "x"), api.CodeNoInvite)
 	if all, err := p.Ada.ListRooms(ctx); err != nil || all == nil || len(all) != 0 {
 		t.Errorf("%+v, %v", all, err)

@@ -71,6 +71,7 @@ func noteToSelf(t *testing.T, p *Pair) {
 	if h, err := p.Ada.History(ctx, api.HistoryRequest{Contact: api.Self}); err != nil || len(h) != 1 || h[0].ID != m.ID {
 		t.Errorf("%v, %v", h, err)
 	}
+
 	yes, hour := true, 3600
 	c, err := p.Ada.ChangeConversation(ctx, api.ConversationRequest{Contact: api.Self, Pinned: &yes, Timer: &hour})
 	if err != nil || !c.Pinned || c.Timer != hour {
@@ -88,6 +89,8 @@ func noteToSelf(t *testing.T, p *Pair) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+
+	// Nothing of it is on its way to anybody.
 	if s, err := p.Ada.Status(ctx); err != nil || s.Outbox != (api.Outbox{}) {
 		t.Errorf("%+v, %v", s.Outbox, err)
 	}

@@ -379,6 +379,8 @@ func (r *run) follow(ctx context.Context) error {
 			people = append(people, step)
 		}
 	}
+
+	// Relays, faults and people go on side by side, each in the order of the plan.
 	for _, lane := range []struct {
 		steps []scenario.Step
 		do    func(context.Context, scenario.Step) error
@@ -396,6 +398,8 @@ func (r *run) follow(ctx context.Context) error {
 			return sleep(lanes, r.s.Duration-r.elapsed())
 		})
 	}
+
+	// So do rooms, newcomers and strangers.
 	for i, x := range r.halls.all {
 		g.Go(func() error { return x.follow(lanes, rooms[i]) })
 	}
@@ -412,6 +416,7 @@ func (r *run) follow(ctx context.Context) error {
 			stranger++
 		}
 	}
+
 	if err := g.Wait(); err != nil {
 		return err
 	}

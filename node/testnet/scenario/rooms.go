@@ -89,6 +89,7 @@ func (s *Scenario) readRoom(t table) {
 	case m.Rate == 0 && seconds > 0:
 		m.Rate = float64(m.Count) / seconds
 	}
+
 	for _, a := range r.Admins {
 		if a == r.owner() || !slices.Contains(r.Users, a) {
 			t.fail("admins", "admin %d is none of the users, or the owner", a)

@@ -224,6 +224,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 	}
 	r.narrow = r.mark == mark{}
 
+	// A page is asked for, and the next one unless the answer says that it follows unasked.
 	ask := true
 	for range maxPages {
 		if ask {
@@ -238,6 +239,8 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 		if x.cfg.Heard != nil {
 			x.cfg.Heard(from, p.Time, time.Since(r.asked))
 		}
+
+		// A crowded relay wants a proof of work first.
 		if p.State == directory.PageLater {
 			if !x.pay(ctx, from, &r, p) {
 				return added, ErrLater
@@ -245,6 +248,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			ask = true
 			continue
 		}
+
 		n, err := x.take(from, p)
 		if added += n; err != nil {
 			return added, err

@@ -257,6 +257,8 @@ func testLogRoom(t *testing.T, s mailbox.Store) {
 			t.Fatal(err)
 		}
 	}
+
+	// Ten entries fill the store.
 	for i := range 5 {
 		must(put(1, i, true))
 	}
@@ -266,6 +268,8 @@ func testLogRoom(t *testing.T, s mailbox.Store) {
 	for i := range 2 {
 		must(put(3, i, false))
 	}
+
+	// A log that nobody follows goes first, and then the oldest entry of one that holds most.
 	wantEntries(t, s, 3, 10)
 	if err := put(3, 10, false); !errors.Is(err, mailbox.ErrFull) {
 		t.Errorf("a log makes room for itself: %v", err)
@@ -280,6 +284,8 @@ func testLogRoom(t *testing.T, s mailbox.Store) {
 	if one, two := endOf(t, s, 1), endOf(t, s, 2); one.Count+two.Count != 9 || one.Last != 5 || two.Last != 5 {
 		t.Errorf("logs hold %d and %d", one.Count, two.Count)
 	}
+
+	// No log comes to hold all places.
 	for i := range 12 {
 		put(5, i, true)
 	}

@@ -115,6 +115,8 @@ func (l *lab) build(s *scenario.Scenario) error {
 		-n HUB link set cut up`)); err != nil {
 		return err
 	}
+
+	// Each relay, user, router and stranger is a machine of its own.
 	for i := range s.Relays {
 		if err := l.machine(fmt.Sprintf("r%d", i), relayAddress(i)); err != nil {
 			return err
@@ -140,6 +142,7 @@ func (l *lab) build(s *scenario.Scenario) error {
 			return err
 		}
 	}
+
 	if s.Censored() { // bytes are counted from the beginning of a connection
 		for i := range s.People() {
 			door := fmt.Sprintf("u%d", i)
@@ -159,6 +162,7 @@ func (l *lab) build(s *scenario.Scenario) error {
 			return err
 		}
 	}
+
 	if err := l.introduce(); err != nil {
 		return err
 	}

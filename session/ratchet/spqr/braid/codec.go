@@ -82,6 +82,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	if fields&hasNext != 0 {
 		b = binary.BigEndian.AppendUint16(b, s.next)
 	}
+
+	// What the other side's key was answered with.
 	if fields&hasCt1 != 0 {
 		b = append(b, s.ct1[:]...)
 	}
@@ -91,6 +93,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	if fields&hasCt2 != 0 {
 		b = append(b, s.ct2[:]...)
 	}
+
+	// Chunks of the part that is coming in.
 	if fields&hasChunks != 0 {
 		chunks := s.in.Chunks()
 		b = append(b, byte(len(chunks)))
@@ -131,6 +135,8 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 	if layout.fields&hasNext != 0 {
 		s.next = uint16(r.Number(2))
 	}
+
+	// What the other side's key was answered with.
 	if layout.fields&hasCt1 != 0 {
 		s.ct1 = new([ct1Size]byte)
 		r.Into(s.ct1[:])
@@ -143,6 +149,8 @@ func Unmarshal(suite *Suite, data []byte) (State, error) {
 		s.ct2 = new([ct2Size]byte)
 		r.Into(s.ct2[:])
 	}
+
+	// Chunks of the part that is coming in: fewer than make it whole.
 	if layout.fields&hasChunks != 0 {
 		count := int(r.Byte())
 		if count >= layout.incoming/erasure.ChunkSize || layout.started && count == 0 {

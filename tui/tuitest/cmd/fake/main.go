@@ -39,6 +39,8 @@ func main() {
 		fmt.Printf("%q, passphrase of %d bytes, %v\n", r.Name, len(r.Passphrase), err)
 		return
 	}
+
+	// The node, and the state it is in.
 	node := tuitest.NewNode(time.Now)
 	if !*empty {
 		tuitest.People(node)
@@ -61,12 +63,14 @@ func main() {
 			s.Guards[0].Connected, s.Guards[1].Connected = false, false
 		})
 	}
+
 	go node.Answer(ctx)
 	_, _ = node.ChangeSettings(ctx, api.SettingsChange{LockAfter: lock})
 	opts := tui.Options{Language: *language, BackupDir: os.TempDir()}
 	if *join {
 		opts.Join = func(context.Context, string) error { return nil }
 	}
+
 	var err error
 	if *plain || term.Dumb() {
 		err = linear.Run(ctx, node, linear.Options{Language: *language, Join: opts.Join}, os.Stdin, os.Stdout)
