@@ -16,9 +16,12 @@ import (
 // blocks, has it asked anew. So the first entry after a restart finds it out.
 //
 // Blocks that are used up are replaced every ringEvery, or after ringAfter entries of the near
-// one: of a talk that does not stop a reader gets a tenth twice.
+// one: of a talk that does not stop a reader gets a tenth twice. When the near one falls silent in a talk, for
+// ringQuiet, they are replaced once ringSoon is over: it may be gone, and then nothing else tells of it.
 const (
 	ringEvery = 5 * time.Minute
+	ringSoon  = time.Minute
+	ringQuiet = 20 * time.Second
 	ringAfter = 10 * mailbox.MaxBlocks
 	// A writer appends at both mailboxes at once. The near one may be so much later; the
 	// far one may have been away, and asking it anew is no hurry.
@@ -58,9 +61,26 @@ func (w *watch) silent() bool {
 }
 
 // rings reports whether a far follow is to get blocks to ring with.
-func (w *watch) rings(now time.Time) bool {
-	f := w.follow
-	return w.silent() && (f.since >= ringAfter || now.Sub(f.rung) >= ringEvery)
+func (ws *Watches) rings(w *watch, now time.Time) bool {
+	return w.silent() && (w.follow.since >= ringAfter || !now.Before(ws.ringAt(w)))
+}
+
+// ringAt is when a far follow gets blocks to ring with, if it has none and nothing more comes.
+func (ws *Watches) ringAt(w *watch) time.Time {
+	at := w.follow.rung.Add(ringEvery)
+	if w.follow.since == 0 {
+		return at
+	}
+	soon := w.follow.rung.Add(ringSoon)
+	for _, t := range ws.twins(w) {
+		if quiet := t.follow.came.Add(ringQuiet); !t.follow.far && quiet.After(soon) {
+			soon = quiet
+		}
+	}
+	if soon.Before(at) {
+		return soon
+	}
+	return at
 }
 
 // rang takes an answer of a far follow.
@@ -70,7 +90,7 @@ func (ws *Watches) rang(l *lease, a *mailbox.Answer) {
 		l.left = min(l.left, a.Standing)
 	}
 	if w.silent() {
-		w.at(w.follow.rung.Add(ringEvery))
+		w.at(ws.ringAt(w))
 	}
 }
 
@@ -85,8 +105,10 @@ func (ws *Watches) mirror(l *lease, it *followed, e *mailbox.LogEntry, now time.
 			continue
 		}
 		if t.follow.far {
-			if t.follow.since++; t.rings(now) {
+			if t.follow.since++; ws.rings(t, now) {
 				t.at(now)
+			} else if t.silent() {
+				t.at(ws.ringAt(t))
 			}
 		}
 		if other.noted(e.Tag) {

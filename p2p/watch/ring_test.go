@@ -45,6 +45,40 @@ func TestMailboxThatRestarts(t *testing.T) {
 	})
 }
 
+// TestMailboxThatDiesInATalk: the near one answers no more, in the middle of a talk that has used up the blocks of the far one.
+// The entries after that come within two minutes at most, and not only when the blocks are replaced at last.
+func TestMailboxThatDiesInATalk(t *testing.T) {
+	twoShops(t, func(near, far *library, nearID, farID wire.NodeID, m *member) {
+		n := 0
+		say := func() {
+			n++
+			for _, l := range []*library{near, far} {
+				l.add(theLog, mailbox.Tag{byte(n), byte(n >> 8)}, 0)
+			}
+		}
+		for range 12 {
+			say()
+			time.Sleep(8 * time.Second)
+		}
+		near.mu.Lock()
+		near.lie = func(*mailbox.Follow, func(*mailbox.Answer)) {}
+		near.mu.Unlock()
+		near.restart()
+		before, worst := n, time.Duration(0)
+		for range 30 {
+			say()
+			time.Sleep(8 * time.Second)
+			if behind := n - m.union(theLog); behind > 0 {
+				worst = max(worst, time.Duration(behind)*8*time.Second)
+			}
+		}
+		t.Logf("of %d entries the worst came after %v", n-before, worst)
+		if worst > 2*time.Minute || m.union(theLog) < n-1 {
+			t.Errorf("%d of %d entries; deaf for %v", m.union(theLog), n, worst)
+		}
+	})
+}
+
 // TestRingAfterSilence: the first entry after hours, and after a restart of the near one, comes
 // at once.
 func TestRingAfterSilence(t *testing.T) {

@@ -89,7 +89,7 @@ func (ws *Watches) probe(w *watch, now time.Time) (made []*lease) {
 		ws.check(w, now)
 	}
 	ask := f.begin || w.failures > 0 || !now.Before(f.poll)
-	if ask || w.rings(now) {
+	if ask || ws.rings(w, now) {
 		w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool { return l.read == nil })
 		l := ws.newLease(w, mailbox.Stand, mailbox.MaxBlocks, now)
 		if !ask {
@@ -118,7 +118,7 @@ func (ws *Watches) probe(w *watch, now time.Time) (made []*lease) {
 	if !f.check.IsZero() && f.check.Before(w.due) {
 		w.due = f.check
 	}
-	if ring := f.rung.Add(ringEvery); w.silent() && ring.Before(w.due) {
+	if ring := ws.ringAt(w); w.silent() && ring.Before(w.due) {
 		w.due = ring
 	}
 	return made
