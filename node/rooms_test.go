@@ -476,3 +476,31 @@ func TestRoomWiped(t *testing.T) {
 		})
 	}
 }
+
+// TestRequestLost: somebody asks to be let in while the owner is away, and both mailboxes lose their disks. The request is
+// made again once the owner has put the card of the link again.
+func TestRequestLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada, bob, late := newUser(t, net, "Ada"), newUser(t, net, "Bob"), newUser(t, net, "Late")
+		defer func() { ada.shutdown(); bob.shutdown(); late.shutdown() }()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob)
+		link := h.link(ada, 1)
+		time.Sleep(time.Minute)
+		ada.shutdown()
+		h.asks(late, link)
+		h.waits(late, "asks", func(r api.Room) bool { return r.Me != "" })
+		time.Sleep(time.Minute)
+		for _, m := range h.mailboxes(bob) {
+			net.Wipe(m)
+		}
+		time.Sleep(time.Hour)
+		ada.start()
+		eventually(t, "let in", func() bool { time.Sleep(time.Minute); return h.room(late).State == api.RoomReady })
+		h.says(late, "here")
+		for _, u := range []*user{ada, bob} {
+			eventually(t, u.name+" hears", func() bool { return slices.Contains(h.heard(u), "Late: here") })
+		}
+	})
+}

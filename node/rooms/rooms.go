@@ -435,6 +435,7 @@ type part struct {
 	came    time.Time // when an entry did last that was new
 	waiting Waiting   // as it was told last, and when
 	waited  time.Time
+	asked   time.Time // when a request to be let in was made again
 }
 
 func (p *part) logs() []group.Place {

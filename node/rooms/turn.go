@@ -147,6 +147,10 @@ func (t *Turn) take(x any) error {
 
 // entry takes an entry of a log.
 func (t *Turn) entry(e Entry) error {
+	if t.p.joining != nil && t.anew(e) && t.now.Sub(t.p.asked) >= askAgain {
+		t.p.joining.Again()
+		t.p.asked = t.now
+	}
 	if !t.arrived(e) {
 		return nil
 	}
@@ -163,6 +167,15 @@ func (t *Turn) entry(e Entry) error {
 		return t.events(events)
 	}
 	return nil
+}
+
+// askAgain is how often a request to be let in is made again: a mailbox may say that it has lost its logs as often as it likes.
+const askAgain = 10 * time.Minute
+
+// anew reports whether an entry is of another life of its log than those before: the mailbox has lost them.
+func (t *Turn) anew(e Entry) bool {
+	p, known := t.knownPosition(logAt{t.p.id, e.Node, e.Name})
+	return known && p.instance != 0 && p.instance != e.Instance
 }
 
 // end notes that a log was read to its end at a mailbox.

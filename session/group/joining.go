@@ -145,6 +145,10 @@ func (j *Joining) Changes() Changes {
 	return c
 }
 
+// Again has the request made again when the card comes again: the mailboxes may have lost it. Its author answers a person
+// once.
+func (j *Joining) Again() { j.asked = false }
+
 // Logs returns the logs to follow while the answer is awaited.
 func (j *Joining) Logs() []Place {
 	l := link{invite: *j.invite}
