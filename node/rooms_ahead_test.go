@@ -104,3 +104,32 @@ func numbers(texts []string) (all []int) {
 	}
 	return all
 }
+
+// BenchmarkRoomWeek is the part of the node in a return to 800 messages of two members: what it costs to take them, with the
+// newest first, over a network that takes no time.
+func BenchmarkRoomWeek(b *testing.B) {
+	const texts = 800
+	for range b.N {
+		net := nettest.New(5)
+		ada, bob, eve := newUser(b, net, "Ada"), newUser(b, net, "Bob"), newUser(b, net, "Eve")
+		h := founded(b, ada, "the pier")
+		h.joins(ada, bob, eve)
+		eve.shutdown()
+		for i := range texts {
+			h.says([]*user{ada, bob}[i%2], fmt.Sprint("text ", i))
+		}
+		eventually(b, "all is said", func() bool { return h.room(ada).Unsent == 0 && h.room(bob).Unsent == 0 })
+		ada.shutdown()
+		bob.shutdown()
+		net.Set(nettest.Settings{Older: 5 * time.Second})
+		began := time.Now()
+		eve.start()
+		h.waits(eve, "the newest", func(r api.Room) bool { return r.Ahead > 0 })
+		b.ReportMetric(time.Since(began).Seconds(), "newest-s")
+		for h.room(eve).Unread < texts {
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.ReportMetric((time.Since(began)-5*time.Second).Seconds()*1000/texts, "ms/message")
+		eve.shutdown()
+	}
+}

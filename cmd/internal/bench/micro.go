@@ -64,6 +64,8 @@ var micros = []micro{
 	{"./p2p", "WeekAway", "virtual-s", "a week away, 5,000 messages, until all are here", 1, "s", 90, "virtual, links of 50 to 100 ms"},
 	{"./p2p", "WeekAway", "newest-s", "the same, the newest", 1, "s", 3, ""},
 	{"./p2p", "WeekAway", "MB-down", "the same, bytes down", 1, "MB", 16, ""},
+	{"./node", "RoomWeek", "newest-s", "the same at the node, 800 messages: the newest shown", 1, "s", 0, "beside the network"},
+	{"./node", "RoomWeek", "ms/message", "the same, until each has its place", 1, "ms", 0, "18 ms are 90 s for 5,000"},
 	{"./p2p", "Crowd", "clients", "clients that a relay of 1 GiB holds", 1, "", 0, "of 2,000 that come, in half a minute"},
 	{"./p2p", "Crowd", "MiB", "relay with 2,000 clients, memory", 1, "MiB", 1024, "RSS, with GOMEMLIMIT of 1 GiB"},
 	{"./p2p", "Crowd", "%core", "relay with 2,000 clients, processor", 1, "% of a core", 0, "each sends a frame in 10 s"},
