@@ -116,6 +116,9 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			m.Ref = to.Content
 		}
 
+		if err := tx.Claim(id, now); err != nil {
+			return err
+		}
 		there, err := tx.Message(id)
 		if errors.Is(err, store.ErrNotFound) {
 			there, err = tx.MessageOf(c.ID, m.Content)

@@ -94,6 +94,9 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 	}
 	if p.Member == t.row.Me { // said before the profile was restored
 		m.Outgoing, m.State, m.Mention = true, api.StateSent, false
+		if err := t.Tx.Claim(store.ID(p.ID), t.now); err != nil {
+			return err
+		}
 	}
 
 	if m.ID, err = t.Tx.FreeID(p.ID); err != nil {

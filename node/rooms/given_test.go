@@ -236,8 +236,8 @@ func TestOwnIsNotSwallowed(t *testing.T) {
 	})
 	for range 2 {
 		d.says(d.me, 9, &chat.Content{Kind: chat.Text, Text: "ours"})
-		if m := d.shows("1 ours")[0]; !m.Outgoing {
-			t.Error("it is another's")
+		if m := d.shows("1 ours")[0]; !m.Outgoing || m.ID != (store.ID{9}) {
+			t.Errorf("it is another's: %v", m.ID)
 		}
 	}
 }

@@ -86,6 +86,42 @@ func (t MessageTable) FreeID(chosen [16]byte) (ID, error) {
 	return ID(chosen), err
 }
 
+// Claim takes an ID for a message of ours: an incoming one that has it gets another one. Its author chose it, and neither the
+// ID of ours nor whether it is said may depend on that.
+func (t MessageTable) Claim(id ID, now time.Time) error {
+	m, err := t.tx.Message(id)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && (m.Outgoing || m.State == api.StateNotice):
+		return nil
+	case err != nil:
+		return err
+	}
+
+	was := m.ID
+	m.ID = NewID()
+	err = errors.Join(
+		t.tx.exec(`PRAGMA defer_foreign_keys = ON`),
+		t.tx.exec(`UPDATE drafts SET ref = ? WHERE contact = ? AND ref = ?`, m.ID, m.Contact, was))
+	for _, sql := range []string{
+		`UPDATE messages SET id = ? WHERE id = ?`,
+		`UPDATE attachments SET message = ? WHERE message = ?`,
+		`UPDATE reactions SET message = ? WHERE message = ?`,
+		`UPDATE messages SET late = ? WHERE late = ?`,
+		`UPDATE events SET message = ? WHERE message = ?`,
+	} {
+		if err == nil {
+			err = t.tx.exec(sql, m.ID, was)
+		}
+	}
+	if err == nil {
+		_, err = t.tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: was, Time: now})
+	}
+	if err != nil {
+		return err
+	}
+	return t.tx.changed(m, now)
+}
+
 // AddNotice stores something that the node itself tells in a conversation, and
 // the event that tells of it.
 func (t MessageTable) AddNotice(m Message, now time.Time) error {
