@@ -328,6 +328,23 @@ func TestFamilyOfOneWhoLeft(t *testing.T) {
 	}
 }
 
+// TestReady: as many guards are drawn as are asked for, and not one more.
+func TestReady(t *testing.T) {
+	s := New(Config{})
+	var list []Relay
+	for n := range 5 {
+		list = append(list, Relay{ID: idOf(n + 1), Fit: true, Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), 0, 1}), 4001)}}})
+	}
+	s.Relays(list, true)
+	for _, n := range []int{1, 3, 2, 5, 9} {
+		before := len(s.list)
+		s.ready(n)
+		if want := min(max(before, n), 5); len(s.list) != want {
+			t.Errorf("asked for %d there are %d, want %d", n, len(s.list), want)
+		}
+	}
+}
+
 // TestMayMeet: rule 5.
 func TestMayMeet(t *testing.T) {
 	for name, c := range map[string]struct {
