@@ -31,6 +31,10 @@ const (
 const (
 	lookAfter = 1500 * time.Millisecond
 	lookAgain = 30 * time.Second
+	// One that was shown with a gap has waited for it in vain: for lookLong the mailboxes are asked on, each time after twice as
+	// long. maxLost bounds the contents that are looked for so.
+	lookLong = 2 * time.Hour
+	maxLost  = 64
 )
 
 // maxParked bounds the contents of one member that wait: the oldest goes on.
@@ -101,7 +105,42 @@ func (t *Turn) tell(p store.Parked, gap []store.Ref) error {
 	if err := t.Tx.SetTold(t.p.id, p.Ref); err != nil {
 		return err
 	}
+	delete(t.p.lost, p.Ref)
+	for _, r := range gap {
+		if t.p.lost == nil {
+			t.p.lost = make(map[store.Ref]time.Time)
+		}
+		if len(t.p.lost) < maxLost {
+			t.p.lost[r] = t.now
+		}
+	}
 	return t.content(p, gap)
+}
+
+// lookForLost has the mailboxes asked for the gaps that were shown, now and then.
+func (t *Turn) lookForLost() {
+	var last time.Time // the newest gap
+	for r, since := range t.p.lost {
+		switch {
+		case t.now.Sub(since) > lookLong || since.After(t.now):
+			delete(t.p.lost, r)
+		case since.After(last):
+			last = since
+		}
+	}
+	if len(t.p.lost) == 0 {
+		return
+	}
+
+	next := last.Add(lookAgain)
+	if looked := t.p.looked; looked.After(last) && !looked.After(t.now) {
+		next = looked.Add(max(lookAgain, looked.Sub(last)))
+	}
+	if !next.After(t.now) {
+		t.looks, t.p.looked = true, t.now
+		next = t.now.Add(max(lookAgain, t.now.Sub(last)))
+	}
+	t.wakeAt(next)
 }
 
 // showParked takes contents at their turn, or after a long wait, and returns those that wait on.

@@ -61,6 +61,32 @@ func TestLookFor(t *testing.T) {
 	}
 }
 
+// TestLookForLost: for a gap that was shown the mailboxes are asked on, ever less often, and not for ever.
+func TestLookForLost(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	p := &part{id: store.ID{7}, lost: map[store.Ref]time.Time{{1}: now, {2}: now.Add(-3 * time.Hour)}, looked: now.Add(-time.Second)}
+	var asked []time.Duration
+	for at := time.Duration(0); at < 4*time.Hour; at += time.Second {
+		turn := &Turn{rs: &Rooms{}, p: p, now: now.Add(at)}
+		turn.lookForLost()
+		if turn.looks {
+			asked = append(asked, at)
+		}
+		if turn.due.IsZero() != (len(p.lost) == 0) {
+			t.Fatalf("after %v: %d lost, woken %v", at, len(p.lost), turn.due)
+		}
+	}
+	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, 64 * time.Minute}
+	if !slices.Equal(asked, want) || len(p.lost) > 0 {
+		t.Errorf("asked after %v; %d lost", asked, len(p.lost))
+	}
+	p.lost, p.looked = map[store.Ref]time.Time{{1}: now}, now.Add(365*24*time.Hour) // by a clock that was ahead
+	turn := &Turn{rs: &Rooms{}, p: p, now: now.Add(time.Minute)}
+	if turn.lookForLost(); !turn.looks {
+		t.Error("it looks in a year")
+	}
+}
+
 // TestParkedByAClockAhead: a content that came while the clock was a year ahead does not wait for a year.
 func TestParkedByAClockAhead(t *testing.T) {
 	profile := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}

@@ -435,7 +435,8 @@ type part struct {
 	came    time.Time // when an entry did last that was new
 	waiting Waiting   // as it was told last, and when
 	waited  time.Time
-	asked   time.Time // when a request to be let in was made again
+	asked   time.Time               // when a request to be let in was made again
+	lost    map[store.Ref]time.Time // contents that others followed from without them, since when
 }
 
 func (p *part) logs() []group.Place {

@@ -270,6 +270,7 @@ func (t *Turn) finish() error {
 		return err
 	}
 	t.goAhead(parked)
+	t.lookForLost()
 	if err := t.keep(); err != nil {
 		return err
 	}
