@@ -4,7 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"cmp"
-	"compress/gzip"
+	"compress/flate"
 	"io"
 	"os"
 	"path"
@@ -51,7 +51,11 @@ func (r *release) archive(t target) error {
 	if t.os == "windows" {
 		return zipped(filepath.Join(r.out, top+".zip"), entries, r.date)
 	}
-	return tarball(filepath.Join(r.out, top+".tar.gz"), entries, r.date)
+	to := filepath.Join(r.out, top+".tar")
+	if err := tarball(to, entries, r.date); err != nil {
+		return err
+	}
+	return r.tool("gxz", nil, "--force", to) // gzip makes a third more of it
 }
 
 func sorted(entries []entry) []entry {
@@ -65,11 +69,7 @@ func tarball(to string, entries []entry, at time.Time) error {
 		return err
 	}
 	defer f.Close()
-	z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	w := tar.NewWriter(z)
+	w := tar.NewWriter(f)
 
 	for _, e := range sorted(entries) {
 		b, err := os.ReadFile(e.from)
@@ -85,7 +85,7 @@ func tarball(to string, entries []entry, at time.Time) error {
 		}
 	}
 
-	for _, c := range []io.Closer{w, z, f} {
+	for _, c := range []io.Closer{w, f} {
 		if err := c.Close(); err != nil {
 			return err
 		}
@@ -101,6 +101,7 @@ func zipped(to string, entries []entry, at time.Time) error {
 	}
 	defer f.Close()
 	w := zip.NewWriter(f)
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
 
 	for _, e := range sorted(entries) {
 		b, err := os.ReadFile(e.from)

@@ -194,12 +194,12 @@ func checkService(t *testing.T, dir string, file *composeFile, name string, s *c
 // unpacked unpacks the archive of this machine's kind.
 func unpacked(t *testing.T) string {
 	t.Helper()
-	all, _ := filepath.Glob(filepath.Join(releaseMade(t), "*_"+runtime.GOOS+"_"+runtime.GOARCH+".tar.gz"))
+	all, _ := filepath.Glob(filepath.Join(releaseMade(t), "*_"+runtime.GOOS+"_"+runtime.GOARCH+".tar.xz"))
 	if len(all) != 1 {
 		t.Skipf("the release has %d archives for this machine", len(all))
 	}
 	dir := t.TempDir()
-	if out, err := exec.Command("tar", "xzf", all[0], "--strip-components=1", "-C", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "xf", all[0], "--strip-components=1", "-C", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return dir
