@@ -328,14 +328,19 @@ func TestFamilyOfOneWhoLeft(t *testing.T) {
 	}
 }
 
+// fit returns so many relays, each in a network of its own.
+func fit(n int) (list []Relay) {
+	for n := range n {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(20 + n/250), byte(n % 250), 0, 1}), 4001)
+		list = append(list, Relay{ID: idOf(n + 1), Fit: true, Addresses: []directory.Address{{AddrPort: at}}})
+	}
+	return list
+}
+
 // TestReady: as many guards are drawn as are asked for, and not one more.
 func TestReady(t *testing.T) {
 	s := New(Config{})
-	var list []Relay
-	for n := range 5 {
-		list = append(list, Relay{ID: idOf(n + 1), Fit: true, Addresses: []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), 0, 1}), 4001)}}})
-	}
-	s.Relays(list, true)
+	s.Relays(fit(5), true)
 	for _, n := range []int{1, 3, 2, 5, 9} {
 		before := len(s.list)
 		s.ready(n)
@@ -706,5 +711,35 @@ func TestRelease(t *testing.T) {
 	s.list[0].began, s.list[1].began = t0, t0
 	if s.release(&plan{now: at(1)}); len(s.spent) != 0 || s.change {
 		t.Errorf("%d spent", len(s.spent))
+	}
+	s = guardsOf(3, 1)
+	s.list[2].began = t0
+	if s.release(&plan{now: at(1)}); len(s.spent) != 0 || s.change {
+		t.Errorf("%d spent for the third that was met", len(s.spent))
+	}
+	// One that is avoided is kept beside the only other.
+	s = guardsOf(2, 1).up(0, 1)
+	s.list[1].no = at(100)
+	p = &plan{now: at(1)}
+	if s.release(p); len(p.Close) != 0 || !s.list[1].link {
+		t.Errorf("closed %v", p.Close)
+	}
+}
+
+// TestCandidatesAreBounded: the ladder draws as many guards as a list may have, and not one more.
+func TestCandidatesAreBounded(t *testing.T) {
+	s := New(Config{})
+	s.Relays(fit(2*MaxGuards), true)
+	s.asked, s.steps, s.ladder = true, 1, 1
+	s.ready(Use)
+	for range 2 * MaxGuards {
+		g := s.candidate(t0)
+		if g == nil {
+			break
+		}
+		g.step = s.ladder
+	}
+	if len(s.list) != MaxGuards {
+		t.Errorf("%d are drawn", len(s.list))
 	}
 }
