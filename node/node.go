@@ -75,6 +75,9 @@ type Config struct {
 	// Source is the local address to dial from; empty leaves it to the system.
 	Source string
 
+	// Bridge runs the bridge for friends that the settings ask for; nil: there is none.
+	Bridge RunBridge
+
 	// NewNetwork makes the network; nil is package p2p.
 	NewNetwork func(p2p.ClientConfig) (Network, error)
 	// Store is for tests.
@@ -106,6 +109,7 @@ type Node struct {
 	outbox  *outbox.Outbox
 	inbox   *inbox.Inbox
 	rooms   *rooms.Rooms
+	own     *ownBridge
 	started time.Time
 	serving chan struct{}
 	live    live
@@ -221,10 +225,14 @@ func New(cfg Config) (_ *Node, err error) {
 	n.inbox = inbox.New(inbox.Config{Store: s, Outbox: n.outbox, Network: n.net,
 		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Now: n.now, Logger: cfg.Logger})
 
+	n.own = newOwnBridge(n, set)
 	n.rooms = rooms.New(rooms.Config{Store: s, Network: n.net, Now: n.now, Logger: cfg.Logger})
 
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
+		if err := n.own.disown(); err != nil {
+			return nil, apiError(err)
+		}
 		if err := n.rooms.Restored(n.ctx); err != nil {
 			return nil, apiError(err)
 		}
@@ -265,6 +273,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return apiError(err)
 		}
 	}
+	n.own.begin()
 
 	// The loops. If one ends, all do.
 	g, ctx := errgroup.WithContext(n.ctx)
@@ -274,6 +283,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.rooms.Run(ctx) })
 	g.Go(func() error { return n.housekeep(ctx) })
 	g.Go(func() error { return n.expire(ctx) })
+	g.Go(func() error { return n.own.run(ctx) })
 	g.Go(func() error { return n.storeBundles(ctx) })
 	g.Go(func() error {
 		select {

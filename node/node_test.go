@@ -26,8 +26,11 @@ type user struct {
 	net     *nettest.Net
 	link    *nettest.Client
 	network func(p2p.ClientConfig) (Network, error) // nil for a client of net
-	log     *eventLog
-	stop    func() error
+	bridge  RunBridge
+	// bootstrap of a node whose network is in memory; nil for one that goes nowhere.
+	bootstrap []string
+	log       *eventLog
+	stop      func() error
 }
 
 const passphrase = "open sesame, my old friend"
@@ -63,10 +66,14 @@ func (u *user) tryStart() error {
 			return u.link, nil
 		}
 	}
+	bootstrap := u.bootstrap
+	if bootstrap == nil && u.bridge != nil {
+		bootstrap = []string{"/ip4/20.1.2.9/tcp/443/p2p/12D3KooW9pNAk8aiBuHhRhTkXTstARY8ub7u2eXrmxFY9pHbeSfy"}
+	}
 	n, err := New(Config{
 		Profile: u.dir, Passphrase: passphrase, ReceiptDelay: u.receiptDelay(), NoSocket: true,
 		Store:      store.Options{VFS: u.vfs, NoSync: u.vfs == "", Markers: u.mark},
-		NewNetwork: network,
+		NewNetwork: network, Bridge: u.bridge, Bootstrap: bootstrap,
 	})
 	if err != nil {
 		return err

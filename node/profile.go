@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -211,10 +212,19 @@ func (n *Node) Wipe(ctx context.Context) error {
 		return closedError
 	}
 	n.wiped.Store(true) // first: later failures are of its making
-	err := n.store.Wipe()
+	err := apiError(n.store.Wipe())
+	n.own.hold() // it writes down what it knows at its end
+	err = errors.Join(err, wipeBridge(n.cfg.Profile))
 	n.cancel()
-	return apiError(err)
+	return err
 }
 
 // Wipe destroys a profile on which no node runs, without its passphrase.
-func Wipe(p config.Profile) error { return apiError(store.Wipe(p)) }
+func Wipe(p config.Profile) error {
+	if err := store.Wipe(p); err != nil {
+		return apiError(err)
+	}
+	err := wipeBridge(p)
+	os.Remove(p.Dir)
+	return err
+}

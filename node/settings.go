@@ -47,9 +47,17 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 	if err := checkLook(change); err != nil {
 		return set, err
 	}
+	door, err := newDoor(n, change)
+	if err != nil {
+		return set, err
+	}
 	if change.Proxy != nil {
 		if err := CheckProxy(*change.Proxy); err != nil {
 			return set, err
+		}
+		if *change.Proxy != "" {
+			n.own.hold() // it dials by itself
+			defer n.own.release()
 		}
 		// Before it is on disk: with another one nothing goes on beside it.
 		if err := useProxy(n, *change.Proxy); err != nil {
@@ -80,6 +88,9 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		replace(&set.UnreadTitle, change.UnreadTitle)
 		replace(&set.BridgesOnly, change.BridgesOnly)
 		replace(&set.Proxy, change.Proxy)
+		if err := door.set(&set, n.cfg.Proxy); err != nil {
+			return err
+		}
 		if doors, err = tx.Bridges(); err != nil {
 			return err
 		}
@@ -94,6 +105,10 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 	}
 
 	n.sendOff(queued...)
+	n.own.take(set)
+	if change.Bridge != nil || set.BridgesOnly {
+		n.own.settle()
+	}
 	if change.BridgesOnly != nil {
 		useBridges(n, doors, set.BridgesOnly)
 	}

@@ -47,7 +47,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	for _, b := range net.Bridges {
 		s.Bridges = append(s.Bridges, bridgeNow(b))
 	}
-	s.BridgesOnly = net.OnlyBridges
+	s.BridgesOnly, s.OwnBridge = net.OnlyBridges, n.own.ownStatus()
 	s.Proxy, s.ProxyFault = net.Proxy.Proxy, string(net.Proxy.Fault)
 
 	heard := n.inbox.Mailboxes()

@@ -58,7 +58,7 @@ func (a *App) table() map[keymap.ID]func() tea.Cmd {
 		keymap.Clear: a.upkeep.Clear, keymap.Export: a.upkeep.Export, keymap.FirstSteps: steps{a}.open,
 
 		// The app.
-		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Commands: slash{a}.openCommands, keymap.Network: a.network.open, keymap.Join: a.openJoin,
+		keymap.Palette: a.openPalette, keymap.Help: a.openHelp, keymap.Commands: slash{a}.openCommands, keymap.Network: a.network.open, keymap.Join: a.openJoin, keymap.OwnBridge: slash{a}.openOwnBridge,
 		keymap.Details: a.toggleDetails, keymap.Mouse: a.toggleMouse, keymap.Incognito: a.toggleHidden,
 		keymap.Settings: a.keeping.openSettings, keymap.Passphrase: a.keeping.openPassphrase, keymap.Backup: a.keeping.openBackup, keymap.Restore: steps{a}.openRestore,
 		keymap.Lock: a.lock.Close, keymap.Wipe: a.openWipe,

@@ -353,7 +353,7 @@ func TestLanguageOfTheSettings(t *testing.T) {
 	opts := tui.Options{Now: clock, Getenv: func(string) string { return "" }}
 	t.Setenv("LC_ALL", "en_US.UTF-8")
 	u := tuitest.NewUser(t, node, opts)
-	u.Press("f7", "up", "up", "up", "up", "up", "right", "right").Press("down", "down", "down", "down", "enter")
+	u.Press("f7", "up", "up", "up", "up", "up", "up", "right", "right").Press("down", "down", "down", "down", "down", "enter")
 	u.Expect().Status("Gespeichert.").Sees("alice schreiben")
 	v := tuitest.NewUser(t, node, opts)
 	v.Expect().Sees("alice schreiben")

@@ -109,3 +109,57 @@ func TestWaysIn(t *testing.T) {
 		u.Press("f2").Expect().Sees(sees...)
 	}
 }
+
+// TestOwnBridge: being a bridge is one action, after its price was read; the card has the
+// link, says honestly whether others reach it, and ends it.
+func TestOwnBridge(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: "en"}, 120, 60)
+	setting := func(want string) {
+		t.Helper()
+		if s, err := node.Settings(t.Context()); err != nil || s.Bridge != want {
+			t.Errorf("%q, %v", s.Bridge, err)
+		}
+	}
+	u.Press("alt+o").Expect().Sees("Be a bridge for friends?", "somebody at your address")
+	u.Enter().Expect().Sees("Be a bridge for friends?")
+	setting("")
+	u.Press("y").Expect().Sees("Your bridge for friends", "starling-bridge:mfrggzdfmy", "nobody has come in yet", "have a friend")
+	setting("20443")
+
+	u.Press("a").Expect().Sees("Address and port")
+	u.Type("203.0.113.9:20443").Enter().Expect().SeesNot("Address and port")
+	setting("203.0.113.9:20443")
+	u.Press("m").Expect().SeesNot("Your bridge for friends").Sees("starling-bridge:mfrggzdfmy") // in the text, to be sent
+	u.Press("ctrl+u")
+
+	node.SetOwnBridge(api.OwnBridge{State: api.OwnBridgeReached, Link: "starling-bridge:mfrggzdfmy", Clients: 2})
+	u.Press("alt+o").Expect().Sees("Others reach the bridge. 2 are connected.")
+	u.Press("esc")
+	node.SetOwnBridge(api.OwnBridge{State: api.OwnBridgeShut, Reason: "nobody outside reaches a private address", Remedy: "start starling, or starling node"})
+	u.Press("alt+o").Expect().Sees("Nobody can come in.", "nobody outside").SeesNot("Copy the link")
+	u.Press("o").Expect().Sees("This computer is no bridge any more.")
+	setting("")
+
+	u.Type("/settings").Enter().Expect().Sees("Be a bridge for friends")
+	u.Press("up", "up", "up", "right", "enter", "enter").Enter().Expect().SeesNot("Be a bridge for friends")
+	setting("20443")
+}
+
+// TestOwnBridgeInEveryLanguage: also why nobody comes.
+func TestOwnBridgeInEveryLanguage(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	on := api.BridgeOn
+	if _, err := node.ChangeSettings(t.Context(), api.SettingsChange{Bridge: &on}); err != nil {
+		t.Fatal(err)
+	}
+	for language, sees := range map[string][]string{
+		"de": {"Deine Brücke für Freunde", "Die Brücke ist offen.", "noch ist niemand hereingekommen"},
+		"ru": {"Ваш мост для друзей", "Мост открыт.", "ещё никто не приходил"},
+	} {
+		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 120, 60)
+		u.Press("alt+o").Expect().Sees(sees...)
+	}
+}

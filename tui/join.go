@@ -12,6 +12,15 @@ import (
 	"starling/tui/doors"
 )
 
+// openOwnBridge shows the bridge that this computer is for friends.
+func (a slash) openOwnBridge() tea.Cmd {
+	var put func(string) tea.Cmd
+	if a.book.Writable() {
+		put = a.book.Insert
+	}
+	return doors.Own(a.desk, put)
+}
+
 // maxAddress is the longest address of a relay, in bytes.
 const maxAddress = 512
 

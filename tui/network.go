@@ -328,7 +328,7 @@ const mostWays = 12
 // waysIn tells which ways into the network were tried, and how each answered.
 func (n *network) waysIn(out *sheet) {
 	th, s := out.th, &n.status
-	if s.Proxy == "" && !s.BridgesOnly && len(s.Bridges) == 0 && len(s.Ways) == 0 {
+	if s.Proxy == "" && !s.BridgesOnly && len(s.Bridges) == 0 && len(s.Ways) == 0 && s.OwnBridge == nil {
 		return // nothing was dialled yet
 	}
 	out.head(th.T("Ways in"))
@@ -346,6 +346,10 @@ func (n *network) waysIn(out *sheet) {
 	for _, b := range s.Bridges {
 		at, state := words.Bridge(th, b)
 		out.row(th.T("bridge"), state+"  "+at)
+	}
+
+	if b := s.OwnBridge; b != nil {
+		out.row(th.T("your bridge"), words.OwnBridge(th, *b))
 	}
 
 	for _, w := range s.Ways[:min(len(s.Ways), mostWays)] {

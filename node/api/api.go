@@ -485,6 +485,8 @@ type Status struct {
 	// dialled.
 	Bridges     []Bridge `json:"bridges,omitempty"`
 	BridgesOnly bool     `json:"bridges_only,omitempty"`
+	// OwnBridge is the bridge that this computer is for friends; left out if it is none.
+	OwnBridge *OwnBridge `json:"own_bridge,omitempty"`
 	// Proxy is the proxy in use, without user name and password. ProxyFault says how it
 	// failed the last time.
 	Proxy      string `json:"proxy,omitempty"`

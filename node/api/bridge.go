@@ -17,6 +17,31 @@ type Bridges interface {
 	ListBridges(ctx context.Context) ([]Bridge, error)
 	// RemoveBridge forgets one, by its ID, the beginning of it, or its link.
 	RemoveBridge(ctx context.Context, bridge string) error
+	// OwnBridge tells how the bridge is that this computer is for friends.
+	OwnBridge(ctx context.Context) (OwnBridge, error)
+}
+
+// OwnBridgeState is how far the bridge of [Settings.Bridge] is.
+type OwnBridgeState string
+
+const (
+	OwnBridgeOff      OwnBridgeState = "off"      // the setting is off
+	OwnBridgeStarting OwnBridgeState = "starting" // it has no link yet
+	OwnBridgeUntried  OwnBridgeState = "untried"  // it has a link, and nobody has come in by it
+	OwnBridgeReached  OwnBridgeState = "reached"  // somebody has come in
+	OwnBridgeShut     OwnBridgeState = "shut"     // nobody can come in
+)
+
+// OwnBridge is the bridge that this computer is for friends.
+type OwnBridge struct {
+	State OwnBridgeState `json:"state"`
+	// Link is what friends are given; it is left out in a Status.
+	Link      string   `json:"link,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Clients   int      `json:"clients,omitempty"` // that are connected now
+	// Reason says why nobody has come in, Remedy the next step.
+	Reason string `json:"reason,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // BridgeRequest is a text of at most [MaxBridgeText] bytes with a link in it.

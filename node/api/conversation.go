@@ -83,7 +83,13 @@ type Settings struct {
 	// Proxy is socks5://[USER:PASSWORD@]ADDRESS:PORT, empty for none: all connections go
 	// over it, and nothing else is dialled, listened on, resolved or asked.
 	Proxy string `json:"proxy,omitempty"`
+	// Bridge: this computer is a bridge for friends as well, on PORT of all its addresses or
+	// at ADDRESS:PORT, as a router forwards it. Empty: it is none.
+	Bridge string `json:"bridge,omitempty"`
 }
+
+// BridgeOn is the change of [Settings.Bridge] to a port that the node draws.
+const BridgeOn = "on"
 
 // Languages are those the app speaks.
 var Languages = []string{"en", "de", "ru"}
@@ -105,6 +111,8 @@ type SettingsChange struct {
 	UnreadTitle  *bool        `json:"unread_title,omitempty"`
 	BridgesOnly  *bool        `json:"bridges_only,omitempty"`
 	Proxy        *string      `json:"proxy,omitempty"`
+	// Bridge is as in Settings, or [BridgeOn].
+	Bridge *string `json:"bridge,omitempty"`
 }
 
 // PassphraseRequest is the passphrase that a profile has, and the one that it gets.

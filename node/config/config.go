@@ -63,6 +63,7 @@ func Locate(dir string) (Profile, error) {
 
 func (p Profile) KeyFile() string  { return filepath.Join(p.Dir, "profile.key") }
 func (p Profile) Database() string { return filepath.Join(p.Dir, "profile.db") }
+func (p Profile) Relay() string    { return filepath.Join(p.Dir, "relay") }
 func (p Profile) Lock() string     { return filepath.Join(p.Dir, "profile.lock") }
 
 // NextDatabase is the database under other keys, while the passphrase is changed.

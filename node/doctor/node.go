@@ -23,6 +23,7 @@ var Node = []Check{
 	{"version", "end the node that runs and start it again", checkVersion},
 	{"proxy", "start the proxy, or set another: starling settings proxy socks5://ADDRESS:PORT; none: starling settings proxy off", checkProxy},
 	{"bridges", "ask whoever runs the bridge, or for another one; see starling bridge list", checkBridges},
+	{"own-bridge", "have a friend try the link: starling bridge own", checkOwnBridge},
 	{"relays", "give the address of another relay with --bootstrap, or use an invite: it brings one. On a mesh of your own start with --allow-private, or --lan", checkRelays},
 	{"guards", "check this computer's connection; a firewall may hold back TCP to unknown ports. If the guards are gone for good: starling status --try-others", checkGuards},
 	{"ways-in", "leave the node running: it tries other ways by itself. A bridge helps where relays are blocked: starling bridge add LINK", checkWays},
@@ -163,6 +164,27 @@ func checkBridges(_ context.Context, p *Patient) Finding {
 		return warn("none of %s answers", count(len(s.Bridges), "bridge")).at(places...)
 	}
 	return ok("%d of %s connected", up, count(len(s.Bridges), "bridge")).at(places...)
+}
+
+// checkOwnBridge looks at the bridge that this computer is for friends.
+func checkOwnBridge(_ context.Context, p *Patient) Finding {
+	if f, out := p.noNode(); out {
+		return f
+	}
+	b := p.status.OwnBridge
+	switch {
+	case b == nil:
+		return ok("this computer is none")
+	case b.State == api.OwnBridgeReached:
+		return ok("others have reached it; %d connected now", b.Clients).at(b.Addresses...)
+	case b.State == api.OwnBridgeStarting:
+		return skip("it is being opened")
+	}
+	f := warn("%s", b.Reason).at(b.Addresses...)
+	if b.Remedy != "" {
+		f.Remedy = b.Remedy
+	}
+	return f
 }
 
 func checkRelays(_ context.Context, p *Patient) Finding {

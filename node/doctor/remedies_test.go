@@ -125,6 +125,7 @@ var trials = []trial{
 	{"proxy", "let the proxy connect to any port", false, proxied(proxy.Denied), goodProxy},
 	{"bridges", "ask whoever runs the bridge", false, status(func(s *api.Status) { s.Ready, s.Bridges = false, []api.Bridge{{Error: "refused"}} }),
 		status(func(s *api.Status) { s.Bridges = append(s.Bridges, api.Bridge{Connected: true}) })},
+	{"own-bridge", "have a friend try the link", false, status(func(s *api.Status) { s.OwnBridge = &api.OwnBridge{State: api.OwnBridgeUntried} }), status(func(s *api.Status) { s.OwnBridge.State = api.OwnBridgeReached })},
 	{"bridges", "add one: starling bridge add", false, status(func(s *api.Status) { s.BridgesOnly = true }), status(func(s *api.Status) { s.BridgesOnly = false })},
 	{"relays", "give the address of another relay", false, status(func(s *api.Status) { s.Relays = 0 }), status(func(s *api.Status) { s.Relays = 9 })},
 	{"relays", "start the node with --bootstrap", false, status(func(s *api.Status) { s.ListsAsked, s.ListsOther = 4, 4 }), status(func(s *api.Status) { s.ListsOther = 0 })},

@@ -68,6 +68,10 @@ type Config struct {
 	Memory       int64  // bytes to make do with; 0: as FitMemory
 	Version      string
 	Limits
+	// Patient: a bridge runs, too, while it has no address that others could reach.
+	Patient bool
+	// Watch, if not nil, is shown the status of now every other second.
+	Watch func(Status)
 	// Changes brings new limits while the relay runs, if not nil.
 	Changes <-chan Limits
 	Logger  *slog.Logger
@@ -277,7 +281,7 @@ func (k *keeper) begun(r runner, ready func(Ready) error) error {
 	now := Ready{PeerID: r.PeerID(), Addrs: r.Addrs()}
 	if b, ok := r.(*p2p.Bridge); ok {
 		var err error
-		if now.Bridge, err = b.Link(); err != nil {
+		if now.Bridge, err = b.Link(); err != nil && !k.config.Patient {
 			return &api.Error{Code: api.CodeUsage, Message: "the bridge has no address that others could reach",
 				Hint: "listen on a public address, or say with --announce where your router forwards one from, or have it do so with --map-port; for a mesh of your own add --allow-private"}
 		}

@@ -22,6 +22,8 @@ type Status struct {
 	// at which another node answers. Others see the relay come from SeenFrom.
 	Announced []string `json:"announced"`
 	Role      string   `json:"role"`
+	// Bridge is the link of a bridge, by its addresses and its host name of now.
+	Bridge string `json:"bridge,omitempty"`
 	// Reason says why it is not healthy, "" if it is.
 	Reason    string   `json:"reason,omitempty"`
 	Listening []string `json:"listening"`
@@ -158,7 +160,11 @@ func (k *keeper) status() Status {
 	if r != nil {
 		s = r.Status()
 	}
-	return k.statusOf(s, until, limits)
+	out := k.statusOf(s, until, limits)
+	if b, ok := r.(*p2p.Bridge); ok {
+		out.Bridge, _ = b.Link() // none while nobody could reach it
+	}
+	return out
 }
 
 func (k *keeper) statusOf(s p2p.RelayStatus, until time.Time, l Limits) Status {

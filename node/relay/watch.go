@@ -23,6 +23,9 @@ func (k *keeper) watch(ctx context.Context) {
 		s := k.status()
 		k.tell.look(s, k.board)
 		k.notice.alive(s)
+		if k.config.Watch != nil {
+			k.config.Watch(s)
+		}
 	}
 }
 

@@ -160,6 +160,11 @@ func (t ContactTable) Mailboxes(owner []byte, mine bool) ([]Mailbox, error) {
 		ORDER BY retired, node`, owner, mine)
 }
 
+// EveryMailbox returns those of all owners, ours and theirs.
+func (t ContactTable) EveryMailbox() ([]Node, error) {
+	return collect(t.tx, func(r Row) Node { return Node(r.Blob(0)) }, `SELECT DISTINCT node FROM mailboxes WHERE length(node) = 32`)
+}
+
 // SetMailboxes makes a set the owner's current one and retires those that are
 // not in it.
 func (t ContactTable) SetMailboxes(owner []byte, mine bool, now time.Time, set []Mailbox) error {

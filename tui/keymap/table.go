@@ -74,6 +74,7 @@ const (
 	Thread       ID = "message.thread"
 	NextMention  ID = "message.mention"
 	Join         ID = "network.join"
+	OwnBridge    ID = "network.bridge"
 	Network      ID = "network"
 	Details      ID = "details"
 	Mouse        ID = "mouse"
@@ -203,6 +204,7 @@ var table = []Action{
 	{ID: Commands, Name: "Commands that begin with a slash", Also: "slash command line list", Group: groupApp, Keys: []string{"f11"}, In: Anywhere},
 	{ID: Network, Name: "What the network is doing", Also: "status connection relays guards outbox offline", Group: groupApp, Keys: []string{"f2"}, In: Composer},
 	{ID: Network, Name: "What the network is doing", Also: "status connection relays guards outbox offline", Group: groupApp, Keys: []string{"n", "f2"}, In: Lists},
+	{ID: OwnBridge, Name: "Be a bridge for friends", Also: "help censored blocked door share link own relay", Group: groupApp, Keys: []string{"alt+o"}, In: Anywhere},
 	{ID: Join, Name: "Join by the address of a relay", Also: "connect bootstrap server address add bridge censor", Group: groupApp, Keys: []string{"f10"}, In: Anywhere},
 	{ID: Details, Name: "Show or hide the details", Also: "sidebar info panel", Group: groupApp, Keys: []string{"f3"}, In: Anywhere},
 	{ID: Mouse, Name: "Mouse on or off (off: the terminal selects text)", Also: "select copy terminal", Group: groupApp, Keys: []string{"f4"}, In: Anywhere},

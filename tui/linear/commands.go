@@ -68,7 +68,7 @@ func init() {
 		{"/demo", "", m("look at the demo, and come back"), leaveForDemo},
 		{"/status", "", m("what the network does"), (*prompt).status},
 		{"/join", m("ADDRESS"), m("join by a relay, or a bridge"), (*prompt).join},
-		{"/bridge", m("WORD"), m("the bridges; /bridge add LINK, /bridge remove LINK"), bridge},
+		{"/bridge", m("WORD"), m("the bridges; /bridge add LINK, /bridge remove LINK, /bridge own"), bridge},
 		{"/incognito", "", m("hide names and texts, or not"), (*prompt).incognito},
 		{"/settings", "", m("what is set; /set NAME VALUE changes it"), (*prompt).showSettings},
 		{"/lock", "", m("say nothing until the passphrase is typed"), (*prompt).lockCommand},

@@ -27,6 +27,9 @@ func sayWays(p *prompt, s *api.Status) {
 		at, state := words.Bridge(p.th, b)
 		p.say("Bridge: %s, %s", state, at)
 	}
+	if b := s.OwnBridge; b != nil {
+		p.say("Your bridge: %s", words.OwnBridge(p.th, *b))
+	}
 	for _, w := range s.Ways {
 		kind, outcome := words.Way(p.th, w)
 		p.say("Way in, %s: %s, %s", kind, outcome, safetext.Line(w.Address))
@@ -44,6 +47,11 @@ func sayDoors(p *prompt, s *api.Settings) {
 	}
 	p.say("proxy, everything goes over it: %s", proxy)
 	p.say("bridges-only, dial bridges alone: %s", only)
+	door := p.t("no")
+	if s.Bridge != "" {
+		door = safetext.Line(s.Bridge).String()
+	}
+	p.say("bridge, be one for friends: %s", door)
 }
 
 // setDoor reads a setting of the ways in, and reports whether it is one.
@@ -55,6 +63,13 @@ func setDoor(name, value string, change *api.SettingsChange) bool {
 			value = ""
 		}
 		change.Proxy = &value
+	case name == "bridge":
+		if value == "off" || value == "no" {
+			value = ""
+		} else if on {
+			value = api.BridgeOn
+		}
+		change.Bridge = &value
 	case name == "bridges-only" && (on || value == "no" || value == "off"):
 		change.BridgesOnly = &on
 	default:
@@ -69,12 +84,14 @@ func bridge(p *prompt, ctx context.Context, args string) error {
 	switch {
 	case word == "remove" && rest != "":
 		return p.done(p.node.RemoveBridge(ctx, strings.TrimSpace(rest)), "The bridge is forgotten.")
+	case args == "own":
+		return ownBridge(p, ctx)
 	case word == "add":
 		return takeBridge(p, ctx, strings.TrimSpace(rest))
 	case doors.Is(args):
 		return takeBridge(p, ctx, args)
 	case word != "":
-		return p.fault(catalogue.Mark("there is no such word for bridges"), catalogue.Mark("Type /bridge, /bridge add LINK or /bridge remove LINK."))
+		return p.fault(catalogue.Mark("there is no such word for bridges"), catalogue.Mark("Type /bridge, /bridge add LINK, /bridge remove LINK or /bridge own."))
 	}
 
 	all, err := p.node.ListBridges(ctx)
@@ -87,6 +104,27 @@ func bridge(p *prompt, ctx context.Context, args string) error {
 	}
 	if len(all) == 0 {
 		p.say("There is no bridge. Somebody who runs one gives you its link: /bridge add LINK.")
+	}
+	return nil
+}
+
+// ownBridge says how the bridge is that this computer is for friends, with its link.
+func ownBridge(p *prompt, ctx context.Context) error {
+	b, err := p.node.OwnBridge(ctx)
+	if err != nil {
+		return err
+	}
+	p.say("%s", words.OwnBridge(p.th, b))
+	for _, text := range []string{b.Reason, b.Remedy} {
+		if text != "" {
+			p.say("%s", p.t(text))
+		}
+	}
+	switch {
+	case b.State == api.OwnBridgeOff:
+		p.say("Whoever has the link of a bridge knows that somebody at your address runs Starling. Type /set bridge on to be one.")
+	case b.Link != "":
+		p.say("Its link, for friends: %s", safetext.Line(b.Link))
 	}
 	return nil
 }

@@ -33,5 +33,8 @@ func TestDoors(t *testing.T) {
 	})
 	l.say("/status").expect("This network freezes connections. Going on over short ones.", "Bridge: not in use, /ip4/192.0.2.7/tcp/443", "Way in, guard: froze after 14 KB, /ip4/192.0.2.1/tcp/443", "Way in, given by you: this network wants a log-in")
 	l.say("/set proxy off", "/set bridges-only no", "/bridge remove starling-bridge:aebagbaf", "/settings").expect("The bridge is forgotten.", "proxy, everything goes over it: none")
+	l.say("/bridge own").expect("This computer is no bridge.", "somebody at your address runs Starling")
+	l.say("/set bridge on", "/settings", "/bridge own").expect("bridge, be one for friends: 20443", "The bridge is open.", "nobody has come in yet", "Its link, for friends: starling-bridge:mfrggzdfmy")
+	l.say("/set bridge off", "/settings").expect("bridge, be one for friends: no")
 	_ = linear.Options{}
 }

@@ -115,6 +115,7 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 		field("Language", "", language, "as the system", "English", "Deutsch", "русский"),
 		field("Colours", "Of the terminal, for its background; or for dark or light screens; or the 16 of a console.", look, "as the terminal", "dark", "light", "16 colours"),
 		field("Unread in the window's title", "Other programs read titles.", yes(s.UnreadTitle), "no", "yes"),
+		field("Be a bridge for friends", "They come in over this computer where relays are blocked, by a link that you give them.", yes(s.Bridge != ""), "no", "yes"),
 		proxy,
 		field("Dial bridges alone", "Nothing else sees your address. Without a bridge nothing is dialled.", yes(s.BridgesOnly), "no", "yes"),
 	}
@@ -127,8 +128,14 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 		if p := proxy.Answer(); p != s.Proxy {
 			change.Proxy = &p
 		}
-		if only := f.Fields[9].Chosen == 1; only != s.BridgesOnly {
+		if only := f.Fields[10].Chosen == 1; only != s.BridgesOnly {
 			change.BridgesOnly = &only
+		}
+		if on := f.Fields[8].Chosen == 1; on != (s.Bridge != "") {
+			change.Bridge = new("")
+			if on {
+				change.Bridge = new(api.BridgeOn)
+			}
 		}
 		switch name := strings.TrimSpace(own.Text.Value()); name {
 		case s.Name.String():

@@ -13,10 +13,10 @@ import (
 	"starling/tui/theme"
 )
 
-// page shows a link from the first column on, without anything beside it that would be
+// Page shows a link from the first column on, without anything beside it that would be
 // selected with it, and the code below, as large as there is room, with paragraphs of
 // words that come translated.
-func page(th *theme.Theme, link string, said []string, width, height int) []string {
+func Page(th *theme.Theme, link string, said []string, width, height int) []string {
 	var out []string
 	for _, l := range th.Cells.Chop(link, width) {
 		out = append(out, th.Accent.Render(l))
@@ -197,7 +197,7 @@ func bare(th *theme.Theme, link string, width, height int) []string {
 // Open shows a link, with what is said of it, and the buttons that hand it on.
 func Open(d *desk.Desk, title, link string, said []string) *dialog.Card {
 	card := &dialog.Card{Title: title, Page: true, Body: func(th *theme.Theme, width, height int) []string {
-		return page(th, link, said, width, height)
+		return Page(th, link, said, width, height)
 	}}
 	copied := d.T("Link copied, if your terminal allows it.")
 	card.Buttons = []dialog.Button{

@@ -43,7 +43,7 @@ func TestCodesAreDrawnWhole(t *testing.T) {
 	if code == nil || len(code) > 24 {
 		t.Errorf("it takes %d rows", len(code))
 	}
-	if body := page(th, link, []string{"Works once.", "Give it to one person, on a way that you trust."}, 80, 22); len(body) > 22 {
+	if body := Page(th, link, []string{"Works once.", "Give it to one person, on a way that you trust."}, 80, 22); len(body) > 22 {
 		t.Errorf("with its link it takes %d rows", len(body))
 	}
 	if fit(th, link, 80, 17) != nil {

@@ -8,8 +8,32 @@ import (
 	"starling/node/api"
 )
 
-// bridges are the bridges of the fake, each known by its link.
-type bridges struct{ all *[]api.Bridge }
+// bridges are the bridges of the fake, each known by its link, and its own.
+type bridges struct {
+	all *[]api.Bridge
+	own *api.OwnBridge
+}
+
+// OwnBridge implements api.Node.
+func (b bridges) OwnBridge(context.Context) (api.OwnBridge, error) { return *b.own, nil }
+
+// SetOwnBridge says how the bridge of this computer is.
+func (b bridges) SetOwnBridge(own api.OwnBridge) { *b.own = own }
+
+// turn follows the setting: a bridge is there at once, and nobody has come in yet.
+func (b bridges) turn(setting string) string {
+	*b.own = api.OwnBridge{State: api.OwnBridgeOff}
+	if setting == "" {
+		return ""
+	}
+	*b.own = api.OwnBridge{State: api.OwnBridgeUntried, Link: "starling-bridge:mfrggzdfmy", Addresses: []string{"/ip4/192.0.2.9/tcp/20443"},
+		Reason: "nobody has come in yet: a firewall or a router may be in the way, which this computer cannot see",
+		Remedy: "have a friend take the link who is elsewhere, and look here again"}
+	if setting == api.BridgeOn {
+		return "20443"
+	}
+	return setting
+}
 
 // AddBridge implements api.Node.
 func (b bridges) AddBridge(_ context.Context, req api.BridgeRequest) (v api.Bridge, err error) {

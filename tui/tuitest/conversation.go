@@ -396,10 +396,14 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 		n.status.Name = safetext.Line(*change.Name)
 		n.tellStatus()
 	}
+
 	if p := change.Proxy; p != nil && *p != "" && !strings.HasPrefix(*p, "socks5://") {
 		return api.Settings{}, refused(api.CodeUsage, "this is no proxy")
 	}
 	set(&n.settings.Proxy, change.Proxy)
+	if change.Bridge != nil {
+		n.settings.Bridge = n.turn(*change.Bridge)
+	}
 	set(&n.settings.BridgesOnly, change.BridgesOnly)
 	set(&n.settings.Language, change.Language)
 	set(&n.settings.Theme, change.Theme)

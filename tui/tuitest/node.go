@@ -55,7 +55,7 @@ var _ api.Node = (*Node)(nil)
 // NewNode returns a node that is ready and knows nobody.
 func NewNode(now func() time.Time) *Node {
 	n := &Node{
-		bridges:  bridges{new([]api.Bridge)},
+		bridges:  bridges{new([]api.Bridge), &api.OwnBridge{State: api.OwnBridgeOff}},
 		mu:       new(sync.Mutex),
 		changed:  make(chan struct{}),
 		now:      now,

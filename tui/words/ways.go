@@ -60,3 +60,18 @@ func Bridge(th *theme.Theme, b api.Bridge) (at, state string) {
 	}
 	return at, th.T("not in use")
 }
+
+// OwnBridge says how the bridge is that this computer is for friends, in a line.
+func OwnBridge(th *theme.Theme, b api.OwnBridge) string {
+	switch b.State {
+	case api.OwnBridgeOff:
+		return th.T("This computer is no bridge.")
+	case api.OwnBridgeStarting:
+		return th.T("The bridge is being opened…")
+	case api.OwnBridgeUntried:
+		return th.T("The bridge is open.")
+	case api.OwnBridgeReached:
+		return th.T("Others reach the bridge.") + " " + th.N(b.Clients, "%d is connected.", "%d are connected.")
+	}
+	return th.T("Nobody can come in.")
+}

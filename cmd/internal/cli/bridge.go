@@ -13,7 +13,7 @@ import (
 func bridgeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bridge",
-		Short: "Doors into the network that are in no list: add, list, remove",
+		Short: "Doors into the network that are in no list: add, list, remove, own",
 		Long: `A bridge is a door that is in no list: somebody runs it (starling relay --bridge) and
 gives its link to people. Where the network is blocked, messages go over it. Who runs it
 sees your address, and not what you write nor to whom.
@@ -23,15 +23,21 @@ nothing else is dialled, not even while no bridge answers:
 
   starling settings bridges-only on
 
-In the app a bridge is added in the dialog of a link, or where a contact sends one.`,
+In the app a bridge is added in the dialog of a link, or where a contact sends one.
+
+Where the network is free you can be a bridge for friends yourself, on a computer that
+others reach:
+
+  starling settings bridge on
+  starling bridge own --qr`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("see starling bridge --help", "unknown command %q for starling bridge", args[0])
 			}
-			return usage("see starling bridge --help", "starling bridge needs a command: add, list or remove")
+			return usage("see starling bridge --help", "starling bridge needs a command: add, list, remove or own")
 		},
 	}
-	cmd.AddCommand(bridgeAddCommand(a), bridgeListCommand(a), bridgeRemoveCommand(a))
+	cmd.AddCommand(bridgeAddCommand(a), bridgeListCommand(a), bridgeRemoveCommand(a), bridgeOwnCommand(a))
 	return cmd
 }
 

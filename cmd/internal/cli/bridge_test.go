@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"starling/node/api"
 	"starling/node/relay"
 )
 
@@ -75,4 +76,53 @@ func TestNodeBridge(t *testing.T) {
 	s = newShell(t)
 	s.engine.node.settings.BridgesOnly = true
 	s.want(exitUsage, "node", "--bridge", "--listen", "/ip4/0.0.0.0/tcp/443")
+}
+
+// TestOwnBridge: the setting, and how the bridge is that this computer is for friends.
+func TestOwnBridge(t *testing.T) {
+	s := newShell(t)
+	s.want(exitUsage, "bridge", "own")
+	if !strings.Contains(s.err.String(), "starling settings bridge on") {
+		t.Errorf("printed %s", &s.err)
+	}
+	s.want(exitOK, "settings", "bridge", "on")
+	if !strings.Contains(s.err.String(), "starling bridge own") {
+		t.Errorf("printed %s", &s.err)
+	}
+	s.want(exitUsage, "settings", "bridge")
+
+	link := "starling-bridge:aebagbaf"
+	s.engine.node.own = []api.OwnBridge{{State: api.OwnBridgeStarting}, {State: api.OwnBridgeUntried, Link: link, Reason: "nobody has come in yet", Remedy: "have a friend take the link"}}
+	s.want(exitOK, "bridge", "own", "--qr")
+	for _, want := range []string{"open; nobody has come in yet", "Next: have a friend take the link", link, "▀"} {
+		if !strings.Contains(s.out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &s.out)
+		}
+	}
+	s.want(exitOK, "bridge", "own", "--json")
+	if !strings.Contains(s.out.String(), `{"state":"untried","link":"`+link+`"`) {
+		t.Errorf("printed %s", &s.out)
+	}
+	s.want(exitOK, "bridge", "own", "--to", "Bob")
+	if sent := s.engine.node.sent; len(sent) != 1 || sent[0].Contact != "Bob" || sent[0].Text != link {
+		t.Errorf("sent %+v", sent)
+	}
+
+	s.engine.node.own = []api.OwnBridge{{State: api.OwnBridgeReached, Link: link, Clients: 2}}
+	s.want(exitOK, "bridge", "own")
+	if !strings.Contains(s.out.String(), "reached by others; 2 connected now") {
+		t.Errorf("printed %s", &s.out)
+	}
+	s.engine.node.own = []api.OwnBridge{{State: api.OwnBridgeShut, Reason: "no address", Remedy: "forward a port"}}
+	s.want(exitOK, "bridge", "own")
+	if !strings.Contains(s.out.String(), "shut: no address\nNext: forward a port\n") {
+		t.Errorf("printed %s", &s.out)
+	}
+	s.want(exitUsage, "bridge", "own", "--to", "Bob") // there is nothing to send
+	s.want(exitUsage, "bridge", "own", "--qr")
+	s.engine.node.status.OwnBridge = &s.engine.node.own[0]
+	s.want(exitOK, "status")
+	if !strings.Contains(s.out.String(), "own bridge") {
+		t.Errorf("printed %s", &s.out)
+	}
 }

@@ -131,6 +131,7 @@ var settingChoices = []struct {
 	{"unread-title", []cobra.Completion{"on", "off"}},
 	{"bridges-only", []cobra.Completion{"on", "off"}},
 	{"proxy", []cobra.Completion{"socks5://127.0.0.1:9050", "off"}},
+	{"bridge", []cobra.Completion{"on", "off"}},
 }
 
 func completeSettings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

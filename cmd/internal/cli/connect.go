@@ -68,6 +68,8 @@ type startConfig struct {
 	temporary bool
 	// brief: it ends with a command.
 	brief bool
+	// bridge: the command runs a bridge beside it, and the settings none.
+	bridge bool
 }
 
 // still is a node in this process that does not run.

@@ -141,6 +141,9 @@ func (n *fakeNode) ChangeSettings(_ context.Context, c api.SettingsChange) (api.
 	if c.Name != nil {
 		n.settings.Name = safetext.Line(*c.Name)
 	}
+	if c.Bridge != nil {
+		n.settings.Bridge = *c.Bridge
+	}
 	if c.Language != nil {
 		n.settings.Language = *c.Language
 	}

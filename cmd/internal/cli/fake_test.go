@@ -45,9 +45,10 @@ type fakeNode struct {
 	tried       int // calls of TryOthers
 	wiped       bool
 	closed      bool
-	endsAfter   int     // so many messages; 0: never
-	refuse      []error // what AddContact says, one after the other
-	hangs       bool    // AddContact answers never
+	endsAfter   int             // so many messages; 0: never
+	refuse      []error         // what AddContact says, one after the other
+	own         []api.OwnBridge // one after the other
+	hangs       bool            // AddContact answers never
 	done        chan struct{}
 }
 
@@ -91,6 +92,13 @@ func (n *fakeNode) AddBridge(_ context.Context, req api.BridgeRequest) (api.Brid
 }
 
 func (n *fakeNode) ListBridges(context.Context) ([]api.Bridge, error) { return n.bridges, nil }
+
+func (n *fakeNode) OwnBridge(context.Context) (api.OwnBridge, error) {
+	if len(n.own) > 1 {
+		defer func() { n.own = n.own[1:] }()
+	}
+	return append(n.own, api.OwnBridge{State: api.OwnBridgeOff})[0], nil
+}
 
 func (n *fakeNode) RemoveBridge(_ context.Context, id string) error {
 	n.bridges = slices.DeleteFunc(n.bridges, func(b api.Bridge) bool { return b.ID == id || b.Link == id })

@@ -163,7 +163,7 @@ func TestCompletion(t *testing.T) {
 	if got := complete("settings", "typing", ""); strings.Join(got, " ") != "on off" {
 		t.Errorf("values: %q", got)
 	}
-	if got := complete("settings", ""); len(got) != 10 {
+	if got := complete("settings", ""); len(got) != 11 {
 		t.Errorf("names: %q", got)
 	}
 }

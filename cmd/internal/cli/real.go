@@ -74,10 +74,34 @@ func nodeConfig(c startConfig) node.Config {
 		Proxy:        c.network.proxy,
 		Version:      buildinfo.Get().Version,
 		Brief:        c.brief,
+		Bridge:       bridgeRunner(c),
 		Logger:       c.log,
 		Store:        store.Options{Markers: markers},
 	}
 }
+
+// bridgeRunner runs the bridge for friends of a profile, unless the command has its own.
+func bridgeRunner(c startConfig) node.RunBridge {
+	if c.bridge {
+		return nil
+	}
+	return func(ctx context.Context, b node.BridgeConfig, tell func(node.BridgeNews)) error {
+		return relay.Run(ctx, relay.Config{
+			StateDir: relayDir(c.profile), Listen: b.Listen, Bridge: true, Patient: true, MapPort: len(b.Announce) == 0 && !b.AllowPrivate,
+			Memory: relay.FitMemory(), Limits: relay.Limits{Announce: b.Announce, MaxClients: mostFriends},
+			Bootstrap: b.Bootstrap, AllowPrivate: b.AllowPrivate, Version: buildinfo.Get().Version, Logger: c.log,
+			Watch: func(s relay.Status) {
+				tell(node.BridgeNews{Link: s.Bridge, Addresses: s.Listening, Clients: s.Clients})
+			},
+		}, func(r relay.Ready) error {
+			tell(node.BridgeNews{Link: r.Bridge, Addresses: r.Addrs})
+			return nil
+		})
+	}
+}
+
+// mostFriends is how many people may use the bridge of a person at once.
+const mostFriends = 32
 
 func (realEngine) Start(ctx context.Context, c startConfig) (running, error) {
 	n, err := node.New(nodeConfig(c))

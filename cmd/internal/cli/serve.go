@@ -45,7 +45,7 @@ there runs Starling. starling relay status says how it is; see starling relay --
 			if err != nil {
 				return err
 			}
-			node, err := a.serve(ctx, dir)
+			node, err := a.serve(ctx, dir, door.bridge)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ there runs Starling. starling relay status says how it is; see starling relay --
 }
 
 // serve starts a node that stays, once those of other commands have ended.
-func (a *app) serve(ctx context.Context, dir string) (node running, err error) {
+func (a *app) serve(ctx context.Context, dir string, bridge bool) (node running, err error) {
 	passphrase := remembered(func() (string, error) { return a.passphrase(ctx, "Passphrase: ") })
 	stays := false
 	err = a.settled(ctx, func() error {
@@ -96,7 +96,7 @@ func (a *app) serve(ctx context.Context, dir string) (node running, err error) {
 		if a.engine.Held(dir) {
 			return errHeld
 		}
-		node, err = a.start(ctx, startConfig{profile: dir, log: a.logger()}, passphrase)
+		node, err = a.start(ctx, startConfig{profile: dir, log: a.logger(), bridge: bridge}, passphrase)
 		return err
 	})
 	if stays {

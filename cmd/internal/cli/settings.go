@@ -27,6 +27,7 @@ func (a *app) settingsCommand() *cobra.Command {
   unread-title   on, off        how many are unread, in the window's title
   bridges-only   on, off        dial bridges and nothing else; see starling bridge
   proxy          socks5://ADDRESS:PORT, off      dial over it, and nothing beside it
+  bridge         on, off, PORT, ADDRESS:PORT     be a bridge for friends: starling bridge own
 
 What is told to contacts is off unless you choose it: it says when you are there.`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -53,6 +54,9 @@ What is told to contacts is off unless you choose it: it says when you are there
 				}
 				if change.Name != nil {
 					a.goesLater(cmd.Context(), node, "")
+				}
+				if change.Bridge != nil && settings.Bridge != "" {
+					fmt.Fprintln(a.err, "This computer is a bridge for friends while the app runs, or starling node. Its link: starling bridge own")
 				}
 				return a.print(settings, func(w io.Writer) { settingsWords(w, settings) })
 			})
@@ -116,8 +120,14 @@ func setting(change *api.SettingsChange, name, value string) error {
 		}
 		change.Proxy = &value
 		return nil
+	case "bridge":
+		if value == "off" {
+			value = ""
+		}
+		change.Bridge = &value
+		return nil
 	}
-	return usage("there are typing, read-receipts, notify, lock-after, name, language, theme, unread-title, bridges-only and proxy", "there is no setting %s", own(name))
+	return usage("there are typing, read-receipts, notify, lock-after, name, language, theme, unread-title, bridges-only, proxy and bridge", "there is no setting %s", own(name))
 }
 
 func settingsWords(w io.Writer, s api.Settings) {
@@ -141,4 +151,5 @@ func settingsWords(w io.Writer, s api.Settings) {
 	fmt.Fprintf(w, "unread-title   %s\n", onOff(s.UnreadTitle))
 	fmt.Fprintf(w, "bridges-only   %s\n", onOff(s.BridgesOnly))
 	fmt.Fprintf(w, "proxy          %s\n", own(cmp.Or(s.Proxy, "off")))
+	fmt.Fprintf(w, "bridge         %s\n", own(cmp.Or(s.Bridge, "off")))
 }

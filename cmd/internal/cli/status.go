@@ -103,6 +103,9 @@ func statusWords(w io.Writer, s api.Status) {
 	if s.BridgesOnly {
 		line("", "only bridges are dialled (setting bridges-only)")
 	}
+	if b := s.OwnBridge; b != nil {
+		line("own bridge", "%s", ownBridgeWords(*b))
+	}
 	if s.ListsAsked > 0 {
 		line("lists", "%d of %d relays that were asked through others list other relays", s.ListsOther, s.ListsAsked)
 	}

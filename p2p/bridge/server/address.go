@@ -147,7 +147,8 @@ func hostName(name string) string {
 	return name
 }
 
-// listening returns the addresses listened on, those first that others can use.
+// listening returns the addresses listened on, those first that others can use, and
+// always in one order.
 func (b *Bridge) listening() []book.Address {
 	var all []book.Address
 	if b.host == nil {
@@ -168,7 +169,8 @@ func (b *Bridge) listening() []book.Address {
 		}
 		return 2
 	}
-	slices.SortStableFunc(all, func(a, b book.Address) int { return kind(a) - kind(b) })
+	// The order of listeners changes by chance, and the link is not to.
+	slices.SortFunc(all, func(a, b book.Address) int { return cmp.Or(kind(a)-kind(b), a.Compare(b.AddrPort)) })
 	return all[:min(len(all), book.MaxAddresses)]
 }
 

@@ -118,3 +118,19 @@ func TestMapPort(t *testing.T) {
 		t.Errorf("without a router: %v, %v", l, err)
 	}
 }
+
+// TestLinkStands: of many addresses the link names the same, in the same order, each time.
+func TestLinkStands(t *testing.T) {
+	m := mesh(t, 1)
+	b, link := start(t, m, func(c *server.Config) {
+		c.Listen = nil
+		for i := range 8 {
+			c.Listen = append(c.Listen, fmt.Sprintf("/ip4/127.40.0.%d/tcp/0", 1+i))
+		}
+	})
+	for range 50 {
+		if again, err := b.Link(); err != nil || again != link {
+			t.Fatalf("%s and then %s, %v", link, again, err)
+		}
+	}
+}
