@@ -29,7 +29,7 @@ func join(ctx context.Context, m *mesh.Mesh, onBox func(mailbox p2p.NodeID, tag 
 
 // Example: a box waits in a mailbox, and is fetched by a holder of its tag.
 func Example() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	relays, err := mesh.Start(ctx, mesh.Options{Relays: 8})
 	if err != nil {
@@ -48,12 +48,15 @@ func Example() {
 	rand.Read(tag[:])
 	bob.Watch("from Ada", mailboxes[0], []p2p.Tag{tag})
 
-	// Ada seals her words into a box of the one size, and puts it there.
+	// Ada seals her words into a box of the one size, and puts it there until it is on disk.
 	ada := join(ctx, relays, nil)
 	box := make([]byte, p2p.BoxSize)
 	copy(box, "sealed by package session")
-	if err := ada.Put(ctx, mailboxes[0], tag, box); err != nil {
-		panic(err)
+	for err = ada.Put(ctx, mailboxes[0], tag, box); err != nil; err = ada.Put(ctx, mailboxes[0], tag, box) {
+		if ctx.Err() != nil {
+			panic(err)
+		}
+		time.Sleep(10 * time.Millisecond) // no answer came, or her list lacks that relay yet: once more
 	}
 
 	// Bob acknowledges the box only once it is on his disk.
