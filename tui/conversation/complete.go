@@ -12,6 +12,7 @@ import (
 	"starling/tui/attach"
 	"starling/tui/emoji"
 	"starling/tui/linear"
+	"starling/tui/match"
 	"starling/tui/theme"
 	"starling/tui/words"
 )
@@ -175,10 +176,10 @@ func (b Completion) peopleLike(typed string) []offer {
 // namesLike are the contacts with a word in their name that begins so.
 func (b Completion) namesLike(typed string) []offer {
 	var out []offer
-	typed = strings.ToLower(typed)
+	typed = match.Plain(typed)
 	for _, c := range b.people.All() {
 		name := words.Name(&c)
-		if name != "" && begins(strings.ToLower(name), typed) {
+		if name != "" && begins(match.Plain(name), typed) {
 			out = append(out, offer{text: name, label: b.desk.Theme.Cells.Steady(name), detail: words.Standing(b.desk.Theme, &c)})
 		}
 	}

@@ -215,3 +215,19 @@ func TestBoxesFitAnyScreen(t *testing.T) {
 		}
 	}
 }
+
+// A name is found without the marks that a keyboard may not have, behind those that have none.
+func TestFindWithoutMarks(t *testing.T) {
+	all := []Choice{{Label: "Größe & Küche"}, {Label: "Zoë"}, {Label: "Фёдор"}, {Label: "Grosser"}, {Label: "Renée"}}
+	for query, want := range map[string]string{
+		"gro": "Grosser, Größe & Küche", "kuch": "Größe & Küche", "küch": "Größe & Küche", "zoe": "Zoë", "федор": "Фёдор", "renee": "Renée", "größ": "Größe & Küche, Grosser",
+	} {
+		var got []string
+		for _, c := range Find(all, query) {
+			got = append(got, c.Label)
+		}
+		if s := strings.Join(got, ", "); s != want {
+			t.Errorf("%q finds %q, not %q", query, s, want)
+		}
+	}
+}

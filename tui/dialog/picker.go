@@ -11,6 +11,7 @@ import (
 
 	"starling/tui/composer"
 	"starling/tui/list"
+	plain "starling/tui/match"
 	"starling/tui/theme"
 )
 
@@ -168,8 +169,18 @@ func Find(choices []Choice, query string) []Choice {
 		score int
 	}
 	var hits []hit
+	bare := plain.Plain(query)
+	marked := strings.IndexFunc(bare, func(r rune) bool { return r >= firstUnmarked }) < 0
 	for _, c := range choices {
-		if score, ok := match(strings.ToLower(cmp.Or(c.Find, c.Label)), query); ok {
+		text := strings.ToLower(cmp.Or(c.Find, c.Label))
+		score, ok := match(text, query)
+		if !ok && marked {
+			if unmarked := plain.Plain(text); unmarked != text || bare != query {
+				score, ok = match(unmarked, bare)
+				score -= otherForm
+			}
+		}
+		if ok {
 			hits = append(hits, hit{c, score})
 		}
 	}
@@ -232,6 +243,9 @@ func match(text, query string) (score int, ok bool) {
 
 	return score, len(rest) == 0
 }
+
+// firstUnmarked is where the scripts begin whose letters have no marks to be left out.
+const firstUnmarked = 0x1100
 
 // fewLetters are the most that are looked for without standing together: of more, some
 // text has all by chance.

@@ -6,12 +6,33 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Words returns the words of a query, in lower case.
 func Words(query string) []string {
 	return strings.FieldsFunc(strings.ToLower(query), func(r rune) bool { return !inWord(r) })
 }
+
+// Plain is a text in lower case without the marks on its letters, for whoever cannot type
+// them: Größe is found by grosse.
+func Plain(s string) string {
+	s = strings.ToLower(s)
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return s
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(s))
+	return special.Replace(s)
+}
+
+// special are letters that have no mark to be taken from them.
+var special = strings.NewReplacer("ß", "ss", "ø", "o", "ł", "l", "đ", "d", "æ", "ae", "œ", "oe", "ı", "i")
 
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 

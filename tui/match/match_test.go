@@ -40,3 +40,14 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+func TestPlain(t *testing.T) {
+	for s, want := range map[string]string{
+		"Größe & Küche": "grosse & kuche", "Zoë": "zoe", "Łódź": "lodz", "Ærø": "aero", "Фёдор": "федор", "Nguyễn": "nguyen",
+		"plain": "plain", "ABC": "abc", "李明": "李明", "": "",
+	} {
+		if got := Plain(s); got != want {
+			t.Errorf("Plain(%q) = %q, not %q", s, got, want)
+		}
+	}
+}
