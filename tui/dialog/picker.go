@@ -169,6 +169,7 @@ func Find(choices []Choice, query string) []Choice {
 		score int
 	}
 	var hits []hit
+
 	bare := plain.Plain(query)
 	marked := strings.IndexFunc(bare, func(r rune) bool { return r >= firstUnmarked }) < 0
 	for _, c := range choices {
@@ -184,6 +185,7 @@ func Find(choices []Choice, query string) []Choice {
 			hits = append(hits, hit{c, score})
 		}
 	}
+
 	slices.SortStableFunc(hits, func(a, b hit) int { return b.score - a.score })
 	out := make([]Choice, len(hits))
 	for i, h := range hits {
