@@ -13,7 +13,7 @@ import (
 // guards is tried, however long; and a silence after that has the whole grace of its own. Then others are tried, soon after
 // its end.
 func TestNoRouteBeginsNoLadder(t *testing.T) {
-	const grace = 15 * time.Second
+	const grace = 15 * time.Second // as long as the end of an attempt says that there is no way
 	for name, told := range map[string]bool{"told": true, "found": false} {
 		w, first := settled(t, 50, 1)
 		var other time.Time // when somebody else was tried first
@@ -40,7 +40,11 @@ func TestNoRouteBeginsNoLadder(t *testing.T) {
 			w.Look()
 		}
 		w.Run(time.Minute)
-		if after := other.Sub(since); other.IsZero() || after < grace || after > grace*2+10*time.Second {
+		least := grace
+		if !told {
+			least = 2*grace - 5*time.Second
+		}
+		if after := other.Sub(since); other.IsZero() || after < least || after > least+25*time.Second {
 			t.Errorf("%s: %v after the silence began others are tried", name, after)
 		}
 		w.SetLine(guardtest.Up)
@@ -48,6 +52,47 @@ func TestNoRouteBeginsNoLadder(t *testing.T) {
 		if got := w.Guards.InUse(w.Now); !slices.Equal(got, first) {
 			t.Errorf("%s: %v are used, want %v", name, got, first)
 		}
+	}
+}
+
+// TestAskedWithoutARoute: who asks for others while there is no way out gets them when there is one.
+func TestAskedWithoutARoute(t *testing.T) {
+	w, first := settled(t, 50, 1)
+	others := false
+	w.OnPlan = func(p guard.Plan) {
+		for _, it := range p.Try {
+			others = others || !slices.Contains(first, it.ID)
+		}
+	}
+	w.SetLine(guardtest.NoRoute)
+	w.Tell()
+	w.Guards.TryOthers(w.Now)
+	w.Run(10 * time.Minute)
+	if others {
+		t.Error("others are tried without a way to them")
+	}
+}
+
+// TestOfflineIsBelieved: while the system says that there is no network nobody else is tried, though attempts end in silence.
+func TestOfflineIsBelieved(t *testing.T) {
+	w, first := settled(t, 50, 1)
+	others := false
+	w.OnPlan = func(p guard.Plan) {
+		for _, it := range p.Try {
+			others = others || !slices.Contains(first, it.ID)
+		}
+	}
+	w.SetLine(guardtest.Silent)
+	w.Guards.Network(false, w.Now)
+	w.Look()
+	w.Run(10 * time.Minute)
+	if others {
+		t.Error("others are tried")
+	}
+	w.Guards.Network(true, w.Now)
+	w.Look()
+	if w.Run(10 * time.Minute); !others {
+		t.Error("nobody else is tried when the network is there, and silent")
 	}
 }
 
