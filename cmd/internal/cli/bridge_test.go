@@ -33,9 +33,9 @@ func TestRelayBridge(t *testing.T) {
 // TestBridgeStatus: what a bridge says of itself.
 func TestBridgeStatus(t *testing.T) {
 	s := newShell(t)
-	s.engine.relay = &relay.Status{Role: "bridge", Relays: 7, Links: 4, Clients: 2, Listening: []string{"/ip4/20.1.2.3/tcp/443"}}
+	s.engine.relay = &relay.Status{Role: "bridge", Bridge: "starling-bridge:aebagbaf", Relays: 7, Links: 4, Clients: 2, Listening: []string{"/ip4/20.1.2.3/tcp/443"}}
 	s.want(exitOK, "relay", "status")
-	for _, want := range []string{"leads to 7 relays", "/ip4/20.1.2.3/tcp/443", "4 pipes"} {
+	for _, want := range []string{"leads to 7 relays", "starling-bridge:aebagbaf", "/ip4/20.1.2.3/tcp/443", "4 pipes"} {
 		if !strings.Contains(s.out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &s.out)
 		}

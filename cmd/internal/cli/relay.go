@@ -544,6 +544,9 @@ func bridgeWords(line func(label, format string, args ...any), s relay.Status) {
 	limitWords(line, s)
 	refusedWords(line, s)
 	line("version", "%s, up since %s", own(s.Version), clock(s.Started))
+	if s.Bridge != "" {
+		line("link", "%s", own(s.Bridge))
+	}
 }
 
 // refusedWords writes what was refused, the most frequent first.
