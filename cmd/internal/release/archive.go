@@ -2,9 +2,7 @@ package main
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"cmp"
-	"compress/flate"
 	"io"
 	"os"
 	"path"
@@ -20,7 +18,8 @@ type entry struct {
 	mode int64
 }
 
-// archive writes the archive of a target: a zip for Windows, a tarball for others.
+// archive writes the archive of a target: a tarball under xz, which every system in use
+// opens by itself, Windows from 11 on.
 func (r *release) archive(t target) error {
 	top := r.base(t)
 	entries := []entry{
@@ -48,9 +47,6 @@ func (r *release) archive(t target) error {
 		}
 	}
 
-	if t.os == "windows" {
-		return zipped(filepath.Join(r.out, top+".zip"), entries, r.date)
-	}
 	to := filepath.Join(r.out, top+".tar")
 	if err := tarball(to, entries, r.date); err != nil {
 		return err
@@ -91,36 +87,4 @@ func tarball(to string, entries []entry, at time.Time) error {
 		}
 	}
 	return nil
-}
-
-// zipped writes entries in the order of their names and of one time.
-func zipped(to string, entries []entry, at time.Time) error {
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w := zip.NewWriter(f)
-	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
-
-	for _, e := range sorted(entries) {
-		b, err := os.ReadFile(e.from)
-		if err != nil {
-			return err
-		}
-		h := &zip.FileHeader{Name: e.name, Method: zip.Deflate, Modified: at}
-		h.SetMode(os.FileMode(e.mode))
-		entry, err := w.CreateHeader(h)
-		if err != nil {
-			return err
-		}
-		if _, err := entry.Write(b); err != nil {
-			return err
-		}
-	}
-
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return f.Close()
 }
