@@ -116,7 +116,7 @@ func New(cfg engine.Config) (*Engine, error) {
 	if s.Strangers() > maxStrangers {
 		return nil, fmt.Errorf("engine %q has addresses for %d hostile machines", scenario.Namespaces, maxStrangers)
 	}
-	e := &Engine{s: s, attacks: cfg.Attacks, program: cfg.Program, dir: cfg.Dir, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "" || s.Stays && haveNFT(), web: s.Censored(), links: map[string]string{}}}
+	e := &Engine{s: s, attacks: cfg.Attacks, program: cfg.Program, dir: cfg.Dir, lab: &lab{id: fmt.Sprintf("%s%d", namePrefix, os.Getpid()), nft: needsNFT(s) != "" || s.Stays && haveNFT(), web: s.Censored() || s.Bridges > 0, links: map[string]string{}}}
 	var err error
 	e.Engine, err = processes.New(cfg, place{e.lab})
 	return e, err
