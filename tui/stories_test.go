@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -497,6 +498,68 @@ func TestDraftsAreLoadedAndSaved(t *testing.T) {
 	u.Expect().That("both to be kept", func() bool {
 		return node.Draft(bob).Text == "begun yesterday, ended today" && node.Draft(alice).Text == "x"
 	})
+}
+
+// TestOldDraftsWipeNothing: what the node said before a draft was saved comes after it, and
+// takes nothing of what was typed.
+func TestOldDraftsWipeNothing(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	alice, bob := node.Meet("alice"), node.Meet("bob")
+	u, pass := patient(t, node, tui.Options{Now: clock, Language: "en"})
+	u.Open("alice").Expect().Sees("Write to alice")
+	asked := func() (n int) {
+		for _, call := range node.Calls() {
+			if call == "Drafts" {
+				n++
+			}
+		}
+		return n
+	}
+	until := func(ok func() bool) { untilPassed(t, u, pass, ok) }
+
+	before := asked()
+	old := node.Hold("Drafts")
+	_ = node.SaveDraft(t.Context(), api.Draft{Contact: bob, Text: "elsewhere"})
+	until(func() bool { return asked() > before })
+	later := node.Hold("Drafts")
+	u.Type("a thought").Expect().Sees("› a thought")
+	until(func() bool { return node.Draft(alice).Text == "a thought" && asked() > before+1 })
+
+	old()
+	u.Expect().Sees("draft: elsewhere")
+	u.Type(" of mine").Expect().Sees("› a thought of mine")
+	later()
+	u.Open("bob").Expect().Sees("› elsewhere")
+	u.Open("alice").Expect().Sees("› a thought of mine")
+}
+
+// untilPassed lets time pass until something holds that no message to the screen tells of.
+func untilPassed(t *testing.T, u *tuitest.User, pass func(time.Duration), ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain; the screen is\n" + u.Screen())
+		}
+		u.Do(nil)
+		pass(time.Minute)
+	}
+}
+
+// TestClearedElsewhere: what is typed here stays, although its draft went, too.
+func TestClearedElsewhere(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	alice := node.Meet("alice")
+	u, pass := patient(t, node, tui.Options{Now: clock, Language: "en"})
+	node.Receive(alice, "are you there?")
+	u.Open("alice").Expect().Sees("are you there?")
+	u.Type("half a").Expect().Sees("› half a")
+	untilPassed(t, u, pass, func() bool { return node.Draft(alice).Text == "half a" })
+	if err := node.ClearConversation(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	u.Expect().SeesNot("are you there?")
+	u.Type(" thought").Expect().Sees("› half a thought")
 }
 
 func TestFirstFocus(t *testing.T) {

@@ -66,6 +66,7 @@ type Book struct {
 	searched map[string]string // last words, by where
 	painter  syntax.Painter
 	ticking  bool // the next step of the countdowns is waited for
+	asked    int  // questions for drafts
 }
 
 // Chat is a conversation with its unsent text.
@@ -91,6 +92,10 @@ type Chat struct {
 	kept    string       // the text before that
 	saved   api.Draft    // as the node has it
 	edits   int          // counts changes of the text
+	typed   bool         // the text is of this window, and no draft of another
+	saving  int          // drafts on their way to the node
+	savedAt int          // the last question for drafts when the node had one
+	stale   bool         // an answer was older than that
 
 	guesses guesses // of the word before the cursor
 
@@ -166,15 +171,16 @@ func (b *Book) Forget(id string) bool {
 	return true
 }
 
-// Cleared drops the messages of a conversation in a book, and its draft. Text that is newer
-// than the draft goes if it was cleared here; else it is a person's who writes on.
+// Cleared drops the messages of a conversation in a book, and its draft. Text that was
+// typed here goes if it was cleared here; else it is a person's who writes on.
 func Cleared(b *Book, id string, here bool) tea.Cmd {
 	c := b.chats[id]
 	if c == nil {
 		return nil
 	}
-	if here || c.editing != nil || c.Text.Value() == c.saved.Text {
+	if here || c.editing != nil || !c.typed {
 		c.Text.SetValue("")
+		c.typed = false
 	}
 	c.View = b.view(id)
 	c.late, c.told, c.unread, c.jump = map[string]api.Event{}, nil, 0, false

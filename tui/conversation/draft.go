@@ -36,38 +36,46 @@ func (b *Book) Draft(id string) string {
 // LoadDrafts asks for every draft of the node, those of another client among
 // them.
 func (b *Book) LoadDrafts() tea.Cmd {
+	b.asked++
+	asked := b.asked
 	return desk.Ask(b.desk, b.desk.Node.Drafts, func(drafts []api.Draft, err error) tea.Cmd {
 		if err != nil {
 			return nil // none is lost: one that cannot be saved is told of then
 		}
-		return b.takeDrafts(drafts)
+		return b.takeDrafts(drafts, asked)
 	})
 }
 
-// takeDrafts takes the drafts of the node. One that is not among them is gone.
-func (b *Book) takeDrafts(drafts []api.Draft) tea.Cmd {
+// takeDrafts takes the drafts of the node, the answer to a question. One that is not among
+// them is gone.
+func (b *Book) takeDrafts(drafts []api.Draft, asked int) tea.Cmd {
 	var cmds []tea.Cmd
 	here := map[string]bool{}
 	for _, d := range drafts {
 		here[d.Contact] = true
-		cmds = append(cmds, b.takeDraft(d))
+		cmds = append(cmds, b.takeDraft(d, asked))
 	}
 	for id, c := range b.chats {
 		if !here[id] && c.saved.Text != "" {
-			cmds = append(cmds, b.takeDraft(api.Draft{Contact: id}))
+			cmds = append(cmds, b.takeDraft(api.Draft{Contact: id}, asked))
 		}
 	}
 	return tea.Batch(cmds...)
 }
 
-// takeDraft takes a draft where nothing else was typed meanwhile.
-func (b *Book) takeDraft(d api.Draft) tea.Cmd {
+// takeDraft takes a draft where nothing else was typed meanwhile. What the node said
+// before it had the last one from here is older than that: it is asked again.
+func (b *Book) takeDraft(d api.Draft, asked int) tea.Cmd {
 	c := b.Chat(d.Contact)
 	if c.draft() != c.saved || c.editing != nil || d == c.saved {
 		return nil
 	}
+	if c.saving > 0 || c.savedAt >= asked {
+		c.stale = true
+		return b.askAgain(c)
+	}
 
-	c.saved = d
+	c.saved, c.typed = d, false
 	if d.Text != c.Text.Value() {
 		c.Text.SetValue(d.Text)
 		c.saved.Text = c.Text.Value()
@@ -82,6 +90,15 @@ func (b *Book) takeDraft(d api.Draft) tea.Cmd {
 		c.answered(m, err)
 		return nil
 	})
+}
+
+// askAgain asks for drafts once more if an answer was older than what is saved by now.
+func (b *Book) askAgain(c *Chat) tea.Cmd {
+	if !c.stale || c.saving > 0 {
+		return nil
+	}
+	c.stale = false
+	return b.LoadDrafts()
 }
 
 // answered restores the message that a draft answers. One that is gone is
@@ -99,6 +116,7 @@ func (c *Chat) answered(m api.Message, err error) {
 // touched has the draft saved a moment after the last change.
 func (b *Book) touched(c *Chat) tea.Cmd {
 	c.edits++
+	c.typed = true
 	edits := c.edits
 	return b.desk.Later(draftWait, func() tea.Cmd {
 		if c.edits != edits || b.chats[c.ID] != c {
@@ -114,9 +132,17 @@ func (b *Book) saveDraft(c *Chat) tea.Cmd {
 		return nil // one that is too long the node does not take
 	}
 	c.saved = d
-	return b.desk.Do(func(ctx context.Context) error {
-		return b.desk.Node.SaveDraft(ctx, d)
-	}, func() tea.Cmd { return nil })
+	c.saving++
+	return desk.Ask(b.desk, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, b.desk.Node.SaveDraft(ctx, d)
+	}, func(_ struct{}, err error) tea.Cmd {
+		c.saving--
+		c.savedAt = b.asked
+		if err != nil {
+			return tea.Batch(b.desk.Fail(err), b.askAgain(c))
+		}
+		return b.askAgain(c)
+	})
 }
 
 // SaveDrafts saves every draft.

@@ -313,6 +313,7 @@ func set[T any](to *T, from *T) {
 }
 
 func (n *Node) Drafts(ctx context.Context) ([]api.Draft, error) {
+	defer n.gate(ctx, "Drafts") // an answer of before
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.begin(ctx, "Drafts"); err != nil {
