@@ -329,7 +329,7 @@ func TestNameAndLook(t *testing.T) {
 	u.Resize(100, 44)
 	u.Press("f7").Expect().Sees("Your name", "Language", "Colours", "Unread in the window's title")
 	u.Press("down", "down", "down", "down", "ctrl+u").Type("Robin Hood")
-	u.Press("down", "down", "right", "right", "down", "right", "down", "down").Enter().Expect().Status("Saved.")
+	u.Press("down", "down", "right", "right", "down", "right", "down", "down", "down").Enter().Expect().Status("Saved.")
 	s, err := node.Settings(t.Context())
 	if err != nil || s.Name.String() != "Robin Hood" || s.Theme != "light" || !s.UnreadTitle || s.Language != "" {
 		t.Errorf("%+v, %v", s, err)
@@ -379,7 +379,7 @@ func TestNamesOfSelf(t *testing.T) {
 // An empty name is refused in the form, and what the node refuses is shown there.
 func TestNameIsRefused(t *testing.T) {
 	node, _, u := alone(t)
-	u.Press("f7", "up", "up", "up", "up", "up", "up").Press("ctrl+u", "down", "down", "down", "down", "down").Enter().Expect().Sees("A name has at least one letter.")
+	u.Press("f7", "up", "up", "up", "up", "up", "up", "up").Press("ctrl+u", "down", "down", "down", "down", "down", "down").Enter().Expect().Sees("A name has at least one letter.")
 	node.Fail("ChangeSettings", errors.New("the disk is full"))
-	u.Press("down", "down", "down", "down", "down").Type("Robin").Press("down", "down", "down", "down", "down").Enter().Expect().Sees("The disk is full")
+	u.Press("down", "down", "down", "down", "down").Type("Robin").Press("down", "down", "down", "down", "down", "down").Enter().Expect().Sees("The disk is full")
 }
