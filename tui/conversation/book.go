@@ -171,8 +171,8 @@ func (b *Book) Forget(id string) bool {
 	return true
 }
 
-// Cleared drops the messages of a conversation in a book, and its draft. Text that was
-// typed here goes if it was cleared here; else it is a person's who writes on.
+// Cleared drops the messages of a conversation in a book, and its draft. Text typed here
+// goes with a clearing from here only: after one from elsewhere somebody writes on.
 func Cleared(b *Book, id string, here bool) tea.Cmd {
 	c := b.chats[id]
 	if c == nil {

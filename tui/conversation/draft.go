@@ -63,8 +63,8 @@ func (b *Book) takeDrafts(drafts []api.Draft, asked int) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// takeDraft takes a draft where nothing else was typed meanwhile. What the node said
-// before it had the last one from here is older than that: it is asked again.
+// takeDraft takes a draft where nothing else was typed meanwhile. An answer of before the
+// last save from here is older than that: the node is asked again.
 func (b *Book) takeDraft(d api.Draft, asked int) tea.Cmd {
 	c := b.Chat(d.Contact)
 	if c.draft() != c.saved || c.editing != nil || d == c.saved {
@@ -72,7 +72,7 @@ func (b *Book) takeDraft(d api.Draft, asked int) tea.Cmd {
 	}
 	if c.saving > 0 || c.savedAt >= asked {
 		c.stale = true
-		return b.askAgain(c)
+		return askAgain(b, c)
 	}
 
 	c.saved, c.typed = d, false
@@ -92,8 +92,8 @@ func (b *Book) takeDraft(d api.Draft, asked int) tea.Cmd {
 	})
 }
 
-// askAgain asks for drafts once more if an answer was older than what is saved by now.
-func (b *Book) askAgain(c *Chat) tea.Cmd {
+// askAgain asks for drafts once more after an answer older than the draft saved by now.
+func askAgain(b *Book, c *Chat) tea.Cmd {
 	if !c.stale || c.saving > 0 {
 		return nil
 	}
@@ -139,9 +139,9 @@ func (b *Book) saveDraft(c *Chat) tea.Cmd {
 		c.saving--
 		c.savedAt = b.asked
 		if err != nil {
-			return tea.Batch(b.desk.Fail(err), b.askAgain(c))
+			return tea.Batch(b.desk.Fail(err), askAgain(b, c))
 		}
-		return b.askAgain(c)
+		return askAgain(b, c)
 	})
 }
 
