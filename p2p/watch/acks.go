@@ -83,7 +83,7 @@ func (w *watch) owe(tags ...mailbox.Tag) {
 // owed returns the acknowledgements that the mailbox has not answered yet: those under
 // way may be lost.
 func (w *watch) owed() []mailbox.Tag {
-	acks := w.acks
+	acks := slices.Clone(w.acks)
 	for _, l := range w.leases {
 		if !l.answered {
 			acks = append(acks, l.acks...)
