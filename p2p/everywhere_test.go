@@ -214,7 +214,8 @@ func TestTaintOverOutages(t *testing.T) {
 				t.Errorf("relay %d is a guard and saw nothing: this test cannot fail", i)
 			}
 		}
-		if len(met) > 6 || len(v.known) > 4 || len(other.known) > 4 {
+		// The relay that was asked first, two guards, and the two that a month may bring.
+		if len(v.known) > 5 || len(other.known) > 5 {
 			t.Errorf("the guards of two people are %d and %d", len(v.known), len(other.known))
 		}
 	})
