@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,10 +203,11 @@ func TestSlowed(t *testing.T) {
 // TestNetworkRate: clients of one network share a rate, in any role of their own claim;
 // relays of the list do not.
 func TestNetworkRate(t *testing.T) {
-	var listed wire.NodeID
+	var listed atomic.Value // read by links that are there already
+	listed.Store(wire.NodeID{})
 	b := newNode(t, func(cfg *link.Config) {
 		cfg.ByNetwork = limits.NewRates[netip.Prefix](20, 20, 16)
-		cfg.Listed = func(id wire.NodeID) bool { return id == listed }
+		cfg.Listed = func(id wire.NodeID) bool { return id == listed.Load() }
 	})
 	send := func(nodes []*node, frames int) time.Duration {
 		before, began := b.got(), time.Now()
@@ -229,7 +231,7 @@ func TestNetworkRate(t *testing.T) {
 		t.Errorf("40 frames of one network in %v", took)
 	}
 	relay := newNode(t, nil)
-	listed = relay.id
+	listed.Store(relay.id)
 	relay.dial(t, b)
 	// By the rate of its network they would take 20 seconds.
 	if took := send([]*node{relay}, 400); took > 15*time.Second {
