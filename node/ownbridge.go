@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"starling/node/api"
-	"starling/node/config"
 	"starling/node/store"
 	"starling/p2p"
 	"starling/p2p/book"
@@ -410,34 +409,6 @@ func (b *ownBridge) ownStatus() *api.OwnBridge {
 		return nil
 	}
 	return &now
-}
-
-// wipeBridge destroys the key of the bridge, and what else it left. A relay of the same
-// folder stays.
-func wipeBridge(p config.Profile) error {
-	folder := p.Relay()
-	err := errors.Join(overwriteKey(filepath.Join(folder, "bridge", "bridge.key")), os.RemoveAll(filepath.Join(folder, "bridge")))
-	left, _ := os.ReadDir(folder)
-	for _, f := range left {
-		if !slices.Contains([]string{"relay.lock", "relay.quota", "control.sock"}, f.Name()) {
-			return err
-		}
-	}
-	return errors.Join(err, os.RemoveAll(folder))
-}
-
-// overwriteKey puts zeros in the place of a key.
-func overwriteKey(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return nil // there is none
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil {
-		_, err = f.Write(make([]byte, min(info.Size(), 1<<12)))
-	}
-	return errors.Join(err, f.Sync())
 }
 
 // barredBridge: what the owner does not want dialled, a bridge would dial.

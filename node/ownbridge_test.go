@@ -201,6 +201,9 @@ func TestOwnBridgeBesideAProxy(t *testing.T) {
 		if err := ada.setBridge(""); err != nil {
 			t.Fatal(err)
 		}
+		if n := len(door.begun); n > 0 {
+			t.Errorf("%s: it was opened %d times more, as by the start", what, n)
+		}
 	}
 	if _, err := ada.ChangeSettings(t.Context(), api.SettingsChange{Proxy: &proxy, Bridge: &on}); api.CodeOf(err) != api.CodeUsage {
 		t.Errorf("both at once: %v", err)

@@ -214,7 +214,7 @@ func (n *Node) Wipe(ctx context.Context) error {
 	n.wiped.Store(true) // first: later failures are of its making
 	err := apiError(n.store.Wipe())
 	n.own.hold() // it writes down what it knows at its end
-	err = errors.Join(err, wipeBridge(n.cfg.Profile))
+	err = errors.Join(err, store.WipeBridge(n.cfg.Profile))
 	n.cancel()
 	return err
 }
@@ -224,7 +224,6 @@ func Wipe(p config.Profile) error {
 	if err := store.Wipe(p); err != nil {
 		return apiError(err)
 	}
-	err := wipeBridge(p)
 	os.Remove(p.Dir)
-	return err
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"starling/node/config"
 )
@@ -68,6 +69,7 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 	for i := len(keys) - 1; i >= 0; i-- {
 		errs = append(errs, do(func() error { return errors.Join(sweepBeside(keys[i]), overwrite(keys[i])) }))
 	}
+	errs = append(errs, do(func() error { return WipeBridge(p) }))
 	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm", p.NextDatabase(), p.NextDatabase() + "-journal"}
 	rest = append(rest, marker)
 	for _, path := range append(append(rest, keys[:len(keys)-1]...), p.Unfinished(), key) {
@@ -98,6 +100,21 @@ func overwrite(path string) error {
 		_, err = f.Write(make([]byte, min(info.Size(), 1<<16)))
 	}
 	return errors.Join(err, f.Sync())
+}
+
+// WipeBridge destroys the key of the bridge that a profile ran for friends, and what else it
+// left. A relay of the same folder stays.
+func WipeBridge(p config.Profile) error {
+	folder := p.Relay()
+	bridge := filepath.Join(folder, "bridge")
+	err := errors.Join(overwrite(filepath.Join(bridge, "bridge.key")), os.RemoveAll(bridge))
+	left, _ := os.ReadDir(folder)
+	for _, f := range left {
+		if !slices.Contains([]string{"relay.lock", "relay.quota", "control.sock"}, f.Name()) {
+			return err
+		}
+	}
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // wipeTexts destroys the texts that lie ready for other programs, even while one is in

@@ -81,6 +81,8 @@ func TestWipeFaults(t *testing.T) {
 		os.WriteFile(filepath.Join(p.Unfinished(), "backup-123"), b, 0o600)
 		os.WriteFile(filepath.Join(p.Unfinished(), "profile.key"), b, 0o600)
 		os.WriteFile(p.Database()+"-wal", nil, 0o600)
+		os.MkdirAll(filepath.Join(p.Relay(), "bridge"), 0o700)
+		os.WriteFile(filepath.Join(p.Relay(), "bridge", "bridge.key"), b, 0o600)
 		return p
 	}
 	run := func(p config.Profile, fails func(n int) bool) (steps int) {
