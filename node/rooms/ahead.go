@@ -20,7 +20,7 @@ const (
 	// aheadAfter: most are in their place sooner.
 	farBehind  = 64
 	aheadAfter = 5 * time.Second
-	// aheadEvery is how often news of it is told.
+	// aheadEvery is how often they are looked at: a member may have a thousand wait, and others write meanwhile.
 	aheadEvery = time.Second
 	// stalled is after how long without an entry nothing is said to be on its way.
 	stalled = 2 * time.Minute
@@ -69,8 +69,16 @@ func (p position) missing() int {
 	return int(last-p.all) - len(p.ahead)
 }
 
-// goAhead chooses the contents to be shown ahead among those that wait, and tells of them now and then.
+// goAhead chooses the contents to be shown ahead among those that wait, and tells of a change.
 func (t *Turn) goAhead(parked []store.Parked) {
+	if len(parked) > 0 {
+		if next := t.p.waited.Add(aheadEvery); next.After(t.now) && !t.p.waited.After(t.now) {
+			t.wakeAt(next)
+			return
+		}
+		t.p.waited = t.now
+	}
+
 	now := Waiting{Missing: t.behind()}
 	switch {
 	case len(parked) == 0:
@@ -91,16 +99,9 @@ func (t *Turn) goAhead(parked []store.Parked) {
 		now.Ahead = append(now.Ahead, p.Ref)
 	}
 	now.Ahead = now.Ahead[max(0, len(now.Ahead)-MostAhead):]
-	was := t.p.waiting
-	if now.Missing == was.Missing && slices.Equal(now.Ahead, was.Ahead) {
-		return
+	if was := t.p.waiting; now.Missing != was.Missing || !slices.Equal(now.Ahead, was.Ahead) {
+		t.p.waiting, t.changed = now, true
 	}
-	over := now.Missing == 0 && len(now.Ahead) == 0
-	if next := t.p.waited.Add(aheadEvery); !over && next.After(t.now) && !t.p.waited.After(t.now) {
-		t.wakeAt(next)
-		return
-	}
-	t.p.waiting, t.p.waited, t.changed = now, t.now, true
 }
 
 // A deletion is of a message of its author: of others it is none.

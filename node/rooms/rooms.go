@@ -431,10 +431,10 @@ type part struct {
 	version int64 // of the secrets' row
 	used    bool  // a turn has begun on it and has not come to disk
 	asides  map[store.MemberID]tried
-	looked  time.Time // when what is missing was looked for last
-	came    time.Time // when an entry did last that was new
-	waiting Waiting   // as it was told last, and when
-	waited  time.Time
+	looked  time.Time               // when what is missing was looked for last
+	came    time.Time               // when an entry did last that was new
+	waiting Waiting                 // as it was told last
+	waited  time.Time               // when the contents that wait were looked at last
 	asked   time.Time               // when a request to be let in was made again
 	lost    map[store.Ref]time.Time // contents that others followed from without them, since when
 }

@@ -238,12 +238,16 @@ func (t *Turn) finish() error {
 	if err := t.say(); err != nil {
 		return err
 	}
-	if _, err := t.showParked(); err != nil {
+	parked, err := t.showParked()
+	if err != nil {
 		return err
 	}
+
+	news := false // since the contents that wait were looked at
 	if t.p.room != nil && t.told {
 		events, next := t.p.room.Expire(t.now)
 		t.wakeAt(next)
+		news = len(events) > 0
 		if err := t.events(events); err != nil {
 			return err
 		}
@@ -259,15 +263,16 @@ func (t *Turn) finish() error {
 		if len(events) == 0 {
 			break
 		}
+		news = true
 		if err := t.events(events); err != nil {
 			return err
 		}
 	}
 
-	// The news of the steps above has its place, or waits.
-	parked, err := t.showParked()
-	if err != nil {
-		return err
+	if news { // it has its place, or waits
+		if parked, err = t.showParked(); err != nil {
+			return err
+		}
 	}
 	t.goAhead(parked)
 	t.lookForLost()
