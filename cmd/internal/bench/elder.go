@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"starling/node/api"
@@ -14,28 +13,11 @@ import (
 // elder measures the cold start of somebody who has met 5,000 people: the node in the app, and
 // everybody on disk, with a session that was made by two nodes.
 func elder(ctx context.Context, binary string) error {
-	mesh, dir, end, err := stage(ctx)
+	_, profile, end, err := acquainted(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	var people []*person
-	for _, name := range []string{"elder", "bob"} {
-		profile, err := newProfile(filepath.Join(dir, name), store.CheapKDF)
-		if err != nil {
-			return err
-		}
-		p, err := open(profile, mesh, none)
-		if err != nil {
-			return err
-		}
-		people = append(people, p)
-	}
-	err = acquaint(ctx, people[0], people[1])
-	if err = errors.Join(err, people[1].Close(), people[0].Close()); err != nil {
-		return err
-	}
-	profile := profileAt(filepath.Join(dir, "elder"))
 	if err := meet(ctx, profile.Dir); err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"starling/node/api"
+	"starling/node/config"
 	"starling/node/store"
+	"starling/node/testnet"
 )
 
 // stored is how many messages the conversation has, and batch how many are
@@ -21,33 +23,44 @@ const (
 	looks  = 20
 )
 
+// acquainted makes the profile of somebody who knows one other person, on a mesh. Nobody runs it.
+func acquainted(ctx context.Context) (mesh *testnet.Mesh, profile config.Profile, end func(), err error) {
+	mesh, dir, end, err := stage(ctx)
+	if err != nil {
+		return nil, profile, nil, err
+	}
+	defer func() {
+		if err != nil {
+			end()
+		}
+	}()
+
+	var people []*person
+	for _, name := range []string{"alice", "bob"} {
+		if profile, err = newProfile(filepath.Join(dir, name), store.CheapKDF); err != nil {
+			return nil, profile, nil, err
+		}
+		p, err := open(profile, mesh, none)
+		if err != nil {
+			return nil, profile, nil, err
+		}
+		defer func() { err = errors.Join(err, p.Close()) }()
+		people = append(people, p)
+	}
+	err = acquaint(ctx, people[0], people[1])
+	return mesh, profileAt(filepath.Join(dir, "alice")), end, err
+}
+
 // histories measures a profile in which somebody has lived for years.
 func histories(ctx context.Context, _ string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	mesh, dir, end, err := stage(ctx)
+	mesh, profile, end, err := acquainted(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	var people []*person
-	for _, name := range []string{"alice", "bob"} {
-		profile, err := newProfile(filepath.Join(dir, name), store.CheapKDF)
-		if err != nil {
-			return err
-		}
-		p, err := open(profile, mesh, none)
-		if err != nil {
-			return err
-		}
-		people = append(people, p)
-	}
-	alice, bob := people[0], people[1]
-	err = acquaint(ctx, alice, bob)
-	if err = errors.Join(err, bob.Close(), alice.Close()); err != nil {
-		return err
-	}
-	profile := profileAt(filepath.Join(dir, "alice"))
+
 	begin := time.Now()
 	if err := live(ctx, profile.Dir); err != nil {
 		return err
@@ -55,7 +68,8 @@ func histories(ctx context.Context, _ string) error {
 	watch("write 100,000 messages to the store", time.Since(begin).Seconds(), "s", "with their index, in batches")
 
 	begin = time.Now()
-	if alice, err = open(profile, mesh, none); err != nil {
+	alice, err := open(profile, mesh, none)
+	if err != nil {
 		return err
 	}
 	defer alice.Close()
