@@ -275,7 +275,7 @@ func (a meshes) runScenario(ctx context.Context, s *scenario.Scenario, e *eviden
 	}
 	options := runner.Options{Program: program, Verbose: e.keep}
 	if e.seats != "" {
-		options.Seats = seats.Mesh{At: func(node string) string { return seats.Host(e.seats, node) }, Token: a.getenv(envToken)}
+		options.Seats = seats.Access{At: func(node string) string { return seats.Host(e.seats, node) }, Token: a.getenv(envToken)}
 	}
 	if a.verbose && !a.errTTY {
 		options.Logger = a.logger()

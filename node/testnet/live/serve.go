@@ -108,11 +108,11 @@ type keeper struct {
 
 	mu    sync.Mutex
 	state State
-	mesh  *runner.Mesh // nil until it is up
+	mesh  *runner.Kept // nil until it is up
 }
 
 // keep waits for the end of a mesh that is up.
-func (k *keeper) keep(ctx context.Context, mesh *runner.Mesh) error {
+func (k *keeper) keep(ctx context.Context, mesh *runner.Kept) error {
 	k.mu.Lock()
 	k.mesh = mesh
 	k.state.State = Up
@@ -189,12 +189,12 @@ func (k *keeper) now() State {
 // serve answers requests until ctx ends, and closes the channel when all have ended.
 func (k *keeper) serve(ctx context.Context, l net.Listener) <-chan struct{} {
 	mux := http.NewServeMux()
-	handle(k, mux, "status", func(context.Context, *runner.Mesh, struct{}) (State, error) { return k.now(), nil })
+	handle(k, mux, "status", func(context.Context, *runner.Kept, struct{}) (State, error) { return k.now(), nil })
 	handle(k, mux, "do", k.do)
 	handle(k, mux, "join", k.join)
 	handle(k, mux, "leave", k.leave)
 	handle(k, mux, "node", k.node)
-	handle(k, mux, "down", func(context.Context, *runner.Mesh, struct{}) (struct{}, error) { k.stop(); return struct{}{}, nil })
+	handle(k, mux, "down", func(context.Context, *runner.Kept, struct{}) (struct{}, error) { k.stop(); return struct{}{}, nil })
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, &api.Error{Code: api.CodeUsage, Message: "the testnet does not know this request"})
 	})
@@ -228,7 +228,7 @@ var (
 )
 
 // handle answers a request of a name.
-func handle[P, R any](k *keeper, mux *http.ServeMux, name string, answer func(context.Context, *runner.Mesh, P) (R, error)) {
+func handle[P, R any](k *keeper, mux *http.ServeMux, name string, answer func(context.Context, *runner.Kept, P) (R, error)) {
 	mux.HandleFunc(prefix+name, func(w http.ResponseWriter, r *http.Request) {
 		k.mu.Lock()
 		mesh := k.mesh
@@ -287,7 +287,7 @@ type Done struct {
 
 type words struct{ Words []string }
 
-func (k *keeper) do(ctx context.Context, m *runner.Mesh, w words) (Done, error) {
+func (k *keeper) do(ctx context.Context, m *runner.Kept, w words) (Done, error) {
 	began := time.Now()
 	step, err := m.Do(ctx, w.Words)
 	if wrong := (*scenario.Error)(nil); errors.As(err, &wrong) {
@@ -309,7 +309,7 @@ type Joined struct {
 	Secret string `json:"passphrase,omitempty"`
 }
 
-func (k *keeper) join(ctx context.Context, m *runner.Mesh, _ struct{}) (Joined, error) {
+func (k *keeper) join(ctx context.Context, m *runner.Kept, _ struct{}) (Joined, error) {
 	n, contact, err := m.Join(ctx)
 	if errors.Is(err, runner.ErrFull) {
 		err = &api.Error{Code: api.CodeUsage, Message: err.Error()}
@@ -319,7 +319,7 @@ func (k *keeper) join(ctx context.Context, m *runner.Mesh, _ struct{}) (Joined, 
 
 type nodeArgs struct{ Node string }
 
-func (k *keeper) leave(ctx context.Context, m *runner.Mesh, a nodeArgs) (struct{}, error) {
+func (k *keeper) leave(ctx context.Context, m *runner.Kept, a nodeArgs) (struct{}, error) {
 	err := m.Leave(ctx, a.Node)
 	if errors.Is(err, runner.ErrNoUser) {
 		err = noNode(k.o.Name, a.Node)
@@ -334,7 +334,7 @@ type Place struct {
 	Before []string `json:"enter,omitempty"` // words before a command
 }
 
-func (k *keeper) node(_ context.Context, m *runner.Mesh, a nodeArgs) (Place, error) {
+func (k *keeper) node(_ context.Context, m *runner.Kept, a nodeArgs) (Place, error) {
 	for _, n := range m.Nodes() {
 		if n.Name == a.Node {
 			return Place{n, n.Passphrase, n.Enter}, nil

@@ -46,7 +46,7 @@ type Options struct {
 	// Attacks are the attacks of hostile machines; nil if there is no lab.
 	Attacks engine.Attacks
 	// Seats are those of a scenario on other machines.
-	Seats seats.Mesh
+	Seats seats.Access
 	// Verbose: nodes log all they do, and not only their troubles.
 	Verbose bool
 	// Keep returns a folder for the logs of all nodes; nil for nobody to want them.
@@ -262,7 +262,7 @@ func Missing(s *scenario.Scenario) error {
 	return nil
 }
 
-func newEngine(c engine.Config, mesh seats.Mesh) (engine.Engine, error) {
+func newEngine(c engine.Config, access seats.Access) (engine.Engine, error) {
 	switch c.Scenario.Engine {
 	case scenario.Virtual:
 		return virtual.New(c), nil
@@ -271,7 +271,7 @@ func newEngine(c engine.Config, mesh seats.Mesh) (engine.Engine, error) {
 	case scenario.Namespaces:
 		return namespaces.New(c)
 	case scenario.Seats:
-		return seats.New(c, mesh), nil
+		return seats.New(c, access), nil
 	}
 	return loopback.New(c), nil
 }

@@ -23,8 +23,8 @@ import (
 	"starling/node/testnet/engine"
 )
 
-// Mesh says where the seats are.
-type Mesh struct {
+// Access is where the seats are, and what lets in there.
+type Access struct {
 	At    func(node string) string // host and port of a node's seat
 	Token string
 }
@@ -32,9 +32,9 @@ type Mesh struct {
 // Engine implements engine.Engine with seats.
 type Engine struct {
 	engine.Unable
-	cfg   engine.Config
-	mesh  Mesh
-	users []*user
+	cfg    engine.Config
+	access Access
+	users  []*user
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -48,8 +48,8 @@ type user struct {
 }
 
 // New makes an engine. Nothing is asked before Start.
-func New(cfg engine.Config, mesh Mesh) *Engine {
-	e := &Engine{cfg: cfg, mesh: mesh}
+func New(cfg engine.Config, access Access) *Engine {
+	e := &Engine{cfg: cfg, access: access}
 	for range cfg.Scenario.People() {
 		e.users = append(e.users, &user{})
 	}
@@ -60,7 +60,7 @@ func New(cfg engine.Config, mesh Mesh) *Engine {
 func (e *Engine) Now() time.Time { return time.Now() }
 
 func (e *Engine) ask(ctx context.Context, node, what string) error {
-	n, err := ask(ctx, e.mesh.At(node), e.mesh.Token, what)
+	n, err := ask(ctx, e.access.At(node), e.access.Token, what)
 	if err == nil && n.Running != (what == "start") {
 		err = fmt.Errorf("%s: running is %v after %s", node, n.Running, what)
 	}
@@ -125,8 +125,8 @@ func (e *Engine) Open(ctx context.Context, i int) (api.Node, error) {
 		FlushInterval: -1,
 		ErrorLog:      quiet,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: e.mesh.At(name)})
-			r.Out.Header.Set("Authorization", "Bearer "+e.mesh.Token)
+			r.SetURL(&url.URL{Scheme: "http", Host: e.access.At(name)})
+			r.Out.Header.Set("Authorization", "Bearer "+e.access.Token)
 		},
 		Transport: &http.Transport{DisableKeepAlives: true},
 	}}

@@ -49,8 +49,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// mesh runs seats and returns the way to them.
-func mesh(t *testing.T, nodes ...string) Mesh {
+// open runs seats and returns the access to them.
+func open(t *testing.T, nodes ...string) Access {
 	dir, err := os.MkdirTemp("", "seats") // a short path: sockets have little room
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func mesh(t *testing.T, nodes ...string) Mesh {
 			}
 		})
 	}
-	return Mesh{At: func(node string) string { return at[node] }, Token: "secret"}
+	return Access{At: func(node string) string { return at[node] }, Token: "secret"}
 }
 
 // TestEngine: nodes are started, ended and spoken to from elsewhere.
@@ -87,7 +87,7 @@ func TestEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Relays = 2 // as few as show it
-	m := mesh(t, "r0", "r1", "u0", "u1")
+	m := open(t, "r0", "r1", "u0", "u1")
 	e := New(engine.Config{Scenario: s, Dir: t.TempDir()}, m)
 	defer e.Close()
 	ctx := t.Context()
@@ -127,7 +127,7 @@ func TestEngine(t *testing.T) {
 
 // TestToken: a seat does nothing for those without the token.
 func TestToken(t *testing.T) {
-	m := mesh(t, "r0")
+	m := open(t, "r0")
 	for _, token := range []string{"", "secre", "secret2", "Bearer secret"} {
 		if _, err := ask(t.Context(), m.At("r0"), token, "stop"); err == nil {
 			t.Errorf("%q opens", token)
