@@ -22,14 +22,14 @@ func TestProxy(t *testing.T) {
 		t.Skip("needs the whole of 127.0.0.0/8")
 	}
 	const relays, own = 6, "127.77.7.7"
-	views := make([]witness, relays)
+	views := make([]p2ptest.Witness, relays)
 	mesh := p2ptest.Loopback(t, relays, func(i int, cfg *p2p.RelayConfig) {
 		cfg.Source = fmt.Sprintf("127.25.%d.1", i+1)
 		cfg.Listen = []string{"/ip4/" + cfg.Source + "/tcp/0"}
 		if i%2 == 1 {
 			cfg.Listen = []string{"/ip4/" + cfg.Source + "/tcp/0/plain"}
 		}
-		cfg.Tap = views[i].tap
+		cfg.Tap = views[i].Tap
 	})
 	server := proxytest.New(t, "127.26.1.1:0", nil)
 	server2 := proxytest.New(t, "127.26.1.2:0", nil)
@@ -67,7 +67,7 @@ func TestProxy(t *testing.T) {
 	}
 	saw := func() bool {
 		for i := range views {
-			for _, s := range views[i].forget() {
+			for _, s := range views[i].Forget() {
 				if strings.Contains(s.Addr, own) {
 					return true
 				}

@@ -111,8 +111,8 @@ func (n *nomad) told() {
 func TestTaintOverOutages(t *testing.T) {
 	const relays = 12
 	synctest.Test(t, func(t *testing.T) {
-		views := make([]witness, relays)
-		m := p2ptest.Virtual(t, relays, wan, func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
+		views := make([]p2ptest.Witness, relays)
+		m := p2ptest.Virtual(t, relays, wan, func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].Tap })
 		defer m.Stop()
 		m.Settle(relays)
 		people := make([]*nomad, 2)
@@ -129,10 +129,10 @@ func TestTaintOverOutages(t *testing.T) {
 		met := map[p2p.NodeID]bool{}
 		look := func(what string) {
 			for i, r := range m.Relays {
-				seen := views[i].forget()
+				seen := views[i].Forget()
 				for who, n := range people {
 					for k, id := range n.ids {
-						found := traces(seen, id, n.sources[k])
+						found := p2ptest.Traces(seen, id, n.sources[k])
 						if len(found) > 0 && !n.known[r.ID()] {
 							t.Fatalf("%s: relay %d, no guard of person %d, saw %d traces, the first: %s", what, i, who, len(found), found[0])
 						}

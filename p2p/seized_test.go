@@ -86,7 +86,7 @@ func TestSeizedRelay(t *testing.T) {
 				}
 				mail = mail || bytes.Contains(b, box) || bytes.Contains(b, tag[:])
 				for i, id := range ids {
-					if found := traces([]p2p.Seen{{What: path, Data: b}}, id, addresses[i]); len(found) > 0 {
+					if found := p2ptest.Traces([]p2p.Seen{{What: path, Data: b}}, id, addresses[i]); len(found) > 0 {
 						t.Errorf("%s: %v", when, found)
 					}
 				}
@@ -110,7 +110,7 @@ func TestSeizedRelay(t *testing.T) {
 	log.mu.Lock()
 	defer log.mu.Unlock()
 	for i, id := range ids {
-		if found := traces([]p2p.Seen{{What: "log", Data: log.b.Bytes()}}, id, addresses[i]); len(found) > 0 {
+		if found := p2ptest.Traces([]p2p.Seen{{What: "log", Data: log.b.Bytes()}}, id, addresses[i]); len(found) > 0 {
 			t.Errorf("in the log: %v\n%s", found, log.b.String())
 		}
 	}

@@ -1,79 +1,14 @@
 package p2p_test
 
 import (
-	"bytes"
 	"fmt"
-	"net/netip"
 	"runtime"
-	"strings"
-	"sync"
 	"testing"
 
 	"starling/p2p"
 	"starling/p2p/p2ptest"
 	"starling/p2p/wire"
 )
-
-// witness keeps all that one node came to see.
-type witness struct {
-	mu   sync.Mutex
-	seen []p2p.Seen
-}
-
-func (w *witness) tap(s p2p.Seen) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.seen = append(w.seen, s)
-}
-
-// traces returns the parts of a node's view that give away a network address or an
-// identity, in text or in bytes.
-func (w *witness) traces(id wire.NodeID, source string) (found []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return traces(w.seen, id, source)
-}
-
-// forget returns the node's view since it forgot last.
-func (w *witness) forget() (seen []p2p.Seen) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	seen, w.seen = w.seen, nil
-	return seen
-}
-
-func traces(seen []p2p.Seen, id wire.NodeID, source string) (found []string) {
-	ip := netip.MustParseAddr(source).As4()
-	marks := [][]byte{
-		id[:], []byte(id.String()), []byte(id.Peer()),
-		[]byte(source), append([]byte{4}, ip[:]...), // as a multiaddr has it
-	}
-	for _, s := range seen {
-		if s.Peer == id {
-			found = append(found, s.What+": peer")
-		}
-		if strings.Contains(s.Addr, source) {
-			found = append(found, s.What+": address")
-		}
-		for i, m := range marks {
-			if bytes.Contains(s.Data, m) {
-				found = append(found, fmt.Sprintf("%s: bytes (mark %d)", s.What, i))
-			}
-		}
-	}
-	return found
-}
-
-func (w *witness) saw(what string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.seen {
-		if s.What == what {
-			return true
-		}
-	}
-	return false
-}
 
 // TestTaint runs every node on an address of its own and looks for the
 // addresses and network identities of two clients in all that the relays and
@@ -84,16 +19,16 @@ func TestTaint(t *testing.T) {
 		t.Skip("needs the whole of 127.0.0.0/8")
 	}
 	const relays = 10
-	views := make([]witness, relays)
+	views := make([]p2ptest.Witness, relays)
 	mesh := p2ptest.Loopback(t, relays, func(i int, cfg *p2p.RelayConfig) {
 		cfg.Source = fmt.Sprintf("127.20.%d.1", i+1)
 		cfg.Listen = []string{"/ip4/" + cfg.Source + "/tcp/0"}
-		cfg.Tap = views[i].tap
+		cfg.Tap = views[i].Tap
 	})
 	const aliceAddr, bobAddr = "127.77.3.9", "127.78.4.8"
-	var aliceView, bobView witness
-	alice, aliceIn := receiver(mesh, func(cfg *p2p.ClientConfig) { cfg.Source, cfg.Tap = aliceAddr, aliceView.tap })
-	bob, bobIn := receiver(mesh, func(cfg *p2p.ClientConfig) { cfg.Source, cfg.Tap = bobAddr, bobView.tap })
+	var aliceView, bobView p2ptest.Witness
+	alice, aliceIn := receiver(mesh, func(cfg *p2p.ClientConfig) { cfg.Source, cfg.Tap = aliceAddr, aliceView.Tap })
+	bob, bobIn := receiver(mesh, func(cfg *p2p.ClientConfig) { cfg.Source, cfg.Tap = bobAddr, bobView.Tap })
 	alice.WaitReady(t)
 	bob.WaitReady(t)
 
@@ -138,7 +73,7 @@ func TestTaint(t *testing.T) {
 		}
 		clean := 0
 		for i, r := range mesh.Relays {
-			found := views[i].traces(id, p.addr)
+			found := p2ptest.Traces(views[i].View(), id, p.addr)
 			switch {
 			case asked[r.ID()] && len(found) == 0:
 				t.Errorf("%s: relay %d is a guard and saw nothing: this test cannot fail", p.name, i)
@@ -146,7 +81,7 @@ func TestTaint(t *testing.T) {
 				t.Errorf("%s: relay %d saw %d traces, the first: %s", p.name, i, len(found), found[0])
 			case !asked[r.ID()]:
 				clean++
-				if !views[i].saw("in") || !views[i].saw("next") || !views[i].saw("gossip") || !views[i].saw("conn") {
+				if !views[i].Saw("in") || !views[i].Saw("next") || !views[i].Saw("gossip") || !views[i].Saw("conn") {
 					t.Errorf("relay %d is hardly a witness", i)
 				}
 			}
@@ -158,12 +93,12 @@ func TestTaint(t *testing.T) {
 		if p.name == "bob" {
 			other, view = "alice", &aliceView
 		}
-		if found := view.traces(id, p.addr); len(found) > 0 || !view.saw("in") {
+		if found := p2ptest.Traces(view.View(), id, p.addr); len(found) > 0 || !view.Saw("in") {
 			t.Errorf("%s saw traces of %s: %v", other, p.name, found)
 		}
 	}
 	for i, r := range mesh.Relays {
-		if r.Status().Mailbox.Stored > 0 && !views[i].saw("mail") {
+		if r.Status().Mailbox.Stored > 0 && !views[i].Saw("mail") {
 			t.Errorf("relay %d is a mailbox without a witness", i)
 		}
 	}

@@ -25,48 +25,16 @@ import (
 	"starling/p2p/wire"
 )
 
-// witness keeps what a node came to see.
-type witness struct {
-	mu   sync.Mutex
-	seen []p2p.Seen
-}
-
-func (w *witness) tap(s p2p.Seen) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.seen = append(w.seen, s)
-}
-
-// saw reports whether an address or an id was in view.
-func (w *witness) saw(address string, id wire.NodeID) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.ContainsFunc(w.seen, func(s p2p.Seen) bool {
-		return strings.Contains(s.Addr, address) || s.Peer == id || strings.Contains(string(s.Data), string(id[:]))
-	})
-}
-
-func (w *witness) sees(what string) (all [][]byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.seen {
-		if s.What == what {
-			all = append(all, s.Data)
-		}
-	}
-	return all
-}
-
 const clientAddr, bridgeAddr = "127.50.0.1", "127.40.0.1"
 
 // TestTaint: over a bridge no relay sees the client's address, none sees the bridge's
 // name, and only the guards see the client's. The bridge sees which guards there are, and
 // nothing else.
 func TestTaint(t *testing.T) {
-	views := make([]witness, 8)
-	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
-	var door witness
-	b, link := start(t, m, func(cfg *server.Config) { cfg.Tap = door.tap })
+	views := make([]p2ptest.Witness, 8)
+	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].Tap })
+	var door p2ptest.Witness
+	b, link := start(t, m, func(cfg *server.Config) { cfg.Tap = door.Tap })
 	c := m.Client(func(cfg *p2p.ClientConfig) {
 		cfg.Bootstrap, cfg.Bridges, cfg.OnlyBridges, cfg.Source = nil, []string{link}, true, clientAddr
 	})
@@ -87,7 +55,7 @@ func TestTaint(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := map[wire.NodeID]bool{}
-	for _, words := range door.sees("pipe") {
+	for _, words := range door.Data("pipe") {
 		r, err := bridge.ParseRequest(words)
 		if err != nil {
 			t.Fatal(err)
@@ -96,17 +64,17 @@ func TestTaint(t *testing.T) {
 	}
 	for i := range views {
 		id := m.Relays[i].ID()
-		if views[i].saw(clientAddr, b.ID()) {
-			t.Errorf("relay %d saw the client's address, or the bridge's name", i)
+		if found := p2ptest.Traces(views[i].View(), b.ID(), clientAddr); len(found) > 0 {
+			t.Errorf("relay %d saw the client's address, or the bridge's name: %v", i, found)
 		}
-		if !asked[id] && views[i].saw("\xff", self) {
+		if !asked[id] && len(p2ptest.Traces(views[i].View(), self, "")) > 0 {
 			t.Errorf("relay %d, no guard, saw the client's name", i)
 		}
 	}
 	if len(asked) < 2 {
 		t.Fatalf("the bridge was asked for %d relays", len(asked))
 	}
-	passed := slices.Concat(slices.Concat(door.sees("up")...), slices.Concat(door.sees("down")...))
+	passed := slices.Concat(slices.Concat(door.Data("up")...), slices.Concat(door.Data("down")...))
 	if len(passed) < 2*wire.FrameSize {
 		t.Fatalf("the bridge passed %d bytes", len(passed))
 	}
@@ -162,8 +130,8 @@ func linkTo(t *testing.T, addr string) string {
 // TestFailClosed: where only bridges are dialled, nothing else is, though no bridge
 // answers and relays are known.
 func TestFailClosed(t *testing.T) {
-	views := make([]witness, 5)
-	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
+	views := make([]p2ptest.Witness, 5)
+	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].Tap })
 	var state []byte
 	known := m.Client(func(cfg *p2p.ClientConfig) { cfg.SaveState = func(b []byte) error { state = b; return nil } })
 	known.WaitReady(t)
@@ -181,8 +149,8 @@ func TestFailClosed(t *testing.T) {
 		t.Errorf("another address was dialled %d times", n)
 	}
 	for i := range views {
-		if views[i].saw(clientAddr, wire.NodeID{1}) {
-			t.Errorf("relay %d saw the client", i)
+		if found := p2ptest.Traces(views[i].View(), wire.NodeID{1}, clientAddr); len(found) > 0 {
+			t.Errorf("relay %d saw the client: %v", i, found)
 		}
 	}
 	s := c.Status()

@@ -120,15 +120,15 @@ MinUptimeHidServDirectoryV2 0
 func TestTor(t *testing.T) {
 	at := fmt.Sprintf("127.40.0.1:%d", programtest.FreePort(t))
 	private := startTor(t, at)
-	views := make([]witness, 5)
-	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].tap })
-	var door witness
+	views := make([]p2ptest.Witness, 5)
+	m := meshOf(t, len(views), func(i int, cfg *p2p.RelayConfig) { cfg.Tap = views[i].Tap })
+	var door p2ptest.Witness
 	name, _, _ := strings.Cut(private.onion, ".")
 	ip, port, _ := net.SplitHostPort(at)
 	b, link := start(t, m, func(cfg *server.Config) {
 		cfg.Listen = []string{"/ip4/" + ip + "/tcp/" + port}
 		cfg.Announce = []string{"/onion3/" + name + ":443"}
-		cfg.Tap = door.tap
+		cfg.Tap = door.Tap
 	})
 	began := time.Now()
 	c := m.Client(func(cfg *p2p.ClientConfig) {
@@ -147,7 +147,7 @@ func TestTor(t *testing.T) {
 	if err := c.Put(t.Context(), boxes[0], p2p.Tag{1}, make([]byte, p2p.BoxSize)); err != nil {
 		t.Error(err)
 	}
-	if b.Status().Links < 2 || len(door.sees("pipe")) < 2 {
+	if b.Status().Links < 2 || len(door.Data("pipe")) < 2 {
 		t.Errorf("the bridge carries %d pipes", b.Status().Links)
 	}
 	if s := c.Status().Bridges; len(s) != 1 || !s[0].Connected {
