@@ -40,12 +40,17 @@ func TestGateRate(t *testing.T) {
 		var done sync.WaitGroup
 		press(g, stranger, 250, &done, &passed, &mu)
 		synctest.Wait()
-		if len(passed) != 50 {
-			t.Errorf("%d at once, want 50", len(passed))
+		through := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(passed)
+		}
+		if n := through(); n != 50 {
+			t.Errorf("%d at once, want 50", n)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if n := len(passed); n < 149 || n > 150 {
+		if n := through(); n < 149 || n > 150 {
 			t.Errorf("%d after a second, want 150", n)
 		}
 		done.Wait()

@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,8 +153,11 @@ func TestReplayUntilItExpires(t *testing.T) {
 // forgotten: the keys go, too. By a few minutes it may.
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		changes, behind := 0, time.Duration(0)
-		e, s := newEngine(t, Config{OnKeys: func() { changes++ }, Now: func() time.Time { return time.Now().Add(-behind) }})
+		var changes, behind atomic.Int64
+		e, s := newEngine(t, Config{
+			OnKeys: func() { changes.Add(1) },
+			Now:    func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) },
+		})
 		start(t, e)
 		time.Sleep(12*time.Hour - time.Minute) // a slot ends at noon
 		_, route := hops(e, 0, 0)
@@ -165,26 +170,26 @@ func TestClockSetBack(t *testing.T) {
 		keys := keysNow(e)
 
 		time.Sleep(5 * time.Minute)
-		behind = outfox.Skew
+		behind.Store(int64(outfox.Skew))
 		synctest.Wait()
 		submit(e, p)
 		wantRefused(t, e, map[string]int64{"replay": 1})
 		time.Sleep(time.Minute)
-		if keysNow(e) != keys || changes != 1 { // one was at eight
-			t.Errorf("%d changes of keys for ten minutes", changes)
+		if keysNow(e) != keys || changes.Load() != 1 { // one was at eight
+			t.Errorf("%d changes of keys for ten minutes", changes.Load())
 		}
 
-		behind = 0
+		behind.Store(0)
 		time.Sleep(time.Hour)
-		behind = 2 * time.Hour
+		behind.Store(int64(2 * time.Hour))
 		submit(e, p) // before the engine has noticed
 		wantRefused(t, e, map[string]int64{"replay": 1, "expired": 1})
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		submit(e, p)
 		wantRefused(t, e, map[string]int64{"replay": 1, "expired": 1, "sealed": 1})
-		if now := keysNow(e); now[0].Public.Equal(keys[0].Public) || now[1].Public.Equal(keys[1].Public) || changes != 2 {
-			t.Errorf("a slot came again, and keys stay; %d changes", changes)
+		if now := keysNow(e); now[0].Public.Equal(keys[0].Public) || now[1].Public.Equal(keys[1].Public) || changes.Load() != 2 {
+			t.Errorf("a slot came again, and keys stay; %d changes", changes.Load())
 		}
 		if len(s.take()) != 0 {
 			t.Error("a replay was opened")
@@ -223,24 +228,49 @@ func TestAnnouncedKeyStays(t *testing.T) {
 	}
 }
 
+// journal is a log that is read while an engine writes.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// firstOf is the first epoch that an engine has a key for.
+func firstOf(e *Engine) outfox.Epoch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.first
+}
+
 // TestKeysChangeOnTime: keys change when they are due, whenever the engine was started,
 // and the change is logged, without a key.
 func TestKeysChangeOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var logged bytes.Buffer
+		var logged journal
 		e, _ := newEngine(t, Config{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 		time.Sleep(30 * time.Second)
 		start(t, e)
 		time.Sleep(outfox.KeyLife - 31*time.Second)
 		synctest.Wait()
-		if logged.Len() != 0 {
+		if logged.String() != "" {
 			t.Errorf("too early: %s", &logged)
 		}
-		old := e.first
+		old := firstOf(e)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if e.first != old+1 || strings.Count(logged.String(), "new keys") != 1 {
-			t.Errorf("epoch %+d; logged: %s", e.first-old, &logged)
+		if now := firstOf(e); now != old+1 || strings.Count(logged.String(), "new keys") != 1 {
+			t.Errorf("epoch %+d; logged: %s", now-old, &logged)
 		}
 	})
 }
@@ -249,12 +279,13 @@ func TestKeysChangeOnTime(t *testing.T) {
 // second.
 func TestClockThatStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks, at := 0, outfox.SlotAt(time.Now()).End().Add(-1)
-		e, _ := newEngine(t, Config{Now: func() time.Time { looks++; return at }})
+		var looks atomic.Int64
+		at := outfox.SlotAt(time.Now()).End().Add(-1)
+		e, _ := newEngine(t, Config{Now: func() time.Time { looks.Add(1); return at }})
 		start(t, e)
 		time.Sleep(10 * time.Second)
-		if looks > 25 {
-			t.Errorf("%d looks at the clock in ten seconds", looks)
+		if n := looks.Load(); n > 25 {
+			t.Errorf("%d looks at the clock in ten seconds", n)
 		}
 	})
 }
