@@ -15,6 +15,21 @@ const testPrice = 4
 
 var testSelf = wire.NodeID{7}
 
+// subsCount is how many tags, young seats and owed boxes a running server has.
+type subsCount struct{ tags, young, owed int }
+
+func subsOf(s *Server) subsCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return subsCount{len(s.subs.byTag), len(s.subs.seats.young), len(s.subs.owed)}
+}
+
+func seatAt(s *Server, id LeaseID) *seat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs.seats.byID[id]
+}
+
 // watcher renews one watch.
 type watcher struct {
 	lease LeaseID
@@ -112,7 +127,7 @@ func TestYoungSeatsAreContested(t *testing.T) {
 		renewOld()
 		left := 0
 		for _, w := range young {
-			if s.subs.seats.byID[w.lease] != nil {
+			if seatAt(s, w.lease) != nil {
 				left++
 			}
 		}
@@ -157,7 +172,7 @@ func TestNoSeat(t *testing.T) {
 		// A seat that nobody renews is free after six hours.
 		time.Sleep(SubscriptionLife + expireEvery)
 		synctest.Wait()
-		if st := s.Stats(); st.Seats != 0 || st.SeatBytes != 0 || len(s.subs.seats.young) != 0 {
+		if st := s.Stats(); st.Seats != 0 || st.SeatBytes != 0 || subsOf(s).young != 0 {
 			t.Errorf("stats: %v", st)
 		}
 		if a := newWatcher(2).renew(t, c, s, false); a.NoSeat {
@@ -172,7 +187,7 @@ func TestSeatByTags(t *testing.T) {
 	bubble(t, seatsOf(4), func(t *testing.T, c *client, s *Server) {
 		w := newWatcher(3)
 		w.renew(t, c, s, false)
-		first := s.subs.seats.byID[w.lease]
+		first := seatAt(s, w.lease)
 		for range 3 {
 			newWatcher(1).renew(t, c, s, true)
 		}
@@ -182,7 +197,7 @@ func TestSeatByTags(t *testing.T) {
 		if a := w.renew(t, c, s, false); a.NoSeat || a.Standing != 1 {
 			t.Error("a watch that begins anew is refused")
 		}
-		if s.subs.seats.byID[before] != nil || s.subs.seats.byID[w.lease] != first || s.Stats().Seats != 4 {
+		if seatAt(s, before) != nil || seatAt(s, w.lease) != first || s.Stats().Seats != 4 {
 			t.Error("the seat did not pass over")
 		}
 	})
@@ -204,13 +219,13 @@ func TestOneSeatIsBounded(t *testing.T) {
 		if want := seatSubscriptions * (512 + 450*5 + 120*5); st.SeatBytes != want {
 			t.Errorf("%d bytes, want %d", st.SeatBytes, want)
 		}
-		if n := len(s.subs.byTag); n != 5*seatSubscriptions {
+		if n := subsOf(s).tags; n != 5*seatSubscriptions {
 			t.Errorf("%d tags", n)
 		}
 		time.Sleep(SubscriptionLife + expireEvery)
 		synctest.Wait()
-		if st := s.Stats(); st.Seats != 0 || st.SeatBytes != 0 || len(s.subs.byTag) != 0 {
-			t.Errorf("stats: %v, %d tags", st, len(s.subs.byTag))
+		if st, tags := s.Stats(), subsOf(s).tags; st.Seats != 0 || st.SeatBytes != 0 || tags != 0 {
+			t.Errorf("stats: %v, %d tags", st, tags)
 		}
 	})
 }

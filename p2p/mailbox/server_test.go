@@ -56,8 +56,11 @@ func (c *client) blocks(n int) (blocks []*outfox.Block) {
 
 // Send implements Sender.
 func (c *client) Send(_ wire.NodeID, p *outfox.Packet) {
+	c.mu.Lock()
+	key := c.key
+	c.mu.Unlock()
 	for {
-		got, err := c.key.Peel(p)
+		got, err := key.Peel(p)
 		if err != nil {
 			c.t.Errorf("answer does not open: %v", err)
 			return
@@ -249,8 +252,8 @@ func TestUnacknowledgedIsPushedAgain(t *testing.T) {
 		}
 		time.Sleep(3 * againAfter)
 		c.want()
-		if st := s.Stats(); st.Again != 3 || st.Subscriptions != 0 || len(s.subs.owed) != 0 {
-			t.Errorf("stats: %v, owed %v", st, s.subs.owed)
+		if st, owed := s.Stats(), subsOf(s).owed; st.Again != 3 || st.Subscriptions != 0 || owed != 0 {
+			t.Errorf("stats: %v, %d owed", st, owed)
 		}
 		// Nothing goes out again when all is acknowledged in time.
 		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: c.blocks(5), Watch: true})
@@ -326,13 +329,13 @@ func TestNoRepairAfterRenewal(t *testing.T) {
 		c.want(Stored, Found)
 		deliverFetch(t, s, Fetch{Tags: tags[1:], Blocks: c.blocks(5), Watch: true})
 		c.want(None)
-		if n := len(s.subs.byTag); n != 2 {
+		if n := subsOf(s).tags; n != 2 {
 			t.Errorf("%d tags stand, want 2", n)
 		}
 		deliverPut(t, c, s, tags[0], box)
 		c.want(Stored)
-		if len(s.subs.byTag) != 2 || s.Stats().Subscriptions != 1 {
-			t.Errorf("%d tags in %d subscriptions", len(s.subs.byTag), s.Stats().Subscriptions)
+		if n := subsOf(s).tags; n != 2 || s.Stats().Subscriptions != 1 {
+			t.Errorf("%d tags in %d subscriptions", n, s.Stats().Subscriptions)
 		}
 	})
 }
@@ -350,8 +353,8 @@ func TestNewSubscriptionTakesOver(t *testing.T) {
 		for id, k := range later.open { // the one Sender carries for both
 			c.open[id] = k
 		}
-		c.mu.Unlock()
 		c.key, later.key = later.key, c.key
+		c.mu.Unlock()
 		c.want(None)
 		deliverPut(t, c, s, tags[1], testBox())
 		if a := c.want(Stored, Found)[1]; a.Standing != 0 {

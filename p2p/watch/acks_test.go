@@ -47,8 +47,10 @@ func TestAcksOfADeadMailbox(t *testing.T) {
 		if slices.ContainsFunc(fetches, func(f *mailbox.Fetch) bool { return len(f.Tags) == 0 }) {
 			t.Error("acknowledgements without a watch are tried for ever")
 		}
-		if w := ws.m["a"]; len(w.owed()) > maxAcks+mailbox.MaxAcks {
-			t.Errorf("%d acknowledgements are kept", len(w.owed()))
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		if n := len(ws.m["a"].owed()); n > maxAcks+mailbox.MaxAcks {
+			t.Errorf("%d acknowledgements are kept", n)
 		}
 	})
 }
@@ -143,14 +145,19 @@ func TestNewsOfTheMailbox(t *testing.T) {
 				t.Fatalf("%d requests in a second", len(fetches))
 			}
 		}
-		next := ws.m["a"].due
+		due := func() time.Time {
+			ws.mu.Lock()
+			defer ws.mu.Unlock()
+			return ws.m["a"].due
+		}
+		next := due()
 		ws.RelaysChanged()
-		if ws.m["a"].due != next {
+		if due() != next {
 			t.Error("news of others bring the next request forward")
 		}
 		issued = time.Now()
 		ws.RelaysChanged()
-		if wait := time.Until(ws.m["a"].due); wait > soonest {
+		if wait := time.Until(due()); wait > soonest {
 			t.Errorf("after news of the mailbox it is asked in %v", wait)
 		}
 	})

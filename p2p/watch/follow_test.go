@@ -3,6 +3,7 @@ package watch
 import (
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -356,7 +357,7 @@ func TestUnacknowledged(t *testing.T) {
 // TestMailboxThatLiesAboutLogs: whatever a mailbox says, its reader asks no more often than
 // its polls and a bounded number of times before them, and hands nothing wrong on.
 func TestMailboxThatLiesAboutLogs(t *testing.T) {
-	next := uint32(0)
+	var next atomic.Uint32
 	entry := func(f *mailbox.Follow, instance, position uint32) *mailbox.Answer {
 		return &mailbox.Answer{Kind: mailbox.Logged, Entry: &mailbox.LogEntry{Name: f.Logs[0].Name, Instance: instance, Position: position}}
 	}
@@ -371,20 +372,17 @@ func TestMailboxThatLiesAboutLogs(t *testing.T) {
 		},
 		"another instance each time": func(f *mailbox.Follow, answered func(*mailbox.Answer)) {
 			for range f.Blocks {
-				next++
-				answered(end(f, next, 1<<20))
+				answered(end(f, next.Add(1), 1<<20))
 			}
 		},
 		"an entry for every block": func(f *mailbox.Follow, answered func(*mailbox.Answer)) {
 			for range f.Blocks {
-				next++
-				answered(entry(f, 1, next))
+				answered(entry(f, 1, next.Add(1)))
 			}
 		},
 		"entries of another instance each time": func(f *mailbox.Follow, answered func(*mailbox.Answer)) {
 			for range f.Blocks {
-				next++
-				answered(entry(f, next, 1000))
+				answered(entry(f, next.Add(1), 1000))
 			}
 		},
 		"the same entry for every block": func(f *mailbox.Follow, answered func(*mailbox.Answer)) {

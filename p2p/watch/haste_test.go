@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,7 @@ type hasty struct {
 }
 
 func (h *hasty) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
-	h.poor.silent = true
+	h.poor.answer(false)
 	if _, err := h.poor.post(ctx, at, n, seal, answered); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func TestMailboxThatHurries(t *testing.T) {
 		}
 	}
 	const seats = "no seat, and a seat"
-	flip := false
+	var flips atomic.Int64
 	for name, say := range map[string]func(*mailbox.Fetch, int, func(*mailbox.Answer)){
 		"none, to each block":        each(func(*mailbox.Fetch, int) *mailbox.Answer { return &mailbox.Answer{Kind: mailbox.None} }),
 		"the same box to each block": each(func(f *mailbox.Fetch, _ int) *mailbox.Answer { return found(f, 0, 0) }),
@@ -128,8 +129,7 @@ func TestMailboxThatHurries(t *testing.T) {
 		},
 		"what is no answer": each(func(*mailbox.Fetch, int) *mailbox.Answer { return &mailbox.Answer{Kind: mailbox.Stored} }),
 		seats: each(func(*mailbox.Fetch, int) *mailbox.Answer {
-			flip = !flip
-			return &mailbox.Answer{Kind: mailbox.None, NoSeat: flip, Price: 1}
+			return &mailbox.Answer{Kind: mailbox.None, NoSeat: flips.Add(1)%2 == 1, Price: 1}
 		}),
 		"one, and then the rest": func(f *mailbox.Fetch, n int, answered func(*mailbox.Answer)) {
 			for i := range n {

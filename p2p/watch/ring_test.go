@@ -2,6 +2,7 @@ package watch
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,18 +134,19 @@ func TestRingIsBounded(t *testing.T) {
 // bounded number of times before the next poll, and what is said comes all the same.
 func TestMailboxThatRingsFalsely(t *testing.T) {
 	twoShops(t, func(near, far *library, nearID, farID wire.NodeID, m *member) {
-		position, n := uint32(0), byte(0)
+		var position atomic.Uint32
+		n := byte(0)
 		far.mu.Lock()
 		far.lie = func(f *mailbox.Follow, answered func(*mailbox.Answer)) {
-			end := mailbox.LogEnd{Name: theLog, Instance: 9, Last: position}
+			end := mailbox.LogEnd{Name: theLog, Instance: 9, Last: position.Load()}
 			answered(&mailbox.Answer{Kind: mailbox.Ended, Standing: len(f.Blocks) - 1, Ends: []mailbox.LogEnd{end}})
 			if f.Mode == mailbox.Look {
 				return
 			}
 			time.AfterFunc(3*time.Second, func() {
-				position++
-				e := &mailbox.LogEntry{Name: theLog, Instance: 9, Position: position}
-				e.Tag = mailbox.Tag{1, byte(position), byte(position >> 8)}
+				at := position.Add(1)
+				e := &mailbox.LogEntry{Name: theLog, Instance: 9, Position: at}
+				e.Tag = mailbox.Tag{1, byte(at), byte(at >> 8)}
 				answered(&mailbox.Answer{Kind: mailbox.Logged, Standing: 3, Entry: e})
 			})
 		}
@@ -169,8 +171,8 @@ func TestMailboxThatRingsFalsely(t *testing.T) {
 		if got != 24 {
 			t.Errorf("%d of 24 entries", got)
 		}
-		if len(atNear) > 13*6*4+int(position)/8 || len(atFar) > 13*6*4+int(position)/2 {
-			t.Errorf("it has itself asked all the time, for %d entries", position)
+		if len(atNear) > 13*6*4+int(position.Load())/8 || len(atFar) > 13*6*4+int(position.Load())/2 {
+			t.Errorf("it has itself asked all the time, for %d entries", position.Load())
 		}
 	})
 }

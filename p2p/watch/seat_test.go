@@ -80,6 +80,20 @@ func (p *poor) take() (fetches []*mailbox.Fetch, times []time.Time) {
 	return fetches, times
 }
 
+// stamp notes a stamp that the client made.
+func (p *poor) stamp(bits int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.made = append(p.made, bits)
+}
+
+// stamps are the bits of the stamps that the client made.
+func (p *poor) stamps() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.made)
+}
+
 // answer lets it answer, or not.
 func (p *poor) answer(does bool) {
 	p.mu.Lock()
@@ -95,9 +109,7 @@ func (p *poor) run(t *testing.T, test func(ws *Watches)) {
 			Count: func(reason string) { t.Errorf("refused: %s", reason) }, Patience: time.Second, Retry: time.Second,
 			Poll: 6 * time.Minute, PollShare: 3 * time.Minute,
 			Stamp: func(_ context.Context, _ wire.NodeID, _ mailbox.LeaseID, _ time.Time, bits int) (uint64, error) {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				p.made = append(p.made, bits)
+				p.stamp(bits)
 				return 77, nil
 			},
 		})
@@ -156,10 +168,12 @@ func TestNoSeatPolls(t *testing.T) {
 		if n := len(fetches); n < 22 || n > 42 {
 			t.Errorf("%d requests in an hour, want 30", n)
 		}
-		if len(p.made) != 0 {
-			t.Errorf("stamps were made of %v bits", p.made)
+		if made := p.stamps(); len(made) != 0 {
+			t.Errorf("stamps were made of %v bits", made)
 		}
+		p.mu.Lock()
 		p.noSeat = false
+		p.mu.Unlock()
 		time.Sleep(time.Hour)
 		p.take()
 		time.Sleep(time.Hour)
@@ -176,8 +190,8 @@ func TestStampIsPaid(t *testing.T) {
 	p := &poor{noSeat: true, price: 20}
 	p.run(t, func(ws *Watches) {
 		fetches, _ := p.take()
-		if len(fetches) != 2 || fetches[0].Stamp != 0 || fetches[1].Stamp != 77 || !slices.Equal(p.made, []int{20}) {
-			t.Fatalf("%d requests; stamps of %v bits", len(fetches), p.made)
+		if len(fetches) != 2 || fetches[0].Stamp != 0 || fetches[1].Stamp != 77 || !slices.Equal(p.stamps(), []int{20}) {
+			t.Fatalf("%d requests; stamps of %v bits", len(fetches), p.stamps())
 		}
 		if len(ws.Unseated()) != 0 {
 			t.Error("no seat")
@@ -191,8 +205,8 @@ func TestStampIsBounded(t *testing.T) {
 	p := &poor{noSeat: true, price: mailbox.StampBits + 1}
 	p.run(t, func(ws *Watches) {
 		time.Sleep(24 * time.Hour)
-		if len(p.made) != 0 {
-			t.Errorf("stamps were made of %v bits", p.made)
+		if made := p.stamps(); len(made) != 0 {
+			t.Errorf("stamps were made of %v bits", made)
 		}
 	})
 
@@ -202,7 +216,7 @@ func TestStampIsBounded(t *testing.T) {
 			Post: liar.post, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },
 			Count: func(string) {}, Patience: time.Second, Retry: time.Second, Poll: 6 * time.Minute,
 			Stamp: func(_ context.Context, _ wire.NodeID, _ mailbox.LeaseID, _ time.Time, bits int) (uint64, error) {
-				liar.made = append(liar.made, bits)
+				liar.stamp(bits)
 				return 77, nil
 			},
 		})
@@ -211,8 +225,8 @@ func TestStampIsBounded(t *testing.T) {
 		go func() { ws.Run(ctx); close(done) }()
 		ws.Watch("a", wire.NodeID{1}, []mailbox.Tag{{1}})
 		time.Sleep(72*time.Hour - time.Second)
-		if len(liar.made) != 3 {
-			t.Errorf("%d stamps in three days", len(liar.made))
+		if n := len(liar.stamps()); n != 3 {
+			t.Errorf("%d stamps in three days", n)
 		}
 		cancel()
 		<-done
