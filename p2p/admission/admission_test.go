@@ -141,7 +141,10 @@ func (w *world) examiners(r *relay) []*relay {
 // waits to be dialled.
 func TestOwnWordIsNothing(t *testing.T) {
 	w := newWorld(t, 60)
-	const fakes = 10_000
+	fakes := 10_000
+	if testing.Short() {
+		fakes = 1_000
+	}
 	var before *relay
 	for i := range fakes {
 		r := newRelay(t, 10_000+i)

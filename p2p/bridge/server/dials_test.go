@@ -18,6 +18,13 @@ func number(i int) (id wire.NodeID) {
 	return id
 }
 
+// dialsOf is how many dials are under way.
+func dialsOf(p *pipes) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.dialing)
+}
+
 // TestDialsAreShared: clients of one network hold all dials, to relays that never answer,
 // under ever new names or under few. Others are served beside them.
 func TestDialsAreShared(t *testing.T) {
@@ -60,7 +67,7 @@ func TestDialsAreShared(t *testing.T) {
 					}
 				}()
 				time.Sleep(5 * time.Second)
-				if n := len(p.dialing); n < DialsAtOnce*3/4 || n > DialsAtOnce {
+				if n := dialsOf(p); n < DialsAtOnce*3/4 || n > DialsAtOnce {
 					t.Errorf("%d dials: this test shows nothing", n)
 				}
 
@@ -81,7 +88,7 @@ func TestDialsAreShared(t *testing.T) {
 				}
 				stop()
 				time.Sleep(time.Minute)
-				if n := len(p.dialing); n != 0 {
+				if n := dialsOf(p); n != 0 {
 					t.Errorf("%d dials are left", n)
 				}
 			})
@@ -97,7 +104,7 @@ func TestDialsToOneRelay(t *testing.T) {
 		for i := range 100 {
 			p.ask(t.Context(), number(i), netip.Prefix{}, number(7))
 		}
-		if n := len(p.dialing); n != DialsPerRelay {
+		if n := dialsOf(p); n != DialsPerRelay {
 			t.Errorf("%d dials to one relay", n)
 		}
 		if _, _, ok := p.ask(t.Context(), number(200), netip.Prefix{}, number(8)); !ok {
