@@ -33,8 +33,8 @@ type probe struct {
 }
 
 const (
-	quietTime = 400 * time.Millisecond // after which a server that says nothing has said all
-	pause     = 700 * time.Millisecond
+	quietTime = slowness * 400 * time.Millisecond // after which a server that says nothing has said all
+	pause     = slowness * 700 * time.Millisecond
 )
 
 func request(lines ...string) []string { return []string{strings.Join(lines, "\r\n") + "\r\n\r\n"} }

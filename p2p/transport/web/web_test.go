@@ -52,6 +52,13 @@ func (l *line) sums() (up, down, flights int) {
 	return len(l.up), len(l.down), l.flights
 }
 
+// passed returns what has gone each way.
+func (l *line) passed() (up, down []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.up), bytes.Clone(l.down)
+}
+
 type tapped struct {
 	net.Conn
 	l *line
@@ -201,15 +208,16 @@ func TestNothingOfOurs(t *testing.T) {
 	client := newHost(t, false, func(c *Config) { c.Dialer = &l })
 	connect(t, client, relay)
 	said(t, client, relay, make([]byte, 10_000))
+	up, down := l.passed()
 	for _, m := range markers {
-		for name, all := range map[string][]byte{"up": l.up, "down": l.down} {
+		for name, all := range map[string][]byte{"up": up, "down": down} {
 			if bytes.Contains(bytes.ToLower(all), []byte(m)) {
 				t.Errorf("%q is in what goes %s", m, name)
 			}
 		}
 	}
-	if l.up[0] != 22 || l.down[0] != 22 {
-		t.Errorf("the line begins with %x and %x, and not with TLS", l.up[:3], l.down[:3])
+	if up[0] != 22 || down[0] != 22 {
+		t.Errorf("the line begins with %x and %x, and not with TLS", up[:3], down[:3])
 	}
 }
 
