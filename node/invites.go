@@ -31,14 +31,17 @@ const (
 	nextTry      = 1500 * time.Millisecond // from one try to the next
 )
 
+// invites are the calls of a first contact: invites of ours, and those of others.
+type invites struct{ n *Node }
+
 // Invite makes a one-time invite, and returns once a mailbox keeps the bundle of its
 // link. If none does, nothing of it is left.
-func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
-	return n.inviteAs(ctx, req, "")
+func (i invites) Invite(ctx context.Context, req api.InviteRequest) (out api.Invite, err error) {
+	return i.inviteAs(ctx, req, "")
 }
 
 // inviteAs is Invite under another name than that of the profile, unless it is empty.
-func (n *Node) inviteAs(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
+func (i invites) inviteAs(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
 	if req.Expires == 0 {
 		req.Expires = defaultExpiry
 	}
@@ -49,26 +52,26 @@ func (n *Node) inviteAs(ctx context.Context, req api.InviteRequest, alias string
 	// Both mailboxes may be down. By the second time it is known that they are
 	// doubtful, and others are drawn.
 	for range 2 {
-		if out, err = n.invite(ctx, req, alias); api.CodeOf(err) != api.CodeTimeout {
+		if out, err = i.invite(ctx, req, alias); api.CodeOf(err) != api.CodeTimeout {
 			break
 		}
 	}
 	return out, err
 }
 
-func (n *Node) invite(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
+func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string) (out api.Invite, err error) {
 	if req.Name != "" {
 		if req.Name, err = chat.CleanName(req.Name); err != nil {
 			return out, nameError(err)
 		}
 	}
 
-	boxes, err := n.chooseMailboxes()
+	boxes, err := i.chooseMailboxes()
 	if err != nil {
 		return out, err
 	}
 
-	now, _ := n.now()
+	now, _ := i.n.now()
 	invite, err := session.NewInvite(now.Add(req.Expires), inbox.Hints(boxes))
 	if err != nil {
 		return out, apiError(err)
@@ -79,7 +82,7 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest, alias string) 
 	}
 
 	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen, Alias: alias}
-	err = n.update(ctx, func(tx *store.Tx) error {
+	err = i.n.update(ctx, func(tx *store.Tx) error {
 		if req.Name != "" {
 			if err := freeName(tx, req.Name, store.ID{}); err != nil {
 				return err
@@ -95,17 +98,17 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest, alias string) 
 		return out, err
 	}
 
-	if err := n.storeBundle(ctx, row.ID, invite.Bundle(), boxes); err != nil {
-		n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
+	if err := i.storeBundle(ctx, row.ID, invite.Bundle(), boxes); err != nil {
+		i.n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
 		return out, err
 	}
 
-	if err := n.inbox.RefreshInvite(ctx, row.ID); err != nil {
+	if err := i.n.inbox.RefreshInvite(ctx, row.ID); err != nil {
 		return out, apiError(err)
 	}
 	link := invite.Link()
 	if req.WithBridge {
-		doors, err := n.ListBridges(ctx)
+		doors, err := i.n.ListBridges(ctx)
 		if err != nil {
 			return out, err
 		}
@@ -121,12 +124,12 @@ func (n *Node) invite(ctx context.Context, req api.InviteRequest, alias string) 
 const maxInviteBridges = 3
 
 // chooseMailboxes draws mailboxes, or says why there are none.
-func (n *Node) chooseMailboxes() ([]store.Mailbox, error) {
-	status := n.net.Status()
+func (i invites) chooseMailboxes() ([]store.Mailbox, error) {
+	status := i.n.net.Status()
 	if status.EnoughRelays && !worthATry(status) {
 		return nil, apiError(p2p.ErrOffline)
 	}
-	boxes, err := n.net.ChooseMailboxes(outbox.Copies)
+	boxes, err := i.n.net.ChooseMailboxes(outbox.Copies)
 	if errors.Is(err, p2p.ErrFewRelays) && !connected(status) {
 		err = p2p.ErrOffline // the reason behind the reason
 	}
@@ -148,10 +151,10 @@ func connected(s p2p.Status) bool {
 
 // storeBundle stores an invite's bundle and returns once one mailbox has all of
 // it; the others go on in the background.
-func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell, boxes []store.Mailbox) error {
+func (i invites) storeBundle(ctx context.Context, id string, bundle []session.Cell, boxes []store.Mailbox) error {
 	results := make(chan error, len(boxes))
 	for _, m := range boxes {
-		n.later(func(ctx context.Context) { results <- n.putBundle(ctx, id, m.Node, bundle) })
+		i.n.later(func(ctx context.Context) { results <- i.putBundle(ctx, id, m.Node, bundle) })
 	}
 	var last error
 	over := time.After(reachMailbox / 2)
@@ -161,7 +164,7 @@ func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell
 			return ctx.Err()
 		case <-over:
 			return apiError(p2p.ErrTimeout)
-		case <-n.ctx.Done():
+		case <-i.n.ctx.Done():
 			return closedError
 		case err := <-results:
 			if err == nil {
@@ -176,25 +179,25 @@ func (n *Node) storeBundle(ctx context.Context, id string, bundle []session.Cell
 // putBundle stores a bundle in a mailbox, trying again for a while. It asks for the
 // cells first: a mailbox that has no room drops boxes that are not asked for. If the
 // invite was used or withdrawn meanwhile, the mailbox may delete them.
-func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells []session.Cell) error {
+func (i invites) putBundle(ctx context.Context, id string, node store.Node, cells []session.Cell) error {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
 
 	tags := make([]store.Tag, len(cells))
-	for i := range cells {
-		tags[i] = store.Tag(cells[i].Tag)
+	for k := range cells {
+		tags[k] = store.Tag(cells[k].Tag)
 	}
 
 	ask, end := context.WithTimeout(ctx, oneTry)
-	n.net.Fetch(ask, node, tags) // without it the bundle is only easier to drop
+	i.n.net.Fetch(ask, node, tags) // without it the bundle is only easier to drop
 	end()
 
 	errs := make([]error, len(cells))
 	var wg sync.WaitGroup
-	for i := range cells {
+	for k := range cells {
 		wg.Go(func() {
-			_, errs[i] = try(ctx, func(ctx context.Context) (struct{}, error) {
-				return struct{}{}, n.net.Put(ctx, node, tags[i], cells[i].Box[:])
+			_, errs[k] = try(ctx, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, i.n.net.Put(ctx, node, tags[k], cells[k].Box[:])
 			})
 		})
 	}
@@ -202,9 +205,9 @@ func (n *Node) putBundle(ctx context.Context, id string, node store.Node, cells 
 
 	// An invite that was withdrawn meanwhile leaves nothing behind.
 	var row store.Invite
-	err := n.store.View(ctx, func(tx *store.Tx) (err error) { row, err = tx.Invite(id); return err })
+	err := i.n.store.View(ctx, func(tx *store.Tx) (err error) { row, err = tx.Invite(id); return err })
 	if errors.Is(err, store.ErrNotFound) || err == nil && row.State != store.InviteOpen {
-		n.net.Ack("bundle "+id, node, tags...)
+		i.n.net.Ack("bundle "+id, node, tags...)
 	}
 
 	return errors.Join(errs...)
@@ -262,10 +265,10 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 
 // storeBundles stores the bundles of open invites again: the node may have
 // ended before all mailboxes had them, and a mailbox may have lost its own.
-func (n *Node) storeBundles(ctx context.Context) error {
+func (i invites) storeBundles(ctx context.Context) error {
 	for {
-		changed := n.statusChanged()
-		if worthATry(n.net.Status()) {
+		changed := i.n.statusChanged()
+		if worthATry(i.n.net.Status()) {
 			break
 		}
 		select {
@@ -282,9 +285,9 @@ func (n *Node) storeBundles(ctx context.Context) error {
 	}
 	var all []work
 
-	err := n.store.View(ctx, func(tx *store.Tx) error {
+	err := i.n.store.View(ctx, func(tx *store.Tx) error {
 		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
-			if !row.Created.Before(n.started) {
+			if !row.Created.Before(i.n.started) {
 				return nil
 			}
 			boxes, err := tx.Mailboxes([]byte(row.ID), true)
@@ -299,9 +302,9 @@ func (n *Node) storeBundles(ctx context.Context) error {
 
 	for _, w := range all {
 		for _, m := range w.boxes {
-			n.net.AddHint(m.Hint)
-			if err := n.putBundle(ctx, w.id, m.Node, w.cells); err != nil && ctx.Err() == nil {
-				n.log.Warn("invite not stored again", "err", err)
+			i.n.net.AddHint(m.Hint)
+			if err := i.putBundle(ctx, w.id, m.Node, w.cells); err != nil && ctx.Err() == nil {
+				i.n.log.Warn("invite not stored again", "err", err)
 			}
 		}
 	}
@@ -335,11 +338,11 @@ func openInvites(tx *store.Tx, each func(store.Invite, *session.Invite) error) e
 }
 
 // Invites lists the invites that are still open.
-func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
+func (i invites) Invites(ctx context.Context) (out []api.Invite, err error) {
 	out = []api.Invite{}
 
-	now, _ := n.now()
-	err = n.view(ctx, func(tx *store.Tx) error {
+	now, _ := i.n.now()
+	err = i.n.view(ctx, func(tx *store.Tx) error {
 		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
 			if row.Expires.After(now) {
 				out = append(out, api.Invite{ID: row.ID, Link: invite.Link(), Expires: row.Expires, Name: safetext.Line(row.Name)})
@@ -352,8 +355,8 @@ func (n *Node) Invites(ctx context.Context) (out []api.Invite, err error) {
 }
 
 // RevokeInvite withdraws an open invite.
-func (n *Node) RevokeInvite(ctx context.Context, id string) error {
-	err := n.inbox.Revoke(ctx, id)
+func (i invites) RevokeInvite(ctx context.Context, id string) error {
+	err := i.n.inbox.Revoke(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return &api.Error{Code: api.CodeNoInvite, Message: "there is no open invite with this ID",
 			Hint: "it may have been used or have expired"}
@@ -363,12 +366,12 @@ func (n *Node) RevokeInvite(ctx context.Context, id string) error {
 
 // AddContact accepts an invite. The network is asked first: when that fails,
 // nothing has changed.
-func (n *Node) AddContact(ctx context.Context, req api.AddContactRequest) (out api.Contact, err error) {
-	return n.addContactAs(ctx, req, "")
+func (i invites) AddContact(ctx context.Context, req api.AddContactRequest) (out api.Contact, err error) {
+	return i.addContactAs(ctx, req, "")
 }
 
 // addContactAs is AddContact under another name than that of the profile, unless it is empty.
-func (n *Node) addContactAs(ctx context.Context, req api.AddContactRequest, alias string) (out api.Contact, err error) {
+func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, alias string) (out api.Contact, err error) {
 	text := req.Link
 	if len(text) <= api.MaxInviteText {
 		text = pasted(text)
@@ -385,19 +388,19 @@ func (n *Node) addContactAs(ctx context.Context, req api.AddContactRequest, alia
 		}
 	}
 
-	expired := func() bool { now, told := n.now(); return told && !invitation.Expires().After(now) }
+	expired := func() bool { now, told := i.n.now(); return told && !invitation.Expires().After(now) }
 	if expired() {
 		return out, apiError(session.ErrExpired)
 	}
-	if err := n.view(ctx, func(tx *store.Tx) error { return n.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
+	if err := i.n.view(ctx, func(tx *store.Tx) error { return i.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
 		return out, err
 	}
 
-	add := n.net.AddPasted
+	add := i.n.net.AddPasted
 	if alias != "" { // a member of a room has sent it: nobody's address in it is dialled
-		add, doors = n.net.AddHint, nil
+		add, doors = i.n.net.AddHint, nil
 	}
-	if err := takeBridges(ctx, n, doors); err != nil {
+	if err := takeBridges(ctx, i.n, doors); err != nil {
 		return out, err
 	}
 	var theirs []store.Mailbox
@@ -411,22 +414,22 @@ func (n *Node) addContactAs(ctx context.Context, req api.AddContactRequest, alia
 			Hint: "if it is from a mesh of your own, use --allow-private"}
 	}
 
-	if err := n.ready(ctx); err != nil {
+	if err := i.ready(ctx); err != nil {
 		return out, err
 	}
 	if expired() { // the relays may have told the time meanwhile
 		return out, apiError(session.ErrExpired)
 	}
-	bundle, err := n.fetchBundle(ctx, invitation, theirs)
+	bundle, err := i.fetchBundle(ctx, invitation, theirs)
 	if err != nil {
 		return out, err
 	}
 
-	mine, err := n.chooseMailboxes()
+	mine, err := i.chooseMailboxes()
 	if err != nil {
 		return out, err
 	}
-	return n.join(ctx, invitation, bundle, store.Contact{Name: req.Name, Alias: alias}, mine, theirs)
+	return i.join(ctx, invitation, bundle, store.Contact{Name: req.Name, Alias: alias}, mine, theirs)
 }
 
 // takeBridges takes the bridges of an invite, if the profile knows no relay and has no
@@ -450,11 +453,11 @@ func takeBridges(ctx context.Context, n *Node, doors []*bridge.Link) error {
 
 // ready waits for a route, a while: a profile that knew no relay begins with those of
 // the link.
-func (n *Node) ready(ctx context.Context) error {
+func (i invites) ready(ctx context.Context) error {
 	over := time.After(reachMailbox)
 	for {
-		changed := n.statusChanged()
-		s := n.net.Status()
+		changed := i.n.statusChanged()
+		s := i.n.net.Status()
 		if worthATry(s) {
 			return nil
 		}
@@ -462,7 +465,7 @@ func (n *Node) ready(ctx context.Context) error {
 		case <-changed:
 		case <-over:
 			return nil // the step after this says why
-		case <-n.ctx.Done():
+		case <-i.n.ctx.Done():
 			return closedError
 		case <-ctx.Done():
 			return ctx.Err()
@@ -472,7 +475,7 @@ func (n *Node) ready(ctx context.Context) error {
 
 // mayAdd refuses an invite of our own, one that was accepted before, and a
 // name that is taken.
-func (n *Node) mayAdd(tx *store.Tx, invite, name string) error {
+func (i invites) mayAdd(tx *store.Tx, invite, name string) error {
 	switch _, err := tx.Invite(invite); {
 	case err == nil:
 		return &api.Error{Code: api.CodeOwnInvite, Message: "this is an invite of your own", Hint: "give it to the person you want to talk to"}
@@ -493,7 +496,7 @@ func (n *Node) mayAdd(tx *store.Tx, invite, name string) error {
 
 // fetchBundle asks all mailboxes of an invite at once. It is gone when all of
 // them say so.
-func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []store.Mailbox) ([]session.Cell, error) {
+func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes []store.Mailbox) ([]session.Cell, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
 
@@ -512,7 +515,7 @@ func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []s
 		go func() {
 			var r result
 			r.found, r.err = try(ctx, func(ctx context.Context) (map[store.Tag][]byte, error) {
-				return n.net.Fetch(ctx, m.Node, tags)
+				return i.n.net.Fetch(ctx, m.Node, tags)
 			})
 			results <- r
 		}()
@@ -522,7 +525,7 @@ func (n *Node) fetchBundle(ctx context.Context, v *session.Invitation, boxes []s
 	var failure error
 	for range boxes {
 		select {
-		case <-n.ctx.Done():
+		case <-i.n.ctx.Done():
 			return nil, closedError
 		case r := <-results:
 			if r.err != nil {
@@ -563,8 +566,8 @@ func complete(cells []session.Cell, tags []store.Tag) bool {
 
 // join makes the session and the contact and queues the hello, in one
 // transaction.
-func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, c store.Contact, mine, theirs []store.Mailbox) (out api.Contact, err error) {
-	now, _ := n.now()
+func (i invites) join(ctx context.Context, v *session.Invitation, bundle []session.Cell, c store.Contact, mine, theirs []store.Mailbox) (out api.Contact, err error) {
+	now, _ := i.n.now()
 	name := c.Name
 	c.ID, c.Named, c.State, c.Created, c.Invite = store.NewID(), name != "", api.ContactPending, now, v.ID()
 	if name == "" {
@@ -572,8 +575,8 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 	}
 	var queued outbox.Queued
 
-	err = n.update(ctx, func(tx *store.Tx) error {
-		if err := n.mayAdd(tx, v.ID(), name); err != nil {
+	err = i.n.update(ctx, func(tx *store.Tx) error {
+		if err := i.mayAdd(tx, v.ID(), name); err != nil {
 			return err
 		}
 		if err := inbox.MakeWay(tx, c.Name, c.ID); err != nil {
@@ -614,7 +617,7 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 			return err
 		}
 
-		out, err = n.contact(tx, c)
+		out, err = i.n.contact(tx, c)
 		return err
 	})
 
@@ -626,7 +629,7 @@ func (n *Node) join(ctx context.Context, v *session.Invitation, bundle []session
 	for _, m := range theirs {
 		nodes = append(nodes, m.Node)
 	}
-	n.outbox.SetMailboxes(c.ID, nodes)
-	n.outbox.Add(queued)
-	return out, apiError(n.inbox.RefreshContact(ctx, c.ID))
+	i.n.outbox.SetMailboxes(c.ID, nodes)
+	i.n.outbox.Add(queued)
+	return out, apiError(i.n.inbox.RefreshContact(ctx, c.ID))
 }

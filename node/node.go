@@ -101,6 +101,7 @@ func Create(p config.Profile, passphrase, owner string, kdf store.KDF) error {
 type Node struct {
 	roomCalls
 	bridges
+	invites
 
 	cfg     Config
 	log     *slog.Logger
@@ -170,7 +171,7 @@ func New(cfg Config) (_ *Node, err error) {
 		serving: make(chan struct{}), typing: make(map[store.ID]time.Time), changed: make(chan struct{}), stopped: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 
-	n.bridges = bridges{n}
+	n.bridges, n.invites = bridges{n}, invites{n}
 	var state []byte
 	var doors []store.Bridge
 	var set api.Settings

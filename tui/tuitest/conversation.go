@@ -2,8 +2,6 @@ package tuitest
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -417,88 +415,6 @@ func choices(n *Node) api.Settings {
 	s := n.settings
 	s.Name = n.status.Name
 	return s
-}
-
-func (n *Node) Lock(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.begin(ctx, "Lock")
-}
-
-func (n *Node) Unlock(ctx context.Context, passphrase string) error {
-	defer n.gate(ctx, "Unlock")
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin(ctx, "Unlock"); err != nil {
-		return err
-	}
-	if passphrase != Passphrase {
-		return &api.Error{Code: api.CodeWrongPassphrase, Message: "this is not the passphrase of the profile"}
-	}
-	return nil
-}
-
-func (n *Node) TryOthers(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.begin(ctx, "TryOthers")
-}
-
-func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin(ctx, "ChangePassphrase", req.New); err != nil {
-		return err
-	}
-	if req.Old != Passphrase {
-		return &api.Error{Code: api.CodeWrongPassphrase, Message: "this is not the passphrase of the profile"}
-	}
-	return nil
-}
-
-func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin(ctx, "Backup", req.Path); err != nil {
-		return err
-	}
-	switch folder, err := os.Stat(filepath.Dir(req.Path)); {
-	case strings.HasSuffix(req.Path, "taken") || n.files[req.Path] != nil:
-		return errNoFile
-	case req.Passphrase == "":
-		return refused(api.CodeUsage, "the passphrase of the backup is empty")
-	case err != nil || !folder.IsDir():
-		return refused(api.CodeUsage, "there is no such folder")
-	}
-	if at, err := os.Stat(req.Path); err == nil && at.IsDir() {
-		return errNoFile
-	}
-	n.files[req.Path] = []byte("age-encryption.org/v1\n-> scrypt ")
-	return nil
-}
-
-// ReadFile returns a backup.
-func (n *Node) ReadFile(path string) ([]byte, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if b := n.files[path]; b != nil {
-		return b, nil
-	}
-	return nil, os.ErrNotExist
-}
-
-func (n *Node) Wipe(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.begin(ctx, "Wipe"); err != nil {
-		return err
-	}
-	n.wiped = true
-	close(n.broken)
-	n.broken = make(chan struct{})
-	n.rooms.in = map[string]*stay{}
-	n.contacts, n.messages, n.drafts = nil, map[string][]api.Message{}, map[string]api.Draft{}
-	return nil
 }
 
 // Later is a time that counts from the clock of the node.

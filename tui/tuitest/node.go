@@ -20,6 +20,7 @@ import (
 type Node struct {
 	rooms
 	bridges
+	keeping
 
 	mu       *sync.Mutex   // of both nodes of a pair
 	changed  chan struct{} // closed and replaced at every event
@@ -92,6 +93,7 @@ func NewNode(now func() time.Time) *Node {
 			Started: now(), Version: "0.1.0-fake",
 		},
 	}
+	n.keeping = keeping{n}
 	n.rooms = rooms{node: n, hall: &hall{nodes: []*Node{n}}, in: map[string]*stay{}}
 	return n
 }
