@@ -78,16 +78,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		if set, err = tx.Settings(); err != nil {
 			return err
 		}
-		replace(&set.Typing, change.Typing)
-		replace(&set.ReadReceipts, change.ReadReceipts)
-		replace(&set.Notify, change.Notify)
-		replace(&set.LockAfter, change.LockAfter)
-		replace(&set.Open, change.Open)
-		replace(&set.Language, change.Language)
-		replace(&set.Theme, change.Theme)
-		replace(&set.UnreadTitle, change.UnreadTitle)
-		replace(&set.BridgesOnly, change.BridgesOnly)
-		replace(&set.Proxy, change.Proxy)
+		change.Apply(&set)
 		if err := door.set(&set, n.cfg.Proxy); err != nil {
 			return err
 		}

@@ -115,6 +115,28 @@ type SettingsChange struct {
 	Bridge *string `json:"bridge,omitempty"`
 }
 
+// Apply makes the change in settings that no node has to make out first: all but
+// [SettingsChange.Name] and [SettingsChange.Bridge]. It checks nothing.
+func (c SettingsChange) Apply(s *Settings) {
+	replace(&s.Typing, c.Typing)
+	replace(&s.ReadReceipts, c.ReadReceipts)
+	replace(&s.Notify, c.Notify)
+	replace(&s.LockAfter, c.LockAfter)
+	replace(&s.Open, c.Open)
+	replace(&s.Language, c.Language)
+	replace(&s.Theme, c.Theme)
+	replace(&s.UnreadTitle, c.UnreadTitle)
+	replace(&s.BridgesOnly, c.BridgesOnly)
+	replace(&s.Proxy, c.Proxy)
+}
+
+// replace sets what a change has.
+func replace[T any](old, set *T) {
+	if set != nil {
+		*old = *set
+	}
+}
+
 // PassphraseRequest is the passphrase that a profile has, and the one that it gets.
 type PassphraseRequest struct {
 	Old string `json:"old"`

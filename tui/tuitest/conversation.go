@@ -377,11 +377,6 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 		return api.Settings{}, refused(api.CodeUsage, "the screen locks after some seconds")
 	}
 
-	set(&n.settings.Typing, change.Typing)
-	set(&n.settings.ReadReceipts, change.ReadReceipts)
-	set(&n.settings.Notify, change.Notify)
-	set(&n.settings.LockAfter, change.LockAfter)
-	set(&n.settings.Open, change.Open)
 	if l := change.Language; l != nil && *l != "" && !slices.Contains(api.Languages, *l) {
 		return api.Settings{}, refused(api.CodeUsage, "the app does not speak this language")
 	}
@@ -399,14 +394,10 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (a
 	if p := change.Proxy; p != nil && *p != "" && !strings.HasPrefix(*p, "socks5://") {
 		return api.Settings{}, refused(api.CodeUsage, "this is no proxy")
 	}
-	set(&n.settings.Proxy, change.Proxy)
+	change.Apply(&n.settings)
 	if change.Bridge != nil {
 		n.settings.Bridge = n.turn(*change.Bridge)
 	}
-	set(&n.settings.BridgesOnly, change.BridgesOnly)
-	set(&n.settings.Language, change.Language)
-	set(&n.settings.Theme, change.Theme)
-	set(&n.settings.UnreadTitle, change.UnreadTitle)
 	return choices(n), nil
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -114,36 +113,4 @@ func (a *app) completeThen(n int, words ...cobra.Completion) cobra.CompletionFun
 		}
 		return contacts(cmd, args, to)
 	}
-}
-
-// settingChoices are the names of the settings and their values.
-var settingChoices = []struct {
-	name   string
-	values []cobra.Completion
-}{
-	{"typing", []cobra.Completion{"on", "off"}},
-	{"read-receipts", []cobra.Completion{"on", "off"}},
-	{"notify", []cobra.Completion{"none", "hidden", "name", "text"}},
-	{"lock-after", []cobra.Completion{"1m", "5m", "15m", "1h", "off"}},
-	{"name", nil},
-	{"language", append(slices.Clone(api.Languages), "system")},
-	{"theme", api.Themes},
-	{"unread-title", []cobra.Completion{"on", "off"}},
-	{"bridges-only", []cobra.Completion{"on", "off"}},
-	{"proxy", []cobra.Completion{"socks5://127.0.0.1:9050", "off"}},
-	{"bridge", []cobra.Completion{"on", "off"}},
-}
-
-func completeSettings(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []cobra.Completion
-	for _, s := range settingChoices {
-		if len(args)%2 == 1 && s.name == args[len(args)-1] {
-			return s.values, cobra.ShellCompDirectiveNoFileComp
-		}
-		names = append(names, s.name)
-	}
-	if len(args)%2 == 1 {
-		names = nil
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

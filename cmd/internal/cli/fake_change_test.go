@@ -126,32 +126,12 @@ func (n *fakeNode) SaveDraft(_ context.Context, d api.Draft) error {
 func (n *fakeNode) Settings(context.Context) (api.Settings, error) { return n.settings, nil }
 
 func (n *fakeNode) ChangeSettings(_ context.Context, c api.SettingsChange) (api.Settings, error) {
-	if c.Typing != nil {
-		n.settings.Typing = *c.Typing
-	}
-	if c.ReadReceipts != nil {
-		n.settings.ReadReceipts = *c.ReadReceipts
-	}
-	if c.Notify != nil {
-		n.settings.Notify = *c.Notify
-	}
-	if c.LockAfter != nil {
-		n.settings.LockAfter = *c.LockAfter
-	}
+	c.Apply(&n.settings)
 	if c.Name != nil {
 		n.settings.Name = safetext.Line(*c.Name)
 	}
 	if c.Bridge != nil {
 		n.settings.Bridge = *c.Bridge
-	}
-	if c.Language != nil {
-		n.settings.Language = *c.Language
-	}
-	if c.Theme != nil {
-		n.settings.Theme = *c.Theme
-	}
-	if c.UnreadTitle != nil {
-		n.settings.UnreadTitle = *c.UnreadTitle
 	}
 	return n.settings, nil
 }
