@@ -28,6 +28,10 @@ const (
 	maxAsideLife = 7 * 24 * time.Hour
 )
 
+// A room holds as many people as screens and commands are told: this compiles while the two
+// numbers are the same.
+var _ = [1]struct{}{}[api.MaxMembers-group.Limit]
+
 // Tried counts the offers of a member within asideTime.
 type tried struct {
 	since time.Time
