@@ -85,6 +85,16 @@ func (m *model) rank(id ID, among some) (Role, bool) {
 	return lowest, true
 }
 
+// ofOwners is those of some entries that are the acts of owners.
+func (m *model) ofOwners(all some) (their some) {
+	for i, l := range m.levels {
+		if all.has(i) && l >= byOwner {
+			their |= 1 << i
+		}
+	}
+	return their
+}
+
 func (m *model) state(in some) verdict {
 	if v, known := m.states[in]; known {
 		return v
