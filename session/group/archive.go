@@ -215,6 +215,7 @@ func (r *core) keep(w *word, now time.Time) {
 	switch {
 	case w.rekey != nil:
 		r.duty.wondered = 0
+		r.duty.heardOf(w.Author)
 		for _, m := range r.set.Members() {
 			if w.counts && w.rekey.LeavesOut(keys.Member(m.ID)) {
 				r.tell(LeftOut{m.ID, w.Author})
@@ -224,6 +225,7 @@ func (r *core) keep(w *word, now time.Time) {
 		r.duty.answered(ID(w.step.For))
 	case w.Topic == members.Return && w.Author != r.self:
 		r.tell(Returned{w.Author})
+		noteBehind(r, w, now)
 	}
 	r.settle(now)
 }

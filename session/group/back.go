@@ -42,6 +42,7 @@ type back struct {
 	quiet    int64      // until when no roles are changed
 	knocked  int64
 	said     int64 // when we last said everything again
+	listens  int64 // until when nothing is said: others may know more
 }
 
 // An end is a log at a mailbox that was read to its end.
@@ -114,6 +115,9 @@ func (r *core) dueBack(now time.Time) (next time.Time) {
 
 	if b.asked {
 		next = dueKnock(r, now)
+	}
+	if end := time.Unix(b.listens, 0); now.Before(end) {
+		next = earliest(next, end)
 	}
 	if !b.restored {
 		return next
@@ -191,6 +195,9 @@ func (r *Room) Lost(now time.Time) error {
 	case own >= 0 && here:
 		sayAgain(&r.core, now)
 	case own >= 0 && len(all) == 1:
+		if b.restored {
+			b.listens = now.Add(listensFor).Unix()
+		}
 		goOn(&r.core, now)
 	case b.asked || b.knocked != 0 && now.Sub(time.Unix(b.knocked, 0)).Abs() < favourRest:
 		b.away = b.away || b.asked && !here

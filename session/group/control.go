@@ -81,9 +81,14 @@ func (r *core) takeAt(at spot, e Entry, now time.Time) error {
 	if data[0] == typeTurn {
 		return takeTurn(r, at, data)
 	}
+
 	r.places.reading = at.place.rekey
 	defer func() { r.places.reading = keys.ID{} }()
-	return r.control(data, at.lane, now)
+	err := r.control(data, at.lane, now)
+	if err == nil {
+		relay(r, at, data, now)
+	}
+	return err
 }
 
 // control takes control data, from whatever lane: each kind is signed or confirmed by itself.

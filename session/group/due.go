@@ -44,6 +44,9 @@ type duty struct {
 	wondered int                       // needs for that, since the keys or roles last changed
 	repeated map[[32]byte]int64        // cells that were said again at a place
 	needs    []need
+	behind   need // somebody that only members can tell what they missed; nobody's: there is none
+	relay    need // the keys of such a one, on their way to people that do not read where they come
+	relayed  int
 	favours  map[ID]int64
 	unkeyed  map[ID]int64
 	lists    map[keys.Digest]int64
@@ -111,6 +114,7 @@ func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
 		at(r.dueRekey(now))
 		at(r.dueNeed(now))
 		at(r.dueAnswers(now))
+		at(dueRemind(&r.core, now))
 		at(r.dueGrants(now))
 		at(r.dueLeaf(now))
 	}
@@ -275,6 +279,7 @@ func (r *core) takeNeed(w *word, now time.Time) error {
 	if len(w.Body)%32 != 0 || n == 0 || n > headsOfNeed {
 		return ErrInvalid
 	}
+	r.duty.heardOf(w.Author)
 	if r.set.Role(r.self) < Admin || w.Author == r.self || r.set.Role(w.Author) == Nobody {
 		return nil
 	}

@@ -97,6 +97,9 @@ func (r *Room) Say(id [16]byte, content []byte, now time.Time) error {
 	if err := r.speaks(); err != nil {
 		return err
 	}
+	if r.back.listening(now) {
+		return ErrNotYet
+	}
 	p := r.writing()
 	lane, _ := p.messageLane()
 	if l := r.keys.List(); len(l) > 1 && r.ear.stated != l.Digest() {

@@ -11,7 +11,7 @@ import (
 
 // Bounds of a stored state, so that a damaged one asks for no memory.
 const (
-	stateVersion  = 2
+	stateVersion  = 3
 	maxPeople     = 1 << 16
 	maxPlaces     = 1 << 12
 	maxKeysState  = 1 << 28
@@ -472,20 +472,10 @@ func (d *duty) append(p *pen) {
 	p.i64(d.relief)
 	p.u16(len(d.needs))
 	for _, n := range d.needs {
-		p.raw(n.who[:])
-		p.u8(uint8(len(n.heads)))
-		for _, h := range n.heads {
-			p.raw(h[:])
-		}
-		p.u8(uint8(len(n.knows)))
-		for _, h := range n.knows {
-			p.raw(h[:])
-		}
-		p.i64(n.at)
-		p.raw(n.from[:])
-		p.raw(n.answer[:])
-		appendMailboxes(p, n.mailboxes)
+		n.append(p)
 	}
+	d.behind.append(p)
+	d.relay.append(p)
 
 	p.u16(len(d.favours))
 	for _, id := range sorted(d.favours) {
@@ -533,15 +523,10 @@ func (d *duty) read(e *reader) {
 	}
 	d.rekeyDue, d.lacking, d.asked, d.lastNeed, d.relief = e.i64(), e.i64(), int(e.u32()), e.i64(), e.i64()
 	for range e.Count(2, maxNeeds) {
-		n := need{who: e.id()}
-		for range e.Count(1, headsOfNeed) {
-			n.heads = append(n.heads, e.b32())
-		}
-		for range e.Count(1, members.MaxParents) {
-			n.knows = append(n.knows, e.b32())
-		}
-		n.at, n.from, n.answer, n.mailboxes = e.i64(), e.b32(), e.b32(), e.mailboxes()
-		d.needs = append(d.needs, n)
+		d.needs = append(d.needs, readNeed(e))
+	}
+	if e.version > 2 {
+		d.behind, d.relay = readNeed(e), readNeed(e)
 	}
 
 	for range e.Count(2, maxPeople) {
@@ -570,6 +555,34 @@ func (d *duty) read(e *reader) {
 		}
 		d.deals = append(d.deals, one)
 	}
+}
+
+func (n *need) append(p *pen) {
+	p.raw(n.who[:])
+	p.u8(uint8(len(n.heads)))
+	for _, h := range n.heads {
+		p.raw(h[:])
+	}
+	p.u8(uint8(len(n.knows)))
+	for _, h := range n.knows {
+		p.raw(h[:])
+	}
+	p.i64(n.at)
+	p.raw(n.from[:])
+	p.raw(n.answer[:])
+	appendMailboxes(p, n.mailboxes)
+}
+
+func readNeed(e *reader) need {
+	n := need{who: e.id()}
+	for range e.Count(1, headsOfNeed) {
+		n.heads = append(n.heads, e.b32())
+	}
+	for range e.Count(1, members.MaxParents) {
+		n.knows = append(n.knows, e.b32())
+	}
+	n.at, n.from, n.answer, n.mailboxes = e.i64(), e.b32(), e.b32(), e.mailboxes()
+	return n
 }
 
 func (a *aside) append(p *pen) {
@@ -627,6 +640,7 @@ func (b *back) append(p *pen) {
 	b.came.append(p)
 	p.i64(b.knocked)
 	p.i64(b.said)
+	p.i64(b.listens)
 }
 
 func (b *back) read(e *reader) {
@@ -634,6 +648,9 @@ func (b *back) read(e *reader) {
 	b.nonce, b.quiet, b.came = e.b16(), e.i64(), e.stream()
 	if e.version > 1 {
 		b.knocked, b.said = e.i64(), e.i64()
+	}
+	if e.version > 2 {
+		b.listens = e.i64()
 	}
 	if b.opened = true; b.restored {
 		b.ended = map[end]bool{}

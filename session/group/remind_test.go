@@ -1,0 +1,127 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// opens takes the cells of all logs that somebody knows, as a person who was removed and goes on with what they had: no
+// control data tells them so.
+func (w *world) opens(spy *Room) (texts []string) {
+	for i := range w.boxes {
+		for name, log := range w.boxes[i].logs {
+			at := spy.places.index[name]
+			if at.place == nil {
+				continue
+			}
+			for _, e := range log {
+				in, ok := at.place.vault.open(spy.group, at.lane, e.Tag, e.Box)
+				if !ok || in[0] != kindMessage {
+					continue
+				}
+				spy.core.hear(in, w.now)
+			}
+		}
+	}
+	spy.retry(w.now)
+	for _, e := range spy.flush() {
+		if said, is := e.(Said); is {
+			texts = append(texts, string(said.Content))
+		}
+	}
+	return texts
+}
+
+// TestSoleOwnerBehind: the only one with the right to rekey comes back from a backup of before a removal, while both mailboxes
+// have lost their disks. Members tell it what it has missed. It speaks to all, says nothing that the person removed can read, uses no
+// chain twice, and nobody is accused.
+func TestSoleOwnerBehind(t *testing.T) {
+	for _, one := range []struct {
+		name             string
+		removes, letsIn  bool
+		away             int // members that are offline when it comes back
+		restarts, titles bool
+	}{
+		{name: "removal", removes: true, titles: true},
+		{name: "removal, newcomer", removes: true, letsIn: true, restarts: true},
+		{name: "newcomer", letsIn: true},
+		{name: "the first are away", removes: true, away: 2},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			w := newWorld(t)
+			all := w.room(6)
+			owner, gone := all[0], all[5]
+			w.pass(time.Minute)
+			w.allSpeak("before the backup", all)
+			old := owner.backup()
+			w.allSpeak("after the backup", all)
+			spy, err := Open(gone.state, gone.rows)
+			gone.must(err)
+			if one.removes {
+				owner.must(owner.room.SetRole(gone.room.self, Nobody, w.now))
+				all = all[:5]
+			}
+			w.settle()
+			if one.letsIn {
+				all = append(all, w.joins(owner, "newcomer"))
+			}
+			if one.titles {
+				set := owner.room.Settings()
+				set.Title = "another title"
+				owner.must(owner.room.SetSettings(set, w.now))
+			}
+			w.pass(10 * time.Minute)
+			w.allSpeak("before the loss", all)
+			seen := ledger{}
+			seen.adds(w, all[1])
+
+			w.wipes()
+			w.now = w.now.Add(time.Minute)
+			owner.heard = nil
+			owner.restored(old)
+			seen.adds(w, owner)
+			owner.looks()
+			if err := owner.says("too soon"); err != ErrNotYet {
+				t.Errorf("said before others were heard: %v", err)
+			}
+			members := all[1:]
+			for i := range members {
+				members[i].offline = i < one.away
+			}
+			for _, p := range members {
+				if !p.offline {
+					p.looks()
+				}
+			}
+			if one.restarts {
+				w.settle()
+				w.restart()
+			}
+			w.pass(20 * time.Minute)
+			for _, p := range members {
+				p.offline = false
+				p.looks()
+			}
+			w.pass(10 * time.Minute)
+
+			w.allSpeak("back", all)
+			w.restart()
+			w.allSpeak("after a restart", all)
+			seen.adds(w, owner)
+			if one.removes {
+				if texts := w.opens(spy); len(texts) > 0 {
+					t.Errorf("somebody removed opens %q", texts)
+				}
+			}
+			for _, p := range all {
+				if p.told(func(e Event) bool { _, is := e.(Forked); return is }) {
+					t.Errorf("%s accuses somebody", p.name)
+				}
+				if got := fmt.Sprint(p.room.Title(), len(p.room.Members())); got != fmt.Sprint(all[1].room.Title(), len(all)) {
+					t.Errorf("%s sees %s", p.name, got)
+				}
+			}
+		})
+	}
+}
