@@ -235,6 +235,9 @@ def make_content():
         (content.READ, [(4, now), (5, ids)]),
         (content.TYPING, [(4, now)]),
         (content.PICTURE, [(10, content.PICTURES[some(4)]), (11, random(16))]),
+        (content.LOST, [(5, ids)]),
+        (content.FILE, [(12, random(some(99))), (13, b"notes.txt")]),
+        (content.ASIDE, [(20, random(1 + some(4096)))]),
         (content.MISSED, [(32, be(some(9), 4) + be(1, 4) + be(11, 4) + be(1 + some(700), 4))]),
     ):
         made = [{"number": n, "value": v} for n, v in fields]

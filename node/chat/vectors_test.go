@@ -3,6 +3,13 @@ package chat
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +134,8 @@ func makeContents(*testing.T) (v contentVectors) {
 		{Kind: Timer, Timer: 60, Previous: ids[1]},
 		{Kind: File, File: drawn(40), FileName: "notes ✨.txt", Text: "caption", Time: at, Previous: ids[0]},
 		{Kind: File, File: []byte{}, FileName: "../../x", Forwarded: true, Timer: 5},
+		{Kind: Lost, IDs: ids[:2]},
+		{Kind: Aside, Sealed: drawn(20)},
 		{Kind: Missed, Cells: []Cells{{0, 1}, {2, 700}, {MaxCell, 1}}},
 	} {
 		v.Contents = append(v.Contents, contentVector{c.Kind, c.fields(), c.Encode()})
@@ -156,6 +165,16 @@ func makeContents(*testing.T) (v contentVectors) {
 		{"name of a file not UTF-8", []byte{13, 12, 0, 0, 13, 0, 1, 0xff}},
 		{"read nothing", []byte{11}},
 		{"typing at no time", []byte{12}},
+		{"nothing lost", []byte{15}},
+		{"aside without a sealed part", []byte{20}},
+		{"profile without a mailbox", []byte{1}},
+		{"receipt of nothing", []byte{3}},
+		{"mailboxes without one", []byte{4}},
+		{"ask of nothing", []byte{5}},
+		{"edit without its fields", []byte{6}},
+		{"reaction without its fields", []byte{8}},
+		{"picture without its fields", []byte{9}},
+		{"file without its fields", []byte{13}},
 		{"ref of zeros", append([]byte{99, 6, 0, 16}, make([]byte, 16)...)},
 		{"ref of 15 bytes", append([]byte{99, 6, 0, 15}, drawn(15)...)},
 		{"forwarded with a value", []byte{99, 7, 0, 1, 1}},
@@ -216,4 +235,38 @@ func TestSecondImplementation(t *testing.T) {
 	}
 	vectors.Made(t, "content", makeContents, check)
 	vectors.Produced(t, "content", check)
+}
+
+// TestEveryKindHasVectors goes through the kinds of docs/PROTOCOL.md: each is among the
+// contents, and one that needs fields is among the refused as well, without any.
+func TestEveryKindHasVectors(t *testing.T) {
+	var v contentVectors
+	b, err := os.ReadFile("../../docs/vectors/content.json")
+	if err := errors.Join(err, json.Unmarshal(b, &v)); err != nil {
+		t.Fatal(err)
+	}
+	protocol, err := os.ReadFile("../../docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(protocol), "\n## 4. Contents\n")
+	section, _, _ = strings.Cut(section, "\n| field |")
+
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \w+ \| ([^|]*)\|`).FindAllStringSubmatch(section, -1)
+	if len(rows) < 16 {
+		t.Fatalf("%d kinds", len(rows))
+	}
+	for _, row := range rows {
+		kind, err := strconv.ParseUint(row[1], 10, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(v.Contents, func(c contentVector) bool { return c.Kind == Kind(kind) }) {
+			t.Errorf("no content is of this kind: %s", row[0])
+		}
+		bare := slices.ContainsFunc(v.Refused, func(r refusedContent) bool { return bytes.Equal(r.Content, []byte{byte(kind)}) })
+		if needs := strings.TrimSpace(row[2]) != ""; bare != needs {
+			t.Errorf("refused without fields: %v, in: %s", bare, row[0])
+		}
+	}
 }
