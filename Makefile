@@ -16,7 +16,7 @@ PLATFORMS ?= linux/amd64 linux/arm darwin/arm64 windows/amd64 freebsd/amd64
 .PHONY: help build soak drill demo run man record check test lint cross test32 steps packages release release-check race vuln bench fuzz anonymity mutants vectors interop interop-bench clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
 		printf '  make %-14s %s\n' "$$name" "$$what"; \
 	done
 
