@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"os/signal"
 	"time"
 
 	"starling/p2p"
@@ -21,7 +23,7 @@ func join(ctx context.Context, m *mesh.Mesh, onBox func(mailbox p2p.NodeID, tag 
 		panic(err)
 	}
 	go client.Run(ctx)
-	for !client.Status().Ready {
+	for !client.Status().Ready && ctx.Err() == nil {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return client
@@ -60,8 +62,13 @@ func Example() {
 	}
 
 	// Bob acknowledges the box only once it is on his disk.
-	fmt.Printf("%.25s\n", <-got)
-	bob.Ack("from Ada", mailboxes[0], tag)
+	select {
+	case box := <-got:
+		fmt.Printf("%.25s\n", box)
+		bob.Ack("from Ada", mailboxes[0], tag)
+	case <-ctx.Done():
+		panic(ctx.Err())
+	}
 	// Output: sealed by package session
 }
 
@@ -76,8 +83,8 @@ func ExampleNewRelay() {
 		fmt.Println(err)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	go func() {
 		<-relay.Ready()
 		fmt.Println("others reach it at", relay.Addrs())
