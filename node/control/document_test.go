@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +54,35 @@ func TestEveryMethodIsServed(t *testing.T) {
 			return strings.EqualFold(strings.ReplaceAll(m.name, "_", ""), name)
 		}) {
 			t.Errorf("%s is not served", name)
+		}
+	}
+}
+
+// TestEveryMethodHasDuties holds that the suite of every node (package apitest) calls each
+// method of the api.
+func TestEveryMethodHasDuties(t *testing.T) {
+	called := map[string]bool{}
+	files, err := filepath.Glob("../api/apitest/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, name := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				called[s.Sel.Name] = true
+			}
+			return true
+		})
+	}
+
+	node := reflect.TypeFor[api.Node]()
+	for i := range node.NumMethod() {
+		if name := node.Method(i).Name; !called[name] {
+			t.Errorf("node/api/apitest has no duty of %s", name)
 		}
 	}
 }

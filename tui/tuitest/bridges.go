@@ -49,11 +49,15 @@ func (b bridges) AddBridge(_ context.Context, req api.BridgeRequest) (v api.Brid
 
 // ListBridges implements api.Node.
 func (b bridges) ListBridges(context.Context) ([]api.Bridge, error) {
-	return slices.Clone(*b.all), nil
+	return append([]api.Bridge{}, *b.all...), nil
 }
 
 // RemoveBridge implements api.Node.
 func (b bridges) RemoveBridge(_ context.Context, id string) error {
-	*b.all = slices.DeleteFunc(*b.all, func(o api.Bridge) bool { return o.ID == id || o.Link == id })
+	at := slices.IndexFunc(*b.all, func(o api.Bridge) bool { return o.ID == id || o.Link == id })
+	if at < 0 {
+		return &api.Error{Code: api.CodeNoBridge, Message: "the profile has no such bridge"}
+	}
+	*b.all = slices.Delete(*b.all, at, at+1)
 	return nil
 }

@@ -78,7 +78,7 @@ func (k keeping) Unlock(ctx context.Context, passphrase string) error {
 	if err := k.node.begin(ctx, "Unlock"); err != nil {
 		return err
 	}
-	if passphrase != Passphrase {
+	if passphrase != k.node.passphrase {
 		return &api.Error{Code: api.CodeWrongPassphrase, Message: "this is not the passphrase of the profile"}
 	}
 	return nil
@@ -96,9 +96,10 @@ func (k keeping) ChangePassphrase(ctx context.Context, req api.PassphraseRequest
 	if err := k.node.begin(ctx, "ChangePassphrase", req.New); err != nil {
 		return err
 	}
-	if req.Old != Passphrase {
+	if req.Old != k.node.passphrase {
 		return &api.Error{Code: api.CodeWrongPassphrase, Message: "this is not the passphrase of the profile"}
 	}
+	k.node.passphrase = req.New
 	return nil
 }
 

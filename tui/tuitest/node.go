@@ -44,6 +44,8 @@ type Node struct {
 	calls    []string
 	files    map[string][]byte // backups
 	wiped    bool
+	// The passphrase of the profile: Passphrase at first.
+	passphrase string
 
 	other   *Node                    // of a pair; nil if alone
 	far     map[string]string        // a contact's id → ours at the other
@@ -56,22 +58,23 @@ var _ api.Node = (*Node)(nil)
 // NewNode returns a node that is ready and knows nobody.
 func NewNode(now func() time.Time) *Node {
 	n := &Node{
-		bridges:  bridges{new([]api.Bridge), &api.OwnBridge{State: api.OwnBridgeOff}},
-		mu:       new(sync.Mutex),
-		changed:  make(chan struct{}),
-		now:      now,
-		messages: map[string][]api.Message{},
-		unread:   map[string]int{},
-		drafts:   map[string]api.Draft{},
-		settings: api.Settings{Notify: api.NotifyHidden, Theme: "auto"},
-		self:     api.Contact{ID: api.Self, Name: safetext.Line("Note to self"), State: api.ContactSelf},
-		fails:    map[string]error{},
-		held:     map[string]chan struct{}{},
-		broken:   make(chan struct{}),
-		files:    map[string][]byte{},
-		far:      map[string]string{},
-		waiting:  map[string][]api.Message{},
-		invited:  map[string]string{},
+		bridges:    bridges{new([]api.Bridge), &api.OwnBridge{State: api.OwnBridgeOff}},
+		mu:         new(sync.Mutex),
+		changed:    make(chan struct{}),
+		now:        now,
+		messages:   map[string][]api.Message{},
+		unread:     map[string]int{},
+		drafts:     map[string]api.Draft{},
+		settings:   api.Settings{Notify: api.NotifyHidden, Theme: "auto"},
+		self:       api.Contact{ID: api.Self, Name: safetext.Line("Note to self"), State: api.ContactSelf},
+		fails:      map[string]error{},
+		held:       map[string]chan struct{}{},
+		broken:     make(chan struct{}),
+		files:      map[string][]byte{},
+		passphrase: Passphrase,
+		far:        map[string]string{},
+		waiting:    map[string][]api.Message{},
+		invited:    map[string]string{},
 
 		status: api.Status{
 			Role: "client", Name: safetext.Line("robin"), Profile: "fast", Ready: true,

@@ -42,7 +42,7 @@ func (n *Node) Invite(ctx context.Context, req api.InviteRequest) (api.Invite, e
 func (n *Node) Invites(ctx context.Context) ([]api.Invite, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.invites), n.begin(ctx, "Invites")
+	return append([]api.Invite{}, n.invites...), n.begin(ctx, "Invites")
 }
 
 func (n *Node) RevokeInvite(ctx context.Context, id string) error {

@@ -22,6 +22,8 @@ func roomErrors(t *testing.T, p *Pair) {
 			"number":   second(p.Ada.MemberVerification(ctx, room, "Bob")),
 			"verified": second(p.Ada.SetMemberVerified(ctx, room, "Bob", "")),
 			"settings": second(p.Ada.ChangeRoom(ctx, api.RoomRequest{Room: room})),
+			"offer":    second(p.Ada.InviteMember(ctx, api.MemberInviteRequest{Room: room, Member: "Bob"})),
+			"taking":   second(p.Ada.AnswerMember(ctx, api.MemberAnswerRequest{Room: room, Member: "Bob", Accept: true})),
 			"leave":    p.Ada.LeaveRoom(ctx, room),
 		} {
 			wantCode(t, fmt.Sprintf("%s of %q", what, room), err, api.CodeNoRoom)
