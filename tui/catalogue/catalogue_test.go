@@ -34,7 +34,7 @@ type text struct {
 var says = map[string][]int{
 	"t": {0}, "T": {0}, "say": {0}, "Say": {0}, "Complain": {0}, "print": {0}, "aloud": {0}, "Mark": {0}, "m": {0},
 	"Sprintf": {0}, "Text": {0}, "done": {1}, "Time": {1}, "NewPicker": {0, 2}, "openEmoji": {0},
-	"field": {-1}, "text": {-1}, "spans": {-1}, "NewFrame": {1},
+	"field": {-1}, "flag": {0, 1}, "text": {-1}, "spans": {-1}, "NewFrame": {1},
 }
 
 // words match the translatable part of a text without its placeholders.

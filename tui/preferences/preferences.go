@@ -105,33 +105,30 @@ func Settings(th *theme.Theme, s api.Settings, save func(*dialog.Form, api.Setti
 	proxy.Text.SetValue(s.Proxy)
 
 	locks, values, chosen := spans(th, Locks, s.LockAfter, "never")
-	f := &dialog.Form{Title: "Settings", Label: "Save", Width: 62}
-	f.Fields = []*dialog.Field{
-		field("Tell contacts that you are writing", "It tells when you are there.", yes(s.Typing), "no", "yes"),
-		field("Tell contacts that you have read", "It tells when you were there.", yes(s.ReadReceipts), "no", "yes"),
-		field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...),
-		field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...),
-		own,
-		field("Language", "", language, "as the system", "English", "Deutsch", "русский"),
-		field("Colours", "Of the terminal, for its background; or for dark or light screens; or the 16 of a console.", look, "as the terminal", "dark", "light", "16 colours"),
-		field("Unread in the window's title", "Other programs read titles.", yes(s.UnreadTitle), "no", "yes"),
-		field("Be a bridge for friends", "They come in over this computer where relays are blocked, by a link that you give them.", yes(s.Bridge != ""), "no", "yes"),
-		proxy,
-		field("Dial bridges alone", "Nothing else sees your address. Without a bridge nothing is dialled.", yes(s.BridgesOnly), "no", "yes"),
-	}
+	flag := func(label, hint string, on bool) *dialog.Field { return field(label, hint, yes(on), "no", "yes") }
+	typing := flag("Tell contacts that you are writing", "It tells when you are there.", s.Typing)
+	read := flag("Tell contacts that you have read", "It tells when you were there.", s.ReadReceipts)
+	notify := field("Notifications say", "Others in the room read them. A conversation may say less or more.", level, labels...)
+	lock := field("Lock when idle for", "The screen then needs your passphrase.", chosen, locks...)
+	speech := field("Language", "", language, "as the system", "English", "Deutsch", "русский")
+	colours := field("Colours", "Of the terminal, for its background; or for dark or light screens; or the 16 of a console.", look, "as the terminal", "dark", "light", "16 colours")
+	title := flag("Unread in the window's title", "Other programs read titles.", s.UnreadTitle)
+	bridge := flag("Be a bridge for friends", "They come in over this computer where relays are blocked, by a link that you give them.", s.Bridge != "")
+	bridges := flag("Dial bridges alone", "Nothing else sees your address. Without a bridge nothing is dialled.", s.BridgesOnly)
 
+	f := &dialog.Form{Title: "Settings", Label: "Save", Width: 62}
+	f.Fields = []*dialog.Field{typing, read, notify, lock, own, speech, colours, title, bridge, proxy, bridges}
 	f.Submit = func() dialog.Action {
-		typing, read := f.Fields[0].Chosen == 1, f.Fields[1].Chosen == 1
-		notify, lock := levels[f.Fields[2].Chosen].NotifyLevel, values[f.Fields[3].Chosen]
-		change := api.SettingsChange{Typing: &typing, ReadReceipts: &read, Notify: &notify, LockAfter: &lock,
-			Language: new(append([]string{""}, api.Languages...)[f.Fields[5].Chosen]), Theme: &api.Themes[f.Fields[6].Chosen], UnreadTitle: new(f.Fields[7].Chosen == 1)}
+		is := func(flag *dialog.Field) *bool { return new(flag.Chosen == 1) }
+		change := api.SettingsChange{Typing: is(typing), ReadReceipts: is(read), Notify: new(levels[notify.Chosen].NotifyLevel), LockAfter: new(values[lock.Chosen]),
+			Language: new(append([]string{""}, api.Languages...)[speech.Chosen]), Theme: &api.Themes[colours.Chosen], UnreadTitle: is(title)}
 		if p := proxy.Answer(); p != s.Proxy {
 			change.Proxy = &p
 		}
-		if only := f.Fields[10].Chosen == 1; only != s.BridgesOnly {
-			change.BridgesOnly = &only
+		if only := is(bridges); *only != s.BridgesOnly {
+			change.BridgesOnly = only
 		}
-		if on := f.Fields[8].Chosen == 1; on != (s.Bridge != "") {
+		if on := *is(bridge); on != (s.Bridge != "") {
 			change.Bridge = new("")
 			if on {
 				change.Bridge = new(api.BridgeOn)

@@ -367,15 +367,21 @@ func TestBlockedList(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	s := talked(t, 0)
-	s.want(exitOK, "settings", "typing", "on", "notify", "name", "lock-after", "5m", "--json")
-	if got := s.out.String(); got != `{"typing":true,"read_receipts":false,"notify":"name","lock_after":300,"name":"Alice","theme":"auto","unread_title":false,"bridges_only":false}`+"\n" {
-		t.Errorf("printed %s", got)
+	printed := func(want api.Settings) {
+		t.Helper()
+		all, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.out.String(); got != string(all)+"\n" {
+			t.Errorf("printed %s", got)
+		}
 	}
+	s.want(exitOK, "settings", "typing", "on", "notify", "name", "lock-after", "5m", "--json")
+	printed(api.Settings{Typing: true, Notify: api.NotifyName, LockAfter: 300, Name: safetext.Line("Alice"), Theme: "auto"})
 	s.want(exitOK, "settings", "lock-after", "off", "read-receipts", "on", "typing", "off")
 	s.want(exitOK, "settings", "--json")
-	if got := s.out.String(); got != `{"typing":false,"read_receipts":true,"notify":"name","lock_after":0,"name":"Alice","theme":"auto","unread_title":false,"bridges_only":false}`+"\n" {
-		t.Errorf("printed %s", got)
-	}
+	printed(api.Settings{ReadReceipts: true, Notify: api.NotifyName, Name: safetext.Line("Alice"), Theme: "auto"})
 	for _, args := range [][]string{{"typing"}, {"typing", "maybe"}, {"notify", "default"}, {"colour", "red"}, {"lock-after", "1ms"}} {
 		s.want(exitUsage, append([]string{"settings"}, args...)...)
 	}

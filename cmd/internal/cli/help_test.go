@@ -68,6 +68,11 @@ func TestManualIsComplete(t *testing.T) {
 			t.Errorf("%s is not in docs/COMMANDS.md", full)
 		}
 	})
+	for _, s := range ownSettings {
+		if !strings.Contains(manual, "\n| `"+s.name+"` | ") {
+			t.Errorf("the setting %s is not in docs/COMMANDS.md", s.name)
+		}
+	}
 }
 
 func TestManPages(t *testing.T) {
@@ -163,7 +168,7 @@ func TestCompletion(t *testing.T) {
 	if got := complete("settings", "typing", ""); strings.Join(got, " ") != "on off" {
 		t.Errorf("values: %q", got)
 	}
-	if got := complete("settings", ""); len(got) != 11 {
+	if got := complete("settings", ""); len(got) != len(ownSettings) {
 		t.Errorf("names: %q", got)
 	}
 }
