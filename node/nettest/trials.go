@@ -52,7 +52,7 @@ func (asked) Failed()                  {}
 
 // askForTrials is watch.Config.Post. It looks for tags of trials, which no watch of the
 // client waits for.
-func (c *Client) askForTrials(ctx context.Context, node p2p.NodeID, n int, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
+func (c *Client) askForTrials(ctx context.Context, node p2p.NodeID, n int, _ bool, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
 	if err := c.state(); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type request struct {
 	slot    outfox.Slot // in which the packet expires
 	backs   []*back
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
+	owed    bool          // an answer comes at once, or something is wrong
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
 	came     chan *mailbox.Answer // of a question
@@ -152,12 +153,12 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 }
 
 // postWatch sends a request of a watch.
-func (c *Client) postWatch(ctx context.Context, to NodeID, n int, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
+func (c *Client) postWatch(ctx context.Context, to NodeID, n int, owed bool, seal watch.Sealing, answered func(*mailbox.Answer)) (watch.Request, error) {
 	up, err := c.ready(to)
 	if err != nil {
 		return nil, err
 	}
-	req := &request{mailbox: to, answered: answered, c: c}
+	req := &request{mailbox: to, owed: owed, answered: answered, c: c}
 	if err := c.post(ctx, req, up, n, seal); err != nil {
 		return nil, err
 	}
@@ -229,7 +230,9 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 	}
 
 	for _, id := range req.guards() {
-		c.due(id, req.sent)
+		if req.owed {
+			c.due(id, req.sent)
+		}
 	}
 	return nil
 }
@@ -374,7 +377,7 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 	if err != nil {
 		return nil, nil, err
 	}
-	req := &request{mailbox: to, c: c, came: make(chan *mailbox.Answer, n)}
+	req := &request{mailbox: to, owed: true, c: c, came: make(chan *mailbox.Answer, n)}
 	req.answered = func(a *mailbox.Answer) {
 		select {
 		case req.came <- a:

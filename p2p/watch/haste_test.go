@@ -23,9 +23,9 @@ type hasty struct {
 	here  int
 }
 
-func (h *hasty) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+func (h *hasty) post(ctx context.Context, at wire.NodeID, n int, _ bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
 	h.poor.answer(false)
-	if _, err := h.poor.post(ctx, at, n, seal, answered); err != nil {
+	if _, err := h.poor.post(ctx, at, n, true, seal, answered); err != nil {
 		return nil, err
 	}
 	fetches, _ := h.take()

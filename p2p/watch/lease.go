@@ -35,7 +35,7 @@ type lease struct {
 func (ws *Watches) post(ctx context.Context, l *lease) error {
 	ctx, cancel := context.WithTimeout(ctx, ws.cfg.Patience)
 	defer cancel()
-	req, err := ws.cfg.Post(ctx, l.w.mailbox, l.left, l.seal, func(a *mailbox.Answer) { ws.answer(l, a) })
+	req, err := ws.cfg.Post(ctx, l.w.mailbox, l.left, l.mode != mailbox.More, l.seal, func(a *mailbox.Answer) { ws.answer(l, a) })
 	if err != nil {
 		return err
 	}

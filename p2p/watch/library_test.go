@@ -24,6 +24,7 @@ type library struct {
 	standing map[mailbox.LeaseID]*shelfReader
 	requests []*mailbox.Follow
 	times    []time.Time
+	hopes    int // requests that are not owed an answer
 	// late is how much longer a request that leaves now is on its way.
 	late time.Duration
 	// lie answers in place of the library, if it is not nil.
@@ -224,7 +225,12 @@ func newMember(t *testing.T, libraries map[wire.NodeID]*library, poll time.Durat
 		logs: map[wire.NodeID][]mailbox.LogPosition{}, counts: map[string]int{}, endsTold: map[wire.NodeID]int{},
 	}
 	m.ws = New(Config{
-		Post: func(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+		Post: func(ctx context.Context, at wire.NodeID, n int, owed bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+			if !owed {
+				libraries[at].mu.Lock()
+				libraries[at].hopes++
+				libraries[at].mu.Unlock()
+			}
 			return libraries[at].post(ctx, at, n, seal, answered)
 		},
 		Issued: func(wire.NodeID) time.Time { return time.Time{} }, Missing: func(wire.NodeID) bool { return false },

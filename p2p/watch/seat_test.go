@@ -34,7 +34,7 @@ type poor struct {
 }
 
 // post is Config.Post.
-func (p *poor) post(_ context.Context, _ wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+func (p *poor) post(_ context.Context, _ wire.NodeID, n int, _ bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
 	blocks := make([]*outfox.Block, n)
 	for i := range blocks {
 		b, err := outfox.ParseBlock(make([]byte, outfox.BlockSize))
@@ -236,8 +236,8 @@ func TestStampIsBounded(t *testing.T) {
 // greedy asks for a stamp, and again when it has one.
 type greedy struct{ poor }
 
-func (p *greedy) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
-	return p.poor.post(ctx, at, n, seal, func(*mailbox.Answer) {
+func (p *greedy) post(ctx context.Context, at wire.NodeID, n int, _ bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+	return p.poor.post(ctx, at, n, true, seal, func(*mailbox.Answer) {
 		answered(&mailbox.Answer{Kind: mailbox.None, NoSeat: true, Price: 1})
 	})
 }

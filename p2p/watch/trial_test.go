@@ -78,9 +78,9 @@ func (k *keeper) put(_ context.Context, at wire.NodeID, tag mailbox.Tag, box []b
 	return nil
 }
 
-func (k *keeper) post(ctx context.Context, at wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
+func (k *keeper) post(ctx context.Context, at wire.NodeID, n int, _ bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error) {
 	var f *mailbox.Fetch
-	_, err := k.poor.post(ctx, at, n, func(b []*outfox.Block) (*outfox.Message, error) {
+	_, err := k.poor.post(ctx, at, n, true, func(b []*outfox.Block) (*outfox.Message, error) {
 		m, err := seal(b)
 		if err == nil {
 			var req any

@@ -83,8 +83,8 @@ const (
 // Config is the environment and the settings of Watches.
 type Config struct {
 	// Post sends a fetch with n reply blocks to a mailbox. answered gets every
-	// answer, from the reader of a link: quick.
-	Post func(ctx context.Context, to wire.NodeID, n int, seal Sealing, answered func(*mailbox.Answer)) (Request, error)
+	// answer, from the reader of a link: quick. An answer is owed at once, or comes with the next entry, or never.
+	Post func(ctx context.Context, to wire.NodeID, n int, owed bool, seal Sealing, answered func(*mailbox.Answer)) (Request, error)
 	// Issued returns when the descriptor of a mailbox was issued, the zero time if it is
 	// not in the list of relays.
 	Issued func(wire.NodeID) time.Time

@@ -26,7 +26,7 @@ func TestInterval(t *testing.T) {
 func TestGuardThatReadsNothing(t *testing.T) {
 	waiting := make(chan wire.NodeID)
 	ws := New(Config{
-		Post: func(ctx context.Context, to wire.NodeID, _ int, _ Sealing, _ func(*mailbox.Answer)) (Request, error) {
+		Post: func(ctx context.Context, to wire.NodeID, _ int, _ bool, _ Sealing, _ func(*mailbox.Answer)) (Request, error) {
 			select {
 			case waiting <- to:
 			case <-ctx.Done():
