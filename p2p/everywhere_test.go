@@ -144,7 +144,11 @@ func TestTaintOverOutages(t *testing.T) {
 			}
 		}
 
-		for round := range *outages {
+		rounds := *outages
+		if testing.Short() {
+			rounds = min(rounds, 5)
+		}
+		for round := range rounds {
 			v.told()
 			// An invite with a bundle at a place of the contact's choice, a knock that
 			// may lie at tags of the other's choice, and mail: all the time, and not

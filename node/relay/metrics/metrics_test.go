@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,10 +89,11 @@ func TestDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBoard(seed(1))
 		ctx, stop := context.WithCancel(t.Context())
-		clients := 800
+		var clients atomic.Int64
+		clients.Store(800)
 		done := make(chan struct{})
 		time.Sleep(3 * time.Minute) // not at a round time
-		go func() { defer close(done); b.Run(ctx, func() Counts { return Counts{Clients: clients} }) }()
+		go func() { defer close(done); b.Run(ctx, func() Counts { return Counts{Clients: int(clients.Load())} }) }()
 
 		for minute := range 16 {
 			if got := b.Shown("clients"); got != 0 {
@@ -99,14 +101,14 @@ func TestDelayed(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			if minute == 5 {
-				clients = 80 // the first period has not ended
+				clients.Store(80) // the first period has not ended
 			}
 		}
 		time.Sleep(90 * time.Second)
 		if got := b.Shown("clients"); math.Abs(got-80) > 40 {
 			t.Errorf("%v clients", got)
 		}
-		clients = 8000
+		clients.Store(8000)
 		time.Sleep(2*Period - time.Minute)
 		if got := b.Shown("clients"); math.Abs(got-80) > 40 {
 			t.Errorf("a period early: %v clients", got)
