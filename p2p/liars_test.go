@@ -26,6 +26,9 @@ func (dropper) Put(context.Context, mailbox.Tag, *mailbox.Box, time.Time, bool) 
 // two of them, and at an honest one, finds out which by boxes of its own, and chooses
 // none of them any more, at its next start neither.
 func TestLiarsAreMissing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("days, if virtual ones")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := p2ptest.Virtual(t, 8, wan, func(node int, cfg *p2p.RelayConfig) {
 			if node%2 == 1 {

@@ -198,6 +198,9 @@ func (p *post) quantiles() (p50, p99, most time.Duration) {
 // on links of 50 to 100 ms. Twelve pairs, because each has the latency of its
 // own guards in all it sends.
 func TestLatency(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a mean draw of guards takes a dozen people")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := p2ptest.Virtual(t, 12, wan, nil)
 		defer m.Stop()
