@@ -61,6 +61,7 @@ var arrows = []arrow{
 	{"cmd/internal/bench", "p2p", "measures the network without people"},
 	{"cmd/internal/bench", "cmd/internal/lab/attack", "measures mail while one stranger floods"},
 	{"cmd/internal/bench", "p2p/mailbox", "measures what a mailbox costs its relay"},
+	{"cmd/internal/bench", "session/group", "fills the rooms of an idle client"},
 	{"cmd/internal/bench", "session", "measures a message's encryption beside libsignal's"},
 
 	{"tui/...", "tui/...", "the screen is made of parts"},

@@ -14,7 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"starling/node/config"
 	"starling/node/store"
+	"starling/node/testnet"
 )
 
 // settled is how long a client does nothing before its memory is read.
@@ -39,26 +41,38 @@ func idle(ctx context.Context, binary string) error {
 	}
 	watch("make a profile", ms(time.Since(begin)), "ms", "nearly all of it derives the key from the passphrase")
 
+	rss, err := resident(ctx, binary, profile, mesh)
+	if err != nil {
+		return err
+	}
+	atMost("idle client, memory", float64(rss)/1024, 60, "MiB", fmt.Sprintf("RSS of starling node %v after its start", settled))
+	if err := inRooms(ctx, mesh, profile); err != nil {
+		return fmt.Errorf("make rooms: %w", err)
+	}
+	if rss, err = resident(ctx, binary, profile, mesh); err != nil {
+		return err
+	}
+	atMost("idle client in 10 rooms of 32, memory", float64(rss)/1024, 60, "MiB", "the same; its own")
+	return nil
+}
+
+// resident is the memory of a client that does nothing, in KiB.
+func resident(ctx context.Context, binary string, profile config.Profile, mesh *testnet.Mesh) (int, error) {
 	args := []string{"node", "--profile", profile.Dir, "--allow-private", "--bootstrap", strings.Join(mesh.Bootstrap(), ",")}
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), "STARLING_PASSPHRASE="+passphrase)
 	cmd.Stderr = os.Stderr
 	stop, err := started(cmd)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer stop()
 	select {
 	case <-time.After(settled):
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
-	rss, err := residentKiB(cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	atMost("idle client, memory", float64(rss)/1024, 60, "MiB", fmt.Sprintf("RSS of starling node %v after its start", settled))
-	return nil
+	return residentKiB(cmd.Process.Pid)
 }
 
 // started starts a program of ours, and waits for the line in which it says that it is ready.
