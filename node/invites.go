@@ -494,8 +494,8 @@ func (i invites) mayAdd(tx *store.Tx, invite, name string) error {
 	return freeName(tx, name, store.ID{})
 }
 
-// fetchBundle asks all mailboxes of an invite at once. It is gone when all of
-// them say so.
+// fetchBundle asks all mailboxes of an invite at once, and returns with the first bundle
+// that is genuine. It is gone when all of them say so.
 func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes []store.Mailbox) ([]session.Cell, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachMailbox)
 	defer cancel()
@@ -540,7 +540,8 @@ func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes [
 			}
 		}
 
-		if complete(cells, tags) {
+		// Noise under the right tags ends nothing: the other mailbox may have the bundle.
+		if v.Complete(cells) {
 			return cells, nil
 		}
 	}
@@ -549,19 +550,6 @@ func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes [
 		failure = session.ErrBundle
 	}
 	return nil, apiError(failure)
-}
-
-func complete(cells []session.Cell, tags []store.Tag) bool {
-	have := make(map[store.Tag]bool)
-	for _, c := range cells {
-		have[store.Tag(c.Tag)] = true
-	}
-	for _, t := range tags {
-		if !have[t] {
-			return false
-		}
-	}
-	return true
 }
 
 // join makes the session and the contact and queues the hello, in one

@@ -409,6 +409,31 @@ func TestRevokeInvite(t *testing.T) {
 	eventually(t, "the event", func() bool { return slices.Equal(ada.log.invites(), []string{"revoked"}) })
 }
 
+// TestInviteAtALyingMailbox: one of the two mailboxes of an invite answers first, and with
+// noise. The link works all the same; with noise alone it leads nowhere.
+func TestInviteAtALyingMailbox(t *testing.T) {
+	net := nettest.New(2)
+	ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+	invite, err := ada.Invite(t.Context(), api.InviteRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both copies", func() bool { return net.Boxes() == 6 })
+
+	net.Set(nettest.Settings{Delay: 20 * time.Millisecond})
+	for _, m := range net.Mailboxes() {
+		net.SetLiar(m, true)
+	}
+	if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link}); api.CodeOf(err) != api.CodeInviteGone {
+		t.Fatalf("noise alone: %v", err)
+	}
+
+	net.SetLiar(net.Mailboxes()[1], false)
+	if _, err := bob.AddContact(t.Context(), api.AddContactRequest{Link: invite.Link}); err != nil {
+		t.Fatalf("noise from one of two: %v", err)
+	}
+}
+
 // Two people use one link at the same time: the first becomes a contact, the
 // second is told of.
 func TestInviteUsedTwice(t *testing.T) {

@@ -85,9 +85,16 @@ func (v *Invitation) join(prekeys *prekey.Bundle, id ID, first []byte) (*Session
 	return s, append(v.helloCells(hello, &content[0]), content[1:]...), nil
 }
 
-// openBundle puts the bundle together and checks everything about it.
-func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
-	plain := new([invite.BundleSize]byte)
+// Complete reports whether the cells hold the bundle that the link names, whatever else is
+// among them. A mailbox may have put noise under its tags.
+func (v *Invitation) Complete(cells []Cell) bool {
+	_, ok := v.assemble(cells)
+	return ok
+}
+
+// assemble puts the bundle together.
+func (v *Invitation) assemble(cells []Cell) (plain *[invite.BundleSize]byte, ok bool) {
+	plain = new([invite.BundleSize]byte)
 	for i, tag := range v.keys.BundleTags {
 		found := false
 		for j := range cells {
@@ -96,12 +103,18 @@ func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
 			}
 		}
 		if !found {
-			return nil, ErrBundle
+			return nil, false
 		}
 	}
 
 	hash := kdf.Hash(kdf.BundleHash, plain[:])
-	if !equal(hash[:], v.link.BundleHash[:]) {
+	return plain, equal(hash[:], v.link.BundleHash[:])
+}
+
+// openBundle puts the bundle together and checks everything about it.
+func (v *Invitation) openBundle(cells []Cell) (*prekey.Bundle, error) {
+	plain, ok := v.assemble(cells)
+	if !ok {
 		return nil, ErrBundle
 	}
 	if plain[0] != bundleVersion {

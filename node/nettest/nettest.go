@@ -393,7 +393,7 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 
 	n := c.net
 	n.mu.Lock()
-	delay, down := n.set.Delay, n.down[node]
+	delay, down, liar := n.set.Delay, n.down[node], n.liars[node]
 	for _, t := range tags {
 		n.asked[t] = true
 	}
@@ -401,6 +401,13 @@ func (c *Client) Fetch(ctx context.Context, node p2p.NodeID, tags []p2p.Tag) (ma
 	n.mu.Unlock()
 
 	out := make(map[p2p.Tag][]byte)
+	if liar { // at once, so as to be the first
+		for _, t := range tags {
+			out[t] = make([]byte, p2p.BoxSize)
+			crand.Read(out[t])
+		}
+		return out, nil
+	}
 	if known {
 		items, err := disk.Get(ctx, tags, time.Now())
 		down = down || err != nil
