@@ -213,6 +213,31 @@ func TestOwnBridgeBesideAProxy(t *testing.T) {
 	}
 }
 
+// TestProxyStaysWhenAChangeFails: a change that takes the proxy away and is refused for
+// another of its parts leaves the connections where they are.
+func TestProxyStaysWhenAChangeFails(t *testing.T) {
+	ada := newUser(t, nettest.New(4), "Ada")
+	proxy, none, yes, port, long := "socks5://127.0.0.1:9050", "", true, "20443", strings.Repeat("x", api.MaxName+1)
+	if _, err := ada.ChangeSettings(t.Context(), api.SettingsChange{Proxy: &proxy, BridgesOnly: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	for what, change := range map[string]api.SettingsChange{
+		"a name":   {Proxy: &none, Name: &long},
+		"a bridge": {Proxy: &none, Bridge: &port}, // beside bridges alone
+	} {
+		if _, err := ada.ChangeSettings(t.Context(), change); api.CodeOf(err) != api.CodeUsage {
+			t.Errorf("%s: %v", what, err)
+		}
+		if got := ada.link.Proxy(); got != proxy {
+			t.Errorf("%s: the connections go over %q", what, got)
+		}
+	}
+
+	if _, err := ada.ChangeSettings(t.Context(), api.SettingsChange{Proxy: &none}); err != nil || ada.link.Proxy() != "" {
+		t.Errorf("taken away: %v, %q", err, ada.link.Proxy())
+	}
+}
+
 // TestOwnBridgeFails: a bridge that cannot be opened says why, and an action of the owner
 // has it tried again.
 func TestOwnBridgeFails(t *testing.T) {

@@ -44,6 +44,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		}
 	}
 
+	// All that can be refused is looked at before something is done.
 	if err := checkLook(change); err != nil {
 		return set, err
 	}
@@ -51,25 +52,26 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 	if err != nil {
 		return set, err
 	}
-	if change.Proxy != nil {
-		if err := CheckProxy(*change.Proxy); err != nil {
-			return set, err
-		}
-		if *change.Proxy != "" {
-			n.own.hold() // it dials by itself
-			defer n.own.release()
-		}
-		// Before it is on disk: with another one nothing goes on beside it.
-		if err := useProxy(n, *change.Proxy); err != nil {
-			return set, err
-		}
-	}
 	if change.Name != nil {
 		name, err := chat.CleanName(*change.Name)
 		if err != nil {
 			return set, nameError(err)
 		}
 		change.Name = &name
+	}
+
+	if change.Proxy != nil {
+		if err := CheckProxy(*change.Proxy); err != nil {
+			return set, err
+		}
+	}
+	if change.Proxy != nil && *change.Proxy != "" {
+		n.own.hold() // it dials by itself
+		defer n.own.release()
+		// Before it is on disk: with another one nothing goes on beside it.
+		if err := useProxy(n, *change.Proxy); err != nil {
+			return set, err
+		}
 	}
 
 	var queued []outbox.Queued
@@ -95,6 +97,11 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 		return api.Settings{}, err
 	}
 
+	// Behind the commit: a change that fails leaves no connection without the proxy.
+	if change.Proxy != nil && *change.Proxy == "" {
+		err = useProxy(n, "")
+	}
+
 	n.sendOff(queued...)
 	n.own.take(set)
 	if change.Bridge != nil || set.BridgesOnly {
@@ -106,7 +113,7 @@ func (n *Node) ChangeSettings(ctx context.Context, change api.SettingsChange) (s
 	if change.Name != nil {
 		n.tellStatus()
 	}
-	return set, nil
+	return set, err
 }
 
 // setOwner gives the owner another name, within a transaction, and tells it to those who
@@ -120,6 +127,7 @@ func setOwner(tx *store.Tx, name string) (queued []outbox.Queued, err error) {
 		if err != nil {
 			return nil, err
 		}
+		// They are sent nothing, and would learn from this that we are still there.
 		if c.Blocked {
 			continue
 		}

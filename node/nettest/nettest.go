@@ -188,6 +188,7 @@ type Client struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
 	bridges atomic.Pointer[Bridges]
+	proxy   atomic.Pointer[string]
 	tried   atomic.Int64 // calls of TryOthers
 }
 
@@ -589,8 +590,19 @@ func (c *Client) SetBridges(links []string, only bool) error {
 	return nil
 }
 
-// SetProxy does nothing: nobody dials here.
-func (c *Client) SetProxy(string) error { return nil }
+// SetProxy keeps it: nobody dials here.
+func (c *Client) SetProxy(text string) error {
+	c.proxy.Store(&text)
+	return nil
+}
+
+// Proxy is that of the last SetProxy.
+func (c *Client) Proxy() string {
+	if text := c.proxy.Load(); text != nil {
+		return *text
+	}
+	return c.cfg.Proxy
+}
 
 // Bridges are those of the last SetBridges.
 func (c *Client) Bridges() Bridges {
