@@ -52,6 +52,7 @@ func (r *roomCalls) InviteMember(ctx context.Context, req api.MemberInviteReques
 			return out, err
 		}
 	}
+	// Under our name in the room: the profile's may be another, and stays unknown there.
 	invite, err := r.n.inviteAs(ctx, api.InviteRequest{Name: name, Expires: req.Expires}, room.As)
 	if err != nil {
 		return out, err
@@ -64,6 +65,7 @@ func (r *roomCalls) InviteMember(ctx context.Context, req api.MemberInviteReques
 		return err
 	})
 	if err != nil {
+		// Nobody was told of it.
 		r.n.inbox.Revoke(context.WithoutCancel(ctx), invite.ID)
 		return out, err
 	}
@@ -90,6 +92,7 @@ func (r *roomCalls) AnswerMember(ctx context.Context, req api.MemberAnswerReques
 	var a store.Aside
 	var name string
 	err = r.n.view(ctx, func(tx *store.Tx) error {
+		// The offer ends by the relays' time, as it was made by another's clock.
 		a, err = tx.Aside(room.ID, m.ID, false)
 		if errors.Is(err, store.ErrNotFound) || err == nil && (a.Link == "" || !a.Expires.After(r.n.told())) {
 			return noAside
@@ -110,6 +113,7 @@ func (r *roomCalls) AnswerMember(ctx context.Context, req api.MemberAnswerReques
 		}
 	}
 	a.Link = "" // answered
+	// Also for an offer that turned out expired: it cannot be taken again.
 	was := r.n.update(ctx, func(tx *store.Tx) error {
 		if err := tx.SetAside(room.ID, a); err != nil {
 			return err

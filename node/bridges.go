@@ -24,6 +24,7 @@ func (b bridges) AddBridge(ctx context.Context, req api.BridgeRequest) (out api.
 	}
 	row := store.Bridge{Link: l.String(), Added: time.Now().UTC()}
 	err = b.change(ctx, func(all []store.Bridge) ([]store.Bridge, error) {
+		// The newer link replaces the older one: its addresses may have changed.
 		all = slices.DeleteFunc(all, func(o store.Bridge) bool { return idOf(o) == l.ID.String() })
 		if len(all) >= bridge.MaxBridges {
 			return nil, &api.Error{Code: api.CodeUsage, Message: "a profile has 16 bridges at most", Hint: "remove one that you need no more: starling bridge list"}
@@ -131,6 +132,7 @@ func (b bridges) change(ctx context.Context, f func([]store.Bridge) ([]store.Bri
 	if err != nil {
 		return err
 	}
+	// Behind the commit: a bridge in use that is not on disk would be gone at the next start.
 	useBridges(b.n, all, set.BridgesOnly)
 	return nil
 }

@@ -17,6 +17,7 @@ const clearBatch = 512
 func (n *Node) ClearConversation(ctx context.Context, who string) error {
 	var c store.Contact
 	var last store.Message
+	// What comes from here on stays: the owner has not seen it.
 	err := n.view(ctx, func(tx *store.Tx) (err error) {
 		if c, err = find(tx, who); err != nil {
 			return err
@@ -30,6 +31,7 @@ func (n *Node) ClearConversation(ctx context.Context, who string) error {
 		return err
 	}
 
+	// In batches: others read and write in between.
 	for erased := clearBatch; erased == clearBatch; {
 		var failed []store.ID
 		err := n.update(ctx, func(tx *store.Tx) (err error) {

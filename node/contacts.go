@@ -68,6 +68,7 @@ func (n *Node) listed(v *viewer, c *store.Standing, now time.Time) (api.Contact,
 	out.Hopeless = hopeless(c.Contact, now)
 	out.Unread, out.Unsent = c.Unread, c.Unsent
 
+	// A room counts its unsent by another table than the outbox.
 	if c.State == api.ContactRoom {
 		room, err := n.showRoom(v.tx, c.Contact)
 		if err != nil {
@@ -96,6 +97,7 @@ func hopeless(c store.Contact, now time.Time) bool {
 
 // find returns the contact with this ID or this name, or the note to self.
 func find(tx *store.Tx, who string) (store.Contact, error) {
+	// The ID first: a contact may call itself like the ID of another.
 	if id, err := store.ParseID(who); err == nil {
 		if c, err := tx.Contact(id); !errors.Is(err, store.ErrNotFound) {
 			return c, err
@@ -204,6 +206,7 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 		if c.Verified = seen != ""; !c.Verified {
 			return nil
 		}
+		// Compared in the transaction: the session may have changed since the owner saw the number.
 		v, err := verification(tx, *c)
 		if err == nil && !strings.EqualFold(seen, v.Code) && seen != v.SafetyNumber {
 			err = &api.Error{Code: api.CodeChanged, Message: "this is not the safety number of the session as it is now",
@@ -303,6 +306,7 @@ func (n *Node) RemoveContact(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
+	// After the commit, and outbox first: it must not seal for a session that is gone.
 	n.outbox.RemoveContact(id)
 	n.rooms.Forget(id)
 	if err := n.inbox.RefreshContact(ctx, id); err != nil {

@@ -40,6 +40,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		return out, err
 	}
 
+	// Two clocks: ours for our own order, the relays' for the contact.
 	now, told := time.Now(), n.told()
 	return changed(ctx, n, func(tx *store.Tx) (m store.Message, queued []outbox.Queued, err error) {
 		m, err = findMessage(tx, req.Message)
@@ -57,6 +58,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 		case m.State == api.StateFailed:
 			return m, nil, &api.Error{Code: api.CodeUsage, Message: "this message was not delivered", Hint: "discard it and send another"}
 
+		// The same text is no edit: the contact is not told that it was looked at.
 		case m.Text != req.Text:
 			if err := tx.SetText(m, req.Text, told, m.Place, now); err != nil {
 				return m, nil, err
@@ -75,6 +77,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 // returns it as it is then.
 func changed(ctx context.Context, n *Node, work func(tx *store.Tx) (store.Message, []outbox.Queued, error)) (out api.Message, err error) {
 	var queued []outbox.Queued
+	// Sent off after the commit: an outbox that knows more than the disk would send what a crash forgets.
 	err = n.update(ctx, func(tx *store.Tx) error {
 		var m store.Message
 		if m, queued, err = work(tx); err != nil {
@@ -119,8 +122,10 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 	var queued []outbox.Queued
 	var gone []store.ID
 	err := n.update(ctx, func(tx *store.Tx) error {
+		// The transaction may run twice.
 		queued, gone = nil, nil
 
+		// All are checked before the first is erased: the answer is for all or for none.
 		var all []store.Message
 		named := make(map[store.ID]bool)
 		for _, id := range req.Messages {
@@ -134,6 +139,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 			if !named[m.ID] {
 				named[m.ID], all = true, append(all, m)
 			}
+			// One content tells of all of them, and it goes to one contact.
 			if m.Contact != all[0].Contact {
 				return &api.Error{Code: api.CodeUsage, Message: "these messages are of more than one conversation"}
 			}
@@ -151,6 +157,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 				}
 				taken.IDs = append(taken.IDs, chat.ID(m.Content))
 			}
+			// It was kept in the outbox for a retry, and nobody can ask for one any more.
 			if m.State == api.StateFailed {
 				if err := tx.RemoveItem(m.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 					return err
@@ -197,6 +204,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 			return m, nil, err
 		}
 
+		// In a room each member has a reaction of their own, and the place says which of two is later.
 		me, place, err := ourselves(tx, m.Contact, told)
 		if err != nil {
 			return m, nil, err
@@ -206,6 +214,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 			return m, nil, err
 		}
 
+		// Nothing is sent for a reaction that stands already.
 		if old.Emoji != emoji {
 			if err := tx.SetReaction(m, store.Reaction{Message: m.ID, Outgoing: true, Member: me, Emoji: emoji, Place: place}, now); err != nil {
 				return m, nil, err
@@ -227,6 +236,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 // at once, and it was not told just now.
 func (n *Node) Typing(ctx context.Context, who string) error {
 	now := time.Now()
+	// What cannot go at once is not sent at all: it would be a lie by the time it came.
 	ready := n.net.Status().Ready && !n.outbox.Holding()
 
 	var c store.Contact
@@ -239,6 +249,7 @@ func (n *Node) Typing(ctx context.Context, who string) error {
 		return err
 	})
 
+	// The pause is asked about last, since asking begins it.
 	if err != nil || !ready || !n.mayType(c.ID, now) {
 		return err
 	}
@@ -283,6 +294,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 			return err
 		}
 
+		// Nothing is new: no event, and above all no second countdown.
 		last, err := tx.LastMessage(c.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -291,6 +303,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 			return err
 		}
 
+		// Messages disappear some time after they were read, which is now.
 		timed, err := tx.Timed(c.ID, c.ReadSeq)
 		for _, m := range timed {
 			if err == nil {
@@ -301,6 +314,7 @@ func (n *Node) MarkRead(ctx context.Context, who string) error {
 			return err
 		}
 
+		// Before ReadSeq moves: it says which messages are told of.
 		set, err := tx.Settings()
 		if err == nil && set.ReadReceipts && !c.Blocked && c.State != api.ContactRoom {
 			queued, err = tellRead(tx, c, told, now)
@@ -330,6 +344,7 @@ func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outb
 	if err != nil {
 		return nil, err
 	}
+	// A content names 64 messages at most.
 	for len(fresh) > 0 {
 		read := &chat.Content{Kind: chat.Read, Time: told}
 		for _, m := range fresh[:min(len(fresh), chat.MaxIDs)] {
@@ -348,6 +363,7 @@ func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outb
 // expire erases messages at the end of their time.
 func (n *Node) expire(ctx context.Context) error {
 	for {
+		// Taken before the look: a message that begins to count down meanwhile would be slept through.
 		changed := n.store.Changed()
 		now := time.Now()
 		var next time.Time
@@ -360,6 +376,7 @@ func (n *Node) expire(ctx context.Context) error {
 		})
 
 		// Messages that are due go, and the next is looked for at once.
+		// A clock that was set back would keep messages for longer than their timer.
 		if err == nil && long {
 			if err = n.store.Update(ctx, func(tx *store.Tx) error { return tx.Recount(now) }); err == nil {
 				continue
@@ -375,6 +392,7 @@ func (n *Node) expire(ctx context.Context) error {
 				return ctx.Err()
 			}
 			n.log.Warn("messages cannot disappear", "err", err)
+			// Without the pause a full disk would be tried without end.
 			next, changed = time.Now().Add(housekeeping), nil
 		}
 
@@ -432,6 +450,7 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		if req.Timer != nil && c.State == api.ContactRoom {
 			return &api.Error{Code: api.CodeUsage, Message: "when messages of a room disappear is a setting of the room", Hint: "starling room settings ROOM --timer TIME"}
 		}
+		// The transaction may run twice.
 		if queued = nil; req.Timer != nil && *req.Timer != c.TimerMine {
 			queued, err = offerTimer(tx, c, *req.Timer)
 		}
@@ -528,6 +547,7 @@ func (n *Node) SaveDraft(ctx context.Context, draft api.Draft) (err error) {
 		return tx.SetDraft(d)
 	}))
 
+	// Other screens of this profile show the draft, too.
 	if err == nil {
 		n.live.tell(api.Event{Kind: api.EventDraft, Conversation: d.Contact.String()})
 	}

@@ -18,9 +18,11 @@ const eventBatch = 128
 func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	// Callers stay for days: the end of the node ends them, too.
 	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })
 	defer stop()
 
+	// A caller that wants only news begins behind the newest event.
 	if after < 0 {
 		err := n.view(ctx, func(tx *store.Tx) (err error) { after, err = tx.LastEvent(); return err })
 		if err != nil {
@@ -28,6 +30,7 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 		}
 	}
 
+	// Both are taken before the first read, or a change during it would be told to nobody.
 	status := n.statusChanged()
 	_, at, told := n.live.since(math.MaxUint64)
 	for {
@@ -47,6 +50,7 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 			}
 		}
 
+		// More may be stored: the batch is bounded, and erased events make it shorter than that.
 		if last > after {
 			after = last
 			continue
@@ -56,6 +60,7 @@ func (n *Node) Events(ctx context.Context, after int64, f func(api.Event) error)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
+		// These are not stored: a reader that is slow misses some.
 		case <-told:
 			var events []api.Event
 			events, at, told = n.live.since(at)
@@ -115,6 +120,7 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 
 	switch row.Kind {
 	case api.EventMessage, api.EventNotice, api.EventChanged:
+		// Read as it is now: a row from before an edit or an erasure would bring the old text back.
 		row, err := tx.Message(row.Message)
 		if err == nil && row.Hidden {
 			err = store.ErrNotFound

@@ -45,6 +45,7 @@ func (n *Node) Export(ctx context.Context, req api.ExportRequest) (err error) {
 	}()
 
 	w := export.New(f, req.Format, safetext.Line(c.Name), time.Now(), time.Local)
+	// A page at a time: a long conversation does not fit into memory, and others wait meanwhile.
 	for after, more := int64(0), true; more; {
 		var page []api.Message
 		err := n.view(ctx, func(tx *store.Tx) error {
@@ -53,6 +54,7 @@ func (n *Node) Export(ctx context.Context, req api.ExportRequest) (err error) {
 				page, err = n.newViewer(tx).messages(rows, true)
 			}
 			for i := 0; err == nil && i < len(page); i++ {
+				// Pictures come with the page, files do not.
 				if f := page[i].File; f != nil {
 					f.Data, err = tx.Attachment(rows[i].ID)
 				}

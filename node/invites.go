@@ -66,6 +66,7 @@ func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string
 		}
 	}
 
+	// Mailboxes before the row: without any there is nothing to undo.
 	boxes, err := i.chooseMailboxes()
 	if err != nil {
 		return out, err
@@ -81,6 +82,8 @@ func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string
 		return out, apiError(err)
 	}
 
+	// On disk before it is in a mailbox: a hello to an invite that a crash has forgotten could
+	// never be answered.
 	row := store.Invite{ID: invite.ID(), Name: req.Name, Created: now, Expires: invite.Expires().UTC(), State: store.InviteOpen, Alias: alias}
 	err = i.n.update(ctx, func(tx *store.Tx) error {
 		if req.Name != "" {
@@ -98,6 +101,7 @@ func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string
 		return out, err
 	}
 
+	// The link is given out only when somebody can follow it.
 	if err := i.storeBundle(ctx, row.ID, invite.Bundle(), boxes); err != nil {
 		i.n.inbox.Forget(context.WithoutCancel(ctx), row.ID)
 		return out, err
@@ -107,6 +111,7 @@ func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string
 		return out, apiError(err)
 	}
 	link := invite.Link()
+	// A bridge is named on request alone: each person who knows one is a way to find it.
 	if req.WithBridge {
 		doors, err := i.n.ListBridges(ctx)
 		if err != nil {
@@ -157,6 +162,7 @@ func (i invites) storeBundle(ctx context.Context, id string, bundle []session.Ce
 		i.n.later(func(ctx context.Context) { results <- i.putBundle(ctx, id, m.Node, bundle) })
 	}
 	var last error
+	// Half: inviteAs may have to try two other mailboxes in the time of one.
 	over := time.After(reachMailbox / 2)
 	for range boxes {
 		select {
@@ -192,6 +198,7 @@ func (i invites) putBundle(ctx context.Context, id string, node store.Node, cell
 	i.n.net.Fetch(ask, node, tags) // without it the bundle is only easier to drop
 	end()
 
+	// Each cell has a route of its own; together they take as long as the slowest.
 	errs := make([]error, len(cells))
 	var wg sync.WaitGroup
 	for k := range cells {
@@ -224,6 +231,7 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 	}
 
 	results := make(chan result)
+	// Deferred in this order, the context ends before the tries are waited for.
 	var tries sync.WaitGroup
 	defer tries.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -239,6 +247,7 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 			one, end := context.WithTimeout(ctx, oneTry)
 			defer end()
 			value, err := do(one)
+			// Somebody else may have succeeded, and nobody is left to hear it.
 			select {
 			case results <- result{value, err}:
 			case <-ctx.Done():
@@ -249,8 +258,10 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 			select {
 			case r := <-results:
 				switch {
+				// Another try changes nothing about these.
 				case r.err == nil, errors.Is(r.err, p2p.ErrTaken), errors.Is(r.err, p2p.ErrFewRelays), errors.Is(r.err, p2p.ErrOffline):
 					return r.value, r.err
+				// A try that ran out of time says less than the error of another one.
 				case !errors.Is(r.err, context.DeadlineExceeded) && !errors.Is(r.err, context.Canceled):
 					last = r.err
 				}
@@ -266,6 +277,7 @@ func try[T any](ctx context.Context, do func(context.Context) (T, error)) (T, er
 // storeBundles stores the bundles of open invites again: the node may have
 // ended before all mailboxes had them, and a mailbox may have lost its own.
 func (i invites) storeBundles(ctx context.Context) error {
+	// Without a way to go each try would last its whole time for nothing.
 	for {
 		changed := i.n.statusChanged()
 		if worthATry(i.n.net.Status()) {
@@ -278,6 +290,7 @@ func (i invites) storeBundles(ctx context.Context) error {
 		}
 	}
 
+	// Collected first: no transaction stays open while the network is asked.
 	type work struct {
 		id    string
 		cells []session.Cell
@@ -287,6 +300,7 @@ func (i invites) storeBundles(ctx context.Context) error {
 
 	err := i.n.store.View(ctx, func(tx *store.Tx) error {
 		return openInvites(tx, func(row store.Invite, invite *session.Invite) error {
+			// Those of this run are under way in storeBundle.
 			if !row.Created.Before(i.n.started) {
 				return nil
 			}
@@ -372,6 +386,7 @@ func (i invites) AddContact(ctx context.Context, req api.AddContactRequest) (out
 
 // addContactAs is AddContact under another name than that of the profile, unless it is empty.
 func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, alias string) (out api.Contact, err error) {
+	// pasted looks at every letter, which a text longer than any link is not worth.
 	text := req.Link
 	if len(text) <= api.MaxInviteText {
 		text = pasted(text)
@@ -392,6 +407,7 @@ func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, al
 	if expired() {
 		return out, apiError(session.ErrExpired)
 	}
+	// Asked here for a quick answer, and again in the transaction of join, where it counts.
 	if err := i.n.view(ctx, func(tx *store.Tx) error { return i.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
 		return out, err
 	}
@@ -403,6 +419,7 @@ func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, al
 	if err := takeBridges(ctx, i.n, doors); err != nil {
 		return out, err
 	}
+	// The hints are the inviter's word: one that is private or malformed is dropped, not dialled.
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
 		if node, err := add(hint); err == nil {
@@ -425,6 +442,7 @@ func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, al
 		return out, err
 	}
 
+	// Ours are drawn last: until here nothing of ours was told to anybody.
 	mine, err := i.chooseMailboxes()
 	if err != nil {
 		return out, err
@@ -482,6 +500,7 @@ func (i invites) mayAdd(tx *store.Tx, invite, name string) error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
+	// A second hello to the same invite would look like a stranger with the same link.
 	switch _, err := tx.ContactOfInvite(invite); {
 	case err == nil:
 		return &api.Error{Code: api.CodeContactExists, Message: "this invite has already been accepted here", Hint: "see starling contact list"}
@@ -504,6 +523,7 @@ func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes [
 		found map[store.Tag][]byte
 		err   error
 	}
+	// Room for all: a mailbox that answers after our return must not keep its goroutine.
 	results := make(chan result, len(boxes))
 
 	var tags []store.Tag
@@ -546,6 +566,7 @@ func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes [
 		}
 	}
 
+	// All have answered, and none has it.
 	if failure == nil {
 		failure = session.ErrBundle
 	}
@@ -563,10 +584,13 @@ func (i invites) join(ctx context.Context, v *session.Invitation, bundle []sessi
 	}
 	var queued outbox.Queued
 
+	// One transaction: a session without its hello could never begin, and a hello without its
+	// session could never go on.
 	err = i.n.update(ctx, func(tx *store.Tx) error {
 		if err := i.mayAdd(tx, v.ID(), name); err != nil {
 			return err
 		}
+		// A contact that merely calls itself so gives the name up.
 		if err := inbox.MakeWay(tx, c.Name, c.ID); err != nil {
 			return err
 		}
@@ -613,6 +637,7 @@ func (i invites) join(ctx context.Context, v *session.Invitation, bundle []sessi
 		return api.Contact{}, err
 	}
 
+	// The outbox has to know where before it knows of something to send there.
 	var nodes []store.Node
 	for _, m := range theirs {
 		nodes = append(nodes, m.Node)

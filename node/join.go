@@ -22,6 +22,7 @@ const (
 // waits until relays are known. The known relays are kept for the next starts. The link of
 // a bridge does as well.
 func (n *Node) Join(ctx context.Context, address string) error {
+	// People paste what they were given: the link of a bridge is taken for one here, too.
 	if len(address) <= api.MaxBridgeText {
 		if _, err := bridge.Read(pasted(address)); !errors.Is(err, bridge.ErrForeign) {
 			_, err := n.AddBridge(ctx, api.BridgeRequest{Link: address})
@@ -33,6 +34,7 @@ func (n *Node) Join(ctx context.Context, address string) error {
 		return &api.Error{Code: api.CodeUsage, Message: "this is not the address of a relay", Hint: "it looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3…, as the relay printed it"}
 	}
 
+	// The owner named it, so it may be dialled; a private address only in a mesh of one's own.
 	switch err := n.net.AddBootstrap(hint.Append(nil)); {
 	case errors.Is(err, directory.ErrPrivate):
 		return &api.Error{Code: api.CodeUsage, Message: "this is a private address", Hint: "for a mesh of your own start again with: starling --lan, or --allow-private"}
@@ -44,6 +46,7 @@ func (n *Node) Join(ctx context.Context, address string) error {
 	defer cancel()
 
 	for {
+		// Taken before the look, or the change that matters could be missed.
 		changed := n.statusChanged()
 		if n.net.Status().Relays > 0 {
 			return nil

@@ -56,6 +56,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		}
 	}
 
+	// The time that the recipient sees is the relays': the own clock may be wrong, and would tell people apart.
 	now := time.Now()
 	m := store.Message{ID: id, Content: id.Content(), Outgoing: true, Text: req.Text, Time: n.told(), State: api.StateQueued, Data: req.Picture}
 	m.Text = safetext.Normal(m.Text)
@@ -89,6 +90,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			return blockedError
 		}
 		m.Contact, m.Timer, m.Previous = c.ID, c.Timer, c.LastSent
+		// In a room the ID of the content binds its author: two members may choose the same one.
 		if c.State == api.ContactRoom {
 			room, err := mayWrite(tx, c.ID)
 			if err != nil {
@@ -105,6 +107,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			}
 		}
 
+		// A reply across conversations would show one contact that another one exists.
 		if req.ReplyTo != "" {
 			to, err := findMessage(tx, req.ReplyTo)
 			if err == nil && (to.Contact != c.ID || to.State == api.StateNotice) {
@@ -116,6 +119,8 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			m.Ref = to.Content
 		}
 
+		// The caller chose the id so that a repeated call sends once. A contact may have used the same
+		// one before, and must not be able to stop ours.
 		if err := tx.Claim(id, now); err != nil {
 			return err
 		}
@@ -124,6 +129,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			there, err = tx.MessageOf(c.ID, m.Content)
 		}
 		switch {
+		// A repeated call after a lost answer: the same message, not another one.
 		case err == nil && sameRequest(there, m):
 			out, err = n.message(tx, there)
 			return err
@@ -133,6 +139,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 			return err
 		}
 
+		// The row is there before its item: the outbox reads the text from it.
 		if m.Seq, err = tx.AddMessage(m, now); err != nil {
 			return err
 		}
@@ -156,6 +163,7 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if out, err = n.message(tx, m); err != nil {
 			return err
 		}
+		// Without a session it waits, and says for what.
 		if !q.Sealed() {
 			return q.Wait(tx, m, now)
 		}
@@ -274,6 +282,7 @@ func (v *viewer) messages(rows []store.Message, page bool) ([]api.Message, error
 		return out, nil
 	}
 
+	// A page has no gaps, so that one query over its range finds the reactions of all of it, in order.
 	var reactions []store.Reaction
 	for i, m := range rows {
 		var err error
@@ -329,10 +338,12 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	if m.File != "" {
 		out.File = &api.File{Name: safetext.Line(m.File), Size: m.Size}
 	}
+	// The rows do not say this: it holds for all at once, and ends without a write.
 	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
 	}
 
+	// In a room the author is a member, and what they quote is known by another name.
 	if err := v.inRoom(m, &out); err != nil {
 		return out, err
 	}
@@ -365,6 +376,7 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	if room, err := v.room(m.Contact); err != nil || room != nil && !m.Member.IsZero() {
 		return room.name(v.tx, m.Member), err
 	}
+	// Two maps, since we may have another name to each contact.
 	names := v.names
 	if m.Outgoing {
 		names = v.own
@@ -517,6 +529,7 @@ func (n *Node) Search(ctx context.Context, req api.SearchRequest) (out []api.Mes
 		return n.find(ctx, req)
 	}
 
+	// Words alone are found by the index; all other requests look at the rows.
 	err = n.view(ctx, func(tx *store.Tx) error {
 		f, err := filter(tx, req)
 		if err != nil {
@@ -568,6 +581,7 @@ func filter(tx *store.Tx, req api.SearchRequest) (store.Filter, error) {
 		f.Contact = c.ID
 	}
 
+	// FROM names a member in a room and a contact elsewhere, and the two may have the same name.
 	room := false
 	if !f.Contact.IsZero() {
 		_, err := tx.Room(f.Contact)
@@ -610,10 +624,12 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 			return err
 		}
 
+		// What is still on its way would be sent twice.
 		if m.State != api.StateFailed || m.Deleted {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be tried again"}
 		}
 
+		// A message to a room has no item in the outbox.
 		if !m.Member.IsZero() {
 			out, err = n.retryInRoom(tx, m, now)
 			return err
@@ -648,6 +664,7 @@ func (n *Node) Discard(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		// Any other may have arrived: erasing it here would say that it has not.
 		if m.State != api.StateFailed {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be discarded"}
 		}

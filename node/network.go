@@ -126,6 +126,7 @@ func (m mesh) FollowAgain(key string) { m.n.FollowAgain(key) }
 // ChooseMailboxes draws up to n mailboxes, at least one.
 func (m mesh) ChooseMailboxes(n int, avoid ...store.Node) (set []store.Mailbox, err error) {
 	var nodes []p2p.NodeID
+	// A small mesh may have fewer that can be used together; one is better than none.
 	for ; n > 0; n-- {
 		if nodes, err = m.n.ChooseMailboxes(n, toIDs(avoid)...); err == nil {
 			break

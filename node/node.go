@@ -157,6 +157,7 @@ func New(cfg Config) (_ *Node, err error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 
+	// The lock of the profile comes first: everything below writes to it.
 	s, err := store.Open(cfg.Profile, cfg.Passphrase, cfg.Store)
 	if err != nil {
 		return nil, apiError(err)
@@ -169,9 +170,13 @@ func New(cfg Config) (_ *Node, err error) {
 
 	n := &Node{cfg: cfg, log: cfg.Logger, store: s, started: time.Now(),
 		serving: make(chan struct{}), typing: make(map[store.ID]time.Time), changed: make(chan struct{}), stopped: make(chan struct{})}
+	// Not the caller's context: calls leave work behind that ends with Run.
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 
 	n.bridges, n.invites = bridges{n}, invites{n}
+
+	// The network starts from the state of the last run: its guards stay the same, which keeps
+	// an attacker from waiting for a turn as guard.
 	var state []byte
 	var doors []store.Bridge
 	var set api.Settings
@@ -191,6 +196,7 @@ func New(cfg Config) (_ *Node, err error) {
 		newNetwork = func(c p2p.ClientConfig) (Network, error) { return p2p.NewClient(c) }
 	}
 
+	// The callbacks read n.inbox and n.rooms, which are made below: nothing calls before Run.
 	network, err := newNetwork(p2p.ClientConfig{
 		Bootstrap:    cfg.Bootstrap,
 		Bridges:      usable(doors, cfg.AllowPrivate),
@@ -229,6 +235,7 @@ func New(cfg Config) (_ *Node, err error) {
 	n.own = newOwnBridge(n, set)
 	n.rooms = rooms.New(rooms.Config{Store: s, Network: n.net, Now: n.now, Logger: cfg.Logger})
 
+	// Before anything is sent: an old copy would use keys and numbers a second time.
 	if s.Restored() {
 		cfg.Logger.Warn("the profile was restored from an older copy: its sessions are given up")
 		if err := n.own.disown(); err != nil {
@@ -242,6 +249,7 @@ func New(cfg Config) (_ *Node, err error) {
 		}
 	}
 
+	// No reason to stay closed: without the marker only this one warning sign is missing.
 	if err := s.MarkerError(); err != nil {
 		cfg.Logger.Warn("a copy of this profile that is put back may go unnoticed", "err", err)
 	}
@@ -268,6 +276,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, n.cancel)
 	defer stop()
 
+	// Before the loops begin: a fault here has sent nothing.
 	var server *control.Server
 	if !n.cfg.NoSocket {
 		if server, err = control.Listen(n.cfg.Profile, n); err != nil {
@@ -298,6 +307,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		g.Go(func() error { return server.Run(ctx) })
 	}
 
+	// Only now: those that wait for this call at once.
 	close(n.serving)
 	err = g.Wait()
 	n.cancel()

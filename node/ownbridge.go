@@ -204,6 +204,7 @@ func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
 	b.news, b.told, b.reached, b.fault = BridgeNews{}, false, false, nil
 	b.mu.Unlock()
 
+	// follow runs beside the bridge, so that a setting that ends it need not wait for it.
 	var changed sync.WaitGroup
 	changed.Go(func() { b.follow(running, stop, setting) })
 	c, err := b.config(running, setting)
@@ -213,6 +214,7 @@ func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
 	if err == nil && running.Err() == nil {
 		err = errors.New("the bridge has ended")
 	}
+	// An end that was wished for is no fault.
 	if running.Err() != nil {
 		err = nil
 	}
@@ -222,6 +224,7 @@ func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
 	b.mu.Lock()
 	b.news, b.told, b.stop, b.fault = BridgeNews{}, false, nil, err
 	b.mu.Unlock()
+	// Behind the reset: hold and settle go on here, and may start the next.
 	close(over)
 	if err != nil {
 		b.n.log.Warn("the bridge for friends", "err", err)
@@ -259,6 +262,7 @@ func (b *ownBridge) tell(news BridgeNews) {
 	b.news, b.told = news, true
 	b.reached = b.reached || news.Clients > 0
 	b.mu.Unlock()
+	// It comes every few seconds, and followers of the events get a whole status each time.
 	if !same {
 		b.n.tellStatus()
 	}
@@ -274,6 +278,7 @@ func (b *ownBridge) config(ctx context.Context, setting string) (BridgeConfig, e
 
 	port := strconv.Itoa(int(at.Port()))
 	c.Listen = []string{"/ip4/0.0.0.0/tcp/" + port}
+	// A place on loopback is listened on alone: it says that nobody outside is meant.
 	switch {
 	case at.Addr().IsLoopback():
 		c.Listen = []string{book.Multiaddr(book.Web(at)).String()}
@@ -284,6 +289,7 @@ func (b *ownBridge) config(ctx context.Context, setting string) (BridgeConfig, e
 		c.Announce = []string{book.Multiaddr(book.Web(at)).String()}
 	}
 
+	// The bridge keeps relays of its own between runs.
 	_, err = os.Stat(filepath.Join(b.n.cfg.Profile.Relay(), "bridge", "network"))
 	knows := err == nil
 	if c.Bootstrap = b.relays(ctx, knows); len(c.Bootstrap) == 0 {
@@ -478,6 +484,7 @@ func (d *door) set(set *api.Settings, proxy string) error {
 	case set.Bridge == "":
 		set.Bridge = d.drawn
 	}
+	// In the transaction: the two halves may be changed by two calls at once.
 	if set.Bridge != "" && (set.BridgesOnly || cmp.Or(proxy, set.Proxy) != "") {
 		return barredBridge
 	}

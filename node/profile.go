@@ -34,6 +34,7 @@ func (a *attempts) begin(ctx context.Context) error {
 	for {
 		a.mu.Lock()
 		busy, wait := a.busy, time.Until(a.next)
+		// One at a time: tries side by side would all have begun before the first had failed.
 		if busy == nil && wait <= 0 {
 			a.busy = make(chan struct{})
 			a.mu.Unlock()
@@ -62,6 +63,7 @@ func (a *attempts) end(failed bool) {
 		a.failed = 0
 		return
 	}
+	// At most 2^10 s before the cap: a longer shift would overflow one day.
 	if a.failed++; a.failed >= freeAttempts {
 		wait := time.Second << min(a.failed-freeAttempts, 10)
 		a.next = time.Now().Add(min(wait, longestAttempt))
@@ -112,6 +114,7 @@ func (n *Node) ChangePassphrase(ctx context.Context, req api.PassphraseRequest) 
 		return err
 	}
 
+	// Copying the database takes a while, and the node may end meanwhile.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })
@@ -171,6 +174,7 @@ func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 			return err
 		}
 	}
+	// It may last minutes, and the end of the node ends it.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(n.ctx, func() { cancel(closedError) })

@@ -20,6 +20,7 @@ func readRoomLink(text string) (link string, card group.LinkCard, err error) {
 		return "", card, bad
 	}
 	text = pasted(text)
+	// The wrong kind of link is the likeliest mistake, and has a remedy.
 	at := strings.Index(text, group.LinkPrefix)
 	switch {
 	case at < 0 && strings.Contains(strings.ToLower(text), "starling:"):

@@ -68,6 +68,7 @@ func (r *roomCalls) CreateRoom(ctx context.Context, req api.CreateRoomRequest) (
 		return out, closedError
 	}
 
+	// Until two mailboxes have it the room is only here, and a link into it would lead nowhere.
 	id, err := r.n.rooms.Create(ctx, name, as)
 	if err != nil {
 		return out, apiError(err)
@@ -76,6 +77,7 @@ func (r *roomCalls) CreateRoom(ctx context.Context, req api.CreateRoomRequest) (
 	defer cancel()
 	stop := context.AfterFunc(r.n.ctx, cancel)
 	defer stop()
+	// A room that never stood leaves nothing behind, also if the caller has gone.
 	if err := r.n.rooms.Arrived(wait, id); err != nil {
 		r.forget(context.WithoutCancel(ctx), id)
 		if ctx.Err() == nil {
@@ -210,6 +212,7 @@ func (n *Node) showRoom(tx *store.Tx, c store.Contact) (out api.Room, err error)
 	if out.Unsent, err = tx.UnsentIn(c.ID); err != nil {
 		return out, err
 	}
+	// By the relays' time: offers end by the clock of their author.
 	asks, err := asking(tx, c.ID, n.told())
 	if err != nil {
 		return out, err
@@ -251,6 +254,7 @@ func (r *roomCalls) InviteToRoom(ctx context.Context, req api.RoomInviteRequest)
 		return out, &api.Error{Code: api.CodeUsage, Message: "a link into a room is good for a minute at least and 7 days at most"}
 	}
 
+	// Asked before the link is made: one that nobody can be sent would stay open.
 	if req.To != "" {
 		if err := r.n.view(ctx, func(tx *store.Tx) error { return reachable(tx, req.To) }); err != nil {
 			return out, err
@@ -264,6 +268,7 @@ func (r *roomCalls) InviteToRoom(ctx context.Context, req api.RoomInviteRequest)
 	if err != nil {
 		return out, err
 	}
+	// A link that no mailbox knows yet is given out all the same when this takes too long: it will work soon.
 	wait, cancel := context.WithTimeout(ctx, createWait)
 	defer cancel()
 	if err := r.n.rooms.Arrived(wait, room.ID); err != nil && ctx.Err() != nil {
@@ -338,6 +343,7 @@ func (r *roomCalls) RevokeRoomInvite(ctx context.Context, id string) error {
 	if err := r.n.view(ctx, func(tx *store.Tx) (err error) { all, err = tx.Rooms(); return err }); err != nil {
 		return err
 	}
+	// The ID does not say the room: links are known to the rooms that made them.
 	for _, room := range all {
 		mine := false
 		r.n.rooms.Look(ctx, room.ID, func(g *group.Room) error {
@@ -376,11 +382,13 @@ func (r *roomCalls) JoinRoom(ctx context.Context, req api.JoinRoomRequest) (out 
 		return out, closedError
 	}
 
+	// The maker of the link chooses this id. It must not be that of a person here.
 	id := rooms.IDOf(card)
 	err = r.n.view(ctx, func(tx *store.Tx) error { return isRoom(tx, id) })
 	if err != nil {
 		return out, err
 	}
+	// A second request would come to the door as a second person.
 	there, err := r.roomOf(ctx, id)
 	switch {
 	case err == nil && (inside(there.State) || there.State == api.RoomPending):
@@ -423,6 +431,7 @@ func (r *roomCalls) ChangeRoom(ctx context.Context, req api.RoomRequest) (out ap
 	if t := req.Timer; t != nil && *t != 0 && (*t < chat.MinTimer || *t > api.MaxTimer) {
 		return out, badTimer
 	}
+	// Checked outside the turn: a turn that fails has cost its writes for nothing.
 	if req.Name != nil {
 		name, err := roomName(*req.Name)
 		if err != nil {
@@ -441,6 +450,7 @@ func (r *roomCalls) ChangeRoom(ctx context.Context, req api.RoomRequest) (out ap
 		if req.Timer != nil {
 			set.Timer = uint32(*req.Timer)
 		}
+		// Changes are counted, and a room can be changed only so often.
 		if set == g.Settings() {
 			return nil
 		}
@@ -464,6 +474,7 @@ func (r *roomCalls) LeaveRoom(ctx context.Context, who string) error {
 	if r.n.ctx.Err() != nil {
 		return closedError
 	}
+	// A room without an owner could never change its admins again.
 	if room.Role == api.RoleOwner {
 		if alone, err := r.alone(ctx, room.ID); err != nil || !alone {
 			return errors.Join(err, &api.Error{Code: api.CodeRank, Message: "the owner does not leave while others are in the room", Hint: "hand it over first: starling room role ROOM MEMBER owner"})

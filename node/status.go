@@ -50,6 +50,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	s.BridgesOnly, s.OwnBridge = net.OnlyBridges, n.own.ownStatus()
 	s.Proxy, s.ProxyFault = net.Proxy.Proxy, string(net.Proxy.Fault)
 
+	// Sorted: a map has another order each time, and the screen would jump.
 	heard := n.inbox.Mailboxes()
 	nodes := make([]store.Node, 0, len(heard))
 	for node := range heard {
@@ -61,6 +62,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		s.Mailboxes = append(s.Mailboxes, api.Mailbox{PeerID: id.String(), Heard: heard[node], NoRoom: slices.Contains(net.Unseated, id)})
 	}
 
+	// A kind that two of the three count is summed.
 	for what, count := range net.Refused {
 		s.Refused[what] += count
 	}
