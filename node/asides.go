@@ -52,6 +52,7 @@ func (r *roomCalls) InviteMember(ctx context.Context, req api.MemberInviteReques
 			return out, err
 		}
 	}
+
 	// Under our name in the room: the profile's may be another, and stays unknown there.
 	invite, err := r.n.inviteAs(ctx, api.InviteRequest{Name: name, Expires: req.Expires}, room.As)
 	if err != nil {

@@ -132,6 +132,7 @@ func (b bridges) change(ctx context.Context, f func([]store.Bridge) ([]store.Bri
 	if err != nil {
 		return err
 	}
+
 	// Behind the commit: a bridge in use that is not on disk would be gone at the next start.
 	useBridges(b.n, all, set.BridgesOnly)
 	return nil

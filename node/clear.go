@@ -17,7 +17,7 @@ const clearBatch = 512
 func (n *Node) ClearConversation(ctx context.Context, who string) error {
 	var c store.Contact
 	var last store.Message
-	// What comes from here on stays: the owner has not seen it.
+	// Later messages stay: the owner has not seen them.
 	err := n.view(ctx, func(tx *store.Tx) (err error) {
 		if c, err = find(tx, who); err != nil {
 			return err

@@ -206,6 +206,7 @@ func (n *Node) SetVerified(ctx context.Context, who, seen string) (api.Contact, 
 		if c.Verified = seen != ""; !c.Verified {
 			return nil
 		}
+
 		// Compared in the transaction: the session may have changed since the owner saw the number.
 		v, err := verification(tx, *c)
 		if err == nil && !strings.EqualFold(seen, v.Code) && seen != v.SafetyNumber {
@@ -306,6 +307,7 @@ func (n *Node) RemoveContact(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
+
 	// After the commit, and outbox first: it must not seal for a session that is gone.
 	n.outbox.RemoveContact(id)
 	n.rooms.Forget(id)

@@ -77,7 +77,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 // returns it as it is then.
 func changed(ctx context.Context, n *Node, work func(tx *store.Tx) (store.Message, []outbox.Queued, error)) (out api.Message, err error) {
 	var queued []outbox.Queued
-	// Sent off after the commit: an outbox that knows more than the disk would send what a crash forgets.
+	// Sent off after the commit: a crash would forget contents that have left already.
 	err = n.update(ctx, func(tx *store.Tx) error {
 		var m store.Message
 		if m, queued, err = work(tx); err != nil {
@@ -139,6 +139,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 			if !named[m.ID] {
 				named[m.ID], all = true, append(all, m)
 			}
+
 			// One content tells of all of them, and it goes to one contact.
 			if m.Contact != all[0].Contact {
 				return &api.Error{Code: api.CodeUsage, Message: "these messages are of more than one conversation"}
@@ -157,6 +158,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 				}
 				taken.IDs = append(taken.IDs, chat.ID(m.Content))
 			}
+
 			// It was kept in the outbox for a retry, and nobody can ask for one any more.
 			if m.State == api.StateFailed {
 				if err := tx.RemoveItem(m.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -236,7 +238,7 @@ func (n *Node) React(ctx context.Context, req api.ReactRequest) (out api.Message
 // at once, and it was not told just now.
 func (n *Node) Typing(ctx context.Context, who string) error {
 	now := time.Now()
-	// What cannot go at once is not sent at all: it would be a lie by the time it came.
+	// It goes at once or not at all: later it would be a lie.
 	ready := n.net.Status().Ready && !n.outbox.Holding()
 
 	var c store.Contact
@@ -344,6 +346,7 @@ func tellRead(tx *store.Tx, c store.Contact, told, now time.Time) (queued []outb
 	if err != nil {
 		return nil, err
 	}
+
 	// A content names 64 messages at most.
 	for len(fresh) > 0 {
 		read := &chat.Content{Kind: chat.Read, Time: told}
@@ -450,6 +453,7 @@ func (n *Node) ChangeConversation(ctx context.Context, req api.ConversationReque
 		if req.Timer != nil && c.State == api.ContactRoom {
 			return &api.Error{Code: api.CodeUsage, Message: "when messages of a room disappear is a setting of the room", Hint: "starling room settings ROOM --timer TIME"}
 		}
+
 		// The transaction may run twice.
 		if queued = nil; req.Timer != nil && *req.Timer != c.TimerMine {
 			queued, err = offerTimer(tx, c, *req.Timer)

@@ -111,7 +111,7 @@ func (i invites) invite(ctx context.Context, req api.InviteRequest, alias string
 		return out, apiError(err)
 	}
 	link := invite.Link()
-	// A bridge is named on request alone: each person who knows one is a way to find it.
+	// A bridge is named on request alone: each person that knows one is a way to find it.
 	if req.WithBridge {
 		doors, err := i.n.ListBridges(ctx)
 		if err != nil {
@@ -161,6 +161,7 @@ func (i invites) storeBundle(ctx context.Context, id string, bundle []session.Ce
 	for _, m := range boxes {
 		i.n.later(func(ctx context.Context) { results <- i.putBundle(ctx, id, m.Node, bundle) })
 	}
+
 	var last error
 	// Half: inviteAs may have to try two other mailboxes in the time of one.
 	over := time.After(reachMailbox / 2)
@@ -407,6 +408,7 @@ func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, al
 	if expired() {
 		return out, apiError(session.ErrExpired)
 	}
+
 	// Asked here for a quick answer, and again in the transaction of join, where it counts.
 	if err := i.n.view(ctx, func(tx *store.Tx) error { return i.mayAdd(tx, invitation.ID(), req.Name) }); err != nil {
 		return out, err
@@ -419,6 +421,7 @@ func (i invites) addContactAs(ctx context.Context, req api.AddContactRequest, al
 	if err := takeBridges(ctx, i.n, doors); err != nil {
 		return out, err
 	}
+
 	// The hints are the inviter's word: one that is private or malformed is dropped, not dialled.
 	var theirs []store.Mailbox
 	for _, hint := range invitation.Hints() {
@@ -500,6 +503,7 @@ func (i invites) mayAdd(tx *store.Tx, invite, name string) error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
+
 	// A second hello to the same invite would look like a stranger with the same link.
 	switch _, err := tx.ContactOfInvite(invite); {
 	case err == nil:
@@ -523,6 +527,7 @@ func (i invites) fetchBundle(ctx context.Context, v *session.Invitation, boxes [
 		found map[store.Tag][]byte
 		err   error
 	}
+
 	// Room for all: a mailbox that answers after our return must not keep its goroutine.
 	results := make(chan result, len(boxes))
 
@@ -590,6 +595,7 @@ func (i invites) join(ctx context.Context, v *session.Invitation, bundle []sessi
 		if err := i.mayAdd(tx, v.ID(), name); err != nil {
 			return err
 		}
+
 		// A contact that merely calls itself so gives the name up.
 		if err := inbox.MakeWay(tx, c.Name, c.ID); err != nil {
 			return err

@@ -22,7 +22,7 @@ const (
 // waits until relays are known. The known relays are kept for the next starts. The link of
 // a bridge does as well.
 func (n *Node) Join(ctx context.Context, address string) error {
-	// People paste what they were given: the link of a bridge is taken for one here, too.
+	// People paste the wrong one: the link of a bridge is taken for one here, too.
 	if len(address) <= api.MaxBridgeText {
 		if _, err := bridge.Read(pasted(address)); !errors.Is(err, bridge.ErrForeign) {
 			_, err := n.AddBridge(ctx, api.BridgeRequest{Link: address})

@@ -111,7 +111,7 @@ func (r *roomCalls) ChangeMember(ctx context.Context, req api.MemberRequest) (ou
 		return out, err
 	}
 
-	// Refused here for a clear answer. The room's own rules refuse it again, whoever asks.
+	// Refused here for a clear answer. The room's own rules refuse it again.
 	switch {
 	case !inside(room.State):
 		return out, outside(room.State)

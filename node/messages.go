@@ -163,7 +163,8 @@ func (n *Node) Send(ctx context.Context, req api.SendRequest) (out api.Message, 
 		if out, err = n.message(tx, m); err != nil {
 			return err
 		}
-		// Without a session it waits, and says for what.
+
+		// Without a session it waits, and gives the reason.
 		if !q.Sealed() {
 			return q.Wait(tx, m, now)
 		}
@@ -338,12 +339,13 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	if m.File != "" {
 		out.File = &api.File{Name: safetext.Line(m.File), Size: m.Size}
 	}
+
 	// The rows do not say this: it holds for all at once, and ends without a write.
 	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
 		out.Reason = "waits for the network"
 	}
 
-	// In a room the author is a member, and what they quote is known by another name.
+	// In a room the author is a member, with a name of their own there.
 	if err := v.inRoom(m, &out); err != nil {
 		return out, err
 	}
@@ -376,6 +378,7 @@ func (v *viewer) author(m store.Message) (safetext.Text, error) {
 	if room, err := v.room(m.Contact); err != nil || room != nil && !m.Member.IsZero() {
 		return room.name(v.tx, m.Member), err
 	}
+
 	// Two maps, since we may have another name to each contact.
 	names := v.names
 	if m.Outgoing {
@@ -624,7 +627,7 @@ func (n *Node) Retry(ctx context.Context, id string) (out api.Message, err error
 			return err
 		}
 
-		// What is still on its way would be sent twice.
+		// One that is still on its way would be sent twice.
 		if m.State != api.StateFailed || m.Deleted {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be tried again"}
 		}
@@ -664,6 +667,7 @@ func (n *Node) Discard(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+
 		// Any other may have arrived: erasing it here would say that it has not.
 		if m.State != api.StateFailed {
 			return &api.Error{Code: api.CodeUsage, Message: "only a failed message can be discarded"}

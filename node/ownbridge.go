@@ -214,6 +214,7 @@ func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
 	if err == nil && running.Err() == nil {
 		err = errors.New("the bridge has ended")
 	}
+
 	// An end that was wished for is no fault.
 	if running.Err() != nil {
 		err = nil
@@ -484,6 +485,7 @@ func (d *door) set(set *api.Settings, proxy string) error {
 	case set.Bridge == "":
 		set.Bridge = d.drawn
 	}
+
 	// In the transaction: the two halves may be changed by two calls at once.
 	if set.Bridge != "" && (set.BridgesOnly || cmp.Or(proxy, set.Proxy) != "") {
 		return barredBridge

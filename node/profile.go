@@ -63,6 +63,7 @@ func (a *attempts) end(failed bool) {
 		a.failed = 0
 		return
 	}
+
 	// At most 2^10 s before the cap: a longer shift would overflow one day.
 	if a.failed++; a.failed >= freeAttempts {
 		wait := time.Second << min(a.failed-freeAttempts, 10)
@@ -174,6 +175,7 @@ func (n *Node) Backup(ctx context.Context, req api.BackupRequest) error {
 			return err
 		}
 	}
+
 	// It may last minutes, and the end of the node ends it.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

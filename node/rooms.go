@@ -212,6 +212,7 @@ func (n *Node) showRoom(tx *store.Tx, c store.Contact) (out api.Room, err error)
 	if out.Unsent, err = tx.UnsentIn(c.ID); err != nil {
 		return out, err
 	}
+
 	// By the relays' time: offers end by the clock of their author.
 	asks, err := asking(tx, c.ID, n.told())
 	if err != nil {
@@ -268,6 +269,7 @@ func (r *roomCalls) InviteToRoom(ctx context.Context, req api.RoomInviteRequest)
 	if err != nil {
 		return out, err
 	}
+
 	// A link that no mailbox knows yet is given out all the same when this takes too long: it will work soon.
 	wait, cancel := context.WithTimeout(ctx, createWait)
 	defer cancel()
@@ -343,6 +345,7 @@ func (r *roomCalls) RevokeRoomInvite(ctx context.Context, id string) error {
 	if err := r.n.view(ctx, func(tx *store.Tx) (err error) { all, err = tx.Rooms(); return err }); err != nil {
 		return err
 	}
+
 	// The ID does not say the room: links are known to the rooms that made them.
 	for _, room := range all {
 		mine := false
@@ -388,6 +391,7 @@ func (r *roomCalls) JoinRoom(ctx context.Context, req api.JoinRoomRequest) (out 
 	if err != nil {
 		return out, err
 	}
+
 	// A second request would come to the door as a second person.
 	there, err := r.roomOf(ctx, id)
 	switch {
@@ -431,6 +435,7 @@ func (r *roomCalls) ChangeRoom(ctx context.Context, req api.RoomRequest) (out ap
 	if t := req.Timer; t != nil && *t != 0 && (*t < chat.MinTimer || *t > api.MaxTimer) {
 		return out, badTimer
 	}
+
 	// Checked outside the turn: a turn that fails has cost its writes for nothing.
 	if req.Name != nil {
 		name, err := roomName(*req.Name)
@@ -450,6 +455,7 @@ func (r *roomCalls) ChangeRoom(ctx context.Context, req api.RoomRequest) (out ap
 		if req.Timer != nil {
 			set.Timer = uint32(*req.Timer)
 		}
+
 		// Changes are counted, and a room can be changed only so often.
 		if set == g.Settings() {
 			return nil
@@ -474,6 +480,7 @@ func (r *roomCalls) LeaveRoom(ctx context.Context, who string) error {
 	if r.n.ctx.Err() != nil {
 		return closedError
 	}
+
 	// A room without an owner could never change its admins again.
 	if room.Role == api.RoleOwner {
 		if alone, err := r.alone(ctx, room.ID); err != nil || !alone {

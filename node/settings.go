@@ -127,6 +127,7 @@ func setOwner(tx *store.Tx, name string) (queued []outbox.Queued, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		// They are sent nothing, and would learn from this that we are still there.
 		if c.Blocked {
 			continue

@@ -85,8 +85,8 @@ func (v *Invitation) join(prekeys *prekey.Bundle, id ID, first []byte) (*Session
 	return s, append(v.helloCells(hello, &content[0]), content[1:]...), nil
 }
 
-// Complete reports whether the cells hold the bundle that the link names, whatever else is
-// among them. A mailbox may have put noise under its tags.
+// Complete reports whether the bundle that the link names is among the cells. Others may
+// be noise that a mailbox has put under its tags.
 func (v *Invitation) Complete(cells []Cell) bool {
 	_, ok := v.assemble(cells)
 	return ok

@@ -59,6 +59,7 @@ func (in *Inbox) endAnswers(ctx context.Context) (next time.Time, err error) {
 	}
 
 	_, err = in.commitFor(ctx, now, slices.Collect(maps.Keys(due)), func(b *batch, p *peer) error {
+		// A cell that left meanwhile has told them already.
 		if p.session.Sealed() != due[p.ID].sealed {
 			return nil
 		}

@@ -69,6 +69,7 @@ func (in *Inbox) newBatch(tx *store.Tx, now time.Time) *batch {
 // takeAll takes a box and those that wait behind it, and does not give up
 // before they are on disk.
 func (in *Inbox) takeAll(ctx context.Context, first box) {
+	// One transaction for all that has come: each costs a write to the disk.
 	boxes := []box{first}
 	for len(boxes) < maxBatch {
 		select {
@@ -81,6 +82,7 @@ func (in *Inbox) takeAll(ctx context.Context, first box) {
 	}
 
 	for {
+		// Given up here, a box would come again only when its mailbox repeats it.
 		err := in.take(ctx, boxes)
 		if err == nil || ctx.Err() != nil {
 			return
@@ -160,9 +162,12 @@ func (in *Inbox) commitFor(ctx context.Context, now time.Time, ids []store.ID, d
 // apply carries out the work that follows a batch on disk: acknowledgements, new
 // watches, sending.
 func (in *Inbox) apply(b *batch) {
+	// Only now may mailboxes delete: before the commit theirs was the only copy.
 	for _, a := range b.acks {
 		in.cfg.Network.Ack(watchKey(a.owner, a.node), a.node, a.tag)
 	}
+
+	// Watches before the outbox: the answer to a cell may come before we would listen for it.
 	in.setWatches(b.plans, b.came)
 
 	in.handedOver(b.acks)
@@ -170,6 +175,7 @@ func (in *Inbox) apply(b *batch) {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
 
+	// Mailboxes are set above, so that nothing queued here goes to the old ones.
 	in.cfg.Outbox.Confirm(b.now, b.reached...)
 	in.cfg.Outbox.Remove(b.gone...)
 	for id, suspended := range b.suspended {
@@ -257,6 +263,7 @@ func (b *batch) boxOf(o owner, x *box) error {
 		current = p.former
 	}
 
+	// Both as they were: the effect of the cell shows only in the difference.
 	flaring, calls := current.Flaring(), current.Calls()
 	part, err := current.Open(x.cell)
 	switch {
@@ -273,6 +280,7 @@ func (b *batch) boxOf(o owner, x *box) error {
 		return b.part(p, part)
 	case !waitsFor(current, x.cell.Tag): // the second copy, in the same batch
 		return b.step(p, x)
+	// It opens, and counts cells that our state has not sealed: one of the two was put back.
 	case errors.Is(err, session.ErrBehind) && p.session != nil:
 		b.refused = append(b.refused, "cell of a newer state")
 		return b.giveUp(p, session.ReasonRestored, noticeBehind)
@@ -342,6 +350,7 @@ func (b *batch) finish() error {
 			}
 		}
 
+		// The former session is written, too: it still opens cells, and must not open one twice.
 		s := p.session
 		if s == nil {
 			s = p.former
@@ -379,6 +388,7 @@ func (b *batch) finish() error {
 
 // content takes a complete content at its turn; place is its place in the peer's chain.
 func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Content) error {
+	// The first content proves that they hold the session: the hello need not be repeated.
 	if p.State == api.ContactPending && p.session != nil {
 		p.State, p.changed, p.watch = api.ContactReady, true, true
 		if err := b.tellContact(p.ID); err != nil {
@@ -397,6 +407,7 @@ func (b *batch) content(p *peer, id store.ContentID, place int64, c *chat.Conten
 	case chat.Ask:
 		return b.ask(p, c.IDs)
 	case chat.Typing:
+		// A cell may have waited in a mailbox for days, and their clock may lie either way.
 		if c.Time.Sub(b.relays()).Abs() <= freshTyping {
 			b.typing[p.ID] = true
 		}

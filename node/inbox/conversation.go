@@ -45,10 +45,13 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+
+	// A copy of an erased message must not bring it back.
 	if erased, err := b.tx.HasSeen(p.ID, id); err != nil || erased {
 		return err
 	}
 
+	// They came before it, by another way through the mix.
 	changes, err := b.tx.TakeChanges(p.ID, id)
 	if err != nil {
 		return err
@@ -60,6 +63,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 		return err
 	}
 
+	// Previous is their word: it marks a gap and asks for nothing else.
 	if there, err := b.there(p, m.Previous); err != nil {
 		return err
 	} else if !there {
@@ -85,6 +89,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 		return err
 	}
 
+	// They may have said before that the one in between was lost.
 	if !m.Gap.IsZero() {
 		if lost, err := b.tx.HasChange(p.ID, m.Previous, int(chat.Lost)); err != nil {
 			return err
@@ -104,11 +109,13 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 		}
 	}
 
+	// Those that wait behind this one have their turn now.
 	p.line.Came(keeper{b, p}, order.ID(id))
 	if err := b.tx.Fill(p.ID, id, b.now); err != nil {
 		return err
 	}
 
+	// A conversation put away comes back with news, and only with that.
 	if p.Archived {
 		p.Archived, p.changed = false, true
 		return b.tellContact(p.ID)
@@ -120,6 +127,7 @@ func (b *batch) message(p *peer, id store.ContentID, place int64, c *chat.Conten
 // messages and reacts to those of both sides, in its own conversation. A change to a
 // message that has not come is kept for it.
 func (b *batch) change(p *peer, c store.Change) error {
+	// Looked up in this conversation alone: the contact chooses the id.
 	m, err := b.tx.MessageOf(p.ID, c.Content)
 	if errors.Is(err, store.ErrNotFound) {
 		if erased, err := b.tx.HasSeen(p.ID, c.Content); err != nil || erased {
@@ -133,6 +141,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 
 	kind := chat.Kind(c.Kind)
 	switch {
+	// Our messages are ours.
 	case m.Outgoing && kind != chat.Reaction:
 		b.refused = append(b.refused, "change of another's message")
 		return nil
@@ -150,6 +159,7 @@ func (b *batch) change(p *peer, c store.Change) error {
 		return b.tx.SetText(m, c.Text, c.Time, c.Place, b.now)
 	}
 
+	// The place in their chain decides, as cells come in any order.
 	old, err := b.tx.Reaction(m.ID, false, store.MemberID{})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

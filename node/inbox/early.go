@@ -51,6 +51,7 @@ const offerLook = 10 * time.Second
 // made before the relays had told the time, by a clock that is wrong, and a contact leaves
 // them where they lie.
 func (in *Inbox) offerAgain(ctx context.Context) (next time.Time, err error) {
+	// Our own clock is the one in doubt.
 	now, told := in.cfg.Now()
 	if !told {
 		return time.Now().Add(offerLook), nil
@@ -79,6 +80,7 @@ func (in *Inbox) offerAgain(ctx context.Context) (next time.Time, err error) {
 		return time.Time{}, err
 	}
 
+	// Each is looked at again in the batch: the answer may have come since.
 	_, err = in.commit(ctx, time.Now(), func(b *batch) error {
 		for _, id := range early {
 			if err := b.offerAgain(id, now); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -100,6 +102,8 @@ func (b *batch) offerAgain(id store.ID, now time.Time) error {
 	if err != nil || !r.Early(now) {
 		return err
 	}
+
+	// One offer at a time: an answer to the old one would make a session that we have left.
 	if err := b.withdrawOffer(p, r); err != nil {
 		return err
 	}

@@ -251,6 +251,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		{do: in.askEarly, at: time.Now().Add(earlyPause)},
 		{do: in.offerAgain, at: time.Now().Add(offerLook)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
+	// Receipts, losses and answers are looked at in each turn: a box may have made them due.
 	const receipts, releases, invites, losses, answers = 0, 1, 2, 3, 4
 
 	for {
@@ -267,6 +268,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 					in.log.Warn("inbox cannot write", "err", err)
 					at = now.Add(diskPause)
 				}
+
+				// A chore that could not write is tried again after a pause, and holds up no other.
 				c.at = at
 			}
 			if !c.at.IsZero() && c.at.Before(next) {
@@ -308,6 +311,8 @@ func (in *Inbox) signal() {
 
 // load reads the state that an earlier run has left.
 func (in *Inbox) load(ctx context.Context) error {
+	// Two steps: the lists in one transaction, and the contacts in stretches, so that a start with
+	// many contacts does not hold up everybody.
 	var owners []owner
 	var owed, waiting, losing []store.ID
 	var missing map[store.Node]time.Time
@@ -329,6 +334,7 @@ func (in *Inbox) load(ctx context.Context) error {
 			owners = append(owners, owner{invite: i.ID})
 		}
 
+		// A receipt that was due at the end of the last run is due at once.
 		if owed, err = tx.ContactsOwed(); err != nil {
 			return err
 		}
@@ -380,6 +386,7 @@ func (in *Inbox) load(ctx context.Context) error {
 	}
 	in.mu.Unlock()
 
+	// Last: boxes come from here on, and everything they need is in place.
 	return in.watch(ctx, owners...)
 }
 
@@ -501,6 +508,8 @@ func (in *Inbox) tidy(ctx context.Context) (next time.Time, err error) {
 	if err := in.watch(ctx, owners...); err != nil {
 		return next, err
 	}
+
+	// By a clock that is ahead, cells that are still on their way would be given up.
 	if now, ok := in.surely(now); ok {
 		return next, in.forgetCells(ctx, now)
 	}
@@ -520,6 +529,7 @@ func (in *Inbox) surely(now time.Time) (time.Time, bool) {
 func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 	var due []store.ID
 	err := in.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		// PassedAt dates the number Passed: all cells before it are at least that old.
 		contacts, err := tx.Contacts()
 		for _, c := range contacts {
 			if now.Sub(c.PassedAt) >= cellLife {
@@ -542,6 +552,8 @@ func (in *Inbox) forgetCells(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
+
+			// And a new mark is set, for the cells that are missing now.
 			if !p.PassedAt.IsZero() && p.session.GiveUp(uint64(p.Passed)) {
 				p.stepped = true
 			}

@@ -43,6 +43,7 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 	}
 
 	now, _ := b.in.cfg.Now()
+	// A cell that is none changes nothing: anybody with the link can send some.
 	s, part, err := i.Accept(now, *cell)
 	if errors.Is(err, session.ErrUsed) {
 		return b.reused(row)
@@ -52,6 +53,7 @@ func (b *batch) hello(id string, cell *session.Cell) error {
 		return nil
 	}
 
+	// Kept with each cell: after a crash those that were acknowledged do not come again.
 	secret, err := i.MarshalBinary()
 	if err != nil {
 		return err
@@ -90,6 +92,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
+	// The owner's name for the invite wins over a stranger's name for itself.
 	c := store.Contact{ID: store.NewID(), Name: row.Name, Named: row.Name != "",
 		State: api.ContactReady, Created: b.now, Invite: row.ID, Alias: row.Alias}
 	if c.Name == "" {
@@ -104,6 +107,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
+	// In the same transaction: two contacts from one invite would share its secret.
 	row.Contact, row.State = c.ID, store.InviteUsed
 	if err := b.tx.SetInvite(row); err != nil {
 		return err
@@ -118,6 +122,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
+	// Fresh ones, since everybody with the link knows the old.
 	fresh, err := b.in.cfg.Network.ChooseMailboxes(outbox.Copies)
 	if err != nil {
 		fresh = old // too few relays at the moment: stay where we are
@@ -126,6 +131,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
+	// The bundle has done its work, and nobody else may begin with it.
 	for _, m := range old {
 		for _, t := range i.BundleTags() {
 			b.acks = append(b.acks, ack{bundleOf(row.ID), m.Node, store.Tag(t)})
@@ -136,6 +142,7 @@ func (b *batch) accept(row store.Invite, i *session.Invite, s *session.Session, 
 		return err
 	}
 
+	// The hello carries a first content, which is taken like any other.
 	p := &peer{Contact: c, session: s, version: 1, stepped: true, line: order.New(0, nil)}
 	b.peers[c.ID] = p
 	if err := b.part(p, part); err != nil {
@@ -183,6 +190,7 @@ func Hints(set []store.Mailbox) (hints [][]byte) {
 // ends. A used one is watched until its time is over. An unused one is watched longer,
 // because an invitee may have joined in time.
 func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) {
+	// Until the relays have told the time none ends: a clock that is ahead would end them all.
 	now, told := in.cfg.Now()
 	if !told {
 		return time.Now().Add(offerLook), nil
@@ -204,6 +212,7 @@ func (in *Inbox) expireInvites(ctx context.Context) (next time.Time, err error) 
 	}
 
 	if !next.IsZero() {
+		// now is the relays' time, and the timer runs by ours.
 		next = time.Now().Add(min(next.Sub(now), tidyEvery))
 	}
 	if err != nil || !due {

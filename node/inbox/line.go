@@ -185,6 +185,8 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 			if err != nil {
 				return err
 			}
+
+			// Tried on a copy that keeps nothing.
 			_, at, ok := newLine(c, kept).Release(keeper{}, in.cfg.Hold)
 			if ok && !at.After(now) {
 				over = true
@@ -203,6 +205,7 @@ func (in *Inbox) release(ctx context.Context) (next time.Time, err error) {
 			p, err := b.peer(id)
 			switch {
 			case errors.Is(err, store.ErrNotFound):
+				// Removed meanwhile.
 				b.held[id] = false
 			case err == nil:
 				err = b.skip(p, in.cfg.Hold)

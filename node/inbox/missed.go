@@ -59,6 +59,7 @@ func (in *Inbox) tellMissed(ctx context.Context) (next time.Time, err error) {
 		return next, nil
 	}
 
+	// A contact stays in losing until its session says that nothing is missing any more.
 	b, err := in.commitFor(ctx, now, due, (*batch).tellMissed)
 	if err != nil {
 		return next, err
@@ -93,6 +94,8 @@ func (b *batch) missed(p *peer, cells []chat.Cells) error {
 	if p.session == nil {
 		return nil // all is sealed anew in the next one
 	}
+
+	// All are checked first: one number that we never used makes the rest worth nothing.
 	for _, run := range cells {
 		if !p.session.Sent(session.Span{First: uint64(run.First), Count: uint64(run.Count)}) {
 			b.refused = append(b.refused, "missed")
@@ -102,6 +105,7 @@ func (b *batch) missed(p *peer, cells []chat.Cells) error {
 
 	for _, run := range cells {
 		first := int64(run.First)
+		// Acknowledged ones are not among them: a contact cannot have those sent again.
 		items, err := b.tx.SealedIn(p.ID, first, first+int64(run.Count))
 		if err != nil {
 			return err

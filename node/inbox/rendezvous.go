@@ -153,6 +153,7 @@ func (in *Inbox) peek(ctx context.Context) (next time.Time, err error) {
 		}
 		p, known := in.peeks[o.contact]
 		if !known {
+			// Drawn, so that a start does not look at all places at one moment, which a mailbox would see.
 			p.at = now.Add(firstPeek + rand.N(firstPeek))
 		}
 		p, changes := p.step(now, rand.N(peekEvery/2))
@@ -199,6 +200,7 @@ func sooner(a, b time.Time) time.Time {
 func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err error) {
 	now := time.Now()
 
+	// Theirs and ours: both sides have to meet elsewhere when a mailbox is gone.
 	nodes := in.cfg.Outbox.Nodes()
 	in.mu.Lock()
 	for _, p := range in.table.Plans() {
@@ -214,6 +216,7 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 		return now.Add(lookSoon), nil
 	}
 
+	// Since when counts, and survives a restart: a short absence moves nobody.
 	is := make(map[store.Node]time.Time, len(missing))
 	for _, n := range missing {
 		if is[n] = was[n]; is[n].IsZero() {
@@ -226,6 +229,7 @@ func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err er
 		unheard[n] = true
 	}
 
+	// On disk only when it has changed: this is looked at often.
 	if !maps.Equal(is, was) {
 		if err := in.cfg.Store.Note(ctx, func(tx *store.Tx) error { return tx.SetMissing(is) }); err != nil {
 			return next, err
@@ -265,6 +269,7 @@ func (in *Inbox) follow(ctx context.Context, now time.Time) error {
 // redirect sends to mailboxes that are there, and asks those. It returns the contacts
 // for which one of our mailboxes is gone.
 func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (moving []store.ID, err error) {
+	// No batch in between: its plans would be newer, and be overwritten by these.
 	in.writing.Lock()
 	defer in.writing.Unlock()
 
@@ -281,6 +286,8 @@ func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (movi
 			if err != nil {
 				return err
 			}
+
+			// It sends nothing any more.
 			if s.Retired() {
 				continue
 			}
@@ -307,6 +314,7 @@ func (in *Inbox) redirect(ctx context.Context, gone func(store.Node) bool) (movi
 		return nil, err
 	}
 
+	// Where to send is set before where to listen: an answer comes later than its question.
 	for id, nodes := range targets {
 		in.cfg.Outbox.SetMailboxes(id, nodes)
 	}
@@ -325,6 +333,7 @@ func (b *batch) move(p *peer, gone func(store.Node) bool) error {
 	var set []store.Mailbox
 	var avoid []store.Node
 	for _, m := range mine {
+		// Not back to one that was left: cells of both times would meet there.
 		avoid = append(avoid, m.Node)
 		if m.Retired.IsZero() && !gone(m.Node) {
 			set = append(set, m)

@@ -87,6 +87,7 @@ func (in *Inbox) Taken(ctx context.Context, t outbox.Taken) {
 }
 
 func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
+	// Sizes are the mailbox's word: anything else proves nothing.
 	var own, found *[envelope.CellSize]byte
 	if len(t.Own) == envelope.CellSize && len(t.Found) == envelope.CellSize {
 		own, found = (*[envelope.CellSize]byte)(t.Own), (*[envelope.CellSize]byte)(t.Found)
@@ -103,6 +104,9 @@ func (in *Inbox) weighTaken(ctx context.Context, t outbox.Taken) {
 		if p.session == nil {
 			return b.elsewhere(p, t.Tag, found)
 		}
+
+		// Only a box that our own keys have sealed proves a second copy of this profile. A mailbox
+		// could say taken to end every session.
 		if found == nil || !p.session.Twin(own, found) {
 			b.refused = append(b.refused, "taken without proof")
 			return nil
@@ -251,6 +255,7 @@ func (b *batch) giveUp(p *peer, why session.Reason, notice string) error {
 	}
 	b.gone = append(b.gone, gone...)
 
+	// Retired, it seals no more: two sessions in use would split the conversation.
 	if p.session != nil {
 		p.session.Retire()
 		p.session, p.former, p.stepped = nil, p.session, true
@@ -264,6 +269,7 @@ func (b *batch) giveUp(p *peer, why session.Reason, notice string) error {
 	}
 
 	b.queued = append(b.queued, waiting...)
+	// The outbox waits: its cells would be sealed for nobody.
 	b.suspended[p.ID] = true
 	return b.renewed(p, notice)
 }
@@ -309,6 +315,7 @@ func (b *batch) step(p *peer, x *box) error {
 		return err
 	}
 
+	// The tag decides: a cell of no window is an old copy, and no fault of anybody.
 	waited := false
 	for _, t := range r.Window() {
 		waited = waited || t == cell.Tag
@@ -333,6 +340,8 @@ func (b *batch) step(p *peer, x *box) error {
 	if !step.New {
 		return nil
 	}
+
+	// Its tag is asked for no more.
 	p.came, p.watch = append(p.came, watch.Arrival{Tag: store.Tag(cell.Tag), At: b.now, From: x.node}), true
 
 	switch {
@@ -347,6 +356,7 @@ func (b *batch) step(p *peer, x *box) error {
 
 // join answers an offer: a new session takes the place of the one we have.
 func (b *batch) join(p *peer, o *session.Offered) error {
+	// Hints are their word: unusable ones are left out.
 	set, nodes := b.mailboxes(o.Hints)
 	if len(set) == 0 {
 		return nil // the offer cannot be answered; another one can
@@ -361,6 +371,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 		return err
 	}
 
+	// Our mailboxes go with the hello: the offer may be older than our last move.
 	id := store.NewID()
 	hello := &chat.Content{Kind: chat.Profile, Name: owner, Mailboxes: Hints(mine[:min(len(mine), maxHints)])}
 	s, cells, err := o.Join(session.ID(id), hello.Encode())
@@ -376,6 +387,7 @@ func (b *batch) join(p *peer, o *session.Offered) error {
 		return err
 	}
 
+	// Noted before the session is replaced.
 	givenUp := p.session == nil
 	if err := b.replace(p, s, func() error {
 		q, err := outbox.QueueSealed(b.tx, p.ID, id, chat.Profile, cells, b.now)

@@ -77,6 +77,7 @@ func (in *Inbox) plan(tx *store.Tx, o owner) (w watch.Plan, err error) {
 		}
 	}
 
+	// An empty plan ends the watches of an owner that was removed.
 	if errors.Is(err, store.ErrNotFound) {
 		return watch.Plan{}, nil
 	}

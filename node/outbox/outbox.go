@@ -169,6 +169,7 @@ func (o *Outbox) SetSignals(all ...Signals) {
 }
 
 func (o *Outbox) setSignals(s Signals) {
+	// Batches are applied in any order: an older state must not bring old signals back.
 	if s.Version < o.signals[s.Contact] {
 		return
 	}
@@ -183,6 +184,8 @@ func (o *Outbox) setSignals(s Signals) {
 				Cells: []store.Cell{{Tag: store.Tag(c.Tag)}}}, [][]byte{c.Box[:]})
 		}
 	}
+
+	// A signal that the session has dropped is answered, and would only use its tag again.
 	for id, e := range o.entries {
 		if e.Contact == s.Contact && e.signal() && !up[id] {
 			o.forget(e)
@@ -191,12 +194,14 @@ func (o *Outbox) setSignals(s Signals) {
 }
 
 func (o *Outbox) add(it store.Item, boxes [][]byte) {
+	// A put of the old one may be under way. It finds itself replaced (putOne).
 	if old := o.entries[it.ID]; old != nil {
 		o.forget(old)
 	}
 
 	e := &entry{index: -1, boxes: boxes, came: time.Now(), order: it.Created.UnixMicro(), Entry: Entry{
 		ID: it.ID, Contact: it.Contact, Kind: chat.Kind(it.Kind), Created: it.Created, State: it.State, After: it.After}}
+	// Boxes of others are read from the disk again when there is no room.
 	if e.signal() { // it is nowhere else
 		o.kept += len(boxes)
 	} else if boxes == nil || o.kept+len(boxes) > maxKept {
@@ -416,6 +421,8 @@ func (e *entry) noteSent() {
 		if first.IsZero() {
 			return
 		}
+
+		// Sent is the moment when the last cell had its first copy.
 		if first.After(sent) {
 			sent = first
 		}
@@ -467,6 +474,7 @@ func (o *Outbox) load(ctx context.Context) error {
 			}
 		}
 		for _, it := range items {
+			// One queued since the start is there already, and newer than the row.
 			if o.entries[it.ID] == nil {
 				o.add(it, nil)
 			}
@@ -529,6 +537,7 @@ func (o *Outbox) over(e *entry, now time.Time) bool {
 func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 	now := time.Now()
 	var queued []Queued
+	// It waits for the network, and must not hold a transaction meanwhile.
 	if do == Meet {
 		o.meet(ctx, e)
 		return
@@ -555,6 +564,7 @@ func (o *Outbox) act(ctx context.Context, e *entry, do Do) {
 		return err
 	})
 
+	// The entry may have been replaced while the lock was free.
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e.doing = false

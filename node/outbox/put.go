@@ -33,11 +33,13 @@ func (o *Outbox) put(ctx context.Context, e *entry, a Action, c *Copy, box []byt
 // putOne tries to store one copy, and returns the foreign box under its tag, if the
 // mailbox shows one.
 func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []byte) (found *Taken) {
+	// Without the lock: it takes as long as the network does.
 	start, box, err := o.tryPut(ctx, e, a, box)
 	if ctx.Err() != nil {
 		return nil
 	}
 
+	// Perhaps our own box from before a restore: the inbox weighs it as evidence.
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
 		found = &Taken{e.Contact, e.tags[a.Cell], box, taken.Box}
 	}
@@ -46,6 +48,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 	sent := false
 	if err == nil {
 		o.timeout.observe(now.Sub(start))
+		// The copy is on disk before it counts: a crash may send it twice, and never too seldom.
 		sent, err = o.stored(ctx, e, a, now)
 	} else if now.Sub(start) >= o.timeout.wait() {
 		o.timeout.double()
@@ -67,6 +70,8 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 		if e.noteSent(); sent {
 			e.State = api.StateSent
 		}
+
+		// Memory is bounded; a repair reads the box again.
 		if e.Cells[a.Cell].copies() >= Copies && !e.signal() {
 			o.dropBox(e, a.Cell)
 		}
@@ -78,6 +83,7 @@ func (o *Outbox) putOne(ctx context.Context, e *entry, a Action, c *Copy, box []
 		o.log.Debug("cell not stored", "try", c.Tries, "err", err)
 	}
 
+	// It may have been replaced or acknowledged while the put was under way.
 	if o.entries[e.ID] == e {
 		o.lookAt(e, time.Time{})
 		if p := o.peer(e.Contact); found == nil && c.Taken && p.Suspended && e.taken(p.Peer, a.Cell) {
@@ -98,6 +104,7 @@ func (o *Outbox) tryPut(ctx context.Context, e *entry, a Action, box []byte) (st
 		}
 	}
 	start = time.Now()
+	// Not kept in memory: a long queue would not fit.
 	if box == nil {
 		err := o.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
 			box, err = tx.Box(e.ID, e.tags[a.Cell])

@@ -73,6 +73,7 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 	q := Queued{item: store.Item{ID: id, Contact: contact, Kind: int(c.Kind), Created: now, State: api.StateQueued}}
 	content := c.Encode()
 	switch {
+	// The text of an edit lies in its message, once: an erased message leaves none in the outbox.
 	case c.Kind == chat.Edit:
 		q.item.Ref = store.ID(c.Ref)
 	case keeps(c.Kind):
@@ -81,6 +82,7 @@ func Queue(tx *store.Tx, contact store.ID, id store.ID, c *chat.Content, now tim
 	if err := tx.AddItem(q.item); err != nil {
 		return q, err
 	}
+
 	err := q.seal(tx, content)
 	if errors.Is(err, store.ErrNoSession) || errors.Is(err, session.ErrWaiting) {
 		err = nil
@@ -109,6 +111,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 		return err
 	}
 
+	// The recipient keeps a bounded number of keys: cells beyond that could never be opened.
 	if s.Room() < room(q.Kind(), envelope.Count(len(content))) {
 		return session.ErrWaiting
 	}
@@ -124,6 +127,7 @@ func (q *Queued) seal(tx *store.Tx, content []byte) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 
+	// The next state is written with the cells: sealing two contents with one key would show both.
 	state, err := s.MarshalBinary()
 	if err != nil {
 		return err
@@ -194,6 +198,7 @@ func reseal(tx *store.Tx, id store.ID, now time.Time) ([]Queued, error) {
 		return nil, err
 	}
 	q := Queued{item: it}
+	// It may have been sealed since the action was drawn up.
 	if it.State == api.StateQueued {
 		content, err := said(tx, it)
 		if errors.Is(err, store.ErrNotFound) {

@@ -55,6 +55,8 @@ func said(tx *store.Tx, it store.Item) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Nothing is said again that was taken back.
 	if m.Deleted {
 		return nil, store.ErrNotFound
 	}
@@ -129,6 +131,7 @@ func Unseal(tx *store.Tx, contact store.ID, keep bool, now time.Time) (waiting [
 		err = store.ErrNotFound
 		if survives(kind) {
 			var q Queued
+			// The wait was for a cell of the old session.
 			it.After = time.Time{}
 			if q, err = unseal(tx, it, waitsForSession, now); err == nil {
 				waiting = append(waiting, q)
@@ -227,6 +230,7 @@ func Restart(tx *store.Tx, id store.ID, now time.Time) (Queued, api.State, error
 		return Queued{}, "", err
 	}
 	it.State = api.StateQueued
+	// The old boxes go, and with them the counts of their copies.
 	if err := errors.Join(tx.UnsealItem(it), tx.RestartItem(id, api.StateQueued, now)); err != nil {
 		return Queued{}, "", err
 	}
