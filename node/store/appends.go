@@ -119,6 +119,7 @@ func (t AppendTable) Arriving(room ID) (int, error) {
 // Reached records that a mailbox has an entry, or never will. It returns whether that was the last
 // entry of its content: zero if not, or if it carries none.
 func (t AppendTable) Reached(seq int64, node Node) (done ContentID, room ID, err error) {
+	// The entry goes with the last of its mailboxes, and a content with the last of its entries.
 	if err := t.tx.exec(`DELETE FROM goals WHERE append = ? AND node = ?`, seq, node[:]); err != nil {
 		return done, room, err
 	}

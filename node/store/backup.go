@@ -72,6 +72,7 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		return ErrFileExists
 	}
 
+	// One at a time: a snapshot takes as much disk as the profile.
 	s.backupMu.Lock()
 	defer s.backupMu.Unlock()
 	work := backupWork
@@ -91,6 +92,7 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		}
 	}()
 
+	// A copy first: writers would wait for as long as scrypt and the target take.
 	snapshot, keys, err := s.snapshot(ctx, func() (*os.File, error) { return begin(s.profile, "backup-*") })
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnusable) { // there may be room at the target
 		snapshot, keys, err = s.snapshot(ctx, func() (*os.File, error) { return os.CreateTemp(filepath.Dir(path), besidePrefix+"*") })
@@ -107,11 +109,14 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 	if err != nil {
 		return err
 	}
+
+	// The file may lie anywhere for years: its passphrase is made more expensive to guess.
 	recipient.SetWorkFactor(work)
 	if err := writeBackup(ctx, f, recipient, snapshot, keys); err != nil {
 		return mapError(err)
 	}
 
+	// On disk before it has its name: a file of that name is whole.
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return mapError(err)
 	}
@@ -166,6 +171,7 @@ func (s *Store) snapshot(ctx context.Context, make func() (*os.File, error)) (pa
 		return "", nil, err
 	}
 
+	// The key file of a profile knows the sum of its pages. The copy has a sum of its own.
 	sums := newPages(&key)
 	if err := sums.read(path); err != nil {
 		return "", nil, mapError(err)
@@ -253,6 +259,7 @@ func writeBackup(ctx context.Context, to io.Writer, recipient age.Recipient, sna
 		return err
 	}
 
+	// The size in the head bounds the writes of unpack.
 	head := append([]byte(backupMagic), backupVersion)
 	head = append(head, keys...)
 	head = binary.BigEndian.AppendUint64(head, uint64(info.Size()))
@@ -298,6 +305,7 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 		return err
 	}
 
+	// Locked before anything is read: a second restore into the folder fails at once.
 	lock, err := emptyProfile(p)
 	if err != nil {
 		return err
@@ -316,6 +324,7 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 		return err
 	}
 
+	// Unpacked apart: half a restore is swept away at the next start.
 	made := config.Profile{Dir: p.Unfinished()}
 	if err := made.Make(); err != nil {
 		return mapError(err)
@@ -337,11 +346,13 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 	os.Remove(p.Unfinished())
 	syncFolder(p.Dir)
 	lock.Unlock()
+	// The entry of the folder itself lies in its parent.
 	return syncFolder(filepath.Dir(p.Dir))
 }
 
 // emptyProfile takes the lock of a profile that is not there yet.
 func emptyProfile(p config.Profile) (*flock.Flock, error) {
+	// A wipe or a restore that was cut short leaves files behind: they go first.
 	if p.Exists() {
 		if lock, err := acquire(p); err == nil {
 			_, err = finishWipe(p)
@@ -360,6 +371,8 @@ func emptyProfile(p config.Profile) (*flock.Flock, error) {
 	if err := p.Make(); err != nil {
 		return nil, mapError(err)
 	}
+
+	// Looked at under the lock, or another process could fill it in between.
 	lock, err := acquire(p)
 	if err != nil {
 		return nil, err
@@ -391,6 +404,7 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 		return nil, err
 	}
 
+	// The header ends with its MAC. One without an end would be read into memory whole.
 	at := bytes.Index(head[:n], []byte("\n--- "))
 	if at < 0 || !bytes.Contains(head[at+1:n], []byte("\n")) {
 		return nil, ErrNoBackup
@@ -403,6 +417,8 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 	if err != nil {
 		return nil, ErrNoSecret
 	}
+
+	// The file chooses its work factor: a hostile one would take hours and all memory.
 	identity.SetMaxWorkFactor(work)
 
 	r, err := age.Decrypt(f, identity)
@@ -418,6 +434,7 @@ func openBackup(f io.ReadSeeker, passphrase string, work int) (io.Reader, error)
 // unpack writes the files of a backup of at most limit bytes.
 func unpack(r io.Reader, p config.Profile, limit int64) error {
 	head := make([]byte, backupHead)
+	// A file of a later version may be shorter than our head: its version is looked at first.
 	if n, err := io.ReadFull(r, head); err != nil && n < 9 {
 		return damaged(err)
 	} else if err != nil {
@@ -427,6 +444,8 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 	if string(head[:8]) == backupMagic && head[8] > backupVersion {
 		return ErrNewerBackup
 	}
+
+	// Sizes are checked against the file before anything is written.
 	keys := head[9 : 9+keyFileSize]
 	size := binary.BigEndian.Uint64(head[9+keyFileSize:])
 	sum := sha256.Sum256(keys[:keySumAt])
@@ -444,6 +463,7 @@ func unpack(r io.Reader, p config.Profile, limit int64) error {
 		return err
 	}
 
+	// age tells of a cut end only when it is read to there.
 	if _, err := io.ReadFull(r, make([]byte, 1)); err != io.EOF {
 		return damaged(err)
 	}

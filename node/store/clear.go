@@ -23,6 +23,7 @@ func (t MessageTable) Clear(contact ID, upTo int64, limit int) (failed []ID, n i
 		return nil, 0, err
 	}
 
+	// Failed ones wait in the outbox for a retry that nobody can ask for now.
 	for _, r := range rows {
 		if r.state == api.StateFailed {
 			failed = append(failed, r.id)
@@ -32,6 +33,7 @@ func (t MessageTable) Clear(contact ID, upTo int64, limit int) (failed []ID, n i
 		}
 	}
 
+	// The ids are kept as seen before the rows go, or a late copy would bring a message back.
 	last := rows[len(rows)-1].seq
 	return failed, len(rows), errors.Join(
 		t.unlinkTo(contact, last),

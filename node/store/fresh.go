@@ -197,6 +197,7 @@ func (f *freshVFS) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag
 // OpenFilename opens the database, its log, or a temporary file. A journal could
 // only be somebody else's, but while the database is made.
 func (f *freshVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	// SQLite would play a planted journal back over the database.
 	if flags&vfs.OPEN_MAIN_JOURNAL != 0 && !f.making {
 		return nil, flags, sqlite3.CANTOPEN
 	}
@@ -216,6 +217,7 @@ func (f *freshVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fil
 		}
 		f.main = file
 	case flags&vfs.OPEN_WAL != 0:
+		// A log that was put back does not begin with a MAC under the key of now.
 		head := make([]byte, sha256.Size)
 		inner.ReadAt(head, 0)
 		f.begun, f.log = hmac.Equal(head, logHead(&f.logKey)), file
@@ -353,18 +355,23 @@ func (f *freshFile) flush() error {
 	if err != nil || len(f.kept) == 0 && on == f.size {
 		return err
 	}
+
+	// Worked out on a copy: the pages stand as they are if the key file cannot be written.
 	next := f.fs.pages
 	next.resize(int(f.size / pageSize))
 	numbers := make([]int64, 0, len(f.kept))
 	for number := range f.kept {
 		numbers = append(numbers, number)
 	}
+
 	slices.Sort(numbers)
 	for _, number := range numbers {
 		xor(&next.sum, &next.each[number])
 		next.each[number] = next.of(number, f.kept[number])
 		xor(&next.sum, &next.each[number])
 	}
+
+	// The key file goes first. A crash here is finished from the log, whose pages give this sum.
 	if f.fs.commit != nil {
 		if err := f.fs.commit(next.sum, f.fs.nextKey); err != nil {
 			if isFull(err) {

@@ -164,6 +164,8 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 	if len(b) != keyFileSize {
 		return nil, errors.New("wrong size")
 	}
+
+	// The checksum tells a damaged file from a wrong passphrase. Anybody can make one: it proves nothing else.
 	if sum := sha256.Sum256(b[:keySumAt]); sum != [32]byte(b[keySumAt:]) {
 		return nil, errors.New("wrong checksum")
 	}
@@ -175,6 +177,7 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 		return nil, fmt.Errorf("version %d is not known to this program", b[8])
 	}
 
+	// Bounded before it is used: a file from elsewhere could ask for all memory.
 	kdf := KDF{binary.BigEndian.Uint32(b[9:]), binary.BigEndian.Uint32(b[13:]), b[17]}
 	if err := kdf.check(); err != nil {
 		return nil, err
@@ -188,6 +191,7 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 		return nil, err
 	}
 
+	// The header is authenticated with it, so that nobody makes the derivation cheaper.
 	plain, err := aead.Open(nil, b[keyHeader:keySealedAt], b[keySealedAt:keySumAt], b[:keyHeader])
 	if err != nil {
 		return nil, ErrWrongPassphrase
@@ -203,6 +207,7 @@ func parseKeyFile(b []byte, passphrase string) (*keyFile, error) {
 		copy(part[:], plain[112+32*i:])
 	}
 
+	// Epochs begin at 1; 0 is that of no previous key.
 	if k.current.epoch == 0 {
 		return nil, errors.New("malformed")
 	}

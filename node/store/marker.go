@@ -119,6 +119,7 @@ func (s *Store) openMarker(dir string) error {
 	raw, err := one(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT value FROM meta WHERE key = ?`, markerKey)
 	switch {
 	case err == ErrNotFound:
+		// A new profile, or one of before there were markers.
 		s.marker = &markerRow{before: beforeMissing}
 		rand.Read(s.marker.profile[:])
 		rand.Read(s.marker.lineage[:])
@@ -135,6 +136,7 @@ func (s *Store) openMarker(dir string) error {
 	}
 
 	f := &s.markerFile
+	// Outside the profile: a copy of the folder that is put back does not take the file with it.
 	f.path = filepath.Join(dir, hex.EncodeToString(s.marker.profile[:]))
 	b, err := os.ReadFile(f.path)
 	if err == nil && len(b) > 0 && b[0] > markerVersion {
@@ -148,6 +150,8 @@ func (s *Store) openMarker(dir string) error {
 	if len(b) == markerSize && b[0] == markerVersion {
 		f.found, f.there = parseMarker(b[1:]), true
 	}
+
+	// Nothing is written for a copy: its marker tells the next start, too.
 	if s.restored = s.restored || !s.marker.right(f); !s.restored {
 		f.create(&s.marker.marker)
 	}

@@ -97,6 +97,7 @@ func (t MessageTable) Claim(id ID, now time.Time) error {
 		return err
 	}
 
+	// All tables that name it, in one transaction. The content keeps its own ID, by which its author refers to it.
 	was := m.ID
 	m.ID = NewID()
 	err = errors.Join(
@@ -114,6 +115,7 @@ func (t MessageTable) Claim(id ID, now time.Time) error {
 		}
 	}
 	if err == nil {
+		// To screens the old one is gone, and the message comes anew under its new ID.
 		_, err = t.tx.Append(Event{Kind: api.EventRemoved, Contact: m.Contact, Message: was, Time: now})
 	}
 	if err != nil {

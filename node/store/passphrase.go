@@ -71,6 +71,8 @@ func (s *Store) renewKeys(ctx context.Context, passphrase string, kdf KDF) (err 
 	if err != nil {
 		return err
 	}
+
+	// The old row key is in the old key file, which somebody with the old passphrase may have copied.
 	if err := s.Rotate(ctx); err != nil {
 		return err
 	}
@@ -88,6 +90,8 @@ func (s *Store) renewKeys(ctx context.Context, passphrase string, kdf KDF) (err 
 		taken, err = s.moveTo(f, next)
 		return err
 	})
+
+	// A copy that was taken is the database now.
 	if !taken {
 		err = errors.Join(err, remove(path), remove(path+"-journal"))
 	}
@@ -98,6 +102,7 @@ func (s *Store) renewKeys(ctx context.Context, passphrase string, kdf KDF) (err 
 // copy was taken: the profile has the new keys then. The caller holds the store, and
 // nothing was written since the copy was made.
 func (s *Store) moveTo(f *os.File, next *keyFile) (taken bool, err error) {
+	// All of the copy is on disk before the key file names it.
 	sums := newPages(&next.database)
 	err = errors.Join(s.endCopy(), remove(f.Name()+"-journal"), f.Sync())
 	if err == nil {
@@ -113,16 +118,20 @@ func (s *Store) moveTo(f *os.File, next *keyFile) (taken bool, err error) {
 		return false, err
 	}
 
+	// From here on nobody can use the store until it is open again, with old keys or new.
 	next.sum, next.current = sums.sum, s.keys.current
 	if err := s.closeDB(); err != nil {
 		s.lose()
 		return false, err
 	}
+
+	// This is the moment: before it the profile opens with the old passphrase, after it with the new.
 	if err = config.WriteFile(s.profile.KeyFile(), next.marshal()); err == nil {
 		taken, s.keys = true, next
 		err = takeCopy(s.profile, next)
 	}
 
+	// Whichever key file is in its place, its database is opened.
 	if e := s.reopen(); err == nil && e == nil {
 		return taken, nil
 	} else if e != nil {

@@ -143,6 +143,7 @@ func (tx *Tx) reseal() error {
 
 		update := fmt.Sprintf(`UPDATE %s SET %s = ? WHERE rowid = ?`, c.table, c.column)
 		for _, r := range rows {
+			// The version stays, since the content does: others compare it before they write.
 			plain, err := tx.unseal(c.table, r.id, r.version, r.sealed)
 			if err != nil {
 				return err

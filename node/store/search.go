@@ -188,6 +188,7 @@ const Stretch = 20_000
 // Find returns up to limit messages that pass a filter, newest first, of the stretch
 // before a sequence number; and the number before which to go on, 0 at the end.
 func (t MessageTable) Find(f Filter, before int64, limit int) (found []Message, next int64, err error) {
+	// A stretch of sequence numbers, so that a search that finds nothing holds the store only briefly.
 	newest, err := t.tx.number(`SELECT coalesce(max(seq), 0) FROM messages`)
 	if err != nil {
 		return nil, 0, err
@@ -203,6 +204,8 @@ func (t MessageTable) Find(f Filter, before int64, limit int) (found []Message, 
 			args = append(args, arg...)
 		}
 	}
+
+	// Words without a letter or digit are in no index.
 	q := query(f.Words, f.Contact)
 	if q == "" && strings.TrimSpace(f.Words) != "" {
 		return nil, 0, nil
@@ -216,6 +219,7 @@ func (t MessageTable) Find(f Filter, before int64, limit int) (found []Message, 
 	and(f.Kind != "", kindIs[f.Kind])
 
 	found, err = collect(t.tx, scanMessage, sql+` ORDER BY seq DESC LIMIT ?`, append(args, limit)...)
+	// The stretch may hold more.
 	if len(found) == limit && limit > 0 {
 		next = found[limit-1].Seq
 	}

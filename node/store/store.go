@@ -127,6 +127,7 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 		return err
 	}
 	defer lock.Unlock()
+	// What an interrupted wipe or restore has left would look like a profile.
 	if _, err := finishWipe(p); err != nil {
 		return mapError(err)
 	}
@@ -164,6 +165,8 @@ func Create(p config.Profile, passphrase, owner string, opt Options) (err error)
 	if s.fresh, err = newFresh(keys, opt); err != nil {
 		return err
 	}
+
+	// Only now are there a journal and pages without a sum.
 	s.fresh.making = true
 	if err := s.open(opt); err != nil {
 		return err
@@ -204,6 +207,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		}
 	}()
 
+	// A wipe that a crash cut short is finished before anything is read.
 	wiped, err := finishWipe(p)
 	if wiped {
 		return nil, errors.Join(ErrNoProfile, mapError(err))
@@ -220,10 +224,14 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if err != nil {
 		return nil, err
 	}
+
+	// A change of the passphrase that was cut short: the copy beside the database is the one that
+	// these keys open.
 	if err := takeCopy(p, keys); err != nil {
 		return nil, mapError(err)
 	}
 
+	// SQLite would make an empty one into a new database, and the profile would be lost.
 	info, err := os.Stat(p.Database())
 	if err == nil && info.Size() == 0 {
 		err = errors.New("it is empty")
@@ -237,6 +245,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	}
 
 	s := &Store{profile: p, lock: lock, opt: opt, keys: keys, changed: make(chan struct{}), lost: make(chan struct{})}
+	// The crash came between key file and pages: the log has the pages.
 	if former(p, keys) {
 		if err := finishCheckpoint(p, keys, opt); err != nil {
 			return nil, err
@@ -246,6 +255,8 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 	if s.fresh, err = newFresh(keys, opt); err != nil {
 		return nil, err
 	}
+
+	// Before SQLite reads it: a file that was changed or put back is not parsed.
 	if err := s.compare(); err != nil {
 		s.fresh.close()
 		return nil, err
@@ -263,6 +274,7 @@ func Open(p config.Profile, passphrase string, opt Options) (_ *Store, err error
 		}
 	}
 
+	// Two signs of a copy: a mark that backups carry, and the marker outside the profile.
 	if s.restored, err = s.isCopy(); err != nil {
 		s.closeDB()
 		return nil, err

@@ -234,6 +234,7 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 		case string:
 			err = stmt.BindText(i+1, v)
 		case []byte:
+			// SQLite tells no bytes from NULL, and columns of blobs are NOT NULL.
 			if v == nil {
 				v = []byte{}
 			}
@@ -247,6 +248,7 @@ func (tx *Tx) prepare(sql string, args []any) (*sqlite3.Stmt, error) {
 		case time.Time:
 			err = stmt.BindInt64(i+1, toMicros(v))
 		default:
+			// A mistake of ours, which the first test finds.
 			panic(fmt.Sprintf("store: cannot bind %T", arg))
 		}
 		if err != nil {

@@ -77,6 +77,8 @@ func (s *Store) beside(path string) (f *os.File, note string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
+
+	// The note says where to sweep after a crash: the folder of a backup is not ours.
 	n, err := begin(s.profile, notePrefix+"*")
 	if isFull(err) {
 		f, err = os.CreateTemp(dir, besidePrefix+"*")
@@ -87,6 +89,7 @@ func (s *Store) beside(path string) (f *os.File, note string, err error) {
 	}
 
 	name := filepath.Join(dir, besidePrefix+strings.TrimPrefix(filepath.Base(n.Name()), notePrefix))
+	// The note is on disk before its file is there, or a crash in between would leave the file.
 	_, err = n.WriteString(name)
 	err = errors.Join(err, n.Sync(), n.Close())
 	if err == nil || isFull(err) {
