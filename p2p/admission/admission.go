@@ -209,6 +209,7 @@ func (r *Registrar) Examines(relay wire.NodeID, day uint32) bool {
 // Hear takes news that came by gossip. Without an error it is in the directory now,
 // and worth to be passed on.
 func (r *Registrar) Hear(n News) error {
+	// Vouchers are verified for news alone: each costs a signature.
 	desc, known, err := r.look(n.Raw)
 	switch {
 	case err != nil:
@@ -226,6 +227,7 @@ func (r *Registrar) Hear(n News) error {
 		return nil
 	}
 
+	// A relay that is new to us waits for voices: nobody is listed for saying so.
 	c, err := r.collect(desc, n)
 	if err != nil {
 		return err
@@ -412,6 +414,8 @@ func (r *Registrar) Seen(raw []byte, mask byte) error {
 	if err != nil {
 		return err
 	}
+
+	// All of its addresses: nobody else need vouch.
 	if all := Dialable(desc.Addresses); mask&all == all {
 		return r.Reached(raw)
 	}
@@ -422,6 +426,7 @@ func (r *Registrar) Seen(raw []byte, mask byte) error {
 	need := r.need(desc.ID)
 	r.mu.Lock()
 	c := r.candidate(desc, raw)
+	// The mask is by place in the list of addresses.
 	if slices.Equal(c.desc.Addresses, desc.Addresses) {
 		c.voices[r.cfg.Self] |= mask
 	}
@@ -503,6 +508,7 @@ func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) 
 	var counts [directory.MaxAddresses]int
 
 	for id, mask := range c.voices {
+		// A voice counts if its relay is listed, and if its former words were true.
 		if mask == 0 || id != r.cfg.Self && (r.cfg.Directory.Since(id).IsZero() || r.void(id) || !heed(id)) {
 			continue
 		}
@@ -511,6 +517,7 @@ func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) 
 		}
 		if !r.cfg.AllowPrivate {
 			n := r.network(id)
+			// One voice a network: addresses in one are cheap.
 			if networks[n] {
 				continue
 			}
@@ -519,6 +526,7 @@ func (r *Registrar) heeded(c *candidate, need int, heed func(wire.NodeID) bool) 
 		voices++
 	}
 
+	// Each address needs voices of its own, or one that is true would carry a victim's in.
 	for i, a := range c.desc.Addresses {
 		if a.Dialable() && counts[i] < min(2, need) {
 			return false
@@ -596,6 +604,7 @@ func (r *Registrar) Reached(raw []byte) error {
 		return err
 	}
 
+	// The directory may hold a newer one with other addresses, which we have not reached.
 	held, ok := r.cfg.Directory.Find(desc.ID)
 	if !ok || !slices.Equal(held.Addresses, desc.Addresses) {
 		return err
@@ -626,6 +635,7 @@ func (r *Registrar) Reached(raw []byte) error {
 		r.proven[id] = append(r.proven[id], now)
 	}
 
+	// It may be the voice that other candidates wait for.
 	r.again = len(r.candidates) > 0
 	if r.again && first {
 		r.kick() // its word counts from now on

@@ -135,6 +135,7 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := a.doors[from]
+	// Only the answer to a question of ours, in time: others could make us drop addresses.
 	if d == nil || d.nonce != p.Nonce || now.Sub(d.asked) > askAgain {
 		return false
 	}
@@ -149,6 +150,7 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 	}
 	switch p.Verdict {
 	case Vouched:
+		// A voucher by somebody else would be passed on as theirs.
 		if p.Voucher.Examiner != from || !p.Voucher.verify(d.sent) {
 			return false
 		}
@@ -157,6 +159,7 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 	case Unreached:
 		d.said = false
 		a.tried(desc, 0, p.Mask, now)
+		// One examiner's word does not end an address: tried weighs it among others.
 		for i, at := range desc.Addresses {
 			if t := a.failed[at]; p.Mask>>i&1 == 1 {
 				t.foreign = time.Time{}
@@ -167,6 +170,7 @@ func (a *Applicant) Told(from wire.NodeID, p Reply, now time.Time) bool {
 			}
 		}
 	case Busy:
+		// Drawn: all that were sent away would come back at once.
 		d.again = now.Add(busyAgain/2 + rand.N(busyAgain))
 		return false
 	}

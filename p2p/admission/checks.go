@@ -96,6 +96,7 @@ func (r *Registrar) Failed(c Check) {
 		}
 	}
 
+	// A check that fails is no proof: the address may be cut off from us alone.
 	f := r.files[c.ID]
 	if f == nil {
 		return
@@ -115,6 +116,7 @@ func (r *Registrar) Failed(c Check) {
 		}
 	}
 
+	// Fresh vouchers say that others still reach it.
 	if len(f.failed) >= failures && now.Sub(f.vouched) > Fresh {
 		delete(r.files, c.ID)
 		r.cfg.Directory.Remove(c.ID)

@@ -128,6 +128,7 @@ func (f *Follow) good() bool {
 func parseFollow(m *outfox.Message) (*Follow, error) {
 	logs, blocks := int(m[2]), int(m[3])
 	size := followHeader + logs*followedSize + blocks*outfox.BlockSize
+	// The counts come first: with these bounds size is within a message, which a constant holds.
 	if logs > MaxFollowed || blocks > MaxBlocks || !zero(m[size:]) {
 		return nil, ErrMalformed
 	}

@@ -78,10 +78,13 @@ func (s *Server) follow(ctx context.Context, f *Follow) {
 	r, verdict := newReader(f, now), stands
 	s.mu.Lock()
 	s.named.add(tags, now)
+	// The reader stands, and nothing waits for it: its new blocks are for entries to come.
 	if s.readers.more(f, now) {
 		s.mu.Unlock()
 		return // all that waited is on its way
 	}
+
+	// A stamp is one hash to check. It is asked for only where seats are short.
 	if f.Mode != Look {
 		paid := stamped(s.cfg.Self, f.Lease, f.Stamp, s.cfg.Now(), s.cfg.Price)
 		if verdict = s.readers.add(f.Lease, r, paid, now); verdict != stands {
@@ -98,12 +101,15 @@ func (s *Server) follow(ctx context.Context, f *Follow) {
 	if verdict == unpaid {
 		a.Price = s.cfg.Price
 	}
+
+	// The reader stands already: an entry that comes from here on is found or pushed.
 	sent, ok := s.sendWaiting(ctx, r, a, now)
 	if !ok {
 		return
 	}
 
 	s.mu.Lock()
+	// Someone that stands keeps the blocks that are left; the end took one beforehand.
 	if last == nil && f.Mode == Look || last == nil && verdict != stands {
 		last = s.readers.spend(r)
 	}
@@ -126,6 +132,7 @@ func (s *Server) follow(ctx context.Context, f *Follow) {
 func (s *Server) sendWaiting(ctx context.Context, r *reader, a Answer, now time.Time) (sent int, ok bool) {
 	for {
 		s.mu.Lock()
+		// Set again by an append that comes while the store is read.
 		r.missed = false
 		logs, most := r.positions(), len(r.blocks)
 		s.mu.Unlock()
@@ -142,6 +149,7 @@ func (s *Server) sendWaiting(ctx context.Context, r *reader, a Answer, now time.
 		var blocks []*outfox.Block
 		s.mu.Lock()
 		for i := range found {
+			// Another goroutine may have spent blocks meanwhile: the rest stays for the next request.
 			block := s.readers.spend(r)
 			if block == nil {
 				left += len(found) - i
@@ -164,6 +172,8 @@ func (s *Server) sendWaiting(ctx context.Context, r *reader, a Answer, now time.
 			a.Entry = &found[i]
 			s.answer(block, &a)
 		}
+
+		// The loop ends with the blocks: each round that goes on has spent some.
 		if !again {
 			return sent, true
 		}

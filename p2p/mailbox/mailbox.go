@@ -340,6 +340,7 @@ func parsePut(m *outfox.Message) (*Put, error) {
 
 func parseFetch(m *outfox.Message) (*Fetch, error) {
 	watch, tags, acks, blocks := m[1], int(m[2]), int(m[3]), int(m[4])
+	// Checked before the slices are made: a message cannot name more than it has.
 	size := fetchHeader + (tags+acks)*TagSize + blocks*outfox.BlockSize
 	if watch > 1 || tags > MaxTags || acks > MaxAcks || blocks < 1 || blocks > MaxBlocks ||
 		size > len(m) || !zero(m[size:]) {
@@ -432,6 +433,7 @@ func (a *Answer) Message() *outfox.Message {
 	m := new(outfox.Message)
 	m[0] = byte(a.Kind)
 
+	// Larger numbers than a field has are cut: they are hints of how much there is.
 	switch a.Kind {
 	case Found:
 		binary.BigEndian.PutUint16(m[1:], uint16(min(a.Pending, MaxTags)))
@@ -509,6 +511,7 @@ func ParseAnswer(m *outfox.Message) (*Answer, error) {
 		return nil, ErrMalformed
 	}
 
+	// The rest is zero: nothing rides in it unseen.
 	if !good || !zero(m[end:]) {
 		return nil, ErrMalformed
 	}

@@ -45,6 +45,7 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 	defer s.mu.Unlock()
 	defer s.quota.commit()
 
+	// The first box under a tag stays: somebody who learns of the tag cannot replace it.
 	if old, ok := s.boxes[tag]; ok {
 		if old.box != *box {
 			return &TakenError{old.box}
@@ -52,6 +53,7 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 		return nil
 	}
 
+	// A late copy of an acknowledged box would come to the recipient a second time.
 	if g, ok := s.graves[graveOf(&tag)]; ok {
 		if g.box != tombstoneOf(&tag, box).box {
 			return ErrTaken
@@ -63,6 +65,8 @@ func (s *Memory) Put(_ context.Context, tag Tag, box *Box, expires time.Time, as
 	if !ok {
 		return ErrFull
 	}
+
+	// The place decides: boxes that were asked for outlast those that were not.
 	if replaces {
 		delete(s.boxes, s.tags[row])
 		s.evicted++

@@ -32,6 +32,8 @@ func (s *Memory) Append(_ context.Context, name LogName, e *Entry, now time.Time
 	if l == nil {
 		l = &memoryLog{shelved: &shelved{name: name}, byTag: make(map[Tag]*memoryEntry)}
 	}
+
+	// Logs that somebody reads are the last to lose entries.
 	if followed {
 		l.read(now)
 	}
@@ -40,6 +42,7 @@ func (s *Memory) Append(_ context.Context, name LogName, e *Entry, now time.Time
 		return at, false, err
 	}
 
+	// Checked before anything is evicted for it.
 	if l.live >= MaxEntries || !l.fresh.take(now) {
 		return at, false, ErrFull
 	}
@@ -64,6 +67,7 @@ func (s *Memory) Append(_ context.Context, name LogName, e *Entry, now time.Time
 		s.logs[name] = l
 	}
 
+	// Positions only grow, also over entries that are gone: readers go by them.
 	it := &memoryEntry{position: s.shelf.next(l.shelved), entry: *e, leaf: leafOf(&e.Tag, &e.Box), first: now, expires: now.Add(TTL)}
 	l.entries = append(l.entries, it)
 	l.byTag[e.Tag] = it
@@ -164,6 +168,7 @@ func (s *Memory) End(_ context.Context, names []LogName, now time.Time) ([]LogEn
 		}
 		l.read(now)
 
+		// Kept until the log changes: to sort thousands of leaves for each look would be an attack.
 		if l.end == nil {
 			set := LogSet{}
 			for _, it := range l.entries {

@@ -86,6 +86,7 @@ func (rs *readers) charge(r *reader) {
 // one. A lease replaces nobody else.
 func (rs *readers) add(lease LeaseID, r *reader, paid bool, now time.Time) verdict {
 	it := rs.seats.byID[lease]
+	// The lease is secret: only the former reader itself can name it.
 	if it != nil && it.reader != nil {
 		rs.end(it.reader)
 	}
@@ -102,6 +103,7 @@ func (rs *readers) add(lease LeaseID, r *reader, paid bool, now time.Time) verdi
 	it.renewed, it.reader, r.seat = now, r, it
 	r.place = rs.order.PushBack(r)
 	rs.charge(r)
+	// One of the crowd at random goes: readers of others' logs could otherwise push out the right one for sure.
 	for _, l := range r.logs {
 		all := rs.byLog[l.Name]
 		if len(all) >= maxLogReaders {

@@ -176,10 +176,12 @@ func NewServer(cfg ServerConfig) *Server {
 		ofLog:    limits.NewRates[LogName](2*appendRate, appendBurst, maxOfLog),
 	}
 
+	// The newest box came TTL before it expires (now); the hour is that of rounding.
 	if latest := cfg.Store.Latest(); !latest.IsZero() {
 		s.time = latest.Add(-TTL - time.Hour)
 	}
 
+	// Each line has slots of its own, so that a flood in one leaves the others alone.
 	for l := range s.slots {
 		n := cfg.MaxRequests
 		if l >= int(appends) {
@@ -234,6 +236,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer tick.Stop()
 	s.expire(ctx)
 
+	// A nil channel while nothing is owed: an idle mailbox does not wake up.
 	var again <-chan time.Time
 	for {
 		select {
@@ -247,6 +250,7 @@ func (s *Server) Run(ctx context.Context) error {
 			again = s.pushAgain(ctx)
 		case <-ctx.Done():
 			s.mu.Lock()
+			// Under the lock that Deliver takes: no request begins after Wait.
 			s.running = false
 			s.mu.Unlock()
 			s.work.Wait()
@@ -280,6 +284,7 @@ func (s *Server) Deliver(m *outfox.Message) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// The packet is anonymous: rates and slots are by kind of request, and not by sender.
 	line := s.lineOf(req)
 	slots := s.slots[line]
 	if !s.running || !s.allow(line, req) {
@@ -288,6 +293,7 @@ func (s *Server) Deliver(m *outfox.Message) {
 	}
 	select {
 	case slots <- struct{}{}:
+	// Dropped, and not queued: the sender tries again, and a queue would only make all of them late.
 	default:
 		s.stats.overloaded.Add(1)
 		return
@@ -409,6 +415,7 @@ func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
 	for {
 		now := s.now()
 		s.mu.Lock()
+		// The store is read without the lock; again looks whether the box is still owed.
 		tags, next := s.subs.due(now)
 		s.mu.Unlock()
 
@@ -439,6 +446,7 @@ func (s *Server) pushAgain(ctx context.Context) <-chan time.Time {
 
 func (s *Server) fetch(ctx context.Context, f *Fetch) {
 	now := s.now()
+	// Acknowledged boxes go before anything is looked for: they must not be found again.
 	if len(f.Acks) > 0 {
 		if err := s.cfg.Store.Delete(ctx, f.Acks); err != nil {
 			s.failed("deleting", err)
@@ -472,6 +480,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		return
 	}
 
+	// Answers are sent without the lock: a link may be slow.
 	type reply struct {
 		block  *outfox.Block
 		answer Answer
@@ -493,6 +502,7 @@ func (s *Server) fetch(ctx context.Context, f *Fetch) {
 		replies = append(replies, reply{block, Answer{Kind: Found, Tag: it.Tag, Box: it.Box}})
 	}
 
+	// Nothing is there: one block says so, and the client knows that we live.
 	if len(items) == 0 {
 		if block := s.subs.spend(sub); block != nil {
 			replies = append(replies, reply{block, Answer{Kind: None}})

@@ -176,6 +176,8 @@ func OpenSQLiteOn(vfs, path string, maxBoxes int) (*SQLite, error) {
 		s.closeDB()
 		return nil, openError(path, err)
 	}
+
+	// One goroutine has the connection, and commits many operations at once.
 	go s.work()
 	return s, nil
 }
@@ -305,6 +307,8 @@ func (s *SQLite) load() error {
 	if err != nil {
 		return err
 	}
+
+	// The quota may be smaller than at the last start.
 	if over := n - int64(s.quota.max); over > 0 {
 		err := s.db.Exec(fmt.Sprintf("DELETE FROM tombstone WHERE rowid IN (SELECT rowid FROM tombstone ORDER BY expires LIMIT %d)", over))
 		if err != nil {
@@ -314,6 +318,7 @@ func (s *SQLite) load() error {
 	}
 	s.graves = int(n)
 
+	// The latest time that we have known: the clock may have been set back since.
 	for _, table := range []string{"box", "tombstone"} {
 		latest, err := s.number("SELECT coalesce(max(expires), 0) FROM " + table)
 		if err != nil {
@@ -329,6 +334,7 @@ func (s *SQLite) load() error {
 	defer stmt.Close()
 	for stmt.Step() {
 		id := stmt.ColumnInt64(0)
+		// A row number is a place in memory: a damaged file could ask for all of it.
 		if id < 1 || id > maxID {
 			return ErrDamaged
 		}
@@ -458,6 +464,7 @@ func (s *SQLite) run(batch []*operation) {
 // transact does operations and commits. The result of each operation goes to results;
 // an error of SQLite rolls everything back and is returned.
 func (s *SQLite) transact(batch []*operation, results []error) (err error) {
+	// The counts in memory go with the transaction.
 	graves, evicted := s.graves, s.evicted
 	defer func() {
 		if err == nil {
@@ -474,6 +481,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 		}
 	}()
 
+	// A read that becomes a write half-way could fail, and take the whole batch with it.
 	begin := "BEGIN"
 	for _, op := range batch {
 		if op.write {
@@ -485,6 +493,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 	}
 
 	for i, op := range batch {
+		// These are answers, and no faults of the database: the others of the batch go on.
 		switch err := op.do(); {
 		case err == nil, errors.Is(err, ErrTaken), err == ErrFull, errors.Is(err, ErrAcknowledged):
 			results[i] = err
@@ -501,6 +510,7 @@ func (s *SQLite) transact(batch []*operation, results []error) (err error) {
 func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error {
 	op := &operation{write: write, do: do, done: make(chan error, 1)}
 
+	// Asked first by itself: below, with room in ops, either branch could be drawn.
 	select {
 	case <-s.closing:
 		return ErrClosed
@@ -520,6 +530,7 @@ func (s *SQLite) submit(ctx context.Context, write bool, do func() error) error 
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	// It may have been committed just before the end.
 	case <-s.closed:
 		select {
 		case err := <-op.done:

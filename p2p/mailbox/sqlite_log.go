@@ -73,6 +73,7 @@ func (s *SQLite) loadLogs() error {
 	}
 	defer logs.Close()
 	for logs.Step() {
+		// A damaged file is refused: a position that wraps would hide entries from readers.
 		name, instance, last := logs.ColumnRawBlob(1), logs.ColumnInt64(2), logs.ColumnInt64(3)
 		if len(name) != LogNameSize || instance < 1 || instance > Newest || last < 0 || last >= Newest {
 			return ErrDamaged
@@ -125,6 +126,7 @@ func (s *SQLite) append(name LogName, e *Entry, now time.Time, followed bool) (a
 		l.read(now)
 	}
 
+	// Checked before anything is evicted for it.
 	if l.live >= MaxEntries || l.last == Newest-1 || !l.fresh.take(now) || s.lowOnDisk() {
 		return at, false, ErrFull
 	}
@@ -133,6 +135,8 @@ func (s *SQLite) append(name LogName, e *Entry, now time.Time, followed bool) (a
 			return at, false, err
 		}
 	}
+
+	// The longest log gives way, one without readers first: no writer can push all others out.
 	victim, ok := s.shelf.makeRoom(l, l.watched())
 	if !ok {
 		return at, false, ErrFull
@@ -184,6 +188,7 @@ func (s *SQLite) again(l *shelved, e *Entry, now time.Time) (position uint32, kn
 		return 0, false, q.Err()
 	}
 
+	// Compared by hash: expired entries are remembered without their content.
 	there, content := leaf{}, q.ColumnRawBlob(5)
 	copy(there[copy(there[:], e.Tag[:]):], q.ColumnRawBlob(2))
 	same := there == leafOf(&e.Tag, &e.Box)
@@ -200,6 +205,7 @@ func (s *SQLite) again(l *shelved, e *Entry, now time.Time) (position uint32, kn
 
 	position = uint32(q.ColumnInt64(1))
 	first, expires := q.ColumnInt64(3), hours(now.Add(TTL))
+	// It lives longer each time that somebody appends it, within bounds.
 	if now.Unix()/3600-first >= int64(ProlongTime/time.Hour) || expires <= q.ColumnInt64(4) || !l.same.take(now) {
 		return position, true, nil
 	}
@@ -264,6 +270,8 @@ func (s *SQLite) changed(q *sqlite3.Stmt, bind func(*sqlite3.Stmt) error, live, 
 		s.shelf.change(l, live, gone)
 		logs = append(logs, l)
 	}
+
+	// Reset before other statements run: the table is locked until then.
 	if err = errors.Join(err, q.Err(), q.Reset()); err != nil {
 		return err
 	}
@@ -321,6 +329,8 @@ func (s *SQLite) read(l *shelved, after uint32, most int, found []LogEntry) (all
 	q, bind := s.logStmt.after, func(q *sqlite3.Stmt) error {
 		return errors.Join(q.BindInt64(1, l.id), q.BindInt64(2, int64(after)), q.BindInt64(3, int64(most)))
 	}
+
+	// A reader without a position begins with the newest.
 	if after == Newest {
 		q, bind = s.logStmt.newest, func(q *sqlite3.Stmt) error {
 			return errors.Join(q.BindInt64(1, l.id), q.BindInt64(2, int64(most)))

@@ -10,6 +10,7 @@ import (
 
 // Put implements Store.
 func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, askedFor bool) error {
+	// The caller may be gone before the operation runs, and use the box again.
 	box = clone(box)
 	return s.submit(ctx, true, func() error {
 		found, err := s.find(tag)
@@ -25,6 +26,8 @@ func (s *SQLite) Put(ctx context.Context, tag Tag, box *Box, expires time.Time, 
 		if err := s.buried(tag, box); err != nil {
 			return err
 		}
+
+		// A full disk would fail every commit, deletions among them.
 		if s.lowOnDisk() {
 			return ErrFull
 		}
@@ -161,6 +164,7 @@ func (s *SQLite) Expire(ctx context.Context, now time.Time) (total int, err erro
 		return errors.Join(q.BindInt64(1, now.Unix()/3600), q.BindInt64(2, expireChunk))
 	}
 
+	// In chunks: requests come in between.
 	for {
 		var boxes, graves int
 		var more bool

@@ -95,6 +95,7 @@ func (s *subscriptions) add(lease LeaseID, sub *subscription, paid bool, now tim
 		}
 	}
 	it.renewed = now
+	// A tag stands in one subscription: its box is pushed once.
 	for t := range sub.tags {
 		if old := s.byTag[t]; old != nil {
 			s.forget(old, t)
@@ -109,6 +110,7 @@ func (s *subscriptions) add(lease LeaseID, sub *subscription, paid bool, now tim
 		return refused
 	}
 
+	// Nothing below fails: the index and the seat stay in step.
 	for t := range sub.tags {
 		s.byTag[t] = sub
 	}

@@ -105,6 +105,7 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 		return nil, ErrDamaged
 	}
 
+	// Counts are checked against the bytes before anything is made.
 	if len(b) == 0 || len(b) < 1+int(b[0])*pinSize {
 		return nil, ErrDamaged
 	}
@@ -127,6 +128,7 @@ func Parse(b []byte, cfg guard.Config) (*State, error) {
 		return nil, ErrDamaged
 	}
 	n := int(binary.BigEndian.Uint16(b))
+	// A length that is a lie would keep a file of any size in memory.
 	if b = b[2:]; n > len(b) || n > censor.MaxSize {
 		return nil, ErrDamaged
 	}

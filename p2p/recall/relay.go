@@ -54,6 +54,7 @@ func (r *Relay) Append(b []byte) []byte {
 	seconds := func(d time.Duration) uint32 { return uint32(min(max(0, d), maxAge) / time.Second) }
 
 	b = append(b, relayVersion, byte(len(r.Vouchers)))
+	// Vouchers are for these bytes of our descriptor: without it they prove nothing.
 	if len(r.Vouchers) > 0 {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(r.Own)))
 		b = append(b, r.Own...)
@@ -75,6 +76,7 @@ func (r *Relay) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint32(append(b, l.ID[:]...), seconds(l.Left))
 	}
 
+	// Without a count: they go to the end of the file.
 	for _, k := range r.Known {
 		age := uint32(neverReached)
 		if k.Age >= 0 {
@@ -95,6 +97,7 @@ func ParseRelay(b []byte) (*Relay, error) {
 		return nil, ErrDamaged
 	}
 	b, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	// A torn write is noticed as a whole: half a memory would be taken for all of it.
 	if got := sha256.Sum256(b); !bytes.Equal(got[:], sum) {
 		return nil, ErrDamaged
 	}
@@ -117,6 +120,7 @@ func ParseRelay(b []byte) (*Relay, error) {
 		}
 		k.Raw = c.descriptor()
 		r.Known = append(r.Known, k)
+		// Bounded as it is read, so that a long file ends early.
 		c.Bad = c.Bad || k.Age > maxAge || len(r.Known) > directory.MaxRelays
 	}
 	if c.Bad {

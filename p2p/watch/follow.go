@@ -128,6 +128,7 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 	defer ws.mu.Unlock()
 	defer pace.Kick(ws.wake)
 
+	// A prefix that no key of Watch has: the two share one map.
 	id := following + at.String() + " " + key
 	w := ws.m[id]
 	if len(logs) == 0 {
@@ -142,6 +143,7 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 	}
 
 	changed := len(logs) != len(w.follow.logs)
+	// A log that goes on keeps its gaps and positions: the caller names it again with each change.
 	kept := make([]*followed, 0, len(logs))
 	for _, p := range logs {
 		l := w.follow.log(p.Name)
@@ -153,6 +155,7 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 		kept = append(kept, l)
 	}
 	w.follow.logs = kept
+	// Positions alone are no reason to ask: they come with each entry.
 	if changed {
 		w.follow.begin = true
 		w.at(now)
@@ -253,6 +256,7 @@ func (ws *Watches) issueFollow(w *watch, now time.Time) (made []*lease) {
 		return ws.probe(w, now)
 	}
 	w.due = now.Add(ws.pause(w))
+	// After a loss: the next push may be lost as well, and no other come to show it.
 	if !f.look.IsZero() && !now.Before(f.look) {
 		f.look, f.begin = time.Time{}, true
 	}
@@ -267,8 +271,10 @@ func (ws *Watches) issueFollow(w *watch, now time.Time) (made []*lease) {
 	standing, spent := w.standing()
 	stand := poll || f.begin || spent || standing == 0 || w.failures > 0
 	switch {
+	// The answer to the first is on its way. A second would end its blocks.
 	case stand && w.beginning():
 		f.begin, f.poll = true, w.due // once it is answered
+	// Blocks of the old request are dead once the new one stands.
 	case stand:
 		w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool { return l.read == nil })
 		l := ws.newLease(w, mailbox.Stand, mailbox.MaxBlocks, now)
@@ -285,6 +291,7 @@ func (ws *Watches) issueFollow(w *watch, now time.Time) (made []*lease) {
 	}
 	w.hurried = false
 
+	// A mailbox that does not answer is asked one question at a time.
 	if w.failures == 0 {
 		made = append(made, ws.readings(w, now)...)
 	}
@@ -310,6 +317,7 @@ func (ws *Watches) newLease(w *watch, mode mailbox.Mode, blocks int, now time.Ti
 // readings makes leases that close the gaps of the logs.
 func (ws *Watches) readings(w *watch, now time.Time) (made []*lease) {
 	under := map[*followed][]span{}
+	// One log with many gaps must not take all the requests of a client.
 	room := min(readingsMost, readingsAll-ws.reading())
 	for _, l := range w.leases {
 		if l.read != nil {
@@ -326,6 +334,8 @@ func (ws *Watches) readings(w *watch, now time.Time) (made []*lease) {
 			if w.haste < hasteCost {
 				return made
 			}
+
+			// The mailbox chooses its gaps: haste bounds the requests that it can call forth.
 			w.haste -= hasteCost
 			l := ws.newLease(w, mailbox.Look, int(gap.to-gap.from), now)
 			l.logs = []mailbox.LogPosition{{Name: it.name, After: gap.from}}
@@ -392,11 +402,16 @@ func (ws *Watches) answerFollow(l *lease, a *mailbox.Answer, now time.Time) {
 			w.follow.began = now
 		}
 	}
+
+	// Answers come for as long as blocks live, which is longer than the follow.
 	if ws.m[w.key] != w {
 		return // it has ended
 	}
+
+	// Checked before an entry is taken: it may hurry a new lease.
 	current := slices.Contains(w.leases, l)
 	switch {
+	// The logs and positions are the mailbox's word: others than asked for are dropped.
 	case a.Kind == mailbox.Logged && l.named(a.Entry.Name) && a.Entry.Position <= lastPosition:
 		ws.entered(l, a, now)
 	case a.Kind == mailbox.Ended && l.good(a.Ends):
@@ -408,6 +423,7 @@ func (ws *Watches) answerFollow(l *lease, a *mailbox.Answer, now time.Time) {
 	}
 
 	switch {
+	// An entry is good whichever lease brought it; its seat and counts are old.
 	case !current:
 		ws.strayed(l, a, now)
 	case l.read != nil:
@@ -426,6 +442,8 @@ func (ws *Watches) answerFollow(l *lease, a *mailbox.Answer, now time.Time) {
 			w.hurry(now.Add(burstGather))
 		}
 	}
+
+	// Those in between may be on slower ways: a short wait saves a request.
 	if w.follow.missing() {
 		wait := burstGather
 		if l.read == nil && a.Kind == mailbox.Logged {

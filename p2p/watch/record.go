@@ -93,6 +93,7 @@ func (r *Record) Cut(b []byte) (rest []byte, err error) {
 	cut := func(n int) []byte {
 		if len(b) < n {
 			good = false
+			// Zeros, so that the rest runs through to the one check of good.
 			return make([]byte, n)
 		}
 		head := b[:n]
@@ -106,6 +107,7 @@ func (r *Record) Cut(b []byte) (rest []byte, err error) {
 	}
 	count := func(size int) int {
 		n := int(binary.BigEndian.Uint16(cut(2)))
+		// Bounded by the bytes that are there before anything is made.
 		good = good && n <= maxKept && n*size <= len(b)
 		return n
 	}
@@ -128,6 +130,8 @@ func (r *Record) Cut(b []byte) (rest []byte, err error) {
 	if !good {
 		return nil, ErrRecord
 	}
+
+	// Whole or not at all.
 	*r = read
 	return b, nil
 }
@@ -202,6 +206,7 @@ func (ws *Watches) Record() (r Record, kept func()) {
 	r.verdicts = slices.SortedFunc(maps.Values(ws.verdicts), func(a, b verdict) int { return bytes.Compare(a.at[:], b.at[:]) })
 
 	var ripe []*trial
+	// Those of watches that are gone are kept while the mailbox may still hold the box.
 	maps.DeleteFunc(ws.layaways, func(_ watchID, l layaway) bool { return !ws.holds(l) })
 	r.layaways = slices.Collect(maps.Values(ws.layaways))
 	for _, w := range ws.m {
@@ -211,6 +216,7 @@ func (ws *Watches) Record() (r Record, kept func()) {
 			ripe = append(ripe, t)
 		default:
 			l := layaway{w.mailbox, idOf(w.key, w.mailbox), t.tag, t.sum, t.stored, t.ask}
+			// The put has not been answered: the sum proves nothing yet.
 			if t.stored == 0 {
 				l.sum = [sha256.Size]byte{}
 			}

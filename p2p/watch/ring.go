@@ -98,6 +98,7 @@ func (ws *Watches) rang(l *lease, a *mailbox.Answer) {
 // that one, the near one, has brought it.
 func (ws *Watches) mirror(l *lease, it *followed, e *mailbox.LogEntry, now time.Time) (there bool) {
 	w := l.w
+	// Entries that were read, or were there at the beginning, say nothing about pushes.
 	pushed := l.read == nil && (w.follow.far || now.Sub(w.follow.began) > pushedAfter)
 	for _, t := range ws.twins(w) {
 		other := t.follow.log(e.Name)
@@ -111,6 +112,8 @@ func (ws *Watches) mirror(l *lease, it *followed, e *mailbox.LogEntry, now time.
 				t.at(ws.ringAt(t))
 			}
 		}
+
+		// Both have it.
 		if other.noted(e.Tag) {
 			there = there || w.follow.far
 			continue
@@ -119,6 +122,7 @@ func (ws *Watches) mirror(l *lease, it *followed, e *mailbox.LogEntry, now time.
 			continue
 		}
 
+		// The far one is asked seldom, and may be later.
 		late := farLate
 		if w.follow.far {
 			late = nearLate
@@ -138,9 +142,11 @@ func (ws *Watches) overdueEntries(w *watch, now time.Time) {
 		a := f.awaited[0]
 		f.awaited = f.awaited[1:]
 		it := f.log(a.log)
+		// Only entries that it had the time to bring: since its last answer nothing has come.
 		missing = missing || it != nil && !it.noted(a.tag) && a.rung.Equal(f.rung) && !f.came.After(a.came)
 	}
 
+	// It may be the way, and not the mailbox: for a while all twins count as losing entries.
 	if missing {
 		w.lossy = now.Add(lossLasts)
 		for _, t := range ws.twins(w) {
@@ -154,6 +160,7 @@ func (ws *Watches) overdueEntries(w *watch, now time.Time) {
 			f.begin = true
 			w.hurry(now)
 		}
+	// The near one is deaf: the other takes its place.
 	default:
 		for _, t := range ws.twins(w) {
 			if t.failures == 0 {

@@ -69,6 +69,8 @@ func (ws *Watches) pay(ctx context.Context) error {
 			return ctx.Err()
 		case b = <-ws.bills:
 		}
+
+		// Without the lock: it takes seconds of work.
 		stamp, err := ws.cfg.Stamp(ctx, b.at, b.lease, ws.cfg.Now(), b.bits)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -78,6 +80,7 @@ func (ws *Watches) pay(ctx context.Context) error {
 		}
 
 		ws.mu.Lock()
+		// The watch may have ended, or changed its lease: a stamp is good for one.
 		if w := ws.m[b.key]; w != nil && w.seat.lease == b.lease {
 			w.seat.stamp = stamp
 			w.at(soon())

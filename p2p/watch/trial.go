@@ -249,6 +249,7 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 		return false
 	}
 
+	// Acknowledged like any other box, or the mailbox could tell trials from people.
 	if a.Kind == mailbox.Found && a.Tag == t.tag {
 		ws.remember(place{w.mailbox, t.tag}, w.key, now)
 		ws.delivered[place{w.mailbox, t.tag}] = delivery{key: w.key, at: now, acked: true}
@@ -262,6 +263,7 @@ func (ws *Watches) tested(l *lease, a *mailbox.Answer, first bool, now time.Time
 		return true
 	}
 
+	// From here on it is about answers without the box.
 	t.heard = true
 	if !first || t.since.IsZero() || !l.made.After(t.since) {
 		return false

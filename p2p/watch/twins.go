@@ -89,6 +89,7 @@ func (ws *Watches) probe(w *watch, now time.Time) (made []*lease) {
 		ws.check(w, now)
 	}
 	ask := f.begin || w.failures > 0 || !now.Before(f.poll)
+	// Blocks that stand are dead once a new request stands.
 	if ask || ws.rings(w, now) {
 		w.leases = slices.DeleteFunc(w.leases, func(l *lease) bool { return l.read == nil })
 		l := ws.newLease(w, mailbox.Stand, mailbox.MaxBlocks, now)
@@ -96,6 +97,7 @@ func (ws *Watches) probe(w *watch, now time.Time) (made []*lease) {
 			l.mode, l.answered = mailbox.More, true // or never
 		}
 		for i := range l.logs {
+			// Behind everything: the end is told, and no entry is sent.
 			l.logs[i].After = mailbox.Newest - 1
 		}
 		made = append(made, l)

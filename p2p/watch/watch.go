@@ -205,6 +205,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 
 	w := ws.m[key]
 	if w == nil || w.mailbox != at {
+		// Acknowledgements that are owed to the former mailbox are still sent there.
 		if w != nil {
 			ws.orphan(w.key, w.mailbox, w.owed(), now)
 		}
@@ -217,6 +218,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 		w.trial = ws.firstTrial(w, now)
 	}
 
+	// A request for the same tags would tell the mailbox that something has happened.
 	if slices.Equal(w.tags, tags) {
 		return
 	}
@@ -346,6 +348,7 @@ func (ws *Watches) send(ctx context.Context) error {
 func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 	var due []*lease
 	ws.mu.Lock()
+	// Overdue ones first: they make watches due.
 	for _, w := range ws.m {
 		ws.overdue(w, now)
 		ws.missing(w, now)
@@ -376,6 +379,7 @@ func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 
 // next returns when to look again, and forgets watches with nothing left to do.
 func (ws *Watches) next(now time.Time) time.Time {
+	// Everything that makes a watch due kicks the loop as well: the hour is a bound, and no interval.
 	next := now.Add(time.Hour)
 	for _, w := range ws.m {
 		if w.idle() && len(w.acks) == 0 && len(w.leases) == 0 {
@@ -565,6 +569,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	w := l.w
 	l.left--
 	firstAnswer := !l.answered
+	// An answer shows that the acknowledgements of the request have arrived.
 	if firstAnswer {
 		l.answered = true
 		l.acks = nil
@@ -577,10 +582,12 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		l.compare(a, now.Add(ws.cfg.Patience/2))
 	}
 
+	// Trial boxes look like any other, and must not be handed over.
 	ours := ws.tested(l, a, firstAnswer, now)
 	switch a.Kind {
 	case mailbox.None:
 	case mailbox.Found:
+		// A mailbox sends boxes for others, or made up ones.
 		if !slices.Contains(l.tags, a.Tag) {
 			ws.cfg.Count("wrong answer")
 			break
@@ -594,6 +601,8 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		if w.lossy.After(now) { // the next push may be lost, and no other come to show it
 			w.hurry(now.Add(lossLook))
 		}
+
+		// Pushed again until it is acknowledged: one copy is handed over for some time.
 		at := place{w.mailbox, a.Tag}
 		if d, ok := ws.delivered[at]; ours || ok && d.fresh(now) {
 			break
@@ -602,6 +611,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 		case ws.boxes <- found{w.mailbox, a.Tag, a.Box[:]}:
 			ws.remember(at, w.key, now)
 		default:
+			// Not remembered: the mailbox keeps it, and it is asked for again.
 			ws.cfg.Count("boxes come too fast")
 			w.hurry(now.Add(pace.Jitter(4 * settle)))
 		}

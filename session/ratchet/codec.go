@@ -41,6 +41,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 
 	b.AddBytes(s.ec.RK[:])
 	b.AddBytes(s.ec.DHs.Bytes())
+	// With its public half: a start with a thousand sessions would derive all of them.
 	public := s.ec.DHs.Public()
 	b.AddBytes(public[:])
 	b.AddBytes(s.ec.DHr[:])
@@ -70,6 +71,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 		}
 	}
 
+	// It has no length before it, and goes to the end.
 	return s.pq.AppendBinary(b.BytesOrPanic())
 }
 
@@ -91,6 +93,7 @@ func Unmarshal(data []byte) (*State, error) {
 		return nil, ErrState
 	}
 
+	// Chain keys are there in any case, zero where the flag is not set: the size does not tell.
 	s.ec.CanSend, s.ec.CanReceive = flags&1 != 0, flags&2 != 0
 	s.ec.DHs = key.Restore(dhs, public)
 	if _, err := key.ParsePublic(s.ec.DHr[:]); err != nil && s.ec.DHr != (key.Public{}) {
@@ -108,6 +111,7 @@ func Unmarshal(data []byte) (*State, error) {
 		}
 	}
 
+	// Checked like a peer's bytes: a state that breaks a limit would go on breaking it.
 	if !s.skipped.read(&in, s.ec.Steps) {
 		return nil, ErrState
 	}
@@ -134,6 +138,7 @@ func (s *skipped) read(in *cryptobyte.String, steps uint32) bool {
 		}
 
 		s.total += int(keys)
+		// In order and without empty ones: the rest of the package goes by that.
 		if c.step > steps || steps-c.step > MaxOldChains || i > 0 && c.step <= s.chains[i-1].step ||
 			keys == 0 || s.total > MaxSkipped {
 			return false

@@ -231,6 +231,8 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 	if !ok {
 		return nil, ErrRefused
 	}
+
+	// The header opened, so that the peer made it: going back is proof, and no noise.
 	if s.forked(&h, from) {
 		return nil, ErrForked
 	}
@@ -240,12 +242,14 @@ func (s *State) Try(dst, message []byte) (*Trial, error) {
 		return nil, ErrRefused
 	}
 
+	// On a copy: until the body has opened the header may be an old one, sent again.
 	t.pq = s.pq.Clone()
 	pq, err := t.pq.Receive(h.pq[:])
 	if err != nil {
 		return nil, ErrRefused
 	}
 
+	// Both keys are needed to open it, so that one of the two may be broken.
 	mk := hybrid(&t.mk, &pq)
 	var k messageKey
 	k.expand(&mk)
