@@ -199,6 +199,7 @@ func (c *Content) Encode() []byte {
 // Encoded is Encode of a content with parts that somebody else chose: together they may break the limits.
 func (c *Content) Encoded() ([]byte, error) {
 	b := []byte{byte(c.Kind)}
+	// Fields go out in the order of their numbers, which Decode demands.
 	field := func(number uint8, value []byte) {
 		b = append(b, number)
 		b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
@@ -215,6 +216,8 @@ func (c *Content) Encoded() ([]byte, error) {
 	if c.Text != "" {
 		field(fieldText, []byte(c.Text))
 	}
+
+	// Milliseconds: the recipient needs no more, and finer ones would tell clocks apart.
 	if !c.Time.IsZero() {
 		field(fieldTime, binary.BigEndian.AppendUint64(nil, uint64(c.Time.UnixMilli())))
 	}
@@ -253,6 +256,7 @@ func (c *Content) Encoded() ([]byte, error) {
 		field(fieldFileName, []byte(c.FileName))
 	}
 
+	// Fields of a later version stay in their places, so that signed bytes stay the same.
 	unknown := c.Unknown
 	before := func(number uint8) {
 		for len(unknown) > 0 && unknown[0].Number < number {
@@ -276,6 +280,7 @@ func (c *Content) Encoded() ([]byte, error) {
 		field(f.Number, f.Value)
 	}
 
+	// The limits are written down once, in Decode.
 	_, err := Decode(b)
 	return b, err
 }
@@ -363,6 +368,7 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		return len(v) >= 1 && len(v) <= api.MaxEmoji && utf8.Valid(v)
 	case fieldPicture:
 		c.Picture = append([]byte(nil), v...)
+		// By its bytes and not by a name: only kinds that are shown safely come in.
 		return len(v) <= api.MaxPicture && picture.Type(v) != ""
 	case fieldPrevious:
 		if len(v) != len(c.Previous) {
@@ -383,6 +389,7 @@ func (c *Content) decodeField(number uint8, v []byte) bool {
 		return c.decodeCells(v)
 	}
 
+	// Kept: an older program hands them on.
 	c.Unknown = append(c.Unknown, Field{number, append([]byte(nil), v...)})
 	return true
 }
@@ -426,5 +433,7 @@ func (c *Content) complete() bool {
 	case Aside:
 		return len(c.Sealed) > 0
 	}
+
+	// Kinds of a later version: the recipient passes over them.
 	return true
 }

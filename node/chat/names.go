@@ -44,6 +44,7 @@ func legible(s string) string {
 			continue
 		case unicode.Is(unicode.Join_Control, r), unicode.Is(unicode.Variation_Selector, r):
 			capped := r == emojiStyle && i+1 < len(runes) && runes[i+1] == keycap
+			// Invisible between letters they make two names that look the same.
 			if unicode.In(before, apart...) && !capped || before == r {
 				continue
 			}

@@ -42,8 +42,11 @@ func Dial(ctx context.Context, p config.Profile) (*Client, error) {
 		}
 		return nil, ErrNoNode
 	}
+
+	// Only to see whether somebody listens: each request opens its own.
 	conn.Close()
 
+	// Nobody else can name it: a lock lets in those that were there before.
 	var name [16]byte
 	rand.Read(name[:])
 	c := &Client{name: hex.EncodeToString(name[:]), http: http.Client{Transport: &http.Transport{
@@ -71,11 +74,14 @@ func do[P, R any](ctx context.Context, c *Client, m method[P, R], args P, f func
 	if err != nil {
 		return err
 	}
+
+	// Refused here with a reason: the server would cut the connection.
 	if len(body) > maxBody {
 		return &api.Error{Code: api.CodeTooLong, Message: "the request is too long"}
 	}
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// A stream would go on after Close.
 	defer context.AfterFunc(c.closed, cancel)()
 
 	req, err := http.NewRequestWithContext(running, http.MethodPost, "http://starling"+prefix+m.name, bytes.NewReader(body))
@@ -89,6 +95,7 @@ func do[P, R any](ctx context.Context, c *Client, m method[P, R], args P, f func
 	}
 	defer resp.Body.Close()
 
+	// A line a value: the same for one answer and for a stream without end.
 	for r := bufio.NewReader(resp.Body); ; {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF && len(line) == 0 {

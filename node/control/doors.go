@@ -56,6 +56,7 @@ func (d *doors) pass(n api.Node, m endpoint, r *http.Request) (done func(), err 
 	case !ok || slices.Contains(always, m.name):
 	case !l.Locked():
 		d.entered = nil // they were let in before another lock
+	// A screen that is open while the lock falls goes on, since it shows the lock itself.
 	case client == "" || d.streams[client] == 0 && !slices.Contains(d.entered, client):
 		return nil, lockedError
 	}

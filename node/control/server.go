@@ -76,6 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	stopped := make(chan struct{})
+	// Shut down beside Serve, which returns at once then: the last answers still go out.
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		last, cancel := context.WithTimeout(context.Background(), lastAnswer)
@@ -85,6 +86,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	})
 	err := server.Serve(s.listener)
+	// Serve ended by itself.
 	if stop() {
 		server.Close()
 		return fmt.Errorf("control socket: %w", err)
@@ -103,6 +105,7 @@ func (s *Server) handler(m endpoint) http.HandlerFunc {
 			return
 		}
 
+		// Before the body is read: a stranger to a locked profile costs nothing.
 		done, err := s.doors.pass(s.node, m, r)
 		if err != nil {
 			refuse(w, http.StatusForbidden, asError(err))
@@ -112,6 +115,7 @@ func (s *Server) handler(m endpoint) http.HandlerFunc {
 
 		a := answer{w: w, shape: m.shape}
 		err = m.run(r.Context(), s.node, func(args any) error { return decode(w, r, args) }, a.emit)
+		// Only the right passphrase opens this door.
 		if err == nil && m.name == enter.name {
 			s.doors.enter(r)
 		}
@@ -139,10 +143,12 @@ func decode(w http.ResponseWriter, r *http.Request, args any) error {
 		return nil
 	}
 
+	// Package json would put replacement characters in place of half letters, and send them.
 	if !isText(body) {
 		return &api.Error{Code: api.CodeBadText, Message: "the request is not UTF-8 text", Hint: "convert it first"}
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
+	// A misspelt field would be left out silently, such as a limit.
 	d.DisallowUnknownFields()
 	if err := d.Decode(args); err != nil {
 		return &api.Error{Code: api.CodeUsage, Message: "malformed request: " + err.Error()}

@@ -281,6 +281,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 	case kindOnion:
 		a.Transport = Onion
 		body = body[copy(a.Onion[:], body):]
+	// The length comes first, so that a kind of a later version is skipped.
 	default:
 		return a, false, rest, nil
 	}
@@ -290,6 +291,7 @@ func cutAddress(b []byte) (a Address, known bool, rest []byte, err error) {
 	}
 	ip, _ := netip.AddrFromSlice(body[:size])
 	a.AddrPort = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(body[size:]))
+	// A name has no length of its own: it is the rest.
 	if kind == kindWeb4 || kind == kindWeb6 {
 		a.Host = string(body[size+2:])
 	} else if len(body) != size+2 {

@@ -115,6 +115,8 @@ func (d *Descriptor) Sign(key crypto.PrivKey) ([]byte, error) {
 	if len(b)+signatureSize > MaxDescriptor {
 		return nil, ErrMalformed
 	}
+
+	// The label keeps the signature from being good for anything else that the key signs.
 	sig, err := key.Sign(append([]byte(descriptorLabel), b...))
 	if err != nil {
 		return nil, err

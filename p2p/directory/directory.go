@@ -197,6 +197,7 @@ func (d *Directory) Add(raw []byte) error {
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// Another descriptor of the relay may have come meanwhile.
 	switch err := d.admit(desc); {
 	case err == ErrTwoFaced:
 		d.convict(desc.ID, convicted)
@@ -209,6 +210,7 @@ func (d *Directory) Add(raw []byte) error {
 		return err
 	}
 
+	// Room is made only for a signature that holds: a forger evicts nobody.
 	if d.relays[desc.ID] == nil && len(d.relays) >= d.cfg.MaxRelays && !d.makeRoom(d.cfg.Now()) {
 		return ErrFull
 	}
@@ -308,6 +310,7 @@ func (d *Directory) admit(desc *Descriptor) error {
 	}
 
 	old := d.relays[desc.ID]
+	// Two descriptors of one number prove two faces, whichever is right.
 	if now.Before(d.liars[desc.ID]) || old != nil && twoFaced(old.Descriptor, desc) {
 		return ErrTwoFaced
 	}
@@ -315,6 +318,7 @@ func (d *Directory) admit(desc *Descriptor) error {
 		return ErrStale
 	}
 
+	// A relay that nobody can dial is of no use, and costs a place.
 	if !slices.ContainsFunc(desc.Addresses, Address.Dialable) {
 		return ErrUndialled
 	}
@@ -324,6 +328,8 @@ func (d *Directory) admit(desc *Descriptor) error {
 				return ErrPrivate
 			}
 		}
+
+		// An owner of one network must not fill the list.
 		if d.crowded(old, desc) {
 			return ErrCrowded
 		}
@@ -454,6 +460,7 @@ func (d *Directory) Snapshot() *Snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
+	// Shared by all callers until something changes: it is never written to.
 	if d.snap != nil && now.Before(d.snap.until) {
 		return d.snap
 	}
@@ -473,6 +480,7 @@ func (d *Directory) Snapshot() *Snapshot {
 		}
 	}
 
+	// Leaving ones are in the digest, since lists are compared by it, and in no draw.
 	s.digest(all)
 	s.Relays = slices.DeleteFunc(all, (*Descriptor).Leaving)
 	d.snap = s

@@ -131,6 +131,7 @@ func ParseRequest(b []byte) (Request, error) {
 		return Request{}, ErrPage
 	}
 
+	// Without a sketch all is asked for.
 	if b = b[requestSize:]; len(b) == 0 {
 		return r, nil
 	}
@@ -245,6 +246,7 @@ func ParsePage(b []byte) (*Page, error) {
 		State:    PageState(b[32]),
 	}
 
+	// Later has a price and nothing else.
 	b = b[pageHeaderSize:]
 	if p.State == PageLater {
 		if len(b) != 1 {
@@ -262,10 +264,13 @@ func ParsePage(b []byte) (*Page, error) {
 		if b = b[entryHeader:]; n < fixedSize || n > MaxDescriptor || n > len(b) {
 			return nil, ErrPage
 		}
+
+		// Their number is bounded by the page, as each has a least size.
 		p.Entries = append(p.Entries, Entry{known, b[:n:n]})
 		b = b[n:]
 	}
 
+	// A page that promises more and brings nothing would keep the asker for ever.
 	if p.State == PageSame && len(p.Entries) > 0 || p.more() && len(p.Entries) == 0 {
 		return nil, ErrPage
 	}
@@ -286,10 +291,12 @@ func (d *Directory) Later(r Request, price byte) *Page {
 func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	snap := d.Snapshot()
 	after := r.After
+	// Numbers of another run of ours mean nothing here.
 	if r.Instance != d.instance {
 		after = 0
 	}
 
+	// The same list costs one page, which is the usual case.
 	if r.Digest == snap.Digest && (r.Instance != d.instance || after >= snap.moved) {
 		yield(&Page{Nonce: r.Nonce, Instance: d.instance, Stamp: snap.stamp, Time: d.cfg.Now(), State: PageSame})
 		return

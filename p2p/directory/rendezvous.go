@@ -41,6 +41,7 @@ func (s *Snapshot) Rendezvous(secret [32]byte, n int, avoid ...wire.NodeID) []wi
 	all := make([]scored, 0, len(s.Relays))
 	mac := hmac.New(sha256.New, secret[:])
 	for _, d := range s.uncrowded() {
+		// Left out before the ranking, so that the next ones move up.
 		if slices.Contains(avoid, d.ID) {
 			continue
 		}

@@ -132,6 +132,7 @@ func (d *Directory) makeRoom(now time.Time) bool {
 
 	var heaviest netip.Prefix
 	for w, n := range counts {
+		// A tie is broken by the address: the order of a map would let an attacker try again.
 		if n > counts[heaviest] || n == counts[heaviest] && w.Addr().Less(heaviest.Addr()) {
 			heaviest = w
 		}
@@ -195,6 +196,7 @@ func (s *Snapshot) Weights() []float64 {
 	for i, d := range s.Relays {
 		blocks[i] = [2][]netip.Prefix{blocksOf(d, Address.Network), widesOf(d)}
 		for _, p := range slices.Concat(blocks[i][0], blocks[i][1]) {
+			// A relay with two addresses counts in both of its networks.
 			counts[p]++
 		}
 	}
@@ -234,6 +236,8 @@ func (s *Snapshot) Young() []bool {
 			sum += w
 		}
 	}
+
+	// The median by weight.
 	slices.SortFunc(ages, func(a, b age) int { return cmp.Compare(a.age, b.age) })
 
 	// Many new ones of one network do not make everybody old.

@@ -108,6 +108,8 @@ func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr)
 		if !a.Dialable() || a.Addr().Is6() && !six {
 			continue
 		}
+
+		// Reached just now: a flood of knocks must not make us dial an address again and again.
 		if r.reachedSince(c.ID, a.Book(), book.CandidateAgain) {
 			mu.Lock()
 			f.tried, f.reached = f.tried|1<<i, f.reached|1<<i
@@ -125,6 +127,7 @@ func (r *Relay) check(ctx context.Context, c admission.Check, source netip.Addr)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
+			// No leave says nothing about the address.
 			case errors.Is(err, book.ErrLater), errors.Is(err, book.ErrSpent):
 				later = true
 			case answers:
@@ -181,11 +184,13 @@ func (r *Relay) admit(ctx context.Context) error {
 
 	var late time.Time
 	for {
+		// Descriptors that came too often are taken when their time has come.
 		if now := time.Now(); now.Sub(late) >= lateLook {
 			r.dir.Late()
 			late = now
 		}
 
+		// At most as many as there are slots: the rest would be old when their turn comes.
 		due, wait := r.lobby.register.Due(checksAtOnce)
 		for _, c := range due {
 			slots <- struct{}{}
@@ -253,6 +258,7 @@ func (r *Relay) checkListed(ctx context.Context, c admission.Check) {
 // examine dials a relay that has knocked, and tells it.
 func (r *Relay) examine(ctx context.Context, x admission.Turn) {
 	reply := admission.Reply{Nonce: x.Nonce, Verdict: admission.Busy, Source: x.Source}
+	// Busy is the answer unless something was found out: no verdict without a dial.
 	f, later := r.check(ctx, x.Check, x.Source)
 	switch {
 	case x.Unasked:
@@ -266,6 +272,7 @@ func (r *Relay) examine(ctx context.Context, x admission.Turn) {
 	case f.tried != f.reached:
 		reply.Verdict, reply.Mask, reply.Foreign = admission.Unreached, f.tried&^f.reached, f.foreign
 	default:
+		// For the addresses that were reached alone, and for these bytes of the descriptor.
 		v, err := admission.Vouch(r.key, r.id, x.Check.Raw, f.reached, admission.Day(r.now()))
 		if err != nil {
 			break
@@ -298,6 +305,7 @@ func (r *Relay) handleLobby(from wire.NodeID, f *wire.Frame) {
 			pace.Kick(r.lobby.vouched)
 		}
 	case wire.TypeAmListed:
+		// Anybody may ask about themselves: the answer is about the asker.
 		nonce, err := admission.ParseQuestion(f.Body())
 		if err != nil {
 			r.refused.Add("admission: malformed")
@@ -325,11 +333,13 @@ func (r *Relay) knocked(from wire.NodeID, body []byte) {
 	}
 
 	now := r.now()
+	// Examiners of the day are drawn by the relay's id: nobody chooses a friendly one.
 	if k.Part == 0 && !r.lobby.register.Examines(from, admission.Day(now)) {
 		r.tell(from, wire.TypeVoucher, admission.Reply{Nonce: k.Nonce, Verdict: admission.Stranger}.Append(nil))
 		return
 	}
 
+	// Addresses other than the knocker's own are paid for first, with frames.
 	check, err := r.lobby.knocks.Take(from, r.sourceOf(from), k, now)
 	if err != nil {
 		r.refused.Add("admission: malformed")
@@ -380,6 +390,7 @@ func (r *Relay) knock(ctx context.Context) {
 	knocks := r.lobby.applicant.Ask(r.lobby.register.Doors(today), raw, now, today)
 	pace.Kick(r.lobby.vouched) // an address that nobody reaches is announced no more
 	for id, k := range knocks {
+		// Side by side: a door that does not answer keeps the others no longer.
 		g.Go(func() error {
 			dialling, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
@@ -389,6 +400,7 @@ func (r *Relay) knock(ctx context.Context) {
 			}
 
 			r.tell(id, wire.TypeKnock, k.Append(nil))
+			// The price of each address that is not the one we come from: it has somebody dial a third party.
 			for i := range r.foreign(id, d) * admission.Price {
 				r.tell(id, wire.TypeKnock, admission.Knock{Nonce: k.Nonce, Part: byte(i + 1)}.Append(nil))
 			}

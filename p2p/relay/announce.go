@@ -72,6 +72,7 @@ func addresses(announced []directory.Address, listening []multiaddr.Multiaddr, p
 	}
 
 	for kind, addrs := range by {
+		// Private ones are told only to an owner with nothing else to give away.
 		if kind > 0 && !private && len(all) > 0 {
 			break
 		}

@@ -56,6 +56,7 @@ func (r lookout) missing(ctx context.Context, h directory.Hint) string {
 		return ""
 	}
 
+	// Dialled afresh, since a link that we have is no proof of the address that was named.
 	permit, err := r.book.Open(h.ID)
 	if err != nil {
 		return "" // not now; it may have moved, and be listed elsewhere

@@ -89,6 +89,7 @@ func (r *Relay) announce(ctx context.Context) error {
 			due = true
 		case <-again:
 			due = true
+		// Enough vouchers are news once: each further one would only add traffic.
 		case <-r.lobby.vouched:
 			due = r.reachedAs()
 			enough := r.enoughVouchers()
@@ -106,6 +107,7 @@ func (r *Relay) announce(ctx context.Context) error {
 		}
 
 		timer.Stop()
+		// With addresses to claim, and in no list of our own: the descriptor has run out.
 		n := r.gossip.Peers()
 		_, listed := r.dir.Find(r.id)
 		due = due || time.Since(published) > Renewal(len(r.dir.Snapshot().Relays)) || !listed && len(r.claims()) > 0
@@ -179,6 +181,7 @@ func (r *Relay) descriptor(capacity uint16, addrs []directory.Address) ([]byte, 
 
 	now := r.now()
 	r.mu.Lock()
+	// By the time, so that a relay that has lost its state does not count from 1.
 	r.seq = max(r.seq+1, uint64(now.UnixMilli()))
 	// After our clock was set back, the descriptors signed before still stand.
 	if d, ok := r.dir.Find(r.id); ok {
@@ -202,6 +205,7 @@ func (r *Relay) descriptor(capacity uint16, addrs []directory.Address) ([]byte, 
 		d.Keys[i] = keys[i].Public
 	}
 
+	// With the promise of the next salt: nobody can choose one once the list is known.
 	if err := d.Promise(r.key); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ func (r Mapping) Run(ctx context.Context) error {
 	if find == nil {
 		find = findRouter
 	}
+
+	// Once: a relay listens on the same ports for as long as it runs.
 	ports := mappable(r.Listening)
 
 	told := false
@@ -62,6 +64,7 @@ func (r Mapping) Run(ctx context.Context) error {
 		cancel()
 		switch {
 		case ctx.Err() != nil:
+		// The owner is told once, and not every few minutes.
 		case err != nil && told:
 		case err != nil:
 			told = true
@@ -87,6 +90,8 @@ func (r Mapping) useRouter(ctx context.Context, router Router, ports map[int]dir
 			r.Logger.Warn("the router does not forward a port", "port", port, "err", err)
 		}
 	}
+
+	// The port is given back, or the router would lead strangers to the next program on it.
 	defer func() {
 		leaving, cancel := context.WithTimeout(context.Background(), mapLeave)
 		defer cancel()
@@ -104,6 +109,8 @@ func (r Mapping) useRouter(ctx context.Context, router Router, ports map[int]dir
 				outside = append(outside, directory.Address{AddrPort: netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), Transport: ports[port]})
 			}
 		}
+
+		// Told in any case at first: without an address the relay goes on without the router.
 		if !slices.Equal(outside, before) || first {
 			r.Tell(r.mapped(outside))
 		}

@@ -33,6 +33,7 @@ func findRouter(ctx context.Context) (Router, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// The one that comes second is closed by its own goroutine.
 	answers := make(chan found)
 	for _, find := range []func() (Router, error){
 		func() (Router, error) { return nat.DiscoverNAT(ctx) },

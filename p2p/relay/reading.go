@@ -55,6 +55,7 @@ func (rs *readings) begin(ctx context.Context, of wire.NodeID, voice bool, netwo
 
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	// Voices and strangers have places of their own: a flood of new relays leaves voices theirs.
 	most, here := maxStrange, 0
 	if voice {
 		most = maxReadings
@@ -74,11 +75,13 @@ func (rs *readings) begin(ctx context.Context, of wire.NodeID, voice bool, netwo
 	switch {
 	case !voice && rs.byNetwork && here >= maxStrangeNetwork:
 		out = rs.least(func(o *reading) bool { return !o.voice && o.network == network })
+	// One that has not answered yet gives way. Those that are reading are not disturbed.
 	case n >= most && voice:
 		if out = rs.least(func(o *reading) bool { return o.voice && !o.spoke }); out == nil {
 			return ctx, nil
 		}
 	case n >= most:
+		// The network with the most places pays: many relays of one owner push each other out.
 		fullest := rs.fullest()
 		out = rs.least(func(o *reading) bool { return !o.voice && o.network == fullest })
 	}

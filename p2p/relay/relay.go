@@ -179,6 +179,7 @@ type Relay struct {
 
 // New opens the relay's state. Close it, unless Run is called.
 func New(cfg Config) (*Relay, error) {
+	// Everything below goes by the learned clock, which neighbours set right.
 	learned := clock.New(clock.Config{Wall: cfg.Clock})
 	cfg.Clock = learned.Now
 	began := time.Now()
@@ -202,8 +203,10 @@ func New(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 
+	// No address is dialled but through the book, which knows why.
 	r.source = network.Source
 	r.book = book.New(book.Config{Role: book.Relay, AllowPrivate: cfg.AllowPrivate, Listed: r.addresses, Own: r.own})
+	// Sizes follow memory and open files: a small computer has fewer places and does not run out.
 	r.cfg.Memory = cmp.Or(cfg.Memory, limits.Memory())
 	if files, ok := limits.Files(); ok && r.cfg.Files == 0 {
 		r.cfg.Files = files
@@ -222,6 +225,7 @@ func New(cfg Config) (*Relay, error) {
 		r.book.Name(h.ID, book.Owner, directory.ForBook(h.Addresses)...)
 	}
 
+	// Faults of the owner's settings come before anything is written.
 	said, err := parseAnnounce(cfg.Announce, cfg.AllowPrivate)
 	if err != nil {
 		return nil, err
@@ -245,6 +249,7 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("relay state: %w", err)
 	}
 
+	// The key is the relay's standing with others: a lost one begins anew.
 	if r.key, err = loadKey(filepath.Join(cfg.StateDir, keyFile)); err != nil {
 		return nil, err
 	}
@@ -252,6 +257,7 @@ func New(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 
+	// Parts that need the id.
 	r.dir = directory.New(directory.Config{AllowPrivate: cfg.AllowPrivate, Now: cfg.Clock, News: true, Self: r.id})
 	r.newLobby()
 	r.engine, err = mix.NewEngine(mix.Config{
@@ -267,6 +273,7 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("start mix: %w", err)
 	}
 
+	// The mailbox behind the cheap parts: a large file takes its time to open.
 	store := cfg.Store
 	if store == nil {
 		if r.store, err = openMail(filepath.Join(cfg.StateDir, mailFile), cfg.MaxBoxes, r.sizes.Logs); err != nil {
@@ -298,6 +305,7 @@ func New(cfg Config) (*Relay, error) {
 		Count:   r.refused.Add,
 	})
 
+	// Behind everything: it hands the known relays to all of them.
 	if err := r.loadPeers(); err != nil {
 		r.Close()
 		return nil, err
@@ -320,6 +328,7 @@ func (r *Relay) Close() error {
 // called once and returns the context's error, or why it could not start.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.Close()
+	// It listens from here on. Links are accepted below, once their handler is there.
 	h, err := host.NewRelay(host.Config{
 		Key: r.key, Listen: r.cfg.Listen, AllowPrivate: r.cfg.AllowPrivate, Source: r.source,
 		IsRelay: r.listed, Book: r.book, Memory: r.cfg.Memory, Places: r.places, Meter: &r.meter, Options: r.cfg.Options,
@@ -433,6 +442,7 @@ func (r *Relay) Run(ctx context.Context) error {
 
 	close(r.ready)
 	err = g.Wait()
+	// Links and gossip are still up: the deferred closes come after it.
 	r.farewell()
 	return err
 }

@@ -130,6 +130,7 @@ func (r *Relay) standing() (s Standing) {
 		s.SeenFrom = append(s.SeenFrom, a.String())
 	}
 	for id, h := range r.stands.listed {
+		// Old words are of relays that may be gone.
 		if time.Since(h.at) > lately {
 			continue
 		}
@@ -144,6 +145,7 @@ func (r *Relay) standing() (s Standing) {
 	slices.Sort(s.ListedBy)
 	slices.Sort(s.ReachedBy)
 
+	// The majority, since any one may lie about us.
 	s.Listed = 2*len(s.ListedBy) > s.Asked
 	s.Reachable = s.Asked > 0 && len(s.ReachedBy) >= min(confirmed, s.Asked)
 	if s.Asked == 0 {
@@ -171,6 +173,8 @@ func (r *Relay) reachedAs() (changed bool) {
 				foreign = append(foreign, at)
 			}
 		}
+
+		// Told is slower than lost: one examiner that reaches it again ends no warning.
 		if unreached || slices.Contains(s.told, at) && !r.lobby.applicant.Back(a, now) {
 			told = append(told, at)
 			if slices.Contains(foreign, at) || slices.Contains(s.named, at) {
@@ -179,6 +183,7 @@ func (r *Relay) reachedAs() (changed bool) {
 		}
 	}
 
+	// The owner is told of changes alone.
 	changed = !slices.Equal(s.lost, lost)
 	news, strangers := !slices.Equal(s.told, told), len(named) > 0 && !slices.Equal(s.named, named)
 	s.lost, s.foreign, s.told, s.named = lost, foreign, told, named

@@ -127,9 +127,11 @@ func (r *Relay) loadPeers() error {
 		return nil
 	}
 
+	// Charges and convictions first count against relays that are known again.
 	r.lobby.register.Remember(was.Known)
 	r.lobby.register.Charge(was.Charges)
 	r.dir.Convict(was.Liars)
+	// With another key the vouchers are for somebody else.
 	if d, err := directory.Parse(was.Own); err == nil && d.ID == r.id {
 		r.lobby.applicant.Restore(was.Own, was.Vouchers)
 	}

@@ -53,6 +53,7 @@ func (r *Relay) Status() Status {
 		Refused: r.refused.All(),
 	}
 	s.Standing = r.standing()
+	// As others see it: the descriptor in the list, and not the settings.
 	if d, ok := r.dir.Snapshot().Find(r.id); ok {
 		for _, m := range addresses(nil, directory.Multiaddrs(d.Addresses), true) {
 			s.Announced = append(s.Announced, m.String())

@@ -74,9 +74,11 @@ func (r *Relay) voice(id wire.NodeID) bool {
 func (r *Relay) learnTime() {
 	others := r.lobby.register.Others()
 	var bound clock.Bound
+	// Signed times of many give a bound that a few liars cannot move.
 	if len(others) >= boundFrom {
 		bound = clock.BoundOf(directory.Signed(others, r.cfg.AllowPrivate))
 		r.told.mu.Lock()
+		// Words of relays that have lost their voice since are taken back.
 		for id := range r.told.of {
 			if !r.voice(id) {
 				delete(r.told.of, id)
@@ -102,6 +104,7 @@ func (r *Relay) learnTime() {
 	r.told.mu.Unlock()
 	r.dir.Shift(by)
 
+	// Lists are asked for again: valid descriptors were refused as expired or of the future.
 	r.list.Restart()
 	pace.Kick(r.keys)
 	for _, p := range r.relayPeers() {

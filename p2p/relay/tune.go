@@ -86,6 +86,7 @@ func (r *Relay) tuned() Tuning {
 // Tune changes limits while the relay runs, all or none. Links of clients that there is
 // no place for any more end; boxes that there is no room for any more stay.
 func (r *Relay) Tune(ctx context.Context, want Tuning) error {
+	// Everything that can be refused is looked at first.
 	said, err := parseAnnounce(want.Announce, r.cfg.AllowPrivate)
 	if err != nil {
 		return err
@@ -97,6 +98,8 @@ func (r *Relay) Tune(ctx context.Context, want Tuning) error {
 	if want.MaxClients > r.tuning.most {
 		r.log.Warn("memory and open files allow fewer clients than asked for", "asked", want.MaxClients, "allowed", r.tuning.most)
 	}
+
+	// The limits as they are in effect, bounded by memory and files.
 	now := r.tuned()
 
 	r.announced.say(said)
