@@ -141,6 +141,8 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 	if !ok {
 		return nil, Part{}, ErrRefused
 	}
+
+	// Everybody with the link can seal such a cell: it is bounded and bound to its hello by the id.
 	id, part, ok := v.keys.OpenHello(slot, index, &c.Box)
 	if !ok {
 		return nil, Part{}, ErrRefused
@@ -152,11 +154,14 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 		}
 		return nil, Part{}, ErrUsed
 	}
+
+	// Later than the link itself ends: the invitee may have joined in time.
 	if now.After(v.link.Expires.Add(Grace)) {
 		return nil, Part{}, ErrExpired
 	}
 
 	h, known := v.find(slot, id)
+	// Halves of hellos without end would fill the profile.
 	if !known && len(v.pending) == maxPending {
 		return nil, Part{}, ErrRefused
 	}
@@ -170,6 +175,7 @@ func (v *Invite) Accept(now time.Time, c Cell) (*Session, Part, error) {
 		return nil, Part{}, nil
 	}
 
+	// The invite is burnt only by a hello that authenticates: garbage consumes nothing.
 	s, first, err := v.respond(&h)
 	if err != nil {
 		return nil, Part{}, err
@@ -319,6 +325,8 @@ func UnmarshalInvite(data []byte) (*Invite, error) {
 	if v.prekeys, err = prekey.ParsePrivate(prekeys); err != nil {
 		return nil, ErrState
 	}
+
+	// The sealed bundle and not its plaintext: stored again it must be the same bytes.
 	v.bundle = make([][envelope.CellSize]byte, invite.Cells)
 	for i := range v.bundle {
 		if !in.CopyBytes(v.bundle[i][:]) {

@@ -80,6 +80,7 @@ func (r *Reset) readPending(in *cryptobyte.String) bool {
 	}
 
 	p.door, p.proven, p.invitation = int(at), proven == 1, v
+	// At least one is missing, or it would not be pending.
 	for i := range p.bundle {
 		if bits&(1<<i) == 0 {
 			continue

@@ -269,6 +269,7 @@ func (r *Reset) stands(theirs instant) bool {
 
 // takeBundle takes a cell of the bundle of the pending offer.
 func (r *Reset) takeBundle(now time.Time, i int, c *Cell) (isNew bool, o *Offered, err error) {
+	// On a copy: a cell that is refused changes nothing.
 	p := *r.pending
 	if !p.invitation.keys.OpenBundle(i, &c.Box, new([invite.BundleSize]byte)) {
 		return false, nil, ErrRefused
@@ -291,6 +292,7 @@ func (r *Reset) takeBundle(now time.Time, i int, c *Cell) (isNew bool, o *Offere
 		return false, nil, ErrRefused
 	}
 
+	// Our own offer goes with the pending one: one session comes of the two.
 	o = &Offered{Reason: p.reason, Proven: p.proven, Hints: p.invitation.Hints(),
 		invitation: p.invitation, prekeys: prekeys, former: r.succeed(p.door, p.proven, instantOf(now))}
 	r.offer, r.pending = nil, nil

@@ -204,6 +204,8 @@ func (s *Session) open(c *Cell) (Part, error) {
 	if err != nil {
 		return Part{}, ErrRefused
 	}
+
+	// Sealed by the peer, and still a peer's word: nothing is committed before it is acceptable.
 	body, err := envelope.Parse(trial.Plaintext)
 	if err != nil {
 		return Part{}, ErrRefused
@@ -213,6 +215,7 @@ func (s *Session) open(c *Cell) (Part, error) {
 		return Part{}, err
 	}
 
+	// As they were, since Commit may begin a chain.
 	steps := s.ratchet.Steps()
 	s.ratchet.Commit(trial)
 	if at.kind == ordinary {
@@ -220,6 +223,8 @@ func (s *Session) open(c *Cell) (Part, error) {
 	} else {
 		s.receive.jump(body.Number, &body.Previous, steps)
 	}
+
+	// The peer holds the session: it has sealed in it.
 	s.established = true
 	s.hear(at, &body)
 	s.receive.giveUp(s.ratchet.Steps())
@@ -332,6 +337,7 @@ func (s *Session) MarshalBinary() ([]byte, error) {
 	addDoors(b, s.former)
 	s.send.marshal(b)
 	s.receive.marshal(b)
+	// The ratchet goes last: it reads to the end.
 	b.AddBytes(r)
 	return b.Bytes()
 }

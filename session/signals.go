@@ -69,6 +69,7 @@ func (s *Session) hear(at place, b *envelope.Body) {
 		s.send.answer = nil
 	}
 
+	// One answer a flare: older ones that were not sent are left out.
 	if at.kind == flare && s.ratchet.CanSend(1) {
 		s.send.answers.skip(at.number)
 		s.send.answer = s.signal(s.send.answers.next())

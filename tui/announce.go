@@ -47,6 +47,7 @@ func (n *announcer) announce(arrived []api.Message) tea.Cmd {
 		return nil
 	}
 
+	// The newest that may be announced stands for the batch.
 	for i := len(arrived) - 1; i >= 0; i-- {
 		m := &arrived[i]
 		c := n.people.Get(m.Conversation)
@@ -54,6 +55,7 @@ func (n *announcer) announce(arrived []api.Message) tea.Cmd {
 			continue
 		}
 		level := cmp.Or(c.Notify, n.level, api.NotifyHidden)
+		// Locked or incognito, a notification would show on the desktop the texts that the screen hides.
 		if level != api.NotifyNone && n.desk.Private() {
 			level = api.NotifyHidden
 		}
@@ -65,6 +67,8 @@ func (n *announcer) announce(arrived []api.Message) tea.Cmd {
 		if c.Room != nil {
 			from = n.desk.T("%s in %s", n.author(m), from)
 		}
+
+		// The name and the text are a contact's: Words makes them safe for a terminal's title.
 		body, ok := notify.Words(level, safetext.Line(from), m.Text, n.desk.T("New message"), mute)
 		if !ok {
 			continue

@@ -187,6 +187,8 @@ func (o Options) complete() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+
+	// Another clock than Now: tests type at a pace of their own.
 	if o.Stroke == nil {
 		o.Stroke = time.Now
 	}
@@ -233,6 +235,7 @@ func (a *App) Init() tea.Cmd {
 
 // Update applies one message. It does no input or output.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	// Anything may change the frame. Only answers of the terminal are known not to.
 	before := a.dirty
 	a.dirty = true
 
@@ -281,6 +284,7 @@ func (a *App) learn(msg tea.Msg) bool {
 	case uv.CellSizeEvent:
 		a.gallery.CellSize(msg.Width, msg.Height)
 	case tea.BackgroundColorMsg:
+		// The same answer may come again, and must not draw everything anew.
 		if msg.IsDark() == th.Dark {
 			return false
 		}

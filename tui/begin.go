@@ -83,6 +83,7 @@ func (a steps) openRestore() tea.Cmd {
 		return a.desk.Say("A backup becomes a profile of its own: quit, and run starling --profile NEW restore FILE.")
 	}
 
+	// Beside this profile and never over it: a restored session must not meet a newer one.
 	f := &dialog.Form{Title: "Restore a backup", Label: "Restore it", Width: 60,
 		Intro: "A backup becomes a profile of its own, beside this one, which stays as it is. It opens with the passphrase that it had. Never use one profile in two places."}
 	file := dialog.Line(catalogue.Mark("File of the backup"), "", maxAddress)

@@ -51,6 +51,7 @@ func (a *App) typed(k tea.KeyPressMsg, id keymap.ID, bound bool) (tea.Cmd, bool)
 		}
 	}
 
+	// In a burst no key is one for the completion: a paste would choose from it.
 	if a.focus == keymap.Composer && !together && !b.lines && conversation.CompletionKeys[k.Keystroke()] {
 		if done, taken := a.book.Completion().Key(k); taken {
 			return tea.Batch(before, done), true
@@ -62,6 +63,7 @@ func (a *App) typed(k tea.KeyPressMsg, id keymap.ID, bound bool) (tea.Cmd, bool)
 		return before, false
 	case bound && id == keymap.Send && b.lines:
 		return tea.Batch(before, a.lineBreak()), true
+	// Held back until it is known whether more comes: a paste must not send.
 	case bound && id == keymap.Send && together:
 		b.held = true
 		b.enters++

@@ -120,6 +120,7 @@ func (c *contacts) invites() tea.Cmd {
 		var list *dialog.Picker
 		var choices []dialog.Choice
 		for _, i := range all {
+			// The end of a link tells one from another. The whole of it is for one person alone.
 			name, end := words.Line(i.Name), "…"+i.Link[max(0, len(i.Link)-6):]
 			label := c.desk.T("for %s", c.desk.Mask(name))
 			if name == "" {
@@ -176,6 +177,7 @@ func (c *contacts) addBy(invite, who string) tea.Cmd {
 	}
 	link := dialog.Line(catalogue.Mark("Their invite"), "", maxLink)
 	link.Text.Placeholder = words.InviteScheme + "…"
+	// People paste the message that the link came in.
 	link.Pasted = func(text string) string {
 		if link, ok := words.HandedAny(text); ok {
 			return link
@@ -197,6 +199,8 @@ func (c *contacts) addBy(invite, who string) tea.Cmd {
 			form.Error = c.desk.T("Paste the invite first. It begins with \"starling:\".")
 			return dialog.Action{}
 		}
+
+		// A link into a room has a form of its own, with a warning before it.
 		if room, ok := rooms.Link(link.Text.Value()); ok {
 			return dialog.Closing(func() tea.Cmd { return c.room(room) })
 		}
@@ -336,6 +340,7 @@ func (c *contacts) reused(ev *api.InviteEvent) tea.Cmd {
 	card := &dialog.Card{Title: "An invite was used twice", Width: 56}
 	name := c.desk.T("the contact that it made")
 	card.Buttons = []dialog.Button{{Label: "Close", Key: "esc", Action: dialog.Close}}
+	// The notice stays in the conversation, where it is seen before something is written.
 	if p := c.get(ev.Contact); p != nil {
 		id := p.ID
 		name = c.desk.Name(p)

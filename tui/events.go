@@ -26,6 +26,7 @@ type round struct {
 // apply applies a batch of events.
 func (a *App) apply(batch eventsMsg) tea.Cmd {
 	var r round
+	// A batch makes one list, one sort and one frame: a thousand events come at once after a sleep.
 	for i := range batch {
 		a.take(&r, &batch[i])
 	}
@@ -58,6 +59,7 @@ func (a *App) take(r *round, ev *api.Event) {
 		m := words.Message(ev)
 		r.moved = true
 		r.outbox = r.outbox || m.Outgoing
+		// A conversation that is not in the list yet: all are asked for once.
 		r.unknown = r.unknown || a.people.Get(ev.Conversation) == nil
 		r.pictures = r.pictures || m.Picture != nil
 		if a.book.Arrived(ev) {
@@ -83,6 +85,7 @@ func (a *App) take(r *round, ev *api.Event) {
 		}
 	case api.EventCleared:
 		r.cmds = append(r.cmds, a.cleared(ev.Conversation, false))
+		// The counts of the list are others now.
 		r.unknown, r.outbox = true, true
 	case api.EventRemoved:
 		a.gone(ev)

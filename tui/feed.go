@@ -80,6 +80,8 @@ func read(ctx context.Context, node api.Node, events chan<- api.Event, send func
 				broken = false
 				send(feedMsg{})
 			}
+
+			// Only stored events have a number. After a break the reading goes on behind the last of them.
 			if ev.Seq > 0 {
 				after = ev.Seq
 			}
@@ -94,6 +96,7 @@ func read(ctx context.Context, node api.Node, events chan<- api.Event, send func
 			return
 		}
 
+		// Told once: the screen shows it until events come again.
 		if !broken {
 			broken = true
 			send(feedMsg{err: err})

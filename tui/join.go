@@ -41,6 +41,7 @@ func (a *App) openJoin() tea.Cmd {
 	form.Fields = []*dialog.Field{address}
 	form.Submit = func() dialog.Action {
 		s := address.Answer()
+		// People paste the link of a bridge here. It has a form of its own.
 		if doors.Is(s) {
 			return dialog.Closing(func() tea.Cmd { return doors.Offer(a.desk, s) })
 		}
@@ -52,6 +53,7 @@ func (a *App) openJoin() tea.Cmd {
 	}
 	a.desk.Dialogs.Open(form)
 
+	// Asked for only when the person wants to join: the local network sees the question.
 	if a.opts.Nearby == nil {
 		return nil
 	}

@@ -24,10 +24,12 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 
 	id, bound := a.desk.Keys.Lookup(a.focus, k.String())
+	// On a keyboard with another script the key in the same place counts, but not in a text.
 	if !bound && (a.focus != keymap.Composer || k.Text == "") {
 		id, bound = a.desk.Keys.Lookup(a.focus, keymap.Latin(k.String()))
 	}
 	if d := a.desk.Dialogs.Keys(); d != nil {
+		// To lock or to wipe cannot wait until a dialog is closed.
 		if bound && urgent[id] && k.Text == "" {
 			return a.do(id)
 		}
@@ -41,9 +43,12 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		}
 	}
 
+	// A key shows that somebody is there to read.
 	if c := a.book.Open(); c != nil {
 		c.Seen = true
 	}
+
+	// Quit asks for a second press, which any other key calls off.
 	if id != keymap.Quit {
 		a.calm()
 	}
@@ -109,6 +114,8 @@ func pasted(a *App, text string) tea.Cmd {
 	if link, ok := rooms.Link(text); ok && !a.book.Writable() {
 		return a.rooms.Look(link)
 	}
+
+	// As it was, so that a paste can be taken out again.
 	before := c.Text.Value()
 	put := a.book.Paste(text)
 	if link, ok := rooms.Link(text); ok && a.book.Writable() && rooms.Alone(text) {

@@ -45,6 +45,7 @@ type layout struct {
 // arrange computes the layout for the size, the focus and the text.
 func (a *App) arrange() {
 	w, h := a.width, a.height
+	// No pane at all: clipped panes would hide warnings.
 	if w < minWidth || h < minHeight {
 		a.panes = layout{}
 		return
@@ -71,6 +72,8 @@ func (a *App) arrange() {
 		middle.x = l.list.w + 1
 		middle.w -= l.list.w + 1
 	} else if a.focus == keymap.List {
+
+		// One pane shows the list or the conversation, by the focus.
 		l.list = middle
 		middle.w = 0
 	}
@@ -117,6 +120,8 @@ func (a *App) draw() tea.View {
 	if a.width == 0 {
 		return v
 	}
+
+	// Before anything else: nothing of the profile is drawn behind the lock.
 	if a.lock.Closed() {
 		content, cursor := a.lock.Draw(a.width, a.height)
 		v.SetContent(content)
@@ -166,6 +171,8 @@ func (a *App) screen() ([]string, *tea.Cursor) {
 	if l.details.w > 0 {
 		right = a.drawDetails(l.details.w, l.details.h)
 	}
+
+	// The completion covers the lowest rows of the chat, so that the text does not move.
 	if l.chat.w > 0 {
 		chat := a.drawChat(l.chat.w, l.chat.h)
 		if a.focus == keymap.Composer {

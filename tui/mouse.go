@@ -61,6 +61,7 @@ func (a *App) clickPane(m tea.Mouse) tea.Cmd {
 	case l.composer.has(m.X, m.Y):
 		a.focus = keymap.Composer
 		a.book.ClickText(m.X-l.composer.x, m.Y-l.composer.y, l.composer.h)
+	// Before the chat, which it lies over.
 	case l.banner.has(m.X, m.Y):
 		return a.do(keymap.Room)
 	case l.chat.has(m.X, m.Y) && a.book.Current == "" && a.people.Loaded:

@@ -129,6 +129,7 @@ func (n *network) tryOthers() tea.Cmd {
 func (n *network) truth() (parts, numbers []string) {
 	d, th, s := n.desk, n.desk.Theme, &n.status
 	switch {
+	// The last status may be old: without the node nothing of it is claimed.
 	case n.lost != nil:
 		return []string{th.Bad.Render(theme.GlyphFailed + " " + d.T("No answer from the node: %s", d.Describe(n.lost)))}, nil
 	case !n.known:
@@ -153,6 +154,8 @@ func (n *network) truth() (parts, numbers []string) {
 		th.Muted.Render(d.T("guards %s", words.Guards(th, s))),
 		th.Muted.Render(d.N(s.Relays, "%d relay", "%d relays")),
 	}
+
+	// The profile is its promise, which is no news while nothing is sent.
 	if !s.Ready {
 		numbers = append([]string{th.Muted.Render(profile)}, numbers...)
 	}

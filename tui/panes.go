@@ -204,6 +204,7 @@ func (a *App) contactDetails(p *pane, c *api.Contact) {
 
 // contactKeys names the keys for the conversation, where letters are keys.
 func (a *App) contactKeys(p *pane, c *api.Contact) {
+	// In the text letters are letters.
 	if a.focus == keymap.Composer || c.ID == api.Self {
 		return
 	}
@@ -245,6 +246,8 @@ func roomDetails(a *App, p *pane, c *api.Contact) {
 		p.wrap(th.Warn, why)
 		p.add("")
 	}
+
+	// Nothing else is known of a room that we are not in.
 	if room.State == api.RoomPending || room.State == api.RoomRefused {
 		return
 	}

@@ -21,6 +21,7 @@ func (a *App) drawStatus() string {
 	hints := a.hints()
 	first := a.hint(hints[0])
 	parts, numbers := a.network.truth()
+	// The first part is cut rather than the first key: somebody new is lost without it.
 	left := " " + th.Cells.Truncate(parts[0], max(w/2, w-4-th.Cells.Width(first)))
 	add := func(parts []string, room int) {
 		for _, p := range parts {
@@ -46,6 +47,8 @@ func (a *App) drawStatus() string {
 		}
 		right += add
 	}
+
+	// Numbers last: they take the room that is left.
 	add(numbers, w-4-th.Cells.Width(right))
 	return th.Cells.Ends(left, right, w-1) + " "
 }

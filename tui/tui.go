@@ -121,6 +121,7 @@ var ErrDemo = errors.New("the demo is wanted")
 // Run shows the app until the person quits or ctx ends. It returns nil for both.
 // A terminal that cannot be drawn on ([term.Dumb]) wants package linear.
 func Run(ctx context.Context, node api.Node, opts Options) error {
+	// Texts of an editor that a crash of the last run has left.
 	_ = scratch.Sweep(opts.Texts...) // as well as it can be done
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
@@ -135,6 +136,7 @@ func Run(ctx context.Context, node api.Node, opts Options) error {
 	}()
 
 	_, err := program.Run()
+	// Copies for other programs go first: nothing below can fail before that.
 	app.files.Wipe()
 	if app.wiped {
 		fmt.Println(app.desk.T("The profile on this device is destroyed."))

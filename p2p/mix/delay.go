@@ -73,10 +73,13 @@ func (d *delays) add(from Link, due time.Time, next wire.NodeID, p *outfox.Packe
 	g.links[from.Peer] = append(g.links[from.Peer], it)
 	g.n++
 
+	// One of the heaviest group goes, so that a flood pays for itself.
 	if len(d.queue) > d.max {
 		crowded = true
 		d.remove(d.heaviest())
 	}
+
+	// Only a new first one changes when to wake.
 	if d.queue[0] == it {
 		select {
 		case d.wake <- struct{}{}:

@@ -46,6 +46,7 @@ func (e *Engine) advance(now time.Time) (changed bool, err error) {
 	e.first, e.oldest = first, oldest
 	e.seen.keep(oldest)
 
+	// An old key is erased: packets of its time can be opened by nobody any more.
 	for x := range e.keys {
 		if x < first {
 			delete(e.keys, x)

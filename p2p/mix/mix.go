@@ -201,6 +201,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			return nil
 		}
 
+		// Asked for again, as the wait may have been long.
 		changed, err := e.advance(e.cfg.Now())
 		if err != nil {
 			return err

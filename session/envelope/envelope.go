@@ -119,6 +119,7 @@ func Parse(src []byte) (b Body, err error) {
 	b.Count = binary.BigEndian.Uint16(src[64:])
 	n := int(binary.BigEndian.Uint16(src[66:]))
 
+	// Fields without a use are zero, so that nothing rides in them unseen.
 	if b.Signal() {
 		if b.Word != 0 || b.Index != 0 || n != 0 || !zero(b.ID[:]) {
 			return Body{}, ErrInvalid

@@ -130,6 +130,7 @@ func associatedData(a, b identity.Public, kem []byte, invite [InviteIDSize]byte)
 func split(ad [kdf.Size]byte, dh1, dh2, dh3, dh4 *[32]byte, ss []byte) *Secrets {
 	ikm := make([]byte, 32, 6*32)
 	for i := range ikm {
+		// 32 bytes of 0xff in front, as in X3DH: the input begins with no encoding of a point.
 		ikm[i] = 0xff
 	}
 	for _, dh := range []*[32]byte{dh1, dh2, dh3, dh4} {
@@ -142,6 +143,7 @@ func split(ad [kdf.Size]byte, dh1, dh2, dh3, dh4 *[32]byte, ss []byte) *Secrets 
 	kdf.Derive(kdf.PQXDH, nil, ikm, sk[:])
 	clear(ikm)
 
+	// A label for each use: no two parts of the session share a key.
 	s := &Secrets{AD: ad}
 	kdf.Derive(kdf.SplitEC, nil, sk[:], s.EC[:])
 	kdf.Derive(kdf.SplitPQ, nil, sk[:], s.PQ[:])

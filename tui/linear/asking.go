@@ -44,6 +44,7 @@ const maxLine = api.MaxText + 4096
 
 func ask(ctx context.Context, in io.Reader) *asking {
 	a := &asking{ctx: ctx, want: make(chan bool), lines: make(chan typed), ended: make(chan error, 1)}
+	// A pipe has no echo to switch off.
 	file, _ := in.(*os.File)
 	terminal := isTerminal(in)
 
@@ -136,6 +137,8 @@ func (a *asking) line(secret bool, idle time.Duration) (string, error) {
 		a.back = a.back[1:]
 		return text, nil
 	}
+
+	// A read that an idle time has given up goes on: its line is the answer to the next question.
 	if !a.pending {
 		select {
 		case a.want <- secret:

@@ -18,6 +18,7 @@ func (p *prompt) attach(ctx context.Context, path string) error {
 		return p.fault(catalogue.Mark("say which file"), catalogue.Mark("Type /attach and its path."))
 	}
 	return p.with("", func(c api.Contact) error {
+		// A dragged file comes quoted or as an address; anything else is one path with its spaces.
 		paths := attach.Paths(path)
 		if len(paths) != 1 {
 			paths = []string{attach.Resolve(path)}
@@ -30,6 +31,7 @@ func (p *prompt) attach(ctx context.Context, path string) error {
 			p.say("%s", attach.Shown(note))
 		}
 
+		// The recipient is read out before the last question: nobody sees which conversation is open.
 		p.say("To %s. Type a text to go with it, an empty line for none, or /cancel.", p.shown(&c))
 		caption, err := p.asking.line(false, 0)
 		if err != nil {
@@ -91,6 +93,7 @@ func (p *prompt) viewFile(ctx context.Context, args string) error {
 		return err
 	}
 
+	// In a private folder that is wiped at the end.
 	s, err := scratch.Lay(p.opts.Texts[0], name, string(data))
 	if err != nil {
 		return p.fault(catalogue.Mark("there is no private place for a copy of the file"), catalogue.Mark("Type /save and its number."))

@@ -220,6 +220,7 @@ func (p *prompt) set(ctx context.Context, args string) error {
 			return wrong
 		}
 	default:
+		// Ways in and out, with questions of their own.
 		if !setDoor(name, value, &change) {
 			return wrong
 		}

@@ -227,6 +227,7 @@ func (p *prompt) sure(question string) (bool, error) {
 		switch {
 		case is("yes") || is(p.t("yes")):
 			return true, nil
+		// A command means that the question was not heard: it is a no, and is obeyed.
 		case strings.HasPrefix(text, "/"):
 			p.asking.unread(text)
 			return false, nil
@@ -338,12 +339,14 @@ func (p *prompt) find(who string) (api.Contact, error) {
 		return p.self, nil
 	}
 
+	// Numbers are those of the last /list.
 	if n, err := strconv.Atoi(who); err == nil && n >= 1 && n <= len(p.people) {
 		return p.people[n-1], nil
 	}
 
 	var found []api.Contact
 	for _, c := range p.people {
+		// A whole name goes before beginnings of others.
 		if words.Line(c.Name) == who || c.ID == who {
 			return c, nil
 		}

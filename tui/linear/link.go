@@ -34,6 +34,7 @@ func (p *prompt) openLink(ctx context.Context, args string) error {
 		p.say("Address %d of %d; type the number of another behind that of the message.", n, len(all))
 	}
 
+	// Read out in full before it is opened, with warnings in words: nobody here sees a mark.
 	l, err := link.Parse(all[n-1])
 	if err != nil {
 		return p.fault(p.t(err.Error()), "")

@@ -230,6 +230,8 @@ func (p *prompt) hits(ctx context.Context, args, contact string) error {
 		}
 		*who = c.ID
 	}
+
+	// The open conversation goes before in:NAME.
 	if contact != "" {
 		req.Contact = contact
 	}

@@ -21,6 +21,7 @@ func (v *voice) tell(ev *api.Event) {
 	defer v.mu.Unlock()
 	switch ev.Kind {
 	case api.EventMessage:
+		// Counted, since voice says nothing while it is locked.
 		if v.locked && !ev.Outgoing {
 			v.missed++
 		}
@@ -95,6 +96,7 @@ func (v *voice) text(m *api.Message) string {
 	switch {
 	case m.Deleted:
 		return v.t("(taken back)")
+	// Before anything else of the message: kinds and reactions say something, too.
 	case v.hidden:
 		return v.t("(hidden)")
 	}
@@ -163,6 +165,7 @@ func (v *voice) message(m api.Message, elsewhere bool) {
 	}
 	v.crowd.heard(&m)
 
+	// Each message read out has a number, by which commands name it.
 	n := v.number(m)
 	v.missing(&m, n)
 	if !m.Outgoing && m.Room != "" && elsewhere {
@@ -240,6 +243,7 @@ func (v *voice) state(ev *api.Event) {
 
 // edited reads out the change of a message that was read out before.
 func (v *voice) edited(m api.Message) {
+	// A change of a message that was never read out would make no sense alone.
 	n, ok := v.numbers[m.ID]
 	if !ok {
 		return

@@ -44,6 +44,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, s.sent)
 	b = binary.BigEndian.AppendUint32(b, s.previous)
 
+	// Chains that can be told from the rest are left out, and are found again by the same conditions.
 	latest := s.at(s.epoch)
 	b = latest.send.append(b)
 	b = latest.receive.append(b)
@@ -84,11 +85,13 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 	s.sent = binary.BigEndian.Uint32(data[8:])
 	s.previous = binary.BigEndian.Uint32(data[12:])
 	data = data[16:]
+	// Numbers that a run of ours never has are refused, since later ones are counted from them.
 	if s.epoch == math.MaxUint32 || s.sending != s.epoch && s.sending+1 != s.epoch ||
 		s.previous > MaxNumber || s.sending == 0 && s.previous != 0 {
 		return State{}, nil, ErrState
 	}
 
+	// The conditions are those of AppendBinary.
 	ok := true
 	latest := s.at(s.epoch)
 	data = latest.send.parse(data, &ok)
@@ -119,6 +122,7 @@ func Unmarshal(labels *Labels, initiator bool, data []byte) (State, []byte, erro
 	for i := range s.aside {
 		k := asideKey{uint64(binary.BigEndian.Uint32(data)), binary.BigEndian.Uint32(data[4:]), Key(data[8:asideSize])}
 		data = data[asideSize:]
+		// In order and each only once: a key that is there twice could open twice.
 		if i > 0 && !s.aside[i-1].before(&k) || !s.possible(&k) {
 			return State{}, nil, ErrState
 		}
