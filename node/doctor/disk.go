@@ -114,6 +114,7 @@ func private(dir, prefix string) Finding {
 		return fail("the folder cannot be read: %v", reason(err)).at(dir)
 	}
 
+	// Other files in the folder are not ours to judge.
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), prefix) && e.Name() != "control.sock" {
 			continue

@@ -97,6 +97,7 @@ func Examine(ctx context.Context, p Patient, detail bool) []Finding {
 		p.System = machine()
 	}
 
+	// The status is asked for once: all checks see the same moment, and a hung node is waited for once.
 	checks := Node
 	if p.Relay != nil {
 		checks = RelayChecks

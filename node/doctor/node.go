@@ -281,6 +281,7 @@ func checkOutbox(ctx context.Context, p *Patient) Finding {
 		return f
 	}
 
+	// Counts first: the messages are read only when something waits.
 	o := p.status.Outbox
 	if o.Queued+o.Sealed+o.Failed == 0 {
 		if o.Sent == 0 {

@@ -68,6 +68,7 @@ func (p *Patient) listening(s string) ([]netip.AddrPort, error) {
 		return nil, errNotListen
 	}
 
+	// It says how links are made, and not where.
 	if m[len(m)-1].Protocol().Code == book.PlainCode {
 		m = m[:len(m)-1]
 	}
@@ -85,6 +86,7 @@ func (p *Patient) listening(s string) ([]netip.AddrPort, error) {
 		return []netip.AddrPort{at}, nil
 	}
 
+	// An unspecified address stands for all of this machine of its kind.
 	addrs, err := p.System.Addresses()
 	if err != nil {
 		return nil, err
@@ -265,6 +267,7 @@ func checkReachable(_ context.Context, p *Patient) Finding {
 		return f
 	}
 	s := p.relay
+	// Before the general case: its remedy is another one.
 	if len(s.Foreign) > 0 && !s.Reachable {
 		f := fail("another node answers at its address, for other relays")
 		f.Remedy = "give the router's own address with --announce, and forward its port to this machine"

@@ -67,6 +67,7 @@ func histories(ctx context.Context, _ string) error {
 	}
 	watch("write 100,000 messages to the store", time.Since(begin).Seconds(), "s", "with their index, in batches")
 
+	// Opened anew: a store that has just written has everything in memory.
 	begin = time.Now()
 	alice, err := open(profile, mesh, none)
 	if err != nil {
@@ -77,6 +78,7 @@ func histories(ctx context.Context, _ string) error {
 
 	look := func(name string, bar float64, note string, f func() (int, error)) error {
 		var times []time.Duration
+		// None is left out as a warm-up: people look once.
 		for range looks {
 			begin := time.Now()
 			if n, err := f(); err != nil || n == 0 {

@@ -66,6 +66,7 @@ type comparison struct {
 func (c *comparison) run(node *libsignal) error {
 	// A turn is some 20 ms, so that one falls between two neighbours.
 	const turns = 40
+	// Turns of one length for both: the slower one has fewer messages.
 	messages, few := 800, 100 // of ours, of theirs
 	if c.size > 1<<10 {
 		messages, few = 20, 40
@@ -180,6 +181,8 @@ func (t *talk) pass(i int) error {
 	if err != nil {
 		return err
 	}
+
+	// One way only, nobody answers: without a receipt the session would stop for want of room.
 	if sender.Room() < session.MaxUnheard/2 {
 		recipient, err := t.get(1 - from)
 		if err != nil {

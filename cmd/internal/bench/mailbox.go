@@ -89,6 +89,7 @@ func newPeer(ctx context.Context, mesh *testnet.Mesh) (*peer, error) {
 		p.err = client.Run(runCtx)
 	}()
 
+	// All relays: with fewer the routes of two peers would share more than they do later.
 	for !client.Status().Ready || client.Status().Relays < relays {
 		select {
 		case <-changed:
@@ -137,7 +138,9 @@ func roundTrips(ctx context.Context, alice, bob *peer) error {
 		rand.Read(answers[i][:])
 	}
 	box := make([]byte, p2p.BoxSize)
+	// Noise, like sealed boxes: nothing on the way must find it easy to pack.
 	rand.Read(box)
+	// All tags at once, so that no request is measured.
 	bob.Watch("bench", there, tags[:])
 	alice.Watch("bench", back, answers[:])
 
@@ -176,6 +179,8 @@ func storeRate(ctx context.Context, mesh *testnet.Mesh, alice *peer) error {
 	if err != nil {
 		return err
 	}
+
+	// Many clients, since each relay bounds each link.
 	var clients [storers]*peer
 	var starting errgroup.Group
 	for i := range clients {
@@ -219,6 +224,7 @@ func storeRate(ctx context.Context, mesh *testnet.Mesh, alice *peer) error {
 		})
 	}
 	wg.Wait()
+	// Some are dropped under load, as they should be, and are not counted.
 	if failed.Load() > stores/100 {
 		return fmt.Errorf("%d of %d boxes were not stored: %w", failed.Load(), stores, *first.Load())
 	}

@@ -46,6 +46,8 @@ func main() {
 		}
 		return
 	}
+
+	// The other process of users.
 	if *dir != "" {
 		if err := serve(ctx, *dir, *bootstrap); err != nil {
 			fmt.Fprintf(os.Stderr, "bench relay: %v\n", err)
@@ -54,6 +56,7 @@ func main() {
 		return
 	}
 
+	// A part that fails does not keep the others from being measured.
 	failed := false
 	for _, part := range []struct {
 		name string

@@ -199,6 +199,7 @@ func exchange(ctx context.Context, mesh *testnet.Mesh, delay time.Duration) erro
 	text := strings.Repeat("x", 64)
 	shown := bob.incoming(ctx)
 	var times []time.Duration
+	// The first half warms up: guards, links and the session's first ratchet steps.
 	for i := range 2 * samples {
 		begin := time.Now()
 		if _, err := alice.Send(ctx, api.SendRequest{Contact: "bob", Text: text}); err != nil {
@@ -220,6 +221,7 @@ func exchange(ctx context.Context, mesh *testnet.Mesh, delay time.Duration) erro
 		watch("send to shown, mixing delay 0, median", ms(quantile(times, 0.5)), "ms", p95)
 	}
 
+	// A round trip from program to program, as a chat is.
 	go bob.echo(ctx)
 	answers := alice.incoming(ctx)
 	times = times[:0]

@@ -44,6 +44,8 @@ func asked(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
+
+	// Both as their users ask: over the socket, and by HTTP.
 	status := func() error { _, err := relay.Ask(ctx, folder); return err }
 	scrape := func() error {
 		resp, err := http.Get("http://" + s.Limits.MetricsAt + "/metrics")

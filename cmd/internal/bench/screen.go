@@ -166,6 +166,8 @@ func typing(ctx context.Context, binary string) error {
 	if err := t.await(ctx, "1000:"); err != nil {
 		return err
 	}
+
+	// The burst comes by itself, at its own pace.
 	came := make(chan struct{})
 	go func() {
 		defer close(came)
@@ -255,6 +257,7 @@ func gathering(ctx context.Context, binary string) error {
 	defer end()
 
 	var begun, scrolled, found, typed []time.Duration
+	// A start is over when the last of the newest conversations is drawn.
 	for range starts {
 		begin := time.Now()
 		t, err := openTerminal(ctx, binary, "--profile", profile.Dir)
@@ -323,6 +326,7 @@ func gathering(ctx context.Context, binary string) error {
 		{"from the first letter of a name to the person, 95 %", found, 100},
 	} {
 		q := 0.95
+		// A median of starts: there are few of them.
 		if m.bar > 100 {
 			q = 0.5
 		}

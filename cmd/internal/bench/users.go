@@ -57,6 +57,7 @@ func users(ctx context.Context, _ string) error {
 	}
 	defer client.close()
 
+	// Everything is a difference to the empty relay.
 	before, err := server.ask(ctx, func(serverState) bool { return true })
 	if err != nil {
 		return err
@@ -147,6 +148,7 @@ func serve(ctx context.Context, dir, bootstrap string) error {
 	// Each line asks for the state.
 	out := json.NewEncoder(os.Stdout)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		// After a collection: garbage is no cost of a user.
 		debug.FreeOSMemory()
 		rss, err := residentKiB(os.Getpid())
 		if err != nil {

@@ -155,6 +155,8 @@ func (a *app) asApp(root *cobra.Command) {
 			}
 			defer leave()
 		}
+
+		// Behind the testnet, which gives a profile of its own.
 		dir, err := a.profileDir()
 		if err != nil {
 			return err
@@ -168,6 +170,7 @@ func (a *app) asApp(root *cobra.Command) {
 		// A node that runs already is used, until it ends.
 		var node api.Node
 		var closer io.Closer
+		// A node that is just ending or beginning has the lock and no socket yet.
 		err = a.settled(ctx, func() (err error) {
 			if node, closer, err = a.engine.Dial(ctx, dir); errors.Is(err, errNoNode) && a.engine.Held(dir) {
 				err = errHeld
@@ -270,6 +273,7 @@ func (a *app) open(ctx context.Context, dir string, options *screenOptions) (run
 				return nil, errLeft
 			}
 			continue // the first screen comes again
+		// A failed restore is a text on the first screen, and no end of the app.
 		case errors.As(err, &backup):
 			problem = ""
 			if err := restoreError(a.engine.Restore(ctx, dir, backup.file, backup.passphrase)); err != nil {
@@ -295,6 +299,7 @@ func (a *app) open(ctx context.Context, dir string, options *screenOptions) (run
 			}
 		}
 
+		// Only faults of an answer: another one does not help against a full disk.
 		mendable := api.CodeOf(err) == api.CodeWrongPassphrase || api.CodeOf(err) == api.CodeWeakPassphrase || (!existing && api.CodeOf(err) == api.CodeUsage)
 		if !asked || !mendable {
 			return nil, err

@@ -76,6 +76,7 @@ make another computer forget.`,
 		Args: cobra.RangeArgs(1, 64),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(node *connection) error {
+				// Read before it is gone: the words at the end depend on its conversation.
 				m, err := node.Message(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -257,6 +258,7 @@ the draft of the conversation, as if it had been typed there and not sent.`,
 			var text string
 			if len(args) == 2 {
 				typed := args[1:]
+				// No TEXT means standard input to a.text.
 				if typed[0] == "-" {
 					typed = nil
 				}

@@ -51,6 +51,8 @@ add one by hand, with starling bridge add and the same text.`,
 							fmt.Fprintf(a.err, "starling: %v\n", err)
 						}
 					}
+
+					// The link alone goes to standard output, so that a script can take it.
 					fmt.Fprintln(w, invite.Link)
 					fmt.Fprintf(a.err, "Works once, until %s. The other person runs:\n  starling contact add LINK --name NAME\n", clock(invite.Expires))
 					if node.hosted {

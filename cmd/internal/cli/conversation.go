@@ -51,6 +51,7 @@ func (a *app) conversationCommands() []*cobra.Command {
 	var mutedFor string
 	mute := a.changeCommand("mute CONTACT", "Announce nothing of a conversation, for ever or for a while", one,
 		func(_ []string, req *api.ConversationRequest) error {
+			// A time, so that a node that was off meanwhile ends it all the same.
 			until := api.Forever
 			if mutedFor != "" {
 				d, err := parseDuration("--for", mutedFor)

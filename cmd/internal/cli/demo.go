@@ -50,6 +50,8 @@ three relays, as they would in the wild. Everything is removed at the end.
 				}
 				return a.demo(cmd.Context(), relays, options)
 			}
+
+			// Starting is outside the timeout: a busy machine takes its time for keys and relays.
 			d, err := a.startDemo(cmd.Context(), relays, a.logger())
 			if err != nil {
 				return err
@@ -114,6 +116,7 @@ func (a *app) startDemo(ctx context.Context, relays int, log *slog.Logger) (_ *d
 		return nil, err
 	}
 	a.progress("Starting %d relays on this machine…", relays)
+	// Each step is noted in d, so that close ends it.
 	d.mesh, err = testnet.Start(ctx, testnet.Options{Relays: relays, Dir: filepath.Join(d.dir.Path, "relays"), Logger: log})
 	if err != nil {
 		return nil, err
@@ -128,6 +131,7 @@ func (a *app) startDemo(ctx context.Context, relays int, log *slog.Logger) (_ *d
 		return nil, err
 	}
 	var echoCtx context.Context
+	// Not ctx: it answers until the mesh ends, also while an interrupt is worked off.
 	echoCtx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	d.answers = make(chan error, 1)
 	go func() { d.answers <- answer(echoCtx, d.echo) }()
@@ -305,6 +309,7 @@ func (a *app) exchange(ctx context.Context, d *demo) error {
 	// Each stage is printed once, in the order in which it comes.
 	sent, delivered, replied := false, false, false
 	done := errors.New("done")
+	// From the first event, as a state may have come before we listen.
 	err = d.me.Events(ctx, 0, func(e api.Event) error {
 		ms := time.Since(begin).Milliseconds()
 		mine := e.Kind == api.EventState && e.ID == m.ID

@@ -44,6 +44,7 @@ what other relays have told it.`,
 				return err
 			}
 			patient := doctor.Patient{Profile: config.Profile{Dir: dir}, PassphraseFile: a.passphraseFile, Version: buildinfo.Get().Version}
+			// Taken if it is at hand, and never asked for: somebody may be looking on.
 			patient.Passphrase = a.known(cmd.Context())
 			if len(listen) > 0 || a.onlyRelay(cmd.Context(), dir) {
 				patient.Relay = &doctor.Relay{StateDir: relayDir(dir), Listen: listen, AllowPrivate: allowPrivate}

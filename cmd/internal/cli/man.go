@@ -54,6 +54,7 @@ func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandP
 // manPage is the page of one command in the man macros that both groff and
 // mandoc read.
 func manPage(cmd *cobra.Command) []byte {
+	// Cobra adds it only when a command runs.
 	cmd.InitDefaultHelpFlag()
 	var b bytes.Buffer
 

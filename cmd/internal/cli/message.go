@@ -51,6 +51,8 @@ time is over the message stays in the outbox.`,
 					return err
 				}
 			}
+
+			// With a picture standard input is not read: it would wait for a caption that nobody types.
 			if !with.given() || len(args) > 1 {
 				var err error
 				if req.Text, err = a.text(cmd.Context(), args[1:], with.given()); err != nil {
@@ -221,6 +223,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 		defer cancel()
 
 		arrived := errors.New("arrived")
+		// From the message on: a state that came before we listen is among them.
 		err := node.Events(waitCtx, m.Sequence, func(e api.Event) error {
 			if e.Kind == api.EventState && e.ID == m.ID {
 				m.State, m.Reason = e.State, e.Reason

@@ -33,6 +33,7 @@ $STARLING_NEW_PASSPHRASE. A node that runs goes on.`,
 				return err
 			}
 
+			// Old before new, also where both come from a pipe.
 			old, err := a.passphrase(cmd.Context(), "Passphrase now: ")
 			if err != nil {
 				return err

@@ -131,6 +131,7 @@ type relayRun struct {
 
 // run runs a relay with the flags, the environment and the file.
 func (r *relayRun) run(ctx context.Context) error {
+	// Flags, then variables, then the file: found has only names that no flag gives.
 	found, err := r.settings(ctx)
 	if err != nil {
 		return err
@@ -152,6 +153,7 @@ func (r *relayRun) run(ctx context.Context) error {
 
 	r.log = r.relayLogger(r.format)
 	changes := make(chan relay.Limits)
+	// Before the relay runs: a hangup by then would end the process.
 	r.rereads.Store(true)
 	if r.listenHangups != nil {
 		r.listenHangups()
@@ -169,6 +171,8 @@ func (r *relayRun) run(ctx context.Context) error {
 		}
 		return r.printJSON(ready{Event: "ready", PeerID: now.PeerID, Addrs: now.Addrs, Bridge: now.Bridge})
 	})
+
+	// An interrupt is the way to end it, and no fault.
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -57,6 +57,7 @@ func (r *relayRun) settings(ctx context.Context) (settings, error) {
 		all = found
 	}
 
+	// A misspelt variable is an error: left out silently, a limit would not hold.
 	for _, pair := range r.environ() {
 		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, relayEnv)

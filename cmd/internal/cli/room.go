@@ -223,6 +223,7 @@ contact as well, as a message of yours: in their app one key joins by it.`,
 			}
 			return r.with(cmd.Context(), func(node *connection) error {
 				var link api.RoomInvite
+				// The rooms' mailboxes may not be known yet: it is tried again until the timeout.
 				err := insist(cmd.Context(), node, timeout, func(ctx context.Context) (err error) {
 					link, err = node.InviteToRoom(ctx, req)
 					return err

@@ -45,6 +45,7 @@ request goes on by itself.`,
 					return err
 				}
 				r.showCard(card)
+				// A script has read the warning once, when it was written.
 				if !yes && r.inTTY {
 					fmt.Fprint(r.err, "Join? Type yes: ")
 					if answer, err := r.readLine(cmd.Context()); err != nil || answer != "yes" {

@@ -38,6 +38,8 @@ ago; --before and --after leave out the day itself.`,
 			if req.Limit = limit; limit < 1 {
 				return usage("", "--limit is at least 1")
 			}
+
+			// A filter is a search by itself.
 			narrow := req.From != "" || req.Kind != "" || !req.Since.IsZero() || !req.Until.IsZero()
 			if err := checkText(req.Words, api.MaxText, "the words are longer than a message"); err != nil && (req.Words != "" || !narrow) {
 				return err
@@ -67,6 +69,7 @@ ago; --before and --after leave out the day itself.`,
 // request is the search for words, with the filters of the flags and those among the
 // words.
 func (f filters) request(args []string, now time.Time) (api.SearchRequest, error) {
+	// Quoted: a word with a space in it is one word of the shell.
 	for i := range args {
 		args[i] = query.Quoted(args[i])
 	}
@@ -175,6 +178,7 @@ which are still being fetched.`,
 			}
 
 			return a.with(cmd.Context(), func(node *connection) error {
+				// A page at a time, so that a reader that closes the pipe ends it.
 				show := func(page []api.Message) error {
 					for _, m := range page {
 						if err := a.print(m, func(w io.Writer) { a.message(w, m) }); err != nil {

@@ -34,6 +34,7 @@ computer, so it is for guards that are gone for good.`,
 				}
 
 				var waitErr error
+				// The status is printed in any case: it says why nothing can leave.
 				if wait > 0 {
 					waitErr = waitReady(cmd.Context(), node, wait)
 				}
@@ -80,6 +81,8 @@ func statusWords(w io.Writer, s api.Status) {
 	if s.Proxy != "" {
 		line("proxy", "%s  %s", own(s.Proxy), own(cmp.Or(s.ProxyFault, "all connections go over it")))
 	}
+
+	// Those that lead in stand above as guards.
 	for _, way := range s.Ways {
 		if way.Outcome != "connected" {
 			line("way in", "%s  %s", own(way.Address), own(way.Outcome))

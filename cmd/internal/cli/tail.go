@@ -33,6 +33,7 @@ only what is new.`,
 
 			return a.with(ctx, func(node *connection) error {
 				show := func(e api.Event) error {
+					// Events without a number are of now, and not stored.
 					if !follow && e.Seq == 0 {
 						return nil
 					}

@@ -75,6 +75,8 @@ reports how the runs differ; a bar on p99 is then held over all of them.`,
 			if e.seeds < 1 || e.seeds > maxSeeds {
 				return usage("", "--seeds is %d; it is 1 to %d", e.seeds, maxSeeds)
 			}
+
+			// All are read before the first runs: a mistake in the last would show after an hour.
 			var scenarios []*scenario.Scenario
 			names := map[string]bool{}
 			for _, file := range files {
@@ -232,6 +234,7 @@ func (a meshes) runSeeds(ctx context.Context, s *scenario.Scenario, dir string, 
 	var all []*report.Report
 	for i := range uint64(e.seeds) {
 		one := seeded(s, i)
+		// Held over all runs: a single one has too few messages for a 99th percentile.
 		one.Bar.P99 = 0
 		got, err := a.runScenario(ctx, one, e)
 		if err != nil {
@@ -281,6 +284,7 @@ func (a meshes) runScenario(ctx context.Context, s *scenario.Scenario, e *eviden
 		options.Logger = a.logger()
 	}
 	logs := ""
+	// Made when it is needed: a run that passes leaves no folder.
 	options.Keep = func() (string, error) {
 		logs, err = os.MkdirTemp("", "starling-logs-"+s.Name+"-")
 		return logs, err

@@ -451,6 +451,7 @@ was started with --verbose.`,
 				}
 			}
 
+			// Text of other programs: own makes it safe for the terminal.
 			line := func(node, text string) error {
 				if a.json {
 					return a.printJSON(map[string]string{"node": node, "line": text})

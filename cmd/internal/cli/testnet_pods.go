@@ -38,6 +38,7 @@ the messages and events as a Job that speaks to their control sockets.
 				return err
 			}
 
+			// The file as it is goes into the pods, which read it themselves.
 			src, err := readFile(cmd.Context(), files[0], scenario.MaxFile)
 			if err != nil {
 				return err

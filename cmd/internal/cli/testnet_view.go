@@ -125,6 +125,7 @@ func (v *meshView) draw() {
 	// The lines are drawn over those of before.
 	v.erase()
 	for _, line := range lines {
+		// A line that wraps would be one more to erase.
 		if r := []rune(line); len(r) >= v.width {
 			line = string(r[:v.width-1])
 		}

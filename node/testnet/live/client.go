@@ -76,6 +76,7 @@ func Status(ctx context.Context, name, version string) (State, error) {
 		return s, err
 	}
 
+	// The file may be old. The mesh itself knows, if it answers.
 	asked, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	now, err := ask[State](asked, dial(name, version), "status", struct{}{})
@@ -125,6 +126,8 @@ func Down(ctx context.Context, name, version string) (s State, cleared bool, err
 	if s.State == Dead {
 		return s, true, Clear(s.Name)
 	}
+
+	// The answer may be lost in its end: whether it has ended says the lock.
 	asked, cancel := context.WithTimeout(ctx, hearing)
 	_, err = ask[struct{}](asked, dial(s.Name, version), "down", struct{}{})
 	cancel()
@@ -177,6 +180,8 @@ func ask[R any](ctx context.Context, c *Client, name string, args any) (got R, e
 		if ctx.Err() != nil {
 			return got, ctx.Err()
 		}
+
+		// Without a lock there is no mesh. With one it is there, and does not speak.
 		if !held(c.name) {
 			return got, about(c.name, ErrNone)
 		}

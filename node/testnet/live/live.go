@@ -203,6 +203,7 @@ func claim(name string) (lock *flock.Flock, remains bool, err error) {
 
 	_, err = os.Lstat(stateFile(name))
 	remains = err == nil
+	// Under the lock: nobody alive has them.
 	for _, file := range []string{stateFile(name), socket(name)} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			lock.Unlock()

@@ -74,6 +74,7 @@ func Keep(ctx context.Context, o Options) error {
 	}
 	k := &keeper{o: o, lock: lock, state: State{Name: o.Name, State: Starting, Engine: o.Scenario.Engine, Version: o.Version, PID: os.Getpid(),
 		Since: time.Now(), Dir: dir, File: stateFile(o.Name), Socket: socket(o.Name), Bootstrap: []string{}, Relays: []runner.Node{}, Users: []runner.Node{}}}
+	// Written before the mesh is made, so that it is found and ended also while it starts.
 	if err := k.state.write(); err != nil {
 		return err
 	}
@@ -93,6 +94,7 @@ func Keep(ctx context.Context, o Options) error {
 	err = runner.Keep(ctx, o.Scenario, dir, o.Options, k.keep)
 	stopped := ctx.Err() != nil
 	k.stop()
+	// The last answers go out before the folder is removed.
 	<-served
 	if stopped && errors.Is(err, context.Canceled) {
 		err = nil // it was told to
@@ -238,6 +240,7 @@ func handle[P, R any](k *keeper, mux *http.ServeMux, name string, answer func(co
 		switch {
 		case r.Method != http.MethodPost:
 			err = &api.Error{Code: api.CodeUsage, Message: "this request is a POST"}
+		// Another version may mean other things by the same words; only down is understood by all.
 		case r.Header.Get(versionKey) != k.o.Version && !anyVersion[name]:
 			err = foreign(k.o.Name, k.o.Version, r.Header.Get(versionKey))
 		case mesh == nil && !early[name]:
