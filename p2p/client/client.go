@@ -201,6 +201,7 @@ type Client struct {
 	changed chan struct{} // for OnChange
 	save    chan struct{}
 	blamed  chan struct{} // a request failed: relays may be doubtful
+	dark    chan struct{} // several in a row did: ask somebody else
 
 	mu       sync.Mutex
 	guards   *guard.Guards
@@ -218,6 +219,7 @@ type timing struct {
 	pollShare          time.Duration // and no more often than this times the number of watches
 	keepalive          time.Duration // about this long an idle link is silent
 	far                time.Duration // between questions to relays through the mixes
+	dark               time.Duration // the same, while nobody answers anything
 	answer             time.Duration // for an answer, beside the mixes' delays
 	replies            int           // blocks that may be out
 }
@@ -237,12 +239,14 @@ func timings(private bool) timing {
 		poll: PollEvery, pollShare: PollShare,
 		keepalive: 30 * time.Minute,
 		far:       24 * time.Hour,
+		dark:      30 * time.Second,
 		answer:    6 * time.Second,
 		replies:   maxReplies,
 	}
 	if private {
 		t.retryMin, t.retryMax = 100*time.Millisecond, 3*time.Second
 		t.listFew, t.listMin, t.listUnknown = time.Second, time.Second, time.Second
+		t.dark = 3 * time.Second
 		t.list = 5 * time.Minute
 		t.answer = 4 * time.Second
 	}
@@ -265,6 +269,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		changed:  make(chan struct{}, 1),
 		save:     make(chan struct{}, 1),
 		blamed:   make(chan struct{}, 1),
+		dark:     make(chan struct{}, 1),
 		guards:   guard.New(guard.Config{AllowPrivate: cfg.AllowPrivate}),
 		expected: map[*request]struct{}{},
 	}

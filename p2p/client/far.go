@@ -17,6 +17,8 @@ const (
 	farSettled = time.Hour
 	// farKept is how many answers are remembered.
 	farKept = 8
+	// darkMost is the most between two questions while nobody answers anything.
+	darkMost = 30 * time.Minute
 )
 
 // far remembers the answers of relays that were asked through the mixes, and so do
@@ -48,19 +50,33 @@ func (f *far) counts() (asked, other int) {
 // askFar asks a random relay about once a day, through the mixes, for a part of its
 // list and its time. Guards with a list of their own making do not know that it is
 // compared, and the relay does not know with which list.
+//
+// It asks one, too, when requests go unanswered one after the other. An answer clears the
+// guards and mixes that it came over, so that none is given up for the silence of
+// mailboxes, and the mailboxes are missed.
 func (c *Client) askFar(ctx context.Context) error {
-	pause := rand.N(c.timing.far/4 + 1)
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+	daily := time.Now().Add(rand.N(c.timing.far/4 + 1))
+	var free time.Time // the next one in the dark, not before
+	wait := c.timing.dark
+	return pace.Loop(ctx, c.dark, func() time.Time {
+		now, dark := time.Now(), c.judge.Dark()
+		if !now.Before(daily) || dark && !now.Before(free) {
+			daily = now.Add(pace.Jitter(c.timing.far))
+			err := c.askOneFar(ctx)
+			if err == nil {
+				wait = c.timing.dark
+			} else if ctx.Err() == nil {
+				c.log.Debug("asking a relay through the mixes for its list", "err", err)
+				wait = min(2*wait, darkMost)
+			}
+			free = time.Now().Add(pace.Jitter(wait))
 		}
-		if err := c.askOneFar(ctx); err != nil && ctx.Err() == nil {
-			c.log.Debug("asking a relay through the mixes for its list", "err", err)
+
+		if c.judge.Dark() && free.Before(daily) {
+			return free
 		}
-		pause = pace.Jitter(c.timing.far)
-	}
+		return daily
+	})
 }
 
 func (c *Client) askOneFar(ctx context.Context) error {

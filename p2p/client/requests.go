@@ -296,6 +296,9 @@ func (c *Client) blame(req *request) {
 	}
 	c.judge.Failed(mixes, req.mailbox, req.sent, now)
 	pace.Kick(c.blamed)
+	if c.judge.Dark() {
+		pace.Kick(c.dark)
+	}
 }
 
 // Put stores a box over one fresh route and waits for the mailbox to say that

@@ -59,6 +59,8 @@ const (
 
 	missingAfter = 8
 	missingApart = time.Second
+
+	darkAfter = 3 // requests in a row
 )
 
 // A Judge keeps failures and proofs. The zero value is empty and ready. It is safe
@@ -69,6 +71,7 @@ type Judge struct {
 	parts    map[part]*record
 	version  int
 	mailbox  time.Time // when a mailbox answered the last time
+	unheard  int       // requests since then that brought nothing
 }
 
 // A part is a relay in one of its roles.
@@ -141,6 +144,7 @@ func (r *record) prior(now time.Time) float64 {
 func (j *Judge) Failed(mixes []wire.NodeID, mailbox wire.NodeID, sent, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.unheard++
 	all := parts(mixes[:min(len(mixes), maxMixes)], mailbox)
 	j.room(len(all))
 	j.prune(now)
@@ -186,7 +190,7 @@ func (j *Judge) prune(now time.Time) {
 func (j *Judge) Answered(mixes []wire.NodeID, mailbox wire.NodeID, at, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.mailbox = now
+	j.mailbox, j.unheard = now, 0
 	j.proved(parts(mixes, mailbox), at, now)
 }
 
@@ -322,6 +326,15 @@ func (j *Judge) Missing(mailbox wire.NodeID, now time.Time) bool {
 	defer j.mu.Unlock()
 	r, ok := j.parts[part{mailbox, true}]
 	return ok && r.avoided(now) && r.missed >= missingAfter && j.mailbox.After(r.since)
+}
+
+// Dark reports whether the last requests all brought nothing, whatever mailbox they went
+// to. Nothing tells then whether it is the mailboxes or the way to all of them: who has but
+// two mailboxes, and asks nobody else, does not miss them. One more that answers does.
+func (j *Judge) Dark() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.unheard >= darkAfter
 }
 
 // Heard reports whether a mailbox has ever answered.

@@ -227,6 +227,28 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestDark: three requests in a row that bring nothing, wherever they went, are the dark. An
+// answer ends it; packets that were passed on do not.
+func TestDark(t *testing.T) {
+	c := newCourt()
+	for n := range byte(3) {
+		if c.Dark() {
+			t.Errorf("dark after %d", n)
+		}
+		c.Failed(ids(n), wire.NodeID{200 + n}, c.now, c.now)
+	}
+	if !c.Dark() {
+		t.Error("three brought nothing")
+	}
+
+	if c.Passed(ids(1), c.now, c.now); !c.Dark() {
+		t.Error("nobody has answered")
+	}
+	if c.Answered(nil, wire.NodeID{200}, c.now, c.now); c.Dark() {
+		t.Error("one has answered")
+	}
+}
+
 // TestDies: that a relay has answered for hours does not speak for it once it is
 // dead: a handful of failures finds it, although most of a small mesh is on each way.
 func TestDies(t *testing.T) {
