@@ -3,6 +3,7 @@ package linear_test
 import (
 	"errors"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -70,6 +71,35 @@ func TestNameAndLook(t *testing.T) {
 	l.say("/set language ru").expect("Сохранено.")
 	l.say("/set language klingon").expect("Ошибка")
 	l.say("/set language en").expect("Saved.")
+}
+
+// Every setting can be set here, but for the conversation that was open last.
+func TestEverySettingCanBeSet(t *testing.T) {
+	lines := map[string]string{
+		"Typing": "typing yes", "ReadReceipts": "read yes", "Notify": "notify text", "LockAfter": "lock 5m",
+		"Name": "name Robin Hood", "Language": "language de", "Theme": "theme dark", "UnreadTitle": "title yes",
+		"BridgesOnly": "bridges-only yes", "Proxy": "proxy socks5://127.0.0.1:9050", "Bridge": "bridge yes",
+	}
+	fields := reflect.TypeFor[api.SettingsChange]()
+	for i := range fields.NumField() {
+		name := fields.Field(i).Name
+		if name == "Open" {
+			continue
+		}
+		node := tuitest.NewNode(clock)
+		now := func() any {
+			s, err := node.Settings(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return reflect.ValueOf(s).FieldByName(name).Interface()
+		}
+		before := now()
+		begin(t, node).say("/set " + lines[name]).expect("Saved.")
+		if now() == before {
+			t.Errorf("%s is not set by %q", name, "/set "+lines[name])
+		}
+	}
 }
 
 // What there is to begin with is said, and the demo ends the app for a while.
