@@ -39,6 +39,8 @@ func TestKilledNode(t *testing.T) {
 func everyKill(t *testing.T, stride int, run func(kill int) (killed bool)) {
 	if os.Getenv("STARLING_CRASH") == "all" {
 		stride = 1
+	} else if testing.Short() {
+		stride *= 3
 	}
 	for kill := 1; ; kill += stride {
 		killed := run(kill)

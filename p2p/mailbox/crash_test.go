@@ -25,6 +25,8 @@ func TestSQLiteKilledAtEveryWrite(t *testing.T) {
 			stride := 7
 			if os.Getenv("STARLING_CRASH") == "all" {
 				stride = 1
+			} else if testing.Short() {
+				stride *= 3
 			}
 			for kill := 0; ; kill += stride {
 				killed := runKilledStore(t, kill, power)
