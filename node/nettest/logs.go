@@ -217,7 +217,7 @@ func hand[T any](c *Client, s Settings, to chan<- T, v T) {
 		times = 2
 	}
 	for range times {
-		c.work.Go(func() {
+		c.begin(func() {
 			if c.wait(c.ctx, s.Delay) != nil {
 				return
 			}

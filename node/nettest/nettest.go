@@ -186,6 +186,7 @@ type Client struct {
 	lost    bool
 	ctx     context.Context
 	cancel  context.CancelFunc
+	workMu  sync.Mutex // nothing is added to work once Run waits
 	work    sync.WaitGroup
 	bridges atomic.Pointer[Bridges]
 	proxy   atomic.Pointer[string]
@@ -227,7 +228,9 @@ func (c *Client) Run(ctx context.Context) error {
 		c.net.mu.Lock()
 		delete(c.net.clients, c)
 		c.net.mu.Unlock()
+		c.workMu.Lock()
 		c.cancel()
+		c.workMu.Unlock()
 		c.work.Wait()
 		if c.cfg.SaveState != nil {
 			c.cfg.SaveState([]byte("guards"))
@@ -256,6 +259,15 @@ func (c *Client) Run(ctx context.Context) error {
 		case <-tick.C:
 			c.push()
 		}
+	}
+}
+
+// begin runs work that Run waits for, unless Run is over.
+func (c *Client) begin(f func()) {
+	c.workMu.Lock()
+	defer c.workMu.Unlock()
+	if c.ctx.Err() == nil {
+		c.work.Go(f)
 	}
 }
 
@@ -512,7 +524,10 @@ func (c *Client) push() {
 
 // ChooseMailboxes draws n.
 func (c *Client) ChooseMailboxes(n int, avoid ...p2p.NodeID) ([]p2p.NodeID, error) {
-	if c.few {
+	c.mu.Lock()
+	few := c.few
+	c.mu.Unlock()
+	if few {
 		return nil, p2p.ErrFewRelays
 	}
 	avoid = append(slices.Clone(avoid), c.liars()...)

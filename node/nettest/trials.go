@@ -88,6 +88,6 @@ func (c *Client) askForTrials(ctx context.Context, node p2p.NodeID, n int, _ boo
 	for t, box := range found {
 		a = &mailbox.Answer{Kind: mailbox.Found, Tag: t, Box: mailbox.Box(box), Standing: n - 1}
 	}
-	c.work.Go(func() { answered(a) })
+	c.begin(func() { answered(a) })
 	return asked{}, nil
 }
