@@ -132,6 +132,7 @@ type Node struct {
 
 	runMu   sync.Mutex
 	running bool
+	over    bool // nothing is added to background any more
 	stopped chan struct{}
 	closing sync.Once
 	closed  error
@@ -311,6 +312,9 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	close(n.serving)
 	err = g.Wait()
 	n.cancel()
+	n.runMu.Lock()
+	n.over = true
+	n.runMu.Unlock()
 	n.background.Wait()
 	if errors.Is(err, context.Canceled) || n.wiped.Load() {
 		err = nil
@@ -399,7 +403,9 @@ func (r *roomCalls) sendOff(queued ...outbox.Queued) {
 
 // later runs work that outlives the call that started it.
 func (n *Node) later(f func(ctx context.Context)) {
-	if n.ctx.Err() != nil {
+	n.runMu.Lock()
+	defer n.runMu.Unlock()
+	if n.over || n.ctx.Err() != nil {
 		return
 	}
 	n.background.Go(func() { f(n.ctx) })
