@@ -143,6 +143,7 @@ type listener struct {
 
 	once   sync.Once
 	closed chan struct{}
+	mu     sync.Mutex // nothing is added to ending once Close waits
 	ending sync.WaitGroup
 }
 
@@ -161,13 +162,29 @@ func (l *listener) Accept() (transport.CapableConn, error) {
 // Close implements transport.Listener.
 func (l *listener) Close() error {
 	l.once.Do(func() {
+		l.mu.Lock()
 		close(l.closed)
+		l.mu.Unlock()
 		l.server.Close()
 		l.door.Close()
 		l.visits.end()
 		l.ending.Wait()
 	})
 	return nil
+}
+
+// begin counts a link that is made, for Close to wait for, and reports whether one may be:
+// the server's own Close does not wait for visits that became links.
+func (l *listener) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+		return false
+	default:
+		l.ending.Add(1)
+		return true
+	}
 }
 
 // Addr implements transport.Listener.
@@ -206,7 +223,10 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	l.ending.Add(1)
+	if !l.begin() {
+		c.Close()
+		return
+	}
 	defer l.ending.Done()
 	if rw.Reader.Buffered() > 0 || !l.link(c, v, ends, first, key) {
 		c.Close()
