@@ -385,8 +385,15 @@ func (l *Links) Quiet(d time.Duration) (ids []wire.NodeID) {
 // first: to reset a stream is to send something, which waits while the peer reads nothing.
 func (l *Links) Drop(id wire.NodeID) {
 	l.mu.Lock()
+	if l.closed { // Close ends them, and waits for no goroutine of ours
+		l.mu.Unlock()
+		return
+	}
+	l.wg.Add(1)
 	all := slices.Clone(l.peers[id])
 	l.mu.Unlock()
+
+	defer l.wg.Done()
 	if l.cfg.Role != wire.RoleClient {
 		l.cfg.Host.Network().ClosePeer(id.Peer())
 	}
