@@ -239,6 +239,8 @@ func (k *keeper) relay(ctx context.Context, ready func(Ready) error) error {
 		close(k.listens)
 		readyErr = k.begun(r, ready)
 	})
+
+	// Also after a month's sleep: systemd would end a service that is not ready.
 	k.notice.tell("READY=1")
 	if readyErr != nil {
 		stop()
@@ -255,6 +257,8 @@ func (k *keeper) relay(ctx context.Context, ready func(Ready) error) error {
 			return told(err)
 		case <-time.After(lookEvery):
 		}
+
+		// Ended in order, so that others hear that it leaves.
 		if k.spent() {
 			k.tell.spent(k.status())
 			stop()

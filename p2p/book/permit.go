@@ -139,6 +139,7 @@ func (b *Book) choose(id wire.NodeID, listed []Address, settled bool) ([]Address
 	named, heard := b.named[id], b.heard[id]
 
 	switch {
+	// The owner may know an address that is in no list, as that of a bridge behind a router.
 	case named != nil && named.source == Owner:
 		both := slices.Clone(named.addrs)
 		for _, a := range listed {
@@ -151,6 +152,7 @@ func (b *Book) choose(id wire.NodeID, listed []Address, settled bool) ([]Address
 		return slices.Clone(listed), Listed
 	case named != nil && named.source == Local:
 		return slices.Clone(named.addrs), Local
+	// A client dials nobody by hearsay: a candidate would learn its address.
 	case b.cfg.Role == Client:
 		if named != nil && (named.source == Remembered || !settled) {
 			return slices.Clone(named.addrs), named.source
@@ -265,6 +267,7 @@ func newMeter(block func(netip.Addr) netip.Prefix) meter {
 // take returns the addresses of one candidate that may be dialled now, and
 // counts them. The permit must be ended unless there are none.
 func (m *meter) take(addrs []Address, now time.Time, byNetwork bool, why Reason) (may []Address) {
+	// After a clock that was set back the bucket begins anew, and does not stay empty.
 	if m.filled.IsZero() || now.Before(m.filled) {
 		m.filled = now
 	}
@@ -284,6 +287,8 @@ func (m *meter) take(addrs []Address, now time.Time, byNetwork bool, why Reason)
 		if m.tokens < 1 {
 			break
 		}
+
+		// Bounded by the victim's network: many node ids do not make us dial it more often.
 		if byNetwork {
 			n := m.block(a.Addr())
 			_, again := m.dialled[a.AddrPort]

@@ -481,9 +481,11 @@ func (m *Memory) Restore(b []byte) error {
 		return ErrDamaged
 	}
 
+	// Read as a whole before anything of ours is replaced.
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, h := range known {
+		// A later version may have had more of them.
 		if int(h.Disguise) > m.disguises {
 			h.Disguise = 0
 		}

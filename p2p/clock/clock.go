@@ -210,6 +210,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	c.look()
 	local, mono := c.local(), c.mono()
 
+	// By the monotonic clock, since the wall clock is the one in doubt.
 	var says []time.Time
 	for id, r := range c.readings {
 		if mono-r.at > fresh {
@@ -222,6 +223,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	t, agreed := agree(says)
 
 	switch {
+	// Enough relays agree, and signed times do not contradict them.
 	case agreed && bound.Holds(t):
 		c.sure, c.guess = true, false
 	case len(says) == 1 && !c.sure && !bound.Holds(local.Add(c.offset)) && bound.Holds(says[0]):
@@ -231,6 +233,7 @@ func (c *Clock) Judge(bound Bound) (changed bool) {
 	}
 
 	offset := t.Sub(local)
+	// Small changes are latencies: each would have everything asked for anew.
 	if (offset - c.offset).Abs() < small {
 		return false
 	}

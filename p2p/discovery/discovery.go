@@ -106,6 +106,7 @@ func New(cfg Config) (*Discovery, error) {
 		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
 	}
 
+	// Public ones alone, and few of one network: nobody fills the table with addresses of one owner.
 	if !cfg.AllowPrivate {
 		opts = append(opts,
 			dht.QueryFilter(dht.PublicQueryFilter),

@@ -63,6 +63,7 @@ func (d *Discovery) promote(ctx context.Context) {
 			}
 
 			asking, cancel := context.WithTimeout(ctx, probeTimeout)
+			// It must answer before a stranger goes, or the bucket would be the poorer.
 			err := d.dht.Ping(asking, p)
 			cancel()
 			if err != nil {

@@ -55,6 +55,8 @@ func eitherOf(ctx context.Context, dial func(context.Context) error) (err error)
 		under++
 		go func() { ended <- dial(ctx) }()
 	}
+
+	// No dial outlives the permit that it was made with.
 	defer func() {
 		cancel()
 		for range under {

@@ -95,6 +95,7 @@ func NewConnection(ctx context.Context, h Host, p *book.Permit) (Connection, err
 		}
 	}
 
+	// Called off by us, it says nothing about the addresses.
 	if errors.Is(ctx.Err(), context.Canceled) {
 		p.Unknown()
 	} else {

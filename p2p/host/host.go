@@ -142,6 +142,7 @@ func NewClient(cfg Config) (Host, error) {
 		return nil, err
 	}
 
+	// It listens nowhere, and announces nothing.
 	opts = append(opts,
 		libp2p.NoListenAddrs,
 		libp2p.ForceReachabilityPrivate(),

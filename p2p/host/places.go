@@ -160,6 +160,7 @@ func (p *Places) enter(c network.Conn, conns int) bool {
 	defer p.mu.Unlock()
 	p.forget(ends(c))
 
+	// One peer must not hold more than its place.
 	if conns >= connsPerPeer {
 		return false
 	}
@@ -175,6 +176,7 @@ func (p *Places) enter(c network.Conn, conns int) bool {
 		return true
 	}
 
+	// The newcomer counts like the others, and may be the one to go.
 	victim := p.victim()
 	delete(p.guests, victim)
 	p.turned.Add(1)

@@ -79,6 +79,7 @@ func (l *Line) DialContext(ctx context.Context, network, address string) (net.Co
 	l.mu.Lock()
 	p, turn := l.proxy, l.turn
 	l.mu.Unlock()
+	// Never a name: to look it up would go past the proxy.
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || !l.may(book.Web(at)) {
 		return nil, fmt.Errorf("%s: %w", address, ErrConfined)
@@ -102,6 +103,7 @@ func (l *Line) DialContext(ctx context.Context, network, address string) (net.Co
 		c.Conn, err = p.Connect(ctx, l.sockets, address)
 	}
 
+	// The proxy may have been changed meanwhile: a connection past the new one is given up.
 	stays := l.ended(c, p != nil, turn, err)
 	if err == nil && !stays {
 		c.Conn.Close()

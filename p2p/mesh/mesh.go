@@ -165,6 +165,7 @@ func (m *Mesh) start(ctx context.Context, i int, bootstrap []string) error {
 		return fmt.Errorf("mesh: relay %d: %w", i, err)
 	}
 
+	// It outlives the call that started it.
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &relay{host: host, stop: stop, ended: make(chan struct{})}
 	go func() {

@@ -226,6 +226,7 @@ func (e *Engine) Handle(from Link, body []byte) (fresh bool) {
 	}
 	e.gate.enter(from)
 	now := e.cfg.Now()
+	// The epoch is in the clear: packets of no key cost no curve operation.
 	key, oldest := e.key(p.Epoch(), now)
 	if key == nil {
 		e.refuse(NoKey)
@@ -259,6 +260,8 @@ func (e *Engine) pass(from Link, got *outfox.Peeled) {
 			e.refuse(Misplaced)
 			return
 		}
+
+		// The sender chooses the next hop: without this it could have us dial anybody.
 		if !e.cfg.Leads(got.Next, got.Packet.Layer() == outfox.Layers) {
 			e.refuse(Nowhere)
 			return
@@ -271,6 +274,7 @@ func (e *Engine) pass(from Link, got *outfox.Peeled) {
 			e.refuse(Overfull)
 		}
 	case outfox.Deliver:
+		// The payload is checked by the last hop alone: others cannot tell a changed one.
 		m, err := got.Message()
 		if err != nil {
 			e.refuse(Payload)

@@ -101,6 +101,7 @@ func (r *Replies[T]) Open(p *outfox.Packet) (owner T, m *outfox.Message, err err
 	}
 
 	r.mu.Lock()
+	// Forgotten under the same lock: of two copies one is opened.
 	e := r.open[got.ReplyID]
 	if e == nil {
 		r.mu.Unlock()

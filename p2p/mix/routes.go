@@ -271,6 +271,7 @@ func (r *Routes) repin(now time.Time) (changed bool) {
 	settled := r.cfg.Settled()
 
 	for _, p := range r.pins {
+		// By an unsettled clock all pins could end at once, and new ones tell more relays of us.
 		if settled && (!p.Until.After(now) || p.Until.After(now.Add(pinMaxLife))) {
 			changed = true
 			continue
@@ -444,6 +445,7 @@ func (r *Routes) way(guard, mailbox wire.NodeID, now outfox.Slot) (way [outfox.L
 
 	pins := slices.Clone(r.pins)
 	r.rnd.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
+	// Doubtful ones only when no other way is left.
 	for _, doubtful := range []bool{false, true} {
 		for _, p := range pins {
 			second := r.known(p.ID)

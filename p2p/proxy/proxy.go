@@ -52,6 +52,8 @@ func Parse(text string) (*Proxy, error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
+
+	// Never a name: its lookup would go past the proxy.
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return nil, ErrName
@@ -62,6 +64,7 @@ func Parse(text string) (*Proxy, error) {
 	}
 
 	p := &Proxy{at: at}
+	// For a login of its own for each destination, which Tor keeps apart.
 	rand.Read(p.secret[:])
 	if u.User != nil {
 		p.user = u.User.Username()

@@ -132,6 +132,7 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 	var asked errgroup.Group
 	sent := false
 	for _, i := range interfaces {
+		// One socket an interface: by the system's choice all would leave over the same one.
 		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(i.ip, 0)))
 		if err != nil {
 			continue
@@ -165,6 +166,7 @@ func find(ctx context.Context, interfaces []iface, to netip.AddrPort) ([]Relay, 
 	}()
 
 	var found []Relay
+	// Strangers answer here: admit bounds how many of them are taken.
 	for r := range answers {
 		found = admit(found, r)
 	}
@@ -245,6 +247,7 @@ func answered(packet []byte, nonce uint16, from netip.Addr) []Relay {
 
 		label, ours := strings.CutSuffix(rh.Name.String(), "."+service)
 		id, err := wire.ParseNodeID(label)
+		// The address of the sender: one in the answer could be anybody's.
 		at := directory.Address{AddrPort: netip.AddrPortFrom(from, srv.Port)}
 		if ours && err == nil && srv.Port != 0 && from.IsValid() && !from.IsUnspecified() && !from.IsMulticast() && !at.Public() {
 			relays = append(relays, Relay{ID: id, Addr: at.AddrPort})
@@ -288,6 +291,7 @@ func announce(ctx context.Context, interfaces []iface, at netip.AddrPort, id wir
 					return err
 				}
 				nonce, ok := asked(packet[:n])
+				// Senders can be forged: the limit keeps us from being an amplifier.
 				if !ok || !limit.Allow() {
 					continue
 				}

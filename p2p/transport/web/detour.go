@@ -91,6 +91,7 @@ func (t *Transport) around(ctx context.Context, to multiaddr.Multiaddr, p peer.I
 
 	next := time.NewTimer(0)
 	defer next.Stop()
+	// Failures come at once behind a censor: the next way does not wait for its head start then.
 	for over := 0; over < all; {
 		select {
 		case <-next.C:

@@ -49,12 +49,15 @@ func (t *Transport) ask(ctx context.Context, tcp net.Conn, to netip.AddrPort, re
 		return nil, err
 	}
 	err = u.HandshakeContext(ctx)
+	// A call that we have given up says nothing about the disguise.
 	if t.cfg.Disguise != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		t.cfg.Disguise.Passed(relay, b, err == nil)
 	}
 	if err != nil {
 		return nil, &DialError{Step: StepTLS, Err: err}
 	}
+
+	// Browsers offer HTTP/2, which has no upgrade of this kind.
 	if p := u.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
 		return nil, &DialError{Step: StepTLS, Err: fmt.Errorf("the server speaks %q", p)}
 	}

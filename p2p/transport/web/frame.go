@@ -100,10 +100,13 @@ func (f *framed) next() error {
 	if err != nil {
 		return err
 	}
+
+	// Clients mask and servers do not, by RFC 6455. We never split a frame.
 	if h.Masked != f.server || h.Rsv != 0 || !h.Fin {
 		return errFrame
 	}
 
+	// Frames without data cost a peer nothing, and us a turn.
 	if f.idle++; f.idle > mostIdle {
 		return errFrame
 	}

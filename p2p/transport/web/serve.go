@@ -52,6 +52,7 @@ func (t *Transport) serve(inner manet.Listener) *listener {
 	l.door = t.cfg.Upgrader.GateMaListener(&door{inner, l.visits})
 
 	config := t.cfg.Certificates.config()
+	// Noted for the time that a visitor has: nothing of the hello is refused.
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if v, ok := hello.Conn.(*visitor); ok {
 			v.greeted(hello)
@@ -202,6 +203,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.answered()
+	// Everything else gets the site: a probe sees a web server like any other.
 	first, key, ok := l.wanted(r)
 	if !ok {
 		l.t.cfg.Site.ServeHTTP(w, r)
@@ -228,6 +230,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer l.ending.Done()
+	// A client of ours waits for the answer: bytes before it are of somebody else.
 	if rw.Reader.Buffered() > 0 || !l.link(c, v, ends, first, key) {
 		c.Close()
 	}
@@ -295,6 +298,7 @@ func (l *listener) link(c net.Conn, v *visitor, ends net.Conn, first []byte, key
 		v.inside()
 	}
 
+	// Nobody may be left to take it, and it must not be held for ever.
 	timeout := time.NewTimer(acceptWait)
 	defer timeout.Stop()
 	select {

@@ -81,6 +81,7 @@ const longestPath = 4096
 
 // ServeHTTP implements http.Handler.
 func (s files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Cleaned before it is opened: no path leads out of the folder.
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	if name == "" {
 		name = "."

@@ -37,6 +37,7 @@ func (ts *turns) take(ctx context.Context, relay wire.NodeID) (done func(made bo
 		ts.m[relay] = t
 	}
 	t.want++
+	// Noted before the wait: a connection made meanwhile is the one that was wanted.
 	before := t.made
 	ts.mu.Unlock()
 

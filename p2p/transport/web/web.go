@@ -262,6 +262,7 @@ func (t *Transport) dial(ctx context.Context, to multiaddr.Multiaddr, p peer.ID,
 	// libp2p takes seconds to hang up by itself.
 	stop := context.AfterFunc(ctx, func() { tcp.Close() })
 	defer stop()
+	// TCP side by side, TLS one by one: a browser, too, goes on with the first that answers.
 	done, err := t.turns.take(ctx, relay)
 	if err != nil {
 		tcp.Close()
@@ -305,6 +306,7 @@ func (t *Transport) inner(ctx context.Context, c net.Conn, tcp net.Conn, dir net
 		return nil, err
 	}
 
+	// Only now is the peer proven, so that the gate can decide.
 	if t.cfg.Gate != nil && !t.cfg.Gate.InterceptSecured(dir, secured.RemotePeer(), ends) {
 		return nil, fmt.Errorf("web: no connection with %s is wanted", secured.RemotePeer())
 	}
