@@ -27,11 +27,13 @@ func apiError(err error) error {
 		return nil
 	}
 
+	// Put into words already, perhaps by a call within this one.
 	var known *api.Error
 	if errors.As(err, &known) {
 		return known
 	}
 
+	// The caller's own end is no fault to explain.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -149,6 +149,7 @@ func (e *Editor) clean(s string) string {
 
 // Key handles a keystroke and reports whether the field had a use for it.
 func (e *Editor) Key(k tea.KeyPressMsg) bool {
+	// The column to keep holds for moves up and down in a row, and ends with any other key.
 	goal := e.goal
 	e.goal = -1
 	if k.Text == "" {
@@ -186,6 +187,7 @@ func (e *Editor) Key(k tea.KeyPressMsg) bool {
 		e.kill(e.pos, e.wordAfter(e.pos))
 	case "ctrl+u":
 		from := e.lineStart(e.pos)
+		// At the start of a line it joins the line to the one before, as in a shell's editor.
 		if from == e.pos {
 			from = e.before(e.pos)
 		}

@@ -80,6 +80,8 @@ func (f *Form) Key(k tea.KeyPressMsg) Action {
 	if key == cancel || key == "ctrl+c" {
 		return Closing(f.Leave)
 	}
+
+	// Until the answer has come a second submit would do it twice.
 	if f.Busy != "" {
 		return Action{}
 	}

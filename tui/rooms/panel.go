@@ -302,6 +302,8 @@ func (p *panel) row(th *theme.Theme, roster *Roster, m api.Member, selected bool
 	if th.Cells.Width(right) > w/2 { // the name goes first
 		right = theme.GlyphNotice + " " + words.Role(th, m.Role)
 	}
+
+	// The tag is never cut: it tells two members of one name apart.
 	room := w - 4 - th.Cells.Width(right) - th.Cells.Width(mark) - th.Cells.Width(a.Tag)
 	name := th.Cells.Truncate(a.Name, max(4, room))
 	if selected {

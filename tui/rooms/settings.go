@@ -35,6 +35,7 @@ func (r *Rooms) change(room api.Room) tea.Cmd {
 	f := &dialog.Form{Title: "Settings of the room", Label: "Save", Width: 60, Intro: "They hold for all members."}
 	name := dialog.Line(catalogue.Mark("Name of the room"), "", api.MaxName)
 	name.Text.SetValue(words.Line(room.Name))
+	// Incognito hides names in forms as well.
 	name.Text.Masked = d.Hidden
 	history := &dialog.Field{Label: "Newcomers are given", Choices: []string{catalogue.Mark("nothing said before"), catalogue.Mark("the last 100 messages")}}
 	if room.History > 0 {
@@ -53,6 +54,8 @@ func (r *Rooms) change(room api.Room) tea.Cmd {
 			f.Error = d.T("A name has at least one letter.")
 			return dialog.Action{}
 		}
+
+		// Changed fields alone: another admin may have set the others meanwhile.
 		req := api.RoomRequest{Room: room.ID}
 		if n := name.Answer(); n != words.Line(room.Name) {
 			req.Name = &n

@@ -102,12 +102,7 @@ func gather(ctx context.Context, node api.Node, m api.Message) ([]api.Message, e
 // Key moves, answers, or goes to the message in the conversation.
 func (t *thread) Key(k tea.KeyPressMsg) dialog.Action {
 	v := t.view
-	key := k.Keystroke()
-	switch {
-	case key == "shift+g":
-	default:
-		key = keymap.Latin(key)
-	}
+	key := keymap.Latin(k.Keystroke())
 
 	m, ok := v.Selected()
 	switch key {

@@ -122,6 +122,7 @@ func (s *Scenario) readEvent(t table) {
 	e.Room = int(t.integer("room", 0, 0, maxRooms))
 	e.By = int(t.integer("by", -1, 0, int64(s.Users-1)))
 	t.end("at", "do")
+	// Defaults are for one kind: with another they would look like a choice.
 	if e.Do != Curtain {
 		e.Bytes = 0
 	}
@@ -134,6 +135,7 @@ func (s *Scenario) readEvent(t table) {
 		t.fail("do", "there is no event %q; there are stop, restart, kill, offline, online, reopen, crash, fill, free, partition, heal, block, unblock, curtain, police, strings, entropy, probe, harvest, lift, join, remove, leave, promote and demote", e.Do)
 	}
 
+	// A key that an event does not take is refused: it would look as if it did something.
 	for _, k := range []struct {
 		key string
 		bit int

@@ -55,6 +55,7 @@ func index(src string) lines {
 			name = strings.TrimSpace(name)
 			prefix = fmt.Sprintf("%s[%d]", name, count[name])
 			count[name]++
+		// A line of a list may begin with a bracket, but only in a text over several lines.
 		case isTable && open == "":
 			name, _, _ = strings.Cut(name, "]")
 			prefix = strings.TrimSpace(name)

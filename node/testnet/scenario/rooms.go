@@ -56,6 +56,7 @@ func (s *Scenario) readRoom(t table) {
 	m.Rate = t.number("rate", 0, 0.001, 1000)
 	m.MinSize, m.MaxSize = t.size("size", 64)
 	t.end()
+	// The conditions below go by fields that have been read.
 	if t.r.err != nil {
 		return
 	}
@@ -98,6 +99,8 @@ func (s *Scenario) readRoom(t table) {
 	for range alike {
 		s.Rooms = append(s.Rooms, r)
 	}
+
+	// Over all rooms: many small ones fill the memory as well.
 	if s.said() > maxMessages {
 		t.fail("messages", "there are more than %d messages in rooms", maxMessages)
 	}

@@ -99,6 +99,7 @@ func (s *Scenario) Plan() (Plan, error) {
 		return Plan{}, s.errorf("messages", "nobody is online to send the last %d messages", b.waiting)
 	}
 
+	// A script that cannot end well is refused before hours of running.
 	if err := b.placeless(); err != nil {
 		return Plan{}, err
 	}
@@ -243,6 +244,8 @@ func (b *planner) event(e Event) error {
 			}
 			b.down[i] = !wantDown
 		}
+
+		// Relays learn of each other from relays that run.
 		if len(b.where(false)) == 0 {
 			return b.s.errorf(e.path, "no relay is left, and nobody could bring the mesh back")
 		}
@@ -286,6 +289,7 @@ func (b *planner) event(e Event) error {
 	}
 
 	b.add(step)
+	// Messages that nobody was there to send are sent now, in their order.
 	if e.Do == Online {
 		for n := b.waiting; n > 0; n-- {
 			b.waiting--

@@ -101,6 +101,8 @@ func (s *Scenario) order(words []string) (Event, error) {
 	if keys == nil {
 		keys = map[string]any{}
 	}
+
+	// Read as a table of a file, so that both say the same and refuse the same.
 	keys["at"], keys["do"] = "0s", do
 
 	read := *s

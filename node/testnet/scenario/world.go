@@ -114,6 +114,7 @@ func (b *planner) machines() ([]world.Machine, error) {
 		return nil, b.s.errorf("world.table", "the table is not loaded")
 	}
 
+	// A stream of its own: a place more moves no message and no churn.
 	random := rand.New(rand.NewPCG(b.s.Seed, streamPlaces))
 	all := make([]world.Machine, b.s.Relays+b.s.People())
 	for i := range all {
