@@ -58,7 +58,7 @@ func (r *roomCalls) InviteMember(ctx context.Context, req api.MemberInviteReques
 	if err != nil {
 		return out, err
 	}
-	err = r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error {
+	err = r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error {
 		err := t.Aside(group.ID(m.ID), invite.ID, invite.Link, invite.Expires)
 		if errors.Is(err, group.ErrNotYet) {
 			return noLeafYet

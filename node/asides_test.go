@@ -90,7 +90,7 @@ func TestRoomAside(t *testing.T) {
 func (h *hall) content(u *user, c *chat.Content) {
 	h.t.Helper()
 	id, _ := store.ParseID(h.id)
-	err := u.rooms.Turn(h.t.Context(), id, func(t *rooms.Turn) error {
+	err := u.rooms.Update(h.t.Context(), id, func(t *rooms.Tx) error {
 		return t.Tx.AddSay(store.Say{Room: id, ID: store.NewID(), Content: c.Encode(), Created: t.Now()})
 	})
 	if err != nil {

@@ -126,9 +126,9 @@ func (r *roomCalls) ChangeMember(ctx context.Context, req api.MemberRequest) (ou
 	case !mayChange(room.Role, m.Role, req.Role):
 		return out, noRank
 	case req.Ban:
-		err = r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error { return t.Ban(group.ID(m.ID)) })
+		err = r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error { return t.Ban(group.ID(m.ID)) })
 	default:
-		err = r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error { return t.SetRole(group.ID(m.ID), role) })
+		err = r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error { return t.SetRole(group.ID(m.ID), role) })
 	}
 	if err != nil {
 		return out, err
@@ -150,7 +150,7 @@ func mayChange(mine, from, to api.Role) bool {
 
 // handOver offers the room to a member, or takes it.
 func (r *roomCalls) handOver(ctx context.Context, room store.Room, m store.Member) error {
-	return r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error {
+	return r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error {
 		switch {
 		case room.Role == api.RoleOwner:
 			return t.Offer(group.ID(m.ID))
@@ -170,7 +170,7 @@ func (r *roomCalls) AnswerKnock(ctx context.Context, req api.KnockRequest) error
 	if err != nil {
 		return err
 	}
-	return r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error {
+	return r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error {
 		for _, knock := range g.Requests() {
 			if store.MemberID(knock.Member) == m.ID && m.Waiting {
 				return t.Answer(knock, req.Admit)

@@ -66,7 +66,7 @@ type ownBridge struct {
 	setting string
 	barred  bool // by the settings: a proxy, or bridges alone
 	held    bool // while the settings change
-	turns   int  // of the settings
+	looks   int  // at the settings
 	alive   bool // the node runs, and may run one
 	news    BridgeNews
 	told    bool // news came
@@ -86,7 +86,7 @@ func newOwnBridge(n *Node, set api.Settings) *ownBridge {
 // take follows the settings.
 func (b *ownBridge) take(set api.Settings) {
 	b.mu.Lock()
-	b.turns++
+	b.looks++
 	b.held = false
 	b.barred = set.BridgesOnly || cmp.Or(b.n.cfg.Proxy, set.Proxy) != ""
 	b.setting = set.Bridge
@@ -131,7 +131,7 @@ func (b *ownBridge) hold() {
 // release ends a hold if the settings have not changed after all.
 func (b *ownBridge) release() {
 	b.mu.Lock()
-	b.turns++
+	b.looks++
 	b.held = false
 	b.mu.Unlock()
 	b.rouse()
@@ -164,7 +164,7 @@ func (b *ownBridge) run(ctx context.Context) error {
 	}
 	for {
 		again := make(<-chan time.Time)
-		turn, err := b.serve(ctx)
+		look, err := b.serve(ctx)
 		if err != nil {
 			again = time.After(bridgeAgain)
 		}
@@ -173,7 +173,7 @@ func (b *ownBridge) run(ctx context.Context) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-b.wake:
-				waits = err != nil && turn == b.turn() // an old call
+				waits = err != nil && look == b.look() // an old call
 			case <-again:
 				waits = false
 			}
@@ -181,24 +181,24 @@ func (b *ownBridge) run(ctx context.Context) error {
 	}
 }
 
-// turn counts the times that the settings were looked at.
-func (b *ownBridge) turn() int {
+// look counts the times that the settings were looked at.
+func (b *ownBridge) look() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.turns
+	return b.looks
 }
 
 // serve runs the bridge once, as long as the setting stands, and returns why it failed,
-// with the turn of the settings that it went by.
-func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
+// with the look at the settings that it went by.
+func (b *ownBridge) serve(ctx context.Context) (look int, err error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	over := make(chan struct{})
 	b.mu.Lock()
-	setting, turn := b.setting, b.turns
+	setting, look := b.setting, b.looks
 	if setting == "" || b.barred || b.held {
 		b.mu.Unlock()
-		return turn, nil
+		return look, nil
 	}
 	b.stop, b.over, b.running = stop, over, setting
 	b.news, b.told, b.reached, b.fault = BridgeNews{}, false, false, nil
@@ -231,7 +231,7 @@ func (b *ownBridge) serve(ctx context.Context) (turn int, err error) {
 		b.n.log.Warn("the bridge for friends", "err", err)
 	}
 	b.n.tellStatus()
-	return turn, err
+	return look, err
 }
 
 // follow ends a run whose setting stands no more.

@@ -262,7 +262,7 @@ func (r *roomCalls) InviteToRoom(ctx context.Context, req api.RoomInviteRequest)
 		}
 	}
 	var link group.Link
-	err = r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) (err error) {
+	err = r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) (err error) {
 		link, err = g.MakeLink(max(1, req.Uses), req.Approve, t.Now().Add(expires).Truncate(time.Second), t.Now())
 		return err
 	})
@@ -299,11 +299,11 @@ func showLink(room store.Room, l group.Link) api.RoomInvite {
 }
 
 // turn takes a turn of a room that we are in.
-func (r *roomCalls) turn(ctx context.Context, id store.ID, do func(*rooms.Turn, *group.Room) error) error {
+func (r *roomCalls) update(ctx context.Context, id store.ID, do func(*rooms.Tx, *group.Room) error) error {
 	if r.n.ctx.Err() != nil {
 		return closedError
 	}
-	return apiError(r.n.rooms.Turn(ctx, id, func(t *rooms.Turn) error {
+	return apiError(r.n.rooms.Update(ctx, id, func(t *rooms.Tx) error {
 		g, err := t.Room()
 		if err != nil {
 			return err
@@ -354,7 +354,7 @@ func (r *roomCalls) RevokeRoomInvite(ctx context.Context, id string) error {
 			return nil
 		})
 		if mine {
-			return r.turn(ctx, room.ID, func(_ *rooms.Turn, g *group.Room) error { return g.CloseLink([16]byte(raw)) })
+			return r.update(ctx, room.ID, func(_ *rooms.Tx, g *group.Room) error { return g.CloseLink([16]byte(raw)) })
 		}
 	}
 	return noLink
@@ -445,7 +445,7 @@ func (r *roomCalls) ChangeRoom(ctx context.Context, req api.RoomRequest) (out ap
 		req.Name = &name
 	}
 
-	err = r.turn(ctx, room.ID, func(t *rooms.Turn, g *group.Room) error {
+	err = r.update(ctx, room.ID, func(t *rooms.Tx, g *group.Room) error {
 		set := g.Settings()
 		replace(&set.Title, req.Name)
 		replace(&set.AdminsOnly, req.AdminsOnly)

@@ -13,7 +13,7 @@ import (
 // of the changes of others alone.
 
 // SetRole gives a member another role, or none.
-func (t *Turn) SetRole(member group.ID, role group.Role) error {
+func (t *Tx) SetRole(member group.ID, role group.Role) error {
 	if err := t.p.room.SetRole(member, role, t.now); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (t *Turn) SetRole(member group.ID, role group.Role) error {
 }
 
 // Ban removes a member, and closes the links that they came by.
-func (t *Turn) Ban(member group.ID) error {
+func (t *Tx) Ban(member group.ID) error {
 	if err := t.p.room.Ban(member, t.now); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (t *Turn) Ban(member group.ID) error {
 }
 
 // Offer offers the room to a member.
-func (t *Turn) Offer(member group.ID) error {
+func (t *Tx) Offer(member group.ID) error {
 	if err := t.p.room.HandOver(member, group.Admin, t.now); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (t *Turn) Offer(member group.ID) error {
 }
 
 // Accept takes the room that was offered to us.
-func (t *Turn) Accept() error {
+func (t *Tx) Accept() error {
 	var former group.ID
 	for _, m := range t.p.room.Members() {
 		if m.Role == group.Owner {
@@ -58,7 +58,7 @@ func (t *Turn) Accept() error {
 }
 
 // SetSettings changes the rules of the room.
-func (t *Turn) SetSettings(set group.Settings) error {
+func (t *Tx) SetSettings(set group.Settings) error {
 	if err := t.p.room.SetSettings(set, t.now); err != nil {
 		return err
 	}

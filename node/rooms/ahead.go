@@ -44,7 +44,7 @@ func (rs *Rooms) Waiting(room store.ID) Waiting {
 }
 
 // behind is how many entries before others are missing, of all logs of a room together.
-func (t *Turn) behind() (n int) {
+func (t *Tx) behind() (n int) {
 	if t.p.came.IsZero() || t.now.Sub(t.p.came) > stalled {
 		return 0
 	}
@@ -70,7 +70,7 @@ func (p position) missing() int {
 }
 
 // goAhead chooses the contents to be shown ahead among those that wait, and tells of a change.
-func (t *Turn) goAhead(parked []store.Parked) {
+func (t *Tx) goAhead(parked []store.Parked) {
 	if len(parked) > 0 {
 		if next := t.p.waited.Add(aheadEvery); next.After(t.now) && !t.p.waited.After(t.now) {
 			t.wakeAt(next)

@@ -39,7 +39,7 @@ type tried struct {
 }
 
 // mayAsk counts an offer of a member, and reports whether it is looked at.
-func (t *Turn) mayAsk(member store.MemberID) bool {
+func (t *Tx) mayAsk(member store.MemberID) bool {
 	a := t.p.asides[member]
 	if t.now.Sub(a.since) >= asideTime || t.now.Before(a.since) {
 		a = tried{since: t.now}
@@ -53,7 +53,7 @@ func (t *Turn) mayAsk(member store.MemberID) bool {
 }
 
 // aside takes what a member has said to one alone.
-func (t *Turn) aside(member store.MemberID, sealed []byte) error {
+func (t *Tx) aside(member store.MemberID, sealed []byte) error {
 	if member == t.row.Me || t.p.room == nil {
 		return nil
 	}
@@ -108,7 +108,7 @@ func ParseAside(plain []byte, now time.Time) (a store.Aside, ok bool) {
 }
 
 // Aside offers a member a conversation of two, by an invite of ours.
-func (t *Turn) Aside(to group.ID, invite, link string, expires time.Time) error {
+func (t *Tx) Aside(to group.ID, invite, link string, expires time.Time) error {
 	sealed, err := t.p.room.SealFor(to, []byte(link))
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 
 // content takes a content of a member. A reference to another content is its name in the
 // room ([store.RoomContent]), which holds the author: nobody can take a name from another.
-func (t *Turn) content(p store.Parked, gap []store.Ref) error {
+func (t *Tx) content(p store.Parked, gap []store.Ref) error {
 	c, err := chat.Decode(p.Content)
 	if err != nil {
 		t.refused = append(t.refused, "content of a room")
@@ -52,7 +52,7 @@ func (t *Turn) content(p store.Parked, gap []store.Ref) error {
 
 // placeOf is the place of a change among those of its author to one message: their own time, which is never
 // later than ours, so that a clock that was wrong once does not bar all that follows.
-func (t *Turn) placeOf(c *chat.Content) int64 {
+func (t *Tx) placeOf(c *chat.Content) int64 {
 	if c.Time.IsZero() {
 		return 0
 	}
@@ -60,7 +60,7 @@ func (t *Turn) placeOf(c *chat.Content) int64 {
 }
 
 // past returns the time that a member says, and now instead of none or of a later one.
-func (t *Turn) past(at time.Time) time.Time {
+func (t *Tx) past(at time.Time) time.Time {
 	if at.IsZero() || at.After(t.now) {
 		return t.now
 	}
@@ -68,7 +68,7 @@ func (t *Turn) past(at time.Time) time.Time {
 }
 
 // message shows a text, a picture or a file.
-func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, gap []store.Ref) error {
+func (t *Tx) message(p store.Parked, name store.ContentID, c *chat.Content, gap []store.Ref) error {
 	was, err := t.Tx.MessageOf(t.p.id, name)
 	if err == nil && was.Written != store.Given {
 		return nil // shown before
@@ -133,7 +133,7 @@ func (t *Turn) message(p store.Parked, name store.ContentID, c *chat.Content, ga
 
 // heard takes a message that was given before, now that its author is heard to say it. It stays if they have taken
 // it back, or if it says the same; else theirs takes its place, with the edit that was theirs.
-func (t *Turn) heard(given, m store.Message, changes []store.Change) ([]store.Change, error) {
+func (t *Tx) heard(given, m store.Message, changes []store.Change) ([]store.Change, error) {
 	same, err := t.same(given, m)
 	switch {
 	case err != nil:
@@ -147,7 +147,7 @@ func (t *Turn) heard(given, m store.Message, changes []store.Change) ([]store.Ch
 }
 
 // same reports whether two messages say the same.
-func (t *Turn) same(a, b store.Message) (bool, error) {
+func (t *Tx) same(a, b store.Message) (bool, error) {
 	if a.Member != b.Member || a.Text != b.Text || !a.Time.Equal(b.Time) || a.Ref != b.Ref || a.Forwarded != b.Forwarded ||
 		a.Picture != b.Picture || a.File != b.File || a.Size != b.Size || a.Timer != b.Timer {
 		return false, nil
@@ -179,7 +179,7 @@ func attach(m *store.Message, c *chat.Content) {
 
 // regard reports whether a message is hidden, and whether it names us: by our name, or by an
 // answer to a message of ours.
-func (t *Turn) regard(m store.Message) (hidden, names bool, err error) {
+func (t *Tx) regard(m store.Message) (hidden, names bool, err error) {
 	author, err := t.Tx.Member(t.p.id, m.Member)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, false, err
@@ -210,7 +210,7 @@ func (t *Turn) regard(m store.Message) (hidden, names bool, err error) {
 
 // change takes a member's edit, deletion or reaction: they edit and delete only messages of
 // their own, and react to all. A change to a message that has not come is kept for it.
-func (t *Turn) change(c store.Change) error {
+func (t *Tx) change(c store.Change) error {
 	m, err := t.Tx.MessageOf(t.p.id, c.Content)
 	if errors.Is(err, store.ErrNotFound) {
 		if erased, err := t.Tx.HasSeen(t.p.id, c.Content); err != nil || erased {

@@ -12,7 +12,7 @@ import (
 )
 
 // events takes the events of the room.
-func (t *Turn) events(all []group.Event) error {
+func (t *Tx) events(all []group.Event) error {
 	for _, e := range all {
 		if err := t.event(e); err != nil {
 			return err
@@ -24,7 +24,7 @@ func (t *Turn) events(all []group.Event) error {
 	return nil
 }
 
-func (t *Turn) event(e group.Event) error {
+func (t *Tx) event(e group.Event) error {
 	switch e := e.(type) {
 	case group.Said:
 		return t.said(e)
@@ -58,7 +58,7 @@ func (t *Turn) event(e group.Event) error {
 }
 
 // removed ends our part because somebody has removed us.
-func (t *Turn) removed() error {
+func (t *Tx) removed() error {
 	if err := t.writeMembers(); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func removal(ban bool) api.RoomChangeKind {
 	return api.ChangeRemoved
 }
 
-func (t *Turn) roleChanged(e group.RoleChanged) error {
+func (t *Tx) roleChanged(e group.RoleChanged) error {
 	switch e.Role {
 	case group.Nobody:
 		return t.notice(api.RoomChange{Kind: removal(e.Banned)}, e.Member, e.By)
@@ -90,7 +90,7 @@ func (t *Turn) roleChanged(e group.RoleChanged) error {
 }
 
 // settings tells of the settings that are others than before.
-func (t *Turn) settings(by group.ID) error {
+func (t *Tx) settings(by group.ID) error {
 	set := t.p.room.Settings()
 	tell := func(changed bool, c api.RoomChange) error {
 		if !changed {
@@ -118,7 +118,7 @@ func (t *Turn) settings(by group.ID) error {
 }
 
 // asked takes somebody at the door: a link that asks nobody lets them in at once.
-func (t *Turn) asked(r group.Request) error {
+func (t *Tx) asked(r group.Request) error {
 	if r.Approve {
 		if err := t.Tx.SetMember(t.p.id, store.Member{ID: store.MemberID(r.Member), Name: memberName(r.Name), Role: api.RoleNone, Waiting: true, Since: t.now}); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (t *Turn) asked(r group.Request) error {
 }
 
 // Answer answers somebody at the door.
-func (t *Turn) Answer(r group.Request, yes bool) error {
+func (t *Tx) Answer(r group.Request, yes bool) error {
 	var history [][]byte
 	if yes {
 		var err error
@@ -159,7 +159,7 @@ func (t *Turn) Answer(r group.Request, yes bool) error {
 }
 
 // offered tells that the room is offered to somebody.
-func (t *Turn) offered(to, by group.ID) error {
+func (t *Tx) offered(to, by group.ID) error {
 	if err := t.setOffered(to); err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (t *Turn) offered(to, by group.ID) error {
 }
 
 // setOffered marks the member that the room is offered to; the zero id is nobody.
-func (t *Turn) setOffered(to group.ID) error {
+func (t *Tx) setOffered(to group.ID) error {
 	all, err := t.Tx.Members(t.p.id)
 	for _, m := range all {
 		if offered := m.ID == store.MemberID(to); err == nil && m.Offered != offered {
@@ -179,7 +179,7 @@ func (t *Turn) setOffered(to group.ID) error {
 	return err
 }
 
-func (t *Turn) forked(e group.Forked) error {
+func (t *Tx) forked(e group.Forked) error {
 	if err := t.Tx.AddFork(t.p.id, store.Fork{Member: store.MemberID(e.Member), First: fmt.Sprintf("%x", e.A), Second: fmt.Sprintf("%x", e.B)}); err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (t *Turn) forked(e group.Forked) error {
 }
 
 // notice tells of a change in the conversation, and has the members written anew.
-func (t *Turn) notice(c api.RoomChange, member, by group.ID) error {
+func (t *Tx) notice(c api.RoomChange, member, by group.ID) error {
 	t.Changed()
 	if t.p.room != nil {
 		if err := t.writeMembers(); err != nil {
@@ -218,7 +218,7 @@ func (p *part) self() group.ID {
 }
 
 // nameOf returns the name of somebody that is or was in the room.
-func (t *Turn) nameOf(id store.MemberID) string {
+func (t *Tx) nameOf(id store.MemberID) string {
 	m, err := t.Tx.Member(t.p.id, id)
 	if err != nil || m.Name == "" {
 		return nameless(id)
@@ -232,7 +232,7 @@ func nameless(id store.MemberID) string { return "member " + id.String()[:6] }
 func memberName(s string) string { return chat.PeerName(s) }
 
 // writeMembers writes the people in the room and at its door.
-func (t *Turn) writeMembers() error {
+func (t *Tx) writeMembers() error {
 	t.people = false
 	before, err := t.Tx.Members(t.p.id)
 	if err != nil {
@@ -285,7 +285,7 @@ func (t *Turn) writeMembers() error {
 }
 
 // gone marks people that are not in the room any more. People that only waited are forgotten.
-func (t *Turn) gone(was map[store.MemberID]store.Member) error {
+func (t *Tx) gone(was map[store.MemberID]store.Member) error {
 	for _, m := range was {
 		switch {
 		case m.Waiting:

@@ -34,7 +34,7 @@ func (p position) take(at uint32) (position, bool) {
 	case at <= p.all || p.ahead[at]:
 		return p, false
 	case at > p.all+1:
-		ahead := make(map[uint32]bool, len(p.ahead)+1) // the former belongs to turns before
+		ahead := make(map[uint32]bool, len(p.ahead)+1) // the former belongs to updates before
 		for k := range p.ahead {
 			ahead[k] = true
 		}
@@ -59,14 +59,14 @@ func (p position) take(at uint32) (position, bool) {
 	return p, true
 }
 
-// positionOf returns how far a log was read by now, in this turn.
-func (t *Turn) positionOf(at logAt) position {
+// positionOf returns how far a log was read by now, in this update.
+func (t *Tx) positionOf(at logAt) position {
 	p, _ := t.knownPosition(at)
 	return p
 }
 
 // knownPosition is positionOf, and whether anything of the log was ever there.
-func (t *Turn) knownPosition(at logAt) (position, bool) {
+func (t *Tx) knownPosition(at logAt) (position, bool) {
 	if p, ok := t.positions[at]; ok {
 		return p, true
 	}
@@ -77,7 +77,7 @@ func (t *Turn) knownPosition(at logAt) (position, bool) {
 }
 
 // arrived notes the place of an entry, and reports whether it is to be taken.
-func (t *Turn) arrived(e Entry) bool {
+func (t *Tx) arrived(e Entry) bool {
 	at := logAt{t.p.id, e.Node, e.Name}
 	p := t.positionOf(at)
 	if p.instance != e.Instance {

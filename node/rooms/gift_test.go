@@ -57,7 +57,7 @@ func TestGiftLies(t *testing.T) {
 // TestGiftNamesNothingBefore: what the author of a gift wrote before it is not named: it may not be given.
 func TestGiftNamesNothingBefore(t *testing.T) {
 	m := store.Message{Member: store.MemberID{2}, Content: store.ContentID{3}, Previous: store.ContentID{4}, Text: "hi", Time: time.Unix(1_800_000_000, 0)}
-	b, err := (&Turn{}).gift(m)
+	b, err := (&Tx{}).gift(m)
 	if err != nil {
 		t.Fatal(err)
 	}

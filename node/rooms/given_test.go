@@ -13,7 +13,7 @@ import (
 	"starling/session/group"
 )
 
-// A desk is a room on a disk, in which turns are taken without a network.
+// A desk is a room on a disk, in which updates are made without a network.
 type desk struct {
 	t     *testing.T
 	store *store.Store
@@ -42,11 +42,11 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// turn takes one.
-func (d *desk) turn(do func(*Turn) error) {
+// update makes one.
+func (d *desk) update(do func(*Tx) error) {
 	d.t.Helper()
 	err := d.store.Update(d.t.Context(), func(tx *store.Tx) error {
-		t := &Turn{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: d.id}, now: d.now}
+		t := &Tx{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: d.id}, now: d.now}
 		if err := t.load(d.id); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (d *desk) turn(do func(*Turn) error) {
 // says has a member say a content, under an id and a ref of that byte.
 func (d *desk) says(member store.MemberID, name byte, c *chat.Content) {
 	d.t.Helper()
-	d.turn(func(t *Turn) error {
+	d.update(func(t *Tx) error {
 		return t.said(group.Said{Ref: group.Ref{name}, Member: group.ID(member), ID: [16]byte{name}, Content: c.Encode()})
 	})
 }
@@ -68,7 +68,7 @@ func (d *desk) says(member store.MemberID, name byte, c *chat.Content) {
 // given takes a message by the word of somebody else.
 func (d *desk) given(author store.MemberID, name store.ContentID, c *chat.Content) {
 	d.t.Helper()
-	d.turn(func(t *Turn) error {
+	d.update(func(t *Tx) error {
 		return t.takeHistory([][]byte{slices.Concat([]byte{giftVersion}, author[:], name[:], c.Encode())})
 	})
 }
@@ -76,7 +76,7 @@ func (d *desk) given(author store.MemberID, name store.ContentID, c *chat.Conten
 // shown returns the messages, by author and text.
 func (d *desk) shown() (all []string, rows []store.Message) {
 	d.t.Helper()
-	d.turn(func(t *Turn) (err error) {
+	d.update(func(t *Tx) (err error) {
 		rows, err = t.Tx.History(d.id, 1<<62, 100)
 		return err
 	})
@@ -136,7 +136,7 @@ func TestGivenIsNoObstacle(t *testing.T) {
 			if m.Forwarded || !m.Ref.IsZero() || m.File != "" || !m.Time.Equal(at) {
 				t.Errorf("%+v", m)
 			}
-			d.turn(func(t *Turn) error {
+			d.update(func(t *Tx) error {
 				r, err := t.Tx.Reaction(m.ID, false, eve)
 				if r.Emoji != "👍" {
 					d.t.Errorf("the reaction %+v, %v", r, err)
@@ -153,7 +153,7 @@ func TestGivenIsNoObstacle(t *testing.T) {
 		d.given(bob, name, file("false"))
 		d.says(bob, 9, file("right"))
 		m := d.shows("2 ")[0]
-		d.turn(func(t *Turn) error {
+		d.update(func(t *Tx) error {
 			if b, err := t.Tx.Attachment(m.ID); string(b) != "right" {
 				d.t.Errorf("%q, %v", b, err)
 			}
@@ -189,8 +189,8 @@ func TestGivenIsNoObstacle(t *testing.T) {
 // it is shown when it comes.
 func TestSaidBeforeIsNoObstacle(t *testing.T) {
 	d, bob := newDesk(t), store.MemberID{2}
-	d.turn(func(t *Turn) error { return t.saidBefore([]group.Ref{{9}}) })
-	d.turn(func(t *Turn) error {
+	d.update(func(t *Tx) error { return t.saidBefore([]group.Ref{{9}}) })
+	d.update(func(t *Tx) error {
 		c := &chat.Content{Kind: chat.Text, Text: "answer"}
 		return t.said(group.Said{Ref: group.Ref{8}, Member: group.ID(bob), ID: [16]byte{8}, Content: c.Encode(), After: []group.Ref{{9}}})
 	})
@@ -214,7 +214,7 @@ func TestChangesFromTheFuture(t *testing.T) {
 		d.says(bob, n+1, &chat.Content{Kind: chat.Reaction, Ref: chat.ID(name), Emoji: []string{"👍", "🎉"}[i], Time: at.Add(time.Duration(i) * time.Minute)})
 	}
 	m := d.shows("2 three")[0]
-	d.turn(func(t *Turn) error {
+	d.update(func(t *Tx) error {
 		if r, err := t.Tx.Reaction(m.ID, false, bob); r.Emoji != "🎉" {
 			d.t.Errorf("%+v, %v", r, err)
 		}
@@ -226,7 +226,7 @@ func TestChangesFromTheFuture(t *testing.T) {
 // backup has yet to hear. Both are shown.
 func TestOwnIsNotSwallowed(t *testing.T) {
 	d := newDesk(t)
-	d.turn(func(t *Turn) error {
+	d.update(func(t *Tx) error {
 		contact := store.Contact{ID: store.NewID(), Name: "Eve", State: api.ContactReady, Created: d.now}
 		if err := t.Tx.AddContact(contact, nil); err != nil {
 			return err

@@ -35,7 +35,7 @@ const (
 )
 
 // history returns the gift to a newcomer.
-func (t *Turn) history() ([][]byte, error) {
+func (t *Tx) history() ([][]byte, error) {
 	if !t.p.room.Settings().History {
 		return nil, nil
 	}
@@ -81,7 +81,7 @@ func attachedSize(m store.Message) int {
 }
 
 // gift writes one message for a newcomer.
-func (t *Turn) gift(m store.Message) (_ []byte, err error) {
+func (t *Tx) gift(m store.Message) (_ []byte, err error) {
 	if m.Picture != "" || m.File != "" {
 		if m.Data, err = t.Tx.Attachment(m.ID); err != nil {
 			return nil, err
@@ -95,7 +95,7 @@ func (t *Turn) gift(m store.Message) (_ []byte, err error) {
 }
 
 // takeHistory takes the gift to us. It is read already: it is no news.
-func (t *Turn) takeHistory(gift [][]byte) error {
+func (t *Tx) takeHistory(gift [][]byte) error {
 	given := 0
 	for _, b := range gift {
 		author, name, c, ok := ParseGift(b, t.row.Me)
@@ -132,7 +132,7 @@ func ParseGift(b []byte, me store.MemberID) (author store.MemberID, name store.C
 }
 
 // given takes one message of history.
-func (t *Turn) given(author store.MemberID, name store.ContentID, c *chat.Content) (n int, err error) {
+func (t *Tx) given(author store.MemberID, name store.ContentID, c *chat.Content) (n int, err error) {
 	if _, err := t.Tx.MessageOf(t.p.id, name); !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
@@ -150,7 +150,7 @@ func (t *Turn) given(author store.MemberID, name store.ContentID, c *chat.Conten
 }
 
 // answer takes an entry while we wait at the door.
-func (t *Turn) answer(e group.Entry) error {
+func (t *Tx) answer(e group.Entry) error {
 	a, err := t.p.joining.Take(e, t.now)
 	switch {
 	case err != nil:

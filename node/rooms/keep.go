@@ -27,9 +27,9 @@ func (rs *Rooms) Create(ctx context.Context, title, as string) (id store.ID, err
 	}
 	id = idOf(room.ID())
 
-	rs.turns.Lock()
-	defer rs.turns.Unlock()
-	return id, rs.turn(ctx, id, &part{id: id, room: room, version: 1}, func(t *Turn) error {
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
+	return id, rs.update(ctx, id, &part{id: id, room: room, version: 1}, func(t *Tx) error {
 		row := store.Room{ID: id, State: api.RoomReady, Role: api.RoleOwner, Me: store.MemberID(room.Self()), As: as}
 		if err := t.Tx.AddRoom(row, "", t.now, room.State()); err != nil {
 			return err
@@ -60,9 +60,9 @@ func (rs *Rooms) Join(ctx context.Context, link, as string) (id store.ID, err er
 	card := j.Card()
 	id = IDOf(card)
 
-	rs.turns.Lock()
-	defer rs.turns.Unlock()
-	return id, rs.turn(ctx, id, &part{id: id, joining: j, version: 1}, func(t *Turn) error {
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
+	return id, rs.update(ctx, id, &part{id: id, joining: j, version: 1}, func(t *Tx) error {
 		row := store.Room{ID: id, State: api.RoomPending, Role: api.RoleNone, As: as, Expires: card.Expires}
 		if _, err := t.Tx.Room(id); err == nil { // we were in it
 			if err := t.Tx.ResetRoom(row, j.State()); err != nil {
@@ -84,7 +84,7 @@ func (rs *Rooms) Join(ctx context.Context, link, as string) (id store.ID, err er
 
 // Leave ends our part in a room. The word that we leave is on its way.
 func (rs *Rooms) Leave(ctx context.Context, id store.ID) error {
-	return rs.Turn(ctx, id, func(t *Turn) error {
+	return rs.Update(ctx, id, func(t *Tx) error {
 		if t.p.joining != nil {
 			return errors.Join(t.Tx.DropAppends(id), t.close(api.RoomLeft)) // nobody is asked any more
 		}
@@ -107,8 +107,8 @@ func (rs *Rooms) Leave(ctx context.Context, id store.ID) error {
 
 // Forget forgets a room that was removed from the profile.
 func (rs *Rooms) Forget(id store.ID) {
-	rs.turns.Lock()
-	defer rs.turns.Unlock()
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
 	delete(rs.open, id)
 	rs.mu.Lock()
 	delete(rs.due, id)
@@ -119,8 +119,8 @@ func (rs *Rooms) Forget(id store.ID) {
 
 // Look runs do on a room without changing it.
 func (rs *Rooms) Look(ctx context.Context, id store.ID, do func(*group.Room) error) error {
-	rs.turns.Lock()
-	defer rs.turns.Unlock()
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
 	var p *part
 	err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { p, err = rs.part(tx, id); return err })
 	if err != nil {
@@ -160,7 +160,7 @@ func (rs *Rooms) lookAfter(ctx context.Context) {
 	for _, r := range all {
 		switch {
 		case r.State == api.RoomPending && !r.Expires.IsZero() && rs.surely(r.Expires.Add(graceOfLinks)):
-			rs.quiet(ctx, r.ID, func(t *Turn) error { return t.close(api.RoomRefused) })
+			rs.quiet(ctx, r.ID, func(t *Tx) error { return t.close(api.RoomRefused) })
 		case r.State == api.RoomReady && (r.Role == api.RoleOwner || r.Role == api.RoleAdmin):
 			rs.moveFrom(ctx, r.ID)
 		}
@@ -199,7 +199,7 @@ func (rs *Rooms) moveFrom(ctx context.Context, id store.ID) {
 	for _, m := range others {
 		set = append(set, group.Mailbox{Node: m.Node, Hint: m.Hint})
 	}
-	rs.quiet(ctx, id, func(t *Turn) error {
+	rs.quiet(ctx, id, func(t *Tx) error {
 		if t.p.room == nil {
 			return ErrClosed
 		}

@@ -41,7 +41,7 @@ const (
 const maxParked = 1024
 
 // said takes a content of a member.
-func (t *Turn) said(s group.Said) error {
+func (t *Tx) said(s group.Said) error {
 	if told, err := t.Tx.Told(t.p.id, s.Ref); err != nil || told {
 		return err
 	}
@@ -61,7 +61,7 @@ func (t *Turn) said(s group.Said) error {
 }
 
 // there reports whether nobody waits for a content: it was taken, or was said before we came.
-func (t *Turn) there(r store.Ref) (bool, error) {
+func (t *Tx) there(r store.Ref) (bool, error) {
 	told, err := t.Tx.Told(t.p.id, r)
 	if err != nil || told {
 		return told, err
@@ -70,7 +70,7 @@ func (t *Turn) there(r store.Ref) (bool, error) {
 }
 
 // saidBefore takes the word of somebody that contents were said before we came.
-func (t *Turn) saidBefore(all []group.Ref) error {
+func (t *Tx) saidBefore(all []group.Ref) error {
 	for _, r := range all {
 		if err := t.Tx.SetTold(t.p.id, before(r)); err != nil {
 			return err
@@ -87,7 +87,7 @@ func before(r store.Ref) (name store.Ref) {
 }
 
 // missing returns the contents before one that are not there.
-func (t *Turn) missing(p store.Parked) (missing []store.Ref, err error) {
+func (t *Tx) missing(p store.Parked) (missing []store.Ref, err error) {
 	for _, r := range p.After {
 		there, err := t.there(r)
 		if err != nil {
@@ -101,7 +101,7 @@ func (t *Turn) missing(p store.Parked) (missing []store.Ref, err error) {
 }
 
 // tell takes a content at its turn; gap are those before it that are not there.
-func (t *Turn) tell(p store.Parked, gap []store.Ref) error {
+func (t *Tx) tell(p store.Parked, gap []store.Ref) error {
 	if err := t.Tx.SetTold(t.p.id, p.Ref); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (t *Turn) tell(p store.Parked, gap []store.Ref) error {
 }
 
 // lookForLost has the mailboxes asked for the gaps that were shown, now and then.
-func (t *Turn) lookForLost() {
+func (t *Tx) lookForLost() {
 	var last time.Time // the newest gap
 	for r, since := range t.p.lost {
 		switch {
@@ -144,7 +144,7 @@ func (t *Turn) lookForLost() {
 }
 
 // showParked takes contents at their turn, or after a long wait, and returns those that wait on.
-func (t *Turn) showParked() (left []store.Parked, err error) {
+func (t *Tx) showParked() (left []store.Parked, err error) {
 	all, err := t.Tx.Parked(t.p.id)
 	if err != nil || len(all) == 0 {
 		return nil, err
@@ -187,7 +187,7 @@ const (
 
 // A queueOfParked takes parked contents, each behind its causes.
 type queueOfParked struct {
-	t    *Turn
+	t    *Tx
 	all  []store.Parked
 	at   map[store.Ref]int
 	seen []parkedState
@@ -242,7 +242,7 @@ func (q *queueOfParked) take(i int) (bool, error) {
 }
 
 // hold is for how long a content waits for those before it.
-func (t *Turn) hold() (time.Duration, error) {
+func (t *Tx) hold() (time.Duration, error) {
 	us, err := t.Tx.Member(t.p.id, t.row.Me)
 	if errors.Is(err, store.ErrNotFound) || err == nil && us.By != us.ID && t.now.Sub(us.Since) < newTime {
 		return min(newHold, t.rs.cfg.Hold), nil
@@ -251,7 +251,7 @@ func (t *Turn) hold() (time.Duration, error) {
 }
 
 // lookFor has the mailboxes asked for what a content waits for, a moment after it came.
-func (t *Turn) lookFor(came time.Time) {
+func (t *Tx) lookFor(came time.Time) {
 	next := came.Add(lookAfter)
 	if last := t.p.looked; !last.Before(next) && !last.After(t.now) {
 		next = last.Add(lookAgain)
@@ -264,7 +264,7 @@ func (t *Turn) lookFor(came time.Time) {
 }
 
 // ended is since when every mailbox of the room has told the ends of its logs: zero if one has not.
-func (t *Turn) ended() (since time.Time) {
+func (t *Tx) ended() (since time.Time) {
 	t.rs.mu.Lock()
 	defer t.rs.mu.Unlock()
 	since = t.now

@@ -32,14 +32,14 @@ func TestLookFor(t *testing.T) {
 	rs := &Rooms{cfg: Config{Network: net}}
 	p := &part{id: store.ID{7}, room: room}
 	looks := func(at time.Time) bool {
-		turn := &Turn{rs: rs, p: p, now: at}
+		update := &Tx{rs: rs, p: p, now: at}
 		for range 3 {
-			turn.lookFor(now)
+			update.lookFor(now)
 		}
-		if turn.due.IsZero() {
+		if update.due.IsZero() {
 			t.Error("nothing wakes it")
 		}
-		return turn.looks
+		return update.looks
 	}
 	for i, step := range []struct {
 		after time.Duration
@@ -67,13 +67,13 @@ func TestLookForLost(t *testing.T) {
 	p := &part{id: store.ID{7}, lost: map[store.Ref]time.Time{{1}: now, {2}: now.Add(-3 * time.Hour)}, looked: now.Add(-time.Second)}
 	var asked []time.Duration
 	for at := time.Duration(0); at < 4*time.Hour; at += time.Second {
-		turn := &Turn{rs: &Rooms{}, p: p, now: now.Add(at)}
-		turn.lookForLost()
-		if turn.looks {
+		update := &Tx{rs: &Rooms{}, p: p, now: now.Add(at)}
+		update.lookForLost()
+		if update.looks {
 			asked = append(asked, at)
 		}
-		if turn.due.IsZero() != (len(p.lost) == 0) {
-			t.Fatalf("after %v: %d lost, woken %v", at, len(p.lost), turn.due)
+		if update.due.IsZero() != (len(p.lost) == 0) {
+			t.Fatalf("after %v: %d lost, woken %v", at, len(p.lost), update.due)
 		}
 	}
 	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, 64 * time.Minute}
@@ -81,8 +81,8 @@ func TestLookForLost(t *testing.T) {
 		t.Errorf("asked after %v; %d lost", asked, len(p.lost))
 	}
 	p.lost, p.looked = map[store.Ref]time.Time{{1}: now}, now.Add(365*24*time.Hour) // by a clock that was ahead
-	turn := &Turn{rs: &Rooms{}, p: p, now: now.Add(time.Minute)}
-	if turn.lookForLost(); !turn.looks {
+	update := &Tx{rs: &Rooms{}, p: p, now: now.Add(time.Minute)}
+	if update.lookForLost(); !update.looks {
 		t.Error("it looks in a year")
 	}
 }
@@ -115,8 +115,8 @@ func TestParkedByAClockAhead(t *testing.T) {
 			if err := tx.AddParked(id, q); err != nil {
 				return err
 			}
-			turn := &Turn{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: id}, now: now}
-			if _, err := turn.showParked(); err != nil {
+			update := &Tx{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: id}, now: now}
+			if _, err := update.showParked(); err != nil {
 				return err
 			}
 			all, err := tx.Parked(id)

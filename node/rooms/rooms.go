@@ -2,17 +2,17 @@
 // session/group, which knows a room and no network, with the logs at mailboxes and the
 // profile on disk.
 //
-// # A turn
+// # An update
 //
-// Every change of a room is one turn: entries of logs that came, something to say, a
-// change that the owner of the profile makes, the time. A turn is one transaction. It holds
+// Every change of a room is one update: entries of logs that came, something to say, a
+// change that the owner of the profile makes, the time. An update is one transaction. It holds
 // the secrets that have moved, the new entries of the membership log, how far the logs were
 // read, the messages and events that it made, and the appends. So a crash repeats a
-// turn whole or not at all, and nothing leaves before it is on disk.
+// update whole or not at all, and nothing leaves before it is on disk.
 //
 // # Out
 //
-// A content waits in a queue from the transaction on that shows it as queued. A turn
+// A content waits in a queue from the transaction on that shows it as queued. An update
 // seals it once the room has keys for it. Each entry goes to both mailboxes of the room, and
 // is tried until both have it: then its message is sent. Nothing is delivered in a room.
 //
@@ -103,7 +103,7 @@ const (
 	// DefaultHold is longer than a sender needs to find out that a mailbox does not
 	// answer, while the other one has the entry.
 	DefaultHold = 2 * time.Minute
-	// maxBatch is how many entries share a turn, maxWaiting how many wait for one.
+	// maxBatch is how many entries share an update, maxWaiting how many wait for one.
 	maxBatch   = 64
 	maxWaiting = 256
 	// diskPause is how long to wait after a write failed.
@@ -123,9 +123,9 @@ type Rooms struct {
 	ctx    context.Context // of Run: entries handed over must not outlive it
 	cancel context.CancelFunc
 
-	// turns is held for a turn: one at a time, since a room is opened once.
-	turns sync.Mutex
-	open  map[store.ID]*part
+	// updates is held for an update: one at a time, since a room is opened once.
+	updates sync.Mutex
+	open    map[store.ID]*part
 
 	mu       sync.Mutex
 	follows  map[followKey][]store.LogPosition
@@ -134,7 +134,7 @@ type Rooms struct {
 	waiting  map[store.ID]Waiting
 	due      map[store.ID]time.Time
 	refused  map[string]int64
-	progress chan struct{} // closed when an append has reached a mailbox, or a turn is over
+	progress chan struct{} // closed when an append has reached a mailbox, or an update is over
 }
 
 // New makes the rooms of a profile. They work from Run on.
@@ -206,7 +206,7 @@ func (rs *Rooms) Run(ctx context.Context) error {
 
 	looked := time.Now()
 	for {
-		next := rs.dueTurns(ctx)
+		next := rs.dueUpdates(ctx)
 		if time.Since(looked) >= lookEvery {
 			looked = time.Now()
 			rs.lookAfter(ctx)
@@ -257,7 +257,7 @@ func (rs *Rooms) load(ctx context.Context) error {
 	}
 	rs.sender.add(waiting...)
 	for _, r := range all {
-		err := rs.Turn(ctx, r.ID, func(*Turn) error { return nil })
+		err := rs.Update(ctx, r.ID, func(*Tx) error { return nil })
 		if err != nil && !errors.Is(err, ErrClosed) {
 			rs.log.Warn("a room cannot be opened", "err", err)
 		}
@@ -265,20 +265,20 @@ func (rs *Rooms) load(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// dueTurns takes the turns that are due, and returns the time of the next one.
-func (rs *Rooms) dueTurns(ctx context.Context) (next time.Time) {
+// dueUpdates makes the updates that are due, and returns the time of the next one.
+func (rs *Rooms) dueUpdates(ctx context.Context) (next time.Time) {
 	now := time.Now()
 	var due []store.ID
 	rs.mu.Lock()
 	for id, at := range rs.due {
 		if !at.After(now) {
 			due = append(due, id)
-			rs.due[id] = now.Add(diskPause) // unless the turn says otherwise
+			rs.due[id] = now.Add(diskPause) // unless the update says otherwise
 		}
 	}
 	rs.mu.Unlock()
 	for _, id := range due {
-		rs.quiet(ctx, id, func(*Turn) error { return nil })
+		rs.quiet(ctx, id, func(*Tx) error { return nil })
 	}
 
 	rs.mu.Lock()
@@ -291,26 +291,26 @@ func (rs *Rooms) dueTurns(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// sayAll takes a turn for each room with something to say.
+// sayAll makes an update for each room with something to say.
 func (rs *Rooms) sayAll(ctx context.Context) {
 	var ids []store.ID
 	if err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { ids, err = tx.RoomsSaying(); return err }); err != nil {
 		return
 	}
 	for _, id := range ids {
-		rs.quiet(ctx, id, func(*Turn) error { return nil })
+		rs.quiet(ctx, id, func(*Tx) error { return nil })
 	}
 }
 
-// quiet takes a turn of which nobody is told the fault.
-func (rs *Rooms) quiet(ctx context.Context, id store.ID, do func(*Turn) error) {
-	err := rs.Turn(ctx, id, do)
+// quiet makes an update of which nobody is told the fault.
+func (rs *Rooms) quiet(ctx context.Context, id store.ID, do func(*Tx) error) {
+	err := rs.Update(ctx, id, do)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) && !errors.Is(err, store.ErrNotFound) {
 		rs.log.Warn("a room cannot go on", "err", err)
 	}
 }
 
-// takeAll takes entries that came together, a turn for each room, and does not give up
+// takeAll takes entries that came together, an update for each room, and does not give up
 // before it is on disk.
 func (rs *Rooms) takeAll(ctx context.Context, first any) {
 	came := make(map[store.ID][]any)
@@ -352,7 +352,7 @@ func (rs *Rooms) takeAll(ctx context.Context, first any) {
 // takeOf takes the entries of one room.
 func (rs *Rooms) takeOf(ctx context.Context, id store.ID, came []any) {
 	for {
-		err := rs.Turn(ctx, id, func(t *Turn) error {
+		err := rs.Update(ctx, id, func(t *Tx) error {
 			for _, x := range came {
 				if err := t.take(x); err != nil {
 					return err
@@ -382,7 +382,7 @@ func (rs *Rooms) Restored(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = rs.Turn(ctx, r.ID, func(t *Turn) error {
+		err = rs.Update(ctx, r.ID, func(t *Tx) error {
 			if t.p.room != nil {
 				t.p.room.Restored()
 			}
@@ -429,7 +429,7 @@ type part struct {
 	room    *group.Room
 	joining *group.Joining
 	version int64 // of the secrets' row
-	used    bool  // a turn has begun on it and has not come to disk
+	used    bool  // an update has begun on it and has not come to disk
 	asides  map[store.MemberID]tried
 	looked  time.Time               // when what is missing was looked for last
 	came    time.Time               // when an entry did last that was new

@@ -8,11 +8,11 @@ import (
 	"starling/session/group"
 )
 
-// sayBatch is how many contents are sealed in one turn.
+// sayBatch is how many contents are sealed in one update.
 const sayBatch = 64
 
 // say seals the contents in the queue. Without keys they wait on.
-func (t *Turn) say() error {
+func (t *Tx) say() error {
 	if t.p.room == nil {
 		return nil
 	}
@@ -43,12 +43,12 @@ func (t *Turn) say() error {
 }
 
 // failSay gives up a content that cannot be said.
-func (t *Turn) failSay(s store.Say, why string) error {
+func (t *Tx) failSay(s store.Say, why string) error {
 	return t.Tx.Tell(s.ID, api.StateFailed, why, t.now)
 }
 
 // failSays gives up everything that waits to be said.
-func (t *Turn) failSays(why string) error {
+func (t *Tx) failSays(why string) error {
 	for {
 		all, err := t.Tx.Says(t.p.id, sayBatch)
 		if err != nil || len(all) == 0 {

@@ -232,7 +232,7 @@ func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append,
 	for _, m := range a.Goals {
 		g.Mailboxes = append(g.Mailboxes, group.Mailbox{Node: m.Node, Hint: m.Hint})
 	}
-	err := rs.Turn(ctx, a.Room, func(t *Turn) error {
+	err := rs.Update(ctx, a.Room, func(t *Tx) error {
 		t.refused = append(t.refused, "tag taken in a room")
 		if t.p.room != nil {
 			if err := t.p.room.Refused(g, full, t.now); err != nil {

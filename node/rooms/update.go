@@ -15,12 +15,12 @@ import (
 // ErrClosed is returned for a room that we are not in, or not yet.
 var ErrClosed = errors.New("we are not in the room")
 
-// maxSteps bounds the work that follows from a turn within it: an answer at the door makes a
+// maxSteps bounds the work that follows from an update within it: an answer at the door makes a
 // step, which may make a rekey due.
 const maxSteps = 8
 
-// A Turn is one change of a room, within a transaction. See the package comment.
-type Turn struct {
+// A Tx is one update of a room, within a transaction of the store. See the package comment.
+type Tx struct {
 	Tx *store.Tx
 
 	rs        *Rooms
@@ -42,18 +42,18 @@ type Turn struct {
 	ours      bool // we choose the title ourselves
 }
 
-// Turn takes a turn of a room. If do fails, nothing of it remains.
-func (rs *Rooms) Turn(ctx context.Context, id store.ID, do func(*Turn) error) error {
-	rs.turns.Lock()
-	defer rs.turns.Unlock()
-	return rs.turn(ctx, id, nil, do)
+// Update makes one update of a room. If do fails, nothing of it remains.
+func (rs *Rooms) Update(ctx context.Context, id store.ID, do func(*Tx) error) error {
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
+	return rs.update(ctx, id, nil, do)
 }
 
-// turn is Turn with the lock held. A fresh part is of a room that do stores.
-func (rs *Rooms) turn(ctx context.Context, id store.ID, fresh *part, do func(*Turn) error) error {
-	var t *Turn
+// update is Update with the lock held. A fresh part is of a room that do stores.
+func (rs *Rooms) update(ctx context.Context, id store.ID, fresh *part, do func(*Tx) error) error {
+	var t *Tx
 	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) (err error) {
-		t = &Turn{Tx: tx, rs: rs, positions: make(map[logAt]position)}
+		t = &Tx{Tx: tx, rs: rs, positions: make(map[logAt]position)}
 		t.now, t.told = rs.cfg.Now()
 		if t.p = fresh; fresh == nil {
 			if t.p, err = rs.part(tx, id); err != nil {
@@ -112,7 +112,7 @@ func (rs *Rooms) part(tx *store.Tx, id store.ID) (*part, error) {
 	return p, nil
 }
 
-func (t *Turn) load(id store.ID) (err error) {
+func (t *Tx) load(id store.ID) (err error) {
 	if t.row, err = t.Tx.Room(id); err == nil {
 		t.contact, err = t.Tx.Contact(id)
 	}
@@ -120,8 +120,8 @@ func (t *Turn) load(id store.ID) (err error) {
 	return err
 }
 
-// Room returns the room of the turn, or an error if we are not in it.
-func (t *Turn) Room() (*group.Room, error) {
+// Room returns the room of the update, or an error if we are not in it.
+func (t *Tx) Room() (*group.Room, error) {
 	if t.p.room == nil || t.row.State != api.RoomReady && t.row.State != api.RoomAway {
 		return nil, ErrClosed
 	}
@@ -129,13 +129,13 @@ func (t *Turn) Room() (*group.Room, error) {
 }
 
 // Now is the time of day by the relays.
-func (t *Turn) Now() time.Time { return t.now }
+func (t *Tx) Now() time.Time { return t.now }
 
 // Changed has the members of the room written anew, and the room told of.
-func (t *Turn) Changed() { t.people, t.changed = true, true }
+func (t *Tx) Changed() { t.people, t.changed = true, true }
 
 // take takes an entry or the end of a log.
-func (t *Turn) take(x any) error {
+func (t *Tx) take(x any) error {
 	switch x := x.(type) {
 	case Entry:
 		return t.entry(x)
@@ -146,7 +146,7 @@ func (t *Turn) take(x any) error {
 }
 
 // entry takes an entry of a log.
-func (t *Turn) entry(e Entry) error {
+func (t *Tx) entry(e Entry) error {
 	if t.p.joining != nil && t.anew(e) && t.now.Sub(t.p.asked) >= askAgain {
 		t.p.joining.Again()
 		t.p.asked = t.now
@@ -173,13 +173,13 @@ func (t *Turn) entry(e Entry) error {
 const askAgain = 10 * time.Minute
 
 // anew reports whether an entry is of another life of its log than those before: the mailbox has lost them.
-func (t *Turn) anew(e Entry) bool {
+func (t *Tx) anew(e Entry) bool {
 	p, known := t.knownPosition(logAt{t.p.id, e.Node, e.Name})
 	return known && p.instance != 0 && p.instance != e.Instance
 }
 
 // end notes that a log was read to its end at a mailbox.
-func (t *Turn) end(e End) error {
+func (t *Tx) end(e End) error {
 	at := logAt{t.p.id, e.Node, e.Name}
 	t.rs.mu.Lock()
 	t.rs.ended[at] = t.now
@@ -203,7 +203,7 @@ func (t *Turn) end(e End) error {
 // lost notes that a mailbox has nothing of a log that it had, and reports whether that is the first one of the room's
 // place. If no mailbox has it any more, the room is told. One that we have not heard of yet may have it: an answer
 // of before the first entry can come after that entry. A restored profile does not know what there was.
-func (t *Turn) lost(at logAt) (home bool) {
+func (t *Tx) lost(at logAt) (home bool) {
 	if t.p.room == nil {
 		return false
 	}
@@ -233,8 +233,8 @@ func (t *Turn) lost(at logAt) (home bool) {
 	return false
 }
 
-// finish does the work that follows from the turn, and writes it.
-func (t *Turn) finish() error {
+// finish does the work that follows from the update, and writes it.
+func (t *Tx) finish() error {
 	if err := t.say(); err != nil {
 		return err
 	}
@@ -282,8 +282,8 @@ func (t *Turn) finish() error {
 	return t.show()
 }
 
-// wakeAt plans a turn by a time of the relays.
-func (t *Turn) wakeAt(at time.Time) {
+// wakeAt plans an update by a time of the relays.
+func (t *Tx) wakeAt(at time.Time) {
 	if at.IsZero() {
 		return
 	}
@@ -294,7 +294,7 @@ func (t *Turn) wakeAt(at time.Time) {
 }
 
 // keep writes the secrets, the entries and the appends.
-func (t *Turn) keep() error {
+func (t *Tx) keep() error {
 	var ch group.Changes
 	var secrets []byte
 	switch {
@@ -328,7 +328,7 @@ func (t *Turn) keep() error {
 }
 
 // addAppends puts entries on their way.
-func (t *Turn) addAppends(all []group.Append) error {
+func (t *Tx) addAppends(all []group.Append) error {
 	for _, a := range all {
 		row := store.Append{Room: t.p.id, Content: store.ContentID(a.ID), Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Created: t.now}
 		for _, m := range a.Mailboxes {
@@ -344,7 +344,7 @@ func (t *Turn) addAppends(all []group.Append) error {
 }
 
 // show writes the rows that are shown of the room.
-func (t *Turn) show() error {
+func (t *Tx) show() error {
 	if r := t.p.room; r != nil {
 		set := r.Settings()
 		t.row.Me, t.row.Title = store.MemberID(r.Self()), set.Title
@@ -396,8 +396,8 @@ func (t *Turn) show() error {
 	return err
 }
 
-// apply follows a turn that is on disk.
-func (rs *Rooms) apply(t *Turn) {
+// apply follows an update that is on disk.
+func (rs *Rooms) apply(t *Tx) {
 	rs.mu.Lock()
 	for at, p := range t.positions {
 		rs.position[at] = p
@@ -428,7 +428,7 @@ func (rs *Rooms) apply(t *Turn) {
 }
 
 // close ends our part in the room; its conversation stays.
-func (t *Turn) close(state api.RoomState) error {
+func (t *Tx) close(state api.RoomState) error {
 	t.row.State, t.changed = state, true
 	t.p.room, t.p.joining = nil, nil
 	return t.Tx.ForgetRoom(t.p.id)
