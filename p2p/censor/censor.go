@@ -5,8 +5,8 @@
 //	connections silent after alike numbers of KB, at
 //	  two moments, while a new one to the same relay
 //	  works at once                                   the budget       the next connection is made before
-//	nothing passes after several handshakes with
-//	  a relay that was there a moment ago             the ban          two handshakes a minute, no more
+//	nothing passes after two handshakes in a minute
+//	  with a relay that was there a moment ago        the ban          two handshakes a minute, no more
 //	TLS with two relays that fails with the hello of
 //	  one browser                                     the disguise     that of another
 //	a bridge, or a relay at its door, leads in        the best way     it is tried first
@@ -43,16 +43,18 @@ const (
 	MaxNetworks = 32
 
 	minute     = 61 * time.Second // no clock is exact
+	patience   = 10 * time.Second // that an attempt may take until it counts as silent
 	maxTries   = 64               // handshakes of one relay that are remembered
 	maxRelays  = 256              // relays with remembered handshakes
 	maxFreezes = 64               // that are remembered
-	leastTried = 3                // handshakes in a minute before silence counts as a ban
+	leastTried = PerMinute        // handshakes in a minute before one that silence follows, if that is a ban
 
 	leastBudget, mostBudget = 11 << 10, 64 << 10
 	freezes                 = 2                // so many moments make a budget
 	apart                   = 30 * time.Second // those of one moment are less
 	within                  = 10 * time.Minute
-	trialEach               = 32 // connections, one of them without a budget
+	bannedFor               = 6 * time.Hour // a ban of one relay is remembered
+	trialEach               = 32            // connections, one of them without a budget
 	keptFor                 = 60 * 24 * time.Hour
 	strikes                 = 2 // failures of one disguise
 )
@@ -294,9 +296,8 @@ func (m *Memory) Carried(relay wire.NodeID, bytes int64) {
 
 // limit is how many handshakes a minute a relay gets.
 func (m *Memory) limit(relay wire.NodeID) int {
-	_, banned := m.silent[relay]
 	switch {
-	case m.habits.Bans || banned:
+	case m.habits.Bans || m.banned():
 		return PerMinute
 	case m.budget(relay) > 0:
 		return PerMinuteFrozen
@@ -304,6 +305,30 @@ func (m *Memory) limit(relay wire.NodeID) int {
 		return PerMinuteDoubt
 	}
 	return PerMinute
+}
+
+// banned reports whether a relay seems to have been banned. The network is the same for all
+// relays: none is tried so often then. The caller holds the lock.
+func (m *Memory) banned() bool {
+	of := false
+	for _, at := range m.silent {
+		of = of || time.Since(at) < bannedFor
+	}
+	return of
+}
+
+// Freezes reports whether connections to a relay freeze, or did of late.
+func (m *Memory) Freezes(relay wire.NodeID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget(relay) > 0 || len(m.frozen) > 0 && time.Since(m.frozen[len(m.frozen)-1].at) < within
+}
+
+// Sparing implements link.Network.
+func (m *Memory) Sparing(relay wire.NodeID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget(relay) > 0 && m.limit(relay) == PerMinute
 }
 
 // Wait implements link.Network.
@@ -335,6 +360,16 @@ func (m *Memory) Began(relay wire.NodeID) {
 	}
 }
 
+// Made notes when the last handshake was: an address may have answered long after the attempt
+// began, and counts as connected to from then.
+func (m *Memory) Made(relay wire.NodeID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if tries := m.tries[relay]; len(tries) > 0 {
+		tries[len(tries)-1] = time.Now()
+	}
+}
+
 // Untried takes the last handshake back: there was none, since nobody answered.
 func (m *Memory) Untried(relay wire.NodeID) {
 	m.mu.Lock()
@@ -347,21 +382,24 @@ func (m *Memory) Untried(relay wire.NodeID) {
 }
 
 // Silent notes that nothing came back of an attempt to reach a relay that was there a
-// moment ago. After many handshakes that is a ban.
-func (m *Memory) Silent(relay wire.NodeID) {
+// moment ago; counted, if it is among the handshakes. After many of them that is a ban.
+func (m *Memory) Silent(relay wire.NodeID, counted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
 	for _, at := range m.tries[relay] {
-		if time.Since(at) < 2*minute {
+		if time.Since(at) < minute+patience {
 			n++
 		}
+	}
+	if counted {
+		n--
 	}
 	if n < leastTried {
 		return
 	}
 	now := time.Now()
-	maps.DeleteFunc(m.silent, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) > within })
+	maps.DeleteFunc(m.silent, func(_ wire.NodeID, at time.Time) bool { return now.Sub(at) > bannedFor })
 	if len(m.silent) < maxRelays {
 		m.silent[relay] = now
 	}

@@ -136,9 +136,60 @@ func TestPace(t *testing.T) {
 			}
 			m.Began(relay)
 		}
-		m.Silent(relay)
+		m.Silent(relay, true)
 		if !m.Habits().Bans || m.Wait(relay) == 0 {
 			t.Error("a ban is not noticed")
+		}
+	})
+}
+
+// TestBanIsSoonKnown: the third handshake within a minute on which nothing comes back is a ban, whether
+// its first packet was dropped or what followed; then no relay gets more than two, and each
+// connection has to carry all that it may.
+func TestBanIsSoonKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, counted := range []bool{false, true} {
+			m := New(2, 1, nil)
+			m.Enter("home")
+			other := wire.NodeID{2}
+			m.Met(relay, true)
+			m.Met(other, true)
+			froze(m, relay, 14_000)
+			froze(m, other, 14_000)
+			if m.Sparing(relay) || !m.Freezes(relay) {
+				t.Fatal("sparing before a ban")
+			}
+			for range PerMinute {
+				m.Began(relay)
+				m.Began(other)
+			}
+			if m.Wait(other) != 0 {
+				t.Fatal("waits before a ban")
+			}
+			if counted {
+				m.Began(relay)
+			}
+			m.Silent(relay, counted)
+			if m.Wait(other) == 0 || !m.Sparing(other) {
+				t.Errorf("counted %t: another relay is tried on", counted)
+			}
+		}
+	})
+}
+
+// TestMade: the minute is counted from when the handshake was, not from when the attempt began.
+func TestMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(2, 1, nil)
+		m.Enter("home")
+		for range PerMinute {
+			m.Began(relay)
+			time.Sleep(5 * time.Second)
+			m.Made(relay)
+		}
+		time.Sleep(minute - 7*time.Second)
+		if d := m.Wait(relay); d != 2*time.Second {
+			t.Errorf("waits %v", d)
 		}
 	})
 }
@@ -149,9 +200,15 @@ func TestSilenceIsNoBan(t *testing.T) {
 		m := New(2, 1, nil)
 		m.Enter("home")
 		m.Began(relay)
+		m.Silent(relay, false)
 		m.Began(relay)
-		m.Silent(relay)
-		m.Silent(wire.NodeID{7})
+		m.Silent(relay, true)
+		m.Silent(wire.NodeID{7}, false)
+		time.Sleep(minute + patience)
+		m.Began(relay)
+		m.Began(relay)
+		time.Sleep(minute + patience)
+		m.Silent(relay, false)
 		if m.Habits().Bans {
 			t.Error("taken for a ban")
 		}
@@ -268,7 +325,10 @@ func TestOneRelayTeachesNothing(t *testing.T) {
 			m.Began(liar)
 			froze(m, liar, 11<<10)
 		}
-		m.Silent(liar)
+		for range PerMinute {
+			m.Began(liar)
+		}
+		m.Silent(liar, true)
 		for range 5 {
 			m.Passed(liar, 1, false)
 		}

@@ -45,7 +45,7 @@ func (s surroundings) Place(way NodeID) int                   { return s.c.passa
 func (s surroundings) Budget(bridge NodeID) int64             { return s.c.passage.Budget(bridge) }
 func (s surroundings) Wait(bridge NodeID) time.Duration       { return s.c.passage.Wait(bridge) }
 func (s surroundings) Began(bridge NodeID, at []book.Address) { s.c.passage.Began(bridge, at) }
-func (s surroundings) Ended(bridge NodeID, err error)         { s.c.passage.GivenUp(bridge, err) }
+func (s surroundings) Ended(bridge NodeID, err error)         { s.c.passage.bridgeEnded(bridge, err) }
 
 // SetBridges replaces the bridges by those of some links. Relays are reached over them:
 // only so if only is set, and else where they are not reached themselves. A link that

@@ -125,13 +125,16 @@ func (p *passage) Ended(id NodeID, source book.Source, at []book.Address, err er
 		w.Addr = book.Multiaddr(at[0]).String()
 	}
 	w.Outcome, w.Skew = outcomeOf(err)
-	p.uncount(id, w.Outcome)
+	if p.counts(w.Outcome) {
+		p.Made(id)
+	} else {
+		p.Untried(id)
+	}
 	if w.Kind() == "guard" || err != nil {
 		p.Met(id, err == nil)
 	}
-	if p.note(w); w.Outcome == Silent && p.lately(id) {
-		p.Memory.Silent(id)
-	}
+	p.note(w)
+	p.hush(id, w.Outcome)
 }
 
 // led notes that a way in worked here: a door, a bridge, or censor.Straight. Guards have an
@@ -145,18 +148,48 @@ func (p *passage) led(way NodeID) {
 // enter tells the memory which network this is.
 func (p *passage) enter() { p.Enter(p.place()) }
 
-// GivenUp implements link.Network.
-func (p *passage) GivenUp(id NodeID, err error) {
-	o, _ := outcomeOf(err)
-	p.uncount(id, o)
+// hush notes an attempt on which nothing came back: a ban, perhaps.
+func (p *passage) hush(id NodeID, o Outcome) {
+	if (o == Silent || o == Frozen) && p.lately(id) {
+		before := p.Habits().Bans
+		p.Memory.Silent(id, p.counts(o))
+		if p.Habits().Bans != before {
+			p.tell()
+		}
+	}
 }
 
-// uncount takes back an attempt that came to no handshake.
-func (p *passage) uncount(id NodeID, o Outcome) {
-	switch o {
-	case Refused, Silent, Unreachable, BridgeFailed:
+// GivenUp implements link.Network.
+func (p *passage) GivenUp(id NodeID, err error) {
+	if o, _ := outcomeOf(err); p.counts(o) {
+		p.Made(id)
+	} else {
 		p.Untried(id)
 	}
+}
+
+// bridgeEnded notes how an attempt to connect to a bridge ended.
+func (p *passage) bridgeEnded(id NodeID, err error) {
+	p.GivenUp(id, err)
+	o, _ := outcomeOf(err)
+	if p.hush(id, o); o == Connected {
+		p.came(id, time.Now())
+	}
+}
+
+// counts reports whether an attempt came to a handshake.
+func (p *passage) counts(o Outcome) bool {
+	return o != Refused && o != Silent && o != Unreachable && o != BridgeFailed
+}
+
+// came notes when a relay was there.
+func (p *passage) came(id NodeID, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.there) >= maxWays {
+		clear(p.there)
+	}
+	p.there[id] = at
 }
 
 // lately reports whether a relay was there a moment ago.
@@ -171,14 +204,11 @@ func (p *passage) lately(id NodeID) bool {
 const banned = 2 * time.Minute
 
 func (p *passage) note(w *Way) {
+	if w.Outcome == Connected {
+		p.came(w.ID, w.At)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.Outcome == Connected {
-		if len(p.there) >= maxWays {
-			clear(p.there)
-		}
-		p.there[w.ID] = w.At
-	}
 	if p.ways[w.ID] == nil && len(p.ways) >= maxWays {
 		var oldest *Way
 		for _, o := range p.ways {
@@ -246,6 +276,7 @@ func (p *passage) tried() (all []Way) {
 func outcomeOf(err error) (Outcome, time.Duration) {
 	var dial *web.DialError
 	var piped *web.PipeError
+	var socket *net.OpError
 	var mismatch sec.ErrPeerIDMismatch
 	is := func(targets ...error) bool {
 		return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
@@ -268,6 +299,8 @@ func outcomeOf(err error) (Outcome, time.Duration) {
 		return Unreachable, 0
 	case is(syscall.ECONNRESET):
 		return CutOff, 0
+	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &dial) && !errors.As(err, &socket):
+		return Frozen, 0 // of plain TCP: it was connected
 	}
 	return Silent, 0
 }
