@@ -199,12 +199,14 @@ func TestOutlives(t *testing.T) {
 // aware is a network whose habits are known.
 type aware struct {
 	allowance int64
+	sparing   bool
 	frozen    int
 	carried   int64 // the most
 	mu        sync.Mutex
 }
 
 func (a *aware) Allowance(wire.NodeID) int64                           { return a.allowance }
+func (a *aware) Sparing(wire.NodeID) bool                              { return a.sparing }
 func (a *aware) Wait(wire.NodeID) time.Duration                        { return 0 }
 func (a *aware) Began(wire.NodeID, []book.Address)                     {}
 func (a *aware) Ended(wire.NodeID, book.Source, []book.Address, error) {}
@@ -289,6 +291,27 @@ func TestMovesBefore(t *testing.T) {
 		}
 		if dials, _ := n.Dials(1, 0); dials > frames/2+1 {
 			t.Errorf("%d connections for %d frames", dials, frames)
+		}
+	})
+}
+
+// TestSparing: where the next connections are few, each carries all that there is room for.
+func TestSparing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := virtualtime.NewNetwork(wan)
+		n.Censored(virtualtime.Censor{After: 15_000}, 1)
+		net := &aware{allowance: 14_534, sparing: true}
+		relay, client := pair(t, n, net)
+		defer relay.stop()
+		defer client.stop()
+		const frames, each = 40, 4
+		talk(t, relay, client, frames, time.Second)
+		client.exact(t, "client", frames)
+		if dials, _ := n.Dials(1, 0); dials > frames/each+1 || net.frozen > 0 {
+			t.Errorf("%d connections for %d frames, %d froze", dials, frames, net.frozen)
+		}
+		if left, since := client.links.Room(relay.id, net.allowance); left < 1 || left > each || time.Since(since) > 10*time.Second {
+			t.Errorf("room for %d frames since %v", left, since)
 		}
 	})
 }

@@ -33,6 +33,7 @@ type line struct {
 
 	allowance int64        // bytes after which the network is known to freeze it; 0 is none
 	most      int          // frames that the other side was told to write to it; 0 is any number
+	sparing   bool         // the next one will be long in coming
 	all       atomic.Int64 // frames that have come, of any type
 	room      int          // frames that the other side lets us write to it; 0 is any number
 	wrote     int          // of them; by end.mu
@@ -122,10 +123,28 @@ func (ln *line) brief() bool {
 func (ln *line) budget(allowance int64) (frames uint16) {
 	ln.allowance = allowance
 	if allowance > 0 {
-		left := (allowance - spare - ln.received() - helloCost) / (wire.FrameSize + ln.extra)
-		ln.most = int(min(max(left, 1), mostRoom))
+		rest := allowance - spare - ln.received() - helloCost
+		if !ln.counts() { // nor was the allowance counted: it is whole frames and a hello
+			rest = allowance - ln.received()
+		}
+		ln.most = int(min(max(rest/(wire.FrameSize+ln.extra), 1), mostRoom))
 	}
 	return uint16(ln.most)
+}
+
+// counts reports whether the bytes on the connection are counted.
+func (ln *line) counts() bool { return ln.counted != nil && ln.counted() >= 0 }
+
+// filled reports whether all frames have come for which there was room.
+func (ln *line) filled() bool { return ln.most > 0 && ln.all.Load() >= int64(ln.most) }
+
+// left returns how many frames may still come where a network lets so many bytes through.
+func (ln *line) left(budget int64) int {
+	n := int64(ln.most) - ln.all.Load()
+	if ln.most == 0 {
+		n = (budget - ln.received()) / (wire.FrameSize + ln.extra)
+	}
+	return int(max(n, 0))
 }
 
 // carriedEvery is after how many frames the network hears of the bytes on a line without a
@@ -136,9 +155,10 @@ const carriedEvery = 16
 const mostRoom = 1 << 10
 
 // spent reports whether it is time for the next line: one more frame may come on this
-// one, if there was room for several, or the network may let none through.
+// one, if there was room for several, or the network may let none through. Where the next ones
+// are few, none may come any more.
 func (ln *line) spent() bool {
-	if ln.most > 0 && ln.all.Load() >= int64(ln.most-ln.most/3) {
+	if early := ln.most / 3; ln.most > 0 && (ln.filled() || !ln.sparing && ln.all.Load() >= int64(ln.most-early)) {
 		return true
 	}
 	return ln.allowance > 0 && ln.received()+wire.FrameSize+ln.extra > ln.allowance

@@ -114,16 +114,17 @@ const (
 
 	movesEvery, movesAtOnce = 2 * time.Second, 8 // lines that a peer may put a link on
 
-	silentFor  = 1500 * time.Millisecond // until the other side is asked whether it is there
-	answerFor  = 1500 * time.Millisecond // that its answer may take
-	lookFirst  = 4 * time.Second         // after a frame, where a network may have frozen the line; twice as long each time
-	looks      = 4                       // so many times
-	renewTime  = 6 * time.Second         // for the next line
-	renewLeast = time.Second             // until it is tried again, twice as long each time
-	renewMost  = 30 * time.Second
-	soonEnough = 3 * time.Second         // that a link may wait for its turn to be dialled
-	promptly   = 1500 * time.Millisecond // the next line is there, where a network froze the one before alone
-	farewell   = 100 * time.Millisecond
+	silentFor    = 1500 * time.Millisecond // until the other side is asked whether it is there
+	answerFor    = 1500 * time.Millisecond // that its answer may take
+	lookFirst    = 4 * time.Second         // after a frame, where a network may have frozen the line; twice as long each time
+	looks        = 4                       // so many times
+	renewTime    = 6 * time.Second         // for the next line
+	renewLeast   = time.Second             // until it is tried again, twice as long each time
+	renewMost    = 30 * time.Second
+	renewSparing = 4 * time.Second         // and no more than that, where connections are few and full
+	soonEnough   = 3 * time.Second         // that a link may wait for its turn to be dialled
+	promptly     = 1500 * time.Millisecond // the next line is there, where a network froze the one before alone
+	farewell     = 100 * time.Millisecond
 )
 
 // Errors of Send and Dial.
@@ -191,6 +192,9 @@ type Network interface {
 	Allowance(wire.NodeID) int64
 	// Wait returns how long no new connection to a relay may be made.
 	Wait(wire.NodeID) time.Duration
+	// Sparing reports whether new connections are few where connections freeze: then each
+	// carries all that it may.
+	Sparing(wire.NodeID) bool
 	// Began and Ended are told of each attempt to connect to a relay; a link that a
 	// nil error tells of has had its hello.
 	Began(wire.NodeID, []book.Address)
@@ -210,6 +214,7 @@ type open struct{}
 
 func (open) Allowance(wire.NodeID) int64                           { return 0 }
 func (open) Wait(wire.NodeID) time.Duration                        { return 0 }
+func (open) Sparing(wire.NodeID) bool                              { return false }
 func (open) Began(wire.NodeID, []book.Address)                     {}
 func (open) Ended(wire.NodeID, book.Source, []book.Address, error) {}
 func (open) GivenUp(wire.NodeID, error)                            {}

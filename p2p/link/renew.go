@@ -248,6 +248,8 @@ func (l *Links) over(ctx context.Context, p *book.Permit, e *end) error {
 func (l *Links) meet(id wire.NodeID, e *end, ln *line) error {
 	ours := wire.Hello{Role: l.cfg.Role, Features: wire.Lasts, Room: ln.budget(l.cfg.Network.Allowance(id))}
 
+	ln.sparing = l.cfg.Network.Sparing(id)
+
 	// A hello names the link that is to go on, and the frames of it that came, or a new one.
 	fresh := e == nil
 	if fresh {
@@ -338,6 +340,22 @@ func (l *Links) Answers(id wire.NodeID, most time.Duration) (answers, can bool) 
 	return ln.answers(most), true
 }
 
+// Room returns how many frames may come now on a client's link where the network lets so many
+// bytes through on a connection, and since when the connection is there.
+func (l *Links) Room(id wire.NodeID, budget int64) (frames int, since time.Time) {
+	e := l.lasting(id)
+	if e == nil {
+		return 0, time.Time{}
+	}
+	e.mu.Lock()
+	ln := e.line
+	e.mu.Unlock()
+	if ln == nil {
+		return 0, time.Time{}
+	}
+	return ln.left(budget), ln.began
+}
+
 // Renew makes the next line of a client's link beside the present one, which may be dead
 // without a word: the network has changed. Without an answer there is no link.
 func (l *Links) Renew(id wire.NodeID) {
@@ -356,6 +374,7 @@ func (l *Links) renew(e *end, ln *line) {
 			l.silent(ctx, e, nil)
 			return
 		}
+
 		// The other side may wait for the next line: it is tried until there is one.
 		for pause := renewLeast; wait(ctx, l.cfg.Network.Wait(e.peer), ln.gone); pause = min(2*pause, renewMost) {
 			switch err := l.again(ctx, e, ln); {
@@ -364,6 +383,9 @@ func (l *Links) renew(e *end, ln *line) {
 				return
 			case errors.Is(err, errMoved), errors.Is(err, ErrClosed):
 				return
+			}
+			if ln.sparing { // most likely a bridge has to be waited for
+				pause = min(pause, renewSparing)
 			}
 			if !wait(ctx, pause, ln.gone) {
 				return
@@ -479,7 +501,8 @@ func (l *Links) mind(ctx context.Context, e *end, ln *line) {
 		case <-ctx.Done():
 			return
 		}
-		if ln.heardSince(since) || ln.answers(answerFor) || ln.heardSince(since) {
+		// Nothing comes on a line without room, and an answer would take room that there is not.
+		if ln.filled() || ln.heardSince(since) || ln.answers(answerFor) || ln.heardSince(since) {
 			continue
 		}
 
