@@ -410,7 +410,7 @@ func (b *one) connect(ctx context.Context, relay wire.NodeID) (*outer, error) {
 		}
 		if later != nil {
 			defer w.mu.Unlock()
-			if newest != nil {
+			if newest != nil && !b.spent(newest) {
 				return newest.take(relay), nil
 			}
 			return nil, later
@@ -440,6 +440,16 @@ func (o *outer) take(relay wire.NodeID) *outer {
 func (b *one) fits(o *outer, relay wire.NodeID) bool {
 	return o.pipes[relay] == 0 && (!o.used || b.ways.cfg.Network.Budget(b.link.ID) == 0)
 }
+
+// spent reports whether a connection has no room for another pipe: the network would freeze it
+// in the middle.
+func (b *one) spent(o *outer) bool {
+	budget := b.ways.cfg.Network.Budget(b.link.ID)
+	return budget > 0 && o.Received()+pipeLeast > budget
+}
+
+// pipeLeast are the bytes of a pipe with a handshake and one frame.
+const pipeLeast = 5 << 10
 
 // attempt connects once.
 func (b *one) attempt() {
