@@ -49,6 +49,7 @@ type asked struct{}
 func (asked) BackOver(p2p.NodeID) bool { return false }
 func (asked) Valid() bool              { return true }
 func (asked) Failed()                  {}
+func (asked) Held() bool               { return false }
 
 // askForTrials is watch.Config.Post. It looks for tags of trials, which no watch of the
 // client waits for.

@@ -70,10 +70,13 @@ func (t *quotas) took(id NodeID) {
 	}
 }
 
-// AwaitQuota waits until the preferred guard reads a packet without delay, and takes
-// that place. A sender of many boxes calls it before each Put, so that the time of Put is
+// AwaitQuota waits until the preferred guard reads a packet without delay, and its answer may
+// come, and takes that place. A sender of many boxes calls it before each Put, so that the time of Put is
 // the network's alone. Put itself neither waits nor counts.
 func (c *Client) AwaitQuota(ctx context.Context) error {
+	if err := c.rooms.await(ctx, c.guardsUp); err != nil {
+		return err
+	}
 	up := c.guardsUp()
 	if len(up) == 0 {
 		return ctx.Err() // Put says why nothing can be sent

@@ -108,6 +108,7 @@ func (c *Client) reply(from NodeID, body []byte) {
 		c.refused.Add("malformed answer")
 		return
 	}
+	c.rooms.over(b.req)
 	c.answered(b, from, time.Now())
 	b.req.answered(a)
 }
@@ -136,6 +137,7 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
+
 	// One that is doubtful, or silent just now, is the way when there is no other.
 	doubtful := c.routes.doubtful()
 	if sure := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool {
@@ -143,6 +145,7 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	}); len(sure) > 0 {
 		up = sure
 	}
+	up = c.rooms.order(up)
 	if _, ok := snap.Find(mailbox); !ok {
 		if at := c.lists.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
 			pace.Kick(c.stale)
@@ -229,6 +232,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		return ErrOffline
 	}
 
+	c.rooms.sent(req)
 	for _, id := range req.guards() {
 		if req.owed {
 			c.due(id, req.sent)
@@ -262,6 +266,7 @@ func (r *request) guards() []NodeID {
 // for a sign of life, see due. Without one the connection was dead, and no relay is
 // blamed for the losses on it.
 func (c *Client) failed(req *request) {
+	c.rooms.over(req)
 	heard := func() bool {
 		return !slices.ContainsFunc(req.guards(), func(id NodeID) bool { return !c.pulses.since(id, req.sent) })
 	}
@@ -303,7 +308,8 @@ func (c *Client) blame(req *request) {
 
 // Put stores a box over one fresh route and waits for the mailbox to say that
 // it is on disk. After ErrTimeout it may be there or not; the same box may be
-// put again. See AwaitQuota for many of them.
+// put again. See AwaitQuota for many of them. Where a network lets few answers through, a
+// deadline is put off until one could have come.
 func (c *Client) Put(ctx context.Context, to NodeID, tag Tag, box []byte) error {
 	if len(box) != BoxSize {
 		return ErrSize
@@ -392,17 +398,28 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 	}
 	defer c.expect(req)()
 
+	// The time for an answer stands still while the connection on which it comes has no
+	// room for it. The end of the links is the loss of the guard.
 	timer := time.NewTimer(c.patience())
 	defer timer.Stop()
-	select {
-	case a := <-req.came:
-		return a, req, nil
-	case <-req.lost:
-		return nil, nil, ErrTimeout
-	case <-timer.C:
-	case <-ctx.Done():
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return nil, nil, ctx.Err()
+	ended := ctx.Done()
+	for waits := true; waits; {
+		select {
+		case a := <-req.came:
+			return a, req, nil
+		case <-req.lost:
+			c.rooms.over(req)
+			return nil, nil, ErrTimeout
+		case <-timer.C:
+			if waits = req.Held(); waits {
+				timer.Reset(roomLook)
+			}
+		case <-ended:
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				c.rooms.over(req)
+				return nil, nil, ctx.Err()
+			}
+			waits, ended = c.rooms.sparing(req.answerOver()), nil
 		}
 	}
 	c.failed(req)

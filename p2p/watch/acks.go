@@ -33,7 +33,7 @@ func (ws *Watches) Ack(key string, at wire.NodeID, tags ...mailbox.Tag) {
 			w.owe(t)
 			w.earn()
 			if w.failures == 0 {
-				w.at(now.Add(pace.Jitter(4 * settle)))
+				w.at(now.Add(pace.Jitter(ws.settle(4))))
 			}
 		} else {
 			ws.orphan(owner, at, []mailbox.Tag{t}, now)

@@ -17,6 +17,7 @@ import (
 type fakeRequest struct{}
 
 func (fakeRequest) BackOver(wire.NodeID) bool { return false }
+func (fakeRequest) Held() bool                { return false }
 func (fakeRequest) Valid() bool               { return true }
 func (fakeRequest) Failed()                   {}
 

@@ -57,7 +57,10 @@ import (
 const (
 	maxPoll = 4 * time.Hour // well below mailbox.SubscriptionLife
 	settle  = 500 * time.Millisecond
-	soonest = 200 * time.Millisecond
+	// settleSparing takes its place, and that of its multiples, where each answer takes the room of another.
+	// A mailbox pushes a box again that nobody has acknowledged for longer.
+	settleSparing = 10 * time.Second
+	soonest       = 200 * time.Millisecond
 	// Watches that try again when a guard comes up do so about retryApart from each
 	// other: a guard reads 20 frames a second (package limits).
 	retryApart = 50 * time.Millisecond
@@ -66,6 +69,12 @@ const (
 	stillMissing = 6 * time.Minute
 	doubted      = 8 // requests without an answer that follow each other soon: the judge needs as many
 	fewBlocks    = 1 // standing blocks at which new ones are sent
+	// blocksSparing is how many blocks a lease takes at most there.
+	blocksSparing = 3
+	// lookSparing is how long after a box, or the sign of a loss, it is looked whether others were lost.
+	lookSparing = 2 * time.Minute
+	// heldLook is when it is looked again whether an answer is held up.
+	heldLook = 500 * time.Millisecond
 
 	// A burst is when the blocks of a lease are used up within burstTime, or a
 	// mailbox says that it has more. From then on tags are asked for in leases with a
@@ -103,6 +112,10 @@ type Config struct {
 	// something to be kept; it must not wait.
 	Kept Record
 	Keep func()
+	// Sparing reports whether the network lets few answers through; nil is never.
+	Sparing func() bool
+	// Room reports whether an answer may come now, if Sparing.
+	Room func() bool
 	// Count counts refusals, by reason.
 	Count func(reason string)
 	// Patience is how long an answer may take.
@@ -129,6 +142,8 @@ type Request interface {
 	Valid() bool
 	// Failed is told that no answer came in time.
 	Failed()
+	// Held reports whether an answer is held up on its way, and its time not over.
+	Held() bool
 }
 
 // Watches are the standing subscriptions of one client.
@@ -233,10 +248,38 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 		w.at(now.Add(burstGather))
 	default:
 		// Most of the tags stand there already: news can wait for more news.
-		w.at(now.Add(settle))
+		w.at(now.Add(ws.settle(1)))
 	}
 	pace.Kick(ws.wake)
 }
+
+// settle is how long news that can wait do so for more of them.
+func (ws *Watches) settle(times int) time.Duration {
+	if ws.sparing() {
+		return settleSparing
+	}
+	return time.Duration(times) * settle
+}
+
+// unless is a wait for answers that may be on their way: they come late where few come.
+func unless(ws *Watches, d time.Duration) time.Duration {
+	if ws.sparing() {
+		return lookSparing
+	}
+	return d
+}
+
+// mayAsk reports whether a request of a watch may leave now. Where the network lets few
+// answers through, one at a time does, while there is room for its answer.
+func (ws *Watches) mayAsk(w *watch, now time.Time) bool {
+	if !ws.sparing() || ws.cfg.Room() && !slices.ContainsFunc(w.leases, func(l *lease) bool { return !l.answered && l.deadline.After(now) }) {
+		return true
+	}
+	w.due = now.Add(heldLook)
+	return false
+}
+
+func (ws *Watches) sparing() bool { return ws.cfg.Sparing != nil && ws.cfg.Sparing() }
 
 // covered reports whether leases with blocks stand for at least half of the
 // tags.
@@ -353,7 +396,7 @@ func (ws *Watches) sendDue(ctx context.Context, now time.Time) time.Time {
 		ws.overdue(w, now)
 		ws.missing(w, now)
 		ws.tryOut(w, now)
-		if !w.due.After(now) {
+		if !w.due.After(now) && ws.mayAsk(w, now) {
 			due = append(due, ws.issue(w, now)...)
 		}
 	}
@@ -418,12 +461,17 @@ func (ws *Watches) overdue(w *watch, now time.Time) {
 		if l.deadline.After(now) {
 			return false
 		}
+		if l.req != nil && l.req.Held() {
+			l.deadline = now.Add(heldLook)
+			return false
+		}
 		l.req.Failed()
 		w.owe(l.acks...)
 		l.acks = nil
 		late = true
 		return true
 	})
+
 	if late {
 		w.lossy = now.Add(lossLasts)
 		ws.failed(w, now)
@@ -502,6 +550,9 @@ func (ws *Watches) issue(w *watch, now time.Time) (made []*lease) {
 		l.left = 1
 		if len(l.tags) > 0 {
 			l.left = min(mailbox.BlocksFor(len(l.tags)+len(l.acks)), len(l.tags)+1) // "none" takes one
+			if ws.sparing() {                                                       // others would bring the same boxes again while they wait
+				l.left = min(l.left, blocksSparing)
+			}
 		}
 		l.stands = l.left
 		made = append(made, l)
@@ -579,7 +630,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	if current && len(l.tags) > 0 && (a.Kind == mailbox.None || a.Kind == mailbox.Found) {
 		ws.seated(w, a, now)
-		l.compare(a, now.Add(ws.cfg.Patience/2))
+		l.compare(a, now.Add(unless(ws, ws.cfg.Patience/2)))
 	}
 
 	// Trial boxes look like any other, and must not be handed over.
@@ -599,7 +650,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 			w.until = now.Add(burstEnd)
 		}
 		if w.lossy.After(now) { // the next push may be lost, and no other come to show it
-			w.hurry(now.Add(lossLook))
+			w.hurry(now.Add(unless(ws, lossLook)))
 		}
 
 		// Pushed again until it is acknowledged: one copy is handed over for some time.
