@@ -107,6 +107,7 @@ type Outbox struct {
 	order   schedule
 	gone    func(store.Node) bool
 	signals map[store.ID]int64 // the version of the signals of a contact
+	sparing bool               // the network carries little
 	held    time.Time          // nothing is put before this
 	busy    int
 	kept    int
@@ -325,6 +326,19 @@ func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	}
 }
 
+// Spare notes whether the network lets few answers through.
+func (o *Outbox) Spare(sparing bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sparing == sparing {
+		return
+	}
+	o.sparing = sparing
+	for _, e := range o.entries {
+		o.lookAt(e, time.Time{})
+	}
+}
+
 // Block notes that the owner blocks a contact, or does not any more: what is for them
 // waits.
 func (o *Outbox) Block(contact store.ID, blocked bool) {
@@ -505,6 +519,7 @@ func (o *Outbox) work(ctx context.Context, workers *sync.WaitGroup) time.Time {
 
 		p := o.peer(e.Contact)
 		e.Spared = e.over(now) && !o.over(e, now)
+		p.Sparing = o.sparing
 		actions, again := Next(&e.Entry, p.Peer, now, rand.Float64())
 		for _, a := range actions {
 			if a.Do == Put {

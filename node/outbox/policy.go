@@ -26,6 +26,10 @@ const (
 	// that something else lies at the place.
 	fullRetry = time.Minute
 
+	// Where the network lets few answers through, one copy has to do: a content with
+	// receipts is stored for a second time after spareSecond without one.
+	spareSecond = 3 * time.Minute
+
 	// A stored copy of a content that nobody has acknowledged is stored again
 	// after firstRepair, in case the mailbox has lost it, then after four times
 	// as long each time, up to lastRepair.
@@ -92,6 +96,7 @@ type Peer struct {
 	Suspended bool          // their session was given up: nothing can be sealed
 	Full      bool          // nor can it until they have answered: too much is on its way
 	Blocked   bool          // the owner blocks them: nothing goes out
+	Sparing   bool          // the way there, like all others now, carries little
 }
 
 // signal reports whether the entry is a signal of the session, which nobody
@@ -138,8 +143,8 @@ const (
 //	   │└─────────────────┴── the recipient has missed it┤
 //	   └──────────────────┴───────── Lifetime ───────────┴──► failed
 //
-// A content without receipts is finished when all copies are stored. Of a typing that
-// is one copy, at the first mailbox that stores it: without it the recipient would wait
+// A content without receipts is finished when all copies are stored. Of a typing, and of
+// all where the network carries little, that is one copy, at the first mailbox that stores it: without it the recipient would wait
 // for its place. Contents that tell our mailboxes do not age: without them nobody can
 // answer. Nor do signals of the session, without which a direction would end.
 func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, again time.Time) {
@@ -208,15 +213,22 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	// Each cell is to lie at all targets: it is put where it was not, and again where it may be
 	// lost.
 	missing := false
+	single := e.Kind == chat.Typing
+	if p.Sparing && !e.signal() && !third {
+		second := e.Sent.Add(spread(spareSecond, jitter))
+		if single = single || e.Sent.IsZero() || !e.repeats() || second.After(now); single && e.repeats() && !e.Sent.IsZero() {
+			later(second)
+		}
+	}
 	for i := range e.Cells {
 		cell := &e.Cells[i]
 		stored := cell.stored(targets, now, later)
 		enough := len(targets)
-		if e.Kind == chat.Typing || third && !e.repeats() {
+		if single || third && !e.repeats() {
 			enough = 1
 		}
 		for _, node := range targets {
-			if e.Kind == chat.Typing && node != cell.one(targets) {
+			if single && node != cell.one(targets) {
 				continue
 			}
 			c := cell.Copies[node]

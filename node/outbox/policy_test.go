@@ -50,6 +50,35 @@ func show(actions []Action) string {
 	return strings.Join(s, ", ")
 }
 
+// TestSparing: where the network lets few answers through one copy has to do, and the second
+// is put when no receipt has come for a while; a content without receipts is done with one.
+func TestSparing(t *testing.T) {
+	p := Peer{Mailboxes: []store.Node{a, b}, Sparing: true}
+	text := Entry{Kind: chat.Text, Created: t0, State: api.StateSealed, Cells: cells(nil)}
+	next := func(e Entry, after time.Duration) (string, time.Duration) {
+		actions, again := Next(&e, p, at(after), mid)
+		return show(actions), again.Sub(at(after))
+	}
+	if got, _ := next(text, 0); got != "put 0 a" {
+		t.Errorf("first: %s", got)
+	}
+	text.Cells = cells(copies{a: {Tries: 1, Tried: t0}})
+	if got, _ := next(text, time.Second); got != "put 0 b" {
+		t.Errorf("after a failure: %s", got)
+	}
+	text.Cells, text.Sent, text.State = cells(copies{b: {Stored: t0}}), t0, api.StateSent
+	if got, again := next(text, time.Second); got != "" || again != spareSecond-time.Second {
+		t.Errorf("stored once: %s, again after %v", got, again)
+	}
+	if got, _ := next(text, spareSecond); got != "put 0 a" {
+		t.Errorf("without a receipt: %s", got)
+	}
+	receipt := Entry{Kind: chat.Receipt, Created: t0, State: api.StateSent, Sent: t0, Cells: cells(copies{b: {Stored: t0}})}
+	if got, _ := next(receipt, time.Second); got != "finish" {
+		t.Errorf("a receipt stored once: %s", got)
+	}
+}
+
 func TestNext(t *testing.T) {
 	text := Entry{Kind: chat.Text, Created: t0, State: api.StateSealed}
 	with := func(e Entry, f func(*Entry)) Entry { f(&e); return e }
