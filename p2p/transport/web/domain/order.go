@@ -19,7 +19,7 @@ const (
 	attemptTime = 2 * time.Minute
 	requestTime = 30 * time.Second
 	// fewTries is how often a request is made that fails for no fault of ours.
-	fewTries = 3
+	fewTries = 6
 	again    = 2 * time.Second
 )
 
