@@ -8,7 +8,7 @@
 //	guards.go      the guards it is connected to
 //	requests.go    one packet, its answers, and the conclusions from their absence
 //	quotas.go      when packets may leave, as fast as a guard reads
-//	rooms.go       and where a network freezes connections, as many as answers may come
+//	space.go       and where a network freezes connections, as many as answers may come
 //	logs.go        entries of logs: append, follow, read
 //	status.go      whether a message can leave, and if not, why
 //	lists.go       the list of each relay, and the belief drawn from all
@@ -184,7 +184,7 @@ type Client struct {
 	pulses  pulses
 	quotas  quotas
 	returns returns
-	rooms   rooms
+	space   space
 	far     far
 	doors   doors
 	passage *passage
@@ -327,7 +327,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	}
 
 	c.passage = newPassage(c.book, placeOf(cfg), c.clock.Now, func() { pace.Kick(c.changed); pace.Kick(c.save) })
-	c.rooms = rooms{passage: c.passage, links: c.links.Load}
+	c.space = space{passage: c.passage, links: c.links.Load}
 	pins, trials, err := c.loadState(cfg.State)
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
@@ -361,8 +361,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 		OnEnd:    cfg.OnEnd,
 		Count:    c.refused.Add,
 		Patience: c.patience(),
-		Sparing:  c.rooms.anySparing,
-		Room:     func() bool { return c.rooms.any(c.guardsUp()) },
+		Sparing:  c.space.anySparing,
+		Room:     func() bool { return c.space.any(c.guardsUp()) },
 		Retry:    timing.retryMin,
 		Poll:     timing.poll, PollShare: timing.pollShare,
 		Now: c.clock.Now,

@@ -33,7 +33,7 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		began := time.Now()
 		all := c.hearAll.Swap(false)
 		for _, id := range c.toAsk(links) {
-			if c.rooms.sparing(id) && c.rooms.await(ctx, func() []NodeID { return []NodeID{id} }) != nil {
+			if c.space.sparing(id) && c.space.await(ctx, func() []NodeID { return []NodeID{id} }) != nil {
 				break
 			}
 			if err := c.lists.pull(ctx, id); err == nil {
@@ -50,7 +50,7 @@ func (c *Client) keepList(ctx context.Context, links *link.Links) error {
 		// Failures ask for a look each; a minimum keeps that in bounds, and grows where
 		// looks fail as well: pages take the place of answers on a line that carries
 		// little. While relays are few, looks come by the timer anyway.
-		pause, sparing := c.timing.listMin<<failures-time.Since(began), slices.ContainsFunc(c.guardsUp(), c.rooms.sparing)
+		pause, sparing := c.timing.listMin<<failures-time.Since(began), slices.ContainsFunc(c.guardsUp(), c.space.sparing)
 		if sparing {
 			pause = max(pause, pace.Jitter(listSparing))
 		}

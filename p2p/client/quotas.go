@@ -74,7 +74,7 @@ func (t *quotas) took(id NodeID) {
 // come, and takes that place. A sender of many boxes calls it before each Put, so that the time of Put is
 // the network's alone. Put itself neither waits nor counts.
 func (c *Client) AwaitQuota(ctx context.Context) error {
-	if err := c.rooms.await(ctx, c.guardsUp); err != nil {
+	if err := c.space.await(ctx, c.guardsUp); err != nil {
 		return err
 	}
 	up := c.guardsUp()

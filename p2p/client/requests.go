@@ -108,7 +108,7 @@ func (c *Client) reply(from NodeID, body []byte) {
 		c.refused.Add("malformed answer")
 		return
 	}
-	c.rooms.over(b.req)
+	c.space.over(b.req)
 	c.answered(b, from, time.Now())
 	b.req.answered(a)
 }
@@ -145,7 +145,7 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	}); len(sure) > 0 {
 		up = sure
 	}
-	up = c.rooms.order(up)
+	up = c.space.order(up)
 	if _, ok := snap.Find(mailbox); !ok {
 		if at := c.lists.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
 			pace.Kick(c.stale)
@@ -232,7 +232,7 @@ func (c *Client) post(ctx context.Context, req *request, up []NodeID, n int, sea
 		return ErrOffline
 	}
 
-	c.rooms.sent(req)
+	c.space.sent(req)
 	for _, id := range req.guards() {
 		if req.owed {
 			c.due(id, req.sent)
@@ -266,7 +266,7 @@ func (r *request) guards() []NodeID {
 // for a sign of life, see due. Without one the connection was dead, and no relay is
 // blamed for the losses on it.
 func (c *Client) failed(req *request) {
-	c.rooms.over(req)
+	c.space.over(req)
 	heard := func() bool {
 		return !slices.ContainsFunc(req.guards(), func(id NodeID) bool { return !c.pulses.since(id, req.sent) })
 	}
@@ -408,18 +408,18 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 		case a := <-req.came:
 			return a, req, nil
 		case <-req.lost:
-			c.rooms.over(req)
+			c.space.over(req)
 			return nil, nil, ErrTimeout
 		case <-timer.C:
 			if waits = req.Held(); waits {
-				timer.Reset(roomLook)
+				timer.Reset(spaceLook)
 			}
 		case <-ended:
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				c.rooms.over(req)
+				c.space.over(req)
 				return nil, nil, ctx.Err()
 			}
-			waits, ended = c.rooms.sparing(req.answerOver()), nil
+			waits, ended = c.space.sparing(req.answerOver()), nil
 		}
 	}
 	c.failed(req)

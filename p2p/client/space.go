@@ -14,10 +14,10 @@ import (
 // at the guard behind others, is late, and the repeated request asks for another one that
 // takes the room of the next. So no more requests leave than answers can come.
 const (
-	// roomAfter is how long a connection brings what waited at the guard.
-	roomAfter = time.Second
-	// roomLook is how often somebody who waits looks whether there is room.
-	roomLook = 250 * time.Millisecond
+	// spaceAfter is how long a connection brings what waited at the guard.
+	spaceAfter = time.Second
+	// spaceLook is how often somebody who waits looks whether there is room.
+	spaceLook = 250 * time.Millisecond
 	// An answer is held up as long as the connection on which it must come has no room, and
 	// a while after the next one is there, but no longer than heldMost: then it is lost.
 	heldAfter = 2 * time.Second
@@ -28,8 +28,8 @@ const (
 	listSparing = 2 * time.Minute
 )
 
-// rooms is how many answers may come from each guard.
-type rooms struct {
+// space is how many answers may come from each guard.
+type space struct {
 	passage *passage
 	links   func() *link.Links
 
@@ -39,32 +39,32 @@ type rooms struct {
 }
 
 // sparing reports whether a guard has room for a few answers alone.
-func (r *rooms) sparing(id NodeID) bool { return r.passage.Sparing(id) }
+func (s *space) sparing(id NodeID) bool { return s.passage.Sparing(id) }
 
 // anySparing reports whether one of the guards that are up does.
-func (r *rooms) anySparing() bool {
-	links := r.links()
-	return links != nil && slices.ContainsFunc(links.Peers(), r.sparing)
+func (s *space) anySparing() bool {
+	links := s.links()
+	return links != nil && slices.ContainsFunc(links.Peers(), s.sparing)
 }
 
 // free returns how many more answers may come from a guard on the connection that there is. On a
 // full or young one there is no telling how much waits there already, and nothing is asked for.
-func (r *rooms) free(id NodeID) int {
-	links := r.links()
+func (s *space) free(id NodeID) int {
+	links := s.links()
 	if links == nil {
 		return 0
 	}
-	n, since := links.Room(id, r.passage.Budget(id))
-	if time.Since(since) < roomAfter {
+	n, since := links.Room(id, s.passage.Budget(id))
+	if time.Since(since) < spaceAfter {
 		return 0
 	}
 
 	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for req, sent := range r.due {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for req, sent := range s.due {
 		if now.Sub(sent) > heldMost {
-			delete(r.due, req)
+			delete(s.due, req)
 		} else if req.answerOver() == id {
 			n--
 		}
@@ -73,18 +73,18 @@ func (r *rooms) free(id NodeID) int {
 }
 
 // any reports whether a request may leave: there is room, or for any number.
-func (r *rooms) any(up []NodeID) bool {
-	return len(up) == 0 || slices.ContainsFunc(up, func(id NodeID) bool { return !r.sparing(id) || r.free(id) > 0 })
+func (s *space) any(up []NodeID) bool {
+	return len(up) == 0 || slices.ContainsFunc(up, func(id NodeID) bool { return !s.sparing(id) || s.free(id) > 0 })
 }
 
 // order puts the guard with most room first, if there is little.
-func (r *rooms) order(up []NodeID) []NodeID {
-	if len(up) < 2 || !slices.ContainsFunc(up, r.sparing) {
+func (s *space) order(up []NodeID) []NodeID {
+	if len(up) < 2 || !slices.ContainsFunc(up, s.sparing) {
 		return up
 	}
 	free := map[NodeID]int{}
 	for _, id := range up {
-		free[id] = r.free(id)
+		free[id] = s.free(id)
 	}
 	up = slices.Clone(up)
 	slices.SortStableFunc(up, func(a, b NodeID) int { return free[b] - free[a] })
@@ -93,16 +93,16 @@ func (r *rooms) order(up []NodeID) []NodeID {
 
 // await waits until there is room for an answer from one of the guards that are up, and
 // keeps it for a request that leaves now. Where there is room for any number it does not wait.
-func (r *rooms) await(ctx context.Context, up func() []NodeID) error {
+func (s *space) await(ctx context.Context, up func() []NodeID) error {
 	for {
 		all := up()
-		if !slices.ContainsFunc(all, r.sparing) {
+		if !slices.ContainsFunc(all, s.sparing) {
 			return ctx.Err()
 		}
-		if r.book(all) {
+		if s.book(all) {
 			return nil
 		}
-		t := time.NewTimer(roomLook)
+		t := time.NewTimer(spaceLook)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -113,66 +113,66 @@ func (r *rooms) await(ctx context.Context, up func() []NodeID) error {
 }
 
 // book keeps room for one request, if there is some.
-func (r *rooms) book(up []NodeID) bool {
+func (s *space) book(up []NodeID) bool {
 	most := 0
 	for _, id := range up {
-		if !r.sparing(id) {
+		if !s.sparing(id) {
 			return true
 		}
-		most += max(0, r.free(id))
+		most += max(0, s.free(id))
 	}
 	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.booked = slices.DeleteFunc(r.booked, func(at time.Time) bool { return now.Sub(at) > bookedFor })
-	if most < len(r.booked)+1 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.booked = slices.DeleteFunc(s.booked, func(at time.Time) bool { return now.Sub(at) > bookedFor })
+	if most < len(s.booked)+1 {
 		return false
 	}
-	r.booked = append(r.booked, now)
+	s.booked = append(s.booked, now)
 	return true
 }
 
 // sent notes that a request has left.
-func (r *rooms) sent(req *request) {
-	if req.answerOver().IsZero() || !r.sparing(req.answerOver()) {
+func (s *space) sent(req *request) {
+	if req.answerOver().IsZero() || !s.sparing(req.answerOver()) {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.due == nil {
-		r.due = map[*request]time.Time{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due == nil {
+		s.due = map[*request]time.Time{}
 	}
-	if len(r.due) < maxReplies {
-		r.due[req] = req.sent
+	if len(s.due) < maxReplies {
+		s.due[req] = req.sent
 	}
-	if len(r.booked) > 0 && len(req.backs) == 1 {
-		r.booked = r.booked[1:]
+	if len(s.booked) > 0 && len(req.backs) == 1 {
+		s.booked = s.booked[1:]
 	}
 }
 
 // over notes that the first answer came, or that none will.
-func (r *rooms) over(req *request) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.due, req)
+func (s *space) over(req *request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.due, req)
 }
 
 // held reports whether the answer to a request may be under way where connections freeze: the one
 // on which it comes is full, or was a moment ago, or is new, so that it brings again what the
 // one before did not.
-func (r *rooms) held(req *request) bool {
-	id, links := req.answerOver(), r.links()
-	if links == nil || id.IsZero() || !r.passage.Freezes(id) || !links.Connected(id) || time.Since(req.sent) > heldMost {
+func (s *space) held(req *request) bool {
+	id, links := req.answerOver(), s.links()
+	if links == nil || id.IsZero() || !s.passage.Freezes(id) || !links.Connected(id) || time.Since(req.sent) > heldMost {
 		return false
 	}
-	frames, since := links.Room(id, r.passage.Budget(id))
+	frames, since := links.Room(id, s.passage.Budget(id))
 	switch {
-	case since.IsZero() || frames == 0 && r.sparing(id):
+	case since.IsZero() || frames == 0 && s.sparing(id):
 		return true
 	case since.After(req.sent):
 		return time.Since(since) < req.c.patience()
 	}
-	return r.sparing(id) && time.Since(since) < heldAfter
+	return s.sparing(id) && time.Since(since) < heldAfter
 }
 
 // answerOver is the guard from which the first answer comes; zero is none.
@@ -184,4 +184,4 @@ func (r *request) answerOver() (id NodeID) {
 }
 
 // Held implements watch.Request.
-func (r *request) Held() bool { return r.c.rooms.held(r) }
+func (r *request) Held() bool { return r.c.space.held(r) }
