@@ -340,9 +340,12 @@ func TestManySilentSources(t *testing.T) {
 		c := m.Client(func(cfg *p2p.ClientConfig) { cfg.Bootstrap = way })
 		defer c.Stop()
 		time.Sleep(5 * time.Minute)
-		if c.Status().Ready || c.Connections() > 3 {
-			t.Errorf("%d connections, ready: %v", c.Connections(), c.Status().Ready)
+		if c.Status().Ready {
+			t.Error("ready, without one honest relay")
 		}
+		// Some may be asked just now; none stays connected.
+		p2ptest.Eventually(t, "all let go", func() bool { return c.Connections() <= 3 })
+
 		h, err := directory.ParseBootstrap(bootstrap(m.Relays[3]))
 		if err != nil {
 			t.Fatal(err)
