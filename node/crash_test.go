@@ -37,6 +37,7 @@ func TestKilledNode(t *testing.T) {
 // everyKill plays a story that is cut at one write after the other, in strides, until none
 // of its writes is the one.
 func everyKill(t *testing.T, stride int, run func(kill int) (killed bool)) {
+	least := 2 * stride
 	if os.Getenv("STARLING_CRASH") == "all" {
 		stride = 1
 	} else if testing.Short() {
@@ -49,7 +50,7 @@ func everyKill(t *testing.T, stride int, run func(kill int) (killed bool)) {
 		}
 		if !killed {
 			t.Logf("%d writes, every %d. tried", kill, stride)
-			if kill < 2*stride {
+			if kill < least {
 				t.Errorf("only %d writes: the test sees nothing", kill)
 			}
 			return

@@ -50,6 +50,7 @@ func TestRoomOwnerBehindLoss(t *testing.T) {
 		for _, u := range all {
 			h.says(u, u.name+" after")
 		}
+		time.Sleep(20 * time.Minute) // what is lost on its way is asked for later
 		for _, u := range all {
 			eventually(t, u.name+" hears all", func() bool {
 				heard := h.heard(u)
