@@ -36,7 +36,7 @@ record: build ## docs/screens anew: the demo, played in tmux
 	docs/record.sh
 
 # Packages whose tests run whole meshes, processes or databases that are killed.
-SLOW = cmd/starling|cmd/internal/cli|node|node/store|node/testnet/.*|p2p|p2p/client|p2p/mesh|p2p/relay|p2p/watch|p2p/mailbox|p2p/discovery.*|p2p/p2ptest.*|p2p/virtualtime|session/internal/interop
+SLOW = cmd/starling|cmd/internal/(cli|anonymity|lab)|node|node/store|node/relay|node/testnet/.*|p2p|p2p/client|p2p/mesh|p2p/relay|p2p/watch|p2p/mailbox|p2p/discovery.*|p2p/transport/web.*|p2p/bridge/server|p2p/p2ptest.*|p2p/virtualtime|session/group|session/internal/interop
 
 check: ## format, vet and the quick tests, for while you work
 	@unformatted=$$(gofmt -l cmd docs node p2p session tui); \
