@@ -26,6 +26,7 @@ type Net struct {
 	tb        testing.TB
 	mesh      *mesh.Mesh
 	bootstrap []string
+	mu        sync.Mutex
 	next      int // node
 }
 
@@ -177,13 +178,20 @@ func (n *Net) Settle(relays int) time.Duration {
 	})
 }
 
+// number is that of the next node; tests that run in parallel share a network.
+func (n *Net) number() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.next++
+	return n.next - 1
+}
+
 // Client starts a client; edit, if not nil, may change its configuration. On loopback
 // it has no mixing delay and stops with the test at the latest; on a virtual network
 // it is like everybody's, and must be stopped.
 func (n *Net) Client(edit func(*p2p.ClientConfig)) *Client {
 	n.tb.Helper()
-	c := &Client{Node: n.next, net: n, done: make(chan struct{})}
-	n.next++
+	c := &Client{Node: n.number(), net: n, done: make(chan struct{})}
 
 	cfg := p2p.ClientConfig{Bootstrap: n.Bootstrap()}
 	if n.Network != nil {
