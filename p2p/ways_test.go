@@ -2,6 +2,7 @@ package p2p_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -42,20 +43,22 @@ func meet(t *testing.T, at string, answer func(net.Conn)) *stranger {
 		t.Fatal(err)
 	}
 	s := &stranger{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
+	var conns sync.WaitGroup
+	t.Cleanup(func() { l.Close(); conns.Wait() })
+	conns.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go func() {
+			context.AfterFunc(t.Context(), func() { c.Close() })
+			conns.Go(func() {
 				defer c.Close()
 				answer(&overheard{Conn: c, by: s})
 				io.Copy(io.Discard, &overheard{Conn: c, by: s})
-			}()
+			})
 		}
-	}()
+	})
 	return s
 }
 
