@@ -377,7 +377,7 @@ func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
 
 func (n *Node) onChange() {
 	habits := n.net.Status().Habits
-	n.outbox.Spare(habits.Budget > 0 && habits.Bans)
+	n.outbox.SetSparing(habits.Budget > 0 && habits.Bans)
 	n.outbox.Kick()
 	n.rooms.Kick()
 	n.tellStatus()

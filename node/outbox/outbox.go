@@ -326,8 +326,8 @@ func (o *Outbox) Heard(contact store.ID, at time.Time) {
 	}
 }
 
-// Spare notes whether the network lets few answers through.
-func (o *Outbox) Spare(sparing bool) {
+// SetSparing notes whether the network lets few answers through.
+func (o *Outbox) SetSparing(sparing bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.sparing == sparing {

@@ -27,8 +27,8 @@ const (
 	fullRetry = time.Minute
 
 	// Where the network lets few answers through, one copy has to do: a content with
-	// receipts is stored for a second time after spareSecond without one.
-	spareSecond = 3 * time.Minute
+	// receipts is stored for a second time after secondCopy without one.
+	secondCopy = 3 * time.Minute
 
 	// A stored copy of a content that nobody has acknowledged is stored again
 	// after firstRepair, in case the mailbox has lost it, then after four times
@@ -144,9 +144,10 @@ const (
 //	   └──────────────────┴───────── Lifetime ───────────┴──► failed
 //
 // A content without receipts is finished when all copies are stored. Of a typing, and of
-// all where the network carries little, that is one copy, at the first mailbox that stores it: without it the recipient would wait
-// for its place. Contents that tell our mailboxes do not age: without them nobody can
-// answer. Nor do signals of the session, without which a direction would end.
+// all where the network carries little, that is one copy, at the first mailbox that stores
+// it: without it the recipient would wait for its place. Contents that tell our mailboxes do
+// not age: without them nobody can answer. Nor do signals of the session, without which a
+// direction would end.
 func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, again time.Time) {
 	if e.State == api.StateFailed {
 		return nil, time.Time{}
@@ -215,8 +216,11 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	missing := false
 	single := e.Kind == chat.Typing
 	if p.Sparing && !e.signal() && !third {
-		second := e.Sent.Add(spread(spareSecond, jitter))
-		if single = single || e.Sent.IsZero() || !e.repeats() || second.After(now); single && e.repeats() && !e.Sent.IsZero() {
+		switch second := e.Sent.Add(spread(secondCopy, jitter)); {
+		case e.Sent.IsZero(), !e.repeats():
+			single = true
+		case second.After(now):
+			single = true
 			later(second)
 		}
 	}

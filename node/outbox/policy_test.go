@@ -67,10 +67,10 @@ func TestSparing(t *testing.T) {
 		t.Errorf("after a failure: %s", got)
 	}
 	text.Cells, text.Sent, text.State = cells(copies{b: {Stored: t0}}), t0, api.StateSent
-	if got, again := next(text, time.Second); got != "" || again != spareSecond-time.Second {
+	if got, again := next(text, time.Second); got != "" || again != secondCopy-time.Second {
 		t.Errorf("stored once: %s, again after %v", got, again)
 	}
-	if got, _ := next(text, spareSecond); got != "put 0 a" {
+	if got, _ := next(text, secondCopy); got != "put 0 a" {
 		t.Errorf("without a receipt: %s", got)
 	}
 	receipt := Entry{Kind: chat.Receipt, Created: t0, State: api.StateSent, Sent: t0, Cells: cells(copies{b: {Stored: t0}})}

@@ -310,11 +310,12 @@ func (m *Memory) limit(relay wire.NodeID) int {
 // banned reports whether a relay seems to have been banned. The network is the same for all
 // relays: none is tried so often then. The caller holds the lock.
 func (m *Memory) banned() bool {
-	of := false
 	for _, at := range m.silent {
-		of = of || time.Since(at) < bannedFor
+		if time.Since(at) < bannedFor {
+			return true
+		}
 	}
-	return of
+	return false
 }
 
 // Freezes reports whether connections to a relay freeze, or did of late.

@@ -134,7 +134,7 @@ func (p *passage) Ended(id NodeID, source book.Source, at []book.Address, err er
 		p.Met(id, err == nil)
 	}
 	p.note(w)
-	p.hush(id, w.Outcome)
+	p.noteSilence(id, w.Outcome)
 }
 
 // led notes that a way in worked here: a door, a bridge, or censor.Straight. Guards have an
@@ -148,8 +148,8 @@ func (p *passage) led(way NodeID) {
 // enter tells the memory which network this is.
 func (p *passage) enter() { p.Enter(p.place()) }
 
-// hush notes an attempt on which nothing came back: a ban, perhaps.
-func (p *passage) hush(id NodeID, o Outcome) {
+// noteSilence notes an attempt on which nothing came back: a ban, perhaps.
+func (p *passage) noteSilence(id NodeID, o Outcome) {
 	if (o == Silent || o == Frozen) && p.lately(id) {
 		before := p.Habits().Bans
 		p.Memory.Silent(id, p.counts(o))
@@ -172,7 +172,7 @@ func (p *passage) GivenUp(id NodeID, err error) {
 func (p *passage) bridgeEnded(id NodeID, err error) {
 	p.GivenUp(id, err)
 	o, _ := outcomeOf(err)
-	if p.hush(id, o); o == Connected {
+	if p.noteSilence(id, o); o == Connected {
 		p.came(id, time.Now())
 	}
 }

@@ -397,6 +397,7 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 		return nil, nil, err
 	}
 	defer c.expect(req)()
+	defer c.space.over(req)
 
 	// The time for an answer stands still while the connection on which it comes has no
 	// room for it. The end of the links is the loss of the guard.
@@ -408,7 +409,6 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 		case a := <-req.came:
 			return a, req, nil
 		case <-req.lost:
-			c.space.over(req)
 			return nil, nil, ErrTimeout
 		case <-timer.C:
 			if waits = req.Held(); waits {
@@ -416,7 +416,6 @@ func (c *Client) question(ctx context.Context, to NodeID, n int, seal watch.Seal
 			}
 		case <-ended:
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				c.space.over(req)
 				return nil, nil, ctx.Err()
 			}
 			waits, ended = c.space.sparing(req.answerOver()), nil

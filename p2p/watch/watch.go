@@ -261,8 +261,8 @@ func (ws *Watches) settle(times int) time.Duration {
 	return time.Duration(times) * settle
 }
 
-// unless is a wait for answers that may be on their way: they come late where few come.
-func unless(ws *Watches, d time.Duration) time.Duration {
+// lossWait is how long answers may be on their way until they count as lost: d, or longer where few come.
+func lossWait(ws *Watches, d time.Duration) time.Duration {
 	if ws.sparing() {
 		return lookSparing
 	}
@@ -630,7 +630,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 	current := ws.m[w.key] == w && slices.Contains(w.leases, l)
 	if current && len(l.tags) > 0 && (a.Kind == mailbox.None || a.Kind == mailbox.Found) {
 		ws.seated(w, a, now)
-		l.compare(a, now.Add(unless(ws, ws.cfg.Patience/2)))
+		l.compare(a, now.Add(lossWait(ws, ws.cfg.Patience/2)))
 	}
 
 	// Trial boxes look like any other, and must not be handed over.
@@ -650,7 +650,7 @@ func (ws *Watches) answer(l *lease, a *mailbox.Answer) {
 			w.until = now.Add(burstEnd)
 		}
 		if w.lossy.After(now) { // the next push may be lost, and no other come to show it
-			w.hurry(now.Add(unless(ws, lossLook)))
+			w.hurry(now.Add(lossWait(ws, lossLook)))
 		}
 
 		// Pushed again until it is acknowledged: one copy is handed over for some time.
