@@ -34,7 +34,7 @@ func newDesk(t *testing.T) *desk {
 	t.Cleanup(func() { s.Close() })
 	d := &desk{t, s, store.NewID(), store.MemberID{1}, time.Unix(1_800_000_000, 0)}
 	err = s.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.AddRoom(store.Room{ID: d.id, State: api.RoomReady, Me: d.me}, "room", d.now, []byte("secrets"))
+		return tx.AddRoom(store.Room{ID: d.id, State: api.RoomReady, Me: d.me}, "room", d.now, nil)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -107,7 +107,7 @@ func TestParkedByAClockAhead(t *testing.T) {
 	}{{0, 1}, {time.Second, 1}, {365 * 24 * time.Hour, 0}} {
 		err = s.Update(t.Context(), func(tx *store.Tx) error {
 			if came.ahead == 0 {
-				if err := tx.AddRoom(store.Room{ID: id, State: api.RoomReady}, "room", now, []byte("secrets")); err != nil {
+				if err := tx.AddRoom(store.Room{ID: id, State: api.RoomReady}, "room", now, nil); err != nil {
 					return err
 				}
 			}

@@ -93,7 +93,7 @@ func (rs *Rooms) part(tx *store.Tx, id store.ID) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if secrets == nil {
+	if len(secrets) == 0 {
 		return nil, ErrClosed
 	}
 
@@ -293,10 +293,10 @@ func (t *Tx) wakeAt(at time.Time) {
 	}
 }
 
-// keep writes the secrets, the entries and the appends.
+// keep writes the secrets that have changed, the entries and the appends.
 func (t *Tx) keep() error {
 	var ch group.Changes
-	var secrets []byte
+	var secrets map[string][]byte
 	switch {
 	case t.p.room != nil:
 		ch, secrets = t.p.room.Changes(), t.p.room.State()
@@ -319,7 +319,7 @@ func (t *Tx) keep() error {
 			return err
 		}
 	}
-	if secrets == nil {
+	if len(secrets) == 0 {
 		return nil
 	}
 	err := t.Tx.SetRoomSecrets(t.p.id, t.p.version, secrets)

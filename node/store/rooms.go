@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"starling/node/api"
@@ -12,7 +14,8 @@ import (
 // every other: messages, drafts, events and the index refer to it as they do to people. It
 // has no session and no mailbox. The secrets of our part in it and the entries are rows of
 // their own, and so is everything that is shown of it: nobody opens the secrets to show a
-// list. The rows are written in the transaction that changes the secrets.
+// list. The rows are written in the transaction that changes the secrets. Of these each part is
+// a row, so that a text writes those few that it changes.
 const roomSchema = `
 CREATE TABLE rooms (
 	contact   BLOB PRIMARY KEY REFERENCES contacts(id) ON DELETE CASCADE,
@@ -25,8 +28,14 @@ CREATE TABLE rooms (
 	admins    INTEGER NOT NULL DEFAULT 0,  -- 1: only they write
 	healing   INTEGER NOT NULL DEFAULT 0,
 	expires   INTEGER NOT NULL DEFAULT 0,  -- of a request: until when it can be answered
-	version   INTEGER NOT NULL DEFAULT 0,
-	secrets   BLOB               -- sealed: our part in it, or the request to be let in
+	version   INTEGER NOT NULL DEFAULT 0   -- of the secrets
+);
+CREATE TABLE secrets (           -- our part in a room, or the request to be let in
+	contact   BLOB NOT NULL REFERENCES rooms(contact) ON DELETE CASCADE,
+	part      BLOB NOT NULL,
+	version   INTEGER NOT NULL,  -- of the secrets, when it was written
+	sealed    BLOB NOT NULL,     -- sealed
+	PRIMARY KEY (contact, part)
 );
 CREATE TABLE entries (           -- the membership log
 	contact   BLOB NOT NULL REFERENCES rooms(contact) ON DELETE CASCADE,
@@ -141,26 +150,24 @@ func scanRoom(r Row) Room {
 }
 
 // AddRoom stores a new room under the name of its conversation, with the secrets.
-func (t RoomTable) AddRoom(r Room, name string, created time.Time, secrets []byte) error {
-	t.tx.moved = true
+func (t RoomTable) AddRoom(r Room, name string, created time.Time, secrets map[string][]byte) error {
 	if err := t.tx.exec(`INSERT INTO contacts(id, name, named, state, created, invite) VALUES(?, ?, 0, 'room', ?, '')`,
 		r.ID, name, created); err != nil {
 		return err
 	}
-	return t.tx.exec(`INSERT INTO rooms(`+roomColumns+`, version, secrets) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
-		r.ID, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Expires,
-		t.tx.seal("rooms", r.ID[:], 1, secrets))
+	if err := t.tx.exec(`INSERT INTO rooms(`+roomColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Expires); err != nil {
+		return err
+	}
+	return t.SetRoomSecrets(r.ID, 0, secrets)
 }
 
 // ResetRoom begins anew with a room that we were in: its conversation goes on.
-func (t RoomTable) ResetRoom(r Room, secrets []byte) error {
+func (t RoomTable) ResetRoom(r Room, secrets map[string][]byte) error {
 	if err := t.ForgetRoom(r.ID); err != nil {
 		return err
 	}
-	t.tx.moved = true
-	version := t.RoomVersion(r.ID) + 1
-	if err := t.tx.exec(`UPDATE rooms SET secrets = ?, version = ? WHERE contact = ?`,
-		t.tx.seal("rooms", r.ID[:], version, secrets), version, r.ID); err != nil {
+	if err := t.SetRoomSecrets(r.ID, t.RoomVersion(r.ID), secrets); err != nil {
 		return err
 	}
 	return errors.Join(t.SetRoom(r), t.tx.exec(`DELETE FROM members WHERE contact = ? AND waiting = 1`, r.ID))
@@ -193,29 +200,49 @@ func (t RoomTable) RoomContacts() ([]Contact, error) {
 	return collect(t.tx, scanContact, `SELECT `+contactColumns+` FROM contacts WHERE state = 'room' ORDER BY created, id`)
 }
 
-// RoomSecrets returns the secrets of a room with the version of their row; nil if there are
-// none any more.
-func (t RoomTable) RoomSecrets(id ID) (secrets []byte, version int64, err error) {
+// RoomSecrets returns all parts of the secrets of a room, and their version; none if there are none any more.
+func (t RoomTable) RoomSecrets(id ID) (secrets map[string][]byte, version int64, err error) {
 	type row struct {
-		sealed  []byte
-		version int64
+		part, sealed []byte
+		version      int64
 	}
-	r, err := one(t.tx, func(r Row) row { return row{r.Blob(0), r.Int(1)} }, `SELECT secrets, version FROM rooms WHERE contact = ?`, id)
-	if err != nil || r.sealed == nil {
-		return nil, r.version, err
+	version, err = t.tx.number(`SELECT version FROM rooms WHERE contact = ?`, id)
+	if err != nil {
+		return nil, 0, err
 	}
-	secrets, err = t.tx.unseal("rooms", id[:], r.version, r.sealed)
-	return secrets, r.version, err
+	rows, err := collect(t.tx, func(r Row) row { return row{r.Blob(0), r.Blob(1), r.Int(2)} },
+		`SELECT part, sealed, version FROM secrets WHERE contact = ?`, id)
+	if err != nil {
+		return nil, version, err
+	}
+	secrets = make(map[string][]byte, len(rows))
+	for _, r := range rows {
+		if secrets[string(r.part)], err = t.tx.unseal("secrets", append(id[:], r.part...), r.version, r.sealed); err != nil {
+			return nil, version, err
+		}
+	}
+	return secrets, version, nil
 }
 
-// SetRoomSecrets replaces the secrets that were read with a version. Chains move in them:
+// SetRoomSecrets replaces parts of the secrets that were read with a version; those that are nil go. Chains move in them:
 // they must never be written from an old copy.
-func (t RoomTable) SetRoomSecrets(id ID, version int64, secrets []byte) error {
+func (t RoomTable) SetRoomSecrets(id ID, version int64, parts map[string][]byte) error {
 	t.tx.moved = true
-	err := t.tx.execOne(`UPDATE rooms SET secrets = ?, version = ? WHERE contact = ? AND version = ?`,
-		t.tx.seal("rooms", id[:], version+1, secrets), version+1, id, version)
+	err := t.tx.execOne(`UPDATE rooms SET version = ? WHERE contact = ? AND version = ?`, version+1, id, version)
 	if err == ErrNotFound {
 		return ErrStale
+	}
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		switch name := []byte(part); {
+		case err != nil:
+			return err
+		case parts[part] == nil:
+			err = t.tx.exec(`DELETE FROM secrets WHERE contact = ? AND part = ?`, id, name)
+		default:
+			err = t.tx.exec(`INSERT INTO secrets(contact, part, version, sealed) VALUES(?, ?, ?, ?)
+				ON CONFLICT DO UPDATE SET version = excluded.version, sealed = excluded.sealed`,
+				id, name, version+1, t.tx.seal("secrets", append(id[:], name...), version+1, parts[part]))
+		}
 	}
 	return err
 }
@@ -242,7 +269,7 @@ func (t RoomTable) ForgetRoom(room ID) error {
 		t.tx.exec(`DELETE FROM logs WHERE contact = ?`, room),
 		t.tx.exec(`DELETE FROM parked WHERE contact = ?`, room),
 		t.tx.exec(`DELETE FROM says WHERE contact = ?`, room),
-		t.tx.exec(`UPDATE rooms SET secrets = NULL WHERE contact = ?`, room))
+		t.tx.exec(`DELETE FROM secrets WHERE contact = ?`, room))
 }
 
 // A Member is somebody who is or was in a room, or waits at its door.

@@ -123,7 +123,7 @@ var sealedColumns = []struct{ table, id, column string }{
 	{"invites", "id", "secret"},
 	{"cells", "tag", "box"},
 	{"resets", "contact", "state"},
-	{"rooms", "contact", "secrets"},
+	{"secrets", "contact || part", "sealed"},
 }
 
 func (tx *Tx) reseal() error {

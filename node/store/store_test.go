@@ -310,13 +310,14 @@ func TestRotate(t *testing.T) {
 	s := open(t, p)
 	c := addContact(t, s, "A", []byte("state"))
 	tag := Tag{7}
-	item := Item{ID: NewID(), Contact: c.ID, Created: now, State: api.StateQueued}
+	item, room := Item{ID: NewID(), Contact: c.ID, Created: now, State: api.StateQueued}, ID{1, 0, 255}
 	update(t, s, func(tx *Tx) error {
 		return errors.Join(
 			tx.SetNetworkState([]byte("guards")),
 			tx.AddInvite(Invite{ID: "inv", Created: now, Expires: now, State: InviteOpen}, []byte("invite")),
 			tx.AddItem(item),
-			tx.SealItem(item.ID, 0, []Cell{{Tag: tag, Box: []byte("box")}}, false))
+			tx.SealItem(item.ID, 0, []Cell{{Tag: tag, Box: []byte("box")}}, false),
+			tx.AddRoom(Room{ID: room}, "room", now, map[string][]byte{"": []byte("first"), "p\x00\xff": []byte("second")}))
 	})
 	check := func(s *Store) {
 		t.Helper()
@@ -325,10 +326,11 @@ func TestRotate(t *testing.T) {
 			network, err2 := tx.NetworkState()
 			invite, _, err3 := tx.InviteSecret("inv")
 			box, err4 := tx.Box(item.ID, tag)
-			if got := fmt.Sprintf("%s %s %s %s", session, network, invite, box); got != "state guards invite box" {
+			secrets, _, err5 := tx.RoomSecrets(room)
+			if got := fmt.Sprintf("%s %s %s %s %s", session, network, invite, box, secrets); got != "state guards invite box map[:first p\x00\xff:second]" {
 				t.Errorf("got %q", got)
 			}
-			return errors.Join(err1, err2, err3, err4)
+			return errors.Join(err1, err2, err3, err4, err5)
 		})
 		if err != nil {
 			t.Error(err)
@@ -346,9 +348,10 @@ func TestRotate(t *testing.T) {
 	// Nothing is left that the old key opens.
 	sealed := view(t, s, func(tx *Tx) ([][]byte, error) {
 		return collect(tx, func(r Row) []byte { return r.Blob(0) }, `SELECT session FROM contacts WHERE session IS NOT NULL UNION ALL
-			SELECT sealed FROM meta WHERE sealed IS NOT NULL UNION ALL SELECT secret FROM invites UNION ALL SELECT box FROM cells`)
+			SELECT sealed FROM meta WHERE sealed IS NOT NULL UNION ALL SELECT secret FROM invites UNION ALL SELECT box FROM cells
+			UNION ALL SELECT sealed FROM secrets`)
 	})
-	if len(sealed) != 4 {
+	if len(sealed) != 6 {
 		t.Errorf("%d sealed values", len(sealed))
 	}
 	for _, b := range sealed {

@@ -26,13 +26,13 @@ func (p *person) forge(lane uint8, in *inner) Entry {
 // signed waits for their return.
 func (p *person) refuses(what string, e Entry) {
 	p.w.t.Helper()
-	before := p.room.State()
+	before := p.room.whole()
 	events, err := p.room.Take(e, p.w.now)
 	if err == nil || len(events) > 0 {
 		p.w.t.Errorf("%s: taken (%v)", what, events)
 	}
 	p.room.aside.waits = slices.DeleteFunc(p.room.aside.waits, func(w waiting) bool { return w.kind == kindStray })
-	if !bytes.Equal(before, p.room.State()) {
+	if !sameState(before, p.room.whole()) {
 		p.w.t.Errorf("%s: something has changed", what)
 	}
 	if c := p.room.Changes(); len(c.NewEntries)+len(c.Appends) > 0 {
@@ -56,7 +56,7 @@ func (w *world) lastCell(by *person, text string) (Entry, *inner) {
 	if !ok {
 		w.t.Fatal("no cell")
 	}
-	by.state = by.room.State()
+	by.stores()
 	return Entry{nameOf(a.Log), 1, a.Tag, a.Signature, a.Box}, in
 }
 
@@ -133,9 +133,9 @@ func TestForgedCells(t *testing.T) {
 
 	carol.take(e)
 	w.hears("the word", carol)
-	before := carol.room.State()
+	before := carol.room.whole()
 	carol.take(e)
-	if !bytes.Equal(before, carol.room.State()) {
+	if !sameState(before, carol.room.whole()) {
 		t.Error("11: a cell that comes again changes something")
 	}
 	w.hears("the word", carol)
@@ -312,9 +312,9 @@ func TestGarbageInALane(t *testing.T) {
 		tag := [16]byte{byte(i), byte(i >> 8)}
 		w.put(Append{Mailboxes: w.mailboxes(), Log: publicOf(k), Tag: tag, Signature: sign(k, tag, box), Box: box})
 	}
-	before := all[2].room.State()
+	before := all[2].room.whole()
 	w.settle()
-	if !bytes.Equal(before, all[2].room.State()) {
+	if !sameState(before, all[2].room.whole()) {
 		t.Error("garbage is kept")
 	}
 	w.allSpeak("beside garbage", all)
@@ -492,7 +492,7 @@ func TestManyEntries(t *testing.T) {
 		t.Errorf("%d entries, then %v", kept, refused)
 	}
 	bob.room.Changes()
-	if n := len(bob.room.State()); n > 100<<10 {
+	if n := sizeOf(bob.room.whole()); n > 100<<10 {
 		t.Errorf("a state of %d bytes", n)
 	}
 }

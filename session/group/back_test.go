@@ -3,6 +3,7 @@ package group
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -30,11 +31,11 @@ func (w *world) allSpeak(what string, all []*person, readers ...*person) {
 
 // backup is what a backup holds.
 type backup struct {
-	state []byte
+	state map[string][]byte
 	rows  [][]byte
 }
 
-func (p *person) backup() backup { return backup{slices.Clone(p.state), slices.Clone(p.rows)} }
+func (p *person) backup() backup { return backup{maps.Clone(p.state), slices.Clone(p.rows)} }
 
 // restored opens a backup, and reads everything from the beginning.
 func (p *person) restored(b backup) {
@@ -42,7 +43,7 @@ func (p *person) restored(b backup) {
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
-	p.room, p.rows = r, b.rows
+	p.room, p.rows, p.state = r, b.rows, maps.Clone(b.state)
 	p.room.Restored()
 	p.commit()
 	p.read = [2]map[[16]byte]int{{}, {}}

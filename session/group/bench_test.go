@@ -12,8 +12,8 @@ const (
 	appendX25519 = 16
 )
 
-// BenchmarkRoom counts what a text and a rekey cost their author, in rooms of 8 and 32, and the size of a state
-// that is written with each.
+// BenchmarkRoom counts what a text and a rekey cost their author, in rooms of 8 and 32, the size of a state, and how much of it
+// a text that is heard writes.
 func BenchmarkRoom(b *testing.B) {
 	for _, n := range []int{8, 32} {
 		w := newWorld(b)
@@ -32,7 +32,7 @@ func BenchmarkRoom(b *testing.B) {
 			b.ReportMetric(appends, "appends/op")
 			b.ReportMetric(appends*appendBytes/1000, "KB/op")
 			b.ReportMetric(appends*appendX25519, "X25519/op")
-			b.ReportMetric(float64(len(owner.state))/1000, "KB-state")
+			b.ReportMetric(float64(sizeOf(owner.state))/1000, "KB-state")
 		}
 		b.Run(fmt.Sprintf("text/%d", n), func(b *testing.B) {
 			before := w.appends
@@ -49,15 +49,21 @@ func BenchmarkRoom(b *testing.B) {
 			report(b, before)
 		})
 		b.Run(fmt.Sprintf("hear/%d", n), func(b *testing.B) {
-			reader := w.people[1]
 			w.settle()
+			for i := range w.people {
+				w.people[i].must(w.people[i].says("all have spoken"))
+			}
+			w.settle()
+			reader, written := w.people[1], 0
 			for b.Loop() {
 				b.StopTimer()
 				e, _ := w.lastCell(owner, "a text")
 				b.StartTimer()
 				reader.room.Take(e, w.now)
+				written += sizeOf(reader.room.State())
 			}
-			b.ReportMetric(float64(len(reader.room.State()))/1000, "KB-state")
+			b.ReportMetric(float64(sizeOf(reader.room.whole()))/1000, "KB-state")
+			b.ReportMetric(float64(written)/1000/float64(b.N), "KB-written/op")
 		})
 	}
 }

@@ -52,5 +52,5 @@ func TestRemovalsAndJoinsOfAnHour(t *testing.T) {
 		}
 	}
 	w.allSpeak("a fortnight later", all)
-	t.Logf("a state of %d bytes, %d rows", len(owner.state), len(owner.rows))
+	t.Logf("a state of %d bytes, %d rows", sizeOf(owner.state), len(owner.rows))
 }

@@ -8,7 +8,7 @@
 //
 //   - follows the logs of [Room.Logs] and gives every entry to [Room.Take],
 //   - after each call takes [Room.Changes] and writes, in one transaction: the new rows, the
-//     [Room.State] in place of the last one, and the appends, which then go out in order,
+//     parts of [Room.State] in place of the last ones, and the appends, which then go out in order,
 //   - calls [Room.Due] after it has taken what there was, and at the time that the last call gave.
 //
 // Nothing may leave before that transaction is on disk: keys of a cell are used once.

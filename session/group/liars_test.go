@@ -77,7 +77,7 @@ func TestListOfLiars(t *testing.T) {
 	w := newWorld(t)
 	all := w.room(3)
 	owner, bob := all[0], all[1]
-	before := len(owner.room.State())
+	before := sizeOf(owner.room.whole())
 	for _, g := range []uint16{1, 1000, keys.MaxGeneration} {
 		l := bob.room.keys.List()
 		for i := range l {
@@ -87,7 +87,7 @@ func TestListOfLiars(t *testing.T) {
 		bob.writes(laneOpen, bob.stated(members.Heads, l.Append(nil)))
 	}
 	w.settle()
-	if n := len(owner.room.State()) - before; n > 16<<10 {
+	if n := sizeOf(owner.room.whole()) - before; n > 16<<10 {
 		t.Errorf("the state grows by %d bytes", n)
 	}
 	late := w.joins(owner, "late")
@@ -189,7 +189,7 @@ func TestAdminRekeysWithoutEnd(t *testing.T) {
 		owner, evil, carol := all[0], all[1], all[2]
 		owner.must(owner.room.SetRole(evil.room.self, Admin, w.now))
 		w.settle()
-		evil.state = evil.room.State()
+		evil.state = evil.room.whole()
 		b := evil.backup()
 		for range 120 {
 			if beside {
@@ -214,7 +214,7 @@ func TestAdminRekeysWithoutEnd(t *testing.T) {
 		if names > 8*(maxPlacesOf+8) {
 			t.Errorf("%d logs are followed", names)
 		}
-		if n := len(carol.room.State()); n > 400<<10 {
+		if n := sizeOf(carol.room.whole()); n > 400<<10 {
 			t.Errorf("a state of %d bytes", n)
 		}
 		owner.must(owner.room.SetRole(evil.room.self, Nobody, w.now))

@@ -14,12 +14,12 @@ import (
 // readsBack fails if a state that somebody stored cannot be opened again.
 func (p *person) readsBack() {
 	p.w.t.Helper()
-	state := p.room.State()
+	state := p.room.whole()
 	r, err := Open(state, p.rows)
 	if err != nil {
-		p.w.t.Fatalf("%s: the state of %d bytes cannot be read back: %v", p.name, len(state), err)
+		p.w.t.Fatalf("%s: the state of %d bytes cannot be read back: %v", p.name, sizeOf(state), err)
 	}
-	if !bytes.Equal(r.State(), state) {
+	if !sameState(r.whole(), state) {
 		p.w.t.Errorf("%s: another state is read back", p.name)
 	}
 }

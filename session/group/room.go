@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ import (
 // followed inside.
 type Room struct {
 	core
+	shelf shelf
 }
 
 // A core is the inside of a Room: its parts, and how one follows from the other.
@@ -53,8 +55,9 @@ type core struct {
 }
 
 func newRoom(key members.Key, set *members.Set) *Room {
-	r := &Room{core{key: key, self: key.ID(), group: set.Group(), set: set, keys: keys.New(set.Group()),
+	r := &Room{core: core{key: key, self: key.ID(), group: set.Group(), set: set, keys: keys.New(set.Group()),
 		roles: map[ID]Role{}, joined: map[ID]int64{}}}
+	r.shelf = shelf{seed: maphash.MakeSeed(), parts: map[string]shelved{}}
 	r.words.init()
 	r.places.init()
 	r.leaves.init()

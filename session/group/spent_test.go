@@ -165,7 +165,7 @@ func TestFarBehind(t *testing.T) {
 	w.hide = func(mailbox int, e Entry) bool {
 		return mailbox == 1 || e.Position > uint32(len(log)-5) && e.Position <= uint32(len(log))
 	}
-	carol.state = carol.room.State()
+	carol.state = carol.room.whole()
 	carol.restarts()
 	carol.offline = false
 	w.settle()

@@ -3,7 +3,6 @@ package group
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"starling/session/group/keys"
 	"starling/session/group/members"
@@ -11,89 +10,13 @@ import (
 
 // Bounds of a stored state, so that a damaged one asks for no memory.
 const (
-	stateVersion  = 3
+	stateVersion  = 4
 	maxPeople     = 1 << 16
 	maxPlaces     = 1 << 12
-	maxKeysState  = 1 << 28
 	maxAside      = 1 << 12
 	maxOwnLeaves  = 1 << 10
 	maxListsState = 1 << 14
 )
-
-// State returns the secrets and places: one row, in place of the last one.
-func (r *Room) State() []byte {
-	p := &pen{}
-	p.u8(stateVersion)
-	p.raw(r.key.Bytes())
-	p.raw(r.group[:])
-	appendMailboxes(p, r.mailboxes)
-	p.blob(r.keys.State())
-	r.places.append(p)
-	r.leaves.append(p)
-	r.ear.append(p)
-	r.door.append(p)
-	r.duty.append(p)
-	r.aside.append(p)
-	r.back.append(p)
-	parked := parkedEntries(r.set)
-	p.u16(len(parked))
-	for _, b := range parked {
-		p.blob(b)
-	}
-	return p.b
-}
-
-// Open opens a stored room: its newest state, and all rows in the order of their adding.
-func Open(state []byte, rows [][]byte) (*Room, error) {
-	e := readerOf(state)
-	if e.version = e.u8(); e.version < 1 || e.version > stateVersion {
-		return nil, ErrInvalid
-	}
-	key, err := members.ParseKey(e.Take(members.SeedSize, members.SeedSize))
-	group := e.b32()
-	if err != nil || len(rows) == 0 {
-		return nil, ErrInvalid
-	}
-	r, err := openRows(key, rows)
-	if err != nil || r.group != group {
-		return nil, ErrInvalid
-	}
-
-	r.mailboxes = e.mailboxes()
-	if e.Bad || r.keys.Restore(e.blob(maxKeysState)) != nil {
-		return nil, ErrInvalid
-	}
-	for _, w := range r.words.all {
-		if w.step != nil {
-			r.keys.TakeStep(w.step)
-		}
-	}
-
-	// The parts, in the order in which they were written.
-	r.places.read(e)
-	r.leaves.read(e, &r.core)
-	r.ear.read(e)
-	r.door.read(e, r.group)
-	r.duty.read(e)
-	r.aside.read(e)
-	r.back.read(e)
-	var parked [][]byte
-	for range e.Count(2, maxAsideWords) {
-		parked = append(parked, e.blob(controlSize))
-	}
-	if !e.Done() || len(r.leaves.own) == 0 {
-		return nil, ErrInvalid
-	}
-
-	// What follows from all of it is computed anew, and nobody is told of it.
-	unparkEntries(r.set, parked)
-	r.words.stale = true
-	view := r.duty.view
-	r.settle(time.Unix(0, 0))
-	r.duty.view = view
-	r.rows, r.out, r.events = nil, nil, nil
-	return r, nil
-}
 
 // openRows takes the entries and statements.
 func openRows(key members.Key, rows [][]byte) (r *Room, err error) {
@@ -240,14 +163,9 @@ func (l *leaves) append(p *pen) {
 		p.i64(own.made)
 		p.i64(own.used)
 	}
-	p.u16(len(l.of))
-	for _, id := range sorted(l.of) {
-		p.i64(l.of[id].at)
-		p.raw(l.of[id].record)
-	}
 }
 
-func (l *leaves) read(e *reader, r *core) {
+func (l *leaves) read(e *reader) {
 	for range e.Count(2, maxOwnLeaves) {
 		own := &ownLeaf{counter: e.u32()}
 		key, err := keys.ParseLeafKey(e.Take(keys.LeafKeySize, keys.LeafKeySize))
@@ -257,68 +175,90 @@ func (l *leaves) read(e *reader, r *core) {
 		}
 		l.own = append(l.own, own)
 	}
+}
 
-	for range e.Count(2, maxPeople) {
-		at := e.i64()
-		record := e.Take(leafDataSize, leafDataSize)
-		if e.Bad {
-			return
-		}
-		// The signature was checked when it came.
-		who := ID(record)
-		c := readerOf(record[len(who):])
-		one := leafOf{counter: c.u32(), record: record, at: at}
-		leaf, err := keys.ParseLeaf(c.Take(keys.LeafSize, keys.LeafSize))
-		if e.Bad = err != nil; e.Bad {
-			return
-		}
-		one.leaf = leaf
-		l.of[who] = one
+func (l *leaves) appendOf(p *pen, who ID) {
+	p.i64(l.of[who].at)
+	p.raw(l.of[who].record)
+}
+
+func (l *leaves) readOf(e *reader, who ID) {
+	at := e.i64()
+	record := e.Take(leafDataSize, leafDataSize)
+	if e.Bad = e.Bad || ID(record) != who; e.Bad {
+		return
 	}
+	// The signature was checked when it came.
+	c := readerOf(record[len(who):])
+	one := leafOf{counter: c.u32(), record: record, at: at}
+	leaf, err := keys.ParseLeaf(c.Take(keys.LeafSize, keys.LeafSize))
+	e.Bad = err != nil
+	one.leaf = leaf
+	l.of[who] = one
 }
 
 func (a *ear) append(p *pen) {
 	p.raw(a.mine[:])
 	p.raw(a.stated[:])
-	for _, refs := range [][]Ref{a.frontier, a.named, a.before} {
-		p.u16(len(refs))
-		for _, ref := range refs {
-			p.raw(ref[:])
-		}
-	}
-	p.u16(len(a.notes))
-	for _, id := range sorted(a.notes) {
-		p.raw(id[:])
-		p.u8(uint8(len(a.notes[id])))
-		for _, n := range a.notes[id] {
-			p.raw(n.list[:])
-			p.raw(n.nonce[:])
-			p.u32(n.number)
-			p.raw(n.body[:])
-			p.raw(n.signature[:])
-			p.flag(n.forked)
-		}
-	}
+	appendRefs(p, a.frontier)
+	appendRefs(p, a.named)
+}
 
-	p.u16(len(a.said))
-	for _, id := range sorted(a.said) {
-		p.raw(id[:])
-		p.u8(uint8(len(a.said[id])))
-		for _, content := range a.said[id] {
-			p.raw(content[:])
-		}
-	}
+func (a *ear) read(e *reader) {
+	a.mine, a.stated = Ref(e.b16()), e.b8()
+	a.frontier, a.named = readRefs(e, maxCauses), readRefs(e, maxNamed)
+}
 
-	p.u16(len(a.last))
-	for _, id := range sorted(a.last) {
-		p.raw(id[:])
-		p.u8(uint8(len(a.last[id])))
-		for _, ref := range a.last[id] {
-			p.raw(ref[:])
-		}
+func appendRefs(p *pen, refs []Ref) {
+	p.u16(len(refs))
+	for _, ref := range refs {
+		p.raw(ref[:])
 	}
+}
 
-	// Messages of several cells, as far as they came.
+func readRefs(e *reader, most int) (refs []Ref) {
+	for range e.Count(2, most) {
+		refs = append(refs, Ref(e.b16()))
+	}
+	return refs
+}
+
+// appendOf appends the newest of one member.
+func (a *ear) appendOf(p *pen, who ID) {
+	p.u8(uint8(len(a.notes[who])))
+	for _, n := range a.notes[who] {
+		p.raw(n.list[:])
+		p.raw(n.nonce[:])
+		p.u32(n.number)
+		p.raw(n.body[:])
+		p.raw(n.signature[:])
+		p.flag(n.forked)
+	}
+	p.u8(uint8(len(a.said[who])))
+	for _, content := range a.said[who] {
+		p.raw(content[:])
+	}
+	appendRefs(p, a.last[who])
+}
+
+func (a *ear) readOf(e *reader, who ID) {
+	a.notes[who] = nil
+	for range e.Count(1, maxNotes) {
+		n := note{}
+		e.Into(n.list[:])
+		n.nonce, n.number, n.body, n.signature, n.forked = e.b16(), e.u32(), e.b32(), e.b64(), e.flag()
+		a.notes[who] = append(a.notes[who], n)
+	}
+	for range e.Count(1, maxSaid) {
+		a.said[who] = append(a.said[who], e.b16())
+	}
+	if last := readRefs(e, maxLast); last != nil {
+		a.last[who] = last
+	}
+}
+
+// appendHalves appends messages of several cells, as far as they came.
+func (a *ear) appendHalves(p *pen) {
 	p.u16(len(a.partial))
 	for _, one := range a.partial {
 		p.raw(one.sender[:])
@@ -337,39 +277,7 @@ func (a *ear) append(p *pen) {
 	}
 }
 
-func (a *ear) read(e *reader) {
-	a.mine, a.stated = Ref(e.b16()), e.b8()
-	for range e.Count(2, maxCauses) {
-		a.frontier = append(a.frontier, Ref(e.b16()))
-	}
-	for range e.Count(2, maxNamed) {
-		a.named = append(a.named, Ref(e.b16()))
-	}
-	for range e.Count(2, maxBefore) {
-		a.before = append(a.before, Ref(e.b16()))
-	}
-	for range e.Count(2, maxPeople) {
-		id := e.id()
-		for range e.Count(1, maxNotes) {
-			n := note{}
-			e.Into(n.list[:])
-			n.nonce, n.number, n.body, n.signature, n.forked = e.b16(), e.u32(), e.b32(), e.b64(), e.flag()
-			a.notes[id] = append(a.notes[id], n)
-		}
-	}
-
-	for range e.Count(2, maxPeople) {
-		id := e.id()
-		for range e.Count(1, maxSaid) {
-			a.said[id] = append(a.said[id], e.b16())
-		}
-	}
-	for range e.Count(2, maxPeople) {
-		id := e.id()
-		for range e.Count(1, maxLast) {
-			a.last[id] = append(a.last[id], Ref(e.b16()))
-		}
-	}
+func (a *ear) readHalves(e *reader) {
 	for range e.Count(2, mostPartials) {
 		one := &partial{sender: e.id(), id: e.b16(), count: int(e.u8()), previous: Ref(e.b16()), pieces: map[int][]byte{}}
 		for range e.Count(1, maxCauses) {
@@ -525,9 +433,7 @@ func (d *duty) read(e *reader) {
 	for range e.Count(2, maxNeeds) {
 		d.needs = append(d.needs, readNeed(e))
 	}
-	if e.version > 2 {
-		d.behind, d.relay = readNeed(e), readNeed(e)
-	}
+	d.behind, d.relay = readNeed(e), readNeed(e)
 
 	for range e.Count(2, maxPeople) {
 		id := e.id()
@@ -545,10 +451,7 @@ func (d *duty) read(e *reader) {
 		d.troubles = append(d.troubles, trouble{e.b32(), e.u8(), e.id(), e.flag()})
 	}
 	for range e.Count(1, maxDeals) {
-		one := deal{rekey: e.b32(), lane: map[ID]uint8{}}
-		if e.version > 1 {
-			one.alone = e.flag()
-		}
+		one := deal{rekey: e.b32(), alone: e.flag(), lane: map[ID]uint8{}}
 		for range e.Count(2, maxPeople) {
 			id := e.id()
 			one.lane[id] = e.u8()
@@ -610,11 +513,8 @@ func (a *aside) append(p *pen) {
 
 func (a *aside) read(e *reader) {
 	for range e.Count(2, maxAside) {
-		w := waiting{kind: e.u8(), author: e.id(), data: e.blob(innerSize)}
-		if e.version > 1 {
-			w.from, w.since = e.u8(), e.i64()
-			e.Bad = e.Bad || w.from > laneOpen
-		}
+		w := waiting{kind: e.u8(), author: e.id(), data: e.blob(innerSize), from: e.u8(), since: e.i64()}
+		e.Bad = e.Bad || w.from > laneOpen
 		a.waits = append(a.waits, w)
 	}
 	for range e.Count(1, maxHanded) {
@@ -646,19 +546,14 @@ func (b *back) append(p *pen) {
 func (b *back) read(e *reader) {
 	b.restored, b.since, b.active, b.away, b.asked, b.answer, b.at = e.flag(), e.i64(), e.i64(), e.flag(), e.flag(), e.b32(), e.mailboxes()
 	b.nonce, b.quiet, b.came = e.b16(), e.i64(), e.stream()
-	if e.version > 1 {
-		b.knocked, b.said = e.i64(), e.i64()
-	}
-	if e.version > 2 {
-		b.listens = e.i64()
-	}
+	b.knocked, b.said, b.listens = e.i64(), e.i64(), e.i64()
 	if b.opened = true; b.restored {
 		b.ended = map[end]bool{}
 	}
 }
 
-// State returns the row to be stored.
-func (j *Joining) State() []byte {
+// State returns all parts of the state: there is one, and a room that comes of it has that as well.
+func (j *Joining) State() map[string][]byte {
 	p := &pen{}
 	p.u8(stateVersion)
 	p.blob(j.invite.encode())
@@ -668,22 +563,22 @@ func (j *Joining) State() []byte {
 	p.raw(j.answer[:])
 	p.flag(j.asked)
 	j.came.append(p)
-	return p.b
+	return map[string][]byte{partFirst: p.b}
 }
 
 // OpenJoining opens a stored Joining.
-func OpenJoining(state []byte) (*Joining, error) {
-	e := readerOf(state)
+func OpenJoining(state map[string][]byte) (*Joining, error) {
+	e := readerOf(state[partFirst])
 	version := e.u8()
 	i, err := parseInviteBytes(e.blob(maxLinkText))
-	if err != nil || version < 1 || version > stateVersion {
+	if err != nil || version != stateVersion {
 		return nil, ErrInvalid
 	}
 	j := &Joining{invite: i, name: string(e.blob(MaxName))}
 	key, err := members.ParseKey(e.Take(members.SeedSize, members.SeedSize))
 	leaf, err2 := keys.ParseLeafKey(e.Take(keys.LeafKeySize, keys.LeafKeySize))
 	j.key, j.leaf, j.answer, j.asked, j.came = key, leaf, e.b32(), e.flag(), e.stream()
-	if err != nil || err2 != nil || !e.Done() {
+	if err != nil || err2 != nil || !e.Done() || len(state) != 1 {
 		return nil, ErrInvalid
 	}
 	return j, nil

@@ -24,12 +24,9 @@ func (p *pen) flag(b bool) {
 }
 
 // A reader reads them.
-type reader struct {
-	fields.Reader
-	version uint8 // of the state that is read
-}
+type reader struct{ fields.Reader }
 
-func readerOf(b []byte) *reader { return &reader{Reader: fields.Reader{Rest: b}} }
+func readerOf(b []byte) *reader { return &reader{fields.Reader{Rest: b}} }
 
 func (e *reader) u8() uint8   { return e.Byte() }
 func (e *reader) u16() int    { return int(e.Number(2)) }

@@ -3,6 +3,7 @@ package group
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -34,7 +35,7 @@ type person struct {
 	room    *Room
 	joining *Joining
 	rows    [][]byte
-	state   []byte
+	state   map[string][]byte
 	read    [2]map[[16]byte]int
 	heard   []Said
 	events  []Event
@@ -108,9 +109,34 @@ func (p *person) commit() {
 
 // stores keeps the state, as the disk does.
 func (p *person) stores() {
-	if !p.w.light {
-		p.state = p.room.State()
+	if p.w.light {
+		return
 	}
+	if p.state == nil {
+		p.state = map[string][]byte{}
+	}
+	for name, b := range p.room.State() {
+		if p.state[name] = b; b == nil {
+			delete(p.state, name)
+		}
+	}
+}
+
+// whole is all of the state, whatever was stored of it.
+func (r *Room) whole() map[string][]byte {
+	all := map[string][]byte{}
+	parts(&r.core, func(name string, _ uint64, add func([]byte) []byte) { all[name] = add(nil) })
+	return all
+}
+
+func sameState(a, b map[string][]byte) bool { return maps.EqualFunc(a, b, bytes.Equal) }
+
+// sizeOf is the bytes of a state.
+func sizeOf(state map[string][]byte) (n int) {
+	for name, b := range state {
+		n += len(name) + len(b)
+	}
+	return n
 }
 
 // puts appends where somebody gets to, and later at the other mailbox.
@@ -410,8 +436,11 @@ func (p *person) restarts() {
 	if err != nil {
 		p.w.t.Fatal(p.name, err)
 	}
-	if again := r.State(); !bytes.Equal(again, p.state) {
-		p.w.t.Fatalf("%s: the state of an opened room is another one: %d and %d bytes", p.name, len(again), len(p.state))
+	if again := r.whole(); !sameState(again, p.state) {
+		p.w.t.Fatalf("%s: the state of an opened room is another one: %d and %d bytes", p.name, sizeOf(again), sizeOf(p.state))
+	}
+	if again := r.State(); len(again) > 0 {
+		p.w.t.Fatalf("%s: %d parts of an opened room are stored again", p.name, len(again))
 	}
 	p.room = r
 }

@@ -17,6 +17,10 @@ func secrets(v reflect.Value, found map[[kdf.Size]byte]bool) {
 				b[i] = byte(v.Index(i).Uint())
 			}
 			found[b] = true
+			return
+		}
+		for i := range v.Len() {
+			secrets(v.Index(i), found)
 		}
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {

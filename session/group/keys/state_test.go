@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"maps"
 	"testing"
 )
 
@@ -16,10 +17,17 @@ func again(t testing.TB, k *Keys) *Keys {
 	for id, h := range k.rekeys {
 		n.rekeys[id].stated = h.stated
 	}
-	if err := n.Restore(k.State()); err != nil {
+	if err := n.Restore(state(k)); err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// state is all parts of somebody's keys.
+func state(k *Keys) map[string][]byte {
+	all := map[string][]byte{}
+	k.Parts(func(name string, _ uint64, add func([]byte) []byte) { all[name] = add(nil) })
+	return all
 }
 
 // TestState: keys opened from their state are the same, used ones stay used, and skipped ones open.
@@ -44,9 +52,9 @@ func TestState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		state := one.keys.State()
+		before := state(one.keys)
 		one.keys = again(t, one.keys)
-		if !bytes.Equal(state, one.keys.State()) {
+		if !maps.EqualFunc(before, state(one.keys), bytes.Equal) {
 			t.Error("another state")
 		}
 	}
@@ -57,6 +65,88 @@ func TestState(t *testing.T) {
 	r.hears(1, 0, 2)
 	if one.keys.Restore(nil) == nil {
 		t.Error("nothing is a state")
+	}
+}
+
+// TestParts: a part is another one only with another revision. Most of a tree stays as it is when a cell is opened.
+func TestParts(t *testing.T) {
+	const people = 12
+	all := make([]int, people)
+	for i := range all {
+		all[i] = i
+	}
+	r := newRoom(t, people)
+	one := r.people[0].keys
+	type seen struct {
+		revision uint64
+		bytes    string
+	}
+	before := map[string]seen{}
+	changed := func() (n int) {
+		t.Helper()
+		now := map[string]seen{}
+		one.Parts(func(name string, revision uint64, add func([]byte) []byte) {
+			s := seen{revision, string(add(nil))}
+			had, known := before[name]
+			if known && revision != 0 && had.revision == revision && had.bytes != s.bytes {
+				t.Errorf("part %x: other bytes of the same revision", name)
+			}
+			if had.bytes != s.bytes {
+				n++
+			}
+			now[name] = s
+		})
+		before = now
+		return n
+	}
+
+	for round := range 3 {
+		r.rekey(round, all...)
+		changed()
+		for _, by := range all {
+			r.speaks(by)
+			if n := changed(); n > 3 {
+				t.Errorf("round %d: the first cell of %d changes %d parts", round, by, n)
+			}
+		}
+		for _, by := range all {
+			r.speaks(by)
+			if n := changed(); n != 1 {
+				t.Errorf("round %d: a cell of %d changes %d parts", round, by, n)
+			}
+		}
+
+		// Cells come in another order, and under another nonce.
+		p := r.people[1]
+		for _, nonce := range []Nonce{{}, {byte(round), 1}} {
+			var cells []MessageKey
+			var list Digest
+			var first uint32
+			for i := range 4 {
+				l, n, key, err := p.keys.Next(p.id, nonce)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if list = l; i == 0 {
+					first = n
+				}
+				cells = append(cells, key)
+			}
+			for _, i := range []int{3, 0, 2, 1} {
+				if err := one.OpenCell(list, p.id, nonce, first+uint32(i), func(k MessageKey) bool { return k == cells[i] }); err != nil {
+					t.Fatal(err)
+				}
+				if n := changed(); n != 1 {
+					t.Errorf("cell %d changes %d parts", i, n)
+				}
+			}
+		}
+	}
+
+	one.ForgetList(one.order[0])
+	gone := len(before)
+	if changed(); len(before) >= gone {
+		t.Errorf("%d parts, and %d without a list", gone, len(before))
 	}
 }
 
@@ -91,14 +181,19 @@ func FuzzRestore(f *testing.F) {
 	r.rekey(0, 0, 1)
 	r.hears(0, 1)
 	k := r.people[1].keys
-	f.Add(k.State())
-	f.Fuzz(func(t *testing.T, b []byte) {
+	whole := state(k)
+	for name, b := range whole {
+		f.Add(name, b)
+	}
+	f.Fuzz(func(t *testing.T, name string, b []byte) {
 		n := New(group)
 		for _, h := range k.rekeys {
 			n.Take(h.Rekey)
 		}
-		if n.Restore(b) == nil {
-			n.State()
+		parts := maps.Clone(whole)
+		parts[name] = b
+		if n.Restore(parts) == nil {
+			state(n)
 		}
 	})
 }

@@ -28,7 +28,7 @@ type tree struct {
 
 	list   List
 	full   [kdf.Size]byte // hash of the list
-	nodes  map[branch][kdf.Size]byte
+	nodes  [boughs]bough
 	chains map[Member]*chain
 	roots  map[Member][kdf.Size]byte // of the chains after a return, for whom a chain was begun
 	again  map[returned]*chain
@@ -39,6 +39,26 @@ type branch struct {
 	bits uint64
 	n    int
 }
+
+// The boughs of a tree: one for each value of the first bits of ids, and the last for the nodes up to there. Each is a part of
+// the state: as a leaf is taken out the others stay as they are.
+const (
+	boughBits = 4
+	boughs    = 1<<boughBits + 1
+)
+
+type bough map[branch][kdf.Size]byte
+
+// bough is the number of the bough of a node.
+func (b branch) bough() int {
+	if b.n <= boughBits {
+		return boughs - 1
+	}
+	return int(b.bits >> (depth - boughBits))
+}
+
+// boughOf is the number of the bough of a member's leaf.
+func boughOf(m Member) int { return int(m[0] >> (8 - boughBits)) }
 
 // A returned sender has a chain for each nonce.
 type returned struct {
@@ -58,10 +78,19 @@ func newChain(key [kdf.Size]byte) *chain {
 }
 
 func newTree(list List, full [kdf.Size]byte, root *[kdf.Size]byte) *tree {
-	t := &tree{list: list, full: full, nodes: map[branch][kdf.Size]byte{{}: *root},
-		chains: map[Member]*chain{}, roots: map[Member][kdf.Size]byte{}, again: map[returned]*chain{}}
+	t := &tree{list: list, full: full, chains: map[Member]*chain{}, roots: map[Member][kdf.Size]byte{}, again: map[returned]*chain{}}
+	t.put(branch{}, *root)
 	clear(root[:])
 	return t
+}
+
+// put puts a node into its bough.
+func (t *tree) put(at branch, node [kdf.Size]byte) {
+	i := at.bough()
+	if t.nodes[i] == nil {
+		t.nodes[i] = bough{}
+	}
+	t.nodes[i][at] = node
 }
 
 // A leaf is a leaf on its way out of the tree.
@@ -76,7 +105,7 @@ func (t *tree) find(m Member) (l leaf, ok bool) {
 	path := binary.BigEndian.Uint64(m[:])
 	at := branch{path, depth}
 	for {
-		if _, ok = t.nodes[at]; ok || at.n == 0 {
+		if _, ok = t.nodes[at.bough()][at]; ok || at.n == 0 {
 			break
 		}
 		at.n--
@@ -87,7 +116,7 @@ func (t *tree) find(m Member) (l leaf, ok bool) {
 	}
 
 	l.from, l.beside = at, map[branch][kdf.Size]byte{}
-	node := t.nodes[at]
+	node := t.nodes[at.bough()][at]
 	for at.n < depth {
 		var zero, one [kdf.Size]byte
 		kdf.Derive(kdf.RoomNode, nil, node[:], zero[:], one[:])
@@ -106,8 +135,10 @@ func (t *tree) find(m Member) (l leaf, ok bool) {
 
 // take takes a leaf out of the tree, with all nodes above it.
 func (t *tree) take(m Member, l leaf, used *chain) {
-	delete(t.nodes, l.from)
-	maps.Copy(t.nodes, l.beside)
+	delete(t.nodes[l.from.bough()], l.from)
+	for at, node := range l.beside {
+		t.put(at, node)
+	}
 	t.chains[m], t.roots[m] = used, l.root
 }
 
