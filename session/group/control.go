@@ -84,9 +84,10 @@ func (r *core) takeAt(at spot, e Entry, now time.Time) error {
 
 	r.places.reading = at.place.rekey
 	defer func() { r.places.reading = keys.ID{} }()
+	early := seedsBefore(r, at, data)
 	err := r.control(data, at.lane, now)
 	if err == nil {
-		relay(r, at, data, now)
+		relay(r, at, data, early, now)
 	}
 	return err
 }

@@ -123,32 +123,70 @@ func (r *core) sinceMade(p *place, n need) (all [][]byte) {
 }
 
 // relay passes on the keys that are made by the one that was behind, with their card and seeds, from the place where it came
-// back to the last one: people that came in later read that alone.
-func relay(r *core, at spot, data []byte, now time.Time) {
+// back to the last one: people that came in later read that alone. Early are the seeds that came before their rekey.
+func relay(r *core, at spot, data []byte, early [][]byte, now time.Time) {
 	d := &r.duty
-	n := d.relay
-	if n.who == (ID{}) || at.lane != laneControl || at.place.rekey != n.from || len(n.heads) == 0 {
+	n := &d.relay
+	if !n.relays(at) {
 		return
 	}
 	to := r.places.of(n.heads[0])
 	if to == nil || d.relayed >= relayMost || now.Sub(time.Unix(n.at, 0)).Abs() > relayFor {
-		d.relay = need{}
+		*n = need{}
 		return
 	}
 
-	switch data[0] {
-	case typeStatement:
+	all := append([][]byte{data}, early...)
+	if data[0] == typeStatement {
 		st, err := members.ParseStatement(data[1:])
-		if err != nil || st.Author != n.who || st.Topic != members.Rekey && st.Topic != members.Card {
+		if err != nil || st.Author != n.who {
 			return
 		}
-	case typeSeeds:
-		if w := r.words.rekeys[keys.ID(data[1:])]; w == nil || w.Author != n.who || w.at < n.at {
+		rekey := rekeyOf(st, r.group)
+		switch {
+		case st.Topic == members.Card:
+			all = all[:1]
+		case rekey == keys.ID{} || slices.Contains(n.heads, rekey) || len(n.heads) >= headsOfNeed:
 			return
+		default:
+			n.heads = append(n.heads, rekey)
 		}
-	default:
+	} else if data[0] != typeSeeds {
 		return
 	}
-	d.relayed++
-	r.postAt(to, laneOpen, data, true)
+	for _, data := range all {
+		if data[0] == typeStatement || slices.Contains(n.heads[1:], keys.ID(data[1:])) {
+			d.relayed++
+			r.postAt(to, laneOpen, data, true)
+		}
+	}
+}
+
+// relays reports whether a need is that of somebody whose keys are passed on from a log. Its heads are the place where they go,
+// and the rekeys that went.
+func (n *need) relays(at spot) bool {
+	return n.who != (ID{}) && at.lane == laneControl && at.place.rekey == n.from && len(n.heads) > 0
+}
+
+// rekeyOf is the rekey of a statement; zero is none.
+func rekeyOf(st *members.Statement, group [32]byte) (id keys.ID) {
+	if st.Topic == members.Rekey {
+		if rekey, err := keys.ParseRekey(keys.Member(st.Author), st.Context(), st.Body); err == nil {
+			id = rekey.ID(group)
+		}
+	}
+	return id
+}
+
+// seedsBefore are the seeds that came before a statement that is their rekey, perhaps, and has to be passed on.
+func seedsBefore(r *core, at spot, data []byte) (early [][]byte) {
+	if data[0] != typeStatement || !r.duty.relay.relays(at) {
+		return nil
+	}
+	for _, c := range r.aside.chunks {
+		if c.lane == laneControl {
+			early = append(early, slices.Concat([]byte{typeSeeds}, c.rekey[:], []byte{c.index}, c.data))
+		}
+	}
+	return early
 }

@@ -2,6 +2,7 @@ package group
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -42,11 +43,13 @@ func TestSoleOwnerBehind(t *testing.T) {
 		removes, letsIn  bool
 		away             int // members that are offline when it comes back
 		restarts, titles bool
+		shuffled         bool // each reads what is new in a log in another order
 	}{
 		{name: "removal", removes: true, titles: true},
 		{name: "removal, newcomer", removes: true, letsIn: true, restarts: true},
 		{name: "newcomer", letsIn: true},
 		{name: "the first are away", removes: true, away: 2},
+		{name: "in any order", removes: true, letsIn: true, shuffled: true},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -76,6 +79,11 @@ func TestSoleOwnerBehind(t *testing.T) {
 			seen := ledger{}
 			seen.adds(w, all[1])
 
+			if one.shuffled {
+				for _, p := range all {
+					p.shuffle, p.apart = rand.Shuffle, 1
+				}
+			}
 			w.wipes()
 			w.now = w.now.Add(time.Minute)
 			owner.heard = nil
