@@ -50,6 +50,7 @@
 package admission
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -191,9 +192,10 @@ func Needed(others int) int { return max(1, min(Required, (others+1)/2)) }
 // Doors returns the examiners that we knock at on a day.
 func (r *Registrar) Doors(day uint32) []wire.NodeID {
 	others := r.Others()
+	lowest := barOf(Examiners, day, r.cfg.Self, others)
 	var ids []wire.NodeID
 	for _, d := range others {
-		if len(others) < Slack || among(Examiners, day, r.cfg.Self, d.ID, others) {
+		if len(others) < Slack || lowest.holds(d.ID) {
 			ids = append(ids, d.ID)
 		}
 	}
@@ -203,7 +205,7 @@ func (r *Registrar) Doors(day uint32) []wire.NodeID {
 // Examines reports whether we are an examiner of a relay on a day, as we see it.
 func (r *Registrar) Examines(relay wire.NodeID, day uint32) bool {
 	others := r.Others()
-	return len(others) < Slack || among(Slack, day, relay, r.cfg.Self, others)
+	return len(others) < Slack || barOf(Slack, day, relay, others).holds(r.cfg.Self)
 }
 
 // Hear takes news that came by gossip. Without an error it is in the directory now,
@@ -215,12 +217,12 @@ func (r *Registrar) Hear(n News) error {
 	case err != nil:
 		return err
 	case known && !r.newer(desc):
-		return r.cfg.Directory.Add(n.Raw) // stale, or proof of two faces
+		return r.cfg.Directory.AddParsed(desc, n.Raw) // stale, or proof of two faces
 	case known:
 		if !n.genuine() {
 			return ErrForged
 		}
-		if err := r.cfg.Directory.Add(n.Raw); err != nil {
+		if err := r.cfg.Directory.AddParsed(desc, n.Raw); err != nil {
 			return err
 		}
 		r.renewed(desc, n)
@@ -232,9 +234,6 @@ func (r *Registrar) Hear(n News) error {
 	if err != nil {
 		return err
 	}
-	if !n.genuine() {
-		return ErrForged
-	}
 	return r.weigh(c)
 }
 
@@ -245,7 +244,7 @@ func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
 		return err
 	}
 	if known {
-		return r.cfg.Directory.Add(e.Raw)
+		return r.cfg.Directory.AddParsed(desc, e.Raw)
 	}
 	if mask := r.cfg.Reached(from, desc.Addresses); desc.ID == from && (mask != 0 || r.cfg.Named(from)) {
 		return r.answered(desc, e.Raw, mask)
@@ -263,12 +262,29 @@ func (r *Registrar) Read(from wire.NodeID, e directory.Entry) error {
 // look verifies a descriptor. Of a relay that is known at the same addresses it is to
 // be taken at once, and so is our own: we said it, when our clock was ahead.
 func (r *Registrar) look(raw []byte) (desc *directory.Descriptor, known bool, err error) {
-	if desc, err = directory.Parse(raw); err != nil {
+	if desc, err = r.parse(raw); err != nil {
 		return nil, false, err
 	}
 	held, ok := r.cfg.Directory.Find(desc.ID)
 	known = desc.ID == r.cfg.Self || ok && (desc.Sequence <= held.Sequence || slices.Equal(held.Addresses, desc.Addresses))
 	return desc, known, nil
+}
+
+// parse verifies a descriptor, unless it is the very one of the list or of a candidate:
+// neighbours send the same ones again and again, and each costs a signature.
+func (r *Registrar) parse(raw []byte) (*directory.Descriptor, error) {
+	if len(raw) > 1+wire.NodeIDSize {
+		r.mu.Lock()
+		var desc *directory.Descriptor
+		if c := r.candidates[wire.NodeID(raw[1:1+wire.NodeIDSize])]; c != nil && bytes.Equal(c.raw, raw) {
+			desc = c.desc
+		}
+		r.mu.Unlock()
+		if desc != nil {
+			return desc, nil
+		}
+	}
+	return r.cfg.Directory.Parse(raw)
 }
 
 // newer reports whether a descriptor may take the place of the one that is held.
@@ -330,34 +346,37 @@ func (r *Registrar) speakFor(c *candidate) (n int) {
 func (r *Registrar) counting(desc *directory.Descriptor, n News) (all []*Voucher) {
 	today := Day(r.cfg.Now())
 	others := slices.DeleteFunc(r.Others(), func(d *directory.Descriptor) bool { return d.ID == desc.ID })
+	bars := map[uint32]bar{}
 	for i := range n.Vouchers {
 		v := &n.Vouchers[i]
-		if _, ok := r.cfg.Directory.Find(v.Examiner); ok && fresh(v.Day, today) && among(Slack, v.Day, desc.ID, v.Examiner, others) {
+		if _, ok := r.cfg.Directory.Find(v.Examiner); !ok || !fresh(v.Day, today) {
+			continue
+		}
+		if _, ok := bars[v.Day]; !ok {
+			bars[v.Day] = barOf(Slack, v.Day, desc.ID, others)
+		}
+		if bars[v.Day].holds(v.Examiner) {
 			all = append(all, v)
 		}
 	}
 	return all
 }
 
-// collect adds the vouchers that count to a candidate.
+// collect adds the vouchers that count to a candidate, if none of the news is forged.
 func (r *Registrar) collect(desc *directory.Descriptor, n News) (*candidate, error) {
-	voices := map[wire.NodeID]byte{}
-	for _, v := range r.counting(desc, n) {
-		if !v.verify(n.Raw) {
-			return nil, ErrForged
-		}
-		voices[v.Examiner] = v.Mask
-	}
-
-	if len(voices) == 0 {
+	vouchers := r.counting(desc, n)
+	if len(vouchers) == 0 {
 		return nil, ErrUnvouched
+	}
+	if !n.genuine() {
+		return nil, ErrForged
 	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.candidate(desc, n.Raw)
-	for id, mask := range voices {
-		c.voices[id] = mask
+	for _, v := range vouchers {
+		c.voices[v.Examiner] = v.Mask
 	}
 	return c, nil
 }
@@ -410,7 +429,7 @@ func (r *Registrar) answered(desc *directory.Descriptor, raw []byte, mask byte) 
 // It is reached if it stands in the list with these addresses, or if relays with a
 // voice have reached it at the rest.
 func (r *Registrar) Seen(raw []byte, mask byte) error {
-	desc, err := directory.Parse(raw)
+	desc, err := r.parse(raw)
 	if err != nil {
 		return err
 	}
@@ -565,7 +584,7 @@ func (r *Registrar) others(c *candidate) (ids []wire.NodeID) {
 // list puts a candidate into the directory, to be checked at a time. The caller
 // holds the lock.
 func (r *Registrar) list(c *candidate, check time.Time) error {
-	if err := r.cfg.Directory.Add(c.raw); err != nil {
+	if err := r.cfg.Directory.AddParsed(c.desc, c.raw); err != nil {
 		delete(r.candidates, c.desc.ID)
 		return err
 	}
@@ -595,11 +614,11 @@ func (r *Registrar) recent(of map[wire.NodeID][]time.Time, id wire.NodeID) int {
 
 // Reached takes the descriptor of a relay that we have reached at its addresses.
 func (r *Registrar) Reached(raw []byte) error {
-	desc, err := directory.Parse(raw)
+	desc, err := r.parse(raw)
 	if err != nil {
 		return err
 	}
-	err = r.cfg.Directory.Add(raw)
+	err = r.cfg.Directory.AddParsed(desc, raw)
 	if err != nil && !(errors.Is(err, directory.ErrStale) || errors.Is(err, directory.ErrOften)) {
 		return err
 	}

@@ -37,7 +37,7 @@ func (r *Registrar) Due(most int) (due []Check, wait time.Duration) {
 
 	// The files of relays that left may stay until there are many.
 	for id := range r.files {
-		if !slices.ContainsFunc(relays, func(d *directory.Descriptor) bool { return d.ID == id }) && len(r.files) > len(relays)+64 {
+		if len(r.files) > len(relays)+64 && !slices.ContainsFunc(relays, func(d *directory.Descriptor) bool { return d.ID == id }) {
 			delete(r.files, id)
 		}
 	}

@@ -79,7 +79,7 @@ func TestHiding(t *testing.T) {
 			r := newRelay(t, 3000+n)
 			ok := true
 			for _, e := range four {
-				ok = ok && among(Slack, Day(w.now), r.d.ID, e.d.ID, w.Others())
+				ok = ok && barOf(Slack, Day(w.now), r.d.ID, w.Others()).holds(e.d.ID)
 			}
 			if ok {
 				return r.at(fmt.Sprintf("%d.%d.9.9:4001", 60+n/250, n%250))

@@ -16,7 +16,7 @@ func (w *world) invented(t *testing.T, n, from int, by []*relay) (all []*relay) 
 	for i := from; len(all) < n; i++ {
 		r := newRelay(t, i)
 		others := w.Others()
-		if !slices.ContainsFunc(by, func(l *relay) bool { return !among(Slack, Day(w.now), r.d.ID, l.d.ID, others) }) {
+		if !slices.ContainsFunc(by, func(l *relay) bool { return !barOf(Slack, Day(w.now), r.d.ID, others).holds(l.d.ID) }) {
 			all = append(all, r)
 		}
 	}

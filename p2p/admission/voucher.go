@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -149,21 +150,40 @@ func rank(day uint32, relay, examiner wire.NodeID) [sha256.Size]byte {
 	return sha256.Sum256(append(b, examiner[:]...))
 }
 
-// among reports whether an examiner is among the lowest n of some relays for a day.
-func among(n int, day uint32, relay, examiner wire.NodeID, all []*directory.Descriptor) bool {
-	if len(all) <= n {
-		return true
-	}
-	own := rank(day, relay, examiner)
+// A bar is the highest rank that an examiner of a relay may have on a day.
+type bar struct {
+	day   uint32
+	relay wire.NodeID
+	high  [sha256.Size]byte
+	open  bool // there are too few relays for one
+}
+
+// barOf returns the bar that the lowest n of some relays are below. It ranks each relay
+// once, however many examiners are held against it.
+func barOf(n int, day uint32, relay wire.NodeID, all []*directory.Descriptor) bar {
+	b := bar{day: day, relay: relay}
+	var lowest [][sha256.Size]byte // in order
 	for _, d := range all {
-		if d.ID == examiner || d.ID == relay {
+		if d.ID == relay {
 			continue
 		}
-		if other := rank(day, relay, d.ID); bytes.Compare(other[:], own[:]) < 0 {
-			if n--; n == 0 {
-				return false
-			}
+		own := rank(day, relay, d.ID)
+		if len(lowest) == n && bytes.Compare(own[:], lowest[n-1][:]) > 0 {
+			continue
 		}
+		i, _ := slices.BinarySearchFunc(lowest, own, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		lowest = slices.Insert(lowest, i, own)
+		lowest = lowest[:min(n, len(lowest))]
 	}
-	return true
+
+	if b.open = len(all) <= n; !b.open {
+		b.high = lowest[n-1]
+	}
+	return b
+}
+
+// holds reports whether an examiner is among the lowest.
+func (b bar) holds(examiner wire.NodeID) bool {
+	own := rank(b.day, b.relay, examiner)
+	return b.open || bytes.Compare(own[:], b.high[:]) <= 0
 }
