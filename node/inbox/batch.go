@@ -74,7 +74,7 @@ func (in *Inbox) takeAll(ctx context.Context, first box) {
 	for len(boxes) < maxBatch {
 		select {
 		case b := <-in.boxes:
-			boxes = append(boxes, b)
+			boxes = append(boxes, *b)
 			continue
 		default:
 		}

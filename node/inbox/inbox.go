@@ -126,7 +126,7 @@ const (
 type Inbox struct {
 	cfg    Config
 	log    *slog.Logger
-	boxes  chan box
+	boxes  chan *box
 	taken  chan outbox.Taken
 	wake   chan struct{}
 	ctx    context.Context // of Run: OnBox must not outlive it
@@ -179,7 +179,7 @@ func New(cfg Config) *Inbox {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	in := &Inbox{cfg: cfg, log: cfg.Logger,
-		boxes: make(chan box, maxWaiting), taken: make(chan outbox.Taken), wake: make(chan struct{}, 1),
+		boxes: make(chan *box, maxWaiting), taken: make(chan outbox.Taken), wake: make(chan struct{}, 1),
 		table: watch.NewTable[owner](),
 		owed:  make(map[store.ID]time.Time), receipt: make(map[store.ID]time.Time), losing: make(map[store.ID]time.Time),
 		silent: make(map[store.ID]silence), held: make(map[store.ID]bool),
@@ -190,7 +190,7 @@ func New(cfg Config) *Inbox {
 
 // OnBox takes a box from the network. It waits while too many are waiting.
 func (in *Inbox) OnBox(node store.Node, tag store.Tag, b []byte) {
-	x := box{node: node}
+	x := &box{node: node} // the queue holds pointers: boxes are large, and it is mostly empty
 	if len(b) != len(x.cell.Box) {
 		in.refuse("box size")
 		return
@@ -286,7 +286,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 			chores[invites].at = now
 		case <-timer.C:
 		case b := <-in.boxes:
-			in.takeAll(ctx, b)
+			in.takeAll(ctx, *b)
 		case t := <-in.taken:
 			in.weighTaken(ctx, t)
 		}
