@@ -222,6 +222,8 @@ func (s Summary) cards() []card {
 	}
 	add(true, "real time", "%.1f s", float64(s.WallMS)/1000)
 	add(s.Packets != nil, "packets sent / lost", "%d / %d", Value(s.Packets), Value(s.PacketsLost))
+	add(s.RelayLinks > 0, "a relay's links, mean / most", "%.0f / %d", s.RelayLinksMean, s.RelayLinks)
+	add(s.MiBPerRelay > 0, "memory of a relay, a user", "%.1f, %.1f MiB", s.MiBPerRelay, s.MiBPerUser)
 	add(s.MiBPerNode > 0, "a node's memory, goroutines", "%.2f MiB, %.0f", s.MiBPerNode, s.GoroutinesPerNode)
 	add(s.UserRSSMiB > 0, "largest user, relay", "%.1f, %.1f MiB", s.UserRSSMiB, s.RelayRSSMiB)
 

@@ -85,6 +85,11 @@ type Summary struct {
 	Goroutines     int     `json:"goroutines"`
 	RSSMiB         int64   `json:"rss_mib,omitempty"` // where the system tells it
 
+	// What each node adds to the process that has them all: a relay, when all relays know
+	// each other, and a user, when all are contacts.
+	MiBPerRelay float64 `json:"mib_per_relay,omitempty"`
+	MiBPerUser  float64 `json:"mib_per_user,omitempty"`
+
 	// Of one process, where each node has its own.
 	UserRSSMiB  float64 `json:"user_rss_mib,omitempty"`
 	RelayRSSMiB float64 `json:"relay_rss_mib,omitempty"`

@@ -178,6 +178,7 @@ func (r *run) report(ctx context.Context, interrupted bool) *report.Report {
 	s.Packets, s.PacketsLost, s.StrayDials = report.Known(m.Packets, m.Wire), report.Known(m.Lost, m.Wire), report.Known(m.Strays, m.Wire)
 	s.RelayBoxes = report.Known(m.RelayBoxes, m.Stored)
 	s.RelayLinks, s.RelayLinksMean = links(m.RelayLinks)
+	s.MiBPerRelay, s.MiBPerUser = r.perRelay/mib, r.perUser/mib
 	s.UserBytesIn, s.UserBytesOut = mean(m.Users)
 	s.RelayBytesIn, s.RelayBytesOut = mean(m.Relays)
 
@@ -233,6 +234,17 @@ type cost struct{ rss, goroutines float64 }
 func freshCost() cost {
 	debug.FreeOSMemory()
 	return cost{float64(engine.Resident(os.Getpid())), float64(runtime.NumGoroutine())}
+}
+
+// added returns how many bytes each of so many nodes has added to this process since it was
+// last weighed; 0 where nodes have processes of their own.
+func (r *run) added(nodes int) float64 {
+	if r.s.Engine != scenario.Virtual && r.s.Engine != scenario.Loopback {
+		return 0
+	}
+	was := r.weight
+	r.weight = freshCost().rss
+	return max(0, r.weight-was) / float64(nodes)
 }
 
 // of returns the cost added by each node of a mesh.

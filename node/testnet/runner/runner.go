@@ -107,6 +107,8 @@ type run struct {
 
 	entered, ready, joined time.Time       // real
 	first                  engine.Measures // when the traffic began
+	weight                 float64         // of this process, when it was last weighed
+	perRelay, perUser      float64         // bytes that each added to it
 	traffic                time.Duration
 
 	mu         sync.Mutex
@@ -192,6 +194,7 @@ func carryOut(ctx context.Context, s *scenario.Scenario, o Options, judge func(*
 	}
 
 	before := freshCost()
+	r.weight = before.rss
 	interrupted := false
 
 	err = r.engine.Enter(ctx, func(ctx context.Context) error {
@@ -302,6 +305,7 @@ func (r *run) join(ctx context.Context) (err error) {
 	if err := r.engine.Start(ctx); err != nil {
 		return err
 	}
+	r.perRelay = r.added(r.s.Relays)
 
 	r.say("Starting %d users…", r.s.Users)
 	for i := range r.s.Users {
@@ -336,6 +340,7 @@ func (r *run) join(ctx context.Context) (err error) {
 		return err
 	}
 	err = r.halls.found(ctx)
+	r.perUser = r.added(r.s.Users)
 	r.joined = r.engine.Now()
 	return err
 }

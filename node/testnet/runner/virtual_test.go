@@ -150,7 +150,7 @@ func TestBar(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := got.Summary
-	if s.Passed() || s.Shown != 5 || len(s.Bars) != 3 || s.Bars[0].What != "wall" || !s.Bars[0].Held || s.Bars[1].Held || s.MiBPerNode <= 0 || s.Growth <= 0 {
+	if s.Passed() || s.Shown != 5 || len(s.Bars) != 3 || s.Bars[0].What != "wall" || !s.Bars[0].Held || s.Bars[1].Held || s.MiBPerNode <= 0 || s.Growth <= 0 || s.MiBPerRelay <= 0 || s.MiBPerUser <= 0 || s.RelayLinks < int(s.RelayLinksMean) || s.RelayLinksMean <= 0 {
 		t.Errorf("%+v", s)
 	}
 }
