@@ -55,28 +55,63 @@ func (f *far) counts() (asked, other int) {
 // guards and mixes that it came over, so that none is given up for the silence of
 // mailboxes, and the mailboxes are missed.
 func (c *Client) askFar(ctx context.Context) error {
-	daily := time.Now().Add(rand.N(c.timing.far/4 + 1))
-	var free time.Time // the next one in the dark, not before
-	wait := c.timing.dark
+	turns := farTurns{every: c.timing.far, first: c.timing.dark, wait: c.timing.dark,
+		daily: time.Now().Add(rand.N(c.timing.far/4 + 1))}
 	return pace.Loop(ctx, c.dark, func() time.Time {
-		now, dark := time.Now(), c.judge.Dark()
-		if !now.Before(daily) || dark && !now.Before(free) {
-			daily = now.Add(pace.Jitter(c.timing.far))
+		if turns.due(time.Now(), c.judge.LastAnswer(), c.judge.Dark()) {
 			err := c.askOneFar(ctx)
-			if err == nil {
-				wait = c.timing.dark
-			} else if ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil {
 				c.log.Debug("asking a relay through the mixes for its list", "err", err)
-				wait = min(2*wait, darkMost)
 			}
-			free = time.Now().Add(pace.Jitter(wait))
+			turns.asked(time.Now(), err == nil)
 		}
-
-		if c.judge.Dark() && free.Before(daily) {
-			return free
-		}
-		return daily
+		return turns.next(c.judge.Dark())
 	})
+}
+
+// farTurns say when to ask a relay from afar: about once a day, and in the dark ever less
+// often while nothing is heard. A darkness after a mailbox has answered is a new one.
+type farTurns struct {
+	every, first time.Duration // between questions, and between the first ones in the dark
+	daily        time.Time     // the next one
+	last         time.Time     // when one ended
+	wait         time.Duration // from it to the next one in the dark
+	free         time.Time     // the same as a time
+	answer       time.Time     // of a mailbox, the last that was known
+}
+
+// due reports whether to ask now, when a mailbox has answered last at a time.
+func (f *farTurns) due(now, answer time.Time, dark bool) bool {
+	if !answer.Equal(f.answer) {
+		f.answer = answer
+		f.again()
+	}
+	if now.Before(f.daily) && (!dark || now.Before(f.free)) {
+		return false
+	}
+	f.daily = now.Add(pace.Jitter(f.every))
+	return true
+}
+
+// again begins with the first wait, from the last question on.
+func (f *farTurns) again() {
+	f.wait, f.free = f.first, f.last.Add(pace.Jitter(f.first))
+}
+
+// asked notes that a question has ended.
+func (f *farTurns) asked(now time.Time, answered bool) {
+	if f.wait = min(2*f.wait, darkMost); answered {
+		f.wait = f.first
+	}
+	f.last, f.free = now, now.Add(pace.Jitter(f.wait))
+}
+
+// next returns when to look again.
+func (f *farTurns) next(dark bool) time.Time {
+	if dark && f.free.Before(f.daily) {
+		return f.free
+	}
+	return f.daily
 }
 
 func (c *Client) askOneFar(ctx context.Context) error {

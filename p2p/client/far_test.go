@@ -59,3 +59,57 @@ func TestOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestFarTurns: in the dark questions come ever less often, up to half an hour apart, and
+// once a mailbox has answered, the next darkness begins as the first did. One in the light
+// comes about once a day.
+func TestFarTurns(t *testing.T) {
+	const day, first = 24 * time.Hour, 30 * time.Second
+	now := time.Unix(1_800_000_000, 0)
+	var answer time.Time
+	f := farTurns{every: day, first: first, wait: first, daily: now.Add(day)}
+
+	// ask waits for the next question and returns how long that took.
+	ask := func(dark bool) time.Duration {
+		was := now
+		for !f.due(now, answer, dark) {
+			next := f.next(dark)
+			if !next.After(now) {
+				t.Fatal("it is due, and is not")
+			}
+			now = next
+		}
+		f.asked(now, false)
+		return now.Sub(was)
+	}
+	between := func(took, least, most time.Duration) {
+		t.Helper()
+		if took < least || took > most {
+			t.Errorf("asked after %v, between %v and %v is due", took, least, most)
+		}
+	}
+
+	between(ask(true), 0, 0) // at once
+	for wait := 2 * first; wait < darkMost; wait *= 2 {
+		between(ask(true), wait/2, 2*wait)
+	}
+	for range 5 {
+		between(ask(true), darkMost/2, 2*darkMost)
+	}
+
+	// Another darkness, after an answer.
+	answer = now.Add(time.Minute)
+	now = now.Add(2 * time.Minute)
+	if f.due(now, answer, false) {
+		t.Error("asked in the light")
+	}
+	between(ask(true), 0, 0)
+	between(ask(true), first, 4*first)
+
+	// Answers between two looks do not make it ask more often than at first.
+	for range 5 {
+		answer = now.Add(time.Millisecond)
+		between(ask(true), first/2, 2*first)
+	}
+	between(ask(false), day/2, 2*day)
+}

@@ -337,6 +337,13 @@ func (j *Judge) Dark() bool {
 	return j.unheard >= darkAfter
 }
 
+// LastAnswer returns when a mailbox answered the last time, the zero time if none has.
+func (j *Judge) LastAnswer() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.mailbox
+}
+
 // Heard reports whether a mailbox has ever answered.
 func (j *Judge) Heard(mailbox wire.NodeID) bool {
 	j.mu.Lock()

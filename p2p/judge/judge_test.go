@@ -244,7 +244,10 @@ func TestDark(t *testing.T) {
 	if c.Passed(ids(1), c.now, c.now); !c.Dark() {
 		t.Error("nobody has answered")
 	}
-	if c.Answered(nil, wire.NodeID{200}, c.now, c.now); c.Dark() {
+	if !c.LastAnswer().IsZero() {
+		t.Error("an answer that was none")
+	}
+	if c.Answered(nil, wire.NodeID{200}, c.now, c.now); c.Dark() || !c.LastAnswer().Equal(c.now) {
 		t.Error("one has answered")
 	}
 }
