@@ -100,6 +100,20 @@ func TestNodeID(t *testing.T) {
 	if id.Peer() != want || id.String() != want.String() {
 		t.Fatalf("got %v, want %v", id.Peer(), want)
 	}
+	for i := range len(want) {
+		for bit := range 8 {
+			other := []byte(want)
+			other[i] ^= 1 << bit
+			got, err := NodeIDFromPeer(peer.ID(other))
+			named := NodeID{}
+			if pub, err := peer.ID(other).ExtractPublicKey(); err == nil {
+				named, _ = NodeIDFromKey(pub)
+			}
+			if got != named || (err == nil) == named.IsZero() {
+				t.Fatalf("byte %d, bit %d: %v, %v, but libp2p says %v", i, bit, got, err, named)
+			}
+		}
+	}
 	back, err := ParseNodeID(id.String())
 	if err != nil || back != id {
 		t.Fatalf("text form: %v, %v", back, err)
