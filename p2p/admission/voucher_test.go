@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"testing"
 
 	"starling/p2p/directory"
@@ -68,4 +69,23 @@ func TestCandidateAgain(t *testing.T) {
 	if _, err := w.parse(n.Raw[:20]); !errors.Is(err, directory.ErrMalformed) {
 		t.Errorf("a piece of it: %v", err)
 	}
+}
+
+// FuzzCandidate: a register with a candidate reads what anybody else reads.
+func FuzzCandidate(f *testing.F) {
+	w := newWorld(f, 20)
+	r := newRelay(f, 1000)
+	n := r.vouch(f, Day(start), w.examiners(r)[0])
+	if err := w.Hear(n); !errors.Is(err, ErrUnvouched) {
+		f.Fatal(err)
+	}
+	f.Add(n.Raw)
+	f.Add(newRelay(f, 1001).sign(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := w.parse(b)
+		want, wantErr := directory.Parse(b)
+		if err != wantErr || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v, %v; without the register %v, %v", got, err, want, wantErr)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"starling/p2p/wire"
@@ -40,4 +41,23 @@ func TestParseHeld(t *testing.T) {
 	if got, err := d.Parse(newRelay(t, 2).sign(t)); err != nil || got.ID == r.d.ID {
 		t.Errorf("of another relay: %v", err)
 	}
+}
+
+// FuzzHeld: a directory that holds a descriptor reads what anybody else reads.
+func FuzzHeld(f *testing.F) {
+	now := start
+	d := at(&now, false)
+	raw := newRelay(f, 1).sign(f)
+	if err := d.Add(raw); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add(newRelay(f, 2).sign(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := d.Parse(b)
+		want, wantErr := Parse(b)
+		if err != wantErr || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v, %v; without the directory %v, %v", got, err, want, wantErr)
+		}
+	})
 }

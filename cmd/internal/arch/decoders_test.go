@@ -20,7 +20,6 @@ var notFuzzed = map[string]string{
 	"node/store parseMarker":                "by parseMarkerRow",
 	"p2p/client Client.parseHint":           "it is directory.ParseHint and a rule",
 	"p2p/directory Descriptor.parseLists":   "by parse",
-	"p2p/directory Parse":                   "by parse",
 	"p2p/directory cutAddress":              "by parse",
 	"p2p/directory cutAddresses":            "by parse",
 	"p2p/mailbox List.decode":               "by ParseAnswer",
