@@ -346,7 +346,7 @@ def address(a):
 def page(p):
     """The fields of a page."""
     head = tuple(p[k] for k in ("nonce", "instance", "stamp", "time", "state"))
-    return *head, [(e["known"], e["descriptor"]) for e in p["entries"]]
+    return *head, [(None, e["renewal"]) if "renewal" in e else (e.get("known", 0), e["descriptor"]) for e in p["entries"]]
 
 
 def check_directory(v):
@@ -367,13 +367,19 @@ def check_directory(v):
         narrow = (r["issued"], r["sketch"]) if "sketch" in r else None
         if narrow:
             equal("sketch", network.sketch(decoded), r["sketch"])
-        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages", "stamp")), narrow
+        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages", "stamp", "whole")), narrow
         equal("request", network.encode_list_request(*fields), r["request"])
         equal("request that comes back", network.decode_list_request(r["request"]), fields)
     p = v["page"]
     fields = page(p)
     equal("page", network.encode_page(*fields), p["page"])
     equal("page that comes back", network.decode_page(p["page"]), fields)
+    for r in v["renewals"]:
+        before = v["descriptors"][r["of"]]["descriptor"]
+        equal("renewal", network.encode_renewal(before, r["descriptor"]), r["renewal"])
+        equal("descriptor of a renewal", network.decode_renewal(before, r["renewal"]), r["descriptor"])
+    for r in v["refused_renewals"]:
+        refused(r["why"], network.decode_renewal, v["descriptors"][0]["descriptor"], r["renewal"])
     for d in v["refused"]:
         refused(d["why"], network.decode_descriptor, d["descriptor"])
     for r in v["refused_requests"]:
@@ -383,7 +389,7 @@ def check_directory(v):
     for r in m["relays"]:
         equal("score", network.score(m["secret"], r["node_id"]), r["score"])
     equal("ranking", network.rendezvous(m["secret"], relays, {r["node_id"]: r["family"] for r in m["relays"]}), m["ranking"])
-    return (f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests, "
+    return (f"{len(decoded)} descriptors, {len(v['refused'])} refused, {len(v['requests'])} requests, {len(v['renewals'])} renewals, "
             f"a page and a ranking of {len(relays)}")
 
 

@@ -9,8 +9,8 @@ import ipaddress
 import re
 
 from primitives import (
-    ZERO32, Reader, be, chacha20, cut, ed25519_public, ed25519_sign, ed25519_verify, hkdf,
-    hmac, hpke_open, hpke_seal, need, random, sha256, x25519_check, xor)
+    ZERO32, Reader, Refused, be, chacha20, cut, ed25519_public, ed25519_sign, ed25519_verify,
+    hkdf, hmac, hpke_open, hpke_seal, need, random, sha256, x25519_check, xor)
 
 # --- Names and frames (5.1) -----------------------------------------------------------------
 
@@ -469,6 +469,54 @@ def decode_descriptor(data):
     return d
 
 
+# Where the parts of a descriptor that a renewal changes begin.
+_SEQUENCE, _ISSUED, _EPOCH, _KEYS, _SALTS = 33, 41, 61, 65, 161
+
+
+def _renewal_form(length):
+    """Keys, and bytes of salt and commitment, of a renewal so long."""
+    for keys in range(4):
+        for salts in (0, 48):
+            if length == 72 + 32 * keys + salts:
+                return keys, salts
+    raise Refused("length of a renewal")
+
+
+def decode_renewal(before, renewal):
+    """Returns the descriptor, encoded and verified."""
+    keys, salts = _renewal_form(len(renewal))
+    r = Reader(renewal)
+    need(r.take(4) == before[1:5], "another relay")
+    held = int.from_bytes(before[_SEQUENCE:_ISSUED], "big")
+    ahead = (r.int(4) - held) % 2**32
+    need(0 < ahead < 2**31, "not newer")
+    issued = (held + ahead) // 1000
+    was, until = (int.from_bytes(before[at : at + 8], "big") for at in (_ISSUED, _ISSUED + 8))
+    epoch, first = (issued - 8 * 3600) // 86400, int.from_bytes(before[_EPOCH:_KEYS], "big")
+    need(epoch >= first, "a day before")
+    kept = before[_KEYS + 32 * (epoch - first) : _SALTS][: 96 - 32 * keys]
+    need(len(kept) == 96 - 32 * keys, "a key that is lacking")
+    data = before[:_SEQUENCE] + be(held + ahead, 8) + be(issued, 8) + be(issued + until - was, 8)
+    data += before[_EPOCH - 4 : _EPOCH] + be(epoch, 4) + kept + r.take(32 * keys)
+    data += (r.take(48) if salts else before[_SALTS : _SALTS + 48]) + before[_SALTS + 48 : -64] + r.take(64)
+    r.done()
+    decode_descriptor(data)
+    return data
+
+
+def encode_renewal(before, after):
+    """The shortest one, or None."""
+    for salts in (b"", after[_SALTS : _SALTS + 48]):
+        for keys in range(4):
+            renewal = after[1:5] + after[_ISSUED - 4 : _ISSUED] + after[_SALTS - 32 * keys : _SALTS] + salts + after[-64:]
+            try:
+                if decode_renewal(before, renewal) == after:
+                    return renewal
+            except Refused:
+                pass
+    return None
+
+
 def digest(descriptors):
     """descriptors: decoded ones, in any order."""
     known = sorted((d["node_id"], d["sequence"]) for d in descriptors)
@@ -520,27 +568,28 @@ def rendezvous(secret, relays, families):
     return ranking
 
 
-def encode_list_request(nonce, instance, after, have, pages, stamp, narrow=None):
+def encode_list_request(nonce, instance, after, have, pages, stamp, whole, narrow=None):
     """narrow: issued and sketch."""
-    request = nonce + instance + be(after, 8) + have + be(pages, 1) + be(stamp, 8)
+    request = nonce + instance + be(after, 8) + have + be(pages, 1) + be(stamp, 8) + be(whole, 8)
     return request + be(narrow[0], 8) + narrow[1] if narrow else request
 
 
 def decode_list_request(data):
     r = Reader(data)
-    nonce, instance, after, have, pages, stamp = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1), r.int(8)
+    nonce, instance, after, have, pages = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1)
+    stamp, whole = r.int(8), r.int(8)
     narrow = (r.int(8), r.take(2048)) if r.at < len(data) else None
     r.done()
     need(any(nonce) and 1 <= pages <= 32, "nonce or pages")
-    return nonce, instance, after, have, pages, stamp, narrow
+    return nonce, instance, after, have, pages, stamp, whole, narrow
 
 
 def encode_page(nonce, instance, stamp, time, state, entries):
-    """entries: (known, descriptor); in state 4 the price."""
+    """entries: (known, descriptor) or (None, renewal); in state 4 the price."""
     if state == 4:
         return nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1) + be(entries, 1)
     data = nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1)
-    data += b"".join(be(len(d), 2) + be(known, 2) + d for known, d in entries)
+    data += b"".join(be(len(d), 2) + (b"" if known is None else be(known, 2)) + d for known, d in entries)
     need(len(data) <= FRAME - 3, "length")
     return data
 
@@ -556,12 +605,15 @@ def decode_page(data):
         return nonce, instance, stamp, time, state, price
     entries = []
     while r.at < len(data):
-        length, known = r.int(2), r.int(2)
-        entries.append((known, r.take(length)))
+        length = r.int(2)
+        if length < 283:
+            _renewal_form(length)
+        entries.append((None if length < 283 else r.int(2), r.take(length)))
     need(state != 3 or not entries, "entries although nothing is new")
     need(state not in (0, 2) or entries, "an empty page, and more to come")
-    for _, d in entries:
-        decode_descriptor(d)
+    for known, d in entries:
+        if known is not None:
+            decode_descriptor(d)
     return nonce, instance, stamp, time, state, entries
 
 

@@ -399,18 +399,35 @@ def make_directory():
         d["peer_id"] = network.peer_id(d["node_id"])
         descriptors.append(d)
     r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
-         "digest": network.digest(descriptors), "pages": 1 + some(32), "stamp": some(2**64)}
+         "digest": network.digest(descriptors), "pages": 1 + some(32), "stamp": some(2**64),
+         "whole": some(2**64)}
     narrow = 1 + some(2**40 - 1), network.sketch(descriptors)
     requests = [
         r | {"request": network.encode_list_request(*r.values())},
         r | {"request": network.encode_list_request(*r.values(), narrow),
              "issued": narrow[0], "sketch": narrow[1]},
     ]
+    renewals = [_renewal(d, of, later) for of, d in enumerate(descriptors) for later in (60, 86400, 4 * 86400, 16 * 86400)]
     p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "time": some(2**40), "state": some(3),
-         "entries": [{"known": some(65536), "descriptor": d["descriptor"]} for d in descriptors]}
+         "entries": [{"known": some(65536), "descriptor": d["descriptor"]} for d in descriptors]
+         + [{"renewal": n["renewal"]} for n in renewals[:6]]}
     return {"descriptors": descriptors, "digest": r["digest"], "refused": [], "refused_requests": [],
-            "rendezvous": _ranking(),
+            "renewals": renewals, "refused_renewals": [], "rendezvous": _ranking(),
             "requests": requests, "page": p | {"page": network.encode_page(*page(p))}}
+
+
+def _renewal(d, of, later):
+    """The descriptor that follows another after some seconds."""
+    issued = d["issued"] + later
+    epoch = (issued - 8 * 3600) // 86400
+    gone = min(epoch - d["epoch"], 3)
+    after = d | {"sequence": issued * 1000 + some(1000), "issued": issued, "expires": d["expires"] + later, "epoch": epoch,
+                 "keys": d["keys"][32 * gone :] + b"".join(x25519_public(random(32)) for _ in range(gone)),
+                 "addresses": [address(a) for a in d["addresses"]]}
+    if later // 86400 >= 16:
+        after |= {"salt": d["next_salt"], "commitment": network.commitment(random(16))}
+    descriptor = network.encode_descriptor(d["seed"], after)
+    return {"of": of, "descriptor": descriptor, "renewal": network.encode_renewal(d["descriptor"], descriptor)}
 
 
 def make_frame():

@@ -35,6 +35,8 @@
 // signature. An address of another kind is passed over, but a relay that has none
 // of kind 1 or 2 is not taken: nobody here can dial it.
 //
+// A descriptor that only renews another one is told in a third of its size, see Renewals.
+//
 // # Limits
 //
 // At most MaxRelays descriptors are held. Unless private addresses are
@@ -128,6 +130,9 @@ type entry struct {
 	news    time.Time // until then the relay has had its news
 	late    []byte    // the last descriptor that came too often
 	dead    bool
+
+	before uint64 // stamp of the descriptor that it renews
+	short  int    // bytes of the renewal, or 0
 }
 
 // A Snapshot is a directory at one moment. It is never changed.
@@ -242,11 +247,17 @@ func (d *Directory) put(desc *Descriptor, raw []byte) {
 	old := d.relays[desc.ID]
 	d.remove(old)
 	d.stamp++
+
 	e := &entry{Descriptor: desc, raw: raw, stamp: d.stamp}
 	e.news, _ = d.often(old, desc, d.cfg.Now())
 	if old != nil && slices.Equal(old.Addresses, desc.Addresses) {
 		e.reached = old.reached
+		// One that has run out is forgotten, and nothing is made from it.
+		if old.Expires.After(d.cfg.Now()) {
+			e.before, e.short = old.stamp, renewalOf(old.raw, raw)
+		}
 	}
+
 	d.relays[desc.ID] = e
 	i, held := slices.BinarySearchFunc(d.order, desc.ID, func(e *entry, id wire.NodeID) int { return compareID(e.Descriptor, id) })
 	if !held {
@@ -295,9 +306,9 @@ func (d *Directory) Reached(id wire.NodeID, since time.Time) {
 		old.reached, d.snap = since, nil
 		return
 	}
-	// The holder of the entry is to hear that more is known of it.
+	// The holder of the entry is to hear that more is known of it, which no renewal says.
 	e := *old
-	e.reached = since
+	e.reached, e.short = since, 0
 	old.dead = true
 	d.stamp++
 	e.stamp, d.moved = d.stamp, d.stamp
@@ -543,8 +554,9 @@ func (d *Directory) Raw(limit int) [][]byte {
 
 // since returns the first descriptors that are wanted after a stamp in the order
 // they came, as many as fit into size bytes with the header of each, the
-// stamp of the last, and whether there are more.
-func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool) (entries []Entry, last uint64, more bool) {
+// stamp of the last, and whether there are more. Of descriptors that the asker had at
+// the stamp whole it returns renewals.
+func (d *Directory) since(after, whole uint64, size int, wanted func(*Descriptor) bool) (entries []Entry, last uint64, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
@@ -554,10 +566,14 @@ func (d *Directory) since(after uint64, size int, wanted func(*Descriptor) bool)
 		if e.dead || !e.Expires.After(now) || !wanted(e.Descriptor) {
 			continue
 		}
-		if size -= entryHeader + len(e.raw); size < 0 {
+		told := Entry{knownSince(e.reached, now), e.raw}
+		if e.short > 0 && e.before <= whole {
+			told = Entry{VouchedOnly, cutRenewal(e.raw, e.short)}
+		}
+		if size -= told.size(); size < 0 {
 			return entries, last, true
 		}
-		entries = append(entries, Entry{knownSince(e.reached, now), e.raw})
+		entries = append(entries, told)
 		last = e.stamp
 	}
 	return entries, d.stamp, false

@@ -13,7 +13,7 @@ import (
 // An asker asks for the relays that came after a stamp. A stamp counts the changes
 // of one directory since it was made; another directory, or the same after a
 // restart, is another instance and starts from 0. Request, the body of a
-// TypeListRequest frame, 65 or 2,121 bytes:
+// TypeListRequest frame, 73 or 2,129 bytes:
 //
 //	0   8   nonce, copied into the pages
 //	8   8   instance, 0 at first
@@ -21,11 +21,13 @@ import (
 //	24  32  digest of the asker's list
 //	56  1   how many pages to send at most, 1–32
 //	57  8   stamp (package exchange), or 0
+//	65  8   whole: the stamp at which the asker last had all; of descriptors that
+//	        came up to then renewals may come. 0: none may
 //
 // and, from the owner of much of a list, but not of this directory:
 //
-//	65  8    Unix seconds: only descriptors issued then or later; 0: all
-//	73  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
+//	73  8    Unix seconds: only descriptors issued then or later; 0: all
+//	81  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
 //	         (32) ‖ sequence (8) of the asker's descriptors of those; only those
 //	         descriptors are sent for which the sketches differ
 //
@@ -40,19 +42,22 @@ import (
 //	        2: last page of this answer; ask again
 //	        3: your digest is mine, nothing to send
 //	        4: you ask too much; ask another, or later, or with a stamp
-//	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, to the end of the body;
-//	        in state 4 one byte, the bits of a stamp that helps, or 0 for none does
+//	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, or length (2) ‖
+//	        renewal, to the end of the body; in state 4 one byte, the bits of a stamp
+//	        that helps, or 0 for none does
 //
 // Known is for how many minutes the answerer has reached that relay itself, at most
-// 65,534; 65,535 means that it has not, and others vouch for it. A page that is
+// 65,534; 65,535 means that it has not, and others vouch for it. A renewal leaves it as it
+// was told: what is new of it is said with the whole descriptor. A page that is
 // followed by others has an entry. All numbers are big endian.
 
 const (
-	requestSize    = 8 + 8 + 8 + 32 + 1 + 8
+	requestSize    = 8 + 8 + 8 + 32 + 1 + 8 + 8
 	sketchSize     = 256 * 8
 	narrowSize     = requestSize + 8 + sketchSize
 	pageHeaderSize = 8 + 8 + 8 + 8 + 1
-	entryHeader    = 2 + 2
+	entryHeader    = 2
+	knownSize      = 2
 	// MaxPages is the largest number of pages of one answer.
 	MaxPages = 32
 )
@@ -71,6 +76,8 @@ type Request struct {
 	Digest   [32]byte
 	Pages    byte
 	Stamp    uint64
+	// Whole is the stamp at which the asker last had all.
+	Whole uint64
 	// Narrow, if not nil, leaves out descriptors that the asker has from others.
 	Narrow *Narrow
 }
@@ -99,6 +106,7 @@ func (r Request) Append(b []byte) []byte {
 	b = append(b, r.Digest[:]...)
 	b = append(b, r.Pages)
 	b = binary.BigEndian.AppendUint64(b, r.Stamp)
+	b = binary.BigEndian.AppendUint64(b, r.Whole)
 	if r.Narrow == nil {
 		return b
 	}
@@ -126,6 +134,7 @@ func ParseRequest(b []byte) (Request, error) {
 		Digest:   [32]byte(b[24:]),
 		Pages:    b[56],
 		Stamp:    binary.BigEndian.Uint64(b[57:]),
+		Whole:    binary.BigEndian.Uint64(b[65:]),
 	}
 	if r.Nonce == 0 { // nobody draws it
 		return Request{}, ErrPage
@@ -167,10 +176,22 @@ const (
 // VouchedOnly is the Known of a relay that the answerer has not reached itself.
 const VouchedOnly = 1<<16 - 1
 
-// An Entry is a signed descriptor and how the answerer knows that its relay is there.
+// An Entry is a signed descriptor and how the answerer knows that its relay is there; or
+// a renewal.
 type Entry struct {
-	Known uint16 // minutes, or VouchedOnly
+	Known uint16 // minutes, or VouchedOnly, as of a renewal
 	Raw   []byte
+}
+
+// Renews reports whether the entry is a renewal.
+func (e Entry) Renews() bool { return len(e.Raw) < leastDescriptor }
+
+// size returns the bytes that the entry takes in a page.
+func (e Entry) size() int {
+	if e.Renews() {
+		return entryHeader + len(e.Raw)
+	}
+	return entryHeader + knownSize + len(e.Raw)
 }
 
 // Since returns the time at which the answerer first reached the relay, by the clock
@@ -190,9 +211,9 @@ func knownSince(reached, now time.Time) uint16 {
 	return uint16(min(max(now.Sub(reached)/time.Minute, 0), VouchedOnly-1))
 }
 
-// ID returns the node id that the descriptor claims, if it is long enough for one.
+// ID returns the node id that the descriptor claims, if it is one.
 func (e Entry) ID() (id wire.NodeID) {
-	if len(e.Raw) > wire.NodeIDSize {
+	if !e.Renews() {
 		copy(id[:], e.Raw[1:])
 	}
 	return id
@@ -221,7 +242,9 @@ func (p *Page) Append(b []byte) []byte {
 	}
 	for _, e := range p.Entries {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(e.Raw)))
-		b = binary.BigEndian.AppendUint16(b, e.Known)
+		if !e.Renews() {
+			b = binary.BigEndian.AppendUint16(b, e.Known)
+		}
 		b = append(b, e.Raw...)
 	}
 	return b
@@ -256,18 +279,13 @@ func ParsePage(b []byte) (*Page, error) {
 		return p, nil
 	}
 
+	// Their number is bounded by the page, as each has a least size.
 	for len(b) > 0 {
-		if len(b) < entryHeader {
-			return nil, ErrPage
+		e, rest, err := cutEntry(b)
+		if err != nil {
+			return nil, err
 		}
-		n, known := int(binary.BigEndian.Uint16(b)), binary.BigEndian.Uint16(b[2:])
-		if b = b[entryHeader:]; n < fixedSize || n > MaxDescriptor || n > len(b) {
-			return nil, ErrPage
-		}
-
-		// Their number is bounded by the page, as each has a least size.
-		p.Entries = append(p.Entries, Entry{known, b[:n:n]})
-		b = b[n:]
+		p.Entries, b = append(p.Entries, e), rest
 	}
 
 	// A page that promises more and brings nothing would keep the asker for ever.
@@ -275,6 +293,27 @@ func ParsePage(b []byte) (*Page, error) {
 		return nil, ErrPage
 	}
 	return p, nil
+}
+
+// cutEntry reads the first entry.
+func cutEntry(b []byte) (e Entry, rest []byte, err error) {
+	if len(b) < entryHeader {
+		return e, nil, ErrPage
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	b = b[entryHeader:]
+	e.Known = VouchedOnly
+	if _, _, ok := renewalForm(n); !ok {
+		if n < leastDescriptor || n > MaxDescriptor || len(b) < knownSize {
+			return e, nil, ErrPage
+		}
+		e.Known, b = binary.BigEndian.Uint16(b), b[knownSize:]
+	}
+	if n > len(b) {
+		return e, nil, ErrPage
+	}
+	e.Raw = b[:n:n]
+	return e, b[n:], nil
 }
 
 // more reports whether another page follows, in this answer or the next.
@@ -290,10 +329,10 @@ func (d *Directory) Later(r Request, price byte) *Page {
 // yield returns false.
 func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	snap := d.Snapshot()
-	after := r.After
+	after, whole := r.After, r.Whole
 	// Numbers of another run of ours mean nothing here.
 	if r.Instance != d.instance {
-		after = 0
+		after, whole = 0, 0
 	}
 
 	// The same list costs one page, which is the usual case.
@@ -303,7 +342,7 @@ func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	}
 
 	for n := byte(1); ; n++ {
-		entries, last, more := d.since(after, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
+		entries, last, more := d.since(after, whole, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
 		p := &Page{Nonce: r.Nonce, Instance: d.instance, Stamp: last, Time: d.cfg.Now(), Entries: entries}
 		switch {
 		case !more:

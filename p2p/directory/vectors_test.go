@@ -20,14 +20,29 @@ import (
 )
 
 type directoryVectors struct {
-	Descriptors []descriptorVector  `json:"descriptors"`
-	Digest      vectors.Hex         `json:"digest"`
-	Requests    []requestVector     `json:"requests"`
-	Page        pageVector          `json:"page"`
-	Refused     []refusedDescriptor `json:"refused"`
+	Descriptors []descriptorVector `json:"descriptors"`
+	Digest      vectors.Hex        `json:"digest"`
+	Requests    []requestVector    `json:"requests"`
+	Renewals    []renewalVector    `json:"renewals"`
+	// RefusedRenewals make nothing, or what is no descriptor, of the first descriptor.
+	RefusedRenewals []refusedRenewal    `json:"refused_renewals"`
+	Page            pageVector          `json:"page"`
+	Refused         []refusedDescriptor `json:"refused"`
 	// RefusedRequests are not answered.
 	RefusedRequests []refusedRequest `json:"refused_requests"`
 	Rendezvous      rendezvousVector `json:"rendezvous"`
+}
+
+// renewalVector is a descriptor that a relay signed after one of Descriptors.
+type renewalVector struct {
+	Of         int         `json:"of"`
+	Descriptor vectors.Hex `json:"descriptor"`
+	Renewal    vectors.Hex `json:"renewal"`
+}
+
+type refusedRenewal struct {
+	Why     string      `json:"why"`
+	Renewal vectors.Hex `json:"renewal"`
 }
 
 type refusedRequest struct {
@@ -150,8 +165,9 @@ func tcp(s string) addressVector {
 }
 
 type entryVector struct {
-	Known      uint16      `json:"known"`
-	Descriptor vectors.Hex `json:"descriptor"`
+	Known      uint16      `json:"known,omitempty"`
+	Descriptor vectors.Hex `json:"descriptor,omitempty"`
+	Renewal    vectors.Hex `json:"renewal,omitempty"` // in place of these
 }
 
 type requestVector struct {
@@ -161,6 +177,7 @@ type requestVector struct {
 	Digest   vectors.Hex `json:"digest"`
 	Pages    byte        `json:"pages"`
 	Stamp    uint64      `json:"stamp"`
+	Whole    uint64      `json:"whole"`
 	Issued   int64       `json:"issued,omitempty"` // with the sketch
 	Sketch   vectors.Hex `json:"sketch,omitempty"`
 	Request  vectors.Hex `json:"request"`
@@ -255,7 +272,7 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	}
 	snap := d.Snapshot()
 	v.Digest = snap.Digest[:]
-	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16, Stamp: 1<<63 + 5}
+	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16, Stamp: 1<<63 + 5, Whole: 70}
 	r.Request = r.request().Append(nil)
 	v.Requests = append(v.Requests, r)
 	r.Issued, r.Sketch = now.Unix()-3600, sketchOf(snap)
@@ -272,7 +289,11 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	v.Rendezvous = makeRendezvous()
 	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, Time: now.Unix() + 5, State: PageLast}
 	for i := range v.Descriptors {
-		v.Page.Entries = append(v.Page.Entries, entryVector{[]uint16{77, VouchedOnly, 0}[i], v.Descriptors[i].Descriptor})
+		v.Page.Entries = append(v.Page.Entries, entryVector{Known: []uint16{77, VouchedOnly, 0}[i], Descriptor: v.Descriptors[i].Descriptor})
+	}
+	v.makeRenewals(t)
+	for _, r := range v.Renewals {
+		v.Page.Entries = append(v.Page.Entries, entryVector{Renewal: r.Renewal})
 	}
 	v.Page.Page = v.Page.page().Append(nil)
 
@@ -305,6 +326,47 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	return v
 }
 
+// makeRenewals has relays say the same again: after minutes, days, a restart, and in the
+// next window.
+func (v *directoryVectors) makeRenewals(t *testing.T) {
+	for i, later := range []time.Duration{10 * time.Minute, 24 * time.Hour, 48 * time.Hour, 5 * 24 * time.Hour, WindowLength} {
+		of := i % len(v.Descriptors)
+		before := &v.Descriptors[of]
+		r := before.relay(t)
+		r.d.Issued = r.d.Issued.Add(later)
+		r.d.Expires = r.d.Expires.Add(later)
+		r.d.Sequence = uint64(r.d.Issued.UnixMilli()) + uint64(111*i)
+		r.d.Epoch = FirstEpoch(r.d.Issued)
+		if gone := int(r.d.Epoch - before.Epoch); gone < keyCount {
+			copy(r.d.Keys[:], r.d.Keys[gone:])
+			for j := keyCount - gone; j < keyCount; j++ {
+				r.d.Keys[j] = newRelay(t, 7).d.Keys[0]
+			}
+		} else {
+			r.newKeys(t)
+		}
+		if Window(r.d.Issued) != Window(time.Unix(before.Issued, 0)) {
+			copy(r.d.Salt[:], before.NextSalt)
+			copy(r.d.Commitment[:], drawn(CommitmentSize))
+		}
+		raw := r.sign(t)
+		v.Renewals = append(v.Renewals, renewalVector{of, raw, cutRenewal(raw, renewalOf(before.Descriptor, raw))})
+	}
+
+	good := v.Renewals[0].Renewal
+	refuse := func(why string, edit func(b []byte) []byte) {
+		v.RefusedRenewals = append(v.RefusedRenewals, refusedRenewal{why, edit(bytes.Clone(good))})
+	}
+	refuse("forged", func(b []byte) []byte { b[len(b)-1] ^= 1; return b })
+	refuse("another time", func(b []byte) []byte { b[7]++; return b })
+	refuse("the time before", func(b []byte) []byte { return append(append(b[:4], v.Descriptors[0].Descriptor[37:41]...), b[8:]...) })
+	refuse("another relay", func(b []byte) []byte { return append(bytes.Clone(v.Renewals[1].Renewal[:4]), b[4:]...) })
+	refuse("a key that is lacking", func(b []byte) []byte {
+		return append(binary.BigEndian.AppendUint32(b[:4], uint32(v.Descriptors[0].Sequence+3*86_400_000)), b[8:]...)
+	})
+	refuse("a byte more", func(b []byte) []byte { return append(b, 0) })
+}
+
 func sketchOf(s *Snapshot) (b vectors.Hex) {
 	for i := range s.Sketch {
 		b = append(b, s.Sketch[i][:]...)
@@ -313,7 +375,7 @@ func sketchOf(s *Snapshot) (b vectors.Hex) {
 }
 
 func (v *requestVector) request() Request {
-	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages, Stamp: v.Stamp}
+	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages, Stamp: v.Stamp, Whole: v.Whole}
 	if len(v.Sketch) > 0 {
 		r.Narrow = &Narrow{Issued: time.Unix(v.Issued, 0)}
 		for i := range r.Narrow.Sketch {
@@ -326,6 +388,10 @@ func (v *requestVector) request() Request {
 func (v *pageVector) page() *Page {
 	p := &Page{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), Stamp: v.Stamp, Time: time.Unix(v.Time, 0), State: v.State}
 	for _, e := range v.Entries {
+		if e.Renewal != nil {
+			p.Entries = append(p.Entries, Entry{VouchedOnly, e.Renewal})
+			continue
+		}
 		p.Entries = append(p.Entries, Entry{e.Known, e.Descriptor})
 	}
 	return p
@@ -376,6 +442,28 @@ func checkDirectory(t *testing.T, v directoryVectors) {
 	}
 	if p, err := ParsePage(v.Page.Page); err != nil || !reflect.DeepEqual(p, v.Page.page()) || !bytes.Equal(p.Append(nil), v.Page.Page) {
 		t.Errorf("page: %v", err)
+	}
+	for i, r := range v.Renewals {
+		made, err := d.Complete(r.Renewal)
+		if err == nil {
+			_, err = Parse(made)
+		}
+		if err != nil || !bytes.Equal(made, r.Descriptor) {
+			t.Errorf("renewal %d makes another descriptor: %v", i, err)
+		}
+		before := v.Descriptors[r.Of].Descriptor
+		if got := cutRenewal(r.Descriptor, renewalOf(before, r.Descriptor)); !bytes.Equal(got, r.Renewal) {
+			t.Errorf("renewal %d is made differently: %x", i, got)
+		}
+	}
+	for _, r := range v.RefusedRenewals {
+		raw, err := d.Complete(r.Renewal)
+		if err == nil {
+			err = d.Add(raw)
+		}
+		if err == nil {
+			t.Errorf("%s: taken", r.Why)
+		}
 	}
 	for _, r := range v.RefusedRequests {
 		if _, err := ParseRequest(r.Request); err == nil {

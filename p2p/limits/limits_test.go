@@ -149,6 +149,7 @@ var noRow = map[string]string{
 	"p2p/directory maxHost":              "letters of one name",
 	"p2p/directory/exchange maxMarks":    "relays that we ask",
 	"p2p/directory/exchange maxPages":    "of one pull of ours",
+	"p2p/directory/exchange maxUnfit":    "of one pull of ours",
 	"p2p/directory/exchange pagesAtOnce": "of one answer",
 	"p2p/directory/gossip maxMessage":    "bytes of one message",
 	"p2p/discovery maxHeardAddrs":        "the share in the line of hearsay",

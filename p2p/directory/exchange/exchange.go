@@ -7,6 +7,11 @@
 // the list was last complete, and then for all parts in which the two still differ.
 // Those are few unless the mesh was cut.
 //
+// A relay says the same again and again. A neighbour sends these descriptors as renewals,
+// package directory has them, of others that it has sent before. Some may not fit: the
+// one before was refused here, or is another. Then all descriptors that differ are asked
+// for as a whole, once, in the same look.
+//
 // # Asking
 //
 // A slow neighbour is not waited for: the next page comes within PageTimeout, every
@@ -52,6 +57,9 @@ const (
 	// maxPages bounds one Pull: a full directory of the largest descriptors.
 	maxPages = directory.MaxRelays/3 + 2
 	maxMarks = 256
+	// maxUnfit bounds the renewals of a list with a wrong signature. After these no other
+	// is tried, and whole descriptors are asked for.
+	maxUnfit = 16
 
 	// narrowFrom is how many relays make it worth to leave some out, and overlap is a
 	// margin for descriptors under way and for wrong clocks.
@@ -114,6 +122,7 @@ type pull struct {
 type mark struct {
 	instance [8]byte
 	stamp    uint64
+	whole    uint64 // the stamp at which we had all
 }
 
 // New makes an Exchange.
@@ -190,12 +199,30 @@ func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
 }
 
 // take hands on the entries of a page.
-func (x *Exchange) take(from wire.NodeID, p *directory.Page) (added int, err error) {
+func (x *Exchange) take(from wire.NodeID, p *directory.Page, r *reading) (added int, err error) {
 	for _, e := range p.Entries {
+		renews := e.Renews()
+		if renews {
+			if r.mark.whole == 0 {
+				x.cfg.Count("list: unasked renewal")
+				return added, ErrRefused
+			}
+			e = x.complete(e, r)
+			if e.Raw == nil {
+				continue
+			}
+		}
+
 		switch err := x.cfg.Take(from, e); {
 		case err == nil:
 			added++
 		case errors.Is(err, directory.ErrMalformed), errors.Is(err, directory.ErrSignature):
+			// Made from another descriptor than the neighbour's it is no lie.
+			if renews {
+				r.unfit++
+				r.lacking = true
+				continue
+			}
 			x.cfg.Count("list: forged descriptor")
 			return added, ErrRefused
 		case !errors.Is(err, directory.ErrStale):
@@ -203,6 +230,20 @@ func (x *Exchange) take(from wire.NodeID, p *directory.Page) (added int, err err
 		}
 	}
 	return added, nil
+}
+
+// complete makes the whole entry of a renewal, or none if there is nothing to take.
+func (x *Exchange) complete(e directory.Entry, r *reading) (whole directory.Entry) {
+	if r.unfit >= maxUnfit {
+		r.lacking = true
+		return whole
+	}
+	raw, err := x.cfg.Directory.Complete(e.Raw)
+	if err == nil {
+		return directory.Entry{Known: e.Known, Raw: raw}
+	}
+	r.lacking = r.lacking || !errors.Is(err, directory.ErrStale)
+	return whole
 }
 
 // Pull reads everything that is new at a neighbour and returns how many entries
@@ -223,6 +264,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 		r.issued = r.issued.Add(-overlap)
 	}
 	r.narrow = r.mark == mark{}
+	r.start = r.mark
 
 	// A page is asked for, and the next one unless the answer says that it follows unasked.
 	ask := true
@@ -249,7 +291,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			continue
 		}
 
-		n, err := x.take(from, p)
+		n, err := x.take(from, p, &r)
 		if added += n; err != nil {
 			return added, err
 		}
@@ -258,7 +300,7 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 			x.remember(from, r.mark, r.date)
 			return added, nil
 		}
-		if !r.narrowed {
+		if !r.narrowed && !r.lacking {
 			x.remember(from, r.mark, time.Time{})
 		}
 	}
@@ -268,7 +310,10 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 // A reading is how far a Pull has come.
 type reading struct {
 	nonce        uint64
-	mark         mark
+	mark, start  mark
+	lacking      bool      // renewals came that fit nothing that we have
+	unfit        int       // of these, with a wrong signature
+	again        bool      // whole descriptors were asked for in place of these
 	narrow       bool      // descriptors that we have from others are left out
 	narrowed     bool      // a request has said so
 	recent       bool      // descriptors older than issued are left out
@@ -316,8 +361,10 @@ func Sparingly(needed func() bool) func() bool {
 // turn takes note of a page, and says whether to ask again or be content.
 func (r *reading) turn(p *directory.Page) (ask, done bool) {
 	// After a restart it began from 0, and there is no need to read on like that.
-	r.narrow = r.narrow || p.Instance != r.mark.instance
-	r.mark = mark{p.Instance, p.Stamp}
+	if p.Instance != r.mark.instance {
+		r.narrow, r.mark.whole = true, 0
+	}
+	r.mark.instance, r.mark.stamp = p.Instance, p.Stamp
 	switch {
 	case p.State == directory.PagePause:
 		return true, false
@@ -325,15 +372,24 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 		r.recent, r.issued = false, time.Time{}
 		r.mark.stamp = 0
 		return true, false
+	case p.State == directory.PageFollows:
+		return false, false
+	case r.lacking && !r.again:
+		r.again, r.mark.stamp, r.mark.whole = true, r.start.stamp, 0
+		return true, false
 	}
-	return false, p.State != directory.PageFollows
+	r.mark.whole = r.mark.stamp
+	return false, true
 }
 
 // ask sends the request for entries after the mark.
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
-	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce, Stamp: r.stamp}
-	if r.narrow && len(snap.Relays) >= narrowFrom {
+	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce, Stamp: r.stamp, Whole: r.mark.whole}
+	if r.again {
+		req.Narrow = &directory.Narrow{Sketch: snap.Sketch}
+		r.narrowed = true
+	} else if r.narrow && len(snap.Relays) >= narrowFrom {
 		req.Narrow = &directory.Narrow{Issued: r.issued, Sketch: snap.Sketch}
 		r.narrowed, r.recent = true, r.recent || !r.issued.IsZero()
 	}

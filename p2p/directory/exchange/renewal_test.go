@@ -1,0 +1,415 @@
+package exchange
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"starling/p2p/directory"
+	"starling/p2p/outfox"
+	"starling/p2p/wire"
+)
+
+// A sayer is a relay that says the same again, as relays do.
+type sayer struct {
+	key crypto.PrivKey
+	d   directory.Descriptor
+}
+
+func newSayer(tb testing.TB, n int) *sayer {
+	tb.Helper()
+	var seed [ed25519.SeedSize]byte
+	binary.BigEndian.PutUint64(seed[:], uint64(n)+1)
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &sayer{key: key}
+	s.d.ID, _ = wire.NodeIDFromKey(key.GetPublic())
+	s.d.Capacity = 1
+	s.move(n, 0)
+	s.restart(tb)
+	return s
+}
+
+func newKey(tb testing.TB) outfox.PublicKey {
+	tb.Helper()
+	k, err := outfox.NewPrivateKey()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return k.Public()
+}
+
+func (s *sayer) move(n, times int) {
+	ip := netip.AddrFrom4([4]byte{11, byte(n >> 8), byte(n), byte(1 + times)})
+	s.d.Addresses = []directory.Address{{AddrPort: netip.AddrPortFrom(ip, 1)}}
+}
+
+// restart draws other keys.
+func (s *sayer) restart(tb testing.TB) {
+	for i := range s.d.Keys {
+		s.d.Keys[i] = newKey(tb)
+	}
+}
+
+// say signs a descriptor of now.
+func (s *sayer) say(tb testing.TB) []byte {
+	tb.Helper()
+	now := time.Now()
+	s.d.Sequence = max(s.d.Sequence+1, uint64(now.UnixMilli()))
+	s.d.Issued, s.d.Expires = now, now.Add(directory.MaxLifetime)
+	for epoch := directory.FirstEpoch(now); s.d.Epoch < epoch; s.d.Epoch++ {
+		if s.d.Epoch+3 <= epoch {
+			s.d.Epoch = epoch - 1
+		}
+		copy(s.d.Keys[:], s.d.Keys[1:])
+		s.d.Keys[2] = newKey(tb)
+	}
+	if err := s.d.Promise(s.key); err != nil {
+		tb.Fatal(err)
+	}
+	raw, err := s.d.Sign(s.key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return raw
+}
+
+// A reader asks neighbours that are directories, and counts what comes.
+type reader struct {
+	x       *Exchange
+	dir     *directory.Directory
+	answers map[wire.NodeID]*directory.Directory
+	edit    func(*directory.Request)
+	lie     func(*directory.Page) // changes a page on its way
+
+	requests, frames, renewals, wholes, taken int
+}
+
+func newReader(answers map[wire.NodeID]*directory.Directory) *reader {
+	r := &reader{dir: directory.New(directory.Config{}), answers: answers}
+	r.x = New(Config{Directory: r.dir, Send: func(to wire.NodeID, f *wire.Frame) error {
+		q, err := directory.ParseRequest(f.Body())
+		if err != nil {
+			return err
+		}
+		if r.requests++; r.edit != nil {
+			r.edit(&q)
+		}
+		r.answers[to].Answer(q, func(p *directory.Page) bool {
+			if r.lie != nil {
+				r.lie(p)
+			}
+			for _, e := range p.Entries {
+				if e.Renews() {
+					r.renewals++
+				} else {
+					r.wholes++
+				}
+			}
+			r.frames++
+			f, err := wire.NewFrame(wire.TypeListPage, p.Append(nil))
+			if err == nil {
+				r.x.Handle(to, f)
+			}
+			return err == nil
+		})
+		return nil
+	}, Take: func(_ wire.NodeID, e directory.Entry) error {
+		r.taken++
+		return r.dir.Take(e)
+	}})
+	return r
+}
+
+func (r *reader) pull(t *testing.T, from wire.NodeID) error {
+	t.Helper()
+	r.requests, r.frames, r.renewals, r.wholes, r.taken = 0, 0, 0, 0, 0
+	_, err := r.x.Pull(t.Context(), from)
+	return err
+}
+
+func (r *reader) raws() [][]byte {
+	all := r.dir.Raw(directory.MaxRelays)
+	slices.SortFunc(all, bytes.Compare)
+	return all
+}
+
+// inFull has a reader ask for whole descriptors only.
+func inFull(q *directory.Request) { q.Whole = 0 }
+
+// TestRenewalsAreAsGoodAsWholes plays random histories of relays, which renew, restart,
+// move, leave and vanish, at neighbours that miss some of it and begin anew now and then.
+// Who reads by renewals has the very descriptors of one who reads whole ones, always,
+// from one neighbour or several, and though both refuse some.
+func TestRenewalsAreAsGoodAsWholes(t *testing.T) {
+	histories, steps := 6, 40
+	if testing.Short() {
+		histories, steps = 2, 20
+	}
+	for seed := range histories {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(uint64(seed), 1))
+			ids := []wire.NodeID{{1}, {2}, {3}}[:1+seed%3]
+			answers := map[wire.NodeID]*directory.Directory{}
+			for _, id := range ids {
+				answers[id] = directory.New(directory.Config{})
+			}
+			const most = 90 // more than narrowFrom
+			relays := map[int]*sayer{}
+			refused := map[wire.NodeID]bool{}
+			a, b := newReader(answers), newReader(answers)
+			b.edit = inFull
+			for _, r := range []*reader{a, b} {
+				r.x.cfg.Take = func(_ wire.NodeID, e directory.Entry) error {
+					if refused[e.ID()] {
+						return directory.ErrCrowded
+					}
+					return r.dir.Take(e)
+				}
+			}
+
+			spread := func(raw []byte, lost int) {
+				for _, id := range ids {
+					if rnd.IntN(100) >= lost {
+						answers[id].Add(raw)
+					}
+				}
+			}
+			renewals, again := 0, 0
+			for step := range steps {
+				time.Sleep(time.Duration(rnd.IntN(8)) * time.Hour)
+				for n := range most {
+					r := relays[n]
+					switch x := rnd.IntN(200); {
+					case r == nil && x < 100:
+						relays[n] = newSayer(t, n)
+						spread(relays[n].say(t), 2)
+					case r == nil:
+					case x < 50:
+						spread(r.say(t), 2)
+					case x < 52:
+						r.restart(t)
+						spread(r.say(t), 2)
+					case x < 54:
+						r.move(n, step)
+						spread(r.say(t), 2)
+					case x < 55:
+						r.d.Capacity = 0
+						spread(r.say(t), 2)
+						r.d.Capacity = 1
+					case x < 56:
+						delete(relays, n)
+					case x < 57 && seed%2 == 1:
+						refused[r.d.ID] = !refused[r.d.ID]
+					case x < 58: // found to be reachable later than listed
+						answers[ids[0]].Reached(r.d.ID, time.Now())
+					}
+				}
+				if id := ids[rnd.IntN(len(ids))]; rnd.IntN(10) == 0 {
+					fresh := directory.New(directory.Config{})
+					for _, raw := range answers[id].Raw(directory.MaxRelays) {
+						fresh.Add(raw)
+					}
+					answers[id] = fresh
+				}
+
+				from := ids[rnd.IntN(len(ids))]
+				for _, r := range []*reader{a, b} {
+					if err := r.pull(t, from); err != nil {
+						t.Fatalf("history %d, step %d: %v", seed, step, err)
+					}
+				}
+				renewals += a.renewals
+				again += max(0, a.requests-b.requests)
+				if b.renewals > 0 {
+					t.Fatal("renewals that nobody asked for")
+				}
+				if !slices.EqualFunc(a.raws(), b.raws(), bytes.Equal) {
+					t.Fatalf("history %d, step %d: %d relays by renewals, %d by wholes", seed, step, len(a.raws()), len(b.raws()))
+				}
+			}
+			if renewals < steps {
+				t.Errorf("history %d: %d renewals only", seed, renewals)
+			}
+			if again > 0 && seed == 0 {
+				t.Errorf("asked again %d times, though nothing was refused or came from elsewhere", again)
+			}
+			t.Logf("history %d: %d renewals, asked again %d times", seed, renewals, again)
+		})
+	}
+}
+
+// TestLacking: renewals of relays that an asker lacks, or has another descriptor of, are
+// asked for as a whole, once and in the same look.
+func TestLacking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := wire.NodeID{1}
+		answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
+		relays := make([]*sayer, 300)
+		say := func() {
+			for _, r := range relays {
+				if err := answers[id].Add(r.say(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for n := range relays {
+			relays[n] = newSayer(t, n)
+		}
+		say()
+		r := newReader(answers)
+		if err := r.pull(t, id); err != nil || r.wholes != len(relays) {
+			t.Fatalf("%d descriptors: %v", r.wholes, err)
+		}
+		time.Sleep(24 * time.Hour)
+		say()
+		if err := r.pull(t, id); err != nil || r.renewals != len(relays) || r.wholes != 0 || r.requests != 1 || r.frames != 14 {
+			t.Fatalf("%d renewals, %d wholes in %d frames: %v", r.renewals, r.wholes, r.frames, err)
+		}
+
+		// It forgets one, another moved unheard, and one is known by a newer word.
+		time.Sleep(24 * time.Hour)
+		r.dir.Remove(relays[7].d.ID)
+		relays[8].move(8, 1)
+		answers[id].Add(relays[8].say(t))
+		if err := r.pull(t, id); err != nil {
+			t.Fatal(err)
+		}
+		r.dir.Remove(relays[8].d.ID)
+		relays[8].move(8, 0)
+		r.dir.Add(relays[8].say(t))
+		relays[8].move(8, 1)
+		time.Sleep(time.Second)
+		say()
+		relays[9].d.Sequence++
+		r.dir.Add(relays[9].say(t))
+		if err := r.pull(t, id); err != nil || r.requests != 2 || r.renewals != len(relays) || r.wholes < 2 || r.wholes > 12 {
+			t.Errorf("%d renewals, then %d wholes with %d requests: %v", r.renewals, r.wholes, r.requests, err)
+		}
+		for _, s := range relays[:9] {
+			if !bytes.Equal(r.dir.Signed(s.d.ID), answers[id].Signed(s.d.ID)) {
+				t.Error("a relay is still lacking")
+			}
+		}
+		if d, ok := r.dir.Find(relays[9].d.ID); !ok || d.Sequence != relays[9].d.Sequence {
+			t.Error("a newer descriptor was lost")
+		}
+	})
+}
+
+// TestFalseRenewals: pages of renewals that are of nobody, or that nobody signed, cost an
+// asker a few signatures and one request more for a look, however many come; renewals
+// that were not asked for end it. Nothing false is taken, nothing is lost.
+func TestFalseRenewals(t *testing.T) {
+	id := wire.NodeID{1}
+	rnd := rand.NewChaCha8([32]byte{9})
+	random := func(n int) []byte {
+		b := make([]byte, n)
+		rnd.Read(b)
+		return b
+	}
+	for name, c := range map[string]struct {
+		lie   func(r *reader, p *directory.Page)
+		err   error
+		taken int
+	}{
+		"of nobody": {func(r *reader, p *directory.Page) {
+			for range 22 {
+				p.Entries = append(p.Entries, directory.Entry{Raw: random(104)})
+			}
+		}, nil, 0},
+		"unsigned": {func(r *reader, p *directory.Page) {
+			for i, e := range p.Entries {
+				if e.Renews() {
+					p.Entries[i].Raw = slices.Concat(e.Raw[:40], random(64))
+				}
+			}
+		}, nil, maxUnfit},
+		"at any time": {func(r *reader, p *directory.Page) {
+			for i, e := range p.Entries {
+				if e.Renews() {
+					p.Entries[i].Raw = slices.Concat(e.Raw[:4], random(4), e.Raw[8:])
+				}
+			}
+		}, nil, maxUnfit},
+		"that nobody asked for": {func(r *reader, p *directory.Page) {
+			if r.requests > 1 {
+				p.Entries = []directory.Entry{{Raw: random(104)}}
+				p.State = directory.PageLast
+			} else {
+				p.Entries = []directory.Entry{{Raw: random(104)}}
+			}
+		}, ErrRefused, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
+				relays := make([]*sayer, 100)
+				for n := range relays {
+					relays[n] = newSayer(t, n)
+					answers[id].Add(relays[n].say(t))
+				}
+				r := newReader(answers)
+				if err := r.pull(t, id); err != nil {
+					t.Fatal(err)
+				}
+				before := r.raws()
+				time.Sleep(24 * time.Hour)
+				signed := map[string]bool{}
+				for _, raw := range before {
+					signed[string(raw)] = true
+				}
+				for _, s := range relays {
+					raw := s.say(t)
+					signed[string(raw)] = true
+					answers[id].Add(raw)
+				}
+				pages := 0
+				r.lie = func(p *directory.Page) {
+					if pages++; pages <= 16 && len(p.Entries) > 0 || c.err != nil {
+						c.lie(r, p)
+						// A page holds no more than fits.
+						for len(p.Append(nil)) > wire.MaxBody {
+							p.Entries = p.Entries[:len(p.Entries)-1]
+						}
+					}
+				}
+				err := r.pull(t, id)
+				if !errors.Is(err, c.err) {
+					t.Fatalf("%v after %d requests", err, r.requests)
+				}
+				for _, raw := range r.raws() {
+					if !signed[string(raw)] {
+						t.Fatal("a descriptor that its relay did not sign")
+					}
+				}
+				if err != nil {
+					if !slices.EqualFunc(r.raws(), before, bytes.Equal) {
+						t.Error("something was lost")
+					}
+					return
+				}
+				if r.requests != 2 || r.taken > len(relays)+c.taken {
+					t.Errorf("%d requests, %d signatures", r.requests, r.taken)
+				}
+				if n := len(r.raws()); n != len(relays) {
+					t.Errorf("%d relays", n)
+				}
+				if name != "of nobody" && r.dir.Snapshot().Digest != answers[id].Snapshot().Digest {
+					t.Error("something is lacking")
+				}
+			})
+		})
+	}
+}
