@@ -39,10 +39,12 @@ const (
 	guards      = 2
 	pingsOnWire = 2 * 3358 * 108 // bytes a day, two links: measured by p2p/host TestIdleMuxer
 	onWire      = wire.FrameSize + 186
+	idleBar     = 5e6 // bytes a day
 )
 
-// entry is how many bytes a relay with one address takes in a page.
-func entry(t *testing.T) float64 {
+// entries returns how many bytes a relay with one address takes in a page, whole, and as a
+// renewal of the day before, and how many bytes of a page are for entries.
+func entries(t *testing.T) (whole, renewal, page float64) {
 	t.Helper()
 	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -53,23 +55,55 @@ func entry(t *testing.T) float64 {
 		t.Fatal(err)
 	}
 	now := time.Now().Truncate(time.Second)
-	d := directory.Descriptor{ID: id, Sequence: 1, Issued: now, Expires: now.Add(time.Hour), Epoch: directory.FirstEpoch(now),
-		Addresses: []directory.Address{{AddrPort: netip.MustParseAddrPort("192.0.2.1:443")}}}
+	d := directory.Descriptor{ID: id, Addresses: []directory.Address{{AddrPort: netip.MustParseAddrPort("9.9.9.9:443")}}}
 	for i := range d.Keys {
-		private, err := outfox.NewPrivateKey()
+		d.Keys[i] = mixKey(t)
+	}
+
+	// The first is after the beginning of a window, so that the next is in it, too.
+	now = now.Add(-now.Sub(time.Unix(int64(directory.Window(now))*int64(directory.WindowLength/time.Second), 0))).Add(time.Hour)
+	dir := directory.New(directory.Config{Now: func() time.Time { return now }})
+	say := func() {
+		d.Sequence, d.Issued, d.Expires, d.Epoch = uint64(now.UnixMilli()), now, now.Add(directory.MaxLifetime), directory.FirstEpoch(now)
+		if err := d.Promise(key); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := d.Sign(key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Keys[i] = private.Public()
+		if err := dir.Add(raw); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := d.Promise(key); err != nil {
-		t.Fatal(err)
+	say()
+
+	// The body of a page with one entry, in answer to who had this whole, and its stamp.
+	r := directory.Request{Nonce: 1, Pages: 1}
+	answer := func() (bytes float64) {
+		dir.Answer(r, func(p *directory.Page) bool {
+			r.Instance, r.After, r.Whole = p.Instance, p.Stamp, p.Stamp
+			bytes = float64(len(p.Append(nil)))
+			return true
+		})
+		return bytes
 	}
-	raw, err := d.Sign(key)
+	header := float64(len((&directory.Page{Time: now}).Append(nil)))
+	whole = answer() - header
+	now = now.Add(24 * time.Hour)
+	copy(d.Keys[:], d.Keys[1:])
+	d.Keys[len(d.Keys)-1] = mixKey(t)
+	say()
+	return whole, answer() - header, wire.MaxBody - header
+}
+
+func mixKey(t *testing.T) outfox.PublicKey {
+	t.Helper()
+	private, err := outfox.NewPrivateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return float64(len(raw) + 2 + 2)
+	return private.Public()
 }
 
 // A row is one line of the table for networks of several sizes.
@@ -78,9 +112,10 @@ type row struct {
 	of   func(relays float64) string
 }
 
-func rows(t *testing.T) []row {
-	each := entry(t)
-	perPage := math.Floor(float64(wire.MaxBody) / each)
+// rows returns the lines, and how many bytes a day an idle client moves in all.
+func rows(t *testing.T) (all []row, idle func(relays float64) float64) {
+	whole, renewal, page := entries(t)
+	perPage := math.Floor(page / whole)
 	day := float64(24 * time.Hour)
 	watches := float64(contacts * mailboxes)
 	interval := max(float64(client.PollEvery), watches*float64(client.PollShare))
@@ -93,13 +128,14 @@ func rows(t *testing.T) []row {
 	trials := min(watches*day/float64(watch.TrialEvery), day/float64(watch.TrialShare))
 	packets := texts*message + (polls+trials)*float64(outfox.Layers+outfox.Layers-1) + trials*float64(outfox.Layers+2*(outfox.Layers-1))
 
+	// Each guard tells its own list: a client hears of each descriptor from both.
 	list := func(n float64) float64 {
-		renewed := n * day / float64(relay.Renewal(int(n)))
+		renewed := guards * n * day / float64(relay.Renewal(int(n)))
 		looks := day / float64(client.ListEvery)
-		return looks*onWire*2 + math.Ceil(renewed/perPage)*onWire
+		return looks*onWire*2 + math.Ceil(renewed/math.Floor(page/renewal))*onWire
 	}
 	tried := trials * watch.TrialPackets * onWire
-	idle := func(n float64) float64 { return polls*2*onWire + tried + pingsOnWire + list(n) }
+	idle = func(n float64) float64 { return polls*2*onWire + tried + pingsOnWire + list(n) }
 	rate := func(n float64) float64 { return users * packets / n / 86400 }
 	at1 := limits.For(1 << 30)
 	full := func(got, most float64) string {
@@ -108,7 +144,7 @@ func rows(t *testing.T) []row {
 		}
 		return count(got)
 	}
-	return []row{
+	all = []row{
 		{"first list", func(n float64) string { return size(math.Ceil(n/perPage) * onWire) }},
 		{"list a day, of an idle client", func(n float64) string { return size(list(n)) }},
 		{"trials of its mailboxes a day, the same", func(float64) string { return size(tried) }},
@@ -123,6 +159,7 @@ func rows(t *testing.T) []row {
 			return fmt.Sprintf("%s; %s", count(rate(n)), full(rate(n)*peak, mix.DefaultRate))
 		}},
 	}
+	return all, idle
 }
 
 func count(f float64) string {
@@ -144,7 +181,8 @@ func TestTable(t *testing.T) {
 		fmt.Fprintf(&b, " %s |", count(n))
 	}
 	b.WriteString("\n|---|---|---|---|\n")
-	for _, r := range rows(t) {
+	all, _ := rows(t)
+	for _, r := range all {
 		fmt.Fprintf(&b, "| %s |", r.what)
 		for _, n := range sizes {
 			fmt.Fprintf(&b, " %s |", r.of(n))
@@ -178,7 +216,15 @@ func TestWalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	at1 := limits.For(1 << 30)
+	_, idle := rows(t)
+	most := 100.0 // relays at which an idle client moves idleBar a day
+	for idle(most+100) <= idleBar {
+		most += 100
+	}
+	whole, renewal, _ := entries(t)
 	for _, claim := range []string{
+		fmt.Sprintf("from some %s relays on", count(most)),
+		fmt.Sprintf("%.0f bytes in place of %.0f", renewal, whole),
 		fmt.Sprintf("below %s relays", count(users*guards/float64(at1.Clients))),
 		fmt.Sprintf("below %s relays", count(users*contacts*mailboxes/float64(mailbox.DefaultMaxSeats))),
 		fmt.Sprintf("%s seats of\n   their own", count(mailbox.DefaultMaxReaders)),
