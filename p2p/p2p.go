@@ -33,6 +33,7 @@
 //	outfox     the packets
 //	mix        a hop: open, check for replay, wait, pass on; and choosing hops
 //	judge      which relays seem to pass nothing on
+//	island     which relays are out of reach, when most are
 //	mailbox    boxes on disk and the watches that wait for them
 //	guard      which relays a client connects to
 //	recall     a client's memory from one start to the next

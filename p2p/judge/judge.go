@@ -201,6 +201,17 @@ func (j *Judge) Passed(mixes []wire.NodeID, at, now time.Time) {
 	j.proved(parts(mixes, wire.NodeID{})[1:], at, now)
 }
 
+// Explain takes out the failures that relays explain which are known to be out of reach. The
+// judge goes on among the others.
+func (j *Judge) Explain(away func(wire.NodeID) bool, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failures = slices.DeleteFunc(j.failures, func(f failure) bool {
+		return slices.ContainsFunc(f.parts, func(p part) bool { return away(p.id) })
+	})
+	j.believe(now)
+}
+
 func (j *Judge) proved(all []part, at, now time.Time) {
 	j.room(len(all))
 	news := false

@@ -325,3 +325,21 @@ func BenchmarkFailed(b *testing.B) {
 		c.Failed(ids(route...), wire.NodeID{byte(r.IntN(100))}, c.now, c.now)
 	}
 }
+
+// TestExplain: failures with a relay that is known to be out of reach say nothing of the others,
+// and later ones do.
+func TestExplain(t *testing.T) {
+	c := newCourt()
+	for n := range byte(6) {
+		c.failed(1, 10+n)
+	}
+	c.want(t, 1)
+	c.Explain(func(id wire.NodeID) bool { return id[0] >= 10 && id[0] < box }, c.now)
+	c.want(t)
+	for n := range byte(4) {
+		c.failed(2, 3+n)
+	}
+	c.want(t, 2)
+	c.Explain(func(wire.NodeID) bool { return false }, c.now)
+	c.want(t, 2)
+}
