@@ -15,6 +15,7 @@
 //	looks.go       the times at which relays are asked for it
 //	newcomers.go   the first relays that are asked, at their doors (doors.go)
 //	far.go         the lists of relays that are asked through the mixes
+//	island.go      relays that are out of reach together, found by tests
 //	alive.go       connections that are dead without a word, and wake-ups
 //	routes.go      the relays to choose a way from
 //	rendezvous.go  mailboxes that two people find without telling each other
@@ -195,6 +196,7 @@ type Client struct {
 	replies *mix.Replies[*back]
 	watches *watch.Watches
 	judge   judge.Judge
+	sounder sounder
 	refused tally.Tally
 
 	wake    chan struct{} // guards: something happened
@@ -332,9 +334,10 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	if err != nil {
 		c.log.Warn("network state is damaged and forgotten", "err", err)
 	}
+	c.sounder.c, c.sounder.kick = c, make(chan struct{}, 1)
 	c.routes = routes{
 		Routes: mix.NewRoutes(mix.RoutesConfig{AllowPrivate: cfg.AllowPrivate, MeanDelay: cfg.MeanDelay, Pins: pins, Now: c.clock.Now, Settled: c.timeKnown}),
-		dir:    c.dir, clock: c.clock, judge: &c.judge,
+		dir:    c.dir, clock: c.clock, judge: &c.judge, island: &c.sounder.Island,
 		pinned: func() { pace.Kick(c.save) },
 	}
 
@@ -401,6 +404,7 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.keepAlive(ctx, links) })
 	g.Go(func() error { return c.watchSystem(ctx, links) })
 	g.Go(func() error { return c.askFar(ctx) })
+	g.Go(func() error { return c.sounder.run(ctx) })
 	g.Go(func() error { return c.watches.Run(ctx) })
 	g.Go(func() error { return c.tell(ctx) })
 	if c.cfg.LAN {

@@ -229,6 +229,9 @@ func resultOf(err error) guard.Result {
 // avoidGuards tells the guards which relays the judge avoids.
 func (c *Client) avoidGuards(avoided []NodeID) {
 	now := time.Now()
+	if c.sounder.spare() {
+		return
+	}
 	c.mu.Lock()
 	for _, id := range c.guards.InUse(now) {
 		if slices.Contains(avoided, id) {

@@ -9,13 +9,21 @@ import (
 
 // Rendezvous returns up to n relays at which the holders of a secret meet when the
 // mailboxes they told each other are gone. The best comes first, and both holders get
-// the same as far as they know the same relays. See directory.Snapshot.Rendezvous.
+// the same as far as they know the same relays, and reach the same. See directory.Snapshot.Rendezvous.
 func (c *Client) Rendezvous(secret [32]byte, n int) ([]NodeID, error) {
 	snap := c.dir.Snapshot()
 	if len(snap.Relays) < MinRelays {
 		return nil, ErrFewRelays
 	}
-	return snap.Rendezvous(secret, n), nil
+	var away []NodeID
+	if reached, _, _ := c.sounder.Cut(); reached != nil {
+		for _, d := range snap.Relays {
+			if !reached(d.ID) {
+				away = append(away, d.ID)
+			}
+		}
+	}
+	return snap.Rendezvous(secret, n, away...), nil
 }
 
 // Missing returns those of some mailboxes that do not work now: they are not in the
@@ -39,9 +47,10 @@ func (c *Client) Missing(ids []NodeID) (missing []NodeID, err error) {
 	return missing, nil
 }
 
-// Unheard returns those of some mailboxes that have not answered since the start, not once.
+// Unheard returns those of some mailboxes that have not answered since the start, not once, or were found
+// to be out of reach.
 func (c *Client) Unheard(ids []NodeID) []NodeID {
-	return slices.DeleteFunc(slices.Clone(ids), c.judge.Heard)
+	return slices.DeleteFunc(slices.Clone(ids), func(id NodeID) bool { return c.judge.Heard(id) && !c.sounder.Gone(id) })
 }
 
 // liars returns the relays that have lied as mailboxes; see believed.
@@ -66,8 +75,8 @@ func (c *Client) issued(id NodeID) time.Time {
 	return time.Time{}
 }
 
-// silent reports whether a mailbox is not listed, or does not answer though others do.
+// silent reports whether a mailbox is not listed, or out of reach, or does not answer though others do.
 func (c *Client) silent(snap *directory.Snapshot, id NodeID) bool {
 	_, listed := snap.Find(id)
-	return !listed || c.judge.Missing(id, time.Now())
+	return !listed || c.sounder.Gone(id) || c.judge.Missing(id, time.Now())
 }

@@ -32,6 +32,7 @@ type request struct {
 	backs   []*back
 	lost    chan struct{} // closed when a guard on the way is lost; may be nil
 	owed    bool          // an answer comes at once, or something is wrong
+	test    bool          // see sounder: it proves nothing to the judge
 	// answered is called for every answer, from the reader of a link: quick.
 	answered func(*mailbox.Answer)
 	came     chan *mailbox.Answer // of a question
@@ -109,7 +110,14 @@ func (c *Client) reply(from NodeID, body []byte) {
 		return
 	}
 	c.space.over(b.req)
-	c.answered(b, from, time.Now())
+	b.came(from, a, time.Now())
+}
+
+// came hands an answer to its request.
+func (b *back) came(from NodeID, a *mailbox.Answer, now time.Time) {
+	if !b.req.test {
+		b.req.c.answered(b, from, now)
+	}
 	b.req.answered(a)
 }
 
@@ -118,6 +126,7 @@ func (c *Client) reply(from NodeID, body []byte) {
 func (c *Client) answered(b *back, from NodeID, now time.Time) {
 	c.judge.Passed(ids(b.req.there[:hops]), b.req.sent, now)
 	c.judge.Answered(ids(b.way[:]), b.req.mailbox, now, now)
+	c.sounder.Answered(now)
 	if c.returns.answer() {
 		pace.Kick(c.changed)
 	}
@@ -300,6 +309,7 @@ func (c *Client) blame(req *request) {
 		mixes = append(mixes, ids(req.backs[0].way[:])...)
 	}
 	c.judge.Failed(mixes, req.mailbox, req.sent, now)
+	c.sounder.failed(mixes, req.mailbox, now)
 	pace.Kick(c.blamed)
 	if c.judge.Dark() {
 		pace.Kick(c.dark)

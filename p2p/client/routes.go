@@ -8,6 +8,7 @@ import (
 
 	"starling/p2p/clock"
 	"starling/p2p/directory"
+	"starling/p2p/island"
 	"starling/p2p/judge"
 	"starling/p2p/mix"
 	"starling/p2p/outfox"
@@ -29,9 +30,11 @@ type view struct {
 	snap    *directory.Snapshot
 	epoch   outfox.Epoch
 	version int
+	island  int // its version
 	made    time.Time
 
 	doubtful []NodeID // that are not used as mixes
+	avoided  int      // of them, by the judge
 }
 
 // routes are ways over the relays of the directory, as few as can be over those that the
@@ -41,6 +44,7 @@ type routes struct {
 	dir    *directory.Directory
 	clock  *clock.Clock
 	judge  *judge.Judge
+	island *island.Island
 	pinned func() // is called when other relays are seconds
 
 	mu   sync.Mutex
@@ -54,12 +58,23 @@ func (r *routes) now() *directory.Snapshot {
 	epoch := outfox.EpochAt(r.clock.Now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	listed := func(id NodeID) bool { _, ok := snap.Find(id); return ok }
-	doubtful, version := r.judge.Avoided(listed, len(snap.Relays), now)
-	if v := r.view; v.snap == snap && v.epoch == epoch && v.version == version && now.Sub(v.made) < routesAge {
+	reached, n, land := r.island.Cut()
+	if reached == nil {
+		reached, n = func(NodeID) bool { return true }, len(snap.Relays)
+	}
+	listed := func(id NodeID) bool { _, ok := snap.Find(id); return ok && reached(id) }
+	doubtful, version := r.judge.Avoided(listed, n, now)
+	if v := r.view; v.snap == snap && v.epoch == epoch && v.version == version && v.island == land && now.Sub(v.made) < routesAge {
 		return snap
 	}
-	r.view = view{snap, epoch, version, now, doubtful}
+
+	avoided := len(doubtful)
+	for _, d := range snap.Relays {
+		if !reached(d.ID) {
+			doubtful = append(doubtful, d.ID)
+		}
+	}
+	r.view = view{snap, epoch, version, land, now, doubtful, avoided}
 	if r.Update(relayList(snap, doubtful)) {
 		r.pinned()
 	}
@@ -71,6 +86,13 @@ func (r *routes) doubtful() []NodeID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.view.doubtful
+}
+
+// avoided returns how many of them the judge avoids.
+func (r *routes) avoided() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.avoided
 }
 
 func relayList(snap *directory.Snapshot, doubtful []NodeID) []mix.Relay {

@@ -61,6 +61,8 @@ type Status struct {
 	// Doubtful is how many of them are avoided, because nothing seems to come
 	// back over them.
 	Doubtful int
+	// Reached is how many of them are used while most of the network is out of reach; 0: it is not.
+	Reached int
 	// Hops is how many mixes a packet passes before the mailbox.
 	Hops int
 	// AllowPrivate: loopback and LAN relays are admitted and routes need not
@@ -132,7 +134,7 @@ func (c *Client) Status() Status {
 		PeerID:       c.id.String(),
 		Relays:       len(snap.Relays),
 		OneSource:    c.lists.oneSource(),
-		Doubtful:     len(c.routes.doubtful()),
+		Doubtful:     c.routes.avoided(),
 		Hops:         hops,
 		AllowPrivate: c.cfg.AllowPrivate,
 		Refused:      c.refused.All(),
@@ -140,6 +142,7 @@ func (c *Client) Status() Status {
 
 	// What the parts know of themselves.
 	s.ClockAhead, s.ClockKnown = c.clock.Off()
+	_, s.Reached, _ = c.sounder.Cut()
 	s.FarAsked, s.FarOther = c.far.counts()
 	s.Unseated = c.watches.Unseated()
 	links := c.links.Load()

@@ -1,0 +1,62 @@
+package p2ptest_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"starling/p2p"
+	"starling/p2p/p2ptest"
+)
+
+// TestIsland: two clients are cut off with eight of twenty relays, their guards and the mailbox among these.
+// Within five minutes boxes go from one to the other again, and both know it; soon after the
+// reopening all relays are used.
+func TestIsland(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := p2ptest.Virtual(t, 20, wan, nil)
+		defer m.Stop()
+		m.Settle(20)
+		p := newPost(t, m)
+		defer p.stop()
+		first := p.send(time.Minute)
+		p2ptest.Eventually(t, "a box before", func() bool { return p.has(first) })
+
+		people := []*p2ptest.Client{p.from, p.to}
+		inside := []p2p.NodeID{p.mailbox}
+		for _, c := range people {
+			for _, g := range c.Status().Guards {
+				inside = append(inside, g.ID)
+			}
+		}
+		nodes := []int{p.from.Node, p.to.Node}
+		count := 0
+		for pass := range 2 {
+			for _, r := range m.Relays {
+				if in := slices.Contains(inside, r.ID()); count < 8 && (pass == 0) == in {
+					nodes = append(nodes, r.Node)
+					count++
+				}
+			}
+		}
+		m.Cut(nodes...)
+		began := time.Now()
+		during := p.send(time.Hour)
+		p2ptest.Eventually(t, "a box while cut off", func() bool { return p.has(during) })
+		t.Logf("boxes go on %v after the cut", time.Since(began))
+		if took := time.Since(began); took > 5*time.Minute {
+			t.Errorf("boxes go on %v after the cut", took)
+		}
+		p2ptest.Eventually(t, "both know it", func() bool { return p.from.Status().Reached == 8 && p.to.Status().Reached == 8 })
+		second := p.send(time.Minute)
+		t.Logf("the next comes in %v", p2ptest.Eventually(t, "the next box", func() bool { return p.has(second) }))
+
+		time.Sleep(20 * time.Minute)
+		m.Heal()
+		took := p2ptest.Eventually(t, "all relays are used", func() bool { return p.from.Status().Reached == 0 && p.to.Status().Reached == 0 })
+		t.Logf("all relays are used %v after the reopening", took)
+		last := p.send(time.Minute)
+		p2ptest.Eventually(t, "a box after", func() bool { return p.has(last) })
+	})
+}
