@@ -127,6 +127,7 @@ type Node struct {
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 
+	island    atomic.Bool // most of the network was out of reach at the last change
 	changedMu sync.Mutex
 	changed   chan struct{} // closed when the network's status changes
 
@@ -376,8 +377,11 @@ func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
 }
 
 func (n *Node) onChange() {
-	habits := n.net.Status().Habits
-	n.outbox.SetSparing(habits.Budget > 0 && habits.Bans)
+	net := n.net.Status()
+	n.outbox.SetSparing(net.Habits.Budget > 0 && net.Habits.Bans)
+	if island := net.Reached > 0; n.island.Swap(island) != island {
+		n.inbox.Reached()
+	}
 	n.outbox.Kick()
 	n.rooms.Kick()
 	n.tellStatus()

@@ -148,6 +148,7 @@ type Inbox struct {
 	missing map[store.Node]time.Time // mailboxes that do not work, since when; never changed
 	looked  bool                     // missing is of this start
 	unheard map[store.Node]bool      // those of them that have never answered; never changed
+	reached bool                     // other relays than before: mailboxes are looked at again
 	peeks   map[store.ID]peek
 	early   map[store.Tag]early // knocks that are not asked for now
 }
@@ -252,7 +253,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 		{do: in.offerAgain, at: time.Now().Add(offerLook)},
 		{do: in.giveUpGaps, at: time.Now().Add(in.cfg.Hold)}} // boxes that wait in mailboxes come first
 	// Receipts, losses and answers are looked at in each turn: a box may have made them due.
-	const receipts, releases, invites, losses, answers = 0, 1, 2, 3, 4
+	const receipts, releases, invites, losses, answers, mailboxes = 0, 1, 2, 3, 4, 6
 
 	for {
 		now := time.Now()
@@ -284,6 +285,9 @@ func (in *Inbox) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-in.wake:
 			chores[invites].at = now
+			if in.takeReached() {
+				chores[mailboxes].at = now
+			}
 		case <-timer.C:
 		case b := <-in.boxes:
 			in.takeAll(ctx, *b)
@@ -299,6 +303,14 @@ func (in *Inbox) takeHeldNew() bool {
 	defer in.mu.Unlock()
 	was := in.heldNew
 	in.heldNew = false
+	return was
+}
+
+func (in *Inbox) takeReached() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	was := in.reached
+	in.reached = false
 	return was
 }
 

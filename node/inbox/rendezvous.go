@@ -195,6 +195,15 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
+// Reached notes that other relays are in reach than before: many mailboxes are missing at once, or
+// there again.
+func (in *Inbox) Reached() {
+	in.mu.Lock()
+	in.reached = true
+	in.mu.Unlock()
+	in.signal()
+}
+
 // lookAfterMailboxes finds out which mailboxes are missing, stores that, and acts on
 // it.
 func (in *Inbox) lookAfterMailboxes(ctx context.Context) (next time.Time, err error) {
