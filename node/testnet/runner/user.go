@@ -126,7 +126,7 @@ func (u *user) takeBridge(ctx context.Context) (bool, error) {
 	if len(links) == 0 {
 		return false, nil
 	}
-	if _, err := u.running().AddBridge(ctx, api.BridgeRequest{Link: links[u.index%len(links)]}); err != nil {
+	if _, err := u.running().AddBridge(ctx, api.BridgeRequest{Link: links[u.index/2%len(links)]}); err != nil {
 		return false, fmt.Errorf("user %d takes no bridge: %w", u.index, err)
 	}
 	return true, nil
