@@ -162,10 +162,11 @@ func relay(r *core, at spot, data []byte, early [][]byte, now time.Time) {
 	}
 }
 
-// relays reports whether a need is that of somebody whose keys are passed on from a log. Its heads are the place where they go,
-// and the rekeys that went.
+// relays reports whether a need is that of somebody whose keys are passed on from a log: where they came back, or where the next
+// keys come after those that went. Its heads are the place where all go, and the rekeys that went.
 func (n *need) relays(at spot) bool {
-	return n.who != (ID{}) && at.lane == laneControl && at.place.rekey == n.from && len(n.heads) > 0
+	return n.who != (ID{}) && at.lane == laneControl && len(n.heads) > 0 &&
+		(at.place.rekey == n.from || slices.Contains(n.heads[1:], at.place.rekey))
 }
 
 // rekeyOf is the rekey of a statement; zero is none.

@@ -44,12 +44,14 @@ func TestSoleOwnerBehind(t *testing.T) {
 		away             int // members that are offline when it comes back
 		restarts, titles bool
 		shuffled         bool // each reads what is new in a log in another order
+		late             bool // of what members repeat one entry comes first, and the rest after a rekey
 	}{
 		{name: "removal", removes: true, titles: true},
 		{name: "removal, newcomer", removes: true, letsIn: true, restarts: true},
 		{name: "newcomer", letsIn: true},
 		{name: "the first are away", removes: true, away: 2},
 		{name: "in any order", removes: true, letsIn: true, shuffled: true},
+		{name: "one entry first", removes: true, letsIn: true, late: true},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -86,6 +88,24 @@ func TestSoleOwnerBehind(t *testing.T) {
 			}
 			w.wipes()
 			w.now = w.now.Add(time.Minute)
+			var held []Append
+			if one.late {
+				first := true
+				w.holds = func(a Append) bool {
+					at := all[1].room.places.index[nameOf(a.Log)]
+					if at.place == nil || at.lane != laneOpen {
+						return false
+					}
+					in, _ := at.place.vault.open(owner.room.group, at.lane, a.Tag, a.Box)
+					data, _ := in.controlData()
+					if first && data[0] == typeEntry {
+						first = false
+						return false
+					}
+					held = append(held, a)
+					return true
+				}
+			}
 			owner.heard = nil
 			owner.restored(old)
 			seen.adds(w, owner)
@@ -105,6 +125,13 @@ func TestSoleOwnerBehind(t *testing.T) {
 			if one.restarts {
 				w.settle()
 				w.restart()
+			}
+			if one.late {
+				w.pass(3 * time.Minute)
+				w.holds = nil
+				for _, a := range held {
+					w.put(a)
+				}
 			}
 			w.pass(20 * time.Minute)
 			for _, p := range members {
