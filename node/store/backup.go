@@ -132,7 +132,8 @@ func (s *Store) Backup(ctx context.Context, path, passphrase string) (err error)
 		}
 		err = os.Rename(f.Name(), path)
 	}
-	return mapError(errors.Join(err, syncFolder(filepath.Dir(path))))
+	syncFolder(filepath.Dir(path))
+	return mapError(err)
 }
 
 // Cheap reports whether the profile costs less to open, and to guess, than others.
@@ -347,7 +348,8 @@ func Restore(ctx context.Context, p config.Profile, file, passphrase string) (er
 	syncFolder(p.Dir)
 	lock.Unlock()
 	// The entry of the folder itself lies in its parent.
-	return syncFolder(filepath.Dir(p.Dir))
+	syncFolder(filepath.Dir(p.Dir))
+	return nil
 }
 
 // emptyProfile takes the lock of a profile that is not there yet.

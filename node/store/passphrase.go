@@ -109,9 +109,7 @@ func (s *Store) moveTo(f *os.File, next *keyFile) (taken bool, err error) {
 		err = sums.read(f.Name())
 	}
 	if err == nil {
-		err = syncFolder(s.profile.Dir)
-	}
-	if err == nil {
+		syncFolder(s.profile.Dir)
 		err = s.checkpoint() // the last that writes the old key file
 	}
 	if err != nil {
@@ -187,5 +185,6 @@ func takeCopy(p config.Profile, keys *keyFile) error {
 	if err := os.Rename(path, p.Database()); err != nil {
 		return err
 	}
-	return syncFolder(p.Dir)
+	syncFolder(p.Dir)
+	return nil
 }

@@ -80,7 +80,10 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 	for _, folder := range p.Texts() {
 		errs = append(errs, do(func() error { return wipeTexts(folder) }))
 	}
-	errs = append(errs, do(func() error { return syncFolder(p.Dir) }))
+	errs = append(errs, do(func() error {
+		syncFolder(p.Dir)
+		return nil
+	}))
 	return errors.Join(errs...)
 }
 
@@ -139,14 +142,15 @@ func remove(path string) error {
 	return nil
 }
 
-func syncFolder(dir string) error {
+// syncFolder asks for the entries of a folder to be on the disk. Some systems cannot, and what was done in the
+// folder is done: nothing fails for it.
+func syncFolder(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil // not possible on Windows, and not needed
+		return // not possible on Windows, and not needed
 	}
 	defer d.Close()
 	d.Sync()
-	return nil
 }
 
 // finishWipe finishes a wipe that was cut short, and reports whether there was
