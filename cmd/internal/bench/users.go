@@ -150,14 +150,14 @@ func serve(ctx context.Context, dir, bootstrap string) error {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		// After a collection: garbage is no cost of a user.
 		debug.FreeOSMemory()
-		rss, err := residentKiB(os.Getpid())
+		m, err := residentOf(os.Getpid())
 		if err != nil {
 			return err
 		}
 
 		s := relay.Status()
 		state := serverState{Addrs: s.Addrs, Subscriptions: s.Mailbox.Subscriptions, Boxes: s.Mailbox.Boxes,
-			Bytes: s.BytesIn + s.BytesOut, RSS: int64(rss) << 10}
+			Bytes: s.BytesIn + s.BytesOut, RSS: int64((m.own + m.files) * (1 << 20))}
 		files, err := filepath.Glob(filepath.Join(dir, "mailbox.db*"))
 		if err != nil {
 			return err
