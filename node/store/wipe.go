@@ -70,6 +70,7 @@ func wipeFiles(p config.Profile, marker string, do func(step func() error) error
 		errs = append(errs, do(func() error { return errors.Join(sweepBeside(keys[i]), overwrite(keys[i])) }))
 	}
 	errs = append(errs, do(func() error { return WipeBridge(p) }))
+
 	rest := []string{p.Database(), p.Database() + "-wal", p.Database() + "-shm", p.NextDatabase(), p.NextDatabase() + "-journal"}
 	rest = append(rest, marker)
 	for _, path := range append(append(rest, keys[:len(keys)-1]...), p.Unfinished(), key) {

@@ -2,7 +2,8 @@
 // people choose one: a new profile, another passphrase, a backup.
 //
 // The judge is zxcvbn, the estimator of Dropbox: it counts guesses in a clever order,
-// common passwords, words, names, dates, rows of keys and repeats first. It knows
+// common passwords, words, names, dates, rows of keys and repeats first. The count is its own, the
+// search for these is here (match.go). It knows
 // English, so the common words and passwords of German and Russian go beside its own,
 // and it knows ASCII, so letters are folded first: accents away, and Russian letters to
 // the Latin ones on the same keys, where "пароль" is as well known as "qwerty".
@@ -18,7 +19,7 @@ import (
 	"sync"
 	"unicode"
 
-	"github.com/trustelem/zxcvbn"
+	"github.com/trustelem/zxcvbn/match"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -52,8 +53,7 @@ const (
 
 // Judge returns the strength of a passphrase, and the reason if it is not at its best.
 func Judge(passphrase string) (Strength, Reason) {
-	result := estimate(passphrase)
-	guesses := result.Guesses
+	guesses, parts := estimate(passphrase)
 	switch {
 	case guesses >= 1e13:
 		return Strong, None
@@ -62,7 +62,7 @@ func Judge(passphrase string) (Strength, Reason) {
 	}
 
 	reason, longest := Short, 2
-	for _, m := range result.Sequence {
+	for _, m := range parts {
 		if n := m.J - m.I + 1; n > longest && m.Pattern != "bruteforce" {
 			longest = n
 			reason = map[string]Reason{"dictionary": Common, "spatial": Row, "repeat": Repeat, "sequence": Repeat, "date": Date, "regex": Date}[m.Pattern]
@@ -76,15 +76,15 @@ func Judge(passphrase string) (Strength, Reason) {
 
 // estimate judges a passphrase with and without its blanks, which hide common phrases
 // from the estimator.
-func estimate(passphrase string) zxcvbn.Result {
+func estimate(passphrase string) (guesses float64, parts []*match.Match) {
 	plain := fold(passphrase)
-	result := zxcvbn.PasswordStrength(plain, words())
+	guesses, parts = guess(plain, words())
 	if tight := strings.ReplaceAll(plain, " ", ""); tight != plain {
-		if r := zxcvbn.PasswordStrength(tight, words()); r.Guesses < result.Guesses {
-			return r
+		if g, p := guess(tight, words()); g < guesses {
+			return g, p
 		}
 	}
-	return result
+	return guesses, parts
 }
 
 // fold returns at most [judged] ASCII characters for the first ones of a passphrase.
@@ -135,14 +135,18 @@ var russian = func() map[rune]byte {
 	return keys
 }()
 
-// words are unknown to the judge, the most common first: folded, and as they are written
+// words are unknown to the judge, with their places, the most common first: folded, and as they are written
 // without such keys.
-var words = sync.OnceValue(func() []string {
-	var all []string
+var words = sync.OnceValue(func() map[string]int {
+	all, n := map[string]int{}, 0
+	add := func(w string) {
+		n++
+		all[strings.ToLower(w)] = n
+	}
 	for _, w := range strings.Fields(common) {
-		all = append(all, fold(w))
+		add(fold(w))
 		if plain := spell(w); plain != fold(w) {
-			all = append(all, plain)
+			add(plain)
 		}
 	}
 	return all
@@ -159,5 +163,6 @@ var sounds = strings.NewReplacer(
 
 // Guesses is the estimate behind [Judge], as a power of ten: for tests and tables.
 func Guesses(passphrase string) float64 {
-	return math.Log10(max(estimate(passphrase).Guesses, 1))
+	guesses, _ := estimate(passphrase)
+	return math.Log10(max(guesses, 1))
 }
