@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	s := api.Status{
 		Role: "client", Profile: "fast", Version: n.cfg.Version, Brief: n.cfg.Brief, Locked: n.locked.Load(), Started: n.started,
 		Ready: net.Ready, Reason: net.Reason, PeerID: net.PeerID, Hops: net.Hops,
-		Relays: net.Relays, Doubtful: net.Doubtful, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
+		Relays: net.Relays, Doubtful: net.Doubtful, Reached: net.Reached, AllowPrivate: net.AllowPrivate, BytesIn: net.BytesIn, BytesOut: net.BytesOut,
 		OneSource: net.OneSource, ListsAsked: net.FarAsked, ListsOther: net.FarOther, ClockKnown: net.ClockKnown, ClockAhead: int64(net.ClockAhead.Round(time.Second) / time.Second),
 		Guards: []api.Guard{}, Mailboxes: []api.Mailbox{}, Refused: make(map[string]int64),
 		Anonymity: promise(net),
@@ -40,9 +41,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 	}
 
 	s.Ways, s.FreezesAfter, s.Bans = waysNow(net), net.Habits.Budget, net.Habits.Bans
-	if s.FreezesAfter > 0 {
-		s.Notice = freezes
-	}
+	s.Notice = notice(net)
 
 	for _, b := range net.Bridges {
 		s.Bridges = append(s.Bridges, bridgeNow(b))
@@ -104,6 +103,17 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 
 // freezes tells people of a network that freezes connections.
 const freezes = "This network freezes connections. Going on over short ones."
+
+// notice says under which conditions messages go on, the one first that makes the crowd smaller.
+func notice(net p2p.Status) string {
+	switch {
+	case net.Reached > 0:
+		return fmt.Sprintf("Most of the network is out of reach. Going on over %d relays.", net.Reached)
+	case net.Habits.Budget > 0:
+		return freezes
+	}
+	return ""
+}
 
 // waysNow returns the ways in that were tried.
 func waysNow(net p2p.Status) (all []api.Way) {

@@ -110,6 +110,23 @@ func TestWaysIn(t *testing.T) {
 	}
 }
 
+// TestOutOfReach: the card of the network says that most of it is out of reach, and over how many relays messages go on.
+func TestOutOfReach(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	node.Meet("alice")
+	node.SetStatus(func(s *api.Status) {
+		s.Reached, s.Notice = 8, "Most of the network is out of reach. Going on over 8 relays."
+	})
+	for language, sees := range map[string]string{
+		"en": "Most of the network is out of reach. Going on over 8 relays.",
+		"de": "Es geht über 8 Relays weiter.",
+		"ru": "Работа продолжается, ретрансляторов: 8.",
+	} {
+		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 120, 60)
+		u.Press("f2").Expect().Sees(sees)
+	}
+}
+
 // TestOwnBridge: being a bridge is one action, after its price was read; the card has the
 // link, says honestly whether others reach it, and ends it.
 func TestOwnBridge(t *testing.T) {

@@ -464,6 +464,7 @@ type Status struct {
 	Guards    []Guard `json:"guards"`
 	Relays    int     `json:"relays_known"`
 	Doubtful  int     `json:"relays_doubtful,omitempty"` // of them; avoided, because nothing seems to come back over them
+	Reached   int     `json:"relays_reached,omitempty"`  // of them; those in use while most are out of reach, else 0
 	OneSource bool    `json:"one_source,omitempty"`      // only one relay has said which relays there are
 	// ListsAsked is how many relays were asked of late, through the mixes, which relays
 	// there are; ListsOther how many of them list others than are known here. When
@@ -475,8 +476,8 @@ type Status struct {
 	Sources []Source `json:"sources,omitempty"`
 	// Ways are the ways in that were tried, the last first, and how each answered.
 	Ways []Way `json:"ways,omitempty"`
-	// Notice says what the network around this computer does to connections, if the node
-	// goes on all the same. FreezesAfter is after how many bytes it freezes one, 0 if it
+	// Notice says what the network around this computer does to connections, or that most relays
+	// are out of reach, if the node goes on all the same. FreezesAfter is after how many bytes it freezes one, 0 if it
 	// does not; Bans: it lets nothing pass to a relay after too many connections.
 	Notice       string `json:"notice,omitempty"`
 	FreezesAfter int64  `json:"freezes_after,omitempty"`

@@ -198,6 +198,11 @@ func checkRelays(_ context.Context, p *Patient) Finding {
 	case known < p2p.MinRelays || !p.status.Anonymity.EnoughRelays:
 		return fail("%s known; a route needs %d, so messages wait", count(known, "relay"), p2p.MinRelays)
 	}
+	if n := p.status.Reached; n > 0 {
+		f := warn("most of the network is out of reach: the node goes on over %d of %d relays, fewer to hide among", n, known)
+		f.Remedy = "leave the node running: it tries the others again, and uses all when they answer"
+		return f
+	}
 	if s := p.status; s.ListsAsked >= fewLists && 2*s.ListsOther > s.ListsAsked {
 		f := warn("%d of %d relays that were asked through others list other relays than this node knows: its list is perhaps of somebody's making", s.ListsOther, s.ListsAsked)
 		f.Remedy = "start the node with --bootstrap and the address of a relay that you have from somebody you trust"

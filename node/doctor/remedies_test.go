@@ -129,6 +129,7 @@ var trials = []trial{
 	{"bridges", "add one: starling bridge add", false, status(func(s *api.Status) { s.BridgesOnly = true }), status(func(s *api.Status) { s.BridgesOnly = false })},
 	{"relays", "give the address of another relay", false, status(func(s *api.Status) { s.Relays = 0 }), status(func(s *api.Status) { s.Relays = 9 })},
 	{"relays", "start the node with --bootstrap", false, status(func(s *api.Status) { s.ListsAsked, s.ListsOther = 4, 4 }), status(func(s *api.Status) { s.ListsOther = 0 })},
+	{"relays", "leave the node running: it tries the others", false, status(func(s *api.Status) { s.Reached = 6 }), status(func(s *api.Status) { s.Reached = 0 })},
 	{"guards", "check this computer's connection; a firewall", false, status(func(s *api.Status) { s.Guards[0].Connected = false }), status(func(s *api.Status) { s.Guards[0].Connected = true })},
 	{"ways-in", "leave the node running: it tries other ways", false, way("refused"), way("connected")},
 	{"ways-in", "check this computer's connection", false, way("unreachable"), way("connected")},

@@ -37,6 +37,9 @@ func (s *sounder) run(ctx context.Context) error {
 		if p.Alone {
 			s.another(now)
 		}
+		if len(p.Tests) > 0 {
+			s.c.log.Debug("testing which relays are in reach", "tests", len(p.Tests))
+		}
 		for _, t := range p.Tests {
 			flying.Go(func() { s.test(ctx, t) })
 		}
