@@ -120,7 +120,7 @@ func TestOutOfReach(t *testing.T) {
 	for language, sees := range map[string]string{
 		"en": "Most of the network is out of reach. Going on over 8 relays.",
 		"de": "Es geht über 8 Relays weiter.",
-		"ru": "Работа продолжается, ретрансляторов: 8.",
+		"ru": "Большая часть сети недоступна.",
 	} {
 		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 120, 60)
 		u.Press("f2").Expect().Sees(sees)
