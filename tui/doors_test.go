@@ -119,7 +119,7 @@ func TestOutOfReach(t *testing.T) {
 	})
 	for language, sees := range map[string]string{
 		"en": "Most of the network is out of reach. Going on over 8 relays.",
-		"de": "Es geht über 8 Relays weiter.",
+		"de": "Der größte Teil des Netzes ist nicht zu erreichen. Es geht über 8",
 		"ru": "Большая часть сети недоступна.",
 	} {
 		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 120, 60)
