@@ -34,7 +34,7 @@ func (s *sounder) run(ctx context.Context) error {
 		if p.Changed {
 			s.changed()
 		}
-		if p.Alone {
+		if p.Alone && len(s.c.guardsUp()) < guard.Use {
 			s.another(now)
 		}
 		if len(p.Tests) > 0 {

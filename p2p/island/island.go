@@ -72,6 +72,7 @@ type Island struct {
 	mu     sync.Mutex
 	failed []failure // of the last two minutes, the oldest first
 	heard  []time.Time
+	quiet  time.Time // since when no request was answered; zero: the last one was
 
 	sounding bool
 	cut      bool
@@ -112,6 +113,9 @@ func (s *Island) Failed(mixes []wire.NodeID, mailbox wire.NodeID, now time.Time)
 	if s.cut && (!s.reaches(mailbox) || slices.ContainsFunc(mixes, func(id wire.NodeID) bool { return !s.reaches(id) })) {
 		return
 	}
+	if s.quiet.IsZero() {
+		s.quiet = now
+	}
 	if s.failed = append(s.failed, failure{now, mailbox}); len(s.failed) > maxKept {
 		s.failed = s.failed[1:]
 	}
@@ -121,6 +125,7 @@ func (s *Island) Failed(mixes []wire.NodeID, mailbox wire.NodeID, now time.Time)
 func (s *Island) Answered(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.quiet = time.Time{}
 	if s.heard = append(s.heard, now); len(s.heard) > maxKept {
 		s.heard = s.heard[1:]
 	}
@@ -163,7 +168,7 @@ func (s *Island) Suspects(now time.Time) bool {
 	if s.sounding {
 		return now.Sub(s.began) < undecided
 	}
-	return len(s.failed) >= suspectedBy && !s.answers() && !now.Before(s.free) && now.Sub(s.failed[0].at) < undecided
+	return len(s.failed) >= suspectedBy && !s.answers() && !now.Before(s.free) && !s.quiet.IsZero() && now.Sub(s.quiet) < undecided
 }
 
 // A Plan is the next steps.

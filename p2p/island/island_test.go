@@ -319,4 +319,25 @@ func TestSuspects(t *testing.T) {
 	if w.Suspects(w.now) {
 		t.Error("for half an hour")
 	}
+
+	// So few requests that it never comes to tests.
+	var s Island
+	now := time.Unix(1_000_000, 0)
+	for i := range 40 {
+		now = now.Add(30 * time.Second)
+		s.Failed(nil, id(i%2), now)
+		if p := s.Plan(w.list, w.guards, now); len(p.Tests) > 0 {
+			t.Fatal("tests")
+		}
+		if young := i >= suspectedBy-1 && i < 10; young && !s.Suspects(now) || i > 10 && s.Suspects(now) {
+			t.Errorf("after %d requests: %v", i+1, s.Suspects(now))
+		}
+	}
+	s.Answered(now)
+	for range 2 * answeredShare {
+		s.Failed(nil, id(1), now)
+	}
+	if !s.Suspects(now) {
+		t.Error("not in the next silence")
+	}
 }
