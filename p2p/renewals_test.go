@@ -14,7 +14,8 @@ import (
 )
 
 // TestIdleListIsRenewals: what an idle client hears of relays that go on as they are is
-// renewals, two of each: both guards tell their own list.
+// renewals, two of each: both guards tell their own list. Descriptors of a mesh so small
+// live too short to be named by one of them.
 func TestIdleListIsRenewals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const relays, hours = 6, 6

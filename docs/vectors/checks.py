@@ -346,7 +346,9 @@ def address(a):
 def page(p):
     """The fields of a page."""
     head = tuple(p[k] for k in ("nonce", "instance", "stamp", "time", "state"))
-    return *head, [(None, e["renewal"]) if "renewal" in e else (e.get("known", 0), e["descriptor"]) for e in p["entries"]]
+    return *head, [
+        (e.get("known", 0), e["descriptor"]) if "descriptor" in e else (None, e.get("renewal") or e["name"])
+        for e in p["entries"]]
 
 
 def check_directory(v):
@@ -367,7 +369,7 @@ def check_directory(v):
         narrow = (r["issued"], r["sketch"]) if "sketch" in r else None
         if narrow:
             equal("sketch", network.sketch(decoded), r["sketch"])
-        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages", "stamp", "whole")), narrow
+        fields = *(r[k] for k in ("nonce", "instance", "after", "digest", "pages", "stamp", "whole", "names")), narrow
         equal("request", network.encode_list_request(*fields), r["request"])
         equal("request that comes back", network.decode_list_request(r["request"]), fields)
     p = v["page"]

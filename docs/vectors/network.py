@@ -568,24 +568,25 @@ def rendezvous(secret, relays, families):
     return ranking
 
 
-def encode_list_request(nonce, instance, after, have, pages, stamp, whole, narrow=None):
+def encode_list_request(nonce, instance, after, have, pages, stamp, whole, names, narrow=None):
     """narrow: issued and sketch."""
-    request = nonce + instance + be(after, 8) + have + be(pages, 1) + be(stamp, 8) + be(whole, 8)
+    request = nonce + instance + be(after, 8) + have + be(pages, 1) + be(stamp, 8)
+    request += be(whole, 8) + be(names, 1)
     return request + be(narrow[0], 8) + narrow[1] if narrow else request
 
 
 def decode_list_request(data):
     r = Reader(data)
     nonce, instance, after, have, pages = r.take(8), r.take(8), r.int(8), r.take(32), r.int(1)
-    stamp, whole = r.int(8), r.int(8)
+    stamp, whole, names = r.int(8), r.int(8), r.int(1)
     narrow = (r.int(8), r.take(2048)) if r.at < len(data) else None
     r.done()
-    need(any(nonce) and 1 <= pages <= 32, "nonce or pages")
-    return nonce, instance, after, have, pages, stamp, whole, narrow
+    need(any(nonce) and 1 <= pages <= 32 and names <= 1, "nonce, pages or names")
+    return nonce, instance, after, have, pages, stamp, whole, names, narrow
 
 
 def encode_page(nonce, instance, stamp, time, state, entries):
-    """entries: (known, descriptor) or (None, renewal); in state 4 the price."""
+    """entries: (known, descriptor), (None, renewal) or (None, name); in state 4 the price."""
     if state == 4:
         return nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1) + be(entries, 1)
     data = nonce + instance + be(stamp, 8) + be(time, 8) + be(state, 1)
@@ -606,7 +607,7 @@ def decode_page(data):
     entries = []
     while r.at < len(data):
         length = r.int(2)
-        if length < 283:
+        if length < 283 and length != 8:
             _renewal_form(length)
         entries.append((None if length < 283 else r.int(2), r.take(length)))
     need(state != 3 or not entries, "entries although nothing is new")

@@ -400,7 +400,7 @@ def make_directory():
         descriptors.append(d)
     r = {"nonce": be(1 + some(2**60), 8), "instance": random(8), "after": some(2**40),
          "digest": network.digest(descriptors), "pages": 1 + some(32), "stamp": some(2**64),
-         "whole": some(2**64)}
+         "whole": some(2**64), "names": some(2)}
     narrow = 1 + some(2**40 - 1), network.sketch(descriptors)
     requests = [
         r | {"request": network.encode_list_request(*r.values())},
@@ -410,7 +410,7 @@ def make_directory():
     renewals = [_renewal(d, of, later) for of, d in enumerate(descriptors) for later in (60, 86400, 4 * 86400, 16 * 86400)]
     p = {"nonce": r["nonce"], "instance": random(8), "stamp": some(2**40), "time": some(2**40), "state": some(3),
          "entries": [{"known": some(65536), "descriptor": d["descriptor"]} for d in descriptors]
-         + [{"renewal": n["renewal"]} for n in renewals[:6]]}
+         + [{"renewal": n["renewal"]} for n in renewals[:6]] + [{"name": n["renewal"][:8]} for n in renewals[6:]]}
     return {"descriptors": descriptors, "digest": r["digest"], "refused": [], "refused_requests": [],
             "renewals": renewals, "refused_renewals": [], "rendezvous": _ranking(),
             "requests": requests, "page": p | {"page": network.encode_page(*page(p))}}

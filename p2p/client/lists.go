@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,6 +40,7 @@ type opinion struct {
 	said atomic.Pointer[time.Time] // its time of day
 
 	// Guarded by lists.mu.
+	made    time.Time
 	whole   time.Time // when it had told us all
 	used    time.Time
 	pulling bool
@@ -77,10 +79,10 @@ func (ls *lists) opinion(id NodeID) *opinion {
 	defer ls.mu.Unlock()
 	v := ls.m[id]
 	if v == nil {
-		v = &opinion{id: id}
+		v = &opinion{id: id, made: now}
 		v.dir = directory.New(directory.Config{AllowPrivate: ls.private, Now: v.now(ls.clock.Now)})
 		v.list = exchange.New(exchange.Config{
-			Directory: v.dir, Send: ls.send, Count: ls.count, Self: ls.self, Pay: ls.pay,
+			Directory: v.dir, Send: ls.send, Count: ls.count, Self: ls.self, Pay: ls.pay, Names: func() bool { return ls.brought(v) },
 			Heard: func(from wire.NodeID, at time.Time, asked time.Duration) {
 				v.said.Store(&at)
 				ls.clock.Hear(from, at, asked)
@@ -94,6 +96,33 @@ func (ls *lists) opinion(id NodeID) *opinion {
 		delete(ls.m, oldest.id)
 	}
 	return v
+}
+
+// brought reports whether a guard that we have known for longer brings descriptors, so
+// that another one need only name those that it has as well. Which guard that is, and
+// what it brings, shows in no question to the other (package directory, Names).
+func (ls *lists) brought(v *opinion) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, o := range ls.m {
+		first := cmp.Or(o.made.Compare(v.made), bytes.Compare(o.id[:], v.id[:])) < 0
+		if first && !o.whole.IsZero() && time.Since(o.whole) <= ls.life && ls.isGuard(o.id) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve has each list take the descriptors that its relay has named from the others.
+func (ls *lists) resolve() {
+	for _, v := range ls.m {
+		v.dir.Resolve(ls.dir)
+		for _, o := range ls.m {
+			if o != v {
+				v.dir.Resolve(o.dir)
+			}
+		}
+	}
 }
 
 // handle takes a page of a relay's list.
@@ -154,6 +183,8 @@ func (ls *lists) believe() {
 			ls.dir.Add(raw)
 		}
 	}
+
+	ls.resolve()
 
 	// The lists that are whole and young enough speak for their relays.
 	now := time.Now()

@@ -112,6 +112,7 @@ type Directory struct {
 	order    []*entry // the same by id, so that a snapshot need not sort
 	networks map[netip.Prefix]int
 	liars    map[wire.NodeID]time.Time // relays with two faces, and until when they are out
+	named    map[wire.NodeID]named     // of relays that are held
 	// log holds the entries in the order they came; a page counts in it. An entry that
 	// was replaced or removed is dead.
 	log      []*entry
@@ -175,6 +176,7 @@ func New(cfg Config) *Directory {
 		relays:   map[wire.NodeID]*entry{},
 		networks: map[netip.Prefix]int{},
 		liars:    map[wire.NodeID]time.Time{},
+		named:    map[wire.NodeID]named{},
 		changed:  make(chan struct{}),
 	}
 	rand.Read(d.instance[:])
@@ -244,8 +246,11 @@ func (d *Directory) AddParsed(desc *Descriptor, raw []byte) error {
 
 // put adds a descriptor that was verified and admitted.
 func (d *Directory) put(desc *Descriptor, raw []byte) {
-	old := d.relays[desc.ID]
+	old, later := d.relays[desc.ID], d.named[desc.ID]
 	d.remove(old)
+	if later.sequence > desc.Sequence {
+		d.named[desc.ID] = later
+	}
 	d.stamp++
 
 	e := &entry{Descriptor: desc, raw: raw, stamp: d.stamp}
@@ -426,6 +431,7 @@ func (d *Directory) remove(e *entry) {
 	}
 	e.dead = true
 	delete(d.relays, e.ID)
+	delete(d.named, e.ID)
 	for _, n := range networksOf(e.Descriptor) {
 		if d.networks[n]--; d.networks[n] == 0 {
 			delete(d.networks, n)
@@ -511,19 +517,19 @@ func (d *Directory) Snapshot() *Snapshot {
 	}
 
 	// Leaving ones are in the digest, since lists are compared by it, and in no draw.
-	s.digest(all)
+	s.digest(all, d.said)
 	s.Relays = slices.DeleteFunc(all, (*Descriptor).Leaving)
 	d.snap = s
 	return s
 }
 
-// digest fills Digest and Sketch from descriptors in order.
-func (s *Snapshot) digest(all []*Descriptor) {
+// digest fills Digest and Sketch from descriptors in order, and their sequences.
+func (s *Snapshot) digest(all []*Descriptor, sequence func(*Descriptor) uint64) {
 	whole := sha256.New()
 	var bucket []byte
 	for i, desc := range all {
 		bucket = append(bucket, desc.ID[:]...)
-		bucket = binary.BigEndian.AppendUint64(bucket, desc.Sequence)
+		bucket = binary.BigEndian.AppendUint64(bucket, sequence(desc))
 		if first := desc.ID[0]; i+1 == len(all) || all[i+1].ID[0] != first {
 			whole.Write(bucket)
 			sum := sha256.Sum256(bucket)
@@ -554,9 +560,9 @@ func (d *Directory) Raw(limit int) [][]byte {
 
 // since returns the first descriptors that are wanted after a stamp in the order
 // they came, as many as fit into size bytes with the header of each, the
-// stamp of the last, and whether there are more. Of descriptors that the asker had at
-// the stamp whole it returns renewals.
-func (d *Directory) since(after, whole uint64, size int, wanted func(*Descriptor) bool) (entries []Entry, last uint64, more bool) {
+// stamp of the last, and whether there are more. Of descriptors that renew one that the
+// asker had at the stamp Whole it returns renewals or names.
+func (d *Directory) since(after uint64, r *Request, size int, wanted func(*Descriptor) bool) (entries []Entry, last uint64, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
@@ -567,8 +573,10 @@ func (d *Directory) since(after, whole uint64, size int, wanted func(*Descriptor
 			continue
 		}
 		told := Entry{knownSince(e.reached, now), e.raw}
-		if e.short > 0 && e.before <= whole {
-			told = Entry{VouchedOnly, cutRenewal(e.raw, e.short)}
+		if e.short > 0 && e.before <= r.Whole {
+			if told = (Entry{VouchedOnly, cutRenewal(e.raw, e.short)}); r.Names && nameable(e.raw) {
+				told.Raw = told.Raw[:nameSize]
+			}
 		}
 		if size -= told.size(); size < 0 {
 			return entries, last, true

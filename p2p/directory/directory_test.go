@@ -571,6 +571,8 @@ func FuzzPage(f *testing.F) {
 	p := Page{Nonce: 1, Stamp: 2, Time: start, Entries: []Entry{{VouchedOnly, newRelay(f, 1).sign(f)}, {7, newRelay(f, 2).sign(f)}}}
 	f.Add(p.Append(nil))
 	f.Add((&Page{State: PageSame}).Append(nil))
+	f.Add((&Page{State: PageLast, Entries: []Entry{{VouchedOnly, make([]byte, renewalSize+32)}, {VouchedOnly, make([]byte, nameSize)}}}).Append(nil))
+	f.Add(Request{Nonce: 1, Pages: 1, Whole: 9, Names: true}.Append(nil))
 	f.Add(Request{Nonce: 1, Pages: 1}.Append(nil))
 	f.Add(Request{Nonce: 1, Pages: 1, Narrow: &Narrow{Issued: start, Sketch: Sketch{255: {1}}}}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

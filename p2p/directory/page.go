@@ -13,7 +13,7 @@ import (
 // An asker asks for the relays that came after a stamp. A stamp counts the changes
 // of one directory since it was made; another directory, or the same after a
 // restart, is another instance and starts from 0. Request, the body of a
-// TypeListRequest frame, 73 or 2,129 bytes:
+// TypeListRequest frame, 74 or 2,130 bytes:
 //
 //	0   8   nonce, copied into the pages
 //	8   8   instance, 0 at first
@@ -23,11 +23,12 @@ import (
 //	57  8   stamp (package exchange), or 0
 //	65  8   whole: the stamp at which the asker last had all; of descriptors that
 //	        came up to then renewals may come. 0: none may
+//	73  1   1: names in place of renewals
 //
 // and, from the owner of much of a list, but not of this directory:
 //
-//	73  8    Unix seconds: only descriptors issued then or later; 0: all
-//	81  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
+//	74  8    Unix seconds: only descriptors issued then or later; 0: all
+//	82  2048 sketch: for each first byte of a node id 8 bytes, the SHA-256 of id
 //	         (32) ‖ sequence (8) of the asker's descriptors of those; only those
 //	         descriptors are sent for which the sketches differ
 //
@@ -43,8 +44,8 @@ import (
 //	        3: your digest is mine, nothing to send
 //	        4: you ask too much; ask another, or later, or with a stamp
 //	33  …   entries, each length (2) ‖ known (2) ‖ descriptor, or length (2) ‖
-//	        renewal, to the end of the body; in state 4 one byte, the bits of a stamp
-//	        that helps, or 0 for none does
+//	        renewal or name, to the end of the body; in state 4 one byte, the bits of
+//	        a stamp that helps, or 0 for none does
 //
 // Known is for how many minutes the answerer has reached that relay itself, at most
 // 65,534; 65,535 means that it has not, and others vouch for it. A renewal leaves it as it
@@ -52,7 +53,7 @@ import (
 // followed by others has an entry. All numbers are big endian.
 
 const (
-	requestSize    = 8 + 8 + 8 + 32 + 1 + 8 + 8
+	requestSize    = 8 + 8 + 8 + 32 + 1 + 8 + 8 + 1
 	sketchSize     = 256 * 8
 	narrowSize     = requestSize + 8 + sketchSize
 	pageHeaderSize = 8 + 8 + 8 + 8 + 1
@@ -78,6 +79,8 @@ type Request struct {
 	Stamp    uint64
 	// Whole is the stamp at which the asker last had all.
 	Whole uint64
+	// Names asks for names in place of renewals.
+	Names bool
 	// Narrow, if not nil, leaves out descriptors that the asker has from others.
 	Narrow *Narrow
 }
@@ -107,6 +110,11 @@ func (r Request) Append(b []byte) []byte {
 	b = append(b, r.Pages)
 	b = binary.BigEndian.AppendUint64(b, r.Stamp)
 	b = binary.BigEndian.AppendUint64(b, r.Whole)
+	b = append(b, 0)
+	if r.Names {
+		b[len(b)-1] = 1
+	}
+
 	if r.Narrow == nil {
 		return b
 	}
@@ -123,7 +131,7 @@ func (r Request) Append(b []byte) []byte {
 
 // ParseRequest reads exactly one request.
 func ParseRequest(b []byte) (Request, error) {
-	if len(b) != requestSize && len(b) != narrowSize || b[56] == 0 || b[56] > MaxPages {
+	if len(b) != requestSize && len(b) != narrowSize || b[56] == 0 || b[56] > MaxPages || b[73] > 1 {
 		return Request{}, ErrPage
 	}
 
@@ -135,6 +143,7 @@ func ParseRequest(b []byte) (Request, error) {
 		Pages:    b[56],
 		Stamp:    binary.BigEndian.Uint64(b[57:]),
 		Whole:    binary.BigEndian.Uint64(b[65:]),
+		Names:    b[73] == 1,
 	}
 	if r.Nonce == 0 { // nobody draws it
 		return Request{}, ErrPage
@@ -177,18 +186,23 @@ const (
 const VouchedOnly = 1<<16 - 1
 
 // An Entry is a signed descriptor and how the answerer knows that its relay is there; or
-// a renewal.
+// a renewal or name.
 type Entry struct {
-	Known uint16 // minutes, or VouchedOnly, as of a renewal
+	Known uint16 // minutes, or VouchedOnly, as of a renewal or name
 	Raw   []byte
 }
 
 // Renews reports whether the entry is a renewal.
-func (e Entry) Renews() bool { return len(e.Raw) < leastDescriptor }
+func (e Entry) Renews() bool { return !e.Names() && !e.whole() }
+
+// Names reports whether the entry is a name.
+func (e Entry) Names() bool { return len(e.Raw) == nameSize }
+
+func (e Entry) whole() bool { return len(e.Raw) >= leastDescriptor }
 
 // size returns the bytes that the entry takes in a page.
 func (e Entry) size() int {
-	if e.Renews() {
+	if !e.whole() {
 		return entryHeader + len(e.Raw)
 	}
 	return entryHeader + knownSize + len(e.Raw)
@@ -213,7 +227,7 @@ func knownSince(reached, now time.Time) uint16 {
 
 // ID returns the node id that the descriptor claims, if it is one.
 func (e Entry) ID() (id wire.NodeID) {
-	if !e.Renews() {
+	if e.whole() {
 		copy(id[:], e.Raw[1:])
 	}
 	return id
@@ -242,7 +256,7 @@ func (p *Page) Append(b []byte) []byte {
 	}
 	for _, e := range p.Entries {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(e.Raw)))
-		if !e.Renews() {
+		if e.whole() {
 			b = binary.BigEndian.AppendUint16(b, e.Known)
 		}
 		b = append(b, e.Raw...)
@@ -303,7 +317,7 @@ func cutEntry(b []byte) (e Entry, rest []byte, err error) {
 	n := int(binary.BigEndian.Uint16(b))
 	b = b[entryHeader:]
 	e.Known = VouchedOnly
-	if _, _, ok := renewalForm(n); !ok {
+	if _, _, ok := renewalForm(n); !ok && n != nameSize {
 		if n < leastDescriptor || n > MaxDescriptor || len(b) < knownSize {
 			return e, nil, ErrPage
 		}
@@ -329,10 +343,14 @@ func (d *Directory) Later(r Request, price byte) *Page {
 // yield returns false.
 func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	snap := d.Snapshot()
-	after, whole := r.After, r.Whole
+	after := r.After
 	// Numbers of another run of ours mean nothing here.
 	if r.Instance != d.instance {
-		after, whole = 0, 0
+		after, r.Whole = 0, 0
+		// Who knew another one has much of this, and will say so once it is told.
+		if r.Instance != [8]byte{} && r.Narrow == nil {
+			r.Pages = 1
+		}
 	}
 
 	// The same list costs one page, which is the usual case.
@@ -342,7 +360,7 @@ func (d *Directory) Answer(r Request, yield func(*Page) bool) {
 	}
 
 	for n := byte(1); ; n++ {
-		entries, last, more := d.since(after, whole, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
+		entries, last, more := d.since(after, &r, wire.MaxBody-pageHeaderSize, func(desc *Descriptor) bool { return r.Narrow.admits(desc, &snap.Sketch) })
 		p := &Page{Nonce: r.Nonce, Instance: d.instance, Stamp: last, Time: d.cfg.Now(), Entries: entries}
 		switch {
 		case !more:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,10 +28,20 @@ import (
 // same epochs. A descriptor that does not come out so has no renewal. The length says what is in it. Nothing is
 // believed: the whole is verified like any other, and one that was made from another
 // descriptor than the sender's does not verify.
+//
+// # Names
+//
+// The first two fields alone are the name of a descriptor. An asker that hears of all
+// relays from another source asks for names in place of renewals: that this directory has
+// the descriptor, too, is all that is new. It holds the one before until the one with the
+// name is brought, see Resolve. Its digest is as if that had come at once, and so no
+// source can tell by it whether another has brought anything. There is time enough for
+// that where descriptors live for MaxLifetime: others have no names.
 
 const (
 	referenceSize = 4
-	renewalSize   = referenceSize + 4 + signatureSize
+	nameSize      = referenceSize + 4
+	renewalSize   = nameSize + signatureSize
 	saltsSize     = SaltSize + CommitmentSize
 	keysSize      = keyCount * outfox.PublicKeySize
 
@@ -99,16 +110,11 @@ func renewed(before, renewal []byte) ([]byte, error) {
 	if !ok {
 		return nil, ErrMalformed
 	}
-	held := binary.BigEndian.Uint64(before[sequenceAt:])
-	ahead := int32(binary.BigEndian.Uint32(renewal[referenceSize:]) - uint32(held))
-	if ahead <= 0 {
-		return nil, ErrStale
+	sequence, err := sequenceAfter(binary.BigEndian.Uint64(before[sequenceAt:]), renewal)
+	if err != nil {
+		return nil, err
 	}
-	sequence := held + uint64(ahead)
 	issued := sequence / 1000
-	if sequence < held || issued > lastSecond {
-		return nil, ErrLacking
-	}
 
 	// Keys that the renewal does not have must be among those of the one before.
 	epoch := FirstEpoch(time.Unix(int64(issued), 0))
@@ -127,13 +133,26 @@ func renewed(before, renewal []byte) ([]byte, error) {
 		copy(raw[keysAt:saltsAt], before[keysAt+int(gone)*outfox.PublicKeySize:saltsAt])
 	}
 
-	b := renewal[referenceSize+4:]
+	b := renewal[nameSize:]
 	b = b[copy(raw[saltsAt-keys*outfox.PublicKeySize:saltsAt], b):]
 	if salts {
 		b = b[copy(raw[saltsAt:saltsAt+saltsSize], b):]
 	}
 	copy(raw[len(raw)-signatureSize:], b)
 	return raw, nil
+}
+
+// sequenceAfter returns the sequence of a name or renewal of a relay that has one.
+func sequenceAfter(held uint64, name []byte) (uint64, error) {
+	ahead := int32(binary.BigEndian.Uint32(name[referenceSize:]) - uint32(held))
+	if ahead <= 0 {
+		return 0, ErrStale
+	}
+	sequence := held + uint64(ahead)
+	if sequence < held || sequence/1000 > lastSecond {
+		return 0, ErrLacking
+	}
+	return sequence, nil
 }
 
 // Complete makes the whole descriptor of a renewal from the one that is held. It is not
@@ -144,12 +163,105 @@ func (d *Directory) Complete(renewal []byte) ([]byte, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	reference := renewal[:referenceSize]
+	e, err := d.meant(renewal)
+	if err != nil {
+		return nil, err
+	}
+	return renewed(e.raw, renewal)
+}
+
+// meant returns the entry of the relay that a name or renewal begins with.
+func (d *Directory) meant(name []byte) (*entry, error) {
+	reference := name[:referenceSize]
 	i, _ := slices.BinarySearchFunc(d.order, reference, func(e *entry, to []byte) int { return bytes.Compare(e.ID[:referenceSize], to) })
 	fits := func(i int) bool { return i < len(d.order) && bytes.Equal(d.order[i].ID[:referenceSize], reference) }
 	// Two relays that begin alike cannot be told apart: their descriptors come whole.
 	if !fits(i) || fits(i+1) {
 		return nil, ErrLacking
 	}
-	return renewed(d.order[i].raw, renewal)
+	return d.order[i], nil
+}
+
+// nameable reports whether a descriptor lives for as long as names need.
+func nameable(raw []byte) bool {
+	return binary.BigEndian.Uint64(raw[expiresAt:])-binary.BigEndian.Uint64(raw[issuedAt:]) == uint64(MaxLifetime/time.Second)
+}
+
+// A named is the sequence of a descriptor that was named and is not here, and when that
+// was.
+type named struct {
+	sequence uint64
+	at       time.Time
+}
+
+// Name takes note that the answerer has a descriptor with a name.
+func (d *Directory) Name(name []byte) error {
+	if len(name) != nameSize {
+		return ErrMalformed
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e, err := d.meant(name)
+	if err != nil {
+		return err
+	}
+	if !nameable(e.raw) {
+		return ErrLacking
+	}
+	sequence, err := sequenceAfter(max(e.Sequence, d.named[e.ID].sequence), name)
+	if err != nil {
+		return err
+	}
+	d.named[e.ID] = named{sequence, time.Now()}
+	d.touch()
+	return nil
+}
+
+// Resolve takes those descriptors that were named from another directory, where they were
+// verified. They renew those held, and are no others.
+func (d *Directory) Resolve(from *Directory) {
+	d.mu.Lock()
+	wanted := maps.Clone(d.named)
+	d.mu.Unlock()
+	if len(wanted) == 0 {
+		return
+	}
+	found := map[wire.NodeID]*entry{}
+	from.mu.Lock()
+	for id, n := range wanted {
+		if e := from.relays[id]; e != nil && e.Sequence == n.sequence {
+			found[id] = e
+		}
+	}
+	from.mu.Unlock()
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, e := range found {
+		if held := d.relays[id]; held != nil && renewalOf(held.raw, e.raw) > 0 && d.admit(e.Descriptor) == nil {
+			d.put(e.Descriptor, e.raw)
+		}
+	}
+}
+
+// Unname forgets the names of descriptors that nobody has brought since a time, and
+// reports whether there were any.
+func (d *Directory) Unname(since time.Time) (any bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, n := range d.named {
+		if n.at.Before(since) {
+			delete(d.named, id)
+			any = true
+		}
+	}
+	if any {
+		d.touch()
+	}
+	return any
+}
+
+// said returns the sequence that the source of a directory has said last of a relay.
+func (d *Directory) said(desc *Descriptor) uint64 {
+	return max(desc.Sequence, d.named[desc.ID].sequence)
 }

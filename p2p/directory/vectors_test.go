@@ -167,7 +167,8 @@ func tcp(s string) addressVector {
 type entryVector struct {
 	Known      uint16      `json:"known,omitempty"`
 	Descriptor vectors.Hex `json:"descriptor,omitempty"`
-	Renewal    vectors.Hex `json:"renewal,omitempty"` // in place of these
+	Renewal    vectors.Hex `json:"renewal,omitempty"` // in place of these, as is
+	Name       vectors.Hex `json:"name,omitempty"`
 }
 
 type requestVector struct {
@@ -178,6 +179,7 @@ type requestVector struct {
 	Pages    byte        `json:"pages"`
 	Stamp    uint64      `json:"stamp"`
 	Whole    uint64      `json:"whole"`
+	Names    byte        `json:"names"`
 	Issued   int64       `json:"issued,omitempty"` // with the sketch
 	Sketch   vectors.Hex `json:"sketch,omitempty"`
 	Request  vectors.Hex `json:"request"`
@@ -275,7 +277,7 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	r := requestVector{Nonce: drawn(8), Instance: drawn(8), After: 77, Digest: v.Digest, Pages: 16, Stamp: 1<<63 + 5, Whole: 70}
 	r.Request = r.request().Append(nil)
 	v.Requests = append(v.Requests, r)
-	r.Issued, r.Sketch = now.Unix()-3600, sketchOf(snap)
+	r.Issued, r.Sketch, r.Names = now.Unix()-3600, sketchOf(snap), 1
 	r.Request = r.request().Append(nil)
 	v.Requests = append(v.Requests, r)
 	refuseRequest := func(why string, edit func(r *Request)) {
@@ -286,6 +288,9 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	refuseRequest("nonce 0", func(r *Request) { r.Nonce = 0 })
 	refuseRequest("no page", func(r *Request) { r.Pages = 0 })
 	refuseRequest("33 pages", func(r *Request) { r.Pages = 33 })
+	neither := v.Requests[0].request().Append(nil)
+	neither[73] = 2
+	v.RefusedRequests = append(v.RefusedRequests, refusedRequest{"names 2", neither})
 	v.Rendezvous = makeRendezvous()
 	v.Page = pageVector{Nonce: r.Nonce, Instance: drawn(8), Stamp: 79, Time: now.Unix() + 5, State: PageLast}
 	for i := range v.Descriptors {
@@ -293,7 +298,7 @@ func makeDirectory(t *testing.T) (v directoryVectors) {
 	}
 	v.makeRenewals(t)
 	for _, r := range v.Renewals {
-		v.Page.Entries = append(v.Page.Entries, entryVector{Renewal: r.Renewal})
+		v.Page.Entries = append(v.Page.Entries, entryVector{Renewal: r.Renewal}, entryVector{Name: r.Renewal[:nameSize]})
 	}
 	v.Page.Page = v.Page.page().Append(nil)
 
@@ -375,7 +380,7 @@ func sketchOf(s *Snapshot) (b vectors.Hex) {
 }
 
 func (v *requestVector) request() Request {
-	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages, Stamp: v.Stamp, Whole: v.Whole}
+	r := Request{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), After: v.After, Digest: [32]byte(v.Digest), Pages: v.Pages, Stamp: v.Stamp, Whole: v.Whole, Names: v.Names == 1}
 	if len(v.Sketch) > 0 {
 		r.Narrow = &Narrow{Issued: time.Unix(v.Issued, 0)}
 		for i := range r.Narrow.Sketch {
@@ -388,6 +393,10 @@ func (v *requestVector) request() Request {
 func (v *pageVector) page() *Page {
 	p := &Page{Nonce: binary.BigEndian.Uint64(v.Nonce), Instance: [8]byte(v.Instance), Stamp: v.Stamp, Time: time.Unix(v.Time, 0), State: v.State}
 	for _, e := range v.Entries {
+		if e.Name != nil {
+			p.Entries = append(p.Entries, Entry{VouchedOnly, e.Name})
+			continue
+		}
 		if e.Renewal != nil {
 			p.Entries = append(p.Entries, Entry{VouchedOnly, e.Renewal})
 			continue

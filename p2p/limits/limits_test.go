@@ -150,7 +150,7 @@ var noRow = map[string]string{
 	"p2p/directory/exchange maxMarks":    "relays that we ask",
 	"p2p/directory/exchange maxPages":    "of one pull of ours",
 	"p2p/directory/exchange maxUnfit":    "of one pull of ours",
-	"p2p/directory/exchange pagesAtOnce": "of one answer",
+	"p2p/directory/exchange PagesAtOnce": "of one answer",
 	"p2p/directory/gossip maxMessage":    "bytes of one message",
 	"p2p/discovery maxHeardAddrs":        "the share in the line of hearsay",
 	"p2p/discovery/lan FindMax":          "of one question of ours",

@@ -16,6 +16,7 @@ import (
 
 	"starling/p2p/client"
 	"starling/p2p/directory"
+	"starling/p2p/directory/exchange"
 	"starling/p2p/limits"
 	"starling/p2p/mailbox"
 	"starling/p2p/mix"
@@ -42,9 +43,9 @@ const (
 	idleBar     = 5e6 // bytes a day
 )
 
-// entries returns how many bytes a relay with one address takes in a page, whole, and as a
-// renewal of the day before, and how many bytes of a page are for entries.
-func entries(t *testing.T) (whole, renewal, page float64) {
+// entries returns how many bytes a relay with one address takes in a page, whole, as a
+// renewal of the day before, and as its name, and how many bytes of a page are for entries.
+func entries(t *testing.T) (whole, renewal, name, page float64) {
 	t.Helper()
 	key, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -82,7 +83,9 @@ func entries(t *testing.T) (whole, renewal, page float64) {
 	r := directory.Request{Nonce: 1, Pages: 1}
 	answer := func() (bytes float64) {
 		dir.Answer(r, func(p *directory.Page) bool {
-			r.Instance, r.After, r.Whole = p.Instance, p.Stamp, p.Stamp
+			if r.Whole == 0 {
+				r.Instance, r.After, r.Whole = p.Instance, p.Stamp, p.Stamp
+			}
 			bytes = float64(len(p.Append(nil)))
 			return true
 		})
@@ -94,7 +97,9 @@ func entries(t *testing.T) (whole, renewal, page float64) {
 	copy(d.Keys[:], d.Keys[1:])
 	d.Keys[len(d.Keys)-1] = mixKey(t)
 	say()
-	return whole, answer() - header, wire.MaxBody - header
+	renewal = answer() - header
+	r.Names = true
+	return whole, renewal, answer() - header, wire.MaxBody - header
 }
 
 func mixKey(t *testing.T) outfox.PublicKey {
@@ -114,7 +119,7 @@ type row struct {
 
 // rows returns the lines, and how many bytes a day an idle client moves in all.
 func rows(t *testing.T) (all []row, idle func(relays float64) float64) {
-	whole, renewal, page := entries(t)
+	whole, renewal, name, page := entries(t)
 	perPage := math.Floor(page / whole)
 	day := float64(24 * time.Hour)
 	watches := float64(contacts * mailboxes)
@@ -128,11 +133,17 @@ func rows(t *testing.T) (all []row, idle func(relays float64) float64) {
 	trials := min(watches*day/float64(watch.TrialEvery), day/float64(watch.TrialShare))
 	packets := texts*message + (polls+trials)*float64(outfox.Layers+outfox.Layers-1) + trials*float64(outfox.Layers+2*(outfox.Layers-1))
 
-	// Each guard tells its own list: a client hears of each descriptor from both.
+	// One guard brings each descriptor, the others name it, if it lives as long as names
+	// need. Where the answer is long, it has to be asked for in parts.
 	list := func(n float64) float64 {
-		renewed := guards * n * day / float64(relay.Renewal(int(n)))
+		renewed := n * day / float64(relay.Renewal(int(n)))
+		again := name
+		if relay.Lifetime(int(n)) < directory.MaxLifetime {
+			again = renewal
+		}
+		pages := math.Ceil(renewed/math.Floor(page/renewal)) + (guards-1)*math.Ceil(renewed/math.Floor(page/again))
 		looks := day / float64(client.ListEvery)
-		return looks*onWire*2 + math.Ceil(renewed/math.Floor(page/renewal))*onWire
+		return (looks*2 + pages + math.Floor(pages/exchange.PagesAtOnce)) * onWire
 	}
 	tried := trials * watch.TrialPackets * onWire
 	idle = func(n float64) float64 { return polls*2*onWire + tried + pingsOnWire + list(n) }
@@ -221,10 +232,11 @@ func TestWalls(t *testing.T) {
 	for idle(most+100) <= idleBar {
 		most += 100
 	}
-	whole, renewal, _ := entries(t)
+	whole, renewal, name, _ := entries(t)
 	for _, claim := range []string{
 		fmt.Sprintf("from some %s relays on", count(most)),
 		fmt.Sprintf("%.0f bytes in place of %.0f", renewal, whole),
+		fmt.Sprintf("%.0f bytes", name),
 		fmt.Sprintf("below %s relays", count(users*guards/float64(at1.Clients))),
 		fmt.Sprintf("below %s relays", count(users*contacts*mailboxes/float64(mailbox.DefaultMaxSeats))),
 		fmt.Sprintf("%s seats of\n   their own", count(mailbox.DefaultMaxReaders)),

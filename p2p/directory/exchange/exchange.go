@@ -53,13 +53,19 @@ const (
 	SlowTimeout = 30 * time.Second
 	SlowRate    = 20_000
 
-	pagesAtOnce = 16
+	// PagesAtOnce are asked for with one request.
+	PagesAtOnce = directory.MaxPages
+
 	// maxPages bounds one Pull: a full directory of the largest descriptors.
 	maxPages = directory.MaxRelays/3 + 2
 	maxMarks = 256
 	// maxUnfit bounds the renewals of a list with a wrong signature. After these no other
 	// is tried, and whole descriptors are asked for.
 	maxUnfit = 16
+	// nameWait is how long a descriptor that was named may be lacking. Lists of honest
+	// relays are the same long before, so that it tells nothing of those of others; and
+	// the one before has as long to go.
+	nameWait = 12 * time.Hour
 
 	// narrowFrom is how many relays make it worth to leave some out, and overlap is a
 	// margin for descriptors under way and for wrong clocks.
@@ -89,6 +95,9 @@ type Config struct {
 	Now func() time.Time
 	// Serve answers requests.
 	Serve bool
+	// Names, if set, reports whether somebody else brings the descriptors, so that their
+	// names do.
+	Names func() bool
 	// Self is the node id that the neighbours know the asker or answerer by.
 	Self wire.NodeID
 	// Pay, if set, reports whether to work for a list now, for seconds; see Sparingly.
@@ -202,13 +211,17 @@ func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
 func (x *Exchange) take(from wire.NodeID, p *directory.Page, r *reading) (added int, err error) {
 	for _, e := range p.Entries {
 		renews := e.Renews()
+		if renews && r.mark.whole == 0 || e.Names() && !r.named {
+			x.cfg.Count("list: unasked renewal")
+			return added, ErrRefused
+		}
+		if e.Names() {
+			err := x.cfg.Directory.Name(e.Raw)
+			r.lacking = r.lacking || errors.Is(err, directory.ErrLacking)
+			continue
+		}
 		if renews {
-			if r.mark.whole == 0 {
-				x.cfg.Count("list: unasked renewal")
-				return added, ErrRefused
-			}
-			e = x.complete(e, r)
-			if e.Raw == nil {
+			if e = x.complete(e, r); e.Raw == nil {
 				continue
 			}
 		}
@@ -250,7 +263,7 @@ func (x *Exchange) complete(e directory.Entry, r *reading) (whole directory.Entr
 // were taken.
 func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err error) {
 	nonce := rand.Uint64() | 1 // not 0
-	it := &pull{from: from, pages: make(chan *directory.Page, pagesAtOnce)}
+	it := &pull{from: from, pages: make(chan *directory.Page, PagesAtOnce)}
 	x.mu.Lock()
 	x.pulls[nonce] = it
 	r := reading{nonce: nonce, mark: x.marks[from], issued: x.whole, date: x.cfg.Now(), began: time.Now()}
@@ -262,6 +275,9 @@ func (x *Exchange) Pull(ctx context.Context, from wire.NodeID) (added int, err e
 	}()
 	if !r.issued.IsZero() {
 		r.issued = r.issued.Add(-overlap)
+	}
+	if x.cfg.Directory.Unname(time.Now().Add(-nameWait)) {
+		r.mark = mark{}
 	}
 	r.narrow = r.mark == mark{}
 	r.start = r.mark
@@ -313,6 +329,7 @@ type reading struct {
 	mark, start  mark
 	lacking      bool      // renewals came that fit nothing that we have
 	unfit        int       // of these, with a wrong signature
+	named        bool      // names were asked for
 	again        bool      // whole descriptors were asked for in place of these
 	narrow       bool      // descriptors that we have from others are left out
 	narrowed     bool      // a request has said so
@@ -385,7 +402,9 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 // ask sends the request for entries after the mark.
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
-	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: pagesAtOnce, Stamp: r.stamp, Whole: r.mark.whole}
+	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: PagesAtOnce, Stamp: r.stamp, Whole: r.mark.whole}
+	req.Names = x.cfg.Names != nil && r.mark.whole > 0 && x.cfg.Names()
+	r.named = req.Names
 	if r.again {
 		req.Narrow = &directory.Narrow{Sketch: snap.Sketch}
 		r.narrowed = true

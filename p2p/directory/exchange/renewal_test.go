@@ -93,7 +93,7 @@ type reader struct {
 	edit    func(*directory.Request)
 	lie     func(*directory.Page) // changes a page on its way
 
-	requests, frames, renewals, wholes, taken int
+	requests, frames, names, renewals, wholes, taken int
 }
 
 func newReader(answers map[wire.NodeID]*directory.Directory) *reader {
@@ -111,9 +111,12 @@ func newReader(answers map[wire.NodeID]*directory.Directory) *reader {
 				r.lie(p)
 			}
 			for _, e := range p.Entries {
-				if e.Renews() {
+				switch {
+				case e.Names():
+					r.names++
+				case e.Renews():
 					r.renewals++
-				} else {
+				default:
 					r.wholes++
 				}
 			}
@@ -134,7 +137,7 @@ func newReader(answers map[wire.NodeID]*directory.Directory) *reader {
 
 func (r *reader) pull(t *testing.T, from wire.NodeID) error {
 	t.Helper()
-	r.requests, r.frames, r.renewals, r.wholes, r.taken = 0, 0, 0, 0, 0
+	r.requests, r.frames, r.names, r.renewals, r.wholes, r.taken = 0, 0, 0, 0, 0, 0
 	_, err := r.x.Pull(t.Context(), from)
 	return err
 }
@@ -302,6 +305,23 @@ func TestLacking(t *testing.T) {
 				t.Error("a relay is still lacking")
 			}
 		}
+
+		// What is lacking when an answer breaks off is asked for at the next look.
+		time.Sleep(time.Hour)
+		r.dir.Remove(relays[7].d.ID)
+		say()
+		r.lie = func(p *directory.Page) {
+			if r.frames == 8 {
+				p.State, p.Entries = directory.PageLater, nil
+			}
+		}
+		if err := r.pull(t, id); !errors.Is(err, ErrLater) {
+			t.Errorf("asked too much: %v", err)
+		}
+		r.lie = nil
+		if err := r.pull(t, id); err != nil || !bytes.Equal(r.dir.Signed(relays[7].d.ID), answers[id].Signed(relays[7].d.ID)) {
+			t.Errorf("not asked for at the next look: %v", err)
+		}
 		if d, ok := r.dir.Find(relays[9].d.ID); !ok || d.Sequence != relays[9].d.Sequence {
 			t.Error("a newer descriptor was lost")
 		}
@@ -412,4 +432,89 @@ func TestFalseRenewals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNamesTellNothing: an asker for names sends the same questions whether others bring
+// it the descriptors or not, until twelve hours are over. Then it reads what is lacking.
+// Names that were not asked for end the exchange.
+func TestNamesTellNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := wire.NodeID{1}
+		answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
+		brings := directory.New(directory.Config{})
+		relays := make([]*sayer, 80)
+		for n := range relays {
+			relays[n] = newSayer(t, n)
+		}
+		say := func(some ...*sayer) {
+			for _, s := range some {
+				raw := s.say(t)
+				brings.Add(raw)
+				if err := answers[id].Add(raw); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		say(relays...)
+
+		served, starved := newReader(answers), newReader(answers)
+		asked := map[*reader][]directory.Request{}
+		for _, r := range []*reader{served, starved} {
+			r.x.cfg.Names = func() bool { return true }
+			r.edit = func(q *directory.Request) {
+				seen := *q
+				seen.Nonce = 0
+				asked[r] = append(asked[r], seen)
+			}
+			if err := r.pull(t, id); err != nil || r.wholes != len(relays) {
+				t.Fatalf("%d descriptors: %v", r.wholes, err)
+			}
+		}
+		look := func() {
+			t.Helper()
+			clear(asked)
+			for _, r := range []*reader{served, starved} {
+				if err := r.pull(t, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			served.dir.Resolve(brings)
+		}
+		same := func() bool {
+			return slices.EqualFunc(asked[served], asked[starved], func(a, b directory.Request) bool { return bytes.Equal(a.Append(nil), b.Append(nil)) })
+		}
+
+		time.Sleep(24 * time.Hour)
+		for hour := range 12 {
+			say(relays[6*hour : 6*hour+6]...)
+			if look(); !same() || served.names != 6 || served.renewals+served.wholes > 0 || served.frames != 1 {
+				t.Fatalf("after %d hours: %d renewals, %d wholes, other questions: %v", hour, served.renewals, served.wholes, !same())
+			}
+			time.Sleep(time.Hour)
+		}
+		if d := answers[id].Snapshot().Digest; served.dir.Snapshot().Digest != d || starved.dir.Snapshot().Digest != d {
+			t.Error("the digest tells")
+		}
+		if !bytes.Equal(served.dir.Signed(relays[0].d.ID), answers[id].Signed(relays[0].d.ID)) {
+			t.Error("what was brought is not there")
+		}
+
+		time.Sleep(2 * time.Minute)
+		if look(); starved.wholes == 0 || served.wholes > 0 {
+			t.Errorf("after twelve hours: %d whole descriptors, %d for who lacks nothing", starved.wholes, served.wholes)
+		}
+		for _, s := range relays[:6] {
+			if !bytes.Equal(starved.dir.Signed(s.d.ID), answers[id].Signed(s.d.ID)) {
+				t.Error("something is still lacking")
+			}
+		}
+
+		served.lie = func(p *directory.Page) {
+			p.State, p.Entries = directory.PageLast, []directory.Entry{{Raw: make([]byte, 8)}}
+		}
+		served.x.cfg.Names = nil
+		if err := served.pull(t, id); !errors.Is(err, ErrRefused) {
+			t.Errorf("names that nobody asked for: %v", err)
+		}
+	})
 }
