@@ -378,7 +378,7 @@ func (n *Node) onBox(mailbox p2p.NodeID, tag p2p.Tag, box []byte) {
 
 func (n *Node) onChange() {
 	net := n.net.Status()
-	n.outbox.SetSparing(net.Habits.Budget > 0 && net.Habits.Bans)
+	n.outbox.SetSparing(net.Scarce)
 	if island := net.Reached > 0; n.island.Swap(island) != island {
 		n.inbox.Reached()
 	}

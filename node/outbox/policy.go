@@ -27,8 +27,12 @@ const (
 	fullRetry = time.Minute
 
 	// Where the network lets few answers through, one copy has to do: a content with
-	// receipts is stored for a second time after secondCopy without one.
-	secondCopy = 3 * time.Minute
+	// receipts is stored for a second time after secondCopy without one. Its receipt is asked
+	// for after askSparing, and none of this before so many times the usual wait: receipts
+	// are late there because all is, and each question makes all later.
+	secondCopy   = 3 * time.Minute
+	askSparing   = firstRepair
+	timesSparing = 3
 
 	// A stored copy of a content that nobody has acknowledged is stored again
 	// after firstRepair, in case the mailbox has lost it, then after four times
@@ -97,6 +101,14 @@ type Peer struct {
 	Full      bool          // nor can it until they have answered: too much is on its way
 	Blocked   bool          // the owner blocks them: nothing goes out
 	Sparing   bool          // the way there, like all others now, carries little
+}
+
+// patience is a wait for a receipt, or longer where all takes long.
+func (p *Peer) patience(least time.Duration) time.Duration {
+	if p.Sparing {
+		return max(least, timesSparing*p.Usual)
+	}
+	return least
 }
 
 // signal reports whether the entry is a signal of the session, which nobody
@@ -216,7 +228,7 @@ func Next(e *Entry, p Peer, now time.Time, jitter float64) (actions []Action, ag
 	missing := false
 	single := e.Kind == chat.Typing
 	if p.Sparing && !e.signal() && !third {
-		switch second := e.Sent.Add(spread(secondCopy, jitter)); {
+		switch second := e.Sent.Add(spread(p.patience(secondCopy), jitter)); {
 		case e.Sent.IsZero(), !e.repeats():
 			single = true
 		case second.After(now):
@@ -356,7 +368,7 @@ func repairAt(e *Entry, c *Copy, p Peer, jitter float64) time.Time {
 		return retryAt(c, jitter)
 	}
 	// The recipient is there and has no such cell: most likely the copy is lost.
-	soon := firstRepair
+	soon := p.patience(firstRepair)
 	if e.signal() {
 		soon = askHeard
 	}
@@ -376,10 +388,14 @@ func renewWait(renewed int, jitter float64) time.Duration {
 }
 
 func askAt(e *Entry, p Peer, jitter float64) time.Time {
-	if e.Asked > 0 {
-		return e.AskedAt.Add(spread(grow(askHeard, 4, e.Asked, lastRepair), jitter))
+	first := askHeard
+	if p.Sparing {
+		first = p.patience(askSparing)
 	}
-	if p.Heard.After(e.Sent.Add(askHeard)) {
+	if e.Asked > 0 {
+		return e.AskedAt.Add(spread(grow(first, 4, e.Asked, lastRepair), jitter))
+	}
+	if p.Heard.After(e.Sent.Add(first)) {
 		return p.Heard
 	}
 	return e.Sent.Add(spread(askSilent, jitter))

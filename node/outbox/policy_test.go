@@ -77,6 +77,22 @@ func TestSparing(t *testing.T) {
 	if got, _ := next(receipt, time.Second); got != "finish" {
 		t.Errorf("a receipt stored once: %s", got)
 	}
+
+	// Receipts that are late because all is late are not asked for, nor is anything stored again.
+	p.Usual = 6 * time.Minute
+	patience := timesSparing * p.Usual
+	p.Heard = at(patience + 1)
+	if got, again := next(text, patience-time.Second); got != "" || again != time.Second {
+		t.Errorf("where receipts take long: %s, again after %v", got, again)
+	}
+	if got, _ := next(text, patience+1); got != "put 0 a, put 0 b, ask" {
+		t.Errorf("without the receipt: %s", got)
+	}
+	p.Sparing, p.Heard = false, at(askHeard+1)
+	text.Cells = cells(copies{a: {Stored: t0}, b: {Stored: t0}})
+	if got, _ := next(text, askHeard+1); got != "ask" {
+		t.Errorf("elsewhere: %s", got)
+	}
 }
 
 func TestNext(t *testing.T) {

@@ -332,6 +332,13 @@ func (m *Memory) Sparing(relay wire.NodeID) bool {
 	return m.budget(relay) > 0 && m.limit(relay) == PerMinute
 }
 
+// Scarce reports whether connections freeze here, those to some relay at least, and the next ones are few.
+func (m *Memory) Scarce() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return (m.habits.Budget > 0 || len(m.own) > 0) && (m.habits.Bans || m.banned())
+}
+
 // Wait implements link.Network.
 func (m *Memory) Wait(relay wire.NodeID) time.Duration {
 	m.mu.Lock()

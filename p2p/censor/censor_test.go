@@ -143,6 +143,33 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestScarce: connections are few where they freeze and one relay has banned us, before a second
+// says the same of the network.
+func TestScarce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(2, 1, nil)
+		m.Enter("home")
+		m.Met(relay, true)
+		m.Met(wire.NodeID{7}, true)
+		froze(m, relay, 14_000)
+		froze(m, relay, 14_000)
+		if m.Habits().Budget != 0 || m.Scarce() {
+			t.Errorf("%+v after one relay froze", m.Habits())
+		}
+		for range leastTried + 1 {
+			m.Began(relay)
+		}
+		m.Silent(relay, true)
+		if m.Habits().Bans || !m.Scarce() {
+			t.Errorf("%+v, scarce: %v, after its ban", m.Habits(), m.Scarce())
+		}
+		m.Enter("elsewhere")
+		if m.Scarce() {
+			t.Error("scarce on another network")
+		}
+	})
+}
+
 // TestBanIsSoonKnown: the third handshake within a minute on which nothing comes back is a ban, whether
 // its first packet was dropped or what followed; then no relay gets more than two, and each
 // connection has to carry all that it may.

@@ -151,11 +151,7 @@ func (p *passage) enter() { p.Enter(p.place()) }
 // noteSilence notes an attempt on which nothing came back: a ban, perhaps.
 func (p *passage) noteSilence(id NodeID, o Outcome) {
 	if (o == Silent || o == Frozen) && p.lately(id) {
-		before := p.Habits().Bans
-		p.Memory.Silent(id, p.counts(o))
-		if p.Habits().Bans != before {
-			p.tell()
-		}
+		p.learns(func() { p.Memory.Silent(id, p.counts(o)) })
 	}
 }
 
@@ -223,14 +219,19 @@ func (p *passage) note(w *Way) {
 
 // Frozen implements link.Network.
 func (p *passage) Frozen(id NodeID, bytes int64) {
-	before := p.Habits().Budget
-	p.Memory.Frozen(id, bytes)
+	p.learns(func() { p.Memory.Frozen(id, bytes) })
 	p.mu.Lock()
 	if w := p.ways[id]; w != nil {
 		w.Bytes = bytes
 	}
 	p.mu.Unlock()
-	if p.Habits().Budget != before {
+}
+
+// learns tells if more is known of the network after something happened.
+func (p *passage) learns(happens func()) {
+	known, scarce := p.Habits(), p.Scarce()
+	happens()
+	if now := p.Habits(); now.Budget != known.Budget || now.Bans != known.Bans || p.Scarce() != scarce {
 		p.tell()
 	}
 }

@@ -58,6 +58,8 @@ type Status struct {
 	Ways []Way
 	// Habits are what the network around this computer does to connections.
 	Habits censor.Habits
+	// Scarce: connections freeze, those to some relay at least, and the next ones are few.
+	Scarce bool
 	// Doubtful is how many of them are avoided, because nothing seems to come
 	// back over them.
 	Doubtful int
@@ -165,6 +167,7 @@ func (c *Client) Status() Status {
 	// The ways in.
 	s.Sources = c.doors.asked()
 	s.Ways, s.Habits = c.passage.tried(), c.passage.Habits()
+	s.Scarce = c.passage.Scarce()
 	s.Bridges, s.OnlyBridges = c.ways.Status(), c.ways.Only()
 	s.Proxy = proxied(c)
 
