@@ -160,3 +160,47 @@ func TestSoleOwnerBehind(t *testing.T) {
 		})
 	}
 }
+
+// TestSoleOwnerOfAnOldCopy: the only one with the right to rekey comes back from a backup of before a removal, older than 14 days, and both
+// mailboxes have lost the logs of then, which nobody else reads any more. The others go on, nobody removed opens anything,
+// and nobody is accused; but the owner hears nobody.
+func TestSoleOwnerOfAnOldCopy(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(4)
+	owner, gone := all[0], all[3]
+	w.pass(time.Minute)
+	w.allSpeak("before the backup", all)
+	old := owner.backup()
+	spy, err := Open(gone.state, gone.rows)
+	gone.must(err)
+	owner.must(owner.room.SetRole(gone.room.self, Nobody, w.now))
+	all = all[:3]
+	w.pass(20 * 24 * time.Hour)
+	w.allSpeak("before the loss", all)
+
+	w.wipes()
+	w.now = w.now.Add(time.Minute)
+	owner.heard = nil
+	owner.restored(old)
+	for range 3 {
+		for _, p := range all {
+			p.looks()
+		}
+		w.pass(30 * time.Minute)
+	}
+	if err := owner.says("the owner, to nobody"); err != nil {
+		t.Error("the owner takes it for their room:", err)
+	}
+	w.pass(time.Hour)
+	w.hears("the owner, to nobody")
+	if texts := w.opens(spy); len(texts) > 0 {
+		t.Errorf("somebody removed opens %q", texts)
+	}
+	members := all[1:]
+	w.allSpeak("without the owner", members)
+	for _, p := range all {
+		if p.told(func(e Event) bool { _, is := e.(Forked); return is }) {
+			t.Errorf("%s accuses somebody", p.name)
+		}
+	}
+}
