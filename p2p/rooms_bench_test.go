@@ -19,7 +19,7 @@ func traffic(c *p2ptest.Client) int64 {
 // BenchmarkReader is the bytes that an entry costs one of those who follow its log at two mailboxes: on their links, in
 // virtual time, less what the same client moves when nothing is said.
 func BenchmarkReader(b *testing.B) {
-	const entries, pause = 200, 3 * time.Second
+	const entries, pause = 1000, 3 * time.Second
 	for range b.N {
 		synctest.Test(&testing.T{}, func(*testing.T) {
 			net := p2ptest.Virtual(b, 8, wan, nil)

@@ -272,7 +272,7 @@ type ownLeaf struct {
 
 type leafOf struct {
 	counter uint32
-	leaf    *keys.Leaf
+	leaf    *keys.Leaf // within the record
 	record  []byte
 	at      int64
 }
@@ -309,13 +309,20 @@ func parseLeaf(group [32]byte, b []byte, public func(ID) ([32]byte, bool)) (who 
 	}
 	e := readerOf(b)
 	who, l.counter = e.id(), e.u32()
-	leaf, err := keys.ParseLeaf(e.Take(keys.LeafSize, keys.LeafSize))
+	_, err := keys.ParseLeaf(e.Take(keys.LeafSize, keys.LeafSize))
 	key, known := public(who)
 	if err != nil || !known || !members.Signed(key, kdf.SignLeaf, leafSaid(group, b), e.b64()) {
 		return who, l, false
 	}
-	l.leaf, l.record = leaf, slices.Clone(b)
+	l.record = slices.Clone(b)
+	l.leaf = leafIn(l.record)
 	return who, l, true
+}
+
+// leafIn is the leaf of a sound record.
+func leafIn(record []byte) *keys.Leaf {
+	at := len(ID{}) + 4
+	return (*keys.Leaf)(record[at : at+keys.LeafSize])
 }
 
 // takeLeaf takes a leaf record. The highest counter counts.

@@ -36,6 +36,7 @@ type link struct {
 
 	invite
 	leaf keys.LeafKey
+	log  logOf
 }
 
 // A request is somebody waiting; in two pieces until both are here.
@@ -57,13 +58,27 @@ type doorLog struct {
 	key       [32]byte
 	mailboxes []Mailbox
 	at        int64
+	log       logOf
 }
 
 func (d *door) init() {}
 
-func (d *doorLog) name() [16]byte { return nameOf(publicOf(logKey(d.key, laneDoor, 0))) }
+func (d *doorLog) name() [16]byte { return d.log.name(d.key, laneDoor) }
 
-func (l *link) name() [16]byte { return nameOf(publicOf(logKey(l.secret, laneLink, 0))) }
+func (l *link) name() [16]byte { return l.log.name(l.secret, laneLink) }
+
+// A logOf is the name of the log of one secret. It takes a signature's time, and is asked for with every entry.
+type logOf struct {
+	known bool
+	is    [16]byte
+}
+
+func (l *logOf) name(secret [32]byte, lane uint8) [16]byte {
+	if !l.known {
+		l.known, l.is = true, nameOf(publicOf(logKey(secret, lane, 0)))
+	}
+	return l.is
+}
 
 // secret is the secret of the door of the next card: another one if somebody is out.
 func (d *door) secret(fresh bool) (s [32]byte) {
