@@ -574,7 +574,7 @@ func (d *Directory) since(after uint64, r *Request, size int, wanted func(*Descr
 		}
 		told := Entry{knownSince(e.reached, now), e.raw}
 		if e.short > 0 && e.before <= r.Whole {
-			if told = (Entry{VouchedOnly, cutRenewal(e.raw, e.short)}); r.Names && nameable(e.raw) {
+			if told = (Entry{VouchedOnly, cutRenewal(e.raw, e.short)}); r.Names && nameable(e.raw) && !e.restarted() {
 				told.Raw = told.Raw[:nameSize]
 			}
 		}

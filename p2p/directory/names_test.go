@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"starling/p2p/outfox"
 )
 
 // nameOf returns the name of a descriptor.
@@ -77,6 +79,61 @@ func TestNames(t *testing.T) {
 	if n := len(d.Snapshot().Relays); n != 0 || len(d.named) != 0 {
 		t.Errorf("%d relays, %d names", n, len(d.named))
 	}
+}
+
+// TestNamed: only descriptors that live long, and have keys of the one before, are named
+// to who asks for names and had that one.
+func TestNamed(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		edit  func(*relay)
+		names bool // in place of renewals
+		had   bool
+		want  int // bytes
+	}{
+		"the next day":             {func(*relay) {}, true, true, nameSize},
+		"for who asks for no name": {func(*relay) {}, false, true, renewalSize + outfox.PublicKeySize},
+		"for who had nothing":      {func(*relay) {}, true, false, leastDescriptor},
+		"after a restart":          {func(r *relay) { r.newKeys(t) }, true, true, renewalSize + keysSize},
+		"leaving":                  {func(r *relay) { r.d.Capacity = 0 }, true, true, leastDescriptor},
+	} {
+		now := start
+		d := at(&now, false)
+		r := newRelay(t, 1).timely(t)
+		d.Add(r.sign(t))
+		first := d.stamp
+		now = now.Add(day)
+		r.renew(t, day)
+		c.edit(r)
+		d.Add(r.sign(t))
+		q := Request{Nonce: 1, Pages: 1, Instance: d.instance, After: first, Whole: first, Names: c.names}
+		if !c.had {
+			q.Whole = 0
+		}
+		d.Answer(q, func(p *Page) bool {
+			if len(p.Entries) != 1 || len(p.Entries[0].Raw) != c.want {
+				t.Errorf("%s: %d entries, of %d bytes", name, len(p.Entries), len(p.Entries[0].Raw))
+			}
+			return true
+		})
+	}
+
+	// In a small network they live for some hours, and nobody could wait for them.
+	now := start
+	d := at(&now, false)
+	r := newRelay(t, 1).timely(t)
+	for _, later := range []time.Duration{0, time.Hour} {
+		now = now.Add(later)
+		r.renew(t, later)
+		r.d.Expires = r.d.Issued.Add(3 * time.Hour)
+		d.Add(r.sign(t))
+	}
+	d.Answer(Request{Nonce: 1, Pages: 1, Instance: d.instance, After: 1, Whole: 1, Names: true}, func(p *Page) bool {
+		if len(p.Entries) != 1 || !p.Entries[0].Renews() {
+			t.Errorf("of a short life: %d entries", len(p.Entries))
+		}
+		return true
+	})
 }
 
 // TestNamesLie: a name is of one relay that is held, of a later descriptor, and long-lived; one

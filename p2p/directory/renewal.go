@@ -187,6 +187,13 @@ func nameable(raw []byte) bool {
 	return binary.BigEndian.Uint64(raw[expiresAt:])-binary.BigEndian.Uint64(raw[issuedAt:]) == uint64(MaxLifetime/time.Second)
 }
 
+// restarted reports whether a renewal has all keys: packets for those before are lost, and
+// every source is to bring them.
+func (e *entry) restarted() bool {
+	keys, _, _ := renewalForm(e.short)
+	return keys == keyCount
+}
+
 // A named is the sequence of a descriptor that was named and is not here, and when that
 // was.
 type named struct {
