@@ -44,7 +44,7 @@ type counted struct {
 func (c counted) Put(ctx context.Context, mailbox p2p.NodeID, tag p2p.Tag, box []byte) error {
 	c.load.put(place{mailbox, tag})
 	err := c.Network.Put(ctx, mailbox, tag, box)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // one that was called off, as its box has arrived, has not failed
 		c.load.mu.Lock()
 		c.load.failed++
 		c.load.mu.Unlock()
