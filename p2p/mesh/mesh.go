@@ -125,7 +125,8 @@ func (m *Mesh) settle(ctx context.Context) error {
 		for i := range m.relays {
 			if host := m.Relay(i); host != nil {
 				running++
-				fewest = min(fewest, host.Status().Relays)
+				relays, _ := host.Counts()
+				fewest = min(fewest, relays)
 			}
 		}
 		if fewest >= running {
@@ -358,8 +359,8 @@ func (m *Mesh) Status(i int) (p2p.RelayStatus, bool) {
 func (m *Mesh) Links() []int {
 	all := make([]int, len(m.relays))
 	for i := range all {
-		if s, runs := m.Status(i); runs {
-			all[i] = s.Links
+		if host := m.Relay(i); host != nil {
+			_, all[i] = host.Counts()
 		}
 	}
 	return all

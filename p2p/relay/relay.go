@@ -352,15 +352,20 @@ func (r *Relay) Run(ctx context.Context) error {
 		byNetwork = limits.NewRates[netip.Prefix](limits.NetworkRate, limits.NetworkBurst, networks)
 	}
 	r.links = link.New(link.Config{
-		Host:      h,
-		Role:      wire.RoleRelay,
-		Handle:    r.handle,
-		Book:      r.book,
-		Listed:    func(id wire.NodeID) bool { return r.listed(id.Peer()) },
-		Dials:     r.dials,
-		Changed:   r.linkChanged,
-		Count:     r.refused.Add,
-		Idle:      r.idle,
+		Host:    h,
+		Role:    wire.RoleRelay,
+		Handle:  r.handle,
+		Book:    r.book,
+		Listed:  func(id wire.NodeID) bool { return r.listed(id.Peer()) },
+		Dials:   r.dials,
+		Changed: r.linkChanged,
+		Count:   r.refused.Add,
+		Idle: func(id wire.NodeID) time.Duration {
+			if r.isRelay(id.Peer()) {
+				return relayIdle
+			}
+			return clientIdle
+		},
 		Rate:      r.rate,
 		Slowed:    r.sizes.Slowed,
 		Queued:    r.sizes.Queued,
@@ -571,14 +576,6 @@ func (r *Relay) rate(id wire.NodeID) (rate.Limit, int) {
 		return rate.Limit(r.cfg.ClientRate), limits.ClientBurst * r.cfg.ClientRate / limits.ClientRate
 	}
 	return limits.ClientRate, limits.ClientBurst
-}
-
-func (r *Relay) idle(id wire.NodeID) time.Duration {
-	switch {
-	case !r.isRelay(id.Peer()):
-		return clientIdle
-	}
-	return relayIdle
 }
 
 // linkChanged keeps the connection manager from closing a connection that is

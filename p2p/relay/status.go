@@ -43,11 +43,25 @@ type Status struct {
 	Capacity uint16
 }
 
+// Counts returns how many relays the list has, and to how many peers there are links: what a
+// mesh asks all of its relays for each second, without the names of all that Status has.
+func (r *Relay) Counts() (relays, links int) {
+	relays = len(r.dir.Snapshot().Relays)
+	select {
+	case <-r.ready:
+		links = len(r.links.Peers())
+	default:
+	}
+	return relays, links
+}
+
 // Status returns the present state of the relay.
 func (r *Relay) Status() Status {
+	relays, links := r.Counts()
 	s := Status{
 		PeerID:  r.id.String(),
-		Relays:  len(r.dir.Snapshot().Relays),
+		Relays:  relays,
+		Links:   links,
 		Mix:     r.engine.Stats(),
 		Mailbox: r.mail.Stats(),
 		Refused: r.refused.All(),
@@ -75,7 +89,6 @@ func (r *Relay) Status() Status {
 		s.Addrs = r.named(addresses(nil, host.Listening(r.host), true))
 		s.Waiting = r.links.Waiting()
 		s.Neighbours = r.gossip.Peers()
-		s.Links = len(r.links.Peers())
 		s.BytesIn, s.BytesOut = r.links.Traffic()
 	default:
 	}
