@@ -567,6 +567,7 @@ func (d *Directory) since(after uint64, r *Request, size int, wanted func(*Descr
 	defer d.mu.Unlock()
 	now := d.cfg.Now()
 	last = after
+
 	i := sort.Search(len(d.log), func(i int) bool { return d.log[i].stamp > after })
 	for _, e := range d.log[i:] {
 		if e.dead || !e.Expires.After(now) || !wanted(e.Descriptor) {
@@ -574,8 +575,12 @@ func (d *Directory) since(after uint64, r *Request, size int, wanted func(*Descr
 		}
 		told := Entry{knownSince(e.reached, now), e.raw}
 		if e.short > 0 && e.before <= r.Whole {
-			if told = (Entry{VouchedOnly, cutRenewal(e.raw, e.short)}); r.Names && nameable(e.raw) && !e.restarted() {
-				told.Raw = told.Raw[:nameSize]
+			short := Entry{VouchedOnly, cutRenewal(e.raw, e.short)}
+			switch {
+			case !r.Names || !nameable(e.raw):
+				told = short
+			case !e.restarted():
+				told = Entry{VouchedOnly, short.Raw[:nameSize]}
 			}
 		}
 		if size -= told.size(); size < 0 {

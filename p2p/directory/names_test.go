@@ -94,7 +94,7 @@ func TestNamed(t *testing.T) {
 		"the next day":             {func(*relay) {}, true, true, nameSize},
 		"for who asks for no name": {func(*relay) {}, false, true, renewalSize + outfox.PublicKeySize},
 		"for who had nothing":      {func(*relay) {}, true, false, leastDescriptor},
-		"after a restart":          {func(r *relay) { r.newKeys(t) }, true, true, renewalSize + keysSize},
+		"after a restart":          {func(r *relay) { r.newKeys(t) }, true, true, leastDescriptor},
 		"leaving":                  {func(r *relay) { r.d.Capacity = 0 }, true, true, leastDescriptor},
 	} {
 		now := start

@@ -201,6 +201,15 @@ type named struct {
 	at       time.Time
 }
 
+// Nameable reports whether a renewal is of a relay that may have been named. What comes
+// of it would tell whether another source has brought that.
+func (d *Directory) Nameable(renewal []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e, err := d.meant(renewal)
+	return err == nil && nameable(e.raw)
+}
+
 // Name takes note that the answerer has a descriptor with a name.
 func (d *Directory) Name(name []byte) error {
 	if len(name) != nameSize {

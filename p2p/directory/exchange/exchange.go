@@ -120,6 +120,7 @@ type Exchange struct {
 	marks map[wire.NodeID]mark // how far we have read each neighbour
 	pulls map[uint64]*pull     // by nonce
 	whole time.Time            // when some neighbour last gave us all it had
+	named time.Time            // when names were last asked for
 }
 
 // A pull is one list that is being read.
@@ -211,7 +212,7 @@ func (x *Exchange) answer(to wire.NodeID, r directory.Request) {
 func (x *Exchange) take(from wire.NodeID, p *directory.Page, r *reading) (added int, err error) {
 	for _, e := range p.Entries {
 		renews := e.Renews()
-		if renews && r.mark.whole == 0 || e.Names() && !r.named {
+		if renews && (r.mark.whole == 0 || r.named && x.cfg.Directory.Nameable(e.Raw)) || e.Names() && !r.named {
 			x.cfg.Count("list: unasked renewal")
 			return added, ErrRefused
 		}
@@ -403,8 +404,8 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
 	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: PagesAtOnce, Stamp: r.stamp, Whole: r.mark.whole}
-	req.Names = x.cfg.Names != nil && r.mark.whole > 0 && x.cfg.Names()
-	r.named = req.Names
+	r.named = x.name(r)
+	req.Names, req.Whole = r.named, r.mark.whole
 	if r.again {
 		req.Narrow = &directory.Narrow{Sketch: snap.Sketch}
 		r.narrowed = true
@@ -418,6 +419,23 @@ func (x *Exchange) ask(it *pull, r *reading) error {
 	}
 	r.asked = time.Now()
 	return x.cfg.Send(it.from, f)
+}
+
+// name reports whether to ask for names. For as long as descriptors may be held that others
+// have brought no renewals are asked for: what fits would tell which.
+func (x *Exchange) name(r *reading) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.cfg.Names == nil || r.mark.whole == 0:
+		return false
+	case x.cfg.Names():
+		x.named = time.Now()
+		return true
+	case !x.named.IsZero() && time.Since(x.named) < directory.MaxLifetime:
+		r.mark.whole = 0
+	}
+	return false
 }
 
 // next waits for a page, as long as one may take and the whole list may.

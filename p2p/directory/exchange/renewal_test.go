@@ -509,6 +509,45 @@ func TestNamesTellNothing(t *testing.T) {
 			}
 		}
 
+		// A renewal of what was named ends the exchange for both, and while descriptors may be
+		// borrowed both ask for whole ones.
+		time.Sleep(24 * time.Hour)
+		look()
+		before := answers[id].Signed(relays[0].d.ID)
+		say(relays[0])
+		for _, r := range []*reader{served, starved} {
+			if err := r.pull(t, id); err != nil || r.names != 1 {
+				t.Fatalf("%d names: %v", r.names, err)
+			}
+		}
+		served.dir.Resolve(brings)
+		time.Sleep(time.Minute)
+		next := relays[0].say(t)
+		renewal := directory.Entry{Raw: slices.Concat(next[1:5], next[37:41], next[len(next)-64:])}
+		clear(asked)
+		for _, r := range []*reader{served, starved} {
+			r.lie = func(p *directory.Page) { p.State, p.Entries = directory.PageLast, []directory.Entry{renewal} }
+			if err := r.pull(t, id); !errors.Is(err, ErrRefused) {
+				t.Errorf("a renewal of what was named: %v", err)
+			}
+			r.lie, r.x.cfg.Names = nil, func() bool { return false }
+		}
+		if bytes.Equal(before, served.dir.Signed(relays[0].d.ID)) {
+			t.Error("it was not brought")
+		}
+		for range 2 {
+			if look(); !same() || asked[served][0].Whole != 0 {
+				t.Errorf("after a silence: %+v", asked[served])
+			}
+		}
+		time.Sleep(directory.MaxLifetime)
+		say(relays...)
+		look()
+		look()
+		if asked[served][0].Whole == 0 {
+			t.Error("no renewals ever after")
+		}
+
 		served.lie = func(p *directory.Page) {
 			p.State, p.Entries = directory.PageLast, []directory.Entry{{Raw: make([]byte, 8)}}
 		}
