@@ -1,20 +1,12 @@
 // Package syntax finds the keywords, strings and comments of code in messages, to be
 // coloured.
 //
-// The code and the name of its language are a contact's, and lexers are made of
-// expressions that some texts keep busy for long. So only few languages are known, code
-// is short, the work is done away from the screen, one piece at a time, and given up after
-// a while; and if one piece never ends, no other is begun. Code without colours is shown
-// as it is.
+// The code and the name of its language are a contact's. So a language is a small table (grammar.go), and code is
+// short and read once, from its beginning to its end (scan.go). The work is done away from the screen,
+// one piece at a time. Code without colours is shown as it is.
 package syntax
 
-import (
-	"strings"
-	"time"
-
-	"github.com/alecthomas/chroma/v2"
-	"github.com/alecthomas/chroma/v2/lexers"
-)
+import "strings"
 
 // A Kind is what a piece of code is.
 type Kind uint8
@@ -36,14 +28,12 @@ type Span struct {
 const (
 	// MaxCode is the longest code that is coloured, in bytes.
 	MaxCode = 16 << 10
-	// patience is how long one piece of code may take.
-	patience = 100 * time.Millisecond
 	// maxKept is how many pieces are remembered, maxWanted how many wait.
 	maxKept   = 64
 	maxWanted = 16
 )
 
-// languages are the names that people write, and the lexers behind them.
+// languages are the names that people write, and the grammars behind them.
 var languages = map[string]string{
 	"go": "go", "golang": "go", "python": "python", "py": "python", "javascript": "javascript", "js": "javascript", "typescript": "typescript", "ts": "typescript",
 	"c": "c", "h": "c", "cpp": "c++", "c++": "c++", "rust": "rust", "rs": "rust", "java": "java", "kotlin": "kotlin", "swift": "swift", "csharp": "c#", "c#": "c#", "cs": "c#",
@@ -55,56 +45,6 @@ var languages = map[string]string{
 
 // Known reports whether a language of this name is coloured.
 func Known(language string) bool { return languages[strings.ToLower(language)] != "" }
-
-// spans reads code for a lexer of this name, and returns nil if that takes longer than it
-// may.
-func spans(language, code string, most time.Duration) (out []Span) {
-	defer func() {
-		if recover() != nil { // lexers panic where their rules do not fit
-			out = nil
-		}
-	}()
-	lexer := lexers.Get(language)
-	if lexer == nil || len(code) > MaxCode {
-		return nil
-	}
-	next, err := lexer.Tokenise(&chroma.TokeniseOptions{State: "root"}, code)
-	if err != nil {
-		return nil
-	}
-
-	rest, until := code, time.Now().Add(most) // the lexer is loaded
-	for t := next(); t != chroma.EOF; t = next() {
-		if time.Now().After(until) || !strings.HasPrefix(rest, t.Value) {
-			return nil
-		}
-		rest = rest[len(t.Value):]
-		kind := kindOf(t.Type)
-		if n := len(out); n > 0 && out[n-1].Kind == kind {
-			out[n-1].Bytes += len(t.Value)
-		} else {
-			out = append(out, Span{len(t.Value), kind})
-		}
-	}
-	if rest != "" {
-		out = append(out, Span{len(rest), Plain})
-	}
-	return out
-}
-
-func kindOf(t chroma.TokenType) Kind {
-	switch {
-	case t.InCategory(chroma.Comment):
-		return Comment
-	case t.InCategory(chroma.Keyword), t == chroma.NameTag, t == chroma.GenericHeading, t == chroma.GenericSubheading:
-		return Keyword
-	case t.InSubCategory(chroma.LiteralString), t == chroma.GenericInserted:
-		return String
-	case t.InSubCategory(chroma.LiteralNumber), t == chroma.GenericDeleted, t == chroma.KeywordConstant:
-		return Number
-	}
-	return Plain
-}
 
 // A piece is code in a language.
 type piece struct{ language, code string }
@@ -153,7 +93,7 @@ func (p *Painter) Work() func() Painted {
 	next := p.wanted[0]
 	p.wanted = p.wanted[1:]
 	return func() Painted {
-		return Painted{next, spans(next.language, next.code, patience)}
+		return Painted{next, spans(next.language, next.code)}
 	}
 }
 
