@@ -32,6 +32,8 @@ var hosts = map[string]string{
 	"example.org":                  "an example", "relay.example.org": "an example", "acme.example.org": "an example",
 	"encrypted.net": "two texts side by side", "thing.org": "words for compressing", "the.com": "words for compressing", "tos.org": "words for compressing", "vb.net": "a language",
 	"s.onion": "the end of a format", "valid.site": "two texts side by side",
+	"1up.com": "a common password", "about.com": "a common password", "amazon.com": "a common password", "b.tech": "a common password", "espn.com": "a common password",
+	"rediff.com": "a common password", "rivals.com": "a common password", "salon.com": "a common password", "scout.com": "a common password", "web.com": "a common password",
 
 	"192.0.2.1": "an example (RFC 5737)", "192.0.2.7": "an example", "203.0.113.9": "an example", "198.51.100.0": "a block of examples",
 	"127.0.0.1": "this machine", "0.0.0.0": "any address of this machine", "255.255.255.255": "no address", "224.0.0.0": "no address",
