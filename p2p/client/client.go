@@ -231,9 +231,9 @@ type timing struct {
 // Rhythms of a client that does nothing, on the public network. docs/SCALE.md is
 // computed from them.
 const (
-	ListEvery = 30 * time.Minute // between looks at the list
-	PollEvery = 6 * time.Minute  // between polls of a watch, if it is the only one
-	PollShare = 3 * time.Minute  // more for each watch
+	ListEvery = 30 * time.Minute  // between looks at the list
+	PollEvery = 6 * time.Minute   // between polls of a watch, if it is the only one
+	PollShare = 200 * time.Second // more for each watch
 )
 
 func timings(private bool) timing {
