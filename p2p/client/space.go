@@ -24,8 +24,9 @@ const (
 	heldMost  = 4 * time.Minute
 	// bookedFor is how long room is kept for a request that was told that there is some.
 	bookedFor = 2 * time.Second
-	// listSparing is how much time at least is between questions for the list after failures.
-	listSparing = 2 * time.Minute
+	// listSparing is how much time at least is between questions for the list after failures: their pages
+	// come late, and for nothing.
+	listSparing = 10 * time.Minute
 )
 
 // space is how many answers may come from each guard.
