@@ -84,12 +84,21 @@ func (r *core) takeAt(at spot, e Entry, now time.Time) error {
 
 	r.places.reading = at.place.rekey
 	defer func() { r.places.reading = keys.ID{} }()
-	early := seedsBefore(r, at, data)
+	early, rows := seedsBefore(r, at, data), len(r.rows)
 	err := r.control(data, at.lane, now)
 	if err == nil {
 		relay(r, at, data, early, now)
+		passOn(r, at.place, data, len(r.rows) > rows)
 	}
 	return err
+}
+
+// passOn has owner and admins repeat an entry of a former place where newcomers read: its author, who leaves or changes a role, may not
+// have read the rekey that they came after.
+func passOn(r *core, from *place, data []byte, news bool) {
+	if to := r.posting(); news && data[0] == typeEntry && r.set.Role(r.self) >= Admin && !slices.Contains(to, from) {
+		r.post(data, true)
+	}
 }
 
 // control takes control data, from whatever lane: each kind is signed or confirmed by itself.
