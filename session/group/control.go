@@ -161,7 +161,7 @@ func (r *core) takeSeeds(b []byte, lane uint8, now time.Time) error {
 	w := r.words.rekeys[c.rekey]
 	if w != nil {
 		from, to, ok := seedOf(w.rekey, r.self)
-		if _, err := r.keys.Place(c.rekey); err == nil || !ok || int(c.index) < from/chunkSize || int(c.index) > (to-1)/chunkSize {
+		if r.keys.Whole(c.rekey) || !ok || int(c.index) < from/chunkSize || int(c.index) > (to-1)/chunkSize {
 			return nil
 		}
 	}
@@ -206,7 +206,7 @@ func seedOf(rekey *keys.Rekey, who ID) (from, to int, ok bool) {
 
 // trySeeds opens our seed of a rekey, if all pieces of it are here.
 func (r *core) trySeeds(w *word, now time.Time) {
-	if _, err := r.keys.Place(w.rid); err == nil || r.places.forgot(r, w.rid) && w.counts {
+	if r.keys.Whole(w.rid) || r.places.forgot(r, w.rid) && w.counts {
 		r.aside.dropChunks(w.rid)
 		return
 	}
@@ -258,6 +258,9 @@ func (r *core) openSeed(w *word, sealed []byte, now time.Time) bool {
 		}
 		if given, err := r.keys.Open(w.rid, keys.Member(r.self), own.key, sealed); err == nil {
 			r.leaves.used(own, now)
+			if p := r.places.of(w.rid); p != nil && p.given != ([32]byte{}) {
+				given = [32]byte{} // a step, of later, gave what we have
+			}
 			r.places.make(r, w.rid, given, now)
 			return true
 		}

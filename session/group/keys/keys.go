@@ -184,6 +184,12 @@ func (k *Keys) Place(id ID) ([kdf.Size]byte, error) {
 	return h.place, nil
 }
 
+// Whole reports whether the secrets of a rekey are here from its first generation on: a step hands over later ones.
+func (k *Keys) Whole(id ID) bool {
+	h := k.rekeys[id]
+	return h != nil && h.held && int(h.next) == len(h.m)
+}
+
 // Rekey makes a rekey of all heads for these people, the author among them, and takes it.
 // The context is the statement's that will carry it. With more heads than one names it names
 // as many as fit, and the next rekey the others.
