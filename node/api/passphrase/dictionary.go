@@ -9,7 +9,7 @@ import (
 
 // known are the words of the judge, one a line and in order, each with its place among the most common: in the list in
 // which it comes first. They are read where they lie in the program, so that a node that asks nobody for a
-// passphrase has none of them in memory. TestWords makes the file of the lists of zxcvbn, under its licence.
+// passphrase has none of them in memory. TestWords makes the file of the lists of zxcvbn, under its licence, which is known.LICENSE.
 //
 //go:embed known.txt
 var known string
