@@ -97,7 +97,7 @@ func (p *pen) entry() p2p.Entry {
 
 // write appends over and over until the entry is on the disk of the mailbox.
 func (p *pen) write(t testing.TB, c *p2ptest.Client, at p2p.NodeID, e p2p.Entry) {
-	for range 600 { // a mailbox that lost its disk is another relay for minutes
+	for range 1800 { // who heard that a relay leaves hears ten minutes later, and by the next look, that it is back
 		err := c.Append(context.Background(), at, p.public(), e)
 		if err == nil {
 			return
