@@ -2,65 +2,15 @@ package client
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"encoding/binary"
-	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
-
 	"starling/p2p/directory"
-	"starling/p2p/outfox"
+	"starling/p2p/directory/directorytest"
 	"starling/p2p/wire"
 )
-
-// A daily relay signs a descriptor a day, with a key for one more day.
-type daily struct {
-	key crypto.PrivKey
-	d   directory.Descriptor
-}
-
-func newDaily(t *testing.T, n int) *daily {
-	t.Helper()
-	var seed [ed25519.SeedSize]byte
-	binary.BigEndian.PutUint64(seed[:], uint64(n)+1)
-	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &daily{key: key}
-	if r.d.ID, err = wire.NodeIDFromKey(key.GetPublic()); err != nil {
-		t.Fatal(err)
-	}
-	r.d.Capacity = 1
-	r.d.Addresses = []directory.Address{{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(n), byte(n >> 8), 1}), 4001)}}
-	return r
-}
-
-func (r *daily) say(t *testing.T) []byte {
-	t.Helper()
-	now := time.Now()
-	r.d.Sequence, r.d.Issued, r.d.Expires = uint64(now.UnixMilli()), now, now.Add(directory.MaxLifetime)
-	for epoch := directory.FirstEpoch(now); r.d.Epoch != epoch; {
-		r.d.Epoch = max(r.d.Epoch+1, epoch-2)
-		k, err := outfox.NewPrivateKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.d.Keys = [3]outfox.PublicKey{r.d.Keys[1], r.d.Keys[2], k.Public()}
-	}
-	if err := r.d.Promise(r.key); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := r.d.Sign(r.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
 
 // A listener is a client's lists, and guards to ask for them that are directories.
 type listener struct {
@@ -121,13 +71,13 @@ func TestOneGuardBringsTheOtherNames(t *testing.T) {
 		const relays, days = 192, 3
 		ids := []NodeID{{1}, {2}}
 		guards := map[NodeID]*directory.Directory{ids[0]: directory.New(directory.Config{}), ids[1]: directory.New(directory.Config{})}
-		all := make([]*daily, relays)
+		all := make([]*directorytest.Relay, relays)
 		for n := range all {
-			all[n] = newDaily(t, n)
+			all[n] = directorytest.NewRelay(t, n)
 		}
-		say := func(some []*daily) {
+		say := func(some []*directorytest.Relay) {
 			for _, r := range some {
-				raw := r.say(t)
+				raw := r.Say(t, time.Now())
 				for _, g := range guards {
 					if err := g.Add(raw); err != nil {
 						t.Fatal(err)
@@ -173,16 +123,16 @@ func TestGuardWithholds(t *testing.T) {
 		const relays, withheld = 192, 5
 		ids := []NodeID{{1}, {2}}
 		guards := map[NodeID]*directory.Directory{ids[0]: directory.New(directory.Config{}), ids[1]: directory.New(directory.Config{})}
-		all := make([]*daily, relays)
+		all := make([]*directorytest.Relay, relays)
 		for n := range all {
-			all[n] = newDaily(t, n)
+			all[n] = directorytest.NewRelay(t, n)
 		}
 		c := listenTo(t, guards, func(*directory.Request) {})
 		for half := range 48 * 5 {
 			silent := half >= 48*4
 			if half%48 == 0 && !silent || half == 48*4+8 {
 				for n, r := range all {
-					raw := r.say(t)
+					raw := r.Say(t, time.Now())
 					guards[ids[1]].Add(raw)
 					if n >= withheld || half == 0 {
 						guards[ids[0]].Add(raw)
@@ -201,7 +151,7 @@ func TestGuardWithholds(t *testing.T) {
 				continue
 			}
 			for n, r := range all {
-				d, ok := c.dir.Find(r.d.ID)
+				d, ok := c.dir.Find(r.D.ID)
 				if !ok {
 					t.Fatalf("half hour %d: relay %d is lost", half, n)
 				}
@@ -209,7 +159,7 @@ func TestGuardWithholds(t *testing.T) {
 				if silent {
 					soon = 10
 				}
-				if late := r.d.Sequence - d.Sequence; late > 0 && half%48 > soon {
+				if late := r.D.Sequence - d.Sequence; late > 0 && half%48 > soon {
 					t.Fatalf("half hour %d: the descriptor of relay %d is %d h old", half, n, int(time.Since(d.Issued).Hours()))
 				}
 			}

@@ -54,8 +54,11 @@ func (s *scanner) lineLeft() int {
 
 // changed takes a line of a diff.
 func (s *scanner) changed() bool {
+	if s.marks&changes == 0 || s.at > 0 && s.code[s.at-1] != '\n' {
+		return false
+	}
 	n := s.lineLeft()
-	if s.marks&changes == 0 || n == 0 || s.at > 0 && s.code[s.at-1] != '\n' {
+	if n == 0 {
 		return false
 	}
 	line := s.rest()[:n]

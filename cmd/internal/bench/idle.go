@@ -79,10 +79,6 @@ func resident(ctx context.Context, binary string, profile config.Profile, mesh *
 	case <-ctx.Done():
 		return m, ctx.Err()
 	}
-	if d := os.Getenv("ZSMAPS"); d != "" {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", cmd.Process.Pid))
-		os.WriteFile(d, b, 0o600)
-	}
 	return residentOf(cmd.Process.Pid)
 }
 

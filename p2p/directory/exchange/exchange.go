@@ -403,13 +403,14 @@ func (r *reading) turn(p *directory.Page) (ask, done bool) {
 // ask sends the request for entries after the mark.
 func (x *Exchange) ask(it *pull, r *reading) error {
 	snap := x.cfg.Directory.Snapshot()
-	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: PagesAtOnce, Stamp: r.stamp, Whole: r.mark.whole}
-	r.named = x.name(r)
-	req.Names, req.Whole = r.named, r.mark.whole
-	if r.again {
+	r.named = x.name(r) // and r.mark.whole with it
+	req := directory.Request{Nonce: r.nonce, Instance: r.mark.instance, After: r.mark.stamp, Digest: snap.Digest, Pages: PagesAtOnce, Stamp: r.stamp,
+		Whole: r.mark.whole, Names: r.named}
+	switch {
+	case r.again:
 		req.Narrow = &directory.Narrow{Sketch: snap.Sketch}
 		r.narrowed = true
-	} else if r.narrow && len(snap.Relays) >= narrowFrom {
+	case r.narrow && len(snap.Relays) >= narrowFrom:
 		req.Narrow = &directory.Narrow{Issued: r.issued, Sketch: snap.Sketch}
 		r.narrowed, r.recent = true, r.recent || !r.issued.IsZero()
 	}

@@ -2,88 +2,17 @@ package exchange
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
-
 	"starling/p2p/directory"
-	"starling/p2p/outfox"
+	"starling/p2p/directory/directorytest"
 	"starling/p2p/wire"
 )
-
-// A sayer is a relay that says the same again, as relays do.
-type sayer struct {
-	key crypto.PrivKey
-	d   directory.Descriptor
-}
-
-func newSayer(tb testing.TB, n int) *sayer {
-	tb.Helper()
-	var seed [ed25519.SeedSize]byte
-	binary.BigEndian.PutUint64(seed[:], uint64(n)+1)
-	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &sayer{key: key}
-	s.d.ID, _ = wire.NodeIDFromKey(key.GetPublic())
-	s.d.Capacity = 1
-	s.move(n, 0)
-	s.restart(tb)
-	return s
-}
-
-func newKey(tb testing.TB) outfox.PublicKey {
-	tb.Helper()
-	k, err := outfox.NewPrivateKey()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return k.Public()
-}
-
-func (s *sayer) move(n, times int) {
-	ip := netip.AddrFrom4([4]byte{11, byte(n >> 8), byte(n), byte(1 + times)})
-	s.d.Addresses = []directory.Address{{AddrPort: netip.AddrPortFrom(ip, 1)}}
-}
-
-// restart draws other keys.
-func (s *sayer) restart(tb testing.TB) {
-	for i := range s.d.Keys {
-		s.d.Keys[i] = newKey(tb)
-	}
-}
-
-// say signs a descriptor of now.
-func (s *sayer) say(tb testing.TB) []byte {
-	tb.Helper()
-	now := time.Now()
-	s.d.Sequence = max(s.d.Sequence+1, uint64(now.UnixMilli()))
-	s.d.Issued, s.d.Expires = now, now.Add(directory.MaxLifetime)
-	for epoch := directory.FirstEpoch(now); s.d.Epoch < epoch; s.d.Epoch++ {
-		if s.d.Epoch+3 <= epoch {
-			s.d.Epoch = epoch - 1
-		}
-		copy(s.d.Keys[:], s.d.Keys[1:])
-		s.d.Keys[2] = newKey(tb)
-	}
-	if err := s.d.Promise(s.key); err != nil {
-		tb.Fatal(err)
-	}
-	raw, err := s.d.Sign(s.key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return raw
-}
 
 // A reader asks neighbours that are directories, and counts what comes.
 type reader struct {
@@ -169,7 +98,7 @@ func TestRenewalsAreAsGoodAsWholes(t *testing.T) {
 				answers[id] = directory.New(directory.Config{})
 			}
 			const most = 90 // more than narrowFrom
-			relays := map[int]*sayer{}
+			relays := map[int]*directorytest.Relay{}
 			refused := map[wire.NodeID]bool{}
 			a, b := newReader(answers), newReader(answers)
 			b.edit = inFull
@@ -196,27 +125,27 @@ func TestRenewalsAreAsGoodAsWholes(t *testing.T) {
 					r := relays[n]
 					switch x := rnd.IntN(200); {
 					case r == nil && x < 100:
-						relays[n] = newSayer(t, n)
-						spread(relays[n].say(t), 2)
+						relays[n] = directorytest.NewRelay(t, n)
+						spread(relays[n].Say(t, time.Now()), 2)
 					case r == nil:
 					case x < 50:
-						spread(r.say(t), 2)
+						spread(r.Say(t, time.Now()), 2)
 					case x < 52:
-						r.restart(t)
-						spread(r.say(t), 2)
+						r.Restart(t)
+						spread(r.Say(t, time.Now()), 2)
 					case x < 54:
-						r.move(n, step)
-						spread(r.say(t), 2)
+						r.Move(n, step)
+						spread(r.Say(t, time.Now()), 2)
 					case x < 55:
-						r.d.Capacity = 0
-						spread(r.say(t), 2)
-						r.d.Capacity = 1
+						r.D.Capacity = 0
+						spread(r.Say(t, time.Now()), 2)
+						r.D.Capacity = 1
 					case x < 56:
 						delete(relays, n)
 					case x < 57 && seed%2 == 1:
-						refused[r.d.ID] = !refused[r.d.ID]
+						refused[r.D.ID] = !refused[r.D.ID]
 					case x < 58: // found to be reachable later than listed
-						answers[ids[0]].Reached(r.d.ID, time.Now())
+						answers[ids[0]].Reached(r.D.ID, time.Now())
 					}
 				}
 				if id := ids[rnd.IntN(len(ids))]; rnd.IntN(10) == 0 {
@@ -259,16 +188,16 @@ func TestLacking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		id := wire.NodeID{1}
 		answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
-		relays := make([]*sayer, 300)
+		relays := make([]*directorytest.Relay, 300)
 		say := func() {
 			for _, r := range relays {
-				if err := answers[id].Add(r.say(t)); err != nil {
+				if err := answers[id].Add(r.Say(t, time.Now())); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		for n := range relays {
-			relays[n] = newSayer(t, n)
+			relays[n] = directorytest.NewRelay(t, n)
 		}
 		say()
 		r := newReader(answers)
@@ -283,32 +212,32 @@ func TestLacking(t *testing.T) {
 
 		// It forgets one, another moved unheard, and one is known by a newer word.
 		time.Sleep(24 * time.Hour)
-		r.dir.Remove(relays[7].d.ID)
-		relays[8].move(8, 1)
-		answers[id].Add(relays[8].say(t))
+		r.dir.Remove(relays[7].D.ID)
+		relays[8].Move(8, 1)
+		answers[id].Add(relays[8].Say(t, time.Now()))
 		if err := r.pull(t, id); err != nil {
 			t.Fatal(err)
 		}
-		r.dir.Remove(relays[8].d.ID)
-		relays[8].move(8, 0)
-		r.dir.Add(relays[8].say(t))
-		relays[8].move(8, 1)
+		r.dir.Remove(relays[8].D.ID)
+		relays[8].Move(8, 0)
+		r.dir.Add(relays[8].Say(t, time.Now()))
+		relays[8].Move(8, 1)
 		time.Sleep(time.Second)
 		say()
-		relays[9].d.Sequence++
-		r.dir.Add(relays[9].say(t))
+		relays[9].D.Sequence++
+		r.dir.Add(relays[9].Say(t, time.Now()))
 		if err := r.pull(t, id); err != nil || r.requests != 2 || r.renewals != len(relays) || r.wholes < 2 || r.wholes > 12 {
 			t.Errorf("%d renewals, then %d wholes with %d requests: %v", r.renewals, r.wholes, r.requests, err)
 		}
 		for _, s := range relays[:9] {
-			if !bytes.Equal(r.dir.Signed(s.d.ID), answers[id].Signed(s.d.ID)) {
+			if !bytes.Equal(r.dir.Signed(s.D.ID), answers[id].Signed(s.D.ID)) {
 				t.Error("a relay is still lacking")
 			}
 		}
 
 		// What is lacking when an answer breaks off is asked for at the next look.
 		time.Sleep(time.Hour)
-		r.dir.Remove(relays[7].d.ID)
+		r.dir.Remove(relays[7].D.ID)
 		say()
 		r.lie = func(p *directory.Page) {
 			if r.frames == 8 {
@@ -319,10 +248,10 @@ func TestLacking(t *testing.T) {
 			t.Errorf("asked too much: %v", err)
 		}
 		r.lie = nil
-		if err := r.pull(t, id); err != nil || !bytes.Equal(r.dir.Signed(relays[7].d.ID), answers[id].Signed(relays[7].d.ID)) {
+		if err := r.pull(t, id); err != nil || !bytes.Equal(r.dir.Signed(relays[7].D.ID), answers[id].Signed(relays[7].D.ID)) {
 			t.Errorf("not asked for at the next look: %v", err)
 		}
-		if d, ok := r.dir.Find(relays[9].d.ID); !ok || d.Sequence != relays[9].d.Sequence {
+		if d, ok := r.dir.Find(relays[9].D.ID); !ok || d.Sequence != relays[9].D.Sequence {
 			t.Error("a newer descriptor was lost")
 		}
 	})
@@ -375,10 +304,10 @@ func TestFalseRenewals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
-				relays := make([]*sayer, 100)
+				relays := make([]*directorytest.Relay, 100)
 				for n := range relays {
-					relays[n] = newSayer(t, n)
-					answers[id].Add(relays[n].say(t))
+					relays[n] = directorytest.NewRelay(t, n)
+					answers[id].Add(relays[n].Say(t, time.Now()))
 				}
 				r := newReader(answers)
 				if err := r.pull(t, id); err != nil {
@@ -391,7 +320,7 @@ func TestFalseRenewals(t *testing.T) {
 					signed[string(raw)] = true
 				}
 				for _, s := range relays {
-					raw := s.say(t)
+					raw := s.Say(t, time.Now())
 					signed[string(raw)] = true
 					answers[id].Add(raw)
 				}
@@ -442,13 +371,13 @@ func TestNamesTellNothing(t *testing.T) {
 		id := wire.NodeID{1}
 		answers := map[wire.NodeID]*directory.Directory{id: directory.New(directory.Config{})}
 		brings := directory.New(directory.Config{})
-		relays := make([]*sayer, 80)
+		relays := make([]*directorytest.Relay, 80)
 		for n := range relays {
-			relays[n] = newSayer(t, n)
+			relays[n] = directorytest.NewRelay(t, n)
 		}
-		say := func(some ...*sayer) {
+		say := func(some ...*directorytest.Relay) {
 			for _, s := range some {
-				raw := s.say(t)
+				raw := s.Say(t, time.Now())
 				brings.Add(raw)
 				if err := answers[id].Add(raw); err != nil {
 					t.Fatal(err)
@@ -495,7 +424,7 @@ func TestNamesTellNothing(t *testing.T) {
 		if d := answers[id].Snapshot().Digest; served.dir.Snapshot().Digest != d || starved.dir.Snapshot().Digest != d {
 			t.Error("the digest tells")
 		}
-		if !bytes.Equal(served.dir.Signed(relays[0].d.ID), answers[id].Signed(relays[0].d.ID)) {
+		if !bytes.Equal(served.dir.Signed(relays[0].D.ID), answers[id].Signed(relays[0].D.ID)) {
 			t.Error("what was brought is not there")
 		}
 
@@ -504,7 +433,7 @@ func TestNamesTellNothing(t *testing.T) {
 			t.Errorf("after twelve hours: %d whole descriptors, %d for who lacks nothing", starved.wholes, served.wholes)
 		}
 		for _, s := range relays[:6] {
-			if !bytes.Equal(starved.dir.Signed(s.d.ID), answers[id].Signed(s.d.ID)) {
+			if !bytes.Equal(starved.dir.Signed(s.D.ID), answers[id].Signed(s.D.ID)) {
 				t.Error("something is still lacking")
 			}
 		}
@@ -513,7 +442,7 @@ func TestNamesTellNothing(t *testing.T) {
 		// borrowed both ask for whole ones.
 		time.Sleep(24 * time.Hour)
 		look()
-		before := answers[id].Signed(relays[0].d.ID)
+		before := answers[id].Signed(relays[0].D.ID)
 		say(relays[0])
 		for _, r := range []*reader{served, starved} {
 			if err := r.pull(t, id); err != nil || r.names != 1 {
@@ -522,7 +451,7 @@ func TestNamesTellNothing(t *testing.T) {
 		}
 		served.dir.Resolve(brings)
 		time.Sleep(time.Minute)
-		next := relays[0].say(t)
+		next := relays[0].Say(t, time.Now())
 		renewal := directory.Entry{Raw: slices.Concat(next[1:5], next[37:41], next[len(next)-64:])}
 		clear(asked)
 		for _, r := range []*reader{served, starved} {
@@ -532,7 +461,7 @@ func TestNamesTellNothing(t *testing.T) {
 			}
 			r.lie, r.x.cfg.Names = nil, func() bool { return false }
 		}
-		if bytes.Equal(before, served.dir.Signed(relays[0].d.ID)) {
+		if bytes.Equal(before, served.dir.Signed(relays[0].D.ID)) {
 			t.Error("it was not brought")
 		}
 		for range 2 {

@@ -213,6 +213,7 @@ func restoreTrees(trees map[[kdf.Size]byte]*tree, parts map[string][]byte) error
 		if t == nil {
 			return ErrInvalid
 		}
+
 		r := &reader{fields.Reader{Rest: b}}
 		switch len(of) {
 		case 1:
