@@ -223,7 +223,7 @@ func (r *core) keep(w *word, now time.Time) {
 		}
 	case w.step != nil:
 		r.duty.answered(ID(w.step.For))
-	case w.Topic == members.Return && w.Author != r.self:
+	case w.Topic == members.Return && w.Author != r.self && w.counts:
 		r.tell(Returned{w.Author})
 		noteBehind(r, w, now)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"starling/session/group/keys"
 	"starling/session/group/members"
+	"starling/session/internal/kdf"
 )
 
 // Bounds of memory for each sender.
@@ -178,7 +179,7 @@ func (r *core) hear(in *inner, now time.Time) error {
 	if again, done := r.heardBefore(m, nonce); done {
 		return again
 	}
-	if !r.heardOut(m) {
+	if !r.heardOut(m, nonce) {
 		return ErrInvalid
 	}
 	if l, known := r.keys.Known(m.list); known && !r.words.mayUse(l, m.sender) {
@@ -241,26 +242,37 @@ func (r *core) heardBefore(m *message, nonce keys.Nonce) (err error, done bool) 
 	return nil, false
 }
 
-// heardOut reports whether the role of a sender lets them speak. Somebody removed is heard up to the
-// numbers that the removal states; somebody that left, as long as their keys open.
-func (r *core) heardOut(m *message) bool {
+// heardOut reports whether the role of a sender lets them speak. Somebody removed, or made a reader, is heard up to the
+// numbers that each entry states which did it; somebody that left, as long as their keys open. A leave beside a removal changes nothing.
+func (r *core) heardOut(m *message, nonce keys.Nonce) bool {
 	if r.set.Role(m.sender) >= Writer {
 		return true
 	}
-	e := r.set.Given(m.sender)
-	if e == nil {
-		return false
-	}
-	if e.Kind == members.Leave {
-		return true
-	}
-	for cut := e.Attached; len(cut) >= cutSize; cut = cut[cutSize:] {
+	chain := chainOf(m.list, nonce)
+	return r.set.Given(m.sender) != nil && !slices.ContainsFunc(r.set.Silenced(m.sender), func(e *members.Entry) bool {
+		return !heardUpTo(e.Attached, chain, m.number)
+	})
+}
+
+// heardUpTo reports whether the word of a removal states a higher number of a chain.
+func heardUpTo(cut []byte, chain keys.Digest, number uint32) bool {
+	for ; len(cut) >= cutSize; cut = cut[cutSize:] {
 		c := readerOf(cut[8:cutSize])
-		if keys.Digest(cut) == m.list && m.number < c.u32() {
+		if keys.Digest(cut) == chain && number < c.u32() {
 			return true
 		}
 	}
 	return false
+}
+
+// chainOf names a chain: its list, after a return a hash of it with the nonce. Otherwise somebody removed would begin another chain, whose numbers are
+// below those that were heard.
+func chainOf(list keys.Digest, nonce keys.Nonce) keys.Digest {
+	if nonce == (keys.Nonce{}) {
+		return list
+	}
+	h := kdf.Hash(kdf.RoomHeard, list[:], nonce[:])
+	return keys.Digest(h[:8])
 }
 
 // cut states the numbers of a person's cells that were heard: later ones are refused by all alike.
@@ -268,10 +280,11 @@ func (e *ear) cut(of ID) []byte {
 	next := map[keys.Digest]uint32{}
 	var order []keys.Digest
 	for _, n := range e.notes[of] {
-		if _, known := next[n.list]; !known {
-			order = append(order, n.list)
+		chain := chainOf(n.list, n.nonce)
+		if _, known := next[chain]; !known {
+			order = append(order, chain)
 		}
-		next[n.list] = max(next[n.list], n.number+1)
+		next[chain] = max(next[chain], n.number+1)
 	}
 	var p pen
 	for _, d := range order {

@@ -315,6 +315,38 @@ func TestAdminWhoLeftIsSealedByTheOwner(t *testing.T) {
 	}
 }
 
+// TestLeaveBesideARemoval: whoever was removed, and says that they have left with what they knew before, was removed; whichever of
+// the two comes first. A word that was given back is no silence.
+func TestLeaveBesideARemoval(t *testing.T) {
+	r := newRoom(t)
+	r.must(r.SetRole(r.admin, r.ann.ID(), Reader, nil))
+	if all := r.Silenced(r.ann.ID()); len(all) != 1 || r.Silenced(NewKey().ID()) != nil || r.Silenced(r.ben.ID()) != nil {
+		t.Fatalf("silenced by %d", len(all))
+	}
+	r.must(r.SetRole(r.admin, r.ann.ID(), Member, nil))
+	if r.Silenced(r.ann.ID()) != nil {
+		t.Error("silenced with a word")
+	}
+
+	left, removed := r.copied(), r.copied()
+	leave := r.must(left.Leave(r.ann))
+	if left.Silenced(r.ann.ID()) != nil || left.Given(r.ann.ID()).Kind != Leave {
+		t.Error("somebody who left was silenced")
+	}
+	removal := r.must(removed.SetRole(r.admin, r.ann.ID(), Nobody, nil))
+	for s, e := range map[*Set]*Entry{left: removal, removed: leave} {
+		if _, err := s.Take(e); err != nil {
+			t.Fatal(err)
+		}
+		if s.Given(r.ann.ID()).ID() != removal.ID() {
+			t.Error("they have left")
+		}
+		if all := s.Silenced(r.ann.ID()); len(all) != 1 || all[0].ID() != removal.ID() {
+			t.Errorf("silenced by %d", len(all))
+		}
+	}
+}
+
 // TestMemberSendsTenThousandEntries: nothing of it is kept but one word to leave, and the
 // others' entries go on.
 func TestMemberSendsTenThousandEntries(t *testing.T) {

@@ -1,6 +1,10 @@
 package members
 
-import "starling/session/internal/kdf"
+import (
+	"cmp"
+
+	"starling/session/internal/kdf"
+)
 
 const (
 	signEntry     = kdf.SignEntry
@@ -107,7 +111,7 @@ func (v *view) given(id ID, within bits, least level) (lowest Role, at int) {
 			continue
 		}
 		known := at >= 0
-		if role := n.entry.to(id); !known || role < lowest {
+		if role := n.entry.to(id); !known || role < lowest || role == lowest && v.set.before(i, at) {
 			lowest, at = role, i
 		}
 		if !known {
@@ -117,6 +121,12 @@ func (v *view) given(id ID, within bits, least level) (lowest Role, at int) {
 		}
 	}
 	return lowest, at
+}
+
+// before is an order of places that everybody has: the higher level first, then the lower id.
+func (s *Set) before(i, j int) bool {
+	a, b := &s.nodes[i], &s.nodes[j]
+	return cmp.Or(cmp.Compare(b.level, a.level), compare(a.id, b.id)) < 0
 }
 
 // counts reports whether the entry at a place of the view counts there.

@@ -21,12 +21,33 @@ func (s *Set) Role(id ID) Role {
 	return role
 }
 
-// Given returns the entry that gives a person their role, or takes it; nil for somebody unknown.
+// Given returns the entry that gives a person their role, or takes it; nil for somebody unknown. Of several it is the one of the
+// highest level: a removal before a leave.
 func (s *Set) Given(id ID) *Entry {
 	if _, at := s.whole().given(id, nil, leaving); at >= 0 {
 		return s.nodes[at].entry
 	}
 	return nil
+}
+
+// Silenced returns the counting entries that leave a person without a word in the room, and are in the past of no other such entry
+// or of one that gives it back. A leave of somebody who had it is none.
+func (s *Set) Silenced(id ID) (all []*Entry) {
+	b, v := s.people[id], s.whole()
+	if b == nil {
+		return nil
+	}
+	for _, i := range b.on {
+		e := s.nodes[i].entry
+		covered := func(j int) bool { return s.nodes[j].past.has(i) && v.counts(j) }
+		if e.Kind == Leave {
+			e = s.nodes[s.index[e.Parents[0]]].entry
+		}
+		if e.to(id) < Member && v.counts(i) && !slices.ContainsFunc(b.on, covered) {
+			all = append(all, s.nodes[i].entry)
+		}
+	}
+	return all
 }
 
 // Key returns the key of a person that is or was in the room.

@@ -97,6 +97,7 @@ const (
 	RoomCell     Label = "Starling v1 room: cell"
 	RoomBody     Label = "Starling v1 room: body"
 	RoomContent  Label = "Starling v1 room: content"
+	RoomHeard    Label = "Starling v1 room: heard of a chain"
 	RoomCard     Label = "Starling v1 room: card"
 
 	// Rooms: joining.
@@ -142,7 +143,7 @@ var Table = []Label{
 	ResetInitiator, ResetResponder, ResetTags, ResetKey, ResetProof, SafetyNumber, VerifyCode, Export,
 	RoomMember, RoomEntry, RoomContext, RoomLeaf, RoomRekey, RoomSeed, RoomConfirm, RoomPlace, RoomChain,
 	RoomGeneration, RoomStep, RoomStepID, RoomStepConfirm, RoomList, RoomRoot, RoomNode, RoomSender, RoomMessage, RoomReturn, RoomReturned, RoomStatement,
-	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomCard,
+	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomHeard, RoomCard,
 	RoomLinkID, RoomLinkCard, RoomRequest, RoomSafety, RoomAside,
 	SignDH, SignSigned, SignOneTime, SignKEM, SignPerson, SignEntry, SignPact, SignStatement, SignCell, SignLeaf, SignKnock,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
