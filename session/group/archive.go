@@ -249,26 +249,31 @@ func (r *core) openStep(step *keys.Step, now time.Time) error {
 	}
 
 	// The fingerprints in it can be checked by those alone that hold the heads.
-	sealed := r.aside.handed[step.Context]
-	if step.For != keys.Member(r.self) || sealed == nil {
+	if step.For != keys.Member(r.self) {
 		return errWaits
 	}
-	for _, own := range r.leaves.own {
-		lane, err := r.keys.OpenStep(step, keys.Member(r.self), own.key, sealed)
-		if err != nil {
-			continue
-		}
-		r.leaves.used(own, now)
-		for i, h := range step.Heads {
-			given := [32]byte{}
-			if i == 0 {
-				given = lane
+	for sealed := r.aside.handedOf(step.Context); sealed != nil; sealed = r.aside.handedOf(step.Context) {
+		for _, own := range r.leaves.own {
+			if len(sealed) < 3 || byte(own.counter) != sealed[2] {
+				continue
 			}
-			r.places.make(r, h.Rekey, given, now)
+			if lane, err := r.keys.OpenStep(step, keys.Member(r.self), own.key, sealed); err == nil {
+				r.leaves.used(own, now)
+				madePlaces(r, step, lane, now)
+				return nil
+			}
 		}
-		return nil
+		r.aside.drops(step.Context, sealed) // anybody may have put it beside the right one
 	}
-	return ErrInvalid
+	return errWaits
+}
+
+// madePlaces makes the places of a step that was opened.
+func madePlaces(r *core, step *keys.Step, lane [32]byte, now time.Time) {
+	for _, h := range step.Heads {
+		r.places.make(r, h.Rekey, lane, now)
+		lane = [32]byte{} // it is one of the first head's place
+	}
 }
 
 // random is a counter for statements whose order does not matter: two never have one context, not

@@ -19,7 +19,7 @@ const (
 	maxAsideOf     = 16 // of one author
 	maxAsideWords  = 64 // control data of authors that are known
 	maxAsideNobody = 32 // of authors that are unknown
-	maxHanded      = 8
+	maxHanded      = 32 // sealed steps, and at most maxVariants of one
 	maxChunks      = 96 // seeds of rekeys that are unknown, and variants
 )
 
@@ -27,10 +27,9 @@ const (
 // give again an entry that was acknowledged.
 type aside struct {
 	waits  []waiting
-	from   uint8               // the lane of the entry that is taken just now
-	since  int64               // and when it came
-	handed map[[32]byte][]byte // sealed steps by the context of their statement
-	recent [][32]byte          // contexts of these, the oldest first
+	from   uint8    // the lane of the entry that is taken just now
+	since  int64    // and when it came
+	handed []handed // the oldest first
 	chunks []chunk
 	busy   bool
 	back   bool // somebody is, since strays were tried
@@ -44,7 +43,11 @@ type waiting struct {
 	since  int64
 }
 
-func (a *aside) init() { a.handed = map[[32]byte][]byte{} }
+// Handed is the sealed part of a step, or something false beside it: it is not signed, and tried.
+type handed struct {
+	context [32]byte // of the statement
+	sealed  []byte
+}
 
 // park keeps a cell until there is more.
 func (r *core) park(kind uint8, author ID, data []byte) error {
@@ -101,17 +104,45 @@ func (a *aside) drop(kind uint8, author ID) {
 	a.waits = slices.Delete(a.waits, oldest, oldest+1)
 }
 
-// hand keeps the sealed part of a step.
-func (a *aside) hand(context [32]byte, sealed []byte) {
-	if a.handed[context] != nil {
+// hand keeps the sealed part of a step. Of one step there are some at most; what comes by the control lane takes the place of
+// the oldest.
+func (a *aside) hand(context [32]byte, sealed []byte, lane uint8) {
+	of := func(h handed) bool { return h.context == context }
+	same := 0
+	for _, h := range a.handed {
+		if of(h) {
+			if string(h.sealed) == string(sealed) {
+				return
+			}
+			same++
+		}
+	}
+	oldest := 0
+	switch {
+	case same >= maxVariants && lane != laneControl:
 		return
+	case same >= maxVariants:
+		oldest = slices.IndexFunc(a.handed, of)
+	case len(a.handed) < maxHanded:
+		oldest = len(a.handed)
 	}
-	if len(a.recent) >= maxHanded {
-		delete(a.handed, a.recent[0])
-		a.recent = a.recent[1:]
+	a.handed = slices.Delete(a.handed, oldest, min(oldest+1, len(a.handed)))
+	a.handed = append(a.handed, handed{context, slices.Clone(sealed)})
+}
+
+// handedOf returns something that was handed by a step, or nil.
+func (a *aside) handedOf(context [32]byte) []byte {
+	for _, h := range a.handed {
+		if h.context == context {
+			return h.sealed
+		}
 	}
-	a.handed[context] = append([]byte(nil), sealed...)
-	a.recent = append(a.recent, context)
+	return nil
+}
+
+// drops forgets what no leaf of ours opens.
+func (a *aside) drops(context [32]byte, sealed []byte) {
+	a.handed = slices.DeleteFunc(a.handed, func(h handed) bool { return h.context == context && string(h.sealed) == string(sealed) })
 }
 
 // retry takes all that waits again, until nothing more finds its place.

@@ -115,7 +115,7 @@ func (r *core) control(data []byte, lane uint8, now time.Time) error {
 		if len(b) <= 32 || len(b) >= controlSize { // an item of an answer may be longer than a cell
 			return ErrInvalid
 		}
-		r.aside.hand([32]byte(b), b[32:])
+		r.aside.hand([32]byte(b), b[32:], lane)
 		return nil
 	case typeLeaf:
 		return r.takeLeaf(b, now)

@@ -348,7 +348,7 @@ func (l *link) read(q *request, pieces [2][]byte) bool {
 		return false
 	}
 	who, leaf, ok := parseLeaf(l.group, record, func(id ID) ([32]byte, bool) { return person.Key, id == person.ID() })
-	if !ok || who != person.ID() || leaf.leaf.Hash() != person.Leaf {
+	if !ok || who != person.ID() || leaf.leaf.Hash() != person.Leaf || leaf.counter != 0 {
 		return false
 	}
 	q.person, q.leaf, q.pieces = person, leaf, [2][][]byte{}

@@ -251,6 +251,11 @@ func TestRequestLies(t *testing.T) {
 		"a leaf of somebody else": func(person **members.Person, record, answer *[]byte) {
 			*record = leafData(members.NewKey(), owner.room.group, 0, stranger.Public())
 		},
+		"a leaf that is not the first": func(person **members.Person, record, answer *[]byte) {
+			k, own := members.NewKey(), keys.NewLeafKey()
+			*person, _ = members.Introduce(k, owner.room.group, l.ID, own.Public().Hash(), "x")
+			*record = leafData(k, owner.room.group, 1<<32-1, own.Public())
+		},
 		"a long record": func(person **members.Person, record, answer *[]byte) { *record = append(*record, 1) },
 		"no answer":     func(person **members.Person, record, answer *[]byte) { *answer = make([]byte, 32) },
 	} {

@@ -64,7 +64,6 @@ func newRoom(key members.Key, set *members.Set) *Room {
 	r.ear.init()
 	r.door.init()
 	r.duty.init()
-	r.aside.init()
 	return r
 }
 

@@ -497,10 +497,10 @@ func (a *aside) append(p *pen) {
 		p.u8(w.from)
 		p.i64(w.since)
 	}
-	p.u8(uint8(len(a.recent)))
-	for _, context := range a.recent {
-		p.raw(context[:])
-		p.blob(a.handed[context])
+	p.u8(uint8(len(a.handed)))
+	for _, h := range a.handed {
+		p.raw(h.context[:])
+		p.blob(h.sealed)
 	}
 	p.u8(uint8(len(a.chunks)))
 	for _, c := range a.chunks {
@@ -518,9 +518,7 @@ func (a *aside) read(e *reader) {
 		a.waits = append(a.waits, w)
 	}
 	for range e.Count(1, maxHanded) {
-		context := e.b32()
-		a.handed[context] = e.blob(controlSize)
-		a.recent = append(a.recent, context)
+		a.handed = append(a.handed, handed{e.b32(), e.blob(controlSize)})
 	}
 	for range e.Count(1, maxChunks) {
 		a.chunks = append(a.chunks, chunk{e.b32(), e.u8(), e.u8(), e.blob(chunkSize)})
