@@ -527,8 +527,14 @@ def check_room(v):
     equal("invite in the person", person[64:80], invite)
     k = v["knock"]
     equal("knock", rooms.make_knock(k["seed"], group, k["record"], k["answer"]), k["data"])
+    own = rooms.leaf_public(k["leaf"])
+    equal("leaf of the knock", rooms.check_leaf_record(k["record"], key, group), (77, own))
+    info = rooms.answer_info(group, rooms.member_id(key), own)
+    equal("type of a secret", k["cell"][:1], b"\x17")
+    equal("secret of an answer", rooms.open_at_leaf(k["leaf"], info, k["cell"][1:]),
+          rooms.answer_secret(k["admin"], group, k["answer"], k["secret"]))
     equal("number to compare", rooms.compared(group, ed25519_public(m["sender"]), key), v["compared"])
-    return f"{len(v['logs'])} logs, a message, a card, a link, a request, a knock"
+    return f"{len(v['logs'])} logs, a message, a card, a link, a request, a knock, the secret of its answer"
 
 
 SECTIONS = {

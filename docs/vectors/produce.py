@@ -569,14 +569,19 @@ def make_room():
     x["id"] = rooms.invite_id(x["secret"])
     x["link"] = rooms.encode_link(x["asked"], x["uses"], x["expiry"], x["secret"], group, x["card"], x["title"].encode(), mailboxes)
     v["way"] = x
-    guest, own = random(32), rooms.leaf_public(random(32))
+    guest, private = random(32), random(32)
+    own = rooms.leaf_public(private)
     person = rooms.Person(guest, group, rooms.leaf_hash(own), x["id"], b"guest").encoded()
     record, answer = rooms.leaf_record(guest, group, 0, own), random(32)
     plain = be(len(person), 2) + person + record + answer
     pieces = rooms.request_pieces(random(16), rooms.seal_to_leaf(leaf, rooms.request_info(group, x["id"], leaf), plain))
     v["request"] = {"person": person, "record": record, "answer": answer, "pieces": pieces}
     record, answer = rooms.leaf_record(guest, group, 77, own), random(32)
-    v["knock"] = {"seed": guest, "record": record, "answer": answer, "data": rooms.make_knock(guest, group, record, answer)}
+    k = {"seed": guest, "record": record, "answer": answer, "data": rooms.make_knock(guest, group, record, answer),
+         "leaf": private, "admin": random(32), "secret": random(32)}
+    info = rooms.answer_info(group, rooms.member_id(ed25519_public(guest)), own)
+    k["cell"] = b"\x17" + rooms.seal_to_leaf(own, info, rooms.answer_secret(k["admin"], group, answer, k["secret"]))
+    v["knock"] = k
     v["compared"] = rooms.compared(group, ed25519_public(sender), ed25519_public(guest))
     return v
 

@@ -626,3 +626,13 @@ def request_pieces(id, sealed):
 def make_knock(seed, group, record, answer):
     said = b"\x13" + record + answer
     return said + ed25519_sign(seed, label("signature: room knock") + group + said)
+
+
+def answer_info(group, member, leaf):
+    return label("room: answer to a knock") + group + member + leaf_hash(leaf)
+
+
+def answer_secret(seed, group, knock, secret):
+    """The plaintext of the first cell of an answer to a knock."""
+    signature = ed25519_sign(seed, label("signature: room answer") + group + knock + secret)
+    return secret + member_id(ed25519_public(seed)) + signature

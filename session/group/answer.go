@@ -106,6 +106,11 @@ func answerName(secret [32]byte) [16]byte { return nameOf(publicOf(logKey(secret
 
 // answer sends items to the log that a secret leads to.
 func (r *core) answer(secret [32]byte, mailboxes []Mailbox, all [][]byte) error {
+	return answerIn(r, secret, newVault(secret), mailboxes, all)
+}
+
+// answerIn sends items to the log of a secret, in cells of another one.
+func answerIn(r *core, secret [32]byte, v vault, mailboxes []Mailbox, all [][]byte) error {
 	var b []byte
 	for _, item := range all {
 		b = appendItem(b, item)
@@ -113,7 +118,6 @@ func (r *core) answer(secret [32]byte, mailboxes []Mailbox, all [][]byte) error 
 	if len(b) > maxAnswer {
 		return ErrFull
 	}
-	v := newVault(secret)
 	count := (len(b) + answerData - 1) / answerData
 	for i := range count {
 		p := pen{}

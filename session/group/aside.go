@@ -104,7 +104,7 @@ func (a *aside) drop(kind uint8, author ID) {
 	a.waits = slices.Delete(a.waits, oldest, oldest+1)
 }
 
-// hand keeps the sealed part of a step. Of one step there are some at most; what comes by the control lane takes the place of
+// hand keeps the sealed part of a step. Of one step there are some at most; one of the control lane takes the place of
 // the oldest.
 func (a *aside) hand(context [32]byte, sealed []byte, lane uint8) {
 	of := func(h handed) bool { return h.context == context }
@@ -140,7 +140,7 @@ func (a *aside) handedOf(context [32]byte) []byte {
 	return nil
 }
 
-// drops forgets what no leaf of ours opens.
+// drops forgets something handed that no leaf of ours opens.
 func (a *aside) drops(context [32]byte, sealed []byte) {
 	a.handed = slices.DeleteFunc(a.handed, func(h handed) bool { return h.context == context && string(h.sealed) == string(sealed) })
 }

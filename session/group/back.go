@@ -37,7 +37,7 @@ type back struct {
 	asked    bool  // we have knocked
 	answer   [32]byte
 	at       []Mailbox
-	came     stream
+	answers  []*answering
 	nonce    keys.Nonce // of our chain, since the last return
 	quiet    int64      // until when no roles are changed
 	knocked  int64
@@ -175,7 +175,7 @@ func (r *core) comeBack(now time.Time) {
 	if !r.back.asked {
 		r.renew(now)
 	}
-	r.back.asked, r.back.came = false, stream{}
+	r.back.asked, r.back.answers = false, nil
 	if r.set.Role(r.self) >= Admin {
 		r.back.quiet = now.Add(quietAfter).Unix()
 	}
@@ -222,7 +222,7 @@ func knock(r *core, now time.Time) {
 	d := r.door.logs[len(r.door.logs)-1]
 	own := r.leaves.make(now)
 	b := &r.back
-	b.asked, b.knocked, b.at, b.came = true, now.Unix(), d.mailboxes, stream{}
+	b.asked, b.knocked, b.at, b.answers = true, now.Unix(), d.mailboxes, nil
 	rand.Read(b.answer[:])
 
 	data := knockData(r.key, r.group, leafData(r.key, r.group, own.counter, own.key.Public()), b.answer)
@@ -310,53 +310,5 @@ func (r *core) takeKnock(d *doorLog, e Entry, now time.Time) error {
 	l.at = now.Unix()
 	r.leaves.of[who] = l
 	r.duty.add(need{who: who, at: now.Unix(), answer: [32]byte(data[1+leafDataSize:]), mailboxes: slices.Clone(d.mailboxes)})
-	return nil
-}
-
-// answerKnock lets a member find the place again.
-func (r *core) answerKnock(n need, now time.Time) {
-	l := r.leaves.of[n.who]
-	r.post(append([]byte{typeLeaf}, l.record...), false)
-	said, sealed, err := r.grant(n.who, l, nil, now)
-	r.duty.answered(n.who)
-	if err != nil {
-		return
-	}
-	for _, data := range said {
-		r.post(data, true)
-	}
-	r.answer(n.answer, n.mailboxes, r.welcome(said, sealed, nil))
-}
-
-// takeAnswer takes a piece of the answer to our knock.
-func (r *core) takeAnswer(e Entry, now time.Time) error {
-	v := newVault(r.back.answer)
-	in, ok := v.open(r.group, laneAnswer, e.Tag, e.Box)
-	if !ok {
-		return ErrInvalid
-	}
-	data, ok := in.controlData()
-	if !ok {
-		return ErrInvalid
-	}
-
-	whole, err := r.back.came.take(data)
-	if whole == nil || err != nil {
-		return err
-	}
-	all, ok := items(whole)
-	if !ok {
-		return ErrInvalid
-	}
-	r.takeItems(all, now)
-	switch b := &r.back; {
-	case len(r.keys.Lacking()) > 0:
-		return ErrInvalid
-	case b.silent():
-		r.comeBack(now)
-	default: // we have never stopped speaking
-		b.asked, b.came = false, stream{}
-		r.places.reindex(r)
-	}
 	return nil
 }

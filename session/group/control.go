@@ -28,6 +28,7 @@ const (
 	typeVerdict = 20
 	typeSeen    = 21
 	typeHistory = 22
+	typeSecret  = 23
 )
 
 const (

@@ -265,7 +265,7 @@ func heardUpTo(cut []byte, chain keys.Digest, number uint32) bool {
 	return false
 }
 
-// chainOf names a chain: its list, after a return a hash of it with the nonce. Otherwise somebody removed would begin another chain, whose numbers are
+// chainOf names a chain: its list, after a return a hash of it with the nonce. Otherwise somebody removed would begin another chain, with numbers
 // below those that were heard.
 func chainOf(list keys.Digest, nonce keys.Nonce) keys.Digest {
 	if nonce == (keys.Nonce{}) {

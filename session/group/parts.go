@@ -22,6 +22,7 @@ const (
 	partDoor   = "d"
 	partDuty   = "u"
 	partAside  = "a"
+	partAnswer = "n" // answers to our knock, if there are any
 )
 
 // parts hands out everything that a state is made of. See [keys.Keys.Parts].
@@ -57,6 +58,9 @@ func parts(r *core, put func(name string, revision uint64, add func([]byte) []by
 			p.blob(b)
 		}
 	})
+	if len(r.back.answers) > 0 {
+		part(partAnswer, r.back.appendAnswers)
+	}
 	r.keys.Parts(put)
 }
 
@@ -190,6 +194,8 @@ func (r *Room) openParts(state map[string][]byte) bool {
 			count++
 		case kind == partLeaf && len(of) == len(ID{}):
 			part(name, func(e *reader) { r.leaves.readOf(e, ID([]byte(of))) })
+		case name == partAnswer:
+			part(name, r.back.readAnswers)
 		case kind == partHeard && len(of) == len(ID{}):
 			part(name, func(e *reader) { r.ear.readOf(e, ID([]byte(of))) })
 		}

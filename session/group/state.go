@@ -535,7 +535,7 @@ func (b *back) append(p *pen) {
 	appendMailboxes(p, b.at)
 	p.raw(b.nonce[:])
 	p.i64(b.quiet)
-	b.came.append(p)
+	(&stream{}).append(p) // of an older version
 	p.i64(b.knocked)
 	p.i64(b.said)
 	p.i64(b.listens)
@@ -543,7 +543,8 @@ func (b *back) append(p *pen) {
 
 func (b *back) read(e *reader) {
 	b.restored, b.since, b.active, b.away, b.asked, b.answer, b.at = e.flag(), e.i64(), e.i64(), e.flag(), e.flag(), e.b32(), e.mailboxes()
-	b.nonce, b.quiet, b.came = e.b16(), e.i64(), e.stream()
+	b.nonce, b.quiet = e.b16(), e.i64()
+	e.stream()
 	b.knocked, b.said, b.listens = e.i64(), e.i64(), e.i64()
 	if b.opened = true; b.restored {
 		b.ended = map[end]bool{}

@@ -102,6 +102,10 @@ type knockVector struct {
 	Record vectors.Hex `json:"record"`
 	Answer vectors.Hex `json:"answer"`
 	Data   vectors.Hex `json:"data"`
+	Leaf   vectors.Hex `json:"leaf"`   // private: of the record
+	Admin  vectors.Hex `json:"admin"`  // private: Ed25519 seed of who answers
+	Secret vectors.Hex `json:"secret"` // of the answer
+	Cell   vectors.Hex `json:"cell"`
 }
 
 func draw(n int) []byte {
@@ -193,7 +197,12 @@ func (v *roomVectors) makeGuest(t *testing.T, i *invite, leaf keys.LeafKey, auth
 	v.Request.Person, v.Request.Record, v.Request.Answer = plain[2:2+n], plain[2+n:2+n+leafDataSize], j.answer[:]
 
 	record, answer := leafData(j.key, group, 77, j.leaf.Public()), [32]byte(draw(32))
-	v.Knock = knockVector{j.key.Bytes(), record, answer[:], knockData(j.key, group, record, answer)}
+	admin, secret := members.NewKey(), [32]byte(draw(32))
+	cell, err := secretCell(admin, group, answer, secret, j.key.ID(), j.leaf.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Knock = knockVector{j.key.Bytes(), record, answer[:], knockData(j.key, group, record, answer), j.leaf.Bytes(), admin.Bytes(), secret[:], cell}
 	speaker, _ := members.ParseKey(v.Message.Sender)
 	v.Compared = safety(group, speaker.Public(), j.key.Public())
 }
@@ -279,9 +288,30 @@ func checkGuest(t *testing.T, v roomVectors, group [32]byte, boxes []Mailbox) {
 	if !bytes.Equal(knockData(k, group, v.Knock.Record, [32]byte(v.Knock.Answer)), v.Knock.Data) {
 		t.Error("knock")
 	}
+	checkSecret(t, v, group)
 	speaker, _ := members.ParseKey(v.Message.Sender)
 	if v.Compared != safety(group, q.person.Key, speaker.Public()) {
 		t.Error("number to compare")
+	}
+}
+
+// checkSecret opens the secret of the answer to a knock.
+func checkSecret(t *testing.T, v roomVectors, group [32]byte) {
+	guest, _ := members.ParseKey(v.Knock.Seed)
+	admin, _ := members.ParseKey(v.Knock.Admin)
+	own, err := keys.ParseLeafKey(v.Knock.Leaf)
+	if err != nil || len(v.Knock.Cell) == 0 || v.Knock.Cell[0] != typeSecret {
+		t.Fatal("no secret of an answer", err)
+	}
+	plain, err := own.Unseal(answerInfo(group, guest.ID(), own.Public()), v.Knock.Cell[1:])
+	if err != nil || len(plain) != secretData {
+		t.Fatal("secret of an answer", err)
+	}
+	e := readerOf(plain)
+	secret, author, signature := e.b32(), e.id(), e.b64()
+	said := answerSaid(group, [32]byte(v.Knock.Answer), secret)
+	if !bytes.Equal(secret[:], v.Knock.Secret) || author != admin.ID() || !members.Signed(admin.Public(), kdf.SignAnswer, said, signature) {
+		t.Error("secret of an answer")
 	}
 }
 

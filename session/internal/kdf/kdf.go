@@ -106,6 +106,7 @@ const (
 	RoomRequest  Label = "Starling v1 room: request"
 	RoomSafety   Label = "Starling v1 room: number to compare"
 	RoomAside    Label = "Starling v1 room: to one member"
+	RoomAnswer   Label = "Starling v1 room: answer to a knock"
 
 	// The secrets that a session gives to its holder.
 	SafetyNumber Label = "Starling v1 safety number"
@@ -126,6 +127,7 @@ const (
 	SignCell      Label = "Starling v1 signature: room cell"
 	SignLeaf      Label = "Starling v1 signature: room leaf"
 	SignKnock     Label = "Starling v1 signature: room knock"
+	SignAnswer    Label = "Starling v1 signature: room answer"
 
 	// Hashes.
 	AssociatedData Label = "Starling v1 hash: associated data"
@@ -144,8 +146,8 @@ var Table = []Label{
 	RoomMember, RoomEntry, RoomContext, RoomLeaf, RoomRekey, RoomSeed, RoomConfirm, RoomPlace, RoomChain,
 	RoomGeneration, RoomStep, RoomStepID, RoomStepConfirm, RoomList, RoomRoot, RoomNode, RoomSender, RoomMessage, RoomReturn, RoomReturned, RoomStatement,
 	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomHeard, RoomCard,
-	RoomLinkID, RoomLinkCard, RoomRequest, RoomSafety, RoomAside,
-	SignDH, SignSigned, SignOneTime, SignKEM, SignPerson, SignEntry, SignPact, SignStatement, SignCell, SignLeaf, SignKnock,
+	RoomLinkID, RoomLinkCard, RoomRequest, RoomSafety, RoomAside, RoomAnswer,
+	SignDH, SignSigned, SignOneTime, SignKEM, SignPerson, SignEntry, SignPact, SignStatement, SignCell, SignLeaf, SignKnock, SignAnswer,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
 }
 
