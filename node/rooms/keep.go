@@ -88,7 +88,7 @@ func (rs *Rooms) Leave(ctx context.Context, id store.ID) error {
 		if t.p.joining != nil {
 			return errors.Join(t.Tx.DropAppends(id), t.close(api.RoomLeft)) // nobody is asked any more
 		}
-		if err := t.p.room.Leave(t.now); err != nil {
+		if err := leave(t.p.room, t.now); err != nil {
 			return err
 		}
 		if err := t.addAppends(t.p.room.Changes().Appends); err != nil {
@@ -103,6 +103,19 @@ func (rs *Rooms) Leave(ctx context.Context, id store.ID) error {
 		t.row.Role = api.RoleNone
 		return t.close(api.RoomLeft)
 	})
+}
+
+// leave says that we leave. To an owner that is alone nobody listens; people that wait at the door are told no.
+func leave(r *group.Room, now time.Time) error {
+	if r.Role(r.Self()) != group.Owner || len(r.Members()) > 1 {
+		return r.Leave(now)
+	}
+	for _, l := range r.Links() {
+		if err := r.CloseLink(l.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Forget forgets a room that was removed from the profile.

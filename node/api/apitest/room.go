@@ -364,6 +364,11 @@ func roomLeave(t *testing.T, p *Pair) {
 	p.roomIs(t, p.Ada, room, "alone", func(r *api.Room) bool { return r.Members == 1 })
 	p.waitNotice(t, p.Ada, room, api.ChangeLeft)
 	wantCode(t, "left twice", p.Bob.LeaveRoom(ctx, room), api.CodeNotReady)
+	if err := p.Ada.LeaveRoom(ctx, room); err != nil {
+		t.Errorf("the owner, alone: %v", err)
+	}
+	p.roomIs(t, p.Ada, room, "left", func(r *api.Room) bool { return r.State == api.RoomLeft && r.Role == api.RoleNone })
+	wantCode(t, "left twice by the owner", p.Ada.LeaveRoom(ctx, room), api.CodeNotReady)
 
 	// The messages stay until the room is removed.
 	if h, err := p.Bob.History(ctx, api.HistoryRequest{Contact: room}); err != nil || !slices.ContainsFunc(h, func(m api.Message) bool { return m.Text.String() == "stay" }) {
