@@ -146,6 +146,7 @@ func (r *core) takeStatement(b []byte, now time.Time) error {
 		return ErrInvalid
 	}
 
+	r.back.heardFrom(st.Author, r.self)
 	w := &word{Statement: st, id: id, at: now.Unix(), counts: counts}
 	switch st.Topic {
 	case members.Need:
@@ -215,7 +216,9 @@ func (r *core) keep(w *word, now time.Time) {
 	switch {
 	case w.rekey != nil:
 		r.duty.wondered = 0
-		r.duty.heardOf(w.Author)
+		if slices.Equal(r.keys.Heads(), []keys.ID{w.rid}) { // beside other heads it was made without them
+			r.duty.heardOf(w.Author)
+		}
 		for _, m := range r.set.Members() {
 			if w.counts && w.rekey.LeavesOut(keys.Member(m.ID)) {
 				r.tell(LeftOut{m.ID, w.Author})

@@ -43,6 +43,10 @@ type back struct {
 	knocked  int64
 	said     int64 // when we last said everything again
 	listens  int64 // until when nothing is said: others may know more
+
+	copied  bool // we are a backup
+	old     bool // and were not there for so long that others may have left the place
+	unheard bool // back from that without the word of anybody, and nobody was heard since
 }
 
 // An end is a log at a mailbox that was read to its end.
@@ -55,7 +59,10 @@ type end struct {
 func (b *back) silent() bool { return b.restored || b.away }
 
 // Restored says that the state is from a backup: it may be behind.
-func (r *Room) Restored() { r.back.begin() }
+func (r *Room) Restored() {
+	r.back.begin()
+	r.back.copied = true
+}
 
 func (b *back) begin() { b.restored, b.since, b.ended = true, 0, map[end]bool{} }
 
@@ -63,6 +70,23 @@ func (b *back) begin() { b.restored, b.since, b.ended = true, 0, map[end]bool{} 
 func (b *back) current(now time.Time) bool {
 	return !b.silent() && now.Sub(time.Unix(b.active, 0)) < placeLife-renewAfter
 }
+
+// noteAge begins a return if the state is of a time that others need not read any more.
+func (b *back) noteAge(now time.Time) {
+	if !b.opened || b.active == 0 || now.Sub(time.Unix(b.active, 0)) <= placeLife {
+		return
+	}
+	b.opened, b.old = false, true
+	if !b.restored {
+		b.begin()
+	}
+}
+
+// Unheard reports whether perhaps nobody reads what we write: see [Unheard].
+func (r *Room) Unheard() bool { return r.back.unheard }
+
+// heardFrom notes that somebody of the room is where we are.
+func (b *back) heardFrom(who, self ID) { b.unheard = b.unheard && who == self }
 
 // Away reports whether we look for the place of the room.
 func (r *Room) Away() bool { return r.back.away }
@@ -108,9 +132,7 @@ func (r *core) readToEnd(at int) bool {
 func (r *core) dueBack(now time.Time) (next time.Time) {
 	rewind(r, now)
 	b := &r.back
-	if b.opened && b.active != 0 && now.Sub(time.Unix(b.active, 0)) > placeLife && !b.restored {
-		b.begin()
-	}
+	b.noteAge(now)
 	b.opened, b.active = false, now.Unix()
 
 	if b.asked {
@@ -155,15 +177,24 @@ func dueKnock(r *core, now time.Time) time.Time {
 
 // goOn comes back without the word of anybody.
 func goOn(r *core, now time.Time) {
-	r.back.asked = false
+	b := &r.back
+	all, _ := r.rankers()
+	// Without a copy the only one that makes keys has the newest.
+	lost := b.old && (b.copied || len(all) > 1) && len(r.set.Members()) > 1
+	b.asked = false
 	r.comeBack(now)
 	sayAgain(r, now)
+	if lost {
+		b.unheard = true
+		r.tell(Unheard{})
+	}
 }
 
 // comeBack tells that we are back: under another nonce, so that no key and no number is used twice,
 // and with a new leaf.
 func (r *core) comeBack(now time.Time) {
 	r.back.restored, r.back.away, r.back.ended = false, false, nil
+	r.back.copied, r.back.old, r.back.unheard = false, false, false
 	if r.set.Role(r.self) == Nobody {
 		return
 	}
@@ -188,6 +219,7 @@ func (r *core) comeBack(now time.Time) {
 // then: perhaps the place where they would speak is not read any more.
 func (r *Room) Lost(now time.Time) error {
 	b := &r.back
+	b.noteAge(now)
 	all, own := r.rankers()
 	switch here := b.current(now); {
 	case r.set.Role(r.self) == Nobody:

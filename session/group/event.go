@@ -58,6 +58,9 @@ type (
 	}
 	// Returned is a member back from a restore, or from a long absence.
 	Returned struct{ Member ID }
+	// Unheard: we are back from a copy, or an absence, of more than 14 days, and nobody has told us what was missed. If there were
+	// other keys since, nobody reads what we write.
+	Unheard struct{}
 	// LeftOut: a rekey has no key for a member of the room.
 	LeftOut struct{ Member, By ID }
 	// Flooded is a lane whose writers meet garbage.
@@ -88,6 +91,7 @@ func (Offered) event()         {}
 func (Forked) event()          {}
 func (Gap) event()             {}
 func (Returned) event()        {}
+func (Unheard) event()         {}
 func (LeftOut) event()         {}
 func (Flooded) event()         {}
 func (HeadsChanged) event()    {}

@@ -205,6 +205,7 @@ func (r *core) hear(in *inner, now time.Time) error {
 	default:
 		return ErrInvalid
 	}
+	r.back.heardFrom(m.sender, r.self)
 	r.gap(m, nonce)
 	r.ear.note(m, nonce)
 	r.piece(m, b)

@@ -85,11 +85,11 @@ func dueRemind(r *core, now time.Time) time.Time {
 
 	r.duty.behind = need{}
 	r.duty.favoured(n.who, now)
-	if home := r.writing(); home != nil && home != p {
+	if home := readBefore(r, n); home != nil && home != p {
 		r.duty.relay, r.duty.relayed = need{who: n.who, at: now.Unix(), from: p.rekey, heads: []keys.ID{home.rekey}}, 0
 		for _, w := range r.words.all {
-			if w.Author == n.who && w.Topic == members.Return && w.at >= n.at {
-				r.postAt(home, laneOpen, statementData(w), true)
+			if w.Author == n.who && w.at >= n.at {
+				repeat(r, home, w)
 			}
 		}
 	}
@@ -97,6 +97,31 @@ func dueRemind(r *core, now time.Time) time.Time {
 		r.postAt(p, laneOpen, data, true)
 	}
 	return time.Time{}
+}
+
+// readBefore is a place that people read before somebody came back behind it.
+func readBefore(r *core, n need) *place {
+	for _, id := range r.keys.Heads() {
+		w, p := r.words.rekeys[id], r.places.of(id)
+		if p != nil && p.card != nil && (w == nil || w.Author != n.who || w.at < n.at) {
+			return p
+		}
+	}
+	return nil
+}
+
+// repeat repeats what the one that is behind has said before the turn came: that it is back, and the keys that it has made at once,
+// as those that it knew were old.
+func repeat(r *core, home *place, w *word) {
+	heads := &r.duty.relay.heads
+	switch {
+	case w.Topic == members.Return, w.Topic == members.Card && len(*heads) > 1:
+	case w.rekey != nil && len(*heads) < headsOfNeed:
+		*heads = append(*heads, w.rid)
+	default:
+		return
+	}
+	r.postAt(home, laneOpen, statementData(w), true)
 }
 
 // sinceMade is everything since a place was made: entries that somebody does not know, statements, and the leaves of all.

@@ -45,6 +45,7 @@ func TestSoleOwnerBehind(t *testing.T) {
 		restarts, titles bool
 		shuffled         bool // each reads what is new in a log in another order
 		late             bool // of what members repeat one entry comes first, and the rest after a rekey
+		days             int  // that the backup is old: then it makes keys at once, without those that it does not know
 	}{
 		{name: "removal", removes: true, titles: true},
 		{name: "removal, newcomer", removes: true, letsIn: true, restarts: true},
@@ -52,6 +53,9 @@ func TestSoleOwnerBehind(t *testing.T) {
 		{name: "the first are away", removes: true, away: 2},
 		{name: "in any order", removes: true, letsIn: true, shuffled: true},
 		{name: "one entry first", removes: true, letsIn: true, late: true},
+		{name: "eight days", days: 8},
+		{name: "thirteen days", removes: true, letsIn: true, restarts: true, days: 13},
+		{name: "thirteen days, the first are away", removes: true, away: 2, days: 13},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -76,7 +80,7 @@ func TestSoleOwnerBehind(t *testing.T) {
 				set.Title = "another title"
 				owner.must(owner.room.SetSettings(set, w.now))
 			}
-			w.pass(10 * time.Minute)
+			w.pass(10*time.Minute + time.Duration(one.days)*24*time.Hour)
 			w.allSpeak("before the loss", all)
 			seen := ledger{}
 			seen.adds(w, all[1])
@@ -192,6 +196,10 @@ func TestSoleOwnerOfAnOldCopy(t *testing.T) {
 		t.Error("the owner takes it for their room:", err)
 	}
 	w.pass(time.Hour)
+	owner.restarts()
+	if !owner.room.Unheard() || !owner.told(unheard) {
+		t.Error("the owner is not told")
+	}
 	w.hears("the owner, to nobody")
 	if texts := w.opens(spy); len(texts) > 0 {
 		t.Errorf("somebody removed opens %q", texts)
@@ -202,5 +210,79 @@ func TestSoleOwnerOfAnOldCopy(t *testing.T) {
 		if p.told(func(e Event) bool { _, is := e.(Forked); return is }) {
 			t.Errorf("%s accuses somebody", p.name)
 		}
+	}
+}
+
+func unheard(e Event) bool { _, is := e.(Unheard); return is }
+
+// TestUnheard: who is told that perhaps nobody reads what they write: owner and admins whose copy, or absence, is older than 14 days, if
+// nobody could tell them what was missed; until somebody is heard. Without a copy the only one that makes keys has the newest.
+func TestUnheard(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, one := range []struct {
+		name           string
+		away           time.Duration // of the backup, or of the owner
+		admin          bool          // there is one, who is not there at first
+		copied         bool
+		told, answered bool
+	}{
+		{"a copy of yesterday", day, false, true, false, true},
+		{"a copy of 13 days", 13 * day, false, true, false, true},
+		{"a copy of 16 days, in a place that is still read", 16 * day, false, true, true, true},
+		{"a copy of 40 days", 40 * day, false, true, true, false},
+		{"away, alone with the right", 40 * day, false, false, false, true},
+		{"away, with an admin", 40 * day, true, false, true, false},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			w := newWorld(t)
+			all := w.room(3)
+			owner := all[0]
+			if one.admin {
+				owner.must(owner.room.SetRole(all[1].room.self, Admin, w.now))
+				w.settle()
+			}
+			w.pass(time.Minute)
+			w.allSpeak("before", all)
+			old := owner.backup()
+			if owner.offline = !one.copied; one.copied {
+				w.pass(one.away)
+			} else {
+				w.pass(one.away)
+				owner.offline = false
+			}
+
+			w.wipes()
+			w.now = w.now.Add(time.Minute)
+			all[1].offline = one.admin
+			if owner.heard = nil; one.copied {
+				owner.restored(old)
+			} else {
+				owner.restarts()
+			}
+			for range 3 {
+				for _, p := range all {
+					if !p.offline {
+						p.looks()
+					}
+				}
+				w.pass(30 * time.Minute)
+			}
+			if got := owner.told(unheard); got != one.told {
+				t.Errorf("told: %t", got)
+			}
+			w.pass(time.Hour)
+			if one.answered {
+				w.allSpeak("after", all)
+			}
+			owner.restarts()
+			if got := owner.room.Unheard(); got == one.answered {
+				t.Errorf("unheard: %t", got)
+			}
+			for _, p := range all[1:] {
+				if p.told(unheard) {
+					t.Errorf("%s is told", p.name)
+				}
+			}
+		})
 	}
 }

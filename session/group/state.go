@@ -10,7 +10,7 @@ import (
 
 // Bounds of a stored state, so that a damaged one asks for no memory.
 const (
-	stateVersion  = 4
+	stateVersion  = 5
 	maxPeople     = 1 << 16
 	maxPlaces     = 1 << 12
 	maxAside      = 1 << 12
@@ -539,6 +539,9 @@ func (b *back) append(p *pen) {
 	p.i64(b.knocked)
 	p.i64(b.said)
 	p.i64(b.listens)
+	p.flag(b.copied)
+	p.flag(b.old)
+	p.flag(b.unheard)
 }
 
 func (b *back) read(e *reader) {
@@ -546,6 +549,7 @@ func (b *back) read(e *reader) {
 	b.nonce, b.quiet = e.b16(), e.i64()
 	e.stream()
 	b.knocked, b.said, b.listens = e.i64(), e.i64(), e.i64()
+	b.copied, b.old, b.unheard = e.flag(), e.flag(), e.flag()
 	if b.opened = true; b.restored {
 		b.ended = map[end]bool{}
 	}
