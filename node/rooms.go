@@ -195,7 +195,7 @@ func (n *Node) showRoom(tx *store.Tx, c store.Contact) (out api.Room, err error)
 		return out, err
 	}
 	out = api.Room{ID: c.ID.String(), Name: safetext.Line(c.Name), State: room.State, Role: room.Role, As: safetext.Line(room.As),
-		History: room.History, AdminsOnly: room.AdminsOnly, Timer: c.Timer, Healing: room.Healing, Created: c.Created}
+		History: room.History, AdminsOnly: room.AdminsOnly, Timer: c.Timer, Healing: room.Healing, Unheard: room.Unheard, Created: c.Created}
 	if !room.Me.IsZero() {
 		out.Me = room.Me.String()
 	}
@@ -482,7 +482,7 @@ func (r *roomCalls) LeaveRoom(ctx context.Context, who string) error {
 	}
 
 	// A room without an owner could never change its admins again.
-	if room.Role == api.RoleOwner {
+	if room.Role == api.RoleOwner && !room.Unheard {
 		if alone, err := r.alone(ctx, room.ID); err != nil || !alone {
 			return errors.Join(err, &api.Error{Code: api.CodeRank, Message: "the owner does not leave while others are in the room", Hint: "hand it over first: starling room role ROOM MEMBER owner"})
 		}

@@ -65,3 +65,104 @@ func TestRoomOwnerBehindLoss(t *testing.T) {
 		}
 	})
 }
+
+// TestRoomOwnerOfAnOldCopy: the only one with rights puts back a copy of 16 days ago, when the mailboxes have nothing of then any more
+// and nobody is there. They are told what that means, in the conversation and in the status, and could leave. As soon
+// as somebody is heard, it is over.
+func TestRoomOwnerOfAnOldCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada, bob := newMarkedUser(t, net, "Ada"), newUser(t, net, "Bob")
+		defer func() {
+			ada.shutdown()
+			bob.shutdown()
+		}()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob)
+		h.says(ada, "one")
+		h.hears(bob, 1)
+		time.Sleep(time.Minute)
+		ada.shutdown()
+		old := ada.copyProfile()
+		ada.start()
+		h.says(ada, "two")
+		h.hears(bob, 2)
+		time.Sleep(time.Minute)
+
+		mailboxes := h.mailboxes(bob)
+		ada.shutdown()
+		bob.shutdown()
+		time.Sleep(16 * 24 * time.Hour)
+		for _, m := range mailboxes {
+			net.Wipe(m)
+		}
+		ada.putBack(old)
+		ada.start()
+		h.waits(ada, "told that nobody may read", func(r api.Room) bool { return r.Unheard })
+		if s, err := ada.Status(t.Context()); err != nil || s.RoomsUnheard != 1 || s.Rooms != 1 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		all, err := ada.History(t.Context(), api.HistoryRequest{Contact: h.id})
+		told := func(m api.Message) bool {
+			return m.Change != nil && m.Change.Kind == api.ChangeUnheard && m.Change.Self && !m.Outgoing
+		}
+		if err != nil || !slices.ContainsFunc(all, told) {
+			t.Errorf("no notice: %+v, %v", all, err)
+		}
+		ada.restart()
+		if !h.room(ada).Unheard {
+			t.Error("forgotten by a restart")
+		}
+
+		bob.start()
+		h.says(bob, "here I am")
+		h.waits(ada, "somebody is heard", func(r api.Room) bool { return !r.Unheard && r.State == api.RoomReady })
+		if s, err := ada.Status(t.Context()); err != nil || s.RoomsUnheard != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if h.room(bob).Unheard {
+			t.Error("Bob was not away")
+		}
+	})
+}
+
+// TestRoomOwnerLeavesAnOldCopy: who hears nobody leaves a room that they own, though others are in it by their copy.
+func TestRoomOwnerLeavesAnOldCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada, bob := newMarkedUser(t, net, "Ada"), newUser(t, net, "Bob")
+		defer ada.shutdown()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob)
+		time.Sleep(time.Minute)
+		ada.shutdown()
+		old := ada.copyProfile()
+		ada.start()
+		if err := ada.LeaveRoom(t.Context(), h.id); api.CodeOf(err) != api.CodeRank {
+			t.Errorf("left with others in it: %v", err)
+		}
+		h.says(ada, "one")
+		h.hears(bob, 1)
+		time.Sleep(time.Minute)
+
+		mailboxes := h.mailboxes(bob)
+		ada.shutdown()
+		bob.shutdown()
+		time.Sleep(16 * 24 * time.Hour)
+		for _, m := range mailboxes {
+			net.Wipe(m)
+		}
+		ada.putBack(old)
+		ada.start()
+		h.waits(ada, "told", func(r api.Room) bool { return r.Unheard })
+		if err := ada.LeaveRoom(t.Context(), h.id); err != nil {
+			t.Fatal(err)
+		}
+		if r := h.room(ada); r.State != api.RoomLeft || r.Unheard {
+			t.Errorf("%+v", r)
+		}
+		if err := ada.RemoveContact(t.Context(), h.id); err != nil {
+			t.Error(err)
+		}
+	})
+}

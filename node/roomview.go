@@ -85,15 +85,18 @@ func sayRoom(tx *store.Tx, room, id store.ID, c *chat.Content, now time.Time) er
 	return tx.AddSay(store.Say{Room: room, ID: id, Content: c.Encode(), Created: now})
 }
 
-// takingPart counts the rooms that we are in, or wait for.
-func takingPart(tx *store.Tx) (n int, err error) {
+// takingPart counts the rooms that we are in, or wait for, and those in which perhaps nobody reads us.
+func takingPart(tx *store.Tx) (n, unheard int, err error) {
 	all, err := tx.Rooms()
 	for _, r := range all {
 		if inside(r.State) || r.State == api.RoomPending {
 			n++
 		}
+		if r.Unheard {
+			unheard++
+		}
 	}
-	return n, err
+	return n, unheard, err
 }
 
 // retryInRoom says a failed message again.

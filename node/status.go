@@ -85,7 +85,7 @@ func (n *Node) Status(ctx context.Context) (api.Status, error) {
 		}
 
 		s.Contacts = len(contacts)
-		if s.Rooms, err = takingPart(tx); err != nil {
+		if s.Rooms, s.RoomsUnheard, err = takingPart(tx); err != nil {
 			return err
 		}
 		if s.LastEvent, err = tx.LastEvent(); err != nil {

@@ -144,6 +144,33 @@ func TestProofOfTwoThings(t *testing.T) {
 	u.Expect().SeesNot("may still read")
 }
 
+// Who is back with an old copy, and hears nobody, is told so in the conversation and above it, in their language, and can leave.
+func TestNobodyReadsTheOwner(t *testing.T) {
+	for language, said := range map[string][2]string{
+		"en": {"nobody has answered", "perhaps nobody reads you here"},
+		"de": {"niemand hat geantwortet", "vielleicht liest dich hier niemand"},
+		"ru": {"никто не ответил", "возможно, тебя здесь никто не читает"},
+	} {
+		node := tuitest.NewNode(clock)
+		room := node.RoomOf("Lighthouse", "Anna", "Ben")
+		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 160, 30)
+		u.Expect().SeesNot(said[0], said[1])
+		node.Unheard(room, true)
+		u.Expect().Sees(said[0], said[1])
+		if u.Press("alt+g", "l", "y"); language == "en" {
+			u.Expect().Sees("You have left")
+		}
+	}
+
+	node := tuitest.NewNode(clock)
+	room := node.RoomOf("Lighthouse", "Anna", "Ben")
+	u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: "en"}, 160, 30)
+	node.Unheard(room, true)
+	u.Expect().Sees("perhaps nobody reads you here")
+	node.Unheard(room, false)
+	u.Expect().SeesNot("perhaps nobody reads you here")
+}
+
 // Names that are others', ours or none are told apart by digits of their IDs.
 func TestNamesOfMembersAreToldApart(t *testing.T) {
 	node := tuitest.NewNode(clock)

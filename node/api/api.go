@@ -500,6 +500,8 @@ type Status struct {
 	Outbox     Outbox    `json:"outbox"`
 	Contacts   int       `json:"contacts"`
 	Rooms      int       `json:"rooms,omitempty"` // that the profile is in, or waits for
+	// RoomsUnheard counts those in which perhaps nobody reads what we write: see [Room].
+	RoomsUnheard int `json:"rooms_unheard,omitempty"`
 	// LastEvent is the sequence number of the newest event, 0 if none.
 	LastEvent int64 `json:"last_event"`
 	// AllowPrivate: loopback and LAN relays are admitted and the rules of

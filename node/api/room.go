@@ -84,6 +84,9 @@ type Room struct {
 	Timer int `json:"timer,omitempty"`
 	// Healing: a removal is not yet known to all. People just removed may still read.
 	Healing bool `json:"healing,omitempty"`
+	// Unheard: we came back with a copy of more than 14 days ago, or after as long, and nobody was heard since. Perhaps nobody
+	// reads what we write but people removed since. The owner may leave such a room.
+	Unheard bool `json:"unheard,omitempty"`
 	// Forks are members that have said two things under one number. Nothing is done to
 	// them: it is shown.
 	Forks   []Fork    `json:"forks,omitempty"`
@@ -278,6 +281,7 @@ const (
 	ChangeOffered  RoomChangeKind = "offered"  // By offers Member the room
 	ChangeKnock    RoomChangeKind = "knock"    // Member waits to be let in
 	ChangeReturned RoomChangeKind = "returned" // Member was away, or restored a backup
+	ChangeUnheard  RoomChangeKind = "unheard"  // Member is us: see [Room] Unheard
 	ChangeNamed    RoomChangeKind = "named"
 	ChangeHistory  RoomChangeKind = "history"
 	ChangeWriters  RoomChangeKind = "writers" // Value is 1: only the owner and admins write

@@ -238,6 +238,7 @@ func TestFindings(t *testing.T) {
 			n.rooms = []api.Room{{State: api.RoomPending, Created: now.Add(-8 * 24 * time.Hour)}}
 		})},
 		{"a new request", "rooms", OK, "in no room", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomPending, Created: now}} })},
+		{"an old copy", "rooms", Warning, "in 1 room nobody was heard", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Unheard: true}} })},
 		{"a fork", "rooms", Warning, "two things", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Forks: []api.Fork{{}}}} })},
 		{"a removal", "rooms", Warning, "may still read", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Healing: true}} })},
 		{"private mesh", "private-addresses", Warning, "private", node(func(n *fakeNode) { n.status.AllowPrivate = true })},

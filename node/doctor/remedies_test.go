@@ -143,6 +143,7 @@ var trials = []trial{
 	{"mailboxes", "leave the node running: mailboxes are crowded", false, status(func(s *api.Status) { s.Mailboxes[0].NoRoom = true }), status(func(s *api.Status) { s.Mailboxes[0].NoRoom = false })},
 	{"outbox", "leave the node running; what was given up", false, status(func(s *api.Status) { s.Outbox.Failed = 1 }), status(func(s *api.Status) { s.Outbox.Failed = 0 })},
 	{"rooms", "leave the node running; where that", false, rooms(api.Room{State: api.RoomAway}), rooms(api.Room{State: api.RoomReady})},
+	{"rooms", "wait a day", false, rooms(api.Room{State: api.RoomReady, Unheard: true}), rooms(api.Room{State: api.RoomReady})},
 	{"private-addresses", "leave out --allow-private", false, status(func(s *api.Status) { s.AllowPrivate = true }), status(func(s *api.Status) { s.AllowPrivate = false })},
 
 	{"relay-folder", "take the others' rights away: chmod -R go= on the relay's", true, mode("relay/relay.key", 0o644), mode("relay/relay.key", 0o600)},

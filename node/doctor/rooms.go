@@ -16,13 +16,15 @@ func checkRooms(ctx context.Context, p *Patient) Finding {
 		return skip("the rooms cannot be read: %v", err)
 	}
 
-	var in, away, silent, forked, healing int
+	var in, away, silent, unheard, forked, healing int
 	for _, r := range all {
 		switch {
 		case r.State == api.RoomAway:
 			away++
 		case r.State == api.RoomPending && p.System.Now().Sub(r.Created) > api.MaxRoomLinkLife:
 			silent++
+		case r.Unheard:
+			unheard++
 		case r.State == api.RoomReady && len(r.Forks) > 0:
 			forked++
 		case r.State == api.RoomReady && r.Healing:
@@ -36,6 +38,10 @@ func checkRooms(ctx context.Context, p *Patient) Finding {
 	switch {
 	case away > 0:
 		return warn("%s lost its place, and asks for it", count(away, "room"))
+	case unheard > 0:
+		f := warn("in %s nobody was heard since you came back with a copy of more than 14 days ago: perhaps nobody reads what you write there but people that you have removed since", count(unheard, "room"))
+		f.Remedy = "wait a day for somebody to write; then make a new room, invite the others again, and leave the old one: starling room create NAME"
+		return f
 	case silent > 0:
 		return warn("%s to be let in was not answered for longer than a link lives", count(silent, "request"))
 	case forked > 0:

@@ -49,6 +49,8 @@ func (t *Tx) event(e group.Event) error {
 		return t.forked(e)
 	case group.Returned:
 		return t.notice(api.RoomChange{Kind: api.ChangeReturned}, e.Member, e.Member)
+	case group.Unheard:
+		return t.notice(api.RoomChange{Kind: api.ChangeUnheard}, t.p.room.Self(), group.ID{})
 	case group.HeadsChanged:
 		return t.say()
 	}

@@ -105,9 +105,9 @@ func (rs *Rooms) Leave(ctx context.Context, id store.ID) error {
 	})
 }
 
-// leave says that we leave. To an owner that is alone nobody listens; people that wait at the door are told no.
+// leave says that we leave. To an owner that is alone, or perhaps is, nobody listens; people that wait at the door are told no.
 func leave(r *group.Room, now time.Time) error {
-	if r.Role(r.Self()) != group.Owner || len(r.Members()) > 1 {
+	if r.Role(r.Self()) != group.Owner || len(r.Members()) > 1 && !r.Unheard() {
 		return r.Leave(now)
 	}
 	for _, l := range r.Links() {

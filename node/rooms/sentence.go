@@ -45,6 +45,8 @@ func Sentence(c api.RoomChange) string {
 		return fmt.Sprintf("%s %s at the door and wants to be let in.", who, is)
 	case api.ChangeReturned:
 		return fmt.Sprintf("%s %s back, from a backup or after a long time.", who, is)
+	case api.ChangeUnheard:
+		return "You are back with a copy of this room of more than 14 days ago, and nobody has answered: perhaps nobody reads what you write here but people that you have removed since. If nobody writes within a day, make a new room and invite the others again."
 	case api.ChangeNamed:
 		return fmt.Sprintf("The room is called %s now%s.", who, by)
 	case api.ChangeHistory:

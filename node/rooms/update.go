@@ -348,7 +348,7 @@ func (t *Tx) show() error {
 	if r := t.p.room; r != nil {
 		set := r.Settings()
 		t.row.Me, t.row.Title = store.MemberID(r.Self()), set.Title
-		t.row.AdminsOnly, t.row.Healing, t.row.History = set.AdminsOnly, r.Healing(), 0
+		t.row.AdminsOnly, t.row.Healing, t.row.Unheard, t.row.History = set.AdminsOnly, r.Healing(), r.Unheard(), 0
 		if set.History {
 			t.row.History = History
 		}
@@ -429,7 +429,7 @@ func (rs *Rooms) apply(t *Tx) {
 
 // close ends our part in the room; its conversation stays.
 func (t *Tx) close(state api.RoomState) error {
-	t.row.State, t.changed = state, true
+	t.row.State, t.row.Unheard, t.changed = state, false, true
 	t.p.room, t.p.joining = nil, nil
 	return t.Tx.ForgetRoom(t.p.id)
 }

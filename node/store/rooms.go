@@ -27,6 +27,7 @@ CREATE TABLE rooms (
 	history   INTEGER NOT NULL DEFAULT 0,
 	admins    INTEGER NOT NULL DEFAULT 0,  -- 1: only they write
 	healing   INTEGER NOT NULL DEFAULT 0,
+	unheard   INTEGER NOT NULL DEFAULT 0,
 	expires   INTEGER NOT NULL DEFAULT 0,  -- of a request: until when it can be answered
 	version   INTEGER NOT NULL DEFAULT 0   -- of the secrets
 );
@@ -139,14 +140,15 @@ type Room struct {
 	History    int
 	AdminsOnly bool
 	Healing    bool
+	Unheard    bool
 	Expires    time.Time // of a request: until when it can be answered
 }
 
-const roomColumns = `contact, state, role, me, alias, title, history, admins, healing, expires`
+const roomColumns = `contact, state, role, me, alias, title, history, admins, healing, unheard, expires`
 
 func scanRoom(r Row) Room {
 	return Room{r.ID(0), api.RoomState(r.Text(1)), api.Role(r.Text(2)), r.Member(3), r.Text(4), r.Text(5),
-		int(r.Int(6)), r.Bool(7), r.Bool(8), r.Time(9)}
+		int(r.Int(6)), r.Bool(7), r.Bool(8), r.Bool(9), r.Time(10)}
 }
 
 // AddRoom stores a new room under the name of its conversation, with the secrets.
@@ -155,8 +157,8 @@ func (t RoomTable) AddRoom(r Room, name string, created time.Time, secrets map[s
 		r.ID, name, created); err != nil {
 		return err
 	}
-	if err := t.tx.exec(`INSERT INTO rooms(`+roomColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Expires); err != nil {
+	if err := t.tx.exec(`INSERT INTO rooms(`+roomColumns+`) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Unheard, r.Expires); err != nil {
 		return err
 	}
 	return t.SetRoomSecrets(r.ID, 0, secrets)
@@ -181,8 +183,8 @@ func (t RoomTable) RoomVersion(id ID) int64 {
 
 // SetRoom changes the row of a room, but for its secrets.
 func (t RoomTable) SetRoom(r Room) error {
-	return t.tx.execOne(`UPDATE rooms SET state = ?, role = ?, me = ?, alias = ?, title = ?, history = ?, admins = ?, healing = ?, expires = ?
-		WHERE contact = ?`, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Expires, r.ID)
+	return t.tx.execOne(`UPDATE rooms SET state = ?, role = ?, me = ?, alias = ?, title = ?, history = ?, admins = ?, healing = ?, unheard = ?, expires = ?
+		WHERE contact = ?`, string(r.State), string(r.Role), orNull(r.Me), r.As, r.Title, r.History, r.AdminsOnly, r.Healing, r.Unheard, r.Expires, r.ID)
 }
 
 func (t RoomTable) Room(id ID) (Room, error) {

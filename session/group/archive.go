@@ -216,7 +216,7 @@ func (r *core) keep(w *word, now time.Time) {
 	switch {
 	case w.rekey != nil:
 		r.duty.wondered = 0
-		if slices.Equal(r.keys.Heads(), []keys.ID{w.rid}) { // beside other heads it was made without them
+		if len(r.keys.Heads()) == 1 { // beside other heads it was made without them
 			r.duty.heardOf(w.Author)
 		}
 		for _, m := range r.set.Members() {

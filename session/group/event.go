@@ -58,8 +58,8 @@ type (
 	}
 	// Returned is a member back from a restore, or from a long absence.
 	Returned struct{ Member ID }
-	// Unheard: we are back from a copy, or an absence, of more than 14 days, and nobody has told us what was missed. If there were
-	// other keys since, nobody reads what we write.
+	// Unheard: back from a copy, or an absence, of more than 14 days, without the word of anybody. With other keys since then
+	// nobody reads us.
 	Unheard struct{}
 	// LeftOut: a rekey has no key for a member of the room.
 	LeftOut struct{ Member, By ID }

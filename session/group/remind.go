@@ -110,8 +110,7 @@ func readBefore(r *core, n need) *place {
 	return nil
 }
 
-// repeat repeats what the one that is behind has said before the turn came: that it is back, and the keys that it has made at once,
-// as those that it knew were old.
+// repeat repeats a return that came before our turn, and the keys made at once after it: those of the copy were old.
 func repeat(r *core, home *place, w *word) {
 	heads := &r.duty.relay.heads
 	switch {

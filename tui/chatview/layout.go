@@ -235,7 +235,7 @@ func (v *View) notice(it *item, left string, width int) []string {
 	text, glyph, role := th.T(it.Text.String()), theme.GlyphNotice+" ", th.Warn
 	if it.Change != nil && v.crowd != nil {
 		text = v.crowd.change(it)
-		if it.Change.Kind != api.ChangeFork {
+		if it.Change.Kind != api.ChangeFork && it.Change.Kind != api.ChangeUnheard {
 			glyph, role = "", th.Muted
 		}
 	}

@@ -530,6 +530,7 @@ func (v *voice) standing(room *api.Room) string {
 	add(room.Waiting > 0, v.n(room.Waiting, "%d at the door", "%d at the door"))
 	add(room.Asking > 0, v.n(room.Asking, "%d offers you a conversation of two", "%d offer you a conversation of two"))
 	add(room.AdminsOnly, v.t("only admins write"))
+	add(room.Unheard, v.t("back with an old copy, and nobody was heard since"))
 	add(room.Healing, v.t("people just removed may still read"))
 	add(len(room.Forks) > 0, v.t("somebody said two things under one number"))
 	return said

@@ -54,6 +54,9 @@ func (v *voice) roomChanged(old *api.Room, c *api.Contact) {
 	if old != nil && old.State != c.Room.State && (c.Room.State == api.RoomRefused || c.Room.State == api.RoomAway) {
 		v.print("%s: %s.", v.name(c), words.RoomState(v.th, c.Room.State))
 	}
+	if c.Room.Unheard && (old == nil || !old.Unheard) {
+		v.print("%s: %s.", v.name(c), v.t("back with an old copy, and nobody was heard since"))
+	}
 	if c.Room.Healing && (old == nil || !old.Healing) {
 		v.print("%s: %s.", v.name(c), v.t("people just removed may still read"))
 	}

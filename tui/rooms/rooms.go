@@ -223,6 +223,9 @@ func (r *Rooms) Banner(c *api.Contact, key string, w, most int) []string {
 	if us := r.Roster(c.ID).Us(); us != nil && us.Offered && us.Role != api.RoleOwner {
 		add(th.Warn, theme.GlyphNotice, d.T("The owner offers you the room."), d.T("take it"))
 	}
+	if room.Unheard {
+		add(th.Bad, theme.GlyphNotice, d.T("Your copy is old: perhaps nobody reads you here."), d.T("what next"))
+	}
 	if room.Healing {
 		add(th.Warn, theme.GlyphNotice, d.T("People just removed may still read, until all know of it."), d.T("members"))
 	}

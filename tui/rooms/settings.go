@@ -125,7 +125,7 @@ func (r *Rooms) Leave() tea.Cmd {
 		default:
 			return r.Remove(c)
 		}
-		if c.Room.Role == api.RoleOwner && c.Room.Members > 1 {
+		if c.Room.Role == api.RoleOwner && c.Room.Members > 1 && !c.Room.Unheard {
 			return d.Complain("You are the owner: offer the room to somebody first (members, then r).")
 		}
 		d.Confirm(desk.Confirmation{

@@ -180,6 +180,17 @@ func (r *rooms) Heals(room string, healing bool) {
 	p.changed()
 }
 
+// Unheard has the node come back with an old copy of a room, and nobody answer; or somebody be heard.
+func (r *rooms) Unheard(room string, unheard bool) {
+	r.node.mu.Lock()
+	defer r.node.mu.Unlock()
+	p, s := r.hall.place(room), r.in[room]
+	if p.unheard = unheard; unheard {
+		r.notice(p, api.RoomChange{Kind: api.ChangeUnheard, Member: s.me, Name: s.as, Self: true})
+	}
+	p.changed()
+}
+
 // Stands has the node stand otherwise in a room, as if its members had done it.
 func (r *rooms) Stands(room string, state api.RoomState) {
 	r.node.mu.Lock()

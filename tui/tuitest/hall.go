@@ -29,6 +29,7 @@ type place struct {
 	adminsOnly bool
 	timer      int
 	healing    bool
+	unheard    bool
 	forks      []api.Fork
 	offered    string // the member that the owner offers it to
 	asides     []aside
@@ -263,6 +264,8 @@ func sentence(c api.RoomChange) string {
 		return by + " named the room " + name + "."
 	case api.ChangeFork:
 		return name + " said two things under one number."
+	case api.ChangeUnheard:
+		return "nobody has answered."
 	case api.ChangeReturned:
 		return name + " came back."
 	case api.ChangeAside:

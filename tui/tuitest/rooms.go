@@ -94,7 +94,7 @@ func (r *rooms) view(id string) *api.Room {
 	}
 	out := &api.Room{
 		ID: id, Name: c.Name, State: s.state, Role: api.RoleNone, Me: s.me, As: s.as, Members: len(p.inside()),
-		History: p.history, AdminsOnly: p.adminsOnly, Timer: p.timer, Healing: p.healing, Forks: slices.Clone(p.forks),
+		History: p.history, AdminsOnly: p.adminsOnly, Timer: p.timer, Healing: p.healing, Unheard: p.unheard, Forks: slices.Clone(p.forks),
 		Created: p.created, Unread: r.node.unread[id], Mentions: s.mentions, Ahead: len(s.ahead), Missing: s.missing,
 	}
 	if me := p.of(r.node); me != nil {
@@ -408,7 +408,7 @@ func (r *rooms) LeaveRoom(ctx context.Context, room string) error {
 		}
 	case s.state != api.RoomReady:
 		return errNotIn
-	case me.role == api.RoleOwner && len(p.inside()) > 1:
+	case me.role == api.RoleOwner && len(p.inside()) > 1 && !p.unheard:
 		return &api.Error{Code: api.CodeRank, Message: "the owner cannot leave a room with others in it", Hint: "Give the room to somebody first."}
 	default:
 		p.out(me)

@@ -93,6 +93,8 @@ func Change(th *theme.Theme, c *api.RoomChange) string {
 		return th.T("The room is called %s now.", name)
 	case api.ChangeHistory, api.ChangeWriters, api.ChangeTimer:
 		return setting(th, c)
+	case api.ChangeUnheard:
+		return th.T("You are back with a copy of this room of more than 14 days ago, and nobody has answered: perhaps nobody reads what you write here but people that you have removed since. If nobody writes within a day, make a new room and invite the others again.")
 	}
 
 	// The rest tells of one member, or of us.

@@ -14,7 +14,7 @@ import (
 // kinds are all changes of a room.
 var kinds = []api.RoomChangeKind{
 	api.ChangeCreated, api.ChangeJoined, api.ChangeLeft, api.ChangeRemoved, api.ChangeBanned, api.ChangeRole, api.ChangeOwner, api.ChangeOffered,
-	api.ChangeKnock, api.ChangeReturned, api.ChangeNamed, api.ChangeHistory, api.ChangeWriters, api.ChangeTimer, api.ChangeFork,
+	api.ChangeKnock, api.ChangeReturned, api.ChangeNamed, api.ChangeHistory, api.ChangeWriters, api.ChangeTimer, api.ChangeFork, api.ChangeUnheard,
 }
 
 // TestChanges: every change has a sentence in every language, with the names in it, and
@@ -28,7 +28,7 @@ func TestChanges(t *testing.T) {
 			if said == "" || strings.Contains(said, "%") || language != "en" && said == words.Change(&theme.Theme{}, &c) {
 				t.Errorf("%s %s: %q", language, kind, said)
 			}
-			setting := kind == api.ChangeHistory || kind == api.ChangeWriters || kind == api.ChangeTimer
+			setting := kind == api.ChangeHistory || kind == api.ChangeWriters || kind == api.ChangeTimer || kind == api.ChangeUnheard
 			if !setting && !strings.Contains(said, "Ada") {
 				t.Errorf("%s %s names nobody: %q", language, kind, said)
 			}

@@ -194,6 +194,7 @@ func roomWords(room api.Room) []string {
 	add(room.AdminsOnly, "only admins write")
 	add(room.History > 0, "newcomers see %d messages", room.History)
 	add(room.Timer > 0, "messages disappear after %s", lasting(room.Timer))
+	add(room.Unheard, "back with an old copy, and nobody was heard since")
 	add(room.Healing, "people just removed may still read")
 	add(len(room.Forks) > 0, "somebody said two things under one number")
 	return words

@@ -129,6 +129,9 @@ func statusWords(w io.Writer, s api.Status) {
 	if s.Rooms > 0 {
 		line("rooms", "%d", s.Rooms)
 	}
+	if s.RoomsUnheard > 0 {
+		line("", "in %d of them perhaps nobody reads you: see starling doctor", s.RoomsUnheard)
+	}
 	line("anonymity", "%s", own(s.Anonymity.Statement))
 	if s.AllowPrivate {
 		line("", "private addresses are admitted: only for meshes of your own")
