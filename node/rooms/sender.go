@@ -194,14 +194,25 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
 	switch {
 	case errors.Is(err, ErrTaken), errors.Is(err, ErrFull):
-		return rs.refusedBy(ctx, node, a, box, errors.Is(err, ErrFull))
+		waits, worse := rs.refusedBy(ctx, node, a, box, errors.Is(err, ErrFull))
+		if worse != nil || !waits {
+			return worse
+		}
+		if one := (&group.Append{Lane: a.Lane}).ForOne(); one && rs.surely(e.created.Add(patience)) {
+			return rs.reached(ctx, node, e.seq, api.StateSent, "")
+		}
 	case err == nil:
 		return rs.reached(ctx, node, e.seq, api.StateSent, "")
-	case rs.surely(e.created.Add(lifetime)):
+	}
+	if rs.surely(e.created.Add(lifetime)) {
 		return rs.reached(ctx, node, e.seq, api.StateFailed, "no mailbox of the room took it within 14 days")
 	}
 	return err
 }
+
+// patience is for how long a piece of an answer is tried in a log that is full: in so long mailboxes take all of one. Its receiver
+// can fill it, so that they would have us send without end.
+const patience = 20 * time.Minute
 
 // reached writes down that a mailbox has an entry, or will not have it.
 func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state api.State, reason string) error {
@@ -226,23 +237,28 @@ func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state 
 }
 
 // refusedBy tells the room that a mailbox has another entry under the tag, or that the log is
-// full: it says the content again, elsewhere.
-func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append, box []byte, full bool) error {
+// full: it says the content again, elsewhere. If there is no other log for it, it waits.
+func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append, box []byte, full bool) (waits bool, err error) {
 	g := group.Append{ID: a.Content, Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Box: box}
 	for _, m := range a.Goals {
-		g.Mailboxes = append(g.Mailboxes, group.Mailbox{Node: m.Node, Hint: m.Hint})
+		if m.Node == node {
+			g.Mailboxes = append(g.Mailboxes, group.Mailbox{Node: m.Node, Hint: m.Hint})
+		}
 	}
-	err := rs.Update(ctx, a.Room, func(t *Tx) error {
+	err = rs.Update(ctx, a.Room, func(t *Tx) error {
 		t.refused = append(t.refused, "tag taken in a room")
-		if t.p.room != nil {
-			if err := t.p.room.Refused(g, full, t.now); err != nil {
-				return nil // it can do nothing about it
-			}
+		if t.p.room == nil {
+			waits = full
+		} else {
+			waits = full && errors.Is(t.p.room.Refused(g, full, t.now), group.ErrFull) // else it is elsewhere, or nobody reads there any more
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, store.ErrNotFound) {
-		return err
+		return false, err
 	}
-	return rs.reached(ctx, node, a.Seq, api.StateSent, "")
+	if waits {
+		return true, nil
+	}
+	return false, rs.reached(ctx, node, a.Seq, api.StateSent, "")
 }

@@ -522,10 +522,14 @@ func (r *core) dueErasure(now time.Time) (next time.Time) {
 	return next
 }
 
-// Refused says that a mailbox has refused an append for good: its tag was taken by another
-// entry, or the log is full. Its content goes out again elsewhere. Two in one lane are told to
-// those that deal the lanes.
+// Refused says that those mailboxes of an append have refused it: its tag was taken by another
+// entry, or the log is full. Its content goes out again elsewhere, to them alone. Two in one lane are told to
+// those that deal the lanes. ErrFull: there is no other log for it, and it is to be tried again; somebody may
+// write there as fast as mailboxes take it.
 func (r *Room) Refused(a Append, full bool, now time.Time) error {
+	if full && a.Aside() {
+		return ErrFull
+	}
 	var at spot
 	found := false
 	for name, s := range r.places.index {
@@ -551,7 +555,7 @@ func (r *Room) Refused(a Append, full bool, now time.Time) error {
 	if !ok {
 		return ErrNotYet
 	}
-	again.ID, again.Urgent = a.ID, a.Urgent
+	again.ID, again.Urgent, again.Mailboxes = a.ID, a.Urgent, a.Mailboxes
 	r.out = append(r.out, again)
 	if !full {
 		r.met(at, now)

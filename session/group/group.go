@@ -121,6 +121,12 @@ type Append struct {
 	Urgent    bool
 }
 
+// Aside reports whether an append is for none of the lanes: for the log of a link, of an answer, or of a door.
+func (a *Append) Aside() bool { return a.Lane > laneOpen }
+
+// ForOne reports whether an append is a piece of an answer to one person, who can fill the log of it.
+func (a *Append) ForOne() bool { return a.Lane == laneAnswer }
+
 // Place is the logs that are followed together: at most eight, all of one room.
 type Place struct {
 	Key       string // stable while the logs are the same place
