@@ -117,6 +117,9 @@ func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
 		at(dueRemind(&r.core, now))
 		at(r.dueGrants(now))
 		at(r.dueLeaf(now))
+		if _, own := r.rankers(); own == 0 && stated(&r.core) == nil {
+			restate(&r.core, r.settings, now)
+		}
 	}
 	r.settle(now)
 	return r.flush(), next

@@ -259,6 +259,67 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// TestSettingsOutliveTheirAuthor: whoever stated the settings leaves, or is removed: they stay, for all that start again, and for newcomers.
+func TestSettingsOutliveTheirAuthor(t *testing.T) {
+	for _, one := range []struct {
+		name               string
+		founder            bool // the first owner stated them, and has handed the room over
+		removed, unwatched bool // the owner is not there when they leave
+	}{
+		{name: "an admin"}, {name: "an admin, unwatched", unwatched: true}, {name: "an admin, removed", removed: true},
+		{name: "the founder", founder: true}, {name: "the founder, unwatched", founder: true, unwatched: true}, {name: "the founder, removed", founder: true, removed: true},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			w := newWorld(t)
+			all := w.room(4)
+			owner, author := all[0], all[1]
+			if one.founder {
+				author, owner = owner, author
+				author.must(author.room.HandOver(owner.room.self, Admin, w.now))
+				w.settle()
+				owner.must(owner.room.AcceptPact(w.now))
+			} else {
+				owner.must(owner.room.SetRole(author.room.self, Admin, w.now))
+			}
+			w.pass(3 * time.Minute)
+			set := Settings{Title: "the title", AdminsOnly: true, History: true, Timer: 5}
+			author.must(author.room.SetSettings(set, w.now))
+			w.pass(time.Minute)
+
+			owner.offline = one.unwatched
+			if one.removed {
+				owner.must(owner.room.SetRole(author.room.self, Nobody, w.now))
+			} else {
+				author.must(author.room.Leave(w.now))
+			}
+			w.pass(time.Minute)
+			if one.founder && one.unwatched {
+				w.restart()
+				if got := all[2].room.Settings(); got != set {
+					t.Errorf("before anybody states them again: %+v", got)
+				}
+			}
+			owner.offline = false
+			w.pass(3 * time.Minute)
+			all = append([]*person{owner}, all[2:]...)
+			w.restart()
+			all = append(all, w.joins(owner, "newcomer"))
+			w.restart()
+			for _, p := range all {
+				if got := p.room.Settings(); got != set {
+					t.Errorf("%s has %+v", p.name, got)
+				}
+			}
+			// Nothing that the author states now counts.
+			for _, p := range all {
+				if b := stated(&p.room.core); b == nil || b.Author != owner.room.self {
+					t.Errorf("%s goes by %+v", p.name, b)
+				}
+			}
+		})
+	}
+}
+
 // TestHandOver: a pact of two signatures, even with somebody who is no admin; the old owner keeps what they said.
 func TestHandOver(t *testing.T) {
 	for _, keep := range []Role{Admin, Writer, Nobody} {

@@ -252,7 +252,24 @@ func (r *core) entriesPlaced(placed []*members.Entry, now time.Time) {
 	}
 	r.words.stale = true
 	r.duty.wondered = 0
+	by, kept := r.by, r.settings
 	r.settle(now)
+	if r.settings != kept && leftAlone(r, by) {
+		restate(r, kept, now)
+	}
+}
+
+// leftAlone reports whether somebody left by themselves: then nothing of theirs counts any more, and nobody removed it.
+func leftAlone(r *core, who ID) bool {
+	e := r.set.Given(who)
+	return e != nil && e.Kind == members.Leave && r.set.Role(who) == Nobody
+}
+
+// restate states the settings of somebody whose word does not count any more.
+func restate(r *core, s Settings, now time.Time) {
+	if r.set.Role(r.self) >= Admin && !r.back.silent() && r.words.number[authored{r.self, members.Settings}] < most(members.Settings) {
+		r.state(s, now)
+	}
 }
 
 // roleOf tells of the role of a person, if it is another one than before.
@@ -321,16 +338,26 @@ func (r *core) view() string {
 	return string(p.b)
 }
 
-// chooseSettings takes the settings of the highest counter that count; of two the lower id.
-func (r *core) chooseSettings() {
-	var best *word
+// stated is the settings that count: those of the highest counter, of two the lower id.
+func stated(r *core) *word { return highestSettings(r, func(w *word) bool { return w.counts }) }
+
+func highestSettings(r *core, which func(*word) bool) (best *word) {
 	for _, w := range r.words.all {
-		if w.Topic != members.Settings || !w.counts {
+		if w.Topic != members.Settings || !which(w) {
 			continue
 		}
 		if best == nil || cmp.Or(cmp.Compare(w.Counter, best.Counter), -slices.Compare(w.id[:], best.id[:])) > 0 {
 			best = w
 		}
+	}
+	return best
+}
+
+// chooseSettings takes the settings that count, or if there are none those of somebody that left by themselves.
+func (r *core) chooseSettings() {
+	best := stated(r)
+	if best == nil {
+		best = highestSettings(r, func(w *word) bool { return leftAlone(r, w.Author) })
 	}
 	if best == nil {
 		return
