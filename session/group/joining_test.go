@@ -577,3 +577,49 @@ func TestNewcomerKnowsTheContentBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestApprovedTooMany: more people wait than a link has uses, or the room has places. Whoever is approved beyond these is refused, and
+// told why.
+func TestApprovedTooMany(t *testing.T) {
+	w := newWorld(t)
+	w.light = true
+	owner := w.found()
+	owner.auto = false
+	approves := func(l Link, names ...string) (last error) {
+		for _, name := range names {
+			w.asks(l.Text, name)
+		}
+		w.settle()
+		waiting := owner.room.Requests()
+		if len(waiting) != len(names) {
+			t.Fatalf("%d wait", len(waiting))
+		}
+		for _, q := range waiting {
+			last = owner.room.Approve(q.ID, true, nil, w.now)
+			owner.commit()
+		}
+		w.settle()
+		return last
+	}
+	ends := func(reason string, members int) {
+		t.Helper()
+		if last := w.people[len(w.people)-1]; last.room != nil || last.refused != reason || len(owner.room.Members()) != members {
+			t.Errorf("%d members, the last one in %t: %q", len(owner.room.Members()), last.room != nil, last.refused)
+		}
+	}
+	if err := approves(w.link(owner, 2, true), "one", "two", "three"); err != ErrFull {
+		t.Error(err)
+	}
+	ends("used up", 3)
+
+	l := w.link(owner, MaxUses, true)
+	for i := len(owner.room.Members()); i < Limit-1; i++ {
+		if err := approves(l, fmt.Sprint("member ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := approves(l, "the thirty-second", "the thirty-third"); err != ErrFull {
+		t.Error(err)
+	}
+	ends("full", Limit)
+}
