@@ -359,3 +359,27 @@ func TestHandOver(t *testing.T) {
 		w.hears("i rule", slices.DeleteFunc(slices.Clone(left), func(q *person) bool { return q == bob || q == all[3] })...)
 	}
 }
+
+// TestAdminsOnlyIsIgnored: a member goes on while only admins write. Under the keys since nobody hears it; under those of before everybody
+// does, for as long as their logs are read.
+func TestAdminsOnlyIsIgnored(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(4)
+	owner, bob, carol := all[0], all[1], all[2]
+	bob.offline = true
+	owner.must(owner.room.SetSettings(Settings{Title: "a room", AdminsOnly: true}, w.now))
+	w.pass(time.Hour)
+	if err := carol.says("obeys"); err != ErrRank {
+		t.Error(err)
+	}
+	say(carol, "under the keys since")
+	bob.must(bob.says("under the keys of before"))
+	w.settle()
+	w.hears("under the keys since")
+	w.hears("under the keys of before", others(all, bob)...)
+
+	w.pass(placeLife + time.Hour)
+	bob.must(bob.says("too late"))
+	w.settle()
+	w.hears("too late")
+}

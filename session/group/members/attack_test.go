@@ -447,6 +447,34 @@ func TestAdminFloods(t *testing.T) {
 	r.join(r.other, NewKey(), Member)
 }
 
+// TestForksBeyondTheLimit shows the limit of a bound of storage: an admin who writes more entries beside each other than a set holds of one author gives
+// different people different ones, and what builds on an entry that somebody has refused waits there.
+func TestForksBeyondTheLimit(t *testing.T) {
+	r := newRoom(t)
+	one, other, source := r.copied(), r.copied(), r.copied()
+	beside := by(source, r.admin, r.ben.ID(), Nobody, nil)
+	for i := range MaxByAuthor {
+		e, err := source.SetRole(r.admin, r.ann.ID(), Reader+Role(i%2), nil)
+		if err == ErrFull {
+			break
+		}
+		r.must(e, err)
+		if _, err := one.Take(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := one.Take(beside); err != ErrFull {
+		t.Fatal(err)
+	}
+	if _, err := other.Take(beside); err != nil {
+		t.Fatal(err)
+	}
+	removal := r.must(other.SetRole(r.owner, r.admin.ID(), Nobody, nil))
+	if placed, err := one.Take(removal); err != nil || placed != nil || one.Role(r.admin.ID()) != Admin {
+		t.Errorf("%d placed, %v: the limit is not as it is said", len(placed), err)
+	}
+}
+
 // TestRoomOf33: the limit of 32 binds who adds, and never what counts.
 func TestRoomOf33(t *testing.T) {
 	r := newRoom(t)
