@@ -89,15 +89,21 @@ func (m mesh) Ack(key string, node store.Node, tags ...store.Tag) {
 func (m mesh) Append(ctx context.Context, node store.Node, log [32]byte, e rooms.Sealed) error {
 	out := p2p.Entry{Tag: p2p.Tag(e.Tag), Signature: e.Signature}
 	copy(out.Box[:], e.Box)
-	err := m.n.Append(ctx, p2p.NodeID(node), log, out)
+	return appended(m.n.Append(ctx, p2p.NodeID(node), log, out), e.Box)
+}
+
+// appended is how an append of a box has ended, for rooms.
+func appended(err error, box []byte) error {
 	var taken *p2p.TakenError
 	switch {
 	case errors.Is(err, p2p.ErrOffline), errors.Is(err, p2p.ErrFewRelays):
 		return fmt.Errorf("%w: %w", rooms.ErrHold, err)
-	case errors.As(err, &taken) && string(taken.Box) == string(e.Box):
+	case errors.As(err, &taken) && string(taken.Box) == string(box):
 		return nil
 	case errors.As(err, &taken), errors.Is(err, p2p.ErrTaken):
 		return fmt.Errorf("%w: %w", rooms.ErrTaken, err)
+	case errors.Is(err, p2p.ErrFull):
+		return fmt.Errorf("%w: %w", rooms.ErrFull, err)
 	}
 	return err
 }

@@ -24,6 +24,8 @@ type crowded struct {
 	until time.Time
 	has   map[store.Node]map[store.Tag]bool
 	tries int
+	first int // so many logs, the first ones, are full for ever
+	logs  map[[32]byte]bool
 }
 
 func (c *crowded) AwaitQuota(context.Context) error               { return nil }
@@ -35,11 +37,14 @@ func (c *crowded) ChooseMailboxes(int, ...store.Node) ([]store.Mailbox, error) {
 	return []store.Mailbox{{Node: store.Node{1}, Hint: []byte{1}}, {Node: store.Node{2}, Hint: []byte{2}}}, nil
 }
 
-func (c *crowded) Append(_ context.Context, node store.Node, _ [32]byte, e Sealed) error {
+func (c *crowded) Append(_ context.Context, node store.Node, log [32]byte, e Sealed) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tries++
-	if time.Now().Before(c.until) {
+	if !c.logs[log] && len(c.logs) < c.first {
+		c.logs[log] = true
+	}
+	if c.logs[log] || time.Now().Before(c.until) {
 		return ErrFull
 	}
 	if c.has[node] == nil {
@@ -61,7 +66,7 @@ func beside(t *testing.T, do func(t *testing.T, rs *Rooms, net *crowded)) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		net := &crowded{until: time.Now().Add(20 * time.Minute), has: map[store.Node]map[store.Tag]bool{}}
+		net := &crowded{until: time.Now().Add(20 * time.Minute), has: map[store.Node]map[store.Tag]bool{}, logs: map[[32]byte]bool{}}
 		rs := New(Config{Store: s, Network: net, Now: func() (time.Time, bool) { return time.Now(), true }})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -80,6 +85,41 @@ func (rs *Rooms) arriving(t *testing.T, id store.ID) (left int) {
 	return left
 }
 
+// says says something.
+func (rs *Rooms) says(t *testing.T, id store.ID) (said store.ID) {
+	t.Helper()
+	err := rs.Update(t.Context(), id, func(x *Tx) error {
+		said = store.NewID()
+		c := chat.Content{Kind: chat.Text, Text: "hello", Time: time.Now()}
+		m := store.Message{ID: said, Content: store.ContentID(said), Contact: id, Outgoing: true, Text: "hello", Time: time.Now(), State: api.StateQueued, Member: x.row.Me}
+		if _, err := x.Tx.AddMessage(m, time.Now()); err != nil {
+			return err
+		}
+		return x.Tx.AddSay(store.Say{Room: id, ID: said, Content: c.Encode(), Created: time.Now()})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+// TestFullLane: somebody floods the lanes of another. What is said there goes elsewhere at once.
+func TestFullLane(t *testing.T) {
+	beside(t, func(t *testing.T, rs *Rooms, net *crowded) {
+		net.until, net.first = time.Time{}, 2
+		id, err := rs.Create(t.Context(), "room", "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs.says(t, id)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if left := rs.arriving(t, id); left != 0 || len(net.logs) != 2 || len(net.has[store.Node{1}]) < 4 || len(net.has[store.Node{2}]) < 4 {
+			t.Errorf("%d are on their way", left)
+		}
+	})
+}
+
 // TestFullForAWhile: somebody with the key of a log writes as fast as mailboxes take it, so that these call it full, whichever it is: of a
 // lane, the open one, a link. What is said then is not lost, and not called sent; it is there once they take it again.
 func TestFullForAWhile(t *testing.T) {
@@ -89,23 +129,14 @@ func TestFullForAWhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var said store.ID
 		err = rs.Update(ctx, id, func(x *Tx) error {
-			if _, err := x.p.room.MakeLink(3, false, time.Now().Add(time.Hour), time.Now()); err != nil {
-				return err
-			}
-			said = store.NewID()
-			c := chat.Content{Kind: chat.Text, Text: "hello", Time: time.Now()}
-			m := store.Message{ID: said, Content: store.ContentID(said), Contact: id, Outgoing: true, Text: "hello", Time: time.Now(), State: api.StateQueued, Member: x.row.Me}
-			if _, err := x.Tx.AddMessage(m, time.Now()); err != nil {
-				return err
-			}
-			return x.Tx.AddSay(store.Say{Room: id, ID: said, Content: c.Encode(), Created: time.Now()})
+			_, err := x.p.room.MakeLink(3, false, time.Now().Add(time.Hour), time.Now())
+			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-
+		said := rs.says(t, id)
 		state := func() (left int, m store.Message) {
 			if err := s.View(ctx, func(tx *store.Tx) (err error) { m, err = tx.Message(said); return err }); err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,11 +186,11 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range a.Goals {
-		if m.Node == node {
-			rs.cfg.Network.AddHint(m.Hint)
-		}
+	at := slices.IndexFunc(a.Goals, func(m store.Mailbox) bool { return m.Node == node })
+	if at < 0 {
+		return nil // it is there: at a start an errand may be made twice
 	}
+	rs.cfg.Network.AddHint(a.Goals[at].Hint)
 
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
 	switch {
@@ -242,7 +243,7 @@ func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append,
 	g := group.Append{ID: a.Content, Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Box: box}
 	for _, m := range a.Goals {
 		if m.Node == node {
-			g.Mailboxes = append(g.Mailboxes, group.Mailbox{Node: m.Node, Hint: m.Hint})
+			g.Mailboxes = []group.Mailbox{{Node: m.Node, Hint: m.Hint}}
 		}
 	}
 	err = rs.Update(ctx, a.Room, func(t *Tx) error {
