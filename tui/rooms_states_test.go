@@ -197,7 +197,7 @@ func TestBlockedMember(t *testing.T) {
 // Two members compare their numbers as two contacts do.
 func TestVerifyMember(t *testing.T) {
 	_, _, u := roomed(t, api.RoleMember)
-	u.Press("esc", "M", "v").Expect().Sees("Verify Anna", "37287")
+	u.Press("esc", "M", "v").Expect().Sees("Verify Anna", "37287", "under this name").SeesNot("new contact")
 	u.Press("m").Expect().Sees("✓ verified")
 	u.Press("v", "u").Expect().SeesNot("✓ verified")
 }

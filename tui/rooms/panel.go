@@ -459,7 +459,7 @@ func (r *Rooms) verify(room string, m api.Member) tea.Cmd {
 	return desk.Submit(r.desk, nil, "", func(ctx context.Context) (api.Verification, error) {
 		return r.desk.Node.MemberVerification(ctx, room, m.ID)
 	}, func(v api.Verification) tea.Cmd {
-		safety.Compare(r.desk, safety.Comparison{Name: name, Verification: v, Mark: func(seen string) tea.Cmd {
+		safety.Compare(r.desk, safety.Comparison{Name: name, Member: true, Verification: v, Mark: func(seen string) tea.Cmd {
 			note := r.desk.T("No longer marked as verified.")
 			if seen != "" {
 				note = r.desk.T("Marked as verified.")

@@ -28,7 +28,8 @@ const (
 
 // A Comparison is of the numbers here with those that somebody else sees.
 type Comparison struct {
-	Name string // as it is shown
+	Name   string // as it is shown
+	Member bool   // of a room
 	api.Verification
 	// Mark notes them as verified with the numbers that were seen, or no longer if there
 	// are none.
@@ -42,7 +43,7 @@ func Compare(d *desk.Desk, x Comparison) {
 	x.desk = d
 	card := &dialog.Card{Title: d.T("Verify %s", x.Name), Width: 70}
 	card.Body = func(th *theme.Theme, width, height int) []string {
-		return body(th, x.Verification, x.Name, width, height)
+		return x.body(th, width, height)
 	}
 
 	closing := dialog.Button{Label: "Close", Key: "esc", Action: dialog.Close}
@@ -124,7 +125,7 @@ func compareWith(w *catalogue.Catalogue, v api.Verification, theirs string) (mat
 // showResult shows the result of a comparison.
 func (x Comparison) showResult(match bool) {
 	th := x.desk.Theme
-	word, role, text := x.desk.T("does not match"), th.Bad, x.desk.T(warnMismatch)
+	word, role, text := x.desk.T("does not match"), th.Bad, x.desk.T(x.mismatch())
 	first := dialog.Button{Label: "Compare again", Key: "c", Action: x.asking()}
 	if match {
 		word, role = x.desk.T("match"), th.Good
@@ -142,21 +143,27 @@ func (x Comparison) showResult(match bool) {
 	})
 }
 
-var warnMismatch = catalogue.Mark("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.")
+// mismatch is the meaning of other numbers, and the remedy.
+func (x Comparison) mismatch() string {
+	if x.Member {
+		return catalogue.Mark("If one differs, somebody else may be in the room under this name: ask the owner or an admin, on another way, to remove them.")
+	}
+	return catalogue.Mark("If one differs, somebody may be reading along: do not write, and make a new contact from a new invite.")
+}
 
 // body shows the safety number in twelve groups and, where there
 // is room, the same as a QR code beside it.
-func body(th *theme.Theme, v api.Verification, name string, width, height int) []string {
+func (x Comparison) body(th *theme.Theme, width, height int) []string {
 	const gap = 3
 	var code []string
-	if v.Code != "" {
-		code = qrcode.Draw(th, v.Code, 2)
+	if x.Code != "" {
+		code = qrcode.Draw(th, x.Code, 2)
 	}
 
 	if len(code) > 0 {
 		w := th.Cells.Width(code[0])
 		if room := width - w - gap; room >= 30 && len(code)+2 <= height {
-			side := text(th, v, name, room, height)
+			side := x.text(th, room, height)
 			out := make([]string, 0, len(code))
 			for i := range max(len(code), len(side)) {
 				left, right := th.Cells.Fit("", w), ""
@@ -171,10 +178,10 @@ func body(th *theme.Theme, v api.Verification, name string, width, height int) [
 			return out
 		}
 	}
-	return text(th, v, name, width, height)
+	return x.text(th, width, height)
 }
 
-func text(th *theme.Theme, v api.Verification, name string, width, height int) []string {
+func (x Comparison) text(th *theme.Theme, width, height int) []string {
 	var out []string
 	wrap := func(text string) {
 		for _, l := range th.Cells.Wrap(text, width) {
@@ -187,14 +194,14 @@ func text(th *theme.Theme, v api.Verification, name string, width, height int) [
 		if width < 4*5+3*3 {
 			per = 3
 		}
-		for row := range slices.Chunk(words.Digits(v.SafetyNumber), per) {
+		for row := range slices.Chunk(words.Digits(x.SafetyNumber), per) {
 			out = append(out, th.Cells.Center(th.Title.Render(strings.Join(row, "   ")), width))
 		}
 		out = append(out, "")
 	}
 
-	if v.Verified {
-		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" "+th.T("You have verified %s.", name), width) {
+	if x.Verified {
+		for _, l := range th.Cells.Wrap(theme.GlyphVerified+" "+th.T("You have verified %s.", x.Name), width) {
 			out = append(out, th.Good.Render(l))
 		}
 		out = append(out, "")
@@ -205,11 +212,11 @@ func text(th *theme.Theme, v api.Verification, name string, width, height int) [
 	if small {
 		numbers()
 	}
-	wrap(th.T("Compare these numbers with %s, face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.", name))
+	wrap(th.T("Compare these numbers with %s, face to face or in a call where you know the voice. Both of you see the same twelve groups if nobody sits between you.", x.Name))
 	out = append(out, "")
 	if !small {
 		numbers()
 	}
-	wrap(th.T(warnMismatch))
+	wrap(th.T(x.mismatch()))
 	return out
 }

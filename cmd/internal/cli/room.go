@@ -114,7 +114,9 @@ func checkNames(names ...string) error {
 		if name == "" {
 			continue
 		}
-		if err := checkText(name, api.MaxText, "the name is too long"); err != nil {
+		if err := checkText(name, api.MaxText, "the name is too long"); api.CodeOf(err) == api.CodeBadText {
+			return usage("a name has at most 64 bytes of UTF-8", "the name is not UTF-8 text")
+		} else if err != nil {
 			return usage("a name has at most 64 bytes of UTF-8", "%s", err.Error())
 		}
 	}

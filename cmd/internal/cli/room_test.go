@@ -129,6 +129,13 @@ func TestRooms(t *testing.T) {
 	f.as("bob", exitOK, "room", "verify", id, "Cleopatra", "--number", number, "--json")
 	f.has(`"verified":true`)
 	f.as("bob", exitMismatch, "room", "verify", id, "Cleopatra", "--number", strings.Repeat("1", 60))
+	if said := f.err.String(); !strings.Contains(said, "of this member and you") || !strings.Contains(said, "ask the owner or an admin") {
+		t.Errorf("another number: %s", said)
+	}
+	f.as("bob", exitUsage, "room", "create", "\xff\xfe")
+	if said := f.err.String(); !strings.Contains(said, "the name is not UTF-8 text") {
+		t.Errorf("a name of bytes: %s", said)
+	}
 
 	// Out again, each in another way.
 	f.as("bob", exitOK, "room", "ban", id, "Cleopatra", "--json")

@@ -138,7 +138,7 @@ func (r rooms) block(block bool) *cobra.Command {
 }
 
 func (r rooms) verify() *cobra.Command {
-	var v verification
+	v := verification{member: true}
 	cmd := &cobra.Command{
 		Use:   "verify ROOM MEMBER",
 		Short: "Show or compare the safety number of a member",

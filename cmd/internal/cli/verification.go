@@ -17,6 +17,7 @@ import (
 type verification struct {
 	yes, no, drawQR bool
 	code, number    string
+	member          bool
 }
 
 func (v *verification) flags(cmd *cobra.Command) {
@@ -46,8 +47,7 @@ func (v *verification) run(ctx context.Context, a *app, look func(context.Contex
 			return err
 		}
 		if !v.yes && !v.matches(&here) {
-			return &api.Error{Code: codeMismatch, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
-				Hint: "compare again in person; until then, do not take this contact for verified"}
+			return v.mismatch()
 		}
 		if err := set(ctx, here.SafetyNumber); err != nil {
 			return err
@@ -64,6 +64,16 @@ func (v *verification) run(ctx context.Context, a *app, look func(context.Contex
 		return err
 	}
 	return a.print(now, func(w io.Writer) { v.show(w, a, &now) })
+}
+
+// mismatch is the error of another number.
+func (v *verification) mismatch() error {
+	if v.member {
+		return &api.Error{Code: codeMismatch, Message: "this is not the safety number of this member and you: somebody else may be in the room under their name, or one of you has come in again",
+			Hint: "compare again in person; if it still differs, ask the owner or an admin, on another way, to remove them"}
+	}
+	return &api.Error{Code: codeMismatch, Message: "this is not the safety number of this conversation: somebody may sit between you, or one of you has a new session",
+		Hint: "compare again in person; until then, do not take this contact for verified"}
 }
 
 // matches reports whether both sides see the same.
