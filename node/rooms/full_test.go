@@ -162,6 +162,28 @@ func TestFullForAWhile(t *testing.T) {
 	})
 }
 
+// TestLeaveIntoFullLogs: the word that we leave is tried until it is there, though we are not in the room any more.
+func TestLeaveIntoFullLogs(t *testing.T) {
+	beside(t, func(t *testing.T, rs *Rooms, net *crowded) {
+		id, err := rs.Create(t.Context(), "room", "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = rs.Update(t.Context(), id, func(x *Tx) error { return x.close(api.RoomLeft) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(19 * time.Minute)
+		if rs.arriving(t, id) == 0 {
+			t.Error("nothing is on its way")
+		}
+		time.Sleep(21 * time.Minute)
+		if left := rs.arriving(t, id); left != 0 || len(net.has[store.Node{1}]) == 0 || len(net.has[store.Node{2}]) == 0 {
+			t.Errorf("%d on their way", left)
+		}
+	})
+}
+
 // TestRequestToAFullLink: who asks by a link that somebody floods asks until the request is there.
 func TestRequestToAFullLink(t *testing.T) {
 	beside(t, func(t *testing.T, rs *Rooms, net *crowded) {

@@ -258,7 +258,7 @@ func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append,
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	if waits {
+	if waits || full && errors.Is(err, ErrClosed) { // the word that we leave
 		return true, nil
 	}
 	return false, rs.reached(ctx, node, a.Seq, api.StateSent, "")

@@ -180,8 +180,9 @@ func (r *core) takeSeeds(b []byte, lane uint8, now time.Time) error {
 	if same >= maxVariants && lane != laneControl {
 		return ErrFull
 	}
-	if len(a.chunks) >= maxChunks {
-		a.chunks = a.chunks[1:]
+	if len(a.chunks) >= maxChunks { // the oldest goes, of members before admins
+		oldest := max(0, slices.IndexFunc(a.chunks, func(o chunk) bool { return o.lane != laneControl }))
+		a.chunks = slices.Delete(a.chunks, oldest, oldest+1)
 	}
 	a.chunks = append(a.chunks, c)
 	if w != nil {
