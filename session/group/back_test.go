@@ -478,3 +478,47 @@ func TestHeardBeforeTheReturn(t *testing.T) {
 		t.Errorf("%d strays wait", n)
 	}
 }
+
+// TestManyRemovedMeanwhile: while somebody is away people come and are removed, again and again, and the door changes with each. They find the
+// way back by the one that they know.
+func TestManyRemovedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.light = true
+	all := w.room(3)
+	owner, bob := all[0], all[1]
+	w.pass(time.Minute)
+	bob.offline = true
+	for i := range 24 {
+		p := w.joins(owner, fmt.Sprint("guest ", i))
+		owner.must(owner.room.SetRole(p.room.Self(), Nobody, w.now))
+		w.settle()
+		p.offline = true
+	}
+	for _, place := range owner.room.Logs() {
+		if len(place.Names) > 8 {
+			t.Errorf("%d logs in a follow", len(place.Names))
+		}
+	}
+	doors := map[[16]byte]bool{}
+	for _, d := range owner.room.door.logs {
+		doors[d.name()] = true
+	}
+	for i := range w.boxes {
+		for name := range w.boxes[i].logs {
+			at := owner.room.places.index[name]
+			if !doors[name] && (at.place == nil || at.place.retired != 0) {
+				delete(w.boxes[i].logs, name)
+			}
+		}
+	}
+	w.now = w.now.Add(15 * 24 * time.Hour)
+	w.pass(time.Minute)
+	bob.offline, bob.next = false, time.Time{}
+	w.pass(time.Minute)
+	bob.must(bob.room.Lost(w.now))
+	w.pass(5 * time.Minute)
+	if bob.room.Away() {
+		t.Error("bob has not come back")
+	}
+	w.allSpeak("after many removals", []*person{owner, bob, all[2]})
+}

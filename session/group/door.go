@@ -14,7 +14,7 @@ import (
 
 // Limits of the door.
 const (
-	maxDoors    = 8
+	maxDoors    = 32
 	doorLife    = 180 * 24 * time.Hour
 	requestData = controlSize - 1 - 16 - 1
 	maxHandled  = 256
