@@ -210,6 +210,9 @@ func (r *core) comeBack(now time.Time) {
 	if r.set.Role(r.self) >= Admin {
 		r.back.quiet = now.Add(quietAfter).Unix()
 	}
+	if lostOwn(r) {
+		r.back.listens = now.Add(listensFor).Unix()
+	}
 	r.settle(now)
 }
 

@@ -282,15 +282,17 @@ func (r *core) takeNeed(w *word, now time.Time) error {
 	if len(w.Body)%32 != 0 || n == 0 || n > headsOfNeed {
 		return ErrInvalid
 	}
-	r.duty.heardOf(w.Author)
+	asks := make([]keys.ID, n)
+	for i := range asks {
+		asks[i] = keys.ID(w.Body[32*i:])
+	}
+	if knowsHeads(r, asks) && len(r.set.Since(w.Parents)) == 0 {
+		r.duty.heardOf(w.Author)
+	}
 	if r.set.Role(r.self) < Admin || w.Author == r.self || r.set.Role(w.Author) == Nobody {
 		return nil
 	}
-	one := need{who: w.Author, at: now.Unix(), knows: w.Parents, from: r.places.reading}
-	for i := range n {
-		one.heads = append(one.heads, keys.ID(w.Body[32*i:]))
-	}
-	r.duty.add(one)
+	r.duty.add(need{who: w.Author, at: now.Unix(), knows: w.Parents, from: r.places.reading, heads: asks})
 	return nil
 }
 

@@ -45,6 +45,25 @@ func noteBehind(r *core, w *word, now time.Time) {
 	r.duty.behind = need{who: w.Author, at: now.Unix(), knows: w.Parents, from: p.rekey}
 }
 
+// knowsHeads reports whether the one that is behind knows of our heads: by asking for them, or as the author of new ones.
+func knowsHeads(r *core, asks []keys.ID) bool {
+	for _, id := range r.keys.Heads() {
+		if w := r.words.rekeys[id]; !slices.Contains(asks, id) && (w == nil || w.at < r.duty.behind.at) {
+			return false
+		}
+	}
+	return true
+}
+
+// lostOwn reports whether we are restored behind keys that we have made, and are the only one that makes any.
+func lostOwn(r *core) bool {
+	all, own := r.rankers()
+	return own >= 0 && len(all) == 1 && slices.ContainsFunc(r.keys.Lacking(), func(id keys.ID) bool {
+		w := r.words.rekeys[id]
+		return w != nil && w.Author == r.self
+	})
+}
+
 // heardOf notes that somebody has heard: they ask for keys, or make them.
 func (d *duty) heardOf(who ID) {
 	if d.behind.who == who {

@@ -3,8 +3,11 @@ package group
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"starling/session/group/keys"
 )
 
 // opens takes the cells of all logs that somebody knows, as a person who was removed and goes on with what they had: no
@@ -281,6 +284,82 @@ func TestUnheard(t *testing.T) {
 			for _, p := range all[1:] {
 				if p.told(unheard) {
 					t.Errorf("%s is told", p.name)
+				}
+			}
+		})
+	}
+}
+
+// TestSoleOwnerRestored: the only one with the right to rekey is restored behind rekeys of their own, and nothing is lost: they know of all
+// that has happened, also where only the newer keys lead, and are heard and hear soon.
+func TestSoleOwnerRestored(t *testing.T) {
+	for _, one := range []struct {
+		name           string
+		removed, weeks int  // each brings other keys
+		letsIn         bool // somebody, afterwards
+	}{
+		{"one removal", 1, 0, false}, {"two removals", 2, 0, false}, {"three removals", 3, 0, false},
+		{"one week", 0, 1, false}, {"two weeks", 0, 2, false}, {"a removal and a newcomer", 1, 0, true},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			changes := one.removed
+			w := newWorld(t)
+			all := w.room(7)
+			owner := all[0]
+			w.pass(time.Minute)
+			w.allSpeak("before the backup", all)
+			old := owner.backup()
+			var spies []*Room
+			for n := range changes {
+				gone := all[6-n]
+				spy, err := Open(gone.state, gone.rows)
+				gone.must(err)
+				spies = append(spies, spy)
+				owner.must(owner.room.SetRole(gone.room.self, Nobody, w.now))
+				w.pass(10 * time.Minute)
+				w.allSpeak(fmt.Sprint("after removal ", n), all[:6-n])
+			}
+			all = all[:7-changes]
+			for n := range one.weeks {
+				w.pass(8 * 24 * time.Hour)
+				w.allSpeak(fmt.Sprint("after week ", n), all)
+			}
+			if one.letsIn {
+				all = append(all, w.joins(owner, "newcomer"))
+				w.allSpeak("with a newcomer", all)
+			}
+			owner.heard = nil
+			owner.restored(old)
+			owner.readsToTheEnd()
+			back := w.now.Unix()
+			if err := owner.says("too soon"); err != ErrNotYet {
+				t.Errorf("said under keys that people removed have: %v", err)
+			}
+			w.pass(4 * time.Minute)
+			if err := owner.says("too soon"); err != ErrNotYet {
+				t.Errorf("said before others were heard: %v", err)
+			}
+			w.pass(6 * time.Minute)
+			w.allSpeak("back", all)
+			for _, head := range owner.room.keys.Heads() {
+				made := owner.room.words.rekeys[head]
+				for _, spy := range spies {
+					if slices.Contains(made.rekey.Members, keys.Member(spy.self)) {
+						t.Error("the new keys are for somebody removed, too")
+					}
+				}
+				if made.at < back {
+					t.Error("there are no new keys")
+				}
+			}
+			for n, spy := range spies {
+				if texts := w.opens(spy); len(texts) > 0 {
+					t.Errorf("the one removed in %d opens %q", n, texts)
+				}
+			}
+			for _, p := range all {
+				if got := len(p.room.Members()); got != len(all) {
+					t.Errorf("%s sees %d people", p.name, got)
 				}
 			}
 		})
