@@ -248,12 +248,12 @@ func (p *place) learn(self ID) {
 	p.writes, p.doubt = writesOpen, true
 }
 
-// messageLane is the lane that we speak in, if there is one.
-func (p *place) messageLane() (uint8, bool) {
-	if p.doubt {
-		return laneOpen, true
+// messageLane is the lane that we speak in: the open one if an admin has given us none. It is asked for by those with the right to speak.
+func (p *place) messageLane() uint8 {
+	if p.doubt || p.lane == 0 {
+		return laneOpen
 	}
-	return p.lane, p.lane != 0
+	return p.lane
 }
 
 // name is the name of a lane's segment.

@@ -370,7 +370,7 @@ func TestListsWithoutEnd(t *testing.T) {
 		m.number = 0
 		hash := m.bodyHash()
 		m.signature = evil.room.key.Sign(kdf.SignCell, append(m.place(evil.room.group, keys.Nonce{}), hash[:]...))
-		lane, _ := evil.room.writing().messageLane()
+		lane := evil.room.writing().messageLane()
 		evil.writes(lane, m.inner())
 		w.pass(time.Minute)
 	}

@@ -197,7 +197,7 @@ func TestFarAhead(t *testing.T) {
 	owner, bob := all[0], all[1]
 	_, in := w.lastCell(bob, "the word")
 	place := owner.room.writing()
-	lane, _ := bob.room.writing().messageLane()
+	lane := bob.room.writing().messageLane()
 	before := place.junk[lane]
 	for i := range 400 {
 		m, _ := parseMessage(in)
