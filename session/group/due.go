@@ -134,7 +134,12 @@ func (r *core) turn(since int64, each time.Duration) (time.Time, bool) {
 // dueRekey rekeys: at once if the keys are wrong, by turns if others may do it, too.
 func (r *core) dueRekey(now time.Time) time.Time {
 	urgent := r.keys.MergeDue() || len(r.remaining()) > 0 || len(r.keys.Heads()) == 0 || r.duty.asked >= needOften || relieve(r, now)
-	if p := r.writing(); p != nil && p.doubt {
+	var card time.Time // until when one is waited for
+	if p := r.writing(); p != nil && p.card == nil {
+		if card = time.Unix(p.since, 0).Add(needAfter); !now.Before(card) {
+			urgent = true
+		}
+	} else if p != nil && p.doubt {
 		urgent = true
 	}
 	since, each := now.Unix(), turnUrgent
@@ -154,7 +159,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	if !urgent && since > now.Unix() {
 		r.duty.rekeyDue = 0
 		if turn, ours := r.turn(since, each); ours {
-			return turn
+			return earliest(turn, card)
 		}
 		return time.Time{}
 	}
@@ -239,6 +244,10 @@ func unexplained(r *core, now time.Time) (first int64) {
 		if r.words.rekeys[rekey] == nil {
 			note(cards[0].at)
 		}
+	}
+
+	if p := r.writing(); p != nil && p.card == nil {
+		note(p.since)
 	}
 
 	since := map[members.EntryID]int64{}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"testing"
+	"time"
 
 	"starling/session/group/keys"
 	"starling/session/group/members"
@@ -57,4 +58,60 @@ func TestMutedByAnAdmin(t *testing.T) {
 		}
 	}
 	w.allSpeak("with lanes by another", all)
+}
+
+// withoutACard puts the cells of somebody's last change but for the card.
+func (p *person) withoutACard(reader *person) {
+	for _, a := range p.room.Changes().Appends {
+		at := reader.room.places.index[nameOf(a.Log)]
+		if at.place == nil {
+			continue
+		}
+		in, _ := at.place.vault.open(reader.room.group, at.lane, a.Tag, a.Box)
+		data, _ := in.controlData()
+		if st, err := members.ParseStatement(data[1:]); data[0] == typeStatement && err == nil && st.Topic == members.Card {
+			continue
+		}
+		p.w.put(a)
+	}
+}
+
+// TestRekeyWithoutACard: an admin makes new keys, and does not tell the place that they lead to. The owner makes others.
+func TestRekeyWithoutACard(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(4)
+	owner, evil := all[0], all[1]
+	owner.must(owner.room.SetRole(evil.room.Self(), Admin, w.now))
+	w.settle()
+	if err := evil.room.rekey(w.now); err != nil {
+		t.Fatal(err)
+	}
+	evil.withoutACard(owner)
+	evil.offline = true
+	w.settle()
+	w.pass(10 * time.Minute)
+	w.allSpeak("in a place that is told", others(all, evil))
+}
+
+// TestLostCard: the card of new keys is lost at both mailboxes. Members ask for it.
+func TestLostCard(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(4)
+	owner, bob := all[0], all[1]
+	w.pass(settlesIn + time.Minute)
+	if err := owner.room.rekey(w.now); err != nil {
+		t.Fatal(err)
+	}
+	id := owner.room.keys.Heads()[0]
+	owner.withoutACard(bob)
+	owner.commit()
+	w.settle()
+	if bob.room.keys.Heads()[0] != id || bob.room.speaks() == nil {
+		t.Fatal("nothing is lost")
+	}
+	w.pass(10 * time.Minute)
+	if owner.room.keys.Heads()[0] != id {
+		t.Error("there are other keys")
+	}
+	w.allSpeak("with the card", all)
 }
