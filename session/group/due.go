@@ -110,6 +110,9 @@ func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
 	next = now.Add(renewAfter)
 	at := func(t time.Time) { next = earliest(next, t) }
 	at(r.dueBack(now))
+	if r.speaks() == nil && now.Before(r.writing().laneBy()) {
+		at(r.writing().laneBy())
+	}
 	if !r.back.silent() {
 		at(r.dueRekey(now))
 		at(r.dueNeed(now))

@@ -99,6 +99,9 @@ func (r *Room) Say(id [16]byte, content []byte, now time.Time) error {
 		return ErrNotYet
 	}
 	p := r.writing()
+	if now.Before(p.laneBy()) {
+		return ErrNotYet
+	}
 	lane := p.messageLane()
 	if l := r.keys.List(); len(l) > 1 && r.ear.stated != l.Digest() {
 		r.ear.stated = l.Digest()

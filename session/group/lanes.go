@@ -256,6 +256,14 @@ func (p *place) messageLane() uint8 {
 	return p.lane
 }
 
+// laneBy is until when somebody without a lane waits: the word that only admins write may come behind the keys.
+func (p *place) laneBy() time.Time {
+	if p.lane != 0 || p.doubt {
+		return time.Time{}
+	}
+	return time.Unix(p.since, 0).Add(needAfter)
+}
+
 // name is the name of a lane's segment.
 func (p *place) name(lane, segment uint8) [16]byte {
 	if lane == laneOpen {

@@ -57,7 +57,39 @@ func TestMutedByAnAdmin(t *testing.T) {
 			t.Fatal(p.name, "has no keys")
 		}
 	}
+	for _, p := range []*person{owner, carol} {
+		if err := p.says("at once"); err != ErrNotYet {
+			t.Error(err)
+		}
+		if _, next := p.room.Due(w.now); next.After(w.now.Add(needAfter)) {
+			t.Errorf("speaks after %v", next.Sub(w.now))
+		}
+	}
+	w.now = w.now.Add(needAfter)
 	w.allSpeak("with lanes by another", all)
+}
+
+// TestAdminsOnlyBehindTheKeys: a member reads the keys of a room in which only admins write before the word that it is one. Nothing that waits is
+// said where nobody hears it.
+func TestAdminsOnlyBehindTheKeys(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(3)
+	owner, bob := all[0], all[1]
+	bob.offline = true
+	if err := owner.room.SetSettings(Settings{Title: "a room", AdminsOnly: true}, w.now); err != nil {
+		t.Fatal(err)
+	}
+	c := owner.room.Changes()
+	for i := len(c.Appends) - 1; i >= 0; i-- {
+		a := c.Appends[i]
+		bob.take(Entry{nameOf(a.Log), 1, a.Tag, a.Signature, a.Box})
+		if err := bob.says("queued"); err == nil && bob.room.writing().rekey == owner.room.writing().rekey {
+			t.Error("said where nobody hears it")
+		}
+	}
+	if err := bob.says("queued"); err != ErrRank {
+		t.Error(err)
+	}
 }
 
 // withoutACard puts the cells of somebody's last change but for the card.
