@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,18 @@ func TestRoomOwnerOfAnOldCopy(t *testing.T) {
 		if !h.room(ada).Unheard {
 			t.Error("forgotten by a restart")
 		}
+		waits, err := ada.Send(t.Context(), api.SendRequest{Contact: h.id, Text: "is somebody there"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := func(state api.State, reason string) func() bool {
+			return func() bool {
+				all, err := ada.History(t.Context(), api.HistoryRequest{Contact: h.id, Limit: 1})
+				return err == nil && len(all) == 1 && all[0].ID == waits.ID && all[0].State == state && strings.HasPrefix(all[0].Reason, reason) && (reason == "") == (all[0].Reason == "")
+			}
+		}
+		eventually(t, "told why it waits", is(api.StateQueued, "after a backup or a long absence"))
+		eventually(t, "sent", is(api.StateSent, ""))
 
 		bob.start()
 		h.says(bob, "here I am")

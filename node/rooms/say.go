@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"errors"
+	"time"
 
 	"starling/node/api"
 	"starling/node/store"
@@ -26,7 +27,7 @@ func (t *Tx) say() error {
 			err := t.p.room.Say(s.ID, s.Content, t.now)
 			switch {
 			case errors.Is(err, group.ErrNotYet):
-				return nil
+				return t.waits(all)
 			case err != nil:
 				err = t.failSay(s, "the room did not take it: your role may not write")
 			default:
@@ -40,6 +41,37 @@ func (t *Tx) say() error {
 			}
 		}
 	}
+}
+
+// waitsLong is how long a content waits for keys before its message says why: after a removal they take a moment.
+const waitsLong = 10 * time.Second
+
+// waits has messages that wait for long say why.
+func (t *Tx) waits(all []store.Say) error {
+	why := "the room is just getting new keys"
+	switch r := t.p.room; {
+	case r.Away():
+		why = "the place of the room was lost, and is being asked for"
+	case r.Returning(), r.Listening(t.now):
+		why = "after a backup or a long absence the others in the room are heard first; it takes minutes"
+	}
+	for _, s := range all {
+		if left := waitsLong - time.Since(s.Created); left > 0 && left <= waitsLong {
+			t.wakeAt(t.now.Add(left))
+			continue
+		}
+		m, err := t.Tx.Message(s.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil && m.Outgoing && m.State == api.StateQueued && m.Reason != why {
+			err = t.Tx.SetState(m, api.StateQueued, why, t.now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failSay gives up a content that cannot be said.

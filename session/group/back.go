@@ -91,6 +91,9 @@ func (b *back) heardFrom(who, self ID) { b.unheard = b.unheard && who == self }
 // Away reports whether we look for the place of the room.
 func (r *Room) Away() bool { return r.back.away }
 
+// Listening reports whether nothing is said, as others may know more.
+func (r *Room) Listening(now time.Time) bool { return r.back.listening(now) }
+
 // Returning reports whether the control lanes are still to be read to their end.
 func (r *Room) Returning() bool { return r.back.restored }
 

@@ -17,7 +17,7 @@ import (
 // speakers are the files with texts that reach the screen: errors with their hints, the
 // reasons for waiting and giving up, and notices in conversations.
 var speakers = []string{
-	"../../node/*.go", "../../node/inbox/*.go", "../../node/outbox/*.go",
+	"../../node/*.go", "../../node/inbox/*.go", "../../node/outbox/*.go", "../../node/rooms/[^s]*.go", "../../node/rooms/say.go", "../../node/rooms/sender.go",
 	"../../node/control/client.go", "../../node/control/control.go", "../../node/control/server.go", "../../node/control/doors.go",
 	"../../p2p/client/status.go", "../../p2p/proxy/faults.go", "../../node/api/query/query.go",
 }
@@ -44,6 +44,12 @@ var unspoken = map[string]string{
 	"box size":                    "a name of a count in starling status",
 	"mailbox hint":                "a name of a count in starling status",
 	"taken without proof":         "a name of a count in starling status",
+	"request to a room":           "a name of a count in starling status",
+	"content of a room":           "a name of a count in starling status",
+	"offer of a member":           "a name of a count in starling status",
+	"entry of a room":             "a name of a count in starling status",
+	"history of a room":           "a name of a count in starling status",
+	"tag taken in a room":         "a name of a count in starling status",
 
 	"You offered that new messages ":         "the beginning of a sentence: TestNoticesOfTimers",
 	"Your contact offers that new messages ": "the beginning of a sentence: TestNoticesOfTimers",
