@@ -55,6 +55,7 @@ func (t *Tx) waits(all []store.Say) error {
 	case r.Returning(), r.Listening(t.now):
 		why = "after a backup or a long absence the others in the room are heard first; it takes minutes"
 	}
+
 	for _, s := range all {
 		if left := waitsLong - time.Since(s.Created); left > 0 && left <= waitsLong {
 			t.wakeAt(t.now.Add(left))
