@@ -53,6 +53,9 @@ func (t *Tx) event(e group.Event) error {
 		return t.notice(api.RoomChange{Kind: api.ChangeUnheard}, t.p.room.Self(), group.ID{})
 	case group.HeadsChanged:
 		return t.say()
+	case group.Reread:
+		t.reread(e.Logs)
+		return nil
 	}
 
 	t.Changed()

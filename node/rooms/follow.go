@@ -90,6 +90,22 @@ func (t *Tx) arrived(e Entry) bool {
 	return fresh
 }
 
+// reread has logs read again from their beginning, at all mailboxes.
+func (t *Tx) reread(names [][16]byte) {
+	for _, place := range t.p.logs() {
+		for _, name := range place.Names {
+			if !slices.Contains(names, name) {
+				continue
+			}
+			t.looks = true
+			for _, m := range place.Mailboxes {
+				at := logAt{t.p.id, m.Node, name}
+				t.positions[at] = position{instance: t.positionOf(at).instance}
+			}
+		}
+	}
+}
+
 // A followKey names a follow: the logs of one place of one room, at one mailbox.
 type followKey struct {
 	key  string

@@ -123,6 +123,9 @@ type Rooms struct {
 	ctx    context.Context // of Run: entries handed over must not outlive it
 	cancel context.CancelFunc
 
+	// gone is since when a mailbox of a room is, of those where new messages go. It is of Run alone.
+	gone map[store.ID]time.Time
+
 	// updates is held for an update: one at a time, since a room is opened once.
 	updates sync.Mutex
 	open    map[store.ID]*part
@@ -146,7 +149,7 @@ func New(cfg Config) *Rooms {
 		cfg.Hold = DefaultHold
 	}
 	rs := &Rooms{cfg: cfg, log: cfg.Logger, in: make(chan any, maxWaiting), wake: make(chan struct{}, 1),
-		open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
+		gone: make(map[store.ID]time.Time), open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
 		position: make(map[logAt]position), ended: make(map[logAt]time.Time), waiting: make(map[store.ID]Waiting), due: make(map[store.ID]time.Time), refused: make(map[string]int64),
 		progress: make(chan struct{})}
 	rs.ctx, rs.cancel = context.WithCancel(context.Background())
@@ -204,15 +207,14 @@ func (rs *Rooms) Run(ctx context.Context) error {
 	go func() { sent <- rs.sender.run(ctx) }()
 	defer func() { <-sent }()
 
-	looked := time.Now()
+	look := time.Now().Add(lookEvery)
 	for {
 		next := rs.dueUpdates(ctx)
-		if time.Since(looked) >= lookEvery {
-			looked = time.Now()
-			rs.lookAfter(ctx)
+		if !time.Now().Before(look) {
+			look = rs.lookAfter(ctx)
 		}
-		if last := looked.Add(lookEvery); next.IsZero() || last.Before(next) {
-			next = last
+		if next.IsZero() || look.Before(next) {
+			next = look
 		}
 		timer := time.NewTimer(max(0, time.Until(next)))
 		select {

@@ -115,7 +115,8 @@ type news struct {
 const following = "\x00log "
 
 // Follow asks a mailbox to push entries of logs as they arrive, and keeps asking. It
-// replaces the follow of the same key at that mailbox; no logs end it. There are
+// replaces the follow of the same key at that mailbox; no logs end it. A position below the one of before has the
+// entries between read again. There are
 // mailbox.MaxFollowed of them at most; others are left out. Requests of two keys are never
 // put together.
 func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition) {
@@ -137,7 +138,7 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 		return
 	}
 	if w == nil {
-		w = &watch{key: id, mailbox: at, seat: newSeat(), haste: hasteMost, follow: &follow{key: key}}
+		w = &watch{key: id, mailbox: at, seat: newSeat(), haste: hasteMost, follow: &follow{key: key}, issued: ws.cfg.Issued(at)}
 		ws.pair(w, now)
 		ws.m[id] = w
 	}
@@ -150,6 +151,11 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 		if l == nil {
 			l, changed = begin(p, now), true
 		} else if l.instance == p.Instance {
+			if p.After < l.acked && p.After < l.base() {
+				l.again(p.After)
+				w.follow.begin = true
+				w.hurry(now)
+			}
 			l.acked = p.After
 		}
 		kept = append(kept, l)
@@ -204,6 +210,11 @@ func (l *followed) add(new span) {
 		joined = joined[:1] // it is read again
 	}
 	l.spans = joined
+}
+
+// again has entries above a position read again.
+func (l *followed) again(after uint32) {
+	l.seen, l.spans, l.ended = after, []span{{0, after}}, mailbox.LogEnd{}
 }
 
 // anew begins with another instance of the log: the mailbox has lost the former one.
@@ -384,9 +395,7 @@ func (w *watch) standing() (left int, spent bool) {
 func (ws *Watches) unacknowledged(f *follow) {
 	for _, l := range f.logs {
 		if l.ended.Instance == l.instance && l.ended.Last > l.acked && l.acked < l.base() {
-			l.seen = l.acked
-			l.spans = []span{{0, l.acked}}
-			l.ended = mailbox.LogEnd{}
+			l.again(l.acked)
 		}
 	}
 }

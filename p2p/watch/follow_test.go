@@ -498,7 +498,7 @@ func TestSpans(t *testing.T) {
 // TestReadingThatIsCutShort: positions count as read only when all that a reading brought was
 // handed out, and belongs to the log as it is now.
 func TestReadingThatIsCutShort(t *testing.T) {
-	ws := New(Config{Count: func(string) {}, Patience: time.Second, Poll: time.Hour, PollShare: time.Hour})
+	ws := New(Config{Count: func(string) {}, Issued: func(wire.NodeID) time.Time { return time.Time{} }, Patience: time.Second, Poll: time.Hour, PollShare: time.Hour})
 	ws.Follow("room", wire.NodeID{1}, []mailbox.LogPosition{{Name: theLog}})
 	var w *watch
 	for _, w = range ws.m {
@@ -545,4 +545,36 @@ func TestReadingThatIsCutShort(t *testing.T) {
 	if it.base() != 0 || it.has(2) {
 		t.Errorf("entries that came behind a reading count as read up to %d", it.base())
 	}
+}
+
+// TestReadAgain: a caller that names a position below the one of before has the entries above it once more, soon, and
+// those before it not.
+func TestReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(1)
+		l.fill(100)
+		m := newMember(t, map[wire.NodeID]*library{{1}: l}, time.Hour, mailbox.LogPosition{Name: theLog})
+		time.Sleep(time.Minute)
+		m.mu.Lock()
+		back := m.logs[wire.NodeID{1}][0]
+		m.mu.Unlock()
+		if back.After != 100 {
+			t.Fatalf("it has read up to %d", back.After)
+		}
+
+		back.After = 64
+		m.ws.Follow("room", wire.NodeID{1}, []mailbox.LogPosition{back})
+		time.Sleep(time.Minute)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for i := range 100 {
+			want := 1
+			if i >= 64 {
+				want = 2
+			}
+			if n := m.got[wire.NodeID{1}][theLog][mailbox.Tag{byte(i), 0, 1}]; n != want {
+				t.Errorf("entry %d came %d times, and not %d", i+1, n, want)
+			}
+		}
+	})
 }

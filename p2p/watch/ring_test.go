@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"starling/p2p/mailbox"
@@ -281,4 +282,37 @@ func TestBothPushesAreLost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBothMailboxesRestart: both mailboxes forget their readers at once, and no entry tells of it. Their new descriptors do, and
+// whoever makes many of them is asked no more often for that.
+func TestBothMailboxesRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		libraries := map[wire.NodeID]*library{{1}: newLibrary(1), {2}: newLibrary(2)}
+		m := newMember(t, libraries, 4*time.Hour, mailbox.LogPosition{Name: theLog})
+		time.Sleep(time.Hour)
+		for _, l := range libraries {
+			l.restart()
+		}
+		asked := 0
+		for range 30 {
+			for _, l := range libraries {
+				l.issued = time.Now()
+			}
+			m.ws.RelaysChanged()
+			time.Sleep(time.Minute)
+		}
+		for _, l := range libraries {
+			l.add(theLog, mailbox.Tag{9}, 0)
+			requests, _ := l.took()
+			asked += len(requests)
+		}
+		time.Sleep(time.Minute)
+		if m.union(theLog) != 1 {
+			t.Error("its reader is deaf")
+		}
+		if asked > 12 {
+			t.Errorf("%d requests", asked)
+		}
+	})
 }

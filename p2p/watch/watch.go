@@ -73,6 +73,10 @@ const (
 	blocksSparing = 3
 	// lookSparing is how long after a box, or the sign of a loss, it is looked whether others were lost.
 	lookSparing = 2 * time.Minute
+	// A mailbox with a new descriptor is asked anew within anewWithin, and for those after it not before anewRest: it
+	// makes them as it likes.
+	anewWithin = 3 * time.Minute
+	anewRest   = 30 * time.Minute
 	// heldLook is when it is looked again whether an answer is held up.
 	heldLook = 500 * time.Millisecond
 
@@ -190,6 +194,7 @@ type watch struct {
 	leases   []*lease
 	due      time.Time
 	failures int
+	anew     time.Time // when it was asked for that
 	issued   time.Time // the descriptor of the mailbox, at the last news
 	burst    int       // how many tags are to have a block each; 0 in quiet times
 	until    time.Time // when the burst is over, unless more comes
@@ -228,7 +233,7 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			delete(ws.m, key)
 			return
 		}
-		w = &watch{key: key, mailbox: at, seat: newSeat(), haste: hasteMost}
+		w = &watch{key: key, mailbox: at, seat: newSeat(), haste: hasteMost, issued: ws.cfg.Issued(at)}
 		ws.m[key] = w
 		w.trial = ws.firstTrial(w, now)
 	}
@@ -339,8 +344,10 @@ func (ws *Watches) Retry() {
 
 // RelaysChanged renews the leases with blocks over relays that are gone, doubtful, or
 // have new keys. A watch that failed tries again when its mailbox has a new descriptor,
-// and not because of news of others.
+// and not because of news of others. Any other asks anew then, in a while: perhaps the mailbox has restarted, and has
+// forgotten its readers. If both mailboxes of somebody have, nothing else tells of it.
 func (ws *Watches) RelaysChanged() {
+	now := time.Now()
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.lost++
@@ -352,8 +359,16 @@ func (ws *Watches) RelaysChanged() {
 			}
 		}
 		issued := ws.cfg.Issued(w.mailbox)
-		if w.failures > 0 && issued.After(w.issued) {
+		switch {
+		case !issued.After(w.issued):
+		case w.failures > 0:
 			w.again(soon())
+		case !w.idle() && now.Sub(w.anew) >= anewRest:
+			w.anew = now
+			if w.follow != nil {
+				w.follow.begin = true
+			}
+			w.at(now.Add(rand.N(anewWithin)))
 		}
 		w.issued = issued
 	}

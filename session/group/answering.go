@@ -58,7 +58,7 @@ func secretCell(k members.Key, group, knock, secret [32]byte, who ID, leaf *keys
 func (r *core) answerKnock(n need, now time.Time) {
 	l := r.leaves.of[n.who]
 	r.post(append([]byte{typeLeaf}, l.record...), false)
-	said, sealed, err := r.grant(n.who, l, nil, now)
+	said, sealed, err := r.grant(n.who, l, r.keys.Heads(), now)
 	r.duty.answered(n.who)
 	if err != nil {
 		return

@@ -8,13 +8,18 @@ import (
 	"starling/session/group/members"
 )
 
-// kindStray is a message that no chain of its sender has signed: it is tried when somebody is back.
-const kindStray = 0
+// Kinds of what waits, beside kindMessage and the types of control data.
+const (
+	// kindStray is a message that no chain of its sender has signed: it is tried when somebody is back.
+	kindStray = 0
+	// kindDropped is the name of a log of which something was dropped here: it is read again once more opens.
+	kindDropped = 255
+)
 
 // errWaits: something before it is missing.
 var errWaits = errors.New("something before it is missing")
 
-// How much waits for something before it. The oldest goes first; the mailboxes still have it.
+// How much waits for something before it. The oldest goes first; the mailboxes still have it, see reread.
 const (
 	maxAsideOf     = 16 // of one author
 	maxAsideWords  = 64 // control data of authors that are known
@@ -28,11 +33,13 @@ const (
 type aside struct {
 	waits  []waiting
 	from   uint8    // the lane of the entry that is taken just now
+	log    [16]byte // its log
 	since  int64    // and when it came
 	handed []handed // the oldest first
 	chunks []chunk
 	busy   bool
 	back   bool // somebody is, since strays were tried
+	opens  bool // something has opened, since logs were read again
 }
 
 type waiting struct {
@@ -41,6 +48,7 @@ type waiting struct {
 	data   []byte
 	from   uint8 // the lane that it came by
 	since  int64
+	log    [16]byte // zero after a restart
 }
 
 // Handed is the sealed part of a step, or something false beside it: it is not signed, and tried.
@@ -72,12 +80,17 @@ func (r *core) park(kind uint8, author ID, data []byte) error {
 			n++
 		}
 	}
-	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...), a.from, a.since})
+	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...), a.from, a.since, a.log})
 	if n >= most {
-		a.drop(kind, author)
+		if log := a.drop(kind, author); kind != kindDropped {
+			r.dropped(log)
+		}
 	}
 	return nil
 }
+
+// dropped notes a log of which something was dropped.
+func (r *core) dropped(log [16]byte) { r.park(kindDropped, ID{}, log[:]) }
 
 // count counts the cells of a kind and an author that wait.
 func (a *aside) count(kind uint8, author ID) (n int) {
@@ -90,8 +103,8 @@ func (a *aside) count(kind uint8, author ID) (n int) {
 }
 
 // drop drops the oldest of an author, of nobody that of the lane with most: people that are invented push out cells of
-// their own lane.
-func (a *aside) drop(kind uint8, author ID) {
+// their own lane. It returns the log.
+func (a *aside) drop(kind uint8, author ID) (log [16]byte) {
 	var of [laneOpen + 1]int
 	alike := func(w waiting) bool { return w.kind == kind && w.author == author }
 	for _, w := range a.waits {
@@ -101,7 +114,9 @@ func (a *aside) drop(kind uint8, author ID) {
 	}
 	most := slices.Max(of[:])
 	oldest := slices.IndexFunc(a.waits, func(w waiting) bool { return alike(w) && (author != (ID{}) || of[w.from] == most) })
+	log = a.waits[oldest].log
 	a.waits = slices.Delete(a.waits, oldest, oldest+1)
+	return log
 }
 
 // hand keeps the sealed part of a step. Of one step there are some at most; one of the control lane takes the place of
@@ -158,9 +173,9 @@ func (r *core) retry(now time.Time) {
 		back := r.aside.back
 		r.aside.waits, r.aside.back = nil, false
 		for _, w := range items {
-			r.aside.from, r.aside.since = w.from, w.since
+			r.aside.from, r.aside.since, r.aside.log = w.from, w.since, w.log
 			switch {
-			case w.kind == kindStray && !back:
+			case w.kind == kindStray && !back, w.kind == kindDropped:
 				r.aside.waits = append(r.aside.waits, w)
 			case w.kind == kindMessage || w.kind == kindStray:
 				in := inner(make([]byte, innerSize))
@@ -173,6 +188,7 @@ func (r *core) retry(now time.Time) {
 		if len(r.aside.waits) >= len(items) && !r.aside.back {
 			return
 		}
+		r.aside.opens = true
 	}
 }
 

@@ -464,7 +464,7 @@ func (r *core) admit(q *request, l *link, history [][]byte, now time.Time) error
 	r.post(append([]byte{typeLeaf}, q.leaf.record...), false)
 	r.entriesPlaced([]*members.Entry{e}, now)
 
-	said, sealed, err := r.grant(e.Target, q.leaf, nil, now)
+	said, sealed, err := r.grant(e.Target, q.leaf, r.keys.Heads(), now)
 	if err != nil {
 		return err
 	}

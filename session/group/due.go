@@ -16,6 +16,7 @@ const (
 	turnUrgent  = 30 * time.Second // for each place in the list of those that may
 	turnAge     = time.Hour
 	turnNeed    = 10 * time.Second
+	mergeAfter  = 2 * time.Minute // of heads that were sealed to the same people
 	needAfter   = time.Minute
 	needOften   = 3 // needs a minute apart; then every ten
 	needRarely  = 10 * time.Minute
@@ -42,6 +43,8 @@ type duty struct {
 	lastNeed int64
 	strange  map[members.EntryID]int64 // parents that are not here, since when
 	wondered int                       // needs for that, since the keys or roles last changed
+	rereads  int                       // of logs of which something was dropped
+	reread   int64                     // when the last was
 	repeated map[[32]byte]int64        // cells that were said again at a place
 	needs    []need
 	behind   need // somebody that only members can tell what they missed; nobody's: there is none
@@ -116,6 +119,7 @@ func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
 	if !r.back.silent() {
 		at(r.dueRekey(now))
 		at(r.dueNeed(now))
+		at(dueReread(&r.core, now))
 		at(r.dueAnswers(now))
 		at(dueRemind(&r.core, now))
 		at(r.dueGrants(now))
@@ -136,7 +140,7 @@ func (r *core) turn(since int64, each time.Duration) (time.Time, bool) {
 
 // dueRekey rekeys: at once if the keys are wrong, by turns if others may do it, too.
 func (r *core) dueRekey(now time.Time) time.Time {
-	urgent := r.keys.MergeDue() || len(r.remaining()) > 0 || len(r.keys.Heads()) == 0 || r.duty.asked >= needOften || relieve(r, now)
+	urgent := r.keys.MergeDue() || len(r.keys.Heads()) == 0 || r.duty.asked >= needOften || relieve(r, now)
 	var card time.Time // until when one is waited for
 	if p := r.writing(); p != nil && p.card == nil {
 		if card = time.Unix(p.since, 0).Add(needAfter); !now.Before(card) {
@@ -145,7 +149,15 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	} else if p != nil && p.doubt {
 		urgent = true
 	}
+	apart := r.apart()
+	urgent = urgent || !apart.IsZero() && !now.Before(apart)
 	since, each := now.Unix(), turnUrgent
+
+	// Who removes somebody has made new keys with it: they come, unless the mailboxes have lost them.
+	grace := time.Duration(0)
+	if len(r.remaining()) > 0 && !urgent {
+		urgent, grace = true, r.graceOfRemovers()
+	}
 	for _, h := range r.keys.List() {
 		urgent = urgent || h.Generation >= keys.MaxGeneration
 	}
@@ -162,7 +174,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	if !urgent && since > now.Unix() {
 		r.duty.rekeyDue = 0
 		if turn, ours := r.turn(since, each); ours {
-			return earliest(turn, card)
+			return earliest(turn, earliest(card, apart))
 		}
 		return time.Time{}
 	}
@@ -174,7 +186,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	if !ours {
 		return time.Time{}
 	}
-	if now.Before(turn) {
+	if turn = turn.Add(grace); now.Before(turn) {
 		return turn
 	}
 	if r.rekey(now) == nil {
@@ -182,6 +194,32 @@ func (r *core) dueRekey(now time.Time) time.Time {
 		r.duty.relief = now.Unix()
 	}
 	return now.Add(turnUrgent)
+}
+
+// apart is when several heads become one, whoever they were sealed to. Somebody who has missed one of them reads the place
+// of another alone, and perhaps nobody speaks there: the rekey that follows both tells them.
+func (r *core) apart() (when time.Time) {
+	heads := r.keys.Heads()
+	if len(heads) < 2 {
+		return when
+	}
+	for _, id := range heads {
+		if at := time.Unix(r.words.rekeys[id].at, 0).Add(mergeAfter); at.After(when) {
+			when = at
+		}
+	}
+	return when
+}
+
+// graceOfRemovers is how long the keys of those who have removed somebody are waited for.
+func (r *core) graceOfRemovers() time.Duration {
+	for _, id := range r.remaining() {
+		e := r.set.Given(id)
+		if e == nil || e.Kind != members.SetRole || e.Author == r.self || r.set.Role(e.Author) < Admin {
+			return 0
+		}
+	}
+	return turnUrgent
 }
 
 // dueNeed asks for heads that are lacking.
@@ -222,6 +260,7 @@ func askFor(r *core, heads []keys.ID, now time.Time) {
 		r.postAt(at, laneOpen, statementData(w), true)
 	}
 	r.duty.lastNeed = now.Unix()
+	r.tell(Reread{controlLogs(r)})
 }
 
 // unexplained is since when something waits here for an entry, a step or a rekey that perhaps was lost, in seconds. Things
@@ -239,7 +278,7 @@ func unexplained(r *core, now time.Time) (first int64) {
 		}
 	}
 	for _, w := range r.aside.waits {
-		if w.kind != kindStray {
+		if w.kind != kindStray && w.kind != kindDropped {
 			note(w.since)
 		}
 	}
@@ -359,20 +398,20 @@ func (r *core) handOut(n need, now time.Time) {
 		return
 	}
 	theirs := r.readBy(n)
-	only, heads := n.heads, r.keys.Heads()
-	if !slices.ContainsFunc(only, func(h keys.ID) bool { return slices.Contains(heads, h) }) {
-		only = nil // they know others alone
-	}
-	said, sealed, err := r.grant(n.who, l, only, now)
+
+	// Somebody lacks the heads that they name, or all but these: they are handed all that are here.
+	lacking := r.keys.Lacking()
+	heads := slices.DeleteFunc(r.keys.Heads(), func(h keys.ID) bool { return slices.Contains(lacking, h) })
+	said, sealed, err := r.grant(n.who, l, heads, now)
 	r.duty.answered(n.who)
 	if err != nil {
-		return
+		said, sealed = nil, nil // but for the rekeys that they missed
 	}
 	for _, data := range said {
 		r.post(data, true)
 	}
 
-	missed := r.missedSince(theirs, n.knows)
+	missed := r.missedSince(theirs, n)
 	for _, p := range theirs {
 		lane := p.controlLane()
 		for _, data := range slices.Concat(r.duty.notRepeated(p, missed, now), sealed, said) {
@@ -413,8 +452,9 @@ func (r *core) readBy(n need) []*place {
 // maxMissed is how much a lane repeats for one person. Who missed more knocks at the door.
 const maxMissed = 256
 
-// missedSince is the entries, rekeys and cards that somebody did not see in a place.
-func (r *core) missedSince(at []*place, knows []members.EntryID) (all [][]byte) {
+// missedSince is the entries, rekeys and cards that somebody did not see in a place. Of rekeys they know those that they
+// name, and those that these name; which of the others came to us first tells nothing.
+func (r *core) missedSince(at []*place, n need) (all [][]byte) {
 	if len(at) == 0 {
 		return nil
 	}
@@ -422,6 +462,7 @@ func (r *core) missedSince(at []*place, knows []members.EntryID) (all [][]byte) 
 	if w == nil {
 		return nil
 	}
+	knows, since := n.knows, r.keys.Since(append(n.heads, w.rid))
 	if knows == nil {
 		knows = w.Parents
 	}
@@ -430,12 +471,12 @@ func (r *core) missedSince(at []*place, knows []members.EntryID) (all [][]byte) 
 		all = append(all, entryData(e))
 	}
 	for _, o := range r.words.all {
-		if (o.rekey != nil || o.step != nil) && o.at >= w.at && o != w {
+		if o.rekey != nil && slices.Contains(since, o.rid) || o.step != nil && o.at >= w.at {
 			all = append(all, statementData(o))
 		}
 	}
-	for _, h := range r.keys.Heads() {
-		for _, c := range r.words.cards[h] {
+	for _, id := range slices.Concat(since, r.keys.Heads()) {
+		for _, c := range r.words.cards[id] {
 			all = append(all, statementData(c))
 		}
 	}

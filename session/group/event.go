@@ -65,6 +65,9 @@ type (
 	LeftOut struct{ Member, By ID }
 	// Flooded is a lane whose writers meet garbage.
 	Flooded struct{ Lane uint8 }
+	// Reread names logs of which something was lost on its way here, or dropped while it waited. They are to be given to
+	// Take again from their beginning: the mailboxes have it still.
+	Reread struct{ Logs [][16]byte }
 	// HeadsChanged: the keys are others; contents that met ErrNotYet may go now.
 	HeadsChanged struct{}
 )
@@ -94,4 +97,5 @@ func (Returned) event()        {}
 func (Unheard) event()         {}
 func (LeftOut) event()         {}
 func (Flooded) event()         {}
+func (Reread) event()          {}
 func (HeadsChanged) event()    {}

@@ -622,7 +622,7 @@ func TestInventedPeople(t *testing.T) {
 		m.sender = ID{byte(i), byte(i >> 8), 7}
 		carol.take(evil.forge(evil.room.writing().lane, m.inner()))
 	}
-	if n := len(carol.room.aside.waits); n > maxAsideNobody {
+	if n := carol.room.aside.count(kindMessage, ID{}); n > maxAsideNobody {
 		t.Errorf("%d wait", n)
 	}
 	carol.restarts()

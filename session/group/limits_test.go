@@ -40,7 +40,7 @@ func TestAnswerTooLongToKeep(t *testing.T) {
 	owner.room.leaves.of[e.Target] = q.leaf
 	owner.room.post(entryData(e), true)
 	owner.room.entriesPlaced([]*members.Entry{e}, w.now)
-	said, sealed, err := owner.room.grant(e.Target, q.leaf, nil, w.now)
+	said, sealed, err := owner.room.grant(e.Target, q.leaf, owner.room.keys.Heads(), w.now)
 	owner.must(err)
 	for _, data := range said {
 		owner.room.post(data, true)

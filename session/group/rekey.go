@@ -215,13 +215,9 @@ func pick(n int) int {
 	return int(v.Int64())
 }
 
-// grant hands the heads to somebody, in as many steps as it takes: the statements for all, and the
+// grant hands heads to somebody, in as many steps as it takes: the statements for all, and the
 // sealed parts for them. Their lane is one of the first head's place.
-func (r *core) grant(to ID, leaf leafOf, only []keys.ID, now time.Time) (said [][]byte, sealed [][]byte, err error) {
-	heads := r.keys.Heads()
-	if only != nil {
-		heads = slices.DeleteFunc(heads, func(h keys.ID) bool { return !slices.Contains(only, h) })
-	}
+func (r *core) grant(to ID, leaf leafOf, heads []keys.ID, now time.Time) (said [][]byte, sealed [][]byte, err error) {
 	if len(heads) == 0 || r.set.Role(r.self) < Admin {
 		return nil, nil, ErrNotYet
 	}

@@ -250,6 +250,15 @@ func (r *Room) Move(mailboxes []Mailbox, now time.Time) error {
 	return err
 }
 
+// Mailboxes returns the mailboxes where new messages go, and those of the next keys.
+func (r *Room) Mailboxes() []Mailbox { return cloneMailboxes(r.mailboxes) }
+
+// Turn returns when it is our turn to move the room: owner and admins do so one after the other, the first at once.
+func (r *Room) Turn(since time.Time) time.Time {
+	_, own := r.rankers()
+	return since.Add(time.Duration(max(own, 0)) * turnUrgent)
+}
+
 // postingAlso posts at these places, too, until the function is called.
 func (s *places) postingAlso(all []*place) (end func()) {
 	s.also = all

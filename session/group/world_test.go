@@ -263,6 +263,12 @@ func (p *person) tell(events []Event) {
 		switch e := e.(type) {
 		case Said:
 			p.heard = append(p.heard, e)
+		case Reread:
+			for _, name := range e.Logs {
+				for i := range p.read {
+					p.read[i][name] = 0
+				}
+			}
 		case Asked:
 			if p.auto {
 				if err := p.room.Approve(e.Request.ID, true, nil, p.w.now); err != nil {

@@ -184,6 +184,12 @@ func (k *Keys) Place(id ID) ([kdf.Size]byte, error) {
 	return h.place, nil
 }
 
+// Held reports whether secrets of a rekey are here.
+func (k *Keys) Held(id ID) bool {
+	h := k.rekeys[id]
+	return h != nil && h.held
+}
+
 // Whole reports whether the secrets of a rekey are here from its first generation on: a step hands over later ones.
 func (k *Keys) Whole(id ID) bool {
 	h := k.rekeys[id]
@@ -235,6 +241,17 @@ func (k *Keys) last(author Member) (newest ID) {
 		}
 	}
 	return newest
+}
+
+// Since returns the rekeys that are neither among these nor in their past.
+func (k *Keys) Since(known []ID) (ids []ID) {
+	past := k.before(func(h *head) bool { return slices.Contains(known, h.id) })
+	for id := range k.rekeys {
+		if !past[id] && !slices.Contains(known, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // before returns the rekeys in the past of any that is asked for. It walks through the

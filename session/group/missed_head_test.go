@@ -1,0 +1,58 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// skips passes over all that somebody has not read yet, as if both mailboxes had lost it.
+func (p *person) skips() {
+	for i, box := range p.w.boxes {
+		for _, place := range p.places() {
+			for _, name := range place.Names {
+				p.read[i][name] = len(box.logs[name])
+			}
+		}
+	}
+}
+
+// TestMissedHead: two people rekey at once, and one of the rekeys never came to a member. They find it out by a message
+// that they cannot open, ask for it, and are handed the head that they do not know: whoever answers made it before the
+// other one, or after it.
+func TestMissedHead(t *testing.T) {
+	for missed := range 2 {
+		for _, first := range []int{0, 1} {
+			t.Run(fmt.Sprint("that of leader ", missed, ", leader ", first, " first"), func(t *testing.T) {
+				w := newWorld(t)
+				all := w.room(4)
+				leaders, member := all[:2], all[3]
+				leaders[0].must(leaders[0].room.SetRole(leaders[1].room.self, Admin, w.now))
+				w.pass(15 * time.Minute)
+
+				// Each of the two posts at the place of before; the member misses one.
+				for _, i := range []int{first, 1 - first} {
+					leaders[i].must(leaders[i].room.Move(w.mailboxes(), w.now))
+					if i == missed {
+						member.skips()
+					} else {
+						member.reads()
+					}
+					w.now = w.now.Add(time.Second)
+				}
+				w.settle()
+				if n := len(member.room.keys.Heads()); n != 1 {
+					t.Fatalf("the member knows %d heads", n)
+				}
+
+				leaders[0].must(leaders[0].says("unreadable"))
+				w.pass(5 * time.Minute)
+				w.hears("unreadable", all[1], all[2], member)
+				if n := len(member.room.keys.Heads()); n != len(leaders[0].room.keys.Heads()) {
+					t.Errorf("the member knows %d heads, the owner %d", n, len(leaders[0].room.keys.Heads()))
+				}
+				w.allSpeak("afterwards", all)
+			})
+		}
+	}
+}

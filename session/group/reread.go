@@ -1,0 +1,69 @@
+package group
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A cell that came can be lost here all the same: too many waited for one that came late, or not at all. And one that never
+// came may lie at a mailbox, which has shown it to others. So logs are read again, from their beginning: those of keys
+// with each question for something missing, and those of which something was dropped as soon as more opens. Whoever makes cells
+// that wait has all others read: each time they do so after twice as long.
+
+// formerLogs is how many former places are read again with those of the heads.
+const formerLogs = 4
+
+// controlLogs is the logs where keys come: of the heads, and of the last places before them.
+func controlLogs(r *core) (names [][16]byte) {
+	places := slices.DeleteFunc(slices.Clone(r.places.all), func(p *place) bool { return p.card == nil || p.crowded })
+	slices.SortStableFunc(places, func(a, b *place) int {
+		if a.retired == 0 || b.retired == 0 {
+			return cmp.Compare(a.retired, b.retired)
+		}
+		return cmp.Compare(b.retired, a.retired)
+	})
+	former := 0
+	for _, p := range places {
+		if p.retired != 0 {
+			former++
+		}
+		if former > formerLogs {
+			break
+		}
+		names = append(names, p.name(laneControl, p.segment[laneControl]))
+	}
+	return names
+}
+
+// dueReread has logs read again of which something was dropped, once something that waited beside it has opened.
+func dueReread(r *core, now time.Time) time.Time {
+	a, d := &r.aside, &r.duty
+	lost := slices.ContainsFunc(a.waits, func(w waiting) bool { return w.kind == kindDropped })
+	if !lost || !a.opens || len(r.keys.Lacking()) > 0 {
+		return time.Time{}
+	}
+	when := time.Unix(d.reread, 0).Add(favourRest << min(d.rereads, maxDoubling))
+	if d.rereads > 0 && now.Before(when) {
+		return when
+	}
+
+	var names [][16]byte
+	a.waits = slices.DeleteFunc(a.waits, func(w waiting) bool {
+		if w.kind == kindDropped {
+			names = append(names, [16]byte(w.data))
+		}
+		return w.kind == kindDropped
+	})
+	if slices.Contains(names, [16]byte{}) { // from before a restart
+		for _, p := range r.posting() {
+			for lane := range uint8(lanes) {
+				names = append(names, p.name(lane, p.segment[lane]))
+			}
+		}
+	}
+	a.opens = false
+	d.reread, d.rereads = now.Unix(), d.rereads+1
+	r.tell(Reread{names})
+	return time.Time{}
+}
