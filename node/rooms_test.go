@@ -54,6 +54,24 @@ func (h *hall) mailboxes(u *user) (all []p2p.NodeID) {
 	return all
 }
 
+// places is how many places of the room somebody reads.
+func (h *hall) places(u *user) (n int) {
+	h.t.Helper()
+	id, _ := store.ParseID(h.id)
+	err := u.rooms.Look(h.t.Context(), id, func(g *group.Room) error {
+		keys := map[string]bool{}
+		for _, p := range g.Logs() {
+			keys[p.Key] = true
+		}
+		n = len(keys)
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
 // TestRoomRemoved: nobody removed opens a later message, and the others go on.
 func TestRoomRemoved(t *testing.T) {
 	net := nettest.New(5)
@@ -187,6 +205,45 @@ func TestRoomMailboxDown(t *testing.T) {
 		back := h.says(bob, "two")
 		h.hears(ada, 2)
 		bob.waitState(back.ID, api.StateSent)
+	})
+}
+
+// TestRoomMovesOnce: one of the two mailboxes is gone for good. Owner and admins all see it, and one of them takes the room away from
+// it, once: the place before is read still, with the mailbox that is gone, and is no reason to move again.
+func TestRoomMovesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada, bob, eve := newUser(t, net, "Ada"), newUser(t, net, "Bob"), newUser(t, net, "Eve")
+		all := []*user{ada, bob, eve}
+		defer func() {
+			for _, u := range all {
+				u.shutdown()
+			}
+		}()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob, eve)
+		for _, name := range []string{"Bob", "Eve"} {
+			if _, err := ada.ChangeMember(t.Context(), api.MemberRequest{Room: h.id, Member: name, Role: api.RoleAdmin}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.says(eve, "we are all here")
+		h.hears(ada, 1)
+
+		before := map[*user]int{}
+		for _, u := range all {
+			before[u] = h.places(u)
+		}
+		net.SetDown(h.mailboxes(ada)[0], true)
+		time.Sleep(3 * time.Hour)
+		for _, u := range all {
+			if n := h.places(u); n != before[u]+1 {
+				t.Errorf("%s knows %d places, before %d", u.name, n, before[u])
+			}
+		}
+		sent := h.says(bob, "in another place")
+		bob.waitState(sent.ID, api.StateSent)
+		h.hears(eve, 2)
 	})
 }
 

@@ -1,6 +1,12 @@
 package rooms
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"starling/node/store"
+	"starling/session/group"
+)
 
 // TestPositions: whatever a mailbox numbers, in any order, twice, or far ahead: everything is taken once as
 // far as it is true, and the memory of it is bounded.
@@ -30,5 +36,42 @@ func TestPositions(t *testing.T) {
 	}
 	if p.all != 6 || len(p.ahead) > maxAhead {
 		t.Errorf("up to %d, %d ahead", p.all, len(p.ahead))
+	}
+}
+
+// TestReread: logs that the room names are read from their beginning at both mailboxes, and the mailboxes are asked; others go on
+// where they are.
+func TestReread(t *testing.T) {
+	boxes := []group.Mailbox{{Node: [32]byte{1}}, {Node: [32]byte{2}}}
+	room, err := group.Found(group.Founding{Title: "room", Name: "Ada", Mailboxes: boxes, Now: time.Unix(1_800_000_000, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := room.Logs()[0].Names
+	id := store.ID{7}
+	rs := &Rooms{position: map[logAt]position{}}
+	for _, m := range boxes {
+		for _, name := range names {
+			rs.position[logAt{id, m.Node, name}] = position{instance: 5, all: 9}
+		}
+	}
+	tx := &Tx{rs: rs, p: &part{id: id, room: room}, positions: map[logAt]position{}}
+	if err := tx.event(group.Reread{Logs: [][16]byte{names[0], {99}}}); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, m := range boxes {
+		for i, name := range names {
+			want := position{instance: 5, all: 9}
+			if i == 0 {
+				want.all = 0
+			}
+			if got := tx.positionOf(logAt{id, m.Node, name}); got.instance != want.instance || got.all != want.all {
+				t.Errorf("log %d at mailbox %d: %+v, not %+v", i, m.Node[0], got, want)
+			}
+		}
+	}
+	if len(tx.positions) != 2 || !tx.looks {
+		t.Errorf("%d positions, asked: %v", len(tx.positions), tx.looks)
 	}
 }

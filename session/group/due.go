@@ -43,6 +43,7 @@ type duty struct {
 	lastNeed int64
 	strange  map[members.EntryID]int64 // parents that are not here, since when
 	wondered int                       // needs for that, since the keys or roles last changed
+	trailing map[ID]int64              // members that speak under former keys, since when
 	rereads  int                       // of logs of which something was dropped
 	reread   int64                     // when the last was
 	repeated map[[32]byte]int64        // cells that were said again at a place
@@ -78,7 +79,7 @@ type deal struct {
 
 func (d *duty) init() {
 	d.unkeyed, d.lists, d.favours = map[ID]int64{}, map[keys.Digest]int64{}, map[ID]int64{}
-	d.strange, d.repeated = map[members.EntryID]int64{}, map[[32]byte]int64{}
+	d.strange, d.repeated, d.trailing = map[members.EntryID]int64{}, map[[32]byte]int64{}, map[ID]int64{}
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -325,6 +326,33 @@ func dueWonder(r *core, now time.Time) time.Time {
 	askFor(r, heads, now)
 	d.wondered++
 	return now.Add(wonderAfter)
+}
+
+// trails notes a member that goes on speaking under keys that we have left. They have missed those after them, and nothing where
+// they read tells them so: they are answered there as if they had asked.
+func trails(r *core, m *message, at *place, now time.Time) {
+	if r.set.Role(r.self) < Admin || r.set.Role(m.sender) == Nobody {
+		return
+	}
+	l, _ := r.keys.Known(m.list)
+	var known []keys.ID
+	for _, h := range l {
+		known = append(known, h.Rekey)
+	}
+	behind := slices.ContainsFunc(r.keys.Heads(), func(h keys.ID) bool {
+		return !slices.Contains(known, h) && now.Sub(time.Unix(r.words.rekeys[h].at, 0)) >= wonderAfter
+	})
+
+	since := r.duty.trailing[m.sender]
+	switch {
+	case !behind:
+		delete(r.duty.trailing, m.sender)
+	case since == 0:
+		r.duty.trailing[m.sender] = now.Unix()
+	case now.Sub(time.Unix(since, 0)) >= wonderAfter:
+		delete(r.duty.trailing, m.sender)
+		r.duty.add(need{who: m.sender, heads: known, at: now.Unix(), from: at.rekey})
+	}
 }
 
 // takeNeed notes somebody that lacks heads.

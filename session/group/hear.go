@@ -35,6 +35,7 @@ type ear struct {
 	mine     Ref
 	partial  []*partial
 	dropped  int         // pieces that made room for others
+	opened   bool        // a cell was, by the last call of hear
 	stated   keys.Digest // the last list that we told in a statement
 }
 
@@ -152,6 +153,9 @@ func (r *core) hearIn(in *inner, at spot, e Entry, now time.Time) error {
 	if err != nil {
 		garbage(r, at, e, now)
 	}
+	if r.ear.opened {
+		trails(r, m, at.place, now)
+	}
 	if n := r.ear.dropped; n > 0 && signedIn(r, at, e) {
 		junk(r, at, n)
 	}
@@ -161,6 +165,7 @@ func (r *core) hearIn(in *inner, at spot, e Entry, now time.Time) error {
 
 // hear takes a message.
 func (r *core) hear(in *inner, now time.Time) error {
+	r.ear.opened = false
 	m, ok := parseMessage(in)
 	if !ok {
 		return ErrInvalid
@@ -205,6 +210,7 @@ func (r *core) hear(in *inner, now time.Time) error {
 	default:
 		return ErrInvalid
 	}
+	r.ear.opened = true
 	r.back.heardFrom(m.sender, r.self)
 	r.gap(m, nonce)
 	r.ear.note(m, nonce)

@@ -56,3 +56,46 @@ func TestMissedHead(t *testing.T) {
 		}
 	}
 }
+
+// TestMissedRekey: somebody never sees the keys that all others have gone on to, nor anything else where they read. They speak, and by
+// that the owner finds out; they hear what was said meanwhile.
+func TestMissedRekey(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(3)
+	owner, member := all[0], all[2]
+	w.pass(15 * time.Minute)
+	owner.must(owner.room.Move(w.mailboxes(), w.now))
+	member.skips()
+	w.settle()
+	owner.must(owner.says("in another place"))
+	w.pass(10 * time.Minute)
+	for i := range 2 {
+		member.must(member.says(fmt.Sprint("is anybody there? ", i)))
+		w.pass(5 * time.Minute)
+	}
+	w.hears("in another place", all[1:]...)
+	w.allSpeak("afterwards", all)
+	if n := len(owner.room.duty.trailing); n > 0 {
+		t.Errorf("%d are behind", n)
+	}
+}
+
+// TestTrailsForWant: whoever speaks under former keys all the time is answered now and then, and not each time.
+func TestTrailsForWant(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(3)
+	owner, member := all[0], all[2]
+	w.pass(15 * time.Minute)
+	owner.must(owner.room.Move(w.mailboxes(), w.now))
+	w.people = w.people[:2]
+	w.settle()
+	w.pass(10 * time.Minute)
+	before := w.appends
+	for i := range 60 {
+		member.must(member.says(fmt.Sprint("I stay ", i)))
+		w.pass(3 * time.Minute)
+	}
+	if n := w.appends - before - 2*60; n > 2*20*(favours+3*60/10) {
+		t.Errorf("%d appends", n)
+	}
+}
