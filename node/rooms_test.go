@@ -229,6 +229,7 @@ func TestRoomMovesOnce(t *testing.T) {
 		}
 		h.says(eve, "we are all here")
 		h.hears(ada, 1)
+		time.Sleep(10 * time.Minute)
 
 		before := map[*user]int{}
 		for _, u := range all {
