@@ -26,6 +26,10 @@ const (
 	newHold = 5 * time.Second
 )
 
+// behindHold times Hold is waited while keys are asked for: what was said under them comes last. All that waits is shown
+// ahead (ahead.go).
+const behindHold = 5
+
 // A content that names one that is not there says that something was lost on its way: lookAfter that the
 // mailboxes are asked, and every lookAgain.
 const (
@@ -246,6 +250,9 @@ func (t *Tx) hold() (time.Duration, error) {
 	us, err := t.Tx.Member(t.p.id, t.row.Me)
 	if errors.Is(err, store.ErrNotFound) || err == nil && us.By != us.ID && t.now.Sub(us.Since) < newTime {
 		return min(newHold, t.rs.cfg.Hold), nil
+	}
+	if t.p.room != nil && t.p.room.Behind(t.now) {
+		return behindHold * t.rs.cfg.Hold, err
 	}
 	return t.rs.cfg.Hold, err
 }

@@ -67,3 +67,11 @@ func dueReread(r *core, now time.Time) time.Time {
 	r.tell(Reread{names})
 	return time.Time{}
 }
+
+// Behind reports whether something is on its way here: keys are lacking, or cells that came of late wait for what was before
+// them.
+func (r *Room) Behind(now time.Time) bool {
+	return len(r.keys.Lacking()) > 0 || slices.ContainsFunc(r.aside.waits, func(w waiting) bool {
+		return w.kind != kindStray && now.Sub(time.Unix(w.since, 0)).Abs() < settlesIn
+	})
+}
