@@ -355,6 +355,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Issued:   c.issued,
+		Renews:   c.renews,
 		Missing:  func(id NodeID) bool { return c.silent(c.dir.Snapshot(), id) },
 		Put:      c.Put,
 		Kept:     trials,

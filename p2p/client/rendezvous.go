@@ -75,6 +75,15 @@ func (c *Client) issued(id NodeID) time.Time {
 	return time.Time{}
 }
 
+// renews returns when a relay makes its next descriptor without a reason: close to the half of the life of the last.
+func (c *Client) renews(id NodeID) time.Time {
+	d, listed := c.dir.Snapshot().Find(id)
+	if !listed {
+		return time.Time{}
+	}
+	return d.Issued.Add(d.Expires.Sub(d.Issued) * 9 / 20)
+}
+
 // silent reports whether a mailbox is not listed, or out of reach, or does not answer though others do.
 func (c *Client) silent(snap *directory.Snapshot, id NodeID) bool {
 	_, listed := snap.Find(id)

@@ -138,7 +138,8 @@ func (ws *Watches) Follow(key string, at wire.NodeID, logs []mailbox.LogPosition
 		return
 	}
 	if w == nil {
-		w = &watch{key: id, mailbox: at, seat: newSeat(), haste: hasteMost, follow: &follow{key: key}, issued: ws.cfg.Issued(at)}
+		w = &watch{key: id, mailbox: at, seat: newSeat(), haste: hasteMost, follow: &follow{key: key}}
+		w.listed(ws)
 		ws.pair(w, now)
 		ws.m[id] = w
 	}

@@ -25,7 +25,8 @@ type library struct {
 	requests []*mailbox.Follow
 	times    []time.Time
 	issued   time.Time // its descriptor
-	hopes    int       // requests that are not owed an answer
+	renews   time.Duration
+	hopes    int // requests that are not owed an answer
 	// late is how much longer a request that leaves now is on its way.
 	late time.Duration
 	// lie answers in place of the library, if it is not nil.
@@ -234,7 +235,8 @@ func newMember(t *testing.T, libraries map[wire.NodeID]*library, poll time.Durat
 			}
 			return libraries[at].post(ctx, at, n, seal, answered)
 		},
-		Issued: func(at wire.NodeID) time.Time { return libraries[at].issued }, Missing: func(wire.NodeID) bool { return false },
+		Issued: func(at wire.NodeID) time.Time { return libraries[at].issued },
+		Renews: func(at wire.NodeID) time.Time { return libraries[at].issued.Add(libraries[at].renews) }, Missing: func(wire.NodeID) bool { return false },
 		Count: func(what string) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -284,14 +284,27 @@ func TestBothPushesAreLost(t *testing.T) {
 	}
 }
 
-// TestBothMailboxesRestart: both mailboxes forget their readers at once, and no entry tells of it. Their new descriptors do, and
-// whoever makes many of them is asked no more often for that.
+// TestBothMailboxesRestart: both mailboxes forget their readers at once, and no entry tells of it. Their new descriptors do, since they
+// come before their time; whoever makes many of them is asked no more often for that, and a renewal is no reason to ask.
 func TestBothMailboxesRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		libraries := map[wire.NodeID]*library{{1}: newLibrary(1), {2}: newLibrary(2)}
 		m := newMember(t, libraries, 4*time.Hour, mailbox.LogPosition{Name: theLog})
+		for _, l := range libraries {
+			l.issued, l.renews = time.Now(), 50*time.Minute
+		}
+		m.ws.RelaysChanged()
 		time.Sleep(time.Hour)
 		for _, l := range libraries {
+			l.took()
+			l.issued, l.renews = time.Now(), 12*time.Hour
+		}
+		m.ws.RelaysChanged()
+		time.Sleep(time.Hour)
+		for _, l := range libraries {
+			if requests, _ := l.took(); len(requests) > 0 {
+				t.Errorf("%d requests for a renewal", len(requests))
+			}
 			l.restart()
 		}
 		asked := 0

@@ -41,7 +41,6 @@ package watch
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -73,10 +72,6 @@ const (
 	blocksSparing = 3
 	// lookSparing is how long after a box, or the sign of a loss, it is looked whether others were lost.
 	lookSparing = 2 * time.Minute
-	// A mailbox with a new descriptor is asked anew within anewWithin, and for those after it not before anewRest: it
-	// makes them as it likes.
-	anewWithin = 3 * time.Minute
-	anewRest   = 30 * time.Minute
 	// heldLook is when it is looked again whether an answer is held up.
 	heldLook = 500 * time.Millisecond
 
@@ -101,6 +96,8 @@ type Config struct {
 	// Issued returns when the descriptor of a mailbox was issued, the zero time if it is
 	// not in the list of relays.
 	Issued func(wire.NodeID) time.Time
+	// Renews returns when the descriptor after that one is due; nil: nobody knows.
+	Renews func(wire.NodeID) time.Time
 	// Missing reports whether a mailbox is not listed, or does not answer though others do.
 	Missing func(wire.NodeID) bool
 	// OnBox gets every box, at least once, one at a time. The box is found again
@@ -195,6 +192,7 @@ type watch struct {
 	due      time.Time
 	failures int
 	anew     time.Time // when it was asked for that
+	renews   time.Time // when the next one is due
 	issued   time.Time // the descriptor of the mailbox, at the last news
 	burst    int       // how many tags are to have a block each; 0 in quiet times
 	until    time.Time // when the burst is over, unless more comes
@@ -233,7 +231,8 @@ func (ws *Watches) Watch(key string, at wire.NodeID, tags []mailbox.Tag) {
 			delete(ws.m, key)
 			return
 		}
-		w = &watch{key: key, mailbox: at, seat: newSeat(), haste: hasteMost, issued: ws.cfg.Issued(at)}
+		w = &watch{key: key, mailbox: at, seat: newSeat(), haste: hasteMost}
+		w.listed(ws)
 		ws.m[key] = w
 		w.trial = ws.firstTrial(w, now)
 	}
@@ -309,81 +308,6 @@ func (w *watch) at(t time.Time) {
 		w.due = t
 	}
 }
-
-// GuardLost renews the leases with a block over a guard.
-func (ws *Watches) GuardLost(id wire.NodeID) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.lost++
-	for _, w := range ws.m {
-		for _, l := range w.leases {
-			if l.left > 0 && l.req != nil && l.req.BackOver(id) {
-				l.spent = true
-				w.lossy = time.Now().Add(lossLasts) // it was perhaps dead for a while
-				w.at(soon())
-			}
-		}
-	}
-	pace.Kick(ws.wake)
-}
-
-// Retry lets watches that failed try again now, one after the other: a guard came up.
-func (ws *Watches) Retry() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	now, n := time.Now(), 0
-	for _, w := range ws.m {
-		if w.failures == 0 || ws.cfg.Missing(w.mailbox) {
-			continue
-		}
-		n++
-		w.again(now.Add(rand.N(max(soonest, time.Duration(n)*retryApart))))
-	}
-	pace.Kick(ws.wake)
-}
-
-// RelaysChanged renews the leases with blocks over relays that are gone, doubtful, or
-// have new keys. A watch that failed tries again when its mailbox has a new descriptor,
-// and not because of news of others. Any other asks anew then, in a while: perhaps the mailbox has restarted, and has
-// forgotten its readers. If both mailboxes of somebody have, nothing else tells of it.
-func (ws *Watches) RelaysChanged() {
-	now := time.Now()
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.lost++
-	for _, w := range ws.m {
-		for _, l := range w.leases {
-			if l.left > 0 && l.req != nil && !l.req.Valid() {
-				l.spent = true
-				w.at(soon())
-			}
-		}
-		issued := ws.cfg.Issued(w.mailbox)
-		switch {
-		case !issued.After(w.issued):
-		case w.failures > 0:
-			w.again(soon())
-		case !w.idle() && now.Sub(w.anew) >= anewRest:
-			w.anew = now
-			if w.follow != nil {
-				w.follow.begin = true
-			}
-			w.at(now.Add(rand.N(anewWithin)))
-		}
-		w.issued = issued
-	}
-	pace.Kick(ws.wake)
-}
-
-// again lets a watch that failed try again at a time, if that is sooner.
-func (w *watch) again(t time.Time) {
-	if t.Before(w.due) {
-		w.due = t
-	}
-}
-
-// soon is a moment that does not show which event it follows.
-func soon() time.Time { return time.Now().Add(rand.N(soonest)) }
 
 // Run sends requests and hands out boxes until ctx ends.
 func (ws *Watches) Run(ctx context.Context) error {

@@ -46,7 +46,14 @@ func TestMissedHead(t *testing.T) {
 				}
 
 				leaders[0].must(leaders[0].says("unreadable"))
+				w.pass(time.Second)
+				if waits := len(member.room.aside.waits) > 0; member.room.Behind(w.now) != waits {
+					t.Errorf("behind: %v, and something waits: %v", !waits, waits)
+				}
 				w.pass(5 * time.Minute)
+				if member.room.Behind(w.now) {
+					t.Error("the member is behind for good")
+				}
 				w.hears("unreadable", all[1], all[2], member)
 				if n := len(member.room.keys.Heads()); n != len(leaders[0].room.keys.Heads()) {
 					t.Errorf("the member knows %d heads, the owner %d", n, len(leaders[0].room.keys.Heads()))
