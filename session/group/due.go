@@ -44,7 +44,7 @@ type duty struct {
 	strange  map[members.EntryID]int64 // parents that are not here, since when
 	wondered int                       // needs for that, since the keys or roles last changed
 	trailing map[ID]int64              // members that speak under former keys, since when
-	rereads  int                       // of logs of which something was dropped
+	rereads  int                       // of logs, since the last day without one
 	reread   int64                     // when the last was
 	repeated map[[32]byte]int64        // cells that were said again at a place
 	needs    []need
@@ -261,7 +261,9 @@ func askFor(r *core, heads []keys.ID, now time.Time) {
 		r.postAt(at, laneOpen, statementData(w), true)
 	}
 	r.duty.lastNeed = now.Unix()
-	r.tell(Reread{controlLogs(r)})
+	if !now.Before(r.duty.mayReread(now)) {
+		rereads(r, controlLogs(r), now)
+	}
 }
 
 // unexplained is since when something waits here for an entry, a step or a rekey that perhaps was lost, in seconds. Things

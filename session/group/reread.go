@@ -8,11 +8,14 @@ import (
 
 // A cell that came can be lost here all the same: too many waited for one that came late, or not at all. And one that never
 // came may lie at a mailbox, which has shown it to others. So logs are read again, from their beginning: those of keys
-// with each question for something missing, and those of which something was dropped as soon as more opens. Whoever makes cells
-// that wait has all others read: each time they do so after twice as long.
+// with a question for something missing, and those of which something was dropped as soon as more opens. Whoever makes cells
+// that wait, or keys that do not come, has others read: each time they do so after twice as long.
 
 // formerLogs is how many former places are read again with those of the heads.
 const formerLogs = 4
+
+// forgiven is after how long without it logs are read again as at first.
+const forgiven = 24 * time.Hour
 
 // controlLogs is the logs where keys come: of the heads, and of the last places before them.
 func controlLogs(r *core) (names [][16]byte) {
@@ -43,8 +46,7 @@ func dueReread(r *core, now time.Time) time.Time {
 	if !lost || !a.opens || len(r.keys.Lacking()) > 0 {
 		return time.Time{}
 	}
-	when := time.Unix(d.reread, 0).Add(favourRest << min(d.rereads, maxDoubling))
-	if d.rereads > 0 && now.Before(when) {
+	if when := d.mayReread(now); now.Before(when) {
 		return when
 	}
 
@@ -63,9 +65,25 @@ func dueReread(r *core, now time.Time) time.Time {
 		}
 	}
 	a.opens = false
+	rereads(r, names, now)
+	return time.Time{}
+}
+
+// mayReread is when logs may be read again.
+func (d *duty) mayReread(now time.Time) (when time.Time) {
+	if d.rereads == 0 || now.Sub(time.Unix(d.reread, 0)).Abs() >= forgiven {
+		return when
+	}
+	return time.Unix(d.reread, 0).Add(favourRest << min(d.rereads-1, maxDoubling))
+}
+
+func rereads(r *core, names [][16]byte, now time.Time) {
+	d := &r.duty
+	if d.mayReread(now).IsZero() {
+		d.rereads = 0
+	}
 	d.reread, d.rereads = now.Unix(), d.rereads+1
 	r.tell(Reread{names})
-	return time.Time{}
 }
 
 // Behind reports whether something is on its way here: keys are lacking, or cells that came of late wait for what was before
