@@ -472,7 +472,7 @@ func (n *Node) current() api.Status {
 	s := n.status
 	s.Contacts = len(n.contacts) - len(n.rooms.in)
 	s.Bridges, s.BridgesOnly, s.Proxy = slices.Clone(*n.bridges.all), n.settings.BridgesOnly, n.settings.Proxy
-	s.Rooms = n.rooms.count()
+	s.Rooms, s.RoomsUnheard = n.rooms.count()
 	for i := len(n.events) - 1; i >= 0 && s.LastEvent == 0; i-- {
 		s.LastEvent = n.events[i].Seq
 	}

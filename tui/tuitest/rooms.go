@@ -119,14 +119,17 @@ func (r *rooms) view(id string) *api.Room {
 	return out
 }
 
-// count is how many rooms the node is in, or waits for.
-func (r *rooms) count() (n int) {
-	for _, s := range r.in {
+// count is how many rooms the node is in, or waits for, and those in which perhaps nobody reads it.
+func (r *rooms) count() (n, unheard int) {
+	for id, s := range r.in {
 		if s.state == api.RoomReady || s.state == api.RoomPending || s.state == api.RoomAway {
 			n++
+			if p := r.hall.place(id); p != nil && p.unheard {
+				unheard++
+			}
 		}
 	}
-	return n
+	return n, unheard
 }
 
 // member is an occupant as the api gives it.

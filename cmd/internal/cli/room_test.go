@@ -132,6 +132,19 @@ func TestRooms(t *testing.T) {
 	if said := f.err.String(); !strings.Contains(said, "of this member and you") || !strings.Contains(said, "ask the owner or an admin") {
 		t.Errorf("another number: %s", said)
 	}
+	f.nodes["ada"].Unheard(id, true)
+	f.as("ada", exitOK, "room", "list")
+	f.has("back with an old copy, and nobody was heard since")
+	f.as("ada", exitOK, "status")
+	f.has("in 1 of them perhaps nobody reads you: see starling doctor")
+	if got := f.as("ada", exitOK, "status", "--json")["rooms_unheard"]; got != 1.0 {
+		t.Errorf("rooms_unheard: %v", got)
+	}
+	f.nodes["ada"].Unheard(id, false)
+	f.as("ada", exitOK, "status")
+	if strings.Contains(f.out.String(), "nobody reads you") {
+		t.Errorf("still unheard:\n%s", &f.out)
+	}
 	f.as("bob", exitUsage, "room", "create", "\xff\xfe")
 	if said := f.err.String(); !strings.Contains(said, "the name is not UTF-8 text") {
 		t.Errorf("a name of bytes: %s", said)
