@@ -213,6 +213,7 @@ func (r *core) keep(w *word, now time.Time) {
 	r.words.add(w)
 	r.aside.back = r.aside.back || w.Topic == members.Return
 	r.row(rowStatement, now.Unix(), w.Append(nil))
+
 	switch {
 	case w.rekey != nil:
 		r.duty.wondered = 0
@@ -226,6 +227,10 @@ func (r *core) keep(w *word, now time.Time) {
 		}
 	case w.step != nil:
 		r.duty.answered(ID(w.step.For))
+		r.duty.heardOf(ID(w.step.For))
+		if ID(w.step.For) == r.self && w.Author != r.self && len(r.keys.Lacking()) == 0 {
+			r.back.listens = 0
+		}
 	case w.Topic == members.Return && w.Author != r.self && w.counts:
 		r.tell(Returned{w.Author})
 		noteBehind(r, w, now)

@@ -82,7 +82,7 @@ func (b *back) noteAge(now time.Time) {
 	}
 }
 
-// Unheard reports whether perhaps nobody reads what we write: see [Unheard].
+// Unheard reports whether perhaps nobody reads us: see [Unheard].
 func (r *Room) Unheard() bool { return r.back.unheard }
 
 // heardFrom notes that somebody of the room is where we are.

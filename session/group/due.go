@@ -113,6 +113,7 @@ func (r *Room) Due(now time.Time) (events []Event, next time.Time) {
 	}
 	next = now.Add(renewAfter)
 	at := func(t time.Time) { next = earliest(next, t) }
+
 	at(r.dueBack(now))
 	if r.speaks() == nil && now.Before(r.writing().laneBy()) {
 		at(r.writing().laneBy())

@@ -9,7 +9,7 @@ import (
 )
 
 // The only one with the right to rekey can be restored behind rekeys and removals of their own, while both mailboxes have
-// lost their disks. There is nobody to be asked then, and all seems to be as it was. Members see that return, and repeat all
+// lost their disks; or somebody with that right behind two of their own, while the others that have it are away. There is nobody to be asked then, and all seems to be as it was. Members see that return, and repeat all
 // that came later: entries and statements are signed by their authors. Until then the one that is back listens, as
 // somebody removed may have the keys of before.
 
@@ -31,11 +31,11 @@ func (b *back) listening(now time.Time) bool {
 	return now.Before(end) && end.Sub(now) <= listensFor
 }
 
-// noteBehind notes that the only one with the right to rekey has come back, and lacks things that we have.
+// noteBehind notes that somebody with the right to rekey has come back, and lacks things that we have.
 func noteBehind(r *core, w *word, now time.Time) {
 	all, own := r.rankers()
 	p := r.places.of(r.places.reading)
-	if own >= 0 || len(all) != 1 || all[0] != w.Author || p == nil {
+	if own >= 0 || !slices.Contains(all, w.Author) || p == nil {
 		return
 	}
 	present := slices.Contains(r.keys.Heads(), p.rekey)
@@ -55,10 +55,10 @@ func knowsHeads(r *core, asks []keys.ID) bool {
 	return true
 }
 
-// lostOwn reports whether we are restored behind keys that we have made, and are the only one that makes any.
+// lostOwn reports whether we are restored behind keys that we have made.
 func lostOwn(r *core) bool {
-	all, own := r.rankers()
-	return own >= 0 && len(all) == 1 && slices.ContainsFunc(r.keys.Lacking(), func(id keys.ID) bool {
+	_, own := r.rankers()
+	return own >= 0 && slices.ContainsFunc(r.keys.Lacking(), func(id keys.ID) bool {
 		w := r.words.rekeys[id]
 		return w != nil && w.Author == r.self
 	})
@@ -80,7 +80,7 @@ func dueRemind(r *core, now time.Time) time.Time {
 	if n.who == (ID{}) {
 		return time.Time{}
 	}
-	if own >= 0 || len(all) != 1 || all[0] != n.who || p == nil {
+	if own >= 0 || !slices.Contains(all, n.who) || p == nil {
 		r.duty.behind = need{}
 		return time.Time{}
 	}

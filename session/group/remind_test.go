@@ -365,3 +365,51 @@ func TestSoleOwnerRestored(t *testing.T) {
 		})
 	}
 }
+
+// TestRestoredWithoutTheAdmin: an owner is restored behind two removals of their own while the only admin is away. Members tell them; the new
+// keys are for nobody removed. An admin that is there tells them sooner.
+func TestRestoredWithoutTheAdmin(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		t.Run(fmt.Sprint(away), func(t *testing.T) {
+			w := newWorld(t)
+			all := w.room(6)
+			owner, admin := all[0], all[1]
+			owner.must(owner.room.SetRole(admin.room.self, Admin, w.now))
+			w.pass(3 * time.Minute)
+			w.allSpeak("before the backup", all)
+			old := owner.backup()
+			var gone []ID
+			for n := range 2 {
+				gone = append(gone, all[5-n].room.self)
+				owner.must(owner.room.SetRole(gone[n], Nobody, w.now))
+				w.pass(10 * time.Minute)
+			}
+			all = all[:4]
+			admin.offline = away
+			owner.heard = nil
+			owner.restored(old)
+			owner.readsToTheEnd()
+			w.pass(2 * time.Minute)
+			if err := owner.says("early"); away == (err == nil) {
+				t.Errorf("two minutes after, away %t: %v", away, err)
+			}
+			w.pass(8 * time.Minute)
+			for _, head := range owner.room.keys.Heads() {
+				for _, id := range gone {
+					if slices.Contains(owner.room.words.rekeys[head].rekey.Members, keys.Member(id)) {
+						t.Error("the keys are for somebody removed, too")
+					}
+				}
+			}
+			if got := len(owner.room.Members()); got != len(all) {
+				t.Errorf("the owner sees %d people", got)
+			}
+			owner.must(owner.says("hello"))
+			w.settle()
+			w.pass(time.Minute)
+			admin.offline = false
+			w.pass(10 * time.Minute)
+			w.allSpeak("back", all)
+		})
+	}
+}

@@ -265,7 +265,7 @@ func leftAlone(r *core, who ID) bool {
 	return e != nil && e.Kind == members.Leave && r.set.Role(who) == Nobody
 }
 
-// restate states the settings of somebody whose word does not count any more.
+// restate states settings again, for an author without weight.
 func restate(r *core, s Settings, now time.Time) {
 	if r.set.Role(r.self) >= Admin && !r.back.silent() && r.words.number[authored{r.self, members.Settings}] < most(members.Settings) {
 		r.state(s, now)
