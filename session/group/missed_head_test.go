@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"starling/session/group/keys"
+	"starling/session/internal/kdf"
 )
 
 // skips passes over all that somebody has not read yet, as if both mailboxes had lost it.
@@ -104,5 +107,38 @@ func TestTrailsForWant(t *testing.T) {
 	}
 	if n := w.appends - before - 2*60; n > 2*20*(favours+3*60/10) {
 		t.Errorf("%d appends", n)
+	}
+}
+
+// TestRereadsAreFew: cells of a member that wait for ever push each other out, all day, while others open. The logs are read again
+// seven times in the first day, and not each time.
+func TestRereadsAreFew(t *testing.T) {
+	w := newWorld(t)
+	w.light = true
+	all := w.room(3)
+	owner, evil := all[0], all[2]
+	_, in := w.lastCell(evil, "a cell")
+	m, _ := parseMessage(in)
+	rereads := 0
+	for i := range 24 * 2 {
+		for j := range maxAsideOf + 1 {
+			m.list, m.number = keys.Digest{1, byte(i)}, uint32(j)
+			hash := m.bodyHash()
+			m.signature = evil.room.key.Sign(kdf.SignCell, append(m.place(owner.room.group, keys.Nonce{}), hash[:]...))
+			owner.take(owner.forge(laneOpen, m.inner()))
+		}
+		owner.room.aside.opens = true
+		before := len(owner.events)
+		events, _ := owner.room.Due(w.now)
+		owner.tell(events)
+		for _, e := range owner.events[before:] {
+			if _, is := e.(Reread); is {
+				rereads++
+			}
+		}
+		w.now = w.now.Add(30 * time.Minute)
+	}
+	if rereads < 3 || rereads > 9 {
+		t.Errorf("%d times", rereads)
 	}
 }
