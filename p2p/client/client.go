@@ -355,7 +355,7 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.watches = watch.New(watch.Config{
 		Post:     c.postWatch,
 		Issued:   c.issued,
-		Renews:   c.renews,
+		Renews:   func(id NodeID) time.Time { return renews(c.dir.Snapshot(), id) },
 		Missing:  func(id NodeID) bool { return c.silent(c.dir.Snapshot(), id) },
 		Put:      c.Put,
 		Kept:     trials,

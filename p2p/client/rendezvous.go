@@ -76,8 +76,8 @@ func (c *Client) issued(id NodeID) time.Time {
 }
 
 // renews returns when a relay makes its next descriptor without a reason: close to the half of the life of the last.
-func (c *Client) renews(id NodeID) time.Time {
-	d, listed := c.dir.Snapshot().Find(id)
+func renews(snap *directory.Snapshot, id NodeID) time.Time {
+	d, listed := snap.Find(id)
 	if !listed {
 		return time.Time{}
 	}
