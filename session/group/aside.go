@@ -83,14 +83,14 @@ func (r *core) park(kind uint8, author ID, data []byte) error {
 	a.waits = append(a.waits, waiting{kind, author, append([]byte(nil), data...), a.from, a.since, a.log})
 	if n >= most {
 		if log := a.drop(kind, author); kind != kindDropped {
-			r.dropped(log)
+			dropped(r, log)
 		}
 	}
 	return nil
 }
 
 // dropped notes a log of which something was dropped.
-func (r *core) dropped(log [16]byte) { r.park(kindDropped, ID{}, log[:]) }
+func dropped(r *core, log [16]byte) { r.park(kindDropped, ID{}, log[:]) }
 
 // count counts the cells of a kind and an author that wait.
 func (a *aside) count(kind uint8, author ID) (n int) {

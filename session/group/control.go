@@ -183,7 +183,7 @@ func (r *core) takeSeeds(b []byte, lane uint8, now time.Time) error {
 	if len(a.chunks) >= maxChunks { // the oldest goes, of members before admins
 		oldest := max(0, slices.IndexFunc(a.chunks, func(o chunk) bool { return o.lane != laneControl }))
 		a.chunks = slices.Delete(a.chunks, oldest, oldest+1)
-		r.dropped(a.log) // most come by one log
+		dropped(r, a.log) // most come by one log
 	}
 	a.chunks = append(a.chunks, c)
 	if w != nil {
@@ -209,7 +209,7 @@ func seedOf(rekey *keys.Rekey, who ID) (from, to int, ok bool) {
 
 // trySeeds opens our seed of a rekey, if all pieces of it are here.
 func (r *core) trySeeds(w *word, now time.Time) {
-	if r.keys.Whole(w.rid) || w.counts && !r.wantsSeed(w, now) {
+	if r.keys.Whole(w.rid) || w.counts && !wantsSeed(r, w, now) {
 		r.aside.dropChunks(w.rid)
 		return
 	}
@@ -243,7 +243,7 @@ func (r *core) trySeeds(w *word, now time.Time) {
 
 // wantsSeed reports whether the seed of a rekey that counts is wanted: of a head, and of a former one that came after the rekey
 // that names it, as others spoke under it meanwhile. What was here and is erased does not come back.
-func (r *core) wantsSeed(w *word, now time.Time) bool {
+func wantsSeed(r *core, w *word, now time.Time) bool {
 	return !r.places.forgot(r, w.rid) || r.places.of(w.rid) != nil && r.keys.Held(w.rid) ||
 		r.places.of(w.rid) == nil && now.Unix()-w.at < int64(secretsLife/time.Second)
 }

@@ -151,14 +151,14 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	} else if p != nil && p.doubt {
 		urgent = true
 	}
-	apart := r.apart()
+	apart := apart(r)
 	urgent = urgent || !apart.IsZero() && !now.Before(apart)
 	since, each := now.Unix(), turnUrgent
 
 	// Who removes somebody has made new keys with it: they come, unless the mailboxes have lost them.
 	grace := time.Duration(0)
 	if len(r.remaining()) > 0 && !urgent {
-		urgent, grace = true, r.graceOfRemovers()
+		urgent, grace = true, graceOfRemovers(r)
 	}
 	for _, h := range r.keys.List() {
 		urgent = urgent || h.Generation >= keys.MaxGeneration
@@ -200,7 +200,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 
 // apart is when several heads become one, whoever they were sealed to. Somebody who has missed one of them reads the place
 // of another alone, and perhaps nobody speaks there: the rekey that follows both tells them.
-func (r *core) apart() (when time.Time) {
+func apart(r *core) (when time.Time) {
 	heads := r.keys.Heads()
 	if len(heads) < 2 {
 		return when
@@ -214,7 +214,7 @@ func (r *core) apart() (when time.Time) {
 }
 
 // graceOfRemovers is how long the keys of those who have removed somebody are waited for.
-func (r *core) graceOfRemovers() time.Duration {
+func graceOfRemovers(r *core) time.Duration {
 	for _, id := range r.remaining() {
 		e := r.set.Given(id)
 		if e == nil || e.Kind != members.SetRole || e.Author == r.self || r.set.Role(e.Author) < Admin {
