@@ -57,6 +57,7 @@ func (ws *Watches) RelaysChanged() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.lost++
+
 	for _, w := range ws.m {
 		for _, l := range w.leases {
 			if l.left > 0 && l.req != nil && !l.req.Valid() {

@@ -8,7 +8,7 @@ import (
 	"starling/session/group/members"
 )
 
-// Kinds of what waits, beside kindMessage and the types of control data.
+// Kinds of waiting cells, beside kindMessage and the types of control data.
 const (
 	// kindStray is a message that no chain of its sender has signed: it is tried when somebody is back.
 	kindStray = 0

@@ -242,7 +242,7 @@ func (r *core) trySeeds(w *word, now time.Time) {
 }
 
 // wantsSeed reports whether the seed of a rekey that counts is wanted: of a head, and of a former one that came after the rekey
-// that names it, as others spoke under it meanwhile. What was here and is erased does not come back.
+// that names it, as others spoke under it meanwhile. An erased one does not come back.
 func wantsSeed(r *core, w *word, now time.Time) bool {
 	return !r.places.forgot(r, w.rid) || r.places.of(w.rid) != nil && r.keys.Held(w.rid) ||
 		r.places.of(w.rid) == nil && now.Unix()-w.at < int64(secretsLife/time.Second)

@@ -155,7 +155,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	urgent = urgent || !apart.IsZero() && !now.Before(apart)
 	since, each := now.Unix(), turnUrgent
 
-	// Who removes somebody has made new keys with it: they come, unless the mailboxes have lost them.
+	// A removal brings new keys of its author: they come, unless the mailboxes have lost them.
 	grace := time.Duration(0)
 	if len(r.remaining()) > 0 && !urgent {
 		urgent, grace = true, graceOfRemovers(r)
@@ -198,7 +198,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	return now.Add(turnUrgent)
 }
 
-// apart is when several heads become one, whoever they were sealed to. Somebody who has missed one of them reads the place
+// apart is when several heads become one, also if all were sealed to the same people. A member without one of them reads the place
 // of another alone, and perhaps nobody speaks there: the rekey that follows both tells them.
 func apart(r *core) (when time.Time) {
 	heads := r.keys.Heads()
@@ -213,7 +213,7 @@ func apart(r *core) (when time.Time) {
 	return when
 }
 
-// graceOfRemovers is how long the keys of those who have removed somebody are waited for.
+// graceOfRemovers is how long the keys of a removal's author are waited for.
 func graceOfRemovers(r *core) time.Duration {
 	for _, id := range r.remaining() {
 		e := r.set.Given(id)

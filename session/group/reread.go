@@ -8,8 +8,8 @@ import (
 
 // A cell that came can be lost here all the same: too many waited for one that came late, or not at all. And one that never
 // came may lie at a mailbox, which has shown it to others. So logs are read again, from their beginning: those of keys
-// with a question for something missing, and those of which something was dropped as soon as more opens. Whoever makes cells
-// that wait, or keys that do not come, has others read: each time they do so after twice as long.
+// with a question for something missing, and those of which something was dropped as soon as more opens. Cells
+// that wait and keys that do not come may be somebody's intent: each time it is after twice as long.
 
 // formerLogs is how many former places are read again with those of the heads.
 const formerLogs = 4
@@ -86,7 +86,7 @@ func rereads(r *core, names [][16]byte, now time.Time) {
 	r.tell(Reread{names})
 }
 
-// Behind reports whether something is on its way here: keys are lacking, or cells that came of late wait for what was before
+// Behind reports whether something is on its way here: keys are lacking, or cells of late wait for those before
 // them.
 func (r *Room) Behind(now time.Time) bool {
 	return len(r.keys.Lacking()) > 0 || slices.ContainsFunc(r.aside.waits, func(w waiting) bool {
