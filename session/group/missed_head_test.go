@@ -142,3 +142,15 @@ func TestRereadsAreFew(t *testing.T) {
 		t.Errorf("%d times", rereads)
 	}
 }
+
+// TestDroppedLogIsDamaged: a stored name of a log that is none is no sound state.
+func TestDroppedLogIsDamaged(t *testing.T) {
+	w := newWorld(t)
+	owner := w.found()
+	for _, size := range []int{15, 16, 17} {
+		owner.room.aside.waits = []waiting{{kind: kindDropped, data: make([]byte, size)}}
+		if _, err := Open(owner.room.whole(), owner.rows); (err == nil) != (size == 16) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}

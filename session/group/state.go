@@ -514,7 +514,7 @@ func (a *aside) append(p *pen) {
 func (a *aside) read(e *reader) {
 	for range e.Count(2, maxAside) {
 		w := waiting{kind: e.u8(), author: e.id(), data: e.blob(innerSize), from: e.u8(), since: e.i64()}
-		e.Bad = e.Bad || w.from > laneOpen
+		e.Bad = e.Bad || w.from > laneOpen || w.kind == kindDropped && len(w.data) != len(w.log)
 		a.waits = append(a.waits, w)
 	}
 	for range e.Count(1, maxHanded) {
