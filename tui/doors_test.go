@@ -174,7 +174,7 @@ func TestOwnBridgeInEveryLanguage(t *testing.T) {
 	}
 	for language, sees := range map[string][]string{
 		"de": {"Deine Brücke für Freunde", "Die Brücke ist offen.", "noch ist niemand hereingekommen"},
-		"ru": {"Ваш мост для друзей", "Мост открыт.", "ещё никто не приходил"},
+		"ru": {"Твой мост для друзей", "Мост открыт.", "ещё никто не приходил"},
 	} {
 		u := tuitest.NewUserAt(t, node, tui.Options{Now: clock, Language: language}, 120, 60)
 		u.Press("alt+o").Expect().Sees(sees...)
