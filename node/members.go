@@ -156,6 +156,8 @@ func (r *roomCalls) handOver(ctx context.Context, room store.Room, m store.Membe
 			return t.Offer(group.ID(m.ID))
 		case m.ID == room.Me && m.Offered:
 			return t.Accept()
+		case m.ID == room.Me:
+			return noOffer
 		}
 		return group.ErrRank
 	})

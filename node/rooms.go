@@ -45,6 +45,7 @@ var (
 	noRoom    = &api.Error{Code: api.CodeNoRoom, Message: "there is no such room", Hint: "see starling room list"}
 	noMember  = &api.Error{Code: api.CodeNoMember, Message: "there is no such member", Hint: "see starling room members ROOM"}
 	notInRoom = &api.Error{Code: api.CodeNotReady, Message: "you are not in this room", Hint: "see starling room list"}
+	noOffer   = &api.Error{Code: api.CodeRank, Message: "nobody offers you this room", Hint: "its owner does: starling room role ROOM MEMBER owner"}
 	noRank    = &api.Error{Code: api.CodeRank, Message: "your role in the room does not allow it", Hint: "see starling room members ROOM"}
 	thisIsYou = &api.Error{Code: api.CodeUsage, Message: "this is you"}
 	aRoom     = &api.Error{Code: api.CodeUsage, Message: "this is a room, and no contact", Hint: "see starling room --help"}

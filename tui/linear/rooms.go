@@ -504,6 +504,9 @@ func (r roomTalk) leave(ctx context.Context, args string) error {
 
 func (r roomTalk) forget(ctx context.Context, args string) error {
 	return r.here(func(room *api.Room) error {
+		if words.Holds(room) {
+			return r.fault(catalogue.Mark("you are in this room"), catalogue.Mark("Type /room leave first."))
+		}
 		sure := args == "yes"
 		if !sure {
 			var err error

@@ -77,6 +77,10 @@ func TestLinearRoom(t *testing.T) {
 
 	// Out again.
 	l.say("/room leave").expect("Leave the room?").say("yes").expect("The owner cannot leave")
+	b.say("/room accept").expect("Nobody offers you this room")
+	for _, line := range []string{"/room forget", "/room forget yes"} {
+		b.say(line).expect("You are in this room. Type /room leave first.")
+	}
 	l.say("/room role bobby owner").expect("You offer the room to Bobby.")
 	b.expect("Ada offers you the room.")
 	b.say("/room accept").expect("The room is yours now.")

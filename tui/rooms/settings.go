@@ -148,11 +148,8 @@ func (r *Rooms) RemoveMeant() tea.Cmd { return r.about(r.Remove) }
 // Remove asks before a room that one is not in is erased.
 func (r *Rooms) Remove(c *api.Contact) tea.Cmd {
 	id, d := c.ID, r.desk
-	switch c.Room.State {
-	case api.RoomReady, api.RoomAway:
-		if c.Room.Role != api.RoleOwner || c.Room.Members > 1 {
-			return d.Complain("You are in this room. Leave it first: alt+g, then l.")
-		}
+	if words.Holds(c.Room) {
+		return d.Complain("You are in this room. Leave it first: alt+g, then l.")
 	}
 
 	conf := desk.Confirmation{

@@ -74,6 +74,8 @@ func (r *rooms) handOver(p *place, me, o *occupant) (api.Member, error) {
 				break
 			}
 		}
+	case o == me:
+		return api.Member{}, errNoOffer
 	default:
 		return api.Member{}, errRank
 	}

@@ -36,6 +36,7 @@ type stay struct {
 var (
 	errNoRoom   = &api.Error{Code: api.CodeNoRoom, Message: "no such room"}
 	errNotIn    = &api.Error{Code: api.CodeNotReady, Message: "you are not in this room"}
+	errNoOffer  = &api.Error{Code: api.CodeRank, Message: "nobody offers you this room"}
 	errRank     = &api.Error{Code: api.CodeRank, Message: "your role does not allow it"}
 	errRoomFull = &api.Error{Code: api.CodeRoomFull, Message: "the room holds 32 people"}
 	errBadLink  = &api.Error{Code: api.CodeBadInvite, Message: "this is no link into a room", Hint: "Ask for the link again and paste all of it."}

@@ -48,6 +48,12 @@ func Missing(th *theme.Theme, pieces int) string {
 	return th.N(pieces, "about %d older message is being fetched", "about %d older messages are being fetched")
 }
 
+// Holds reports whether a room has to be left before it can be erased.
+func Holds(r *api.Room) bool {
+	in := r.State == api.RoomReady || r.State == api.RoomAway
+	return in && (r.Role != api.RoleOwner || r.Members > 1)
+}
+
 // RoomState is how we stand in a room, "" if we are in it.
 func RoomState(th *theme.Theme, s api.RoomState) string {
 	switch s {
