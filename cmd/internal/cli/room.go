@@ -134,8 +134,18 @@ func (r rooms) list() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				same := map[string]int{}
 				for _, room := range all {
-					if err := r.printRoom(room); err != nil {
+					same[roomName(room)]++
+				}
+				for _, room := range all {
+					err := r.print(room, func(w io.Writer) {
+						if same[roomName(room)] > 1 {
+							fmt.Fprintf(w, "%s  ", room.ID)
+						}
+						fmt.Fprintln(w, roomLine(room))
+					})
+					if err != nil {
 						return err
 					}
 				}
@@ -154,11 +164,15 @@ func (r rooms) printRoom(room api.Room) error {
 
 // roomLine is a room as a person reads it.
 func roomLine(room api.Room) string {
-	name := oneLine(room.Name).String()
-	if name == "" {
-		name = "a room without a name yet"
+	return fmt.Sprintf("%s  (%s)", roomName(room), strings.Join(roomWords(room), ", "))
+}
+
+// roomName is the name of a room in text.
+func roomName(room api.Room) string {
+	if name := oneLine(room.Name).String(); name != "" {
+		return name
 	}
-	return fmt.Sprintf("%s  (%s)", name, strings.Join(roomWords(room), ", "))
+	return "a room without a name yet"
 }
 
 // roomWords are how one stands in a room, and its unusual settings.
@@ -375,7 +389,7 @@ func findRoom(ctx context.Context, node api.Node, room string) (api.Room, error)
 		return api.Room{}, &api.Error{Code: api.CodeNoRoom, Message: "no room is called " + own(room).String()}
 	}
 	return api.Room{}, &api.Error{Code: api.CodeAmbiguous, Message: "several rooms are called " + own(room).String(),
-		Hint: "use the room's id from: starling room list --json"}
+		Hint: "use the room's id from: starling room list"}
 }
 
 // complete completes the first argument with the rooms of the node that runs, and the

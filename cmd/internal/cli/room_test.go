@@ -247,6 +247,17 @@ func TestRoomsAreNotDelivered(t *testing.T) {
 	f.has("sent: in both mailboxes of the room")
 }
 
+// TestRoomsOfOneName: rooms of one name are listed with their ids, others without.
+func TestRoomsOfOneName(t *testing.T) {
+	f := newFriends(t, "ada")
+	one := f.as("ada", exitOK, "room", "create", "twice", "--json")["id"].(string)
+	other := f.as("ada", exitOK, "room", "create", "twice", "--json")["id"].(string)
+	f.as("ada", exitOK, "room", "create", "once")
+	f.as("ada", exitOK, "room", "list")
+	f.has(one+"  twice  (owner", other+"  twice  (owner", "\nonce  (owner")
+	f.as("ada", exitOK, "room", "members", other)
+}
+
 // TestRoomErrors: what people get wrong ends with the code of the manual.
 func TestRoomErrors(t *testing.T) {
 	f := newFriends(t, "ada", "bob", "cleo")
