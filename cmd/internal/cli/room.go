@@ -138,6 +138,7 @@ func (r rooms) list() *cobra.Command {
 				for _, room := range all {
 					same[roomName(room)]++
 				}
+
 				for _, room := range all {
 					err := r.print(room, func(w io.Writer) {
 						if same[roomName(room)] > 1 {
