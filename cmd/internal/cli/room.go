@@ -134,6 +134,7 @@ func (r rooms) list() *cobra.Command {
 				if err != nil {
 					return err
 				}
+
 				same := map[string]int{}
 				for _, room := range all {
 					same[roomName(room)]++
