@@ -331,7 +331,7 @@ func (v *viewer) message(m store.Message) (api.Message, error) {
 func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 	out = api.Message{ID: m.ID.String(), Conversation: m.Contact.String(), Outgoing: m.Outgoing,
 		Text: safetext.Clean(m.Text), Time: m.Time, State: m.State, Reason: m.Reason, Sequence: m.Seq,
-		Forwarded: m.Forwarded, Edited: m.Edited, Deleted: m.Deleted, Read: m.Read, Timer: m.Timer, Expires: m.Expires}
+		Forwarded: m.Forwarded, Given: !m.Outgoing && m.Written == store.Given, Edited: m.Edited, Deleted: m.Deleted, Read: m.Read, Timer: m.Timer, Expires: m.Expires}
 
 	if m.Picture != "" {
 		out.Picture = &api.Picture{Type: m.Picture, Size: m.Size}

@@ -240,6 +240,7 @@ type Message struct {
 
 	Reply     *Quote     `json:"reply,omitempty"` // what it answers
 	Forwarded bool       `json:"forwarded,omitempty"`
+	Given     bool       `json:"given,omitempty"`   // in a room: the word of the member of our link, not heard from its author
 	Picture   *Picture   `json:"picture,omitempty"` // Text is its caption, and may be empty
 	File      *File      `json:"file,omitempty"`    // the same holds for its text
 	Edited    time.Time  `json:"edited,omitzero"`   // when its sender last changed it
@@ -590,7 +591,7 @@ const (
 	EventMessage EventKind = "message" // a message arrived or was queued here
 	EventNotice  EventKind = "notice"  // the node itself has something to say in a conversation
 	EventState   EventKind = "state"   // an outgoing message changed its state
-	EventChanged EventKind = "changed" // a message was edited, taken back, reacted to, read, or began to count down; or its Gap changed
+	EventChanged EventKind = "changed" // a message was edited, taken back, reacted to, read, or began to count down; or its Gap or Given changed
 	EventTyping  EventKind = "typing"  // a contact is writing; not stored, Seq is 0
 	EventDraft   EventKind = "draft"   // a draft changed; not stored, Seq is 0
 	EventContact EventKind = "contact" // a contact is new or changed

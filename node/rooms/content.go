@@ -139,7 +139,7 @@ func (t *Tx) heard(given, m store.Message, changes []store.Change) ([]store.Chan
 	case err != nil:
 		return nil, err
 	case same || given.Deleted && given.Member == m.Member:
-		return changes, t.Tx.Confirm(given)
+		return changes, t.Tx.Confirm(given, t.now)
 	case given.Member == m.Member && !given.Edited.IsZero():
 		changes = append(changes, store.Change{Member: m.Member, Content: m.Content, Kind: int(chat.Edit), Place: given.Place, Text: given.Text, Time: given.Edited})
 	}

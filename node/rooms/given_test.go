@@ -95,6 +95,19 @@ func (d *desk) shows(want ...string) []store.Message {
 	return rows
 }
 
+// told returns the newest event.
+func (d *desk) told() (last store.Event) {
+	d.t.Helper()
+	d.update(func(t *Tx) error {
+		all, err := t.Tx.Events(0, 1000)
+		if len(all) > 0 {
+			last = all[len(all)-1]
+		}
+		return err
+	})
+	return last
+}
+
 // TestGivenIsNoObstacle: who lets a newcomer in gives away the name of a message that its author is heard to say
 // later, with other words, another author, another file: the author's own is shown, once.
 func TestGivenIsNoObstacle(t *testing.T) {
@@ -117,6 +130,9 @@ func TestGivenIsNoObstacle(t *testing.T) {
 			d.says(bob, 9, text("yes"))
 			if m := d.shows("2 yes")[0]; m.ID != before.ID || m.Seq != before.Seq {
 				t.Error("it is another one")
+			}
+			if last := d.told(); last.Kind != api.EventChanged || last.Message != before.ID {
+				t.Errorf("its author was heard, and %+v is told", last)
 			}
 		}
 		d.says(bob, 8, text("and on"))

@@ -263,9 +263,13 @@ func (t MessageTable) Erase(m Message, now time.Time) error {
 // its name from it.
 const Given = -2
 
-// Confirm records that the author of a message has said it.
-func (t MessageTable) Confirm(m Message) error {
-	return t.tx.execOne(`UPDATE messages SET written = -1 WHERE id = ?`, m.ID)
+// Confirm records that the author of a message has said it, and tells of it.
+func (t MessageTable) Confirm(m Message, now time.Time) error {
+	err := t.tx.execOne(`UPDATE messages SET written = -1 WHERE id = ?`, m.ID)
+	if err != nil {
+		return err
+	}
+	return t.changed(m, now)
 }
 
 // Supersede has a message take the name of one that was given, and the reactions to it. The other one is

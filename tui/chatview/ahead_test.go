@@ -47,3 +47,20 @@ func TestAheadHasNoPlace(t *testing.T) {
 		t.Errorf("it stays:\n%s", s)
 	}
 }
+
+// TestGivenSaysSo: what was said before one came is shown as the word of somebody else, until its author is heard.
+func TestGivenSaysSo(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
+	v := newView(60, 30)
+	m := in("a", "from before", now)
+	m.Given = true
+	v.AddOlder([]api.Message{m}, true)
+	if s := screen(v); !strings.Contains(s, "as told by who let you in") {
+		t.Errorf("not a word of it:\n%s", s)
+	}
+	m.Given = false
+	v.Add(m)
+	if s := screen(v); strings.Contains(s, "as told by") || !strings.Contains(s, "from before") {
+		t.Errorf("its author was heard:\n%s", s)
+	}
+}

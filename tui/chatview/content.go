@@ -231,6 +231,9 @@ func (v *View) foot(it *item) string {
 			parts = append(parts, emoji+th.Muted.Render(" "+v.who(r.Outgoing, it.From)))
 		}
 	}
+	if it.Given {
+		parts = append(parts, th.Muted.Render(th.T("as told by who let you in")))
+	}
 	if !it.Edited.IsZero() && !it.Deleted {
 		parts = append(parts, th.Muted.Render(th.T("edited")))
 	}

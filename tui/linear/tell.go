@@ -111,6 +111,9 @@ func (v *voice) text(m *api.Message) string {
 	if m.Forwarded {
 		parts = append(parts, v.t("(forwarded)"))
 	}
+	if m.Given {
+		parts = append(parts, v.t("(as told by who let you in)"))
+	}
 	if m.Reply != nil {
 		parts = append(parts, v.t("(answers: %s)", v.quoted(m.Reply)))
 	}

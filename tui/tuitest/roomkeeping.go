@@ -256,7 +256,7 @@ func (r *rooms) arrive(p *place) {
 	r.stand(p.id, api.RoomReady)
 	r.renew(p)
 	for _, m := range p.said[max(0, len(p.said)-p.history):] {
-		m.Sequence = 0
+		m.Sequence, m.Given = 0, true
 		r.node.tellAbout(api.EventMessage, r.node.store(p.id, m))
 	}
 }

@@ -155,6 +155,9 @@ func aboutMessage(m api.Message, names *roomNames) []string {
 	if m.Forwarded {
 		about = append(about, "forwarded")
 	}
+	if m.Given {
+		about = append(about, "as told by the member who let you in")
+	}
 	if !m.Edited.IsZero() && !m.Deleted {
 		about = append(about, "changed "+clock(m.Edited))
 	}

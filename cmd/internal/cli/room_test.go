@@ -258,6 +258,24 @@ func TestRoomsOfOneName(t *testing.T) {
 	f.as("ada", exitOK, "room", "members", other)
 }
 
+// TestNewcomerIsToldByWhom: what was said before one came is the word of somebody else.
+func TestNewcomerIsToldByWhom(t *testing.T) {
+	f := newFriends(t, "ada", "bob")
+	f.as("ada", exitOK, "room", "create", "r")
+	f.as("ada", exitOK, "room", "settings", "r", "history", "100")
+	f.as("ada", exitOK, "send", "r", "from before")
+	link := f.as("ada", exitOK, "room", "invite", "r", "--json")["link"].(string)
+	f.as("bob", exitOK, "room", "join", link)
+	f.as("ada", exitOK, "send", "r", "from now")
+	f.as("bob", exitOK, "history", "r")
+	f.has("ada: from before\n  + as told by the member who let you in")
+	if strings.Count(f.out.String(), "as told by") != 1 {
+		t.Error(&f.out)
+	}
+	f.as("bob", exitOK, "history", "r", "--json")
+	f.has(`"text":"from before"`, `"given":true`)
+}
+
 // TestRoomErrors: what people get wrong ends with the code of the manual.
 func TestRoomErrors(t *testing.T) {
 	f := newFriends(t, "ada", "bob", "cleo")

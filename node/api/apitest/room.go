@@ -444,8 +444,12 @@ func roomSettings(t *testing.T, p *Pair) {
 	p.bobJoins(t, room)
 	eventually(t, "what was said before", func() bool {
 		h, err := p.Bob.History(ctx, api.HistoryRequest{Contact: room})
-		return err == nil && slices.ContainsFunc(h, func(m api.Message) bool { return m.Text.String() == "at last" && m.Room == room })
+		return err == nil && slices.ContainsFunc(h, func(m api.Message) bool { return m.Text.String() == "at last" && m.Room == room && m.Given })
 	})
+	now, got := p.says(t, p.Ada, p.Bob, api.SendRequest{Contact: room, Text: "heard"})
+	if now.Given || got.Given {
+		t.Errorf("given, though heard: %+v", got)
+	}
 }
 
 func roomChanges(t *testing.T, p *Pair) {
