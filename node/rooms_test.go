@@ -362,6 +362,40 @@ func TestRoomRestored(t *testing.T) {
 	}
 }
 
+// TestRoomLetsInLater: somebody asks at a moment when nobody can be let in, within the hour after an owner has come back from a
+// backup. They are let in when it is over, without asking again.
+func TestRoomLetsInLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada, bob, eve := newMarkedUser(t, net, "Ada"), newUser(t, net, "Bob"), newUser(t, net, "Eve")
+		defer func() { ada.shutdown(); bob.shutdown(); eve.shutdown() }()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob)
+		link := h.link(ada, 1)
+		ada.shutdown()
+		old := ada.copyProfile()
+		ada.start()
+		h.says(ada, "after the backup")
+		h.hears(bob, 1)
+		ada.shutdown()
+		ada.putBack(old)
+		ada.start()
+		time.Sleep(time.Minute)
+
+		h.asks(eve, link)
+		time.Sleep(30 * time.Minute)
+		if s := h.room(eve).State; s != api.RoomPending {
+			t.Errorf("after half an hour Eve is %s", s)
+		}
+		time.Sleep(35 * time.Minute)
+		if s := h.room(eve).State; s != api.RoomReady {
+			t.Errorf("after an hour Eve is %s", s)
+		}
+		h.says(eve, "in at last")
+		h.hears(ada, 2)
+	})
+}
+
 // TestRoomClock: on a computer whose clock is a year off a room is as elsewhere, and its times are
 // those of the relays.
 func TestRoomClock(t *testing.T) {

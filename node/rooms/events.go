@@ -3,6 +3,7 @@ package rooms
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"starling/node/api"
 	"starling/node/api/safetext"
@@ -130,15 +131,41 @@ func (t *Tx) asked(r group.Request) error {
 		}
 		return t.notice(api.RoomChange{Kind: api.ChangeKnock}, r.Member, group.ID{})
 	}
-	err := t.Answer(r, true)
+	in, err := t.letIn(r)
+	if err == nil && !in {
+		t.refused = append(t.refused, "request to a room")
+	}
+	return err
+}
+
+// letIn lets somebody in by a link that asks nobody, and reports whether that was possible.
+func (t *Tx) letIn(r group.Request) (in bool, err error) {
+	err = t.Answer(r, true)
 	if errors.Is(err, group.ErrFull) || errors.Is(err, group.ErrSpent) {
 		err = t.Answer(r, false)
 	}
-	if errors.Is(err, group.ErrRank) || errors.Is(err, group.ErrNotYet) || errors.Is(err, group.ErrSoon) || errors.Is(err, group.ErrInvalid) || errors.Is(err, group.ErrFull) || errors.Is(err, group.ErrSpent) {
-		t.refused = append(t.refused, "request to a room")
-		return nil
+	if errors.Is(err, group.ErrGone) || errors.Is(err, group.ErrRank) || errors.Is(err, group.ErrNotYet) || errors.Is(err, group.ErrSoon) || errors.Is(err, group.ErrInvalid) || errors.Is(err, group.ErrFull) || errors.Is(err, group.ErrSpent) {
+		return false, nil
 	}
-	return err
+	return err == nil, err
+}
+
+// letInAgain is how often it is tried again without any news.
+const letInAgain = time.Minute
+
+// letWaiting lets those in that came at a bad moment: keys were on their way just then, or we had come back from a backup.
+func (t *Tx) letWaiting() error {
+	for _, r := range t.p.room.Requests() {
+		if r.Approve {
+			continue
+		}
+		if in, err := t.letIn(r); err != nil {
+			return err
+		} else if !in {
+			t.wakeAt(t.now.Add(letInAgain))
+		}
+	}
+	return nil
 }
 
 // Answer answers somebody at the door.

@@ -254,6 +254,11 @@ func (t *Tx) finish() error {
 	} else if !t.told {
 		t.wakeAt(t.now.Add(lookEvery))
 	}
+	if t.p.room != nil {
+		if err := t.letWaiting(); err != nil {
+			return err
+		}
+	}
 	for range maxSteps {
 		if t.p.room == nil {
 			break
