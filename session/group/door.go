@@ -440,13 +440,8 @@ func (r *Room) Approve(request [16]byte, yes bool, history [][]byte, now time.Ti
 
 // admit lets somebody in: the entry and a step for all, and the answer to them.
 func (r *core) admit(q *request, l *link, history [][]byte, now time.Time) error {
-	if len(r.keys.Lacking()) > 0 || len(r.keys.Heads()) == 0 {
+	if !atHome(r) {
 		return ErrNotYet
-	}
-	for _, h := range r.keys.List() {
-		if h.Generation >= keys.MaxGeneration {
-			return ErrNotYet // a rekey is due
-		}
 	}
 	for !tells(r, history) {
 		if len(history) == 0 {
@@ -474,6 +469,16 @@ func (r *core) admit(q *request, l *link, history [][]byte, now time.Time) error
 	err = r.answer(q.answer, l.mailboxes, r.welcome(said, sealed, history))
 	r.door.drop(q)
 	return err
+}
+
+// atHome reports whether we have all that somebody needs who has nothing: the secrets of all heads, and the cards of their
+// places, where the rest comes. Without a card a newcomer reads no log, and nobody's answer.
+func atHome(r *core) bool {
+	list := r.keys.List()
+	return len(list) > 0 && len(r.keys.Lacking()) == 0 && !slices.ContainsFunc(list, func(h keys.Head) bool {
+		p := r.places.of(h.Rekey)
+		return p == nil || p.card == nil || h.Generation >= keys.MaxGeneration // a rekey is due
+	})
 }
 
 // admitRoom is the bytes of an answer that are new by letting somebody in: the entry, and steps for all heads.

@@ -404,6 +404,8 @@ func (r *core) dueAnswers(now time.Time) (next time.Time) {
 			r.duty.answered(n.who)
 		case now.Before(turn):
 			next = earliest(next, turn)
+		case n.answer != [32]byte{} && !atHome(r): // they knock once a day
+			next = earliest(next, now.Add(turnNeed))
 		default:
 			if may := r.duty.favour(n.who); now.Before(may) {
 				next = earliest(next, may)

@@ -154,3 +154,41 @@ func TestDroppedLogIsDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyComesInWithoutAPlace: an admin has new keys, and not yet the card that says where the room is now. Whoever asks or knocks
+// at that moment waits for it: they would read no log, and nobody's answer.
+func TestNobodyComesInWithoutAPlace(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(3)
+	owner, admin := all[0], all[1]
+	owner.must(owner.room.SetRole(admin.room.self, Admin, w.now))
+	w.pass(settlesIn + time.Minute)
+	l, err := admin.room.MakeLink(1, false, w.now.Add(time.Hour), w.now)
+	admin.must(err)
+	w.settle()
+
+	if err := owner.room.rekey(w.now); err != nil {
+		t.Fatal(err)
+	}
+	owner.withoutACard(admin)
+	owner.commit()
+	w.settle()
+	if len(admin.room.keys.Lacking()) > 0 || atHome(&admin.room.core) {
+		t.Fatal("the admin has the card")
+	}
+	late := w.asks(l.Text, "late")
+	w.settle()
+	if late.room != nil {
+		t.Error("let in without a place")
+	}
+
+	w.pass(10 * time.Minute)
+	for _, q := range admin.room.Requests() {
+		admin.must(admin.room.Approve(q.ID, true, nil, w.now))
+	}
+	w.pass(time.Minute)
+	if late.room == nil {
+		t.Fatal("not let in")
+	}
+	w.allSpeak("in a place", append(all, late))
+}
