@@ -205,8 +205,23 @@ type aware struct {
 	mu        sync.Mutex
 }
 
-func (a *aware) Allowance(wire.NodeID) int64                           { return a.allowance }
-func (a *aware) Sparing(wire.NodeID) bool                              { return a.sparing }
+func (a *aware) Allowance(wire.NodeID) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.allowance
+}
+func (a *aware) Sparing(wire.NodeID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sparing
+}
+
+// learns has the network be known as one with a budget.
+func (a *aware) learns(allowance int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.allowance, a.sparing = allowance, true
+}
 func (a *aware) Wait(wire.NodeID) time.Duration                        { return 0 }
 func (a *aware) Began(wire.NodeID, []book.Address)                     {}
 func (a *aware) Ended(wire.NodeID, book.Source, []book.Address, error) {}
@@ -292,6 +307,29 @@ func TestMovesBefore(t *testing.T) {
 		if dials, _ := n.Dials(1, 0); dials > frames/2+1 {
 			t.Errorf("%d connections for %d frames", dials, frames)
 		}
+	})
+}
+
+// TestBudgetLearnedLate: a connection has carried more than the budget that is learned on others meanwhile. Whoever would send finds no room on
+// it, so no frame comes any more; the next one is made all the same.
+func TestBudgetLearnedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := virtualtime.NewNetwork(wan)
+		net := &aware{}
+		relay, client := pair(t, n, net)
+		defer relay.stop()
+		defer client.stop()
+		talk(t, relay, client, 12, 0)
+		net.learns(14_534)
+		for range 10 { // somebody waits for room
+			client.links.Room(relay.id, net.allowance)
+			time.Sleep(time.Second)
+		}
+		if left, since := client.links.Room(relay.id, net.allowance); left < 1 || time.Since(since) > 10*time.Second {
+			t.Errorf("room for %d on a connection of %v ago", left, time.Since(since))
+		}
+		talk(t, relay, client, 12, 0)
+		relay.exact(t, "relay", 24)
 	})
 }
 

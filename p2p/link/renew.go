@@ -341,7 +341,8 @@ func (l *Links) Answers(id wire.NodeID, most time.Duration) (answers, can bool) 
 }
 
 // Room returns how many frames may come now on a client's link where the network lets so many
-// bytes through on a connection, and since when the connection is there.
+// bytes through on a connection, and since when the connection is there. If there is none on a connection that was begun without
+// a budget, the next is made.
 func (l *Links) Room(id wire.NodeID, budget int64) (frames int, since time.Time) {
 	e := l.lasting(id)
 	if e == nil {
@@ -353,7 +354,14 @@ func (l *Links) Room(id wire.NodeID, budget int64) (frames int, since time.Time)
 	if ln == nil {
 		return 0, time.Time{}
 	}
-	return ln.left(budget), ln.began
+	frames = ln.left(budget)
+
+	// It was begun when nobody knew of a budget, and is over it: nobody asks for a frame, and none comes that has the next
+	// line made.
+	if frames == 0 && ln.most == 0 && budget > 0 && e.dialled {
+		l.renew(e, ln)
+	}
+	return frames, ln.began
 }
 
 // Renew makes the next line of a client's link beside the present one, which may be dead
