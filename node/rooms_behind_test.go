@@ -11,6 +11,17 @@ import (
 	"starling/node/nettest"
 )
 
+// lostWhileAway has both be away for 16 days, while the mailboxes lose their disks.
+func (h *hall) lostWhileAway(net *nettest.Net, ada, bob *user) {
+	mailboxes := h.mailboxes(bob)
+	ada.shutdown()
+	bob.shutdown()
+	time.Sleep(16 * 24 * time.Hour)
+	for _, m := range mailboxes {
+		net.Wipe(m)
+	}
+}
+
 // TestRoomOwnerBehindLoss: the only one with rights puts back a copy of their profile of before a removal, after both mailboxes have lost
 // their disks. The members tell them by themselves: they know who is in the room, speak and hear again, and the person removed hears
 // nothing.
@@ -90,13 +101,7 @@ func TestRoomOwnerOfAnOldCopy(t *testing.T) {
 		h.hears(bob, 2)
 		time.Sleep(time.Minute)
 
-		mailboxes := h.mailboxes(bob)
-		ada.shutdown()
-		bob.shutdown()
-		time.Sleep(16 * 24 * time.Hour)
-		for _, m := range mailboxes {
-			net.Wipe(m)
-		}
+		h.lostWhileAway(net, ada, bob)
 		ada.putBack(old)
 		ada.start()
 		h.waits(ada, "told that nobody may read", func(r api.Room) bool { return r.Unheard })
@@ -158,13 +163,7 @@ func TestRoomOwnerLeavesAnOldCopy(t *testing.T) {
 		h.hears(bob, 1)
 		time.Sleep(time.Minute)
 
-		mailboxes := h.mailboxes(bob)
-		ada.shutdown()
-		bob.shutdown()
-		time.Sleep(16 * 24 * time.Hour)
-		for _, m := range mailboxes {
-			net.Wipe(m)
-		}
+		h.lostWhileAway(net, ada, bob)
 		ada.putBack(old)
 		ada.start()
 		h.waits(ada, "told", func(r api.Room) bool { return r.Unheard })

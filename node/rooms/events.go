@@ -3,6 +3,7 @@ package rooms
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"starling/node/api"
@@ -150,15 +151,22 @@ func (t *Tx) letIn(r group.Request) (in bool, err error) {
 	return err == nil, err
 }
 
-// letInAgain is how often it is tried again without any news.
+// letInAgain is how often those at the door are tried again: a link may bring hundreds, and somebody without the rank lets none in.
 const letInAgain = time.Minute
 
 // letWaiting lets those in that came at a bad moment: keys were on their way just then, or we had come back from a backup.
 func (t *Tx) letWaiting() error {
-	for _, r := range t.p.room.Requests() {
-		if r.Approve {
-			continue
-		}
+	all := slices.DeleteFunc(t.p.room.Requests(), func(r group.Request) bool { return r.Approve })
+	if len(all) == 0 {
+		return nil
+	}
+	if t.now.Sub(t.p.let).Abs() < letInAgain {
+		t.wakeAt(t.p.let.Add(letInAgain))
+		return nil
+	}
+
+	t.p.let = t.now
+	for _, r := range all {
 		if in, err := t.letIn(r); err != nil {
 			return err
 		} else if !in {

@@ -19,7 +19,8 @@
 // # In
 //
 // The logs of every place are followed at both mailboxes. A content is shown after
-// those that its author had seen (order.go); messages that were read stay where they are.
+// those that its author had seen (order.go); messages that were read stay where they are. Logs of which
+// something was lost are read again from their beginning (follow.go).
 package rooms
 
 import (
@@ -438,6 +439,7 @@ type part struct {
 	waiting Waiting                 // as it was told last
 	waited  time.Time               // when the contents that wait were looked at last
 	asked   time.Time               // when a request to be let in was made again
+	let     time.Time               // when those that wait at the door were last let in, as far as that was possible
 	lost    map[store.Ref]time.Time // contents that others followed from without them, since when
 }
 

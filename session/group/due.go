@@ -151,8 +151,8 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	} else if p != nil && p.doubt {
 		urgent = true
 	}
-	apart := apart(r)
-	urgent = urgent || !apart.IsZero() && !now.Before(apart)
+	merge := mergeAt(r)
+	urgent = urgent || !merge.IsZero() && !now.Before(merge)
 	since, each := now.Unix(), turnUrgent
 
 	// A removal brings new keys of its author: they come, unless the mailboxes have lost them.
@@ -176,7 +176,7 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	if !urgent && since > now.Unix() {
 		r.duty.rekeyDue = 0
 		if turn, ours := r.turn(since, each); ours {
-			return earliest(turn, earliest(card, apart))
+			return earliest(turn, earliest(card, merge))
 		}
 		return time.Time{}
 	}
@@ -198,9 +198,9 @@ func (r *core) dueRekey(now time.Time) time.Time {
 	return now.Add(turnUrgent)
 }
 
-// apart is when several heads become one, also if all were sealed to the same people. A member without one of them reads the place
+// mergeAt is when several heads become one, also if all were sealed to the same people. A member without one of them reads the place
 // of another alone, and perhaps nobody speaks there: the rekey that follows both tells them.
-func apart(r *core) (when time.Time) {
+func mergeAt(r *core) (when time.Time) {
 	heads := r.keys.Heads()
 	if len(heads) < 2 {
 		return when
@@ -495,7 +495,7 @@ func (r *core) missedSince(at []*place, n need) (all [][]byte) {
 	if w == nil {
 		return nil
 	}
-	knows, since := n.knows, r.keys.Since(append(n.heads, w.rid))
+	knows, since := n.knows, r.keys.Since(append(slices.Clone(n.heads), w.rid))
 	if knows == nil {
 		knows = w.Parents
 	}

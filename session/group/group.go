@@ -33,6 +33,9 @@
 //
 // # Loss
 //
+// What was lost on its way here, or dropped while it waited, is read again: [Reread] names the logs. Keys that somebody has missed are
+// asked for, and told to a member that goes on under former ones.
+//
 // If no mailbox has the logs of [Place.Home] any more the caller says so with [Room.Lost]. Everybody that was there until then
 // goes on speaking. Owner and admins say the last things again there; the others knock at the door.
 package group

@@ -255,8 +255,8 @@ func (r *Room) Mailboxes() []Mailbox { return cloneMailboxes(r.mailboxes) }
 
 // Turn returns when it is our turn to move the room: owner and admins do so one after the other, the first at once.
 func (r *Room) Turn(since time.Time) time.Time {
-	_, own := r.rankers()
-	return since.Add(time.Duration(max(own, 0)) * turnUrgent)
+	turn, _ := r.turn(since.Unix(), turnUrgent)
+	return turn
 }
 
 // postingAlso posts at these places, too, until the function is called.
