@@ -17,6 +17,9 @@ import (
 type desk struct {
 	t     *testing.T
 	store *store.Store
+	net   *asked
+	rs    *Rooms
+	part  *part
 	id    store.ID
 	me    store.MemberID
 	now   time.Time
@@ -32,7 +35,10 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	d := &desk{t, s, store.NewID(), store.MemberID{1}, time.Unix(1_800_000_000, 0)}
+	net := &asked{}
+	d := &desk{t: t, store: s, net: net, id: store.NewID(), me: store.MemberID{1}, now: time.Unix(1_800_000_000, 0)}
+	d.rs = &Rooms{cfg: Config{Hold: DefaultHold, Network: net}, ended: make(map[logAt]time.Time)}
+	d.part = &part{id: d.id}
 	err = s.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.AddRoom(store.Room{ID: d.id, State: api.RoomReady, Me: d.me}, "room", d.now, nil)
 	})
@@ -46,7 +52,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) update(do func(*Tx) error) {
 	d.t.Helper()
 	err := d.store.Update(d.t.Context(), func(tx *store.Tx) error {
-		t := &Tx{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: d.id}, now: d.now}
+		t := &Tx{Tx: tx, rs: d.rs, p: d.part, now: d.now}
 		if err := t.load(d.id); err != nil {
 			return err
 		}

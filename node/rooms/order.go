@@ -12,7 +12,7 @@ import (
 // # Order
 //
 // A content names the contents that its author had seen. It is shown once those are there;
-// until then it is parked, on disk. Nothing waits for ever: after Hold it is shown with a gap,
+// until then it is parked, on disk. Nothing waits for ever: after Hold with a network it is shown with a gap,
 // and the missing one is marked when it comes. The person that lets a newcomer in names the
 // contents of before, so that nobody waits for them (history.go). One that comes all the same is shown.
 //
@@ -26,9 +26,10 @@ const (
 	newHold = 5 * time.Second
 )
 
-// behindHold times Hold is waited while keys are asked for: what was said under them comes last. All that waits is shown
-// ahead (ahead.go).
-const behindHold = 5
+// lateHold times Hold is waited for as long as something may still be on its way: while keys are asked for, since what was said under
+// them comes last, and until every mailbox has said since that it has nothing more. Of two mailboxes one may be away, and only it
+// have what is missing. All that waits is shown ahead (ahead.go).
+const lateHold = 5
 
 // A content that names one that is not there says that something was lost on its way: lookAfter that the
 // mailboxes are asked, and every lookAgain.
@@ -153,8 +154,8 @@ func (t *Tx) showParked() (left []store.Parked, err error) {
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	q := &queueOfParked{t: t, at: make(map[store.Ref]int, len(all)), all: all, seen: make([]parkedState, len(all)), ended: t.ended()}
-	if q.hold, err = t.hold(); err != nil {
+	q := &queueOfParked{t: t, at: make(map[store.Ref]int, len(all)), all: all, seen: make([]parkedState, len(all)), since: t.attended(), ended: t.ended()}
+	if q.hold, q.late, err = t.hold(); err != nil {
 		return nil, err
 	}
 
@@ -196,6 +197,9 @@ type queueOfParked struct {
 	at   map[store.Ref]int
 	seen []parkedState
 	hold time.Duration
+	late time.Duration // until all mailboxes have told their ends
+	// since is since when anything waits at all.
+	since time.Time
 	// ended is since when all mailboxes have told the ends of the logs.
 	ended time.Time
 }
@@ -226,16 +230,7 @@ func (q *queueOfParked) take(i int) (bool, error) {
 		}
 	}
 
-	// Behind one that waits itself it waits once more.
-	over := p.Came.Add(q.hold)
-	if behind && !p.Came.IsZero() {
-		over = over.Add(q.hold)
-	}
-	// Whatever the mailboxes still have may come before Hold.
-	if last := p.Came.Add(q.t.rs.cfg.Hold); !p.Came.IsZero() && last.After(over) && q.ended.Before(p.Came) {
-		over = last
-	}
-	if len(missing) > 0 && over.After(q.t.now) {
+	if over := q.over(p, behind); len(missing) > 0 && over.After(q.t.now) {
 		q.seen[i] = waits
 		q.t.wakeAt(over)
 		q.t.lookFor(p.Came)
@@ -245,16 +240,51 @@ func (q *queueOfParked) take(i int) (bool, error) {
 	return true, errors.Join(q.t.Tx.RemoveParked(q.t.p.id, p.Ref), q.t.tell(p, missing))
 }
 
-// hold is for how long a content waits for those before it.
-func (t *Tx) hold() (time.Duration, error) {
+// over is until when a content waits, behind one that waits itself or not.
+func (q *queueOfParked) over(p store.Parked, behind bool) time.Time {
+	came := p.Came
+	switch {
+	case came.IsZero():
+		return came
+	case q.since.After(came):
+		came = q.since
+	}
+	over := came.Add(q.hold)
+	if behind {
+		over = over.Add(q.hold)
+	}
+	// Whatever the mailboxes still have may come later.
+	if last := came.Add(q.late); last.After(over) && q.ended.Before(came) {
+		return last
+	}
+	return over
+}
+
+// attended is since when contents have waited, but for those that came later: neither before the start, or a sleep of this
+// computer, nor without a network does anything come that they wait for.
+func (t *Tx) attended() time.Time {
+	if _, err := t.rs.cfg.Network.Missing(nil); err != nil {
+		return t.now
+	}
+	p := t.p
+	if away := t.now.Sub(p.attended); away > t.rs.cfg.Hold || away < 0 {
+		p.since = t.now
+	}
+	p.attended = t.now
+	return p.since
+}
+
+// hold is for how long a content waits for those before it, and for how long until all mailboxes have told their ends.
+func (t *Tx) hold() (hold, late time.Duration, err error) {
+	hold, late = t.rs.cfg.Hold, lateHold*t.rs.cfg.Hold
 	us, err := t.Tx.Member(t.p.id, t.row.Me)
-	if errors.Is(err, store.ErrNotFound) || err == nil && us.By != us.ID && t.now.Sub(us.Since) < newTime {
-		return min(newHold, t.rs.cfg.Hold), nil
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && us.By != us.ID && t.now.Sub(us.Since) < newTime:
+		return min(newHold, hold), hold, nil
+	case t.p.room != nil && t.p.room.Behind(t.now):
+		return late, late, err
 	}
-	if t.p.room != nil && t.p.room.Behind(t.now) {
-		return behindHold * t.rs.cfg.Hold, err
-	}
-	return t.rs.cfg.Hold, err
+	return hold, late, err
 }
 
 // lookFor has the mailboxes asked for what a content waits for, a moment after it came.

@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -16,9 +17,17 @@ import (
 type asked struct {
 	Network
 	keys []string
+	off  bool // there is no network
 }
 
 func (a *asked) FollowAgain(key string) { a.keys = append(a.keys, key) }
+
+func (a *asked) Missing([]store.Node) ([]store.Node, error) {
+	if a.off {
+		return nil, ErrHold
+	}
+	return nil, nil
+}
 
 // TestLookFor: when a content has waited for a moment the mailboxes of its room are asked, however many
 // wait, and rarely again; also by a clock that was ahead when they were asked before.
@@ -87,6 +96,86 @@ func TestLookForLost(t *testing.T) {
 	}
 }
 
+// TestHold: a content is shown without the one before it after Hold, if all mailboxes have said since that they have nothing
+// more, and later if one has not; and time in which nothing could come does not count.
+func TestHold(t *testing.T) {
+	const step, never = 10 * time.Second, time.Duration(-1)
+	for name, c := range map[string]struct {
+		newcomer  bool
+		ended     [2]time.Duration // after which each mailbox tells its ends, every time that it is asked
+		off, away time.Duration    // for so long there is no network, and no computer
+		want      time.Duration    // after which it is shown, since the first update
+	}{
+		"all have ended":              {want: DefaultHold},
+		"one has not":                 {ended: [2]time.Duration{0, never}, want: lateHold * DefaultHold},
+		"one does late":               {ended: [2]time.Duration{0, 5 * time.Minute}, want: 5 * time.Minute},
+		"a newcomer":                  {newcomer: true, want: step},
+		"a newcomer, one has not":     {newcomer: true, ended: [2]time.Duration{0, never}, want: DefaultHold},
+		"no network":                  {off: time.Hour, want: time.Hour + DefaultHold},
+		"no network, and one has not": {off: time.Hour, ended: [2]time.Duration{0, never}, want: time.Hour + lateHold*DefaultHold},
+		"asleep":                      {away: time.Hour, want: time.Hour + DefaultHold},
+		"asleep, and one has not":     {away: time.Hour, ended: [2]time.Duration{0, never}, want: time.Hour + lateHold*DefaultHold},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.found()
+			d.update(func(t *Tx) error {
+				us := store.Member{ID: d.me, By: d.me, Role: api.RoleOwner, Name: "Ada"}
+				if c.newcomer {
+					us.By, us.Since = store.MemberID{9}, d.now
+				}
+				waits := store.Parked{Ref: store.Ref{2}, Content: []byte("garbage"), Came: d.now, After: []store.Ref{{1}}}
+				return errors.Join(t.Tx.SetMember(d.id, us), t.Tx.AddParked(d.id, waits))
+			})
+
+			began := d.now
+			for left := 1; left > 0; d.now = d.now.Add(step) {
+				after := d.now.Sub(began)
+				if after > 3*time.Hour {
+					t.Fatal("it waits for ever")
+				}
+				if d.net.off = after < c.off; !d.net.off {
+					d.tellEnds(c.ended, after)
+				}
+				d.update(func(t *Tx) error {
+					all, err := t.showParked()
+					left = len(all)
+					return err
+				})
+				if left == 0 && after != c.want {
+					t.Errorf("shown after %v, not %v", after, c.want)
+				}
+				if after == step && c.away > 0 {
+					d.now = began.Add(c.away - step)
+				}
+			}
+		})
+	}
+}
+
+// found gives a desk a room of its own.
+func (d *desk) found() {
+	d.t.Helper()
+	room, err := group.Found(group.Founding{Title: "t", Name: "n", Mailboxes: []group.Mailbox{{Node: [32]byte{1}}, {Node: [32]byte{2}}}, Now: d.now})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.part.room = room
+}
+
+// tellEnds has each mailbox of the room of a desk tell its ends, from its time on.
+func (d *desk) tellEnds(from [2]time.Duration, after time.Duration) {
+	for _, place := range d.part.logs() {
+		for i, m := range place.Mailboxes {
+			for _, name := range place.Names {
+				if from[i] >= 0 && after >= from[i] {
+					d.rs.ended[logAt{d.id, m.Node, name}] = d.now
+				}
+			}
+		}
+	}
+}
+
 // TestParkedByAClockAhead: a content that came while the clock was a year ahead does not wait for a year.
 func TestParkedByAClockAhead(t *testing.T) {
 	profile := config.Profile{Dir: filepath.Join(t.TempDir(), "p")}
@@ -115,7 +204,7 @@ func TestParkedByAClockAhead(t *testing.T) {
 			if err := tx.AddParked(id, q); err != nil {
 				return err
 			}
-			update := &Tx{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold}}, p: &part{id: id}, now: now}
+			update := &Tx{Tx: tx, rs: &Rooms{cfg: Config{Hold: DefaultHold, Network: &asked{}}}, p: &part{id: id}, now: now}
 			if _, err := update.showParked(); err != nil {
 				return err
 			}

@@ -49,7 +49,7 @@ type Network interface {
 	AddHint(hint []byte) (store.Node, error)
 	// ChooseMailboxes draws up to n mailboxes.
 	ChooseMailboxes(n int, avoid ...store.Node) ([]store.Mailbox, error)
-	// Missing returns those of some mailboxes that do not work.
+	// Missing returns those of some mailboxes that do not work. The error says that there is no network.
 	Missing([]store.Node) ([]store.Node, error)
 }
 
@@ -434,13 +434,15 @@ type part struct {
 	version int64 // of the secrets' row
 	used    bool  // an update has begun on it and has not come to disk
 	asides  map[store.MemberID]tried
-	looked  time.Time               // when what is missing was looked for last
-	came    time.Time               // when an entry did last that was new
-	waiting Waiting                 // as it was told last
-	waited  time.Time               // when the contents that wait were looked at last
-	asked   time.Time               // when a request to be let in was made again
-	let     time.Time               // when those that wait at the door were last let in, as far as that was possible
-	lost    map[store.Ref]time.Time // contents that others followed from without them, since when
+	looked  time.Time // when what is missing was looked for last
+	came    time.Time // when an entry did last that was new
+	waiting Waiting   // as it was told last
+	waited  time.Time // when the contents that wait were looked at last, to be shown ahead
+	// attended is when they were last, with a network, and since when they were without a pause.
+	attended, since time.Time
+	asked           time.Time               // when a request to be let in was made again
+	let             time.Time               // when those that wait at the door were last let in, as far as that was possible
+	lost            map[store.Ref]time.Time // contents that others followed from without them, since when
 }
 
 func (p *part) logs() []group.Place {
