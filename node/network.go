@@ -11,6 +11,7 @@ import (
 	"starling/p2p"
 	"starling/p2p/mailbox"
 	"starling/session/envelope"
+	"starling/session/group"
 )
 
 // A cell fills a box: the two packages do not know each other.
@@ -157,6 +158,22 @@ func (m mesh) Missing(nodes []store.Node) ([]store.Node, error) {
 }
 
 func (m mesh) Unheard(nodes []store.Node) []store.Node { return toNodes(m.n.Unheard(toIDs(nodes))) }
+
+// Meeting is Rendezvous with what others need to reach the mailboxes.
+func (m mesh) Meeting(secret [32]byte, n int) (set []group.Mailbox, err error) {
+	all, err := m.Rendezvous(secret, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range all {
+		hint, err := m.n.Hint(p2p.NodeID(node))
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, group.Mailbox{Node: node, Hint: hint})
+	}
+	return set, nil
+}
 
 func (m mesh) Rendezvous(secret [32]byte, n int) ([]store.Node, error) {
 	nodes, err := m.n.Rendezvous(secret, n)

@@ -480,6 +480,7 @@ def check_keys(v):
 
 def check_room(v):
     group, place, lanes = v["group"], v["place"], v["lanes"]
+    equal("where to meet", rooms.meeting(place), v["meet"])
     for x in v["logs"]:
         secret = place if x["lane"] > 7 else rooms.open_lane(place) if x["lane"] == 7 else rooms.lane_secret(lanes, x["lane"])
         equal("secret of a lane", secret, x["secret"])

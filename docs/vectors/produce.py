@@ -536,7 +536,7 @@ def make_keys():
 def make_room():
     group, place, lanes, sender = random(32), random(32), random(32), random(32)
     mailboxes = [(random(32), random(some(129))), (random(32), random(39))]
-    v = {"group": group, "place": place, "lanes": lanes, "logs": [],
+    v = {"group": group, "place": place, "meet": rooms.meeting(place), "lanes": lanes, "logs": [],
          "mailboxes": [{"node": node, "hint": hint} for node, hint in mailboxes]}
     for lane in (0, 3, 7, rooms.LINK, rooms.ANSWER, rooms.DOOR):
         segment = some(4)

@@ -425,6 +425,11 @@ def open_lane(place):
     return derive("room: open to all", None, place, 32)
 
 
+def meeting(place):
+    """The secret that ranks relays while all mailboxes of a log are gone."""
+    return derive("room: where to meet", None, place, 32)
+
+
 def lane_secret(all_lanes, lane):
     return derive("room: writers of a lane", bytes([lane]), all_lanes, 32)
 

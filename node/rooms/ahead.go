@@ -48,7 +48,7 @@ func (t *Tx) behind() (n int) {
 	if t.p.came.IsZero() || t.now.Sub(t.p.came) > stalled {
 		return 0
 	}
-	for _, place := range t.p.logs() {
+	for _, place := range t.p.follows() {
 		for _, name := range place.Names {
 			most := 0
 			for _, m := range place.Mailboxes {

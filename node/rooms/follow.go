@@ -92,7 +92,7 @@ func (t *Tx) arrived(e Entry) bool {
 
 // reread has logs read again from their beginning, at all mailboxes.
 func (t *Tx) reread(names [][16]byte) {
-	for _, place := range t.p.logs() {
+	for _, place := range t.p.follows() {
 		for _, name := range place.Names {
 			if !slices.Contains(names, name) {
 				continue
@@ -119,7 +119,7 @@ func (rs *Rooms) refollow(p *part) {
 	names := make(map[[16]byte]bool)
 
 	rs.mu.Lock()
-	for _, place := range p.logs() {
+	for _, place := range p.follows() {
 		for _, m := range place.Mailboxes {
 			k := followKey{prefix + place.Key, m.Node}
 			for _, name := range place.Names {
@@ -155,7 +155,7 @@ func (rs *Rooms) refollow(p *part) {
 	}
 	rs.mu.Unlock()
 
-	for _, place := range p.logs() {
+	for _, place := range p.follows() {
 		for _, m := range place.Mailboxes {
 			rs.cfg.Network.AddHint(m.Hint) // it may not be known yet
 		}
@@ -182,7 +182,7 @@ func (rs *Rooms) followedBy(k followKey, name [16]byte) (id store.ID, ok bool) {
 // lookAgain has all mailboxes of a room asked.
 func (rs *Rooms) lookAgain(p *part) {
 	prefix := prefixOf(p.id)
-	for _, place := range p.logs() {
+	for _, place := range p.follows() {
 		rs.cfg.Network.FollowAgain(prefix + place.Key)
 	}
 }

@@ -3,7 +3,6 @@ package rooms
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"starling/node/api"
@@ -163,76 +162,5 @@ func (rs *Rooms) Arrived(ctx context.Context, id store.ID) error {
 	}
 }
 
-// lookAfter takes rooms away from mailboxes that are gone, if it is ours to do, and gives up
-// requests that nobody has answered in time. It returns when to look again.
-func (rs *Rooms) lookAfter(ctx context.Context) (again time.Time) {
-	again = time.Now().Add(lookEvery)
-	var all []store.Room
-	if err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { all, err = tx.Rooms(); return err }); err != nil {
-		return again
-	}
-	for _, r := range all {
-		switch {
-		case r.State == api.RoomPending && !r.Expires.IsZero() && rs.surely(r.Expires.Add(graceOfLinks)):
-			rs.quiet(ctx, r.ID, func(t *Tx) error { return t.close(api.RoomRefused) })
-		case r.State == api.RoomReady && (r.Role == api.RoleOwner || r.Role == api.RoleAdmin):
-			if turn := rs.moveFrom(ctx, r.ID); !turn.IsZero() && turn.Before(again) {
-				again = turn
-			}
-		}
-	}
-	return again
-}
-
 // graceOfLinks is how long after its end an answer to a request by a link may come.
 const graceOfLinks = time.Hour
-
-// moveFrom takes a room to another mailbox if one of the two where new messages go is gone. Owner and admins do so by turns:
-// it returns when ours is, if it is not yet. Each move makes new keys for everybody.
-func (rs *Rooms) moveFrom(ctx context.Context, id store.ID) (turn time.Time) {
-	since := rs.gone[id]
-	if since.IsZero() {
-		since = time.Now()
-	}
-	delete(rs.gone, id)
-	var now []group.Mailbox
-	err := rs.Look(ctx, id, func(r *group.Room) error {
-		now, turn = r.Mailboxes(), r.Turn(since)
-		return nil
-	})
-	if err != nil || len(now) == 0 {
-		return time.Time{}
-	}
-	nodes := make([]store.Node, len(now))
-	for i, m := range now {
-		nodes[i] = m.Node
-	}
-
-	gone, err := rs.cfg.Network.Missing(nodes)
-	if err != nil || len(gone) == 0 {
-		return time.Time{}
-	}
-	if time.Now().Before(turn) {
-		rs.gone[id] = since
-		return turn
-	}
-
-	set := slices.DeleteFunc(slices.Clone(now), func(m group.Mailbox) bool { return slices.Contains(gone, m.Node) })
-	others, err := rs.cfg.Network.ChooseMailboxes(group.Mailboxes-len(set), nodes...)
-	if err != nil {
-		return time.Time{}
-	}
-	for _, m := range others {
-		set = append(set, group.Mailbox{Node: m.Node, Hint: m.Hint})
-	}
-	rs.quiet(ctx, id, func(t *Tx) error {
-		if t.p.room == nil {
-			return ErrClosed
-		}
-		if err := t.p.room.Move(set, t.now); err != nil {
-			return nil // somebody else may
-		}
-		return nil
-	})
-	return time.Time{}
-}

@@ -305,7 +305,7 @@ func (t *Tx) ended() (since time.Time) {
 	t.rs.mu.Lock()
 	defer t.rs.mu.Unlock()
 	since = t.now
-	for _, place := range t.p.logs() {
+	for _, place := range t.p.follows() {
 		for _, m := range place.Mailboxes {
 			for _, name := range place.Names {
 				if at := t.rs.ended[logAt{t.p.id, m.Node, name}]; at.Before(since) {

@@ -165,7 +165,7 @@ func (d *desk) found() {
 
 // tellEnds has each mailbox of the room of a desk tell its ends, from its time on.
 func (d *desk) tellEnds(from [2]time.Duration, after time.Duration) {
-	for _, place := range d.part.logs() {
+	for _, place := range d.part.follows() {
 		for i, m := range place.Mailboxes {
 			for _, name := range place.Names {
 				if from[i] >= 0 && after >= from[i] {

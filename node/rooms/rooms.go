@@ -49,6 +49,8 @@ type Network interface {
 	AddHint(hint []byte) (store.Node, error)
 	// ChooseMailboxes draws up to n mailboxes.
 	ChooseMailboxes(n int, avoid ...store.Node) ([]store.Mailbox, error)
+	// Meeting ranks mailboxes by a secret and returns the first n.
+	Meeting(secret [32]byte, n int) ([]group.Mailbox, error)
 	// Missing returns those of some mailboxes that do not work. The error says that there is no network.
 	Missing([]store.Node) ([]store.Node, error)
 }
@@ -109,8 +111,6 @@ const (
 	maxWaiting = 256
 	// diskPause is how long to wait after a write failed.
 	diskPause = 2 * time.Second
-	// lookEvery is how often the mailboxes of rooms are looked after.
-	lookEvery = 10 * time.Minute
 )
 
 // Rooms are the rooms of a profile. Its methods may be called from any goroutine, but for
@@ -124,9 +124,6 @@ type Rooms struct {
 	ctx    context.Context // of Run: entries handed over must not outlive it
 	cancel context.CancelFunc
 
-	// gone is since when a mailbox of a room is, of those where new messages go. It is of Run alone.
-	gone map[store.ID]time.Time
-
 	// updates is held for an update: one at a time, since a room is opened once.
 	updates sync.Mutex
 	open    map[store.ID]*part
@@ -134,7 +131,9 @@ type Rooms struct {
 	mu       sync.Mutex
 	follows  map[followKey][]store.LogPosition
 	position map[logAt]position
-	ended    map[logAt]time.Time // when the end of a log came last
+	ended    map[logAt]time.Time      // when the end of a log came last
+	missing  map[store.Node]time.Time // mailboxes, since when
+	looked   time.Time                // when these were looked for last
 	waiting  map[store.ID]Waiting
 	due      map[store.ID]time.Time
 	refused  map[string]int64
@@ -150,7 +149,7 @@ func New(cfg Config) *Rooms {
 		cfg.Hold = DefaultHold
 	}
 	rs := &Rooms{cfg: cfg, log: cfg.Logger, in: make(chan any, maxWaiting), wake: make(chan struct{}, 1),
-		gone: make(map[store.ID]time.Time), open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
+		open: make(map[store.ID]*part), follows: make(map[followKey][]store.LogPosition),
 		position: make(map[logAt]position), ended: make(map[logAt]time.Time), waiting: make(map[store.ID]Waiting), due: make(map[store.ID]time.Time), refused: make(map[string]int64),
 		progress: make(chan struct{})}
 	rs.ctx, rs.cancel = context.WithCancel(context.Background())
@@ -440,9 +439,10 @@ type part struct {
 	waited  time.Time // when the contents that wait were looked at last, to be shown ahead
 	// attended is when they were last, with a network, and since when they were without a pause.
 	attended, since time.Time
-	asked           time.Time               // when a request to be let in was made again
-	let             time.Time               // when those that wait at the door were last let in, as far as that was possible
-	lost            map[store.Ref]time.Time // contents that others followed from without them, since when
+	asked           time.Time                    // when a request to be let in was made again
+	meetings        map[[32]byte][]group.Mailbox // where the readers of logs meet, by the secret of these
+	let             time.Time                    // when those that wait at the door were last let in, as far as that was possible
+	lost            map[store.Ref]time.Time      // contents that others followed from without them, since when
 }
 
 func (p *part) logs() []group.Place {

@@ -3,6 +3,7 @@ package rooms
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -59,7 +60,7 @@ func (s *sender) add(all ...store.Append) {
 	}
 	s.mu.Lock()
 	for _, a := range all {
-		for _, m := range a.Goals {
+		for _, m := range slices.Concat(a.Goals, a.Spare) {
 			q := s.queues[m.Node]
 			if q == nil {
 				q = &queue{}
@@ -82,6 +83,30 @@ func (s *sender) kick() {
 	}
 	s.mu.Unlock()
 	s.nudge()
+}
+
+// retry tries everything for some mailboxes at once.
+func (s *sender) retry(nodes []store.Node) {
+	if len(nodes) == 0 {
+		return
+	}
+	s.mu.Lock()
+	for _, node := range nodes {
+		if q := s.queues[node]; q != nil {
+			for _, e := range q.todo {
+				e.next = time.Time{}
+			}
+		}
+	}
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// nodes are the mailboxes for which anything is on its way.
+func (s *sender) nodes() []store.Node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.queues))
 }
 
 func (s *sender) nudge() {
@@ -186,11 +211,15 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(a.Goals, func(m store.Mailbox) bool { return m.Node == node })
+	goals := slices.Concat(a.Goals, a.Spare)
+	at := slices.IndexFunc(goals, func(m store.Mailbox) bool { return m.Node == node })
 	if at < 0 {
 		return nil // it is there: at a start an errand may be made twice
 	}
-	rs.cfg.Network.AddHint(a.Goals[at].Hint)
+	rs.cfg.Network.AddHint(goals[at].Hint)
+	if err := rs.elsewhere(ctx, a); err != nil {
+		return err
+	}
 
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
 	switch {
@@ -200,25 +229,39 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 			return worse
 		}
 		if one := (&group.Append{Lane: a.Lane}).ForOne(); one && rs.surely(e.created.Add(patience)) {
-			return rs.reached(ctx, node, e.seq, api.StateSent, "")
+			return rs.giveUp(ctx, node, e.seq, api.StateSent, "")
 		}
 	case err == nil:
-		return rs.reached(ctx, node, e.seq, api.StateSent, "")
+		return rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
+			done, _, err := tx.Reached(e.seq, node)
+			return done, err
+		})
 	}
-	if rs.surely(e.created.Add(lifetime)) {
-		return rs.reached(ctx, node, e.seq, api.StateFailed, "no mailbox of the room took it within 14 days")
+	switch {
+	case !rs.surely(e.created.Add(lifetime)):
+		return err
+	case a.Copies > 0:
+		return rs.giveUp(ctx, node, e.seq, api.StateSent, "")
 	}
-	return err
+	return rs.giveUp(ctx, node, e.seq, api.StateFailed, "no mailbox of the room took it within 14 days")
 }
 
 // patience is for how long a piece of an answer is tried in a log that is full: in so long mailboxes take all of one. Its receiver
 // can fill it, so that they would have us send without end.
 const patience = 20 * time.Minute
 
-// reached writes down that a mailbox has an entry, or will not have it.
-func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state api.State, reason string) error {
+// giveUp writes down that a mailbox will not have an entry.
+func (rs *Rooms) giveUp(ctx context.Context, node store.Node, seq int64, state api.State, reason string) error {
+	return rs.note(ctx, state, reason, func(tx *store.Tx) (store.ContentID, error) {
+		done, _, err := tx.GiveUp(seq, node)
+		return done, err
+	})
+}
+
+// note writes down what became of an entry. If a content has arrived by that, its state is another.
+func (rs *Rooms) note(ctx context.Context, state api.State, reason string, do func(*store.Tx) (store.ContentID, error)) error {
 	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		done, _, err := tx.Reached(seq, node)
+		done, err := do(tx)
 		if err != nil || done.IsZero() {
 			return err
 		}
@@ -241,7 +284,7 @@ func (rs *Rooms) reached(ctx context.Context, node store.Node, seq int64, state 
 // full: it says the content again, elsewhere. If there is no other log for it, it waits.
 func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append, box []byte, full bool) (waits bool, err error) {
 	g := group.Append{ID: a.Content, Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Box: box}
-	for _, m := range a.Goals {
+	for _, m := range slices.Concat(a.Goals, a.Spare) {
 		if m.Node == node {
 			g.Mailboxes = []group.Mailbox{{Node: m.Node, Hint: m.Hint}}
 		}
@@ -261,5 +304,5 @@ func (rs *Rooms) refusedBy(ctx context.Context, node store.Node, a store.Append,
 	if waits || full && errors.Is(err, ErrClosed) { // the word that we leave
 		return true, nil
 	}
-	return false, rs.reached(ctx, node, a.Seq, api.StateSent, "")
+	return false, rs.giveUp(ctx, node, a.Seq, api.StateSent, "")
 }

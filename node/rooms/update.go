@@ -252,7 +252,7 @@ func (t *Tx) finish() error {
 			return err
 		}
 	} else if !t.told {
-		t.wakeAt(t.now.Add(lookEvery))
+		t.wakeAt(t.now.Add(10 * lookEvery))
 	}
 	if t.p.room != nil {
 		if err := t.letWaiting(); err != nil {
@@ -335,7 +335,7 @@ func (t *Tx) keep() error {
 // addAppends puts entries on their way.
 func (t *Tx) addAppends(all []group.Append) error {
 	for _, a := range all {
-		row := store.Append{Room: t.p.id, Content: store.ContentID(a.ID), Lane: a.Lane, Log: a.Log, Tag: a.Tag, Signature: a.Signature, Created: t.now}
+		row := store.Append{Room: t.p.id, Content: store.ContentID(a.ID), Lane: a.Lane, Log: a.Log, Meet: a.Meet, Tag: a.Tag, Signature: a.Signature, Created: t.now}
 		for _, m := range a.Mailboxes {
 			row.Goals = append(row.Goals, store.Mailbox{Node: m.Node, Hint: m.Hint})
 		}

@@ -37,32 +37,30 @@ func (t AppendTable) DropLog(room ID, name [16]byte) error {
 	return t.tx.exec(`DELETE FROM logs WHERE contact = ? AND name = ?`, room, name[:])
 }
 
-// An Append is an entry of a log on its way to mailboxes.
+// An Append is an entry of a log on its way to mailboxes. It has arrived once none but spare goals are left, and goes on to these.
 type Append struct {
 	Seq       int64
 	Room      ID
 	Content   ContentID // the content that it carries a part of; zero: none
 	Lane      uint8
 	Log       [32]byte // public key
+	Meet      [32]byte // says where it goes if all mailboxes of the log are gone
 	Tag       Tag
 	Signature [64]byte
 	Created   time.Time
+	Copies    int       // mailboxes that have it
 	Goals     []Mailbox // that do not have it yet
+	Spare     []Mailbox // nor these, which are gone
 }
 
 // AddAppend puts an entry on its way and returns its number.
 func (t AppendTable) AddAppend(a Append, box []byte) (seq int64, err error) {
-	if err := t.tx.exec(`INSERT INTO appends(contact, content, lane, log, tag, signature, box, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
-		a.Room, orNull(a.Content), int(a.Lane), a.Log[:], a.Tag[:], a.Signature[:], box, a.Created); err != nil {
+	if err := t.tx.exec(`INSERT INTO appends(contact, content, lane, log, meet, tag, signature, box, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.Room, orNull(a.Content), int(a.Lane), a.Log[:], a.Meet[:], a.Tag[:], a.Signature[:], box, a.Created); err != nil {
 		return 0, err
 	}
 	seq = t.tx.s.conn.LastInsertRowID()
-	for _, m := range a.Goals {
-		if err := t.tx.exec(`INSERT INTO goals(append, node, hint) VALUES(?, ?, ?) ON CONFLICT DO NOTHING`, seq, m.Node[:], m.Hint); err != nil {
-			return 0, err
-		}
-	}
-	return seq, nil
+	return seq, t.addGoals(seq, a.Goals)
 }
 
 // DropAppends takes back the entries of a room on their way. Of one that we have left those stay that carry
@@ -72,7 +70,7 @@ func (t AppendTable) DropAppends(room ID) error {
 		OR NOT EXISTS(SELECT 1 FROM rooms WHERE contact = ?1 AND state = 'left'))`, room)
 }
 
-// Appends returns all entries on their way, in the order they were made.
+// Appends returns all entries that mailboxes do not have, in the order they were made.
 func (t AppendTable) Appends() ([]Append, error) {
 	all, err := collect(t.tx, scanAppend, `SELECT `+appendColumns+` FROM appends ORDER BY seq`)
 	for i := range all {
@@ -95,35 +93,84 @@ func (t AppendTable) AppendBox(seq int64) (a Append, box []byte, err error) {
 	return a, box, err
 }
 
-const appendColumns = `seq, contact, content, lane, log, tag, signature, created`
+const appendColumns = `seq, contact, content, lane, log, tag, signature, created, meet, copies`
 
 func scanAppend(r Row) Append {
-	a := Append{Seq: r.Int(0), Room: r.ID(1), Content: r.Content(2), Lane: uint8(r.Int(3)), Tag: r.Tag(5), Created: r.Time(7)}
+	a := Append{Seq: r.Int(0), Room: r.ID(1), Content: r.Content(2), Lane: uint8(r.Int(3)), Tag: r.Tag(5), Created: r.Time(7), Copies: int(r.Int(9))}
 	copy(a.Log[:], r.ColumnRawBlob(4))
 	copy(a.Signature[:], r.ColumnRawBlob(6))
+	copy(a.Meet[:], r.ColumnRawBlob(8))
 	return a
 }
 
-func (t AppendTable) loadGoals(a *Append) (err error) {
-	a.Goals, err = collect(t.tx, func(r Row) Mailbox { return Mailbox{Node: Node(r.Blob(0)), Hint: r.Blob(1)} },
-		`SELECT node, hint FROM goals WHERE append = ? AND length(node) = 32 ORDER BY rowid`, a.Seq)
+func (t AppendTable) loadGoals(a *Append) error {
+	type goal struct {
+		Mailbox
+		spare bool
+	}
+	all, err := collect(t.tx, func(r Row) goal { return goal{Mailbox{Node: Node(r.Blob(0)), Hint: r.Blob(1)}, r.Int(2) != 0} },
+		`SELECT node, hint, spare FROM goals WHERE append = ? AND length(node) = 32 ORDER BY rowid`, a.Seq)
+	for _, g := range all {
+		if g.spare {
+			a.Spare = append(a.Spare, g.Mailbox)
+		} else {
+			a.Goals = append(a.Goals, g.Mailbox)
+		}
+	}
 	return err
 }
 
+// underway are the appends that have not arrived.
+const underway = `EXISTS(SELECT 1 FROM goals WHERE append = appends.seq AND spare = 0)`
+
 // Arriving counts the entries of a room that are on their way.
 func (t AppendTable) Arriving(room ID) (int, error) {
-	n, err := t.tx.number(`SELECT count(*) FROM appends WHERE contact = ?`, room)
+	n, err := t.tx.number(`SELECT count(*) FROM appends WHERE contact = ? AND `+underway, room)
 	return int(n), err
 }
 
-// Reached records that a mailbox has an entry, or never will. It returns whether that was the last
-// entry of its content: zero if not, or if it carries none.
+// Reached records that a mailbox has an entry. It returns whether that was the last
+// entry of its content to arrive: zero if not, or if it carries none.
 func (t AppendTable) Reached(seq int64, node Node) (done ContentID, room ID, err error) {
-	// The entry goes with the last of its mailboxes, and a content with the last of its entries.
+	if err := t.tx.exec(`UPDATE appends SET copies = copies + 1 WHERE seq = ?`, seq); err != nil {
+		return done, room, err
+	}
+	return t.GiveUp(seq, node)
+}
+
+// GiveUp records that a mailbox will not have an entry, or has it: see [AppendTable.Reached].
+func (t AppendTable) GiveUp(seq int64, node Node) (done ContentID, room ID, err error) {
 	if err := t.tx.exec(`DELETE FROM goals WHERE append = ? AND node = ?`, seq, node[:]); err != nil {
 		return done, room, err
 	}
-	left, err := t.tx.number(`SELECT count(*) FROM goals WHERE append = ?`, seq)
+	return t.arrived(seq)
+}
+
+// SpareGoals says that mailboxes of an entry are gone, and adds others: see [AppendTable.Reached].
+func (t AppendTable) SpareGoals(seq int64, gone []Node, others []Mailbox) (done ContentID, room ID, err error) {
+	for _, node := range gone {
+		if err := t.tx.exec(`UPDATE goals SET spare = 1 WHERE append = ? AND node = ?`, seq, node[:]); err != nil {
+			return done, room, err
+		}
+	}
+	if err := t.addGoals(seq, others); err != nil {
+		return done, room, err
+	}
+	return t.arrived(seq)
+}
+
+func (t AppendTable) addGoals(seq int64, all []Mailbox) error {
+	for _, m := range all {
+		if err := t.tx.exec(`INSERT INTO goals(append, node, hint) VALUES(?, ?, ?) ON CONFLICT DO NOTHING`, seq, m.Node[:], m.Hint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrived returns the content of an entry that has arrived, if its other entries have. The entry goes with the last of its mailboxes.
+func (t AppendTable) arrived(seq int64) (done ContentID, room ID, err error) {
+	left, err := t.tx.number(`SELECT count(*) FROM goals WHERE append = ? AND spare = 0`, seq)
 	if err != nil || left > 0 {
 		return done, room, err
 	}
@@ -137,12 +184,12 @@ func (t AppendTable) Reached(seq int64, node Node) (done ContentID, room ID, err
 		return done, room, nil
 	}
 	if err == nil {
-		err = t.tx.exec(`DELETE FROM appends WHERE seq = ?`, seq)
+		err = t.tx.exec(`DELETE FROM appends WHERE seq = ?1 AND NOT EXISTS(SELECT 1 FROM goals WHERE append = ?1)`, seq)
 	}
 	if err != nil || r.content.IsZero() {
 		return done, r.room, err
 	}
-	waiting, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM appends WHERE contact = ? AND content = ?)`, r.room, r.content)
+	waiting, err := t.tx.number(`SELECT EXISTS(SELECT 1 FROM appends WHERE contact = ? AND content = ? AND `+underway+`)`, r.room, r.content)
 	if waiting == 0 {
 		done = r.content
 	}
@@ -158,7 +205,7 @@ func (t AppendTable) UnsentIn(room ID) (int, error) {
 // UnderwayIn counts all that is for a room, or for its door, and lies in no mailbox, or not in
 // all, of it: contents and the entries that keep the room.
 func (t AppendTable) UnderwayIn(room ID) (int, error) {
-	n, err := t.tx.number(`SELECT (SELECT count(*) FROM appends WHERE contact = ?) + (SELECT count(*) FROM says WHERE contact = ?)`, room, room)
+	n, err := t.tx.number(`SELECT (SELECT count(*) FROM appends WHERE contact = ? AND `+underway+`) + (SELECT count(*) FROM says WHERE contact = ?)`, room, room)
 	return int(n), err
 }
 

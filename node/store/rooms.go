@@ -86,9 +86,11 @@ CREATE TABLE appends (           -- entries of logs that are on their way
 	content   BLOB,              -- the content that they carry
 	lane      INTEGER NOT NULL,
 	log       BLOB NOT NULL,     -- public key
+	meet      BLOB NOT NULL,     -- where it goes if all mailboxes of the log are gone
 	tag       BLOB NOT NULL,
 	signature BLOB NOT NULL,
 	box       BLOB NOT NULL,
+	copies    INTEGER NOT NULL DEFAULT 0, -- mailboxes that have it
 	created   INTEGER NOT NULL
 );
 CREATE INDEX appends_contact ON appends(contact, content);
@@ -96,6 +98,7 @@ CREATE TABLE goals (             -- mailboxes that do not have one yet
 	append    INTEGER NOT NULL REFERENCES appends(seq) ON DELETE CASCADE,
 	node      BLOB NOT NULL,
 	hint      BLOB NOT NULL,
+	spare     INTEGER NOT NULL DEFAULT 0, -- it is gone: nobody waits for it
 	PRIMARY KEY (append, node)
 );
 CREATE TABLE says (              -- contents for a room that are to be sealed

@@ -118,6 +118,7 @@ func answerIn(r *core, secret [32]byte, v vault, mailboxes []Mailbox, all [][]by
 	if len(b) > maxAnswer {
 		return ErrFull
 	}
+	v.meet = meetOf(secret)
 	count := (len(b) + answerData - 1) / answerData
 	for i := range count {
 		p := pen{}

@@ -110,20 +110,25 @@ func (r *Room) Ended(name [16]byte, mailbox [32]byte, now time.Time) []Event {
 	return r.flush()
 }
 
-// readToEnd reports whether each control lane was read to its end, at so many of its mailboxes.
+// readToEnd reports whether each control lane was read to its end, at so many of its mailboxes, or at one of any.
 func (r *core) readToEnd(at int) bool {
 	for _, p := range r.places.all {
 		if p.card == nil {
 			continue
 		}
 		for segment := range p.segment[laneControl] + 1 {
-			n := 0
-			for _, m := range p.card.mailboxes {
-				if r.back.ended[end{p.name(laneControl, segment), m.Node}] {
+			n, elsewhere := 0, 0
+			for e := range r.back.ended {
+				switch {
+				case e.name != p.name(laneControl, segment):
+				case slices.ContainsFunc(p.card.mailboxes, func(m Mailbox) bool { return m.Node == e.mailbox }):
 					n++
+				default:
+					elsewhere++
 				}
 			}
-			if n < min(at, len(p.card.mailboxes)) {
+			// Where it lies while these are gone there may be less.
+			if n < min(at, len(p.card.mailboxes)) && (at > 1 || elsewhere == 0) {
 				return false
 			}
 		}
@@ -320,7 +325,9 @@ func (b *back) places(r *core) []Place {
 		return nil
 	}
 	name := answerName(b.answer)
-	return []Place{{Key: "back-" + hex.EncodeToString(name[:8]), Mailboxes: b.at, Names: [][16]byte{name}}}
+	p := Place{Key: "back-" + hex.EncodeToString(name[:8]), Mailboxes: b.at}
+	p.add(name, meetOf(b.answer))
+	return []Place{p}
 }
 
 // takeKnock takes the knock of a member that has lost the place.

@@ -47,12 +47,19 @@ type vault struct {
 
 	secret [kdf.Size]byte
 	tags   [kdf.Size]byte
+	meet   [kdf.Size]byte // see [Append]
 }
 
 func newVault(s [kdf.Size]byte) vault {
-	v := vault{secret: s}
+	v := vault{secret: s, meet: meetOf(s)}
 	kdf.Derive(kdf.RoomTag, nil, s[:], v.tags[:])
 	return v
+}
+
+// meetOf derives what says where the logs of a secret lie if their mailboxes are gone: see [Append].
+func meetOf(s [kdf.Size]byte) (meet [kdf.Size]byte) {
+	kdf.Derive(kdf.RoomMeeting, nil, s[:], meet[:])
+	return meet
 }
 
 // tag is the tag of a plaintext in a lane.

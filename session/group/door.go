@@ -67,15 +67,17 @@ func (d *doorLog) name() [16]byte { return d.log.name(d.key, laneDoor) }
 
 func (l *link) name() [16]byte { return l.log.name(l.secret, laneLink) }
 
-// A logOf is the name of the log of one secret. It takes a signature's time, and is asked for with every entry.
+// A logOf is the name of the log of one secret, and where it is if its mailboxes are gone. The name takes a signature's time, and is
+// asked for with every entry.
 type logOf struct {
 	known bool
 	is    [16]byte
+	meet  [32]byte
 }
 
 func (l *logOf) name(secret [32]byte, lane uint8) [16]byte {
 	if !l.known {
-		l.known, l.is = true, nameOf(publicOf(logKey(secret, lane, 0)))
+		*l = logOf{true, nameOf(publicOf(logKey(secret, lane, 0))), meetOf(secret)}
 	}
 	return l.is
 }
@@ -107,20 +109,20 @@ func (d *door) places(r *core) (all []Place) {
 	if r.set.Role(r.self) < Admin {
 		return nil
 	}
-	add := func(kind string, mailboxes []Mailbox, name [16]byte) {
-		for i := range all {
-			if all[i].Key[:5] == kind && len(all[i].Names) < 8 && slices.EqualFunc(all[i].Mailboxes, mailboxes, sameMailbox) {
-				all[i].Names = append(all[i].Names, name)
-				return
-			}
+	add := func(kind string, mailboxes []Mailbox, name [16]byte, log *logOf) {
+		at := slices.IndexFunc(all, func(p Place) bool {
+			return p.Key[:5] == kind && len(p.Names) < 8 && slices.EqualFunc(p.Mailboxes, mailboxes, sameMailbox)
+		})
+		if at < 0 {
+			all, at = append(all, Place{Key: kind + "-" + hex.EncodeToString(name[:8]), Mailboxes: mailboxes}), len(all)
 		}
-		all = append(all, Place{Key: kind + "-" + hex.EncodeToString(name[:8]), Mailboxes: mailboxes, Names: [][16]byte{name}})
+		all[at].add(name, log.meet)
 	}
 	for _, l := range d.links {
-		add("links", l.mailboxes, l.name())
+		add("links", l.mailboxes, l.name(), &l.log)
 	}
 	for _, l := range d.logs {
-		add("doors", l.mailboxes, l.name())
+		add("doors", l.mailboxes, l.name(), &l.log)
 	}
 	return all
 }

@@ -112,11 +112,13 @@ type Founding struct {
 	Now       time.Time
 }
 
-// Append is an entry to be put into a log, at each of the mailboxes.
+// Append is an entry to be put into a log, at each of the mailboxes. If they are all gone, the log lies at the relays that rank
+// highest by Meet, which its readers know, and no mailbox does.
 type Append struct {
 	ID        [16]byte // content that it is a part of, or zero
 	Lane      uint8
 	Mailboxes []Mailbox
+	Meet      [32]byte
 	Log       [32]byte // public key
 	Tag       [16]byte
 	Signature [64]byte
@@ -135,7 +137,8 @@ type Place struct {
 	Key       string // stable while the logs are the same place
 	Mailboxes []Mailbox
 	Names     [][16]byte
-	Home      bool // of the present keys: if no mailbox has its first log any more, see [Room.Lost]
+	Meet      [][32]byte // of each name, see [Append]
+	Home      bool       // of the present keys: if no mailbox has its first log any more, see [Room.Lost]
 }
 
 // Entry is an entry of a log as a mailbox gave it.

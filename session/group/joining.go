@@ -151,9 +151,11 @@ func (j *Joining) Again() { j.asked = false }
 
 // Logs returns the logs to follow while the answer is awaited.
 func (j *Joining) Logs() []Place {
-	l := link{invite: *j.invite}
-	names := [][16]byte{l.name(), answerName(j.answer)}
-	return []Place{{Key: "joining-" + hex.EncodeToString(names[1][:8]), Mailboxes: j.invite.mailboxes, Names: names}}
+	l, answer := link{invite: *j.invite}, answerName(j.answer)
+	p := Place{Key: "joining-" + hex.EncodeToString(answer[:8]), Mailboxes: j.invite.mailboxes}
+	p.add(l.name(), l.log.meet)
+	p.add(answer, meetOf(j.answer))
+	return []Place{p}
 }
 
 // Card returns the open part of the link.

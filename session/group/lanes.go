@@ -307,16 +307,24 @@ func (p *place) logs() []Place {
 	all := []Place{{Key: key, Mailboxes: p.card.mailboxes, Home: p.retired == 0}}
 	var behind [][16]byte
 	for lane := range uint8(lanes) {
-		all[0].Names = append(all[0].Names, p.name(lane, p.segment[lane]))
+		all[0].add(p.name(lane, p.segment[lane]), p.vault.meet)
 		for s := max(p.low[lane], 1) - 1; s < p.segment[lane]; s++ {
 			behind = append(behind, p.name(lane, s))
 		}
 	}
 	for names := range slices.Chunk(behind, lanes) {
 		key += "-"
-		all = append(all, Place{Key: key, Mailboxes: p.card.mailboxes, Names: names})
+		more := Place{Key: key, Mailboxes: p.card.mailboxes}
+		for _, name := range names {
+			more.add(name, p.vault.meet)
+		}
+		all = append(all, more)
 	}
 	return all
+}
+
+func (p *Place) add(name [16]byte, meet [32]byte) {
+	p.Names, p.Meet = append(p.Names, name), append(p.Meet, meet)
 }
 
 // full leaves a segment because a mailbox says that it is full, and reports whether that has changed anything. It may
@@ -365,5 +373,5 @@ func (p *place) put(group [32]byte, lane uint8, in *inner) (Append, bool) {
 func putInto(v *vault, secret, group [32]byte, lane, segment uint8, mailboxes []Mailbox, in *inner) Append {
 	tag, box := v.seal(group, lane, in)
 	k := logKey(secret, lane, segment)
-	return Append{Lane: lane, Mailboxes: mailboxes, Log: publicOf(k), Tag: tag, Signature: sign(k, tag, box), Box: box}
+	return Append{Lane: lane, Mailboxes: mailboxes, Meet: v.meet, Log: publicOf(k), Tag: tag, Signature: sign(k, tag, box), Box: box}
 }

@@ -16,6 +16,7 @@ import (
 type roomVectors struct {
 	Group     vectors.Hex     `json:"group"`
 	Place     vectors.Hex     `json:"place"`
+	Meet      vectors.Hex     `json:"meet"`
 	Lanes     vectors.Hex     `json:"lanes"`
 	Mailboxes []mailboxVector `json:"mailboxes"`
 	Logs      []logVector     `json:"logs"`
@@ -119,7 +120,7 @@ func makeRoom(t *testing.T) roomVectors {
 	group, lanes := [32]byte(draw(32)), [32]byte(draw(32))
 	p := newPlace(keys.ID(draw(32)), [32]byte(draw(32)), time.Unix(1_800_000_000, 0))
 	boxes := []Mailbox{{[32]byte(draw(32)), draw(39)}, {[32]byte(draw(32)), draw(128)}}
-	v := roomVectors{Group: group[:], Place: bytes.Clone(p.vault.secret[:]), Lanes: lanes[:]}
+	v := roomVectors{Group: group[:], Place: bytes.Clone(p.vault.secret[:]), Meet: bytes.Clone(p.vault.meet[:]), Lanes: lanes[:]}
 	for _, m := range boxes {
 		v.Mailboxes = append(v.Mailboxes, mailboxVector{m.Node[:], m.Hint})
 	}
@@ -210,6 +211,9 @@ func (v *roomVectors) makeGuest(t *testing.T, i *invite, leaf keys.LeafKey, auth
 func checkRoom(t *testing.T, v roomVectors) {
 	group, lanes := [32]byte(v.Group), [32]byte(v.Lanes)
 	p := newPlace(keys.ID{}, [32]byte(v.Place), time.Unix(0, 0))
+	if !bytes.Equal(p.vault.meet[:], v.Meet) {
+		t.Error("where to meet")
+	}
 	var boxes []Mailbox
 	for _, m := range v.Mailboxes {
 		boxes = append(boxes, Mailbox{[32]byte(m.Node), m.Hint})

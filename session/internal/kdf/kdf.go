@@ -99,6 +99,7 @@ const (
 	RoomContent  Label = "Starling v1 room: content"
 	RoomHeard    Label = "Starling v1 room: heard of a chain"
 	RoomCard     Label = "Starling v1 room: card"
+	RoomMeeting  Label = "Starling v1 room: where to meet"
 
 	// Rooms: joining.
 	RoomLinkID   Label = "Starling v1 room: invite"
@@ -145,7 +146,7 @@ var Table = []Label{
 	ResetInitiator, ResetResponder, ResetTags, ResetKey, ResetProof, SafetyNumber, VerifyCode, Export,
 	RoomMember, RoomEntry, RoomContext, RoomLeaf, RoomRekey, RoomSeed, RoomConfirm, RoomPlace, RoomChain,
 	RoomGeneration, RoomStep, RoomStepID, RoomStepConfirm, RoomList, RoomRoot, RoomNode, RoomSender, RoomMessage, RoomReturn, RoomReturned, RoomStatement,
-	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomHeard, RoomCard,
+	RoomLane, RoomOpenLane, RoomLog, RoomTag, RoomCell, RoomBody, RoomContent, RoomHeard, RoomCard, RoomMeeting,
 	RoomLinkID, RoomLinkCard, RoomRequest, RoomSafety, RoomAside, RoomAnswer,
 	SignDH, SignSigned, SignOneTime, SignKEM, SignPerson, SignEntry, SignPact, SignStatement, SignCell, SignLeaf, SignKnock, SignAnswer,
 	AssociatedData, BundleHash, LinkChecksum, ExportContext,
