@@ -21,6 +21,7 @@ type world struct {
 	light   bool                            // states are not stored: most of the time of a flood
 	appends int
 	bytes   int
+	meets   map[[16]byte][32]byte // where the readers of a log are to meet, by those that write in it
 }
 
 type mailboxes struct {
@@ -63,7 +64,7 @@ type fatal interface {
 }
 
 func newWorld(t fatal) *world {
-	w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
+	w := &world{t: t, now: time.Unix(1_800_000_000, 0), meets: map[[16]byte][32]byte{}}
 	for i := range w.boxes {
 		w.boxes[i] = mailboxes{Mailbox{[32]byte{byte(i + 1)}, []byte(fmt.Sprintf("hint %d", i))}, map[[16]byte][]Entry{}}
 	}
@@ -164,6 +165,9 @@ func (w *world) put(a Append) {
 	if w.holds != nil && w.holds(a) {
 		return
 	}
+	if a.Meet != ([32]byte{}) {
+		w.meets[nameOf(a.Log)] = a.Meet
+	}
 	lost := -1
 	if w.loses != nil {
 		lost = w.loses()
@@ -198,8 +202,13 @@ func (p *person) reads() (any bool) {
 	}
 	places := p.places()
 	for _, place := range places {
-		if len(place.Names) > 8 || len(place.Names) == 0 {
-			p.w.t.Fatalf("%d logs in one place", len(place.Names))
+		if len(place.Names) > 8 || len(place.Names) == 0 || len(place.Meet) != len(place.Names) {
+			p.w.t.Fatalf("%d logs in one place, %d secrets", len(place.Names), len(place.Meet))
+		}
+		for i, name := range place.Names {
+			if meet, any := p.w.meets[name]; any && place.Meet[i] != meet {
+				p.w.t.Fatalf("%s does not find those that write in %s", p.name, place.Key)
+			}
 		}
 		for i := range p.w.boxes {
 			if p.apart == 2-i || !slices.ContainsFunc(place.Mailboxes, func(m Mailbox) bool { return m.Node == p.w.boxes[i].at.Node }) {
