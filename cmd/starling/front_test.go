@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"starling/node/testnet/engine/namespaces"
 	"starling/p2p/p2ptest/programtest"
 	"starling/p2p/transport/web/fronttest"
 )
@@ -52,6 +54,14 @@ func (c town) machine(name, address string) (in []string) {
 	return []string{"ip", "netns", "exec", ns}
 }
 
+// within connects from a machine to itself.
+func (c town) within(name string) func(network, address string) (net.Conn, error) {
+	return func(network, address string) (conn net.Conn, err error) {
+		err = namespaces.Within(c.prefix+name, func() error { conn, err = net.Dial(network, address); return err })
+		return conn, err
+	}
+}
+
 // on runs a command on a machine.
 func on(t *testing.T, in []string, args ...string) string {
 	t.Helper()
@@ -90,7 +100,7 @@ func TestFront(t *testing.T) {
 	for i, s := range fronttest.Servers {
 		address := fmt.Sprintf("11.%d.0.1", 50+i)
 		in := c.machine(s.Name, address)
-		s.Run(t, fronttest.Place{In: in, Port: 443, Relay: "127.0.0.1:4001"})
+		s.Run(t, fronttest.Place{In: in, Within: c.within(s.Name), Port: 443, Relay: "127.0.0.1:4001"})
 		dir := t.TempDir()
 		config := fronttest.Put(t, fronttest.Block(t, "toml"), "203.0.113.9", address, "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…", first)
 		if err := os.WriteFile(filepath.Join(dir, "relay.toml"), []byte(config), 0o600); err != nil {

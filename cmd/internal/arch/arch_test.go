@@ -102,6 +102,7 @@ var testArrows = []arrow{
 	{"cmd/starling", "p2p/p2ptest/programtest", "programs of Debian's"},
 	{"node/relay", "p2p/p2ptest/programtest", "programs of Debian's"},
 	{"cmd/starling", "p2p/transport/web/fronttest", "web servers in front of relays"},
+	{"cmd/starling", "node/testnet/engine/namespaces", "whether they serve, asked in their networks"},
 	{"cmd/starling", "p2p/transport/web/domain/pebbletest", "an authority that certifies the name of a relay"},
 	{"node/...", "docs/vectors", "what is said, in a second implementation"},
 	{"session/...", "docs/vectors", "what a cell is, in a second implementation"},

@@ -79,11 +79,19 @@ func Start(t testing.TB, cmd *exec.Cmd) Program {
 // Serves waits until the program speaks TLS at an address.
 func (p Program) Serves(t testing.TB, address string) {
 	t.Helper()
+	p.ServesBy(t, net.Dial, address)
+}
+
+// ServesBy is Serves where connections are made in a way of their own.
+func (p Program) ServesBy(t testing.TB, dial func(network, address string) (net.Conn, error), address string) {
+	t.Helper()
 	for range 200 {
-		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
-		if err == nil {
-			c.Close()
-			return
+		if c, err := dial("tcp", address); err == nil {
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			err = tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake()
+			if c.Close(); err == nil {
+				return
+			}
 		}
 		select {
 		case <-p.ended:

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,8 @@ var Servers = []Server{
 type Place struct {
 	// In is the command that runs another there; empty is here.
 	In []string
+	// Within connects in the network there, and comes with In.
+	Within func(network, address string) (net.Conn, error)
 	// Port is where it listens, 0 for any on loopback.
 	Port int
 	// Relay is the address of the relay behind it. With an empty one the line that
@@ -158,8 +161,8 @@ var certificate = sync.OnceValues(func() (chain, key string) {
 	return block("CERTIFICATE", der), block("PRIVATE KEY", raw)
 })
 
-// Run starts a server until the end of the test, and returns its port and the folder of
-// its files and logs. Without the program the test skips.
+// Run starts a server until the end of the test, waits until it serves, and returns its port and
+// the folder of its files and logs. Without the program the test skips.
 func (s Server) Run(t testing.TB, at Place) (port int, dir string) {
 	t.Helper()
 	file := programtest.Find(t, s.Name)
@@ -177,8 +180,11 @@ func (s Server) Run(t testing.TB, at Place) (port int, dir string) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	running := programtest.Start(t, cmd)
+	address := fmt.Sprint("127.0.0.1:", at.Port)
 	if at.loopback() {
-		running.Serves(t, fmt.Sprint("127.0.0.1:", at.Port))
+		running.Serves(t, address)
+	} else {
+		running.ServesBy(t, at.Within, address)
 	}
 	return at.Port, dir
 }
