@@ -22,11 +22,18 @@ const (
 	expireBatch = 256
 )
 
-// own refuses to change a message that is not ours to change.
-func own(m store.Message) error {
+// Whose messages can be changed, and taken back.
+var (
+	onlyOwnChanged   = &api.Error{Code: api.CodeUsage, Message: "only messages of your own can be changed"}
+	onlyOwnTakenBack = &api.Error{Code: api.CodeUsage, Message: "only messages of your own can be taken back",
+		Hint: "starling delete ID erases it on this device alone"}
+)
+
+// own refuses what is for our own messages alone, by an error that says so.
+func own(m store.Message, others *api.Error) error {
 	switch {
 	case !m.Outgoing || m.State == api.StateNotice:
-		return &api.Error{Code: api.CodeUsage, Message: "only messages of your own can be changed"}
+		return others
 	case m.Deleted:
 		return noMessage
 	}
@@ -45,7 +52,7 @@ func (n *Node) Edit(ctx context.Context, req api.EditRequest) (out api.Message, 
 	return changed(ctx, n, func(tx *store.Tx) (m store.Message, queued []outbox.Queued, err error) {
 		m, err = findMessage(tx, req.Message)
 		if err == nil {
-			err = own(m)
+			err = own(m, onlyOwnChanged)
 		}
 
 		switch {
@@ -131,7 +138,7 @@ func (n *Node) Delete(ctx context.Context, req api.DeleteRequest) error {
 		for _, id := range req.Messages {
 			m, err := findMessage(tx, id)
 			if err == nil && req.Both {
-				err = own(m)
+				err = own(m, onlyOwnTakenBack)
 			}
 			if err != nil {
 				return err

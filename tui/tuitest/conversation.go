@@ -15,7 +15,7 @@ import (
 const Passphrase = "correct horse battery"
 
 var (
-	errNotOwn = &api.Error{Code: api.CodeUsage, Message: "this message is not yours"}
+	errNotOwn = &api.Error{Code: api.CodeUsage, Message: "only messages of your own can be changed, or taken back"}
 	errNoFile = &api.Error{Code: api.CodeUsage, Message: "there is a file of that name already", Hint: "Choose another name."}
 )
 

@@ -477,7 +477,10 @@ func roomChanges(t *testing.T, p *Pair) {
 	})
 	_, err = p.Bob.Edit(ctx, api.EditRequest{Message: sent.ID, Text: "never"})
 	wantCode(t, "another's text", err, api.CodeUsage)
-	wantCode(t, "another's message", p.Bob.Delete(ctx, api.DeleteRequest{Messages: []string{sent.ID}, Both: true}), api.CodeUsage)
+	err = p.Bob.Delete(ctx, api.DeleteRequest{Messages: []string{sent.ID}, Both: true})
+	if wantCode(t, "another's message", err, api.CodeUsage); err == nil || !strings.Contains(err.Error(), "taken back") {
+		t.Errorf("to take another's message back is refused so: %v", err)
+	}
 	if err := p.Ada.Delete(ctx, api.DeleteRequest{Messages: []string{sent.ID}, Both: true}); err != nil {
 		t.Fatal(err)
 	}
