@@ -3,6 +3,7 @@ package rooms
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
 
@@ -207,11 +208,19 @@ func (p *part) follows() []group.Place {
 
 // elsewhere has an entry go where the readers of its log meet if all mailboxes are gone that it is to go to, and nowhere if it
 // lies somewhere by then.
-func (rs *Rooms) elsewhere(ctx context.Context, a store.Append) error {
-	goals := make([]group.Mailbox, len(a.Goals))
-	for i, m := range a.Goals {
-		goals[i] = group.Mailbox{Node: m.Node}
+func (rs *Rooms) elsewhere(ctx context.Context, seq int64) error {
+	rs.sender.moving.Lock()
+	defer rs.sender.moving.Unlock()
+	var a store.Append
+	err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { a, _, err = tx.AppendBox(seq); return err })
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+
+	goals := mailboxes(a.Goals)
 	after := meetAfter
 	if a.Copies > 0 {
 		after = goneAfter
@@ -222,20 +231,26 @@ func (rs *Rooms) elsewhere(ctx context.Context, a store.Append) error {
 
 	var others []store.Mailbox
 	if a.Copies == 0 {
-		var err error
 		if others, err = rs.meetingOf(a); err != nil || len(others) == 0 {
 			return err
 		}
 	}
-	err := rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
+	err = rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
 		done, _, err := tx.SpareGoals(a.Seq, nodesOf(goals), others)
 		return done, err
 	})
 	if err == nil {
-		a.Goals = others
+		a.Goals, a.Spare = others, nil
 		rs.sender.add(a)
 	}
 	return err
+}
+
+func mailboxes(all []store.Mailbox) (set []group.Mailbox) {
+	for _, m := range all {
+		set = append(set, group.Mailbox{Node: m.Node, Hint: m.Hint})
+	}
+	return set
 }
 
 // meetingOf returns the relays where an entry is to go.

@@ -1,10 +1,12 @@
 package rooms
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"starling/node/api"
@@ -30,6 +32,17 @@ func (r *ranked) Meeting(_ [32]byte, n int) (set []group.Mailbox, err error) {
 }
 
 func (r *ranked) AddHint([]byte) (store.Node, error) { return store.Node{}, nil }
+
+func (r *ranked) AwaitQuota(context.Context) error { return nil }
+
+// Append has no answer from a mailbox that is missing.
+func (r *ranked) Append(ctx context.Context, node store.Node, _ [32]byte, _ Sealed) error {
+	if !slices.Contains(r.missing, node) {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
 
 func (r *ranked) Follow(string, store.Node, []store.LogPosition) {}
 
@@ -140,9 +153,7 @@ func TestElsewhere(t *testing.T) {
 		}
 	}
 	try := func(seq int64) {
-		var a store.Append
-		d.update(func(t *Tx) (err error) { a, _, err = t.Tx.AppendBox(seq); return err })
-		if err := d.rs.elsewhere(t.Context(), a); err != nil {
+		if err := d.rs.elsewhere(t.Context(), seq); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -196,4 +207,47 @@ func TestElsewhere(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestElsewhereAtOnce: no entry waits behind those that are tried at mailboxes which do not answer, however many are: neither when both are gone,
+// nor when the other one has it.
+func TestElsewhereAtOnce(t *testing.T) {
+	for name, nodes := range map[string][]store.Node{"both": {{1}, {2}}, "one": {{2}}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, _ := gone(t, nodes...)
+				d.rs.missing = make(map[store.Node]time.Time)
+				for _, n := range nodes {
+					d.rs.missing[n] = time.Now().Add(-goneAfter)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- d.rs.sender.run(ctx) }()
+				defer func() { stop(); <-done }()
+
+				for round := range 3 {
+					var all []store.Append
+					d.update(func(t *Tx) error {
+						for range window {
+							a := store.Append{Room: d.id, Created: time.Now(), Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+							var err error
+							if a.Seq, err = t.Tx.AddAppend(a, []byte("box")); err != nil {
+								return err
+							}
+							all = append(all, a)
+						}
+						return nil
+					})
+					d.rs.sender.add(all...)
+					synctest.Wait()
+					d.update(func(t *Tx) error {
+						if n, err := t.Tx.Arriving(d.id); n > 0 || err != nil {
+							return fmt.Errorf("round %d: %d of %d are on their way, %v", round, n, window, err)
+						}
+						return nil
+					})
+				}
+			})
+		})
+	}
 }

@@ -30,6 +30,9 @@ type sender struct {
 	rs   *Rooms
 	wake chan struct{}
 
+	// moving is held while it is found out where an entry goes instead: it has two errands at least.
+	moving sync.Mutex
+
 	mu     sync.Mutex
 	queues map[store.Node]*queue
 }
@@ -47,6 +50,7 @@ type errand struct {
 	tries   int
 	next    time.Time
 	busy    bool
+	moved   bool // since its mailbox is gone, it was seen to that the entry goes elsewhere
 }
 
 func newSender(rs *Rooms) *sender {
@@ -94,7 +98,7 @@ func (s *sender) retry(nodes []store.Node) {
 	for _, node := range nodes {
 		if q := s.queues[node]; q != nil {
 			for _, e := range q.todo {
-				e.next = time.Time{}
+				e.next, e.moved = time.Time{}, false
 			}
 		}
 	}
@@ -125,11 +129,10 @@ func (s *sender) run(ctx context.Context) error {
 		var next time.Time
 		s.mu.Lock()
 		for node, q := range s.queues {
+			gone := s.rs.missingFor([]group.Mailbox{{Node: node}}, meetAfter)
 			for _, e := range q.todo {
-				if q.busy == window {
-					break
-				}
-				if e.busy {
+				move := gone && !e.moved // behind none of those for which the mailbox has no answer
+				if e.busy || q.busy == window && !move {
 					continue
 				}
 				if e.next.After(now) {
@@ -139,6 +142,10 @@ func (s *sender) run(ctx context.Context) error {
 					continue
 				}
 				e.busy = true
+				if move {
+					work.Go(func() { s.move(ctx, e) })
+					continue
+				}
 				q.busy++
 				work.Go(func() { s.send(ctx, node, e) })
 			}
@@ -159,6 +166,18 @@ func (s *sender) run(ctx context.Context) error {
 		case <-due:
 		}
 	}
+}
+
+// move has an entry go elsewhere if its mailboxes are gone. The errand goes on.
+func (s *sender) move(ctx context.Context, e *errand) {
+	err := s.rs.elsewhere(ctx, e.seq)
+	s.mu.Lock()
+	e.busy, e.moved = false, err == nil
+	if err != nil {
+		e.next = time.Now().Add(lookEvery) // or at the next kick
+	}
+	s.mu.Unlock()
+	s.nudge()
 }
 
 // send tries one errand once.
@@ -217,8 +236,10 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 		return nil // it is there: at a start an errand may be made twice
 	}
 	rs.cfg.Network.AddHint(goals[at].Hint)
-	if err := rs.elsewhere(ctx, a); err != nil {
-		return err
+	if rs.missingFor(mailboxes(a.Goals), meetAfter) {
+		if err := rs.elsewhere(ctx, e.seq); err != nil {
+			return err
+		}
 	}
 
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
@@ -232,10 +253,15 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 			return rs.giveUp(ctx, node, e.seq, api.StateSent, "")
 		}
 	case err == nil:
-		return rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
+		err = rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
 			done, _, err := tx.Reached(e.seq, node)
 			return done, err
 		})
+		left := slices.DeleteFunc(slices.Clone(a.Goals), func(m store.Mailbox) bool { return m.Node == node })
+		if err == nil && rs.missingFor(mailboxes(left), goneAfter) {
+			err = rs.elsewhere(ctx, e.seq)
+		}
+		return err
 	}
 	switch {
 	case !rs.surely(e.created.Add(lifetime)):
