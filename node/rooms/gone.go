@@ -27,7 +27,7 @@ const (
 	goneAfter = 5 * time.Minute
 	// meetings is how far down the ranking readers look; entries go to the first of these that work.
 	meetings = 2 * group.Mailboxes
-	// maxMeetings bounds the secrets by which a room meets at a time: others name the mailboxes of its logs.
+	// maxMeetings bounds the secrets by which a room meets at a time, of its keys and of its doors: others name the mailboxes of its logs.
 	maxMeetings = 8
 )
 
@@ -112,6 +112,9 @@ func (rs *Rooms) meetAll(ctx context.Context) {
 	changed := make(map[store.ID][][16]byte)
 	rs.updates.Lock()
 	for id, p := range rs.open {
+		if p.used {
+			continue
+		}
 		if names, ok := rs.meet(p, p.logs()); ok {
 			changed[id] = names
 		}
@@ -130,42 +133,48 @@ func (rs *Rooms) meetAll(ctx context.Context) {
 	}
 }
 
-// meet finds out where the readers of the logs of a room meet, and reports whether that is another place than before, and of which logs.
+// meet finds out where the readers of the logs of a room meet, and reports whether that is another place than before, and of which logs. Those
+// of the present keys come first, then the newest: old ones keep nobody from meeting there.
 func (rs *Rooms) meet(p *part, logs []group.Place) (elsewhere [][16]byte, changed bool) {
+	slices.Reverse(logs)
 	slices.SortStableFunc(logs, func(a, b group.Place) int { return rank(a) - rank(b) })
-	followed := make(map[[32]byte]bool)
+	now := make(map[[32]byte][]group.Mailbox)
+	count := make(map[bool]int)
 	for _, place := range logs {
 		gone := rs.missingFor(place.Mailboxes, 0)
 		for i, s := range place.Meet {
-			if followed[s] {
+			set := p.meetings[s]
+			if now[s] != nil || set == nil && !gone || count[place.Door] == maxMeetings {
 				continue
 			}
-			followed[s] = true
-			if !gone || p.meetings[s] == nil && len(p.meetings) == maxMeetings {
+			if gone {
+				set = rs.ranked(s, place.Mailboxes, set)
+			}
+			if len(set) == 0 {
 				continue
 			}
-			set, err := rs.cfg.Network.Meeting(s, meetings)
-			set = slices.DeleteFunc(set, func(m group.Mailbox) bool {
-				return slices.ContainsFunc(place.Mailboxes, func(o group.Mailbox) bool { return o.Node == m.Node })
-			})
-			if err != nil || slices.EqualFunc(set, p.meetings[s], sameMailbox) {
-				continue
-			}
-			if p.meetings == nil {
-				p.meetings = make(map[[32]byte][]group.Mailbox)
-			}
-			p.meetings[s], changed = set, true
-			elsewhere = append(elsewhere, place.Names[i])
-		}
-	}
 
-	for s := range p.meetings {
-		if !followed[s] {
-			delete(p.meetings, s)
-			changed = true
+			now[s] = set
+			count[place.Door]++
+			if !slices.EqualFunc(set, p.meetings[s], sameMailbox) {
+				elsewhere = append(elsewhere, place.Names[i])
+			}
 		}
 	}
+	changed = len(elsewhere) > 0 || len(now) != len(p.meetings)
+	p.meetings = now
 	return elsewhere, changed
+}
+
+// ranked returns the relays for the readers of a log without its mailboxes, or those of before if that cannot be told now.
+func (rs *Rooms) ranked(secret [32]byte, gone, before []group.Mailbox) []group.Mailbox {
+	set, err := rs.cfg.Network.Meeting(secret, meetings)
+	if err != nil {
+		return before
+	}
+	return slices.DeleteFunc(set, func(m group.Mailbox) bool {
+		return slices.ContainsFunc(gone, func(o group.Mailbox) bool { return o.Node == m.Node })
+	})
 }
 
 // rank is 0 of the logs of the present keys, where the others say where they go.

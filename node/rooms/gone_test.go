@@ -18,6 +18,7 @@ import (
 type ranked struct {
 	asked
 	missing []store.Node
+	few     bool // it knows too few nodes
 }
 
 func (r *ranked) Missing(all []store.Node) ([]store.Node, error) {
@@ -25,10 +26,17 @@ func (r *ranked) Missing(all []store.Node) ([]store.Node, error) {
 }
 
 func (r *ranked) Meeting(_ [32]byte, n int) (set []group.Mailbox, err error) {
+	if r.few {
+		return nil, ErrHold
+	}
 	for _, i := range []byte{2, 100, 101, 102, 103}[:n] {
 		set = append(set, group.Mailbox{Node: store.Node{i}, Hint: []byte{i}})
 	}
 	return set, nil
+}
+
+func (r *ranked) ChooseMailboxes(int, ...store.Node) (set []store.Mailbox, err error) {
+	return []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}, nil
 }
 
 func (r *ranked) AddHint([]byte) (store.Node, error) { return store.Node{}, nil }
@@ -57,7 +65,7 @@ func gone(t *testing.T, missing ...store.Node) (*desk, *ranked) {
 }
 
 // TestMeetings: the logs of a room are followed elsewhere while all their mailboxes are missing, not while one is there, and to
-// the next start. Of secrets that others choose there are not more than eight.
+// the next start.
 func TestMeetings(t *testing.T) {
 	at := func(p *part) (nodes []byte) {
 		logs := p.logs()
@@ -88,17 +96,142 @@ func TestMeetings(t *testing.T) {
 		t.Errorf("both are back: %d", got)
 	}
 
-	d.part.meetings = make(map[[32]byte][]group.Mailbox)
-	var lies []group.Place
-	for i := range byte(20) {
-		lies = append(lies, group.Place{Mailboxes: []group.Mailbox{{Node: store.Node{1}}}, Names: [][16]byte{{i}}, Meet: [][32]byte{{i + 1}}})
+}
+
+// TestMeetingsCrowded: of secrets that others choose there are not more than eight of keys and eight of doors, the newest ones. So
+// neither many places, nor doors, keep the present one from being met at, also if it is gone later; and what is not followed any more goes.
+func TestMeetingsCrowded(t *testing.T) {
+	d, net := gone(t)
+	place := func(i byte, at byte, door bool) group.Place {
+		return group.Place{Mailboxes: []group.Mailbox{{Node: store.Node{at}}}, Names: [][16]byte{{i}}, Meet: [][32]byte{{i}}, Door: door}
 	}
-	lies[19].Home = true
-	d.rs.lookForMissing()
-	net.missing = []store.Node{{1}}
-	d.rs.lookForMissing()
-	if d.rs.meet(d.part, lies); len(d.part.meetings) != maxMeetings || d.part.meetings[[32]byte{20}] == nil {
-		t.Errorf("%d meetings", len(d.part.meetings))
+	meet := func(home byte, missing ...store.Node) {
+		t.Helper()
+		net.missing = missing
+		logs := []group.Place{place(100, 50, false), place(home, home, false)}
+		for i := range byte(20) {
+			logs = append(logs, place(i+1, 1, false), place(i+201, 1, true))
+		}
+		logs[1].Home = true
+		d.rs.missing = make(map[store.Node]time.Time)
+		for _, n := range missing {
+			d.rs.missing[n] = time.Now()
+		}
+		d.rs.meet(d.part, logs)
+		if len(d.part.meetings) > 2*maxMeetings {
+			t.Fatalf("%d meetings", len(d.part.meetings))
+		}
+	}
+	meet(99, store.Node{1})
+	for _, i := range []byte{20, 13, 220, 213} {
+		if len(d.part.meetings) != 2*maxMeetings || d.part.meetings[[32]byte{i}] == nil {
+			t.Errorf("%d is not among %d meetings", i, len(d.part.meetings))
+		}
+	}
+	for _, home := range []byte{98, 99} {
+		if meet(home, store.Node{1}, store.Node{home}); len(d.part.meetings) != 2*maxMeetings || d.part.meetings[[32]byte{home}] == nil {
+			t.Errorf("the present place is not among %d meetings", len(d.part.meetings))
+		}
+	}
+	if _, changed := d.rs.meet(d.part, nil); len(d.part.meetings) > 0 || !changed {
+		t.Errorf("%d meetings of no logs", len(d.part.meetings))
+	}
+}
+
+// TestMeetingLosesLog: where readers meet a log may be lost: nobody takes the logs of the room for lost.
+func TestMeetingLosesLog(t *testing.T) {
+	d, _ := gone(t, store.Node{1}, store.Node{2})
+	d.rs.lookAfter(t.Context())
+	home := d.part.logs()[0]
+	name := home.Names[0]
+	at := func(n byte) logAt { return logAt{d.id, store.Node{n}, name} }
+	d.rs.position[at(1)], d.rs.position[at(2)], d.rs.position[at(100)] = position{}, position{}, position{instance: 5, all: 7}
+	d.update(func(t *Tx) error {
+		t.positions = make(map[logAt]position)
+		err := t.end(End{Node: store.Node{100}, Name: name})
+		if t.changed || t.positions[at(100)].instance != 0 {
+			return fmt.Errorf("the room is told, or %v", t.positions)
+		}
+		return err
+	})
+	d.rs.position[at(1)] = position{instance: 5, all: 7}
+	d.update(func(t *Tx) error {
+		t.positions = make(map[logAt]position)
+		err := t.end(End{Node: store.Node{1}, Name: name})
+		if !t.changed {
+			return errors.New("no mailbox has the log any more, and the room is not told")
+		}
+		return err
+	})
+}
+
+// TestOnItsWayOnce: an entry that is put on its way twice, as the card of a link is whenever its readers meet elsewhere, is so once, and
+// begins anew.
+func TestOnItsWayOnce(t *testing.T) {
+	d, _ := gone(t)
+	a := store.Append{Room: d.id, Tag: store.Tag{1}, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+	d.update(func(t *Tx) error {
+		before, err := t.Tx.Appends()
+		if err != nil {
+			return err
+		}
+		var seqs []int64
+		for range 3 {
+			seq, err := t.Tx.AddAppend(a, []byte("box"))
+			if err != nil {
+				return err
+			}
+			seqs = append(seqs, seq)
+			_, _, err = t.Tx.Reached(seq, store.Node{1})
+			_, _, more := t.Tx.SpareGoals(seq, []store.Node{{2}}, nil)
+			if err := errors.Join(err, more); err != nil {
+				return err
+			}
+		}
+		if seqs[1] != seqs[0] {
+			return fmt.Errorf("they are %d", seqs)
+		}
+		if _, err := t.Tx.AddAppend(a, []byte("box")); err != nil {
+			return err
+		}
+		all, err := t.Tx.Appends()
+		if len(all) != len(before)+1 {
+			return fmt.Errorf("%d are on their way", len(all)-len(before))
+		}
+		if last := all[len(before)]; len(last.Goals) != 2 || len(last.Spare) > 0 || last.Copies > 0 {
+			return fmt.Errorf("it is not anew: %+v", last)
+		}
+		return err
+	})
+}
+
+// TestErrands: an entry has one errand for a mailbox, however often it is added, in the order in which entries were made; one that is added while it
+// is busy is tried again.
+func TestErrands(t *testing.T) {
+	s := newSender(nil)
+	entry := func(seq int64) store.Append {
+		return store.Append{Seq: seq, Goals: []store.Mailbox{{Node: store.Node{1}}}, Spare: []store.Mailbox{{Node: store.Node{2}}}}
+	}
+	for range 3 {
+		s.add(entry(7), entry(9))
+		s.add(entry(8))
+	}
+	for n, q := range s.queues {
+		var all []int64
+		for _, e := range q.todo {
+			all = append(all, e.seq)
+			if e.again {
+				t.Error("it was not busy")
+			}
+		}
+		if !slices.Equal(all, []int64{7, 8, 9}) {
+			t.Errorf("mailbox %d has %d", n[0], all)
+		}
+	}
+	q := s.queues[store.Node{1}]
+	q.todo[1].busy = true
+	if s.add(entry(8)); len(q.todo) != 3 || !q.todo[1].again {
+		t.Errorf("%d errands, again %v", len(q.todo), q.todo[1].again)
 	}
 }
 
@@ -113,7 +246,7 @@ func TestElsewhere(t *testing.T) {
 			if _, err := t.Tx.AddMessage(m, d.now); err != nil {
 				return err
 			}
-			a := store.Append{Room: d.id, Content: store.ContentID(id), Created: d.now, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+			a := store.Append{Room: d.id, Tag: store.Tag(id), Content: store.ContentID(id), Created: d.now, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
 			var err error
 			seq, err = t.Tx.AddAppend(a, []byte("box"))
 			for n := range copies {
@@ -201,6 +334,14 @@ func TestElsewhere(t *testing.T) {
 	if s := state(text); s != api.StateSent {
 		t.Errorf("the one that has it is all that is left: %s", s)
 	}
+	since(goneAfter, 2)
+	err := d.rs.note(t.Context(), api.StateFailed, "14 days", func(tx *store.Tx) (store.ContentID, error) {
+		done, _, err := tx.GiveUp(one, store.Node{2})
+		return done, err
+	})
+	if s := state(text); s != api.StateSent || err != nil {
+		t.Errorf("sent, and then given up where it does not wait: %s, %v", s, err)
+	}
 	d.update(func(t *Tx) error {
 		if n, err := t.Tx.Arriving(d.id); n > 0 || err != nil {
 			return fmt.Errorf("%d arrive, %v", n, err)
@@ -229,7 +370,7 @@ func TestElsewhereAtOnce(t *testing.T) {
 					var all []store.Append
 					d.update(func(t *Tx) error {
 						for range window {
-							a := store.Append{Room: d.id, Created: time.Now(), Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+							a := store.Append{Room: d.id, Tag: store.Tag(store.NewID()), Created: time.Now(), Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
 							var err error
 							if a.Seq, err = t.Tx.AddAppend(a, []byte("box")); err != nil {
 								return err
@@ -249,5 +390,58 @@ func TestElsewhereAtOnce(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNowhereElse: mailboxes that seem gone are tried also while nobody knows where to go instead.
+func TestNowhereElse(t *testing.T) {
+	d, net := gone(t)
+	net.few = true
+	d.rs.missing = map[store.Node]time.Time{{1}: time.Now().Add(-time.Hour), {2}: time.Now().Add(-time.Hour)}
+	a := store.Append{Room: d.id, Created: d.now, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+	d.update(func(t *Tx) (err error) { a.Seq, err = t.Tx.AddAppend(a, []byte("box")); return err })
+	for _, m := range a.Goals {
+		if err := d.rs.sender.try(t.Context(), m.Node, &errand{seq: a.Seq}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.update(func(t *Tx) error {
+		if n, err := t.Tx.Arriving(d.id); n > 0 || err != nil {
+			return fmt.Errorf("%d are on their way, %v", n, err)
+		}
+		return nil
+	})
+}
+
+// TestNoticed: a change of a room that fails, as often as somebody tries it, takes nothing back of what was noticed: since when contents wait,
+// and where readers meet.
+func TestNoticed(t *testing.T) {
+	d, net := gone(t)
+	id, err := d.rs.Create(t.Context(), "t", "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.missing = []store.Node{{1}, {2}}
+	d.rs.lookAfter(t.Context())
+	part := d.rs.open[id]
+	since := d.now.Add(-time.Hour)
+	part.attended, part.since = d.now, since
+	if len(part.meetings) == 0 {
+		t.Fatal("they meet nowhere")
+	}
+	refused := errors.New("refused")
+	for range 3 {
+		if err := d.rs.Update(t.Context(), id, func(t *Tx) error { t.p.room.SetSettings(group.Settings{Title: "other"}, t.now); return refused }); err != refused {
+			t.Fatal(err)
+		}
+		d.rs.lookAfter(t.Context())
+		if err := d.rs.Update(t.Context(), id, func(*Tx) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		now := d.rs.open[id]
+		if now == part || now.room.Settings().Title != "t" || !now.since.Equal(since) || len(now.meetings) == 0 || len(now.follows()) == len(now.logs()) {
+			t.Errorf("%q, waits since %v, %d meetings", now.room.Settings().Title, now.since, len(now.meetings))
+		}
+		part = now
 	}
 }

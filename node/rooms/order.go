@@ -31,6 +31,9 @@ const (
 // have what is missing. All that waits is shown ahead (ahead.go).
 const lateHold = 5
 
+// longWait ends a wait for people that are never there for ten minutes: from then on a content waits like those of a newcomer.
+const longWait = 24 * time.Hour
+
 // A content that names one that is not there says that something was lost on its way: lookAfter that the
 // mailboxes are asked, and every lookAgain.
 const (
@@ -249,12 +252,16 @@ func (q *queueOfParked) over(p store.Parked, behind bool) time.Time {
 	case q.since.After(came):
 		came = q.since
 	}
-	over := came.Add(q.hold)
+	hold, late := q.hold, q.late
+	if q.t.now.Sub(p.Came) > longWait {
+		hold, late = min(newHold, hold), min(q.t.rs.cfg.Hold, late)
+	}
+	over := came.Add(hold)
 	if behind {
-		over = over.Add(q.hold)
+		over = over.Add(hold)
 	}
 	// Whatever the mailboxes still have may come later.
-	if last := came.Add(q.late); last.After(over) && q.ended.Before(came) {
+	if last := came.Add(late); last.After(over) && q.ended.Before(came) {
 		return last
 	}
 	return over
@@ -305,7 +312,7 @@ func (t *Tx) ended() (since time.Time) {
 	t.rs.mu.Lock()
 	defer t.rs.mu.Unlock()
 	since = t.now
-	for _, place := range t.p.follows() {
+	for _, place := range t.p.logs() {
 		for _, m := range place.Mailboxes {
 			for _, name := range place.Names {
 				if at := t.rs.ended[logAt{t.p.id, m.Node, name}]; at.Before(since) {

@@ -73,7 +73,7 @@ func TestLookFor(t *testing.T) {
 // TestLookForLost: for a gap that was shown the mailboxes are asked on, ever less often, and not for ever.
 func TestLookForLost(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	p := &part{id: store.ID{7}, lost: map[store.Ref]time.Time{{1}: now, {2}: now.Add(-3 * time.Hour)}, looked: now.Add(-time.Second)}
+	p := &part{id: store.ID{7}, noticed: noticed{lost: map[store.Ref]time.Time{{1}: now, {2}: now.Add(-3 * time.Hour)}, looked: now.Add(-time.Second)}}
 	var asked []time.Duration
 	for at := time.Duration(0); at < 4*time.Hour; at += time.Second {
 		update := &Tx{rs: &Rooms{}, p: p, now: now.Add(at)}
@@ -104,6 +104,8 @@ func TestHold(t *testing.T) {
 		newcomer  bool
 		ended     [2]time.Duration // after which each mailbox tells its ends, every time that it is asked
 		off, away time.Duration    // for so long there is no network, and no computer
+		stays     time.Duration    // and then there is no computer until the next day, each day
+		meets     bool             // the logs are followed elsewhere, too, where nobody tells the ends
 		want      time.Duration    // after which it is shown, since the first update
 	}{
 		"all have ended":              {want: DefaultHold},
@@ -113,6 +115,8 @@ func TestHold(t *testing.T) {
 		"a newcomer, one has not":     {newcomer: true, ended: [2]time.Duration{0, never}, want: DefaultHold},
 		"no network":                  {off: time.Hour, want: time.Hour + DefaultHold},
 		"no network, and one has not": {off: time.Hour, ended: [2]time.Duration{0, never}, want: time.Hour + lateHold*DefaultHold},
+		"one who does not stay":       {stays: 3 * time.Minute, ended: [2]time.Duration{0, never}, want: longWait + DefaultHold},
+		"they have met":               {meets: true, want: DefaultHold},
 		"asleep":                      {away: time.Hour, want: time.Hour + DefaultHold},
 		"asleep, and one has not":     {away: time.Hour, ended: [2]time.Duration{0, never}, want: time.Hour + lateHold*DefaultHold},
 	} {
@@ -128,10 +132,13 @@ func TestHold(t *testing.T) {
 				return errors.Join(t.Tx.SetMember(d.id, us), t.Tx.AddParked(d.id, waits))
 			})
 
+			if c.meets {
+				d.part.meetings = map[[32]byte][]group.Mailbox{d.part.logs()[0].Meet[0]: {{Node: store.Node{3}}}}
+			}
 			began := d.now
 			for left := 1; left > 0; d.now = d.now.Add(step) {
 				after := d.now.Sub(began)
-				if after > 3*time.Hour {
+				if after > 3*longWait {
 					t.Fatal("it waits for ever")
 				}
 				if d.net.off = after < c.off; !d.net.off {
@@ -147,6 +154,9 @@ func TestHold(t *testing.T) {
 				}
 				if after == step && c.away > 0 {
 					d.now = began.Add(c.away - step)
+				}
+				if c.stays > 0 && after%longWait >= c.stays {
+					d.now = began.Add(after.Truncate(longWait) + longWait - step)
 				}
 			}
 		})
@@ -165,7 +175,7 @@ func (d *desk) found() {
 
 // tellEnds has each mailbox of the room of a desk tell its ends, from its time on.
 func (d *desk) tellEnds(from [2]time.Duration, after time.Duration) {
-	for _, place := range d.part.follows() {
+	for _, place := range d.part.logs() {
 		for i, m := range place.Mailboxes {
 			for _, name := range place.Names {
 				if from[i] >= 0 && after >= from[i] {

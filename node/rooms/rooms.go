@@ -432,6 +432,11 @@ type part struct {
 	joining *group.Joining
 	version int64 // of the secrets' row
 	used    bool  // an update has begun on it and has not come to disk
+	noticed
+}
+
+// noticed is our view of a room since the start. An update that fails takes nothing of it back.
+type noticed struct {
 	asides  map[store.MemberID]tried
 	looked  time.Time // when what is missing was looked for last
 	came    time.Time // when an entry did last that was new

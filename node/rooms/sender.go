@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -44,20 +45,19 @@ type queue struct {
 
 // An errand is one entry for one mailbox.
 type errand struct {
-	seq     int64
-	room    store.ID
-	created time.Time
-	tries   int
-	next    time.Time
-	busy    bool
-	moved   bool // since its mailbox is gone, it was seen to that the entry goes elsewhere
+	seq   int64
+	tries int
+	next  time.Time
+	busy  bool
+	again bool // it was added while it was busy
+	moved bool // since its mailbox is gone, it was seen to that the entry goes elsewhere
 }
 
 func newSender(rs *Rooms) *sender {
 	return &sender{rs: rs, wake: make(chan struct{}, 1), queues: make(map[store.Node]*queue)}
 }
 
-// add queues entries for the mailboxes that do not have them.
+// add queues entries for the mailboxes that do not have them. None is queued twice.
 func (s *sender) add(all ...store.Append) {
 	if len(all) == 0 {
 		return
@@ -70,7 +70,13 @@ func (s *sender) add(all ...store.Append) {
 				q = &queue{}
 				s.queues[m.Node] = q
 			}
-			q.todo = append(q.todo, &errand{seq: a.Seq, room: a.Room, created: a.Created})
+			at, there := slices.BinarySearchFunc(q.todo, a.Seq, func(e *errand, seq int64) int { return cmp.Compare(e.seq, seq) })
+			if there {
+				e := q.todo[at]
+				e.next, e.again, e.moved = time.Time{}, e.busy, false
+				continue
+			}
+			q.todo = slices.Insert(q.todo, at, &errand{seq: a.Seq})
 		}
 	}
 	s.mu.Unlock()
@@ -172,7 +178,7 @@ func (s *sender) run(ctx context.Context) error {
 func (s *sender) move(ctx context.Context, e *errand) {
 	err := s.rs.elsewhere(ctx, e.seq)
 	s.mu.Lock()
-	e.busy, e.moved = false, err == nil
+	e.busy, e.again, e.moved = false, false, err == nil && !e.again
 	if err != nil {
 		e.next = time.Now().Add(lookEvery) // or at the next kick
 	}
@@ -183,16 +189,17 @@ func (s *sender) move(ctx context.Context, e *errand) {
 // send tries one errand once.
 func (s *sender) send(ctx context.Context, node store.Node, e *errand) {
 	err := s.try(ctx, node, e)
-	done := err == nil
 	if ctx.Err() != nil {
 		return
 	}
 
 	s.mu.Lock()
 	q := s.queues[node]
-	e.busy = false
+	done := err == nil && !e.again
+	e.busy, e.again = false, false
 	q.busy--
-	if done {
+	switch {
+	case done:
 		for i, o := range q.todo {
 			if o == e {
 				q.todo = append(q.todo[:i:i], q.todo[i+1:]...)
@@ -202,7 +209,7 @@ func (s *sender) send(ctx context.Context, node store.Node, e *errand) {
 		for _, o := range q.todo {
 			o.next = time.Time{} // the mailbox answers: whatever waits for it goes on
 		}
-	} else {
+	case err != nil:
 		pause := min(lastPause, firstPause<<min(e.tries, 10))
 		if errors.Is(err, ErrHold) {
 			pause = lastPause / 10 // or at the next kick
@@ -237,9 +244,7 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 	}
 	rs.cfg.Network.AddHint(goals[at].Hint)
 	if rs.missingFor(mailboxes(a.Goals), meetAfter) {
-		if err := rs.elsewhere(ctx, e.seq); err != nil {
-			return err
-		}
+		rs.elsewhere(ctx, e.seq) // if that fails, the mailbox may be there all the same
 	}
 
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
@@ -249,7 +254,7 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 		if worse != nil || !waits {
 			return worse
 		}
-		if one := (&group.Append{Lane: a.Lane}).ForOne(); one && rs.surely(e.created.Add(patience)) {
+		if one := (&group.Append{Lane: a.Lane}).ForOne(); one && rs.surely(a.Created.Add(patience)) {
 			return rs.giveUp(ctx, node, e.seq, api.StateSent, "")
 		}
 	case err == nil:
@@ -264,7 +269,7 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 		return err
 	}
 	switch {
-	case !rs.surely(e.created.Add(lifetime)):
+	case !rs.surely(a.Created.Add(lifetime)):
 		return err
 	case a.Copies > 0:
 		return rs.giveUp(ctx, node, e.seq, api.StateSent, "")
@@ -284,7 +289,7 @@ func (rs *Rooms) giveUp(ctx context.Context, node store.Node, seq int64, state a
 	})
 }
 
-// note writes down what became of an entry. If a content has arrived by that, its state is another.
+// note writes down what became of an entry. If a content has arrived by that, its state is another. One that was sent stays so.
 func (rs *Rooms) note(ctx context.Context, state api.State, reason string, do func(*store.Tx) (store.ContentID, error)) error {
 	err := rs.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		done, err := do(tx)
@@ -292,7 +297,7 @@ func (rs *Rooms) note(ctx context.Context, state api.State, reason string, do fu
 			return err
 		}
 		m, err := tx.Message(store.ID(done))
-		if errors.Is(err, store.ErrNotFound) || err == nil && (!m.Outgoing || m.State == state || m.State == api.StateFailed) {
+		if errors.Is(err, store.ErrNotFound) || err == nil && (!m.Outgoing || m.State == api.StateSent || m.State == api.StateFailed) {
 			return nil
 		}
 		if err != nil {

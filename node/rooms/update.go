@@ -71,8 +71,7 @@ func (rs *Rooms) update(ctx context.Context, id store.ID, fresh *part, do func(*
 	})
 
 	if err != nil {
-		delete(rs.open, id) // memory is ahead of the disk
-		return err
+		return err // memory is ahead of the disk: the part stays used
 	}
 	t.p.used = false
 	rs.open[id] = t.p
@@ -98,6 +97,9 @@ func (rs *Rooms) part(tx *store.Tx, id store.ID) (*part, error) {
 	}
 
 	p := &part{id: id, version: version}
+	if before := rs.open[id]; before != nil {
+		p.noticed = before.noticed
+	}
 	if row.State == api.RoomPending {
 		p.joining, err = group.OpenJoining(secrets)
 	} else {
@@ -217,6 +219,9 @@ func (t *Tx) lost(at logAt) (home bool) {
 		}
 
 		t.positions[at] = position{}
+		if !slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool { return m.Node == at.node }) {
+			return home // where its readers meet
+		}
 		there := slices.ContainsFunc(place.Mailboxes, func(m group.Mailbox) bool {
 			p, known := t.knownPosition(logAt{t.p.id, m.Node, at.name})
 			return !known || p.instance != 0

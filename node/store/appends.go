@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // AppendTable holds the positions of logs, and the entries of logs that are on their way.
 type AppendTable struct{ tx *Tx }
@@ -53,8 +56,16 @@ type Append struct {
 	Spare     []Mailbox // nor these, which are gone
 }
 
-// AddAppend puts an entry on its way and returns its number.
+// AddAppend puts an entry on its way and returns its number. One that is on its way still begins anew.
 func (t AppendTable) AddAppend(a Append, box []byte) (seq int64, err error) {
+	seq, err = t.tx.number(`SELECT seq FROM appends WHERE contact = ? AND log = ? AND tag = ?`, a.Room, a.Log[:], a.Tag[:])
+	if err != nil {
+		return 0, err
+	}
+	if seq != 0 {
+		err = t.tx.exec(`UPDATE appends SET copies = 0, created = ? WHERE seq = ?`, a.Created, seq)
+		return seq, errors.Join(err, t.addGoals(seq, a.Goals))
+	}
 	if err := t.tx.exec(`INSERT INTO appends(contact, content, lane, log, meet, tag, signature, box, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.Room, orNull(a.Content), int(a.Lane), a.Log[:], a.Meet[:], a.Tag[:], a.Signature[:], box, a.Created); err != nil {
 		return 0, err
@@ -161,7 +172,7 @@ func (t AppendTable) SpareGoals(seq int64, gone []Node, others []Mailbox) (done 
 
 func (t AppendTable) addGoals(seq int64, all []Mailbox) error {
 	for _, m := range all {
-		if err := t.tx.exec(`INSERT INTO goals(append, node, hint) VALUES(?, ?, ?) ON CONFLICT DO NOTHING`, seq, m.Node[:], m.Hint); err != nil {
+		if err := t.tx.exec(`INSERT INTO goals(append, node, hint) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET spare = 0`, seq, m.Node[:], m.Hint); err != nil {
 			return err
 		}
 	}

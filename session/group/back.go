@@ -325,7 +325,7 @@ func (b *back) places(r *core) []Place {
 		return nil
 	}
 	name := answerName(b.answer)
-	p := Place{Key: "back-" + hex.EncodeToString(name[:8]), Mailboxes: b.at}
+	p := Place{Key: "back-" + hex.EncodeToString(name[:8]), Mailboxes: b.at, Door: true}
 	p.add(name, meetOf(b.answer))
 	return []Place{p}
 }

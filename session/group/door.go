@@ -114,7 +114,7 @@ func (d *door) places(r *core) (all []Place) {
 			return p.Key[:5] == kind && len(p.Names) < 8 && slices.EqualFunc(p.Mailboxes, mailboxes, sameMailbox)
 		})
 		if at < 0 {
-			all, at = append(all, Place{Key: kind + "-" + hex.EncodeToString(name[:8]), Mailboxes: mailboxes}), len(all)
+			all, at = append(all, Place{Key: kind + "-" + hex.EncodeToString(name[:8]), Mailboxes: mailboxes, Door: true}), len(all)
 		}
 		all[at].add(name, log.meet)
 	}

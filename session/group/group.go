@@ -139,6 +139,7 @@ type Place struct {
 	Names     [][16]byte
 	Meet      [][32]byte // of each name, see [Append]
 	Home      bool       // of the present keys: if no mailbox has its first log any more, see [Room.Lost]
+	Door      bool       // of those who come, or come back: each log has a secret of its own
 }
 
 // Entry is an entry of a log as a mailbox gave it.

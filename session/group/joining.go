@@ -152,7 +152,7 @@ func (j *Joining) Again() { j.asked = false }
 // Logs returns the logs to follow while the answer is awaited.
 func (j *Joining) Logs() []Place {
 	l, answer := link{invite: *j.invite}, answerName(j.answer)
-	p := Place{Key: "joining-" + hex.EncodeToString(answer[:8]), Mailboxes: j.invite.mailboxes}
+	p := Place{Key: "joining-" + hex.EncodeToString(answer[:8]), Mailboxes: j.invite.mailboxes, Door: true}
 	p.add(l.name(), l.log.meet)
 	p.add(answer, meetOf(j.answer))
 	return []Place{p}
