@@ -64,3 +64,16 @@ func TestRussianFitsTheSmallestScreen(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkInTheListIsTold: of a link that somebody sent the list says what it is, as it has no room for its letters.
+func TestLinkInTheListIsTold(t *testing.T) {
+	link := "starling-room:" + strings.Repeat("agh3", 90)
+	for language, want := range map[string]string{"en": "a room invite", "de": "eine Raumeinladung", "ru": "приглашение в комнату"} {
+		node := tuitest.NewNode(clock)
+		anna, otto := node.Meet("anna"), node.Meet("otto")
+		node.Receive(otto, link)
+		node.Receive(anna, "hallo")
+		u := tuitest.NewUser(t, node, tui.Options{Now: clock, Language: language})
+		u.Resize(120, 40).Expect().Sees("hallo", string([]rune(want)[:12])).SeesNot("starling-room:")
+	}
+}

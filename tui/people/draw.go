@@ -173,7 +173,7 @@ func keptGlyphs(d *desk.Desk, c *api.Contact) string {
 func preview(d *desk.Desk, v View, c *api.Contact) string {
 	if c.ID != v.Current {
 		if text := v.Draft(c.ID); text != "" {
-			return theme.GlyphDraft + " " + d.T("draft: %s", d.OneLine(text))
+			return theme.GlyphDraft + " " + d.T("draft: %s", d.OneLine(words.Told(d.Theme, text)))
 		}
 	}
 
@@ -198,7 +198,7 @@ func preview(d *desk.Desk, v View, c *api.Contact) string {
 
 // last is a message in one line.
 func last(d *desk.Desk, v View, m *api.Message) string {
-	text := d.OneLine(m.Text.String())
+	text := d.OneLine(words.Told(d.Theme, m.Text.String()))
 	switch {
 	case m.Deleted:
 		text = d.T("taken back")

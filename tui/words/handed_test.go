@@ -3,7 +3,10 @@ package words_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"starling/tui/term"
+	"starling/tui/theme"
 	"starling/tui/words"
 )
 
@@ -34,11 +37,39 @@ func TestHanded(t *testing.T) {
 	}
 }
 
+func TestTold(t *testing.T) {
+	th := theme.New(true, term.Cells{})
+	long := strings.Repeat("a2", 60)
+	for text, want := range map[string]string{
+		"starling-room:" + long:                                 "a room invite",
+		"Starling:" + strings.ToUpper(long):                     "an invite",
+		"take starling-bridge:" + long + ", and come":           "take a bridge, and come",
+		"<starling:" + long + ">\n(starling-room:" + long + ")": "<an invite>\n(a room invite)",
+		"starling: a bird, starling-room:short":                 "starling: a bird, starling-room:short",
+		"notstarling:" + long:                                   "notstarling:" + long,
+		"„starling:" + long + "“":                               "„an invite“",
+		"ästarling:" + long:                                     "ästarling:" + long,
+		"https://example.org/starling:" + long:                  "https://example.org/starling:" + long,
+		"":                                                      "",
+	} {
+		if got := words.Told(th, text); got != want {
+			t.Errorf("%q is told as %q, want %q", text, got, want)
+		}
+	}
+	// Links without end are looked at up to a bound.
+	if got := words.Told(th, strings.Repeat("starling:"+long+" ", 10_000)); strings.Count(got, "an invite") != 32 {
+		t.Errorf("%d links are told", strings.Count(got, "an invite"))
+	}
+}
+
 func FuzzHanded(f *testing.F) {
 	f.Add("İİİİ starling:agh3")
 	f.Fuzz(func(t *testing.T, text string) {
 		if link, ok := words.HandedAny(text); ok && !strings.Contains(text, link) {
 			t.Errorf("%q is not in the text", link)
+		}
+		if told := words.Told(theme.New(true, term.Cells{}), text); utf8.ValidString(text) && !utf8.ValidString(told) {
+			t.Errorf("%q is told as %q", text, told)
 		}
 	})
 }
