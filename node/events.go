@@ -139,6 +139,13 @@ func (n *Node) event(tx *store.Tx, row store.Event) (api.Event, error) {
 		e.Room, e.Member = m.Room, m.Member
 	case api.EventState:
 		e.Reason, e.Outgoing = row.Reason, true
+		if row.State == api.StateSealed && row.Reason == "" {
+			reason, err := n.rooms.Delayed(tx, row.Contact, store.ContentID(row.Message))
+			if err != nil {
+				return e, err
+			}
+			e.Reason = reason
+		}
 	case api.EventContact:
 		c, err := tx.Contact(row.Contact)
 		if err != nil {

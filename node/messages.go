@@ -253,13 +253,14 @@ func (n *Node) message(tx *store.Tx, m store.Message) (api.Message, error) {
 type viewer struct {
 	tx      *store.Tx
 	holding bool
+	delayed func(*store.Tx, store.ID, store.ContentID) (string, error)
 	names   map[store.ID]string // of contacts
 	own     map[store.ID]string // ours, to them
 	rooms   map[store.ID]*roomViewer
 }
 
 func (n *Node) newViewer(tx *store.Tx) *viewer {
-	return &viewer{tx: tx, holding: n.outbox.Holding(), names: make(map[store.ID]string), own: make(map[store.ID]string), rooms: make(map[store.ID]*roomViewer)}
+	return &viewer{tx: tx, holding: n.outbox.Holding(), delayed: n.rooms.Delayed, names: make(map[store.ID]string), own: make(map[store.ID]string), rooms: make(map[store.ID]*roomViewer)}
 }
 
 // knows notes a contact that was read, so that its name is not read again for each message.
@@ -340,9 +341,10 @@ func (v *viewer) outline(m store.Message) (out api.Message, err error) {
 		out.File = &api.File{Name: safetext.Line(m.File), Size: m.Size}
 	}
 
-	// The rows do not say this: it holds for all at once, and ends without a write.
-	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) && v.holding {
-		out.Reason = "waits for the network"
+	if out.Reason == "" && (m.State == api.StateQueued || m.State == api.StateSealed) {
+		if out.Reason, err = v.waits(m); err != nil {
+			return out, err
+		}
 	}
 
 	// In a room the author is a member, with a name of their own there.

@@ -235,7 +235,7 @@ func New(cfg Config) (_ *Node, err error) {
 		ReceiptDelay: cfg.ReceiptDelay, Typing: n.onTyping, Rewatched: n.tellStatus, Now: n.now, Logger: cfg.Logger})
 
 	n.own = newOwnBridge(n, set)
-	n.rooms = rooms.New(rooms.Config{Store: s, Network: n.net, Now: n.now, Logger: cfg.Logger})
+	n.rooms = rooms.New(rooms.Config{Store: s, Network: n.net, Now: n.now, Delays: n.tellDelayed, Logger: cfg.Logger})
 
 	// Before anything is sent: an old copy would use keys and numbers a second time.
 	if s.Restored() {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +63,53 @@ func TestRoomWithoutMailboxes(t *testing.T) {
 		for _, u := range []*user{ada, bob, eve} {
 			if got := h.hears(u, 5); !slices.Equal(got, want) {
 				t.Errorf("%s hears %q", u.name, got)
+			}
+		}
+	})
+}
+
+// TestRoomDelayed: why a message is not sent is told while the mailboxes of its room do not answer: of what waits when that is found out, and of
+// what is said later.
+func TestRoomDelayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(9)
+		ada, bob := newUser(t, net, "Ada"), newUser(t, net, "Bob")
+		defer func() { ada.shutdown(); bob.shutdown() }()
+		h := founded(t, ada, "the pier")
+		h.joins(ada, bob)
+		time.Sleep(10 * time.Minute)
+		for _, m := range h.mailboxes(ada) {
+			net.SetDown(m, true)
+		}
+
+		const want = "the mailboxes of the room do not answer"
+		told := func(m api.Message) {
+			t.Helper()
+			if got, err := ada.Message(t.Context(), m.ID); err != nil || got.State != api.StateSealed || !strings.HasPrefix(got.Reason, want) {
+				t.Errorf("%s: %s %q, %v", m.Text, got.State, got.Reason, err)
+			}
+			last := ""
+			for _, e := range ada.log.all() {
+				if e.Kind == api.EventState && e.ID == m.ID {
+					last = e.Reason
+				}
+			}
+			if !strings.HasPrefix(last, want) {
+				t.Errorf("%s: told was %q", m.Text, last)
+			}
+		}
+		first := h.says(ada, "before it is known")
+		time.Sleep(45 * time.Second)
+		second := h.says(ada, "after that")
+		time.Sleep(time.Second)
+		told(first)
+		told(second)
+
+		time.Sleep(3 * time.Minute)
+		for _, m := range []api.Message{first, second} {
+			ada.waitState(m.ID, api.StateSent)
+			if got, err := ada.Message(t.Context(), m.ID); err != nil || got.Reason != "" {
+				t.Errorf("%s is sent: %q, %v", m.Text, got.Reason, err)
 			}
 		}
 	})

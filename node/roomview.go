@@ -70,6 +70,53 @@ func (v *viewer) inRoom(m store.Message, out *api.Message) error {
 	return err
 }
 
+// waits says why a message has not left this computer, or is not in all mailboxes of its room. The rows do not say it: it holds for
+// many at once, and ends without a write.
+func (v *viewer) waits(m store.Message) (string, error) {
+	if v.holding {
+		return "waits for the network", nil
+	}
+	if m.Member.IsZero() {
+		return "", nil
+	}
+	return v.delayed(v.tx, m.Contact, store.ContentID(m.ID))
+}
+
+// mostDelayed bounds the messages of which it is told at once that they are delayed: others are told of when they are read.
+const mostDelayed = 32
+
+// tellDelayed tells which messages wait for mailboxes that do not answer, and which do so no more.
+func (n *Node) tellDelayed() {
+	var all []api.Event
+	err := n.view(n.ctx, func(tx *store.Tx) error {
+		last, err := tx.LastUnderway(mostDelayed)
+		if err != nil {
+			return err
+		}
+		for _, content := range last {
+			m, err := tx.Message(store.ID(content))
+			if errors.Is(err, store.ErrNotFound) || err == nil && m.Hidden {
+				continue // a reaction, say
+			}
+			if err != nil {
+				return err
+			}
+			out, err := n.newViewer(tx).outline(m)
+			if err != nil {
+				return err
+			}
+			all = append(all, api.Event{Kind: api.EventState, ID: out.ID, Conversation: out.Conversation, Outgoing: true, Time: out.Time, State: out.State, Reason: out.Reason})
+		}
+		return nil
+	})
+	if err != nil {
+		return
+	}
+	for _, e := range all {
+		n.live.tell(e)
+	}
+}
+
 // ourselves returns our id in a room, and the place of a change that we make now; zeros in a
 // conversation of two.
 func ourselves(tx *store.Tx, contact store.ID, told time.Time) (me store.MemberID, place int64, err error) {

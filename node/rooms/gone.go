@@ -71,10 +71,11 @@ func (rs *Rooms) lookForMissing() bool {
 	now := time.Now()
 	is := make(map[store.Node]time.Time, len(missing))
 	var changed []store.Node
+	others := false
 	for _, n := range missing {
 		since, known := was[n]
 		if !known {
-			since = now
+			since, others = now, true
 		}
 		is[n] = since
 		for _, after := range []time.Duration{meetAfter, goneAfter} {
@@ -85,7 +86,7 @@ func (rs *Rooms) lookForMissing() bool {
 	}
 	for n := range was {
 		if is[n].IsZero() {
-			changed = append(changed, n) // it is back
+			changed, others = append(changed, n), true // it is back
 		}
 	}
 
@@ -93,6 +94,9 @@ func (rs *Rooms) lookForMissing() bool {
 	rs.missing, rs.looked = is, now
 	rs.mu.Unlock()
 	rs.sender.retry(changed)
+	if others && rs.cfg.Delays != nil {
+		rs.cfg.Delays()
+	}
 	return len(is) > 0
 }
 
@@ -105,6 +109,27 @@ func (rs *Rooms) missingFor(all []group.Mailbox, d time.Duration) bool {
 		since, missing := rs.missing[m.Node]
 		return !missing || since.After(before)
 	})
+}
+
+// Delayed says why a content is not sent yet, if mailboxes do not answer. Their time and what is done about it is the same for all.
+func (rs *Rooms) Delayed(tx *store.Tx, room store.ID, content store.ContentID) (reason string, err error) {
+	rs.mu.Lock()
+	missing := len(rs.missing)
+	rs.mu.Unlock()
+	if missing == 0 {
+		return "", nil
+	}
+	all, err := tx.Underway(room, content)
+	for _, a := range all {
+		switch {
+		case !rs.missingFor(mailboxes(a.Goals), 0):
+		case a.Copies == 0:
+			return "the mailboxes of the room do not answer: within minutes it goes to other relays, where the others look then", err
+		default:
+			reason = "one mailbox of the room has it, where the others can read it; the other does not answer"
+		}
+	}
+	return reason, err
 }
 
 // meetAll has the logs of all rooms followed where their readers meet. The cards of our links are put there.

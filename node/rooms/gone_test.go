@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,24 +240,7 @@ func TestErrands(t *testing.T) {
 // gone; it has arrived when it is at two. One that lies somewhere has arrived when the rest was missing for five minutes.
 func TestElsewhere(t *testing.T) {
 	d, net := gone(t)
-	add := func(copies int) (seq int64, id store.ID) {
-		d.update(func(t *Tx) error {
-			id = store.NewID()
-			m := store.Message{ID: id, Contact: d.id, Content: store.ContentID(id), Outgoing: true, Text: "x", Time: d.now, State: api.StateSealed}
-			if _, err := t.Tx.AddMessage(m, d.now); err != nil {
-				return err
-			}
-			a := store.Append{Room: d.id, Tag: store.Tag(id), Content: store.ContentID(id), Created: d.now, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
-			var err error
-			seq, err = t.Tx.AddAppend(a, []byte("box"))
-			for n := range copies {
-				_, _, more := t.Tx.Reached(seq, store.Node{byte(n + 1)})
-				err = errors.Join(err, more)
-			}
-			return err
-		})
-		return seq, id
-	}
+	since := func(ago time.Duration, nodes ...byte) { d.miss(net, ago, nodes...) }
 	state := func(id store.ID) (s api.State) {
 		d.update(func(t *Tx) error {
 			m, err := t.Tx.Message(id)
@@ -278,13 +262,6 @@ func TestElsewhere(t *testing.T) {
 		})
 		return all
 	}
-	since := func(ago time.Duration, nodes ...byte) {
-		d.rs.missing, net.missing = make(map[store.Node]time.Time), nil
-		for _, n := range nodes {
-			d.rs.missing[store.Node{n}] = time.Now().Add(-ago)
-			net.missing = append(net.missing, store.Node{n})
-		}
-	}
 	try := func(seq int64) {
 		if err := d.rs.elsewhere(t.Context(), seq); err != nil {
 			t.Fatal(err)
@@ -298,7 +275,7 @@ func TestElsewhere(t *testing.T) {
 		}
 	}
 
-	none, text := add(0)
+	none, text := d.puts(0)
 	since(meetAfter-time.Second, 1, 2)
 	is("soon", none, " 1 2")
 	since(time.Hour, 1)
@@ -326,7 +303,7 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("at all that are there: %s", s)
 	}
 
-	one, text := add(1)
+	one, text := d.puts(1)
 	since(goneAfter-time.Second, 2)
 	is("one has it", one, " 2")
 	since(goneAfter, 2)
@@ -348,6 +325,62 @@ func TestElsewhere(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// puts puts a message on its way to the mailboxes 1 and 2, of which some have it.
+func (d *desk) puts(copies int) (seq int64, id store.ID) {
+	d.update(func(t *Tx) error {
+		id = store.NewID()
+		m := store.Message{ID: id, Contact: d.id, Content: store.ContentID(id), Outgoing: true, Text: "x", Time: d.now, State: api.StateSealed}
+		if _, err := t.Tx.AddMessage(m, d.now); err != nil {
+			return err
+		}
+		a := store.Append{Room: d.id, Tag: store.Tag(id), Content: store.ContentID(id), Created: d.now, Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+		var err error
+		seq, err = t.Tx.AddAppend(a, []byte("box"))
+		for n := range copies {
+			_, _, more := t.Tx.Reached(seq, store.Node{byte(n + 1)})
+			err = errors.Join(err, more)
+		}
+		return err
+	})
+	return seq, id
+}
+
+// miss has nodes missing for a while.
+func (d *desk) miss(net *ranked, ago time.Duration, nodes ...byte) {
+	d.rs.missing, net.missing = make(map[store.Node]time.Time), nil
+	for _, n := range nodes {
+		d.rs.missing[store.Node{n}] = time.Now().Add(-ago)
+		net.missing = append(net.missing, store.Node{n})
+	}
+}
+
+// TestDelayed: why a content is not sent is said while all mailboxes that do not have it are missing.
+func TestDelayed(t *testing.T) {
+	d, net := gone(t)
+	delayed := func(what string, id store.ID, want string) {
+		t.Helper()
+		d.update(func(t *Tx) error {
+			got, err := d.rs.Delayed(t.Tx, d.id, store.ContentID(id))
+			if !strings.HasPrefix(got, want) || want == "" && got != "" {
+				return fmt.Errorf("%s: %q, %v", what, got, err)
+			}
+			return err
+		})
+	}
+	_, none := d.puts(0)
+	_, one := d.puts(1)
+	d.miss(net, 0)
+	delayed("nothing is missing", none, "")
+	d.miss(net, 0, 1)
+	delayed("one is there and does not have it yet", none, "")
+	d.miss(net, 0, 1, 2)
+	delayed("both are missing", none, "the mailboxes of the room do not answer")
+	d.miss(net, 0, 2)
+	delayed("one has it", one, "one mailbox of the room has it")
+	d.miss(net, 0, 1)
+	delayed("the one that has it is missing", one, "")
 }
 
 // TestElsewhereAtOnce: no entry waits behind those that are tried at mailboxes which do not answer, however many are: neither when both are gone,

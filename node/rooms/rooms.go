@@ -98,7 +98,9 @@ type Config struct {
 	// Now is the time of day by the relays.
 	Now func() (now time.Time, told bool)
 	// Hold is for how long a content waits for those before it; 0 is [DefaultHold].
-	Hold   time.Duration
+	Hold time.Duration
+	// Delays is called when contents are delayed that were not, or the other way round; nil: nobody.
+	Delays func()
 	Logger *slog.Logger // nil: silence
 }
 

@@ -140,6 +140,23 @@ func (t AppendTable) Arriving(room ID) (int, error) {
 	return int(n), err
 }
 
+// Underway returns the entries of a content that have not arrived.
+func (t AppendTable) Underway(room ID, content ContentID) ([]Append, error) {
+	all, err := collect(t.tx, scanAppend, `SELECT `+appendColumns+` FROM appends WHERE contact = ? AND content = ? AND `+underway+` ORDER BY seq`, room, content)
+	for i := range all {
+		if err == nil {
+			err = t.loadGoals(&all[i])
+		}
+	}
+	return all, err
+}
+
+// LastUnderway returns the contents, up to n, that were the last to be put on their way and have not arrived.
+func (t AppendTable) LastUnderway(n int) ([]ContentID, error) {
+	return collect(t.tx, func(r Row) ContentID { return r.Content(0) },
+		`SELECT content FROM appends WHERE content IS NOT NULL AND `+underway+` GROUP BY content ORDER BY max(seq) DESC LIMIT ?`, n)
+}
+
 // Reached records that a mailbox has an entry. It returns whether that was the last
 // entry of its content to arrive: zero if not, or if it carries none.
 func (t AppendTable) Reached(seq int64, node Node) (done ContentID, room ID, err error) {

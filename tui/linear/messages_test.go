@@ -222,3 +222,25 @@ func TestLinearFiles(t *testing.T) {
 	node.Receive(id, "no file")
 	l.expect("message 3").say("/save 3").expect("No file and no picture")
 }
+
+// TestLinearDelays: why messages wait is read out once, and again after one has gone.
+func TestLinearDelays(t *testing.T) {
+	node := tuitest.NewNode(clock)
+	id := node.Meet("alice")
+	l := begin(t, node)
+	l.say("/open ali").say("one").expect("message 1, queued: one")
+	one := node.Last(id).ID
+	node.State(one, api.StateSealed, "")
+	node.State(one, api.StateSealed, "nobody answers.")
+	l.expect("Message 1 to alice: sealed, nobody answers.")
+	l.say("two").expect("message 2, queued: two")
+	two := node.Last(id).ID
+	node.State(two, api.StateSealed, "nobody answers.")
+	node.State(one, api.StateSent, "")
+	l.expect("Message 1 to alice: sent")
+	if n := strings.Count(l.out.String(), "nobody answers."); n != 1 {
+		t.Errorf("read out %d times:\n%s", n, l.out.String())
+	}
+	node.State(two, api.StateSealed, "nobody answers.")
+	l.expect("Message 2 to alice: sealed, nobody answers.")
+}

@@ -229,9 +229,10 @@ func (v *voice) state(ev *api.Event) {
 	m := v.messages[ev.ID]
 	m.State, m.Reason = ev.State, ev.Reason
 	v.messages[ev.ID] = m
-	if ev.State == api.StateSealed {
+	if ev.State == api.StateSealed && (ev.Reason == "" || ev.Reason == v.delays[ev.Conversation]) {
 		return
 	}
+	v.delays[ev.Conversation] = ev.Reason
 	who, state := v.nameOf(m.Conversation), v.t(string(ev.State))
 	reason := safetext.Line(v.t(ev.Reason)).String()
 	switch {

@@ -30,6 +30,7 @@ type voice struct {
 	crowd    crowd
 	early    map[string]bool      // rooms of which it was read out that something came ahead
 	wrote    map[string]time.Time // when a contact was last said to be writing
+	delays   map[string]string    // why messages to somebody wait, as it was read out last
 	hidden   bool
 	locked   bool
 	missed   int // messages that came while it was locked
@@ -41,7 +42,7 @@ type voice struct {
 func newVoice(th *theme.Theme, now func() time.Time, out io.Writer) *voice {
 	return &voice{
 		now: now, th: th, out: out,
-		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{}, early: map[string]bool{}, crowd: newCrowd(),
+		numbers: map[string]int{}, messages: map[string]api.Message{}, wrote: map[string]time.Time{}, early: map[string]bool{}, delays: map[string]string{}, crowd: newCrowd(),
 	}
 }
 

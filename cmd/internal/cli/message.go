@@ -247,7 +247,7 @@ func awaitState(ctx context.Context, node api.Node, m api.Message, want api.Stat
 			return m, &api.Error{
 				Code:    api.CodeTimeout,
 				Message: fmt.Sprintf("the message is %s, not %s, after %s%s", m.State, want, timeout, because(m.Reason)),
-				Hint:    "it stays in the outbox and goes on when a node runs on this profile: starling node",
+				Hint:    "it stays in the outbox and goes on while a node runs on this profile: starling node",
 			}
 		}
 	}
