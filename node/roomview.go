@@ -88,11 +88,13 @@ const mostDelayed = 32
 // tellDelayed tells which messages wait for mailboxes that do not answer, and which do so no more.
 func (n *Node) tellDelayed() {
 	var all []api.Event
+
 	err := n.view(n.ctx, func(tx *store.Tx) error {
 		last, err := tx.LastUnderway(mostDelayed)
 		if err != nil {
 			return err
 		}
+
 		for _, content := range last {
 			m, err := tx.Message(store.ID(content))
 			if errors.Is(err, store.ErrNotFound) || err == nil && m.Hidden {
@@ -112,6 +114,7 @@ func (n *Node) tellDelayed() {
 	if err != nil {
 		return
 	}
+
 	for _, e := range all {
 		n.live.tell(e)
 	}

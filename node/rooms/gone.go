@@ -19,12 +19,17 @@ import (
 // entries goes there once they were missing for meetAfter. So a room goes on, and hears where it moves to. The mailboxes get
 // these entries as well, if they come back: not everybody sees them gone.
 //
+// The polls of a follow are half an hour apart, and more. So that readers find out in time, a room that was talking and is silent is asked about before.
+//
 // An entry has arrived when it lies at both mailboxes, or at two meeting places; or at one, and the other was missing for goneAfter. By then
 // owner and admins take the room away from it, whoever's turn it is.
 const (
 	lookEvery = 30 * time.Second
 	meetAfter = time.Minute
 	goneAfter = 5 * time.Minute
+	// A room is asked about lullAfter after its last entry, then after twice as long each time, up to lullEnds.
+	lullAfter = 2 * time.Minute
+	lullEnds  = 2 * time.Hour
 	// meetings is how far down the ranking readers look; entries go to the first of these that work.
 	meetings = 2 * group.Mailboxes
 	// maxMeetings bounds the secrets by which a room meets at a time, of its keys and of its doors: others name the mailboxes of its logs.
@@ -35,6 +40,7 @@ const (
 // requests that nobody has answered in time. It returns when to look again.
 func (rs *Rooms) lookAfter(ctx context.Context) (again time.Time) {
 	again = time.Now().Add(lookEvery)
+	rs.askInLulls()
 	if rs.lookForMissing() {
 		rs.meetAll(ctx)
 	}
@@ -111,7 +117,33 @@ func (rs *Rooms) missingFor(all []group.Mailbox, d time.Duration) bool {
 	})
 }
 
-// Delayed says why a content is not sent yet, if mailboxes do not answer. Their time and what is done about it is the same for all.
+// askInLulls has the mailboxes of rooms asked that have been silent for a while: readers learn from nothing else that they are gone.
+func (rs *Rooms) askInLulls() {
+	now, _ := rs.cfg.Now()
+	rs.updates.Lock()
+	defer rs.updates.Unlock()
+	for _, p := range rs.open {
+		if p.lull != p.came {
+			p.lull, p.asksAfter = p.came, lullAfter
+		}
+		if silent := now.Sub(p.came); !p.came.IsZero() && silent >= p.asksAfter && silent <= lullEnds {
+			p.asksAfter = 2 * silent
+			rs.askHome(p)
+		}
+	}
+}
+
+// askHome has the mailboxes asked where messages go now.
+func (rs *Rooms) askHome(p *part) {
+	prefix := prefixOf(p.id)
+	for _, place := range p.logs() {
+		if place.Home {
+			rs.cfg.Network.FollowAgain(prefix + place.Key)
+		}
+	}
+}
+
+// Delayed says why a content is not sent yet, if mailboxes do not answer.
 func (rs *Rooms) Delayed(tx *store.Tx, room store.ID, content store.ContentID) (reason string, err error) {
 	rs.mu.Lock()
 	missing := len(rs.missing)

@@ -478,3 +478,36 @@ func TestNoticed(t *testing.T) {
 		part = now
 	}
 }
+
+// TestLulls: the mailboxes of a room are asked when nothing came for two minutes, and each time after twice as long, for two hours; anew
+// after each entry, and never before the first.
+func TestLulls(t *testing.T) {
+	d, net := gone(t)
+	start := d.now
+	asked := func(from, to time.Duration) (at []time.Duration) {
+		for after := from; after <= to; after += lookEvery {
+			d.now, net.keys = start.Add(after), nil
+			if d.rs.askInLulls(); len(net.keys) > 0 {
+				at = append(at, after)
+			}
+		}
+		return at
+	}
+	if got := asked(0, time.Hour); len(got) > 0 {
+		t.Errorf("nothing has come yet: %v", got)
+	}
+	d.part.came = start
+	want := []time.Duration{2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, 64 * time.Minute}
+	if got := asked(0, 24*time.Hour); !slices.Equal(got, want) {
+		t.Errorf("after one: %v", got)
+	}
+	start = start.Add(24 * time.Hour)
+	d.part.came = start
+	if got := asked(0, 3*time.Minute); !slices.Equal(got, want[:1]) {
+		t.Errorf("after another: %v", got)
+	}
+	d.part.came = start.Add(3 * time.Minute)
+	if got := asked(3*time.Minute, 8*time.Minute); !slices.Equal(got, []time.Duration{5 * time.Minute, 7 * time.Minute}) {
+		t.Errorf("after one more: %v", got)
+	}
+}

@@ -447,6 +447,8 @@ type noticed struct {
 	// attended is when they were last, with a network, and since when they were without a pause.
 	attended, since time.Time
 	asked           time.Time                    // when a request to be let in was made again
+	lull            time.Time                    // the last entry, for which asksAfter holds
+	asksAfter       time.Duration                // how long nothing has to come until the mailboxes are asked
 	meetings        map[[32]byte][]group.Mailbox // where the readers of logs meet, by the secret of these
 	let             time.Time                    // when those that wait at the door were last let in, as far as that was possible
 	lost            map[store.Ref]time.Time      // contents that others followed from without them, since when
