@@ -156,7 +156,7 @@ func (rs *Rooms) Delayed(tx *store.Tx, room store.ID, content store.ContentID) (
 		switch {
 		case !rs.missingFor(mailboxes(a.Goals), 0):
 		case a.Copies == 0:
-			return "the mailboxes of the room do not answer: within minutes it goes to other relays, where the others look then", err
+			return "the mailboxes of the room do not answer: it takes another way within minutes", err
 		default:
 			reason = "one mailbox of the room has it, where the others can read it; the other does not answer"
 		}
