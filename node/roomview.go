@@ -85,17 +85,20 @@ func (v *viewer) waits(m store.Message) (string, error) {
 // mostDelayed bounds the messages of which it is told at once that they are delayed: others are told of when they are read.
 const mostDelayed = 32
 
-// tellDelayed tells which messages wait for mailboxes that do not answer, and which do so no more.
-func (n *Node) tellDelayed() {
+// tellDelayed tells which messages wait for mailboxes that do not answer, and which do so no more: of those given, or all.
+func (n *Node) tellDelayed(contents ...store.ContentID) {
 	var all []api.Event
 
 	err := n.view(n.ctx, func(tx *store.Tx) error {
-		last, err := tx.LastUnderway(mostDelayed)
-		if err != nil {
-			return err
+		if len(contents) == 0 {
+			last, err := tx.LastUnderway(mostDelayed)
+			if err != nil {
+				return err
+			}
+			contents = last
 		}
 
-		for _, content := range last {
+		for _, content := range contents {
 			m, err := tx.Message(store.ID(content))
 			if errors.Is(err, store.ErrNotFound) || err == nil && m.Hidden {
 				continue // a reaction, say

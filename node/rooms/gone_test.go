@@ -511,3 +511,27 @@ func TestLulls(t *testing.T) {
 		t.Errorf("after one more: %v", got)
 	}
 }
+
+// TestDelays: it is told at once when one mailbox has a message and the other is missing: it waits for another reason then.
+func TestDelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, net := gone(t)
+		d.miss(net, meetAfter, 2)
+		var told []store.ContentID
+		d.rs.cfg.Delays = func(all ...store.ContentID) { told = append(told, all...) }
+		seq, id := d.puts(0)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- d.rs.sender.run(ctx) }()
+
+		var a store.Append
+		d.update(func(t *Tx) (err error) { a, _, err = t.Tx.AppendBox(seq); return err })
+		d.rs.sender.add(a)
+		synctest.Wait()
+		stop()
+		<-done
+		if !slices.Equal(told, []store.ContentID{store.ContentID(id)}) {
+			t.Errorf("told of %v", told)
+		}
+	})
+}

@@ -99,8 +99,8 @@ type Config struct {
 	Now func() (now time.Time, told bool)
 	// Hold is for how long a content waits for those before it; 0 is [DefaultHold].
 	Hold time.Duration
-	// Delays is called when contents are delayed that were not, or the other way round; nil: nobody.
-	Delays func()
+	// Delays is called when contents are delayed that were not, or the other way round, or for other reasons: the given ones, or all; nil: nobody.
+	Delays func(...store.ContentID)
 	Logger *slog.Logger // nil: silence
 }
 

@@ -264,7 +264,10 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 		})
 		left := slices.DeleteFunc(slices.Clone(a.Goals), func(m store.Mailbox) bool { return m.Node == node })
 		if err == nil && rs.missingFor(mailboxes(left), goneAfter) {
-			err = rs.elsewhere(ctx, e.seq)
+			return rs.elsewhere(ctx, e.seq)
+		}
+		if err == nil && !a.Content.IsZero() && rs.missingFor(mailboxes(left), 0) && rs.cfg.Delays != nil {
+			rs.cfg.Delays(a.Content)
 		}
 		return err
 	}
