@@ -314,6 +314,21 @@ func (r *roomCalls) update(ctx context.Context, id store.ID, do func(*rooms.Tx, 
 	}))
 }
 
+// crowdedFrom is the position from which on the log of a link is crowded: half of what mailboxes keep of a log. A thousand
+// people, the most by one link, ask with two entries each.
+const crowdedFrom = 4096
+
+// crowdedLog reports whether so many entries came into a log, by the word of every mailbox that it was read at: one alone may lie.
+func crowdedLog(read []store.LogPosition, name [16]byte) bool {
+	least, found := uint32(0), false
+	for _, p := range read {
+		if p.Name == name && (!found || p.Position < least) {
+			least, found = p.Position, true
+		}
+	}
+	return found && least >= crowdedFrom
+}
+
 // RoomInvites lists the links that can still be used.
 func (r *roomCalls) RoomInvites(ctx context.Context, who string) ([]api.RoomInvite, error) {
 	out := []api.RoomInvite{}
@@ -321,11 +336,18 @@ func (r *roomCalls) RoomInvites(ctx context.Context, who string) ([]api.RoomInvi
 	if err != nil {
 		return nil, err
 	}
+	var read []store.LogPosition
+	if err := r.n.view(ctx, func(tx *store.Tx) (err error) { read, err = tx.LogPositions(room.ID); return err }); err != nil {
+		return nil, err
+	}
+
 	now := r.n.told()
 	err = r.n.rooms.Look(ctx, room.ID, func(g *group.Room) error {
 		for _, l := range g.Links() {
 			if l.Used < l.Uses && now.Before(l.Expires) {
-				out = append(out, showLink(room, l))
+				shown := showLink(room, l)
+				shown.Crowded = crowdedLog(read, l.Log)
+				out = append(out, shown)
 			}
 		}
 		return nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -171,6 +173,54 @@ func TestWrongClockClosesNoRoom(t *testing.T) {
 		time.Sleep(time.Hour)
 		if r := h.room(bob); r.State != api.RoomRefused {
 			t.Errorf("a year after its end the request is %s", r.State)
+		}
+	})
+}
+
+// TestFilledLinkIsTold: so many entries came into the log of a link that somebody must be filling it. Its author is told once both mailboxes say
+// so, as one of them may lie.
+func TestFilledLinkIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := nettest.New(5)
+		ada := newUser(t, net, "Ada")
+		defer func() { ada.shutdown() }()
+		h := founded(t, ada, "the pier")
+		h.link(ada, 1)
+		h.link(ada, 1)
+		time.Sleep(time.Minute)
+		room, _ := store.ParseID(h.id)
+		var log [16]byte
+		ada.rooms.Look(t.Context(), room, func(g *group.Room) error { log = g.Links()[0].Log; return nil })
+		var read []store.LogPosition
+		err := ada.store.View(t.Context(), func(tx *store.Tx) (err error) { read, err = tx.LogPositions(room); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		read = slices.DeleteFunc(read, func(p store.LogPosition) bool { return p.Name != log })
+		if len(read) != 2 || read[0].Position != 1 {
+			t.Fatalf("the log of the link was read up to %+v", read)
+		}
+		crowded := func(one, other uint32) (first, second bool) {
+			err := ada.store.Update(t.Context(), func(tx *store.Tx) error {
+				read[0].Position, read[1].Position = one, other
+				return errors.Join(tx.SetLogPosition(room, read[0]), tx.SetLogPosition(room, read[1]))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := ada.RoomInvites(t.Context(), h.id)
+			if err != nil || len(all) != 2 {
+				t.Fatalf("%v, %v", all, err)
+			}
+			return all[0].Crowded, all[1].Crowded
+		}
+		for _, tt := range []struct {
+			one, other uint32
+			want       bool
+		}{{1, 1, false}, {2001, 2001, false}, {1 << 31, 1, false}, {1, 1 << 31, false}, {4096, 4096, true}} {
+			if first, second := crowded(tt.one, tt.other); first != tt.want || second {
+				t.Errorf("with %d and %d entries: %t, and %t of the other", tt.one, tt.other, first, second)
+			}
 		}
 	})
 }

@@ -98,7 +98,10 @@ func TestLinksIntoARoom(t *testing.T) {
 	u.Press("esc", "K").Expect().Status("No open links into this room.")
 	u.Press("L").Enter().Enter().Enter().Press("esc")
 	u.Press("K").Expect().Sees("Open links into the room", "0 of 1 used")
-	u.Enter().Expect().Sees("A link into Lighthouse", "Withdraw")
+	u.Enter().Expect().Sees("A link into Lighthouse", "Withdraw").SeesNot("fills")
+	node.Fills(room)
+	u.Press("esc", "esc", "K").Expect().Sees("0 of 1 used", "somebody fills it")
+	u.Enter().Expect().Sees("A link into Lighthouse", "nobody else can ask by it")
 	u.Press("w").Expect().Sees("Withdraw this link?")
 	u.Press("y").Expect().Status("Withdrawn.")
 	if all, _ := node.RoomInvites(t.Context(), room); len(all) != 0 {

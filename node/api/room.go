@@ -176,6 +176,9 @@ type RoomInvite struct {
 	Uses    int       `json:"uses"`
 	Used    int       `json:"used"`
 	Approve bool      `json:"approve,omitempty"`
+	// Crowded: somebody that has the link fills the place where people ask by it, and it is half full. By another link
+	// people can ask.
+	Crowded bool `json:"crowded,omitempty"`
 	// Message is that which carries it to a contact, if it was sent to one.
 	Message *Message `json:"message,omitempty"`
 }

@@ -28,6 +28,7 @@ type fakeNode struct {
 	err      error
 	contacts []api.Contact
 	rooms    []api.Room
+	links    []api.RoomInvite
 	messages map[string][]api.Message
 }
 
@@ -36,6 +37,10 @@ func (n *fakeNode) Status(context.Context) (api.Status, error) { return n.status
 func (n *fakeNode) Conversations(context.Context) ([]api.Contact, error) { return n.contacts, n.err }
 
 func (n *fakeNode) ListRooms(context.Context) ([]api.Room, error) { return n.rooms, n.err }
+
+func (n *fakeNode) RoomInvites(context.Context, string) ([]api.RoomInvite, error) {
+	return n.links, n.err
+}
 
 func (n *fakeNode) History(_ context.Context, req api.HistoryRequest) ([]api.Message, error) {
 	return n.messages[req.Contact], nil
@@ -240,6 +245,9 @@ func TestFindings(t *testing.T) {
 		{"a new request", "rooms", OK, "in no room", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomPending, Created: now}} })},
 		{"an old copy", "rooms", Warning, "in 1 room nobody was heard", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Unheard: true}} })},
 		{"a fork", "rooms", Warning, "two things", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Forks: []api.Fork{{}}}} })},
+		{"a link that is filled", "rooms", Warning, "by 1 link: soon", node(func(n *fakeNode) {
+			n.rooms, n.links = []api.Room{{State: api.RoomReady, Role: api.RoleOwner}, {State: api.RoomReady, Role: api.RoleMember}}, []api.RoomInvite{{}, {Crowded: true}}
+		})},
 		{"a removal", "rooms", Warning, "may still read", node(func(n *fakeNode) { n.rooms = []api.Room{{State: api.RoomReady, Healing: true}} })},
 		{"private mesh", "private-addresses", Warning, "private", node(func(n *fakeNode) { n.status.AllowPrivate = true })},
 	} {

@@ -76,6 +76,12 @@ var (
 	rooms     = func(all ...api.Room) func(*testing.T, *Patient) {
 		return func(_ *testing.T, p *Patient) { p.Node.(*fakeNode).rooms = all }
 	}
+	linked = func(crowded bool) func(*testing.T, *Patient) {
+		return func(_ *testing.T, p *Patient) {
+			n := p.Node.(*fakeNode)
+			n.rooms, n.links = []api.Room{{State: api.RoomReady, Role: api.RoleOwner}}, []api.RoomInvite{{Crowded: crowded}}
+		}
+	}
 	freed = func(free uint64) func(*testing.T, *Patient) {
 		return func(_ *testing.T, p *Patient) { p.System.Free = func(string) (uint64, error) { return free, nil } }
 	}
@@ -143,6 +149,7 @@ var trials = []trial{
 	{"mailboxes", "leave the node running: mailboxes are crowded", false, status(func(s *api.Status) { s.Mailboxes[0].NoRoom = true }), status(func(s *api.Status) { s.Mailboxes[0].NoRoom = false })},
 	{"outbox", "leave the node running; what was given up", false, status(func(s *api.Status) { s.Outbox.Failed = 1 }), status(func(s *api.Status) { s.Outbox.Failed = 0 })},
 	{"rooms", "leave the node running; where that", false, rooms(api.Room{State: api.RoomAway}), rooms(api.Room{State: api.RoomReady})},
+	{"rooms", "close the link", false, linked(true), linked(false)},
 	{"rooms", "wait a day", false, rooms(api.Room{State: api.RoomReady, Unheard: true}), rooms(api.Room{State: api.RoomReady})},
 	{"private-addresses", "leave out --allow-private", false, status(func(s *api.Status) { s.AllowPrivate = true }), status(func(s *api.Status) { s.AllowPrivate = false })},
 

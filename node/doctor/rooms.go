@@ -16,8 +16,9 @@ func checkRooms(ctx context.Context, p *Patient) Finding {
 		return skip("the rooms cannot be read: %v", err)
 	}
 
-	var in, away, silent, unheard, forked, healing int
+	var in, away, silent, unheard, forked, healing, crowded int
 	for _, r := range all {
+		crowded += crowdedLinks(ctx, p.Node, r)
 		switch {
 		case r.State == api.RoomAway:
 			away++
@@ -46,10 +47,31 @@ func checkRooms(ctx context.Context, p *Patient) Finding {
 		return warn("%s to be let in was not answered for longer than a link lives", count(silent, "request"))
 	case forked > 0:
 		return warn("in %s somebody said two things under one number", count(forked, "room"))
+	case crowded > 0:
+		f := warn("somebody fills the place where people ask to be let in by %s: soon nobody else can", count(crowded, "link"))
+		f.Remedy = "close the link, and give another to those you wait for: starling room links ROOM, starling room revoke ID"
+		return f
 	case healing > 0:
 		return warn("in %s people just removed may still read", count(healing, "room"))
 	case in == 0:
 		return ok("the profile is in no room")
 	}
 	return ok("%s", count(in, "room"))
+}
+
+// crowdedLinks counts the links of ours into a room that others are kept from.
+func crowdedLinks(ctx context.Context, node api.Node, r api.Room) (n int) {
+	if r.State != api.RoomReady || r.Role != api.RoleOwner && r.Role != api.RoleAdmin {
+		return 0
+	}
+	links, err := node.RoomInvites(ctx, r.ID)
+	if err != nil {
+		return 0 // the room was left just now
+	}
+	for _, l := range links {
+		if l.Crowded {
+			n++
+		}
+	}
+	return n
 }

@@ -170,7 +170,7 @@ func linkCard(leaf *keys.Leaf, author ID) []byte {
 }
 
 func (r *core) linkOf(l *link) Link {
-	return Link{ID: l.id(), Text: l.text(), Uses: l.uses, Used: used(r.set, r.self, l.id()), Approve: l.approve, Expires: time.Unix(int64(l.expires), 0)}
+	return Link{ID: l.id(), Text: l.text(), Uses: l.uses, Used: used(r.set, r.self, l.id()), Approve: l.approve, Expires: time.Unix(int64(l.expires), 0), Log: l.name()}
 }
 
 // used counts the people that somebody let in by a link, in the entries: a restored profile counts the same.

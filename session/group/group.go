@@ -197,4 +197,5 @@ type Link struct {
 	Used    int
 	Approve bool
 	Expires time.Time
+	Log     [16]byte // where people ask by it
 }

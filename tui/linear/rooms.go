@@ -288,6 +288,9 @@ func (r roomTalk) links(ctx context.Context, _ string) error {
 		for i, l := range all {
 			r.say("%d. For %d, used by %d, open until %s:", i+1, l.Uses, l.Used, r.until(l.Expires))
 			r.say("%s", l.Link)
+			if l.Crowded {
+				r.say("Somebody fills it: soon nobody else can ask by it. Withdraw it and make another.")
+			}
 		}
 		if len(all) == 0 {
 			r.say("No open links.")

@@ -30,6 +30,8 @@ func TestLinearRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := all[0].ID
+	ada.Fills(id)
+	l.say("/room links").expect("Somebody fills it: soon nobody else can ask by it.")
 	links, err := ada.RoomInvites(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)

@@ -107,6 +107,9 @@ func (r *Rooms) showInvite(name string, i api.RoomInvite) *dialog.Card {
 	} else {
 		said = append(said, r.desk.T("Whoever has it is in at once, and can read and write."))
 	}
+	if i.Crowded {
+		said = append(said, r.desk.T("Somebody fills it: soon nobody else can ask by it. Withdraw it and make another."))
+	}
 	return qrcode.Open(r.desk, r.desk.T("A link into %s", name), i.Link, said)
 }
 
@@ -132,8 +135,12 @@ func (r *Rooms) list(name string, all []api.RoomInvite) {
 	var choices []dialog.Choice
 	for _, i := range all {
 		end := "…" + i.Link[max(0, len(i.Link)-6):]
+		detail := r.desk.T("until %s", r.desk.Theme.Time(i.Expires, "2 Jan 15:04"))
+		if i.Crowded {
+			detail = r.desk.T("somebody fills it")
+		}
 		choices = append(choices, dialog.Choice{
-			Label: end + "  " + r.desk.T("%d of %d used", i.Used, i.Uses), Detail: r.desk.T("until %s", r.desk.Theme.Time(i.Expires, "2 Jan 15:04")),
+			Label: end + "  " + r.desk.T("%d of %d used", i.Used, i.Uses), Detail: detail,
 			Action: dialog.Keeping(func() tea.Cmd {
 				card := r.showInvite(name, i)
 				card.Buttons = append(card.Buttons, dialog.Button{Label: "Withdraw", Key: "w", Action: dialog.Keeping(func() tea.Cmd {

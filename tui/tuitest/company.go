@@ -180,6 +180,16 @@ func (r *rooms) Heals(room string, healing bool) {
 	p.changed()
 }
 
+// Fills has somebody fill the open links into a room.
+func (r *rooms) Fills(room string) {
+	r.node.mu.Lock()
+	defer r.node.mu.Unlock()
+	p := r.hall.place(room)
+	for _, l := range r.hall.links {
+		l.Crowded = l.Crowded || l.place == p
+	}
+}
+
 // Unheard has the node come back with an old copy of a room, and nobody answer; or somebody be heard.
 func (r *rooms) Unheard(room string, unheard bool) {
 	r.node.mu.Lock()

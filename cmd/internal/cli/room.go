@@ -305,9 +305,13 @@ func (r rooms) links() *cobra.Command {
 				if err != nil {
 					return err
 				}
+
 				for _, l := range all {
 					err := r.print(l, func(w io.Writer) {
 						fmt.Fprintf(w, "%s  %s, %d came  until %s  %s\n", l.ID, strings.ToLower(forPeople(l.Uses, l.Approve)), l.Used, clock(l.Expires), l.Link)
+						if l.Crowded {
+							fmt.Fprintln(w, "  somebody fills it: soon nobody else can ask by it. Make another, and close this one: starling room revoke "+l.ID)
+						}
 					})
 					if err != nil {
 						return err

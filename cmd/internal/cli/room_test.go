@@ -180,6 +180,12 @@ func TestRoomLinks(t *testing.T) {
 	if got := f.as("ada", exitOK, "room", "links", "r", "--json"); got["link"] != link["link"] || got["used"] != 0.0 {
 		t.Errorf("%v", got)
 	}
+	f.nodes["ada"].Fills(link["room"].(string))
+	f.as("ada", exitOK, "room", "links", "r")
+	f.has("somebody fills it", "starling room revoke "+link["id"].(string))
+	if got := f.as("ada", exitOK, "room", "links", "r", "--json"); got["crowded"] != true {
+		t.Errorf("%v", got)
+	}
 	f.as("ada", exitOK, "room", "revoke", link["id"].(string))
 	f.as("ada", exitInvite, "room", "revoke", link["id"].(string))
 	f.as("ada", exitOK, "room", "invite", "r", "--qr")
