@@ -27,8 +27,10 @@ const (
 	lookEvery = 30 * time.Second
 	meetAfter = time.Minute
 	goneAfter = 5 * time.Minute
-	// A room is asked about lullAfter after its last entry, then after twice as long each time, up to lullEnds.
+	// A room is asked about lullAfter after its last entry, then after lullTimes as long each time, up to lullEnds: an entry of a slow room
+	// costs its readers three questions to both mailboxes.
 	lullAfter = 2 * time.Minute
+	lullTimes = 4
 	lullEnds  = 2 * time.Hour
 	// meetings is how far down the ranking readers look; entries go to the first of these that work.
 	meetings = 2 * group.Mailboxes
@@ -127,7 +129,7 @@ func (rs *Rooms) askInLulls() {
 			p.lull, p.asksAfter = p.came, lullAfter
 		}
 		if silent := now.Sub(p.came); !p.came.IsZero() && silent >= p.asksAfter && silent <= lullEnds {
-			p.asksAfter = 2 * silent
+			p.asksAfter = lullTimes * silent
 			rs.askHome(p)
 		}
 	}

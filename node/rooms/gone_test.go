@@ -479,7 +479,7 @@ func TestNoticed(t *testing.T) {
 	}
 }
 
-// TestLulls: the mailboxes of a room are asked when nothing came for two minutes, and each time after twice as long, for two hours; anew
+// TestLulls: the mailboxes of a room are asked when nothing came for two minutes, and each time after four times as long, for two hours; anew
 // after each entry, and never before the first.
 func TestLulls(t *testing.T) {
 	d, net := gone(t)
@@ -497,7 +497,7 @@ func TestLulls(t *testing.T) {
 		t.Errorf("nothing has come yet: %v", got)
 	}
 	d.part.came = start
-	want := []time.Duration{2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, 64 * time.Minute}
+	want := []time.Duration{2 * time.Minute, 8 * time.Minute, 32 * time.Minute}
 	if got := asked(0, 24*time.Hour); !slices.Equal(got, want) {
 		t.Errorf("after one: %v", got)
 	}
@@ -507,7 +507,7 @@ func TestLulls(t *testing.T) {
 		t.Errorf("after another: %v", got)
 	}
 	d.part.came = start.Add(3 * time.Minute)
-	if got := asked(3*time.Minute, 8*time.Minute); !slices.Equal(got, []time.Duration{5 * time.Minute, 7 * time.Minute}) {
+	if got := asked(3*time.Minute, 12*time.Minute); !slices.Equal(got, []time.Duration{5 * time.Minute, 11 * time.Minute}) {
 		t.Errorf("after one more: %v", got)
 	}
 }
