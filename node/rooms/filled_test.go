@@ -13,6 +13,9 @@ import (
 // quarter of a second costs; then nobody's request is taken until the link is over. The owner sees a crowd at the door, and a new
 // link is another log.
 func TestHolderFillsALink(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine seals 4,096 requests")
+	}
 	start := time.Unix(1_800_000_000, 0)
 	now := start
 	owner, err := group.Found(group.Founding{Title: "room", Name: "Ada", Mailboxes: []group.Mailbox{{Node: [32]byte{1}}}, Now: now})
