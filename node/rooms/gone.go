@@ -27,6 +27,9 @@ const (
 	lookEvery = 30 * time.Second
 	meetAfter = time.Minute
 	goneAfter = 5 * time.Minute
+	// By unmovedAfter owner and admins have taken a room away, and by lostAfter the logs were read to their end wherever they are.
+	unmovedAfter = 20 * time.Minute
+	lostAfter    = 70 * time.Minute
 	// A room is asked about lullAfter after its last entry, then after lullTimes as long each time, up to lullEnds: an entry of a slow room
 	// costs its readers three questions to both mailboxes.
 	lullAfter = 2 * time.Minute
@@ -56,6 +59,9 @@ func (rs *Rooms) lookAfter(ctx context.Context) (again time.Time) {
 			rs.quiet(ctx, r.ID, func(t *Tx) error { return t.close(api.RoomRefused) })
 		case r.State == api.RoomReady && (r.Role == api.RoleOwner || r.Role == api.RoleAdmin):
 			rs.moveFrom(ctx, r.ID)
+			rs.askWhere(ctx, r.ID)
+		case r.State == api.RoomReady:
+			rs.askWhere(ctx, r.ID)
 		}
 	}
 	return again
@@ -378,6 +384,31 @@ func (rs *Rooms) moveFrom(ctx context.Context, id store.ID) {
 		}
 		if err := t.p.room.Move(set, t.now); err != nil {
 			return nil // somebody else may
+		}
+		return nil
+	})
+}
+
+// askWhere asks where a room is whose mailboxes are gone and that nobody moves: it may have moved while we were away.
+func (rs *Rooms) askWhere(ctx context.Context, id store.ID) {
+	var due bool
+	err := rs.Look(ctx, id, func(r *group.Room) error {
+		after := unmovedAfter
+		if r.Returning() {
+			after = lostAfter
+		}
+		due = rs.missingFor(r.Mailboxes(), after)
+		return nil
+	})
+	if err != nil || !due {
+		return
+	}
+	rs.quiet(ctx, id, func(t *Tx) error {
+		if t.p.room == nil {
+			return ErrClosed
+		}
+		if t.p.room.Gone(t.now) == nil {
+			t.Changed()
 		}
 		return nil
 	})

@@ -331,6 +331,24 @@ func dueWonder(r *core, now time.Time) time.Time {
 	return now.Add(wonderAfter)
 }
 
+// Gone says that the mailboxes of the room are gone, for so long that others have moved it if anybody is there: perhaps before that, while
+// we were away. Where the readers meet nothing tells us, so we ask, rarely; after a return, or without a place for long, we come back as from lost logs.
+func (r *Room) Gone(now time.Time) error {
+	r.back.noteAge(now)
+	if r.back.restored {
+		return r.Lost(now)
+	}
+	d, heads := &r.duty, r.keys.Heads()
+	all, own := r.rankers()
+	rest := wonderAfter << min(d.wondered, maxDoubling)
+	if len(heads) == 0 || own >= 0 && len(all) == 1 || now.Sub(time.Unix(d.lastNeed, 0)).Abs() < rest {
+		return nil
+	}
+	askFor(&r.core, heads, now)
+	d.wondered++
+	return nil
+}
+
 // trails notes a member that goes on speaking under keys that we have left. They have missed those after them, and nothing where
 // they read tells them so: they are answered there as if they had asked.
 func trails(r *core, m *message, at *place, now time.Time) {

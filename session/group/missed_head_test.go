@@ -192,3 +192,36 @@ func TestNobodyComesInWithoutAPlace(t *testing.T) {
 	}
 	w.allSpeak("in a place", append(all, late))
 }
+
+// TestGoneForWant: somebody whose mailboxes are gone asks for what they missed by what they know, as rarely as for other things that are lost; they are
+// answered, and hear what was said meanwhile. The only one with the right to move the room asks nobody.
+func TestGoneForWant(t *testing.T) {
+	w := newWorld(t)
+	all := w.room(3)
+	owner, member := all[0], all[2]
+	w.pass(15 * time.Minute)
+	owner.must(owner.room.Move(w.mailboxes(), w.now))
+	member.skips()
+	w.settle()
+	owner.must(owner.says("in another place"))
+	w.pass(10 * time.Minute)
+
+	asked := func(p *person, d time.Duration) int {
+		before := w.appends
+		for end := w.now.Add(d); w.now.Before(end); w.now = w.now.Add(time.Minute) {
+			p.must(p.room.Gone(w.now))
+		}
+		return (w.appends - before) / Mailboxes
+	}
+	if n := asked(owner, time.Hour); n > 0 {
+		t.Errorf("the owner asks %d times", n)
+	}
+	if n := asked(member, 24*time.Hour); n < 5 || n > 10 {
+		t.Errorf("the member asks %d times", n)
+	}
+	w.now = w.now.Add(24 * time.Hour)
+	member.must(member.room.Gone(w.now))
+	w.pass(10 * time.Minute)
+	w.hears("in another place", all[1:]...)
+	w.allSpeak("afterwards", all)
+}
