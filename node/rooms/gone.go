@@ -327,6 +327,35 @@ func mailboxes(all []store.Mailbox) (set []group.Mailbox) {
 	return set
 }
 
+// pass has an entry that nobody has yet go past a relay that refuses it where the readers of its log meet. Anybody can have made it, so that it is
+// not believed.
+func (rs *Rooms) pass(ctx context.Context, seq int64, node store.Node) error {
+	rs.sender.moving.Lock()
+	defer rs.sender.moving.Unlock()
+	var a store.Append
+	err := rs.cfg.Store.View(ctx, func(tx *store.Tx) (err error) { a, _, err = tx.AppendBox(seq); return err })
+	if err != nil {
+		return err
+	}
+	var others []store.Mailbox
+	if a.Copies == 0 {
+		if others, err = rs.meetingOf(a); err != nil || len(others) == 0 {
+			return err
+		}
+		others = others[:1]
+	}
+
+	a.Goals, a.Spare = others, nil
+	err = rs.note(ctx, api.StateSent, "", func(tx *store.Tx) (store.ContentID, error) {
+		done, _, err := tx.SpareGoals(seq, []store.Node{node}, a.Goals)
+		return done, err
+	})
+	if err == nil {
+		rs.sender.add(a)
+	}
+	return err
+}
+
 // meetingOf returns the relays where an entry is to go.
 func (rs *Rooms) meetingOf(a store.Append) ([]store.Mailbox, error) {
 	set, err := rs.cfg.Network.Meeting(a.Meet, meetings)

@@ -20,6 +20,7 @@ type ranked struct {
 	asked
 	missing []store.Node
 	few     bool // it knows too few nodes
+	refuse  []store.Node
 }
 
 func (r *ranked) Missing(all []store.Node) ([]store.Node, error) {
@@ -46,7 +47,10 @@ func (r *ranked) AwaitQuota(context.Context) error { return nil }
 
 // Append has no answer from a mailbox that is missing.
 func (r *ranked) Append(ctx context.Context, node store.Node, _ [32]byte, _ Sealed) error {
-	if !slices.Contains(r.missing, node) {
+	switch {
+	case slices.Contains(r.refuse, node):
+		return ErrTaken
+	case !slices.Contains(r.missing, node):
 		return nil
 	}
 	<-ctx.Done()
@@ -422,6 +426,30 @@ func TestElsewhereAtOnce(t *testing.T) {
 					})
 				}
 			})
+		})
+	}
+}
+
+// TestMeetingRefuses: relays where readers meet that refuse all, as if each tag were taken, are passed over: an entry is where it can be before it is
+// called sent.
+func TestMeetingRefuses(t *testing.T) {
+	for _, refuse := range [][]store.Node{{{100}, {101}}, {{100}}, {{101}}} {
+		synctest.Test(t, func(t *testing.T) {
+			d, net := gone(t, store.Node{1}, store.Node{2})
+			net.refuse = refuse
+			d.rs.missing = map[store.Node]time.Time{{1}: time.Now().Add(-meetAfter), {2}: time.Now().Add(-meetAfter)}
+			a := store.Append{Room: d.id, Created: time.Now(), Goals: []store.Mailbox{{Node: store.Node{1}}, {Node: store.Node{2}}}}
+			d.update(func(t *Tx) (err error) { a.Seq, err = t.Tx.AddAppend(a, []byte("box")); return err })
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- d.rs.sender.run(ctx) }()
+			defer func() { stop(); <-done }()
+			d.rs.sender.add(a)
+			time.Sleep(10 * time.Second)
+			d.update(func(t *Tx) (err error) { a, _, err = t.Tx.AppendBox(a.Seq); return err })
+			if a.Copies == 0 || len(a.Goals) > 0 {
+				t.Errorf("%d refuse: %d copies, and it goes to %v", len(refuse), a.Copies, a.Goals)
+			}
 		})
 	}
 }

@@ -249,6 +249,8 @@ func (s *sender) try(ctx context.Context, node store.Node, e *errand) error {
 
 	err = rs.cfg.Network.Append(ctx, node, a.Log, Sealed{a.Tag, a.Signature, box})
 	switch {
+	case errors.Is(err, ErrTaken) && a.Copies == 0 && at < len(a.Goals) && len(a.Spare) > 0:
+		return errors.Join(err, rs.pass(ctx, e.seq, node))
 	case errors.Is(err, ErrTaken), errors.Is(err, ErrFull):
 		waits, worse := rs.refusedBy(ctx, node, a, box, errors.Is(err, ErrFull))
 		if worse != nil || !waits {
