@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,8 @@ type library struct {
 	// late is how much longer a request that leaves now is on its way.
 	late time.Duration
 	// lie answers in place of the library, if it is not nil.
-	lie func(f *mailbox.Follow, answered func(*mailbox.Answer))
+	lie     func(f *mailbox.Follow, answered func(*mailbox.Answer))
+	missing atomic.Bool // as the judge has it
 }
 
 // shelfReader has blocks at a library.
@@ -236,7 +238,7 @@ func newMember(t *testing.T, libraries map[wire.NodeID]*library, poll time.Durat
 			return libraries[at].post(ctx, at, n, seal, answered)
 		},
 		Issued: func(at wire.NodeID) time.Time { return libraries[at].issued },
-		Renews: func(at wire.NodeID) time.Time { return libraries[at].issued.Add(libraries[at].renews) }, Missing: func(wire.NodeID) bool { return false },
+		Renews: func(at wire.NodeID) time.Time { return libraries[at].issued.Add(libraries[at].renews) }, Missing: func(at wire.NodeID) bool { return libraries[at].missing.Load() },
 		Count: func(what string) {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -172,7 +172,7 @@ func (ws *Watches) overdueEntries(w *watch, now time.Time) {
 	}
 }
 
-// Again asks all mailboxes of a follow what they have: the caller misses something. Their
+// Again asks all mailboxes of a follow what they have, those that did not answer as well: the caller misses something. Their
 // ends are handed out though they are the same as before. It costs haste: who asks for ever is
 // answered at the polls.
 func (ws *Watches) Again(key string) {
@@ -187,7 +187,9 @@ func (ws *Watches) Again(key string) {
 			it.retell = true
 		}
 		w.follow.begin, w.follow.checks = true, askedAgain
-		w.hurry(now)
+		if w.hurry(now); w.hurried {
+			w.again(now) // also one that did not answer: perhaps it is back
+		}
 	}
 	pace.Kick(ws.wake)
 }

@@ -221,6 +221,41 @@ func TestAgain(t *testing.T) {
 	})
 }
 
+// TestAgainWhenBack: mailboxes that seemed to be gone are asked at once, and not for ever: a question costs as much as to others.
+func TestAgainWhenBack(t *testing.T) {
+	twoShops(t, func(near, far *library, _, _ wire.NodeID, m *member) {
+		both := func(lose float64) {
+			for _, l := range []*library{near, far} {
+				l.restart()
+				l.loses(lose)
+				l.missing.Store(lose > 0)
+			}
+		}
+		time.Sleep(time.Minute)
+		both(1)
+		m.ws.Again("room")
+		time.Sleep(30 * time.Minute)
+		both(0)
+		near.add(theLog, mailbox.Tag{1}, 0)
+		far.add(theLog, mailbox.Tag{1}, 0)
+		m.ws.Again("room")
+		time.Sleep(8 * time.Second)
+		if m.union(theLog) != 1 {
+			t.Error("the entry did not come")
+		}
+
+		both(1)
+		near.took()
+		for range 24 * 60 {
+			m.ws.Again("room")
+			time.Sleep(time.Minute)
+		}
+		if requests, _ := near.took(); len(requests) > 24*10*5/4+hasteMost/hasteCost+24*10/4 {
+			t.Errorf("%d requests a day", len(requests))
+		}
+	})
+}
+
 // TestReadingIsLost: a reading that has no answer, while blocks stand, is made again. Nothing else
 // was sent until the next poll: whoever had a gap had it for half an hour, and was deaf once the
 // blocks were used up.
