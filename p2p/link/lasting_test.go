@@ -202,6 +202,7 @@ type aware struct {
 	sparing   bool
 	frozen    int
 	carried   int64 // the most
+	wait      time.Duration
 	mu        sync.Mutex
 }
 
@@ -222,7 +223,7 @@ func (a *aware) learns(allowance int64) {
 	defer a.mu.Unlock()
 	a.allowance, a.sparing = allowance, true
 }
-func (a *aware) Wait(wire.NodeID) time.Duration                        { return 0 }
+func (a *aware) Wait(wire.NodeID) time.Duration                        { return a.wait }
 func (a *aware) Began(wire.NodeID, []book.Address)                     {}
 func (a *aware) Ended(wire.NodeID, book.Source, []book.Address, error) {}
 func (a *aware) GivenUp(wire.NodeID, error)                            {}
@@ -330,6 +331,38 @@ func TestBudgetLearnedLate(t *testing.T) {
 		}
 		talk(t, relay, client, 12, 0)
 		relay.exact(t, "relay", 24)
+	})
+}
+
+// TestNoNextLine: as before, but no other connection can be made. Whoever waits for room finds some for one frame after two minutes, and the
+// network hears that the connection carries more than the budget.
+func TestNoNextLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := virtualtime.NewNetwork(wan)
+		net := &aware{}
+		relay, client := pair(t, n, net)
+		defer relay.stop()
+		defer client.stop()
+		talk(t, relay, client, 12, 0)
+		net.wait = 24 * time.Hour
+		net.learns(14_534)
+		began := time.Now()
+		for {
+			if left, _ := client.links.Room(relay.id, net.allowance); left > 0 {
+				break
+			}
+			if time.Sleep(time.Second); time.Since(began) > time.Hour {
+				t.Fatal("there is never room")
+			}
+		}
+		if waited := time.Since(began); waited < 2*time.Minute {
+			t.Errorf("there is room after %v", waited)
+		}
+		talk(t, relay, client, 12, 0)
+		relay.exact(t, "relay", 24)
+		if net.carried < 14_534 {
+			t.Errorf("the network hears of %d bytes", net.carried)
+		}
 	})
 }
 

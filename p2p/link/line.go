@@ -46,6 +46,7 @@ type line struct {
 	stirred   chan struct{} // something came
 	gone      chan struct{} // closed at the end
 	renewing  atomic.Bool   // the next one is being made
+	wanted    atomic.Int64  // since when somebody waits for room, Unix nanoseconds; of one without a budget
 	stale     bool          // of a link that counts anew since; by end.mu
 }
 
@@ -145,6 +146,19 @@ func (ln *line) left(budget int64) int {
 		n = (budget - ln.received()) / (wire.FrameSize + ln.extra)
 	}
 	return int(max(n, 0))
+}
+
+// unsureAfter is for how long somebody waits for room on a line that was begun without a budget while no next one can be made.
+const unsureAfter = 2 * time.Minute
+
+// unsure returns for how many frames there is room on a line that perhaps freezes: after a while for one. It shows whether it does, and
+// after some of them the network hears of the bytes.
+func (ln *line) unsure() int {
+	now := time.Now().UnixNano()
+	if ln.wanted.CompareAndSwap(0, now) || time.Duration(now-ln.wanted.Load()) < unsureAfter {
+		return 0
+	}
+	return 1
 }
 
 // carriedEvery is after how many frames the network hears of the bytes on a line without a
