@@ -46,7 +46,8 @@ const (
 func (rs *Rooms) lookAfter(ctx context.Context) (again time.Time) {
 	again = time.Now().Add(lookEvery)
 	rs.askInLulls()
-	if rs.lookForMissing() {
+	missing := rs.lookForMissing()
+	if missing {
 		rs.meetAll(ctx)
 	}
 	var all []store.Room
@@ -57,10 +58,10 @@ func (rs *Rooms) lookAfter(ctx context.Context) (again time.Time) {
 		switch {
 		case r.State == api.RoomPending && !r.Expires.IsZero() && rs.surely(r.Expires.Add(graceOfLinks)):
 			rs.quiet(ctx, r.ID, func(t *Tx) error { return t.close(api.RoomRefused) })
-		case r.State == api.RoomReady && (r.Role == api.RoleOwner || r.Role == api.RoleAdmin):
-			rs.moveFrom(ctx, r.ID)
-			rs.askWhere(ctx, r.ID)
-		case r.State == api.RoomReady:
+		case missing && r.State == api.RoomReady:
+			if r.Role == api.RoleOwner || r.Role == api.RoleAdmin {
+				rs.moveFrom(ctx, r.ID)
+			}
 			rs.askWhere(ctx, r.ID)
 		}
 	}

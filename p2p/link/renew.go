@@ -342,7 +342,7 @@ func (l *Links) Answers(id wire.NodeID, most time.Duration) (answers, can bool) 
 
 // Room returns how many frames may come now on a client's link where the network lets so many
 // bytes through on a connection, and since when the connection is there. If there is none on a connection that was begun without
-// a budget, the next is made; while that cannot be, there is room for one now and then.
+// a budget, the next is made; while that cannot be, there is room for one at a time.
 func (l *Links) Room(id wire.NodeID, budget int64) (frames int, since time.Time) {
 	e := l.lasting(id)
 	if e == nil {
