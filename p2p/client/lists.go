@@ -27,6 +27,9 @@ const (
 	// maxOpinions bounds the opinions that are kept: three first sources and two guards,
 	// and one that is away.
 	maxOpinions = 6
+
+	// leftFor is for how long a relay that sources agreed on and that has left is taken back by the word of one.
+	leftFor = 24 * time.Hour
 )
 
 // errBusy means that a relay's list is asked for already.
@@ -59,12 +62,14 @@ type lists struct {
 	count   func(reason string)
 	log     *slog.Logger
 	isGuard func(NodeID) bool
+	isSure  func(NodeID) bool         // a guard that sources agreed on
 	letGo   func([]NodeID)            // sources whose lists are not believed
 	listed  atomic.Pointer[time.Time] // when somebody last gave us a list
 
 	mu      sync.Mutex
 	m       map[NodeID]*opinion
-	kept    []NodeID // believed in when sources agreed last
+	kept    []NodeID             // believed in when sources agreed last
+	left    map[NodeID]time.Time // and before, and when no more; MaxRelays at most
 	belief  sources.Belief
 	waiting bool // for lists of first sources
 	// remembered are descriptors of the last start. They may have expired only by
@@ -205,6 +210,7 @@ func (ls *lists) believe() {
 		}
 	}
 
+	q.Back = ls.back(q.Lists)
 	b := sources.Believe(q)
 	if !b.Decided {
 		return
@@ -226,7 +232,7 @@ func (ls *lists) believe() {
 	ls.age(b.Relays)
 
 	if b.Agreed {
-		ls.kept = slices.Collect(maps.Keys(b.Relays))
+		ls.keep(b.Relays)
 	}
 
 	// Sources that hand out another list than the rest are forgotten, and let go.
@@ -242,6 +248,32 @@ func (ls *lists) believe() {
 	if len(b.Dropped) > 0 {
 		go ls.letGo(b.Dropped)
 	}
+}
+
+// keep notes the relays that sources agree on, and those that have left.
+func (ls *lists) keep(relays map[NodeID]bool) {
+	now := time.Now()
+	maps.DeleteFunc(ls.left, func(id NodeID, _ time.Time) bool { return relays[id] })
+	for _, id := range ls.kept {
+		if !relays[id] && len(ls.left) < directory.MaxRelays {
+			ls.left[id] = now
+		}
+	}
+	ls.kept = slices.Collect(maps.Keys(relays))
+}
+
+// back returns the relays that sources agreed on before and that had left. A guard that they agreed
+// on once is among them for good: what it says of itself is signed, and without it there is no way to anybody.
+func (ls *lists) back(told []sources.List) []NodeID {
+	now := time.Now()
+	maps.DeleteFunc(ls.left, func(_ NodeID, at time.Time) bool { return now.Sub(at) > leftFor })
+	all := slices.Collect(maps.Keys(ls.left))
+	for _, l := range told {
+		if ls.isSure(l.Source) {
+			all = append(all, l.Source)
+		}
+	}
+	return all
 }
 
 // A claim is where some sources say that a relay is.

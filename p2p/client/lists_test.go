@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -142,6 +144,96 @@ func TestGuardElsewhere(t *testing.T) {
 		d, ok := cl.dir.Find(id)
 		if !ok || len(d.Addresses) != 1 || d.Addresses[0].AddrPort.String() != c.want {
 			t.Errorf("%s: listed %v, %+v", name, ok, d)
+		}
+	}
+}
+
+// TestGuardIsBack: a guard that was away comes back while the other is away, whose list is of before. It is believed in
+// again with the other relays that came back, as one that sources agreed on; a relay that they never agreed on is not,
+// nor one that they agreed on long ago.
+func TestGuardIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl, _ := knowing(t, 0)
+		ls := &cl.lists
+		sequence := uint64(0)
+		signs := func(n int) ([]byte, NodeID) {
+			return says(t, n, sequence, netip.AddrPortFrom(netip.AddrFrom4([4]byte{30, byte(n), 0, 1}), 4001).String())
+		}
+		tells := func(source int, without ...int) {
+			_, id := signs(source)
+			o := ls.opinion(id)
+			o.whole = time.Now()
+			o.dir.Retain(func(NodeID) bool { return false })
+			sequence++
+			for n := range 10 {
+				if raw, _ := signs(n); !slices.Contains(without, n) {
+					o.dir.Add(raw)
+				}
+			}
+			ls.believe()
+		}
+		believes := func(n int, want bool, when string) {
+			t.Helper()
+			_, id := signs(n)
+			if _, ok := cl.dir.Find(id); ok != want {
+				t.Errorf("%s: relay %d is believed in: %v", when, n, ok)
+			}
+		}
+
+		const guard, other, third, strange = 0, 1, 2, 9
+		tells(guard, strange)
+		tells(other, strange)
+		believes(guard, true, "at first")
+
+		// It goes, and a mix; who is there says so.
+		ls.life = time.Minute
+		time.Sleep(2 * ls.life)
+		tells(other, guard, 5, strange)
+		tells(third, guard, 5, strange)
+		believes(guard, false, "away")
+		believes(5, false, "away")
+
+		// Both are back, and the others go.
+		tells(guard)
+		believes(guard, true, "back")
+		believes(5, true, "back")
+		believes(strange, false, "back")
+		time.Sleep(2 * ls.life)
+		tells(guard)
+		believes(guard, true, "alone")
+		believes(5, true, "alone")
+		believes(strange, false, "alone")
+
+		// What was long ago is no word for it.
+		time.Sleep(2 * ls.life)
+		tells(other, guard, 5, strange)
+		tells(third, guard, 5, strange)
+		believes(5, false, "away again")
+		time.Sleep(leftFor + time.Minute)
+		tells(guard, 3)
+		believes(5, false, "a day later")
+	})
+}
+
+// TestSureGuard: a guard that sources agreed on is believed in by its own word for good, and one that they did not is not.
+func TestSureGuard(t *testing.T) {
+	for _, sure := range []bool{true, false} {
+		cl, _ := knowing(t, 0)
+		cl.lists.isSure = func(NodeID) bool { return sure }
+		_, first := says(t, 0, 1, "30.0.0.1:4001")
+		o := cl.lists.opinion(first)
+		o.whole = time.Now()
+		for n := range 8 {
+			raw, id := says(t, n, 1, netip.AddrPortFrom(netip.AddrFrom4([4]byte{30, byte(n), 0, 1}), 4001).String())
+			o.dir.Add(raw)
+			if n > 0 {
+				cl.dir.Add(raw)
+				cl.lists.kept = append(cl.lists.kept, id)
+			}
+		}
+		cl.lists.believe()
+		if _, ok := cl.dir.Find(first); ok != sure {
+			t.Errorf("sure %v: believed in %v", sure, ok)
 		}
 	}
 }

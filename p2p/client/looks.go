@@ -99,3 +99,10 @@ func (c *Client) isGuard(id NodeID) bool {
 	defer c.mu.Unlock()
 	return slices.Contains(c.guards.Known(), id)
 }
+
+// isSure reports whether a relay is a guard that sources agreed on.
+func isSure(c *Client, id NodeID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.guards.Sure(id)
+}

@@ -420,6 +420,12 @@ func (s *Guards) Hopeful() bool { return s.anyUp() || s.metCount() > 0 && s.step
 // Known returns all guards in order, those never met among them.
 func (s *Guards) Known() []wire.NodeID { return ids(s.list) }
 
+// Sure reports whether a relay is a guard that two sources agree on.
+func (s *Guards) Sure(id wire.NodeID) bool {
+	g := s.find(id)
+	return g != nil && g.sure
+}
+
 // Met returns the guards that have seen our address.
 func (s *Guards) Met() []wire.NodeID { return ids(s.list[:s.metCount()]) }
 

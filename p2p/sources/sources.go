@@ -7,13 +7,15 @@
 //
 //	lists  believed are the relays of
 //	0      the last belief
-//	1      the last belief, while that is enough; else the list
+//	1      the last belief, while that is enough, with those that are back; else the list
 //	2      both, if each has half of the other's relays; else the longer one,
 //	       and that only after the others had their time
 //	3, 4…  more than half of them
 //
 // The last belief that sources agreed on has a voice of its own beside them, so
-// that one guard that leaves out a relay does not take it away. A list with less
+// that one guard that leaves out a relay does not take it away. So have relays that sources
+// agreed on before, and that had left since, as soon as a list names them again: while one
+// guard is away, its list is of before. A list with less
 // than half of the relays that the others agree on has no voice at all, and its
 // source is let go: Belief.Dropped.
 //
@@ -43,6 +45,8 @@ type Question struct {
 	// Kept are the relays that were believed in when sources agreed last and of
 	// which there is a valid descriptor.
 	Kept []wire.NodeID
+	// Back are relays that sources agreed on before. They count where a list names them.
+	Back []wire.NodeID
 	// Few is how many relays are enough for a client.
 	Few int
 	// Waited: no other source will tell its list soon.
@@ -96,7 +100,14 @@ func Believe(q Question) Belief {
 func (q Question) one() Belief {
 	l := q.Lists[0]
 	if len(q.Kept) >= q.Few {
-		return Belief{Relays: set(q.Kept), Decided: true, Agreed: true, Sources: 1}
+		b := Belief{Relays: set(q.Kept), Decided: true, Agreed: true, Sources: 1}
+		named := set(l.Relays)
+		for _, id := range q.Back {
+			if named[id] {
+				b.Relays[id] = true
+			}
+		}
+		return b
 	}
 	return Belief{Relays: set(l.Relays), Decided: q.Waited, Sources: 1}
 }
@@ -124,7 +135,7 @@ func (q Question) majority(lists []List) Belief {
 			voices[id]++
 		}
 	}
-	for _, id := range q.Kept {
+	for id := range set(slices.Concat(q.Kept, q.Back)) {
 		if voices[id] > 0 {
 			voices[id]++
 		}

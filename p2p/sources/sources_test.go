@@ -78,6 +78,30 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
+// TestBack: a relay that sources agreed on before and that had left is believed in again by the word of one, beside
+// a list of the time when it was away; one that nobody agreed on is not, nor one that nobody names.
+func TestBack(t *testing.T) {
+	before, back, all := ids(0, 20), ids(20, 24), ids(0, 30)
+	for name, tt := range map[string]struct {
+		lists []List
+		kept  []wire.NodeID
+		want  []wire.NodeID
+	}{
+		"one":               {lists(all), before, ids(0, 24)},
+		"one, without":      {lists(before), before, before},
+		"two, one of then":  {lists(all, before), before, ids(0, 24)},
+		"two, nothing kept": {lists(all, before), nil, ids(0, 24)},
+		"two of then":       {lists(before, before), before, before},
+		"three, one knows":  {lists(all, before, before), before, ids(0, 24)},
+		"five, one knows":   {lists(all, before, before, before, before), before, before},
+	} {
+		b := Believe(Question{Lists: tt.lists, Kept: tt.kept, Back: back, Few: few, Waited: true})
+		if len(b.Relays) != len(tt.want) || common(List{Relays: tt.want}, b.Relays) != len(tt.want) {
+			t.Errorf("%s: %d relays, want %d", name, len(b.Relays), len(tt.want))
+		}
+	}
+}
+
 // TestOneLiar: with any list, one source of three adds nothing and hides nothing.
 func TestOneLiar(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
