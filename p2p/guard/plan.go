@@ -391,21 +391,23 @@ func (s *Guards) release(p *plan) {
 	}
 }
 
-// inUse are the first Use guards that are up; one that is avoided only if there is
-// no other.
+// inUse are the first Use guards that are up, those first that are listed: no route can be made over another. One that is
+// avoided is among them only if there is no other, or none that is listed.
 func (s *Guards) inUse(now time.Time) (used []*guard) {
-	for _, g := range s.list {
-		if g.link && !g.avoided(now) && len(used) < Use {
-			used = append(used, g)
+	take := func(fits func(*guard) bool) {
+		for _, g := range s.list {
+			if g.link && len(used) < Use && fits(g) {
+				used = append(used, g)
+			}
 		}
 	}
-	if len(used) > 0 {
-		return used
+	take(func(g *guard) bool { return g.unlisted == 0 && !g.avoided(now) })
+	if len(used) == 0 {
+		take(func(g *guard) bool { return g.unlisted == 0 })
 	}
-	for _, g := range s.list {
-		if g.link && len(used) < Use {
-			used = append(used, g)
-		}
+	take(func(g *guard) bool { return g.unlisted > 0 && !g.avoided(now) })
+	if len(used) == 0 {
+		take(func(*guard) bool { return true })
 	}
 	return used
 }

@@ -418,25 +418,41 @@ func TestAlarm(t *testing.T) {
 	}
 }
 
-// TestInUse: the first two that are up; an avoided one only if there is no other.
+// TestInUse: the first two that are up, one without a route behind the others; an avoided one only if there is no other with
+// a route.
 func TestInUse(t *testing.T) {
-	for name, c := range map[string]struct{ up, avoided, want []int }{
-		"none":              {nil, nil, nil},
-		"one":               {[]int{2}, nil, []int{2}},
-		"the first two":     {[]int{0, 1, 3}, nil, []int{0, 1}},
-		"not the avoided":   {[]int{0, 1, 3}, []int{0}, []int{1, 3}},
-		"all but one":       {[]int{0, 1, 3}, []int{0, 3}, []int{1}},
-		"all are":           {[]int{0, 1, 3}, []int{0, 1, 3}, []int{0, 1}},
-		"avoided, not up":   {[]int{1}, []int{0, 2}, []int{1}},
-		"one, and avoided":  {[]int{3}, []int{3}, []int{3}},
-		"one up, not first": {[]int{3}, []int{0}, []int{3}},
+	for name, c := range map[string]struct{ up, avoided, unlisted, want []int }{
+		"none":              {nil, nil, nil, nil},
+		"one":               {[]int{2}, nil, nil, []int{2}},
+		"the first two":     {[]int{0, 1, 3}, nil, nil, []int{0, 1}},
+		"not the avoided":   {[]int{0, 1, 3}, []int{0}, nil, []int{1, 3}},
+		"all but one":       {[]int{0, 1, 3}, []int{0, 3}, nil, []int{1}},
+		"all are":           {[]int{0, 1, 3}, []int{0, 1, 3}, nil, []int{0, 1}},
+		"avoided, not up":   {[]int{1}, []int{0, 2}, nil, []int{1}},
+		"one, and avoided":  {[]int{3}, []int{3}, nil, []int{3}},
+		"one up, not first": {[]int{3}, []int{0}, nil, []int{3}},
+
+		"one has left the list":              {[]int{0, 1}, nil, []int{0}, []int{1, 0}},
+		"both have":                          {[]int{0, 1}, nil, []int{0, 1}, []int{0, 1}},
+		"of three":                           {[]int{0, 1, 3}, nil, []int{0}, []int{1, 3}},
+		"the other is avoided":               {[]int{0, 1}, []int{1}, []int{0}, []int{1, 0}},
+		"one has, and is avoided":            {[]int{0, 1}, []int{0}, []int{0}, []int{1}},
+		"all have, one is avoided":           {[]int{0, 1}, []int{0}, []int{0, 1}, []int{1}},
+		"all have, and are avoided":          {[]int{0, 1}, []int{0, 1}, []int{0, 1}, []int{0, 1}},
+		"one has, the other two are avoided": {[]int{0, 1, 3}, []int{1, 3}, []int{0}, []int{1, 3}},
 	} {
 		s := guardsOf(3, 2).up(c.up...)
 		for _, n := range c.avoided {
 			s.list[n].no = at(1)
 		}
+		for _, n := range c.unlisted {
+			s.list[n].unlisted = 1
+		}
 		if got := numbers(s.inUse(t0)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		if len(c.unlisted) > 0 {
+			continue
 		}
 		all := slices.Sorted(slices.Values(c.up))
 		if got := numbers(s.inUse(at(1))); !slices.Equal(got, all[:min(2, len(all))]) {
