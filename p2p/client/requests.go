@@ -147,21 +147,28 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 		return nil, ErrFewRelays
 	}
 
-	// One that is doubtful, or silent just now, is the way when there is no other.
+	listed := func(id NodeID) bool { _, ok := snap.Find(id); return ok }
 	doubtful := c.routes.doubtful()
-	if sure := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool {
-		return id == mailbox || slices.Contains(doubtful, id) || c.pulses.silent(id)
-	}); len(sure) > 0 {
-		up = sure
-	}
+	up = over(up, mailbox, listed, func(id NodeID) bool { return slices.Contains(doubtful, id) || c.pulses.silent(id) })
 	up = c.space.order(up)
-	if _, ok := snap.Find(mailbox); !ok {
+	if !listed(mailbox) {
 		if at := c.lists.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
 			pace.Kick(c.stale)
 		}
 		return nil, ErrUnknownRelay
 	}
 	return up, nil
+}
+
+// over returns the guards to go over to a mailbox. One that is doubtful, or silent just now, is the way when there is no other; one that
+// is not listed is none.
+func over(up []NodeID, mailbox NodeID, listed, doubted func(NodeID) bool) []NodeID {
+	for _, fits := range []func(NodeID) bool{listed, func(id NodeID) bool { return id != mailbox && !doubted(id) }} {
+		if some := slices.DeleteFunc(slices.Clone(up), func(id NodeID) bool { return !fits(id) }); len(some) > 0 {
+			up = some
+		}
+	}
+	return up
 }
 
 // postWatch sends a request of a watch.

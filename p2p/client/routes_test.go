@@ -151,3 +151,27 @@ func TestBelieved(t *testing.T) {
 		}
 	}
 }
+
+// TestOver: a request goes over listed guards in their order, not over the mailbox, nor over one that is doubted, while there is
+// another; and over a doubted one before one that is not listed, over which there is no way.
+func TestOver(t *testing.T) {
+	a, b := NodeID{1}, NodeID{2}
+	for name, tt := range map[string]struct{ up, unlisted, doubted, want []NodeID }{
+		"both":                     {[]NodeID{a, b}, nil, nil, []NodeID{a, b}},
+		"one is doubted":           {[]NodeID{a, b}, nil, []NodeID{a}, []NodeID{b}},
+		"both are":                 {[]NodeID{a, b}, nil, []NodeID{a, b}, []NodeID{a, b}},
+		"one is not listed":        {[]NodeID{a, b}, []NodeID{b}, nil, []NodeID{a}},
+		"and the other doubted":    {[]NodeID{a, b}, []NodeID{b}, []NodeID{a}, []NodeID{a}},
+		"the mailbox is a guard":   {[]NodeID{a, {9}}, nil, nil, []NodeID{a}},
+		"and the other is doubted": {[]NodeID{a, {9}}, nil, []NodeID{a}, []NodeID{a, {9}}},
+		"nobody is listed":         {[]NodeID{a, b}, []NodeID{a, b}, nil, []NodeID{a, b}},
+	} {
+		not := func(some []NodeID) func(NodeID) bool {
+			return func(id NodeID) bool { return !slices.Contains(some, id) }
+		}
+		doubted := func(id NodeID) bool { return slices.Contains(tt.doubted, id) }
+		if got := over(tt.up, NodeID{9}, not(tt.unlisted), doubted); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: over %v, want %v", name, got, tt.want)
+		}
+	}
+}
