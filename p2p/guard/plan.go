@@ -391,29 +391,38 @@ func (s *Guards) release(p *plan) {
 	}
 }
 
-// inUse are the first Use guards that are up, those first that are listed: no route can be made over another. One that is
-// avoided is among them only if there is no other, or none that is listed.
+// inUse are the first Use guards that are up; one that is avoided only if there is
+// no other.
 func (s *Guards) inUse(now time.Time) (used []*guard) {
-	take := func(fits func(*guard) bool) {
-		for _, g := range s.list {
-			if g.link && len(used) < Use && fits(g) {
-				used = append(used, g)
-			}
+	for _, g := range s.list {
+		if g.link && !g.avoided(now) && len(used) < Use {
+			used = append(used, g)
 		}
 	}
-	take(func(g *guard) bool { return g.unlisted == 0 && !g.avoided(now) })
-	if len(used) == 0 {
-		take(func(g *guard) bool { return g.unlisted == 0 })
+	if len(used) > 0 {
+		return used
 	}
-	take(func(g *guard) bool { return g.unlisted > 0 && !g.avoided(now) })
-	if len(used) == 0 {
-		take(func(*guard) bool { return true })
+	for _, g := range s.list {
+		if g.link && len(used) < Use {
+			used = append(used, g)
+		}
 	}
 	return used
 }
 
-// InUse returns the guards to send over, the preferred first.
-func (s *Guards) InUse(now time.Time) []wire.NodeID { return ids(s.inUse(now)) }
+// InUse returns the guards to send over, the preferred first, and those that are listed before others: no route can be made over
+// another. While none is, one that is avoided is better.
+func (s *Guards) InUse(now time.Time) []wire.NodeID {
+	used := s.inUse(now)
+	gone := func(g *guard) bool { return g.unlisted > 0 }
+	listed := slices.DeleteFunc(slices.Clone(used), gone)
+	if len(listed) == 0 {
+		listed = slices.DeleteFunc(slices.Clone(s.list), func(g *guard) bool { return !g.link || gone(g) })
+	}
+	rest := slices.DeleteFunc(used, func(g *guard) bool { return !gone(g) })
+	all := append(listed, rest...)
+	return ids(all[:min(len(all), Use)])
+}
 
 // Hopeful reports whether a guard is up, or one of those that were up before is
 // likely to be soon.

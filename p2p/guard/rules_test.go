@@ -434,7 +434,7 @@ func TestInUse(t *testing.T) {
 
 		"one has left the list":              {[]int{0, 1}, nil, []int{0}, []int{1, 0}},
 		"both have":                          {[]int{0, 1}, nil, []int{0, 1}, []int{0, 1}},
-		"of three":                           {[]int{0, 1, 3}, nil, []int{0}, []int{1, 3}},
+		"of three":                           {[]int{0, 1, 3}, nil, []int{0}, []int{1, 0}},
 		"the other is avoided":               {[]int{0, 1}, []int{1}, []int{0}, []int{1, 0}},
 		"one has, and is avoided":            {[]int{0, 1}, []int{0}, []int{0}, []int{1}},
 		"all have, one is avoided":           {[]int{0, 1}, []int{0}, []int{0, 1}, []int{1}},
@@ -448,16 +448,32 @@ func TestInUse(t *testing.T) {
 		for _, n := range c.unlisted {
 			s.list[n].unlisted = 1
 		}
-		if got := numbers(s.inUse(t0)); !slices.Equal(got, c.want) {
+		if got := numbersOf(s.InUse(t0)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 		if len(c.unlisted) > 0 {
 			continue
 		}
 		all := slices.Sorted(slices.Values(c.up))
-		if got := numbers(s.inUse(at(1))); !slices.Equal(got, all[:min(2, len(all))]) {
+		if got := numbersOf(s.InUse(at(1))); !slices.Equal(got, all[:min(2, len(all))]) {
 			t.Errorf("%s, later: %v", name, got)
 		}
+	}
+}
+
+// TestUnlistedKeepsItsPlace: a guard that has left the list is behind the others for what is sent, and nowhere else: a third one
+// that stood in is let go, not it, and nobody is dialled in its place.
+func TestUnlistedKeepsItsPlace(t *testing.T) {
+	s := guardsOf(3, 2).up(0, 1, 2)
+	s.list[0].unlisted = s.lived
+	for n, want := range [][]int{{2}, nil, nil} {
+		p := s.Plan(at(time.Duration(n)*time.Minute), time.Time{})
+		if got := numbersOf(p.Close); !slices.Equal(got, want) || len(p.Try) > 0 {
+			t.Errorf("look %d closes %v and tries %d", n, got, len(p.Try))
+		}
+	}
+	if got := numbersOf(s.InUse(at(time.Hour))); !slices.Equal(got, []int{1, 0}) {
+		t.Errorf("in use %v", got)
 	}
 }
 
