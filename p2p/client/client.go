@@ -287,7 +287,8 @@ func newClient(cfg Config, timing timing) (*Client, error) {
 	c.lists = lists{
 		dir: c.dir, clock: c.clock, private: cfg.AllowPrivate, life: 3 * timing.list,
 		send: c.send, count: c.refused.Add, log: c.log, isGuard: c.isGuard, isSure: func(id NodeID) bool { return isSure(c, id) }, letGo: c.letGo,
-		m: map[NodeID]*opinion{}, left: map[NodeID]time.Time{},
+		isUp: func(id NodeID) bool { l := c.links.Load(); return l != nil && l.Connected(id) },
+		m:    map[NodeID]*opinion{}, left: map[NodeID]time.Time{},
 	}
 	c.lists.pay = exchange.Sparingly(func() bool { return !c.lists.convinced() })
 

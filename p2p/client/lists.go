@@ -62,6 +62,7 @@ type lists struct {
 	count   func(reason string)
 	log     *slog.Logger
 	isGuard func(NodeID) bool
+	isUp    func(NodeID) bool         // there is a link to it
 	isSure  func(NodeID) bool         // a guard that sources agreed on
 	letGo   func([]NodeID)            // sources whose lists are not believed
 	listed  atomic.Pointer[time.Time] // when somebody last gave us a list
@@ -194,10 +195,7 @@ func (ls *lists) believe() {
 	// The lists that are whole and young enough speak for their relays.
 	now := time.Now()
 	q := sources.Question{Few: MinRelays, Waited: !ls.waiting}
-	for _, v := range ls.m {
-		if v.whole.IsZero() || now.Sub(v.whole) > ls.life {
-			continue
-		}
+	for _, v := range ls.voices(now) {
 		l := sources.List{Source: v.id}
 		for _, d := range v.dir.Snapshot().Relays {
 			l.Relays = append(l.Relays, d.ID)
@@ -248,6 +246,19 @@ func (ls *lists) believe() {
 	if len(b.Dropped) > 0 {
 		go ls.letGo(b.Dropped)
 	}
+}
+
+// voices returns the opinions that count. The list of a guard that is away is of before, and says nothing beside that of one that
+// is up.
+func (ls *lists) voices(now time.Time) (all []*opinion) {
+	up := false
+	for _, v := range ls.m {
+		if !v.whole.IsZero() && now.Sub(v.whole) <= ls.life {
+			all = append(all, v)
+			up = up || ls.isGuard(v.id) && ls.isUp(v.id)
+		}
+	}
+	return slices.DeleteFunc(all, func(v *opinion) bool { return up && ls.isGuard(v.id) && !ls.isUp(v.id) })
 }
 
 // keep notes the relays that sources agree on, and those that have left.

@@ -237,3 +237,34 @@ func TestSureGuard(t *testing.T) {
 		}
 	}
 }
+
+// TestAwayHasNoVoice: the list of a guard that is away does not count beside that of one that is up; those of other sources do, and
+// so do all while no guard is up that has told its list.
+func TestAwayHasNoVoice(t *testing.T) {
+	guards, source := []NodeID{{1}, {2}, {3}}, NodeID{4}
+	for name, tt := range map[string]struct{ up, told, want []NodeID }{
+		"both are up":            {guards[:2], guards[:2], guards[:2]},
+		"one is":                 {guards[:1], guards, guards[:1]},
+		"none is":                {nil, guards, guards},
+		"and a source":           {guards[:1], append(guards[:3:3], source), []NodeID{guards[0], source}},
+		"who is up has not told": {guards[:1], guards[1:], guards[1:]},
+	} {
+		cl, _ := knowing(t, 0)
+		ls := &cl.lists
+		ls.isGuard = func(id NodeID) bool { return slices.Contains(guards, id) }
+		ls.isUp = func(id NodeID) bool { return slices.Contains(tt.up, id) }
+		for _, id := range append(guards[:3:3], source) {
+			if o := ls.opinion(id); slices.Contains(tt.told, id) {
+				o.whole = time.Now()
+			}
+		}
+		var got []NodeID
+		for _, v := range ls.voices(time.Now()) {
+			got = append(got, v.id)
+		}
+		slices.SortFunc(got, func(a, b NodeID) int { return int(a[0]) - int(b[0]) })
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v have voices", name, got)
+		}
+	}
+}

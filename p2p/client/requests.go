@@ -151,7 +151,9 @@ func (c *Client) ready(mailbox NodeID) ([]NodeID, error) {
 	doubtful := c.routes.doubtful()
 	up = over(up, mailbox, listed, func(id NodeID) bool { return slices.Contains(doubtful, id) || c.pulses.silent(id) })
 	up = c.space.order(up)
-	if !listed(mailbox) {
+
+	// Our list may be of before: of when the mailbox was away, or the guards that are up.
+	if !listed(mailbox) || !slices.ContainsFunc(up, listed) {
 		if at := c.lists.listed.Load(); at == nil || time.Since(*at) > c.timing.listUnknown {
 			pace.Kick(c.stale)
 		}

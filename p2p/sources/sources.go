@@ -14,8 +14,7 @@
 //
 // The last belief that sources agreed on has a voice of its own beside them, so
 // that one guard that leaves out a relay does not take it away. So have relays that sources
-// agreed on before, and that had left since, as soon as a list names them again: while one
-// guard is away, its list is of before. A list with less
+// agreed on before, and that had left since, as soon as a list names them again. A list with less
 // than half of the relays that the others agree on has no voice at all, and its
 // source is let go: Belief.Dropped.
 //
