@@ -47,11 +47,11 @@ func TestGuardsAwayInTurns(t *testing.T) {
 			t.Logf("%s: a box arrived after %v", what, time.Since(began))
 		}
 
-		for n := range 2 {
+		for n := range 3 {
 			first.Stop()
-			time.Sleep(time.Duration(n) * 4 * time.Minute)
+			time.Sleep(time.Duration(n) * 2 * time.Minute)
 			second.Stop()
-			time.Sleep(away - time.Duration(n)*4*time.Minute)
+			time.Sleep(away - time.Duration(n)*2*time.Minute)
 			leaves("others stand in")
 			first.Start()
 			time.Sleep(2 * time.Minute)
