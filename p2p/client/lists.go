@@ -70,7 +70,7 @@ type lists struct {
 	mu      sync.Mutex
 	m       map[NodeID]*opinion
 	kept    []NodeID             // believed in when sources agreed last
-	left    map[NodeID]time.Time // and before, and when no more; MaxRelays at most
+	left    map[NodeID]time.Time // believed in before, and until when; MaxRelays at most
 	belief  sources.Belief
 	waiting bool // for lists of first sources
 	// remembered are descriptors of the last start. They may have expired only by
@@ -195,19 +195,18 @@ func (ls *lists) believe() {
 	// The lists that are whole and young enough speak for their relays.
 	now := time.Now()
 	q := sources.Question{Few: MinRelays, Waited: !ls.waiting}
-	for _, v := range ls.voices(now) {
+	for _, id := range ls.kept {
+		if ls.valid(id) {
+			q.Kept = append(q.Kept, id)
+		}
+	}
+	for _, v := range ls.voices(now, len(q.Kept) >= q.Few) {
 		l := sources.List{Source: v.id}
 		for _, d := range v.dir.Snapshot().Relays {
 			l.Relays = append(l.Relays, d.ID)
 		}
 		q.Lists = append(q.Lists, l)
 	}
-	for _, id := range ls.kept {
-		if ls.valid(id) {
-			q.Kept = append(q.Kept, id)
-		}
-	}
-
 	q.Back = ls.back(q.Lists)
 	b := sources.Believe(q)
 	if !b.Decided {
@@ -249,13 +248,13 @@ func (ls *lists) believe() {
 }
 
 // voices returns the opinions that count. The list of a guard that is away is of before, and says nothing beside that of one that
-// is up.
-func (ls *lists) voices(now time.Time) (all []*opinion) {
+// is up, while enough relays stand by the last belief: without it the one that is up would choose them alone.
+func (ls *lists) voices(now time.Time, enough bool) (all []*opinion) {
 	up := false
 	for _, v := range ls.m {
 		if !v.whole.IsZero() && now.Sub(v.whole) <= ls.life {
 			all = append(all, v)
-			up = up || ls.isGuard(v.id) && ls.isUp(v.id)
+			up = up || enough && ls.isGuard(v.id) && ls.isUp(v.id)
 		}
 	}
 	return slices.DeleteFunc(all, func(v *opinion) bool { return up && ls.isGuard(v.id) && !ls.isUp(v.id) })

@@ -239,13 +239,14 @@ func TestSureGuard(t *testing.T) {
 }
 
 // TestAwayHasNoVoice: the list of a guard that is away does not count beside that of one that is up; those of other sources do, and
-// so do all while no guard is up that has told its list.
+// so do all while no guard is up that has told its list, and for a newcomer, who would have nothing but the word of one.
 func TestAwayHasNoVoice(t *testing.T) {
 	guards, source := []NodeID{{1}, {2}, {3}}, NodeID{4}
 	for name, tt := range map[string]struct{ up, told, want []NodeID }{
 		"both are up":            {guards[:2], guards[:2], guards[:2]},
 		"one is":                 {guards[:1], guards, guards[:1]},
 		"none is":                {nil, guards, guards},
+		"one is, to a newcomer":  {guards[:1], guards, guards},
 		"and a source":           {guards[:1], append(guards[:3:3], source), []NodeID{guards[0], source}},
 		"who is up has not told": {guards[:1], guards[1:], guards[1:]},
 	} {
@@ -259,7 +260,7 @@ func TestAwayHasNoVoice(t *testing.T) {
 			}
 		}
 		var got []NodeID
-		for _, v := range ls.voices(time.Now()) {
+		for _, v := range ls.voices(time.Now(), name != "one is, to a newcomer") {
 			got = append(got, v.id)
 		}
 		slices.SortFunc(got, func(a, b NodeID) int { return int(a[0]) - int(b[0]) })

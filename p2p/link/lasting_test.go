@@ -217,13 +217,19 @@ func (a *aware) Sparing(wire.NodeID) bool {
 	return a.sparing
 }
 
-// learns has the network be known as one with a budget.
-func (a *aware) learns(allowance int64) {
+// learns has the network be known as one with a budget, where the next connection waits so long.
+func (a *aware) learns(allowance int64, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.allowance, a.sparing = allowance, true
+	a.allowance, a.sparing, a.wait = allowance, true, wait
 }
-func (a *aware) Wait(wire.NodeID) time.Duration                        { return a.wait }
+
+func (a *aware) Wait(wire.NodeID) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.wait
+}
+
 func (a *aware) Began(wire.NodeID, []book.Address)                     {}
 func (a *aware) Ended(wire.NodeID, book.Source, []book.Address, error) {}
 func (a *aware) GivenUp(wire.NodeID, error)                            {}
@@ -311,17 +317,24 @@ func TestMovesBefore(t *testing.T) {
 	})
 }
 
+// beyond returns two ends of a connection that has carried more than the budget that is learned then, and how the network
+// behaves. The next connection waits so long.
+func beyond(t *testing.T, wait time.Duration) (relay, client *far, net *aware) {
+	t.Helper()
+	net = &aware{}
+	relay, client = pair(t, virtualtime.NewNetwork(wan), net)
+	t.Cleanup(relay.stop)
+	t.Cleanup(client.stop)
+	talk(t, relay, client, 12, 0)
+	net.learns(14_534, wait)
+	return relay, client, net
+}
+
 // TestBudgetLearnedLate: a connection has carried more than the budget that is learned on others meanwhile. Whoever would send finds no room on
 // it, so no frame comes any more; the next one is made all the same.
 func TestBudgetLearnedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := virtualtime.NewNetwork(wan)
-		net := &aware{}
-		relay, client := pair(t, n, net)
-		defer relay.stop()
-		defer client.stop()
-		talk(t, relay, client, 12, 0)
-		net.learns(14_534)
+		relay, client, net := beyond(t, 0)
 		for range 10 { // somebody waits for room
 			client.links.Room(relay.id, net.allowance)
 			time.Sleep(time.Second)
@@ -338,14 +351,7 @@ func TestBudgetLearnedLate(t *testing.T) {
 // network hears that the connection carries more than the budget.
 func TestNoNextLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := virtualtime.NewNetwork(wan)
-		net := &aware{}
-		relay, client := pair(t, n, net)
-		defer relay.stop()
-		defer client.stop()
-		talk(t, relay, client, 12, 0)
-		net.wait = 24 * time.Hour
-		net.learns(14_534)
+		relay, client, net := beyond(t, 24*time.Hour)
 		began := time.Now()
 		for {
 			if left, _ := client.links.Room(relay.id, net.allowance); left > 0 {
