@@ -41,9 +41,9 @@ type page struct {
 const monthly = "2006-01"
 
 // openLedger reads the file, or begins one. A damaged one would let a relay carry more
-// than its owner pays for: it is told.
-func openLedger(path string) (*ledger, error) {
-	l := &ledger{path: path, time: time.Now, saved: time.Now()}
+// than its owner pays for: it is told. now is the time of day.
+func openLedger(path string, now func() time.Time) (*ledger, error) {
+	l := &ledger{path: path, time: now, saved: now()}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		l.turn()

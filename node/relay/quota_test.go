@@ -18,11 +18,10 @@ func TestLedger(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	open := func() *ledger {
 		t.Helper()
-		l, err := openLedger(path)
+		l, err := openLedger(path, func() time.Time { return now })
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.time = func() time.Time { return now }
 		return l
 	}
 	wants := func(l *ledger, bytes int64, month time.Month) {
@@ -33,7 +32,6 @@ func TestLedger(t *testing.T) {
 	}
 
 	l := open()
-	l.saved = now
 	l.add(100)
 	wants(l, 100, time.December)
 	now = now.Add(saveEvery)
@@ -58,7 +56,7 @@ func TestLedger(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openLedger(path); err == nil || api.CodeOf(told(err)) != api.CodeDamaged {
+		if _, err := openLedger(path, time.Now); err == nil || api.CodeOf(told(err)) != api.CodeDamaged {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -152,7 +152,7 @@ func Run(ctx context.Context, c Config, ready func(Ready) error) error {
 		config: c, log: c.Logger, limits: c.Limits, board: metrics.NewBoard(), began: time.Now(),
 		wakes: make(chan struct{}, 1), listens: make(chan struct{}), notice: newService(c.Getenv), tell: journal{log: c.Logger},
 	}
-	if k.ledger, err = openLedger(filepath.Join(c.StateDir, quotaFile)); err != nil {
+	if k.ledger, err = openLedger(filepath.Join(c.StateDir, quotaFile), time.Now); err != nil {
 		return told(err)
 	}
 	defer k.ledger.save()
